@@ -1,0 +1,25 @@
+import type { Gateway } from '../model/gateway.ts';
+import type { Limits, Pace } from '../model/pace.ts';
+
+/** Where the cluster is read from. */
+export type Source =
+  | {
+      readonly kind: 'kubernetes';
+      readonly kubeconfig: string | undefined;
+      readonly context: string | undefined;
+    }
+  | { readonly kind: 'file'; readonly path: string };
+
+/** The whole configuration of `eiproute gateway`, checked, with every default filled in. */
+export interface GatewayConfig {
+  readonly gateway: Gateway;
+  readonly source: Source;
+  /** Ledger of sysctls and last known cluster. */
+  readonly stateDirectory: string;
+  /** The status socket. */
+  readonly runtimeDirectory: string;
+  readonly pace: Pace;
+  readonly limits: Limits;
+  readonly logLevel: 'debug' | 'info' | 'warn' | 'error';
+  readonly logFormat: 'auto' | 'pretty' | 'json';
+}

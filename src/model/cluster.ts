@@ -1,0 +1,85 @@
+import type { Ip } from './ip.ts';
+import type { Problem } from './problem.ts';
+
+/** What we need of a Kubernetes Node. The predicates over it live in desire/carriers. */
+export interface Node {
+  readonly name: string;
+  readonly uid: string;
+  /** InternalIP addresses, in the order of the API. */
+  readonly addresses: readonly Ip[];
+  readonly deleting: boolean;
+  /** Taint `ToBeDeletedByClusterAutoscaler` present. */
+  readonly autoscalerDeletes: boolean;
+  /** Value of label `node.kubernetes.io/exclude-from-external-load-balancers`; undefined when absent. */
+  readonly excludeLabel: string | undefined;
+  /** Condition `NetworkUnavailable` is True. */
+  readonly networkUnavailable: boolean;
+}
+
+export type Protocol = 'TCP' | 'UDP' | 'SCTP';
+
+export interface ServicePort {
+  readonly name: string;
+  readonly protocol: Protocol;
+  readonly port: number;
+  readonly nodePort: number | undefined;
+}
+
+/** One address of one EndpointSlice; the same address twice is merged, ready wins. */
+export interface Endpoint {
+  readonly ip: Ip;
+  readonly node: string | undefined;
+  readonly ready: boolean;
+  readonly serving: boolean;
+  readonly terminating: boolean;
+}
+
+/** A Service joined with its endpoints. */
+export interface Service {
+  readonly namespace: string;
+  readonly name: string;
+  readonly uid: string;
+  readonly type: 'ClusterIP' | 'NodePort' | 'LoadBalancer' | 'ExternalName';
+  readonly deleting: boolean;
+  readonly loadBalancerClass: string | undefined;
+  readonly externalTrafficPolicy: 'Cluster' | 'Local';
+  readonly healthCheckNodePort: number | undefined;
+  readonly ports: readonly ServicePort[];
+  /** `status.loadBalancer.ingress[].ip` */
+  readonly ingress: readonly Ip[];
+  /** `spec.externalIPs` */
+  readonly externalIps: readonly Ip[];
+  /** Sorted by ip, then node. */
+  readonly endpoints: readonly Endpoint[];
+}
+
+export type Resource = 'services' | 'endpointslices' | 'nodes';
+
+/** How one of the lists stands. */
+export interface Feed {
+  readonly resource: Resource;
+  /** The first complete list is in. */
+  readonly synced: boolean;
+  /** ms since the epoch when the source last said anything; undefined: never. */
+  readonly heard: number | undefined;
+  /** Why nothing is heard now, in words for a person; undefined when all is well. */
+  readonly trouble: string | undefined;
+}
+
+/**
+ * All that is known of the cluster. An unchanged Node or Service is the same object from one snapshot to the
+ * next, so that thinking can be memoised by identity.
+ */
+export interface Snapshot {
+  /** Every list has come in whole since we started; false: read from disk, or still listing. */
+  readonly complete: boolean;
+  readonly nodes: readonly Node[];
+  readonly services: readonly Service[];
+  readonly feeds: readonly Feed[];
+  /** Objects that were skipped, and why. */
+  readonly problems: readonly Problem[];
+}
+
+export function serviceName(service: Service): string {
+  return `${service.namespace}/${service.name}`;
+}

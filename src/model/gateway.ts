@@ -1,0 +1,41 @@
+import type { Ip, Prefix } from './ip.ts';
+import type { Resilience } from './object.ts';
+
+export interface Pool {
+  readonly name: string;
+  /** Networks; ranges are broken up into networks. Sorted, disjoint. */
+  readonly addresses: readonly Prefix[];
+}
+
+/** What a gateway is to do, as values: the part of the configuration that decides what is in the kernel. */
+export interface Gateway {
+  /** Interface toward the nodes. */
+  readonly lan: string;
+  /** Interface toward the world. */
+  readonly uplink: string;
+  /** Default routes by way of the uplink, at most one per family; empty: not ours to set. */
+  readonly defaultRoutes: readonly Ip[];
+  readonly pools: readonly Pool[];
+  readonly protocol: number;
+  readonly table: number;
+  /** Under Local, weigh each node by its number of ready endpoints. */
+  readonly weighByEndpoints: boolean;
+  /** undefined: plain groups. */
+  readonly resilience: Resilience | undefined;
+  /** What flows are spread by: 'addresses' (hash policy 0) or 'ports' (hash policy 1). */
+  readonly hash: 'addresses' | 'ports';
+  /** `net.ipv4.nexthop_compat_mode`; true where a routing daemon without nexthop objects (BIRD 2) reads our routes. */
+  readonly nexthopCompat: boolean;
+  /** How fast the kernel notices a dead node. */
+  readonly neighbour: NeighbourTimers;
+}
+
+/** Sysctls of net/ipv{4,6}/neigh/LAN. */
+export interface NeighbourTimers {
+  /** base_reachable_time_ms */
+  readonly reachableMs: number;
+  /** delay_first_probe_time, in whole seconds: the kernel's own unit */
+  readonly delaySeconds: number;
+  /** retrans_time_ms */
+  readonly retransMs: number;
+}

@@ -1,0 +1,173 @@
+import { isIP } from 'node:net';
+import ipaddr from 'ipaddr.js';
+
+/** An IPv4 or IPv6 address in canonical text (RFC 5952 for IPv6); made by {@link parseIp} only. */
+export type Ip = string & { readonly [ipBrand]: true };
+declare const ipBrand: unique symbol;
+
+/** A network in canonical text, host bits zero, always with its length: `198.51.100.0/24`. */
+export type Prefix = string & { readonly [prefixBrand]: true };
+declare const prefixBrand: unique symbol;
+
+export type Family = 4 | 6;
+
+/**
+ * @throws RangeError when the text is not an address, has a zone (`%eth0`), or is an IPv4 address in IPv6
+ *   clothes (`::ffff:192.0.2.1`), which Linux routes as neither
+ */
+export function parseIp(text: string): Ip {
+  const version = isIP(text);
+  if (version === 4) return text as Ip;
+  if (version !== 6 || text.includes('%')) throw new RangeError(`"${text}" is not an IP address`);
+  const parsed = ipaddr.IPv6.parse(text);
+  if (parsed.isIPv4MappedAddress()) throw new RangeError(`"${text}" is an IPv4 address written as IPv6`);
+  return parsed.toRFC5952String() as Ip;
+}
+
+/**
+ * A network, or a single address as a network of one.
+ *
+ * @throws RangeError when the text is no network or has bits set behind its length (`198.51.100.7/24`)
+ */
+export function parsePrefix(text: string): Prefix {
+  const slash = text.indexOf('/');
+  const ip = parseIp(slash < 0 ? text : text.slice(0, slash));
+  const width = bits(family(ip));
+  const tail = slash < 0 ? String(width) : text.slice(slash + 1);
+  const length = Number(tail);
+  if (!/^\d{1,3}$/.test(tail) || length > width) throw new RangeError(`"${text}" is not a network`);
+  const network = networkOf(ip, length);
+  if (network !== `${ip}/${length}`) {
+    throw new RangeError(`"${text}" has host bits set; the network is ${network}`);
+  }
+  return network;
+}
+
+/** The network of `length` bits around an address; host bits are cleared. */
+export function networkOf(ip: Ip, length: number): Prefix {
+  const bytes = ipBytes(ip);
+  for (let i = 0; i < bytes.length; i += 1) {
+    const keep = Math.min(8, Math.max(0, length - i * 8));
+    bytes[i] = (bytes[i] ?? 0) & (0xff00 >> keep) & 0xff;
+  }
+  return `${ipFromBytes(bytes)}/${length}` as Prefix;
+}
+
+export function hostPrefix(ip: Ip): Prefix {
+  return `${ip}/${bits(family(ip))}` as Prefix;
+}
+
+/** The default route's destination. */
+export function anyPrefix(of: Family): Prefix {
+  return (of === 4 ? '0.0.0.0/0' : '::/0') as Prefix;
+}
+
+export function family(of: Ip | Prefix): Family {
+  return of.includes(':') ? 6 : 4;
+}
+
+export function bits(of: Family): 32 | 128 {
+  return of === 4 ? 32 : 128;
+}
+
+export function prefixIp(prefix: Prefix): Ip {
+  return prefix.slice(0, prefix.indexOf('/')) as Ip;
+}
+
+export function prefixLength(prefix: Prefix): number {
+  return Number(prefix.slice(prefix.indexOf('/') + 1));
+}
+
+/** The address when the prefix holds just one, else undefined. */
+export function onlyIp(prefix: Prefix): Ip | undefined {
+  return prefixLength(prefix) === bits(family(prefix)) ? prefixIp(prefix) : undefined;
+}
+
+/** 4 or 16 bytes in network order. */
+export function ipBytes(ip: Ip): Uint8Array {
+  if (family(ip) === 6) return Uint8Array.from(ipaddr.IPv6.parse(ip).toByteArray());
+  const bytes = new Uint8Array(4);
+  let at = 0;
+  let octet = 0;
+  for (let i = 0; i < ip.length; i += 1) {
+    const code = ip.charCodeAt(i);
+    if (code === 46) {
+      bytes[at] = octet;
+      at += 1;
+      octet = 0;
+    } else {
+      octet = octet * 10 + code - 48;
+    }
+  }
+  bytes[at] = octet;
+  return bytes;
+}
+
+/** @throws RangeError unless there are 4 or 16 bytes */
+export function ipFromBytes(bytes: Uint8Array): Ip {
+  if (bytes.length === 4) return `${bytes[0]}.${bytes[1]}.${bytes[2]}.${bytes[3]}` as Ip;
+  if (bytes.length !== 16) throw new RangeError(`an address has 4 or 16 bytes, not ${bytes.length}`);
+  return new ipaddr.IPv6([...bytes]).toRFC5952String() as Ip;
+}
+
+/** The order of numbers, IPv4 before IPv6; 0 when equal. */
+export function compareIp(a: Ip, b: Ip): number {
+  const left = ipNumber(a);
+  const right = ipNumber(b);
+  if (family(a) !== family(b)) return family(a) - family(b);
+  return left < right ? -1 : left > right ? 1 : 0;
+}
+
+export function ipNumber(ip: Ip): bigint {
+  let number = 0n;
+  for (const byte of ipBytes(ip)) number = (number << 8n) | BigInt(byte);
+  return number;
+}
+
+/** @throws RangeError when the number does not fit the family */
+export function ipFromNumber(number: bigint, of: Family): Ip {
+  if (number < 0n || number >= 1n << BigInt(bits(of))) throw new RangeError(`no IPv${of} address ${number}`);
+  const bytes = new Uint8Array(of === 4 ? 4 : 16);
+  let rest = number;
+  for (let i = bytes.length - 1; i >= 0; i -= 1) {
+    bytes[i] = Number(rest & 0xffn);
+    rest >>= 8n;
+  }
+  return ipFromBytes(bytes);
+}
+
+export function contains(prefix: Prefix, ip: Ip): boolean {
+  return family(prefix) === family(ip) && networkOf(ip, prefixLength(prefix)) === prefix;
+}
+
+export function overlaps(a: Prefix, b: Prefix): boolean {
+  return prefixLength(a) <= prefixLength(b) ? contains(a, prefixIp(b)) : contains(b, prefixIp(a));
+}
+
+/**
+ * The fewest networks that cover just the addresses from `first` to `last`, both included.
+ *
+ * @throws RangeError when the families differ or `last` is before `first`
+ */
+export function rangePrefixes(first: Ip, last: Ip): readonly Prefix[] {
+  const of = family(first);
+  if (of !== family(last)) throw new RangeError(`${first}-${last} mixes IPv4 and IPv6`);
+  const end = ipNumber(last);
+  let at = ipNumber(first);
+  if (at > end) throw new RangeError(`${first}-${last} ends before it starts`);
+  const width = bits(of);
+  const prefixes: Prefix[] = [];
+  while (at <= end) {
+    let size = 0;
+    while (
+      size < width &&
+      (at & ((2n << BigInt(size)) - 1n)) === 0n &&
+      at + (2n << BigInt(size)) - 1n <= end
+    ) {
+      size += 1;
+    }
+    prefixes.push(`${ipFromNumber(at, of)}/${width - size}` as Prefix);
+    at += 1n << BigInt(size);
+  }
+  return prefixes;
+}

@@ -1,0 +1,109 @@
+import { family, onlyIp, type Prefix } from './ip.ts';
+import { type Change, familyOf, type KernelObject, type Member, type Route, type Rule } from './object.ts';
+
+/** ifindex -> interface name */
+export type LinkNames = (index: number) => string;
+
+/**
+ * The change as the command a person would type: it can be pasted into a shell and does the same.
+ *
+ * @param former the value a sysctl goes back to when it is deleted
+ */
+export function command(change: Change, names: LinkNames, former?: string): string {
+  const object = change.verb === 'delete' ? change.have : change.want;
+  if (object.kind === 'sysctl') {
+    return `sysctl -w ${sysctlName(object.name)}="${change.verb === 'delete' ? (former ?? '?') : object.value}"`;
+  }
+  const dash = familyOf(object) === 6 ? 'ip -6' : 'ip';
+  return `${dash} ${noun(object)} ${change.verb} ${describe(object, names)}`;
+}
+
+/** The object in iproute2's words, without a verb: `198.51.100.10/32 nhid 861000000 proto 86`. */
+export function describe(object: KernelObject, names: LinkNames): string {
+  switch (object.kind) {
+    case 'nexthop':
+      return `id ${object.id} via ${object.via} dev ${names(object.link)} proto ${object.protocol}`;
+    case 'group': {
+      const type = object.resilience
+        ? ` type resilient buckets ${object.resilience.buckets} idle_timer ${object.resilience.idleTimer} unbalanced_timer ${object.resilience.unbalancedTimer}`
+        : '';
+      return `id ${object.id} group ${object.members.map(member).join('/')}${type} proto ${object.protocol}`;
+    }
+    case 'route':
+      return describeRoute(object, names);
+    case 'rule':
+      return describeRule(object);
+    case 'neighbour':
+      return `proxy ${object.ip} dev ${names(object.link)} protocol ${object.protocol}`;
+    case 'sysctl':
+      return `${sysctlName(object.name)} = ${object.value}`;
+    default:
+      return object satisfies never;
+  }
+}
+
+/** sysctl(8) writes dots for slashes, and slashes for the dots of an interface name. */
+export function sysctlName(path: string): string {
+  return path.replace(/[./]/g, (sign) => (sign === '/' ? '.' : '/'));
+}
+
+function noun(object: KernelObject): string {
+  switch (object.kind) {
+    case 'nexthop':
+    case 'group':
+      return 'nexthop';
+    case 'neighbour':
+      return 'neigh';
+    case 'route':
+    case 'rule':
+    case 'sysctl':
+      return object.kind;
+    default:
+      return object satisfies never;
+  }
+}
+
+function member({ id, weight }: Member): string {
+  return weight === 1 ? String(id) : `${id},${weight}`;
+}
+
+function destination(dst: Prefix): string {
+  return dst === '0.0.0.0/0' || dst === '::/0' ? 'default' : (onlyIp(dst) ?? dst);
+}
+
+function describeRoute(route: Route, names: LinkNames): string {
+  const words: string[] = route.type === 'unicast' ? [] : [route.type];
+  words.push(destination(route.dst));
+  if (route.nhid !== undefined) words.push(`nhid ${route.nhid}`);
+  const several = route.hops.length > 1;
+  for (const { via, link, weight } of several ? [] : route.hops) {
+    if (via !== undefined) words.push(viaWords(via, route.dst));
+    if (link !== undefined) words.push(`dev ${names(link)}`);
+    if (weight !== 1) words.push(`weight ${weight}`);
+  }
+  if (route.table !== 254) words.push(`table ${route.table}`);
+  words.push(`proto ${route.protocol}`);
+  if (route.metric !== 0) words.push(`metric ${route.metric}`);
+  if (route.src !== undefined) words.push(`src ${route.src}`);
+  for (const { via, link, weight } of several ? route.hops : []) {
+    words.push('nexthop');
+    if (via !== undefined) words.push(viaWords(via, route.dst));
+    if (link !== undefined) words.push(`dev ${names(link)}`);
+    words.push(`weight ${weight}`);
+  }
+  return words.join(' ');
+}
+
+function viaWords(via: Parameters<typeof family>[0], dst: Prefix): string {
+  return family(via) === family(dst) ? `via ${via}` : `via inet6 ${via}`;
+}
+
+function describeRule(rule: Rule): string {
+  const words = [`pref ${rule.priority}`];
+  if (rule.from !== undefined) words.push(`from ${rule.from}`);
+  if (rule.to !== undefined) words.push(`to ${rule.to}`);
+  if (rule.mark) words.push(`fwmark 0x${rule.mark.value.toString(16)}/0x${rule.mark.mask.toString(16)}`);
+  if (rule.iif !== undefined) words.push(`iif ${rule.iif}`);
+  words.push(`lookup ${rule.table}`, `protocol ${rule.protocol}`);
+  return words.join(' ');
+}

@@ -1,0 +1,236 @@
+import { type Family, family, type Ip, type Prefix } from './ip.ts';
+
+/**
+ * What we keep in the kernel. All fields are always there (undefined, not missing), so that objects of a kind
+ * share one shape: a gateway holds a hundred thousand of them.
+ */
+export type KernelObject = Sysctl | Nexthop | NexthopGroup | Neighbour | Route | Rule;
+
+/** The way to one node. IPv4 or IPv6 by its address. */
+export interface Nexthop {
+  readonly kind: 'nexthop';
+  readonly id: number;
+  readonly protocol: number;
+  readonly via: Ip;
+  /** ifindex */
+  readonly link: number;
+}
+
+export interface Member {
+  /** id of a {@link Nexthop} */
+  readonly id: number;
+  /** 1..256 */
+  readonly weight: number;
+}
+
+/** How a resilient group fills its hash table; times in seconds. */
+export interface Resilience {
+  readonly buckets: number;
+  readonly idleTimer: number;
+  readonly unbalancedTimer: number;
+}
+
+export interface NexthopGroup {
+  readonly kind: 'group';
+  readonly id: number;
+  readonly protocol: number;
+  /** Sorted by id, not empty. */
+  readonly members: readonly Member[];
+  /** undefined: a plain group (hash threshold). */
+  readonly resilience: Resilience | undefined;
+}
+
+export type RouteType =
+  | 'unicast'
+  | 'local'
+  | 'broadcast'
+  | 'anycast'
+  | 'multicast'
+  | 'blackhole'
+  | 'unreachable'
+  | 'prohibit'
+  | 'throw';
+
+/** One hop that a route names itself, without a nexthop object. */
+export interface Hop {
+  readonly via: Ip | undefined;
+  /** ifindex */
+  readonly link: number | undefined;
+  /** 1..256 */
+  readonly weight: number;
+}
+
+export interface Route {
+  readonly kind: 'route';
+  readonly table: number;
+  readonly dst: Prefix;
+  /** Lower wins. Linux stores 1024 where 0 is asked for IPv6. */
+  readonly metric: number;
+  readonly protocol: number;
+  readonly type: RouteType;
+  /** id of a nexthop or a group; then `hops` is empty. */
+  readonly nhid: number | undefined;
+  /** Empty with `nhid`, and for the types that lead nowhere. */
+  readonly hops: readonly Hop[];
+  /** Preferred source address. */
+  readonly src: Ip | undefined;
+}
+
+/** A policy rule that looks up a table. */
+export interface Rule {
+  readonly kind: 'rule';
+  readonly family: Family;
+  readonly priority: number;
+  readonly protocol: number;
+  readonly table: number;
+  readonly from: Prefix | undefined;
+  readonly to: Prefix | undefined;
+  /** With its mask; undefined: any mark. */
+  readonly mark: { readonly value: number; readonly mask: number } | undefined;
+  readonly iif: string | undefined;
+}
+
+/** A neighbour proxy: the kernel answers ARP or NDP for `ip` on `link`. */
+export interface Neighbour {
+  readonly kind: 'neighbour';
+  readonly ip: Ip;
+  /** ifindex */
+  readonly link: number;
+  readonly protocol: number;
+}
+
+/** A kernel setting below /proc/sys. */
+export interface Sysctl {
+  readonly kind: 'sysctl';
+  /** The path below /proc/sys, since an interface name may hold dots: `net/ipv4/conf/eth0.100/rp_filter`. */
+  readonly name: string;
+  /** White space folded to single blanks. */
+  readonly value: string;
+}
+
+/** A network interface, as far as routing depends on it. */
+export interface Link {
+  readonly index: number;
+  readonly name: string;
+  /** Administratively up. */
+  readonly up: boolean;
+  /** IFF_LOWER_UP: there is a carrier. Without it Linux refuses nexthops (ENETDOWN). */
+  readonly carrier: boolean;
+  /** The addresses on it, each with the length of its network. */
+  readonly addresses: readonly LinkAddress[];
+}
+
+export interface LinkAddress {
+  readonly ip: Ip;
+  readonly length: number;
+}
+
+export type Change =
+  | { readonly verb: 'add'; readonly want: KernelObject }
+  | { readonly verb: 'replace'; readonly want: KernelObject; readonly have: KernelObject }
+  | { readonly verb: 'delete'; readonly have: KernelObject };
+
+/** The kernel's own notion of "the same object": equal keys cannot exist twice. */
+export type Key = string;
+
+export function keyOf(object: KernelObject): Key {
+  switch (object.kind) {
+    case 'nexthop':
+    case 'group':
+      return `nexthop ${object.id}`;
+    case 'route':
+      return `route ${object.table} ${object.dst} ${object.metric}`;
+    case 'rule':
+      // Linux has no replace for rules: the whole selector is the identity.
+      return `rule ${object.family} ${object.priority} ${object.protocol} ${object.table} ${object.from} ${object.to} ${object.mark?.value}/${object.mark?.mask} ${object.iif}`;
+    case 'neighbour':
+      return `neighbour ${object.link} ${object.ip}`;
+    case 'sysctl':
+      return `sysctl ${object.name}`;
+    default:
+      return object satisfies never;
+  }
+}
+
+export function changeObject(change: Change): KernelObject {
+  return change.verb === 'delete' ? change.have : change.want;
+}
+
+/** Structural equality; false for different kinds. */
+export function equal(a: KernelObject, b: KernelObject): boolean {
+  if (a === b) return true;
+  switch (a.kind) {
+    case 'nexthop':
+      return (
+        b.kind === 'nexthop' &&
+        a.id === b.id &&
+        a.protocol === b.protocol &&
+        a.via === b.via &&
+        a.link === b.link
+      );
+    case 'group':
+      return (
+        b.kind === 'group' &&
+        a.id === b.id &&
+        a.protocol === b.protocol &&
+        sameMembers(a.members, b.members) &&
+        sameResilience(a.resilience, b.resilience)
+      );
+    case 'route':
+      return (
+        b.kind === 'route' &&
+        a.dst === b.dst &&
+        a.table === b.table &&
+        a.metric === b.metric &&
+        a.protocol === b.protocol &&
+        a.type === b.type &&
+        a.nhid === b.nhid &&
+        a.src === b.src &&
+        sameHops(a.hops, b.hops)
+      );
+    case 'rule':
+      return b.kind === 'rule' && keyOf(a) === keyOf(b);
+    case 'neighbour':
+      return b.kind === 'neighbour' && a.ip === b.ip && a.link === b.link && a.protocol === b.protocol;
+    case 'sysctl':
+      return b.kind === 'sysctl' && a.name === b.name && a.value === b.value;
+    default:
+      return a satisfies never;
+  }
+}
+
+export function sameMembers(a: readonly Member[], b: readonly Member[]): boolean {
+  return a.length === b.length && a.every((one, i) => one.id === b[i]?.id && one.weight === b[i]?.weight);
+}
+
+export function sameResilience(a: Resilience | undefined, b: Resilience | undefined): boolean {
+  return (
+    a?.buckets === b?.buckets && a?.idleTimer === b?.idleTimer && a?.unbalancedTimer === b?.unbalancedTimer
+  );
+}
+
+function sameHops(a: readonly Hop[], b: readonly Hop[]): boolean {
+  return (
+    a.length === b.length &&
+    a.every((one, i) => one.via === b[i]?.via && one.link === b[i]?.link && one.weight === b[i]?.weight)
+  );
+}
+
+/** undefined for what belongs to no family (sysctls, groups). */
+export function familyOf(object: KernelObject): Family | undefined {
+  switch (object.kind) {
+    case 'nexthop':
+      return family(object.via);
+    case 'neighbour':
+      return family(object.ip);
+    case 'route':
+      return family(object.dst);
+    case 'rule':
+      return object.family;
+    case 'group':
+    case 'sysctl':
+      return undefined;
+    default:
+      return object satisfies never;
+  }
+}

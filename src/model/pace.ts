@@ -1,0 +1,20 @@
+/** When the loop looks again; all in ms. */
+export interface Pace {
+  /** How long to wait after the first poke for more of them. */
+  readonly settle: number;
+  /** The longest time between two looks at the kernel. */
+  readonly resync: number;
+  /** First wait after a failed round; doubled each time, with jitter. */
+  readonly retryFirst: number;
+  readonly retryLongest: number;
+}
+
+/** The blast radius: how much of ours may vanish in one round without a second thought. */
+export interface Limits {
+  /** 0..1, of the EIP routes we own. */
+  readonly share: number;
+  /** Up to this many deleted routes are never held: one person deleting one Service is not an accident. */
+  readonly always: number;
+  /** ms after which a held delete goes on by itself. */
+  readonly hold: number;
+}

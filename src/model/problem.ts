@@ -1,0 +1,22 @@
+/**
+ * Something a person should know that stops a part of the work but not the rest. Logged once when it appears
+ * and once when it is gone; two with the same `code` and `subject` are the same problem.
+ */
+export interface Problem {
+  /** Stable and greppable: 'eip-outside-pools'. */
+  readonly code: string;
+  readonly severity: 'warn' | 'error';
+  /** What it is about: an EIP, `Service default/web`, `interface eth0`. */
+  readonly subject: string;
+  /** What happened and why. */
+  readonly message: string;
+  /** What to do about it. */
+  readonly advice: string;
+  readonly eip?: string;
+  readonly service?: string;
+  readonly node?: string;
+}
+
+export function problemKey(problem: Problem): string {
+  return `${problem.code} ${problem.subject}`;
+}
