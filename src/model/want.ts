@@ -1,0 +1,28 @@
+import type { Ip } from './ip.ts';
+import type { KernelObject, Key } from './object.ts';
+import type { Problem } from './problem.ts';
+
+/** Why an object is wanted; travels as far as the journal line. */
+export interface Why {
+  /** In words: 'Service default/web', 'pool public'. */
+  readonly text: string;
+  readonly eip?: Ip;
+  readonly services?: readonly string[];
+  readonly node?: string;
+}
+
+export interface Wanted {
+  readonly object: KernelObject;
+  readonly why: Why;
+}
+
+/** What the kernel would not take when it was last asked. */
+export type Refusals = ReadonlyMap<Key, { readonly code: string; readonly message: string }>;
+
+/** All that should be in the kernel, and what a person should know about it. */
+export interface Want {
+  readonly objects: ReadonlyMap<Key, Wanted>;
+  readonly problems: readonly Problem[];
+  /** False: some list is not in yet, so that what is not wanted may only be not known yet. */
+  readonly complete: boolean;
+}

@@ -1,0 +1,62 @@
+import { type Change, changeObject, type KernelObject, type Key, keyOf } from '../model/object.ts';
+import type { Limits } from '../model/pace.ts';
+import type { Want } from '../model/want.ts';
+import { guard } from './guard.ts';
+import type { Picture } from './picture.ts';
+import { isDelete, plan, unpinned } from './plan.ts';
+import type { Held } from './report.ts';
+
+/** What a round means to do: all changes that are due, and those of them that wait. */
+export interface Thought {
+  readonly want: Want;
+  /** Everything that differs, whether it may be done now or not. */
+  readonly changes: readonly Change[];
+  readonly builds: readonly Change[];
+  readonly deletes: readonly Change[];
+  readonly held: readonly Held[];
+}
+
+/** What restrains a round. */
+export interface Restraints {
+  readonly limits: Limits;
+  /** The hold time is over, or an operator agrees. */
+  readonly agreed: boolean;
+  /** ms since the epoch when a hold that starts or goes on now ends. */
+  readonly holdUntil: number;
+  /** Keys that the kernel has refused since the last look. */
+  readonly refused: { has(key: Key): boolean };
+  /** Keys that are fought over, and until when they are left alone. */
+  readonly fights: ReadonlyMap<Key, { readonly until: number }>;
+  /** ms since the epoch */
+  readonly now: number;
+}
+
+export function thought(want: Want, have: Picture, restraints: Restraints): Thought {
+  const { limits, agreed, holdUntil, refused, fights, now } = restraints;
+  const changes = plan(want.objects, have);
+  const guarded = guard(changes, have.objects, want.complete, limits, agreed, holdUntil);
+  const held: Held[] = [...guarded.held];
+  const stays: KernelObject[] = held.flatMap(({ change }) => remains(change));
+  const go: Change[] = [];
+  for (const change of guarded.go) {
+    const key = keyOf(changeObject(change));
+    const until = fights.get(key)?.until ?? 0;
+    if (until > now) held.push({ change, reason: 'fight', until });
+    if (until > now || refused.has(key)) stays.push(...remains(change));
+    else go.push(change);
+  }
+  const due = go.filter(isDelete);
+  const deletes = unpinned(due, stays, have.objects);
+  if (deletes.length < due.length) {
+    const free = new Set(deletes);
+    for (const change of due) {
+      if (!free.has(change)) held.push({ change, reason: 'still named', until: undefined });
+    }
+  }
+  return { want, changes, builds: go.filter((change) => !isDelete(change)), deletes, held };
+}
+
+/** What is in the kernel while the change waits. */
+function remains(change: Change): readonly KernelObject[] {
+  return change.verb === 'add' ? [] : [change.have];
+}
