@@ -57,7 +57,7 @@ export function eipRoutes(
 
   const { bundles, lost } = bundle(usable, gateway.table, hops);
   for (const { nexthop, node } of hops.byIp.values()) add(nexthop, { text: `node ${node}`, node });
-  const chosen = groups(bundles, gateway.resilience, owner, have);
+  const chosen = groups(bundles, gateway.resilience, owner, have, refused);
   for (const [i, { paths, users }] of bundles.entries()) {
     const group = chosen[i];
     if (group === undefined) continue;

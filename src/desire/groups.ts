@@ -8,6 +8,7 @@ import {
   sameResilience,
 } from '../model/object.ts';
 import type { Owner } from '../model/owner.ts';
+import type { Refusals } from '../model/want.ts';
 import { Ids } from './ids.ts';
 
 /** What a group should hold, and which routes will use it. */
@@ -31,6 +32,7 @@ export function groups(
   resilience: Resilience | undefined,
   owner: Owner,
   have: Listing,
+  refused: Refusals,
 ): readonly NexthopGroup[] {
   const existing: NexthopGroup[] = [];
   const members = new Map<string, NexthopGroup>();
@@ -42,7 +44,7 @@ export function groups(
     if (twin === undefined || object.id < twin.id) members.set(content, object);
   }
 
-  const ids = new Ids(owner.groupIds, (id) => have.foreignIds.has(id) || have.objects.has(`nexthop ${id}`));
+  const ids = new Ids(owner.groupIds, have, refused);
   const chosen = new Map<Demand, number>();
   const used = new Set<number>();
   for (const demand of demands) {

@@ -1,6 +1,6 @@
 import type { Ip } from '../model/ip.ts';
 import type { Listing } from '../model/listing.ts';
-import { keyOf, type Nexthop } from '../model/object.ts';
+import type { Nexthop } from '../model/object.ts';
 import type { Owner } from '../model/owner.ts';
 import type { Problem } from '../model/problem.ts';
 import type { Refusals } from '../model/want.ts';
@@ -31,7 +31,12 @@ export function nexthops(
     const twin = existing.get(object.via);
     if (twin === undefined || object.id < twin.id) existing.set(object.via, object);
   }
-  const ids = new Ids(owner.nexthopIds, (id) => have.foreignIds.has(id) || have.objects.has(`nexthop ${id}`));
+  const ids = new Ids(owner.nexthopIds, have, refused);
+
+  const refusals = new Map<Ip, string>();
+  for (const { change, message } of refused.values()) {
+    if (change.verb === 'add' && change.want.kind === 'nexthop') refusals.set(change.want.via, message);
+  }
 
   const byIp = new Map<Ip, { nexthop: Nexthop; node: string }>();
   const problems: Problem[] = [];
@@ -40,6 +45,11 @@ export function nexthops(
     for (const { ip, node } of carriers) {
       if (seen.has(ip)) continue;
       seen.add(ip);
+      const refusal = refusals.get(ip);
+      if (refusal !== undefined) {
+        problems.push(unreachable(node, ip, lan.name, refusal));
+        continue;
+      }
       const nexthop = existing.get(ip) ?? {
         kind: 'nexthop',
         id: ids.take(),
@@ -47,9 +57,7 @@ export function nexthops(
         via: ip,
         link: lan.index,
       };
-      const refusal = refused.get(keyOf(nexthop));
-      if (refusal) problems.push(unreachable(node, ip, lan.name, refusal.message));
-      else byIp.set(ip, { nexthop, node });
+      byIp.set(ip, { nexthop, node });
     }
   }
   return { byIp, problems };

@@ -1,7 +1,8 @@
 import { command } from '../model/iproute.ts';
+import type { Listing } from '../model/listing.ts';
 import { type Change, changeObject, type KernelObject, type Key, type Sysctl } from '../model/object.ts';
 import type { Owner } from '../model/owner.ts';
-import { type Hint, type Kernel, KernelError, type Listing, type Scope } from './kernel.ts';
+import { type Hint, type Kernel, KernelError, type Scope } from './kernel.ts';
 import { HintQueue } from './memory-hints.ts';
 import type { Listener, World } from './memory-world.ts';
 

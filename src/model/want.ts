@@ -1,5 +1,5 @@
 import type { Ip } from './ip.ts';
-import type { KernelObject, Key } from './object.ts';
+import type { Change, KernelObject, Key } from './object.ts';
 import type { Problem } from './problem.ts';
 
 /** Why an object is wanted; travels as far as the journal line. */
@@ -16,8 +16,16 @@ export interface Wanted {
   readonly why: Why;
 }
 
-/** What the kernel would not take when it was last asked. */
-export type Refusals = ReadonlyMap<Key, { readonly code: string; readonly message: string }>;
+/** What the kernel would not take since we last looked at it. */
+export type Refusals = ReadonlyMap<Key, Refusal>;
+
+export interface Refusal {
+  /** Just as it was refused: another object may come to the same key. */
+  readonly change: Change;
+  readonly code: string;
+  /** In the kernel's words. */
+  readonly message: string;
+}
 
 /** All that should be in the kernel, and what a person should know about it. */
 export interface Want {

@@ -1,5 +1,4 @@
-import type { Change, KernelObject, Key } from '../model/object.ts';
-import { changeObject, keyOf } from '../model/object.ts';
+import { type Change, changeObject, type KernelObject, type Key, keyOf } from '../model/object.ts';
 import type { Limits } from '../model/pace.ts';
 import { isDelete } from './plan.ts';
 import type { Held } from './report.ts';
@@ -13,11 +12,13 @@ export interface Guarded {
  * Tells which changes must wait so that what forwards packets is not withdrawn because we are confused.
  *
  * - Nothing is deleted before every list has come in.
- * - When more than a set share of our routes or of our nexthops would vanish in one round, the deletes wait,
- *   and with them every change that takes traffic off a nexthop that would vanish. A list that is suddenly
- *   short looks just like this.
+ * - When more than a set share of our routes would vanish in one round, they wait.
+ * - When more than a set share of the nexthops that carry traffic would vanish, what takes traffic off them
+ *   waits. A list of nodes that is suddenly short looks just like this.
  *
- * @param agreed true: the hold time is over, or an operator agrees
+ * What these still name waits with them: see `unpinned` in plan.ts.
+ *
+ * @param agreed the hold time is over, or an operator agrees
  * @param until ms since the epoch when the hold ends by itself
  */
 export function guard(
@@ -28,56 +29,68 @@ export function guard(
   agreed: boolean,
   until: number,
 ): Guarded {
-  const deletes = changes.filter(isDelete);
-  if (deletes.length === 0) return { go: changes, held: [] };
   if (!complete) {
+    const held = changes.filter(isDelete);
     return {
       go: changes.filter((change) => !isDelete(change)),
-      held: deletes.map((change) => ({ change, reason: 'lists incomplete', until: undefined })),
+      held: held.map((change) => ({ change, reason: 'lists incomplete', until: undefined })),
     };
   }
-  const routes = tooMany(
-    deletes,
-    have,
-    limits,
-    (object) => object.kind === 'route' && object.nhid !== undefined,
-  );
-  const nexthops = tooMany(deletes, have, limits, (object) => object.kind === 'nexthop');
-  if (agreed || !(routes || nexthops)) return { go: changes, held: [] };
+  if (agreed) return { go: changes, held: [] };
 
-  const vanishing = new Set<Key>();
-  for (const change of deletes) {
-    if (change.verb === 'delete' && change.have.kind === 'nexthop') vanishing.add(keyOf(change.have));
-  }
+  const routes = changes.filter((change) => isDelete(change) && carries(changeObject(change)));
+  const leaving = vanishing(changes, have);
+  const holdRoutes = tooMany(routes.length, have, limits, carries);
+  const holdNexthops = tooMany(leaving.size, have, limits, ({ kind }) => kind === 'nexthop');
+  if (!(holdRoutes || holdNexthops)) return { go: changes, held: [] };
+
   const go: Change[] = [];
   const held: Held[] = [];
   for (const change of changes) {
-    const waits = isDelete(change) ? changeObject(change).kind !== 'sysctl' : leaves(change, vanishing, have);
+    const object = changeObject(change);
+    const waits =
+      (holdRoutes && isDelete(change) && carries(object)) ||
+      (holdNexthops && (takesOff(change, leaving, have) || (isDelete(change) && leaving.has(keyOf(object)))));
     if (waits) held.push({ change, reason: 'too many at once', until });
     else go.push(change);
   }
   return { go, held };
 }
 
+/** A route that leads packets to a nexthop object. */
+function carries(object: KernelObject): boolean {
+  return object.kind === 'route' && object.nhid !== undefined;
+}
+
 function tooMany(
-  deletes: readonly Change[],
+  gone: number,
   have: ReadonlyMap<Key, KernelObject>,
   limits: Limits,
   counts: (object: KernelObject) => boolean,
 ): boolean {
-  const gone = deletes.filter((change) => counts(changeObject(change))).length;
   if (gone <= limits.always) return false;
   let owned = 0;
   for (const object of have.values()) if (counts(object)) owned += 1;
   return gone > owned * limits.share;
 }
 
-/** The change takes traffic off a nexthop that would vanish. */
-function leaves(change: Change, vanishing: ReadonlySet<Key>, have: ReadonlyMap<Key, KernelObject>): boolean {
-  if (change.verb !== 'replace' || vanishing.size === 0) return false;
-  const { have: before, want: after } = change;
-  const kept = new Set(hops(after, have));
-  return hops(before, have).some((key) => vanishing.has(key) && !kept.has(key));
+/** Keys of the nexthops that are to be deleted although something that stays leads to them now. */
+function vanishing(changes: readonly Change[], have: ReadonlyMap<Key, KernelObject>): ReadonlySet<Key> {
+  const deleted = new Set<Key>();
+  for (const change of changes) {
+    if (change.verb === 'delete' && change.have.kind === 'nexthop') deleted.add(keyOf(change.have));
+  }
+  const result = new Set<Key>();
+  if (deleted.size === 0) return result;
+  for (const change of changes) {
+    if (change.verb !== 'replace') continue;
+    for (const key of hops(change.have, have)) if (deleted.has(key)) result.add(key);
+  }
+  return result;
+}
+
+function takesOff(change: Change, leaving: ReadonlySet<Key>, have: ReadonlyMap<Key, KernelObject>): boolean {
+  return change.verb === 'replace' && hops(change.have, have).some((key) => leaving.has(key));
 }
 
 /** Keys of the nexthops that an object leads to. */

@@ -5,7 +5,7 @@ import type { Limits } from '../model/pace.ts';
 import type { Refusals, Want, Why } from '../model/want.ts';
 import { Fights } from './fights.ts';
 import { Picture } from './picture.ts';
-import { isDelete } from './plan.ts';
+import { isDelete, references } from './plan.ts';
 import type { Conflict, Done, Failed, Held, Reason, Report } from './report.ts';
 import { type Thought, thought } from './thought.ts';
 
@@ -131,20 +131,23 @@ export class Reconciler {
   ): Promise<number> {
     if (changes.length === 0) return 0;
     const outcomes = await this.#kernel.apply(changes, signal);
-    let refused = 0;
+    const refused = new Set<Key>();
     for (const [i, change] of changes.entries()) {
       const outcome = outcomes[i];
-      const key = keyOf(changeObject(change));
+      const object = changeObject(change);
+      const key = keyOf(object);
       const why = want.objects.get(key)?.why ?? noLonger;
       if (outcome === undefined || (isDelete(change) && isGone(outcome))) {
         picture.acknowledge(change);
         done.push({ change, why });
       } else {
-        refused += 1;
-        this.#refused.set(key, { change, why, code: outcome.code, message: outcome.message });
+        // What only fails with what it names may well stand once that is left out.
+        const follows = references(object).some((one) => refused.has(one));
+        refused.add(key);
+        if (!follows) this.#refused.set(key, { change, why, code: outcome.code, message: outcome.message });
       }
     }
-    return refused;
+    return refused.size;
   }
 
   /** A hold lasts from the first round that has one to the first that has none. */

@@ -1,7 +1,7 @@
 import type { Hint } from '../kernel/kernel.ts';
 import type { Change, KernelObject, Key } from '../model/object.ts';
 import type { Problem } from '../model/problem.ts';
-import type { Why } from '../model/want.ts';
+import type { Refusal, Why } from '../model/want.ts';
 
 /** What one round did and found: the one value that journal, status and exit codes are made from. */
 export interface Report {
@@ -44,11 +44,8 @@ export interface Done {
   readonly why: Why;
 }
 
-export interface Failed {
-  readonly change: Change;
+export interface Failed extends Refusal {
   readonly why: Why;
-  readonly code: string;
-  readonly message: string;
 }
 
 /** A key of ours is taken by an object that is not ours. */

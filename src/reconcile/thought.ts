@@ -1,6 +1,6 @@
-import { type Change, changeObject, type KernelObject, type Key, keyOf } from '../model/object.ts';
+import { type Change, changeObject, equal, type KernelObject, type Key, keyOf } from '../model/object.ts';
 import type { Limits } from '../model/pace.ts';
-import type { Want } from '../model/want.ts';
+import type { Refusal, Refusals, Want } from '../model/want.ts';
 import { guard } from './guard.ts';
 import type { Picture } from './picture.ts';
 import { isDelete, plan, unpinned } from './plan.ts';
@@ -23,8 +23,7 @@ export interface Restraints {
   readonly agreed: boolean;
   /** ms since the epoch when a hold that starts or goes on now ends. */
   readonly holdUntil: number;
-  /** Keys that the kernel has refused since the last look. */
-  readonly refused: { has(key: Key): boolean };
+  readonly refused: Refusals;
   /** Keys that are fought over, and until when they are left alone. */
   readonly fights: ReadonlyMap<Key, { readonly until: number }>;
   /** ms since the epoch */
@@ -42,7 +41,7 @@ export function thought(want: Want, have: Picture, restraints: Restraints): Thou
     const key = keyOf(changeObject(change));
     const until = fights.get(key)?.until ?? 0;
     if (until > now) held.push({ change, reason: 'fight', until });
-    if (until > now || refused.has(key)) stays.push(...remains(change));
+    if (until > now || isRefused(change, refused.get(key))) stays.push(...remains(change));
     else go.push(change);
   }
   const due = go.filter(isDelete);
@@ -59,4 +58,13 @@ export function thought(want: Want, have: Picture, restraints: Restraints): Thou
 /** What is in the kernel while the change waits. */
 function remains(change: Change): readonly KernelObject[] {
   return change.verb === 'add' ? [] : [change.have];
+}
+
+/** Just this was refused; the same key with other content deserves a try. */
+function isRefused(change: Change, refusal: Refusal | undefined): boolean {
+  return (
+    refusal !== undefined &&
+    refusal.change.verb === change.verb &&
+    equal(changeObject(refusal.change), changeObject(change))
+  );
 }
