@@ -11,27 +11,33 @@ export interface Carrier {
 
 /** A node that can be a nexthop, with its first InternalIP of each family. */
 export interface Candidate {
-  readonly name: string;
   readonly ipv4: Ip | undefined;
   readonly ipv6: Ip | undefined;
 }
+
+/** By name, in the order of the names. */
+export type Candidates = ReadonlyMap<string, Candidate>;
 
 /** The most a nexthop group takes: one byte on the wire, plus one. */
 const heaviest = 256;
 
 /**
- * The nodes that Kubernetes lets a load balancer use, sorted by name. `Ready=False` alone is no reason to
- * leave a node out: a kubelet that is cut off does not stop the dataplane.
+ * The nodes that Kubernetes lets a load balancer use. `Ready=False` alone is no reason to leave a node out: a
+ * kubelet that is cut off does not stop the dataplane.
  */
-export function candidates(nodes: readonly Node[]): readonly Candidate[] {
-  return nodes
-    .filter((node) => barred(node) === undefined)
-    .map((node) => ({
-      name: node.name,
-      ipv4: node.addresses.find((ip) => family(ip) === 4),
-      ipv6: node.addresses.find((ip) => family(ip) === 6),
-    }))
-    .sort((a, b) => (a.name < b.name ? -1 : 1));
+export function candidates(nodes: readonly Node[]): Candidates {
+  const able = nodes.filter((node) => barred(node) === undefined);
+  return new Map(
+    [...able]
+      .sort((a, b) => (a.name < b.name ? -1 : 1))
+      .map(({ name, addresses }) => [
+        name,
+        {
+          ipv4: addresses.find((ip) => family(ip) === 4),
+          ipv6: addresses.find((ip) => family(ip) === 6),
+        },
+      ]),
+  );
 }
 
 /** Why a node must not carry traffic, in words; undefined when it may. */
@@ -62,26 +68,44 @@ export function usable(endpoints: readonly Endpoint[]): readonly Endpoint[] {
 /**
  * The nodes that may take a Service's traffic, sorted by name; empty when nobody can serve it.
  *
- * @param nodes from {@link candidates}
  * @param weighing 'endpoints': under Local, a node weighs as much as it has usable endpoints
  */
 export function carriers(
   service: Service,
-  nodes: readonly Candidate[],
+  nodes: Candidates,
   of: Family,
   weighing: 'equal' | 'endpoints',
 ): readonly Carrier[] {
   const endpoints = usable(service.endpoints);
   if (endpoints.length === 0) return [];
-  const counts = service.externalTrafficPolicy === 'Local' ? countByNode(endpoints) : undefined;
+  if (service.externalTrafficPolicy === 'Cluster') return everyNode(nodes, of);
   const chosen: Carrier[] = [];
-  for (const node of nodes) {
-    const ip = of === 4 ? node.ipv4 : node.ipv6;
-    const count = counts ? (counts.get(node.name) ?? 0) : 1;
-    if (ip === undefined || count === 0) continue;
-    chosen.push({ node: node.name, ip, weight: weighing === 'endpoints' ? Math.min(count, heaviest) : 1 });
+  for (const [node, count] of countByNode(endpoints)) {
+    const candidate = nodes.get(node);
+    const ip = of === 4 ? candidate?.ipv4 : candidate?.ipv6;
+    if (ip === undefined) continue;
+    chosen.push({ node, ip, weight: weighing === 'endpoints' ? Math.min(count, heaviest) : 1 });
   }
-  return chosen;
+  return chosen.sort((a, b) => (a.node < b.node ? -1 : 1));
+}
+
+/** Under Cluster every Service has the same carriers: one list for all keeps ten thousand EIPs cheap. */
+const everyNodeOf = new WeakMap<Candidates, Map<Family, readonly Carrier[]>>();
+
+function everyNode(nodes: Candidates, of: Family): readonly Carrier[] {
+  const known = everyNodeOf.get(nodes) ?? new Map<Family, readonly Carrier[]>();
+  everyNodeOf.set(nodes, known);
+  let list = known.get(of);
+  if (list === undefined) {
+    const all: Carrier[] = [];
+    for (const [node, { ipv4, ipv6 }] of nodes) {
+      const ip = of === 4 ? ipv4 : ipv6;
+      if (ip !== undefined) all.push({ node, ip, weight: 1 });
+    }
+    list = all;
+    known.set(of, list);
+  }
+  return list;
 }
 
 function countByNode(endpoints: readonly Endpoint[]): ReadonlyMap<string, number> {

@@ -1,10 +1,10 @@
 import type { Gateway } from '../model/gateway.ts';
 import { family, hostPrefix, type Ip } from '../model/ip.ts';
 import type { Listing } from '../model/listing.ts';
-import type { Link, Member, Route } from '../model/object.ts';
+import { type Key, keyOf, type Link, type Member, type Route } from '../model/object.ts';
 import type { Owner } from '../model/owner.ts';
 import type { Problem } from '../model/problem.ts';
-import type { Refusals, Why } from '../model/want.ts';
+import type { Refusals, Wanted, Why } from '../model/want.ts';
 import type { Carrier } from './carriers.ts';
 import { groups } from './groups.ts';
 import { type Nexthops, nexthops } from './nexthops.ts';
@@ -16,7 +16,8 @@ import type { Reserved } from './reserved.ts';
 interface Bundle {
   readonly members: readonly Member[];
   readonly paths: Path[];
-  readonly users: string[];
+  /** Keys of their routes. */
+  users(): readonly Key[];
 }
 
 /**
@@ -32,8 +33,9 @@ export function eipRoutes(
   taken: Reserved,
   have: Listing,
   refused: Refusals,
-  add: Add,
+  want: Wanted[],
 ): readonly Problem[] {
+  const add: Add = (object, why) => want.push({ key: keyOf(object), object, why });
   if (lan === undefined) {
     for (const object of have.objects.values()) {
       const ours =
@@ -58,17 +60,20 @@ export function eipRoutes(
   const { bundles, lost } = bundle(usable, gateway.table, hops);
   for (const { nexthop, node } of hops.byIp.values()) add(nexthop, { text: `node ${node}`, node });
   const chosen = groups(bundles, gateway.resilience, owner, have, refused);
-  for (const [i, { paths, users }] of bundles.entries()) {
+  for (const [i, { paths }] of bundles.entries()) {
     const group = chosen[i];
     if (group === undefined) continue;
     add(group, { text: groupWhy(paths) });
-    for (const [k, path] of paths.entries()) {
-      const present = have.objects.get(users[k] ?? '');
-      const route = eipRoute(path.eip, gateway.table, owner, group.id);
-      add(present?.kind === 'route' && sameRoute(present, route) ? present : route, why(path));
-    }
+    for (const path of paths) want.push(wantedRoute(path, gateway.table, owner, group.id));
   }
-  for (const path of lost) keep(path, gateway.table, owner, have, add);
+  if (lost.length > 0) {
+    const known = new Set(want.map(({ key }) => key));
+    const addNew: Add = (object, why) => {
+      if (!known.has(keyOf(object))) add(object, why);
+      known.add(keyOf(object));
+    };
+    for (const path of lost) keep(path, gateway.table, owner, have, addNew);
+  }
   return problems;
 }
 
@@ -82,24 +87,26 @@ function bundle(
   // Under Cluster all EIPs share one array of carriers: looked up by identity before it is spelled out.
   const byCarriers = new Map<readonly Carrier[], Bundle | undefined>();
   const lost: Path[] = [];
+  const bundleOf = (carriers: readonly Carrier[]): Bundle | undefined => {
+    if (byCarriers.has(carriers)) return byCarriers.get(carriers);
+    const members = membersOf(carriers, hops);
+    const content = members.map(({ id, weight }) => `${id},${weight}`).join('/');
+    const found = members.length === 0 ? undefined : (byContent.get(content) ?? newBundle(members, table));
+    if (found) byContent.set(content, found);
+    byCarriers.set(carriers, found);
+    return found;
+  };
   for (const path of paths) {
-    let found = byCarriers.get(path.carriers);
-    if (!byCarriers.has(path.carriers)) {
-      const members = membersOf(path.carriers, hops);
-      const content = members.map(({ id, weight }) => `${id},${weight}`).join('/');
-      found =
-        members.length === 0 ? undefined : (byContent.get(content) ?? { members, paths: [], users: [] });
-      if (found) byContent.set(content, found);
-      byCarriers.set(path.carriers, found);
-    }
-    if (found === undefined) {
-      lost.push(path);
-      continue;
-    }
-    found.paths.push(path);
-    found.users.push(routeKey(path.eip, table));
+    const found = bundleOf(path.carriers);
+    if (found === undefined) lost.push(path);
+    else found.paths.push(path);
   }
   return { bundles: [...byContent.values()], lost };
+}
+
+function newBundle(members: readonly Member[], table: number): Bundle {
+  const paths: Path[] = [];
+  return { members, paths, users: () => paths.map(({ eip }) => routeKey(eip, table)) };
 }
 
 function membersOf(carriers: readonly Carrier[], hops: Nexthops): readonly Member[] {
@@ -126,18 +133,28 @@ function keep(path: Path, table: number, owner: Owner, have: Listing, add: Add):
   }
 }
 
-function eipRoute(eip: Ip, table: number, owner: Owner, group: number): Route {
-  return {
+/** The last route of each path: as long as nothing about it changes, not even its key is spelled out again. */
+const memory = new WeakMap<Path, { readonly route: Route; readonly wanted: Wanted }>();
+
+function wantedRoute(path: Path, table: number, owner: Owner, group: number): Wanted {
+  const known = memory.get(path);
+  if (known?.route.nhid === group && known.route.table === table && known.route.protocol === owner.protocol) {
+    return known.wanted;
+  }
+  const route: Route = {
     kind: 'route',
     table,
-    dst: hostPrefix(eip),
-    metric: eipMetric(eip),
+    dst: hostPrefix(path.eip),
+    metric: eipMetric(path.eip),
     protocol: owner.protocol,
     type: 'unicast',
     nhid: group,
     hops: [],
     src: undefined,
   };
+  const wanted = { key: keyOf(route), object: route, why: why(path) };
+  memory.set(path, { route, wanted });
+  return wanted;
 }
 
 /** What `ip route add` takes when it is not told: Linux has no metric 0 for IPv6. */
@@ -147,16 +164,6 @@ function eipMetric(eip: Ip): number {
 
 function routeKey(eip: Ip, table: number): string {
   return `route ${table} ${hostPrefix(eip)} ${eipMetric(eip)}`;
-}
-
-function sameRoute(a: Route, b: Route): boolean {
-  return (
-    a.nhid === b.nhid &&
-    a.protocol === b.protocol &&
-    a.type === b.type &&
-    a.src === b.src &&
-    a.hops.length === 0
-  );
 }
 
 function why(path: Path): Why {

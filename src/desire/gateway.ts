@@ -1,13 +1,13 @@
 import type { Snapshot } from '../model/cluster.ts';
 import type { Gateway } from '../model/gateway.ts';
 import type { Listing } from '../model/listing.ts';
-import { type KernelObject, keyOf, type Link } from '../model/object.ts';
+import { keyOf, type Link } from '../model/object.ts';
 import { ownerOf } from '../model/owner.ts';
 import type { Problem } from '../model/problem.ts';
-import type { Refusals, Want, Wanted, Why } from '../model/want.ts';
+import type { Refusals, Want, Wanted } from '../model/want.ts';
 import { eipRoutes } from './eip-routes.ts';
 import { paths } from './paths.ts';
-import { defaultRoutes, poolRoutes } from './plain-routes.ts';
+import { type Add, defaultRoutes, poolRoutes } from './plain-routes.ts';
 import { reserved } from './reserved.ts';
 import { sysctls } from './sysctls.ts';
 
@@ -24,10 +24,8 @@ export function gatewayWant(snapshot: Snapshot, gateway: Gateway, have: Listing,
   const owner = ownerOf(gateway.protocol);
   const lan = have.links.find(({ name }) => name === gateway.lan);
   const uplink = have.links.find(({ name }) => name === gateway.uplink);
-  const objects = new Map<string, Wanted>();
-  const want = (object: KernelObject, why: Why): void => {
-    objects.set(keyOf(object), { object, why });
-  };
+  const objects: Wanted[] = [];
+  const add: Add = (object, why) => objects.push({ key: keyOf(object), object, why });
 
   const found = paths(snapshot, gateway);
   const problems: Problem[] = [...snapshot.problems, ...found.problems];
@@ -36,10 +34,10 @@ export function gatewayWant(snapshot: Snapshot, gateway: Gateway, have: Listing,
   for (const link of [interfaceProblem(gateway.lan, lan), interfaceProblem(gateway.uplink, uplink)]) {
     if (link) problems.push(link);
   }
-  problems.push(...sysctls(gateway, have, want));
-  problems.push(...poolRoutes(gateway, owner, taken, want));
-  problems.push(...defaultRoutes(gateway, owner, alive(uplink), have, refused, want));
-  problems.push(...eipRoutes(found.paths, gateway, owner, alive(lan), taken, have, refused, want));
+  problems.push(...sysctls(gateway, have, add));
+  problems.push(...poolRoutes(gateway, owner, taken, add));
+  problems.push(...defaultRoutes(gateway, owner, alive(uplink), have, refused, add));
+  problems.push(...eipRoutes(found.paths, gateway, owner, alive(lan), taken, have, refused, objects));
   return { objects, problems, complete: snapshot.complete };
 }
 

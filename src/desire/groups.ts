@@ -1,5 +1,6 @@
 import type { Listing } from '../model/listing.ts';
 import {
+  type Key,
   keyOf,
   type Member,
   type NexthopGroup,
@@ -15,7 +16,7 @@ import { Ids } from './ids.ts';
 export interface Demand {
   readonly members: readonly Member[];
   /** Keys of the routes that are to use it. */
-  readonly users: readonly string[];
+  users(): readonly Key[];
 }
 
 /**
@@ -87,7 +88,7 @@ function movers(
   have: Listing,
 ): ReadonlyMap<Demand, readonly number[]> {
   const future = new Map<string, Demand>();
-  for (const demand of demands) for (const user of demand.users) future.set(user, demand);
+  for (const demand of demands) for (const user of demand.users()) future.set(user, demand);
 
   const target = new Map<number, Demand | 'several'>();
   const users = new Map<number, number>();

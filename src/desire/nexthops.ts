@@ -41,7 +41,7 @@ export function nexthops(
   const byIp = new Map<Ip, { nexthop: Nexthop; node: string }>();
   const problems: Problem[] = [];
   const seen = new Set<Ip>();
-  for (const { carriers } of new Set(paths)) {
+  for (const carriers of new Set(paths.map((path) => path.carriers))) {
     for (const { ip, node } of carriers) {
       if (seen.has(ip)) continue;
       seen.add(ip);

@@ -7,6 +7,7 @@ import type { Problem } from '../model/problem.ts';
 import type { Refusals, Why } from '../model/want.ts';
 import type { Reserved } from './reserved.ts';
 
+/** Adds to what is wanted; the caller sees to it that no key comes twice. */
 export type Add = (object: KernelObject, why: Why) => void;
 
 /** Worse than any EIP's: a pool of single addresses has its unreachable route beside the EIP's own. */

@@ -12,6 +12,8 @@ export interface Why {
 }
 
 export interface Wanted {
+  /** {@link keyOf} the object; spelled out once, since a hundred thousand are compared in every round. */
+  readonly key: Key;
   readonly object: KernelObject;
   readonly why: Why;
 }
@@ -29,7 +31,8 @@ export interface Refusal {
 
 /** All that should be in the kernel, and what a person should know about it. */
 export interface Want {
-  readonly objects: ReadonlyMap<Key, Wanted>;
+  /** Each key once. */
+  readonly objects: readonly Wanted[];
   readonly problems: readonly Problem[];
   /** False: some list is not in yet, so that what is not wanted may only be not known yet. */
   readonly complete: boolean;

@@ -1,10 +1,10 @@
 import { type Change, changeObject, type KernelObject, type Key, keyOf } from '../model/object.ts';
 import type { Limits } from '../model/pace.ts';
 import { isDelete } from './plan.ts';
-import type { Held } from './report.ts';
+import type { Due, Held } from './report.ts';
 
 export interface Guarded {
-  readonly go: readonly Change[];
+  readonly go: readonly Due[];
   readonly held: readonly Held[];
 }
 
@@ -22,7 +22,7 @@ export interface Guarded {
  * @param until ms since the epoch when the hold ends by itself
  */
 export function guard(
-  changes: readonly Change[],
+  due: readonly Due[],
   have: ReadonlyMap<Key, KernelObject>,
   complete: boolean,
   limits: Limits,
@@ -30,29 +30,28 @@ export function guard(
   until: number,
 ): Guarded {
   if (!complete) {
-    const held = changes.filter(isDelete);
     return {
-      go: changes.filter((change) => !isDelete(change)),
-      held: held.map((change) => ({ change, reason: 'lists incomplete', until: undefined })),
+      go: due.filter((one) => !isDelete(one)),
+      held: due.filter(isDelete).map((one) => ({ ...one, reason: 'lists incomplete', until: undefined })),
     };
   }
-  if (agreed) return { go: changes, held: [] };
+  if (agreed) return { go: due, held: [] };
 
-  const routes = changes.filter((change) => isDelete(change) && carries(changeObject(change)));
-  const leaving = vanishing(changes, have);
-  const holdRoutes = tooMany(routes.length, have, limits, carries);
+  const routes = due.filter((one) => isDelete(one) && carries(changeObject(one.change))).length;
+  const leaving = vanishing(due, have);
+  const holdRoutes = tooMany(routes, have, limits, carries);
   const holdNexthops = tooMany(leaving.size, have, limits, ({ kind }) => kind === 'nexthop');
-  if (!(holdRoutes || holdNexthops)) return { go: changes, held: [] };
+  if (!(holdRoutes || holdNexthops)) return { go: due, held: [] };
 
-  const go: Change[] = [];
+  const go: Due[] = [];
   const held: Held[] = [];
-  for (const change of changes) {
-    const object = changeObject(change);
-    const waits =
-      (holdRoutes && isDelete(change) && carries(object)) ||
-      (holdNexthops && (takesOff(change, leaving, have) || (isDelete(change) && leaving.has(keyOf(object)))));
-    if (waits) held.push({ change, reason: 'too many at once', until });
-    else go.push(change);
+  for (const one of due) {
+    const object = changeObject(one.change);
+    const waits = isDelete(one)
+      ? (holdRoutes && carries(object)) || (holdNexthops && leaving.has(keyOf(object)))
+      : holdNexthops && takesOff(one.change, leaving, have);
+    if (waits) held.push({ ...one, reason: 'too many at once', until });
+    else go.push(one);
   }
   return { go, held };
 }
@@ -75,14 +74,14 @@ function tooMany(
 }
 
 /** Keys of the nexthops that are to be deleted although something that stays leads to them now. */
-function vanishing(changes: readonly Change[], have: ReadonlyMap<Key, KernelObject>): ReadonlySet<Key> {
+function vanishing(due: readonly Due[], have: ReadonlyMap<Key, KernelObject>): ReadonlySet<Key> {
   const deleted = new Set<Key>();
-  for (const change of changes) {
+  for (const { change } of due) {
     if (change.verb === 'delete' && change.have.kind === 'nexthop') deleted.add(keyOf(change.have));
   }
   const result = new Set<Key>();
   if (deleted.size === 0) return result;
-  for (const change of changes) {
+  for (const { change } of due) {
     if (change.verb !== 'replace') continue;
     for (const key of hops(change.have, have)) if (deleted.has(key)) result.add(key);
   }

@@ -10,12 +10,17 @@ export class Picture implements Listing {
   readonly foreignIds: ReadonlySet<number>;
   readonly links: readonly Link[];
   readonly formerSysctls: Map<string, string>;
+  /** How many of the objects are sysctls: they come and go only with a new look. */
+  readonly sysctls: number;
 
   constructor(listing: Listing) {
     this.objects = new Map(listing.objects);
     this.foreignIds = listing.foreignIds;
     this.links = listing.links;
     this.formerSysctls = new Map(listing.formerSysctls);
+    let sysctls = 0;
+    for (const { kind } of this.objects.values()) if (kind === 'sysctl') sysctls += 1;
+    this.sysctls = sysctls;
   }
 
   /** The kernel has acknowledged the change. */

@@ -1,6 +1,7 @@
-import type { Listing } from '../model/listing.ts';
-import { type Change, changeObject, equal, type KernelObject, type Key, keyOf } from '../model/object.ts';
-import type { Wanted } from '../model/want.ts';
+import { changeObject, equal, type KernelObject, type Key, keyOf } from '../model/object.ts';
+import type { Wanted, Why } from '../model/want.ts';
+import type { Picture } from './picture.ts';
+import type { Counts, Due } from './report.ts';
 
 /** Make before break: what is named stands before what names it. */
 const rank: Readonly<Record<KernelObject['kind'], number>> = {
@@ -12,30 +13,63 @@ const rank: Readonly<Record<KernelObject['kind'], number>> = {
   rule: 5,
 };
 
-/**
- * The changes that lead from what is there to what is wanted, in an order in which each is possible: first
- * what is built, from the bottom up, then what is taken away, from the top down.
- */
-export function plan(want: ReadonlyMap<Key, Wanted>, have: Listing): readonly Change[] {
-  const builds: Change[] = [];
-  for (const [key, { object }] of want) {
-    const present = have.objects.get(key);
-    if (present === undefined) builds.push({ verb: 'add', want: object });
-    else if (!equal(object, present)) builds.push({ verb: 'replace', want: object, have: present });
-  }
-  const deletes: Change[] = [];
-  for (const [key, object] of have.objects) {
-    if (want.has(key)) continue;
-    // A sysctl is listed because we may set it; only the ledger tells that we did.
-    if (object.kind === 'sysctl' && !have.formerSysctls.has(object.name)) continue;
-    deletes.push({ verb: 'delete', have: object });
-  }
-  builds.sort((a, b) => rank[changeObject(a).kind] - rank[changeObject(b).kind]);
-  deletes.sort((a, b) => rank[changeObject(b).kind] - rank[changeObject(a).kind]);
-  return [...builds, ...deletes];
+export interface Plan {
+  /** In an order in which each is possible: what is built, bottom up, then what is taken away, top down. */
+  readonly due: readonly Due[];
+  /** Objects wanted, by kind. */
+  readonly wanted: Counts;
 }
 
-export function isDelete(change: Change): boolean {
+const noLonger: Why = { text: 'no longer wanted' };
+
+/** The changes that lead from what is there to what is wanted. */
+export function plan(want: readonly Wanted[], have: Picture): Plan {
+  const wanted = { sysctl: 0, nexthop: 0, group: 0, neighbour: 0, route: 0, rule: 0 };
+  const builds: Due[] = [];
+  let met = 0;
+  for (const { key, object, why } of want) {
+    wanted[object.kind] += 1;
+    const present = have.objects.get(key);
+    if (present === undefined) {
+      builds.push({ change: { verb: 'add', want: object }, why });
+      continue;
+    }
+    if (object.kind !== 'sysctl') met += 1;
+    if (!equal(object, present))
+      builds.push({ change: { verb: 'replace', want: object, have: present }, why });
+  }
+  builds.sort((a, b) => rankOf(a) - rankOf(b));
+  return { due: [...builds, ...deletes(want, have, met)], wanted };
+}
+
+/** @param met how many of what is there is wanted, sysctls left out */
+function deletes(want: readonly Wanted[], have: Picture, met: number): readonly Due[] {
+  // The common round deletes nothing: told by counting, without a second walk over everything.
+  if (met === have.objects.size - have.sysctls && !wantsFewerSysctls(want, have)) return [];
+  const keys = new Set(want.map(({ key }) => key));
+  const result: Due[] = [];
+  for (const [key, object] of have.objects) {
+    if (keys.has(key)) continue;
+    // A sysctl is listed because we may set it; only the ledger tells that we did.
+    if (object.kind === 'sysctl' && !have.formerSysctls.has(object.name)) continue;
+    result.push({ change: { verb: 'delete', have: object }, why: noLonger });
+  }
+  return result.sort((a, b) => rankOf(b) - rankOf(a));
+}
+
+function wantsFewerSysctls(want: readonly Wanted[], have: Picture): boolean {
+  if (have.formerSysctls.size === 0) return false;
+  const names = new Set<string>();
+  for (const { object } of want) if (object.kind === 'sysctl') names.add(object.name);
+  for (const name of have.formerSysctls.keys()) if (!names.has(name)) return true;
+  return false;
+}
+
+function rankOf({ change }: Due): number {
+  return rank[changeObject(change).kind];
+}
+
+export function isDelete({ change }: Due): boolean {
   return change.verb === 'delete';
 }
 
@@ -62,10 +96,10 @@ export function references(object: KernelObject): readonly Key[] {
  * @param stays objects that remain in the kernel although they are not wanted as they are
  */
 export function unpinned(
-  deletes: readonly Change[],
+  deletes: readonly Due[],
   stays: readonly KernelObject[],
   have: ReadonlyMap<Key, KernelObject>,
-): readonly Change[] {
+): readonly Due[] {
   const pinned = new Set<Key>();
   const queue = [...stays];
   for (let object = queue.pop(); object !== undefined; object = queue.pop()) {
@@ -76,5 +110,7 @@ export function unpinned(
       if (next) queue.push(next);
     }
   }
-  return pinned.size === 0 ? deletes : deletes.filter((change) => !pinned.has(keyOf(changeObject(change))));
+  return pinned.size === 0
+    ? deletes
+    : deletes.filter(({ change }) => !pinned.has(keyOf(changeObject(change))));
 }

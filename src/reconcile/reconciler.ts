@@ -1,12 +1,12 @@
 import type { Kernel, KernelError, Scope } from '../kernel/kernel.ts';
 import type { Listing } from '../model/listing.ts';
-import { type Change, changeObject, type KernelObject, type Key, keyOf } from '../model/object.ts';
+import { changeObject, type KernelObject, type Key, keyOf } from '../model/object.ts';
 import type { Limits } from '../model/pace.ts';
-import type { Refusals, Want, Why } from '../model/want.ts';
+import type { Refusals, Want } from '../model/want.ts';
 import { Fights } from './fights.ts';
 import { Picture } from './picture.ts';
 import { isDelete, references } from './plan.ts';
-import type { Conflict, Done, Failed, Held, Reason, Report } from './report.ts';
+import type { Conflict, Due, Failed, Held, Reason, Report } from './report.ts';
 import { type Thought, thought } from './thought.ts';
 
 /** What to keep in the kernel: all that makes a gateway differ from a node agent. */
@@ -19,8 +19,6 @@ export interface Role {
 
 /** 'dump' reads the whole kernel anew; 'memory' trusts the last dump and the answers to our own writes. */
 export type Look = 'dump' | 'memory';
-
-const noLonger: Why = { text: 'no longer wanted' };
 
 /** One writer's memory between its rounds: the picture of the kernel, refusals, the hold, fights. */
 export class Reconciler {
@@ -54,7 +52,7 @@ export class Reconciler {
   async round(role: Role, reasons: readonly Reason[], look: Look, signal: AbortSignal): Promise<Report> {
     const at = this.#clock();
     const start = performance.now();
-    const done: Done[] = [];
+    const done: Due[] = [];
     const disturbed = new Set<Key>();
     const looked = look === 'dump' || this.#picture === undefined;
     this.#rounds += 1;
@@ -65,24 +63,22 @@ export class Reconciler {
       this.#refused = new Map();
     }
     let now = this.#think(role, picture, at);
-    let failures = await this.#apply(now.builds, now.want, picture, done, signal);
+    let failures = await this.#apply(now.builds, picture, done, signal);
     if (failures > 0) {
       // A refusal may mean that our picture is old. Look again, and let the rest stand without what is refused.
       picture = await this.#look(role, disturbed, signal);
       for (const key of this.#refused.keys()) if (picture.objects.has(key)) this.#refused.delete(key);
       now = this.#think(role, picture, at);
-      failures = await this.#apply(now.builds, now.want, picture, done, signal);
+      failures = await this.#apply(now.builds, picture, done, signal);
       this.#holders = await this.#kernel.holders(
         new Set(conflicting(this.#refused.keys(), this.#refused)),
         signal,
       );
     }
     const held: Held[] = [...now.held];
-    if (failures === 0) await this.#apply(now.deletes, now.want, picture, done, signal);
+    if (failures === 0) await this.#apply(now.deletes, picture, done, signal);
     else
-      held.push(
-        ...now.deletes.map((change): Held => ({ change, reason: 'after a refusal', until: undefined })),
-      );
+      held.push(...now.deletes.map((one): Held => ({ ...one, reason: 'after a refusal', until: undefined })));
 
     const repaired = repairs(done, disturbed);
     if (!reasons.some(({ kind }) => kind === 'link' || kind === 'address'))
@@ -122,24 +118,21 @@ export class Reconciler {
   }
 
   /** @returns how many were refused */
-  async #apply(
-    changes: readonly Change[],
-    want: Want,
-    picture: Picture,
-    done: Done[],
-    signal: AbortSignal,
-  ): Promise<number> {
-    if (changes.length === 0) return 0;
-    const outcomes = await this.#kernel.apply(changes, signal);
+  async #apply(due: readonly Due[], picture: Picture, done: Due[], signal: AbortSignal): Promise<number> {
+    if (due.length === 0) return 0;
+    const outcomes = await this.#kernel.apply(
+      due.map(({ change }) => change),
+      signal,
+    );
     const refused = new Set<Key>();
-    for (const [i, change] of changes.entries()) {
+    for (const [i, one] of due.entries()) {
+      const { change, why } = one;
       const outcome = outcomes[i];
       const object = changeObject(change);
       const key = keyOf(object);
-      const why = want.objects.get(key)?.why ?? noLonger;
-      if (outcome === undefined || (isDelete(change) && isGone(outcome))) {
+      if (outcome === undefined || (isDelete(one) && isGone(outcome))) {
         picture.acknowledge(change);
-        done.push({ change, why });
+        done.push(one);
       } else {
         // What only fails with what it names may well stand once that is left out.
         const follows = references(object).some((one) => refused.has(one));
@@ -173,12 +166,11 @@ export class Reconciler {
           holder: this.#holders.get(key),
         });
     }
-    const wanted = count([...now.want.objects.values()].map(({ object }) => object));
-    const installed = { ...wanted };
+    const installed = { ...now.wanted };
     const picture = this.#picture;
-    for (const change of now.changes) {
-      if (isDelete(change)) continue;
-      const object = changeObject(change);
+    for (const one of now.due) {
+      if (isDelete(one)) continue;
+      const object = changeObject(one.change);
       if (picture?.objects.get(keyOf(object)) !== object) installed[object.kind] -= 1;
     }
     const problems = [...now.want.problems];
@@ -191,7 +183,7 @@ export class Reconciler {
         advice: `find the program (ip monitor, journalctl), and make it leave the object alone; until then it is put right every ${Math.max(0, Math.ceil((until - at) / 1000))} s at most`,
       });
     }
-    return { failed, conflicts, problems, installed, wanted, complete: now.want.complete };
+    return { failed, conflicts, problems, installed, wanted: now.wanted, complete: now.want.complete };
   }
 }
 
@@ -211,20 +203,14 @@ function* conflicting(keys: Iterable<Key>, refused: ReadonlyMap<Key, Failed>): G
   }
 }
 
-function repairs(done: readonly Done[], disturbed: ReadonlySet<Key>): ReadonlySet<Key> {
+function repairs(done: readonly Due[], disturbed: ReadonlySet<Key>): ReadonlySet<Key> {
   const keys = new Set<Key>();
   if (disturbed.size === 0) return keys;
-  for (const { change } of done) {
-    const key = keyOf(changeObject(change));
-    if (!isDelete(change) && disturbed.has(key)) keys.add(key);
+  for (const one of done) {
+    const key = keyOf(changeObject(one.change));
+    if (!isDelete(one) && disturbed.has(key)) keys.add(key);
   }
   return keys;
-}
-
-function count(objects: readonly KernelObject[]): Record<KernelObject['kind'], number> {
-  const counts = { sysctl: 0, nexthop: 0, group: 0, neighbour: 0, route: 0, rule: 0 };
-  for (const { kind } of objects) counts[kind] += 1;
-  return counts;
 }
 
 function earliest(held: readonly Held[]): number | undefined {

@@ -14,7 +14,7 @@ export interface Report {
   readonly at: number;
   /** ms */
   readonly duration: number;
-  readonly done: readonly Done[];
+  readonly done: readonly Due[];
   /** Objects that somebody else had changed or removed and that were put right; keys into `done`. */
   readonly repaired: ReadonlySet<Key>;
   /** What the kernel refuses, whether tried in this round or in an earlier one. */
@@ -23,14 +23,16 @@ export interface Report {
   readonly held: readonly Held[];
   readonly problems: readonly Problem[];
   /** Objects in the kernel that are ours and as wanted, by kind. */
-  readonly installed: Readonly<Record<KernelObject['kind'], number>>;
+  readonly installed: Counts;
   /** Objects wanted, by kind. */
-  readonly wanted: Readonly<Record<KernelObject['kind'], number>>;
+  readonly wanted: Counts;
   /** All lists of the cluster have come in. */
   readonly complete: boolean;
   /** ms since the epoch when a round is due whatever happens (a hold ends); undefined: nothing waits. */
   readonly again: number | undefined;
 }
+
+export type Counts = Readonly<Record<KernelObject['kind'], number>>;
 
 /** What made us look. */
 export interface Reason {
@@ -39,7 +41,8 @@ export interface Reason {
   readonly text: string;
 }
 
-export interface Done {
+/** A change, and why. */
+export interface Due {
   readonly change: Change;
   readonly why: Why;
 }
@@ -57,8 +60,7 @@ export interface Conflict {
 }
 
 /** A change that waits. */
-export interface Held {
-  readonly change: Change;
+export interface Held extends Due {
   readonly reason: HoldReason;
   /** ms since the epoch when it goes on by itself; undefined: when the reason is gone. */
   readonly until: number | undefined;

@@ -4,15 +4,16 @@ import type { Refusal, Refusals, Want } from '../model/want.ts';
 import { guard } from './guard.ts';
 import type { Picture } from './picture.ts';
 import { isDelete, plan, unpinned } from './plan.ts';
-import type { Held } from './report.ts';
+import type { Counts, Due, Held } from './report.ts';
 
 /** What a round means to do: all changes that are due, and those of them that wait. */
 export interface Thought {
   readonly want: Want;
   /** Everything that differs, whether it may be done now or not. */
-  readonly changes: readonly Change[];
-  readonly builds: readonly Change[];
-  readonly deletes: readonly Change[];
+  readonly due: readonly Due[];
+  readonly wanted: Counts;
+  readonly builds: readonly Due[];
+  readonly deletes: readonly Due[];
   readonly held: readonly Held[];
 }
 
@@ -32,27 +33,27 @@ export interface Restraints {
 
 export function thought(want: Want, have: Picture, restraints: Restraints): Thought {
   const { limits, agreed, holdUntil, refused, fights, now } = restraints;
-  const changes = plan(want.objects, have);
-  const guarded = guard(changes, have.objects, want.complete, limits, agreed, holdUntil);
+  const { due, wanted } = plan(want.objects, have);
+  const guarded = guard(due, have.objects, want.complete, limits, agreed, holdUntil);
   const held: Held[] = [...guarded.held];
   const stays: KernelObject[] = held.flatMap(({ change }) => remains(change));
-  const go: Change[] = [];
-  for (const change of guarded.go) {
-    const key = keyOf(changeObject(change));
+  const go: Due[] = [];
+  for (const one of guarded.go) {
+    const key = keyOf(changeObject(one.change));
     const until = fights.get(key)?.until ?? 0;
-    if (until > now) held.push({ change, reason: 'fight', until });
-    if (until > now || isRefused(change, refused.get(key))) stays.push(...remains(change));
-    else go.push(change);
+    if (until > now) held.push({ ...one, reason: 'fight', until });
+    if (until > now || isRefused(one.change, refused.get(key))) stays.push(...remains(one.change));
+    else go.push(one);
   }
-  const due = go.filter(isDelete);
-  const deletes = unpinned(due, stays, have.objects);
-  if (deletes.length < due.length) {
+  const wished = go.filter(isDelete);
+  const deletes = unpinned(wished, stays, have.objects);
+  if (deletes.length < wished.length) {
     const free = new Set(deletes);
-    for (const change of due) {
-      if (!free.has(change)) held.push({ change, reason: 'still named', until: undefined });
+    for (const one of wished) {
+      if (!free.has(one)) held.push({ ...one, reason: 'still named', until: undefined });
     }
   }
-  return { want, changes, builds: go.filter((change) => !isDelete(change)), deletes, held };
+  return { want, due, wanted, builds: go.filter((one) => !isDelete(one)), deletes, held };
 }
 
 /** What is in the kernel while the change waits. */

@@ -168,7 +168,7 @@ describe('from any world to any world', () => {
               sysctls: [],
             },
             limits: { share: 1, always: Number.POSITIVE_INFINITY, hold: 0 },
-            want: () => ({ objects: new Map(), problems: [], complete: true }),
+            want: () => ({ objects: [], problems: [], complete: true }),
           },
           [],
           'dump',
