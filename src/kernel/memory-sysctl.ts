@@ -41,20 +41,34 @@ export function globalSysctls(): Map<string, string> {
   return found;
 }
 
-/** path -> value, for what comes and goes with an interface. */
-export function linkSysctls(name: string): Map<string, string> {
+/**
+ * What comes and goes with an interface: a new one starts with the values of `default`.
+ *
+ * @returns path -> value
+ */
+export function linkSysctls(name: string, now: ReadonlyMap<string, string>): Map<string, string> {
   const found = new Map<string, string>();
   for (const [path, value] of Object.entries(fresh)) {
-    if (path.includes('/IF/'))
-      found.set(
-        path.replace('/IF/', () => `/${name}/`),
-        value,
-      );
+    if (!path.includes('/IF/')) continue;
+    found.set(
+      path.replace('/IF/', () => `/${name}/`),
+      now.get(path.replace('/IF/', '/default/')) ?? value,
+    );
   }
   return found;
 }
 
-/** Whether Linux tells of a change of this setting (RTNLGRP_NETCONF); of most it does not. */
+/** The settings that a write of this one sets as well: forwarding as a whole is every interface's. */
+export function followers(path: string, now: ReadonlyMap<string, string>): readonly string[] {
+  const ipv4 = path === 'net/ipv4/ip_forward' || path === 'net/ipv4/conf/all/forwarding';
+  if (ipv4) {
+    return [...now.keys()].filter((one) => /^net\/ipv4\/(ip_forward|conf\/.+\/forwarding)$/.test(one));
+  }
+  if (path !== 'net/ipv6/conf/all/forwarding') return [path];
+  return [...now.keys()].filter((one) => /^net\/ipv6\/conf\/.+\/forwarding$/.test(one));
+}
+
+/** Whether Linux tells when this setting changes (RTNLGRP_NETCONF); of most it does not. */
 export function announced(path: string): boolean {
   return /^net\/(ipv4\/ip_forward|ipv[46]\/conf\/.+\/(forwarding|rp_filter|proxy_arp|proxy_ndp|ignore_routes_with_linkdown))$/.test(
     path,

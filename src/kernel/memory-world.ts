@@ -8,13 +8,14 @@ import {
   keyOf,
   type Link,
   type LinkAddress,
+  type Neighbour,
   type Route,
   type Rule,
 } from '../model/object.ts';
 import { type Hint, KernelError } from './kernel.ts';
 import { judge, linkTo, type State } from './memory-laws.ts';
 import { Store } from './memory-store.ts';
-import { announced, globalSysctls, linkSysctls } from './memory-sysctl.ts';
+import { announced, followers, globalSysctls, linkSysctls } from './memory-sysctl.ts';
 
 /** Hears of every change that was not made by itself. */
 export interface Listener {
@@ -94,8 +95,9 @@ export class World implements State {
     if (object.kind === 'sysctl') {
       if (change.verb === 'delete') throw new RangeError('a sysctl can not be deleted');
       judge(change.verb, object, this);
-      this.#sysctls.set(object.name, object.value);
-      if (!announced(object.name)) return;
+      const former = this.#sysctls.get(object.name);
+      for (const name of followers(object.name, this.#sysctls)) this.#sysctls.set(name, object.value);
+      if (former === object.value || !announced(object.name)) return;
     } else if (change.verb === 'delete') {
       this.#store.drop(this.#find(object));
     } else {
@@ -103,6 +105,8 @@ export class World implements State {
       judge(change.verb, want, this);
       this.#store.put(want);
     }
+    // Linux tells nobody of neighbour proxies that come, change hands, or go.
+    if (object.kind === 'neighbour') return;
     this.#tell(hintOf(change.verb, object), by);
   }
 
@@ -136,7 +140,7 @@ export class World implements State {
     this.#lastIndex += 1;
     const index = this.#lastIndex;
     this.#links.set(index, { index, name, up: true, carrier: true, addresses: [] });
-    for (const [path, value] of linkSysctls(name)) this.#sysctls.set(path, value);
+    for (const [path, value] of linkSysctls(name, this.#sysctls)) this.#sysctls.set(path, value);
     this.#tell({ kind: 'link', text: `link added: ${name}` });
     for (const address of addresses) this.addAddress(name, address);
     return index;
@@ -147,7 +151,7 @@ export class World implements State {
     if (link.up) this.linkDown(name);
     for (const { ip } of this.link(name).addresses) this.removeAddress(name, ip);
     this.#store.dropWhere((object) => object.kind === 'neighbour' && object.link === link.index);
-    for (const path of linkSysctls(name).keys()) this.#sysctls.delete(path);
+    for (const path of linkSysctls(name, this.#sysctls).keys()) this.#sysctls.delete(path);
     this.#links.delete(link.index);
     this.#tell({ kind: 'link', text: `link removed: ${name}` });
   }
@@ -208,6 +212,13 @@ export class World implements State {
     if (family(ip) === 4) {
       this.#store.dropWhere((object) => object.kind === 'route' && object.src === ip);
       if (!rest.some((address) => family(address.ip) === 4)) this.#dropHops(link.index, 4);
+    } else {
+      for (const object of [...this.#store.objects.values()]) {
+        // Linux lets go of an IPv6 source address, but not in routes by a nexthop object.
+        if (object.kind === 'route' && object.src === ip && object.nhid === undefined) {
+          this.#store.put({ ...object, src: undefined });
+        }
+      }
     }
     this.#tell({ kind: 'address', text: `address removed: ${ip} on ${name}` });
   }
@@ -295,7 +306,7 @@ function parseAddress(text: string): LinkAddress {
   return { ip: parseIp(ip), length: Number(length) };
 }
 
-function hintOf(verb: Change['verb'], object: KernelObject): Hint {
+function hintOf(verb: Change['verb'], object: Exclude<KernelObject, Neighbour>): Hint {
   const done = verb === 'delete' ? 'deleted' : verb === 'add' ? 'added' : 'replaced';
   switch (object.kind) {
     case 'nexthop':
@@ -305,8 +316,6 @@ function hintOf(verb: Change['verb'], object: KernelObject): Hint {
       return { kind: 'route', text: `route ${done}: ${object.dst}` };
     case 'rule':
       return { kind: 'rule', text: `rule ${done}: priority ${object.priority}` };
-    case 'neighbour':
-      return { kind: 'neighbour', text: `neighbour ${done}: ${object.ip}` };
     case 'sysctl':
       return { kind: 'netconf', text: `sysctl changed: ${object.name}` };
     default:
