@@ -20,7 +20,6 @@ const RTA_TABLE = 15;
 const RTA_VIA = 18;
 const RTA_NH_ID = 30;
 const RTM_F_CLONED = 0x200;
-const RTM_F_PREFIX = 0x800;
 const RT_SCOPE_UNIVERSE = 0;
 const RT_SCOPE_LINK = 253;
 const RT_SCOPE_HOST = 254;
@@ -58,14 +57,18 @@ export function encodeRouteDeletion(writer: MessageWriter, route: Route): void {
   encode(writer, route, RT_SCOPE_NOWHERE);
 }
 
-/** Strict filter: one family and table; protocol 0 is any. */
-export function encodeRouteDump(
-  writer: MessageWriter,
-  filter: { readonly family: Family; readonly table: number; readonly protocol: number },
-): void {
+/** What the kernel itself leaves out of a dump. */
+export interface RouteFilter {
+  readonly family: Family;
+  readonly table: number;
+  /** 0: any */
+  readonly protocol: number;
+}
+
+export function encodeRouteDump(writer: MessageWriter, filter: RouteFilter): void {
   writer.u8(familyNumber(filter.family)).u8(0).u8(0).u8(0);
-  // RTM_F_PREFIX leaves out the kernel's cached exceptions (redirects, path MTUs).
-  writer.u8(0).u8(filter.protocol).u8(0).u8(0).u32(RTM_F_PREFIX);
+  // Without flags the kernel leaves out cached exceptions (redirects, path MTUs). RTM_F_PREFIX gives no routes.
+  writer.u8(0).u8(filter.protocol).u8(0).u8(0).u32(0);
   writer.attributeU32(RTA_TABLE, filter.table);
 }
 
