@@ -1,6 +1,7 @@
+import type { Listing } from '../model/listing.ts';
 import type { Change, Key, Link } from '../model/object.ts';
 import { changeObject, keyOf } from '../model/object.ts';
-import type { Hint, KernelError, Listing, Scope } from './kernel.ts';
+import type { Hint, KernelError, Scope } from './kernel.ts';
 import { decodeAddress } from './netlink/address.ts';
 import { decodeLink } from './netlink/link.ts';
 import { Flag, type MessageReader, Type } from './netlink/message.ts';
