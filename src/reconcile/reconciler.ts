@@ -1,6 +1,6 @@
 import type { Kernel, KernelError, Scope } from '../kernel/kernel.ts';
 import type { Listing } from '../model/listing.ts';
-import { changeObject, type KernelObject, type Key, keyOf } from '../model/object.ts';
+import { changeObject, type KernelObject, type Key, keyOf, type Link } from '../model/object.ts';
 import type { Limits } from '../model/pace.ts';
 import type { Refusals, Want } from '../model/want.ts';
 import { Fights } from './fights.ts';
@@ -37,6 +37,11 @@ export class Reconciler {
   constructor(kernel: Kernel, clock: () => number) {
     this.#kernel = kernel;
     this.#clock = clock;
+  }
+
+  /** The interfaces, as of the last look. */
+  get links(): readonly Link[] {
+    return this.#picture?.links ?? [];
   }
 
   /** An operator agrees: what is held because it is too much at once goes on with the next round. */
