@@ -17,7 +17,7 @@ export interface LogOptions {
   readonly env: { readonly NO_COLOR?: string | undefined; readonly TERM?: string | undefined };
 }
 
-export interface LogStream {
+interface LogStream {
   write(text: string): unknown;
   readonly isTTY?: boolean;
 }

@@ -10,7 +10,7 @@ export interface Cli {
   readonly stderr: Output;
 }
 
-export interface Output {
+interface Output {
   write(text: string): unknown;
   readonly isTTY?: boolean;
   readonly columns?: number;

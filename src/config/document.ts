@@ -6,7 +6,7 @@ export type Value = string | number | boolean | null | readonly Value[] | Sectio
 export interface Section extends ReadonlyMap<string, Value> {}
 
 /** Where a key and its value stand. */
-export interface Spot {
+interface Spot {
   readonly key: Position;
   readonly value: Position;
 }
@@ -18,7 +18,7 @@ export interface Parsed {
   readonly faults: readonly Fault[];
 }
 
-export interface Fault {
+interface Fault {
   readonly at: Position;
   /** '' when it is about the file. */
   readonly key: string;

@@ -171,18 +171,22 @@ function readRange(text: string, from: string, to: string): readonly Prefix[] {
   return rangePrefixes(parseIp(from), parseIp(to));
 }
 
-/** Of each overlapping pair, the one that stands later in the numbers is named, with the other. */
+/** Complains of each entry that overlaps an earlier one, once, and names one of those. */
 function refuseOverlaps(pieces: readonly Piece[], complain: Complain): void {
   const sorted = [...pieces].sort(
     (a, b) => a.family - b.family || order(a.first, b.first) || order(b.last, a.last),
   );
+  const told = new Set<string>();
   let widest: Piece | undefined;
   for (const piece of sorted) {
     if (widest !== undefined && widest.family === piece.family && piece.first <= widest.last) {
       const [later, earlier] =
         pieces.indexOf(piece) > pieces.indexOf(widest) ? [piece, widest] : [widest, piece];
       const other = later.pool === earlier.pool ? 'of the same pool' : `of pool ${quote(earlier.pool)}`;
-      complain(later.key, `${later.text} of pool ${quote(later.pool)} overlaps ${earlier.text} ${other}`);
+      if (!told.has(later.key)) {
+        complain(later.key, `${later.text} of pool ${quote(later.pool)} overlaps ${earlier.text} ${other}`);
+      }
+      told.add(later.key);
       if (piece.last > widest.last) widest = piece;
     } else {
       widest = piece;

@@ -315,12 +315,14 @@ pools:
   - { name: one, addresses: [192.0.2.128/25, 2001:db8::/64] }
   - { name: two, addresses: [192.0.2.100-192.0.2.130, 192.0.2.255, 2001:db8::5] }
   - { name: three, addresses: [198.51.100.0/24, 198.51.100.9, 192.0.2.1] }
+  - { name: four, addresses: [203.0.113.1, 203.0.113.2, 203.0.113.0/24] }
 `,
       want: [
         '5:30 pools[1].addresses[0]: 192.0.2.100-192.0.2.130 of pool "two" overlaps 192.0.2.128/25 of pool "one"',
         '5:55 pools[1].addresses[1]: 192.0.2.255 of pool "two" overlaps 192.0.2.128/25 of pool "one"',
         '5:68 pools[1].addresses[2]: 2001:db8::5 of pool "two" overlaps 2001:db8::/64 of pool "one"',
         '6:49 pools[2].addresses[1]: 198.51.100.9 of pool "three" overlaps 198.51.100.0/24 of the same pool',
+        '7:57 pools[3].addresses[2]: 203.0.113.0/24 of pool "four" overlaps 203.0.113.1 of the same pool',
       ],
     },
     {
