@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import type { GatewayConfig } from '../config/config.ts';
 import type { Log } from '../log.ts';
-import type { Cli } from './cli.ts';
+import { type Cli, Failure } from './cli.ts';
 import { type ExitCode, exit } from './exit.ts';
 import { readConfig } from './gateway-config.ts';
 import type { Program } from './program.ts';
@@ -20,14 +20,16 @@ async function gateway(cli: Cli, command: Command): Promise<ExitCode> {
   const { config } = loaded;
   const { createLog } = await import('../log.ts');
   const { runGateway } = await import('../daemon/gateway.ts');
-  const { checkRequirements } = await import('../kernel/requirements.ts');
+  const { missing, readHost } = await import('../kernel/requirements.ts');
   const log = createLog({
     level: config.logLevel,
     format: config.logFormat,
     stream: cli.stderr,
     env: cli.env,
   });
-  await checkRequirements();
+  const lacks = missing(await readHost());
+  if (lacks.length > 0)
+    throw new Failure(lacks.map(({ message, advice }) => `${message}. ${advice}`).join(' '));
   await runGateway({ config, release, log, reloads: reloads(cli, command, config, log) }, cli.signal);
   return exit.ok;
 }

@@ -95,7 +95,7 @@ describe('a gateway, read as a shell session', () => {
     await scene.round();
     scene.cluster = snapshot(threeNodes, [{ ...web, endpoints: [] }, api]);
     await scene.round();
-    expect(scene.commands()).to.deep.equal(['ip route delete 198.51.100.10 proto 86']);
+    expect(scene.commands()).to.deep.equal(['ip route delete 198.51.100.10 nhid 861000000 proto 86']);
   });
 
   it('makes new groups when their type changes, and moves the routes before the old one goes', async () => {
