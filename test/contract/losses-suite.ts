@@ -137,6 +137,18 @@ export function describeLosses(make: MakeBench): void {
       expect(await stage.shown(many6)).to.equal(undefined);
     });
 
+    it('nothing of what has moved on to another nexthop', async () => {
+      const next = nexthop(nexthopId(2), '10.0.0.12', stage.lan);
+      const moved = [group(groupId(1), [nexthopId(2)]), route('192.0.2.1', { nhid: nexthopId(2) })];
+      await stage.add(next);
+      const codes = await stage.codes([
+        ...moved.map((want) => replacing(want, want)),
+        deleting(nexthop(nexthopId(1), '10.0.0.11', stage.lan)),
+      ]);
+      expect(codes).to.deep.equal(['ok', 'ok', 'ok']);
+      expect(await lost()).to.deep.equal(['nexthop']);
+    });
+
     it('its hold on the new members of a group that was replaced', async () => {
       await stage.add(nexthop(nexthopId(2), '10.0.0.12', stage.lan));
       await stage.codes([
