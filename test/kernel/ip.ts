@@ -9,9 +9,10 @@ export async function ip(words: string): Promise<string> {
   return stdout;
 }
 
-/** Runs many commands in one process (`ip -batch`); the first failure throws. */
-export async function ipBatch(lines: readonly string[], family: '-4' | '-6' = '-4'): Promise<void> {
-  const running = run('ip', [family, '-batch', '-']);
+/** Runs many commands in one process; the first failure throws. */
+export async function ipBatch(lines: readonly string[]): Promise<void> {
+  if (lines.length === 0) return;
+  const running = run('ip', ['-batch', '-']);
   running.child.stdin?.end(`${lines.join('\n')}\n`);
   await running;
 }
