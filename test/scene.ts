@@ -95,7 +95,13 @@ export function gatewayRole(cluster: () => Snapshot, settings: () => Gateway = (
   return {
     get scope() {
       const { protocol, table } = settings();
-      return { owner: ownerOf(protocol), tables: [table], sysctls: sysctlNames(settings()) };
+      return {
+        owner: ownerOf(protocol),
+        tables: [table],
+        sysctls: sysctlNames(settings()),
+        nftTables: [],
+        stations: [],
+      };
     },
     limits,
     want: (have, refused) => gatewayWant(cluster(), settings(), have, refused),

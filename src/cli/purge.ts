@@ -48,7 +48,7 @@ async function purge(cli: Cli, command: Command): Promise<ExitCode> {
 
 function emptyRole({ gateway: { protocol, table } }: GatewayConfig): Role {
   return {
-    scope: { owner: ownerOf(protocol), tables: [table], sysctls: [] },
+    scope: { owner: ownerOf(protocol), tables: [table], sysctls: [], nftTables: [], stations: [] },
     limits: { share: 1, always: Number.POSITIVE_INFINITY, hold: 0 },
     want: () => ({ objects: [], problems: [], complete: true }),
   };

@@ -33,6 +33,8 @@ export function gatewayRole({ gateway, limits }: GatewayConfig, cluster: () => S
       owner: ownerOf(gateway.protocol),
       tables: [gateway.table],
       sysctls: sysctlNames(gateway),
+      nftTables: [],
+      stations: [],
     },
     limits,
     want: (have, refused) => gatewayWant(cluster(), gateway, have, refused),

@@ -25,6 +25,8 @@ export interface Transport {
   receive(into: Uint8Array): number;
   /** The same off the event loop: in a dump, each receive makes the kernel gather the next part. */
   receiveAside(into: Uint8Array): Promise<number>;
+  /** Hears of a multicast group from now on. @throws SocketError */
+  join(group: number): void;
   /** Resolves when there is something to receive, an error included. */
   readable(signal: AbortSignal): Promise<void>;
   /** No call may be under way. */
@@ -43,6 +45,8 @@ export class SocketError extends Error {
 }
 
 export interface TransportOptions {
+  /** A netlink family; rtnetlink when left out. */
+  readonly family?: number;
   /** Wanted size in bytes; less is granted without CAP_NET_ADMIN in the first user namespace. */
   readonly receiveBuffer: number;
   /** Multicast groups, as numbers (RTNLGRP_...), not bits. */
@@ -81,7 +85,7 @@ const native = {
 
 /** @throws SocketError */
 export function openTransport(options: TransportOptions): Transport {
-  const fd: number = native.socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+  const fd: number = native.socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, options.family ?? NETLINK_ROUTE);
   if (fd < 0) throw failure('socket');
   try {
     const address = new Uint32Array(3);
@@ -99,8 +103,7 @@ export function openTransport(options: TransportOptions): Transport {
       check('setsockopt', setOption(fd, SOL_SOCKET, SO_SNDBUF, sendBufferBytes));
     }
     for (const group of options.groups) {
-      // The bit mask of bind() ends at group 31; nexthops are 32.
-      check('setsockopt', setOption(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, group));
+      joinGroup(fd, group);
     }
     return new KoffiTransport(fd, address[1] ?? 0);
   } catch (error) {
@@ -156,6 +159,10 @@ class KoffiTransport implements Transport {
     });
   }
 
+  join(group: number): void {
+    joinGroup(this.#fd, group);
+  }
+
   readable(signal: AbortSignal): Promise<void> {
     return new Promise((resolve, reject) => {
       if (signal.aborted) return reject(signal.reason);
@@ -184,6 +191,11 @@ function received(length: number): number {
   const code = errnoName(koffi.errno());
   if (code === 'EAGAIN') return -1;
   throw new SocketError('recv', code);
+}
+
+function joinGroup(fd: number, group: number): void {
+  // The bit mask of bind() ends at group 31; nexthops are 32.
+  check('setsockopt', setOption(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, group));
 }
 
 function setOption(fd: number, level: number, name: number, value: number): number {
