@@ -27,6 +27,8 @@ export class Store {
   readonly #parts = new Map<string, ServicePart>();
   readonly #slices = new Map<string, Map<string, Slice>>();
   readonly #services = new Sorted<Service>();
+  /** The part that each joined Service was made of. */
+  readonly #made = new Map<string, ServicePart>();
   readonly #nodes = new Sorted<Node>();
   readonly #problems = new Sorted<readonly Problem[]>();
   readonly #feeds = new Map<Resource, Feed>();
@@ -139,6 +141,7 @@ export class Store {
     if (part === undefined) {
       if (held === undefined) return;
       this.#services.delete(key);
+      this.#made.delete(key);
       this.#change();
       return;
     }
@@ -148,9 +151,10 @@ export class Store {
       others.length === 0
         ? (first?.endpoints ?? [])
         : oncePerIp([first, ...others].flatMap((slice) => slice?.endpoints ?? []));
-    const joined: Service = { ...part, endpoints };
-    if (held !== undefined && same(held, joined)) return;
-    this.#services.set(key, joined);
+    // A part that did not change is the same object, so that only the endpoints are to be compared.
+    if (held !== undefined && this.#made.get(key) === part && same(held.endpoints, endpoints)) return;
+    this.#services.set(key, { ...part, endpoints });
+    this.#made.set(key, part);
     this.#change();
   }
 }
