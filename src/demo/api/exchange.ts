@@ -3,6 +3,7 @@ import { constants, type Http2ServerRequest, type ServerHttp2Stream } from 'node
 import { parse as parseYaml } from 'yaml';
 import { Failure } from './failure.ts';
 import type { Json, JsonObject } from './json.ts';
+import { decode } from './protobuf.ts';
 
 export type Request = Http2ServerRequest | IncomingMessage;
 /** What the answers of node:http and node:http2 have in common, and where they differ. */
@@ -50,17 +51,13 @@ export class Exchange {
     return this.#request.url ?? '/';
   }
 
-  /** JSON or YAML; null when there is none. */
+  /** Whatever it is written in; null when there is none. */
   async body(): Promise<Json> {
-    if (this.header('content-type').includes('protobuf')) {
-      throw new Failure(
-        415,
-        'the body of the request was in an unknown format - accepted media types: application/json',
-      );
-    }
     const chunks: Buffer[] = [];
     for await (const chunk of this.#request) chunks.push(Buffer.from(chunk));
-    const text = Buffer.concat(chunks).toString('utf8');
+    const bytes = Buffer.concat(chunks);
+    if (this.header('content-type').includes('protobuf')) return decode(bytes);
+    const text = bytes.toString('utf8');
     if (text === '') return null;
     try {
       return this.header('content-type').includes('yaml') ? parseYaml(text) : JSON.parse(text);
