@@ -47,6 +47,8 @@ export interface Seen {
   readonly agent: string;
   /** Of HTTP: `2.0` */
   readonly version: string;
+  /** Counts the connections from 1. */
+  readonly connection: number;
 }
 
 /**
@@ -62,6 +64,8 @@ export class ApiServer implements AsyncDisposable {
   readonly #resources = new Resources(this.objects, new Defaults());
   readonly #watches: Watches;
   readonly #sockets = new Set<Socket>();
+  /** The number of each connection, by the port it comes from. */
+  readonly #connections = new Map<string, number>();
   #waiting: (() => void)[] = [];
   #tokens = new Set([randomBytes(16).toString('hex')]);
   #server: Server | undefined;
@@ -100,6 +104,7 @@ export class ApiServer implements AsyncDisposable {
         : createServer(tls, serve);
     server.on('secureConnection', (socket) => {
       this.#sockets.add(socket);
+      this.#connections.set(`${socket.remotePort}`, this.#connections.size + 1);
       socket.once('close', () => this.#sockets.delete(socket));
       socket.on('error', () => socket.destroy());
     });
@@ -174,6 +179,11 @@ export class ApiServer implements AsyncDisposable {
     this.#watches.breakAll();
   }
 
+  /** The watches that are open now hear nothing more and do not end, as if a firewall had forgotten them. */
+  muteWatches(): void {
+    this.#watches.muteAll();
+  }
+
   endWatches(): void {
     this.#watches.endAll();
   }
@@ -223,7 +233,8 @@ export class ApiServer implements AsyncDisposable {
     const exchange = new Exchange(request, response);
     const { method, target } = exchange;
     const agent = exchange.header('user-agent');
-    this.seen.push({ method, target, agent, version: request.httpVersion });
+    const connection = this.#connections.get(`${request.socket.remotePort}`) ?? 0;
+    this.seen.push({ method, target, agent, version: request.httpVersion, connection });
     if (this.seen.length > 10_000) this.seen.splice(0, 5000);
     this.#tell();
     if (this.faults.silent) return;

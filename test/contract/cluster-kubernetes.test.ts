@@ -218,7 +218,19 @@ describe('the Kubernetes cluster', () => {
     await until(it.cluster, ({ nodes }) => nodes.length === 4);
   });
 
-  it('leaves a silent connection and connects anew', async () => {
+  it('leaves the connection of a watch that fell silent', async () => {
+    await using it = await stage(small, { watchSeconds: [1, 1], silence: -900 });
+    await until(it.cluster, ({ complete }) => complete);
+    await it.watched();
+    it.server.muteWatches();
+    it.server.put(json(rawNode('n4')));
+    await until(it.cluster, ({ nodes }) => nodes.length === 4);
+    const watches = it.server.seen.filter(({ target }) => /nodes\?watch/.test(target));
+    expect(watches[0]?.connection).to.equal(1);
+    expect(watches.at(-1)?.connection).to.be.greaterThan(1);
+  });
+
+  it('leaves a silent server and connects anew', async () => {
     await using it = await stage(small, { watchSeconds: [1, 1], silence: -900, listSilence: 100 });
     await until(it.cluster, ({ complete }) => complete);
     it.server.beSilent(true);
