@@ -4,7 +4,7 @@ import { basename, dirname } from 'node:path';
 import type { Resource } from '../model/cluster.ts';
 import { type Clock, systemClock } from './clock.ts';
 import type { Cluster } from './cluster.ts';
-import { DocumentError, readObjects } from './document.ts';
+import { type ByResource, DocumentError, readObjects } from './document.ts';
 import { Pulse } from './pulse.ts';
 import { resources, Store } from './store.ts';
 
@@ -100,12 +100,7 @@ async function read(path: string, store: Store, last: string, clock: Clock): Pro
   return version;
 }
 
-function take(
-  objects: Readonly<Record<Resource, readonly unknown[]>>,
-  path: string,
-  store: Store,
-  now: number,
-): void {
+function take(objects: ByResource, path: string, store: Store, now: number): void {
   for (const resource of resources) {
     const items = objects[resource];
     // No cluster is without nodes, nor without the Service "kubernetes": this list was not asked for.

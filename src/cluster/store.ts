@@ -10,7 +10,7 @@ import {
   type Slice,
   same,
 } from './reduce.ts';
-import { Objects, type Shelf } from './shelf.ts';
+import { ReducedShelf, type Shelf } from './shelf.ts';
 import { Sorted } from './sorted.ts';
 
 export const resources: readonly Resource[] = ['services', 'endpointslices', 'nodes'];
@@ -47,7 +47,7 @@ export class Store {
       this.#change();
     };
     this.shelves = {
-      nodes: new Objects(
+      nodes: new ReducedShelf(
         reduceNode,
         (key, _before, after) => {
           if (after === undefined) this.#nodes.delete(key);
@@ -56,7 +56,7 @@ export class Store {
         },
         report('nodes'),
       ),
-      services: new Objects(
+      services: new ReducedShelf(
         reduceService,
         (key, _before, after) => {
           if (after === undefined) this.#parts.delete(key);
@@ -65,7 +65,7 @@ export class Store {
         },
         report('services'),
       ),
-      endpointslices: new Objects(
+      endpointslices: new ReducedShelf(
         reduceSlice,
         (key, before, after) => this.#move(key, before, after),
         report('endpointslices'),

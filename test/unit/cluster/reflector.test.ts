@@ -125,6 +125,26 @@ describe('the reflector', () => {
     expect(troubles).to.deep.equal(['connect ETIMEDOUT']);
   });
 
+  it('gives up sooner on a server that is known to send bookmarks', async () => {
+    const started = 1_000_000;
+    let at = 0;
+    const { calls } = await play((store) => [
+      { list: page(['n1'], '7') },
+      { watch: [{ events: [bookmark('8')] }, { pass: 6 * minute }] },
+      { watch: [{ pass: 60 * minute }] },
+      {
+        watch: [
+          { pass: 1 },
+          { events: [bookmark('9')] },
+          { check: () => (at = store.feed('nodes').heard ?? 0) },
+          { pass: minute },
+        ],
+      },
+    ]);
+    expect(calls).to.have.length(5);
+    expect(at - started).to.equal(6 * minute + 150_000 + 800 + 1);
+  });
+
   it('does not give up a watch that is heard of now and then, however long it lasts', async () => {
     const { calls } = await play([
       { list: page(['n1'], '7') },
