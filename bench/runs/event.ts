@@ -2,10 +2,10 @@ import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_pro
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { kinds } from '../src/demo/api/kinds.ts';
-import { type ApiServer, startApiServer } from '../src/demo/api-server.ts';
-import { LinuxKernel } from '../src/kernel/linux.ts';
-import { ownerOf } from '../src/model/owner.ts';
+import { kinds } from '../../src/demo/api/kinds.ts';
+import { type ApiServer, startApiServer } from '../../src/demo/api-server.ts';
+import { LinuxKernel } from '../../src/kernel/linux.ts';
+import { ownerOf } from '../../src/model/owner.ts';
 
 // Run in a fresh network namespace: node bench/event.ts FOLDER SERVICES EVENTS
 // The daemon as its own process, an API server over TLS in this one. Prints
