@@ -189,6 +189,8 @@ export function podCable(name: string, namespace: string): readonly string[] {
   return [
     `link add name ${name} type veth peer name eth0 netns ${namespace}`,
     `link set ${name} master cni0 up`,
+    // Where br_netfilter is on, a pod that is its own Service's endpoint hears itself by the port it spoke to.
+    `link set ${name} type bridge_slave hairpin on`,
   ];
 }
 
