@@ -100,6 +100,11 @@ export class ControlPlane implements AsyncDisposable {
     await this.settled();
   }
 
+  async removeNode(name: string): Promise<void> {
+    this.#server.objects.delete(kindOf('Node'), '', name);
+    await this.settled();
+  }
+
   /** The API is gone: port closed, connections cut. Nodes and pods do not notice. */
   async stopApi(): Promise<void> {
     await this.#server.stop();

@@ -88,6 +88,11 @@ export class GatewayProcess implements AsyncDisposable {
     }
   }
 
+  /** Another one with the same files. */
+  again(network: Network): Promise<GatewayProcess> {
+    return GatewayProcess.start(network, this.#files);
+  }
+
   get pid(): number | undefined {
     return this.#child.pid;
   }

@@ -1,4 +1,6 @@
+import { spawnSync } from 'node:child_process';
 import { randomInt } from 'node:crypto';
+import { readdirSync, rmSync } from 'node:fs';
 import { mkdir, readdir, rename, rm, rmdir, stat } from 'node:fs/promises';
 import { connect, createServer, type Server } from 'node:net';
 import { join } from 'node:path';
@@ -18,11 +20,14 @@ export class Lease implements AsyncDisposable {
   readonly id: string;
   readonly folder: string;
   readonly #alive: Server;
+  /** `process.exit` waits for nothing: then the namespaces go this way. */
+  readonly #atExit = (): void => cleanNow(this.id);
 
   private constructor(id: string, alive: Server) {
     this.id = id;
     this.folder = join(runs, id);
     this.#alive = alive;
+    process.once('exit', this.#atExit);
   }
 
   static async take(): Promise<Lease> {
@@ -48,6 +53,7 @@ export class Lease implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await clean(this.id);
+    process.off('exit', this.#atExit);
     await new Promise((resolve) => this.#alive.close(resolve));
   }
 }
@@ -121,6 +127,14 @@ async function clean(id: string): Promise<void> {
   await rm(join(runs, id), { recursive: true, force: true });
   // The last one out takes the folder of folders along.
   await rmdir(runs).catch(unless('ENOTEMPTY', 'ENOENT'));
+}
+
+/** As much of `clean` as can be done without waiting. */
+function cleanNow(id: string): void {
+  const names = readdirSync(namespacePath('')).filter((name) => name.startsWith(`eip-${id}-`));
+  const lines = names.map((name) => `netns del ${name}\n`);
+  spawnSync('ip', ['-batch', '-'], { input: lines.join(''), stdio: ['pipe', 'inherit', 'inherit'] });
+  rmSync(join(runs, id), { recursive: true, force: true });
 }
 
 function kill(pid: number, namespace: string): void {

@@ -72,7 +72,7 @@ export class Clients implements AsyncDisposable {
 }
 
 /** One stream of requests, from start to stop. */
-export class Load {
+export class Load implements AsyncDisposable {
   readonly #answers: Answer[] = [];
   readonly #watchers = new Set<(answer: Answer) => void>();
   readonly #ended = Promise.withResolvers<void>();
@@ -114,6 +114,11 @@ export class Load {
     this.#halt();
     await this.#ended.promise;
     return tally(this.#answers.filter((answer) => answer.sent >= from));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#halt();
+    await this.#ended.promise;
   }
 
   take(answer: Answer): void {

@@ -11,7 +11,7 @@ export interface Sighting {
 }
 
 /**
- * Watches routes and nexthops of one namespace with `ip monitor`: a second opinion on what the daemon says it
+ * Watches routes, nexthops and forwarding of one namespace with `ip monitor`: a second opinion on what the daemon says it
  * did, and when.
  */
 export class Witness implements AsyncDisposable {
@@ -30,7 +30,7 @@ export class Witness implements AsyncDisposable {
   }
 
   static async watch(namespace: string, signal: AbortSignal): Promise<Witness> {
-    const argv = within(namespace, ['ip', '-ts', '-o', 'monitor', 'route', 'nexthop']);
+    const argv = within(namespace, ['ip', '-ts', '-o', 'monitor', 'route', 'nexthop', 'netconf']);
     // The parent's death takes it along, however we die.
     const child = spawn('setpriv', ['--pdeathsig', 'KILL', ...argv], {
       stdio: ['ignore', 'pipe', 'inherit'],
