@@ -15,6 +15,10 @@ export function command(change: Change, names: LinkNames, former?: string): stri
     return `sysctl -w ${sysctlName(object.name)}="${change.verb === 'delete' ? (former ?? '?') : object.value}"`;
   }
   const dash = familyOf(object) === 6 ? 'ip -6' : 'ip';
+  if (change.verb === 'delete' && (object.kind === 'nexthop' || object.kind === 'group')) {
+    // Linux refuses a delete that says more than the id.
+    return `ip nexthop delete id ${object.id}`;
+  }
   return `${dash} ${noun(object)} ${change.verb} ${describe(object, names)}`;
 }
 

@@ -1,0 +1,204 @@
+import type { Listing } from '../model/listing.ts';
+import type { Change, Key, Link } from '../model/object.ts';
+import { changeObject, keyOf } from '../model/object.ts';
+import type { Hint, KernelError, Scope } from './kernel.ts';
+import { decodeAddress } from './netlink/address.ts';
+import { decodeLink } from './netlink/link.ts';
+import { Flag, type MessageReader, Type } from './netlink/message.ts';
+import { decodeNexthop } from './netlink/nexthop.ts';
+import { decodeRoute } from './netlink/route.ts';
+import { decodeRule } from './netlink/rule.ts';
+import { readSysctl } from './sysctl.ts';
+
+/** Above it, a port id is no process id. */
+const largestPid = 4_194_304;
+
+/**
+ * Tells which notifications matter. A host with a full BGP table hears thousands of foreign routes a second, and
+ * a router daemon announces nexthops of its own: neither may make us read the kernel again and again. So the
+ * judge remembers what the last listing held, and what was refused or added since:
+ *
+ * - routes count when they carry our protocol, when they replace one of our keys, or when a foreign one goes
+ *   away that was in our way;
+ * - nexthops count by our protocol or id range, rules by our protocol;
+ * - links and addresses count when their state changes, not when it is told again;
+ * - settings count when a value differs from the one we saw or wrote last.
+ *
+ * Before the first listing everything counts.
+ */
+export class Judge {
+  readonly #ownPort: number;
+  #scope: Scope | undefined;
+  #listed: ReadonlyMap<Key, unknown> = new Map();
+  readonly #added = new Set<Key>();
+  readonly #refused = new Set<Key>();
+  readonly #links = new Map<number, string>();
+  readonly #addresses = new Set<string>();
+  readonly #settings = new Map<string, string>();
+
+  /** @param ownPort of the socket that our changes go by: its echoes are no news */
+  constructor(ownPort: number) {
+    this.#ownPort = ownPort;
+  }
+
+  listed(scope: Scope, listing: Listing): void {
+    this.#scope = scope;
+    this.#listed = listing.objects;
+    this.#added.clear();
+    this.#refused.clear();
+    this.#links.clear();
+    this.#addresses.clear();
+    for (const link of listing.links) {
+      this.#links.set(link.index, stateOf(link));
+      for (const { ip, length } of link.addresses) this.#addresses.add(`${link.index} ${ip}/${length}`);
+    }
+    this.#settings.clear();
+    for (const object of listing.objects.values()) {
+      if (object.kind === 'sysctl') this.#settings.set(object.name, object.value);
+    }
+  }
+
+  applied(changes: readonly Change[], outcomes: readonly (KernelError | undefined)[]): void {
+    changes.forEach((change, i) => {
+      if (change.verb === 'delete' || changeObject(change).kind !== 'route') return;
+      const outcome = outcomes[i];
+      if (outcome === undefined) this.#added.add(keyOf(change.want));
+      else if (outcome.code === 'EEXIST') this.#refused.add(keyOf(change.want));
+    });
+  }
+
+  /** Said before a sysctl is written: the notification comes at once. undefined: whatever it may be. */
+  expectSetting(name: string, value: string | undefined): void {
+    if (value === undefined) this.#settings.delete(name);
+    else this.#settings.set(name, value);
+  }
+
+  /** @returns 'settings' when {@link changedSettings} is to be asked */
+  judge(message: MessageReader): Hint | 'settings' | undefined {
+    if (message.port === this.#ownPort) return undefined;
+    switch (message.type) {
+      case Type.newRoute:
+      case Type.delRoute:
+        return this.#route(message);
+      case Type.newNexthop:
+      case Type.delNexthop:
+        return this.#nexthop(message);
+      case Type.newRule:
+      case Type.delRule:
+        return this.#rule(message);
+      case Type.newLink:
+      case Type.delLink:
+        return this.#link(message);
+      case Type.newAddress:
+      case Type.delAddress:
+        return this.#address(message);
+      case Type.newNetconf:
+        return 'settings';
+      default:
+        return undefined;
+    }
+  }
+
+  /** Compares the settings in our scope with what we know, and knows the new values from then on. */
+  async changedSettings(): Promise<readonly Hint[]> {
+    const hints: Hint[] = [];
+    for (const [name, known] of [...this.#settings]) {
+      const value = await readSysctl(name);
+      // Written by ourselves, or gone with its interface, which the link's own notification tells.
+      if (value === undefined || value === this.#settings.get(name)) continue;
+      this.#settings.set(name, value);
+      hints.push({ kind: 'netconf', text: `${name} is ${value}, was ${known}` });
+    }
+    return hints;
+  }
+
+  #route(message: MessageReader): Hint | undefined {
+    const route = decodeRoute(message);
+    if (route === undefined) return undefined;
+    const deleted = message.type === Type.delRoute;
+    if (this.#scope) {
+      if (!this.#scope.tables.includes(route.table)) return undefined;
+      if (route.protocol !== this.#scope.owner.protocol) {
+        if (deleted) {
+          if (!this.#refused.has(keyOf(route))) return undefined;
+        } else {
+          if (!(message.flags & Flag.replace)) return undefined;
+          const key = keyOf(route);
+          if (!this.#listed.has(key) && !this.#added.has(key)) return undefined;
+        }
+      }
+    }
+    const what = deleted ? 'deleted' : message.flags & Flag.replace ? 'replaced' : 'added';
+    return {
+      kind: 'route',
+      text: `route ${what}: ${route.dst} protocol ${route.protocol} ${author(message.port)}`,
+    };
+  }
+
+  #nexthop(message: MessageReader): Hint | undefined {
+    const { id, protocol } = decodeNexthop(message);
+    const owner = this.#scope?.owner;
+    if (
+      owner &&
+      protocol !== owner.protocol &&
+      !within(id, owner.nexthopIds) &&
+      !within(id, owner.groupIds)
+    ) {
+      return undefined;
+    }
+    const what =
+      message.type === Type.delNexthop ? 'deleted' : message.flags & Flag.replace ? 'replaced' : 'changed';
+    return { kind: 'nexthop', text: `nexthop ${what}: id ${id} ${author(message.port)}` };
+  }
+
+  #rule(message: MessageReader): Hint | undefined {
+    const { protocol, rule } = decodeRule(message);
+    if (this.#scope && protocol !== this.#scope.owner.protocol) return undefined;
+    const what = message.type === Type.delRule ? 'deleted' : 'added';
+    return {
+      kind: 'rule',
+      text: `rule ${what}: pref ${rule?.priority ?? '?'} protocol ${protocol} ${author(message.port)}`,
+    };
+  }
+
+  #link(message: MessageReader): Hint | undefined {
+    const link = decodeLink(message);
+    if (link === undefined) return undefined;
+    if (message.type === Type.delLink) {
+      this.#links.delete(link.index);
+      return { kind: 'link', text: `interface ${link.name} is gone` };
+    }
+    const state = stateOf(link);
+    if (this.#links.get(link.index) === state) return undefined;
+    this.#links.set(link.index, state);
+    return { kind: 'link', text: `interface ${state}` };
+  }
+
+  #address(message: MessageReader): Hint | undefined {
+    const found = decodeAddress(message);
+    if (found === undefined) return undefined;
+    const { ip, length } = found.address;
+    const key = `${found.link} ${ip}/${length}`;
+    const deleted = message.type === Type.delAddress;
+    // A router advertisement tells an address anew every few seconds, with a fresh lifetime.
+    if (deleted) this.#addresses.delete(key);
+    else if (this.#addresses.has(key)) return undefined;
+    else this.#addresses.add(key);
+    const what = deleted ? 'deleted' : 'added';
+    return { kind: 'address', text: `address ${what}: ${ip}/${length} on interface ${found.link}` };
+  }
+}
+
+function stateOf({ name, up, carrier }: Link): string {
+  return `${name} is ${up ? 'up' : 'down'}, ${carrier ? 'carrier' : 'no carrier'}`;
+}
+
+/** Netlink tells the port id of the socket; a program's first socket has its process id. */
+function author(port: number): string {
+  if (port === 0) return 'by the kernel';
+  return port <= largestPid ? `by pid ${port}` : `by netlink port ${port}`;
+}
+
+function within(id: number, [first, last]: readonly [number, number]): boolean {
+  return id >= first && id <= last;
+}

@@ -1,0 +1,249 @@
+import { join } from 'node:path';
+import type { Family } from '../model/ip.ts';
+import type { Listing } from '../model/listing.ts';
+import {
+  type Change,
+  changeObject,
+  type KernelObject,
+  type Key,
+  keyOf,
+  type Link,
+  type LinkAddress,
+} from '../model/object.ts';
+import type { Owner } from '../model/owner.ts';
+import { Judge } from './judge.ts';
+import { type Hint, type Kernel, KernelError, type Scope } from './kernel.ts';
+import { Ledger } from './ledger.ts';
+import { groups, Monitor } from './monitor.ts';
+import { Batcher, type Run } from './netlink/batch.ts';
+import { Dumper } from './netlink/dump.ts';
+import { MalformedError } from './netlink/message.ts';
+import type { FoundNexthop } from './netlink/nexthop.ts';
+import {
+  addressDump,
+  linkDump,
+  neighbourDump,
+  nexthopDump,
+  routeDump,
+  ruleDump,
+} from './netlink/requests.ts';
+import { decodeRoute } from './netlink/route.ts';
+import { openTransport, SocketError, type Transport } from './netlink/transport.ts';
+import { addProxies } from './proxies.ts';
+import { type SysctlChange, Sysctls } from './sysctl.ts';
+import { Turn } from './turn.ts';
+
+const commandBuffer = 4 << 20;
+const monitorBuffer = 16 << 20;
+const families: readonly Family[] = [4, 6];
+
+/** The kernel of this host (of this network namespace), by rtnetlink and /proc/sys. */
+export class LinuxKernel implements Kernel {
+  readonly #commands: Transport;
+  readonly #batcher: Batcher;
+  readonly #dumper: Dumper;
+  readonly #sysctls: Sysctls;
+  readonly #judge: Judge;
+  readonly #reading = new Turn();
+  readonly #writing = new Turn();
+  readonly #closing = new AbortController();
+  readonly #monitors = new Set<Monitor>();
+
+  private constructor(ledger: Ledger) {
+    this.#commands = openTransport({ receiveBuffer: commandBuffer, groups: [] });
+    this.#batcher = new Batcher(this.#commands);
+    this.#dumper = new Dumper(() => openTransport({ receiveBuffer: commandBuffer, groups: [] }));
+    this.#sysctls = new Sysctls(ledger);
+    this.#judge = new Judge(this.#commands.portId);
+  }
+
+  /**
+   * @param stateDirectory where the ledger of sysctls lives; made when it is needed
+   * @throws LedgerError, SocketError
+   */
+  static async open(stateDirectory: string): Promise<LinuxKernel> {
+    return new LinuxKernel(await Ledger.load(join(stateDirectory, 'sysctls.json')));
+  }
+
+  list(scope: Scope, signal: AbortSignal): Promise<Listing> {
+    return this.#reading.take(async () => {
+      try {
+        const listing = await this.#list(scope, signal);
+        this.#judge.listed(scope, listing);
+        return listing;
+      } catch (error) {
+        throw asKernelError(error);
+      }
+    });
+  }
+
+  apply(changes: readonly Change[], signal: AbortSignal): Promise<readonly (KernelError | undefined)[]> {
+    return this.#writing.take(async () => {
+      const outcomes: (KernelError | undefined)[] = changes.map(() => undefined);
+      try {
+        for (let from = 0; from < changes.length; ) {
+          const way = wayOf(changes[from]);
+          let to = from + 1;
+          while (to < changes.length && wayOf(changes[to]) === way) to += 1;
+          await this.#applyRun(way, { changes, from, to, outcomes }, signal);
+          from = to;
+        }
+      } catch (error) {
+        throw asKernelError(error);
+      }
+      this.#judge.applied(changes, outcomes);
+      return outcomes;
+    });
+  }
+
+  hints(signal: AbortSignal): AsyncIterable<Hint> {
+    const stop = AbortSignal.any([signal, this.#closing.signal]);
+    const monitor = new Monitor(openTransport({ receiveBuffer: monitorBuffer, groups }), this.#judge, stop);
+    this.#monitors.add(monitor);
+    return monitor.hints();
+  }
+
+  holders(keys: ReadonlySet<Key>, signal: AbortSignal): Promise<ReadonlyMap<Key, KernelObject>> {
+    return this.#reading.take(async () => {
+      try {
+        return await this.#holders(keys, signal);
+      } catch (error) {
+        throw asKernelError(error);
+      }
+    });
+  }
+
+  /** Waits for calls under way, and ends the hints. What is in the kernel stays. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closing.abort(new Error('the kernel port is closed'));
+    await Promise.all([...this.#monitors].map(({ ended }) => ended));
+    await this.#reading.take(async () => this.#dumper.close());
+    await this.#writing.take(async () => this.#commands.close());
+  }
+
+  async #list(scope: Scope, signal: AbortSignal): Promise<Listing> {
+    const { owner, tables } = scope;
+    const objects = new Map<Key, KernelObject>();
+    const foreignIds = new Set<number>();
+    const links = await this.#links(signal);
+    for (const found of await this.#dumper.dump(nexthopDump, signal)) {
+      if (found.object && isOurs(found, owner)) objects.set(keyOf(found.object), found.object);
+      else foreignIds.add(found.id);
+    }
+    for (const of of families) {
+      for (const { rule } of await this.#dumper.dump(ruleDump(of), signal)) {
+        if (rule?.protocol === owner.protocol) objects.set(keyOf(rule), rule);
+      }
+      for (const neighbour of await this.#dumper.dump(neighbourDump(of), signal)) {
+        if (neighbour.protocol === owner.protocol) objects.set(keyOf(neighbour), neighbour);
+      }
+      for (const table of tables) {
+        const dump = routeDump({ family: of, table, protocol: owner.protocol });
+        for (const route of await this.#dumper.dump(dump, signal)) objects.set(keyOf(route), route);
+      }
+    }
+    for (const sysctl of await this.#sysctls.list(scope.sysctls)) objects.set(keyOf(sysctl), sysctl);
+    return { objects, foreignIds, links, formerSysctls: new Map(this.#sysctls.former) };
+  }
+
+  async #links(signal: AbortSignal): Promise<readonly Link[]> {
+    const links = await this.#dumper.dump(linkDump, signal);
+    const addresses = new Map<number, LinkAddress[]>();
+    for (const { link, address } of await this.#dumper.dump(addressDump, signal)) {
+      const there = addresses.get(link);
+      if (there) there.push(address);
+      else addresses.set(link, [address]);
+    }
+    return links.map((link) => ({ ...link, addresses: addresses.get(link.index) ?? [] }));
+  }
+
+  async #holders(keys: ReadonlySet<Key>, signal: AbortSignal): Promise<ReadonlyMap<Key, KernelObject>> {
+    const holders = new Map<Key, KernelObject>();
+    const collect = (objects: readonly (KernelObject | undefined)[]) => {
+      for (const object of objects) {
+        if (object && keys.has(keyOf(object))) holders.set(keyOf(object), object);
+      }
+    };
+    const dumped = new Set<string>();
+    for (const key of keys) {
+      const [kind, first = '', second = ''] = key.split(' ');
+      // Every table is read once, however many of the keys are in it.
+      const dump = `${kind} ${kind === 'route' ? `${first} ${second.includes(':')}` : ''}`;
+      if (dumped.has(dump)) continue;
+      dumped.add(dump);
+      if (kind === 'route') {
+        const filter = { family: second.includes(':') ? 6 : 4, table: Number(first), protocol: 0 } as const;
+        // A full table has a million routes: only the ones in question are kept.
+        const decode: typeof decodeRoute = (message) => {
+          const route = decodeRoute(message);
+          return route && keys.has(keyOf(route)) ? route : undefined;
+        };
+        collect(await this.#dumper.dump({ ...routeDump(filter), decode }, signal));
+      } else if (kind === 'nexthop') {
+        collect((await this.#dumper.dump(nexthopDump, signal)).map(({ object }) => object));
+      } else if (kind === 'rule') {
+        for (const of of families) {
+          collect((await this.#dumper.dump(ruleDump(of), signal)).map(({ rule }) => rule));
+        }
+      } else if (kind === 'neighbour') {
+        for (const of of families) collect(await this.#dumper.dump(neighbourDump(of), signal));
+      }
+    }
+    return holders;
+  }
+
+  async #applyRun(way: Way, run: Run, signal: AbortSignal): Promise<void> {
+    switch (way) {
+      case 'netlink':
+        return this.#batcher.apply(run, signal);
+      case 'new proxy':
+        return addProxies(this.#batcher, run, signal);
+      case 'set':
+      case 'restore':
+        return this.#applySysctls(way, run, signal);
+      default:
+        return way satisfies never;
+    }
+  }
+
+  async #applySysctls(way: 'set' | 'restore', run: Run, signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    const sysctls: SysctlChange[] = [];
+    for (let index = run.from; index < run.to; index += 1) {
+      const change = run.changes[index];
+      const sysctl = change && changeObject(change);
+      if (sysctl?.kind === 'sysctl') sysctls.push({ index, sysctl });
+    }
+    for (const {
+      sysctl: { name, value },
+    } of sysctls) {
+      this.#judge.expectSetting(name, way === 'set' ? value : this.#sysctls.former.get(name));
+    }
+    await this.#sysctls[way](sysctls, run.outcomes);
+    for (const { index, sysctl } of sysctls) {
+      if (run.outcomes[index]) this.#judge.expectSetting(sysctl.name, undefined);
+    }
+  }
+}
+
+/** How a change is made; neighbours in the list that are made the same way share a batch. */
+type Way = 'netlink' | 'new proxy' | 'set' | 'restore';
+
+function wayOf(change: Change | undefined): Way {
+  if (change === undefined) return 'netlink';
+  const { kind } = changeObject(change);
+  if (kind === 'sysctl') return change.verb === 'delete' ? 'restore' : 'set';
+  return kind === 'neighbour' && change.verb === 'add' ? 'new proxy' : 'netlink';
+}
+
+function isOurs({ id, protocol, object }: FoundNexthop, owner: Owner): boolean {
+  if (protocol !== owner.protocol) return false;
+  const [first, last] = object?.kind === 'group' ? owner.groupIds : owner.nexthopIds;
+  return id >= first && id <= last;
+}
+
+function asKernelError(error: unknown): unknown {
+  if (error instanceof SocketError) return new KernelError(error.code, error.message, { cause: error });
+  if (error instanceof MalformedError) return new KernelError('EBADMSG', error.message, { cause: error });
+  return error;
+}

@@ -1,0 +1,141 @@
+import type { Change, Neighbour } from '../../model/object.ts';
+import type { KernelError } from '../kernel.ts';
+import { encodeChange } from './change.ts';
+import { decodeError } from './error.ts';
+import { Flag, MessageReader, MessageWriter, Type } from './message.ts';
+import { encodeNeighbourKey } from './neighbour.ts';
+import { RouteTemplate } from './template.ts';
+import { SocketError, type Transport } from './transport.ts';
+
+/** 64 KiB hold about 1200 routes: 4 ms of the kernel's time. */
+const batchBytes = 64 * 1024;
+/** The longest attribute there can be: a group of 8191 nodes. */
+const longestMessage = 64 * 1024;
+/** What the kernel charges the receive buffer for an answer, measured. */
+const answerBytes = 832;
+
+/** A part of a list of changes, from number `from` up to but not including `to`. */
+export interface Run {
+  readonly changes: readonly Change[];
+  readonly from: number;
+  readonly to: number;
+  /** What was refused goes to the same place here. */
+  readonly outcomes: (KernelError | undefined)[];
+}
+
+/** Messages, one per number from `from` up to but not including `to`, and what to do with their answers. */
+interface Exchange {
+  readonly from: number;
+  readonly to: number;
+  readonly encode: (writer: MessageWriter, index: number, sequence: number) => void;
+  readonly answer: (reader: MessageReader, index: number) => void;
+}
+
+/** Sends messages in batches; one is on its way while the next is encoded. One call at a time. */
+export class Batcher {
+  readonly #transport: Transport;
+  readonly #template = new RouteTemplate();
+  readonly #reader = new MessageReader(new Uint8Array(batchBytes));
+  readonly #most: number;
+  readonly #bytes: number;
+  #writer = new MessageWriter(batchBytes + longestMessage);
+  #spare = new MessageWriter(batchBytes + longestMessage);
+  #sequence = 0;
+
+  constructor(transport: Transport) {
+    this.#transport = transport;
+    // Every change of a batch may fail, and no answer may be lost.
+    this.#most = Math.max(1, Math.floor(transport.receiveBuffer / answerBytes / 2));
+    this.#bytes = Math.min(batchBytes, transport.sendBuffer - longestMessage - 32);
+  }
+
+  /**
+   * Makes the changes, in order; one that is refused does not stop the others.
+   *
+   * @throws SocketError; it is then unknown what was done
+   * @throws the signal's reason, between two batches
+   */
+  async apply({ changes, from, to, outcomes }: Run, signal: AbortSignal): Promise<void> {
+    const exchange: Exchange = {
+      from,
+      to,
+      encode: (writer, index, sequence) => {
+        const change = changes[index];
+        if (change === undefined) throw new RangeError(`no change ${index} of ${changes.length}`);
+        const object = change.verb === 'delete' ? change.have : change.want;
+        if (object.kind === 'route') this.#template.write(writer, change, object, sequence);
+        else encodeChange(writer, change, sequence);
+      },
+      answer: (reader, index) => {
+        if (reader.type === Type.error) outcomes[index] = decodeError(reader);
+      },
+    };
+    await this.#exchange(exchange, signal);
+  }
+
+  /** Whether there is a proxy entry for each of these already, whoever made it. */
+  async taken(neighbours: readonly Neighbour[], signal: AbortSignal): Promise<readonly boolean[]> {
+    const taken = neighbours.map(() => false);
+    const exchange: Exchange = {
+      from: 0,
+      to: neighbours.length,
+      encode: (writer, index, sequence) => {
+        const neighbour = neighbours[index];
+        if (neighbour === undefined) throw new RangeError(`no neighbour ${index} of ${neighbours.length}`);
+        writer.begin(Type.getNeighbour, Flag.request, sequence);
+        encodeNeighbourKey(writer, neighbour);
+        writer.end();
+      },
+      // Other answers (no entry, no such link) are told again, in words, to the change itself.
+      answer: (reader, index) => {
+        if (reader.type === Type.newNeighbour) taken[index] = true;
+      },
+    };
+    await this.#exchange(exchange, signal);
+    return taken;
+  }
+
+  async #exchange(exchange: Exchange, signal: AbortSignal): Promise<void> {
+    let flying: Promise<void> | undefined;
+    try {
+      for (let next = exchange.from; next < exchange.to; ) {
+        signal.throwIfAborted();
+        const writer = this.#spare;
+        this.#spare = this.#writer;
+        this.#writer = writer;
+        writer.reset();
+        const first = next;
+        const sequence = this.#sequence;
+        while (next < exchange.to && next - first < this.#most && writer.length < this.#bytes) {
+          exchange.encode(writer, next, (sequence + next - first) >>> 0);
+          next += 1;
+        }
+        writer.addFlags(Flag.ack);
+        this.#sequence = (sequence + next - first) >>> 0;
+        await flying;
+        flying = this.#send(writer, { ...exchange, from: first, to: next }, sequence);
+      }
+    } finally {
+      await flying;
+    }
+  }
+
+  /** @param sequence of the first message */
+  async #send(writer: MessageWriter, { from, to, answer }: Exchange, sequence: number): Promise<void> {
+    await this.#transport.send(writer.bytes, writer.length);
+    const reader = this.#reader;
+    const count = to - from;
+    for (let acknowledged = false; !acknowledged; ) {
+      const length = this.#transport.receive(reader.bytes);
+      if (length < 0) throw new SocketError('recv: a batch without its acknowledgement', 'EAGAIN');
+      reader.reset(length);
+      while (reader.next()) {
+        // What an earlier, broken batch left behind is before the first.
+        const index = (reader.sequence - sequence) >>> 0;
+        if (index >= count) continue;
+        answer(reader, from + index);
+        if (reader.type === Type.error && index === count - 1) acknowledged = true;
+      }
+    }
+  }
+}

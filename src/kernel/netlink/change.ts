@@ -1,0 +1,85 @@
+import type { Change, KernelObject, Sysctl } from '../../model/object.ts';
+import { encodeGroup } from './group.ts';
+import { Flag, type MessageWriter, Type } from './message.ts';
+import { encodeNeighbour, encodeNeighbourKey } from './neighbour.ts';
+import { encodeNexthop, encodeNexthopId } from './nexthop.ts';
+import { encodeRoute, encodeRouteDeletion } from './route.ts';
+import { encodeRule } from './rule.ts';
+
+/** What travels by netlink. */
+export type NetlinkObject = Exclude<KernelObject, Sysctl>;
+
+const verbFlags = {
+  add: Flag.request | Flag.create | Flag.exclusive,
+  replace: Flag.request | Flag.create | Flag.replace,
+  delete: Flag.request,
+} as const;
+
+/** One whole message. A sysctl is a broken assumption: it has no message. */
+export function encodeChange(writer: MessageWriter, change: Change, sequence: number): void {
+  const object = change.verb === 'delete' ? change.have : change.want;
+  if (object.kind === 'sysctl') throw new TypeError(`the sysctl ${object.name} does not travel by netlink`);
+  const gone = change.verb === 'delete';
+  writer.begin(messageType(object, gone), verbFlags[change.verb], sequence);
+  if (gone) encodeDeletion(writer, object);
+  else encodeObject(writer, object);
+  writer.end();
+}
+
+function encodeObject(writer: MessageWriter, object: NetlinkObject): void {
+  switch (object.kind) {
+    case 'nexthop':
+      encodeNexthop(writer, object);
+      break;
+    case 'group':
+      encodeGroup(writer, object);
+      break;
+    case 'route':
+      encodeRoute(writer, object);
+      break;
+    case 'rule':
+      encodeRule(writer, object);
+      break;
+    case 'neighbour':
+      encodeNeighbour(writer, object);
+      break;
+    default:
+      object satisfies never;
+  }
+}
+
+function encodeDeletion(writer: MessageWriter, object: NetlinkObject): void {
+  switch (object.kind) {
+    case 'nexthop':
+    case 'group':
+      encodeNexthopId(writer, object.id);
+      break;
+    case 'route':
+      encodeRouteDeletion(writer, object);
+      break;
+    case 'rule':
+      encodeRule(writer, object);
+      break;
+    case 'neighbour':
+      encodeNeighbourKey(writer, object);
+      break;
+    default:
+      object satisfies never;
+  }
+}
+
+function messageType(object: NetlinkObject, gone: boolean): number {
+  switch (object.kind) {
+    case 'nexthop':
+    case 'group':
+      return gone ? Type.delNexthop : Type.newNexthop;
+    case 'route':
+      return gone ? Type.delRoute : Type.newRoute;
+    case 'rule':
+      return gone ? Type.delRule : Type.newRule;
+    case 'neighbour':
+      return gone ? Type.delNeighbour : Type.newNeighbour;
+    default:
+      return object satisfies never;
+  }
+}

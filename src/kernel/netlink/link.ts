@@ -1,0 +1,34 @@
+import type { Link } from '../../model/object.ts';
+import { AF, MalformedError, type MessageReader, type MessageWriter } from './message.ts';
+
+const IFLA_IFNAME = 3;
+const IFLA_EXT_MASK = 29;
+const RTEXT_FILTER_SKIP_STATS = 8;
+/** ifinfomsg */
+const fixedBytes = 16;
+const IFF_UP = 0x1;
+const IFF_LOWER_UP = 0x10000;
+
+export function encodeLinkDump(writer: MessageWriter): void {
+  writer.u8(AF.unspecified).u8(0).u16(0).u32(0).u32(0).u32(0);
+  writer.attributeU32(IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
+}
+
+/**
+ * The addresses are left empty: they come in messages of their own.
+ *
+ * @returns undefined for a bridge's message about one of its ports, which looks like a link message
+ * @throws MalformedError
+ */
+export function decodeLink(message: MessageReader): Link | undefined {
+  message.attributes(fixedBytes);
+  if (message.u8At(message.start) !== AF.unspecified) return undefined;
+  const index = message.u32At(message.start + 4);
+  const flags = message.u32At(message.start + 8);
+  let name: string | undefined;
+  while (message.nextAttribute()) {
+    if (message.attribute === IFLA_IFNAME) name = message.text();
+  }
+  if (name === undefined) throw new MalformedError(`link ${index} has no name`);
+  return { index, name, up: (flags & IFF_UP) !== 0, carrier: (flags & IFF_LOWER_UP) !== 0, addresses: [] };
+}

@@ -1,0 +1,205 @@
+import koffi, { type node } from 'koffi';
+import { errnoName } from './error.ts';
+
+/** A socket of the rtnetlink family, as far as the rest of the room needs one: the seam to the native part. */
+export interface Transport {
+  /** What the kernel writes into notifications of our own changes. */
+  readonly portId: number;
+  /** Bytes of receive buffer that the kernel granted; it charges about 832 for every unread answer. */
+  readonly receiveBuffer: number;
+  /** Bytes of send buffer that the kernel granted; a datagram must stay 32 below. */
+  readonly sendBuffer: number;
+  /**
+   * Sends the first `length` bytes as one datagram, off the event loop. Rtnetlink works through it within the
+   * system call, so once this resolves its answers are in the receive buffer.
+   *
+   * @throws SocketError
+   */
+  send(bytes: Uint8Array, length: number): Promise<void>;
+  /**
+   * Takes one datagram.
+   *
+   * @returns its length, longer than `into` when it was cut; -1 when there is none
+   * @throws SocketError ENOBUFS once after the kernel had to drop something
+   */
+  receive(into: Uint8Array): number;
+  /** The same off the event loop: in a dump, each receive makes the kernel gather the next part. */
+  receiveAside(into: Uint8Array): Promise<number>;
+  /** Resolves when there is something to receive, an error included. */
+  readable(signal: AbortSignal): Promise<void>;
+  /** No call may be under way. */
+  close(): void;
+}
+
+/** A system call on a netlink socket failed. */
+export class SocketError extends Error {
+  override readonly name = 'SocketError';
+  readonly code: string;
+
+  constructor(call: string, code: string) {
+    super(`${call} on a netlink socket: ${code}`);
+    this.code = code;
+  }
+}
+
+export interface TransportOptions {
+  /** Wanted size in bytes; less is granted without CAP_NET_ADMIN in the first user namespace. */
+  readonly receiveBuffer: number;
+  /** Multicast groups, as numbers (RTNLGRP_...), not bits. */
+  readonly groups: readonly number[];
+}
+
+const AF_NETLINK = 16;
+const SOCK_RAW = 3;
+const SOCK_CLOEXEC = 0o2000000;
+const NETLINK_ROUTE = 0;
+const MSG_TRUNC = 0x20;
+const MSG_DONTWAIT = 0x40;
+const SOL_SOCKET = 1;
+const SO_SNDBUF = 7;
+const SO_RCVBUF = 8;
+const SO_SNDBUFFORCE = 32;
+const SO_RCVBUFFORCE = 33;
+const SOL_NETLINK = 270;
+const NETLINK_ADD_MEMBERSHIP = 1;
+const NETLINK_CAP_ACK = 10;
+const NETLINK_EXT_ACK = 11;
+const NETLINK_GET_STRICT_CHK = 12;
+const sendBufferBytes = 1 << 20;
+
+const libc = koffi.load(null);
+const native = {
+  socket: libc.func('int socket(int, int, int)'),
+  bind: libc.func('int bind(int, const void *, uint32_t)'),
+  getsockname: libc.func('int getsockname(int, void *, void *)'),
+  setsockopt: libc.func('int setsockopt(int, int, int, const void *, uint32_t)'),
+  getsockopt: libc.func('int getsockopt(int, int, int, void *, void *)'),
+  send: libc.func('intptr_t send(int, const void *, size_t, int)'),
+  recv: libc.func('intptr_t recv(int, void *, size_t, int)'),
+  close: libc.func('int close(int)'),
+};
+
+/** @throws SocketError */
+export function openTransport(options: TransportOptions): Transport {
+  const fd: number = native.socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+  if (fd < 0) throw failure('socket');
+  try {
+    const address = new Uint32Array(3);
+    new Uint16Array(address.buffer)[0] = AF_NETLINK;
+    check('bind', native.bind(fd, address, address.byteLength));
+    check('getsockname', native.getsockname(fd, address, Uint32Array.of(address.byteLength)));
+    for (const option of [NETLINK_CAP_ACK, NETLINK_EXT_ACK, NETLINK_GET_STRICT_CHK]) {
+      check('setsockopt', setOption(fd, SOL_NETLINK, option, 1));
+    }
+    // The FORCE options pass rmem_max and wmem_max; a root of a mere user namespace may not use them.
+    if (setOption(fd, SOL_SOCKET, SO_RCVBUFFORCE, options.receiveBuffer) < 0) {
+      check('setsockopt', setOption(fd, SOL_SOCKET, SO_RCVBUF, options.receiveBuffer));
+    }
+    if (setOption(fd, SOL_SOCKET, SO_SNDBUFFORCE, sendBufferBytes) < 0) {
+      check('setsockopt', setOption(fd, SOL_SOCKET, SO_SNDBUF, sendBufferBytes));
+    }
+    for (const group of options.groups) {
+      // The bit mask of bind() ends at group 31; nexthops are 32.
+      check('setsockopt', setOption(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, group));
+    }
+    return new KoffiTransport(fd, address[1] ?? 0);
+  } catch (error) {
+    native.close(fd);
+    throw error;
+  }
+}
+
+class KoffiTransport implements Transport {
+  readonly portId: number;
+  readonly receiveBuffer: number;
+  readonly sendBuffer: number;
+  readonly #fd: number;
+  #poll: node.PollHandle | undefined;
+
+  constructor(fd: number, portId: number) {
+    this.#fd = fd;
+    this.portId = portId;
+    this.receiveBuffer = getOption(fd, SO_RCVBUF);
+    this.sendBuffer = getOption(fd, SO_SNDBUF);
+  }
+
+  send(bytes: Uint8Array, length: number): Promise<void> {
+    return new Promise((resolve, reject) => {
+      native.send.async(this.#fd, bytes, length, 0, (error: Error | null, sent: number) => {
+        if (error) reject(error);
+        else if (sent < 0) reject(failure('send'));
+        else resolve();
+      });
+    });
+  }
+
+  receive(into: Uint8Array): number {
+    return received(native.recv(this.#fd, into, into.length, MSG_DONTWAIT | MSG_TRUNC));
+  }
+
+  receiveAside(into: Uint8Array): Promise<number> {
+    return new Promise((resolve, reject) => {
+      native.recv.async(
+        this.#fd,
+        into,
+        into.length,
+        MSG_DONTWAIT | MSG_TRUNC,
+        (error: Error | null, length: number) => {
+          if (error) return reject(error);
+          try {
+            resolve(received(length));
+          } catch (cause) {
+            reject(cause);
+          }
+        },
+      );
+    });
+  }
+
+  readable(signal: AbortSignal): Promise<void> {
+    return new Promise((resolve, reject) => {
+      if (signal.aborted) return reject(signal.reason);
+      const settle = () => {
+        this.#poll?.stop();
+        signal.removeEventListener('abort', settle);
+        if (signal.aborted) reject(signal.reason);
+        // koffi calls back outside of Node's callback scope: without this, promises would wait for another event.
+        else setImmediate(resolve);
+      };
+      signal.addEventListener('abort', settle);
+      // libuv polls by epoll: unlike a blocking poll(2) this takes no thread of the pool and never delays exit.
+      if (this.#poll) this.#poll.start({ readable: true }, settle);
+      else this.#poll = koffi.node.poll(this.#fd, { readable: true }, settle);
+    });
+  }
+
+  close(): void {
+    this.#poll?.close();
+    native.close(this.#fd);
+  }
+}
+
+function received(length: number): number {
+  if (length >= 0) return length;
+  const code = errnoName(koffi.errno());
+  if (code === 'EAGAIN') return -1;
+  throw new SocketError('recv', code);
+}
+
+function setOption(fd: number, level: number, name: number, value: number): number {
+  return native.setsockopt(fd, level, name, Int32Array.of(value), 4);
+}
+
+function getOption(fd: number, name: number): number {
+  const value = new Int32Array(1);
+  check('getsockopt', native.getsockopt(fd, SOL_SOCKET, name, value, Uint32Array.of(4)));
+  return value[0] ?? 0;
+}
+
+function check(call: string, result: number): void {
+  if (result < 0) throw failure(call);
+}
+
+function failure(call: string): SocketError {
+  return new SocketError(call, errnoName(koffi.errno()));
+}

@@ -1,0 +1,37 @@
+import { type Change, changeObject, type Key, keyOf, type Neighbour } from '../model/object.ts';
+import { KernelError } from './kernel.ts';
+import type { Batcher, Run } from './netlink/batch.ts';
+
+/**
+ * Adds proxy neighbours; the run holds nothing else. Linux takes EXCL for them, and then makes the entry that is
+ * there ours without a word, so we look first. What someone else adds between the look and our change is the
+ * one thing that is still taken over.
+ */
+export async function addProxies(batcher: Batcher, run: Run, signal: AbortSignal): Promise<void> {
+  const wanted: { readonly index: number; readonly want: Neighbour }[] = [];
+  for (let index = run.from; index < run.to; index += 1) {
+    const change = run.changes[index];
+    const want = change && changeObject(change);
+    if (want?.kind === 'neighbour') wanted.push({ index, want });
+  }
+  const taken = await batcher.taken(
+    wanted.map(({ want }) => want),
+    signal,
+  );
+  const seen = new Set<Key>();
+  const free = wanted.filter(({ index, want }, i) => {
+    const key = keyOf(want);
+    if (!taken[i] && !seen.has(key)) {
+      seen.add(key);
+      return true;
+    }
+    run.outcomes[index] = new KernelError('EEXIST', 'there is a proxy entry for this address already');
+    return false;
+  });
+  const changes = free.map(({ want }): Change => ({ verb: 'add', want }));
+  const outcomes: (KernelError | undefined)[] = changes.map(() => undefined);
+  await batcher.apply({ changes, from: 0, to: changes.length, outcomes }, signal);
+  free.forEach(({ index }, i) => {
+    run.outcomes[index] = outcomes[i];
+  });
+}

@@ -1,0 +1,166 @@
+import { constants } from 'node:fs';
+import { open, readFile } from 'node:fs/promises';
+import type { Sysctl } from '../model/object.ts';
+import { KernelError } from './kernel.ts';
+import { isSysctlName, type Ledger, LedgerError } from './ledger.ts';
+
+const root = '/proc/sys';
+
+/** A change of a sysctl, and its place among all the changes. */
+export interface SysctlChange {
+  readonly index: number;
+  readonly sysctl: Sysctl;
+}
+
+/** Changes sysctls and keeps the ledger of their former values. */
+export class Sysctls {
+  readonly #ledger: Ledger;
+
+  constructor(ledger: Ledger) {
+    this.#ledger = ledger;
+  }
+
+  get former(): ReadonlyMap<string, string> {
+    return this.#ledger.former;
+  }
+
+  /**
+   * The present values of these and of those in the ledger; one that does not exist is not among them.
+   *
+   * @throws KernelError
+   */
+  async list(names: readonly string[]): Promise<readonly Sysctl[]> {
+    const all = [...new Set([...names, ...this.#ledger.former.keys()])];
+    const values = await Promise.all(all.map(readSysctl));
+    return all.flatMap((name, i) => {
+      const value = values[i];
+      return value === undefined ? [] : [{ kind: 'sysctl', name, value }];
+    });
+  }
+
+  /** Writes values. What a sysctl held before the first time is on disk before it is written. */
+  async set(changes: readonly SysctlChange[], outcomes: (KernelError | undefined)[]): Promise<void> {
+    const fresh = new Map<string, string>();
+    for (const { index, sysctl } of changes) {
+      if (this.#ledger.former.has(sysctl.name)) continue;
+      try {
+        const value = await readSysctl(sysctl.name);
+        if (value !== undefined) fresh.set(sysctl.name, value);
+      } catch (error) {
+        outcomes[index] = kernelError(error);
+      }
+    }
+    try {
+      await this.#ledger.remember(fresh);
+    } catch (error) {
+      for (const { index } of changes) outcomes[index] = kernelError(error);
+      return;
+    }
+    const unchanged = new Set<string>();
+    for (const { index, sysctl } of changes) {
+      if (outcomes[index]) continue;
+      outcomes[index] = await attempt(() => writeSysctl(sysctl.name, sysctl.value));
+      if (outcomes[index] && fresh.has(sysctl.name)) unchanged.add(sysctl.name);
+    }
+    // What could not be changed needs no restoring; that it stays in the ledger is no harm.
+    await attempt(() => this.#ledger.forget(unchanged));
+  }
+
+  /** Writes the former values back and forgets them. */
+  async restore(changes: readonly SysctlChange[], outcomes: (KernelError | undefined)[]): Promise<void> {
+    const restored: SysctlChange[] = [];
+    for (const change of changes) {
+      const { name } = change.sysctl;
+      const former = this.#ledger.former.get(name);
+      const outcome =
+        former === undefined
+          ? new KernelError('ENOENT', `${name} is not in the ledger: its former value is not known`)
+          : await attempt(() => writeSysctl(name, former));
+      outcomes[change.index] = outcome;
+      // With its interface gone there is nothing left to restore.
+      if (outcome === undefined || outcome.code === 'ENOENT') restored.push(change);
+    }
+    const failure = await attempt(() =>
+      this.#ledger.forget(new Set(restored.map(({ sysctl }) => sysctl.name))),
+    );
+    if (failure) for (const { index } of restored) outcomes[index] ??= failure;
+  }
+}
+
+async function attempt(work: () => Promise<void>): Promise<KernelError | undefined> {
+  try {
+    await work();
+    return undefined;
+  } catch (error) {
+    return kernelError(error);
+  }
+}
+
+/** A failed change is a value; anything else is thrown on. */
+function kernelError(error: unknown): KernelError {
+  if (error instanceof KernelError) return error;
+  if (error instanceof LedgerError) return new KernelError(error.code, error.message, { cause: error });
+  throw error;
+}
+
+/**
+ * @param name the path below /proc/sys
+ * @returns the value, white space folded to single blanks; undefined when there is no such sysctl
+ * @throws KernelError
+ */
+export async function readSysctl(name: string): Promise<string | undefined> {
+  try {
+    return fold(await readFile(pathOf(name), 'utf8'));
+  } catch (cause) {
+    const error = sysctlError(name, 'read', cause);
+    if (error.code === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+/** @throws KernelError with words for a person */
+export async function writeSysctl(name: string, value: string): Promise<void> {
+  try {
+    // Neither created nor truncated: a sysctl is there or it is not.
+    await using file = await open(pathOf(name), constants.O_WRONLY);
+    await file.write(`${value}\n`);
+  } catch (cause) {
+    throw sysctlError(name, 'write', cause);
+  }
+}
+
+/** White space folded: /proc writes tabs between the numbers of one setting. */
+function fold(text: string): string {
+  return text.trim().replace(/\s+/g, ' ');
+}
+
+function pathOf(name: string): string {
+  if (!isSysctlName(name)) throw new RangeError(`"${name}" is no path below ${root}`);
+  return `${root}/${name}`;
+}
+
+/** Why a sysctl could not be read or written, and what to do. */
+export function sysctlError(name: string, verb: 'read' | 'write', cause: unknown): KernelError {
+  if (!(cause instanceof Error && 'code' in cause && typeof cause.code === 'string')) throw cause;
+  return new KernelError(cause.code, `cannot ${verb} ${root}/${name}: ${reason(name, cause.code)}`, {
+    cause,
+  });
+}
+
+function reason(name: string, code: string): string {
+  switch (code) {
+    case 'ENOENT': {
+      const link = /^net\/ipv[46]\/(?:conf|neigh)\/([^/]+)\/[^/]+$/.exec(name)?.[1];
+      return link === undefined ? 'this kernel has no such setting' : `there is no interface ${link}`;
+    }
+    case 'EROFS':
+      return 'read-only file system; with systemd, ReadWritePaths=/proc/sys/net allows it';
+    case 'EACCES':
+    case 'EPERM':
+      return 'not allowed; it needs CAP_NET_ADMIN';
+    case 'EINVAL':
+      return 'the kernel does not take this value';
+    default:
+      return 'the kernel refused';
+  }
+}

@@ -1,0 +1,116 @@
+import { changeObject, equal, type KernelObject, type Key, keyOf } from '../model/object.ts';
+import type { Wanted, Why } from '../model/want.ts';
+import type { Picture } from './picture.ts';
+import type { Counts, Due } from './report.ts';
+
+/** Make before break: what is named stands before what names it. */
+const rank: Readonly<Record<KernelObject['kind'], number>> = {
+  sysctl: 0,
+  nexthop: 1,
+  group: 2,
+  neighbour: 3,
+  route: 4,
+  rule: 5,
+};
+
+export interface Plan {
+  /** In an order in which each is possible: what is built, bottom up, then what is taken away, top down. */
+  readonly due: readonly Due[];
+  /** Objects wanted, by kind. */
+  readonly wanted: Counts;
+}
+
+const noLonger: Why = { text: 'no longer wanted' };
+
+/** The changes that lead from what is there to what is wanted. */
+export function plan(want: readonly Wanted[], have: Picture): Plan {
+  const wanted = { sysctl: 0, nexthop: 0, group: 0, neighbour: 0, route: 0, rule: 0 };
+  const builds: Due[] = [];
+  let met = 0;
+  for (const { key, object, why } of want) {
+    wanted[object.kind] += 1;
+    const present = have.objects.get(key);
+    if (present === undefined) {
+      builds.push({ change: { verb: 'add', want: object }, why });
+      continue;
+    }
+    if (object.kind !== 'sysctl') met += 1;
+    if (!equal(object, present))
+      builds.push({ change: { verb: 'replace', want: object, have: present }, why });
+  }
+  builds.sort((a, b) => rankOf(a) - rankOf(b));
+  return { due: [...builds, ...deletes(want, have, met)], wanted };
+}
+
+/** @param met how many of what is there is wanted, sysctls left out */
+function deletes(want: readonly Wanted[], have: Picture, met: number): readonly Due[] {
+  // The common round deletes nothing: told by counting, without a second walk over everything.
+  if (met === have.objects.size - have.sysctls && !wantsFewerSysctls(want, have)) return [];
+  const keys = new Set(want.map(({ key }) => key));
+  const result: Due[] = [];
+  for (const [key, object] of have.objects) {
+    if (keys.has(key)) continue;
+    // A sysctl is listed because we may set it; only the ledger tells that we did.
+    if (object.kind === 'sysctl' && !have.formerSysctls.has(object.name)) continue;
+    result.push({ change: { verb: 'delete', have: object }, why: noLonger });
+  }
+  return result.sort((a, b) => rankOf(b) - rankOf(a));
+}
+
+function wantsFewerSysctls(want: readonly Wanted[], have: Picture): boolean {
+  if (have.formerSysctls.size === 0) return false;
+  const names = new Set<string>();
+  for (const { object } of want) if (object.kind === 'sysctl') names.add(object.name);
+  for (const name of have.formerSysctls.keys()) if (!names.has(name)) return true;
+  return false;
+}
+
+function rankOf({ change }: Due): number {
+  return rank[changeObject(change).kind];
+}
+
+export function isDelete({ change }: Due): boolean {
+  return change.verb === 'delete';
+}
+
+/** Keys of the objects that this one cannot be without. */
+export function references(object: KernelObject): readonly Key[] {
+  switch (object.kind) {
+    case 'group':
+      return object.members.map(({ id }) => `nexthop ${id}`);
+    case 'route':
+      return object.nhid === undefined ? [] : [`nexthop ${object.nhid}`];
+    case 'nexthop':
+    case 'neighbour':
+    case 'rule':
+    case 'sysctl':
+      return [];
+    default:
+      return object satisfies never;
+  }
+}
+
+/**
+ * Leaves out the deletes of what something that stays still names, however far down.
+ *
+ * @param stays objects that remain in the kernel although they are not wanted as they are
+ */
+export function unpinned(
+  deletes: readonly Due[],
+  stays: readonly KernelObject[],
+  have: ReadonlyMap<Key, KernelObject>,
+): readonly Due[] {
+  const pinned = new Set<Key>();
+  const queue = [...stays];
+  for (let object = queue.pop(); object !== undefined; object = queue.pop()) {
+    for (const key of references(object)) {
+      if (pinned.has(key)) continue;
+      pinned.add(key);
+      const next = have.get(key);
+      if (next) queue.push(next);
+    }
+  }
+  return pinned.size === 0
+    ? deletes
+    : deletes.filter(({ change }) => !pinned.has(keyOf(changeObject(change))));
+}

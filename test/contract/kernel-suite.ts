@@ -1,0 +1,19 @@
+import type { MakeBench } from './bench.ts';
+import { describeHints } from './hints-suite.ts';
+import { describeLosses } from './losses-suite.ts';
+import { describeObjects } from './objects-suite.ts';
+import { describeOwnership } from './ownership-suite.ts';
+import { describeRefusals } from './refusals-suite.ts';
+import { describeSysctls } from './sysctls-suite.ts';
+
+/** What every kernel behind the port does, so that what is tried on the memory one holds for Linux. */
+export function describeKernel(name: string, make: MakeBench): void {
+  describe(name, () => {
+    describeObjects(make);
+    describeRefusals(make);
+    describeOwnership(make);
+    describeLosses(make);
+    describeSysctls(make);
+    describeHints(make);
+  });
+}

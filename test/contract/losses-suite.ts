@@ -1,0 +1,149 @@
+import { expect } from 'chai';
+import { parseIp } from '../../src/model/ip.ts';
+import { type KernelObject, keyOf } from '../../src/model/object.ts';
+import type { MakeBench } from './bench.ts';
+import { group, groupId, hop, neighbour, nexthop, nexthopId, route } from './objects.ts';
+import { adding, deleting, lan, replacing, Stage } from './stage.ts';
+
+/** Everything that may hang on a link, by a name that says how. */
+function hanging(stage: Stage): Readonly<Record<string, KernelObject>> {
+  const [lanIndex, uplinkIndex] = [stage.lan, stage.uplink];
+  return {
+    nexthop: nexthop(nexthopId(1), '10.0.0.11', lanIndex),
+    nexthop6: nexthop(nexthopId(11), '2001:db8:10::11', lanIndex),
+    nexthopUp: nexthop(nexthopId(5), '203.0.113.9', uplinkIndex),
+    group: group(groupId(1), [nexthopId(1)]),
+    group6: group(groupId(2), [nexthopId(11)]),
+    groupBoth: group(groupId(3), [nexthopId(1), nexthopId(5)]),
+    byNexthop: route('192.0.2.1', { nhid: nexthopId(1) }),
+    byNexthop6: route('2001:db8:1::1', { nhid: nexthopId(11) }),
+    byGroup: route('192.0.2.2', { nhid: groupId(1) }),
+    byGroup6: route('2001:db8:1::2', { nhid: groupId(2) }),
+    byGroupBoth: route('192.0.2.3', { nhid: groupId(3) }),
+    byGateway: route('192.0.2.4', { hops: [hop('10.0.0.12', lanIndex)] }),
+    byGateway6: route('2001:db8:1::4', { hops: [hop('2001:db8:10::12', lanIndex)] }),
+    byLink: route('192.0.2.5', { hops: [hop(undefined, lanIndex)] }),
+    byLink6: route('2001:db8:1::5', { hops: [hop(undefined, lanIndex)] }),
+    bySource: route('192.0.2.6', { nhid: nexthopId(5), src: parseIp('10.0.0.1') }),
+    elsewhere: route('192.0.2.7', { nhid: nexthopId(5) }),
+    pool: route('192.0.2.0/24', { type: 'unreachable', metric: 7 }),
+    pool6: route('2001:db8:1::/64', { type: 'unreachable', metric: 7 }),
+    proxy: neighbour('192.0.2.1', lanIndex),
+    proxy6: neighbour('2001:db8:1::1', lanIndex),
+  };
+}
+
+const byNexthopObject = ['byNexthop', 'byNexthop6', 'byGroup', 'byGroup6'];
+const nexthopObjects = ['nexthop', 'nexthop6', 'group', 'group6'];
+const ofTheLink = ['byGateway', 'byGateway6', 'byLink', 'byLink6'];
+
+export function describeLosses(make: MakeBench): void {
+  describe('loses without a word', () => {
+    let stage: Stage;
+    let objects: Readonly<Record<string, KernelObject>>;
+    beforeEach(async () => {
+      stage = await Stage.set(make);
+      objects = hanging(stage);
+      await stage.add(...Object.values(objects));
+    });
+    afterEach(() => stage.strike());
+
+    /** The names of those that are gone. */
+    async function lost(): Promise<readonly string[]> {
+      const there = (await stage.list()).objects;
+      return Object.entries(objects).flatMap(([name, object]) => (there.has(keyOf(object)) ? [] : [name]));
+    }
+
+    it('nothing while nothing happens', async () => {
+      expect(await lost()).to.deep.equal([]);
+    });
+
+    it('all that uses a link when the link goes down, and it does not come back', async () => {
+      await stage.bench.linkDown(lan);
+      const gone = [...nexthopObjects, ...byNexthopObject, ...ofTheLink, 'proxy', 'proxy6'];
+      expect(await lost()).to.have.members(gone);
+      expect(await stage.shown(group(groupId(3), []))).to.deep.equal(group(groupId(3), [nexthopId(5)]));
+      await stage.bench.linkUp(lan);
+      expect(await lost()).to.have.members(gone);
+    });
+
+    it('nexthop objects and their routes when the carrier goes, and they do not come back', async () => {
+      await stage.bench.carrierLost(lan);
+      expect(await lost()).to.have.members([...nexthopObjects, ...byNexthopObject]);
+      expect(await stage.shown(group(groupId(3), []))).to.deep.equal(group(groupId(3), [nexthopId(5)]));
+      await stage.bench.carrierBack(lan);
+      expect(await lost()).to.have.members([...nexthopObjects, ...byNexthopObject]);
+      expect(await stage.one(adding(nexthop(nexthopId(1), '10.0.0.11', stage.lan)))).to.equal('ok');
+    });
+
+    it('routes with a gateway, but none by nexthop objects, when the last IPv4 address goes', async () => {
+      await stage.bench.removeAddress(lan, '10.0.0.1/24');
+      expect(await lost()).to.have.members(['byGateway', 'byLink', 'bySource']);
+    });
+
+    it('routes from an address that goes, whatever their nexthop, and no others while one address is left', async () => {
+      await stage.bench.addAddress(lan, '10.0.1.1/24');
+      await stage.bench.removeAddress(lan, '10.0.0.1/24');
+      expect(await lost()).to.have.members(['bySource']);
+    });
+
+    it('nothing when an IPv6 address goes', async () => {
+      await stage.bench.removeAddress(lan, '2001:db8:10::1/64');
+      expect(await lost()).to.deep.equal([]);
+    });
+
+    it('the routes of a nexthop that another program deletes, and shrinks its groups', async () => {
+      await stage.bench.meddle(deleting(nexthop(nexthopId(1), '10.0.0.11', stage.lan)));
+      expect(await lost()).to.have.members(['nexthop', 'group', 'byNexthop', 'byGroup']);
+      expect(await stage.shown(group(groupId(3), []))).to.deep.equal(group(groupId(3), [nexthopId(5)]));
+    });
+
+    it('the routes of a nexthop that we delete', async () => {
+      expect(await stage.one(deleting(nexthop(nexthopId(11), '2001:db8:10::11', stage.lan)))).to.equal('ok');
+      expect(await lost()).to.have.members(['nexthop6', 'group6', 'byNexthop6', 'byGroup6']);
+    });
+
+    it('the routes of a group that is deleted, but not its members', async () => {
+      await stage.bench.meddle(deleting(group(groupId(1), [nexthopId(1)])));
+      expect(await lost()).to.have.members(['group', 'byGroup']);
+    });
+
+    it('everything on a link that is removed', async () => {
+      await stage.bench.removeLink(lan);
+      expect(await lost()).to.have.members([
+        ...nexthopObjects,
+        ...byNexthopObject,
+        ...ofTheLink,
+        'bySource',
+        'proxy',
+        'proxy6',
+      ]);
+      expect((await stage.list()).links.map(({ index }) => index)).not.to.include(stage.lan);
+    });
+
+    it('an IPv6 hop of several, and keeps an IPv4 route while one of its hops lives', async () => {
+      const many = route('192.0.2.9', {
+        hops: [hop('10.0.0.11', stage.lan), hop('203.0.113.9', stage.uplink)],
+      });
+      const many6 = route('2001:db8:1::9', {
+        hops: [hop('2001:db8:10::11', stage.lan), hop('2001:db8:20::9', stage.uplink)],
+      });
+      await stage.add(many, many6);
+      await stage.bench.linkDown(lan);
+      expect(await stage.shown(many)).to.deep.equal(many);
+      expect(await stage.shown(many6)).to.deep.equal({
+        ...many6,
+        hops: [hop('2001:db8:20::9', stage.uplink)],
+      });
+    });
+
+    it('its hold on the new members of a group that was replaced', async () => {
+      await stage.add(nexthop(nexthopId(2), '10.0.0.12', stage.lan));
+      await stage.codes([
+        replacing(group(groupId(1), [nexthopId(1)]), group(groupId(1), [nexthopId(2)])),
+        deleting(nexthop(nexthopId(2), '10.0.0.12', stage.lan)),
+      ]);
+      expect(await lost()).to.have.members(['group', 'byGroup']);
+    });
+  });
+}

@@ -1,0 +1,65 @@
+import { MemoryKernel } from '../../src/kernel/memory.ts';
+import { World } from '../../src/kernel/memory-world.ts';
+import { parseIp } from '../../src/model/ip.ts';
+import type { Change } from '../../src/model/object.ts';
+import type { Bench } from './bench.ts';
+
+export class MemoryBench implements Bench {
+  readonly world = new World();
+  readonly #ledger = new Map<string, string>();
+  kernel = new MemoryKernel(this.world, this.#ledger);
+
+  async addLink(name: string, ...addresses: readonly string[]): Promise<number> {
+    return this.world.addLink(name, ...addresses);
+  }
+
+  async removeLink(name: string): Promise<void> {
+    this.world.removeLink(name);
+  }
+
+  async linkDown(name: string): Promise<void> {
+    this.world.linkDown(name);
+  }
+
+  async linkUp(name: string): Promise<void> {
+    this.world.linkUp(name);
+  }
+
+  async carrierLost(name: string): Promise<void> {
+    this.world.carrierLost(name);
+  }
+
+  async carrierBack(name: string): Promise<void> {
+    this.world.carrierBack(name);
+  }
+
+  async addAddress(name: string, address: string): Promise<void> {
+    this.world.addAddress(name, address);
+  }
+
+  async removeAddress(name: string, address: string): Promise<void> {
+    this.world.removeAddress(name, parseIp(address.replace(/\/.*/, '')));
+  }
+
+  async meddle(change: Change): Promise<void> {
+    this.world.change(change);
+  }
+
+  async setSysctl(name: string, value: string): Promise<void> {
+    this.world.setSysctl(name, value);
+  }
+
+  async sysctl(name: string): Promise<string> {
+    return this.world.sysctls.get(name) ?? '';
+  }
+
+  async restart(): Promise<MemoryKernel> {
+    await this.kernel[Symbol.asyncDispose]();
+    this.kernel = new MemoryKernel(this.world, this.#ledger);
+    return this.kernel;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.kernel[Symbol.asyncDispose]();
+  }
+}

@@ -1,0 +1,98 @@
+import { expect } from 'chai';
+import type { MakeBench } from './bench.ts';
+import { nexthopId, route, sysctl } from './objects.ts';
+import { adding, deleting, lan, replacing, Stage, scope, settings } from './stage.ts';
+
+const { forward, hash, redirects, retrans, retrans6, nowhere } = settings;
+
+export function describeSysctls(make: MakeBench): void {
+  describe('keeps settings', () => {
+    let stage: Stage;
+    beforeEach(async () => {
+      stage = await Stage.set(make);
+    });
+    afterEach(() => stage.strike());
+
+    it('that exist, and shows no others', async () => {
+      const { objects } = await stage.list();
+      expect(objects.get(`sysctl ${redirects}`)).to.deep.equal(sysctl(redirects, '1'));
+      expect(objects.get(`sysctl ${retrans}`)).to.deep.equal(sysctl(retrans, '1000'));
+      expect(objects.get(`sysctl ${retrans6}`)).to.deep.equal(sysctl(retrans6, '1000'));
+      expect(objects.has(`sysctl ${nowhere}`)).to.equal(false);
+    });
+
+    it('with their former values, from the first change on', async () => {
+      expect((await stage.list()).formerSysctls.size).to.equal(0);
+      const codes = await stage.codes([
+        adding(sysctl(redirects, '0')),
+        replacing(sysctl(retrans, '1000'), sysctl(retrans, '250')),
+        replacing(sysctl(retrans, '250'), sysctl(retrans, '500')),
+      ]);
+      expect(codes).to.deep.equal(['ok', 'ok', 'ok']);
+      expect([await stage.bench.sysctl(redirects), await stage.bench.sysctl(retrans)]).to.deep.equal([
+        '0',
+        '500',
+      ]);
+      expect([...(await stage.list()).formerSysctls].toSorted()).to.deep.equal([
+        [redirects, '1'],
+        [retrans, '1000'],
+      ]);
+    });
+
+    it('and restores and forgets them', async () => {
+      await stage.codes([adding(sysctl(redirects, '0')), adding(sysctl(retrans, '250'))]);
+      expect(await stage.one(deleting(sysctl(redirects, '0')))).to.equal('ok');
+      expect([await stage.bench.sysctl(redirects), await stage.bench.sysctl(retrans)]).to.deep.equal([
+        '1',
+        '250',
+      ]);
+      expect([...(await stage.list()).formerSysctls.keys()]).to.deep.equal([retrans]);
+    });
+
+    it('and restores the value from before the first change, also after others wrote it', async () => {
+      await stage.one(adding(sysctl(retrans, '250')));
+      await stage.bench.setSysctl(retrans, '300');
+      await stage.one(replacing(sysctl(retrans, '300'), sysctl(retrans, '250')));
+      await stage.one(deleting(sysctl(retrans, '250')));
+      expect(await stage.bench.sysctl(retrans)).to.equal('1000');
+    });
+
+    it('and remembers them over a restart', async () => {
+      await stage.one(adding(sysctl(redirects, '0')));
+      const again = await stage.bench.restart();
+      const { objects, formerSysctls } = await again.list({ ...scope, sysctls: [] }, stage.signal);
+      expect([...formerSysctls]).to.deep.equal([[redirects, '1']]);
+      expect([...objects.keys()]).to.deep.equal([`sysctl ${redirects}`]);
+      expect(await again.apply([deleting(sysctl(redirects, '0'))], stage.signal)).to.deep.equal([undefined]);
+      expect(await stage.bench.sysctl(redirects)).to.equal('1');
+    });
+
+    it('and refuses what does not exist: ENOENT, without a word in the ledger', async () => {
+      expect(await stage.one(adding(sysctl(nowhere, '0')))).to.equal('ENOENT');
+      expect((await stage.list()).formerSysctls.size).to.equal(0);
+    });
+
+    it('and refuses what is no value: EINVAL, and goes on', async () => {
+      const codes = await stage.codes([
+        adding(sysctl(hash, 'many')),
+        adding(sysctl(redirects, '0')),
+        adding(route('192.0.2.1', { nhid: nexthopId(1) })),
+        adding(route('192.0.2.2', { type: 'blackhole' })),
+      ]);
+      expect(codes).to.deep.equal(['EINVAL', 'ok', 'EINVAL', 'ok']);
+      expect(await stage.bench.sysctl(hash)).to.equal('0');
+    });
+
+    it('of an interface for as long as there is the interface', async () => {
+      await stage.one(adding(sysctl(redirects, '0')));
+      await stage.bench.removeLink(lan);
+      expect((await stage.list()).objects.has(`sysctl ${redirects}`)).to.equal(false);
+      expect(await stage.one(adding(sysctl(redirects, '0')))).to.equal('ENOENT');
+    });
+
+    it('of forwarding for every interface at once', async () => {
+      await stage.one(adding(sysctl(forward, '1')));
+      expect(await stage.bench.sysctl(`net/ipv4/conf/${lan}/forwarding`)).to.equal('1');
+    });
+  });
+}
