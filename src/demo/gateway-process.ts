@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { pools, upstream } from './map.ts';
 import type { Network } from './network.ts';
-import { type Outcome, outcome, within } from './run.ts';
+import { type Outcome, outcome, unlessAborted, within } from './run.ts';
 
 /** How the demo starts eiproute: as anybody would. */
 export const program = fileURLToPath(new URL('../../bin/eiproute', import.meta.url));
@@ -126,9 +126,9 @@ export class GatewayProcess implements AsyncDisposable {
   }
 
   /** @returns how it ended */
-  async kill(how: 'SIGTERM' | 'SIGKILL'): Promise<string> {
+  async kill(how: 'SIGTERM' | 'SIGKILL', signal: AbortSignal): Promise<string> {
     this.#child.kill(how);
-    return await this.#gone;
+    return await unlessAborted(this.#gone, signal);
   }
 
   async logTail(): Promise<string> {
@@ -137,7 +137,8 @@ export class GatewayProcess implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.kill('SIGKILL');
+    this.#child.kill('SIGKILL');
+    await this.#gone;
   }
 }
 

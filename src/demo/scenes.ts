@@ -69,7 +69,7 @@ export const endpointsMove: Scene = {
     // Connections that were open in the moment of the move; no router without state can keep those.
     demand(tally.lost <= 4, `${tally.lost} of ${tally.sent} requests lost: ${words(tally)}`);
     page.good(
-      `traffic on node3 after ${duration(first.done - start)}; ${tally.lost} of ${tally.sent} requests lost`,
+      `traffic on node3 after ${duration(first.done - start)}; ${tally.lost} of ${tally.sent} requests lost${tally.lost > 0 ? ` (${words(tally)})` : ''}`,
     );
     return { firstAnswerMs: first.done - start, kernelMs: moved.at - start, ...counts(tally) };
   },
@@ -193,7 +193,7 @@ export const daemonDies: Scene = {
     await load.next(({ pod }) => pod !== undefined, signal);
     const start = now();
     const { pid } = stage.gateway;
-    await stage.gateway.kill('SIGKILL');
+    await stage.gateway.kill('SIGKILL', signal);
     page.command('gateway', `kill -9 ${pid}`);
     await plane.withdraw(web.name);
     page.said('cluster', 'while it is dead, Service default/web is deleted');
@@ -231,7 +231,7 @@ export const purged: Scene = {
         signal,
       );
     const before = await ours();
-    const how = await gateway.kill('SIGTERM');
+    const how = await gateway.kill('SIGTERM', signal);
     demand(how === 'exit 0', `eiproute gateway ended with ${how} on SIGTERM\n${await gateway.logTail()}`);
     demand((await ours()) === before, 'stopping the daemon changed routes');
     page.said(

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
-import { ipBatch, within } from './run.ts';
+import { ipBatch, unlessAborted, within } from './run.ts';
 
 /** Something the kernel told `ip monitor`. */
 export interface Sighting {
@@ -51,22 +51,18 @@ export class Witness implements AsyncDisposable {
     const fits = ({ at, text }: Sighting): boolean => at >= from && pattern.test(text);
     const past = this.#seen.find(fits);
     if (past) return past;
-    signal.throwIfAborted();
     const found = Promise.withResolvers<Sighting>();
     const watch = (sighting: Sighting): void => {
       if (fits(sighting)) found.resolve(sighting);
     };
-    const abort = (): void => found.reject(signal.reason);
     this.#watchers.add(watch);
-    signal.addEventListener('abort', abort, { once: true });
     const gone = this.#gone.then((how) => {
       throw new Error(`ip monitor ${how}`);
     });
     try {
-      return await Promise.race([found.promise, gone]);
+      return await unlessAborted(Promise.race([found.promise, gone]), signal);
     } finally {
       this.#watchers.delete(watch);
-      signal.removeEventListener('abort', abort);
     }
   }
 
