@@ -75,7 +75,7 @@ export function gateway(rest: Partial<Gateway> = {}): Gateway {
     resilience: undefined,
     hash: 'addresses',
     nexthopCompat: false,
-    neighbour: { reachableMs: 2000, delaySeconds: 1, retransMs: 250 },
+    neighbour: { reachableMs: 2000, delaySeconds: 1, retransMs: 240 },
     ...rest,
   };
 }

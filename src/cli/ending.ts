@@ -1,4 +1,6 @@
+import { Refused } from '../daemon/refused.ts';
 import { KernelError } from '../kernel/kernel.ts';
+import { LedgerError } from '../kernel/ledger.ts';
 import { Failure, Stopped } from './cli.ts';
 import { type ExitCode, exit } from './exit.ts';
 
@@ -14,7 +16,7 @@ export function ending(error: unknown, signal: AbortSignal): Ending {
   if (by instanceof Stopped && error instanceof Error && error.name === 'AbortError') {
     return { code: by.by === 'SIGINT' ? exit.interrupted : exit.terminated, text: '' };
   }
-  if (error instanceof Failure || error instanceof KernelError || isSystemError(error)) {
+  if (isFailure(error)) {
     return { code: exit.failed, text: `eiproute: ${sentence(error)}\n` };
   }
   const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);
@@ -22,6 +24,17 @@ export function ending(error: unknown, signal: AbortSignal): Ending {
     code: exit.bug,
     text: `eiproute: this is a bug, please report it with the lines below\n${stack}\n`,
   };
+}
+
+/** Something outside of the program: its message is for a person, its stack is not. */
+function isFailure(error: unknown): error is Error {
+  return (
+    error instanceof Failure ||
+    error instanceof Refused ||
+    error instanceof KernelError ||
+    error instanceof LedgerError ||
+    isSystemError(error)
+  );
 }
 
 /** An error of the operating system, which Node gives a syscall; its own ERR_ codes are bugs of the caller. */

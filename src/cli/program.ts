@@ -4,6 +4,11 @@ import type { Cli } from './cli.ts';
 import { addConfig } from './config.ts';
 import { ending } from './ending.ts';
 import { type ExitCode, exit } from './exit.ts';
+import { addGateway } from './gateway.ts';
+import { addPlan } from './plan.ts';
+import { addPurge } from './purge.ts';
+import { addRelease } from './release.ts';
+import { addStatus } from './status.ts';
 import { addVersion, release } from './version.ts';
 
 /** What a command does, and how that ended. */
@@ -30,6 +35,11 @@ export async function runProgram(argv: readonly string[], cli: Cli): Promise<Exi
         code = await handler(cli, this);
       },
   };
+  addGateway(program);
+  addPlan(program);
+  addStatus(program);
+  addRelease(program);
+  addPurge(program);
   addConfig(program);
   addVersion(program);
   try {

@@ -98,7 +98,7 @@ export function duration(least: number, most: number, grain = 1): Format<number>
     const ms = Math.round(Number(digits) * factor * 1000) / 1000;
     if (ms < least || ms > most) throw new RangeError(`must be ${bounds}, not ${text}`);
     if (ms % grain !== 0) {
-      throw new RangeError(`must be whole ${grain === 1000 ? 'seconds' : 'milliseconds'}, not ${text}`);
+      throw new RangeError(`must be ${grainWords(grain)}, not ${text}`);
     }
     return ms;
   };
@@ -109,6 +109,11 @@ export function duration(least: number, most: number, grain = 1): Format<number>
       throw new RangeError(`must be a time like 250ms, 2s or 10m, not ${kindOf(raw)}`);
     },
   };
+}
+
+function grainWords(grain: number): string {
+  if (grain === 1) return 'whole milliseconds';
+  return grain === 1000 ? 'whole seconds' : `a multiple of ${grain}ms`;
 }
 
 /** In the largest unit that shows it whole: 90000 is `90s`, 60000 is `1m`. */

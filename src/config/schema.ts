@@ -40,6 +40,8 @@ function variableOf(key: string): string {
 }
 
 const second = 1000;
+/** The kernel keeps neighbour timers in ticks of 1 to 10 ms: only their multiples read back as written. */
+const jiffy = 20;
 const minute = 60 * second;
 const hour = 60 * minute;
 
@@ -64,9 +66,14 @@ export const leaves = {
   unbalancedTimer: leaf('resilient.unbalancedTimer', duration(0, 24 * hour, second), '0', 'when it must'),
   hashPolicy: leaf('hashPolicy', choice(['addresses', 'ports']), 'addresses', 'what spreads the flows'),
   nexthopCompatMode: leaf('nexthopCompatMode', truth, 'false', 'for routing daemons of the old kind'),
-  reachable: leaf('neighbour.reachable', duration(100, hour), '2s', 'how long a heard node is trusted'),
+  reachable: leaf(
+    'neighbour.reachable',
+    duration(100, hour, jiffy),
+    '2s',
+    'how long a heard node is trusted',
+  ),
   firstProbe: leaf('neighbour.firstProbe', duration(0, minute, second), '1s', 'wait before the first probe'),
-  retransmit: leaf('neighbour.retransmit', duration(10, minute), '250ms', 'time between two probes'),
+  retransmit: leaf('neighbour.retransmit', duration(20, minute, jiffy), '240ms', 'time between two probes'),
   settle: leaf('pace.settle', duration(0, 10 * second), '2ms', 'wait for more changes after the first'),
   resync: leaf('pace.resync', duration(second, 24 * hour), '1m', 'longest time between two looks'),
   retryFirst: leaf('pace.retryFirst', duration(10, minute), '100ms', 'first wait after a failure'),

@@ -3,7 +3,7 @@ import type { Cluster } from '../cluster/cluster.ts';
 import { fileCluster } from '../cluster/file.ts';
 import { kubernetesCluster } from '../cluster/kubernetes.ts';
 import { remembered } from '../cluster/remembered.ts';
-import type { GatewayConfig } from '../config/config.ts';
+import type { GatewayConfig, Source } from '../config/config.ts';
 import { gatewayWant } from '../desire/gateway.ts';
 import { sysctlNames } from '../desire/sysctls.ts';
 import type { Kernel } from '../kernel/kernel.ts';
@@ -22,10 +22,8 @@ import { lock } from './lock.ts';
 import { serve } from './socket.ts';
 import { status } from './status.ts';
 
-/** The cluster behind the configuration; with a memory of its last state on disk. */
-export function openCluster({ source, stateDirectory }: GatewayConfig): Cluster {
-  const live = source.kind === 'file' ? fileCluster(source.path) : kubernetesCluster(source);
-  return remembered(live, join(stateDirectory, 'cluster.json'));
+export function openSource(source: Source): Cluster {
+  return source.kind === 'file' ? fileCluster(source.path) : kubernetesCluster(source);
 }
 
 /** @param cluster asked anew in each round */
@@ -60,7 +58,7 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
   const started = Date.now();
   await using _lock = await lock(config.gateway.protocol);
   await using kernel: Kernel = await LinuxKernel.open(config.stateDirectory);
-  await using cluster = openCluster(config);
+  await using cluster = remembered(openSource(config.source), join(config.stateDirectory, 'cluster.json'));
 
   const clock = (): number => performance.timeOrigin + performance.now();
   const reconciler = new Reconciler(kernel, clock);

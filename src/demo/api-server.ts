@@ -48,6 +48,8 @@ export interface Seen {
   /** With its query. */
   readonly target: string;
   readonly agent: string;
+  /** Of HTTP: `2.0` */
+  readonly version: string;
 }
 
 /**
@@ -172,6 +174,11 @@ export class ApiServer implements AsyncDisposable {
     else this.objects.create(found, object);
   }
 
+  /** How many are open now. */
+  get connections(): number {
+    return this.#sockets.size;
+  }
+
   breakWatches(): void {
     this.#watches.breakAll();
   }
@@ -223,11 +230,9 @@ export class ApiServer implements AsyncDisposable {
 
   async #serve(request: Http2ServerRequest, response: Http2ServerResponse): Promise<void> {
     const exchange = new Exchange(request, response);
-    this.seen.push({
-      method: exchange.method,
-      target: exchange.target,
-      agent: exchange.header('user-agent'),
-    });
+    const { method, target } = exchange;
+    const agent = exchange.header('user-agent');
+    this.seen.push({ method, target, agent, version: request.httpVersion });
     if (this.seen.length > 10_000) this.seen.splice(0, 5000);
     this.#tell();
     if (this.faults.silent) return;

@@ -15,7 +15,7 @@ import type { Reserved } from './reserved.ts';
 /** A set of members and the paths that use it. */
 interface Bundle {
   readonly members: readonly Member[];
-  readonly paths: Path[];
+  readonly paths: (readonly Path[])[];
   /** Keys of their routes. */
   users(): readonly Key[];
 }
@@ -48,23 +48,20 @@ export function eipRoutes(
   }
 
   const problems: Problem[] = [];
-  const usable: Path[] = [];
-  for (const path of all) {
-    const holder = taken.get(path.eip);
-    if (holder === undefined) usable.push(path);
-    else problems.push(eipTaken(path, holder));
-  }
-  const hops = nexthops(usable, { name: gateway.lan, index: lan.index }, owner, have, refused);
+  const sets = carrierSets(all, taken, problems);
+  const hops = nexthops(sets.keys(), { name: gateway.lan, index: lan.index }, owner, have, refused);
   problems.push(...hops.problems);
 
-  const { bundles, lost } = bundle(usable, gateway.table, hops);
+  const { bundles, lost } = bundle(sets, gateway.table, hops);
   for (const { nexthop, node } of hops.byIp.values()) add(nexthop, { text: `node ${node}`, node });
   const chosen = groups(bundles, gateway.resilience, owner, have, refused);
   for (const [i, { paths }] of bundles.entries()) {
     const group = chosen[i];
     if (group === undefined) continue;
     add(group, { text: groupWhy(paths) });
-    for (const path of paths) want.push(wantedRoute(path, gateway.table, owner, group.id));
+    for (const list of paths) {
+      for (const path of list) want.push(wantedRoute(path, gateway.table, owner, group.id));
+    }
   }
   if (lost.length > 0) {
     const known = new Set(want.map(({ key }) => key));
@@ -77,36 +74,59 @@ export function eipRoutes(
   return problems;
 }
 
-/** Groups the paths by what they need; `lost` are those none of whose nodes the kernel would take. */
+/** The paths by their list of carriers, which under Cluster is one and the same for all. */
+function carrierSets(
+  all: readonly Path[],
+  taken: Reserved,
+  problems: Problem[],
+): ReadonlyMap<readonly Carrier[], readonly Path[]> {
+  const sets = new Map<readonly Carrier[], Path[]>();
+  let last: readonly Carrier[] | undefined;
+  let list: Path[] | undefined;
+  for (const path of all) {
+    const holder = taken.size === 0 ? undefined : taken.get(path.eip);
+    if (holder !== undefined) {
+      problems.push(eipTaken(path, holder));
+      continue;
+    }
+    if (list === undefined || path.carriers !== last) {
+      last = path.carriers;
+      list = sets.get(last);
+      if (list === undefined) {
+        list = [];
+        sets.set(last, list);
+      }
+    }
+    list.push(path);
+  }
+  return sets;
+}
+
+/** Sets of nodes that come to the same group; `lost` are the paths none of whose nodes the kernel would take. */
 function bundle(
-  paths: readonly Path[],
+  sets: ReadonlyMap<readonly Carrier[], readonly Path[]>,
   table: number,
   hops: Nexthops,
 ): { readonly bundles: readonly Bundle[]; readonly lost: readonly Path[] } {
   const byContent = new Map<string, Bundle>();
-  // Under Cluster all EIPs share one array of carriers: looked up by identity before it is spelled out.
-  const byCarriers = new Map<readonly Carrier[], Bundle | undefined>();
   const lost: Path[] = [];
-  const bundleOf = (carriers: readonly Carrier[]): Bundle | undefined => {
-    if (byCarriers.has(carriers)) return byCarriers.get(carriers);
+  for (const [carriers, paths] of sets) {
     const members = membersOf(carriers, hops);
+    if (members.length === 0) {
+      lost.push(...paths);
+      continue;
+    }
     const content = members.map(({ id, weight }) => `${id},${weight}`).join('/');
-    const found = members.length === 0 ? undefined : (byContent.get(content) ?? newBundle(members, table));
-    if (found) byContent.set(content, found);
-    byCarriers.set(carriers, found);
-    return found;
-  };
-  for (const path of paths) {
-    const found = bundleOf(path.carriers);
-    if (found === undefined) lost.push(path);
-    else found.paths.push(path);
+    const found = byContent.get(content);
+    if (found) found.paths.push(paths);
+    else byContent.set(content, newBundle(members, table, paths));
   }
   return { bundles: [...byContent.values()], lost };
 }
 
-function newBundle(members: readonly Member[], table: number): Bundle {
-  const paths: Path[] = [];
-  return { members, paths, users: () => paths.map(({ eip }) => routeKey(eip, table)) };
+function newBundle(members: readonly Member[], table: number, first: readonly Path[]): Bundle {
+  const paths = [first];
+  return { members, paths, users: () => paths.flat().map(({ eip }) => routeKey(eip, table)) };
 }
 
 function membersOf(carriers: readonly Carrier[], hops: Nexthops): readonly Member[] {
@@ -170,9 +190,9 @@ function why(path: Path): Why {
   return { text: `Service ${path.services.join(', ')}`, eip: path.eip, services: path.services };
 }
 
-function groupWhy(paths: readonly Path[]): string {
-  const [first] = paths;
-  return paths.length === 1 ? `EIP ${first?.eip}` : `${paths.length} EIPs`;
+function groupWhy(lists: readonly (readonly Path[])[]): string {
+  const count = lists.reduce((sum, list) => sum + list.length, 0);
+  return count === 1 ? `EIP ${lists[0]?.[0]?.eip}` : `${count} EIPs`;
 }
 
 function eipTaken(path: Path, holder: string): Problem {

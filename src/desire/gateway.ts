@@ -8,7 +8,7 @@ import type { Refusals, Want, Wanted } from '../model/want.ts';
 import { eipRoutes } from './eip-routes.ts';
 import { paths } from './paths.ts';
 import { type Add, defaultRoutes, poolRoutes } from './plain-routes.ts';
-import { reserved } from './reserved.ts';
+import { reservedIn } from './reserved.ts';
 import { sysctls } from './sysctls.ts';
 
 /**
@@ -29,7 +29,7 @@ export function gatewayWant(snapshot: Snapshot, gateway: Gateway, have: Listing,
 
   const found = paths(snapshot, gateway);
   const problems: Problem[] = [...snapshot.problems, ...found.problems];
-  const taken = reserved(snapshot.nodes, gateway, have.links);
+  const taken = reservedIn(snapshot.nodes, gateway, have.links);
 
   for (const link of [interfaceProblem(gateway.lan, lan), interfaceProblem(gateway.uplink, uplink)]) {
     if (link) problems.push(link);

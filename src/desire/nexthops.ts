@@ -4,8 +4,8 @@ import type { Nexthop } from '../model/object.ts';
 import type { Owner } from '../model/owner.ts';
 import type { Problem } from '../model/problem.ts';
 import type { Refusals } from '../model/want.ts';
+import type { Carrier } from './carriers.ts';
 import { Ids } from './ids.ts';
-import type { Path } from './path.ts';
 
 /** The nexthops of all nodes in use. */
 export interface Nexthops {
@@ -19,7 +19,7 @@ export interface Nexthops {
  * kernel is the only store of ids.
  */
 export function nexthops(
-  paths: readonly Path[],
+  lists: Iterable<readonly Carrier[]>,
   lan: { readonly name: string; readonly index: number },
   owner: Owner,
   have: Listing,
@@ -41,7 +41,7 @@ export function nexthops(
   const byIp = new Map<Ip, { nexthop: Nexthop; node: string }>();
   const problems: Problem[] = [];
   const seen = new Set<Ip>();
-  for (const carriers of new Set(paths.map((path) => path.carriers))) {
+  for (const carriers of lists) {
     for (const { ip, node } of carriers) {
       if (seen.has(ip)) continue;
       seen.add(ip);

@@ -3,8 +3,8 @@ import type { Gateway } from '../model/gateway.ts';
 import { family, type Ip } from '../model/ip.ts';
 import type { Problem } from '../model/problem.ts';
 import { type Candidates, candidates, carriers, shared } from './carriers.ts';
+import { type Claims, claimsOf } from './claims.ts';
 import type { Path } from './path.ts';
-import { poolFinder } from './pools.ts';
 
 export interface Paths {
   readonly paths: readonly Path[];
@@ -16,50 +16,62 @@ export interface Paths {
 /**
  * Which EIP goes to which nodes.
  *
- * A Service that has not changed since the last call, over nodes that have not, gets the very same Path: at ten
- * thousand Services, one that changes then costs a hundredth of them all.
+ * A Service that has not changed since the last call, over nodes that have not, gets the very same Path, found
+ * by its place in the list: at ten thousand Services, one that changes then costs a hundredth of them all.
  */
 export function paths(snapshot: Snapshot, gateway: Gateway): Paths {
+  const { services } = snapshot;
   const nodes = candidatesOf(snapshot.nodes);
-  const poolOf = poolFinder(gateway);
   const weighing = gateway.weighByEndpoints ? 'endpoints' : 'equal';
-  const problems: Problem[] = [];
-  const holders = new Map<Ip, Service>();
-  const sharers = new Map<Ip, Service[]>();
-  for (const service of snapshot.services) {
-    for (const eip of claims(service)) {
-      const first = holders.get(eip);
-      if (poolOf(eip) === undefined) problems.push(outsidePools(eip, service));
-      else if (first === undefined) holders.set(eip, service);
-      else {
-        const list = sharers.get(eip);
-        if (list) list.push(service);
-        else sharers.set(eip, [first, service]);
-      }
-    }
-  }
+  const claims = claimsOf(services, gateway);
+  const before = memory.get(claims);
+  const fresh = before === undefined || before.nodes !== nodes || before.weighing !== weighing;
 
+  const problems: Problem[] = [...claims.problems];
+  const found: (Path | undefined)[] = [];
   const result: Path[] = [];
   const idle: Ip[] = [];
-  for (const [eip, service] of holders) {
-    const several = sharers.get(eip);
-    const path = several
-      ? sharedPath(eip, several, nodes, weighing, problems)
-      : ownPath(eip, service, nodes, weighing);
+  for (let i = 0; i < claims.holdings.length; i += 1) {
+    const holding = claims.holdings[i];
+    if (holding === undefined) continue;
+    const { eip, first, others } = holding;
+    const service = services[first];
+    if (service === undefined) continue;
+    let path: Path | undefined;
+    if (others !== undefined) {
+      path = sharedPath(eip, pick(services, [first, ...others]), nodes, weighing, problems);
+    } else if (fresh || before.services[first] !== service) {
+      path = ownPath(eip, service, nodes, weighing);
+    } else {
+      path = before.found[i];
+    }
+    found.push(path);
     if (path === undefined) idle.push(eip);
     else result.push(path);
   }
+  memory.set(claims, { nodes, weighing, services, found });
   return { paths: result, idle, problems };
 }
 
-/** The path of an EIP that one Service holds alone. */
+type Weighing = 'equal' | 'endpoints';
+
+/** The last answer for these claims, place by place, and what it was made from. */
+interface Memory {
+  readonly nodes: Candidates;
+  readonly weighing: Weighing;
+  readonly services: readonly Service[];
+  readonly found: readonly (Path | undefined)[];
+}
+
+const memory = new WeakMap<Claims, Memory>();
+
 function ownPath(eip: Ip, service: Service, nodes: Candidates, weighing: Weighing): Path | undefined {
-  const known = memory.get(service);
-  if (known?.nodes === nodes && known.weighing === weighing && known.eip === eip) return known.path;
   const list = carriers(service, nodes, family(eip), weighing);
-  const path = list.length === 0 ? undefined : { eip, services: [serviceName(service)], carriers: list };
-  memory.set(service, { nodes, weighing, eip, path });
-  return path;
+  return list.length === 0 ? undefined : { eip, services: [serviceName(service)], carriers: list };
+}
+
+function pick(services: readonly Service[], places: readonly number[]): readonly Service[] {
+  return places.map((place) => services[place]).filter((service) => service !== undefined);
 }
 
 /** The nodes that can serve all of the Services. */
@@ -83,19 +95,6 @@ function sharedPath(
   return { eip, services, carriers: common ?? first };
 }
 
-type Weighing = 'equal' | 'endpoints';
-
-/** The last path of each Service, and what it was made from. */
-const memory = new WeakMap<
-  Service,
-  {
-    readonly nodes: Candidates;
-    readonly weighing: Weighing;
-    readonly eip: Ip;
-    readonly path: Path | undefined;
-  }
->();
-
 const candidateMemory = new WeakMap<readonly Node[], Candidates>();
 
 function candidatesOf(nodes: readonly Node[]): Candidates {
@@ -104,30 +103,8 @@ function candidatesOf(nodes: readonly Node[]): Candidates {
   return known;
 }
 
-/** The addresses that a Service holds, each once. */
-function claims(service: Service): readonly Ip[] {
-  if (service.deleting || service.type === 'ExternalName') return [];
-  const ingress = service.type === 'LoadBalancer' ? service.ingress : [];
-  if (service.externalIps.length === 0) return ingress;
-  return [...new Set([...ingress, ...service.externalIps])];
-}
-
 function byName(a: Service, b: Service): number {
   return serviceName(a) < serviceName(b) ? -1 : 1;
-}
-
-function outsidePools(eip: Ip, service: Service): Problem {
-  const name = serviceName(service);
-  return {
-    code: 'eip-outside-pools',
-    severity: 'warn',
-    subject: `${eip} of Service ${name}`,
-    message: `Service ${name} asks for ${eip}, which is in none of the configured pools; it gets no route`,
-    advice:
-      'add the address to a pool, or take it from the Service (status.loadBalancer.ingress, spec.externalIPs)',
-    eip,
-    service: name,
-  };
 }
 
 function noCommonNode(eip: Ip, names: readonly string[]): Problem {

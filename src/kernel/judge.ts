@@ -35,6 +35,9 @@ export class Judge {
   readonly #links = new Map<number, string>();
   readonly #addresses = new Set<string>();
   readonly #settings = new Map<string, string>();
+  #hasWritten = false;
+  /** Nexthops and groups that went by our own doing. */
+  readonly #gone = new Set<number>();
 
   /** @param ownPort of the socket that our changes go by: its echoes are no news */
   constructor(ownPort: number) {
@@ -67,15 +70,23 @@ export class Judge {
     });
   }
 
-  /** Said before a sysctl is written: the notification comes at once. undefined: whatever it may be. */
-  expectSetting(name: string, value: string | undefined): void {
-    if (value === undefined) this.#settings.delete(name);
-    else this.#settings.set(name, value);
+  /** Said before a sysctl is written: what is told of it from now on may be our own doing. */
+  writing(name: string): void {
+    this.#hasWritten = true;
+    this.#settings.delete(name);
+  }
+
+  /** @param value as it reads afterwards: 250 ms come back as 252 where a second has 250 ticks */
+  wrote(name: string, value: string | undefined): void {
+    if (value !== undefined) this.#settings.set(name, value);
   }
 
   /** @returns 'settings' when {@link changedSettings} is to be asked */
   judge(message: MessageReader): Hint | 'settings' | undefined {
-    if (message.port === this.#ownPort) return undefined;
+    if (message.port === this.#ownPort) {
+      this.#echo(message);
+      return undefined;
+    }
     switch (message.type) {
       case Type.newRoute:
       case Type.delRoute:
@@ -101,6 +112,7 @@ export class Judge {
 
   /** Compares the settings in our scope with what we know, and knows the new values from then on. */
   async changedSettings(): Promise<readonly Hint[]> {
+    if (!this.#scope && !this.#hasWritten) return [{ kind: 'netconf', text: 'a setting was changed' }];
     const hints: Hint[] = [];
     for (const [name, known] of [...this.#settings]) {
       const value = await readSysctl(name);
@@ -112,10 +124,19 @@ export class Judge {
     return hints;
   }
 
+  /** In compatibility mode the kernel tells, in its own name, of the IPv6 routes that a nexthop takes along. */
+  #echo(message: MessageReader): void {
+    if (message.type === Type.delNexthop) this.#gone.add(decodeNexthop(message).id);
+    else if (message.type === Type.newNexthop) this.#gone.delete(decodeNexthop(message).id);
+  }
+
   #route(message: MessageReader): Hint | undefined {
     const route = decodeRoute(message);
     if (route === undefined) return undefined;
     const deleted = message.type === Type.delRoute;
+    if (deleted && message.port === 0 && route.nhid !== undefined && this.#gone.has(route.nhid)) {
+      return undefined;
+    }
     if (this.#scope) {
       if (!this.#scope.tables.includes(route.table)) return undefined;
       if (route.protocol !== this.#scope.owner.protocol) {
@@ -137,6 +158,7 @@ export class Judge {
 
   #nexthop(message: MessageReader): Hint | undefined {
     const { id, protocol } = decodeNexthop(message);
+    this.#gone.delete(id);
     const owner = this.#scope?.owner;
     if (
       owner &&

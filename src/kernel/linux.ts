@@ -30,7 +30,7 @@ import {
 import { decodeRoute } from './netlink/route.ts';
 import { openTransport, SocketError, type Transport } from './netlink/transport.ts';
 import { addProxies } from './proxies.ts';
-import { type SysctlChange, Sysctls } from './sysctl.ts';
+import { readSysctl, type SysctlChange, Sysctls } from './sysctl.ts';
 import { Turn } from './turn.ts';
 
 const commandBuffer = 4 << 20;
@@ -214,14 +214,10 @@ export class LinuxKernel implements Kernel {
       const sysctl = change && changeObject(change);
       if (sysctl?.kind === 'sysctl') sysctls.push({ index, sysctl });
     }
-    for (const {
-      sysctl: { name, value },
-    } of sysctls) {
-      this.#judge.expectSetting(name, way === 'set' ? value : this.#sysctls.former.get(name));
-    }
+    for (const { sysctl } of sysctls) this.#judge.writing(sysctl.name);
     await this.#sysctls[way](sysctls, run.outcomes);
     for (const { index, sysctl } of sysctls) {
-      if (run.outcomes[index]) this.#judge.expectSetting(sysctl.name, undefined);
+      if (run.outcomes[index] === undefined) this.#judge.wrote(sysctl.name, await readSysctl(sysctl.name));
     }
   }
 }

@@ -1,3 +1,4 @@
+import type { Change, KernelObject } from '../model/object.ts';
 import type { Hint } from './kernel.ts';
 
 /** What one caller of `hints` has not yet read. */
@@ -33,5 +34,24 @@ export class HintQueue implements AsyncIterable<Hint> {
         await promise;
       }
     }
+  }
+}
+
+/** undefined: Linux tells nobody, as of neighbour proxies that come, change hands, or go. */
+export function hintOf(verb: Change['verb'], object: KernelObject): Hint | undefined {
+  const done = verb === 'delete' ? 'deleted' : verb === 'add' ? 'added' : 'replaced';
+  switch (object.kind) {
+    case 'nexthop':
+    case 'group':
+      return { kind: 'nexthop', text: `nexthop ${done}: ${object.id}` };
+    case 'route':
+      return { kind: 'route', text: `route ${done}: ${object.dst}` };
+    case 'rule':
+      return { kind: 'rule', text: `rule ${done}: priority ${object.priority}` };
+    case 'neighbour':
+    case 'sysctl':
+      return undefined;
+    default:
+      return object satisfies never;
   }
 }

@@ -68,6 +68,15 @@ export function followers(path: string, now: ReadonlyMap<string, string>): reado
   return [...now.keys()].filter((one) => /^net\/ipv6\/conf\/.+\/forwarding$/.test(one));
 }
 
+/**
+ * The value as it reads back: neighbour times are kept in jiffies, 4 ms each where CONFIG_HZ is 250 (Debian), so
+ * 250 written is 252 read.
+ */
+export function kept(path: string, value: string): string {
+  if (!/^net\/ipv[46]\/neigh\/.+\/(base_reachable|retrans)_time_ms$/.test(path)) return value;
+  return String(Math.ceil(Number(value) / 4) * 4);
+}
+
 /** Whether Linux tells when this setting changes (RTNLGRP_NETCONF); of most it does not. */
 export function announced(path: string): boolean {
   return /^net\/(ipv4\/ip_forward|ipv[46]\/conf\/.+\/(forwarding|rp_filter|proxy_arp|proxy_ndp|ignore_routes_with_linkdown))$/.test(

@@ -1,4 +1,4 @@
-import { family, type Ip, networkOf, parseIp } from '../model/ip.ts';
+import { type Family, family, type Ip, networkOf, parseIp } from '../model/ip.ts';
 import {
   type Change,
   changeObject,
@@ -8,18 +8,19 @@ import {
   keyOf,
   type Link,
   type LinkAddress,
-  type Neighbour,
   type Route,
   type Rule,
 } from '../model/object.ts';
 import { type Hint, KernelError } from './kernel.ts';
+import { hintOf } from './memory-hints.ts';
 import { judge, linkTo, type State } from './memory-laws.ts';
 import { Store } from './memory-store.ts';
-import { announced, followers, globalSysctls, linkSysctls } from './memory-sysctl.ts';
+import { announced, followers, globalSysctls, kept, linkSysctls } from './memory-sysctl.ts';
 
 /** Hears of every change that was not made by itself. */
 export interface Listener {
-  hear(hint: Hint): void;
+  /** @param touched the object before and after, as far as there was one; empty for links, addresses, settings */
+  hear(hint: Hint, touched: readonly KernelObject[]): void;
 }
 
 const kernelProtocol = 2;
@@ -96,18 +97,22 @@ export class World implements State {
       if (change.verb === 'delete') throw new RangeError('a sysctl can not be deleted');
       judge(change.verb, object, this);
       const former = this.#sysctls.get(object.name);
-      for (const name of followers(object.name, this.#sysctls)) this.#sysctls.set(name, object.value);
+      for (const name of followers(object.name, this.#sysctls))
+        this.#sysctls.set(name, kept(name, object.value));
       if (former === object.value || !announced(object.name)) return;
-    } else if (change.verb === 'delete') {
-      this.#store.drop(this.#find(object));
-    } else {
-      const want = this.#asStored(object);
-      judge(change.verb, want, this);
-      this.#store.put(want);
+      this.#tell({ kind: 'netconf', text: `sysctl changed: ${object.name}` }, by);
+      return;
     }
-    // Linux tells nobody of neighbour proxies that come, change hands, or go.
-    if (object.kind === 'neighbour') return;
-    this.#tell(hintOf(change.verb, object), by);
+    const stored = this.#asStored(object);
+    const touched = [this.#store.objects.get(keyOf(stored)), stored].filter((one) => one !== undefined);
+    if (change.verb === 'delete') {
+      this.#store.drop(this.#find(stored));
+    } else {
+      judge(change.verb, stored, this);
+      this.#store.put(stored);
+    }
+    const hint = hintOf(change.verb, stored);
+    if (hint !== undefined) this.#tell(hint, by, touched);
   }
 
   /** Another program adds an object. */
@@ -211,7 +216,12 @@ export class World implements State {
     for (const address of rest) if (link.up) this.#connect(link.index, address);
     if (family(ip) === 4) {
       this.#store.dropWhere((object) => object.kind === 'route' && object.src === ip);
-      if (!rest.some((address) => family(address.ip) === 4)) this.#dropHops(link.index, 4);
+      if (!rest.some((address) => family(address.ip) === 4)) {
+        this.#dropHops(link.index, 4);
+        this.#store.dropWhere(
+          (object) => object.kind === 'neighbour' && object.link === link.index && family(object.ip) === 4,
+        );
+      }
     } else {
       for (const object of [...this.#store.objects.values()]) {
         // Linux lets go of an IPv6 source address, but not in routes by a nexthop object.
@@ -229,12 +239,12 @@ export class World implements State {
     throw new RangeError(`no link ${name} in this world`);
   }
 
-  #tell(hint: Hint, by?: Listener): void {
-    for (const listener of this.#listeners) if (listener !== by) listener.hear(hint);
+  #tell(hint: Hint, by?: Listener, touched: readonly KernelObject[] = []): void {
+    for (const listener of this.#listeners) if (listener !== by) listener.hear(hint, touched);
   }
 
-  #find(have: Exclude<KernelObject, { kind: 'sysctl' }>): KernelObject {
-    const there = this.#store.objects.get(keyOf(this.#asStored(have)));
+  #find(have: KernelObject): KernelObject {
+    const there = this.#store.objects.get(keyOf(have));
     if (have.kind !== 'route') {
       if (there === undefined) throw new KernelError('ENOENT', '');
       return there;
@@ -285,40 +295,20 @@ export class World implements State {
     if (!this.#store.objects.has(keyOf(object))) this.#store.put(object);
   }
 
-  /** Routes that name the link themselves; an IPv4 route with several hops lives while one of them does. */
-  #dropHops(index: number, only?: 4): void {
-    for (const object of [...this.#store.objects.values()]) {
-      if (object.kind !== 'route' || !object.hops.some(({ link }) => link === index)) continue;
+  /** Routes that name the link themselves; one with several hops lives, and keeps them all, while one does. */
+  #dropHops(index: number, only?: Family): void {
+    const dead = ({ link }: Hop) => link === index || (link !== undefined && !this.#links.get(link)?.up);
+    this.#store.dropWhere((object) => {
+      if (object.kind !== 'route' || !object.hops.some(({ link }) => link === index)) return false;
       const of = family(object.dst);
       // An IPv4 address stays reachable from within while its link is down.
-      if ((only !== undefined && of !== only) || (of === 4 && object.type === 'local')) continue;
-      const alive = object.hops.filter(
-        ({ link }) => link !== undefined && this.#links.get(link)?.up && link !== index,
-      );
-      if (alive.length === 0) this.#store.drop(object);
-      else if (of === 6) this.#store.put({ ...object, hops: alive });
-    }
+      if ((only !== undefined && of !== only) || (of === 4 && object.type === 'local')) return false;
+      return object.hops.every(dead);
+    });
   }
 }
 
 function parseAddress(text: string): LinkAddress {
   const [ip = '', length = ''] = text.split('/');
   return { ip: parseIp(ip), length: Number(length) };
-}
-
-function hintOf(verb: Change['verb'], object: Exclude<KernelObject, Neighbour>): Hint {
-  const done = verb === 'delete' ? 'deleted' : verb === 'add' ? 'added' : 'replaced';
-  switch (object.kind) {
-    case 'nexthop':
-    case 'group':
-      return { kind: 'nexthop', text: `nexthop ${done}: ${object.id}` };
-    case 'route':
-      return { kind: 'route', text: `route ${done}: ${object.dst}` };
-    case 'rule':
-      return { kind: 'rule', text: `rule ${done}: priority ${object.priority}` };
-    case 'sysctl':
-      return { kind: 'netconf', text: `sysctl changed: ${object.name}` };
-    default:
-      return object satisfies never;
-  }
 }

@@ -1,6 +1,13 @@
 import { command } from '../model/iproute.ts';
 import type { Listing } from '../model/listing.ts';
-import { type Change, changeObject, type KernelObject, type Key, type Sysctl } from '../model/object.ts';
+import {
+  type Change,
+  changeObject,
+  type KernelObject,
+  type Key,
+  keyOf,
+  type Sysctl,
+} from '../model/object.ts';
 import type { Owner } from '../model/owner.ts';
 import { type Hint, type Kernel, KernelError, type Scope } from './kernel.ts';
 import { HintQueue } from './memory-hints.ts';
@@ -23,6 +30,9 @@ export class MemoryKernel implements Kernel, Listener {
   readonly #faults: { readonly match: (change: Change) => boolean; readonly error: KernelError }[] = [];
   readonly #blind: KernelError[] = [];
   readonly #journal: Entry[] = [];
+  /** Keys that somebody else held when we asked for them last. */
+  readonly #refused = new Set<Key>();
+  #scope: Scope | undefined;
 
   /** @param ledger former values of sysctls, by path: hand the same one to the next instance to play a restart */
   constructor(world: World, ledger: Map<string, string> = new Map()) {
@@ -60,12 +70,15 @@ export class MemoryKernel implements Kernel, Listener {
     for (const queue of this.#queues) queue.overrun();
   }
 
-  hear(hint: Hint): void {
+  hear(hint: Hint, touched: readonly KernelObject[]): void {
+    if (touched.length > 0 && !touched.some((object) => this.#concerns(object))) return;
     for (const queue of this.#queues) queue.push(hint);
   }
 
   async list(scope: Scope, signal: AbortSignal): Promise<Listing> {
     signal.throwIfAborted();
+    this.#scope = scope;
+    this.#refused.clear();
     const blind = this.#blind.shift();
     if (blind !== undefined) throw blind;
     const objects = new Map<Key, KernelObject>();
@@ -127,8 +140,18 @@ export class MemoryKernel implements Kernel, Listener {
     const former = object.kind === 'sysctl' ? this.#ledger.get(object.name) : undefined;
     const line = command(change, (index) => this.#world.links.get(index)?.name ?? `if${index}`, former);
     const error = this.#try(change, object);
+    if (error?.code === 'EEXIST') this.#refused.add(keyOf(object));
     this.#journal.push({ change, error, command: line });
     return error;
+  }
+
+  /** Before the first listing everything does. */
+  #concerns(object: KernelObject): boolean {
+    if (this.#scope === undefined || this.#refused.has(keyOf(object))) return true;
+    const { owner } = this.#scope;
+    if (object.kind === 'sysctl' || object.protocol === owner.protocol) return true;
+    if (object.kind !== 'nexthop' && object.kind !== 'group') return false;
+    return within(owner.nexthopIds, object.id) || within(owner.groupIds, object.id);
   }
 
   #try(change: Change, object: KernelObject): KernelError | undefined {

@@ -74,6 +74,7 @@ export class Monitor {
   /** @returns whether there may be more */
   async #drain(): Promise<boolean> {
     let settingsTouched = false;
+    const heard: Hint[] = [];
     let taken = 0;
     for (; taken < drainAtOnce; taken += 1) {
       const length = this.#receive();
@@ -82,10 +83,11 @@ export class Monitor {
       while (this.#reader.next()) {
         const verdict = this.#judge.judge(this.#reader);
         if (verdict === 'settings') settingsTouched = true;
-        else if (verdict) this.#add(verdict);
+        else if (verdict) heard.push(verdict);
       }
     }
     if (settingsTouched) for (const hint of await this.#judge.changedSettings()) this.#add(hint);
+    for (const hint of heard) this.#add(hint);
     return taken === drainAtOnce && !this.#signal.aborted;
   }
 

@@ -1,5 +1,6 @@
 import type { Listing } from '../model/listing.ts';
 import { type Change, equal, type KernelObject, type Key, keyOf, type Link } from '../model/object.ts';
+import type { Wanted } from '../model/want.ts';
 
 /**
  * What we believe to be in the kernel: the last listing, kept current by the kernel's answers to our own
@@ -12,6 +13,11 @@ export class Picture implements Listing {
   readonly formerSysctls: Map<string, string>;
   /** How many of the objects are sysctls: they come and go only with a new look. */
   readonly sysctls: number;
+  /**
+   * What was last compared with this picture, and what of it did not stand. The rest still stands: nothing is
+   * taken out of a picture but what is not wanted any more.
+   */
+  met: { readonly want: readonly Wanted[]; readonly unmet: ReadonlySet<Wanted> } | undefined;
 
   constructor(listing: Listing) {
     this.objects = new Map(listing.objects);

@@ -26,20 +26,40 @@ const noLonger: Why = { text: 'no longer wanted' };
 export function plan(want: readonly Wanted[], have: Picture): Plan {
   const wanted = { sysctl: 0, nexthop: 0, group: 0, neighbour: 0, route: 0, rule: 0 };
   const builds: Due[] = [];
+  const unmet = new Set<Wanted>();
+  const before = have.met;
   let met = 0;
-  for (const { key, object, why } of want) {
+  // Where `before` goes on as `want` does, nothing has to be looked up: they go side by side.
+  let shift = 0;
+  for (let i = 0; i < want.length; i += 1) {
+    const one = want[i];
+    if (one === undefined) continue;
+    const { key, object, why } = one;
     wanted[object.kind] += 1;
-    const present = have.objects.get(key);
-    if (present === undefined) {
-      builds.push({ change: { verb: 'add', want: object }, why });
-      continue;
+    if (before !== undefined) {
+      if (before.want[i + shift] !== one) shift += aside(before.want, i + shift, one, want[i + 1]);
+      if (before.want[i + shift] === one && !before.unmet.has(one)) {
+        if (object.kind !== 'sysctl') met += 1;
+        continue;
+      }
     }
-    if (object.kind !== 'sysctl') met += 1;
-    if (!equal(object, present))
+    const present = have.objects.get(key);
+    if (present !== undefined && object.kind !== 'sysctl') met += 1;
+    if (present === undefined) builds.push({ change: { verb: 'add', want: object }, why });
+    else if (!equal(object, present))
       builds.push({ change: { verb: 'replace', want: object, have: present }, why });
+    else continue;
+    unmet.add(one);
   }
+  have.met = { want, unmet };
   builds.sort((a, b) => rankOf(a) - rankOf(b));
   return { due: [...builds, ...deletes(want, have, met)], wanted };
+}
+
+/** How the two lists have come apart: one more in front of `one`, one less, or another in its place. */
+function aside(before: readonly Wanted[], at: number, one: Wanted, next: Wanted | undefined): -1 | 0 | 1 {
+  if (before[at + 1] === one) return 1;
+  return next !== undefined && before[at] === next ? -1 : 0;
 }
 
 /** @param met how many of what is there is wanted, sysctls left out */

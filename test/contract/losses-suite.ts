@@ -3,7 +3,7 @@ import { parseIp } from '../../src/model/ip.ts';
 import { type KernelObject, keyOf } from '../../src/model/object.ts';
 import type { MakeBench } from './bench.ts';
 import { group, groupId, hop, neighbour, nexthop, nexthopId, route } from './objects.ts';
-import { adding, deleting, lan, replacing, Stage } from './stage.ts';
+import { adding, deleting, lan, replacing, Stage, uplink } from './stage.ts';
 
 /** Everything that may hang on a link, by a name that says how. */
 function hanging(stage: Stage): Readonly<Record<string, KernelObject>> {
@@ -76,9 +76,9 @@ export function describeLosses(make: MakeBench): void {
       expect(await stage.one(adding(nexthop(nexthopId(1), '10.0.0.11', stage.lan)))).to.equal('ok');
     });
 
-    it('routes with a gateway, but none by nexthop objects, when the last IPv4 address goes', async () => {
+    it('IPv4 routes of the link and proxies, but nothing by nexthop objects, when the last IPv4 address goes', async () => {
       await stage.bench.removeAddress(lan, '10.0.0.1/24');
-      expect(await lost()).to.have.members(['byGateway', 'byLink', 'bySource']);
+      expect(await lost()).to.have.members(['byGateway', 'byLink', 'bySource', 'proxy']);
     });
 
     it('routes from an address that goes, whatever their nexthop, and no others while one address is left', async () => {
@@ -121,7 +121,7 @@ export function describeLosses(make: MakeBench): void {
       expect((await stage.list()).links.map(({ index }) => index)).not.to.include(stage.lan);
     });
 
-    it('an IPv6 hop of several, and keeps an IPv4 route while one of its hops lives', async () => {
+    it('no route with several hops while one of them lives', async () => {
       const many = route('192.0.2.9', {
         hops: [hop('10.0.0.11', stage.lan), hop('203.0.113.9', stage.uplink)],
       });
@@ -131,10 +131,22 @@ export function describeLosses(make: MakeBench): void {
       await stage.add(many, many6);
       await stage.bench.linkDown(lan);
       expect(await stage.shown(many)).to.deep.equal(many);
-      expect(await stage.shown(many6)).to.deep.equal({
-        ...many6,
-        hops: [hop('2001:db8:20::9', stage.uplink)],
-      });
+      expect(await stage.shown(many6)).to.deep.equal(many6);
+      await stage.bench.linkDown(uplink);
+      expect(await stage.shown(many)).to.equal(undefined);
+      expect(await stage.shown(many6)).to.equal(undefined);
+    });
+
+    it('nothing of what has moved on to another nexthop', async () => {
+      const next = nexthop(nexthopId(2), '10.0.0.12', stage.lan);
+      const moved = [group(groupId(1), [nexthopId(2)]), route('192.0.2.1', { nhid: nexthopId(2) })];
+      await stage.add(next);
+      const codes = await stage.codes([
+        ...moved.map((want) => replacing(want, want)),
+        deleting(nexthop(nexthopId(1), '10.0.0.11', stage.lan)),
+      ]);
+      expect(codes).to.deep.equal(['ok', 'ok', 'ok']);
+      expect(await lost()).to.deep.equal(['nexthop']);
     });
 
     it('its hold on the new members of a group that was replaced', async () => {

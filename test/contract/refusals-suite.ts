@@ -271,6 +271,16 @@ export function describeRefusals(make: MakeBench): void {
       });
     }
 
+    it('to delete routes that went with their nexthops: ESRCH', async () => {
+      const routes = [
+        route('192.0.2.1', { nhid: nexthopId(1) }),
+        route('2001:db8:1::1', { nhid: nexthopId(11) }),
+      ];
+      await stage.add(...routes);
+      await stage.bench.carrierLost(lan);
+      expect(await stage.codes(routes.map(deleting))).to.deep.equal(['ESRCH', 'ESRCH']);
+    });
+
     it("to delete another program's route under our key: ESRCH", async () => {
       const wants = [
         route('192.0.2.1', { nhid: nexthopId(1) }),

@@ -25,8 +25,8 @@ export function describeSysctls(make: MakeBench): void {
       expect((await stage.list()).formerSysctls.size).to.equal(0);
       const codes = await stage.codes([
         adding(sysctl(redirects, '0')),
-        replacing(sysctl(retrans, '1000'), sysctl(retrans, '250')),
-        replacing(sysctl(retrans, '250'), sysctl(retrans, '500')),
+        replacing(sysctl(retrans, '1000'), sysctl(retrans, '400')),
+        replacing(sysctl(retrans, '400'), sysctl(retrans, '500')),
       ]);
       expect(codes).to.deep.equal(['ok', 'ok', 'ok']);
       expect([await stage.bench.sysctl(redirects), await stage.bench.sysctl(retrans)]).to.deep.equal([
@@ -39,21 +39,29 @@ export function describeSysctls(make: MakeBench): void {
       ]);
     });
 
+    it('as Linux rounds them', async () => {
+      await stage.one(adding(sysctl(retrans, '1')));
+      const value = await stage.bench.sysctl(retrans);
+      // One jiffy: 10 ms where CONFIG_HZ is 100, 4 where it is 250, 1 where it is 1000.
+      expect(value).to.be.oneOf(['1', '4', '10']);
+      expect(await stage.shown(sysctl(retrans, '1'))).to.deep.equal(sysctl(retrans, value));
+    });
+
     it('and restores and forgets them', async () => {
-      await stage.codes([adding(sysctl(redirects, '0')), adding(sysctl(retrans, '250'))]);
+      await stage.codes([adding(sysctl(redirects, '0')), adding(sysctl(retrans, '400'))]);
       expect(await stage.one(deleting(sysctl(redirects, '0')))).to.equal('ok');
       expect([await stage.bench.sysctl(redirects), await stage.bench.sysctl(retrans)]).to.deep.equal([
         '1',
-        '250',
+        '400',
       ]);
       expect([...(await stage.list()).formerSysctls.keys()]).to.deep.equal([retrans]);
     });
 
     it('and restores the value from before the first change, also after others wrote it', async () => {
-      await stage.one(adding(sysctl(retrans, '250')));
-      await stage.bench.setSysctl(retrans, '300');
-      await stage.one(replacing(sysctl(retrans, '300'), sysctl(retrans, '250')));
-      await stage.one(deleting(sysctl(retrans, '250')));
+      await stage.one(adding(sysctl(retrans, '400')));
+      await stage.bench.setSysctl(retrans, '600');
+      await stage.one(replacing(sysctl(retrans, '600'), sysctl(retrans, '400')));
+      await stage.one(deleting(sysctl(retrans, '400')));
       expect(await stage.bench.sysctl(retrans)).to.equal('1000');
     });
 

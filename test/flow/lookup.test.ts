@@ -133,6 +133,7 @@ describe('a packet', () => {
     world.add(rule(4, 1000, 100));
     expect(go(packet('198.51.100.10'))).to.equal('10.0.0.11,1 10.0.0.12,3');
     world.add(route('198.51.100.0/24', { table: 100, type: 'throw' }));
+    world.add(route('0.0.0.0/0', { table: 100, type: 'unreachable' }));
     expect(go(packet('198.51.100.10'))).to.equal('10.0.0.11,1 10.0.0.12,3');
     world.add(route('198.51.100.10', { table: 100, type: 'prohibit' }));
     expect(go(packet('198.51.100.10'))).to.equal('prohibit');

@@ -56,7 +56,9 @@ export class Watches {
     this.#open.add(watch);
     const bookmark = setInterval(() => this.#bookmark(watch), this.#bookmarkEvery);
     const seconds = Number(query.get('timeoutSeconds') ?? 1800);
-    const timeout = setTimeout(() => exchange.end(), seconds * 1000);
+    const timeout = setTimeout(() => {
+      if (!this.silent) exchange.end();
+    }, seconds * 1000);
     exchange.onClose(() => {
       clearInterval(bookmark);
       clearTimeout(timeout);

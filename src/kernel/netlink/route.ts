@@ -50,11 +50,12 @@ export function encodeRoute(writer: MessageWriter, route: Route): void {
 }
 
 /**
- * For a deletion: all that we know is named, so that only this route can be meant. By destination alone Linux
- * would take the next best metric, or a route that someone put in the place of ours.
+ * For a deletion: by destination alone Linux would take the next best metric, or a route that someone put in the
+ * place of ours, so the protocol, the type and the hops are named. A nexthop id is not: when it is gone, Linux
+ * says EINVAL where the answer is that the route is gone (ESRCH).
  */
 export function encodeRouteDeletion(writer: MessageWriter, route: Route): void {
-  encode(writer, route, RT_SCOPE_NOWHERE);
+  encode(writer, route.nhid === undefined ? route : { ...route, nhid: undefined }, RT_SCOPE_NOWHERE);
 }
 
 /** What the kernel itself leaves out of a dump. */

@@ -58,9 +58,9 @@ const config: fc.Arbitrary<GatewayConfig> = fc.record({
     hash: fc.constantFrom('addresses', 'ports'),
     nexthopCompat: fc.boolean(),
     neighbour: fc.record({
-      reachableMs: ms(100, 3_600_000),
+      reachableMs: ms(5, 180_000).map((ticks) => ticks * 20),
       delaySeconds: seconds(60),
-      retransMs: ms(10, 60_000),
+      retransMs: ms(1, 3000).map((ticks) => ticks * 20),
     }),
   }),
   source,

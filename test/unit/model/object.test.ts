@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { parsePrefix } from '../../../src/model/ip.ts';
+import { parseIp, parsePrefix } from '../../../src/model/ip.ts';
 import { changeObject, equal, familyOf, type KernelObject, keyOf } from '../../../src/model/object.ts';
 import { group, hop, neighbour, nexthop, route, rule, sysctl } from '../../contract/objects.ts';
 
@@ -79,6 +79,7 @@ describe('equal', () => {
       { ...one, protocol: 99 },
       { ...one, type: 'unreachable' },
       { ...one, nhid: 1 },
+      { ...one, src: parseIp('10.0.0.1') },
       { ...one, hops: one.hops.slice(1) },
       { ...one, hops: one.hops.map((each) => ({ ...each, weight: 2 })) },
       { ...one, hops: one.hops.toReversed() },

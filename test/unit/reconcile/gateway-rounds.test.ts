@@ -22,11 +22,11 @@ describe('a gateway, read as a shell session', () => {
       'sysctl -w net.ipv4.nexthop_compat_mode="0"',
       'sysctl -w net.ipv4.neigh.eth0.base_reachable_time_ms="2000"',
       'sysctl -w net.ipv4.neigh.eth0.delay_first_probe_time="1"',
-      'sysctl -w net.ipv4.neigh.eth0.retrans_time_ms="250"',
+      'sysctl -w net.ipv4.neigh.eth0.retrans_time_ms="240"',
       'sysctl -w net.ipv6.conf.all.forwarding="1"',
       'sysctl -w net.ipv6.neigh.eth0.base_reachable_time_ms="2000"',
       'sysctl -w net.ipv6.neigh.eth0.delay_first_probe_time="1"',
-      'sysctl -w net.ipv6.neigh.eth0.retrans_time_ms="250"',
+      'sysctl -w net.ipv6.neigh.eth0.retrans_time_ms="240"',
       'sysctl -w net.ipv6.conf.eth1.accept_ra="2"',
       'ip nexthop add id 860000000 via 10.0.0.11 dev eth0 proto 86',
       'ip nexthop add id 860000001 via 10.0.0.12 dev eth0 proto 86',
@@ -95,7 +95,7 @@ describe('a gateway, read as a shell session', () => {
     await scene.round();
     scene.cluster = snapshot(threeNodes, [{ ...web, endpoints: [] }, api]);
     await scene.round();
-    expect(scene.commands()).to.deep.equal(['ip route delete 198.51.100.10 proto 86']);
+    expect(scene.commands()).to.deep.equal(['ip route delete 198.51.100.10 nhid 861000000 proto 86']);
   });
 
   it('makes new groups when their type changes, and moves the routes before the old one goes', async () => {

@@ -209,7 +209,7 @@ describe('netlink decoders', () => {
         survives(bytes);
         survives(bytes.subarray(0, cut % bytes.length));
       }),
-      { numRuns: 2000 },
+      { numRuns: 500 },
     );
   });
 

@@ -103,7 +103,9 @@ export const rules: fc.Arbitrary<Rule> = family.chain((of) =>
       from: fc.option(prefixOf(of), { nil: undefined }),
       to: fc.option(prefixOf(of), { nil: undefined }),
       mark: fc.option(fc.record({ value: u32, mask: u32 }), { nil: undefined }),
-      iif: fc.option(fc.stringMatching(/^[a-z][a-z0-9.-]{0,14}$/), { nil: undefined }),
+      iif: fc.option(fc.constantFrom('lo', 'eth0', 'eth0.100', 'enp0s31f6', 'fifteen-letters'), {
+        nil: undefined,
+      }),
     })
     .map((fields) => ({ kind: 'rule', ...fields })),
 );
