@@ -14,6 +14,7 @@ export interface DemoOptions {
   readonly output: 'text' | 'json';
   readonly stdout: { readonly isTTY?: boolean; write(text: string): unknown };
   readonly stderr: { write(text: string): unknown };
+  readonly env: Readonly<Record<string, string | undefined>>;
 }
 
 /**
@@ -23,7 +24,7 @@ export interface DemoOptions {
  * @throws the signal's reason when aborted; everything has been removed by then
  */
 export async function demo(
-  { mode, output, stdout, stderr }: DemoOptions,
+  { mode, output, stdout, stderr, env }: DemoOptions,
   signal: AbortSignal,
 ): Promise<number> {
   if (needsUserNamespace()) {
@@ -38,7 +39,10 @@ export async function demo(
     return 1;
   }
   const json = output === 'json';
-  const page = new Page((text) => (json ? stderr : stdout).write(text), !json && wantsColour(stdout.isTTY));
+  const page = new Page(
+    (text) => (json ? stderr : stdout).write(text),
+    !json && wantsColour(stdout.isTTY, env),
+  );
   if (mode === 'clean') {
     const removed = await removeLeftovers();
     page.line(removed.length === 0 ? 'nothing was left over' : `removed: ${removed.join(', ')}`);
@@ -51,8 +55,10 @@ export async function demo(
 }
 
 /** https://no-color.org and FORCE_COLOR, as Node itself reads them; else a terminal. */
-function wantsColour(isTTY: boolean | undefined): boolean {
-  const { NO_COLOR, FORCE_COLOR } = process.env;
+function wantsColour(
+  isTTY: boolean | undefined,
+  { NO_COLOR, FORCE_COLOR }: Readonly<Record<string, string | undefined>>,
+): boolean {
   if (NO_COLOR) return false;
   return FORCE_COLOR !== undefined ? FORCE_COLOR !== '0' : isTTY === true;
 }

@@ -2,9 +2,10 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdir, open, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { type Json, listAt, textAt } from './api/json.ts';
 import { pools, upstream } from './map.ts';
 import type { Network } from './network.ts';
-import { type Outcome, outcome, unlessAborted, within } from './run.ts';
+import { outcome, run, unlessAborted, within } from './run.ts';
 
 /** How the demo starts eiproute: as anybody would. */
 export const program = fileURLToPath(new URL('../../bin/eiproute', import.meta.url));
@@ -121,8 +122,14 @@ export class GatewayProcess implements AsyncDisposable {
     }
   }
 
-  status(signal: AbortSignal): Promise<Outcome> {
-    return outcome({ argv: [program, 'status', '--config', this.#files.config, '--json'] }, signal);
+  /** What `eiproute status` says of the first list that is not heard now; undefined: all are. */
+  async trouble(signal: AbortSignal): Promise<string | undefined> {
+    const argv = [program, 'status', '--config', this.#files.config, '--json'];
+    const answer: Json = JSON.parse(await run({ argv }, signal));
+    const troubled = listAt(answer, 'feeds').find((feed) => textAt(feed, 'trouble') !== '');
+    return troubled === undefined
+      ? undefined
+      : `${textAt(troubled, 'resource')}: ${textAt(troubled, 'trouble')}`;
   }
 
   /** @returns how it ended */

@@ -129,9 +129,9 @@ function draw(page: Page): void {
    ${page.style('bold', 'eiproute')}: external addresses (EIPs) for Kubernetes on a plain Linux router
 
    16 clients ── router ── ${page.style('bold', 'gateway')} ──┬── node1 ── pods
-   192.0.2.100…            ${page.style('bold', 'eiproute')}  ├── node2 ── pods
-                                    ├── node3 ── pods
-                                    └── Kubernetes API
+   192.0.2.100…             ${page.style('bold', 'eiproute')} ├── node2 ── pods
+                                     ├── node3 ── pods
+                                     └── Kubernetes API
 
    No machine has an EIP (198.51.100.0/24, 2001:db8:e::/64): the gateway routes each to the
    nodes that serve it. Every machine is a network namespace of this one; the packets are real.
