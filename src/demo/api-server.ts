@@ -29,6 +29,8 @@ export interface ApiServerOptions {
   readonly bookmarkEvery: number;
   /** The best it speaks. */
   readonly protocol: 'h2' | 'http/1.1';
+  /** Makes the server listen on `port`; instead of on `host`, for one that listens in another namespace. */
+  readonly listen: ((server: Server, port: number) => void) | undefined;
 }
 
 const standard: ApiServerOptions = {
@@ -37,6 +39,7 @@ const standard: ApiServerOptions = {
   addresses: [],
   bookmarkEvery: 10_000,
   protocol: 'h2',
+  listen: undefined,
 };
 
 /** A request as it came in, for tests that count them. */
@@ -112,7 +115,10 @@ export class ApiServer implements AsyncDisposable {
     this.#server = server;
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject);
-      server.listen(this.#port, this.#options.host, resolve);
+      server.once('listening', resolve);
+      const { listen, host } = this.#options;
+      if (listen === undefined) server.listen(this.#port, host);
+      else listen(server, this.#port);
     });
     const address = server.address();
     if (address !== null && typeof address === 'object') this.#port = address.port;
@@ -126,6 +132,12 @@ export class ApiServer implements AsyncDisposable {
     const closed = new Promise((resolve) => server.close(resolve));
     for (const socket of this.#sockets) socket.destroy();
     await closed;
+  }
+
+  /** Serves a connection that came in by another door; after {@link stop} it cuts it. */
+  serve(socket: Socket): void {
+    if (this.#server === undefined) socket.destroy();
+    else this.#server.emit('connection', socket);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
