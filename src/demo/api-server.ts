@@ -5,7 +5,7 @@ import {
   type Http2ServerRequest,
   type Http2ServerResponse,
 } from 'node:http2';
-import type { Socket } from 'node:net';
+import type { Server, Socket } from 'node:net';
 import { stringify } from 'yaml';
 import { family, parseIp } from '../model/ip.ts';
 import { serverCertificate } from './api/certificate.ts';
@@ -30,9 +30,17 @@ export interface ApiServerOptions {
   readonly addresses: readonly string[];
   /** ms between two bookmarks */
   readonly bookmarkEvery: number;
+  /** Makes the server listen on `port`; instead of on `host`, for one that listens in another namespace. */
+  readonly listen: ((server: Server, port: number) => void) | undefined;
 }
 
-const standard: ApiServerOptions = { host: '127.0.0.1', port: 0, addresses: [], bookmarkEvery: 10_000 };
+const standard: ApiServerOptions = {
+  host: '127.0.0.1',
+  port: 0,
+  addresses: [],
+  bookmarkEvery: 10_000,
+  listen: undefined,
+};
 
 /** A request as it came in, for tests that count them. */
 export interface Seen {
@@ -99,7 +107,10 @@ export class ApiServer implements AsyncDisposable {
     this.#server = server;
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject);
-      server.listen(this.#port, this.#options.host, resolve);
+      server.once('listening', resolve);
+      const { listen, host } = this.#options;
+      if (listen === undefined) server.listen(this.#port, host);
+      else listen(server, this.#port);
     });
     const address = server.address();
     if (address !== null && typeof address === 'object') this.#port = address.port;
@@ -113,6 +124,12 @@ export class ApiServer implements AsyncDisposable {
     const closed = new Promise((resolve) => server.close(resolve));
     for (const socket of this.#sockets) socket.destroy();
     await closed;
+  }
+
+  /** Serves a connection that came in by another door; after {@link stop} it cuts it. */
+  serve(socket: Socket): void {
+    if (this.#server === undefined) socket.destroy();
+    else this.#server.emit('connection', socket);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
