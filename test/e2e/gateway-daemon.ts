@@ -1,5 +1,6 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { createInterface } from 'node:readline';
+import { tied } from './tied.ts';
 import { until } from './until.ts';
 
 /** One line of the journal, as JSON says it. */
@@ -20,11 +21,7 @@ export class GatewayDaemon implements AsyncDisposable {
 
   /** @param argv the whole command line */
   constructor(argv: readonly string[]) {
-    // The parent's death takes it along, however we die.
-    this.#child = spawn('setpriv', ['--pdeathsig', 'KILL', ...argv], {
-      stdio: ['ignore', 'inherit', 'pipe'],
-      env: environment(),
-    });
+    this.#child = tied(argv, { stdio: ['ignore', 'inherit', 'pipe'], env: environment() });
     const { stderr } = this.#child;
     if (stderr === null) throw new Error('no pipe from the daemon');
     createInterface({ input: stderr }).on('line', (line) => {
@@ -88,7 +85,7 @@ export class GatewayDaemon implements AsyncDisposable {
 }
 
 /** Ours, without settings that would change what is tested. */
-export function environment(): NodeJS.ProcessEnv {
+function environment(): NodeJS.ProcessEnv {
   return Object.fromEntries(
     Object.entries(process.env).filter(
       ([name]) => !name.startsWith('EIPROUTE_') && !['STATE_DIRECTORY', 'RUNTIME_DIRECTORY'].includes(name),

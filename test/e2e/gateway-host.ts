@@ -159,7 +159,8 @@ ${settings ?? this.#settings.settings}
     const seen = await until(
       what,
       async () => {
-        if (daemon.end !== undefined) throw new Error(`the daemon ended with ${daemon.end}:\n${daemon.text()}`);
+        if (daemon.end !== undefined)
+          throw new Error(`the daemon ended with ${daemon.end}:\n${daemon.text()}`);
         // Another one's answer, or none yet, is not this one's.
         const status = await this.status().catch(() => undefined);
         return status?.pid === daemon.pid ? status : undefined;
@@ -211,7 +212,9 @@ ${settings ?? this.#settings.settings}
     }
     const lines = (await this.ours()).split('\n');
     const eips = lines.map((line) => /^(\S+) nhid (\d+)/.exec(line)).filter((found) => found !== null);
-    return eips.map(([, eip, id = '']) => `${eip} > ${[...(nexthops.get(id) ?? [])].sort().join(' ')}`).join('\n');
+    return eips
+      .map(([, eip, id = '']) => `${eip} > ${[...(nexthops.get(id) ?? [])].sort().join(' ')}`)
+      .join('\n');
   }
 
   /** Waits until just this is ours. */
@@ -270,7 +273,11 @@ export const threeNodes: readonly object[] = [1, 2, 3].map((n) =>
 );
 
 /** A Service with endpoints on some nodes; all nodes carry it. */
-export function serviceOn(name: string, eips: readonly string[], nodes = ['n1', 'n2', 'n3']): readonly object[] {
+export function serviceOn(
+  name: string,
+  eips: readonly string[],
+  nodes = ['n1', 'n2', 'n3'],
+): readonly object[] {
   return [
     rawService(name, { eips }),
     rawSlice(
@@ -281,7 +288,11 @@ export function serviceOn(name: string, eips: readonly string[], nodes = ['n1', 
 }
 
 /** Under Local: only the nodes with endpoints carry it. */
-export function localServiceOn(name: string, eips: readonly string[], nodes: readonly string[]): readonly object[] {
+export function localServiceOn(
+  name: string,
+  eips: readonly string[],
+  nodes: readonly string[],
+): readonly object[] {
   const [, slice = {}] = serviceOn(name, eips, [...nodes]);
   return [rawService(name, { eips, spec: { externalTrafficPolicy: 'Local' } }), slice];
 }

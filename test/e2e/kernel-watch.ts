@@ -1,7 +1,8 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { run } from '../../src/demo/run.ts';
+import { tied } from './tied.ts';
 import { until } from './until.ts';
 
 /** A destination that nobody else uses. */
@@ -16,8 +17,8 @@ export class KernelWatch implements AsyncDisposable {
 
   private constructor(namespace: string) {
     this.#namespace = namespace;
-    const argv = ['KILL', 'ip', '-n', namespace, 'monitor', 'route', 'nexthop', 'rule'];
-    this.#child = spawn('setpriv', ['--pdeathsig', ...argv], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const argv = ['ip', '-n', namespace, 'monitor', 'route', 'nexthop', 'rule'];
+    this.#child = tied(argv, { stdio: ['ignore', 'pipe', 'inherit'] });
     const { stdout } = this.#child;
     if (stdout === null) throw new Error('no pipe from ip monitor');
     createInterface({ input: stdout }).on('line', (line) => this.#lines.push(line.trim()));

@@ -52,7 +52,11 @@ describe('links that go and come', () => {
     await daemon.says(/interface eth0 is down; no route can lead through it until it is back/, mark);
     expect(await host.routing()).to.equal('');
     await host.ip('link set eth0 up');
-    await until('IPv4 is back', () => host.routing(), (now) => /^198.51.100.10 > .*\n198.51.100.11 > .*/.test(now));
+    await until(
+      'IPv4 is back',
+      () => host.routing(),
+      (now) => /^198.51.100.10 > .*\n198.51.100.11 > .*/.test(now),
+    );
     // Linux takes the IPv6 addresses of a link that goes down along; whoever gave them gives them again.
     await host.ip('address replace 2001:db8:10::1/64 dev eth0');
     await host.becomes(desired);
@@ -75,7 +79,11 @@ describe('links that go and come', () => {
     await daemon.says(/node n4 .10.0.0.14. cannot be a nexthop on eth0: the kernel says ENETUNREACH/, mark);
     expect(await host.routing()).to.include('198.51.100.10 > 10.0.0.11 10.0.0.12 10.0.0.13\n');
     await host.ip('address add 10.0.0.1/24 dev eth0');
-    await until('n4 takes part', () => host.routing(), (now) => now.includes('10.0.0.14'));
+    await until(
+      'n4 takes part',
+      () => host.routing(),
+      (now) => now.includes('10.0.0.14'),
+    );
     host.delete('Node', 'n4');
     await host.becomes(desired);
   });
@@ -179,8 +187,14 @@ describe('routes and nexthops that others touch', () => {
   it('goes around a foreign nexthop that takes the id of ours, and leaves it alone', async () => {
     const before = await host.routing();
     await host.ip('nexthop replace id 860000001 via 10.0.0.99 dev eth0 proto static');
-    await until('all EIPs lead to their nodes again', () => host.routing(), (now) => now === before);
-    expect(await host.ip('nexthop show id 860000001')).to.include('via 10.0.0.99 dev eth0 scope link proto static');
+    await until(
+      'all EIPs lead to their nodes again',
+      () => host.routing(),
+      (now) => now === before,
+    );
+    expect(await host.ip('nexthop show id 860000001')).to.include(
+      'via 10.0.0.99 dev eth0 scope link proto static',
+    );
     await daemon.says(/nexthop replaced: id 860000001 by pid \d+/, mark);
     await host.ip('nexthop delete id 860000001');
     expect((await host.eiproute('plan')).out).to.equal('');
@@ -190,7 +204,10 @@ describe('routes and nexthops that others touch', () => {
   it('looks again after more notifications than its socket holds', async function () {
     this.timeout(20_000);
     daemon.signal('SIGSTOP');
-    const flood = Array.from({ length: 60_000 }, (_, i) => `10.${100 + (i >> 16)}.${(i >> 8) & 255}.${i & 255}`);
+    const flood = Array.from(
+      { length: 60_000 },
+      (_, i) => `10.${100 + (i >> 16)}.${(i >> 8) & 255}.${i & 255}`,
+    );
     const lines = flood.map((dst) => `route add blackhole ${dst} table 999 proto 4`);
     await host.batch(lines);
     // Told when there is no room for it any more.
@@ -229,10 +246,16 @@ describe('what was there before we came', () => {
     expect(await host.routing()).to.equal(
       '198.51.100.11 > 10.0.0.12\n2001:db8:e::10 > 2001:db8:10::11 2001:db8:10::12 2001:db8:10::13',
     );
-    expect(await host.ip('nexthop show id 860000000')).to.include('via 10.0.0.98 dev eth0 scope link proto static');
+    expect(await host.ip('nexthop show id 860000000')).to.include(
+      'via 10.0.0.98 dev eth0 scope link proto static',
+    );
     expect(await host.ip('nexthop show id 861000000')).to.include('group 860000000 proto static');
     await host.ip('route delete 198.51.100.10 proto bird');
-    await until('the EIP is ours', () => host.routing(), (now) => now.startsWith('198.51.100.10 > 10.0.0.11'));
+    await until(
+      'the EIP is ours',
+      () => host.routing(),
+      (now) => now.startsWith('198.51.100.10 > 10.0.0.11'),
+    );
   });
 });
 
@@ -260,7 +283,11 @@ describe('settings that others change', () => {
       const mark = daemon.journal.length;
       expect(host.sysctl(name)).to.equal(right);
       host.setSysctl(name, wrong);
-      await until(`${name} is ${right}`, () => host.sysctl(name), (value) => value === right);
+      await until(
+        `${name} is ${right}`,
+        () => host.sysctl(name),
+        (value) => value === right,
+      );
       await daemon.says(new RegExp(`sysctl ${name.replaceAll('/', '.')} = ${right}.*"repaired"`), mark);
     });
   }
