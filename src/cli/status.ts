@@ -80,7 +80,8 @@ function text(status: Status): string {
     );
   }
   for (const { resource, synced, heard, trouble } of status.feeds) {
-    const when = heard === undefined ? 'never heard' : `heard ${new Date(heard).toISOString()}`;
+    const when =
+      heard === undefined ? 'never heard' : `heard ${age(heard)} ago (${new Date(heard).toISOString()})`;
     lines.push(
       `${resource}: ${synced ? 'listed' : 'not listed yet'}, ${when}${trouble ? `; ${trouble}` : ''}`,
     );
@@ -114,6 +115,14 @@ function text(status: Status): string {
     status.held.map(({ object, reason, until }) => `${object}: ${reason}${until ? `, until ${until}` : ''}`),
   );
   return `${lines.join('\n')}\n`;
+}
+
+/** In words, for a person: rounded down, in the largest unit that fits. */
+function age(since: number): string {
+  const seconds = Math.max(0, Math.floor((Date.now() - since) / 1000));
+  if (seconds < 60) return `${seconds} s`;
+  if (seconds < 3600) return `${Math.floor(seconds / 60)} min`;
+  return `${Math.floor(seconds / 3600)} h`;
 }
 
 function section(lines: string[], title: string, entries: readonly string[]): void {
