@@ -22,8 +22,9 @@ export function latency(): string {
   try {
     const run = fileURLToPath(new URL('runs/event.ts', import.meta.url));
     const words = ['--net', process.execPath, run, folder, String(services), String(events)];
-    const options = { maxBuffer: 1 << 26, timeout: 180_000, stdio: ['ignore', 'pipe', 'inherit'] } as const;
-    const found: Run = JSON.parse(execFileSync('unshare', words, options).toString());
+    const found: Run = JSON.parse(
+      execFileSync('unshare', words, { timeout: 180_000, stdio: ['ignore', 'pipe', 'inherit'] }).toString(),
+    );
     const sorted = found.events.toSorted((a, b) => a - b);
     const at = (share: number): string => `${sorted[Math.floor((sorted.length - 1) * share)]?.toFixed(1)} ms`;
     return [
