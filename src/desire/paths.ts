@@ -2,7 +2,7 @@ import { type Node, type Service, type Snapshot, serviceName } from '../model/cl
 import type { Gateway } from '../model/gateway.ts';
 import { family, type Ip } from '../model/ip.ts';
 import type { Problem } from '../model/problem.ts';
-import { type Candidates, candidates, carriers, shared } from './carriers.ts';
+import { type Candidates, candidates, carriers, shared, type Weighing } from './carriers.ts';
 import { type Claims, claimsOf } from './claims.ts';
 import type { Path } from './path.ts';
 
@@ -53,8 +53,6 @@ export function paths(snapshot: Snapshot, gateway: Gateway): Paths {
   return { paths: result, idle, problems };
 }
 
-type Weighing = 'equal' | 'endpoints';
-
 /** The last answer for these claims, place by place, and what it was made from. */
 interface Memory {
   readonly nodes: Candidates;
@@ -83,16 +81,27 @@ function sharedPath(
   problems: Problem[],
 ): Path | undefined {
   const sorted = [...sharers].sort(byName);
-  const services = sorted.map(serviceName);
   // A Service that nobody can serve must not take the EIP away from the one beside it.
-  const lists = sorted
-    .map((service) => carriers(service, nodes, family(eip), weighing))
-    .filter((list) => list.length > 0);
-  const [first] = lists;
+  const able = sorted
+    .map((service) => ({ service, list: carriers(service, nodes, family(eip), weighing) }))
+    .filter(({ list }) => list.length > 0);
+  const [first] = able;
   if (first === undefined) return undefined;
-  const common = lists.length === 1 ? first : shared(lists);
-  if (common === undefined) problems.push(noCommonNode(eip, services));
-  return { eip, services, carriers: common ?? first };
+  const common =
+    able.length === 1
+      ? first.list
+      : shared(
+          able.map(({ list }) => list),
+          weighing,
+        );
+  if (common === undefined)
+    problems.push(
+      noCommonNode(
+        eip,
+        able.map(({ service }) => serviceName(service)),
+      ),
+    );
+  return { eip, services: sorted.map(serviceName), carriers: common ?? first.list };
 }
 
 const candidateMemory = new WeakMap<readonly Node[], Candidates>();
