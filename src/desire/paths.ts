@@ -28,7 +28,7 @@ export function paths(snapshot: Snapshot, gateway: Gateway): Paths {
   const weighing = gateway.weighByEndpoints ? 'endpoints' : 'equal';
   const claims = claimsOf(services, gateway);
   const last = memory.get(claims);
-  const before = last?.nodes === nodes && last.weighing === weighing ? last : undefined;
+  const before = last?.nodes === nodes ? last : undefined;
 
   const problems: Problem[] = [...claims.problems];
   const answers: Answer[] = [];
@@ -45,17 +45,16 @@ export function paths(snapshot: Snapshot, gateway: Gateway): Paths {
     else result.push(answer.path);
     if (answer.problem !== undefined) problems.push(answer.problem);
   }
-  memory.set(claims, { nodes, weighing, services, answers });
+  memory.set(claims, { nodes, services, answers });
   return { paths: result, idle, problems };
 }
 type Answer =
   | { readonly path: Path; readonly problem: Problem | undefined }
   | { readonly path: undefined; readonly idle: Idle; readonly problem: undefined };
 
-/** The last answers for these claims, place by place, and what they were made from. */
+/** The last answers for these claims of this gateway, place by place, and what they were made from. */
 interface Memory {
   readonly nodes: Candidates;
-  readonly weighing: Weighing;
   readonly services: readonly Service[];
   readonly answers: readonly Answer[];
 }
