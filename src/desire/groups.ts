@@ -60,7 +60,8 @@ export function groups(
   for (const demand of demands) {
     if (chosen.has(demand)) continue;
     const candidates = free.get(demand) ?? [];
-    const id = candidates.find((one) => !used.has(one)) ?? ids.take();
+    const id =
+      candidates.find((one) => !used.has(one)) ?? refusedId(demand, resilience, refused) ?? ids.take();
     chosen.set(demand, id);
     used.add(id);
   }
@@ -81,6 +82,20 @@ export function groups(
       sameResilience(present.resilience, resilience);
     return same ? present : group;
   });
+}
+
+/** Under another id it would only be refused again. */
+function refusedId(
+  { members }: Demand,
+  resilience: Resilience | undefined,
+  refused: Refusals,
+): number | undefined {
+  for (const { change, code } of refused.values()) {
+    if (change.verb !== 'add' || change.want.kind !== 'group' || code === 'EEXIST') continue;
+    const { id, members: others, resilience: other } = change.want;
+    if (sameMembers(members, others) && sameResilience(resilience, other)) return id;
+  }
+  return undefined;
 }
 
 /** For each demand, the groups whose every user moves to it, the most used first. */
