@@ -16,7 +16,7 @@ export interface Blind {
 }
 
 export interface LoopOptions {
-  readonly reconciler: Reconciler;
+  readonly reconciler: Pick<Reconciler, 'round'>;
   readonly wake: Wake;
   /** Asked anew in each round, since a reload changes both. */
   readonly role: () => Role;
@@ -30,6 +30,9 @@ export interface LoopOptions {
  * for four times as long as the last dump took, and are one.
  */
 const lookShare = 0.2;
+
+/** Hints that are kept to say why a round was due. */
+const mostReasons = 16;
 
 /**
  * Rounds without end: one at the start, then after each poke, at each resync and after each failure. Every
@@ -51,6 +54,8 @@ export async function* rounds(options: LoopOptions, signal: AbortSignal): AsyncG
       // The rest is a bug: it ends the program, and the kernel holds the state.
       if (!(error instanceof KernelError)) throw error;
       failed = true;
+      // The retry looks anew, and then knows what waits.
+      timetable.again = Number.POSITIVE_INFINITY;
       result = { error, failures: timetable.failures + 1, retryIn: 0 };
     }
     const retryIn = timetable.ended(start, clock(), look, failed, pace());
@@ -98,7 +103,8 @@ class Timetable {
 
   due(poked: readonly Reason[], now: number): { readonly reasons: readonly Reason[]; readonly look: Look } {
     const reasons = poked.filter((reason) => !isHint(reason));
-    this.#hints.push(...poked.filter(isHint));
+    // A storm says the same thing again and again.
+    this.#hints = [...this.#hints, ...poked.filter(isHint)].slice(0, mostReasons);
     let look: Look = reasons.some(({ kind }) => kind === 'config' || kind === 'operator') ? 'dump' : 'memory';
     if (this.#hints.length > 0 && now >= this.#rest) {
       reasons.push(...this.#hints);
