@@ -111,6 +111,7 @@ export function listing(
     objects: new Map(objects.map((object) => [keyOf(object), object])),
     foreignIds: new Set(rest.foreignIds),
     links: rest.links ?? twoLinks,
+    stations: [],
     formerSysctls: new Map(Object.entries(rest.former ?? {})),
   };
 }

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import type { Complaint } from '../config/complaint.ts';
+import type { LoadResult } from '../config/file.ts';
 import type { Flag } from '../config/layers.ts';
-import type { LoadResult } from '../config/load.ts';
 import { type Cli, printJson } from './cli.ts';
 import { configFile, globalFlags, optionsOf } from './options.ts';
 

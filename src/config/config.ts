@@ -1,4 +1,5 @@
 import type { Gateway } from '../model/gateway.ts';
+import type { NodeAgent } from '../model/node-agent.ts';
 import type { Limits, Pace } from '../model/pace.ts';
 
 /** Where the cluster is read from. */
@@ -22,4 +23,16 @@ export interface GatewayConfig {
   readonly limits: Limits;
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error';
   readonly logFormat: 'auto' | 'pretty' | 'json';
+}
+
+/** The whole configuration of `eiproute node`, checked, with every default filled in. */
+export interface NodeConfig {
+  readonly agent: NodeAgent;
+  /** Ledger of sysctls. */
+  readonly stateDirectory: string;
+  /** The status socket. */
+  readonly runtimeDirectory: string;
+  readonly pace: Pace;
+  readonly logLevel: GatewayConfig['logLevel'];
+  readonly logFormat: GatewayConfig['logFormat'];
 }
