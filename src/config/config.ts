@@ -2,6 +2,8 @@ import type { Gateway } from '../model/gateway.ts';
 import type { NodeAgent } from '../model/node-agent.ts';
 import type { Limits, Pace } from '../model/pace.ts';
 
+export type RoleName = 'gateway' | 'node';
+
 /** Where the cluster is read from. */
 export type Source =
   | {
@@ -32,6 +34,8 @@ export interface NodeConfig {
   readonly stateDirectory: string;
   /** The status socket. */
   readonly runtimeDirectory: string;
+  /** Where iproute2 looks for names of numbers. */
+  readonly namesDirectory: string;
   readonly pace: Pace;
   readonly logLevel: GatewayConfig['logLevel'];
   readonly logFormat: GatewayConfig['logFormat'];

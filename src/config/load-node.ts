@@ -53,6 +53,7 @@ function assemble(layer: FileLayer, layers: Layers, bases: Bases, errors: Compla
     },
     stateDirectory: path(nodeLeaves.stateDirectory) ?? '',
     runtimeDirectory: path(nodeLeaves.runtimeDirectory) ?? '',
+    namesDirectory: path(nodeLeaves.namesDirectory) ?? '',
     pace: readPace(layers, preset, complain),
     logLevel: preset(nodeLeaves.logLevel),
     logFormat: preset(nodeLeaves.logFormat),

@@ -1,4 +1,4 @@
-import { interfaceName, truth } from './format.ts';
+import { interfaceName, path, truth } from './format.ts';
 import { markMask, priority, table } from './numbers.ts';
 import { type Leaf, leaf, leaves, type Schema } from './schema.ts';
 
@@ -22,6 +22,7 @@ export const nodeLeaves = {
   retryLongest: leaves.retryLongest,
   stateDirectory: leaves.stateDirectory,
   runtimeDirectory: leaves.runtimeDirectory,
+  namesDirectory: leaf('namesDirectory', path, '/etc/iproute2', 'where iproute2 looks for names of numbers'),
   logLevel: leaves.logLevel,
   logFormat: leaves.logFormat,
 } as const;

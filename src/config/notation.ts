@@ -84,6 +84,7 @@ function nodeNotation({ agent, pace, ...rest }: NodeConfig): Partial {
     [nodeLeaves.retryLongest.key, durationText(pace.retryLongest)],
     [nodeLeaves.stateDirectory.key, rest.stateDirectory],
     [nodeLeaves.runtimeDirectory.key, rest.runtimeDirectory],
+    [nodeLeaves.namesDirectory.key, rest.namesDirectory],
     [nodeLeaves.logLevel.key, rest.logLevel],
     [nodeLeaves.logFormat.key, rest.logFormat],
   ];

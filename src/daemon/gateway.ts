@@ -81,7 +81,7 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
     report,
     blind,
   });
-  await using _socket = await serve(config.runtimeDirectory, {
+  await using _socket = await serve(config.runtimeDirectory, 'gateway', {
     status: () => JSON.stringify(status(standing())),
     synced: () => JSON.stringify(brief(standing())),
     release: () => {

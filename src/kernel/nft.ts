@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { digestOf, nftScript, parseNftComment } from '../model/nft.ts';
 import type { Change, NftTable } from '../model/object.ts';
+import type { Problem } from '../model/problem.ts';
 import { KernelError } from './kernel.ts';
 
 /** Only the newest processes can still have notifications under way. */
@@ -135,4 +136,21 @@ function startError(cause: unknown): KernelError {
     code === 'ENOENT' ? 'there is no program nft in PATH; install the package nftables' : cause.message;
   // Not ENOENT: that would say of a table that it is gone.
   return new KernelError(code === 'ENOENT' ? 'ENOSYS' : code, `cannot run nft: ${why}`, { cause });
+}
+
+/** What this host lacks to have nftables; undefined when nothing. */
+export async function nftProblem(): Promise<Problem | undefined> {
+  const child = spawn('nft', ['--version'], { stdio: 'ignore' });
+  const error = await new Promise<unknown>((resolve) => {
+    child.once('error', resolve);
+    child.once('close', () => resolve(undefined));
+  });
+  if (error === undefined) return undefined;
+  return {
+    code: 'nft-missing',
+    severity: 'error',
+    subject: 'nft',
+    message: startError(error).extack,
+    advice: 'apt-get install nftables, dnf install nftables, or what else brings it here',
+  };
 }

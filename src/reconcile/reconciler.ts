@@ -1,5 +1,5 @@
 import type { Kernel, KernelError, Scope } from '../kernel/kernel.ts';
-import type { Listing } from '../model/listing.ts';
+import type { Listing, Station } from '../model/listing.ts';
 import { changeObject, type KernelObject, type Key, keyOf, type Link } from '../model/object.ts';
 import type { Limits } from '../model/pace.ts';
 import type { Refusals, Want } from '../model/want.ts';
@@ -42,6 +42,11 @@ export class Reconciler {
   /** The interfaces, as of the last look. */
   get links(): readonly Link[] {
     return this.#picture?.links ?? [];
+  }
+
+  /** The scope's stations, as of the last look. */
+  get stations(): readonly Station[] {
+    return this.#picture?.stations ?? [];
   }
 
   /** An operator agrees: what is held because it is too much at once goes on with the next round. */
