@@ -1,6 +1,7 @@
+import type { Listing } from '../model/listing.ts';
 import type { Change, Key, Link } from '../model/object.ts';
 import { keyOf } from '../model/object.ts';
-import type { Hint, KernelError, Listing, Scope } from './kernel.ts';
+import type { Hint, KernelError, Scope } from './kernel.ts';
 import { decodeAddress } from './netlink/address.ts';
 import { decodeLink } from './netlink/link.ts';
 import { Flag, type MessageReader, Type } from './netlink/message.ts';
@@ -15,7 +16,7 @@ const largestPid = 4_194_304;
 /**
  * Tells which notifications matter. A host with a full BGP table hears thousands of foreign routes a second, and
  * a router daemon announces nexthops of its own: neither may make us read the kernel again and again. So the
- * judge remembers what the last listing held, and what was refused or added since:
+ * judge remembers what the last listing held, what was added since, and what was refused before or after it:
  *
  * - routes count when they carry our protocol, when they replace one of our keys, or when a foreign one goes
  *   away that was in our way;
@@ -49,7 +50,8 @@ export class Judge {
     this.#listed = listing.objects;
     this.#news.length = 0;
     this.#added.clear();
-    this.#refused.clear();
+    // Who is refused looks again: what is in our way is so until ours is there.
+    for (const key of this.#refused) if (listing.objects.has(key)) this.#refused.delete(key);
     this.#links.clear();
     this.#addresses.clear();
     for (const link of listing.links) {

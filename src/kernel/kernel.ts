@@ -1,4 +1,5 @@
-import type { Change, KernelObject, Key, Link } from '../model/object.ts';
+import type { Listing } from '../model/listing.ts';
+import type { Change, KernelObject, Key } from '../model/object.ts';
 import type { Owner } from '../model/owner.ts';
 
 /**
@@ -43,19 +44,6 @@ export interface Scope {
   readonly tables: readonly number[];
   /** Sysctls we may set, as paths below /proc/sys. Those in the ledger are always listed as well. */
   readonly sysctls: readonly string[];
-}
-
-export interface Listing {
-  /**
-   * Ours: by protocol and, for nexthops, id range; and the sysctls of the scope with their present values. A
-   * sysctl that does not exist (no such interface) is not in it.
-   */
-  readonly objects: ReadonlyMap<Key, KernelObject>;
-  /** Ids of nexthops and groups that are not ours; never to be used. */
-  readonly foreignIds: ReadonlySet<number>;
-  readonly links: readonly Link[];
-  /** Former values of the sysctls we have changed, by path: the ledger. */
-  readonly formerSysctls: ReadonlyMap<string, string>;
 }
 
 /** Why to look again; `text` is for the journal: `route deleted: 198.51.100.10/32 by pid 4711`. */

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import type { Family } from '../model/ip.ts';
+import type { Listing } from '../model/listing.ts';
 import {
   type Change,
   changeObject,
@@ -11,7 +12,7 @@ import {
 } from '../model/object.ts';
 import type { Owner } from '../model/owner.ts';
 import { Judge } from './judge.ts';
-import { type Hint, type Kernel, KernelError, type Listing, type Scope } from './kernel.ts';
+import { type Hint, type Kernel, KernelError, type Scope } from './kernel.ts';
 import { Ledger } from './ledger.ts';
 import { groups, Monitor } from './monitor.ts';
 import { Batcher, type Run } from './netlink/batch.ts';

@@ -137,7 +137,15 @@ export function ipFromNumber(number: bigint, of: Family): Ip {
 }
 
 export function contains(prefix: Prefix, ip: Ip): boolean {
-  return family(prefix) === family(ip) && networkOf(ip, prefixLength(prefix)) === prefix;
+  if (family(prefix) !== family(ip)) return false;
+  const network = ipBytes(prefixIp(prefix));
+  const bytes = ipBytes(ip);
+  let rest = prefixLength(prefix);
+  for (let i = 0; rest > 0; i += 1, rest -= 8) {
+    const mask = rest >= 8 ? 0xff : 0xff00 >> rest;
+    if ((((network[i] ?? 0) ^ (bytes[i] ?? 0)) & mask & 0xff) !== 0) return false;
+  }
+  return true;
 }
 
 export function overlaps(a: Prefix, b: Prefix): boolean {

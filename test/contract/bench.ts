@@ -11,7 +11,8 @@ export interface Bench extends AsyncDisposable {
   readonly kernel: Kernel;
 
   /**
-   * A new interface, up and with a carrier.
+   * A new interface, up and with a carrier, without a link-local address of the kernel's own making (addrgenmode
+   * none): that comes a second later and would be heard of in the middle of a test.
    *
    * @param addresses with the length of their network: `10.0.0.1/24`; usable at once (no DAD)
    * @returns ifindex

@@ -1,5 +1,6 @@
 import { expect } from 'chai';
-import type { Kernel, Listing, Scope } from '../../src/kernel/kernel.ts';
+import type { Kernel, Scope } from '../../src/kernel/kernel.ts';
+import type { Listing } from '../../src/model/listing.ts';
 import type { Change, KernelObject } from '../../src/model/object.ts';
 import { keyOf } from '../../src/model/object.ts';
 import type { Bench, MakeBench } from './bench.ts';

@@ -1,0 +1,13 @@
+import { command } from '../model/iproute.ts';
+import type { Listing } from '../model/listing.ts';
+import { type Change, changeObject } from '../model/object.ts';
+
+/** A change as it is printed: the command that does the same. */
+export function commandOf(
+  change: Change,
+  { links, formerSysctls }: Pick<Listing, 'links' | 'formerSysctls'>,
+): string {
+  const object = changeObject(change);
+  const former = object.kind === 'sysctl' ? formerSysctls.get(object.name) : undefined;
+  return command(change, (index) => links.find((link) => link.index === index)?.name ?? `if${index}`, former);
+}

@@ -1,0 +1,52 @@
+import { Refused } from '../daemon/refused.ts';
+import { KernelError } from '../kernel/kernel.ts';
+import { LedgerError } from '../kernel/ledger.ts';
+import { Failure, Stopped } from './cli.ts';
+import { type ExitCode, exit } from './exit.ts';
+
+/** How the program ends after an error that nobody caught, and what it says; text may be empty. */
+export interface Ending {
+  readonly code: ExitCode;
+  readonly text: string;
+}
+
+export function ending(error: unknown, signal: AbortSignal): Ending {
+  const by: unknown = signal.reason;
+  // Whatever was waiting throws when it is told to stop: that is how stopping works.
+  if (by instanceof Stopped && error instanceof Error && error.name === 'AbortError') {
+    return { code: by.by === 'SIGINT' ? exit.interrupted : exit.terminated, text: '' };
+  }
+  if (isFailure(error)) {
+    return { code: exit.failed, text: `eiproute: ${sentence(error)}\n` };
+  }
+  const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  return {
+    code: exit.bug,
+    text: `eiproute: this is a bug, please report it with the lines below\n${stack}\n`,
+  };
+}
+
+/** Something outside of the program: its message is for a person, its stack is not. */
+function isFailure(error: unknown): error is Error {
+  return (
+    error instanceof Failure ||
+    error instanceof Refused ||
+    error instanceof KernelError ||
+    error instanceof LedgerError ||
+    isSystemError(error)
+  );
+}
+
+/** An error of the operating system, which Node gives a syscall; its own ERR_ codes are bugs of the caller. */
+function isSystemError(error: unknown): error is Error {
+  return error instanceof Error && 'syscall' in error && 'code' in error;
+}
+
+/** The message with those of its causes, as far as they add something, in one line. */
+function sentence(error: Error): string {
+  let text = error.message;
+  for (let cause = error.cause; cause instanceof Error; cause = cause.cause) {
+    if (!text.includes(cause.message)) text = `${text}: ${cause.message}`;
+  }
+  return text.replace(/\s*\n\s*/g, ' ');
+}

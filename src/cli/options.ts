@@ -1,0 +1,29 @@
+import type { Command } from 'commander';
+import { defaultFile, fileVariable } from '../config/default-file.ts';
+import type { Flag } from '../config/layers.ts';
+import type { Cli } from './cli.ts';
+
+/** The options that every command knows, wherever on the line they stand. */
+export interface GlobalOptions {
+  readonly config?: string;
+  readonly logLevel?: string;
+  readonly logFormat?: string;
+}
+
+/** `--config`, else EIPROUTE_CONFIG, else /etc/eiproute/gateway.yaml. */
+export function configFile(options: GlobalOptions, cli: Cli): string {
+  return options.config ?? (cli.env[fileVariable] || defaultFile);
+}
+
+/** The global options that are settings, for loadGatewayConfig. */
+export function globalFlags({ logLevel, logFormat }: GlobalOptions): readonly Flag[] {
+  const flags: Flag[] = [];
+  if (logLevel !== undefined) flags.push({ flag: '--log-level', key: 'log.level', value: logLevel });
+  if (logFormat !== undefined) flags.push({ flag: '--log-format', key: 'log.format', value: logFormat });
+  return flags;
+}
+
+/** The options of a command with those of its parents. */
+export function optionsOf<T extends object>(command: Command): T & GlobalOptions {
+  return command.optsWithGlobals<T & GlobalOptions>();
+}

@@ -1,0 +1,91 @@
+import type { Command } from 'commander';
+import type { Cluster } from '../cluster/cluster.ts';
+import type { GatewayConfig } from '../config/config.ts';
+import type { Snapshot } from '../model/cluster.ts';
+import { type Cli, Failure, printJson } from './cli.ts';
+import { type ExitCode, exit } from './exit.ts';
+import { readConfig } from './gateway-config.ts';
+import { optionsOf } from './options.ts';
+import type { Program } from './program.ts';
+
+interface Options {
+  readonly json?: boolean;
+  readonly from?: string;
+}
+
+/** ms until the first complete lists must be in */
+const patience = 15_000;
+
+export function addPlan({ root, run }: Program): void {
+  root
+    .command('plan')
+    .description('show what would change in the kernel: exit 0 when nothing, 2 when something would')
+    .option(
+      '--from <file>',
+      'read the cluster from a file (kubectl get services,endpointslices,nodes -A -o json)',
+    )
+    .option('--json', 'print JSON')
+    .action(run(plan));
+}
+
+/** The line, cut before apply. */
+async function plan(cli: Cli, command: Command): Promise<ExitCode> {
+  const { json, from } = optionsOf<Options>(command);
+  const flags = from === undefined ? [] : [{ flag: '--from', key: 'source.file', value: from }];
+  const loaded = await readConfig(cli, command, flags);
+  if (loaded === undefined) return exit.config;
+  const { config } = loaded;
+  const { gatewayRole, openSource } = await import('../daemon/gateway.ts');
+  const { LinuxKernel } = await import('../kernel/linux.ts');
+  const { foresee } = await import('../reconcile/foresight.ts');
+  const { commandOf } = await import('./changes.ts');
+  const { describe } = await import('../model/iproute.ts');
+
+  await using cluster = openSource(config.source);
+  const snapshot = await complete(cluster, config, cli.signal);
+  const role = gatewayRole(config, () => snapshot);
+  await using kernel = await LinuxKernel.open(config.stateDirectory);
+  const seen = await foresee(kernel, role, cli.signal);
+  const names = (index: number): string =>
+    seen.have.links.find((link) => link.index === index)?.name ?? `if${index}`;
+  const changes = seen.due.map(({ change, why }) => ({
+    command: commandOf(change, seen.have),
+    verb: change.verb,
+    why: why.text,
+  }));
+  const held = seen.held.map(({ change, reason }) => ({ command: commandOf(change, seen.have), reason }));
+  const conflicts = seen.conflicts.map(({ want, why, holder }) => ({
+    object: describe(want, names),
+    why: why.text,
+    holder: holder && describe(holder, names),
+  }));
+  if (json) {
+    printJson(cli, { changes, held, conflicts, problems: seen.problems });
+  } else {
+    for (const { command: line, why } of changes) cli.stdout.write(`${line}  # ${why}\n`);
+    for (const { command: line, reason } of held) cli.stdout.write(`# held (${reason}): ${line}\n`);
+    for (const { object, why, holder } of conflicts) {
+      cli.stderr.write(`conflict: ${object} (${why}) is held by somebody else: ${holder}\n`);
+    }
+    for (const { severity, message, advice } of seen.problems)
+      cli.stderr.write(`${severity}: ${message}; ${advice}\n`);
+  }
+  return changes.length + held.length === 0 ? exit.ok : exit.changes;
+}
+
+async function complete(cluster: Cluster, { source }: GatewayConfig, signal: AbortSignal): Promise<Snapshot> {
+  const limit = AbortSignal.any([signal, AbortSignal.timeout(patience)]);
+  const changes = cluster.changes(limit);
+  if (cluster.snapshot().complete) return cluster.snapshot();
+  try {
+    for await (const _ of changes) if (cluster.snapshot().complete) return cluster.snapshot();
+  } catch (error) {
+    if (!limit.aborted) throw error;
+  }
+  signal.throwIfAborted();
+  const missing = cluster.snapshot().feeds.filter(({ synced }) => !synced);
+  const where = source.kind === 'file' ? source.path : (source.kubeconfig ?? 'the default kubeconfig');
+  throw new Failure(
+    `the cluster could not be read from ${where}: ${missing.map(({ resource, trouble }) => `${resource}: ${trouble ?? 'no list yet'}`).join('; ')}`,
+  );
+}

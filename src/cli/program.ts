@@ -1,0 +1,95 @@
+import { Command, CommanderError, Option } from 'commander';
+import { defaultFile, fileVariable } from '../config/default-file.ts';
+import type { Cli } from './cli.ts';
+import { addConfig } from './config.ts';
+import { addDemo } from './demo.ts';
+import { ending } from './ending.ts';
+import { type ExitCode, exit } from './exit.ts';
+import { addGateway } from './gateway.ts';
+import { addPlan } from './plan.ts';
+import { addPurge } from './purge.ts';
+import { addRelease } from './release.ts';
+import { addStatus } from './status.ts';
+import { addVersion, release } from './version.ts';
+
+/** What a command does, and how that ended. */
+export type Handler = (cli: Cli, command: Command) => Promise<ExitCode>;
+
+/** What a command file needs to add itself: `root.command('plan').action(run(plan))`. */
+export interface Program {
+  readonly root: Command;
+  readonly run: (handler: Handler) => (this: Command) => Promise<void>;
+}
+
+/**
+ * Runs one command line. Files with commands are small and import what is heavy inside their handlers, so that
+ * `version` and `--help` start fast.
+ *
+ * @param argv without the program's own name
+ */
+export async function runProgram(argv: readonly string[], cli: Cli): Promise<ExitCode> {
+  let code: ExitCode = exit.ok;
+  const program: Program = {
+    root: root(cli),
+    run: (handler) =>
+      async function (this: Command): Promise<void> {
+        code = await handler(cli, this);
+      },
+  };
+  addGateway(program);
+  addPlan(program);
+  addStatus(program);
+  addRelease(program);
+  addPurge(program);
+  addConfig(program);
+  addDemo(program);
+  addVersion(program);
+  try {
+    await program.root.parseAsync(argv, { from: 'user' });
+    return code;
+  } catch (error) {
+    // Help and errors alike; commander has printed them.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? exit.ok : exit.usage;
+    const end = ending(error, cli.signal);
+    cli.stderr.write(end.text);
+    return end.code;
+  }
+}
+
+function root(cli: Cli): Command {
+  return (
+    new Command('eiproute')
+      .description('external addresses for Kubernetes on plain Linux routers')
+      .version(`eiproute ${release}`, '-V, --version', 'show the version')
+      .option('--config <file>', `the configuration (default: $${fileVariable}, else ${defaultFile})`)
+      .addOption(
+        new Option('--log-level <level>', 'the least that is logged').choices([
+          'debug',
+          'info',
+          'warn',
+          'error',
+        ]),
+      )
+      .addOption(
+        new Option('--log-format <format>', 'how a log line looks').choices(['auto', 'pretty', 'json']),
+      )
+      // Before any subcommand is made: they inherit these.
+      .exitOverride()
+      .showSuggestionAfterError()
+      .configureOutput({
+        writeOut: (text) => cli.stdout.write(text),
+        writeErr: (text) => cli.stderr.write(text),
+        outputError: (text, write) => write(`${oneLine(text)}\n`),
+        getOutHelpWidth: () => cli.stdout.columns ?? 100,
+        getErrHelpWidth: () => cli.stderr.columns ?? 100,
+      })
+  );
+}
+
+/** commander breaks an error and its suggestion into two lines. */
+function oneLine(text: string): string {
+  return text
+    .trim()
+    .replace(/^error: /, 'eiproute: ')
+    .replace(/\s*\n\s*/g, ' ');
+}

@@ -1,0 +1,144 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type Command, InvalidArgumentError } from 'commander';
+import type { Brief, Status } from '../daemon/status.ts';
+import { type Cli, Failure } from './cli.ts';
+import { type ExitCode, exit } from './exit.ts';
+import { readConfig } from './gateway-config.ts';
+import { optionsOf } from './options.ts';
+import type { Program } from './program.ts';
+
+interface Options {
+  readonly json?: boolean;
+  readonly waitSynced?: boolean;
+  readonly timeout: number;
+}
+
+/** ms between two questions of --wait-synced */
+const askEvery = 100;
+
+export function addStatus({ root, run }: Program): void {
+  root
+    .command('status')
+    .description('show what the running daemon does')
+    .option('--json', 'print JSON')
+    .option('--wait-synced', 'wait until everything wanted is in the kernel; exit 1 when it is not in time')
+    .option('--timeout <seconds>', 'how long --wait-synced waits', seconds, 60)
+    .action(run(show));
+}
+
+function seconds(text: string): number {
+  const value = Number(text);
+  if (!(value > 0)) throw new InvalidArgumentError('it must be a number of seconds above 0.');
+  return value;
+}
+
+async function show(cli: Cli, command: Command): Promise<ExitCode> {
+  const options = optionsOf<Options>(command);
+  const loaded = await readConfig(cli, command);
+  if (loaded === undefined) return exit.config;
+  const { runtimeDirectory } = loaded.config;
+  if (options.waitSynced) await synced(runtimeDirectory, options.timeout, cli.signal);
+  const status = parse(await answer(runtimeDirectory, '/status', cli.signal));
+  if (options.json) cli.stdout.write(`${JSON.stringify(status, undefined, 2)}\n`);
+  else cli.stdout.write(text(status));
+  return options.waitSynced && !status.synced ? exit.failed : exit.ok;
+}
+
+async function answer(
+  runtimeDirectory: string,
+  path: '/status' | '/synced',
+  signal: AbortSignal,
+): Promise<string> {
+  const { ask } = await import('../daemon/ask.ts');
+  return ask(runtimeDirectory, 'GET', path, signal);
+}
+
+/** The only program that writes it is of the same release, or at least of the same version of the status. */
+function parse<T extends Brief = Status>(json: string): T {
+  const answered: T = JSON.parse(json);
+  if (answered.version === 1) return answered;
+  throw new Failure(
+    `the daemon speaks version ${answered.version} of the status, this program only 1: use the eiproute that is running`,
+  );
+}
+
+/** Waits until the daemon is synced, or the time is over. */
+async function synced(runtimeDirectory: string, timeout: number, signal: AbortSignal): Promise<void> {
+  const { Refused } = await import('../daemon/refused.ts');
+  const end = performance.now() + timeout * 1000;
+  while (true) {
+    const last = performance.now() + askEvery >= end;
+    try {
+      const { synced: done } = parse<Brief>(await answer(runtimeDirectory, '/synced', signal));
+      if (done || last) return;
+    } catch (error) {
+      // It may just be starting.
+      if (!(error instanceof Refused) || last) throw error;
+    }
+    await sleep(askEvery, undefined, { signal });
+  }
+}
+
+function text(status: Status): string {
+  const lines = [`${status.synced ? 'synced' : 'not synced'}: ${status.summary}`];
+  if (status.round) {
+    lines.push(
+      `last round: number ${status.round.number} at ${status.round.at}, ${status.round.ms} ms (${status.round.reasons.join(', ')})`,
+    );
+  }
+  for (const { resource, synced, heard, trouble } of status.feeds) {
+    const when =
+      heard === undefined ? 'never heard' : `heard ${age(heard)} ago (${new Date(heard).toISOString()})`;
+    lines.push(
+      `${resource}: ${synced ? 'listed' : 'not listed yet'}, ${when}${trouble ? `; ${trouble}` : ''}`,
+    );
+  }
+  const width = Math.max(0, ...status.eips.map(({ eip }) => eip.length));
+  if (status.eips.length > 0) lines.push('', 'EIPs:');
+  for (const { eip, services, nodes } of status.eips) {
+    const to = nodes.length === 0 ? 'no node can serve it' : some(nodes);
+    lines.push(`  ${eip.padEnd(width)}  ${services.join(', ')} -> ${to}`);
+  }
+  section(
+    lines,
+    'Problems',
+    status.problems.map(({ severity, message, advice }) => `${severity}: ${message}\n      ${advice}`),
+  );
+  section(
+    lines,
+    'In conflict',
+    status.conflicts.map(
+      ({ object, holder, why }) => `${object} (${why}), held by: ${holder ?? 'gone again'}`,
+    ),
+  );
+  section(
+    lines,
+    'Refused by the kernel',
+    status.failed.map(({ object, why, error }) => `${object} (${why}): ${error}`),
+  );
+  section(
+    lines,
+    'Held',
+    status.held.map(({ object, reason, until }) => `${object}: ${reason}${until ? `, until ${until}` : ''}`),
+  );
+  return `${lines.join('\n')}\n`;
+}
+
+/** A list that fits a line; JSON has all of it. */
+function some(names: readonly string[]): string {
+  const most = 6;
+  const shown = names.slice(0, most).join(' ');
+  return names.length > most ? `${shown} and ${names.length - most} more` : shown;
+}
+
+/** In words, for a person: rounded down, in the largest unit that fits. */
+function age(since: number): string {
+  const seconds = Math.max(0, Math.floor((Date.now() - since) / 1000));
+  if (seconds < 60) return `${seconds} s`;
+  if (seconds < 3600) return `${Math.floor(seconds / 60)} min`;
+  return `${Math.floor(seconds / 3600)} h`;
+}
+
+function section(lines: string[], title: string, entries: readonly string[]): void {
+  if (entries.length > 0) lines.push('', `${title}:`, ...entries.map((entry) => `  ${entry}`));
+}

@@ -1,0 +1,80 @@
+import type { Endpoint, Node, Service, Snapshot } from '../model/cluster.ts';
+import { family, type Ip } from '../model/ip.ts';
+
+// The way back from reduce.ts: objects as the Kubernetes API would show them, with the fields that we know.
+
+/** A v1 Node. */
+export function expressNode(node: Node): object {
+  const { name, uid, deleting, excludeLabel } = node;
+  return {
+    apiVersion: 'v1',
+    kind: 'Node',
+    metadata: {
+      name,
+      uid,
+      ...(deleting ? { deletionTimestamp } : {}),
+      ...(excludeLabel === undefined
+        ? {}
+        : { labels: { 'node.kubernetes.io/exclude-from-external-load-balancers': excludeLabel } }),
+    },
+    spec: node.autoscalerDeletes
+      ? { taints: [{ key: 'ToBeDeletedByClusterAutoscaler', effect: 'NoSchedule' }] }
+      : {},
+    status: {
+      addresses: node.addresses.map((address) => ({ type: 'InternalIP', address })),
+      conditions: node.networkUnavailable ? [{ type: 'NetworkUnavailable', status: 'True' }] : [],
+    },
+  };
+}
+
+/** A v1 Service, and one EndpointSlice for each family that it has endpoints of. */
+export function expressService(service: Service): readonly object[] {
+  const { namespace, name, uid, type, deleting, ports, ingress, externalIps, endpoints } = service;
+  const object = {
+    apiVersion: 'v1',
+    kind: 'Service',
+    metadata: { name, namespace, uid, ...(deleting ? { deletionTimestamp } : {}) },
+    spec: {
+      type,
+      loadBalancerClass: service.loadBalancerClass,
+      externalTrafficPolicy: service.externalTrafficPolicy,
+      healthCheckNodePort: service.healthCheckNodePort,
+      ports: ports.map(({ name, ...port }) => (name === '' ? port : { name, ...port })),
+      externalIPs: externalIps,
+    },
+    status: { loadBalancer: { ingress: ingress.map((ip) => ({ ip })) } },
+  };
+  const slices = ([4, 6] as const).flatMap((of) => {
+    const here = endpoints.filter((endpoint) => family(endpoint.ip) === of);
+    return here.length === 0 ? [] : [slice(service, `${name}-ipv${of}`, `IPv${of}`, here)];
+  });
+  return [object, ...slices];
+}
+
+/** The List that `kubectl get services,endpointslices,nodes -A -o json` would print, item by item. */
+export function* express(snapshot: Pick<Snapshot, 'nodes' | 'services'>): Generator<object> {
+  for (const node of snapshot.nodes) yield expressNode(node);
+  for (const service of snapshot.services) yield* expressService(service);
+}
+
+// Only whether it is there counts for us.
+const deletionTimestamp = '1970-01-01T00:00:00Z';
+
+function slice(
+  { namespace, name: service }: Service,
+  name: string,
+  addressType: string,
+  endpoints: readonly Endpoint[],
+): object {
+  return {
+    apiVersion: 'discovery.k8s.io/v1',
+    kind: 'EndpointSlice',
+    metadata: { name, namespace, labels: { 'kubernetes.io/service-name': service } },
+    addressType,
+    endpoints: endpoints.map(({ ip, node, ready, serving, terminating }) => ({
+      addresses: [ip] satisfies Ip[],
+      nodeName: node,
+      conditions: { ready, serving, terminating },
+    })),
+  };
+}

@@ -1,0 +1,172 @@
+import { type Dispatcher, request } from 'undici';
+import type { Resource } from '../model/cluster.ts';
+import { type KubernetesAccess, openSession, type Session } from './credentials.ts';
+import { jsonLines } from './lines.ts';
+import { ApiError, type Page, type Transport } from './transport.ts';
+import { errorOf } from './trouble.ts';
+
+const paths: Readonly<Record<Resource, string>> = {
+  services: '/api/v1/services',
+  endpointslices: '/apis/discovery.k8s.io/v1/endpointslices',
+  nodes: '/api/v1/nodes',
+};
+
+/** A transport over HTTP (HTTP/2 where the server speaks it), one connection pool for all resources. */
+export class HttpTransport implements Transport, AsyncDisposable {
+  readonly #access: KubernetesAccess;
+  #session: Promise<Session> | undefined;
+
+  constructor(access: KubernetesAccess) {
+    this.#access = access;
+  }
+
+  async list(
+    resource: Resource,
+    limit: number,
+    from: string | undefined,
+    signal: AbortSignal,
+  ): Promise<Page> {
+    const query = new URLSearchParams({ limit: String(limit) });
+    if (from !== undefined) query.set('continue', from);
+    return this.#within(signal, async (session) => {
+      const body = await get(session, `${paths[resource]}?${query}`, signal);
+      const text = await body.text();
+      return pageOf(parse(text), resource);
+    });
+  }
+
+  async watch(
+    resource: Resource,
+    resourceVersion: string,
+    timeoutSeconds: number,
+    signal: AbortSignal,
+  ): Promise<AsyncIterable<readonly unknown[]>> {
+    const query = new URLSearchParams({
+      watch: 'true',
+      allowWatchBookmarks: 'true',
+      resourceVersion,
+      timeoutSeconds: String(timeoutSeconds),
+    });
+    const path = `${paths[resource]}?${query}`;
+    return this.#within(signal, async (session, opened) => {
+      const body = await get(session, path, signal);
+      return this.#events(body, opened);
+    });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const session = this.#session;
+    this.#session = undefined;
+    // A session that never opened has nothing to close, and one that is still opening is not waited for.
+    session?.then(({ dispatcher }) => dispatcher.destroy()).catch(nothing);
+    await Promise.resolve();
+  }
+
+  async *#events(body: Dispatcher.ResponseData['body'], opened: Promise<Session>) {
+    try {
+      yield* jsonLines(body);
+    } catch (error) {
+      // Cut off, or silent: a connection of which nobody knows whether it is still one.
+      this.#drop(opened);
+      throw error;
+    }
+  }
+
+  async #within<T>(
+    signal: AbortSignal,
+    work: (session: Session, opened: Promise<Session>) => Promise<T>,
+  ): Promise<T> {
+    signal.throwIfAborted();
+    this.#session ??= openSession(this.#access);
+    const opened = this.#session;
+    try {
+      return await work(await abortable(opened, signal), opened);
+    } catch (error) {
+      // The server's own words, but for 401, do not make connection and credentials any worse.
+      if (!(error instanceof ApiError) || error.status === 401) this.#drop(opened);
+      throw error;
+    }
+  }
+
+  /** The next request opens a new session. Watches of other resources may still run on this one until they end. */
+  #drop(opened: Promise<Session>): void {
+    if (this.#session !== opened) return;
+    this.#session = undefined;
+    opened.then(({ dispatcher }) => dispatcher.close()).catch(nothing);
+  }
+}
+
+function nothing(): void {}
+
+/** An exec plugin may hang, and can not be told to stop; we can go on without it. */
+async function abortable<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  signal.throwIfAborted();
+  const aborted = Promise.withResolvers<never>();
+  const abort = (): void => aborted.reject(signal.reason);
+  signal.addEventListener('abort', abort, { once: true });
+  try {
+    return await Promise.race([work, aborted.promise]);
+  } finally {
+    signal.removeEventListener('abort', abort);
+  }
+}
+
+async function get(
+  session: Session,
+  path: string,
+  signal: AbortSignal,
+): Promise<Dispatcher.ResponseData['body']> {
+  const headers = await abortable(session.headers(), signal);
+  const { dispatcher, server } = session;
+  const answer = await request(`${server}${path}`, { dispatcher, headers, signal });
+  if (answer.statusCode === 200) return answer.body;
+  const text = await answer.body.text();
+  throw errorOf(statusOf(text), answer.statusCode, retryAfter(answer.headers['retry-after']));
+}
+
+/** A Status; a proxy in between may answer with a page of its own. */
+function statusOf(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    return { message: text.trim().slice(0, 200) };
+  }
+}
+
+function retryAfter(value: string | string[] | undefined): number | undefined {
+  if (typeof value !== 'string') return undefined;
+  const seconds = Number(value);
+  if (Number.isFinite(seconds)) return Math.max(0, seconds) * 1000;
+  const until = Date.parse(value);
+  return Number.isNaN(until) ? undefined : Math.max(0, until - Date.now());
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    throw new Error(`the API server sent a list that is no JSON: ${error.message}`, { cause: error });
+  }
+}
+
+function pageOf(list: unknown, resource: Resource): Page {
+  if (typeof list === 'object' && list !== null && 'items' in list && 'metadata' in list) {
+    const { items, metadata } = list;
+    if (typeof metadata === 'object' && metadata !== null && 'resourceVersion' in metadata) {
+      const { resourceVersion } = metadata;
+      const next = 'continue' in metadata ? metadata.continue : undefined;
+      // Go writes an empty list as null.
+      const all: unknown = items ?? [];
+      if (Array.isArray(all) && typeof resourceVersion === 'string') {
+        return {
+          items: all,
+          resourceVersion,
+          next: typeof next === 'string' && next !== '' ? next : undefined,
+        };
+      }
+    }
+  }
+  throw new Error(`what the API server sent for ${resource} is no list of Kubernetes`);
+}

@@ -1,0 +1,29 @@
+import { type Clock, systemClock } from './clock.ts';
+import type { Cluster } from './cluster.ts';
+import type { KubernetesAccess } from './credentials.ts';
+import { HttpTransport } from './http.ts';
+import { defaultPace, Reflector, type ReflectorPace } from './reflector.ts';
+import { resources, Store } from './store.ts';
+
+/** The cluster as its API server tells it; starts at once and runs until it is disposed of. */
+export function kubernetesCluster(
+  access: KubernetesAccess,
+  pace: ReflectorPace = defaultPace,
+  clock: Clock = systemClock,
+): Cluster {
+  const store = new Store();
+  const transport = new HttpTransport(access);
+  const stop = new AbortController();
+  const running = Promise.all(
+    resources.map((resource) => new Reflector(resource, transport, store, pace, clock).run(stop.signal)),
+  );
+  return {
+    snapshot: () => store.snapshot(),
+    changes: (signal) => store.pulse.beats(signal),
+    async [Symbol.asyncDispose]() {
+      stop.abort();
+      await running;
+      await transport[Symbol.asyncDispose]();
+    },
+  };
+}

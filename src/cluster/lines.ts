@@ -1,0 +1,34 @@
+const newline = 10;
+
+/**
+ * The JSON values of a stream that has one on each line, in batches as they come in.
+ *
+ * @throws Error when a line is no JSON, or the stream ends within one
+ */
+export async function* jsonLines(chunks: AsyncIterable<Buffer>): AsyncGenerator<readonly unknown[]> {
+  let rest: Buffer[] = [];
+  for await (const chunk of chunks) {
+    let start = 0;
+    const batch: unknown[] = [];
+    for (let end = chunk.indexOf(newline); end >= 0; end = chunk.indexOf(newline, start)) {
+      const tail = chunk.subarray(start, end);
+      const line = rest.length === 0 ? tail : Buffer.concat([...rest, tail]);
+      rest = [];
+      start = end + 1;
+      if (line.length > 0) batch.push(parse(line));
+    }
+    if (start < chunk.length) rest.push(chunk.subarray(start));
+    if (batch.length > 0) yield batch;
+  }
+  if (rest.length > 0) throw new Error('the API server broke the watch off in the middle of an event');
+}
+
+function parse(line: Buffer): unknown {
+  try {
+    return JSON.parse(line.toString('utf8'));
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    const start = line.toString('utf8', 0, 80);
+    throw new Error(`the API server sent a watch event that is no JSON: ${start}`, { cause: error });
+  }
+}

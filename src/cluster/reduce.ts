@@ -1,0 +1,337 @@
+import { isDeepStrictEqual } from 'node:util';
+import type { Endpoint, Node, Protocol, Resource, Service, ServicePort } from '../model/cluster.ts';
+import { compareIp, family, type Ip, ipBytes, parseIp } from '../model/ip.ts';
+import type { Problem } from '../model/problem.ts';
+
+/** A Service before its endpoints are known. */
+export type ServicePart = Omit<Service, 'endpoints'>;
+
+/** What one EndpointSlice adds to its Service. */
+export interface Slice {
+  /** `namespace/name` of the Service; undefined when the label is missing: then the slice is nobody's. */
+  readonly service: string | undefined;
+  /** Sorted by ip; every ip once. */
+  readonly endpoints: readonly Endpoint[];
+}
+
+/**
+ * What is left of an API object.
+ *
+ * `key` is `namespace/name`, or `name` for a Node; undefined when not even that could be read. Without `object`
+ * the whole thing is unreadable and `problems` says why; with it, `problems` tells which parts were left out.
+ */
+export interface Reduced<T> {
+  readonly key: string | undefined;
+  readonly object: T | undefined;
+  readonly problems: readonly Problem[];
+}
+
+/** Names of the fields that we look at, so that a misspelt one is a type error. */
+type Field =
+  | 'addresses'
+  | 'address'
+  | 'addressType'
+  | 'conditions'
+  | 'deletionTimestamp'
+  | 'endpoints'
+  | 'externalIPs'
+  | 'externalTrafficPolicy'
+  | 'healthCheckNodePort'
+  | 'ingress'
+  | 'ip'
+  | 'key'
+  | 'kubernetes.io/service-name'
+  | 'labels'
+  | 'loadBalancer'
+  | 'loadBalancerClass'
+  | 'metadata'
+  | 'name'
+  | 'namespace'
+  | 'node.kubernetes.io/exclude-from-external-load-balancers'
+  | 'nodeName'
+  | 'nodePort'
+  | 'port'
+  | 'ports'
+  | 'protocol'
+  | 'ready'
+  | 'serving'
+  | 'spec'
+  | 'status'
+  | 'taints'
+  | 'terminating'
+  | 'type'
+  | 'uid';
+type Raw = { readonly [field in Field]?: unknown };
+
+const nothing: Raw = {};
+const none: readonly never[] = [];
+
+function isRaw(value: unknown): value is Raw {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function part(value: unknown): Raw {
+  return isRaw(value) ? value : nothing;
+}
+
+function list(value: unknown): readonly unknown[] {
+  return Array.isArray(value) ? value : none;
+}
+
+function text(value: unknown): string | undefined {
+  return typeof value === 'string' && value !== '' ? value : undefined;
+}
+
+/** 1..65535 */
+function port(value: unknown): number | undefined {
+  return typeof value === 'number' && Number.isInteger(value) && value > 0 && value < 65536
+    ? value
+    : undefined;
+}
+
+/** One object on its way through the door: who it is, and what is wrong with it. */
+class Visitor {
+  readonly kind: string;
+  readonly key: string | undefined;
+  readonly namespace: string;
+  readonly name: string;
+  readonly metadata: Raw;
+  readonly spec: Raw;
+  readonly status: Raw;
+  readonly raw: Raw;
+  #problems: Problem[] | undefined;
+
+  constructor(kind: 'Node' | 'Service' | 'EndpointSlice', raw: unknown) {
+    this.kind = kind;
+    this.raw = part(raw);
+    this.metadata = part(this.raw.metadata);
+    this.spec = part(this.raw.spec);
+    this.status = part(this.raw.status);
+    this.name = text(this.metadata.name) ?? '';
+    this.namespace = text(this.metadata.namespace) ?? '';
+    if (this.name === '') this.key = undefined;
+    else if (kind === 'Node') this.key = this.name;
+    else this.key = this.namespace === '' ? undefined : `${this.namespace}/${this.name}`;
+  }
+
+  get problems(): readonly Problem[] {
+    return this.#problems ?? none;
+  }
+
+  /** Leaves out a part and says so. */
+  leaveOut(what: string, why: string): void {
+    this.#problems ??= [];
+    const problem: Problem = {
+      code: 'object-part-unreadable',
+      severity: 'warn',
+      subject: `${this.kind} ${this.key ?? '?'} ${what}`,
+      message: `skipped ${what}: ${why}; the rest of the object is used`,
+      advice: this.#advice(),
+    };
+    if (this.kind === 'Node') this.#problems.push({ ...problem, node: this.name });
+    else if (this.kind === 'Service') this.#problems.push({ ...problem, service: this.key ?? '' });
+    else this.#problems.push(problem);
+  }
+
+  skip(why: string): Reduced<never> {
+    const problem: Problem = {
+      code: 'object-unreadable',
+      severity: 'warn',
+      subject: `${this.kind} ${this.key ?? 'without a name'}`,
+      message: `skipped: ${why}; what was read of it before stays in use`,
+      advice: this.#advice(),
+    };
+    return { key: this.key, object: undefined, problems: [problem] };
+  }
+
+  /** An address, or undefined and a problem. */
+  ip(value: unknown, what: string): Ip | undefined {
+    try {
+      return parseIp(typeof value === 'string' ? value : String(JSON.stringify(value)));
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error;
+      this.leaveOut(`${what} ${JSON.stringify(value)}`, error.message);
+      return undefined;
+    }
+  }
+
+  ips(values: readonly unknown[], what: string): readonly Ip[] {
+    if (values.length === 0) return none;
+    const ips = new Set<Ip>();
+    for (const value of values) {
+      const ip = this.ip(value, what);
+      if (ip !== undefined) ips.add(ip);
+    }
+    return [...ips].sort(compareIp);
+  }
+
+  #advice(): string {
+    if (this.key === undefined) return `look for a ${this.kind} without a name in what the API server sends`;
+    const where = this.kind === 'Node' ? '' : ` -n ${this.namespace}`;
+    return `look at it with: kubectl get ${this.kind.toLowerCase()} ${this.name}${where} -o yaml`;
+  }
+}
+
+/** @param raw a v1 Node as JSON */
+export function reduceNode(raw: unknown): Reduced<Node> {
+  const visitor = new Visitor('Node', raw);
+  const { key, metadata, spec, status } = visitor;
+  if (key === undefined) return visitor.skip('it has no metadata.name');
+  const addresses: Ip[] = [];
+  for (const item of list(status.addresses)) {
+    const { type, address } = part(item);
+    if (type !== 'InternalIP') continue;
+    const ip = visitor.ip(address, 'InternalIP');
+    if (ip !== undefined && !addresses.includes(ip)) addresses.push(ip);
+  }
+  const exclude = part(metadata.labels)['node.kubernetes.io/exclude-from-external-load-balancers'];
+  const object: Node = {
+    name: visitor.name,
+    uid: text(metadata.uid) ?? '',
+    addresses,
+    deleting: text(metadata.deletionTimestamp) !== undefined,
+    autoscalerDeletes: list(spec.taints).some(
+      (taint) => part(taint).key === 'ToBeDeletedByClusterAutoscaler',
+    ),
+    excludeLabel: typeof exclude === 'string' ? exclude : undefined,
+    networkUnavailable: list(status.conditions).some((condition) => {
+      const { type, status: value } = part(condition);
+      return type === 'NetworkUnavailable' && value === 'True';
+    }),
+  };
+  return { key, object, problems: visitor.problems };
+}
+
+/** @param raw a v1 Service as JSON */
+export function reduceService(raw: unknown): Reduced<ServicePart> {
+  const visitor = new Visitor('Service', raw);
+  const { key, metadata, spec, status } = visitor;
+  if (key === undefined) return visitor.skip('it has no metadata.name and namespace');
+  if (!isRaw(visitor.raw.spec)) return visitor.skip('it has no spec');
+  const type = spec.type ?? 'ClusterIP';
+  if (!isServiceType(type)) return visitor.skip(`its spec.type is ${JSON.stringify(type)}`);
+  const policy = spec.externalTrafficPolicy ?? 'Cluster';
+  if (policy !== 'Cluster' && policy !== 'Local') {
+    return visitor.skip(`its spec.externalTrafficPolicy is ${JSON.stringify(policy)}`);
+  }
+  const ingress = list(part(status.loadBalancer).ingress).flatMap((item) => {
+    const { ip } = part(item);
+    return ip === undefined || ip === '' ? [] : [ip];
+  });
+  const object: ServicePart = {
+    namespace: visitor.namespace,
+    name: visitor.name,
+    uid: text(metadata.uid) ?? '',
+    type,
+    deleting: text(metadata.deletionTimestamp) !== undefined,
+    loadBalancerClass: text(spec.loadBalancerClass),
+    externalTrafficPolicy: policy,
+    healthCheckNodePort: port(spec.healthCheckNodePort),
+    ports: list(spec.ports).flatMap((item) => servicePort(item, visitor)),
+    ingress: visitor.ips(ingress, 'status.loadBalancer.ingress'),
+    externalIps: visitor.ips(list(spec.externalIPs), 'spec.externalIPs'),
+  };
+  return { key, object, problems: visitor.problems };
+}
+
+function isServiceType(value: unknown): value is Service['type'] {
+  return (
+    value === 'ClusterIP' || value === 'NodePort' || value === 'LoadBalancer' || value === 'ExternalName'
+  );
+}
+
+function isProtocol(value: unknown): value is Protocol {
+  return value === 'TCP' || value === 'UDP' || value === 'SCTP';
+}
+
+function servicePort(raw: unknown, visitor: Visitor): ServicePort[] {
+  const { name, protocol = 'TCP', port: number, nodePort } = part(raw);
+  const checked = port(number);
+  if (checked === undefined || !isProtocol(protocol)) {
+    visitor.leaveOut(`spec.ports ${JSON.stringify(raw)}`, 'it is no port of TCP, UDP or SCTP');
+    return [];
+  }
+  return [{ name: text(name) ?? '', protocol, port: checked, nodePort: port(nodePort) }];
+}
+
+/** @param raw a discovery.k8s.io/v1 EndpointSlice as JSON */
+export function reduceSlice(raw: unknown): Reduced<Slice> {
+  const visitor = new Visitor('EndpointSlice', raw);
+  const { key, metadata } = visitor;
+  if (key === undefined) return visitor.skip('it has no metadata.name and namespace');
+  const owner = text(part(metadata.labels)['kubernetes.io/service-name']);
+  const { addressType, endpoints } = visitor.raw;
+  // A slice of names (FQDN) says nothing about where packets can go.
+  const entries = addressType === 'FQDN' ? none : list(endpoints);
+  const object: Slice = {
+    service: owner === undefined ? undefined : `${visitor.namespace}/${owner}`,
+    endpoints: oncePerIp(entries.flatMap((item) => endpoint(item, visitor))),
+  };
+  return { key, object, problems: visitor.problems };
+}
+
+function endpoint(raw: unknown, visitor: Visitor): Endpoint[] {
+  const { addresses, conditions, nodeName } = part(raw);
+  // All addresses of one endpoint are the same pod; kube-proxy as well uses the first only.
+  const first = list(addresses)[0];
+  const ip = first === undefined ? undefined : visitor.ip(first, 'endpoint');
+  if (ip === undefined) return [];
+  const { ready, serving, terminating } = part(conditions);
+  const isReady = ready !== false;
+  return [
+    {
+      ip,
+      node: text(nodeName),
+      ready: isReady,
+      // The API: who does not know "serving" goes by "ready".
+      serving: typeof serving === 'boolean' ? serving : isReady,
+      terminating: terminating === true,
+    },
+  ];
+}
+
+/** Sorts by ip; of two endpoints with one ip the more useful one stays, whatever their order. */
+export function oncePerIp(endpoints: readonly Endpoint[]): readonly Endpoint[] {
+  if (endpoints.length < 2) return endpoints;
+  const best = new Map<Ip, Endpoint>();
+  for (const candidate of endpoints) {
+    const held = best.get(candidate.ip);
+    if (held === undefined || better(candidate, held)) best.set(candidate.ip, candidate);
+  }
+  return [...best.values()].sort((a, b) => byIp(a.ip, b.ip));
+}
+
+// A live migrated pod is listed under both its nodes; only one of them is ready (kubevirt#2908).
+function better(a: Endpoint, b: Endpoint): boolean {
+  if (a.ready !== b.ready) return a.ready;
+  if (a.serving !== b.serving) return a.serving;
+  if (a.terminating !== b.terminating) return b.terminating;
+  return (a.node ?? '\uffff') < (b.node ?? '\uffff');
+}
+
+// The order of compareIp at a fifth of its cost, which counts for every endpoint of a cluster.
+function byIp(a: Ip, b: Ip): number {
+  return family(a) === family(b) ? Buffer.compare(ipBytes(a), ipBytes(b)) : compareIp(a, b);
+}
+
+/** Whether an update changes anything we look at. */
+export function same(a: unknown, b: unknown): boolean {
+  return a === b || isDeepStrictEqual(a, b);
+}
+
+export type Reduce<T> = (raw: unknown) => Reduced<T>;
+
+/** The resource that an object of this kind belongs to, in files that mix them. */
+export function resourceOf(raw: unknown): Resource | undefined {
+  const kind = isRaw(raw) && 'kind' in raw ? raw.kind : undefined;
+  switch (kind) {
+    case 'Service':
+      return 'services';
+    case 'EndpointSlice':
+      return 'endpointslices';
+    case 'Node':
+      return 'nodes';
+    default:
+      return undefined;
+  }
+}

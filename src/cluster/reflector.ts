@@ -1,0 +1,218 @@
+import type { Resource } from '../model/cluster.ts';
+import type { Clock } from './clock.ts';
+import { withinSilence } from './silence.ts';
+import type { Store } from './store.ts';
+import { ApiError, type Transport } from './transport.ts';
+import { errorOf, failure } from './trouble.ts';
+
+/** How often and how long; ms unless the name says otherwise. */
+export interface ReflectorPace {
+  /** Objects per page of a list. */
+  readonly page: number;
+  /** The server is asked to end a watch after a random time between these two. */
+  readonly watchSeconds: readonly [shortest: number, longest: number];
+  /** How much longer than the watch itself we hear nothing before we give it up. */
+  readonly silence: number;
+  /**
+   * How long we hear nothing from a server that is known to send bookmarks before we give a watch up. API servers
+   * send one a minute; so a path that is gone without a word is noticed in minutes, not at the end of the watch.
+   */
+  readonly bookmarkSilence: number;
+  /** How long one page may take. */
+  readonly listSilence: number;
+  /** A watch that lives this long was a success, and what failed before is forgotten. */
+  readonly settled: number;
+  /** Wait after the first failure; doubled each time, with jitter. */
+  readonly first: number;
+  readonly longest: number;
+  /** Failures in a row after which the version is not trusted any more, and all is listed anew. */
+  readonly relistAfter: number;
+}
+
+export const defaultPace: ReflectorPace = {
+  page: 500,
+  watchSeconds: [240, 480],
+  silence: 30_000,
+  bookmarkSilence: 150_000,
+  listSilence: 60_000,
+  settled: 1000,
+  first: 800,
+  longest: 30_000,
+  relistAfter: 4,
+};
+
+/**
+ * Keeps one resource of the store like the API server's, until the signal is aborted: LIST, then WATCH, and again
+ * whatever happens. The old picture stays until a new one is whole.
+ */
+export class Reflector {
+  readonly #resource: Resource;
+  readonly #transport: Transport;
+  readonly #store: Store;
+  readonly #pace: ReflectorPace;
+  readonly #clock: Clock;
+  /** Up to where we know; undefined: a list is due. */
+  #version: string | undefined;
+  #failures = 0;
+  /** This server sends bookmarks. */
+  #bookmarks = false;
+
+  constructor(resource: Resource, transport: Transport, store: Store, pace: ReflectorPace, clock: Clock) {
+    this.#resource = resource;
+    this.#transport = transport;
+    this.#store = store;
+    this.#pace = pace;
+    this.#clock = clock;
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      try {
+        this.#version ??= await this.#list(signal);
+        await this.#watch(this.#version, signal);
+      } catch (error) {
+        if (signal.aborted) return;
+        const wait = this.#recover(error);
+        this.#store.tell();
+        await this.#pause(wait, signal);
+      }
+    }
+  }
+
+  /** @returns the version of the list */
+  async #list(signal: AbortSignal): Promise<string> {
+    const relist = this.#store.shelves[this.#resource].relist();
+    let from: string | undefined;
+    for (;;) {
+      const page = await withinSilence(this.#clock, this.#pace.listSilence, signal, (within) =>
+        this.#transport.list(this.#resource, this.#pace.page, from, within),
+      );
+      signal.throwIfAborted();
+      this.#store.heard(this.#resource, this.#clock.now());
+      for (const item of page.items) relist.add(item);
+      if (page.next === undefined) {
+        relist.commit();
+        this.#store.state(this.#resource, { synced: true, trouble: undefined });
+        this.#store.tell();
+        return page.resourceVersion;
+      }
+      from = page.next;
+      // Other work has its turn between two pages.
+      await this.#clock.sleep(0, signal);
+    }
+  }
+
+  async #watch(version: string, signal: AbortSignal): Promise<void> {
+    const [shortest, longest] = this.#pace.watchSeconds;
+    const seconds = Math.round(shortest + this.#clock.random() * (longest - shortest));
+    const whole = seconds * 1000 + this.#pace.silence;
+    const limit = this.#bookmarks ? Math.min(whole, this.#pace.bookmarkSilence) : whole;
+    const opened = this.#clock.now();
+    await withinSilence(this.#clock, limit, signal, async (within, heard) => {
+      const batches = await this.#transport.watch(this.#resource, version, seconds, within);
+      const over = new AbortController();
+      const settling = this.#clock.sleep(this.#pace.settled, AbortSignal.any([within, over.signal])).then(
+        () => this.#settle(),
+        () => {}, // It ended before it had settled.
+      );
+      try {
+        for await (const batch of batches) {
+          within.throwIfAborted();
+          heard();
+          this.#store.heard(this.#resource, this.#clock.now());
+          for (const event of batch) this.#take(event);
+          this.#store.tell();
+        }
+        within.throwIfAborted();
+      } finally {
+        over.abort();
+        await settling;
+      }
+    });
+    if (this.#clock.now() - opened < this.#pace.settled) {
+      throw new Error('the API server ends each watch at once');
+    }
+  }
+
+  /** All is well again. */
+  #settle(): void {
+    this.#failures = 0;
+    this.#store.heard(this.#resource, this.#clock.now());
+    this.#store.state(this.#resource, { trouble: undefined });
+    this.#store.tell();
+  }
+
+  #take(event: unknown): void {
+    const { type, object } = eventOf(event);
+    const shelf = this.#store.shelves[this.#resource];
+    switch (type) {
+      case 'ADDED':
+      case 'MODIFIED':
+        shelf.set(object);
+        break;
+      case 'DELETED':
+        shelf.delete(object);
+        break;
+      case 'BOOKMARK':
+        this.#bookmarks = true;
+        break;
+      case 'ERROR':
+        this.#store.tell();
+        throw errorOf(object);
+      default:
+        throw new Error(`the API server sent a watch event of the unknown type ${JSON.stringify(type)}`);
+    }
+    this.#version = versionOf(object) ?? this.#version;
+    if (this.#failures > 0) this.#settle();
+  }
+
+  /** @returns ms to wait before the next attempt */
+  #recover(error: unknown): number {
+    // A mistake of ours; going round and round with it would hide it.
+    if (error instanceof TypeError || error instanceof ReferenceError) throw error;
+    const { first, longest, relistAfter } = this.#pace;
+    const status = error instanceof ApiError ? error.status : undefined;
+    const before = this.#failures;
+    this.#failures += 1;
+    // Too old a version is nobody's fault, and a token that was replaced is put right by reading it again; when
+    // that does not help, the second time waits like any other failure.
+    if (status === 410) {
+      this.#version = undefined;
+      if (before === 0) return 0;
+    }
+    if (status === 401 && before === 0) return 0;
+    if (this.#failures >= relistAfter) this.#version = undefined;
+    // A connection that is cut now and then is the way of the world; the second failure in a row is worth a word.
+    if (before > 0 || !this.#store.feed(this.#resource).synced) {
+      this.#store.state(this.#resource, { trouble: failure(error, this.#resource) });
+    }
+    if (error instanceof ApiError && error.retryAfter !== undefined) return error.retryAfter;
+    const nominal = Math.min(longest, first * 2 ** Math.min(before, 16));
+    return nominal * (0.5 + this.#clock.random());
+  }
+
+  async #pause(ms: number, signal: AbortSignal): Promise<void> {
+    if (ms === 0) return;
+    try {
+      await this.#clock.sleep(ms, signal);
+    } catch (error) {
+      if (!signal.aborted) throw error;
+    }
+  }
+}
+
+function eventOf(event: unknown): { type: unknown; object: unknown } {
+  if (typeof event !== 'object' || event === null) return { type: undefined, object: undefined };
+  return {
+    type: 'type' in event ? event.type : undefined,
+    object: 'object' in event ? event.object : undefined,
+  };
+}
+
+function versionOf(object: unknown): string | undefined {
+  if (typeof object !== 'object' || object === null || !('metadata' in object)) return undefined;
+  const { metadata } = object;
+  if (typeof metadata !== 'object' || metadata === null || !('resourceVersion' in metadata)) return undefined;
+  const version = metadata.resourceVersion;
+  return typeof version === 'string' && version !== '' ? version : undefined;
+}

@@ -1,0 +1,215 @@
+import { mkdirSync, readFileSync } from 'node:fs';
+import { open, rename, rm } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { setImmediate as turn } from 'node:timers/promises';
+import type { Node, Service, Snapshot } from '../model/cluster.ts';
+import type { Problem } from '../model/problem.ts';
+import { type Clock, systemClock } from './clock.ts';
+import type { Cluster } from './cluster.ts';
+import { DocumentError, readObjects } from './document.ts';
+import { express } from './express.ts';
+import { Pulse } from './pulse.ts';
+import { resources, Store } from './store.ts';
+
+const version = '1';
+
+type Picture = Pick<Snapshot, 'nodes' | 'services'>;
+
+/**
+ * A cluster that does not start from nothing: what it last knew is in a file, and counts until the real source is
+ * complete. So EIPs keep routing after a reboot with the API down. The file is a List such as kubectl prints, and
+ * can be used as a source itself.
+ *
+ * @param cluster the real source; disposed of together with this one
+ * @param file is replaced atomically, at most once per `every` ms, and only when something has changed
+ */
+export function remembered(
+  cluster: Cluster,
+  file: string,
+  every = 5000,
+  clock: Clock = systemClock,
+): Cluster {
+  const stop = new AbortController();
+  const memory = new Memory(cluster, file);
+  const running = memory.run(every, clock, stop.signal);
+  return {
+    snapshot: () => memory.snapshot(),
+    changes: (signal) => memory.pulse.beats(signal),
+    async [Symbol.asyncDispose]() {
+      stop.abort();
+      await running;
+      await cluster[Symbol.asyncDispose]();
+    },
+  };
+}
+
+class Memory {
+  readonly pulse = new Pulse();
+  readonly #cluster: Cluster;
+  readonly #file: string;
+  #saved: Picture | undefined;
+  #problem: Problem | undefined;
+  /** The last answer, and what it was made of. */
+  #answer:
+    | { readonly live: Snapshot; readonly problem: Problem | undefined; readonly snapshot: Snapshot }
+    | undefined;
+
+  constructor(cluster: Cluster, file: string) {
+    this.#cluster = cluster;
+    this.#file = file;
+    this.#load();
+  }
+
+  snapshot(): Snapshot {
+    const live = this.#cluster.snapshot();
+    const problem = this.#problem;
+    if (this.#answer?.live === live && this.#answer.problem === problem) return this.#answer.snapshot;
+    const problems = problem === undefined ? live.problems : [...live.problems, problem];
+    const { nodes, services } = live.complete ? live : (this.#saved ?? live);
+    const plain = problem === undefined && nodes === live.nodes && services === live.services;
+    const snapshot = plain ? live : { ...live, nodes, services, problems };
+    this.#answer = { live, problem, snapshot };
+    return snapshot;
+  }
+
+  async run(every: number, clock: Clock, signal: AbortSignal): Promise<void> {
+    await Promise.all([this.#pass(signal), this.#keep(every, clock, signal)]);
+  }
+
+  async #pass(signal: AbortSignal): Promise<void> {
+    for await (const _ of this.#cluster.changes(signal)) this.pulse.beat();
+  }
+
+  async #keep(every: number, clock: Clock, signal: AbortSignal): Promise<void> {
+    const changes = this.#cluster.changes(signal);
+    // The source may be complete already, without one more change to come.
+    await this.#save();
+    for await (const _ of changes) {
+      if (!(await this.#save())) continue;
+      await clock.sleep(every, signal).catch((error: unknown) => {
+        if (!signal.aborted) throw error;
+      });
+    }
+    // What came in during the last wait.
+    await this.#save();
+  }
+
+  /** @returns whether there was anything to save */
+  async #save(): Promise<boolean> {
+    const { complete, nodes, services } = this.#cluster.snapshot();
+    if (!complete || (nodes === this.#saved?.nodes && services === this.#saved.services)) return false;
+    this.#saved = { nodes, services };
+    try {
+      await write(this.#file, this.#saved);
+      this.#tell(undefined);
+    } catch (error) {
+      if (!isFileError(error)) throw error;
+      this.#tell({
+        code: 'cluster-not-remembered',
+        severity: 'warn',
+        subject: this.#file,
+        message: `what is known of the cluster can not be saved: ${error.message}; a reboot with the API down would lose it`,
+        advice: `check space and permissions of ${dirname(this.#file)}`,
+      });
+    }
+    return true;
+  }
+
+  #load(): void {
+    let text: string;
+    try {
+      text = readFileSync(this.#file, 'utf8');
+    } catch (error) {
+      if (!isFileError(error)) throw error;
+      if (!('code' in error && error.code === 'ENOENT')) this.#unreadable(error.message);
+      return;
+    }
+    try {
+      this.#saved = picture(text);
+    } catch (error) {
+      if (!(error instanceof DocumentError)) throw error;
+      this.#unreadable(error.message);
+    }
+  }
+
+  #unreadable(why: string): void {
+    this.#problem = {
+      code: 'remembered-cluster-unreadable',
+      severity: 'warn',
+      subject: this.#file,
+      message: `the last known state of the cluster can not be used: ${why}; nothing is known before the API answers`,
+      advice: 'nothing to do when the API is reachable: it is written anew as soon as all lists are in',
+    };
+  }
+
+  #tell(problem: Problem | undefined): void {
+    if (problem === undefined && this.#problem === undefined) return;
+    this.#problem = problem;
+    this.pulse.beat();
+  }
+}
+
+/** @throws DocumentError when it is not what {@link write} wrote */
+function picture(text: string): Picture {
+  const objects = readObjects(text);
+  const [, found] = /"eiproute\.io\/version":"([^"]*)"/.exec(text.slice(0, 200)) ?? [];
+  if (found !== version) throw new DocumentError(`its version is ${found ?? 'missing'}, not ${version}`);
+  const store = new Store();
+  for (const resource of resources) {
+    const relist = store.shelves[resource].relist();
+    for (const object of objects[resource]) relist.add(object);
+    relist.commit();
+  }
+  const { nodes, services, problems } = store.snapshot();
+  const [problem] = problems;
+  if (problem !== undefined) throw new DocumentError(`${problem.subject}: ${problem.message}`);
+  return { nodes, services };
+}
+
+async function write(file: string, { nodes, services }: Picture): Promise<void> {
+  mkdirSync(dirname(file), { recursive: true });
+  const draft = `${file}.new`;
+  try {
+    const handle = await open(draft, 'w', 0o600);
+    try {
+      const head = `{"apiVersion":"v1","kind":"List","metadata":{"annotations":{"eiproute.io/version":"${version}"}},"items":[`;
+      await handle.write(head);
+      let comma = '\n';
+      for (const part of parts(nodes, services)) {
+        await handle.write(
+          part
+            .map((object) => JSON.stringify(object))
+            .join(',\n')
+            .replace(/^/, comma),
+        );
+        comma = ',\n';
+        await turn();
+      }
+      await handle.write('\n]}\n');
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+    await rename(draft, file);
+  } catch (error) {
+    await rm(draft, { force: true });
+    throw error;
+  }
+}
+
+/** In portions that take about a millisecond each. */
+function* parts(nodes: readonly Node[], services: readonly Service[]): Generator<readonly object[]> {
+  let part: object[] = [];
+  for (const object of express({ nodes, services })) {
+    part.push(object);
+    if (part.length === 200) {
+      yield part;
+      part = [];
+    }
+  }
+  if (part.length > 0) yield part;
+}
+
+function isFileError(error: unknown): error is Error {
+  return error instanceof Error && 'code' in error && 'syscall' in error;
+}

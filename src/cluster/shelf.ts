@@ -1,0 +1,111 @@
+import type { Problem } from '../model/problem.ts';
+import { type Reduce, type Reduced, same } from './reduce.ts';
+
+/** Told when an object appears, changes (in a field that we look at) or goes. */
+export type Touch<T> = (key: string, before: T | undefined, after: T | undefined) => void;
+
+/** A new picture of a whole resource; nothing of it counts before {@link Relist.commit}. */
+export interface Relist {
+  add(raw: unknown): void;
+  /** Puts the new picture in the place of the old one; objects that did not change keep their identity. */
+  commit(): void;
+}
+
+/** Where the objects of one resource are kept; takes them as the API shows them. */
+export interface Shelf {
+  set(raw: unknown): void;
+  delete(raw: unknown): void;
+  relist(): Relist;
+}
+
+const nameless = '?';
+
+/** Keeps them reduced. */
+export class ReducedShelf<T> implements Shelf {
+  readonly #reduce: Reduce<T>;
+  readonly #touch: Touch<T>;
+  readonly #report: (key: string, problems: readonly Problem[]) => void;
+  #objects = new Map<string, T>();
+  #faulty = new Set<string>();
+
+  /** @param report is told the problems of an object whenever they change; an empty list takes them back */
+  constructor(
+    reduce: Reduce<T>,
+    touch: Touch<T>,
+    report: (key: string, problems: readonly Problem[]) => void,
+  ) {
+    this.#reduce = reduce;
+    this.#touch = touch;
+    this.#report = report;
+  }
+
+  set(raw: unknown): void {
+    const reduced = this.#reduce(raw);
+    this.#note(reduced);
+    const { key } = reduced;
+    if (key === undefined) return;
+    const before = this.#objects.get(key);
+    const after = this.#keep(reduced);
+    if (after === undefined || after === before) return;
+    this.#objects.set(key, after);
+    this.#touch(key, before, after);
+  }
+
+  delete(raw: unknown): void {
+    const reduced = this.#reduce(raw);
+    const { key } = reduced;
+    if (key === undefined) {
+      this.#note(reduced);
+      return;
+    }
+    this.#clear(key);
+    const before = this.#objects.get(key);
+    if (before === undefined) return;
+    this.#objects.delete(key);
+    this.#touch(key, before, undefined);
+  }
+
+  relist(): Relist {
+    const next = new Map<string, T>();
+    const troubled: Reduced<T>[] = [];
+    return {
+      add: (raw) => {
+        const reduced = this.#reduce(raw);
+        if (reduced.problems.length > 0) troubled.push(reduced);
+        const object = this.#keep(reduced);
+        if (reduced.key !== undefined && object !== undefined) next.set(reduced.key, object);
+      },
+      commit: () => {
+        const former = this.#objects;
+        this.#objects = next;
+        const stillFaulty = new Set(troubled.map(({ key }) => key ?? nameless));
+        for (const key of this.#faulty) if (!stillFaulty.has(key)) this.#clear(key);
+        for (const reduced of troubled) this.#note(reduced);
+        for (const [key, before] of former) if (!next.has(key)) this.#touch(key, before, undefined);
+        for (const [key, after] of next) {
+          const before = former.get(key);
+          if (before !== after) this.#touch(key, before, after);
+        }
+      },
+    };
+  }
+
+  /** The object as it is to stand: the old one when nothing changed, or when the new one can not be read. */
+  #keep({ key, object }: Reduced<T>): T | undefined {
+    const before = key === undefined ? undefined : this.#objects.get(key);
+    return object === undefined || (before !== undefined && same(before, object)) ? before : object;
+  }
+
+  #note({ key = nameless, problems }: Reduced<T>): void {
+    if (problems.length === 0) {
+      this.#clear(key);
+      return;
+    }
+    this.#faulty.add(key);
+    this.#report(key, problems);
+  }
+
+  #clear(key: string): void {
+    if (this.#faulty.delete(key)) this.#report(key, []);
+  }
+}

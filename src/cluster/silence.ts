@@ -1,0 +1,44 @@
+import type { Clock } from './clock.ts';
+
+/**
+ * Aborts work that hears nothing for too long. A dead peer or a firewall that forgot the connection sends no
+ * error, so only a clock can tell.
+ *
+ * @param work is given a signal to pass on, and a function to call whenever something was heard
+ * @param limit ms
+ */
+export async function withinSilence<T>(
+  clock: Clock,
+  limit: number,
+  signal: AbortSignal,
+  work: (signal: AbortSignal, heard: () => void) => Promise<T>,
+): Promise<T> {
+  const silent = new AbortController();
+  const done = new AbortController();
+  let last = clock.now();
+  const guard = async (): Promise<void> => {
+    for (;;) {
+      const left = last + limit - clock.now();
+      if (left <= 0) {
+        silent.abort(new Error(`the API server has been silent for ${Math.round(limit / 1000)} s`));
+        return;
+      }
+      await clock.sleep(left, done.signal);
+    }
+  };
+  const guarding = guard().catch((error: unknown) => {
+    if (!done.signal.aborted) throw error;
+  });
+  try {
+    return await work(AbortSignal.any([signal, silent.signal]), () => {
+      last = clock.now();
+    });
+  } catch (error) {
+    // The work sees an abort; the reason is the silence.
+    if (silent.signal.aborted && !signal.aborted) throw silent.signal.reason;
+    throw error;
+  } finally {
+    done.abort();
+    await guarding;
+  }
+}

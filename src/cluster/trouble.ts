@@ -1,0 +1,81 @@
+import type { Resource } from '../model/cluster.ts';
+import { ApiError, CredentialsError } from './transport.ts';
+
+/** What went wrong with a feed and what to do about it, in one line for a person. */
+export function failure(error: unknown, resource: Resource): string {
+  if (error instanceof CredentialsError) return `${error.message}; ${error.advice}`;
+  if (error instanceof ApiError) {
+    const advice = adviceOn(error.status, resource);
+    return `HTTP ${error.status}: ${error.message}${advice === undefined ? '' : `; ${advice}`}`;
+  }
+  if (!(error instanceof Error)) return String(error);
+  const words = chain(error);
+  const advice = isCertificateError(error)
+    ? '; compare certificate-authority and server in the kubeconfig with what the API server shows'
+    : '';
+  return `${words}${advice}`;
+}
+
+function adviceOn(status: number, resource: Resource): string | undefined {
+  switch (status) {
+    case 401:
+      return 'the credentials are refused, also after reading them again: renew the token or certificate';
+    case 403:
+      return `its ClusterRole needs ${rule(resource)}`;
+    case 404:
+      return `is "server" in the kubeconfig an API server of Kubernetes 1.21 or newer? It does not serve ${resource}`;
+    default:
+      return undefined;
+  }
+}
+
+/** The RBAC rule that lets us read a resource, as one line of YAML. */
+function rule(resource: Resource): string {
+  const group = resource === 'endpointslices' ? 'discovery.k8s.io' : '';
+  return `the rule { apiGroups: ["${group}"], resources: ["${resource}"], verbs: ["list", "watch"] }`;
+}
+
+/** An error and its causes; what a cause repeats is said once. */
+function chain(error: Error): string {
+  const words: string[] = [];
+  let at: unknown = error;
+  while (at instanceof Error) {
+    // Node tries every address of a name and keeps the errors inside.
+    const text =
+      at instanceof AggregateError && at.message === ''
+        ? at.errors
+            .map((inner: unknown) => (inner instanceof Error ? inner.message : String(inner)))
+            .join(', ')
+        : at.message;
+    if (text !== '' && !words.some((word) => word.includes(text))) words.push(text);
+    at = at.cause;
+  }
+  return words.join(': ');
+}
+
+function isCertificateError(error: Error): boolean {
+  let at: unknown = error;
+  while (at instanceof Error) {
+    const code = 'code' in at && typeof at.code === 'string' ? at.code : '';
+    if (/CERT|ERR_TLS|UNABLE_TO_VERIFY|UNABLE_TO_GET_ISSUER/.test(code)) return true;
+    at = at.cause;
+  }
+  return false;
+}
+
+/** A Kubernetes Status, as it comes in an answer or in an error event of a watch, as an error. */
+export function errorOf(status: unknown, code = 0, retryAfter?: number): ApiError {
+  const fields = typeof status === 'object' && status !== null ? status : {};
+  const number = 'code' in fields && typeof fields.code === 'number' ? fields.code : code;
+  const message =
+    'message' in fields && typeof fields.message === 'string' && fields.message !== ''
+      ? fields.message
+      : 'the API server gives no reason';
+  const details = 'details' in fields ? fields.details : undefined;
+  const seconds =
+    typeof details === 'object' && details !== null && 'retryAfterSeconds' in details
+      ? details.retryAfterSeconds
+      : undefined;
+  const asked = typeof seconds === 'number' && seconds > 0 ? seconds * 1000 : undefined;
+  return new ApiError(number, message, retryAfter ?? asked);
+}

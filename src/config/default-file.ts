@@ -1,0 +1,4 @@
+/** The configuration, where neither `--config` nor the variable names another. */
+export const defaultFile = '/etc/eiproute/gateway.yaml';
+
+export const fileVariable = 'EIPROUTE_CONFIG';

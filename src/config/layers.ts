@@ -1,0 +1,128 @@
+import convict from 'convict';
+import type { Complaint, Origin } from './complaint.ts';
+import { fileVariable } from './default-file.ts';
+import { allLeaves, leaves, systemdVariables } from './schema.ts';
+import type { FileLayer } from './shape.ts';
+import { meant } from './spelling.ts';
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+const prefix = 'EIPROUTE_';
+
+/** A setting from the command line. */
+export interface Flag {
+  /** As typed: `--log-level`. */
+  readonly flag: string;
+  /** `log.level` */
+  readonly key: string;
+  readonly value: string;
+}
+
+/** The winning value of each key, not yet read, and where it came from. */
+export interface Layers {
+  raw(key: string): unknown;
+  origin(key: string): Origin;
+  readonly warnings: readonly Complaint[];
+}
+
+/**
+ * Puts the layers upon each other: default, file, environment, flag.
+ *
+ * convict does this, and only this. Left to itself it reads the environment's "no" and "0" as true (hence all
+ * presets are texts and all formats '*', which it passes through as they are), takes process.argv (hence
+ * `args: []`), prints values in its messages, and falls over sections that are empty or scalars where sections
+ * belong (hence only keys that shape.ts knows get here).
+ */
+export function mergeLayers(layer: FileLayer, env: Environment, flags: readonly Flag[]): Layers {
+  const variables = variablesIn(env);
+  const config = convict<Record<string, unknown>>(schema(variables), {
+    // An own object: convict would else look into process.env.
+    env: Object.fromEntries([...variables.values()].map((variable) => [variable, env[variable]])),
+    args: [],
+  });
+  config.load(nest(layer.values));
+  for (const { key, value } of flags) config.set(key, value);
+  config.validate({ allowed: 'strict' });
+
+  const flagged = new Map(flags.map(({ key, flag }) => [key, flag]));
+  const origin = (key: string): Origin => {
+    const flag = flagged.get(key);
+    if (flag !== undefined) return { kind: 'flag', flag };
+    const variable = variables.get(key);
+    if (variable !== undefined) return { kind: 'environment', variable };
+    return layer.values.has(key) ? layer.origin(key, 'value') : { kind: 'default' };
+  };
+  return { raw: (key) => config.get(key), origin, warnings: warningsOf(layer, env, variables) };
+}
+
+function bareName(variable: string): string {
+  return variable.slice(prefix.length);
+}
+
+/** The variable that is set for each key; ours goes before systemd's. */
+function variablesIn(env: Environment): ReadonlyMap<string, string> {
+  const found = new Map<string, string>();
+  for (const [variable, key] of systemdVariables) {
+    // systemd leaves the variable out, or sets it; empty is someone's way to take it away.
+    if (env[variable]) found.set(key, variable);
+  }
+  for (const { key, variable } of allLeaves) if (env[variable] !== undefined) found.set(key, variable);
+  return found;
+}
+
+function schema(variables: ReadonlyMap<string, string>): convict.Schema<Record<string, unknown>> {
+  const entries = new Map<string, unknown>([['pools', { default: null, format: '*' }]]);
+  for (const { key, doc, preset } of allLeaves) {
+    entries.set(key, { doc, default: preset ?? null, format: '*', env: variables.get(key) });
+  }
+  return nest(entries);
+}
+
+/** { 'log.level': x } is { log: { level: x } }. The keys are those of the schema, never a stranger's. */
+function nest(entries: ReadonlyMap<string, unknown>): Record<string, object> {
+  const root: Record<string, object> = {};
+  const sections = new Map<string, Record<string, unknown>>([['', root]]);
+  for (const [key, value] of entries) {
+    const dot = key.lastIndexOf('.');
+    const name = key.slice(0, Math.max(0, dot));
+    let section = sections.get(name);
+    if (section === undefined) {
+      section = {};
+      sections.set(name, section);
+      root[name] = section;
+    }
+    section[key.slice(dot + 1)] = value;
+  }
+  return root;
+}
+
+function warningsOf(
+  layer: FileLayer,
+  env: Environment,
+  variables: ReadonlyMap<string, string>,
+): readonly Complaint[] {
+  const warnings: Complaint[] = [];
+  const known = [...allLeaves.map(({ variable }) => variable), fileVariable];
+  for (const variable of Object.keys(env)) {
+    if (!variable.startsWith(prefix) || known.includes(variable)) continue;
+    // Kubernetes puts EIPROUTE_SERVICE_HOST and the like into a pod beside a Service of our name: only what
+    // looks like a slip is worth a word.
+    const near = meant(bareName(variable), known.map(bareName));
+    if (near === undefined) continue;
+    warnings.push({
+      origin: { kind: 'environment', variable },
+      key: '',
+      what: `is not a setting and has no effect (did you mean "${prefix}${near}"?)`,
+    });
+  }
+  for (const leaf of [leaves.stateDirectory, leaves.runtimeDirectory]) {
+    const variable = variables.get(leaf.key);
+    if (variable === undefined || variable === leaf.variable || !layer.values.has(leaf.key)) continue;
+    warnings.push({
+      origin: layer.origin(leaf.key, 'value'),
+      key: leaf.key,
+      what: `has no effect: systemd's ${variable} wins`,
+    });
+  }
+  return warnings;
+}

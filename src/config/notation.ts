@@ -1,0 +1,101 @@
+import { isDeepStrictEqual } from 'node:util';
+import { type Document, isMap, isPair, isScalar, Document as YamlDocument } from 'yaml';
+import { type Origin, originText } from './complaint.ts';
+import type { GatewayConfig } from './config.ts';
+import { durationText } from './format.ts';
+import { leaves } from './schema.ts';
+
+/** What YAML and JSON can hold. */
+export type Plain = string | number | boolean | readonly Plain[] | { readonly [key: string]: Plain };
+
+/**
+ * The configuration as one would write it: dotted key and value, in the order of the schema. Reading it gives
+ * the same configuration again. It holds no secrets: those are only ever named by their path.
+ */
+export function notation(config: GatewayConfig): readonly (readonly [key: string, value: Plain])[] {
+  const { gateway, source, pace, limits } = config;
+  const file = source.kind === 'file' ? source.path : undefined;
+  const kubernetes = source.kind === 'kubernetes' ? source : undefined;
+  const via = gateway.defaultRoutes.length === 0 ? undefined : gateway.defaultRoutes;
+  const { resilience } = gateway;
+  const seconds = (count: number): string => durationText(count * 1000);
+  const entries: readonly (readonly [string, Plain | undefined])[] = [
+    [leaves.kubeconfig.key, kubernetes?.kubeconfig],
+    [leaves.context.key, kubernetes?.context],
+    [leaves.sourceFile.key, file],
+    [leaves.lan.key, gateway.lan],
+    [leaves.uplink.key, gateway.uplink],
+    [leaves.defaultRoute.key, via],
+    ['pools', gateway.pools.map(({ name, addresses }) => ({ name, addresses }))],
+    [leaves.protocol.key, gateway.protocol],
+    [leaves.table.key, gateway.table],
+    [leaves.weightByEndpoints.key, gateway.weighByEndpoints],
+    [leaves.resilient.key, resilience !== undefined],
+    [leaves.buckets.key, resilience?.buckets],
+    [leaves.idleTimer.key, resilience && seconds(resilience.idleTimer)],
+    [leaves.unbalancedTimer.key, resilience && seconds(resilience.unbalancedTimer)],
+    [leaves.hashPolicy.key, gateway.hash],
+    [leaves.nexthopCompatMode.key, gateway.nexthopCompat],
+    [leaves.reachable.key, durationText(gateway.neighbour.reachableMs)],
+    [leaves.firstProbe.key, seconds(gateway.neighbour.delaySeconds)],
+    [leaves.retransmit.key, durationText(gateway.neighbour.retransMs)],
+    [leaves.settle.key, durationText(pace.settle)],
+    [leaves.resync.key, durationText(pace.resync)],
+    [leaves.retryFirst.key, durationText(pace.retryFirst)],
+    [leaves.retryLongest.key, durationText(pace.retryLongest)],
+    [leaves.share.key, limits.share],
+    [leaves.always.key, limits.always],
+    [leaves.hold.key, durationText(limits.hold)],
+    [leaves.stateDirectory.key, config.stateDirectory],
+    [leaves.runtimeDirectory.key, config.runtimeDirectory],
+    [leaves.logLevel.key, config.logLevel],
+    [leaves.logFormat.key, config.logFormat],
+  ];
+  return entries.flatMap(([key, value]) => (value === undefined ? [] : [[key, value] as const]));
+}
+
+/** The keys whose values differ, in the order of the schema; a key that came or went is one of them. */
+export function changedKeys(before: GatewayConfig, after: GatewayConfig): readonly string[] {
+  const old = new Map(notation(before));
+  const now = new Map(notation(after));
+  const keys = new Set([...old.keys(), ...now.keys()]);
+  return [...keys].filter((key) => !isDeepStrictEqual(old.get(key), now.get(key)));
+}
+
+/** Sections within each other: { log: { level: 'info' } }. */
+export function nestedNotation(config: GatewayConfig): Plain {
+  const root: Record<string, Plain> = {};
+  const sections = new Map<string, Record<string, Plain>>();
+  for (const [key, value] of notation(config)) {
+    const [name = key, inner] = key.split('.');
+    if (inner === undefined) {
+      root[name] = value;
+      continue;
+    }
+    const section = sections.get(name) ?? {};
+    section[inner] = value;
+    sections.set(name, section);
+    root[name] = section;
+  }
+  return root;
+}
+
+/** A YAML file that says the same; with origins, each key's line ends in where its value came from. */
+export function printYaml(config: GatewayConfig, origins?: ReadonlyMap<string, Origin>): string {
+  const document: Document = new YamlDocument(nestedNotation(config));
+  if (origins) comment(document.contents, '', origins);
+  return document.toString({ lineWidth: 0, flowCollectionPadding: true });
+}
+
+function comment(node: unknown, path: string, origins: ReadonlyMap<string, Origin>): void {
+  if (!isMap(node)) return;
+  for (const pair of node.items) {
+    if (!isPair(pair) || !isScalar(pair.key)) continue;
+    const key = path === '' ? String(pair.key.value) : `${path}.${pair.key.value}`;
+    const origin = origins.get(key);
+    if (origin === undefined) comment(pair.value, key, origins);
+    else if (isScalar(pair.value)) pair.value.comment = ` ${originText(origin)}`;
+    else if (isMap(pair.value)) pair.value.commentBefore = ` ${originText(origin)}`;
+    else pair.key.comment = ` ${originText(origin)}`;
+  }
+}

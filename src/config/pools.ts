@@ -1,0 +1,203 @@
+import type { Pool } from '../model/gateway.ts';
+import {
+  bits,
+  compareIp,
+  type Family,
+  family,
+  ipNumber,
+  overlaps,
+  type Prefix,
+  parseIp,
+  parsePrefix,
+  prefixIp,
+  prefixLength,
+  rangePrefixes,
+} from '../model/ip.ts';
+import { kindOf } from './document.ts';
+import { quote } from './format.ts';
+import { hint, meant } from './spelling.ts';
+
+/** @param at `key` when it is about a name that stands there, `value` otherwise */
+export type Complain = (key: string, what: string, at?: 'key' | 'value') => void;
+
+/** One entry of a pool's addresses, as it was written. */
+interface Piece {
+  readonly key: string;
+  readonly pool: string;
+  readonly text: string;
+  readonly networks: readonly Prefix[];
+  readonly family: Family;
+  readonly first: bigint;
+  readonly last: bigint;
+}
+
+const keys = ['name', 'addresses'];
+
+// Routes to these would be refused by the kernel, never be looked up, or take other traffic with them.
+const special: readonly (readonly [network: Prefix, what: string])[] = [
+  [parsePrefix('0.0.0.0/8'), '"this network"'],
+  [parsePrefix('127.0.0.0/8'), 'loopback'],
+  [parsePrefix('169.254.0.0/16'), 'link-local'],
+  [parsePrefix('224.0.0.0/4'), 'multicast'],
+  [parsePrefix('255.255.255.255/32'), 'broadcast'],
+  [parsePrefix('::/128'), 'the unspecified address'],
+  [parsePrefix('::1/128'), 'loopback'],
+  [parsePrefix('fe80::/10'), 'link-local'],
+  [parsePrefix('ff00::/8'), 'multicast'],
+];
+
+/** What an address or network must not be; undefined when it is fit for an EIP. */
+export function specialUse(network: Prefix): string | undefined {
+  return special.find(([range]) => overlaps(range, network))?.[1];
+}
+
+/** Reads the list of pools; everything wrong goes to `complain`, and what is wrong is left out. */
+export function readPools(raw: unknown, complain: Complain): readonly Pool[] {
+  if (!Array.isArray(raw)) {
+    complain(
+      'pools',
+      `must be a list of pools like "- { name: public, addresses: [...] }", not ${kindOf(raw)}`,
+    );
+    return [];
+  }
+  if (raw.length === 0) complain('pools', 'is an empty list; without a pool there is nothing to route');
+  const names = new Map<string, number>();
+  const pieces: Piece[] = [];
+  const pools: Pool[] = [];
+  raw.forEach((item: unknown, i) => {
+    const key = `pools[${i}]`;
+    if (!(item instanceof Map)) {
+      complain(key, `must be a pool with the keys name and addresses, not ${kindOf(item)}`);
+      return;
+    }
+    for (const name of item.keys()) {
+      if (!keys.includes(name)) {
+        complain(`${key}.${name}`, `unknown key${hint(meant(String(name), keys))}`, 'key');
+      }
+    }
+    const name = readName(item, key, complain);
+    if (name !== undefined) {
+      const earlier = names.get(name);
+      if (earlier !== undefined)
+        complain(`${key}.name`, `${quote(name)} is already the name of pools[${earlier}]`);
+      else names.set(name, i);
+    }
+    const own = readAddresses(item, key, name ?? key, complain);
+    pieces.push(...own);
+    const networks = own.flatMap((piece) => piece.networks);
+    pools.push({ name: name ?? key, addresses: networks.sort(compareNetworks) });
+  });
+  refuseOverlaps(pieces, complain);
+  return pools;
+}
+
+function readName(pool: ReadonlyMap<unknown, unknown>, key: string, complain: Complain): string | undefined {
+  const name = pool.get('name');
+  if (!pool.has('name')) {
+    complain(key, 'has no name');
+  } else if (typeof name !== 'string') {
+    complain(`${key}.name`, `must be text, not ${kindOf(name)}${name === null ? '' : '; put it in quotes'}`);
+  } else if (!/^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$/.test(name)) {
+    // Names of pools appear in annotations and metrics, so they are names in Kubernetes' sense.
+    complain(
+      `${key}.name`,
+      `${quote(name)} must be 1 to 63 of a-z, 0-9, "-" and ".", with a letter or digit at both ends`,
+    );
+  } else {
+    return name;
+  }
+  return undefined;
+}
+
+function readAddresses(
+  pool: ReadonlyMap<unknown, unknown>,
+  key: string,
+  name: string,
+  complain: Complain,
+): readonly Piece[] {
+  const list = pool.get('addresses');
+  const at = `${key}.addresses`;
+  if (!pool.has('addresses')) {
+    complain(key, 'has no addresses');
+    return [];
+  }
+  if (!Array.isArray(list)) {
+    complain(at, `must be a list of networks, ranges and addresses, not ${kindOf(list)}`);
+    return [];
+  }
+  if (list.length === 0) complain(at, 'is an empty list; a pool needs at least one address');
+  return list.flatMap((entry: unknown, i) => {
+    const here = `${at}[${i}]`;
+    if (typeof entry !== 'string') {
+      complain(here, `must be a network, a range or an address, not ${kindOf(entry)}`);
+      return [];
+    }
+    try {
+      return [readPiece(entry, here, name)];
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error;
+      complain(here, error.message);
+      return [];
+    }
+  });
+}
+
+/** @throws RangeError in words for a person */
+function readPiece(text: string, key: string, pool: string): Piece {
+  const [from = '', to] = text.split('-').map((part) => part.trim());
+  const networks = to === undefined ? [parsePrefix(from)] : readRange(text, from, to);
+  for (const network of networks) {
+    const use = specialUse(network);
+    if (use !== undefined) throw new RangeError(`${text} holds addresses that no EIP can have (${use})`);
+  }
+  const [head] = networks;
+  const tail = networks.at(-1);
+  if (head === undefined || tail === undefined) throw new Error(`no networks in ${text}`);
+  const size = 1n << BigInt(bits(family(tail)) - prefixLength(tail));
+  return {
+    key,
+    pool,
+    text,
+    networks,
+    family: family(head),
+    first: ipNumber(prefixIp(head)),
+    last: ipNumber(prefixIp(tail)) + size - 1n,
+  };
+}
+
+function readRange(text: string, from: string, to: string): readonly Prefix[] {
+  if (text.split('-').length !== 2)
+    throw new RangeError(`${quote(text)} is not a range like 192.0.2.10-192.0.2.20`);
+  return rangePrefixes(parseIp(from), parseIp(to));
+}
+
+/** Complains of each entry that overlaps an earlier one, once, and names one of those. */
+function refuseOverlaps(pieces: readonly Piece[], complain: Complain): void {
+  const sorted = [...pieces].sort(
+    (a, b) => a.family - b.family || order(a.first, b.first) || order(b.last, a.last),
+  );
+  const told = new Set<string>();
+  let widest: Piece | undefined;
+  for (const piece of sorted) {
+    if (widest !== undefined && widest.family === piece.family && piece.first <= widest.last) {
+      const [later, earlier] =
+        pieces.indexOf(piece) > pieces.indexOf(widest) ? [piece, widest] : [widest, piece];
+      const other = later.pool === earlier.pool ? 'of the same pool' : `of pool ${quote(earlier.pool)}`;
+      if (!told.has(later.key)) {
+        complain(later.key, `${later.text} of pool ${quote(later.pool)} overlaps ${earlier.text} ${other}`);
+      }
+      told.add(later.key);
+      if (piece.last > widest.last) widest = piece;
+    } else {
+      widest = piece;
+    }
+  }
+}
+
+function compareNetworks(a: Prefix, b: Prefix): number {
+  return compareIp(prefixIp(a), prefixIp(b));
+}
+
+function order(a: bigint, b: bigint): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}

@@ -1,0 +1,99 @@
+import type { Ip } from '../model/ip.ts';
+import { defaultProtocol } from '../model/owner.ts';
+import {
+  addresses,
+  choice,
+  duration,
+  type Format,
+  interfaceName,
+  path,
+  share,
+  truth,
+  whole,
+  word,
+} from './format.ts';
+import { protocol, table } from './numbers.ts';
+
+/** One setting that is not a section. */
+export interface Leaf<T> {
+  /** Dotted: `log.level`. */
+  readonly key: string;
+  readonly doc: string;
+  readonly format: Format<T>;
+  /** As one would type it; undefined: none. */
+  readonly preset: string | undefined;
+  readonly variable: string;
+}
+
+function leaf<T>(key: string, format: Format<T>, preset: string | undefined, doc: string): Leaf<T> {
+  return { key, doc, format, preset, variable: variableOf(key) };
+}
+
+/** `neighbour.firstProbe` is EIPROUTE_NEIGHBOUR_FIRST_PROBE. */
+function variableOf(key: string): string {
+  // The shorthand `resilient: true` is `resilient.enabled`, and so is its variable.
+  const plain = key.replace(/\.enabled$/, '');
+  return `EIPROUTE_${plain
+    .replace(/[A-Z]/g, (sign) => `_${sign}`)
+    .replaceAll('.', '_')
+    .toUpperCase()}`;
+}
+
+const second = 1000;
+/** The kernel keeps neighbour timers in ticks of 1 to 10 ms: only their multiples read back as written. */
+const jiffy = 20;
+const minute = 60 * second;
+const hour = 60 * minute;
+
+/**
+ * Every key but `pools`, which is a list and lives in pools.ts. docs/configuration.md tells what each does; a
+ * test holds the two together.
+ */
+export const leaves = {
+  kubeconfig: leaf('kubeconfig', path, undefined, 'how to reach the Kubernetes API'),
+  context: leaf('context', word, undefined, 'the context of the kubeconfig'),
+  sourceFile: leaf('source.file', path, undefined, 'read the cluster from a file instead of the API'),
+  lan: leaf('lan', interfaceName, undefined, 'the interface towards the nodes'),
+  uplink: leaf('uplink', interfaceName, undefined, 'the interface towards the world'),
+  defaultRoute: leaf<readonly Ip[]>('defaultRoute.via', addresses, undefined, 'the router on the uplink'),
+  protocol: leaf('protocol', protocol, String(defaultProtocol), 'the number that marks our routes'),
+  table: leaf('table', table, '254', 'the routing table'),
+  weightByEndpoints: leaf('weightByEndpoints', truth, 'false', 'more endpoints, more flows (under Local)'),
+  resilient: leaf('resilient.enabled', truth, 'false', 'resilient nexthop groups'),
+  // The kernel wants a power of two only by convention; it takes any count a u16 holds.
+  buckets: leaf('resilient.buckets', whole(1, 65_535), '128', 'hash buckets of a group'),
+  idleTimer: leaf('resilient.idleTimer', duration(0, 24 * hour, second), '120s', 'when a bucket may move'),
+  unbalancedTimer: leaf('resilient.unbalancedTimer', duration(0, 24 * hour, second), '0', 'when it must'),
+  hashPolicy: leaf('hashPolicy', choice(['addresses', 'ports']), 'addresses', 'what spreads the flows'),
+  nexthopCompatMode: leaf('nexthopCompatMode', truth, 'false', 'for routing daemons of the old kind'),
+  reachable: leaf(
+    'neighbour.reachable',
+    duration(100, hour, jiffy),
+    '2s',
+    'how long a heard node is trusted',
+  ),
+  firstProbe: leaf('neighbour.firstProbe', duration(0, minute, second), '1s', 'wait before the first probe'),
+  retransmit: leaf('neighbour.retransmit', duration(20, minute, jiffy), '240ms', 'time between two probes'),
+  settle: leaf('pace.settle', duration(0, 10 * second), '2ms', 'rest between two rounds'),
+  resync: leaf('pace.resync', duration(second, 24 * hour), '1m', 'longest time between two looks'),
+  retryFirst: leaf('pace.retryFirst', duration(10, minute), '100ms', 'first wait after a failure'),
+  retryLongest: leaf('pace.retryLongest', duration(100, hour), '30s', 'longest wait after failures'),
+  share: leaf('guard.share', share, '0.5', 'the part of our routes that may go in one round'),
+  always: leaf('guard.always', whole(0, 1_000_000), '1', 'so many routes may always go'),
+  hold: leaf('guard.hold', duration(0, 24 * hour), '10m', 'how long a larger deletion is held'),
+  stateDirectory: leaf('stateDirectory', path, '/var/lib/eiproute', 'sysctl ledger, last known cluster'),
+  runtimeDirectory: leaf('runtimeDirectory', path, '/run/eiproute', 'the status socket'),
+  logLevel: leaf('log.level', choice(['debug', 'info', 'warn', 'error']), 'info', 'the least that is logged'),
+  logFormat: leaf('log.format', choice(['auto', 'pretty', 'json']), 'auto', 'how a log line looks'),
+} as const;
+
+export const allLeaves: readonly Leaf<unknown>[] = Object.values(leaves);
+
+/** Sections that may be given as one word: `resilient: true` is `resilient: { enabled: true }`. */
+export const shorthands: ReadonlyMap<string, string> = new Map([['resilient', 'enabled']]);
+
+/** Set by systemd for StateDirectory= and RuntimeDirectory=. */
+export const systemdVariables: ReadonlyMap<string, string> = new Map([
+  ['STATE_DIRECTORY', leaves.stateDirectory.key],
+  ['RUNTIME_DIRECTORY', leaves.runtimeDirectory.key],
+]);

@@ -1,0 +1,106 @@
+import { type Complaint, type Origin, originText } from './complaint.ts';
+import { kindOf, type Parsed, type Section, type Value } from './document.ts';
+import { allLeaves, shorthands } from './schema.ts';
+import { hint, meant } from './spelling.ts';
+
+/** What a file sets: known keys only, by dotted path, with where each stands. */
+export interface FileLayer {
+  readonly values: ReadonlyMap<string, Value>;
+  readonly complaints: readonly Complaint[];
+  /** Where a key's value, or the key itself, stands in the file. */
+  origin(key: string, at: 'key' | 'value'): Origin;
+}
+
+const leafKeys: readonly string[] = [...allLeaves.map(({ key }) => key), 'pools'];
+
+/** Sorts a file's keys into the known ones and complaints; it does not look at the values of leaves. */
+export function fileLayer(file: string, parsed: Parsed): FileLayer {
+  const values = new Map<string, Value>();
+  const complaints: Complaint[] = parsed.faults.map(({ at, key, what }) => ({
+    origin: { kind: 'file', file, at },
+    key,
+    what,
+  }));
+
+  const origin = (key: string, at: 'key' | 'value'): Origin => {
+    // What stands nowhere itself (a missing key, a shorthand) is where its section is.
+    for (let path = key; ; path = parentOf(path)) {
+      const spot = parsed.spots.get(path);
+      if (spot) return { kind: 'file', file, at: spot[at] };
+      if (path === '') return { kind: 'file', file, at: undefined };
+    }
+  };
+  const complain = (key: string, what: string, at: 'key' | 'value'): void => {
+    complaints.push({ origin: origin(key, at), key, what });
+  };
+
+  function section(entries: Section, path: string): void {
+    const near = childrenOf(path);
+    for (const [name, value] of entries) {
+      const key = path === '' ? name : `${path}.${name}`;
+      if (!near.includes(name)) {
+        complain(key, `unknown key${hint(meant(name, near, leafKeys))}`, 'key');
+      } else if (leafKeys.includes(key)) {
+        leaf(key, value);
+      } else {
+        inner(key, value);
+      }
+    }
+  }
+
+  function leaf(key: string, value: Value): void {
+    // convict would walk into a Map and lose it.
+    if (value instanceof Map)
+      complain(key, `must be ${key === 'pools' ? 'a list' : 'one value'}, not a section`, 'value');
+    else if (value !== null) values.set(key, value);
+    else if (!complaints.some((one) => one.key === key)) {
+      complain(key, 'has no value; give one, or take the line out', 'key');
+    }
+  }
+
+  function inner(key: string, value: Value): void {
+    const short = shorthands.get(key);
+    if (value instanceof Map) {
+      if (value.size === 0) complain(key, emptyWords(key), 'key');
+      else if (short !== undefined && !value.has(short)) values.set(`${key}.${short}`, true);
+      section(value, key);
+    } else if (value === null) {
+      complain(key, emptyWords(key), 'key');
+    } else if (short !== undefined && typeof value === 'boolean') {
+      values.set(`${key}.${short}`, value);
+    } else {
+      const or = short === undefined ? '' : 'true, false, or ';
+      complain(key, `must be ${or}a section with ${keysOf(key)}, not ${kindOf(value)}`, 'value');
+    }
+  }
+
+  section(parsed.root, '');
+  return { values, complaints, origin };
+}
+
+function emptyWords(key: string): string {
+  return `is empty; put ${keysOf(key)} below it, or take the line out`;
+}
+
+function keysOf(section: string): string {
+  const keys = childrenOf(section);
+  return `${keys.length === 1 ? 'the key' : 'some of the keys'} ${keys.join(', ')}`;
+}
+
+/** The names one level below a section; '' is the file. */
+function childrenOf(section: string): readonly string[] {
+  const start = section === '' ? '' : `${section}.`;
+  const names = leafKeys
+    .filter((key) => key.startsWith(start))
+    .map((key) => key.slice(start.length).replace(/\..*/, ''));
+  return [...new Set(names)];
+}
+
+function parentOf(key: string): string {
+  return key.slice(0, Math.max(0, key.lastIndexOf('.'), key.lastIndexOf('[')));
+}
+
+/** For a message: the line of the file, or the variable or flag that says it. */
+export function placeText(origin: Origin): string {
+  return origin.kind === 'file' && origin.at ? `line ${origin.at.line}` : originText(origin);
+}

@@ -1,0 +1,51 @@
+import { request } from 'node:http';
+import { Refused } from './refused.ts';
+import { socketPath } from './socket.ts';
+
+/**
+ * Asks the running daemon.
+ *
+ * @returns the body of its answer
+ * @throws Refused when nobody answers
+ */
+export function ask(
+  runtimeDirectory: string,
+  method: 'GET' | 'POST',
+  path: '/status' | '/synced' | '/release',
+  signal: AbortSignal,
+): Promise<string> {
+  const socket = socketPath(runtimeDirectory);
+  return new Promise((resolve, reject) => {
+    const sent = request({ socketPath: socket, method, path, signal }, (response) => {
+      const chunks: Buffer[] = [];
+      response.on('data', (chunk: Buffer) => chunks.push(chunk));
+      response.on('error', reject);
+      response.on('end', () => {
+        const body = Buffer.concat(chunks).toString();
+        if (response.statusCode === 200 || response.statusCode === 204) resolve(body);
+        else reject(new Refused(`the daemon answered ${response.statusCode}: ${body.trim()}`));
+      });
+    });
+    sent.on('error', (cause: NodeJS.ErrnoException) => {
+      reject(signal.aborted ? cause : nobody(socket, cause));
+    });
+    sent.end();
+  });
+}
+
+function nobody(socket: string, cause: NodeJS.ErrnoException): Error {
+  switch (cause.code) {
+    case 'ENOENT':
+    case 'ECONNREFUSED':
+      return new Refused(
+        `no gateway daemon answers at ${socket} (${cause.code}); is it running? (systemctl status eiproute-gateway)`,
+        { cause },
+      );
+    case 'EACCES':
+      return new Refused(`this user may not talk to the daemon at ${socket} (EACCES); try again as root`, {
+        cause,
+      });
+    default:
+      return cause;
+  }
+}

@@ -1,0 +1,141 @@
+import { join } from 'node:path';
+import type { Cluster } from '../cluster/cluster.ts';
+import { fileCluster } from '../cluster/file.ts';
+import { kubernetesCluster } from '../cluster/kubernetes.ts';
+import { remembered } from '../cluster/remembered.ts';
+import type { GatewayConfig, Source } from '../config/config.ts';
+import { gatewayWant } from '../desire/gateway.ts';
+import { sysctlNames } from '../desire/sysctls.ts';
+import type { Kernel } from '../kernel/kernel.ts';
+import { LinuxKernel } from '../kernel/linux.ts';
+import type { Log } from '../log.ts';
+import type { Snapshot } from '../model/cluster.ts';
+import type { LinkNames } from '../model/iproute.ts';
+import type { Link } from '../model/object.ts';
+import { ownerOf } from '../model/owner.ts';
+import { type Blind, rounds } from '../reconcile/loop.ts';
+import { Reconciler, type Role } from '../reconcile/reconciler.ts';
+import type { Report } from '../reconcile/report.ts';
+import { Wake } from '../reconcile/wake.ts';
+import { Journal } from './journal.ts';
+import { lock } from './lock.ts';
+import { serve } from './socket.ts';
+import { brief, type Standing, status } from './status.ts';
+
+export function openSource(source: Source): Cluster {
+  return source.kind === 'file' ? fileCluster(source.path) : kubernetesCluster(source);
+}
+
+/** @param cluster asked anew in each round */
+export function gatewayRole({ gateway, limits }: GatewayConfig, cluster: () => Snapshot): Role {
+  return {
+    scope: {
+      owner: ownerOf(gateway.protocol),
+      tables: [gateway.table],
+      sysctls: sysctlNames(gateway),
+    },
+    limits,
+    want: (have, refused) => gatewayWant(cluster(), gateway, have, refused),
+  };
+}
+
+export interface GatewayOptions {
+  readonly config: GatewayConfig;
+  readonly release: string;
+  readonly log: Log;
+  /** Yields a checked configuration whenever a person asks for a reload. */
+  readonly reloads: AsyncIterable<GatewayConfig>;
+}
+
+/**
+ * The daemon: runs until the signal, and leaves what it installed where it is.
+ *
+ * @throws Refused, KernelError, LedgerError when it cannot start
+ */
+export async function runGateway(options: GatewayOptions, signal: AbortSignal): Promise<void> {
+  const { log, release } = options;
+  let { config } = options;
+  const started = Date.now();
+  await using _lock = await lock(config.gateway.protocol);
+  await using kernel: Kernel = await LinuxKernel.open(config.stateDirectory);
+  await using cluster = remembered(openSource(config.source), join(config.stateDirectory, 'cluster.json'));
+
+  const clock = (): number => performance.timeOrigin + performance.now();
+  const reconciler = new Reconciler(kernel, clock);
+  const wake = new Wake();
+  const journal = new Journal(log);
+  let role = gatewayRole(config, () => cluster.snapshot());
+  let report: Report | undefined;
+  let blind: Blind | undefined;
+  let links: readonly Link[] = [];
+  const names: LinkNames = (index) => links.find((link) => link.index === index)?.name ?? `if${index}`;
+
+  const standing = (): Standing => ({
+    release,
+    started,
+    gateway: config.gateway,
+    snapshot: cluster.snapshot(),
+    names,
+    report,
+    blind,
+  });
+  await using _socket = await serve(config.runtimeDirectory, {
+    status: () => JSON.stringify(status(standing())),
+    synced: () => JSON.stringify(brief(standing())),
+    release: () => {
+      log.warn({}, 'an operator lets held deletes go on');
+      reconciler.agree();
+      wake.poke({ kind: 'operator', text: 'released by an operator' });
+    },
+  });
+
+  // What ends one of them ends all: a part that is broken must not leave a daemon that looks alive.
+  const stop = new AbortController();
+  const any = AbortSignal.any([signal, stop.signal]);
+  const parts = [
+    listen(kernel.hints(any), (hint) => wake.poke(hint)),
+    listen(cluster.changes(any), () => {
+      journal.feeds(cluster.snapshot());
+      wake.poke({ kind: 'cluster', text: 'cluster' });
+    }),
+    listen(options.reloads, (next) => {
+      config = next;
+      role = gatewayRole(next, () => cluster.snapshot());
+      wake.poke({ kind: 'config', text: 'configuration' });
+    }),
+    listen(rounds({ reconciler, wake, role: () => role, pace: () => config.pace, clock }, any), (result) => {
+      if ('error' in result) {
+        blind = result;
+        journal.blind(result);
+        return;
+      }
+      blind = undefined;
+      report = result;
+      links = reconciler.links;
+      journal.round(result, names);
+    }),
+  ];
+  log.info(
+    {
+      release,
+      pid: process.pid,
+      lan: config.gateway.lan,
+      uplink: config.gateway.uplink,
+      protocol: config.gateway.protocol,
+    },
+    'started',
+  );
+  try {
+    await Promise.race(parts);
+  } catch (error) {
+    if (!signal.aborted) throw error;
+  } finally {
+    stop.abort();
+    await Promise.allSettled(parts);
+  }
+  log.info({}, 'stopped; routes and settings stay as they are');
+}
+
+async function listen<T>(source: AsyncIterable<T>, hear: (value: T) => void): Promise<void> {
+  for await (const value of source) hear(value);
+}

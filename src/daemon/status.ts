@@ -1,0 +1,162 @@
+import { paths } from '../desire/paths.ts';
+import type { Feed, Snapshot } from '../model/cluster.ts';
+import type { Gateway } from '../model/gateway.ts';
+import { describe, type LinkNames } from '../model/iproute.ts';
+import { changeObject } from '../model/object.ts';
+import type { Problem } from '../model/problem.ts';
+import type { Blind } from '../reconcile/loop.ts';
+import type { Counts, Report } from '../reconcile/report.ts';
+
+/** The version is raised whenever a field of it or of {@link Status} changes its meaning or goes. */
+export interface Brief {
+  readonly version: 1;
+  /** All lists are in, and the last round left nothing undone; a conflict with a foreign route does not count. */
+  readonly synced: boolean;
+  /** One sentence for a person. */
+  readonly summary: string;
+}
+
+/** What `eiproute status --json` prints. */
+export interface Status extends Brief {
+  readonly release: string;
+  readonly pid: number;
+  /** ISO 8601 */
+  readonly started: string;
+  readonly round: RoundStatus | undefined;
+  readonly feeds: readonly Feed[];
+  readonly wanted: Counts | undefined;
+  readonly installed: Counts | undefined;
+  readonly eips: readonly EipStatus[];
+  readonly problems: readonly Problem[];
+  readonly conflicts: readonly ConflictStatus[];
+  readonly failed: readonly FailedStatus[];
+  readonly held: readonly HeldStatus[];
+}
+
+export interface RoundStatus {
+  readonly number: number;
+  readonly at: string;
+  readonly ms: number;
+  readonly reasons: readonly string[];
+}
+
+export interface EipStatus {
+  readonly eip: string;
+  readonly services: readonly string[];
+  /** Empty: held by a Service that nobody can serve now. */
+  readonly nodes: readonly string[];
+}
+
+export interface ConflictStatus {
+  readonly object: string;
+  readonly why: string;
+  readonly holder: string | undefined;
+}
+
+export interface FailedStatus {
+  readonly object: string;
+  readonly why: string;
+  readonly error: string;
+}
+
+export interface HeldStatus {
+  readonly object: string;
+  readonly reason: string;
+  readonly until: string | undefined;
+}
+
+/** All that status is made from. */
+export interface Standing {
+  readonly release: string;
+  readonly started: number;
+  readonly gateway: Gateway;
+  readonly snapshot: Snapshot;
+  readonly names: LinkNames;
+  /** The last round that could read the kernel. */
+  readonly report: Report | undefined;
+  /** The kernel cannot be read since then. */
+  readonly blind: Blind | undefined;
+}
+
+export function brief(standing: Standing): Brief {
+  const { report, blind, snapshot } = standing;
+  return { version: 1, synced: isSynced(report, blind, snapshot), summary: summary(standing) };
+}
+
+export function status(standing: Standing): Status {
+  const { report, snapshot, gateway, names } = standing;
+  const found = paths(snapshot, gateway);
+  const eips = [
+    ...found.paths.map(({ eip, services, carriers }) => ({
+      eip,
+      services,
+      nodes: carriers.map(({ node }) => node),
+    })),
+    ...found.idle.map(({ eip, services }) => ({ eip, services, nodes: [] })),
+  ];
+  return {
+    ...brief(standing),
+    release: standing.release,
+    pid: process.pid,
+    started: iso(standing.started),
+    round: report && {
+      number: report.round,
+      at: iso(report.at),
+      ms: Math.round(report.duration * 1000) / 1000,
+      reasons: report.reasons.map(({ text }) => text),
+    },
+    feeds: snapshot.feeds,
+    wanted: report?.wanted,
+    installed: report?.installed,
+    eips,
+    problems: report?.problems ?? snapshot.problems,
+    conflicts: (report?.conflicts ?? []).map(({ want, why, holder }) => ({
+      object: describe(want, names),
+      why: why.text,
+      holder: holder && describe(holder, names),
+    })),
+    failed: (report?.failed ?? []).map(({ change, why, message }) => ({
+      object: describe(changeObject(change), names),
+      why: why.text,
+      error: message,
+    })),
+    held: (report?.held ?? []).map(({ change, reason, until }) => ({
+      object: describe(changeObject(change), names),
+      reason,
+      until: until === undefined ? undefined : iso(until),
+    })),
+  };
+}
+
+function isSynced(report: Report | undefined, blind: Blind | undefined, snapshot: Snapshot): boolean {
+  return (
+    report !== undefined &&
+    blind === undefined &&
+    report.complete &&
+    snapshot.complete &&
+    report.failed.length === 0 &&
+    report.held.length === 0
+  );
+}
+
+/** One sentence, as systemctl status will show it. */
+function summary({ report, blind, snapshot }: Standing): string {
+  if (blind) return `cannot read the kernel: ${blind.error.message}`;
+  if (report === undefined) return 'starting';
+  const eips = report.installed.route;
+  const parts = [`${eips} routes over ${report.installed.nexthop} nexthops`];
+  const deaf = snapshot.feeds.filter(({ trouble }) => trouble !== undefined);
+  if (!snapshot.complete) parts.push('waiting for the first complete lists');
+  const [first] = deaf;
+  if (first) parts.push(`${deaf.map(({ resource }) => resource).join(', ')}: ${first.trouble}`);
+  const undone = report.failed.length;
+  if (undone > 0) parts.push(`${undone} refused by the kernel`);
+  if (report.held.length > 0) parts.push(`${report.held.length} held`);
+  if (report.conflicts.length > 0) parts.push(`${report.conflicts.length} in conflict`);
+  if (report.problems.length > 0) parts.push(`${report.problems.length} problems`);
+  return parts.join('; ');
+}
+
+function iso(ms: number): string {
+  return new Date(ms).toISOString();
+}

@@ -1,0 +1,152 @@
+import type { Endpoint, Node, Service } from '../model/cluster.ts';
+import { type Family, family, type Ip } from '../model/ip.ts';
+
+/** A node that may take an EIP's traffic. */
+export interface Carrier {
+  readonly node: string;
+  readonly ip: Ip;
+  /** 1..256; 1 unless nodes are weighed by their endpoints. */
+  readonly weight: number;
+}
+
+/** A node that can be a nexthop, with its first InternalIP of each family. */
+interface Candidate {
+  readonly ipv4: Ip | undefined;
+  readonly ipv6: Ip | undefined;
+}
+
+/** By name, in the order of the names. */
+export type Candidates = ReadonlyMap<string, Candidate>;
+
+/** The most a nexthop group takes: one byte on the wire, plus one. */
+const heaviest = 256;
+
+/**
+ * The nodes that Kubernetes lets a load balancer use. `Ready=False` alone is no reason to leave a node out: a
+ * kubelet that is cut off does not stop the dataplane.
+ */
+export function candidates(nodes: readonly Node[]): Candidates {
+  const able = nodes.filter((node) => barred(node) === undefined);
+  return new Map(
+    [...able]
+      .sort((a, b) => (a.name < b.name ? -1 : 1))
+      .map(({ name, addresses }) => [
+        name,
+        {
+          ipv4: addresses.find((ip) => family(ip) === 4),
+          ipv6: addresses.find((ip) => family(ip) === 6),
+        },
+      ]),
+  );
+}
+
+/** Why a node must not carry traffic, in words; undefined when it may. */
+function barred(node: Node): string | undefined {
+  if (node.deleting) return 'it is being deleted';
+  if (node.autoscalerDeletes) return 'the cluster autoscaler is about to delete it';
+  if (node.excludeLabel !== undefined && !parsesToFalse(node.excludeLabel)) {
+    return 'label node.kubernetes.io/exclude-from-external-load-balancers is set';
+  }
+  if (node.networkUnavailable) return 'its condition NetworkUnavailable is True';
+  return undefined;
+}
+
+/** The spellings of false that Kubernetes' own parser (Go's strconv.ParseBool) knows. */
+function parsesToFalse(text: string): boolean {
+  return ['0', 'f', 'F', 'false', 'FALSE', 'False'].includes(text);
+}
+
+/**
+ * The endpoints that take new connections: the ready ones; when there are none, those that are shutting down
+ * but still serve.
+ */
+function usable(endpoints: readonly Endpoint[]): readonly Endpoint[] {
+  const ready = endpoints.filter((endpoint) => endpoint.ready);
+  return ready.length > 0 ? ready : endpoints.filter((endpoint) => endpoint.serving);
+}
+
+/** How nodes are weighed against each other under Local; under Cluster they are always equal. */
+export type Weighing = 'equal' | 'endpoints';
+
+/**
+ * The nodes that may take a Service's traffic, sorted by name; empty when nobody can serve it. Each address
+ * comes once: a node that was made anew under another name may for a while be there twice.
+ *
+ * @param weighing 'endpoints': under Local, a node weighs as much as it has usable endpoints
+ */
+export function carriers(
+  service: Service,
+  nodes: Candidates,
+  of: Family,
+  weighing: Weighing,
+): readonly Carrier[] {
+  const local = service.externalTrafficPolicy === 'Local';
+  // What runs nowhere that we know of helps no node under Local, not even by being ready.
+  const known = local ? service.endpoints.filter(({ node }) => node !== undefined) : service.endpoints;
+  const endpoints = usable(known);
+  if (endpoints.length === 0) return [];
+  if (!local) return everyNode(nodes, of);
+  const chosen = new Map<Ip, Carrier>();
+  const counts = countByNode(endpoints);
+  for (const node of [...counts.keys()].sort()) {
+    const candidate = nodes.get(node);
+    const ip = of === 4 ? candidate?.ipv4 : candidate?.ipv6;
+    if (ip === undefined) continue;
+    const twin = chosen.get(ip);
+    const count = (counts.get(node) ?? 0) + (twin?.weight ?? 0);
+    const weight = weighing === 'endpoints' ? Math.min(count, heaviest) : 1;
+    chosen.set(ip, { node: twin?.node ?? node, ip, weight });
+  }
+  return [...chosen.values()];
+}
+
+/** Under Cluster every Service has the same carriers: one list for all keeps ten thousand EIPs cheap. */
+const everyNodeOf = new WeakMap<Candidates, Map<Family, readonly Carrier[]>>();
+
+function everyNode(nodes: Candidates, of: Family): readonly Carrier[] {
+  const known = everyNodeOf.get(nodes) ?? new Map<Family, readonly Carrier[]>();
+  everyNodeOf.set(nodes, known);
+  let list = known.get(of);
+  if (list === undefined) {
+    const all = new Map<Ip, Carrier>();
+    for (const [node, { ipv4, ipv6 }] of nodes) {
+      const ip = of === 4 ? ipv4 : ipv6;
+      if (ip !== undefined && !all.has(ip)) all.set(ip, { node, ip, weight: 1 });
+    }
+    list = [...all.values()];
+    known.set(of, list);
+  }
+  return list;
+}
+
+function countByNode(endpoints: readonly Endpoint[]): ReadonlyMap<string, number> {
+  const counts = new Map<string, number>();
+  for (const { node } of endpoints) {
+    if (node !== undefined) counts.set(node, (counts.get(node) ?? 0) + 1);
+  }
+  return counts;
+}
+
+/**
+ * The nodes that can serve every one of the lists; undefined when no node can.
+ *
+ * @param lists each sorted by node name, none empty
+ * @param weighing 'endpoints': their weights are added up
+ */
+export function shared(
+  lists: readonly (readonly Carrier[])[],
+  weighing: Weighing,
+): readonly Carrier[] | undefined {
+  const [first, ...others] = lists;
+  // The very same list keeps its identity: two Services under Cluster go where all others go.
+  if (first === undefined || others.every((other) => other === first)) return first;
+  const weights = others.map((other) => new Map(other.map(({ ip, weight }) => [ip, weight])));
+  const common: Carrier[] = [];
+  for (const carrier of first) {
+    const extra = weights.map((one) => one.get(carrier.ip)).filter((weight) => weight !== undefined);
+    if (extra.length < others.length) continue;
+    const sum = extra.reduce((total, weight) => total + weight, carrier.weight);
+    common.push(weighing === 'equal' ? carrier : { ...carrier, weight: Math.min(sum, heaviest) });
+  }
+  return common.length > 0 ? common : undefined;
+}

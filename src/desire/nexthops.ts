@@ -1,0 +1,94 @@
+import type { Ip } from '../model/ip.ts';
+import type { Listing } from '../model/listing.ts';
+import type { Nexthop } from '../model/object.ts';
+import type { Owner } from '../model/owner.ts';
+import type { Problem } from '../model/problem.ts';
+import type { Refusals } from '../model/want.ts';
+import type { Carrier } from './carriers.ts';
+import { Ids } from './ids.ts';
+
+/** The nexthops of all nodes in use. */
+export interface Nexthops {
+  /** By the node's address. A node that the kernel will not route to is not in it. */
+  readonly byIp: ReadonlyMap<Ip, { readonly nexthop: Nexthop; readonly node: string }>;
+  readonly problems: readonly Problem[];
+}
+
+/**
+ * One nexthop per node. What the dump holds already for the same address and interface keeps its id: the
+ * kernel is the only store of ids.
+ */
+export function nexthops(
+  lists: Iterable<readonly Carrier[]>,
+  lan: { readonly name: string; readonly index: number },
+  owner: Owner,
+  have: Listing,
+  refused: Refusals,
+): Nexthops {
+  const existing = new Map<Ip, Nexthop>();
+  for (const object of have.objects.values()) {
+    if (object.kind !== 'nexthop' || object.link !== lan.index) continue;
+    const twin = existing.get(object.via);
+    if (twin === undefined || object.id < twin.id) existing.set(object.via, object);
+  }
+  const ids = new Ids(owner.nexthopIds, have, refused);
+
+  const refusals = new Map<Ip, string>();
+  for (const { change, code, message } of refused.values()) {
+    // EEXIST is about the id, which somebody took since we looked; the node can have another one.
+    if (change.verb === 'add' && change.want.kind === 'nexthop' && code !== 'EEXIST')
+      refusals.set(change.want.via, message);
+  }
+  const own = new Set(have.links.flatMap(({ addresses }) => addresses.map(({ ip }) => ip)));
+
+  const byIp = new Map<Ip, { nexthop: Nexthop; node: string }>();
+  const problems: Problem[] = [];
+  const seen = new Set<Ip>();
+  for (const carriers of lists) {
+    for (const { ip, node } of carriers) {
+      if (seen.has(ip)) continue;
+      seen.add(ip);
+      if (own.has(ip)) {
+        problems.push(isGateway(node, ip));
+        continue;
+      }
+      const refusal = refusals.get(ip);
+      if (refusal !== undefined) {
+        problems.push(unreachable(node, ip, lan.name, refusal));
+        continue;
+      }
+      const nexthop = existing.get(ip) ?? {
+        kind: 'nexthop',
+        id: ids.take(),
+        protocol: owner.protocol,
+        via: ip,
+        link: lan.index,
+      };
+      byIp.set(ip, { nexthop, node });
+    }
+  }
+  return { byIp, problems };
+}
+
+/** Linux takes an IPv4 nexthop that is the host itself, and loses its packets; IPv6 refuses it. */
+function isGateway(node: string, ip: Ip): Problem {
+  return {
+    code: 'node-is-gateway',
+    severity: 'error',
+    subject: `node ${node}`,
+    message: `node ${node} (${ip}) is this gateway itself, which cannot be its own nexthop; it is left out`,
+    advice: 'run the gateway on a host that is no node of the cluster, or exclude the node by label',
+    node,
+  };
+}
+
+function unreachable(node: string, ip: Ip, lan: string, message: string): Problem {
+  return {
+    code: 'node-not-on-lan',
+    severity: 'error',
+    subject: `node ${node}`,
+    message: `node ${node} (${ip}) cannot be a nexthop on ${lan}: the kernel says ${message}`,
+    advice: `see that ${ip} is in a network of ${lan} (ip address show dev ${lan}), or exclude the node by label`,
+    node,
+  };
+}

@@ -1,0 +1,11 @@
+import type { Ip } from '../model/ip.ts';
+import type { Carrier } from './carriers.ts';
+
+/** One EIP and the nodes that take its traffic; and why, as far as the journal line. */
+export interface Path {
+  readonly eip: Ip;
+  /** `namespace/name` of the Services that hold the EIP, sorted. */
+  readonly services: readonly string[];
+  /** Sorted by node name, never empty. */
+  readonly carriers: readonly Carrier[];
+}

@@ -1,0 +1,102 @@
+import type { Gateway } from '../model/gateway.ts';
+import { anyPrefix, contains, family, type Ip, type Prefix } from '../model/ip.ts';
+import type { Listing } from '../model/listing.ts';
+import { type KernelObject, keyOf, type Link, type Route } from '../model/object.ts';
+import type { Owner } from '../model/owner.ts';
+import type { Problem } from '../model/problem.ts';
+import type { Refusals, Why } from '../model/want.ts';
+import type { Reserved } from './reserved.ts';
+
+/** Adds to what is wanted; the caller sees to it that no key comes twice. */
+export type Add = (object: KernelObject, why: Why) => void;
+
+/** Worse than any EIP's: a pool of single addresses has its unreachable route beside the EIP's own. */
+export const poolMetric = 1_000_000;
+
+/**
+ * An `unreachable` route per pool network: without it, a packet to an EIP that nobody serves bounces between
+ * the gateway and its upstream until its TTL ends.
+ */
+export function poolRoutes(gateway: Gateway, owner: Owner, taken: Reserved, add: Add): readonly Problem[] {
+  const problems: Problem[] = [];
+  for (const pool of gateway.pools) {
+    for (const prefix of pool.addresses) {
+      const inside = firstInside(prefix, taken);
+      if (inside === undefined) add(unreachable(prefix, gateway.table, owner), { text: `pool ${pool.name}` });
+      else problems.push(holdsReserved(pool.name, prefix, inside));
+    }
+  }
+  return problems;
+}
+
+/** The uplink's default routes, when they are ours to set. */
+export function defaultRoutes(
+  gateway: Gateway,
+  owner: Owner,
+  uplink: Link | undefined,
+  have: Listing,
+  refused: Refusals,
+  add: Add,
+): readonly Problem[] {
+  const problems: Problem[] = [];
+  for (const via of gateway.defaultRoutes) {
+    const version = family(via);
+    const route: Route = {
+      kind: 'route',
+      table: gateway.table,
+      dst: anyPrefix(version),
+      metric: version === 4 ? 0 : 1024,
+      protocol: owner.protocol,
+      type: 'unicast',
+      nhid: undefined,
+      hops: [{ via, link: uplink?.index, weight: 1 }],
+      src: undefined,
+    };
+    const why = { text: 'defaultRoute' };
+    const present = have.objects.get(keyOf(route));
+    const refusal = refused.get(keyOf(route));
+    if (refusal) problems.push(refusedDefault(via, gateway.uplink, refusal.message));
+    if (uplink !== undefined && refusal === undefined) add(route, why);
+    else if (present) add(present, why);
+  }
+  return problems;
+}
+
+function firstInside(prefix: Prefix, taken: Reserved): readonly [ip: Ip, holder: string] | undefined {
+  for (const entry of taken) if (contains(prefix, entry[0])) return entry;
+  return undefined;
+}
+
+function unreachable(dst: Prefix, table: number, owner: Owner): Route {
+  return {
+    kind: 'route',
+    table,
+    dst,
+    metric: poolMetric,
+    protocol: owner.protocol,
+    type: 'unreachable',
+    nhid: undefined,
+    hops: [],
+    src: undefined,
+  };
+}
+
+function holdsReserved(pool: string, prefix: Prefix, [ip, holder]: readonly [Ip, string]): Problem {
+  return {
+    code: 'pool-holds-reserved',
+    severity: 'error',
+    subject: `pool ${pool} ${prefix}`,
+    message: `pool ${pool}: ${prefix} holds ${ip}, the address of ${holder}; its unreachable route is left out, since it would cut that address off`,
+    advice: `write the pool as ranges that leave ${ip} out`,
+  };
+}
+
+function refusedDefault(via: Ip, uplink: string, message: string): Problem {
+  return {
+    code: 'default-route-refused',
+    severity: 'error',
+    subject: `default route via ${via}`,
+    message: `the default route via ${via} on ${uplink} was refused: the kernel says ${message}`,
+    advice: `see that ${via} is in a network of ${uplink} (ip address show dev ${uplink})`,
+  };
+}

@@ -1,0 +1,109 @@
+import type { Gateway } from '../model/gateway.ts';
+import { family } from '../model/ip.ts';
+import { sysctlName } from '../model/iproute.ts';
+import type { Listing } from '../model/listing.ts';
+import { keyOf, type Sysctl } from '../model/object.ts';
+import type { Problem } from '../model/problem.ts';
+import type { Add } from './plain-routes.ts';
+import { servesFamily } from './pools.ts';
+
+/** The kernel settings of a gateway. Interface names are single path parts, dots and all. */
+function gatewaySysctls(gateway: Gateway): readonly Sysctl[] {
+  const { lan, uplink } = gateway;
+  const hash = gateway.hash === 'ports' ? '1' : '0';
+  const values: [name: string, value: string][] = [];
+
+  values.push(
+    ['net/ipv4/ip_forward', '1'],
+    // The kernel uses the larger of `all` and the interface: 0 must stand in both.
+    ['net/ipv4/conf/all/rp_filter', '0'],
+    [`net/ipv4/conf/${lan}/rp_filter`, '0'],
+    [`net/ipv4/conf/${uplink}/rp_filter`, '0'],
+    // Else the gateway tells hosts on the LAN to send to the node by themselves.
+    ['net/ipv4/conf/all/send_redirects', '0'],
+    [`net/ipv4/conf/${lan}/send_redirects`, '0'],
+    ['net/ipv4/fib_multipath_hash_policy', hash],
+    ['net/ipv4/nexthop_compat_mode', gateway.nexthopCompat ? '1' : '0'],
+    ...neighbourTimers(gateway, 'ipv4'),
+  );
+  if (servesFamily(gateway, 6)) {
+    values.push(
+      // Per interface is not enough for IPv6.
+      ['net/ipv6/conf/all/forwarding', '1'],
+      ['net/ipv6/fib_multipath_hash_policy', hash],
+      ...neighbourTimers(gateway, 'ipv6'),
+    );
+  }
+  return values.map(([name, value]) => ({ kind: 'sysctl', name, value }));
+}
+
+function neighbourTimers(gateway: Gateway, ip: 'ipv4' | 'ipv6'): [name: string, value: string][] {
+  const folder = `net/${ip}/neigh/${gateway.lan}`;
+  const { reachableMs, delaySeconds, retransMs } = gateway.neighbour;
+  return [
+    [`${folder}/base_reachable_time_ms`, String(reachableMs)],
+    [`${folder}/delay_first_probe_time`, String(delaySeconds)],
+    [`${folder}/retrans_time_ms`, String(retransMs)],
+  ];
+}
+
+/**
+ * Wants every setting that this machine has, and tells of those that it has not.
+ *
+ * A missing interface has its own problem already; only what should be there whatever the interfaces is told.
+ */
+export function sysctls(gateway: Gateway, have: Listing, add: Add): readonly Problem[] {
+  const problems: Problem[] = [];
+  const names = new Set(have.links.map(({ name }) => name));
+  for (const sysctl of [...gatewaySysctls(gateway), ...advertisements(gateway, have)]) {
+    if (have.objects.has(keyOf(sysctl))) add(sysctl, { text: 'gateway settings' });
+    else if (interfaceGone(sysctl.name, names)) continue;
+    else problems.push(missing(sysctl.name));
+  }
+  return problems;
+}
+
+/** All paths that {@link sysctls} may want: what the kernel is asked to list. */
+export function sysctlNames(gateway: Gateway): readonly string[] {
+  return [...gatewaySysctls(gateway).map(({ name }) => name), acceptRa(gateway.uplink)];
+}
+
+/**
+ * Switching IPv6 forwarding on makes an interface with accept_ra=1 deaf to router advertisements and drops the
+ * default route it had from one; 2 keeps it as it was. A host that forwarded before us is left alone.
+ */
+function advertisements(gateway: Gateway, have: Listing): readonly Sysctl[] {
+  const name = acceptRa(gateway.uplink);
+  const own = gateway.defaultRoutes.some((via) => family(via) === 6);
+  if (own || !servesFamily(gateway, 6)) return [];
+  const before = (path: string): string | undefined => {
+    const present = have.objects.get(`sysctl ${path}`);
+    return have.formerSysctls.get(path) ?? (present?.kind === 'sysctl' ? present.value : undefined);
+  };
+  return before(ipv6Forwarding) === '0' && before(name) === '1' ? [{ kind: 'sysctl', name, value: '2' }] : [];
+}
+
+function acceptRa(uplink: string): string {
+  return `net/ipv6/conf/${uplink}/accept_ra`;
+}
+
+const ipv6Forwarding = 'net/ipv6/conf/all/forwarding';
+
+function interfaceGone(name: string, links: ReadonlySet<string>): boolean {
+  const [, , folder, link] = name.split('/');
+  return (
+    (folder === 'conf' || folder === 'neigh') && link !== undefined && link !== 'all' && !links.has(link)
+  );
+}
+
+function missing(name: string): Problem {
+  return {
+    code: 'sysctl-missing',
+    severity: 'error',
+    subject: `sysctl ${sysctlName(name)}`,
+    message: `this kernel has no ${sysctlName(name)} (/proc/sys/${name})`,
+    advice: name.startsWith('net/ipv6/')
+      ? 'IPv6 is switched off on this machine (ipv6.disable=1): enable it, or take the IPv6 networks out of the pools'
+      : 'eiproute needs Linux 5.10 or newer',
+  };
+}

@@ -1,0 +1,97 @@
+import { type Logger, pino, stdSerializers, stdTimeFunctions } from 'pino';
+
+/** `log.info({ facts }, 'few fixed words')`; one record is one line, whatever the facts hold. */
+export type Log = Logger;
+
+export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
+
+/** auto: pretty on a terminal, JSON elsewhere. */
+export type LogFormat = 'auto' | 'pretty' | 'json';
+
+export interface LogOptions {
+  readonly level: LogLevel;
+  readonly format: LogFormat;
+  /** stderr: stdout belongs to what commands print. */
+  readonly stream: LogStream;
+  /** For colours: none with NO_COLOR, none on a dumb terminal. */
+  readonly env: { readonly NO_COLOR?: string | undefined; readonly TERM?: string | undefined };
+}
+
+interface LogStream {
+  write(text: string): unknown;
+  readonly isTTY?: boolean;
+}
+
+export function createLog(options: LogOptions): Log {
+  return pino(
+    {
+      level: options.level,
+      base: null,
+      timestamp: stdTimeFunctions.isoTime,
+      formatters: { level: (label) => ({ level: label }) },
+      serializers: { err: stdSerializers.err, error: stdSerializers.err, cause: stdSerializers.err },
+    },
+    { write: sink(options) },
+  );
+}
+
+/** Takes pino's JSON line. Every record of the program passes here: another output is another sink. */
+type Sink = (line: string) => void;
+
+function sink({ format, stream, env }: LogOptions): Sink {
+  const terminal = stream.isTTY === true;
+  if (format === 'json' || (format === 'auto' && !terminal)) return (line) => stream.write(line);
+  const colours = terminal && !env.NO_COLOR && env.TERM !== 'dumb';
+  const paint = colours ? (code: string, text: string) => `\u001b[${code}m${text}\u001b[0m` : plain;
+  return (line) => stream.write(`${prettyLine(line, paint)}\n`);
+}
+
+type Paint = (code: string, text: string) => string;
+
+function plain(_code: string, text: string): string {
+  return text;
+}
+
+const codes: ReadonlyMap<string, string> = new Map([
+  ['debug', '2'],
+  ['info', '32'],
+  ['warn', '33'],
+  ['error', '31'],
+  ['fatal', '1;31'],
+]);
+
+/** `09:46:12.345 info  round done=3 failed=0 ms=12`, in local time. */
+function prettyLine(line: string, paint: Paint): string {
+  const record: unknown = JSON.parse(line);
+  if (typeof record !== 'object' || record === null) return line.trimEnd();
+  const { time, level, msg, ...facts } = Object.assign({ time: '', level: '', msg: '' }, record);
+  const words = [
+    paint('2', clock(String(time))),
+    paint(codes.get(String(level)) ?? '0', String(level).padEnd(5)),
+    bare(String(msg)),
+  ];
+  for (const [key, value] of Object.entries(facts))
+    words.push(`${paint('2', `${bare(key)}=`)}${fact(value)}`);
+  return words.join(' ');
+}
+
+function clock(iso: string): string {
+  const time = new Date(iso);
+  const two = (count: number): string => String(count).padStart(2, '0');
+  const ms = String(time.getMilliseconds()).padStart(3, '0');
+  return `${two(time.getHours())}:${two(time.getMinutes())}:${two(time.getSeconds())}.${ms}`;
+}
+
+function fact(value: unknown): string {
+  if (typeof value === 'string') return /^[\w.:/@%+,-]+$/.test(value) ? value : bare(JSON.stringify(value));
+  // A serialised error: its stack has many lines, and is in the JSON format for who needs it.
+  if (typeof value === 'object' && value !== null && 'stack' in value && 'message' in value) {
+    return bare(JSON.stringify(value.message));
+  }
+  return bare(JSON.stringify(value));
+}
+
+/** Names and messages come from strangers; a control character in them must not reach the terminal. */
+function bare(text: string): string {
+  return text.replace(/[\p{Cc}\u2028\u2029]/gu, '?');
+}

@@ -1,0 +1,34 @@
+import { Stopped } from './cli/cli.ts';
+import { ending } from './cli/ending.ts';
+import { exit } from './cli/exit.ts';
+import { runProgram } from './cli/program.ts';
+
+const stop = new AbortController();
+// Once: who asks a second time gets the signal's own effect.
+for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => stop.abort(new Stopped(name)));
+
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  // `eiproute plan | head`: the reader has what it wanted.
+  if (error.code === 'EPIPE') process.exit();
+  process.stderr.write(`eiproute: cannot write to stdout: ${error.message}\n`);
+  process.exit(exit.failed);
+});
+process.stderr.on('error', () => {
+  // There is nobody left to tell; what the program is doing matters more than what it says about it.
+});
+
+function bug(error: unknown): void {
+  const { code, text } = ending(error, stop.signal);
+  process.stderr.write(text);
+  process.exit(code);
+}
+process.on('uncaughtException', bug);
+process.on('unhandledRejection', bug);
+
+process.exitCode = await runProgram(process.argv.slice(2), {
+  env: process.env,
+  cwd: process.cwd(),
+  signal: stop.signal,
+  stdout: process.stdout,
+  stderr: process.stderr,
+});

@@ -1,0 +1,169 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { KernelError } from '../kernel/kernel.ts';
+import type { Pace } from '../model/pace.ts';
+import { backoff } from './backoff.ts';
+import type { Look, Reconciler, Role } from './reconciler.ts';
+import type { Reason, Report } from './report.ts';
+import type { Wake } from './wake.ts';
+
+/** The kernel could not be read; nothing was changed, and the loop goes on by itself. */
+export interface Blind {
+  readonly error: KernelError;
+  /** Rounds in a row that ended so. */
+  readonly failures: number;
+  /** ms until the next try */
+  readonly retryIn: number;
+}
+
+export interface LoopOptions {
+  readonly reconciler: Pick<Reconciler, 'round'>;
+  readonly wake: Wake;
+  /** Asked anew in each round, since a reload changes both. */
+  readonly role: () => Role;
+  readonly pace: () => Pace;
+  /** ms; must never run backwards */
+  readonly clock: () => number;
+}
+
+/**
+ * Reading the kernel may take this share of the time at most: while foreign programs never rest, hints pile up
+ * for four times as long as the last dump took, and are one.
+ */
+const lookShare = 0.2;
+
+/** Hints that are kept to say why a round was due. */
+const mostReasons = 16;
+
+/**
+ * Rounds without end: one at the start, then after each poke, at each resync and after each failure. Every
+ * debounce, resync and retry of the program is here.
+ */
+export async function* rounds(options: LoopOptions, signal: AbortSignal): AsyncGenerator<Report | Blind> {
+  const { reconciler, wake, role, pace, clock } = options;
+  const timetable = new Timetable(clock());
+  while (true) {
+    const { reasons, look } = await next(timetable, wake, pace, clock, signal);
+    const start = clock();
+    let result: Report | Blind;
+    let failed: boolean;
+    try {
+      result = await reconciler.round(role(), reasons, look, signal);
+      failed = result.failed.length > 0;
+      timetable.again = result.again ?? Number.POSITIVE_INFINITY;
+    } catch (error) {
+      // The rest is a bug: it ends the program, and the kernel holds the state.
+      if (!(error instanceof KernelError)) throw error;
+      failed = true;
+      // The retry looks anew, and then knows what waits.
+      timetable.again = Number.POSITIVE_INFINITY;
+      result = { error, failures: timetable.failures + 1, retryIn: 0 };
+    }
+    const retryIn = timetable.end(start, clock(), look, failed, pace());
+    yield 'error' in result ? { ...result, retryIn } : result;
+  }
+}
+
+/** Waits for the next round, and tells why it is due. */
+async function next(
+  timetable: Timetable,
+  wake: Wake,
+  pace: () => Pace,
+  clock: () => number,
+  signal: AbortSignal,
+): Promise<{ readonly reasons: readonly Reason[]; readonly look: Look }> {
+  while (true) {
+    const poked = await wake.wait(timetable.earliest() - clock(), signal);
+    // The first change after a rest is not kept waiting; what follows on its heels is one round.
+    const pause = timetable.ended + pace().settle - clock();
+    if (poked && pause > 0) await sleep(pause, undefined, { signal });
+    const due = timetable.due(wake.take(), clock());
+    if (due.reasons.length > 0) return due;
+  }
+}
+
+/** What is due when; all times in ms of the clock. */
+class Timetable {
+  again = Number.POSITIVE_INFINITY;
+  failures = 0;
+  /** When the last round was over. */
+  ended = Number.NEGATIVE_INFINITY;
+  #resync: number;
+  #retry = Number.POSITIVE_INFINITY;
+  /** No dump for a hint before this. */
+  #rest: number;
+  #hints: Reason[] = [];
+  #started = false;
+
+  constructor(now: number) {
+    this.#resync = now;
+    this.#rest = now;
+  }
+
+  earliest(): number {
+    const hints = this.#hints.length > 0 ? this.#rest : Number.POSITIVE_INFINITY;
+    return Math.min(this.again, this.#resync, this.#retry, hints);
+  }
+
+  due(poked: readonly Reason[], now: number): { readonly reasons: readonly Reason[]; readonly look: Look } {
+    const reasons = poked.filter((reason) => !isHint(reason));
+    // A storm says the same thing again and again.
+    this.#hints = [...this.#hints, ...poked.filter(isHint)].slice(0, mostReasons);
+    let look: Look = reasons.some(({ kind }) => kind === 'config' || kind === 'operator') ? 'dump' : 'memory';
+    if (this.#hints.length > 0 && now >= this.#rest) {
+      reasons.push(...this.#hints);
+      look = 'dump';
+    }
+    if (now >= this.#resync) {
+      reasons.push(this.#started ? { kind: 'resync', text: 'resync' } : { kind: 'start', text: 'start' });
+      look = 'dump';
+    }
+    if (now >= this.#retry) {
+      reasons.push({ kind: 'retry', text: 'retry after a failure' });
+      look = 'dump';
+    }
+    if (now >= this.again) reasons.push({ kind: 'waited', text: 'a hold is over' });
+    if (look === 'dump') this.#hints = [];
+    return { reasons, look };
+  }
+
+  /** @returns ms until the retry; Infinity when there is none */
+  end(start: number, now: number, look: Look, failed: boolean, pace: Pace): number {
+    this.#started = true;
+    this.ended = now;
+    if (look === 'dump') {
+      this.#resync = now + pace.resync;
+      this.#rest = now + (now - start) * (1 / lookShare - 1);
+    }
+    // A round that trusts its memory does not try again what was refused: it neither proves nor ends a failure.
+    if (look === 'dump' || (failed && this.#retry === Number.POSITIVE_INFINITY)) {
+      this.failures = failed ? this.failures + 1 : 0;
+      const wait = backoff(Math.max(1, this.failures), pace.retryFirst, pace.retryLongest, Math.random());
+      this.#retry = failed ? now + wait : Number.POSITIVE_INFINITY;
+    }
+    return this.#retry - now;
+  }
+}
+
+function isHint({ kind }: Reason): boolean {
+  switch (kind) {
+    case 'link':
+    case 'address':
+    case 'route':
+    case 'nexthop':
+    case 'rule':
+    case 'neighbour':
+    case 'netconf':
+    case 'overrun':
+      return true;
+    case 'start':
+    case 'cluster':
+    case 'config':
+    case 'resync':
+    case 'retry':
+    case 'waited':
+    case 'operator':
+      return false;
+    default:
+      return kind satisfies never;
+  }
+}

@@ -1,0 +1,67 @@
+import type { Listing } from '../model/listing.ts';
+import { type Change, equal, type KernelObject, type Key, keyOf, type Link } from '../model/object.ts';
+import type { Wanted } from '../model/want.ts';
+
+/**
+ * What we believe to be in the kernel: the last listing, kept current by the kernel's answers to our own
+ * writes. Every new look replaces it.
+ */
+export class Picture implements Listing {
+  readonly objects: Map<Key, KernelObject>;
+  readonly foreignIds: ReadonlySet<number>;
+  readonly links: readonly Link[];
+  readonly formerSysctls: Map<string, string>;
+  /** How many of the objects are sysctls: they come and go only with a new look. */
+  readonly sysctls: number;
+  /**
+   * What was last compared with this picture, and what of it did not stand. The rest still stands: nothing is
+   * taken out of a picture but what is not wanted any more.
+   */
+  met: { readonly want: readonly Wanted[]; readonly unmet: ReadonlySet<Wanted> } | undefined;
+
+  constructor(listing: Listing) {
+    this.objects = new Map(listing.objects);
+    this.foreignIds = listing.foreignIds;
+    this.links = listing.links;
+    this.formerSysctls = new Map(listing.formerSysctls);
+    let sysctls = 0;
+    for (const { kind } of this.objects.values()) if (kind === 'sysctl') sysctls += 1;
+    this.sysctls = sysctls;
+  }
+
+  /** The kernel has acknowledged the change. */
+  acknowledge(change: Change): void {
+    const object = change.verb === 'delete' ? change.have : change.want;
+    const key = keyOf(object);
+    if (object.kind === 'sysctl') this.#acknowledgeSysctl(change, key);
+    else if (change.verb === 'delete') this.objects.delete(key);
+    else this.objects.set(key, object);
+  }
+
+  #acknowledgeSysctl(change: Change, key: Key): void {
+    if (change.verb !== 'delete') {
+      if (change.want.kind !== 'sysctl') return;
+      const before = this.objects.get(key);
+      if (before?.kind === 'sysctl' && !this.formerSysctls.has(before.name)) {
+        this.formerSysctls.set(before.name, before.value);
+      }
+      this.objects.set(key, change.want);
+      return;
+    }
+    if (change.have.kind !== 'sysctl') return;
+    const { name } = change.have;
+    const former = this.formerSysctls.get(name);
+    this.formerSysctls.delete(name);
+    if (former !== undefined) this.objects.set(key, { kind: 'sysctl', name, value: former });
+  }
+
+  /** Keys of what we believed in and a new listing shows otherwise: somebody else was at work. */
+  disturbed(listing: Listing): readonly Key[] {
+    const keys: Key[] = [];
+    for (const [key, object] of this.objects) {
+      const now = listing.objects.get(key);
+      if (now === undefined || !equal(now, object)) keys.push(key);
+    }
+    return keys;
+  }
+}

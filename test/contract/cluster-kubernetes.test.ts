@@ -1,0 +1,407 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import { kubernetesCluster } from '../../src/cluster/kubernetes.ts';
+import { defaultPace, type ReflectorPace } from '../../src/cluster/reflector.ts';
+import { type JsonObject, textAt } from '../../src/demo/api/json.ts';
+import { kinds } from '../../src/demo/api/kinds.ts';
+import { nameOf, namespaceOf } from '../../src/demo/api/objects.ts';
+import { type ApiServer, startApiServer } from '../../src/demo/api-server.ts';
+import { rawNode, rawService, rawSlice } from '../unit/cluster/objects.ts';
+import { clusterContract, type Stage } from './cluster-suite.ts';
+import { troubles, until } from './until.ts';
+
+const quick: ReflectorPace = {
+  ...defaultPace,
+  page: 2,
+  settled: 20,
+  first: 4,
+  longest: 16,
+  silence: 60,
+  listSilence: 2000,
+};
+const plurals = ['services', 'endpointslices', 'nodes'];
+
+interface ApiStage extends Stage {
+  readonly server: ApiServer;
+  readonly folder: string;
+  /** Resolves when all three watches are open. */
+  watched(): Promise<void>;
+}
+
+function late(): AbortSignal {
+  return AbortSignal.timeout(5000);
+}
+
+function json(object: object): JsonObject {
+  return JSON.parse(JSON.stringify(object));
+}
+
+function kindOf(object: JsonObject) {
+  const name = textAt(object, 'kind');
+  const kind = kinds.find((each) => each.kind === name);
+  if (kind === undefined) throw new Error(`no kind ${name}`);
+  return kind;
+}
+
+async function stage(
+  world: readonly object[],
+  pace: Partial<ReflectorPace> = {},
+  prepare: (server: ApiServer) => void = () => {},
+  user?: (folder: string, server: ApiServer) => Promise<JsonObject>,
+  protocol: 'h2' | 'http/1.1' = 'h2',
+): Promise<ApiStage> {
+  const folder = await mkdtemp(join(tmpdir(), 'eiproute-kubernetes-'));
+  const server = await startApiServer({ protocol });
+  for (const object of world) server.put(json(object));
+  prepare(server);
+  const kubeconfig = join(folder, 'kubeconfig');
+  await writeFile(kubeconfig, server.kubeconfig(await user?.(folder, server)));
+  const cluster = kubernetesCluster({ kubeconfig, context: undefined }, { ...quick, ...pace });
+  return {
+    cluster,
+    server,
+    folder,
+    watched: () => server.watched(plurals, 1, late()),
+    set: async (...objects) => {
+      for (const object of objects) server.put(json(object));
+    },
+    delete: async (...objects) => {
+      for (const object of objects.map(json)) {
+        server.objects.delete(kindOf(object), namespaceOf(object), nameOf(object));
+      }
+    },
+    async [Symbol.asyncDispose]() {
+      await cluster[Symbol.asyncDispose]();
+      await server[Symbol.asyncDispose]();
+      await rm(folder, { recursive: true });
+    },
+  };
+}
+
+clusterContract('Kubernetes', (world) => stage(world));
+clusterContract('Kubernetes over HTTP/1.1', (world) => stage(world, {}, undefined, undefined, 'http/1.1'));
+
+const small = [
+  rawNode('n1'),
+  rawNode('n2'),
+  rawNode('n3'),
+  rawService('web'),
+  rawSlice('web', [{ ip: '10.1.0.1' }]),
+];
+const names = (list: readonly { readonly name: string }[]): string[] => list.map(({ name }) => name);
+
+describe('the Kubernetes cluster', () => {
+  it('speaks HTTP/2 over one connection for all three resources, and says who it is', async () => {
+    await using it = await stage(small);
+    await it.watched();
+    const watches = it.server.seen.filter(({ target }) => target.includes('watch=true'));
+    expect(watches.map(({ agent, version }) => `${agent} ${version}`)).to.deep.equal([
+      'eiproute 2.0',
+      'eiproute 2.0',
+      'eiproute 2.0',
+    ]);
+    expect(it.server.connections).to.equal(1);
+  });
+
+  it('is not complete before the first list of every resource is in', async () => {
+    await using it = await stage(small, {}, ({ faults }) => faults.forbid('list', 'nodes'));
+    const snapshot = await until(
+      it.cluster,
+      (now) => now.feeds.filter(({ synced }) => synced).length === 2 && troubles(now) !== '\n\n',
+    );
+    expect(snapshot.complete).to.equal(false);
+    expect(snapshot.services).to.have.length(1);
+  });
+
+  it('says what the server says to a 403, and which rule is missing, and recovers', async () => {
+    await using it = await stage(small, {}, ({ faults }) => faults.forbid('list', 'endpointslices'));
+    const refused = await until(it.cluster, (now) => troubles(now).includes('403'));
+    expect(refused.feeds[1]?.trouble).to.equal(
+      'HTTP 403: endpointslices.discovery.k8s.io is forbidden: User "eiproute" cannot list resource "endpointslices" in API group "discovery.k8s.io" at the cluster scope; its ClusterRole needs the rule { apiGroups: ["discovery.k8s.io"], resources: ["endpointslices"], verbs: ["list", "watch"] }',
+    );
+    it.server.faults.allow('list', 'endpointslices');
+    await until(it.cluster, ({ complete }) => complete);
+  });
+
+  it('relists without a flap when the history is compacted away in mid-stream (410)', async () => {
+    await using it = await stage(small);
+    const before = await until(it.cluster, ({ complete }) => complete);
+    await it.watched();
+    const seen: string[][] = [];
+    const stop = new AbortController();
+    const looking = (async () => {
+      for await (const _ of it.cluster.changes(stop.signal)) seen.push(names(it.cluster.snapshot().nodes));
+    })();
+    // While no watch is open, things change and history goes.
+    it.server.faults.refuse({ status: 503 }, 3, /watch=true/);
+    it.server.breakWatches();
+    it.server.put(json(rawNode('n4')));
+    it.server.objects.delete(kindOf(json(rawNode('n1'))), '', 'n1');
+    it.server.objects.compact();
+    const after = await until(it.cluster, ({ nodes }) => nodes.length === 3 && nodes[2]?.name === 'n4');
+    expect(names(after.nodes)).to.deep.equal(['n2', 'n3', 'n4']);
+    expect(after.nodes[0]).to.equal(before.nodes[1]);
+    expect(after.services).to.equal(before.services);
+    stop.abort();
+    await looking;
+    const flaps = seen.filter((list) => list.join() !== 'n1,n2,n3' && list.join() !== 'n2,n3,n4');
+    expect(flaps).to.deep.equal([]);
+  });
+
+  it('starts over when the pages of a list expire between two of them', async () => {
+    await using it = await stage(small, {}, ({ faults }) => {
+      faults.refuse(
+        { status: 410, message: 'The provided continue parameter is too old' },
+        1,
+        /nodes.*continue=/,
+      );
+    });
+    const { nodes } = await until(it.cluster, ({ complete }) => complete);
+    expect(names(nodes)).to.deep.equal(['n1', 'n2', 'n3']);
+    expect(it.server.seen.filter(({ target }) => /nodes\?limit=2$/.test(target))).to.have.length(2);
+  });
+
+  it('resumes torn watches without a new list and misses nothing', async () => {
+    await using it = await stage(small);
+    await until(it.cluster, ({ complete }) => complete);
+    await it.watched();
+    const lists = () => it.server.seen.filter(({ target }) => target.includes('limit=')).length;
+    const before = lists();
+    it.server.breakWatches();
+    it.server.put(json(rawNode('n4')));
+    await until(it.cluster, ({ nodes }) => nodes.length === 4);
+    expect(lists()).to.equal(before);
+  });
+
+  it('resumes after an event that was cut off in the middle', async () => {
+    await using it = await stage(small);
+    await until(it.cluster, ({ complete }) => complete);
+    await it.watched();
+    it.server.injectIntoWatches('nodes', '{"type":"ADDED","object":{"metadata":{"name":"ha');
+    it.server.breakWatches();
+    it.server.put(json(rawNode('n4')));
+    const { nodes } = await until(it.cluster, (now) => now.nodes.length === 4);
+    expect(names(nodes)).to.deep.equal(['n1', 'n2', 'n3', 'n4']);
+  });
+
+  it('resumes after lines that are no JSON', async () => {
+    await using it = await stage(small);
+    await until(it.cluster, ({ complete }) => complete);
+    await it.watched();
+    it.server.injectIntoWatches('nodes', '<html>504 Gateway Time-out</html>\n');
+    it.server.put(json(rawNode('n4')));
+    await until(it.cluster, ({ nodes }) => nodes.length === 4);
+  });
+
+  it('skips garbage objects, says so once, and works on', async () => {
+    await using it = await stage(small);
+    await until(it.cluster, ({ complete }) => complete);
+    await it.watched();
+    it.server.injectIntoWatches('services', '{"type":"ADDED","object":{"metadata":{"name":7}}}\n');
+    it.server.put(json(rawService('new')));
+    const { services, problems } = await until(it.cluster, (now) => now.services.length === 2);
+    expect(names(services)).to.deep.equal(['new', 'web']);
+    expect(problems.map(({ code, subject }) => `${code} ${subject}`)).to.deep.equal([
+      'object-unreadable Service without a name',
+    ]);
+  });
+
+  it('survives error events inside a stream', async () => {
+    await using it = await stage(small);
+    await until(it.cluster, ({ complete }) => complete);
+    await it.watched();
+    const status = { kind: 'Status', code: 500, message: 'etcdserver: leader changed' };
+    it.server.injectIntoWatches('nodes', `${JSON.stringify({ type: 'ERROR', object: status })}\n`);
+    it.server.put(json(rawNode('n4')));
+    await until(it.cluster, ({ nodes }) => nodes.length === 4);
+  });
+
+  it('leaves the connection of a watch that fell silent', async () => {
+    await using it = await stage(small, { watchSeconds: [1, 1], silence: -900 });
+    await until(it.cluster, ({ complete }) => complete);
+    await it.watched();
+    it.server.muteWatches();
+    it.server.put(json(rawNode('n4')));
+    await until(it.cluster, ({ nodes }) => nodes.length === 4);
+    const watches = it.server.seen.filter(({ target }) => /nodes\?watch/.test(target));
+    expect(watches[0]?.connection).to.equal(1);
+    expect(watches.at(-1)?.connection).to.be.greaterThan(1);
+  });
+
+  it('leaves a silent server and connects anew', async () => {
+    await using it = await stage(small, { watchSeconds: [1, 1], silence: -900, listSilence: 100 });
+    await until(it.cluster, ({ complete }) => complete);
+    it.server.beSilent(true);
+    it.server.put(json(rawNode('n4')));
+    await until(it.cluster, (now) => troubles(now).includes('silent for'));
+    expect(it.cluster.snapshot().nodes).to.have.length(3);
+    it.server.beSilent(false);
+    await until(it.cluster, ({ nodes }) => nodes.length === 4);
+    await until(it.cluster, (now) => troubles(now).trim() === '');
+  });
+
+  it('obeys Retry-After on a 429', async () => {
+    const asked = Date.now();
+    await using it = await stage(small, {}, ({ faults }) => {
+      faults.refuse({ status: 429, message: 'too many requests', retryAfter: 1 }, 1, /nodes\?limit/);
+    });
+    await until(it.cluster, ({ complete }) => complete);
+    expect(Date.now() - asked).to.be.at.least(1000);
+  });
+
+  it('keeps everything while the API server is down, and catches up when it is back', async () => {
+    await using it = await stage(small);
+    const before = await until(it.cluster, ({ complete }) => complete);
+    await it.watched();
+    await it.server.stop();
+    const down = await until(it.cluster, ({ feeds }) => feeds.every(({ trouble }) => trouble !== undefined));
+    expect(troubles(down)).to.match(/ECONNREFUSED/);
+    expect(down.complete).to.equal(true);
+    expect(down.services).to.equal(before.services);
+    it.server.put(json(rawNode('n4')));
+    await it.server.start();
+    await until(it.cluster, (now) => now.nodes.length === 4 && troubles(now).trim() === '');
+  });
+
+  it('reads a rotated token file after a 401', async () => {
+    let tokenFile = '';
+    await using it = await stage(small, {}, undefined, async (folder, server) => {
+      tokenFile = join(folder, 'token');
+      await writeFile(tokenFile, `${server.token}\n`);
+      // Relative to the kubeconfig, as kubectl takes it.
+      return { tokenFile: 'token' };
+    });
+    await until(it.cluster, ({ complete }) => complete);
+    await it.watched();
+    it.server.accept('second');
+    it.server.breakWatches();
+    const refused = await until(it.cluster, (now) => troubles(now).includes('401'));
+    expect(refused.nodes).to.have.length(3);
+    await writeFile(tokenFile, 'second\n');
+    it.server.put(json(rawNode('n4')));
+    await until(it.cluster, (now) => now.nodes.length === 4 && troubles(now).trim() === '');
+  });
+
+  it('asks an exec plugin again after a 401, although its token had no end', async () => {
+    let token = '';
+    await using it = await stage(small, {}, undefined, async (folder, server) => {
+      token = join(folder, 'token');
+      await writeFile(token, server.token);
+      const script = `printf '{"kind":"ExecCredential","status":{"token":"%s"}}' "$(cat ${token})"`;
+      const exec = { apiVersion: 'client.authentication.k8s.io/v1', command: 'sh', args: ['-c', script] };
+      return { exec };
+    });
+    await until(it.cluster, ({ complete }) => complete);
+    await it.watched();
+    await writeFile(token, 'second');
+    it.server.accept('second');
+    it.server.breakWatches();
+    it.server.put(json(rawNode('n4')));
+    await until(it.cluster, ({ nodes }) => nodes.length === 4);
+  });
+
+  it('delivers an empty list from a recovering server as it is', async () => {
+    await using it = await stage(small);
+    await until(it.cluster, ({ complete }) => complete);
+    await it.watched();
+    it.server.objects.forget(kindOf({ kind: 'Node' }));
+    it.server.breakWatches();
+    const { nodes, complete } = await until(it.cluster, (now) => now.nodes.length === 0);
+    expect({ nodes, complete }).to.deep.equal({ nodes: [], complete: true });
+  });
+
+  it('tells what is wrong with the certificate of another server', async () => {
+    await using other = await startApiServer();
+    await using it = await stage(small);
+    const wrong = it.server.kubeconfig().replace(it.server.url, other.url);
+    const kubeconfig = join(it.folder, 'wrong');
+    await writeFile(kubeconfig, wrong);
+    await using cluster = kubernetesCluster({ kubeconfig, context: undefined }, quick);
+    const { feeds } = await until(cluster, (now) => troubles(now) !== '\n\n');
+    expect(feeds.map(({ trouble }) => trouble).join()).to.match(/compare certificate-authority and server/);
+  });
+
+  const wrong: readonly { name: string; edit: (text: string) => string; says: RegExp }[] = [
+    { name: 'is no YAML', edit: () => 'a: [', says: /kubeconfig \S+ can not be used: .*kubectl accepts/ },
+    { name: 'is empty', edit: () => '', says: /can not be used|has no current-context/ },
+    {
+      name: 'has no server',
+      edit: (text) => text.replace(/server: .*/, 'x: y'),
+      says: /clusters\[0\].cluster.server/,
+    },
+    {
+      name: 'names a context that is not there',
+      edit: (text) => text.replace(/current-context: .*/, 'current-context: prod'),
+      says: /has no context "prod"; it has "eiproute-demo"; set "context"/,
+    },
+    {
+      name: 'has a server that is no URL',
+      edit: (text) => text.replace('https://', ''),
+      says: /which is no URL/,
+    },
+    {
+      name: 'uses http',
+      edit: (text) => text.replace('https://', 'http://'),
+      says: /HTTP protocol is not allowed/,
+    },
+    {
+      name: 'has a certificate authority that is none',
+      edit: (text) =>
+        text.replace(/certificate-authority-data: \S+/, 'certificate-authority-data: bm9uc2Vuc2U='),
+      says: /certificate/,
+    },
+    {
+      name: 'names a token file that is not there',
+      edit: (text) => text.replace(/token: .*/, 'tokenFile: none'),
+      says: /no credentials for user "eiproute-demo": ENOENT/,
+    },
+    {
+      name: 'names an exec plugin that is not there',
+      edit: (text) =>
+        text.replace(
+          /token: .*/,
+          'exec: { apiVersion: client.authentication.k8s.io/v1, command: eip-no-such }',
+        ),
+      says: /no credentials for user "eiproute-demo": spawn eip-no-such ENOENT/,
+    },
+  ];
+  for (const { name, edit, says } of wrong) {
+    it(`says what is wrong with a kubeconfig that ${name}, and takes it when it is right`, async () => {
+      await using it = await stage(small);
+      const kubeconfig = join(it.folder, 'broken');
+      await writeFile(kubeconfig, edit(it.server.kubeconfig()));
+      await using cluster = kubernetesCluster({ kubeconfig, context: undefined }, quick);
+      await until(cluster, (now) => says.test(troubles(now)));
+      await writeFile(kubeconfig, it.server.kubeconfig());
+      await until(cluster, ({ complete }) => complete);
+    });
+  }
+
+  it('resumes torn watches over HTTP/1.1 as well', async () => {
+    await using it = await stage(small, {}, undefined, undefined, 'http/1.1');
+    await until(it.cluster, ({ complete }) => complete);
+    await it.watched();
+    it.server.injectIntoWatches('nodes', '{"type":"ADD');
+    it.server.breakWatches();
+    it.server.put(json(rawNode('n4')));
+    await until(it.cluster, ({ nodes }) => nodes.length === 4);
+    expect(it.server.seen.at(-1)?.version).to.equal('1.1');
+  });
+
+  it('stops at once, even while an exec plugin hangs', async () => {
+    const started = Date.now();
+    const it = await stage(small, {}, undefined, async () => ({
+      exec: { apiVersion: 'client.authentication.k8s.io/v1', command: 'sleep', args: ['2'] },
+    }));
+    await it[Symbol.asyncDispose]();
+    expect(Date.now() - started).to.be.below(1500);
+  });
+
+  it('stops at once, even while the server is silent', async () => {
+    const it = await stage(small, {}, (server) => server.beSilent(true));
+    await it.server.asked(/limit/, 3, late());
+    await it[Symbol.asyncDispose]();
+  });
+});

@@ -1,0 +1,37 @@
+import { expect } from 'chai';
+import { memoryCluster } from '../../src/cluster/memory.ts';
+import { rawNode, rawService } from '../unit/cluster/objects.ts';
+import { clusterContract } from './cluster-suite.ts';
+
+clusterContract('memory', async (world) => {
+  const cluster = memoryCluster();
+  cluster.set(...world);
+  cluster.complete();
+  return {
+    cluster,
+    set: async (...objects) => cluster.set(...objects),
+    delete: async (...objects) => cluster.delete(...objects),
+    [Symbol.asyncDispose]: () => cluster[Symbol.asyncDispose](),
+  };
+});
+
+describe('the memory cluster', () => {
+  it('is complete and in trouble when told so', () => {
+    const cluster = memoryCluster(() => 7);
+    cluster.set(rawNode('n1'), rawService('web'));
+    expect(cluster.snapshot().complete).to.equal(false);
+    cluster.complete();
+    cluster.trouble('nodes', 'the API is down');
+    expect(cluster.snapshot()).to.include({ complete: true });
+    expect(cluster.snapshot().feeds[2]).to.deep.equal({
+      resource: 'nodes',
+      synced: true,
+      heard: 7,
+      trouble: 'the API is down',
+    });
+  });
+
+  it('refuses what is no Service, EndpointSlice or Node', () => {
+    expect(() => memoryCluster().set({ kind: 'Pod' })).to.throw(TypeError, 'Pod');
+  });
+});

@@ -1,0 +1,153 @@
+import { expect } from 'chai';
+import type { Cluster } from '../../src/cluster/cluster.ts';
+import { expressService } from '../../src/cluster/express.ts';
+import { type Snapshot, serviceName } from '../../src/model/cluster.ts';
+import { parseIp } from '../../src/model/ip.ts';
+import { rawNode, rawService, rawSlice } from '../unit/cluster/objects.ts';
+import { until } from './until.ts';
+
+/** A source under test, and a hand that changes what it reads. */
+export interface Stage extends AsyncDisposable {
+  readonly cluster: Cluster;
+  set(...objects: readonly object[]): Promise<void>;
+  delete(...objects: readonly object[]): Promise<void>;
+}
+
+const world = [
+  rawNode('n1', { addresses: ['10.0.0.1', '2001:db8:a::1'] }),
+  rawNode('n2', { addresses: ['10.0.0.2'] }),
+  rawService('web', { eips: ['198.51.100.10'] }),
+  rawSlice('web', [
+    { ip: '10.1.0.2', node: 'n2', ready: false, serving: true, terminating: true },
+    { ip: '10.1.0.1', node: 'n1' },
+  ]),
+  rawService('api', { namespace: 'other', eips: [], spec: { externalIPs: ['192.0.2.7', 'nonsense'] } }),
+  rawSlice('api', [], 'api-x1', 'other'),
+];
+
+/** The same picture whatever the source: what all clusters promise. */
+export function clusterContract(name: string, open: (world: readonly object[]) => Promise<Stage>): void {
+  describe(`a cluster from ${name}`, () => {
+    it('shows the whole picture', async () => {
+      await using stage = await open(world);
+      const { nodes, services, feeds, problems } = await until(stage.cluster, ({ complete }) => complete);
+      expect(nodes.map((node) => ({ ...node, uid: '' }))).to.deep.equal([
+        {
+          name: 'n1',
+          uid: '',
+          addresses: ['10.0.0.1', '2001:db8:a::1'],
+          deleting: false,
+          autoscalerDeletes: false,
+          excludeLabel: undefined,
+          networkUnavailable: false,
+        },
+        {
+          name: 'n2',
+          uid: '',
+          addresses: ['10.0.0.2'],
+          deleting: false,
+          autoscalerDeletes: false,
+          excludeLabel: undefined,
+          networkUnavailable: false,
+        },
+      ]);
+      expect(services.map(serviceName)).to.deep.equal(['default/web', 'other/api']);
+      expect(services[0]?.ingress).to.deep.equal(['198.51.100.10']);
+      expect(services[0]?.endpoints).to.deep.equal([
+        { ip: '10.1.0.1', node: 'n1', ready: true, serving: true, terminating: false },
+        { ip: '10.1.0.2', node: 'n2', ready: false, serving: true, terminating: true },
+      ]);
+      expect(services[1]).to.deep.include({ externalIps: ['192.0.2.7'], ingress: [], endpoints: [] });
+      expect(problems.map(({ subject }) => subject)).to.deep.equal([
+        'Service other/api spec.externalIPs "nonsense"',
+      ]);
+      expect(feeds.map(({ synced, trouble }) => ({ synced, trouble }))).to.deep.equal(
+        [1, 2, 3].map(() => ({ synced: true, trouble: undefined })),
+      );
+    });
+
+    it('follows what is added, changed and deleted, and leaves the rest as it is', async () => {
+      await using stage = await open(world);
+      const first = await until(stage.cluster, ({ complete }) => complete);
+
+      await stage.set(rawService('new', { eips: ['198.51.100.11'] }));
+      const second = await until(stage.cluster, ({ services }) => services.length === 3);
+      expect(named(second, 'default/new')?.ingress).to.deep.equal(['198.51.100.11']);
+      expect(named(second, 'default/web')).to.equal(named(first, 'default/web'));
+      expect(second.nodes).to.equal(first.nodes);
+
+      await stage.set(rawSlice('web', [{ ip: '10.1.0.3', node: 'n2' }]));
+      const third = await until(
+        stage.cluster,
+        (snapshot) => named(snapshot, 'default/web')?.endpoints.length === 1,
+      );
+      expect(named(third, 'default/web')?.endpoints[0]?.node).to.equal('n2');
+      expect(named(third, 'default/new')).to.equal(named(second, 'default/new'));
+
+      await stage.delete(rawService('new'), rawNode('n2'));
+      const fourth = await until(
+        stage.cluster,
+        ({ services, nodes }) => services.length === 2 && nodes.length === 1,
+      );
+      expect(fourth.services).to.deep.equal(third.services.filter((each) => each.name !== 'new'));
+    });
+
+    it('does not stir for heartbeats', async () => {
+      await using stage = await open(world);
+      const before = await until(stage.cluster, ({ complete }) => complete);
+      await stage.set(rawNode('n1', { addresses: ['10.0.0.1', '2001:db8:a::1'], heartbeat: 'later' }));
+      // What comes after the heartbeat shows that it has come in.
+      await stage.set(rawService('new'));
+      const after = await until(stage.cluster, ({ services }) => services.length === 3);
+      expect(after.nodes).to.equal(before.nodes);
+    });
+
+    it('tells a Service that was deleted and created again from the old one', async () => {
+      await using stage = await open([...world, rawService('twin')]);
+      const before = await until(stage.cluster, ({ complete }) => complete);
+      await stage.delete(rawService('twin'));
+      await stage.set(rawService('twin', { uid: 'second' }));
+      const old = named(before, 'default/twin')?.uid;
+      const after = await until(stage.cluster, (snapshot) => {
+        const uid = named(snapshot, 'default/twin')?.uid;
+        return uid !== undefined && uid !== old;
+      });
+      expect(named(after, 'default/twin')).not.to.equal(named(before, 'default/twin'));
+    });
+
+    it('reads back what express writes', async () => {
+      const service = {
+        namespace: 'default',
+        name: 'both',
+        uid: 'u',
+        type: 'LoadBalancer' as const,
+        deleting: false,
+        loadBalancerClass: undefined,
+        externalTrafficPolicy: 'Local' as const,
+        healthCheckNodePort: 30_999,
+        ports: [{ name: '', protocol: 'UDP' as const, port: 53, nodePort: undefined }],
+        ingress: [parseIp('198.51.100.53'), parseIp('2001:db8:e::53')],
+        externalIps: [],
+        endpoints: [
+          { ip: parseIp('10.1.0.1'), node: 'n1', ready: true, serving: true, terminating: false },
+          { ip: parseIp('2001:db8:b::1'), node: 'n1', ready: true, serving: true, terminating: false },
+        ],
+      };
+      await using stage = await open([...world, ...expressService(service)]);
+      const snapshot = await until(stage.cluster, ({ complete }) => complete);
+      expect({ ...named(snapshot, 'default/both'), uid: 'u' }).to.deep.equal(service);
+    });
+
+    it('ends its changes when asked, and can be disposed of at once', async () => {
+      await using stage = await open(world);
+      const stop = new AbortController();
+      const changes = stage.cluster.changes(stop.signal);
+      stop.abort();
+      for await (const _ of changes) expect.fail('a change after the end');
+    });
+  });
+}
+
+function named(snapshot: Snapshot, name: string) {
+  return snapshot.services.find((service) => serviceName(service) === name);
+}

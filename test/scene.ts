@@ -1,0 +1,183 @@
+import { gatewayWant } from '../src/desire/gateway.ts';
+import { sysctlNames } from '../src/desire/sysctls.ts';
+import { MemoryKernel } from '../src/kernel/memory.ts';
+import { World } from '../src/kernel/memory-world.ts';
+import type { Endpoint, Node, Service, Snapshot } from '../src/model/cluster.ts';
+import type { Gateway } from '../src/model/gateway.ts';
+import { parseIp, parsePrefix } from '../src/model/ip.ts';
+import type { Listing } from '../src/model/listing.ts';
+import { type KernelObject, keyOf, type Link, type Sysctl } from '../src/model/object.ts';
+import { ownerOf } from '../src/model/owner.ts';
+import type { Limits } from '../src/model/pace.ts';
+import { Reconciler, type Role } from '../src/reconcile/reconciler.ts';
+
+/** Builders of small clusters and gateways for tests; every default can be overridden. */
+
+export function node(name: string, addresses: readonly string[], rest: Partial<Node> = {}): Node {
+  return {
+    name,
+    uid: `uid-${name}`,
+    addresses: addresses.map(parseIp),
+    deleting: false,
+    autoscalerDeletes: false,
+    excludeLabel: undefined,
+    networkUnavailable: false,
+    ...rest,
+  };
+}
+
+export function endpoint(on: string | undefined, rest: Partial<Endpoint> = {}): Endpoint {
+  return { ip: parseIp('10.244.0.1'), node: on, ready: true, serving: true, terminating: false, ...rest };
+}
+
+export function service(name: string, eips: readonly string[], rest: Partial<Service> = {}): Service {
+  return {
+    namespace: 'default',
+    name,
+    uid: `uid-${name}`,
+    type: 'LoadBalancer',
+    deleting: false,
+    loadBalancerClass: undefined,
+    externalTrafficPolicy: 'Cluster',
+    healthCheckNodePort: undefined,
+    ports: [{ name: 'http', protocol: 'TCP', port: 80, nodePort: 30080 }],
+    ingress: eips.map(parseIp),
+    externalIps: [],
+    endpoints: [endpoint('n1')],
+    ...rest,
+  };
+}
+
+export function snapshot(
+  nodes: readonly Node[],
+  services: readonly Service[],
+  rest: Partial<Snapshot> = {},
+): Snapshot {
+  return { complete: true, nodes, services, feeds: [], problems: [], ...rest };
+}
+
+export const threeNodes: readonly Node[] = [
+  node('n1', ['10.0.0.11', '2001:db8:10::11']),
+  node('n2', ['10.0.0.12', '2001:db8:10::12']),
+  node('n3', ['10.0.0.13', '2001:db8:10::13']),
+];
+
+export function gateway(rest: Partial<Gateway> = {}): Gateway {
+  return {
+    lan: 'eth0',
+    uplink: 'eth1',
+    defaultRoutes: [],
+    pools: [
+      { name: 'public', addresses: ['198.51.100.0/24', '2001:db8:e::/64'].map(parsePrefix) },
+      { name: 'few', addresses: ['192.0.2.10/32'].map(parsePrefix) },
+    ],
+    protocol: 86,
+    table: 254,
+    weighByEndpoints: false,
+    resilience: undefined,
+    hash: 'addresses',
+    nexthopCompat: false,
+    neighbour: { reachableMs: 2000, delaySeconds: 1, retransMs: 240 },
+    ...rest,
+  };
+}
+
+/** The links of {@link router}, without the loopback. */
+export const twoLinks: readonly [lan: Link, uplink: Link] = [
+  link(2, 'eth0', ['10.0.0.1', 24], ['2001:db8:10::1', 64]),
+  link(3, 'eth1', ['203.0.113.1', 24], ['2001:db8:113::1', 64]),
+];
+
+function link(index: number, name: string, ...addresses: readonly [ip: string, length: number][]): Link {
+  return {
+    index,
+    name,
+    up: true,
+    carrier: true,
+    addresses: addresses.map(([ip, length]) => ({ ip: parseIp(ip), length })),
+  };
+}
+
+/** What a look at a kernel with just these objects shows; of two with one key the later one. */
+export function listing(
+  objects: readonly KernelObject[],
+  rest: {
+    readonly links?: readonly Link[];
+    readonly former?: Readonly<Record<string, string>> | undefined;
+    readonly foreignIds?: readonly number[];
+  } = {},
+): Listing {
+  return {
+    objects: new Map(objects.map((object) => [keyOf(object), object])),
+    foreignIds: new Set(rest.foreignIds),
+    links: rest.links ?? twoLinks,
+    formerSysctls: new Map(Object.entries(rest.former ?? {})),
+  };
+}
+
+/** The settings of a kernel that has these links, each with some value. */
+export function settingsOf(settings: Gateway, links: readonly Link[]): readonly Sysctl[] {
+  const names = new Set(['all', ...links.map(({ name }) => name)]);
+  return sysctlNames(settings)
+    .filter((name) => {
+      const [, , folder, owner = ''] = name.split('/');
+      return !(folder === 'conf' || folder === 'neigh') || names.has(owner);
+    })
+    .map((name) => ({ kind: 'sysctl', name, value: '-1' }));
+}
+
+/** A router with a LAN, an uplink, and nothing of ours. */
+function router(): World {
+  const world = new World();
+  world.addLink('eth0', '10.0.0.1/24', '2001:db8:10::1/64');
+  world.addLink('eth1', '203.0.113.1/24', '2001:db8:113::1/64');
+  return world;
+}
+
+const limits: Limits = { share: 0.5, always: 1, hold: 600_000 };
+
+/** A role whose cluster and configuration a test swaps between rounds. */
+function gatewayRole(cluster: () => Snapshot, settings: () => Gateway = () => gateway()): Role {
+  return {
+    get scope() {
+      const { protocol, table } = settings();
+      return { owner: ownerOf(protocol), tables: [table], sysctls: sysctlNames(settings()) };
+    },
+    limits,
+    want: (have, refused) => gatewayWant(cluster(), settings(), have, refused),
+  };
+}
+
+/** The engine on a router in memory, one round per call; the clock stands until it is moved. */
+export class Scene {
+  readonly world: World;
+  readonly kernel: MemoryKernel;
+  readonly reconciler: Reconciler;
+  settings: Gateway;
+  cluster: Snapshot;
+  now = 1_000_000;
+
+  constructor(cluster: Snapshot, settings = gateway(), world = router(), ledger = new Map<string, string>()) {
+    this.world = world;
+    this.cluster = cluster;
+    this.settings = settings;
+    this.kernel = new MemoryKernel(world, ledger);
+    this.reconciler = new Reconciler(this.kernel, () => this.now);
+  }
+
+  /** A round after a change of the cluster, or after a hint. */
+  round(kind: 'cluster' | 'route' | 'link' = 'cluster') {
+    this.kernel.forget();
+    const role = gatewayRole(
+      () => this.cluster,
+      () => this.settings,
+    );
+    const look = kind === 'cluster' ? 'memory' : 'dump';
+    return this.reconciler.round(role, [{ kind, text: kind }], look, AbortSignal.timeout(5000));
+  }
+
+  /** What the last round did, as a shell session; settings left out. */
+  commands(): readonly string[] {
+    return this.kernel.transcript().filter((line) => !line.startsWith('sysctl'));
+  }
+}

@@ -1,0 +1,90 @@
+/** Objects as an API server sends them, for tests; everything that we do not look at is there as well. */
+
+interface NodeOptions {
+  readonly uid?: string;
+  readonly addresses?: readonly string[];
+  readonly labels?: Readonly<Record<string, string>>;
+  readonly heartbeat?: string;
+  readonly resourceVersion?: string;
+}
+
+export function rawNode(name: string, options: NodeOptions = {}): object {
+  const {
+    uid = `uid-${name}`,
+    addresses = ['10.0.0.1'],
+    labels = {},
+    heartbeat = 'a',
+    resourceVersion,
+  } = options;
+  return {
+    apiVersion: 'v1',
+    kind: 'Node',
+    metadata: { name, uid, labels: { 'kubernetes.io/hostname': name, ...labels }, resourceVersion },
+    spec: { podCIDR: '10.244.0.0/24' },
+    status: {
+      addresses: [
+        ...addresses.map((address) => ({ type: 'InternalIP', address })),
+        { type: 'Hostname', address: name },
+      ],
+      conditions: [{ type: 'Ready', status: 'True', lastHeartbeatTime: heartbeat }],
+    },
+  };
+}
+
+interface ServiceOptions {
+  readonly uid?: string;
+  readonly namespace?: string;
+  readonly eips?: readonly string[];
+  readonly spec?: object;
+  readonly resourceVersion?: string;
+}
+
+export function rawService(name: string, options: ServiceOptions = {}): object {
+  const {
+    uid = `uid-${name}`,
+    namespace = 'default',
+    eips = ['198.51.100.10'],
+    spec = {},
+    resourceVersion,
+  } = options;
+  return {
+    apiVersion: 'v1',
+    kind: 'Service',
+    metadata: { name, namespace, uid, managedFields: [{ manager: 'kubectl' }], resourceVersion },
+    spec: {
+      type: 'LoadBalancer',
+      clusterIP: '10.96.0.10',
+      externalTrafficPolicy: 'Cluster',
+      ports: [{ name: 'http', protocol: 'TCP', port: 80, targetPort: 8080, nodePort: 30080 }],
+      ...spec,
+    },
+    status: { loadBalancer: { ingress: eips.map((ip) => ({ ip })) } },
+  };
+}
+
+interface RawEndpoint {
+  readonly ip: string;
+  readonly node?: string;
+  readonly ready?: boolean;
+  readonly serving?: boolean;
+  readonly terminating?: boolean;
+}
+
+export function rawSlice(
+  service: string,
+  endpoints: readonly RawEndpoint[],
+  name = `${service}-x1`,
+  namespace = 'default',
+): object {
+  return {
+    apiVersion: 'discovery.k8s.io/v1',
+    kind: 'EndpointSlice',
+    metadata: { name, namespace, labels: { 'kubernetes.io/service-name': service } },
+    addressType: 'IPv4',
+    endpoints: endpoints.map(({ ip, node, ...conditions }) => ({
+      addresses: [ip],
+      nodeName: node,
+      conditions,
+    })),
+  };
+}

@@ -1,0 +1,252 @@
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import fc from 'fast-check';
+import type { Clock } from '../../../src/cluster/clock.ts';
+import { readObjects } from '../../../src/cluster/document.ts';
+import { express } from '../../../src/cluster/express.ts';
+import { fileCluster } from '../../../src/cluster/file.ts';
+import { memoryCluster } from '../../../src/cluster/memory.ts';
+import { remembered } from '../../../src/cluster/remembered.ts';
+import { resources, Store } from '../../../src/cluster/store.ts';
+import type { Endpoint, Node, Service } from '../../../src/model/cluster.ts';
+import { compareIp, type Ip, ipFromBytes } from '../../../src/model/ip.ts';
+import { until } from '../../contract/until.ts';
+import { rawNode, rawService, rawSlice } from './objects.ts';
+
+async function place(): Promise<AsyncDisposable & { folder: string; file: string }> {
+  const folder = await mkdtemp(join(tmpdir(), 'eiproute-remembered-'));
+  return {
+    folder,
+    file: join(folder, 'state', 'cluster.json'),
+    [Symbol.asyncDispose]: () => rm(folder, { recursive: true }),
+  };
+}
+
+const world = [
+  rawNode('n1', { labels: { 'node.kubernetes.io/exclude-from-external-load-balancers': 'false' } }),
+  rawService('web'),
+  rawSlice('web', [{ ip: '10.1.0.1', node: 'n1' }]),
+];
+
+/** Runs long enough to save what it is given. */
+async function save(file: string, objects: readonly object[] = world): Promise<void> {
+  const source = memoryCluster();
+  source.set(...objects);
+  source.complete();
+  await using cluster = remembered(source, file);
+  cluster.snapshot();
+}
+
+describe('the remembered cluster', () => {
+  it('gives back what was known, not complete, until the real source is', async () => {
+    await using at = await place();
+    await save(at.file);
+    const source = memoryCluster();
+    await using cluster = remembered(source, at.file);
+    const first = cluster.snapshot();
+    expect(first.complete).to.equal(false);
+    expect(first.services.map(({ name, uid }) => `${name} ${uid}`)).to.deep.equal(['web uid-web']);
+    expect(first.services[0]?.endpoints.map(({ node }) => node)).to.deep.equal(['n1']);
+    expect(first.nodes[0]?.excludeLabel).to.equal('false');
+    expect(cluster.snapshot(), 'the same while nothing changed').to.equal(first);
+
+    source.set(rawService('other'));
+    expect(cluster.snapshot().services, 'a part of a new list is not the truth').to.equal(first.services);
+    source.trouble('nodes', 'connect ECONNREFUSED');
+    expect(cluster.snapshot().feeds[2]?.trouble).to.equal('connect ECONNREFUSED');
+
+    source.complete();
+    const live = cluster.snapshot();
+    expect(live).to.include({ complete: true });
+    expect(live.services.map(({ name }) => name)).to.deep.equal(['other']);
+    expect(live).to.equal(source.snapshot());
+  });
+
+  it('passes changes on at once, also while it waits to save', async () => {
+    await using at = await place();
+    const source = memoryCluster();
+    await using cluster = remembered(source, at.file, 3_600_000);
+    source.complete();
+    for (const name of ['a', 'b', 'c']) {
+      source.set(rawService(name));
+      await until(cluster, ({ services }) => services.some((service) => service.name === name));
+    }
+  });
+
+  it('saves at most once per pause, and the last state when it stops', async () => {
+    await using at = await place();
+    const source = memoryCluster();
+    source.set(...world);
+    const paused = Promise.withResolvers<number>();
+    const endless: Clock = {
+      now: () => 0,
+      random: () => 0,
+      sleep: (ms, signal) => {
+        paused.resolve(ms);
+        return new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
+      },
+    };
+    const cluster = remembered(source, at.file, 5000, endless);
+    source.complete();
+    expect(await paused.promise).to.equal(5000);
+    const saved = async () => readObjects(await readFile(at.file, 'utf8')).services.length;
+    source.set(rawService('late'));
+    await until(cluster, ({ services }) => services.length === 2);
+    expect(await saved(), 'during the pause').to.equal(1);
+    await cluster[Symbol.asyncDispose]();
+    expect(await saved(), 'after the end').to.equal(2);
+    expect(await readdir(join(at.folder, 'state'))).to.deep.equal(['cluster.json']);
+  });
+
+  it('saves nothing that is not complete', async () => {
+    await using at = await place();
+    await save(at.file);
+    const before = await readFile(at.file, 'utf8');
+    const source = memoryCluster();
+    await using cluster = remembered(source, at.file, 1);
+    source.set(rawService('half'));
+    await until(cluster, () => true);
+    await cluster[Symbol.asyncDispose]();
+    expect(await readFile(at.file, 'utf8')).to.equal(before);
+  });
+
+  it('writes a file that can be a source itself', async () => {
+    await using at = await place();
+    await save(at.file);
+    await using cluster = fileCluster(at.file);
+    const { services } = await until(cluster, ({ complete }) => complete);
+    expect(services).to.have.length(1);
+  });
+
+  const garbage: readonly { name: string; content: (good: string) => string; says: RegExp }[] = [
+    { name: 'is empty', content: () => '', says: /it is empty/ },
+    { name: 'is cut off', content: (good) => good.slice(0, -40), says: /line \d+, column \d+/ },
+    { name: 'is binary', content: () => '\u0000\u0001\ufffd', says: /can not be used/ },
+    {
+      name: 'is of another version',
+      content: (good) => good.replace('version":"1"', 'version":"9"'),
+      says: /version is 9/,
+    },
+    { name: 'is a list of kubectl', content: () => '{"kind":"List","items":[]}', says: /version is missing/ },
+    {
+      name: 'has an address that is none',
+      content: (good) => good.replace('198.51.100.10', 'x'),
+      says: /skipped/,
+    },
+  ];
+  for (const { name, content, says } of garbage) {
+    it(`starts from nothing, with a problem, when the file ${name}`, async () => {
+      await using at = await place();
+      await save(at.file);
+      await writeFile(at.file, content(await readFile(at.file, 'utf8')));
+      const source = memoryCluster();
+      await using cluster = remembered(source, at.file, 1);
+      const { services, problems, complete } = cluster.snapshot();
+      expect({ services, complete }).to.deep.equal({ services: [], complete: false });
+      expect(problems.map(({ code, subject }) => `${code} ${subject}`)).to.deep.equal([
+        `remembered-cluster-unreadable ${at.file}`,
+      ]);
+      expect(problems[0]?.message).to.match(says);
+      source.set(...world);
+      source.complete();
+      await until(cluster, (now) => now.problems.length === 0);
+    });
+  }
+
+  it('says when it can not save, and works on', async () => {
+    await using at = await place();
+    await writeFile(join(at.folder, 'state'), 'a file where the folder should be');
+    const source = memoryCluster();
+    source.set(...world);
+    source.complete();
+    await using cluster = remembered(source, at.file, 1);
+    const { problems, services } = await until(
+      cluster,
+      (now) => now.problems[0]?.code === 'cluster-not-remembered',
+    );
+    expect(problems[0]).to.include({ severity: 'warn', subject: at.file });
+    expect(problems[0]?.message).to.match(/can not be saved: (ENOTDIR|EEXIST)/);
+    expect(services).to.have.length(1);
+  });
+
+  it('says nothing when there is no file yet', async () => {
+    await using at = await place();
+    await using cluster = remembered(memoryCluster(), at.file);
+    expect(cluster.snapshot().problems).to.deep.equal([]);
+  });
+});
+
+describe('express', () => {
+  const ip = fc
+    .oneof(
+      fc.uint8Array({ minLength: 4, maxLength: 4 }),
+      fc
+        .uint8Array({ minLength: 12, maxLength: 12 })
+        .map((tail) => Uint8Array.from([0x20, 0x01, 0x0d, 0xb8, ...tail])),
+    )
+    .map(ipFromBytes);
+  const ips = fc.uniqueArray(ip, { maxLength: 3 }).map((list): readonly Ip[] => list.sort(compareIp));
+  const name = fc.stringMatching(/^[a-z][a-z0-9]{0,5}$/);
+  const port = fc.integer({ min: 1, max: 65_535 });
+  const node: fc.Arbitrary<Node> = fc.record({
+    name,
+    uid: name,
+    addresses: fc.uniqueArray(ip, { maxLength: 3 }),
+    deleting: fc.boolean(),
+    autoscalerDeletes: fc.boolean(),
+    excludeLabel: fc.option(fc.constantFrom('', 'true', 'false'), { nil: undefined }),
+    networkUnavailable: fc.boolean(),
+  });
+  const endpoint: fc.Arbitrary<Endpoint> = fc.record({
+    ip,
+    node: fc.option(name, { nil: undefined }),
+    ready: fc.boolean(),
+    serving: fc.boolean(),
+    terminating: fc.boolean(),
+  });
+  const service: fc.Arbitrary<Service> = fc.record({
+    namespace: name,
+    name,
+    uid: name,
+    type: fc.constantFrom('ClusterIP', 'NodePort', 'LoadBalancer', 'ExternalName'),
+    deleting: fc.boolean(),
+    loadBalancerClass: fc.option(fc.constant('eiproute.io/gateway'), { nil: undefined }),
+    externalTrafficPolicy: fc.constantFrom('Cluster', 'Local'),
+    healthCheckNodePort: fc.option(port, { nil: undefined }),
+    ports: fc.array(
+      fc.record({
+        name: fc.constantFrom('', 'http'),
+        protocol: fc.constantFrom('TCP', 'UDP', 'SCTP'),
+        port,
+        nodePort: fc.option(port, { nil: undefined }),
+      }),
+      { maxLength: 3 },
+    ),
+    ingress: ips,
+    externalIps: ips,
+    endpoints: fc
+      .uniqueArray(endpoint, { maxLength: 4, selector: (each) => each.ip })
+      .map((list) => list.sort((a, b) => compareIp(a.ip, b.ip))),
+  });
+
+  it('loses nothing on the way out and back in', () => {
+    const byName = { selector: (each: { name: string }) => each.name, maxLength: 4 };
+    fc.assert(
+      fc.property(fc.uniqueArray(node, byName), fc.uniqueArray(service, byName), (nodes, services) => {
+        const text = JSON.stringify({ items: [...express({ nodes, services })] });
+        const objects = readObjects(text);
+        const store = new Store();
+        for (const resource of resources)
+          for (const object of objects[resource]) store.shelves[resource].set(object);
+        const found = store.snapshot();
+        const order = (a: Service, b: Service) =>
+          `${a.namespace}/${a.name}` < `${b.namespace}/${b.name}` ? -1 : 1;
+        expect(found.services).to.deep.equal(services.toSorted(order));
+        expect(found.nodes).to.deep.equal(nodes.toSorted((a, b) => (a.name < b.name ? -1 : 1)));
+        expect(found.problems).to.deep.equal([]);
+      }),
+    );
+  });
+});

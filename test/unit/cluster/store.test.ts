@@ -1,0 +1,223 @@
+import { expect } from 'chai';
+import { resources, Store } from '../../../src/cluster/store.ts';
+import { rawNode, rawService, rawSlice } from './objects.ts';
+
+/** A store, and how often its listeners would have been told. */
+function counted(): { store: Store; beats: () => number } {
+  const store = new Store();
+  let beats = 0;
+  store.pulse.beat = () => {
+    beats += 1;
+  };
+  return { store, beats: () => beats };
+}
+
+function filled(): ReturnType<typeof counted> {
+  const made = counted();
+  const { nodes, services, endpointslices } = made.store.shelves;
+  for (const name of ['n1', 'n2']) nodes.set(rawNode(name));
+  for (const name of ['api', 'web']) {
+    services.set(rawService(name));
+    endpointslices.set(rawSlice(name, [{ ip: '10.1.0.1', node: 'n1' }]));
+  }
+  made.store.tell();
+  return made;
+}
+
+const named = (store: Store, name: string) => store.snapshot().services.find((each) => each.name === name);
+
+describe('the store', () => {
+  it('joins a Service with all its slices, whichever comes first', () => {
+    const { store } = counted();
+    const { services, endpointslices } = store.shelves;
+    endpointslices.set(rawSlice('web', [{ ip: '10.1.0.2' }], 'web-a'));
+    services.set(rawService('web'));
+    endpointslices.set(rawSlice('web', [{ ip: '10.1.0.1' }], 'web-b'));
+    endpointslices.set(rawSlice('web', [{ ip: '10.9.0.1' }], 'web-a', 'other'));
+    expect(named(store, 'web')?.endpoints.map(({ ip }) => ip)).to.deep.equal(['10.1.0.1', '10.1.0.2']);
+  });
+
+  for (const first of [true, false]) {
+    it(`lets ready win over slices as well (${first ? 'ready' : 'not ready'} first)`, () => {
+      const { store } = counted();
+      const { services, endpointslices } = store.shelves;
+      services.set(rawService('web'));
+      endpointslices.set(rawSlice('web', [{ ip: '10.1.0.1', node: 'n1', ready: first }], 'web-a'));
+      endpointslices.set(rawSlice('web', [{ ip: '10.1.0.1', node: 'n2', ready: !first }], 'web-b'));
+      expect(named(store, 'web')?.endpoints.map(({ node }) => node)).to.deep.equal([first ? 'n1' : 'n2']);
+    });
+  }
+
+  it('takes the endpoints away with their slice, or with its label', () => {
+    const { store } = filled();
+    const { endpointslices } = store.shelves;
+    endpointslices.set({ metadata: { name: 'web-x1', namespace: 'default' }, endpoints: [] });
+    endpointslices.delete(rawSlice('api', []));
+    expect(store.snapshot().services.map(({ endpoints }) => endpoints.length)).to.deep.equal([0, 0]);
+  });
+
+  it('gives the same snapshot while nothing has changed', () => {
+    const { store, beats } = filled();
+    const before = store.snapshot();
+    store.tell();
+    expect(store.snapshot()).to.equal(before);
+    expect(beats()).to.equal(1);
+  });
+
+  it('does nothing at all for heartbeats and other fields that do not count', () => {
+    const { store, beats } = filled();
+    const before = store.snapshot();
+    const { nodes, services, endpointslices } = store.shelves;
+    nodes.set(rawNode('n1', { heartbeat: 'b', labels: { new: 'label' }, resourceVersion: '77' }));
+    services.set(rawService('web', { resourceVersion: '78', spec: { selector: { app: 'web' } } }));
+    endpointslices.set(rawSlice('web', [{ ip: '10.1.0.1', node: 'n1', ready: true }]));
+    store.tell();
+    expect(store.snapshot()).to.equal(before);
+    expect(beats()).to.equal(1);
+  });
+
+  it('changes only the Service that an event is about', () => {
+    const { store, beats } = filled();
+    const before = store.snapshot();
+    store.shelves.endpointslices.set(rawSlice('web', [{ ip: '10.1.0.2', node: 'n2' }]));
+    store.tell();
+    const after = store.snapshot();
+    expect(beats()).to.equal(2);
+    expect(after.nodes).to.equal(before.nodes);
+    expect(after.services).not.to.equal(before.services);
+    expect(after.services[0]).to.equal(before.services[0]);
+    expect(after.services[1]).not.to.equal(before.services[1]);
+  });
+
+  it('keeps the Service when its endpoints only move to another slice', () => {
+    const { store, beats } = filled();
+    const before = named(store, 'web');
+    store.shelves.endpointslices.set(rawSlice('web', [{ ip: '10.1.0.1', node: 'n1' }], 'web-x2'));
+    store.shelves.endpointslices.delete(rawSlice('web', []));
+    store.tell();
+    expect(named(store, 'web')).to.equal(before);
+    expect(beats()).to.equal(1);
+  });
+
+  it('makes a new object of what was deleted and created again under one name', () => {
+    const { store } = filled();
+    const { services, nodes } = store.shelves;
+    const before = store.snapshot();
+    services.set(rawService('web', { uid: 'another' }));
+    nodes.set(rawNode('n1', { uid: 'another' }));
+    const after = store.snapshot();
+    expect(after.services[1]).not.to.equal(before.services[1]);
+    expect(after.services[1]?.uid).to.equal('another');
+    expect(after.nodes[0]?.uid).to.equal('another');
+  });
+
+  it('keeps identity over a new list, and takes away what is not in it', () => {
+    const { store, beats } = filled();
+    const before = store.snapshot();
+    const relist = store.shelves.services.relist();
+    relist.add(rawService('web', { resourceVersion: '99' }));
+    relist.add(rawService('new'));
+    expect(store.snapshot(), 'before it is whole').to.equal(before);
+    relist.commit();
+    store.tell();
+    const after = store.snapshot();
+    expect(after.services.map(({ name }) => name)).to.deep.equal(['new', 'web']);
+    expect(after.services[1]).to.equal(before.services[1]);
+    expect(beats()).to.equal(2);
+  });
+
+  it('changes nothing when a new list says the same', () => {
+    const { store, beats } = filled();
+    const before = store.snapshot();
+    const relist = store.shelves.nodes.relist();
+    for (const name of ['n2', 'n1']) relist.add(rawNode(name, { heartbeat: 'later' }));
+    relist.commit();
+    store.tell();
+    expect(store.snapshot()).to.equal(before);
+    expect(beats()).to.equal(1);
+  });
+
+  it('keeps what it knew of an object that can not be read any more, and says so once', () => {
+    const { store, beats } = filled();
+    const before = named(store, 'web');
+    const broken = { metadata: { name: 'web', namespace: 'default' } };
+    for (let round = 0; round < 3; round += 1) {
+      store.shelves.services.set(broken);
+      store.tell();
+    }
+    expect(named(store, 'web')).to.equal(before);
+    expect(store.snapshot().problems.map(({ subject }) => subject)).to.deep.equal(['Service default/web']);
+    expect(beats()).to.equal(2);
+    store.shelves.services.set(rawService('web'));
+    expect(store.snapshot().problems).to.deep.equal([]);
+  });
+
+  it('keeps what it knew of an object that is in a new list but can not be read', () => {
+    const { store } = filled();
+    const before = store.snapshot();
+    const relist = store.shelves.services.relist();
+    relist.add(rawService('api'));
+    relist.add({ metadata: { name: 'web', namespace: 'default' } });
+    relist.commit();
+    expect(store.snapshot().services).to.equal(before.services);
+    expect(store.snapshot().problems).to.have.length(1);
+  });
+
+  it('forgets the problems of objects that are gone', () => {
+    const { store } = filled();
+    const { services } = store.shelves;
+    const bad = rawService('bad', { spec: { externalIPs: ['nonsense'] } });
+    services.set(bad);
+    services.set(null);
+    expect(store.snapshot().problems).to.have.length(2);
+    services.delete(bad);
+    expect(store.snapshot().problems).to.have.length(1);
+    const relist = services.relist();
+    relist.add(rawService('web'));
+    relist.commit();
+    expect(store.snapshot().problems).to.deep.equal([]);
+  });
+
+  it('is complete when every list is in', () => {
+    const { store } = counted();
+    const steps = resources.map((resource) => {
+      store.state(resource, { synced: true });
+      return store.snapshot().complete;
+    });
+    expect(steps).to.deep.equal([false, false, true]);
+  });
+
+  it('moves "heard" without a word to the listeners', () => {
+    const { store, beats } = filled();
+    const before = store.snapshot();
+    store.heard('nodes', 1234);
+    store.tell();
+    const after = store.snapshot();
+    expect(beats()).to.equal(1);
+    expect(after.feeds.map(({ heard }) => heard)).to.deep.equal([undefined, undefined, 1234]);
+    expect(after.services).to.equal(before.services);
+  });
+
+  it('keeps its arrays sorted through any mixture of changes', () => {
+    const { store } = counted();
+    const { nodes } = store.shelves;
+    const held = new Set<string>();
+    // A fixed linear congruential generator: the same walk each time.
+    let seed = 20_261_120;
+    for (let step = 0; step < 600; step += 1) {
+      seed = (seed * 1_103_515_245 + 12_345) % 2_147_483_648;
+      const name = `n${seed % 97}`;
+      if (seed % 3 === 0) {
+        nodes.delete(rawNode(name));
+        held.delete(name);
+      } else {
+        nodes.set(rawNode(name, { uid: String(step) }));
+        held.add(name);
+      }
+      // Now a few changes at a time, now many.
+      if (step % 7 < 5 || step === 599) {
+        expect(store.snapshot().nodes.map((node) => node.name)).to.deep.equal([...held].sort());
+      }
+    }
+  });
+});

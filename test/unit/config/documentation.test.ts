@@ -1,0 +1,87 @@
+import { readFileSync } from 'node:fs';
+import { expect } from 'chai';
+import { exit } from '../../../src/cli/exit.ts';
+import { complaintLine } from '../../../src/config/complaint.ts';
+import { readGatewayConfig } from '../../../src/config/load.ts';
+import { changedKeys } from '../../../src/config/notation.ts';
+import { allLeaves } from '../../../src/config/schema.ts';
+
+function file(path: string): string {
+  return readFileSync(new URL(`../../../docs/${path}`, import.meta.url), 'utf8');
+}
+
+function read(text: string): ReturnType<typeof readGatewayConfig> {
+  return readGatewayConfig(Buffer.from(text), {
+    file: 'gateway.example.yaml',
+    env: {},
+    flags: [],
+    cwd: '/etc',
+  });
+}
+
+describe('docs/configuration.md', () => {
+  const rows = new Map(
+    file('configuration.md')
+      .split('\n')
+      .filter((line) => line.startsWith('| `'))
+      .map((line) => line.split('|').map((cell) => cell.trim().replaceAll('`', '')))
+      .map(([, key = '', preset = '']) => [key, preset]),
+  );
+  const required = ['lan', 'uplink'];
+
+  for (const { key, preset } of allLeaves) {
+    it(`tells of ${key} and its default`, () => {
+      expect(rows.get(key)).to.equal(preset ?? (required.includes(key) ? 'required' : 'none'));
+    });
+  }
+
+  it('tells of no key that there is not', () => {
+    const known = [...allLeaves.map(({ key }) => key), 'pools', 'name', 'addresses'];
+    expect([...rows.keys()].filter((key) => !known.includes(key))).to.deep.equal([]);
+  });
+});
+
+describe('docs/gateway.example.yaml', () => {
+  const text = file('gateway.example.yaml');
+  // Each comment that is a key or belongs below one, as a person would take the "#" away.
+  const all = text.replace(/^# (?=( {2})?\w+:( |$))(?!Check it|Look at it|source|context| {2}file)/gm, '');
+
+  it('is a good configuration', () => {
+    const result = read(text);
+    expect(result.kind === 'refused' ? result.errors.map(complaintLine) : result.warnings).to.deep.equal([]);
+  });
+
+  it('shows every default as it is', () => {
+    const shown = read(text);
+    const whole = read(all);
+    if (shown.kind === 'refused' || whole.kind === 'refused') {
+      throw new Error(whole.kind === 'refused' ? whole.errors.map(complaintLine).join('\n') : 'refused');
+    }
+    expect(changedKeys(shown.config, whole.config)).to.deep.equal([]);
+    // That nothing differs must not be because nothing was uncommented.
+    const silent = allLeaves.filter(({ preset }) => preset !== undefined).map(({ key }) => key);
+    const resilient = /^resilient\./;
+    for (const key of silent) {
+      if (resilient.test(key)) continue;
+      expect(whole.origins.get(key)?.kind, key).to.equal('file');
+      expect(shown.origins.get(key)?.kind, key).to.equal('default');
+    }
+  });
+
+  it('names every key', () => {
+    for (const { key } of allLeaves) {
+      const name = key.slice(key.lastIndexOf('.') + 1);
+      expect(text, key).to.match(new RegExp(`^#? *${name}:`, 'm'));
+    }
+  });
+});
+
+describe('docs/exit-codes.md', () => {
+  it('is the same as the code', () => {
+    const rows = [...file('exit-codes.md').matchAll(/^\| (\d+) +\| (\w+) +\|/gm)].map(([, code, name]) => [
+      name,
+      Number(code),
+    ]);
+    expect(Object.fromEntries(rows)).to.deep.equal({ ...exit });
+  });
+});

@@ -1,0 +1,349 @@
+import { expect } from 'chai';
+import { parseIp } from '../../../src/model/ip.ts';
+import type { Route } from '../../../src/model/object.ts';
+import { settled } from '../../../src/reconcile/report.ts';
+import { endpoint, gateway, node, Scene, service, snapshot, threeNodes } from '../../scene.ts';
+
+const web = service('web', ['198.51.100.10']);
+const api = service('api', ['198.51.100.11']);
+const local = service('local', ['198.51.100.12'], {
+  externalTrafficPolicy: 'Local',
+  endpoints: [endpoint('n1'), endpoint('n2')],
+});
+
+describe('a gateway, read as a shell session', () => {
+  it('builds from the bottom up on a fresh router', async () => {
+    const scene = new Scene(snapshot(threeNodes, [web, local]));
+    const report = await scene.round();
+    expect(scene.kernel.transcript()).to.deep.equal([
+      'sysctl -w net.ipv4.ip_forward="1"',
+      'sysctl -w net.ipv4.conf.all.send_redirects="0"',
+      'sysctl -w net.ipv4.conf.eth0.send_redirects="0"',
+      'sysctl -w net.ipv4.nexthop_compat_mode="0"',
+      'sysctl -w net.ipv4.neigh.eth0.base_reachable_time_ms="2000"',
+      'sysctl -w net.ipv4.neigh.eth0.delay_first_probe_time="1"',
+      'sysctl -w net.ipv4.neigh.eth0.retrans_time_ms="240"',
+      'sysctl -w net.ipv6.conf.all.forwarding="1"',
+      'sysctl -w net.ipv6.neigh.eth0.base_reachable_time_ms="2000"',
+      'sysctl -w net.ipv6.neigh.eth0.delay_first_probe_time="1"',
+      'sysctl -w net.ipv6.neigh.eth0.retrans_time_ms="240"',
+      'sysctl -w net.ipv6.conf.eth1.accept_ra="2"',
+      'ip nexthop add id 860000000 via 10.0.0.11 dev eth0 proto 86',
+      'ip nexthop add id 860000001 via 10.0.0.12 dev eth0 proto 86',
+      'ip nexthop add id 860000002 via 10.0.0.13 dev eth0 proto 86',
+      'ip nexthop add id 861000000 group 860000000/860000001/860000002 proto 86',
+      'ip nexthop add id 861000001 group 860000000/860000001 proto 86',
+      'ip route add unreachable 198.51.100.0/24 proto 86 metric 1000000',
+      'ip -6 route add unreachable 2001:db8:e::/64 proto 86 metric 1000000',
+      'ip route add unreachable 192.0.2.10 proto 86 metric 1000000',
+      'ip route add 198.51.100.10 nhid 861000000 proto 86',
+      'ip route add 198.51.100.12 nhid 861000001 proto 86',
+    ]);
+    expect(settled(report)).to.equal(true);
+    expect(report.wanted).to.deep.equal(report.installed);
+    expect(report.wanted.route).to.equal(5);
+  });
+
+  it('does nothing in the second round, nor after a restart', async () => {
+    const ledger = new Map<string, string>();
+    const first = new Scene(snapshot(threeNodes, [web, local]), gateway(), undefined, ledger);
+    await first.round();
+    expect((await first.round()).done).to.deep.equal([]);
+    expect((await first.round('route')).done).to.deep.equal([]);
+    const second = new Scene(first.cluster, gateway(), first.world, ledger);
+    expect((await second.round()).done).to.deep.equal([]);
+  });
+
+  it('moves every EIP of a set of nodes by one message when a node goes', async () => {
+    const scene = new Scene(snapshot(threeNodes, [web, api]));
+    await scene.round();
+    scene.cluster = snapshot(threeNodes.slice(0, 2), [web, api]);
+    await scene.round();
+    expect(scene.commands()).to.deep.equal([
+      'ip nexthop replace id 861000000 group 860000000/860000001 proto 86',
+      'ip nexthop delete id 860000002',
+    ]);
+  });
+
+  it('moves a route to a group that is there already, and deletes the one it left', async () => {
+    const scene = new Scene(snapshot(threeNodes, [web, local]));
+    await scene.round();
+    scene.cluster = snapshot(threeNodes, [web, { ...local, externalTrafficPolicy: 'Cluster' }]);
+    await scene.round();
+    expect(scene.commands()).to.deep.equal([
+      'ip route replace 198.51.100.12 nhid 861000000 proto 86',
+      'ip nexthop delete id 861000001',
+    ]);
+  });
+
+  it('gives each EIP of a split set its own group without touching the others', async () => {
+    const scene = new Scene(snapshot(threeNodes, [web, api]));
+    await scene.round();
+    scene.cluster = snapshot(threeNodes, [
+      web,
+      { ...api, externalTrafficPolicy: 'Local', endpoints: [endpoint('n2')] },
+    ]);
+    await scene.round();
+    expect(scene.commands()).to.deep.equal([
+      'ip nexthop add id 861000001 group 860000001 proto 86',
+      'ip route replace 198.51.100.11 nhid 861000001 proto 86',
+    ]);
+  });
+
+  it('takes a route away with the last endpoint; the pool answers', async () => {
+    const scene = new Scene(snapshot(threeNodes, [web, api]));
+    await scene.round();
+    scene.cluster = snapshot(threeNodes, [{ ...web, endpoints: [] }, api]);
+    await scene.round();
+    expect(scene.commands()).to.deep.equal(['ip route delete 198.51.100.10 nhid 861000000 proto 86']);
+  });
+
+  it('makes new groups when their type changes, and moves the routes before the old one goes', async () => {
+    const scene = new Scene(snapshot(threeNodes, [web]));
+    await scene.round();
+    scene.settings = gateway({ resilience: { buckets: 128, idleTimer: 120, unbalancedTimer: 0 } });
+    await scene.round();
+    expect(scene.commands()).to.deep.equal([
+      'ip nexthop add id 861000001 group 860000000/860000001/860000002 type resilient buckets 128 idle_timer 120 unbalanced_timer 0 proto 86',
+      'ip route replace 198.51.100.10 nhid 861000001 proto 86',
+      'ip nexthop delete id 861000000',
+    ]);
+    expect((await scene.round('route')).done).to.deep.equal([]);
+  });
+
+  it('routes both families, each over its own nexthops', async () => {
+    const scene = new Scene(snapshot(threeNodes, [service('dual', ['198.51.100.10', '2001:db8:e::10'])]));
+    await scene.round();
+    expect(scene.commands().slice(-5)).to.deep.equal([
+      'ip route add unreachable 198.51.100.0/24 proto 86 metric 1000000',
+      'ip -6 route add unreachable 2001:db8:e::/64 proto 86 metric 1000000',
+      'ip route add unreachable 192.0.2.10 proto 86 metric 1000000',
+      'ip route add 198.51.100.10 nhid 861000000 proto 86',
+      'ip -6 route add 2001:db8:e::10 nhid 861000001 proto 86 metric 1024',
+    ]);
+  });
+
+  it('sets the default route of the uplink when told to', async () => {
+    const scene = new Scene(
+      snapshot([], []),
+      gateway({ defaultRoutes: [parseIp('203.0.113.254'), parseIp('2001:db8:113::fe')] }),
+    );
+    await scene.round();
+    expect(scene.commands().slice(-2)).to.deep.equal([
+      'ip route add default via 203.0.113.254 dev eth1 proto 86',
+      'ip -6 route add default via 2001:db8:113::fe dev eth1 proto 86 metric 1024',
+    ]);
+  });
+});
+
+describe('a gateway and what disturbs it', () => {
+  it('puts back a route that somebody deleted, and says so', async () => {
+    const scene = new Scene(snapshot(threeNodes, [web, api]));
+    await scene.round();
+    const route = scene.world.objects.get('route 254 198.51.100.10/32 0') as Route;
+    scene.world.delete(route);
+    const report = await scene.round('route');
+    expect(scene.commands()).to.deep.equal(['ip route add 198.51.100.10 nhid 861000000 proto 86']);
+    expect([...report.repaired]).to.deep.equal(['route 254 198.51.100.10/32 0']);
+  });
+
+  it('rebuilds everything after the LAN link came back', async () => {
+    const scene = new Scene(snapshot(threeNodes, [web, local]));
+    await scene.round();
+    scene.world.linkDown('eth0');
+    const down = await scene.round('link');
+    expect(down.problems.map(({ code }) => code)).to.deep.equal(['interface-down']);
+    expect(down.failed).to.deep.equal([]);
+    scene.world.linkUp('eth0');
+    scene.world.addAddress('eth0', '2001:db8:10::1/64');
+    const report = await scene.round('link');
+    expect(report.problems).to.deep.equal([]);
+    expect(report.wanted).to.deep.equal(report.installed);
+    expect((await scene.round('route')).done).to.deep.equal([]);
+  });
+
+  it('mends a nexthop that somebody deleted, and the group that shrank', async () => {
+    const scene = new Scene(snapshot(threeNodes, [web]));
+    await scene.round();
+    const nexthop = scene.world.objects.get('nexthop 860000001');
+    if (nexthop === undefined) throw new Error('no nexthop');
+    scene.world.delete(nexthop);
+    await scene.round('route');
+    expect(scene.commands()).to.deep.equal([
+      'ip nexthop add id 860000001 via 10.0.0.12 dev eth0 proto 86',
+      'ip nexthop replace id 861000000 group 860000000/860000001/860000002 proto 86',
+    ]);
+  });
+
+  it('reports a foreign route on an EIP, and never overwrites it', async () => {
+    const scene = new Scene(snapshot(threeNodes, [web, api]));
+    const foreign: Route = {
+      kind: 'route',
+      table: 254,
+      dst: '198.51.100.10/32' as Route['dst'],
+      metric: 0,
+      protocol: 4,
+      type: 'unicast',
+      nhid: undefined,
+      hops: [{ via: parseIp('10.0.0.99'), link: 2, weight: 1 }],
+      src: undefined,
+    };
+    scene.world.add(foreign);
+    const report = await scene.round();
+    expect(report.conflicts.map(({ holder }) => holder)).to.deep.equal([foreign]);
+    expect(report.failed).to.deep.equal([]);
+    expect(scene.world.objects.get('route 254 198.51.100.10/32 0')).to.deep.equal(foreign);
+    expect(scene.world.objects.has('route 254 198.51.100.11/32 0')).to.equal(true);
+    expect(report.wanted.route - report.installed.route).to.equal(1);
+
+    scene.world.delete(foreign);
+    const after = await scene.round('route');
+    expect(after.conflicts).to.deep.equal([]);
+    expect(scene.commands()).to.deep.equal(['ip route add 198.51.100.10 nhid 861000000 proto 86']);
+  });
+
+  it('takes back a route that another program replaced by its own only when it is gone', async () => {
+    const scene = new Scene(snapshot(threeNodes, [web]));
+    await scene.round();
+    const ours = scene.world.objects.get('route 254 198.51.100.10/32 0') as Route;
+    scene.world.replace({ ...ours, protocol: 4 });
+    const report = await scene.round('route');
+    expect(report.conflicts).to.have.length(1);
+  });
+
+  it('leaves out a node that the kernel will not route to, and names it', async () => {
+    const nodes = [...threeNodes.slice(0, 1), node('far', ['10.9.9.9'])];
+    const scene = new Scene(snapshot(nodes, [web]));
+    const report = await scene.round();
+    expect(report.problems.map(({ code, subject }) => `${code}: ${subject}`)).to.deep.equal([
+      'node-not-on-lan: node far',
+    ]);
+    expect(scene.world.objects.has('route 254 198.51.100.10/32 0')).to.equal(true);
+    expect((await scene.round()).done).to.deep.equal([]);
+  });
+
+  it('keeps the old way of an EIP whose new nodes the kernel refuses', async () => {
+    const scene = new Scene(snapshot(threeNodes.slice(0, 1), [local]));
+    await scene.round();
+    scene.cluster = snapshot([node('far', ['10.9.9.9'])], [{ ...local, endpoints: [endpoint('far')] }]);
+    await scene.round();
+    expect(scene.world.objects.has('route 254 198.51.100.12/32 0')).to.equal(true);
+    expect(scene.world.objects.has('nexthop 860000000')).to.equal(true);
+  });
+
+  it('names a fight and repairs more slowly', async () => {
+    const scene = new Scene(snapshot(threeNodes, [web]));
+    await scene.round();
+    for (let i = 0; i < 5; i += 1) {
+      scene.world.delete(scene.world.objects.get('route 254 198.51.100.10/32 0') as Route);
+      scene.now += 1000;
+      await scene.round('route');
+    }
+    scene.world.delete(scene.world.objects.get('route 254 198.51.100.10/32 0') as Route);
+    scene.now += 1000;
+    const report = await scene.round('route');
+    expect(report.problems.map(({ code }) => code)).to.deep.equal(['fight']);
+    expect(report.held.map(({ reason }) => reason)).to.deep.equal(['fight']);
+    expect(report.again).to.equal(scene.now - 1000 + 5000);
+    scene.now = report.again ?? 0;
+    const later = await scene.round();
+    expect(later.done).to.have.length(1);
+  });
+
+  it('does not take a link that flaps for a fight', async () => {
+    const scene = new Scene(snapshot(threeNodes, [web]));
+    await scene.round();
+    for (let i = 0; i < 8; i += 1) {
+      scene.world.linkDown('eth0');
+      scene.world.linkUp('eth0');
+      scene.world.addAddress('eth0', '2001:db8:10::1/64');
+      scene.now += 1000;
+      const report = await scene.round('link');
+      expect(report.problems).to.deep.equal([]);
+      expect(report.wanted).to.deep.equal(report.installed);
+    }
+  });
+
+  it('never uses a nexthop id that somebody else holds', async () => {
+    const scene = new Scene(snapshot(threeNodes, [web]));
+    scene.world.add({ kind: 'nexthop', id: 860_000_000, protocol: 4, via: parseIp('10.0.0.50'), link: 2 });
+    scene.world.add({ kind: 'nexthop', id: 861_000_000, protocol: 4, via: parseIp('10.0.0.51'), link: 2 });
+    await scene.round();
+    expect(scene.commands()).to.include('ip nexthop add id 860000001 via 10.0.0.11 dev eth0 proto 86');
+    expect(scene.commands()).to.include('ip route add 198.51.100.10 nhid 861000001 proto 86');
+  });
+});
+
+describe('the guard', () => {
+  const ten = Array.from({ length: 10 }, (_, i) => service(`s${i}`, [`198.51.100.${10 + i}`]));
+
+  it('deletes nothing before the lists are complete', async () => {
+    const scene = new Scene(snapshot(threeNodes, ten));
+    await scene.round();
+    scene.cluster = snapshot([], [], { complete: false });
+    const report = await scene.round();
+    expect(report.done).to.deep.equal([]);
+    expect(new Set(report.held.map(({ reason }) => reason))).to.deep.equal(new Set(['lists incomplete']));
+  });
+
+  it('never holds a single Service', async () => {
+    const scene = new Scene(snapshot(threeNodes, [web]));
+    await scene.round();
+    scene.cluster = snapshot(threeNodes, []);
+    const report = await scene.round();
+    expect(report.held).to.deep.equal([]);
+    expect(scene.world.objects.has('route 254 198.51.100.10/32 0')).to.equal(false);
+  });
+
+  it('holds when most routes would vanish, adds all the same, and goes on after the hold time', async () => {
+    const scene = new Scene(snapshot(threeNodes, ten));
+    await scene.round();
+    scene.cluster = snapshot(threeNodes, [service('new', ['198.51.100.99'])]);
+    const report = await scene.round();
+    expect(report.done).to.have.length(1);
+    expect(report.held).to.have.length(10);
+    expect(report.again).to.equal(scene.now + 600_000);
+    scene.now += 599_999;
+    expect((await scene.round()).held).to.have.length(10);
+    scene.now += 1;
+    expect((await scene.round()).held).to.deep.equal([]);
+    expect(scene.commands()).to.have.length(10);
+  });
+
+  it('goes on at once when an operator agrees, for this time only', async () => {
+    const scene = new Scene(snapshot(threeNodes, ten));
+    await scene.round();
+    scene.cluster = snapshot(threeNodes, ten.slice(8));
+    expect((await scene.round()).held).to.have.length(8);
+    scene.reconciler.agree();
+    expect((await scene.round()).held).to.deep.equal([]);
+    scene.cluster = snapshot(threeNodes, []);
+    expect((await scene.round()).held.filter(({ reason }) => reason === 'too many at once')).to.have.length(
+      2,
+    );
+  });
+
+  it('keeps the traffic where it is when the list of nodes is suddenly short', async () => {
+    const scene = new Scene(snapshot(threeNodes, ten));
+    await scene.round();
+    scene.cluster = snapshot(threeNodes.slice(0, 1), ten);
+    const report = await scene.round();
+    expect(report.done).to.deep.equal([]);
+    expect(report.held.map(({ change }) => change.verb).sort()).to.deep.equal([
+      'delete',
+      'delete',
+      'replace',
+    ]);
+  });
+
+  it('lets go of a hold when the list is whole again', async () => {
+    const scene = new Scene(snapshot(threeNodes, ten));
+    await scene.round();
+    scene.cluster = snapshot(threeNodes, []);
+    await scene.round();
+    scene.cluster = snapshot(threeNodes, ten);
+    const report = await scene.round();
+    expect(report.held).to.deep.equal([]);
+    expect(report.again).to.equal(undefined);
+  });
+});
