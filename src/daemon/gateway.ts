@@ -20,7 +20,7 @@ import { Wake } from '../reconcile/wake.ts';
 import { Journal } from './journal.ts';
 import { lock } from './lock.ts';
 import { serve } from './socket.ts';
-import { status } from './status.ts';
+import { brief, type Standing, status } from './status.ts';
 
 export function openSource(source: Source): Cluster {
   return source.kind === 'file' ? fileCluster(source.path) : kubernetesCluster(source);
@@ -70,19 +70,18 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
   let links: readonly Link[] = [];
   const names: LinkNames = (index) => links.find((link) => link.index === index)?.name ?? `if${index}`;
 
+  const standing = (): Standing => ({
+    release,
+    started,
+    gateway: config.gateway,
+    snapshot: cluster.snapshot(),
+    names,
+    report,
+    blind,
+  });
   await using _socket = await serve(config.runtimeDirectory, {
-    status: () =>
-      JSON.stringify(
-        status({
-          release,
-          started,
-          gateway: config.gateway,
-          snapshot: cluster.snapshot(),
-          names,
-          report,
-          blind,
-        }),
-      ),
+    status: () => JSON.stringify(status(standing())),
+    synced: () => JSON.stringify(brief(standing())),
     release: () => {
       log.warn({}, 'an operator lets held deletes go on');
       reconciler.agree();
