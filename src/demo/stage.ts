@@ -21,11 +21,11 @@ export interface Stage {
 /** What a scene measured: times in ms (`...Ms`) and counts. */
 export type Figures = Readonly<Record<string, number>>;
 
-export interface Scene {
+export interface Scene<Needs = Stage> {
   readonly id: string;
   readonly title: string;
   /** @throws Error in words for the audience when what should be seen is not seen */
-  readonly play: (stage: Stage, signal: AbortSignal) => Promise<Figures>;
+  readonly play: (stage: Needs, signal: AbortSignal) => Promise<Figures>;
 }
 
 /** The two Services of the story: one of each externalTrafficPolicy. */

@@ -5,6 +5,7 @@ import { removeLeftovers } from './lease.ts';
 import { Clients } from './load.ts';
 import { layNetwork } from './network.ts';
 import { duration, type Page } from './page.ts';
+import { playScene, type SceneResult } from './play.ts';
 import {
   apiStops,
   daemonDies,
@@ -14,18 +15,8 @@ import {
   purged,
   serviceAppears,
 } from './scenes.ts';
-import type { Figures, Scene, Stage } from './stage.ts';
+import type { Scene, Stage } from './stage.ts';
 import { Witness } from './witness.ts';
-
-export interface SceneResult {
-  readonly id: string;
-  readonly title: string;
-  readonly ok: boolean;
-  readonly ms: number;
-  readonly figures: Figures;
-  /** undefined when all was seen that should be. */
-  readonly trouble: string | undefined;
-}
 
 /** What `eiproute demo --json` prints. */
 export interface StoryResult {
@@ -37,9 +28,6 @@ export interface StoryResult {
   readonly readyMs: number;
   readonly scenes: readonly SceneResult[];
 }
-
-/** A scene that takes longer has failed; ms. */
-const longest = 15_000;
 
 const scenes: readonly Scene[] = [
   serviceAppears,
@@ -92,36 +80,16 @@ export async function playStory(
   const results: SceneResult[] = [];
   for (const [i, scene] of scenes.entries()) {
     if (linger && scene === purged) continue;
-    const result = await play(scene, i + 1, stage, signal);
+    const result = await playScene(scene, i + 1, stage, signal);
     results.push(result);
-    if (!result.ok) break;
+    if (!result.ok) {
+      page.line(`\nthe end of ${files.log}:\n${await stage.gateway.logTail()}`);
+      break;
+    }
   }
   const ok = results.every((result) => result.ok);
   if (linger) await linger(stage, signal);
   return { version: 1, ok, ms: now() - start, laidMs: laid - start, readyMs: ready - born, scenes: results };
-}
-
-async function play(
-  { id, title, play: act }: Scene,
-  number: number,
-  stage: Stage,
-  signal: AbortSignal,
-): Promise<SceneResult> {
-  stage.page.headline(number, title);
-  const start = now();
-  const late = AbortSignal.timeout(longest);
-  try {
-    const figures = await act(stage, AbortSignal.any([signal, late]));
-    return { id, title, ok: true, ms: now() - start, figures, trouble: undefined };
-  } catch (error) {
-    // Ctrl-C is no failure of the scene.
-    signal.throwIfAborted();
-    const said = error instanceof Error ? error.message : String(error);
-    const trouble = late.aborted ? `not seen within ${duration(longest)} (${said})` : said;
-    stage.page.bad(trouble);
-    stage.page.line(`\nthe end of ${stage.files.log}:\n${await stage.gateway.logTail()}`);
-    return { id, title, ok: false, ms: now() - start, figures: {}, trouble };
-  }
 }
 
 function draw(page: Page): void {
