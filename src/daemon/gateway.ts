@@ -125,6 +125,8 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
     },
     'started',
   );
+  // A kubeconfig that is not there is told before anybody listens.
+  journal.feeds(cluster.snapshot());
   try {
     await Promise.race(parts);
   } catch (error) {
