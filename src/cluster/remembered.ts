@@ -156,9 +156,7 @@ function picture(text: string): Picture {
   if (found !== version) throw new DocumentError(`its version is ${found ?? 'missing'}, not ${version}`);
   const store = new Store();
   for (const resource of resources) {
-    const relist = store.shelves[resource].relist();
-    for (const object of objects[resource]) relist.add(object);
-    relist.commit();
+    for (const object of objects[resource]) store.shelves[resource].set(object);
   }
   const { nodes, services, problems } = store.snapshot();
   const [problem] = problems;
