@@ -43,6 +43,8 @@ export interface HostOptions {
   readonly kubeconfig?: string;
 }
 
+type ConfigureOptions = Pick<HostOptions, 'settings' | 'pools' | 'state'> & { readonly level?: 'debug' };
+
 /** One gateway: a namespace with a LAN, an uplink, and a Kubernetes API of its own on loopback. */
 export class GatewayHost implements AsyncDisposable {
   readonly api: ApiServer;
@@ -92,16 +94,16 @@ export class GatewayHost implements AsyncDisposable {
   }
 
   /** Writes the configuration anew. */
-  async configure({ settings, pools }: Pick<HostOptions, 'settings' | 'pools'>): Promise<void> {
+  async configure({ settings, pools, level, state }: ConfigureOptions): Promise<void> {
     await mkdir(this.folder, { recursive: true });
     await writeFile(
       this.config,
       `${settings?.includes('source:') ? '' : 'kubeconfig: kubeconfig\n'}lan: eth0
 uplink: eth1
 pools: [{ name: public, addresses: ${pools ?? this.#settings.pools} }]
-stateDirectory: ${this.state}
+stateDirectory: ${state ?? this.state}
 runtimeDirectory: ${this.runtime}
-log: { format: json }
+log: { format: json, level: ${level ?? 'info'} }
 ${settings ?? this.#settings.settings}
 `,
     );
@@ -224,6 +226,12 @@ ${settings ?? this.#settings.settings}
       () => this.ours(),
       (seen) => seen === ours,
     );
+  }
+
+  /** Every setting below /proc/sys/net, of whoever it is. */
+  async settings(): Promise<string> {
+    const { out } = await this.within('sysctl', '-a', '-r', '^net[.]');
+    return out;
   }
 
   sysctl(name: string): string {
