@@ -87,7 +87,8 @@ function text(status: Status): string {
     );
   }
   for (const { resource, synced, heard, trouble } of status.feeds) {
-    const when = heard === undefined ? 'never heard' : `heard ${new Date(heard).toISOString()}`;
+    const when =
+      heard === undefined ? 'never heard' : `heard ${age(heard)} ago (${new Date(heard).toISOString()})`;
     lines.push(
       `${resource}: ${synced ? 'listed' : 'not listed yet'}, ${when}${trouble ? `; ${trouble}` : ''}`,
     );
@@ -128,6 +129,14 @@ function some(names: readonly string[]): string {
   const most = 6;
   const shown = names.slice(0, most).join(' ');
   return names.length > most ? `${shown} and ${names.length - most} more` : shown;
+}
+
+/** In words, for a person: rounded down, in the largest unit that fits. */
+function age(since: number): string {
+  const seconds = Math.max(0, Math.floor((Date.now() - since) / 1000));
+  if (seconds < 60) return `${seconds} s`;
+  if (seconds < 3600) return `${Math.floor(seconds / 60)} min`;
+  return `${Math.floor(seconds / 3600)} h`;
 }
 
 function section(lines: string[], title: string, entries: readonly string[]): void {

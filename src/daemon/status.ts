@@ -92,7 +92,7 @@ export function status(standing: Standing): Status {
       services,
       nodes: carriers.map(({ node }) => node),
     })),
-    ...found.idle.map((eip) => ({ eip, services: [], nodes: [] })),
+    ...found.idle.map(({ eip, services }) => ({ eip, services, nodes: [] })),
   ];
   return {
     ...brief(standing),

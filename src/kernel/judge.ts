@@ -16,7 +16,7 @@ const largestPid = 4_194_304;
 /**
  * Tells which notifications matter. A host with a full BGP table hears thousands of foreign routes a second, and
  * a router daemon announces nexthops of its own: neither may make us read the kernel again and again. So the
- * judge remembers what the last listing held, and what was refused or added since:
+ * judge remembers what the last listing held, what was added since, and what was refused before or after it:
  *
  * - routes count when they carry our protocol, when they replace one of our keys, or when a foreign one goes
  *   away that was in our way;
@@ -48,9 +48,10 @@ export class Judge {
   listed(scope: Scope, listing: Listing): void {
     this.#scope = scope;
     this.#listed = listing.objects;
-    this.#news.length = 0;
+    this.#readNews();
     this.#added.clear();
-    this.#refused.clear();
+    // Who is refused looks again: what is in our way is so until ours is there.
+    for (const key of this.#refused) if (listing.objects.has(key)) this.#refused.delete(key);
     this.#links.clear();
     this.#addresses.clear();
     for (const link of listing.links) {
@@ -63,8 +64,13 @@ export class Judge {
     }
   }
 
-  /** Kept as it is: keys are made of it when a notification asks, which is seldom. */
   applied(changes: readonly Change[], outcomes: readonly (KernelError | undefined)[]): void {
+    outcomes.forEach((outcome, i) => {
+      const change = changes[i];
+      if (outcome?.code !== 'EEXIST' || change === undefined || change.verb === 'delete') return;
+      if (change.want.kind === 'route') this.#refused.add(keyOf(change.want));
+    });
+    // Kept as it is: keys are made of it when a notification asks, which is seldom.
     this.#news.push({ changes, outcomes });
   }
 
@@ -139,7 +145,7 @@ export class Judge {
       if (!this.#scope.tables.includes(route.table)) return undefined;
       if (route.protocol !== this.#scope.owner.protocol) {
         if (deleted) {
-          if (!this.#isInOurWay(keyOf(route))) return undefined;
+          if (!this.#refused.has(keyOf(route))) return undefined;
         } else {
           if (!(message.flags & Flag.replace)) return undefined;
           if (!this.#isOurs(keyOf(route))) return undefined;
@@ -158,18 +164,11 @@ export class Judge {
     return this.#listed.has(key) || this.#added.has(key);
   }
 
-  #isInOurWay(key: Key): boolean {
-    this.#readNews();
-    return this.#refused.has(key);
-  }
-
   #readNews(): void {
     for (const { changes, outcomes } of this.#news.splice(0)) {
       changes.forEach((change, i) => {
-        if (change.verb === 'delete' || change.want.kind !== 'route') return;
-        const outcome = outcomes[i];
-        if (outcome === undefined) this.#added.add(keyOf(change.want));
-        else if (outcome.code === 'EEXIST') this.#refused.add(keyOf(change.want));
+        if (change.verb === 'delete' || change.want.kind !== 'route' || outcomes[i]) return;
+        this.#added.add(keyOf(change.want));
       });
     }
   }
