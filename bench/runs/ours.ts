@@ -1,3 +1,5 @@
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { LinuxKernel } from '../../src/kernel/linux.ts';
 import { parsePrefix } from '../../src/model/ip.ts';
 import { type Change, changeObject, keyOf, type Route } from '../../src/model/object.ts';
@@ -24,7 +26,7 @@ const routes = Array.from(
 const additions = routes.map((want): Change => ({ verb: 'add', want }));
 const deletions = routes.map((have): Change => ({ verb: 'delete', have }));
 const { signal } = new AbortController();
-await using kernel = await LinuxKernel.open('/nonexistent/eiproute');
+await using kernel = await LinuxKernel.open(join(tmpdir(), `eip-bench-${process.pid}`));
 
 async function change(changes: readonly Change[]): Promise<void> {
   const refused = (await kernel.apply(changes, signal)).find((outcome) => outcome !== undefined);

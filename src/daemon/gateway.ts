@@ -58,16 +58,18 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
   const { log, release } = options;
   let { config } = options;
   const started = Date.now();
+  let report: Report | undefined;
   await using _lock = await lock(config.gateway.protocol);
   await using kernel: Kernel = await LinuxKernel.open(config.stateDirectory);
-  await using cluster = remembered(openSource(config.source), join(config.stateDirectory, 'cluster.json'));
+  await using cluster = remembered(openSource(config.source), join(config.stateDirectory, 'cluster.json'), {
+    believed: () => !(report?.held.some(({ reason }) => reason === 'too many at once') ?? false),
+  });
 
   const clock = (): number => performance.timeOrigin + performance.now();
   const reconciler = new Reconciler(kernel, clock);
   const wake = new Wake();
   const journal = new Journal(log);
   let role = gatewayRole(config, () => cluster.snapshot());
-  let report: Report | undefined;
   let blind: Blind | undefined;
   let links: readonly Link[] = [];
   const names: LinkNames = (index) => links.find((link) => link.index === index)?.name ?? `if${index}`;
@@ -127,6 +129,8 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
     },
     'started',
   );
+  // A kubeconfig that is not there is told before anybody listens.
+  journal.feeds(cluster.snapshot());
   try {
     await Promise.race(parts);
   } catch (error) {

@@ -8,8 +8,8 @@ const head = '# Written by "eiproute node", removed by "eiproute purge".';
 /** The names of our numbers, for `ip route` and its kin: folder below /etc/iproute2 -> lines. */
 export function namesOf(agent: NodeAgent): ReadonlyMap<string, readonly string[]> {
   const tables = new Map([[agent.localTable, 'eiproute-local']]);
-  for (const of of [4, 6]) {
-    const gateways = agent.gateways.filter(({ address }) => family(address) === of);
+  for (const version of [4, 6]) {
+    const gateways = agent.gateways.filter(({ address }) => family(address) === version);
     gateways.forEach(({ table }, i) => {
       if (!tables.has(table)) tables.set(table, `eiproute-gateway${i + 1}`);
     });

@@ -1,31 +1,22 @@
-import type { ControlPlane, Offer } from './control-plane.ts';
-import type { GatewayFiles, GatewayProcess } from './gateway-process.ts';
-import type { Clients } from './load.ts';
+import type { Offer } from './control-plane.ts';
+import type { Lab } from './lab.ts';
 import { type Dual, eip } from './map.ts';
-import type { Network } from './network.ts';
 import type { Page } from './page.ts';
-import type { Witness } from './witness.ts';
 
 /** Everything a scene plays with. */
 export interface Stage {
-  readonly network: Network;
-  readonly plane: ControlPlane;
-  readonly clients: Clients;
-  readonly witness: Witness;
-  readonly files: GatewayFiles;
+  readonly lab: Lab;
   readonly page: Page;
-  /** Another one after the daemon was killed. */
-  gateway: GatewayProcess;
 }
 
 /** What a scene measured: times in ms (`...Ms`) and counts. */
 export type Figures = Readonly<Record<string, number>>;
 
-export interface Scene {
+export interface Scene<Needs = Stage> {
   readonly id: string;
   readonly title: string;
   /** @throws Error in words for the audience when what should be seen is not seen */
-  readonly play: (stage: Stage, signal: AbortSignal) => Promise<Figures>;
+  readonly play: (stage: Needs, signal: AbortSignal) => Promise<Figures>;
 }
 
 /** The two Services of the story: one of each externalTrafficPolicy. */

@@ -2,7 +2,7 @@ import { endianness } from 'node:os';
 import { type Family, type Ip, ipFromBytes, type Prefix } from '../../model/ip.ts';
 
 /** Netlink speaks the byte order of the machine. */
-export const littleEndian = endianness() === 'LE';
+const littleEndian = endianness() === 'LE';
 
 export const headerBytes = 16;
 
