@@ -1,3 +1,5 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { expect } from 'chai';
 import type { ApiServer } from '../../src/demo/api-server.ts';
 import type { GatewayDaemon } from './gateway-daemon.ts';
