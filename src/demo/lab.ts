@@ -2,7 +2,8 @@ import { now } from './clock.ts';
 import { ControlPlane } from './control-plane.ts';
 import { type GatewayFiles, GatewayProcess, gatewayFiles, writeGatewayConfig } from './gateway-process.ts';
 import { Clients } from './load.ts';
-import { layNetwork, type Network, type Plan } from './network.ts';
+import { layNetwork, type Network } from './network.ts';
+import type { Shape } from './wiring.ts';
 import { Witness } from './witness.ts';
 
 /** All that the demo and the end-to-end tests play with, up and running: `await using lab = await openLab(...)`. */
@@ -45,7 +46,7 @@ interface Parts {
 }
 
 /** Lays the network, starts the API and eiproute in it; eiproute may not be synced yet. */
-export async function openLab(plan: Plan, signal: AbortSignal): Promise<Lab> {
+export async function openLab(plan: Shape, signal: AbortSignal): Promise<Lab> {
   const start = now();
   await using stack = new AsyncDisposableStack();
   const network = stack.use(await layNetwork(plan, signal));

@@ -131,7 +131,8 @@ describe('the judge of notifications', () => {
       group: Type.delNexthop,
       rule: Type.delRule,
     };
-    if (have.kind === 'sysctl' || have.kind === 'neighbour' || have.kind === 'nft') throw new TypeError('not announced');
+    if (have.kind === 'sysctl' || have.kind === 'neighbour' || have.kind === 'nft')
+      throw new TypeError('not announced');
     return message(otherPort, (writer) => {
       encodeChange(writer, adding(have), 0);
       writer.setU32(4, type[have.kind]);
