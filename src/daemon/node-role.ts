@@ -4,6 +4,7 @@ import type { Kernel, Scope } from '../kernel/kernel.ts';
 import type { Ip } from '../model/ip.ts';
 import type { Listing } from '../model/listing.ts';
 import type { NodeAgent } from '../model/node-agent.ts';
+import type { Link } from '../model/object.ts';
 import { ownerOf } from '../model/owner.ts';
 import type { Limits } from '../model/pace.ts';
 import { linkToward } from '../model/reach.ts';
@@ -20,9 +21,9 @@ export function nodeRole(agent: NodeAgent, seen: Map<Ip, string>): Role {
   return {
     scope: nodeScope(agent),
     limits,
-    want: (have, refused) => {
+    want: (have) => {
       for (const { ip, mac } of have.stations) seen.set(ip, mac);
-      return nodeWant(agent, have, refused, seen);
+      return nodeWant(agent, have, seen);
     },
   };
 }
@@ -36,7 +37,7 @@ export function emptyNodeRole(agent: NodeAgent): Role {
   };
 }
 
-function nodeScope(agent: NodeAgent): Scope {
+export function nodeScope(agent: NodeAgent): Scope {
   return {
     owner: ownerOf(agent.protocol),
     // A gateway that is taken out of the configuration leaves its table behind.
@@ -48,7 +49,7 @@ function nodeScope(agent: NodeAgent): Scope {
 }
 
 /** The agent on this machine: with the interface that the configuration leaves open. */
-export function settled(agent: NodeAgent, { links }: Listing): NodeAgent {
+export function settled(agent: NodeAgent, links: readonly Link[]): NodeAgent {
   const [first] = agent.gateways;
   if (agent.interface !== undefined || first === undefined) return agent;
   return { ...agent, interface: linkToward({ ip: first.address, interface: undefined }, links)?.name };

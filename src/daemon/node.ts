@@ -16,7 +16,7 @@ import { Wake } from '../reconcile/wake.ts';
 import { Journal } from './journal.ts';
 import { lock } from './lock.ts';
 import { writeNames } from './names.ts';
-import { nodeRole, settled, survey } from './node-role.ts';
+import { nodeRole, nodeScope, settled, survey } from './node-role.ts';
 import { type NodeStanding, nodeBrief, nodeStatus } from './node-status.ts';
 import { Refused } from './refused.ts';
 import { serve } from './socket.ts';
@@ -47,14 +47,14 @@ export async function prepare(
 ): Promise<{ readonly have: Listing; readonly agent: NodeAgent }> {
   const lacking = await nftProblem();
   if (lacking) throw new Refused(`${lacking.message}; ${lacking.advice}`);
-  const have = await survey(kernel, config.agent, signal);
-  const agent = settled(config.agent, have);
+  const { links } = await kernel.list(nodeScope(config.agent), signal);
+  const agent = settled(config.agent, links);
   // An interface that is down comes up again; the others are mistakes.
-  const wrong = nodeProblems(agent, have.links).filter(({ code }) => code !== 'interface-down');
+  const wrong = nodeProblems(agent, links).filter(({ code }) => code !== 'interface-down');
   if (wrong.length > 0) {
     throw new Refused(wrong.map(({ message, advice }) => `${message}; ${advice}`).join('. '));
   }
-  return { have, agent };
+  return { have: await survey(kernel, agent, signal), agent };
 }
 
 /**
@@ -68,14 +68,15 @@ export async function runNode(options: NodeOptions, signal: AbortSignal): Promis
   const started = Date.now();
   await using _lock = await lock(config.agent.protocol);
   await using kernel: Kernel = await openNodeKernel(config);
-  let { agent, have } = await prepare(kernel, config, signal);
+  const prepared = await prepare(kernel, config, signal);
+  let { agent } = prepared;
   await nameNumbers(config, agent, log);
 
   const clock = (): number => performance.timeOrigin + performance.now();
   const reconciler = new Reconciler(kernel, clock);
   const wake = new Wake();
   const journal = new Journal(log);
-  const seen = new Map<Ip, string>(have.stations.map(({ ip, mac }) => [ip, mac]));
+  const seen = new Map<Ip, string>(prepared.have.stations.map(({ ip, mac }) => [ip, mac]));
   let role = nodeRole(agent, seen);
   let report: Report | undefined;
   let blind: Blind | undefined;
@@ -107,7 +108,7 @@ export async function runNode(options: NodeOptions, signal: AbortSignal): Promis
     listen(kernel.hints(any), (hint) => wake.poke(hint)),
     listen(options.reloads, (next) => {
       config = next;
-      agent = settled(next.agent, { ...have, links: reconciler.links });
+      agent = settled(next.agent, reconciler.links);
       role = nodeRole(agent, seen);
       wake.poke({ kind: 'config', text: 'configuration' });
     }),

@@ -3,7 +3,7 @@ import type { Listing } from '../model/listing.ts';
 import type { NodeAgent } from '../model/node-agent.ts';
 import { type KernelObject, type Key, keyOf, type Link, type Route, type Rule } from '../model/object.ts';
 import type { Problem } from '../model/problem.ts';
-import type { Refusals, Want, Wanted, Why } from '../model/want.ts';
+import type { Want, Wanted, Why } from '../model/want.ts';
 import { nodeProblems, unresolved } from './node-problems.ts';
 import { agentTable, type KnownGateway, reachMark } from './node-table.ts';
 import { addressOf, families, gatewaysOf } from './node-view.ts';
@@ -15,16 +15,10 @@ import type { Add } from './plain-routes.ts';
  * A missing interface, or one that is down, freezes everything: Linux removes what cannot be, and what it left is
  * not ours to withdraw while we cannot tell.
  *
- * @param refused what the kernel would not take in this round
  * @param seen link-layer addresses that gateways had when they were last known: one that is silent sends nothing,
  *   and when it comes back all is in place already
  */
-export function nodeWant(
-  agent: NodeAgent,
-  have: Listing,
-  refused: Refusals,
-  seen: ReadonlyMap<Ip, string>,
-): Want {
+export function nodeWant(agent: NodeAgent, have: Listing, seen: ReadonlyMap<Ip, string>): Want {
   const objects: Wanted[] = [];
   const add: Add = (object, why) => objects.push({ key: keyOf(object), object, why });
   const problems: Problem[] = [...nodeProblems(agent, have.links)];
@@ -45,16 +39,16 @@ export function nodeWant(
   addReversePath(usable, have, add);
   const table = agentTable(usable, link.name, known);
   add(table, { text: 'connection marks by gateway, and the guard of this node' });
+  const guarded = have.objects.has(keyOf(table));
   for (const of of families(usable)) {
     addRoutes(usable, of, link, have, add);
     addMarkRules(usable, of, add);
-    // Without the guard these would open every socket of the node to whoever reaches an EIP.
-    const guarded = !refused.has(keyOf(table));
+    // Before the guard stands these would open every socket of the node to whoever reaches an EIP.
     addEipRules(usable, of, (rule, why) => {
       if (guarded || have.objects.has(keyOf(rule))) add(rule, why);
     });
   }
-  return { objects, problems, complete: true };
+  return { objects, problems, complete: true, unfinished: !guarded };
 }
 
 /** In the order of the configuration; those that answer now first, since two may have had one address. */

@@ -93,6 +93,10 @@ export class Reconciler {
         signal,
       );
     }
+    if (refused.length === 0 && now.want.unfinished === true) {
+      now = this.#think(role, picture, at);
+      refused = await this.#apply(now.builds, picture, done, signal);
+    }
     const held: Held[] = [...now.held];
     if (refused.length === 0) held.push(...(await this.#withdraw(now.deletes, picture, done, signal)));
     else held.push(...now.deletes.map((one) => waiting(one, 'after a refusal')));

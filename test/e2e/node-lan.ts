@@ -252,8 +252,9 @@ export class Agent {
     return new GatewayDaemon(within(this.#lan.net.namespace(this.part), line));
   }
 
-  command(words: string): Promise<Outcome> {
-    return this.#lan.outcome(this.part, `exec ${program} ${words} --config ${this.#config}`);
+  /** @param environment variables, as a shell takes them in front of a command */
+  command(words: string, environment = ''): Promise<Outcome> {
+    return this.#lan.outcome(this.part, `${environment}${program} ${words} --config ${this.#config}`);
   }
 
   /** undefined: nobody answers. */
