@@ -61,16 +61,20 @@ export function settled(agent: NodeAgent, links: readonly Link[]): NodeAgent {
  */
 export async function survey(kernel: Kernel, agent: NodeAgent, signal: AbortSignal): Promise<Listing> {
   const scope = nodeScope(agent);
-  const limit = AbortSignal.any([signal, AbortSignal.timeout(patience)]);
+  const stop = new AbortController();
+  const limit = AbortSignal.any([signal, stop.signal, AbortSignal.timeout(patience)]);
   const hints = kernel.hints(limit);
   const complete = ({ stations }: Listing): boolean => stations.length === scope.stations.length;
   let listing = await kernel.list(scope, signal);
-  if (complete(listing)) return listing;
-  for await (const { kind } of hints) {
-    if (kind !== 'neighbour') continue;
-    listing = await kernel.list(scope, signal);
-    if (complete(listing)) break;
+  if (!complete(listing)) {
+    for await (const { kind } of hints) {
+      if (kind !== 'neighbour') continue;
+      listing = await kernel.list(scope, signal);
+      if (complete(listing)) break;
+    }
   }
+  // Of two who listen each hears only a part.
+  stop.abort();
   signal.throwIfAborted();
   return listing;
 }

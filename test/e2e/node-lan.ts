@@ -275,7 +275,8 @@ export class Agent {
       'ip -N rule; ip -N -6 rule',
       'ip -N route show table all | grep -v "^unreachable\\|^multicast\\|table 255" | sort',
       'ip -N -6 route show table all | grep -v "^multicast\\|table 255" | sort',
-      'nft -s list ruleset',
+      // By name: else the table that was made last is last.
+      'nft list tables | sort | while read _ family name; do nft -s list table $family $name; done',
       'grep -r . /proc/sys/net/ipv4/conf/*/rp_filter',
     ];
     return this.#lan.run(this.part, look.join('\n'));
