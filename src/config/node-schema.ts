@@ -13,7 +13,7 @@ export const nodeLeaves = {
   marksPriority: leaf('priorities.marks', priority, '1001', 'of the rules that follow marks'),
   localPriority: leaf('priorities.local', priority, '1100', 'of the rules to the local table'),
   repliesPriority: leaf('priorities.replies', priority, '1101', 'of the rules for sockets bound to an EIP'),
-  markMask: leaf('markMask', markMask, String(0x00f00000), 'the bits of packet marks that are ours'),
+  markMask: leaf('markMask', markMask, '0x00f00000', 'the bits of packet marks that are ours'),
   literalLocal: leaf('literalLocal', truth, 'false', 'local 0/0 in the local table'),
   protocol: leaves.protocol,
   settle: leaves.settle,

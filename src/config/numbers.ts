@@ -75,7 +75,15 @@ function refusing(base: Format<number>, why: (value: number) => string | undefin
 export const priority: Format<number> = whole(1, 32_765);
 
 /** Bits of marks: kube-proxy's are refused. */
-export const markMask: Format<number> = refusing(whole(1, 0xffffffff), maskTrouble);
+export const markMask: Format<number> = refusing(hexadecimal(whole(1, 0xffffffff)), maskTrouble);
+
+/** As text, a number may be written as marks are: 0x00f00000. */
+function hexadecimal(base: Format<number>): Format<number> {
+  return {
+    fromText: (text) => (/^0x[0-9a-f]{1,8}$/i.test(text) ? Number(text) : base.fromText(text)),
+    fromYaml: base.fromYaml,
+  };
+}
 
 function maskTrouble(mask: number): string | undefined {
   for (const [bit, use] of kubeProxyBits) {

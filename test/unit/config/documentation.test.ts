@@ -3,6 +3,7 @@ import { expect } from 'chai';
 import { exit } from '../../../src/cli/exit.ts';
 import { complaintLine } from '../../../src/config/complaint.ts';
 import { readGatewayConfig } from '../../../src/config/load.ts';
+import { nodeSchema } from '../../../src/config/node-schema.ts';
 import { changedKeys } from '../../../src/config/notation.ts';
 import { allLeaves } from '../../../src/config/schema.ts';
 
@@ -35,8 +36,20 @@ describe('docs/configuration.md', () => {
     });
   }
 
+  for (const { key, preset } of nodeSchema.leaves) {
+    it(`tells of a node's ${key} and its default`, () => {
+      expect(rows.get(key)).to.equal(preset ?? 'none');
+    });
+  }
+
   it('tells of no key that there is not', () => {
-    const known = [...allLeaves.map(({ key }) => key), 'pools', 'name', 'addresses'];
+    const known = [
+      ...[...allLeaves, ...nodeSchema.leaves].map(({ key }) => key),
+      ...nodeSchema.lists,
+      'pools',
+      'name',
+      'addresses',
+    ];
     expect([...rows.keys()].filter((key) => !known.includes(key))).to.deep.equal([]);
   });
 });
