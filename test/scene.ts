@@ -138,7 +138,7 @@ export function router(): World {
 const limits: Limits = { share: 0.5, always: 1, hold: 600_000 };
 
 /** A role whose cluster and configuration a test swaps between rounds. */
-function gatewayRole(cluster: () => Snapshot, settings: () => Gateway = () => gateway()): Role {
+export function gatewayRole(cluster: () => Snapshot, settings: () => Gateway = () => gateway()): Role {
   return {
     get scope() {
       const { protocol, table } = settings();
