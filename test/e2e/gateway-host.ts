@@ -17,7 +17,8 @@ import { KernelWatch } from './kernel-watch.ts';
 import { until } from './until.ts';
 
 // What Node has compiled once serves all the processes that are started here: they start in half the time.
-process.env['NODE_COMPILE_CACHE'] ??= join(tmpdir(), 'eip-e2e-compile-cache');
+const compileCache = 'NODE_COMPILE_CACHE';
+process.env[compileCache] ??= join(tmpdir(), 'eip-e2e-compile-cache');
 
 const program = fileURLToPath(new URL('../../bin/eiproute', import.meta.url));
 
