@@ -132,9 +132,21 @@ describe('eiproute status', () => {
       const { status, out, err } = await host.eiproute(...words);
       expect({ status, out }).to.deep.equal({ status: 1, out: '' });
       expect(err).to.match(
-        /^eiproute: no gateway daemon answers at \S+gateway.sock \(ENOENT\); is it running\?.*\n$/,
+        /^eiproute: no gateway daemon answers at \S+gateway.sock \(ENOENT\); is it running\? \(systemctl status eiproute-gateway\)\n$/,
       );
     }
+  });
+
+  it('says the same of the socket that a killed daemon left', async () => {
+    await using other = await GatewayHost.make();
+    const daemon = await other.start();
+    await daemon.stop('SIGKILL');
+    const { status, err } = await other.eiproute('status');
+    expect(status).to.equal(1);
+    expect(err).to.match(
+      /^eiproute: no gateway daemon answers at \S+gateway.sock \(ECONNREFUSED\); is it running\?/,
+    );
+    await other.start();
   });
 
   it('gives up --wait-synced in time, with exit 1', async () => {

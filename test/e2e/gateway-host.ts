@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -17,7 +17,8 @@ import { KernelWatch } from './kernel-watch.ts';
 import { until } from './until.ts';
 
 // What Node has compiled once serves all the processes that are started here: they start in half the time.
-process.env['NODE_COMPILE_CACHE'] ??= join(tmpdir(), 'eip-e2e-compile-cache');
+const compileCache = 'NODE_COMPILE_CACHE';
+process.env[compileCache] ??= join(tmpdir(), 'eip-e2e-compile-cache');
 
 const program = fileURLToPath(new URL('../../bin/eiproute', import.meta.url));
 
@@ -81,8 +82,8 @@ export class GatewayHost implements AsyncDisposable {
     await removeLeftovers();
     const lease = stack.use(await Lease.take());
     const namespace = lease.name('gateway');
-    const folder = await mkdtemp(join(tmpdir(), 'eip-e2e-'));
-    stack.defer(() => rm(folder, { recursive: true }));
+    // What a killed run leaves behind, its files too, goes with the next one.
+    const { folder } = lease;
     await ipBatch([], [`netns add ${namespace}`]);
     setSysctls(namespace, fresh);
     await ipBatch(['-n', namespace], ['link set lo up', ...wire('eth0', lan), ...wire('eth1', uplink)]);
