@@ -13,7 +13,7 @@ import type { Due } from '../../../src/reconcile/report.ts';
 
 /** Objects of a small gateway, by small numbers; a nexthop's or group's id is its number. */
 
-export const owner = ownerOf(86);
+const owner = ownerOf(86);
 
 export function nexthop(id: number): Nexthop {
   return { kind: 'nexthop', id, protocol: 86, via: parseIp(`10.0.0.${10 + (id % 200)}`), link: 2 };
@@ -39,7 +39,7 @@ export function wanted(object: KernelObject): Wanted {
   return { key: keyOf(object), object, why: { text: 'a test' } };
 }
 
-export function due(change: Change): Due {
+function due(change: Change): Due {
   return { change, why: { text: 'a test' } };
 }
 
