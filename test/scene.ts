@@ -10,7 +10,7 @@ import { type KernelObject, keyOf, type Link, type Sysctl } from '../src/model/o
 import { ownerOf } from '../src/model/owner.ts';
 import type { Limits } from '../src/model/pace.ts';
 import { Reconciler, type Role } from '../src/reconcile/reconciler.ts';
-import { type Steps, StepKernel } from './step-kernel.ts';
+import { StepKernel, type Steps } from './step-kernel.ts';
 
 /** Builders of small clusters and gateways for tests; every default can be overridden. */
 

@@ -30,7 +30,8 @@ export class StepKernel implements Kernel {
     const outcomes: (KernelError | undefined)[] = [];
     for (const change of changes) {
       const code = this.#steps.before?.(change);
-      const [outcome] = code === undefined ? await this.#inner.apply([change], signal) : [new KernelError(code, '')];
+      const [outcome] =
+        code === undefined ? await this.#inner.apply([change], signal) : [new KernelError(code, '')];
       this.#steps.after?.(change, outcome);
       outcomes.push(outcome);
     }

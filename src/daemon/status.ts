@@ -29,33 +29,33 @@ export interface Status {
   readonly held: readonly HeldStatus[];
 }
 
-export interface RoundStatus {
+interface RoundStatus {
   readonly number: number;
   readonly at: string;
   readonly ms: number;
   readonly reasons: readonly string[];
 }
 
-export interface EipStatus {
+interface EipStatus {
   readonly eip: string;
   readonly services: readonly string[];
   /** Empty: held by a Service that nobody can serve now. */
   readonly nodes: readonly string[];
 }
 
-export interface ConflictStatus {
+interface ConflictStatus {
   readonly object: string;
   readonly why: string;
   readonly holder: string | undefined;
 }
 
-export interface FailedStatus {
+interface FailedStatus {
   readonly object: string;
   readonly why: string;
   readonly error: string;
 }
 
-export interface HeldStatus {
+interface HeldStatus {
   readonly object: string;
   readonly reason: string;
   readonly until: string | undefined;
@@ -77,7 +77,7 @@ export interface Standing {
 export function status(standing: Standing): Status {
   const { report, snapshot, gateway, blind, names } = standing;
   const found = paths(snapshot, gateway);
-  const eips = [
+  const eips: readonly EipStatus[] = [
     ...found.paths.map(({ eip, services, carriers }) => ({
       eip,
       services,
@@ -91,7 +91,7 @@ export function status(standing: Standing): Status {
     pid: process.pid,
     started: iso(standing.started),
     synced: isSynced(report, blind, snapshot),
-    summary: summary(standing),
+    summary: summary(standing, eips),
     round: report && {
       number: report.round,
       at: iso(report.at),
@@ -121,7 +121,7 @@ export function status(standing: Standing): Status {
   };
 }
 
-export function isSynced(report: Report | undefined, blind: Blind | undefined, snapshot: Snapshot): boolean {
+function isSynced(report: Report | undefined, blind: Blind | undefined, snapshot: Snapshot): boolean {
   return (
     report !== undefined &&
     blind === undefined &&
@@ -133,21 +133,30 @@ export function isSynced(report: Report | undefined, blind: Blind | undefined, s
 }
 
 /** One sentence, as systemctl status will show it. */
-export function summary({ report, blind, snapshot }: Standing): string {
+function summary({ report, blind, snapshot }: Standing, eips: readonly EipStatus[]): string {
   if (blind) return `cannot read the kernel: ${blind.error.message}`;
   if (report === undefined) return 'starting';
-  const eips = report.installed.route;
-  const parts = [`${eips} routes over ${report.installed.nexthop} nexthops`];
-  const deaf = snapshot.feeds.filter(({ trouble }) => trouble !== undefined);
+  const routed = eips.filter(({ nodes }) => nodes.length > 0);
+  const nodes = new Set(routed.flatMap((one) => one.nodes));
+  const idle = eips.length - routed.length;
+  const missing = report.wanted.route - report.installed.route;
+  const parts = [`routing ${counted(routed.length, 'EIP')} over ${counted(nodes.size, 'node')}`];
+  if (idle > 0) parts.push(`${counted(idle, 'EIP')} that nobody can serve`);
+  if (missing > 0) parts.push(`${counted(missing, 'route')} missing`);
   if (!snapshot.complete) parts.push('waiting for the first complete lists');
+  const deaf = snapshot.feeds.filter(({ trouble }) => trouble !== undefined);
   const [first] = deaf;
   if (first) parts.push(`${deaf.map(({ resource }) => resource).join(', ')}: ${first.trouble}`);
-  const undone = report.failed.length;
-  if (undone > 0) parts.push(`${undone} refused by the kernel`);
-  if (report.held.length > 0) parts.push(`${report.held.length} held`);
-  if (report.conflicts.length > 0) parts.push(`${report.conflicts.length} in conflict`);
-  if (report.problems.length > 0) parts.push(`${report.problems.length} problems`);
+  const { failed, held, conflicts, problems } = report;
+  if (failed.length > 0) parts.push(`${failed.length} refused by the kernel`);
+  if (held.length > 0) parts.push(`${held.length} held`);
+  if (conflicts.length > 0) parts.push(`${conflicts.length} in conflict`);
+  if (problems.length > 0) parts.push(counted(problems.length, 'problem'));
   return parts.join('; ');
+}
+
+function counted(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? '' : 's'}`;
 }
 
 function iso(ms: number): string {
