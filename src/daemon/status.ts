@@ -7,17 +7,21 @@ import type { Problem } from '../model/problem.ts';
 import type { Blind } from '../reconcile/loop.ts';
 import type { Counts, Report } from '../reconcile/report.ts';
 
-/** What `eiproute status --json` prints: the version is raised whenever a field changes its meaning or goes. */
-export interface Status {
+/** The version is raised whenever a field of it or of {@link Status} changes its meaning or goes. */
+export interface Brief {
   readonly version: 1;
-  readonly release: string;
-  readonly pid: number;
-  /** ISO 8601 */
-  readonly started: string;
   /** All lists are in, and the last round left nothing undone; a conflict with a foreign route does not count. */
   readonly synced: boolean;
   /** One sentence for a person: 'routing 12 EIPs over 3 nodes'. */
   readonly summary: string;
+}
+
+/** What `eiproute status --json` prints. */
+export interface Status extends Brief {
+  readonly release: string;
+  readonly pid: number;
+  /** ISO 8601 */
+  readonly started: string;
   readonly round: RoundStatus | undefined;
   readonly feeds: readonly Feed[];
   readonly wanted: Counts | undefined;
@@ -29,33 +33,33 @@ export interface Status {
   readonly held: readonly HeldStatus[];
 }
 
-interface RoundStatus {
+export interface RoundStatus {
   readonly number: number;
   readonly at: string;
   readonly ms: number;
   readonly reasons: readonly string[];
 }
 
-interface EipStatus {
+export interface EipStatus {
   readonly eip: string;
   readonly services: readonly string[];
   /** Empty: held by a Service that nobody can serve now. */
   readonly nodes: readonly string[];
 }
 
-interface ConflictStatus {
+export interface ConflictStatus {
   readonly object: string;
   readonly why: string;
   readonly holder: string | undefined;
 }
 
-interface FailedStatus {
+export interface FailedStatus {
   readonly object: string;
   readonly why: string;
   readonly error: string;
 }
 
-interface HeldStatus {
+export interface HeldStatus {
   readonly object: string;
   readonly reason: string;
   readonly until: string | undefined;
@@ -74,10 +78,15 @@ export interface Standing {
   readonly blind: Blind | undefined;
 }
 
+export function brief(standing: Standing): Brief {
+  const { report, blind, snapshot } = standing;
+  return { version: 1, synced: isSynced(report, blind, snapshot), summary: summary(standing) };
+}
+
 export function status(standing: Standing): Status {
-  const { report, snapshot, gateway, blind, names } = standing;
+  const { report, snapshot, gateway, names } = standing;
   const found = paths(snapshot, gateway);
-  const eips: readonly EipStatus[] = [
+  const eips = [
     ...found.paths.map(({ eip, services, carriers }) => ({
       eip,
       services,
@@ -86,12 +95,10 @@ export function status(standing: Standing): Status {
     ...found.idle.map(({ eip, services }) => ({ eip, services, nodes: [] })),
   ];
   return {
-    version: 1,
+    ...brief(standing),
     release: standing.release,
     pid: process.pid,
     started: iso(standing.started),
-    synced: isSynced(report, blind, snapshot),
-    summary: summary(standing, eips),
     round: report && {
       number: report.round,
       at: iso(report.at),
@@ -133,15 +140,16 @@ function isSynced(report: Report | undefined, blind: Blind | undefined, snapshot
 }
 
 /** One sentence, as systemctl status will show it. */
-function summary({ report, blind, snapshot }: Standing, eips: readonly EipStatus[]): string {
+function summary({ report, blind, snapshot, gateway }: Standing): string {
   if (blind) return `cannot read the kernel: ${blind.error.message}`;
   if (report === undefined) return 'starting';
-  const routed = eips.filter(({ nodes }) => nodes.length > 0);
-  const nodes = new Set(routed.flatMap((one) => one.nodes));
-  const idle = eips.length - routed.length;
+  const { paths: routed, idle } = paths(snapshot, gateway);
+  // Most EIPs share one list: it is asked for often, while somebody waits for the first sync.
+  const lists = new Set(routed.map(({ carriers }) => carriers));
+  const nodes = new Set([...lists].flatMap((carriers) => carriers.map(({ node }) => node)));
   const missing = report.wanted.route - report.installed.route;
   const parts = [`routing ${counted(routed.length, 'EIP')} over ${counted(nodes.size, 'node')}`];
-  if (idle > 0) parts.push(`${counted(idle, 'EIP')} that nobody can serve`);
+  if (idle.length > 0) parts.push(`${counted(idle.length, 'EIP')} that nobody can serve`);
   if (missing > 0) parts.push(`${counted(missing, 'route')} missing`);
   if (!snapshot.complete) parts.push('waiting for the first complete lists');
   const deaf = snapshot.feeds.filter(({ trouble }) => trouble !== undefined);

@@ -58,7 +58,7 @@ export async function* rounds(options: LoopOptions, signal: AbortSignal): AsyncG
       timetable.again = Number.POSITIVE_INFINITY;
       result = { error, failures: timetable.failures + 1, retryIn: 0 };
     }
-    const retryIn = timetable.ended(start, clock(), look, failed, pace());
+    const retryIn = timetable.end(start, clock(), look, failed, pace());
     yield 'error' in result ? { ...result, retryIn } : result;
   }
 }
@@ -73,8 +73,9 @@ async function next(
 ): Promise<{ readonly reasons: readonly Reason[]; readonly look: Look }> {
   while (true) {
     const poked = await wake.wait(timetable.earliest() - clock(), signal);
-    // What comes in a burst is one round.
-    if (poked) await sleep(pace().settle, undefined, { signal });
+    // The first change after a rest is not kept waiting; what follows on its heels is one round.
+    const pause = timetable.ended + pace().settle - clock();
+    if (poked && pause > 0) await sleep(pause, undefined, { signal });
     const due = timetable.due(wake.take(), clock());
     if (due.reasons.length > 0) return due;
   }
@@ -84,6 +85,8 @@ async function next(
 class Timetable {
   again = Number.POSITIVE_INFINITY;
   failures = 0;
+  /** When the last round was over. */
+  ended = Number.NEGATIVE_INFINITY;
   #resync: number;
   #retry = Number.POSITIVE_INFINITY;
   /** No dump for a hint before this. */
@@ -124,8 +127,9 @@ class Timetable {
   }
 
   /** @returns ms until the retry; Infinity when there is none */
-  ended(start: number, now: number, look: Look, failed: boolean, pace: Pace): number {
+  end(start: number, now: number, look: Look, failed: boolean, pace: Pace): number {
     this.#started = true;
+    this.ended = now;
     if (look === 'dump') {
       this.#resync = now + pace.resync;
       this.#rest = now + (now - start) * (1 / lookShare - 1);
