@@ -2,9 +2,10 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdir, open, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { type Json, listAt, textAt } from './api/json.ts';
 import { pools, upstream } from './map.ts';
 import type { Network } from './network.ts';
-import { type Outcome, outcome, within } from './run.ts';
+import { outcome, run, unlessAborted, within } from './run.ts';
 
 /** How the demo starts eiproute: as anybody would. */
 export const program = fileURLToPath(new URL('../../bin/eiproute', import.meta.url));
@@ -45,6 +46,8 @@ neighbour: # how fast the kernel itself notices a dead node
   reachable: 500ms
   firstProbe: 0s
   retransmit: 100ms
+guard:
+  always: 2 # one Service has two routes here, IPv4 and IPv6, and is half of all there are
 stateDirectory: ${files.state}
 runtimeDirectory: ${files.runtime}
 log:
@@ -88,6 +91,11 @@ export class GatewayProcess implements AsyncDisposable {
     }
   }
 
+  /** Another one with the same files. */
+  again(network: Network): Promise<GatewayProcess> {
+    return GatewayProcess.start(network, this.#files);
+  }
+
   get pid(): number | undefined {
     return this.#child.pid;
   }
@@ -116,14 +124,20 @@ export class GatewayProcess implements AsyncDisposable {
     }
   }
 
-  status(signal: AbortSignal): Promise<Outcome> {
-    return outcome({ argv: [program, 'status', '--config', this.#files.config, '--json'] }, signal);
+  /** What `eiproute status` says of the first list that is not heard now; undefined: all are. */
+  async trouble(signal: AbortSignal): Promise<string | undefined> {
+    const argv = [program, 'status', '--config', this.#files.config, '--json'];
+    const answer: Json = JSON.parse(await run({ argv }, signal));
+    const troubled = listAt(answer, 'feeds').find((feed) => textAt(feed, 'trouble') !== '');
+    return troubled === undefined
+      ? undefined
+      : `${textAt(troubled, 'resource')}: ${textAt(troubled, 'trouble')}`;
   }
 
   /** @returns how it ended */
-  async kill(how: 'SIGTERM' | 'SIGKILL'): Promise<string> {
+  async kill(how: 'SIGTERM' | 'SIGKILL', signal: AbortSignal): Promise<string> {
     this.#child.kill(how);
-    return await this.#gone;
+    return await unlessAborted(this.#gone, signal);
   }
 
   async logTail(): Promise<string> {
@@ -132,7 +146,8 @@ export class GatewayProcess implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.kill('SIGKILL');
+    this.#child.kill('SIGKILL');
+    await this.#gone;
   }
 }
 

@@ -1,9 +1,11 @@
+import { spawnSync } from 'node:child_process';
 import { randomInt } from 'node:crypto';
-import { mkdir, readdir, rename, rm, rmdir, stat } from 'node:fs/promises';
+import { readdirSync, rmSync } from 'node:fs';
+import { mkdir, readdir, readlink, rename, rm, rmdir, stat } from 'node:fs/promises';
 import { connect, createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import { namespacePath } from './namespace.ts';
-import { outcome, run } from './run.ts';
+import { CommandError, outcome } from './run.ts';
 
 /** One folder per run. /run, since what it tells of (namespaces) does not survive a reboot either. */
 const runs = '/run/eiproute-demo';
@@ -18,11 +20,14 @@ export class Lease implements AsyncDisposable {
   readonly id: string;
   readonly folder: string;
   readonly #alive: Server;
+  /** `process.exit` waits for nothing: then the namespaces go this way. */
+  readonly #atExit = (): void => cleanNow(this.id);
 
   private constructor(id: string, alive: Server) {
     this.id = id;
     this.folder = join(runs, id);
     this.#alive = alive;
+    process.once('exit', this.#atExit);
   }
 
   static async take(): Promise<Lease> {
@@ -48,6 +53,7 @@ export class Lease implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await clean(this.id);
+    process.off('exit', this.#atExit);
     await new Promise((resolve) => this.#alive.close(resolve));
   }
 }
@@ -68,15 +74,8 @@ export async function removeLeftovers(): Promise<readonly string[]> {
   return removed;
 }
 
-/** Runs that are alive now. */
-export async function livingRuns(): Promise<readonly string[]> {
-  const living: string[] = [];
-  for (const id of await ids()) if (await isAlive(id)) living.push(id);
-  return living;
-}
-
 /** Names of the namespaces that belong to a run. */
-export async function namespacesOf(id: string): Promise<readonly string[]> {
+async function namespacesOf(id: string): Promise<readonly string[]> {
   const names = await list(namespacePath(''));
   return names.filter((name) => name.startsWith(`eip-${id}-`)).sort();
 }
@@ -112,25 +111,48 @@ function isAlive(id: string): Promise<boolean> {
 async function clean(id: string): Promise<void> {
   const names = await namespacesOf(id);
   // Processes first: a namespace lives on, unnamed, while one of them is in it.
-  for (const name of names) {
-    const { out } = await outcome({ argv: ['ip', 'netns', 'pids', name] });
-    for (const pid of out.split(/\s+/).filter((word) => word !== '')) kill(Number(pid), name);
-  }
-  const lines = names.map((name) => `netns del ${name}`);
-  if (lines.length > 0) await run({ argv: ['ip', '-batch', '-'], input: `${lines.join('\n')}\n` });
+  for (const pid of await processesIn(names)) kill(pid);
+  const lines = names.map((name) => `netns del ${name}\n`);
+  const { err } = await outcome({ argv: ['ip', '-force', '-batch', '-'], input: lines.join('') });
+  // Another run may have removed them at the same time; only what is still there is a failure.
+  const left = await namespacesOf(id);
+  if (left.length > 0) throw new CommandError(`cannot remove ${left.join(', ')}: ${err.trim()}`);
   await rm(join(runs, id), { recursive: true, force: true });
   // The last one out takes the folder of folders along.
   await rmdir(runs).catch(unless('ENOTEMPTY', 'ENOENT'));
 }
 
-function kill(pid: number, namespace: string): void {
-  // Threads of this very process serve in the namespaces; they end with it.
-  if (pid === process.pid) return;
+/** As much of `clean` as can be done without waiting. */
+function cleanNow(id: string): void {
+  const names = readdirSync(namespacePath('')).filter((name) => name.startsWith(`eip-${id}-`));
+  const lines = names.map((name) => `netns del ${name}\n`);
+  spawnSync('ip', ['-batch', '-'], { input: lines.join(''), stdio: ['pipe', 'inherit', 'inherit'] });
+  rmSync(join(runs, id), { recursive: true, force: true });
+}
+
+/** One look at all processes; `ip netns pids` takes one for each namespace. */
+async function processesIn(names: readonly string[]): Promise<readonly number[]> {
+  const inodes = new Set<string>();
+  for (const name of names) {
+    const found = await stat(namespacePath(name)).catch(unless('ENOENT'));
+    if (found) inodes.add(`net:[${found.ino}]`);
+  }
+  const found: number[] = [];
+  for (const pid of (await readdir('/proc')).map(Number)) {
+    // Not a process, or ourselves: threads of this process serve in the namespaces and end with it.
+    if (Number.isNaN(pid) || pid === process.pid) continue;
+    const at = await readlink(`/proc/${pid}/ns/net`).catch(unless('ENOENT', 'ESRCH', 'EACCES'));
+    if (at !== undefined && inodes.has(at)) found.push(pid);
+  }
+  return found;
+}
+
+function kill(pid: number): void {
   try {
     process.kill(pid, 'SIGKILL');
   } catch (error) {
     if (errorCode(error) === 'ESRCH') return;
-    throw new Error(`cannot end process ${pid} in ${namespace}`, { cause: error });
+    throw new Error(`cannot end process ${pid}`, { cause: error });
   }
 }
 

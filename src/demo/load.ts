@@ -2,6 +2,7 @@ import { Worker } from 'node:worker_threads';
 import type { Ip } from '../model/ip.ts';
 import type { Answer, Errand, Order, Report } from './load.worker.ts';
 import { client, clients } from './map.ts';
+import { unlessAborted } from './run.ts';
 
 export type { Answer };
 
@@ -72,7 +73,7 @@ export class Clients implements AsyncDisposable {
 }
 
 /** One stream of requests, from start to stop. */
-export class Load {
+export class Load implements AsyncDisposable {
   readonly #answers: Answer[] = [];
   readonly #watchers = new Set<(answer: Answer) => void>();
   readonly #ended = Promise.withResolvers<void>();
@@ -94,18 +95,14 @@ export class Load {
     const watch = (answer: Answer): void => {
       if (like(answer)) found.resolve(answer);
     };
-    const abort = (): void => found.reject(signal.reason);
-    signal.throwIfAborted();
-    signal.addEventListener('abort', abort, { once: true });
     this.#watchers.add(watch);
     const broken = this.#ended.promise.then(() => {
       throw new Error('the load has ended');
     });
     try {
-      return await Promise.race([found.promise, broken]);
+      return await unlessAborted(Promise.race([found.promise, broken]), signal);
     } finally {
       this.#watchers.delete(watch);
-      signal.removeEventListener('abort', abort);
     }
   }
 
@@ -114,6 +111,11 @@ export class Load {
     this.#halt();
     await this.#ended.promise;
     return tally(this.#answers.filter((answer) => answer.sent >= from));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#halt();
+    await this.#ended.promise;
   }
 
   take(answer: Answer): void {

@@ -91,8 +91,12 @@ function ask(from: string, to: string, { port, patience }: Errand, tell: (answer
   const socket = connect({ host: to, port, localAddress: from });
   // A bound on the whole, unlike socket.setTimeout, which only sees silence.
   const bound = setTimeout(() => {
-    error = 'timeout';
-    socket.destroy();
+    // On a starved machine the answer may be here and not read yet: timers come before sockets in Node's loop.
+    setImmediate(() => {
+      if (socket.destroyed || socket.readableEnded) return;
+      error = 'timeout';
+      socket.destroy();
+    });
   }, patience);
   socket.setEncoding('utf8');
   socket.on('data', (part: string) => {

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
-import { ipBatch, within } from './run.ts';
+import { ipBatch, unlessAborted, within } from './run.ts';
 
 /** Something the kernel told `ip monitor`. */
 export interface Sighting {
@@ -11,7 +11,7 @@ export interface Sighting {
 }
 
 /**
- * Watches routes and nexthops of one namespace with `ip monitor`: a second opinion on what the daemon says it
+ * Watches routes, nexthops and forwarding of one namespace with `ip monitor`: a second opinion on what the daemon says it
  * did, and when.
  */
 export class Witness implements AsyncDisposable {
@@ -30,7 +30,7 @@ export class Witness implements AsyncDisposable {
   }
 
   static async watch(namespace: string, signal: AbortSignal): Promise<Witness> {
-    const argv = within(namespace, ['ip', '-ts', '-o', 'monitor', 'route', 'nexthop']);
+    const argv = within(namespace, ['ip', '-ts', '-o', 'monitor', 'route', 'nexthop', 'netconf']);
     // The parent's death takes it along, however we die.
     const child = spawn('setpriv', ['--pdeathsig', 'KILL', ...argv], {
       stdio: ['ignore', 'pipe', 'inherit'],
@@ -51,22 +51,18 @@ export class Witness implements AsyncDisposable {
     const fits = ({ at, text }: Sighting): boolean => at >= from && pattern.test(text);
     const past = this.#seen.find(fits);
     if (past) return past;
-    signal.throwIfAborted();
     const found = Promise.withResolvers<Sighting>();
     const watch = (sighting: Sighting): void => {
       if (fits(sighting)) found.resolve(sighting);
     };
-    const abort = (): void => found.reject(signal.reason);
     this.#watchers.add(watch);
-    signal.addEventListener('abort', abort, { once: true });
     const gone = this.#gone.then((how) => {
       throw new Error(`ip monitor ${how}`);
     });
     try {
-      return await Promise.race([found.promise, gone]);
+      return await unlessAborted(Promise.race([found.promise, gone]), signal);
     } finally {
       this.#watchers.delete(watch);
-      signal.removeEventListener('abort', abort);
     }
   }
 
@@ -103,4 +99,9 @@ export class Witness implements AsyncDisposable {
     this.#seen.push(sighting);
     for (const watch of this.#watchers) watch(sighting);
   }
+}
+
+/** Long lines of `ip monitor` name every hop of a group; the audience wants the head. */
+export function shortened(text: string): string {
+  return text.replace(/ (nexthop|pref|scope) .*$/, '').trim();
 }

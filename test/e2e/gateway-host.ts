@@ -285,7 +285,7 @@ function wire(name: string, addresses: readonly string[]): readonly string[] {
   ];
 }
 
-export const threeNodes: readonly object[] = [1, 2, 3].map((n) =>
+const threeNodes: readonly object[] = [1, 2, 3].map((n) =>
   rawNode(`n${n}`, { addresses: [`10.0.0.1${n}`, `2001:db8:10::1${n}`] }),
 );
 
@@ -305,11 +305,7 @@ export function serviceOn(
 }
 
 /** Under Local: only the nodes with endpoints carry it. */
-export function localServiceOn(
-  name: string,
-  eips: readonly string[],
-  nodes: readonly string[],
-): readonly object[] {
+function localServiceOn(name: string, eips: readonly string[], nodes: readonly string[]): readonly object[] {
   const [, slice = {}] = serviceOn(name, eips, [...nodes]);
   return [rawService(name, { eips, spec: { externalTrafficPolicy: 'Local' } }), slice];
 }
