@@ -168,7 +168,7 @@ describe('eiproute status', () => {
     host.api.faults.allow('list', 'nodes');
     const { status, out, err } = await waiting;
     expect({ status, err }).to.deep.equal({ status: 0, err: '' });
-    expect(out).to.match(/^synced: 5 routes over 6 nexthops\n/);
+    expect(out).to.match(/^synced: routing 3 EIPs over 3 nodes\n/);
     expect(await host.routing()).to.include('198.51.100.10 > 10.0.0.11 10.0.0.12 10.0.0.13\n');
   });
 
