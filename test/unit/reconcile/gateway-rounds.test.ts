@@ -216,7 +216,7 @@ describe('a gateway and what disturbs it', () => {
     const scene = new Scene(snapshot(nodes, [web]));
     const report = await scene.round();
     expect(report.problems.map(({ code, subject }) => `${code}: ${subject}`)).to.deep.equal([
-      'node-not-on-lan: node far',
+      'node-not-on-lan: node far (10.9.9.9)',
     ]);
     expect(scene.world.objects.has('route 254 198.51.100.10/32 0')).to.equal(true);
     expect((await scene.round()).done).to.deep.equal([]);
