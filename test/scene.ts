@@ -50,7 +50,7 @@ export function service(name: string, eips: readonly string[], rest: Partial<Ser
 }
 
 /** A pod has an address of each family; tests name the one of IPv4. */
-export function inBothFamilies(endpoints: readonly Endpoint[]): readonly Endpoint[] {
+function inBothFamilies(endpoints: readonly Endpoint[]): readonly Endpoint[] {
   return endpoints.flatMap((one) =>
     family(one.ip) === 4 ? [one, { ...one, ip: parseIp('2001:db8:244::1') }] : [one],
   );
