@@ -7,6 +7,21 @@ export function answeredBy(load: Load, pod: string, signal: AbortSignal): Return
 }
 
 /**
+ * Waits until a pod has given forty answers on end, and no other one between.
+ *
+ * @returns the first of the forty
+ */
+export async function onlyFrom(load: Load, pod: string, signal: AbortSignal): Promise<Answer> {
+  let first = await answeredBy(load, pod, signal);
+  for (let count = 1; count < 40; ) {
+    const answer = await load.next((one) => one.pod !== undefined, signal);
+    count = answer.pod === pod ? count + 1 : 0;
+    if (count === 1) first = answer;
+  }
+  return first;
+}
+
+/**
  * Waits until nothing has been lost for a while. Whether a request is lost is known 900 ms after it was sent.
  *
  * @returns when the last lost request was sent, in ms after `from`; 0: none was lost

@@ -53,6 +53,7 @@ function think(role: Role, have: Picture): Thought {
     holdUntil: 0,
     refused: new Map(),
     fights: new Map(),
+    formerly: () => undefined,
     now: 0,
   });
 }

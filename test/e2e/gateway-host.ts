@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -17,7 +17,8 @@ import { KernelWatch } from './kernel-watch.ts';
 import { until } from './until.ts';
 
 // What Node has compiled once serves all the processes that are started here: they start in half the time.
-process.env['NODE_COMPILE_CACHE'] ??= join(tmpdir(), 'eip-e2e-compile-cache');
+const compileCache = 'NODE_COMPILE_CACHE';
+process.env[compileCache] ??= join(tmpdir(), 'eip-e2e-compile-cache');
 
 const program = fileURLToPath(new URL('../../bin/eiproute', import.meta.url));
 
@@ -81,8 +82,8 @@ export class GatewayHost implements AsyncDisposable {
     await removeLeftovers();
     const lease = stack.use(await Lease.take());
     const namespace = lease.name('gateway');
-    const folder = await mkdtemp(join(tmpdir(), 'eip-e2e-'));
-    stack.defer(() => rm(folder, { recursive: true }));
+    // What a killed run leaves behind, its files too, goes with the next one.
+    const { folder } = lease;
     await ipBatch([], [`netns add ${namespace}`]);
     setSysctls(namespace, fresh);
     await ipBatch(['-n', namespace], ['link set lo up', ...wire('eth0', lan), ...wire('eth1', uplink)]);
@@ -294,19 +295,21 @@ export function serviceOn(
   eips: readonly string[],
   nodes = ['n1', 'n2', 'n3'],
 ): readonly object[] {
-  return [
-    rawService(name, { eips }),
-    rawSlice(
-      name,
-      nodes.map((node, i) => ({ ip: `10.244.${i}.10`, node, ready: true })),
-    ),
-  ];
+  const slices = [rawSlice(name, on(nodes, '10.244.0.'))];
+  // As of a dual-stack Service: a slice per family.
+  if (eips.some((eip) => eip.includes(':')))
+    slices.push(rawSlice(name, on(nodes, '2001:db8:244::'), `${name}-x6`));
+  return [rawService(name, { eips }), ...slices];
+}
+
+function on(nodes: readonly string[], network: string) {
+  return nodes.map((node, i) => ({ ip: `${network}${i + 10}`, node, ready: true }));
 }
 
 /** Under Local: only the nodes with endpoints carry it. */
 function localServiceOn(name: string, eips: readonly string[], nodes: readonly string[]): readonly object[] {
-  const [, slice = {}] = serviceOn(name, eips, [...nodes]);
-  return [rawService(name, { eips, spec: { externalTrafficPolicy: 'Local' } }), slice];
+  const [, ...slices] = serviceOn(name, eips, [...nodes]);
+  return [rawService(name, { eips, spec: { externalTrafficPolicy: 'Local' } }), ...slices];
 }
 
 export const standardWorld: readonly object[] = [
