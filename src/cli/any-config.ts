@@ -1,5 +1,7 @@
+import { existsSync } from 'node:fs';
 import type { Command } from 'commander';
 import type { GatewayConfig, NodeConfig, RoleName } from '../config/config.ts';
+import { defaultFile, defaultNodeFile } from '../config/default-file.ts';
 import type { LoadRequest, LoadResult } from '../config/file.ts';
 import type { Flag } from '../config/layers.ts';
 import type { Cli } from './cli.ts';
@@ -38,7 +40,12 @@ export async function readAnyConfig(
     const result = readGatewayConfig(bytes, request);
     return result.kind === 'loaded' ? { role: 'gateway', ...result } : result;
   };
-  return told(cli, command, loadFile(requestOf(cli, command, flags), read));
+  return told(cli, command, loadFile(requestOf(cli, command, flags, role ?? roleOfThisHost()), read));
+}
+
+/** Where no file is named: a host that has a node's file only is a node. */
+function roleOfThisHost(): RoleName {
+  return existsSync(defaultNodeFile) && !existsSync(defaultFile) ? 'node' : 'gateway';
 }
 
 /** A node's configuration. */

@@ -6,7 +6,7 @@ import type { NodeAgent } from '../model/node-agent.ts';
 const head = '# Written by "eiproute node", removed by "eiproute purge".';
 
 /** The names of our numbers, for `ip route` and its kin: folder below /etc/iproute2 -> lines. */
-export function namesOf(agent: NodeAgent): ReadonlyMap<string, readonly string[]> {
+function namesOf(agent: NodeAgent): ReadonlyMap<string, readonly string[]> {
   const tables = new Map([[agent.localTable, 'eiproute-local']]);
   for (const version of [4, 6]) {
     const gateways = agent.gateways.filter(({ address }) => family(address) === version);

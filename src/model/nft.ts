@@ -11,7 +11,7 @@ export function digestOf(text: string): string {
 }
 
 /** What we write into the comment of a table: whose it is, and what was meant to be in it. */
-export function nftComment({ protocol, digest }: NftTable): string {
+function nftComment({ protocol, digest }: NftTable): string {
   return `eiproute protocol ${protocol} digest ${digest}`;
 }
 
