@@ -117,7 +117,8 @@ describe('nodes with agents', () => {
       const { out } = await lan.outcome('client', `ping -n -c 1 -W 1 ${ip}`);
       // IPv4 sends nothing from an address that is in no `local` table of its own, so there is no echo.
       expect(out).to.match(ip.includes(':') ? /1 received/ : /0 received/);
-      expect((await frames()) - before).to.be.lessThan(6);
+      // One that loops makes 60 of them; a few are ARP and NDP.
+      expect((await frames()) - before).to.be.lessThan(20);
     });
   }
 
