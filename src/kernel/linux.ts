@@ -1,16 +1,7 @@
 import { join } from 'node:path';
 import type { Family } from '../model/ip.ts';
 import type { Listing } from '../model/listing.ts';
-import {
-  type Change,
-  changeObject,
-  type KernelObject,
-  type Key,
-  keyOf,
-  type Link,
-  type LinkAddress,
-} from '../model/object.ts';
-import type { Owner } from '../model/owner.ts';
+import { type Change, changeObject, type KernelObject, type Key, keyOf } from '../model/object.ts';
 import { Judge } from './judge.ts';
 import { type Hint, type Kernel, KernelError, type Scope } from './kernel.ts';
 import { Ledger } from './ledger.ts';
@@ -18,18 +9,11 @@ import { groups, Monitor } from './monitor.ts';
 import { Batcher, type Run } from './netlink/batch.ts';
 import { Dumper } from './netlink/dump.ts';
 import { MalformedError } from './netlink/message.ts';
-import type { FoundNexthop } from './netlink/nexthop.ts';
-import {
-  addressDump,
-  linkDump,
-  neighbourDump,
-  nexthopDump,
-  routeDump,
-  ruleDump,
-} from './netlink/requests.ts';
+import { neighbourDump, nexthopDump, routeDump, ruleDump } from './netlink/requests.ts';
 import { decodeRoute } from './netlink/route.ts';
 import { openTransport, SocketError, type Transport } from './netlink/transport.ts';
 import { addProxies } from './proxies.ts';
+import { Survey } from './survey.ts';
 import { readSysctl, type SysctlChange, Sysctls } from './sysctl.ts';
 import { Turn } from './turn.ts';
 
@@ -42,6 +26,7 @@ export class LinuxKernel implements Kernel {
   readonly #commands: Transport;
   readonly #batcher: Batcher;
   readonly #dumper: Dumper;
+  readonly #survey: Survey;
   readonly #sysctls: Sysctls;
   readonly #judge: Judge;
   readonly #reading = new Turn();
@@ -54,6 +39,7 @@ export class LinuxKernel implements Kernel {
     this.#batcher = new Batcher(this.#commands);
     this.#dumper = new Dumper(() => openTransport({ receiveBuffer: commandBuffer, groups: [] }));
     this.#sysctls = new Sysctls(ledger);
+    this.#survey = new Survey(this.#dumper, this.#sysctls);
     this.#judge = new Judge(this.#commands.portId);
   }
 
@@ -68,7 +54,7 @@ export class LinuxKernel implements Kernel {
   list(scope: Scope, signal: AbortSignal): Promise<Listing> {
     return this.#reading.take(async () => {
       try {
-        const listing = await this.#list(scope, signal);
+        const listing = await this.#survey.list(scope, signal);
         this.#judge.listed(scope, listing);
         return listing;
       } catch (error) {
@@ -119,42 +105,6 @@ export class LinuxKernel implements Kernel {
     await Promise.all([...this.#monitors].map(({ ended }) => ended));
     await this.#reading.take(async () => this.#dumper.close());
     await this.#writing.take(async () => this.#commands.close());
-  }
-
-  async #list(scope: Scope, signal: AbortSignal): Promise<Listing> {
-    const { owner, tables } = scope;
-    const objects = new Map<Key, KernelObject>();
-    const foreignIds = new Set<number>();
-    const links = await this.#links(signal);
-    for (const found of await this.#dumper.dump(nexthopDump, signal)) {
-      if (found.object && isOurs(found, owner)) objects.set(keyOf(found.object), found.object);
-      else foreignIds.add(found.id);
-    }
-    for (const of of families) {
-      for (const { rule } of await this.#dumper.dump(ruleDump(of), signal)) {
-        if (rule?.protocol === owner.protocol) objects.set(keyOf(rule), rule);
-      }
-      for (const neighbour of await this.#dumper.dump(neighbourDump(of), signal)) {
-        if (neighbour.protocol === owner.protocol) objects.set(keyOf(neighbour), neighbour);
-      }
-      for (const table of tables) {
-        const dump = routeDump({ family: of, table, protocol: owner.protocol });
-        for (const route of await this.#dumper.dump(dump, signal)) objects.set(keyOf(route), route);
-      }
-    }
-    for (const sysctl of await this.#sysctls.list(scope.sysctls)) objects.set(keyOf(sysctl), sysctl);
-    return { objects, foreignIds, links, formerSysctls: new Map(this.#sysctls.former) };
-  }
-
-  async #links(signal: AbortSignal): Promise<readonly Link[]> {
-    const links = await this.#dumper.dump(linkDump, signal);
-    const addresses = new Map<number, LinkAddress[]>();
-    for (const { link, address } of await this.#dumper.dump(addressDump, signal)) {
-      const there = addresses.get(link);
-      if (there) there.push(address);
-      else addresses.set(link, [address]);
-    }
-    return links.map((link) => ({ ...link, addresses: addresses.get(link.index) ?? [] }));
   }
 
   async #holders(keys: ReadonlySet<Key>, signal: AbortSignal): Promise<ReadonlyMap<Key, KernelObject>> {
@@ -230,12 +180,6 @@ function wayOf(change: Change | undefined): Way {
   const { kind } = changeObject(change);
   if (kind === 'sysctl') return change.verb === 'delete' ? 'restore' : 'set';
   return kind === 'neighbour' && change.verb === 'add' ? 'new proxy' : 'netlink';
-}
-
-function isOurs({ id, protocol, object }: FoundNexthop, owner: Owner): boolean {
-  if (protocol !== owner.protocol) return false;
-  const [first, last] = object?.kind === 'group' ? owner.groupIds : owner.nexthopIds;
-  return id >= first && id <= last;
 }
 
 function asKernelError(error: unknown): unknown {
