@@ -113,7 +113,7 @@ export class Reconciler {
   async #look(role: Role, disturbed: Set<Key>, signal: AbortSignal): Promise<Picture> {
     const listing = await this.#kernel.list(role.scope, signal);
     for (const key of this.#picture?.disturbed(listing) ?? []) disturbed.add(key);
-    this.#picture = new Picture(listing);
+    this.#picture = new Picture(listing, this.#picture);
     return this.#picture;
   }
 
