@@ -2,7 +2,7 @@ import { gatewayWant } from '../src/desire/gateway.ts';
 import { sysctlNames } from '../src/desire/sysctls.ts';
 import { MemoryKernel } from '../src/kernel/memory.ts';
 import { World } from '../src/kernel/memory-world.ts';
-import type { Endpoint, Node, Service, Snapshot } from '../src/model/cluster.ts';
+import type { Asks, Endpoint, Node, Service, Snapshot } from '../src/model/cluster.ts';
 import type { Gateway } from '../src/model/gateway.ts';
 import { parseIp, parsePrefix } from '../src/model/ip.ts';
 import { ownerOf } from '../src/model/owner.ts';
@@ -41,7 +41,24 @@ export function service(name: string, eips: readonly string[], rest: Partial<Ser
     ports: [{ name: 'http', protocol: 'TCP', port: 80, nodePort: 30080 }],
     ingress: eips.map(parseIp),
     externalIps: [],
+    asks: asks(),
     endpoints: [endpoint('n1')],
+    ...rest,
+  };
+}
+
+export function asks(rest: Partial<Asks> = {}): Asks {
+  return {
+    created: 0,
+    labels: {},
+    annotations: {},
+    selector: {},
+    loadBalancerIp: undefined,
+    clusterIps: [parseIp('10.96.0.10')],
+    familyPolicy: 'SingleStack',
+    finalizer: false,
+    hostnames: [],
+    conditions: [],
     ...rest,
   };
 }
