@@ -72,6 +72,8 @@ function needsRestart(key: string): boolean {
     'runtimeDirectory',
     'protocol',
     'table',
+    'allocate.enabled',
+    'allocate.lease',
     'log.format',
   ].includes(key);
 }

@@ -4,6 +4,7 @@ import { exit } from '../../../src/cli/exit.ts';
 import { complaintLine } from '../../../src/config/complaint.ts';
 import { readGatewayConfig } from '../../../src/config/load.ts';
 import { changedKeys } from '../../../src/config/notation.ts';
+import { termKeys } from '../../../src/config/pool-terms.ts';
 import { allLeaves } from '../../../src/config/schema.ts';
 
 function file(path: string): string {
@@ -36,7 +37,7 @@ describe('docs/configuration.md', () => {
   }
 
   it('tells of no key that there is not', () => {
-    const known = [...allLeaves.map(({ key }) => key), 'pools', 'name', 'addresses'];
+    const known = [...allLeaves.map(({ key }) => key), 'pools', 'name', 'addresses', ...termKeys];
     expect([...rows.keys()].filter((key) => !known.includes(key))).to.deep.equal([]);
   });
 });
@@ -60,7 +61,7 @@ describe('docs/gateway.example.yaml', () => {
     expect(changedKeys(shown.config, whole.config)).to.deep.equal([]);
     // That nothing differs must not be because nothing was uncommented.
     const silent = allLeaves.filter(({ preset }) => preset !== undefined).map(({ key }) => key);
-    const resilient = /^resilient\./;
+    const resilient = /^(resilient|allocate)\./;
     for (const key of silent) {
       if (resilient.test(key)) continue;
       expect(whole.origins.get(key)?.kind, key).to.equal('file');
