@@ -54,6 +54,11 @@ export class Allocator {
     return this.#verdicts;
   }
 
+  /** Keys of the Services of ours that do not have what they ask for. */
+  get lacking(): ReadonlySet<string> {
+    return this.#lacking;
+  }
+
   get promised(): ReadonlyMap<string, Promised> {
     return this.#promised;
   }
