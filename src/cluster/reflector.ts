@@ -14,6 +14,11 @@ export interface ReflectorPace {
   readonly watchSeconds: readonly [shortest: number, longest: number];
   /** How much longer than the watch itself we hear nothing before we give it up. */
   readonly silence: number;
+  /**
+   * How long we hear nothing from a server that is known to send bookmarks before we give a watch up. API servers
+   * send one a minute; so a path that is gone without a word is noticed in minutes, not at the end of the watch.
+   */
+  readonly bookmarkSilence: number;
   /** How long one page may take. */
   readonly listSilence: number;
   /** A watch that lives this long was a success, and what failed before is forgotten. */
@@ -29,6 +34,7 @@ export const defaultPace: ReflectorPace = {
   page: 500,
   watchSeconds: [240, 480],
   silence: 30_000,
+  bookmarkSilence: 150_000,
   listSilence: 60_000,
   settled: 1000,
   first: 800,
@@ -49,6 +55,8 @@ export class Reflector {
   /** Up to where we know; undefined: a list is due. */
   #version: string | undefined;
   #failures = 0;
+  /** This server sends bookmarks. */
+  #bookmarks = false;
 
   constructor(resource: Resource, transport: Transport, store: Store, pace: ReflectorPace, clock: Clock) {
     this.#resource = resource;
@@ -84,7 +92,7 @@ export class Reflector {
       this.#store.heard(this.#resource, this.#clock.now());
       for (const item of page.items) relist.add(item);
       if (page.next === undefined) {
-        relist.commit();
+        await this.#store.commit(relist, () => this.#clock.sleep(0, signal));
         this.#store.state(this.#resource, { synced: true, trouble: undefined });
         this.#store.tell();
         return page.resourceVersion;
@@ -98,7 +106,8 @@ export class Reflector {
   async #watch(version: string, signal: AbortSignal): Promise<void> {
     const [shortest, longest] = this.#pace.watchSeconds;
     const seconds = Math.round(shortest + this.#clock.random() * (longest - shortest));
-    const limit = seconds * 1000 + this.#pace.silence;
+    const whole = seconds * 1000 + this.#pace.silence;
+    const limit = this.#bookmarks ? Math.min(whole, this.#pace.bookmarkSilence) : whole;
     const opened = this.#clock.now();
     await withinSilence(this.#clock, limit, signal, async (within, heard) => {
       const batches = await this.#transport.watch(this.#resource, version, seconds, within);
@@ -146,6 +155,7 @@ export class Reflector {
         shelf.delete(object);
         break;
       case 'BOOKMARK':
+        this.#bookmarks = true;
         break;
       case 'ERROR':
         this.#store.tell();

@@ -5,14 +5,17 @@ import { type Versions, versionOf } from './versions.ts';
 /** Told when an object appears, changes (in a field that we look at) or goes. */
 export type Touch<T> = (key: string, before: T | undefined, after: T | undefined) => void;
 
-/** A new picture of a whole resource; nothing of it counts before {@link Relist.commit}. */
+/** A new picture of a whole resource; nothing of it counts before it is committed (by the store). */
 export interface Relist {
   add(raw: unknown): void;
-  /** Puts the new picture in the place of the old one; objects that did not change keep their identity. */
-  commit(): void;
+  /**
+   * Puts the new picture in the place of the old one; objects that did not change keep their identity. Each `next()`
+   * does a portion of about a millisecond.
+   */
+  commit(): Iterator<void>;
 }
 
-/** All objects of one resource, reduced. */
+/** Where the objects of one resource are kept; takes them as the API shows them. */
 export interface Shelf {
   set(raw: unknown): void;
   delete(raw: unknown): void;
@@ -20,8 +23,10 @@ export interface Shelf {
 }
 
 const nameless = '?';
+const portion = 500;
 
-export class Objects<T> implements Shelf {
+/** Keeps them reduced. */
+export class ReducedShelf<T> implements Shelf {
   readonly #reduce: Reduce<T>;
   readonly #touch: Touch<T>;
   readonly #report: (key: string, problems: readonly Problem[]) => void;
@@ -101,26 +106,41 @@ export class Objects<T> implements Shelf {
         if (reduced.problems.length > 0) troubled.push(reduced);
         const { key } = reduced;
         const version = this.#versions && versionOf(raw);
-        const past = key !== undefined && version !== undefined && this.#versions?.isPast(key, version);
-        const standing = past ? this.#versions?.of(key) : version;
-        if (key !== undefined && standing !== undefined) versions.set(key, standing);
-        const object = past ? this.#objects.get(key) : this.#keep(reduced);
-        if (reduced.key !== undefined && object !== undefined) next.set(reduced.key, object);
+        if (key !== undefined && version !== undefined) versions.set(key, version);
+        const object = this.#keep(reduced);
+        if (key !== undefined && object !== undefined) next.set(key, object);
       },
       commit: () => {
-        const former = this.#objects;
-        this.#objects = next;
-        this.#versions?.replace(versions);
-        const stillFaulty = new Set(troubled.map(({ key }) => key ?? nameless));
-        for (const key of this.#faulty) if (!stillFaulty.has(key)) this.#clear(key);
-        for (const reduced of troubled) this.#note(reduced);
-        for (const [key, before] of former) if (!next.has(key)) this.#touch(key, before, undefined);
-        for (const [key, after] of next) {
-          const before = former.get(key);
-          if (before !== after) this.#touch(key, before, after);
+        for (const key of this.#versions?.replace(versions) ?? []) {
+          // The list is older than an answer that came in meanwhile.
+          const object = this.#objects.get(key);
+          if (object !== undefined) next.set(key, object);
         }
+        return this.#replace(next, troubled);
       },
     };
+  }
+
+  *#replace(next: Map<string, T>, troubled: readonly Reduced<T>[]): Generator<void> {
+    const former = this.#objects;
+    this.#objects = next;
+    const stillFaulty = new Set(troubled.map(({ key }) => key ?? nameless));
+    for (const key of this.#faulty) if (!stillFaulty.has(key)) this.#clear(key);
+    for (const reduced of troubled) this.#note(reduced);
+    let touched = 0;
+    for (const [key, before] of former) {
+      if (next.has(key)) continue;
+      this.#touch(key, before, undefined);
+      touched += 1;
+      if (touched % portion === 0) yield;
+    }
+    for (const [key, after] of next) {
+      const before = former.get(key);
+      if (before === after) continue;
+      this.#touch(key, before, after);
+      touched += 1;
+      if (touched % portion === 0) yield;
+    }
   }
 
   /** The object as it is to stand: the old one when nothing changed, or when the new one can not be read. */

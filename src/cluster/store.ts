@@ -17,7 +17,7 @@ import {
   type Slice,
   same,
 } from './reduce.ts';
-import { Objects, type Shelf } from './shelf.ts';
+import { ReducedShelf, type Relist, type Shelf } from './shelf.ts';
 import { Sorted } from './sorted.ts';
 import { Versions } from './versions.ts';
 
@@ -33,15 +33,20 @@ export class Store {
   readonly pulse = new Pulse();
   readonly shelves: Readonly<Record<Resource, Shelf>>;
   readonly #versions = new Versions();
-  readonly #serviceShelf: Objects<ServicePart>;
+  readonly #serviceShelf: ReducedShelf<ServicePart>;
   readonly #parts = new Map<string, ServicePart>();
   readonly #slices = new Map<string, Map<string, Slice>>();
   readonly #services = new Sorted<Service>();
+  /** The part that each joined Service was made of. */
+  readonly #made = new Map<string, ServicePart>();
   readonly #nodes = new Sorted<Node>();
   readonly #problems = new Sorted<readonly Problem[]>();
   readonly #feeds = new Map<Resource, Feed>();
   #snapshot: Snapshot | undefined;
   #changed = false;
+  /** Shown while lists are being committed, and how many of them. */
+  #shown: Snapshot | undefined;
+  #committing = 0;
 
   constructor() {
     for (const resource of resources) {
@@ -54,7 +59,7 @@ export class Store {
       else this.#problems.set(at, problems);
       this.#change();
     };
-    this.#serviceShelf = new Objects(
+    this.#serviceShelf = new ReducedShelf(
       reduceService,
       (key, _before, after) => {
         if (after === undefined) this.#parts.delete(key);
@@ -65,7 +70,7 @@ export class Store {
       this.#versions,
     );
     this.shelves = {
-      nodes: new Objects(
+      nodes: new ReducedShelf(
         reduceNode,
         (key, _before, after) => {
           if (after === undefined) this.#nodes.delete(key);
@@ -75,7 +80,7 @@ export class Store {
         report('nodes'),
       ),
       services: this.#serviceShelf,
-      endpointslices: new Objects(
+      endpointslices: new ReducedShelf(
         reduceSlice,
         (key, before, after) => this.#move(key, before, after),
         report('endpointslices'),
@@ -85,6 +90,7 @@ export class Store {
 
   /** The same object while nothing has changed; when only `heard` moved, a new one around the same arrays. */
   snapshot(): Snapshot {
+    if (this.#shown !== undefined) return this.#shown;
     this.#snapshot ??= {
       complete: [...this.#feeds.values()].every((feed) => feed.synced),
       nodes: this.#nodes.array(),
@@ -133,9 +139,27 @@ export class Store {
     this.#change();
   }
 
+  /**
+   * Puts a new list in place, in portions, so that a list of ten thousand does not hold up everything else. Until it
+   * is all in place the snapshot stays as it was.
+   *
+   * @param turn lets other work have its turn
+   */
+  async commit(relist: Relist, turn: () => Promise<void>): Promise<void> {
+    this.#shown = this.snapshot();
+    this.#committing += 1;
+    try {
+      const steps = relist.commit();
+      while (!steps.next().done) await turn();
+    } finally {
+      this.#committing -= 1;
+      if (this.#committing === 0) this.#shown = undefined;
+    }
+  }
+
   /** Tells the listeners if anything changed since the last call. To be called after each batch of events. */
   tell(): void {
-    if (!this.#changed) return;
+    if (!this.#changed || this.#committing > 0) return;
     this.#changed = false;
     this.pulse.beat();
   }
@@ -166,6 +190,7 @@ export class Store {
     if (part === undefined) {
       if (held === undefined) return;
       this.#services.delete(key);
+      this.#made.delete(key);
       this.#change();
       return;
     }
@@ -175,9 +200,10 @@ export class Store {
       others.length === 0
         ? (first?.endpoints ?? [])
         : oncePerIp([first, ...others].flatMap((slice) => slice?.endpoints ?? []));
-    const joined: Service = { ...part, endpoints };
-    if (held !== undefined && same(held, joined)) return;
-    this.#services.set(key, joined);
+    // A part that did not change is the same object, so that only the endpoints are to be compared.
+    if (held !== undefined && this.#made.get(key) === part && same(held.endpoints, endpoints)) return;
+    this.#services.set(key, { ...part, endpoints });
+    this.#made.set(key, part);
     this.#change();
   }
 }

@@ -34,12 +34,24 @@ export class Versions {
     this.#past.delete(key);
   }
 
-  /** A whole new picture; of what is ahead of it, the caller has put in the version that stands. */
-  replace(standing: Map<string, string>): void {
-    for (const key of this.#past.keys()) {
-      if (standing.get(key) !== this.#standing.get(key)) this.#past.delete(key);
+  /**
+   * A whole new picture.
+   *
+   * @returns the keys of what stays as it is, because the picture shows it before the answer that we have
+   */
+  replace(picture: Map<string, string>): readonly string[] {
+    const ahead: string[] = [];
+    for (const [key, past] of this.#past) {
+      const standing = this.#standing.get(key);
+      if (picture.get(key) === past && standing !== undefined) {
+        picture.set(key, standing);
+        ahead.push(key);
+      } else {
+        this.#past.delete(key);
+      }
     }
-    this.#standing = standing;
+    this.#standing = picture;
+    return ahead;
   }
 }
 

@@ -20,7 +20,7 @@ import { Wake } from '../reconcile/wake.ts';
 import { Journal } from './journal.ts';
 import { lock } from './lock.ts';
 import { serve } from './socket.ts';
-import { status } from './status.ts';
+import { brief, type Standing, status } from './status.ts';
 
 export function openSource(source: Source): Cluster {
   return source.kind === 'file' ? fileCluster(source.path) : kubernetesCluster(source);
@@ -56,33 +56,34 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
   const { log, release } = options;
   let { config } = options;
   const started = Date.now();
+  let report: Report | undefined;
   await using _lock = await lock(config.gateway.protocol);
   await using kernel: Kernel = await LinuxKernel.open(config.stateDirectory);
-  await using cluster = remembered(openSource(config.source), join(config.stateDirectory, 'cluster.json'));
+  await using cluster = remembered(openSource(config.source), join(config.stateDirectory, 'cluster.json'), {
+    believed: () => !(report?.held.some(({ reason }) => reason === 'too many at once') ?? false),
+  });
 
   const clock = (): number => performance.timeOrigin + performance.now();
   const reconciler = new Reconciler(kernel, clock);
   const wake = new Wake();
   const journal = new Journal(log);
   let role = gatewayRole(config, () => cluster.snapshot());
-  let report: Report | undefined;
   let blind: Blind | undefined;
   let links: readonly Link[] = [];
   const names: LinkNames = (index) => links.find((link) => link.index === index)?.name ?? `if${index}`;
 
+  const standing = (): Standing => ({
+    release,
+    started,
+    gateway: config.gateway,
+    snapshot: cluster.snapshot(),
+    names,
+    report,
+    blind,
+  });
   await using _socket = await serve(config.runtimeDirectory, {
-    status: () =>
-      JSON.stringify(
-        status({
-          release,
-          started,
-          gateway: config.gateway,
-          snapshot: cluster.snapshot(),
-          names,
-          report,
-          blind,
-        }),
-      ),
+    status: () => JSON.stringify(status(standing())),
+    synced: () => JSON.stringify(brief(standing())),
     release: () => {
       log.warn({}, 'an operator lets held deletes go on');
       reconciler.agree();
@@ -126,6 +127,8 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
     },
     'started',
   );
+  // A kubeconfig that is not there is told before anybody listens.
+  journal.feeds(cluster.snapshot());
   try {
     await Promise.race(parts);
   } catch (error) {

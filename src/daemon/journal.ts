@@ -7,7 +7,7 @@ import { type Problem, problemKey } from '../model/problem.ts';
 import type { Blind } from '../reconcile/loop.ts';
 import type { Due, Report } from '../reconcile/report.ts';
 
-/** So many EIPs get a line of their own in one round; more are told as a number. */
+/** So many things of a kind get a line of their own in one round; more are told as a number. */
 const told = 20;
 
 /**
@@ -16,8 +16,8 @@ const told = 20;
  */
 export class Journal {
   readonly #log: Log;
-  #standing = new Map<string, string>();
-  #troubles = new Map<string, string>();
+  readonly #standing = new Set<string>();
+  readonly #troubles = new Map<string, string>();
   #complete = false;
 
   constructor(log: Log) {
@@ -27,9 +27,10 @@ export class Journal {
   round(report: Report, names: LinkNames): void {
     const routes = report.done.filter(({ change }) => eipOf(changeObject(change)) !== undefined);
     for (const due of routes.slice(0, told)) this.#eip(due, report, names);
-    for (const { change } of report.done) {
-      const object = changeObject(change);
-      if (!report.repaired.has(keyOf(object)) || eipOf(object) !== undefined) continue;
+    const repaired = report.done
+      .map(({ change }) => changeObject(change))
+      .filter((object) => report.repaired.has(keyOf(object)) && eipOf(object) === undefined);
+    for (const object of repaired.slice(0, told)) {
       this.#log.warn({ object: `${object.kind} ${describe(object, names)}` }, 'repaired');
     }
     if (report.done.length > 0) {
@@ -91,22 +92,31 @@ export class Journal {
   }
 
   #stand(now: ReadonlyMap<string, Finding>): void {
-    for (const [key, { level, facts, words }] of now) {
-      const text = JSON.stringify(facts);
-      if (this.#standing.get(key) === text) continue;
-      this.#standing.set(key, text);
-      this.#log[level](facts, words);
+    const fresh = new Map<string, Finding[]>();
+    for (const [key, finding] of now) {
+      if (this.#standing.has(key)) continue;
+      this.#standing.add(key);
+      const like = fresh.get(finding.code);
+      if (like) like.push(finding);
+      else fresh.set(finding.code, [finding]);
     }
-    for (const key of [...this.#standing.keys()]) {
-      if (now.has(key)) continue;
-      this.#standing.delete(key);
-      this.#log.info({ was: key }, 'solved');
+    for (const [code, found] of fresh) {
+      for (const { level, facts, words } of found.slice(0, told)) this.#log[level](facts, words);
+      const [first] = found;
+      if (first && found.length > told)
+        this.#log[first.level]({ code, more: found.length - told }, 'and more of the same');
     }
+    const solved = [...this.#standing].filter((key) => !now.has(key));
+    for (const key of solved) this.#standing.delete(key);
+    for (const key of solved.slice(0, told)) this.#log.info({ was: key }, 'solved');
+    if (solved.length > told) this.#log.info({ more: solved.length - told }, 'and more solved');
   }
 }
 
 /** Something that stands until a round does not find it any more. */
 interface Finding {
+  /** Those with the same code are folded together. */
+  readonly code: string;
   readonly level: 'warn' | 'error';
   readonly facts: object;
   readonly words: string;
@@ -116,6 +126,7 @@ function findings(report: Report, names: LinkNames): ReadonlyMap<string, Finding
   const found = new Map<string, Finding>();
   for (const problem of report.problems) {
     found.set(problemKey(problem), {
+      code: problem.code,
       level: problem.severity,
       facts: factsOf(problem),
       words: problem.message,
@@ -124,6 +135,7 @@ function findings(report: Report, names: LinkNames): ReadonlyMap<string, Finding
   for (const { change, why, code, message } of report.failed) {
     const object = changeObject(change);
     found.set(`refused ${keyOf(object)}`, {
+      code: 'refused',
       level: 'error',
       facts: { object: `${object.kind} ${describe(object, names)}`, for: why.text, code, error: message },
       words: 'refused by the kernel; it is tried again',
@@ -131,6 +143,7 @@ function findings(report: Report, names: LinkNames): ReadonlyMap<string, Finding
   }
   for (const { want, why, holder } of report.conflicts) {
     found.set(`conflict ${keyOf(want)}`, {
+      code: 'conflict',
       level: 'error',
       facts: {
         eip: eipOf(want),
@@ -145,6 +158,7 @@ function findings(report: Report, names: LinkNames): ReadonlyMap<string, Finding
   const [first] = held;
   if (first) {
     found.set('held', {
+      code: 'held',
       level: 'error',
       facts: {
         held: held.length,
