@@ -60,6 +60,7 @@ export class Controller {
   /** The addresses that we last wrote into a status. */
   readonly #written = new Map<string, { readonly uid: string; readonly ips: readonly Ip[] }>();
   #deeds: Deed[] = [];
+  #trouble: string | undefined;
 
   constructor(options: ControllerOptions) {
     const { writer, clock, pace = defaultDeskPace } = options;
@@ -92,7 +93,7 @@ export class Controller {
     });
   }
 
-  /** Runs until the signal; yields what was done, whenever something was. */
+  /** Runs until the signal; yields what was done, and nothing when only {@link problems} have changed. */
   async *run(signal: AbortSignal): AsyncGenerator<readonly Deed[]> {
     const { cluster, clock } = this.#options;
     const beats = this.#bell.beats(signal);
@@ -103,7 +104,9 @@ export class Controller {
       for await (const _ of beats) {
         this.#think();
         alarm.set(this.#start(signal));
-        if (this.#deeds.length === 0) continue;
+        const { trouble = this.#chronicle.trouble } = this.#desk;
+        if (this.#deeds.length === 0 && trouble === this.#trouble) continue;
+        this.#trouble = trouble;
         const deeds = this.#deeds;
         this.#deeds = [];
         yield deeds;
@@ -130,7 +133,7 @@ export class Controller {
     }
     const { changed, gone } = changesBetween(this.#seen, snapshot.services);
     this.#seen = snapshot.services;
-    for (const service of changed) this.#notice(service);
+    for (const service of changed) this.#services.set(serviceName(service), service);
     for (const key of gone) this.#lose(key);
     const now = terms();
     if (this.#allocator === undefined || this.#terms !== now) {
@@ -153,6 +156,7 @@ export class Controller {
       else if (service === undefined) left.push(key);
       else told.push(service);
     }
+    for (const service of told) this.#watchOut(service);
     if (told.length + left.length > 0) this.#tell(told, left);
   }
 
@@ -161,12 +165,11 @@ export class Controller {
     for (const service of changed) this.#open.add(serviceName(service));
   }
 
-  #notice(service: Service): void {
+  /** For somebody else who writes what is ours to write. */
+  #watchOut(service: Service): void {
     const key = serviceName(service);
-    this.#services.set(key, service);
     const written = this.#written.get(key);
-    if (written === undefined || this.#desk.isBusy(key)) return;
-    if (sameIps(written.ips, service.ingress)) return;
+    if (written === undefined || sameIps(written.ips, service.ingress)) return;
     this.#written.delete(key);
     // A type that changes clears the status by itself, and who comes after a deletion has one of its own.
     if (service.type === 'LoadBalancer' && service.uid === written.uid)
