@@ -1,7 +1,8 @@
 import type { Pool } from '../model/gateway.ts';
 import { bits, type Family, family, type Ip, ipNumber, prefixIp, prefixLength } from '../model/ip.ts';
 import { termsOf } from '../model/pool.ts';
-import { type Claimant, cannotShare } from './claimant.ts';
+import { cannotShare } from '../model/sharing.ts';
+import type { Claimant } from './claimant.ts';
 import { Space, type Unfit } from './space.ts';
 
 interface Stretch {

@@ -2,7 +2,8 @@ import type { Allocation } from '../model/allocation.ts';
 import { type Service, serviceName } from '../model/cluster.ts';
 import { allocatedType, type Given, givenTo } from '../model/given.ts';
 import type { Ip } from '../model/ip.ts';
-import { type Asked, askedBy, sharingKey } from './request.ts';
+import { type Sharing, sharingOf } from '../model/sharing.ts';
+import { type Asked, askedBy } from './request.ts';
 
 /** A Service as the books see it. */
 export interface Claimant {
@@ -25,21 +26,11 @@ export interface Claimant {
   readonly since: number;
 }
 
-/** What decides who may be together on one address. */
-export interface Sharing {
-  /** undefined: with nobody */
-  readonly key: string | undefined;
-  /** The backends that an address leads to: under Local its selector, for the traffic goes just where they are. */
-  readonly backend: string;
-  /** `TCP/80` */
-  readonly ports: readonly string[];
-}
-
 /** undefined: the Service has nothing to do with addresses */
 export function claimant(service: Service, allocation: Allocation): Claimant | undefined {
   const role = roleOf(service, allocation);
   if (role === undefined) return undefined;
-  const { asks, ingress } = service;
+  const { ingress } = service;
   return {
     key: serviceName(service),
     service,
@@ -47,11 +38,7 @@ export function claimant(service: Service, allocation: Allocation): Claimant | u
     shown: role === 'bystander' ? shownBy(service) : ingress,
     given: role === 'bystander' ? undefined : givenTo(service),
     asked: role === 'ours' ? askedBy(service) : undefined,
-    sharing: {
-      key: sharingKey(asks),
-      backend: service.externalTrafficPolicy === 'Local' ? selectorText(service) : '',
-      ports: service.ports.map(({ protocol, port }) => `${protocol}/${port}`),
-    },
+    sharing: sharingOf(service),
     since: waitingSince(service),
   };
 }
@@ -82,21 +69,6 @@ function waitingSince({ asks }: Service): number {
   const found = asks.conditions.find(({ type, status }) => type === allocatedType && status === 'False');
   const since = Date.parse(found?.lastTransitionTime ?? '');
   return Number.isNaN(since) ? Number.POSITIVE_INFINITY : since;
-}
-
-function selectorText({ asks: { selector } }: Service): string {
-  return Object.entries(selector)
-    .map(([label, value]) => `${label}=${value}`)
-    .join(',');
-}
-
-/** Why two cannot be on one address, as the end of a sentence; undefined: they can. */
-export function cannotShare(a: Sharing, b: Sharing): string | undefined {
-  if (a.key === undefined || b.key === undefined) return 'they do not both have a sharing key';
-  if (a.key !== b.key) return 'their sharing keys differ';
-  if (a.backend !== b.backend) return 'under externalTrafficPolicy Local they must have the same selector';
-  const port = a.ports.find((one) => b.ports.includes(one));
-  return port === undefined ? undefined : `both have port ${port}`;
 }
 
 /** The longest-waiting first; who has not been told yet to wait comes after, the oldest first. */

@@ -270,7 +270,8 @@ export class Controller {
   }
 
   #note(service: Service, note: Parameters<Chronicle['tell']>[1], signal: AbortSignal): void {
-    this.#chronicle.tell(service, note, signal).catch((error: unknown) => {
+    const told = this.#chronicle.tell(service, note, signal).then(() => this.#bell.beat());
+    told.catch((error: unknown) => {
       if (!signal.aborted) throw error;
     });
   }

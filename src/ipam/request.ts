@@ -46,12 +46,6 @@ export function askedBy(service: Service): Asked {
   }
 }
 
-/** undefined: it shares with nobody */
-export function sharingKey({ annotations }: Asks): string | undefined {
-  const [own, alias] = askingAnnotations.sharingKey;
-  return annotations[own] || annotations[alias] || undefined;
-}
-
 function familiesOf({ clusterIps }: Asks): readonly Family[] {
   const found = [...new Set(clusterIps.map(family))];
   if (found.length === 0) throw new Wrong('NoClusterIP', 'it has no cluster IP yet');

@@ -1,11 +1,11 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { Allocator } from '../../../src/ipam/allocator.ts';
-import { cannotShare } from '../../../src/ipam/claimant.ts';
 import { Space } from '../../../src/ipam/space.ts';
 import { type Asks, type Service, serviceName } from '../../../src/model/cluster.ts';
 import { givenText, givenTo } from '../../../src/model/given.ts';
 import { type Ip, parseIp, parsePrefix } from '../../../src/model/ip.ts';
+import { cannotShare } from '../../../src/model/sharing.ts';
 import { asks, service } from '../../scene.ts';
 import { allocation, asking, dual, four, pool, Town } from './town.ts';
 
