@@ -7,6 +7,7 @@ import { ending } from './ending.ts';
 import { type ExitCode, exit } from './exit.ts';
 import { addGateway } from './gateway.ts';
 import { addPlan } from './plan.ts';
+import { addPools } from './pools.ts';
 import { addPurge } from './purge.ts';
 import { addRelease } from './release.ts';
 import { addStatus } from './status.ts';
@@ -39,6 +40,7 @@ export async function runProgram(argv: readonly string[], cli: Cli): Promise<Exi
   addGateway(program);
   addPlan(program);
   addStatus(program);
+  addPools(program);
   addRelease(program);
   addPurge(program);
   addConfig(program);

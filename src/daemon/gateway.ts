@@ -20,10 +20,11 @@ import { type Blind, rounds } from '../reconcile/loop.ts';
 import { Reconciler, type Role } from '../reconcile/reconciler.ts';
 import type { Report } from '../reconcile/report.ts';
 import { Wake } from '../reconcile/wake.ts';
-import { Allocating } from './allocation.ts';
+import { Allocating, type Grounds } from './allocation.ts';
 import { identity } from './identity.ts';
 import { Journal } from './journal.ts';
 import { lock } from './lock.ts';
+import { poolsStatus } from './pools.ts';
 import { serve } from './socket.ts';
 import { brief, type Standing, status } from './status.ts';
 
@@ -83,6 +84,7 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
   const reconciler = new Reconciler(kernel, clock);
   const wake = new Wake();
   const journal = new Journal(log);
+  const grounds = (): Grounds => ({ snapshot: cluster.snapshot(), gateway: config.gateway, links });
   const { allocation } = config.gateway;
   const allocating =
     allocation && source.writer
@@ -90,7 +92,7 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
           allocation,
           writer: source.writer,
           cluster,
-          grounds: () => ({ snapshot: cluster.snapshot(), gateway: config.gateway, links }),
+          grounds,
           installed: (ip) => reconciler.has(routeKey(ip, config.gateway.table)),
           identity: await identity(config.stateDirectory),
         })
@@ -118,6 +120,7 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
   await using _socket = await serve(config.runtimeDirectory, {
     status: () => JSON.stringify(status(standing())),
     synced: () => JSON.stringify(brief(standing())),
+    pools: () => JSON.stringify(poolsStatus(grounds(), allocating?.lease, allocating?.controller.allocator)),
     release: () => {
       log.warn({}, 'an operator lets held deletes go on');
       reconciler.agree();

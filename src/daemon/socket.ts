@@ -10,16 +10,24 @@ export interface Answers {
   status(): string;
   /** JSON of its `version`, `synced` and `summary`: cheap enough to be asked again and again. */
   synced(): string;
+  /** JSON of a PoolsStatus. */
+  pools(): string;
   /** Lets held deletes go on. */
   release(): void;
 }
+
+const readers: ReadonlyMap<string, (answers: Answers) => string> = new Map([
+  ['GET /status', (answers: Answers) => answers.status()],
+  ['GET /synced', (answers: Answers) => answers.synced()],
+  ['GET /pools', (answers: Answers) => answers.pools()],
+]);
 
 export function socketPath(runtimeDirectory: string): string {
   return join(runtimeDirectory, 'gateway.sock');
 }
 
 /**
- * Answers `GET /status`, `GET /synced` and `POST /release` over HTTP on a unix socket:
+ * Answers `GET /status`, `GET /synced`, `GET /pools` and `POST /release` over HTTP on a unix socket:
  * `curl --unix-socket /run/eiproute/gateway.sock http://localhost/status`.
  *
  * @throws Refused when the socket cannot be made
@@ -28,16 +36,17 @@ export async function serve(runtimeDirectory: string, answers: Answers): Promise
   const path = socketPath(runtimeDirectory);
   const server = createServer((request, response) => {
     const asked = `${request.method} ${request.url}`;
-    if (asked === 'GET /status' || asked === 'GET /synced') {
+    const read = readers.get(asked);
+    if (read !== undefined) {
       response.setHeader('content-type', 'application/json');
-      response.end(`${asked === 'GET /status' ? answers.status() : answers.synced()}\n`);
+      response.end(`${read(answers)}\n`);
     } else if (asked === 'POST /release') {
       answers.release();
       response.statusCode = 204;
       response.end();
     } else {
       response.statusCode = 404;
-      response.end(`nothing at ${asked}; there is GET /status, GET /synced and POST /release\n`);
+      response.end(`nothing at ${asked}; there is ${[...readers.keys()].join(', ')} and POST /release\n`);
     }
   });
   try {

@@ -63,6 +63,18 @@ export class Allocator {
     return this.#promised;
   }
 
+  /** Every address that somebody holds, by whom, and of which pool; what no pool covers any more is left out. */
+  *held(): Generator<readonly [ip: Ip, keys: readonly string[], pool: string]> {
+    for (const [ip, holders] of this.books.entries()) {
+      const pool = this.books.poolOf(ip);
+      if (pool) yield [ip, holders.map(({ key }) => key), pool.name];
+    }
+    const nodes = this.#nodes;
+    for (const [key, { ips }] of nodes ? this.#verdicts : []) {
+      if (nodes?.holds(key)) for (const ip of ips) yield [ip, [key], nodes.pool.name];
+    }
+  }
+
   claimant(key: string): Claimant | undefined {
     return this.#claimants.get(key);
   }

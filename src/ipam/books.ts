@@ -78,6 +78,10 @@ export class Books {
     return this.#holders.get(ip) ?? [];
   }
 
+  entries(): IterableIterator<[Ip, readonly Claimant[]]> {
+    return this.#holders.entries();
+  }
+
   heldBy(key: string): readonly Ip[] {
     return this.#held.get(key) ?? [];
   }

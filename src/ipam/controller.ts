@@ -81,6 +81,11 @@ export class Controller {
     if (this.#open.size > 0) this.#bell.beat();
   }
 
+  /** With the books; undefined while somebody else writes. */
+  get allocator(): Allocator | undefined {
+    return this.#allocator;
+  }
+
   /** What a person should know. */
   problems(): readonly Problem[] {
     const now = this.#options.clock.now();

@@ -64,14 +64,10 @@ export function problemsOf(allocator: Allocator | undefined, troubles: Troubles)
 
 function lacks(allocator: Allocator): readonly Problem[] {
   const problems: Problem[] = [];
-  let more = 0;
   for (const key of allocator.lacking) {
     const verdict = allocator.verdicts.get(key);
     if (verdict?.lack === undefined || verdict.lack.reason === 'NoClusterIP') continue;
-    if (problems.length >= named) {
-      more += 1;
-      continue;
-    }
+    if (problems.length >= named) break;
     const { ips, lack } = verdict;
     const what = ips.length === 0 ? 'waits for an address' : `keeps ${ips.join(', ')}, but not as it asks`;
     problems.push({
@@ -83,7 +79,8 @@ function lacks(allocator: Allocator): readonly Problem[] {
       service: key,
     });
   }
-  if (more > 0) {
+  const more = allocator.lacking.size - named;
+  if (problems.length >= named && more > 0) {
     problems.push({
       code: 'services-wait',
       severity: 'warn',
