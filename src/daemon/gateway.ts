@@ -138,6 +138,8 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
       wake.poke({ kind: 'cluster', text: 'cluster' });
     }),
     listen(options.reloads, (next) => {
+      // What a person has just asked for is no accident: unless something is held already, it is not held.
+      if (!report?.held.some(({ reason }) => reason === 'too many at once')) reconciler.agree();
       config = next;
       role = roleOf(next);
       allocating?.controller.poke();

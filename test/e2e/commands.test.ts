@@ -168,14 +168,14 @@ describe('eiproute status', () => {
     host.api.faults.allow('list', 'nodes');
     const { status, out, err } = await waiting;
     expect({ status, err }).to.deep.equal({ status: 0, err: '' });
-    expect(out).to.match(/^synced: 5 routes over 6 nexthops\n/);
+    expect(out).to.match(/^synced: routing 3 EIPs over 3 nodes\n/);
     expect(await host.routing()).to.include('198.51.100.10 > 10.0.0.11 10.0.0.12 10.0.0.13\n');
   });
 
   it('tells of every EIP, and of what is wrong', async () => {
     host.put(...serviceOn('outside', ['192.0.2.99']));
-    host.put(...serviceOn('taken', ['198.51.100.41']));
     await host.ip('route add 198.51.100.41 via 10.0.0.99 proto static');
+    host.put(...serviceOn('taken', ['198.51.100.41']));
     await until(
       'both are told',
       () => host.status(),
