@@ -18,6 +18,7 @@ export interface Adoption {
  * @param shown what its status says, or what was promised to it and is on the way there
  */
 export function adoption(claimant: Claimant, shown: readonly Ip[], books: Books): Adoption {
+  if (shown.length === 0) return nothing;
   const keep: Ip[] = [];
   const warnings: string[] = [];
   const lost: Lost[] = [];
@@ -35,6 +36,8 @@ export function adoption(claimant: Claimant, shown: readonly Ip[], books: Books)
   }
   return { keep, warnings, lost };
 }
+
+const nothing: Adoption = { keep: [], warnings: [], lost: [] };
 
 /** Its first family first. */
 function inOrder({ asked }: Claimant, ips: readonly Ip[]): readonly Ip[] {

@@ -102,8 +102,8 @@ export class Allocator {
     }
     const lost = this.#adopt(claimants);
     for (const key of touched) {
-      this.#verdicts.delete(key);
       this.#lacking.delete(key);
+      if (this.#claimants.get(key)?.role !== 'ours') this.#verdicts.delete(key);
     }
     // An address came free, or somebody is there to share with: whoever waits may be lucky now.
     const sharers = claimants.some(({ sharing }) => sharing.key !== undefined);
@@ -176,7 +176,7 @@ export class Allocator {
   }
 
   /** All that is there already comes before anything new. */
-  #adopt(claimants: readonly Claimant[]): ReadonlyMap<string, Adopted> {
+  #adopt(claimants: readonly Claimant[]): Map<string, Adopted> {
     const result = new Map<string, Adopted>();
     const rank = (one: Claimant): number => {
       if (one.role === 'leaving' || this.#promised.has(one.key)) return 0;
@@ -189,13 +189,12 @@ export class Allocator {
       if (nodes && one.role === 'ours' && one.given?.pool === nodes.pool.name) {
         const found = shown.length > 0 ? nodes.grant(one, shown) : undefined;
         if (found?.kind === 'granted') nodes.hold(one);
-        result.set(one.key, { warnings: [], lost: [] });
         continue;
       }
       const { keep, warnings, lost } = adoption(one, shown, this.books);
-      this.books.hold(one, keep);
+      if (keep.length > 0) this.books.hold(one, keep);
       for (const { ip, conflict } of lost) if (conflict) this.#lose(ip, one.key);
-      result.set(one.key, { warnings, lost });
+      if (warnings.length > 0 || lost.length > 0) result.set(one.key, { warnings, lost });
     }
     return result;
   }
@@ -206,18 +205,16 @@ export class Allocator {
     else this.#losers.set(ip, new Set([key]));
   }
 
-  #serve(all: readonly Claimant[], adopted: ReadonlyMap<string, Adopted>, touched: Set<string>): void {
+  #serve(all: readonly Claimant[], adopted: Map<string, Adopted>, touched: Set<string>): void {
     this.#cameFree = false;
     const queue = all.filter(({ role }) => role === 'ours');
     const sorted = queue.length < 2 ? queue : queue.sort(byWaiting);
     const avoid = this.#named(sorted);
     for (const one of sorted) {
-      const before = this.#verdicts.get(one.key);
-      const verdict = this.#judge(
-        one,
-        avoid,
-        adopted.get(one.key) ?? { warnings: before?.warnings ?? [], lost: before?.lost ?? [] },
-      );
+      // Who was not touched, but waits and gets another chance, still has what was said of it.
+      const before = touched.has(one.key) ? undefined : this.#verdicts.get(one.key);
+      if (before) adopted.set(one.key, before);
+      const verdict = this.#judge(one, avoid, adopted.get(one.key) ?? noDoubt);
       this.#verdicts.set(one.key, verdict);
       if (verdict.lack === undefined) this.#lacking.delete(one.key);
       else this.#lacking.add(one.key);
@@ -243,7 +240,7 @@ export class Allocator {
       enforce: pool === undefined ? one.given?.enforce === true : termsOf(pool).enforce,
       lack: found.kind === 'lacking' ? found.lack : undefined,
       warnings,
-      lost: lost.filter(({ ip }) => !ips.includes(ip)),
+      lost: lost.length === 0 ? lost : lost.filter(({ ip }) => !ips.includes(ip)),
     };
   }
 
@@ -293,6 +290,8 @@ interface Adopted {
   readonly warnings: readonly string[];
   readonly lost: readonly Lost[];
 }
+
+const noDoubt: Adopted = { warnings: [], lost: [] };
 
 /** Nothing that the books look at differs. By identity: what was not read anew is the same. */
 function sameClaim(a: Claimant, b: Claimant): boolean {
