@@ -221,6 +221,34 @@ describe('the allocation over an API', () => {
     expect(failed()).to.have.length(1);
   });
 
+  it('does not think again about what is on its way: the address could be promised twice', async () => {
+    await using office = await Office.open(...world);
+    const reached = Promise.withResolvers<void>();
+    const go = Promise.withResolvers<void>();
+    const slow = (real: Writer): Writer => ({
+      finalizer: (service, verb, signal) => real.finalizer(service, verb, signal),
+      event: (service, event, signal) => real.event(service, event, signal),
+      status: async (service, patch, signal) => {
+        if (service.name === 'a') {
+          reached.resolve();
+          await go.promise;
+        }
+        return real.status(service, patch, signal);
+      },
+    });
+    await office.gateway({ writer: slow });
+    office.put(pending('a'));
+    await reached.promise;
+    const service = office.service('a');
+    const annotations = { 'eiproute.io/addresses': '198.51.100.9' };
+    office.put({ ...service, metadata: { ...Object(service['metadata']), annotations } });
+    office.put(pending('b'));
+    await office.until(() => office.ips('b') !== '', 'an address for b');
+    expect(office.ips('b')).to.equal('198.51.100.1');
+    go.resolve();
+    await office.until(() => office.ips('a') === '198.51.100.9', 'what a asks for');
+  });
+
   describe('survives a crash', () => {
     // finalizer, status, event for each of two Services: every place between two writes, and after the last.
     for (const after of [0, 1, 2, 3, 4, 5, 6]) {

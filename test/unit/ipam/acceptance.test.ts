@@ -600,6 +600,17 @@ describe('the allocator', () => {
     expect([other.ips('s1'), other.ips('s2')]).to.deep.equal(['198.51.100.0', A]);
   });
 
+  it('gives nobody an address that a Service of another class shows, also when it was contested before', () => {
+    const town = new Town([pool('two', ['198.51.100.0/31'])]);
+    town.set(asking('s1', named(A)));
+    town.set(service('s2', [A], { loadBalancerClass: 'other.example/lb' }));
+    expect(town.allocator.books.holders(parseIp(A)).map((one) => one.key)).to.deep.equal(['default/s1']);
+    town.set(asking('s3'));
+    town.set(asking('s4'));
+    town.delete('s1');
+    expect([town.ips('s3'), town.ips('s4')]).to.deep.equal(['198.51.100.0', '']);
+  });
+
   describe('with the addresses of the nodes', () => {
     const nodes = [pool('nodes', [], { nodeAddresses: true })];
     const ips = ['10.0.0.11', '10.0.0.12'].map(parseIp);
