@@ -11,7 +11,7 @@ export interface LeasePace {
   readonly retry: number;
 }
 
-export const defaultLeasePace: LeasePace = { duration: 15_000, deadline: 10_000, retry: 2000 };
+const defaultLeasePace: LeasePace = { duration: 15_000, deadline: 10_000, retry: 2000 };
 
 export interface LeadershipOptions {
   readonly leases: Leases;

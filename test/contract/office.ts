@@ -18,10 +18,10 @@ import type { Ip } from '../../src/model/ip.ts';
 import { allocation, pool } from '../unit/ipam/town.ts';
 
 export const manifest = readFileSync(new URL('../../docs/rbac.yaml', import.meta.url), 'utf8');
-export const leaseName = { namespace: 'kube-system', name: 'eiproute' };
+const leaseName = { namespace: 'kube-system', name: 'eiproute' };
 
 /** Long enough for a busy machine, short enough to fail soon. */
-export function late(): AbortSignal {
+function late(): AbortSignal {
   return AbortSignal.timeout(8000);
 }
 
