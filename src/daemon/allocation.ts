@@ -99,7 +99,7 @@ export class Allocating {
         const now = grounds();
         return terms.of(now, now.gateway.allocation ?? allocation);
       },
-      routed: (ip) => installed(ip) || isNodes(grounds(), ip),
+      routed: installed,
       // Before the first look at the interfaces nobody knows which addresses are this gateway's own.
       leads: () => grounds().links.length > 0 && (this.#leadership?.leads ?? true),
       clock: systemClock,
@@ -132,10 +132,4 @@ export class Allocating {
     if (this.#leadership) return this.#leadership.run(signal);
     await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
   }
-}
-
-/** An address of a node needs no route of ours: it is there by itself. */
-function isNodes({ snapshot, gateway }: Grounds, ip: Ip): boolean {
-  if (!gateway.pools.some((pool) => termsOf(pool).nodeAddresses)) return false;
-  return snapshot.nodes.some(({ addresses }) => addresses.includes(ip));
 }

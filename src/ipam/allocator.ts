@@ -231,13 +231,15 @@ export class Allocator {
       this.#promised.set(one.key, { ips: found.ips, over: one.shown });
     }
     if (found.kind === 'granted' && found.node) this.#nodes?.hold(one);
+    else if (found.kind === 'granted') this.#nodes?.release(one.key);
     const ips = found.kind === 'granted' ? found.ips : held;
-    const pool =
-      found.kind === 'granted' && found.node ? this.#nodes?.pool : ips[0] && this.books.poolOf(ips[0]);
+    const ofNodes = this.#nodes?.holds(one.key) === true;
+    const pool = ofNodes ? this.#nodes?.pool : ips[0] && this.books.poolOf(ips[0]);
     return {
       ips,
       pool: ips.length === 0 ? undefined : (pool?.name ?? one.given?.pool),
       enforce: pool === undefined ? one.given?.enforce === true : termsOf(pool).enforce,
+      ofNodes,
       lack: found.kind === 'lacking' ? found.lack : undefined,
       warnings,
       lost: lost.length === 0 ? lost : lost.filter(({ ip }) => !ips.includes(ip)),

@@ -27,10 +27,10 @@ export function standing(verdict: Verdict, routed: (ip: Ip) => boolean): Standin
     reason: lack?.reason ?? (warnings.length > 0 ? 'KeptOutOfBounds' : 'Allocated'),
     message: words.join('; '),
   };
-  const idle = ips.filter((ip) => !routed(ip));
+  const idle = verdict.ofNodes ? [] : ips.filter((ip) => !routed(ip));
   const serving: Claim =
     idle.length === 0
-      ? { type: servingType, status: 'True', reason: 'Routed', message: '' }
+      ? { type: servingType, status: 'True', reason: verdict.ofNodes ? 'OnNodes' : 'Routed', message: '' }
       : {
           type: servingType,
           status: 'False',

@@ -7,6 +7,8 @@ export interface Verdict {
   /** The pool they come from; undefined with no addresses. */
   readonly pool: string | undefined;
   readonly enforce: boolean;
+  /** They are those of nodes, which need no route of ours. */
+  readonly ofNodes: boolean;
   /** Why it is not as it asks; with no addresses: why it waits. */
   readonly lack: Lack | undefined;
   /** What is not as it should be with the addresses that it has; they stay. */

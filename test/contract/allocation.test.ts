@@ -140,6 +140,20 @@ describe('the allocation over an API', () => {
     expect(office.ips('web')).to.equal('');
   });
 
+  it('hands out addresses of nodes without a gateway: they serve at once, and a deletion waits for nothing', async () => {
+    await using office = await Office.open(...world);
+    await office.gateway({
+      pools: [pool('nodes', [], { nodeAddresses: true })],
+      terms: { nodeAddresses: () => ['10.0.0.11', '10.0.0.12'].map(parseIp) },
+    });
+    office.put(pending('web'));
+    await office.until(() => office.ips('web') !== '', 'addresses');
+    expect(office.ips('web')).to.equal('10.0.0.11 10.0.0.12');
+    expect(office.condition('web', 'eiproute.io/Serving')).to.equal('True OnNodes');
+    office.server.objects.delete(kind('Service'), 'default', 'web');
+    await office.until(() => !office.server.objects.has(kind('Service'), 'default', 'web'), 'the end');
+  });
+
   it('31. does not touch a Service of another class', async () => {
     await using office = await Office.open(
       ...world,

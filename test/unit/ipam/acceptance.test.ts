@@ -642,6 +642,19 @@ describe('the allocator', () => {
       expect(town.ips('s2')).to.equal('10.0.0.11 10.0.0.12');
     });
 
+    it('lets a Service go to another pool and back, with its port', () => {
+      const town = new Town([...nodes, pool('q', ['192.0.2.0/30'], { autoAssign: false })], {
+        nodeAddresses: () => ips,
+      });
+      town.set(asking('s1'), asking('s2'));
+      town.change('s1', { how: { annotations: { 'eiproute.io/pool': 'q' } } });
+      expect([town.ips('s1'), town.ips('s2')]).to.deep.equal(['192.0.2.0', '10.0.0.11 10.0.0.12']);
+      town.change('s1', { how: { annotations: { 'eiproute.io/pool': 'nodes' } } });
+      expect([town.ips('s1'), town.lack('s1')]).to.deep.equal(['192.0.2.0', 'PortInUse']);
+      town.delete('s2');
+      expect(town.ips('s1')).to.equal('10.0.0.11 10.0.0.12');
+    });
+
     it('comes in its place among the pools', () => {
       const town = new Town([pool('one', ['198.51.100.1/32'], { priority: 1 }), ...nodes], {
         nodeAddresses: () => ips,
