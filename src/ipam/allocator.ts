@@ -135,17 +135,21 @@ export class Allocator {
       this.#put(key, undefined, touched);
     }
     for (const service of changed) {
-      this.#put(serviceName(service), claimant(service, this.#terms.allocation), touched);
+      const now = claimant(service, this.#terms.allocation);
+      // One and the same string in all maps: they then need not compare it letter by letter.
+      this.#put(now?.key ?? serviceName(service), now, touched);
     }
     // Grows while it is walked: neighbours of neighbours, which two families can make.
     for (const key of touched) {
-      const ips = [...this.books.heldBy(key), ...this.#shownBy(key)];
-      for (const ip of ips) {
-        for (const loser of this.#losers.get(ip) ?? []) touched.add(loser);
-        for (const holder of this.books.holders(ip)) touched.add(holder.key);
-      }
+      for (const ip of this.books.heldBy(key)) this.#touchAll(ip, touched);
+      for (const ip of this.#shownBy(key)) this.#touchAll(ip, touched);
     }
     return touched;
+  }
+
+  #touchAll(ip: Ip, touched: Set<string>): void {
+    if (this.#losers.size > 0) for (const loser of this.#losers.get(ip) ?? []) touched.add(loser);
+    for (const holder of this.books.holders(ip)) touched.add(holder.key);
   }
 
   #put(key: string, now: Claimant | undefined, touched: Set<string>): void {
@@ -172,7 +176,7 @@ export class Allocator {
   }
 
   #shownBy(key: string): readonly Ip[] {
-    return this.#promised.get(key)?.ips ?? this.#claimants.get(key)?.shown ?? [];
+    return this.#promised.get(key)?.ips ?? this.#claimants.get(key)?.shown ?? none;
   }
 
   /** All that is there already comes before anything new. */
@@ -183,12 +187,12 @@ export class Allocator {
       if (one.role === 'bystander') return one.service.ingress.length > 0 ? 1 : 2;
       return one.given !== undefined && one.shown.some((ip) => one.given?.ips.includes(ip)) ? 0 : 1;
     };
-    for (const one of [...claimants].sort((a, b) => rank(a) - rank(b) || byAge(a, b))) {
+    const having = claimants.filter(({ key }) => this.#shownBy(key).length > 0);
+    for (const one of having.sort((a, b) => rank(a) - rank(b) || byAge(a, b))) {
       const shown = this.#shownBy(one.key);
       const nodes = this.#nodes;
       if (nodes && one.role === 'ours' && one.given?.pool === nodes.pool.name) {
-        const found = shown.length > 0 ? nodes.grant(one, shown) : undefined;
-        if (found?.kind === 'granted') nodes.hold(one);
+        if (nodes.grant(one, shown).kind === 'granted') nodes.hold(one);
         continue;
       }
       const { keep, warnings, lost } = adoption(one, shown, this.books);
@@ -293,6 +297,7 @@ interface Adopted {
   readonly lost: readonly Lost[];
 }
 
+const none: readonly Ip[] = [];
 const noDoubt: Adopted = { warnings: [], lost: [] };
 
 /** Nothing that the books look at differs. By identity: what was not read anew is the same. */

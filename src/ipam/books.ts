@@ -20,6 +20,9 @@ export interface Use {
   readonly used: number;
 }
 
+const nobody: readonly Claimant[] = [];
+const nothing: readonly Ip[] = [];
+
 /** Who holds which address. Nobody gets one here that another holds, unless both share it. */
 export class Books {
   readonly #spaces = new Map<Pool, Map<Family, Space>>();
@@ -75,7 +78,7 @@ export class Books {
   }
 
   holders(ip: Ip): readonly Claimant[] {
-    return this.#holders.get(ip) ?? [];
+    return this.#holders.get(ip) ?? nobody;
   }
 
   entries(): IterableIterator<[Ip, readonly Claimant[]]> {
@@ -83,7 +86,7 @@ export class Books {
   }
 
   heldBy(key: string): readonly Ip[] {
-    return this.#held.get(key) ?? [];
+    return this.#held.get(key) ?? nothing;
   }
 
   /** Why somebody cannot have an address beside those who hold it; undefined: it can. */
