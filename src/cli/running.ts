@@ -57,6 +57,8 @@ function needsRestart(key: string): boolean {
     'protocol',
     'table',
     'namesDirectory',
+    'allocate.enabled',
+    'allocate.lease',
     'log.format',
   ].includes(key);
 }

@@ -1,3 +1,4 @@
+import type { Deed } from '../ipam/controller.ts';
 import type { Log } from '../log.ts';
 import type { Feed, Snapshot } from '../model/cluster.ts';
 import { onlyIp } from '../model/ip.ts';
@@ -52,6 +53,15 @@ export class Journal {
       this.#log.info({ routes: report.wanted.route }, 'all lists are in');
     this.#complete = report.complete;
     this.#stand(findings(report, names));
+  }
+
+  /** Addresses that Services were given, or lost. */
+  deeds(deeds: readonly Deed[]): void {
+    for (const { service, ips, pool } of deeds.slice(0, told)) {
+      if (ips.length === 0) this.#log.info({ service }, 'EIP taken back');
+      else this.#log.info({ service, eip: ips.join(', '), pool }, 'EIP assigned');
+    }
+    if (deeds.length > told) this.#log.info({ more: deeds.length - told }, 'further EIPs assigned');
   }
 
   blind({ error, failures, retryIn }: Blind): void {

@@ -93,8 +93,10 @@ export async function runNode(options: NodeOptions, signal: AbortSignal): Promis
     blind,
   });
   await using _socket = await serve(config.runtimeDirectory, 'node', {
-    status: () => JSON.stringify(nodeStatus(standing())),
-    synced: () => JSON.stringify(nodeBrief(standing())),
+    questions: new Map([
+      ['/status', () => JSON.stringify(nodeStatus(standing()))],
+      ['/synced', () => JSON.stringify(nodeBrief(standing()))],
+    ]),
     release: () => {
       reconciler.agree();
       wake.poke({ kind: 'operator', text: 'released by an operator' });

@@ -220,7 +220,7 @@ function eipMetric(eip: Ip): number {
   return family(eip) === 4 ? 0 : 1024;
 }
 
-function routeKey(eip: Ip, table: number): string {
+export function routeKey(eip: Ip, table: number): string {
   return `route ${table} ${hostPrefix(eip)} ${eipMetric(eip)}`;
 }
 

@@ -59,6 +59,11 @@ export class Reconciler {
     return this.#picture?.stations ?? [];
   }
 
+  /** Whether an object of ours with this key is in the kernel, as far as we know. */
+  has(key: Key): boolean {
+    return this.#picture?.objects.has(key) ?? false;
+  }
+
   /** An operator agrees: what is held because it is too much at once goes on with the next round. */
   agree(): void {
     this.#asked = true;
