@@ -8,12 +8,18 @@ import { readConfig } from './gateway-config.ts';
 import { optionsOf } from './options.ts';
 import type { Program } from './program.ts';
 
+interface Options {
+  readonly dryRun?: boolean;
+  readonly json?: boolean;
+}
+
 export function addPurge({ root, run }: Program): void {
   root
     .command('purge')
     .description(
       'remove everything that is ours from the kernel, and put settings back; the daemon must be stopped',
     )
+    .option('--dry-run', 'only print the commands that would do it')
     .option('--json', 'print JSON')
     .action(run(purge));
 }
@@ -23,6 +29,8 @@ async function purge(cli: Cli, command: Command): Promise<ExitCode> {
   const loaded = await readConfig(cli, command);
   if (loaded === undefined) return exit.config;
   const { config } = loaded;
+  const options = optionsOf<Options>(command);
+  if (options.dryRun) return await foretell(cli, config, options);
   const { lock } = await import('../daemon/lock.ts');
   const { LinuxKernel } = await import('../kernel/linux.ts');
   const { Reconciler } = await import('../reconcile/reconciler.ts');
@@ -40,10 +48,22 @@ async function purge(cli: Cli, command: Command): Promise<ExitCode> {
     command: commandOf(change, before),
     error: message,
   }));
-  if (optionsOf<{ readonly json?: boolean }>(command).json) printJson(cli, { removed, refused });
+  if (options.json) printJson(cli, { removed, refused });
   else for (const line of removed) cli.stdout.write(`${line}\n`);
   for (const { command: line, error } of refused) cli.stderr.write(`eiproute: ${line}: ${error}\n`);
   return refused.length === 0 ? exit.ok : exit.failed;
+}
+
+async function foretell(cli: Cli, config: GatewayConfig, { json }: Options): Promise<ExitCode> {
+  const { LinuxKernel } = await import('../kernel/linux.ts');
+  const { foresee } = await import('../reconcile/foresight.ts');
+  const { commandOf } = await import('./changes.ts');
+  await using kernel = await LinuxKernel.open(config.stateDirectory);
+  const { due, have } = await foresee(kernel, emptyRole(config), cli.signal);
+  const removed = due.map(({ change }) => commandOf(change, have));
+  if (json) printJson(cli, { removed, refused: [] });
+  else for (const line of removed) cli.stdout.write(`${line}\n`);
+  return exit.ok;
 }
 
 function emptyRole({ gateway: { protocol, table } }: GatewayConfig): Role {
