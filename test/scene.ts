@@ -5,6 +5,8 @@ import { World } from '../src/kernel/memory-world.ts';
 import type { Endpoint, Node, Service, Snapshot } from '../src/model/cluster.ts';
 import type { Gateway } from '../src/model/gateway.ts';
 import { parseIp, parsePrefix } from '../src/model/ip.ts';
+import type { Listing } from '../src/model/listing.ts';
+import { type KernelObject, keyOf, type Link, type Sysctl } from '../src/model/object.ts';
 import { ownerOf } from '../src/model/owner.ts';
 import type { Limits } from '../src/model/pace.ts';
 import { Reconciler, type Role } from '../src/reconcile/reconciler.ts';
@@ -80,18 +82,62 @@ export function gateway(rest: Partial<Gateway> = {}): Gateway {
   };
 }
 
+/** The links of {@link router}, without the loopback. */
+export const twoLinks: readonly [lan: Link, uplink: Link] = [
+  link(2, 'eth0', ['10.0.0.1', 24], ['2001:db8:10::1', 64]),
+  link(3, 'eth1', ['203.0.113.1', 24], ['2001:db8:113::1', 64]),
+];
+
+function link(index: number, name: string, ...addresses: readonly [ip: string, length: number][]): Link {
+  return {
+    index,
+    name,
+    up: true,
+    carrier: true,
+    addresses: addresses.map(([ip, length]) => ({ ip: parseIp(ip), length })),
+  };
+}
+
+/** What a look at a kernel with just these objects shows; of two with one key the later one. */
+export function listing(
+  objects: readonly KernelObject[],
+  rest: {
+    readonly links?: readonly Link[];
+    readonly former?: Readonly<Record<string, string>> | undefined;
+    readonly foreignIds?: readonly number[];
+  } = {},
+): Listing {
+  return {
+    objects: new Map(objects.map((object) => [keyOf(object), object])),
+    foreignIds: new Set(rest.foreignIds),
+    links: rest.links ?? twoLinks,
+    formerSysctls: new Map(Object.entries(rest.former ?? {})),
+  };
+}
+
+/** The settings of a kernel that has these links, each with some value. */
+export function settingsOf(settings: Gateway, links: readonly Link[]): readonly Sysctl[] {
+  const names = new Set(['all', ...links.map(({ name }) => name)]);
+  return sysctlNames(settings)
+    .filter((name) => {
+      const [, , folder, owner = ''] = name.split('/');
+      return !(folder === 'conf' || folder === 'neigh') || names.has(owner);
+    })
+    .map((name) => ({ kind: 'sysctl', name, value: '-1' }));
+}
+
 /** A router with a LAN, an uplink, and nothing of ours. */
-export function router(): World {
+function router(): World {
   const world = new World();
   world.addLink('eth0', '10.0.0.1/24', '2001:db8:10::1/64');
   world.addLink('eth1', '203.0.113.1/24', '2001:db8:113::1/64');
   return world;
 }
 
-export const limits: Limits = { share: 0.5, always: 1, hold: 600_000 };
+const limits: Limits = { share: 0.5, always: 1, hold: 600_000 };
 
 /** A role whose cluster and configuration a test swaps between rounds. */
-export function gatewayRole(cluster: () => Snapshot, settings: () => Gateway = () => gateway()): Role {
+function gatewayRole(cluster: () => Snapshot, settings: () => Gateway = () => gateway()): Role {
   return {
     get scope() {
       const { protocol, table } = settings();

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import type { Cluster } from '../cluster/cluster.ts';
 import type { GatewayConfig } from '../config/config.ts';
-import type { Snapshot } from '../model/cluster.ts';
+import type { Feed, Snapshot } from '../model/cluster.ts';
 import { type Cli, Failure, printJson } from './cli.ts';
 import { type ExitCode, exit } from './exit.ts';
 import { readConfig } from './gateway-config.ts';
@@ -73,19 +73,28 @@ async function plan(cli: Cli, command: Command): Promise<ExitCode> {
   return changes.length + held.length === 0 ? exit.ok : exit.changes;
 }
 
+/** The first complete picture; fails as soon as every list that is missing has told why. */
 async function complete(cluster: Cluster, { source }: GatewayConfig, signal: AbortSignal): Promise<Snapshot> {
   const limit = AbortSignal.any([signal, AbortSignal.timeout(patience)]);
   const changes = cluster.changes(limit);
   if (cluster.snapshot().complete) return cluster.snapshot();
   try {
-    for await (const _ of changes) if (cluster.snapshot().complete) return cluster.snapshot();
+    for await (const _ of changes) {
+      if (cluster.snapshot().complete) return cluster.snapshot();
+      if (missing(cluster).every(({ trouble }) => trouble !== undefined)) break;
+    }
   } catch (error) {
     if (!limit.aborted) throw error;
   }
   signal.throwIfAborted();
-  const missing = cluster.snapshot().feeds.filter(({ synced }) => !synced);
   const where = source.kind === 'file' ? source.path : (source.kubeconfig ?? 'the default kubeconfig');
-  throw new Failure(
-    `the cluster could not be read from ${where}: ${missing.map(({ resource, trouble }) => `${resource}: ${trouble ?? 'no list yet'}`).join('; ')}`,
+  const reasons = Map.groupBy(missing(cluster), ({ trouble }) => trouble ?? 'no list yet');
+  const words = [...reasons].map(
+    ([why, feeds]) => `${feeds.map(({ resource }) => resource).join(', ')}: ${why}`,
   );
+  throw new Failure(`the cluster could not be read from ${where}: ${words.join('; ')}`);
+}
+
+function missing(cluster: Cluster): readonly Feed[] {
+  return cluster.snapshot().feeds.filter(({ synced }) => !synced);
 }

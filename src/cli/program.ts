@@ -2,6 +2,7 @@ import { Command, CommanderError, Option } from 'commander';
 import { defaultFile, fileVariable } from '../config/default-file.ts';
 import type { Cli } from './cli.ts';
 import { addConfig } from './config.ts';
+import { addDemo } from './demo.ts';
 import { ending } from './ending.ts';
 import { type ExitCode, exit } from './exit.ts';
 import { addGateway } from './gateway.ts';
@@ -41,6 +42,7 @@ export async function runProgram(argv: readonly string[], cli: Cli): Promise<Exi
   addRelease(program);
   addPurge(program);
   addConfig(program);
+  addDemo(program);
   addVersion(program);
   try {
     await program.root.parseAsync(argv, { from: 'user' });

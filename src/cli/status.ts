@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Command, InvalidArgumentError } from 'commander';
-import type { Status } from '../daemon/status.ts';
+import type { Brief, Status } from '../daemon/status.ts';
 import { type Cli, Failure } from './cli.ts';
 import { type ExitCode, exit } from './exit.ts';
 import { readConfig } from './gateway-config.ts';
@@ -37,33 +37,40 @@ async function show(cli: Cli, command: Command): Promise<ExitCode> {
   const loaded = await readConfig(cli, command);
   if (loaded === undefined) return exit.config;
   const { runtimeDirectory } = loaded.config;
-  const status = options.waitSynced
-    ? await whenSynced(runtimeDirectory, options.timeout, cli.signal)
-    : await read(runtimeDirectory, cli.signal);
+  if (options.waitSynced) await synced(runtimeDirectory, options.timeout, cli.signal);
+  const status = parse(await answer(runtimeDirectory, '/status', cli.signal));
   if (options.json) cli.stdout.write(`${JSON.stringify(status, undefined, 2)}\n`);
   else cli.stdout.write(text(status));
   return options.waitSynced && !status.synced ? exit.failed : exit.ok;
 }
 
-async function read(runtimeDirectory: string, signal: AbortSignal): Promise<Status> {
+async function answer(
+  runtimeDirectory: string,
+  path: '/status' | '/synced',
+  signal: AbortSignal,
+): Promise<string> {
   const { ask } = await import('../daemon/ask.ts');
-  const answer: Status = JSON.parse(await ask(runtimeDirectory, 'GET', '/status', signal));
-  if (answer.version !== 1)
-    throw new Failure(
-      `the daemon speaks version ${answer.version} of the status; this program only 1: use the eiproute that is running`,
-    );
-  return answer;
+  return ask(runtimeDirectory, 'GET', path, signal);
 }
 
-/** The first synced status, or the last one before the time was over. */
-async function whenSynced(runtimeDirectory: string, timeout: number, signal: AbortSignal): Promise<Status> {
+/** The only program that writes it is of the same release, or at least of the same version of the status. */
+function parse<T extends Brief = Status>(json: string): T {
+  const answered: T = JSON.parse(json);
+  if (answered.version === 1) return answered;
+  throw new Failure(
+    `the daemon speaks version ${answered.version} of the status, this program only 1: use the eiproute that is running`,
+  );
+}
+
+/** Waits until the daemon is synced, or the time is over. */
+async function synced(runtimeDirectory: string, timeout: number, signal: AbortSignal): Promise<void> {
   const { Refused } = await import('../daemon/refused.ts');
   const end = performance.now() + timeout * 1000;
   while (true) {
     const last = performance.now() + askEvery >= end;
     try {
-      const status = await read(runtimeDirectory, signal);
-      if (status.synced || last) return status;
+      const { synced: done } = parse<Brief>(await answer(runtimeDirectory, '/synced', signal));
+      if (done || last) return;
     } catch (error) {
       // It may just be starting.
       if (!(error instanceof Refused) || last) throw error;
@@ -80,7 +87,8 @@ function text(status: Status): string {
     );
   }
   for (const { resource, synced, heard, trouble } of status.feeds) {
-    const when = heard === undefined ? 'never heard' : `heard ${new Date(heard).toISOString()}`;
+    const when =
+      heard === undefined ? 'never heard' : `heard ${age(heard)} ago (${new Date(heard).toISOString()})`;
     lines.push(
       `${resource}: ${synced ? 'listed' : 'not listed yet'}, ${when}${trouble ? `; ${trouble}` : ''}`,
     );
@@ -88,7 +96,7 @@ function text(status: Status): string {
   const width = Math.max(0, ...status.eips.map(({ eip }) => eip.length));
   if (status.eips.length > 0) lines.push('', 'EIPs:');
   for (const { eip, services, nodes } of status.eips) {
-    const to = nodes.length === 0 ? 'no node can serve it' : nodes.join(' ');
+    const to = nodes.length === 0 ? 'no node can serve it' : some(nodes);
     lines.push(`  ${eip.padEnd(width)}  ${services.join(', ')} -> ${to}`);
   }
   section(
@@ -114,6 +122,21 @@ function text(status: Status): string {
     status.held.map(({ object, reason, until }) => `${object}: ${reason}${until ? `, until ${until}` : ''}`),
   );
   return `${lines.join('\n')}\n`;
+}
+
+/** A list that fits a line; JSON has all of it. */
+function some(names: readonly string[]): string {
+  const most = 6;
+  const shown = names.slice(0, most).join(' ');
+  return names.length > most ? `${shown} and ${names.length - most} more` : shown;
+}
+
+/** In words, for a person: rounded down, in the largest unit that fits. */
+function age(since: number): string {
+  const seconds = Math.max(0, Math.floor((Date.now() - since) / 1000));
+  if (seconds < 60) return `${seconds} s`;
+  if (seconds < 3600) return `${Math.floor(seconds / 60)} min`;
+  return `${Math.floor(seconds / 3600)} h`;
 }
 
 function section(lines: string[], title: string, entries: readonly string[]): void {

@@ -1,6 +1,6 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import type { RequestOptions } from 'node:https';
-import { dirname, isAbsolute, join } from 'node:path';
+import { delimiter, dirname, isAbsolute, join } from 'node:path';
 import type { Cluster, KubeConfig, User } from '@kubernetes/client-node';
 import { Agent, type Dispatcher, ProxyAgent } from 'undici';
 import { parseDocument } from 'yaml';
@@ -47,33 +47,36 @@ async function load({
   // Costs 60 MB and half a second (measured with 2.0.1), which a file as the source need not pay.
   const client = await import('@kubernetes/client-node');
   const config = new client.KubeConfig();
-  const { KUBECONFIG } = process.env;
-  const name = kubeconfig ?? KUBECONFIG ?? 'the default kubeconfig';
-  if (kubeconfig === undefined) {
-    try {
-      config.loadFromDefault();
-    } catch (error) {
-      throw unreadable(name, error);
-    }
-    // What the library makes up when it finds nothing.
-    if (config.getCurrentCluster()?.server === 'http://localhost:8080') {
-      throw new CredentialsError(
-        'there is no kubeconfig: $KUBECONFIG is not set, ~/.kube/config does not exist, and this is no pod',
-        'set "kubeconfig" in the configuration',
-      );
-    }
-  } else {
-    try {
-      const text = readFileSync(kubeconfig, 'utf8');
+  const file = kubeconfig ?? defaultFile();
+  const name = file ?? 'the service account of the pod';
+  try {
+    if (file === undefined) config.loadFromCluster();
+    // Several files are merged.
+    else if (kubeconfig === undefined && file.includes(delimiter)) config.loadFromDefault();
+    else {
+      const text = readFileSync(file, 'utf8');
       config.loadFromString(text);
-      config.makePathsAbsolute(dirname(kubeconfig));
-      addTokenFiles(config, text, dirname(kubeconfig));
-    } catch (error) {
-      throw unreadable(kubeconfig, error);
+      config.makePathsAbsolute(dirname(file));
+      addTokenFiles(config, text, dirname(file));
     }
+  } catch (error) {
+    throw unreadable(name, error);
   }
   choose(config, name, context);
   return { name, config };
+}
+
+/** Where kubectl would look; undefined: we run in a pod. */
+function defaultFile(): string | undefined {
+  const { KUBECONFIG, HOME, KUBERNETES_SERVICE_HOST } = process.env;
+  if (KUBECONFIG) return KUBECONFIG;
+  const home = join(HOME ?? '/', '.kube', 'config');
+  if (existsSync(home)) return home;
+  if (KUBERNETES_SERVICE_HOST) return undefined;
+  throw new CredentialsError(
+    `there is no kubeconfig: $KUBECONFIG is not set, ${home} does not exist, and this is no pod`,
+    'set "kubeconfig" in the configuration',
+  );
 }
 
 function choose(config: KubeConfig, name: string, context: string | undefined): void {

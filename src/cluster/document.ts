@@ -8,7 +8,7 @@ export class DocumentError extends Error {
 }
 
 /** Objects by the resource they belong to; what is neither Service, EndpointSlice nor Node is left out. */
-export type Objects = Readonly<Record<Resource, readonly unknown[]>>;
+export type ByResource = Readonly<Record<Resource, readonly unknown[]>>;
 
 /**
  * Reads what `kubectl get services,endpointslices,nodes -A -o json` or `-o yaml` prints; several YAML documents, and
@@ -17,7 +17,7 @@ export type Objects = Readonly<Record<Resource, readonly unknown[]>>;
  * @param text JSON or YAML
  * @throws DocumentError with line and column
  */
-export function readObjects(text: string): Objects {
+export function readObjects(text: string): ByResource {
   const objects = { services: [] as unknown[], endpointslices: [] as unknown[], nodes: [] as unknown[] };
   for (const document of documents(text)) {
     for (const item of itemsOf(document)) {

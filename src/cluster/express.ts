@@ -4,7 +4,7 @@ import { family, type Ip } from '../model/ip.ts';
 // The way back from reduce.ts: objects as the Kubernetes API would show them, with the fields that we know.
 
 /** A v1 Node. */
-export function expressNode(node: Node): object {
+function expressNode(node: Node): object {
   const { name, uid, deleting, excludeLabel } = node;
   return {
     apiVersion: 'v1',

@@ -4,7 +4,7 @@ import { basename, dirname } from 'node:path';
 import type { Resource } from '../model/cluster.ts';
 import { type Clock, systemClock } from './clock.ts';
 import type { Cluster } from './cluster.ts';
-import { DocumentError, readObjects } from './document.ts';
+import { type ByResource, DocumentError, readObjects } from './document.ts';
 import { Pulse } from './pulse.ts';
 import { resources, Store } from './store.ts';
 
@@ -47,10 +47,14 @@ async function follow(
     try {
       const touched = new Pulse();
       // The folder, because the file itself is replaced by a rename, and below a ConfigMap by that of a link.
-      using watcher = watchFolder(dirname(path), () => touched.beat(), signal);
-      const touches = touched.beats(AbortSignal.any([signal, watcher.broken]));
-      last = await read(path, store, last, clock);
-      for await (const _ of touches) last = await read(path, store, last, clock);
+      const watcher = watchFolder(dirname(path), () => touched.beat());
+      try {
+        const touches = touched.beats(AbortSignal.any([signal, watcher.broken]));
+        last = await read(path, store, last, clock);
+        for await (const _ of touches) last = await read(path, store, last, clock);
+      } finally {
+        watcher.close();
+      }
     } catch (error) {
       if (!isFileError(error)) throw error;
       trouble(store, `${path} can not be followed: ${error.message}; create the folder ${dirname(path)}`);
@@ -61,19 +65,16 @@ async function follow(
   }
 }
 
-function watchFolder(
-  folder: string,
-  touched: () => void,
-  signal: AbortSignal,
-): Disposable & { broken: AbortSignal } {
+/** @returns `broken` is aborted when nothing more will be heard */
+function watchFolder(folder: string, touched: () => void): { broken: AbortSignal; close: () => void } {
   const broken = new AbortController();
-  const watcher = watch(folder, { signal, persistent: true }, (_event, name) => {
+  const watcher = watch(folder, (_event, name) => {
     // inotify tells that the folder itself is gone by its own name.
     if (name === basename(folder)) broken.abort();
     touched();
   });
   watcher.once('error', () => broken.abort());
-  return { broken: broken.signal, [Symbol.dispose]: () => watcher.close() };
+  return { broken: broken.signal, close: () => watcher.close() };
 }
 
 /** @returns what tells this version of the file from the next one */
@@ -99,12 +100,7 @@ async function read(path: string, store: Store, last: string, clock: Clock): Pro
   return version;
 }
 
-function take(
-  objects: Readonly<Record<Resource, readonly unknown[]>>,
-  path: string,
-  store: Store,
-  now: number,
-): void {
+function take(objects: ByResource, path: string, store: Store, now: number): void {
   for (const resource of resources) {
     const items = objects[resource];
     // No cluster is without nodes, nor without the Service "kubernetes": this list was not asked for.

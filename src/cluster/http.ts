@@ -57,8 +57,9 @@ export class HttpTransport implements Transport, AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     const session = this.#session;
     this.#session = undefined;
-    // A session that never opened has nothing to close.
-    await session?.then(({ dispatcher }) => dispatcher.destroy(), nothing);
+    // A session that never opened has nothing to close, and one that is still opening is not waited for.
+    session?.then(({ dispatcher }) => dispatcher.destroy()).catch(nothing);
+    await Promise.resolve();
   }
 
   async *#events(body: Dispatcher.ResponseData['body'], opened: Promise<Session>) {
@@ -79,7 +80,7 @@ export class HttpTransport implements Transport, AsyncDisposable {
     this.#session ??= openSession(this.#access);
     const opened = this.#session;
     try {
-      return await work(await opened, opened);
+      return await work(await abortable(opened, signal), opened);
     } catch (error) {
       // The server's own words, but for 401, do not make connection and credentials any worse.
       if (!(error instanceof ApiError) || error.status === 401) this.#drop(opened);
@@ -97,12 +98,25 @@ export class HttpTransport implements Transport, AsyncDisposable {
 
 function nothing(): void {}
 
+/** An exec plugin may hang, and can not be told to stop; we can go on without it. */
+async function abortable<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  signal.throwIfAborted();
+  const aborted = Promise.withResolvers<never>();
+  const abort = (): void => aborted.reject(signal.reason);
+  signal.addEventListener('abort', abort, { once: true });
+  try {
+    return await Promise.race([work, aborted.promise]);
+  } finally {
+    signal.removeEventListener('abort', abort);
+  }
+}
+
 async function get(
   session: Session,
   path: string,
   signal: AbortSignal,
 ): Promise<Dispatcher.ResponseData['body']> {
-  const headers = await session.headers();
+  const headers = await abortable(session.headers(), signal);
   const { dispatcher, server } = session;
   const answer = await request(`${server}${path}`, { dispatcher, headers, signal });
   if (answer.statusCode === 200) return answer.body;

@@ -13,6 +13,11 @@ export interface ReflectorPace {
   readonly watchSeconds: readonly [shortest: number, longest: number];
   /** How much longer than the watch itself we hear nothing before we give it up. */
   readonly silence: number;
+  /**
+   * How long we hear nothing from a server that is known to send bookmarks before we give a watch up. API servers
+   * send one a minute; so a path that is gone without a word is noticed in minutes, not at the end of the watch.
+   */
+  readonly bookmarkSilence: number;
   /** How long one page may take. */
   readonly listSilence: number;
   /** A watch that lives this long was a success, and what failed before is forgotten. */
@@ -28,6 +33,7 @@ export const defaultPace: ReflectorPace = {
   page: 500,
   watchSeconds: [240, 480],
   silence: 30_000,
+  bookmarkSilence: 150_000,
   listSilence: 60_000,
   settled: 1000,
   first: 800,
@@ -48,6 +54,8 @@ export class Reflector {
   /** Up to where we know; undefined: a list is due. */
   #version: string | undefined;
   #failures = 0;
+  /** This server sends bookmarks. */
+  #bookmarks = false;
 
   constructor(resource: Resource, transport: Transport, store: Store, pace: ReflectorPace, clock: Clock) {
     this.#resource = resource;
@@ -97,7 +105,8 @@ export class Reflector {
   async #watch(version: string, signal: AbortSignal): Promise<void> {
     const [shortest, longest] = this.#pace.watchSeconds;
     const seconds = Math.round(shortest + this.#clock.random() * (longest - shortest));
-    const limit = seconds * 1000 + this.#pace.silence;
+    const whole = seconds * 1000 + this.#pace.silence;
+    const limit = this.#bookmarks ? Math.min(whole, this.#pace.bookmarkSilence) : whole;
     const opened = this.#clock.now();
     await withinSilence(this.#clock, limit, signal, async (within, heard) => {
       const batches = await this.#transport.watch(this.#resource, version, seconds, within);
@@ -145,6 +154,7 @@ export class Reflector {
         shelf.delete(object);
         break;
       case 'BOOKMARK':
+        this.#bookmarks = true;
         break;
       case 'ERROR':
         this.#store.tell();

@@ -11,7 +11,7 @@ export interface Relist {
   commit(): void;
 }
 
-/** All objects of one resource, reduced. */
+/** Where the objects of one resource are kept; takes them as the API shows them. */
 export interface Shelf {
   set(raw: unknown): void;
   delete(raw: unknown): void;
@@ -20,7 +20,8 @@ export interface Shelf {
 
 const nameless = '?';
 
-export class Objects<T> implements Shelf {
+/** Keeps them reduced. */
+export class ReducedShelf<T> implements Shelf {
   readonly #reduce: Reduce<T>;
   readonly #touch: Touch<T>;
   readonly #report: (key: string, problems: readonly Problem[]) => void;

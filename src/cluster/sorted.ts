@@ -2,7 +2,7 @@
  * Values by key, handed out as one array in the order of the keys. The array is made when it is asked for: a few
  * changes copy it and put the changed ones in place, many changes make it anew.
  */
-export class Sorted<T> {
+export class Sorted<T extends object> {
   readonly #values = new Map<string, T>();
   readonly #touched = new Set<string>();
   #keys: string[] = [];
@@ -32,9 +32,13 @@ export class Sorted<T> {
   }
 
   #remake(): void {
-    const entries = [...this.#values].sort(([a], [b]) => (a < b ? -1 : 1));
-    this.#keys = entries.map(([key]) => key);
-    this.#array = entries.map(([, value]) => value);
+    this.#keys = [...this.#values.keys()].sort();
+    const array: T[] = [];
+    for (const key of this.#keys) {
+      const value = this.#values.get(key);
+      if (value !== undefined) array.push(value);
+    }
+    this.#array = array;
   }
 
   #patch(): void {

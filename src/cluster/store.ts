@@ -10,7 +10,7 @@ import {
   type Slice,
   same,
 } from './reduce.ts';
-import { Objects, type Shelf } from './shelf.ts';
+import { ReducedShelf, type Shelf } from './shelf.ts';
 import { Sorted } from './sorted.ts';
 
 export const resources: readonly Resource[] = ['services', 'endpointslices', 'nodes'];
@@ -27,6 +27,8 @@ export class Store {
   readonly #parts = new Map<string, ServicePart>();
   readonly #slices = new Map<string, Map<string, Slice>>();
   readonly #services = new Sorted<Service>();
+  /** The part that each joined Service was made of. */
+  readonly #made = new Map<string, ServicePart>();
   readonly #nodes = new Sorted<Node>();
   readonly #problems = new Sorted<readonly Problem[]>();
   readonly #feeds = new Map<Resource, Feed>();
@@ -45,7 +47,7 @@ export class Store {
       this.#change();
     };
     this.shelves = {
-      nodes: new Objects(
+      nodes: new ReducedShelf(
         reduceNode,
         (key, _before, after) => {
           if (after === undefined) this.#nodes.delete(key);
@@ -54,7 +56,7 @@ export class Store {
         },
         report('nodes'),
       ),
-      services: new Objects(
+      services: new ReducedShelf(
         reduceService,
         (key, _before, after) => {
           if (after === undefined) this.#parts.delete(key);
@@ -63,7 +65,7 @@ export class Store {
         },
         report('services'),
       ),
-      endpointslices: new Objects(
+      endpointslices: new ReducedShelf(
         reduceSlice,
         (key, before, after) => this.#move(key, before, after),
         report('endpointslices'),
@@ -139,6 +141,7 @@ export class Store {
     if (part === undefined) {
       if (held === undefined) return;
       this.#services.delete(key);
+      this.#made.delete(key);
       this.#change();
       return;
     }
@@ -148,9 +151,10 @@ export class Store {
       others.length === 0
         ? (first?.endpoints ?? [])
         : oncePerIp([first, ...others].flatMap((slice) => slice?.endpoints ?? []));
-    const joined: Service = { ...part, endpoints };
-    if (held !== undefined && same(held, joined)) return;
-    this.#services.set(key, joined);
+    // A part that did not change is the same object, so that only the endpoints are to be compared.
+    if (held !== undefined && this.#made.get(key) === part && same(held.endpoints, endpoints)) return;
+    this.#services.set(key, { ...part, endpoints });
+    this.#made.set(key, part);
     this.#change();
   }
 }

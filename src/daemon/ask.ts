@@ -11,7 +11,7 @@ import { socketPath } from './socket.ts';
 export function ask(
   runtimeDirectory: string,
   method: 'GET' | 'POST',
-  path: '/status' | '/release',
+  path: '/status' | '/synced' | '/release',
   signal: AbortSignal,
 ): Promise<string> {
   const socket = socketPath(runtimeDirectory);

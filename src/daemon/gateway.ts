@@ -23,7 +23,7 @@ import { Journal } from './journal.ts';
 import { lock } from './lock.ts';
 import type { Notify } from './notify.ts';
 import { serve } from './socket.ts';
-import { type Standing, status, summary } from './status.ts';
+import { brief, type Standing, status, summary } from './status.ts';
 
 export function openSource(source: Source): Cluster {
   return source.kind === 'file' ? fileCluster(source.path) : kubernetesCluster(source);
@@ -90,9 +90,9 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
     report,
     blind,
   });
-
   await using _socket = await serve(config.runtimeDirectory, {
     status: () => JSON.stringify(status(standing())),
+    synced: () => JSON.stringify(brief(standing())),
     release: () => {
       log.warn({ event: 'released' }, 'an operator lets held deletes go on');
       reconciler.agree();
@@ -144,6 +144,8 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
     },
     'started',
   );
+  // A kubeconfig that is not there is told before anybody listens.
+  journal.feeds(cluster.snapshot());
   try {
     await Promise.race(parts);
   } catch (error) {

@@ -6,8 +6,10 @@ import { Refused } from './refused.ts';
 
 /** What may be asked of a running daemon. */
 export interface Answers {
-  /** JSON */
+  /** JSON of a Status. */
   status(): string;
+  /** JSON of its `version`, `synced` and `summary`: cheap enough to be asked again and again. */
+  synced(): string;
   /** Lets held deletes go on. */
   release(): void;
 }
@@ -17,7 +19,7 @@ export function socketPath(runtimeDirectory: string): string {
 }
 
 /**
- * Answers `GET /status` and `POST /release` over HTTP on a unix socket:
+ * Answers `GET /status`, `GET /synced` and `POST /release` over HTTP on a unix socket:
  * `curl --unix-socket /run/eiproute/gateway.sock http://localhost/status`.
  *
  * @throws Refused when the socket cannot be made
@@ -26,16 +28,16 @@ export async function serve(runtimeDirectory: string, answers: Answers): Promise
   const path = socketPath(runtimeDirectory);
   const server = createServer((request, response) => {
     const asked = `${request.method} ${request.url}`;
-    if (asked === 'GET /status') {
+    if (asked === 'GET /status' || asked === 'GET /synced') {
       response.setHeader('content-type', 'application/json');
-      response.end(`${answers.status()}\n`);
+      response.end(`${asked === 'GET /status' ? answers.status() : answers.synced()}\n`);
     } else if (asked === 'POST /release') {
       answers.release();
       response.statusCode = 204;
       response.end();
     } else {
       response.statusCode = 404;
-      response.end(`nothing at ${asked}; there is GET /status and POST /release\n`);
+      response.end(`nothing at ${asked}; there is GET /status, GET /synced and POST /release\n`);
     }
   });
   try {

@@ -7,17 +7,21 @@ import type { Problem } from '../model/problem.ts';
 import type { Blind } from '../reconcile/loop.ts';
 import type { Counts, Report } from '../reconcile/report.ts';
 
-/** What `eiproute status --json` prints: the version is raised whenever a field changes its meaning or goes. */
-export interface Status {
+/** The version is raised whenever a field of it or of {@link Status} changes its meaning or goes. */
+export interface Brief {
   readonly version: 1;
+  /** All lists are in, and the last round left nothing undone; a conflict with a foreign route does not count. */
+  readonly synced: boolean;
+  /** One sentence for a person. */
+  readonly summary: string;
+}
+
+/** What `eiproute status --json` prints. */
+export interface Status extends Brief {
   readonly release: string;
   readonly pid: number;
   /** ISO 8601 */
   readonly started: string;
-  /** All lists are in, and the last round left nothing undone; a conflict with a foreign route does not count. */
-  readonly synced: boolean;
-  /** One sentence for a person: 'routing 12 EIPs over 3 nodes'. */
-  readonly summary: string;
   readonly round: RoundStatus | undefined;
   readonly feeds: readonly Feed[];
   readonly wanted: Counts | undefined;
@@ -74,8 +78,13 @@ export interface Standing {
   readonly blind: Blind | undefined;
 }
 
+export function brief(standing: Standing): Brief {
+  const { report, blind, snapshot } = standing;
+  return { version: 1, synced: isSynced(report, blind, snapshot), summary: summary(standing) };
+}
+
 export function status(standing: Standing): Status {
-  const { report, snapshot, gateway, blind, names } = standing;
+  const { report, snapshot, gateway, names } = standing;
   const found = paths(snapshot, gateway);
   const eips = [
     ...found.paths.map(({ eip, services, carriers }) => ({
@@ -83,15 +92,13 @@ export function status(standing: Standing): Status {
       services,
       nodes: carriers.map(({ node }) => node),
     })),
-    ...found.idle.map((eip) => ({ eip, services: [], nodes: [] })),
+    ...found.idle.map(({ eip, services }) => ({ eip, services, nodes: [] })),
   ];
   return {
-    version: 1,
+    ...brief(standing),
     release: standing.release,
     pid: process.pid,
     started: iso(standing.started),
-    synced: isSynced(report, blind, snapshot),
-    summary: summary(standing),
     round: report && {
       number: report.round,
       at: iso(report.at),
@@ -121,7 +128,7 @@ export function status(standing: Standing): Status {
   };
 }
 
-export function isSynced(report: Report | undefined, blind: Blind | undefined, snapshot: Snapshot): boolean {
+function isSynced(report: Report | undefined, blind: Blind | undefined, snapshot: Snapshot): boolean {
   return (
     report !== undefined &&
     blind === undefined &&

@@ -1,17 +1,14 @@
 import { randomBytes } from 'node:crypto';
-import {
-  createSecureServer,
-  type Http2SecureServer,
-  type Http2ServerRequest,
-  type Http2ServerResponse,
-} from 'node:http2';
+import { createSecureServer } from 'node:http2';
+import { createServer } from 'node:https';
 import type { Socket } from 'node:net';
+import type { Server } from 'node:tls';
 import { stringify } from 'yaml';
 import { family, parseIp } from '../model/ip.ts';
 import { serverCertificate } from './api/certificate.ts';
 import { Defaults } from './api/defaults.ts';
 import { discovery } from './api/discovery.ts';
-import { Exchange } from './api/exchange.ts';
+import { Exchange, type Request, type Response } from './api/exchange.ts';
 import { Failure } from './api/failure.ts';
 import { Faults } from './api/faults.ts';
 import type { JsonObject } from './api/json.ts';
@@ -30,9 +27,20 @@ export interface ApiServerOptions {
   readonly addresses: readonly string[];
   /** ms between two bookmarks */
   readonly bookmarkEvery: number;
+  /** The best it speaks. */
+  readonly protocol: 'h2' | 'http/1.1';
+  /** Makes the server listen on `port`; instead of on `host`, for one that listens in another namespace. */
+  readonly listen: ((server: Server, port: number) => void) | undefined;
 }
 
-const standard: ApiServerOptions = { host: '127.0.0.1', port: 0, addresses: [], bookmarkEvery: 10_000 };
+const standard: ApiServerOptions = {
+  host: '127.0.0.1',
+  port: 0,
+  addresses: [],
+  bookmarkEvery: 10_000,
+  protocol: 'h2',
+  listen: undefined,
+};
 
 /** A request as it came in, for tests that count them. */
 export interface Seen {
@@ -42,6 +50,8 @@ export interface Seen {
   readonly agent: string;
   /** Of HTTP: `2.0` */
   readonly version: string;
+  /** Counts the connections from 1. */
+  readonly connection: number;
 }
 
 /**
@@ -57,9 +67,11 @@ export class ApiServer implements AsyncDisposable {
   readonly #resources = new Resources(this.objects, new Defaults());
   readonly #watches: Watches;
   readonly #sockets = new Set<Socket>();
+  /** The number of each connection, by the port it comes from. */
+  readonly #connections = new Map<string, number>();
   #waiting: (() => void)[] = [];
   #tokens = new Set([randomBytes(16).toString('hex')]);
-  #server: Http2SecureServer | undefined;
+  #server: Server | undefined;
   #port: number;
 
   constructor(options: Partial<ApiServerOptions>) {
@@ -86,12 +98,16 @@ export class ApiServer implements AsyncDisposable {
   /** Listens; after {@link stop} on the same port as before. */
   async start(): Promise<void> {
     const { key, certificate } = this.#certificate;
-    const server = createSecureServer({ allowHTTP1: true, key, cert: certificate }, (request, response) => {
-      // An answer that fails is a mistake in here, and must not look like a fault that a test asked for.
-      void this.#serve(request, response);
-    });
+    // An answer that fails is a mistake in here, and must not look like a fault that a test asked for.
+    const serve = (request: Request, response: Response): void => void this.#serve(request, response);
+    const tls = { key, cert: certificate };
+    const server: Server =
+      this.#options.protocol === 'h2'
+        ? createSecureServer({ ...tls, allowHTTP1: true }, serve)
+        : createServer(tls, serve);
     server.on('secureConnection', (socket) => {
       this.#sockets.add(socket);
+      this.#connections.set(`${socket.remotePort}`, this.#connections.size + 1);
       socket.once('close', () => this.#sockets.delete(socket));
       socket.on('error', () => socket.destroy());
     });
@@ -99,7 +115,10 @@ export class ApiServer implements AsyncDisposable {
     this.#server = server;
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject);
-      server.listen(this.#port, this.#options.host, resolve);
+      server.once('listening', resolve);
+      const { listen, host } = this.#options;
+      if (listen === undefined) server.listen(this.#port, host);
+      else listen(server, this.#port);
     });
     const address = server.address();
     if (address !== null && typeof address === 'object') this.#port = address.port;
@@ -113,6 +132,12 @@ export class ApiServer implements AsyncDisposable {
     const closed = new Promise((resolve) => server.close(resolve));
     for (const socket of this.#sockets) socket.destroy();
     await closed;
+  }
+
+  /** Serves a connection that came in by another door; after {@link stop} it cuts it. */
+  serve(socket: Socket): void {
+    if (this.#server === undefined) socket.destroy();
+    else this.#server.emit('connection', socket);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -166,6 +191,11 @@ export class ApiServer implements AsyncDisposable {
     this.#watches.breakAll();
   }
 
+  /** The watches that are open now hear nothing more and do not end, as if a firewall had forgotten them. */
+  muteWatches(): void {
+    this.#watches.muteAll();
+  }
+
   endWatches(): void {
     this.#watches.endAll();
   }
@@ -211,11 +241,12 @@ export class ApiServer implements AsyncDisposable {
     for (const resolve of waiting) resolve();
   }
 
-  async #serve(request: Http2ServerRequest, response: Http2ServerResponse): Promise<void> {
+  async #serve(request: Request, response: Response): Promise<void> {
     const exchange = new Exchange(request, response);
     const { method, target } = exchange;
     const agent = exchange.header('user-agent');
-    this.seen.push({ method, target, agent, version: request.httpVersion });
+    const connection = this.#connections.get(`${request.socket.remotePort}`) ?? 0;
+    this.seen.push({ method, target, agent, version: request.httpVersion, connection });
     if (this.seen.length > 10_000) this.seen.splice(0, 5000);
     this.#tell();
     if (this.faults.silent) return;

@@ -10,7 +10,7 @@ export interface Carrier {
 }
 
 /** A node that can be a nexthop, with its first InternalIP of each family. */
-export interface Candidate {
+interface Candidate {
   readonly ipv4: Ip | undefined;
   readonly ipv6: Ip | undefined;
 }
@@ -41,7 +41,7 @@ export function candidates(nodes: readonly Node[]): Candidates {
 }
 
 /** Why a node must not carry traffic, in words; undefined when it may. */
-export function barred(node: Node): string | undefined {
+function barred(node: Node): string | undefined {
   if (node.deleting) return 'it is being deleted';
   if (node.autoscalerDeletes) return 'the cluster autoscaler is about to delete it';
   if (node.excludeLabel !== undefined && !parsesToFalse(node.excludeLabel)) {
@@ -60,13 +60,17 @@ function parsesToFalse(text: string): boolean {
  * The endpoints that take new connections: the ready ones; when there are none, those that are shutting down
  * but still serve.
  */
-export function usable(endpoints: readonly Endpoint[]): readonly Endpoint[] {
+function usable(endpoints: readonly Endpoint[]): readonly Endpoint[] {
   const ready = endpoints.filter((endpoint) => endpoint.ready);
   return ready.length > 0 ? ready : endpoints.filter((endpoint) => endpoint.serving);
 }
 
+/** How nodes are weighed against each other under Local; under Cluster they are always equal. */
+export type Weighing = 'equal' | 'endpoints';
+
 /**
- * The nodes that may take a Service's traffic, sorted by name; empty when nobody can serve it.
+ * The nodes that may take a Service's traffic, sorted by name; empty when nobody can serve it. Each address
+ * comes once: a node that was made anew under another name may for a while be there twice.
  *
  * @param weighing 'endpoints': under Local, a node weighs as much as it has usable endpoints
  */
@@ -74,19 +78,26 @@ export function carriers(
   service: Service,
   nodes: Candidates,
   of: Family,
-  weighing: 'equal' | 'endpoints',
+  weighing: Weighing,
 ): readonly Carrier[] {
-  const endpoints = usable(service.endpoints);
+  const local = service.externalTrafficPolicy === 'Local';
+  // What runs nowhere that we know of helps no node under Local, not even by being ready.
+  const known = local ? service.endpoints.filter(({ node }) => node !== undefined) : service.endpoints;
+  const endpoints = usable(known);
   if (endpoints.length === 0) return [];
-  if (service.externalTrafficPolicy === 'Cluster') return everyNode(nodes, of);
-  const chosen: Carrier[] = [];
-  for (const [node, count] of countByNode(endpoints)) {
+  if (!local) return everyNode(nodes, of);
+  const chosen = new Map<Ip, Carrier>();
+  const counts = countByNode(endpoints);
+  for (const node of [...counts.keys()].sort()) {
     const candidate = nodes.get(node);
     const ip = of === 4 ? candidate?.ipv4 : candidate?.ipv6;
     if (ip === undefined) continue;
-    chosen.push({ node, ip, weight: weighing === 'endpoints' ? Math.min(count, heaviest) : 1 });
+    const twin = chosen.get(ip);
+    const count = (counts.get(node) ?? 0) + (twin?.weight ?? 0);
+    const weight = weighing === 'endpoints' ? Math.min(count, heaviest) : 1;
+    chosen.set(ip, { node: twin?.node ?? node, ip, weight });
   }
-  return chosen.sort((a, b) => (a.node < b.node ? -1 : 1));
+  return [...chosen.values()];
 }
 
 /** Under Cluster every Service has the same carriers: one list for all keeps ten thousand EIPs cheap. */
@@ -97,12 +108,12 @@ function everyNode(nodes: Candidates, of: Family): readonly Carrier[] {
   everyNodeOf.set(nodes, known);
   let list = known.get(of);
   if (list === undefined) {
-    const all: Carrier[] = [];
+    const all = new Map<Ip, Carrier>();
     for (const [node, { ipv4, ipv6 }] of nodes) {
       const ip = of === 4 ? ipv4 : ipv6;
-      if (ip !== undefined) all.push({ node, ip, weight: 1 });
+      if (ip !== undefined && !all.has(ip)) all.set(ip, { node, ip, weight: 1 });
     }
-    list = all;
+    list = [...all.values()];
     known.set(of, list);
   }
   return list;
@@ -117,23 +128,25 @@ function countByNode(endpoints: readonly Endpoint[]): ReadonlyMap<string, number
 }
 
 /**
- * The nodes that can serve every one of the lists, with their weights added up; undefined when no node can.
+ * The nodes that can serve every one of the lists; undefined when no node can.
  *
  * @param lists each sorted by node name, none empty
+ * @param weighing 'endpoints': their weights are added up
  */
-export function shared(lists: readonly (readonly Carrier[])[]): readonly Carrier[] | undefined {
+export function shared(
+  lists: readonly (readonly Carrier[])[],
+  weighing: Weighing,
+): readonly Carrier[] | undefined {
   const [first, ...others] = lists;
-  if (first === undefined) return undefined;
+  // The very same list keeps its identity: two Services under Cluster go where all others go.
+  if (first === undefined || others.every((other) => other === first)) return first;
+  const weights = others.map((other) => new Map(other.map(({ ip, weight }) => [ip, weight])));
   const common: Carrier[] = [];
   for (const carrier of first) {
-    let weight = carrier.weight;
-    let everywhere = true;
-    for (const other of others) {
-      const twin = other.find((one) => one.node === carrier.node);
-      if (twin === undefined) everywhere = false;
-      else weight = Math.min(weight + twin.weight, heaviest);
-    }
-    if (everywhere) common.push({ ...carrier, weight });
+    const extra = weights.map((one) => one.get(carrier.ip)).filter((weight) => weight !== undefined);
+    if (extra.length < others.length) continue;
+    const sum = extra.reduce((total, weight) => total + weight, carrier.weight);
+    common.push(weighing === 'equal' ? carrier : { ...carrier, weight: Math.min(sum, heaviest) });
   }
   return common.length > 0 ? common : undefined;
 }

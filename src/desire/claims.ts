@@ -49,7 +49,8 @@ function gather(services: readonly Service[], gateway: Gateway): Claims {
 function addressesOf(service: Service): readonly Ip[] {
   if (service.deleting || service.type === 'ExternalName') return [];
   const ingress = service.type === 'LoadBalancer' ? service.ingress : [];
-  return service.externalIps.length === 0 ? ingress : [...new Set([...ingress, ...service.externalIps])];
+  const all = service.externalIps.length === 0 ? ingress : [...ingress, ...service.externalIps];
+  return all.length < 2 ? all : [...new Set(all)];
 }
 
 function sameClaims(a: readonly Service[], b: readonly Service[]): boolean {

@@ -54,7 +54,8 @@ export function eipRoutes(
 
   const { bundles, lost } = bundle(sets, gateway.table, hops);
   for (const { nexthop, node } of hops.byIp.values()) add(nexthop, { text: `node ${node}`, node });
-  const chosen = groups(bundles, gateway.resilience, owner, have, refused);
+  const kept = lost.flatMap((path) => standingRoute(path, gateway.table, owner, have)?.nhid ?? []);
+  const chosen = groups(bundles, gateway.resilience, owner, have, refused, new Set(kept));
   for (const [i, { paths }] of bundles.entries()) {
     const group = chosen[i];
     if (group === undefined) continue;
@@ -140,8 +141,8 @@ function membersOf(carriers: readonly Carrier[], hops: Nexthops): readonly Membe
 
 /** What is there for an EIP stays as it is, down to the last nexthop. */
 function keep(path: Path, table: number, owner: Owner, have: Listing, add: Add): void {
-  const route = have.objects.get(routeKey(path.eip, table));
-  if (route?.kind !== 'route' || route.nhid === undefined || route.protocol !== owner.protocol) return;
+  const route = standingRoute(path, table, owner, have);
+  if (route === undefined) return;
   const group = have.objects.get(`nexthop ${route.nhid}`);
   const text = 'kept: the kernel refuses the nodes that it should move to';
   add(route, { ...why(path), text });
@@ -151,6 +152,13 @@ function keep(path: Path, table: number, owner: Owner, have: Listing, add: Add):
     const nexthop = have.objects.get(`nexthop ${id}`);
     if (nexthop) add(nexthop, { text });
   }
+}
+
+/** The route to nodes that the EIP of a path has now. */
+function standingRoute({ eip }: Path, table: number, owner: Owner, have: Listing): Route | undefined {
+  const route = have.objects.get(routeKey(eip, table));
+  const ours = route?.kind === 'route' && route.nhid !== undefined && route.protocol === owner.protocol;
+  return ours ? route : undefined;
 }
 
 /** The last route of each path: as long as nothing about it changes, not even its key is spelled out again. */

@@ -26,6 +26,7 @@ export interface Demand {
  * the same new members is replaced in place: one message moves a hundred thousand EIPs. Only what is left
  * gets a new id. Type and bucket count cannot change in place: that is a new id as well.
  *
+ * @param kept ids of groups that routes outside of the demands need as they are
  * @returns the group of each demand, in the order of the demands
  */
 export function groups(
@@ -34,6 +35,7 @@ export function groups(
   owner: Owner,
   have: Listing,
   refused: Refusals,
+  kept: ReadonlySet<number>,
 ): readonly NexthopGroup[] {
   const existing: NexthopGroup[] = [];
   const members = new Map<string, NexthopGroup>();
@@ -47,7 +49,7 @@ export function groups(
 
   const ids = new Ids(owner.groupIds, have, refused);
   const chosen = new Map<Demand, number>();
-  const used = new Set<number>();
+  const used = new Set<number>(kept);
   for (const demand of demands) {
     const same = members.get(signature(demand.members));
     if (same === undefined) continue;
@@ -58,7 +60,8 @@ export function groups(
   for (const demand of demands) {
     if (chosen.has(demand)) continue;
     const candidates = free.get(demand) ?? [];
-    const id = candidates.find((one) => !used.has(one)) ?? ids.take();
+    const id =
+      candidates.find((one) => !used.has(one)) ?? refusedId(demand, resilience, refused) ?? ids.take();
     chosen.set(demand, id);
     used.add(id);
   }
@@ -79,6 +82,20 @@ export function groups(
       sameResilience(present.resilience, resilience);
     return same ? present : group;
   });
+}
+
+/** Under another id it would only be refused again. */
+function refusedId(
+  { members }: Demand,
+  resilience: Resilience | undefined,
+  refused: Refusals,
+): number | undefined {
+  for (const { change, code } of refused.values()) {
+    if (change.verb !== 'add' || change.want.kind !== 'group' || code === 'EEXIST') continue;
+    const { id, members: others, resilience: other } = change.want;
+    if (sameMembers(members, others) && sameResilience(resilience, other)) return id;
+  }
+  return undefined;
 }
 
 /** For each demand, the groups whose every user moves to it, the most used first. */

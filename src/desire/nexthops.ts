@@ -34,9 +34,12 @@ export function nexthops(
   const ids = new Ids(owner.nexthopIds, have, refused);
 
   const refusals = new Map<Ip, string>();
-  for (const { change, message } of refused.values()) {
-    if (change.verb === 'add' && change.want.kind === 'nexthop') refusals.set(change.want.via, message);
+  for (const { change, code, message } of refused.values()) {
+    // EEXIST is about the id, which somebody took since we looked; the node can have another one.
+    if (change.verb === 'add' && change.want.kind === 'nexthop' && code !== 'EEXIST')
+      refusals.set(change.want.via, message);
   }
+  const own = new Set(have.links.flatMap(({ addresses }) => addresses.map(({ ip }) => ip)));
 
   const byIp = new Map<Ip, { nexthop: Nexthop; node: string }>();
   const problems: Problem[] = [];
@@ -45,6 +48,10 @@ export function nexthops(
     for (const { ip, node } of carriers) {
       if (seen.has(ip)) continue;
       seen.add(ip);
+      if (own.has(ip)) {
+        problems.push(isGateway(node, ip));
+        continue;
+      }
       const refusal = refusals.get(ip);
       if (refusal !== undefined) {
         problems.push(unreachable(node, ip, lan.name, refusal));
@@ -61,6 +68,18 @@ export function nexthops(
     }
   }
   return { byIp, problems };
+}
+
+/** Linux takes an IPv4 nexthop that is the host itself, and loses its packets; IPv6 refuses it. */
+function isGateway(node: string, ip: Ip): Problem {
+  return {
+    code: 'node-is-gateway',
+    severity: 'error',
+    subject: `node ${node}`,
+    message: `node ${node} (${ip}) is this gateway itself, which cannot be its own nexthop; it is left out`,
+    advice: 'run the gateway on a host that is no node of the cluster, or exclude the node by label',
+    node,
+  };
 }
 
 function unreachable(node: string, ip: Ip, lan: string, message: string): Problem {

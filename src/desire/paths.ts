@@ -2,16 +2,19 @@ import { type Node, type Service, type Snapshot, serviceName } from '../model/cl
 import type { Gateway } from '../model/gateway.ts';
 import { family, type Ip } from '../model/ip.ts';
 import type { Problem } from '../model/problem.ts';
-import { type Candidates, candidates, carriers, shared } from './carriers.ts';
-import { type Claims, claimsOf } from './claims.ts';
+import { type Candidates, candidates, carriers, shared, type Weighing } from './carriers.ts';
+import { type Claims, claimsOf, type Holding } from './claims.ts';
 import type { Path } from './path.ts';
 
 export interface Paths {
   readonly paths: readonly Path[];
-  /** EIPs that are held by a Service but lead nowhere: no usable endpoint, or no node of the family. */
-  readonly idle: readonly Ip[];
+  /** Held by Services, but leading nowhere: no usable endpoint, or no node of the family. */
+  readonly idle: readonly Idle[];
   readonly problems: readonly Problem[];
 }
+
+/** An EIP that nobody can serve. */
+export type Idle = Pick<Path, 'eip' | 'services'>;
 
 /**
  * Which EIP goes to which nodes.
@@ -24,75 +27,63 @@ export function paths(snapshot: Snapshot, gateway: Gateway): Paths {
   const nodes = candidatesOf(snapshot.nodes);
   const weighing = gateway.weighByEndpoints ? 'endpoints' : 'equal';
   const claims = claimsOf(services, gateway);
-  const before = memory.get(claims);
-  const fresh = before === undefined || before.nodes !== nodes || before.weighing !== weighing;
+  const last = memory.get(claims);
+  const before = last?.nodes === nodes ? last : undefined;
 
   const problems: Problem[] = [...claims.problems];
-  const found: (Path | undefined)[] = [];
+  const answers: Answer[] = [];
   const result: Path[] = [];
-  const idle: Ip[] = [];
-  for (let i = 0; i < claims.holdings.length; i += 1) {
-    const holding = claims.holdings[i];
-    if (holding === undefined) continue;
-    const { eip, first, others } = holding;
-    const service = services[first];
-    if (service === undefined) continue;
-    let path: Path | undefined;
-    if (others !== undefined) {
-      path = sharedPath(eip, pick(services, [first, ...others]), nodes, weighing, problems);
-    } else if (fresh || before.services[first] !== service) {
-      path = ownPath(eip, service, nodes, weighing);
-    } else {
-      path = before.found[i];
-    }
-    found.push(path);
-    if (path === undefined) idle.push(eip);
-    else result.push(path);
+  const idle: Idle[] = [];
+  for (const holding of claims.holdings) {
+    const known = before?.answers[answers.length];
+    const answer =
+      known !== undefined && before !== undefined && sameHolders(holding, before.services, services)
+        ? known
+        : find(holding, services, nodes, weighing);
+    answers.push(answer);
+    if (answer.path === undefined) idle.push(answer.idle);
+    else result.push(answer.path);
+    if (answer.problem !== undefined) problems.push(answer.problem);
   }
-  memory.set(claims, { nodes, weighing, services, found });
+  memory.set(claims, { nodes, services, answers });
   return { paths: result, idle, problems };
 }
+type Answer =
+  | { readonly path: Path; readonly problem: Problem | undefined }
+  | { readonly path: undefined; readonly idle: Idle; readonly problem: undefined };
 
-type Weighing = 'equal' | 'endpoints';
-
-/** The last answer for these claims, place by place, and what it was made from. */
+/** The last answers for these claims of this gateway, place by place, and what they were made from. */
 interface Memory {
   readonly nodes: Candidates;
-  readonly weighing: Weighing;
   readonly services: readonly Service[];
-  readonly found: readonly (Path | undefined)[];
+  readonly answers: readonly Answer[];
 }
 
 const memory = new WeakMap<Claims, Memory>();
 
-function ownPath(eip: Ip, service: Service, nodes: Candidates, weighing: Weighing): Path | undefined {
-  const list = carriers(service, nodes, family(eip), weighing);
-  return list.length === 0 ? undefined : { eip, services: [serviceName(service)], carriers: list };
+function sameHolders({ first, others }: Holding, a: readonly Service[], b: readonly Service[]): boolean {
+  return a[first] === b[first] && (others === undefined || others.every((place) => a[place] === b[place]));
 }
 
-function pick(services: readonly Service[], places: readonly number[]): readonly Service[] {
-  return places.map((place) => services[place]).filter((service) => service !== undefined);
-}
-
-/** The nodes that can serve all of the Services. */
-function sharedPath(
-  eip: Ip,
-  sharers: readonly Service[],
+function find(
+  { eip, first, others }: Holding,
+  services: readonly Service[],
   nodes: Candidates,
   weighing: Weighing,
-  problems: Problem[],
-): Path | undefined {
-  const sorted = [...sharers].sort(byName);
-  const services = sorted.map(serviceName);
+): Answer {
+  const holders = [first, ...(others ?? [])].flatMap((place) => services[place] ?? []).sort(byName);
+  const names = holders.map(serviceName);
   // A Service that nobody can serve must not take the EIP away from the one beside it.
-  const lists = sorted
-    .map((service) => carriers(service, nodes, family(eip), weighing))
-    .filter((list) => list.length > 0);
-  const [first] = lists;
-  if (first === undefined) return undefined;
-  const common = lists.length === 1 ? first : shared(lists);
-  if (common === undefined) problems.push(noCommonNode(eip, services));
-  return { eip, services, carriers: common ?? first };
+  const able = holders
+    .map((service) => ({ service, list: carriers(service, nodes, family(eip), weighing) }))
+    .filter(({ list }) => list.length > 0);
+  const [best] = able;
+  if (best === undefined) return { path: undefined, idle: { eip, services: names }, problem: undefined };
+  const lists = able.map(({ list }) => list);
+  const common = shared(lists, weighing);
+  const path: Path = { eip, services: names, carriers: common ?? best.list };
+  const lonely = able.map(({ service }) => serviceName(service));
+  return { path, problem: common === undefined ? noCommonNode(eip, lonely) : undefined };
 }
 
 const candidateMemory = new WeakMap<readonly Node[], Candidates>();

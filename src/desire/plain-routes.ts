@@ -11,7 +11,7 @@ import type { Reserved } from './reserved.ts';
 export type Add = (object: KernelObject, why: Why) => void;
 
 /** Worse than any EIP's: a pool of single addresses has its unreachable route beside the EIP's own. */
-export const poolMetric = 1_000_000;
+const poolMetric = 1_000_000;
 
 /**
  * An `unreachable` route per pool network: without it, a packet to an EIP that nobody serves bounces between

@@ -1,6 +1,6 @@
 import type { Listing } from '../model/listing.ts';
 import type { Change, Key, Link } from '../model/object.ts';
-import { changeObject, keyOf } from '../model/object.ts';
+import { keyOf } from '../model/object.ts';
 import type { Hint, KernelError, Scope } from './kernel.ts';
 import { decodeAddress } from './netlink/address.ts';
 import { decodeLink } from './netlink/link.ts';
@@ -16,7 +16,7 @@ const largestPid = 4_194_304;
 /**
  * Tells which notifications matter. A host with a full BGP table hears thousands of foreign routes a second, and
  * a router daemon announces nexthops of its own: neither may make us read the kernel again and again. So the
- * judge remembers what the last listing held, and what was refused or added since:
+ * judge remembers what the last listing held, what was added since, and what was refused before or after it:
  *
  * - routes count when they carry our protocol, when they replace one of our keys, or when a foreign one goes
  *   away that was in our way;
@@ -30,6 +30,7 @@ export class Judge {
   readonly #ownPort: number;
   #scope: Scope | undefined;
   #listed: ReadonlyMap<Key, unknown> = new Map();
+  readonly #news: Applied[] = [];
   readonly #added = new Set<Key>();
   readonly #refused = new Set<Key>();
   readonly #links = new Map<number, string>();
@@ -47,8 +48,10 @@ export class Judge {
   listed(scope: Scope, listing: Listing): void {
     this.#scope = scope;
     this.#listed = listing.objects;
+    this.#readNews();
     this.#added.clear();
-    this.#refused.clear();
+    // Who is refused looks again: what is in our way is so until ours is there.
+    for (const key of this.#refused) if (listing.objects.has(key)) this.#refused.delete(key);
     this.#links.clear();
     this.#addresses.clear();
     for (const link of listing.links) {
@@ -61,13 +64,9 @@ export class Judge {
     }
   }
 
+  /** Kept as it is: keys are made of it when a notification asks, which is seldom. */
   applied(changes: readonly Change[], outcomes: readonly (KernelError | undefined)[]): void {
-    changes.forEach((change, i) => {
-      if (change.verb === 'delete' || changeObject(change).kind !== 'route') return;
-      const outcome = outcomes[i];
-      if (outcome === undefined) this.#added.add(keyOf(change.want));
-      else if (outcome.code === 'EEXIST') this.#refused.add(keyOf(change.want));
-    });
+    this.#news.push({ changes, outcomes });
   }
 
   /** Said before a sysctl is written: what is told of it from now on may be our own doing. */
@@ -141,11 +140,10 @@ export class Judge {
       if (!this.#scope.tables.includes(route.table)) return undefined;
       if (route.protocol !== this.#scope.owner.protocol) {
         if (deleted) {
-          if (!this.#refused.has(keyOf(route))) return undefined;
+          if (!this.#isInOurWay(keyOf(route))) return undefined;
         } else {
           if (!(message.flags & Flag.replace)) return undefined;
-          const key = keyOf(route);
-          if (!this.#listed.has(key) && !this.#added.has(key)) return undefined;
+          if (!this.#isOurs(keyOf(route))) return undefined;
         }
       }
     }
@@ -154,6 +152,27 @@ export class Judge {
       kind: 'route',
       text: `route ${what}: ${route.dst} protocol ${route.protocol} ${author(message.port)}`,
     };
+  }
+
+  #isOurs(key: Key): boolean {
+    this.#readNews();
+    return this.#listed.has(key) || this.#added.has(key);
+  }
+
+  #isInOurWay(key: Key): boolean {
+    this.#readNews();
+    return this.#refused.has(key);
+  }
+
+  #readNews(): void {
+    for (const { changes, outcomes } of this.#news.splice(0)) {
+      changes.forEach((change, i) => {
+        if (change.verb === 'delete' || change.want.kind !== 'route') return;
+        const outcome = outcomes[i];
+        if (outcome === undefined) this.#added.add(keyOf(change.want));
+        else if (outcome.code === 'EEXIST') this.#refused.add(keyOf(change.want));
+      });
+    }
   }
 
   #nexthop(message: MessageReader): Hint | undefined {
@@ -209,6 +228,11 @@ export class Judge {
     const what = deleted ? 'deleted' : 'added';
     return { kind: 'address', text: `address ${what}: ${ip}/${length} on interface ${found.link}` };
   }
+}
+
+interface Applied {
+  readonly changes: readonly Change[];
+  readonly outcomes: readonly (KernelError | undefined)[];
 }
 
 function stateOf({ name, up, carrier }: Link): string {

@@ -94,7 +94,7 @@ export class Ledger {
 }
 
 /** @throws LedgerError */
-export function parseLedger(text: string, file: string): Map<string, string> {
+function parseLedger(text: string, file: string): Map<string, string> {
   const refuse = (why: string, options?: ErrorOptions) =>
     new LedgerError(
       `${file} is not a ledger of sysctls: ${why}. It holds the values from before eiproute: ` +

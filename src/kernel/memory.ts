@@ -78,7 +78,6 @@ export class MemoryKernel implements Kernel, Listener {
   async list(scope: Scope, signal: AbortSignal): Promise<Listing> {
     signal.throwIfAborted();
     this.#scope = scope;
-    this.#refused.clear();
     const blind = this.#blind.shift();
     if (blind !== undefined) throw blind;
     const objects = new Map<Key, KernelObject>();
@@ -91,6 +90,8 @@ export class MemoryKernel implements Kernel, Listener {
       const value = this.#world.sysctls.get(name);
       if (value !== undefined) objects.set(`sysctl ${name}`, { kind: 'sysctl', name, value });
     }
+    // What is in our way is so until ours is there.
+    for (const key of this.#refused) if (objects.has(key)) this.#refused.delete(key);
     return {
       objects,
       foreignIds,

@@ -35,6 +35,7 @@ export class Monitor {
   #wake = Promise.withResolvers<void>();
   /** Resolves when the socket is closed. */
   readonly ended: Promise<void>;
+  #lost = false;
   #failure: { readonly error: unknown } | undefined;
 
   constructor(transport: Transport, judge: Judge, signal: AbortSignal) {
@@ -62,6 +63,8 @@ export class Monitor {
       for (;;) {
         await this.#transport.readable(this.#signal);
         while (await this.#drain()) await nextTurn();
+        if (this.#lost) this.#add({ kind: 'overrun', text: 'notifications were lost: too many at once' });
+        this.#lost = false;
       }
     } catch (error) {
       if (!this.#signal.aborted) this.#failure = { error };
@@ -97,8 +100,9 @@ export class Monitor {
         return this.#transport.receive(this.#reader.bytes);
       } catch (error) {
         if (!(error instanceof SocketError && error.code === 'ENOBUFS')) throw error;
-        // The socket lives, and holds what arrived before; but something is lost, and nobody knows what.
-        this.#add({ kind: 'overrun', text: 'notifications were lost: too many at once' });
+        // The socket lives, and holds what arrived before. Linux goes on to drop, and says so no more, until the
+        // socket is empty: only a look after that sees everything.
+        this.#lost = true;
       }
     }
   }

@@ -1,6 +1,6 @@
 /** When the loop looks again; all in ms. */
 export interface Pace {
-  /** How long to wait after the first poke for more of them. */
+  /** How long to rest between two rounds, so that a burst of changes is one. The first after a rest runs at once. */
   readonly settle: number;
   /** The longest time between two looks at the kernel. */
   readonly resync: number;

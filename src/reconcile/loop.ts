@@ -16,7 +16,7 @@ export interface Blind {
 }
 
 export interface LoopOptions {
-  readonly reconciler: Reconciler;
+  readonly reconciler: Pick<Reconciler, 'round'>;
   readonly wake: Wake;
   /** Asked anew in each round, since a reload changes both. */
   readonly role: () => Role;
@@ -30,6 +30,9 @@ export interface LoopOptions {
  * for four times as long as the last dump took, and are one.
  */
 const lookShare = 0.2;
+
+/** Hints that are kept to say why a round was due. */
+const mostReasons = 16;
 
 /**
  * Rounds without end: one at the start, then after each poke, at each resync and after each failure. Every
@@ -51,9 +54,11 @@ export async function* rounds(options: LoopOptions, signal: AbortSignal): AsyncG
       // The rest is a bug: it ends the program, and the kernel holds the state.
       if (!(error instanceof KernelError)) throw error;
       failed = true;
+      // The retry looks anew, and then knows what waits.
+      timetable.again = Number.POSITIVE_INFINITY;
       result = { error, failures: timetable.failures + 1, retryIn: 0 };
     }
-    const retryIn = timetable.ended(start, clock(), look, failed, pace());
+    const retryIn = timetable.end(start, clock(), look, failed, pace());
     yield 'error' in result ? { ...result, retryIn } : result;
   }
 }
@@ -68,8 +73,9 @@ async function next(
 ): Promise<{ readonly reasons: readonly Reason[]; readonly look: Look }> {
   while (true) {
     const poked = await wake.wait(timetable.earliest() - clock(), signal);
-    // What comes in a burst is one round.
-    if (poked) await sleep(pace().settle, undefined, { signal });
+    // The first change after a rest is not kept waiting; what follows on its heels is one round.
+    const pause = timetable.ended + pace().settle - clock();
+    if (poked && pause > 0) await sleep(pause, undefined, { signal });
     const due = timetable.due(wake.take(), clock());
     if (due.reasons.length > 0) return due;
   }
@@ -79,6 +85,8 @@ async function next(
 class Timetable {
   again = Number.POSITIVE_INFINITY;
   failures = 0;
+  /** When the last round was over. */
+  ended = Number.NEGATIVE_INFINITY;
   #resync: number;
   #retry = Number.POSITIVE_INFINITY;
   /** No dump for a hint before this. */
@@ -98,7 +106,8 @@ class Timetable {
 
   due(poked: readonly Reason[], now: number): { readonly reasons: readonly Reason[]; readonly look: Look } {
     const reasons = poked.filter((reason) => !isHint(reason));
-    this.#hints.push(...poked.filter(isHint));
+    // A storm says the same thing again and again.
+    this.#hints = [...this.#hints, ...poked.filter(isHint)].slice(0, mostReasons);
     let look: Look = reasons.some(({ kind }) => kind === 'config' || kind === 'operator') ? 'dump' : 'memory';
     if (this.#hints.length > 0 && now >= this.#rest) {
       reasons.push(...this.#hints);
@@ -118,8 +127,9 @@ class Timetable {
   }
 
   /** @returns ms until the retry; Infinity when there is none */
-  ended(start: number, now: number, look: Look, failed: boolean, pace: Pace): number {
+  end(start: number, now: number, look: Look, failed: boolean, pace: Pace): number {
     this.#started = true;
+    this.ended = now;
     if (look === 'dump') {
       this.#resync = now + pace.resync;
       this.#rest = now + (now - start) * (1 / lookShare - 1);

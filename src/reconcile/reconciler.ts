@@ -5,8 +5,8 @@ import type { Limits } from '../model/pace.ts';
 import type { Refusals, Want } from '../model/want.ts';
 import { Fights } from './fights.ts';
 import { Picture } from './picture.ts';
-import { isDelete, references } from './plan.ts';
-import type { Conflict, Due, Failed, Held, Reason, Report } from './report.ts';
+import { isDelete, references, unpinned } from './plan.ts';
+import type { Conflict, Due, Failed, Held, HoldReason, Reason, Report } from './report.ts';
 import { type Thought, thought } from './thought.ts';
 
 /** What to keep in the kernel: all that makes a gateway differ from a node agent. */
@@ -59,31 +59,32 @@ export class Reconciler {
     const start = performance.now();
     const done: Due[] = [];
     const disturbed = new Set<Key>();
-    const looked = look === 'dump' || this.#picture === undefined;
+    let looked = false;
     this.#rounds += 1;
 
     let picture = this.#picture;
-    if (looked || picture === undefined) {
+    if (look === 'dump' || picture === undefined) {
       picture = await this.#look(role, disturbed, signal);
       this.#refused = new Map();
+      looked = true;
     }
     let now = this.#think(role, picture, at);
-    let failures = await this.#apply(now.builds, picture, done, signal);
-    if (failures > 0) {
+    let refused = await this.#apply(now.builds, picture, done, signal);
+    if (refused.length > 0) {
       // A refusal may mean that our picture is old. Look again, and let the rest stand without what is refused.
       picture = await this.#look(role, disturbed, signal);
-      for (const key of this.#refused.keys()) if (picture.objects.has(key)) this.#refused.delete(key);
+      looked = true;
+      this.#forgetSolved(picture);
       now = this.#think(role, picture, at);
-      failures = await this.#apply(now.builds, picture, done, signal);
+      refused = await this.#apply(now.builds, picture, done, signal);
       this.#holders = await this.#kernel.holders(
         new Set(conflicting(this.#refused.keys(), this.#refused)),
         signal,
       );
     }
     const held: Held[] = [...now.held];
-    if (failures === 0) await this.#apply(now.deletes, picture, done, signal);
-    else
-      held.push(...now.deletes.map((one): Held => ({ ...one, reason: 'after a refusal', until: undefined })));
+    if (refused.length === 0) held.push(...(await this.#withdraw(now.deletes, picture, done, signal)));
+    else held.push(...now.deletes.map((one) => waiting(one, 'after a refusal')));
 
     const repaired = repairs(done, disturbed);
     if (!reasons.some(({ kind }) => kind === 'link' || kind === 'address'))
@@ -122,14 +123,48 @@ export class Reconciler {
     });
   }
 
-  /** @returns how many were refused */
-  async #apply(due: readonly Due[], picture: Picture, done: Due[], signal: AbortSignal): Promise<number> {
-    if (due.length === 0) return 0;
-    const outcomes = await this.#kernel.apply(
-      due.map(({ change }) => change),
-      signal,
-    );
-    const refused = new Set<Key>();
+  /** Refusals that a new look shows to be over: the object is ours, or another id will do as well. */
+  #forgetSolved(picture: Picture): void {
+    for (const [key, { change, code }] of this.#refused) {
+      const { kind } = changeObject(change);
+      const isId = kind === 'nexthop' || kind === 'group';
+      if (picture.objects.has(key) || (isId && code === 'EEXIST')) this.#refused.delete(key);
+    }
+  }
+
+  /** Takes away from the top down: what the kernel will not let go keeps what it names. */
+  async #withdraw(
+    deletes: readonly Due[],
+    picture: Picture,
+    done: Due[],
+    signal: AbortSignal,
+  ): Promise<readonly Held[]> {
+    const held: Held[] = [];
+    let rest = deletes;
+    for (let [first] = rest; first !== undefined; [first] = rest) {
+      const { kind } = changeObject(first.change);
+      const level = rest.filter(({ change }) => changeObject(change).kind === kind);
+      rest = rest.filter(({ change }) => changeObject(change).kind !== kind);
+      const refused = await this.#apply(level, picture, done, signal);
+      if (refused.length === 0) continue;
+      const stays = refused.map(({ change }) => changeObject(change));
+      const free = new Set(unpinned(rest, stays, picture.objects));
+      held.push(...rest.filter((one) => !free.has(one)).map((one) => waiting(one, 'still named')));
+      rest = rest.filter((one) => free.has(one));
+    }
+    return held;
+  }
+
+  /** @returns what was refused */
+  async #apply(
+    due: readonly Due[],
+    picture: Picture,
+    done: Due[],
+    signal: AbortSignal,
+  ): Promise<readonly Due[]> {
+    if (due.length === 0) return [];
+    const outcomes = await this.#tell(due, signal);
+    const refused = new Map<Key, Due>();
     for (const [i, one] of due.entries()) {
       const { change, why } = one;
       const outcome = outcomes[i];
@@ -141,16 +176,31 @@ export class Reconciler {
       } else {
         // What only fails with what it names may well stand once that is left out.
         const follows = references(object).some((one) => refused.has(one));
-        refused.add(key);
+        refused.set(key, one);
         if (!follows) this.#refused.set(key, { change, why, code: outcome.code, message: outcome.message });
       }
     }
-    return refused.size;
+    return [...refused.values()];
+  }
+
+  async #tell(due: readonly Due[], signal: AbortSignal): Promise<readonly (KernelError | undefined)[]> {
+    try {
+      return await this.#kernel.apply(
+        due.map(({ change }) => change),
+        signal,
+      );
+    } catch (error) {
+      // Nobody knows how much of it was done: the next round has to look.
+      this.#picture = undefined;
+      throw error;
+    }
   }
 
   /** A hold lasts from the first round that has one to the first that has none. */
   #minuteHold(held: readonly Held[]): void {
     const hold = held.find(({ reason }) => reason === 'too many at once');
+    // What was let go waits for another reason now: it is not to be held a second time.
+    if (hold === undefined && held.some(({ reason }) => reason === 'after a refusal')) return;
     this.#holdUntil = hold?.until;
     if (hold === undefined) this.#agreed = false;
   }
@@ -179,17 +229,22 @@ export class Reconciler {
       if (picture?.objects.get(keyOf(object)) !== object) installed[object.kind] -= 1;
     }
     const problems = [...now.want.problems];
-    for (const [key, { repairs: times, until }] of this.#fights.ongoing(at)) {
+    for (const [key, { repairs: times }] of this.#fights.ongoing(at)) {
       problems.push({
         code: 'fight',
         severity: 'error',
         subject: key,
         message: `another program keeps changing ${key}: repaired ${times} times in five minutes`,
-        advice: `find the program (ip monitor, journalctl), and make it leave the object alone; until then it is put right every ${Math.max(0, Math.ceil((until - at) / 1000))} s at most`,
+        advice:
+          'find the program (ip monitor, journalctl), and make it leave the object alone; until then it is put right more and more slowly',
       });
     }
     return { failed, conflicts, problems, installed, wanted: now.wanted, complete: now.want.complete };
   }
+}
+
+function waiting(due: Due, reason: HoldReason): Held {
+  return { ...due, reason, until: undefined };
 }
 
 function isGone({ code }: KernelError): boolean {

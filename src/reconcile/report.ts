@@ -70,6 +70,7 @@ export type HoldReason =
   | 'lists incomplete'
   | 'too many at once'
   | 'still named'
+  | 'names what is missing'
   | 'after a refusal'
   | 'fight';
 

@@ -3,7 +3,7 @@ import type { Limits } from '../model/pace.ts';
 import type { Refusal, Refusals, Want } from '../model/want.ts';
 import { guard } from './guard.ts';
 import type { Picture } from './picture.ts';
-import { isDelete, plan, unpinned } from './plan.ts';
+import { isDelete, plan, references, unpinned } from './plan.ts';
 import type { Counts, Due, Held } from './report.ts';
 
 /** What a round means to do: all changes that are due, and those of them that wait. */
@@ -38,12 +38,22 @@ export function thought(want: Want, have: Picture, restraints: Restraints): Thou
   const held: Held[] = [...guarded.held];
   const stays: KernelObject[] = held.flatMap(({ change }) => remains(change));
   const go: Due[] = [];
+  const missing = new Set<Key>();
+  // Builds come from the bottom up: what waits is known before what names it.
   for (const one of guarded.go) {
-    const key = keyOf(changeObject(one.change));
+    const { change } = one;
+    const object = changeObject(change);
+    const key = keyOf(object);
     const until = fights.get(key)?.until ?? 0;
     if (until > now) held.push({ ...one, reason: 'fight', until });
-    if (until > now || isRefused(one.change, refused.get(key))) stays.push(...remains(one.change));
-    else go.push(one);
+    else if (change.verb !== 'delete' && references(object).some((name) => missing.has(name)))
+      held.push({ ...one, reason: 'names what is missing', until: undefined });
+    else if (!isRefused(change, refused.get(key))) {
+      go.push(one);
+      continue;
+    }
+    stays.push(...remains(change));
+    if (change.verb === 'add') missing.add(key);
   }
   const wished = go.filter(isDelete);
   const deletes = unpinned(wished, stays, have.objects);

@@ -6,8 +6,9 @@ export class Wake {
   #ring: (() => void) | undefined;
 
   poke(reason: Reason): void {
-    // A storm of hints says the same thing again and again.
-    if (this.#reasons.length < 16) this.#reasons.push(reason);
+    // A storm says the same thing again and again; what nobody said yet is heard in any storm.
+    if (this.#reasons.length < 16 || !this.#reasons.some(({ kind }) => kind === reason.kind))
+      this.#reasons.push(reason);
     this.#ring?.();
   }
 

@@ -113,6 +113,33 @@ describe('the file cluster', () => {
     expect(after.nodes).to.equal(before.nodes);
   });
 
+  it('takes a file that was moved away and back for what it was', async () => {
+    await using home = await folder();
+    const path = join(home.path, 'cluster.json');
+    await writeFile(path, text(small, 'json'));
+    await using cluster = fileCluster(path, 5);
+    await until(cluster, ({ complete }) => complete);
+    await rename(path, `${path}.away`);
+    await until(cluster, (snapshot) => troubles(snapshot).includes('can not be read'));
+    await rename(`${path}.away`, path);
+    await until(cluster, (snapshot) => troubles(snapshot).trim() === '');
+  });
+
+  it('follows the file into a folder that was made anew', async () => {
+    await using home = await folder();
+    const below = join(home.path, 'below');
+    const path = join(below, 'cluster.json');
+    await mkdir(below);
+    await writeFile(path, text(small, 'json'));
+    await using cluster = fileCluster(path, 5);
+    await until(cluster, ({ complete }) => complete);
+    await rm(below, { recursive: true });
+    await until(cluster, (snapshot) => troubles(snapshot).includes('ENOENT'));
+    await mkdir(below);
+    await writeFile(path, text([...small, rawService('new')], 'json'));
+    await until(cluster, ({ services }) => services.length === 2);
+  });
+
   it('takes a kind that is not in the file for unknown, never for empty', async () => {
     await using home = await folder();
     const path = join(home.path, 'cluster.json');

@@ -50,9 +50,10 @@ async function stage(
   pace: Partial<ReflectorPace> = {},
   prepare: (server: ApiServer) => void = () => {},
   user?: (folder: string, server: ApiServer) => Promise<JsonObject>,
+  protocol: 'h2' | 'http/1.1' = 'h2',
 ): Promise<ApiStage> {
   const folder = await mkdtemp(join(tmpdir(), 'eiproute-kubernetes-'));
-  const server = await startApiServer();
+  const server = await startApiServer({ protocol });
   for (const object of world) server.put(json(object));
   prepare(server);
   const kubeconfig = join(folder, 'kubeconfig');
@@ -80,6 +81,7 @@ async function stage(
 }
 
 clusterContract('Kubernetes', (world) => stage(world));
+clusterContract('Kubernetes over HTTP/1.1', (world) => stage(world, {}, undefined, undefined, 'http/1.1'));
 
 const small = [
   rawNode('n1'),
@@ -216,7 +218,19 @@ describe('the Kubernetes cluster', () => {
     await until(it.cluster, ({ nodes }) => nodes.length === 4);
   });
 
-  it('leaves a silent connection and connects anew', async () => {
+  it('leaves the connection of a watch that fell silent', async () => {
+    await using it = await stage(small, { watchSeconds: [1, 1], silence: -900 });
+    await until(it.cluster, ({ complete }) => complete);
+    await it.watched();
+    it.server.muteWatches();
+    it.server.put(json(rawNode('n4')));
+    await until(it.cluster, ({ nodes }) => nodes.length === 4);
+    const watches = it.server.seen.filter(({ target }) => /nodes\?watch/.test(target));
+    expect(watches[0]?.connection).to.equal(1);
+    expect(watches.at(-1)?.connection).to.be.greaterThan(1);
+  });
+
+  it('leaves a silent server and connects anew', async () => {
     await using it = await stage(small, { watchSeconds: [1, 1], silence: -900, listSilence: 100 });
     await until(it.cluster, ({ complete }) => complete);
     it.server.beSilent(true);
@@ -364,6 +378,26 @@ describe('the Kubernetes cluster', () => {
       await until(cluster, ({ complete }) => complete);
     });
   }
+
+  it('resumes torn watches over HTTP/1.1 as well', async () => {
+    await using it = await stage(small, {}, undefined, undefined, 'http/1.1');
+    await until(it.cluster, ({ complete }) => complete);
+    await it.watched();
+    it.server.injectIntoWatches('nodes', '{"type":"ADD');
+    it.server.breakWatches();
+    it.server.put(json(rawNode('n4')));
+    await until(it.cluster, ({ nodes }) => nodes.length === 4);
+    expect(it.server.seen.at(-1)?.version).to.equal('1.1');
+  });
+
+  it('stops at once, even while an exec plugin hangs', async () => {
+    const started = Date.now();
+    const it = await stage(small, {}, undefined, async () => ({
+      exec: { apiVersion: 'client.authentication.k8s.io/v1', command: 'sleep', args: ['2'] },
+    }));
+    await it[Symbol.asyncDispose]();
+    expect(Date.now() - started).to.be.below(1500);
+  });
 
   it('stops at once, even while the server is silent', async () => {
     const it = await stage(small, {}, (server) => server.beSilent(true));

@@ -62,6 +62,15 @@ export function describeHints(make: MakeBench): void {
         },
       ],
       [
+        'deletes a route that was in our way before we looked again',
+        'route',
+        async (at) => {
+          expect(await at.one(adding({ ...inTheWay, protocol: ours.protocol }))).to.equal('EEXIST');
+          await at.list();
+          await at.bench.meddle(deleting(inTheWay));
+        },
+      ],
+      [
         'adds a nexthop among our ids',
         'nexthop',
         (at) => at.meddle(nexthop(nexthopId(7), '10.0.0.70', at.lan, foreign)),

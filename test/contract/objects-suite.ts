@@ -8,7 +8,7 @@ import { adding, deleting, lan, replacing, Stage, scope } from './stage.ts';
 const farMetric = 4_278_198_272;
 
 /** Every shape of object that must come back from a dump as it went in. */
-const shapes: Readonly<Record<string, (stage: Stage) => KernelObject>> = {
+export const shapes: Readonly<Record<string, (stage: Stage) => KernelObject>> = {
   'an IPv4 nexthop': ({ lan }) => nexthop(nexthopId(9), '10.0.0.19', lan),
   'an IPv6 nexthop': ({ lan }) => nexthop(nexthopId(9), '2001:db8:10::19', lan),
   'a group': () => group(groupId(1), [nexthopId(1), nexthopId(2)]),

@@ -1,21 +1,38 @@
-import { constants, type Http2ServerRequest, type Http2ServerResponse } from 'node:http2';
+import type { IncomingMessage } from 'node:http';
+import { constants, type Http2ServerRequest, type ServerHttp2Stream } from 'node:http2';
 import { parse as parseYaml } from 'yaml';
 import { Failure } from './failure.ts';
 import type { Json, JsonObject } from './json.ts';
+import { decode } from './protobuf.ts';
+
+export type Request = Http2ServerRequest | IncomingMessage;
+/** What the answers of node:http and node:http2 have in common, and where they differ. */
+export interface Response {
+  writeHead(status: number, headers: Readonly<Record<string, string>>): unknown;
+  write(text: string): unknown;
+  end(text: string): unknown;
+  once(event: 'close', listener: () => void): unknown;
+  readonly writableEnded: boolean;
+  readonly destroyed: boolean;
+  /** HTTP/2 only */
+  readonly stream?: ServerHttp2Stream;
+  /** HTTP/1.1 only: it keeps the headers back until the first byte of the body. */
+  flushHeaders?(): void;
+}
 
 /** One request and its answer, over HTTP/2 or HTTP/1.1. */
 export class Exchange {
   readonly method: string;
   readonly path: string;
   readonly query: URLSearchParams;
-  readonly #request: Http2ServerRequest;
-  readonly #response: Http2ServerResponse;
+  readonly #request: Request;
+  readonly #response: Response;
 
-  constructor(request: Http2ServerRequest, response: Http2ServerResponse) {
+  constructor(request: Request, response: Response) {
     this.#request = request;
     this.#response = response;
-    const url = new URL(request.url, 'https://api');
-    this.method = request.method;
+    const url = new URL(request.url ?? '/', 'https://api');
+    this.method = request.method ?? 'GET';
     this.path = url.pathname;
     this.query = url.searchParams;
   }
@@ -31,20 +48,16 @@ export class Exchange {
 
   /** The path with its query. */
   get target(): string {
-    return this.#request.url;
+    return this.#request.url ?? '/';
   }
 
-  /** JSON or YAML; null when there is none. */
+  /** Whatever it is written in; null when there is none. */
   async body(): Promise<Json> {
-    if (this.header('content-type').includes('protobuf')) {
-      throw new Failure(
-        415,
-        'the body of the request was in an unknown format - accepted media types: application/json',
-      );
-    }
     const chunks: Buffer[] = [];
     for await (const chunk of this.#request) chunks.push(Buffer.from(chunk));
-    const text = Buffer.concat(chunks).toString('utf8');
+    const bytes = Buffer.concat(chunks);
+    if (this.header('content-type').includes('protobuf')) return decode(bytes);
+    const text = bytes.toString('utf8');
     if (text === '') return null;
     try {
       return this.header('content-type').includes('yaml') ? parseYaml(text) : JSON.parse(text);
@@ -63,10 +76,7 @@ export class Exchange {
   /** Sends the headers of an answer that goes on. */
   open(): void {
     this.#response.writeHead(200, { 'content-type': 'application/json' });
-    // HTTP/1.1 keeps the headers back until the first byte of the body; HTTP/2 does not.
-    if ('flushHeaders' in this.#response && typeof this.#response.flushHeaders === 'function') {
-      this.#response.flushHeaders();
-    }
+    this.#response.flushHeaders?.();
   }
 
   write(text: string): void {
@@ -74,14 +84,14 @@ export class Exchange {
   }
 
   end(): void {
-    if (!this.closed) this.#response.end();
+    if (!this.closed) this.#response.end('');
   }
 
   /** Cuts the answer off. */
   break(): void {
-    // Over HTTP/1.1 there is no stream, only the socket.
-    if (this.#request.httpVersionMajor < 2) this.#request.socket.destroy();
-    else this.#response.stream.close(constants.NGHTTP2_INTERNAL_ERROR);
+    const { stream } = this.#response;
+    if (stream === undefined) this.#request.socket.destroy();
+    else stream.close(constants.NGHTTP2_INTERNAL_ERROR);
   }
 
   get closed(): boolean {

@@ -53,9 +53,8 @@ export class Resources {
     const limit = Number(query.get('limit') ?? 0);
     const token = query.get('continue');
     const [id, start] = token === null ? [undefined, 0] : readToken(token);
-    const selects = selector(query);
-    const picture: Listing = id === undefined ? this.#objects.list(kind, namespace) : this.#objects.kept(id);
-    const items = picture.items.filter(selects);
+    const picture = id === undefined ? this.#picture(kind, namespace, query) : this.#objects.kept(id);
+    const { items } = picture;
     const end = limit > 0 ? start + limit : items.length;
     const more = items.length > end;
     if (!more && id !== undefined) this.#objects.release(id);
@@ -67,6 +66,11 @@ export class Resources {
     const page = items.slice(start, end);
     if (wantsTable) return table(kind, page, metadata);
     return { kind: `${kind.kind}List`, apiVersion: apiVersion(kind), metadata, items: page };
+  }
+
+  #picture(kind: Kind, namespace: string, query: URLSearchParams): Listing {
+    const { items, version } = this.#objects.list(kind, namespace);
+    return { items: items.filter(selector(query)), version };
   }
 
   get({ kind, namespace, name }: Target, exchange: Exchange): JsonObject {

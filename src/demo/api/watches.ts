@@ -12,6 +12,7 @@ interface Watch {
   readonly selects: Selector;
   readonly exchange: Exchange;
   readonly bookmarks: boolean;
+  muted: boolean;
 }
 
 /** The watches that are open now. */
@@ -41,7 +42,7 @@ export class Watches {
   open(kind: Kind, namespace: string, selects: Selector, exchange: Exchange): void {
     const { query } = exchange;
     const bookmarks = query.get('allowWatchBookmarks') === 'true';
-    const watch: Watch = { kind, namespace, selects, exchange, bookmarks };
+    const watch: Watch = { kind, namespace, selects, exchange, bookmarks, muted: false };
     const from = query.get('resourceVersion') ?? '';
     exchange.open();
     try {
@@ -57,7 +58,7 @@ export class Watches {
     const bookmark = setInterval(() => this.#bookmark(watch), this.#bookmarkEvery);
     const seconds = Number(query.get('timeoutSeconds') ?? 1800);
     const timeout = setTimeout(() => {
-      if (!this.silent) exchange.end();
+      if (!this.silent && !watch.muted) exchange.end();
     }, seconds * 1000);
     exchange.onClose(() => {
       clearInterval(bookmark);
@@ -71,6 +72,11 @@ export class Watches {
   /** Cuts all watches off in the middle of nowhere. */
   breakAll(): void {
     for (const { exchange } of this.#open) exchange.break();
+  }
+
+  /** Says nothing more to the watches that are open now. */
+  muteAll(): void {
+    for (const watch of this.#open) watch.muted = true;
   }
 
   /** Ends all watches as a server does that is asked to stop. */
@@ -99,7 +105,7 @@ export class Watches {
   }
 
   #send(watch: Watch, change: Change): void {
-    if (change.kind !== watch.kind || this.silent) return;
+    if (change.kind !== watch.kind || this.silent || watch.muted) return;
     if (watch.namespace !== '' && namespaceOf(change.object) !== watch.namespace) return;
     const type = typeFor(watch.selects, change);
     if (type === undefined) return;
@@ -107,8 +113,8 @@ export class Watches {
     watch.exchange.write(line({ type, object }));
   }
 
-  #bookmark({ kind, exchange, bookmarks }: Watch): void {
-    if (!bookmarks || this.silent) return;
+  #bookmark({ kind, exchange, bookmarks, muted }: Watch): void {
+    if (!bookmarks || this.silent || muted) return;
     const metadata = { resourceVersion: String(this.#objects.version), creationTimestamp: null };
     exchange.write(
       line({ type: 'BOOKMARK', object: { kind: kind.kind, apiVersion: apiVersion(kind), metadata } }),

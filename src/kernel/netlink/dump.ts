@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { KernelError } from '../kernel.ts';
 import { decodeDone, decodeError } from './error.ts';
 import { Flag, MalformedError, MessageReader, MessageWriter, Type } from './message.ts';
@@ -5,6 +6,8 @@ import type { Transport } from './transport.ts';
 
 /** The kernel fills at most 32 KiB into a datagram of a dump. */
 const receiveBytes = 64 * 1024;
+/** Parts taken before others get their turn of the event loop: 4000 routes, a few ms. */
+const partsAtOnce = 8;
 /** A dump that others keep disturbing is asked for so often, then given up. */
 const attempts = 10;
 
@@ -22,8 +25,7 @@ export class Dumper {
   readonly #open: () => Transport;
   #transport: Transport | undefined;
   readonly #request = new MessageWriter(256);
-  #front = new MessageReader(new Uint8Array(receiveBytes));
-  #back = new MessageReader(new Uint8Array(receiveBytes));
+  readonly #reader = new MessageReader(new Uint8Array(receiveBytes));
   #sequence = 0;
 
   constructor(open: () => Transport) {
@@ -56,24 +58,16 @@ export class Dumper {
   async #run<T>(part: Part<T>): Promise<void> {
     this.#transport ??= this.#open();
     const transport = this.#transport;
+    const reader = this.#reader;
     try {
       await transport.send(...this.#write(part));
-      let receiving = transport.receiveAside(this.#front.bytes);
-      try {
-        while (!part.ended) {
-          const length = await receiving;
-          // The kernel queues each part within the receive of the one before.
-          if (length < 0) throw new MalformedError(`a dump (type ${part.request.type}) has no end`);
-          const reader = this.#front;
-          this.#front = this.#back;
-          this.#back = reader;
-          // While this part is decoded here, the kernel gathers the next in another thread.
-          receiving = transport.receiveAside(this.#front.bytes);
-          reader.reset(length);
-          part.take(reader, this.#sequence);
-        }
-      } finally {
-        await receiving;
+      for (let taken = 1; !part.ended; taken += 1) {
+        // Each receive makes the kernel gather the next part: 50 us, less than the way to another thread and back.
+        const length = transport.receive(reader.bytes);
+        if (length < 0) throw new MalformedError(`a dump (type ${part.request.type}) has no end`);
+        reader.reset(length);
+        part.take(reader, this.#sequence);
+        if (taken % partsAtOnce === 0) await nextTurn();
       }
     } catch (error) {
       // The rest of the dump may still be in the socket.

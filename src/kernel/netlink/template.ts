@@ -1,7 +1,7 @@
 import { bits, family, type Prefix } from '../../model/ip.ts';
 import type { Change, Route } from '../../model/object.ts';
 import { encodeChange } from './change.ts';
-import { headerBytes, MessageWriter } from './message.ts';
+import { headerBytes, type MessageWriter } from './message.ts';
 
 /** Behind the header: rtmsg, then the head of RTA_DST, which encodeRoute writes first. */
 const dstOffset = headerBytes + 12 + 4;
@@ -12,20 +12,18 @@ const sequenceOffset = 8;
  * are copied, and sequence and address patched.
  */
 export class RouteTemplate {
-  readonly #form = new MessageWriter(2048);
   #verb: Change['verb'] | undefined;
   #route: Route | undefined;
-  #bytes = this.#form.bytes.subarray(0, 0);
+  #words: Int32Array = new Int32Array();
   #width = 0;
 
   /** Writes one whole message: by the copy where the route allows it, else by the general encoder. */
   write(writer: MessageWriter, change: Change, route: Route, sequence: number): void {
     const { length } = writer;
     if (this.#fits(change.verb, route)) {
-      writer.raw(this.#bytes);
+      writer.copy(this.#words);
       if (writeHost(writer.bytes, length + dstOffset, route.dst, this.#width)) {
         writer.setU32(length + sequenceOffset, sequence);
-        writer.startAt(length);
         return;
       }
       writer.length = length;
@@ -51,12 +49,10 @@ export class RouteTemplate {
 
   #remember(verb: Change['verb'], route: Route, writer: MessageWriter, from: number): void {
     this.#route = undefined;
-    const size = writer.length - from;
-    if (route.hops.length > 0 || size > this.#form.bytes.length) return;
+    if (route.hops.length > 0) return;
     const width = bits(family(route.dst));
     if (!route.dst.endsWith(width === 32 ? '/32' : '/128')) return;
-    this.#form.bytes.set(writer.bytes.subarray(from, writer.length));
-    this.#bytes = this.#form.bytes.subarray(0, size);
+    this.#words = writer.wordsFrom(from);
     this.#width = width;
     this.#verb = verb;
     this.#route = route;
@@ -93,7 +89,7 @@ function writeHost4(bytes: Uint8Array, at: number, dst: Prefix): boolean {
       octet = 0;
     } else {
       bytes[to] = octet;
-      return sign === slash && to === at + 3 && dst.length === i + 3 && dst.endsWith('/32');
+      return sign === slash && to === at + 3 && dst.length === i + 3 && dst.endsWith('32');
     }
   }
   return false;

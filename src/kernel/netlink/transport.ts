@@ -23,8 +23,6 @@ export interface Transport {
    * @throws SocketError ENOBUFS once after the kernel had to drop something
    */
   receive(into: Uint8Array): number;
-  /** The same off the event loop: in a dump, each receive makes the kernel gather the next part. */
-  receiveAside(into: Uint8Array): Promise<number>;
   /** Resolves when there is something to receive, an error included. */
   readable(signal: AbortSignal): Promise<void>;
   /** No call may be under way. */
@@ -135,25 +133,6 @@ class KoffiTransport implements Transport {
 
   receive(into: Uint8Array): number {
     return received(native.recv(this.#fd, into, into.length, MSG_DONTWAIT | MSG_TRUNC));
-  }
-
-  receiveAside(into: Uint8Array): Promise<number> {
-    return new Promise((resolve, reject) => {
-      native.recv.async(
-        this.#fd,
-        into,
-        into.length,
-        MSG_DONTWAIT | MSG_TRUNC,
-        (error: Error | null, length: number) => {
-          if (error) return reject(error);
-          try {
-            resolve(received(length));
-          } catch (cause) {
-            reject(cause);
-          }
-        },
-      );
-    });
   }
 
   readable(signal: AbortSignal): Promise<void> {

@@ -125,6 +125,52 @@ describe('the reflector', () => {
     expect(troubles).to.deep.equal(['connect ETIMEDOUT']);
   });
 
+  it('gives up sooner on a server that is known to send bookmarks', async () => {
+    const started = 1_000_000;
+    let at = 0;
+    const { calls } = await play((store) => [
+      { list: page(['n1'], '7') },
+      { watch: [{ events: [bookmark('8')] }, { pass: 6 * minute }] },
+      { watch: [{ pass: 60 * minute }] },
+      {
+        watch: [
+          { pass: 1 },
+          { events: [bookmark('9')] },
+          { check: () => (at = store.feed('nodes').heard ?? 0) },
+          { pass: minute },
+        ],
+      },
+    ]);
+    expect(calls).to.have.length(5);
+    expect(at - started).to.equal(6 * minute + 150_000 + 800 + 1);
+  });
+
+  it('does not give up a watch that is heard of now and then, however long it lasts', async () => {
+    const { calls } = await play([
+      { list: page(['n1'], '7') },
+      {
+        watch: ['8', '9', '10', '11', '12'].flatMap((version) => [
+          { pass: 6 * minute },
+          { events: [bookmark(version)] },
+        ]),
+      },
+      live,
+    ]);
+    expect(calls.slice(1, 3)).to.deep.equal(['watch from=7 for=360', 'watch from=12 for=360']);
+  });
+
+  it('forgets what failed before as soon as it hears an event', async () => {
+    const down = { watch: new Error('down') };
+    const { waits } = await play([
+      { list: page(['n1'], '7') },
+      down,
+      down,
+      { watch: [{ events: [bookmark('8')] }, { pass: 500 }, { fail: new Error('torn') }] },
+      live,
+    ]);
+    expect(waits).to.deep.equal([800, 1600, 500, 800]);
+  });
+
   it('gives up a list that is silent, and says so', async () => {
     const { calls, troubles } = await play([
       { list: page(['n1'], '7'), takes: 61_000 },

@@ -152,6 +152,17 @@ describe('the store', () => {
     expect(store.snapshot().problems).to.deep.equal([]);
   });
 
+  it('keeps what it knew of an object that is in a new list but can not be read', () => {
+    const { store } = filled();
+    const before = store.snapshot();
+    const relist = store.shelves.services.relist();
+    relist.add(rawService('api'));
+    relist.add({ metadata: { name: 'web', namespace: 'default' } });
+    relist.commit();
+    expect(store.snapshot().services).to.equal(before.services);
+    expect(store.snapshot().problems).to.have.length(1);
+  });
+
   it('forgets the problems of objects that are gone', () => {
     const { store } = filled();
     const { services } = store.shelves;

@@ -16,11 +16,11 @@ const link = fc.integer({ min: 1, max: 100_000 });
 const protocol = fc.integer({ min: 1, max: 255 });
 const weight = fc.integer({ min: 1, max: 256 });
 
-export function ipOf(of: Family): fc.Arbitrary<Ip> {
+function ipOf(of: Family): fc.Arbitrary<Ip> {
   return of === 4 ? v4 : v6;
 }
 
-export function prefixOf(of: Family) {
+function prefixOf(of: Family) {
   return fc
     .tuple(ipOf(of), fc.integer({ min: 0, max: of === 4 ? 32 : 128 }))
     .map(([ip, length]) => networkOf(ip, length));

@@ -1,0 +1,57 @@
+import { type Absent, type Contender, contenders, race } from './contender.ts';
+import type { Times } from './runs/run.ts';
+import { median, table } from './table.ts';
+
+/** nhid 2 is the group that the stage of a race makes. */
+const task = { count: 100_000, nhid: 2, table: 254, protocol: 86 };
+const rounds = 7;
+/** Rounds of those who take much longer than the others. */
+const slowRounds = 2;
+const deeds = ['add', 'dump', 'delete'] as const;
+
+/** 100,000 routes added, dumped and deleted: medians of runs that take turns, and what they are in ratio. */
+export function routes(): string {
+  const all = contenders();
+  const runs = new Map<Contender, Times[]>();
+  for (const one of all) if (isPresent(one)) runs.set(one, []);
+  for (let round = 0; round < rounds; round += 1) {
+    for (const [contender, times] of runs) {
+      if (contender.share === 1 || round < slowRounds) times.push(race(contender, task));
+    }
+  }
+  const medians = new Map([...runs].map(([{ name }, times]) => [name, medianOf(times)]));
+  const c = medians.get('C');
+  const ours = medians.get('eiproute');
+  const iproute2 = medians.get('ip -batch');
+  if (!c || !ours || !iproute2) throw new Error('C, eiproute and ip are always in the race');
+  const rows = all.map((one) => {
+    if (!isPresent(one)) return [one.name, one.why];
+    const times = medians.get(one.name) ?? c;
+    const note = one.share > 1 ? `1 route in ${one.share}, times ${one.share}` : '';
+    return [one.name, ...deeds.map((deed) => cell(times[deed], c[deed])), note];
+  });
+  return [
+    `${task.count.toLocaleString('en')} routes over one nexthop group, medians of ${rounds} runs (ms, times C)`,
+    table([['', ...deeds], ...rows]),
+    `add: ${ratio(ours.add, c.add)} times C (aim: 1.1), ${ratio(iproute2.add, ours.add)} times faster than ip -batch (aim: 3)`,
+    `delete: ${ratio(ours.delete, c.delete)} times C, ${ratio(iproute2.delete, ours.delete)} times faster than ip -batch`,
+    `dump: ${ratio(ours.dump, c.dump)} times C (which keeps nothing), ${ratio(iproute2.dump, ours.dump)} times faster than ip route show`,
+  ].join('\n');
+}
+
+function isPresent(one: Contender | Absent): one is Contender {
+  return 'program' in one;
+}
+
+function medianOf(times: readonly Times[]): Times {
+  const of = (deed: keyof Times) => median(times.map((one) => one[deed]));
+  return { add: of('add'), dump: of('dump'), delete: of('delete') };
+}
+
+function cell(ms: number, c: number): string {
+  return `${ms.toFixed(0)} (${ratio(ms, c)})`;
+}
+
+function ratio(a: number, b: number): string {
+  return (a / b).toFixed(2);
+}

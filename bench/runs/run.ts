@@ -1,0 +1,37 @@
+/** What every contender is told on its command line. */
+export interface Task {
+  readonly count: number;
+  readonly nhid: number;
+  readonly table: number;
+  readonly protocol: number;
+}
+
+/** What every contender prints as JSON; ms. */
+export interface Times {
+  readonly add: number;
+  readonly dump: number;
+  readonly delete: number;
+}
+
+export const firstAddress = 0xc6120000; // 198.18.0.0, set aside for benchmarks
+
+export function address(i: number): string {
+  const number = firstAddress + i;
+  return `${number >>> 24}.${(number >>> 16) & 255}.${(number >>> 8) & 255}.${number & 255}`;
+}
+
+export function task(): Task {
+  const [count, nhid, table, protocol] = process.argv.slice(2).map(Number);
+  if (!count || !nhid || !table || !protocol) throw new Error('usage: COUNT NHID TABLE PROTOCOL');
+  return { count, nhid, table, protocol };
+}
+
+export async function timed(work: () => unknown): Promise<number> {
+  const start = performance.now();
+  await work();
+  return performance.now() - start;
+}
+
+export function report(times: Times): void {
+  process.stdout.write(`${JSON.stringify(times)}\n`);
+}

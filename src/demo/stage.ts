@@ -1,0 +1,46 @@
+import type { ControlPlane, Offer } from './control-plane.ts';
+import type { GatewayFiles, GatewayProcess } from './gateway-process.ts';
+import type { Clients } from './load.ts';
+import { type Dual, eip } from './map.ts';
+import type { Network } from './network.ts';
+import type { Page } from './page.ts';
+import type { Witness } from './witness.ts';
+
+/** Everything a scene plays with. */
+export interface Stage {
+  readonly network: Network;
+  readonly plane: ControlPlane;
+  readonly clients: Clients;
+  readonly witness: Witness;
+  readonly files: GatewayFiles;
+  readonly page: Page;
+  /** Another one after the daemon was killed. */
+  gateway: GatewayProcess;
+}
+
+/** What a scene measured: times in ms (`...Ms`) and counts. */
+export type Figures = Readonly<Record<string, number>>;
+
+export interface Scene<Needs = Stage> {
+  readonly id: string;
+  readonly title: string;
+  /** @throws Error in words for the audience when what should be seen is not seen */
+  readonly play: (stage: Needs, signal: AbortSignal) => Promise<Figures>;
+}
+
+/** The two Services of the story: one of each externalTrafficPolicy. */
+export const web: Offer = { name: 'web', eip: eip(1), policy: 'Cluster' };
+export const shop: Offer = { name: 'shop', eip: eip(2), policy: 'Local' };
+
+export function both({ v4, v6 }: Dual): readonly [Dual['v4'], Dual['v6']] {
+  return [v4, v6];
+}
+
+export function demand(holds: boolean, otherwise: string): asserts holds {
+  if (!holds) throw new Error(otherwise);
+}
+
+/** For patterns over what `ip monitor` says. */
+export function exactly(text: string): string {
+  return text.replaceAll('.', '\\.');
+}

@@ -1,0 +1,116 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { expect } from 'chai';
+import { outcome, run } from '../../src/demo/run.ts';
+import type { StoryResult } from '../../src/demo/story.ts';
+import { machine } from './machine.ts';
+import { namespaces, Playing, processes, traces } from './playing.ts';
+import { needRoot } from './root.ts';
+
+describe('eiproute demo', function () {
+  this.timeout(60_000);
+  before(async function () {
+    needRoot(this);
+    // Makes /run/netns, which is iproute2's own and stays.
+    await run({ argv: ['ip', '-batch', '-'], input: 'netns add eip-first\nnetns del eip-first\n' });
+  });
+
+  it('shows every scene, loses no request where it promises so, and leaves no trace', async () => {
+    const before = await machine();
+    await using playing = new Playing(['--json']);
+    const code = await playing.ended;
+    expect(code, playing.err).to.equal(0);
+    const result: StoryResult = JSON.parse(playing.out);
+    expect(result).to.include({ version: 1, ok: true });
+    expect(result.ms).to.be.below(30_000);
+    expect(result.scenes.map(({ id, ok }) => [id, ok])).to.deep.equal([
+      ['service-appears', true],
+      ['endpoints-move', true],
+      ['node-goes', true],
+      ['hand-disturbs', true],
+      ['api-stops', true],
+      ['daemon-dies', true],
+      ['purged', true],
+    ]);
+    for (const id of ['api-stops', 'daemon-dies']) {
+      const figures = result.scenes.find((scene) => scene.id === id)?.figures;
+      expect(figures?.['lost'], id).to.equal(0);
+      expect(figures?.['sent'], id).to.be.above(50);
+    }
+    // Nobody looks at a terminal here.
+    expect(playing.err).to.not.contain('\u001b');
+    expect(playing.id).to.have.length(4);
+    expect(traces(playing.id)).to.deep.equal([]);
+    expect(await machine()).to.deep.equal(before);
+  });
+
+  it('takes everything down when it is interrupted in the middle', async () => {
+    const before = await machine();
+    await using playing = new Playing([]);
+    await playing.printed(/link set node2 down/);
+    expect(namespaces(playing.id)).to.not.deep.equal([]);
+    playing.signal('SIGINT');
+    expect(await playing.ended, playing.err).to.equal(130);
+    expect(traces(playing.id)).to.deep.equal([]);
+    expect(await machine()).to.deep.equal(before);
+  });
+
+  it('leaves no process behind when it is killed, and the next run removes the rest', async () => {
+    const before = await machine();
+    await using playing = new Playing([]);
+    await playing.printed(/link set node2 down/);
+    const { id } = playing;
+    expect(processes(id)).to.not.deep.equal([]);
+    playing.signal('SIGKILL');
+    expect(await playing.ended).to.equal('SIGKILL');
+    // The kernel tells its children at once; how long they take to go is their own.
+    await eventually(() => processes(id).length === 0);
+    expect(namespaces(id)).to.not.deep.equal([]);
+    await using next = new Playing(['--clean']);
+    expect(await next.ended, next.err).to.equal(0);
+    expect(next.out).to.contain(id);
+    expect(traces(id)).to.deep.equal([]);
+    expect(await machine()).to.deep.equal(before);
+  });
+
+  it('stays with --keep, where kubectl can change the cluster, until it is interrupted', async () => {
+    await using playing = new Playing(['--keep']);
+    await playing.printed(/Ctrl-C takes it down/);
+    const [, kubeconfig = ''] = /KUBECONFIG=(\S+)/.exec(playing.out) ?? [];
+    const client = `eip-${playing.id}-client`;
+    const curl = ['ip', 'netns', 'exec', client, 'curl', '-sS', '-m', '3', 'http://198.51.100.11/'];
+    expect(await run({ argv: curl })).to.match(/^shop-\d 192\.0\.2\.1\d\d\n$/);
+    const kubectl = await outcome({ argv: ['sh', '-c', 'command -v kubectl'] });
+    if (kubectl.status === 0) {
+      await run({ argv: ['kubectl', '--kubeconfig', kubeconfig, 'delete', 'service', 'shop'] });
+      const gateway = ['ip', '-n', `eip-${playing.id}-gateway`, 'route', 'show', '198.51.100.11'];
+      await eventually(async () => (await run({ argv: gateway })) === '');
+      expect((await outcome({ argv: curl })).status).to.equal(7);
+    }
+    playing.signal('SIGINT');
+    expect(await playing.ended, playing.err).to.equal(0);
+    expect(traces(playing.id)).to.deep.equal([]);
+  });
+
+  it('plays without root, in a user namespace, or says why it can not', async () => {
+    const nobody = ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups'];
+    const readable = await outcome({ argv: [...nobody, process.execPath, '--version'] });
+    const allowed = await outcome({ argv: [...nobody, 'unshare', '--user', '--map-root-user', 'true'] });
+    await using playing = new Playing(['--json'], nobody);
+    const code = await playing.ended;
+    if (readable.status !== 0) expect(playing.err, 'the checkout is closed to other users').to.not.equal('');
+    else if (allowed.status === 0) {
+      expect(code, playing.err).to.equal(0);
+      const result: StoryResult = JSON.parse(playing.out);
+      expect(result.ok).to.equal(true);
+      expect(traces(playing.id)).to.deep.equal([]);
+    } else {
+      expect(code).to.equal(1);
+      expect(playing.err).to.match(/needs root, or user namespaces/);
+    }
+  });
+});
+
+/** Looks until it is so; mocha's timeout bounds it. For what another process does in its own time. */
+async function eventually(holds: () => boolean | Promise<boolean>): Promise<void> {
+  while (!(await holds())) await sleep(10);
+}

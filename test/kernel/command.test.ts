@@ -1,0 +1,69 @@
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+import { expect } from 'chai';
+import { command } from '../../src/model/iproute.ts';
+import type { Change, KernelObject } from '../../src/model/object.ts';
+import { sysctl } from '../contract/objects.ts';
+import { shapes } from '../contract/objects-suite.ts';
+import { adding, deleting, replacing, Stage, settings } from '../contract/stage.ts';
+import { LinuxBench } from './linux-bench.ts';
+import { describeOnKernel } from './namespace.ts';
+
+const shell = promisify(execFile);
+
+describeOnKernel('a printed change', () => {
+  let bench: LinuxBench;
+  let stage: Stage;
+  beforeEach(async () => {
+    stage = await Stage.set(async () => {
+      bench = await LinuxBench.make();
+      return bench;
+    });
+    await stage.add(...stage.nodes());
+  });
+  afterEach(() => stage.strike());
+
+  /** Pastes the line into a shell, as a person would. */
+  async function paste(change: Change, former?: string): Promise<void> {
+    await shell('sh', ['-c', command(change, bench.names, former)]);
+  }
+
+  async function apply(change: Change): Promise<void> {
+    expect(await stage.one(change)).to.equal('ok');
+  }
+
+  async function everything(): Promise<ReadonlyMap<string, KernelObject>> {
+    return (await stage.list()).objects;
+  }
+
+  for (const [what, shape] of Object.entries(shapes)) {
+    it(`does by hand what we do: ${what}`, async () => {
+      const want = shape(stage);
+      const before = await everything();
+      const steps: Change[] = [adding(want), deleting(want)];
+      // Linux has no replace for rules.
+      if (want.kind !== 'rule') steps.splice(1, 0, replacing(want, want));
+      for (const change of steps) await apply(change);
+      for (const change of steps) {
+        await paste(change);
+        const byHand = await everything();
+        if (change.verb === 'delete') {
+          expect(byHand).to.deep.equal(before);
+        } else {
+          await apply(deleting(want));
+          await apply(adding(want));
+          expect(await everything()).to.deep.equal(byHand);
+          expect(byHand.size).to.equal(before.size + 1);
+        }
+      }
+    });
+  }
+
+  it('does by hand what we do: a setting', async () => {
+    const want = sysctl(settings.redirects, '0');
+    await paste(adding(want));
+    expect(await bench.sysctl(settings.redirects)).to.equal('0');
+    await paste(deleting(want), '1');
+    expect(await bench.sysctl(settings.redirects)).to.equal('1');
+  });
+});

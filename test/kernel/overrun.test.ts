@@ -1,0 +1,72 @@
+import { execFileSync } from 'node:child_process';
+import { expect } from 'chai';
+import { owner } from '../contract/objects.ts';
+import { scope } from '../contract/stage.ts';
+import { LinuxBench } from './linux-bench.ts';
+import { describeOnKernel } from './namespace.ts';
+
+/** More notifications than the 32 MiB that Linux makes of our 16 hold, at 832 bytes each. */
+const flood = 60_000;
+
+describeOnKernel('the monitor', () => {
+  let bench: LinuxBench;
+  beforeEach(async () => {
+    bench = await LinuxBench.make();
+  });
+  afterEach(() => bench[Symbol.asyncDispose]());
+
+  it('survives an overrun, says so once, hears on, and the listing is exact', async () => {
+    const index = await bench.addLink('eip-lan', '10.0.0.1/24');
+    const end = new AbortController();
+    const hints = bench.kernel.hints(AbortSignal.any([end.signal, AbortSignal.timeout(8000)]));
+    const lines = Array.from({ length: flood }, (_, i) => {
+      const address = `198.${18 + (i >> 16)}.${(i >> 8) & 255}.${i & 255}`;
+      return `route add ${address} via 10.0.0.2 dev eip-lan proto ${owner.protocol}`;
+    });
+    // Synchronous on purpose: while this runs, nobody drains the socket.
+    execFileSync('ip', ['-batch', '-'], { input: lines.join('\n') });
+
+    const heard = new Map<string, number>();
+    for await (const { kind } of hints) {
+      heard.set(kind, (heard.get(kind) ?? 0) + 1);
+      // Not a word before it will be heard: until the socket is empty, Linux drops without saying so.
+      if (kind === 'overrun') await bench.setSysctl('net/ipv4/ip_forward', '1');
+      if (heard.has('overrun') && heard.has('netconf')) end.abort();
+    }
+    expect(heard.get('overrun')).to.equal(1);
+    expect(heard.get('netconf')).to.equal(1);
+
+    const { objects } = await bench.kernel.list(scope, AbortSignal.timeout(8000));
+    const routes = [...objects.values()].filter(({ kind }) => kind === 'route');
+    expect(routes.length).to.equal(flood);
+    expect(routes.at(-1)).to.deep.include({
+      nhid: undefined,
+      hops: [{ via: '10.0.0.2', link: index, weight: 1 }],
+    });
+  }).timeout(20_000);
+});
+
+describeOnKernel('an open kernel port', () => {
+  const source = new URL('../../src/kernel/linux.ts', import.meta.url).href;
+  const open = `
+    import { LinuxKernel } from ${JSON.stringify(source)};
+    const kernel = await LinuxKernel.open('/nonexistent/eip-state');
+    const end = new AbortController();
+    (async () => { for await (const hint of kernel.hints(end.signal)); })();
+    setTimeout(() => { console.log('still here'); process.exit(1); }, 5000).unref();
+  `;
+  const endings: Readonly<Record<string, string>> = {
+    'process.exit() while it waits for notifications': 'setTimeout(() => process.exit(0), 50);',
+    'being disposed of': 'setTimeout(() => kernel[Symbol.asyncDispose](), 50);',
+    'the signal of its hints': 'setTimeout(() => end.abort(), 50);',
+  };
+  for (const [what, ending] of Object.entries(endings)) {
+    it(`lets the process end by ${what}`, () => {
+      const output = execFileSync(process.execPath, ['--input-type=module', '-e', open + ending], {
+        timeout: 9000,
+        encoding: 'utf8',
+      });
+      expect(output).to.equal('');
+    });
+  }
+});

@@ -1,0 +1,276 @@
+import { expect } from 'chai';
+import { candidates, carriers, shared } from '../../../src/desire/carriers.ts';
+import type { Endpoint, Node } from '../../../src/model/cluster.ts';
+import { endpoint, node, service, threeNodes } from '../../scene.ts';
+
+type Policy = 'Cluster' | 'Local';
+
+function chosen(
+  policy: Policy,
+  endpoints: readonly Endpoint[],
+  nodes: readonly Node[] = threeNodes,
+  weighing: 'equal' | 'endpoints' = 'equal',
+  of: 4 | 6 = 4,
+): readonly string[] {
+  const web = service('web', [], { externalTrafficPolicy: policy, endpoints });
+  return carriers(web, candidates(nodes), of, weighing).map(
+    ({ node: name, ip, weight }) => `${name} ${ip} ${weight}`,
+  );
+}
+
+const ready = { ready: true, serving: true, terminating: false };
+const unready = { ready: false, serving: false, terminating: false };
+const draining = { ready: false, serving: true, terminating: true };
+
+describe('carriers', () => {
+  const all = ['n1', 'n2', 'n3'];
+  const cases: readonly {
+    readonly name: string;
+    readonly policy: Policy;
+    readonly endpoints: readonly Endpoint[];
+    readonly want: readonly string[];
+  }[] = [
+    {
+      name: 'are all nodes under Cluster, wherever the endpoint is',
+      policy: 'Cluster',
+      endpoints: [endpoint('n2')],
+      want: all,
+    },
+    {
+      name: 'are all nodes under Cluster for an endpoint outside the cluster',
+      policy: 'Cluster',
+      endpoints: [endpoint(undefined)],
+      want: all,
+    },
+    {
+      name: 'are nobody under Cluster without a ready endpoint',
+      policy: 'Cluster',
+      endpoints: [endpoint('n1', unready)],
+      want: [],
+    },
+    { name: 'are nobody without any endpoint', policy: 'Cluster', endpoints: [], want: [] },
+    {
+      name: 'are all nodes under Cluster while the last endpoint drains',
+      policy: 'Cluster',
+      endpoints: [endpoint('n1', draining)],
+      want: all,
+    },
+    {
+      name: 'are one node under Local with two endpoints on it',
+      policy: 'Local',
+      endpoints: [endpoint('n2'), endpoint('n2')],
+      want: ['n2'],
+    },
+    {
+      name: 'are nobody under Local when neither endpoint is ready',
+      policy: 'Local',
+      endpoints: [endpoint('n1', unready), endpoint('n2', unready)],
+      want: [],
+    },
+    {
+      name: 'are the node of the ready endpoint under Local, not that of the other',
+      policy: 'Local',
+      endpoints: [endpoint('n1', unready), endpoint('n2', ready)],
+      want: ['n2'],
+    },
+    {
+      name: 'leave out a node under Local that has only draining endpoints while another is ready',
+      policy: 'Local',
+      endpoints: [endpoint('n1', draining), endpoint('n2', ready)],
+      want: ['n2'],
+    },
+    {
+      name: 'are the draining nodes under Local when nothing is ready',
+      policy: 'Local',
+      endpoints: [endpoint('n1', draining), endpoint('n3', unready)],
+      want: ['n1'],
+    },
+    {
+      name: 'include a ready endpoint that says it does not serve',
+      policy: 'Local',
+      endpoints: [endpoint('n1', { ready: true, serving: false })],
+      want: ['n1'],
+    },
+    {
+      name: 'ignore an endpoint without a node under Local',
+      policy: 'Local',
+      endpoints: [endpoint(undefined), endpoint('n1')],
+      want: ['n1'],
+    },
+    {
+      name: 'ignore it also where it is the only one that is ready',
+      policy: 'Local',
+      endpoints: [endpoint(undefined), endpoint('n1', draining)],
+      want: ['n1'],
+    },
+    {
+      name: 'leave out a node under Local that is not there (yet)',
+      policy: 'Local',
+      endpoints: [endpoint('n9'), endpoint('n1')],
+      want: ['n1'],
+    },
+    {
+      name: 'come in the order of their names, whatever the order of the endpoints',
+      policy: 'Local',
+      endpoints: [endpoint('n3'), endpoint('n1')],
+      want: ['n1', 'n3'],
+    },
+  ];
+  for (const { name, policy, endpoints, want } of cases) {
+    it(name, () => {
+      expect(chosen(policy, endpoints).map((text) => text.split(' ')[0])).to.deep.equal(want);
+    });
+  }
+
+  it('follow a change from Cluster to Local and the first local endpoint', () => {
+    expect(chosen('Cluster', [endpoint('n9')])).to.have.length(3);
+    expect(chosen('Local', [endpoint('n9')])).to.deep.equal([]);
+    expect(chosen('Local', [endpoint('n9'), endpoint('n1')])).to.deep.equal(['n1 10.0.0.11 1']);
+  });
+
+  it('have the address of the family asked for, and leave out nodes without one', () => {
+    const nodes = [
+      node('both', ['10.0.0.21', '2001:db8:10::21']),
+      node('four', ['10.0.0.22']),
+      node('six', ['2001:db8:10::23']),
+      node('none', []),
+    ];
+    expect(chosen('Cluster', [endpoint('x')], nodes)).to.deep.equal(['both 10.0.0.21 1', 'four 10.0.0.22 1']);
+    const six = ['both 2001:db8:10::21 1', 'six 2001:db8:10::23 1'];
+    expect(chosen('Cluster', [endpoint('x')], nodes, 'equal', 6)).to.deep.equal(six);
+    const everywhere = nodes.map(({ name }) => endpoint(name));
+    expect(chosen('Local', everywhere, nodes, 'equal', 6)).to.deep.equal(six);
+  });
+
+  it('have the first address of several of a family', () => {
+    const nodes = [node('n1', ['10.0.0.21', '10.0.0.22'])];
+    expect(chosen('Cluster', [endpoint('n1')], nodes)).to.deep.equal(['n1 10.0.0.21 1']);
+  });
+
+  it('are one where two nodes have the same address, as a node that was made anew under another name', () => {
+    const nodes = [node('new', ['10.0.0.21']), node('old', ['10.0.0.21'])];
+    expect(chosen('Cluster', [endpoint('new')], nodes)).to.deep.equal(['new 10.0.0.21 1']);
+    const both = [endpoint('new'), endpoint('old')];
+    expect(chosen('Local', both, nodes)).to.deep.equal(['new 10.0.0.21 1']);
+    expect(chosen('Local', both, nodes, 'endpoints')).to.deep.equal(['new 10.0.0.21 2']);
+  });
+
+  it('weigh as much as they have usable endpoints under Local, when asked to', () => {
+    const endpoints = [endpoint('n1'), endpoint('n1'), endpoint('n1', unready), endpoint('n3')];
+    expect(chosen('Local', endpoints, threeNodes, 'endpoints')).to.deep.equal([
+      'n1 10.0.0.11 2',
+      'n3 10.0.0.13 1',
+    ]);
+    expect(chosen('Local', endpoints)).to.deep.equal(['n1 10.0.0.11 1', 'n3 10.0.0.13 1']);
+  });
+
+  it('weigh 256 at most, which is all that a group takes', () => {
+    const endpoints = Array.from({ length: 300 }, () => endpoint('n1'));
+    expect(chosen('Local', endpoints, threeNodes, 'endpoints')).to.deep.equal(['n1 10.0.0.11 256']);
+  });
+
+  it('weigh alike under Cluster, where kube-proxy spreads by itself', () => {
+    const endpoints = [endpoint('n1'), endpoint('n1')];
+    expect(chosen('Cluster', endpoints, threeNodes, 'endpoints')).to.deep.equal([
+      'n1 10.0.0.11 1',
+      'n2 10.0.0.12 1',
+      'n3 10.0.0.13 1',
+    ]);
+  });
+});
+
+describe('a node', () => {
+  const cases: readonly { name: string; rest: Partial<Node>; carries: boolean }[] = [
+    { name: 'carries by default', rest: {}, carries: true },
+    { name: 'that is being deleted does not', rest: { deleting: true }, carries: false },
+    {
+      name: 'that the autoscaler is about to delete does not',
+      rest: { autoscalerDeletes: true },
+      carries: false,
+    },
+    { name: 'without a network does not', rest: { networkUnavailable: true }, carries: false },
+  ];
+  const labels: readonly (readonly [value: string, carries: boolean])[] = [
+    ['true', false],
+    ['', false],
+    ['no', false],
+    ['1', false],
+    ['fALSE', false],
+    [' false', false],
+    ['false', true],
+    ['False', true],
+    ['FALSE', true],
+    ['f', true],
+    ['F', true],
+    ['0', true],
+  ];
+  const labelled = labels.map(([excludeLabel, carries]) => ({
+    name: `with the exclude label "${excludeLabel}" ${carries ? 'carries' : 'does not'}`,
+    rest: { excludeLabel },
+    carries,
+  }));
+  for (const { name, rest, carries } of [...cases, ...labelled]) {
+    it(name, () => {
+      const nodes = [node('n1', ['10.0.0.11'], rest), node('n2', ['10.0.0.12'])];
+      const want = carries ? ['n1', 'n2'] : ['n2'];
+      for (const policy of ['Cluster', 'Local'] as const) {
+        const list = chosen(policy, [endpoint('n1'), endpoint('n2')], nodes);
+        expect(list.map((text) => text.split(' ')[0])).to.deep.equal(want);
+      }
+    });
+  }
+
+  it('comes back with its network', () => {
+    const at = (networkUnavailable: boolean) =>
+      chosen('Cluster', [endpoint('n1')], [node('n1', ['10.0.0.11'], { networkUnavailable })]);
+    expect([at(false), at(true), at(false)].map(({ length }) => length)).to.deep.equal([1, 0, 1]);
+  });
+
+  it('leaves no carrier when every node is excluded', () => {
+    const nodes = threeNodes.map((one) => ({ ...one, excludeLabel: '' }));
+    expect(chosen('Cluster', [endpoint('n1')], nodes)).to.deep.equal([]);
+  });
+});
+
+describe('shared carriers', () => {
+  const [n1, n2, n3] = carriers(service('any', []), candidates(threeNodes), 4, 'equal');
+  if (n1 === undefined || n2 === undefined || n3 === undefined)
+    throw new Error('three nodes, three carriers');
+
+  it('are those that can serve every Service', () => {
+    expect(
+      shared(
+        [
+          [n1, n2],
+          [n2, n3],
+          [n1, n2, n3],
+        ],
+        'equal',
+      ),
+    ).to.deep.equal([n2]);
+  });
+
+  it('are undefined where no node can', () => {
+    expect(shared([[n1], [n2]], 'equal')).to.equal(undefined);
+  });
+
+  it('weigh alike, and are the very list where all have the same', () => {
+    const list = [n1, n2];
+    expect(shared([list, list], 'equal')).to.equal(list);
+    expect(
+      shared(
+        [
+          [n1, n2],
+          [n1, n2, n3],
+        ],
+        'equal',
+      ),
+    ).to.deep.equal([n1, n2]);
+  });
+
+  it('weigh the sum of all endpoints, when asked to, and no more than a group takes', () => {
+    const heavy = (weight: number) => [{ ...n1, weight }];
+    expect(shared([heavy(3), heavy(2)], 'endpoints')).to.deep.equal([{ ...n1, weight: 5 }]);
+    expect(shared([heavy(200), heavy(100)], 'endpoints')).to.deep.equal([{ ...n1, weight: 256 }]);
+  });
+});

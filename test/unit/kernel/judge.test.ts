@@ -1,0 +1,220 @@
+import { expect } from 'chai';
+import { Judge } from '../../../src/kernel/judge.ts';
+import { KernelError } from '../../../src/kernel/kernel.ts';
+import { encodeChange } from '../../../src/kernel/netlink/change.ts';
+import { MessageReader, MessageWriter, Type } from '../../../src/kernel/netlink/message.ts';
+import { type Change, type KernelObject, keyOf, type Link } from '../../../src/model/object.ts';
+import { foreign, group, groupId, nexthop, nexthopId, owner, route, rule } from '../../contract/objects.ts';
+
+const ourPort = 4711;
+const otherPort = 4712;
+const scope = { owner, tables: [254, 100], sysctls: [] };
+
+/** The notification that Linux sends of a change is the message that asked for it, and who sent it. */
+function notification(change: Change, port = otherPort): MessageReader {
+  return message(port, (writer) => encodeChange(writer, change, 0));
+}
+
+function message(port: number, write: (writer: MessageWriter) => void): MessageReader {
+  const writer = new MessageWriter(4096);
+  write(writer);
+  writer.setU32(12, port);
+  const reader = new MessageReader(writer.bytes);
+  reader.reset(writer.length);
+  reader.next();
+  return reader;
+}
+
+function linkMessage(type: number, index: number, name: string, flags: number): MessageReader {
+  return message(0, (writer) => {
+    writer.begin(type, 0, 0);
+    writer.u8(0).u8(0).u16(0).u32(index).u32(flags).u32(0);
+    writer.attributeText(3, name);
+    writer.end();
+  });
+}
+
+function addressMessage(type: number, link: number, last: number): MessageReader {
+  return message(0, (writer) => {
+    writer.begin(type, 0, 0);
+    writer.u8(2).u8(24).u8(0).u8(0).u32(link);
+    writer.attributeBytes(2, Uint8Array.of(10, 0, 0, last));
+    writer.end();
+  });
+}
+
+const adding = (want: KernelObject): Change => ({ verb: 'add', want });
+const replacing = (want: KernelObject): Change => ({ verb: 'replace', want, have: want });
+const deleting = (have: KernelObject): Change => ({ verb: 'delete', have });
+
+describe('the judge of notifications', () => {
+  const ours = route('192.0.2.1', { nhid: groupId(1) });
+  const theirs = { protocol: foreign };
+  const up: Link = {
+    index: 2,
+    name: 'eth0',
+    up: true,
+    carrier: true,
+    addresses: [{ ip: nexthop(1, '10.0.0.1', 2).via, length: 24 }],
+  };
+
+  function judge(...objects: readonly KernelObject[]): Judge {
+    const made = new Judge(ourPort);
+    made.listed(scope, {
+      objects: new Map(objects.map((object) => [keyOf(object), object])),
+      foreignIds: new Set(),
+      links: [up],
+      formerSysctls: new Map(),
+    });
+    return made;
+  }
+
+  const verdicts: readonly { name: string; of: Change; text: string | undefined }[] = [
+    {
+      name: 'our route deleted',
+      of: deleting(ours),
+      text: 'route deleted: 192.0.2.1/32 protocol 86 by pid 4712',
+    },
+    { name: 'a route added in our name', of: adding(route('192.0.2.9')), text: 'route added' },
+    {
+      name: 'a foreign route that replaces ours',
+      of: replacing({ ...ours, ...theirs }),
+      text: 'route replaced',
+    },
+    { name: 'a foreign route elsewhere', of: adding(route('192.0.2.9', theirs)), text: undefined },
+    {
+      name: 'a foreign route that replaces a foreign one',
+      of: replacing(route('192.0.2.9', theirs)),
+      text: undefined,
+    },
+    {
+      name: 'a foreign route with our destination and another metric',
+      of: replacing(route('192.0.2.1', { ...theirs, metric: 7 })),
+      text: undefined,
+    },
+    { name: 'a foreign route deleted', of: deleting(route('192.0.2.9', theirs)), text: undefined },
+    {
+      name: 'our protocol in a table that is not ours',
+      of: deleting({ ...ours, table: 77 }),
+      text: undefined,
+    },
+    { name: 'a nexthop of ours', of: deleting(nexthop(nexthopId(1), '10.0.0.9', 2)), text: 'nexthop' },
+    {
+      name: 'a foreign nexthop among our ids',
+      of: replacing(nexthop(nexthopId(1), '10.0.0.9', 2, 99)),
+      text: 'nexthop',
+    },
+    {
+      name: 'a foreign group among our ids',
+      of: adding(group(groupId(5), [1], undefined, 99)),
+      text: 'nexthop',
+    },
+    { name: 'a foreign nexthop', of: adding(nexthop(7, '10.0.0.9', 2, foreign)), text: undefined },
+    { name: 'a foreign group', of: deleting(group(7, [8], undefined, foreign)), text: undefined },
+    { name: 'a rule in our name', of: adding(rule(4, 1000, 100)), text: 'rule added: pref 1000' },
+    { name: 'a foreign rule', of: adding(rule(4, 1000, 100, theirs)), text: undefined },
+  ];
+  for (const { name, of, text } of verdicts) {
+    it(`${text === undefined ? 'passes over' : 'tells of'} ${name}`, () => {
+      const verdict = judge(ours).judge(of.verb === 'delete' ? deletion(of) : notification(of));
+      if (text === undefined) expect(verdict).to.equal(undefined);
+      else expect(verdict).to.have.property('text').that.includes(text);
+    });
+  }
+
+  // A deletion that we ask for says less than the notification of it, which is the whole object.
+  function deletion({ have }: Extract<Change, { verb: 'delete' }>): MessageReader {
+    const type = {
+      route: Type.delRoute,
+      nexthop: Type.delNexthop,
+      group: Type.delNexthop,
+      rule: Type.delRule,
+    };
+    if (have.kind === 'sysctl' || have.kind === 'neighbour') throw new TypeError('not announced');
+    return message(otherPort, (writer) => {
+      encodeChange(writer, adding(have), 0);
+      writer.setU32(4, type[have.kind]);
+    });
+  }
+
+  it('tells of everything before it knows what is ours', () => {
+    const fresh = new Judge(ourPort);
+    for (const change of [adding(route('192.0.2.9', theirs)), adding(rule(4, 1, 100, theirs))]) {
+      expect(fresh.judge(notification(change))).to.have.property('text');
+    }
+  });
+
+  it('passes over what we do ourselves', () => {
+    for (const change of [
+      replacing(ours),
+      adding(nexthop(nexthopId(1), '10.0.0.9', 2)),
+      adding(rule(4, 1, 100)),
+    ]) {
+      expect(judge(ours).judge(notification(change, ourPort))).to.equal(undefined);
+    }
+  });
+
+  it('passes over the routes that a nexthop takes along when we delete it, and over no others', () => {
+    const at = judge(ours);
+    const doomed = group(groupId(1), [nexthopId(1)]);
+    const gone = message(ourPort, (writer) => {
+      encodeChange(writer, adding(doomed), 0);
+      writer.setU32(4, Type.delNexthop);
+    });
+    const swept = (nhid: number) =>
+      message(0, (writer) => {
+        encodeChange(writer, adding(route('2001:db8::1', { nhid })), 0);
+        writer.setU32(4, Type.delRoute);
+      });
+    expect(at.judge(swept(groupId(1))))
+      .to.have.property('text')
+      .that.includes('by the kernel');
+    expect(at.judge(gone)).to.equal(undefined);
+    expect(at.judge(swept(groupId(1)))).to.equal(undefined);
+    expect(at.judge(swept(groupId(2)))).to.have.property('text');
+    at.judge(notification(adding(doomed), ourPort));
+    expect(at.judge(swept(groupId(1)))).to.have.property('text');
+  });
+
+  it('knows what was added since the last listing', () => {
+    const at = judge();
+    const taken = notification(replacing({ ...ours, ...theirs }));
+    expect(at.judge(taken)).to.equal(undefined);
+    at.applied([adding(ours)], [undefined]);
+    expect(at.judge(notification(replacing({ ...ours, ...theirs })))).to.have.property('text');
+  });
+
+  it('tells when a route that was in our way goes', () => {
+    const at = judge();
+    const inTheWay = { ...ours, ...theirs };
+    expect(at.judge(deletion({ verb: 'delete', have: inTheWay }))).to.equal(undefined);
+    at.applied([adding(ours)], [new KernelError('EEXIST', '')]);
+    expect(at.judge(deletion({ verb: 'delete', have: inTheWay }))).to.have.property('text');
+  });
+
+  it('tells of a link when its state is another, and not when it is told again', () => {
+    const at = judge();
+    const [isUp, isLower] = [0x1, 0x10000];
+    expect(at.judge(linkMessage(Type.newLink, 2, 'eth0', isUp | isLower))).to.equal(undefined);
+    expect(at.judge(linkMessage(Type.newLink, 2, 'eth0', isUp))).to.deep.equal({
+      kind: 'link',
+      text: 'interface eth0 is up, no carrier',
+    });
+    expect(at.judge(linkMessage(Type.newLink, 2, 'eth0', isUp))).to.equal(undefined);
+    expect(at.judge(linkMessage(Type.newLink, 2, 'wan0', isUp))).to.have.property('kind', 'link');
+    expect(at.judge(linkMessage(Type.newLink, 3, 'eth1', 0))).to.have.property('kind', 'link');
+    expect(at.judge(linkMessage(Type.delLink, 2, 'wan0', 0))).to.deep.equal({
+      kind: 'link',
+      text: 'interface wan0 is gone',
+    });
+  });
+
+  it('tells of an address when it comes and goes, and not when its lifetime is told anew', () => {
+    const at = judge();
+    expect(at.judge(addressMessage(Type.newAddress, 2, 1))).to.equal(undefined);
+    expect(at.judge(addressMessage(Type.newAddress, 2, 7))).to.have.property('kind', 'address');
+    expect(at.judge(addressMessage(Type.newAddress, 2, 7))).to.equal(undefined);
+    expect(at.judge(addressMessage(Type.delAddress, 2, 1))).to.have.property('kind', 'address');
+    expect(at.judge(addressMessage(Type.newAddress, 2, 1))).to.have.property('kind', 'address');
+  });
+});

@@ -1,0 +1,58 @@
+import { hostPrefix, parseIp } from '../../../src/model/ip.ts';
+import {
+  type Change,
+  type KernelObject,
+  keyOf,
+  type Nexthop,
+  type NexthopGroup,
+  type Route,
+} from '../../../src/model/object.ts';
+import { ownerOf } from '../../../src/model/owner.ts';
+import type { Wanted } from '../../../src/model/want.ts';
+import type { Due } from '../../../src/reconcile/report.ts';
+
+/** Objects of a small gateway, by small numbers; a nexthop's or group's id is its number. */
+
+export const owner = ownerOf(86);
+
+export function nexthop(id: number): Nexthop {
+  return { kind: 'nexthop', id, protocol: 86, via: parseIp(`10.0.0.${10 + (id % 200)}`), link: 2 };
+}
+
+export function group(id: number, members: readonly number[]): NexthopGroup {
+  return {
+    kind: 'group',
+    id,
+    protocol: 86,
+    members: members.map((member) => ({ id: member, weight: 1 })),
+    resilience: undefined,
+  };
+}
+
+export function route(last: number, nhid: number | undefined): Route {
+  const type = nhid === undefined ? 'unreachable' : 'unicast';
+  const dst = hostPrefix(parseIp(`198.51.100.${last}`));
+  return { kind: 'route', table: 254, dst, metric: 0, protocol: 86, type, nhid, hops: [], src: undefined };
+}
+
+export function wanted(object: KernelObject): Wanted {
+  return { key: keyOf(object), object, why: { text: 'a test' } };
+}
+
+export function due(change: Change): Due {
+  return { change, why: { text: 'a test' } };
+}
+
+export const adding = (want: KernelObject): Due => due({ verb: 'add', want });
+export const deleting = (have: KernelObject): Due => due({ verb: 'delete', have });
+export const replacing = (have: KernelObject, want: KernelObject): Due =>
+  due({ verb: 'replace', want, have });
+
+/** `add nexthop 1`, `delete route 254 198.51.100.1/32 0` */
+export function say({ change }: Due): string {
+  return `${change.verb} ${keyOf(change.verb === 'delete' ? change.have : change.want)}`;
+}
+
+export function byKey(objects: readonly KernelObject[]): ReadonlyMap<string, KernelObject> {
+  return new Map(objects.map((object) => [keyOf(object), object]));
+}
