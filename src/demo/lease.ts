@@ -74,15 +74,8 @@ export async function removeLeftovers(): Promise<readonly string[]> {
   return removed;
 }
 
-/** Runs that are alive now. */
-export async function livingRuns(): Promise<readonly string[]> {
-  const living: string[] = [];
-  for (const id of await ids()) if (await isAlive(id)) living.push(id);
-  return living;
-}
-
 /** Names of the namespaces that belong to a run. */
-export async function namespacesOf(id: string): Promise<readonly string[]> {
+async function namespacesOf(id: string): Promise<readonly string[]> {
   const names = await list(namespacePath(''));
   return names.filter((name) => name.startsWith(`eip-${id}-`)).sort();
 }

@@ -23,10 +23,13 @@ export interface Plan {
 const podPort = 8080;
 
 /**
- * A network in namespaces: clients, their router, a gateway without any configuration but its addresses, nodes
- * with pods, and a place for an API server on the LAN. `src/README.md` has a drawing. Nothing of it touches
- * the namespace we are in; disposing removes all of it, and when nobody is left to dispose,
- * `removeLeftovers` does.
+ * A network in namespaces, each cable a veth pair, each segment a bridge in the namespace `switch`:
+ *
+ *     client ── upstream ──(uplink)── gateway ──(lan)──┬── node1 … nodeN ── pods
+ *                                                      └── api
+ *
+ * The gateway has its addresses and nothing else: it does not forward. Nothing touches the namespace we are in;
+ * disposing removes all of it, and when nobody is left to dispose, `removeLeftovers` does.
  */
 export async function layNetwork(plan: Plan, signal?: AbortSignal): Promise<Network> {
   await using stack = new AsyncDisposableStack();
@@ -119,6 +122,8 @@ export class Network implements AsyncDisposable {
     this.#pods.delete(name);
     await this.#servers.close(name);
     if (gone.ip.v4 !== node(this.#nodeIndex(gone.node)).v4) {
+      // The kernel takes a namespace apart in its own time; the cable must be out of the node now.
+      await ipBatch(['-n', this.namespace(gone.node)], [`link del ${name}`], signal);
       await ipBatch([], [`netns del ${this.namespace(name)}`], signal);
     }
   }

@@ -123,7 +123,8 @@ function nodePlace(self: number, nodes: number): Place {
     lines: [
       ...up('eth0'),
       ...addresses('eth0', node(self), { v4: 24, v6: 64 }),
-      'link add name cni0 type bridge mcast_snooping 0',
+      // An address of its own: else it has that of a pod's cable, and all pods lose it when that pod goes.
+      `link add name cni0 address 02:00:0a:f4:00:0${self} type bridge mcast_snooping 0`,
       'link set cni0 up',
       ...addresses('cni0', mine, { v4: 24, v6: 64 }),
       // Where everything goes that is not told otherwise: a machine that forwards nothing.

@@ -32,9 +32,9 @@ describe('eiproute demo', function () {
       ['purged', true],
     ]);
     for (const id of ['api-stops', 'daemon-dies']) {
-      const figures = result.scenes.find((scene) => scene.id === id)?.figures;
-      expect(figures?.['lost'], id).to.equal(0);
-      expect(figures?.['sent'], id).to.be.above(50);
+      const { lost, sent } = result.scenes.find((scene) => scene.id === id)?.figures ?? {};
+      expect(lost, id).to.equal(0);
+      expect(sent, id).to.be.above(50);
     }
     // Nobody looks at a terminal here.
     expect(playing.err).to.not.contain('\u001b');

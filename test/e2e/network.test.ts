@@ -76,6 +76,26 @@ describe('the network in namespaces', () => {
   });
 });
 
+describe('pods that come and go', () => {
+  before(function () {
+    needRoot(this);
+  });
+
+  it('do not take the way out of the other pods of their node with them', async () => {
+    await using net = await layNetwork({ nodes: 1 });
+    const at = net.namespace('node1');
+    const mac = async (): Promise<string | undefined> =>
+      (await run({ argv: ['ip', '-n', at, '-br', 'link', 'show', 'cni0'] })).split(/ +/)[2];
+    const before = await mac();
+    expect(before).to.match(/^02:/);
+    for (const name of ['web-1', 'web-2', 'web-3', 'web-4']) await net.addPod(name, 'node1');
+    expect(await mac()).to.equal(before);
+    await net.removePod('web-1');
+    expect(await run({ argv: ['ip', '-n', at, '-br', 'link'] })).to.not.contain('web-1');
+    expect(await mac()).to.equal(before);
+  });
+});
+
 describe('the load', () => {
   before(function () {
     needRoot(this);

@@ -5,7 +5,8 @@
 export function needRoot(context: Mocha.Context): void {
   if (process.getuid?.() === 0) return;
   const reason = 'needs root: network namespaces, nft and sysctls';
-  if (process.env['CI'] === 'true') throw new Error(reason);
+  const { CI } = process.env;
+  if (CI === 'true') throw new Error(reason);
   const suite = context.test?.parent;
   if (suite) suite.title += ` [skipped: ${reason}]`;
   context.skip();
