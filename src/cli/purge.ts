@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import type { GatewayConfig } from '../config/config.ts';
+import { changeObject, keyOf } from '../model/object.ts';
 import { ownerOf } from '../model/owner.ts';
 import type { Role } from '../reconcile/reconciler.ts';
 import { type Cli, printJson } from './cli.ts';
@@ -61,6 +62,12 @@ async function foretell(cli: Cli, config: GatewayConfig, { json }: Options): Pro
   await using kernel = await LinuxKernel.open(config.stateDirectory);
   const { due, have } = await foresee(kernel, emptyRole(config), cli.signal);
   const removed = due.map(({ change }) => commandOf(change, have));
+  // What Linux changes along with a setting of ours has to be put back after it.
+  const ours = new Set(due.map(({ change }) => keyOf(changeObject(change))));
+  for (const [name, value] of have.formerSysctls) {
+    const sysctl = { kind: 'sysctl', name, value } as const;
+    if (!ours.has(keyOf(sysctl))) removed.push(commandOf({ verb: 'delete', have: sysctl }, have));
+  }
   if (json) printJson(cli, { removed, refused: [] });
   else for (const line of removed) cli.stdout.write(`${line}\n`);
   return exit.ok;
