@@ -23,12 +23,15 @@ export interface Absent {
 const cache = fileURLToPath(new URL('../.cache/', import.meta.url));
 const run = (file: string) => fileURLToPath(new URL(`runs/${file}.ts`, import.meta.url));
 
+const ours = [process.execPath, '--expose-gc', run('ours')];
+
 /** Builds and installs what is needed, into .cache. */
 export function contenders(): readonly (Contender | Absent)[] {
   mkdirSync(cache, { recursive: true });
   return [
     inC(),
-    { name: 'eiproute', program: [process.execPath, run('ours')], after: [], share: 1 },
+    { name: 'eiproute', program: ours, after: ['running'], share: 1 },
+    { name: 'eiproute, just started', program: ours, after: ['started'], share: 1 },
     { name: 'ip -batch', program: [process.execPath, run('ip-batch')], after: [], share: 1 },
     nodeNetlink(),
   ];

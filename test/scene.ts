@@ -10,6 +10,7 @@ import { type KernelObject, keyOf, type Link, type Sysctl } from '../src/model/o
 import { ownerOf } from '../src/model/owner.ts';
 import type { Limits } from '../src/model/pace.ts';
 import { Reconciler, type Role } from '../src/reconcile/reconciler.ts';
+import { StepKernel, type Steps } from './step-kernel.ts';
 
 /** Builders of small clusters and gateways for tests; every default can be overridden. */
 
@@ -127,7 +128,7 @@ export function settingsOf(settings: Gateway, links: readonly Link[]): readonly 
 }
 
 /** A router with a LAN, an uplink, and nothing of ours. */
-function router(): World {
+export function router(): World {
   const world = new World();
   world.addLink('eth0', '10.0.0.1/24', '2001:db8:10::1/64');
   world.addLink('eth1', '203.0.113.1/24', '2001:db8:113::1/64');
@@ -137,7 +138,7 @@ function router(): World {
 const limits: Limits = { share: 0.5, always: 1, hold: 600_000 };
 
 /** A role whose cluster and configuration a test swaps between rounds. */
-function gatewayRole(cluster: () => Snapshot, settings: () => Gateway = () => gateway()): Role {
+export function gatewayRole(cluster: () => Snapshot, settings: () => Gateway = () => gateway()): Role {
   return {
     get scope() {
       const { protocol, table } = settings();
@@ -157,12 +158,19 @@ export class Scene {
   cluster: Snapshot;
   now = 1_000_000;
 
-  constructor(cluster: Snapshot, settings = gateway(), world = router(), ledger = new Map<string, string>()) {
+  /** @param steps what happens between the changes that the engine makes */
+  constructor(
+    cluster: Snapshot,
+    settings = gateway(),
+    world = router(),
+    ledger = new Map<string, string>(),
+    steps: Steps = {},
+  ) {
     this.world = world;
     this.cluster = cluster;
     this.settings = settings;
     this.kernel = new MemoryKernel(world, ledger);
-    this.reconciler = new Reconciler(this.kernel, () => this.now);
+    this.reconciler = new Reconciler(new StepKernel(this.kernel, steps), () => this.now);
   }
 
   /** A round after a change of the cluster, or after a hint. */

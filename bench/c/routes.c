@@ -16,7 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { BATCH = 64 * 1024, ROOM = 4096, FIRST = 0xc6120000 /* 198.18.0.0 */ };
+enum { BATCH = 128 * 1024, ROOM = 4096, FIRST = 0xc6120000 /* 198.18.0.0 */ };
 
 static unsigned count, nhid, table, protocol, sequence;
 static char batch[BATCH + ROOM], answer[64 * 1024];

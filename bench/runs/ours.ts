@@ -4,7 +4,7 @@ import { LinuxKernel } from '../../src/kernel/linux.ts';
 import { parsePrefix } from '../../src/model/ip.ts';
 import { type Change, changeObject, keyOf, type Route } from '../../src/model/object.ts';
 import { ownerOf } from '../../src/model/owner.ts';
-import { address, report, task, timed } from './run.ts';
+import { address, report, type Times, task, timed } from './run.ts';
 
 // Our own layer, as the engine uses it: values in, a map of values out.
 
@@ -49,8 +49,14 @@ async function dump(): Promise<number> {
   return ms;
 }
 
-report({
-  add: await timed(() => change(additions)),
-  dump: await dump(),
-  delete: await timed(() => change(deletions)),
-});
+/** What it took to make the input is not part of the work: swept away before the clock starts. */
+async function round(): Promise<Times> {
+  globalThis.gc?.();
+  const add = await timed(() => change(additions));
+  const read = await dump();
+  return { add, dump: read, delete: await timed(() => change(deletions)) };
+}
+
+// The sixth word says whether the process has done it before, as a daemon has, or is just started.
+if (process.argv[6] === 'running') await round();
+report(await round());

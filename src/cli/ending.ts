@@ -46,7 +46,8 @@ function isSystemError(error: unknown): error is Error {
 function sentence(error: Error): string {
   let text = error.message;
   for (let cause = error.cause; cause instanceof Error; cause = cause.cause) {
-    if (!text.includes(cause.message)) text = `${text}: ${cause.message}`;
+    const code = 'code' in cause ? String(cause.code) : cause.message;
+    if (!text.includes(cause.message) && !text.includes(code)) text = `${text}: ${cause.message}`;
   }
   return text.replace(/\s*\n\s*/g, ' ');
 }

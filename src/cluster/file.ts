@@ -1,6 +1,7 @@
 import { watch } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
+import { setImmediate as turn } from 'node:timers/promises';
 import type { Resource } from '../model/cluster.ts';
 import { type Clock, systemClock } from './clock.ts';
 import type { Cluster } from './cluster.ts';
@@ -84,7 +85,7 @@ async function read(path: string, store: Store, last: string, clock: Clock): Pro
     const { mtimeNs, size, ino } = await stat(path, { bigint: true });
     version = `${ino} ${size} ${mtimeNs}`;
     if (version === last) return last;
-    take(readObjects(await readFile(path, 'utf8')), path, store, clock.now());
+    await take(readObjects(await readFile(path, 'utf8')), path, store, clock.now());
   } catch (error) {
     if (error instanceof DocumentError) {
       trouble(store, `${path}: ${error.message}; the last good content stays in use; ${recipe}`);
@@ -100,7 +101,7 @@ async function read(path: string, store: Store, last: string, clock: Clock): Pro
   return version;
 }
 
-function take(objects: ByResource, path: string, store: Store, now: number): void {
+async function take(objects: ByResource, path: string, store: Store, now: number): Promise<void> {
   for (const resource of resources) {
     const items = objects[resource];
     // No cluster is without nodes, nor without the Service "kubernetes": this list was not asked for.
@@ -110,7 +111,7 @@ function take(objects: ByResource, path: string, store: Store, now: number): voi
     }
     const relist = store.shelves[resource].relist();
     for (const item of items) relist.add(item);
-    relist.commit();
+    await store.commit(relist, turn);
     store.heard(resource, now);
     store.state(resource, { synced: true, trouble: undefined });
   }

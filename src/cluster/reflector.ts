@@ -91,7 +91,7 @@ export class Reflector {
       this.#store.heard(this.#resource, this.#clock.now());
       for (const item of page.items) relist.add(item);
       if (page.next === undefined) {
-        relist.commit();
+        await this.#store.commit(relist, () => this.#clock.sleep(0, signal));
         this.#store.state(this.#resource, { synced: true, trouble: undefined });
         this.#store.tell();
         return page.resourceVersion;

@@ -15,23 +15,35 @@ const version = '1';
 
 type Picture = Pick<Snapshot, 'nodes' | 'services'>;
 
+export interface RememberedOptions {
+  /** ms between a change and its being saved */
+  readonly every: number;
+  readonly clock: Clock;
+  /**
+   * False while what the source says is doubted (a guard holds what it would lead to): a list that is suddenly
+   * empty must not outlive a reboot in the place of what was known.
+   */
+  readonly believed: () => boolean;
+}
+
+const standard: RememberedOptions = { every: 5000, clock: systemClock, believed: () => true };
+
 /**
  * A cluster that does not start from nothing: what it last knew is in a file, and counts until the real source is
  * complete. So EIPs keep routing after a reboot with the API down. The file is a List such as kubectl prints, and
  * can be used as a source itself.
  *
  * @param cluster the real source; disposed of together with this one
- * @param file is replaced atomically, at most once per `every` ms, and only when something has changed
+ * @param file is replaced atomically, and only when something has changed
  */
 export function remembered(
   cluster: Cluster,
   file: string,
-  every = 5000,
-  clock: Clock = systemClock,
+  options: Partial<RememberedOptions> = {},
 ): Cluster {
   const stop = new AbortController();
-  const memory = new Memory(cluster, file);
-  const running = memory.run(every, clock, stop.signal);
+  const memory = new Memory(cluster, file, { ...standard, ...options });
+  const running = memory.run(stop.signal);
   return {
     snapshot: () => memory.snapshot(),
     changes: (signal) => memory.pulse.beats(signal),
@@ -47,6 +59,7 @@ class Memory {
   readonly pulse = new Pulse();
   readonly #cluster: Cluster;
   readonly #file: string;
+  readonly #options: RememberedOptions;
   #saved: Picture | undefined;
   #problem: Problem | undefined;
   /** The last answer, and what it was made of. */
@@ -54,9 +67,10 @@ class Memory {
     | { readonly live: Snapshot; readonly problem: Problem | undefined; readonly snapshot: Snapshot }
     | undefined;
 
-  constructor(cluster: Cluster, file: string) {
+  constructor(cluster: Cluster, file: string, options: RememberedOptions) {
     this.#cluster = cluster;
     this.#file = file;
+    this.#options = options;
     this.#load();
   }
 
@@ -72,32 +86,34 @@ class Memory {
     return snapshot;
   }
 
-  async run(every: number, clock: Clock, signal: AbortSignal): Promise<void> {
-    await Promise.all([this.#pass(signal), this.#keep(every, clock, signal)]);
+  async run(signal: AbortSignal): Promise<void> {
+    await Promise.all([this.#pass(signal), this.#keep(signal)]);
   }
 
   async #pass(signal: AbortSignal): Promise<void> {
     for await (const _ of this.#cluster.changes(signal)) this.pulse.beat();
   }
 
-  async #keep(every: number, clock: Clock, signal: AbortSignal): Promise<void> {
-    const changes = this.#cluster.changes(signal);
-    // The source may be complete already, without one more change to come.
-    await this.#save();
-    for await (const _ of changes) {
-      if (!(await this.#save())) continue;
-      await clock.sleep(every, signal).catch((error: unknown) => {
+  async #keep(signal: AbortSignal): Promise<void> {
+    const { every, clock } = this.#options;
+    const wait = (): Promise<void> =>
+      clock.sleep(every, signal).catch((error: unknown) => {
         if (!signal.aborted) throw error;
       });
-    }
-    // What came in during the last wait.
-    await this.#save();
+    const changes = this.#cluster.changes(signal)[Symbol.asyncIterator]();
+    // The source may be complete already, without one more change to come.
+    do {
+      // First the wait: by then it shows whether what has come in is believed.
+      do await wait();
+      while (!signal.aborted && !this.#options.believed());
+      await this.#save();
+    } while (!(await changes.next()).done);
   }
 
-  /** @returns whether there was anything to save */
-  async #save(): Promise<boolean> {
+  async #save(): Promise<void> {
     const { complete, nodes, services } = this.#cluster.snapshot();
-    if (!complete || (nodes === this.#saved?.nodes && services === this.#saved.services)) return false;
+    if (!complete || !this.#options.believed()) return;
+    if (nodes === this.#saved?.nodes && services === this.#saved.services) return;
     this.#saved = { nodes, services };
     try {
       await write(this.#file, this.#saved);
@@ -112,7 +128,6 @@ class Memory {
         advice: `check space and permissions of ${dirname(this.#file)}`,
       });
     }
-    return true;
   }
 
   #load(): void {
@@ -156,9 +171,7 @@ function picture(text: string): Picture {
   if (found !== version) throw new DocumentError(`its version is ${found ?? 'missing'}, not ${version}`);
   const store = new Store();
   for (const resource of resources) {
-    const relist = store.shelves[resource].relist();
-    for (const object of objects[resource]) relist.add(object);
-    relist.commit();
+    for (const object of objects[resource]) store.shelves[resource].set(object);
   }
   const { nodes, services, problems } = store.snapshot();
   const [problem] = problems;

@@ -4,11 +4,14 @@ import { type Reduce, type Reduced, same } from './reduce.ts';
 /** Told when an object appears, changes (in a field that we look at) or goes. */
 export type Touch<T> = (key: string, before: T | undefined, after: T | undefined) => void;
 
-/** A new picture of a whole resource; nothing of it counts before {@link Relist.commit}. */
+/** A new picture of a whole resource; nothing of it counts before it is committed (by the store). */
 export interface Relist {
   add(raw: unknown): void;
-  /** Puts the new picture in the place of the old one; objects that did not change keep their identity. */
-  commit(): void;
+  /**
+   * Puts the new picture in the place of the old one; objects that did not change keep their identity. Each `next()`
+   * does a portion of about a millisecond.
+   */
+  commit(): Iterator<void>;
 }
 
 /** Where the objects of one resource are kept; takes them as the API shows them. */
@@ -19,6 +22,7 @@ export interface Shelf {
 }
 
 const nameless = '?';
+const portion = 500;
 
 /** Keeps them reduced. */
 export class ReducedShelf<T> implements Shelf {
@@ -75,19 +79,30 @@ export class ReducedShelf<T> implements Shelf {
         const object = this.#keep(reduced);
         if (reduced.key !== undefined && object !== undefined) next.set(reduced.key, object);
       },
-      commit: () => {
-        const former = this.#objects;
-        this.#objects = next;
-        const stillFaulty = new Set(troubled.map(({ key }) => key ?? nameless));
-        for (const key of this.#faulty) if (!stillFaulty.has(key)) this.#clear(key);
-        for (const reduced of troubled) this.#note(reduced);
-        for (const [key, before] of former) if (!next.has(key)) this.#touch(key, before, undefined);
-        for (const [key, after] of next) {
-          const before = former.get(key);
-          if (before !== after) this.#touch(key, before, after);
-        }
-      },
+      commit: () => this.#replace(next, troubled),
     };
+  }
+
+  *#replace(next: Map<string, T>, troubled: readonly Reduced<T>[]): Generator<void> {
+    const former = this.#objects;
+    this.#objects = next;
+    const stillFaulty = new Set(troubled.map(({ key }) => key ?? nameless));
+    for (const key of this.#faulty) if (!stillFaulty.has(key)) this.#clear(key);
+    for (const reduced of troubled) this.#note(reduced);
+    let touched = 0;
+    for (const [key, before] of former) {
+      if (next.has(key)) continue;
+      this.#touch(key, before, undefined);
+      touched += 1;
+      if (touched % portion === 0) yield;
+    }
+    for (const [key, after] of next) {
+      const before = former.get(key);
+      if (before === after) continue;
+      this.#touch(key, before, after);
+      touched += 1;
+      if (touched % portion === 0) yield;
+    }
   }
 
   /** The object as it is to stand: the old one when nothing changed, or when the new one can not be read. */

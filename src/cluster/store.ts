@@ -10,7 +10,7 @@ import {
   type Slice,
   same,
 } from './reduce.ts';
-import { ReducedShelf, type Shelf } from './shelf.ts';
+import { ReducedShelf, type Relist, type Shelf } from './shelf.ts';
 import { Sorted } from './sorted.ts';
 
 export const resources: readonly Resource[] = ['services', 'endpointslices', 'nodes'];
@@ -34,6 +34,9 @@ export class Store {
   readonly #feeds = new Map<Resource, Feed>();
   #snapshot: Snapshot | undefined;
   #changed = false;
+  /** Shown while lists are being committed, and how many of them. */
+  #shown: Snapshot | undefined;
+  #committing = 0;
 
   constructor() {
     for (const resource of resources) {
@@ -75,6 +78,7 @@ export class Store {
 
   /** The same object while nothing has changed; when only `heard` moved, a new one around the same arrays. */
   snapshot(): Snapshot {
+    if (this.#shown !== undefined) return this.#shown;
     this.#snapshot ??= {
       complete: [...this.#feeds.values()].every((feed) => feed.synced),
       nodes: this.#nodes.array(),
@@ -108,9 +112,27 @@ export class Store {
     this.#change();
   }
 
+  /**
+   * Puts a new list in place, in portions, so that a list of ten thousand does not hold up everything else. Until it
+   * is all in place the snapshot stays as it was.
+   *
+   * @param turn lets other work have its turn
+   */
+  async commit(relist: Relist, turn: () => Promise<void>): Promise<void> {
+    this.#shown = this.snapshot();
+    this.#committing += 1;
+    try {
+      const steps = relist.commit();
+      while (!steps.next().done) await turn();
+    } finally {
+      this.#committing -= 1;
+      if (this.#committing === 0) this.#shown = undefined;
+    }
+  }
+
   /** Tells the listeners if anything changed since the last call. To be called after each batch of events. */
   tell(): void {
-    if (!this.#changed) return;
+    if (!this.#changed || this.#committing > 0) return;
     this.#changed = false;
     this.pulse.beat();
   }

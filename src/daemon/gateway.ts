@@ -62,9 +62,12 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
   const { log, release, notify, longestRest } = options;
   let { config } = options;
   const started = Date.now();
+  let report: Report | undefined;
   await using _lock = await lock(config.gateway.protocol);
   await using kernel: Kernel = await LinuxKernel.open(config.stateDirectory);
-  await using cluster = remembered(openSource(config.source), join(config.stateDirectory, 'cluster.json'));
+  await using cluster = remembered(openSource(config.source), join(config.stateDirectory, 'cluster.json'), {
+    believed: () => !(report?.held.some(({ reason }) => reason === 'too many at once') ?? false),
+  });
 
   const clock = (): number => performance.timeOrigin + performance.now();
   const reconciler = new Reconciler(kernel, clock);
@@ -77,7 +80,6 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
     return seen;
   };
   let role = gatewayRole(config, look);
-  let report: Report | undefined;
   let blind: Blind | undefined;
   let links: readonly Link[] = [];
   const names: LinkNames = (index) => links.find((link) => link.index === index)?.name ?? `if${index}`;

@@ -3,15 +3,15 @@ import type { EventName } from '../journal/event.ts';
 import type { Facts } from '../journal/facts.ts';
 import type { Log, LogLevel } from '../log.ts';
 import type { Feed, Snapshot } from '../model/cluster.ts';
-import { type Ip, onlyIp } from '../model/ip.ts';
+import type { Ip } from '../model/ip.ts';
 import { describe, type LinkNames } from '../model/iproute.ts';
-import { changeObject, type KernelObject, keyOf, type Route } from '../model/object.ts';
-import { type Problem, problemKey } from '../model/problem.ts';
+import { changeObject, keyOf } from '../model/object.ts';
 import type { Blind } from '../reconcile/loop.ts';
 import type { Due, Report } from '../reconcile/report.ts';
+import { eipOf, type Finding, findings } from './findings.ts';
 import { Repeats } from './repeats.ts';
 
-/** So many objects get a line of their own in one round; more are told as a number. */
+/** So many things of a kind get a line of their own in one round; more are told as a number. */
 const told = 20;
 
 /**
@@ -22,20 +22,20 @@ export class Journal {
   readonly #log: Log;
   readonly #clock: () => number;
   readonly #repeats = new Repeats<Told>();
-  #standing = new Map<string, Standing>();
-  #troubles = new Map<string, string>();
+  readonly #standing = new Map<string, Facts>();
+  readonly #troubles = new Map<string, string>();
   #paths: ReadonlyMap<Ip, Path> = new Map();
   #complete = false;
   #blind = false;
 
   /** @param clock ms since the epoch */
-  constructor(log: Log, clock: () => number) {
+  constructor(log: Log, clock: () => number = Date.now) {
     this.#log = log;
     this.#clock = clock;
   }
 
-  /** @param paths those that the round was about; asked only when it did something */
-  round(report: Report, names: LinkNames, paths: () => readonly Path[]): void {
+  /** @param paths those of a gateway that the round was about; asked only when it did something */
+  round(report: Report, names: LinkNames, paths: () => readonly Path[] = () => []): void {
     if (this.#blind) this.#tell('info', 'kernel-readable', {}, 'the kernel can be read again');
     this.#blind = false;
     if (report.done.length > 0) this.#done(report, names, paths());
@@ -162,19 +162,30 @@ export class Journal {
     return this.#paths.get(eip)?.carriers.map(({ node }) => node) ?? [];
   }
 
+  /** By the key alone: a fight, a refusal or a hold has other facts in every round, and is told once. */
   #stand(now: ReadonlyMap<string, Finding>): void {
-    for (const [key, { level, event, facts, words }] of now) {
-      const text = JSON.stringify(facts);
-      if (this.#standing.get(key)?.text === text) continue;
-      this.#standing.set(key, { text, facts });
-      this.#tell(level, event, facts, words);
+    const fresh = new Map<string, Finding[]>();
+    for (const [key, finding] of now) {
+      if (this.#standing.has(key)) continue;
+      this.#standing.set(key, finding.facts);
+      const like = fresh.get(finding.code);
+      if (like) like.push(finding);
+      else fresh.set(finding.code, [finding]);
     }
-    for (const [key, { facts }] of [...this.#standing]) {
-      if (now.has(key)) continue;
-      this.#standing.delete(key);
-      const { eip, service, node } = facts;
+    for (const [code, found] of fresh) {
+      for (const { level, event, facts, words } of found.slice(0, told))
+        this.#tell(level, event, facts, words);
+      const [first] = found;
+      const more = found.length - told;
+      if (first && more > 0) this.#tell(first.level, 'more-findings', { code, more }, 'and more of the same');
+    }
+    const solved = [...this.#standing].filter(([key]) => !now.has(key));
+    for (const [key] of solved) this.#standing.delete(key);
+    for (const [key, { eip, service, node }] of solved.slice(0, told)) {
       this.#tell('info', 'solved', { was: key, eip, service, node }, 'solved');
     }
+    const more = solved.length - told;
+    if (more > 0) this.#tell('info', 'more-solved', { more }, 'and more solved');
   }
 
   #again(one: Told): void {
@@ -195,94 +206,13 @@ export class Journal {
 }
 
 /** A record that may come again; the same when the key is. */
-interface Told extends Finding {
+interface Told extends Omit<Finding, 'code'> {
   readonly key: string;
-}
-
-interface Standing {
-  readonly text: string;
-  readonly facts: Facts;
-}
-
-/** Something that stands until a round does not find it any more. */
-interface Finding {
-  readonly level: 'warn' | 'error';
-  readonly event: EventName;
-  readonly facts: Facts;
-  readonly words: string;
-}
-
-function findings(report: Report, names: LinkNames): ReadonlyMap<string, Finding> {
-  const found = new Map<string, Finding>();
-  for (const problem of report.problems) {
-    found.set(problemKey(problem), {
-      level: problem.severity,
-      event: 'problem',
-      facts: factsOf(problem),
-      words: problem.message,
-    });
-  }
-  for (const { change, why, code, message } of report.failed) {
-    const object = changeObject(change);
-    found.set(`refused ${keyOf(object)}`, {
-      level: 'error',
-      event: 'refused',
-      facts: {
-        eip: eipOf(object),
-        object: `${object.kind} ${describe(object, names)}`,
-        for: why.text,
-        code,
-        error: message,
-      },
-      words: 'refused by the kernel; it is tried again',
-    });
-  }
-  for (const { want, why, holder } of report.conflicts) {
-    found.set(`conflict ${keyOf(want)}`, {
-      level: 'error',
-      event: 'conflict',
-      facts: {
-        eip: eipOf(want),
-        for: why.text,
-        object: `${want.kind} ${describe(want, names)}`,
-        holder: holder ? describe(holder, names) : 'gone again',
-      },
-      words: 'conflict: somebody else holds this; it is never overwritten: delete it, and ours follows',
-    });
-  }
-  const held = report.held.filter(({ reason }) => reason === 'too many at once');
-  const [first] = held;
-  if (first) {
-    found.set('held', {
-      level: 'error',
-      event: 'held',
-      facts: {
-        held: held.length,
-        first: describe(changeObject(first.change), names),
-        until: new Date(first.until ?? 0).toISOString(),
-      },
-      words: 'too much would vanish at once: held; "eiproute release" lets it go on',
-    });
-  }
-  return found;
-}
-
-function factsOf({ code, subject, message, advice, eip, service, node }: Problem): Facts {
-  return { code, subject, problem: message, advice, eip, service, node };
 }
 
 /** Equal for the same nodes. */
 function nodesOf({ carriers }: Pick<Path, 'carriers'>): string {
   return carriers.map(({ node }) => node).join(' ');
-}
-
-/** The EIP that a route leads to nodes; undefined for what is no EIP's route. */
-function eipOf(object: KernelObject): Ip | undefined {
-  return object.kind === 'route' && isEip(object) ? onlyIp(object.dst) : undefined;
-}
-
-function isEip({ nhid }: Route): boolean {
-  return nhid !== undefined;
 }
 
 function heard({ heard: at }: Feed): string {

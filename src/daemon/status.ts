@@ -12,7 +12,7 @@ export interface Brief {
   readonly version: 1;
   /** All lists are in, and the last round left nothing undone; a conflict with a foreign route does not count. */
   readonly synced: boolean;
-  /** One sentence for a person. */
+  /** One sentence for a person: 'routing 12 EIPs over 3 nodes'. */
   readonly summary: string;
 }
 
@@ -140,21 +140,31 @@ function isSynced(report: Report | undefined, blind: Blind | undefined, snapshot
 }
 
 /** One sentence, as systemctl status will show it. */
-export function summary({ report, blind, snapshot }: Standing): string {
+export function summary({ report, blind, snapshot, gateway }: Standing): string {
   if (blind) return `cannot read the kernel: ${blind.error.message}`;
   if (report === undefined) return 'starting';
-  const eips = report.installed.route;
-  const parts = [`${eips} routes over ${report.installed.nexthop} nexthops`];
-  const deaf = snapshot.feeds.filter(({ trouble }) => trouble !== undefined);
+  const { paths: routed, idle } = paths(snapshot, gateway);
+  // Most EIPs share one list: it is asked for often, while somebody waits for the first sync.
+  const lists = new Set(routed.map(({ carriers }) => carriers));
+  const nodes = new Set([...lists].flatMap((carriers) => carriers.map(({ node }) => node)));
+  const missing = report.wanted.route - report.installed.route;
+  const parts = [`routing ${counted(routed.length, 'EIP')} over ${counted(nodes.size, 'node')}`];
+  if (idle.length > 0) parts.push(`${counted(idle.length, 'EIP')} that nobody can serve`);
+  if (missing > 0) parts.push(`${counted(missing, 'route')} missing`);
   if (!snapshot.complete) parts.push('waiting for the first complete lists');
+  const deaf = snapshot.feeds.filter(({ trouble }) => trouble !== undefined);
   const [first] = deaf;
   if (first) parts.push(`${deaf.map(({ resource }) => resource).join(', ')}: ${first.trouble}`);
-  const undone = report.failed.length;
-  if (undone > 0) parts.push(`${undone} refused by the kernel`);
-  if (report.held.length > 0) parts.push(`${report.held.length} held`);
-  if (report.conflicts.length > 0) parts.push(`${report.conflicts.length} in conflict`);
-  if (report.problems.length > 0) parts.push(`${report.problems.length} problems`);
+  const { failed, held, conflicts, problems } = report;
+  if (failed.length > 0) parts.push(`${failed.length} refused by the kernel`);
+  if (held.length > 0) parts.push(`${held.length} held`);
+  if (conflicts.length > 0) parts.push(`${conflicts.length} in conflict`);
+  if (problems.length > 0) parts.push(counted(problems.length, 'problem'));
   return parts.join('; ');
+}
+
+function counted(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? '' : 's'}`;
 }
 
 function iso(ms: number): string {

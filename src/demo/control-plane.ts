@@ -21,6 +21,11 @@ export interface Backend {
   readonly state: 'ready' | 'terminating';
 }
 
+/** Backends that serve. */
+export function ready(pods: readonly Pod[]): readonly Backend[] {
+  return pods.map((pod) => ({ pod, state: 'ready' }));
+}
+
 const port = 6443;
 
 /**

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { removeLeftovers } from './lease.ts';
 import { Page } from './page.ts';
 import { summarise } from './peers.ts';
-import { inUserNamespace, isRootless, needsUserNamespace, obstacle } from './rootless.ts';
+import { inUserNamespace, isRootless, missingPrograms, needsUserNamespace, obstacle } from './rootless.ts';
 import { type Stage, shop, web } from './stage.ts';
 import { playStory } from './story.ts';
 
@@ -27,17 +27,18 @@ export async function demo(
   { mode, output, stdout, stderr, env }: DemoOptions,
   signal: AbortSignal,
 ): Promise<number> {
+  const refuse = (why: string): number => {
+    stderr.write(`eiproute: ${why}\n`);
+    return 1;
+  };
+  const missing = await missingPrograms();
+  if (missing !== undefined) return refuse(missing);
   if (needsUserNamespace()) {
     const ended = await inUserNamespace(signal);
-    if (typeof ended === 'number') return ended;
-    stderr.write(`eiproute: ${ended}\n`);
-    return 1;
+    return typeof ended === 'number' ? ended : refuse(ended);
   }
   const trouble = await obstacle();
-  if (trouble !== undefined) {
-    stderr.write(`eiproute: ${trouble}\n`);
-    return 1;
-  }
+  if (trouble !== undefined) return refuse(trouble);
   const json = output === 'json';
   const page = new Page(
     (text) => (json ? stderr : stdout).write(text),
@@ -64,7 +65,7 @@ function wantsColour(
 }
 
 /** Tells how to play with it, and stays until somebody has had enough. */
-async function linger({ network, plane, files, page }: Stage, signal: AbortSignal): Promise<void> {
+async function linger({ lab: { network, plane, files }, page }: Stage, signal: AbortSignal): Promise<void> {
   const kubeconfig = join(network.folder, 'kubectl.kubeconfig');
   await plane.openToMachine(kubeconfig);
   const at = (part: string): string => `ip netns exec ${network.namespace(part)}`;

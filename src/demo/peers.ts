@@ -19,7 +19,7 @@ const peers: readonly Peer[] = [
   {
     what: 'endpoints move -> traffic follows',
     scene: 'endpoints-move',
-    ours: ({ firstAnswerMs = Number.NaN }) => duration(firstAnswerMs),
+    ours: ({ followMs = Number.NaN }) => duration(followMs),
     theirs: '~40 s refused: cilium#45276',
   },
   {

@@ -9,21 +9,25 @@ const needed: readonly (readonly [program: string, package_: string])[] = [
   ['ip', 'iproute2'],
   ['nft', 'nftables'],
   ['curl', 'curl'],
+  ['unshare', 'util-linux'],
   ['nsenter', 'util-linux'],
   ['setpriv', 'util-linux'],
 ];
 
-/** Why the demo cannot run here, and what to do about it; undefined: it can, as we are. */
-export async function obstacle(): Promise<string | undefined> {
-  const missing: string[] = [];
+/** The programs that are missing, in a sentence that says how to get them; undefined: all are there. */
+export async function missingPrograms(): Promise<string | undefined> {
+  const missing = new Set<string>();
   for (const [program, package_] of needed) {
     const { status } = await outcome({ argv: ['sh', '-c', 'command -v "$1"', 'sh', program] });
-    if (status !== 0) missing.push(package_);
+    if (status !== 0) missing.add(package_);
   }
-  if (missing.length > 0) {
-    const packages = [...new Set(missing)].join(' ');
-    return `the demo needs ${packages}: as root, apt-get install ${packages}`;
-  }
+  if (missing.size === 0) return undefined;
+  const packages = [...missing].join(' ');
+  return `the demo needs ${packages}: as root, apt-get install ${packages}`;
+}
+
+/** Why root cannot make network namespaces here, and what to do about it; undefined: it can. */
+export async function obstacle(): Promise<string | undefined> {
   const { status, err } = await outcome({ argv: ['unshare', '--net', '--mount', 'true'] });
   return status === 0
     ? undefined

@@ -1,21 +1,12 @@
-import type { ControlPlane, Offer } from './control-plane.ts';
-import type { GatewayFiles, GatewayProcess } from './gateway-process.ts';
-import type { Clients } from './load.ts';
+import type { Offer } from './control-plane.ts';
+import type { Lab } from './lab.ts';
 import { type Dual, eip } from './map.ts';
-import type { Network } from './network.ts';
 import type { Page } from './page.ts';
-import type { Witness } from './witness.ts';
 
 /** Everything a scene plays with. */
 export interface Stage {
-  readonly network: Network;
-  readonly plane: ControlPlane;
-  readonly clients: Clients;
-  readonly witness: Witness;
-  readonly files: GatewayFiles;
+  readonly lab: Lab;
   readonly page: Page;
-  /** Another one after the daemon was killed. */
-  gateway: GatewayProcess;
 }
 
 /** What a scene measured: times in ms (`...Ms`) and counts. */

@@ -1,22 +1,11 @@
 import { now } from './clock.ts';
-import { ControlPlane } from './control-plane.ts';
-import { GatewayProcess, gatewayFiles, writeGatewayConfig } from './gateway-process.ts';
+import { apiStops, daemonDies, handDisturbs, purged } from './disturbances.ts';
+import { openLab } from './lab.ts';
 import { removeLeftovers } from './lease.ts';
-import { Clients } from './load.ts';
-import { layNetwork } from './network.ts';
 import { duration, type Page } from './page.ts';
 import { playScene, type SceneResult } from './play.ts';
-import {
-  apiStops,
-  daemonDies,
-  endpointsMove,
-  handDisturbs,
-  nodeGoes,
-  purged,
-  serviceAppears,
-} from './scenes.ts';
+import { endpointsMove, nodeGoes, serviceAppears } from './scenes.ts';
 import type { Scene, Stage } from './stage.ts';
-import { Witness } from './witness.ts';
 
 /** What `eiproute demo --json` prints. */
 export interface StoryResult {
@@ -53,43 +42,25 @@ export async function playStory(
   const start = now();
   for (const id of await removeLeftovers()) page.line(`removed what run ${id} had left behind`);
   draw(page);
-  await using network = await layNetwork({ nodes: 3 }, signal);
-  const laid = now();
-  const files = gatewayFiles(network.folder);
-  await writeGatewayConfig(files);
-  await using plane = await ControlPlane.start(network);
-  await plane.writeKubeconfig(files.kubeconfig);
-  await using clients = new Clients(network.namespace('client'));
-  await using witness = await Witness.watch(network.namespace('gateway'), signal);
+  await using lab = await openLab({ nodes: 3 }, signal);
   const born = now();
-  const stage: Stage = {
-    network,
-    plane,
-    clients,
-    witness,
-    files,
-    page,
-    gateway: await GatewayProcess.start(network, files),
-  };
-  await using _last = { [Symbol.asyncDispose]: () => stage.gateway[Symbol.asyncDispose]() };
-  await stage.gateway.synced(signal);
-  const ready = now();
-  page.line(
-    `   network up in ${duration(laid - start)}, eiproute ready ${duration(ready - born)} after its start\n`,
-  );
+  await lab.gateway.synced(signal);
+  const readyMs = now() - born;
+  page.line(`   network up in ${duration(lab.laidMs)}, eiproute ready ${duration(readyMs)} after its start`);
+  const stage: Stage = { lab, page };
   const results: SceneResult[] = [];
   for (const [i, scene] of scenes.entries()) {
     if (linger && scene === purged) continue;
     const result = await playScene(scene, i + 1, stage, signal);
     results.push(result);
     if (!result.ok) {
-      page.line(`\nthe end of ${files.log}:\n${await stage.gateway.logTail()}`);
+      page.line(`\nthe end of ${lab.files.log}:\n${await lab.gateway.logTail()}`);
       break;
     }
   }
   const ok = results.every((result) => result.ok);
   if (linger) await linger(stage, signal);
-  return { version: 1, ok, ms: now() - start, laidMs: laid - start, readyMs: ready - born, scenes: results };
+  return { version: 1, ok, ms: now() - start, laidMs: lab.laidMs, readyMs, scenes: results };
 }
 
 function draw(page: Page): void {

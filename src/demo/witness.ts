@@ -100,3 +100,8 @@ export class Witness implements AsyncDisposable {
     for (const watch of this.#watchers) watch(sighting);
   }
 }
+
+/** Long lines of `ip monitor` name every hop of a group; the audience wants the head. */
+export function shortened(text: string): string {
+  return text.replace(/ (nexthop|pref|scope) .*$/, '').trim();
+}

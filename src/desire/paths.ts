@@ -14,7 +14,7 @@ export interface Paths {
 }
 
 /** An EIP that nobody can serve. */
-export type Idle = Pick<Path, 'eip' | 'services'>;
+type Idle = Pick<Path, 'eip' | 'services'>;
 
 /**
  * Which EIP goes to which nodes.

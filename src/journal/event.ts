@@ -102,6 +102,14 @@ export const events = {
     id: '6aef4c5819fd4c958fefb0881ecf88f5',
     say: (f) => `solved: ${text(f, 'was')}`,
   },
+  'more-findings': {
+    id: 'ff1818a6733b400b8cc0930dac36be6f',
+    say: (f) => `${text(f, 'more')} more of the same kind (${text(f, 'code')}); "eiproute status" lists them`,
+  },
+  'more-solved': {
+    id: 'f5f0c44b62f34004b4b6f5d0c3231e8f',
+    say: (f) => `${text(f, 'more')} more are solved`,
+  },
   'config-reloaded': {
     id: 'baf4190fd1024556b74a997528e92b32',
     say: (f) => {

@@ -64,8 +64,13 @@ export class Judge {
     }
   }
 
-  /** Kept as it is: keys are made of it when a notification asks, which is seldom. */
   applied(changes: readonly Change[], outcomes: readonly (KernelError | undefined)[]): void {
+    outcomes.forEach((outcome, i) => {
+      const change = changes[i];
+      if (outcome?.code !== 'EEXIST' || change === undefined || change.verb === 'delete') return;
+      if (change.want.kind === 'route') this.#refused.add(keyOf(change.want));
+    });
+    // Kept as it is: keys are made of it when a notification asks, which is seldom.
     this.#news.push({ changes, outcomes });
   }
 
@@ -140,7 +145,7 @@ export class Judge {
       if (!this.#scope.tables.includes(route.table)) return undefined;
       if (route.protocol !== this.#scope.owner.protocol) {
         if (deleted) {
-          if (!this.#isInOurWay(keyOf(route))) return undefined;
+          if (!this.#refused.has(keyOf(route))) return undefined;
         } else {
           if (!(message.flags & Flag.replace)) return undefined;
           if (!this.#isOurs(keyOf(route))) return undefined;
@@ -159,18 +164,11 @@ export class Judge {
     return this.#listed.has(key) || this.#added.has(key);
   }
 
-  #isInOurWay(key: Key): boolean {
-    this.#readNews();
-    return this.#refused.has(key);
-  }
-
   #readNews(): void {
     for (const { changes, outcomes } of this.#news.splice(0)) {
       changes.forEach((change, i) => {
-        if (change.verb === 'delete' || change.want.kind !== 'route') return;
-        const outcome = outcomes[i];
-        if (outcome === undefined) this.#added.add(keyOf(change.want));
-        else if (outcome.code === 'EEXIST') this.#refused.add(keyOf(change.want));
+        if (change.verb === 'delete' || change.want.kind !== 'route' || outcomes[i]) return;
+        this.#added.add(keyOf(change.want));
       });
     }
   }

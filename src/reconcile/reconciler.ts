@@ -20,6 +20,12 @@ export interface Role {
 /** 'dump' reads the whole kernel anew; 'memory' trusts the last dump and the answers to our own writes. */
 export type Look = 'dump' | 'memory';
 
+/**
+ * A refused nexthop hides what is wrong with its group, and that what is wrong with its route: so many tries in
+ * one round show it all.
+ */
+const mostTries = 4;
+
 /** One writer's memory between its rounds: the picture of the kernel, refusals, the hold, fights. */
 export class Reconciler {
   readonly #kernel: Kernel;
@@ -70,7 +76,7 @@ export class Reconciler {
     }
     let now = this.#think(role, picture, at);
     let refused = await this.#apply(now.builds, picture, done, signal);
-    if (refused.length > 0) {
+    for (let tries = 1; refused.length > 0 && tries < mostTries; tries += 1) {
       // A refusal may mean that our picture is old. Look again, and let the rest stand without what is refused.
       picture = await this.#look(role, disturbed, signal);
       looked = true;
@@ -123,12 +129,18 @@ export class Reconciler {
     });
   }
 
-  /** Refusals that a new look shows to be over: the object is ours, or another id will do as well. */
+  /** Refusals that a new look explains: they are over. */
   #forgetSolved(picture: Picture): void {
     for (const [key, { change, code }] of this.#refused) {
-      const { kind } = changeObject(change);
-      const isId = kind === 'nexthop' || kind === 'group';
-      if (picture.objects.has(key) || (isId && code === 'EEXIST')) this.#refused.delete(key);
+      const object = changeObject(change);
+      const isId = object.kind === 'nexthop' || object.kind === 'group';
+      const solved =
+        (change.verb === 'add' && picture.objects.has(key)) ||
+        // Somebody took the id; another one will do as well.
+        (isId && code === 'EEXIST') ||
+        // Somebody took away what it names; that comes back first now.
+        (change.verb !== 'delete' && references(object).some((name) => !picture.objects.has(name)));
+      if (solved) this.#refused.delete(key);
     }
   }
 

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -15,6 +15,10 @@ import { rawNode, rawService, rawSlice } from '../unit/cluster/objects.ts';
 import { GatewayDaemon } from './gateway-daemon.ts';
 import { KernelWatch } from './kernel-watch.ts';
 import { until } from './until.ts';
+
+// What Node has compiled once serves all the processes that are started here: they start in half the time.
+const compileCache = 'NODE_COMPILE_CACHE';
+process.env[compileCache] ??= join(tmpdir(), 'eip-e2e-compile-cache');
 
 const program = fileURLToPath(new URL('../../bin/eiproute', import.meta.url));
 
@@ -42,6 +46,8 @@ export interface HostOptions {
   /** The cluster of another host: it is read from there. */
   readonly kubeconfig?: string;
 }
+
+type ConfigureOptions = Pick<HostOptions, 'settings' | 'pools' | 'state'> & { readonly level?: 'debug' };
 
 /** One gateway: a namespace with a LAN, an uplink, and a Kubernetes API of its own on loopback. */
 export class GatewayHost implements AsyncDisposable {
@@ -76,8 +82,8 @@ export class GatewayHost implements AsyncDisposable {
     await removeLeftovers();
     const lease = stack.use(await Lease.take());
     const namespace = lease.name('gateway');
-    const folder = await mkdtemp(join(tmpdir(), 'eip-e2e-'));
-    stack.defer(() => rm(folder, { recursive: true }));
+    // What a killed run leaves behind, its files too, goes with the next one.
+    const { folder } = lease;
     await ipBatch([], [`netns add ${namespace}`]);
     setSysctls(namespace, fresh);
     await ipBatch(['-n', namespace], ['link set lo up', ...wire('eth0', lan), ...wire('eth1', uplink)]);
@@ -92,16 +98,16 @@ export class GatewayHost implements AsyncDisposable {
   }
 
   /** Writes the configuration anew. */
-  async configure({ settings, pools }: Pick<HostOptions, 'settings' | 'pools'>): Promise<void> {
+  async configure({ settings, pools, level, state }: ConfigureOptions): Promise<void> {
     await mkdir(this.folder, { recursive: true });
     await writeFile(
       this.config,
       `${settings?.includes('source:') ? '' : 'kubeconfig: kubeconfig\n'}lan: eth0
 uplink: eth1
 pools: [{ name: public, addresses: ${pools ?? this.#settings.pools} }]
-stateDirectory: ${this.state}
+stateDirectory: ${state ?? this.state}
 runtimeDirectory: ${this.runtime}
-log: { format: json }
+log: { format: json, level: ${level ?? 'info'} }
 ${settings ?? this.#settings.settings}
 `,
     );
@@ -178,26 +184,30 @@ ${settings ?? this.#settings.settings}
 
   /** All routes, nexthops and rules, of whoever they are. */
   async kernel(): Promise<string> {
-    const [four, six, nexthops, rules, rules6] = await Promise.all([
-      this.ip('-4 route show table all'),
-      this.ip('-6 route show table all'),
-      this.ip('nexthop'),
-      this.ip('-4 rule'),
+    const [all, rules6] = await Promise.all([
+      this.#show('route show table all', 'nexthop', 'rule'),
       this.ip('-6 rule'),
     ]);
-    return [four, six, nexthops, rules, rules6].join('\n');
+    return `${all}${rules6}`;
+  }
+
+  /** Several `ip ... show` by one process; routes of both families. */
+  #show(...lines: readonly string[]): Promise<string> {
+    return run({ argv: ['ip', '-n', this.namespace, '-batch', '-'], input: `${lines.join('\n')}\n` });
   }
 
   /** Routes and nexthops that carry our protocol. */
   async ours(): Promise<string> {
-    const lines = (await this.kernel()).split('\n').map((line) => line.trim());
+    const lines = (await this.#show('route show table all', 'nexthop'))
+      .split('\n')
+      .map((line) => line.trim());
     return lines.filter((line) => /\bproto 86\b/.test(line)).join('\n');
   }
 
   /** Where each EIP leads now: `198.51.100.10 > 10.0.0.11 10.0.0.12`, one per line, whatever the ids are. */
   async routing(): Promise<string> {
     const nexthops = new Map<string, readonly string[]>();
-    const shown = (await this.ip('nexthop')).split('\n');
+    const shown = (await this.#show('nexthop', 'route show table all')).split('\n');
     for (const line of shown) {
       const [, id = '', via = ''] = /^id (\d+) via (\S+)/.exec(line) ?? [];
       if (via !== '') nexthops.set(id, [via]);
@@ -210,8 +220,9 @@ ${settings ?? this.#settings.settings}
         members.split('/').flatMap((member) => nexthops.get(member.replace(/,.*/, '')) ?? ['?']),
       );
     }
-    const lines = (await this.ours()).split('\n');
-    const eips = lines.map((line) => /^(\S+) nhid (\d+)/.exec(line)).filter((found) => found !== null);
+    const eips = shown
+      .map((line) => /^(\S+) nhid (\d+).* proto 86\b/.exec(line))
+      .filter((found) => found !== null);
     return eips
       .map(([, eip, id = '']) => `${eip} > ${[...(nexthops.get(id) ?? [])].sort().join(' ')}`)
       .join('\n');
@@ -224,6 +235,12 @@ ${settings ?? this.#settings.settings}
       () => this.ours(),
       (seen) => seen === ours,
     );
+  }
+
+  /** Every setting below /proc/sys/net, of whoever it is. */
+  async settings(): Promise<string> {
+    const { out } = await this.within('sysctl', '-a', '-r', '^net[.]');
+    return out;
   }
 
   sysctl(name: string): string {

@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { rawNode } from '../unit/cluster/objects.ts';
 import type { GatewayDaemon } from './gateway-daemon.ts';
-import { GatewayHost, serviceOn } from './gateway-host.ts';
+import { GatewayHost, serviceOn, standardWorld } from './gateway-host.ts';
 import { needRoot } from './root.ts';
 import { until } from './until.ts';
 
@@ -12,6 +12,7 @@ describe('links that go and come', () => {
   let host: GatewayHost;
   let daemon: GatewayDaemon;
   let desired: string;
+  let routing: string;
   let mark = 0;
 
   before(async function () {
@@ -19,6 +20,7 @@ describe('links that go and come', () => {
     host = await GatewayHost.make({ settings: `${noResync}\ndefaultRoute: { via: 203.0.113.254 }` });
     daemon = await host.start();
     desired = await host.ours();
+    routing = await host.routing();
   });
   beforeEach(() => {
     mark = daemon.journal.length;
@@ -62,6 +64,28 @@ describe('links that go and come', () => {
     await host.becomes(desired);
     await daemon.says(/interface eth0 is up, carrier.*"round"/, mark);
     await daemon.says(/interface-down interface eth0.*"solved"/, mark);
+  });
+
+  it('brings all back after a LAN that flaps, with what the cluster said meanwhile', async () => {
+    const more = serviceOn('more', ['198.51.100.60']);
+    await host.batch(['link set eth0-far down', 'link set eth0-far up', 'link set eth0-far down']);
+    await daemon.says(/interface eth0 has no carrier/, mark);
+    host.put(...more);
+    host.delete('Service', 'web');
+    await host.batch(Array.from({ length: 11 }, (_, i) => `link set eth0-far ${i % 2 ? 'down' : 'up'}`));
+    await until(
+      'the new EIP is routed and the old one is not',
+      () => host.routing(),
+      (now) => now === '198.51.100.11 > 10.0.0.12\n198.51.100.60 > 10.0.0.11 10.0.0.12 10.0.0.13',
+    );
+    host.put(...standardWorld);
+    host.delete('Service', 'more');
+    await until(
+      'all is as before',
+      () => host.routing(),
+      (now) => now === routing,
+    );
+    desired = await host.ours();
   });
 
   it('brings all back after the carrier of the LAN was lost', async () => {
@@ -158,6 +182,12 @@ describe('routes and nexthops that others touch', () => {
     await host.becomes(desired);
     await daemon.says(/nexthop deleted: id 861000001 by pid \d+.*"round"/, mark);
     await daemon.says(/"eip":"198.51.100.10".*"EIP repaired"/, mark);
+  });
+
+  it('heals a flush of all nexthops, which takes all routes along', async () => {
+    await host.ip('nexthop flush');
+    await host.becomes(desired);
+    await host.synced(daemon);
   });
 
   it('heals a flush of all our routes', async () => {

@@ -39,6 +39,46 @@ async function save(file: string, objects: readonly object[] = world): Promise<v
   cluster.snapshot();
 }
 
+async function saved(file: string): Promise<number> {
+  return readObjects(await readFile(file, 'utf8')).services.length;
+}
+
+/** A clock whose pauses last until the test ends them. */
+class Pauses implements Clock {
+  #begun: { readonly ms: number; readonly end: () => void }[] = [];
+  #waiting: (() => void) | undefined;
+
+  now(): number {
+    return 0;
+  }
+
+  random(): number {
+    return 0;
+  }
+
+  sleep(ms: number, signal: AbortSignal): Promise<void> {
+    return new Promise((resolve, reject) => {
+      signal.addEventListener('abort', () => reject(signal.reason));
+      this.#begun.push({ ms, end: resolve });
+      this.#waiting?.();
+    });
+  }
+
+  /** @returns ms of the pause that is going on, or begins next */
+  async next(): Promise<number> {
+    while (this.#begun.length === 0) {
+      await new Promise<void>((resolve) => {
+        this.#waiting = resolve;
+      });
+    }
+    return this.#begun[0]?.ms ?? 0;
+  }
+
+  end(): void {
+    this.#begun.shift()?.end();
+  }
+}
+
 describe('the remembered cluster', () => {
   it('gives back what was known, not complete, until the real source is', async () => {
     await using at = await place();
@@ -67,7 +107,7 @@ describe('the remembered cluster', () => {
   it('passes changes on at once, also while it waits to save', async () => {
     await using at = await place();
     const source = memoryCluster();
-    await using cluster = remembered(source, at.file, 3_600_000);
+    await using cluster = remembered(source, at.file, { every: 3_600_000 });
     source.complete();
     for (const name of ['a', 'b', 'c']) {
       source.set(rawService(name));
@@ -75,29 +115,42 @@ describe('the remembered cluster', () => {
     }
   });
 
-  it('saves at most once per pause, and the last state when it stops', async () => {
+  it('saves a while after a change, once for all that came meanwhile, and the last state when it stops', async () => {
     await using at = await place();
     const source = memoryCluster();
+    const pauses = new Pauses();
+    const cluster = remembered(source, at.file, { clock: pauses });
     source.set(...world);
-    const paused = Promise.withResolvers<number>();
-    const endless: Clock = {
-      now: () => 0,
-      random: () => 0,
-      sleep: (ms, signal) => {
-        paused.resolve(ms);
-        return new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
-      },
-    };
-    const cluster = remembered(source, at.file, 5000, endless);
     source.complete();
-    expect(await paused.promise).to.equal(5000);
-    const saved = async () => readObjects(await readFile(at.file, 'utf8')).services.length;
+    expect(await pauses.next()).to.equal(5000);
+    expect(await readdir(at.folder), 'before the pause is over').to.deep.equal([]);
+    source.set(rawService('next'));
+    pauses.end();
+    await pauses.next();
+    expect(await saved(at.file)).to.equal(2);
     source.set(rawService('late'));
-    await until(cluster, ({ services }) => services.length === 2);
-    expect(await saved(), 'during the pause').to.equal(1);
     await cluster[Symbol.asyncDispose]();
-    expect(await saved(), 'after the end').to.equal(2);
+    expect(await saved(at.file), 'after the end').to.equal(3);
     expect(await readdir(join(at.folder, 'state'))).to.deep.equal(['cluster.json']);
+  });
+
+  it('keeps what was known while what the source says is not believed', async () => {
+    await using at = await place();
+    await save(at.file);
+    const source = memoryCluster();
+    const pauses = new Pauses();
+    let believed = false;
+    const cluster = remembered(source, at.file, { clock: pauses, believed: () => believed });
+    source.complete();
+    await pauses.next();
+    pauses.end();
+    await pauses.next();
+    expect(await saved(at.file), 'an empty list that nobody believes').to.equal(1);
+    believed = true;
+    pauses.end();
+    await pauses.next();
+    expect(await saved(at.file), 'it was true after all').to.equal(0);
+    await cluster[Symbol.asyncDispose]();
   });
 
   it('saves nothing that is not complete', async () => {
@@ -105,7 +158,7 @@ describe('the remembered cluster', () => {
     await save(at.file);
     const before = await readFile(at.file, 'utf8');
     const source = memoryCluster();
-    await using cluster = remembered(source, at.file, 1);
+    await using cluster = remembered(source, at.file, { every: 1 });
     source.set(rawService('half'));
     await until(cluster, () => true);
     await cluster[Symbol.asyncDispose]();
@@ -142,7 +195,7 @@ describe('the remembered cluster', () => {
       await save(at.file);
       await writeFile(at.file, content(await readFile(at.file, 'utf8')));
       const source = memoryCluster();
-      await using cluster = remembered(source, at.file, 1);
+      await using cluster = remembered(source, at.file, { every: 1 });
       const { services, problems, complete } = cluster.snapshot();
       expect({ services, complete }).to.deep.equal({ services: [], complete: false });
       expect(problems.map(({ code, subject }) => `${code} ${subject}`)).to.deep.equal([
@@ -161,7 +214,7 @@ describe('the remembered cluster', () => {
     const source = memoryCluster();
     source.set(...world);
     source.complete();
-    await using cluster = remembered(source, at.file, 1);
+    await using cluster = remembered(source, at.file, { every: 1 });
     const { problems, services } = await until(
       cluster,
       (now) => now.problems[0]?.code === 'cluster-not-remembered',

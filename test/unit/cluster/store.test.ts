@@ -111,14 +111,14 @@ describe('the store', () => {
     expect(after.nodes[0]?.uid).to.equal('another');
   });
 
-  it('keeps identity over a new list, and takes away what is not in it', () => {
+  it('keeps identity over a new list, and takes away what is not in it', async () => {
     const { store, beats } = filled();
     const before = store.snapshot();
     const relist = store.shelves.services.relist();
     relist.add(rawService('web', { resourceVersion: '99' }));
     relist.add(rawService('new'));
     expect(store.snapshot(), 'before it is whole').to.equal(before);
-    relist.commit();
+    await store.commit(relist, async () => {});
     store.tell();
     const after = store.snapshot();
     expect(after.services.map(({ name }) => name)).to.deep.equal(['new', 'web']);
@@ -126,12 +126,44 @@ describe('the store', () => {
     expect(beats()).to.equal(2);
   });
 
-  it('changes nothing when a new list says the same', () => {
+  it('shows the old picture until a long list is all in place, and then tells of all that changed', async () => {
+    const { store, beats } = filled();
+    const before = store.snapshot();
+    const relist = store.shelves.nodes.relist();
+    for (let index = 0; index < 1200; index += 1) relist.add(rawNode(`m${index}`));
+    let turns = 0;
+    await store.commit(relist, async () => {
+      turns += 1;
+      store.shelves.services.set(rawService(`meanwhile${turns}`));
+      store.tell();
+      expect(store.snapshot()).to.equal(before);
+      expect(beats()).to.equal(1);
+    });
+    expect(turns).to.equal(2);
+    store.tell();
+    expect(beats()).to.equal(2);
+    const { nodes, services } = store.snapshot();
+    expect([nodes.length, services.length]).to.deep.equal([1200, 4]);
+  });
+
+  it('shows the truth again when a commit is broken off', async () => {
+    const { store } = filled();
+    const relist = store.shelves.nodes.relist();
+    for (let index = 0; index < 600; index += 1) relist.add(rawNode(`m${index}`));
+    const broken = await store
+      .commit(relist, () => Promise.reject(new Error('stop')))
+      .catch((error: Error) => error.message);
+    expect(broken).to.equal('stop');
+    store.shelves.services.set(rawService('later'));
+    expect(named(store, 'later')).not.to.equal(undefined);
+  });
+
+  it('changes nothing when a new list says the same', async () => {
     const { store, beats } = filled();
     const before = store.snapshot();
     const relist = store.shelves.nodes.relist();
     for (const name of ['n2', 'n1']) relist.add(rawNode(name, { heartbeat: 'later' }));
-    relist.commit();
+    await store.commit(relist, async () => {});
     store.tell();
     expect(store.snapshot()).to.equal(before);
     expect(beats()).to.equal(1);
@@ -152,18 +184,18 @@ describe('the store', () => {
     expect(store.snapshot().problems).to.deep.equal([]);
   });
 
-  it('keeps what it knew of an object that is in a new list but can not be read', () => {
+  it('keeps what it knew of an object that is in a new list but can not be read', async () => {
     const { store } = filled();
     const before = store.snapshot();
     const relist = store.shelves.services.relist();
     relist.add(rawService('api'));
     relist.add({ metadata: { name: 'web', namespace: 'default' } });
-    relist.commit();
+    await store.commit(relist, async () => {});
     expect(store.snapshot().services).to.equal(before.services);
     expect(store.snapshot().problems).to.have.length(1);
   });
 
-  it('forgets the problems of objects that are gone', () => {
+  it('forgets the problems of objects that are gone', async () => {
     const { store } = filled();
     const { services } = store.shelves;
     const bad = rawService('bad', { spec: { externalIPs: ['nonsense'] } });
@@ -174,7 +206,7 @@ describe('the store', () => {
     expect(store.snapshot().problems).to.have.length(1);
     const relist = services.relist();
     relist.add(rawService('web'));
-    relist.commit();
+    await store.commit(relist, async () => {});
     expect(store.snapshot().problems).to.deep.equal([]);
   });
 

@@ -1,136 +1,163 @@
 import { expect } from 'chai';
 import { Journal } from '../../../src/daemon/journal.ts';
-import { paths } from '../../../src/desire/paths.ts';
-import { fieldsOf } from '../../../src/journal/entry.ts';
 import { KernelError } from '../../../src/kernel/kernel.ts';
 import { createLog } from '../../../src/log.ts';
-import { endpoint, Scene, service, snapshot, threeNodes } from '../../scene.ts';
+import type { Feed } from '../../../src/model/cluster.ts';
+import { Scene, service, snapshot, threeNodes } from '../../scene.ts';
 
-/** What `journalctl -o cat` would show, each with its priority and EIP. */
-class Story {
-  now = 1_000_000;
-  readonly #records: Readonly<Record<string, string>>[] = [];
-  readonly journal = new Journal(
-    createLog({
-      level: 'info',
-      format: 'auto',
-      stream: process.stderr,
-      env: {},
-      journal: (line) => this.#records.push(Object.fromEntries(fieldsOf(JSON.parse(line)))),
-    }),
-    () => this.now,
-  );
+const names = (index: number): string => ['', 'lo', 'eth0', 'eth1'][index] ?? `if${index}`;
 
-  /** A round of the scene, and what the journal tells of it. */
-  async round(scene: Scene, kind: 'cluster' | 'route' = 'cluster'): Promise<readonly string[]> {
-    const report = await scene.round(kind);
-    this.journal.round(
-      report,
-      (index) => `eth${index}`,
-      () => paths(scene.cluster, scene.settings).paths,
-    );
-    return this.told();
+/** A journal over a scene; {@link Diary.lines} are `level words subject`, since the last time they were read. */
+class Diary {
+  readonly scene: Scene;
+  readonly journal: Journal;
+  #lines: string[] = [];
+
+  constructor(scene: Scene) {
+    this.scene = scene;
+    const write = (text: string): void => {
+      const record: unknown = JSON.parse(text);
+      const facts = Object.assign(
+        { level: '', msg: '', eip: '', subject: '', was: '', object: '', more: '' },
+        record,
+      );
+      const about = facts.was || facts.object || facts.eip || facts.subject || facts.more;
+      this.#lines.push(`${facts.level} ${facts.msg} ${about}`.trim());
+    };
+    this.journal = new Journal(createLog({ level: 'info', format: 'json', stream: { write }, env: {} }));
   }
 
-  /** What came since the last call, but for rounds: they are counted by others. */
-  told(): readonly string[] {
-    const lines = this.#records
-      .filter(({ EIPROUTE_EVENT }) => EIPROUTE_EVENT !== 'round')
-      .map(({ PRIORITY, EIP, MESSAGE }) => `${PRIORITY} ${EIP ?? '-'} ${MESSAGE}`);
-    this.#records.length = 0;
+  async round(kind: 'cluster' | 'route' | 'link' = 'cluster'): Promise<readonly string[]> {
+    this.journal.round(await this.scene.round(kind), names);
+    return this.lines();
+  }
+
+  lines(): readonly string[] {
+    const lines = this.#lines;
+    this.#lines = [];
     return lines;
   }
 }
 
 const web = service('web', ['198.51.100.10']);
-const local = service('local', ['198.51.100.12'], {
-  externalTrafficPolicy: 'Local',
-  endpoints: [endpoint('n1'), endpoint('n2')],
-});
-const webRoute = 'route 254 198.51.100.10/32 0';
+const outside = service('out', ['203.0.113.77']);
 
 describe('the journal', () => {
-  it('tells the story of an EIP, its nodes included', async () => {
-    const story = new Story();
-    const scene = new Scene(snapshot(threeNodes, [web, local]));
-    expect(await story.round(scene)).to.deep.equal([
-      '5 198.51.100.10 198.51.100.10 (default/web) is routed to n1, n2, n3',
-      '5 198.51.100.12 198.51.100.12 (default/local) is routed to n1, n2',
-      '6 - all lists of the cluster are in; 5 routes wanted',
+  it('tells each EIP that comes, moves and goes, and the round', async () => {
+    const diary = new Diary(new Scene(snapshot(threeNodes, [web])));
+    expect(await diary.round()).to.deep.equal([
+      'info EIP routed 198.51.100.10',
+      'info round',
+      'info all lists are in',
     ]);
-    scene.cluster = snapshot(threeNodes, [web, { ...local, externalTrafficPolicy: 'Cluster' }]);
-    expect(await story.round(scene)).to.deep.equal([
-      '5 198.51.100.12 198.51.100.12 (default/local) is now routed to n1, n2, n3; before, to n1, n2',
-    ]);
-    scene.cluster = snapshot(threeNodes, [web]);
-    expect(await story.round(scene)).to.deep.equal([
-      '5 198.51.100.12 198.51.100.12 is routed no more: no Service holds it, or no node can serve it',
-    ]);
-    expect(await story.round(scene)).to.deep.equal([]);
+    expect(await diary.round()).to.deep.equal([]);
+    diary.scene.cluster = snapshot(threeNodes, []);
+    expect(await diary.round()).to.deep.equal(['info EIP withdrawn 198.51.100.10', 'info round']);
   });
 
-  it('tells of an EIP that moves with its group, whose route is not touched', async () => {
-    const story = new Story();
-    const scene = new Scene(snapshot(threeNodes, [web]));
-    await story.round(scene);
-    scene.cluster = snapshot(threeNodes.slice(0, 2), [web]);
-    expect(await story.round(scene)).to.deep.equal([
-      '5 198.51.100.10 198.51.100.10 (default/web) is now routed to n1, n2; before, to n1, n2, n3',
+  it('tells a problem once when it begins and once when it ends', async () => {
+    const diary = new Diary(new Scene(snapshot(threeNodes, [outside])));
+    expect((await diary.round()).filter((line) => line.startsWith('warn'))).to.have.length(1);
+    expect(await diary.round()).to.deep.equal([]);
+    expect(await diary.round('route')).to.deep.equal([]);
+    diary.scene.cluster = snapshot(threeNodes, []);
+    expect(await diary.round()).to.deep.equal([
+      'info solved eip-outside-pools 203.0.113.77 of Service default/out',
+    ]);
+    expect(await diary.round()).to.deep.equal([]);
+  });
+
+  it('tells a refusal once, though it is refused again and again', async () => {
+    const diary = new Diary(new Scene(snapshot(threeNodes, [web])));
+    const route = 'route 254 198.51.100.10/32 0';
+    const told: (readonly string[])[] = [];
+    for (const errno of ['EPERM', 'ENOBUFS', undefined]) {
+      if (errno !== undefined)
+        diary.scene.kernel.failNext(
+          (change) => change.verb === 'add' && change.want.kind === 'route' && change.want.nhid !== undefined,
+          errno,
+        );
+      told.push((await diary.round('route')).filter((line) => !line.startsWith('info round')));
+    }
+    expect(told[0]?.filter((line) => line.startsWith('error'))).to.deep.equal([
+      'error refused by the kernel; it is tried again route 198.51.100.10 nhid 861000000 proto 86',
+    ]);
+    expect(told[1]).to.deep.equal([]);
+    expect(told[2]).to.deep.equal(['info EIP routed 198.51.100.10', `info solved refused ${route}`]);
+  });
+
+  it('tells a hold once, though more and more is held', async () => {
+    const ten = Array.from({ length: 10 }, (_, i) => service(`s${i}`, [`198.51.100.${10 + i}`]));
+    const diary = new Diary(new Scene(snapshot(threeNodes, ten)));
+    await diary.round();
+    diary.scene.cluster = snapshot(threeNodes, ten.slice(8));
+    expect(await diary.round()).to.deep.equal([
+      'error too much would vanish at once: held; "eiproute release" lets it go on',
+    ]);
+    diary.scene.cluster = snapshot(threeNodes, ten.slice(9));
+    expect(await diary.round()).to.deep.equal([]);
+    diary.scene.cluster = snapshot(threeNodes, ten);
+    expect(await diary.round()).to.deep.equal(['info solved held']);
+  });
+
+  it('tells a fight once, though it goes on', async () => {
+    const diary = new Diary(new Scene(snapshot(threeNodes, [web])));
+    const all: string[] = [];
+    for (let i = 0; i < 9; i += 1) {
+      all.push(...(await diary.round('route')));
+      const route = diary.scene.world.objects.get('route 254 198.51.100.10/32 0');
+      if (route) diary.scene.world.delete(route);
+      diary.scene.now += 700;
+    }
+    expect(all.filter((line) => line.startsWith('error'))).to.have.length(1);
+  });
+
+  it('folds a storm: a handful of lines, and how many more', async () => {
+    const many = Array.from({ length: 100 }, (_, i) => service(`s${i}`, [`198.51.100.${10 + i}`]));
+    const lost = Array.from({ length: 100 }, (_, i) => service(`x${i}`, [`203.0.113.${10 + i}`]));
+    const diary = new Diary(new Scene(snapshot(threeNodes, [...many, ...lost])));
+    const first = await diary.round();
+    expect(first.filter((line) => line.startsWith('info EIP routed'))).to.have.length(20);
+    expect(first.filter((line) => line.startsWith('warn'))).to.have.length(21);
+    expect(first).to.include('warn and more of the same 80');
+    diary.scene.cluster = snapshot(threeNodes, many);
+    const solved = await diary.round();
+    expect(solved.filter((line) => line.startsWith('info solved'))).to.have.length(20);
+    expect(solved).to.include('info and more solved 80');
+    expect(await diary.round()).to.deep.equal([]);
+  });
+
+  it('says what was put right', async () => {
+    const diary = new Diary(new Scene(snapshot(threeNodes, [web])));
+    await diary.round();
+    const nexthop = diary.scene.world.objects.get('nexthop 860000001');
+    if (nexthop === undefined) throw new Error('no nexthop');
+    diary.scene.world.delete(nexthop);
+    expect(await diary.round('route')).to.deep.equal([
+      'warn repaired nexthop id 860000001 via 10.0.0.12 dev eth0 proto 86',
+      'warn repaired group id 861000000 group 860000000/860000001/860000002 proto 86',
+      'info round',
     ]);
   });
 
-  it('warns of a repair once, and then once in a minute with how often', async () => {
-    const story = new Story();
-    const scene = new Scene(snapshot(threeNodes, [web]));
-    await story.round(scene);
-    const disturb = async (): Promise<readonly string[]> => {
-      const route = scene.world.objects.get(webRoute);
-      if (route) scene.world.delete(route);
-      return await story.round(scene, 'route');
-    };
-    const words = '198.51.100.10 (default/web): its route was changed or removed behind our back; it is back';
-    expect(await disturb()).to.deep.equal([`4 198.51.100.10 ${words}`]);
-    expect(await disturb()).to.deep.equal([]);
-    story.now += 59_999;
-    expect(await disturb()).to.deep.equal([]);
-    story.now += 1;
-    expect(await story.round(scene)).to.deep.equal([`4 198.51.100.10 ${words} (2 times in 60 s)`]);
-    story.now += 60_000;
-    expect(await story.round(scene)).to.deep.equal([]);
-    expect(await disturb()).to.deep.equal([`4 198.51.100.10 ${words}`]);
+  it('tells when a feed goes silent and when it is back, each list by itself', () => {
+    const diary = new Diary(new Scene(snapshot([], [])));
+    const feed = (trouble: string | undefined): Feed => ({
+      resource: 'nodes',
+      synced: true,
+      heard: 0,
+      trouble,
+    });
+    const lines = [undefined, 'ECONNREFUSED', 'ECONNREFUSED', undefined, undefined].map((trouble) => {
+      diary.journal.feeds(snapshot([], [], { feeds: [feed(trouble)] }));
+      return diary.lines().length;
+    });
+    expect(lines).to.deep.equal([0, 1, 0, 1, 0]);
   });
 
-  it('tells a lot of changes as a number', async () => {
-    const story = new Story();
-    const many = Array.from({ length: 30 }, (_, i) => service(`s${i}`, [`198.51.100.${100 + i}`]));
-    const lines = await story.round(new Scene(snapshot(threeNodes, many)));
-    expect(lines.filter((line) => line.includes('is routed to'))).to.have.length(20);
-    expect(lines).to.include('5 - 10 more EIPs changed in the same round');
-  });
-
-  it('tells that the kernel cannot be read once, and when it can again', async () => {
-    const story = new Story();
-    const scene = new Scene(snapshot(threeNodes, []));
-    await story.round(scene);
-    const blind = { error: new KernelError('ENOBUFS', ''), failures: 1, retryIn: 100 };
-    story.journal.blind(blind);
-    story.journal.blind({ ...blind, failures: 2 });
-    expect(story.told()).to.deep.equal([
-      '3 - cannot read the kernel: ENOBUFS; routes stay as they are, and it is tried again',
-    ]);
-    expect(await story.round(scene)).to.deep.equal(['6 - the kernel can be read again']);
-  });
-
-  it('tells a problem with what to do about it, and under the EIP that it was solved', async () => {
-    const story = new Story();
-    const outside = service('far', ['203.0.113.99']);
-    const scene = new Scene(snapshot(threeNodes, [outside]));
-    const [problem] = (await story.round(scene)).filter((line) => line.startsWith('4'));
-    expect(problem).to.match(/^4 203\.0\.113\.99 .*pool.*; .+/);
-    expect(await story.round(scene)).to.deep.equal([]);
-    scene.cluster = snapshot(threeNodes, []);
-    expect(await story.round(scene)).to.deep.equal([
-      '6 203.0.113.99 solved: eip-outside-pools 203.0.113.99 of Service default/far',
-    ]);
+  it('says when the kernel cannot be read', () => {
+    const diary = new Diary(new Scene(snapshot([], [])));
+    diary.journal.blind({ error: new KernelError('EIO', ''), failures: 1, retryIn: 100 });
+    expect(diary.lines()).to.deep.equal(['error cannot read the kernel; routes stay as they are']);
   });
 });

@@ -15,6 +15,9 @@ const selfEvident: readonly EventName[] = [
   'cluster-back',
   'kernel-readable',
   'solved',
+  // It follows twenty that are explained.
+  'more-findings',
+  'more-solved',
   'config-reloaded',
 ];
 

@@ -7,13 +7,10 @@ import {
   type NexthopGroup,
   type Route,
 } from '../../../src/model/object.ts';
-import { ownerOf } from '../../../src/model/owner.ts';
 import type { Wanted } from '../../../src/model/want.ts';
 import type { Due } from '../../../src/reconcile/report.ts';
 
 /** Objects of a small gateway, by small numbers; a nexthop's or group's id is its number. */
-
-export const owner = ownerOf(86);
 
 export function nexthop(id: number): Nexthop {
   return { kind: 'nexthop', id, protocol: 86, via: parseIp(`10.0.0.${10 + (id % 200)}`), link: 2 };
@@ -39,7 +36,7 @@ export function wanted(object: KernelObject): Wanted {
   return { key: keyOf(object), object, why: { text: 'a test' } };
 }
 
-export function due(change: Change): Due {
+function due(change: Change): Due {
   return { change, why: { text: 'a test' } };
 }
 

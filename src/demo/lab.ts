@@ -1,0 +1,61 @@
+import { now } from './clock.ts';
+import { ControlPlane } from './control-plane.ts';
+import { type GatewayFiles, GatewayProcess, gatewayFiles, writeGatewayConfig } from './gateway-process.ts';
+import { Clients } from './load.ts';
+import { layNetwork, type Network, type Plan } from './network.ts';
+import { Witness } from './witness.ts';
+
+/** All that the demo and the end-to-end tests play with, up and running: `await using lab = await openLab(...)`. */
+export class Lab implements AsyncDisposable {
+  readonly network: Network;
+  readonly plane: ControlPlane;
+  readonly clients: Clients;
+  readonly witness: Witness;
+  readonly files: GatewayFiles;
+  /** ms until the network was up. */
+  readonly laidMs: number;
+  /** Another one after the daemon was killed. */
+  gateway: GatewayProcess;
+  readonly #stack: AsyncDisposableStack;
+
+  constructor(parts: Parts, gateway: GatewayProcess, stack: AsyncDisposableStack) {
+    this.network = parts.network;
+    this.plane = parts.plane;
+    this.clients = parts.clients;
+    this.witness = parts.witness;
+    this.files = parts.files;
+    this.laidMs = parts.laidMs;
+    this.gateway = gateway;
+    this.#stack = stack;
+    stack.defer(() => this.gateway[Symbol.asyncDispose]());
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#stack.disposeAsync();
+  }
+}
+
+interface Parts {
+  readonly network: Network;
+  readonly plane: ControlPlane;
+  readonly clients: Clients;
+  readonly witness: Witness;
+  readonly files: GatewayFiles;
+  readonly laidMs: number;
+}
+
+/** Lays the network, starts the API and eiproute in it; eiproute may not be synced yet. */
+export async function openLab(plan: Plan, signal: AbortSignal): Promise<Lab> {
+  const start = now();
+  await using stack = new AsyncDisposableStack();
+  const network = stack.use(await layNetwork(plan, signal));
+  const laidMs = now() - start;
+  const files = gatewayFiles(network.folder);
+  await writeGatewayConfig(files);
+  const plane = stack.use(await ControlPlane.start(network));
+  await plane.writeKubeconfig(files.kubeconfig);
+  const clients = stack.use(new Clients(network.namespace('client')));
+  const witness = stack.use(await Witness.watch(network.namespace('gateway'), signal));
+  const gateway = await GatewayProcess.start(network, files);
+  return new Lab({ network, plane, clients, witness, files, laidMs }, gateway, stack.move());
+}

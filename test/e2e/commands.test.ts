@@ -1,0 +1,320 @@
+import { readdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import type { GatewayDaemon } from './gateway-daemon.ts';
+import { GatewayHost, serviceOn, standardWorld } from './gateway-host.ts';
+import { needRoot } from './root.ts';
+import { until } from './until.ts';
+
+describe('eiproute plan', () => {
+  let host: GatewayHost;
+
+  before(async function () {
+    needRoot(this);
+    host = await GatewayHost.make();
+  });
+  after(async () => {
+    await host?.[Symbol.asyncDispose]();
+  });
+
+  it('prints commands that do in a shell what the daemon does', async () => {
+    await using twin = await GatewayHost.make();
+    const plan = await host.eiproute('plan');
+    expect(plan.status, plan.err).to.equal(2);
+    expect(plan.err).to.equal('');
+    expect(plan.out).to.match(
+      /^ip route add 198.51.100.11 nhid 861000000 proto 86 {2}# Service default\/mail$/m,
+    );
+    const shell = await host.within('sh', '-ec', plan.out);
+    expect(shell.status, shell.err).to.equal(0);
+    await twin.start();
+    expect(await host.ours()).to.equal(await twin.ours());
+    expect(await host.settings()).to.equal(await twin.settings());
+    expect(await host.eiproute('plan')).to.deep.equal({ status: 0, out: '', err: '' });
+  });
+
+  it('prints the way back from any disturbance', async () => {
+    const desired = await host.routing();
+    await host.batch([
+      'nexthop delete id 860000000',
+      'route delete 198.51.100.10',
+      'route add unreachable 198.51.100.77 proto 86',
+      'nexthop replace id 860000002 via 10.0.0.77 dev eth0 proto 86',
+    ]);
+    host.setSysctl('net/ipv4/conf/eth0/send_redirects', '1');
+    const plan = await host.eiproute('plan');
+    expect(plan.status).to.equal(2);
+    const shell = await host.within('sh', '-ec', plan.out);
+    expect(shell.status, `${plan.out}${shell.err}`).to.equal(0);
+    expect(await host.routing()).to.equal(desired);
+    expect(await host.ours()).not.to.match(/198.51.100.77|10.0.0.77/);
+    expect(host.sysctl('net/ipv4/conf/eth0/send_redirects')).to.equal('0');
+    expect((await host.eiproute('plan')).status).to.equal(0);
+  });
+
+  it('changes nothing', async () => {
+    await using other = await GatewayHost.make();
+    const before = [await other.kernel(), await other.settings(), await readdir(other.folder)];
+    expect((await other.eiproute('plan')).status).to.equal(2);
+    expect([await other.kernel(), await other.settings(), await readdir(other.folder)]).to.deep.equal(before);
+  });
+
+  it('reads the cluster from a file with --from', async () => {
+    const file = join(host.folder, 'cluster.json');
+    const items = [...standardWorld, ...serviceOn('more', ['198.51.100.40'])];
+    await writeFile(file, JSON.stringify({ apiVersion: 'v1', kind: 'List', items }));
+    const plan = await host.eiproute('plan', '--from', file);
+    expect({ status: plan.status, err: plan.err }).to.deep.equal({ status: 2, err: '' });
+    expect(plan.out).to.match(
+      /^ip route add 198.51.100.40 nhid 86100000\d proto 86 {2}# Service default\/more\n$/,
+    );
+    const missing = await host.eiproute('plan', '--from', join(host.folder, 'none.json'));
+    expect(missing.status).to.equal(1);
+    expect(missing.err).to.match(
+      /^eiproute: the cluster could not be read from \S+none.json: services, endpointslices, nodes: .*ENOENT.*\n$/,
+    );
+  });
+
+  it('prints JSON with a version, and nothing else on stdout', async () => {
+    host.put(...serviceOn('outside', ['192.0.2.99']));
+    host.put(...serviceOn('more', ['198.51.100.40']));
+    await host.ip('route add 198.51.100.40 via 10.0.0.99 proto static');
+    const { status, out } = await host.eiproute('plan', '--json');
+    const plan = JSON.parse(out.replace(/nhid \d+/, 'nhid ID'));
+    expect(status).to.equal(0);
+    expect({ ...plan, problems: plan.problems.map(({ code }: { code: string }) => code) }).to.deep.equal({
+      version: 1,
+      changes: [],
+      held: [],
+      conflicts: [
+        {
+          object: '198.51.100.40 nhid ID proto 86',
+          why: 'Service default/more',
+          holder: '198.51.100.40 via 10.0.0.99 dev eth0 proto 4',
+        },
+      ],
+      problems: ['eip-outside-pools'],
+    });
+    const words = await host.eiproute('plan');
+    expect(words.status).to.equal(0);
+    expect(words.out).to.equal('');
+    expect(words.err).to.match(/^conflict: 198.51.100.40 .* is held by somebody else: .*$/m);
+    expect(words.err).to.match(
+      /^warn: Service default\/outside asks for 192.0.2.99, which is in none of the configured pools; .*$/m,
+    );
+  });
+
+  it('says which list is missing and why when the API refuses one', async () => {
+    host.api.faults.forbid('list', 'nodes');
+    const plan = await host.eiproute('plan');
+    host.api.faults.allow('list', 'nodes');
+    expect(plan.status).to.equal(1);
+    expect(plan.out).to.equal('');
+    expect(plan.err).to.match(
+      /^eiproute: the cluster could not be read from \S+kubeconfig: nodes: HTTP 403: /,
+    );
+  });
+});
+
+describe('eiproute status', () => {
+  let host: GatewayHost;
+
+  before(async function () {
+    needRoot(this);
+    host = await GatewayHost.make();
+  });
+  after(async () => {
+    await host?.[Symbol.asyncDispose]();
+  });
+
+  it('says that no daemon runs, and where it asked', async () => {
+    for (const words of [['status'], ['status', '--json'], ['release']]) {
+      const { status, out, err } = await host.eiproute(...words);
+      expect({ status, out }).to.deep.equal({ status: 1, out: '' });
+      expect(err).to.match(
+        /^eiproute: no gateway daemon answers at \S+gateway.sock \(ENOENT\); is it running\? \(systemctl status eiproute-gateway\)\n$/,
+      );
+    }
+  });
+
+  it('says the same of the socket that a killed daemon left', async () => {
+    await using other = await GatewayHost.make();
+    const daemon = await other.start();
+    await daemon.stop('SIGKILL');
+    const { status, err } = await other.eiproute('status');
+    expect(status).to.equal(1);
+    expect(err).to.match(
+      /^eiproute: no gateway daemon answers at \S+gateway.sock \(ECONNREFUSED\); is it running\?/,
+    );
+    await other.start();
+  });
+
+  it('gives up --wait-synced in time, with exit 1', async () => {
+    const before = performance.now();
+    const { status, err } = await host.eiproute('status', '--wait-synced', '--timeout', '0.3');
+    expect(status).to.equal(1);
+    expect(err).to.match(/no gateway daemon answers/);
+    host.api.faults.forbid('list', 'nodes');
+    const daemon = host.launch();
+    await host.statusOf(daemon, 'it answers', ({ round }) => round !== undefined);
+    const waited = await host.eiproute('status', '--wait-synced', '--timeout', '0.3');
+    expect(waited.status).to.equal(1);
+    expect(waited.out).to.match(/^not synced: .*waiting for the first complete lists/);
+    expect(performance.now() - before).to.be.below(8000);
+  });
+
+  it('returns from --wait-synced as soon as all is in the kernel', async () => {
+    const waiting = host.eiproute('status', '--wait-synced', '--timeout', '20');
+    host.api.faults.allow('list', 'nodes');
+    const { status, out, err } = await waiting;
+    expect({ status, err }).to.deep.equal({ status: 0, err: '' });
+    expect(out).to.match(/^synced: routing 3 EIPs over 3 nodes\n/);
+    expect(await host.routing()).to.include('198.51.100.10 > 10.0.0.11 10.0.0.12 10.0.0.13\n');
+  });
+
+  it('tells of every EIP, and of what is wrong', async () => {
+    host.put(...serviceOn('outside', ['192.0.2.99']));
+    host.put(...serviceOn('taken', ['198.51.100.41']));
+    await host.ip('route add 198.51.100.41 via 10.0.0.99 proto static');
+    await until(
+      'both are told',
+      () => host.status(),
+      ({ problems, conflicts }) => problems.length === 1 && conflicts.length === 1,
+    );
+    const { status, out } = await host.eiproute('status');
+    expect(status).to.equal(0);
+    expect(out).to.match(/^ {2}198.51.100.10 {3}default\/web -> n1 n2 n3$/m);
+    expect(out).to.match(/^ {2}2001:db8:e::10 {2}default\/web -> n1 n2 n3$/m);
+    expect(out).to.match(/\nProblems:\n {2}warn: .*192.0.2.99.*\n/);
+    expect(out).to.match(
+      /\nIn conflict:\n {2}198.51.100.41 nhid 861000001 .*, held by: 198.51.100.41 via 10.0.0.99/,
+    );
+    const json = JSON.parse((await host.eiproute('status', '--json')).out);
+    expect(json).to.include({ version: 1, synced: true });
+  });
+
+  it('keeps its socket for root alone', async () => {
+    const { out } = await host.within('stat', '-c', '%a %U', join(host.runtime, 'gateway.sock'));
+    expect(out).to.equal('600 root\n');
+  });
+});
+
+describe('eiproute purge', () => {
+  it('leaves everything as it was before the daemon, and is refused while one runs', async function () {
+    needRoot(this);
+    await using host = await GatewayHost.make({ settings: 'defaultRoute: { via: 203.0.113.254 }' });
+    // Other people's things, which have to stay.
+    await host.batch([
+      'nexthop add id 7 via 10.0.0.98 dev eth0 proto static',
+      'route add 192.0.2.0/24 nhid 7 proto bird',
+      'route add 198.51.100.200 via 10.0.0.98 proto static',
+      'rule add pref 4000 to 192.0.2.0/24 lookup 100 protocol 4',
+    ]);
+    const before = [await host.kernel(), await host.settings()];
+    const daemon = await host.start();
+    expect([await host.kernel(), await host.settings()]).not.to.deep.equal(before);
+
+    const refused = await host.eiproute('purge');
+    expect({ status: refused.status, out: refused.out }).to.deep.equal({ status: 1, out: '' });
+    expect(refused.err).to.match(
+      /^eiproute: another eiproute already manages routes of protocol 86 in this network namespace; stop it first.*\n$/,
+    );
+    const second = host.launch();
+    expect(await second.ended()).to.equal(1);
+    expect(second.text()).to.match(/^eiproute: another eiproute already manages routes of protocol 86/);
+    expect((await host.status()).pid).to.equal(daemon.pid);
+
+    await daemon.stop();
+    const purged = await host.eiproute('purge');
+    expect(purged.status, purged.err).to.equal(0);
+    expect(purged.out).to.match(/^ip route delete 198.51.100.10 nhid 861000001 proto 86$/m);
+    expect(purged.out).to.match(/^sysctl -w net.ipv4.ip_forward="0"$/m);
+    expect([await host.kernel(), await host.settings()]).to.deep.equal(before);
+    expect(await host.eiproute('purge')).to.deep.equal({ status: 0, out: '', err: '' });
+    expect([await host.kernel(), await host.settings()]).to.deep.equal(before);
+  });
+
+  it('prints JSON with a version', async function () {
+    needRoot(this);
+    await using host = await GatewayHost.make();
+    await host.ip('route add unreachable 198.51.100.77 proto 86');
+    const { status, out } = await host.eiproute('purge', '--json');
+    expect(status).to.equal(0);
+    const { version, removed, refused } = JSON.parse(out);
+    expect({ version, refused }).to.deep.equal({ version: 1, refused: [] });
+    // Linux keeps proxy entries without a device when a namespace goes, and a later one may find them.
+    const own = removed.filter((line: string) => !line.includes('dev if0'));
+    expect(own).to.deep.equal(['ip route delete unreachable 198.51.100.77 proto 86']);
+  });
+});
+
+describe('SIGHUP', () => {
+  let host: GatewayHost;
+  let daemon: GatewayDaemon;
+  let mark = 0;
+
+  before(async function () {
+    needRoot(this);
+    host = await GatewayHost.make();
+    daemon = await host.start();
+  });
+  beforeEach(() => {
+    mark = daemon.journal.length;
+  });
+  after(async () => {
+    await host?.[Symbol.asyncDispose]();
+  });
+
+  it('takes a good configuration', async () => {
+    await host.configure({ pools: '[198.51.100.0/28]', settings: 'hashPolicy: ports' });
+    daemon.signal('SIGHUP');
+    const { changed } = await daemon.says(/configuration reloaded/, mark);
+    expect(changed).to.have.members(['hashPolicy', 'pools']);
+    await until(
+      'the new pool stands',
+      () => host.ours(),
+      (now) => now.startsWith('unreachable 198.51.100.0/28 proto 86') && !now.includes('2001:'),
+    );
+    expect(host.sysctl('net/ipv4/fib_multipath_hash_policy')).to.equal('1');
+  });
+
+  it('refuses a bad one, with its place, and goes on with the old one', async () => {
+    const before = await host.kernel();
+    await host.configure({ pools: '[198.51.100.7/24]', settings: 'hashPolicy: ports' });
+    daemon.signal('SIGHUP');
+    await daemon.says(/the new configuration is refused; the old one stays in force/, mark);
+    expect(daemon.words.join('\n')).to.match(
+      /gateway.yaml:4:\d+ pools\[0\].addresses\[0\]: .*host bits set; the network is 198.51.100.0\/24/,
+    );
+    host.put(...serviceOn('more', ['198.51.100.9']));
+    await until(
+      'it still works',
+      () => host.routing(),
+      (now) => now.includes('198.51.100.9 > '),
+    );
+    host.delete('Service', 'more');
+    await until(
+      'it still works',
+      () => host.kernel(),
+      (now) => now === before,
+    );
+  });
+
+  it('refuses what needs a restart, and names it', async () => {
+    await host.configure({ pools: '[198.51.100.0/28]', settings: 'hashPolicy: ports\nprotocol: 87' });
+    daemon.signal('SIGHUP');
+    const { keys } = await daemon.says(
+      /these settings need a restart; the old configuration stays in force/,
+      mark,
+    );
+    expect(keys).to.deep.equal(['protocol']);
+    expect((await host.status()).synced).to.equal(true);
+  });
+
+  it('changes what is logged', async () => {
+    await host.configure({ pools: '[198.51.100.0/28]', settings: 'hashPolicy: ports', level: 'debug' });
+    daemon.signal('SIGHUP');
+    await daemon.says(/configuration reloaded/, mark);
+    await daemon.says(/"level":"debug"/, mark);
+  });
+});

@@ -1,0 +1,429 @@
+import { expect } from 'chai';
+import fc from 'fast-check';
+import { KernelError } from '../../../src/kernel/kernel.ts';
+import type { World } from '../../../src/kernel/memory-world.ts';
+import { parseIp, parsePrefix } from '../../../src/model/ip.ts';
+import {
+  type Change,
+  changeObject,
+  type KernelObject,
+  keyOf,
+  type Route,
+} from '../../../src/model/object.ts';
+import type { Report } from '../../../src/reconcile/report.ts';
+import { anyCluster, anyGateway, picture } from '../../any.ts';
+import { endpoint, gateway, node, router, Scene, service, snapshot, threeNodes } from '../../scene.ts';
+import type { Steps } from '../../step-kernel.ts';
+
+const web = service('web', ['198.51.100.10', '2001:db8:e::10']);
+const api = service('api', ['198.51.100.11'], {
+  externalTrafficPolicy: 'Local',
+  endpoints: [endpoint('n1')],
+});
+const late = service('late', ['198.51.100.12'], {
+  externalTrafficPolicy: 'Local',
+  endpoints: [endpoint('n2')],
+});
+
+const lan = 2;
+
+/** A change of everything: a group shrinks, one goes, one comes, and so do routes. */
+const before = snapshot(threeNodes, [api, web]);
+const after = snapshot(threeNodes.slice(0, 2), [late, web]);
+
+function refusals(report: Report): readonly string[] {
+  return report.failed.map(({ change, code }) => `${change.verb} ${changeObject(change).kind}: ${code}`);
+}
+
+function reasons(report: Report): readonly string[] {
+  return [...new Set(report.held.map(({ reason }) => reason))];
+}
+
+/** Goes through `before` and `after`; counts the changes of each kind that the second one makes. */
+async function changesOf(): Promise<readonly Change[]> {
+  const scene = new Scene(before);
+  await scene.round();
+  scene.cluster = after;
+  return (await scene.round()).done.map(({ change }) => change);
+}
+
+/** Needs a group of its own. */
+const other = service('other', ['198.51.100.80'], {
+  externalTrafficPolicy: 'Local',
+  endpoints: [endpoint('n3')],
+});
+
+/** Another program takes the id of each group that leads to the third node alone, just before we do: four times. */
+function thief(world: World): Steps {
+  let thefts = 0;
+  return {
+    before: ({ verb, ...rest }) => {
+      const want = verb === 'add' && 'want' in rest ? rest.want : undefined;
+      if (
+        want?.kind === 'group' &&
+        want.members.length === 1 &&
+        want.members[0]?.id === 860_000_002 &&
+        thefts < 4
+      ) {
+        thefts += 1;
+        world.add({ kind: 'nexthop', id: want.id, protocol: 4, via: parseIp('10.0.0.77'), link: lan });
+      }
+      return undefined;
+    },
+  };
+}
+
+/** Links, foreign objects, settings: what we never touch. */
+function ours(object: KernelObject): boolean {
+  return object.kind !== 'sysctl' && object.protocol === 86;
+}
+
+describe('one refused change', () => {
+  it('of any object disturbs nothing else, and the next look mends it', async () => {
+    const changes = await changesOf();
+    expect(changes.map(({ verb }) => verb)).to.include.members(['add', 'replace', 'delete']);
+    const goal = new Scene(after);
+    await goal.round();
+    for (const victim of changes) {
+      const scene = new Scene(before);
+      await scene.round();
+      scene.cluster = after;
+      const key = keyOf(changeObject(victim));
+      scene.kernel.failNext(
+        (change) => change.verb === victim.verb && keyOf(changeObject(change)) === key,
+        'EPERM',
+        'no',
+      );
+      const report = await scene.round();
+      expect(
+        report.failed.some(({ code }) => code === 'EPERM'),
+        key,
+      ).to.equal(true);
+      expect(report.failed).to.have.length(1);
+      const mended = await scene.round('route');
+      expect(mended.failed, key).to.deep.equal([]);
+      expect(mended.held, key).to.deep.equal([]);
+      expect(picture(scene), key).to.deep.equal(picture(goal));
+      expect((await scene.round()).done).to.deep.equal([]);
+    }
+  });
+
+  it('is not tried again before the next look, and stands in every report until then', async () => {
+    const scene = new Scene(before);
+    scene.kernel.failNext(({ verb }) => verb === 'add', 'EPERM');
+    const first = refusals(await scene.round());
+    expect(first).to.have.length(1);
+    expect(refusals(await scene.round())).to.deep.equal(first);
+    expect(scene.kernel.journal).to.deep.equal([]);
+    expect(refusals(await scene.round('route'))).to.deep.equal([]);
+  });
+
+  it('of a group holds up its routes without a try, and is one failure', async () => {
+    const scene = new Scene(before);
+    const group = ({ verb, ...rest }: Change) =>
+      verb === 'add' && 'want' in rest && rest.want.kind === 'group';
+    for (let i = 0; i < 9; i += 1) scene.kernel.failNext(group, 'EINVAL', 'Unsupported nexthop group type');
+    const report = await scene.round();
+    expect(refusals(report)).to.deep.equal(['add group: EINVAL', 'add group: EINVAL', 'add group: EINVAL']);
+    expect(reasons(report)).to.deep.equal(['names what is missing']);
+    expect(report.held).to.have.length(3);
+    scene.kernel.forget();
+    expect((await scene.round()).done).to.deep.equal([]);
+    expect(scene.kernel.journal, 'no other id is tried').to.deep.equal([]);
+  });
+
+  it('of a nexthop leaves its node out, and all EIPs their other nodes', async () => {
+    const scene = new Scene(before);
+    scene.kernel.failNext(
+      (change) => change.verb === 'add' && change.want.kind === 'nexthop' && change.want.via === '10.0.0.12',
+      'ENETUNREACH',
+      'Nexthop has invalid gateway',
+    );
+    const report = await scene.round();
+    expect(report.problems.map(({ code, subject }) => `${code}: ${subject}`)).to.deep.equal([
+      'node-not-on-lan: node n2',
+    ]);
+    expect(picture(scene)).to.include('unicast 198.51.100.10/32 [via 10.0.0.11*1,via 10.0.0.13*1] undefined');
+  });
+
+  it('of an id that somebody took in between is made good at once', async () => {
+    const scene = new Scene(before, gateway(), router(), new Map(), {
+      before: (change) => {
+        // Between our look and our write.
+        if (
+          change.verb === 'add' &&
+          change.want.kind === 'nexthop' &&
+          !scene.world.objects.has('nexthop 860000000')
+        ) {
+          scene.world.add({ ...change.want, protocol: 4, via: parseIp('10.0.0.77') });
+        }
+        return undefined;
+      },
+    });
+    const report = await scene.round();
+    expect([report.failed, report.conflicts, report.problems, report.held]).to.deep.equal([[], [], [], []]);
+    expect(report.installed).to.deep.equal(report.wanted);
+  });
+
+  it('that never ends lets no delete go in that round', async () => {
+    const world = router();
+    const scene = new Scene(before, gateway(), world, new Map(), thief(world));
+    await scene.round();
+    scene.cluster = snapshot(threeNodes, [web, other]);
+    const report = await scene.round();
+    expect(report.done.some(({ change }) => change.verb === 'delete')).to.equal(false);
+    expect(reasons(report)).to.include('after a refusal');
+    const mended = await scene.round('route');
+    expect([mended.failed, mended.held, mended.conflicts]).to.deep.equal([[], [], []]);
+    expect(world.objects.has('route 254 198.51.100.11/32 0')).to.equal(false);
+  });
+
+  it('to delete a route keeps the group and the nexthops that it leads to', async () => {
+    const scene = new Scene(snapshot(threeNodes, [api]));
+    await scene.round();
+    scene.cluster = snapshot(threeNodes, []);
+    scene.kernel.failNext((change) => change.verb === 'delete' && change.have.kind === 'route', 'EPERM');
+    const report = await scene.round();
+    expect(refusals(report)).to.deep.equal(['delete route: EPERM']);
+    expect(reasons(report)).to.deep.equal(['still named']);
+    expect(picture(scene)).to.include('unicast 198.51.100.11/32 [via 10.0.0.11*1] undefined');
+    expect(reasons(await scene.round())).to.deep.equal(['still named']);
+    const mended = await scene.round('route');
+    expect([mended.failed, mended.held]).to.deep.equal([[], []]);
+    expect(scene.commands()).to.have.length(3);
+  });
+
+  it('to delete what is gone already is no failure', async () => {
+    const scene = new Scene(before);
+    await scene.round();
+    const route = scene.world.objects.get('route 254 198.51.100.11/32 0');
+    if (route === undefined) throw new Error('no route');
+    scene.world.delete(route);
+    scene.cluster = snapshot(threeNodes, [web]);
+    const report = await scene.round();
+    expect([report.failed, report.held]).to.deep.equal([[], []]);
+    expect(report.done.length).to.be.greaterThan(0);
+  });
+});
+
+describe('a hold', () => {
+  const ten = Array.from({ length: 10 }, (_, i) => service(`s${i}`, [`198.51.100.${10 + i}`]));
+
+  it('that a person ended does not begin anew because a refusal came between', async () => {
+    const world = router();
+    const scene = new Scene(snapshot(threeNodes, ten), gateway(), world, new Map(), thief(world));
+    await scene.round();
+    scene.cluster = snapshot(threeNodes, [other]);
+    scene.reconciler.agree();
+    const first = await scene.round();
+    expect(reasons(first)).to.deep.equal(['after a refusal']);
+    const second = await scene.round();
+    expect(reasons(second)).to.not.include('too many at once');
+    expect(second.done.filter(({ change }) => change.verb === 'delete')).to.have.length(13);
+    scene.cluster = snapshot(threeNodes, ten);
+    await scene.round('route');
+    scene.cluster = snapshot(threeNodes, []);
+    expect(reasons(await scene.round()), 'for that time only').to.include('too many at once');
+  });
+
+  it('leaves the groups and nexthops of what it holds', async () => {
+    const scene = new Scene(snapshot(threeNodes, ten));
+    await scene.round();
+    scene.cluster = snapshot([], []);
+    const report = await scene.round();
+    expect(report.done).to.deep.equal([]);
+    expect(new Set(reasons(report))).to.deep.equal(new Set(['too many at once', 'still named']));
+  });
+});
+
+describe('a blind kernel', () => {
+  it('is not written to, and the round after it does what is due', async () => {
+    const scene = new Scene(before);
+    scene.kernel.failList('EIO', 'dump interrupted');
+    const caught = await scene.round().catch((error: unknown) => error);
+    expect(caught).to.be.instanceOf(KernelError);
+    expect(scene.kernel.journal).to.deep.equal([]);
+    const report = await scene.round();
+    expect(report.installed).to.deep.equal(report.wanted);
+  });
+
+  it('after a refusal leaves what was done in the memory', async () => {
+    const scene = new Scene(before);
+    await scene.round();
+    scene.cluster = after;
+    scene.kernel.failNext(({ verb }) => verb === 'replace', 'ENOBUFS');
+    scene.kernel.failList('EIO');
+    expect(await scene.round().catch((error: unknown) => error)).to.be.instanceOf(KernelError);
+    await scene.round('route');
+    const goal = new Scene(after);
+    await goal.round();
+    expect(picture(scene)).to.deep.equal(picture(goal));
+  });
+
+  it('that breaks while it is written to is looked at before it is trusted again', async () => {
+    let breaks = false;
+    const scene = new Scene(before, gateway(), router(), new Map(), {
+      after: () => {
+        if (breaks) throw new KernelError('ENOBUFS', 'no answer');
+      },
+    });
+    await scene.round();
+    scene.cluster = after;
+    breaks = true;
+    expect(await scene.round().catch((error: unknown) => error)).to.be.instanceOf(KernelError);
+    breaks = false;
+    const report = await scene.round();
+    expect(report.looked).to.equal(true);
+    expect(scene.kernel.journal.filter(({ error }) => error !== undefined)).to.deep.equal([]);
+    const goal = new Scene(after);
+    await goal.round();
+    expect(picture(scene)).to.deep.equal(picture(goal));
+  });
+});
+
+class Crash extends Error {
+  override readonly name = 'Crash';
+}
+
+describe('a crash', () => {
+  it('after any change leaves a world that the next process brings to the goal in one round', async () => {
+    const total = (await changesOf()).length;
+    const goal = new Scene(after);
+    await goal.round();
+    for (let at = 1; at <= total; at += 1) {
+      const world = router();
+      const ledger = new Map<string, string>();
+      const first = new Scene(before, gateway(), world, ledger);
+      await first.round();
+      let left = at;
+      const dying = new Scene(after, gateway(), world, ledger, {
+        after: () => {
+          left -= 1;
+          if (left === 0) throw new Crash();
+        },
+      });
+      expect(await dying.round().catch((error: unknown) => error)).to.be.instanceOf(Crash);
+      const next = new Scene(after, gateway(), world, ledger);
+      const report = await next.round();
+      expect([report.failed, report.held, report.conflicts]).to.deep.equal([[], [], []]);
+      expect(picture(next)).to.deep.equal(picture(goal));
+      expect((await next.round('route')).done).to.deep.equal([]);
+    }
+  });
+
+  it('of a predecessor leaves orphans: they go when all lists are in, and what is wanted is not touched', async () => {
+    const world = router();
+    const ledger = new Map<string, string>();
+    await new Scene(before, gateway(), world, ledger).round();
+    const listing = snapshot([], [], { complete: false });
+    const next = new Scene(listing, gateway(), world, ledger);
+    const early = await next.round();
+    expect(early.done).to.deep.equal([]);
+    expect(reasons(early)).to.deep.equal(['lists incomplete']);
+    next.cluster = snapshot(threeNodes, [web]);
+    await next.round();
+    expect(next.commands()).to.deep.equal([
+      'ip route delete 198.51.100.11 nhid 861000000 proto 86',
+      'ip nexthop delete id 861000000',
+    ]);
+  });
+});
+
+const foreign: readonly KernelObject[] = [
+  { kind: 'nexthop', id: 17, protocol: 4, via: parseIp('10.0.0.99'), link: lan },
+  { kind: 'nexthop', id: 860_000_001, protocol: 4, via: parseIp('10.0.0.98'), link: lan },
+  { kind: 'nexthop', id: 18, protocol: 86, via: parseIp('10.0.0.97'), link: lan },
+  { kind: 'group', id: 861_000_000, protocol: 4, members: [{ id: 17, weight: 1 }], resilience: undefined },
+  { ...route('198.51.100.10/32'), nhid: 861_000_000 },
+  route('198.51.100.0/24'),
+  { ...route('192.0.2.0/24'), protocol: 86, table: 100 },
+  route('2001:db8:e::/64', 1024),
+  {
+    kind: 'rule',
+    family: 4,
+    priority: 500,
+    protocol: 4,
+    table: 254,
+    from: undefined,
+    to: parsePrefix('198.51.100.0/24'),
+    mark: undefined,
+    iif: undefined,
+  },
+  { kind: 'neighbour', ip: parseIp('198.51.100.10'), link: 3, protocol: 4 },
+];
+
+function route(dst: string, metric = 0): Route {
+  return {
+    kind: 'route',
+    table: 254,
+    dst: parsePrefix(dst),
+    metric,
+    protocol: 4,
+    type: 'unreachable',
+    nhid: undefined,
+    hops: [],
+    src: undefined,
+  };
+}
+
+describe('whatever the kernel refuses', () => {
+  const luck = fc.infiniteStream(fc.integer({ min: 0, max: 9 }));
+
+  it('nothing is deleted that another object names, foreign objects stay, and the goal is reached when it stops', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.tuple(anyCluster, anyGateway), { minLength: 2, maxLength: 4 }),
+        luck,
+        async (steps, stream) => {
+          let faulty = true;
+          const world = router();
+          for (const one of foreign)
+            world.add(one.kind === 'route' && one.nhid !== undefined ? { ...one, type: 'unicast' } : one);
+          const untouched = [...world.objects].filter(
+            ([, one]) =>
+              !ours(one) || foreign.some(({ kind }) => kind === one.kind && keyOf(one) === 'nexthop 18'),
+          );
+          const scene = new Scene(snapshot([], []), gateway(), world, new Map(), {
+            before: (change) => {
+              if (
+                change.verb === 'delete' &&
+                (change.have.kind === 'nexthop' || change.have.kind === 'group')
+              ) {
+                expect(world.users(change.have.id), `users of ${keyOf(change.have)}`).to.deep.equal([]);
+              }
+              return faulty && stream.next().value === 0 ? 'EPERM' : undefined;
+            },
+          });
+          for (const [cluster, settings] of steps) {
+            scene.cluster = cluster;
+            scene.settings = settings;
+            await scene.round();
+            await scene.round('route');
+          }
+          for (const [key, object] of untouched) expect(world.objects.get(key), key).to.equal(object);
+
+          faulty = false;
+          scene.reconciler.agree();
+          const report = await scene.round('link');
+          expect(report.held).to.deep.equal([]);
+          expect(report.failed.every(({ change }) => changeObject(change).kind === 'nexthop')).to.equal(true);
+          expect((await scene.round()).done).to.deep.equal([]);
+          for (const [key, object] of untouched) expect(world.objects.get(key), key).to.equal(object);
+        },
+      ),
+      { numRuns: 200 },
+    );
+  });
+
+  it('a node off the LAN and a foreign route are all that keep the world from the goal', async () => {
+    const cluster = snapshot([...threeNodes, node('far', ['10.9.9.9'])], [web, api]);
+    const world = router();
+    world.add(route('198.51.100.10/32'));
+    const scene = new Scene(cluster, gateway(), world);
+    const report = await scene.round();
+    expect(refusals(report)).to.deep.equal(['add nexthop: ENETUNREACH']);
+    expect(report.conflicts.map(({ want }) => keyOf(want))).to.deep.equal(['route 254 198.51.100.10/32 0']);
+    expect(report.wanted.route - report.installed.route).to.equal(1);
+    expect(report.wanted.nexthop).to.equal(report.installed.nexthop);
+  });
+});

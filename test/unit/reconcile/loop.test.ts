@@ -1,0 +1,283 @@
+import { expect } from 'chai';
+import { KernelError } from '../../../src/kernel/kernel.ts';
+import type { Pace } from '../../../src/model/pace.ts';
+import { type Blind, rounds } from '../../../src/reconcile/loop.ts';
+import type { Look, Reconciler } from '../../../src/reconcile/reconciler.ts';
+import type { Failed, Reason, Report } from '../../../src/reconcile/report.ts';
+import { Wake } from '../../../src/reconcile/wake.ts';
+import { gatewayRole, snapshot } from '../../scene.ts';
+import { adding, route } from './objects.ts';
+
+const none = { sysctl: 0, nexthop: 0, group: 0, neighbour: 0, route: 0, rule: 0 };
+const failure: Failed = { ...adding(route(1, 7)), code: 'EPERM', message: 'EPERM' };
+
+/** What a round does: takes this long (ms), and ends so. */
+interface Act {
+  readonly takes?: number;
+  readonly failed?: boolean;
+  readonly blind?: boolean;
+  /** ms from the beginning of the round */
+  readonly again?: number;
+  readonly bug?: Error;
+}
+
+/** What a round was asked for: `dump: start`, `memory: cluster cluster`. */
+type Asked = string;
+
+/**
+ * The loop with rounds by a script. Its clock is moved by the rounds and by hand, and stands besides: nothing
+ * that is due later comes by itself, so that a test waits for nothing.
+ */
+class Bench {
+  readonly wake = new Wake();
+  readonly asked: Asked[] = [];
+  readonly looks: { readonly reasons: readonly Reason[]; readonly look: Look }[] = [];
+  readonly #stop = new AbortController();
+  readonly #rounds: AsyncGenerator<Report | Blind>;
+  now = 0;
+
+  constructor(acts: readonly Act[], pace: Partial<Pace> = {}) {
+    const script = [...acts];
+    const reconciler: Pick<Reconciler, 'round'> = {
+      round: async (_role, reasons, look) => {
+        this.asked.push(`${look}: ${reasons.map(({ text }) => text).join(' ')}`);
+        this.looks.push({ reasons, look });
+        const act = script.shift() ?? {};
+        const at = this.now;
+        this.now += act.takes ?? 0;
+        if (act.bug) throw act.bug;
+        if (act.blind) throw new KernelError('EIO', '');
+        return report(reasons, at, act);
+      },
+    };
+    const role = gatewayRole(() => snapshot([], []));
+    this.#rounds = rounds(
+      {
+        reconciler,
+        wake: this.wake,
+        role: () => role,
+        pace: () => ({ settle: 0, resync: 10_000, retryFirst: 100, retryLongest: 400, ...pace }),
+        clock: () => this.now,
+      },
+      this.#stop.signal,
+    );
+  }
+
+  poke(...kinds: readonly Reason['kind'][]): void {
+    for (const kind of kinds) this.wake.poke({ kind, text: kind });
+  }
+
+  /** The next round; the loop must be due. */
+  async next(): Promise<Report | Blind> {
+    const { value, done } = await this.#rounds.next();
+    if (done) throw new Error('the loop ended');
+    return value;
+  }
+
+  /** A round at a later time. */
+  at(now: number): Promise<Report | Blind> {
+    this.now = now;
+    return this.next();
+  }
+
+  abort(reason: Error): void {
+    this.#stop.abort(reason);
+  }
+}
+
+function report(reasons: readonly Reason[], at: number, { failed, again }: Act): Report {
+  return {
+    round: 1,
+    reasons,
+    looked: true,
+    at,
+    duration: 0,
+    done: [],
+    repaired: new Set(),
+    failed: failed ? [failure] : [],
+    conflicts: [],
+    held: [],
+    problems: [],
+    installed: none,
+    wanted: none,
+    complete: true,
+    again: again === undefined ? undefined : at + again,
+  };
+}
+
+describe('the loop', () => {
+  it('looks at the start, trusts its memory after a poke, and looks at each resync', async () => {
+    const bench = new Bench([]);
+    await bench.next();
+    bench.poke('cluster');
+    await bench.next();
+    await bench.at(10_000);
+    await bench.at(20_000);
+    expect(bench.asked).to.deep.equal(['dump: start', 'memory: cluster', 'dump: resync', 'dump: resync']);
+  });
+
+  it('takes what was poked before the start along', async () => {
+    const bench = new Bench([]);
+    bench.poke('cluster', 'cluster');
+    await bench.next();
+    expect(bench.asked).to.deep.equal(['dump: cluster cluster start']);
+  });
+
+  it('makes one round of a burst: it waits for more after the first poke', async () => {
+    const bench = new Bench([], { settle: 2 });
+    await bench.next();
+    bench.poke('cluster');
+    setImmediate(() => bench.poke('cluster'));
+    await bench.next();
+    expect(bench.asked.slice(1)).to.deep.equal(['memory: cluster cluster']);
+  });
+
+  it('keeps what is poked during a round for the next', async () => {
+    const bench = new Bench([{}]);
+    const first = bench.next();
+    await first;
+    bench.poke('cluster');
+    bench.poke('route');
+    await bench.next();
+    expect(bench.asked.slice(1)).to.deep.equal(['dump: cluster route']);
+  });
+
+  it('looks for a hint, a new configuration, and an operator', async () => {
+    const bench = new Bench([]);
+    await bench.next();
+    for (const kind of ['route', 'link', 'overrun', 'netconf', 'config', 'operator'] as const) {
+      bench.poke(kind);
+      await bench.next();
+    }
+    expect(bench.asked.slice(1)).to.deep.equal([
+      'dump: route',
+      'dump: link',
+      'dump: overrun',
+      'dump: netconf',
+      'dump: config',
+      'dump: operator',
+    ]);
+  });
+
+  it('rests from hints for four times as long as the last look took, not from anything else', async () => {
+    const bench = new Bench([{ takes: 50 }]);
+    await bench.next();
+    bench.poke('route');
+    bench.poke('cluster');
+    await bench.next();
+    expect(bench.asked.slice(1)).to.deep.equal(['memory: cluster']);
+    bench.now = 249;
+    bench.poke('cluster');
+    await bench.next();
+    await bench.at(250);
+    expect(bench.asked.slice(2)).to.deep.equal(['memory: cluster', 'dump: route']);
+  });
+
+  it('dumps once for all hints of a rest', async () => {
+    const bench = new Bench([{ takes: 50 }]);
+    await bench.next();
+    for (let i = 0; i < 3; i += 1) {
+      bench.poke('route', 'cluster');
+      await bench.next();
+    }
+    await bench.at(250);
+    expect(bench.asked.slice(1)).to.deep.equal([
+      'memory: cluster',
+      'memory: cluster',
+      'memory: cluster',
+      'dump: route route route',
+    ]);
+  });
+
+  it('keeps a handful of the hints of a long rest', async () => {
+    const bench = new Bench([{ takes: 1000 }]);
+    await bench.next();
+    for (let i = 0; i < 10; i += 1) {
+      bench.poke('route', 'route', 'route', 'cluster');
+      await bench.next();
+    }
+    await bench.at(5000);
+    expect(bench.looks.at(-1)?.reasons).to.have.length(16);
+  });
+
+  it('tries again after a failure, later and later, until it is over', async () => {
+    const bench = new Bench([{ failed: true }, { failed: true }, { failed: true }, {}, {}]);
+    await bench.next();
+    // Jittered between half and one and a half times 100, 200, 400 ms.
+    await bench.at(150);
+    await bench.at(450);
+    await bench.at(1050);
+    bench.poke('cluster');
+    await bench.at(9000);
+    expect(bench.asked).to.deep.equal([
+      'dump: start',
+      'dump: retry after a failure',
+      'dump: retry after a failure',
+      'dump: retry after a failure',
+      'memory: cluster',
+    ]);
+  });
+
+  it('does not put a retry off because the memory says the same again', async () => {
+    const bench = new Bench([{}, { failed: true }, { failed: true }, {}]);
+    await bench.next();
+    for (const now of [0, 49]) {
+      bench.poke('cluster');
+      await bench.at(now);
+    }
+    await bench.at(150);
+    expect(bench.asked.at(-1)).to.equal('dump: retry after a failure');
+  });
+
+  it('goes on when the kernel cannot be read, says so, and counts', async () => {
+    const bench = new Bench([{ blind: true }, { blind: true }, {}]);
+    const first = await bench.next();
+    if (!('error' in first)) throw new Error('the kernel was to be blind');
+    expect(first.failures).to.equal(1);
+    expect(first.retryIn).to.be.within(50, 150);
+    const second = await bench.at(150);
+    expect('error' in second && second.failures).to.equal(2);
+    const third = await bench.at(450);
+    expect('error' in third).to.equal(false);
+    expect(bench.asked).to.deep.equal([
+      'dump: start',
+      'dump: retry after a failure',
+      'dump: retry after a failure',
+    ]);
+  });
+
+  it('comes back when a report says so', async () => {
+    const bench = new Bench([{ again: 600 }, {}]);
+    await bench.next();
+    await bench.at(600);
+    expect(bench.asked.slice(1)).to.deep.equal(['memory: a hold is over']);
+  });
+
+  it('does not spin on a hold that is over while the kernel is blind', async () => {
+    const bench = new Bench([{ again: 600 }, { blind: true }, {}]);
+    await bench.next();
+    await bench.at(600);
+    bench.poke('cluster');
+    await bench.next();
+    expect(bench.asked.slice(1)).to.deep.equal(['memory: a hold is over', 'memory: cluster']);
+  });
+
+  it('ends on an abort, while it waits and between two rounds', async () => {
+    const reason = new Error('enough');
+    const bench = new Bench([]);
+    await bench.next();
+    const waiting = bench.next();
+    bench.abort(reason);
+    expect(await waiting.catch((error: unknown) => error)).to.equal(reason);
+    const other = new Bench([]);
+    other.abort(reason);
+    expect(await other.next().catch((error: unknown) => error)).to.equal(reason);
+    expect(other.asked).to.deep.equal([]);
+  });
+
+  it('does not survive a bug', async () => {
+    const bug = new TypeError('a bug');
+    const bench = new Bench([{ bug }]);
+    expect(await bench.next().catch((error: unknown) => error)).to.equal(bug);
+  });
+});

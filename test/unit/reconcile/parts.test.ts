@@ -1,0 +1,196 @@
+import { getEventListeners } from 'node:events';
+import { expect } from 'chai';
+import fc from 'fast-check';
+import type { KernelObject, Sysctl } from '../../../src/model/object.ts';
+import { backoff } from '../../../src/reconcile/backoff.ts';
+import { Fights } from '../../../src/reconcile/fights.ts';
+import { Picture } from '../../../src/reconcile/picture.ts';
+import type { Reason } from '../../../src/reconcile/report.ts';
+import { Wake } from '../../../src/reconcile/wake.ts';
+import { listing } from '../../scene.ts';
+import { adding, deleting, group, nexthop, replacing, route } from './objects.ts';
+
+describe('a picture', () => {
+  const setting = (value: string): Sysctl => ({ kind: 'sysctl', name: 'net/ipv4/ip_forward', value });
+  const name = 'net/ipv4/ip_forward';
+
+  function taught(have: readonly KernelObject[], ...dues: readonly ReturnType<typeof adding>[]): Picture {
+    const picture = new Picture(listing(have));
+    for (const { change } of dues) picture.acknowledge(change);
+    return picture;
+  }
+
+  it('follows what the kernel took', () => {
+    const [old, next] = [route(1, 7), route(1, 8)];
+    const key = 'route 254 198.51.100.1/32 0';
+    expect(taught([], adding(old)).objects.get(key)).to.equal(old);
+    expect(taught([old], replacing(old, next)).objects.get(key)).to.equal(next);
+    expect(taught([old], deleting(old)).objects.has(key)).to.equal(false);
+  });
+
+  it('remembers the first former value of a setting, and no later one', () => {
+    const picture = taught(
+      [setting('0')],
+      replacing(setting('0'), setting('1')),
+      replacing(setting('1'), setting('2')),
+    );
+    expect([...picture.formerSysctls]).to.deep.equal([[name, '0']]);
+    expect(picture.objects.get(`sysctl ${name}`)).to.deep.equal(setting('2'));
+  });
+
+  it('gives a setting back with a delete, and owes it no more', () => {
+    const picture = taught([setting('0')], replacing(setting('0'), setting('1')), deleting(setting('1')));
+    expect([...picture.formerSysctls]).to.deep.equal([]);
+    expect(picture.objects.get(`sysctl ${name}`)).to.deep.equal(setting('0'));
+    expect(picture.objects.size).to.equal(picture.sysctls);
+  });
+
+  it('does not write into the listing that it was made from', () => {
+    const first = listing([route(1, 7)]);
+    new Picture(first).acknowledge(deleting(route(1, 7)).change);
+    expect(first.objects.size).to.equal(1);
+  });
+
+  it('knows what a new listing shows otherwise: gone or changed, but not what is new', () => {
+    const picture = new Picture(listing([route(1, 7), route(2, 7), group(7, [1]), nexthop(1)]));
+    const now = listing([route(2, 8), group(7, [1]), nexthop(1), nexthop(2)]);
+    expect(picture.disturbed(now)).to.deep.equal([
+      'route 254 198.51.100.1/32 0',
+      'route 254 198.51.100.2/32 0',
+    ]);
+  });
+});
+
+describe('fights', () => {
+  const minute = 60_000;
+
+  it('begin with the fifth repair in five minutes', () => {
+    const fights = new Fights();
+    for (let i = 1; i <= 4; i += 1) fights.repaired(['a'], i * minute);
+    expect([...fights.ongoing(4 * minute)]).to.deep.equal([]);
+    fights.repaired(['a'], 5 * minute);
+    expect([...fights.ongoing(5 * minute)]).to.deep.equal([['a', { repairs: 5, until: 5 * minute + 5000 }]]);
+  });
+
+  it('do not begin when the repairs are far apart', () => {
+    const fights = new Fights();
+    for (let i = 1; i <= 20; i += 1) fights.repaired(['a'], i * 1.3 * minute);
+    expect([...fights.ongoing(26 * minute)]).to.deep.equal([]);
+  });
+
+  it('are fought more and more slowly, a minute apart at most', () => {
+    const fights = new Fights();
+    const waits: number[] = [];
+    let now = 0;
+    for (let i = 0; i < 11; i += 1) {
+      fights.repaired(['a'], now);
+      const wait = (fights.ongoing(now).get('a')?.until ?? now) - now;
+      waits.push(wait);
+      now += Math.max(wait, 1);
+    }
+    expect(waits).to.deep.equal([0, 0, 0, 0, 5000, 10_000, 20_000, 40_000, 60_000, 60_000, 60_000]);
+  });
+
+  it('are over when nobody came for a while', () => {
+    const fights = new Fights();
+    for (let i = 0; i < 6; i += 1) fights.repaired(['a'], i);
+    expect(fights.ongoing(5 * minute).size).to.equal(1);
+    expect(fights.ongoing(5 * minute + 2).size).to.equal(0);
+  });
+
+  it('are about one object each', () => {
+    const fights = new Fights();
+    for (let i = 0; i < 5; i += 1) fights.repaired(i < 4 ? ['a', 'b'] : ['a'], i);
+    expect([...fights.ongoing(5).keys()]).to.deep.equal(['a']);
+  });
+});
+
+describe('the wait before another try', () => {
+  it('doubles up to the longest, between half and one and a half times as long', () => {
+    const waits = [1, 2, 3, 4, 5, 6, 7].map((failures) => backoff(failures, 100, 3000, 0.5));
+    expect(waits).to.deep.equal([100, 200, 400, 800, 1600, 3000, 3000]);
+    expect([0, 1].map((random) => backoff(3, 100, 3000, random))).to.deep.equal([200, 600]);
+  });
+
+  it('is never nothing, and never for ever', () => {
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 1, max: 1e9 }),
+        fc.double({ min: 0, max: 1, noNaN: true }),
+        (failures, random) => {
+          const wait = backoff(failures, 100, 3000, random);
+          expect(wait).to.be.within(50, 4500);
+        },
+      ),
+    );
+  });
+});
+
+describe('the wake', () => {
+  const poke = (kind: Reason['kind'], text: string = kind): Reason => ({ kind, text });
+  const never = (): AbortSignal => new AbortController().signal;
+
+  it('keeps what is poked while nobody waits', async () => {
+    const wake = new Wake();
+    wake.poke(poke('cluster'));
+    expect(await wake.wait(Number.POSITIVE_INFINITY, never())).to.equal(true);
+    expect(wake.take()).to.deep.equal([poke('cluster')]);
+    expect(wake.take()).to.deep.equal([]);
+  });
+
+  it('rings for who waits, and many pokes are one', async () => {
+    const wake = new Wake();
+    const waiting = wake.wait(Number.POSITIVE_INFINITY, never());
+    for (let i = 0; i < 3; i += 1) wake.poke(poke('cluster', String(i)));
+    expect(await waiting).to.equal(true);
+    expect(wake.take().map(({ text }) => text)).to.deep.equal(['0', '1', '2']);
+  });
+
+  it('is not rung by what was taken', async () => {
+    const wake = new Wake();
+    wake.poke(poke('cluster'));
+    wake.take();
+    expect(await wake.wait(0, never())).to.equal(false);
+  });
+
+  it('keeps a handful of a storm, and the one word that is not of it', () => {
+    const wake = new Wake();
+    for (let i = 0; i < 1000; i += 1) wake.poke(poke('route', String(i)));
+    wake.poke(poke('operator'));
+    wake.poke(poke('config'));
+    const kept = wake.take();
+    expect(kept).to.have.length(18);
+    expect(kept.slice(-2).map(({ kind }) => kind)).to.deep.equal(['operator', 'config']);
+  });
+
+  it('says when the time was over first, though it was over before', async () => {
+    expect(await new Wake().wait(1, never())).to.equal(false);
+    expect(await new Wake().wait(-5, never())).to.equal(false);
+  });
+
+  it('does not end at once when the time is longer than a timer can be', async () => {
+    const wake = new Wake();
+    const waiting = wake.wait(1e12, never());
+    const turn = new Promise<string>((resolve) => setTimeout(() => resolve('still waiting'), 5));
+    expect(await Promise.race([waiting, turn])).to.equal('still waiting');
+    wake.poke(poke('cluster'));
+    expect(await waiting).to.equal(true);
+  });
+
+  it('throws the reason when it is aborted, before and while it waits', async () => {
+    const reason = new Error('enough');
+    const stop = new AbortController();
+    const waiting = new Wake().wait(Number.POSITIVE_INFINITY, stop.signal);
+    stop.abort(reason);
+    expect(await waiting.catch((error: unknown) => error)).to.equal(reason);
+    const late = (async () => new Wake().wait(1, stop.signal))();
+    expect(await late.catch((error: unknown) => error)).to.equal(reason);
+  });
+
+  it('leaves no listener on the signal', async () => {
+    const stop = new AbortController();
+    const wake = new Wake();
+    for (let i = 0; i < 50; i += 1) await wake.wait(0, stop.signal);
+    expect(getEventListeners(stop.signal, 'abort')).to.have.length(0);
+  });
+});
