@@ -173,6 +173,66 @@ describe('eiproute on real hosts', function () {
     expect(sent).to.be.above(20);
   }
 
+  it('is reloaded by Ansible where that will do, and restarted where it must be', async () => {
+    const pid = await property('MainPID');
+    const change = async (setting: object): Promise<void> => {
+      const all = JSON.stringify({ gateway_config: { ...lab.settings, ...setting } });
+      const { status: code, out, err } = await play('site', '--limit', 'gateways', '-e', all);
+      expect(code, `${out}${err}`).to.equal(0);
+      expect(changes(out).get('gateway')).to.be.above(0);
+    };
+    await change({ pace: { resync: '30s' } });
+    expect(await property('MainPID'), 'after a reload').to.equal(pid);
+    expect(await journal('-o', 'cat', '-n', '20')).to.contain('configuration reloaded; changed: pace.resync');
+    await change({ table: 254, log: { level: 'debug' }, pace: { resync: '30s' } });
+    expect(await property('MainPID'), 'after a restart').to.not.equal(pid);
+    await change({});
+  });
+
+  it('keeps its routes from systemd-networkd, which deletes what it has not made', async () => {
+    const networks = { eth0: ['10.0.0.1/24'], eth1: ['203.0.113.1/24'] };
+    for (const [link, addresses] of Object.entries(networks)) {
+      const text = `[Match]\nName=${link}\n[Network]\n${addresses.map((one) => `Address=${one}\n`).join('')}`;
+      await lab.gateway.sh(
+        `printf '${text.replaceAll('\n', '\\n')}' >/etc/systemd/network/10-${link}.network`,
+      );
+    }
+    /** The repairs that starting it anew has led to. */
+    const restarted = async (): Promise<string> => {
+      const since = (await lab.gateway.sh('journalctl -n 0 --show-cursor -q'))
+        .replace(/^-- cursor: /, '')
+        .trim();
+      await lab.gateway.run('systemctl', 'restart', 'systemd-networkd');
+      const links = ['eth0', 'eth1'].map((link) => `--interface=${link}`);
+      await lab.gateway.outcome(['/lib/systemd/systemd-networkd-wait-online', '--timeout=5', ...links]);
+      // A round that begins now comes after whatever it did.
+      await lab.gateway.run('systemctl', 'reload', unit);
+      await lab.gateway.run('eiproute', 'status', '--wait-synced');
+      return await journal('-o', 'cat', '-p', 'warning', `--after-cursor=${since}`);
+    };
+    expect(await restarted()).to.equal('');
+    const drop = '/etc/systemd/networkd.conf.d';
+    await lab.gateway.sh(`mkdir -p ${drop} && ln -s /dev/null ${drop}/50-eiproute.conf`);
+    expect(await restarted(), 'without our file').to.contain('was changed or removed behind our back');
+    await lab.gateway.sh(
+      `systemctl stop systemd-networkd systemd-networkd.socket; rm -r ${drop} /etc/systemd/network/10-eth*.network`,
+    );
+  });
+
+  it('has a journal that loses nothing of twenty thousand records', async () => {
+    const script = `
+      const { journalSink } = await import((await import('node:fs')).globSync('/usr/lib/eiproute/sink-*.mjs')[0]);
+      const sink = journalSink(process.env);
+      for (let i = 0; i < 20_000; i += 1) sink(JSON.stringify({ level: 'info', msg: 'record', number: i }));`;
+    const node = ['/usr/lib/eiproute/node', '--input-type=module', '--eval', script];
+    await lab.gateway.run('systemd-run', '--quiet', '--wait', '--unit=eip-storm', ...node);
+    await lab.gateway.run('journalctl', '--sync');
+    const numbers = await lab.gateway.sh(
+      'journalctl -q -u eip-storm --output-fields=EIPROUTE_NUMBER -o cat EIPROUTE_NUMBER=0 + _SYSTEMD_UNIT=eip-storm.service | sort -u | wc -l',
+    );
+    expect(Number(numbers)).to.equal(20_000);
+  });
+
   it('loses no request when it is killed', () =>
     survives(() => lab.gateway.run('systemctl', 'kill', '-s', 'KILL', unit)));
 

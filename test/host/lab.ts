@@ -102,6 +102,17 @@ export class Lab implements AsyncDisposable {
     return outcome({ argv: within(this.network.namespace('api'), [...env, command, ...args]) });
   }
 
+  /** The content of the gateway's configuration. */
+  get settings(): Readonly<Record<string, unknown>> {
+    return {
+      lan: 'eth0',
+      uplink: 'eth1',
+      defaultRoute: { via: [upstream.outer.v4, upstream.outer.v6] },
+      pools: [{ name: 'public', addresses: [...pools] }],
+      kubeconfig: '/etc/eiproute/kubeconfig',
+    };
+  }
+
   get inventory(): string {
     return join(this.folder, 'hosts.yml');
   }
@@ -114,13 +125,6 @@ export class Lab implements AsyncDisposable {
         '-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR',
       ansible_python_interpreter: '/usr/bin/python3',
     };
-    const settings = {
-      lan: 'eth0',
-      uplink: 'eth1',
-      defaultRoute: { via: [upstream.outer.v4, upstream.outer.v6] },
-      pools: [{ name: 'public', addresses: [...pools] }],
-      kubeconfig: '/etc/eiproute/kubeconfig',
-    };
     const host = (ip: string): object => ({ ansible_host: ip });
     const nodes = Object.fromEntries(this.network.nodes.map((name, i) => [name, host(node(i + 1).v4)]));
     await writeFile(
@@ -131,7 +135,7 @@ export class Lab implements AsyncDisposable {
           children: {
             gateways: {
               hosts: { gateway: host(gateway.lan.v4) },
-              vars: { gateway_config: settings, gateway_kubeconfig: join(this.folder, 'kubeconfig') },
+              vars: { gateway_config: this.settings, gateway_kubeconfig: join(this.folder, 'kubeconfig') },
             },
             nodes: {
               hosts: hasNodeAgent ? nodes : {},
