@@ -4,7 +4,7 @@ import { MemoryKernel } from '../src/kernel/memory.ts';
 import { World } from '../src/kernel/memory-world.ts';
 import type { Endpoint, Node, Service, Snapshot } from '../src/model/cluster.ts';
 import type { Gateway } from '../src/model/gateway.ts';
-import { parseIp, parsePrefix } from '../src/model/ip.ts';
+import { family, parseIp, parsePrefix } from '../src/model/ip.ts';
 import type { Listing } from '../src/model/listing.ts';
 import { type KernelObject, keyOf, type Link, type Sysctl } from '../src/model/object.ts';
 import { ownerOf } from '../src/model/owner.ts';
@@ -44,9 +44,16 @@ export function service(name: string, eips: readonly string[], rest: Partial<Ser
     ports: [{ name: 'http', protocol: 'TCP', port: 80, nodePort: 30080 }],
     ingress: eips.map(parseIp),
     externalIps: [],
-    endpoints: [endpoint('n1')],
     ...rest,
+    endpoints: inBothFamilies(rest.endpoints ?? [endpoint('n1')]),
   };
+}
+
+/** A pod has an address of each family; tests name the one of IPv4. */
+function inBothFamilies(endpoints: readonly Endpoint[]): readonly Endpoint[] {
+  return endpoints.flatMap((one) =>
+    family(one.ip) === 4 ? [one, { ...one, ip: parseIp('2001:db8:244::1') }] : [one],
+  );
 }
 
 export function snapshot(

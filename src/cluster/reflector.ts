@@ -18,7 +18,7 @@ export interface ReflectorPace {
    * send one a minute; so a path that is gone without a word is noticed in minutes, not at the end of the watch.
    */
   readonly bookmarkSilence: number;
-  /** How long one page may take. */
+  /** How long one page may take, and the answer to a watch. */
   readonly listSilence: number;
   /** A watch that lives this long was a success, and what failed before is forgotten. */
   readonly settled: number;
@@ -84,8 +84,11 @@ export class Reflector {
     const relist = this.#store.shelves[this.#resource].relist();
     let from: string | undefined;
     for (;;) {
-      const page = await withinSilence(this.#clock, this.#pace.listSilence, signal, (within) =>
-        this.#transport.list(this.#resource, this.#pace.page, from, within),
+      const page = await withinSilence(
+        this.#clock,
+        () => this.#pace.listSilence,
+        signal,
+        (within) => this.#transport.list(this.#resource, this.#pace.page, from, within),
       );
       signal.throwIfAborted();
       this.#store.heard(this.#resource, this.#clock.now());
@@ -108,27 +111,36 @@ export class Reflector {
     const whole = seconds * 1000 + this.#pace.silence;
     const limit = this.#bookmarks ? Math.min(whole, this.#pace.bookmarkSilence) : whole;
     const opened = this.#clock.now();
-    await withinSilence(this.#clock, limit, signal, async (within, heard) => {
-      const batches = await this.#transport.watch(this.#resource, version, seconds, within);
-      const over = new AbortController();
-      const settling = this.#clock.sleep(this.#pace.settled, AbortSignal.any([within, over.signal])).then(
-        () => this.#settle(),
-        () => {}, // It ended before it had settled.
-      );
-      try {
-        for await (const batch of batches) {
+    // A server that takes the request and never answers it must not pass for a quiet cluster.
+    let silence = this.#pace.listSilence;
+    await withinSilence(
+      this.#clock,
+      () => silence,
+      signal,
+      async (within, heard) => {
+        const batches = await this.#transport.watch(this.#resource, version, seconds, within);
+        silence = limit;
+        heard();
+        const over = new AbortController();
+        const settling = this.#clock.sleep(this.#pace.settled, AbortSignal.any([within, over.signal])).then(
+          () => this.#settle(),
+          () => {}, // It ended before it had settled.
+        );
+        try {
+          for await (const batch of batches) {
+            within.throwIfAborted();
+            heard();
+            this.#store.heard(this.#resource, this.#clock.now());
+            for (const event of batch) this.#take(event);
+            this.#store.tell();
+          }
           within.throwIfAborted();
-          heard();
-          this.#store.heard(this.#resource, this.#clock.now());
-          for (const event of batch) this.#take(event);
-          this.#store.tell();
+        } finally {
+          over.abort();
+          await settling;
         }
-        within.throwIfAborted();
-      } finally {
-        over.abort();
-        await settling;
-      }
-    });
+      },
+    );
     if (this.#clock.now() - opened < this.#pace.settled) {
       throw new Error('the API server ends each watch at once');
     }

@@ -5,11 +5,11 @@ import type { Clock } from './clock.ts';
  * error, so only a clock can tell.
  *
  * @param work is given a signal to pass on, and a function to call whenever something was heard
- * @param limit ms
+ * @param limit ms; asked anew whenever it may be over
  */
 export async function withinSilence<T>(
   clock: Clock,
-  limit: number,
+  limit: () => number,
   signal: AbortSignal,
   work: (signal: AbortSignal, heard: () => void) => Promise<T>,
 ): Promise<T> {
@@ -18,9 +18,9 @@ export async function withinSilence<T>(
   let last = clock.now();
   const guard = async (): Promise<void> => {
     for (;;) {
-      const left = last + limit - clock.now();
+      const left = last + limit() - clock.now();
       if (left <= 0) {
-        silent.abort(new Error(`the API server has been silent for ${Math.round(limit / 1000)} s`));
+        silent.abort(new Error(`the API server has been silent for ${Math.round(limit() / 1000)} s`));
         return;
       }
       await clock.sleep(left, done.signal);

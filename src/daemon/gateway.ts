@@ -115,6 +115,8 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
       wake.poke({ kind: 'cluster', text: 'cluster' });
     }),
     listen(options.reloads, (next) => {
+      // What a person has just asked for is no accident: unless something is held already, it is not held.
+      if (!report?.held.some(({ reason }) => reason === 'too many at once')) reconciler.agree();
       config = next;
       role = gatewayRole(next, look);
       wake.poke({ kind: 'config', text: 'configuration' });

@@ -46,8 +46,6 @@ neighbour: # how fast the kernel itself notices a dead node
   reachable: 500ms
   firstProbe: 0s
   retransmit: 100ms
-guard:
-  always: 2 # one Service has two routes here, IPv4 and IPv6, and is half of all there are
 stateDirectory: ${files.state}
 runtimeDirectory: ${files.runtime}
 log:

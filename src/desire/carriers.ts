@@ -81,8 +81,11 @@ export function carriers(
   weighing: Weighing,
 ): readonly Carrier[] {
   const local = service.externalTrafficPolicy === 'Local';
-  // What runs nowhere that we know of helps no node under Local, not even by being ready.
-  const known = local ? service.endpoints.filter(({ node }) => node !== undefined) : service.endpoints;
+  // Each family has endpoints of its own, which come and go one slice after the other. And what runs nowhere
+  // that we know of helps no node under Local, not even by being ready.
+  const known = service.endpoints.filter(
+    ({ ip, node }) => family(ip) === of && (!local || node !== undefined),
+  );
   const endpoints = usable(known);
   if (endpoints.length === 0) return [];
   if (!local) return everyNode(nodes, of);

@@ -86,7 +86,7 @@ function unreachable(node: string, ip: Ip, lan: string, message: string): Proble
   return {
     code: 'node-not-on-lan',
     severity: 'error',
-    subject: `node ${node}`,
+    subject: `node ${node} (${ip})`,
     message: `node ${node} (${ip}) cannot be a nexthop on ${lan}: the kernel says ${message}`,
     advice: `see that ${ip} is in a network of ${lan} (ip address show dev ${lan}), or exclude the node by label`,
     node,

@@ -13,7 +13,7 @@ export interface Pace {
 export interface Limits {
   /** 0..1, of the EIP routes we own. */
   readonly share: number;
-  /** Up to this many deleted routes are never held: one person deleting one Service is not an accident. */
+  /** The routes of up to so many Services are never held: one person deleting one Service is no accident. */
   readonly always: number;
   /** ms after which a held delete goes on by itself. */
   readonly hold: number;

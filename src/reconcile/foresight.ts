@@ -30,6 +30,7 @@ export async function foresee(kernel: Kernel, role: Role, signal: AbortSignal): 
     holdUntil: 0,
     refused: new Map(),
     fights: new Map(),
+    formerly: () => undefined,
     now: 0,
   });
   const adds = builds.filter(({ change }) => change.verb === 'add');

@@ -37,10 +37,11 @@ export function guard(
   }
   if (agreed) return { go: due, held: [] };
 
-  const routes = due.filter((one) => isDelete(one) && carries(changeObject(one.change))).length;
+  const routes = due.filter((one) => isDelete(one) && carries(changeObject(one.change)));
   const leaving = vanishing(due, have);
-  const holdRoutes = tooMany(routes, have, limits, carries);
-  const holdNexthops = tooMany(leaving.size, have, limits, ({ kind }) => kind === 'nexthop');
+  const holdRoutes = services(routes) > limits.always && isMuch(routes.length, have, limits, carries);
+  const holdNexthops =
+    leaving.size > limits.always && isMuch(leaving.size, have, limits, ({ kind }) => kind === 'nexthop');
   if (!(holdRoutes || holdNexthops)) return { go: due, held: [] };
 
   const go: Due[] = [];
@@ -61,13 +62,17 @@ function carries(object: KernelObject): boolean {
   return object.kind === 'route' && object.nhid !== undefined;
 }
 
-function tooMany(
+/** How many Services lose their routes: one may hold many EIPs, of both families. */
+function services(routes: readonly Due[]): number {
+  return new Set(routes.map(({ change, why }) => why.services?.join() ?? keyOf(changeObject(change)))).size;
+}
+
+function isMuch(
   gone: number,
   have: ReadonlyMap<Key, KernelObject>,
   limits: Limits,
   counts: (object: KernelObject) => boolean,
 ): boolean {
-  if (gone <= limits.always) return false;
   let owned = 0;
   for (const object of have.values()) if (counts(object)) owned += 1;
   return gone > owned * limits.share;

@@ -20,10 +20,11 @@ export interface Plan {
   readonly wanted: Counts;
 }
 
-const noLonger: Why = { text: 'no longer wanted' };
+/** Why an object was wanted when it last was; undefined when we never knew. */
+export type Formerly = (key: Key) => Why | undefined;
 
 /** The changes that lead from what is there to what is wanted. */
-export function plan(want: readonly Wanted[], have: Picture): Plan {
+export function plan(want: readonly Wanted[], have: Picture, formerly: Formerly = () => undefined): Plan {
   const wanted = { sysctl: 0, nexthop: 0, group: 0, neighbour: 0, route: 0, rule: 0 };
   const builds: Due[] = [];
   const unmet = new Set<Wanted>();
@@ -53,7 +54,7 @@ export function plan(want: readonly Wanted[], have: Picture): Plan {
   }
   have.met = { want, unmet };
   builds.sort((a, b) => rankOf(a) - rankOf(b));
-  return { due: [...builds, ...deletes(want, have, met)], wanted };
+  return { due: [...builds, ...deletes(want, have, met, formerly)], wanted };
 }
 
 /** How the two lists have come apart: one more in front of `one`, one less, or another in its place. */
@@ -63,7 +64,7 @@ function aside(before: readonly Wanted[], at: number, one: Wanted, next: Wanted 
 }
 
 /** @param met how many of what is there is wanted, sysctls left out */
-function deletes(want: readonly Wanted[], have: Picture, met: number): readonly Due[] {
+function deletes(want: readonly Wanted[], have: Picture, met: number, formerly: Formerly): readonly Due[] {
   // The common round deletes nothing: told by counting, without a second walk over everything.
   if (met === have.objects.size - have.sysctls && !wantsFewerSysctls(want, have)) return [];
   const keys = new Set(want.map(({ key }) => key));
@@ -72,9 +73,19 @@ function deletes(want: readonly Wanted[], have: Picture, met: number): readonly 
     if (keys.has(key)) continue;
     // A sysctl is listed because we may set it; only the ledger tells that we did.
     if (object.kind === 'sysctl' && !have.formerSysctls.has(object.name)) continue;
-    result.push({ change: { verb: 'delete', have: object }, why: noLonger });
+    result.push({ change: { verb: 'delete', have: object }, why: noLonger(formerly(key)) });
   }
   return result.sort((a, b) => rankOf(b) - rankOf(a));
+}
+
+const forgotten: Why = { text: 'no longer wanted' };
+
+/** The Service's name travels to the end: it is what the journal tells, and what the guard counts by. */
+function noLonger(before: Why | undefined): Why {
+  if (before === undefined) return forgotten;
+  return before.text.startsWith(forgotten.text)
+    ? before
+    : { ...before, text: `${forgotten.text}: ${before.text}` };
 }
 
 function wantsFewerSysctls(want: readonly Wanted[], have: Picture): boolean {

@@ -4,6 +4,7 @@ import { changeObject, type KernelObject, type Key, keyOf, type Link } from '../
 import type { Limits } from '../model/pace.ts';
 import type { Refusals, Want } from '../model/want.ts';
 import { Fights } from './fights.ts';
+import { Memoir } from './memoir.ts';
 import { Picture } from './picture.ts';
 import { isDelete, references, unpinned } from './plan.ts';
 import type { Conflict, Due, Failed, Held, HoldReason, Reason, Report } from './report.ts';
@@ -31,11 +32,14 @@ export class Reconciler {
   readonly #kernel: Kernel;
   readonly #clock: () => number;
   readonly #fights = new Fights();
+  readonly #memoir = new Memoir();
   #picture: Picture | undefined;
   #refused = new Map<Key, Failed>();
   #holders: ReadonlyMap<Key, KernelObject> = new Map();
   /** ms since the epoch when the present hold ends. */
   #holdUntil: number | undefined;
+  /** Somebody agreed since the last round began; it counts from the next one on. */
+  #asked = false;
   #agreed = false;
   #rounds = 0;
 
@@ -52,7 +56,7 @@ export class Reconciler {
 
   /** An operator agrees: what is held because it is too much at once goes on with the next round. */
   agree(): void {
-    this.#agreed = true;
+    this.#asked = true;
   }
 
   /**
@@ -67,6 +71,8 @@ export class Reconciler {
     const disturbed = new Set<Key>();
     let looked = false;
     this.#rounds += 1;
+    this.#agreed ||= this.#asked;
+    this.#asked = false;
 
     let picture = this.#picture;
     if (look === 'dump' || picture === undefined) {
@@ -119,14 +125,17 @@ export class Reconciler {
 
   #think(role: Role, picture: Picture, at: number): Thought {
     const want = role.want(picture, this.#refused);
-    return thought(want, picture, {
+    const found = thought(want, picture, {
       limits: role.limits,
       agreed: this.#agreed || (this.#holdUntil !== undefined && at >= this.#holdUntil),
       holdUntil: this.#holdUntil ?? at + role.limits.hold,
       refused: this.#refused,
       fights: this.#fights.ongoing(at),
+      formerly: (key) => this.#memoir.formerly(key),
       now: at,
     });
+    this.#memoir.note(want.objects, found.due);
+    return found;
   }
 
   /** Refusals that a new look explains: they are over. */

@@ -3,7 +3,7 @@ import type { Limits } from '../model/pace.ts';
 import type { Refusal, Refusals, Want } from '../model/want.ts';
 import { guard } from './guard.ts';
 import type { Picture } from './picture.ts';
-import { isDelete, plan, references, unpinned } from './plan.ts';
+import { type Formerly, isDelete, plan, references, unpinned } from './plan.ts';
 import type { Counts, Due, Held } from './report.ts';
 
 /** What a round means to do: all changes that are due, and those of them that wait. */
@@ -27,13 +27,15 @@ export interface Restraints {
   readonly refused: Refusals;
   /** Keys that are fought over, and until when they are left alone. */
   readonly fights: ReadonlyMap<Key, { readonly until: number }>;
+  /** Why what is to be deleted was once wanted. */
+  readonly formerly: Formerly;
   /** ms since the epoch */
   readonly now: number;
 }
 
 export function thought(want: Want, have: Picture, restraints: Restraints): Thought {
   const { limits, agreed, holdUntil, refused, fights, now } = restraints;
-  const { due, wanted } = plan(want.objects, have);
+  const { due, wanted } = plan(want.objects, have, restraints.formerly);
   const guarded = guard(due, have.objects, want.complete, limits, agreed, holdUntil);
   const held: Held[] = [...guarded.held];
   const stays: KernelObject[] = held.flatMap(({ change }) => remains(change));

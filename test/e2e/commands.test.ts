@@ -174,8 +174,8 @@ describe('eiproute status', () => {
 
   it('tells of every EIP, and of what is wrong', async () => {
     host.put(...serviceOn('outside', ['192.0.2.99']));
-    host.put(...serviceOn('taken', ['198.51.100.41']));
     await host.ip('route add 198.51.100.41 via 10.0.0.99 proto static');
+    host.put(...serviceOn('taken', ['198.51.100.41']));
     await until(
       'both are told',
       () => host.status(),

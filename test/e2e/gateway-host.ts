@@ -295,19 +295,21 @@ export function serviceOn(
   eips: readonly string[],
   nodes = ['n1', 'n2', 'n3'],
 ): readonly object[] {
-  return [
-    rawService(name, { eips }),
-    rawSlice(
-      name,
-      nodes.map((node, i) => ({ ip: `10.244.${i}.10`, node, ready: true })),
-    ),
-  ];
+  const slices = [rawSlice(name, on(nodes, '10.244.0.'))];
+  // As of a dual-stack Service: a slice per family.
+  if (eips.some((eip) => eip.includes(':')))
+    slices.push(rawSlice(name, on(nodes, '2001:db8:244::'), `${name}-x6`));
+  return [rawService(name, { eips }), ...slices];
+}
+
+function on(nodes: readonly string[], network: string) {
+  return nodes.map((node, i) => ({ ip: `${network}${i + 10}`, node, ready: true }));
 }
 
 /** Under Local: only the nodes with endpoints carry it. */
 function localServiceOn(name: string, eips: readonly string[], nodes: readonly string[]): readonly object[] {
-  const [, slice = {}] = serviceOn(name, eips, [...nodes]);
-  return [rawService(name, { eips, spec: { externalTrafficPolicy: 'Local' } }), slice];
+  const [, ...slices] = serviceOn(name, eips, [...nodes]);
+  return [rawService(name, { eips, spec: { externalTrafficPolicy: 'Local' } }), ...slices];
 }
 
 export const standardWorld: readonly object[] = [

@@ -180,6 +180,22 @@ describe('the reflector', () => {
     expect(troubles).to.deep.equal(['the API server has been silent for 60 s']);
   });
 
+  it('gives up a watch that is never answered long before the watch would be over, and says so', async () => {
+    const { calls, troubles } = await play([
+      { list: page(['n1'], '7') },
+      { watch: [], takes: 61_000 },
+      { watch: [], takes: 61_000 },
+      live,
+    ]);
+    expect(calls.slice(0, 4)).to.deep.equal([
+      'list limit=500',
+      'watch from=7 for=360',
+      'watch from=7 for=360',
+      'watch from=7 for=360',
+    ]);
+    expect(troubles).to.deep.equal(['the API server has been silent for 60 s']);
+  });
+
   it('lists anew after a 410 as the answer to a watch, at once and without a flap', async () => {
     const during: string[][] = [];
     const { calls, waits, names, troubles } = await play((store) => [

@@ -13,7 +13,7 @@ export type Happening =
 /** The answer to one call. */
 export type Step =
   | { readonly list: Page | Error; readonly takes?: number }
-  | { readonly watch: readonly Happening[] | Error };
+  | { readonly watch: readonly Happening[] | Error; readonly takes?: number };
 
 /** An API server that follows a script; when the script is over, it calls the end. */
 export class ScriptedTransport implements Transport {
@@ -52,6 +52,7 @@ export class ScriptedTransport implements Transport {
     this.calls.push(`watch from=${resourceVersion} for=${timeoutSeconds}`);
     const step = this.#next(signal);
     if (!('watch' in step)) throw new TypeError('the script has a list here');
+    if (step.takes !== undefined) await this.#clock.sleep(step.takes, signal);
     if (step.watch instanceof Error) throw step.watch;
     return this.#happen(step.watch, signal);
   }

@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import { candidates, carriers, shared } from '../../../src/desire/carriers.ts';
 import type { Endpoint, Node } from '../../../src/model/cluster.ts';
+import { parseIp } from '../../../src/model/ip.ts';
 import { endpoint, node, service, threeNodes } from '../../scene.ts';
 
 type Policy = 'Cluster' | 'Local';
@@ -126,6 +127,18 @@ describe('carriers', () => {
     expect(chosen('Cluster', [endpoint('n9')])).to.have.length(3);
     expect(chosen('Local', [endpoint('n9')])).to.deep.equal([]);
     expect(chosen('Local', [endpoint('n9'), endpoint('n1')])).to.deep.equal(['n1 10.0.0.11 1']);
+  });
+
+  it('are told by the endpoints of the family asked for, since the slices of both change one by one', () => {
+    const moved = [
+      endpoint('n1', { ip: parseIp('10.244.0.1') }),
+      endpoint('n3', { ip: parseIp('2001:db8:244::3') }),
+    ];
+    const web = { ...service('web', []), endpoints: moved, externalTrafficPolicy: 'Local' } as const;
+    const nodes = candidates(threeNodes);
+    const names = (of: 4 | 6): string[] => carriers(web, nodes, of, 'equal').map(({ node }) => node);
+    expect(names(4)).to.deep.equal(['n1']);
+    expect(names(6)).to.deep.equal(['n3']);
   });
 
   it('have the address of the family asked for, and leave out nodes without one', () => {

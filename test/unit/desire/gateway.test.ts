@@ -358,7 +358,7 @@ describe('nodes', () => {
   it('that the kernel refuses are left out and named', () => {
     const refused = refusal({ verb: 'add', want: nexthop }, 'ENETUNREACH', 'Nexthop has invalid gateway');
     const result = want({ cluster, refused });
-    expect(told(result)).to.deep.equal(['node-not-on-lan: node far']);
+    expect(told(result)).to.deep.equal(['node-not-on-lan: node far (10.9.9.9)']);
     expect(kinds(result, 'group')).to.deep.equal(['id 861000000 group 860000001 proto 86']);
   });
 

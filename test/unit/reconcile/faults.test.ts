@@ -141,7 +141,7 @@ describe('one refused change', () => {
     );
     const report = await scene.round();
     expect(report.problems.map(({ code, subject }) => `${code}: ${subject}`)).to.deep.equal([
-      'node-not-on-lan: node n2',
+      'node-not-on-lan: node n2 (10.0.0.12)',
     ]);
     expect(picture(scene)).to.include('unicast 198.51.100.10/32 [via 10.0.0.11*1,via 10.0.0.13*1] undefined');
   });

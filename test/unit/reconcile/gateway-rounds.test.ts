@@ -216,7 +216,7 @@ describe('a gateway and what disturbs it', () => {
     const scene = new Scene(snapshot(nodes, [web]));
     const report = await scene.round();
     expect(report.problems.map(({ code, subject }) => `${code}: ${subject}`)).to.deep.equal([
-      'node-not-on-lan: node far',
+      'node-not-on-lan: node far (10.9.9.9)',
     ]);
     expect(scene.world.objects.has('route 254 198.51.100.10/32 0')).to.equal(true);
     expect((await scene.round()).done).to.deep.equal([]);
@@ -295,6 +295,33 @@ describe('the guard', () => {
     expect(scene.world.objects.has('route 254 198.51.100.10/32 0')).to.equal(false);
   });
 
+  it('counts Services, not routes: one may hold many EIPs of both families', async () => {
+    const many = service('many', ['198.51.100.10', '198.51.100.11', '2001:db8:e::10']);
+    const scene = new Scene(snapshot(threeNodes, [many]));
+    await scene.round();
+    scene.cluster = snapshot(threeNodes, []);
+    const report = await scene.round();
+    expect(report.held).to.deep.equal([]);
+    expect(scene.commands().filter((line) => line.includes('route delete'))).to.have.length(3);
+  });
+
+  it('knows in later rounds and after a dump whose routes it holds', async () => {
+    const two = [service('a', ['198.51.100.10', '198.51.100.11']), service('b', ['198.51.100.12'])];
+    const scene = new Scene(snapshot(threeNodes, two));
+    await scene.round();
+    scene.cluster = snapshot(threeNodes, []);
+    for (const kind of ['cluster', 'cluster', 'route'] as const) {
+      const { held } = await scene.round(kind);
+      const routes = held.filter(({ change }) => change.verb === 'delete' && change.have.kind === 'route');
+      expect(routes.map(({ why }) => why.services?.join())).to.deep.equal([
+        'default/a',
+        'default/a',
+        'default/b',
+      ]);
+      expect(routes[0]?.why.text).to.equal('no longer wanted: Service default/a');
+    }
+  });
+
   it('holds when most routes would vanish, adds all the same, and goes on after the hold time', async () => {
     const scene = new Scene(snapshot(threeNodes, ten));
     await scene.round();
@@ -321,6 +348,15 @@ describe('the guard', () => {
     expect((await scene.round()).held.filter(({ reason }) => reason === 'too many at once')).to.have.length(
       2,
     );
+  });
+
+  it('does not lose the word of an operator who agrees while a round is under way', async () => {
+    const scene = new Scene(snapshot(threeNodes, ten));
+    const running = scene.round();
+    scene.reconciler.agree();
+    await running;
+    scene.cluster = snapshot(threeNodes, []);
+    expect((await scene.round()).held).to.deep.equal([]);
   });
 
   it('keeps the traffic where it is when the list of nodes is suddenly short', async () => {

@@ -101,6 +101,7 @@ describe('a thought', () => {
   const calm: Restraints = {
     limits,
     agreed: false,
+    formerly: () => undefined,
     holdUntil: 0,
     refused: new Map(),
     fights: new Map(),
