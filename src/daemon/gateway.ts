@@ -5,6 +5,7 @@ import { kubernetesCluster } from '../cluster/kubernetes.ts';
 import { remembered } from '../cluster/remembered.ts';
 import type { GatewayConfig, Source } from '../config/config.ts';
 import { gatewayWant } from '../desire/gateway.ts';
+import { paths } from '../desire/paths.ts';
 import { sysctlNames } from '../desire/sysctls.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import { LinuxKernel } from '../kernel/linux.ts';
@@ -13,14 +14,16 @@ import type { Snapshot } from '../model/cluster.ts';
 import type { LinkNames } from '../model/iproute.ts';
 import type { Link } from '../model/object.ts';
 import { ownerOf } from '../model/owner.ts';
+import type { Pace } from '../model/pace.ts';
 import { type Blind, rounds } from '../reconcile/loop.ts';
 import { Reconciler, type Role } from '../reconcile/reconciler.ts';
 import type { Report } from '../reconcile/report.ts';
 import { Wake } from '../reconcile/wake.ts';
 import { Journal } from './journal.ts';
 import { lock } from './lock.ts';
+import type { Notify } from './notify.ts';
 import { serve } from './socket.ts';
-import { brief, type Standing, status } from './status.ts';
+import { brief, type Standing, status, summary } from './status.ts';
 
 export function openSource(source: Source): Cluster {
   return source.kind === 'file' ? fileCluster(source.path) : kubernetesCluster(source);
@@ -47,6 +50,9 @@ export interface GatewayOptions {
   readonly log: Log;
   /** Yields a checked configuration whenever a person asks for a reload. */
   readonly reloads: AsyncIterable<GatewayConfig>;
+  readonly notify: Notify;
+  /** ms between two rounds at most, whatever the configuration says: systemd's watchdog wants to see them. */
+  readonly longestRest: number;
 }
 
 /**
@@ -55,7 +61,7 @@ export interface GatewayOptions {
  * @throws Refused, KernelError, LedgerError when it cannot start
  */
 export async function runGateway(options: GatewayOptions, signal: AbortSignal): Promise<void> {
-  const { log, release } = options;
+  const { log, release, notify, longestRest } = options;
   let { config } = options;
   const started = Date.now();
   let report: Report | undefined;
@@ -68,12 +74,17 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
   const clock = (): number => performance.timeOrigin + performance.now();
   const reconciler = new Reconciler(kernel, clock);
   const wake = new Wake();
-  const journal = new Journal(log);
-  let role = gatewayRole(config, () => cluster.snapshot());
+  const journal = new Journal(log, clock);
+  /** What the last round saw. */
+  let seen = cluster.snapshot();
+  const look = (): Snapshot => {
+    seen = cluster.snapshot();
+    return seen;
+  };
+  let role = gatewayRole(config, look);
   let blind: Blind | undefined;
   let links: readonly Link[] = [];
   const names: LinkNames = (index) => links.find((link) => link.index === index)?.name ?? `if${index}`;
-
   const standing = (): Standing => ({
     release,
     started,
@@ -87,11 +98,13 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
     status: () => JSON.stringify(status(standing())),
     synced: () => JSON.stringify(brief(standing())),
     release: () => {
-      log.warn({}, 'an operator lets held deletes go on');
+      log.warn({ event: 'released' }, 'an operator lets held deletes go on');
       reconciler.agree();
       wake.poke({ kind: 'operator', text: 'released by an operator' });
     },
   });
+
+  const pace = (): Pace => ({ ...config.pace, resync: Math.min(config.pace.resync, longestRest) });
 
   // What ends one of them ends all: a part that is broken must not leave a daemon that looks alive.
   const stop = new AbortController();
@@ -100,29 +113,35 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
     listen(kernel.hints(any), (hint) => wake.poke(hint)),
     listen(cluster.changes(any), () => {
       journal.feeds(cluster.snapshot());
+      notify.status(summary(standing()));
       wake.poke({ kind: 'cluster', text: 'cluster' });
     }),
     listen(options.reloads, (next) => {
       // What a person has just asked for is no accident: unless something is held already, it is not held.
       if (!report?.held.some(({ reason }) => reason === 'too many at once')) reconciler.agree();
       config = next;
-      role = gatewayRole(next, () => cluster.snapshot());
+      role = gatewayRole(next, look);
       wake.poke({ kind: 'config', text: 'configuration' });
     }),
-    listen(rounds({ reconciler, wake, role: () => role, pace: () => config.pace, clock }, any), (result) => {
+    listen(rounds({ reconciler, wake, role: () => role, pace, clock }, any), (result) => {
       if ('error' in result) {
         blind = result;
         journal.blind(result);
+        notify.status(summary(standing()));
         return;
       }
       blind = undefined;
-      report = result;
       links = reconciler.links;
-      journal.round(result, names);
+      journal.round(result, names, () => paths(seen, config.gateway).paths);
+      notify.status(summary({ ...standing(), report: result }));
+      if (report === undefined) notify.ready();
+      notify.alive();
+      report = result;
     }),
   ];
   log.info(
     {
+      event: 'started',
       release,
       pid: process.pid,
       lan: config.gateway.lan,
@@ -138,10 +157,11 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
   } catch (error) {
     if (!signal.aborted) throw error;
   } finally {
+    notify.stopping();
     stop.abort();
     await Promise.allSettled(parts);
   }
-  log.info({}, 'stopped; routes and settings stay as they are');
+  log.info({ event: 'stopped' }, 'stopped; routes and settings stay as they are');
 }
 
 async function listen<T>(source: AsyncIterable<T>, hear: (value: T) => void): Promise<void> {

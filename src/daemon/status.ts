@@ -161,7 +161,7 @@ function isSynced(report: Report | undefined, blind: Blind | undefined, snapshot
 }
 
 /** One sentence, as systemctl status will show it. */
-function summary({ report, blind, snapshot, gateway }: Standing): string {
+export function summary({ report, blind, snapshot, gateway }: Standing): string {
   if (blind) return `cannot read the kernel: ${blind.error.message}`;
   if (report === undefined) return 'starting';
   const { paths: routed, idle } = paths(snapshot, gateway);
