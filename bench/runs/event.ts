@@ -96,7 +96,10 @@ writeFileSync(
 
 // The daemon's writes are news to this second reader of the kernel.
 await using kernel = await LinuxKernel.open(join(String(folder), 'witness'));
-await kernel.list({ owner: ownerOf(86), tables: [254], sysctls: [] }, stop.signal);
+await kernel.list(
+  { owner: ownerOf(86), tables: [254], sysctls: [], nftTables: [], stations: [] },
+  stop.signal,
+);
 const hints = kernel.hints(stop.signal)[Symbol.asyncIterator]();
 
 const started = performance.now();

@@ -36,7 +36,7 @@ async function change(changes: readonly Change[]): Promise<void> {
 /** @returns ms; the check is not in them */
 async function dump(): Promise<number> {
   const start = performance.now();
-  const scope = { owner: ownerOf(protocol), tables: [table], sysctls: [] };
+  const scope = { owner: ownerOf(protocol), tables: [table], sysctls: [], nftTables: [], stations: [] };
   const { objects } = await kernel.list(scope, signal);
   const ms = performance.now() - start;
   const wanted = new Set(additions.map((change) => keyOf(changeObject(change))));

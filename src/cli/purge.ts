@@ -1,11 +1,12 @@
 import type { Command } from 'commander';
 import type { GatewayConfig } from '../config/config.ts';
+import type { Kernel } from '../kernel/kernel.ts';
 import { changeObject, keyOf } from '../model/object.ts';
 import { ownerOf } from '../model/owner.ts';
 import type { Role } from '../reconcile/reconciler.ts';
+import { type AnyLoaded, readAnyConfig } from './any-config.ts';
 import { type Cli, printJson } from './cli.ts';
 import { type ExitCode, exit } from './exit.ts';
-import { readConfig } from './gateway-config.ts';
 import { optionsOf } from './options.ts';
 import type { Program } from './program.ts';
 
@@ -27,24 +28,27 @@ export function addPurge({ root, run }: Program): void {
 
 /** The line with an empty desire. */
 async function purge(cli: Cli, command: Command): Promise<ExitCode> {
-  const loaded = await readConfig(cli, command);
+  const loaded = await readAnyConfig(cli, command);
   if (loaded === undefined) return exit.config;
-  const { config } = loaded;
   const options = optionsOf<Options>(command);
-  if (options.dryRun) return await foretell(cli, config, options);
+  if (options.dryRun) return await foretell(cli, loaded, options);
   const { lock } = await import('../daemon/lock.ts');
-  const { LinuxKernel } = await import('../kernel/linux.ts');
   const { Reconciler } = await import('../reconcile/reconciler.ts');
   const { commandOf } = await import('./changes.ts');
-  await using _lock = await lock(config.gateway.protocol);
-  await using kernel = await LinuxKernel.open(config.stateDirectory);
+  const { removeFiles } = await import('../daemon/names.ts');
+  const { role, open, files } = await emptied(loaded);
+  await using _lock = await lock(role.scope.owner.protocol);
+  await using kernel = await open();
   const reconciler = new Reconciler(kernel, () => performance.now());
   const reasons = [{ kind: 'operator', text: 'purge' }] as const;
-  const role = emptyRole(config);
   // A former value is out of the ledger once it is restored: what is printed is told from before.
   const before = await kernel.list(role.scope, cli.signal);
   const report = await reconciler.round(role, reasons, 'dump', cli.signal);
-  const removed = report.done.map(({ change }) => commandOf(change, before));
+  await removeFiles(files);
+  const removed = [
+    ...report.done.map(({ change }) => commandOf(change, before)),
+    ...files.map((file) => `rm ${file}`),
+  ];
   const refused = report.failed.map(({ change, message }) => ({
     command: commandOf(change, before),
     error: message,
@@ -55,12 +59,12 @@ async function purge(cli: Cli, command: Command): Promise<ExitCode> {
   return refused.length === 0 ? exit.ok : exit.failed;
 }
 
-async function foretell(cli: Cli, config: GatewayConfig, { json }: Options): Promise<ExitCode> {
-  const { LinuxKernel } = await import('../kernel/linux.ts');
+async function foretell(cli: Cli, loaded: AnyLoaded, { json }: Options): Promise<ExitCode> {
   const { foresee } = await import('../reconcile/foresight.ts');
   const { commandOf } = await import('./changes.ts');
-  await using kernel = await LinuxKernel.open(config.stateDirectory);
-  const { due, have } = await foresee(kernel, emptyRole(config), cli.signal);
+  const { role, open, files } = await emptied(loaded);
+  await using kernel = await open();
+  const { due, have } = await foresee(kernel, role, cli.signal);
   const removed = due.map(({ change }) => commandOf(change, have));
   // What Linux changes along with a setting of ours has to be put back after it.
   const ours = new Set(due.map(({ change }) => keyOf(changeObject(change))));
@@ -68,14 +72,40 @@ async function foretell(cli: Cli, config: GatewayConfig, { json }: Options): Pro
     const sysctl = { kind: 'sysctl', name, value } as const;
     if (!ours.has(keyOf(sysctl))) removed.push(commandOf({ verb: 'delete', have: sysctl }, have));
   }
+  removed.push(...files.map((file) => `rm ${file}`));
   if (json) printJson(cli, { removed, refused: [] });
   else for (const line of removed) cli.stdout.write(`${line}\n`);
   return exit.ok;
 }
 
+/** What is to be emptied. */
+interface Emptied {
+  readonly role: Role;
+  readonly open: () => Promise<Kernel>;
+  /** Files that we wrote outside of our own folders. */
+  readonly files: readonly string[];
+}
+
+async function emptied(loaded: AnyLoaded): Promise<Emptied> {
+  if (loaded.role === 'gateway') {
+    const { LinuxKernel } = await import('../kernel/linux.ts');
+    const { config } = loaded;
+    return { role: emptyRole(config), open: () => LinuxKernel.open(config.stateDirectory), files: [] };
+  }
+  const { emptyNodeRole } = await import('../daemon/node-role.ts');
+  const { openNodeKernel } = await import('../daemon/node.ts');
+  const { ownFiles } = await import('../daemon/names.ts');
+  const { config } = loaded;
+  return {
+    role: emptyNodeRole(config.agent),
+    open: () => openNodeKernel(config),
+    files: await ownFiles(config.namesDirectory),
+  };
+}
+
 function emptyRole({ gateway: { protocol, table } }: GatewayConfig): Role {
   return {
-    scope: { owner: ownerOf(protocol), tables: [table], sysctls: [] },
+    scope: { owner: ownerOf(protocol), tables: [table], sysctls: [], nftTables: [], stations: [] },
     limits: { share: 1, always: Number.POSITIVE_INFINITY, hold: 0 },
     want: () => ({ objects: [], problems: [], complete: true }),
   };

@@ -36,6 +36,8 @@ export function gatewayRole({ gateway, limits }: GatewayConfig, cluster: () => S
       owner: ownerOf(gateway.protocol),
       tables: [gateway.table],
       sysctls: sysctlNames(gateway),
+      nftTables: [],
+      stations: [],
     },
     limits,
     want: (have, refused) => gatewayWant(cluster(), gateway, have, refused),
@@ -92,7 +94,7 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
     report,
     blind,
   });
-  await using _socket = await serve(config.runtimeDirectory, {
+  await using _socket = await serve(config.runtimeDirectory, 'gateway', {
     status: () => JSON.stringify(status(standing())),
     synced: () => JSON.stringify(brief(standing())),
     release: () => {

@@ -25,11 +25,19 @@ export class Journal {
   readonly #standing = new Map<string, Facts>();
   readonly #troubles = new Map<string, string>();
   #paths: ReadonlyMap<Ip, Path> = new Map();
-  #complete = false;
+  #complete: boolean;
   #blind = false;
 
-  /** @param clock ms since the epoch */
-  constructor(log: Log, clock: () => number = Date.now) {
+  /**
+   * @param clock ms since the epoch
+   * @param lists whether there is a cluster whose lists have to come in
+   */
+  constructor(
+    log: Log,
+    clock: () => number = Date.now,
+    lists: 'lists to come' | 'no lists' = 'lists to come',
+  ) {
+    this.#complete = lists === 'no lists';
     this.#log = log;
     this.#clock = clock;
   }

@@ -1,6 +1,7 @@
 import { chmod, mkdir, rm } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import { join } from 'node:path';
+import type { RoleName } from '../config/config.ts';
 import { close } from './lock.ts';
 import { Refused } from './refused.ts';
 
@@ -14,8 +15,8 @@ export interface Answers {
   release(): void;
 }
 
-export function socketPath(runtimeDirectory: string): string {
-  return join(runtimeDirectory, 'gateway.sock');
+export function socketPath(runtimeDirectory: string, role: RoleName): string {
+  return join(runtimeDirectory, `${role}.sock`);
 }
 
 /**
@@ -24,8 +25,12 @@ export function socketPath(runtimeDirectory: string): string {
  *
  * @throws Refused when the socket cannot be made
  */
-export async function serve(runtimeDirectory: string, answers: Answers): Promise<AsyncDisposable> {
-  const path = socketPath(runtimeDirectory);
+export async function serve(
+  runtimeDirectory: string,
+  role: RoleName,
+  answers: Answers,
+): Promise<AsyncDisposable> {
+  const path = socketPath(runtimeDirectory, role);
   const server = createServer((request, response) => {
     const asked = `${request.method} ${request.url}`;
     if (asked === 'GET /status' || asked === 'GET /synced') {

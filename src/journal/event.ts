@@ -19,6 +19,19 @@ export const events = {
     say: (f) =>
       `eiproute ${text(f, 'release')} started: nodes on ${text(f, 'lan')}, world on ${text(f, 'uplink')}, routes of protocol ${text(f, 'protocol')}`,
   },
+  'node-started': {
+    id: 'e99f68f3142ffb6a9465184d1e0ac095',
+    say: (f) =>
+      `eiproute ${text(f, 'release')} started on a node: answering on ${text(f, 'interface')} through ${list(f, 'gateways')}, rules of protocol ${text(f, 'protocol')}`,
+  },
+  'names-written': {
+    id: '1f59930ec171e5406959459fe5cbe49b',
+    say: (f) => `names for iproute2 are in ${list(f, 'files')}`,
+  },
+  'names-refused': {
+    id: '7778e66e07fc95aad966743c5e205565',
+    say: (f) => `names for iproute2 could not be written (${text(f, 'error')}); ip shows numbers`,
+  },
   stopped: {
     id: '0061d3c9f0224d2facd6ca7587c27ebb',
     say: () => 'stopped; routes and settings stay as they are',

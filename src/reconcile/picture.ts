@@ -1,4 +1,4 @@
-import type { Listing } from '../model/listing.ts';
+import type { Listing, Station } from '../model/listing.ts';
 import { type Change, equal, type KernelObject, type Key, keyOf, type Link } from '../model/object.ts';
 import type { Wanted } from '../model/want.ts';
 
@@ -10,6 +10,7 @@ export class Picture implements Listing {
   readonly objects: Map<Key, KernelObject>;
   readonly foreignIds: ReadonlySet<number>;
   readonly links: readonly Link[];
+  readonly stations: readonly Station[];
   readonly formerSysctls: Map<string, string>;
   /** How many of the objects are sysctls: they come and go only with a new look. */
   readonly sysctls: number;
@@ -23,6 +24,7 @@ export class Picture implements Listing {
     this.objects = new Map(listing.objects);
     this.foreignIds = listing.foreignIds;
     this.links = listing.links;
+    this.stations = listing.stations;
     this.formerSysctls = new Map(listing.formerSysctls);
     let sysctls = 0;
     for (const { kind } of this.objects.values()) if (kind === 'sysctl') sysctls += 1;

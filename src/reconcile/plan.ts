@@ -9,8 +9,10 @@ const rank: Readonly<Record<KernelObject['kind'], number>> = {
   nexthop: 1,
   group: 2,
   neighbour: 3,
-  route: 4,
-  rule: 5,
+  // The guard of a node stands before the rules that lead packets to its sockets.
+  nft: 4,
+  route: 5,
+  rule: 6,
 };
 
 export interface Plan {
@@ -25,7 +27,7 @@ export type Formerly = (key: Key) => Why | undefined;
 
 /** The changes that lead from what is there to what is wanted. */
 export function plan(want: readonly Wanted[], have: Picture, formerly: Formerly = () => undefined): Plan {
-  const wanted = { sysctl: 0, nexthop: 0, group: 0, neighbour: 0, route: 0, rule: 0 };
+  const wanted = { sysctl: 0, nexthop: 0, group: 0, neighbour: 0, nft: 0, route: 0, rule: 0 };
   const builds: Due[] = [];
   const unmet = new Set<Wanted>();
   const before = have.met;
@@ -115,6 +117,7 @@ export function references(object: KernelObject): readonly Key[] {
     case 'neighbour':
     case 'rule':
     case 'sysctl':
+    case 'nft':
       return [];
     default:
       return object satisfies never;

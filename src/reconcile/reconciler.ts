@@ -1,5 +1,5 @@
 import type { Kernel, KernelError, Scope } from '../kernel/kernel.ts';
-import type { Listing } from '../model/listing.ts';
+import type { Listing, Station } from '../model/listing.ts';
 import { changeObject, type KernelObject, type Key, keyOf, type Link } from '../model/object.ts';
 import type { Limits } from '../model/pace.ts';
 import type { Refusals, Want } from '../model/want.ts';
@@ -54,6 +54,11 @@ export class Reconciler {
     return this.#picture?.links ?? [];
   }
 
+  /** The scope's stations, as of the last look. */
+  get stations(): readonly Station[] {
+    return this.#picture?.stations ?? [];
+  }
+
   /** An operator agrees: what is held because it is too much at once goes on with the next round. */
   agree(): void {
     this.#asked = true;
@@ -93,6 +98,10 @@ export class Reconciler {
         new Set(conflicting(this.#refused.keys(), this.#refused)),
         signal,
       );
+    }
+    if (refused.length === 0 && now.want.unfinished === true) {
+      now = this.#think(role, picture, at);
+      refused = await this.#apply(now.builds, picture, done, signal);
     }
     const held: Held[] = [...now.held];
     if (refused.length === 0) held.push(...(await this.#withdraw(now.deletes, picture, done, signal)));

@@ -1,0 +1,47 @@
+import type { NodeAgent } from '../model/node-agent.ts';
+import type { Standing } from './daemon.ts';
+import { type Brief, lastRound, type Status } from './status.ts';
+
+/** A gateway that is silent does not count: what it would need is in place for when it is back. */
+export function nodeBrief(agent: NodeAgent, { report, blind, stations }: Standing): Brief {
+  const synced =
+    report !== undefined &&
+    blind === undefined &&
+    report.failed.length === 0 &&
+    report.conflicts.length === 0 &&
+    report.held.length === 0 &&
+    report.problems.every(({ severity }) => severity !== 'error');
+  return { version: 1, synced, summary: sentence() };
+
+  function sentence(): string {
+    if (blind) return `cannot read the kernel: ${blind.error.message}`;
+    if (report === undefined) return 'starting';
+    const parts = [
+      `answering for ${agent.eips.join(', ')} through ${stations.length} of ${agent.gateways.length} gateways`,
+    ];
+    if (report.failed.length > 0) parts.push(`${report.failed.length} refused by the kernel`);
+    if (report.conflicts.length > 0) parts.push(`${report.conflicts.length} in conflict`);
+    if (report.problems.length > 0) parts.push(`${report.problems.length} problems`);
+    return parts.join('; ');
+  }
+}
+
+export function nodeStatus(agent: NodeAgent, standing: Standing): Status {
+  const { stations, report, names } = standing;
+  return {
+    ...nodeBrief(agent, standing),
+    release: standing.release,
+    pid: process.pid,
+    started: new Date(standing.started).toISOString(),
+    feeds: [],
+    eips: [],
+    gateways: agent.gateways.map(({ address, table, mark }) => ({
+      address,
+      mac: stations.find(({ ip }) => ip === address)?.mac,
+      table,
+      mark: `0x${mark.toString(16).padStart(8, '0')}`,
+    })),
+    problems: report?.problems ?? [],
+    ...lastRound(report, names),
+  };
+}

@@ -1,0 +1,109 @@
+import { join } from 'node:path';
+import type { NodeConfig } from '../config/config.ts';
+import { nodeProblems } from '../desire/node-problems.ts';
+import type { Kernel } from '../kernel/kernel.ts';
+import { LinuxKernel } from '../kernel/linux.ts';
+import { nftProblem } from '../kernel/nft.ts';
+import type { Log } from '../log.ts';
+import type { Ip } from '../model/ip.ts';
+import type { Listing } from '../model/listing.ts';
+import type { NodeAgent } from '../model/node-agent.ts';
+import { type DaemonOptions, type Duty, listen, runDaemon, type Watch } from './daemon.ts';
+import { lock } from './lock.ts';
+import { writeNames } from './names.ts';
+import { nodeRole, nodeScope, settled, survey } from './node-role.ts';
+import { nodeBrief, nodeStatus } from './node-status.ts';
+import { Refused } from './refused.ts';
+
+export interface NodeOptions extends DaemonOptions {
+  readonly config: NodeConfig;
+  /** Yields a checked configuration whenever a person asks for a reload. */
+  readonly reloads: AsyncIterable<NodeConfig>;
+}
+
+/** The kernel port of this role: its ledger is not the gateway's, should both live on one host. */
+export function openNodeKernel({ stateDirectory }: NodeConfig): Promise<LinuxKernel> {
+  return LinuxKernel.open(join(stateDirectory, 'node'));
+}
+
+/**
+ * Looks at the machine before anything is installed.
+ *
+ * @returns what is there, and the agent with its interface
+ * @throws Refused when the configuration does not fit this machine
+ */
+export async function prepare(
+  kernel: Kernel,
+  config: NodeConfig,
+  signal: AbortSignal,
+): Promise<{ readonly have: Listing; readonly agent: NodeAgent }> {
+  const lacking = await nftProblem();
+  if (lacking) throw new Refused(`${lacking.message}; ${lacking.advice}`);
+  const { links } = await kernel.list(nodeScope(config.agent), signal);
+  const agent = settled(config.agent, links);
+  // An interface that is down comes up again; the others are mistakes.
+  const wrong = nodeProblems(agent, links).filter(({ code }) => code !== 'interface-down');
+  if (wrong.length > 0) {
+    throw new Refused(wrong.map(({ message, advice }) => `${message}; ${advice}`).join('. '));
+  }
+  return { have: await survey(kernel, agent, signal), agent };
+}
+
+/**
+ * The daemon of a node: runs until the signal, and leaves what it installed where it is. It needs no cluster.
+ *
+ * @throws Refused, KernelError, LedgerError when it cannot start
+ */
+export async function runNode(options: NodeOptions, signal: AbortSignal): Promise<void> {
+  let { config } = options;
+  await using _lock = await lock(config.agent.protocol);
+  await using kernel: Kernel = await openNodeKernel(config);
+  const prepared = await prepare(kernel, config, signal);
+  let { agent } = prepared;
+  await nameNumbers(config, agent, options.log);
+
+  const seen = new Map<Ip, string>(prepared.have.stations.map(({ ip, mac }) => [ip, mac]));
+  let role = nodeRole(agent, seen);
+  const reload: Watch = (wake, links) =>
+    listen(options.reloads, (next) => {
+      config = next;
+      agent = settled(next.agent, links());
+      role = nodeRole(agent, seen);
+      wake.poke({ kind: 'config', text: 'configuration' });
+    });
+  const duty: Duty = {
+    name: 'node',
+    runtimeDirectory: config.runtimeDirectory,
+    start: {
+      event: 'node-started',
+      facts: {
+        interface: agent.interface,
+        gateways: agent.gateways.map(({ address }) => address),
+        protocol: agent.protocol,
+      },
+    },
+    waitsForLists: false,
+    role: () => role,
+    pace: () => config.pace,
+    brief: (standing) => nodeBrief(agent, standing),
+    status: (standing) => nodeStatus(agent, standing),
+  };
+  await runDaemon(duty, kernel, [reload], options, signal);
+}
+
+/** Names are for people: without them all works. */
+async function nameNumbers({ namesDirectory }: NodeConfig, agent: NodeAgent, log: Log): Promise<void> {
+  try {
+    const files = await writeNames(namesDirectory, agent);
+    if (files.length > 0) log.info({ event: 'names-written', files }, 'names for iproute2 written');
+  } catch (error) {
+    log.info(
+      { event: 'names-refused', error: words(error) },
+      'names for iproute2 could not be written; ip shows numbers',
+    );
+  }
+}
+
+function words(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
