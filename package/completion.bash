@@ -15,11 +15,11 @@ _eiproute() {
   local command= options='--config --log-level --log-format --help' i
   for ((i = 1; i < cword; i++)); do
     case ${words[i]} in
-      gateway | plan | status | release | purge | config | version) command=${words[i]}; break ;;
+      gateway | node | plan | status | release | purge | config | version) command=${words[i]}; break ;;
     esac
   done
   case $command in
-    '') options="gateway plan status release purge config version $options --version" ;;
+    '') options="gateway node plan status release purge config version $options --version" ;;
     plan) options="$options --from --json" ;;
     status) options="$options --json --wait-synced --timeout" ;;
     purge) options="$options --dry-run --json" ;;

@@ -3,6 +3,7 @@
 local -a commands common
 commands=(
   'gateway:the daemon'
+  'node:the daemon of a Kubernetes node'
   'plan:what would change in the kernel'
   'status:what the running daemon does'
   'release:let held deletes go on'

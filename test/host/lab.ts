@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
@@ -9,9 +8,6 @@ import { layNetwork, type Network } from '../../src/demo/network.ts';
 import { type Outcome, outcome, run, within } from '../../src/demo/run.ts';
 import { Container } from './container.ts';
 import { rootfs } from './rootfs.ts';
-
-/** Until this build has the agent, nodes are set up by the demo's network alone, and no role is played on them. */
-const hasNodeAgent = existsSync(new URL('../../src/cli/node.ts', import.meta.url));
 
 /** The Service that everybody asks. */
 export const web = { name: 'web', eip: eip(1), policy: 'Cluster' } as const;
@@ -54,7 +50,7 @@ export class Lab implements AsyncDisposable {
     const folder = await mkdtemp('/var/tmp/eip-lab-');
     stack.defer(() => rm(folder, { recursive: true, force: true }));
     await run({ argv: ['ssh-keygen', '-q', '-t', 'ed25519', '-N', '', '-f', join(folder, 'id')] });
-    const network = stack.use(await layNetwork({ nodes: 2 }));
+    const network = stack.use(await layNetwork({ nodes: 2, nodeRouting: 'by agents' }));
     const hosts: Container[] = [];
     for (const name of ['gateway', ...network.nodes]) {
       hosts.push(stack.use(await Container.start(name, network.namespace(name), base, folder)));
@@ -74,7 +70,7 @@ export class Lab implements AsyncDisposable {
 
   /** The hosts in Ansible's inventory. */
   get managed(): readonly Container[] {
-    return hasNodeAgent ? [this.gateway, ...this.nodes] : [this.gateway];
+    return [this.gateway, ...this.nodes];
   }
 
   /** Requests to the Service from the client's side, one every `every` ms, each counted. */
@@ -138,8 +134,8 @@ export class Lab implements AsyncDisposable {
               vars: { gateway_config: this.settings, gateway_kubeconfig: join(this.folder, 'kubeconfig') },
             },
             nodes: {
-              hosts: hasNodeAgent ? nodes : {},
-              vars: { node_kubeconfig: join(this.folder, 'kubeconfig') },
+              hosts: nodes,
+              vars: { node_config: { eips: [...pools], gateways: [gateway.lan.v4, gateway.lan.v6] } },
             },
           },
         },

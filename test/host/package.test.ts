@@ -41,7 +41,10 @@ describe('the package', function () {
   });
 
   it('keeps what an operator may change', async () => {
-    expect((await read('DEBIAN/conffiles')).trim().split('\n')).to.include('/etc/eiproute/gateway.yaml');
+    expect((await read('DEBIAN/conffiles')).trim().split('\n')).to.include.members([
+      '/etc/eiproute/gateway.yaml',
+      '/etc/eiproute/node.yaml',
+    ]);
     const checked = await run({
       argv: [
         join(folder, 'tree/usr/lib/eiproute/node'),
