@@ -5,6 +5,9 @@ import { type EventName, events } from '../../../src/journal/event.ts';
 /** What tells of good news or of work done; everything else is for a person to act on, and is explained. */
 const selfEvident: readonly EventName[] = [
   'started',
+  'node-started',
+  'names-written',
+  'names-refused',
   'stopped',
   'eip-routed',
   'eip-moved',
