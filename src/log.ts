@@ -5,7 +5,7 @@ export type Log = Logger;
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
 
-/** auto: pretty on a terminal, JSON elsewhere. */
+/** auto: to journald where systemd reads us, pretty on a terminal, JSON elsewhere. */
 export type LogFormat = 'auto' | 'pretty' | 'json';
 
 export interface LogOptions {
@@ -15,6 +15,8 @@ export interface LogOptions {
   readonly stream: LogStream;
   /** For colours: none with NO_COLOR, none on a dumb terminal. */
   readonly env: { readonly NO_COLOR?: string | undefined; readonly TERM?: string | undefined };
+  /** The way to journald, where the stream is journald's; taken under `auto`. */
+  readonly journal?: Sink | undefined;
 }
 
 interface LogStream {
@@ -38,7 +40,8 @@ export function createLog(options: LogOptions): Log {
 /** Takes pino's JSON line. Every record of the program passes here: another output is another sink. */
 type Sink = (line: string) => void;
 
-function sink({ format, stream, env }: LogOptions): Sink {
+function sink({ format, stream, env, journal }: LogOptions): Sink {
+  if (format === 'auto' && journal) return journal;
   const terminal = stream.isTTY === true;
   if (format === 'json' || (format === 'auto' && !terminal)) return (line) => stream.write(line);
   const colours = terminal && !env.NO_COLOR && env.TERM !== 'dumb';

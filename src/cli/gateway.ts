@@ -3,7 +3,7 @@ import type { Cli } from './cli.ts';
 import { type ExitCode, exit } from './exit.ts';
 import { readConfig } from './gateway-config.ts';
 import type { Program } from './program.ts';
-import { checkHost, logOf, reloads } from './running.ts';
+import { reloads, setUpDaemon } from './running.ts';
 import { release } from './version.ts';
 
 export function addGateway({ root, run }: Program): void {
@@ -17,10 +17,9 @@ async function gateway(cli: Cli, command: Command): Promise<ExitCode> {
   const loaded = await readConfig(cli, command);
   if (loaded === undefined) return exit.config;
   const { config } = loaded;
-  const log = await logOf(cli, config);
-  await checkHost();
+  const setUp = await setUpDaemon(cli, config);
   const { runGateway } = await import('../daemon/gateway.ts');
-  const again = reloads(cli, config, log, async () => (await readConfig(cli, command))?.config);
-  await runGateway({ config, release, log, reloads: again }, cli.signal);
+  const again = reloads(cli, config, setUp, async () => (await readConfig(cli, command))?.config);
+  await runGateway({ config, release, reloads: again, ...setUp }, cli.signal);
   return exit.ok;
 }

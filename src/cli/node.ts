@@ -3,7 +3,7 @@ import { readNode } from './any-config.ts';
 import type { Cli } from './cli.ts';
 import { type ExitCode, exit } from './exit.ts';
 import type { Program } from './program.ts';
-import { checkHost, logOf, reloads } from './running.ts';
+import { reloads, setUpDaemon } from './running.ts';
 import { release } from './version.ts';
 
 export function addNode({ root, run }: Program): void {
@@ -17,10 +17,9 @@ async function node(cli: Cli, command: Command): Promise<ExitCode> {
   const loaded = await readNode(cli, command);
   if (loaded === undefined) return exit.config;
   const { config } = loaded;
-  const log = await logOf(cli, config);
-  await checkHost();
+  const setUp = await setUpDaemon(cli, config);
   const { runNode } = await import('../daemon/node.ts');
-  const again = reloads(cli, config, log, async () => (await readNode(cli, command))?.config);
-  await runNode({ config, release, log, reloads: again }, cli.signal);
+  const again = reloads(cli, config, setUp, async () => (await readNode(cli, command))?.config);
+  await runNode({ config, release, reloads: again, ...setUp }, cli.signal);
   return exit.ok;
 }

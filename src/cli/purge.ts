@@ -1,12 +1,19 @@
 import type { Command } from 'commander';
 import type { GatewayConfig } from '../config/config.ts';
+import type { Kernel } from '../kernel/kernel.ts';
+import { changeObject, keyOf } from '../model/object.ts';
 import { ownerOf } from '../model/owner.ts';
 import type { Role } from '../reconcile/reconciler.ts';
-import { readAnyConfig } from './any-config.ts';
+import { type AnyLoaded, readAnyConfig } from './any-config.ts';
 import { type Cli, printJson } from './cli.ts';
 import { type ExitCode, exit } from './exit.ts';
 import { optionsOf } from './options.ts';
 import type { Program } from './program.ts';
+
+interface Options {
+  readonly dryRun?: boolean;
+  readonly json?: boolean;
+}
 
 export function addPurge({ root, run }: Program): void {
   root
@@ -14,6 +21,7 @@ export function addPurge({ root, run }: Program): void {
     .description(
       'remove everything that is ours from the kernel, and put settings back; the daemon must be stopped',
     )
+    .option('--dry-run', 'only print the commands that would do it')
     .option('--json', 'print JSON')
     .action(run(purge));
 }
@@ -22,25 +30,21 @@ export function addPurge({ root, run }: Program): void {
 async function purge(cli: Cli, command: Command): Promise<ExitCode> {
   const loaded = await readAnyConfig(cli, command);
   if (loaded === undefined) return exit.config;
+  const options = optionsOf<Options>(command);
+  if (options.dryRun) return await foretell(cli, loaded, options);
   const { lock } = await import('../daemon/lock.ts');
-  const { LinuxKernel } = await import('../kernel/linux.ts');
   const { Reconciler } = await import('../reconcile/reconciler.ts');
   const { commandOf } = await import('./changes.ts');
-  const { emptyNodeRole } = await import('../daemon/node-role.ts');
-  const { openNodeKernel } = await import('../daemon/node.ts');
-  const { removeNames } = await import('../daemon/names.ts');
-  const ofNode = loaded.role === 'node' ? loaded.config : undefined;
-  const role = loaded.role === 'node' ? emptyNodeRole(loaded.config.agent) : emptyRole(loaded.config);
+  const { removeFiles } = await import('../daemon/names.ts');
+  const { role, open, files } = await emptied(loaded);
   await using _lock = await lock(role.scope.owner.protocol);
-  await using kernel = await (ofNode
-    ? openNodeKernel(ofNode)
-    : LinuxKernel.open(loaded.config.stateDirectory));
+  await using kernel = await open();
   const reconciler = new Reconciler(kernel, () => performance.now());
   const reasons = [{ kind: 'operator', text: 'purge' }] as const;
   // A former value is out of the ledger once it is restored: what is printed is told from before.
   const before = await kernel.list(role.scope, cli.signal);
   const report = await reconciler.round(role, reasons, 'dump', cli.signal);
-  const files = ofNode ? await removeNames(ofNode.namesDirectory) : [];
+  await removeFiles(files);
   const removed = [
     ...report.done.map(({ change }) => commandOf(change, before)),
     ...files.map((file) => `rm ${file}`),
@@ -49,10 +53,54 @@ async function purge(cli: Cli, command: Command): Promise<ExitCode> {
     command: commandOf(change, before),
     error: message,
   }));
-  if (optionsOf<{ readonly json?: boolean }>(command).json) printJson(cli, { removed, refused });
+  if (options.json) printJson(cli, { removed, refused });
   else for (const line of removed) cli.stdout.write(`${line}\n`);
   for (const { command: line, error } of refused) cli.stderr.write(`eiproute: ${line}: ${error}\n`);
   return refused.length === 0 ? exit.ok : exit.failed;
+}
+
+async function foretell(cli: Cli, loaded: AnyLoaded, { json }: Options): Promise<ExitCode> {
+  const { foresee } = await import('../reconcile/foresight.ts');
+  const { commandOf } = await import('./changes.ts');
+  const { role, open, files } = await emptied(loaded);
+  await using kernel = await open();
+  const { due, have } = await foresee(kernel, role, cli.signal);
+  const removed = due.map(({ change }) => commandOf(change, have));
+  // What Linux changes along with a setting of ours has to be put back after it.
+  const ours = new Set(due.map(({ change }) => keyOf(changeObject(change))));
+  for (const [name, value] of have.formerSysctls) {
+    const sysctl = { kind: 'sysctl', name, value } as const;
+    if (!ours.has(keyOf(sysctl))) removed.push(commandOf({ verb: 'delete', have: sysctl }, have));
+  }
+  removed.push(...files.map((file) => `rm ${file}`));
+  if (json) printJson(cli, { removed, refused: [] });
+  else for (const line of removed) cli.stdout.write(`${line}\n`);
+  return exit.ok;
+}
+
+/** What is to be emptied. */
+interface Emptied {
+  readonly role: Role;
+  readonly open: () => Promise<Kernel>;
+  /** Files that we wrote outside of our own folders. */
+  readonly files: readonly string[];
+}
+
+async function emptied(loaded: AnyLoaded): Promise<Emptied> {
+  if (loaded.role === 'gateway') {
+    const { LinuxKernel } = await import('../kernel/linux.ts');
+    const { config } = loaded;
+    return { role: emptyRole(config), open: () => LinuxKernel.open(config.stateDirectory), files: [] };
+  }
+  const { emptyNodeRole } = await import('../daemon/node-role.ts');
+  const { openNodeKernel } = await import('../daemon/node.ts');
+  const { ownFiles } = await import('../daemon/names.ts');
+  const { config } = loaded;
+  return {
+    role: emptyNodeRole(config.agent),
+    open: () => openNodeKernel(config),
+    files: await ownFiles(config.namesDirectory),
+  };
 }
 
 function emptyRole({ gateway: { protocol, table } }: GatewayConfig): Role {

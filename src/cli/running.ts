@@ -1,49 +1,76 @@
 import type { Config } from '../config/notation.ts';
+import type { Notify } from '../daemon/notify.ts';
 import type { Log } from '../log.ts';
 import { type Cli, Failure } from './cli.ts';
 
 // What all daemons have in common on their way up.
 
-export async function logOf(cli: Cli, { logLevel, logFormat }: Config): Promise<Log> {
-  const { createLog } = await import('../log.ts');
-  return createLog({ level: logLevel, format: logFormat, stream: cli.stderr, env: cli.env });
+/** Log and words for systemd, as this start wants them. */
+export interface SetUp {
+  readonly log: Log;
+  readonly notify: Notify;
+  /** ms between two rounds at most, whatever the configuration says: systemd's watchdog wants to see them. */
+  readonly longestRest: number;
 }
 
 /** @throws Failure when this host lacks what every role needs */
-export async function checkHost(): Promise<void> {
+export async function setUpDaemon(cli: Cli, { logLevel, logFormat }: Config): Promise<SetUp> {
+  const { createLog } = await import('../log.ts');
+  const { journalSink } = await import('../journal/sink.ts');
+  const { openNotify, watchdogPace } = await import('../daemon/notify.ts');
   const { missing, readHost } = await import('../kernel/requirements.ts');
+  const log = createLog({
+    level: logLevel,
+    format: logFormat,
+    stream: cli.stderr,
+    env: cli.env,
+    journal: journalSink(cli.env),
+  });
+  const notify = openNotify(cli.env, (error) =>
+    log.warn({ event: 'notify-failed', error }, 'cannot tell systemd'),
+  );
   const lacks = missing(await readHost());
   if (lacks.length > 0) {
     throw new Failure(lacks.map(({ message, advice }) => `${message}. ${advice}`).join(' '));
   }
+  return { log, notify, longestRest: watchdogPace(cli.env, process.pid) };
 }
 
 /** The configuration, read again at each SIGHUP; one that is wrong is told and changes nothing. */
 export async function* reloads<C extends Config>(
   cli: Cli,
   first: C,
-  log: Log,
+  { log, notify }: SetUp,
   read: () => Promise<C | undefined>,
 ): AsyncGenerator<C> {
   const { changedKeys } = await import('../config/notation.ts');
   let current = first;
   for await (const _ of hangups(cli.signal)) {
+    notify.reloading();
+    using _done = defer(notify.reloaded);
     const next = await read();
     if (next === undefined) {
-      log.error({}, 'the new configuration is refused; the old one stays in force');
+      log.error({ event: 'config-refused' }, 'the new configuration is refused; the old one stays in force');
       continue;
     }
     const changed = changedKeys(current, next);
     const fixed = changed.filter((key) => needsRestart(key));
     if (fixed.length > 0) {
-      log.error({ keys: fixed }, 'these settings need a restart; the old configuration stays in force');
+      log.error(
+        { event: 'config-refused', keys: fixed },
+        'these settings need a restart; the old configuration stays in force',
+      );
       continue;
     }
     current = next;
     log.level = current.logLevel;
-    log.info({ changed }, 'configuration reloaded');
+    log.info({ event: 'config-reloaded', changed }, 'configuration reloaded');
     yield current;
   }
+}
+
+function defer(work: () => void): Disposable {
+  return { [Symbol.dispose]: work };
 }
 
 /** What is opened once: the sources, the folders, the mark that tells our objects from others'. */

@@ -6,27 +6,23 @@ import { remembered } from '../cluster/remembered.ts';
 import type { GatewayConfig, Source } from '../config/config.ts';
 import { routeKey } from '../desire/eip-routes.ts';
 import { gatewayWant } from '../desire/gateway.ts';
+import { paths } from '../desire/paths.ts';
 import { sysctlNames } from '../desire/sysctls.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import { LinuxKernel } from '../kernel/linux.ts';
-import type { Log } from '../log.ts';
 import type { Snapshot } from '../model/cluster.ts';
 import { type Ip, onlyIp } from '../model/ip.ts';
-import type { LinkNames } from '../model/iproute.ts';
 import { changeObject, type Link } from '../model/object.ts';
 import { ownerOf } from '../model/owner.ts';
 import type { Problem } from '../model/problem.ts';
-import { type Blind, rounds } from '../reconcile/loop.ts';
-import { Reconciler, type Role } from '../reconcile/reconciler.ts';
+import type { Role } from '../reconcile/reconciler.ts';
 import type { Report } from '../reconcile/report.ts';
-import { Wake } from '../reconcile/wake.ts';
 import { Allocating, type Grounds } from './allocation.ts';
+import { type DaemonOptions, type Duty, listen, type Running, runDaemon, type Watch } from './daemon.ts';
 import { identity } from './identity.ts';
-import { Journal } from './journal.ts';
 import { lock } from './lock.ts';
 import { poolsStatus } from './pools.ts';
-import { serve } from './socket.ts';
-import { brief, type Standing, status } from './status.ts';
+import { brief, status } from './status.ts';
 
 export function openSource(source: Source): Cluster & Partial<Pick<KubernetesCluster, 'writer'>> {
   return source.kind === 'file' ? fileCluster(source.path) : kubernetesCluster(source);
@@ -57,24 +53,22 @@ export function gatewayRole(
   };
 }
 
-export interface GatewayOptions {
+export interface GatewayOptions extends DaemonOptions {
   readonly config: GatewayConfig;
-  readonly release: string;
-  readonly log: Log;
   /** Yields a checked configuration whenever a person asks for a reload. */
   readonly reloads: AsyncIterable<GatewayConfig>;
 }
 
 /**
- * The daemon: runs until the signal, and leaves what it installed where it is.
+ * The daemon of a gateway: runs until the signal, and leaves what it installed where it is.
  *
  * @throws Refused, KernelError, LedgerError when it cannot start
  */
 export async function runGateway(options: GatewayOptions, signal: AbortSignal): Promise<void> {
-  const { log, release } = options;
   let { config } = options;
-  const started = Date.now();
+  /** The last round's. */
   let report: Report | undefined;
+  let running: Running | undefined;
   await using _lock = await lock(config.gateway.protocol);
   await using kernel: Kernel = await LinuxKernel.open(config.stateDirectory);
   const source = openSource(config.source);
@@ -82,11 +76,11 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
     believed: () => !(report?.held.some(({ reason }) => reason === 'too many at once') ?? false),
   });
 
-  const clock = (): number => performance.timeOrigin + performance.now();
-  const reconciler = new Reconciler(kernel, clock);
-  const wake = new Wake();
-  const journal = new Journal(log);
-  const grounds = (): Grounds => ({ snapshot: cluster.snapshot(), gateway: config.gateway, links });
+  const grounds = (): Grounds => ({
+    snapshot: cluster.snapshot(),
+    gateway: config.gateway,
+    links: running?.links() ?? [],
+  });
   const { allocation } = config.gateway;
   const allocating =
     allocation && source.writer
@@ -95,108 +89,81 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
           writer: source.writer,
           cluster,
           grounds,
-          installed: (ip) => reconciler.has(routeKey(ip, config.gateway.table)),
+          installed: (ip) => running?.has(routeKey(ip, config.gateway.table)) ?? false,
           identity: await identity(config.stateDirectory),
         })
       : undefined;
-  const roleOf = (now: GatewayConfig): Role =>
-    gatewayRole(
-      now,
-      () => cluster.snapshot(),
-      () => allocating?.problems() ?? [],
-    );
+  /** What the last round saw. */
+  let seen = cluster.snapshot();
+  const look = (): Snapshot => {
+    seen = cluster.snapshot();
+    return seen;
+  };
+  const roleOf = (now: GatewayConfig): Role => gatewayRole(now, look, () => allocating?.problems() ?? []);
   let role = roleOf(config);
-  let blind: Blind | undefined;
-  let links: readonly Link[] = [];
-  const names: LinkNames = (index) => links.find((link) => link.index === index)?.name ?? `if${index}`;
+  let links: readonly Link[] | undefined;
 
-  const standing = (): Standing => ({
-    release,
-    started,
-    gateway: config.gateway,
-    snapshot: cluster.snapshot(),
-    names,
-    report,
-    blind,
-  });
-  await using _socket = await serve(config.runtimeDirectory, 'gateway', {
+  const subject = () => ({ snapshot: cluster.snapshot(), gateway: config.gateway });
+  const duty: Duty = {
+    name: 'gateway',
+    runtimeDirectory: config.runtimeDirectory,
+    start: {
+      event: 'started',
+      facts: { lan: config.gateway.lan, uplink: config.gateway.uplink, protocol: config.gateway.protocol },
+    },
+    waitsForLists: true,
+    role: () => role,
+    pace: () => config.pace,
+    paths: () => paths(seen, config.gateway).paths,
+    brief: (standing) => brief({ ...standing, ...subject() }),
+    status: (standing) => status({ ...standing, ...subject() }),
     questions: new Map([
-      ['/status', () => JSON.stringify(status(standing()))],
-      ['/synced', () => JSON.stringify(brief(standing()))],
       [
         '/pools',
         () => JSON.stringify(poolsStatus(grounds(), allocating?.lease, allocating?.controller.allocator)),
       ],
     ]),
-    release: () => {
-      log.warn({}, 'an operator lets held deletes go on');
-      reconciler.agree();
-      wake.poke({ kind: 'operator', text: 'released by an operator' });
-    },
-  });
-
-  // What ends one of them ends all: a part that is broken must not leave a daemon that looks alive.
-  const stop = new AbortController();
-  const any = AbortSignal.any([signal, stop.signal]);
-  const parts = [
-    listen(kernel.hints(any), (hint) => wake.poke(hint)),
-    listen(cluster.changes(any), () => {
-      journal.feeds(cluster.snapshot());
-      wake.poke({ kind: 'cluster', text: 'cluster' });
-    }),
-    listen(options.reloads, (next) => {
-      // What a person has just asked for is no accident: unless something is held already, it is not held.
-      if (!report?.held.some(({ reason }) => reason === 'too many at once')) reconciler.agree();
-      config = next;
-      role = roleOf(next);
-      allocating?.controller.poke();
-      wake.poke({ kind: 'config', text: 'configuration' });
-    }),
-    listen(rounds({ reconciler, wake, role: () => role, pace: () => config.pace, clock }, any), (result) => {
-      if ('error' in result) {
-        blind = result;
-        journal.blind(result);
-        return;
-      }
-      blind = undefined;
+    rounded: (result) => {
       report = result;
-      if (links !== reconciler.links) allocating?.controller.poke();
-      links = reconciler.links;
+      if (links !== running?.links()) allocating?.controller.poke();
+      links = running?.links();
       allocating?.controller.rerouted(reroutedBy(result));
-      journal.round(result, names);
-    }),
-    ...(allocating
-      ? [
-          allocating.holdLease(any),
-          listen(allocating.controller.run(any), (deeds) => {
-            journal.deeds(deeds);
-            // What was written comes back as a change of the cluster; trouble does not.
-            if (deeds.length === 0) wake.poke({ kind: 'cluster', text: 'allocation' });
-          }),
-        ]
-      : []),
-  ];
-  log.info(
-    {
-      release,
-      pid: process.pid,
-      lan: config.gateway.lan,
-      uplink: config.gateway.uplink,
-      protocol: config.gateway.protocol,
     },
-    'started',
-  );
-  // A kubeconfig that is not there is told before anybody listens.
-  journal.feeds(cluster.snapshot());
-  try {
-    await Promise.race(parts);
-  } catch (error) {
-    if (!signal.aborted) throw error;
-  } finally {
-    stop.abort();
-    await Promise.allSettled(parts);
-  }
-  log.info({}, 'stopped; routes and settings stay as they are');
+  };
+  const watches: readonly Watch[] = [
+    (daemon, until) => {
+      running = daemon;
+      // A kubeconfig that is not there is told before anybody listens.
+      daemon.journal.feeds(cluster.snapshot());
+      return listen(cluster.changes(until), () => {
+        daemon.journal.feeds(cluster.snapshot());
+        daemon.tell();
+        daemon.wake.poke({ kind: 'cluster', text: 'cluster' });
+      });
+    },
+    ({ wake, asked }) =>
+      listen(options.reloads, (next) => {
+        asked();
+        config = next;
+        role = roleOf(next);
+        allocating?.controller.poke();
+        wake.poke({ kind: 'config', text: 'configuration' });
+      }),
+    ...(allocating ? allocationWatches(allocating) : []),
+  ];
+  await runDaemon(duty, kernel, watches, options, signal);
+}
+
+function allocationWatches(allocating: Allocating): readonly Watch[] {
+  return [
+    (_, until) => allocating.holdLease(until),
+    ({ journal, wake }, until) =>
+      listen(allocating.controller.run(until), (deeds) => {
+        journal.deeds(deeds);
+        // What was written comes back as a change of the cluster; trouble does not.
+        if (deeds.length === 0) wake.poke({ kind: 'cluster', text: 'allocation' });
+      }),
+  ];
 }
 
 /** The EIPs whose routes came or went in a round. */
@@ -206,8 +173,4 @@ function* reroutedBy({ done }: Report): Generator<Ip> {
     const ip = object.kind === 'route' ? onlyIp(object.dst) : undefined;
     if (ip !== undefined) yield ip;
   }
-}
-
-async function listen<T>(source: AsyncIterable<T>, hear: (value: T) => void): Promise<void> {
-  for await (const value of source) hear(value);
 }

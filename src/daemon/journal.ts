@@ -1,74 +1,82 @@
+import type { Path } from '../desire/path.ts';
 import type { Deed } from '../ipam/controller.ts';
-import type { Log } from '../log.ts';
+import type { EventName } from '../journal/event.ts';
+import type { Facts } from '../journal/facts.ts';
+import type { Log, LogLevel } from '../log.ts';
 import type { Feed, Snapshot } from '../model/cluster.ts';
-import { onlyIp } from '../model/ip.ts';
+import type { Ip } from '../model/ip.ts';
 import { describe, type LinkNames } from '../model/iproute.ts';
-import { changeObject, type KernelObject, keyOf, type Route } from '../model/object.ts';
-import { type Problem, problemKey } from '../model/problem.ts';
+import { changeObject, keyOf } from '../model/object.ts';
 import type { Blind } from '../reconcile/loop.ts';
 import type { Due, Report } from '../reconcile/report.ts';
+import { eipOf, type Finding, findings } from './findings.ts';
+import { Repeats } from './repeats.ts';
 
 /** So many things of a kind get a line of their own in one round; more are told as a number. */
 const told = 20;
 
 /**
  * Writes what rounds did and found. Whatever stands from one round to the next is told when it begins and when
- * it ends, not in between.
+ * it ends, not in between; what happens again and again is told once in a minute, with how often.
  */
 export class Journal {
   readonly #log: Log;
-  readonly #standing = new Set<string>();
+  readonly #clock: () => number;
+  readonly #repeats = new Repeats<Told>();
+  readonly #standing = new Map<string, Facts>();
   readonly #troubles = new Map<string, string>();
-  #complete = false;
+  #paths: ReadonlyMap<Ip, Path> = new Map();
+  #complete: boolean;
+  #blind = false;
 
-  constructor(log: Log) {
+  /**
+   * @param clock ms since the epoch
+   * @param lists whether there is a cluster whose lists have to come in
+   */
+  constructor(
+    log: Log,
+    clock: () => number = Date.now,
+    lists: 'lists to come' | 'no lists' = 'lists to come',
+  ) {
+    this.#complete = lists === 'no lists';
     this.#log = log;
+    this.#clock = clock;
   }
 
-  round(report: Report, names: LinkNames): void {
-    const routes = report.done.filter(({ change }) => eipOf(changeObject(change)) !== undefined);
-    for (const due of routes.slice(0, told)) this.#eip(due, report, names);
-    const repaired = report.done
-      .map(({ change }) => changeObject(change))
-      .filter((object) => report.repaired.has(keyOf(object)) && eipOf(object) === undefined);
-    for (const object of repaired.slice(0, told)) {
-      this.#log.warn({ object: `${object.kind} ${describe(object, names)}` }, 'repaired');
-    }
-    if (report.done.length > 0) {
-      this.#log.info(
-        {
-          round: report.round,
-          why: [...new Set(report.reasons.map(({ text }) => text))].slice(0, 3),
-          done: report.done.length,
-          eips: routes.length,
-          repaired: report.repaired.size,
-          ms: Math.round(report.duration * 10) / 10,
-        },
-        'round',
-      );
-    } else {
+  /** @param paths those of a gateway that the round was about; asked only when it did something */
+  round(report: Report, names: LinkNames, paths: () => readonly Path[] = () => []): void {
+    if (this.#blind) this.#tell('info', 'kernel-readable', {}, 'the kernel can be read again');
+    this.#blind = false;
+    if (report.done.length > 0) this.#done(report, names, paths());
+    else
       this.#log.debug({ round: report.round, why: report.reasons.map(({ text }) => text) }, 'nothing to do');
-    }
     if (report.complete && !this.#complete)
-      this.#log.info({ routes: report.wanted.route }, 'all lists are in');
+      this.#tell('info', 'lists-complete', { routes: report.wanted.route }, 'all lists are in');
     this.#complete = report.complete;
     this.#stand(findings(report, names));
+    this.#recall();
   }
 
   /** Addresses that Services were given, or lost. */
   deeds(deeds: readonly Deed[]): void {
     for (const { service, ips, pool } of deeds.slice(0, told)) {
-      if (ips.length === 0) this.#log.info({ service }, 'EIP taken back');
-      else this.#log.info({ service, eip: ips.join(', '), pool }, 'EIP assigned');
+      if (ips.length === 0) this.#tell('info', 'eip-reclaimed', { service }, 'EIP taken back');
+      else this.#tell('info', 'eip-assigned', { service, eip: ips.join(', '), pool }, 'EIP assigned');
     }
-    if (deeds.length > told) this.#log.info({ more: deeds.length - told }, 'further EIPs assigned');
+    if (deeds.length > told)
+      this.#tell('info', 'eips-changed', { more: deeds.length - told }, 'more EIPs changed');
   }
 
   blind({ error, failures, retryIn }: Blind): void {
-    this.#log.error(
-      { code: error.code, error: error.message, failures, retryInMs: Math.round(retryIn) },
-      'cannot read the kernel; routes stay as they are',
-    );
+    this.#blind = true;
+    this.#again({
+      level: 'error',
+      event: 'kernel-unreadable',
+      facts: { code: error.code, error: error.message, failures, retryInMs: Math.round(retryIn) },
+      words: 'cannot read the kernel; routes stay as they are',
+      key: `kernel-unreadable ${error.code}`,
+    });
+    this.#recall();
   }
 
   /** Tells when a feed goes silent or is back; what is in the kernel stays meanwhile. */
@@ -78,10 +86,12 @@ export class Journal {
       if (feed.trouble === before) continue;
       if (feed.trouble === undefined) {
         this.#troubles.delete(feed.resource);
-        this.#log.info({ resource: feed.resource }, 'the cluster answers again');
+        this.#tell('info', 'cluster-back', { resource: feed.resource }, 'the cluster answers again');
       } else {
         this.#troubles.set(feed.resource, feed.trouble);
-        this.#log.warn(
+        this.#tell(
+          'warn',
+          'cluster-silent',
           { resource: feed.resource, trouble: feed.trouble, lastHeard: heard(feed) },
           'the cluster does not answer; routes stay as they are',
         );
@@ -89,109 +99,139 @@ export class Journal {
     }
   }
 
-  #eip({ change, why }: Due, report: Report, names: LinkNames): void {
-    const object = changeObject(change);
-    const facts = {
-      eip: eipOf(object),
-      service: why.services?.join(', '),
-      route: describe(object, names),
-    };
-    if (change.verb === 'delete') this.#log.info(facts, 'EIP withdrawn');
-    else if (report.repaired.has(keyOf(object))) this.#log.warn(facts, 'EIP repaired');
-    else this.#log.info(facts, change.verb === 'add' ? 'EIP routed' : 'EIP moved');
+  #done(report: Report, names: LinkNames, paths: readonly Path[]): void {
+    const now = new Map(paths.map((path) => [path.eip, path]));
+    const routes = new Map<Ip, Due>();
+    for (const due of report.done) {
+      const eip = eipOf(changeObject(due.change));
+      if (eip !== undefined) routes.set(eip, due);
+    }
+    // A group that is replaced in place moves EIPs without touching a route of theirs.
+    const moved = paths.filter(({ eip, carriers }) => {
+      const before = this.#paths.get(eip);
+      return before !== undefined && !routes.has(eip) && nodesOf(before) !== nodesOf({ carriers });
+    });
+    let lines = 0;
+    for (const [eip, due] of routes) if (++lines <= told) this.#eip(eip, due, report, names, now.get(eip));
+    for (const path of moved) if (++lines <= told) this.#moved(path);
+    if (lines > told) this.#tell('info', 'eips-changed', { more: lines - told }, 'more EIPs changed');
+    this.#paths = now;
+
+    lines = 0;
+    for (const { change } of report.done) {
+      const object = changeObject(change);
+      if (!report.repaired.has(keyOf(object)) || eipOf(object) !== undefined || ++lines > told) continue;
+      this.#again({
+        level: 'warn',
+        event: 'object-repaired',
+        facts: { object: `${object.kind} ${describe(object, names)}` },
+        words: 'repaired',
+        key: keyOf(object),
+      });
+    }
+    this.#tell(
+      'info',
+      'round',
+      {
+        round: report.round,
+        why: [...new Set(report.reasons.map(({ text }) => text))].slice(0, 3),
+        done: report.done.length,
+        eips: routes.size + moved.length,
+        repaired: report.repaired.size,
+        ms: Math.round(report.duration * 10) / 10,
+      },
+      'round',
+    );
   }
 
+  #eip(eip: Ip, { change, why }: Due, report: Report, names: LinkNames, path: Path | undefined): void {
+    const object = changeObject(change);
+    const facts = {
+      eip,
+      service: path?.services ?? why.services,
+      node: path?.carriers.map(({ node }) => node),
+      route: describe(object, names),
+    };
+    if (change.verb === 'delete') {
+      const before = this.#paths.get(eip);
+      this.#tell(
+        'info',
+        'eip-withdrawn',
+        { eip, service: before?.services, route: facts.route },
+        'EIP withdrawn',
+      );
+    } else if (report.repaired.has(keyOf(object))) {
+      this.#again({
+        level: 'warn',
+        event: 'eip-repaired',
+        facts,
+        words: 'EIP repaired',
+        key: keyOf(object),
+      });
+    } else if (change.verb === 'add') this.#tell('info', 'eip-routed', facts, 'EIP routed');
+    else this.#tell('info', 'eip-moved', { ...facts, from: this.#before(eip) }, 'EIP moved');
+  }
+
+  #moved({ eip, services, carriers }: Path): void {
+    const node = carriers.map((carrier) => carrier.node);
+    this.#tell('info', 'eip-moved', { eip, service: services, node, from: this.#before(eip) }, 'EIP moved');
+  }
+
+  #before(eip: Ip): readonly string[] {
+    return this.#paths.get(eip)?.carriers.map(({ node }) => node) ?? [];
+  }
+
+  /** By the key alone: a fight, a refusal or a hold has other facts in every round, and is told once. */
   #stand(now: ReadonlyMap<string, Finding>): void {
     const fresh = new Map<string, Finding[]>();
     for (const [key, finding] of now) {
       if (this.#standing.has(key)) continue;
-      this.#standing.add(key);
+      this.#standing.set(key, finding.facts);
       const like = fresh.get(finding.code);
       if (like) like.push(finding);
       else fresh.set(finding.code, [finding]);
     }
     for (const [code, found] of fresh) {
-      for (const { level, facts, words } of found.slice(0, told)) this.#log[level](facts, words);
+      for (const { level, event, facts, words } of found.slice(0, told))
+        this.#tell(level, event, facts, words);
       const [first] = found;
-      if (first && found.length > told)
-        this.#log[first.level]({ code, more: found.length - told }, 'and more of the same');
+      const more = found.length - told;
+      if (first && more > 0) this.#tell(first.level, 'more-findings', { code, more }, 'and more of the same');
     }
-    const solved = [...this.#standing].filter((key) => !now.has(key));
-    for (const key of solved) this.#standing.delete(key);
-    for (const key of solved.slice(0, told)) this.#log.info({ was: key }, 'solved');
-    if (solved.length > told) this.#log.info({ more: solved.length - told }, 'and more solved');
+    const solved = [...this.#standing].filter(([key]) => !now.has(key));
+    for (const [key] of solved) this.#standing.delete(key);
+    for (const [key, { eip, service, node }] of solved.slice(0, told)) {
+      this.#tell('info', 'solved', { was: key, eip, service, node }, 'solved');
+    }
+    const more = solved.length - told;
+    if (more > 0) this.#tell('info', 'more-solved', { more }, 'and more solved');
+  }
+
+  #again(one: Told): void {
+    if (this.#repeats.first(one.key, one, this.#clock()))
+      this.#tell(one.level, one.event, one.facts, one.words);
+  }
+
+  /** What was kept back, as far as its time is over. */
+  #recall(): void {
+    for (const { last, times, seconds } of this.#repeats.over(this.#clock())) {
+      this.#tell(last.level, last.event, { ...last.facts, times, seconds }, last.words);
+    }
+  }
+
+  #tell(level: LogLevel, event: EventName, facts: Facts, words: string): void {
+    this.#log[level]({ event, ...facts }, words);
   }
 }
 
-/** Something that stands until a round does not find it any more. */
-interface Finding {
-  /** Those with the same code are folded together. */
-  readonly code: string;
-  readonly level: 'warn' | 'error';
-  readonly facts: object;
-  readonly words: string;
+/** A record that may come again; the same when the key is. */
+interface Told extends Omit<Finding, 'code'> {
+  readonly key: string;
 }
 
-function findings(report: Report, names: LinkNames): ReadonlyMap<string, Finding> {
-  const found = new Map<string, Finding>();
-  for (const problem of report.problems) {
-    found.set(problemKey(problem), {
-      code: problem.code,
-      level: problem.severity,
-      facts: factsOf(problem),
-      words: problem.message,
-    });
-  }
-  for (const { change, why, code, message } of report.failed) {
-    const object = changeObject(change);
-    found.set(`refused ${keyOf(object)}`, {
-      code: 'refused',
-      level: 'error',
-      facts: { object: `${object.kind} ${describe(object, names)}`, for: why.text, code, error: message },
-      words: 'refused by the kernel; it is tried again',
-    });
-  }
-  for (const { want, why, holder } of report.conflicts) {
-    found.set(`conflict ${keyOf(want)}`, {
-      code: 'conflict',
-      level: 'error',
-      facts: {
-        eip: eipOf(want),
-        for: why.text,
-        object: `${want.kind} ${describe(want, names)}`,
-        holder: holder ? describe(holder, names) : 'gone again',
-      },
-      words: 'conflict: somebody else holds this; it is never overwritten: delete it, and ours follows',
-    });
-  }
-  const held = report.held.filter(({ reason }) => reason === 'too many at once');
-  const [first] = held;
-  if (first) {
-    found.set('held', {
-      code: 'held',
-      level: 'error',
-      facts: {
-        held: held.length,
-        first: describe(changeObject(first.change), names),
-        until: new Date(first.until ?? 0).toISOString(),
-      },
-      words: 'too much would vanish at once: held; "eiproute release" lets it go on',
-    });
-  }
-  return found;
-}
-
-function factsOf({ code, subject, advice, eip, service, node }: Problem): object {
-  return { code, subject, advice, eip, service, node };
-}
-
-/** The EIP that a route leads to nodes; undefined for what is no EIP's route. */
-function eipOf(object: KernelObject): string | undefined {
-  return object.kind === 'route' && isEip(object) ? onlyIp(object.dst) : undefined;
-}
-
-function isEip({ nhid }: Route): boolean {
-  return nhid !== undefined;
+/** Equal for the same nodes. */
+function nodesOf({ carriers }: Pick<Path, 'carriers'>): string {
+  return carriers.map(({ node }) => node).join(' ');
 }
 
 function heard({ heard: at }: Feed): string {

@@ -40,17 +40,15 @@ export async function writeNames(root: string, agent: NodeAgent): Promise<readon
   return written;
 }
 
-/** @returns the files that were there */
-export async function removeNames(root: string): Promise<readonly string[]> {
-  const removed: string[] = [];
-  for (const folder of ['rt_protos.d', 'rt_tables.d']) {
-    const file = fileIn(root, folder);
-    const present = await read(file);
-    if (present === undefined || !isOurs(present)) continue;
-    await rm(file);
-    removed.push(file);
-  }
-  return removed;
+/** Those of the files that are there, and ours. */
+export async function ownFiles(root: string): Promise<readonly string[]> {
+  const files = ['rt_protos.d', 'rt_tables.d'].map((folder) => fileIn(root, folder));
+  const texts = await Promise.all(files.map(read));
+  return files.filter((_, i) => isOurs(texts[i] ?? ''));
+}
+
+export async function removeFiles(files: readonly string[]): Promise<void> {
+  for (const file of files) await rm(file, { force: true });
 }
 
 function fileIn(root: string, folder: string): string {

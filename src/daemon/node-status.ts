@@ -1,24 +1,9 @@
-import type { LinkNames } from '../model/iproute.ts';
-import type { Station } from '../model/listing.ts';
 import type { NodeAgent } from '../model/node-agent.ts';
-import type { Blind } from '../reconcile/loop.ts';
-import type { Report } from '../reconcile/report.ts';
+import type { Standing } from './daemon.ts';
 import { type Brief, lastRound, type Status } from './status.ts';
 
-/** All that a node's status is made from. */
-export interface NodeStanding {
-  readonly release: string;
-  /** ms since the epoch */
-  readonly started: number;
-  readonly agent: NodeAgent;
-  readonly stations: readonly Station[];
-  readonly names: LinkNames;
-  readonly report: Report | undefined;
-  readonly blind: Blind | undefined;
-}
-
 /** A gateway that is silent does not count: what it would need is in place for when it is back. */
-export function nodeBrief({ report, blind, agent, stations }: NodeStanding): Brief {
+export function nodeBrief(agent: NodeAgent, { report, blind, stations }: Standing): Brief {
   const synced =
     report !== undefined &&
     blind === undefined &&
@@ -41,10 +26,10 @@ export function nodeBrief({ report, blind, agent, stations }: NodeStanding): Bri
   }
 }
 
-export function nodeStatus(standing: NodeStanding): Status {
-  const { agent, stations, report, names } = standing;
+export function nodeStatus(agent: NodeAgent, standing: Standing): Status {
+  const { stations, report, names } = standing;
   return {
-    ...nodeBrief(standing),
+    ...nodeBrief(agent, standing),
     release: standing.release,
     pid: process.pid,
     started: new Date(standing.started).toISOString(),

@@ -6,25 +6,17 @@ import { LinuxKernel } from '../kernel/linux.ts';
 import { nftProblem } from '../kernel/nft.ts';
 import type { Log } from '../log.ts';
 import type { Ip } from '../model/ip.ts';
-import type { LinkNames } from '../model/iproute.ts';
 import type { Listing } from '../model/listing.ts';
 import type { NodeAgent } from '../model/node-agent.ts';
-import { type Blind, rounds } from '../reconcile/loop.ts';
-import { Reconciler } from '../reconcile/reconciler.ts';
-import type { Report } from '../reconcile/report.ts';
-import { Wake } from '../reconcile/wake.ts';
-import { Journal } from './journal.ts';
+import { type DaemonOptions, type Duty, listen, runDaemon, type Watch } from './daemon.ts';
 import { lock } from './lock.ts';
 import { writeNames } from './names.ts';
 import { nodeRole, nodeScope, settled, survey } from './node-role.ts';
-import { type NodeStanding, nodeBrief, nodeStatus } from './node-status.ts';
+import { nodeBrief, nodeStatus } from './node-status.ts';
 import { Refused } from './refused.ts';
-import { serve } from './socket.ts';
 
-export interface NodeOptions {
+export interface NodeOptions extends DaemonOptions {
   readonly config: NodeConfig;
-  readonly release: string;
-  readonly log: Log;
   /** Yields a checked configuration whenever a person asks for a reload. */
   readonly reloads: AsyncIterable<NodeConfig>;
 }
@@ -63,99 +55,59 @@ export async function prepare(
  * @throws Refused, KernelError, LedgerError when it cannot start
  */
 export async function runNode(options: NodeOptions, signal: AbortSignal): Promise<void> {
-  const { log, release } = options;
   let { config } = options;
-  const started = Date.now();
   await using _lock = await lock(config.agent.protocol);
   await using kernel: Kernel = await openNodeKernel(config);
   const prepared = await prepare(kernel, config, signal);
   let { agent } = prepared;
-  await nameNumbers(config, agent, log);
+  await nameNumbers(config, agent, options.log);
 
-  const clock = (): number => performance.timeOrigin + performance.now();
-  const reconciler = new Reconciler(kernel, clock);
-  const wake = new Wake();
-  const journal = new Journal(log);
   const seen = new Map<Ip, string>(prepared.have.stations.map(({ ip, mac }) => [ip, mac]));
   let role = nodeRole(agent, seen);
-  let report: Report | undefined;
-  let blind: Blind | undefined;
-  const names: LinkNames = (index) =>
-    reconciler.links.find((link) => link.index === index)?.name ?? `if${index}`;
-
-  const standing = (): NodeStanding => ({
-    release,
-    started,
-    agent,
-    stations: reconciler.stations,
-    names,
-    report,
-    blind,
-  });
-  await using _socket = await serve(config.runtimeDirectory, 'node', {
-    questions: new Map([
-      ['/status', () => JSON.stringify(nodeStatus(standing()))],
-      ['/synced', () => JSON.stringify(nodeBrief(standing()))],
-    ]),
-    release: () => {
-      reconciler.agree();
-      wake.poke({ kind: 'operator', text: 'released by an operator' });
-    },
-  });
-
-  // What ends one of them ends all: a part that is broken must not leave a daemon that looks alive.
-  const stop = new AbortController();
-  const any = AbortSignal.any([signal, stop.signal]);
-  const parts = [
-    listen(kernel.hints(any), (hint) => wake.poke(hint)),
+  const reload: Watch = ({ wake, links, asked }) =>
     listen(options.reloads, (next) => {
+      asked();
       config = next;
-      agent = settled(next.agent, reconciler.links);
+      agent = settled(next.agent, links());
       role = nodeRole(agent, seen);
       wake.poke({ kind: 'config', text: 'configuration' });
-    }),
-    listen(rounds({ reconciler, wake, role: () => role, pace: () => config.pace, clock }, any), (result) => {
-      if ('error' in result) {
-        blind = result;
-        journal.blind(result);
-        return;
-      }
-      blind = undefined;
-      report = result;
-      journal.round(result, names);
-    }),
-  ];
-  log.info(
-    {
-      release,
-      pid: process.pid,
-      interface: agent.interface,
-      gateways: agent.gateways.map(({ address }) => address),
-      protocol: agent.protocol,
+    });
+  const duty: Duty = {
+    name: 'node',
+    runtimeDirectory: config.runtimeDirectory,
+    start: {
+      event: 'node-started',
+      facts: {
+        interface: agent.interface,
+        gateways: agent.gateways.map(({ address }) => address),
+        protocol: agent.protocol,
+      },
     },
-    'started',
-  );
-  try {
-    await Promise.race(parts);
-  } catch (error) {
-    if (!signal.aborted) throw error;
-  } finally {
-    stop.abort();
-    await Promise.allSettled(parts);
-  }
-  log.info({}, 'stopped; routes and rules stay as they are');
+    waitsForLists: false,
+    questions: new Map(),
+    paths: () => [],
+    rounded: () => undefined,
+    role: () => role,
+    pace: () => config.pace,
+    brief: (standing) => nodeBrief(agent, standing),
+    status: (standing) => nodeStatus(agent, standing),
+  };
+  await runDaemon(duty, kernel, [reload], options, signal);
 }
 
 /** Names are for people: without them all works. */
 async function nameNumbers({ namesDirectory }: NodeConfig, agent: NodeAgent, log: Log): Promise<void> {
   try {
     const files = await writeNames(namesDirectory, agent);
-    if (files.length > 0) log.info({ files }, 'names for iproute2 written');
+    if (files.length > 0) log.info({ event: 'names-written', files }, 'names for iproute2 written');
   } catch (error) {
-    log.info({ error }, 'names for iproute2 could not be written; ip shows numbers');
+    log.info(
+      { event: 'names-refused', error: words(error) },
+      'names for iproute2 could not be written; ip shows numbers',
+    );
   }
 }
 
-async function listen<T>(source: AsyncIterable<T>, hear: (value: T) => void): Promise<void> {
-  for await (const value of source) hear(value);
+function words(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

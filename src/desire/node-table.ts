@@ -12,17 +12,21 @@ export interface KnownGateway {
   readonly mac: string;
 }
 
+/** IANA's number: nft looks names up in /etc/protocols, which a small Debian (without netbase) does not have. */
+const tcp = 6;
+
 /** In nft's words. */
 interface Words {
   readonly daddr: string;
   readonly set: string;
   readonly type: string;
-  readonly icmp: string;
+  /** IANA's number, again. */
+  readonly icmp: number;
 }
 
 const words: Readonly<Record<Family, Words>> = {
-  4: { daddr: 'ip daddr', set: 'eips4', type: 'ipv4_addr', icmp: 'icmp' },
-  6: { daddr: 'ip6 daddr', set: 'eips6', type: 'ipv6_addr', icmp: 'ipv6-icmp' },
+  4: { daddr: 'ip daddr', set: 'eips4', type: 'ipv4_addr', icmp: 1 },
+  6: { daddr: 'ip6 daddr', set: 'eips6', type: 'ipv6_addr', icmp: 58 },
 };
 
 /**
@@ -73,7 +77,7 @@ export function agentTable(agent: NodeAgent, link: string, known: readonly Known
   const guard = families(agent).flatMap((of) => {
     const { daddr, set, icmp } = words[of];
     const stranger = `${daddr} @${set} ct state != { established, related } meta l4proto`;
-    return [`${stranger} tcp reject with tcp reset`, `${stranger} != { tcp, ${icmp} } reject`];
+    return [`${stranger} ${tcp} reject with tcp reset`, `${stranger} != { ${tcp}, ${icmp} } reject`];
   });
   const content = [
     ...families(agent).flatMap((of) => eipSet(agent, of)),

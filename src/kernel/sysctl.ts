@@ -6,6 +6,14 @@ import { isSysctlName, type Ledger, LedgerError } from './ledger.ts';
 
 const root = '/proc/sys';
 
+/**
+ * What Linux changes along with a sysctl: switching forwarding on or off also writes accept_redirects. A host that
+ * had it off for good reasons must have it off again when we are gone.
+ */
+const companions: ReadonlyMap<string, string> = new Map([
+  ['net/ipv4/ip_forward', 'net/ipv4/conf/all/accept_redirects'],
+]);
+
 /** A change of a sysctl, and its place among all the changes. */
 export interface SysctlChange {
   readonly index: number;
@@ -30,7 +38,9 @@ export class Sysctls {
    * @throws KernelError
    */
   async list(names: readonly string[]): Promise<readonly Sysctl[]> {
-    const all = [...new Set([...names, ...this.#ledger.former.keys()])];
+    const silent = new Set(companions.values());
+    const changed = [...this.#ledger.former.keys()].filter((name) => !silent.has(name));
+    const all = [...new Set([...names, ...changed])];
     const values = await Promise.all(all.map(readSysctl));
     return all.flatMap((name, i) => {
       const value = values[i];
@@ -44,8 +54,10 @@ export class Sysctls {
     for (const { index, sysctl } of changes) {
       if (this.#ledger.former.has(sysctl.name)) continue;
       try {
-        const value = await readSysctl(sysctl.name);
-        if (value !== undefined) fresh.set(sysctl.name, value);
+        for (const name of [sysctl.name, companions.get(sysctl.name)]) {
+          const value = name === undefined ? undefined : await readSysctl(name);
+          if (name !== undefined && value !== undefined) fresh.set(name, value);
+        }
       } catch (error) {
         outcomes[index] = kernelError(error);
       }
@@ -75,15 +87,21 @@ export class Sysctls {
       const outcome =
         former === undefined
           ? new KernelError('ENOENT', `${name} is not in the ledger: its former value is not known`)
-          : await attempt(() => writeSysctl(name, former));
+          : await attempt(() => this.#restoreOne(name, former));
       outcomes[change.index] = outcome;
       // With its interface gone there is nothing left to restore.
       if (outcome === undefined || outcome.code === 'ENOENT') restored.push(change);
     }
-    const failure = await attempt(() =>
-      this.#ledger.forget(new Set(restored.map(({ sysctl }) => sysctl.name))),
-    );
+    const done = restored.flatMap(({ sysctl: { name } }) => [name, companions.get(name) ?? name]);
+    const failure = await attempt(() => this.#ledger.forget(new Set(done)));
     if (failure) for (const { index } of restored) outcomes[index] ??= failure;
+  }
+
+  async #restoreOne(name: string, former: string): Promise<void> {
+    await writeSysctl(name, former);
+    const companion = companions.get(name);
+    const beside = companion === undefined ? undefined : this.#ledger.former.get(companion);
+    if (companion !== undefined && beside !== undefined) await writeSysctl(companion, beside);
   }
 }
 

@@ -15,7 +15,7 @@ const content = `
   }
   chain guard {
     type filter hook input priority 150; policy accept;
-    ip daddr @nets ct state != { established, related } meta l4proto tcp reject with tcp reset
+    ip daddr @nets ct state != { established, related } meta l4proto 6 reject with tcp reset
     ip daddr @nets ct mark set ct mark & 0xff0fffff | 0x00100000
   }
 `;

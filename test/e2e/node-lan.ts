@@ -247,9 +247,11 @@ export class Agent {
     return daemon;
   }
 
-  launch(): GatewayDaemon {
+  /** @param environment more of it */
+  launch(environment: Readonly<Record<string, string>> = {}): GatewayDaemon {
     const line = [program, 'node', '--config', this.#config, '--log-format', 'json'];
-    return new GatewayDaemon(within(this.#lan.net.namespace(this.part), line));
+    const set = Object.entries(environment).map(([name, value]) => `${name}=${value}`);
+    return new GatewayDaemon(within(this.#lan.net.namespace(this.part), ['env', ...set, ...line]));
   }
 
   /** @param environment variables, as a shell takes them in front of a command */

@@ -21,7 +21,7 @@ class Diary {
         { level: '', msg: '', eip: '', subject: '', was: '', object: '', more: '' },
         record,
       );
-      const about = facts.eip || facts.subject || facts.was || facts.object || facts.more;
+      const about = facts.was || facts.object || facts.eip || facts.subject || facts.more;
       this.#lines.push(`${facts.level} ${facts.msg} ${about}`.trim());
     };
     this.journal = new Journal(createLog({ level: 'info', format: 'json', stream: { write }, env: {} }));

@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { removeNames, writeNames } from '../../../src/daemon/names.ts';
+import { ownFiles, removeFiles, writeNames } from '../../../src/daemon/names.ts';
 import { parseIp, parsePrefix } from '../../../src/model/ip.ts';
 import type { NodeAgent } from '../../../src/model/node-agent.ts';
 
@@ -35,8 +35,9 @@ describe('names for iproute2', () => {
     ]);
     expect(await writeNames(root, agent)).to.deep.equal([]);
     expect(await writeNames(root, { ...agent, localTable: 99 })).to.deep.equal([file('rt_tables.d')]);
-    expect(await removeNames(root)).to.deep.equal([file('rt_tables.d')]);
-    expect(await removeNames(root)).to.deep.equal([]);
+    expect(await ownFiles(root)).to.deep.equal([file('rt_tables.d')]);
+    await removeFiles(await ownFiles(root));
+    expect(await ownFiles(root)).to.deep.equal([]);
     expect(existsSync(join(root, 'rt_protos.d'))).to.equal(false);
   });
 
@@ -44,12 +45,12 @@ describe('names for iproute2', () => {
     mkdirSync(join(root, 'rt_protos.d'));
     writeFileSync(file('rt_protos.d'), '86 mine\n');
     expect(await writeNames(root, agent)).to.deep.equal([]);
-    expect(await removeNames(root)).to.deep.equal([]);
+    expect(await ownFiles(root)).to.deep.equal([]);
     expect(readFileSync(file('rt_protos.d'), 'utf8')).to.equal('86 mine\n');
   });
 
   it('are no matter where iproute2 is not there at all', async () => {
     expect(await writeNames(join(root, 'nowhere'), agent)).to.deep.equal([]);
-    expect(await removeNames(join(root, 'nowhere'))).to.deep.equal([]);
+    expect(await ownFiles(join(root, 'nowhere'))).to.deep.equal([]);
   });
 });

@@ -1,0 +1,118 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { build, type Plugin } from 'esbuild';
+import about from '../package.json' with { type: 'json' };
+
+export interface Bundle {
+  readonly folder: string;
+  /** Names of the npm packages that are in it, sorted. */
+  readonly packages: readonly string[];
+}
+
+/** All of the program's text, for any architecture; what each command needs is loaded when it is needed. */
+export async function bundle(folder: string, version: string): Promise<Bundle> {
+  const { metafile, warnings } = await build({
+    entryPoints: { eiproute: 'src/main.ts' },
+    outdir: folder,
+    bundle: true,
+    splitting: true,
+    metafile: true,
+    platform: 'node',
+    target: 'node24',
+    format: 'esm',
+    outExtension: { '.js': '.mjs' },
+    // Their licences are in the copyright file.
+    legalComments: 'none',
+    plugins: [release(version), kubernetesClient, koffi, noDemo],
+    // What CommonJS packages look for.
+    banner: {
+      js: "import{createRequire as requireOf}from'node:module';const require=requireOf(import.meta.url);",
+    },
+    logLevel: 'warning',
+  });
+  if (warnings.length > 0) throw new Error('esbuild warns; see above');
+  const names = new Set<string>();
+  for (const input of Object.keys(metafile.inputs)) {
+    const [, name] = /node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(input) ?? [];
+    if (name) names.add(name);
+  }
+  return { folder, packages: [...names].sort() };
+}
+
+/** `eiproute version` says the version of the package. */
+function release(version: string): Plugin {
+  return {
+    name: 'release',
+    setup({ onLoad }) {
+      onLoad({ filter: /\/package\.json$/ }, async ({ path }) =>
+        path === join(process.cwd(), 'package.json')
+          ? { contents: JSON.stringify({ ...about, version }), loader: 'json' }
+          : undefined,
+      );
+    },
+  };
+}
+
+/** Of @kubernetes/client-node we use three names; the clients of every API of Kubernetes are 15 MB. */
+const kubernetesClient: Plugin = {
+  name: 'kubernetes client',
+  setup({ onResolve, onLoad, resolve }) {
+    const wanted = "export { HttpMethod, KubeConfig, RequestContext } from '@kubernetes/client-node';";
+    onResolve({ filter: /^@kubernetes\/client-node$/ }, ({ kind }) =>
+      kind === 'dynamic-import' ? { path: 'wanted', namespace: 'kubernetes-client' } : undefined,
+    );
+    onLoad({ filter: /./, namespace: 'kubernetes-client' }, () => ({
+      contents: wanted,
+      resolveDir: process.cwd(),
+    }));
+    onResolve({ filter: /./ }, async ({ path, importer, namespace, kind, resolveDir, pluginData }) => {
+      const inside = namespace === 'kubernetes-client' || importer.includes('/@kubernetes/client-node/');
+      if (!inside || pluginData === 'asked') return undefined;
+      const found = await resolve(path, { importer, namespace, kind, resolveDir, pluginData: 'asked' });
+      return { ...found, sideEffects: false };
+    });
+  },
+};
+
+/** Its native part lies beside the bundle, where its own loader would not look. */
+const koffi: Plugin = {
+  name: 'koffi',
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: /^\.\/koffi\.node$/ }, ({ path }) => ({ path, external: true }));
+    onLoad({ filter: /\/koffi\/src\/koffi\/src\/static\.js$/ }, () => ({
+      contents: "export function loadStatic() { return require('./koffi.node'); }",
+    }));
+  },
+};
+
+/** The demo plays with the sources, and has no business on a router. */
+const noDemo: Plugin = {
+  name: 'no demo',
+  setup({ onLoad }) {
+    onLoad({ filter: /\/src\/cli\/demo\.ts$/ }, () => ({ contents: 'export function addDemo() {}' }));
+  },
+};
+
+/** The licences of what is bundled, one after the other. */
+export async function licences(packages: readonly string[]): Promise<string> {
+  const texts: string[] = [];
+  for (const name of packages) {
+    const folder = join('node_modules', name);
+    const { version, license }: { version: string; license?: string } = JSON.parse(
+      await readFile(join(folder, 'package.json'), 'utf8'),
+    );
+    texts.push(`${name} ${version} (${license ?? 'see below'})\n\n${(await licenceOf(folder)).trim()}\n`);
+  }
+  return texts.join(`\n${'-'.repeat(78)}\n\n`);
+}
+
+async function licenceOf(folder: string): Promise<string> {
+  for (const name of ['LICENSE', 'LICENSE.md', 'LICENSE.txt', 'LICENCE', 'license', 'License.txt']) {
+    try {
+      return await readFile(join(folder, name), 'utf8');
+    } catch (error) {
+      if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error;
+    }
+  }
+  return '(the package carries no licence file of its own)';
+}

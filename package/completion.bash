@@ -1,0 +1,31 @@
+# bash completion for eiproute(8)
+_eiproute() {
+  local cur prev words cword
+  if declare -F _init_completion >/dev/null; then
+    _init_completion || return
+  else
+    cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} words=("${COMP_WORDS[@]}") cword=$COMP_CWORD
+  fi
+  case $prev in
+    --config | --from) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+    --log-level) mapfile -t COMPREPLY < <(compgen -W 'debug info warn error' -- "$cur"); return ;;
+    --log-format) mapfile -t COMPREPLY < <(compgen -W 'auto pretty json' -- "$cur"); return ;;
+    --timeout) return ;;
+  esac
+  local command= options='--config --log-level --log-format --help' i
+  for ((i = 1; i < cword; i++)); do
+    case ${words[i]} in
+      gateway | node | plan | status | release | purge | config | version) command=${words[i]}; break ;;
+    esac
+  done
+  case $command in
+    '') options="gateway node plan status release purge config version $options --version" ;;
+    plan) options="$options --from --json" ;;
+    status) options="$options --json --wait-synced --timeout" ;;
+    purge) options="$options --dry-run --json" ;;
+    config) options="check print $options --origin --json" ;;
+    version) options="$options --json" ;;
+  esac
+  mapfile -t COMPREPLY < <(compgen -W "$options" -- "$cur")
+}
+complete -F _eiproute eiproute

@@ -1,0 +1,32 @@
+#compdef eiproute
+# zsh completion for eiproute(8)
+local -a commands common
+commands=(
+  'gateway:the daemon'
+  'node:the daemon of a Kubernetes node'
+  'plan:what would change in the kernel'
+  'status:what the running daemon does'
+  'release:let held deletes go on'
+  'purge:remove everything of ours from the kernel'
+  'config:check the configuration, or show it'
+  'version:show the version'
+)
+common=(
+  '--config[the configuration]:file:_files'
+  '--log-level[the least that is logged]:level:(debug info warn error)'
+  '--log-format[how a log line looks]:format:(auto pretty json)'
+  '--help[show help]'
+)
+_arguments -C $common '1:command:{_describe command commands}' '*::argument:->rest'
+case $state in
+  rest)
+    case $words[1] in
+      plan) _arguments $common '--from[read the cluster from a file]:file:_files' '--json[print JSON]' ;;
+      status) _arguments $common '--json[print JSON]' '--wait-synced[wait until all is in the kernel]' '--timeout[seconds]:seconds:' ;;
+      purge) _arguments $common '--dry-run[only print the commands]' '--json[print JSON]' ;;
+      config) _arguments $common '1:what:(check print)' '--origin[where each value came from]' '--json[print JSON]' ;;
+      version) _arguments $common '--json[print JSON]' ;;
+      *) _arguments $common ;;
+    esac
+    ;;
+esac

@@ -1,0 +1,68 @@
+import { chmod, copyFile, cp, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { type Bundle, licences } from './bundle.ts';
+import { type Architecture, architectures, unpacked } from './parts.ts';
+import { output } from './run.ts';
+
+/** Where each file of ours goes; all are text. */
+const files: Readonly<Record<string, string>> = {
+  'usr/lib/systemd/system/eiproute-gateway.service': 'systemd/eiproute-gateway.service',
+  'usr/lib/systemd/system/eiproute-node.service': 'systemd/eiproute-node.service',
+  'usr/lib/sysusers.d/eiproute.conf': 'systemd/sysusers.conf',
+  'usr/lib/systemd/networkd.conf.d/50-eiproute.conf': 'systemd/networkd.conf',
+  'usr/lib/systemd/catalog/eiproute.catalog': 'systemd/eiproute.catalog',
+  'usr/share/eiproute/sysctl.conf': 'systemd/sysctl.conf',
+  'etc/iproute2/rt_protos.d/eiproute.conf': 'systemd/rt_protos.conf',
+  'etc/iproute2/rt_tables.d/eiproute.conf': 'systemd/rt_tables.conf',
+  'etc/eiproute/gateway.yaml': 'docs/gateway.example.yaml',
+  'etc/eiproute/node.yaml': 'docs/node.example.yaml',
+  'usr/share/bash-completion/completions/eiproute': 'package/completion.bash',
+  'usr/share/zsh/vendor-completions/_eiproute': 'package/completion.zsh',
+  'usr/share/doc/eiproute/README.md': 'README.md',
+  'usr/share/doc/eiproute/node.md': 'docs/node.md',
+  'usr/share/doc/eiproute/configuration.md': 'docs/configuration.md',
+  'usr/share/doc/eiproute/exit-codes.md': 'docs/exit-codes.md',
+  'usr/share/doc/eiproute/operations.md': 'docs/operations.md',
+};
+
+const compressed: Readonly<Record<string, string>> = {
+  'usr/share/man/man8/eiproute.8.gz': 'package/eiproute.8',
+  'usr/share/doc/eiproute/changelog.gz': 'CHANGELOG.md',
+};
+
+const start = `#!/bin/sh
+exec /usr/lib/eiproute/node --disable-warning=ExperimentalWarning /usr/lib/eiproute/eiproute.mjs "$@"
+`;
+
+/** Lays out below `root` what is to be installed on a host. */
+export async function plant(root: string, architecture: Architecture, code: Bundle): Promise<void> {
+  const at = async (path: string): Promise<string> => {
+    const file = join(root, path);
+    await mkdir(dirname(file), { recursive: true });
+    return file;
+  };
+  for (const [to, from] of Object.entries(files)) await copyFile(from, await at(to));
+  for (const [to, from] of Object.entries(compressed)) {
+    await writeFile(await at(to), gzipSync(await readFile(from), { level: 9 }));
+  }
+  await writeFile(await at('usr/bin/eiproute'), start);
+  await chmod(join(root, 'usr/bin/eiproute'), 0o755);
+
+  const { node, koffi, koffiFolder, strip } = architectures[architecture];
+  const [runtime, native] = [await unpacked(node), await unpacked(koffi)];
+  const home = join(root, 'usr/lib/eiproute');
+  await cp(code.folder, home, { recursive: true });
+  await output([strip, '-o', join(home, 'node'), join(runtime, 'bin/node')]);
+  await chmod(join(home, 'node'), 0o755);
+  await copyFile(join(native, koffiFolder, 'koffi.node'), join(home, 'koffi.node'));
+  await chmod(join(home, 'koffi.node'), 0o644);
+
+  const rule = `\n${'='.repeat(78)}\n\n`;
+  const rights = [
+    `eiproute\n\n${await readFile('LICENSE', 'utf8')}`,
+    `Bundled with it:\n\n${await licences(code.packages)}`,
+    `Node.js ${node.version}\n\n${await readFile(join(runtime, 'LICENSE'), 'utf8')}`,
+  ];
+  await writeFile(await at('usr/share/doc/eiproute/copyright'), rights.join(rule));
+}

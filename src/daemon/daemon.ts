@@ -1,0 +1,174 @@
+import type { RoleName } from '../config/config.ts';
+import type { Path } from '../desire/path.ts';
+import type { EventName } from '../journal/event.ts';
+import type { Kernel } from '../kernel/kernel.ts';
+import type { Log } from '../log.ts';
+import type { LinkNames } from '../model/iproute.ts';
+import type { Station } from '../model/listing.ts';
+import type { Key, Link } from '../model/object.ts';
+import type { Pace } from '../model/pace.ts';
+import { type Blind, rounds } from '../reconcile/loop.ts';
+import { Reconciler, type Role } from '../reconcile/reconciler.ts';
+import type { Report } from '../reconcile/report.ts';
+import { Wake } from '../reconcile/wake.ts';
+import { Journal } from './journal.ts';
+import type { Notify } from './notify.ts';
+import { serve } from './socket.ts';
+import type { Brief, Status } from './status.ts';
+
+/** What the start of a daemon hands over to it, whatever its role. */
+export interface DaemonOptions {
+  readonly release: string;
+  readonly log: Log;
+  readonly notify: Notify;
+  /** ms between two rounds at most, whatever the configuration says: systemd's watchdog wants to see them. */
+  readonly longestRest: number;
+}
+
+/** How things stand after the last round. */
+export interface Standing {
+  readonly release: string;
+  /** ms since the epoch */
+  readonly started: number;
+  readonly names: LinkNames;
+  /** As of the last look, as are the stations. */
+  readonly links: readonly Link[];
+  readonly stations: readonly Station[];
+  /** The last round that could read the kernel. */
+  readonly report: Report | undefined;
+  /** The kernel cannot be read since then. */
+  readonly blind: Blind | undefined;
+}
+
+/** What makes one daemon differ from another: it is asked anew each time, since a reload changes all of it. */
+export interface Duty {
+  /** The paths that the last round was about, for the journal; empty where there are none. */
+  paths(): readonly Path[];
+  /** What else may be asked over the socket, by path: JSON each. */
+  readonly questions: ReadonlyMap<string, () => string>;
+  /** A round is over, and its report is written. */
+  rounded(report: Report): void;
+  readonly name: RoleName;
+  readonly runtimeDirectory: string;
+  /** What the journal says of the start. */
+  readonly start: { readonly event: EventName; readonly facts: object };
+  /** Lists of a cluster have to come in first. */
+  readonly waitsForLists: boolean;
+  role(): Role;
+  pace(): Pace;
+  brief(standing: Standing): Brief;
+  status(standing: Standing): Status;
+}
+
+/** What a watch may use of the daemon that it works for. */
+export interface Running {
+  readonly wake: Wake;
+  readonly journal: Journal;
+  /** As of the last look. */
+  links(): readonly Link[];
+  /** Whether an object of ours with this key is in the kernel, as far as we know. */
+  has(key: Key): boolean;
+  /** What a person has just asked for is no accident: unless something is held already, it is not held. */
+  asked(): void;
+  /** Tells systemd how things stand now. */
+  tell(): void;
+}
+
+/** A source of work beside the kernel: it pokes the wake, until the signal. */
+export type Watch = (running: Running, signal: AbortSignal) => Promise<void>;
+
+/** The loop with its journal, its socket and its words for systemd; runs until the signal. */
+export async function runDaemon(
+  duty: Duty,
+  kernel: Kernel,
+  watches: readonly Watch[],
+  { release, log, notify, longestRest }: DaemonOptions,
+  signal: AbortSignal,
+): Promise<void> {
+  const started = Date.now();
+  const clock = (): number => performance.timeOrigin + performance.now();
+  const reconciler = new Reconciler(kernel, clock);
+  const wake = new Wake();
+  const journal = new Journal(log, clock, duty.waitsForLists ? 'lists to come' : 'no lists');
+  let report: Report | undefined;
+  let blind: Blind | undefined;
+  const names: LinkNames = (index) =>
+    reconciler.links.find((link) => link.index === index)?.name ?? `if${index}`;
+  const standing = (): Standing => ({
+    release,
+    started,
+    names,
+    links: reconciler.links,
+    stations: reconciler.stations,
+    report,
+    blind,
+  });
+  const sentence = (): string => duty.brief(standing()).summary;
+
+  await using _socket = await serve(duty.runtimeDirectory, duty.name, {
+    questions: new Map([
+      ['/status', () => JSON.stringify(duty.status(standing()))],
+      ['/synced', () => JSON.stringify(duty.brief(standing()))],
+      ...duty.questions,
+    ]),
+    release: () => {
+      log.warn({ event: 'released' }, 'an operator lets held deletes go on');
+      reconciler.agree();
+      wake.poke({ kind: 'operator', text: 'released by an operator' });
+    },
+  });
+  const pace = (): Pace => {
+    const wanted = duty.pace();
+    return { ...wanted, resync: Math.min(wanted.resync, longestRest) };
+  };
+
+  const running: Running = {
+    wake,
+    journal,
+    links: () => reconciler.links,
+    has: (key) => reconciler.has(key),
+    asked: () => {
+      if (!report?.held.some(({ reason }) => reason === 'too many at once')) reconciler.agree();
+    },
+    tell: () => notify.status(sentence()),
+  };
+
+  // What ends one of them ends all: a part that is broken must not leave a daemon that looks alive.
+  const stop = new AbortController();
+  const any = AbortSignal.any([signal, stop.signal]);
+  const parts = [
+    listen(kernel.hints(any), (hint) => wake.poke(hint)),
+    ...watches.map((watch) => watch(running, any)),
+    listen(rounds({ reconciler, wake, role: () => duty.role(), pace, clock }, any), (result) => {
+      if ('error' in result) {
+        blind = result;
+        journal.blind(result);
+        notify.status(sentence());
+        return;
+      }
+      blind = undefined;
+      journal.round(result, names, duty.paths);
+      const first = report === undefined;
+      report = result;
+      duty.rounded(result);
+      notify.status(sentence());
+      if (first) notify.ready();
+      notify.alive();
+    }),
+  ];
+  log.info({ event: duty.start.event, release, pid: process.pid, ...duty.start.facts }, 'started');
+  try {
+    await Promise.race(parts);
+  } catch (error) {
+    if (!signal.aborted) throw error;
+  } finally {
+    notify.stopping();
+    stop.abort();
+    await Promise.allSettled(parts);
+  }
+  log.info({ event: 'stopped' }, 'stopped; routes and settings stay as they are');
+}
+
+export async function listen<T>(source: AsyncIterable<T>, hear: (value: T) => void): Promise<void> {
+  for await (const value of source) hear(value);
+}

@@ -1,0 +1,90 @@
+import type { EventName } from '../journal/event.ts';
+import type { Facts } from '../journal/facts.ts';
+import { type Ip, onlyIp } from '../model/ip.ts';
+import { describe, type LinkNames } from '../model/iproute.ts';
+import { changeObject, type KernelObject, keyOf, type Route } from '../model/object.ts';
+import { type Problem, problemKey } from '../model/problem.ts';
+import type { Report } from '../reconcile/report.ts';
+
+/** Something that stands until a round does not find it any more. */
+export interface Finding {
+  /** Those with the same code are folded together. */
+  readonly code: string;
+  readonly level: 'warn' | 'error';
+  readonly event: EventName;
+  readonly facts: Facts;
+  readonly words: string;
+}
+
+/** What stands after a round, by a key that stays the same while it does. */
+export function findings(report: Report, names: LinkNames): ReadonlyMap<string, Finding> {
+  const found = new Map<string, Finding>();
+  for (const problem of report.problems) {
+    found.set(problemKey(problem), {
+      code: problem.code,
+      level: problem.severity,
+      event: 'problem',
+      facts: factsOf(problem),
+      words: problem.message,
+    });
+  }
+  for (const { change, why, code, message } of report.failed) {
+    const object = changeObject(change);
+    found.set(`refused ${keyOf(object)}`, {
+      code: 'refused',
+      level: 'error',
+      event: 'refused',
+      facts: {
+        eip: eipOf(object),
+        object: `${object.kind} ${describe(object, names)}`,
+        for: why.text,
+        code,
+        error: message,
+      },
+      words: 'refused by the kernel; it is tried again',
+    });
+  }
+  for (const { want, why, holder } of report.conflicts) {
+    found.set(`conflict ${keyOf(want)}`, {
+      code: 'conflict',
+      level: 'error',
+      event: 'conflict',
+      facts: {
+        eip: eipOf(want),
+        for: why.text,
+        object: `${want.kind} ${describe(want, names)}`,
+        holder: holder ? describe(holder, names) : 'gone again',
+      },
+      words: 'conflict: somebody else holds this; it is never overwritten: delete it, and ours follows',
+    });
+  }
+  const held = report.held.filter(({ reason }) => reason === 'too many at once');
+  const [first] = held;
+  if (first) {
+    found.set('held', {
+      code: 'held',
+      level: 'error',
+      event: 'held',
+      facts: {
+        held: held.length,
+        first: describe(changeObject(first.change), names),
+        until: new Date(first.until ?? 0).toISOString(),
+      },
+      words: 'too much would vanish at once: held; "eiproute release" lets it go on',
+    });
+  }
+  return found;
+}
+
+function factsOf({ code, subject, message, advice, eip, service, node }: Problem): Facts {
+  return { code, subject, problem: message, advice, eip, service, node };
+}
+
+/** The EIP that a route leads to nodes; undefined for what is no EIP's route. */
+export function eipOf(object: KernelObject): Ip | undefined {
+  return object.kind === 'route' && isEip(object) ? onlyIp(object.dst) : undefined;
+}
+
+function isEip({ nhid }: Route): boolean {
+  return nhid !== undefined;
+}

@@ -1,0 +1,172 @@
+import { type Facts, list, text } from './facts.ts';
+
+/** One kind of record: what journald knows it by, and what it says to a person. */
+export interface Event {
+  /** MESSAGE_ID, never to change: the catalog (systemd/eiproute.catalog) and people's scripts go by it. */
+  readonly id: string;
+  /** Where it is not that of the level. */
+  readonly priority?: number;
+  readonly say: (facts: Facts) => string;
+}
+
+/** A change that people look for among lines of lesser weight. */
+const notice = 5;
+
+/** The stories the journal tells; every record of the daemon belongs to one. */
+export const events = {
+  started: {
+    id: '0437932592ad4c1faae02d88feb8d10c',
+    say: (f) =>
+      `eiproute ${text(f, 'release')} started: nodes on ${text(f, 'lan')}, world on ${text(f, 'uplink')}, routes of protocol ${text(f, 'protocol')}`,
+  },
+  'node-started': {
+    id: 'e99f68f3142ffb6a9465184d1e0ac095',
+    say: (f) =>
+      `eiproute ${text(f, 'release')} started on a node: answering on ${text(f, 'interface')} through ${list(f, 'gateways')}, rules of protocol ${text(f, 'protocol')}`,
+  },
+  'names-written': {
+    id: '1f59930ec171e5406959459fe5cbe49b',
+    say: (f) => `names for iproute2 are in ${list(f, 'files')}`,
+  },
+  'names-refused': {
+    id: '7778e66e07fc95aad966743c5e205565',
+    say: (f) => `names for iproute2 could not be written (${text(f, 'error')}); ip shows numbers`,
+  },
+  stopped: {
+    id: '0061d3c9f0224d2facd6ca7587c27ebb',
+    say: () => 'stopped; routes and settings stay as they are',
+  },
+  'eip-routed': {
+    id: '55230847292449c69b301af38956e6be',
+    priority: notice,
+    say: (f) => `${text(f, 'eip')} (${list(f, 'service')}) is routed to ${list(f, 'node')}`,
+  },
+  'eip-moved': {
+    id: 'd9a643eae52e45d682ad6cc209188cd5',
+    priority: notice,
+    say: (f) =>
+      `${text(f, 'eip')} (${list(f, 'service')}) is now routed to ${list(f, 'node')}; before, to ${list(f, 'from')}`,
+  },
+  'eip-withdrawn': {
+    id: '7050dec781094babbd1dd9240c37e0db',
+    priority: notice,
+    say: (f) => `${text(f, 'eip')} is routed no more: no Service holds it, or no node can serve it`,
+  },
+  'eip-assigned': {
+    id: '5a3f0c9d1be84e0f9d27c6b0f4a1837e',
+    priority: notice,
+    say: (f) => `${list(f, 'service')} was given ${text(f, 'eip')} from pool ${text(f, 'pool')}`,
+  },
+  'eip-reclaimed': {
+    id: 'b81e7d64f2c94a3aa5d09e3b7c2f6410',
+    priority: notice,
+    say: (f) => `${list(f, 'service')} holds no EIP any more`,
+  },
+  'eip-repaired': {
+    id: 'bac8f681fc844325b321c5fc08c8254a',
+    say: (f) =>
+      `${text(f, 'eip')} (${list(f, 'service')}): its route was changed or removed behind our back; it is back`,
+  },
+  'object-repaired': {
+    id: '8612bcbc678740f5b3ab507cbfaae7ab',
+    say: (f) => `${text(f, 'object')} was changed or removed behind our back; it is back`,
+  },
+  'eips-changed': {
+    id: '2615fbb920b64dd3820876d210a8ef82',
+    priority: notice,
+    say: (f) => `${text(f, 'more')} more EIPs changed in the same round`,
+  },
+  round: {
+    id: 'cf8d463b557c442382eb208410353e7f',
+    say: (f) =>
+      `round ${text(f, 'round')}: ${text(f, 'done')} changes in ${text(f, 'ms')} ms; why: ${list(f, 'why')}`,
+  },
+  'lists-complete': {
+    id: 'e0f784f5472442c0a4312048450c5a36',
+    say: (f) => `all lists of the cluster are in; ${text(f, 'routes')} routes wanted`,
+  },
+  'cluster-silent': {
+    id: 'eb39325b538f4dad90539356595553f7',
+    say: (f) =>
+      `the cluster does not tell of ${text(f, 'resource')}: ${text(f, 'trouble')}; last heard ${text(f, 'lastHeard')}; routes stay as they are`,
+  },
+  'cluster-back': {
+    id: '8bd248533ba44f57a2c4a0ed02c7ee14',
+    say: (f) => `the cluster tells of ${text(f, 'resource')} again`,
+  },
+  'kernel-unreadable': {
+    id: '014f89a6e7e3405883073bd9764c2035',
+    say: (f) => `cannot read the kernel: ${text(f, 'error')}; routes stay as they are, and it is tried again`,
+  },
+  'kernel-readable': {
+    id: 'a9530455f0af466e9c9639101d557ef5',
+    say: () => 'the kernel can be read again',
+  },
+  refused: {
+    id: 'bd62f358015749f89ecd027d25c33f6e',
+    say: (f) =>
+      `the kernel refuses ${text(f, 'object')} (${text(f, 'for')}): ${text(f, 'error')}; it is tried again`,
+  },
+  conflict: {
+    id: '23f6e7ead4a04d16aa47fbc11e426756',
+    say: (f) =>
+      `${text(f, 'object')} (${text(f, 'for')}) cannot be installed: somebody else holds ${text(f, 'holder')}; delete that, and ours follows`,
+  },
+  held: {
+    id: '4c2f5beec03d4e59b45c05e94299d1d8',
+    say: (f) =>
+      `${text(f, 'held')} routes would vanish at once (${text(f, 'first')} is the first); held until ${text(f, 'until')}; "eiproute release" lets it go on`,
+  },
+  problem: {
+    id: 'e31d8538f40745418ed45b65d0e0f244',
+    say: (f) => `${text(f, 'problem')}; ${text(f, 'advice')}`,
+  },
+  solved: {
+    id: '6aef4c5819fd4c958fefb0881ecf88f5',
+    say: (f) => `solved: ${text(f, 'was')}`,
+  },
+  'more-findings': {
+    id: 'ff1818a6733b400b8cc0930dac36be6f',
+    say: (f) => `${text(f, 'more')} more of the same kind (${text(f, 'code')}); "eiproute status" lists them`,
+  },
+  'more-solved': {
+    id: 'f5f0c44b62f34004b4b6f5d0c3231e8f',
+    say: (f) => `${text(f, 'more')} more are solved`,
+  },
+  'config-reloaded': {
+    id: 'baf4190fd1024556b74a997528e92b32',
+    say: (f) => {
+      const changed = list(f, 'changed');
+      return changed === ''
+        ? 'configuration reloaded; nothing has changed'
+        : `configuration reloaded; changed: ${changed}`;
+    },
+  },
+  'config-refused': {
+    id: 'b76eb317e0ab4ad995bac079cace8017',
+    say: (f) => {
+      const keys = list(f, 'keys');
+      return keys === ''
+        ? 'the new configuration is wrong, see above; the old one stays in force'
+        : `${keys}: a change needs "systemctl restart"; the old configuration stays in force`;
+    },
+  },
+  released: {
+    id: 'c76307b4105a427f9b35e9ef8b8ced5e',
+    say: () => 'an operator lets held deletes go on',
+  },
+  'records-lost': {
+    id: '97856b0772654f6aa8eee3aa48485c8f',
+    say: (f) => `${text(f, 'lost')} records of the journal were lost: ${text(f, 'error')}`,
+  },
+  'notify-failed': {
+    id: '41d9f91772b447dfb0dfa4e580d6703d',
+    say: (f) => `cannot tell systemd how we are: ${text(f, 'error')}`,
+  },
+} as const satisfies Readonly<Record<string, Event>>;
+
+export type EventName = keyof typeof events;
+
+export function isEventName(name: unknown): name is EventName {
+  return typeof name === 'string' && Object.hasOwn(events, name);
+}

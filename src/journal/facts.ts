@@ -1,0 +1,32 @@
+/** The facts of a record, as they come out of its JSON. */
+export type Facts = Readonly<Record<string, unknown>>;
+
+/** One fact in words; nothing for one that is missing. */
+export function text(facts: Facts, name: string): string {
+  return worded(facts[name]);
+}
+
+/** A fact that may be a list: `n1, n2`. */
+export function list(facts: Facts, name: string): string {
+  return values(facts[name]).join(', ');
+}
+
+/** A list's entries, or the one value there is. */
+export function values(fact: unknown): readonly string[] {
+  if (Array.isArray(fact)) return fact.map(worded);
+  const only = worded(fact);
+  return only === '' ? [] : [only];
+}
+
+export function worded(fact: unknown): string {
+  switch (typeof fact) {
+    case 'undefined':
+      return '';
+    case 'string':
+      return fact;
+    case 'object':
+      return fact === null ? '' : JSON.stringify(fact);
+    default:
+      return String(fact);
+  }
+}

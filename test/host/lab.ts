@@ -1,0 +1,149 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { stringify } from 'yaml';
+import { type Backend, ControlPlane } from '../../src/demo/control-plane.ts';
+import { Clients, type Load } from '../../src/demo/load.ts';
+import { eip, gateway, node, pools, upstream } from '../../src/demo/map.ts';
+import { layNetwork, type Network } from '../../src/demo/network.ts';
+import { type Outcome, outcome, run, within } from '../../src/demo/run.ts';
+import { Container } from './container.ts';
+import { rootfs } from './rootfs.ts';
+
+/** The Service that everybody asks. */
+export const web = { name: 'web', eip: eip(1), policy: 'Cluster' } as const;
+
+/**
+ * The demo's network and API server, with a Debian and its systemd on the gateway and on two nodes; and a place
+ * on the LAN from which Ansible reaches them by ssh.
+ */
+export class Lab implements AsyncDisposable {
+  readonly folder: string;
+  readonly network: Network;
+  readonly plane: ControlPlane;
+  readonly gateway: Container;
+  readonly nodes: readonly Container[];
+  readonly #clients: Clients;
+  readonly #stack: AsyncDisposableStack;
+
+  private constructor(
+    folder: string,
+    network: Network,
+    plane: ControlPlane,
+    hosts: readonly Container[],
+    clients: Clients,
+    stack: AsyncDisposableStack,
+  ) {
+    const [first, ...rest] = hosts;
+    if (first === undefined) throw new Error('a lab without a gateway');
+    this.folder = folder;
+    this.network = network;
+    this.plane = plane;
+    this.gateway = first;
+    this.nodes = rest;
+    this.#clients = clients;
+    this.#stack = stack;
+  }
+
+  static async open(): Promise<Lab> {
+    await using stack = new AsyncDisposableStack();
+    const base = await rootfs();
+    const folder = await mkdtemp('/var/tmp/eip-lab-');
+    stack.defer(() => rm(folder, { recursive: true, force: true }));
+    await run({ argv: ['ssh-keygen', '-q', '-t', 'ed25519', '-N', '', '-f', join(folder, 'id')] });
+    const network = stack.use(await layNetwork({ nodes: 2, nodeRouting: 'by agents' }));
+    const hosts: Container[] = [];
+    for (const name of ['gateway', ...network.nodes]) {
+      hosts.push(stack.use(await Container.start(name, network.namespace(name), base, folder)));
+    }
+    const plane = stack.use(await ControlPlane.start(network));
+    const clients = stack.use(new Clients(network.namespace('client')));
+    const backends: Backend[] = [];
+    for (const name of network.nodes)
+      backends.push({ pod: await network.addPod(`web-${name}`, name), state: 'ready' });
+    await plane.offer(web, backends);
+    await plane.writeKubeconfig(join(folder, 'kubeconfig'));
+    await Promise.all(hosts.map((host) => host.booted()));
+    const lab = new Lab(folder, network, plane, hosts, clients, stack.move());
+    await lab.#writeInventory();
+    return lab;
+  }
+
+  /** The hosts in Ansible's inventory. */
+  get managed(): readonly Container[] {
+    return [this.gateway, ...this.nodes];
+  }
+
+  /** Requests to the Service from the client's side, one every `every` ms, each counted. */
+  load(every = 20): Load {
+    return this.#clients.start({ to: [web.eip.v4, web.eip.v6], port: 80, every });
+  }
+
+  /** One request, as a person would make it. */
+  curl(url = `http://${web.eip.v4}/`): Promise<Outcome> {
+    return this.network.outcome('client', {
+      argv: ['curl', '--silent', '--show-error', '--max-time', '2', url],
+    });
+  }
+
+  /** Runs `ansible-playbook`, or another of its commands, in `ansible/`, from a host on the LAN. */
+  ansible(command: string, ...args: readonly string[]): Promise<Outcome> {
+    const env = [
+      'env',
+      '--chdir=ansible',
+      'ANSIBLE_NOCOLOR=1',
+      `ANSIBLE_LOCAL_TEMP=${join(this.folder, 'ansible')}`,
+      `ANSIBLE_SSH_CONTROL_PATH_DIR=${join(this.folder, 'ssh')}`,
+      'LC_ALL=C.UTF-8',
+    ];
+    return outcome({ argv: within(this.network.namespace('api'), [...env, command, ...args]) });
+  }
+
+  /** The content of the gateway's configuration. */
+  get settings(): Readonly<Record<string, unknown>> {
+    return {
+      lan: 'eth0',
+      uplink: 'eth1',
+      defaultRoute: { via: [upstream.outer.v4, upstream.outer.v6] },
+      pools: [{ name: 'public', addresses: [...pools] }],
+      kubeconfig: '/etc/eiproute/kubeconfig',
+    };
+  }
+
+  get inventory(): string {
+    return join(this.folder, 'hosts.yml');
+  }
+
+  async #writeInventory(): Promise<void> {
+    const ssh = {
+      ansible_user: 'root',
+      ansible_ssh_private_key_file: join(this.folder, 'id'),
+      ansible_ssh_common_args:
+        '-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR',
+      ansible_python_interpreter: '/usr/bin/python3',
+    };
+    const host = (ip: string): object => ({ ansible_host: ip });
+    const nodes = Object.fromEntries(this.network.nodes.map((name, i) => [name, host(node(i + 1).v4)]));
+    await writeFile(
+      this.inventory,
+      stringify({
+        all: {
+          vars: ssh,
+          children: {
+            gateways: {
+              hosts: { gateway: host(gateway.lan.v4) },
+              vars: { gateway_config: this.settings, gateway_kubeconfig: join(this.folder, 'kubeconfig') },
+            },
+            nodes: {
+              hosts: nodes,
+              vars: { node_config: { eips: [...pools], gateways: [gateway.lan.v4, gateway.lan.v6] } },
+            },
+          },
+        },
+      }),
+    );
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#stack.disposeAsync();
+  }
+}

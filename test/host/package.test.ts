@@ -1,0 +1,104 @@
+import { createHash } from 'node:crypto';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import { outcome, run } from '../../src/demo/run.ts';
+import { needRoot } from '../e2e/root.ts';
+import { draft } from './packages.ts';
+
+describe('the package', function () {
+  this.timeout(120_000);
+  let folder: string;
+  let file: string;
+
+  before(async function () {
+    needRoot(this);
+    folder = await mkdtemp('/var/tmp/eip-package-');
+    file = await draft(folder, '0.1.0');
+    await run({ argv: ['dpkg-deb', '--raw-extract', file, join(folder, 'tree')] });
+  });
+
+  after(async () => {
+    if (folder !== undefined) await rm(folder, { recursive: true });
+  });
+
+  const read = (path: string): Promise<string> => readFile(join(folder, 'tree', path), 'utf8');
+
+  it('is the same to the last byte, whoever makes it', async () => {
+    const other = await draft(join(folder, 'again'), '0.1.0', [
+      'TZ=Asia/Tokyo',
+      'LC_ALL=C',
+      'TMPDIR=/var/tmp',
+    ]);
+    const [one, two] = await Promise.all([file, other].map(hash));
+    expect(one).to.equal(two);
+  });
+
+  it('holds files of root only, none of them writable for others', async () => {
+    const listing = (await run({ argv: ['dpkg-deb', '--contents', file] })).trim().split('\n');
+    expect(listing).to.have.length.above(30);
+    for (const line of listing) expect(line).to.match(/^[d-]rw[x-]r-[x-]r-[x-] root\/root /);
+  });
+
+  it('keeps what an operator may change', async () => {
+    expect((await read('DEBIAN/conffiles')).trim().split('\n')).to.include.members([
+      '/etc/eiproute/gateway.yaml',
+      '/etc/eiproute/node.yaml',
+    ]);
+    const checked = await run({
+      argv: [
+        join(folder, 'tree/usr/lib/eiproute/node'),
+        join(folder, 'tree/usr/lib/eiproute/eiproute.mjs'),
+      ].concat([...['config', 'check', '--config', join(folder, 'tree/etc/eiproute/gateway.yaml')]]),
+    });
+    expect(checked).to.equal('');
+  });
+
+  it('has the licences of what is in it', async () => {
+    const rights = await read('usr/share/doc/eiproute/copyright');
+    for (const name of ['Apache License', 'Node.js 24', 'koffi ', 'pino ', 'undici ', 'convict '])
+      expect(rights).to.contain(name);
+  });
+
+  it('tells of every command, in the manual and to the shells', async () => {
+    const help = await run({ argv: ['bin/eiproute', '--help'] });
+    const commands = [...help.matchAll(/^ {2}([a-z]+) /gm)].map(([, name = '']) => name);
+    expect(commands).to.include.members(['gateway', 'status', 'purge']);
+    const [manual, bash, zsh] = await Promise.all(
+      ['package/eiproute.8', 'package/completion.bash', 'package/completion.zsh'].map((path) =>
+        readFile(path, 'utf8'),
+      ),
+    );
+    // The demo is not in the package, and help is what everybody expects.
+    for (const name of commands.filter((one) => one !== 'demo' && one !== 'help')) {
+      expect(manual, name).to.match(new RegExp(`^\\.BR? "?${name}\\b`, 'm'));
+      expect(bash, name).to.match(new RegExp(`\\b${name}\\b`));
+      expect(zsh, name).to.contain(`'${name}:`);
+    }
+  });
+
+  it('completes in bash', async () => {
+    const ask = (words: string) =>
+      run({
+        argv: [
+          'bash',
+          '-c',
+          `. package/completion.bash; COMP_WORDS=(${words}); COMP_CWORD=$((\${#COMP_WORDS[@]} - 1)); _eiproute; echo "\${COMPREPLY[*]}"`,
+        ],
+      });
+    expect(await ask('eiproute st')).to.equal('status\n');
+    expect(await ask('eiproute status --w')).to.equal('--wait-synced\n');
+    expect(await ask('eiproute --log-level w')).to.equal('warn\n');
+  });
+
+  it('has a manual without mistakes', async () => {
+    const man = await outcome({ argv: ['man', '--warnings', '-l', 'package/eiproute.8'] });
+    expect({ ...man, out: man.out.length > 1000 }).to.deep.equal({ status: 0, out: true, err: '' });
+  });
+});
+
+async function hash(file: string): Promise<string> {
+  return createHash('sha256')
+    .update(await readFile(file))
+    .digest('hex');
+}

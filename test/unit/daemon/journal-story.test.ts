@@ -1,0 +1,136 @@
+import { expect } from 'chai';
+import { Journal } from '../../../src/daemon/journal.ts';
+import { paths } from '../../../src/desire/paths.ts';
+import { fieldsOf } from '../../../src/journal/entry.ts';
+import { KernelError } from '../../../src/kernel/kernel.ts';
+import { createLog } from '../../../src/log.ts';
+import { endpoint, Scene, service, snapshot, threeNodes } from '../../scene.ts';
+
+/** What `journalctl -o cat` would show, each with its priority and EIP. */
+class Story {
+  now = 1_000_000;
+  readonly #records: Readonly<Record<string, string>>[] = [];
+  readonly journal = new Journal(
+    createLog({
+      level: 'info',
+      format: 'auto',
+      stream: process.stderr,
+      env: {},
+      journal: (line) => this.#records.push(Object.fromEntries(fieldsOf(JSON.parse(line)))),
+    }),
+    () => this.now,
+  );
+
+  /** A round of the scene, and what the journal tells of it. */
+  async round(scene: Scene, kind: 'cluster' | 'route' = 'cluster'): Promise<readonly string[]> {
+    const report = await scene.round(kind);
+    this.journal.round(
+      report,
+      (index) => `eth${index}`,
+      () => paths(scene.cluster, scene.settings).paths,
+    );
+    return this.told();
+  }
+
+  /** What came since the last call, but for rounds: they are counted by others. */
+  told(): readonly string[] {
+    const lines = this.#records
+      .filter(({ EIPROUTE_EVENT }) => EIPROUTE_EVENT !== 'round')
+      .map(({ PRIORITY, EIP, MESSAGE }) => `${PRIORITY} ${EIP ?? '-'} ${MESSAGE}`);
+    this.#records.length = 0;
+    return lines;
+  }
+}
+
+const web = service('web', ['198.51.100.10']);
+const local = service('local', ['198.51.100.12'], {
+  externalTrafficPolicy: 'Local',
+  endpoints: [endpoint('n1'), endpoint('n2')],
+});
+const webRoute = 'route 254 198.51.100.10/32 0';
+
+describe('what journald stores', () => {
+  it('tells the story of an EIP, its nodes included', async () => {
+    const story = new Story();
+    const scene = new Scene(snapshot(threeNodes, [web, local]));
+    expect(await story.round(scene)).to.deep.equal([
+      '5 198.51.100.10 198.51.100.10 (default/web) is routed to n1, n2, n3',
+      '5 198.51.100.12 198.51.100.12 (default/local) is routed to n1, n2',
+      '6 - all lists of the cluster are in; 5 routes wanted',
+    ]);
+    scene.cluster = snapshot(threeNodes, [web, { ...local, externalTrafficPolicy: 'Cluster' }]);
+    expect(await story.round(scene)).to.deep.equal([
+      '5 198.51.100.12 198.51.100.12 (default/local) is now routed to n1, n2, n3; before, to n1, n2',
+    ]);
+    scene.cluster = snapshot(threeNodes, [web]);
+    expect(await story.round(scene)).to.deep.equal([
+      '5 198.51.100.12 198.51.100.12 is routed no more: no Service holds it, or no node can serve it',
+    ]);
+    expect(await story.round(scene)).to.deep.equal([]);
+  });
+
+  it('tells of an EIP that moves with its group, whose route is not touched', async () => {
+    const story = new Story();
+    const scene = new Scene(snapshot(threeNodes, [web]));
+    await story.round(scene);
+    scene.cluster = snapshot(threeNodes.slice(0, 2), [web]);
+    expect(await story.round(scene)).to.deep.equal([
+      '5 198.51.100.10 198.51.100.10 (default/web) is now routed to n1, n2; before, to n1, n2, n3',
+    ]);
+  });
+
+  it('warns of a repair once, and then once in a minute with how often', async () => {
+    const story = new Story();
+    const scene = new Scene(snapshot(threeNodes, [web]));
+    await story.round(scene);
+    const disturb = async (): Promise<readonly string[]> => {
+      const route = scene.world.objects.get(webRoute);
+      if (route) scene.world.delete(route);
+      return await story.round(scene, 'route');
+    };
+    const words = '198.51.100.10 (default/web): its route was changed or removed behind our back; it is back';
+    expect(await disturb()).to.deep.equal([`4 198.51.100.10 ${words}`]);
+    expect(await disturb()).to.deep.equal([]);
+    story.now += 59_999;
+    expect(await disturb()).to.deep.equal([]);
+    story.now += 1;
+    expect(await story.round(scene)).to.deep.equal([`4 198.51.100.10 ${words} (2 times in 60 s)`]);
+    story.now += 60_000;
+    expect(await story.round(scene)).to.deep.equal([]);
+    expect(await disturb()).to.deep.equal([`4 198.51.100.10 ${words}`]);
+  });
+
+  it('tells a lot of changes as a number', async () => {
+    const story = new Story();
+    const many = Array.from({ length: 30 }, (_, i) => service(`s${i}`, [`198.51.100.${100 + i}`]));
+    const lines = await story.round(new Scene(snapshot(threeNodes, many)));
+    expect(lines.filter((line) => line.includes('is routed to'))).to.have.length(20);
+    expect(lines).to.include('5 - 10 more EIPs changed in the same round');
+  });
+
+  it('tells that the kernel cannot be read once, and when it can again', async () => {
+    const story = new Story();
+    const scene = new Scene(snapshot(threeNodes, []));
+    await story.round(scene);
+    const blind = { error: new KernelError('ENOBUFS', ''), failures: 1, retryIn: 100 };
+    story.journal.blind(blind);
+    story.journal.blind({ ...blind, failures: 2 });
+    expect(story.told()).to.deep.equal([
+      '3 - cannot read the kernel: ENOBUFS; routes stay as they are, and it is tried again',
+    ]);
+    expect(await story.round(scene)).to.deep.equal(['6 - the kernel can be read again']);
+  });
+
+  it('tells a problem with what to do about it, and under the EIP that it was solved', async () => {
+    const story = new Story();
+    const outside = service('far', ['203.0.113.99']);
+    const scene = new Scene(snapshot(threeNodes, [outside]));
+    const [problem] = (await story.round(scene)).filter((line) => line.startsWith('4'));
+    expect(problem).to.match(/^4 203\.0\.113\.99 .*pool.*; .+/);
+    expect(await story.round(scene)).to.deep.equal([]);
+    scene.cluster = snapshot(threeNodes, []);
+    expect(await story.round(scene)).to.deep.equal([
+      '6 203.0.113.99 solved: eip-outside-pools 203.0.113.99 of Service default/far',
+    ]);
+  });
+});
