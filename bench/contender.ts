@@ -82,5 +82,6 @@ export function race({ program, after, share }: Contender, { count, nhid, table,
   const words = ['--net', 'sh', '-c', stage, 'stage', ...program, ...numbers, ...after];
   const output = execFileSync('unshare', words, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] });
   const times: Times = JSON.parse(output);
-  return { add: times.add * share, dump: times.dump * share, delete: times.delete * share };
+  const { add, dump, delete: gone } = times;
+  return { ...times, add: add * share, dump: dump * share, delete: gone * share };
 }

@@ -1,5 +1,5 @@
 import { type Absent, type Contender, contenders, race } from './contender.ts';
-import type { Times } from './runs/run.ts';
+import type { Deeds, Times } from './runs/run.ts';
 import { median, table } from './table.ts';
 
 /** nhid 2 is the group that the stage of a race makes. */
@@ -29,11 +29,14 @@ export function routes(): string {
     if (!isPresent(one)) return [one.name, one.why];
     const times = medians.get(one.name) ?? c;
     const note = one.share > 1 ? `1 route in ${one.share}, times ${one.share}` : '';
-    return [one.name, ...deeds.map((deed) => cell(times[deed], c[deed])), note];
+    return [one.name, ...cells(times, c), note];
   });
+  const work = [...medians].flatMap(([name, { work }]) =>
+    work && c.work ? [[`  ${name}`, ...cells(work, c.work)]] : [],
+  );
   return [
     `${task.count.toLocaleString('en')} routes over one nexthop group, medians of ${rounds} runs (ms, times C)`,
-    table([['', ...deeds], ...rows]),
+    table([['', ...deeds], ...rows, ['processor time', '', '', ''], ...work]),
     `add: ${ratio(ours.add, c.add)} times C (aim: 1.1; just started ${ratio(started.add, c.add)}), ${ratio(iproute2.add, ours.add)} times faster than ip -batch (aim: 3)`,
     `delete: ${ratio(ours.delete, c.delete)} times C, ${ratio(iproute2.delete, ours.delete)} times faster than ip -batch`,
     `dump: ${ratio(ours.dump, c.dump)} times C (which keeps nothing), ${ratio(iproute2.dump, ours.dump)} times faster than ip route show`,
@@ -45,12 +48,17 @@ function isPresent(one: Contender | Absent): one is Contender {
 }
 
 function medianOf(times: readonly Times[]): Times {
-  const of = (deed: keyof Times) => median(times.map((one) => one[deed]));
+  const work = times.flatMap((one) => one.work ?? []);
+  return work.length === 0 ? mediansOf(times) : { ...mediansOf(times), work: mediansOf(work) };
+}
+
+function mediansOf(all: readonly Deeds[]): Deeds {
+  const of = (deed: keyof Deeds) => median(all.map((one) => one[deed]));
   return { add: of('add'), dump: of('dump'), delete: of('delete') };
 }
 
-function cell(ms: number, c: number): string {
-  return `${ms.toFixed(0)} (${ratio(ms, c)})`;
+function cells(ms: Deeds, c: Deeds): readonly string[] {
+  return deeds.map((deed) => `${ms[deed].toFixed(0)} (${ratio(ms[deed], c[deed])})`);
 }
 
 function ratio(a: number, b: number): string {

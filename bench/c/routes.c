@@ -2,7 +2,7 @@
  * The yardstick: adds, dumps and deletes host routes by rtnetlink as fast as C can, with the same batches as
  * src/kernel/netlink/batch.ts. What it takes is the kernel's own cost.
  *
- *   routes COUNT NHID TABLE PROTOCOL     prints {"add":ms,"dump":ms,"delete":ms}
+ *   routes COUNT NHID TABLE PROTOCOL     prints {"add":ms,"dump":ms,"delete":ms,"work":{the same, processor time}}
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -27,11 +27,26 @@ static void die(const char *what)
 	exit(1);
 }
 
-static double now(void)
+struct cost {
+	double time, work;
+};
+
+static double ms(clockid_t clock)
 {
 	struct timespec at;
-	clock_gettime(CLOCK_MONOTONIC, &at);
+	clock_gettime(clock, &at);
 	return at.tv_sec * 1e3 + at.tv_nsec / 1e6;
+}
+
+static struct cost now(void)
+{
+	return (struct cost){ ms(CLOCK_MONOTONIC), ms(CLOCK_PROCESS_CPUTIME_ID) };
+}
+
+static struct cost since(struct cost start)
+{
+	struct cost end = now();
+	return (struct cost){ end.time - start.time, end.work - start.work };
 }
 
 static size_t attribute(char *at, unsigned short type, uint32_t value)
@@ -87,9 +102,9 @@ static void acknowledged(int fd, unsigned last)
 	}
 }
 
-static double change(int fd, int type, int flags)
+static struct cost change(int fd, int type, int flags)
 {
-	double start = now();
+	struct cost start = now();
 	for (unsigned i = 0; i < count;) {
 		size_t length = 0;
 		struct nlmsghdr *last = NULL;
@@ -102,12 +117,12 @@ static double change(int fd, int type, int flags)
 			die("send");
 		acknowledged(fd, last->nlmsg_seq);
 	}
-	return now() - start;
+	return since(start);
 }
 
-static double dump(int fd)
+static struct cost dump(int fd)
 {
-	double start = now();
+	struct cost start = now();
 	struct {
 		struct nlmsghdr nlh;
 		struct rtmsg rtm;
@@ -142,7 +157,7 @@ static double dump(int fd)
 		fprintf(stderr, "routes: the dump has %u routes, not %u\n", found, count);
 		exit(1);
 	}
-	return now() - start;
+	return since(start);
 }
 
 int main(int argc, char **argv)
@@ -167,9 +182,10 @@ int main(int argc, char **argv)
 	setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &receive, sizeof receive);
 	setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &transmit, sizeof transmit);
 
-	double add = change(fd, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL);
-	double read = dump(fd);
-	double delete = change(fd, RTM_DELROUTE, 0);
-	printf("{\"add\":%.3f,\"dump\":%.3f,\"delete\":%.3f}\n", add, read, delete);
+	struct cost add = change(fd, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL);
+	struct cost read = dump(fd);
+	struct cost delete = change(fd, RTM_DELROUTE, 0);
+	printf("{\"add\":%.3f,\"dump\":%.3f,\"delete\":%.3f,", add.time, read.time, delete.time);
+	printf("\"work\":{\"add\":%.3f,\"dump\":%.3f,\"delete\":%.3f}}\n", add.work, read.work, delete.work);
 	return 0;
 }

@@ -6,11 +6,16 @@ export interface Task {
   readonly protocol: number;
 }
 
-/** What every contender prints as JSON; ms. */
-export interface Times {
+/** ms */
+export interface Deeds {
   readonly add: number;
   readonly dump: number;
   readonly delete: number;
+}
+
+/** What every contender prints as JSON: by the clock, and in processor time where it is known. */
+export interface Times extends Deeds {
+  readonly work?: Deeds;
 }
 
 export const firstAddress = 0xc6120000; // 198.18.0.0, set aside for benchmarks

@@ -93,12 +93,13 @@ function carrierSets(
     if (list === undefined || path.carriers !== last) {
       last = path.carriers;
       list = sets.get(last);
-      if (list === undefined) {
-        list = [];
-        sets.set(last, list);
-      }
     }
-    list.push(path);
+    // Most lists stay at one path: [] and a push would make room for seventeen.
+    if (list !== undefined) list.push(path);
+    else {
+      list = [path];
+      sets.set(path.carriers, list);
+    }
   }
   return sets;
 }

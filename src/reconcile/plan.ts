@@ -46,7 +46,7 @@ export function plan(want: readonly Wanted[], have: Picture, formerly: Formerly 
     if (before[i + shift] !== one) shift += aside(before, i + shift, one, want[i + 1]);
     const at = i + shift;
     if (before[at] === one) {
-      for (const other of before.slice(next, at)) dropped.push(other);
+      if (at > next) for (const other of before.slice(next, at)) dropped.push(other);
       next = at + 1;
       if (!have.met?.unmet.has(one)) {
         if (object.kind !== 'sysctl') met += 1;
