@@ -136,6 +136,7 @@ export function listing(
     objects: new Map(objects.map((object) => [keyOf(object), object])),
     foreignIds: new Set(rest.foreignIds),
     links: rest.links ?? twoLinks,
+    stations: [],
     formerSysctls: new Map(Object.entries(rest.former ?? {})),
   };
 }
@@ -166,7 +167,13 @@ export function gatewayRole(cluster: () => Snapshot, settings: () => Gateway = (
   return {
     get scope() {
       const { protocol, table } = settings();
-      return { owner: ownerOf(protocol), tables: [table], sysctls: sysctlNames(settings()) };
+      return {
+        owner: ownerOf(protocol),
+        tables: [table],
+        sysctls: sysctlNames(settings()),
+        nftTables: [],
+        stations: [],
+      };
     },
     limits,
     want: (have, refused) => gatewayWant(cluster(), settings(), have, refused),

@@ -2,6 +2,12 @@ import { command } from '../model/iproute.ts';
 import type { Listing } from '../model/listing.ts';
 import { type Change, changeObject } from '../model/object.ts';
 
+/** A command with its reason, still one that a shell takes. */
+export function annotated(line: string, why: string): string {
+  // Behind the end of a here-document nothing may stand.
+  return line.includes('\n') ? `# ${why}\n${line}` : `${line}  # ${why}`;
+}
+
 /** A change as it is printed: the command that does the same. */
 export function commandOf(
   change: Change,

@@ -1,11 +1,14 @@
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
+import type { RoleName } from '../config/config.ts';
+import { type AnyLoaded, readAnyConfig } from './any-config.ts';
 import { type Cli, printJson } from './cli.ts';
 import { type ExitCode, exit } from './exit.ts';
-import { complaintJson, readConfig } from './gateway-config.ts';
+import { complaintJson } from './gateway-config.ts';
 import { optionsOf } from './options.ts';
 import type { Program } from './program.ts';
 
 interface Options {
+  readonly role?: RoleName;
   readonly json?: boolean;
   readonly origin?: boolean;
 }
@@ -15,18 +18,31 @@ export function addConfig({ root, run }: Program): void {
   config
     .command('check')
     .description('exit 0 when the configuration is good, 2 with one line per error when it is not')
+    .addOption(roleOption())
     .option('--json', 'print JSON')
     .action(run(check));
   config
     .command('print')
     .description('show the effective configuration, defaults filled in')
+    .addOption(roleOption())
     .option('--origin', 'tell where each value came from')
     .option('--json', 'print JSON')
     .action(run(print));
 }
 
+function roleOption(): Option {
+  return new Option('--role <role>', 'whose configuration it is (default: its keys tell)').choices([
+    'gateway',
+    'node',
+  ]);
+}
+
+function read(cli: Cli, command: Command): Promise<AnyLoaded | undefined> {
+  return readAnyConfig(cli, command, [], optionsOf<Options>(command).role);
+}
+
 async function check(cli: Cli, command: Command): Promise<ExitCode> {
-  const loaded = await readConfig(cli, command);
+  const loaded = await read(cli, command);
   if (loaded === undefined) return exit.config;
   const { json } = optionsOf<Options>(command);
   if (json) printJson(cli, { errors: [], warnings: loaded.warnings.map(complaintJson) });
@@ -34,7 +50,7 @@ async function check(cli: Cli, command: Command): Promise<ExitCode> {
 }
 
 async function print(cli: Cli, command: Command): Promise<ExitCode> {
-  const loaded = await readConfig(cli, command);
+  const loaded = await read(cli, command);
   if (loaded === undefined) return exit.config;
   const { json, origin } = optionsOf<Options>(command);
   const { nestedNotation, printYaml } = await import('../config/notation.ts');

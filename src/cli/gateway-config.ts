@@ -1,7 +1,8 @@
 import type { Command } from 'commander';
 import type { Complaint } from '../config/complaint.ts';
+import type { RoleName } from '../config/config.ts';
+import type { LoadRequest, LoadResult } from '../config/file.ts';
 import type { Flag } from '../config/layers.ts';
-import type { LoadResult } from '../config/load.ts';
 import { type Cli, printJson } from './cli.ts';
 import { configFile, globalFlags, optionsOf } from './options.ts';
 
@@ -18,25 +19,40 @@ export async function readConfig(
 ): Promise<Extract<LoadResult, { kind: 'loaded' }> | undefined> {
   // YAML and convict take a third of the start-up; `version` and `--help` do without.
   const { loadGatewayConfig } = await import('../config/load.ts');
-  const { complaintLine } = await import('../config/complaint.ts');
-  const options = optionsOf<{ readonly json?: boolean }>(command);
-  const loaded = loadGatewayConfig({
-    file: configFile(options, cli),
+  return told(cli, command, loadGatewayConfig(requestOf(cli, command, flags)));
+}
+
+export function requestOf(
+  cli: Cli,
+  command: Command,
+  flags: readonly Flag[],
+  role: RoleName = 'gateway',
+): LoadRequest {
+  const options = optionsOf(command);
+  return {
+    file: configFile(options, cli, role),
     env: cli.env,
     flags: [...globalFlags(options), ...flags],
     cwd: cli.cwd,
-  });
-  switch (loaded.kind) {
-    case 'loaded':
-      for (const warning of loaded.warnings) cli.stderr.write(`warning: ${complaintLine(warning)}\n`);
-      return loaded;
-    case 'refused':
-      for (const error of loaded.errors) cli.stderr.write(`${complaintLine(error)}\n`);
-      if (options.json) printJson(cli, { errors: loaded.errors.map(complaintJson) });
-      return undefined;
-    default:
-      return loaded satisfies never;
+  };
+}
+
+/** Tells warnings and errors; undefined when it was refused. */
+export async function told<T extends { readonly kind: 'loaded'; readonly warnings: readonly Complaint[] }>(
+  cli: Cli,
+  command: Command,
+  result: T | Extract<LoadResult, { kind: 'refused' }>,
+): Promise<T | undefined> {
+  const { complaintLine } = await import('../config/complaint.ts');
+  if (result.kind === 'loaded') {
+    for (const warning of result.warnings) cli.stderr.write(`warning: ${complaintLine(warning)}\n`);
+    return result;
   }
+  for (const error of result.errors) cli.stderr.write(`${complaintLine(error)}\n`);
+  if (optionsOf<{ readonly json?: boolean }>(command).json) {
+    printJson(cli, { errors: result.errors.map(complaintJson) });
+  }
+  return undefined;
 }
 
 export function complaintJson({ origin, key, what }: Complaint): object {

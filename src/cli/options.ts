@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
-import { defaultFile, fileVariable } from '../config/default-file.ts';
+import type { RoleName } from '../config/config.ts';
+import { defaultFile, defaultNodeFile, fileVariable } from '../config/default-file.ts';
 import type { Flag } from '../config/layers.ts';
 import type { Cli } from './cli.ts';
 
@@ -10,9 +11,9 @@ export interface GlobalOptions {
   readonly logFormat?: string;
 }
 
-/** `--config`, else EIPROUTE_CONFIG, else /etc/eiproute/gateway.yaml. */
-export function configFile(options: GlobalOptions, cli: Cli): string {
-  return options.config ?? (cli.env[fileVariable] || defaultFile);
+/** `--config`, else EIPROUTE_CONFIG, else the role's file in /etc/eiproute. */
+export function configFile(options: GlobalOptions, cli: Cli, role: RoleName): string {
+  return options.config ?? (cli.env[fileVariable] || (role === 'node' ? defaultNodeFile : defaultFile));
 }
 
 /** The global options that are settings, for loadGatewayConfig. */

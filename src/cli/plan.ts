@@ -1,10 +1,11 @@
 import type { Command } from 'commander';
 import type { Cluster } from '../cluster/cluster.ts';
-import type { GatewayConfig } from '../config/config.ts';
+import type { GatewayConfig, NodeConfig } from '../config/config.ts';
 import type { Feed, Snapshot } from '../model/cluster.ts';
+import type { Foresight } from '../reconcile/foresight.ts';
+import { readAnyConfig } from './any-config.ts';
 import { type Cli, Failure, printJson } from './cli.ts';
 import { type ExitCode, exit } from './exit.ts';
-import { readConfig } from './gateway-config.ts';
 import { optionsOf } from './options.ts';
 import type { Program } from './program.ts';
 
@@ -32,20 +33,34 @@ export function addPlan({ root, run }: Program): void {
 async function plan(cli: Cli, command: Command): Promise<ExitCode> {
   const { json, from } = optionsOf<Options>(command);
   const flags = from === undefined ? [] : [{ flag: '--from', key: 'source.file', value: from }];
-  const loaded = await readConfig(cli, command, flags);
+  const loaded = await readAnyConfig(cli, command, flags);
   if (loaded === undefined) return exit.config;
+  if (loaded.role === 'node') return planNode(cli, loaded.config, json ?? false);
   const { config } = loaded;
   const { gatewayRole, openSource } = await import('../daemon/gateway.ts');
   const { LinuxKernel } = await import('../kernel/linux.ts');
   const { foresee } = await import('../reconcile/foresight.ts');
-  const { commandOf } = await import('./changes.ts');
-  const { describe } = await import('../model/iproute.ts');
 
   await using cluster = openSource(config.source);
   const snapshot = await complete(cluster, config, cli.signal);
   const role = gatewayRole(config, () => snapshot);
   await using kernel = await LinuxKernel.open(config.stateDirectory);
-  const seen = await foresee(kernel, role, cli.signal);
+  return printForesight(cli, await foresee(kernel, role, cli.signal), json ?? false);
+}
+
+/** A node's plan needs no cluster. */
+async function planNode(cli: Cli, config: NodeConfig, json: boolean): Promise<ExitCode> {
+  const { openNodeKernel, prepare } = await import('../daemon/node.ts');
+  const { nodeRole } = await import('../daemon/node-role.ts');
+  const { foresee } = await import('../reconcile/foresight.ts');
+  await using kernel = await openNodeKernel(config);
+  const { agent } = await prepare(kernel, config, cli.signal);
+  return printForesight(cli, await foresee(kernel, nodeRole(agent, new Map()), cli.signal), json);
+}
+
+async function printForesight(cli: Cli, seen: Foresight, json: boolean): Promise<ExitCode> {
+  const { annotated, commandOf } = await import('./changes.ts');
+  const { describe } = await import('../model/iproute.ts');
   const names = (index: number): string =>
     seen.have.links.find((link) => link.index === index)?.name ?? `if${index}`;
   const changes = seen.due.map(({ change, why }) => ({
@@ -62,7 +77,7 @@ async function plan(cli: Cli, command: Command): Promise<ExitCode> {
   if (json) {
     printJson(cli, { changes, held, conflicts, problems: seen.problems });
   } else {
-    for (const { command: line, why } of changes) cli.stdout.write(`${line}  # ${why}\n`);
+    for (const { command: line, why } of changes) cli.stdout.write(`${annotated(line, why)}\n`);
     for (const { command: line, reason } of held) cli.stdout.write(`# held (${reason}): ${line}\n`);
     for (const { object, why, holder } of conflicts) {
       cli.stderr.write(`conflict: ${object} (${why}) is held by somebody else: ${holder}\n`);

@@ -20,7 +20,7 @@ async function show(cli: Cli, command: Command): Promise<ExitCode> {
   if (loaded === undefined) return exit.config;
   const { ask } = await import('../daemon/ask.ts');
   const status: PoolsStatus = JSON.parse(
-    await ask(loaded.config.runtimeDirectory, 'GET', '/pools', cli.signal),
+    await ask(loaded.config.runtimeDirectory, 'gateway', 'GET', '/pools', cli.signal),
   );
   if (status.version !== 1) {
     throw new Failure(

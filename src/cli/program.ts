@@ -6,6 +6,7 @@ import { addDemo } from './demo.ts';
 import { ending } from './ending.ts';
 import { type ExitCode, exit } from './exit.ts';
 import { addGateway } from './gateway.ts';
+import { addNode } from './node.ts';
 import { addPlan } from './plan.ts';
 import { addPools } from './pools.ts';
 import { addPurge } from './purge.ts';
@@ -38,6 +39,7 @@ export async function runProgram(argv: readonly string[], cli: Cli): Promise<Exi
       },
   };
   addGateway(program);
+  addNode(program);
   addPlan(program);
   addStatus(program);
   addPools(program);

@@ -15,6 +15,6 @@ async function letGo(cli: Cli, command: Command): Promise<ExitCode> {
   const loaded = await readConfig(cli, command);
   if (loaded === undefined) return exit.config;
   const { ask } = await import('../daemon/ask.ts');
-  await ask(loaded.config.runtimeDirectory, 'POST', '/release', cli.signal);
+  await ask(loaded.config.runtimeDirectory, 'gateway', 'POST', '/release', cli.signal);
   return exit.ok;
 }

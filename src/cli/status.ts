@@ -1,9 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Command, InvalidArgumentError } from 'commander';
+import type { RoleName } from '../config/config.ts';
 import type { Brief, Status } from '../daemon/status.ts';
+import { readAnyConfig } from './any-config.ts';
 import { type Cli, Failure } from './cli.ts';
 import { type ExitCode, exit } from './exit.ts';
-import { readConfig } from './gateway-config.ts';
 import { optionsOf } from './options.ts';
 import type { Program } from './program.ts';
 
@@ -34,23 +35,29 @@ function seconds(text: string): number {
 
 async function show(cli: Cli, command: Command): Promise<ExitCode> {
   const options = optionsOf<Options>(command);
-  const loaded = await readConfig(cli, command);
+  const loaded = await readAnyConfig(cli, command);
   if (loaded === undefined) return exit.config;
-  const { runtimeDirectory } = loaded.config;
-  if (options.waitSynced) await synced(runtimeDirectory, options.timeout, cli.signal);
-  const status = parse(await answer(runtimeDirectory, '/status', cli.signal));
+  const daemon = { role: loaded.role, runtimeDirectory: loaded.config.runtimeDirectory };
+  if (options.waitSynced) await synced(daemon, options.timeout, cli.signal);
+  const status = parse(await answer(daemon, '/status', cli.signal));
   if (options.json) cli.stdout.write(`${JSON.stringify(status, undefined, 2)}\n`);
   else cli.stdout.write(text(status));
   return options.waitSynced && !status.synced ? exit.failed : exit.ok;
 }
 
+/** Where a daemon answers. */
+interface Daemon {
+  readonly role: RoleName;
+  readonly runtimeDirectory: string;
+}
+
 async function answer(
-  runtimeDirectory: string,
+  { role, runtimeDirectory }: Daemon,
   path: '/status' | '/synced',
   signal: AbortSignal,
 ): Promise<string> {
   const { ask } = await import('../daemon/ask.ts');
-  return ask(runtimeDirectory, 'GET', path, signal);
+  return ask(runtimeDirectory, role, 'GET', path, signal);
 }
 
 /** The only program that writes it is of the same release, or at least of the same version of the status. */
@@ -63,13 +70,13 @@ function parse<T extends Brief = Status>(json: string): T {
 }
 
 /** Waits until the daemon is synced, or the time is over. */
-async function synced(runtimeDirectory: string, timeout: number, signal: AbortSignal): Promise<void> {
+async function synced(daemon: Daemon, timeout: number, signal: AbortSignal): Promise<void> {
   const { Refused } = await import('../daemon/refused.ts');
   const end = performance.now() + timeout * 1000;
   while (true) {
     const last = performance.now() + askEvery >= end;
     try {
-      const { synced: done } = parse<Brief>(await answer(runtimeDirectory, '/synced', signal));
+      const { synced: done } = parse<Brief>(await answer(daemon, '/synced', signal));
       if (done || last) return;
     } catch (error) {
       // It may just be starting.
@@ -92,6 +99,9 @@ function text(status: Status): string {
     lines.push(
       `${resource}: ${synced ? 'listed' : 'not listed yet'}, ${when}${trouble ? `; ${trouble}` : ''}`,
     );
+  }
+  for (const { address, mac, table, mark } of status.gateways ?? []) {
+    lines.push(`gateway ${address}: ${mac ?? 'does not answer'}, table ${table}, mark ${mark}`);
   }
   const width = Math.max(0, ...status.eips.map(({ eip }) => eip.length));
   if (status.eips.length > 0) lines.push('', 'EIPs:');

@@ -1,5 +1,8 @@
 import type { Gateway } from '../model/gateway.ts';
+import type { NodeAgent } from '../model/node-agent.ts';
 import type { Limits, Pace } from '../model/pace.ts';
+
+export type RoleName = 'gateway' | 'node';
 
 /** Where the cluster is read from. */
 export type Source =
@@ -22,4 +25,18 @@ export interface GatewayConfig {
   readonly limits: Limits;
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error';
   readonly logFormat: 'auto' | 'pretty' | 'json';
+}
+
+/** The whole configuration of `eiproute node`, checked, with every default filled in. */
+export interface NodeConfig {
+  readonly agent: NodeAgent;
+  /** Ledger of sysctls. */
+  readonly stateDirectory: string;
+  /** The status socket. */
+  readonly runtimeDirectory: string;
+  /** Where iproute2 looks for names of numbers. */
+  readonly namesDirectory: string;
+  readonly pace: Pace;
+  readonly logLevel: GatewayConfig['logLevel'];
+  readonly logFormat: GatewayConfig['logFormat'];
 }

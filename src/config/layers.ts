@@ -1,7 +1,7 @@
 import convict from 'convict';
 import type { Complaint, Origin } from './complaint.ts';
 import { fileVariable } from './default-file.ts';
-import { allLeaves, leaves, systemdVariables } from './schema.ts';
+import { leaves, type Schema, systemdVariables } from './schema.ts';
 import type { FileLayer } from './shape.ts';
 import { meant } from './spelling.ts';
 
@@ -33,9 +33,14 @@ export interface Layers {
  * `args: []`), prints values in its messages, and falls over sections that are empty or scalars where sections
  * belong (hence only keys that shape.ts knows get here).
  */
-export function mergeLayers(layer: FileLayer, env: Environment, flags: readonly Flag[]): Layers {
-  const variables = variablesIn(env);
-  const config = convict<Record<string, unknown>>(schema(variables), {
+export function mergeLayers(
+  layer: FileLayer,
+  env: Environment,
+  flags: readonly Flag[],
+  schema: Schema,
+): Layers {
+  const variables = variablesIn(env, schema);
+  const config = convict<Record<string, unknown>>(convictSchema(variables, schema), {
     // An own object: convict would else look into process.env.
     env: Object.fromEntries([...variables.values()].map((variable) => [variable, env[variable]])),
     args: [],
@@ -52,7 +57,7 @@ export function mergeLayers(layer: FileLayer, env: Environment, flags: readonly 
     if (variable !== undefined) return { kind: 'environment', variable };
     return layer.values.has(key) ? layer.origin(key, 'value') : { kind: 'default' };
   };
-  return { raw: (key) => config.get(key), origin, warnings: warningsOf(layer, env, variables) };
+  return { raw: (key) => config.get(key), origin, warnings: warningsOf(layer, env, variables, schema) };
 }
 
 function bareName(variable: string): string {
@@ -60,19 +65,22 @@ function bareName(variable: string): string {
 }
 
 /** The variable that is set for each key; ours goes before systemd's. */
-function variablesIn(env: Environment): ReadonlyMap<string, string> {
+function variablesIn(env: Environment, schema: Schema): ReadonlyMap<string, string> {
   const found = new Map<string, string>();
   for (const [variable, key] of systemdVariables) {
     // systemd leaves the variable out, or sets it; empty is someone's way to take it away.
     if (env[variable]) found.set(key, variable);
   }
-  for (const { key, variable } of allLeaves) if (env[variable] !== undefined) found.set(key, variable);
+  for (const { key, variable } of schema.leaves) if (env[variable] !== undefined) found.set(key, variable);
   return found;
 }
 
-function schema(variables: ReadonlyMap<string, string>): convict.Schema<Record<string, unknown>> {
-  const entries = new Map<string, unknown>([['pools', { default: null, format: '*' }]]);
-  for (const { key, doc, preset } of allLeaves) {
+function convictSchema(
+  variables: ReadonlyMap<string, string>,
+  { leaves: all, lists }: Schema,
+): convict.Schema<Record<string, unknown>> {
+  const entries = new Map<string, unknown>(lists.map((key) => [key, { default: null, format: '*' }]));
+  for (const { key, doc, preset } of all) {
     entries.set(key, { doc, default: preset ?? null, format: '*', env: variables.get(key) });
   }
   return nest(entries);
@@ -100,9 +108,10 @@ function warningsOf(
   layer: FileLayer,
   env: Environment,
   variables: ReadonlyMap<string, string>,
+  schema: Schema,
 ): readonly Complaint[] {
   const warnings: Complaint[] = [];
-  const known = [...allLeaves.map(({ variable }) => variable), fileVariable];
+  const known = [...schema.leaves.map(({ variable }) => variable), fileVariable];
   for (const variable of Object.keys(env)) {
     if (!variable.startsWith(prefix) || known.includes(variable)) continue;
     // Kubernetes puts EIPROUTE_SERVICE_HOST and the like into a pod beside a Service of our name: only what

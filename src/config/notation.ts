@@ -1,19 +1,32 @@
 import { isDeepStrictEqual } from 'node:util';
-import { type Document, isMap, isPair, isScalar, Document as YamlDocument } from 'yaml';
+import { type Document, isMap, isPair, isScalar, visit, Document as YamlDocument } from 'yaml';
 import type { Pool } from '../model/gateway.ts';
 import { type Origin, originText } from './complaint.ts';
-import type { GatewayConfig } from './config.ts';
+import type { GatewayConfig, NodeConfig } from './config.ts';
 import { durationText } from './format.ts';
+import { nodeLeaves } from './node-schema.ts';
 import { leaves } from './schema.ts';
 
 /** What YAML and JSON can hold. */
 export type Plain = string | number | boolean | readonly Plain[] | { readonly [key: string]: Plain };
 
+export type Config = GatewayConfig | NodeConfig;
+
+/** Dotted keys and values. */
+export type Notation = readonly (readonly [key: string, value: Plain])[];
+/** undefined: nothing to be written. */
+type Partial = readonly (readonly [key: string, value: Plain | undefined])[];
+
 /**
  * The configuration as one would write it: dotted key and value, in the order of the schema. Reading it gives
  * the same configuration again. It holds no secrets: those are only ever named by their path.
  */
-export function notation(config: GatewayConfig): readonly (readonly [key: string, value: Plain])[] {
+export function notation(config: Config): Notation {
+  const entries = 'agent' in config ? nodeNotation(config) : gatewayNotation(config);
+  return entries.flatMap(([key, value]) => (value === undefined ? [] : [[key, value] as const]));
+}
+
+function gatewayNotation(config: GatewayConfig): Partial {
   const { gateway, source, pace, limits } = config;
   const file = source.kind === 'file' ? source.path : undefined;
   const kubernetes = source.kind === 'kubernetes' ? source : undefined;
@@ -21,7 +34,7 @@ export function notation(config: GatewayConfig): readonly (readonly [key: string
   const { resilience, allocation } = gateway;
   const lease = allocation?.lease;
   const seconds = (count: number): string => durationText(count * 1000);
-  const entries: readonly (readonly [string, Plain | undefined])[] = [
+  return [
     [leaves.kubeconfig.key, kubernetes?.kubeconfig],
     [leaves.context.key, kubernetes?.context],
     [leaves.sourceFile.key, file],
@@ -58,7 +71,30 @@ export function notation(config: GatewayConfig): readonly (readonly [key: string
     [leaves.logLevel.key, config.logLevel],
     [leaves.logFormat.key, config.logFormat],
   ];
-  return entries.flatMap(([key, value]) => (value === undefined ? [] : [[key, value] as const]));
+}
+
+function nodeNotation({ agent, pace, ...rest }: NodeConfig): Partial {
+  return [
+    ['eips', agent.eips],
+    ['gateways', agent.gateways.map(({ address, table, mark }) => ({ address, table, mark }))],
+    [nodeLeaves.interface.key, agent.interface],
+    [nodeLeaves.localTable.key, agent.localTable],
+    [nodeLeaves.marksPriority.key, agent.priorities.marks],
+    [nodeLeaves.localPriority.key, agent.priorities.local],
+    [nodeLeaves.repliesPriority.key, agent.priorities.replies],
+    [nodeLeaves.markMask.key, agent.markMask],
+    [nodeLeaves.literalLocal.key, agent.literalLocal],
+    [nodeLeaves.protocol.key, agent.protocol],
+    [nodeLeaves.settle.key, durationText(pace.settle)],
+    [nodeLeaves.resync.key, durationText(pace.resync)],
+    [nodeLeaves.retryFirst.key, durationText(pace.retryFirst)],
+    [nodeLeaves.retryLongest.key, durationText(pace.retryLongest)],
+    [nodeLeaves.stateDirectory.key, rest.stateDirectory],
+    [nodeLeaves.runtimeDirectory.key, rest.runtimeDirectory],
+    [nodeLeaves.namesDirectory.key, rest.namesDirectory],
+    [nodeLeaves.logLevel.key, rest.logLevel],
+    [nodeLeaves.logFormat.key, rest.logFormat],
+  ];
 }
 
 /** A pool with the terms that differ from the usual ones. */
@@ -77,7 +113,7 @@ function poolNotation({ name, addresses, terms }: Pool): Plain {
 }
 
 /** The keys whose values differ, in the order of the schema; a key that came or went is one of them. */
-export function changedKeys(before: GatewayConfig, after: GatewayConfig): readonly string[] {
+export function changedKeys(before: Config, after: Config): readonly string[] {
   const old = new Map(notation(before));
   const now = new Map(notation(after));
   const keys = new Set([...old.keys(), ...now.keys()]);
@@ -85,7 +121,7 @@ export function changedKeys(before: GatewayConfig, after: GatewayConfig): readon
 }
 
 /** Sections within each other: { log: { level: 'info' } }. */
-export function nestedNotation(config: GatewayConfig): Plain {
+export function nestedNotation(config: Config): Plain {
   const root: Record<string, Plain> = {};
   const sections = new Map<string, Record<string, Plain>>();
   for (const [key, value] of notation(config)) {
@@ -103,8 +139,14 @@ export function nestedNotation(config: GatewayConfig): Plain {
 }
 
 /** A YAML file that says the same; with origins, each key's line ends in where its value came from. */
-export function printYaml(config: GatewayConfig, origins?: ReadonlyMap<string, Origin>): string {
+export function printYaml(config: Config, origins?: ReadonlyMap<string, Origin>): string {
   const document: Document = new YamlDocument(nestedNotation(config));
+  // A mark is read by its bits.
+  visit(document, {
+    Pair: (_, { key, value }) => {
+      if (isScalar(key) && isScalar(value) && /^mark(Mask)?$/.test(String(key.value))) value.format = 'HEX';
+    },
+  });
   if (origins) comment(document.contents, '', origins);
   return document.toString({ lineWidth: 0, flowCollectionPadding: true });
 }

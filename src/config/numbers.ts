@@ -70,3 +70,39 @@ function refusing(base: Format<number>, why: (value: number) => string | undefin
     fromYaml: (raw) => check(base.fromYaml(raw)),
   };
 }
+
+/** Of a policy rule: after the kernel's local table, before its main one. */
+export const priority: Format<number> = whole(1, 32_765);
+
+/** Bits of marks: kube-proxy's are refused. */
+export const markMask: Format<number> = refusing(hexadecimal(whole(1, 0xffffffff)), maskTrouble);
+
+/** As text, a number may be written as marks are: 0x00f00000. */
+function hexadecimal(base: Format<number>): Format<number> {
+  return {
+    fromText: (text) => (/^0x[0-9a-f]{1,8}$/i.test(text) ? Number(text) : base.fromText(text)),
+    fromYaml: base.fromYaml,
+  };
+}
+
+function maskTrouble(mask: number): string | undefined {
+  for (const [bit, use] of kubeProxyBits) {
+    if ((mask & bit) !== 0) {
+      return `${hex(mask)} holds ${hex(bit)}, which kube-proxy sets on packets that it ${use}; 0x00f00000 is free of it`;
+    }
+  }
+  const digits = mask.toString(2);
+  if (!/^11+0*$/.test(digits)) {
+    return `${hex(mask)} must be two or more bits side by side, like 0x00f00000`;
+  }
+  return undefined;
+}
+
+const kubeProxyBits = [
+  [0x4000, 'masquerades'],
+  [0x8000, 'drops'],
+] as const;
+
+export function hex(value: number): string {
+  return `0x${value.toString(16).padStart(8, '0')}`;
+}

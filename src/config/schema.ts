@@ -26,7 +26,16 @@ export interface Leaf<T> {
   readonly variable: string;
 }
 
-function leaf<T>(key: string, format: Format<T>, preset: string | undefined, doc: string): Leaf<T> {
+/** What may stand in one kind of file. */
+export interface Schema {
+  readonly leaves: readonly Leaf<unknown>[];
+  /** Keys that hold lists and have readers of their own. */
+  readonly lists: readonly string[];
+  /** Sections that may be given as one word: `resilient: true` is `resilient: { enabled: true }`. */
+  readonly shorthands: ReadonlyMap<string, string>;
+}
+
+export function leaf<T>(key: string, format: Format<T>, preset: string | undefined, doc: string): Leaf<T> {
   return { key, doc, format, preset, variable: variableOf(key) };
 }
 
@@ -95,11 +104,14 @@ export const leaves = {
 
 export const allLeaves: readonly Leaf<unknown>[] = Object.values(leaves);
 
-/** Sections that may be given as one word: `resilient: true` is `resilient: { enabled: true }`. */
-export const shorthands: ReadonlyMap<string, string> = new Map([
-  ['resilient', 'enabled'],
-  ['allocate', 'enabled'],
-]);
+export const gatewaySchema: Schema = {
+  leaves: allLeaves,
+  lists: ['pools'],
+  shorthands: new Map([
+    ['resilient', 'enabled'],
+    ['allocate', 'enabled'],
+  ]),
+};
 
 /** Set by systemd for StateDirectory= and RuntimeDirectory=. */
 export const systemdVariables: ReadonlyMap<string, string> = new Map([

@@ -1,6 +1,6 @@
 import { type Complaint, type Origin, originText } from './complaint.ts';
 import { kindOf, type Parsed, type Section, type Value } from './document.ts';
-import { allLeaves, shorthands } from './schema.ts';
+import type { Schema } from './schema.ts';
 import { hint, meant } from './spelling.ts';
 
 /** What a file sets: known keys only, by dotted path, with where each stands. */
@@ -11,10 +11,9 @@ export interface FileLayer {
   origin(key: string, at: 'key' | 'value'): Origin;
 }
 
-const leafKeys: readonly string[] = [...allLeaves.map(({ key }) => key), 'pools'];
-
 /** Sorts a file's keys into the known ones and complaints; it does not look at the values of leaves. */
-export function fileLayer(file: string, parsed: Parsed): FileLayer {
+export function fileLayer(file: string, parsed: Parsed, { leaves, lists, shorthands }: Schema): FileLayer {
+  const leafKeys = [...leaves.map(({ key }) => key), ...lists];
   const values = new Map<string, Value>();
   const complaints: Complaint[] = parsed.faults.map(({ at, key, what }) => ({
     origin: { kind: 'file', file, at },
@@ -35,7 +34,7 @@ export function fileLayer(file: string, parsed: Parsed): FileLayer {
   };
 
   function section(entries: Section, path: string): void {
-    const near = childrenOf(path);
+    const near = childrenOf(path, leafKeys);
     for (const [name, value] of entries) {
       const key = path === '' ? name : `${path}.${name}`;
       if (!near.includes(name)) {
@@ -51,7 +50,7 @@ export function fileLayer(file: string, parsed: Parsed): FileLayer {
   function leaf(key: string, value: Value): void {
     // convict would walk into a Map and lose it.
     if (value instanceof Map)
-      complain(key, `must be ${key === 'pools' ? 'a list' : 'one value'}, not a section`, 'value');
+      complain(key, `must be ${lists.includes(key) ? 'a list' : 'one value'}, not a section`, 'value');
     else if (value !== null) values.set(key, value);
     else if (!complaints.some((one) => one.key === key)) {
       complain(key, 'has no value; give one, or take the line out', 'key');
@@ -61,16 +60,16 @@ export function fileLayer(file: string, parsed: Parsed): FileLayer {
   function inner(key: string, value: Value): void {
     const short = shorthands.get(key);
     if (value instanceof Map) {
-      if (value.size === 0) complain(key, emptyWords(key), 'key');
+      if (value.size === 0) complain(key, emptyWords(key, leafKeys), 'key');
       else if (short !== undefined && !value.has(short)) values.set(`${key}.${short}`, true);
       section(value, key);
     } else if (value === null) {
-      complain(key, emptyWords(key), 'key');
+      complain(key, emptyWords(key, leafKeys), 'key');
     } else if (short !== undefined && typeof value === 'boolean') {
       values.set(`${key}.${short}`, value);
     } else {
       const or = short === undefined ? '' : 'true, false, or ';
-      complain(key, `must be ${or}a section with ${keysOf(key)}, not ${kindOf(value)}`, 'value');
+      complain(key, `must be ${or}a section with ${keysOf(key, leafKeys)}, not ${kindOf(value)}`, 'value');
     }
   }
 
@@ -78,17 +77,17 @@ export function fileLayer(file: string, parsed: Parsed): FileLayer {
   return { values, complaints, origin };
 }
 
-function emptyWords(key: string): string {
-  return `is empty; put ${keysOf(key)} below it, or take the line out`;
+function emptyWords(key: string, leafKeys: readonly string[]): string {
+  return `is empty; put ${keysOf(key, leafKeys)} below it, or take the line out`;
 }
 
-function keysOf(section: string): string {
-  const keys = childrenOf(section);
+function keysOf(section: string, leafKeys: readonly string[]): string {
+  const keys = childrenOf(section, leafKeys);
   return `${keys.length === 1 ? 'the key' : 'some of the keys'} ${keys.join(', ')}`;
 }
 
 /** The names one level below a section; '' is the file. */
-function childrenOf(section: string): readonly string[] {
+function childrenOf(section: string, leafKeys: readonly string[]): readonly string[] {
   const start = section === '' ? '' : `${section}.`;
   const names = leafKeys
     .filter((key) => key.startsWith(start))

@@ -1,4 +1,5 @@
 import { request } from 'node:http';
+import type { RoleName } from '../config/config.ts';
 import { Refused } from './refused.ts';
 import { socketPath } from './socket.ts';
 
@@ -10,11 +11,12 @@ import { socketPath } from './socket.ts';
  */
 export function ask(
   runtimeDirectory: string,
+  role: RoleName,
   method: 'GET' | 'POST',
   path: '/status' | '/synced' | '/pools' | '/release',
   signal: AbortSignal,
 ): Promise<string> {
-  const socket = socketPath(runtimeDirectory);
+  const socket = socketPath(runtimeDirectory, role);
   return new Promise((resolve, reject) => {
     const sent = request({ socketPath: socket, method, path, signal }, (response) => {
       const chunks: Buffer[] = [];
@@ -27,18 +29,18 @@ export function ask(
       });
     });
     sent.on('error', (cause: NodeJS.ErrnoException) => {
-      reject(signal.aborted ? cause : nobody(socket, cause));
+      reject(signal.aborted ? cause : nobody(role, socket, cause));
     });
     sent.end();
   });
 }
 
-function nobody(socket: string, cause: NodeJS.ErrnoException): Error {
+function nobody(role: RoleName, socket: string, cause: NodeJS.ErrnoException): Error {
   switch (cause.code) {
     case 'ENOENT':
     case 'ECONNREFUSED':
       return new Refused(
-        `no gateway daemon answers at ${socket} (${cause.code}); is it running? (systemctl status eiproute-gateway)`,
+        `no ${role} daemon answers at ${socket} (${cause.code}); is it running? (systemctl status eiproute-${role})`,
         { cause },
       );
     case 'EACCES':

@@ -46,6 +46,8 @@ export function gatewayRole(
       owner: ownerOf(gateway.protocol),
       tables: [gateway.table],
       sysctls: sysctlNames(gateway),
+      nftTables: [],
+      stations: [],
     },
     limits,
     want: (have, refused) => {
@@ -117,7 +119,7 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
     report,
     blind,
   });
-  await using _socket = await serve(config.runtimeDirectory, {
+  await using _socket = await serve(config.runtimeDirectory, 'gateway', {
     status: () => JSON.stringify(status(standing())),
     synced: () => JSON.stringify(brief(standing())),
     pools: () => JSON.stringify(poolsStatus(grounds(), allocating?.lease, allocating?.controller.allocator)),

@@ -14,7 +14,7 @@ export async function lock(protocol: number): Promise<AsyncDisposable> {
       reject(
         error.code === 'EADDRINUSE'
           ? new Refused(
-              `another eiproute already manages routes of protocol ${protocol} in this network namespace; stop it first (systemctl stop eiproute-gateway, or see "ss -xlp | grep eiproute")`,
+              `another eiproute already manages routes of protocol ${protocol} in this network namespace; stop it first (systemctl stop eiproute-gateway eiproute-node, or see "ss -xlp | grep eiproute")`,
             )
           : error,
       );

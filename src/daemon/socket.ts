@@ -1,6 +1,7 @@
 import { chmod, mkdir, rm } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import { join } from 'node:path';
+import type { RoleName } from '../config/config.ts';
 import { close } from './lock.ts';
 import { Refused } from './refused.ts';
 
@@ -10,20 +11,20 @@ export interface Answers {
   status(): string;
   /** JSON of its `version`, `synced` and `summary`: cheap enough to be asked again and again. */
   synced(): string;
-  /** JSON of a PoolsStatus. */
-  pools(): string;
+  /** JSON of a PoolsStatus; a node agent has no pools. */
+  pools?(): string;
   /** Lets held deletes go on. */
   release(): void;
 }
 
-const readers: ReadonlyMap<string, (answers: Answers) => string> = new Map([
+const readers: ReadonlyMap<string, (answers: Answers) => string | undefined> = new Map([
   ['GET /status', (answers: Answers) => answers.status()],
   ['GET /synced', (answers: Answers) => answers.synced()],
-  ['GET /pools', (answers: Answers) => answers.pools()],
+  ['GET /pools', (answers: Answers) => answers.pools?.()],
 ]);
 
-export function socketPath(runtimeDirectory: string): string {
-  return join(runtimeDirectory, 'gateway.sock');
+export function socketPath(runtimeDirectory: string, role: RoleName): string {
+  return join(runtimeDirectory, `${role}.sock`);
 }
 
 /**
@@ -32,14 +33,18 @@ export function socketPath(runtimeDirectory: string): string {
  *
  * @throws Refused when the socket cannot be made
  */
-export async function serve(runtimeDirectory: string, answers: Answers): Promise<AsyncDisposable> {
-  const path = socketPath(runtimeDirectory);
+export async function serve(
+  runtimeDirectory: string,
+  role: RoleName,
+  answers: Answers,
+): Promise<AsyncDisposable> {
+  const path = socketPath(runtimeDirectory, role);
   const server = createServer((request, response) => {
     const asked = `${request.method} ${request.url}`;
-    const read = readers.get(asked);
-    if (read !== undefined) {
+    const json = readers.get(asked)?.(answers);
+    if (json !== undefined) {
       response.setHeader('content-type', 'application/json');
-      response.end(`${read(answers)}\n`);
+      response.end(`${json}\n`);
     } else if (asked === 'POST /release') {
       answers.release();
       response.statusCode = 204;

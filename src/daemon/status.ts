@@ -27,6 +27,8 @@ export interface Status extends Brief {
   readonly wanted: Counts | undefined;
   readonly installed: Counts | undefined;
   readonly eips: readonly EipStatus[];
+  /** Of a node: whom it answers through. */
+  readonly gateways?: readonly GatewayStatus[];
   readonly problems: readonly Problem[];
   readonly conflicts: readonly ConflictStatus[];
   readonly failed: readonly FailedStatus[];
@@ -45,6 +47,15 @@ export interface EipStatus {
   readonly services: readonly string[];
   /** Empty: held by a Service that nobody can serve now. */
   readonly nodes: readonly string[];
+}
+
+export interface GatewayStatus {
+  readonly address: string;
+  /** undefined: it does not answer. */
+  readonly mac: string | undefined;
+  readonly table: number;
+  /** `0x00100000` */
+  readonly mark: string;
 }
 
 export interface ConflictStatus {
@@ -99,17 +110,27 @@ export function status(standing: Standing): Status {
     release: standing.release,
     pid: process.pid,
     started: iso(standing.started),
+    feeds: snapshot.feeds,
+    eips,
+    problems: report?.problems ?? snapshot.problems,
+    ...lastRound(report, names),
+  };
+}
+
+/** What every role tells of its last round. */
+export function lastRound(
+  report: Report | undefined,
+  names: LinkNames,
+): Pick<Status, 'round' | 'wanted' | 'installed' | 'conflicts' | 'failed' | 'held'> {
+  return {
     round: report && {
       number: report.round,
       at: iso(report.at),
       ms: Math.round(report.duration * 1000) / 1000,
       reasons: report.reasons.map(({ text }) => text),
     },
-    feeds: snapshot.feeds,
     wanted: report?.wanted,
     installed: report?.installed,
-    eips,
-    problems: report?.problems ?? snapshot.problems,
     conflicts: (report?.conflicts ?? []).map(({ want, why, holder }) => ({
       object: describe(want, names),
       why: why.text,

@@ -152,7 +152,7 @@ export class GatewayProcess implements AsyncDisposable {
 }
 
 /** Ours, without settings that would change what the demo's gateway does. */
-function clearEnvironment(): NodeJS.ProcessEnv {
+export function clearEnvironment(): NodeJS.ProcessEnv {
   return Object.fromEntries(
     Object.entries(process.env).filter(
       ([name]) => !name.startsWith('EIPROUTE_') && name !== 'STATE_DIRECTORY' && name !== 'RUNTIME_DIRECTORY',

@@ -2,7 +2,9 @@ import { now } from './clock.ts';
 import { ControlPlane } from './control-plane.ts';
 import { type GatewayFiles, GatewayProcess, gatewayFiles, writeGatewayConfig } from './gateway-process.ts';
 import { Clients } from './load.ts';
-import { layNetwork, type Network, type Plan } from './network.ts';
+import { layNetwork, type Network } from './network.ts';
+import { NodeAgents } from './node-agents.ts';
+import type { Shape } from './wiring.ts';
 import { Witness } from './witness.ts';
 
 /** All that the demo and the end-to-end tests play with, up and running: `await using lab = await openLab(...)`. */
@@ -12,6 +14,7 @@ export class Lab implements AsyncDisposable {
   readonly clients: Clients;
   readonly witness: Witness;
   readonly files: GatewayFiles;
+  readonly agents: NodeAgents;
   /** ms until the network was up. */
   readonly laidMs: number;
   /** Another one after the daemon was killed. */
@@ -24,6 +27,7 @@ export class Lab implements AsyncDisposable {
     this.clients = parts.clients;
     this.witness = parts.witness;
     this.files = parts.files;
+    this.agents = parts.agents;
     this.laidMs = parts.laidMs;
     this.gateway = gateway;
     this.#stack = stack;
@@ -41,15 +45,17 @@ interface Parts {
   readonly clients: Clients;
   readonly witness: Witness;
   readonly files: GatewayFiles;
+  readonly agents: NodeAgents;
   readonly laidMs: number;
 }
 
-/** Lays the network, starts the API and eiproute in it; eiproute may not be synced yet. */
-export async function openLab(plan: Plan, signal: AbortSignal): Promise<Lab> {
+/** Lays the network, starts the API and eiproute in it, on gateway and nodes; it may not be synced yet. */
+export async function openLab(plan: Shape, signal: AbortSignal): Promise<Lab> {
   const start = now();
   await using stack = new AsyncDisposableStack();
-  const network = stack.use(await layNetwork(plan, signal));
+  const network = stack.use(await layNetwork({ ...plan, nodeRouting: 'by agents' }, signal));
   const laidMs = now() - start;
+  const agents = stack.use(await NodeAgents.start(network));
   const files = gatewayFiles(network.folder);
   await writeGatewayConfig(files);
   const plane = stack.use(await ControlPlane.start(network));
@@ -57,5 +63,5 @@ export async function openLab(plan: Plan, signal: AbortSignal): Promise<Lab> {
   const clients = stack.use(new Clients(network.namespace('client')));
   const witness = stack.use(await Witness.watch(network.namespace('gateway'), signal));
   const gateway = await GatewayProcess.start(network, files);
-  return new Lab({ network, plane, clients, witness, files, laidMs }, gateway, stack.move());
+  return new Lab({ network, plane, clients, witness, files, agents, laidMs }, gateway, stack.move());
 }

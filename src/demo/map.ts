@@ -24,6 +24,17 @@ export const gateway = {
   lan: dual('10.0.0.1', '2001:db8:10::1'),
   lanMac: '02:00:0a:00:00:01',
 };
+/** A second gateway, where there is one. */
+export const gateway2 = {
+  uplink: dual('203.0.113.2', '2001:db8:5::2'),
+  lan: dual('10.0.0.2', '2001:db8:10::2'),
+  lanMac: '02:00:0a:00:00:02',
+};
+/** Another way to the world: the nodes' default route, with a firewall that knows only what came through it. */
+export const other = {
+  uplink: dual('203.0.113.253', '2001:db8:5::fd'),
+  lan: dual('10.0.0.254', '2001:db8:10::fe'),
+};
 export const api = dual('10.0.0.10', '2001:db8:10::10');
 
 /** @param index 0..15; many clients, since flows are spread over the nodes by their addresses */

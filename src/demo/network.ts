@@ -4,7 +4,16 @@ import { type Dual, node, pod, podBridge } from './map.ts';
 import { setSysctls } from './namespace.ts';
 import { PodServers } from './pod-servers.ts';
 import { type Command, ipBatch, outcome, run, within } from './run.ts';
-import { cables, nodeFilter, places, podCable, podLines, podSysctls } from './wiring.ts';
+import {
+  cables,
+  nodeFilter,
+  otherFilter,
+  places,
+  podCable,
+  podLines,
+  podSysctls,
+  type Shape,
+} from './wiring.ts';
 
 export interface Pod {
   readonly name: string;
@@ -12,11 +21,6 @@ export interface Pod {
   readonly node: string;
   readonly ip: Dual;
   readonly port: number;
-}
-
-export interface Plan {
-  /** 1..9 */
-  readonly nodes: number;
 }
 
 /** All pods listen here. */
@@ -31,12 +35,12 @@ const podPort = 8080;
  * The gateway has its addresses and nothing else: it does not forward. Nothing touches the namespace we are in;
  * disposing removes all of it, and when nobody is left to dispose, `removeLeftovers` does.
  */
-export async function layNetwork(plan: Plan, signal?: AbortSignal): Promise<Network> {
+export async function layNetwork(plan: Shape, signal?: AbortSignal): Promise<Network> {
   await using stack = new AsyncDisposableStack();
   const lease = stack.use(await Lease.take());
   const servers = stack.use(new PodServers());
   const at = (part: string): string => lease.name(part);
-  const parts = places(plan.nodes);
+  const parts = places(plan);
   await ipBatch(
     [],
     parts.map(({ part }) => `netns add ${at(part)}`),
@@ -44,14 +48,16 @@ export async function layNetwork(plan: Plan, signal?: AbortSignal): Promise<Netw
   );
   // Before the cables: new interfaces take these over.
   for (const { part, sysctls } of parts) setSysctls(at(part), sysctls);
-  await ipBatch(['-n', at('switch')], cables(plan.nodes, at), signal);
-  const filter = nodeFilter();
+  await ipBatch(['-n', at('switch')], cables(plan, at), signal);
+  const filter = plan.nodeRouting === 'by agents' ? '' : nodeFilter();
   await Promise.all(
     parts.map(async ({ part, lines, lines6 }) => {
       await ipBatch(['-n', at(part)], lines, signal);
       await ipBatch(['-n', at(part), '-6'], lines6, signal);
       if (part.startsWith('node')) {
-        await run({ argv: within(at(part), ['nft', '-f', '-']), input: filter }, signal);
+        if (filter !== '') await run({ argv: within(at(part), ['nft', '-f', '-']), input: filter }, signal);
+      } else if (part === 'other') {
+        await run({ argv: within(at(part), ['nft', '-f', '-']), input: otherFilter }, signal);
       }
     }),
   );
@@ -68,7 +74,7 @@ export class Network implements AsyncDisposable {
   readonly #pods = new Map<string, Pod>();
   #born = 0;
 
-  constructor(plan: Plan, lease: Lease, servers: PodServers, stack: AsyncDisposableStack) {
+  constructor(plan: Shape, lease: Lease, servers: PodServers, stack: AsyncDisposableStack) {
     this.folder = lease.folder;
     this.nodes = Array.from({ length: plan.nodes }, (_, i) => `node${i + 1}`);
     this.#lease = lease;

@@ -6,7 +6,9 @@ import {
   clients,
   type Dual,
   gateway,
+  gateway2,
   node,
+  other,
   podBridge,
   podNetwork,
   pools,
@@ -39,28 +41,49 @@ const sober = {
 };
 const router = { ...sober, 'net/ipv4/ip_forward': '1', 'net/ipv6/conf/all/forwarding': '1' };
 
+/** How large the network is, and how much of it is left to eiproute. */
+export interface Shape {
+  /** 1..9 */
+  readonly nodes: number;
+  /** The second is like the first; it is nobody's route until someone makes one. */
+  readonly gateways?: 1 | 2;
+  /** What a node needs beside its kube-proxy: done here, or by eiproute's node agent. */
+  readonly nodeRouting?: 'by hand' | 'by agents';
+}
+
 /** All cables, as one batch for `ip` inside the switch's namespace; each end is born where it belongs. */
-export function cables(nodes: number, at: Naming): readonly string[] {
+export function cables({ nodes, gateways = 1 }: Shape, at: Naming): readonly string[] {
   const cable = (part: string, device: string, port: string, mac?: string): string =>
     `link add name ${port} type veth peer name ${device}${mac ? ` address ${mac}` : ''} netns ${at(part)}`;
+  const second = gateways === 1 ? [] : ['gateway2'];
   return [
     'link add name lan type bridge mcast_snooping 0',
     'link add name uplink type bridge mcast_snooping 0',
     cable('gateway', 'eth0', 'gateway', gateway.lanMac),
     cable('gateway', 'eth1', 'gateway-up'),
+    cable('other', 'eth0', 'other'),
+    cable('other', 'eth1', 'other-up'),
+    ...(gateways === 1
+      ? []
+      : [cable('gateway2', 'eth0', 'gateway2', gateway2.lanMac), cable('gateway2', 'eth1', 'gateway2-up')]),
     cable('upstream', 'eth1', 'upstream'),
     cable('api', 'eth0', 'api'),
     ...numbers(nodes).map((i) => cable(`node${i}`, 'eth0', `node${i}`)),
     `link add name eth0 netns ${at('client')} type veth peer name eth0 netns ${at('upstream')}`,
-    ...['gateway', 'api', ...numbers(nodes).map((i) => `node${i}`)].map((port) => plug(port, 'lan')),
-    ...['gateway-up', 'upstream'].map((port) => plug(port, 'uplink')),
+    ...['gateway', ...second, 'other', 'api', ...numbers(nodes).map((i) => `node${i}`)].map((port) =>
+      plug(port, 'lan'),
+    ),
+    ...['gateway-up', ...second.map((name) => `${name}-up`), 'other-up', 'upstream'].map((port) =>
+      plug(port, 'uplink'),
+    ),
     'link set lan up',
     'link set uplink up',
   ];
 }
 
 /** Every namespace of the network but the pods', with what to set and run in it. */
-export function places(nodes: number): readonly Place[] {
+export function places(shape: Shape): readonly Place[] {
+  const { nodes, gateways = 1, nodeRouting = 'by hand' } = shape;
   return [
     { part: 'switch', sysctls: sober, lines: [], lines6: [] },
     {
@@ -85,22 +108,17 @@ export function places(nodes: number): readonly Place[] {
       ],
       lines6: [],
     },
+    gatewayPlace('gateway', gateway),
+    ...(gateways === 1 ? [] : [gatewayPlace('gateway2', gateway2)]),
     {
-      // As a fresh machine is: it does not forward, and filters by reverse path. The rest is eiproute's.
-      part: 'gateway',
-      sysctls: {
-        ...sober,
-        'net/ipv4/ip_forward': '0',
-        'net/ipv4/conf/all/rp_filter': '1',
-        'net/ipv4/conf/default/rp_filter': '1',
-        'net/ipv4/conf/all/send_redirects': '1',
-        'net/ipv4/conf/default/send_redirects': '1',
-      },
+      part: 'other',
+      sysctls: router,
       lines: [
         ...up('eth0'),
         ...up('eth1'),
-        ...addresses('eth0', gateway.lan, { v4: 24, v6: 64 }),
-        ...addresses('eth1', gateway.uplink, { v4: 24, v6: 64 }),
+        ...addresses('eth0', other.lan, { v4: 24, v6: 64 }),
+        ...addresses('eth1', other.uplink, { v4: 24, v6: 64 }),
+        ...defaults(upstream.outer, 'eth1'),
       ],
       lines6: [],
     },
@@ -110,13 +128,36 @@ export function places(nodes: number): readonly Place[] {
       lines: [...up('eth0'), ...addresses('eth0', api, { v4: 24, v6: 64 })],
       lines6: [],
     },
-    ...numbers(nodes).map((i) => nodePlace(i, nodes)),
+    ...numbers(nodes).map((i) => nodePlace(i, nodes, nodeRouting)),
   ];
 }
 
-function nodePlace(self: number, nodes: number): Place {
+/** As a fresh machine is: it does not forward, and filters by reverse path. The rest is eiproute's. */
+function gatewayPlace(part: string, at: typeof gateway): Place {
+  return {
+    part,
+    sysctls: {
+      ...sober,
+      'net/ipv4/ip_forward': '0',
+      'net/ipv4/conf/all/rp_filter': '1',
+      'net/ipv4/conf/default/rp_filter': '1',
+      'net/ipv4/conf/all/send_redirects': '1',
+      'net/ipv4/conf/default/send_redirects': '1',
+    },
+    lines: [
+      ...up('eth0'),
+      ...up('eth1'),
+      ...addresses('eth0', at.lan, { v4: 24, v6: 64 }),
+      ...addresses('eth1', at.uplink, { v4: 24, v6: 64 }),
+    ],
+    lines6: [],
+  };
+}
+
+function nodePlace(self: number, nodes: number, routing: 'by hand' | 'by agents'): Place {
   const others = numbers(nodes).filter((i) => i !== self);
   const mine = podBridge(self);
+  const ours = routing === 'by hand' ? pools : [];
   return {
     part: `node${self}`,
     sysctls: router,
@@ -127,16 +168,16 @@ function nodePlace(self: number, nodes: number): Place {
       `link add name cni0 address 02:00:0a:f4:00:0${self} type bridge mcast_snooping 0`,
       'link set cni0 up',
       ...addresses('cni0', mine, { v4: 24, v6: 64 }),
-      // Where everything goes that is not told otherwise: a machine that forwards nothing.
-      ...defaults(api, 'eth0'),
+      // A reply that goes there is lost: it is nothing that the other router has seen the beginning of.
+      ...defaults(other.lan, 'eth0'),
       // Pods of other nodes, as a CNI without tunnels has it.
       ...others.flatMap((i) => [
         `route add ${podNetwork(i).v4} via ${node(i).v4} dev eth0`,
         `route add ${podNetwork(i).v6} via ${node(i).v6} dev eth0`,
       ]),
-      ...pools.filter((pool) => family(pool) === 4).flatMap((pool) => nodeRouting(self, pool)),
+      ...ours.filter((pool) => family(pool) === 4).flatMap((pool) => nodeRouting(self, pool)),
     ],
-    lines6: pools.filter((pool) => family(pool) === 6).flatMap((pool) => nodeRouting(self, pool)),
+    lines6: ours.filter((pool) => family(pool) === 6).flatMap((pool) => nodeRouting(self, pool)),
   };
 }
 
@@ -154,6 +195,16 @@ function nodeRouting(self: number, pool: Prefix): readonly string[] {
     `rule add pref 1101 from ${pool} lookup 101`,
   ];
 }
+
+/** Of the other router: what it did not see the beginning of does not pass. It counts what it drops. */
+export const otherFilter = `table inet eip-other {
+  chain forward {
+    type filter hook forward priority filter
+    ct state invalid counter drop
+    ct direction original ct state new tcp flags & (syn | ack) != syn counter drop
+  }
+}
+`;
 
 /** One rule set for both directions, in nft's words. The mark remembers through which gateway a flow came. */
 export function nodeFilter(): string {

@@ -1,13 +1,16 @@
+import type { Ip } from '../model/ip.ts';
 import type { Listing } from '../model/listing.ts';
 import type { Change, Key, Link } from '../model/object.ts';
 import { keyOf } from '../model/object.ts';
-import type { Hint, KernelError, Scope } from './kernel.ts';
+import type { Listener } from './ear.ts';
+import { type Hint, holdsTable, type KernelError, type Scope } from './kernel.ts';
 import { decodeAddress } from './netlink/address.ts';
 import { decodeLink } from './netlink/link.ts';
 import { Flag, type MessageReader, Type } from './netlink/message.ts';
 import { decodeNexthop } from './netlink/nexthop.ts';
 import { decodeRoute } from './netlink/route.ts';
 import { decodeRule } from './netlink/rule.ts';
+import { decodeStation } from './netlink/station.ts';
 import { readSysctl } from './sysctl.ts';
 
 /** Above it, a port id is no process id. */
@@ -22,11 +25,12 @@ const largestPid = 4_194_304;
  *   away that was in our way;
  * - nexthops count by our protocol or id range, rules by our protocol;
  * - links and addresses count when their state changes, not when it is told again;
- * - settings count when a value differs from the one we saw or wrote last.
+ * - settings count when a value differs from the one we saw or wrote last;
+ * - stations count when their link-layer address comes, goes or changes.
  *
  * Before the first listing everything counts.
  */
-export class Judge {
+export class Judge implements Listener {
   readonly #ownPort: number;
   #scope: Scope | undefined;
   #listed: ReadonlyMap<Key, unknown> = new Map();
@@ -36,6 +40,8 @@ export class Judge {
   readonly #links = new Map<number, string>();
   readonly #addresses = new Set<string>();
   readonly #settings = new Map<string, string>();
+  /** Link-layer addresses of the stations in scope, by IP address. */
+  readonly #stations = new Map<Ip, string | undefined>();
   #hasWritten = false;
   /** Nexthops and groups that went by our own doing. */
   readonly #gone = new Set<number>();
@@ -48,7 +54,7 @@ export class Judge {
   listed(scope: Scope, listing: Listing): void {
     this.#scope = scope;
     this.#listed = listing.objects;
-    this.#readNews();
+    this.#news.length = 0;
     this.#added.clear();
     // Who is refused looks again: what is in our way is so until ours is there.
     for (const key of this.#refused) if (listing.objects.has(key)) this.#refused.delete(key);
@@ -58,6 +64,9 @@ export class Judge {
       this.#links.set(link.index, stateOf(link));
       for (const { ip, length } of link.addresses) this.#addresses.add(`${link.index} ${ip}/${length}`);
     }
+    this.#stations.clear();
+    for (const { ip } of scope.stations) this.#stations.set(ip, undefined);
+    for (const { ip, mac } of listing.stations) this.#stations.set(ip, mac);
     this.#settings.clear();
     for (const object of listing.objects.values()) {
       if (object.kind === 'sysctl') this.#settings.set(object.name, object.value);
@@ -85,8 +94,7 @@ export class Judge {
     if (value !== undefined) this.#settings.set(name, value);
   }
 
-  /** @returns 'settings' when {@link changedSettings} is to be asked */
-  judge(message: MessageReader): Hint | 'settings' | undefined {
+  judge(message: MessageReader): Hint | 'later' | undefined {
     if (message.port === this.#ownPort) {
       this.#echo(message);
       return undefined;
@@ -107,15 +115,18 @@ export class Judge {
       case Type.newAddress:
       case Type.delAddress:
         return this.#address(message);
+      case Type.newNeighbour:
+      case Type.delNeighbour:
+        return this.#station(message);
       case Type.newNetconf:
-        return 'settings';
+        return 'later';
       default:
         return undefined;
     }
   }
 
   /** Compares the settings in our scope with what we know, and knows the new values from then on. */
-  async changedSettings(): Promise<readonly Hint[]> {
+  async pondered(): Promise<readonly Hint[]> {
     if (!this.#scope && !this.#hasWritten) return [{ kind: 'netconf', text: 'a setting was changed' }];
     const hints: Hint[] = [];
     for (const [name, known] of [...this.#settings]) {
@@ -142,7 +153,7 @@ export class Judge {
       return undefined;
     }
     if (this.#scope) {
-      if (!this.#scope.tables.includes(route.table)) return undefined;
+      if (!holdsTable(this.#scope, route.table)) return undefined;
       if (route.protocol !== this.#scope.owner.protocol) {
         if (deleted) {
           if (!this.#refused.has(keyOf(route))) return undefined;
@@ -225,6 +236,15 @@ export class Judge {
     else this.#addresses.add(key);
     const what = deleted ? 'deleted' : 'added';
     return { kind: 'address', text: `address ${what}: ${ip}/${length} on interface ${found.link}` };
+  }
+
+  #station(message: MessageReader): Hint | undefined {
+    const found = decodeStation(message);
+    if (found === undefined || !this.#stations.has(found.ip)) return undefined;
+    const mac = message.type === Type.delNeighbour ? undefined : found.mac;
+    if (this.#stations.get(found.ip) === mac) return undefined;
+    this.#stations.set(found.ip, mac);
+    return { kind: 'neighbour', text: `${found.ip} is ${mac === undefined ? 'not resolved' : `at ${mac}`}` };
   }
 }
 

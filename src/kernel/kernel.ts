@@ -1,4 +1,4 @@
-import type { Listing } from '../model/listing.ts';
+import type { Listing, StationQuery } from '../model/listing.ts';
 import type { Change, KernelObject, Key } from '../model/object.ts';
 import type { Owner } from '../model/owner.ts';
 
@@ -8,7 +8,8 @@ import type { Owner } from '../model/owner.ts';
  */
 export interface Kernel extends AsyncDisposable {
   /**
-   * Reads everything we own, and everything whose keys or ids we must stay clear of.
+   * Reads everything we own, and everything whose keys or ids we must stay clear of. Stations that are not known
+   * are asked for: once they answer, a hint tells.
    *
    * @throws KernelError when the kernel cannot be read; nothing is then known
    */
@@ -29,7 +30,8 @@ export interface Kernel extends AsyncDisposable {
   /**
    * Tells when something that is not our own write has touched what we depend on. A hint is a reason to look
    * again, never the truth. Subscribed from the call on, before the first value is asked for: what happens
-   * between a call of `hints` and a later `list` is in one of the two.
+   * between a call of `hints` and a later `list` is in one of the two. One caller at a time: what one was told is
+   * no news for another.
    */
   hints(signal: AbortSignal): AsyncIterable<Hint>;
 
@@ -40,15 +42,31 @@ export interface Kernel extends AsyncDisposable {
 /** What a role cares for. */
 export interface Scope {
   readonly owner: Owner;
-  /** Routing tables we write to. */
-  readonly tables: readonly number[];
+  /** Routing tables we write to; all: whatever has our protocol is ours. */
+  readonly tables: readonly number[] | 'all';
   /** Sysctls we may set, as paths below /proc/sys. Those in the ledger are always listed as well. */
   readonly sysctls: readonly string[];
+  /** Names of the nftables tables we may make, in family inet. */
+  readonly nftTables: readonly string[];
+  readonly stations: readonly StationQuery[];
+}
+
+export function holdsTable({ tables }: Scope, table: number): boolean {
+  return tables === 'all' || tables.includes(table);
 }
 
 /** Why to look again; `text` is for the journal: `route deleted: 198.51.100.10/32 by pid 4711`. */
 export interface Hint {
-  readonly kind: 'link' | 'address' | 'route' | 'nexthop' | 'rule' | 'neighbour' | 'netconf' | 'overrun';
+  readonly kind:
+    | 'link'
+    | 'address'
+    | 'route'
+    | 'nexthop'
+    | 'rule'
+    | 'neighbour'
+    | 'netconf'
+    | 'nft'
+    | 'overrun';
   readonly text: string;
 }
 

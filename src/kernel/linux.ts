@@ -7,53 +7,52 @@ import {
   type KernelObject,
   type Key,
   keyOf,
-  type Link,
-  type LinkAddress,
+  type NftTable,
 } from '../model/object.ts';
-import type { Owner } from '../model/owner.ts';
 import { Judge } from './judge.ts';
 import { type Hint, type Kernel, KernelError, type Scope } from './kernel.ts';
 import { Ledger } from './ledger.ts';
-import { groups, Monitor } from './monitor.ts';
+import { groups, Monitor, stationGroup } from './monitor.ts';
 import { Batcher, type Run } from './netlink/batch.ts';
 import { Dumper } from './netlink/dump.ts';
 import { MalformedError } from './netlink/message.ts';
-import type { FoundNexthop } from './netlink/nexthop.ts';
-import {
-  addressDump,
-  linkDump,
-  neighbourDump,
-  nexthopDump,
-  routeDump,
-  ruleDump,
-} from './netlink/requests.ts';
+import { neighbourDump, nexthopDump, routeDump, ruleDump } from './netlink/requests.ts';
 import { decodeRoute } from './netlink/route.ts';
 import { openTransport, SocketError, type Transport } from './netlink/transport.ts';
+import { Nft } from './nft.ts';
+import { NftJudge, netfilter, nftGroup } from './nft-judge.ts';
 import { addProxies } from './proxies.ts';
+import { findStations } from './stations.ts';
+import { Survey } from './survey.ts';
 import { readSysctl, type SysctlChange, Sysctls } from './sysctl.ts';
 import { Turn } from './turn.ts';
 
 const commandBuffer = 4 << 20;
 const monitorBuffer = 16 << 20;
 const families: readonly Family[] = [4, 6];
+/** In a dump of routes. */
 
 /** The kernel of this host (of this network namespace), by rtnetlink and /proc/sys. */
 export class LinuxKernel implements Kernel {
   readonly #commands: Transport;
   readonly #batcher: Batcher;
   readonly #dumper: Dumper;
+  readonly #survey: Survey;
   readonly #sysctls: Sysctls;
   readonly #judge: Judge;
+  readonly #nft = new Nft();
+  readonly #nftJudge = new NftJudge(this.#nft);
   readonly #reading = new Turn();
   readonly #writing = new Turn();
   readonly #closing = new AbortController();
-  readonly #monitors = new Set<Monitor>();
+  readonly #watches = new Set<Watch>();
 
   private constructor(ledger: Ledger) {
     this.#commands = openTransport({ receiveBuffer: commandBuffer, groups: [] });
     this.#batcher = new Batcher(this.#commands);
     this.#dumper = new Dumper(() => openTransport({ receiveBuffer: commandBuffer, groups: [] }));
     this.#sysctls = new Sysctls(ledger);
+    this.#survey = new Survey(this.#dumper, this.#sysctls);
     this.#judge = new Judge(this.#commands.portId);
   }
 
@@ -68,8 +67,10 @@ export class LinuxKernel implements Kernel {
   list(scope: Scope, signal: AbortSignal): Promise<Listing> {
     return this.#reading.take(async () => {
       try {
+        for (const watch of this.#watches) this.#widen(watch, scope);
         const listing = await this.#list(scope, signal);
         this.#judge.listed(scope, listing);
+        this.#nftJudge.listed(scope.nftTables);
         return listing;
       } catch (error) {
         throw asKernelError(error);
@@ -98,8 +99,10 @@ export class LinuxKernel implements Kernel {
 
   hints(signal: AbortSignal): AsyncIterable<Hint> {
     const stop = AbortSignal.any([signal, this.#closing.signal]);
-    const monitor = new Monitor(openTransport({ receiveBuffer: monitorBuffer, groups }), this.#judge, stop);
-    this.#monitors.add(monitor);
+    const transport = openTransport({ receiveBuffer: monitorBuffer, groups });
+    const monitor = new Monitor(stop);
+    monitor.listen(transport, this.#judge);
+    this.#watches.add({ monitor, transport, stop, stations: false, nft: false });
     return monitor.hints();
   }
 
@@ -116,45 +119,39 @@ export class LinuxKernel implements Kernel {
   /** Waits for calls under way, and ends the hints. What is in the kernel stays. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closing.abort(new Error('the kernel port is closed'));
-    await Promise.all([...this.#monitors].map(({ ended }) => ended));
+    await Promise.all([...this.#watches].map(({ monitor }) => monitor.ended()));
     await this.#reading.take(async () => this.#dumper.close());
     await this.#writing.take(async () => this.#commands.close());
   }
 
-  async #list(scope: Scope, signal: AbortSignal): Promise<Listing> {
-    const { owner, tables } = scope;
-    const objects = new Map<Key, KernelObject>();
-    const foreignIds = new Set<number>();
-    const links = await this.#links(signal);
-    for (const found of await this.#dumper.dump(nexthopDump, signal)) {
-      if (found.object && isOurs(found, owner)) objects.set(keyOf(found.object), found.object);
-      else foreignIds.add(found.id);
+  /** What only some roles depend on is listened to from their first listing on. */
+  #widen(watch: Watch, { stations, nftTables }: Scope): void {
+    if (watch.stop.aborted) return;
+    if (stations.length > 0 && !watch.stations) {
+      watch.transport.join(stationGroup);
+      watch.stations = true;
     }
-    for (const of of families) {
-      for (const { rule } of await this.#dumper.dump(ruleDump(of), signal)) {
-        if (rule?.protocol === owner.protocol) objects.set(keyOf(rule), rule);
-      }
-      for (const neighbour of await this.#dumper.dump(neighbourDump(of), signal)) {
-        if (neighbour.protocol === owner.protocol) objects.set(keyOf(neighbour), neighbour);
-      }
-      for (const table of tables) {
-        const dump = routeDump({ family: of, table, protocol: owner.protocol });
-        for (const route of await this.#dumper.dump(dump, signal)) objects.set(keyOf(route), route);
-      }
+    if (nftTables.length > 0 && !watch.nft) {
+      const options = { family: netfilter, receiveBuffer: monitorBuffer, groups: [nftGroup] };
+      watch.monitor.listen(openTransport(options), this.#nftJudge);
+      watch.nft = true;
     }
-    for (const sysctl of await this.#sysctls.list(scope.sysctls)) objects.set(keyOf(sysctl), sysctl);
-    return { objects, foreignIds, links, formerSysctls: new Map(this.#sysctls.former) };
   }
 
-  async #links(signal: AbortSignal): Promise<readonly Link[]> {
-    const links = await this.#dumper.dump(linkDump, signal);
-    const addresses = new Map<number, LinkAddress[]>();
-    for (const { link, address } of await this.#dumper.dump(addressDump, signal)) {
-      const there = addresses.get(link);
-      if (there) there.push(address);
-      else addresses.set(link, [address]);
+  async #list(scope: Scope, signal: AbortSignal): Promise<Listing> {
+    const listed = await this.#survey.list(scope, signal);
+    const tables: NftTable[] = [];
+    for (const name of scope.nftTables) {
+      const table = await this.#nft.list(name, signal);
+      if (table?.protocol === scope.owner.protocol) tables.push(table);
     }
-    return links.map((link) => ({ ...link, addresses: addresses.get(link.index) ?? [] }));
+    const { known, unresolved } = await findStations(this.#dumper, scope.stations, listed.links, signal);
+    if (unresolved.length > 0) await this.#writing.take(() => this.#batcher.resolve(unresolved, signal));
+    const objects =
+      tables.length === 0
+        ? listed.objects
+        : new Map([...listed.objects, ...tables.map((table): [Key, KernelObject] => [keyOf(table), table])]);
+    return { ...listed, objects, stations: known };
   }
 
   async #holders(keys: ReadonlySet<Key>, signal: AbortSignal): Promise<ReadonlyMap<Key, KernelObject>> {
@@ -166,9 +163,9 @@ export class LinuxKernel implements Kernel {
     };
     const dumped = new Set<string>();
     for (const key of keys) {
-      const [kind, first = '', second = ''] = key.split(' ');
+      const [kind = '', first = '', second = ''] = key.split(' ');
       // Every table is read once, however many of the keys are in it.
-      const dump = `${kind} ${kind === 'route' ? `${first} ${second.includes(':')}` : ''}`;
+      const dump = kind === 'route' ? `${first} ${second.includes(':')}` : kind === 'nft' ? key : kind;
       if (dumped.has(dump)) continue;
       dumped.add(dump);
       if (kind === 'route') {
@@ -185,6 +182,8 @@ export class LinuxKernel implements Kernel {
         for (const of of families) {
           collect((await this.#dumper.dump(ruleDump(of), signal)).map(({ rule }) => rule));
         }
+      } else if (kind === 'nft') {
+        collect([await this.#nft.list(first, signal)]);
       } else if (kind === 'neighbour') {
         for (const of of families) collect(await this.#dumper.dump(neighbourDump(of), signal));
       }
@@ -198,11 +197,20 @@ export class LinuxKernel implements Kernel {
         return this.#batcher.apply(run, signal);
       case 'new proxy':
         return addProxies(this.#batcher, run, signal);
+      case 'nft':
+        return this.#applyNft(run, signal);
       case 'set':
       case 'restore':
         return this.#applySysctls(way, run, signal);
       default:
         return way satisfies never;
+    }
+  }
+
+  async #applyNft(run: Run, signal: AbortSignal): Promise<void> {
+    for (let index = run.from; index < run.to; index += 1) {
+      const change = run.changes[index];
+      if (change) run.outcomes[index] = await this.#nft.apply(change, signal);
     }
   }
 
@@ -222,20 +230,24 @@ export class LinuxKernel implements Kernel {
   }
 }
 
+/** One call of `hints`. */
+interface Watch {
+  readonly monitor: Monitor;
+  readonly transport: Transport;
+  readonly stop: AbortSignal;
+  stations: boolean;
+  nft: boolean;
+}
+
 /** How a change is made; neighbours in the list that are made the same way share a batch. */
-type Way = 'netlink' | 'new proxy' | 'set' | 'restore';
+type Way = 'netlink' | 'new proxy' | 'nft' | 'set' | 'restore';
 
 function wayOf(change: Change | undefined): Way {
   if (change === undefined) return 'netlink';
   const { kind } = changeObject(change);
+  if (kind === 'nft') return 'nft';
   if (kind === 'sysctl') return change.verb === 'delete' ? 'restore' : 'set';
   return kind === 'neighbour' && change.verb === 'add' ? 'new proxy' : 'netlink';
-}
-
-function isOurs({ id, protocol, object }: FoundNexthop, owner: Owner): boolean {
-  if (protocol !== owner.protocol) return false;
-  const [first, last] = object?.kind === 'group' ? owner.groupIds : owner.nexthopIds;
-  return id >= first && id <= last;
 }
 
 function asKernelError(error: unknown): unknown {

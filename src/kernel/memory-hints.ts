@@ -48,6 +48,8 @@ export function hintOf(verb: Change['verb'], object: KernelObject): Hint | undef
       return { kind: 'route', text: `route ${done}: ${object.dst}` };
     case 'rule':
       return { kind: 'rule', text: `rule ${done}: priority ${object.priority}` };
+    case 'nft':
+      return { kind: 'nft', text: `nft table ${done}: ${object.name}` };
     case 'neighbour':
     case 'sysctl':
       return undefined;

@@ -16,6 +16,7 @@ import {
   type Neighbour,
   type Nexthop,
   type NexthopGroup,
+  type NftTable,
   type Route,
   type Rule,
   type Sysctl,
@@ -55,6 +56,9 @@ export function judge(verb: 'add' | 'replace', want: KernelObject, state: State)
       break;
     case 'rule':
       judgeRule(verb, want);
+      break;
+    case 'nft':
+      judgeNft(want);
       break;
     case 'sysctl':
       judgeSysctl(want, state);
@@ -227,6 +231,13 @@ function judgeRule(verb: 'add' | 'replace', want: Rule): void {
   // NLM_F_REPLACE means nothing to Linux here: it would add a second rule.
   if (verb === 'replace')
     throw new KernelError('EOPNOTSUPP', 'a rule has no replace: add the new, delete the old');
+}
+
+/** Of nft's grammar only this: a brace that is open stays open to the end of the file. */
+function judgeNft({ content }: NftTable): void {
+  const open = content.split('{').length;
+  if (open !== content.split('}').length)
+    throw new KernelError('EINVAL', 'syntax error, unexpected end of file');
 }
 
 function judgeSysctl({ name, value }: Sysctl, state: State): void {

@@ -1,15 +1,18 @@
+import type { Ip } from '../model/ip.ts';
 import { command } from '../model/iproute.ts';
-import type { Listing } from '../model/listing.ts';
+import type { Listing, Station, StationQuery } from '../model/listing.ts';
 import {
   type Change,
   changeObject,
   type KernelObject,
   type Key,
   keyOf,
+  type Link,
   type Sysctl,
 } from '../model/object.ts';
 import type { Owner } from '../model/owner.ts';
-import { type Hint, type Kernel, KernelError, type Scope } from './kernel.ts';
+import { linkToward } from '../model/reach.ts';
+import { type Hint, holdsTable, type Kernel, KernelError, type Scope } from './kernel.ts';
 import { HintQueue } from './memory-hints.ts';
 import type { Listener, World } from './memory-world.ts';
 
@@ -75,6 +78,11 @@ export class MemoryKernel implements Kernel, Listener {
     for (const queue of this.#queues) queue.push(hint);
   }
 
+  hearStation(ip: Ip, text: string): void {
+    if (!this.#scope?.stations.some((station) => station.ip === ip)) return;
+    for (const queue of this.#queues) queue.push({ kind: 'neighbour', text });
+  }
+
   async list(scope: Scope, signal: AbortSignal): Promise<Listing> {
     signal.throwIfAborted();
     this.#scope = scope;
@@ -92,10 +100,12 @@ export class MemoryKernel implements Kernel, Listener {
     }
     // What is in our way is so until ours is there.
     for (const key of this.#refused) if (objects.has(key)) this.#refused.delete(key);
+    const links = [...this.#world.links.values()];
     return {
       objects,
       foreignIds,
-      links: [...this.#world.links.values()],
+      links,
+      stations: scope.stations.flatMap((query) => this.#station(query, links)),
       formerSysctls: new Map(this.#ledger),
     };
   }
@@ -134,6 +144,12 @@ export class MemoryKernel implements Kernel, Listener {
     this.#world.unlisten(this);
     for (const queue of this.#queues) queue.close();
     this.#queues.clear();
+  }
+
+  #station(query: StationQuery, links: readonly Link[]): readonly Station[] {
+    const link = linkToward(query, links);
+    const mac = link && this.#world.mac(link.name, query.ip);
+    return link === undefined || mac === undefined ? [] : [{ ip: query.ip, link: link.index, mac }];
   }
 
   #make(change: Change): KernelError | undefined {
@@ -182,14 +198,17 @@ export class MemoryKernel implements Kernel, Listener {
   }
 }
 
-function isOurs(object: KernelObject, { owner, tables }: Scope): boolean {
+function isOurs(object: KernelObject, scope: Scope): boolean {
+  const { owner } = scope;
   switch (object.kind) {
     case 'nexthop':
       return object.protocol === owner.protocol && within(owner.nexthopIds, object.id);
     case 'group':
       return object.protocol === owner.protocol && within(owner.groupIds, object.id);
     case 'route':
-      return object.protocol === owner.protocol && tables.includes(object.table);
+      return object.protocol === owner.protocol && holdsTable(scope, object.table);
+    case 'nft':
+      return object.protocol === owner.protocol && scope.nftTables.includes(object.name);
     case 'rule':
     case 'neighbour':
       return object.protocol === owner.protocol;

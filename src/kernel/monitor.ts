@@ -1,13 +1,7 @@
-import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { Judge } from './judge.ts';
+import { Ear, type Listener } from './ear.ts';
 import type { Hint } from './kernel.ts';
-import { MessageReader } from './netlink/message.ts';
-import { SocketError, type Transport } from './netlink/transport.ts';
+import type { Transport } from './netlink/transport.ts';
 
-/** A notification of a link with all its attributes is a few KiB. */
-const receiveBytes = 64 * 1024;
-/** Taken in one go, before others get their turn of the event loop: about 4 ms. */
-const drainAtOnce = 4096;
 /** Hints of the same words are one; of more than this nobody could make use. */
 const mostPending = 64;
 
@@ -25,27 +19,39 @@ export const groups: readonly number[] = [
   32, // NEXTHOP
 ];
 
-/** Turns the kernel's notifications into hints, from its making on until the signal; then closes the socket. */
+/** RTNLGRP_NEIGH, for roles that have stations. */
+export const stationGroup = 3;
+
+/** Gathers the hints of all the sockets that we listen on, from its making on until the signal. */
 export class Monitor {
-  readonly #transport: Transport;
-  readonly #judge: Judge;
   readonly #signal: AbortSignal;
-  readonly #reader = new MessageReader(new Uint8Array(receiveBytes));
+  readonly #ears: Ear[] = [];
   readonly #pending = new Map<string, Hint>();
   #wake = Promise.withResolvers<void>();
-  /** Resolves when the socket is closed. */
-  readonly ended: Promise<void>;
-  #lost = false;
   #failure: { readonly error: unknown } | undefined;
 
-  constructor(transport: Transport, judge: Judge, signal: AbortSignal) {
-    this.#transport = transport;
-    this.#judge = judge;
+  constructor(signal: AbortSignal) {
     this.#signal = signal;
-    this.ended = this.#run();
+    if (signal.aborted) this.#wake.resolve();
+    signal.addEventListener('abort', () => this.#wake.resolve());
   }
 
-  /** Ends with the signal. @throws SocketError, MalformedError: nothing more is heard then */
+  /** The transport is closed with the signal. */
+  listen(transport: Transport, listener: Listener): void {
+    const ear = new Ear(transport, listener, (hint) => this.#add(hint), this.#signal);
+    this.#ears.push(ear);
+    ear.ended.catch((error: unknown) => {
+      this.#failure = { error };
+      this.#wake.resolve();
+    });
+  }
+
+  /** Waits until all sockets are closed. */
+  async ended(): Promise<void> {
+    await Promise.allSettled(this.#ears.map((ear) => ear.ended));
+  }
+
+  /** Ends with the signal. @throws SocketError, MalformedError: something is not heard any more then */
   async *hints(): AsyncGenerator<Hint> {
     for (;;) {
       await this.#wake.promise;
@@ -55,55 +61,6 @@ export class Monitor {
       yield* hints;
       if (this.#failure) throw this.#failure.error;
       if (this.#signal.aborted) return;
-    }
-  }
-
-  async #run(): Promise<void> {
-    try {
-      for (;;) {
-        await this.#transport.readable(this.#signal);
-        while (await this.#drain()) await nextTurn();
-        if (this.#lost) this.#add({ kind: 'overrun', text: 'notifications were lost: too many at once' });
-        this.#lost = false;
-      }
-    } catch (error) {
-      if (!this.#signal.aborted) this.#failure = { error };
-    } finally {
-      this.#transport.close();
-      this.#wake.resolve();
-    }
-  }
-
-  /** @returns whether there may be more */
-  async #drain(): Promise<boolean> {
-    let settingsTouched = false;
-    const heard: Hint[] = [];
-    let taken = 0;
-    for (; taken < drainAtOnce; taken += 1) {
-      const length = this.#receive();
-      if (length < 0) break;
-      this.#reader.reset(length);
-      while (this.#reader.next()) {
-        const verdict = this.#judge.judge(this.#reader);
-        if (verdict === 'settings') settingsTouched = true;
-        else if (verdict) heard.push(verdict);
-      }
-    }
-    if (settingsTouched) for (const hint of await this.#judge.changedSettings()) this.#add(hint);
-    for (const hint of heard) this.#add(hint);
-    return taken === drainAtOnce && !this.#signal.aborted;
-  }
-
-  #receive(): number {
-    for (;;) {
-      try {
-        return this.#transport.receive(this.#reader.bytes);
-      } catch (error) {
-        if (!(error instanceof SocketError && error.code === 'ENOBUFS')) throw error;
-        // The socket lives, and holds what arrived before. Linux goes on to drop, and says so no more, until the
-        // socket is empty: only a look after that sees everything.
-        this.#lost = true;
-      }
     }
   }
 

@@ -1,4 +1,5 @@
 import { family, onlyIp, type Prefix } from './ip.ts';
+import { nftScript } from './nft.ts';
 import { type Change, familyOf, type KernelObject, type Member, type Route, type Rule } from './object.ts';
 
 /** ifindex -> interface name */
@@ -14,6 +15,7 @@ export function command(change: Change, names: LinkNames, former?: string): stri
   if (object.kind === 'sysctl') {
     return `sysctl -w ${sysctlName(object.name)}="${change.verb === 'delete' ? (former ?? '?') : object.value}"`;
   }
+  if (object.kind === 'nft') return `nft -f - <<'EOF'\n${nftScript(change)}EOF`;
   const dash = familyOf(object) === 6 ? 'ip -6' : 'ip';
   if (change.verb === 'delete' && (object.kind === 'nexthop' || object.kind === 'group')) {
     // Linux refuses a delete that says more than the id.
@@ -41,6 +43,8 @@ export function describe(object: KernelObject, names: LinkNames): string {
       return `proxy ${object.ip} dev ${names(object.link)} protocol ${object.protocol}`;
     case 'sysctl':
       return `${sysctlName(object.name)} = ${object.value}`;
+    case 'nft':
+      return `table inet ${object.name}`;
     default:
       return object satisfies never;
   }
@@ -61,6 +65,7 @@ function noun(object: KernelObject): string {
     case 'route':
     case 'rule':
     case 'sysctl':
+    case 'nft':
       return object.kind;
     default:
       return object satisfies never;

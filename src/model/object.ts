@@ -4,7 +4,7 @@ import { type Family, family, type Ip, type Prefix } from './ip.ts';
  * What we keep in the kernel. All fields are always there (undefined, not missing), so that objects of a kind
  * share one shape: a gateway holds a hundred thousand of them.
  */
-export type KernelObject = Sysctl | Nexthop | NexthopGroup | Neighbour | Route | Rule;
+export type KernelObject = Sysctl | Nexthop | NexthopGroup | Neighbour | Route | Rule | NftTable;
 
 /** The way to one node. IPv4 or IPv6 by its address. */
 export interface Nexthop {
@@ -108,6 +108,17 @@ export interface Sysctl {
   readonly value: string;
 }
 
+/** An nftables table of ours, in family inet; made by {@link nftTable} in nft.ts. */
+export interface NftTable {
+  readonly kind: 'nft';
+  readonly name: string;
+  readonly protocol: number;
+  /** Its sets, chains and rules: as we write them, or in a listing as nft prints them. */
+  readonly content: string;
+  /** Of the content as it was written, as long as nothing in the table has been touched since. */
+  readonly digest: string;
+}
+
 /** A network interface, as far as routing depends on it. */
 export interface Link {
   readonly index: number;
@@ -147,6 +158,8 @@ export function keyOf(object: KernelObject): Key {
       return `neighbour ${object.link} ${object.ip}`;
     case 'sysctl':
       return `sysctl ${object.name}`;
+    case 'nft':
+      return `nft ${object.name}`;
     default:
       return object satisfies never;
   }
@@ -194,6 +207,8 @@ export function equal(a: KernelObject, b: KernelObject): boolean {
       return b.kind === 'neighbour' && a.ip === b.ip && a.link === b.link && a.protocol === b.protocol;
     case 'sysctl':
       return b.kind === 'sysctl' && a.name === b.name && a.value === b.value;
+    case 'nft':
+      return b.kind === 'nft' && a.name === b.name && a.protocol === b.protocol && a.digest === b.digest;
     default:
       return a satisfies never;
   }
@@ -216,7 +231,7 @@ function sameHops(a: readonly Hop[], b: readonly Hop[]): boolean {
   );
 }
 
-/** undefined for what belongs to no family (sysctls, groups). */
+/** undefined for what belongs to no family, or to both (sysctls, groups, nft tables). */
 export function familyOf(object: KernelObject): Family | undefined {
   switch (object.kind) {
     case 'nexthop':
@@ -229,6 +244,7 @@ export function familyOf(object: KernelObject): Family | undefined {
       return object.family;
     case 'group':
     case 'sysctl':
+    case 'nft':
       return undefined;
     default:
       return object satisfies never;

@@ -36,4 +36,6 @@ export interface Want {
   readonly problems: readonly Problem[];
   /** False: some list is not in yet, so that what is not wanted may only be not known yet. */
   readonly complete: boolean;
+  /** True: more will be wanted in this round once this stands, and not before. */
+  readonly unfinished?: boolean;
 }

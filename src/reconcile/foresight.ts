@@ -5,7 +5,7 @@ import type { Problem } from '../model/problem.ts';
 import { Picture } from './picture.ts';
 import type { Role } from './reconciler.ts';
 import type { Conflict, Due, Held } from './report.ts';
-import { thought } from './thought.ts';
+import { type Thought, thought } from './thought.ts';
 
 /** What a first round would do. */
 export interface Foresight {
@@ -23,16 +23,13 @@ export interface Foresight {
  */
 export async function foresee(kernel: Kernel, role: Role, signal: AbortSignal): Promise<Foresight> {
   const have = new Picture(await kernel.list(role.scope, signal));
-  const want = role.want(have, new Map());
-  const { builds, deletes, held } = thought(want, have, {
-    limits: role.limits,
-    agreed: false,
-    holdUntil: 0,
-    refused: new Map(),
-    fights: new Map(),
-    formerly: () => undefined,
-    now: 0,
-  });
+  const first = think(role, have);
+  // Nothing of the listing is lost: what is wanted last is compared with what would be there by then.
+  const then = new Picture(have);
+  for (const { change } of first.builds) then.acknowledge(change);
+  const last = first.want.unfinished === true ? think(role, then) : undefined;
+  const builds = [...first.builds, ...(last?.builds ?? [])];
+  const { want, deletes, held } = last ?? first;
   const adds = builds.filter(({ change }) => change.verb === 'add');
   const holders = await kernel.holders(
     new Set(adds.map(({ change }) => keyOf(changeObject(change)))),
@@ -47,4 +44,16 @@ export async function foresee(kernel: Kernel, role: Role, signal: AbortSignal): 
     else possible.push(due);
   }
   return { have, due: [...possible, ...deletes], held, conflicts, problems: want.problems };
+}
+
+function think(role: Role, have: Picture): Thought {
+  return thought(role.want(have, new Map()), have, {
+    limits: role.limits,
+    agreed: false,
+    holdUntil: 0,
+    refused: new Map(),
+    fights: new Map(),
+    formerly: () => undefined,
+    now: 0,
+  });
 }

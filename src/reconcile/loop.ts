@@ -153,6 +153,7 @@ function isHint({ kind }: Reason): boolean {
     case 'rule':
     case 'neighbour':
     case 'netconf':
+    case 'nft':
     case 'overrun':
       return true;
     case 'start':

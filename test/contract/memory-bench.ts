@@ -45,6 +45,16 @@ export class MemoryBench implements Bench {
     this.world.change(change);
   }
 
+  async touchNft(table: string): Promise<void> {
+    const have = this.world.objects.get(`nft ${table}`);
+    if (have?.kind !== 'nft') throw new RangeError(`no nft table ${table} in this world`);
+    this.world.change({ verb: 'replace', have, want: { ...have, digest: 'touched' } });
+  }
+
+  async setStation(link: string, ip: string, mac: string | undefined): Promise<void> {
+    this.world.setStation(link, parseIp(ip), mac);
+  }
+
   async setSysctl(name: string, value: string): Promise<void> {
     this.world.setSysctl(name, value);
   }

@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import { keyOf } from '../../src/model/object.ts';
 import type { MakeBench } from './bench.ts';
 import { foreign, group, groupId, neighbour, nexthop, nexthopId, owner, route, rule } from './objects.ts';
-import { deleting, foreignTwin, replacing, Stage, samples } from './stage.ts';
+import { deleting, foreignTwin, replacing, Stage, samples, scope } from './stage.ts';
 
 export function describeOwnership(make: MakeBench): void {
   describe('tells ours from foreign', () => {
@@ -24,6 +24,17 @@ export function describeOwnership(make: MakeBench): void {
         neighbour('192.0.2.1', stage.uplink, foreign),
       );
       expect((await stage.ours()).map(keyOf)).to.deep.equal([`nexthop ${nexthopId(1)}`]);
+    });
+
+    it('in the tables of the scope, or in all of them', async () => {
+      const far = route('192.0.2.1', { type: 'unreachable', table: 777 });
+      const far6 = route('2001:db8:1::1', { type: 'unreachable', table: 777 });
+      await stage.add(far, far6);
+      await stage.meddle(route('192.0.2.2', { type: 'unreachable', table: 777, protocol: foreign }));
+      expect(await stage.ours()).to.deep.equal([]);
+      const { objects } = await stage.kernel.list({ ...scope, tables: 'all' }, stage.signal);
+      const routes = [...objects.values()].filter(({ kind }) => kind === 'route');
+      expect(routes).to.deep.equal([far, far6]);
     });
 
     it('and nexthops also by the range of their ids', async () => {

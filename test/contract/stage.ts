@@ -1,5 +1,6 @@
 import { expect } from 'chai';
 import type { Kernel, Scope } from '../../src/kernel/kernel.ts';
+import { parseIp } from '../../src/model/ip.ts';
 import type { Listing } from '../../src/model/listing.ts';
 import type { Change, KernelObject } from '../../src/model/object.ts';
 import { keyOf } from '../../src/model/object.ts';
@@ -20,7 +21,17 @@ export const settings = {
   nowhere: 'net/ipv4/conf/eip-nowhere/rp_filter',
 } as const;
 
-export const scope: Scope = { owner, tables: [254, 100, 101], sysctls: Object.values(settings) };
+export const scope: Scope = {
+  owner,
+  tables: [254, 100, 101],
+  sysctls: Object.values(settings),
+  nftTables: ['eip-table'],
+  stations: [
+    { ip: parseIp('10.0.0.250'), interface: undefined },
+    { ip: parseIp('2001:db8:10::250'), interface: undefined },
+    { ip: parseIp('203.0.113.250'), interface: lan },
+  ],
+};
 
 /**
  * What every test of the suite stands on: a bench with two links, and short words for what one does with it.

@@ -179,7 +179,7 @@ ${settings ?? this.#settings.settings}
   }
 
   async status(): Promise<Status> {
-    return JSON.parse(await ask(this.runtime, 'GET', '/status', AbortSignal.timeout(2000)));
+    return JSON.parse(await ask(this.runtime, 'gateway', 'GET', '/status', AbortSignal.timeout(2000)));
   }
 
   /** All routes, nexthops and rules, of whoever they are. */

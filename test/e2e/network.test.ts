@@ -137,7 +137,7 @@ describe('leaving no trace', () => {
       folder = net.folder;
       await net.addPod('web-1', 'node1');
       expect(await machine()).to.deep.equal(before);
-      expect(await namespaces(folder)).to.have.length(8);
+      expect(await namespaces(folder)).to.have.length(9);
     }
     expect(await machine()).to.deep.equal(before);
     expect(await namespaces(folder)).to.deep.equal([]);
@@ -151,7 +151,7 @@ describe('leaving no trace', () => {
     expect(await removeLeftovers()).to.include(dead.slice(-4));
     expect(await namespaces(dead)).to.deep.equal([]);
     expect(existsSync(dead)).to.equal(false);
-    expect(await namespaces(mine.folder)).to.have.length(6);
+    expect(await namespaces(mine.folder)).to.have.length(7);
     await mine[Symbol.asyncDispose]();
     expect(await namespaces(mine.folder)).to.deep.equal([]);
   });

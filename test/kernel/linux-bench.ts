@@ -3,10 +3,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { LinuxKernel } from '../../src/kernel/linux.ts';
 import { command } from '../../src/model/iproute.ts';
-import type { Change } from '../../src/model/object.ts';
+import { type Change, changeObject } from '../../src/model/object.ts';
 import type { Bench } from '../contract/bench.ts';
 import { foreign, owner } from '../contract/objects.ts';
 import { ip, ipBatch } from './ip.ts';
+import { nft, nftScript } from './nft.ts';
 
 /**
  * What a bench starts with: a new namespace inherits some of these from the machine. Those of an interface start
@@ -92,7 +93,23 @@ export class LinuxBench implements Bench {
   }
 
   async meddle(change: Change): Promise<void> {
-    await ip(command(change, this.names).replace(/^ip /, ''));
+    if (changeObject(change).kind === 'nft') await nftScript(change);
+    else await ip(command(change, this.names).replace(/^ip /, ''));
+  }
+
+  async touchNft(table: string): Promise<void> {
+    const listed = await nft('--handle list table inet', table);
+    const [, chain = '', handle = ''] =
+      /\tchain (\S+) \{ # handle \d+\n\t\ttype [^\n]*\n\t\t[^\n]* # handle (\d+)\n/.exec(listed) ?? [];
+    await nft('delete rule inet', table, chain, 'handle', handle);
+  }
+
+  async setStation(link: string, station: string, mac: string | undefined): Promise<void> {
+    await ip(
+      mac === undefined
+        ? `neigh flush to ${station} dev ${link} nud all`
+        : `neigh replace ${station} lladdr ${mac} dev ${link} nud reachable`,
+    );
   }
 
   async setSysctl(name: string, value: string): Promise<void> {
@@ -113,6 +130,7 @@ export class LinuxBench implements Bench {
     await this.kernel[Symbol.asyncDispose]();
     rmSync(this.#state, { recursive: true });
     await ipBatch([...[...this.#links].map((name) => `link delete ${name}`), 'nexthop flush']);
+    await nft('flush ruleset');
     for (const family of ['-4', '-6']) {
       for (const { protocol } of [owner, { protocol: foreign }]) {
         await ip(`${family} route flush table all proto ${protocol}`);

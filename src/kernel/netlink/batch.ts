@@ -4,6 +4,7 @@ import { encodeChange } from './change.ts';
 import { decodeError } from './error.ts';
 import { Flag, MessageReader, MessageWriter, Type } from './message.ts';
 import { encodeNeighbourKey } from './neighbour.ts';
+import { encodeStationUse, type FoundStation } from './station.ts';
 import { RouteTemplate } from './template.ts';
 import { SocketError, type Transport } from './transport.ts';
 
@@ -24,6 +25,8 @@ export interface Run {
   /** What was refused goes to the same place here. */
   readonly outcomes: (KernelError | undefined)[];
 }
+
+export type Unresolved = Pick<FoundStation, 'ip' | 'link'>;
 
 /** Messages, one per number from `from` up to but not including `to`, and what to do with their answers. */
 interface Exchange {
@@ -95,6 +98,24 @@ export class Batcher {
     };
     await this.#exchange(exchange, signal);
     return taken;
+  }
+
+  /** Has the kernel resolve these; that it tries is all that is known afterwards. */
+  async resolve(stations: readonly Unresolved[], signal: AbortSignal): Promise<void> {
+    const exchange: Exchange = {
+      from: 0,
+      to: stations.length,
+      encode: (writer, index, sequence) => {
+        const station = stations[index];
+        if (station === undefined) throw new RangeError(`no station ${index} of ${stations.length}`);
+        writer.begin(Type.newNeighbour, Flag.request | Flag.create, sequence);
+        encodeStationUse(writer, station.ip, station.link);
+        writer.end();
+      },
+      // Of an interface that is down or gone its own notification tells.
+      answer: () => undefined,
+    };
+    await this.#exchange(exchange, signal);
   }
 
   async #exchange(exchange: Exchange, signal: AbortSignal): Promise<void> {

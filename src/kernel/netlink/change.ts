@@ -1,4 +1,4 @@
-import type { Change, KernelObject, Sysctl } from '../../model/object.ts';
+import type { Change, KernelObject, NftTable, Sysctl } from '../../model/object.ts';
 import { encodeGroup } from './group.ts';
 import { Flag, type MessageWriter, Type } from './message.ts';
 import { encodeNeighbour, encodeNeighbourKey } from './neighbour.ts';
@@ -7,7 +7,7 @@ import { encodeRoute, encodeRouteDeletion } from './route.ts';
 import { encodeRule } from './rule.ts';
 
 /** What travels by netlink. */
-export type NetlinkObject = Exclude<KernelObject, Sysctl>;
+export type NetlinkObject = Exclude<KernelObject, Sysctl | NftTable>;
 
 const verbFlags = {
   add: Flag.request | Flag.create | Flag.exclusive,
@@ -15,10 +15,12 @@ const verbFlags = {
   delete: Flag.request,
 } as const;
 
-/** One whole message. A sysctl is a broken assumption: it has no message. */
+/** One whole message. A sysctl or an nftables table is a broken assumption: they have none. */
 export function encodeChange(writer: MessageWriter, change: Change, sequence: number): void {
   const object = change.verb === 'delete' ? change.have : change.want;
-  if (object.kind === 'sysctl') throw new TypeError(`the sysctl ${object.name} does not travel by netlink`);
+  if (object.kind === 'sysctl' || object.kind === 'nft') {
+    throw new TypeError(`the ${object.kind} ${object.name} does not travel by rtnetlink`);
+  }
   const gone = change.verb === 'delete';
   writer.begin(messageType(object, gone), verbFlags[change.verb], sequence);
   if (gone) encodeDeletion(writer, object);

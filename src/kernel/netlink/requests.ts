@@ -8,6 +8,7 @@ import { decodeNeighbour, encodeNeighbourDump } from './neighbour.ts';
 import { decodeNexthop, encodeNexthopDump, type FoundNexthop } from './nexthop.ts';
 import { decodeRoute, encodeRouteDump, type RouteFilter } from './route.ts';
 import { decodeRule, encodeRuleDump, type FoundRule } from './rule.ts';
+import { decodeStation, encodeStationDump, type FoundStation } from './station.ts';
 
 // The dumps there are.
 
@@ -39,4 +40,12 @@ export function neighbourDump(of: Family): DumpRequest<Neighbour> {
 
 export function routeDump(filter: RouteFilter): DumpRequest<Route> {
   return { type: Type.getRoute, encode: (writer) => encodeRouteDump(writer, filter), decode: decodeRoute };
+}
+
+export function stationDump(of: Family): DumpRequest<FoundStation> {
+  return {
+    type: Type.getNeighbour,
+    encode: (writer) => encodeStationDump(writer, of),
+    decode: decodeStation,
+  };
 }

@@ -23,6 +23,8 @@ export interface Transport {
    * @throws SocketError ENOBUFS once after the kernel had to drop something
    */
   receive(into: Uint8Array): number;
+  /** Hears of a multicast group from now on. @throws SocketError */
+  join(group: number): void;
   /** Resolves when there is something to receive, an error included. */
   readable(signal: AbortSignal): Promise<void>;
   /** No call may be under way. */
@@ -41,6 +43,8 @@ export class SocketError extends Error {
 }
 
 export interface TransportOptions {
+  /** A netlink family; rtnetlink when left out. */
+  readonly family?: number;
   /** Wanted size in bytes; less is granted without CAP_NET_ADMIN in the first user namespace. */
   readonly receiveBuffer: number;
   /** Multicast groups, as numbers (RTNLGRP_...), not bits. */
@@ -79,7 +83,7 @@ const native = {
 
 /** @throws SocketError */
 export function openTransport(options: TransportOptions): Transport {
-  const fd: number = native.socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+  const fd: number = native.socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, options.family ?? NETLINK_ROUTE);
   if (fd < 0) throw failure('socket');
   try {
     const address = new Uint32Array(3);
@@ -97,8 +101,7 @@ export function openTransport(options: TransportOptions): Transport {
       check('setsockopt', setOption(fd, SOL_SOCKET, SO_SNDBUF, sendBufferBytes));
     }
     for (const group of options.groups) {
-      // The bit mask of bind() ends at group 31; nexthops are 32.
-      check('setsockopt', setOption(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, group));
+      joinGroup(fd, group);
     }
     return new KoffiTransport(fd, address[1] ?? 0);
   } catch (error) {
@@ -135,6 +138,10 @@ class KoffiTransport implements Transport {
     return received(native.recv(this.#fd, into, into.length, MSG_DONTWAIT | MSG_TRUNC));
   }
 
+  join(group: number): void {
+    joinGroup(this.#fd, group);
+  }
+
   readable(signal: AbortSignal): Promise<void> {
     return new Promise((resolve, reject) => {
       if (signal.aborted) return reject(signal.reason);
@@ -163,6 +170,11 @@ function received(length: number): number {
   const code = errnoName(koffi.errno());
   if (code === 'EAGAIN') return -1;
   throw new SocketError('recv', code);
+}
+
+function joinGroup(fd: number, group: number): void {
+  // The bit mask of bind() ends at group 31; nexthops are 32.
+  check('setsockopt', setOption(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, group));
 }
 
 function setOption(fd: number, level: number, name: number, value: number): number {

@@ -3,6 +3,8 @@ import { expect } from 'chai';
 import { exit } from '../../../src/cli/exit.ts';
 import { complaintLine } from '../../../src/config/complaint.ts';
 import { readGatewayConfig } from '../../../src/config/load.ts';
+import { readNodeConfig } from '../../../src/config/load-node.ts';
+import { nodeSchema } from '../../../src/config/node-schema.ts';
 import { changedKeys } from '../../../src/config/notation.ts';
 import { termKeys } from '../../../src/config/pool-terms.ts';
 import { allLeaves } from '../../../src/config/schema.ts';
@@ -36,8 +38,21 @@ describe('docs/configuration.md', () => {
     });
   }
 
+  for (const { key, preset } of nodeSchema.leaves) {
+    it(`tells of a node's ${key} and its default`, () => {
+      expect(rows.get(key)).to.equal(preset ?? 'none');
+    });
+  }
+
   it('tells of no key that there is not', () => {
-    const known = [...allLeaves.map(({ key }) => key), 'pools', 'name', 'addresses', ...termKeys];
+    const known = [
+      ...[...allLeaves, ...nodeSchema.leaves].map(({ key }) => key),
+      ...nodeSchema.lists,
+      'pools',
+      'name',
+      'addresses',
+      ...termKeys,
+    ];
     expect([...rows.keys()].filter((key) => !known.includes(key))).to.deep.equal([]);
   });
 });
@@ -71,6 +86,34 @@ describe('docs/gateway.example.yaml', () => {
 
   it('names every key', () => {
     for (const { key } of allLeaves) {
+      const name = key.slice(key.lastIndexOf('.') + 1);
+      expect(text, key).to.match(new RegExp(`^#? *${name}:`, 'm'));
+    }
+  });
+});
+
+describe('docs/node.example.yaml', () => {
+  const text = file('node.example.yaml');
+  const all = text.replace(/^# (?=( {2})?\w+:( |$))(?!Check it)/gm, '');
+  const loaded = (content: string) => {
+    const result = readNodeConfig(Buffer.from(content), {
+      file: 'node.yaml',
+      env: {},
+      flags: [],
+      cwd: '/etc',
+    });
+    if (result.kind === 'refused') throw new Error(result.errors.map(complaintLine).join('\n'));
+    return result;
+  };
+
+  it('is a good configuration, and shows every default as it is', () => {
+    expect(loaded(text).warnings).to.deep.equal([]);
+    // The interface has no default: any will do as an example.
+    expect(changedKeys(loaded(text).config, loaded(all).config)).to.deep.equal(['interface']);
+  });
+
+  it('names every key', () => {
+    for (const { key } of nodeSchema.leaves) {
       const name = key.slice(key.lastIndexOf('.') + 1);
       expect(text, key).to.match(new RegExp(`^#? *${name}:`, 'm'));
     }

@@ -2,8 +2,9 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 import { complaintLine, originText } from '../../../src/config/complaint.ts';
 import type { GatewayConfig } from '../../../src/config/config.ts';
+import type { LoadResult } from '../../../src/config/file.ts';
 import type { Environment, Flag } from '../../../src/config/layers.ts';
-import { type LoadResult, loadGatewayConfig, readGatewayConfig } from '../../../src/config/load.ts';
+import { loadGatewayConfig, readGatewayConfig } from '../../../src/config/load.ts';
 
 const good = `lan: eth0
 uplink: eth1

@@ -8,7 +8,7 @@ import { foreign, group, groupId, nexthop, nexthopId, owner, route, rule } from 
 
 const ourPort = 4711;
 const otherPort = 4712;
-const scope = { owner, tables: [254, 100], sysctls: [] };
+const scope = { owner, tables: [254, 100], sysctls: [], nftTables: [], stations: [] };
 
 /** The notification that Linux sends of a change is the message that asked for it, and who sent it. */
 function notification(change: Change, port = otherPort): MessageReader {
@@ -64,6 +64,7 @@ describe('the judge of notifications', () => {
       objects: new Map(objects.map((object) => [keyOf(object), object])),
       foreignIds: new Set(),
       links: [up],
+      stations: [],
       formerSysctls: new Map(),
     });
     return made;
@@ -130,7 +131,8 @@ describe('the judge of notifications', () => {
       group: Type.delNexthop,
       rule: Type.delRule,
     };
-    if (have.kind === 'sysctl' || have.kind === 'neighbour') throw new TypeError('not announced');
+    if (have.kind === 'sysctl' || have.kind === 'neighbour' || have.kind === 'nft')
+      throw new TypeError('not announced');
     return message(otherPort, (writer) => {
       encodeChange(writer, adding(have), 0);
       writer.setU32(4, type[have.kind]);

@@ -96,6 +96,8 @@ describe('from any world to any world', () => {
               },
               tables: [nothing.table],
               sysctls: [],
+              nftTables: [],
+              stations: [],
             },
             limits: { share: 1, always: Number.POSITIVE_INFINITY, hold: 0 },
             want: () => ({ objects: [], problems: [], complete: true }),

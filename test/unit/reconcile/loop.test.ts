@@ -8,7 +8,7 @@ import { Wake } from '../../../src/reconcile/wake.ts';
 import { gatewayRole, snapshot } from '../../scene.ts';
 import { adding, route } from './objects.ts';
 
-const none = { sysctl: 0, nexthop: 0, group: 0, neighbour: 0, route: 0, rule: 0 };
+const none = { sysctl: 0, nexthop: 0, group: 0, neighbour: 0, nft: 0, route: 0, rule: 0 };
 const failure: Failed = { ...adding(route(1, 7)), code: 'EPERM', message: 'EPERM' };
 
 /** What a round does: takes this long (ms), and ends so. */

@@ -74,7 +74,15 @@ describe('a plan', () => {
 
   it('counts what is wanted', () => {
     const { wanted: counts } = plan(all.map(wanted), new Picture(listing([])));
-    expect(counts).to.deep.equal({ sysctl: 1, nexthop: 1, group: 1, neighbour: 1, route: 1, rule: 1 });
+    expect(counts).to.deep.equal({
+      sysctl: 1,
+      nexthop: 1,
+      group: 1,
+      neighbour: 1,
+      nft: 0,
+      route: 1,
+      rule: 1,
+    });
   });
 });
 

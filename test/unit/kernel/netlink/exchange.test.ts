@@ -56,6 +56,8 @@ class Socket implements Transport {
     return answer.length;
   }
 
+  join(): void {}
+
   async readable(): Promise<void> {}
 
   close(): void {

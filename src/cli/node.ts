@@ -1,0 +1,26 @@
+import type { Command } from 'commander';
+import { readNode } from './any-config.ts';
+import type { Cli } from './cli.ts';
+import { type ExitCode, exit } from './exit.ts';
+import type { Program } from './program.ts';
+import { checkHost, logOf, reloads } from './running.ts';
+import { release } from './version.ts';
+
+export function addNode({ root, run }: Program): void {
+  root
+    .command('node')
+    .description('keep this Kubernetes node able to serve EIPs, and to answer through the right gateway')
+    .action(run(node));
+}
+
+async function node(cli: Cli, command: Command): Promise<ExitCode> {
+  const loaded = await readNode(cli, command);
+  if (loaded === undefined) return exit.config;
+  const { config } = loaded;
+  const log = await logOf(cli, config);
+  await checkHost();
+  const { runNode } = await import('../daemon/node.ts');
+  const again = reloads(cli, config, log, async () => (await readNode(cli, command))?.config);
+  await runNode({ config, release, log, reloads: again }, cli.signal);
+  return exit.ok;
+}

@@ -1,0 +1,89 @@
+import type { Config } from '../config/notation.ts';
+import type { Log } from '../log.ts';
+import { type Cli, Failure } from './cli.ts';
+
+// What all daemons have in common on their way up.
+
+export async function logOf(cli: Cli, { logLevel, logFormat }: Config): Promise<Log> {
+  const { createLog } = await import('../log.ts');
+  return createLog({ level: logLevel, format: logFormat, stream: cli.stderr, env: cli.env });
+}
+
+/** @throws Failure when this host lacks what every role needs */
+export async function checkHost(): Promise<void> {
+  const { missing, readHost } = await import('../kernel/requirements.ts');
+  const lacks = missing(await readHost());
+  if (lacks.length > 0) {
+    throw new Failure(lacks.map(({ message, advice }) => `${message}. ${advice}`).join(' '));
+  }
+}
+
+/** The configuration, read again at each SIGHUP; one that is wrong is told and changes nothing. */
+export async function* reloads<C extends Config>(
+  cli: Cli,
+  first: C,
+  log: Log,
+  read: () => Promise<C | undefined>,
+): AsyncGenerator<C> {
+  const { changedKeys } = await import('../config/notation.ts');
+  let current = first;
+  for await (const _ of hangups(cli.signal)) {
+    const next = await read();
+    if (next === undefined) {
+      log.error({}, 'the new configuration is refused; the old one stays in force');
+      continue;
+    }
+    const changed = changedKeys(current, next);
+    const fixed = changed.filter((key) => needsRestart(key));
+    if (fixed.length > 0) {
+      log.error({ keys: fixed }, 'these settings need a restart; the old configuration stays in force');
+      continue;
+    }
+    current = next;
+    log.level = current.logLevel;
+    log.info({ changed }, 'configuration reloaded');
+    yield current;
+  }
+}
+
+/** What is opened once: the sources, the folders, the mark that tells our objects from others'. */
+function needsRestart(key: string): boolean {
+  return [
+    'kubeconfig',
+    'context',
+    'source.file',
+    'stateDirectory',
+    'runtimeDirectory',
+    'protocol',
+    'table',
+    'allocate.enabled',
+    'allocate.lease',
+    'namesDirectory',
+    'log.format',
+  ].includes(key);
+}
+
+async function* hangups(signal: AbortSignal): AsyncGenerator<void> {
+  let pending = 0;
+  let ring: (() => void) | undefined;
+  const hear = (): void => {
+    pending += 1;
+    ring?.();
+  };
+  process.on('SIGHUP', hear);
+  signal.addEventListener('abort', () => ring?.());
+  try {
+    while (!signal.aborted) {
+      if (pending === 0) {
+        await new Promise<void>((resolve) => {
+          ring = resolve;
+        });
+        continue;
+      }
+      pending = 0;
+      yield;
+    }
+  } finally {
+    process.off('SIGHUP', hear);
+  }
+}

@@ -1,0 +1,190 @@
+import {
+  compareIp,
+  contains,
+  family,
+  hostPrefix,
+  type Ip,
+  overlaps,
+  type Prefix,
+  parseIp,
+  parsePrefix,
+  prefixIp,
+} from '../model/ip.ts';
+import type { AgentGateway } from '../model/node-agent.ts';
+import { kindOf } from './document.ts';
+import { quote, whole } from './format.ts';
+import { hex, table } from './numbers.ts';
+import { type Complain, specialUse } from './pools.ts';
+import { hint, meant } from './spelling.ts';
+
+/** The networks that hold EIPs: sorted; what is wrong is left out. */
+export function readEips(raw: unknown, complain: Complain): readonly Prefix[] {
+  if (!Array.isArray(raw)) {
+    complain('eips', `must be a list of networks like [198.51.100.0/24], not ${kindOf(raw)}`);
+    return [];
+  }
+  if (raw.length === 0) complain('eips', 'is an empty list; a node needs at least one network of EIPs');
+  const found: Prefix[] = [];
+  raw.forEach((entry: unknown, i) => {
+    const key = `eips[${i}]`;
+    if (typeof entry !== 'string') {
+      complain(key, `must be a network, not ${kindOf(entry)}`);
+      return;
+    }
+    const network = attempt(() => parsePrefix(entry), key, complain);
+    if (network === undefined) return;
+    const use = specialUse(network);
+    const other = found.find((one) => overlaps(one, network));
+    if (use !== undefined) complain(key, `${entry} holds addresses that no EIP can have (${use})`);
+    else if (other !== undefined) complain(key, `${entry} overlaps ${other}`);
+    else found.push(network);
+  });
+  return found.sort((a, b) => compareIp(prefixIp(a), prefixIp(b)));
+}
+
+/** What numbers gateways get that name none themselves. */
+export interface Numbering {
+  /** Of the first gateway of a family. */
+  readonly table: number;
+  readonly mask: number;
+  readonly localTable: number;
+}
+
+/** A gateway as it was written. */
+interface Entry {
+  readonly key: string;
+  readonly address: Ip;
+  readonly table: number | undefined;
+  readonly mark: number | undefined;
+}
+
+/**
+ * The gateways, in the order of the file. Tables and marks count up within a family: the n-th IPv4 address and
+ * the n-th IPv6 address share a number, since they mostly are one machine's.
+ */
+export function readGateways(
+  raw: unknown,
+  numbering: Numbering,
+  complain: Complain,
+): readonly AgentGateway[] {
+  if (!Array.isArray(raw)) {
+    complain('gateways', `must be a list of addresses like [192.0.2.1, 192.0.2.2], not ${kindOf(raw)}`);
+    return [];
+  }
+  if (raw.length === 0) complain('gateways', 'is an empty list; a node answers through at least one gateway');
+  const entries = raw.flatMap((one: unknown, i) => readEntry(one, `gateways[${i}]`, complain));
+  return number(entries, numbering, complain);
+}
+
+function readEntry(raw: unknown, key: string, complain: Complain): readonly Entry[] {
+  if (typeof raw === 'string') {
+    const address = readAddress(raw, key, complain);
+    return address === undefined ? [] : [{ key, address, table: undefined, mark: undefined }];
+  }
+  if (!(raw instanceof Map)) {
+    complain(key, `must be an address, or a section with address, table and mark, not ${kindOf(raw)}`);
+    return [];
+  }
+  const keys = ['address', 'table', 'mark'];
+  for (const name of raw.keys()) {
+    if (!keys.includes(String(name))) {
+      complain(`${key}.${name}`, `unknown key${hint(meant(String(name), keys))}`, 'key');
+    }
+  }
+  const written: unknown = raw.get('address');
+  if (typeof written !== 'string') {
+    complain(
+      raw.has('address') ? `${key}.address` : key,
+      'needs an address: the one of the gateway on the LAN',
+    );
+    return [];
+  }
+  const address = readAddress(written, `${key}.address`, complain);
+  const value = <T>(name: string, read: (given: unknown) => T): T | undefined =>
+    raw.has(name) ? attempt(() => read(raw.get(name)), `${key}.${name}`, complain) : undefined;
+  const ownTable = value('table', table.fromYaml);
+  const mark = value('mark', whole(1, 0xffffffff).fromYaml);
+  return address === undefined ? [] : [{ key, address, table: ownTable, mark }];
+}
+
+function readAddress(text: string, key: string, complain: Complain): Ip | undefined {
+  const address = attempt(() => parseIp(text), key, complain);
+  if (address === undefined) return undefined;
+  const use = specialUse(hostPrefix(address));
+  // An IPv6 router is often known by its link-local address only.
+  if (use === undefined || (use === 'link-local' && family(address) === 6)) return address;
+  complain(key, `${address} cannot be a gateway (${use})`);
+  return undefined;
+}
+
+function number(
+  entries: readonly Entry[],
+  numbering: Numbering,
+  complain: Complain,
+): readonly AgentGateway[] {
+  const { mask } = numbering;
+  // The lowest bit of the mask is the unit of our marks; the whole mask means "to an EIP, not yet looked at".
+  const unit = (mask & -mask) >>> 0;
+  const gateways: AgentGateway[] = [];
+  for (const entry of entries) {
+    const { key, address } = entry;
+    const peers = gateways.filter((one) => family(one.address) === family(address));
+    const gateway = {
+      address,
+      table: entry.table ?? numbering.table + peers.length,
+      mark: entry.mark ?? (peers.length + 1) * unit,
+    };
+    const trouble = troubleOf(gateway, peers, numbering);
+    if (trouble === undefined) gateways.push(gateway);
+    else complain(key, trouble);
+  }
+  return gateways;
+}
+
+function troubleOf(
+  { address, table: own, mark }: AgentGateway,
+  peers: readonly AgentGateway[],
+  { mask, localTable }: Numbering,
+): string | undefined {
+  const twin = peers.find((one) => one.address === address || one.table === own || one.mark === mark);
+  if (twin?.address === address) return `${address} is there twice`;
+  if ((mark & mask) >>> 0 !== mark || mark === mask) {
+    const most = mask / (mask & -mask) - 1;
+    return `mark ${hex(mark)} does not fit markMask ${hex(mask)}, which has room for ${most} gateways of a family`;
+  }
+  if (twin) {
+    const what = twin.table === own ? `table ${own}` : `mark ${hex(mark)}`;
+    return `${what} is that of ${twin.address} already; each gateway of a family has its own`;
+  }
+  if (own === localTable) return `table ${own} is tables.local`;
+  if (own >= 253 && own <= 255) return `table ${own} is one of the kernel's own`;
+  return undefined;
+}
+
+/** A gateway is no EIP, and an EIP without a gateway of its family would be answered by nobody knows whom. */
+export function refuseMismatches(
+  eips: readonly Prefix[],
+  gateways: readonly AgentGateway[],
+  complain: Complain,
+): void {
+  gateways.forEach(({ address }, i) => {
+    const network = eips.find((one) => contains(one, address));
+    if (network) complain(`gateways[${i}]`, `${address} is inside ${network} of eips; a gateway is no EIP`);
+  });
+  for (const version of [4, 6] as const) {
+    const network = eips.find((one) => family(one) === version);
+    if (network === undefined || gateways.some(({ address }) => family(address) === version)) continue;
+    if (gateways.length > 0)
+      complain('gateways', `has no IPv${version} address, but eips holds ${quote(network)}`);
+  }
+}
+
+function attempt<T>(read: () => T, key: string, complain: Complain): T | undefined {
+  try {
+    return read();
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    complain(key, error.message);
+    return undefined;
+  }
+}

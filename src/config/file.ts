@@ -1,0 +1,111 @@
+import { readFileSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import { type Complaint, compareComplaints, type Origin } from './complaint.ts';
+import type { GatewayConfig, NodeConfig } from './config.ts';
+import { parseDocument } from './document.ts';
+import { type Environment, type Flag, type Layers, mergeLayers } from './layers.ts';
+import { notation } from './notation.ts';
+import type { Bases } from './readings.ts';
+import type { Schema } from './schema.ts';
+import { type FileLayer, fileLayer } from './shape.ts';
+
+export interface LoadRequest {
+  /** As the person named it: messages show it so. */
+  readonly file: string;
+  readonly env: Environment;
+  readonly flags: readonly Flag[];
+  /** Where relative paths in the environment and in flags start; those in the file start at its folder. */
+  readonly cwd: string;
+}
+
+export type LoadResult<Config = GatewayConfig> =
+  | {
+      readonly kind: 'loaded';
+      readonly config: Config;
+      /** Where each key's value came from, by dotted key; keys without a value are not in it. */
+      readonly origins: ReadonlyMap<string, Origin>;
+      readonly warnings: readonly Complaint[];
+    }
+  /** Everything that is wrong, in the order of the file; not empty. */
+  | Refusal;
+
+interface Refusal {
+  readonly kind: 'refused';
+  readonly errors: readonly Complaint[];
+}
+
+/** Reads every value; after a complaint the result is of no use. */
+type Assemble<Config> = (
+  layer: FileLayer,
+  layers: Layers,
+  bases: Bases,
+  errors: Complaint[],
+  warnings: Complaint[],
+) => Config;
+
+/** @param read gets the file's bytes */
+export function loadFile<T>(
+  request: LoadRequest,
+  read: (bytes: Uint8Array, request: LoadRequest) => T,
+): T | Refusal {
+  const { file } = request;
+  let bytes: Buffer;
+  try {
+    bytes = readFileSync(resolve(request.cwd, file));
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error)) throw error;
+    const what = `cannot be read: ${readWords(String(error.code))} (${error.code})`;
+    return { kind: 'refused', errors: [{ origin: { kind: 'file', file, at: undefined }, key: '', what }] };
+  }
+  return read(bytes, request);
+}
+
+/** All that is the same for every kind of file. */
+export function readConfig<Config extends GatewayConfig | NodeConfig>(
+  bytes: Uint8Array,
+  { file, env, flags, cwd }: LoadRequest,
+  schema: Schema,
+  assemble: Assemble<Config>,
+): LoadResult<Config> {
+  const refused = (errors: readonly Complaint[]): Refusal => ({ kind: 'refused', errors });
+  let text: string;
+  try {
+    text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch {
+    // TextDecoder says no more than that.
+    return refused([{ origin: { kind: 'file', file, at: undefined }, key: '', what: 'is not UTF-8 text' }]);
+  }
+  const parsed = parseDocument(text);
+  const layer = fileLayer(file, parsed, schema);
+  // Nothing can be said of the keys of a file that is no YAML.
+  if (parsed.root.size === 0 && layer.complaints.length > 0) return refused(layer.complaints);
+  const layers = mergeLayers(layer, env, flags, schema);
+  const errors: Complaint[] = [...layer.complaints];
+  const warnings: Complaint[] = [...layers.warnings];
+  const config = assemble(layer, layers, { folder: dirname(resolve(cwd, file)), cwd }, errors, warnings);
+  if (errors.length > 0) return refused(errors.sort(compareComplaints));
+  return {
+    kind: 'loaded',
+    config,
+    origins: originsOf(config, layers),
+    warnings: warnings.sort(compareComplaints),
+  };
+}
+
+function originsOf(config: GatewayConfig | NodeConfig, layers: Layers): ReadonlyMap<string, Origin> {
+  return new Map(notation(config).map(([key]) => [key, layers.origin(key)]));
+}
+
+function readWords(code: string): string {
+  switch (code) {
+    case 'ENOENT':
+      return 'there is no such file';
+    case 'EACCES':
+    case 'EPERM':
+      return 'this user may not read it';
+    case 'EISDIR':
+      return 'it is a folder';
+    default:
+      return 'the system refused';
+  }
+}

@@ -1,0 +1,61 @@
+import { readEips, readGateways, refuseMismatches } from './agent.ts';
+import type { Complaint } from './complaint.ts';
+import type { NodeConfig } from './config.ts';
+import { type LoadRequest, type LoadResult, loadFile, readConfig } from './file.ts';
+import type { Layers } from './layers.ts';
+import { nodeLeaves, nodeSchema } from './node-schema.ts';
+import { type Bases, readings, readPace } from './readings.ts';
+import type { FileLayer } from './shape.ts';
+
+/** Reads and checks a node's configuration. Looks at nothing of the machine but this one file. */
+export function loadNodeConfig(request: LoadRequest): LoadResult<NodeConfig> {
+  return loadFile(request, readNodeConfig);
+}
+
+/** The same for a file's bytes at hand. */
+export function readNodeConfig(bytes: Uint8Array, request: LoadRequest): LoadResult<NodeConfig> {
+  return readConfig(bytes, request, nodeSchema, assemble);
+}
+
+function assemble(layer: FileLayer, layers: Layers, bases: Bases, errors: Complaint[]): NodeConfig {
+  const { complain, optional, preset, path } = readings(layer, layers, bases, errors);
+  const missing = (key: string, what: string): void => {
+    if (!layer.values.has(key) && !errors.some((one) => one.key === key))
+      complain(key, `is missing: ${what}`);
+  };
+  missing('eips', 'the networks that hold EIPs');
+  missing('gateways', 'the addresses of the gateways on the LAN');
+  const markMask = preset(nodeLeaves.markMask);
+  const localTable = preset(nodeLeaves.localTable);
+  const numbering = { table: preset(nodeLeaves.repliesTable), mask: markMask, localTable };
+  const eips = layer.values.has('eips') ? readEips(layers.raw('eips'), complain) : [];
+  const gateways = layer.values.has('gateways')
+    ? readGateways(layers.raw('gateways'), numbering, complain)
+    : [];
+  refuseMismatches(eips, gateways, complain);
+  if (localTable >= 253 && localTable <= 255) {
+    complain(nodeLeaves.localTable.key, `${localTable} is one of the kernel's own tables; 100 is free`);
+  }
+  return {
+    agent: {
+      eips,
+      gateways,
+      interface: optional(nodeLeaves.interface),
+      localTable,
+      priorities: {
+        marks: preset(nodeLeaves.marksPriority),
+        local: preset(nodeLeaves.localPriority),
+        replies: preset(nodeLeaves.repliesPriority),
+      },
+      markMask,
+      protocol: preset(nodeLeaves.protocol),
+      literalLocal: preset(nodeLeaves.literalLocal),
+    },
+    stateDirectory: path(nodeLeaves.stateDirectory) ?? '',
+    runtimeDirectory: path(nodeLeaves.runtimeDirectory) ?? '',
+    namesDirectory: path(nodeLeaves.namesDirectory) ?? '',
+    pace: readPace(layers, preset, complain),
+    logLevel: preset(nodeLeaves.logLevel),
+    logFormat: preset(nodeLeaves.logFormat),
+  };
+}

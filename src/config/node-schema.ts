@@ -1,0 +1,36 @@
+import { interfaceName, path, truth } from './format.ts';
+import { markMask, priority, table } from './numbers.ts';
+import { type Leaf, leaf, leaves, type Schema } from './schema.ts';
+
+/**
+ * Every key of a node's file but the lists `eips` and `gateways`, which live in agent.ts. What both roles know is
+ * the same.
+ */
+export const nodeLeaves = {
+  interface: leaf('interface', interfaceName, undefined, 'the interface towards the gateways'),
+  localTable: leaf('tables.local', table, '100', 'the table that keeps EIPs from looping'),
+  repliesTable: leaf('tables.replies', table, '101', 'the table of the first gateway; the next follow'),
+  marksPriority: leaf('priorities.marks', priority, '1001', 'of the rules that follow marks'),
+  localPriority: leaf('priorities.local', priority, '1100', 'of the rules to the local table'),
+  repliesPriority: leaf('priorities.replies', priority, '1101', 'of the rules for sockets bound to an EIP'),
+  markMask: leaf('markMask', markMask, '0x00f00000', 'the bits of packet marks that are ours'),
+  literalLocal: leaf('literalLocal', truth, 'false', 'local 0/0 in the local table'),
+  protocol: leaves.protocol,
+  settle: leaves.settle,
+  resync: leaves.resync,
+  retryFirst: leaves.retryFirst,
+  retryLongest: leaves.retryLongest,
+  stateDirectory: leaves.stateDirectory,
+  runtimeDirectory: leaves.runtimeDirectory,
+  namesDirectory: leaf('namesDirectory', path, '/etc/iproute2', 'where iproute2 looks for names of numbers'),
+  logLevel: leaves.logLevel,
+  logFormat: leaves.logFormat,
+} as const;
+
+const allNodeLeaves: readonly Leaf<unknown>[] = Object.values(nodeLeaves);
+
+export const nodeSchema: Schema = {
+  leaves: allNodeLeaves,
+  lists: ['eips', 'gateways'],
+  shorthands: new Map(),
+};

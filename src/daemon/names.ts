@@ -1,0 +1,91 @@
+import { readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { family } from '../model/ip.ts';
+import type { NodeAgent } from '../model/node-agent.ts';
+
+const head = '# Written by "eiproute node", removed by "eiproute purge".';
+
+/** The names of our numbers, for `ip route` and its kin: folder below /etc/iproute2 -> lines. */
+function namesOf(agent: NodeAgent): ReadonlyMap<string, readonly string[]> {
+  const tables = new Map([[agent.localTable, 'eiproute-local']]);
+  for (const version of [4, 6]) {
+    const gateways = agent.gateways.filter(({ address }) => family(address) === version);
+    gateways.forEach(({ table }, i) => {
+      if (!tables.has(table)) tables.set(table, `eiproute-gateway${i + 1}`);
+    });
+  }
+  return new Map([
+    ['rt_protos.d', [`${agent.protocol} eiproute`]],
+    ['rt_tables.d', [...tables].map(([number, name]) => `${number} ${name}`)],
+  ]);
+}
+
+/**
+ * Writes the names where iproute2 has folders for them. A file that is not ours is left alone.
+ *
+ * @param root /etc/iproute2
+ * @returns the files that were written: none when they say so already
+ */
+export async function writeNames(root: string, agent: NodeAgent): Promise<readonly string[]> {
+  const written: string[] = [];
+  for (const [folder, lines] of namesOf(agent)) {
+    const file = fileIn(root, folder);
+    const text = `${[head, ...lines].join('\n')}\n`;
+    const present = await read(file);
+    if (present === text || (present !== undefined && !isOurs(present))) continue;
+    if (!(await isFolder(dirname(file)))) continue;
+    await replace(file, text);
+    written.push(file);
+  }
+  return written;
+}
+
+/** @returns the files that were there */
+export async function removeNames(root: string): Promise<readonly string[]> {
+  const removed: string[] = [];
+  for (const folder of ['rt_protos.d', 'rt_tables.d']) {
+    const file = fileIn(root, folder);
+    const present = await read(file);
+    if (present === undefined || !isOurs(present)) continue;
+    await rm(file);
+    removed.push(file);
+  }
+  return removed;
+}
+
+function fileIn(root: string, folder: string): string {
+  return join(root, folder, 'eiproute-node.conf');
+}
+
+function isOurs(text: string): boolean {
+  return text.startsWith(`${head}\n`);
+}
+
+async function replace(file: string, text: string): Promise<void> {
+  // iproute2 reads only what ends in .conf.
+  const fresh = `${file}.new`;
+  await writeFile(fresh, text, { mode: 0o644 });
+  await rename(fresh, file);
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  try {
+    return (await stat(path)).isDirectory();
+  } catch (error) {
+    if (isAbsent(error)) return false;
+    throw error;
+  }
+}
+
+async function read(file: string): Promise<string | undefined> {
+  try {
+    return await readFile(file, 'utf8');
+  } catch (error) {
+    if (isAbsent(error)) return undefined;
+    throw error;
+  }
+}
+
+function isAbsent(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ENOTDIR');
+}

@@ -1,0 +1,112 @@
+import { family, networkOf, overlaps, prefixLength } from '../model/ip.ts';
+import type { Station } from '../model/listing.ts';
+import type { NodeAgent } from '../model/node-agent.ts';
+import type { Link } from '../model/object.ts';
+import type { Problem } from '../model/problem.ts';
+import { addressOf, families } from './node-view.ts';
+
+/** What is wrong between the configuration and this machine; empty when nothing. */
+export function nodeProblems(agent: NodeAgent, links: readonly Link[]): readonly Problem[] {
+  return [...interfaceProblems(agent, links), ...ownGateways(agent, links), ...overlapping(agent, links)];
+}
+
+/** Gateways that do not answer now. */
+export function unresolved(agent: NodeAgent, stations: readonly Station[]): readonly Problem[] {
+  const silent = agent.gateways.filter(({ address }) => !stations.some(({ ip }) => ip === address));
+  return silent.map(({ address }) => ({
+    code: 'gateway-unresolved',
+    severity: 'warn',
+    subject: `gateway ${address}`,
+    message: `gateway ${address} does not answer ${family(address) === 4 ? 'ARP' : 'NDP'} on ${agent.interface}; what came through it cannot be answered`,
+    advice: `see that it is up and on this LAN (ip neigh show ${address}); the others are not concerned`,
+  }));
+}
+
+function interfaceProblems(agent: NodeAgent, links: readonly Link[]): readonly Problem[] {
+  const names = links.map(({ name }) => name).join(', ');
+  const name = agent.interface;
+  const link = links.find((one) => one.name === name);
+  const problem = (code: string, message: string, advice: string): Problem => ({
+    code,
+    severity: 'error',
+    subject: `interface ${name ?? 'toward the gateways'}`,
+    message,
+    advice,
+  });
+  if (name === undefined) {
+    const gateways = agent.gateways.map(({ address }) => address).join(', ');
+    return [
+      problem(
+        'interface-missing',
+        `no interface of this node has a network with one of the gateways (${gateways}) in it; nothing is installed`,
+        `gateways are named by their address on the LAN of the nodes; else name the interface, one of: ${names}`,
+      ),
+    ];
+  }
+  if (link === undefined) {
+    return [
+      problem(
+        'interface-missing',
+        `interface ${name} does not exist; nothing is installed until it is there`,
+        `there are: ${names}`,
+      ),
+    ];
+  }
+  if (!link.up) {
+    return [
+      problem(
+        'interface-down',
+        `interface ${name} is down; nothing is changed until it is up`,
+        `ip link set dev ${name} up`,
+      ),
+    ];
+  }
+  return families(agent)
+    .filter((of) => addressOf(agent, link, of) === undefined)
+    .map((of) =>
+      problem(
+        `no-ipv${of}-address`,
+        `interface ${name} has no IPv${of} address, but eips holds IPv${of} networks`,
+        `give the node one (ip address show dev ${name}), or take the networks out of eips`,
+      ),
+    );
+}
+
+/** The recipe that we start from has it so: `default via K8S_NODE_IP table 101`. */
+function ownGateways(agent: NodeAgent, links: readonly Link[]): readonly Problem[] {
+  return agent.gateways.flatMap(({ address }) => {
+    const link = links.find(({ addresses }) => addresses.some(({ ip }) => ip === address));
+    if (link === undefined) return [];
+    return [
+      {
+        code: 'gateway-is-self',
+        severity: 'error',
+        subject: `gateway ${address}`,
+        message: `gateway ${address} is this node's own address (${link.name}): "default via ${address}" would make the node look for every client on its own LAN (IPv4 drops the via without a word, IPv6 refuses it), and no reply would arrive`,
+        advice: "name the gateway's address on the LAN of the nodes",
+      },
+    ];
+  });
+}
+
+function overlapping({ eips }: NodeAgent, links: readonly Link[]): readonly Problem[] {
+  const problems: Problem[] = [];
+  for (const { name, addresses } of links) {
+    // IPVS keeps all Service addresses there; and on lo an EIP may well be.
+    if (name === 'kube-ipvs0' || name === 'lo') continue;
+    for (const { ip, length } of addresses) {
+      const network = networkOf(ip, length);
+      const eip = eips.find((one) => overlaps(one, network));
+      if (eip === undefined) continue;
+      const swallowed = prefixLength(network) < prefixLength(eip) ? 'lies in' : 'holds';
+      problems.push({
+        code: 'eips-overlap-network',
+        severity: 'error',
+        subject: `eips ${eip}`,
+        message: `${eip} of eips ${swallowed} ${network}, the network of ${name} (${ip}): the hosts there would be cut off`,
+        advice: 'EIPs need networks of their own, that no interface of a node is in',
+      });
+    }
+  }
+  return problems;
+}

@@ -1,0 +1,120 @@
+import { expect } from 'chai';
+import { nftTable } from '../../src/model/nft.ts';
+import { type KernelObject, keyOf } from '../../src/model/object.ts';
+import type { MakeBench } from './bench.ts';
+import { foreign, owner, rule } from './objects.ts';
+import { adding, deleting, foreignTwin, replacing, Stage } from './stage.ts';
+
+const patience = 3000;
+
+const content = `
+  set nets {
+    type ipv4_addr
+    flags interval
+    elements = { 198.51.100.0/24, 192.0.2.8 }
+  }
+  chain guard {
+    type filter hook input priority 150; policy accept;
+    ip daddr @nets ct state != { established, related } meta l4proto tcp reject with tcp reset
+    ip daddr @nets ct mark set ct mark & 0xff0fffff | 0x00100000
+  }
+`;
+const table = nftTable('eip-table', owner.protocol, content);
+const other = nftTable('eip-table', owner.protocol, content.replace('0x00100000', '0x00200000'));
+const broken = nftTable('eip-table', owner.protocol, '  chain guard {\n');
+
+export function describeNft(make: MakeBench): void {
+  describe('an nftables table', () => {
+    let stage: Stage;
+    beforeEach(async () => {
+      stage = await Stage.set(make);
+    });
+    afterEach(() => stage.strike());
+
+    /** What a listing shows of it, the words aside: each nft prints its own. */
+    async function shown(): Promise<unknown> {
+      const found = await stage.shown(table);
+      return found?.kind === 'nft' ? { protocol: found.protocol, digest: found.digest } : found;
+    }
+    const facts = ({ protocol, digest }: typeof table) => ({ protocol, digest });
+
+    it('is listed as it was written, and again after a restart', async () => {
+      await stage.add(table);
+      expect(await shown()).to.deep.equal(facts(table));
+      await stage.bench.restart();
+      expect(await shown()).to.deep.equal(facts(table));
+    });
+
+    it('is replaced as a whole, and goes', async () => {
+      await stage.add(table);
+      expect(await stage.one(replacing(table, other))).to.equal('ok');
+      expect(await shown()).to.deep.equal(facts(other));
+      expect(await stage.one(deleting(other))).to.equal('ok');
+      expect(await shown()).to.equal(undefined);
+      expect(await stage.one(deleting(other))).to.equal('ENOENT');
+    });
+
+    it('has all of its content', async () => {
+      await stage.add(table);
+      const found = await stage.shown(table);
+      expect(found?.kind === 'nft' && found.content)
+        .to.include('set nets')
+        .and.to.include('chain guard');
+    });
+
+    it('shows that another program took a rule out', async () => {
+      await stage.add(table);
+      await stage.bench.touchNft('eip-table');
+      const found: KernelObject | undefined = await stage.shown(table);
+      expect(found?.kind === 'nft' && found.digest).to.match(/^touched/);
+      expect(await stage.one(replacing(found ?? table, table))).to.equal('ok');
+      expect(await shown()).to.deep.equal(facts(table));
+    });
+
+    it('is never taken over', async () => {
+      await stage.meddle(foreignTwin(table));
+      expect(await shown()).to.equal(undefined);
+      expect(await stage.one(adding(table))).to.equal('EEXIST');
+      const holders = await stage.kernel.holders(new Set([keyOf(table), 'nft eip-free']), stage.signal);
+      expect([...holders.keys()]).to.deep.equal([keyOf(table)]);
+      const holder = holders.get(keyOf(table));
+      expect(holder?.kind === 'nft' && holder.protocol).to.equal(foreign);
+    });
+
+    it('is refused whole when a part of it is wrong', async () => {
+      expect(await stage.one(adding(broken))).to.equal('EINVAL');
+      expect(await shown()).to.equal(undefined);
+      await stage.add(table);
+      expect(await stage.one(replacing(table, broken))).to.equal('EINVAL');
+      expect(await shown()).to.deep.equal(facts(table));
+    });
+
+    it('is not in the way of changes before and behind it', async () => {
+      const codes = await stage.codes([
+        adding(rule(4, 1000, 101)),
+        adding(broken),
+        adding(rule(6, 1000, 101)),
+      ]);
+      expect(codes).to.deep.equal(['ok', 'EINVAL', 'ok']);
+    });
+
+    it('is heard of when another program touches it, and not when we do', async () => {
+      const end = new AbortController();
+      const hints = stage.kernel.hints(AbortSignal.any([end.signal, AbortSignal.timeout(patience)]));
+      await stage.list();
+      await stage.add(table);
+      expect(await stage.one(replacing(table, other))).to.equal('ok');
+      await stage.list();
+      // Closes the list of what we did ourselves.
+      await stage.meddle(rule(4, 31_999, 99));
+      const kinds: string[] = [];
+      for await (const { kind } of hints) {
+        kinds.push(kind);
+        if (kind === 'rule') await stage.bench.touchNft('eip-table');
+        else break;
+      }
+      expect(kinds).to.deep.equal(['rule', 'nft']);
+      end.abort();
+    });
+  });
+}

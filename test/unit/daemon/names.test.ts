@@ -1,0 +1,55 @@
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import { removeNames, writeNames } from '../../../src/daemon/names.ts';
+import { parseIp, parsePrefix } from '../../../src/model/ip.ts';
+import type { NodeAgent } from '../../../src/model/node-agent.ts';
+
+const agent: NodeAgent = {
+  eips: [parsePrefix('198.51.100.0/24')],
+  gateways: [{ address: parseIp('10.0.0.1'), table: 101, mark: 0x00100000 }],
+  interface: 'eth0',
+  localTable: 100,
+  priorities: { marks: 1001, local: 1100, replies: 1101 },
+  markMask: 0x00f00000,
+  protocol: 86,
+  literalLocal: false,
+};
+
+describe('names for iproute2', () => {
+  let root: string;
+  const file = (folder: string): string => join(root, folder, 'eiproute-node.conf');
+  beforeEach(() => {
+    root = mkdtempSync(join(tmpdir(), 'eip-names-'));
+  });
+  afterEach(() => rmSync(root, { recursive: true }));
+
+  it('are written where there are folders for them, once, and removed', async () => {
+    mkdirSync(join(root, 'rt_tables.d'));
+    expect(await writeNames(root, agent)).to.deep.equal([file('rt_tables.d')]);
+    expect(readFileSync(file('rt_tables.d'), 'utf8').split('\n').slice(1)).to.deep.equal([
+      '100 eiproute-local',
+      '101 eiproute-gateway1',
+      '',
+    ]);
+    expect(await writeNames(root, agent)).to.deep.equal([]);
+    expect(await writeNames(root, { ...agent, localTable: 99 })).to.deep.equal([file('rt_tables.d')]);
+    expect(await removeNames(root)).to.deep.equal([file('rt_tables.d')]);
+    expect(await removeNames(root)).to.deep.equal([]);
+    expect(existsSync(join(root, 'rt_protos.d'))).to.equal(false);
+  });
+
+  it('never touch a file of somebody else', async () => {
+    mkdirSync(join(root, 'rt_protos.d'));
+    writeFileSync(file('rt_protos.d'), '86 mine\n');
+    expect(await writeNames(root, agent)).to.deep.equal([]);
+    expect(await removeNames(root)).to.deep.equal([]);
+    expect(readFileSync(file('rt_protos.d'), 'utf8')).to.equal('86 mine\n');
+  });
+
+  it('are no matter where iproute2 is not there at all', async () => {
+    expect(await writeNames(join(root, 'nowhere'), agent)).to.deep.equal([]);
+    expect(await removeNames(join(root, 'nowhere'))).to.deep.equal([]);
+  });
+});
