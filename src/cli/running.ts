@@ -83,6 +83,8 @@ function needsRestart(key: string): boolean {
     'runtimeDirectory',
     'protocol',
     'table',
+    'allocate.enabled',
+    'allocate.lease',
     'namesDirectory',
     'allocate.enabled',
     'allocate.lease',
