@@ -50,6 +50,8 @@ describe('the way to journald', () => {
     expect(words).to.equal(`MESSAGE=${sent - 1 - kept} records of the journal were lost: EAGAIN`);
     expect(priority).to.equal('PRIORITY=4');
     expect(receiver.take()?.toString()).to.match(new RegExp(`^MESSAGE=number ${sent}\n`));
+    record();
+    expect(receiver.take()?.toString(), 'told once').to.match(new RegExp(`^MESSAGE=number ${sent}\n`));
   });
 
   it('says why it cannot send to a receiver that is gone', () => {
