@@ -83,8 +83,6 @@ function needsRestart(key: string): boolean {
     'runtimeDirectory',
     'protocol',
     'table',
-    'allocate.enabled',
-    'allocate.lease',
     'namesDirectory',
     'allocate.enabled',
     'allocate.lease',
