@@ -194,7 +194,8 @@ describe('routes and nexthops that others touch', () => {
     await host.ip('route flush proto 86');
     await host.ip('-6 route flush proto 86');
     await host.becomes(desired);
-    await daemon.says(/route deleted: 198.51.100.\d+\/\d+ protocol 86 by pid \d+.*"round"/, mark);
+    // Why it looked may be the end of the flush before: a round names the first three of its reasons.
+    await daemon.says(/"eip":"198.51.100.10".*"EIP repaired"/, mark);
   });
 
   it('leaves a foreign route that replaces ours, names it, and follows when it is gone', async () => {
