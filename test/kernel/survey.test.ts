@@ -8,13 +8,14 @@ import { LinuxBench } from './linux-bench.ts';
 import { describeOnKernel } from './namespace.ts';
 
 describeOnKernel('a second look', () => {
-  const { signal } = new AbortController();
+  let signal: AbortSignal;
   let bench: LinuxBench;
   let first: Listing;
   const target = group(groupId(0), [nexthopId(0)]);
   const routes = Array.from({ length: 100 }, (_, i) => route(`198.51.100.${i}/32`, { nhid: target.id }));
 
   beforeEach(async () => {
+    signal = AbortSignal.timeout(8000);
     bench = await LinuxBench.make();
     const link = await bench.addLink('eip-lan', '10.0.0.1/24');
     const wanted = [nexthop(nexthopId(0), '10.0.0.2', link), target, ...routes];
