@@ -11,7 +11,9 @@ const events = 500;
 /** What one run of runs/event.ts prints: ms and bytes. */
 interface Run {
   readonly start: number;
+  readonly startWork: number;
   readonly events: readonly number[];
+  readonly work: number;
   readonly rss: number;
   readonly rssIdle: number;
 }
@@ -34,7 +36,9 @@ export function latency(): string {
         ['90 %', at(0.9)],
         ['99 % (aim: 10)', at(0.99)],
         ['slowest', at(1)],
+        ['processor time of the daemon for one event', `${found.work.toFixed(1)} ms`],
         ['start of the process -> all in the kernel', `${(found.start / 1000).toFixed(2)} s`],
+        ['processor time of the start', `${(found.startWork / 1000).toFixed(2)} s`],
         ['memory (resident), after the start', mib(found.rss)],
         ['memory (resident), after the events', mib(found.rssIdle)],
       ]),

@@ -2,7 +2,7 @@ import { gatewayWant } from '../src/desire/gateway.ts';
 import { sysctlNames } from '../src/desire/sysctls.ts';
 import { MemoryKernel } from '../src/kernel/memory.ts';
 import { World } from '../src/kernel/memory-world.ts';
-import type { Endpoint, Node, Service, Snapshot } from '../src/model/cluster.ts';
+import type { Asks, Endpoint, Node, Service, Snapshot } from '../src/model/cluster.ts';
 import type { Gateway } from '../src/model/gateway.ts';
 import { family, parseIp, parsePrefix } from '../src/model/ip.ts';
 import type { Listing } from '../src/model/listing.ts';
@@ -44,8 +44,25 @@ export function service(name: string, eips: readonly string[], rest: Partial<Ser
     ports: [{ name: 'http', protocol: 'TCP', port: 80, nodePort: 30080 }],
     ingress: eips.map(parseIp),
     externalIps: [],
+    asks: asks(),
     ...rest,
     endpoints: inBothFamilies(rest.endpoints ?? [endpoint('n1')]),
+  };
+}
+
+export function asks(rest: Partial<Asks> = {}): Asks {
+  return {
+    created: 0,
+    labels: {},
+    annotations: {},
+    selector: {},
+    loadBalancerIp: undefined,
+    clusterIps: [parseIp('10.96.0.10')],
+    familyPolicy: 'SingleStack',
+    finalizer: false,
+    hostnames: [],
+    conditions: [],
+    ...rest,
   };
 }
 

@@ -1,5 +1,5 @@
 import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { kinds } from '../../src/demo/api/kinds.ts';
@@ -9,8 +9,9 @@ import { ownerOf } from '../../src/model/owner.ts';
 
 // Run in a fresh network namespace: node bench/event.ts FOLDER SERVICES EVENTS
 // The daemon as its own process, an API server over TLS in this one. Prints
-// {"start":ms,"events":[ms,...],"rss":bytes,"rssIdle":bytes}: the start-up until all is in the kernel, the time of
-// each event from the API server's store to the kernel's own notification, and the daemon's memory.
+// {"start":ms,"startWork":ms,"events":[ms,...],"work":ms,"rss":bytes,"rssIdle":bytes}: the start-up until all is in
+// the kernel, the time of each event from the API server's store to the kernel's own notification, the daemon's
+// processor time for the start and for one event, and its memory.
 
 const [folder = '.', services = 0, events = 0] = process.argv
   .slice(2)
@@ -70,6 +71,13 @@ function memoryOf(child: ChildProcess): number {
   return Number(kib) * 1024;
 }
 
+/** ms of processor time until now, of all threads: what other load on the machine does not falsify. */
+function workOf(child: ChildProcess): number {
+  const tasks = `/proc/${child.pid}/task`;
+  const times = readdirSync(tasks).map((task) => readFileSync(`${tasks}/${task}/schedstat`, 'utf8'));
+  return times.reduce((sum, text) => sum + Number(text.split(' ')[0]), 0) / 1e6;
+}
+
 ip('link set lo up');
 ip('link add eth0 type veth peer name peer0');
 ip('link add eth1 type veth peer name peer1');
@@ -112,6 +120,7 @@ await promisify(execFile)('bin/eiproute', ['--config', file, 'status', '--wait-s
 });
 const start = performance.now() - started;
 const rss = memoryOf(daemon);
+const startWork = workOf(daemon);
 
 /** Until the kernel tells of the route. */
 async function told(words: string): Promise<void> {
@@ -136,7 +145,8 @@ for (let i = 0; i < Number(events); i += 1) {
   times.push(performance.now() - again);
 }
 const rssIdle = memoryOf(daemon);
+const work = (workOf(daemon) - startWork) / times.length;
 stop.abort();
 daemon.kill();
 await ended;
-process.stdout.write(`${JSON.stringify({ start, events: times, rss, rssIdle })}\n`);
+process.stdout.write(`${JSON.stringify({ start, startWork, events: times, work, rss, rssIdle })}\n`);

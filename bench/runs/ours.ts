@@ -25,6 +25,7 @@ const routes = Array.from(
 );
 const additions = routes.map((want): Change => ({ verb: 'add', want }));
 const deletions = routes.map((have): Change => ({ verb: 'delete', have }));
+const scope = { owner: ownerOf(protocol), tables: [table], sysctls: [], nftTables: [], stations: [] };
 const { signal } = new AbortController();
 await using kernel = await LinuxKernel.open(join(tmpdir(), `eip-bench-${process.pid}`));
 
@@ -36,7 +37,6 @@ async function change(changes: readonly Change[]): Promise<void> {
 /** @returns ms; the check is not in them */
 async function dump(): Promise<number> {
   const start = performance.now();
-  const scope = { owner: ownerOf(protocol), tables: [table], sysctls: [], nftTables: [], stations: [] };
   const { objects } = await kernel.list(scope, signal);
   const ms = performance.now() - start;
   const wanted = new Set(additions.map((change) => keyOf(changeObject(change))));

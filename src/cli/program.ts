@@ -8,6 +8,7 @@ import { type ExitCode, exit } from './exit.ts';
 import { addGateway } from './gateway.ts';
 import { addNode } from './node.ts';
 import { addPlan } from './plan.ts';
+import { addPools } from './pools.ts';
 import { addPurge } from './purge.ts';
 import { addRelease } from './release.ts';
 import { addStatus } from './status.ts';
@@ -41,6 +42,7 @@ export async function runProgram(argv: readonly string[], cli: Cli): Promise<Exi
   addNode(program);
   addPlan(program);
   addStatus(program);
+  addPools(program);
   addRelease(program);
   addPurge(program);
   addConfig(program);

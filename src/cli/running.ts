@@ -84,6 +84,8 @@ function needsRestart(key: string): boolean {
     'protocol',
     'table',
     'namesDirectory',
+    'allocate.enabled',
+    'allocate.lease',
     'log.format',
   ].includes(key);
 }

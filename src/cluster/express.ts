@@ -1,4 +1,11 @@
-import type { Endpoint, Node, Service, Snapshot } from '../model/cluster.ts';
+import {
+  cleanupFinalizer,
+  type Endpoint,
+  type Node,
+  type Service,
+  type Snapshot,
+  type Texts,
+} from '../model/cluster.ts';
 import { family, type Ip } from '../model/ip.ts';
 
 // The way back from reduce.ts: objects as the Kubernetes API would show them, with the fields that we know.
@@ -29,20 +36,38 @@ function expressNode(node: Node): object {
 
 /** A v1 Service, and one EndpointSlice for each family that it has endpoints of. */
 export function expressService(service: Service): readonly object[] {
-  const { namespace, name, uid, type, deleting, ports, ingress, externalIps, endpoints } = service;
+  const { namespace, name, uid, type, deleting, ports, ingress, externalIps, asks, endpoints } = service;
   const object = {
     apiVersion: 'v1',
     kind: 'Service',
-    metadata: { name, namespace, uid, ...(deleting ? { deletionTimestamp } : {}) },
+    metadata: {
+      name,
+      namespace,
+      uid,
+      ...(deleting ? { deletionTimestamp } : {}),
+      ...(asks.created === 0 ? {} : { creationTimestamp: new Date(asks.created).toISOString() }),
+      ...some('labels', asks.labels),
+      ...some('annotations', asks.annotations),
+      ...(asks.finalizer ? { finalizers: [cleanupFinalizer] } : {}),
+    },
     spec: {
       type,
+      ...(asks.clusterIps.length === 0 ? {} : { clusterIPs: asks.clusterIps }),
+      ...(asks.familyPolicy === 'SingleStack' ? {} : { ipFamilyPolicy: asks.familyPolicy }),
+      ...some('selector', asks.selector),
+      loadBalancerIP: asks.loadBalancerIp,
       loadBalancerClass: service.loadBalancerClass,
       externalTrafficPolicy: service.externalTrafficPolicy,
       healthCheckNodePort: service.healthCheckNodePort,
       ports: ports.map(({ name, ...port }) => (name === '' ? port : { name, ...port })),
       externalIPs: externalIps,
     },
-    status: { loadBalancer: { ingress: ingress.map((ip) => ({ ip })) } },
+    status: {
+      loadBalancer: {
+        ingress: [...ingress.map((ip) => ({ ip })), ...asks.hostnames.map((hostname) => ({ hostname }))],
+      },
+      ...(asks.conditions.length === 0 ? {} : { conditions: asks.conditions }),
+    },
   };
   const slices = ([4, 6] as const).flatMap((of) => {
     const here = endpoints.filter((endpoint) => family(endpoint.ip) === of);
@@ -55,6 +80,11 @@ export function expressService(service: Service): readonly object[] {
 export function* express(snapshot: Pick<Snapshot, 'nodes' | 'services'>): Generator<object> {
   for (const node of snapshot.nodes) yield expressNode(node);
   for (const service of snapshot.services) yield* expressService(service);
+}
+
+/** The field when it says something: ten thousand empty ones would be half of the file. */
+function some(name: string, texts: Texts): object {
+  return Object.keys(texts).length === 0 ? {} : { [name]: texts };
 }
 
 // Only whether it is there counts for us.

@@ -54,6 +54,40 @@ export class HttpTransport implements Transport, AsyncDisposable {
     });
   }
 
+  /**
+   * Any other request, with its answer as JSON.
+   *
+   * @param path with its query
+   * @param body sent as JSON of this content type; undefined: none
+   */
+  async send(
+    method: 'GET' | 'PATCH' | 'POST',
+    path: string,
+    type: string | undefined,
+    body: object | undefined,
+    signal: AbortSignal,
+  ): Promise<unknown> {
+    return this.#within(signal, async (session) => {
+      const headers = {
+        ...(await session.headers()),
+        ...(type === undefined ? {} : { 'content-type': type }),
+      };
+      const { dispatcher, server } = session;
+      const answer = await request(`${server}${path}`, {
+        method,
+        dispatcher,
+        headers,
+        body: body === undefined ? null : JSON.stringify(body),
+        // Each names the version that it is for: a second time it comes to nothing. So it may share a connection.
+        idempotent: true,
+        signal,
+      });
+      const text = await answer.body.text();
+      if (answer.statusCode >= 200 && answer.statusCode < 300) return parse(text);
+      throw errorOf(statusOf(text), answer.statusCode, retryAfter(answer.headers['retry-after']));
+    });
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     const session = this.#session;
     this.#session = undefined;
@@ -147,7 +181,7 @@ function parse(text: string): unknown {
     return JSON.parse(text);
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
-    throw new Error(`the API server sent a list that is no JSON: ${error.message}`, { cause: error });
+    throw new Error(`the API server sent an answer that is no JSON: ${error.message}`, { cause: error });
   }
 }
 

@@ -2,15 +2,22 @@ import { type Clock, systemClock } from './clock.ts';
 import type { Cluster } from './cluster.ts';
 import type { KubernetesAccess } from './credentials.ts';
 import { HttpTransport } from './http.ts';
+import { KubernetesWriter } from './kubernetes-writer.ts';
 import { defaultPace, Reflector, type ReflectorPace } from './reflector.ts';
 import { resources, Store } from './store.ts';
+import type { Leases, Writer } from './writer.ts';
+
+/** A cluster that can be written as well. */
+export interface KubernetesCluster extends Cluster {
+  readonly writer: Writer & Leases;
+}
 
 /** The cluster as its API server tells it; starts at once and runs until it is disposed of. */
 export function kubernetesCluster(
   access: KubernetesAccess,
   pace: ReflectorPace = defaultPace,
   clock: Clock = systemClock,
-): Cluster {
+): KubernetesCluster {
   const store = new Store();
   const transport = new HttpTransport(access);
   const stop = new AbortController();
@@ -18,6 +25,7 @@ export function kubernetesCluster(
     resources.map((resource) => new Reflector(resource, transport, store, pace, clock).run(stop.signal)),
   );
   return {
+    writer: new KubernetesWriter(transport, store),
     snapshot: () => store.snapshot(),
     changes: (signal) => store.pulse.beats(signal),
     async [Symbol.asyncDispose]() {

@@ -2,6 +2,8 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Endpoint, Node, Protocol, Resource, Service, ServicePort } from '../model/cluster.ts';
 import { compareIp, family, type Ip, ipBytes, parseIp } from '../model/ip.ts';
 import type { Problem } from '../model/problem.ts';
+import { asksOf } from './asks.ts';
+import { isRaw, list, none, part, port, type Raw, text } from './raw.ts';
 
 /** A Service before its endpoints are known. */
 export type ServicePart = Omit<Service, 'endpoints'>;
@@ -24,69 +26,6 @@ export interface Reduced<T> {
   readonly key: string | undefined;
   readonly object: T | undefined;
   readonly problems: readonly Problem[];
-}
-
-/** Names of the fields that we look at, so that a misspelt one is a type error. */
-type Field =
-  | 'addresses'
-  | 'address'
-  | 'addressType'
-  | 'conditions'
-  | 'deletionTimestamp'
-  | 'endpoints'
-  | 'externalIPs'
-  | 'externalTrafficPolicy'
-  | 'healthCheckNodePort'
-  | 'ingress'
-  | 'ip'
-  | 'key'
-  | 'kubernetes.io/service-name'
-  | 'labels'
-  | 'loadBalancer'
-  | 'loadBalancerClass'
-  | 'metadata'
-  | 'name'
-  | 'namespace'
-  | 'node.kubernetes.io/exclude-from-external-load-balancers'
-  | 'nodeName'
-  | 'nodePort'
-  | 'port'
-  | 'ports'
-  | 'protocol'
-  | 'ready'
-  | 'serving'
-  | 'spec'
-  | 'status'
-  | 'taints'
-  | 'terminating'
-  | 'type'
-  | 'uid';
-type Raw = { readonly [field in Field]?: unknown };
-
-const nothing: Raw = {};
-const none: readonly never[] = [];
-
-function isRaw(value: unknown): value is Raw {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-function part(value: unknown): Raw {
-  return isRaw(value) ? value : nothing;
-}
-
-function list(value: unknown): readonly unknown[] {
-  return Array.isArray(value) ? value : none;
-}
-
-function text(value: unknown): string | undefined {
-  return typeof value === 'string' && value !== '' ? value : undefined;
-}
-
-/** 1..65535 */
-function port(value: unknown): number | undefined {
-  return typeof value === 'number' && Number.isInteger(value) && value > 0 && value < 65536
-    ? value
-    : undefined;
 }
 
 /** One object on its way through the door: who it is, and what is wrong with it. */
@@ -230,6 +169,7 @@ export function reduceService(raw: unknown): Reduced<ServicePart> {
     ports: list(spec.ports).flatMap((item) => servicePort(item, visitor)),
     ingress: visitor.ips(ingress, 'status.loadBalancer.ingress'),
     externalIps: visitor.ips(list(spec.externalIPs), 'spec.externalIPs'),
+    asks: asksOf(metadata, spec, status),
   };
   return { key, object, problems: visitor.problems };
 }

@@ -4,6 +4,7 @@ import { withinSilence } from './silence.ts';
 import type { Store } from './store.ts';
 import { ApiError, type Transport } from './transport.ts';
 import { errorOf, failure } from './trouble.ts';
+import { versionOf } from './versions.ts';
 
 /** How often and how long; ms unless the name says otherwise. */
 export interface ReflectorPace {
@@ -219,12 +220,4 @@ function eventOf(event: unknown): { type: unknown; object: unknown } {
     type: 'type' in event ? event.type : undefined,
     object: 'object' in event ? event.object : undefined,
   };
-}
-
-function versionOf(object: unknown): string | undefined {
-  if (typeof object !== 'object' || object === null || !('metadata' in object)) return undefined;
-  const { metadata } = object;
-  if (typeof metadata !== 'object' || metadata === null || !('resourceVersion' in metadata)) return undefined;
-  const version = metadata.resourceVersion;
-  return typeof version === 'string' && version !== '' ? version : undefined;
 }

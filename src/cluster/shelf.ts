@@ -1,5 +1,6 @@
 import type { Problem } from '../model/problem.ts';
 import { type Reduce, type Reduced, same } from './reduce.ts';
+import { type Versions, versionOf } from './versions.ts';
 
 /** Told when an object appears, changes (in a field that we look at) or goes. */
 export type Touch<T> = (key: string, before: T | undefined, after: T | undefined) => void;
@@ -29,22 +30,47 @@ export class ReducedShelf<T> implements Shelf {
   readonly #reduce: Reduce<T>;
   readonly #touch: Touch<T>;
   readonly #report: (key: string, problems: readonly Problem[]) => void;
+  readonly #versions: Versions | undefined;
   #objects = new Map<string, T>();
   #faulty = new Set<string>();
 
-  /** @param report is told the problems of an object whenever they change; an empty list takes them back */
+  /**
+   * @param report is told the problems of an object whenever they change; an empty list takes them back
+   * @param versions is kept in step; undefined: nobody writes these objects, and nobody asks for their versions
+   */
   constructor(
     reduce: Reduce<T>,
     touch: Touch<T>,
     report: (key: string, problems: readonly Problem[]) => void,
+    versions?: Versions,
   ) {
     this.#reduce = reduce;
     this.#touch = touch;
     this.#report = report;
+    this.#versions = versions;
   }
 
   set(raw: unknown): void {
     const reduced = this.#reduce(raw);
+    const { key } = reduced;
+    const version = this.#versions && versionOf(raw);
+    if (key !== undefined && version !== undefined) {
+      if (this.#versions?.isPast(key, version)) return;
+      this.#versions?.set(key, version);
+    }
+    this.#put(reduced);
+  }
+
+  /** The API's answer to a write that was made on the version `from`; of no use when the watch was faster. */
+  answer(raw: unknown, from: string): void {
+    const reduced = this.#reduce(raw);
+    const { key } = reduced;
+    const version = versionOf(raw);
+    if (key === undefined || version === undefined) return;
+    if (this.#versions?.answer(key, version, from)) this.#put(reduced);
+  }
+
+  #put(reduced: Reduced<T>): void {
     this.#note(reduced);
     const { key } = reduced;
     if (key === undefined) return;
@@ -63,6 +89,7 @@ export class ReducedShelf<T> implements Shelf {
       return;
     }
     this.#clear(key);
+    this.#versions?.delete(key);
     const before = this.#objects.get(key);
     if (before === undefined) return;
     this.#objects.delete(key);
@@ -71,15 +98,26 @@ export class ReducedShelf<T> implements Shelf {
 
   relist(): Relist {
     const next = new Map<string, T>();
+    const versions = new Map<string, string>();
     const troubled: Reduced<T>[] = [];
     return {
       add: (raw) => {
         const reduced = this.#reduce(raw);
         if (reduced.problems.length > 0) troubled.push(reduced);
+        const { key } = reduced;
+        const version = this.#versions && versionOf(raw);
+        if (key !== undefined && version !== undefined) versions.set(key, version);
         const object = this.#keep(reduced);
-        if (reduced.key !== undefined && object !== undefined) next.set(reduced.key, object);
+        if (key !== undefined && object !== undefined) next.set(key, object);
       },
-      commit: () => this.#replace(next, troubled),
+      commit: () => {
+        for (const key of this.#versions?.replace(versions) ?? []) {
+          // The list is older than an answer that came in meanwhile.
+          const object = this.#objects.get(key);
+          if (object !== undefined) next.set(key, object);
+        }
+        return this.#replace(next, troubled);
+      },
     };
   }
 

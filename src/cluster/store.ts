@@ -1,4 +1,11 @@
-import type { Feed, Node, Resource, Service, Snapshot } from '../model/cluster.ts';
+import {
+  type Feed,
+  type Node,
+  type Resource,
+  type Service,
+  type Snapshot,
+  serviceName,
+} from '../model/cluster.ts';
 import type { Problem } from '../model/problem.ts';
 import { Pulse } from './pulse.ts';
 import {
@@ -12,6 +19,7 @@ import {
 } from './reduce.ts';
 import { ReducedShelf, type Relist, type Shelf } from './shelf.ts';
 import { Sorted } from './sorted.ts';
+import { Versions } from './versions.ts';
 
 export const resources: readonly Resource[] = ['services', 'endpointslices', 'nodes'];
 
@@ -24,6 +32,8 @@ export const resources: readonly Resource[] = ['services', 'endpointslices', 'no
 export class Store {
   readonly pulse = new Pulse();
   readonly shelves: Readonly<Record<Resource, Shelf>>;
+  readonly #versions = new Versions();
+  readonly #serviceShelf: ReducedShelf<ServicePart>;
   readonly #parts = new Map<string, ServicePart>();
   readonly #slices = new Map<string, Map<string, Slice>>();
   readonly #services = new Sorted<Service>();
@@ -49,6 +59,16 @@ export class Store {
       else this.#problems.set(at, problems);
       this.#change();
     };
+    this.#serviceShelf = new ReducedShelf(
+      reduceService,
+      (key, _before, after) => {
+        if (after === undefined) this.#parts.delete(key);
+        else this.#parts.set(key, after);
+        this.#join(key);
+      },
+      report('services'),
+      this.#versions,
+    );
     this.shelves = {
       nodes: new ReducedShelf(
         reduceNode,
@@ -59,15 +79,7 @@ export class Store {
         },
         report('nodes'),
       ),
-      services: new ReducedShelf(
-        reduceService,
-        (key, _before, after) => {
-          if (after === undefined) this.#parts.delete(key);
-          else this.#parts.set(key, after);
-          this.#join(key);
-        },
-        report('services'),
-      ),
+      services: this.#serviceShelf,
       endpointslices: new ReducedShelf(
         reduceSlice,
         (key, before, after) => this.#move(key, before, after),
@@ -87,6 +99,21 @@ export class Store {
       problems: this.#problems.array().flat(),
     };
     return this.#snapshot;
+  }
+
+  /**
+   * The resource version at which the API showed just this Service; undefined: it has changed since, or comes from
+   * a file. A version that moves without a change that we look at makes no new Service, and is still known here.
+   */
+  version(service: Service): string | undefined {
+    const name = serviceName(service);
+    return this.#services.get(name) === service ? this.#versions.of(name) : undefined;
+  }
+
+  /** The API's answer to a write of the Service at the version `from`: what the watch will tell, but now. */
+  answer(service: unknown, from: string): void {
+    this.#serviceShelf.answer(service, from);
+    this.tell();
   }
 
   feed(resource: Resource): Feed {

@@ -1,6 +1,38 @@
 import type { Resource } from '../model/cluster.ts';
 import { ApiError, CredentialsError } from './transport.ts';
 
+/** Something we do beside reading lists: its verb and resource, as RBAC names them. */
+export type Deed =
+  | 'patch services'
+  | 'patch services/status'
+  | 'create events'
+  | 'patch events'
+  | 'get leases'
+  | 'patch leases';
+
+/** What went wrong with a write and what to do about it, in one line for a person. */
+export function complaint(error: unknown, deed: Deed): string {
+  const [verb = '', resource = ''] = deed.split(' ');
+  if (error instanceof CredentialsError) return `${error.message}; ${error.advice}`;
+  if (error instanceof ApiError) {
+    const words = `${deed}: HTTP ${error.status}: ${error.message}`;
+    if (error.status === 401) return `${words}; the credentials are refused: renew the token or certificate`;
+    if (error.status !== 403) return words;
+    return `${words}; it needs ${ruleText(groupOf(resource), resource, verb)} of docs/rbac.yaml`;
+  }
+  if (!(error instanceof Error)) return `${deed}: ${String(error)}`;
+  return `${deed}: ${chain(error)}`;
+}
+
+function groupOf(resource: string): string {
+  return resource === 'leases' ? 'coordination.k8s.io' : '';
+}
+
+function ruleText(group: string, resource: string, ...verbs: readonly string[]): string {
+  const list = verbs.map((verb) => `"${verb}"`).join(', ');
+  return `the rule { apiGroups: ["${group}"], resources: ["${resource}"], verbs: [${list}] }`;
+}
+
 /** What went wrong with a feed and what to do about it, in one line for a person. */
 export function failure(error: unknown, resource: Resource): string {
   if (error instanceof CredentialsError) return `${error.message}; ${error.advice}`;
@@ -32,7 +64,7 @@ function adviceOn(status: number, resource: Resource): string | undefined {
 /** The RBAC rule that lets us read a resource, as one line of YAML. */
 function rule(resource: Resource): string {
   const group = resource === 'endpointslices' ? 'discovery.k8s.io' : '';
-  return `the rule { apiGroups: ["${group}"], resources: ["${resource}"], verbs: ["list", "watch"] }`;
+  return ruleText(group, resource, 'list', 'watch');
 }
 
 /** An error and its causes; what a cause repeats is said once. */

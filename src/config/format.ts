@@ -162,6 +162,21 @@ export const interfaceName: Format<string> = textFormat('an interface name', (te
   return text;
 });
 
+/** An object in a namespace, or false. */
+export const objectOrFalse: Format<{ readonly namespace: string; readonly name: string } | false> = {
+  fromText: (text) => {
+    if (falseWords.includes(text.toLowerCase())) return false;
+    const [, namespace, name] = /^([a-z0-9][-a-z0-9]{0,62})\/([a-z0-9][-.a-z0-9]{0,252})$/.exec(text) ?? [];
+    if (namespace !== undefined && name !== undefined) return { namespace, name };
+    throw new RangeError(`must be NAMESPACE/NAME or false, not ${quote(text)}`);
+  },
+  fromYaml: (raw) => {
+    if (raw === false) return false;
+    if (typeof raw === 'string' && raw.includes('/')) return objectOrFalse.fromText(raw);
+    throw new RangeError(`must be NAMESPACE/NAME or false, not ${shown(raw)}`);
+  },
+};
+
 /** One address, or a list of them (with commas in the environment). */
 export const addresses: Format<readonly Ip[]> = {
   fromText: (text) => text.split(',').map((one) => address(one.trim())),

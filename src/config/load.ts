@@ -31,6 +31,13 @@ function assemble(
   if (!layer.values.has('pools') && !errors.some(({ key }) => key === 'pools')) {
     complain('pools', 'is missing: the addresses that may be routed');
   }
+  const allocation = {
+    class: preset(leaves.allocateClass),
+    classless: preset(leaves.classless),
+    finalizer: preset(leaves.finalizer),
+    lease: preset(leaves.lease) || undefined,
+  };
+  const allocate = preset(leaves.allocate);
   const lan = required(leaves.lan) ?? '';
   const uplink = required(leaves.uplink) ?? '';
   if (lan !== '' && lan === uplink) {
@@ -49,6 +56,13 @@ function assemble(
   }
 
   const source = readSource(layers, optional(leaves.context), path, complain);
+  if (allocate && source.kind === 'file') {
+    complain(leaves.allocate.key, 'needs an API to write to; the cluster is read from a file');
+  }
+  const nodePool = pools.findIndex(({ terms }) => terms?.nodeAddresses);
+  if (nodePool >= 0 && !allocate) {
+    complain(`pools[${nodePool}].nodeAddresses`, 'does nothing without allocate: true');
+  }
   const pace = readPace(layers, preset, complain);
   const resilient = preset(leaves.resilient);
   const resilience = {
@@ -63,6 +77,7 @@ function assemble(
       uplink,
       defaultRoutes: [...defaultRoutes].sort((a, b) => family(a) - family(b)),
       pools,
+      ...(allocate ? { allocation } : {}),
       protocol: preset(leaves.protocol),
       table: preset(leaves.table),
       weighByEndpoints: preset(leaves.weightByEndpoints),

@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { type Document, isMap, isPair, isScalar, visit, Document as YamlDocument } from 'yaml';
+import type { Pool } from '../model/gateway.ts';
 import { type Origin, originText } from './complaint.ts';
 import type { GatewayConfig, NodeConfig } from './config.ts';
 import { durationText } from './format.ts';
@@ -30,7 +31,8 @@ function gatewayNotation(config: GatewayConfig): Partial {
   const file = source.kind === 'file' ? source.path : undefined;
   const kubernetes = source.kind === 'kubernetes' ? source : undefined;
   const via = gateway.defaultRoutes.length === 0 ? undefined : gateway.defaultRoutes;
-  const { resilience } = gateway;
+  const { resilience, allocation } = gateway;
+  const lease = allocation?.lease;
   const seconds = (count: number): string => durationText(count * 1000);
   return [
     [leaves.kubeconfig.key, kubernetes?.kubeconfig],
@@ -39,7 +41,12 @@ function gatewayNotation(config: GatewayConfig): Partial {
     [leaves.lan.key, gateway.lan],
     [leaves.uplink.key, gateway.uplink],
     [leaves.defaultRoute.key, via],
-    ['pools', gateway.pools.map(({ name, addresses }) => ({ name, addresses }))],
+    ['pools', gateway.pools.map(poolNotation)],
+    [leaves.allocate.key, allocation !== undefined],
+    [leaves.allocateClass.key, allocation?.class],
+    [leaves.classless.key, allocation?.classless],
+    [leaves.finalizer.key, allocation?.finalizer],
+    [leaves.lease.key, allocation && (lease === undefined ? false : `${lease.namespace}/${lease.name}`)],
     [leaves.protocol.key, gateway.protocol],
     [leaves.table.key, gateway.table],
     [leaves.weightByEndpoints.key, gateway.weighByEndpoints],
@@ -88,6 +95,21 @@ function nodeNotation({ agent, pace, ...rest }: NodeConfig): Partial {
     [nodeLeaves.logLevel.key, rest.logLevel],
     [nodeLeaves.logFormat.key, rest.logFormat],
   ];
+}
+
+/** A pool with the terms that differ from the usual ones. */
+function poolNotation({ name, addresses, terms }: Pool): Plain {
+  if (terms === undefined) return { name, addresses };
+  return {
+    name,
+    ...(terms.nodeAddresses ? { nodeAddresses: true } : { addresses }),
+    ...(terms.autoAssign ? {} : { autoAssign: false }),
+    ...(terms.avoidBuggyIps ? { avoidBuggyIPs: true } : {}),
+    ...(terms.priority === undefined ? {} : { priority: terms.priority }),
+    ...(terms.namespaces.length === 0 ? {} : { namespaces: terms.namespaces }),
+    ...(Object.keys(terms.serviceSelector).length === 0 ? {} : { serviceSelector: terms.serviceSelector }),
+    ...(terms.enforce ? { enforce: true } : {}),
+  };
 }
 
 /** The keys whose values differ, in the order of the schema; a key that came or went is one of them. */

@@ -15,6 +15,7 @@ import {
 } from '../model/ip.ts';
 import { kindOf } from './document.ts';
 import { quote } from './format.ts';
+import { readTerms, termKeys } from './pool-terms.ts';
 import { hint, meant } from './spelling.ts';
 
 /** @param at `key` when it is about a name that stands there, `value` otherwise */
@@ -31,7 +32,7 @@ interface Piece {
   readonly last: bigint;
 }
 
-const keys = ['name', 'addresses'];
+const keys = ['name', 'addresses', ...termKeys];
 
 // Routes to these would be refused by the kernel, never be looked up, or take other traffic with them.
 const special: readonly (readonly [network: Prefix, what: string])[] = [
@@ -82,13 +83,31 @@ export function readPools(raw: unknown, complain: Complain): readonly Pool[] {
         complain(`${key}.name`, `${quote(name)} is already the name of pools[${earlier}]`);
       else names.set(name, i);
     }
-    const own = readAddresses(item, key, name ?? key, complain);
+    const terms = readTerms(item, key, complain);
+    const own = terms?.nodeAddresses ? [] : readAddresses(item, key, name ?? key, complain);
+    if (terms?.nodeAddresses) checkNodePool(item, key, pools, complain);
     pieces.push(...own);
-    const networks = own.flatMap((piece) => piece.networks);
-    pools.push({ name: name ?? key, addresses: networks.sort(compareNetworks) });
+    const addresses = own.flatMap((piece) => piece.networks).sort(compareNetworks);
+    pools.push(terms ? { name: name ?? key, addresses, terms } : { name: name ?? key, addresses });
   });
   refuseOverlaps(pieces, complain);
   return pools;
+}
+
+function checkNodePool(
+  pool: ReadonlyMap<unknown, unknown>,
+  key: string,
+  earlier: readonly Pool[],
+  complain: Complain,
+): void {
+  if (pool.has('addresses')) {
+    complain(
+      `${key}.addresses`,
+      'has no place in a pool with nodeAddresses: true, which has those of the nodes',
+    );
+  }
+  const other = earlier.find(({ terms }) => terms?.nodeAddresses);
+  if (other) complain(`${key}.nodeAddresses`, `pool ${quote(other.name)} has the nodes' addresses already`);
 }
 
 function readName(pool: ReadonlyMap<unknown, unknown>, key: string, complain: Complain): string | undefined {

@@ -6,6 +6,7 @@ import {
   duration,
   type Format,
   interfaceName,
+  objectOrFalse,
   path,
   share,
   truth,
@@ -67,6 +68,11 @@ export const leaves = {
   defaultRoute: leaf<readonly Ip[]>('defaultRoute.via', addresses, undefined, 'the router on the uplink'),
   protocol: leaf('protocol', protocol, String(defaultProtocol), 'the number that marks our routes'),
   table: leaf('table', table, '254', 'the routing table'),
+  allocate: leaf('allocate.enabled', truth, 'false', 'give EIPs to the Services that wait for one'),
+  allocateClass: leaf('allocate.class', word, 'eiproute.io/gateway', 'the loadBalancerClass that is ours'),
+  classless: leaf('allocate.classless', truth, 'true', 'Services without a class are ours as well'),
+  finalizer: leaf('allocate.finalizer', truth, 'true', 'hold deletions back until the routes are gone'),
+  lease: leaf('allocate.lease', objectOrFalse, 'kube-system/eiproute', 'the Lease of the one that writes'),
   weightByEndpoints: leaf('weightByEndpoints', truth, 'false', 'more endpoints, more flows (under Local)'),
   resilient: leaf('resilient.enabled', truth, 'false', 'resilient nexthop groups'),
   // The kernel wants a power of two only by convention; it takes any count a u16 holds.
@@ -101,7 +107,10 @@ export const allLeaves: readonly Leaf<unknown>[] = Object.values(leaves);
 export const gatewaySchema: Schema = {
   leaves: allLeaves,
   lists: ['pools'],
-  shorthands: new Map([['resilient', 'enabled']]),
+  shorthands: new Map([
+    ['resilient', 'enabled'],
+    ['allocate', 'enabled'],
+  ]),
 };
 
 /** Set by systemd for StateDirectory= and RuntimeDirectory=. */

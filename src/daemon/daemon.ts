@@ -85,8 +85,10 @@ export async function runDaemon(
   const sentence = (): string => duty.brief(standing()).summary;
 
   await using _socket = await serve(duty.runtimeDirectory, duty.name, {
-    status: () => JSON.stringify(duty.status(standing())),
-    synced: () => JSON.stringify(duty.brief(standing())),
+    questions: new Map([
+      ['/status', () => JSON.stringify(duty.status(standing()))],
+      ['/synced', () => JSON.stringify(duty.brief(standing()))],
+    ]),
     release: () => {
       log.warn({ event: 'released' }, 'an operator lets held deletes go on');
       reconciler.agree();

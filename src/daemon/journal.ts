@@ -1,4 +1,5 @@
 import type { Path } from '../desire/path.ts';
+import type { Deed } from '../ipam/controller.ts';
 import type { EventName } from '../journal/event.ts';
 import type { Facts } from '../journal/facts.ts';
 import type { Log, LogLevel } from '../log.ts';
@@ -54,6 +55,16 @@ export class Journal {
     this.#complete = report.complete;
     this.#stand(findings(report, names));
     this.#recall();
+  }
+
+  /** Addresses that Services were given, or lost. */
+  deeds(deeds: readonly Deed[]): void {
+    for (const { service, ips, pool } of deeds.slice(0, told)) {
+      if (ips.length === 0) this.#tell('info', 'eip-taken-back', { service }, 'EIP taken back');
+      else this.#tell('info', 'eip-assigned', { service, eip: ips, pool }, 'EIP assigned');
+    }
+    const more = deeds.length - told;
+    if (more > 0) this.#tell('info', 'eips-assigned', { more }, 'further EIPs assigned');
   }
 
   blind({ error, failures, retryIn }: Blind): void {

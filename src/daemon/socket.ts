@@ -7,10 +7,8 @@ import { Refused } from './refused.ts';
 
 /** What may be asked of a running daemon. */
 export interface Answers {
-  /** JSON of a Status. */
-  status(): string;
-  /** JSON of its `version`, `synced` and `summary`: cheap enough to be asked again and again. */
-  synced(): string;
+  /** By path, JSON each: `/status`; `/synced` with its first fields alone, cheap enough to be asked again and again. */
+  readonly questions: ReadonlyMap<string, () => string>;
   /** Lets held deletes go on. */
   release(): void;
 }
@@ -20,7 +18,7 @@ export function socketPath(runtimeDirectory: string, role: RoleName): string {
 }
 
 /**
- * Answers `GET /status`, `GET /synced` and `POST /release` over HTTP on a unix socket:
+ * Answers the questions (`GET`) and `POST /release` over HTTP on a unix socket:
  * `curl --unix-socket /run/eiproute/gateway.sock http://localhost/status`.
  *
  * @throws Refused when the socket cannot be made
@@ -33,16 +31,19 @@ export async function serve(
   const path = socketPath(runtimeDirectory, role);
   const server = createServer((request, response) => {
     const asked = `${request.method} ${request.url}`;
-    if (asked === 'GET /status' || asked === 'GET /synced') {
+    const answer = request.method === 'GET' ? answers.questions.get(request.url ?? '') : undefined;
+    if (answer !== undefined) {
       response.setHeader('content-type', 'application/json');
-      response.end(`${asked === 'GET /status' ? answers.status() : answers.synced()}\n`);
+      response.end(`${answer()}\n`);
     } else if (asked === 'POST /release') {
       answers.release();
       response.statusCode = 204;
       response.end();
     } else {
       response.statusCode = 404;
-      response.end(`nothing at ${asked}; there is GET /status, GET /synced and POST /release\n`);
+      response.end(
+        `nothing at ${asked}; there is GET ${[...answers.questions.keys()].join(', GET ')} and POST /release\n`,
+      );
     }
   });
   try {

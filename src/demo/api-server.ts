@@ -14,6 +14,7 @@ import { Faults } from './api/faults.ts';
 import type { JsonObject } from './api/json.ts';
 import { kinds } from './api/kinds.ts';
 import { Objects } from './api/objects.ts';
+import { adminRules, type Rules } from './api/rbac.ts';
 import { Resources, type Target, targetOf } from './api/resource.ts';
 import { selector } from './api/selector.ts';
 import { Watches } from './api/watches.ts';
@@ -71,6 +72,8 @@ export class ApiServer implements AsyncDisposable {
   readonly #connections = new Map<string, number>();
   #waiting: (() => void)[] = [];
   #tokens = new Set([randomBytes(16).toString('hex')]);
+  /** What the bearer of a token may do; who is not here may do all. */
+  readonly #rules = new Map<string, Rules>();
   #server: Server | undefined;
   #port: number;
 
@@ -147,6 +150,14 @@ export class ApiServer implements AsyncDisposable {
   /** The only tokens that are taken from now on; watches that are open stay open, as with Kubernetes. */
   accept(...tokens: readonly string[]): void {
     this.#tokens = new Set(tokens);
+  }
+
+  /** A further token, whose bearer may do no more than these rules let it. */
+  account(rules: Rules): string {
+    const token = randomBytes(16).toString('hex');
+    this.#tokens.add(token);
+    this.#rules.set(token, rules);
+    return token;
   }
 
   get token(): string {
@@ -255,8 +266,8 @@ export class ApiServer implements AsyncDisposable {
       if (refusal !== undefined) {
         throw new Failure(refusal.status, refusal.message ?? 'as you wished', undefined, refusal.retryAfter);
       }
-      this.#authenticate(exchange);
-      await this.#answer(exchange);
+      const token = this.#authenticate(exchange);
+      await this.#answer(exchange, this.#rules.get(token) ?? adminRules);
     } catch (error) {
       if (!(error instanceof Failure)) throw error;
       const wait = error.retryAfter === undefined ? {} : { 'retry-after': String(error.retryAfter) };
@@ -264,12 +275,14 @@ export class ApiServer implements AsyncDisposable {
     }
   }
 
-  #authenticate(exchange: Exchange): void {
+  /** @returns the token */
+  #authenticate(exchange: Exchange): string {
     const [, token = ''] = /^Bearer (.*)$/.exec(exchange.header('authorization')) ?? [];
     if (!this.#tokens.has(token)) throw new Failure(401, 'Unauthorized');
+    return token;
   }
 
-  async #answer(exchange: Exchange): Promise<void> {
+  async #answer(exchange: Exchange, rules: Rules): Promise<void> {
     const { method, path, query } = exchange;
     const found = method === 'GET' ? discovery(path) : undefined;
     if (found !== undefined) {
@@ -283,7 +296,7 @@ export class ApiServer implements AsyncDisposable {
     const target = targetOf(path);
     if (target === undefined) throw new Failure(404, 'the server could not find the requested resource');
     const watches = query.get('watch') === 'true' || query.get('watch') === '1';
-    this.#authorize(target, verbOf(method, target, watches));
+    this.#authorize(target, verbOf(method, target, watches), rules);
     switch (method) {
       case 'GET':
         if (watches) this.#watches.open(target.kind, target.namespace, selector(query), exchange);
@@ -307,11 +320,13 @@ export class ApiServer implements AsyncDisposable {
     }
   }
 
-  #authorize({ kind }: Target, verb: string): void {
-    if (!this.faults.forbids(verb, kind.plural)) return;
+  #authorize({ kind, namespace, name, subresource }: Target, verb: string, rules: Rules): void {
+    const resource = subresource === '' ? kind.plural : `${kind.plural}/${subresource}`;
+    const asked = { verb, group: kind.group, resource, namespace, name };
+    if (!this.faults.forbids(verb, resource) && rules(asked)) return;
     throw new Failure(
       403,
-      `${kind.plural}${kind.group === '' ? '' : `.${kind.group}`} is forbidden: User "eiproute" cannot ${verb} resource "${kind.plural}" in API group "${kind.group}" at the cluster scope`,
+      `${kind.plural}${kind.group === '' ? '' : `.${kind.group}`} is forbidden: User "eiproute" cannot ${verb} resource "${resource}" in API group "${kind.group}" ${namespace === '' ? 'at the cluster scope' : `in the namespace "${namespace}"`}`,
     );
   }
 }

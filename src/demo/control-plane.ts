@@ -1,9 +1,10 @@
 import { writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:net';
 import { setImmediate } from 'node:timers/promises';
-import type { JsonObject } from './api/json.ts';
+import { type JsonObject, listAt, textAt } from './api/json.ts';
 import { type Kind, kinds } from './api/kinds.ts';
 import { type ApiServer, startApiServer } from './api-server.ts';
+import { now } from './clock.ts';
 import { proxied } from './kube-proxy-source.ts';
 import { api, type Dual, node } from './map.ts';
 import { inside } from './namespace.ts';
@@ -89,6 +90,35 @@ export class ControlPlane implements AsyncDisposable {
     this.#slices(offer.name, backends);
     this.#server.put(serviceObject(offer, this.#made));
     await this.settled();
+  }
+
+  /** Makes a Service that waits for its EIPs, with its endpoints. */
+  async ask({ name }: Pick<Offer, 'name'>, backends: readonly Backend[]): Promise<void> {
+    this.#made += 1;
+    this.#slices(name, backends);
+    this.#server.put(askingObject(name, this.#made));
+    await this.settled();
+  }
+
+  /** Resolves when a Service has EIPs, with when that was, in ms of the demo's clock. */
+  async addressOf(
+    name: string,
+    signal: AbortSignal,
+  ): Promise<{ readonly ips: readonly string[]; readonly at: number }> {
+    const found = Promise.withResolvers<{ ips: readonly string[]; at: number }>();
+    const deaf = this.#server.objects.listen(({ kind, object }) => {
+      if (kind.kind !== 'Service' || textAt(object, 'metadata', 'name') !== name) return;
+      const ips = listAt(object, 'status', 'loadBalancer', 'ingress').map((item) => textAt(item, 'ip'));
+      if (ips.length > 0) found.resolve({ ips, at: now() });
+    });
+    const stop = (): void => found.reject(signal.reason);
+    signal.addEventListener('abort', stop, { once: true });
+    try {
+      return await found.promise;
+    } finally {
+      signal.removeEventListener('abort', stop);
+      deaf();
+    }
   }
 
   /** Returns when the nodes know it. */
@@ -202,6 +232,27 @@ function serviceObject({ name, eip, policy }: Offer, number: number): JsonObject
       ports: [{ name: 'http', protocol: 'TCP', port: 80, targetPort: 8080 }],
     },
     status: { loadBalancer: { ingress: [eip.v4, eip.v6].map((ip) => ({ ip, ipMode: 'VIP' })) } },
+  };
+}
+
+function askingObject(name: string, number: number): JsonObject {
+  return {
+    apiVersion: 'v1',
+    kind: 'Service',
+    metadata: { name, namespace: 'default' },
+    spec: {
+      type: 'LoadBalancer',
+      loadBalancerClass: 'eiproute.io/gateway',
+      selector: { app: name },
+      clusterIP: `10.96.0.${10 + number}`,
+      clusterIPs: [`10.96.0.${10 + number}`, `2001:db8:96::${10 + number}`],
+      ipFamilyPolicy: 'RequireDualStack',
+      ipFamilies: ['IPv4', 'IPv6'],
+      externalTrafficPolicy: 'Cluster',
+      allocateLoadBalancerNodePorts: false,
+      ports: [{ name: 'http', protocol: 'TCP', port: 80, targetPort: 8080 }],
+    },
+    status: { loadBalancer: {} },
   };
 }
 

@@ -42,6 +42,8 @@ defaultRoute:
 pools:
   - name: public
     addresses: [${pools.map((pool) => `"${pool}"`).join(', ')}]
+    avoidBuggyIPs: true
+allocate: { classless: false, lease: false } # the scenes give most Services their EIPs themselves
 neighbour: # how fast the kernel itself notices a dead node
   reachable: 500ms
   firstProbe: 0s

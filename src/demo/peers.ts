@@ -17,6 +17,12 @@ const peers: readonly Peer[] = [
     theirs: '1.0-1.3 s PureLB (test/e2e/timing)',
   },
   {
+    what: 'a Service waits -> it has its address',
+    scene: 'address-given',
+    ours: ({ allocationMs = Number.NaN }) => duration(allocationMs),
+    theirs: '88-162 ms PureLB (test/e2e/timing)',
+  },
+  {
     what: 'endpoints move -> traffic follows',
     scene: 'endpoints-move',
     ours: ({ followMs = Number.NaN }) => duration(followMs),

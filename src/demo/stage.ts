@@ -23,6 +23,13 @@ export interface Scene<Needs = Stage> {
 export const web: Offer = { name: 'web', eip: eip(1), policy: 'Cluster' };
 export const shop: Offer = { name: 'shop', eip: eip(2), policy: 'Local' };
 
+/** A Service that comes without an EIP and waits for one. */
+export interface Asking {
+  readonly name: string;
+  /** What it will get. */
+  readonly expected: Dual;
+}
+
 export function both({ v4, v6 }: Dual): readonly [Dual['v4'], Dual['v6']] {
   return [v4, v6];
 }

@@ -1,3 +1,4 @@
+import { addressGiven } from './address-given.ts';
 import { now } from './clock.ts';
 import { apiStops, daemonDies, handDisturbs, purged } from './disturbances.ts';
 import { openLab } from './lab.ts';
@@ -20,6 +21,7 @@ export interface StoryResult {
 
 const scenes: readonly Scene[] = [
   serviceAppears,
+  addressGiven,
   endpointsMove,
   nodeGoes,
   handDisturbs,

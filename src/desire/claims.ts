@@ -1,7 +1,10 @@
 import { type Service, serviceName } from '../model/cluster.ts';
 import type { Gateway } from '../model/gateway.ts';
+import { givenTo } from '../model/given.ts';
 import type { Ip } from '../model/ip.ts';
+import { barredFrom, termsOf } from '../model/pool.ts';
 import type { Problem } from '../model/problem.ts';
+import { cannotShare, sharingOf } from '../model/sharing.ts';
 import { poolFinder } from './pools.ts';
 
 /** Which Services hold which EIPs of our pools. */
@@ -33,25 +36,97 @@ export function claimsOf(services: readonly Service[], gateway: Gateway): Claims
 function gather(services: readonly Service[], gateway: Gateway): Claims {
   const poolOf = poolFinder(gateway);
   const problems: Problem[] = [];
-  const holders = new Map<Ip, { eip: Ip; first: number; others: number[] | undefined }>();
+  const holders = new Map<Ip, Gathered>();
   for (const [place, service] of services.entries()) {
-    for (const eip of addressesOf(service)) {
+    for (const eip of addressesOf(service, gateway)) {
       const holding = holders.get(eip);
-      if (holding) holding.others = [...(holding.others ?? []), place];
-      else if (poolOf(eip)) holders.set(eip, { eip, first: place, others: undefined });
+      if (holding) addTo(holding, place);
+      else if (poolOf(eip) || isKept(eip, service, gateway)) {
+        holders.set(eip, { eip, first: place, others: undefined });
+      } else problems.push(outsidePools(eip, service));
+    }
+  }
+  for (const place of claimants(services, gateway)) {
+    const service = services[place];
+    if (service === undefined) continue;
+    for (const eip of service.externalIps) {
+      const holding = holders.get(eip);
+      const pool = poolOf(eip);
+      const barred = pool && barredFrom(pool, service);
+      const [holder, why] =
+        barred || !gateway.allocation ? [] : (refusal(service, place, holding, services) ?? []);
+      if (barred !== undefined) problems.push(notAllowed(eip, service, barred));
+      else if (holder !== undefined) problems.push(heldByAnother(eip, service, holder, why ?? ''));
+      else if (holding) addTo(holding, place);
+      else if (pool) holders.set(eip, { eip, first: place, others: undefined });
       else problems.push(outsidePools(eip, service));
     }
   }
   return { holdings: [...holders.values()], problems };
 }
 
-/** The addresses that a Service holds, each once. */
-function addressesOf(service: Service): readonly Ip[] {
-  if (service.deleting || service.type === 'ExternalName') return [];
-  const ingress = service.type === 'LoadBalancer' ? service.ingress : [];
-  const all = service.externalIps.length === 0 ? ingress : [...ingress, ...service.externalIps];
-  return all.length < 2 ? all : [...new Set(all)];
+type Gathered = { readonly eip: Ip; readonly first: number; others: number[] | undefined };
+
+function addTo(holding: Gathered, place: number): void {
+  if (holding.first === place || holding.others?.includes(place)) return;
+  holding.others = [...(holding.others ?? []), place];
 }
+
+/**
+ * The places of the Services that claim addresses in their spec, which anybody may write there: they come after
+ * those whose status shows it; with an allocation the oldest first, as there.
+ */
+function claimants(services: readonly Service[], gateway: Gateway): readonly number[] {
+  const places: number[] = [];
+  for (let place = 0; place < services.length; place += 1) {
+    const service = services[place];
+    if (service && service.externalIps.length > 0 && !service.deleting && service.type !== 'ExternalName') {
+      places.push(place);
+    }
+  }
+  if (gateway.allocation === undefined) return places;
+  const age = (place: number): number => services[place]?.asks.created ?? 0;
+  return places.sort((a, b) => age(a) - age(b));
+}
+
+/** Who holds the address already and would not share it, and why. */
+function refusal(
+  service: Service,
+  place: number,
+  holding: Gathered | undefined,
+  services: readonly Service[],
+): readonly [holder: Service, why: string] | undefined {
+  if (holding === undefined) return undefined;
+  const own = sharingOf(service);
+  for (const other of [holding.first, ...(holding.others ?? [])]) {
+    const holder = services[other];
+    const why = holder && other !== place ? cannotShare(own, sharingOf(holder)) : undefined;
+    if (holder && why !== undefined) return [holder, why];
+  }
+  return undefined;
+}
+
+/** We gave it out of a pool that has been made smaller since, and that lets such addresses be. */
+function isKept(eip: Ip, service: Service, { allocation }: Gateway): boolean {
+  if (allocation === undefined) return false;
+  const given = givenTo(service);
+  return given !== undefined && !given.enforce && given.ips.includes(eip);
+}
+
+/** Its addresses are those of nodes, which are there without a route of ours. */
+function isOfNodes(service: Service, { pools, allocation }: Gateway): boolean {
+  if (allocation === undefined) return false;
+  const nodePool = pools.find((pool) => termsOf(pool).nodeAddresses);
+  return nodePool !== undefined && givenTo(service)?.pool === nodePool.name;
+}
+
+/** The addresses that a Service's status gives it. */
+function addressesOf(service: Service, gateway: Gateway): readonly Ip[] {
+  if (service.deleting || service.type !== 'LoadBalancer' || service.ingress.length === 0) return none;
+  return isOfNodes(service, gateway) ? none : service.ingress;
+}
+
+const none: readonly never[] = [];
 
 function sameClaims(a: readonly Service[], b: readonly Service[]): boolean {
   if (a.length !== b.length) return false;
@@ -72,8 +147,36 @@ function sameAddresses(a: Service, b: Service): boolean {
     a.type === b.type &&
     a.deleting === b.deleting &&
     a.ingress === b.ingress &&
-    a.externalIps === b.externalIps
+    a.externalIps === b.externalIps &&
+    a.asks === b.asks
   );
+}
+
+function notAllowed(eip: Ip, service: Service, barred: string): Problem {
+  const name = serviceName(service);
+  return {
+    code: 'eip-not-allowed',
+    severity: 'warn',
+    subject: `${eip} of Service ${name}`,
+    message: `Service ${name} claims ${eip} in spec.externalIPs, but ${barred}; it gets no route`,
+    advice: 'take the address from the Service, or let its namespace and labels into the pool',
+    eip,
+    service: name,
+  };
+}
+
+function heldByAnother(eip: Ip, service: Service, holder: Service, why: string): Problem {
+  const name = serviceName(service);
+  return {
+    code: 'eip-held-by-another',
+    severity: 'error',
+    subject: `${eip} of Service ${name}`,
+    message: `Service ${name} claims ${eip} in spec.externalIPs, which ${serviceName(holder)} holds, and ${why}; it is not routed to it`,
+    advice:
+      'take the address from the Service; kube-proxy on the nodes goes by spec.externalIPs all the same',
+    eip,
+    service: name,
+  };
 }
 
 function outsidePools(eip: Ip, service: Service): Problem {

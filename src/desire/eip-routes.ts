@@ -1,12 +1,12 @@
 import type { Gateway } from '../model/gateway.ts';
 import { family, hostPrefix, type Ip } from '../model/ip.ts';
 import type { Listing } from '../model/listing.ts';
-import { type Key, keyOf, type Link, type Member, type Route } from '../model/object.ts';
+import { type KernelObject, type Key, keyOf, type Link, type Member, type Route } from '../model/object.ts';
 import type { Owner } from '../model/owner.ts';
 import type { Problem } from '../model/problem.ts';
 import type { Refusals, Wanted, Why } from '../model/want.ts';
 import type { Carrier } from './carriers.ts';
-import { groups } from './groups.ts';
+import { groups, signature } from './groups.ts';
 import { type Nexthops, nexthops } from './nexthops.ts';
 import type { Path } from './path.ts';
 import type { Add } from './plain-routes.ts';
@@ -53,13 +53,13 @@ export function eipRoutes(
   problems.push(...hops.problems);
 
   const { bundles, lost } = bundle(sets, gateway.table, hops);
-  for (const { nexthop, node } of hops.byIp.values()) add(nexthop, { text: `node ${node}`, node });
+  for (const { nexthop, node } of hops.byIp.values()) want.push(wantedObject(nexthop, `node ${node}`, node));
   const kept = lost.flatMap((path) => standingRoute(path, gateway.table, owner, have)?.nhid ?? []);
   const chosen = groups(bundles, gateway.resilience, owner, have, refused, new Set(kept));
   for (const [i, { paths }] of bundles.entries()) {
     const group = chosen[i];
     if (group === undefined) continue;
-    add(group, { text: groupWhy(paths) });
+    want.push(wantedObject(group, groupWhy(paths)));
     for (const list of paths) {
       for (const path of list) want.push(wantedRoute(path, gateway.table, owner, group.id));
     }
@@ -117,7 +117,7 @@ function bundle(
       lost.push(...paths);
       continue;
     }
-    const content = members.map(({ id, weight }) => `${id},${weight}`).join('/');
+    const content = signature(members);
     const found = byContent.get(content);
     if (found) found.paths.push(paths);
     else byContent.set(content, newBundle(members, table, paths));
@@ -130,13 +130,32 @@ function newBundle(members: readonly Member[], table: number, first: readonly Pa
   return { members, paths, users: () => paths.flat().map(({ eip }) => routeKey(eip, table)) };
 }
 
+/** What a list of carriers came to, and the ids that its nodes had then, undefined for one that is left out. */
+interface Membership {
+  readonly ids: readonly (number | undefined)[];
+  readonly members: readonly Member[];
+}
+
+const memberships = new WeakMap<readonly Carrier[], Membership>();
+
+/** The very same list as the last time while the nodes keep their ids. */
 function membersOf(carriers: readonly Carrier[], hops: Nexthops): readonly Member[] {
+  const known = memberships.get(carriers);
+  if (known !== undefined && carriers.every(({ ip }, i) => idOf(ip, hops) === known.ids[i]))
+    return known.members;
+  const ids = carriers.map(({ ip }) => idOf(ip, hops));
   const members: Member[] = [];
-  for (const { ip, weight } of carriers) {
-    const hop = hops.byIp.get(ip);
-    if (hop) members.push({ id: hop.nexthop.id, weight });
+  for (const [i, { weight }] of carriers.entries()) {
+    const id = ids[i];
+    if (id !== undefined) members.push({ id, weight });
   }
-  return members.sort((a, b) => a.id - b.id);
+  members.sort((a, b) => a.id - b.id);
+  memberships.set(carriers, { ids, members });
+  return members;
+}
+
+function idOf(ip: Ip, hops: Nexthops): number | undefined {
+  return hops.byIp.get(ip)?.nexthop.id;
 }
 
 /** What is there for an EIP stays as it is, down to the last nexthop. */
@@ -159,6 +178,17 @@ function standingRoute({ eip }: Path, table: number, owner: Owner, have: Listing
   const route = have.objects.get(routeKey(eip, table));
   const ours = route?.kind === 'route' && route.nhid !== undefined && route.protocol === owner.protocol;
   return ours ? route : undefined;
+}
+
+const objects = new WeakMap<KernelObject, Wanted>();
+
+/** The very same as the last time while it is the same object for the same reason. */
+function wantedObject(object: KernelObject, text: string, node?: string): Wanted {
+  const known = objects.get(object);
+  if (known?.why.text === text) return known;
+  const wanted = { key: keyOf(object), object, why: node === undefined ? { text } : { text, node } };
+  objects.set(object, wanted);
+  return wanted;
 }
 
 /** The last route of each path: as long as nothing about it changes, not even its key is spelled out again. */
@@ -190,7 +220,7 @@ function eipMetric(eip: Ip): number {
   return family(eip) === 4 ? 0 : 1024;
 }
 
-function routeKey(eip: Ip, table: number): string {
+export function routeKey(eip: Ip, table: number): string {
   return `route ${table} ${hostPrefix(eip)} ${eipMetric(eip)}`;
 }
 

@@ -29,7 +29,7 @@ export function gatewayWant(snapshot: Snapshot, gateway: Gateway, have: Listing,
 
   const found = paths(snapshot, gateway);
   const problems: Problem[] = [...snapshot.problems, ...found.problems];
-  const taken = reservedIn(snapshot.nodes, gateway, have.links);
+  const taken = reservedIn(snapshot, gateway, have.links);
 
   for (const link of [interfaceProblem(gateway.lan, lan), interfaceProblem(gateway.uplink, uplink)]) {
     if (link) problems.push(link);

@@ -132,8 +132,15 @@ function movers(
   return result;
 }
 
-function signature(members: readonly Member[]): string {
-  return members.map(({ id, weight }) => `${id},${weight}`).join('/');
+const signatures = new WeakMap<readonly Member[], string>();
+
+/** The same for the same members; spelled out once for a list, since thousands stay from one round to the next. */
+export function signature(members: readonly Member[]): string {
+  const known = signatures.get(members);
+  if (known !== undefined) return known;
+  const text = members.map(({ id, weight }) => `${id},${weight}`).join('/');
+  signatures.set(members, text);
+  return text;
 }
 
 function sameBuckets(a: Resilience | undefined, b: Resilience | undefined): boolean {

@@ -54,7 +54,7 @@ export class Judge implements Listener {
   listed(scope: Scope, listing: Listing): void {
     this.#scope = scope;
     this.#listed = listing.objects;
-    this.#readNews();
+    this.#news.length = 0;
     this.#added.clear();
     // Who is refused looks again: what is in our way is so until ours is there.
     for (const key of this.#refused) if (listing.objects.has(key)) this.#refused.delete(key);

@@ -7,10 +7,8 @@ import {
   type KernelObject,
   type Key,
   keyOf,
-  type Link,
-  type LinkAddress,
+  type NftTable,
 } from '../model/object.ts';
-import type { Owner } from '../model/owner.ts';
 import { Judge } from './judge.ts';
 import { type Hint, type Kernel, KernelError, type Scope } from './kernel.ts';
 import { Ledger } from './ledger.ts';
@@ -18,21 +16,14 @@ import { groups, Monitor, stationGroup } from './monitor.ts';
 import { Batcher, type Run } from './netlink/batch.ts';
 import { Dumper } from './netlink/dump.ts';
 import { MalformedError } from './netlink/message.ts';
-import type { FoundNexthop } from './netlink/nexthop.ts';
-import {
-  addressDump,
-  linkDump,
-  neighbourDump,
-  nexthopDump,
-  routeDump,
-  ruleDump,
-} from './netlink/requests.ts';
+import { neighbourDump, nexthopDump, routeDump, ruleDump } from './netlink/requests.ts';
 import { decodeRoute } from './netlink/route.ts';
 import { openTransport, SocketError, type Transport } from './netlink/transport.ts';
 import { Nft } from './nft.ts';
 import { NftJudge, netfilter, nftGroup } from './nft-judge.ts';
 import { addProxies } from './proxies.ts';
 import { findStations } from './stations.ts';
+import { Survey } from './survey.ts';
 import { readSysctl, type SysctlChange, Sysctls } from './sysctl.ts';
 import { Turn } from './turn.ts';
 
@@ -40,13 +31,13 @@ const commandBuffer = 4 << 20;
 const monitorBuffer = 16 << 20;
 const families: readonly Family[] = [4, 6];
 /** In a dump of routes. */
-const everyTable = 0;
 
 /** The kernel of this host (of this network namespace), by rtnetlink and /proc/sys. */
 export class LinuxKernel implements Kernel {
   readonly #commands: Transport;
   readonly #batcher: Batcher;
   readonly #dumper: Dumper;
+  readonly #survey: Survey;
   readonly #sysctls: Sysctls;
   readonly #judge: Judge;
   readonly #nft = new Nft();
@@ -61,6 +52,7 @@ export class LinuxKernel implements Kernel {
     this.#batcher = new Batcher(this.#commands);
     this.#dumper = new Dumper(() => openTransport({ receiveBuffer: commandBuffer, groups: [] }));
     this.#sysctls = new Sysctls(ledger);
+    this.#survey = new Survey(this.#dumper, this.#sysctls);
     this.#judge = new Judge(this.#commands.portId);
   }
 
@@ -147,45 +139,19 @@ export class LinuxKernel implements Kernel {
   }
 
   async #list(scope: Scope, signal: AbortSignal): Promise<Listing> {
-    const { owner, tables } = scope;
-    const objects = new Map<Key, KernelObject>();
-    const foreignIds = new Set<number>();
-    const links = await this.#links(signal);
-    for (const found of await this.#dumper.dump(nexthopDump, signal)) {
-      if (found.object && isOurs(found, owner)) objects.set(keyOf(found.object), found.object);
-      else foreignIds.add(found.id);
-    }
-    for (const of of families) {
-      for (const { rule } of await this.#dumper.dump(ruleDump(of), signal)) {
-        if (rule?.protocol === owner.protocol) objects.set(keyOf(rule), rule);
-      }
-      for (const neighbour of await this.#dumper.dump(neighbourDump(of), signal)) {
-        if (neighbour.protocol === owner.protocol) objects.set(keyOf(neighbour), neighbour);
-      }
-      for (const table of tables === 'all' ? [everyTable] : tables) {
-        const dump = routeDump({ family: of, table, protocol: owner.protocol });
-        for (const route of await this.#dumper.dump(dump, signal)) objects.set(keyOf(route), route);
-      }
-    }
-    for (const sysctl of await this.#sysctls.list(scope.sysctls)) objects.set(keyOf(sysctl), sysctl);
+    const listed = await this.#survey.list(scope, signal);
+    const tables: NftTable[] = [];
     for (const name of scope.nftTables) {
       const table = await this.#nft.list(name, signal);
-      if (table?.protocol === owner.protocol) objects.set(keyOf(table), table);
+      if (table?.protocol === scope.owner.protocol) tables.push(table);
     }
-    const { known, unresolved } = await findStations(this.#dumper, scope.stations, links, signal);
+    const { known, unresolved } = await findStations(this.#dumper, scope.stations, listed.links, signal);
     if (unresolved.length > 0) await this.#writing.take(() => this.#batcher.resolve(unresolved, signal));
-    return { objects, foreignIds, links, stations: known, formerSysctls: new Map(this.#sysctls.former) };
-  }
-
-  async #links(signal: AbortSignal): Promise<readonly Link[]> {
-    const links = await this.#dumper.dump(linkDump, signal);
-    const addresses = new Map<number, LinkAddress[]>();
-    for (const { link, address } of await this.#dumper.dump(addressDump, signal)) {
-      const there = addresses.get(link);
-      if (there) there.push(address);
-      else addresses.set(link, [address]);
-    }
-    return links.map((link) => ({ ...link, addresses: addresses.get(link.index) ?? [] }));
+    const objects =
+      tables.length === 0
+        ? listed.objects
+        : new Map([...listed.objects, ...tables.map((table): [Key, KernelObject] => [keyOf(table), table])]);
+    return { ...listed, objects, stations: known };
   }
 
   async #holders(keys: ReadonlySet<Key>, signal: AbortSignal): Promise<ReadonlyMap<Key, KernelObject>> {
@@ -282,12 +248,6 @@ function wayOf(change: Change | undefined): Way {
   if (kind === 'nft') return 'nft';
   if (kind === 'sysctl') return change.verb === 'delete' ? 'restore' : 'set';
   return kind === 'neighbour' && change.verb === 'add' ? 'new proxy' : 'netlink';
-}
-
-function isOurs({ id, protocol, object }: FoundNexthop, owner: Owner): boolean {
-  if (protocol !== owner.protocol) return false;
-  const [first, last] = object?.kind === 'group' ? owner.groupIds : owner.nexthopIds;
-  return id >= first && id <= last;
 }
 
 function asKernelError(error: unknown): unknown {

@@ -49,9 +49,59 @@ export interface Service {
   readonly ingress: readonly Ip[];
   /** `spec.externalIPs` */
   readonly externalIps: readonly Ip[];
+  /** What it asks of whoever gives it addresses. */
+  readonly asks: Asks;
   /** Sorted by ip, then node. */
   readonly endpoints: readonly Endpoint[];
 }
+
+/** The part of a Service that only the allocation of addresses looks at, as it was written. */
+export interface Asks {
+  /** ms since the epoch; 0: not known */
+  readonly created: number;
+  readonly labels: Texts;
+  /** Those of {@link askingAnnotations} that are there. */
+  readonly annotations: Texts;
+  readonly selector: Texts;
+  /** `spec.loadBalancerIP` */
+  readonly loadBalancerIp: string | undefined;
+  /** `spec.clusterIPs` in their order; empty while there are none, and for headless Services. */
+  readonly clusterIps: readonly Ip[];
+  readonly familyPolicy: FamilyPolicy;
+  /** {@link cleanupFinalizer} is there. */
+  readonly finalizer: boolean;
+  /** Host names among `status.loadBalancer.ingress`; we give none. */
+  readonly hostnames: readonly string[];
+  /** The conditions whose type begins with {@link ownPrefix}, sorted by type. */
+  readonly conditions: readonly Condition[];
+}
+
+export type Texts = Readonly<Record<string, string>>;
+
+export type FamilyPolicy = 'SingleStack' | 'PreferDualStack' | 'RequireDualStack';
+
+/** One of `status.conditions`. */
+export interface Condition {
+  readonly type: string;
+  readonly status: 'True' | 'False' | 'Unknown';
+  readonly reason: string;
+  readonly message: string;
+  /** ISO 8601, as it was read */
+  readonly lastTransitionTime: string;
+}
+
+/** Annotations and conditions of ours begin with it. */
+export const ownPrefix = 'eiproute.io/';
+
+/** Kubernetes' name for "a load balancer has to be taken down first". */
+export const cleanupFinalizer = 'service.kubernetes.io/load-balancer-cleanup';
+
+/** By what a Service can ask: our own words, and MetalLB's beside each, so that people can move. */
+export const askingAnnotations = {
+  addresses: ['eiproute.io/addresses', 'metallb.io/loadBalancerIPs'],
+  pool: ['eiproute.io/pool', 'metallb.io/address-pool'],
+  sharingKey: ['eiproute.io/sharing-key', 'metallb.io/allow-shared-ip'],
+} as const;
 
 export type Resource = 'services' | 'endpointslices' | 'nodes';
 

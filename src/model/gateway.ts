@@ -1,10 +1,14 @@
+import type { Allocation } from './allocation.ts';
 import type { Ip, Prefix } from './ip.ts';
 import type { Resilience } from './object.ts';
+import type { PoolTerms } from './pool.ts';
 
 export interface Pool {
   readonly name: string;
   /** Networks; ranges are broken up into networks. Sorted, disjoint. */
   readonly addresses: readonly Prefix[];
+  /** undefined: everybody may use it, without asking. */
+  readonly terms?: PoolTerms;
 }
 
 /** What a gateway is to do, as values: the part of the configuration that decides what is in the kernel. */
@@ -16,6 +20,8 @@ export interface Gateway {
   /** Default routes by way of the uplink, at most one per family; empty: not ours to set. */
   readonly defaultRoutes: readonly Ip[];
   readonly pools: readonly Pool[];
+  /** undefined: somebody else gives Services their addresses. */
+  readonly allocation?: Allocation;
   readonly protocol: number;
   readonly table: number;
   /** Under Local, weigh each node by its number of ready endpoints. */

@@ -119,15 +119,36 @@ export function compareIp(a: Ip, b: Ip): number {
 }
 
 export function ipNumber(ip: Ip): bigint {
+  if (family(ip) === 4) return BigInt(ipv4Number(ip));
   let number = 0n;
   for (const byte of ipBytes(ip)) number = (number << 8n) | BigInt(byte);
   return number;
 }
 
+/** Without a bigint for each byte: sixty thousand addresses are numbered at once. */
+function ipv4Number(ip: Ip): number {
+  let number = 0;
+  let octet = 0;
+  for (let i = 0; i < ip.length; i += 1) {
+    const code = ip.charCodeAt(i);
+    if (code === 46) {
+      number = number * 256 + octet;
+      octet = 0;
+    } else {
+      octet = octet * 10 + code - 48;
+    }
+  }
+  return number * 256 + octet;
+}
+
 /** @throws RangeError when the number does not fit the family */
 export function ipFromNumber(number: bigint, of: Family): Ip {
   if (number < 0n || number >= 1n << BigInt(bits(of))) throw new RangeError(`no IPv${of} address ${number}`);
-  const bytes = new Uint8Array(of === 4 ? 4 : 16);
+  if (of === 4) {
+    const all = Number(number);
+    return `${all >>> 24}.${(all >>> 16) & 255}.${(all >>> 8) & 255}.${all & 255}` as Ip;
+  }
+  const bytes = new Uint8Array(16);
   let rest = number;
   for (let i = bytes.length - 1; i >= 0; i -= 1) {
     bytes[i] = Number(rest & 0xffn);

@@ -7,7 +7,10 @@ import type { Wanted } from '../model/want.ts';
  * writes. Every new look replaces it.
  */
 export class Picture implements Listing {
-  readonly objects: Map<Key, KernelObject>;
+  /** As listed, and shared with whoever listed it. */
+  readonly #listed: ReadonlyMap<Key, KernelObject>;
+  /** Our own copy, from the first change on: most looks are followed by none. */
+  #changed: Map<Key, KernelObject> | undefined;
   readonly foreignIds: ReadonlySet<number>;
   readonly links: readonly Link[];
   readonly stations: readonly Station[];
@@ -20,46 +23,56 @@ export class Picture implements Listing {
    */
   met: { readonly want: readonly Wanted[]; readonly unmet: ReadonlySet<Wanted> } | undefined;
 
-  constructor(listing: Listing) {
-    this.objects = new Map(listing.objects);
+  /** @param before the picture that this one replaces */
+  constructor(listing: Listing, before?: Picture) {
+    this.#listed = listing.objects;
     this.foreignIds = listing.foreignIds;
     this.links = listing.links;
     this.stations = listing.stations;
     this.formerSysctls = new Map(listing.formerSysctls);
     let sysctls = 0;
-    for (const { kind } of this.objects.values()) if (kind === 'sysctl') sysctls += 1;
+    for (const { kind } of listing.objects.values()) if (kind === 'sysctl') sysctls += 1;
     this.sysctls = sysctls;
+    // What was compared with the very same objects still holds.
+    if (before?.objects === listing.objects) this.met = before.met;
+  }
+
+  get objects(): ReadonlyMap<Key, KernelObject> {
+    return this.#changed ?? this.#listed;
   }
 
   /** The kernel has acknowledged the change. */
   acknowledge(change: Change): void {
     const object = change.verb === 'delete' ? change.have : change.want;
     const key = keyOf(object);
-    if (object.kind === 'sysctl') this.#acknowledgeSysctl(change, key);
-    else if (change.verb === 'delete') this.objects.delete(key);
-    else this.objects.set(key, object);
+    this.#changed ??= new Map(this.#listed);
+    if (object.kind === 'sysctl') this.#acknowledgeSysctl(this.#changed, change, key);
+    else if (change.verb === 'delete') this.#changed.delete(key);
+    else this.#changed.set(key, object);
   }
 
-  #acknowledgeSysctl(change: Change, key: Key): void {
+  #acknowledgeSysctl(objects: Map<Key, KernelObject>, change: Change, key: Key): void {
     if (change.verb !== 'delete') {
       if (change.want.kind !== 'sysctl') return;
-      const before = this.objects.get(key);
+      const before = objects.get(key);
       if (before?.kind === 'sysctl' && !this.formerSysctls.has(before.name)) {
         this.formerSysctls.set(before.name, before.value);
       }
-      this.objects.set(key, change.want);
+      objects.set(key, change.want);
       return;
     }
     if (change.have.kind !== 'sysctl') return;
     const { name } = change.have;
     const former = this.formerSysctls.get(name);
     this.formerSysctls.delete(name);
-    if (former !== undefined) this.objects.set(key, { kind: 'sysctl', name, value: former });
+    if (former !== undefined) objects.set(key, { kind: 'sysctl', name, value: former });
   }
 
   /** Keys of what we believed in and a new listing shows otherwise: somebody else was at work. */
   disturbed(listing: Listing): readonly Key[] {
     const keys: Key[] = [];
+    // A kernel port that finds all as it was may hand out the same map again.
+    if (listing.objects === this.objects) return keys;
     for (const [key, object] of this.objects) {
       const now = listing.objects.get(key);
       if (now === undefined || !equal(now, object)) keys.push(key);

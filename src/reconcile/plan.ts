@@ -30,22 +30,30 @@ export function plan(want: readonly Wanted[], have: Picture, formerly: Formerly 
   const wanted = { sysctl: 0, nexthop: 0, group: 0, neighbour: 0, nft: 0, route: 0, rule: 0 };
   const builds: Due[] = [];
   const unmet = new Set<Wanted>();
-  const before = have.met;
+  const lookedUp = new Set<Key>();
+  const before = have.met?.want ?? [];
+  /** Of what was wanted before, what is not any more. */
+  const dropped: Wanted[] = [];
   let met = 0;
   // Where `before` goes on as `want` does, nothing has to be looked up: they go side by side.
   let shift = 0;
+  let next = 0;
   for (let i = 0; i < want.length; i += 1) {
     const one = want[i];
     if (one === undefined) continue;
     const { key, object, why } = one;
     wanted[object.kind] += 1;
-    if (before !== undefined) {
-      if (before.want[i + shift] !== one) shift += aside(before.want, i + shift, one, want[i + 1]);
-      if (before.want[i + shift] === one && !before.unmet.has(one)) {
+    if (before[i + shift] !== one) shift += aside(before, i + shift, one, want[i + 1]);
+    const at = i + shift;
+    if (before[at] === one) {
+      for (const other of before.slice(next, at)) dropped.push(other);
+      next = at + 1;
+      if (!have.met?.unmet.has(one)) {
         if (object.kind !== 'sysctl') met += 1;
         continue;
       }
     }
+    lookedUp.add(key);
     const present = have.objects.get(key);
     if (present !== undefined && object.kind !== 'sysctl') met += 1;
     if (present === undefined) builds.push({ change: { verb: 'add', want: object }, why });
@@ -56,7 +64,8 @@ export function plan(want: readonly Wanted[], have: Picture, formerly: Formerly 
   }
   have.met = { want, unmet };
   builds.sort((a, b) => rankOf(a) - rankOf(b));
-  return { due: [...builds, ...deletes(want, have, met, formerly)], wanted };
+  const gone = dropped.concat(before.slice(next)).filter(({ key }) => !lookedUp.has(key));
+  return { due: [...builds, ...deletes(want, have, met, gone, formerly)], wanted };
 }
 
 /** How the two lists have come apart: one more in front of `one`, one less, or another in its place. */
@@ -65,19 +74,47 @@ function aside(before: readonly Wanted[], at: number, one: Wanted, next: Wanted 
   return next !== undefined && before[at] === next ? -1 : 0;
 }
 
-/** @param met how many of what is there is wanted, sysctls left out */
-function deletes(want: readonly Wanted[], have: Picture, met: number, formerly: Formerly): readonly Due[] {
-  // The common round deletes nothing: told by counting, without a second walk over everything.
-  if (met === have.objects.size - have.sysctls && !wantsFewerSysctls(want, have)) return [];
+/**
+ * @param met how many of what is there is wanted, sysctls left out
+ * @param dropped what was wanted the last time and is not any more
+ */
+function deletes(
+  want: readonly Wanted[],
+  have: Picture,
+  met: number,
+  dropped: readonly Wanted[],
+  formerly: Formerly,
+): readonly Due[] {
+  const unwanted = have.objects.size - have.sysctls - met;
+  if (wantsFewerSysctls(want, have)) return withdrawals(walk(want, have), formerly);
+  // Told by counting, without a second walk over everything: the common round deletes nothing, and most of the
+  // others just what was wanted until now.
+  if (unwanted === 0) return [];
+  const there = dropped.map(({ key }) => have.objects.get(key)).filter(isTracked);
+  return withdrawals(there.length === unwanted ? there : walk(want, have), formerly);
+}
+
+function isTracked(object: KernelObject | undefined): object is KernelObject {
+  return object !== undefined && object.kind !== 'sysctl';
+}
+
+/** All that is there and not wanted. */
+function walk(want: readonly Wanted[], have: Picture): readonly KernelObject[] {
   const keys = new Set(want.map(({ key }) => key));
-  const result: Due[] = [];
+  const result: KernelObject[] = [];
   for (const [key, object] of have.objects) {
     if (keys.has(key)) continue;
     // A sysctl is listed because we may set it; only the ledger tells that we did.
     if (object.kind === 'sysctl' && !have.formerSysctls.has(object.name)) continue;
-    result.push({ change: { verb: 'delete', have: object }, why: noLonger(formerly(key)) });
+    result.push(object);
   }
-  return result.sort((a, b) => rankOf(b) - rankOf(a));
+  return result;
+}
+
+function withdrawals(objects: readonly KernelObject[], formerly: Formerly): readonly Due[] {
+  return objects
+    .map((have): Due => ({ change: { verb: 'delete', have }, why: noLonger(formerly(keyOf(have))) }))
+    .sort((a, b) => rankOf(b) - rankOf(a));
 }
 
 const forgotten: Why = { text: 'no longer wanted' };

@@ -59,6 +59,11 @@ export class Reconciler {
     return this.#picture?.stations ?? [];
   }
 
+  /** Whether an object of ours with this key is in the kernel, as far as we know. */
+  has(key: Key): boolean {
+    return this.#picture?.objects.has(key) ?? false;
+  }
+
   /** An operator agrees: what is held because it is too much at once goes on with the next round. */
   agree(): void {
     this.#asked = true;
@@ -86,14 +91,14 @@ export class Reconciler {
       looked = true;
     }
     let now = this.#think(role, picture, at);
-    let refused = await this.#apply(now.builds, picture, done, signal);
+    let refused = await this.#build(now.builds, picture, done, signal);
     for (let tries = 1; refused.length > 0 && tries < mostTries; tries += 1) {
       // A refusal may mean that our picture is old. Look again, and let the rest stand without what is refused.
       picture = await this.#look(role, disturbed, signal);
       looked = true;
       this.#forgetSolved(picture);
       now = this.#think(role, picture, at);
-      refused = await this.#apply(now.builds, picture, done, signal);
+      refused = await this.#build(now.builds, picture, done, signal);
       this.#holders = await this.#kernel.holders(
         new Set(conflicting(this.#refused.keys(), this.#refused)),
         signal,
@@ -101,7 +106,7 @@ export class Reconciler {
     }
     if (refused.length === 0 && now.want.unfinished === true) {
       now = this.#think(role, picture, at);
-      refused = await this.#apply(now.builds, picture, done, signal);
+      refused = await this.#build(now.builds, picture, done, signal);
     }
     const held: Held[] = [...now.held];
     if (refused.length === 0) held.push(...(await this.#withdraw(now.deletes, picture, done, signal)));
@@ -128,7 +133,7 @@ export class Reconciler {
   async #look(role: Role, disturbed: Set<Key>, signal: AbortSignal): Promise<Picture> {
     const listing = await this.#kernel.list(role.scope, signal);
     for (const key of this.#picture?.disturbed(listing) ?? []) disturbed.add(key);
-    this.#picture = new Picture(listing);
+    this.#picture = new Picture(listing, this.#picture);
     return this.#picture;
   }
 
@@ -185,6 +190,36 @@ export class Reconciler {
     return held;
   }
 
+  /**
+   * Builds from the bottom up, one kind after the other. What names something that was refused is not tried: it
+   * would fail for that alone, or stand on what is not as it was meant to be.
+   *
+   * @returns what was refused or not tried
+   */
+  async #build(
+    builds: readonly Due[],
+    picture: Picture,
+    done: Due[],
+    signal: AbortSignal,
+  ): Promise<readonly Due[]> {
+    const undone: Due[] = [];
+    const keys = new Set<Key>();
+    const stands = ({ change }: Due): boolean =>
+      !references(changeObject(change)).some((key) => keys.has(key));
+    for (let from = 0; from < builds.length; ) {
+      const kind = kindOf(builds[from]);
+      let to = from + 1;
+      while (to < builds.length && kindOf(builds[to]) === kind) to += 1;
+      const level = builds.slice(from, to);
+      const possible = keys.size === 0 ? level : level.filter(stands);
+      const refused = await this.#apply(possible, picture, done, signal);
+      undone.push(...refused, ...(possible === level ? [] : level.filter((one) => !stands(one))));
+      for (const { change } of undone) keys.add(keyOf(changeObject(change)));
+      from = to;
+    }
+    return undone;
+  }
+
   /** @returns what was refused */
   async #apply(
     due: readonly Due[],
@@ -194,7 +229,7 @@ export class Reconciler {
   ): Promise<readonly Due[]> {
     if (due.length === 0) return [];
     const outcomes = await this.#tell(due, signal);
-    const refused = new Map<Key, Due>();
+    const refused: Due[] = [];
     for (const [i, one] of due.entries()) {
       const { change, why } = one;
       const outcome = outcomes[i];
@@ -204,13 +239,11 @@ export class Reconciler {
         picture.acknowledge(change);
         done.push(one);
       } else {
-        // What only fails with what it names may well stand once that is left out.
-        const follows = references(object).some((one) => refused.has(one));
-        refused.set(key, one);
-        if (!follows) this.#refused.set(key, { change, why, code: outcome.code, message: outcome.message });
+        refused.push(one);
+        this.#refused.set(key, { change, why, code: outcome.code, message: outcome.message });
       }
     }
-    return [...refused.values()];
+    return refused;
   }
 
   async #tell(due: readonly Due[], signal: AbortSignal): Promise<readonly (KernelError | undefined)[]> {
@@ -275,6 +308,10 @@ export class Reconciler {
 
 function waiting(due: Due, reason: HoldReason): Held {
   return { ...due, reason, until: undefined };
+}
+
+function kindOf(due: Due | undefined): KernelObject['kind'] | undefined {
+  return due && changeObject(due.change).kind;
 }
 
 function isGone({ code }: KernelError): boolean {

@@ -24,6 +24,7 @@ describe('eiproute demo', function () {
     expect(result.ms).to.be.below(30_000);
     expect(result.scenes.map(({ id, ok }) => [id, ok])).to.deep.equal([
       ['service-appears', true],
+      ['address-given', true],
       ['endpoints-move', true],
       ['node-goes', true],
       ['hand-disturbs', true],

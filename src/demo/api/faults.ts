@@ -18,6 +18,12 @@ export class Faults {
     this.#refusals.push({ refusal, left: times, path });
   }
 
+  /** Does right again; what is forbidden stays so. */
+  clear(): void {
+    this.#refusals = [];
+    this.silent = false;
+  }
+
   /** As if the RBAC rule were missing: `list services`. */
   forbid(verb: string, resource: string): void {
     this.#forbidden.add(`${verb} ${resource}`);

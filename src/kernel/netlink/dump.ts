@@ -2,6 +2,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { KernelError } from '../kernel.ts';
 import { decodeDone, decodeError } from './error.ts';
 import { Flag, MalformedError, MessageReader, MessageWriter, Type } from './message.ts';
+import type { RepeatedDump } from './repeated.ts';
 import type { Transport } from './transport.ts';
 
 /** The kernel fills at most 32 KiB into a datagram of a dump. */
@@ -19,6 +20,9 @@ export interface DumpRequest<T> {
   /** undefined: not of interest. */
   readonly decode: (message: MessageReader) => T | undefined;
 }
+
+type Request = Pick<DumpRequest<unknown>, 'type' | 'encode'>;
+type Take = (message: MessageReader) => void;
 
 /** Asks for dumps on a socket of its own; one at a time. */
 export class Dumper {
@@ -39,14 +43,36 @@ export class Dumper {
    * @throws SocketError, MalformedError
    */
   async dump<T>(request: DumpRequest<T>, signal: AbortSignal): Promise<readonly T[]> {
-    for (let attempt = 0; attempt < attempts; attempt += 1) {
-      signal.throwIfAborted();
-      const part = new Part<T>(request);
-      await this.#run(part);
-      if (part.error && !(part.error.code === 'ENOENT' && request.type === Type.getRoute)) throw part.error;
-      if (!part.disturbed) return part.found;
-    }
-    throw new KernelError('EINTR', `a dump (type ${request.type}) was disturbed ${attempts} times in a row`);
+    let found: T[] = [];
+    await this.#try(
+      request,
+      () => {
+        found = [];
+        return (message) => {
+          const object = request.decode(message);
+          if (object !== undefined) found.push(object);
+        };
+      },
+      signal,
+    );
+    return found;
+  }
+
+  /**
+   * As {@link dump}, by one who remembers the last time.
+   *
+   * @returns undefined for what is not of interest; the very same array as the last time when nothing has changed
+   */
+  async again<T>(dump: RepeatedDump<T>, signal: AbortSignal): Promise<readonly (T | undefined)[]> {
+    await this.#try(
+      dump.request,
+      () => {
+        dump.start();
+        return (message) => dump.take(message);
+      },
+      signal,
+    );
+    return dump.end();
   }
 
   /** No dump may be under way. */
@@ -55,18 +81,31 @@ export class Dumper {
     this.#transport = undefined;
   }
 
-  async #run<T>(part: Part<T>): Promise<void> {
+  /** @param start called before each attempt, for one who takes its messages */
+  async #try(request: Request, start: () => Take, signal: AbortSignal): Promise<void> {
+    for (let attempt = 0; attempt < attempts; attempt += 1) {
+      signal.throwIfAborted();
+      const answer = new Answer(start());
+      await this.#run(request, answer);
+      const { error } = answer;
+      if (error && !(error.code === 'ENOENT' && request.type === Type.getRoute)) throw error;
+      if (!answer.disturbed) return;
+    }
+    throw new KernelError('EINTR', `a dump (type ${request.type}) was disturbed ${attempts} times in a row`);
+  }
+
+  async #run(request: Request, answer: Answer): Promise<void> {
     this.#transport ??= this.#open();
     const transport = this.#transport;
     const reader = this.#reader;
     try {
-      await transport.send(...this.#write(part));
-      for (let taken = 1; !part.ended; taken += 1) {
+      await transport.send(...this.#write(request));
+      for (let taken = 1; !answer.ended; taken += 1) {
         // Each receive makes the kernel gather the next part: 50 us, less than the way to another thread and back.
         const length = transport.receive(reader.bytes);
-        if (length < 0) throw new MalformedError(`a dump (type ${part.request.type}) has no end`);
+        if (length < 0) throw new MalformedError(`a dump (type ${request.type}) has no end`);
         reader.reset(length);
-        part.take(reader, this.#sequence);
+        answer.read(reader, this.#sequence);
         if (taken % partsAtOnce === 0) await nextTurn();
       }
     } catch (error) {
@@ -76,7 +115,7 @@ export class Dumper {
     }
   }
 
-  #write<T>({ request }: Part<T>): [bytes: Uint8Array, length: number] {
+  #write(request: Request): [bytes: Uint8Array, length: number] {
     this.#sequence = (this.#sequence + 1) >>> 0;
     const writer = this.#request;
     writer.reset();
@@ -87,21 +126,19 @@ export class Dumper {
   }
 }
 
-/** What has arrived of one dump. */
-class Part<T> {
-  readonly request: DumpRequest<T>;
-  readonly found: T[] = [];
+/** The state of one answer. */
+class Answer {
+  readonly #take: Take;
   /** The kernel said that things changed meanwhile: some may be missing, some twice. */
   disturbed = false;
   ended = false;
   error: KernelError | undefined;
 
-  constructor(request: DumpRequest<T>) {
-    this.request = request;
+  constructor(take: Take) {
+    this.#take = take;
   }
 
-  take(reader: MessageReader, sequence: number): void {
-    const { decode } = this.request;
+  read(reader: MessageReader, sequence: number): void {
     while (reader.next()) {
       if (reader.sequence !== sequence) continue;
       if (reader.flags & Flag.dumpInterrupted) this.disturbed = true;
@@ -110,8 +147,7 @@ class Part<T> {
         this.error = reader.type === Type.done ? decodeDone(reader) : decodeError(reader);
         return;
       }
-      const object = decode(reader);
-      if (object !== undefined) this.found.push(object);
+      this.#take(reader);
     }
   }
 }

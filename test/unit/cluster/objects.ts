@@ -36,6 +36,8 @@ interface ServiceOptions {
   readonly namespace?: string;
   readonly eips?: readonly string[];
   readonly spec?: object;
+  readonly metadata?: object;
+  readonly status?: object;
   readonly resourceVersion?: string;
 }
 
@@ -45,12 +47,14 @@ export function rawService(name: string, options: ServiceOptions = {}): object {
     namespace = 'default',
     eips = ['198.51.100.10'],
     spec = {},
+    metadata = {},
+    status = { loadBalancer: { ingress: eips.map((ip) => ({ ip })) } },
     resourceVersion,
   } = options;
   return {
     apiVersion: 'v1',
     kind: 'Service',
-    metadata: { name, namespace, uid, managedFields: [{ manager: 'kubectl' }], resourceVersion },
+    metadata: { name, namespace, uid, managedFields: [{ manager: 'kubectl' }], resourceVersion, ...metadata },
     spec: {
       type: 'LoadBalancer',
       clusterIP: '10.96.0.10',
@@ -58,7 +62,7 @@ export function rawService(name: string, options: ServiceOptions = {}): object {
       ports: [{ name: 'http', protocol: 'TCP', port: 80, targetPort: 8080, nodePort: 30080 }],
       ...spec,
     },
-    status: { loadBalancer: { ingress: eips.map((ip) => ({ ip })) } },
+    status,
   };
 }
 

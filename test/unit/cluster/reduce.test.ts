@@ -1,6 +1,8 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { reduceNode, reduceService, reduceSlice } from '../../../src/cluster/reduce.ts';
+import { parseIp } from '../../../src/model/ip.ts';
+import { asks } from '../../scene.ts';
 import { rawNode, rawService, rawSlice } from './objects.ts';
 
 describe('reduceNode', () => {
@@ -68,10 +70,70 @@ describe('reduceService', () => {
         ports: [{ name: 'http', protocol: 'TCP', port: 80, nodePort: 30080 }],
         ingress: ['198.51.100.9', '198.51.100.11'],
         externalIps: ['192.0.2.7', '2001:db8:e::1'],
+        asks: asks({ created: 0 }),
       },
       problems: [],
     });
   });
+
+  it('keeps what it asks of whoever gives it addresses, and of annotations and conditions no other', () => {
+    const raw = rawService('web', {
+      eips: ['198.51.100.9'],
+      spec: {
+        clusterIPs: ['2001:db8:c::1', '10.96.0.10'],
+        ipFamilyPolicy: 'PreferDualStack',
+        loadBalancerIP: '198.51.100.9',
+        selector: { b: '2', a: '1' },
+      },
+      metadata: {
+        creationTimestamp: '2026-01-02T03:04:05Z',
+        labels: { tier: 'public' },
+        annotations: {
+          'eiproute.io/pool': 'public',
+          'metallb.io/allow-shared-ip': 'k',
+          'other.example/x': 'y',
+        },
+        finalizers: ['service.kubernetes.io/load-balancer-cleanup', 'other.example/f'],
+      },
+      status: {
+        loadBalancer: { ingress: [{ ip: '198.51.100.9' }, { hostname: 'lb.example' }] },
+        conditions: [
+          { type: 'other.example/Ready', status: 'True' },
+          { type: 'eiproute.io/Allocated', status: 'True', reason: 'Allocated', message: 'm' },
+          { type: 'eiproute.io/Odd', status: 'Perhaps' },
+        ],
+      },
+    });
+    expect(reduceService(raw).object?.asks).to.deep.equal(
+      asks({
+        created: Date.parse('2026-01-02T03:04:05Z'),
+        labels: { tier: 'public' },
+        annotations: { 'eiproute.io/pool': 'public', 'metallb.io/allow-shared-ip': 'k' },
+        selector: { a: '1', b: '2' },
+        loadBalancerIp: '198.51.100.9',
+        clusterIps: ['2001:db8:c::1', '10.96.0.10'].map(parseIp),
+        familyPolicy: 'PreferDualStack',
+        finalizer: true,
+        hostnames: ['lb.example'],
+        conditions: [
+          {
+            type: 'eiproute.io/Allocated',
+            status: 'True',
+            reason: 'Allocated',
+            message: 'm',
+            lastTransitionTime: '',
+          },
+        ],
+      }),
+    );
+  });
+
+  for (const clusterIP of [undefined, '', 'None']) {
+    it(`knows no cluster IP in ${JSON.stringify(clusterIP)}`, () => {
+      const { object } = reduceService(rawService('web', { spec: { clusterIP } }));
+      expect(object?.asks.clusterIps).to.deep.equal([]);
+    });
+  }
 
   it('takes the defaults of the API for what is not there', () => {
     const { object } = reduceService({ metadata: { name: 'web', namespace: 'default' }, spec: {} });

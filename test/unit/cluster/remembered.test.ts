@@ -10,7 +10,7 @@ import { fileCluster } from '../../../src/cluster/file.ts';
 import { memoryCluster } from '../../../src/cluster/memory.ts';
 import { remembered } from '../../../src/cluster/remembered.ts';
 import { resources, Store } from '../../../src/cluster/store.ts';
-import type { Endpoint, Node, Service } from '../../../src/model/cluster.ts';
+import type { Endpoint, Node, Service, Texts } from '../../../src/model/cluster.ts';
 import { compareIp, type Ip, ipFromBytes } from '../../../src/model/ip.ts';
 import { until } from '../../contract/until.ts';
 import { rawNode, rawService, rawSlice } from './objects.ts';
@@ -259,6 +259,10 @@ describe('express', () => {
     serving: fc.boolean(),
     terminating: fc.boolean(),
   });
+  const texts = (...names: readonly string[]): fc.Arbitrary<Texts> =>
+    fc
+      .tuple(fc.subarray([...names]), name)
+      .map(([keys, value]) => Object.fromEntries(keys.map((key) => [key, value])));
   const service: fc.Arbitrary<Service> = fc.record({
     namespace: name,
     name,
@@ -279,6 +283,27 @@ describe('express', () => {
     ),
     ingress: ips,
     externalIps: ips,
+    asks: fc.record({
+      created: fc.integer({ min: 0, max: 4_000_000_000_000 }),
+      labels: texts('app', 'tier'),
+      annotations: texts('eiproute.io/pool', 'metallb.io/allow-shared-ip'),
+      selector: texts('app'),
+      loadBalancerIp: fc.option(ip, { nil: undefined }),
+      clusterIps: fc.uniqueArray(ip, { maxLength: 2 }),
+      familyPolicy: fc.constantFrom('SingleStack', 'PreferDualStack', 'RequireDualStack'),
+      finalizer: fc.boolean(),
+      hostnames: fc.subarray(['a.example', 'b.example']),
+      conditions: fc.array(
+        fc.record({
+          type: fc.constant('eiproute.io/Allocated'),
+          status: fc.constantFrom('True', 'False', 'Unknown'),
+          reason: name,
+          message: name,
+          lastTransitionTime: fc.constant('2026-01-02T03:04:05Z'),
+        }),
+        { maxLength: 1 },
+      ),
+    }),
     endpoints: fc
       .uniqueArray(endpoint, { maxLength: 4, selector: (each) => each.ip })
       .map((list) => list.sort((a, b) => compareIp(a.ip, b.ip))),

@@ -69,7 +69,7 @@ describe('the store', () => {
     const before = store.snapshot();
     const { nodes, services, endpointslices } = store.shelves;
     nodes.set(rawNode('n1', { heartbeat: 'b', labels: { new: 'label' }, resourceVersion: '77' }));
-    services.set(rawService('web', { resourceVersion: '78', spec: { selector: { app: 'web' } } }));
+    services.set(rawService('web', { resourceVersion: '78', spec: { publishNotReadyAddresses: true } }));
     endpointslices.set(rawSlice('web', [{ ip: '10.1.0.1', node: 'n1', ready: true }]));
     store.tell();
     expect(store.snapshot()).to.equal(before);
@@ -251,5 +251,70 @@ describe('the store', () => {
         expect(store.snapshot().nodes.map((node) => node.name)).to.deep.equal([...held].sort());
       }
     }
+  });
+
+  describe('knows versions', () => {
+    const at = (resourceVersion: string, rest: object = {}) =>
+      rawService('web', { resourceVersion, ...rest });
+    const versions = (store: Store): readonly [string | undefined, readonly string[] | undefined] => {
+      const web = named(store, 'web');
+      return [web && store.version(web), web?.ingress];
+    };
+
+    it('that move while the Service stays the same', () => {
+      const { store } = counted();
+      store.shelves.services.set(at('1'));
+      const before = named(store, 'web');
+      store.shelves.services.set(at('2'));
+      expect(named(store, 'web')).to.equal(before);
+      expect(versions(store)[0]).to.equal('2');
+    });
+
+    it('of the present Service only, never of an older picture of it', () => {
+      const { store } = counted();
+      store.shelves.services.set(at('1'));
+      const before = named(store, 'web');
+      store.shelves.services.set(at('2', { eips: ['198.51.100.11'] }));
+      expect(before && store.version(before)).to.equal(undefined);
+    });
+
+    it('and takes an answer for the next one; what the watch still tells of the last is the past', async () => {
+      const { store, beats } = counted();
+      store.shelves.services.set(at('1', { eips: [] }));
+      store.answer(at('2'), '1');
+      expect(versions(store)).to.deep.equal(['2', ['198.51.100.10']]);
+      expect(beats()).to.equal(1);
+      store.shelves.services.set(at('1', { eips: [] }));
+      expect(versions(store)).to.deep.equal(['2', ['198.51.100.10']]);
+      const relist = store.shelves.services.relist();
+      relist.add(at('1', { eips: [] }));
+      await store.commit(relist, async () => {});
+      expect(versions(store), 'after a list that is older').to.deep.equal(['2', ['198.51.100.10']]);
+      store.shelves.services.set(at('1', { eips: [] }));
+      expect(versions(store), 'after that list').to.deep.equal(['2', ['198.51.100.10']]);
+      store.shelves.services.set(at('3', { eips: [] }));
+      expect(versions(store)).to.deep.equal(['3', []]);
+    });
+
+    it('and takes an answer that comes in while a list is being read', async () => {
+      const { store } = counted();
+      store.shelves.services.set(at('1', { eips: [] }));
+      const relist = store.shelves.services.relist();
+      relist.add(at('1', { eips: [] }));
+      store.answer(at('2'), '1');
+      await store.commit(relist, async () => {});
+      expect(versions(store)).to.deep.equal(['2', ['198.51.100.10']]);
+    });
+
+    it('and has no use for an answer that comes after the watch', () => {
+      const { store } = counted();
+      store.shelves.services.set(at('1', { eips: [] }));
+      store.shelves.services.set(at('3', { eips: ['198.51.100.12'] }));
+      store.answer(at('2'), '1');
+      expect(versions(store)).to.deep.equal(['3', ['198.51.100.12']]);
+      store.shelves.services.delete(at('3'));
+      store.answer(at('4'), '3');
+      expect(versions(store)).to.deep.equal([undefined, undefined]);
+    });
   });
 });

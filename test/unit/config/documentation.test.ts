@@ -6,6 +6,7 @@ import { readGatewayConfig } from '../../../src/config/load.ts';
 import { readNodeConfig } from '../../../src/config/load-node.ts';
 import { nodeSchema } from '../../../src/config/node-schema.ts';
 import { changedKeys } from '../../../src/config/notation.ts';
+import { termKeys } from '../../../src/config/pool-terms.ts';
 import { allLeaves } from '../../../src/config/schema.ts';
 
 function file(path: string): string {
@@ -50,6 +51,7 @@ describe('docs/configuration.md', () => {
       'pools',
       'name',
       'addresses',
+      ...termKeys,
     ];
     expect([...rows.keys()].filter((key) => !known.includes(key))).to.deep.equal([]);
   });
@@ -74,7 +76,7 @@ describe('docs/gateway.example.yaml', () => {
     expect(changedKeys(shown.config, whole.config)).to.deep.equal([]);
     // That nothing differs must not be because nothing was uncommented.
     const silent = allLeaves.filter(({ preset }) => preset !== undefined).map(({ key }) => key);
-    const resilient = /^resilient\./;
+    const resilient = /^(resilient|allocate)\./;
     for (const key of silent) {
       if (resilient.test(key)) continue;
       expect(whole.origins.get(key)?.kind, key).to.equal('file');

@@ -51,6 +51,17 @@ describe('a picture', () => {
     expect(first.objects.size).to.equal(1);
   });
 
+  it('takes over what was met when a new look shows the very same objects, and only then', () => {
+    const have = listing([route(1, 7)]);
+    const before = new Picture(have);
+    before.met = { want: [], unmet: new Set() };
+    expect(new Picture({ ...have, foreignIds: new Set([1]) }, before).met).to.equal(before.met);
+    expect(new Picture(listing([route(1, 7)]), before).met).to.equal(undefined);
+    before.acknowledge(adding(route(2, 7)).change);
+    expect(new Picture(have, before).met).to.equal(undefined);
+    expect(before.disturbed(have)).to.deep.equal(['route 254 198.51.100.2/32 0']);
+  });
+
   it('knows what a new listing shows otherwise: gone or changed, but not what is new', () => {
     const picture = new Picture(listing([route(1, 7), route(2, 7), group(7, [1]), nexthop(1)]));
     const now = listing([route(2, 8), group(7, [1]), nexthop(1), nexthop(2)]);

@@ -1,0 +1,88 @@
+import {
+  type Asks,
+  askingAnnotations,
+  type Condition,
+  cleanupFinalizer,
+  type FamilyPolicy,
+  ownPrefix,
+  type Texts,
+} from '../model/cluster.ts';
+import { type Ip, parseIp } from '../model/ip.ts';
+import { list, none, part, type Raw, text } from './raw.ts';
+
+const asking: readonly string[] = Object.values(askingAnnotations).flat();
+
+/** What a v1 Service asks of whoever gives it addresses; what is unreadable is as if it were not there. */
+export function asksOf(metadata: Raw, spec: Raw, status: Raw): Asks {
+  const created = Date.parse(text(metadata.creationTimestamp) ?? '');
+  return {
+    created: Number.isNaN(created) ? 0 : created,
+    labels: texts(metadata.labels),
+    annotations: texts(metadata.annotations, (name) => asking.includes(name)),
+    selector: texts(spec.selector),
+    loadBalancerIp: text(spec.loadBalancerIP),
+    clusterIps: clusterIps(spec),
+    familyPolicy: policy(spec.ipFamilyPolicy),
+    finalizer: list(metadata.finalizers).includes(cleanupFinalizer),
+    hostnames: hostnames(part(status.loadBalancer)),
+    conditions: conditions(status),
+  };
+}
+
+const noTexts: Texts = {};
+
+/** Sorted by name, so that two that say the same are written the same. */
+function texts(value: unknown, wanted: (name: string) => boolean = () => true): Texts {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return noTexts;
+  const entries = Object.entries(value).filter(
+    (entry): entry is [string, string] => typeof entry[1] === 'string' && wanted(entry[0]),
+  );
+  if (entries.length === 0) return noTexts;
+  return Object.fromEntries(entries.sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+function clusterIps({ clusterIP, clusterIPs }: Raw): readonly Ip[] {
+  const all = list(clusterIPs);
+  const found = (all.length > 0 ? all : [clusterIP]).flatMap(ipOf);
+  return found.length === 0 ? none : found;
+}
+
+/** "None" and "" are what Kubernetes writes where there is no address. */
+function ipOf(value: unknown): readonly Ip[] {
+  if (typeof value !== 'string' || value === '' || value === 'None') return none;
+  try {
+    return [parseIp(value)];
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    return none;
+  }
+}
+
+function policy(value: unknown): FamilyPolicy {
+  return value === 'PreferDualStack' || value === 'RequireDualStack' ? value : 'SingleStack';
+}
+
+function hostnames(loadBalancer: Raw): readonly string[] {
+  const found = list(loadBalancer.ingress).flatMap((item) => text(part(item).hostname) ?? []);
+  return found.length === 0 ? none : found.sort();
+}
+
+function conditions(status: Raw): readonly Condition[] {
+  const all = list(status.conditions);
+  if (all.length === 0) return none;
+  const own = all.flatMap((item): Condition[] => {
+    const { type, status: value, reason, message, lastTransitionTime } = part(item);
+    if (typeof type !== 'string' || !type.startsWith(ownPrefix)) return [];
+    if (value !== 'True' && value !== 'False' && value !== 'Unknown') return [];
+    return [
+      {
+        type,
+        status: value,
+        reason: text(reason) ?? '',
+        message: text(message) ?? '',
+        lastTransitionTime: text(lastTransitionTime) ?? '',
+      },
+    ];
+  });
+  return own.length === 0 ? none : own.sort((a, b) => (a.type < b.type ? -1 : 1));
+}

@@ -1,0 +1,168 @@
+import { hostname } from 'node:os';
+import type { LeaseName } from '../model/allocation.ts';
+import { cleanupFinalizer, type Service } from '../model/cluster.ts';
+import type { HttpTransport } from './http.ts';
+import { part, text } from './raw.ts';
+import type { Store } from './store.ts';
+import { ApiError } from './transport.ts';
+import { complaint, type Deed } from './trouble.ts';
+import { versionOf } from './versions.ts';
+import type { Lease, Leases, Outcome, ServiceEvent, StatusPatch, Writer } from './writer.ts';
+
+/** ms that one write may take: one that began just before a Lease is lost ends before somebody else has it */
+const patience = 5000;
+
+// The one kind of patch that lets the lists of others alone: finalizers and conditions are merged, not replaced.
+const strategic = 'application/strategic-merge-patch+json';
+const merge = 'application/merge-patch+json';
+
+/** Writes Services through the API server that the store is read from. */
+export class KubernetesWriter implements Writer, Leases {
+  readonly #transport: HttpTransport;
+  readonly #store: Store;
+
+  constructor(transport: HttpTransport, store: Store) {
+    this.#transport = transport;
+    this.#store = store;
+  }
+
+  finalizer(service: Service, verb: 'add' | 'remove', signal: AbortSignal): Promise<Outcome> {
+    const list = verb === 'add' ? 'finalizers' : '$deleteFromPrimitiveList/finalizers';
+    return this.#patch(service, '', { metadata: { [list]: [cleanupFinalizer] } }, 'patch services', signal);
+  }
+
+  status(
+    service: Service,
+    { ingress, conditions, without }: StatusPatch,
+    signal: AbortSignal,
+  ): Promise<Outcome> {
+    const loadBalancer = ingress && {
+      // A list that is to be empty has to go: an empty one would be merged into what there is.
+      loadBalancer: { ingress: ingress.length === 0 ? null : ingress.map((ip) => ({ ip, ipMode: 'VIP' })) },
+    };
+    const gone = without.map((type) => ({ type, $patch: 'delete' }));
+    const status = { ...loadBalancer, conditions: [...conditions, ...gone] };
+    return this.#patch(service, '/status', { status }, 'patch services/status', signal);
+  }
+
+  async event(service: Service, event: ServiceEvent, signal: AbortSignal): Promise<Outcome> {
+    const { namespace, name: of, uid } = service;
+    const { name, type, reason, message, count, first, last } = event;
+    const path = `/api/v1/namespaces/${namespace}/events`;
+    if (count > 1) {
+      const body = { count, lastTimestamp: last };
+      return this.#write('PATCH', `${path}/${name}`, merge, body, 'patch events', signal);
+    }
+    const body = {
+      apiVersion: 'v1',
+      kind: 'Event',
+      metadata: { name, namespace },
+      involvedObject: { apiVersion: 'v1', kind: 'Service', namespace, name: of, uid },
+      type,
+      reason,
+      message,
+      count,
+      firstTimestamp: first,
+      lastTimestamp: last,
+      source: { component: 'eiproute', host: hostname() },
+      reportingComponent: 'eiproute.io/gateway',
+      reportingInstance: hostname(),
+    };
+    return this.#write('POST', path, 'application/json', body, 'create events', signal);
+  }
+
+  async read(name: LeaseName, signal: AbortSignal): Promise<{ lease: Lease; version: string }> {
+    try {
+      const raw = await this.#transport.send('GET', leasePath(name), undefined, undefined, within(signal));
+      return { lease: leaseOf(raw), version: versionOf(raw) ?? '' };
+    } catch (error) {
+      signal.throwIfAborted();
+      if (error instanceof ApiError && error.status === 404) {
+        throw new Error(
+          `there is no Lease ${name.namespace}/${name.name}; create it with docs/rbac.yaml (eiproute never does)`,
+          { cause: error },
+        );
+      }
+      throw new Error(complaint(error, 'get leases'), { cause: error });
+    }
+  }
+
+  write(name: LeaseName, lease: Lease, version: string, signal: AbortSignal): Promise<Outcome> {
+    const body = {
+      metadata: { resourceVersion: version },
+      spec: {
+        holderIdentity: lease.holder ?? null,
+        leaseDurationSeconds: lease.duration,
+        acquireTime: lease.acquired ?? null,
+        renewTime: lease.renewed ?? null,
+        leaseTransitions: lease.transitions,
+      },
+    };
+    return this.#write('PATCH', leasePath(name), merge, body, 'patch leases', signal);
+  }
+
+  async #patch(
+    service: Service,
+    subresource: '' | '/status',
+    body: { readonly metadata?: object; readonly status?: object },
+    deed: Deed,
+    signal: AbortSignal,
+  ): Promise<Outcome> {
+    const resourceVersion = this.#store.version(service);
+    if (resourceVersion === undefined) return { kind: 'stale' };
+    const { namespace, name, uid } = service;
+    const metadata = { ...body.metadata, resourceVersion, ...(uid === '' ? {} : { uid }) };
+    const path = `/api/v1/namespaces/${namespace}/services/${name}${subresource}`;
+    const patched = (answer: unknown): void => this.#store.answer(answer, resourceVersion);
+    return this.#write('PATCH', path, strategic, { ...body, metadata }, deed, signal, patched);
+  }
+
+  async #write(
+    method: 'PATCH' | 'POST',
+    path: string,
+    type: string,
+    body: object,
+    deed: Deed,
+    signal: AbortSignal,
+    answered: (answer: unknown) => void = () => {},
+  ): Promise<Outcome> {
+    try {
+      answered(await this.#transport.send(method, path, type, body, within(signal)));
+      return { kind: 'done' };
+    } catch (error) {
+      signal.throwIfAborted();
+      // A mistake of ours is not the API's refusal.
+      if (error instanceof TypeError || error instanceof ReferenceError) throw error;
+      const status = error instanceof ApiError ? error.status : 0;
+      if (status === 409) return { kind: 'stale' };
+      if (status === 404) return { kind: 'gone' };
+      const wait = error instanceof ApiError ? error.retryAfter : undefined;
+      const everything = status !== 400 && status !== 422 && status !== 413;
+      return { kind: 'refused', message: complaint(error, deed), everything, wait };
+    }
+  }
+}
+
+function within(signal: AbortSignal): AbortSignal {
+  return AbortSignal.any([signal, AbortSignal.timeout(patience)]);
+}
+
+function leasePath({ namespace, name }: LeaseName): string {
+  return `/apis/coordination.k8s.io/v1/namespaces/${namespace}/leases/${name}`;
+}
+
+function leaseOf(raw: unknown): Lease {
+  const fields: { readonly [name: string]: unknown } = { ...part(part(raw).spec) };
+  const { holderIdentity, leaseDurationSeconds, acquireTime, renewTime, leaseTransitions } = fields;
+  return {
+    holder: text(holderIdentity),
+    duration: whole(leaseDurationSeconds) ?? 15,
+    acquired: text(acquireTime),
+    renewed: text(renewTime),
+    transitions: whole(leaseTransitions) ?? 0,
+  };
+}
+
+function whole(value: unknown): number | undefined {
+  return typeof value === 'number' && Number.isInteger(value) && value >= 0 ? value : undefined;
+}

@@ -1,0 +1,75 @@
+/** Names of the fields that we look at, so that a misspelt one is a type error. */
+type Field =
+  | 'addresses'
+  | 'annotations'
+  | 'clusterIP'
+  | 'clusterIPs'
+  | 'creationTimestamp'
+  | 'finalizers'
+  | 'hostname'
+  | 'ipFamilyPolicy'
+  | 'lastTransitionTime'
+  | 'loadBalancerIP'
+  | 'message'
+  | 'reason'
+  | 'resourceVersion'
+  | 'selector'
+  | 'address'
+  | 'addressType'
+  | 'conditions'
+  | 'deletionTimestamp'
+  | 'endpoints'
+  | 'externalIPs'
+  | 'externalTrafficPolicy'
+  | 'healthCheckNodePort'
+  | 'ingress'
+  | 'ip'
+  | 'key'
+  | 'kubernetes.io/service-name'
+  | 'labels'
+  | 'loadBalancer'
+  | 'loadBalancerClass'
+  | 'metadata'
+  | 'name'
+  | 'namespace'
+  | 'node.kubernetes.io/exclude-from-external-load-balancers'
+  | 'nodeName'
+  | 'nodePort'
+  | 'port'
+  | 'ports'
+  | 'protocol'
+  | 'ready'
+  | 'serving'
+  | 'spec'
+  | 'status'
+  | 'taints'
+  | 'terminating'
+  | 'type'
+  | 'uid';
+export type Raw = { readonly [field in Field]?: unknown };
+
+const nothing: Raw = {};
+export const none: readonly never[] = [];
+
+export function isRaw(value: unknown): value is Raw {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+export function part(value: unknown): Raw {
+  return isRaw(value) ? value : nothing;
+}
+
+export function list(value: unknown): readonly unknown[] {
+  return Array.isArray(value) ? value : none;
+}
+
+export function text(value: unknown): string | undefined {
+  return typeof value === 'string' && value !== '' ? value : undefined;
+}
+
+/** 1..65535 */
+export function port(value: unknown): number | undefined {
+  return typeof value === 'number' && Number.isInteger(value) && value > 0 && value < 65536
+    ? value
+    : undefined;
+}

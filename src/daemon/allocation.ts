@@ -1,0 +1,135 @@
+import { systemClock } from '../cluster/clock.ts';
+import type { KubernetesCluster } from '../cluster/kubernetes.ts';
+import { candidates, carriers } from '../desire/carriers.ts';
+import { reservedIn } from '../desire/reserved.ts';
+import type { Terms } from '../ipam/allocator.ts';
+import { Controller } from '../ipam/controller.ts';
+import { Leadership } from '../ipam/leadership.ts';
+import type { NodeAddresses } from '../ipam/nodes.ts';
+import type { Allocation } from '../model/allocation.ts';
+import type { Node, Snapshot } from '../model/cluster.ts';
+import type { Gateway } from '../model/gateway.ts';
+import { family, type Ip } from '../model/ip.ts';
+import type { Link } from '../model/object.ts';
+import { termsOf } from '../model/pool.ts';
+import type { Problem } from '../model/problem.ts';
+
+/** What the allocation decides by. */
+export interface Grounds {
+  readonly snapshot: Snapshot;
+  readonly gateway: Gateway;
+  readonly links: readonly Link[];
+}
+
+/** The terms of the allocation; the very same object while nothing in them has changed. */
+export class CurrentTerms {
+  #terms: Terms | undefined;
+  #nodes: readonly Node[] | undefined;
+
+  of({ snapshot, gateway, links }: Grounds, allocation: Allocation): Terms {
+    const { pools } = gateway;
+    const reserved = reservedIn(snapshot, gateway, links);
+    const ofNodes = pools.some((pool) => termsOf(pool).nodeAddresses);
+    const before = this.#terms;
+    const same =
+      before?.pools === pools &&
+      before.allocation === allocation &&
+      sameEntries(before.reserved, reserved) &&
+      (!ofNodes || this.#nodes === snapshot.nodes);
+    if (same) return before;
+    this.#nodes = snapshot.nodes;
+    this.#terms = { pools, allocation, reserved, nodeAddresses: nodeAddresses(snapshot.nodes) };
+    return this.#terms;
+  }
+}
+
+/** Under Cluster those of all nodes that may carry traffic, under Local those with a usable endpoint. */
+function nodeAddresses(nodes: readonly Node[]): NodeAddresses {
+  const able = candidates(nodes);
+  return (service) => {
+    const versions = new Set(service.asks.clusterIps.map(family));
+    const local = service.externalTrafficPolicy === 'Local';
+    return ([4, 6] as const)
+      .filter((version) => versions.has(version))
+      .flatMap((version) => {
+        if (local) return carriers(service, able, version, 'equal').map(({ ip }) => ip);
+        return [...able.values()].flatMap(({ ipv4, ipv6 }) => (version === 4 ? ipv4 : ipv6) ?? []);
+      });
+  };
+}
+
+function sameEntries(a: ReadonlyMap<Ip, string>, b: ReadonlyMap<Ip, string>): boolean {
+  return a === b || (a.size === b.size && [...a].every(([ip, holder]) => b.get(ip) === holder));
+}
+
+export interface AllocatingOptions {
+  readonly allocation: Allocation;
+  readonly writer: KubernetesCluster['writer'];
+  readonly cluster: ConstructorParameters<typeof Controller>[0]['cluster'];
+  /** Asked anew in each pass. */
+  readonly grounds: () => Grounds;
+  /** Whether an EIP's route is in the kernel. */
+  readonly installed: (ip: Ip) => boolean;
+  /** Who we are to the other gateways. */
+  readonly identity: string;
+}
+
+/** The allocation with its Lease. */
+export class Allocating {
+  readonly controller: Controller;
+  readonly #leadership: Leadership | undefined;
+
+  constructor(options: AllocatingOptions) {
+    const { allocation, writer, cluster, grounds, installed, identity } = options;
+    const terms = new CurrentTerms();
+    const { lease } = allocation;
+    this.#leadership =
+      lease &&
+      new Leadership({
+        leases: writer,
+        name: lease,
+        identity,
+        clock: systemClock,
+        changed: () => this.controller.poke(),
+      });
+    this.controller = new Controller({
+      cluster,
+      writer,
+      terms: () => {
+        const now = grounds();
+        return terms.of(now, now.gateway.allocation ?? allocation);
+      },
+      routed: installed,
+      // Before the first look at the interfaces nobody knows which addresses are this gateway's own.
+      leads: () => grounds().links.length > 0 && (this.#leadership?.leads ?? true),
+      clock: systemClock,
+    });
+  }
+
+  /** Whether this gateway writes, and who else does; undefined: it is the only one. */
+  get lease(): { readonly leads: boolean; readonly holder: string | undefined } | undefined {
+    const leadership = this.#leadership;
+    return leadership && { leads: leadership.leads, holder: leadership.holder };
+  }
+
+  problems(): readonly Problem[] {
+    const trouble = this.#leadership?.trouble;
+    const problems = this.controller.problems();
+    if (trouble === undefined) return problems;
+    return [
+      ...problems,
+      {
+        code: 'lease-trouble',
+        severity: 'error',
+        subject: 'Lease',
+        message: `the Lease cannot be held: ${trouble}; this gateway gives no addresses, and goes on routing`,
+        advice: 'apply docs/rbac.yaml, or set allocate.lease to false with a single gateway',
+      },
+    ];
+  }
+
+  async holdLease(signal: AbortSignal): Promise<void> {
+    if (this.#leadership) return this.#leadership.run(signal);
+    await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+  }
+}

@@ -1,0 +1,31 @@
+import { randomUUID } from 'node:crypto';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { Refused } from './refused.ts';
+
+/**
+ * Who we are to the other gateways: the same after a restart, so that nobody waits for a Lease to run out, and not
+ * another's, though two gateways may bear one host name.
+ *
+ * @throws Refused when the state directory cannot be written
+ */
+export async function identity(stateDirectory: string): Promise<string> {
+  const file = join(stateDirectory, 'identity');
+  try {
+    await mkdir(stateDirectory, { recursive: true });
+    try {
+      await writeFile(file, `${randomUUID()}\n`, { flag: 'wx' });
+    } catch (error) {
+      if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error;
+    }
+    const own = (await readFile(file, 'utf8')).trim();
+    if (own !== '') return `${hostname()}_${own}`;
+    throw new Error('it is empty; remove it');
+  } catch (cause) {
+    if (!(cause instanceof Error)) throw cause;
+    throw new Refused(`cannot keep our identity in ${file}: ${cause.message}; check stateDirectory`, {
+      cause,
+    });
+  }
+}

@@ -1,0 +1,129 @@
+import { Allocator, type Terms } from '../ipam/allocator.ts';
+import type { Allocation } from '../model/allocation.ts';
+import { compareIp, type Family, type Ip } from '../model/ip.ts';
+import { type PoolTerms, termsOf } from '../model/pool.ts';
+import { CurrentTerms, type Grounds } from './allocation.ts';
+
+/** What `eiproute pools --json` prints: the version is raised whenever a field changes its meaning or goes. */
+export interface PoolsStatus {
+  readonly version: 1;
+  /** Addresses are given by eiproute; false: only shown. */
+  readonly allocates: boolean;
+  /** undefined: there is only one gateway */
+  readonly lease: { readonly leads: boolean; readonly holder: string | undefined } | undefined;
+  readonly pools: readonly PoolStatus[];
+  /** Services without an address, the longest-waiting first. */
+  readonly waiting: readonly WaitingStatus[];
+  /** Services that have an address, but not as they ask. */
+  readonly otherwise: readonly WaitingStatus[];
+}
+
+export interface PoolStatus {
+  readonly name: string;
+  readonly addresses: readonly string[];
+  readonly terms: PoolTerms;
+  readonly use: readonly UseStatus[];
+  readonly held: readonly HeldStatus[];
+}
+
+export interface UseStatus {
+  readonly family: Family;
+  /** null: more than anybody can count */
+  readonly size: number | null;
+  readonly used: number;
+}
+
+export interface HeldStatus {
+  readonly eip: string;
+  /** Several share it. */
+  readonly services: readonly string[];
+}
+
+export interface WaitingStatus {
+  readonly service: string;
+  readonly eips: readonly string[];
+  /** ISO 8601; undefined: nobody has told it yet */
+  readonly since: string | undefined;
+  readonly reason: string;
+  readonly message: string;
+}
+
+/** Nothing is ours: what the statuses show is all there is. */
+const nobodys: Allocation = { class: '', classless: false, finalizer: false, lease: undefined };
+
+const currentTerms = new CurrentTerms();
+
+/** @param allocator with the books at hand; without, they are made from the statuses */
+export function poolsStatus(
+  grounds: Grounds,
+  lease: PoolsStatus['lease'],
+  allocator: Allocator | undefined,
+): PoolsStatus {
+  const { gateway } = grounds;
+  const terms = currentTerms.of(grounds, gateway.allocation ?? nobodys);
+  const books = allocator ?? read(grounds, terms);
+  const held = holdings(books);
+  const use = books.books.use();
+  const lacking = [...books.lacking].map((key) => wait(key, books)).sort(bySince);
+  return {
+    version: 1,
+    allocates: gateway.allocation !== undefined,
+    lease,
+    pools: gateway.pools.map((pool) => ({
+      name: pool.name,
+      addresses: pool.addresses,
+      terms: termsOf(pool),
+      use: use
+        .filter((one) => one.pool === pool.name)
+        .map(({ family, size, used }) => ({
+          family,
+          size: size === Number.MAX_SAFE_INTEGER ? null : size,
+          used,
+        })),
+      held: held.get(pool.name) ?? [],
+    })),
+    waiting: lacking.filter(({ eips }) => eips.length === 0),
+    otherwise: lacking.filter(({ eips }) => eips.length > 0),
+  };
+}
+
+function read({ snapshot }: Grounds, terms: Terms): Allocator {
+  const allocator = new Allocator(terms);
+  allocator.tell(snapshot.services, []);
+  return allocator;
+}
+
+function holdings(allocator: Allocator): ReadonlyMap<string, readonly HeldStatus[]> {
+  const byPool = new Map<string, Map<Ip, string[]>>();
+  for (const [ip, services, pool] of allocator.held()) {
+    const ips = byPool.get(pool) ?? new Map<Ip, string[]>();
+    ips.set(ip, [...(ips.get(ip) ?? []), ...services]);
+    byPool.set(pool, ips);
+  }
+  return new Map(
+    [...byPool].map(([pool, ips]) => [
+      pool,
+      [...ips]
+        .sort(([a], [b]) => compareIp(a, b))
+        .map(([eip, services]) => ({ eip, services: services.sort() })),
+    ]),
+  );
+}
+
+function wait(key: string, allocator: Allocator): WaitingStatus {
+  const verdict = allocator.verdicts.get(key);
+  const since = allocator.claimant(key)?.since ?? Number.POSITIVE_INFINITY;
+  return {
+    service: key,
+    eips: verdict?.ips ?? [],
+    since: Number.isFinite(since) ? new Date(since).toISOString() : undefined,
+    reason: verdict?.lack?.reason ?? '',
+    message: verdict?.lack?.message ?? '',
+  };
+}
+
+function bySince(a: WaitingStatus, b: WaitingStatus): number {
+  const one = a.since ?? '~';
+  const two = b.since ?? '~';
+  return one < two ? -1 : one > two ? 1 : a.service < b.service ? -1 : 1;
+}

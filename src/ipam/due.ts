@@ -1,0 +1,135 @@
+import type { Allocation } from '../model/allocation.ts';
+import type { Condition, Service } from '../model/cluster.ts';
+import { allocatedType, servingType } from '../model/given.ts';
+import type { Ip } from '../model/ip.ts';
+import { sameIps } from './allocator.ts';
+import { isOurs } from './claimant.ts';
+import { dated, says, standing } from './standing.ts';
+import type { Verdict } from './verdict.ts';
+
+/** One write that is due for a Service. There is never more than one: the next follows from what it leaves. */
+export type Task =
+  | { readonly kind: 'finalizer'; readonly verb: 'add' | 'remove' }
+  | {
+      readonly kind: 'status';
+      /** In this order; undefined: they stay as they are. */
+      readonly ingress: readonly Ip[] | undefined;
+      readonly conditions: readonly Condition[];
+      /** Types of conditions of ours that are to go. */
+      readonly without: readonly string[];
+      /** Nobody waits for it: it only tells whether the Service is served now. */
+      readonly idle: boolean;
+      readonly events: readonly Note[];
+    };
+
+/** An event for the person who reads `kubectl describe`. */
+export interface Note {
+  readonly type: 'Normal' | 'Warning';
+  readonly reason: 'IPAllocated' | 'AllocationFailed' | 'ClearAssignment' | 'AddressConflict' | 'AddressKept';
+  readonly message: string;
+}
+
+export interface Facts {
+  readonly allocation: Allocation;
+  /** Whether an address leads to its Service now. */
+  readonly routed: (ip: Ip) => boolean;
+  /** Whether an address is still routed for this Service alone. */
+  readonly lingers: (service: Service) => boolean;
+  /** ISO 8601, in whole seconds */
+  readonly now: string;
+}
+
+/**
+ * What is to be written next for a Service; undefined: all is as it should be.
+ *
+ * @param verdict undefined for what is not ours, or is being deleted
+ */
+export function due(service: Service, verdict: Verdict | undefined, facts: Facts): Task | undefined {
+  const { asks, deleting, type } = service;
+  if (verdict !== undefined) return forOurs(service, verdict, facts);
+  if (isOurs(service, facts.allocation)) {
+    if (!deleting || !asks.finalizer || facts.lingers(service)) return undefined;
+    return { kind: 'finalizer', verb: 'remove' };
+  }
+  // Of another class: never touched. Of another type: it may have been ours.
+  return type === 'LoadBalancer' ? undefined : forFormer(service, facts);
+}
+
+function forOurs(service: Service, verdict: Verdict, facts: Facts): Task | undefined {
+  const { ips } = verdict;
+  const { asks, ingress } = service;
+  if (ips.length > 0 && facts.allocation.finalizer && !asks.finalizer) {
+    return { kind: 'finalizer', verb: 'add' };
+  }
+  const { allocated, serving } = standing(verdict, facts.routed);
+  const moves = !sameIps(ips, ingress) || asks.hostnames.length > 0;
+  const tells = !says(service, allocatedType, allocated);
+  if (!moves && !tells && says(service, servingType, serving)) return undefined;
+  const conditions = [allocated, ...(serving ? [serving] : [])].map((claim) =>
+    dated(service, claim, facts.now),
+  );
+  return {
+    kind: 'status',
+    ingress: moves ? ips : undefined,
+    conditions,
+    without:
+      serving === undefined && asks.conditions.some(({ type }) => type === servingType) ? [servingType] : [],
+    idle: !moves && !tells,
+    events: notes(service, verdict, moves, tells),
+  };
+}
+
+/** A write goes along with each event: what is not worth a write is not worth an event, and nothing is told twice. */
+function notes(service: Service, verdict: Verdict, moves: boolean, tells: boolean): readonly Note[] {
+  const { ips, pool, lack, lost, warnings } = verdict;
+  const result: Note[] = [];
+  if (moves) {
+    for (const { why, conflict } of lost) {
+      if (conflict) result.push({ type: 'Warning', reason: 'AddressConflict', message: why });
+    }
+    const cleared = [...service.ingress.filter((ip) => !ips.includes(ip)), ...service.asks.hostnames];
+    if (cleared.length > 0) {
+      const reasons = lost.map(({ why }) => why).join('; ') || 'the Service asks for another';
+      result.push({
+        type: 'Normal',
+        reason: 'ClearAssignment',
+        message: `${cleared.join(', ')}: ${reasons}`,
+      });
+    }
+    if (ips.some((ip) => !service.ingress.includes(ip))) {
+      result.push({
+        type: 'Normal',
+        reason: 'IPAllocated',
+        message: `${ips.join(', ')} from pool ${pool ?? ''}`,
+      });
+    }
+  }
+  if (tells && lack) result.push({ type: 'Warning', reason: 'AllocationFailed', message: lack.message });
+  if (tells && warnings.length > 0) {
+    result.push({ type: 'Warning', reason: 'AddressKept', message: warnings.join('; ') });
+  }
+  return result;
+}
+
+function forFormer(service: Service, { allocation, lingers }: Facts): Task | undefined {
+  const { asks, ingress } = service;
+  const known = asks.conditions.some(({ type }) => type === allocatedType);
+  // A crash between finalizer and status leaves no other trace. Without class, nobody else puts it there.
+  if (!known && !(asks.finalizer && allocation.classless)) return undefined;
+  if (known && ingress.length > 0) return leave(service, []);
+  if (asks.finalizer) return lingers(service) ? undefined : { kind: 'finalizer', verb: 'remove' };
+  return leave(service, undefined);
+}
+
+/** Takes back what we wrote; the conditions last, for they say that it was us. */
+function leave({ asks, ingress }: Service, now: readonly Ip[] | undefined): Task {
+  const message = `${ingress.join(', ')}: the Service is no LoadBalancer any more`;
+  return {
+    kind: 'status',
+    ingress: now,
+    conditions: [],
+    without: now === undefined ? asks.conditions.map(({ type }) => type) : [servingType],
+    idle: false,
+    events: now === undefined ? [] : [{ type: 'Normal', reason: 'ClearAssignment', message }],
+  };
+}

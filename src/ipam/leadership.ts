@@ -1,0 +1,151 @@
+import type { Clock } from '../cluster/clock.ts';
+import type { Lease, Leases } from '../cluster/writer.ts';
+import type { LeaseName } from '../model/allocation.ts';
+
+/** ms; the proportions are those of Kubernetes' own leaders */
+export interface LeasePace {
+  /** Others wait so long after the last renewal that they saw. */
+  readonly duration: number;
+  /** Who could not renew for so long stops writing. */
+  readonly deadline: number;
+  readonly retry: number;
+}
+
+const defaultLeasePace: LeasePace = { duration: 15_000, deadline: 10_000, retry: 2000 };
+
+export interface LeadershipOptions {
+  readonly leases: Leases;
+  readonly name: LeaseName;
+  /** The same after a restart, and nobody else's. */
+  readonly identity: string;
+  readonly clock: Clock;
+  /** Told when we have become the one who writes, or are not any more. */
+  readonly changed: () => void;
+  readonly pace?: LeasePace;
+}
+
+/** Holds a Lease as long as it can: with several gateways, it decides who writes. Routes never depend on it. */
+export class Leadership {
+  readonly #options: LeadershipOptions;
+  readonly #pace: LeasePace;
+  /** When we last asked for what was granted; ms */
+  #renewed = Number.NEGATIVE_INFINITY;
+  #led = false;
+  /** What the Lease said when we last saw it change, and when that was. */
+  #observed = '';
+  #observedAt = 0;
+  #holder: string | undefined;
+  #trouble: string | undefined;
+
+  constructor(options: LeadershipOptions) {
+    this.#options = options;
+    this.#pace = options.pace ?? defaultLeasePace;
+  }
+
+  /** By our own clock, and earlier than anybody else could think that we do not. */
+  get leads(): boolean {
+    return this.#options.clock.now() < this.#renewed + this.#pace.deadline;
+  }
+
+  /** Who holds it, as far as we know. */
+  get holder(): string | undefined {
+    return this.#holder;
+  }
+
+  /** Why it cannot be read or renewed; undefined: all is well. */
+  get trouble(): string | undefined {
+    return this.#trouble;
+  }
+
+  /** Runs until the signal, then gives the Lease back so that nobody has to wait. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { clock } = this.#options;
+    const { retry } = this.#pace;
+    try {
+      while (!signal.aborted) {
+        await this.#try(signal);
+        this.#tell();
+        // With a jitter, or two gateways that start together would ask together for ever.
+        await clock.sleep(retry * (1 - 0.2 * clock.random()), signal);
+      }
+    } catch (error) {
+      if (!signal.aborted) throw error;
+    } finally {
+      await this.#release();
+    }
+  }
+
+  async #try(signal: AbortSignal): Promise<void> {
+    const { leases, name, identity, clock } = this.#options;
+    const asked = clock.now();
+    let found: Awaited<ReturnType<Leases['read']>>;
+    try {
+      found = await leases.read(name, signal);
+    } catch (error) {
+      if (signal.aborted || !(error instanceof Error)) throw error;
+      this.#trouble = error.message;
+      return;
+    }
+    const { lease, version } = found;
+    this.#observe(lease, asked);
+    if (lease.holder !== undefined && lease.holder !== identity && !this.#expired(lease)) {
+      this.#trouble = undefined;
+      return;
+    }
+    const mine = lease.holder === identity;
+    const now = micro(clock.now());
+    const next: Lease = {
+      holder: identity,
+      duration: Math.ceil(this.#pace.duration / 1000),
+      acquired: mine ? lease.acquired : now,
+      renewed: now,
+      transitions: mine ? lease.transitions : lease.transitions + 1,
+    };
+    const outcome = await leases.write(name, next, version, signal);
+    if (outcome.kind === 'done') {
+      this.#renewed = asked;
+      this.#holder = identity;
+      this.#trouble = undefined;
+    } else if (outcome.kind === 'refused') this.#trouble = outcome.message;
+    else if (mine) this.#renewed = Number.NEGATIVE_INFINITY;
+  }
+
+  /** By our own clock alone: theirs may be off. */
+  #observe(lease: Lease, now: number): void {
+    this.#holder = lease.holder;
+    const state = `${lease.holder} ${lease.renewed} ${lease.transitions}`;
+    if (state === this.#observed) return;
+    this.#observed = state;
+    this.#observedAt = now;
+    if (lease.holder !== this.#options.identity) this.#renewed = Number.NEGATIVE_INFINITY;
+  }
+
+  #expired({ duration }: Lease): boolean {
+    return this.#options.clock.now() >= this.#observedAt + duration * 1000;
+  }
+
+  #tell(): void {
+    if (this.#led === this.leads) return;
+    this.#led = this.leads;
+    this.#options.changed();
+  }
+
+  async #release(): Promise<void> {
+    if (!this.leads) return;
+    const { leases, name, identity } = this.#options;
+    const soon = AbortSignal.timeout(1000);
+    this.#renewed = Number.NEGATIVE_INFINITY;
+    try {
+      const { lease, version } = await leases.read(name, soon);
+      if (lease.holder !== identity) return;
+      await leases.write(name, { ...lease, holder: undefined, renewed: undefined }, version, soon);
+    } catch {
+      // It ends by itself, after its time.
+    }
+  }
+}
+
+/** As Kubernetes writes the times of a Lease. */
+function micro(ms: number): string {
+  return new Date(ms).toISOString().replace('Z', '000Z');
+}

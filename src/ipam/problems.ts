@@ -1,0 +1,124 @@
+import type { Problem } from '../model/problem.ts';
+import type { Allocator } from './allocator.ts';
+import type { Lack } from './verdict.ts';
+
+/** So many Services are named one by one. */
+const named = 20;
+
+export interface Troubles {
+  /** Why the API takes no writes at all. */
+  readonly trouble: string | undefined;
+  readonly eventTrouble: string | undefined;
+  /** What the API will not have of one Service. */
+  readonly refused: ReadonlyMap<string, string>;
+  /** Services whose status somebody else writes as well, and until when we leave it alone, in ms. */
+  readonly contested: Iterable<readonly [key: string, until: number]>;
+}
+
+export function problemsOf(allocator: Allocator | undefined, troubles: Troubles): readonly Problem[] {
+  const problems: Problem[] = [];
+  const { trouble, eventTrouble } = troubles;
+  if (trouble !== undefined) {
+    problems.push({
+      code: 'allocation-refused',
+      severity: 'error',
+      subject: 'allocation of EIPs',
+      message: `the API takes no writes: ${trouble}`,
+      advice:
+        'Services that wait for an address go on waiting; what is routed stays. It is tried again by itself',
+    });
+  }
+  if (eventTrouble !== undefined) {
+    problems.push({
+      code: 'events-refused',
+      severity: 'warn',
+      subject: 'events',
+      message: `the API takes no events: ${eventTrouble}`,
+      advice: 'see the conditions of the Services, and "eiproute pools"',
+    });
+  }
+  for (const [key, message] of troubles.refused) {
+    problems.push({
+      code: 'status-refused',
+      severity: 'error',
+      subject: `status of Service ${key}`,
+      message: `the API will not have what is to be written of Service ${key}: ${message}`,
+      advice: 'look for an admission webhook or policy that refuses it',
+      service: key,
+    });
+  }
+  for (const [key, until] of troubles.contested) {
+    problems.push({
+      code: 'status-contested',
+      severity: 'error',
+      subject: `status of Service ${key}`,
+      message: `somebody else writes the addresses of Service ${key} as well; it is left alone until ${new Date(until).toISOString()}`,
+      advice:
+        'find the other load balancer (kubectl get service -o yaml --show-managed-fields), and give it or us a loadBalancerClass',
+      service: key,
+    });
+  }
+  if (allocator !== undefined) problems.push(...lacks(allocator));
+  return problems;
+}
+
+function lacks(allocator: Allocator): readonly Problem[] {
+  const problems: Problem[] = [];
+  for (const key of allocator.lacking) {
+    const verdict = allocator.verdicts.get(key);
+    if (verdict?.lack === undefined || verdict.lack.reason === 'NoClusterIP') continue;
+    if (problems.length >= named) break;
+    const { ips, lack } = verdict;
+    const what = ips.length === 0 ? 'waits for an address' : `keeps ${ips.join(', ')}, but not as it asks`;
+    problems.push({
+      code: ips.length === 0 ? 'service-waits' : 'service-asks-otherwise',
+      severity: 'warn',
+      subject: `Service ${key}`,
+      message: `Service ${key} ${what}: ${lack.message}`,
+      advice: adviceOn(lack),
+      service: key,
+    });
+  }
+  const more = allocator.lacking.size - named;
+  if (problems.length >= named && more > 0) {
+    problems.push({
+      code: 'services-wait',
+      severity: 'warn',
+      subject: 'further Services',
+      message: `${more} more Services are not as they ask`,
+      advice: 'see "eiproute pools"',
+    });
+  }
+  return problems;
+}
+
+function adviceOn({ reason }: Lack): string {
+  switch (reason) {
+    case 'NoFreeAddress':
+      return 'enlarge the pool, or delete a Service that holds one of its addresses: it is given at once';
+    case 'AddressInUse':
+    case 'PortInUse':
+      return 'ask for another address or port, or let both Services share it (eiproute.io/sharing-key)';
+    case 'OutsidePools':
+    case 'NotAllowed':
+    case 'AddressUnfit':
+      return 'ask for an address of a pool that the Service may use; "eiproute pools" shows them';
+    case 'UnknownPool':
+    case 'NoPool':
+      return '"eiproute pools" shows the pools there are, and who may use them';
+    case 'Contradiction':
+    case 'InvalidAddress':
+    case 'TooManyAddresses':
+    case 'SameFamily':
+    case 'WrongFamily':
+    case 'TwoPools':
+    case 'NotDualStack':
+      return 'correct what the Service asks for (spec.loadBalancerIP, spec.externalIPs, its annotations)';
+    case 'NoClusterIP':
+      return 'it is served as soon as Kubernetes has given it a cluster IP';
+    case 'NoNode':
+      return 'see to the endpoints of the Service, and to the nodes';
+    default:
+      return reason satisfies never;
+  }
+}

@@ -1,0 +1,143 @@
+import { type Asks, askingAnnotations, type Service } from '../model/cluster.ts';
+import { type Family, family, type Ip, parseIp } from '../model/ip.ts';
+import type { Lack } from './verdict.ts';
+
+/** What a Service asks for. */
+export interface Request {
+  /** The addresses that it names; empty: any. One per family at most. */
+  readonly addresses: readonly Ip[];
+  /** Where it names them: `spec.loadBalancerIP` */
+  readonly by: string;
+  readonly pool: string | undefined;
+  /** The families of its cluster IPs, its first one first. */
+  readonly families: readonly Family[];
+  /** How many of them: the first one; as many as one pool has; all. */
+  readonly need: 'first' | 'most' | 'all';
+}
+
+export type Asked =
+  | { readonly kind: 'request'; readonly request: Request }
+  /** It contradicts itself, or cannot be understood. */
+  | { readonly kind: 'wrong'; readonly lack: Lack; readonly families: readonly Family[] | undefined };
+
+class Wrong extends Error {
+  readonly lack: Lack;
+  constructor(reason: Lack['reason'], message: string) {
+    super(message);
+    this.lack = { reason, message };
+  }
+}
+
+/** @param service of type LoadBalancer */
+export function askedBy(service: Service): Asked {
+  let families: readonly Family[] | undefined;
+  try {
+    const { asks } = service;
+    families = familiesOf(asks);
+    const need = needOf(asks, families);
+    const wanted = need === 'first' ? families.slice(0, 1) : families;
+    const { addresses, by } = addressesOf(service);
+    checkFamilies(addresses, by, wanted);
+    const pool = same('pool', asks);
+    return { kind: 'request', request: { addresses, by, pool, families: wanted, need } };
+  } catch (error) {
+    if (!(error instanceof Wrong)) throw error;
+    return { kind: 'wrong', lack: error.lack, families };
+  }
+}
+
+function familiesOf({ clusterIps }: Asks): readonly Family[] {
+  const found = [...new Set(clusterIps.map(family))];
+  if (found.length === 0) throw new Wrong('NoClusterIP', 'it has no cluster IP yet');
+  return found;
+}
+
+function needOf({ familyPolicy }: Asks, families: readonly Family[]): Request['need'] {
+  switch (familyPolicy) {
+    case 'SingleStack':
+      return 'first';
+    case 'PreferDualStack':
+      return 'most';
+    case 'RequireDualStack':
+      if (families.length === 2) return 'all';
+      throw new Wrong(
+        'NotDualStack',
+        'ipFamilyPolicy is RequireDualStack, but it has cluster IPs of one family only',
+      );
+    default:
+      return familyPolicy satisfies never;
+  }
+}
+
+/** The addresses that it names, whichever field names them; all fields that do have to agree. */
+function addressesOf(service: Service): Pick<Request, 'addresses' | 'by'> {
+  const { asks, externalIps } = service;
+  const said: { readonly by: string; readonly addresses: readonly Ip[] }[] = [];
+  if (asks.loadBalancerIp !== undefined) {
+    said.push({ by: 'spec.loadBalancerIP', addresses: parse(asks.loadBalancerIp, 'spec.loadBalancerIP') });
+  }
+  for (const name of askingAnnotations.addresses) {
+    const text = asks.annotations[name];
+    if (text !== undefined) said.push({ by: name, addresses: parse(text, name) });
+  }
+  if (externalIps.length > 0) said.push({ by: 'spec.externalIPs', addresses: externalIps });
+  const [first, ...others] = said;
+  if (first === undefined) return { addresses: [], by: '' };
+  const other = others.find(({ addresses }) => !sameSet(addresses, first.addresses));
+  if (other !== undefined) {
+    throw new Wrong(
+      'Contradiction',
+      `${first.by} asks for ${first.addresses.join(', ')} and ${other.by} for ${other.addresses.join(', ')}`,
+    );
+  }
+  return first;
+}
+
+function parse(text: string, by: string): readonly Ip[] {
+  try {
+    const ips = text
+      .split(',')
+      .map((part) => part.trim())
+      .filter((part) => part !== '')
+      .map(parseIp);
+    if (ips.length > 0) return [...new Set(ips)];
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+  }
+  throw new Wrong('InvalidAddress', `${by} ${JSON.stringify(text.slice(0, 80))} is no address`);
+}
+
+function checkFamilies(addresses: readonly Ip[], by: string, families: readonly Family[]): void {
+  if (addresses.length > 2) {
+    throw new Wrong(
+      'TooManyAddresses',
+      `${by} asks for ${addresses.length} addresses; one per family can be had`,
+    );
+  }
+  const [one, two] = addresses;
+  if (one !== undefined && two !== undefined && family(one) === family(two)) {
+    throw new Wrong('SameFamily', `${by} asks for ${one} and ${two}, which are of one family`);
+  }
+  const odd = addresses.find((ip) => !families.includes(family(ip)));
+  if (odd !== undefined) {
+    throw new Wrong(
+      'WrongFamily',
+      `${by} asks for ${odd}, but the Service is of IPv${families.join(' and IPv')}`,
+    );
+  }
+}
+
+/** What our annotation and MetalLB's say, when they say the same. */
+function same(what: 'pool', { annotations }: Asks): string | undefined {
+  const [own, alias] = askingAnnotations[what];
+  const one = annotations[own];
+  const two = annotations[alias];
+  if (one !== undefined && two !== undefined && one !== two) {
+    throw new Wrong('Contradiction', `${own} asks for pool ${one} and ${alias} for pool ${two}`);
+  }
+  return one ?? two;
+}
+
+function sameSet(a: readonly Ip[], b: readonly Ip[]): boolean {
+  return a.length === b.length && a.every((ip) => b.includes(ip));
+}

@@ -1,0 +1,148 @@
+import {
+  bits,
+  type Family,
+  type Ip,
+  ipBytes,
+  ipFromNumber,
+  ipNumber,
+  type Prefix,
+  prefixIp,
+  prefixLength,
+} from '../model/ip.ts';
+import { Heap } from './heap.ts';
+
+/** A network as a stretch of one long row of places. */
+interface Stretch {
+  readonly first: bigint;
+  readonly last: bigint;
+  /** The place of `first`. */
+  readonly start: number;
+  readonly size: number;
+}
+
+/** What may not be given although it is in the networks. */
+export interface Exceptions {
+  /** .0 and .255 of IPv4 */
+  readonly buggy: boolean;
+  /** Addresses that belong to somebody, with whom. */
+  readonly reserved: ReadonlyMap<Ip, string>;
+}
+
+export interface Unfit {
+  readonly kind: 'reserved' | 'buggy';
+  /** As the end of a sentence. */
+  readonly why: string;
+}
+
+/**
+ * The addresses of one family of a pool, as a row of places. Finds the lowest free one without walking over those
+ * in use: what was never given begins at the frontier, what came back below it is in a heap.
+ */
+export class Space {
+  /** How many can be given; Number.MAX_SAFE_INTEGER stands for "more than anybody can count". */
+  readonly size: number;
+  readonly #family: Family;
+  readonly #stretches: readonly Stretch[];
+  readonly #total: number;
+  readonly #exceptions: Exceptions;
+  readonly #back = new Heap();
+  #frontier = 0;
+
+  /** @param networks sorted, disjoint, all of this family */
+  constructor(family: Family, networks: readonly Prefix[], exceptions: Exceptions) {
+    this.#family = family;
+    this.#exceptions = exceptions;
+    const stretches: Stretch[] = [];
+    let total = 0;
+    let unfit = 0;
+    for (const network of networks) {
+      const free = bits(family) - prefixLength(network);
+      const count = 1n << BigInt(free);
+      const size = Math.min(Number(count), Number.MAX_SAFE_INTEGER - total);
+      const first = ipNumber(prefixIp(network));
+      stretches.push({ first, last: first + count - 1n, start: total, size });
+      total += size;
+      if (exceptions.buggy && family === 4) unfit += buggyIn(first, first + count - 1n);
+    }
+    this.#stretches = stretches;
+    this.#total = total;
+    for (const ip of exceptions.reserved.keys()) {
+      if (this.#place(ip) !== undefined && !this.#isBuggy(ip)) unfit += 1;
+    }
+    this.size = total === Number.MAX_SAFE_INTEGER ? total : total - unfit;
+  }
+
+  /** Why an address of the space cannot be given; undefined: it can. */
+  unfit(ip: Ip): Unfit | undefined {
+    const holder = this.#exceptions.reserved.get(ip);
+    if (holder !== undefined) return { kind: 'reserved', why: `${ip} belongs to ${holder}` };
+    if (!this.#isBuggy(ip)) return undefined;
+    return { kind: 'buggy', why: `${ip} ends in .0 or .255, which the pool avoids (avoidBuggyIPs)` };
+  }
+
+  /**
+   * The lowest address that is fit and not held.
+   *
+   * @param avoid those that should be left to others as long as there is another
+   */
+  lowest(held: (ip: Ip) => boolean, avoid: (ip: Ip) => boolean): Ip | undefined {
+    const aside: number[] = [];
+    let second: Ip | undefined;
+    let found: Ip | undefined;
+    for (let place = this.#back.least; place !== undefined && found === undefined; place = this.#back.least) {
+      const ip = this.#at(place);
+      if (!held(ip) && !avoid(ip)) {
+        found = ip;
+        continue;
+      }
+      this.#back.drop();
+      if (held(ip)) continue;
+      second ??= ip;
+      aside.push(place);
+    }
+    while (found === undefined && this.#frontier < this.#total) {
+      const ip = this.#at(this.#frontier);
+      if (this.unfit(ip) === undefined && !held(ip)) {
+        if (!avoid(ip)) {
+          found = ip;
+          break;
+        }
+        second ??= ip;
+        aside.push(this.#frontier);
+      }
+      this.#frontier += 1;
+    }
+    for (const place of aside) this.#back.add(place);
+    return found ?? second;
+  }
+
+  /** Nobody holds it any more. */
+  released(ip: Ip): void {
+    const place = this.#place(ip);
+    if (place !== undefined && place < this.#frontier && this.unfit(ip) === undefined) this.#back.add(place);
+  }
+
+  #at(place: number): Ip {
+    const stretch = this.#stretches.find(({ start, size }) => place < start + size);
+    if (stretch === undefined) throw new Error(`no place ${place} in a space of ${this.#total}`);
+    return ipFromNumber(stretch.first + BigInt(place - stretch.start), this.#family);
+  }
+
+  #place(ip: Ip): number | undefined {
+    const number = ipNumber(ip);
+    const stretch = this.#stretches.find(({ first, last }) => number >= first && number <= last);
+    return stretch && stretch.start + Number(number - stretch.first);
+  }
+
+  #isBuggy(ip: Ip): boolean {
+    if (!this.#exceptions.buggy || this.#family !== 4) return false;
+    const last = ipBytes(ip)[3];
+    return last === 0 || last === 255;
+  }
+}
+
+/** How many addresses from `first` to `last` end in .0 or .255. */
+function buggyIn(first: bigint, last: bigint): number {
+  const upTo = (end: bigint): bigint => (end < 0n ? 0n : end / 256n + 1n + (end + 1n) / 256n);
+  return Number(upTo(last) - upTo(first - 1n));
+}

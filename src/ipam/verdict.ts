@@ -1,0 +1,48 @@
+import type { Ip } from '../model/ip.ts';
+
+/** What a Service of ours has, and what it lacks. */
+export interface Verdict {
+  /** Its first family first; empty: it waits. */
+  readonly ips: readonly Ip[];
+  /** The pool they come from; undefined with no addresses. */
+  readonly pool: string | undefined;
+  readonly enforce: boolean;
+  /** They are those of nodes, which need no route of ours. */
+  readonly ofNodes: boolean;
+  /** Why it is not as it asks; with no addresses: why it waits. */
+  readonly lack: Lack | undefined;
+  /** What is not as it should be with the addresses that it has; they stay. */
+  readonly warnings: readonly string[];
+  /** Addresses that its status shows and that are not its own. */
+  readonly lost: readonly Lost[];
+}
+
+export interface Lack {
+  readonly reason:
+    | 'NoClusterIP'
+    | 'NotDualStack'
+    | 'Contradiction'
+    | 'InvalidAddress'
+    | 'TooManyAddresses'
+    | 'SameFamily'
+    | 'WrongFamily'
+    | 'OutsidePools'
+    | 'NotAllowed'
+    | 'TwoPools'
+    | 'UnknownPool'
+    | 'AddressUnfit'
+    | 'AddressInUse'
+    | 'NoPool'
+    | 'NoFreeAddress'
+    | 'NoNode'
+    | 'PortInUse';
+  /** Stable: the same as long as nothing changes for this Service. */
+  readonly message: string;
+}
+
+export interface Lost {
+  readonly ip: Ip;
+  readonly why: string;
+  /** Somebody else has it. */
+  readonly conflict: boolean;
+}

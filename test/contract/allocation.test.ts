@@ -1,0 +1,415 @@
+import { expect } from 'chai';
+import { parseAllDocuments } from 'yaml';
+import type { Outcome, Writer } from '../../src/cluster/writer.ts';
+import { type Json, listAt, textAt } from '../../src/demo/api/json.ts';
+import { parseIp } from '../../src/model/ip.ts';
+import { rawNode, rawService, rawSlice } from '../unit/cluster/objects.ts';
+import { pool } from '../unit/ipam/town.ts';
+import { kind, manifest, Office, words } from './office.ts';
+
+const finalizer = 'service.kubernetes.io/load-balancer-cleanup';
+const world = [
+  rawNode('n1'),
+  rawService('kubernetes', { spec: { type: 'ClusterIP' }, eips: [] }),
+  rawSlice('kubernetes', []),
+];
+const pending = (name: string, spec: object = {}) => rawService(name, { eips: [], spec });
+const first = parseIp('198.51.100.0');
+
+describe('the allocation over an API', () => {
+  it('gives a pending Service its address: finalizer first, then status, then the event', async () => {
+    await using office = await Office.open(...world);
+    const gateway = await office.gateway();
+    office.put(pending('web'));
+    await office.until(() => office.events('web').length === 1, 'an event');
+    expect(office.ips('web')).to.equal('198.51.100.0');
+    expect(office.writes()).to.deep.equal([
+      'PATCH default/services/web',
+      'PATCH default/services/web/status',
+      'POST default/events',
+    ]);
+    expect(listAt(office.service('web'), 'metadata', 'finalizers')).to.deep.equal([finalizer]);
+    expect(listAt(office.service('web'), 'status', 'loadBalancer', 'ingress')).to.deep.equal([
+      { ip: '198.51.100.0', ipMode: 'VIP' },
+    ]);
+    expect(office.condition('web', 'eiproute.io/Allocated')).to.equal('True Allocated');
+    expect(office.condition('web', 'eiproute.io/Serving')).to.equal('False NotRouted');
+    expect(office.events('web')).to.deep.equal(['IPAllocated']);
+    expect(gateway.deeds).to.deep.equal([{ service: 'default/web', ips: ['198.51.100.0'], pool: 'public' }]);
+  });
+
+  it('tells that it serves when the route is there, and when it is not any more', async () => {
+    await using office = await Office.open(...world, pending('web'));
+    const gateway = await office.gateway();
+    await office.until(() => office.ips('web') !== '', 'an address');
+    gateway.route(first);
+    await office.until(() => office.condition('web', 'eiproute.io/Serving') === 'True Routed', 'serving');
+    gateway.route();
+    await office.until(
+      () => office.condition('web', 'eiproute.io/Serving') === 'False NotRouted',
+      'not serving',
+    );
+  });
+
+  it('32. writes nothing when nothing has changed, and nothing after a restart', async () => {
+    await using office = await Office.open(...world, pending('a'), pending('b'));
+    const gateway = await office.gateway();
+    gateway.route(first, parseIp('198.51.100.1'));
+    const serving = () =>
+      ['a', 'b'].every((name) => office.condition(name, 'eiproute.io/Serving') === 'True Routed');
+    await office.until(serving, 'both serve');
+    await gateway[Symbol.asyncDispose]();
+    const before = office.writes().length;
+    const again = await office.gateway();
+    again.route(first, parseIp('198.51.100.1'));
+    // What comes after it shows that all before it was looked at: endpoints, labels, heartbeats, one new Service.
+    office.put(
+      rawSlice('a', [{ ip: '10.1.0.1', node: 'n1' }]),
+      rawNode('n1', { heartbeat: 'later' }),
+      pending('c'),
+    );
+    await office.until(() => office.events('c').length === 1, 'an event of c');
+    const about = office.writes().slice(before);
+    expect(about).to.deep.equal([
+      'PATCH default/services/c',
+      'PATCH default/services/c/status',
+      'POST default/events',
+    ]);
+  });
+
+  it('32. tries again after a conflict, and after a change that it does not look at', async () => {
+    await using office = await Office.open(...world);
+    const gateway = await office.gateway();
+    office.server.faults.refuse({ status: 409 }, 2, /\/status/);
+    office.put(pending('web'));
+    const stop = office.server.objects.listen(({ kind: { plural } }) => {
+      // Another hand on the same object between any two writes of ours.
+      if (plural !== 'services' || textAt(office.service('web'), 'metadata', 'annotations', 'n') === 'x')
+        return;
+      const service = office.service('web');
+      office.put({ ...service, metadata: { ...Object(service['metadata']), annotations: { n: 'x' } } });
+    });
+    await office.until(() => office.ips('web') !== '', 'an address');
+    stop();
+    expect(textAt(office.service('web'), 'metadata', 'annotations', 'n')).to.equal('x');
+    expect(gateway.controller.problems()).to.deep.equal([]);
+  });
+
+  it('58. holds a deletion back until the route is gone, then gives the address to who waits longest', async () => {
+    await using office = await Office.open(...world, pending('a'));
+    const gateway = await office.gateway({ pools: [pool('one', ['198.51.100.0/32'])] });
+    await office.until(() => office.ips('a') !== '', 'an address');
+    gateway.route(first);
+    await office.until(() => office.condition('a', 'eiproute.io/Serving') === 'True Routed', 'serving');
+    office.put(pending('b'));
+    await office.until(
+      () => office.condition('b', 'eiproute.io/Allocated') === 'False NoFreeAddress',
+      'a word to b',
+    );
+    office.server.objects.delete(kind('Service'), 'default', 'a');
+    office.put(pending('c'));
+    await office.until(() => office.condition('c', 'eiproute.io/Allocated') !== '', 'a word to c');
+    expect(office.server.objects.has(kind('Service'), 'default', 'a'), 'still there').to.equal(true);
+    gateway.route();
+    await office.until(() => office.ips('b') !== '', 'the address for b');
+    expect(office.server.objects.has(kind('Service'), 'default', 'a')).to.equal(false);
+    expect(office.ips('c')).to.equal('');
+  });
+
+  it('55. keeps the address through changes of ports, and lets go of what is no LoadBalancer any more', async () => {
+    await using office = await Office.open(...world, pending('web'));
+    await office.gateway();
+    await office.until(() => office.ips('web') !== '', 'an address');
+    const change = (spec: object): void => {
+      const service = office.service('web');
+      office.put({ ...service, spec: { ...Object(service['spec']), ...spec } });
+    };
+    change({ ports: [{ name: 'http', protocol: 'TCP', port: 8080 }], allocateLoadBalancerNodePorts: false });
+    office.put(pending('other'));
+    await office.until(() => office.ips('other') !== '', 'another address');
+    expect([office.ips('web'), office.ips('other')]).to.deep.equal(['198.51.100.0', '198.51.100.1']);
+    change({ type: 'ClusterIP' });
+    await office.until(
+      () => listAt(office.service('web'), 'metadata', 'finalizers').length === 0,
+      'no finalizer',
+    );
+    await office.until(
+      () => listAt(office.service('web'), 'status', 'conditions').length === 0,
+      'no conditions',
+    );
+    expect(office.ips('web')).to.equal('');
+  });
+
+  it('hands out addresses of nodes without a gateway: they serve at once, and a deletion waits for nothing', async () => {
+    await using office = await Office.open(...world);
+    await office.gateway({
+      pools: [pool('nodes', [], { nodeAddresses: true })],
+      terms: { nodeAddresses: () => ['10.0.0.11', '10.0.0.12'].map(parseIp) },
+    });
+    office.put(pending('web'));
+    await office.until(() => office.ips('web') !== '', 'addresses');
+    expect(office.ips('web')).to.equal('10.0.0.11 10.0.0.12');
+    expect(office.condition('web', 'eiproute.io/Serving')).to.equal('True OnNodes');
+    office.server.objects.delete(kind('Service'), 'default', 'web');
+    await office.until(() => !office.server.objects.has(kind('Service'), 'default', 'web'), 'the end');
+  });
+
+  it('31. does not touch a Service of another class', async () => {
+    await using office = await Office.open(
+      ...world,
+      pending('theirs', { loadBalancerClass: 'other.example/lb' }),
+    );
+    await office.gateway();
+    const before = office.service('theirs');
+    office.put(pending('web'));
+    await office.until(() => office.ips('web') !== '', 'an address');
+    expect(office.service('theirs')).to.deep.equal(before);
+  });
+
+  it('leaves finalizers and conditions of others where they are', async () => {
+    await using office = await Office.open(...world);
+    await office.gateway();
+    const theirs = { type: 'other.example/Ready', status: 'True' };
+    office.put(
+      rawService('web', {
+        metadata: { finalizers: ['other.example/f'] },
+        status: { loadBalancer: {}, conditions: [theirs] },
+      }),
+    );
+    await office.until(() => office.ips('web') !== '', 'an address');
+    expect(listAt(office.service('web'), 'metadata', 'finalizers')).to.deep.equal([
+      'other.example/f',
+      finalizer,
+    ]);
+    expect(listAt(office.service('web'), 'status', 'conditions')[0]).to.deep.equal(theirs);
+  });
+
+  it('puts right once what somebody else writes over, then leaves it alone and says so', async () => {
+    await using office = await Office.open(...world, pending('web'));
+    const gateway = await office.gateway();
+    await office.until(() => office.ips('web') !== '', 'an address');
+    const intrude = (ip: string): void => {
+      const service = office.service('web');
+      office.put({
+        ...service,
+        status: { ...Object(service['status']), loadBalancer: { ingress: [{ ip }] } },
+      });
+    };
+    intrude('203.0.113.1');
+    await office.until(() => office.ips('web') === '198.51.100.0', 'our address again');
+    intrude('203.0.113.2');
+    office.put(pending('other'));
+    await office.until(() => office.ips('other') !== '', 'another address');
+    expect(office.ips('web')).to.equal('203.0.113.2');
+    expect(gateway.controller.problems().map(({ code }) => code)).to.deep.equal(['status-contested']);
+  });
+
+  it('folds events that say the same, and tells of each only with a write', async () => {
+    await using office = await Office.open(...world);
+    await office.gateway({ pools: [pool('one', ['198.51.100.1/32'])] });
+    office.put(pending('web'));
+    await office.until(() => office.ips('web') !== '', 'an address');
+    const ask = (value: string | undefined): void => {
+      const service = office.service('web');
+      const annotations = value === undefined ? {} : { 'eiproute.io/pool': value };
+      office.put({ ...service, metadata: { ...Object(service['metadata']), annotations } });
+    };
+    for (const _ of [1, 2, 3]) {
+      ask('nowhere');
+      await office.until(
+        () => office.condition('web', 'eiproute.io/Allocated') === 'True UnknownPool',
+        'a lack',
+      );
+      ask(undefined);
+      await office.until(
+        () => office.condition('web', 'eiproute.io/Allocated') === 'True Allocated',
+        'no lack',
+      );
+    }
+    const failed = () =>
+      office.server.objects
+        .list(kind('Event'), 'default')
+        .items.filter((item) => textAt(item, 'reason') === 'AllocationFailed');
+    const count = (): Json | undefined => Object(failed()[0])['count'];
+    await office.until(() => count() === 3, 'a third time');
+    expect(failed()).to.have.length(1);
+  });
+
+  it('does not think again about what is on its way: the address could be promised twice', async () => {
+    await using office = await Office.open(...world);
+    const reached = Promise.withResolvers<void>();
+    const go = Promise.withResolvers<void>();
+    const slow = (real: Writer): Writer => ({
+      finalizer: (service, verb, signal) => real.finalizer(service, verb, signal),
+      event: (service, event, signal) => real.event(service, event, signal),
+      status: async (service, patch, signal) => {
+        if (service.name === 'a') {
+          reached.resolve();
+          await go.promise;
+        }
+        return real.status(service, patch, signal);
+      },
+    });
+    await office.gateway({ writer: slow });
+    office.put(pending('a'));
+    await reached.promise;
+    const service = office.service('a');
+    const annotations = { 'eiproute.io/addresses': '198.51.100.9' };
+    office.put({ ...service, metadata: { ...Object(service['metadata']), annotations } });
+    office.put(pending('b'));
+    await office.until(() => office.ips('b') !== '', 'an address for b');
+    expect(office.ips('b')).to.equal('198.51.100.1');
+    go.resolve();
+    await office.until(() => office.ips('a') === '198.51.100.9', 'what a asks for');
+  });
+
+  describe('survives a crash', () => {
+    // finalizer, status, event for each of two Services: every place between two writes, and after the last.
+    for (const after of [0, 1, 2, 3, 4, 5, 6]) {
+      it(`after ${after} writes: nobody loses an address, and nobody gets that of another`, async () => {
+        await using office = await Office.open(...world, pending('a'), pending('b'));
+        const crashed = Promise.withResolvers<void>();
+        let left = after;
+        const mortal = (real: Writer): Writer => {
+          const once = async (write: () => Promise<Outcome>): Promise<Outcome> => {
+            if (left === 0) crashed.resolve();
+            left -= 1;
+            // The crash: nothing that comes later reaches the API.
+            return left < 0 ? new Promise(() => {}) : write();
+          };
+          return {
+            finalizer: (service, verb, signal) => once(() => real.finalizer(service, verb, signal)),
+            status: (service, patch, signal) => once(() => real.status(service, patch, signal)),
+            event: (service, event, signal) => once(() => real.event(service, event, signal)),
+          };
+        };
+        const mourned = await office.gateway({ writer: mortal });
+        if (after < 6) await crashed.promise;
+        else
+          await office.until(() => office.events('a').length + office.events('b').length === 2, 'all writes');
+        const before = { a: office.ips('a'), b: office.ips('b') };
+        mourned.kill();
+        office.put(pending('later'));
+        await office.gateway();
+        const all = () => ['a', 'b', 'later'].map((name) => office.ips(name));
+        await office.until(() => all().every((ip) => ip !== ''), 'three addresses');
+        expect(new Set(all()).size).to.equal(3);
+        for (const name of ['a', 'b'] as const) {
+          if (before[name] !== '') expect(office.ips(name)).to.equal(before[name]);
+          expect(listAt(office.service(name), 'metadata', 'finalizers')).to.deep.equal([finalizer]);
+        }
+      });
+    }
+  });
+
+  describe('with two gateways', () => {
+    const quick = { duration: 400, deadline: 250, retry: 20 };
+
+    it('lets just one of them write, and the other one when the first is gone', async () => {
+      await using office = await Office.open(...world);
+      const pair = await Promise.all([office.gateway({ lease: quick }), office.gateway({ lease: quick })]);
+      for (const name of ['a', 'b', 'c']) office.put(pending(name));
+      await office.until(
+        () => ['a', 'b', 'c'].every((name) => office.events(name).length > 0),
+        'three events',
+      );
+      expect(office.writes()).to.have.length(9);
+      const [leader, other] = pair[0]?.leadership?.leads ? pair : [pair[1], pair[0]];
+      expect(other?.leadership?.leads).to.equal(false);
+      await leader?.[Symbol.asyncDispose]();
+      office.put(pending('d'));
+      await office.until(() => office.ips('d') !== '', 'an address from the other');
+      expect(office.ips('d')).to.equal('198.51.100.3');
+    });
+
+    it('lets nobody write who cannot renew, and the other one when the time is over', async () => {
+      await using office = await Office.open(...world);
+      const one = await office.gateway({ lease: quick, identity: 'one' });
+      await office.until(() => textAt(leaseOf(office), 'spec', 'holderIdentity') === 'one', 'the Lease');
+      const two = await office.gateway({ lease: quick, identity: 'two' });
+      office.server.faults.refuse({ status: 503 }, 1000, /leases/);
+      office.put(pending('a'));
+      await office.until(() => office.ips('a') !== '', 'an address as long as it is sure');
+      while (one.leadership?.leads)
+        await office.server
+          .asked(/leases/, office.server.seen.length + 1, AbortSignal.timeout(50))
+          .catch(() => {});
+      office.put(pending('b'));
+      await office.server.watched(['services'], 2, AbortSignal.timeout(5000));
+      expect(one.leadership?.trouble).to.include('503');
+      expect(office.ips('b')).to.equal('');
+      office.server.faults.clear();
+      await office.until(() => office.ips('b') !== '', 'an address');
+      expect(one.leadership?.leads || two.leadership?.leads).to.equal(true);
+    });
+
+    it('says what is missing when there is no Lease', async () => {
+      await using office = await Office.open(...world);
+      office.server.objects.delete(kind('Lease'), 'kube-system', 'eiproute');
+      const one = await office.gateway({ lease: quick });
+      await office.server.asked(/leases/, 3, AbortSignal.timeout(5000));
+      expect(one.leadership?.trouble).to.include('create it with docs/rbac.yaml');
+    });
+  });
+
+  describe('docs/rbac.yaml', () => {
+    const granted = parseAllDocuments(manifest)
+      .map((document): Json => document.toJS())
+      .filter((role) => /Role$/.test(textAt(role, 'kind')))
+      .flatMap((role) => listAt(role, 'rules'))
+      .flatMap((rule) =>
+        listAt(rule, 'verbs').flatMap((verb) =>
+          listAt(rule, 'apiGroups').flatMap((group) =>
+            listAt(rule, 'resources').map((resource) =>
+              words({
+                verb: String(verb),
+                group: String(group),
+                resource: String(resource),
+                namespace: '',
+                name: '',
+              }),
+            ),
+          ),
+        ),
+      );
+
+    it('grants all that is used, and nothing that is not', async () => {
+      await using office = await Office.open(...world, pending('web'));
+      const gateway = await office.gateway({ lease: { duration: 400, deadline: 250, retry: 20 } });
+      await office.until(() => office.ips('web') !== '', 'an address');
+      const ask = (value: string): void => {
+        const service = office.service('web');
+        const annotations = { 'eiproute.io/pool': value };
+        office.put({ ...service, metadata: { ...Object(service['metadata']), annotations } });
+      };
+      for (const value of ['nowhere', 'public', 'nowhere']) {
+        ask(value);
+        const want = value === 'public' ? 'True Allocated' : 'True UnknownPool';
+        await office.until(() => office.condition('web', 'eiproute.io/Allocated') === want, want);
+      }
+      // The same event again is the one that is patched.
+      await office.until(() => office.used.has('patch events'), 'a folded event');
+      expect([...office.used].sort()).to.deep.equal([...granted].sort());
+      expect(gateway.controller.problems().map(({ code }) => code)).to.deep.equal(['service-asks-otherwise']);
+    });
+
+    for (const missing of ['patch services', 'patch services/status', 'create events']) {
+      it(`is named when ${missing} is missing`, async () => {
+        await using office = await Office.open(...world, pending('web'));
+        const gateway = await office.gateway({ rules: (asked) => words(asked) !== missing });
+        const found = (): string =>
+          gateway.controller
+            .problems()
+            .map(({ message }) => message)
+            .join('\n');
+        await gateway.told(() => found().includes('403'));
+        const [verb, resource] = missing.split(' ');
+        expect(found()).to.include(`resources: ["${resource}"], verbs: ["${verb}"]`);
+      });
+    }
+  });
+});
+
+function leaseOf(office: Office): Json {
+  return office.server.objects.get(kind('Lease'), 'kube-system', 'eiproute');
+}

@@ -1,0 +1,135 @@
+import { expect } from 'chai';
+import { claimsOf } from '../../../src/desire/claims.ts';
+import { paths } from '../../../src/desire/paths.ts';
+import type { Asks, Service } from '../../../src/model/cluster.ts';
+import type { Gateway, Pool } from '../../../src/model/gateway.ts';
+import { givenText } from '../../../src/model/given.ts';
+import { parseIp } from '../../../src/model/ip.ts';
+import { asks, gateway, service, snapshot, threeNodes } from '../../scene.ts';
+import { allocation, pool, port } from '../ipam/town.ts';
+
+const A = parseIp('198.51.100.1');
+const open = pool('open', ['198.51.100.0/30']);
+const mine = pool('mine', ['192.0.2.0/30'], { namespaces: ['default'], serviceSelector: { tier: 'public' } });
+
+function claiming(name: string, ip: string, how: Partial<Asks> = {}, rest: Partial<Service> = {}): Service {
+  return service(name, [], { type: 'ClusterIP', externalIps: [parseIp(ip)], asks: asks(how), ...rest });
+}
+
+/** Who is routed where, and what is said of the others. */
+function routed(
+  services: readonly Service[],
+  pools: readonly Pool[],
+  rest: Partial<Gateway> = {},
+): readonly string[] {
+  const { holdings, problems } = claimsOf(services, gateway({ pools, ...rest }));
+  const names = (places: readonly number[]) => places.map((place) => services[place]?.name).join('+');
+  return [
+    ...holdings.map(({ eip, first, others = [] }) => `${eip} ${names([first, ...others])}`),
+    ...problems.map(({ code, service: name }) => `${code} ${name}`),
+  ];
+}
+
+describe('claims', () => {
+  const labels = { tier: 'public' };
+
+  it('by spec.externalIPs are good where the pool lets the Service in', () => {
+    const services = [
+      claiming('a', '192.0.2.1', { labels }),
+      claiming('b', '192.0.2.2'),
+      claiming('c', '192.0.2.3', { labels }, { namespace: 'other' }),
+    ];
+    const want = ['192.0.2.1 a', 'eip-not-allowed default/b', 'eip-not-allowed other/c'];
+    expect(routed(services, [mine])).to.deep.equal(want);
+    expect(routed(services, [mine], { allocation })).to.deep.equal(want);
+  });
+
+  it('are thought over when a label changes', () => {
+    const settings = gateway({ pools: [mine] });
+    const before = claiming('a', '192.0.2.1');
+    const after = { ...before, asks: asks({ labels }) };
+    expect(claimsOf([before], settings).holdings).to.have.length(0);
+    expect(claimsOf([after], settings).holdings).to.have.length(1);
+  });
+
+  it('by spec.externalIPs take nothing from who has it in its status', () => {
+    const holder = service('web', [A], { asks: asks({ created: 9 }) });
+    const thief = claiming('evil', A, { created: 1 }, { namespace: 'other' });
+    expect(routed([holder, thief], [open], { allocation })).to.deep.equal([
+      `${A} web`,
+      'eip-held-by-another other/evil',
+    ]);
+    const [path] = paths(snapshot(threeNodes, [holder, thief]), gateway({ pools: [open], allocation })).paths;
+    expect(path?.services).to.deep.equal(['default/web']);
+  });
+
+  it('of two by spec.externalIPs are the older one’s', () => {
+    const services = [claiming('a', A, { created: 2 }), claiming('b', A, { created: 1 })];
+    expect(routed(services, [open], { allocation })).to.deep.equal([
+      `${A} b`,
+      'eip-held-by-another default/a',
+    ]);
+  });
+
+  it('are shared by those who have the same key', () => {
+    const annotations = { 'eiproute.io/sharing-key': 'k' };
+    const services = [
+      service('web', [A], { ...port(80), asks: asks({ annotations }) }),
+      claiming('dns', A, { annotations }, port(53)),
+    ];
+    expect(routed(services, [open], { allocation })).to.deep.equal([`${A} web+dns`]);
+  });
+
+  it('without an allocation are shared by all, as whoever gives addresses has decided', () => {
+    expect(routed([service('web', [A]), claiming('b', A)], [open])).to.deep.equal([`${A} web+b`]);
+  });
+
+  describe('on an address of no pool', () => {
+    const given = (enforce: boolean) =>
+      asks({
+        conditions: [
+          {
+            type: 'eiproute.io/Allocated',
+            status: 'True',
+            reason: 'Allocated',
+            message: givenText({ ips: [parseIp('203.0.113.7')], pool: 'old', enforce }),
+            lastTransitionTime: '',
+          },
+        ],
+      });
+    const cases: readonly (readonly [name: string, one: Service, rest: Partial<Gateway>, good: boolean])[] = [
+      ['that we gave are good', service('a', ['203.0.113.7'], { asks: given(false) }), { allocation }, true],
+      [
+        'that the pool takes back are not',
+        service('a', ['203.0.113.7'], { asks: given(true) }),
+        { allocation },
+        false,
+      ],
+      ['that we did not give are not', service('a', ['203.0.113.7']), { allocation }, false],
+      ['are not, without an allocation', service('a', ['203.0.113.7'], { asks: given(false) }), {}, false],
+      ['by spec.externalIPs never are', claiming('a', '203.0.113.7', given(false)), { allocation }, false],
+    ];
+    for (const [name, one, rest, good] of cases) {
+      it(name, () => {
+        expect(routed([one], [open], rest)).to.deep.equal([
+          good ? '203.0.113.7 a' : 'eip-outside-pools default/a',
+        ]);
+      });
+    }
+  });
+
+  it('on addresses of nodes, from a pool of them, need no route and no word', () => {
+    const nodes = pool('nodes', [], { nodeAddresses: true });
+    const conditions = [
+      {
+        type: 'eiproute.io/Allocated',
+        status: 'True' as const,
+        reason: 'Allocated',
+        message: givenText({ ips: [parseIp('10.0.0.11')], pool: 'nodes', enforce: false }),
+        lastTransitionTime: '',
+      },
+    ];
+    const one = service('a', ['10.0.0.11'], { asks: asks({ conditions }) });
+    expect(routed([one], [open, nodes], { allocation })).to.deep.equal([]);
+  });
+});

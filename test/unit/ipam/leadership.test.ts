@@ -1,0 +1,156 @@
+import { expect } from 'chai';
+import fc from 'fast-check';
+import type { Clock } from '../../../src/cluster/clock.ts';
+import type { Lease, Leases, Outcome } from '../../../src/cluster/writer.ts';
+import { Leadership } from '../../../src/ipam/leadership.ts';
+import { VirtualClock } from '../cluster/virtual-clock.ts';
+
+const name = { namespace: 'kube-system', name: 'eiproute' };
+
+/** One Lease, and who cannot reach it now. */
+class Registry {
+  lease: Lease = { holder: undefined, duration: 15, acquired: undefined, renewed: undefined, transitions: 0 };
+  readonly cut = new Set<string>();
+  writes = 0;
+  #version = 1;
+
+  for(identity: string): Leases {
+    return {
+      read: async () => {
+        if (this.cut.has(identity)) throw new Error('get leases: connect ECONNREFUSED');
+        return { lease: this.lease, version: String(this.#version) };
+      },
+      write: async (_name, lease, version): Promise<Outcome> => {
+        if (this.cut.has(identity)) {
+          return { kind: 'refused', message: 'connect ECONNREFUSED', everything: true, wait: undefined };
+        }
+        if (version !== String(this.#version)) return { kind: 'stale' };
+        this.#version += 1;
+        this.writes += 1;
+        this.lease = lease;
+        return { kind: 'done' };
+      },
+    };
+  }
+}
+
+interface Party {
+  readonly leadership: Leadership;
+  readonly stop: AbortController;
+  readonly ended: Promise<void>;
+}
+
+function join(registry: Registry, identity: string, clock: Clock, changed = (): void => {}): Party {
+  const stop = new AbortController();
+  const leadership = new Leadership({ leases: registry.for(identity), name, identity, clock, changed });
+  return { leadership, stop, ended: leadership.run(stop.signal) };
+}
+
+/** Lets ms of the clock pass. */
+async function pass(clock: VirtualClock, ms: number): Promise<void> {
+  await clock.sleep(ms, new AbortController().signal);
+}
+
+describe('a Lease', () => {
+  it('is held by one, renewed every two seconds, and given back at the end', async () => {
+    const registry = new Registry();
+    const clock = new VirtualClock();
+    const one = join(registry, 'one', clock);
+    await pass(clock, 1);
+    const two = join(registry, 'two', clock);
+    await pass(clock, 60_000);
+    expect([one.leadership.leads, two.leadership.leads]).to.deep.equal([true, false]);
+    expect(two.leadership.holder).to.equal('one');
+    expect(registry.lease).to.deep.include({ holder: 'one', duration: 15, transitions: 1 });
+    expect(registry.writes).to.be.within(30, 36);
+    one.stop.abort();
+    await one.ended;
+    expect(registry.lease.holder).to.equal(undefined);
+    await pass(clock, 2500);
+    expect([one.leadership.leads, two.leadership.leads]).to.deep.equal([false, true]);
+    two.stop.abort();
+    await two.ended;
+  });
+
+  it('of one who is cut off goes to the other after fifteen seconds, and it stops by itself after ten', async () => {
+    const registry = new Registry();
+    const clock = new VirtualClock();
+    const heard: string[] = [];
+    const one = join(registry, 'one', clock, () => heard.push(`one ${one.leadership.leads}`));
+    await pass(clock, 1);
+    const two = join(registry, 'two', clock);
+    await pass(clock, 10_000);
+    registry.cut.add('one');
+    await pass(clock, 7000);
+    expect([one.leadership.leads, two.leadership.leads]).to.deep.equal([true, false]);
+    await pass(clock, 4000);
+    expect([one.leadership.leads, two.leadership.leads]).to.deep.equal([false, false]);
+    expect(one.leadership.trouble).to.include('ECONNREFUSED');
+    await pass(clock, 8000);
+    expect([one.leadership.leads, two.leadership.leads]).to.deep.equal([false, true]);
+    registry.cut.clear();
+    await pass(clock, 5000);
+    expect([one.leadership.leads, two.leadership.leads, one.leadership.trouble]).to.deep.equal([
+      false,
+      true,
+      undefined,
+    ]);
+    expect(heard).to.deep.equal(['one true', 'one false']);
+    for (const { stop } of [one, two]) stop.abort();
+    await Promise.all([one.ended, two.ended]);
+  });
+
+  it('is taken up at once by the same one after a restart', async () => {
+    const registry = new Registry();
+    const clock = new VirtualClock();
+    const one = join(registry, 'one', clock);
+    await pass(clock, 1);
+    registry.cut.add('one');
+    one.stop.abort();
+    await one.ended;
+    registry.cut.clear();
+    const again = join(registry, 'one', clock);
+    await pass(clock, 1);
+    expect(again.leadership.leads).to.equal(true);
+    expect(registry.lease.transitions).to.equal(1);
+    again.stop.abort();
+    await again.ended;
+  });
+
+  it('is never held by two at once, whoever is cut off and whatever their clocks say', async () => {
+    const cut = fc.record({
+      who: fc.nat({ max: 2 }),
+      on: fc.boolean(),
+      after: fc.integer({ min: 1, max: 9000 }),
+    });
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(cut, { maxLength: 12 }),
+        fc.array(fc.integer({ min: -90_000, max: 90_000 }), { minLength: 3, maxLength: 3 }),
+        async (cuts, skew) => {
+          const registry = new Registry();
+          const clock = new VirtualClock();
+          const parties = ['a', 'b', 'c'].map((identity, i) =>
+            join(registry, identity, {
+              now: () => clock.now() + (skew[i] ?? 0),
+              random: () => 0.5,
+              sleep: (ms, signal) => clock.sleep(ms, signal),
+            }),
+          );
+          for (const { who, on, after } of cuts) {
+            const identity = ['a', 'b', 'c'][who] ?? '';
+            if (on) registry.cut.add(identity);
+            else registry.cut.delete(identity);
+            for (let left = after; left > 0; left -= 500) {
+              await pass(clock, Math.min(500, left));
+              expect(parties.filter(({ leadership }) => leadership.leads).length).to.be.at.most(1);
+            }
+          }
+          for (const { stop } of parties) stop.abort();
+          await Promise.all(parties.map(({ ended }) => ended));
+        },
+      ),
+      { numRuns: 30 },
+    );
+  });
+});

@@ -1,0 +1,276 @@
+import { expect } from 'chai';
+import fc from 'fast-check';
+import { Allocator } from '../../../src/ipam/allocator.ts';
+import { Space } from '../../../src/ipam/space.ts';
+import { type Asks, type Service, serviceName } from '../../../src/model/cluster.ts';
+import { givenText, givenTo } from '../../../src/model/given.ts';
+import { type Ip, parseIp, parsePrefix } from '../../../src/model/ip.ts';
+import { cannotShare } from '../../../src/model/sharing.ts';
+import { asks, service } from '../../scene.ts';
+import { allocation, asking, dual, four, pool, Town } from './town.ts';
+
+/** Small enough that everybody is in everybody's way. */
+const pools = [
+  four,
+  pool('both', ['192.0.2.0/31', '2001:db8:e::/127']),
+  pool('asked', ['203.0.113.1/32'], { autoAssign: false }),
+];
+
+type Step =
+  | { readonly kind: 'set'; readonly service: Service }
+  | { readonly kind: 'delete'; readonly name: string }
+  | { readonly kind: 'restart' }
+  | { readonly kind: 'shrink'; readonly by: number };
+
+const name = fc.integer({ min: 1, max: 9 }).map((i) => `s${i}`);
+const how: fc.Arbitrary<Partial<Asks>> = fc
+  .record({
+    address: fc.option(
+      fc.constantFrom('198.51.100.1', '192.0.2.0', '203.0.113.1', '203.0.113.9', '2001:db8:e::1'),
+      { freq: 3, nil: undefined },
+    ),
+    pool: fc.option(fc.constantFrom('four', 'both', 'nowhere'), { freq: 3, nil: undefined }),
+    key: fc.option(fc.constantFrom('k', 'j'), { nil: undefined }),
+    dual: fc.constantFrom('SingleStack', 'PreferDualStack', 'RequireDualStack'),
+  })
+  .map((one) => ({
+    annotations: {
+      ...(one.address ? { 'eiproute.io/addresses': one.address } : {}),
+      ...(one.pool ? { 'eiproute.io/pool': one.pool } : {}),
+      ...(one.key ? { 'eiproute.io/sharing-key': one.key } : {}),
+    },
+    ...(one.dual === 'SingleStack' ? {} : { ...dual, familyPolicy: one.dual }),
+  }));
+const one: fc.Arbitrary<Service> = fc
+  .record({
+    name,
+    how,
+    number: fc.constantFrom(80, 81),
+    policy: fc.constantFrom('Cluster' as const, 'Local' as const),
+    type: fc.oneof(
+      { weight: 5, arbitrary: fc.constant('LoadBalancer' as const) },
+      fc.constant('ClusterIP' as const),
+    ),
+  })
+  .map(({ name: called, how: asked, number, policy, type }) =>
+    asking(called, asked, {
+      type,
+      externalTrafficPolicy: policy,
+      ports: [{ name: '', protocol: 'TCP', port: number, nodePort: undefined }],
+    }),
+  );
+const step: fc.Arbitrary<Step> = fc.oneof(
+  { weight: 6, arbitrary: one.map((each) => ({ kind: 'set' as const, service: each })) },
+  { weight: 3, arbitrary: name.map((each) => ({ kind: 'delete' as const, name: each })) },
+  { weight: 1, arbitrary: fc.constant({ kind: 'restart' as const }) },
+  { weight: 1, arbitrary: fc.constantFrom(0, 1).map((by) => ({ kind: 'shrink' as const, by })) },
+);
+
+/** A spec changes; what was written in the status stays there. */
+function take(town: Town, each: Step): void {
+  switch (each.kind) {
+    case 'set': {
+      const before = town.services.get(serviceName(each.service));
+      const { type } = each.service;
+      const ingress = type === 'LoadBalancer' ? (before?.ingress ?? []) : [];
+      const { conditions = [], finalizer = false } = before?.asks ?? {};
+      town.set({ ...each.service, ingress, asks: { ...each.service.asks, conditions, finalizer } });
+      return;
+    }
+    case 'delete':
+      town.delete(each.name);
+      return;
+    case 'restart':
+      town.restart();
+      return;
+    case 'shrink':
+      town.restart(each.by === 0 ? pools : [pool('four', ['198.51.100.0/31']), ...pools.slice(1)]);
+      return;
+    default:
+      each satisfies never;
+  }
+}
+
+function books(allocator: Allocator): object {
+  return Object.fromEntries(
+    [...allocator.verdicts]
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([key, { ips, pool: from, lack }]) => [key, { ips, from, lack }]),
+  );
+}
+
+describe('the books, whatever happens', () => {
+  const story = fc.array(step, { minLength: 1, maxLength: 25 });
+
+  it('give no address twice but to those who share it', () => {
+    fc.assert(
+      fc.property(story, (steps) => {
+        const town = new Town(pools);
+        for (const each of steps) {
+          take(town, each);
+          const seen = new Map<Ip, string[]>();
+          for (const [key, { ips }] of town.allocator.verdicts) {
+            for (const ip of ips) seen.set(ip, [...(seen.get(ip) ?? []), key]);
+          }
+          for (const [ip, keys] of seen) {
+            for (const a of keys) {
+              for (const b of keys) {
+                const [x, y] = [town.allocator.claimant(a), town.allocator.claimant(b)];
+                if (a !== b && x && y)
+                  expect(cannotShare(x.sharing, y.sharing), `${ip}: ${a}, ${b}`).to.equal(undefined);
+              }
+            }
+          }
+          // And the statuses, which are all that others see, say just that.
+          for (const [key, { ips }] of town.allocator.verdicts) {
+            expect([...(town.services.get(key)?.ingress ?? [])].sort()).to.deep.equal([...ips].sort());
+          }
+        }
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  it('are the same after a restart, which writes nothing', () => {
+    fc.assert(
+      fc.property(story, (steps) => {
+        const town = new Town(pools);
+        for (const each of steps) take(town, each);
+        const before = books(town.allocator);
+        town.writes = 0;
+        town.restart();
+        expect(books(town.allocator)).to.deep.equal(before);
+        expect(town.writes).to.equal(0);
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  it('are the same in whatever order the same Services are told', () => {
+    fc.assert(
+      fc.property(story, fc.infiniteStream(fc.nat()), (steps, chance) => {
+        const town = new Town(pools);
+        for (const each of steps) take(town, each);
+        const services = [...town.services.values()];
+        const shuffled = services
+          .map((each) => [chance.next().value ?? 0, each] as const)
+          .sort(([a], [b]) => a - b)
+          .map(([, each]) => each);
+        const terms = { pools, allocation, reserved: new Map(), nodeAddresses: () => [] };
+        const other = new Allocator(terms);
+        other.tell(shuffled, []);
+        const straight = new Allocator(terms);
+        straight.tell(services, []);
+        expect(books(other)).to.deep.equal(books(straight));
+        // And told again one by one, as if each had been read anew, they stay.
+        const settled = new Town(pools);
+        settled.set(...services);
+        const before = books(settled.allocator);
+        for (const each of shuffled) {
+          const now = settled.at(serviceName(each));
+          settled.allocator.tell([{ ...now, asks: { ...now.asks } }], []);
+        }
+        expect(books(settled.allocator)).to.deep.equal(before);
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  it('never move a Service to another pool unless it asks', () => {
+    fc.assert(
+      fc.property(fc.array(step, { minLength: 1, maxLength: 25 }), (steps) => {
+        const town = new Town(pools);
+        for (const each of steps) {
+          const content = [...town.allocator.verdicts].filter(([, { lack }]) => lack === undefined);
+          const before = new Map(content.map(([key, { ips }]) => [key, ips]));
+          const changed = each.kind === 'set' ? serviceName(each.service) : undefined;
+          take(town, each);
+          for (const [key, ips] of before) {
+            const after = town.allocator.verdicts.get(key);
+            if (key === changed || after === undefined || ips.length === 0) continue;
+            if (town.told(key.slice('default/'.length)).includes('AddressConflict')) continue;
+            expect(after.ips, key).to.include.members([...ips]);
+          }
+        }
+      }),
+      { numRuns: 300 },
+    );
+  });
+});
+
+describe('a space', () => {
+  it('always finds the lowest free address, as a plain search does', () => {
+    const networks = ['198.51.100.0/29', '198.51.100.16/30'].map(parsePrefix);
+    const all = [...Array(8).keys()].map((i) => parseIp(`198.51.100.${i}`));
+    all.push(...[16, 17, 18, 19].map((i) => parseIp(`198.51.100.${i}`)));
+    const reserved = new Map([[parseIp('198.51.100.3'), 'node n1']]);
+    const act = fc.record({
+      take: fc.nat({ max: 11 }),
+      verb: fc.constantFrom('lowest', 'take', 'give'),
+      avoid: fc.nat({ max: 11 }),
+    });
+    fc.assert(
+      fc.property(fc.array(act, { maxLength: 60 }), (acts) => {
+        const space = new Space(4, networks, { buggy: true, reserved });
+        const taken = new Set<Ip>();
+        const fit = all.filter((ip) => space.unfit(ip) === undefined);
+        for (const { take: i, verb, avoid } of acts) {
+          const ip = all[i];
+          const odd = all[avoid];
+          if (ip === undefined || odd === undefined) continue;
+          if (verb === 'take') taken.add(ip);
+          else if (verb === 'give') {
+            if (taken.delete(ip)) space.released(ip);
+          } else {
+            const free = fit.filter((each) => !taken.has(each));
+            const want = free.find((each) => each !== odd) ?? free[0];
+            expect(
+              space.lowest(
+                (each) => taken.has(each),
+                (each) => each === odd,
+              ),
+            ).to.equal(want);
+            if (want !== undefined) taken.add(want);
+          }
+        }
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  it('never counts its way through a large network', () => {
+    const space = new Space(6, [parsePrefix('2001:db8::/32')], { buggy: false, reserved: new Map() });
+    expect(
+      space.lowest(
+        () => false,
+        () => false,
+      ),
+    ).to.equal('2001:db8::');
+    space.released(parseIp('2001:db8:ffff:ffff:ffff:ffff:ffff:ffff'));
+    expect(
+      space.lowest(
+        (ip) => ip === '2001:db8::',
+        () => false,
+      ),
+    ).to.equal('2001:db8::1');
+  });
+});
+
+describe('what was given', () => {
+  it('is read back from the words that say it', () => {
+    const ips = ['198.51.100.3', '2001:db8:e::3'].map(parseIp);
+    for (const enforce of [false, true]) {
+      for (const more of ['', '; asks for 203.0.113.9 from pool other']) {
+        const given = { ips, pool: 'a.b-c', enforce };
+        const condition = {
+          type: 'eiproute.io/Allocated',
+          status: 'True' as const,
+          reason: 'Allocated',
+          message: `${givenText(given)}${more}`,
+          lastTransitionTime: '',
+        };
+        expect(givenTo(service('s1', [], { asks: asks({ conditions: [condition] }) }))).to.deep.equal(given);
+      }
+    }
+  });
+});

@@ -1,0 +1,158 @@
+import { Allocator, type Terms } from '../../../src/ipam/allocator.ts';
+import { due, type Note, type Task } from '../../../src/ipam/due.ts';
+import type { Verdict } from '../../../src/ipam/verdict.ts';
+import type { Allocation } from '../../../src/model/allocation.ts';
+import { type Asks, type Service, serviceName } from '../../../src/model/cluster.ts';
+import type { Pool } from '../../../src/model/gateway.ts';
+import { compareIp, type Ip, parseIp, parsePrefix } from '../../../src/model/ip.ts';
+import { openTerms, type PoolTerms } from '../../../src/model/pool.ts';
+import { asks, service } from '../../scene.ts';
+
+/** Builders for tests of the allocation, and a town of Services whose statuses are written as the verdicts say. */
+
+export const allocation: Allocation = {
+  class: 'eiproute.io/gateway',
+  classless: true,
+  finalizer: true,
+  lease: undefined,
+};
+
+export function pool(name: string, networks: readonly string[], terms: Partial<PoolTerms> = {}): Pool {
+  return { name, addresses: networks.map(parsePrefix), terms: { ...openTerms, ...terms } };
+}
+
+/** 198.51.100.0/30: four addresses. */
+export const four = pool('four', ['198.51.100.0/30']);
+
+export const dual: Partial<Asks> = {
+  clusterIps: ['10.96.0.10', '2001:db8:c::10'].map(parseIp),
+  familyPolicy: 'RequireDualStack',
+};
+
+/** A Service that asks; its age is its name's, so that s1 is older than s2. */
+export function asking(name: string, how: Partial<Asks> = {}, rest: Partial<Service> = {}): Service {
+  const age = Number(name.replace(/\D/g, '')) || 0;
+  return service(name, [], { asks: asks({ created: 1000 * age, ...how }), ...rest });
+}
+
+/** Asks for these addresses in our own words. */
+export function named(...ips: readonly string[]): Partial<Asks> {
+  return { annotations: { 'eiproute.io/addresses': ips.join(',') } };
+}
+
+export function key(value: string): Partial<Asks> {
+  return { annotations: { 'eiproute.io/sharing-key': value } };
+}
+
+export function port(number: number, protocol: 'TCP' | 'UDP' = 'TCP'): Partial<Service> {
+  return { ports: [{ name: '', protocol, port: number, nodePort: undefined }] };
+}
+
+/** Services, and an allocator that is told of each change at once. */
+export class Town {
+  readonly services = new Map<string, Service>();
+  readonly notes: (Note & { readonly service: string })[] = [];
+  /** Writes since the last look. */
+  writes = 0;
+  routed: (ip: Ip) => boolean = () => false;
+  now = '2026-01-01T00:00:00Z';
+  allocator: Allocator;
+  #terms: Terms;
+
+  constructor(pools: readonly Pool[], rest: Partial<Terms> = {}) {
+    this.#terms = { pools, allocation, reserved: new Map(), nodeAddresses: () => [], ...rest };
+    this.allocator = new Allocator(this.#terms);
+  }
+
+  /** Adds or replaces Services, and writes until there is nothing to write. */
+  set(...services: readonly Service[]): void {
+    for (const one of services) this.services.set(serviceName(one), one);
+    this.allocator.tell(services, []);
+    this.settle();
+  }
+
+  /** Changes a Service that is there. */
+  change(name: string, how: Partial<Service> & { readonly how?: Partial<Asks> }): void {
+    const { how: more = {}, ...rest } = how;
+    const before = this.at(name);
+    this.set({ ...before, ...rest, asks: { ...before.asks, ...more } });
+  }
+
+  delete(...names: readonly string[]): void {
+    const keys = names.map((name) => `default/${name}`);
+    for (const one of keys) this.services.delete(one);
+    this.allocator.tell([], keys);
+    this.settle();
+  }
+
+  /** As after a reload, or a restart. */
+  restart(pools = this.#terms.pools, rest: Partial<Terms> = {}): void {
+    this.#terms = { ...this.#terms, pools, ...rest };
+    this.allocator = new Allocator(this.#terms);
+    this.allocator.tell([...this.services.values()], []);
+    this.settle();
+  }
+
+  settle(): void {
+    for (const _ of Array(100).keys()) {
+      const tasks = [...this.services.values()].flatMap((one) => {
+        const task = this.due(one);
+        return task ? [[one, task] as const] : [];
+      });
+      if (tasks.length === 0) return;
+      const changed = tasks.map(([one, task]) => this.#apply(one, task));
+      for (const one of changed) this.services.set(serviceName(one), one);
+      this.writes += changed.length;
+      this.allocator.tell(changed, []);
+    }
+    throw new Error('it writes without end');
+  }
+
+  due(one: Service): Task | undefined {
+    return due(one, this.allocator.verdicts.get(serviceName(one)), {
+      allocation: this.#terms.allocation,
+      routed: this.routed,
+      lingers: ({ ingress }) => ingress.some(this.routed),
+      now: this.now,
+    });
+  }
+
+  at(name: string): Service {
+    const found = this.services.get(name.includes('/') ? name : `default/${name}`);
+    if (found === undefined) throw new Error(`no Service ${name}`);
+    return found;
+  }
+
+  /** What its status shows, in words; empty: it is pending. */
+  ips(name: string): string {
+    return this.at(name).ingress.join(' ');
+  }
+
+  verdict(name: string): Verdict | undefined {
+    return this.allocator.verdicts.get(name.includes('/') ? name : `default/${name}`);
+  }
+
+  /** Why it is not as it asks: `AddressInUse`. */
+  lack(name: string): string | undefined {
+    return this.verdict(name)?.lack?.reason;
+  }
+
+  /** Events of a Service: `IPAllocated`. */
+  told(name: string): readonly string[] {
+    return this.notes.filter((note) => note.service === `default/${name}`).map(({ reason }) => reason);
+  }
+
+  #apply(one: Service, task: Task): Service {
+    if (task.kind === 'finalizer') {
+      return { ...one, asks: { ...one.asks, finalizer: task.verb === 'add' } };
+    }
+    for (const note of task.events) this.notes.push({ ...note, service: serviceName(one) });
+    const rest = one.asks.conditions.filter(
+      ({ type }) => !task.without.includes(type) && !task.conditions.some((each) => each.type === type),
+    );
+    const conditions = [...rest, ...task.conditions].sort((a, b) => (a.type < b.type ? -1 : 1));
+    const ingress = task.ingress === undefined ? one.ingress : [...task.ingress].sort(compareIp);
+    const hostnames = task.ingress === undefined ? one.asks.hostnames : [];
+    return { ...one, ingress, asks: { ...one.asks, hostnames, conditions } };
+  }
+}
