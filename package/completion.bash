@@ -15,16 +15,16 @@ _eiproute() {
   local command= options='--config --log-level --log-format --help' i
   for ((i = 1; i < cword; i++)); do
     case ${words[i]} in
-      gateway | node | plan | status | release | purge | config | version) command=${words[i]}; break ;;
+      gateway | node | plan | status | pools | release | purge | config | version) command=${words[i]}; break ;;
     esac
   done
   case $command in
-    '') options="gateway node plan status release purge config version $options --version" ;;
+    '') options="gateway node plan status pools release purge config version $options --version" ;;
     plan) options="$options --from --json" ;;
     status) options="$options --json --wait-synced --timeout" ;;
     purge) options="$options --dry-run --json" ;;
     config) options="check print $options --origin --json" ;;
-    version) options="$options --json" ;;
+    pools | version) options="$options --json" ;;
   esac
   mapfile -t COMPREPLY < <(compgen -W "$options" -- "$cur")
 }

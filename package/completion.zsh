@@ -6,6 +6,7 @@ commands=(
   'node:the daemon of a Kubernetes node'
   'plan:what would change in the kernel'
   'status:what the running daemon does'
+  'pools:who holds what of the pools, and who waits'
   'release:let held deletes go on'
   'purge:remove everything of ours from the kernel'
   'config:check the configuration, or show it'
@@ -25,7 +26,7 @@ case $state in
       status) _arguments $common '--json[print JSON]' '--wait-synced[wait until all is in the kernel]' '--timeout[seconds]:seconds:' ;;
       purge) _arguments $common '--dry-run[only print the commands]' '--json[print JSON]' ;;
       config) _arguments $common '1:what:(check print)' '--origin[where each value came from]' '--json[print JSON]' ;;
-      version) _arguments $common '--json[print JSON]' ;;
+      pools | version) _arguments $common '--json[print JSON]' ;;
       *) _arguments $common ;;
     esac
     ;;

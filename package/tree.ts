@@ -20,6 +20,8 @@ const files: Readonly<Record<string, string>> = {
   'usr/share/bash-completion/completions/eiproute': 'package/completion.bash',
   'usr/share/zsh/vendor-completions/_eiproute': 'package/completion.zsh',
   'usr/share/doc/eiproute/README.md': 'README.md',
+  'usr/share/doc/eiproute/rbac.yaml': 'docs/rbac.yaml',
+  'usr/share/doc/eiproute/allocation.md': 'docs/allocation.md',
   'usr/share/doc/eiproute/node.md': 'docs/node.md',
   'usr/share/doc/eiproute/configuration.md': 'docs/configuration.md',
   'usr/share/doc/eiproute/exit-codes.md': 'docs/exit-codes.md',

@@ -60,11 +60,11 @@ export class Journal {
   /** Addresses that Services were given, or lost. */
   deeds(deeds: readonly Deed[]): void {
     for (const { service, ips, pool } of deeds.slice(0, told)) {
-      if (ips.length === 0) this.#tell('info', 'eip-reclaimed', { service }, 'EIP taken back');
-      else this.#tell('info', 'eip-assigned', { service, eip: ips.join(', '), pool }, 'EIP assigned');
+      if (ips.length === 0) this.#tell('info', 'eip-taken-back', { service }, 'EIP taken back');
+      else this.#tell('info', 'eip-assigned', { service, eip: ips, pool }, 'EIP assigned');
     }
-    if (deeds.length > told)
-      this.#tell('info', 'eips-changed', { more: deeds.length - told }, 'more EIPs changed');
+    const more = deeds.length - told;
+    if (more > 0) this.#tell('info', 'eips-assigned', { more }, 'further EIPs assigned');
   }
 
   blind({ error, failures, retryIn }: Blind): void {

@@ -36,6 +36,21 @@ export const events = {
     id: '0061d3c9f0224d2facd6ca7587c27ebb',
     say: () => 'stopped; routes and settings stay as they are',
   },
+  'eip-assigned': {
+    id: 'b91cb3fbf00f4682996c641cabb85ce9',
+    priority: notice,
+    say: (f) => `${list(f, 'service')} is given ${list(f, 'eip')} from pool ${text(f, 'pool')}`,
+  },
+  'eip-taken-back': {
+    id: '92bd12ac49ed47b8a6d2c927ec31655d',
+    priority: notice,
+    say: (f) => `${list(f, 'service')} has no address of a pool any more`,
+  },
+  'eips-assigned': {
+    id: '53dfda63dee44579939d2397fca23a40',
+    priority: notice,
+    say: (f) => `${text(f, 'more')} more Services were given addresses, or lost them`,
+  },
   'eip-routed': {
     id: '55230847292449c69b301af38956e6be',
     priority: notice,
@@ -51,16 +66,6 @@ export const events = {
     id: '7050dec781094babbd1dd9240c37e0db',
     priority: notice,
     say: (f) => `${text(f, 'eip')} is routed no more: no Service holds it, or no node can serve it`,
-  },
-  'eip-assigned': {
-    id: '5a3f0c9d1be84e0f9d27c6b0f4a1837e',
-    priority: notice,
-    say: (f) => `${list(f, 'service')} was given ${text(f, 'eip')} from pool ${text(f, 'pool')}`,
-  },
-  'eip-reclaimed': {
-    id: 'b81e7d64f2c94a3aa5d09e3b7c2f6410',
-    priority: notice,
-    say: (f) => `${list(f, 'service')} holds no EIP any more`,
   },
   'eip-repaired': {
     id: 'bac8f681fc844325b321c5fc08c8254a',
