@@ -10,6 +10,7 @@ import { changeObject, keyOf } from '../model/object.ts';
 import type { Blind } from '../reconcile/loop.ts';
 import type { Due, Report } from '../reconcile/report.ts';
 import { eipOf, type Finding, findings } from './findings.ts';
+import { PathHistory, type Step } from './path-history.ts';
 import { Repeats } from './repeats.ts';
 
 /** So many things of a kind get a line of their own in one round; more are told as a number. */
@@ -25,7 +26,7 @@ export class Journal {
   readonly #repeats = new Repeats<Told>();
   readonly #standing = new Map<string, Facts>();
   readonly #troubles = new Map<string, string>();
-  #paths: ReadonlyMap<Ip, Path> = new Map();
+  readonly #history = new PathHistory();
   #complete: boolean;
   #blind = false;
 
@@ -100,24 +101,18 @@ export class Journal {
   }
 
   #done(report: Report, names: LinkNames, paths: readonly Path[]): void {
-    const now = new Map(paths.map((path) => [path.eip, path]));
+    const step = this.#history.next(paths);
     const routes = new Map<Ip, Due>();
     for (const due of report.done) {
       const eip = eipOf(changeObject(due.change));
       if (eip !== undefined) routes.set(eip, due);
     }
     // A group that is replaced in place moves EIPs without touching a route of theirs.
-    const moved = paths.filter(({ eip, carriers }) => {
-      const before = this.#paths.get(eip);
-      // Nearly all have the very same list as before: to spell out a hundred nodes for each takes 50 ms.
-      if (before === undefined || before.carriers === carriers || routes.has(eip)) return false;
-      return nodesOf(before) !== nodesOf({ carriers });
-    });
+    const moved = step.moved.filter(({ eip }) => !routes.has(eip));
     let lines = 0;
-    for (const [eip, due] of routes) if (++lines <= told) this.#eip(eip, due, report, names, now.get(eip));
-    for (const path of moved) if (++lines <= told) this.#moved(path);
+    for (const [eip, due] of routes) if (++lines <= told) this.#eip(eip, due, report, names, step);
+    for (const path of moved) if (++lines <= told) this.#moved(path, step.before(path.eip));
     if (lines > told) this.#tell('info', 'eips-changed', { more: lines - told }, 'more EIPs changed');
-    this.#paths = now;
 
     lines = 0;
     for (const { change } of report.done) {
@@ -146,16 +141,17 @@ export class Journal {
     );
   }
 
-  #eip(eip: Ip, { change, why }: Due, report: Report, names: LinkNames, path: Path | undefined): void {
+  #eip(eip: Ip, { change, why }: Due, report: Report, names: LinkNames, step: Step): void {
     const object = changeObject(change);
+    const path = step.now(eip);
+    const before = step.before(eip);
     const facts = {
       eip,
       service: path?.services ?? why.services,
-      node: path?.carriers.map(({ node }) => node),
+      node: path && nodesOf(path.carriers),
       route: describe(object, names),
     };
     if (change.verb === 'delete') {
-      const before = this.#paths.get(eip);
       this.#tell(
         'info',
         'eip-withdrawn',
@@ -171,16 +167,12 @@ export class Journal {
         key: keyOf(object),
       });
     } else if (change.verb === 'add') this.#tell('info', 'eip-routed', facts, 'EIP routed');
-    else this.#tell('info', 'eip-moved', { ...facts, from: this.#before(eip) }, 'EIP moved');
+    else this.#tell('info', 'eip-moved', { ...facts, from: nodesOf(before?.carriers) }, 'EIP moved');
   }
 
-  #moved({ eip, services, carriers }: Path): void {
-    const node = carriers.map((carrier) => carrier.node);
-    this.#tell('info', 'eip-moved', { eip, service: services, node, from: this.#before(eip) }, 'EIP moved');
-  }
-
-  #before(eip: Ip): readonly string[] {
-    return this.#paths.get(eip)?.carriers.map(({ node }) => node) ?? [];
+  #moved({ eip, services, carriers }: Path, before: Path | undefined): void {
+    const facts = { eip, service: services, node: nodesOf(carriers), from: nodesOf(before?.carriers) };
+    this.#tell('info', 'eip-moved', facts, 'EIP moved');
   }
 
   /** By the key alone: a fight, a refusal or a hold has other facts in every round, and is told once. */
@@ -232,8 +224,8 @@ interface Told extends Omit<Finding, 'code'> {
 }
 
 /** Equal for the same nodes. */
-function nodesOf({ carriers }: Pick<Path, 'carriers'>): string {
-  return carriers.map(({ node }) => node).join(' ');
+function nodesOf(carriers: Path['carriers'] = []): readonly string[] {
+  return carriers.map(({ node }) => node);
 }
 
 function heard({ heard: at }: Feed): string {
