@@ -70,8 +70,6 @@ export interface Running {
   has(key: Key): boolean;
   /** What a person has just asked for is no accident: unless something is held already, it is not held. */
   asked(): void;
-  /** Tells systemd how things stand now. */
-  tell(): void;
 }
 
 /** A source of work beside the kernel: it pokes the wake, until the signal. */
@@ -130,7 +128,6 @@ export async function runDaemon(
     asked: () => {
       if (!report?.held.some(({ reason }) => reason === 'too many at once')) reconciler.agree();
     },
-    tell: () => notify.status(sentence()),
   };
 
   // What ends one of them ends all: a part that is broken must not leave a daemon that looks alive.
@@ -143,7 +140,7 @@ export async function runDaemon(
       if ('error' in result) {
         blind = result;
         journal.blind(result);
-        notify.status(sentence());
+        notify.status(sentence);
         return;
       }
       blind = undefined;
@@ -151,7 +148,7 @@ export async function runDaemon(
       const first = report === undefined;
       report = result;
       duty.rounded(result);
-      notify.status(sentence());
+      notify.status(sentence);
       if (first) notify.ready();
       notify.alive();
     }),

@@ -137,7 +137,6 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
       daemon.journal.feeds(cluster.snapshot());
       return listen(cluster.changes(until), () => {
         daemon.journal.feeds(cluster.snapshot());
-        daemon.tell();
         daemon.wake.poke({ kind: 'cluster', text: 'cluster' });
       });
     },

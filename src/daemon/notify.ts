@@ -4,8 +4,8 @@ import { openDatagrams } from '../journal/datagram.ts';
 export interface Notify {
   /** The configuration is valid and the kernel was read. */
   ready(): void;
-  /** One sentence for `systemctl status`; told again only when it has changed. */
-  status(sentence: string): void;
+  /** One sentence for `systemctl status`; told again only when it has changed, and asked for only if one listens. */
+  status(sentence: () => string): void;
   /** A round was healthy. */
   alive(): void;
   reloading(): void;
@@ -45,9 +45,10 @@ export function notifier(send: (text: string) => void): Notify {
       send('READY=1');
     },
     status(sentence) {
-      if (sentence === told) return;
-      told = sentence;
-      send(`STATUS=${sentence.replaceAll('\n', ' ')}`);
+      const now = sentence();
+      if (now === told) return;
+      told = now;
+      send(`STATUS=${now.replaceAll('\n', ' ')}`);
     },
     alive() {
       if (beating) send('WATCHDOG=1');
@@ -66,7 +67,8 @@ export function notifier(send: (text: string) => void): Notify {
   };
 }
 
-const silent: Notify = notifier(() => undefined);
+/** Nobody listens: nothing is even put into words. */
+const silent: Notify = { ...notifier(() => undefined), status: () => undefined };
 
 /**
  * How often there must be a round for systemd's watchdog: three within its time, so that a slow one is not a

@@ -91,7 +91,9 @@ function deletes(
   // others just what was wanted until now.
   if (unwanted === 0) return [];
   const there = dropped.map(({ key }) => have.objects.get(key)).filter(isTracked);
-  return withdrawals(there.length === unwanted ? there : walk(want, have), formerly);
+  const reasons = new Map(dropped.map(({ key, why }) => [key, why]));
+  const known: Formerly = (key) => reasons.get(key) ?? formerly(key);
+  return withdrawals(there.length === unwanted ? there : walk(want, have), known);
 }
 
 function isTracked(object: KernelObject | undefined): object is KernelObject {

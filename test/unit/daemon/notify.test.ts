@@ -28,7 +28,7 @@ describe('what systemd is told', () => {
 
   it('is a status only when it has changed', () => {
     const { notify, texts } = told();
-    for (const sentence of ['starting', 'starting', '2 routes\nover 1']) notify.status(sentence);
+    for (const sentence of ['starting', 'starting', '2 routes\nover 1']) notify.status(() => sentence);
     expect(texts).to.deep.equal(['STATUS=starting', 'STATUS=2 routes over 1']);
   });
 
