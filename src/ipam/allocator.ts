@@ -1,7 +1,7 @@
 import type { Allocation } from '../model/allocation.ts';
 import { type Service, serviceName } from '../model/cluster.ts';
 import type { Pool } from '../model/gateway.ts';
-import type { Ip } from '../model/ip.ts';
+import { family, type Ip } from '../model/ip.ts';
 import { barredFrom, termsOf } from '../model/pool.ts';
 import { adoption } from './adopt.ts';
 import { Books } from './books.ts';
@@ -34,6 +34,12 @@ export class Allocator {
   readonly #losers = new Map<Ip, Set<string>>();
   readonly #verdicts = new Map<string, Verdict>();
   readonly #lacking = new Set<string>();
+  /** Served, but with one family where they would like both. */
+  readonly #hopeful = new Set<string>();
+  /** Who asked in vain for an address by name, by the address; some may have got it since. */
+  readonly #askers = new Map<Ip, Set<string>>();
+  /** One that had a sharing key has changed, or is gone. */
+  #sharerLeft = false;
   /** Somebody moved away from an address while others were served. */
   #cameFree = false;
   /** Given, and on the way into the status. */
@@ -87,6 +93,7 @@ export class Allocator {
    * @returns the keys whose verdict is new
    */
   tell(changed: readonly Service[], gone: readonly string[]): ReadonlySet<string> {
+    this.#sharerLeft = false;
     const touched = this.#touched(changed, gone);
     if (touched.size === 0) return touched;
     const nodesBefore = this.#nodes && [...touched].some((key) => this.#nodes?.holds(key));
@@ -103,28 +110,54 @@ export class Allocator {
     const lost = this.#adopt(claimants);
     for (const key of touched) {
       this.#lacking.delete(key);
+      this.#hopeful.delete(key);
       if (this.#claimants.get(key)?.role !== 'ours') this.#verdicts.delete(key);
     }
-    // An address came free, or somebody is there to share with: whoever waits may be lucky now.
-    const sharers = claimants.some(({ sharing }) => sharing.key !== undefined);
+    // An address came free, or somebody is there to share with, or no more: whoever waits may be lucky now, or waits
+    // for another reason.
+    const sharers = this.#sharerLeft || claimants.some(({ sharing }) => sharing.key !== undefined);
     const chance = nodesBefore || sharers || had.some((ip) => this.books.holders(ip).length === 0);
-    const queue = chance
-      ? [...claimants, ...[...this.#lacking].map((key) => this.#claimants.get(key))]
-      : claimants;
-    this.#serve(
-      queue.filter((one) => one !== undefined),
-      lost,
+    this.#serve(chance ? [...claimants, ...this.#waiting()] : claimants, lost, touched);
+    while (this.#cameFree && this.#lacking.size + this.#hopeful.size > 0) {
+      this.#serve(this.#waiting(), lost, touched);
+    }
+    const stirred = this.#askersOf(
+      [...had, ...[...touched].flatMap((key) => this.books.heldBy(key))],
       touched,
     );
-    while (this.#cameFree && this.#lacking.size > 0) {
-      const waiting = [...this.#lacking].map((key) => this.#claimants.get(key));
-      this.#serve(
-        waiting.filter((one) => one !== undefined),
-        lost,
-        touched,
-      );
-    }
+    if (stirred.length > 0) this.#serve(stirred, lost, touched);
     return touched;
+  }
+
+  /** Who asks in vain for one of these addresses by name: it has another holder now, which is another reason. */
+  #askersOf(ips: readonly Ip[], but: ReadonlySet<string>): readonly Claimant[] {
+    if (this.#askers.size === 0) return [];
+    const keys = new Set(ips.flatMap((ip) => [...(this.#askers.get(ip) ?? [])]));
+    return [...keys]
+      .filter((key) => !but.has(key) && this.#lacking.has(key))
+      .map((key) => this.#claimants.get(key))
+      .filter((one) => one !== undefined);
+  }
+
+  #unnote(one: Claimant): void {
+    for (const ip of namedBy(one)) {
+      const askers = this.#askers.get(ip);
+      if (askers?.delete(one.key) && askers.size === 0) this.#askers.delete(ip);
+    }
+  }
+
+  #note(one: Claimant): void {
+    const { key } = one;
+    for (const ip of namedBy(one)) {
+      const askers = this.#askers.get(ip);
+      if (askers) askers.add(key);
+      else this.#askers.set(ip, new Set([key]));
+    }
+  }
+
+  #waiting(): readonly Claimant[] {
+    const keys = [...this.#lacking, ...this.#hopeful];
+    return keys.map((key) => this.#claimants.get(key)).filter((one) => one !== undefined);
   }
 
   /** The Services that a change of theirs or of their neighbours on an address can touch; notes the changes. */
@@ -161,6 +194,8 @@ export class Allocator {
       return;
     }
     touched.add(key);
+    if (before?.sharing.key !== undefined) this.#sharerLeft = true;
+    if (before) this.#unnote(before);
     for (const ip of before?.shown ?? []) {
       const losers = this.#losers.get(ip);
       if (losers?.delete(key) && losers.size === 0) this.#losers.delete(ip);
@@ -222,8 +257,20 @@ export class Allocator {
       this.#verdicts.set(one.key, verdict);
       if (verdict.lack === undefined) this.#lacking.delete(one.key);
       else this.#lacking.add(one.key);
+      if (verdict.lack !== undefined) this.#note(one);
+      if (this.#couldHaveMore(one, verdict)) this.#hopeful.add(one.key);
+      else this.#hopeful.delete(one.key);
       touched.add(one.key);
     }
+  }
+
+  /** It would like both families, has one, and its pool has addresses of the other: one may come free. */
+  #couldHaveMore({ asked }: Claimant, { ips, lack, ofNodes }: Verdict): boolean {
+    const [first] = ips;
+    if (first === undefined || lack !== undefined || ofNodes || asked?.kind !== 'request') return false;
+    const missing = asked.request.families.filter((of) => !ips.some((ip) => family(ip) === of));
+    const home = missing.length > 0 ? this.books.poolOf(first) : undefined;
+    return home?.addresses.some((prefix) => missing.includes(family(prefix))) ?? false;
   }
 
   #judge(one: Claimant, avoid: (ip: Ip) => boolean, { warnings, lost }: Adopted): Verdict {
@@ -279,9 +326,7 @@ export class Allocator {
   /** The addresses that somebody in the queue asks for by name. */
   #named(queue: readonly Claimant[]): (ip: Ip) => boolean {
     const named = new Set<Ip>();
-    for (const { asked } of queue) {
-      if (asked?.kind === 'request') for (const ip of asked.request.addresses) named.add(ip);
-    }
+    for (const one of queue) for (const ip of namedBy(one)) named.add(ip);
     return (ip) => named.has(ip);
   }
 }
@@ -298,6 +343,10 @@ interface Adopted {
 }
 
 const none: readonly Ip[] = [];
+
+function namedBy({ asked }: Claimant): readonly Ip[] {
+  return asked?.kind === 'request' ? asked.request.addresses : none;
+}
 const noDoubt: Adopted = { warnings: [], lost: [] };
 
 /** Nothing that the books look at differs. By identity: what was not read anew is the same. */
