@@ -103,6 +103,8 @@ export class Leadership {
     };
     const outcome = await leases.write(name, next, version, signal);
     if (outcome.kind === 'done') {
+      // It may have run out a moment ago, and somebody may have seen that: it is news that we lead again.
+      if (!this.leads) this.#led = false;
       this.#renewed = asked;
       this.#holder = identity;
       this.#trouble = undefined;
