@@ -69,6 +69,12 @@ export class EipsFrom {
     }
   }
 
+  /** Looks once; no longer than one answer may take. */
+  async first(ground: Ground, signal: AbortSignal): Promise<void> {
+    await using api = await this.#open();
+    await this.#look(api, ground, signal);
+  }
+
   /**
    * Looks again and again until the signal.
    *
@@ -76,9 +82,7 @@ export class EipsFrom {
    * @param changed called when networks or problems are others than before
    */
   async follow(ground: () => Ground, changed: () => void, signal: AbortSignal): Promise<void> {
-    // Not for the many nodes that need no API: it costs memory.
-    const http = await import('../cluster/http.ts');
-    await using api = new http.HttpTransport(this.#from);
+    await using api = await this.#open();
     while (!signal.aborted) {
       const before = [this.#eips, this.problems()];
       await this.#look(api, ground(), signal);
@@ -90,6 +94,12 @@ export class EipsFrom {
         if (!signal.aborted) throw error;
       });
     }
+  }
+
+  async #open(): Promise<HttpTransport> {
+    // Not for the many nodes that need no API: it costs memory.
+    const http = await import('../cluster/http.ts');
+    return new http.HttpTransport(this.#from);
   }
 
   async #look(api: HttpTransport, ground: Ground, signal: AbortSignal): Promise<void> {

@@ -95,6 +95,11 @@ export async function runNode(options: NodeOptions, signal: AbortSignal): Promis
     };
     await eipsFrom?.follow(() => ({ agent, links: known() }), changed, until);
   };
+  if (agent.eips.length === 0) {
+    // There is nothing to do without it, and no reason yet to complain.
+    await eipsFrom?.first({ agent, links: prepared.have.links }, signal);
+    take(prepared.have.links);
+  }
   const duty: Duty = {
     name: 'node',
     runtimeDirectory: config.runtimeDirectory,

@@ -88,6 +88,7 @@ describe('a node agent that takes its EIPs from a ConfigMap', () => {
     const agent = await agentWith(alone);
     let daemon = await start(agent);
     await installed('198.51.100.0/24');
+    expect(daemon.text()).to.not.match(/eips-/);
     expect(await lan.get('client', cluster.v4)).to.match(/^web-/);
     expect(await lan.get('client', cluster.v6)).to.match(/^web-/);
 
