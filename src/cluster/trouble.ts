@@ -5,6 +5,7 @@ import { ApiError, CredentialsError } from './transport.ts';
 export type Deed =
   | 'patch services'
   | 'patch services/status'
+  | 'get configmaps'
   | 'create events'
   | 'patch events'
   | 'get leases'
@@ -18,7 +19,7 @@ export function complaint(error: unknown, deed: Deed): string {
     const words = `${deed}: HTTP ${error.status}: ${error.message}`;
     if (error.status === 401) return `${words}; the credentials are refused: renew the token or certificate`;
     if (error.status !== 403) return words;
-    return `${words}; it needs ${ruleText(groupOf(resource), resource, verb)} of docs/rbac.yaml`;
+    return `${words}; it needs ${ruleText(groupOf(resource), resource, verb)} of ${resource === 'configmaps' ? 'docs/node.md' : 'docs/rbac.yaml'}`;
   }
   if (!(error instanceof Error)) return `${deed}: ${String(error)}`;
   return `${deed}: ${chain(error)}`;

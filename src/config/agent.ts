@@ -7,14 +7,13 @@ import {
   overlaps,
   type Prefix,
   parseIp,
-  parsePrefix,
   prefixIp,
 } from '../model/ip.ts';
 import type { AgentGateway } from '../model/node-agent.ts';
 import { kindOf } from './document.ts';
 import { quote, whole } from './format.ts';
 import { hex, table } from './numbers.ts';
-import { type Complain, specialUse } from './pools.ts';
+import { type Complain, readNetworks, specialUse } from './pools.ts';
 import { hint, meant } from './spelling.ts';
 
 /** The networks that hold EIPs: sorted; what is wrong is left out. */
@@ -31,13 +30,10 @@ export function readEips(raw: unknown, complain: Complain): readonly Prefix[] {
       complain(key, `must be a network, not ${kindOf(entry)}`);
       return;
     }
-    const network = attempt(() => parsePrefix(entry), key, complain);
-    if (network === undefined) return;
-    const use = specialUse(network);
-    const other = found.find((one) => overlaps(one, network));
-    if (use !== undefined) complain(key, `${entry} holds addresses that no EIP can have (${use})`);
-    else if (other !== undefined) complain(key, `${entry} overlaps ${other}`);
-    else found.push(network);
+    const networks = attempt(() => readNetworks(entry), key, complain) ?? [];
+    const other = found.find((one) => networks.some((network) => overlaps(one, network)));
+    if (other !== undefined) complain(key, `${entry} overlaps ${other}`);
+    else found.push(...networks);
   });
   return found.sort((a, b) => compareIp(prefixIp(a), prefixIp(b)));
 }

@@ -27,10 +27,24 @@ export interface GatewayConfig {
   readonly logFormat: 'auto' | 'pretty' | 'json';
 }
 
+/** The ConfigMap that a node takes its EIP networks from. */
+export interface EipsOrigin {
+  readonly kubeconfig: string | undefined;
+  readonly context: string | undefined;
+  readonly namespace: string;
+  readonly name: string;
+  /** Of its data. */
+  readonly key: string;
+  /** ms between two looks, give or take a quarter */
+  readonly every: number;
+}
+
 /** The whole configuration of `eiproute node`, checked, with every default filled in. */
 export interface NodeConfig {
+  /** Its `eips` are empty when they stand in no file, but in the object of `eipsFrom`. */
   readonly agent: NodeAgent;
-  /** Ledger of sysctls. */
+  readonly eipsFrom: EipsOrigin | undefined;
+  /** Ledger of sysctls, last known EIP networks. */
   readonly stateDirectory: string;
   /** The status socket. */
   readonly runtimeDirectory: string;

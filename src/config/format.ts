@@ -162,12 +162,29 @@ export const interfaceName: Format<string> = textFormat('an interface name', (te
   return text;
 });
 
+interface ObjectName {
+  readonly namespace: string;
+  readonly name: string;
+}
+
+function objectIn(text: string): ObjectName | undefined {
+  const [, namespace, name] = /^([a-z0-9][-a-z0-9]{0,62})\/([a-z0-9][-.a-z0-9]{0,252})$/.exec(text) ?? [];
+  return namespace !== undefined && name !== undefined ? { namespace, name } : undefined;
+}
+
+/** An object in a namespace. */
+export const objectName: Format<ObjectName> = textFormat('NAMESPACE/NAME', (text) => {
+  const object = objectIn(text);
+  if (object === undefined) throw new RangeError(`must be NAMESPACE/NAME, not ${quote(text)}`);
+  return object;
+});
+
 /** An object in a namespace, or false. */
-export const objectOrFalse: Format<{ readonly namespace: string; readonly name: string } | false> = {
+export const objectOrFalse: Format<ObjectName | false> = {
   fromText: (text) => {
     if (falseWords.includes(text.toLowerCase())) return false;
-    const [, namespace, name] = /^([a-z0-9][-a-z0-9]{0,62})\/([a-z0-9][-.a-z0-9]{0,252})$/.exec(text) ?? [];
-    if (namespace !== undefined && name !== undefined) return { namespace, name };
+    const object = objectIn(text);
+    if (object !== undefined) return object;
     throw new RangeError(`must be NAMESPACE/NAME or false, not ${quote(text)}`);
   },
   fromYaml: (raw) => {

@@ -1,10 +1,10 @@
 import { readEips, readGateways, refuseMismatches } from './agent.ts';
 import type { Complaint } from './complaint.ts';
-import type { NodeConfig } from './config.ts';
+import type { EipsOrigin, NodeConfig } from './config.ts';
 import { type LoadRequest, type LoadResult, loadFile, readConfig } from './file.ts';
 import type { Layers } from './layers.ts';
 import { nodeLeaves, nodeSchema } from './node-schema.ts';
-import { type Bases, readings, readPace } from './readings.ts';
+import { type Bases, type Readings, readings, readPace } from './readings.ts';
 import type { FileLayer } from './shape.ts';
 
 /** Reads and checks a node's configuration. Looks at nothing of the machine but this one file. */
@@ -18,12 +18,15 @@ export function readNodeConfig(bytes: Uint8Array, request: LoadRequest): LoadRes
 }
 
 function assemble(layer: FileLayer, layers: Layers, bases: Bases, errors: Complaint[]): NodeConfig {
-  const { complain, optional, preset, path } = readings(layer, layers, bases, errors);
+  const read = readings(layer, layers, bases, errors);
+  const { complain, optional, preset, path } = read;
   const missing = (key: string, what: string): void => {
     if (!layer.values.has(key) && !errors.some((one) => one.key === key))
       complain(key, `is missing: ${what}`);
   };
-  missing('eips', 'the networks that hold EIPs');
+  const eipsFrom = readOrigin(read, layers, (what) => missing(nodeLeaves.eipsConfigMap.key, what));
+  if (eipsFrom === undefined && !errors.some(({ key }) => key.startsWith('eipsFrom')))
+    missing('eips', 'the networks that hold EIPs');
   missing('gateways', 'the addresses of the gateways on the LAN');
   const markMask = preset(nodeLeaves.markMask);
   const localTable = preset(nodeLeaves.localTable);
@@ -51,6 +54,7 @@ function assemble(layer: FileLayer, layers: Layers, bases: Bases, errors: Compla
       protocol: preset(nodeLeaves.protocol),
       literalLocal: preset(nodeLeaves.literalLocal),
     },
+    eipsFrom,
     stateDirectory: path(nodeLeaves.stateDirectory) ?? '',
     runtimeDirectory: path(nodeLeaves.runtimeDirectory) ?? '',
     namesDirectory: path(nodeLeaves.namesDirectory) ?? '',
@@ -58,4 +62,24 @@ function assemble(layer: FileLayer, layers: Layers, bases: Bases, errors: Compla
     logLevel: preset(nodeLeaves.logLevel),
     logFormat: preset(nodeLeaves.logFormat),
   };
+}
+
+/** @returns undefined when no object is named; one without its ConfigMap is a mistake */
+function readOrigin(
+  { optional, preset, path }: Readings,
+  layers: Layers,
+  missing: (what: string) => void,
+): EipsOrigin | undefined {
+  const { eipsKubeconfig, eipsContext, eipsConfigMap, eipsKey, eipsEvery } = nodeLeaves;
+  const all = [eipsKubeconfig, eipsContext, eipsConfigMap, eipsKey, eipsEvery];
+  if (all.every(({ key }) => layers.origin(key).kind === 'default')) return undefined;
+  if (layers.origin(eipsConfigMap.key).kind === 'default') missing(`${eipsConfigMap.doc} (NAMESPACE/NAME)`);
+  const object = optional(eipsConfigMap);
+  const rest = {
+    kubeconfig: path(eipsKubeconfig),
+    context: optional(eipsContext),
+    key: preset(eipsKey),
+    every: preset(eipsEvery),
+  };
+  return object && { ...object, ...rest };
 }

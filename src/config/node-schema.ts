@@ -1,4 +1,4 @@
-import { interfaceName, path, truth } from './format.ts';
+import { duration, interfaceName, objectName, path, truth, word } from './format.ts';
 import { markMask, priority, table } from './numbers.ts';
 import { type Leaf, leaf, leaves, type Schema } from './schema.ts';
 
@@ -7,6 +7,11 @@ import { type Leaf, leaf, leaves, type Schema } from './schema.ts';
  * the same.
  */
 export const nodeLeaves = {
+  eipsKubeconfig: leaf('eipsFrom.kubeconfig', path, undefined, 'how to reach the Kubernetes API'),
+  eipsContext: leaf('eipsFrom.context', word, undefined, 'the context of the kubeconfig'),
+  eipsConfigMap: leaf('eipsFrom.configMap', objectName, undefined, 'the ConfigMap that holds the networks'),
+  eipsKey: leaf('eipsFrom.key', word, 'eips', 'its key'),
+  eipsEvery: leaf('eipsFrom.every', duration(1000, 3_600_000), '30s', 'time between two looks at it'),
   interface: leaf('interface', interfaceName, undefined, 'the interface towards the gateways'),
   localTable: leaf('tables.local', table, '100', 'the table that keeps EIPs from looping'),
   repliesTable: leaf('tables.replies', table, '101', 'the table of the first gateway; the next follow'),

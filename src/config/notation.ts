@@ -73,9 +73,14 @@ function gatewayNotation(config: GatewayConfig): Partial {
   ];
 }
 
-function nodeNotation({ agent, pace, ...rest }: NodeConfig): Partial {
+function nodeNotation({ agent, eipsFrom, pace, ...rest }: NodeConfig): Partial {
   return [
-    ['eips', agent.eips],
+    ['eips', agent.eips.length === 0 ? undefined : agent.eips],
+    [nodeLeaves.eipsKubeconfig.key, eipsFrom?.kubeconfig],
+    [nodeLeaves.eipsContext.key, eipsFrom?.context],
+    [nodeLeaves.eipsConfigMap.key, eipsFrom && `${eipsFrom.namespace}/${eipsFrom.name}`],
+    [nodeLeaves.eipsKey.key, eipsFrom?.key],
+    [nodeLeaves.eipsEvery.key, eipsFrom && durationText(eipsFrom.every)],
     ['gateways', agent.gateways.map(({ address, table, mark }) => ({ address, table, mark }))],
     [nodeLeaves.interface.key, agent.interface],
     [nodeLeaves.localTable.key, agent.localTable],

@@ -161,6 +161,15 @@ function readAddresses(
   });
 }
 
+/**
+ * What one entry of a list of EIPs stands for: a network, a range or an address.
+ *
+ * @throws RangeError in words for a person
+ */
+export function readNetworks(text: string): readonly Prefix[] {
+  return readPiece(text, '', '').networks;
+}
+
 /** @throws RangeError in words for a person */
 function readPiece(text: string, key: string, pool: string): Piece {
   const [from = '', to] = text.split('-').map((part) => part.trim());

@@ -7,23 +7,43 @@ import type { NodeAgent } from '../model/node-agent.ts';
 import type { Link } from '../model/object.ts';
 import { ownerOf } from '../model/owner.ts';
 import type { Limits } from '../model/pace.ts';
+import type { Problem } from '../model/problem.ts';
 import { linkToward } from '../model/reach.ts';
 import type { Role } from '../reconcile/reconciler.ts';
 
 /** What a node keeps is told by its configuration alone: nothing of it vanishes by mistake. */
 const limits: Limits = { share: 1, always: Number.POSITIVE_INFINITY, hold: 0 };
 
+/** What stands is kept: the networks it is for may be those that are to come. */
+const unknown: Problem = {
+  code: 'eips-unknown',
+  severity: 'error',
+  subject: 'eipsFrom',
+  message: 'the networks of EIPs were never read from the ConfigMap of eipsFrom; nothing is changed',
+  advice: 'let the agent reach it once, or name them in eips as well',
+};
+
 /** ms that gateways have to answer before the first round */
 const patience = 1000;
 
-/** @param seen link-layer addresses of gateways as they were last known; kept up to date */
-export function nodeRole(agent: NodeAgent, seen: Map<Ip, string>): Role {
+/**
+ * @param seen link-layer addresses of gateways as they were last known; kept up to date
+ * @param problems further ones that a person should know
+ */
+export function nodeRole(
+  agent: NodeAgent,
+  seen: Map<Ip, string>,
+  problems: () => readonly Problem[] = () => [],
+): Role {
   return {
     scope: nodeScope(agent),
     limits,
     want: (have) => {
       for (const { ip, mac } of have.stations) seen.set(ip, mac);
-      return nodeWant(agent, have, seen);
+      if (agent.eips.length === 0)
+        return { objects: [], problems: [unknown, ...problems()], complete: false };
+      const want = nodeWant(agent, have, seen);
+      return { ...want, problems: [...want.problems, ...problems()] };
     },
   };
 }

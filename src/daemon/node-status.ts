@@ -16,6 +16,7 @@ export function nodeBrief(agent: NodeAgent, { report, blind, stations }: Standin
   function sentence(): string {
     if (blind) return `cannot read the kernel: ${blind.error.message}`;
     if (report === undefined) return 'starting';
+    if (agent.eips.length === 0) return 'the networks of EIPs are not known yet; nothing is changed';
     const parts = [
       `answering for ${agent.eips.join(', ')} through ${stations.length} of ${agent.gateways.length} gateways`,
     ];

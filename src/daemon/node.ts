@@ -8,7 +8,10 @@ import type { Log } from '../log.ts';
 import type { Ip } from '../model/ip.ts';
 import type { Listing } from '../model/listing.ts';
 import type { NodeAgent } from '../model/node-agent.ts';
+import type { Link } from '../model/object.ts';
+import type { Problem } from '../model/problem.ts';
 import { type DaemonOptions, type Duty, listen, runDaemon, type Watch } from './daemon.ts';
+import { EipsFrom } from './eips-from.ts';
 import { lock } from './lock.ts';
 import { writeNames } from './names.ts';
 import { nodeRole, nodeScope, settled, survey } from './node-role.ts';
@@ -29,28 +32,33 @@ export function openNodeKernel({ stateDirectory }: NodeConfig): Promise<LinuxKer
 /**
  * Looks at the machine before anything is installed.
  *
- * @returns what is there, and the agent with its interface
+ * @returns what is there, and the agent with its interface, and with the EIP networks that were last read from
+ *   the object which the configuration names, if it names one
  * @throws Refused when the configuration does not fit this machine
  */
 export async function prepare(
   kernel: Kernel,
   config: NodeConfig,
   signal: AbortSignal,
-): Promise<{ readonly have: Listing; readonly agent: NodeAgent }> {
+): Promise<{ readonly have: Listing; readonly agent: NodeAgent; readonly eipsFrom: EipsFrom | undefined }> {
   const lacking = await nftProblem();
   if (lacking) throw new Refused(`${lacking.message}; ${lacking.advice}`);
   const { links } = await kernel.list(nodeScope(config.agent), signal);
-  const agent = settled(config.agent, links);
+  const written = settled(config.agent, links);
+  const eipsFrom = config.eipsFrom && new EipsFrom(config.eipsFrom, config.stateDirectory);
+  await eipsFrom?.recall({ agent: written, links });
+  const agent = eipsFrom?.applied(written) ?? written;
   // An interface that is down comes up again; the others are mistakes.
   const wrong = nodeProblems(agent, links).filter(({ code }) => code !== 'interface-down');
   if (wrong.length > 0) {
     throw new Refused(wrong.map(({ message, advice }) => `${message}; ${advice}`).join('. '));
   }
-  return { have: await survey(kernel, agent, signal), agent };
+  return { have: await survey(kernel, agent, signal), agent, eipsFrom };
 }
 
 /**
- * The daemon of a node: runs until the signal, and leaves what it installed where it is. It needs no cluster.
+ * The daemon of a node: runs until the signal, and leaves what it installed where it is. It needs no cluster, but
+ * may be told to take its EIP networks from one.
  *
  * @throws Refused, KernelError, LedgerError when it cannot start
  */
@@ -59,19 +67,39 @@ export async function runNode(options: NodeOptions, signal: AbortSignal): Promis
   await using _lock = await lock(config.agent.protocol);
   await using kernel: Kernel = await openNodeKernel(config);
   const prepared = await prepare(kernel, config, signal);
+  const { eipsFrom } = prepared;
   let { agent } = prepared;
   await nameNumbers(config, agent, options.log);
 
   const seen = new Map<Ip, string>(prepared.have.stations.map(({ ip, mac }) => [ip, mac]));
-  let role = nodeRole(agent, seen);
+  const problems = (): readonly Problem[] => eipsFrom?.problems() ?? [];
+  let role = nodeRole(agent, seen, problems);
+  const take = (links: readonly Link[]): void => {
+    const next = settled(config.agent, links);
+    agent = eipsFrom?.applied(next) ?? next;
+    role = nodeRole(agent, seen, problems);
+  };
   const reload: Watch = ({ wake, links, asked }) =>
     listen(options.reloads, (next) => {
       asked();
       config = next;
-      agent = settled(next.agent, links());
-      role = nodeRole(agent, seen);
+      take(links());
       wake.poke({ kind: 'config', text: 'configuration' });
     });
+  const follow: Watch = async ({ wake, links }, until) => {
+    // Before the first round there is only the look at the start.
+    const known = (): readonly Link[] => (links().length === 0 ? prepared.have.links : links());
+    const changed = (): void => {
+      take(known());
+      wake.poke({ kind: 'config', text: 'networks of EIPs' });
+    };
+    await eipsFrom?.follow(() => ({ agent, links: known() }), changed, until);
+  };
+  if (agent.eips.length === 0) {
+    // There is nothing to do without it, and no reason yet to complain.
+    await eipsFrom?.first({ agent, links: prepared.have.links }, signal);
+    take(prepared.have.links);
+  }
   const duty: Duty = {
     name: 'node',
     runtimeDirectory: config.runtimeDirectory,
@@ -92,7 +120,7 @@ export async function runNode(options: NodeOptions, signal: AbortSignal): Promis
     brief: (standing) => nodeBrief(agent, standing),
     status: (standing) => nodeStatus(agent, standing),
   };
-  await runDaemon(duty, kernel, [reload], options, signal);
+  await runDaemon(duty, kernel, eipsFrom ? [reload, follow] : [reload], options, signal);
 }
 
 /** Names are for people: without them all works. */

@@ -108,8 +108,10 @@ describe('docs/node.example.yaml', () => {
 
   it('is a good configuration, and shows every default as it is', () => {
     expect(loaded(text).warnings).to.deep.equal([]);
-    // The interface has no default: any will do as an example.
-    expect(changedKeys(loaded(text).config, loaded(all).config)).to.deep.equal(['interface']);
+    // The interface and the object have no default: any will do as an example.
+    const changed = changedKeys(loaded(text).config, loaded(all).config);
+    expect(changed.filter((key) => !key.startsWith('eipsFrom.'))).to.deep.equal(['interface']);
+    expect(loaded(all).config.eipsFrom).to.include({ key: 'eips', every: 30_000 });
   });
 
   it('names every key', () => {

@@ -43,6 +43,7 @@ describe("a node's configuration", () => {
         protocol: 86,
         literalLocal: false,
       },
+      eipsFrom: undefined,
       stateDirectory: '/var/lib/eiproute',
       runtimeDirectory: '/run/eiproute',
       namesDirectory: '/etc/iproute2',
@@ -59,6 +60,22 @@ describe("a node's configuration", () => {
     const printed = printYaml(first);
     expect(printed).to.include('markMask: 0xff00000');
     expect(config(printed)).to.deep.equal(first);
+  });
+
+  it('may have its EIPs from a ConfigMap instead', () => {
+    const text = `eipsFrom: { configMap: kube-system/eips, kubeconfig: kc }\n${good.replace(/eips:.*\n/, '')}`;
+    const first = config(text);
+    expect(first.agent.eips).to.deep.equal([]);
+    expect(first.eipsFrom).to.deep.equal({
+      kubeconfig: '/etc/eiproute/kc',
+      context: undefined,
+      namespace: 'kube-system',
+      name: 'eips',
+      key: 'eips',
+      every: 30_000,
+    });
+    expect(config(printYaml(first))).to.deep.equal(first);
+    expect(roleOf(Buffer.from('eipsFrom: { configMap: a/b }\n'))).to.equal('node');
   });
 
   it('gives a gateway the table and the mark that it asks for', () => {
@@ -131,6 +148,18 @@ describe("a node's configuration", () => {
       'eips: [7]\ngateways: [10.0.0.1]\n',
       /eips\[0\]: must be a network, not a number/,
     ],
+    [
+      'a ConfigMap without its namespace',
+      `${good}eipsFrom: { configMap: eips }\n`,
+      /^node\.yaml:3:24 eipsFrom\.configMap: must be NAMESPACE\/NAME, not "eips"$/,
+    ],
+    [
+      'half an object',
+      `eipsFrom: { key: eips }\n${good.replace(/eips:.*\n/, '')}`,
+      /^node\.yaml:1:11 eipsFrom\.configMap: is missing: the ConfigMap .*NAMESPACE\/NAME\)$/,
+    ],
+    ['a slip in eipsFrom', `${good}eipsFrom: { configmap: a/b }\n`, /did you mean "configMap"/],
+    ['no ConfigMap', `${good}eipsFrom: { configMap: false }\n`, /configMap: must be/],
     ['no list', 'eips: 198.51.100.0/24\ngateways: [10.0.0.1]\n', /eips: must be a list of networks/],
     ['no gateways', 'eips: [198.51.100.0/24]\ngateways: []\n', /gateways: is an empty list/],
     [

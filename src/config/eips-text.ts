@@ -1,0 +1,41 @@
+import type { Prefix } from '../model/ip.ts';
+import type { AgentGateway } from '../model/node-agent.ts';
+import { readEips, refuseMismatches } from './agent.ts';
+import { parseDocument } from './document.ts';
+import type { Complain } from './pools.ts';
+
+/** Each becomes several rules of the kernel, which looks at them one by one. */
+const most = 1000;
+
+/** What a text says, or everything that is wrong with it, in words. */
+export type EipsText =
+  | { readonly kind: 'read'; readonly eips: readonly Prefix[] }
+  | { readonly kind: 'refused'; readonly why: string };
+
+/**
+ * Reads the EIP networks of a ConfigMap: a list in YAML or JSON, or one entry per line, with comments after "#".
+ *
+ * @param gateways that have to fit them
+ */
+export function readEipsText(text: string, gateways: readonly AgentGateway[]): EipsText {
+  const lines = text.split('\n').map((line) => line.replace(/#.*/, '').trim());
+  const entries = lines.filter((line) => line !== '');
+  const wrong: string[] = [];
+  const complain: Complain = (key, what) => wrong.push(`${key}: ${what}`);
+  let raw: unknown = entries;
+  if (/^(-\s|\[)|^-$/.test(entries[0] ?? '')) {
+    const { root, faults } = parseDocument(`eips:\n${text.replace(/^/gm, ' ')}`);
+    for (const { at, what } of faults) wrong.push(`line ${at.line - 1} ${what}`);
+    raw = root.get('eips');
+  }
+  if (Array.isArray(raw) && raw.length > most) {
+    wrong.push(`eips: has ${raw.length} entries; a node takes ${most} at most`);
+  }
+  if (wrong.length === 0) {
+    const eips = readEips(raw, complain);
+    refuseMismatches(eips, gateways, complain);
+    if (wrong.length === 0) return { kind: 'read', eips };
+  }
+  const more = wrong.length > 3 ? `; and ${wrong.length - 3} more` : '';
+  return { kind: 'refused', why: `${wrong.slice(0, 3).join('; ')}${more}` };
+}
