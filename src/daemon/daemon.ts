@@ -9,7 +9,7 @@ import type { Key, Link } from '../model/object.ts';
 import type { Pace } from '../model/pace.ts';
 import { type Blind, rounds } from '../reconcile/loop.ts';
 import { Reconciler, type Role } from '../reconcile/reconciler.ts';
-import type { Report } from '../reconcile/report.ts';
+import { isDoubted, type Report } from '../reconcile/report.ts';
 import { Wake } from '../reconcile/wake.ts';
 import { Journal } from './journal.ts';
 import type { Notify } from './notify.ts';
@@ -126,7 +126,7 @@ export async function runDaemon(
     links: () => reconciler.links,
     has: (key) => reconciler.has(key),
     asked: () => {
-      if (!report?.held.some(({ reason }) => reason === 'too many at once')) reconciler.agree();
+      if (!isDoubted(report)) reconciler.agree();
     },
   };
 

@@ -16,7 +16,7 @@ import { changeObject, type Link } from '../model/object.ts';
 import { ownerOf } from '../model/owner.ts';
 import type { Problem } from '../model/problem.ts';
 import type { Role } from '../reconcile/reconciler.ts';
-import type { Report } from '../reconcile/report.ts';
+import { isDoubted, type Report } from '../reconcile/report.ts';
 import { Allocating, type Grounds } from './allocation.ts';
 import { type DaemonOptions, type Duty, listen, type Running, runDaemon, type Watch } from './daemon.ts';
 import { identity } from './identity.ts';
@@ -73,7 +73,7 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
   await using kernel: Kernel = await LinuxKernel.open(config.stateDirectory);
   const source = openSource(config.source);
   await using cluster = remembered(source, join(config.stateDirectory, 'cluster.json'), {
-    believed: () => !(report?.held.some(({ reason }) => reason === 'too many at once') ?? false),
+    believed: () => !isDoubted(report),
   });
 
   const grounds = (): Grounds => ({

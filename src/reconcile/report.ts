@@ -80,3 +80,8 @@ export function settled(report: Report): boolean {
     report.complete && report.failed.length === 0 && report.conflicts.length === 0 && report.held.length === 0
   );
 }
+
+/** So much would vanish at once that the guard holds it: what the cluster says now is doubted. */
+export function isDoubted(report: Report | undefined): boolean {
+  return report?.held.some(({ reason }) => reason === 'too many at once') ?? false;
+}
