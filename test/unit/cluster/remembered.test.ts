@@ -146,6 +146,9 @@ describe('the remembered cluster', () => {
     pauses.end();
     await pauses.next();
     expect(await saved(at.file), 'an empty list that nobody believes').to.equal(1);
+    const stopped = remembered(source, at.file, { clock: new Pauses(), believed: () => false });
+    await stopped[Symbol.asyncDispose]();
+    expect(await saved(at.file), 'not even at the end').to.equal(1);
     believed = true;
     pauses.end();
     await pauses.next();

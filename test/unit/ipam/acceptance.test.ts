@@ -448,6 +448,22 @@ describe('the allocator, by the cases of acceptance', () => {
       expect(get([both], { ...prefer, ...named('192.0.2.2') })).to.equal('192.0.2.2 2001:db8:e::');
     });
 
+    it('gets its second address as soon as one comes free, not only after a restart', () => {
+      const town = new Town([pool('both', ['192.0.2.0/32', '2001:db8:e::/127'])]);
+      town.set(asking('s1'), asking('s2', prefer));
+      expect([town.ips('s1'), town.ips('s2')]).to.deep.equal(['192.0.2.0', '2001:db8:e::']);
+      town.delete('s1');
+      expect(town.ips('s2')).to.equal('192.0.2.0 2001:db8:e::');
+    });
+
+    it('says why it waits by who holds its address now', () => {
+      const town = new Town([four]);
+      town.set(asking('s2', { ...dual, ...named(A) }));
+      expect(town.lack('s2')).to.equal('NoFreeAddress');
+      town.set(asking('s1', named(A)));
+      expect([town.ips('s1'), town.lack('s2')]).to.deep.equal([A, 'AddressInUse']);
+    });
+
     it('RequireDualStack with one cluster IP is an error, and with a pool of one family has to wait', () => {
       const town = new Town([v4]);
       town.set(asking('s1', { familyPolicy: 'RequireDualStack' }), asking('s2', dual));

@@ -100,6 +100,23 @@ describe('a Lease', () => {
     await Promise.all([one.ended, two.ended]);
   });
 
+  it('that runs out and is renewed before the next look of anybody is told as new', async () => {
+    const registry = new Registry();
+    const clock = new VirtualClock();
+    const heard: string[] = [];
+    const one = join(registry, 'one', clock, () => heard.push(`one ${one.leadership.leads}`));
+    await pass(clock, 1);
+    registry.cut.add('one');
+    // Who looked now and then may have seen the end; the Leadership itself has not said so yet.
+    while (one.leadership.leads) await pass(clock, 20);
+    registry.cut.clear();
+    await pass(clock, 2500);
+    expect(one.leadership.leads).to.equal(true);
+    expect(heard).to.deep.equal(['one true', 'one true']);
+    one.stop.abort();
+    await one.ended;
+  });
+
   it('is taken up at once by the same one after a restart', async () => {
     const registry = new Registry();
     const clock = new VirtualClock();
