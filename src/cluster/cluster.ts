@@ -1,6 +1,6 @@
 import type { Snapshot } from '../model/cluster.ts';
 
-/** The port to the cluster: Kubernetes, a file, or memory. */
+/** The port to the cluster: Kubernetes or a file; in tests memory (lab/fake). */
 export interface Cluster extends AsyncDisposable {
   /** What is known now; cheap, and the same object while nothing has changed. */
   snapshot(): Snapshot;
