@@ -1,16 +1,16 @@
-import { now } from './clock.ts';
 import { ControlPlane } from './cluster/control-plane.ts';
-import { Clients } from './load/load.ts';
-import { Witness } from './load/witness.ts';
-import { layNetwork, type Network } from './network/network.ts';
-import type { Shape } from './network/wiring.ts';
 import {
   type GatewayFiles,
   GatewayProcess,
   gatewayFiles,
   writeGatewayConfig,
-} from './process/gateway-process.ts';
-import { NodeAgents } from './process/node-agents.ts';
+} from './eiproute/gateway-process.ts';
+import { NodeAgents } from './eiproute/node-agents.ts';
+import { Clients } from './load/load.ts';
+import { Witness } from './load/witness.ts';
+import { layNetwork, type Network } from './network/network.ts';
+import type { Shape } from './network/wiring.ts';
+import { now } from './process/clock.ts';
 
 /** All that the demo and the end-to-end tests play with, up and running: `await using lab = await openLab(...)`. */
 export class Lab implements AsyncDisposable {

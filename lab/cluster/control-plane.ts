@@ -1,10 +1,10 @@
 import { writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:net';
 import { setImmediate } from 'node:timers/promises';
-import { now } from '../clock.ts';
 import { api, type Dual, node } from '../network/map.ts';
-import { inside } from '../network/namespace.ts';
 import type { Network, Pod } from '../network/network.ts';
+import { now } from '../process/clock.ts';
+import { inside } from '../process/namespace.ts';
 import { proxied } from '../proxy/kube-proxy-source.ts';
 import { type JsonObject, listAt, textAt } from './api/json.ts';
 import { type Kind, kinds } from './api/kinds.ts';

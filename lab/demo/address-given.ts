@@ -1,6 +1,6 @@
 import { parseIp } from '../../src/model/ip.ts';
-import { now } from '../clock.ts';
 import { ready } from '../cluster/control-plane.ts';
+import { now } from '../process/clock.ts';
 import { curl } from './curl.ts';
 import { duration } from './page.ts';
 import { type Asking, both, demand, type Scene } from './stage.ts';

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { now } from '../clock.ts';
+import { program } from '../eiproute/gateway-process.ts';
 import { shortened } from '../load/witness.ts';
-import { program } from '../process/gateway-process.ts';
+import { now } from '../process/clock.ts';
 import { curl } from './curl.ts';
 import { duration } from './page.ts';
 import { both, demand, exactly, type Scene, shop, web } from './stage.ts';

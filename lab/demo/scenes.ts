@@ -1,7 +1,7 @@
-import { now } from '../clock.ts';
 import { ready } from '../cluster/control-plane.ts';
 import { shortened } from '../load/witness.ts';
 import type { Dual } from '../network/map.ts';
+import { now } from '../process/clock.ts';
 import { curl } from './curl.ts';
 import { duration } from './page.ts';
 import { both, demand, exactly, type Scene, shop, web } from './stage.ts';

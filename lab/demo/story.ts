@@ -1,6 +1,6 @@
-import { now } from '../clock.ts';
 import { openLab } from '../lab.ts';
 import { removeLeftovers } from '../network/lease.ts';
+import { now } from '../process/clock.ts';
 import { addressGiven } from './address-given.ts';
 import { apiStops, daemonDies, handDisturbs, purged } from './disturbances.ts';
 import { duration, type Page } from './page.ts';

@@ -4,8 +4,8 @@ import { readdirSync, rmSync } from 'node:fs';
 import { mkdir, readdir, readlink, rename, rm, rmdir, stat } from 'node:fs/promises';
 import { connect, createServer, type Server } from 'node:net';
 import { join } from 'node:path';
+import { namespacePath } from '../process/namespace.ts';
 import { CommandError, outcome } from '../process/run.ts';
-import { namespacePath } from './namespace.ts';
 
 /** One folder per run. /run, since what it tells of (namespaces) does not survive a reboot either. */
 const runs = '/run/eiproute-demo';

@@ -1,8 +1,8 @@
+import { setSysctls } from '../process/namespace.ts';
 import { type Command, ipBatch, outcome, run, within } from '../process/run.ts';
 import { type ProxiedService, proxyRules } from '../proxy/kube-proxy.ts';
 import { Lease } from './lease.ts';
 import { type Dual, node, pod, podBridge } from './map.ts';
-import { setSysctls } from './namespace.ts';
 import { PodServers } from './pod-servers.ts';
 import {
   cables,

@@ -7,7 +7,7 @@ import type { JsonObject } from '../../lab/cluster/api/json.ts';
 import { type Kind, kinds } from '../../lab/cluster/api/kinds.ts';
 import { type ApiServer, startApiServer } from '../../lab/cluster/api-server.ts';
 import { Lease, removeLeftovers } from '../../lab/network/lease.ts';
-import { inside, setSysctls } from '../../lab/network/namespace.ts';
+import { inside, setSysctls } from '../../lab/process/namespace.ts';
 import { ipBatch, type Outcome, outcome, run, within } from '../../lab/process/run.ts';
 import { ask } from '../../src/daemon/ask.ts';
 import type { Status } from '../../src/daemon/status.ts';

@@ -1,8 +1,8 @@
 import { mkdir, mkdtemp, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { program } from '../../lab/eiproute/gateway-process.ts';
 import { type Dual, eip, gateway, gateway2, node, pools, upstream } from '../../lab/network/map.ts';
 import { layNetwork, type Network, type Pod } from '../../lab/network/network.ts';
-import { program } from '../../lab/process/gateway-process.ts';
 import { ipBatch, type Outcome, within } from '../../lab/process/run.ts';
 import type { ProxiedService } from '../../lab/proxy/kube-proxy.ts';
 import { ask } from '../../src/daemon/ask.ts';

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { type Json, listAt, textAt } from '../cluster/api/json.ts';
 import { pools, upstream } from '../network/map.ts';
 import type { Network } from '../network/network.ts';
-import { outcome, run, unlessAborted, within } from './run.ts';
+import { outcome, run, unlessAborted, within } from '../process/run.ts';
 
 /** How the demo starts eiproute: as anybody would. */
 export const program = fileURLToPath(new URL('../../bin/eiproute', import.meta.url));

@@ -3,8 +3,8 @@ import { mkdir, open, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gateway, pools } from '../network/map.ts';
 import type { Network } from '../network/network.ts';
+import { outcome, within } from '../process/run.ts';
 import { clearEnvironment, program } from './gateway-process.ts';
-import { outcome, within } from './run.ts';
 
 /** `eiproute node` on every node, each a process of its own. */
 export class NodeAgents implements AsyncDisposable {
