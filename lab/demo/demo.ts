@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { join } from 'node:path';
-import { removeLeftovers } from '../network/lease.ts';
+import { removeLeftovers } from '../network/lab-run.ts';
 import { Page } from './page.ts';
 import { summarise } from './peers.ts';
 import { inUserNamespace, isRootless, missingPrograms, needsUserNamespace, obstacle } from './rootless.ts';

@@ -1,5 +1,5 @@
 import { openLab } from '../lab.ts';
-import { removeLeftovers } from '../network/lease.ts';
+import { removeLeftovers } from '../network/lab-run.ts';
 import { now } from '../process/clock.ts';
 import { addressGiven } from './address-given.ts';
 import { apiStops, daemonDies, handDisturbs, purged } from './disturbances.ts';

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { expect } from 'chai';
 import { Clients } from '../../lab/load/load.ts';
-import { removeLeftovers } from '../../lab/network/lease.ts';
+import { removeLeftovers } from '../../lab/network/lab-run.ts';
 import { type Dual, eip, node, upstream } from '../../lab/network/map.ts';
 import { layNetwork, type Network, type Pod } from '../../lab/network/network.ts';
 import { ipBatch, run } from '../../lab/process/run.ts';

@@ -11,11 +11,11 @@ import { CommandError, outcome } from '../process/run.ts';
 const runs = '/run/eiproute-demo';
 
 /**
- * A run of the demo: its folder, and the name that all of its namespaces begin with. The folder holds a socket
+ * A run of the lab: its folder, and the name that all of its namespaces begin with. The folder holds a socket
  * on which the run listens as long as it lives, however it dies; so a later run can tell what is left over
  * from what is in use, without trusting a pid.
  */
-export class Lease implements AsyncDisposable {
+export class LabRun implements AsyncDisposable {
   /** Four letters, the unique part of every name. */
   readonly id: string;
   readonly folder: string;
@@ -30,7 +30,7 @@ export class Lease implements AsyncDisposable {
     process.once('exit', this.#atExit);
   }
 
-  static async take(): Promise<Lease> {
+  static async begin(): Promise<LabRun> {
     const id = Array.from({ length: 4 }, () => letters[randomInt(letters.length)]).join('');
     // Born under a hidden name, so that no other run ever sees a folder without its socket.
     const cradle = join(runs, `.${id}-${process.pid}`);
@@ -43,7 +43,7 @@ export class Lease implements AsyncDisposable {
     // Its only job is to exist; it must not keep a finished process waiting.
     alive.unref();
     await rename(cradle, join(runs, id));
-    return new Lease(id, alive);
+    return new LabRun(id, alive);
   }
 
   /** `eip-x7k2-gateway` */
@@ -88,7 +88,7 @@ async function ids(): Promise<readonly string[]> {
   const found: string[] = [];
   for (const name of await list(runs)) {
     if (!name.startsWith('.')) found.push(name);
-    // A run that died between two lines of `take`.
+    // A run that died between two lines of `begin`.
     else if ((await age(join(runs, name), now)) > 10_000) await rm(join(runs, name), { recursive: true });
   }
   return found.filter((name) => /^[a-z0-9]{4}$/.test(name)).sort();
@@ -103,7 +103,7 @@ function isAlive(id: string): Promise<boolean> {
     });
     socket.once('error', (error: NodeJS.ErrnoException) => {
       if (error.code === 'ECONNREFUSED' || error.code === 'ENOENT') resolve(false);
-      else reject(new Error(`cannot tell whether demo run ${id} is alive`, { cause: error }));
+      else reject(new Error(`cannot tell whether run ${id} is alive`, { cause: error }));
     });
   });
 }
