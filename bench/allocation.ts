@@ -1,7 +1,7 @@
+import { rawNode, rawService, rawSlice } from '../lab/cluster/manifests.ts';
 import { Allocator } from '../src/ipam/allocator.ts';
 import type { Service } from '../src/model/cluster.ts';
 import { Office } from '../test/contract/office.ts';
-import { rawNode, rawService, rawSlice } from '../test/unit/cluster/objects.ts';
 import { allocation, asking, pool } from '../test/unit/ipam/town.ts';
 import { table } from './table.ts';
 

@@ -1,6 +1,5 @@
 import { setSysctls } from '../process/namespace.ts';
 import { type Command, ipBatch, outcome, run, within } from '../process/run.ts';
-import { type ProxiedService, proxyRules } from '../proxy/kube-proxy.ts';
 import { LabRun } from './lab-run.ts';
 import { type Dual, node, pod, podBridge } from './map.ts';
 import { PodServers } from './pod-servers.ts';
@@ -132,15 +131,6 @@ export class Network implements AsyncDisposable {
       await ipBatch(['-n', this.namespace(gone.node)], [`link del ${name}`], signal);
       await ipBatch([], [`netns del ${this.namespace(name)}`], signal);
     }
-  }
-
-  /** Writes the kube-proxy rules of every node. */
-  async proxy(services: readonly ProxiedService[], signal?: AbortSignal): Promise<void> {
-    await Promise.all(
-      this.nodes.map((name) =>
-        this.run(name, { argv: ['nft', '-f', '-'], input: proxyRules(services, name) }, signal),
-      ),
-    );
   }
 
   /** Pulls the cable of `node1`, `gateway` (its LAN side), `gateway-up` or `api` out of the switch. */

@@ -1,9 +1,9 @@
 import { expect } from 'chai';
 import { parseAllDocuments } from 'yaml';
 import { type Json, listAt, textAt } from '../../lab/cluster/api/json.ts';
+import { rawNode, rawService, rawSlice } from '../../lab/cluster/manifests.ts';
 import type { Outcome, Writer } from '../../src/cluster/writer.ts';
 import { parseIp } from '../../src/model/ip.ts';
-import { rawNode, rawService, rawSlice } from '../unit/cluster/objects.ts';
 import { pool } from '../unit/ipam/town.ts';
 import { kind, manifest, Office, words } from './office.ts';
 

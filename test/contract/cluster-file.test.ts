@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { stringify } from 'yaml';
+import { rawNode, rawService, rawSlice } from '../../lab/cluster/manifests.ts';
 import { fileCluster } from '../../src/cluster/file.ts';
-import { rawNode, rawService, rawSlice } from '../unit/cluster/objects.ts';
 import { clusterContract, type Stage } from './cluster-suite.ts';
 import { troubles, until } from './until.ts';
 

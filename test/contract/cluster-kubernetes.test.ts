@@ -6,9 +6,9 @@ import { type JsonObject, textAt } from '../../lab/cluster/api/json.ts';
 import { kinds } from '../../lab/cluster/api/kinds.ts';
 import { nameOf, namespaceOf } from '../../lab/cluster/api/objects.ts';
 import { type ApiServer, startApiServer } from '../../lab/cluster/api-server.ts';
+import { rawNode, rawService, rawSlice } from '../../lab/cluster/manifests.ts';
 import { kubernetesCluster } from '../../src/cluster/kubernetes.ts';
 import { defaultPace, type ReflectorPace } from '../../src/cluster/reflector.ts';
-import { rawNode, rawService, rawSlice } from '../unit/cluster/objects.ts';
 import { clusterContract, type Stage } from './cluster-suite.ts';
 import { troubles, until } from './until.ts';
 

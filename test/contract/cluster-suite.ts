@@ -1,9 +1,9 @@
 import { expect } from 'chai';
+import { rawNode, rawService, rawSlice } from '../../lab/cluster/manifests.ts';
 import type { Cluster } from '../../src/cluster/cluster.ts';
 import { expressService } from '../../src/cluster/express.ts';
 import { type Snapshot, serviceName } from '../../src/model/cluster.ts';
 import { parseIp } from '../../src/model/ip.ts';
-import { rawNode, rawService, rawSlice } from '../unit/cluster/objects.ts';
 import { until } from './until.ts';
 
 /** A source under test, and a hand that changes what it reads. */

@@ -1,9 +1,9 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
+import { rawNode, rawService, rawSlice } from '../../../lab/cluster/manifests.ts';
 import { reduceNode, reduceService, reduceSlice } from '../../../src/cluster/reduce.ts';
 import { parseIp } from '../../../src/model/ip.ts';
 import { asks } from '../../scene.ts';
-import { rawNode, rawService, rawSlice } from './objects.ts';
 
 describe('reduceNode', () => {
   it('keeps the few fields', () => {

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import fc from 'fast-check';
+import { rawNode, rawService, rawSlice } from '../../../lab/cluster/manifests.ts';
 import { memoryCluster } from '../../../lab/fake/memory-cluster.ts';
 import type { Clock } from '../../../src/cluster/clock.ts';
 import { readObjects } from '../../../src/cluster/document.ts';
@@ -13,7 +14,6 @@ import { resources, Store } from '../../../src/cluster/store.ts';
 import type { Endpoint, Node, Service, Texts } from '../../../src/model/cluster.ts';
 import { compareIp, type Ip, ipFromBytes } from '../../../src/model/ip.ts';
 import { until } from '../../contract/until.ts';
-import { rawNode, rawService, rawSlice } from './objects.ts';
 
 async function place(): Promise<AsyncDisposable & { folder: string; file: string }> {
   const folder = await mkdtemp(join(tmpdir(), 'eiproute-remembered-'));

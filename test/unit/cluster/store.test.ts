@@ -1,6 +1,6 @@
 import { expect } from 'chai';
+import { rawNode, rawService, rawSlice } from '../../../lab/cluster/manifests.ts';
 import { resources, Store } from '../../../src/cluster/store.ts';
-import { rawNode, rawService, rawSlice } from './objects.ts';
 
 /** A store, and how often its listeners would have been told. */
 function counted(): { store: Store; beats: () => number } {

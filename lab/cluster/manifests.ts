@@ -1,4 +1,9 @@
-/** Objects as an API server sends them, for tests; everything that we do not look at is there as well. */
+import type { JsonObject } from './api/json.ts';
+
+/**
+ * Objects as an API server sends them. What eiproute does not read is there as well, and whatever is not given has a
+ * plausible value.
+ */
 
 interface NodeOptions {
   readonly uid?: string;
@@ -6,15 +11,17 @@ interface NodeOptions {
   readonly labels?: Readonly<Record<string, string>>;
   readonly heartbeat?: string;
   readonly resourceVersion?: string;
+  readonly kubeletVersion?: string;
 }
 
-export function rawNode(name: string, options: NodeOptions = {}): object {
+export function rawNode(name: string, options: NodeOptions = {}): JsonObject {
   const {
     uid = `uid-${name}`,
     addresses = ['10.0.0.1'],
     labels = {},
     heartbeat = 'a',
     resourceVersion,
+    kubeletVersion = 'v1.33.0',
   } = options;
   return {
     apiVersion: 'v1',
@@ -26,7 +33,8 @@ export function rawNode(name: string, options: NodeOptions = {}): object {
         ...addresses.map((address) => ({ type: 'InternalIP', address })),
         { type: 'Hostname', address: name },
       ],
-      conditions: [{ type: 'Ready', status: 'True', lastHeartbeatTime: heartbeat }],
+      conditions: [{ type: 'Ready', status: 'True', reason: 'KubeletReady', lastHeartbeatTime: heartbeat }],
+      nodeInfo: { kubeletVersion },
     },
   };
 }
@@ -41,7 +49,7 @@ interface ServiceOptions {
   readonly resourceVersion?: string;
 }
 
-export function rawService(name: string, options: ServiceOptions = {}): object {
+export function rawService(name: string, options: ServiceOptions = {}): JsonObject {
   const {
     uid = `uid-${name}`,
     namespace = 'default',
@@ -62,32 +70,36 @@ export function rawService(name: string, options: ServiceOptions = {}): object {
       ports: [{ name: 'http', protocol: 'TCP', port: 80, targetPort: 8080, nodePort: 30080 }],
       ...spec,
     },
-    status,
+    status: { ...status },
   };
 }
 
 interface RawEndpoint {
   readonly ip: string;
   readonly node?: string;
+  readonly pod?: string;
   readonly ready?: boolean;
   readonly serving?: boolean;
   readonly terminating?: boolean;
 }
 
+/** Its family is that of the first endpoint, or IPv4. */
 export function rawSlice(
   service: string,
   endpoints: readonly RawEndpoint[],
   name = `${service}-x1`,
   namespace = 'default',
-): object {
+): JsonObject {
   return {
     apiVersion: 'discovery.k8s.io/v1',
     kind: 'EndpointSlice',
     metadata: { name, namespace, labels: { 'kubernetes.io/service-name': service } },
-    addressType: 'IPv4',
-    endpoints: endpoints.map(({ ip, node, ...conditions }) => ({
+    addressType: endpoints[0]?.ip.includes(':') ? 'IPv6' : 'IPv4',
+    ports: [{ name: 'http', protocol: 'TCP', port: 8080 }],
+    endpoints: endpoints.map(({ ip, node, pod, ...conditions }) => ({
       addresses: [ip],
       nodeName: node,
+      ...(pod === undefined ? {} : { targetRef: { kind: 'Pod', namespace, name: pod } }),
       conditions,
     })),
   };

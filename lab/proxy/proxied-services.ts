@@ -1,9 +1,9 @@
 import { parseIp } from '../../src/model/ip.ts';
 import { at, type Json, type JsonObject, listAt, textAt } from '../cluster/api/json.ts';
-import type { ProxiedEndpoint, ProxiedService } from './kube-proxy.ts';
+import type { ProxiedEndpoint, ProxiedService } from './proxy-rules.ts';
 
-/** What a kube-proxy makes of the objects of the API; those of the demo and what one types at it. */
-export function proxied(
+/** The Services that a kube-proxy serves, by the objects of the API. */
+export function proxiedServices(
   services: readonly JsonObject[],
   slices: readonly JsonObject[],
 ): readonly ProxiedService[] {

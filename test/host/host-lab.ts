@@ -1,10 +1,11 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
-import { type Backend, ControlPlane } from '../../lab/cluster/control-plane.ts';
-import { Clients, type Load } from '../../lab/load/load.ts';
+import { type Cluster, ready } from '../../lab/cluster/cluster.ts';
+import { type Lab, openLab } from '../../lab/lab.ts';
+import type { Clients, Load } from '../../lab/load/load.ts';
 import { eip, gateway, node, pools, upstream } from '../../lab/network/map.ts';
-import { layNetwork, type Network } from '../../lab/network/network.ts';
+import type { Network, Pod } from '../../lab/network/network.ts';
 import { type Outcome, outcome, run, within } from '../../lab/process/run.ts';
 import { Container } from './container.ts';
 import { rootfs } from './rootfs.ts';
@@ -13,59 +14,51 @@ import { rootfs } from './rootfs.ts';
 export const web = { name: 'web', eip: eip(1), policy: 'Cluster' } as const;
 
 /**
- * The demo's network and API server, with a Debian and its systemd on the gateway and on two nodes; and a place
- * on the LAN from which Ansible reaches them by ssh.
+ * A lab with a Debian and its systemd on the gateway and on two nodes; and a place on the LAN from which Ansible
+ * reaches them by ssh.
  */
-export class Lab implements AsyncDisposable {
+export class HostLab implements AsyncDisposable {
   readonly folder: string;
-  readonly network: Network;
-  readonly plane: ControlPlane;
   readonly gateway: Container;
   readonly nodes: readonly Container[];
+  readonly network: Network;
+  readonly cluster: Cluster;
   readonly #clients: Clients;
   readonly #stack: AsyncDisposableStack;
 
-  private constructor(
-    folder: string,
-    network: Network,
-    plane: ControlPlane,
-    hosts: readonly Container[],
-    clients: Clients,
-    stack: AsyncDisposableStack,
-  ) {
+  private constructor(folder: string, lab: Lab, hosts: readonly Container[], stack: AsyncDisposableStack) {
     const [first, ...rest] = hosts;
     if (first === undefined) throw new Error('a lab without a gateway');
     this.folder = folder;
-    this.network = network;
-    this.plane = plane;
     this.gateway = first;
     this.nodes = rest;
-    this.#clients = clients;
+    this.network = lab.network;
+    this.cluster = lab.cluster;
+    this.#clients = lab.clients;
     this.#stack = stack;
   }
 
-  static async open(): Promise<Lab> {
+  static async open(): Promise<HostLab> {
     await using stack = new AsyncDisposableStack();
     const base = await rootfs();
     const folder = await mkdtemp('/var/tmp/eip-lab-');
     stack.defer(() => rm(folder, { recursive: true, force: true }));
     await run({ argv: ['ssh-keygen', '-q', '-t', 'ed25519', '-N', '', '-f', join(folder, 'id')] });
-    const network = stack.use(await layNetwork({ nodes: 2, nodeRouting: 'by agents' }));
+    const lab = stack.use(await openLab({ nodes: 2, nodeRouting: 'by agents' }));
+    const { network, cluster } = lab;
     const hosts: Container[] = [];
     for (const name of ['gateway', ...network.nodes]) {
       hosts.push(stack.use(await Container.start(name, network.namespace(name), base, folder)));
     }
-    const plane = stack.use(await ControlPlane.start(network));
-    const clients = stack.use(new Clients(network.namespace('client')));
-    const backends: Backend[] = [];
-    for (const name of network.nodes)
-      backends.push({ pod: await network.addPod(`web-${name}`, name), state: 'ready' });
-    await plane.offer(web, backends);
-    await plane.writeKubeconfig(join(folder, 'kubeconfig'));
+    const pods: Pod[] = [];
+    for (const name of network.nodes) pods.push(await network.addPod(`web-${name}`, name));
+    await cluster.createService(web, ready(pods));
+    await lab.proxy.settled();
+    await cluster.writeKubeconfig(join(folder, 'kubeconfig'));
     await Promise.all(hosts.map((host) => host.booted()));
-    const lab = new Lab(folder, network, plane, hosts, clients, stack.move());
-    await lab.#writeInventory();
-    return lab;
+    const managed = new HostLab(folder, lab, hosts, stack.move());
+    await managed.#writeInventory();
+    return managed;
   }
 
   /** The hosts in Ansible's inventory. */

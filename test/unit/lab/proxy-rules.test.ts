@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { type ProxiedEndpoint, type ProxiedService, proxyRules } from '../../../lab/proxy/kube-proxy.ts';
+import { type ProxiedEndpoint, type ProxiedService, proxyRules } from '../../../lab/proxy/proxy-rules.ts';
 import { parseIp } from '../../../src/model/ip.ts';
 
 describe('proxyRules', () => {
