@@ -7,7 +7,7 @@ import { parseIp } from '../../src/model/ip.ts';
 import { until } from './until.ts';
 
 /** A source under test, and a hand that changes what it reads. */
-export interface Stage extends AsyncDisposable {
+export interface ClusterFixture extends AsyncDisposable {
   readonly cluster: Cluster;
   set(...objects: readonly object[]): Promise<void>;
   delete(...objects: readonly object[]): Promise<void>;
@@ -26,7 +26,10 @@ const world = [
 ];
 
 /** The same picture whatever the source: what all clusters promise. */
-export function clusterContract(name: string, open: (world: readonly object[]) => Promise<Stage>): void {
+export function clusterContract(
+  name: string,
+  open: (world: readonly object[]) => Promise<ClusterFixture>,
+): void {
   describe(`a cluster from ${name}`, () => {
     it('shows the whole picture', async () => {
       await using stage = await open(world);

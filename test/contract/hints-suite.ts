@@ -1,20 +1,20 @@
 import { expect } from 'chai';
 import type { Hint } from '../../src/kernel/kernel.ts';
-import type { MakeBench } from './bench.ts';
+import type { MakeKernelFixture } from './kernel-fixture.ts';
 import { foreign, group, groupId, nexthop, nexthopId, route, rule, sysctl } from './objects.ts';
-import { adding, deleting, foreignTwin, lan, replacing, Stage, samples, settings } from './stage.ts';
+import { adding, deleting, foreignTwin, lan, replacing, Scenario, samples, settings } from './scenario.ts';
 
 /** How long a notification may take before the test gives up, in ms. */
 const patience = 3000;
 
-export function describeHints(make: MakeBench): void {
+export function describeHints(make: MakeKernelFixture): void {
   describe('hints', () => {
-    let stage: Stage;
+    let stage: Scenario;
     beforeEach(async () => {
-      stage = await Stage.set(make);
+      stage = await Scenario.open(make);
       await stage.add(...stage.nodes());
     });
-    afterEach(() => stage.strike());
+    afterEach(() => stage.close());
 
     /** The kinds heard of a deed; a rule in our name that another program adds after it closes the list. */
     async function heard(deed: () => Promise<unknown>): Promise<readonly Hint['kind'][]> {
@@ -38,7 +38,7 @@ export function describeHints(make: MakeBench): void {
     const ours = route('192.0.2.200', { nhid: nexthopId(1) });
     const ours6 = route('2001:db8:1::200', { nhid: nexthopId(11) });
     const inTheWay = route('192.0.2.201', { nhid: nexthopId(1), protocol: foreign });
-    const deeds: readonly (readonly [string, Hint['kind'], (stage: Stage) => Promise<unknown>])[] = [
+    const deeds: readonly (readonly [string, Hint['kind'], (stage: Scenario) => Promise<unknown>])[] = [
       ['deletes our IPv4 route', 'route', (at) => at.bench.meddle(deleting(ours))],
       ['deletes our IPv6 route', 'route', (at) => at.bench.meddle(deleting(ours6))],
       ['takes our IPv4 route over', 'route', (at) => at.bench.meddle(replacing(ours, foreignTwin(ours)))],

@@ -1,12 +1,12 @@
 import { expect } from 'chai';
 import { parseIp } from '../../src/model/ip.ts';
 import { type KernelObject, keyOf } from '../../src/model/object.ts';
-import type { MakeBench } from './bench.ts';
+import type { MakeKernelFixture } from './kernel-fixture.ts';
 import { group, groupId, hop, neighbour, nexthop, nexthopId, route } from './objects.ts';
-import { adding, deleting, lan, replacing, Stage, uplink } from './stage.ts';
+import { adding, deleting, lan, replacing, Scenario, uplink } from './scenario.ts';
 
 /** Everything that may hang on a link, by a name that says how. */
-function hanging(stage: Stage): Readonly<Record<string, KernelObject>> {
+function hanging(stage: Scenario): Readonly<Record<string, KernelObject>> {
   const [lanIndex, uplinkIndex] = [stage.lan, stage.uplink];
   return {
     nexthop: nexthop(nexthopId(1), '10.0.0.11', lanIndex),
@@ -37,16 +37,16 @@ const byNexthopObject = ['byNexthop', 'byNexthop6', 'byGroup', 'byGroup6'];
 const nexthopObjects = ['nexthop', 'nexthop6', 'group', 'group6'];
 const ofTheLink = ['byGateway', 'byGateway6', 'byLink', 'byLink6'];
 
-export function describeLosses(make: MakeBench): void {
+export function describeLosses(make: MakeKernelFixture): void {
   describe('loses without a word', () => {
-    let stage: Stage;
+    let stage: Scenario;
     let objects: Readonly<Record<string, KernelObject>>;
     beforeEach(async () => {
-      stage = await Stage.set(make);
+      stage = await Scenario.open(make);
       objects = hanging(stage);
       await stage.add(...Object.values(objects));
     });
-    afterEach(() => stage.strike());
+    afterEach(() => stage.close());
 
     /** The names of those that are gone. */
     async function lost(): Promise<readonly string[]> {

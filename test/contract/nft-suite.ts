@@ -1,9 +1,9 @@
 import { expect } from 'chai';
 import { nftTable } from '../../src/model/nft.ts';
 import { type KernelObject, keyOf } from '../../src/model/object.ts';
-import type { MakeBench } from './bench.ts';
+import type { MakeKernelFixture } from './kernel-fixture.ts';
 import { foreign, owner, rule } from './objects.ts';
-import { adding, deleting, foreignTwin, replacing, Stage } from './stage.ts';
+import { adding, deleting, foreignTwin, replacing, Scenario } from './scenario.ts';
 
 const patience = 3000;
 
@@ -23,13 +23,13 @@ const table = nftTable('eip-table', owner.protocol, content);
 const other = nftTable('eip-table', owner.protocol, content.replace('0x00100000', '0x00200000'));
 const broken = nftTable('eip-table', owner.protocol, '  chain guard {\n');
 
-export function describeNft(make: MakeBench): void {
+export function describeNft(make: MakeKernelFixture): void {
   describe('an nftables table', () => {
-    let stage: Stage;
+    let stage: Scenario;
     beforeEach(async () => {
-      stage = await Stage.set(make);
+      stage = await Scenario.open(make);
     });
-    afterEach(() => stage.strike());
+    afterEach(() => stage.close());
 
     /** What a listing shows of it, the words aside: each nft prints its own. */
     async function shown(): Promise<unknown> {

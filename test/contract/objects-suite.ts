@@ -1,14 +1,14 @@
 import { expect } from 'chai';
 import { parseIp, parsePrefix } from '../../src/model/ip.ts';
 import type { KernelObject } from '../../src/model/object.ts';
-import type { MakeBench } from './bench.ts';
+import type { MakeKernelFixture } from './kernel-fixture.ts';
 import { group, groupId, hop, neighbour, nexthop, nexthopId, route, rule } from './objects.ts';
-import { adding, deleting, lan, replacing, Stage, scope } from './stage.ts';
+import { adding, deleting, lan, replacing, Scenario, scope } from './scenario.ts';
 
 const farMetric = 4_278_198_272;
 
 /** Every shape of object that must come back from a dump as it went in. */
-export const shapes: Readonly<Record<string, (stage: Stage) => KernelObject>> = {
+export const shapes: Readonly<Record<string, (stage: Scenario) => KernelObject>> = {
   'an IPv4 nexthop': ({ lan }) => nexthop(nexthopId(9), '10.0.0.19', lan),
   'an IPv6 nexthop': ({ lan }) => nexthop(nexthopId(9), '2001:db8:10::19', lan),
   'a group': () => group(groupId(1), [nexthopId(1), nexthopId(2)]),
@@ -66,13 +66,13 @@ export const shapes: Readonly<Record<string, (stage: Stage) => KernelObject>> = 
   'an IPv6 neighbour proxy': ({ uplink }) => neighbour('2001:db8:1::1', uplink),
 };
 
-export function describeObjects(make: MakeBench): void {
+export function describeObjects(make: MakeKernelFixture): void {
   describe('keeps what it is given', () => {
-    let stage: Stage;
+    let stage: Scenario;
     beforeEach(async () => {
-      stage = await Stage.set(make);
+      stage = await Scenario.open(make);
     });
-    afterEach(() => stage.strike());
+    afterEach(() => stage.close());
 
     it('and has nothing of ours at first', async () => {
       expect(await stage.ours()).to.deep.equal([]);
@@ -132,16 +132,16 @@ export function describeObjects(make: MakeBench): void {
   });
 
   describe('replaces in place', () => {
-    let stage: Stage;
+    let stage: Scenario;
     beforeEach(async () => {
-      stage = await Stage.set(make);
+      stage = await Scenario.open(make);
       await stage.add(...stage.nodes());
     });
-    afterEach(() => stage.strike());
+    afterEach(() => stage.close());
 
     const replacements: readonly (readonly [
       string,
-      (stage: Stage) => readonly [KernelObject, KernelObject],
+      (stage: Scenario) => readonly [KernelObject, KernelObject],
     ])[] = [
       [
         'the gateway of a nexthop',

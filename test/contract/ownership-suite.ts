@@ -1,16 +1,16 @@
 import { expect } from 'chai';
 import { keyOf } from '../../src/model/object.ts';
-import type { MakeBench } from './bench.ts';
+import type { MakeKernelFixture } from './kernel-fixture.ts';
 import { foreign, group, groupId, neighbour, nexthop, nexthopId, owner, route, rule } from './objects.ts';
-import { deleting, foreignTwin, replacing, Stage, samples, scope } from './stage.ts';
+import { deleting, foreignTwin, replacing, Scenario, samples, scope } from './scenario.ts';
 
-export function describeOwnership(make: MakeBench): void {
+export function describeOwnership(make: MakeKernelFixture): void {
   describe('tells ours from foreign', () => {
-    let stage: Stage;
+    let stage: Scenario;
     beforeEach(async () => {
-      stage = await Stage.set(make);
+      stage = await Scenario.open(make);
     });
-    afterEach(() => stage.strike());
+    afterEach(() => stage.close());
 
     it('by protocol', async () => {
       await stage.add(nexthop(nexthopId(1), '10.0.0.11', stage.lan));

@@ -1,15 +1,15 @@
 import { expect } from 'chai';
 import { parseIp } from '../../src/model/ip.ts';
 import type { Change, KernelObject, Resilience } from '../../src/model/object.ts';
-import type { MakeBench } from './bench.ts';
+import type { MakeKernelFixture } from './kernel-fixture.ts';
 import { group, groupId, hop, neighbour, nexthop, nexthopId, route, rule } from './objects.ts';
-import { adding, deleting, foreignTwin, lan, replacing, Stage, samples } from './stage.ts';
+import { adding, deleting, foreignTwin, lan, replacing, Scenario, samples } from './scenario.ts';
 
 /** The world before the change: the three nodes of each family are there already. */
 interface Refusal {
   readonly name: string;
-  readonly before?: (stage: Stage) => readonly KernelObject[];
-  readonly change: (stage: Stage) => Change;
+  readonly before?: (stage: Scenario) => readonly KernelObject[];
+  readonly change: (stage: Scenario) => Change;
   readonly code: string;
 }
 
@@ -207,7 +207,7 @@ const others: readonly Refusal[] = [
   },
 ];
 
-const absent: readonly (readonly [string, string, (stage: Stage) => KernelObject])[] = [
+const absent: readonly (readonly [string, string, (stage: Scenario) => KernelObject])[] = [
   ['a nexthop', 'ENOENT', ({ lan }) => nexthop(nexthopId(9), '10.0.0.19', lan)],
   ['a group', 'ENOENT', () => group(groupId(9), [nexthopId(1)])],
   ['an IPv4 route', 'ESRCH', () => route('192.0.2.9', { nhid: nexthopId(1) })],
@@ -223,14 +223,14 @@ const absent: readonly (readonly [string, string, (stage: Stage) => KernelObject
   ['an IPv6 neighbour proxy', 'ENOENT', ({ uplink }) => neighbour('2001:db8:1::9', uplink)],
 ];
 
-export function describeRefusals(make: MakeBench): void {
+export function describeRefusals(make: MakeKernelFixture): void {
   describe('refuses', () => {
-    let stage: Stage;
+    let stage: Scenario;
     beforeEach(async () => {
-      stage = await Stage.set(make);
+      stage = await Scenario.open(make);
       await stage.add(...stage.nodes());
     });
-    afterEach(() => stage.strike());
+    afterEach(() => stage.close());
 
     for (const { name, before, change, code } of [...nexthops, ...groups, ...routes, ...others]) {
       it(`${name}: ${code}`, async () => {

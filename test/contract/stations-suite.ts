@@ -1,18 +1,18 @@
 import { expect } from 'chai';
-import type { MakeBench } from './bench.ts';
-import { lan, Stage, uplink } from './stage.ts';
+import type { MakeKernelFixture } from './kernel-fixture.ts';
+import { lan, Scenario, uplink } from './scenario.ts';
 
 const patience = 3000;
 const mac = '02:00:5e:00:53:01';
 const newMac = '02:00:5e:00:53:02';
 
-export function describeStations(make: MakeBench): void {
+export function describeStations(make: MakeKernelFixture): void {
   describe('stations', () => {
-    let stage: Stage;
+    let stage: Scenario;
     beforeEach(async () => {
-      stage = await Stage.set(make);
+      stage = await Scenario.open(make);
     });
-    afterEach(() => stage.strike());
+    afterEach(() => stage.close());
 
     it('are those of the scope that are known, on the links they are asked for', async () => {
       expect((await stage.list()).stations).to.deep.equal([]);

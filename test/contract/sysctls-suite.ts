@@ -1,17 +1,17 @@
 import { expect } from 'chai';
-import type { MakeBench } from './bench.ts';
+import type { MakeKernelFixture } from './kernel-fixture.ts';
 import { nexthopId, route, sysctl } from './objects.ts';
-import { adding, deleting, lan, replacing, Stage, scope, settings } from './stage.ts';
+import { adding, deleting, lan, replacing, Scenario, scope, settings } from './scenario.ts';
 
 const { forward, hash, redirects, retrans, retrans6, nowhere } = settings;
 
-export function describeSysctls(make: MakeBench): void {
+export function describeSysctls(make: MakeKernelFixture): void {
   describe('keeps settings', () => {
-    let stage: Stage;
+    let stage: Scenario;
     beforeEach(async () => {
-      stage = await Stage.set(make);
+      stage = await Scenario.open(make);
     });
-    afterEach(() => stage.strike());
+    afterEach(() => stage.close());
 
     it('that exist, and shows no others', async () => {
       const { objects } = await stage.list();

@@ -5,23 +5,23 @@ import { command } from '../../src/model/iproute.ts';
 import type { Change, KernelObject } from '../../src/model/object.ts';
 import { sysctl } from '../contract/objects.ts';
 import { shapes } from '../contract/objects-suite.ts';
-import { adding, deleting, replacing, Stage, settings } from '../contract/stage.ts';
-import { LinuxBench } from './linux-bench.ts';
+import { adding, deleting, replacing, Scenario, settings } from '../contract/scenario.ts';
+import { LinuxFixture } from './linux-fixture.ts';
 import { describeOnKernel } from './namespace.ts';
 
 const shell = promisify(execFile);
 
 describeOnKernel('a printed change', () => {
-  let bench: LinuxBench;
-  let stage: Stage;
+  let bench: LinuxFixture;
+  let stage: Scenario;
   beforeEach(async () => {
-    stage = await Stage.set(async () => {
-      bench = await LinuxBench.make();
+    stage = await Scenario.open(async () => {
+      bench = await LinuxFixture.make();
       return bench;
     });
     await stage.add(...stage.nodes());
   });
-  afterEach(() => stage.strike());
+  afterEach(() => stage.close());
 
   /** Pastes the line into a shell, as a person would. */
   async function paste(change: Change, former?: string): Promise<void> {

@@ -1,17 +1,17 @@
 import { execFileSync } from 'node:child_process';
 import { expect } from 'chai';
 import { owner } from '../contract/objects.ts';
-import { scope } from '../contract/stage.ts';
-import { LinuxBench } from './linux-bench.ts';
+import { scope } from '../contract/scenario.ts';
+import { LinuxFixture } from './linux-fixture.ts';
 import { describeOnKernel } from './namespace.ts';
 
 /** More notifications than the 32 MiB that Linux makes of our 16 hold, at 832 bytes each. */
 const flood = 60_000;
 
 describeOnKernel('the monitor', () => {
-  let bench: LinuxBench;
+  let bench: LinuxFixture;
   beforeEach(async () => {
-    bench = await LinuxBench.make();
+    bench = await LinuxFixture.make();
   });
   afterEach(() => bench[Symbol.asyncDispose]());
 

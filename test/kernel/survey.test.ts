@@ -2,21 +2,21 @@ import { expect } from 'chai';
 import type { Listing } from '../../src/model/listing.ts';
 import { keyOf } from '../../src/model/object.ts';
 import { group, groupId, nexthop, nexthopId, owner, route } from '../contract/objects.ts';
-import { scope } from '../contract/stage.ts';
+import { scope } from '../contract/scenario.ts';
 import { ip } from './ip.ts';
-import { LinuxBench } from './linux-bench.ts';
+import { LinuxFixture } from './linux-fixture.ts';
 import { describeOnKernel } from './namespace.ts';
 
 describeOnKernel('a second look', () => {
   let signal: AbortSignal;
-  let bench: LinuxBench;
+  let bench: LinuxFixture;
   let first: Listing;
   const target = group(groupId(0), [nexthopId(0)]);
   const routes = Array.from({ length: 100 }, (_, i) => route(`198.51.100.${i}/32`, { nhid: target.id }));
 
   beforeEach(async () => {
     signal = AbortSignal.timeout(8000);
-    bench = await LinuxBench.make();
+    bench = await LinuxFixture.make();
     const link = await bench.addLink('eip-lan', '10.0.0.1/24');
     const wanted = [nexthop(nexthopId(0), '10.0.0.2', link), target, ...routes];
     const outcomes = await bench.kernel.apply(

@@ -4,7 +4,7 @@ import { parseIp } from '../../src/model/ip.ts';
 import type { Listing } from '../../src/model/listing.ts';
 import type { Change, KernelObject } from '../../src/model/object.ts';
 import { keyOf } from '../../src/model/object.ts';
-import type { Bench, MakeBench } from './bench.ts';
+import type { KernelFixture, MakeKernelFixture } from './kernel-fixture.ts';
 import { foreign, groupId, neighbour, nexthop, nexthopId, owner, route, rule } from './objects.ts';
 
 export const lan = 'eip-lan';
@@ -34,33 +34,33 @@ export const scope: Scope = {
 };
 
 /**
- * What every test of the suite stands on: a bench with two links, and short words for what one does with it.
+ * What every test of the suite begins with: a router with two links, and short words for what is done with it.
  *
  * | link    | IPv4           | IPv6               |
  * | ------- | -------------- | ------------------ |
  * | eip-lan | 10.0.0.1/24    | 2001:db8:10::1/64  |
  * | eip-up  | 203.0.113.1/24 | 2001:db8:20::1/64  |
  */
-export class Stage {
-  readonly bench: Bench;
+export class Scenario {
+  readonly bench: KernelFixture;
   /** ifindex of eip-lan */
   readonly lan: number;
   /** ifindex of eip-up */
   readonly uplink: number;
   readonly #end = new AbortController();
 
-  private constructor(bench: Bench, lanIndex: number, uplinkIndex: number) {
+  private constructor(bench: KernelFixture, lanIndex: number, uplinkIndex: number) {
     this.bench = bench;
     this.lan = lanIndex;
     this.uplink = uplinkIndex;
   }
 
-  static async set(make: MakeBench): Promise<Stage> {
+  static async open(make: MakeKernelFixture): Promise<Scenario> {
     const bench = await make();
     try {
       const lanIndex = await bench.addLink(lan, '10.0.0.1/24', '2001:db8:10::1/64');
       const uplinkIndex = await bench.addLink(uplink, '203.0.113.1/24', '2001:db8:20::1/64');
-      return new Stage(bench, lanIndex, uplinkIndex);
+      return new Scenario(bench, lanIndex, uplinkIndex);
     } catch (error) {
       await bench[Symbol.asyncDispose]();
       throw error;
@@ -76,7 +76,7 @@ export class Stage {
     return this.#end.signal;
   }
 
-  async strike(): Promise<void> {
+  async close(): Promise<void> {
     this.#end.abort();
     await this.bench[Symbol.asyncDispose]();
   }
@@ -140,8 +140,8 @@ export function deleting(have: KernelObject): Change {
   return { verb: 'delete', have };
 }
 
-/** One object of ours of every kind that has a key of its own, made possible by {@link Stage.nodes}. */
-export function samples(stage: Stage): readonly KernelObject[] {
+/** One object of ours of every kind that has a key of its own, made possible by {@link Scenario.nodes}. */
+export function samples(stage: Scenario): readonly KernelObject[] {
   return [
     nexthop(nexthopId(7), '10.0.0.17', stage.lan),
     nexthop(nexthopId(17), '2001:db8:10::17', stage.lan),

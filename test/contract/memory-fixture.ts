@@ -2,9 +2,9 @@ import { MemoryKernel } from '../../lab/fake/memory-kernel.ts';
 import { World } from '../../lab/fake/memory-world.ts';
 import { parseIp } from '../../src/model/ip.ts';
 import type { Change } from '../../src/model/object.ts';
-import type { Bench } from './bench.ts';
+import type { KernelFixture } from './kernel-fixture.ts';
 
-export class MemoryBench implements Bench {
+export class MemoryFixture implements KernelFixture {
   readonly world = new World();
   readonly #ledger = new Map<string, string>();
   kernel = new MemoryKernel(this.world, this.#ledger);

@@ -7,7 +7,7 @@ import type { Change } from '../../src/model/object.ts';
  *
  * Each promise is settled when the kernel has done it; what it announces about it may come later.
  */
-export interface Bench extends AsyncDisposable {
+export interface KernelFixture extends AsyncDisposable {
   readonly kernel: Kernel;
 
   /**
@@ -41,5 +41,5 @@ export interface Bench extends AsyncDisposable {
   restart(): Promise<Kernel>;
 }
 
-/** Makes a fresh bench. */
-export type MakeBench = () => Promise<Bench>;
+/** Makes a fresh one. */
+export type MakeKernelFixture = () => Promise<KernelFixture>;

@@ -4,13 +4,13 @@ import { join } from 'node:path';
 import { LinuxKernel } from '../../src/kernel/linux.ts';
 import { command } from '../../src/model/iproute.ts';
 import { type Change, changeObject } from '../../src/model/object.ts';
-import type { Bench } from '../contract/bench.ts';
+import type { KernelFixture } from '../contract/kernel-fixture.ts';
 import { foreign, owner } from '../contract/objects.ts';
 import { ip, ipBatch } from './ip.ts';
 import { nft, nftScript } from './nft.ts';
 
 /**
- * What a bench starts with: a new namespace inherits some of these from the machine. Those of an interface start
+ * What every fixture starts with: a new namespace inherits some of these from the machine. Those of an interface start
  * from `default`, and go with it.
  */
 const fresh: Readonly<Record<string, string>> = {
@@ -25,7 +25,7 @@ const fresh: Readonly<Record<string, string>> = {
 const kernelRules = new Set(['0', '32766', '32767']);
 
 /** The kernel of this network namespace, which holds nothing else; other programs are played by iproute2. */
-export class LinuxBench implements Bench {
+export class LinuxFixture implements KernelFixture {
   kernel: LinuxKernel;
   readonly #state: string;
   readonly #names = new Map([[1, 'lo']]);
@@ -36,11 +36,11 @@ export class LinuxBench implements Bench {
     this.#state = state;
   }
 
-  static async make(): Promise<LinuxBench> {
+  static async make(): Promise<LinuxFixture> {
     await ip('link set lo up');
     for (const [name, value] of Object.entries(fresh)) writeFileSync(`/proc/sys/${name}`, value);
-    const state = mkdtempSync(join(tmpdir(), 'eip-bench-'));
-    return new LinuxBench(await LinuxKernel.open(state), state);
+    const state = mkdtempSync(join(tmpdir(), 'eip-kernel-'));
+    return new LinuxFixture(await LinuxKernel.open(state), state);
   }
 
   /** ifindex -> name, for iproute2's words. */

@@ -26,26 +26,26 @@ function late(): AbortSignal {
 }
 
 /** An API server with the manifest applied, and as many gateways at it as one likes. */
-export class Office implements AsyncDisposable {
+export class ApiFixture implements AsyncDisposable {
   readonly server: ApiServer;
   /** Everything that was asked for and allowed. */
   readonly used = new Set<string>();
   readonly #folder: string;
-  readonly #desks: Gateway[] = [];
+  readonly #gateways: Gateway[] = [];
 
   private constructor(server: ApiServer, folder: string) {
     this.server = server;
     this.#folder = folder;
   }
 
-  static async open(...world: readonly object[]): Promise<Office> {
+  static async open(...world: readonly object[]): Promise<ApiFixture> {
     const server = await startApiServer();
     for (const document of parseAllDocuments(manifest)) {
       const object: JsonObject = document.toJS();
       if (textAt(object, 'kind') === 'Lease') server.put(object);
     }
     for (const object of world) server.put(JSON.parse(JSON.stringify(object)));
-    return new Office(server, await mkdtemp(join(tmpdir(), 'eiproute-office-')));
+    return new ApiFixture(server, await mkdtemp(join(tmpdir(), 'eiproute-api-')));
   }
 
   /** A gateway that gives addresses, with the rights of the manifest or less. */
@@ -56,14 +56,14 @@ export class Office implements AsyncDisposable {
       if (granted) this.used.add(words(asked));
       return granted;
     });
-    const kubeconfig = join(this.#folder, `kubeconfig-${this.#desks.length}`);
+    const kubeconfig = join(this.#folder, `kubeconfig-${this.#gateways.length}`);
     await writeFile(kubeconfig, this.server.kubeconfig({ token }));
     const cluster = kubernetesCluster({ kubeconfig, context: undefined });
     const gateway = new Gateway(cluster, {
       ...options,
-      identity: options.identity ?? `g${this.#desks.length}`,
+      identity: options.identity ?? `g${this.#gateways.length}`,
     });
-    this.#desks.push(gateway);
+    this.#gateways.push(gateway);
     return gateway;
   }
 
@@ -123,7 +123,7 @@ export class Office implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const desk of this.#desks) await desk[Symbol.asyncDispose]();
+    for (const desk of this.#gateways) await desk[Symbol.asyncDispose]();
     await this.server[Symbol.asyncDispose]();
     await rm(this.#folder, { recursive: true });
   }
