@@ -16,7 +16,7 @@ import { groups, Monitor, stationGroup } from './monitor.ts';
 import { Batcher, type Run } from './netlink/batch.ts';
 import { Dumper } from './netlink/dump.ts';
 import { MalformedError } from './netlink/message.ts';
-import { neighbourDump, nexthopDump, routeDump, ruleDump } from './netlink/requests.ts';
+import { nexthopDump, proxyNeighbourDump, routeDump, ruleDump } from './netlink/requests.ts';
 import { decodeRoute } from './netlink/route.ts';
 import { openTransport, SocketError, type Transport } from './netlink/transport.ts';
 import { Nft } from './nft.ts';
@@ -185,7 +185,7 @@ export class LinuxKernel implements Kernel {
       } else if (kind === 'nft') {
         collect([await this.#nft.list(first, signal)]);
       } else if (kind === 'neighbour') {
-        for (const of of families) collect(await this.#dumper.dump(neighbourDump(of), signal));
+        for (const of of families) collect(await this.#dumper.dump(proxyNeighbourDump(of), signal));
       }
     }
     return holders;

@@ -16,8 +16,8 @@ import { RepeatedDump } from './netlink/repeated.ts';
 import {
   addressDump,
   linkDump,
-  neighbourDump,
   nexthopDump,
+  proxyNeighbourDump,
   routeDump,
   ruleDump,
 } from './netlink/requests.ts';
@@ -104,7 +104,7 @@ function dumpsOf({ owner, tables }: Scope): readonly DumpRequest<Found>[] {
     ),
     ...families.flatMap((family) => [
       reading(ruleDump(family), ({ rule }) => ours(rule)),
-      reading(neighbourDump(family), ours),
+      reading(proxyNeighbourDump(family), ours),
       ...(tables === 'all' ? [everyTable] : tables).map((table) =>
         reading(routeDump({ family, table, protocol: owner.protocol }), ours),
       ),

@@ -1,9 +1,9 @@
-import type { Change, Neighbour } from '../../model/object.ts';
+import type { Change, ProxyNeighbour } from '../../model/object.ts';
 import type { KernelError } from '../kernel.ts';
 import { encodeChange } from './change.ts';
 import { decodeError } from './error.ts';
 import { Flag, MessageReader, MessageWriter, Type } from './message.ts';
-import { encodeNeighbourKey } from './neighbour.ts';
+import { encodeProxyNeighbourKey } from './proxy-neighbour.ts';
 import { encodeStationUse, type FoundStation } from './station.ts';
 import { RouteTemplate } from './template.ts';
 import { SocketError, type Transport } from './transport.ts';
@@ -79,16 +79,16 @@ export class Batcher {
   }
 
   /** Whether there is a proxy entry for each of these already, whoever made it. */
-  async taken(neighbours: readonly Neighbour[], signal: AbortSignal): Promise<readonly boolean[]> {
-    const taken = neighbours.map(() => false);
+  async taken(entries: readonly ProxyNeighbour[], signal: AbortSignal): Promise<readonly boolean[]> {
+    const taken = entries.map(() => false);
     const exchange: Exchange = {
       from: 0,
-      to: neighbours.length,
+      to: entries.length,
       encode: (writer, index, sequence) => {
-        const neighbour = neighbours[index];
-        if (neighbour === undefined) throw new RangeError(`no neighbour ${index} of ${neighbours.length}`);
+        const entry = entries[index];
+        if (entry === undefined) throw new RangeError(`no entry ${index} of ${entries.length}`);
         writer.begin(Type.getNeighbour, Flag.request, sequence);
-        encodeNeighbourKey(writer, neighbour);
+        encodeProxyNeighbourKey(writer, entry);
         writer.end();
       },
       // Other answers (no entry, no such link) are told again, in words, to the change itself.

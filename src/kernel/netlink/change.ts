@@ -1,8 +1,8 @@
 import type { Change, KernelObject, NftTable, Sysctl } from '../../model/object.ts';
 import { encodeGroup } from './group.ts';
 import { Flag, type MessageWriter, Type } from './message.ts';
-import { encodeNeighbour, encodeNeighbourKey } from './neighbour.ts';
 import { encodeNexthop, encodeNexthopId } from './nexthop.ts';
+import { encodeProxyNeighbour, encodeProxyNeighbourKey } from './proxy-neighbour.ts';
 import { encodeRoute, encodeRouteDeletion } from './route.ts';
 import { encodeRule } from './rule.ts';
 
@@ -43,7 +43,7 @@ function encodeObject(writer: MessageWriter, object: NetlinkObject): void {
       encodeRule(writer, object);
       break;
     case 'neighbour':
-      encodeNeighbour(writer, object);
+      encodeProxyNeighbour(writer, object);
       break;
     default:
       object satisfies never;
@@ -63,7 +63,7 @@ function encodeDeletion(writer: MessageWriter, object: NetlinkObject): void {
       encodeRule(writer, object);
       break;
     case 'neighbour':
-      encodeNeighbourKey(writer, object);
+      encodeProxyNeighbourKey(writer, object);
       break;
     default:
       object satisfies never;

@@ -1,11 +1,11 @@
 import type { Family } from '../../model/ip.ts';
-import type { Neighbour, Route } from '../../model/object.ts';
+import type { ProxyNeighbour, Route } from '../../model/object.ts';
 import { decodeAddress, encodeAddressDump, type FoundAddress } from './address.ts';
 import type { DumpRequest } from './dump.ts';
 import { decodeLink, encodeLinkDump } from './link.ts';
 import { Type } from './message.ts';
-import { decodeNeighbour, encodeNeighbourDump } from './neighbour.ts';
 import { decodeNexthop, encodeNexthopDump, type FoundNexthop } from './nexthop.ts';
+import { decodeProxyNeighbour, encodeProxyNeighbourDump } from './proxy-neighbour.ts';
 import { decodeRoute, encodeRouteDump, type RouteFilter } from './route.ts';
 import { decodeRule, encodeRuleDump, type FoundRule } from './rule.ts';
 import { decodeStation, encodeStationDump, type FoundStation } from './station.ts';
@@ -30,11 +30,11 @@ export function ruleDump(of: Family): DumpRequest<FoundRule> {
   return { type: Type.getRule, encode: (writer) => encodeRuleDump(writer, of), decode: decodeRule };
 }
 
-export function neighbourDump(of: Family): DumpRequest<Neighbour> {
+export function proxyNeighbourDump(of: Family): DumpRequest<ProxyNeighbour> {
   return {
     type: Type.getNeighbour,
-    encode: (writer) => encodeNeighbourDump(writer, of),
-    decode: decodeNeighbour,
+    encode: (writer) => encodeProxyNeighbourDump(writer, of),
+    decode: decodeProxyNeighbour,
   };
 }
 

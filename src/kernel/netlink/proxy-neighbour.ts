@@ -1,5 +1,5 @@
 import { type Family, family, type Ip, ipBytes } from '../../model/ip.ts';
-import type { Neighbour } from '../../model/object.ts';
+import type { ProxyNeighbour } from '../../model/object.ts';
 import { familyNumber, type MessageReader, type MessageWriter } from './message.ts';
 
 const NDA_DST = 1;
@@ -10,20 +10,20 @@ const NTF_PROXY = 0x08;
 const fixedBytes = 12;
 
 /** The part of a neighbour message behind its header: an entry to be made. */
-export function encodeNeighbour(writer: MessageWriter, neighbour: Neighbour): void {
+export function encodeProxyNeighbour(writer: MessageWriter, neighbour: ProxyNeighbour): void {
   encodeFixed(writer, family(neighbour.ip), neighbour.link, NUD_PERMANENT);
   writer.attributeBytes(NDA_DST, ipBytes(neighbour.ip));
   writer.attributeU8(NDA_PROTOCOL, neighbour.protocol);
 }
 
 /** An entry to be deleted or asked for. Strict checking refuses any word more. */
-export function encodeNeighbourKey(writer: MessageWriter, neighbour: Neighbour): void {
+export function encodeProxyNeighbourKey(writer: MessageWriter, neighbour: ProxyNeighbour): void {
   encodeFixed(writer, family(neighbour.ip), neighbour.link, 0);
   writer.attributeBytes(NDA_DST, ipBytes(neighbour.ip));
 }
 
 /** Asks for the proxy entries of a family, on all links. */
-export function encodeNeighbourDump(writer: MessageWriter, of: Family): void {
+export function encodeProxyNeighbourDump(writer: MessageWriter, of: Family): void {
   encodeFixed(writer, of, 0, 0);
 }
 
@@ -35,7 +35,7 @@ function encodeFixed(writer: MessageWriter, of: Family, link: number, state: num
  * @returns undefined for what is no proxy entry
  * @throws MalformedError
  */
-export function decodeNeighbour(message: MessageReader): Neighbour | undefined {
+export function decodeProxyNeighbour(message: MessageReader): ProxyNeighbour | undefined {
   message.attributes(fixedBytes);
   const link = message.u32At(message.start + 4);
   const proxy = (message.u8At(message.start + 10) & NTF_PROXY) !== 0;
