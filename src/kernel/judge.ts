@@ -7,10 +7,10 @@ import { type Hint, holdsTable, type KernelError, type Scope } from './kernel.ts
 import { decodeAddress } from './netlink/address.ts';
 import { decodeLink } from './netlink/link.ts';
 import { Flag, type MessageReader, Type } from './netlink/message.ts';
+import { decodeNeighbour } from './netlink/neighbour.ts';
 import { decodeNexthop } from './netlink/nexthop.ts';
 import { decodeRoute } from './netlink/route.ts';
 import { decodeRule } from './netlink/rule.ts';
-import { decodeStation } from './netlink/station.ts';
 import { readSysctl } from './sysctl.ts';
 
 /** Above it, a port id is no process id. */
@@ -26,7 +26,7 @@ const largestPid = 4_194_304;
  * - nexthops count by our protocol or id range, rules by our protocol;
  * - links and addresses count when their state changes, not when it is told again;
  * - settings count when a value differs from the one we saw or wrote last;
- * - stations count when their link-layer address comes, goes or changes.
+ * - neighbours count when their link-layer address comes, goes or changes.
  *
  * Before the first listing everything counts.
  */
@@ -40,8 +40,8 @@ export class Judge implements Listener {
   readonly #links = new Map<number, string>();
   readonly #addresses = new Set<string>();
   readonly #settings = new Map<string, string>();
-  /** Link-layer addresses of the stations in scope, by IP address. */
-  readonly #stations = new Map<Ip, string | undefined>();
+  /** Link-layer addresses of the neighbours in scope, by IP address. */
+  readonly #neighbours = new Map<Ip, string | undefined>();
   #hasWritten = false;
   /** Nexthops and groups that went by our own doing. */
   readonly #gone = new Set<number>();
@@ -64,9 +64,9 @@ export class Judge implements Listener {
       this.#links.set(link.index, stateOf(link));
       for (const { ip, length } of link.addresses) this.#addresses.add(`${link.index} ${ip}/${length}`);
     }
-    this.#stations.clear();
-    for (const { ip } of scope.stations) this.#stations.set(ip, undefined);
-    for (const { ip, mac } of listing.stations) this.#stations.set(ip, mac);
+    this.#neighbours.clear();
+    for (const { ip } of scope.neighbours) this.#neighbours.set(ip, undefined);
+    for (const { ip, mac } of listing.neighbours) this.#neighbours.set(ip, mac);
     this.#settings.clear();
     for (const object of listing.objects.values()) {
       if (object.kind === 'sysctl') this.#settings.set(object.name, object.value);
@@ -117,7 +117,7 @@ export class Judge implements Listener {
         return this.#address(message);
       case Type.newNeighbour:
       case Type.delNeighbour:
-        return this.#station(message);
+        return this.#neighbour(message);
       case Type.newNetconf:
         return 'later';
       default:
@@ -238,12 +238,12 @@ export class Judge implements Listener {
     return { kind: 'address', text: `address ${what}: ${ip}/${length} on interface ${found.link}` };
   }
 
-  #station(message: MessageReader): Hint | undefined {
-    const found = decodeStation(message);
-    if (found === undefined || !this.#stations.has(found.ip)) return undefined;
+  #neighbour(message: MessageReader): Hint | undefined {
+    const found = decodeNeighbour(message);
+    if (found === undefined || !this.#neighbours.has(found.ip)) return undefined;
     const mac = message.type === Type.delNeighbour ? undefined : found.mac;
-    if (this.#stations.get(found.ip) === mac) return undefined;
-    this.#stations.set(found.ip, mac);
+    if (this.#neighbours.get(found.ip) === mac) return undefined;
+    this.#neighbours.set(found.ip, mac);
     return { kind: 'neighbour', text: `${found.ip} is ${mac === undefined ? 'not resolved' : `at ${mac}`}` };
   }
 }

@@ -12,7 +12,8 @@ import {
 import { Judge } from './judge.ts';
 import { type Hint, type Kernel, KernelError, type Scope } from './kernel.ts';
 import { Ledger } from './ledger.ts';
-import { groups, Monitor, stationGroup } from './monitor.ts';
+import { groups, Monitor, neighbourGroup } from './monitor.ts';
+import { findNeighbours } from './neighbours.ts';
 import { Batcher, type Run } from './netlink/batch.ts';
 import { Dumper } from './netlink/dump.ts';
 import { MalformedError } from './netlink/message.ts';
@@ -22,7 +23,6 @@ import { openTransport, SocketError, type Transport } from './netlink/transport.
 import { Nft } from './nft.ts';
 import { NftJudge, netfilter, nftGroup } from './nft-judge.ts';
 import { addProxies } from './proxies.ts';
-import { findStations } from './stations.ts';
 import { Survey } from './survey.ts';
 import { readSysctl, type SysctlChange, Sysctls } from './sysctl.ts';
 import { Turn } from './turn.ts';
@@ -102,7 +102,7 @@ export class LinuxKernel implements Kernel {
     const transport = openTransport({ receiveBuffer: monitorBuffer, groups });
     const monitor = new Monitor(stop);
     monitor.listen(transport, this.#judge);
-    this.#watches.add({ monitor, transport, stop, stations: false, nft: false });
+    this.#watches.add({ monitor, transport, stop, neighbours: false, nft: false });
     return monitor.hints();
   }
 
@@ -125,11 +125,11 @@ export class LinuxKernel implements Kernel {
   }
 
   /** What only some roles depend on is listened to from their first listing on. */
-  #widen(watch: Watch, { stations, nftTables }: Scope): void {
+  #widen(watch: Watch, { neighbours, nftTables }: Scope): void {
     if (watch.stop.aborted) return;
-    if (stations.length > 0 && !watch.stations) {
-      watch.transport.join(stationGroup);
-      watch.stations = true;
+    if (neighbours.length > 0 && !watch.neighbours) {
+      watch.transport.join(neighbourGroup);
+      watch.neighbours = true;
     }
     if (nftTables.length > 0 && !watch.nft) {
       const options = { family: netfilter, receiveBuffer: monitorBuffer, groups: [nftGroup] };
@@ -145,13 +145,13 @@ export class LinuxKernel implements Kernel {
       const table = await this.#nft.list(name, signal);
       if (table?.protocol === scope.owner.protocol) tables.push(table);
     }
-    const { known, unresolved } = await findStations(this.#dumper, scope.stations, listed.links, signal);
+    const { known, unresolved } = await findNeighbours(this.#dumper, scope.neighbours, listed.links, signal);
     if (unresolved.length > 0) await this.#writing.take(() => this.#batcher.resolve(unresolved, signal));
     const objects =
       tables.length === 0
         ? listed.objects
         : new Map([...listed.objects, ...tables.map((table): [Key, KernelObject] => [keyOf(table), table])]);
-    return { ...listed, objects, stations: known };
+    return { ...listed, objects, neighbours: known };
   }
 
   async #holders(keys: ReadonlySet<Key>, signal: AbortSignal): Promise<ReadonlyMap<Key, KernelObject>> {
@@ -235,7 +235,7 @@ interface Watch {
   readonly monitor: Monitor;
   readonly transport: Transport;
   readonly stop: AbortSignal;
-  stations: boolean;
+  neighbours: boolean;
   nft: boolean;
 }
 

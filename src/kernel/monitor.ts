@@ -19,8 +19,8 @@ export const groups: readonly number[] = [
   32, // NEXTHOP
 ];
 
-/** RTNLGRP_NEIGH, for roles that have stations. */
-export const stationGroup = 3;
+/** RTNLGRP_NEIGH, for roles that have neighbours. */
+export const neighbourGroup = 3;
 
 /** Gathers the hints of all the sockets that we listen on, from its making on until the signal. */
 export class Monitor {

@@ -51,7 +51,7 @@ export class Survey {
   }
 
   /** @param scope what was learned of one is forgotten with the next */
-  async list(scope: Scope, signal: AbortSignal): Promise<Omit<Listing, 'stations'>> {
+  async list(scope: Scope, signal: AbortSignal): Promise<Omit<Listing, 'neighbours'>> {
     if (this.#scope !== scope) {
       this.#scope = scope;
       this.#dumps = dumpsOf(scope).map((request) => new RepeatedDump(request));

@@ -26,7 +26,7 @@ export const scope: Scope = {
   tables: [254, 100, 101],
   sysctls: Object.values(settings),
   nftTables: ['eip-table'],
-  stations: [
+  neighbours: [
     { ip: parseIp('10.0.0.250'), interface: undefined },
     { ip: parseIp('2001:db8:10::250'), interface: undefined },
     { ip: parseIp('203.0.113.250'), interface: lan },

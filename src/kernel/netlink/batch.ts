@@ -3,8 +3,8 @@ import type { KernelError } from '../kernel.ts';
 import { encodeChange } from './change.ts';
 import { decodeError } from './error.ts';
 import { Flag, MessageReader, MessageWriter, Type } from './message.ts';
+import { encodeNeighbourUse, type FoundNeighbour } from './neighbour.ts';
 import { encodeProxyNeighbourKey } from './proxy-neighbour.ts';
-import { encodeStationUse, type FoundStation } from './station.ts';
 import { RouteTemplate } from './template.ts';
 import { SocketError, type Transport } from './transport.ts';
 
@@ -26,7 +26,7 @@ export interface Run {
   readonly outcomes: (KernelError | undefined)[];
 }
 
-export type Unresolved = Pick<FoundStation, 'ip' | 'link'>;
+export type Unresolved = Pick<FoundNeighbour, 'ip' | 'link'>;
 
 /** Messages, one per number from `from` up to but not including `to`, and what to do with their answers. */
 interface Exchange {
@@ -101,15 +101,15 @@ export class Batcher {
   }
 
   /** Has the kernel resolve these; that it tries is all that is known afterwards. */
-  async resolve(stations: readonly Unresolved[], signal: AbortSignal): Promise<void> {
+  async resolve(neighbours: readonly Unresolved[], signal: AbortSignal): Promise<void> {
     const exchange: Exchange = {
       from: 0,
-      to: stations.length,
+      to: neighbours.length,
       encode: (writer, index, sequence) => {
-        const station = stations[index];
-        if (station === undefined) throw new RangeError(`no station ${index} of ${stations.length}`);
+        const neighbour = neighbours[index];
+        if (neighbour === undefined) throw new RangeError(`no neighbour ${index} of ${neighbours.length}`);
         writer.begin(Type.newNeighbour, Flag.request | Flag.create, sequence);
-        encodeStationUse(writer, station.ip, station.link);
+        encodeNeighbourUse(writer, neighbour.ip, neighbour.link);
         writer.end();
       },
       // Of an interface that is down or gone its own notification tells.

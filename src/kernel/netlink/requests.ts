@@ -4,11 +4,11 @@ import { decodeAddress, encodeAddressDump, type FoundAddress } from './address.t
 import type { DumpRequest } from './dump.ts';
 import { decodeLink, encodeLinkDump } from './link.ts';
 import { Type } from './message.ts';
+import { decodeNeighbour, encodeNeighbourDump, type FoundNeighbour } from './neighbour.ts';
 import { decodeNexthop, encodeNexthopDump, type FoundNexthop } from './nexthop.ts';
 import { decodeProxyNeighbour, encodeProxyNeighbourDump } from './proxy-neighbour.ts';
 import { decodeRoute, encodeRouteDump, type RouteFilter } from './route.ts';
 import { decodeRule, encodeRuleDump, type FoundRule } from './rule.ts';
-import { decodeStation, encodeStationDump, type FoundStation } from './station.ts';
 
 // The dumps there are.
 
@@ -42,10 +42,10 @@ export function routeDump(filter: RouteFilter): DumpRequest<Route> {
   return { type: Type.getRoute, encode: (writer) => encodeRouteDump(writer, filter), decode: decodeRoute };
 }
 
-export function stationDump(of: Family): DumpRequest<FoundStation> {
+export function neighbourDump(of: Family): DumpRequest<FoundNeighbour> {
   return {
     type: Type.getNeighbour,
-    encode: (writer) => encodeStationDump(writer, of),
-    decode: decodeStation,
+    encode: (writer) => encodeNeighbourDump(writer, of),
+    decode: decodeNeighbour,
   };
 }

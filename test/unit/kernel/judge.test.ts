@@ -8,7 +8,7 @@ import { foreign, group, groupId, nexthop, nexthopId, owner, route, rule } from 
 
 const ourPort = 4711;
 const otherPort = 4712;
-const scope = { owner, tables: [254, 100], sysctls: [], nftTables: [], stations: [] };
+const scope = { owner, tables: [254, 100], sysctls: [], nftTables: [], neighbours: [] };
 
 /** The notification that Linux sends of a change is the message that asked for it, and who sent it. */
 function notification(change: Change, port = otherPort): MessageReader {
@@ -64,7 +64,7 @@ describe('the judge of notifications', () => {
       objects: new Map(objects.map((object) => [keyOf(object), object])),
       foreignIds: new Set(),
       links: [up],
-      stations: [],
+      neighbours: [],
       formerSysctls: new Map(),
     });
     return made;

@@ -1,5 +1,5 @@
 import { type Family, family, type Ip, ipBytes } from '../../model/ip.ts';
-import type { Station } from '../../model/listing.ts';
+import type { Neighbour } from '../../model/listing.ts';
 import { familyNumber, type MessageReader, type MessageWriter } from './message.ts';
 
 const NDA_DST = 1;
@@ -17,14 +17,14 @@ const macBytes = 6;
 const fixedBytes = 12;
 
 /** An entry of the neighbour table; `mac` is undefined while the host has not answered. */
-export type FoundStation = Omit<Station, 'mac'> & { readonly mac: string | undefined };
+export type FoundNeighbour = Omit<Neighbour, 'mac'> & { readonly mac: string | undefined };
 
-export function encodeStationDump(writer: MessageWriter, of: Family): void {
+export function encodeNeighbourDump(writer: MessageWriter, of: Family): void {
   writer.u8(familyNumber(of)).u8(0).u16(0).u32(0).u16(0).u8(0).u8(0);
 }
 
 /** Asks the kernel to treat the entry as if a packet had just been sent to it: it resolves what it does not know. */
-export function encodeStationUse(writer: MessageWriter, ip: Ip, link: number): void {
+export function encodeNeighbourUse(writer: MessageWriter, ip: Ip, link: number): void {
   writer
     .u8(familyNumber(family(ip)))
     .u8(0)
@@ -40,7 +40,7 @@ export function encodeStationUse(writer: MessageWriter, ip: Ip, link: number): v
  * @returns undefined for proxy entries, and for families that we do not know
  * @throws MalformedError
  */
-export function decodeStation(message: MessageReader): FoundStation | undefined {
+export function decodeNeighbour(message: MessageReader): FoundNeighbour | undefined {
   message.attributes(fixedBytes);
   const { start } = message;
   if ((message.u8At(start + 10) & NTF_PROXY) !== 0) return undefined;
