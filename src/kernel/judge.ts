@@ -2,7 +2,6 @@ import type { Ip } from '../model/ip.ts';
 import type { Listing } from '../model/listing.ts';
 import type { Change, Key, Link } from '../model/object.ts';
 import { keyOf } from '../model/object.ts';
-import type { Listener } from './ear.ts';
 import { type Hint, holdsTable, type KernelError, type Scope } from './kernel.ts';
 import { decodeAddress } from './netlink/address.ts';
 import { decodeLink } from './netlink/link.ts';
@@ -11,6 +10,7 @@ import { decodeNeighbour } from './netlink/neighbour.ts';
 import { decodeNexthop } from './netlink/nexthop.ts';
 import { decodeRoute } from './netlink/route.ts';
 import { decodeRule } from './netlink/rule.ts';
+import type { Listener } from './notification-reader.ts';
 import { readSysctl } from './sysctl.ts';
 
 /** Above it, a port id is no process id. */

@@ -1,6 +1,6 @@
-import { Ear, type Listener } from './ear.ts';
 import type { Hint } from './kernel.ts';
 import type { Transport } from './netlink/transport.ts';
+import { type Listener, NotificationReader } from './notification-reader.ts';
 
 /** Hints of the same words are one; of more than this nobody could make use. */
 const mostPending = 64;
@@ -25,7 +25,7 @@ export const neighbourGroup = 3;
 /** Gathers the hints of all the sockets that we listen on, from its making on until the signal. */
 export class Monitor {
   readonly #signal: AbortSignal;
-  readonly #ears: Ear[] = [];
+  readonly #readers: NotificationReader[] = [];
   readonly #pending = new Map<string, Hint>();
   #wake = Promise.withResolvers<void>();
   #failure: { readonly error: unknown } | undefined;
@@ -38,9 +38,9 @@ export class Monitor {
 
   /** The transport is closed with the signal. */
   listen(transport: Transport, listener: Listener): void {
-    const ear = new Ear(transport, listener, (hint) => this.#add(hint), this.#signal);
-    this.#ears.push(ear);
-    ear.ended.catch((error: unknown) => {
+    const reader = new NotificationReader(transport, listener, (hint) => this.#add(hint), this.#signal);
+    this.#readers.push(reader);
+    reader.ended.catch((error: unknown) => {
       this.#failure = { error };
       this.#wake.resolve();
     });
@@ -48,7 +48,7 @@ export class Monitor {
 
   /** Waits until all sockets are closed. */
   async ended(): Promise<void> {
-    await Promise.allSettled(this.#ears.map((ear) => ear.ended));
+    await Promise.allSettled(this.#readers.map((reader) => reader.ended));
   }
 
   /** Ends with the signal. @throws SocketError, MalformedError: something is not heard any more then */

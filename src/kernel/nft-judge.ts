@@ -1,7 +1,7 @@
-import type { Listener } from './ear.ts';
 import type { Hint } from './kernel.ts';
 import type { MessageReader } from './netlink/message.ts';
 import type { Nft } from './nft.ts';
+import type { Listener } from './notification-reader.ts';
 
 /** NETLINK_NETFILTER */
 export const netfilter = 12;

@@ -16,7 +16,7 @@ export interface Listener {
 }
 
 /** One socket with notifications, read from its making on until the signal; then it is closed. */
-export class Ear {
+export class NotificationReader {
   readonly #transport: Transport;
   readonly #listener: Listener;
   readonly #heard: (hint: Hint) => void;
