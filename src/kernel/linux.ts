@@ -9,7 +9,6 @@ import {
   keyOf,
   type NftTable,
 } from '../model/object.ts';
-import { Judge } from './judge.ts';
 import { type Hint, type Kernel, KernelError, type Scope } from './kernel.ts';
 import { Ledger } from './ledger.ts';
 import { groups, Monitor, neighbourGroup } from './monitor.ts';
@@ -21,7 +20,8 @@ import { nexthopDump, proxyNeighbourDump, routeDump, ruleDump } from './netlink/
 import { decodeRoute } from './netlink/route.ts';
 import { openTransport, SocketError, type Transport } from './netlink/transport.ts';
 import { Nft } from './nft.ts';
-import { NftJudge, netfilter, nftGroup } from './nft-judge.ts';
+import { NftNotificationFilter, netfilter, nftGroup } from './nft-notification-filter.ts';
+import { NotificationFilter } from './notification-filter.ts';
 import { addProxies } from './proxies.ts';
 import { Survey } from './survey.ts';
 import { readSysctl, type SysctlChange, Sysctls } from './sysctl.ts';
@@ -39,9 +39,9 @@ export class LinuxKernel implements Kernel {
   readonly #dumper: Dumper;
   readonly #survey: Survey;
   readonly #sysctls: Sysctls;
-  readonly #judge: Judge;
+  readonly #filter: NotificationFilter;
   readonly #nft = new Nft();
-  readonly #nftJudge = new NftJudge(this.#nft);
+  readonly #nftFilter = new NftNotificationFilter(this.#nft);
   readonly #reading = new Turn();
   readonly #writing = new Turn();
   readonly #closing = new AbortController();
@@ -53,7 +53,7 @@ export class LinuxKernel implements Kernel {
     this.#dumper = new Dumper(() => openTransport({ receiveBuffer: commandBuffer, groups: [] }));
     this.#sysctls = new Sysctls(ledger);
     this.#survey = new Survey(this.#dumper, this.#sysctls);
-    this.#judge = new Judge(this.#commands.portId);
+    this.#filter = new NotificationFilter(this.#commands.portId);
   }
 
   /**
@@ -69,8 +69,8 @@ export class LinuxKernel implements Kernel {
       try {
         for (const watch of this.#watches) this.#widen(watch, scope);
         const listing = await this.#list(scope, signal);
-        this.#judge.listed(scope, listing);
-        this.#nftJudge.listed(scope.nftTables);
+        this.#filter.listed(scope, listing);
+        this.#nftFilter.listed(scope.nftTables);
         return listing;
       } catch (error) {
         throw asKernelError(error);
@@ -92,7 +92,7 @@ export class LinuxKernel implements Kernel {
       } catch (error) {
         throw asKernelError(error);
       }
-      this.#judge.applied(changes, outcomes);
+      this.#filter.applied(changes, outcomes);
       return outcomes;
     });
   }
@@ -101,7 +101,7 @@ export class LinuxKernel implements Kernel {
     const stop = AbortSignal.any([signal, this.#closing.signal]);
     const transport = openTransport({ receiveBuffer: monitorBuffer, groups });
     const monitor = new Monitor(stop);
-    monitor.listen(transport, this.#judge);
+    monitor.listen(transport, this.#filter);
     this.#watches.add({ monitor, transport, stop, neighbours: false, nft: false });
     return monitor.hints();
   }
@@ -133,7 +133,7 @@ export class LinuxKernel implements Kernel {
     }
     if (nftTables.length > 0 && !watch.nft) {
       const options = { family: netfilter, receiveBuffer: monitorBuffer, groups: [nftGroup] };
-      watch.monitor.listen(openTransport(options), this.#nftJudge);
+      watch.monitor.listen(openTransport(options), this.#nftFilter);
       watch.nft = true;
     }
   }
@@ -222,10 +222,10 @@ export class LinuxKernel implements Kernel {
       const sysctl = change && changeObject(change);
       if (sysctl?.kind === 'sysctl') sysctls.push({ index, sysctl });
     }
-    for (const { sysctl } of sysctls) this.#judge.writing(sysctl.name);
+    for (const { sysctl } of sysctls) this.#filter.writing(sysctl.name);
     await this.#sysctls[way](sysctls, run.outcomes);
     for (const { index, sysctl } of sysctls) {
-      if (run.outcomes[index] === undefined) this.#judge.wrote(sysctl.name, await readSysctl(sysctl.name));
+      if (run.outcomes[index] === undefined) this.#filter.wrote(sysctl.name, await readSysctl(sysctl.name));
     }
   }
 }

@@ -1,6 +1,6 @@
 import type { Hint } from './kernel.ts';
 import type { Transport } from './netlink/transport.ts';
-import { type Listener, NotificationReader } from './notification-reader.ts';
+import { type Filter, NotificationReader } from './notification-reader.ts';
 
 /** Hints of the same words are one; of more than this nobody could make use. */
 const mostPending = 64;
@@ -37,8 +37,8 @@ export class Monitor {
   }
 
   /** The transport is closed with the signal. */
-  listen(transport: Transport, listener: Listener): void {
-    const reader = new NotificationReader(transport, listener, (hint) => this.#add(hint), this.#signal);
+  listen(transport: Transport, filter: Filter): void {
+    const reader = new NotificationReader(transport, filter, (hint) => this.#add(hint), this.#signal);
     this.#readers.push(reader);
     reader.ended.catch((error: unknown) => {
       this.#failure = { error };

@@ -10,7 +10,7 @@ import { decodeNeighbour } from './netlink/neighbour.ts';
 import { decodeNexthop } from './netlink/nexthop.ts';
 import { decodeRoute } from './netlink/route.ts';
 import { decodeRule } from './netlink/rule.ts';
-import type { Listener } from './notification-reader.ts';
+import type { Filter } from './notification-reader.ts';
 import { readSysctl } from './sysctl.ts';
 
 /** Above it, a port id is no process id. */
@@ -19,7 +19,7 @@ const largestPid = 4_194_304;
 /**
  * Tells which notifications matter. A host with a full BGP table hears thousands of foreign routes a second, and
  * a router daemon announces nexthops of its own: neither may make us read the kernel again and again. So the
- * judge remembers what the last listing held, what was added since, and what was refused before or after it:
+ * filter remembers what the last listing held, what was added since, and what was refused before or after it:
  *
  * - routes count when they carry our protocol, when they replace one of our keys, or when a foreign one goes
  *   away that was in our way;
@@ -30,7 +30,7 @@ const largestPid = 4_194_304;
  *
  * Before the first listing everything counts.
  */
-export class Judge implements Listener {
+export class NotificationFilter implements Filter {
   readonly #ownPort: number;
   #scope: Scope | undefined;
   #listed: ReadonlyMap<Key, unknown> = new Map();
@@ -94,7 +94,7 @@ export class Judge implements Listener {
     if (value !== undefined) this.#settings.set(name, value);
   }
 
-  judge(message: MessageReader): Hint | 'later' | undefined {
+  hintOf(message: MessageReader): Hint | 'later' | undefined {
     if (message.port === this.#ownPort) {
       this.#echo(message);
       return undefined;
