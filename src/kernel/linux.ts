@@ -11,6 +11,7 @@ import {
 } from '../model/object.ts';
 import { type Hint, type Kernel, KernelError, type Scope } from './kernel.ts';
 import { Ledger } from './ledger.ts';
+import { Lister } from './lister.ts';
 import { groups, Monitor, neighbourGroup } from './monitor.ts';
 import { findNeighbours } from './neighbours.ts';
 import { Batcher, type Run } from './netlink/batch.ts';
@@ -23,7 +24,6 @@ import { Nft } from './nft.ts';
 import { NftNotificationFilter, netfilter, nftGroup } from './nft-notification-filter.ts';
 import { NotificationFilter } from './notification-filter.ts';
 import { addProxies } from './proxies.ts';
-import { Survey } from './survey.ts';
 import { readSysctl, type SysctlChange, Sysctls } from './sysctl.ts';
 import { Turn } from './turn.ts';
 
@@ -37,7 +37,7 @@ export class LinuxKernel implements Kernel {
   readonly #commands: Transport;
   readonly #batcher: Batcher;
   readonly #dumper: Dumper;
-  readonly #survey: Survey;
+  readonly #lister: Lister;
   readonly #sysctls: Sysctls;
   readonly #filter: NotificationFilter;
   readonly #nft = new Nft();
@@ -52,7 +52,7 @@ export class LinuxKernel implements Kernel {
     this.#batcher = new Batcher(this.#commands);
     this.#dumper = new Dumper(() => openTransport({ receiveBuffer: commandBuffer, groups: [] }));
     this.#sysctls = new Sysctls(ledger);
-    this.#survey = new Survey(this.#dumper, this.#sysctls);
+    this.#lister = new Lister(this.#dumper, this.#sysctls);
     this.#filter = new NotificationFilter(this.#commands.portId);
   }
 
@@ -139,7 +139,7 @@ export class LinuxKernel implements Kernel {
   }
 
   async #list(scope: Scope, signal: AbortSignal): Promise<Listing> {
-    const listed = await this.#survey.list(scope, signal);
+    const listed = await this.#lister.list(scope, signal);
     const tables: NftTable[] = [];
     for (const name of scope.nftTables) {
       const table = await this.#nft.list(name, signal);

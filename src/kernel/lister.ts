@@ -36,7 +36,7 @@ type Listed = Pick<Listing, 'objects' | 'foreignIds'>;
  * Looks at the kernel for a scope, again and again. What is as it was the last time is the same object, and when all
  * is as it was, the very same map: a resync that finds nothing costs the kernel's own work and little more.
  */
-export class Survey {
+export class Lister {
   readonly #dumper: Dumper;
   readonly #sysctls: Sysctls;
   #scope: Scope | undefined;
@@ -114,14 +114,14 @@ function dumpsOf({ owner, tables }: Scope): readonly DumpRequest<Found>[] {
 
 function reading<T>(
   { type, encode, decode }: DumpRequest<T>,
-  judge: (one: T) => Found | undefined,
+  select: (one: T) => Found | undefined,
 ): DumpRequest<Found> {
   return {
     type,
     encode,
     decode: (message) => {
       const one = decode(message);
-      return one === undefined ? undefined : judge(one);
+      return one === undefined ? undefined : select(one);
     },
   };
 }
