@@ -13,6 +13,7 @@ import { type Hint, type Kernel, KernelError, type Scope } from './kernel.ts';
 import { Ledger } from './ledger.ts';
 import { Lister } from './lister.ts';
 import { groups, Monitor, neighbourGroup } from './monitor.ts';
+import { Mutex } from './mutex.ts';
 import { findNeighbours } from './neighbours.ts';
 import { Batcher, type Run } from './netlink/batch.ts';
 import { Dumper } from './netlink/dump.ts';
@@ -25,7 +26,6 @@ import { NftNotificationFilter, netfilter, nftGroup } from './nft-notification-f
 import { NotificationFilter } from './notification-filter.ts';
 import { addProxies } from './proxies.ts';
 import { readSysctl, type SysctlChange, Sysctls } from './sysctl.ts';
-import { Turn } from './turn.ts';
 
 const commandBuffer = 4 << 20;
 const monitorBuffer = 16 << 20;
@@ -42,8 +42,8 @@ export class LinuxKernel implements Kernel {
   readonly #filter: NotificationFilter;
   readonly #nft = new Nft();
   readonly #nftFilter = new NftNotificationFilter(this.#nft);
-  readonly #reading = new Turn();
-  readonly #writing = new Turn();
+  readonly #reading = new Mutex();
+  readonly #writing = new Mutex();
   readonly #closing = new AbortController();
   readonly #watches = new Set<Watch>();
 
@@ -65,7 +65,7 @@ export class LinuxKernel implements Kernel {
   }
 
   list(scope: Scope, signal: AbortSignal): Promise<Listing> {
-    return this.#reading.take(async () => {
+    return this.#reading.run(async () => {
       try {
         for (const watch of this.#watches) this.#widen(watch, scope);
         const listing = await this.#list(scope, signal);
@@ -79,7 +79,7 @@ export class LinuxKernel implements Kernel {
   }
 
   apply(changes: readonly Change[], signal: AbortSignal): Promise<readonly (KernelError | undefined)[]> {
-    return this.#writing.take(async () => {
+    return this.#writing.run(async () => {
       const outcomes: (KernelError | undefined)[] = changes.map(() => undefined);
       try {
         for (let from = 0; from < changes.length; ) {
@@ -107,7 +107,7 @@ export class LinuxKernel implements Kernel {
   }
 
   holders(keys: ReadonlySet<Key>, signal: AbortSignal): Promise<ReadonlyMap<Key, KernelObject>> {
-    return this.#reading.take(async () => {
+    return this.#reading.run(async () => {
       try {
         return await this.#holders(keys, signal);
       } catch (error) {
@@ -120,8 +120,8 @@ export class LinuxKernel implements Kernel {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closing.abort(new Error('the kernel port is closed'));
     await Promise.all([...this.#watches].map(({ monitor }) => monitor.ended()));
-    await this.#reading.take(async () => this.#dumper.close());
-    await this.#writing.take(async () => this.#commands.close());
+    await this.#reading.run(async () => this.#dumper.close());
+    await this.#writing.run(async () => this.#commands.close());
   }
 
   /** What only some roles depend on is listened to from their first listing on. */
@@ -146,7 +146,7 @@ export class LinuxKernel implements Kernel {
       if (table?.protocol === scope.owner.protocol) tables.push(table);
     }
     const { known, unresolved } = await findNeighbours(this.#dumper, scope.neighbours, listed.links, signal);
-    if (unresolved.length > 0) await this.#writing.take(() => this.#batcher.resolve(unresolved, signal));
+    if (unresolved.length > 0) await this.#writing.run(() => this.#batcher.resolve(unresolved, signal));
     const objects =
       tables.length === 0
         ? listed.objects
