@@ -100,25 +100,25 @@ export class NotificationFilter implements Filter {
       return undefined;
     }
     switch (message.type) {
-      case Type.newRoute:
-      case Type.delRoute:
+      case Type.RTM_NEWROUTE:
+      case Type.RTM_DELROUTE:
         return this.#route(message);
-      case Type.newNexthop:
-      case Type.delNexthop:
+      case Type.RTM_NEWNEXTHOP:
+      case Type.RTM_DELNEXTHOP:
         return this.#nexthop(message);
-      case Type.newRule:
-      case Type.delRule:
+      case Type.RTM_NEWRULE:
+      case Type.RTM_DELRULE:
         return this.#rule(message);
-      case Type.newLink:
-      case Type.delLink:
+      case Type.RTM_NEWLINK:
+      case Type.RTM_DELLINK:
         return this.#link(message);
-      case Type.newAddress:
-      case Type.delAddress:
+      case Type.RTM_NEWADDR:
+      case Type.RTM_DELADDR:
         return this.#address(message);
-      case Type.newNeighbour:
-      case Type.delNeighbour:
+      case Type.RTM_NEWNEIGH:
+      case Type.RTM_DELNEIGH:
         return this.#neighbour(message);
-      case Type.newNetconf:
+      case Type.RTM_NEWNETCONF:
         return 'later';
       default:
         return undefined;
@@ -141,14 +141,14 @@ export class NotificationFilter implements Filter {
 
   /** In compatibility mode the kernel tells, in its own name, of the IPv6 routes that a nexthop takes along. */
   #echo(message: MessageReader): void {
-    if (message.type === Type.delNexthop) this.#gone.add(decodeNexthop(message).id);
-    else if (message.type === Type.newNexthop) this.#gone.delete(decodeNexthop(message).id);
+    if (message.type === Type.RTM_DELNEXTHOP) this.#gone.add(decodeNexthop(message).id);
+    else if (message.type === Type.RTM_NEWNEXTHOP) this.#gone.delete(decodeNexthop(message).id);
   }
 
   #route(message: MessageReader): Hint | undefined {
     const route = decodeRoute(message);
     if (route === undefined) return undefined;
-    const deleted = message.type === Type.delRoute;
+    const deleted = message.type === Type.RTM_DELROUTE;
     if (deleted && message.port === 0 && route.nhid !== undefined && this.#gone.has(route.nhid)) {
       return undefined;
     }
@@ -158,12 +158,12 @@ export class NotificationFilter implements Filter {
         if (deleted) {
           if (!this.#refused.has(keyOf(route))) return undefined;
         } else {
-          if (!(message.flags & Flag.replace)) return undefined;
+          if (!(message.flags & Flag.NLM_F_REPLACE)) return undefined;
           if (!this.#isOurs(keyOf(route))) return undefined;
         }
       }
     }
-    const what = deleted ? 'deleted' : message.flags & Flag.replace ? 'replaced' : 'added';
+    const what = deleted ? 'deleted' : message.flags & Flag.NLM_F_REPLACE ? 'replaced' : 'added';
     return {
       kind: 'route',
       text: `route ${what}: ${route.dst} protocol ${route.protocol} ${author(message.port)}`,
@@ -197,14 +197,18 @@ export class NotificationFilter implements Filter {
       return undefined;
     }
     const what =
-      message.type === Type.delNexthop ? 'deleted' : message.flags & Flag.replace ? 'replaced' : 'changed';
+      message.type === Type.RTM_DELNEXTHOP
+        ? 'deleted'
+        : message.flags & Flag.NLM_F_REPLACE
+          ? 'replaced'
+          : 'changed';
     return { kind: 'nexthop', text: `nexthop ${what}: id ${id} ${author(message.port)}` };
   }
 
   #rule(message: MessageReader): Hint | undefined {
     const { protocol, rule } = decodeRule(message);
     if (this.#scope && protocol !== this.#scope.owner.protocol) return undefined;
-    const what = message.type === Type.delRule ? 'deleted' : 'added';
+    const what = message.type === Type.RTM_DELRULE ? 'deleted' : 'added';
     return {
       kind: 'rule',
       text: `rule ${what}: pref ${rule?.priority ?? '?'} protocol ${protocol} ${author(message.port)}`,
@@ -214,7 +218,7 @@ export class NotificationFilter implements Filter {
   #link(message: MessageReader): Hint | undefined {
     const link = decodeLink(message);
     if (link === undefined) return undefined;
-    if (message.type === Type.delLink) {
+    if (message.type === Type.RTM_DELLINK) {
       this.#links.delete(link.index);
       return { kind: 'link', text: `interface ${link.name} is gone` };
     }
@@ -229,7 +233,7 @@ export class NotificationFilter implements Filter {
     if (found === undefined) return undefined;
     const { ip, length } = found.address;
     const key = `${found.link} ${ip}/${length}`;
-    const deleted = message.type === Type.delAddress;
+    const deleted = message.type === Type.RTM_DELADDR;
     // A router advertisement tells an address anew every few seconds, with a fresh lifetime.
     if (deleted) this.#addresses.delete(key);
     else if (this.#addresses.has(key)) return undefined;
@@ -241,7 +245,7 @@ export class NotificationFilter implements Filter {
   #neighbour(message: MessageReader): Hint | undefined {
     const found = decodeNeighbour(message);
     if (found === undefined || !this.#neighbours.has(found.ip)) return undefined;
-    const mac = message.type === Type.delNeighbour ? undefined : found.mac;
+    const mac = message.type === Type.RTM_DELNEIGH ? undefined : found.mac;
     if (this.#neighbours.get(found.ip) === mac) return undefined;
     this.#neighbours.set(found.ip, mac);
     return { kind: 'neighbour', text: `${found.ip} is ${mac === undefined ? 'not resolved' : `at ${mac}`}` };

@@ -72,7 +72,7 @@ export class Batcher {
         else encodeChange(writer, change, sequence);
       },
       answer: (reader, index) => {
-        if (reader.type === Type.error) outcomes[index] = decodeError(reader);
+        if (reader.type === Type.NLMSG_ERROR) outcomes[index] = decodeError(reader);
       },
     };
     await this.#exchange(exchange, signal);
@@ -87,13 +87,13 @@ export class Batcher {
       encode: (writer, index, sequence) => {
         const entry = entries[index];
         if (entry === undefined) throw new RangeError(`no entry ${index} of ${entries.length}`);
-        writer.begin(Type.getNeighbour, Flag.request, sequence);
+        writer.begin(Type.RTM_GETNEIGH, Flag.NLM_F_REQUEST, sequence);
         encodeProxyNeighbourKey(writer, entry);
         writer.end();
       },
       // Other answers (no entry, no such link) are told again, in words, to the change itself.
       answer: (reader, index) => {
-        if (reader.type === Type.newNeighbour) taken[index] = true;
+        if (reader.type === Type.RTM_NEWNEIGH) taken[index] = true;
       },
     };
     await this.#exchange(exchange, signal);
@@ -108,7 +108,7 @@ export class Batcher {
       encode: (writer, index, sequence) => {
         const neighbour = neighbours[index];
         if (neighbour === undefined) throw new RangeError(`no neighbour ${index} of ${neighbours.length}`);
-        writer.begin(Type.newNeighbour, Flag.request | Flag.create, sequence);
+        writer.begin(Type.RTM_NEWNEIGH, Flag.NLM_F_REQUEST | Flag.NLM_F_CREATE, sequence);
         encodeNeighbourUse(writer, neighbour.ip, neighbour.link);
         writer.end();
       },
@@ -133,7 +133,7 @@ export class Batcher {
           exchange.encode(writer, next, (sequence + next - first) >>> 0);
           next += 1;
         }
-        writer.addFlags(Flag.ack);
+        writer.addFlags(Flag.NLM_F_ACK);
         this.#sequence = (sequence + next - first) >>> 0;
         await flying;
         flying = this.#send(writer, { ...exchange, from: first, to: next }, sequence);
@@ -157,7 +157,7 @@ export class Batcher {
         const index = (reader.sequence - sequence) >>> 0;
         if (index >= count) continue;
         answer(reader, from + index);
-        if (reader.type === Type.error && index === count - 1) acknowledged = true;
+        if (reader.type === Type.NLMSG_ERROR && index === count - 1) acknowledged = true;
       }
     }
   }

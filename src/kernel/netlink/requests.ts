@@ -12,39 +12,43 @@ import { decodeRule, encodeRuleDump, type FoundRule } from './rule.ts';
 
 // The dumps there are.
 
-export const linkDump = { type: Type.getLink, encode: encodeLinkDump, decode: decodeLink };
+export const linkDump = { type: Type.RTM_GETLINK, encode: encodeLinkDump, decode: decodeLink };
 
 export const addressDump: DumpRequest<FoundAddress> = {
-  type: Type.getAddress,
+  type: Type.RTM_GETADDR,
   encode: encodeAddressDump,
   decode: decodeAddress,
 };
 
 export const nexthopDump: DumpRequest<FoundNexthop> = {
-  type: Type.getNexthop,
+  type: Type.RTM_GETNEXTHOP,
   encode: encodeNexthopDump,
   decode: decodeNexthop,
 };
 
 export function ruleDump(of: Family): DumpRequest<FoundRule> {
-  return { type: Type.getRule, encode: (writer) => encodeRuleDump(writer, of), decode: decodeRule };
+  return { type: Type.RTM_GETRULE, encode: (writer) => encodeRuleDump(writer, of), decode: decodeRule };
 }
 
 export function proxyNeighbourDump(of: Family): DumpRequest<ProxyNeighbour> {
   return {
-    type: Type.getNeighbour,
+    type: Type.RTM_GETNEIGH,
     encode: (writer) => encodeProxyNeighbourDump(writer, of),
     decode: decodeProxyNeighbour,
   };
 }
 
 export function routeDump(filter: RouteFilter): DumpRequest<Route> {
-  return { type: Type.getRoute, encode: (writer) => encodeRouteDump(writer, filter), decode: decodeRoute };
+  return {
+    type: Type.RTM_GETROUTE,
+    encode: (writer) => encodeRouteDump(writer, filter),
+    decode: decodeRoute,
+  };
 }
 
 export function neighbourDump(of: Family): DumpRequest<FoundNeighbour> {
   return {
-    type: Type.getNeighbour,
+    type: Type.RTM_GETNEIGH,
     encode: (writer) => encodeNeighbourDump(writer, of),
     decode: decodeNeighbour,
   };

@@ -126,10 +126,10 @@ describe('the filter of notifications', () => {
   // A deletion that we ask for says less than the notification of it, which is the whole object.
   function deletion({ have }: Extract<Change, { verb: 'delete' }>): MessageReader {
     const type = {
-      route: Type.delRoute,
-      nexthop: Type.delNexthop,
-      group: Type.delNexthop,
-      rule: Type.delRule,
+      route: Type.RTM_DELROUTE,
+      nexthop: Type.RTM_DELNEXTHOP,
+      group: Type.RTM_DELNEXTHOP,
+      rule: Type.RTM_DELRULE,
     };
     if (have.kind === 'sysctl' || have.kind === 'neighbour' || have.kind === 'nft')
       throw new TypeError('not announced');
@@ -161,12 +161,12 @@ describe('the filter of notifications', () => {
     const doomed = group(groupId(1), [nexthopId(1)]);
     const gone = message(ourPort, (writer) => {
       encodeChange(writer, adding(doomed), 0);
-      writer.setU32(4, Type.delNexthop);
+      writer.setU32(4, Type.RTM_DELNEXTHOP);
     });
     const swept = (nhid: number) =>
       message(0, (writer) => {
         encodeChange(writer, adding(route('2001:db8::1', { nhid })), 0);
-        writer.setU32(4, Type.delRoute);
+        writer.setU32(4, Type.RTM_DELROUTE);
       });
     expect(at.hintOf(swept(groupId(1))))
       .to.have.property('text')
@@ -197,15 +197,15 @@ describe('the filter of notifications', () => {
   it('tells of a link when its state is another, and not when it is told again', () => {
     const at = filter();
     const [isUp, isLower] = [0x1, 0x10000];
-    expect(at.hintOf(linkMessage(Type.newLink, 2, 'eth0', isUp | isLower))).to.equal(undefined);
-    expect(at.hintOf(linkMessage(Type.newLink, 2, 'eth0', isUp))).to.deep.equal({
+    expect(at.hintOf(linkMessage(Type.RTM_NEWLINK, 2, 'eth0', isUp | isLower))).to.equal(undefined);
+    expect(at.hintOf(linkMessage(Type.RTM_NEWLINK, 2, 'eth0', isUp))).to.deep.equal({
       kind: 'link',
       text: 'interface eth0 is up, no carrier',
     });
-    expect(at.hintOf(linkMessage(Type.newLink, 2, 'eth0', isUp))).to.equal(undefined);
-    expect(at.hintOf(linkMessage(Type.newLink, 2, 'wan0', isUp))).to.have.property('kind', 'link');
-    expect(at.hintOf(linkMessage(Type.newLink, 3, 'eth1', 0))).to.have.property('kind', 'link');
-    expect(at.hintOf(linkMessage(Type.delLink, 2, 'wan0', 0))).to.deep.equal({
+    expect(at.hintOf(linkMessage(Type.RTM_NEWLINK, 2, 'eth0', isUp))).to.equal(undefined);
+    expect(at.hintOf(linkMessage(Type.RTM_NEWLINK, 2, 'wan0', isUp))).to.have.property('kind', 'link');
+    expect(at.hintOf(linkMessage(Type.RTM_NEWLINK, 3, 'eth1', 0))).to.have.property('kind', 'link');
+    expect(at.hintOf(linkMessage(Type.RTM_DELLINK, 2, 'wan0', 0))).to.deep.equal({
       kind: 'link',
       text: 'interface wan0 is gone',
     });
@@ -213,10 +213,10 @@ describe('the filter of notifications', () => {
 
   it('tells of an address when it comes and goes, and not when its lifetime is told anew', () => {
     const at = filter();
-    expect(at.hintOf(addressMessage(Type.newAddress, 2, 1))).to.equal(undefined);
-    expect(at.hintOf(addressMessage(Type.newAddress, 2, 7))).to.have.property('kind', 'address');
-    expect(at.hintOf(addressMessage(Type.newAddress, 2, 7))).to.equal(undefined);
-    expect(at.hintOf(addressMessage(Type.delAddress, 2, 1))).to.have.property('kind', 'address');
-    expect(at.hintOf(addressMessage(Type.newAddress, 2, 1))).to.have.property('kind', 'address');
+    expect(at.hintOf(addressMessage(Type.RTM_NEWADDR, 2, 1))).to.equal(undefined);
+    expect(at.hintOf(addressMessage(Type.RTM_NEWADDR, 2, 7))).to.have.property('kind', 'address');
+    expect(at.hintOf(addressMessage(Type.RTM_NEWADDR, 2, 7))).to.equal(undefined);
+    expect(at.hintOf(addressMessage(Type.RTM_DELADDR, 2, 1))).to.have.property('kind', 'address');
+    expect(at.hintOf(addressMessage(Type.RTM_NEWADDR, 2, 1))).to.have.property('kind', 'address');
   });
 });

@@ -246,7 +246,7 @@ describe('netlink decoders', () => {
 describe('netlink errors', () => {
   function answer(errno: number, flags: number, write: (writer: MessageWriter) => void): MessageReader {
     const writer = new MessageWriter(4096);
-    writer.begin(Type.error, flags, 7);
+    writer.begin(Type.NLMSG_ERROR, flags, 7);
     writer.u32(-errno >>> 0);
     write(writer);
     writer.end();
@@ -258,7 +258,7 @@ describe('netlink errors', () => {
   const original = (writer: MessageWriter, payload: number) => {
     writer
       .u32(16 + payload)
-      .u16(Type.newRoute)
+      .u16(Type.RTM_NEWROUTE)
       .u16(5)
       .u32(7)
       .u32(0);
