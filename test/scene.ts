@@ -136,7 +136,7 @@ export function listing(
     objects: new Map(objects.map((object) => [keyOf(object), object])),
     foreignIds: new Set(rest.foreignIds),
     links: rest.links ?? twoLinks,
-    stations: [],
+    neighbours: [],
     formerSysctls: new Map(Object.entries(rest.former ?? {})),
   };
 }
@@ -172,7 +172,7 @@ export function gatewayRole(cluster: () => Snapshot, settings: () => Gateway = (
         tables: [table],
         sysctls: sysctlNames(settings()),
         nftTables: [],
-        stations: [],
+        neighbours: [],
       };
     },
     limits,

@@ -105,7 +105,7 @@ async function emptied(loaded: AnyLoaded): Promise<Emptied> {
 
 function emptyRole({ gateway: { protocol, table } }: GatewayConfig): Role {
   return {
-    scope: { owner: ownerOf(protocol), tables: [table], sysctls: [], nftTables: [], stations: [] },
+    scope: { owner: ownerOf(protocol), tables: [table], sysctls: [], nftTables: [], neighbours: [] },
     limits: { share: 1, always: Number.POSITIVE_INFINITY, hold: 0 },
     want: () => ({ objects: [], problems: [], complete: true }),
   };

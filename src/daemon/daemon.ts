@@ -4,7 +4,7 @@ import type { EventName } from '../journal/event.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import type { Log } from '../log.ts';
 import type { LinkNames } from '../model/iproute.ts';
-import type { Station } from '../model/listing.ts';
+import type { Neighbour } from '../model/listing.ts';
 import type { Key, Link } from '../model/object.ts';
 import type { Pace } from '../model/pace.ts';
 import { type Blind, rounds } from '../reconcile/loop.ts';
@@ -31,9 +31,9 @@ export interface Standing {
   /** ms since the epoch */
   readonly started: number;
   readonly names: LinkNames;
-  /** As of the last look, as are the stations. */
+  /** As of the last look, as are the neighbours. */
   readonly links: readonly Link[];
-  readonly stations: readonly Station[];
+  readonly neighbours: readonly Neighbour[];
   /** The last round that could read the kernel. */
   readonly report: Report | undefined;
   /** The kernel cannot be read since then. */
@@ -97,7 +97,7 @@ export async function runDaemon(
     started,
     names,
     links: reconciler.links,
-    stations: reconciler.stations,
+    neighbours: reconciler.neighbours,
     report,
     blind,
   });

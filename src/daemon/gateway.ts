@@ -43,7 +43,7 @@ export function gatewayRole(
       tables: [gateway.table],
       sysctls: sysctlNames(gateway),
       nftTables: [],
-      stations: [],
+      neighbours: [],
     },
     limits,
     want: (have, refused) => {

@@ -39,7 +39,7 @@ export function nodeRole(
     scope: nodeScope(agent),
     limits,
     want: (have) => {
-      for (const { ip, mac } of have.stations) seen.set(ip, mac);
+      for (const { ip, mac } of have.neighbours) seen.set(ip, mac);
       if (agent.eips.length === 0)
         return { objects: [], problems: [unknown, ...problems()], complete: false };
       const want = nodeWant(agent, have, seen);
@@ -51,7 +51,7 @@ export function nodeRole(
 /** The role with an empty desire: all of ours goes. */
 export function emptyNodeRole(agent: NodeAgent): Role {
   return {
-    scope: { ...nodeScope(agent), stations: [] },
+    scope: { ...nodeScope(agent), neighbours: [] },
     limits,
     want: () => ({ objects: [], problems: [], complete: true }),
   };
@@ -64,7 +64,7 @@ export function nodeScope(agent: NodeAgent): Scope {
     tables: 'all',
     sysctls: nodeSysctlNames(agent),
     nftTables: [agentTableName],
-    stations: agent.gateways.map(({ address }) => ({ ip: address, interface: agent.interface })),
+    neighbours: agent.gateways.map(({ address }) => ({ ip: address, interface: agent.interface })),
   };
 }
 
@@ -84,7 +84,7 @@ export async function survey(kernel: Kernel, agent: NodeAgent, signal: AbortSign
   const stop = new AbortController();
   const limit = AbortSignal.any([signal, stop.signal, AbortSignal.timeout(patience)]);
   const hints = kernel.hints(limit);
-  const complete = ({ stations }: Listing): boolean => stations.length === scope.stations.length;
+  const complete = ({ neighbours }: Listing): boolean => neighbours.length === scope.neighbours.length;
   let listing = await kernel.list(scope, signal);
   if (!complete(listing)) {
     for await (const { kind } of hints) {

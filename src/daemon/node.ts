@@ -71,7 +71,7 @@ export async function runNode(options: NodeOptions, signal: AbortSignal): Promis
   let { agent } = prepared;
   await nameNumbers(config, agent, options.log);
 
-  const seen = new Map<Ip, string>(prepared.have.stations.map(({ ip, mac }) => [ip, mac]));
+  const seen = new Map<Ip, string>(prepared.have.neighbours.map(({ ip, mac }) => [ip, mac]));
   const problems = (): readonly Problem[] => eipsFrom?.problems() ?? [];
   let role = nodeRole(agent, seen, problems);
   const take = (links: readonly Link[]): void => {

@@ -4,7 +4,7 @@ import { type Family, family, type Ip, type Prefix } from './ip.ts';
  * What we keep in the kernel. All fields are always there (undefined, not missing), so that objects of a kind
  * share one shape: a gateway holds a hundred thousand of them.
  */
-export type KernelObject = Sysctl | Nexthop | NexthopGroup | Neighbour | Route | Rule | NftTable;
+export type KernelObject = Sysctl | Nexthop | NexthopGroup | ProxyNeighbour | Route | Rule | NftTable;
 
 /** The way to one node. IPv4 or IPv6 by its address. */
 export interface Nexthop {
@@ -91,7 +91,7 @@ export interface Rule {
 }
 
 /** A neighbour proxy: the kernel answers ARP or NDP for `ip` on `link`. */
-export interface Neighbour {
+export interface ProxyNeighbour {
   readonly kind: 'neighbour';
   readonly ip: Ip;
   /** ifindex */

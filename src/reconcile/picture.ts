@@ -1,4 +1,4 @@
-import type { Listing, Station } from '../model/listing.ts';
+import type { Listing, Neighbour } from '../model/listing.ts';
 import { type Change, equal, type KernelObject, type Key, keyOf, type Link } from '../model/object.ts';
 import type { Wanted } from '../model/want.ts';
 
@@ -13,7 +13,7 @@ export class Picture implements Listing {
   #changed: Map<Key, KernelObject> | undefined;
   readonly foreignIds: ReadonlySet<number>;
   readonly links: readonly Link[];
-  readonly stations: readonly Station[];
+  readonly neighbours: readonly Neighbour[];
   readonly formerSysctls: Map<string, string>;
   /** How many of the objects are sysctls: they come and go only with a new look. */
   readonly sysctls: number;
@@ -28,7 +28,7 @@ export class Picture implements Listing {
     this.#listed = listing.objects;
     this.foreignIds = listing.foreignIds;
     this.links = listing.links;
-    this.stations = listing.stations;
+    this.neighbours = listing.neighbours;
     this.formerSysctls = new Map(listing.formerSysctls);
     let sysctls = 0;
     for (const { kind } of listing.objects.values()) if (kind === 'sysctl') sysctls += 1;

@@ -1,5 +1,5 @@
 import type { Kernel, KernelError, Scope } from '../kernel/kernel.ts';
-import type { Listing, Station } from '../model/listing.ts';
+import type { Listing, Neighbour } from '../model/listing.ts';
 import { changeObject, type KernelObject, type Key, keyOf, type Link } from '../model/object.ts';
 import type { Limits } from '../model/pace.ts';
 import type { Refusals, Want } from '../model/want.ts';
@@ -54,9 +54,9 @@ export class Reconciler {
     return this.#picture?.links ?? [];
   }
 
-  /** The scope's stations, as of the last look. */
-  get stations(): readonly Station[] {
-    return this.#picture?.stations ?? [];
+  /** The scope's neighbours, as of the last look. */
+  get neighbours(): readonly Neighbour[] {
+    return this.#picture?.neighbours ?? [];
   }
 
   /** Whether an object of ours with this key is in the kernel, as far as we know. */

@@ -33,7 +33,7 @@ export interface KernelFixture extends AsyncDisposable {
   /** Another program deletes a rule from an nftables table that has one. */
   touchNft(table: string): Promise<void>;
   /** A host on a link is heard of at this link-layer address; undefined: it is forgotten. */
-  setStation(link: string, ip: string, mac: string | undefined): Promise<void>;
+  setNeighbour(link: string, ip: string, mac: string | undefined): Promise<void>;
   setSysctl(name: string, value: string): Promise<void>;
   sysctl(name: string): Promise<string>;
 

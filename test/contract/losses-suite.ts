@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import { parseIp } from '../../src/model/ip.ts';
 import { type KernelObject, keyOf } from '../../src/model/object.ts';
 import type { MakeKernelFixture } from './kernel-fixture.ts';
-import { group, groupId, hop, neighbour, nexthop, nexthopId, route } from './objects.ts';
+import { group, groupId, hop, nexthop, nexthopId, proxyNeighbour, route } from './objects.ts';
 import { adding, deleting, lan, replacing, Scenario, uplink } from './scenario.ts';
 
 /** Everything that may hang on a link, by a name that says how. */
@@ -28,8 +28,8 @@ function hanging(stage: Scenario): Readonly<Record<string, KernelObject>> {
     elsewhere: route('192.0.2.7', { nhid: nexthopId(5) }),
     pool: route('192.0.2.0/24', { type: 'unreachable', metric: 7 }),
     pool6: route('2001:db8:1::/64', { type: 'unreachable', metric: 7 }),
-    proxy: neighbour('192.0.2.1', lanIndex),
-    proxy6: neighbour('2001:db8:1::1', lanIndex),
+    proxy: proxyNeighbour('192.0.2.1', lanIndex),
+    proxy6: proxyNeighbour('2001:db8:1::1', lanIndex),
   };
 }
 

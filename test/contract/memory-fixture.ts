@@ -51,8 +51,8 @@ export class MemoryFixture implements KernelFixture {
     this.world.change({ verb: 'replace', have, want: { ...have, digest: 'touched' } });
   }
 
-  async setStation(link: string, ip: string, mac: string | undefined): Promise<void> {
-    this.world.setStation(link, parseIp(ip), mac);
+  async setNeighbour(link: string, ip: string, mac: string | undefined): Promise<void> {
+    this.world.setNeighbour(link, parseIp(ip), mac);
   }
 
   async setSysctl(name: string, value: string): Promise<void> {

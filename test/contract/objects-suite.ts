@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import { parseIp, parsePrefix } from '../../src/model/ip.ts';
 import type { KernelObject } from '../../src/model/object.ts';
 import type { MakeKernelFixture } from './kernel-fixture.ts';
-import { group, groupId, hop, neighbour, nexthop, nexthopId, route, rule } from './objects.ts';
+import { group, groupId, hop, nexthop, nexthopId, proxyNeighbour, route, rule } from './objects.ts';
 import { adding, deleting, lan, replacing, Scenario, scope } from './scenario.ts';
 
 const farMetric = 4_278_198_272;
@@ -62,8 +62,8 @@ export const shapes: Readonly<Record<string, (stage: Scenario) => KernelObject>>
   'an IPv6 rule by mark': () => rule(6, 1001, 101, { mark: { value: 0x80000000, mask: 0xf0000000 } }),
   'a rule by interface': () => rule(4, 1002, 101, { iif: lan }),
   'a rule to a table beyond 255': () => rule(4, 1003, 100_000),
-  'an IPv4 neighbour proxy': ({ uplink }) => neighbour('192.0.2.1', uplink),
-  'an IPv6 neighbour proxy': ({ uplink }) => neighbour('2001:db8:1::1', uplink),
+  'an IPv4 neighbour proxy': ({ uplink }) => proxyNeighbour('192.0.2.1', uplink),
+  'an IPv6 neighbour proxy': ({ uplink }) => proxyNeighbour('2001:db8:1::1', uplink),
 };
 
 export function describeObjects(make: MakeKernelFixture): void {

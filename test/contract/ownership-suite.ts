@@ -1,7 +1,17 @@
 import { expect } from 'chai';
 import { keyOf } from '../../src/model/object.ts';
 import type { MakeKernelFixture } from './kernel-fixture.ts';
-import { foreign, group, groupId, neighbour, nexthop, nexthopId, owner, route, rule } from './objects.ts';
+import {
+  foreign,
+  group,
+  groupId,
+  nexthop,
+  nexthopId,
+  owner,
+  proxyNeighbour,
+  route,
+  rule,
+} from './objects.ts';
 import { deleting, foreignTwin, replacing, Scenario, samples, scope } from './scenario.ts';
 
 export function describeOwnership(make: MakeKernelFixture): void {
@@ -21,7 +31,7 @@ export function describeOwnership(make: MakeKernelFixture): void {
         route('2001:db8:1::1', { type: 'unreachable', protocol: foreign }),
         rule(4, 1000, 100, { protocol: foreign }),
         rule(6, 1000, 100, { protocol: foreign }),
-        neighbour('192.0.2.1', stage.uplink, foreign),
+        proxyNeighbour('192.0.2.1', stage.uplink, foreign),
       );
       expect((await stage.ours()).map(keyOf)).to.deep.equal([`nexthop ${nexthopId(1)}`]);
     });
@@ -73,8 +83,8 @@ export function describeOwnership(make: MakeKernelFixture): void {
         route('192.0.2.1', { nhid: nexthopId(1) }),
         route('198.51.100.0/24', { type: 'unreachable', metric: 7, table: 100 }),
         route('2001:db8:1::1', { type: 'blackhole' }),
-        neighbour('192.0.2.1', stage.uplink),
-        neighbour('2001:db8:1::1', stage.uplink),
+        proxyNeighbour('192.0.2.1', stage.uplink),
+        proxyNeighbour('2001:db8:1::1', stage.uplink),
       ].map(foreignTwin);
       await stage.meddle(...wants);
       const free = ['nexthop 4711', 'route 254 192.0.2.200/32 0', `neighbour ${stage.lan} 192.0.2.200`];

@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import { parseIp } from '../../src/model/ip.ts';
 import type { Change, KernelObject, Resilience } from '../../src/model/object.ts';
 import type { MakeKernelFixture } from './kernel-fixture.ts';
-import { group, groupId, hop, neighbour, nexthop, nexthopId, route, rule } from './objects.ts';
+import { group, groupId, hop, nexthop, nexthopId, proxyNeighbour, route, rule } from './objects.ts';
 import { adding, deleting, foreignTwin, lan, replacing, Scenario, samples } from './scenario.ts';
 
 /** The world before the change: the three nodes of each family are there already. */
@@ -202,7 +202,7 @@ const routes: readonly Refusal[] = [
 const others: readonly Refusal[] = [
   {
     name: 'a neighbour proxy on a link that does not exist',
-    change: () => adding(neighbour('192.0.2.1', noLink)),
+    change: () => adding(proxyNeighbour('192.0.2.1', noLink)),
     code: 'ENODEV',
   },
 ];
@@ -219,8 +219,8 @@ const absent: readonly (readonly [string, string, (stage: Scenario) => KernelObj
   ],
   ['an IPv4 rule', 'ENOENT', () => rule(4, 1009, 100)],
   ['an IPv6 rule', 'ENOENT', () => rule(6, 1009, 100)],
-  ['an IPv4 neighbour proxy', 'ENOENT', ({ uplink }) => neighbour('192.0.2.9', uplink)],
-  ['an IPv6 neighbour proxy', 'ENOENT', ({ uplink }) => neighbour('2001:db8:1::9', uplink)],
+  ['an IPv4 neighbour proxy', 'ENOENT', ({ uplink }) => proxyNeighbour('192.0.2.9', uplink)],
+  ['an IPv6 neighbour proxy', 'ENOENT', ({ uplink }) => proxyNeighbour('2001:db8:1::9', uplink)],
 ];
 
 export function describeRefusals(make: MakeKernelFixture): void {

@@ -5,7 +5,7 @@ import type { Listing } from '../../src/model/listing.ts';
 import type { Change, KernelObject } from '../../src/model/object.ts';
 import { keyOf } from '../../src/model/object.ts';
 import type { KernelFixture, MakeKernelFixture } from './kernel-fixture.ts';
-import { foreign, groupId, neighbour, nexthop, nexthopId, owner, route, rule } from './objects.ts';
+import { foreign, groupId, nexthop, nexthopId, owner, proxyNeighbour, route, rule } from './objects.ts';
 
 export const lan = 'eip-lan';
 export const uplink = 'eip-up';
@@ -26,7 +26,7 @@ export const scope: Scope = {
   tables: [254, 100, 101],
   sysctls: Object.values(settings),
   nftTables: ['eip-table'],
-  stations: [
+  neighbours: [
     { ip: parseIp('10.0.0.250'), interface: undefined },
     { ip: parseIp('2001:db8:10::250'), interface: undefined },
     { ip: parseIp('203.0.113.250'), interface: lan },
@@ -156,8 +156,8 @@ export function samples(stage: Scenario): readonly KernelObject[] {
     route('2001:db8:1::7', { nhid: nexthopId(11) }),
     rule(4, 1007, 100),
     rule(6, 1007, 100),
-    neighbour('192.0.2.7', stage.uplink),
-    neighbour('2001:db8:1::7', stage.uplink),
+    proxyNeighbour('192.0.2.7', stage.uplink),
+    proxyNeighbour('2001:db8:1::7', stage.uplink),
   ];
 }
 

@@ -104,11 +104,11 @@ export class LinuxFixture implements KernelFixture {
     await nft('delete rule inet', table, chain, 'handle', handle);
   }
 
-  async setStation(link: string, station: string, mac: string | undefined): Promise<void> {
+  async setNeighbour(link: string, neighbour: string, mac: string | undefined): Promise<void> {
     await ip(
       mac === undefined
-        ? `neigh flush to ${station} dev ${link} nud all`
-        : `neigh replace ${station} lladdr ${mac} dev ${link} nud reachable`,
+        ? `neigh flush to ${neighbour} dev ${link} nud all`
+        : `neigh replace ${neighbour} lladdr ${mac} dev ${link} nud reachable`,
     );
   }
 

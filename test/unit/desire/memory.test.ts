@@ -198,8 +198,8 @@ describe('what is remembered from one round to the next does not show', () => {
         const picture = new Picture(listing(settingsOf(gateway(), twoLinks)));
         for (const [cluster, settings] of told(history)) {
           const want = gatewayWant(cluster, settings, picture, new Map()).objects;
-          const { objects, foreignIds, links, stations, formerSysctls } = picture;
-          const have = structuredClone({ objects, foreignIds, links, stations, formerSysctls });
+          const { objects, foreignIds, links, neighbours, formerSysctls } = picture;
+          const have = structuredClone({ objects, foreignIds, links, neighbours, formerSysctls });
           const [clusterAnew, settingsAnew] = structuredClone([cluster, settings]);
           expect(want).to.deep.equal(gatewayWant(clusterAnew, settingsAnew, have, new Map()).objects);
           const found = plan(want, picture);

@@ -97,7 +97,7 @@ describe('from any world to any world', () => {
               tables: [nothing.table],
               sysctls: [],
               nftTables: [],
-              stations: [],
+              neighbours: [],
             },
             limits: { share: 1, always: Number.POSITIVE_INFINITY, hold: 0 },
             want: () => ({ objects: [], problems: [], complete: true }),

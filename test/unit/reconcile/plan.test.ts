@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { parseIp } from '../../../src/model/ip.ts';
-import type { KernelObject, Neighbour, Rule, Sysctl } from '../../../src/model/object.ts';
+import type { KernelObject, ProxyNeighbour, Rule, Sysctl } from '../../../src/model/object.ts';
 import type { Limits } from '../../../src/model/pace.ts';
 import type { Refusals } from '../../../src/model/want.ts';
 import { Picture } from '../../../src/reconcile/picture.ts';
@@ -9,7 +9,7 @@ import { type Restraints, thought } from '../../../src/reconcile/thought.ts';
 import { listing } from '../../scene.ts';
 import { adding, byKey, deleting, group, nexthop, replacing, route, say, wanted } from './objects.ts';
 
-const neighbour: Neighbour = { kind: 'neighbour', ip: parseIp('198.51.100.1'), link: 3, protocol: 86 };
+const neighbour: ProxyNeighbour = { kind: 'neighbour', ip: parseIp('198.51.100.1'), link: 3, protocol: 86 };
 const rule: Rule = {
   kind: 'rule',
   family: 4,

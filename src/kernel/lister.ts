@@ -16,8 +16,8 @@ import { RepeatedDump } from './netlink/repeated.ts';
 import {
   addressDump,
   linkDump,
-  neighbourDump,
   nexthopDump,
+  proxyNeighbourDump,
   routeDump,
   ruleDump,
 } from './netlink/requests.ts';
@@ -36,7 +36,7 @@ type Listed = Pick<Listing, 'objects' | 'foreignIds'>;
  * Looks at the kernel for a scope, again and again. What is as it was the last time is the same object, and when all
  * is as it was, the very same map: a resync that finds nothing costs the kernel's own work and little more.
  */
-export class Survey {
+export class Lister {
   readonly #dumper: Dumper;
   readonly #sysctls: Sysctls;
   #scope: Scope | undefined;
@@ -51,7 +51,7 @@ export class Survey {
   }
 
   /** @param scope what was learned of one is forgotten with the next */
-  async list(scope: Scope, signal: AbortSignal): Promise<Omit<Listing, 'stations'>> {
+  async list(scope: Scope, signal: AbortSignal): Promise<Omit<Listing, 'neighbours'>> {
     if (this.#scope !== scope) {
       this.#scope = scope;
       this.#dumps = dumpsOf(scope).map((request) => new RepeatedDump(request));
@@ -104,7 +104,7 @@ function dumpsOf({ owner, tables }: Scope): readonly DumpRequest<Found>[] {
     ),
     ...families.flatMap((family) => [
       reading(ruleDump(family), ({ rule }) => ours(rule)),
-      reading(neighbourDump(family), ours),
+      reading(proxyNeighbourDump(family), ours),
       ...(tables === 'all' ? [everyTable] : tables).map((table) =>
         reading(routeDump({ family, table, protocol: owner.protocol }), ours),
       ),
@@ -114,14 +114,14 @@ function dumpsOf({ owner, tables }: Scope): readonly DumpRequest<Found>[] {
 
 function reading<T>(
   { type, encode, decode }: DumpRequest<T>,
-  judge: (one: T) => Found | undefined,
+  select: (one: T) => Found | undefined,
 ): DumpRequest<Found> {
   return {
     type,
     encode,
     decode: (message) => {
       const one = decode(message);
-      return one === undefined ? undefined : judge(one);
+      return one === undefined ? undefined : select(one);
     },
   };
 }

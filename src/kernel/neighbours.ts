@@ -1,27 +1,27 @@
 import { type Family, family } from '../model/ip.ts';
-import type { Station, StationQuery } from '../model/listing.ts';
+import type { Neighbour, NeighbourQuery } from '../model/listing.ts';
 import type { Link } from '../model/object.ts';
 import { linkToward } from '../model/reach.ts';
 import type { Unresolved } from './netlink/batch.ts';
 import type { Dumper } from './netlink/dump.ts';
-import { stationDump } from './netlink/requests.ts';
+import { neighbourDump } from './netlink/requests.ts';
 
 const families: readonly Family[] = [4, 6];
 
 /** Those that the neighbour table knows, and those that it should be made to look for. */
-export async function findStations(
+export async function findNeighbours(
   dumper: Dumper,
-  queries: readonly StationQuery[],
+  queries: readonly NeighbourQuery[],
   links: readonly Link[],
   signal: AbortSignal,
-): Promise<{ readonly known: readonly Station[]; readonly unresolved: readonly Unresolved[] }> {
+): Promise<{ readonly known: readonly Neighbour[]; readonly unresolved: readonly Unresolved[] }> {
   const macs = new Map<string, string | undefined>();
   for (const of of families) {
     if (!queries.some(({ ip }) => family(ip) === of)) continue;
-    for (const { link, ip, mac } of await dumper.dump(stationDump(of), signal))
+    for (const { link, ip, mac } of await dumper.dump(neighbourDump(of), signal))
       macs.set(`${link} ${ip}`, mac);
   }
-  const known: Station[] = [];
+  const known: Neighbour[] = [];
   const unresolved: Unresolved[] = [];
   for (const query of queries) {
     const link = linkToward(query, links);

@@ -1,14 +1,14 @@
 import { expect } from 'chai';
-import { Judge } from '../../../src/kernel/judge.ts';
 import { KernelError } from '../../../src/kernel/kernel.ts';
 import { encodeChange } from '../../../src/kernel/netlink/change.ts';
 import { MessageReader, MessageWriter, Type } from '../../../src/kernel/netlink/message.ts';
+import { NotificationFilter } from '../../../src/kernel/notification-filter.ts';
 import { type Change, type KernelObject, keyOf, type Link } from '../../../src/model/object.ts';
 import { foreign, group, groupId, nexthop, nexthopId, owner, route, rule } from '../../contract/objects.ts';
 
 const ourPort = 4711;
 const otherPort = 4712;
-const scope = { owner, tables: [254, 100], sysctls: [], nftTables: [], stations: [] };
+const scope = { owner, tables: [254, 100], sysctls: [], nftTables: [], neighbours: [] };
 
 /** The notification that Linux sends of a change is the message that asked for it, and who sent it. */
 function notification(change: Change, port = otherPort): MessageReader {
@@ -47,7 +47,7 @@ const adding = (want: KernelObject): Change => ({ verb: 'add', want });
 const replacing = (want: KernelObject): Change => ({ verb: 'replace', want, have: want });
 const deleting = (have: KernelObject): Change => ({ verb: 'delete', have });
 
-describe('the judge of notifications', () => {
+describe('the filter of notifications', () => {
   const ours = route('192.0.2.1', { nhid: groupId(1) });
   const theirs = { protocol: foreign };
   const up: Link = {
@@ -58,19 +58,19 @@ describe('the judge of notifications', () => {
     addresses: [{ ip: nexthop(1, '10.0.0.1', 2).via, length: 24 }],
   };
 
-  function judge(...objects: readonly KernelObject[]): Judge {
-    const made = new Judge(ourPort);
+  function filter(...objects: readonly KernelObject[]): NotificationFilter {
+    const made = new NotificationFilter(ourPort);
     made.listed(scope, {
       objects: new Map(objects.map((object) => [keyOf(object), object])),
       foreignIds: new Set(),
       links: [up],
-      stations: [],
+      neighbours: [],
       formerSysctls: new Map(),
     });
     return made;
   }
 
-  const verdicts: readonly { name: string; of: Change; text: string | undefined }[] = [
+  const cases: readonly { name: string; of: Change; text: string | undefined }[] = [
     {
       name: 'our route deleted',
       of: deleting(ours),
@@ -115,21 +115,21 @@ describe('the judge of notifications', () => {
     { name: 'a rule in our name', of: adding(rule(4, 1000, 100)), text: 'rule added: pref 1000' },
     { name: 'a foreign rule', of: adding(rule(4, 1000, 100, theirs)), text: undefined },
   ];
-  for (const { name, of, text } of verdicts) {
+  for (const { name, of, text } of cases) {
     it(`${text === undefined ? 'passes over' : 'tells of'} ${name}`, () => {
-      const verdict = judge(ours).judge(of.verb === 'delete' ? deletion(of) : notification(of));
-      if (text === undefined) expect(verdict).to.equal(undefined);
-      else expect(verdict).to.have.property('text').that.includes(text);
+      const hint = filter(ours).hintOf(of.verb === 'delete' ? deletion(of) : notification(of));
+      if (text === undefined) expect(hint).to.equal(undefined);
+      else expect(hint).to.have.property('text').that.includes(text);
     });
   }
 
   // A deletion that we ask for says less than the notification of it, which is the whole object.
   function deletion({ have }: Extract<Change, { verb: 'delete' }>): MessageReader {
     const type = {
-      route: Type.delRoute,
-      nexthop: Type.delNexthop,
-      group: Type.delNexthop,
-      rule: Type.delRule,
+      route: Type.RTM_DELROUTE,
+      nexthop: Type.RTM_DELNEXTHOP,
+      group: Type.RTM_DELNEXTHOP,
+      rule: Type.RTM_DELRULE,
     };
     if (have.kind === 'sysctl' || have.kind === 'neighbour' || have.kind === 'nft')
       throw new TypeError('not announced');
@@ -140,9 +140,9 @@ describe('the judge of notifications', () => {
   }
 
   it('tells of everything before it knows what is ours', () => {
-    const fresh = new Judge(ourPort);
+    const fresh = new NotificationFilter(ourPort);
     for (const change of [adding(route('192.0.2.9', theirs)), adding(rule(4, 1, 100, theirs))]) {
-      expect(fresh.judge(notification(change))).to.have.property('text');
+      expect(fresh.hintOf(notification(change))).to.have.property('text');
     }
   });
 
@@ -152,71 +152,71 @@ describe('the judge of notifications', () => {
       adding(nexthop(nexthopId(1), '10.0.0.9', 2)),
       adding(rule(4, 1, 100)),
     ]) {
-      expect(judge(ours).judge(notification(change, ourPort))).to.equal(undefined);
+      expect(filter(ours).hintOf(notification(change, ourPort))).to.equal(undefined);
     }
   });
 
   it('passes over the routes that a nexthop takes along when we delete it, and over no others', () => {
-    const at = judge(ours);
+    const at = filter(ours);
     const doomed = group(groupId(1), [nexthopId(1)]);
     const gone = message(ourPort, (writer) => {
       encodeChange(writer, adding(doomed), 0);
-      writer.setU32(4, Type.delNexthop);
+      writer.setU32(4, Type.RTM_DELNEXTHOP);
     });
     const swept = (nhid: number) =>
       message(0, (writer) => {
         encodeChange(writer, adding(route('2001:db8::1', { nhid })), 0);
-        writer.setU32(4, Type.delRoute);
+        writer.setU32(4, Type.RTM_DELROUTE);
       });
-    expect(at.judge(swept(groupId(1))))
+    expect(at.hintOf(swept(groupId(1))))
       .to.have.property('text')
       .that.includes('by the kernel');
-    expect(at.judge(gone)).to.equal(undefined);
-    expect(at.judge(swept(groupId(1)))).to.equal(undefined);
-    expect(at.judge(swept(groupId(2)))).to.have.property('text');
-    at.judge(notification(adding(doomed), ourPort));
-    expect(at.judge(swept(groupId(1)))).to.have.property('text');
+    expect(at.hintOf(gone)).to.equal(undefined);
+    expect(at.hintOf(swept(groupId(1)))).to.equal(undefined);
+    expect(at.hintOf(swept(groupId(2)))).to.have.property('text');
+    at.hintOf(notification(adding(doomed), ourPort));
+    expect(at.hintOf(swept(groupId(1)))).to.have.property('text');
   });
 
   it('knows what was added since the last listing', () => {
-    const at = judge();
+    const at = filter();
     const taken = notification(replacing({ ...ours, ...theirs }));
-    expect(at.judge(taken)).to.equal(undefined);
+    expect(at.hintOf(taken)).to.equal(undefined);
     at.applied([adding(ours)], [undefined]);
-    expect(at.judge(notification(replacing({ ...ours, ...theirs })))).to.have.property('text');
+    expect(at.hintOf(notification(replacing({ ...ours, ...theirs })))).to.have.property('text');
   });
 
   it('tells when a route that was in our way goes', () => {
-    const at = judge();
+    const at = filter();
     const inTheWay = { ...ours, ...theirs };
-    expect(at.judge(deletion({ verb: 'delete', have: inTheWay }))).to.equal(undefined);
+    expect(at.hintOf(deletion({ verb: 'delete', have: inTheWay }))).to.equal(undefined);
     at.applied([adding(ours)], [new KernelError('EEXIST', '')]);
-    expect(at.judge(deletion({ verb: 'delete', have: inTheWay }))).to.have.property('text');
+    expect(at.hintOf(deletion({ verb: 'delete', have: inTheWay }))).to.have.property('text');
   });
 
   it('tells of a link when its state is another, and not when it is told again', () => {
-    const at = judge();
+    const at = filter();
     const [isUp, isLower] = [0x1, 0x10000];
-    expect(at.judge(linkMessage(Type.newLink, 2, 'eth0', isUp | isLower))).to.equal(undefined);
-    expect(at.judge(linkMessage(Type.newLink, 2, 'eth0', isUp))).to.deep.equal({
+    expect(at.hintOf(linkMessage(Type.RTM_NEWLINK, 2, 'eth0', isUp | isLower))).to.equal(undefined);
+    expect(at.hintOf(linkMessage(Type.RTM_NEWLINK, 2, 'eth0', isUp))).to.deep.equal({
       kind: 'link',
       text: 'interface eth0 is up, no carrier',
     });
-    expect(at.judge(linkMessage(Type.newLink, 2, 'eth0', isUp))).to.equal(undefined);
-    expect(at.judge(linkMessage(Type.newLink, 2, 'wan0', isUp))).to.have.property('kind', 'link');
-    expect(at.judge(linkMessage(Type.newLink, 3, 'eth1', 0))).to.have.property('kind', 'link');
-    expect(at.judge(linkMessage(Type.delLink, 2, 'wan0', 0))).to.deep.equal({
+    expect(at.hintOf(linkMessage(Type.RTM_NEWLINK, 2, 'eth0', isUp))).to.equal(undefined);
+    expect(at.hintOf(linkMessage(Type.RTM_NEWLINK, 2, 'wan0', isUp))).to.have.property('kind', 'link');
+    expect(at.hintOf(linkMessage(Type.RTM_NEWLINK, 3, 'eth1', 0))).to.have.property('kind', 'link');
+    expect(at.hintOf(linkMessage(Type.RTM_DELLINK, 2, 'wan0', 0))).to.deep.equal({
       kind: 'link',
       text: 'interface wan0 is gone',
     });
   });
 
   it('tells of an address when it comes and goes, and not when its lifetime is told anew', () => {
-    const at = judge();
-    expect(at.judge(addressMessage(Type.newAddress, 2, 1))).to.equal(undefined);
-    expect(at.judge(addressMessage(Type.newAddress, 2, 7))).to.have.property('kind', 'address');
-    expect(at.judge(addressMessage(Type.newAddress, 2, 7))).to.equal(undefined);
-    expect(at.judge(addressMessage(Type.delAddress, 2, 1))).to.have.property('kind', 'address');
-    expect(at.judge(addressMessage(Type.newAddress, 2, 1))).to.have.property('kind', 'address');
+    const at = filter();
+    expect(at.hintOf(addressMessage(Type.RTM_NEWADDR, 2, 1))).to.equal(undefined);
+    expect(at.hintOf(addressMessage(Type.RTM_NEWADDR, 2, 7))).to.have.property('kind', 'address');
+    expect(at.hintOf(addressMessage(Type.RTM_NEWADDR, 2, 7))).to.equal(undefined);
+    expect(at.hintOf(addressMessage(Type.RTM_DELADDR, 2, 1))).to.have.property('kind', 'address');
+    expect(at.hintOf(addressMessage(Type.RTM_NEWADDR, 2, 1))).to.have.property('kind', 'address');
   });
 });

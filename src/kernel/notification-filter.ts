@@ -2,15 +2,15 @@ import type { Ip } from '../model/ip.ts';
 import type { Listing } from '../model/listing.ts';
 import type { Change, Key, Link } from '../model/object.ts';
 import { keyOf } from '../model/object.ts';
-import type { Listener } from './ear.ts';
 import { type Hint, holdsTable, type KernelError, type Scope } from './kernel.ts';
 import { decodeAddress } from './netlink/address.ts';
 import { decodeLink } from './netlink/link.ts';
 import { Flag, type MessageReader, Type } from './netlink/message.ts';
+import { decodeNeighbour } from './netlink/neighbour.ts';
 import { decodeNexthop } from './netlink/nexthop.ts';
 import { decodeRoute } from './netlink/route.ts';
 import { decodeRule } from './netlink/rule.ts';
-import { decodeStation } from './netlink/station.ts';
+import type { Filter } from './notification-reader.ts';
 import { readSysctl } from './sysctl.ts';
 
 /** Above it, a port id is no process id. */
@@ -19,18 +19,18 @@ const largestPid = 4_194_304;
 /**
  * Tells which notifications matter. A host with a full BGP table hears thousands of foreign routes a second, and
  * a router daemon announces nexthops of its own: neither may make us read the kernel again and again. So the
- * judge remembers what the last listing held, what was added since, and what was refused before or after it:
+ * filter remembers what the last listing held, what was added since, and what was refused before or after it:
  *
  * - routes count when they carry our protocol, when they replace one of our keys, or when a foreign one goes
  *   away that was in our way;
  * - nexthops count by our protocol or id range, rules by our protocol;
  * - links and addresses count when their state changes, not when it is told again;
  * - settings count when a value differs from the one we saw or wrote last;
- * - stations count when their link-layer address comes, goes or changes.
+ * - neighbours count when their link-layer address comes, goes or changes.
  *
  * Before the first listing everything counts.
  */
-export class Judge implements Listener {
+export class NotificationFilter implements Filter {
   readonly #ownPort: number;
   #scope: Scope | undefined;
   #listed: ReadonlyMap<Key, unknown> = new Map();
@@ -40,8 +40,8 @@ export class Judge implements Listener {
   readonly #links = new Map<number, string>();
   readonly #addresses = new Set<string>();
   readonly #settings = new Map<string, string>();
-  /** Link-layer addresses of the stations in scope, by IP address. */
-  readonly #stations = new Map<Ip, string | undefined>();
+  /** Link-layer addresses of the neighbours in scope, by IP address. */
+  readonly #neighbours = new Map<Ip, string | undefined>();
   #hasWritten = false;
   /** Nexthops and groups that went by our own doing. */
   readonly #gone = new Set<number>();
@@ -64,9 +64,9 @@ export class Judge implements Listener {
       this.#links.set(link.index, stateOf(link));
       for (const { ip, length } of link.addresses) this.#addresses.add(`${link.index} ${ip}/${length}`);
     }
-    this.#stations.clear();
-    for (const { ip } of scope.stations) this.#stations.set(ip, undefined);
-    for (const { ip, mac } of listing.stations) this.#stations.set(ip, mac);
+    this.#neighbours.clear();
+    for (const { ip } of scope.neighbours) this.#neighbours.set(ip, undefined);
+    for (const { ip, mac } of listing.neighbours) this.#neighbours.set(ip, mac);
     this.#settings.clear();
     for (const object of listing.objects.values()) {
       if (object.kind === 'sysctl') this.#settings.set(object.name, object.value);
@@ -94,31 +94,31 @@ export class Judge implements Listener {
     if (value !== undefined) this.#settings.set(name, value);
   }
 
-  judge(message: MessageReader): Hint | 'later' | undefined {
+  hintOf(message: MessageReader): Hint | 'later' | undefined {
     if (message.port === this.#ownPort) {
       this.#echo(message);
       return undefined;
     }
     switch (message.type) {
-      case Type.newRoute:
-      case Type.delRoute:
+      case Type.RTM_NEWROUTE:
+      case Type.RTM_DELROUTE:
         return this.#route(message);
-      case Type.newNexthop:
-      case Type.delNexthop:
+      case Type.RTM_NEWNEXTHOP:
+      case Type.RTM_DELNEXTHOP:
         return this.#nexthop(message);
-      case Type.newRule:
-      case Type.delRule:
+      case Type.RTM_NEWRULE:
+      case Type.RTM_DELRULE:
         return this.#rule(message);
-      case Type.newLink:
-      case Type.delLink:
+      case Type.RTM_NEWLINK:
+      case Type.RTM_DELLINK:
         return this.#link(message);
-      case Type.newAddress:
-      case Type.delAddress:
+      case Type.RTM_NEWADDR:
+      case Type.RTM_DELADDR:
         return this.#address(message);
-      case Type.newNeighbour:
-      case Type.delNeighbour:
-        return this.#station(message);
-      case Type.newNetconf:
+      case Type.RTM_NEWNEIGH:
+      case Type.RTM_DELNEIGH:
+        return this.#neighbour(message);
+      case Type.RTM_NEWNETCONF:
         return 'later';
       default:
         return undefined;
@@ -141,14 +141,14 @@ export class Judge implements Listener {
 
   /** In compatibility mode the kernel tells, in its own name, of the IPv6 routes that a nexthop takes along. */
   #echo(message: MessageReader): void {
-    if (message.type === Type.delNexthop) this.#gone.add(decodeNexthop(message).id);
-    else if (message.type === Type.newNexthop) this.#gone.delete(decodeNexthop(message).id);
+    if (message.type === Type.RTM_DELNEXTHOP) this.#gone.add(decodeNexthop(message).id);
+    else if (message.type === Type.RTM_NEWNEXTHOP) this.#gone.delete(decodeNexthop(message).id);
   }
 
   #route(message: MessageReader): Hint | undefined {
     const route = decodeRoute(message);
     if (route === undefined) return undefined;
-    const deleted = message.type === Type.delRoute;
+    const deleted = message.type === Type.RTM_DELROUTE;
     if (deleted && message.port === 0 && route.nhid !== undefined && this.#gone.has(route.nhid)) {
       return undefined;
     }
@@ -158,12 +158,12 @@ export class Judge implements Listener {
         if (deleted) {
           if (!this.#refused.has(keyOf(route))) return undefined;
         } else {
-          if (!(message.flags & Flag.replace)) return undefined;
+          if (!(message.flags & Flag.NLM_F_REPLACE)) return undefined;
           if (!this.#isOurs(keyOf(route))) return undefined;
         }
       }
     }
-    const what = deleted ? 'deleted' : message.flags & Flag.replace ? 'replaced' : 'added';
+    const what = deleted ? 'deleted' : message.flags & Flag.NLM_F_REPLACE ? 'replaced' : 'added';
     return {
       kind: 'route',
       text: `route ${what}: ${route.dst} protocol ${route.protocol} ${author(message.port)}`,
@@ -197,14 +197,18 @@ export class Judge implements Listener {
       return undefined;
     }
     const what =
-      message.type === Type.delNexthop ? 'deleted' : message.flags & Flag.replace ? 'replaced' : 'changed';
+      message.type === Type.RTM_DELNEXTHOP
+        ? 'deleted'
+        : message.flags & Flag.NLM_F_REPLACE
+          ? 'replaced'
+          : 'changed';
     return { kind: 'nexthop', text: `nexthop ${what}: id ${id} ${author(message.port)}` };
   }
 
   #rule(message: MessageReader): Hint | undefined {
     const { protocol, rule } = decodeRule(message);
     if (this.#scope && protocol !== this.#scope.owner.protocol) return undefined;
-    const what = message.type === Type.delRule ? 'deleted' : 'added';
+    const what = message.type === Type.RTM_DELRULE ? 'deleted' : 'added';
     return {
       kind: 'rule',
       text: `rule ${what}: pref ${rule?.priority ?? '?'} protocol ${protocol} ${author(message.port)}`,
@@ -214,7 +218,7 @@ export class Judge implements Listener {
   #link(message: MessageReader): Hint | undefined {
     const link = decodeLink(message);
     if (link === undefined) return undefined;
-    if (message.type === Type.delLink) {
+    if (message.type === Type.RTM_DELLINK) {
       this.#links.delete(link.index);
       return { kind: 'link', text: `interface ${link.name} is gone` };
     }
@@ -229,7 +233,7 @@ export class Judge implements Listener {
     if (found === undefined) return undefined;
     const { ip, length } = found.address;
     const key = `${found.link} ${ip}/${length}`;
-    const deleted = message.type === Type.delAddress;
+    const deleted = message.type === Type.RTM_DELADDR;
     // A router advertisement tells an address anew every few seconds, with a fresh lifetime.
     if (deleted) this.#addresses.delete(key);
     else if (this.#addresses.has(key)) return undefined;
@@ -238,12 +242,12 @@ export class Judge implements Listener {
     return { kind: 'address', text: `address ${what}: ${ip}/${length} on interface ${found.link}` };
   }
 
-  #station(message: MessageReader): Hint | undefined {
-    const found = decodeStation(message);
-    if (found === undefined || !this.#stations.has(found.ip)) return undefined;
-    const mac = message.type === Type.delNeighbour ? undefined : found.mac;
-    if (this.#stations.get(found.ip) === mac) return undefined;
-    this.#stations.set(found.ip, mac);
+  #neighbour(message: MessageReader): Hint | undefined {
+    const found = decodeNeighbour(message);
+    if (found === undefined || !this.#neighbours.has(found.ip)) return undefined;
+    const mac = message.type === Type.RTM_DELNEIGH ? undefined : found.mac;
+    if (this.#neighbours.get(found.ip) === mac) return undefined;
+    this.#neighbours.set(found.ip, mac);
     return { kind: 'neighbour', text: `${found.ip} is ${mac === undefined ? 'not resolved' : `at ${mac}`}` };
   }
 }

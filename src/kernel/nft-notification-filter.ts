@@ -1,7 +1,7 @@
-import type { Listener } from './ear.ts';
 import type { Hint } from './kernel.ts';
 import type { MessageReader } from './netlink/message.ts';
 import type { Nft } from './nft.ts';
+import type { Filter } from './notification-reader.ts';
 
 /** NETLINK_NETFILTER */
 export const netfilter = 12;
@@ -16,7 +16,7 @@ const NFTA_TABLE = 1;
 const fixedBytes = 4;
 
 /** Tells which notifications of nf_tables are of our tables and not of our own making. */
-export class NftJudge implements Listener {
+export class NftNotificationFilter implements Filter {
   readonly #nft: Nft;
   #names: readonly string[] = [];
 
@@ -29,7 +29,7 @@ export class NftJudge implements Listener {
     this.#names = names;
   }
 
-  judge(message: MessageReader): Hint | undefined {
+  hintOf(message: MessageReader): Hint | undefined {
     if (message.type >> 8 !== NFNL_SUBSYS_NFTABLES || (message.type & 0xff) === NFT_MSG_NEWGEN)
       return undefined;
     if (this.#nft.isOwn(message.port)) return undefined;

@@ -9,16 +9,16 @@ const receiveBytes = 64 * 1024;
 const drainAtOnce = 4096;
 
 /** Decides what of the kernel's notifications is a hint. */
-export interface Listener {
+export interface Filter {
   /** @returns undefined for what does not concern us; 'later' when {@link pondered} is to be asked */
-  judge(message: MessageReader): Hint | 'later' | undefined;
+  hintOf(message: MessageReader): Hint | 'later' | undefined;
   pondered(): Promise<readonly Hint[]>;
 }
 
 /** One socket with notifications, read from its making on until the signal; then it is closed. */
-export class Ear {
+export class NotificationReader {
   readonly #transport: Transport;
-  readonly #listener: Listener;
+  readonly #filter: Filter;
   readonly #heard: (hint: Hint) => void;
   readonly #signal: AbortSignal;
   readonly #reader = new MessageReader(new Uint8Array(receiveBytes));
@@ -26,9 +26,9 @@ export class Ear {
   /** Rejects when nothing more is heard although the signal was not given: SocketError, MalformedError. */
   readonly ended: Promise<void>;
 
-  constructor(transport: Transport, listener: Listener, heard: (hint: Hint) => void, signal: AbortSignal) {
+  constructor(transport: Transport, filter: Filter, heard: (hint: Hint) => void, signal: AbortSignal) {
     this.#transport = transport;
-    this.#listener = listener;
+    this.#filter = filter;
     this.#heard = heard;
     this.#signal = signal;
     this.ended = this.#run();
@@ -59,12 +59,12 @@ export class Ear {
       if (length < 0) break;
       this.#reader.reset(length);
       while (this.#reader.next()) {
-        const verdict = this.#listener.judge(this.#reader);
-        if (verdict === 'later') later = true;
-        else if (verdict) hints.push(verdict);
+        const hint = this.#filter.hintOf(this.#reader);
+        if (hint === 'later') later = true;
+        else if (hint) hints.push(hint);
       }
     }
-    if (later) for (const hint of await this.#listener.pondered()) this.#heard(hint);
+    if (later) for (const hint of await this.#filter.pondered()) this.#heard(hint);
     for (const hint of hints) this.#heard(hint);
     return taken === drainAtOnce && !this.#signal.aborted;
   }
