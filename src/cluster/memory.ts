@@ -1,7 +1,7 @@
 import type { Resource } from '../model/cluster.ts';
 import type { Cluster } from './cluster.ts';
 import { resourceOf } from './reduce.ts';
-import { resources, Store } from './store.ts';
+import { resources, Store, storeCluster } from './store.ts';
 
 /** A cluster that holds what it is told; every call is one change. */
 export interface MemoryCluster extends Cluster {
@@ -30,8 +30,7 @@ export function memoryCluster(now: () => number = Date.now): MemoryCluster {
     return store.shelves[resource];
   };
   return {
-    snapshot: () => store.snapshot(),
-    changes: (signal) => store.pulse.beats(signal),
+    ...storeCluster(store, async () => {}),
     set(...objects) {
       for (const object of objects) shelfOf(object).set(object);
       store.tell();
@@ -51,6 +50,5 @@ export function memoryCluster(now: () => number = Date.now): MemoryCluster {
       store.state(resource, { trouble: text });
       store.tell();
     },
-    async [Symbol.asyncDispose]() {},
   };
 }
