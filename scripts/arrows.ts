@@ -17,7 +17,7 @@ export const arrows: Arrows = {
   'src/desire': ['src/model'],
   'src/ipam': [
     'src/model',
-    ...['clock', 'cluster', 'pulse', 'writer'].map((port) => `src/cluster/${port}.ts`),
+    ...['clock', 'cluster', 'signal', 'writer'].map((port) => `src/cluster/${port}.ts`),
   ],
   'src/reconcile': ['src/model', 'src/kernel/kernel.ts'],
   'src/config': ['src/model'],

@@ -1,6 +1,6 @@
 import type { Cluster } from '../../src/cluster/cluster.ts';
 import { resourceOf } from '../../src/cluster/reduce.ts';
-import { resources, Store } from '../../src/cluster/store.ts';
+import { resources, Store, storeCluster } from '../../src/cluster/store.ts';
 import type { Resource } from '../../src/model/cluster.ts';
 
 /** A cluster that holds what it is told; every call is one change. */
@@ -30,8 +30,7 @@ export function memoryCluster(now: () => number = Date.now): MemoryCluster {
     return store.shelves[resource];
   };
   return {
-    snapshot: () => store.snapshot(),
-    changes: (signal) => store.pulse.beats(signal),
+    ...storeCluster(store, async () => {}),
     set(...objects) {
       for (const object of objects) shelfOf(object).set(object);
       store.tell();
@@ -51,6 +50,5 @@ export function memoryCluster(now: () => number = Date.now): MemoryCluster {
       store.state(resource, { trouble: text });
       store.tell();
     },
-    async [Symbol.asyncDispose]() {},
   };
 }

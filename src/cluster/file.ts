@@ -6,8 +6,8 @@ import type { Resource } from '../model/cluster.ts';
 import { type Clock, systemClock } from './clock.ts';
 import type { Cluster } from './cluster.ts';
 import { type ByResource, DocumentError, readObjects } from './document.ts';
-import { Pulse } from './pulse.ts';
-import { resources, Store } from './store.ts';
+import { Signal } from './signal.ts';
+import { resources, Store, storeCluster } from './store.ts';
 
 const kinds: Readonly<Record<Resource, string>> = {
   services: 'Service',
@@ -26,14 +26,10 @@ export function fileCluster(path: string, retry = 2000, clock: Clock = systemClo
   const store = new Store();
   const stop = new AbortController();
   const running = follow(path, store, retry, clock, stop.signal);
-  return {
-    snapshot: () => store.snapshot(),
-    changes: (signal) => store.pulse.beats(signal),
-    async [Symbol.asyncDispose]() {
-      stop.abort();
-      await running;
-    },
-  };
+  return storeCluster(store, async () => {
+    stop.abort();
+    await running;
+  });
 }
 
 async function follow(
@@ -46,11 +42,11 @@ async function follow(
   let last = '';
   while (!signal.aborted) {
     try {
-      const touched = new Pulse();
+      const touched = new Signal(() => {});
       // The folder, because the file itself is replaced by a rename, and below a ConfigMap by that of a link.
-      const watcher = watchFolder(dirname(path), () => touched.beat());
+      const watcher = watchFolder(dirname(path), () => touched.notify());
       try {
-        const touches = touched.beats(AbortSignal.any([signal, watcher.broken]));
+        const touches = touched.listen(AbortSignal.any([signal, watcher.broken]));
         last = await read(path, store, last, clock);
         for await (const _ of touches) last = await read(path, store, last, clock);
       } finally {

@@ -4,7 +4,7 @@ import type { KubernetesAccess } from './credentials.ts';
 import { HttpTransport } from './http.ts';
 import { KubernetesWriter } from './kubernetes-writer.ts';
 import { defaultPace, Reflector, type ReflectorPace } from './reflector.ts';
-import { resources, Store } from './store.ts';
+import { resources, Store, storeCluster } from './store.ts';
 import type { Leases, Writer } from './writer.ts';
 
 /** A cluster that can be written as well. */
@@ -24,14 +24,10 @@ export function kubernetesCluster(
   const running = Promise.all(
     resources.map((resource) => new Reflector(resource, transport, store, pace, clock).run(stop.signal)),
   );
-  return {
-    writer: new KubernetesWriter(transport, store),
-    snapshot: () => store.snapshot(),
-    changes: (signal) => store.pulse.beats(signal),
-    async [Symbol.asyncDispose]() {
-      stop.abort();
-      await running;
-      await transport[Symbol.asyncDispose]();
-    },
-  };
+  const cluster = storeCluster(store, async () => {
+    stop.abort();
+    await running;
+    await transport[Symbol.asyncDispose]();
+  });
+  return { ...cluster, writer: new KubernetesWriter(transport, store) };
 }

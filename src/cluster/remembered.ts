@@ -2,16 +2,24 @@ import { mkdirSync, readFileSync } from 'node:fs';
 import { open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
-import type { Node, Service, Snapshot } from '../model/cluster.ts';
+import type { Delta, Node, Overview, Service, Snapshot } from '../model/cluster.ts';
 import type { Problem } from '../model/problem.ts';
 import { type Clock, systemClock } from './clock.ts';
 import type { Cluster } from './cluster.ts';
+import { type GrowingDelta, mergeDelta } from './delta.ts';
 import { DocumentError, readObjects } from './document.ts';
 import { express } from './express.ts';
-import { Pulse } from './pulse.ts';
+import { Signal } from './signal.ts';
 import { resources, Store } from './store.ts';
 
 const version = '1';
+
+/** An answer, and what it was made of. */
+interface Derived<T extends Overview> {
+  readonly live: T;
+  readonly problem: Problem | undefined;
+  readonly value: T;
+}
 
 type Picture = Pick<Snapshot, 'nodes' | 'services'>;
 
@@ -46,7 +54,10 @@ export function remembered(
   const running = memory.run(stop.signal);
   return {
     snapshot: () => memory.snapshot(),
-    changes: (signal) => memory.pulse.beats(signal),
+    service: (key) => memory.service(key),
+    services: () => memory.services(),
+    overview: () => memory.overview(),
+    changes: (signal) => memory.changes(AbortSignal.any([signal, stop.signal])),
     async [Symbol.asyncDispose]() {
       stop.abort();
       await running;
@@ -56,16 +67,17 @@ export function remembered(
 }
 
 class Memory {
-  readonly pulse = new Pulse();
+  /** One for each listener, and what passes the changes of the real source on to it. */
+  readonly #listeners = new Map<Signal<Delta, GrowingDelta>, Promise<void>>();
   readonly #cluster: Cluster;
   readonly #file: string;
   readonly #options: RememberedOptions;
+  /** What the file says; undefined: nothing, or the real source has become complete. */
+  #former: Store | undefined;
   #saved: Picture | undefined;
   #problem: Problem | undefined;
-  /** The last answer, and what it was made of. */
-  #answer:
-    | { readonly live: Snapshot; readonly problem: Problem | undefined; readonly snapshot: Snapshot }
-    | undefined;
+  #overview: Derived<Overview> | undefined;
+  #snapshot: Derived<Snapshot> | undefined;
 
   constructor(cluster: Cluster, file: string, options: RememberedOptions) {
     this.#cluster = cluster;
@@ -75,23 +87,75 @@ class Memory {
   }
 
   snapshot(): Snapshot {
+    const former = this.#current();
     const live = this.#cluster.snapshot();
     const problem = this.#problem;
-    if (this.#answer?.live === live && this.#answer.problem === problem) return this.#answer.snapshot;
-    const problems = problem === undefined ? live.problems : [...live.problems, problem];
-    const { nodes, services } = live.complete ? live : (this.#saved ?? live);
-    const plain = problem === undefined && nodes === live.nodes && services === live.services;
-    const snapshot = plain ? live : { ...live, nodes, services, problems };
-    this.#answer = { live, problem, snapshot };
-    return snapshot;
+    if (this.#snapshot?.live === live && this.#snapshot.problem === problem) return this.#snapshot.value;
+    const value =
+      former === undefined && problem === undefined
+        ? live
+        : { ...this.overview(), services: former?.snapshot().services ?? live.services };
+    this.#snapshot = { live, problem, value };
+    return value;
+  }
+
+  service(key: string): Service | undefined {
+    return (this.#current() ?? this.#cluster).service(key);
+  }
+
+  services(): Iterable<Service> {
+    return (this.#current() ?? this.#cluster).services();
+  }
+
+  overview(): Overview {
+    const former = this.#current();
+    const live = this.#cluster.overview();
+    const problem = this.#problem;
+    if (this.#overview?.live === live && this.#overview.problem === problem) return this.#overview.value;
+    const value = {
+      complete: live.complete,
+      nodes: former?.overview().nodes ?? live.nodes,
+      feeds: live.feeds,
+      problems: problem === undefined ? live.problems : [...live.problems, problem],
+    };
+    this.#overview = { live, problem, value };
+    return value;
+  }
+
+  /**
+   * What is read in the place of the real source. The moment at which it is given up is the moment at which the
+   * listeners learn that all has changed, whether a read or a change of the source finds it first.
+   */
+  #current(): Store | undefined {
+    if (this.#former !== undefined && this.#cluster.overview().complete) {
+      this.#former = undefined;
+      this.#notify({ services: 'all', nodes: true });
+    }
+    return this.#former;
+  }
+
+  changes(signal: AbortSignal): AsyncIterable<Delta> {
+    const listener = new Signal(mergeDelta);
+    const passing = this.#pass(this.#cluster.changes(signal), listener);
+    this.#listeners.set(listener, passing);
+    return listener.listen(signal);
   }
 
   async run(signal: AbortSignal): Promise<void> {
-    await Promise.all([this.#pass(signal), this.#keep(signal)]);
+    await this.#keep(signal);
+    await Promise.all(this.#listeners.values());
   }
 
-  async #pass(signal: AbortSignal): Promise<void> {
-    for await (const _ of this.#cluster.changes(signal)) this.pulse.beat();
+  async #pass(changes: AsyncIterable<Delta>, listener: Signal<Delta, GrowingDelta>): Promise<void> {
+    for await (const delta of changes) {
+      const hidden = this.#current() !== undefined;
+      listener.notify(hidden ? { services: new Set(), nodes: false } : delta);
+    }
+    this.#listeners.delete(listener);
+  }
+
+  #notify(delta: Delta): void {
+    for (const listener of this.#listeners.keys()) listener.notify(delta);
   }
 
   async #keep(signal: AbortSignal): Promise<void> {
@@ -140,7 +204,9 @@ class Memory {
       return;
     }
     try {
-      this.#saved = picture(text);
+      this.#former = picture(text);
+      const { nodes, services } = this.#former.snapshot();
+      this.#saved = { nodes, services };
     } catch (error) {
       if (!(error instanceof DocumentError)) throw error;
       this.#unreadable(error.message);
@@ -160,12 +226,12 @@ class Memory {
   #tell(problem: Problem | undefined): void {
     if (problem === undefined && this.#problem === undefined) return;
     this.#problem = problem;
-    this.pulse.beat();
+    this.#notify({ services: new Set(), nodes: false });
   }
 }
 
 /** @throws DocumentError when it is not what {@link write} wrote */
-function picture(text: string): Picture {
+function picture(text: string): Store {
   const objects = readObjects(text);
   const [, found] = /"eiproute\.io\/version":"([^"]*)"/.exec(text.slice(0, 200)) ?? [];
   if (found !== version) throw new DocumentError(`its version is ${found ?? 'missing'}, not ${version}`);
@@ -173,10 +239,9 @@ function picture(text: string): Picture {
   for (const resource of resources) {
     for (const object of objects[resource]) store.shelves[resource].set(object);
   }
-  const { nodes, services, problems } = store.snapshot();
-  const [problem] = problems;
+  const [problem] = store.overview().problems;
   if (problem !== undefined) throw new DocumentError(`${problem.subject}: ${problem.message}`);
-  return { nodes, services };
+  return store;
 }
 
 async function write(file: string, { nodes, services }: Picture): Promise<void> {

@@ -1,9 +1,13 @@
+/** Up to so many changes are put in place one by one. */
+const few = 64;
+
 /**
- * Values by key, handed out as one array in the order of the keys. The array is made when it is asked for: a few
- * changes copy it and put the changed ones in place, many changes make it anew.
+ * A map whose values can be had as one array in the order of the keys. The array is made only when it is asked for: a
+ * few changes copy it and put the changed values in place, many changes sort it anew.
  */
 export class Sorted<T extends object> {
   readonly #values = new Map<string, T>();
+  /** Keys that were set or deleted since the array was made; no more than needed to know that they are many. */
   readonly #touched = new Set<string>();
   #keys: string[] = [];
   #array: readonly T[] = [];
@@ -14,21 +18,35 @@ export class Sorted<T extends object> {
 
   set(key: string, value: T): void {
     this.#values.set(key, value);
-    this.#touched.add(key);
+    this.#touch(key);
   }
 
   delete(key: string): void {
     this.#values.delete(key);
-    this.#touched.add(key);
+    this.#touch(key);
+  }
+
+  /** Key and value, in no order. */
+  entries(): Iterable<readonly [string, T]> {
+    return this.#values;
+  }
+
+  /** In no order. */
+  values(): Iterable<T> {
+    return this.#values.values();
   }
 
   /** The same array as long as nothing was set or deleted. */
   array(): readonly T[] {
     if (this.#touched.size === 0) return this.#array;
-    if (this.#touched.size > 64) this.#remake();
+    if (this.#touched.size > few) this.#remake();
     else this.#patch();
     this.#touched.clear();
     return this.#array;
+  }
+
+  #touch(key: string): void {
+    if (this.#touched.size <= few) this.#touched.add(key);
   }
 
   #remake(): void {

@@ -1,13 +1,16 @@
 import {
+  type Delta,
   type Feed,
   type Node,
+  type Overview,
   type Resource,
   type Service,
   type Snapshot,
   serviceName,
 } from '../model/cluster.ts';
 import type { Problem } from '../model/problem.ts';
-import { Pulse } from './pulse.ts';
+import type { Cluster } from './cluster.ts';
+import { GrowingDelta, mergeDelta } from './delta.ts';
 import {
   oncePerIp,
   reduceNode,
@@ -18,19 +21,20 @@ import {
   same,
 } from './reduce.ts';
 import { ReducedShelf, type Relist, type Shelf } from './shelf.ts';
+import { Signal } from './signal.ts';
 import { Sorted } from './sorted.ts';
 import { Versions } from './versions.ts';
 
 export const resources: readonly Resource[] = ['services', 'endpointslices', 'nodes'];
 
 /**
- * The picture of the cluster that the sources paint: Services joined with their EndpointSlices, and Nodes.
+ * The state of the cluster that the sources fill: Services joined with their EndpointSlices, and Nodes.
  *
- * One event costs the join of one Service. An event that changes none of the fields we look at changes nothing:
- * no new object, no new array, no pulse.
+ * One event costs the join of one Service, and reaches the listeners as the key of that Service. An event that changes
+ * none of the fields we look at changes nothing: no new object, no delta.
  */
-export class Store {
-  readonly pulse = new Pulse();
+export class Store implements Omit<Cluster, typeof Symbol.asyncDispose> {
+  readonly signal = new Signal(mergeDelta);
   readonly shelves: Readonly<Record<Resource, Shelf>>;
   readonly #versions = new Versions();
   readonly #serviceShelf: ReducedShelf<ServicePart>;
@@ -42,10 +46,14 @@ export class Store {
   readonly #nodes = new Sorted<Node>();
   readonly #problems = new Sorted<readonly Problem[]>();
   readonly #feeds = new Map<Resource, Feed>();
+  /** What the problems looked like as a list of lists, and the list that was made of it. */
+  #flat: { readonly of: readonly (readonly Problem[])[]; readonly problems: readonly Problem[] } | undefined;
+  #overview: Overview | undefined;
   #snapshot: Snapshot | undefined;
-  #changed = false;
-  /** Shown while lists are being committed, and how many of them. */
-  #shown: Snapshot | undefined;
+  /** What has changed since the listeners were last notified. */
+  #delta: GrowingDelta | undefined;
+  /** The state before the lists that are being committed; undefined: none is. */
+  #before: Before | undefined;
   #committing = 0;
 
   constructor() {
@@ -57,7 +65,7 @@ export class Store {
       if (same(this.#problems.get(at) ?? [], problems)) return;
       if (problems.length === 0) this.#problems.delete(at);
       else this.#problems.set(at, problems);
-      this.#change();
+      this.#overviewChanged();
     };
     this.#serviceShelf = new ReducedShelf(
       reduceService,
@@ -75,7 +83,7 @@ export class Store {
         (key, _before, after) => {
           if (after === undefined) this.#nodes.delete(key);
           else this.#nodes.set(key, after);
-          this.#change();
+          this.#overviewChanged().nodes = true;
         },
         report('nodes'),
       ),
@@ -90,15 +98,41 @@ export class Store {
 
   /** The same object while nothing has changed; when only `heard` moved, a new one around the same arrays. */
   snapshot(): Snapshot {
-    if (this.#shown !== undefined) return this.#shown;
-    this.#snapshot ??= {
+    if (this.#before !== undefined) return this.#before.snapshot;
+    this.#snapshot ??= { ...this.overview(), services: this.#services.array() };
+    return this.#snapshot;
+  }
+
+  service(key: string): Service | undefined {
+    const before = this.#before?.services;
+    return before?.has(key) ? before.get(key) : this.#services.get(key);
+  }
+
+  *services(): Iterable<Service> {
+    if (this.#before === undefined) {
+      yield* this.#services.values();
+      return;
+    }
+    const { services } = this.#before;
+    for (const [key, service] of this.#services.entries()) if (!services.has(key)) yield service;
+    for (const service of services.values()) if (service !== undefined) yield service;
+  }
+
+  overview(): Overview {
+    if (this.#before !== undefined) return this.#before.snapshot;
+    const problems = this.#problems.array();
+    if (this.#flat?.of !== problems) this.#flat = { of: problems, problems: problems.flat() };
+    this.#overview ??= {
       complete: [...this.#feeds.values()].every((feed) => feed.synced),
       nodes: this.#nodes.array(),
-      services: this.#services.array(),
       feeds: [...this.#feeds.values()],
-      problems: this.#problems.array().flat(),
+      problems: this.#flat.problems,
     };
-    return this.#snapshot;
+    return this.#overview;
+  }
+
+  changes(signal: AbortSignal): AsyncIterable<Delta> {
+    return this.signal.listen(signal);
   }
 
   /**
@@ -127,6 +161,7 @@ export class Store {
     const feed = this.feed(resource);
     if (feed.heard === now) return;
     this.#feeds.set(resource, { ...feed, heard: now });
+    this.#overview = undefined;
     this.#snapshot = undefined;
   }
 
@@ -136,37 +171,53 @@ export class Store {
     const next = { ...feed, ...state };
     if (next.synced === feed.synced && next.trouble === feed.trouble) return;
     this.#feeds.set(resource, next);
-    this.#change();
+    this.#overviewChanged();
   }
 
   /**
    * Puts a new list in place, in portions, so that a list of ten thousand does not hold up everything else. Until it
-   * is all in place the snapshot stays as it was.
+   * is all in place, every reader sees the state before it.
    *
    * @param turn lets other work have its turn
    */
   async commit(relist: Relist, turn: () => Promise<void>): Promise<void> {
-    this.#shown = this.snapshot();
+    this.#before ??= { snapshot: this.snapshot(), services: new Map() };
     this.#committing += 1;
     try {
       const steps = relist.commit();
       while (!steps.next().done) await turn();
     } finally {
       this.#committing -= 1;
-      if (this.#committing === 0) this.#shown = undefined;
+      if (this.#committing === 0) this.#before = undefined;
     }
   }
 
-  /** Tells the listeners if anything changed since the last call. To be called after each batch of events. */
+  /** Tells the listeners what has changed since the last call. To be called after each batch of events. */
   tell(): void {
-    if (!this.#changed || this.#committing > 0) return;
-    this.#changed = false;
-    this.pulse.beat();
+    const delta = this.#delta;
+    if (delta === undefined || this.#committing > 0) return;
+    this.#delta = undefined;
+    this.signal.notify(delta);
   }
 
-  #change(): void {
-    this.#changed = true;
+  #changed(): GrowingDelta {
     this.#snapshot = undefined;
+    this.#delta ??= new GrowingDelta();
+    return this.#delta;
+  }
+
+  #overviewChanged(): GrowingDelta {
+    this.#overview = undefined;
+    return this.#changed();
+  }
+
+  #setService(key: string, after: Service | undefined): void {
+    if (this.#before !== undefined && !this.#before.services.has(key)) {
+      this.#before.services.set(key, this.#services.get(key));
+    }
+    if (after === undefined) this.#services.delete(key);
+    else this.#services.set(key, after);
+    this.#changed().service(key);
   }
 
   #move(key: string, before: Slice | undefined, after: Slice | undefined): void {
@@ -189,9 +240,8 @@ export class Store {
     const held = this.#services.get(key);
     if (part === undefined) {
       if (held === undefined) return;
-      this.#services.delete(key);
       this.#made.delete(key);
-      this.#change();
+      this.#setService(key, undefined);
       return;
     }
     const [first, ...others] = this.#slices.get(key)?.values() ?? [];
@@ -202,8 +252,25 @@ export class Store {
         : oncePerIp([first, ...others].flatMap((slice) => slice?.endpoints ?? []));
     // A part that did not change is the same object, so that only the endpoints are to be compared.
     if (held !== undefined && this.#made.get(key) === part && same(held.endpoints, endpoints)) return;
-    this.#services.set(key, { ...part, endpoints });
     this.#made.set(key, part);
-    this.#change();
+    this.#setService(key, { ...part, endpoints });
   }
+}
+
+/** The state before a commit: as a whole, and those Services that the commit has changed so far. */
+interface Before {
+  readonly snapshot: Snapshot;
+  readonly services: Map<string, Service | undefined>;
+}
+
+/** The port over a store. */
+export function storeCluster(store: Store, dispose: () => Promise<void>): Cluster {
+  return {
+    snapshot: () => store.snapshot(),
+    service: (key) => store.service(key),
+    services: () => store.services(),
+    overview: () => store.overview(),
+    changes: (signal) => store.changes(signal),
+    [Symbol.asyncDispose]: dispose,
+  };
 }

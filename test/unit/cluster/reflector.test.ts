@@ -40,7 +40,7 @@ async function play(script: readonly Step[] | ((store: Store) => readonly Step[]
     stop.abort(),
   );
   const troubles: string[] = [];
-  store.pulse.beat = () => {
+  store.signal.notify = () => {
     const { trouble } = store.feed('nodes');
     if (trouble !== undefined && troubles.at(-1) !== trouble) troubles.push(trouble);
   };

@@ -104,6 +104,45 @@ describe('the remembered cluster', () => {
     expect(live).to.equal(source.snapshot());
   });
 
+  it('shows what was known through every reader, and yields "all" when the real source is complete', async () => {
+    await using at = await place();
+    await save(at.file);
+    const source = memoryCluster();
+    await using cluster = remembered(source, at.file);
+    const stop = new AbortController();
+    const changes = cluster.changes(stop.signal)[Symbol.asyncIterator]();
+    source.set(rawService('other'), rawNode('n7'));
+    expect((await changes.next()).value).to.deep.include({ services: new Set(), nodes: false });
+    expect([...cluster.services()].map(({ name }) => name)).to.deep.equal(['web']);
+    expect(cluster.service('default/web')?.uid).to.equal('uid-web');
+    expect(cluster.service('default/other')).to.equal(undefined);
+    expect(cluster.overview().nodes.map(({ name }) => name)).to.deep.equal(['n1']);
+    source.complete();
+    expect((await changes.next()).value).to.deep.include({ services: 'all', nodes: true });
+    expect([...cluster.services()].map(({ name }) => name)).to.deep.equal(['other']);
+    expect(cluster.service('default/web')).to.equal(undefined);
+    expect(cluster.overview().nodes.map(({ name }) => name)).to.deep.equal(['n7']);
+    source.set(rawService('third'));
+    expect((await changes.next()).value).to.deep.include({ services: new Set(['default/third']) });
+    stop.abort();
+  });
+
+  it('yields "all" to those who listened before, when a reader finds the real source complete', async () => {
+    await using at = await place();
+    await save(at.file);
+    const source = memoryCluster();
+    await using cluster = remembered(source, at.file);
+    const stop = new AbortController();
+    const early = cluster.changes(stop.signal)[Symbol.asyncIterator]();
+    source.complete();
+    expect(cluster.overview().complete).to.equal(true);
+    const late = cluster.changes(stop.signal)[Symbol.asyncIterator]();
+    expect((await early.next()).value).to.deep.include({ services: 'all', nodes: true });
+    source.set(rawService('next'));
+    expect((await late.next()).value).to.deep.include({ services: new Set(['default/next']), nodes: false });
+    stop.abort();
+  });
+
   it('passes changes on at once, also while it waits to save', async () => {
     await using at = await place();
     const source = memoryCluster();

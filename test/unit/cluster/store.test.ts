@@ -1,15 +1,21 @@
 import { expect } from 'chai';
 import { rawNode, rawService, rawSlice } from '../../../lab/cluster/manifests.ts';
+import { Sorted } from '../../../src/cluster/sorted.ts';
 import { resources, Store } from '../../../src/cluster/store.ts';
+import type { Delta } from '../../../src/model/cluster.ts';
 
-/** A store, and how often its listeners would have been told. */
-function counted(): { store: Store; beats: () => number } {
+/** A store, how often its listeners would have been notified, and of what at last. */
+function counted(): { store: Store; beats: () => number; last: () => Delta | undefined } {
   const store = new Store();
-  let beats = 0;
-  store.pulse.beat = () => {
-    beats += 1;
+  const deltas: Delta[] = [];
+  store.signal.notify = (delta) => {
+    deltas.push(delta);
   };
-  return { store, beats: () => beats };
+  return { store, beats: () => deltas.length, last: () => deltas.at(-1) };
+}
+
+function delta(...services: readonly string[]): Delta {
+  return { services: new Set(services), nodes: false };
 }
 
 function filled(): ReturnType<typeof counted> {
@@ -77,12 +83,13 @@ describe('the store', () => {
   });
 
   it('changes only the Service that an event is about', () => {
-    const { store, beats } = filled();
+    const { store, beats, last } = filled();
     const before = store.snapshot();
     store.shelves.endpointslices.set(rawSlice('web', [{ ip: '10.1.0.2', node: 'n2' }]));
     store.tell();
     const after = store.snapshot();
     expect(beats()).to.equal(2);
+    expect(last()).to.deep.include(delta('default/web'));
     expect(after.nodes).to.equal(before.nodes);
     expect(after.services).not.to.equal(before.services);
     expect(after.services[0]).to.equal(before.services[0]);
@@ -127,7 +134,7 @@ describe('the store', () => {
   });
 
   it('shows the old picture until a long list is all in place, and then tells of all that changed', async () => {
-    const { store, beats } = filled();
+    const { store, beats, last } = filled();
     const before = store.snapshot();
     const relist = store.shelves.nodes.relist();
     for (let index = 0; index < 1200; index += 1) relist.add(rawNode(`m${index}`));
@@ -142,8 +149,58 @@ describe('the store', () => {
     expect(turns).to.equal(2);
     store.tell();
     expect(beats()).to.equal(2);
+    expect(last()).to.deep.include({
+      services: new Set(['default/meanwhile1', 'default/meanwhile2']),
+      nodes: true,
+    });
     const { nodes, services } = store.snapshot();
     expect([nodes.length, services.length]).to.deep.equal([1200, 4]);
+  });
+
+  it('shows the old Services one by one and all together until a long list is all in place', async () => {
+    const { store } = filled();
+    const web = store.service('default/web');
+    const relist = store.shelves.services.relist();
+    for (let index = 0; index < 1200; index += 1) relist.add(rawService(`s${index}`));
+    relist.add(rawService('api', { uid: 'another' }));
+    const api = store.service('default/api');
+    let turns = 0;
+    await store.commit(relist, async () => {
+      turns += 1;
+      store.shelves.endpointslices.set(rawSlice('api', [{ ip: `10.1.0.${turns}` }]));
+      expect(store.service('default/web')).to.equal(web);
+      expect(store.service('default/api')).to.equal(api);
+      expect(store.service('default/s0')).to.equal(undefined);
+      expect([...store.services()]).to.have.members([api, web]);
+      expect(store.overview().nodes).to.have.length(2);
+    });
+    expect(turns).to.equal(2);
+    expect(store.service('default/web')).to.equal(undefined);
+    expect(store.service('default/api')).to.deep.include({ uid: 'another' });
+    expect([...store.services()]).to.have.length(1201);
+  });
+
+  it('makes no array of all Services for an event, only for a snapshot', () => {
+    const { store } = filled();
+    store.shelves.services.set(rawService('third'));
+    const { array } = Sorted.prototype;
+    const lengths: number[] = [];
+    Sorted.prototype.array = function counted(this: Sorted<object>) {
+      const made = array.call(this);
+      lengths.push(made.length);
+      return made;
+    };
+    try {
+      store.shelves.services.set(rawService('fourth'));
+      store.tell();
+      expect(store.service('default/fourth')?.name).to.equal('fourth');
+      expect(store.overview().nodes).to.have.length(2);
+      expect(lengths, 'of problems and nodes').to.have.members([0, 2]);
+      store.snapshot();
+      expect(lengths).to.contain(4);
+    } finally {
+      Sorted.prototype.array = array;
+    }
   });
 
   it('shows the truth again when a commit is broken off', async () => {
