@@ -42,33 +42,33 @@ export const scope: Scope = {
  * | eip-up  | 203.0.113.1/24 | 2001:db8:20::1/64  |
  */
 export class Scenario {
-  readonly bench: KernelFixture;
+  readonly fixture: KernelFixture;
   /** ifindex of eip-lan */
   readonly lan: number;
   /** ifindex of eip-up */
   readonly uplink: number;
   readonly #end = new AbortController();
 
-  private constructor(bench: KernelFixture, lanIndex: number, uplinkIndex: number) {
-    this.bench = bench;
+  private constructor(fixture: KernelFixture, lanIndex: number, uplinkIndex: number) {
+    this.fixture = fixture;
     this.lan = lanIndex;
     this.uplink = uplinkIndex;
   }
 
   static async open(make: MakeKernelFixture): Promise<Scenario> {
-    const bench = await make();
+    const fixture = await make();
     try {
-      const lanIndex = await bench.addLink(lan, '10.0.0.1/24', '2001:db8:10::1/64');
-      const uplinkIndex = await bench.addLink(uplink, '203.0.113.1/24', '2001:db8:20::1/64');
-      return new Scenario(bench, lanIndex, uplinkIndex);
+      const lanIndex = await fixture.addLink(lan, '10.0.0.1/24', '2001:db8:10::1/64');
+      const uplinkIndex = await fixture.addLink(uplink, '203.0.113.1/24', '2001:db8:20::1/64');
+      return new Scenario(fixture, lanIndex, uplinkIndex);
     } catch (error) {
-      await bench[Symbol.asyncDispose]();
+      await fixture[Symbol.asyncDispose]();
       throw error;
     }
   }
 
   get kernel(): Kernel {
-    return this.bench.kernel;
+    return this.fixture.kernel;
   }
 
   /** Aborted when the test ends. */
@@ -78,7 +78,7 @@ export class Scenario {
 
   async close(): Promise<void> {
     this.#end.abort();
-    await this.bench[Symbol.asyncDispose]();
+    await this.fixture[Symbol.asyncDispose]();
   }
 
   async list(): Promise<Listing> {
@@ -116,7 +116,7 @@ export class Scenario {
 
   /** Another program adds these. */
   async meddle(...wants: readonly KernelObject[]): Promise<void> {
-    for (const want of wants) await this.bench.meddle(adding(want));
+    for (const want of wants) await this.fixture.meddle(adding(want));
   }
 
   /** Three nexthops of each family on the LAN, numbered 1..3 and 11..13. */
@@ -141,10 +141,10 @@ export function deleting(have: KernelObject): Change {
 }
 
 /** One object of ours of every kind that has a key of its own, made possible by {@link Scenario.nodes}. */
-export function samples(stage: Scenario): readonly KernelObject[] {
+export function samples(scenario: Scenario): readonly KernelObject[] {
   return [
-    nexthop(nexthopId(7), '10.0.0.17', stage.lan),
-    nexthop(nexthopId(17), '2001:db8:10::17', stage.lan),
+    nexthop(nexthopId(7), '10.0.0.17', scenario.lan),
+    nexthop(nexthopId(17), '2001:db8:10::17', scenario.lan),
     {
       kind: 'group',
       id: groupId(7),
@@ -156,8 +156,8 @@ export function samples(stage: Scenario): readonly KernelObject[] {
     route('2001:db8:1::7', { nhid: nexthopId(11) }),
     rule(4, 1007, 100),
     rule(6, 1007, 100),
-    proxyNeighbour('192.0.2.7', stage.uplink),
-    proxyNeighbour('2001:db8:1::7', stage.uplink),
+    proxyNeighbour('192.0.2.7', scenario.uplink),
+    proxyNeighbour('2001:db8:1::7', scenario.uplink),
   ];
 }
 

@@ -12,33 +12,33 @@ import { describeOnKernel } from './namespace.ts';
 const shell = promisify(execFile);
 
 describeOnKernel('a printed change', () => {
-  let bench: LinuxFixture;
-  let stage: Scenario;
+  let fixture: LinuxFixture;
+  let scenario: Scenario;
   beforeEach(async () => {
-    stage = await Scenario.open(async () => {
-      bench = await LinuxFixture.make();
-      return bench;
+    scenario = await Scenario.open(async () => {
+      fixture = await LinuxFixture.make();
+      return fixture;
     });
-    await stage.add(...stage.nodes());
+    await scenario.add(...scenario.nodes());
   });
-  afterEach(() => stage.close());
+  afterEach(() => scenario.close());
 
   /** Pastes the line into a shell, as a person would. */
   async function paste(change: Change, former?: string): Promise<void> {
-    await shell('sh', ['-c', command(change, bench.names, former)]);
+    await shell('sh', ['-c', command(change, fixture.names, former)]);
   }
 
   async function apply(change: Change): Promise<void> {
-    expect(await stage.one(change)).to.equal('ok');
+    expect(await scenario.one(change)).to.equal('ok');
   }
 
   async function everything(): Promise<ReadonlyMap<string, KernelObject>> {
-    return (await stage.list()).objects;
+    return (await scenario.list()).objects;
   }
 
   for (const [what, shape] of Object.entries(shapes)) {
     it(`does by hand what we do: ${what}`, async () => {
-      const want = shape(stage);
+      const want = shape(scenario);
       const before = await everything();
       const steps: Change[] = [adding(want), deleting(want)];
       // Linux has no replace for rules.
@@ -62,8 +62,8 @@ describeOnKernel('a printed change', () => {
   it('does by hand what we do: a setting', async () => {
     const want = sysctl(settings.redirects, '0');
     await paste(adding(want));
-    expect(await bench.sysctl(settings.redirects)).to.equal('0');
+    expect(await fixture.sysctl(settings.redirects)).to.equal('0');
     await paste(deleting(want), '1');
-    expect(await bench.sysctl(settings.redirects)).to.equal('1');
+    expect(await fixture.sysctl(settings.redirects)).to.equal('1');
   });
 });
