@@ -24,7 +24,7 @@ export interface ObjectChange {
   readonly object: JsonObject;
 }
 
-/** The objects of the API, and each change of them, whoever makes it. */
+/** The objects of the API, and each change of them by any client. */
 export interface ObjectFeed {
   /** @param kind `Service` */
   list(kind: string): readonly JsonObject[];

@@ -30,7 +30,7 @@ describe('crossings', () => {
       line: from('../../model/ip.ts'),
     },
     {
-      name: 'refuses a room that nobody thought of when the table was written',
+      name: 'refuses a room that the entry does not name',
       file: 'src/model/a.ts',
       line: from('../journal/facts.ts'),
       wrong: 'src/model may not import src/journal/facts.ts',
