@@ -1,5 +1,5 @@
 import { family, onlyIp, type Prefix } from './ip.ts';
-import { nftScript } from './nft.ts';
+import { nftScript, sealCommand } from './nft.ts';
 import { type Change, familyOf, type KernelObject, type Member, type Route, type Rule } from './object.ts';
 
 /** ifindex -> interface name */
@@ -15,7 +15,10 @@ export function command(change: Change, names: LinkNames, former?: string): stri
   if (object.kind === 'sysctl') {
     return `sysctl -w ${sysctlName(object.name)}="${change.verb === 'delete' ? (former ?? '?') : object.value}"`;
   }
-  if (object.kind === 'nft') return `nft -f - <<'EOF'\n${nftScript(change)}EOF`;
+  if (object.kind === 'nft') {
+    const script = `nft -f - <<'EOF'\n${nftScript(change)}EOF`;
+    return change.verb === 'delete' ? script : `${script}\n${sealCommand(object.name)}`;
+  }
   const dash = familyOf(object) === 6 ? 'ip -6' : 'ip';
   if (change.verb === 'delete' && (object.kind === 'nexthop' || object.kind === 'group')) {
     // Linux refuses a delete that says more than the id.
