@@ -1,3 +1,4 @@
+import { flowLabelTableName } from '../src/desire/flow-label.ts';
 import { gatewayWant } from '../src/desire/gateway.ts';
 import { sysctlNames } from '../src/desire/sysctls.ts';
 import { MemoryKernel } from '../src/kernel/memory.ts';
@@ -171,7 +172,7 @@ export function gatewayRole(cluster: () => Snapshot, settings: () => Gateway = (
         owner: ownerOf(protocol),
         tables: [table],
         sysctls: sysctlNames(settings()),
-        nftTables: [],
+        nftTables: [flowLabelTableName(protocol)],
         neighbours: [],
       };
     },

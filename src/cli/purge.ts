@@ -89,8 +89,14 @@ interface Emptied {
 async function emptied(loaded: AnyLoaded): Promise<Emptied> {
   if (loaded.role === 'gateway') {
     const { LinuxKernel } = await import('../kernel/linux.ts');
+    const { flowLabelTableName } = await import('../desire/flow-label.ts');
     const { config } = loaded;
-    return { role: emptyRole(config), open: () => LinuxKernel.open(config.stateDirectory), files: [] };
+    const nftTables = [flowLabelTableName(config.gateway.protocol)];
+    return {
+      role: emptyRole(config, nftTables),
+      open: () => LinuxKernel.open(config.stateDirectory),
+      files: [],
+    };
   }
   const { emptyNodeRole } = await import('../daemon/node-role.ts');
   const { openNodeKernel } = await import('../daemon/node.ts');
@@ -103,9 +109,9 @@ async function emptied(loaded: AnyLoaded): Promise<Emptied> {
   };
 }
 
-function emptyRole({ gateway: { protocol, table } }: GatewayConfig): Role {
+function emptyRole({ gateway: { protocol, table } }: GatewayConfig, nftTables: readonly string[]): Role {
   return {
-    scope: { owner: ownerOf(protocol), tables: [table], sysctls: [], nftTables: [], neighbours: [] },
+    scope: { owner: ownerOf(protocol), tables: [table], sysctls: [], nftTables, neighbours: [] },
     limits: { share: 1, always: Number.POSITIVE_INFINITY, hold: 0 },
     want: () => ({ objects: [], problems: [], complete: true }),
   };

@@ -5,6 +5,7 @@ import { type KubernetesCluster, kubernetesCluster } from '../cluster/kubernetes
 import { remembered } from '../cluster/remembered.ts';
 import type { GatewayConfig, Source } from '../config/config.ts';
 import { routeKey } from '../desire/eip-routes.ts';
+import { flowLabelTableName } from '../desire/flow-label.ts';
 import { gatewayWant } from '../desire/gateway.ts';
 import { paths } from '../desire/paths.ts';
 import { sysctlNames } from '../desire/sysctls.ts';
@@ -42,7 +43,7 @@ export function gatewayRole(
       owner: ownerOf(gateway.protocol),
       tables: [gateway.table],
       sysctls: sysctlNames(gateway),
-      nftTables: [],
+      nftTables: [flowLabelTableName(gateway.protocol)],
       neighbours: [],
     },
     limits,
