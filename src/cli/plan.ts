@@ -43,8 +43,12 @@ async function plan(cli: Cli, command: Command): Promise<ExitCode> {
 
   await using cluster = openSource(config.source);
   const snapshot = await complete(cluster, config, cli.signal);
-  const role = gatewayRole(config, () => snapshot);
   await using kernel = await LinuxKernel.open(config.stateDirectory);
+  const role = gatewayRole(
+    config,
+    () => snapshot,
+    () => kernel.problems,
+  );
   return printForesight(cli, await foresee(kernel, role, cli.signal), json ?? false);
 }
 
@@ -55,7 +59,8 @@ async function planNode(cli: Cli, config: NodeConfig, json: boolean): Promise<Ex
   const { foresee } = await import('../reconcile/foresight.ts');
   await using kernel = await openNodeKernel(config);
   const { agent } = await prepare(kernel, config, cli.signal);
-  return printForesight(cli, await foresee(kernel, nodeRole(agent, new Map()), cli.signal), json);
+  const role = nodeRole(agent, new Map(), () => kernel.problems);
+  return printForesight(cli, await foresee(kernel, role, cli.signal), json);
 }
 
 async function printForesight(cli: Cli, seen: Foresight, json: boolean): Promise<ExitCode> {

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import type { GatewayConfig } from '../config/config.ts';
-import type { Kernel } from '../kernel/kernel.ts';
+import type { LinuxKernel } from '../kernel/linux.ts';
 import { changeObject, keyOf } from '../model/object.ts';
 import { ownerOf } from '../model/owner.ts';
 import type { Role } from '../reconcile/reconciler.ts';
@@ -55,6 +55,7 @@ async function purge(cli: Cli, command: Command): Promise<ExitCode> {
   }));
   if (options.json) printJson(cli, { removed, refused });
   else for (const line of removed) cli.stdout.write(`${line}\n`);
+  for (const { message, advice } of kernel.problems) cli.stderr.write(`eiproute: ${message}; ${advice}\n`);
   for (const { command: line, error } of refused) cli.stderr.write(`eiproute: ${line}: ${error}\n`);
   return refused.length === 0 ? exit.ok : exit.failed;
 }
@@ -81,7 +82,7 @@ async function foretell(cli: Cli, loaded: AnyLoaded, { json }: Options): Promise
 /** What is to be emptied. */
 interface Emptied {
   readonly role: Role;
-  readonly open: () => Promise<Kernel>;
+  readonly open: () => Promise<LinuxKernel>;
   /** Files that we wrote outside of our own folders. */
   readonly files: readonly string[];
 }

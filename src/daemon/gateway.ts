@@ -9,7 +9,6 @@ import { flowLabelTableName } from '../desire/flow-label.ts';
 import { gatewayWant } from '../desire/gateway.ts';
 import { paths } from '../desire/paths.ts';
 import { sysctlNames } from '../desire/sysctls.ts';
-import type { Kernel } from '../kernel/kernel.ts';
 import { LinuxKernel } from '../kernel/linux.ts';
 import type { Snapshot } from '../model/cluster.ts';
 import { type Ip, onlyIp } from '../model/ip.ts';
@@ -63,7 +62,7 @@ export interface GatewayOptions extends DaemonOptions {
 /**
  * The daemon of a gateway: runs until the signal, and leaves what it installed where it is.
  *
- * @throws Refused, KernelError, LedgerError when it cannot start
+ * @throws Refused, KernelError when it cannot start
  */
 export async function runGateway(options: GatewayOptions, signal: AbortSignal): Promise<void> {
   let { config } = options;
@@ -71,7 +70,7 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
   let report: Report | undefined;
   let running: Running | undefined;
   await using _lock = await lock(config.gateway.protocol);
-  await using kernel: Kernel = await LinuxKernel.open(config.stateDirectory);
+  await using kernel = await LinuxKernel.open(config.stateDirectory);
   const source = openSource(config.source);
   await using cluster = remembered(source, join(config.stateDirectory, 'cluster.json'), {
     believed: () => !isDoubted(report),
@@ -100,7 +99,8 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
     seen = cluster.snapshot();
     return seen;
   };
-  const roleOf = (now: GatewayConfig): Role => gatewayRole(now, look, () => allocating?.problems() ?? []);
+  const problems = (): readonly Problem[] => [...kernel.problems, ...(allocating?.problems() ?? [])];
+  const roleOf = (now: GatewayConfig): Role => gatewayRole(now, look, problems);
   let role = roleOf(config);
   let links: readonly Link[] | undefined;
 

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import type { Family } from '../model/ip.ts';
 import type { Listing } from '../model/listing.ts';
 import { type Change, changeObject, type KernelObject, type Key, keyOf } from '../model/object.ts';
+import type { Problem } from '../model/problem.ts';
 import { type Hint, type Kernel, KernelError, type Scope } from './kernel.ts';
 import { Ledger } from './ledger.ts';
 import { Lister } from './lister.ts';
@@ -51,10 +52,15 @@ export class LinuxKernel implements Kernel {
 
   /**
    * @param stateDirectory where the ledger of sysctls lives; made when it is needed
-   * @throws LedgerError, SocketError
+   * @throws SocketError
    */
   static async open(stateDirectory: string): Promise<LinuxKernel> {
     return new LinuxKernel(await Ledger.load(join(stateDirectory, 'sysctls.json')));
+  }
+
+  /** What a person should know of the state that this port keeps on disk. */
+  get problems(): readonly Problem[] {
+    return this.#sysctls.problems;
   }
 
   list(scope: Scope, signal: AbortSignal): Promise<Listing> {
