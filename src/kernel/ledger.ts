@@ -16,6 +16,14 @@ export class LedgerError extends Error {
 
 const version = 1;
 
+/** A file that is no ledger. */
+interface Damage {
+  readonly why: string;
+  /** Where it is moved before another is written. */
+  readonly aside: string;
+  readonly moved: boolean;
+}
+
 /**
  * The values that sysctls had before we changed them. A sysctl carries no mark of its owner as a route does, so
  * this file is all there is to restore them from: it is written before the first change.
@@ -26,44 +34,35 @@ const version = 1;
 export class Ledger {
   readonly #file: string;
   readonly #former: Map<string, string>;
-  readonly #clock: () => Date;
-  /** Why the file is no ledger; undefined when it is one, or is not there. */
-  readonly #damage: string | undefined;
-  /** Where the damaged file was moved. */
-  #aside: string | undefined;
+  #damage: Damage | undefined;
 
-  private constructor(
-    file: string,
-    former: Map<string, string>,
-    damage: string | undefined,
-    clock: () => Date,
-  ) {
+  private constructor(file: string, former: Map<string, string>, damage: Damage | undefined) {
     this.#file = file;
     this.#former = former;
     this.#damage = damage;
-    this.#clock = clock;
   }
 
   /** @param file need not exist yet */
   static async load(file: string, clock = () => new Date()): Promise<Ledger> {
     try {
-      return new Ledger(file, parseLedger(await readFile(file, 'utf8')), undefined, clock);
+      return new Ledger(file, parseLedger(await readFile(file, 'utf8')), undefined);
     } catch (error) {
-      const damage = errorCode(error) === 'ENOENT' ? undefined : words(error);
-      return new Ledger(file, new Map(), damage, clock);
+      if (errorCode(error) === 'ENOENT') return new Ledger(file, new Map(), undefined);
+      const damage = { why: words(error), aside: `${file}.${clock().toISOString()}`, moved: false };
+      return new Ledger(file, new Map(), damage);
     }
   }
 
   /** What a person should know of the file; it stays so until a restart. */
   get problems(): readonly Problem[] {
     if (this.#damage === undefined) return [];
-    const where = this.#aside === undefined ? '' : `; the file is kept as ${this.#aside}`;
+    const { why, aside } = this.#damage;
     return [
       {
         code: 'sysctl-ledger-damaged',
         severity: 'error',
         subject: this.#file,
-        message: `${this.#file} can not be used as the ledger of sysctls: ${this.#damage}; the values from before eiproute are lost${where}`,
+        message: `${this.#file} can not be used as the ledger of sysctls: ${why}; the values from before eiproute are lost; before the next change of a setting the file is moved to ${aside}`,
         advice:
           'nothing that is routed needs them; after a purge, set by hand what was not a default of this host',
       },
@@ -97,10 +96,9 @@ export class Ledger {
 
   /** A damaged file is moved once, and never overwritten: a person may still read values out of it. */
   async #moveAside(): Promise<void> {
-    if (this.#damage === undefined || this.#aside !== undefined) return;
-    const aside = `${this.#file}.${this.#clock().toISOString()}`;
-    await rename(this.#file, aside);
-    this.#aside = aside;
+    if (this.#damage === undefined || this.#damage.moved) return;
+    await rename(this.#file, this.#damage.aside);
+    this.#damage = { ...this.#damage, moved: true };
   }
 
   async #write(former: ReadonlyMap<string, string>): Promise<void> {
