@@ -4,8 +4,10 @@ import koffi from 'koffi';
 // The system calls that Node has no function for, and the numbers that more than one caller needs.
 
 export const AF_UNIX = 1;
+export const SOCK_STREAM = 1;
 export const SOCK_DGRAM = 2;
 export const SOCK_RAW = 3;
+export const SOCK_NONBLOCK = 0o4000;
 export const SOCK_CLOEXEC = 0o2000000;
 export const SOL_SOCKET = 1;
 export const MSG_DONTWAIT = 0x40;
@@ -16,12 +18,14 @@ const library = koffi.load(null);
 export const libc = {
   socket: library.func('int socket(int, int, int)'),
   bind: library.func('int bind(int, const void *, uint32_t)'),
+  connect: library.func('int connect(int, const void *, uint32_t)'),
   getsockname: library.func('int getsockname(int, void *, void *)'),
   setsockopt: library.func('int setsockopt(int, int, int, const void *, uint32_t)'),
   getsockopt: library.func('int getsockopt(int, int, int, void *, void *)'),
   send: library.func('intptr_t send(int, const void *, size_t, int)'),
   sendto: library.func('intptr_t sendto(int, const void *, size_t, int, const void *, uint32_t)'),
   recv: library.func('intptr_t recv(int, void *, size_t, int)'),
+  flock: library.func('int flock(int, int)'),
   close: library.func('int close(int)'),
 };
 

@@ -37,7 +37,7 @@ async function purge(cli: Cli, command: Command): Promise<ExitCode> {
   const { commandOf } = await import('./changes.ts');
   const { removeFiles } = await import('../daemon/names.ts');
   const { role, open, files } = await emptied(loaded);
-  await using _lock = await lock(role.scope.owner.protocol);
+  await using _lock = await lock(role.scope.owner.protocol, loaded.config.runtimeDirectory);
   await using kernel = await open();
   const reconciler = new Reconciler(kernel, () => performance.now());
   const reasons = [{ kind: 'operator', text: 'purge' }] as const;

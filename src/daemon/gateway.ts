@@ -69,7 +69,7 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
   /** The last round's. */
   let report: Report | undefined;
   let running: Running | undefined;
-  await using _lock = await lock(config.gateway.protocol);
+  await using _lock = await lock(config.gateway.protocol, config.runtimeDirectory);
   await using kernel = await LinuxKernel.open(config.stateDirectory);
   const source = openSource(config.source);
   await using cluster = remembered(source, join(config.stateDirectory, 'cluster.json'), {

@@ -64,7 +64,7 @@ export async function prepare(
  */
 export async function runNode(options: NodeOptions, signal: AbortSignal): Promise<void> {
   let { config } = options;
-  await using _lock = await lock(config.agent.protocol);
+  await using _lock = await lock(config.agent.protocol, config.runtimeDirectory);
   await using kernel = await openNodeKernel(config);
   const prepared = await prepare(kernel, config, signal);
   const { eipsFrom } = prepared;

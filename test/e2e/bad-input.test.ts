@@ -56,12 +56,12 @@ describe('a daemon that cannot start', () => {
     expect(text).to.match(/^eiproute: .*CAP_NET_ADMIN.*$/);
   });
 
-  it('says that it cannot make its socket, exit 1', async () => {
+  it('says that it cannot make its files of the moment, exit 1', async () => {
     await writeFile(host.runtime, 'a file, where a folder should be');
     const { code, text } = await refusal(host);
     expect(code).to.equal(1);
     expect(text).to.match(
-      /^eiproute: cannot make the status socket \S+gateway.sock: .*(EEXIST|ENOTDIR).*; check runtimeDirectory$/,
+      /^eiproute: cannot make the lock \S+protocol-86.lock: .*(EEXIST|ENOTDIR).*; check runtimeDirectory$/,
     );
     await host.within('rm', host.runtime);
   });
