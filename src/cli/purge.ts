@@ -3,6 +3,7 @@ import type { GatewayConfig } from '../config/config.ts';
 import type { LinuxKernel } from '../kernel/linux.ts';
 import { changeObject, keyOf } from '../model/object.ts';
 import { ownerOf } from '../model/owner.ts';
+import { printable, shellWord } from '../model/text.ts';
 import type { Role } from '../reconcile/reconciler.ts';
 import { type AnyLoaded, readAnyConfig } from './any-config.ts';
 import { type Cli, printJson } from './cli.ts';
@@ -47,7 +48,7 @@ async function purge(cli: Cli, command: Command): Promise<ExitCode> {
   await removeFiles(files);
   const removed = [
     ...report.done.map(({ change }) => commandOf(change, before)),
-    ...files.map((file) => `rm ${file}`),
+    ...files.map((file) => `rm ${shellWord(file)}`),
   ];
   const refused = report.failed.map(({ change, message }) => ({
     command: commandOf(change, before),
@@ -55,8 +56,10 @@ async function purge(cli: Cli, command: Command): Promise<ExitCode> {
   }));
   if (options.json) printJson(cli, { removed, refused });
   else for (const line of removed) cli.stdout.write(`${line}\n`);
-  for (const { message, advice } of kernel.problems) cli.stderr.write(`eiproute: ${message}; ${advice}\n`);
-  for (const { command: line, error } of refused) cli.stderr.write(`eiproute: ${line}: ${error}\n`);
+  for (const { message, advice } of kernel.problems)
+    cli.stderr.write(`eiproute: ${printable(message)}; ${advice}\n`);
+  for (const { command: line, error } of refused)
+    cli.stderr.write(`eiproute: ${printable(line)}: ${printable(error)}\n`);
   return refused.length === 0 ? exit.ok : exit.failed;
 }
 
@@ -73,7 +76,7 @@ async function foretell(cli: Cli, loaded: AnyLoaded, { json }: Options): Promise
     const sysctl = { kind: 'sysctl', name, value } as const;
     if (!ours.has(keyOf(sysctl))) removed.push(commandOf({ verb: 'delete', have: sysctl }, have));
   }
-  removed.push(...files.map((file) => `rm ${file}`));
+  removed.push(...files.map((file) => `rm ${shellWord(file)}`));
   if (json) printJson(cli, { removed, refused: [] });
   else for (const line of removed) cli.stdout.write(`${line}\n`);
   return exit.ok;
