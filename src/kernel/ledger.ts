@@ -97,7 +97,12 @@ export class Ledger {
   /** A damaged file is moved once, and never overwritten: a person may still read values out of it. */
   async #moveAside(): Promise<void> {
     if (this.#damage === undefined || this.#damage.moved) return;
-    await rename(this.#file, this.#damage.aside);
+    try {
+      await rename(this.#file, this.#damage.aside);
+    } catch (error) {
+      // A person has put it away already.
+      if (errorCode(error) !== 'ENOENT') throw error;
+    }
     this.#damage = { ...this.#damage, moved: true };
   }
 

@@ -124,6 +124,15 @@ describe('the ledger of sysctls', () => {
     expect([...(await Ledger.load(file, clock)).former]).to.deep.equal([[forward, '0']]);
   });
 
+  it('does not mind that a person has put the damaged file away', async () => {
+    mkdirSync(join(folder, 'state'));
+    writeFileSync(file, '');
+    const ledger = await Ledger.load(file, clock);
+    rmSync(file);
+    await ledger.remember(new Map([[forward, '0']]));
+    expect(readdirSync(join(folder, 'state'))).to.deep.equal(['sysctls.json']);
+  });
+
   it('remembers nothing that it could not write', async () => {
     // A file in the place of the folder: no user, root neither, can write below it.
     writeFileSync(join(folder, 'state'), '');
