@@ -1,5 +1,6 @@
 import { MemoryKernel } from '../lab/fake/memory-kernel.ts';
 import { World } from '../lab/fake/memory-world.ts';
+import { flowLabelTableName } from '../src/desire/flow-label.ts';
 import { gatewayWant } from '../src/desire/gateway.ts';
 import { sysctlNames } from '../src/desire/sysctls.ts';
 import type { Asks, Endpoint, Node, Service, Snapshot } from '../src/model/cluster.ts';
@@ -171,7 +172,7 @@ export function gatewayRole(cluster: () => Snapshot, settings: () => Gateway = (
         owner: ownerOf(protocol),
         tables: [table],
         sysctls: sysctlNames(settings()),
-        nftTables: [],
+        nftTables: [flowLabelTableName(protocol)],
         neighbours: [],
       };
     },

@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import type { Cluster } from '../cluster/cluster.ts';
 import type { GatewayConfig, NodeConfig } from '../config/config.ts';
 import type { Feed, Snapshot } from '../model/cluster.ts';
+import { printable } from '../model/text.ts';
 import type { Foresight } from '../reconcile/foresight.ts';
 import { readAnyConfig } from './any-config.ts';
 import { type Cli, Failure, printJson } from './cli.ts';
@@ -43,8 +44,12 @@ async function plan(cli: Cli, command: Command): Promise<ExitCode> {
 
   await using cluster = openSource(config.source);
   const snapshot = await complete(cluster, config, cli.signal);
-  const role = gatewayRole(config, () => snapshot);
   await using kernel = await LinuxKernel.open(config.stateDirectory);
+  const role = gatewayRole(
+    config,
+    () => snapshot,
+    () => kernel.problems,
+  );
   return printForesight(cli, await foresee(kernel, role, cli.signal), json ?? false);
 }
 
@@ -55,11 +60,12 @@ async function planNode(cli: Cli, config: NodeConfig, json: boolean): Promise<Ex
   const { foresee } = await import('../reconcile/foresight.ts');
   await using kernel = await openNodeKernel(config);
   const { agent } = await prepare(kernel, config, cli.signal);
-  return printForesight(cli, await foresee(kernel, nodeRole(agent, new Map()), cli.signal), json);
+  const role = nodeRole(agent, new Map(), () => kernel.problems);
+  return printForesight(cli, await foresee(kernel, role, cli.signal), json);
 }
 
 async function printForesight(cli: Cli, seen: Foresight, json: boolean): Promise<ExitCode> {
-  const { annotated, commandOf } = await import('./changes.ts');
+  const { annotated, commandOf, withheld } = await import('./changes.ts');
   const { describe } = await import('../model/iproute.ts');
   const names = (index: number): string =>
     seen.have.links.find((link) => link.index === index)?.name ?? `if${index}`;
@@ -78,12 +84,12 @@ async function printForesight(cli: Cli, seen: Foresight, json: boolean): Promise
     printJson(cli, { changes, held, conflicts, problems: seen.problems });
   } else {
     for (const { command: line, why } of changes) cli.stdout.write(`${annotated(line, why)}\n`);
-    for (const { command: line, reason } of held) cli.stdout.write(`# held (${reason}): ${line}\n`);
+    for (const { command: line, reason } of held) cli.stdout.write(`${withheld(line, reason)}\n`);
     for (const { object, why, holder } of conflicts) {
-      cli.stderr.write(`conflict: ${object} (${why}) is held by somebody else: ${holder}\n`);
+      cli.stderr.write(`${printable(`conflict: ${object} (${why}) is held by somebody else: ${holder}`)}\n`);
     }
     for (const { severity, message, advice } of seen.problems)
-      cli.stderr.write(`${severity}: ${message}; ${advice}\n`);
+      cli.stderr.write(`${severity}: ${printable(message)}; ${printable(advice)}\n`);
   }
   return changes.length + held.length === 0 ? exit.ok : exit.changes;
 }

@@ -1,8 +1,9 @@
 import type { Command } from 'commander';
 import type { GatewayConfig } from '../config/config.ts';
-import type { Kernel } from '../kernel/kernel.ts';
+import type { LinuxKernel } from '../kernel/linux.ts';
 import { changeObject, keyOf } from '../model/object.ts';
 import { ownerOf } from '../model/owner.ts';
+import { printable, shellWord } from '../model/text.ts';
 import type { Role } from '../reconcile/reconciler.ts';
 import { type AnyLoaded, readAnyConfig } from './any-config.ts';
 import { type Cli, printJson } from './cli.ts';
@@ -37,7 +38,7 @@ async function purge(cli: Cli, command: Command): Promise<ExitCode> {
   const { commandOf } = await import('./changes.ts');
   const { removeFiles } = await import('../daemon/names.ts');
   const { role, open, files } = await emptied(loaded);
-  await using _lock = await lock(role.scope.owner.protocol);
+  await using _lock = await lock(role.scope.owner.protocol, loaded.config.runtimeDirectory);
   await using kernel = await open();
   const reconciler = new Reconciler(kernel, () => performance.now());
   const reasons = [{ kind: 'operator', text: 'purge' }] as const;
@@ -47,7 +48,7 @@ async function purge(cli: Cli, command: Command): Promise<ExitCode> {
   await removeFiles(files);
   const removed = [
     ...report.done.map(({ change }) => commandOf(change, before)),
-    ...files.map((file) => `rm ${file}`),
+    ...files.map((file) => `rm ${shellWord(file)}`),
   ];
   const refused = report.failed.map(({ change, message }) => ({
     command: commandOf(change, before),
@@ -55,7 +56,10 @@ async function purge(cli: Cli, command: Command): Promise<ExitCode> {
   }));
   if (options.json) printJson(cli, { removed, refused });
   else for (const line of removed) cli.stdout.write(`${line}\n`);
-  for (const { command: line, error } of refused) cli.stderr.write(`eiproute: ${line}: ${error}\n`);
+  for (const { message, advice } of kernel.problems)
+    cli.stderr.write(`eiproute: ${printable(message)}; ${advice}\n`);
+  for (const { command: line, error } of refused)
+    cli.stderr.write(`eiproute: ${printable(line)}: ${printable(error)}\n`);
   return refused.length === 0 ? exit.ok : exit.failed;
 }
 
@@ -72,7 +76,7 @@ async function foretell(cli: Cli, loaded: AnyLoaded, { json }: Options): Promise
     const sysctl = { kind: 'sysctl', name, value } as const;
     if (!ours.has(keyOf(sysctl))) removed.push(commandOf({ verb: 'delete', have: sysctl }, have));
   }
-  removed.push(...files.map((file) => `rm ${file}`));
+  removed.push(...files.map((file) => `rm ${shellWord(file)}`));
   if (json) printJson(cli, { removed, refused: [] });
   else for (const line of removed) cli.stdout.write(`${line}\n`);
   return exit.ok;
@@ -81,7 +85,7 @@ async function foretell(cli: Cli, loaded: AnyLoaded, { json }: Options): Promise
 /** What is to be emptied. */
 interface Emptied {
   readonly role: Role;
-  readonly open: () => Promise<Kernel>;
+  readonly open: () => Promise<LinuxKernel>;
   /** Files that we wrote outside of our own folders. */
   readonly files: readonly string[];
 }
@@ -89,8 +93,14 @@ interface Emptied {
 async function emptied(loaded: AnyLoaded): Promise<Emptied> {
   if (loaded.role === 'gateway') {
     const { LinuxKernel } = await import('../kernel/linux.ts');
+    const { flowLabelTableName } = await import('../desire/flow-label.ts');
     const { config } = loaded;
-    return { role: emptyRole(config), open: () => LinuxKernel.open(config.stateDirectory), files: [] };
+    const nftTables = [flowLabelTableName(config.gateway.protocol)];
+    return {
+      role: emptyRole(config, nftTables),
+      open: () => LinuxKernel.open(config.stateDirectory),
+      files: [],
+    };
   }
   const { emptyNodeRole } = await import('../daemon/node-role.ts');
   const { openNodeKernel } = await import('../daemon/node.ts');
@@ -103,9 +113,9 @@ async function emptied(loaded: AnyLoaded): Promise<Emptied> {
   };
 }
 
-function emptyRole({ gateway: { protocol, table } }: GatewayConfig): Role {
+function emptyRole({ gateway: { protocol, table } }: GatewayConfig, nftTables: readonly string[]): Role {
   return {
-    scope: { owner: ownerOf(protocol), tables: [table], sysctls: [], nftTables: [], neighbours: [] },
+    scope: { owner: ownerOf(protocol), tables: [table], sysctls: [], nftTables, neighbours: [] },
     limits: { share: 1, always: Number.POSITIVE_INFINITY, hold: 0 },
     want: () => ({ objects: [], problems: [], complete: true }),
   };

@@ -5,10 +5,10 @@ import { type KubernetesCluster, kubernetesCluster } from '../cluster/kubernetes
 import { remembered } from '../cluster/remembered.ts';
 import type { GatewayConfig, Source } from '../config/config.ts';
 import { routeKey } from '../desire/eip-routes.ts';
+import { flowLabelTableName } from '../desire/flow-label.ts';
 import { gatewayWant } from '../desire/gateway.ts';
 import { paths } from '../desire/paths.ts';
 import { sysctlNames } from '../desire/sysctls.ts';
-import type { Kernel } from '../kernel/kernel.ts';
 import { LinuxKernel } from '../kernel/linux.ts';
 import type { Snapshot } from '../model/cluster.ts';
 import { type Ip, onlyIp } from '../model/ip.ts';
@@ -42,7 +42,7 @@ export function gatewayRole(
       owner: ownerOf(gateway.protocol),
       tables: [gateway.table],
       sysctls: sysctlNames(gateway),
-      nftTables: [],
+      nftTables: [flowLabelTableName(gateway.protocol)],
       neighbours: [],
     },
     limits,
@@ -62,15 +62,15 @@ export interface GatewayOptions extends DaemonOptions {
 /**
  * The daemon of a gateway: runs until the signal, and leaves what it installed where it is.
  *
- * @throws Refused, KernelError, LedgerError when it cannot start
+ * @throws Refused, KernelError when it cannot start
  */
 export async function runGateway(options: GatewayOptions, signal: AbortSignal): Promise<void> {
   let { config } = options;
   /** The last round's. */
   let report: Report | undefined;
   let running: Running | undefined;
-  await using _lock = await lock(config.gateway.protocol);
-  await using kernel: Kernel = await LinuxKernel.open(config.stateDirectory);
+  await using _lock = await lock(config.gateway.protocol, config.runtimeDirectory);
+  await using kernel = await LinuxKernel.open(config.stateDirectory);
   const source = openSource(config.source);
   await using cluster = remembered(source, join(config.stateDirectory, 'cluster.json'), {
     believed: () => !isDoubted(report),
@@ -99,7 +99,8 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
     seen = cluster.snapshot();
     return seen;
   };
-  const roleOf = (now: GatewayConfig): Role => gatewayRole(now, look, () => allocating?.problems() ?? []);
+  const problems = (): readonly Problem[] => [...kernel.problems, ...(allocating?.problems() ?? [])];
+  const roleOf = (now: GatewayConfig): Role => gatewayRole(now, look, problems);
   let role = roleOf(config);
   let links: readonly Link[] | undefined;
 

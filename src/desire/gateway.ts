@@ -6,6 +6,7 @@ import { ownerOf } from '../model/owner.ts';
 import type { Problem } from '../model/problem.ts';
 import type { Refusals, Want, Wanted } from '../model/want.ts';
 import { eipRoutes } from './eip-routes.ts';
+import { flowLabels } from './flow-label.ts';
 import { paths } from './paths.ts';
 import { type Add, defaultRoutes, poolRoutes } from './plain-routes.ts';
 import { reservedIn } from './reserved.ts';
@@ -35,6 +36,7 @@ export function gatewayWant(snapshot: Snapshot, gateway: Gateway, have: Listing,
     if (link) problems.push(link);
   }
   problems.push(...sysctls(gateway, have, add));
+  problems.push(...flowLabels(gateway, have, refused, add));
   problems.push(...poolRoutes(gateway, owner, taken, add));
   problems.push(...defaultRoutes(gateway, owner, alive(uplink), have, refused, add));
   problems.push(...eipRoutes(found.paths, gateway, owner, alive(lan), taken, have, refused, objects));

@@ -24,7 +24,7 @@ export function poolFinder(gateway: Gateway): PoolFinder {
 }
 
 /** All networks of all pools, of the families that occur. */
-function poolPrefixes(gateway: Gateway): readonly Prefix[] {
+export function poolPrefixes(gateway: Gateway): readonly Prefix[] {
   return gateway.pools.flatMap((pool) => pool.addresses);
 }
 

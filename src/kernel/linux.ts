@@ -1,14 +1,8 @@
 import { join } from 'node:path';
 import type { Family } from '../model/ip.ts';
 import type { Listing } from '../model/listing.ts';
-import {
-  type Change,
-  changeObject,
-  type KernelObject,
-  type Key,
-  keyOf,
-  type NftTable,
-} from '../model/object.ts';
+import { type Change, changeObject, type KernelObject, type Key, keyOf } from '../model/object.ts';
+import type { Problem } from '../model/problem.ts';
 import { type Hint, type Kernel, KernelError, type Scope } from './kernel.ts';
 import { Ledger } from './ledger.ts';
 import { Lister } from './lister.ts';
@@ -52,16 +46,21 @@ export class LinuxKernel implements Kernel {
     this.#batcher = new Batcher(this.#commands);
     this.#dumper = new Dumper(() => openTransport({ receiveBuffer: commandBuffer, groups: [] }));
     this.#sysctls = new Sysctls(ledger);
-    this.#lister = new Lister(this.#dumper, this.#sysctls);
+    this.#lister = new Lister(this.#dumper, this.#sysctls, this.#nft);
     this.#filter = new NotificationFilter(this.#commands.portId);
   }
 
   /**
    * @param stateDirectory where the ledger of sysctls lives; made when it is needed
-   * @throws LedgerError, SocketError
+   * @throws SocketError
    */
   static async open(stateDirectory: string): Promise<LinuxKernel> {
     return new LinuxKernel(await Ledger.load(join(stateDirectory, 'sysctls.json')));
+  }
+
+  /** What a person should know of the state that this port keeps on disk. */
+  get problems(): readonly Problem[] {
+    return this.#sysctls.problems;
   }
 
   list(scope: Scope, signal: AbortSignal): Promise<Listing> {
@@ -132,26 +131,17 @@ export class LinuxKernel implements Kernel {
       watch.neighbours = true;
     }
     if (nftTables.length > 0 && !watch.nft) {
-      const options = { family: netfilter, receiveBuffer: monitorBuffer, groups: [nftGroup] };
-      watch.monitor.listen(openTransport(options), this.#nftFilter);
+      const transport = openNftTransport();
+      if (transport) watch.monitor.listen(transport, this.#nftFilter);
       watch.nft = true;
     }
   }
 
   async #list(scope: Scope, signal: AbortSignal): Promise<Listing> {
     const listed = await this.#lister.list(scope, signal);
-    const tables: NftTable[] = [];
-    for (const name of scope.nftTables) {
-      const table = await this.#nft.list(name, signal);
-      if (table?.protocol === scope.owner.protocol) tables.push(table);
-    }
     const { known, unresolved } = await findNeighbours(this.#dumper, scope.neighbours, listed.links, signal);
     if (unresolved.length > 0) await this.#writing.run(() => this.#batcher.resolve(unresolved, signal));
-    const objects =
-      tables.length === 0
-        ? listed.objects
-        : new Map([...listed.objects, ...tables.map((table): [Key, KernelObject] => [keyOf(table), table])]);
-    return { ...listed, objects, neighbours: known };
+    return { ...listed, neighbours: known };
   }
 
   async #holders(keys: ReadonlySet<Key>, signal: AbortSignal): Promise<ReadonlyMap<Key, KernelObject>> {
@@ -237,6 +227,16 @@ interface Watch {
   readonly stop: AbortSignal;
   neighbours: boolean;
   nft: boolean;
+}
+
+/** Notifications of nf_tables; undefined on a kernel without nfnetlink, which has no tables either. */
+function openNftTransport(): Transport | undefined {
+  try {
+    return openTransport({ family: netfilter, receiveBuffer: monitorBuffer, groups: [nftGroup] });
+  } catch (error) {
+    if (error instanceof SocketError && error.code === 'EPROTONOSUPPORT') return undefined;
+    throw error;
+  }
 }
 
 /** How a change is made; neighbours in the list that are made the same way share a batch. */

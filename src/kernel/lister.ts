@@ -1,11 +1,13 @@
 import type { Family } from '../model/ip.ts';
 import type { Listing } from '../model/listing.ts';
 import {
+  equal,
   type KernelObject,
   type Key,
   keyOf,
   type Link,
   type LinkAddress,
+  type NftTable,
   type Sysctl,
 } from '../model/object.ts';
 import type { Owner } from '../model/owner.ts';
@@ -21,6 +23,7 @@ import {
   routeDump,
   ruleDump,
 } from './netlink/requests.ts';
+import type { Nft } from './nft.ts';
 import type { Sysctls } from './sysctl.ts';
 
 const families: readonly Family[] = [4, 6];
@@ -32,6 +35,13 @@ type Found = { readonly key: Key; readonly object: KernelObject } | { readonly f
 
 type Listed = Pick<Listing, 'objects' | 'foreignIds'>;
 
+/** What netlink and /proc/sys say. */
+interface Dumped {
+  readonly links: readonly Link[];
+  readonly parts: readonly (readonly (Found | undefined)[])[];
+  readonly settings: readonly Sysctl[];
+}
+
 /**
  * Looks at the kernel for a scope, again and again. What is as it was the last time is the same object, and when all
  * is as it was, the very same map: a resync that finds nothing costs the kernel's own work and little more.
@@ -39,15 +49,18 @@ type Listed = Pick<Listing, 'objects' | 'foreignIds'>;
 export class Lister {
   readonly #dumper: Dumper;
   readonly #sysctls: Sysctls;
+  readonly #nft: Nft;
   #scope: Scope | undefined;
   #dumps: readonly RepeatedDump<Found>[] = [];
   #parts: readonly (readonly (Found | undefined)[])[] = [];
   #settings: readonly Sysctl[] = [];
+  #tables: readonly NftTable[] = [];
   #listed: Listed | undefined;
 
-  constructor(dumper: Dumper, sysctls: Sysctls) {
+  constructor(dumper: Dumper, sysctls: Sysctls, nft: Nft) {
     this.#dumper = dumper;
     this.#sysctls = sysctls;
+    this.#nft = nft;
   }
 
   /** @param scope what was learned of one is forgotten with the next */
@@ -57,15 +70,40 @@ export class Lister {
       this.#dumps = dumpsOf(scope).map((request) => new RepeatedDump(request));
       this.#listed = undefined;
     }
+    // nft is a process of its own and runs while the dumps are read; both end before the next listing begins.
+    const [dumped, nft] = await Promise.allSettled([
+      this.#dump(scope, signal),
+      this.#nftTables(scope, signal),
+    ]);
+    if (dumped.status === 'rejected') throw dumped.reason;
+    if (nft.status === 'rejected') throw nft.reason;
+    const { links, parts, settings } = dumped.value;
+    const tables = nft.value;
+    const same =
+      parts.every((part, i) => part === this.#parts[i]) &&
+      sameObjects(settings, this.#settings) &&
+      sameObjects(tables, this.#tables);
+    if (!same || this.#listed === undefined) this.#listed = gather(parts, [...settings, ...tables]);
+    this.#parts = parts;
+    this.#settings = settings;
+    this.#tables = tables;
+    return { ...this.#listed, links, formerSysctls: new Map(this.#sysctls.former) };
+  }
+
+  async #dump(scope: Scope, signal: AbortSignal): Promise<Dumped> {
     const links = await this.#links(signal);
     const parts: (readonly (Found | undefined)[])[] = [];
     for (const dump of this.#dumps) parts.push(await this.#dumper.again(dump, signal));
-    const settings = await this.#sysctls.list(scope.sysctls);
-    const same = parts.every((part, i) => part === this.#parts[i]) && sameSettings(settings, this.#settings);
-    if (!same || this.#listed === undefined) this.#listed = gather(parts, settings);
-    this.#parts = parts;
-    this.#settings = settings;
-    return { ...this.#listed, links, formerSysctls: new Map(this.#sysctls.former) };
+    return { links, parts, settings: await this.#sysctls.list(scope.sysctls) };
+  }
+
+  async #nftTables({ nftTables, owner }: Scope, signal: AbortSignal): Promise<readonly NftTable[]> {
+    const tables: NftTable[] = [];
+    for (const name of nftTables) {
+      const table = await this.#nft.list(name, signal);
+      if (table?.protocol === owner.protocol) tables.push(table);
+    }
+    return tables;
   }
 
   async #links(signal: AbortSignal): Promise<readonly Link[]> {
@@ -80,7 +118,7 @@ export class Lister {
   }
 }
 
-function gather(parts: readonly (readonly (Found | undefined)[])[], settings: readonly Sysctl[]): Listed {
+function gather(parts: readonly (readonly (Found | undefined)[])[], others: readonly KernelObject[]): Listed {
   const objects = new Map<Key, KernelObject>();
   const foreignIds = new Set<number>();
   for (const part of parts) {
@@ -90,7 +128,7 @@ function gather(parts: readonly (readonly (Found | undefined)[])[], settings: re
       else objects.set(found.key, found.object);
     }
   }
-  for (const sysctl of settings) objects.set(keyOf(sysctl), sysctl);
+  for (const object of others) objects.set(keyOf(object), object);
   return { objects, foreignIds };
 }
 
@@ -132,8 +170,12 @@ function isOurs({ id, protocol, object }: FoundNexthop, owner: Owner): boolean {
   return id >= first && id <= last;
 }
 
-function sameSettings(a: readonly Sysctl[], b: readonly Sysctl[]): boolean {
+function sameObjects(a: readonly KernelObject[], b: readonly KernelObject[]): boolean {
   return (
-    a.length === b.length && a.every(({ name, value }, i) => name === b[i]?.name && value === b[i]?.value)
+    a.length === b.length &&
+    a.every((one, i) => {
+      const other = b[i];
+      return other !== undefined && equal(one, other);
+    })
   );
 }

@@ -2,8 +2,9 @@ import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { expect } from 'chai';
 import { command } from '../../src/model/iproute.ts';
+import { nftTable } from '../../src/model/nft.ts';
 import type { Change, KernelObject } from '../../src/model/object.ts';
-import { sysctl } from '../contract/objects.ts';
+import { owner, sysctl } from '../contract/objects.ts';
 import { shapes } from '../contract/objects-suite.ts';
 import { adding, deleting, replacing, Scenario, settings } from '../contract/scenario.ts';
 import { LinuxFixture } from './linux-fixture.ts';
@@ -58,6 +59,29 @@ describeOnKernel('a printed change', () => {
       }
     });
   }
+
+  it('does by hand what we do: an nftables table, which then counts as ours and untouched', async () => {
+    const table = nftTable(
+      'eip-table',
+      owner.protocol,
+      '  chain guard {\n    ip daddr 192.0.2.8 drop\n  }\n',
+    );
+    const other = nftTable(
+      'eip-table',
+      owner.protocol,
+      '  chain guard {\n    ip daddr 192.0.2.9 drop\n  }\n',
+    );
+    const digest = async (): Promise<unknown> => {
+      const found = await stage.shown(table);
+      return found?.kind === 'nft' ? found.digest : found;
+    };
+    await paste(adding(table));
+    expect(await digest()).to.equal(table.digest);
+    await paste(replacing(table, other));
+    expect(await digest()).to.equal(other.digest);
+    await paste(deleting(other));
+    expect(await digest()).to.equal(undefined);
+  });
 
   it('does by hand what we do: a setting', async () => {
     const want = sysctl(settings.redirects, '0');

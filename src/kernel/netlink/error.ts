@@ -1,20 +1,8 @@
-import { constants } from 'node:os';
+import { errnoName } from '../../libc.ts';
 import { KernelError } from '../kernel.ts';
 import { Flag, headerBytes, MalformedError, type MessageReader } from './message.ts';
 
 const NLMSGERR_ATTR_MSG = 1;
-
-// Where Linux has two names for a number, the one that its manual pages prefer for sockets.
-const preferred = new Set(['EAGAIN', 'EOPNOTSUPP', 'EDEADLK']);
-const names = new Map<number, string>();
-for (const [name, number] of Object.entries(constants.errno)) {
-  if (!names.has(number) || preferred.has(name)) names.set(number, name);
-}
-
-/** 17 -> 'EEXIST'; a number without a name becomes 'errno 4711'. */
-export function errnoName(errno: number): string {
-  return names.get(errno) ?? `errno ${errno}`;
-}
 
 /**
  * Reads an NLMSG_ERROR.

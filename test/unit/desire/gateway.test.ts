@@ -90,6 +90,7 @@ describe('what a gateway wants', () => {
     const { objects } = want({ cluster });
     const why = objects.filter(({ object }) => object.kind !== 'sysctl').map(({ why: { text } }) => text);
     expect(why).to.deep.equal([
+      'IPv6 flow labels do not move flows',
       'pool public',
       'pool public',
       'pool few',

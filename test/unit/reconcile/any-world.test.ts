@@ -1,5 +1,6 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
+import { flowLabelTableName } from '../../../src/desire/flow-label.ts';
 import { anyCluster, anyGateway, isOurs, picture } from '../../any.ts';
 import { Scene, snapshot } from '../../scene.ts';
 
@@ -96,7 +97,7 @@ describe('from any world to any world', () => {
               },
               tables: [nothing.table],
               sysctls: [],
-              nftTables: [],
+              nftTables: [flowLabelTableName(86)],
               neighbours: [],
             },
             limits: { share: 1, always: Number.POSITIVE_INFINITY, hold: 0 },

@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 import { decodeAddress } from '../../../../src/kernel/netlink/address.ts';
 import { encodeChange, type NetlinkObject } from '../../../../src/kernel/netlink/change.ts';
-import { decodeDone, decodeError, errnoName } from '../../../../src/kernel/netlink/error.ts';
+import { decodeDone, decodeError } from '../../../../src/kernel/netlink/error.ts';
 import { decodeLink } from '../../../../src/kernel/netlink/link.ts';
 import {
   MalformedError,
@@ -15,6 +15,7 @@ import { decodeProxyNeighbour } from '../../../../src/kernel/netlink/proxy-neigh
 import { decodeRoute } from '../../../../src/kernel/netlink/route.ts';
 import { decodeRule } from '../../../../src/kernel/netlink/rule.ts';
 import { RouteTemplate } from '../../../../src/kernel/netlink/template.ts';
+import { errnoName } from '../../../../src/libc.ts';
 import { parseIp, parsePrefix } from '../../../../src/model/ip.ts';
 import type { Change, Route } from '../../../../src/model/object.ts';
 import { groups, nexthops, proxyNeighbours, routes, rules } from './objects.ts';
