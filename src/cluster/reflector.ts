@@ -95,7 +95,7 @@ export class Reflector {
       this.#store.heard(this.#resource, this.#clock.now());
       for (const item of page.items) relist.add(item);
       if (page.next === undefined) {
-        await this.#store.commit(relist, () => this.#clock.sleep(0, signal));
+        await this.#store.commit(relist, () => this.#clock.sleep(0, signal), page.resourceVersion);
         this.#store.state(this.#resource, { synced: true, trouble: undefined });
         this.#store.tell();
         return page.resourceVersion;

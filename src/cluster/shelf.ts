@@ -11,8 +11,10 @@ export interface Relist {
   /**
    * Puts the new picture in the place of the old one; objects that did not change keep their identity. Each `next()`
    * does a portion of about a millisecond.
+   *
+   * @param version of the list; undefined: it has none
    */
-  commit(): Iterator<void>;
+  commit(version: string | undefined): Iterator<void>;
 }
 
 /** Where the objects of one resource are kept; takes them as the API shows them. */
@@ -55,13 +57,13 @@ export class ReducedShelf<T> implements Shelf {
     const { key } = reduced;
     const version = this.#versions && versionOf(raw);
     if (key !== undefined && version !== undefined) {
-      if (this.#versions?.isPast(key, version)) return;
+      if (this.#versions?.isStale(key, version)) return;
       this.#versions?.set(key, version);
     }
     this.#put(reduced);
   }
 
-  /** The API's answer to a write that was made on the version `from`; of no use when the watch was faster. */
+  /** The API's answer to a write that was made for the version `from`. */
   answer(raw: unknown, from: string): void {
     const reduced = this.#reduce(raw);
     const { key } = reduced;
@@ -110,9 +112,8 @@ export class ReducedShelf<T> implements Shelf {
         const object = this.#keep(reduced);
         if (key !== undefined && object !== undefined) next.set(key, object);
       },
-      commit: () => {
-        for (const key of this.#versions?.replace(versions) ?? []) {
-          // The list is older than an answer that came in meanwhile.
+      commit: (version) => {
+        for (const key of this.#versions?.replace(versions, version) ?? []) {
           const object = this.#objects.get(key);
           if (object !== undefined) next.set(key, object);
         }

@@ -179,12 +179,13 @@ export class Store implements Omit<Cluster, typeof Symbol.asyncDispose> {
    * is all in place, every reader sees the state before it.
    *
    * @param turn lets other work have its turn
+   * @param version of the list; undefined: it has none
    */
-  async commit(relist: Relist, turn: () => Promise<void>): Promise<void> {
+  async commit(relist: Relist, turn: () => Promise<void>, version?: string): Promise<void> {
     this.#before ??= { snapshot: this.snapshot(), services: new Map() };
     this.#committing += 1;
     try {
-      const steps = relist.commit();
+      const steps = relist.commit(version);
       while (!steps.next().done) await turn();
     } finally {
       this.#committing -= 1;
