@@ -10,6 +10,7 @@ export type ServicePart = Omit<Service, 'endpoints'>;
 
 /** What one EndpointSlice adds to its Service. */
 export interface Slice {
+  readonly uid: string;
   /** `namespace/name` of the Service; undefined when the label is missing: then the slice is nobody's. */
   readonly service: string | undefined;
   /** Sorted by ip; every ip once. */
@@ -204,6 +205,7 @@ export function reduceSlice(raw: unknown): Reduced<Slice> {
   // A slice of names (FQDN) says nothing about where packets can go.
   const entries = addressType === 'FQDN' ? none : list(endpoints);
   const object: Slice = {
+    uid: text(metadata.uid) ?? '',
     service: owner === undefined ? undefined : `${visitor.namespace}/${owner}`,
     endpoints: oncePerIp(entries.flatMap((item) => endpoint(item, visitor))),
   };

@@ -1,6 +1,6 @@
 import type { Problem } from '../model/problem.ts';
 import { type Reduce, type Reduced, same } from './reduce.ts';
-import { type Versions, versionOf } from './versions.ts';
+import { uidOf, type Versions, versionOf } from './versions.ts';
 
 /** Told when an object appears, changes (in a field that we look at) or goes. */
 export type Touch<T> = (key: string, before: T | undefined, after: T | undefined) => void;
@@ -28,7 +28,7 @@ const nameless = '?';
 const portion = 500;
 
 /** Keeps them reduced. */
-export class ReducedShelf<T> implements Shelf {
+export class ReducedShelf<T extends { readonly uid: string }> implements Shelf {
   readonly #reduce: Reduce<T>;
   readonly #touch: Touch<T>;
   readonly #report: (key: string, problems: readonly Problem[]) => void;
@@ -90,9 +90,10 @@ export class ReducedShelf<T> implements Shelf {
       this.#note(reduced);
       return;
     }
+    const before = this.#objects.get(key);
+    if (before !== undefined && isAnother(before, raw)) return;
     this.#clear(key);
     this.#versions?.delete(key);
-    const before = this.#objects.get(key);
     if (before === undefined) return;
     this.#objects.delete(key);
     this.#touch(key, before, undefined);
@@ -162,4 +163,10 @@ export class ReducedShelf<T> implements Shelf {
   #clear(key: string): void {
     if (this.#faulty.delete(key)) this.#report(key, []);
   }
+}
+
+/** Whether a deletion is of an earlier object with the name of this one. */
+function isAnother({ uid }: { readonly uid: string }, deleted: unknown): boolean {
+  const gone = uidOf(deleted);
+  return uid !== '' && gone !== undefined && gone !== uid;
 }

@@ -95,3 +95,8 @@ function isComparable(version: string): boolean {
 export function versionOf(raw: unknown): string | undefined {
   return text(part(part(raw).metadata).resourceVersion);
 }
+
+/** `metadata.uid` */
+export function uidOf(raw: unknown): string | undefined {
+  return text(part(part(raw).metadata).uid);
+}

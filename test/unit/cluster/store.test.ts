@@ -118,6 +118,32 @@ describe('the store', () => {
     expect(after.nodes[0]?.uid).to.equal('another');
   });
 
+  it('does not delete an object because an earlier one of that name was deleted', () => {
+    const { store } = filled();
+    const { services, nodes, endpointslices } = store.shelves;
+    const slice = (uid: string) => {
+      const raw = JSON.parse(JSON.stringify(rawSlice('web', [{ ip: '10.1.0.1' }])));
+      return { ...raw, metadata: { ...raw.metadata, uid } };
+    };
+    services.set(rawService('web', { uid: 'second' }));
+    nodes.set(rawNode('n1', { uid: 'second' }));
+    endpointslices.set(slice('second'));
+    services.delete(rawService('web', { uid: 'first' }));
+    nodes.delete(rawNode('n1', { uid: 'first' }));
+    endpointslices.delete(slice('first'));
+    expect(store.service('default/web')).to.deep.include({ uid: 'second' });
+    expect(store.service('default/web')?.endpoints).to.have.length(1);
+    expect(store.overview().nodes.map(({ uid }) => uid)).to.deep.equal(['second', 'uid-n2']);
+
+    services.delete(rawService('web', { uid: 'second' }));
+    nodes.delete({ metadata: { name: 'n1' } });
+    endpointslices.delete(slice('second'));
+    expect(store.service('default/web')).to.equal(undefined);
+    expect(store.overview().nodes).to.have.length(1);
+    services.set(rawService('web'));
+    expect(store.service('default/web')?.endpoints).to.have.length(0);
+  });
+
   it('keeps identity over a new list, and takes away what is not in it', async () => {
     const { store, beats } = filled();
     const before = store.snapshot();
@@ -297,7 +323,7 @@ describe('the store', () => {
       seed = (seed * 1_103_515_245 + 12_345) % 2_147_483_648;
       const name = `n${seed % 97}`;
       if (seed % 3 === 0) {
-        nodes.delete(rawNode(name));
+        nodes.delete({ metadata: { name } });
         held.delete(name);
       } else {
         nodes.set(rawNode(name, { uid: String(step) }));
