@@ -69,7 +69,7 @@ export class HttpTransport implements Transport, AsyncDisposable {
   ): Promise<unknown> {
     return this.#within(signal, async (session) => {
       const headers = {
-        ...(await session.headers()),
+        ...(await abortable(session.headers(), signal)),
         ...(type === undefined ? {} : { 'content-type': type }),
       };
       const { dispatcher, server } = session;
