@@ -4,6 +4,7 @@ import type { KubernetesAccess } from './credentials.ts';
 import { HttpTransport } from './http.ts';
 import { KubernetesWriter } from './kubernetes-writer.ts';
 import { defaultPace, Reflector, type ReflectorPace } from './reflector.ts';
+import { Signal } from './signal.ts';
 import { resources, Store, storeCluster } from './store.ts';
 import type { Leases, Writer } from './writer.ts';
 
@@ -21,8 +22,11 @@ export function kubernetesCluster(
   const store = new Store();
   const transport = new HttpTransport(access);
   const stop = new AbortController();
+  const recovery = new Signal(() => {});
   const running = Promise.all(
-    resources.map((resource) => new Reflector(resource, transport, store, pace, clock).run(stop.signal)),
+    resources.map((resource) =>
+      new Reflector({ resource, transport, store, pace, clock, recovery }).run(stop.signal),
+    ),
   );
   const cluster = storeCluster(store, async () => {
     stop.abort();
