@@ -1,17 +1,10 @@
-import {
-  cleanupFinalizer,
-  type Endpoint,
-  type Node,
-  type Service,
-  type Snapshot,
-  type Texts,
-} from '../model/cluster.ts';
+import { cleanupFinalizer, type Endpoint, type Node, type Service, type Texts } from '../model/cluster.ts';
 import { family, type Ip } from '../model/ip.ts';
 
 // The way back from reduce.ts: objects as the Kubernetes API would show them, with the fields that we know.
 
 /** A v1 Node. */
-function expressNode(node: Node): object {
+export function expressNode(node: Node): object {
   const { name, uid, deleting, excludeLabel } = node;
   return {
     apiVersion: 'v1',
@@ -74,12 +67,6 @@ export function expressService(service: Service): readonly object[] {
     return here.length === 0 ? [] : [slice(service, `${name}-ipv${of}`, `IPv${of}`, here)];
   });
   return [object, ...slices];
-}
-
-/** The List that `kubectl get services,endpointslices,nodes -A -o json` would print, item by item. */
-export function* express(snapshot: Pick<Snapshot, 'nodes' | 'services'>): Generator<object> {
-  for (const node of snapshot.nodes) yield expressNode(node);
-  for (const service of snapshot.services) yield* expressService(service);
 }
 
 /** The field when it says something: ten thousand empty ones would be half of the file. */
