@@ -1,7 +1,7 @@
+import { MemoryKernel } from '../lab/fake/memory-kernel.ts';
+import { World } from '../lab/fake/memory-world.ts';
 import { gatewayWant } from '../src/desire/gateway.ts';
 import { sysctlNames } from '../src/desire/sysctls.ts';
-import { MemoryKernel } from '../src/kernel/memory.ts';
-import { World } from '../src/kernel/memory-world.ts';
 import type { Asks, Endpoint, Node, Service, Snapshot } from '../src/model/cluster.ts';
 import type { Gateway } from '../src/model/gateway.ts';
 import { family, parseIp, parsePrefix } from '../src/model/ip.ts';

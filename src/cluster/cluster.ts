@@ -1,7 +1,7 @@
 import type { Delta, Overview, Service, Snapshot } from '../model/cluster.ts';
 
 /**
- * The port to the cluster: Kubernetes, a file, or a fake.
+ * The port to the cluster: Kubernetes or a file; in tests a fake (lab/fake).
  *
  * Everything that is read shows one state: a list that replaces many objects takes effect at once for every reader,
  * after it has come in whole.

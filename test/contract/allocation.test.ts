@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { parseAllDocuments } from 'yaml';
+import { type Json, listAt, textAt } from '../../lab/cluster/api/json.ts';
 import type { Outcome, Writer } from '../../src/cluster/writer.ts';
-import { type Json, listAt, textAt } from '../../src/demo/api/json.ts';
 import { parseIp } from '../../src/model/ip.ts';
 import { rawNode, rawService, rawSlice } from '../unit/cluster/objects.ts';
 import { pool } from '../unit/ipam/town.ts';

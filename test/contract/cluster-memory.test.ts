@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { memoryCluster } from '../../src/cluster/memory.ts';
+import { memoryCluster } from '../../lab/fake/memory-cluster.ts';
 import { rawNode, rawService } from '../unit/cluster/objects.ts';
 import { clusterContract } from './cluster-suite.ts';
 

@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { memoryCluster } from '../../src/cluster/memory.ts';
+import { memoryCluster } from '../../lab/fake/memory-cluster.ts';
 import { remembered } from '../../src/cluster/remembered.ts';
 import { clusterContract } from './cluster-suite.ts';
 

@@ -1,5 +1,5 @@
-import { MemoryKernel } from '../../src/kernel/memory.ts';
-import { World } from '../../src/kernel/memory-world.ts';
+import { MemoryKernel } from '../../lab/fake/memory-kernel.ts';
+import { World } from '../../lab/fake/memory-world.ts';
 import { parseIp } from '../../src/model/ip.ts';
 import type { Change } from '../../src/model/object.ts';
 import type { Bench } from './bench.ts';

@@ -1,11 +1,11 @@
 import { existsSync } from 'node:fs';
 import { expect } from 'chai';
-import type { ProxiedService } from '../../src/demo/kube-proxy.ts';
-import { removeLeftovers } from '../../src/demo/lease.ts';
-import { Clients } from '../../src/demo/load.ts';
-import { type Dual, eip, node, upstream } from '../../src/demo/map.ts';
-import { layNetwork, type Network, type Pod } from '../../src/demo/network.ts';
-import { ipBatch, run } from '../../src/demo/run.ts';
+import { Clients } from '../../lab/load/load.ts';
+import { removeLeftovers } from '../../lab/network/lease.ts';
+import { type Dual, eip, node, upstream } from '../../lab/network/map.ts';
+import { layNetwork, type Network, type Pod } from '../../lab/network/network.ts';
+import { ipBatch, run } from '../../lab/process/run.ts';
+import type { ProxiedService } from '../../lab/proxy/kube-proxy.ts';
 import { machine } from './machine.ts';
 import { needRoot } from './root.ts';
 
@@ -218,7 +218,7 @@ async function namespaces(folder: string): Promise<readonly string[]> {
 
 /** Lays a network in a process that then kills itself. */
 async function killedRun(): Promise<string> {
-  const module = new URL('../../src/demo/network.ts', import.meta.url).href;
+  const module = new URL('../../lab/network/network.ts', import.meta.url).href;
   const script = `import { layNetwork } from ${JSON.stringify(module)};
     const net = await layNetwork({ nodes: 1 });
     process.stdout.write(net.folder, () => process.kill(process.pid, 'SIGKILL'));`;

@@ -1,12 +1,12 @@
 import { mkdir, mkdtemp, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { type Dual, eip, gateway, gateway2, node, pools, upstream } from '../../lab/network/map.ts';
+import { layNetwork, type Network, type Pod } from '../../lab/network/network.ts';
+import { program } from '../../lab/process/gateway-process.ts';
+import { ipBatch, type Outcome, within } from '../../lab/process/run.ts';
+import type { ProxiedService } from '../../lab/proxy/kube-proxy.ts';
 import { ask } from '../../src/daemon/ask.ts';
 import type { Status } from '../../src/daemon/status.ts';
-import { program } from '../../src/demo/gateway-process.ts';
-import type { ProxiedService } from '../../src/demo/kube-proxy.ts';
-import { type Dual, eip, gateway, gateway2, node, pools, upstream } from '../../src/demo/map.ts';
-import { layNetwork, type Network, type Pod } from '../../src/demo/network.ts';
-import { ipBatch, type Outcome, within } from '../../src/demo/run.ts';
 import { Echo, echoServer } from './echo.ts';
 import { GatewayDaemon } from './gateway-daemon.ts';
 import { until } from './until.ts';

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
+import { run, within } from '../../lab/process/run.ts';
 import type { Status } from '../../src/daemon/status.ts';
-import { run, within } from '../../src/demo/run.ts';
 import { needRoot } from '../e2e/root.ts';
 import { until } from '../e2e/until.ts';
 import { difference, type HostState, stateOf } from './host-state.ts';

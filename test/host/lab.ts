@@ -1,11 +1,11 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
-import { type Backend, ControlPlane } from '../../src/demo/control-plane.ts';
-import { Clients, type Load } from '../../src/demo/load.ts';
-import { eip, gateway, node, pools, upstream } from '../../src/demo/map.ts';
-import { layNetwork, type Network } from '../../src/demo/network.ts';
-import { type Outcome, outcome, run, within } from '../../src/demo/run.ts';
+import { type Backend, ControlPlane } from '../../lab/cluster/control-plane.ts';
+import { Clients, type Load } from '../../lab/load/load.ts';
+import { eip, gateway, node, pools, upstream } from '../../lab/network/map.ts';
+import { layNetwork, type Network } from '../../lab/network/network.ts';
+import { type Outcome, outcome, run, within } from '../../lab/process/run.ts';
 import { Container } from './container.ts';
 import { rootfs } from './rootfs.ts';
 

@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
+import type { World } from '../../../lab/fake/memory-world.ts';
 import { KernelError } from '../../../src/kernel/kernel.ts';
-import type { World } from '../../../src/kernel/memory-world.ts';
 import { parseIp, parsePrefix } from '../../../src/model/ip.ts';
 import {
   type Change,
