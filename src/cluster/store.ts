@@ -22,7 +22,7 @@ import {
 } from './reduce.ts';
 import { ReducedShelf, type Relist, type Shelf } from './shelf.ts';
 import { Signal } from './signal.ts';
-import { Sorted } from './sorted.ts';
+import { SortedMap } from './sorted-map.ts';
 import { Versions } from './versions.ts';
 
 export const resources: readonly Resource[] = ['services', 'endpointslices', 'nodes'];
@@ -40,11 +40,11 @@ export class Store implements Omit<Cluster, typeof Symbol.asyncDispose> {
   readonly #serviceShelf: ReducedShelf<ServicePart>;
   readonly #parts = new Map<string, ServicePart>();
   readonly #slices = new Map<string, Map<string, Slice>>();
-  readonly #services = new Sorted<Service>();
+  readonly #services = new SortedMap<Service>();
   /** The part that each joined Service was made of. */
   readonly #made = new Map<string, ServicePart>();
-  readonly #nodes = new Sorted<Node>();
-  readonly #problems = new Sorted<readonly Problem[]>();
+  readonly #nodes = new SortedMap<Node>();
+  readonly #problems = new SortedMap<readonly Problem[]>();
   readonly #feeds = new Map<Resource, Feed>();
   /** What the problems looked like as a list of lists, and the list that was made of it. */
   #flat: { readonly of: readonly (readonly Problem[])[]; readonly problems: readonly Problem[] } | undefined;

@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { Sorted } from '../../../src/cluster/sorted.ts';
+import { SortedMap } from '../../../src/cluster/sorted-map.ts';
 import { resources, Store } from '../../../src/cluster/store.ts';
 import type { Delta } from '../../../src/model/cluster.ts';
 import { rawNode, rawService, rawSlice } from './objects.ts';
@@ -209,9 +209,9 @@ describe('the store', () => {
   it('makes no array of all Services for an event, only for a snapshot', () => {
     const { store } = filled();
     store.shelves.services.set(rawService('third'));
-    const { array } = Sorted.prototype;
+    const { array } = SortedMap.prototype;
     const lengths: number[] = [];
-    Sorted.prototype.array = function counted(this: Sorted<object>) {
+    SortedMap.prototype.array = function counted(this: SortedMap<object>) {
       const made = array.call(this);
       lengths.push(made.length);
       return made;
@@ -225,7 +225,7 @@ describe('the store', () => {
       store.snapshot();
       expect(lengths).to.contain(4);
     } finally {
-      Sorted.prototype.array = array;
+      SortedMap.prototype.array = array;
     }
   });
 
