@@ -1,6 +1,6 @@
 import type { Cluster } from '../../src/cluster/cluster.ts';
 import { resourceOf } from '../../src/cluster/reduce.ts';
-import { resources, Store, storeCluster } from '../../src/cluster/store.ts';
+import { ClusterStore, resources, storeCluster } from '../../src/cluster/store.ts';
 import type { Resource } from '../../src/model/cluster.ts';
 
 /** A cluster that holds what it is told; every call is one change. */
@@ -21,7 +21,7 @@ export interface MemoryCluster extends Cluster {
 
 /** Starts empty and not complete. */
 export function memoryCluster(now: () => number = Date.now): MemoryCluster {
-  const store = new Store();
+  const store = new ClusterStore();
   const shelfOf = (object: unknown) => {
     const resource = resourceOf(object);
     if (resource === undefined)
@@ -33,22 +33,22 @@ export function memoryCluster(now: () => number = Date.now): MemoryCluster {
     ...storeCluster(store, async () => {}),
     set(...objects) {
       for (const object of objects) shelfOf(object).set(object);
-      store.tell();
+      store.notify();
     },
     delete(...objects) {
       for (const object of objects) shelfOf(object).delete(object);
-      store.tell();
+      store.notify();
     },
     complete() {
       for (const resource of resources) {
         store.heard(resource, now());
         store.state(resource, { synced: true, trouble: undefined });
       }
-      store.tell();
+      store.notify();
     },
     trouble(resource, text) {
       store.state(resource, { trouble: text });
-      store.tell();
+      store.notify();
     },
   };
 }

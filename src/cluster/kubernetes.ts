@@ -5,7 +5,7 @@ import { HttpTransport } from './http.ts';
 import { KubernetesWriter } from './kubernetes-writer.ts';
 import { defaultPace, Reflector, type ReflectorPace } from './reflector.ts';
 import { Signal } from './signal.ts';
-import { resources, Store, storeCluster } from './store.ts';
+import { ClusterStore, resources, storeCluster } from './store.ts';
 import type { Leases, Writer } from './writer.ts';
 
 /** A cluster that can be written as well. */
@@ -19,7 +19,7 @@ export function kubernetesCluster(
   pace: ReflectorPace = defaultPace,
   clock: Clock = systemClock,
 ): KubernetesCluster {
-  const store = new Store();
+  const store = new ClusterStore();
   const transport = new HttpTransport(access);
   const stop = new AbortController();
   const recovery = new Signal(() => {});

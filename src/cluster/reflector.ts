@@ -2,7 +2,7 @@ import type { Resource } from '../model/cluster.ts';
 import type { Clock } from './clock.ts';
 import type { Signal } from './signal.ts';
 import { withinSilence } from './silence.ts';
-import type { Store } from './store.ts';
+import type { ClusterStore } from './store.ts';
 import { ApiError, CredentialsError, ProtocolError, type Transport } from './transport.ts';
 import { errorOf, isCertificateError, failure as troubleOf } from './trouble.ts';
 import { versionOf } from './versions.ts';
@@ -49,7 +49,7 @@ export const defaultPace: ReflectorPace = {
 export interface ReflectorOptions {
   readonly resource: Resource;
   readonly transport: Transport;
-  readonly store: Store;
+  readonly store: ClusterStore;
   readonly pace: ReflectorPace;
   readonly clock: Clock;
   /** Shared by the reflectors of one server: one of them got an answer again, so the others need not wait. */
@@ -66,7 +66,7 @@ type Failure = 'none' | 'unanswered' | 'expired' | 'other';
 export class Reflector {
   readonly #resource: Resource;
   readonly #transport: Transport;
-  readonly #store: Store;
+  readonly #store: ClusterStore;
   readonly #pace: ReflectorPace;
   readonly #clock: Clock;
   readonly #recovery: Signal;
@@ -96,7 +96,7 @@ export class Reflector {
       } catch (error) {
         if (signal.aborted) return;
         const wait = this.#recover(error);
-        this.#store.tell();
+        this.#store.notify();
         await this.#pause(wait, signal);
       }
     }
@@ -119,7 +119,7 @@ export class Reflector {
       if (page.next === undefined) {
         await this.#store.commit(relist, () => this.#clock.sleep(0, signal), page.resourceVersion);
         this.#store.state(this.#resource, { synced: true, trouble: undefined });
-        this.#store.tell();
+        this.#store.notify();
         if (this.#failures > 0) this.#recovery.notify();
         return page.resourceVersion;
       }
@@ -156,7 +156,7 @@ export class Reflector {
             heard();
             this.#store.heard(this.#resource, this.#clock.now());
             for (const event of batch) this.#take(event);
-            this.#store.tell();
+            this.#store.notify();
           }
           within.throwIfAborted();
         } finally {
@@ -178,7 +178,7 @@ export class Reflector {
     this.#woken = false;
     this.#store.heard(this.#resource, this.#clock.now());
     this.#store.state(this.#resource, { trouble: undefined });
-    this.#store.tell();
+    this.#store.notify();
   }
 
   #take(event: unknown): void {
@@ -196,7 +196,7 @@ export class Reflector {
         this.#bookmarks = true;
         break;
       case 'ERROR':
-        this.#store.tell();
+        this.#store.notify();
         throw errorOf(object);
       default:
         throw new ProtocolError(

@@ -18,7 +18,7 @@ import { DocumentError, readObjects } from './document.ts';
 import { expressNode, expressService } from './express.ts';
 import { resourceOf } from './reduce.ts';
 import { Signal } from './signal.ts';
-import { resources, Store } from './store.ts';
+import { ClusterStore, resources } from './store.ts';
 
 export interface RememberedOptions {
   /** ms after which a change is saved, at least, and at most twice as many */
@@ -87,7 +87,7 @@ class Memory {
   readonly #options: RememberedOptions;
   readonly #log: ClusterLog;
   /** What the file says; undefined: nothing, or the real source has become complete. */
-  #former: Store | undefined;
+  #former: ClusterStore | undefined;
   #problem: Problem | undefined;
   #overview: Derived<Overview> | undefined;
   #snapshot: Derived<Snapshot> | undefined;
@@ -187,7 +187,7 @@ class Memory {
    * What is read in the place of the real source. The moment at which it is given up is the moment at which the
    * listeners learn that all has changed, whether a read or a change of the source finds it first.
    */
-  #current(): Store | undefined {
+  #current(): ClusterStore | undefined {
     if (this.#former !== undefined && this.#cluster.overview().complete) {
       this.#former = undefined;
       this.#notify({ services: 'all', nodes: true });
@@ -347,8 +347,8 @@ function oldList(text: string): readonly unknown[] {
 }
 
 /** @throws DocumentError when an object is none of ours */
-function storeOf(objects: readonly unknown[]): Store {
-  const store = new Store();
+function storeOf(objects: readonly unknown[]): ClusterStore {
+  const store = new ClusterStore();
   for (const object of objects) {
     const resource = resourceOf(object);
     if (resource === undefined) throw new DocumentError(`it holds ${JSON.stringify(object).slice(0, 80)}`);

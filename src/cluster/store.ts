@@ -33,7 +33,7 @@ export const resources: readonly Resource[] = ['services', 'endpointslices', 'no
  * One event costs the join of one Service, and reaches the listeners as the key of that Service. An event that changes
  * none of the fields we look at changes nothing: no new object, no delta.
  */
-export class Store implements Omit<Cluster, typeof Symbol.asyncDispose> {
+export class ClusterStore implements Omit<Cluster, typeof Symbol.asyncDispose> {
   readonly signal = new Signal(mergeDelta);
   readonly shelves: Readonly<Record<Resource, Shelf>>;
   readonly #versions = new Versions();
@@ -147,7 +147,7 @@ export class Store implements Omit<Cluster, typeof Symbol.asyncDispose> {
   /** The API's answer to a write of the Service at the version `from`: what the watch will tell, but now. */
   answer(service: unknown, from: string): void {
     this.#serviceShelf.answer(service, from);
-    this.tell();
+    this.notify();
   }
 
   feed(resource: Resource): Feed {
@@ -194,7 +194,7 @@ export class Store implements Omit<Cluster, typeof Symbol.asyncDispose> {
   }
 
   /** Tells the listeners what has changed since the last call. To be called after each batch of events. */
-  tell(): void {
+  notify(): void {
     const delta = this.#delta;
     if (delta === undefined || this.#committing > 0) return;
     this.#delta = undefined;
@@ -265,7 +265,7 @@ interface Before {
 }
 
 /** The port over a store. */
-export function storeCluster(store: Store, dispose: () => Promise<void>): Cluster {
+export function storeCluster(store: ClusterStore, dispose: () => Promise<void>): Cluster {
   return {
     snapshot: () => store.snapshot(),
     service: (key) => store.service(key),

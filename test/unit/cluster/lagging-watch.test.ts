@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 import type { Relist } from '../../../src/cluster/shelf.ts';
-import { Store } from '../../../src/cluster/store.ts';
+import { ClusterStore } from '../../../src/cluster/store.ts';
 import { parseIp } from '../../../src/model/ip.ts';
 import { rawService } from './objects.ts';
 
@@ -30,7 +30,7 @@ function written({ revision, name, uid }: Revision, spell: Spelling): object {
 
 /** An API server with a history, a store that reads it through one watch that lags, and our writes to it. */
 class LaggingApi {
-  readonly store = new Store();
+  readonly store = new ClusterStore();
   readonly #spell: Spelling;
   readonly #history: Revision[] = [];
   /** The present objects of the API server. */
@@ -88,7 +88,7 @@ class LaggingApi {
       this.store.shelves.services.delete(object);
       this.#ours.delete(next.name);
     } else this.store.shelves.services.set(object);
-    this.store.tell();
+    this.store.notify();
   }
 
   beginList(): void {

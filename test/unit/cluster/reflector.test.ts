@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { defaultPace, Reflector } from '../../../src/cluster/reflector.ts';
 import { Signal } from '../../../src/cluster/signal.ts';
-import { Store } from '../../../src/cluster/store.ts';
+import { ClusterStore } from '../../../src/cluster/store.ts';
 import { ApiError, CredentialsError, type Page } from '../../../src/cluster/transport.ts';
 import { errorOf } from '../../../src/cluster/trouble.ts';
 import { rawNode } from './objects.ts';
@@ -27,15 +27,15 @@ function errorEvent(code: number, message: string, details = {}): object {
 }
 
 /** Plays a script to its end and stops. */
-async function play(script: readonly Step[] | ((store: Store) => readonly Step[])): Promise<{
+async function play(script: readonly Step[] | ((store: ClusterStore) => readonly Step[])): Promise<{
   calls: readonly string[];
   waits: readonly number[];
-  store: Store;
+  store: ClusterStore;
   troubles: readonly string[];
   names: () => string[];
 }> {
   const clock = new VirtualClock();
-  const store = new Store();
+  const store = new ClusterStore();
   const stop = new AbortController();
   const transport = new ScriptedTransport(typeof script === 'function' ? script(store) : script, clock, () =>
     stop.abort(),
@@ -54,7 +54,7 @@ async function play(script: readonly Step[] | ((store: Store) => readonly Step[]
   return { calls: transport.calls, waits, store, troubles, names: () => namesOf(store) };
 }
 
-function namesOf(store: Store): string[] {
+function namesOf(store: ClusterStore): string[] {
   return store.snapshot().nodes.map((node) => node.name);
 }
 
@@ -481,7 +481,7 @@ describe('the reflector', () => {
     /** Plays a script for Nodes and one for Services; each ends when it is over. */
     async function playBoth(nodes: readonly Step[], services: readonly Step[]): Promise<readonly string[]> {
       const clock = new VirtualClock();
-      const store = new Store();
+      const store = new ClusterStore();
       const recovery = new Signal(() => {});
       const told: string[] = [];
       const run = async (resource: 'nodes' | 'services', script: readonly Step[]): Promise<void> => {
@@ -550,7 +550,7 @@ describe('the reflector', () => {
   it('stops at once and for good, in the middle of anything', async () => {
     for (const step of [{ list: page(['n1'], '7'), takes: 10 }, { list: page(['n1'], '7', 'more') }]) {
       const clock = new VirtualClock();
-      const store = new Store();
+      const store = new ClusterStore();
       const stop = new AbortController();
       const transport = new ScriptedTransport([step, step], clock, () => expect.fail('asked after the stop'));
       const recovery = new Signal(() => {});

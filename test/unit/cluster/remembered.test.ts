@@ -11,7 +11,7 @@ import { expressNode, expressService } from '../../../src/cluster/express.ts';
 import { fileCluster } from '../../../src/cluster/file.ts';
 import { resourceOf } from '../../../src/cluster/reduce.ts';
 import { remembered } from '../../../src/cluster/remembered.ts';
-import { Store } from '../../../src/cluster/store.ts';
+import { ClusterStore } from '../../../src/cluster/store.ts';
 import {
   type Delta,
   type Endpoint,
@@ -537,7 +537,7 @@ describe('express', () => {
           ...nodes.map((each) => logLine('Node', each.name, [expressNode(each)])),
           ...services.map((each) => logLine('Service', serviceName(each), expressService(each))),
         ];
-        const store = new Store();
+        const store = new ClusterStore();
         for (const object of readLog(Buffer.from(`eiproute-cluster-log 2\n${lines.join('')}`)).objects) {
           const resource = resourceOf(object);
           if (resource !== undefined) store.shelves[resource].set(object);

@@ -1,12 +1,12 @@
 import { expect } from 'chai';
 import { SortedMap } from '../../../src/cluster/sorted-map.ts';
-import { resources, Store } from '../../../src/cluster/store.ts';
+import { ClusterStore, resources } from '../../../src/cluster/store.ts';
 import type { Delta } from '../../../src/model/cluster.ts';
 import { rawNode, rawService, rawSlice } from './objects.ts';
 
 /** A store, how often its listeners would have been notified, and of what at last. */
-function counted(): { store: Store; beats: () => number; last: () => Delta | undefined } {
-  const store = new Store();
+function counted(): { store: ClusterStore; beats: () => number; last: () => Delta | undefined } {
+  const store = new ClusterStore();
   const deltas: Delta[] = [];
   store.signal.notify = (delta) => {
     deltas.push(delta);
@@ -26,11 +26,12 @@ function filled(): ReturnType<typeof counted> {
     services.set(rawService(name));
     endpointslices.set(rawSlice(name, [{ ip: '10.1.0.1', node: 'n1' }]));
   }
-  made.store.tell();
+  made.store.notify();
   return made;
 }
 
-const named = (store: Store, name: string) => store.snapshot().services.find((each) => each.name === name);
+const named = (store: ClusterStore, name: string) =>
+  store.snapshot().services.find((each) => each.name === name);
 
 describe('the store', () => {
   it('joins a Service with all its slices, whichever comes first', () => {
@@ -65,7 +66,7 @@ describe('the store', () => {
   it('gives the same snapshot while nothing has changed', () => {
     const { store, beats } = filled();
     const before = store.snapshot();
-    store.tell();
+    store.notify();
     expect(store.snapshot()).to.equal(before);
     expect(beats()).to.equal(1);
   });
@@ -77,7 +78,7 @@ describe('the store', () => {
     nodes.set(rawNode('n1', { heartbeat: 'b', labels: { new: 'label' }, resourceVersion: '77' }));
     services.set(rawService('web', { resourceVersion: '78', spec: { publishNotReadyAddresses: true } }));
     endpointslices.set(rawSlice('web', [{ ip: '10.1.0.1', node: 'n1', ready: true }]));
-    store.tell();
+    store.notify();
     expect(store.snapshot()).to.equal(before);
     expect(beats()).to.equal(1);
   });
@@ -86,7 +87,7 @@ describe('the store', () => {
     const { store, beats, last } = filled();
     const before = store.snapshot();
     store.shelves.endpointslices.set(rawSlice('web', [{ ip: '10.1.0.2', node: 'n2' }]));
-    store.tell();
+    store.notify();
     const after = store.snapshot();
     expect(beats()).to.equal(2);
     expect(last()).to.deep.include(delta('default/web'));
@@ -101,7 +102,7 @@ describe('the store', () => {
     const before = named(store, 'web');
     store.shelves.endpointslices.set(rawSlice('web', [{ ip: '10.1.0.1', node: 'n1' }], 'web-x2'));
     store.shelves.endpointslices.delete(rawSlice('web', []));
-    store.tell();
+    store.notify();
     expect(named(store, 'web')).to.equal(before);
     expect(beats()).to.equal(1);
   });
@@ -152,7 +153,7 @@ describe('the store', () => {
     relist.add(rawService('new'));
     expect(store.snapshot(), 'before it is whole').to.equal(before);
     await store.commit(relist, async () => {});
-    store.tell();
+    store.notify();
     const after = store.snapshot();
     expect(after.services.map(({ name }) => name)).to.deep.equal(['new', 'web']);
     expect(after.services[1]).to.equal(before.services[1]);
@@ -168,12 +169,12 @@ describe('the store', () => {
     await store.commit(relist, async () => {
       turns += 1;
       store.shelves.services.set(rawService(`meanwhile${turns}`));
-      store.tell();
+      store.notify();
       expect(store.snapshot()).to.equal(before);
       expect(beats()).to.equal(1);
     });
     expect(turns).to.equal(2);
-    store.tell();
+    store.notify();
     expect(beats()).to.equal(2);
     expect(last()).to.deep.include({
       services: new Set(['default/meanwhile1', 'default/meanwhile2']),
@@ -218,7 +219,7 @@ describe('the store', () => {
     };
     try {
       store.shelves.services.set(rawService('fourth'));
-      store.tell();
+      store.notify();
       expect(store.service('default/fourth')?.name).to.equal('fourth');
       expect(store.overview().nodes).to.have.length(2);
       expect(lengths, 'of problems and nodes').to.have.members([0, 2]);
@@ -247,7 +248,7 @@ describe('the store', () => {
     const relist = store.shelves.nodes.relist();
     for (const name of ['n2', 'n1']) relist.add(rawNode(name, { heartbeat: 'later' }));
     await store.commit(relist, async () => {});
-    store.tell();
+    store.notify();
     expect(store.snapshot()).to.equal(before);
     expect(beats()).to.equal(1);
   });
@@ -258,7 +259,7 @@ describe('the store', () => {
     const broken = { metadata: { name: 'web', namespace: 'default' } };
     for (let round = 0; round < 3; round += 1) {
       store.shelves.services.set(broken);
-      store.tell();
+      store.notify();
     }
     expect(named(store, 'web')).to.equal(before);
     expect(store.snapshot().problems.map(({ subject }) => subject)).to.deep.equal(['Service default/web']);
@@ -306,7 +307,7 @@ describe('the store', () => {
     const { store, beats } = filled();
     const before = store.snapshot();
     store.heard('nodes', 1234);
-    store.tell();
+    store.notify();
     const after = store.snapshot();
     expect(beats()).to.equal(1);
     expect(after.feeds.map(({ heard }) => heard)).to.deep.equal([undefined, undefined, 1234]);
@@ -339,7 +340,7 @@ describe('the store', () => {
   describe('knows versions', () => {
     const at = (resourceVersion: string, rest: object = {}) =>
       rawService('web', { resourceVersion, ...rest });
-    const versions = (store: Store): readonly [string | undefined, readonly string[] | undefined] => {
+    const versions = (store: ClusterStore): readonly [string | undefined, readonly string[] | undefined] => {
       const web = named(store, 'web');
       return [web && store.version(web), web?.ingress];
     };
