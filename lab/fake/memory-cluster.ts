@@ -22,21 +22,21 @@ export interface MemoryCluster extends Cluster {
 /** Starts empty and not complete. */
 export function memoryCluster(now: () => number = Date.now): MemoryCluster {
   const store = new ClusterStore();
-  const shelfOf = (object: unknown) => {
+  const indexOf = (object: unknown) => {
     const resource = resourceOf(object);
     if (resource === undefined)
       throw new TypeError(`no Service, EndpointSlice or Node: ${JSON.stringify(object)}`);
     store.heard(resource, now());
-    return store.shelves[resource];
+    return store.indexes[resource];
   };
   return {
     ...storeCluster(store, async () => {}),
     set(...objects) {
-      for (const object of objects) shelfOf(object).set(object);
+      for (const object of objects) indexOf(object).set(object);
       store.notify();
     },
     delete(...objects) {
-      for (const object of objects) shelfOf(object).delete(object);
+      for (const object of objects) indexOf(object).delete(object);
       store.notify();
     },
     complete() {

@@ -105,9 +105,9 @@ async function take(objects: ByResource, path: string, store: ClusterStore, now:
       store.state(resource, { trouble: `${path} has no ${kinds[resource]}; ${recipe}` });
       continue;
     }
-    const relist = store.shelves[resource].relist();
-    for (const item of items) relist.add(item);
-    await store.commit(relist, turn);
+    const replacement = store.indexes[resource].replacement();
+    for (const item of items) replacement.add(item);
+    await store.commit(replacement, turn);
     store.heard(resource, now);
     store.state(resource, { synced: true, trouble: undefined });
   }

@@ -104,7 +104,7 @@ export class Reflector {
 
   /** @returns the version of the list */
   async #list(signal: AbortSignal): Promise<string> {
-    const relist = this.#store.shelves[this.#resource].relist();
+    const replacement = this.#store.indexes[this.#resource].replacement();
     let from: string | undefined;
     for (;;) {
       const page = await withinSilence(
@@ -115,9 +115,9 @@ export class Reflector {
       );
       signal.throwIfAborted();
       this.#store.heard(this.#resource, this.#clock.now());
-      for (const item of page.items) relist.add(item);
+      for (const item of page.items) replacement.add(item);
       if (page.next === undefined) {
-        await this.#store.commit(relist, () => this.#clock.sleep(0, signal), page.resourceVersion);
+        await this.#store.commit(replacement, () => this.#clock.sleep(0, signal), page.resourceVersion);
         this.#store.state(this.#resource, { synced: true, trouble: undefined });
         this.#store.notify();
         if (this.#failures > 0) this.#recovery.notify();
@@ -183,14 +183,14 @@ export class Reflector {
 
   #take(event: unknown): void {
     const { type, object } = eventOf(event);
-    const shelf = this.#store.shelves[this.#resource];
+    const index = this.#store.indexes[this.#resource];
     switch (type) {
       case 'ADDED':
       case 'MODIFIED':
-        shelf.set(object);
+        index.set(object);
         break;
       case 'DELETED':
-        shelf.delete(object);
+        index.delete(object);
         break;
       case 'BOOKMARK':
         this.#bookmarks = true;

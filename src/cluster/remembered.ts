@@ -352,7 +352,7 @@ function storeOf(objects: readonly unknown[]): ClusterStore {
   for (const object of objects) {
     const resource = resourceOf(object);
     if (resource === undefined) throw new DocumentError(`it holds ${JSON.stringify(object).slice(0, 80)}`);
-    store.shelves[resource].set(object);
+    store.indexes[resource].set(object);
   }
   const [problem] = store.overview().problems;
   if (problem !== undefined) throw new DocumentError(`${problem.subject}: ${problem.message}`);

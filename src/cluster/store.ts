@@ -20,7 +20,7 @@ import {
   type Slice,
   same,
 } from './reduce.ts';
-import { ReducedShelf, type Relist, type Shelf } from './shelf.ts';
+import { DecodedIndex, type Replacement, type ResourceIndex } from './resource-index.ts';
 import { Signal } from './signal.ts';
 import { SortedMap } from './sorted-map.ts';
 import { Versions } from './versions.ts';
@@ -35,9 +35,9 @@ export const resources: readonly Resource[] = ['services', 'endpointslices', 'no
  */
 export class ClusterStore implements Omit<Cluster, typeof Symbol.asyncDispose> {
   readonly signal = new Signal(mergeDelta);
-  readonly shelves: Readonly<Record<Resource, Shelf>>;
+  readonly indexes: Readonly<Record<Resource, ResourceIndex>>;
   readonly #versions = new Versions();
-  readonly #serviceShelf: ReducedShelf<ServicePart>;
+  readonly #serviceIndex: DecodedIndex<ServicePart>;
   readonly #parts = new Map<string, ServicePart>();
   readonly #slices = new Map<string, Map<string, Slice>>();
   readonly #services = new SortedMap<Service>();
@@ -67,7 +67,7 @@ export class ClusterStore implements Omit<Cluster, typeof Symbol.asyncDispose> {
       else this.#problems.set(at, problems);
       this.#overviewChanged();
     };
-    this.#serviceShelf = new ReducedShelf(
+    this.#serviceIndex = new DecodedIndex(
       reduceService,
       (key, _before, after) => {
         if (after === undefined) this.#parts.delete(key);
@@ -77,8 +77,8 @@ export class ClusterStore implements Omit<Cluster, typeof Symbol.asyncDispose> {
       report('services'),
       this.#versions,
     );
-    this.shelves = {
-      nodes: new ReducedShelf(
+    this.indexes = {
+      nodes: new DecodedIndex(
         reduceNode,
         (key, _before, after) => {
           if (after === undefined) this.#nodes.delete(key);
@@ -87,8 +87,8 @@ export class ClusterStore implements Omit<Cluster, typeof Symbol.asyncDispose> {
         },
         report('nodes'),
       ),
-      services: this.#serviceShelf,
-      endpointslices: new ReducedShelf(
+      services: this.#serviceIndex,
+      endpointslices: new DecodedIndex(
         reduceSlice,
         (key, before, after) => this.#move(key, before, after),
         report('endpointslices'),
@@ -146,7 +146,7 @@ export class ClusterStore implements Omit<Cluster, typeof Symbol.asyncDispose> {
 
   /** The API's answer to a write of the Service at the version `from`: what the watch will tell, but now. */
   answer(service: unknown, from: string): void {
-    this.#serviceShelf.answer(service, from);
+    this.#serviceIndex.answer(service, from);
     this.notify();
   }
 
@@ -181,11 +181,11 @@ export class ClusterStore implements Omit<Cluster, typeof Symbol.asyncDispose> {
    * @param turn lets other work have its turn
    * @param version of the list; undefined: it has none
    */
-  async commit(relist: Relist, turn: () => Promise<void>, version?: string): Promise<void> {
+  async commit(replacement: Replacement, turn: () => Promise<void>, version?: string): Promise<void> {
     this.#before ??= { snapshot: this.snapshot(), services: new Map() };
     this.#committing += 1;
     try {
-      const steps = relist.commit(version);
+      const steps = replacement.commit(version);
       while (!steps.next().done) await turn();
     } finally {
       this.#committing -= 1;

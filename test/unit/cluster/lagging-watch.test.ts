@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
-import type { Relist } from '../../../src/cluster/shelf.ts';
+import type { Replacement } from '../../../src/cluster/resource-index.ts';
 import { ClusterStore } from '../../../src/cluster/store.ts';
 import { parseIp } from '../../../src/model/ip.ts';
 import { rawService } from './objects.ts';
@@ -38,7 +38,7 @@ class LaggingApi {
   #answers: { readonly revision: Revision; readonly from: string }[] = [];
   /** The revision up to which the watch has told. */
   #watched = 0;
-  #list: { readonly relist: Relist; readonly revision: number } | undefined;
+  #list: { readonly replacement: Replacement; readonly revision: number } | undefined;
   /** The revision of the last answer to a write of ours, by Service. */
   readonly #ours = new Map<string, number>();
   readonly #shown = new Map<string, number>();
@@ -85,24 +85,24 @@ class LaggingApi {
     this.#watched += 1;
     const object = written(next, this.#spell);
     if (next.type === 'DELETED') {
-      this.store.shelves.services.delete(object);
+      this.store.indexes.services.delete(object);
       this.#ours.delete(next.name);
-    } else this.store.shelves.services.set(object);
+    } else this.store.indexes.services.set(object);
     this.store.notify();
   }
 
   beginList(): void {
     if (this.#list !== undefined) return;
-    const relist = this.store.shelves.services.relist();
-    for (const revision of this.#present.values()) relist.add(written(revision, this.#spell));
-    this.#list = { relist, revision: this.#history.length };
+    const replacement = this.store.indexes.services.replacement();
+    for (const revision of this.#present.values()) replacement.add(written(revision, this.#spell));
+    this.#list = { replacement, revision: this.#history.length };
   }
 
   async endList(): Promise<void> {
     if (this.#list === undefined) return;
-    const { relist, revision } = this.#list;
+    const { replacement, revision } = this.#list;
     this.#list = undefined;
-    await this.store.commit(relist, async () => {}, this.#spell(revision));
+    await this.store.commit(replacement, async () => {}, this.#spell(revision));
     this.#watched = revision;
     for (const name of this.#ours.keys()) if (!this.#knownAt(revision, name)) this.#ours.delete(name);
   }

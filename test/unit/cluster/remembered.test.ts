@@ -540,7 +540,7 @@ describe('express', () => {
         const store = new ClusterStore();
         for (const object of readLog(Buffer.from(`eiproute-cluster-log 2\n${lines.join('')}`)).objects) {
           const resource = resourceOf(object);
-          if (resource !== undefined) store.shelves[resource].set(object);
+          if (resource !== undefined) store.indexes[resource].set(object);
         }
         const found = store.snapshot();
         const order = (a: Service, b: Service) =>

@@ -6,7 +6,7 @@ import { uidOf, type Versions, versionOf } from './versions.ts';
 export type Touch<T> = (key: string, before: T | undefined, after: T | undefined) => void;
 
 /** A new picture of a whole resource; nothing of it counts before it is committed (by the store). */
-export interface Relist {
+export interface Replacement {
   add(raw: unknown): void;
   /**
    * Puts the new picture in the place of the old one; objects that did not change keep their identity. Each `next()`
@@ -18,17 +18,17 @@ export interface Relist {
 }
 
 /** Where the objects of one resource are kept; takes them as the API shows them. */
-export interface Shelf {
+export interface ResourceIndex {
   set(raw: unknown): void;
   delete(raw: unknown): void;
-  relist(): Relist;
+  replacement(): Replacement;
 }
 
 const nameless = '?';
 const portion = 500;
 
 /** Keeps them reduced. */
-export class ReducedShelf<T extends { readonly uid: string }> implements Shelf {
+export class DecodedIndex<T extends { readonly uid: string }> implements ResourceIndex {
   readonly #reduce: Reduce<T>;
   readonly #touch: Touch<T>;
   readonly #report: (key: string, problems: readonly Problem[]) => void;
@@ -99,7 +99,7 @@ export class ReducedShelf<T extends { readonly uid: string }> implements Shelf {
     this.#touch(key, before, undefined);
   }
 
-  relist(): Relist {
+  replacement(): Replacement {
     const next = new Map<string, T>();
     const versions = new Map<string, string>();
     const troubled: Reduced<T>[] = [];
