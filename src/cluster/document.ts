@@ -1,7 +1,7 @@
 import { LineCounter, parseAllDocuments } from 'yaml';
 import type { Resource } from '../model/cluster.ts';
 import { isLog, LogError, readLog } from './cluster-log.ts';
-import { resourceOf } from './reduce.ts';
+import { resourceOf } from './decode.ts';
 
 /** The text is no list of Kubernetes objects. */
 export class DocumentError extends Error {

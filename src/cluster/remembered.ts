@@ -13,10 +13,10 @@ import type { Problem } from '../model/problem.ts';
 import { type Clock, systemClock } from './clock.ts';
 import type { Cluster } from './cluster.ts';
 import { ClusterLog, isLog, LogError, logLine, readLog } from './cluster-log.ts';
+import { resourceOf } from './decode.ts';
 import { GrowingDelta, mergeDelta } from './delta.ts';
 import { DocumentError, readObjects } from './document.ts';
-import { expressNode, expressService } from './express.ts';
-import { resourceOf } from './reduce.ts';
+import { encodeNode, encodeService } from './encode.ts';
 import { Signal } from './signal.ts';
 import { ClusterStore, resources } from './store.ts';
 
@@ -270,7 +270,7 @@ class Memory {
     const lines = nodes ? this.#nodeLines() : [];
     for (const key of services) {
       const service = this.#cluster.service(key);
-      lines.push(logLine('Service', key, service && expressService(service)));
+      lines.push(logLine('Service', key, service && encodeService(service)));
     }
     return lines;
   }
@@ -280,7 +280,7 @@ class Memory {
     const lines: string[] = [];
     const nodes = new Map(this.#cluster.overview().nodes.map((node) => [node.name, node]));
     for (const [name, node] of nodes) {
-      if (this.#nodes.get(name) !== node) lines.push(logLine('Node', name, [expressNode(node)]));
+      if (this.#nodes.get(name) !== node) lines.push(logLine('Node', name, [encodeNode(node)]));
     }
     for (const name of this.#nodes.keys()) {
       if (!nodes.has(name)) lines.push(logLine('Node', name, undefined));
@@ -334,8 +334,8 @@ function delivered(): Promise<void> {
 }
 
 function* linesOf(nodes: readonly Node[], services: readonly Service[]): Generator<string> {
-  for (const node of nodes) yield logLine('Node', node.name, [expressNode(node)]);
-  for (const service of services) yield logLine('Service', serviceName(service), expressService(service));
+  for (const node of nodes) yield logLine('Node', node.name, [encodeNode(node)]);
+  for (const service of services) yield logLine('Service', serviceName(service), encodeService(service));
 }
 
 /** @throws DocumentError when it is not the List that versions before 0.2 wrote */

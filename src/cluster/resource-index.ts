@@ -1,5 +1,5 @@
 import type { Problem } from '../model/problem.ts';
-import { type Reduce, type Reduced, same } from './reduce.ts';
+import { type Decode, type Decoded, same } from './decode.ts';
 import { uidOf, type Versions, versionOf } from './versions.ts';
 
 /** Told when an object appears, changes (in a field that we look at) or goes. */
@@ -27,9 +27,9 @@ export interface ResourceIndex {
 const nameless = '?';
 const portion = 500;
 
-/** Keeps them reduced. */
+/** Keeps them decoded. */
 export class DecodedIndex<T extends { readonly uid: string }> implements ResourceIndex {
-  readonly #reduce: Reduce<T>;
+  readonly #decode: Decode<T>;
   readonly #touch: Touch<T>;
   readonly #report: (key: string, problems: readonly Problem[]) => void;
   readonly #versions: Versions | undefined;
@@ -41,53 +41,53 @@ export class DecodedIndex<T extends { readonly uid: string }> implements Resourc
    * @param versions is kept in step; undefined: nobody writes these objects, and nobody asks for their versions
    */
   constructor(
-    reduce: Reduce<T>,
+    decode: Decode<T>,
     touch: Touch<T>,
     report: (key: string, problems: readonly Problem[]) => void,
     versions?: Versions,
   ) {
-    this.#reduce = reduce;
+    this.#decode = decode;
     this.#touch = touch;
     this.#report = report;
     this.#versions = versions;
   }
 
   set(raw: unknown): void {
-    const reduced = this.#reduce(raw);
-    const { key } = reduced;
+    const decoded = this.#decode(raw);
+    const { key } = decoded;
     const version = this.#versions && versionOf(raw);
     if (key !== undefined && version !== undefined) {
       if (this.#versions?.isStale(key, version)) return;
       this.#versions?.set(key, version);
     }
-    this.#put(reduced);
+    this.#put(decoded);
   }
 
   /** The API's answer to a write that was made for the version `from`. */
   answer(raw: unknown, from: string): void {
-    const reduced = this.#reduce(raw);
-    const { key } = reduced;
+    const decoded = this.#decode(raw);
+    const { key } = decoded;
     const version = versionOf(raw);
     if (key === undefined || version === undefined) return;
-    if (this.#versions?.answer(key, version, from)) this.#put(reduced);
+    if (this.#versions?.answer(key, version, from)) this.#put(decoded);
   }
 
-  #put(reduced: Reduced<T>): void {
-    this.#note(reduced);
-    const { key } = reduced;
+  #put(decoded: Decoded<T>): void {
+    this.#note(decoded);
+    const { key } = decoded;
     if (key === undefined) return;
     const before = this.#objects.get(key);
-    const after = this.#keep(reduced);
+    const after = this.#keep(decoded);
     if (after === undefined || after === before) return;
     this.#objects.set(key, after);
     this.#touch(key, before, after);
   }
 
   delete(raw: unknown): void {
-    const reduced = this.#reduce(raw);
-    const { key } = reduced;
+    const decoded = this.#decode(raw);
+    const { key } = decoded;
     if (key === undefined) {
-      this.#note(reduced);
+      this.#note(decoded);
       return;
     }
     const before = this.#objects.get(key);
@@ -102,15 +102,15 @@ export class DecodedIndex<T extends { readonly uid: string }> implements Resourc
   replacement(): Replacement {
     const next = new Map<string, T>();
     const versions = new Map<string, string>();
-    const troubled: Reduced<T>[] = [];
+    const troubled: Decoded<T>[] = [];
     return {
       add: (raw) => {
-        const reduced = this.#reduce(raw);
-        if (reduced.problems.length > 0) troubled.push(reduced);
-        const { key } = reduced;
+        const decoded = this.#decode(raw);
+        if (decoded.problems.length > 0) troubled.push(decoded);
+        const { key } = decoded;
         const version = this.#versions && versionOf(raw);
         if (key !== undefined && version !== undefined) versions.set(key, version);
-        const object = this.#keep(reduced);
+        const object = this.#keep(decoded);
         if (key !== undefined && object !== undefined) next.set(key, object);
       },
       commit: (version) => {
@@ -123,12 +123,12 @@ export class DecodedIndex<T extends { readonly uid: string }> implements Resourc
     };
   }
 
-  *#replace(next: Map<string, T>, troubled: readonly Reduced<T>[]): Generator<void> {
+  *#replace(next: Map<string, T>, troubled: readonly Decoded<T>[]): Generator<void> {
     const former = this.#objects;
     this.#objects = next;
     const stillFaulty = new Set(troubled.map(({ key }) => key ?? nameless));
     for (const key of this.#faulty) if (!stillFaulty.has(key)) this.#clear(key);
-    for (const reduced of troubled) this.#note(reduced);
+    for (const decoded of troubled) this.#note(decoded);
     let touched = 0;
     for (const [key, before] of former) {
       if (next.has(key)) continue;
@@ -146,12 +146,12 @@ export class DecodedIndex<T extends { readonly uid: string }> implements Resourc
   }
 
   /** The object as it is to stand: the old one when nothing changed, or when the new one can not be read. */
-  #keep({ key, object }: Reduced<T>): T | undefined {
+  #keep({ key, object }: Decoded<T>): T | undefined {
     const before = key === undefined ? undefined : this.#objects.get(key);
     return object === undefined || (before !== undefined && same(before, object)) ? before : object;
   }
 
-  #note({ key = nameless, problems }: Reduced<T>): void {
+  #note({ key = nameless, problems }: Decoded<T>): void {
     if (problems.length === 0) {
       this.#clear(key);
       return;

@@ -10,16 +10,16 @@ import {
 } from '../model/cluster.ts';
 import type { Problem } from '../model/problem.ts';
 import type { Cluster } from './cluster.ts';
-import { GrowingDelta, mergeDelta } from './delta.ts';
 import {
+  decodeNode,
+  decodeService,
+  decodeSlice,
   oncePerIp,
-  reduceNode,
-  reduceService,
-  reduceSlice,
   type ServicePart,
   type Slice,
   same,
-} from './reduce.ts';
+} from './decode.ts';
+import { GrowingDelta, mergeDelta } from './delta.ts';
 import { DecodedIndex, type Replacement, type ResourceIndex } from './resource-index.ts';
 import { Signal } from './signal.ts';
 import { SortedMap } from './sorted-map.ts';
@@ -68,7 +68,7 @@ export class ClusterStore implements Omit<Cluster, typeof Symbol.asyncDispose> {
       this.#overviewChanged();
     };
     this.#serviceIndex = new DecodedIndex(
-      reduceService,
+      decodeService,
       (key, _before, after) => {
         if (after === undefined) this.#parts.delete(key);
         else this.#parts.set(key, after);
@@ -79,7 +79,7 @@ export class ClusterStore implements Omit<Cluster, typeof Symbol.asyncDispose> {
     );
     this.indexes = {
       nodes: new DecodedIndex(
-        reduceNode,
+        decodeNode,
         (key, _before, after) => {
           if (after === undefined) this.#nodes.delete(key);
           else this.#nodes.set(key, after);
@@ -89,7 +89,7 @@ export class ClusterStore implements Omit<Cluster, typeof Symbol.asyncDispose> {
       ),
       services: this.#serviceIndex,
       endpointslices: new DecodedIndex(
-        reduceSlice,
+        decodeSlice,
         (key, before, after) => this.#move(key, before, after),
         report('endpointslices'),
       ),

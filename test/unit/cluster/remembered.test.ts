@@ -6,10 +6,10 @@ import fc from 'fast-check';
 import { memoryCluster } from '../../../lab/fake/memory-cluster.ts';
 import type { Clock } from '../../../src/cluster/clock.ts';
 import { logLine, readLog } from '../../../src/cluster/cluster-log.ts';
+import { resourceOf } from '../../../src/cluster/decode.ts';
 import { readObjects } from '../../../src/cluster/document.ts';
-import { expressNode, expressService } from '../../../src/cluster/express.ts';
+import { encodeNode, encodeService } from '../../../src/cluster/encode.ts';
 import { fileCluster } from '../../../src/cluster/file.ts';
-import { resourceOf } from '../../../src/cluster/reduce.ts';
 import { remembered } from '../../../src/cluster/remembered.ts';
 import { ClusterStore } from '../../../src/cluster/store.ts';
 import {
@@ -451,7 +451,7 @@ describe('the remembered cluster', () => {
   });
 });
 
-describe('express', () => {
+describe('what is encoded', () => {
   const ip = fc
     .oneof(
       fc.uint8Array({ minLength: 4, maxLength: 4 }),
@@ -534,8 +534,8 @@ describe('express', () => {
     fc.assert(
       fc.property(fc.uniqueArray(node, byName), fc.uniqueArray(service, byName), (nodes, services) => {
         const lines = [
-          ...nodes.map((each) => logLine('Node', each.name, [expressNode(each)])),
-          ...services.map((each) => logLine('Service', serviceName(each), expressService(each))),
+          ...nodes.map((each) => logLine('Node', each.name, [encodeNode(each)])),
+          ...services.map((each) => logLine('Service', serviceName(each), encodeService(each))),
         ];
         const store = new ClusterStore();
         for (const object of readLog(Buffer.from(`eiproute-cluster-log 2\n${lines.join('')}`)).objects) {

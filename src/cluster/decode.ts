@@ -23,14 +23,14 @@ export interface Slice {
  * `key` is `namespace/name`, or `name` for a Node; undefined when not even that could be read. Without `object`
  * the whole thing is unreadable and `problems` says why; with it, `problems` tells which parts were left out.
  */
-export interface Reduced<T> {
+export interface Decoded<T> {
   readonly key: string | undefined;
   readonly object: T | undefined;
   readonly problems: readonly Problem[];
 }
 
 /** One object on its way through the door: who it is, and what is wrong with it. */
-class Visitor {
+class ObjectDecoder {
   readonly kind: string;
   readonly key: string | undefined;
   readonly namespace: string;
@@ -73,7 +73,7 @@ class Visitor {
     else this.#problems.push(problem);
   }
 
-  skip(why: string): Reduced<never> {
+  skip(why: string): Decoded<never> {
     const problem: Problem = {
       code: 'object-unreadable',
       severity: 'warn',
@@ -113,20 +113,20 @@ class Visitor {
 }
 
 /** @param raw a v1 Node as JSON */
-export function reduceNode(raw: unknown): Reduced<Node> {
-  const visitor = new Visitor('Node', raw);
-  const { key, metadata, spec, status } = visitor;
-  if (key === undefined) return visitor.skip('it has no metadata.name');
+export function decodeNode(raw: unknown): Decoded<Node> {
+  const decoder = new ObjectDecoder('Node', raw);
+  const { key, metadata, spec, status } = decoder;
+  if (key === undefined) return decoder.skip('it has no metadata.name');
   const addresses: Ip[] = [];
   for (const item of list(status.addresses)) {
     const { type, address } = part(item);
     if (type !== 'InternalIP') continue;
-    const ip = visitor.ip(address, 'InternalIP');
+    const ip = decoder.ip(address, 'InternalIP');
     if (ip !== undefined && !addresses.includes(ip)) addresses.push(ip);
   }
   const exclude = part(metadata.labels)['node.kubernetes.io/exclude-from-external-load-balancers'];
   const object: Node = {
-    name: visitor.name,
+    name: decoder.name,
     uid: text(metadata.uid) ?? '',
     addresses,
     deleting: text(metadata.deletionTimestamp) !== undefined,
@@ -139,40 +139,40 @@ export function reduceNode(raw: unknown): Reduced<Node> {
       return type === 'NetworkUnavailable' && value === 'True';
     }),
   };
-  return { key, object, problems: visitor.problems };
+  return { key, object, problems: decoder.problems };
 }
 
 /** @param raw a v1 Service as JSON */
-export function reduceService(raw: unknown): Reduced<ServicePart> {
-  const visitor = new Visitor('Service', raw);
-  const { key, metadata, spec, status } = visitor;
-  if (key === undefined) return visitor.skip('it has no metadata.name and namespace');
-  if (!isRaw(visitor.raw.spec)) return visitor.skip('it has no spec');
+export function decodeService(raw: unknown): Decoded<ServicePart> {
+  const decoder = new ObjectDecoder('Service', raw);
+  const { key, metadata, spec, status } = decoder;
+  if (key === undefined) return decoder.skip('it has no metadata.name and namespace');
+  if (!isRaw(decoder.raw.spec)) return decoder.skip('it has no spec');
   const type = spec.type ?? 'ClusterIP';
-  if (!isServiceType(type)) return visitor.skip(`its spec.type is ${JSON.stringify(type)}`);
+  if (!isServiceType(type)) return decoder.skip(`its spec.type is ${JSON.stringify(type)}`);
   const policy = spec.externalTrafficPolicy ?? 'Cluster';
   if (policy !== 'Cluster' && policy !== 'Local') {
-    return visitor.skip(`its spec.externalTrafficPolicy is ${JSON.stringify(policy)}`);
+    return decoder.skip(`its spec.externalTrafficPolicy is ${JSON.stringify(policy)}`);
   }
   const ingress = list(part(status.loadBalancer).ingress).flatMap((item) => {
     const { ip } = part(item);
     return ip === undefined || ip === '' ? [] : [ip];
   });
   const object: ServicePart = {
-    namespace: visitor.namespace,
-    name: visitor.name,
+    namespace: decoder.namespace,
+    name: decoder.name,
     uid: text(metadata.uid) ?? '',
     type,
     deleting: text(metadata.deletionTimestamp) !== undefined,
     loadBalancerClass: text(spec.loadBalancerClass),
     externalTrafficPolicy: policy,
     healthCheckNodePort: port(spec.healthCheckNodePort),
-    ports: list(spec.ports).flatMap((item) => servicePort(item, visitor)),
-    ingress: visitor.ips(ingress, 'status.loadBalancer.ingress'),
-    externalIps: visitor.ips(list(spec.externalIPs), 'spec.externalIPs'),
+    ports: list(spec.ports).flatMap((item) => servicePort(item, decoder)),
+    ingress: decoder.ips(ingress, 'status.loadBalancer.ingress'),
+    externalIps: decoder.ips(list(spec.externalIPs), 'spec.externalIPs'),
     asks: asksOf(metadata, spec, status),
   };
-  return { key, object, problems: visitor.problems };
+  return { key, object, problems: decoder.problems };
 }
 
 function isServiceType(value: unknown): value is Service['type'] {
@@ -185,38 +185,38 @@ function isProtocol(value: unknown): value is Protocol {
   return value === 'TCP' || value === 'UDP' || value === 'SCTP';
 }
 
-function servicePort(raw: unknown, visitor: Visitor): ServicePort[] {
+function servicePort(raw: unknown, decoder: ObjectDecoder): ServicePort[] {
   const { name, protocol = 'TCP', port: number, nodePort } = part(raw);
   const checked = port(number);
   if (checked === undefined || !isProtocol(protocol)) {
-    visitor.leaveOut(`spec.ports ${JSON.stringify(raw)}`, 'it is no port of TCP, UDP or SCTP');
+    decoder.leaveOut(`spec.ports ${JSON.stringify(raw)}`, 'it is no port of TCP, UDP or SCTP');
     return [];
   }
   return [{ name: text(name) ?? '', protocol, port: checked, nodePort: port(nodePort) }];
 }
 
 /** @param raw a discovery.k8s.io/v1 EndpointSlice as JSON */
-export function reduceSlice(raw: unknown): Reduced<Slice> {
-  const visitor = new Visitor('EndpointSlice', raw);
-  const { key, metadata } = visitor;
-  if (key === undefined) return visitor.skip('it has no metadata.name and namespace');
+export function decodeSlice(raw: unknown): Decoded<Slice> {
+  const decoder = new ObjectDecoder('EndpointSlice', raw);
+  const { key, metadata } = decoder;
+  if (key === undefined) return decoder.skip('it has no metadata.name and namespace');
   const owner = text(part(metadata.labels)['kubernetes.io/service-name']);
-  const { addressType, endpoints } = visitor.raw;
+  const { addressType, endpoints } = decoder.raw;
   // A slice of names (FQDN) says nothing about where packets can go.
   const entries = addressType === 'FQDN' ? none : list(endpoints);
   const object: Slice = {
     uid: text(metadata.uid) ?? '',
-    service: owner === undefined ? undefined : `${visitor.namespace}/${owner}`,
-    endpoints: oncePerIp(entries.flatMap((item) => endpoint(item, visitor))),
+    service: owner === undefined ? undefined : `${decoder.namespace}/${owner}`,
+    endpoints: oncePerIp(entries.flatMap((item) => endpoint(item, decoder))),
   };
-  return { key, object, problems: visitor.problems };
+  return { key, object, problems: decoder.problems };
 }
 
-function endpoint(raw: unknown, visitor: Visitor): Endpoint[] {
+function endpoint(raw: unknown, decoder: ObjectDecoder): Endpoint[] {
   const { addresses, conditions, nodeName } = part(raw);
   // All addresses of one endpoint are the same pod; kube-proxy as well uses the first only.
   const first = list(addresses)[0];
-  const ip = first === undefined ? undefined : visitor.ip(first, 'endpoint');
+  const ip = first === undefined ? undefined : decoder.ip(first, 'endpoint');
   if (ip === undefined) return [];
   const { ready, serving, terminating } = part(conditions);
   const isReady = ready !== false;
@@ -261,7 +261,7 @@ export function same(a: unknown, b: unknown): boolean {
   return a === b || isDeepStrictEqual(a, b);
 }
 
-export type Reduce<T> = (raw: unknown) => Reduced<T>;
+export type Decode<T> = (raw: unknown) => Decoded<T>;
 
 /** The resource that an object of this kind belongs to, in files that mix them. */
 export function resourceOf(raw: unknown): Resource | undefined {

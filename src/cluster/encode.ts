@@ -1,10 +1,10 @@
 import { cleanupFinalizer, type Endpoint, type Node, type Service, type Texts } from '../model/cluster.ts';
 import { family, type Ip } from '../model/ip.ts';
 
-// The way back from reduce.ts: objects as the Kubernetes API would show them, with the fields that we know.
+// The way back from decode.ts: objects as the Kubernetes API would show them, with the fields that we know.
 
 /** A v1 Node. */
-export function expressNode(node: Node): object {
+export function encodeNode(node: Node): object {
   const { name, uid, deleting, excludeLabel } = node;
   return {
     apiVersion: 'v1',
@@ -28,7 +28,7 @@ export function expressNode(node: Node): object {
 }
 
 /** A v1 Service, and one EndpointSlice for each family that it has endpoints of. */
-export function expressService(service: Service): readonly object[] {
+export function encodeService(service: Service): readonly object[] {
   const { namespace, name, uid, type, deleting, ports, ingress, externalIps, asks, endpoints } = service;
   const object = {
     apiVersion: 'v1',
