@@ -3,10 +3,11 @@ import type { Endpoint, Node, Protocol, Resource, Service, ServicePort } from '.
 import { compareIp, family, type Ip, ipBytes, parseIp } from '../model/ip.ts';
 import type { Problem } from '../model/problem.ts';
 import { asksOf } from './asks.ts';
-import { isRaw, list, none, part, port, type Raw, text } from './raw.ts';
+import { exact, isRaw, list, none, part, port, type Raw, text } from './raw.ts';
+import { StringPool } from './string-pool.ts';
 
-/** A Service before its endpoints are known. */
-export type ServicePart = Omit<Service, 'endpoints'>;
+/** Names that many objects share. */
+const names = new StringPool();
 
 /** What one EndpointSlice adds to its Service. */
 export interface Slice {
@@ -48,10 +49,11 @@ class ObjectDecoder {
     this.spec = part(this.raw.spec);
     this.status = part(this.raw.status);
     this.name = text(this.metadata.name) ?? '';
-    this.namespace = text(this.metadata.namespace) ?? '';
+    this.namespace = names.of(text(this.metadata.namespace) ?? '');
     if (this.name === '') this.key = undefined;
     else if (kind === 'Node') this.key = this.name;
-    else this.key = this.namespace === '' ? undefined : `${this.namespace}/${this.name}`;
+    // A template would keep its parts beside the whole.
+    else this.key = this.namespace === '' ? undefined : [this.namespace, this.name].join('/');
   }
 
   get problems(): readonly Problem[] {
@@ -102,7 +104,7 @@ class ObjectDecoder {
       const ip = this.ip(value, what);
       if (ip !== undefined) ips.add(ip);
     }
-    return [...ips].sort(compareIp);
+    return exact([...ips].sort(compareIp));
   }
 
   #advice(): string {
@@ -142,14 +144,17 @@ export function decodeNode(raw: unknown): Decoded<Node> {
   return { key, object, problems: decoder.problems };
 }
 
-/** @param raw a v1 Service as JSON */
-export function decodeService(raw: unknown): Decoded<ServicePart> {
+/** A Service without endpoints; these come from its EndpointSlices.
+ *
+ * @param raw a v1 Service as JSON
+ */
+export function decodeService(raw: unknown): Decoded<Service> {
   const decoder = new ObjectDecoder('Service', raw);
   const { key, metadata, spec, status } = decoder;
   if (key === undefined) return decoder.skip('it has no metadata.name and namespace');
   if (!isRaw(decoder.raw.spec)) return decoder.skip('it has no spec');
-  const type = spec.type ?? 'ClusterIP';
-  if (!isServiceType(type)) return decoder.skip(`its spec.type is ${JSON.stringify(type)}`);
+  const type = serviceTypes.find((each) => each === (spec.type ?? 'ClusterIP'));
+  if (type === undefined) return decoder.skip(`its spec.type is ${JSON.stringify(spec.type)}`);
   const policy = spec.externalTrafficPolicy ?? 'Cluster';
   if (policy !== 'Cluster' && policy !== 'Local') {
     return decoder.skip(`its spec.externalTrafficPolicy is ${JSON.stringify(policy)}`);
@@ -158,7 +163,7 @@ export function decodeService(raw: unknown): Decoded<ServicePart> {
     const { ip } = part(item);
     return ip === undefined || ip === '' ? [] : [ip];
   });
-  const object: ServicePart = {
+  const object: Service = {
     namespace: decoder.namespace,
     name: decoder.name,
     uid: text(metadata.uid) ?? '',
@@ -167,19 +172,16 @@ export function decodeService(raw: unknown): Decoded<ServicePart> {
     loadBalancerClass: text(spec.loadBalancerClass),
     externalTrafficPolicy: policy,
     healthCheckNodePort: port(spec.healthCheckNodePort),
-    ports: list(spec.ports).flatMap((item) => servicePort(item, decoder)),
+    ports: exact(list(spec.ports).flatMap((item) => servicePort(item, decoder))),
     ingress: decoder.ips(ingress, 'status.loadBalancer.ingress'),
     externalIps: decoder.ips(list(spec.externalIPs), 'spec.externalIPs'),
     asks: asksOf(metadata, spec, status),
+    endpoints: none,
   };
   return { key, object, problems: decoder.problems };
 }
 
-function isServiceType(value: unknown): value is Service['type'] {
-  return (
-    value === 'ClusterIP' || value === 'NodePort' || value === 'LoadBalancer' || value === 'ExternalName'
-  );
-}
+const serviceTypes = ['ClusterIP', 'NodePort', 'LoadBalancer', 'ExternalName'] as const;
 
 function isProtocol(value: unknown): value is Protocol {
   return value === 'TCP' || value === 'UDP' || value === 'SCTP';
@@ -192,7 +194,7 @@ function servicePort(raw: unknown, decoder: ObjectDecoder): ServicePort[] {
     decoder.leaveOut(`spec.ports ${JSON.stringify(raw)}`, 'it is no port of TCP, UDP or SCTP');
     return [];
   }
-  return [{ name: text(name) ?? '', protocol, port: checked, nodePort: port(nodePort) }];
+  return [{ name: names.of(text(name) ?? ''), protocol, port: checked, nodePort: port(nodePort) }];
 }
 
 /** @param raw a discovery.k8s.io/v1 EndpointSlice as JSON */
@@ -206,8 +208,8 @@ export function decodeSlice(raw: unknown): Decoded<Slice> {
   const entries = addressType === 'FQDN' ? none : list(endpoints);
   const object: Slice = {
     uid: text(metadata.uid) ?? '',
-    service: owner === undefined ? undefined : `${decoder.namespace}/${owner}`,
-    endpoints: oncePerIp(entries.flatMap((item) => endpoint(item, decoder))),
+    service: owner === undefined ? undefined : [decoder.namespace, owner].join('/'),
+    endpoints: exact(oncePerIp(entries.flatMap((item) => endpoint(item, decoder)))),
   };
   return { key, object, problems: decoder.problems };
 }
@@ -219,11 +221,12 @@ function endpoint(raw: unknown, decoder: ObjectDecoder): Endpoint[] {
   const ip = first === undefined ? undefined : decoder.ip(first, 'endpoint');
   if (ip === undefined) return [];
   const { ready, serving, terminating } = part(conditions);
+  const node = text(nodeName);
   const isReady = ready !== false;
   return [
     {
       ip,
-      node: text(nodeName),
+      node: node === undefined ? undefined : names.of(node),
       ready: isReady,
       // The API: who does not know "serving" goes by "ready".
       serving: typeof serving === 'boolean' ? serving : isReady,

@@ -2,8 +2,18 @@ import type { Problem } from '../model/problem.ts';
 import { type Decode, type Decoded, same } from './decode.ts';
 import { uidOf, type Versions, versionOf } from './versions.ts';
 
-/** Told when an object appears, changes (in a field that we look at) or goes. */
-export type Touch<T> = (key: string, before: T | undefined, after: T | undefined) => void;
+/** What an index does with the objects of its resource. */
+export interface IndexOptions<T> {
+  readonly decode: Decode<T>;
+  /** Called when an object appears, changes in a field that we look at, or goes. */
+  readonly changed: (key: string, before: T | undefined, after: T | undefined) => void;
+  /** Called with the problems of an object whenever they change; an empty list takes them back. */
+  readonly report: (key: string, problems: readonly Problem[]) => void;
+  /** Adds to a decoded object what comes from other objects. */
+  readonly complete?: (key: string, decoded: T) => T;
+  /** Of objects that we write ourselves. */
+  readonly versions?: Versions;
+}
 
 /** A new picture of a whole resource; nothing of it counts before it is committed (by the store). */
 export interface Replacement {
@@ -29,50 +39,46 @@ const portion = 500;
 
 /** Keeps them decoded. */
 export class DecodedIndex<T extends { readonly uid: string }> implements ResourceIndex {
-  readonly #decode: Decode<T>;
-  readonly #touch: Touch<T>;
-  readonly #report: (key: string, problems: readonly Problem[]) => void;
+  readonly #options: IndexOptions<T>;
   readonly #versions: Versions | undefined;
   #objects = new Map<string, T>();
   #faulty = new Set<string>();
 
-  /**
-   * @param report is told the problems of an object whenever they change; an empty list takes them back
-   * @param versions is kept in step; undefined: nobody writes these objects, and nobody asks for their versions
-   */
-  constructor(
-    decode: Decode<T>,
-    touch: Touch<T>,
-    report: (key: string, problems: readonly Problem[]) => void,
-    versions?: Versions,
-  ) {
-    this.#decode = decode;
-    this.#touch = touch;
-    this.#report = report;
-    this.#versions = versions;
+  constructor(options: IndexOptions<T>) {
+    this.#options = options;
+    this.#versions = options.versions;
+  }
+
+  get(key: string): T | undefined {
+    return this.#objects.get(key);
+  }
+
+  /** Puts an object in the place of the one of this key, which is known to the one who puts it. */
+  put(key: string, object: T): void {
+    this.#objects.set(key, object);
   }
 
   set(raw: unknown): void {
-    const decoded = this.#decode(raw);
+    const decoded = this.#options.decode(raw);
     const { key } = decoded;
     const version = this.#versions && versionOf(raw);
     if (key !== undefined && version !== undefined) {
       if (this.#versions?.isStale(key, version)) return;
       this.#versions?.set(key, version);
     }
-    this.#put(decoded);
+    this.#take(decoded);
   }
 
   /** The API's answer to a write that was made for the version `from`. */
   answer(raw: unknown, from: string): void {
-    const decoded = this.#decode(raw);
+    const decoded = this.#options.decode(raw);
     const { key } = decoded;
     const version = versionOf(raw);
     if (key === undefined || version === undefined) return;
-    if (this.#versions?.answer(key, version, from)) this.#put(decoded);
+    if (this.#versions?.answer(key, version, from)) this.#take(decoded);
   }
 
-  #put(decoded: Decoded<T>): void {
+  #take(decoded: Decoded<T>): void {
     this.#note(decoded);
     const { key } = decoded;
     if (key === undefined) return;
@@ -80,11 +86,11 @@ export class DecodedIndex<T extends { readonly uid: string }> implements Resourc
     const after = this.#keep(decoded);
     if (after === undefined || after === before) return;
     this.#objects.set(key, after);
-    this.#touch(key, before, after);
+    this.#options.changed(key, before, after);
   }
 
   delete(raw: unknown): void {
-    const decoded = this.#decode(raw);
+    const decoded = this.#options.decode(raw);
     const { key } = decoded;
     if (key === undefined) {
       this.#note(decoded);
@@ -96,7 +102,7 @@ export class DecodedIndex<T extends { readonly uid: string }> implements Resourc
     this.#versions?.delete(key);
     if (before === undefined) return;
     this.#objects.delete(key);
-    this.#touch(key, before, undefined);
+    this.#options.changed(key, before, undefined);
   }
 
   replacement(): Replacement {
@@ -105,7 +111,7 @@ export class DecodedIndex<T extends { readonly uid: string }> implements Resourc
     const troubled: Decoded<T>[] = [];
     return {
       add: (raw) => {
-        const decoded = this.#decode(raw);
+        const decoded = this.#options.decode(raw);
         if (decoded.problems.length > 0) troubled.push(decoded);
         const { key } = decoded;
         const version = this.#versions && versionOf(raw);
@@ -132,14 +138,14 @@ export class DecodedIndex<T extends { readonly uid: string }> implements Resourc
     let touched = 0;
     for (const [key, before] of former) {
       if (next.has(key)) continue;
-      this.#touch(key, before, undefined);
+      this.#options.changed(key, before, undefined);
       touched += 1;
       if (touched % portion === 0) yield;
     }
     for (const [key, after] of next) {
       const before = former.get(key);
       if (before === after) continue;
-      this.#touch(key, before, after);
+      this.#options.changed(key, before, after);
       touched += 1;
       if (touched % portion === 0) yield;
     }
@@ -147,8 +153,11 @@ export class DecodedIndex<T extends { readonly uid: string }> implements Resourc
 
   /** The object as it is to stand: the old one when nothing changed, or when the new one can not be read. */
   #keep({ key, object }: Decoded<T>): T | undefined {
-    const before = key === undefined ? undefined : this.#objects.get(key);
-    return object === undefined || (before !== undefined && same(before, object)) ? before : object;
+    if (key === undefined) return undefined;
+    const before = this.#objects.get(key);
+    if (object === undefined) return before;
+    const whole = this.#options.complete?.(key, object) ?? object;
+    return before !== undefined && same(before, whole) ? before : whole;
   }
 
   #note({ key = nameless, problems }: Decoded<T>): void {
@@ -157,11 +166,11 @@ export class DecodedIndex<T extends { readonly uid: string }> implements Resourc
       return;
     }
     this.#faulty.add(key);
-    this.#report(key, problems);
+    this.#options.report(key, problems);
   }
 
   #clear(key: string): void {
-    if (this.#faulty.delete(key)) this.#report(key, []);
+    if (this.#faulty.delete(key)) this.#options.report(key, []);
   }
 }
 

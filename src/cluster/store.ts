@@ -1,5 +1,6 @@
 import {
   type Delta,
+  type Endpoint,
   type Feed,
   type Node,
   type Overview,
@@ -10,16 +11,9 @@ import {
 } from '../model/cluster.ts';
 import type { Problem } from '../model/problem.ts';
 import type { Cluster } from './cluster.ts';
-import {
-  decodeNode,
-  decodeService,
-  decodeSlice,
-  oncePerIp,
-  type ServicePart,
-  type Slice,
-  same,
-} from './decode.ts';
+import { decodeNode, decodeService, decodeSlice, oncePerIp, type Slice, same } from './decode.ts';
 import { GrowingDelta, mergeDelta } from './delta.ts';
+import { exact, none } from './raw.ts';
 import { DecodedIndex, type Replacement, type ResourceIndex } from './resource-index.ts';
 import { Signal } from './signal.ts';
 import { SortedMap } from './sorted-map.ts';
@@ -37,12 +31,10 @@ export class ClusterStore implements Omit<Cluster, typeof Symbol.asyncDispose> {
   readonly signal = new Signal(mergeDelta);
   readonly indexes: Readonly<Record<Resource, ResourceIndex>>;
   readonly #versions = new Versions();
-  readonly #serviceIndex: DecodedIndex<ServicePart>;
-  readonly #parts = new Map<string, ServicePart>();
-  readonly #slices = new Map<string, Map<string, Slice>>();
+  readonly #serviceIndex: DecodedIndex<Service>;
+  /** The slices of each Service. */
+  readonly #slices = new Map<string, readonly Slice[]>();
   readonly #services = new SortedMap<Service>();
-  /** The part that each joined Service was made of. */
-  readonly #made = new Map<string, ServicePart>();
   readonly #nodes = new SortedMap<Node>();
   readonly #problems = new SortedMap<readonly Problem[]>();
   readonly #feeds = new Map<Resource, Feed>();
@@ -67,32 +59,29 @@ export class ClusterStore implements Omit<Cluster, typeof Symbol.asyncDispose> {
       else this.#problems.set(at, problems);
       this.#overviewChanged();
     };
-    this.#serviceIndex = new DecodedIndex(
-      decodeService,
-      (key, _before, after) => {
-        if (after === undefined) this.#parts.delete(key);
-        else this.#parts.set(key, after);
-        this.#join(key);
-      },
-      report('services'),
-      this.#versions,
-    );
+    this.#serviceIndex = new DecodedIndex({
+      decode: decodeService,
+      complete: (key, service) => ({ ...service, endpoints: this.#endpoints(key) }),
+      changed: (key) => this.#join(key),
+      report: report('services'),
+      versions: this.#versions,
+    });
     this.indexes = {
-      nodes: new DecodedIndex(
-        decodeNode,
-        (key, _before, after) => {
+      nodes: new DecodedIndex({
+        decode: decodeNode,
+        changed: (key, _before, after) => {
           if (after === undefined) this.#nodes.delete(key);
           else this.#nodes.set(key, after);
           this.#overviewChanged().nodes = true;
         },
-        report('nodes'),
-      ),
+        report: report('nodes'),
+      }),
       services: this.#serviceIndex,
-      endpointslices: new DecodedIndex(
-        decodeSlice,
-        (key, before, after) => this.#move(key, before, after),
-        report('endpointslices'),
-      ),
+      endpointslices: new DecodedIndex({
+        decode: decodeSlice,
+        changed: (_key, before, after) => this.#move(before, after),
+        report: report('endpointslices'),
+      }),
     };
   }
 
@@ -221,40 +210,41 @@ export class ClusterStore implements Omit<Cluster, typeof Symbol.asyncDispose> {
     this.#changed().service(key);
   }
 
-  #move(key: string, before: Slice | undefined, after: Slice | undefined): void {
-    if (before?.service !== undefined && before.service !== after?.service) {
-      const slices = this.#slices.get(before.service);
-      slices?.delete(key);
-      if (slices?.size === 0) this.#slices.delete(before.service);
-      this.#join(before.service);
-    }
-    if (after?.service !== undefined) {
-      const slices = this.#slices.get(after.service);
-      if (slices === undefined) this.#slices.set(after.service, new Map([[key, after]]));
-      else slices.set(key, after);
-      this.#join(after.service);
-    }
+  #move(before: Slice | undefined, after: Slice | undefined): void {
+    if (before?.service !== undefined) this.#putSlice(before.service, before, undefined);
+    if (after?.service !== undefined) this.#putSlice(after.service, undefined, after);
+    if (before?.service !== undefined && before.service !== after?.service) this.#join(before.service);
+    if (after?.service !== undefined) this.#join(after.service);
   }
 
+  #putSlice(key: string, before: Slice | undefined, after: Slice | undefined): void {
+    const others = (this.#slices.get(key) ?? []).filter((slice) => slice !== before);
+    const slices = after === undefined ? others : [...others, after];
+    if (slices.length === 0) this.#slices.delete(key);
+    else this.#slices.set(key, exact(slices));
+  }
+
+  /** Brings what is shown of a Service in line with its object and its slices. */
   #join(key: string): void {
-    const part = this.#parts.get(key);
-    const held = this.#services.get(key);
-    if (part === undefined) {
-      if (held === undefined) return;
-      this.#made.delete(key);
-      this.#setService(key, undefined);
+    const indexed = this.#serviceIndex.get(key);
+    const shown = this.#services.get(key);
+    if (indexed === undefined) {
+      if (shown !== undefined) this.#setService(key, undefined);
       return;
     }
-    const [first, ...others] = this.#slices.get(key)?.values() ?? [];
+    const endpoints = this.#endpoints(key);
+    const joined = same(indexed.endpoints, endpoints) ? indexed : { ...indexed, endpoints };
+    const service = shown !== undefined && same(shown, joined) ? shown : joined;
+    // One object in both places. The one of a list may have been completed before a slice changed.
+    if (service !== indexed) this.#serviceIndex.put(key, service);
+    if (service !== shown) this.#setService(key, service);
+  }
+
+  #endpoints(key: string): readonly Endpoint[] {
+    const [first, ...others] = this.#slices.get(key) ?? [];
     // Nearly every Service has one slice, which is sorted already.
-    const endpoints =
-      others.length === 0
-        ? (first?.endpoints ?? [])
-        : oncePerIp([first, ...others].flatMap((slice) => slice?.endpoints ?? []));
-    // A part that did not change is the same object, so that only the endpoints are to be compared.
-    if (held !== undefined && this.#made.get(key) === part && same(held.endpoints, endpoints)) return;
-    this.#made.set(key, part);
-    this.#setService(key, { ...part, endpoints });
+    if (others.length === 0) return first?.endpoints ?? none;
+    return exact(oncePerIp([first, ...others].flatMap((slice) => slice?.endpoints ?? [])));
   }
 }
 

@@ -69,6 +69,7 @@ describe('decodeService', () => {
         healthCheckNodePort: undefined,
         ports: [{ name: 'http', protocol: 'TCP', port: 80, nodePort: 30080 }],
         ingress: ['198.51.100.9', '198.51.100.11'],
+        endpoints: [],
         externalIps: ['192.0.2.7', '2001:db8:e::1'],
         asks: asks({ created: 0 }),
       },

@@ -107,6 +107,22 @@ describe('the store', () => {
     expect(beats()).to.equal(1);
   });
 
+  it('keeps the Service when its endpoints change while a list with the same Service is read', async () => {
+    const { store, beats } = filled();
+    const replacement = store.indexes.services.replacement();
+    for (const name of ['api', 'web']) replacement.add(rawService(name));
+    store.indexes.endpointslices.set(rawSlice('web', [{ ip: '10.1.0.7', node: 'n2' }]));
+    store.notify();
+    const web = store.service('default/web');
+    await store.commit(replacement, async () => {});
+    store.notify();
+    expect(store.service('default/web')).to.equal(web);
+    expect(web?.endpoints.map(({ ip }) => ip)).to.deep.equal(['10.1.0.7']);
+    expect(beats()).to.equal(2);
+    store.indexes.services.set(rawService('web', { eips: [] }));
+    expect(store.service('default/web')).to.deep.include({ ingress: [], endpoints: web?.endpoints });
+  });
+
   it('makes a new object of what was deleted and created again under one name', () => {
     const { store } = filled();
     const { services, nodes } = store.indexes;
