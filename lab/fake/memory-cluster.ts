@@ -1,6 +1,6 @@
 import type { Cluster } from '../../src/cluster/cluster.ts';
-import { resourceOf } from '../../src/cluster/reduce.ts';
-import { resources, Store, storeCluster } from '../../src/cluster/store.ts';
+import { resourceOf } from '../../src/cluster/decode.ts';
+import { ClusterStore, resources, storeCluster } from '../../src/cluster/store.ts';
 import type { Resource } from '../../src/model/cluster.ts';
 
 /** A cluster that holds what it is told; every call is one change. */
@@ -21,34 +21,34 @@ export interface MemoryCluster extends Cluster {
 
 /** Starts empty and not complete. */
 export function memoryCluster(now: () => number = Date.now): MemoryCluster {
-  const store = new Store();
-  const shelfOf = (object: unknown) => {
+  const store = new ClusterStore();
+  const indexOf = (object: unknown) => {
     const resource = resourceOf(object);
     if (resource === undefined)
       throw new TypeError(`no Service, EndpointSlice or Node: ${JSON.stringify(object)}`);
     store.heard(resource, now());
-    return store.shelves[resource];
+    return store.indexes[resource];
   };
   return {
     ...storeCluster(store, async () => {}),
     set(...objects) {
-      for (const object of objects) shelfOf(object).set(object);
-      store.tell();
+      for (const object of objects) indexOf(object).set(object);
+      store.notify();
     },
     delete(...objects) {
-      for (const object of objects) shelfOf(object).delete(object);
-      store.tell();
+      for (const object of objects) indexOf(object).delete(object);
+      store.notify();
     },
     complete() {
       for (const resource of resources) {
         store.heard(resource, now());
         store.state(resource, { synced: true, trouble: undefined });
       }
-      store.tell();
+      store.notify();
     },
     trouble(resource, text) {
       store.state(resource, { trouble: text });
-      store.tell();
+      store.notify();
     },
   };
 }

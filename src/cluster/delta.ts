@@ -9,6 +9,12 @@ export class GrowingDelta implements Delta {
     if (this.services !== 'all') this.services.add(key);
   }
 
+  /** Takes out what another delta holds. */
+  forget({ services, nodes }: Delta): void {
+    if (this.services !== 'all' && services !== 'all') for (const key of services) this.services.delete(key);
+    if (nodes) this.nodes = false;
+  }
+
   merge({ services, nodes }: Delta): this {
     if (services === 'all') this.services = 'all';
     else for (const key of services) this.service(key);

@@ -1,5 +1,6 @@
 import {
   type Delta,
+  type Endpoint,
   type Feed,
   type Node,
   type Overview,
@@ -10,19 +11,12 @@ import {
 } from '../model/cluster.ts';
 import type { Problem } from '../model/problem.ts';
 import type { Cluster } from './cluster.ts';
+import { decodeNode, decodeService, decodeSlice, oncePerIp, type Slice, same } from './decode.ts';
 import { GrowingDelta, mergeDelta } from './delta.ts';
-import {
-  oncePerIp,
-  reduceNode,
-  reduceService,
-  reduceSlice,
-  type ServicePart,
-  type Slice,
-  same,
-} from './reduce.ts';
-import { ReducedShelf, type Relist, type Shelf } from './shelf.ts';
+import { exact, none } from './raw.ts';
+import { DecodedIndex, type Replacement, type ResourceIndex } from './resource-index.ts';
 import { Signal } from './signal.ts';
-import { Sorted } from './sorted.ts';
+import { SortedMap } from './sorted-map.ts';
 import { Versions } from './versions.ts';
 
 export const resources: readonly Resource[] = ['services', 'endpointslices', 'nodes'];
@@ -33,18 +27,16 @@ export const resources: readonly Resource[] = ['services', 'endpointslices', 'no
  * One event costs the join of one Service, and reaches the listeners as the key of that Service. An event that changes
  * none of the fields we look at changes nothing: no new object, no delta.
  */
-export class Store implements Omit<Cluster, typeof Symbol.asyncDispose> {
+export class ClusterStore implements Omit<Cluster, typeof Symbol.asyncDispose> {
   readonly signal = new Signal(mergeDelta);
-  readonly shelves: Readonly<Record<Resource, Shelf>>;
+  readonly indexes: Readonly<Record<Resource, ResourceIndex>>;
   readonly #versions = new Versions();
-  readonly #serviceShelf: ReducedShelf<ServicePart>;
-  readonly #parts = new Map<string, ServicePart>();
-  readonly #slices = new Map<string, Map<string, Slice>>();
-  readonly #services = new Sorted<Service>();
-  /** The part that each joined Service was made of. */
-  readonly #made = new Map<string, ServicePart>();
-  readonly #nodes = new Sorted<Node>();
-  readonly #problems = new Sorted<readonly Problem[]>();
+  readonly #serviceIndex: DecodedIndex<Service>;
+  /** The slices of each Service. */
+  readonly #slices = new Map<string, readonly Slice[]>();
+  readonly #services = new SortedMap<Service>();
+  readonly #nodes = new SortedMap<Node>();
+  readonly #problems = new SortedMap<readonly Problem[]>();
   readonly #feeds = new Map<Resource, Feed>();
   /** What the problems looked like as a list of lists, and the list that was made of it. */
   #flat: { readonly of: readonly (readonly Problem[])[]; readonly problems: readonly Problem[] } | undefined;
@@ -67,32 +59,29 @@ export class Store implements Omit<Cluster, typeof Symbol.asyncDispose> {
       else this.#problems.set(at, problems);
       this.#overviewChanged();
     };
-    this.#serviceShelf = new ReducedShelf(
-      reduceService,
-      (key, _before, after) => {
-        if (after === undefined) this.#parts.delete(key);
-        else this.#parts.set(key, after);
-        this.#join(key);
-      },
-      report('services'),
-      this.#versions,
-    );
-    this.shelves = {
-      nodes: new ReducedShelf(
-        reduceNode,
-        (key, _before, after) => {
+    this.#serviceIndex = new DecodedIndex({
+      decode: decodeService,
+      complete: (key, service) => ({ ...service, endpoints: this.#endpoints(key) }),
+      changed: (key) => this.#join(key),
+      report: report('services'),
+      versions: this.#versions,
+    });
+    this.indexes = {
+      nodes: new DecodedIndex({
+        decode: decodeNode,
+        changed: (key, _before, after) => {
           if (after === undefined) this.#nodes.delete(key);
           else this.#nodes.set(key, after);
           this.#overviewChanged().nodes = true;
         },
-        report('nodes'),
-      ),
-      services: this.#serviceShelf,
-      endpointslices: new ReducedShelf(
-        reduceSlice,
-        (key, before, after) => this.#move(key, before, after),
-        report('endpointslices'),
-      ),
+        report: report('nodes'),
+      }),
+      services: this.#serviceIndex,
+      endpointslices: new DecodedIndex({
+        decode: decodeSlice,
+        changed: (_key, before, after) => this.#move(before, after),
+        report: report('endpointslices'),
+      }),
     };
   }
 
@@ -146,8 +135,8 @@ export class Store implements Omit<Cluster, typeof Symbol.asyncDispose> {
 
   /** The API's answer to a write of the Service at the version `from`: what the watch will tell, but now. */
   answer(service: unknown, from: string): void {
-    this.#serviceShelf.answer(service, from);
-    this.tell();
+    this.#serviceIndex.answer(service, from);
+    this.notify();
   }
 
   feed(resource: Resource): Feed {
@@ -179,12 +168,13 @@ export class Store implements Omit<Cluster, typeof Symbol.asyncDispose> {
    * is all in place, every reader sees the state before it.
    *
    * @param turn lets other work have its turn
+   * @param version of the list; undefined: it has none
    */
-  async commit(relist: Relist, turn: () => Promise<void>): Promise<void> {
+  async commit(replacement: Replacement, turn: () => Promise<void>, version?: string): Promise<void> {
     this.#before ??= { snapshot: this.snapshot(), services: new Map() };
     this.#committing += 1;
     try {
-      const steps = relist.commit();
+      const steps = replacement.commit(version);
       while (!steps.next().done) await turn();
     } finally {
       this.#committing -= 1;
@@ -193,7 +183,7 @@ export class Store implements Omit<Cluster, typeof Symbol.asyncDispose> {
   }
 
   /** Tells the listeners what has changed since the last call. To be called after each batch of events. */
-  tell(): void {
+  notify(): void {
     const delta = this.#delta;
     if (delta === undefined || this.#committing > 0) return;
     this.#delta = undefined;
@@ -220,40 +210,41 @@ export class Store implements Omit<Cluster, typeof Symbol.asyncDispose> {
     this.#changed().service(key);
   }
 
-  #move(key: string, before: Slice | undefined, after: Slice | undefined): void {
-    if (before?.service !== undefined && before.service !== after?.service) {
-      const slices = this.#slices.get(before.service);
-      slices?.delete(key);
-      if (slices?.size === 0) this.#slices.delete(before.service);
-      this.#join(before.service);
-    }
-    if (after?.service !== undefined) {
-      const slices = this.#slices.get(after.service);
-      if (slices === undefined) this.#slices.set(after.service, new Map([[key, after]]));
-      else slices.set(key, after);
-      this.#join(after.service);
-    }
+  #move(before: Slice | undefined, after: Slice | undefined): void {
+    if (before?.service !== undefined) this.#putSlice(before.service, before, undefined);
+    if (after?.service !== undefined) this.#putSlice(after.service, undefined, after);
+    if (before?.service !== undefined && before.service !== after?.service) this.#join(before.service);
+    if (after?.service !== undefined) this.#join(after.service);
   }
 
+  #putSlice(key: string, before: Slice | undefined, after: Slice | undefined): void {
+    const others = (this.#slices.get(key) ?? []).filter((slice) => slice !== before);
+    const slices = after === undefined ? others : [...others, after];
+    if (slices.length === 0) this.#slices.delete(key);
+    else this.#slices.set(key, exact(slices));
+  }
+
+  /** Brings what is shown of a Service in line with its object and its slices. */
   #join(key: string): void {
-    const part = this.#parts.get(key);
-    const held = this.#services.get(key);
-    if (part === undefined) {
-      if (held === undefined) return;
-      this.#made.delete(key);
-      this.#setService(key, undefined);
+    const indexed = this.#serviceIndex.get(key);
+    const shown = this.#services.get(key);
+    if (indexed === undefined) {
+      if (shown !== undefined) this.#setService(key, undefined);
       return;
     }
-    const [first, ...others] = this.#slices.get(key)?.values() ?? [];
+    const endpoints = this.#endpoints(key);
+    const joined = same(indexed.endpoints, endpoints) ? indexed : { ...indexed, endpoints };
+    const service = shown !== undefined && same(shown, joined) ? shown : joined;
+    // One object in both places. The one of a list may have been completed before a slice changed.
+    if (service !== indexed) this.#serviceIndex.put(key, service);
+    if (service !== shown) this.#setService(key, service);
+  }
+
+  #endpoints(key: string): readonly Endpoint[] {
+    const [first, ...others] = this.#slices.get(key) ?? [];
     // Nearly every Service has one slice, which is sorted already.
-    const endpoints =
-      others.length === 0
-        ? (first?.endpoints ?? [])
-        : oncePerIp([first, ...others].flatMap((slice) => slice?.endpoints ?? []));
-    // A part that did not change is the same object, so that only the endpoints are to be compared.
-    if (held !== undefined && this.#made.get(key) === part && same(held.endpoints, endpoints)) return;
-    this.#made.set(key, part);
-    this.#setService(key, { ...part, endpoints });
+    if (others.length === 0) return first?.endpoints ?? none;
+    return exact(oncePerIp([first, ...others].flatMap((slice) => slice?.endpoints ?? [])));
   }
 }
 
@@ -264,7 +255,7 @@ interface Before {
 }
 
 /** The port over a store. */
-export function storeCluster(store: Store, dispose: () => Promise<void>): Cluster {
+export function storeCluster(store: ClusterStore, dispose: () => Promise<void>): Cluster {
   return {
     snapshot: () => store.snapshot(),
     service: (key) => store.service(key),

@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import { rawNode, rawService, rawSlice } from '../../lab/cluster/manifests.ts';
 import type { Cluster } from '../../src/cluster/cluster.ts';
 import { GrowingDelta } from '../../src/cluster/delta.ts';
-import { expressService } from '../../src/cluster/express.ts';
+import { encodeService } from '../../src/cluster/encode.ts';
 import { type Delta, type Snapshot, serviceName } from '../../src/model/cluster.ts';
 import { parseIp } from '../../src/model/ip.ts';
 import { until } from './until.ts';
@@ -190,7 +190,7 @@ export function clusterContract(
       expect(named(after, 'default/twin')).not.to.equal(named(before, 'default/twin'));
     });
 
-    it('reads back what express writes', async () => {
+    it('reads back what is encoded', async () => {
       const service = {
         namespace: 'default',
         name: 'both',
@@ -228,7 +228,7 @@ export function clusterContract(
           { ip: parseIp('2001:db8:b::1'), node: 'n1', ready: true, serving: true, terminating: false },
         ],
       };
-      await using stage = await open([...world, ...expressService(service)]);
+      await using stage = await open([...world, ...encodeService(service)]);
       const snapshot = await until(stage.cluster, ({ complete }) => complete);
       const both = named(snapshot, 'default/both');
       // A real API gives out both of these itself.

@@ -72,7 +72,7 @@ describeOnKernel('a printed change', () => {
       '  chain guard {\n    ip daddr 192.0.2.9 drop\n  }\n',
     );
     const digest = async (): Promise<unknown> => {
-      const found = await stage.shown(table);
+      const found = await scenario.shown(table);
       return found?.kind === 'nft' ? found.digest : found;
     };
     await paste(adding(table));

@@ -3,13 +3,15 @@ import type { Endpoint, Node, Protocol, Resource, Service, ServicePort } from '.
 import { compareIp, family, type Ip, ipBytes, parseIp } from '../model/ip.ts';
 import type { Problem } from '../model/problem.ts';
 import { asksOf } from './asks.ts';
-import { isRaw, list, none, part, port, type Raw, text } from './raw.ts';
+import { exact, isRaw, list, none, part, port, type Raw, text } from './raw.ts';
+import { StringPool } from './string-pool.ts';
 
-/** A Service before its endpoints are known. */
-export type ServicePart = Omit<Service, 'endpoints'>;
+/** Names that many objects share. */
+const names = new StringPool();
 
 /** What one EndpointSlice adds to its Service. */
 export interface Slice {
+  readonly uid: string;
   /** `namespace/name` of the Service; undefined when the label is missing: then the slice is nobody's. */
   readonly service: string | undefined;
   /** Sorted by ip; every ip once. */
@@ -22,14 +24,14 @@ export interface Slice {
  * `key` is `namespace/name`, or `name` for a Node; undefined when not even that could be read. Without `object`
  * the whole thing is unreadable and `problems` says why; with it, `problems` tells which parts were left out.
  */
-export interface Reduced<T> {
+export interface Decoded<T> {
   readonly key: string | undefined;
   readonly object: T | undefined;
   readonly problems: readonly Problem[];
 }
 
 /** One object on its way through the door: who it is, and what is wrong with it. */
-class Visitor {
+class ObjectDecoder {
   readonly kind: string;
   readonly key: string | undefined;
   readonly namespace: string;
@@ -47,10 +49,11 @@ class Visitor {
     this.spec = part(this.raw.spec);
     this.status = part(this.raw.status);
     this.name = text(this.metadata.name) ?? '';
-    this.namespace = text(this.metadata.namespace) ?? '';
+    this.namespace = names.of(text(this.metadata.namespace) ?? '');
     if (this.name === '') this.key = undefined;
     else if (kind === 'Node') this.key = this.name;
-    else this.key = this.namespace === '' ? undefined : `${this.namespace}/${this.name}`;
+    // A template would keep its parts beside the whole.
+    else this.key = this.namespace === '' ? undefined : [this.namespace, this.name].join('/');
   }
 
   get problems(): readonly Problem[] {
@@ -72,7 +75,7 @@ class Visitor {
     else this.#problems.push(problem);
   }
 
-  skip(why: string): Reduced<never> {
+  skip(why: string): Decoded<never> {
     const problem: Problem = {
       code: 'object-unreadable',
       severity: 'warn',
@@ -101,7 +104,7 @@ class Visitor {
       const ip = this.ip(value, what);
       if (ip !== undefined) ips.add(ip);
     }
-    return [...ips].sort(compareIp);
+    return exact([...ips].sort(compareIp));
   }
 
   #advice(): string {
@@ -112,20 +115,20 @@ class Visitor {
 }
 
 /** @param raw a v1 Node as JSON */
-export function reduceNode(raw: unknown): Reduced<Node> {
-  const visitor = new Visitor('Node', raw);
-  const { key, metadata, spec, status } = visitor;
-  if (key === undefined) return visitor.skip('it has no metadata.name');
+export function decodeNode(raw: unknown): Decoded<Node> {
+  const decoder = new ObjectDecoder('Node', raw);
+  const { key, metadata, spec, status } = decoder;
+  if (key === undefined) return decoder.skip('it has no metadata.name');
   const addresses: Ip[] = [];
   for (const item of list(status.addresses)) {
     const { type, address } = part(item);
     if (type !== 'InternalIP') continue;
-    const ip = visitor.ip(address, 'InternalIP');
+    const ip = decoder.ip(address, 'InternalIP');
     if (ip !== undefined && !addresses.includes(ip)) addresses.push(ip);
   }
   const exclude = part(metadata.labels)['node.kubernetes.io/exclude-from-external-load-balancers'];
   const object: Node = {
-    name: visitor.name,
+    name: decoder.name,
     uid: text(metadata.uid) ?? '',
     addresses,
     deleting: text(metadata.deletionTimestamp) !== undefined,
@@ -138,90 +141,92 @@ export function reduceNode(raw: unknown): Reduced<Node> {
       return type === 'NetworkUnavailable' && value === 'True';
     }),
   };
-  return { key, object, problems: visitor.problems };
+  return { key, object, problems: decoder.problems };
 }
 
-/** @param raw a v1 Service as JSON */
-export function reduceService(raw: unknown): Reduced<ServicePart> {
-  const visitor = new Visitor('Service', raw);
-  const { key, metadata, spec, status } = visitor;
-  if (key === undefined) return visitor.skip('it has no metadata.name and namespace');
-  if (!isRaw(visitor.raw.spec)) return visitor.skip('it has no spec');
-  const type = spec.type ?? 'ClusterIP';
-  if (!isServiceType(type)) return visitor.skip(`its spec.type is ${JSON.stringify(type)}`);
+/** A Service without endpoints; these come from its EndpointSlices.
+ *
+ * @param raw a v1 Service as JSON
+ */
+export function decodeService(raw: unknown): Decoded<Service> {
+  const decoder = new ObjectDecoder('Service', raw);
+  const { key, metadata, spec, status } = decoder;
+  if (key === undefined) return decoder.skip('it has no metadata.name and namespace');
+  if (!isRaw(decoder.raw.spec)) return decoder.skip('it has no spec');
+  const type = serviceTypes.find((each) => each === (spec.type ?? 'ClusterIP'));
+  if (type === undefined) return decoder.skip(`its spec.type is ${JSON.stringify(spec.type)}`);
   const policy = spec.externalTrafficPolicy ?? 'Cluster';
   if (policy !== 'Cluster' && policy !== 'Local') {
-    return visitor.skip(`its spec.externalTrafficPolicy is ${JSON.stringify(policy)}`);
+    return decoder.skip(`its spec.externalTrafficPolicy is ${JSON.stringify(policy)}`);
   }
   const ingress = list(part(status.loadBalancer).ingress).flatMap((item) => {
     const { ip } = part(item);
     return ip === undefined || ip === '' ? [] : [ip];
   });
-  const object: ServicePart = {
-    namespace: visitor.namespace,
-    name: visitor.name,
+  const object: Service = {
+    namespace: decoder.namespace,
+    name: decoder.name,
     uid: text(metadata.uid) ?? '',
     type,
     deleting: text(metadata.deletionTimestamp) !== undefined,
     loadBalancerClass: text(spec.loadBalancerClass),
     externalTrafficPolicy: policy,
     healthCheckNodePort: port(spec.healthCheckNodePort),
-    ports: list(spec.ports).flatMap((item) => servicePort(item, visitor)),
-    ingress: visitor.ips(ingress, 'status.loadBalancer.ingress'),
-    externalIps: visitor.ips(list(spec.externalIPs), 'spec.externalIPs'),
+    ports: exact(list(spec.ports).flatMap((item) => servicePort(item, decoder))),
+    ingress: decoder.ips(ingress, 'status.loadBalancer.ingress'),
+    externalIps: decoder.ips(list(spec.externalIPs), 'spec.externalIPs'),
     asks: asksOf(metadata, spec, status),
+    endpoints: none,
   };
-  return { key, object, problems: visitor.problems };
+  return { key, object, problems: decoder.problems };
 }
 
-function isServiceType(value: unknown): value is Service['type'] {
-  return (
-    value === 'ClusterIP' || value === 'NodePort' || value === 'LoadBalancer' || value === 'ExternalName'
-  );
-}
+const serviceTypes = ['ClusterIP', 'NodePort', 'LoadBalancer', 'ExternalName'] as const;
 
 function isProtocol(value: unknown): value is Protocol {
   return value === 'TCP' || value === 'UDP' || value === 'SCTP';
 }
 
-function servicePort(raw: unknown, visitor: Visitor): ServicePort[] {
+function servicePort(raw: unknown, decoder: ObjectDecoder): ServicePort[] {
   const { name, protocol = 'TCP', port: number, nodePort } = part(raw);
   const checked = port(number);
   if (checked === undefined || !isProtocol(protocol)) {
-    visitor.leaveOut(`spec.ports ${JSON.stringify(raw)}`, 'it is no port of TCP, UDP or SCTP');
+    decoder.leaveOut(`spec.ports ${JSON.stringify(raw)}`, 'it is no port of TCP, UDP or SCTP');
     return [];
   }
-  return [{ name: text(name) ?? '', protocol, port: checked, nodePort: port(nodePort) }];
+  return [{ name: names.of(text(name) ?? ''), protocol, port: checked, nodePort: port(nodePort) }];
 }
 
 /** @param raw a discovery.k8s.io/v1 EndpointSlice as JSON */
-export function reduceSlice(raw: unknown): Reduced<Slice> {
-  const visitor = new Visitor('EndpointSlice', raw);
-  const { key, metadata } = visitor;
-  if (key === undefined) return visitor.skip('it has no metadata.name and namespace');
+export function decodeSlice(raw: unknown): Decoded<Slice> {
+  const decoder = new ObjectDecoder('EndpointSlice', raw);
+  const { key, metadata } = decoder;
+  if (key === undefined) return decoder.skip('it has no metadata.name and namespace');
   const owner = text(part(metadata.labels)['kubernetes.io/service-name']);
-  const { addressType, endpoints } = visitor.raw;
+  const { addressType, endpoints } = decoder.raw;
   // A slice of names (FQDN) says nothing about where packets can go.
   const entries = addressType === 'FQDN' ? none : list(endpoints);
   const object: Slice = {
-    service: owner === undefined ? undefined : `${visitor.namespace}/${owner}`,
-    endpoints: oncePerIp(entries.flatMap((item) => endpoint(item, visitor))),
+    uid: text(metadata.uid) ?? '',
+    service: owner === undefined ? undefined : [decoder.namespace, owner].join('/'),
+    endpoints: exact(oncePerIp(entries.flatMap((item) => endpoint(item, decoder)))),
   };
-  return { key, object, problems: visitor.problems };
+  return { key, object, problems: decoder.problems };
 }
 
-function endpoint(raw: unknown, visitor: Visitor): Endpoint[] {
+function endpoint(raw: unknown, decoder: ObjectDecoder): Endpoint[] {
   const { addresses, conditions, nodeName } = part(raw);
   // All addresses of one endpoint are the same pod; kube-proxy as well uses the first only.
   const first = list(addresses)[0];
-  const ip = first === undefined ? undefined : visitor.ip(first, 'endpoint');
+  const ip = first === undefined ? undefined : decoder.ip(first, 'endpoint');
   if (ip === undefined) return [];
   const { ready, serving, terminating } = part(conditions);
+  const node = text(nodeName);
   const isReady = ready !== false;
   return [
     {
       ip,
-      node: text(nodeName),
+      node: node === undefined ? undefined : names.of(node),
       ready: isReady,
       // The API: who does not know "serving" goes by "ready".
       serving: typeof serving === 'boolean' ? serving : isReady,
@@ -259,7 +264,7 @@ export function same(a: unknown, b: unknown): boolean {
   return a === b || isDeepStrictEqual(a, b);
 }
 
-export type Reduce<T> = (raw: unknown) => Reduced<T>;
+export type Decode<T> = (raw: unknown) => Decoded<T>;
 
 /** The resource that an object of this kind belongs to, in files that mix them. */
 export function resourceOf(raw: unknown): Resource | undefined {

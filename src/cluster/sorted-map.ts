@@ -5,7 +5,7 @@ const few = 64;
  * A map whose values can be had as one array in the order of the keys. The array is made only when it is asked for: a
  * few changes copy it and put the changed values in place, many changes sort it anew.
  */
-export class Sorted<T extends object> {
+export class SortedMap<T extends object> {
   readonly #values = new Map<string, T>();
   /** Keys that were set or deleted since the array was made; no more than needed to know that they are many. */
   readonly #touched = new Set<string>();

@@ -1,13 +1,13 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { rawNode, rawService, rawSlice } from '../../../lab/cluster/manifests.ts';
-import { reduceNode, reduceService, reduceSlice } from '../../../src/cluster/reduce.ts';
+import { decodeNode, decodeService, decodeSlice } from '../../../src/cluster/decode.ts';
 import { parseIp } from '../../../src/model/ip.ts';
 import { asks } from '../../scene.ts';
 
-describe('reduceNode', () => {
+describe('decodeNode', () => {
   it('keeps the few fields', () => {
-    const { key, object, problems } = reduceNode(
+    const { key, object, problems } = decodeNode(
       rawNode('n1', { addresses: ['10.0.0.1', '2001:DB8::0001', '10.0.0.1'] }),
     );
     expect(key).to.equal('n1');
@@ -33,7 +33,7 @@ describe('reduceNode', () => {
       spec: { taints: [{ key: 'ToBeDeletedByClusterAutoscaler', effect: 'NoSchedule' }] },
       status: { conditions: [{ type: 'NetworkUnavailable', status: 'True' }] },
     };
-    expect(reduceNode(raw).object).to.include({
+    expect(decodeNode(raw).object).to.include({
       deleting: true,
       autoscalerDeletes: true,
       excludeLabel: '',
@@ -42,7 +42,7 @@ describe('reduceNode', () => {
   });
 
   it('leaves out an address that is none, and says so', () => {
-    const { object, problems } = reduceNode(rawNode('n1', { addresses: ['10.0.0.1%eth0', '10.0.0.2'] }));
+    const { object, problems } = decodeNode(rawNode('n1', { addresses: ['10.0.0.1%eth0', '10.0.0.2'] }));
     expect(object?.addresses).to.deep.equal(['10.0.0.2']);
     expect(problems.map(({ code, subject, node }) => ({ code, subject, node }))).to.deep.equal([
       { code: 'object-part-unreadable', subject: 'Node n1 InternalIP "10.0.0.1%eth0"', node: 'n1' },
@@ -50,13 +50,13 @@ describe('reduceNode', () => {
   });
 });
 
-describe('reduceService', () => {
+describe('decodeService', () => {
   it('keeps the few fields', () => {
     const raw = rawService('web', {
       eips: ['198.51.100.11', '198.51.100.9'],
       spec: { externalIPs: ['2001:db8:e::1', '192.0.2.7'], loadBalancerClass: 'eiproute.io/gateway' },
     });
-    expect(reduceService(raw)).to.deep.equal({
+    expect(decodeService(raw)).to.deep.equal({
       key: 'default/web',
       object: {
         namespace: 'default',
@@ -69,6 +69,7 @@ describe('reduceService', () => {
         healthCheckNodePort: undefined,
         ports: [{ name: 'http', protocol: 'TCP', port: 80, nodePort: 30080 }],
         ingress: ['198.51.100.9', '198.51.100.11'],
+        endpoints: [],
         externalIps: ['192.0.2.7', '2001:db8:e::1'],
         asks: asks({ created: 0 }),
       },
@@ -104,7 +105,7 @@ describe('reduceService', () => {
         ],
       },
     });
-    expect(reduceService(raw).object?.asks).to.deep.equal(
+    expect(decodeService(raw).object?.asks).to.deep.equal(
       asks({
         created: Date.parse('2026-01-02T03:04:05Z'),
         labels: { tier: 'public' },
@@ -130,18 +131,18 @@ describe('reduceService', () => {
 
   for (const clusterIP of [undefined, '', 'None']) {
     it(`knows no cluster IP in ${JSON.stringify(clusterIP)}`, () => {
-      const { object } = reduceService(rawService('web', { spec: { clusterIP } }));
+      const { object } = decodeService(rawService('web', { spec: { clusterIP } }));
       expect(object?.asks.clusterIps).to.deep.equal([]);
     });
   }
 
   it('takes the defaults of the API for what is not there', () => {
-    const { object } = reduceService({ metadata: { name: 'web', namespace: 'default' }, spec: {} });
+    const { object } = decodeService({ metadata: { name: 'web', namespace: 'default' }, spec: {} });
     expect(object).to.include({ type: 'ClusterIP', externalTrafficPolicy: 'Cluster', uid: '' });
   });
 
   it('skips a bad IP of externalIPs, not the Service', () => {
-    const { object, problems } = reduceService(
+    const { object, problems } = decodeService(
       rawService('web', { spec: { externalIPs: ['198.51.100.300', '192.0.2.7', 42, '::ffff:192.0.2.1'] } }),
     );
     expect(object?.externalIps).to.deep.equal(['192.0.2.7']);
@@ -158,7 +159,7 @@ describe('reduceService', () => {
 
   it('ignores an ingress that has only a host name', () => {
     const raw = { ...rawService('web'), status: { loadBalancer: { ingress: [{ hostname: 'lb.example' }] } } };
-    expect(reduceService(raw))
+    expect(decodeService(raw))
       .to.deep.include({ problems: [] })
       .and.to.have.nested.property('object.ingress.length', 0);
   });
@@ -185,7 +186,7 @@ describe('reduceService', () => {
   ];
   for (const { name, raw, why } of unreadable) {
     it(`says why it skips ${name}`, () => {
-      const { object, problems } = reduceService(raw);
+      const { object, problems } = decodeService(raw);
       expect(object).to.equal(undefined);
       expect(problems).to.have.length(1);
       expect(problems[0]).to.include({ code: 'object-unreadable', severity: 'warn' });
@@ -194,13 +195,13 @@ describe('reduceService', () => {
   }
 });
 
-describe('reduceSlice', () => {
+describe('decodeSlice', () => {
   const endpoint = (raw: Parameters<typeof rawSlice>[1]) =>
-    reduceSlice(rawSlice('web', raw)).object?.endpoints;
+    decodeSlice(rawSlice('web', raw)).object?.endpoints;
 
   it('names its Service by the label', () => {
-    expect(reduceSlice(rawSlice('web', [], 'any-name')).object?.service).to.equal('default/web');
-    expect(reduceSlice({ metadata: { name: 's', namespace: 'default' } }).object?.service).to.equal(
+    expect(decodeSlice(rawSlice('web', [], 'any-name')).object?.service).to.equal('default/web');
+    expect(decodeSlice({ metadata: { name: 's', namespace: 'default' } }).object?.service).to.equal(
       undefined,
     );
   });
@@ -250,12 +251,12 @@ describe('reduceSlice', () => {
       ...rawSlice('web', []),
       endpoints: [{ addresses: ['10.1.0.1', '10.1.0.2'] }, { addresses: [] }],
     };
-    expect(reduceSlice(raw).object?.endpoints.map(({ ip }) => ip)).to.deep.equal(['10.1.0.1']);
-    expect(reduceSlice({ ...raw, addressType: 'FQDN' }).object?.endpoints).to.deep.equal([]);
+    expect(decodeSlice(raw).object?.endpoints.map(({ ip }) => ip)).to.deep.equal(['10.1.0.1']);
+    expect(decodeSlice({ ...raw, addressType: 'FQDN' }).object?.endpoints).to.deep.equal([]);
   });
 
   it('skips a bad address, not the slice', () => {
-    const { object, problems } = reduceSlice(rawSlice('web', [{ ip: 'node1' }, { ip: '10.1.0.1' }]));
+    const { object, problems } = decodeSlice(rawSlice('web', [{ ip: 'node1' }, { ip: '10.1.0.1' }]));
     expect(object?.endpoints.map(({ ip }) => ip)).to.deep.equal(['10.1.0.1']);
     expect(problems[0]?.subject).to.equal('EndpointSlice default/web-x1 endpoint "node1"');
   });
@@ -294,11 +295,11 @@ describe('the door', () => {
     ),
   }));
 
-  for (const reduce of [reduceNode, reduceService, reduceSlice]) {
-    it(`${reduce.name} never throws, and gives an object or a problem`, () => {
+  for (const decode of [decodeNode, decodeService, decodeSlice]) {
+    it(`${decode.name} never throws, and gives an object or a problem`, () => {
       fc.assert(
         fc.property(json, (raw) => {
-          const { object, problems } = reduce(raw);
+          const { object, problems } = decode(raw);
           expect(object !== undefined || problems.length > 0).to.equal(true);
         }),
         { numRuns: 500 },

@@ -1,17 +1,10 @@
-import {
-  cleanupFinalizer,
-  type Endpoint,
-  type Node,
-  type Service,
-  type Snapshot,
-  type Texts,
-} from '../model/cluster.ts';
+import { cleanupFinalizer, type Endpoint, type Node, type Service, type Texts } from '../model/cluster.ts';
 import { family, type Ip } from '../model/ip.ts';
 
-// The way back from reduce.ts: objects as the Kubernetes API would show them, with the fields that we know.
+// The way back from decode.ts: objects as the Kubernetes API would show them, with the fields that we know.
 
 /** A v1 Node. */
-function expressNode(node: Node): object {
+export function encodeNode(node: Node): object {
   const { name, uid, deleting, excludeLabel } = node;
   return {
     apiVersion: 'v1',
@@ -35,7 +28,7 @@ function expressNode(node: Node): object {
 }
 
 /** A v1 Service, and one EndpointSlice for each family that it has endpoints of. */
-export function expressService(service: Service): readonly object[] {
+export function encodeService(service: Service): readonly object[] {
   const { namespace, name, uid, type, deleting, ports, ingress, externalIps, asks, endpoints } = service;
   const object = {
     apiVersion: 'v1',
@@ -74,12 +67,6 @@ export function expressService(service: Service): readonly object[] {
     return here.length === 0 ? [] : [slice(service, `${name}-ipv${of}`, `IPv${of}`, here)];
   });
   return [object, ...slices];
-}
-
-/** The List that `kubectl get services,endpointslices,nodes -A -o json` would print, item by item. */
-export function* express(snapshot: Pick<Snapshot, 'nodes' | 'services'>): Generator<object> {
-  for (const node of snapshot.nodes) yield expressNode(node);
-  for (const service of snapshot.services) yield* expressService(service);
 }
 
 /** The field when it says something: ten thousand empty ones would be half of the file. */
