@@ -13,7 +13,7 @@ const rooms = ['model', 'cluster', 'kernel', 'desire', 'ipam', 'reconcile', 'con
 export const arrows: Arrows = {
   'src/model': [],
   'src/cluster': ['src/model'],
-  'src/kernel': ['src/model'],
+  'src/kernel': ['src/model', 'src/libc.ts'],
   'src/desire': ['src/model'],
   'src/ipam': [
     'src/model',
@@ -21,12 +21,14 @@ export const arrows: Arrows = {
   ],
   'src/reconcile': ['src/model', 'src/kernel/kernel.ts'],
   'src/config': ['src/model'],
-  'src/journal': [],
-  'src/daemon': [...rooms, 'src/log.ts'],
+  'src/journal': ['src/libc.ts'],
+  'src/daemon': [...rooms, 'src/log.ts', 'src/libc.ts'],
   'src/cli': [...rooms, 'src/daemon', 'src/log.ts', 'src/cli/demo.ts'],
   // Packages replace this file by an empty function: nothing else of src may lead to the lab.
   'src/cli/demo.ts': ['src/cli', 'lab/demo', 'lab/process'],
-  'src/log.ts': [],
+  'src/log.ts': ['src/model/text.ts'],
+  // The C library, called through koffi.
+  'src/libc.ts': [],
   'src/main.ts': ['src/cli'],
 
   'lab/process': [],

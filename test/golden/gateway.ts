@@ -1,8 +1,10 @@
 import type { World } from '../../lab/fake/memory-world.ts';
 import type { Node, Service } from '../../src/model/cluster.ts';
 import type { Gateway } from '../../src/model/gateway.ts';
+import { RecomputedDesire } from '../../src/reconcile/recomputed.ts';
+import type { Role } from '../../src/reconcile/reconciler.ts';
 import type { Report } from '../../src/reconcile/report.ts';
-import { gateway, gatewayRole, router, Scene, snapshot } from '../scene.ts';
+import { gateway, router, Scene, snapshot } from '../scene.ts';
 
 /**
  * A gateway on a router in memory. Of the golden sessions only this file knows how the reconciler is called.
@@ -31,14 +33,13 @@ export class GoldenGateway {
   async purge(): Promise<Report> {
     const { kernel, reconciler } = this.#scene;
     kernel.forget();
-    const role = {
-      ...gatewayRole(() => snapshot([], [])),
+    const role: Role = {
+      scope: { ...this.#scene.role.scope, sysctls: [] },
       limits: { share: 1, always: Number.POSITIVE_INFINITY, hold: 0 },
-      want: () => ({ objects: [], problems: [], complete: true }),
+      desire: new RecomputedDesire(() => ({ objects: [], problems: [], complete: true })),
     };
-    const scope = { ...role.scope, sysctls: [] };
     const reasons = [{ kind: 'operator', text: 'purge' }] as const;
-    return await reconciler.round({ ...role, scope }, reasons, 'dump', AbortSignal.timeout(5000));
+    return await reconciler.round(role, reasons, 'dump', AbortSignal.timeout(5000));
   }
 
   /** `eiproute release` */

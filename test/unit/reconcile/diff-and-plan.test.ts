@@ -1,11 +1,12 @@
 import { expect } from 'chai';
+import { DesiredTable } from '../../../src/model/desired.ts';
 import { parseIp } from '../../../src/model/ip.ts';
 import type { KernelObject, ProxyNeighbour, Rule, Sysctl } from '../../../src/model/object.ts';
 import type { Limits } from '../../../src/model/pace.ts';
-import type { Refusals } from '../../../src/model/want.ts';
-import { Picture } from '../../../src/reconcile/picture.ts';
-import { plan, references, unpinned } from '../../../src/reconcile/plan.ts';
-import { type Restraints, thought } from '../../../src/reconcile/thought.ts';
+import { Actual } from '../../../src/reconcile/actual.ts';
+import { allKeys, diff, references, unpinned } from '../../../src/reconcile/diff.ts';
+import { plan, type Restraints } from '../../../src/reconcile/plan.ts';
+import type { PlannedChange } from '../../../src/reconcile/report.ts';
 import { listing } from '../../scene.ts';
 import { adding, byKey, deleting, group, nexthop, replacing, route, say, wanted } from './objects.ts';
 
@@ -29,10 +30,21 @@ function planned(
   have: readonly KernelObject[],
   former = {},
 ): readonly string[] {
-  return plan(want.map(wanted), new Picture(listing(have, { former }))).due.map(say);
+  return differences(want, new Actual(listing(have, { former }))).map(say);
 }
 
-describe('a plan', () => {
+function differences(want: readonly KernelObject[], actual: Actual): readonly PlannedChange[] {
+  const desired = tableOf(want);
+  return diff(allKeys(desired, actual), desired, actual);
+}
+
+function tableOf(want: readonly KernelObject[]): DesiredTable {
+  const table = new DesiredTable();
+  for (const { object, why } of want.map(wanted)) table.set(object, why);
+  return table;
+}
+
+describe('a diff', () => {
   const upward = [
     'add sysctl net/ipv4/ip_forward',
     'add nexthop 1',
@@ -73,8 +85,7 @@ describe('a plan', () => {
   });
 
   it('counts what is wanted', () => {
-    const { wanted: counts } = plan(all.map(wanted), new Picture(listing([])));
-    expect(counts).to.deep.equal({
+    expect(tableOf(all).counts).to.deep.equal({
       sysctl: 1,
       nexthop: 1,
       group: 1,
@@ -104,49 +115,41 @@ describe('what names another', () => {
   });
 });
 
-describe('a thought', () => {
+describe('a plan', () => {
   const limits: Limits = { share: 1, always: 0, hold: 0 };
   const calm: Restraints = {
     limits,
     agreed: false,
-    formerly: () => undefined,
+    complete: true,
     holdUntil: 0,
-    refused: new Map(),
     fights: new Map(),
     now: 100,
   };
 
-  function think(
+  function planOf(
     want: readonly KernelObject[],
     have: readonly KernelObject[],
-    restraints: Partial<Restraints>,
+    { refused = [], ...restraints }: Partial<Restraints> & { readonly refused?: readonly PlannedChange[] },
   ) {
-    const found = thought(
-      { objects: want.map(wanted), problems: [], complete: true },
-      new Picture(listing(have)),
-      { ...calm, ...restraints },
-    );
+    const actual = new Actual(listing(have));
+    for (const one of refused) {
+      const key = say(one).replace(/^\w+ /, '');
+      actual.refuse(key, { ...one, code: 'EPERM', message: 'EPERM' });
+    }
+    const found = plan(differences(want, actual), actual, { ...calm, ...restraints });
     return {
       go: [...found.builds, ...found.deletes].map(say),
       held: found.held.map((one) => `${say(one)}: ${one.reason}`),
     };
   }
 
-  const refusing = (...dues: readonly ReturnType<typeof adding>[]): Refusals =>
-    new Map(
-      dues.map(({ change }) => [
-        say({ change, why: { text: '' } }).replace(/^\w+ /, ''),
-        { change, code: 'EPERM', message: 'EPERM' },
-      ]),
-    );
-
   it('leaves alone what is fought over until its time, and not longer', () => {
     const fights = (until: number) => new Map([['nexthop 1', { until }]]);
-    expect(think([nexthop(1), nexthop(2)], [], { fights: fights(101) })).to.deep.equal({
+    expect(planOf([nexthop(1), nexthop(2)], [], { fights: fights(101) })).to.deep.equal({
       go: ['add nexthop 2'],
       held: ['add nexthop 1: fight'],
     });
-    expect(think([nexthop(1)], [], { fights: fights(100) }).go).to.deep.equal(['add nexthop 1']);
+    expect(planOf([nexthop(1)], [], { fights: fights(100) }).go).to.deep.equal(['add nexthop 1']);
   });
 
   it('does not try what names something that waits', () => {
@@ -156,26 +159,38 @@ describe('a thought', () => {
       'add nexthop 7: names what is missing',
       'add route 254 198.51.100.1/32 0: names what is missing',
     ];
-    expect(think(want, [], { refused: refusing(adding(nexthop(1))) })).to.deep.equal({
+    expect(planOf(want, [], { refused: [adding(nexthop(1))] })).to.deep.equal({
       go: rest,
       held: names,
     });
-    expect(think(want, [], { fights: new Map([['nexthop 1', { until: 500 }]]) }).go).to.deep.equal(rest);
+    expect(planOf(want, [], { fights: new Map([['nexthop 1', { until: 500 }]]) }).go).to.deep.equal(rest);
   });
 
-  it('goes on with what names something whose change waits but which is there', () => {
+  it('leads no route to a group that still has its former members', () => {
     const [old, next] = [group(7, [1]), group(7, [1, 2])];
-    const refused = refusing(replacing(old, next));
-    const found = think([nexthop(1), nexthop(2), next, route(1, 7)], [nexthop(1), nexthop(2), old], {
+    const refused = [replacing(old, next)];
+    const found = planOf([nexthop(1), nexthop(2), next, route(1, 7)], [nexthop(1), nexthop(2), old], {
       refused,
     });
-    expect(found).to.deep.equal({ go: ['add route 254 198.51.100.1/32 0'], held: [] });
+    expect(found).to.deep.equal({
+      go: [],
+      held: ['add route 254 198.51.100.1/32 0: names what is missing'],
+    });
+  });
+
+  it('leaves a route on such a group alone', () => {
+    const [old, next] = [group(7, [1]), group(7, [1, 2])];
+    const have = [nexthop(1), nexthop(2), old, { ...route(1, 7), src: parseIp('198.51.100.9') }];
+    const found = planOf([nexthop(1), nexthop(2), next, route(1, 7)], have, {
+      refused: [replacing(old, next)],
+    });
+    expect(found).to.deep.equal({ go: ['replace route 254 198.51.100.1/32 0'], held: [] });
   });
 
   it('keeps what a refused change leaves in use, however far down', () => {
     const have = [nexthop(1), group(7, [1]), route(1, 7)];
     const move = replacing(route(1, 7), route(1, 8));
-    const found = think([nexthop(2), group(8, [2]), route(1, 8)], have, { refused: refusing(move) });
+    const found = planOf([nexthop(2), group(8, [2]), route(1, 8)], have, { refused: [move] });
     expect(found).to.deep.equal({
       go: ['add nexthop 2', 'add nexthop 8'],
       held: ['delete nexthop 7: still named', 'delete nexthop 1: still named'],
@@ -183,14 +198,14 @@ describe('a thought', () => {
   });
 
   it('tries the same key with other content', () => {
-    const refused = refusing(adding(route(1, 7)));
-    expect(think([route(1, 8)], [], { refused }).go).to.deep.equal(['add route 254 198.51.100.1/32 0']);
-    expect(think([route(1, 7)], [], { refused }).go).to.deep.equal([]);
+    const refused = [adding(route(1, 7))];
+    expect(planOf([route(1, 8)], [], { refused }).go).to.deep.equal(['add route 254 198.51.100.1/32 0']);
+    expect(planOf([route(1, 7)], [], { refused }).go).to.deep.equal([]);
   });
 
   it('keeps what a held delete names', () => {
     const have = [nexthop(1), group(7, [1]), route(1, 7), route(2, 7)];
-    const found = think([], have, { limits: { share: 0.1, always: 0, hold: 0 } });
+    const found = planOf([], have, { limits: { share: 0.1, always: 0, hold: 0 } });
     expect(found.go).to.deep.equal([]);
     expect(found.held).to.deep.equal([
       'delete route 254 198.51.100.1/32 0: too many at once',
