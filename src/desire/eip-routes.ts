@@ -103,10 +103,7 @@ function bundle(
  *
  * @param idOf the nexthop of an address; undefined: the node is left out
  */
-function membersOf(
-  carriers: readonly Carrier[],
-  idOf: (ip: Ip) => number | undefined,
-): readonly Member[] {
+function membersOf(carriers: readonly Carrier[], idOf: (ip: Ip) => number | undefined): readonly Member[] {
   const members: Member[] = [];
   for (const { ip, weight } of [...carriers].sort((a, b) => compareIp(a.ip, b.ip))) {
     const id = idOf(ip);
