@@ -20,7 +20,7 @@ export interface Session {
   /** `https://192.0.2.1:6443`, without a slash at the end */
   readonly server: string;
   readonly dispatcher: Dispatcher;
-  /** Asks the token file or the exec plugin again when what it gave has expired. */
+  /** Reads the token file or runs the exec plugin again when the former token has expired. */
   headers(): Promise<Record<string, string>>;
 }
 
@@ -45,7 +45,7 @@ async function load({
   kubeconfig,
   context,
 }: KubernetesAccess): Promise<{ name: string; config: KubeConfig }> {
-  // Costs 60 MB and half a second (measured with 2.0.1), which a file as the source need not pay.
+  // The import costs 60 MB and half a second (measured with 2.0.1); a file source does not need it.
   const client = await import('@kubernetes/client-node');
   const config = new client.KubeConfig();
   const file = kubeconfig ?? defaultFile();
@@ -123,7 +123,7 @@ function unreadable(name: string, error: unknown): CredentialsError {
       : code === 'EACCES'
         ? 'let the user that runs eiproute read it'
         : 'compare it with a kubeconfig that kubectl accepts';
-  // YAML errors show the lines around; the first one says it all.
+  // YAML errors quote the surrounding lines; the first line is the message.
   const [what = ''] = error.message.split('\n');
   return new CredentialsError(`kubeconfig ${name} can not be used: ${what}`, advice, { cause: error });
 }
@@ -175,7 +175,7 @@ function headersOf(options: RequestOptions, user: User | null, file: string): Re
   return headers;
 }
 
-// undici 8.12 leaves the other requests of a connection unanswered for ever when it refuses the header of one.
+// When undici 8.12 refuses a header, the other pending requests of that connection never settle.
 function isHeaderValue(text: string): boolean {
   try {
     validateHeaderValue('authorization', text);
@@ -194,8 +194,8 @@ async function dispatcherOf(
 ): Promise<Dispatcher> {
   const given = { ca, cert, key, passphrase, rejectUnauthorized, servername };
   const tls = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
-  // Watches are as quiet as the cluster: the reflector has its own clock for silence. The pings and probes make a
-  // path that is gone without a word answer with a reset.
+  // A watch may be silent for minutes, and the reflector has its own timer for that. Pings and keep-alive probes turn
+  // a dead path into a connection error.
   const options = {
     headersTimeout: 0,
     bodyTimeout: 0,

@@ -1,12 +1,12 @@
 /**
- * Wakes any number of listeners. What is notified while a listener is busy is merged into one value for that
- * listener; nothing is lost, and a slow listener delays no other.
+ * Delivers values to any number of listeners. Values that arrive while a listener is busy are merged for that listener,
+ * so nothing is lost and a slow listener delays no other.
  */
 export class Signal<In = void, Out = In> {
   readonly #merge: (held: Out | undefined, next: In) => Out;
   readonly #listeners = new Set<Listener<In, Out>>();
 
-  /** @param merge `held` is undefined for the first value since the listener's last turn; it may be changed in place */
+  /** @param merge `held` is undefined for the first value after a yield; it may be changed in place */
   constructor(merge: (held: Out | undefined, next: In) => Out) {
     this.#merge = merge;
   }
@@ -15,7 +15,7 @@ export class Signal<In = void, Out = In> {
     for (const listener of this.#listeners) listener.notify(value);
   }
 
-  /** Listens from the call on, not from the first `next()`. Ends without an error when the signal is aborted. */
+  /** Yields what is notified after this call. Ends without an error when the signal is aborted. */
   listen(signal: AbortSignal): AsyncIterable<Out> {
     const listener = new Listener(this.#merge);
     if (signal.aborted) return listener.values(signal);
