@@ -5,7 +5,7 @@ import type { HttpTransport } from './http.ts';
 import { part, text } from './raw.ts';
 import type { ClusterStore } from './store.ts';
 import { ApiError } from './transport.ts';
-import { complaint, type Deed } from './trouble.ts';
+import { type ApiRequest, complaint } from './trouble.ts';
 import { versionOf } from './versions.ts';
 import type { Lease, Leases, Outcome, ServiceEvent, StatusPatch, Writer } from './writer.ts';
 
@@ -105,7 +105,7 @@ export class KubernetesWriter implements Writer, Leases {
     service: Service,
     subresource: '' | '/status',
     body: { readonly metadata?: object; readonly status?: object },
-    deed: Deed,
+    request: ApiRequest,
     signal: AbortSignal,
   ): Promise<Outcome> {
     const resourceVersion = this.#store.version(service);
@@ -114,7 +114,7 @@ export class KubernetesWriter implements Writer, Leases {
     const metadata = { ...body.metadata, resourceVersion, ...(uid === '' ? {} : { uid }) };
     const path = `/api/v1/namespaces/${namespace}/services/${name}${subresource}`;
     const patched = (answer: unknown): void => this.#store.answer(answer, resourceVersion);
-    return this.#write('PATCH', path, strategic, { ...body, metadata }, deed, signal, patched);
+    return this.#write('PATCH', path, strategic, { ...body, metadata }, request, signal, patched);
   }
 
   async #write(
@@ -122,7 +122,7 @@ export class KubernetesWriter implements Writer, Leases {
     path: string,
     type: string,
     body: object,
-    deed: Deed,
+    request: ApiRequest,
     signal: AbortSignal,
     answered: (answer: unknown) => void = () => {},
   ): Promise<Outcome> {
@@ -138,7 +138,7 @@ export class KubernetesWriter implements Writer, Leases {
       if (status === 404) return { kind: 'gone' };
       const wait = error instanceof ApiError ? error.retryAfter : undefined;
       const everything = status !== 400 && status !== 422 && status !== 413;
-      return { kind: 'refused', message: complaint(error, deed), everything, wait };
+      return { kind: 'refused', message: complaint(error, request), everything, wait };
     }
   }
 }

@@ -2,7 +2,7 @@ import type { Resource } from '../model/cluster.ts';
 import { ApiError, CredentialsError } from './transport.ts';
 
 /** A request other than list and watch: verb and resource, as in RBAC rules. */
-export type Deed =
+export type ApiRequest =
   | 'patch services'
   | 'patch services/status'
   | 'get configmaps'
@@ -12,17 +12,17 @@ export type Deed =
   | 'patch leases';
 
 /** Describes a failed request and what to do about it, in one line. */
-export function complaint(error: unknown, deed: Deed): string {
-  const [verb = '', resource = ''] = deed.split(' ');
+export function complaint(error: unknown, request: ApiRequest): string {
+  const [verb = '', resource = ''] = request.split(' ');
   if (error instanceof CredentialsError) return `${error.message}; ${error.advice}`;
   if (error instanceof ApiError) {
-    const words = `${deed}: HTTP ${error.status}: ${error.message}`;
+    const words = `${request}: HTTP ${error.status}: ${error.message}`;
     if (error.status === 401) return `${words}; the credentials are refused: renew the token or certificate`;
     if (error.status !== 403) return words;
     return `${words}; it needs ${ruleText(groupOf(resource), resource, verb)} of ${resource === 'configmaps' ? 'docs/node.md' : 'docs/rbac.yaml'}`;
   }
-  if (!(error instanceof Error)) return `${deed}: ${String(error)}`;
-  return `${deed}: ${chain(error)}`;
+  if (!(error instanceof Error)) return `${request}: ${String(error)}`;
+  return `${request}: ${chain(error)}`;
 }
 
 function groupOf(resource: string): string {
