@@ -114,14 +114,11 @@ export class ClusterLog {
   }
 
   /** Appends records. They survive a crash of the process at once, and of the machine after {@link sync}. */
-  async append(lines: readonly string[]): Promise<void> {
-    if (lines.length === 0) return;
+  async append(lines: Iterable<string>): Promise<void> {
     await this.#careful(async () => {
       const handle = this.#handle ?? (await this.#continue());
-      const text = Buffer.from(lines.join(''));
       this.#synced = false;
-      await handle.appendFile(text);
-      this.#size += text.length;
+      this.#size += await writePortions(handle, lines);
     });
   }
 
@@ -140,7 +137,7 @@ export class ClusterLog {
       const draft = `${this.#file}.new`;
       const handle = await open(draft, 'w', 0o600);
       try {
-        this.#size = await writePortions(handle, lines);
+        this.#size = await writePortions(handle, lines, header);
         await handle.sync();
         await rename(draft, this.#file);
       } catch (error) {
@@ -184,7 +181,7 @@ export class ClusterLog {
 }
 
 /** Writes in portions of about a millisecond, and yields to the event loop between them. */
-async function writePortions(handle: FileHandle, lines: Iterable<string>): Promise<number> {
+async function writePortions(handle: FileHandle, lines: Iterable<string>, header = ''): Promise<number> {
   let size = 0;
   let portion = header;
   const write = async (): Promise<void> => {
@@ -192,13 +189,14 @@ async function writePortions(handle: FileHandle, lines: Iterable<string>): Promi
     portion = '';
     size += text.length;
     await handle.appendFile(text);
-    await turn();
   };
   for (const line of lines) {
     portion += line;
-    if (portion.length > 128 * 1024) await write();
+    if (portion.length < 128 * 1024) continue;
+    await write();
+    await turn();
   }
-  await write();
+  if (portion !== '') await write();
   return size;
 }
 

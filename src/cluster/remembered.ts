@@ -176,8 +176,9 @@ class Memory {
         await this.#tick();
       } else if (this.#log.isOpen) {
         const { services, nodes } = delta;
-        await this.#write(() => this.#log.append(this.#linesOf(services, nodes)));
+        // A change that comes in from now on is saved once more.
         for (const pending of [this.#due, this.#fresh]) pending.forget(delta);
+        await this.#write(() => this.#log.append(this.#linesOf(services, nodes)));
       }
       // When there is no log to append to, the next tick writes one.
     });
@@ -266,13 +267,13 @@ class Memory {
     return linesOf(nodes, services);
   }
 
-  #linesOf(services: ReadonlySet<string>, nodes: boolean): readonly string[] {
-    const lines = nodes ? this.#nodeLines() : [];
+  /** Records of the state at the time at which each is consumed. */
+  *#linesOf(services: ReadonlySet<string>, nodes: boolean): Generator<string> {
+    if (nodes) yield* this.#nodeLines();
     for (const key of services) {
       const service = this.#cluster.service(key);
-      lines.push(logLine('Service', key, service && encodeService(service)));
+      yield logLine('Service', key, service && encodeService(service));
     }
-    return lines;
   }
 
   /** Records of the Nodes that differ from the log. */
