@@ -1,42 +1,45 @@
-import { now } from './clock.ts';
-import { ControlPlane } from './cluster/control-plane.ts';
+import type { Cluster } from './cluster/cluster.ts';
+import { EmbeddedCluster } from './cluster/embedded-cluster.ts';
 import { Clients } from './load/load.ts';
-import { Witness } from './load/witness.ts';
 import { layNetwork, type Network } from './network/network.ts';
 import type { Shape } from './network/wiring.ts';
-import {
-  type GatewayFiles,
-  GatewayProcess,
-  gatewayFiles,
-  writeGatewayConfig,
-} from './process/gateway-process.ts';
-import { NodeAgents } from './process/node-agents.ts';
+import { now } from './process/clock.ts';
+import type { KubeProxy } from './proxy/kube-proxy.ts';
+import { PlayedProxy } from './proxy/played-proxy.ts';
 
-/** All that the demo and the end-to-end tests play with, up and running: `await using lab = await openLab(...)`. */
+/** The kinds of control plane, and of kube-proxies, that a lab can have. */
+const clusters = { embedded: EmbeddedCluster.start } as const satisfies Record<string, StartCluster>;
+const proxies = {
+  played: async (network, cluster) => new PlayedProxy(network, cluster.feed),
+} as const satisfies Record<string, StartProxy>;
+type StartCluster = (network: Network) => Promise<Cluster>;
+type StartProxy = (network: Network, cluster: Cluster) => Promise<KubeProxy>;
+
+export interface LabPlan extends Shape {
+  readonly cluster?: keyof typeof clusters;
+  readonly proxy?: keyof typeof proxies;
+}
+
+/**
+ * A network with a cluster in it, its kube-proxies and clients outside: `await using lab = await openLab(...)`. eiproute
+ * is not in it: the demo installs it from the checkout, the tests of packages on hosts of their own.
+ */
 export class Lab implements AsyncDisposable {
   readonly network: Network;
-  readonly plane: ControlPlane;
+  readonly cluster: Cluster;
+  readonly proxy: KubeProxy;
   readonly clients: Clients;
-  readonly witness: Witness;
-  readonly files: GatewayFiles;
-  readonly agents: NodeAgents;
   /** ms until the network was up. */
   readonly laidMs: number;
-  /** Another one after the daemon was killed. */
-  gateway: GatewayProcess;
   readonly #stack: AsyncDisposableStack;
 
-  constructor(parts: Parts, gateway: GatewayProcess, stack: AsyncDisposableStack) {
+  constructor(parts: LabParts, stack: AsyncDisposableStack) {
     this.network = parts.network;
-    this.plane = parts.plane;
+    this.cluster = parts.cluster;
+    this.proxy = parts.proxy;
     this.clients = parts.clients;
-    this.witness = parts.witness;
-    this.files = parts.files;
-    this.agents = parts.agents;
     this.laidMs = parts.laidMs;
-    this.gateway = gateway;
     this.#stack = stack;
-    stack.defer(() => this.gateway[Symbol.asyncDispose]());
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -44,29 +47,15 @@ export class Lab implements AsyncDisposable {
   }
 }
 
-interface Parts {
-  readonly network: Network;
-  readonly plane: ControlPlane;
-  readonly clients: Clients;
-  readonly witness: Witness;
-  readonly files: GatewayFiles;
-  readonly agents: NodeAgents;
-  readonly laidMs: number;
-}
+type LabParts = Pick<Lab, 'network' | 'cluster' | 'proxy' | 'clients' | 'laidMs'>;
 
-/** Lays the network, starts the API and eiproute in it, on gateway and nodes; it may not be synced yet. */
-export async function openLab(plan: Shape, signal: AbortSignal): Promise<Lab> {
+export async function openLab(plan: LabPlan, signal?: AbortSignal): Promise<Lab> {
   const start = now();
   await using stack = new AsyncDisposableStack();
-  const network = stack.use(await layNetwork({ ...plan, nodeRouting: 'by agents' }, signal));
+  const network = stack.use(await layNetwork(plan, signal));
   const laidMs = now() - start;
-  const agents = stack.use(await NodeAgents.start(network));
-  const files = gatewayFiles(network.folder);
-  await writeGatewayConfig(files);
-  const plane = stack.use(await ControlPlane.start(network));
-  await plane.writeKubeconfig(files.kubeconfig);
+  const cluster = stack.use(await clusters[plan.cluster ?? 'embedded'](network));
+  const proxy = stack.use(await proxies[plan.proxy ?? 'played'](network, cluster));
   const clients = stack.use(new Clients(network.namespace('client')));
-  const witness = stack.use(await Witness.watch(network.namespace('gateway'), signal));
-  const gateway = await GatewayProcess.start(network, files);
-  return new Lab({ network, plane, clients, witness, files, agents, laidMs }, gateway, stack.move());
+  return new Lab({ network, cluster, proxy, clients, laidMs }, stack.move());
 }

@@ -87,7 +87,7 @@ const koffi: Plugin = {
 
 /**
  * The demo runs from a checkout, and has no business on a router. src/cli/demo.ts is the only file of src that
- * imports from lab/ (biome.json); without it nothing of lab/ gets into the bundle.
+ * imports from lab/ (scripts/arrows.ts); without it nothing of lab/ gets into the bundle.
  */
 const noDemo: Plugin = {
   name: 'no demo',

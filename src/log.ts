@@ -1,4 +1,5 @@
 import { type Logger, pino, stdSerializers, stdTimeFunctions } from 'pino';
+import { printable } from './model/text.ts';
 
 /** `log.info({ facts }, 'few fixed words')`; one record is one line, whatever the facts hold. */
 export type Log = Logger;
@@ -71,10 +72,10 @@ function prettyLine(line: string, paint: Paint): string {
   const words = [
     paint('2', clock(String(time))),
     paint(codes.get(String(level)) ?? '0', String(level).padEnd(5)),
-    bare(String(msg)),
+    printable(String(msg)),
   ];
   for (const [key, value] of Object.entries(facts))
-    words.push(`${paint('2', `${bare(key)}=`)}${fact(value)}`);
+    words.push(`${paint('2', `${printable(key)}=`)}${fact(value)}`);
   return words.join(' ');
 }
 
@@ -86,15 +87,11 @@ function clock(iso: string): string {
 }
 
 function fact(value: unknown): string {
-  if (typeof value === 'string') return /^[\w.:/@%+,-]+$/.test(value) ? value : bare(JSON.stringify(value));
+  if (typeof value === 'string')
+    return /^[\w.:/@%+,-]+$/.test(value) ? value : printable(JSON.stringify(value));
   // A serialised error: its stack has many lines, and is in the JSON format for who needs it.
   if (typeof value === 'object' && value !== null && 'stack' in value && 'message' in value) {
-    return bare(JSON.stringify(value.message));
+    return printable(JSON.stringify(value.message));
   }
-  return bare(JSON.stringify(value));
-}
-
-/** Names and messages come from strangers; a control character in them must not reach the terminal. */
-function bare(text: string): string {
-  return text.replace(/[\p{Cc}\u2028\u2029]/gu, '?');
+  return printable(JSON.stringify(value));
 }

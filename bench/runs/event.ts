@@ -105,7 +105,7 @@ writeFileSync(
 // The daemon's writes are news to this second reader of the kernel.
 await using kernel = await LinuxKernel.open(join(String(folder), 'witness'));
 await kernel.list(
-  { owner: ownerOf(86), tables: [254], sysctls: [], nftTables: [], stations: [] },
+  { owner: ownerOf(86), tables: [254], sysctls: [], nftTables: [], neighbours: [] },
   stop.signal,
 );
 const hints = kernel.hints(stop.signal)[Symbol.asyncIterator]();

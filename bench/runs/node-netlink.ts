@@ -26,7 +26,10 @@ const writer = new MessageWriter(4096);
 
 function talk(type: number, flags: number): Promise<readonly unknown[]> {
   const payload = Buffer.from(writer.bytes.slice(headerBytes, writer.length));
-  const header = { nlmsg_type: BigInt(type), nlmsg_flags: BigInt(flags | Flag.request | Flag.ack) };
+  const header = {
+    nlmsg_type: BigInt(type),
+    nlmsg_flags: BigInt(flags | Flag.NLM_F_REQUEST | Flag.NLM_F_ACK),
+  };
   return netlink.talk({ header, payload }, { timeout: 60_000 });
 }
 
@@ -38,17 +41,17 @@ async function change(verb: 'add' | 'delete'): Promise<void> {
     const one: Change = verb === 'add' ? { verb, want: route } : { verb, have: route };
     writer.reset();
     encodeChange(writer, one, 0);
-    if (verb === 'add') await talk(Type.newRoute, Flag.create | Flag.exclusive);
-    else await talk(Type.delRoute, 0);
+    if (verb === 'add') await talk(Type.RTM_NEWROUTE, Flag.NLM_F_CREATE | Flag.NLM_F_EXCL);
+    else await talk(Type.RTM_DELROUTE, 0);
   }
 }
 
 async function dump(): Promise<void> {
   writer.reset();
-  writer.begin(Type.getRoute, 0, 0);
+  writer.begin(Type.RTM_GETROUTE, 0, 0);
   encodeRouteDump(writer, { family: 4, table, protocol });
   writer.end();
-  const found = await talk(Type.getRoute, Flag.dump);
+  const found = await talk(Type.RTM_GETROUTE, Flag.NLM_F_DUMP);
   // Its socket has no strict filters: the other routes of the namespace come along.
   if (found.length < count) throw new Error(`the dump has ${found.length} routes, not ${count}`);
 }

@@ -27,7 +27,7 @@ const routes = Array.from(
 );
 const additions = routes.map((want): Change => ({ verb: 'add', want }));
 const deletions = routes.map((have): Change => ({ verb: 'delete', have }));
-const scope = { owner: ownerOf(protocol), tables: [table], sysctls: [], nftTables: [], stations: [] };
+const scope = { owner: ownerOf(protocol), tables: [table], sysctls: [], nftTables: [], neighbours: [] };
 const { signal } = new AbortController();
 await using kernel = await LinuxKernel.open(join(tmpdir(), `eip-bench-${process.pid}`));
 

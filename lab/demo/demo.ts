@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { join } from 'node:path';
-import { removeLeftovers } from '../network/lease.ts';
+import { removeLeftovers } from '../network/lab-run.ts';
 import { Page } from './page.ts';
 import { summarise } from './peers.ts';
 import { inUserNamespace, isRootless, missingPrograms, needsUserNamespace, obstacle } from './rootless.ts';
@@ -65,9 +65,12 @@ function wantsColour(
 }
 
 /** Tells how to play with it, and stays until somebody has had enough. */
-async function linger({ lab: { network, plane, files }, page }: Stage, signal: AbortSignal): Promise<void> {
+async function linger(
+  { lab: { network, cluster }, eiproute: { files }, page }: Stage,
+  signal: AbortSignal,
+): Promise<void> {
   const kubeconfig = join(network.folder, 'kubectl.kubeconfig');
-  await plane.openToMachine(kubeconfig);
+  await cluster.openToMachine(kubeconfig);
   const at = (part: string): string => `ip netns exec ${network.namespace(part)}`;
   if (isRootless()) {
     page.line(`

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { now } from '../clock.ts';
+import { program } from '../eiproute/daemon-process.ts';
 import { shortened } from '../load/witness.ts';
-import { program } from '../process/gateway-process.ts';
+import { now } from '../process/clock.ts';
 import { curl } from './curl.ts';
 import { duration } from './page.ts';
 import { both, demand, exactly, type Scene, shop, web } from './stage.ts';
@@ -13,7 +13,7 @@ const every = 5;
 export const handDisturbs: Scene = {
   id: 'hand-disturbs',
   title: 'Somebody disturbs the gateway, and it heals',
-  async play({ lab: { network, clients, witness }, page }, signal) {
+  async play({ lab: { network, clients }, witness, page }, signal) {
     const { v4 } = web.eip;
     await using load = clients.start({ to: both(web.eip), port: 80, every });
     await load.next(({ pod }) => pod !== undefined, signal);
@@ -58,17 +58,16 @@ export const handDisturbs: Scene = {
 export const apiStops: Scene = {
   id: 'api-stops',
   title: 'The Kubernetes API stops, and traffic goes on',
-  async play({ lab, page }, signal) {
-    const { network, plane, clients, witness } = lab;
+  async play({ lab: { network, cluster, clients }, eiproute, witness, page }, signal) {
     await using load = clients.start({ to: both(web.eip), port: 80, every });
     await load.next(({ pod }) => pod !== undefined, signal);
     const start = now();
-    await plane.stopApi();
+    await cluster.stopApi();
     page.said('cluster', 'the API server is down: port closed, connections cut');
     await sleep(700, undefined, { signal });
     const total = await load.stop(start);
     demand(total.lost === 0, `${total.lost} of ${total.sent} requests lost: ${words(total)}`);
-    const told = await lab.gateway.trouble(signal);
+    const told = await eiproute.feedTrouble(signal);
     demand(told !== undefined, 'eiproute status says nothing of the API');
     page.command('gateway', 'eiproute status');
     page.said('', told);
@@ -77,7 +76,7 @@ export const apiStops: Scene = {
     page.command('gateway', `ip route del ${web.eip.v4}`);
     const back = await witness.first(new RegExp(`^${exactly(web.eip.v4)} `), asked, signal);
     page.said('gateway', `it heals without the API as well: ${shortened(back.text)}`);
-    await plane.startApi();
+    await cluster.startApi();
     page.good(`0 of ${total.sent} requests lost while the API was away`);
     return counts(total);
   },
@@ -86,22 +85,21 @@ export const apiStops: Scene = {
 export const daemonDies: Scene = {
   id: 'daemon-dies',
   title: 'The daemon is killed with SIGKILL and started again',
-  async play({ lab, page }, signal) {
-    const { network, plane, clients, witness } = lab;
+  async play({ lab: { cluster, clients }, eiproute, witness, page }, signal) {
     await using load = clients.start({ to: both(shop.eip), port: 80, every });
     await load.next(({ pod }) => pod !== undefined, signal);
     const start = now();
-    const { pid } = lab.gateway;
-    await lab.gateway.kill('SIGKILL', signal);
+    const { pid } = eiproute.gateway;
+    await eiproute.gateway.kill('SIGKILL', signal);
     page.command('gateway', `kill -9 ${pid}`);
-    await plane.withdraw(web.name);
+    await cluster.deleteService(web.name);
     page.said('cluster', 'while it is dead, Service default/web is deleted');
     const born = now();
-    lab.gateway = await lab.gateway.again(network);
+    await eiproute.restartGateway();
     page.command('gateway', 'eiproute gateway');
     const orphan = await witness.first(new RegExp(`^Deleted ${exactly(web.eip.v4)} `), born, signal);
     page.said('gateway', `the orphan is gone: ${shortened(orphan.text)}   +${duration(orphan.at - born)}`);
-    await lab.gateway.synced(signal);
+    await eiproute.gateway.synced(signal);
     const touched = witness
       .since(start)
       .filter(({ text }) => both(shop.eip).some((ip) => text.includes(`${ip} `)));
@@ -116,7 +114,7 @@ export const daemonDies: Scene = {
 export const purged: Scene = {
   id: 'purged',
   title: 'The daemon is stopped, and everything is taken back',
-  async play({ lab: { network, gateway, files }, page }, signal) {
+  async play({ lab: { network }, eiproute: { gateway, files }, page }, signal) {
     const ours = (): Promise<string> =>
       network.run(
         'gateway',

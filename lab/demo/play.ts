@@ -1,4 +1,4 @@
-import { now } from '../clock.ts';
+import { now } from '../process/clock.ts';
 import { duration } from './page.ts';
 import type { Figures, Scene, Stage } from './stage.ts';
 

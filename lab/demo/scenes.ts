@@ -1,7 +1,7 @@
-import { now } from '../clock.ts';
-import { ready } from '../cluster/control-plane.ts';
+import { ready } from '../cluster/cluster.ts';
 import { shortened } from '../load/witness.ts';
 import type { Dual } from '../network/map.ts';
+import { now } from '../process/clock.ts';
 import { curl } from './curl.ts';
 import { duration } from './page.ts';
 import { both, demand, exactly, type Scene, shop, web } from './stage.ts';
@@ -13,7 +13,7 @@ const every = 5;
 export const serviceAppears: Scene = {
   id: 'service-appears',
   title: 'A Service appears, and curl works',
-  async play({ lab: { network, plane, clients, witness }, page }, signal) {
+  async play({ lab: { network, cluster, clients }, witness, page }, signal) {
     const pods = await Promise.all(
       network.nodes.map((node, i) => network.addPod(`web-${i + 1}`, node, signal)),
     );
@@ -26,7 +26,7 @@ export const serviceAppears: Scene = {
         both(web.eip).map((ip) => load.next(({ to, pod }) => to === ip && pod !== undefined, signal)),
       ),
       Promise.all(both(web.eip).map((ip) => witness.first(new RegExp(`^${exactly(ip)} `), start, signal))),
-      plane.offer(web, ready(pods)),
+      cluster.createService(web, ready(pods)),
     ]);
     page.said('cluster', `Service default/web, EIPs ${web.eip.v4} and ${web.eip.v6}, pods on three nodes`);
     for (const { at, text } of routes) {
@@ -42,17 +42,18 @@ export const serviceAppears: Scene = {
 export const endpointsMove: Scene = {
   id: 'endpoints-move',
   title: 'Its endpoints move, and traffic follows',
-  async play({ lab: { network, plane, clients, witness }, page }, signal) {
+  async play({ lab: { network, cluster, proxy, clients }, witness, page }, signal) {
     const old = await network.addPod('shop-1', 'node1', signal);
     const fresh = await network.addPod('shop-2', 'node3', signal);
-    await plane.offer(shop, ready([old]));
+    await cluster.createService(shop, ready([old]));
+    await proxy.settled();
     page.said('cluster', `Service default/shop, EIP ${shop.eip.v4}, Local: only the pod on node1`);
     await using load = clients.start({ to: both(shop.eip), port: 80, every });
     await answeredBy(load, 'shop-1', signal);
     const start = now();
     const [first] = await Promise.all([
       onlyFrom(load, 'shop-2', signal),
-      plane.endpoints(shop.name, [
+      cluster.setBackends(shop.name, [
         { pod: old, state: 'terminating' },
         { pod: fresh, state: 'ready' },
       ]),
@@ -60,7 +61,8 @@ export const endpointsMove: Scene = {
     page.said('cluster', 'its pod on node1 is ending, a new one on node3 is ready');
     const moved = await witness.first(moves(shop.eip), start, signal);
     page.said('gateway', `ip nexthop: ${shortened(moved.text)}   +${duration(moved.at - start)}`);
-    await plane.endpoints(shop.name, ready([fresh]));
+    await cluster.setBackends(shop.name, ready([fresh]));
+    await proxy.settled();
     await network.removePod('shop-1', signal);
     const total = await load.stop(start);
     calm(load, first.done, Number.POSITIVE_INFINITY);
@@ -78,13 +80,14 @@ export const endpointsMove: Scene = {
 export const nodeGoes: Scene = {
   id: 'node-goes',
   title: 'A node goes, and traffic goes on',
-  async play({ lab: { network, plane, clients, witness }, page }, signal) {
+  async play({ lab: { network, cluster, proxy, clients }, witness, page }, signal) {
     const shops = [
       ...network.pods.filter(({ name }) => name === 'shop-2'),
       await network.addPod('shop-3', 'node1', signal),
       await network.addPod('shop-4', 'node2', signal),
     ];
-    await plane.endpoints(shop.name, ready(shops));
+    await cluster.setBackends(shop.name, ready(shops));
+    await proxy.settled();
     await using load = clients.start({ to: both(shop.eip), port: 80, every });
     for (const { name } of shops) await answeredBy(load, name, signal);
     const start = now();
@@ -94,12 +97,13 @@ export const nodeGoes: Scene = {
     demand(last > 0, 'no request went to the node that was unplugged: this scene shows nothing');
     page.said('gateway', `its neighbour entry fails; the kernel leaves node2 out after ${duration(last)}`);
     const word = now();
-    await plane.removeNode('node2');
-    await plane.endpoints(shop.name, ready(shops.filter(({ node }) => node !== 'node2')));
-    await plane.endpoints(
+    await cluster.deleteNode('node2');
+    await cluster.setBackends(shop.name, ready(shops.filter(({ node }) => node !== 'node2')));
+    await cluster.setBackends(
       web.name,
       ready(network.pods.filter(({ name, node }) => name.startsWith('web-') && node !== 'node2')),
     );
+    await proxy.settled();
     const settled = now();
     const group = await witness.first(/^id \d+ group /, word, signal);
     page.said('cluster', 'node2 and its endpoints are gone by Kubernetes’ word');

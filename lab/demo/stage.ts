@@ -1,11 +1,16 @@
-import type { Offer } from '../cluster/control-plane.ts';
+import type { LabService } from '../cluster/cluster.ts';
+import type { Eiproute } from '../eiproute/eiproute.ts';
 import type { Lab } from '../lab.ts';
+import type { Witness } from '../load/witness.ts';
 import { type Dual, eip } from '../network/map.ts';
 import type { Page } from './page.ts';
 
 /** Everything a scene plays with. */
 export interface Stage {
   readonly lab: Lab;
+  readonly eiproute: Eiproute;
+  /** Of the gateway. */
+  readonly witness: Witness;
   readonly page: Page;
 }
 
@@ -20,15 +25,8 @@ export interface Scene<Needs = Stage> {
 }
 
 /** The two Services of the story: one of each externalTrafficPolicy. */
-export const web: Offer = { name: 'web', eip: eip(1), policy: 'Cluster' };
-export const shop: Offer = { name: 'shop', eip: eip(2), policy: 'Local' };
-
-/** A Service that comes without an EIP and waits for one. */
-export interface Asking {
-  readonly name: string;
-  /** What it will get. */
-  readonly expected: Dual;
-}
+export const web = { name: 'web', eip: eip(1), policy: 'Cluster' } as const satisfies LabService;
+export const shop = { name: 'shop', eip: eip(2), policy: 'Local' } as const satisfies LabService;
 
 export function both({ v4, v6 }: Dual): readonly [Dual['v4'], Dual['v6']] {
   return [v4, v6];

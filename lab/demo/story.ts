@@ -1,6 +1,8 @@
-import { now } from '../clock.ts';
+import { Eiproute } from '../eiproute/eiproute.ts';
 import { openLab } from '../lab.ts';
-import { removeLeftovers } from '../network/lease.ts';
+import { Witness } from '../load/witness.ts';
+import { removeLeftovers } from '../network/lab-run.ts';
+import { now } from '../process/clock.ts';
 import { addressGiven } from './address-given.ts';
 import { apiStops, daemonDies, handDisturbs, purged } from './disturbances.ts';
 import { duration, type Page } from './page.ts';
@@ -44,19 +46,21 @@ export async function playStory(
   const start = now();
   for (const id of await removeLeftovers()) page.line(`removed what run ${id} had left behind`);
   draw(page);
-  await using lab = await openLab({ nodes: 3 }, signal);
+  await using lab = await openLab({ nodes: 3, nodeRouting: 'by agents' }, signal);
+  await using witness = await Witness.watch(lab.network.namespace('gateway'), signal);
   const born = now();
-  await Promise.all([lab.gateway.synced(signal), lab.agents.synced(signal)]);
+  await using eiproute = await Eiproute.start(lab.network, lab.cluster);
+  await eiproute.synced(signal);
   const readyMs = now() - born;
   page.line(`   network up in ${duration(lab.laidMs)}, eiproute ready ${duration(readyMs)} after its start`);
-  const stage: Stage = { lab, page };
+  const stage: Stage = { lab, eiproute, witness, page };
   const results: SceneResult[] = [];
   for (const [i, scene] of scenes.entries()) {
     if (linger && scene === purged) continue;
     const result = await playScene(scene, i + 1, stage, signal);
     results.push(result);
     if (!result.ok) {
-      page.line(`\nthe end of ${lab.files.log}:\n${await lab.gateway.logTail()}`);
+      page.line(`\nthe end of ${eiproute.files.log}:\n${await eiproute.gateway.logTail()}`);
       break;
     }
   }

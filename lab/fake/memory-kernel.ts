@@ -1,7 +1,7 @@
 import { type Hint, holdsTable, type Kernel, KernelError, type Scope } from '../../src/kernel/kernel.ts';
 import type { Ip } from '../../src/model/ip.ts';
 import { command } from '../../src/model/iproute.ts';
-import type { Listing, Station, StationQuery } from '../../src/model/listing.ts';
+import type { Listing, Neighbour, NeighbourQuery } from '../../src/model/listing.ts';
 import {
   type Change,
   changeObject,
@@ -78,8 +78,8 @@ export class MemoryKernel implements Kernel, Listener {
     for (const queue of this.#queues) queue.push(hint);
   }
 
-  hearStation(ip: Ip, text: string): void {
-    if (!this.#scope?.stations.some((station) => station.ip === ip)) return;
+  hearNeighbour(ip: Ip, text: string): void {
+    if (!this.#scope?.neighbours.some((neighbour) => neighbour.ip === ip)) return;
     for (const queue of this.#queues) queue.push({ kind: 'neighbour', text });
   }
 
@@ -105,7 +105,7 @@ export class MemoryKernel implements Kernel, Listener {
       objects,
       foreignIds,
       links,
-      stations: scope.stations.flatMap((query) => this.#station(query, links)),
+      neighbours: scope.neighbours.flatMap((query) => this.#neighbour(query, links)),
       formerSysctls: new Map(this.#ledger),
     };
   }
@@ -146,7 +146,7 @@ export class MemoryKernel implements Kernel, Listener {
     this.#queues.clear();
   }
 
-  #station(query: StationQuery, links: readonly Link[]): readonly Station[] {
+  #neighbour(query: NeighbourQuery, links: readonly Link[]): readonly Neighbour[] {
     const link = linkToward(query, links);
     const mac = link && this.#world.mac(link.name, query.ip);
     return link === undefined || mac === undefined ? [] : [{ ip: query.ip, link: link.index, mac }];

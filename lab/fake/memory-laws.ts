@@ -14,10 +14,10 @@ import {
   type KernelObject,
   keyOf,
   type Link,
-  type Neighbour,
   type Nexthop,
   type NexthopGroup,
   type NftTable,
+  type ProxyNeighbour,
   type Route,
   type Rule,
   type Sysctl,
@@ -52,7 +52,7 @@ export function judge(verb: 'add' | 'replace', want: KernelObject, state: State)
       judgeRoute(want, state);
       break;
     case 'neighbour':
-      judgeNeighbour(want, state);
+      judgeProxyNeighbour(want, state);
       break;
     case 'rule':
       judgeRule(verb, want);
@@ -219,7 +219,7 @@ function isBroadcast(ip: Ip, state: State): boolean {
   );
 }
 
-function judgeNeighbour(want: Neighbour, state: State): void {
+function judgeProxyNeighbour(want: ProxyNeighbour, state: State): void {
   if (!state.links.has(want.link)) throw new KernelError('ENODEV', '');
 }
 

@@ -21,7 +21,7 @@ import { announced, followers, globalSysctls, kept, linkSysctls } from './memory
 export interface Listener {
   /** @param touched the object before and after, as far as there was one; empty for links, addresses, settings */
   hear(hint: Hint, touched: readonly KernelObject[]): void;
-  hearStation(ip: Ip, text: string): void;
+  hearNeighbour(ip: Ip, text: string): void;
 }
 
 const kernelProtocol = 2;
@@ -52,7 +52,7 @@ export class World implements State {
   readonly #listeners = new Set<Listener>();
   readonly #sysctls = globalSysctls();
   /** Link-layer addresses by the name of the link and the IP address. */
-  readonly #stations = new Map<string, string>();
+  readonly #neighbours = new Map<string, string>();
   #lastIndex = 0;
 
   constructor() {
@@ -74,7 +74,7 @@ export class World implements State {
 
   /** What the neighbour table knows of a host; undefined: it does not answer. */
   mac(link: string, ip: Ip): string | undefined {
-    return this.#stations.get(`${link} ${ip}`);
+    return this.#neighbours.get(`${link} ${ip}`);
   }
 
   get onLink(): Iterable<Route> {
@@ -242,12 +242,12 @@ export class World implements State {
   }
 
   /** A host on a link is heard of, there is another one, or none any more. */
-  setStation(link: string, ip: Ip, mac: string | undefined): void {
+  setNeighbour(link: string, ip: Ip, mac: string | undefined): void {
     const key = `${link} ${ip}`;
-    if (this.#stations.get(key) === mac) return;
-    if (mac === undefined) this.#stations.delete(key);
-    else this.#stations.set(key, mac);
-    for (const listener of this.#listeners) listener.hearStation(ip, `${ip} is at ${mac}`);
+    if (this.#neighbours.get(key) === mac) return;
+    if (mac === undefined) this.#neighbours.delete(key);
+    else this.#neighbours.set(key, mac);
+    for (const listener of this.#listeners) listener.hearNeighbour(ip, `${ip} is at ${mac}`);
   }
 
   /** @throws RangeError when there is no such link: a fault of the test */

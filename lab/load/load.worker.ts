@@ -1,7 +1,7 @@
 import { connect } from 'node:net';
 import { parentPort, workerData } from 'node:worker_threads';
-import { now } from '../clock.ts';
-import { enter } from '../network/namespace.ts';
+import { now } from '../process/clock.ts';
+import { enter } from '../process/namespace.ts';
 
 export interface Errand {
   /** EIPs; taken in turn. */

@@ -1,8 +1,7 @@
+import { setSysctls } from '../process/namespace.ts';
 import { type Command, ipBatch, outcome, run, within } from '../process/run.ts';
-import { type ProxiedService, proxyRules } from '../proxy/kube-proxy.ts';
-import { Lease } from './lease.ts';
+import { LabRun } from './lab-run.ts';
 import { type Dual, node, pod, podBridge } from './map.ts';
-import { setSysctls } from './namespace.ts';
 import { PodServers } from './pod-servers.ts';
 import {
   cables,
@@ -37,9 +36,9 @@ const podPort = 8080;
  */
 export async function layNetwork(plan: Shape, signal?: AbortSignal): Promise<Network> {
   await using stack = new AsyncDisposableStack();
-  const lease = stack.use(await Lease.take());
+  const labRun = stack.use(await LabRun.begin());
   const servers = stack.use(new PodServers());
-  const at = (part: string): string => lease.name(part);
+  const at = (part: string): string => labRun.name(part);
   const parts = places(plan);
   await ipBatch(
     [],
@@ -61,30 +60,30 @@ export async function layNetwork(plan: Shape, signal?: AbortSignal): Promise<Net
       }
     }),
   );
-  return new Network(plan, lease, servers, stack.move());
+  return new Network(plan, labRun, servers, stack.move());
 }
 
 export class Network implements AsyncDisposable {
   /** Files of this run live here; removed with the network. */
   readonly folder: string;
   readonly nodes: readonly string[];
-  readonly #lease: Lease;
+  readonly #labRun: LabRun;
   readonly #servers: PodServers;
   readonly #stack: AsyncDisposableStack;
   readonly #pods = new Map<string, Pod>();
   #born = 0;
 
-  constructor(plan: Shape, lease: Lease, servers: PodServers, stack: AsyncDisposableStack) {
-    this.folder = lease.folder;
+  constructor(plan: Shape, labRun: LabRun, servers: PodServers, stack: AsyncDisposableStack) {
+    this.folder = labRun.folder;
     this.nodes = Array.from({ length: plan.nodes }, (_, i) => `node${i + 1}`);
-    this.#lease = lease;
+    this.#labRun = labRun;
     this.#servers = servers;
     this.#stack = stack;
   }
 
   /** The full name of a namespace: `gateway` -> `eip-x7k2-gateway`. */
   namespace(part: string): string {
-    return this.#lease.name(part);
+    return this.#labRun.name(part);
   }
 
   get pods(): readonly Pod[] {
@@ -132,15 +131,6 @@ export class Network implements AsyncDisposable {
       await ipBatch(['-n', this.namespace(gone.node)], [`link del ${name}`], signal);
       await ipBatch([], [`netns del ${this.namespace(name)}`], signal);
     }
-  }
-
-  /** Writes the kube-proxy rules of every node. */
-  async proxy(services: readonly ProxiedService[], signal?: AbortSignal): Promise<void> {
-    await Promise.all(
-      this.nodes.map((name) =>
-        this.run(name, { argv: ['nft', '-f', '-'], input: proxyRules(services, name) }, signal),
-      ),
-    );
   }
 
   /** Pulls the cable of `node1`, `gateway` (its LAN side), `gateway-up` or `api` out of the switch. */

@@ -1,7 +1,7 @@
 import { createSocket, type Socket } from 'node:dgram';
 import { createServer, type Server } from 'node:http';
 import { parentPort } from 'node:worker_threads';
-import { inside } from './namespace.ts';
+import { inside } from '../process/namespace.ts';
 
 export type Order =
   | { readonly verb: 'open'; readonly name: string; readonly namespace: string; readonly port: number }

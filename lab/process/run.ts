@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { namespacePath } from '../network/namespace.ts';
+import { namespacePath } from './namespace.ts';
 
 /** A command that did not end with 0; the message holds the command, its status and its own words. */
 export class CommandError extends Error {

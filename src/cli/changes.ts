@@ -1,11 +1,21 @@
 import { command } from '../model/iproute.ts';
 import type { Listing } from '../model/listing.ts';
 import { type Change, changeObject } from '../model/object.ts';
+import { shellComment } from '../model/text.ts';
 
 /** A command with its reason, still one that a shell takes. */
 export function annotated(line: string, why: string): string {
   // Behind the end of a here-document nothing may stand.
-  return line.includes('\n') ? `# ${why}\n${line}` : `${line}  # ${why}`;
+  const comment = shellComment(why);
+  return line.includes('\n') ? `${comment}\n${line}` : `${line}  ${comment}`;
+}
+
+/** A command that is not to be run yet: each of its lines is a comment. */
+export function withheld(line: string, reason: string): string {
+  return line
+    .split('\n')
+    .map((one, i) => shellComment(i === 0 ? `held (${reason}): ${one}` : one))
+    .join('\n');
 }
 
 /** A change as it is printed: the command that does the same. */

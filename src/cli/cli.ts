@@ -1,3 +1,5 @@
+import { printableJson } from '../model/text.ts';
+
 /** The world as a command sees it; the tests give it another one. */
 export interface Cli {
   readonly env: Readonly<Record<string, string | undefined>>;
@@ -37,5 +39,5 @@ export class Failure extends Error {
 
 /** A machine-readable answer: one JSON object on stdout, with the version of its layout first. */
 export function printJson(cli: Cli, answer: object): void {
-  cli.stdout.write(`${JSON.stringify({ version: 1, ...answer }, undefined, 2)}\n`);
+  cli.stdout.write(`${printableJson({ version: 1, ...answer })}\n`);
 }

@@ -1,6 +1,7 @@
 import { Refused } from '../daemon/refused.ts';
 import { KernelError } from '../kernel/kernel.ts';
 import { LedgerError } from '../kernel/ledger.ts';
+import { printable } from '../model/text.ts';
 import { Failure, Stopped } from './cli.ts';
 import { type ExitCode, exit } from './exit.ts';
 
@@ -49,5 +50,5 @@ function sentence(error: Error): string {
     const code = 'code' in cause ? String(cause.code) : cause.message;
     if (!text.includes(cause.message) && !text.includes(code)) text = `${text}: ${cause.message}`;
   }
-  return text.replace(/\s*\n\s*/g, ' ');
+  return printable(text.replace(/\s*\n\s*/g, ' '));
 }

@@ -2,7 +2,8 @@ import type { Command } from 'commander';
 import type { Cluster } from '../cluster/cluster.ts';
 import type { GatewayConfig, NodeConfig } from '../config/config.ts';
 import type { Feed, Snapshot } from '../model/cluster.ts';
-import type { Foresight } from '../reconcile/foresight.ts';
+import { printable } from '../model/text.ts';
+import type { DryRun } from '../reconcile/dry-run.ts';
 import { readAnyConfig } from './any-config.ts';
 import { type Cli, Failure, printJson } from './cli.ts';
 import { type ExitCode, exit } from './exit.ts';
@@ -39,27 +40,29 @@ async function plan(cli: Cli, command: Command): Promise<ExitCode> {
   const { config } = loaded;
   const { gatewayRole, openSource } = await import('../daemon/gateway.ts');
   const { LinuxKernel } = await import('../kernel/linux.ts');
-  const { foresee } = await import('../reconcile/foresight.ts');
+  const { dryRun } = await import('../reconcile/dry-run.ts');
 
   await using cluster = openSource(config.source);
   const snapshot = await complete(cluster, config, cli.signal);
-  const role = gatewayRole(config, () => snapshot);
+  const { readerOf } = await import('../desire/path-table.ts');
   await using kernel = await LinuxKernel.open(config.stateDirectory);
-  return printForesight(cli, await foresee(kernel, role, cli.signal), json ?? false);
+  const role = gatewayRole(config, readerOf(snapshot), () => kernel.problems);
+  return printDryRun(cli, await dryRun(kernel, role, cli.signal), json ?? false);
 }
 
 /** A node's plan needs no cluster. */
 async function planNode(cli: Cli, config: NodeConfig, json: boolean): Promise<ExitCode> {
   const { openNodeKernel, prepare } = await import('../daemon/node.ts');
   const { nodeRole } = await import('../daemon/node-role.ts');
-  const { foresee } = await import('../reconcile/foresight.ts');
+  const { dryRun } = await import('../reconcile/dry-run.ts');
   await using kernel = await openNodeKernel(config);
   const { agent } = await prepare(kernel, config, cli.signal);
-  return printForesight(cli, await foresee(kernel, nodeRole(agent, new Map()), cli.signal), json);
+  const role = nodeRole(agent, new Map(), () => kernel.problems);
+  return printDryRun(cli, await dryRun(kernel, role, cli.signal), json);
 }
 
-async function printForesight(cli: Cli, seen: Foresight, json: boolean): Promise<ExitCode> {
-  const { annotated, commandOf } = await import('./changes.ts');
+async function printDryRun(cli: Cli, seen: DryRun, json: boolean): Promise<ExitCode> {
+  const { annotated, commandOf, withheld } = await import('./changes.ts');
   const { describe } = await import('../model/iproute.ts');
   const names = (index: number): string =>
     seen.have.links.find((link) => link.index === index)?.name ?? `if${index}`;
@@ -78,12 +81,12 @@ async function printForesight(cli: Cli, seen: Foresight, json: boolean): Promise
     printJson(cli, { changes, held, conflicts, problems: seen.problems });
   } else {
     for (const { command: line, why } of changes) cli.stdout.write(`${annotated(line, why)}\n`);
-    for (const { command: line, reason } of held) cli.stdout.write(`# held (${reason}): ${line}\n`);
+    for (const { command: line, reason } of held) cli.stdout.write(`${withheld(line, reason)}\n`);
     for (const { object, why, holder } of conflicts) {
-      cli.stderr.write(`conflict: ${object} (${why}) is held by somebody else: ${holder}\n`);
+      cli.stderr.write(`${printable(`conflict: ${object} (${why}) is held by somebody else: ${holder}`)}\n`);
     }
     for (const { severity, message, advice } of seen.problems)
-      cli.stderr.write(`${severity}: ${message}; ${advice}\n`);
+      cli.stderr.write(`${severity}: ${printable(message)}; ${printable(advice)}\n`);
   }
   return changes.length + held.length === 0 ? exit.ok : exit.changes;
 }

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import type { PoolStatus, PoolsStatus, UseStatus, WaitingStatus } from '../daemon/pools.ts';
+import { printable, printableJson } from '../model/text.ts';
 import { type Cli, Failure } from './cli.ts';
 import { type ExitCode, exit } from './exit.ts';
 import { readConfig } from './gateway-config.ts';
@@ -27,7 +28,7 @@ async function show(cli: Cli, command: Command): Promise<ExitCode> {
       `the daemon speaks version ${status.version} of the pools, this program only 1: use the eiproute that is running`,
     );
   }
-  cli.stdout.write(json ? `${JSON.stringify(status, undefined, 2)}\n` : poolsText(status));
+  cli.stdout.write(json ? `${printableJson(status)}\n` : poolsText(status));
   return exit.ok;
 }
 
@@ -35,7 +36,7 @@ export function poolsText(status: PoolsStatus): string {
   const lines = [head(status), ...status.pools.flatMap(poolLines)];
   section(lines, 'Waiting for an address', status.waiting);
   section(lines, 'Not as they ask', status.otherwise);
-  return `${lines.join('\n')}\n`;
+  return lines.map((line) => `${printable(line)}\n`).join('');
 }
 
 function head({ allocates, lease }: PoolsStatus): string {

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type Command, InvalidArgumentError } from 'commander';
 import type { RoleName } from '../config/config.ts';
 import type { Brief, Status } from '../daemon/status.ts';
+import { printable, printableJson } from '../model/text.ts';
 import { readAnyConfig } from './any-config.ts';
 import { type Cli, Failure } from './cli.ts';
 import { type ExitCode, exit } from './exit.ts';
@@ -40,7 +41,7 @@ async function show(cli: Cli, command: Command): Promise<ExitCode> {
   const daemon = { role: loaded.role, runtimeDirectory: loaded.config.runtimeDirectory };
   if (options.waitSynced) await synced(daemon, options.timeout, cli.signal);
   const status = parse(await answer(daemon, '/status', cli.signal));
-  if (options.json) cli.stdout.write(`${JSON.stringify(status, undefined, 2)}\n`);
+  if (options.json) cli.stdout.write(`${printableJson(status)}\n`);
   else cli.stdout.write(text(status));
   return options.waitSynced && !status.synced ? exit.failed : exit.ok;
 }
@@ -112,7 +113,7 @@ function text(status: Status): string {
   section(
     lines,
     'Problems',
-    status.problems.map(({ severity, message, advice }) => `${severity}: ${message}\n      ${advice}`),
+    status.problems.flatMap(({ severity, message, advice }) => [`${severity}: ${message}`, `    ${advice}`]),
   );
   section(
     lines,
@@ -131,7 +132,7 @@ function text(status: Status): string {
     'Held',
     status.held.map(({ object, reason, until }) => `${object}: ${reason}${until ? `, until ${until}` : ''}`),
   );
-  return `${lines.join('\n')}\n`;
+  return lines.map((line) => `${printable(line)}\n`).join('');
 }
 
 /** A list that fits a line; JSON has all of it. */

@@ -10,8 +10,9 @@ import {
   prefixIp,
 } from '../model/ip.ts';
 import type { AgentGateway } from '../model/node-agent.ts';
+import { quoted } from '../model/text.ts';
 import { kindOf } from './document.ts';
-import { quote, whole } from './format.ts';
+import { whole } from './format.ts';
 import { hex, table } from './numbers.ts';
 import { type Complain, readNetworks, specialUse } from './pools.ts';
 import { hint, meant } from './spelling.ts';
@@ -171,7 +172,7 @@ export function refuseMismatches(
     const network = eips.find((one) => family(one) === version);
     if (network === undefined || gateways.some(({ address }) => family(address) === version)) continue;
     if (gateways.length > 0)
-      complain('gateways', `has no IPv${version} address, but eips holds ${quote(network)}`);
+      complain('gateways', `has no IPv${version} address, but eips holds ${quoted(network)}`);
   }
 }
 

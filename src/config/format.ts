@@ -1,4 +1,5 @@
 import { type Ip, parseIp } from '../model/ip.ts';
+import { quoted } from '../model/text.ts';
 import { kindOf } from './document.ts';
 
 /** How a value is read; both ways throw RangeError with the rest of the sentence "KEY ...". */
@@ -33,7 +34,7 @@ export const truth: Format<boolean> = {
     const word = text.toLowerCase();
     if (trueWords.includes(word)) return true;
     if (falseWords.includes(word)) return false;
-    throw new RangeError(`must be true or false (yes, no, on, off, 1, 0), not ${quote(text)}`);
+    throw new RangeError(`must be true or false (yes, no, on, off, 1, 0), not ${quoted(text)}`);
   },
   fromYaml: (raw) => {
     if (typeof raw === 'boolean') return raw;
@@ -62,7 +63,7 @@ function numeric(noun: string, shape: RegExp, within: (value: number) => number)
   return {
     fromText: (text) => {
       if (shape.test(text)) return within(Number(text));
-      throw new RangeError(`must be ${noun}, not ${quote(text)}`);
+      throw new RangeError(`must be ${noun}, not ${quoted(text)}`);
     },
     fromYaml: (raw) => {
       if (typeof raw === 'number') return within(raw);
@@ -88,7 +89,7 @@ export function duration(least: number, most: number, grain = 1): Format<number>
   const fromText = (text: string): number => {
     const [, digits, unit] = /^(\d{1,9}(?:\.\d{1,3})?)(ms|s|m|h)?$/.exec(text) ?? [];
     if (digits === undefined) {
-      throw new RangeError(`must be a time like 250ms, 2s or 10m, not ${quote(text)}`);
+      throw new RangeError(`must be a time like 250ms, 2s or 10m, not ${quoted(text)}`);
     }
     if (unit === undefined && Number(digits) !== 0) {
       throw new RangeError(`needs a unit: ${digits}ms, ${digits}s or ${digits}m?`);
@@ -127,7 +128,7 @@ export function choice<const T extends string>(words: readonly T[]): Format<T> {
   const noun = `${words.slice(0, -1).join(', ')} or ${words.at(-1)}`;
   return textFormat(noun, (text) => {
     const word = words.find((one) => one === text);
-    if (word === undefined) throw new RangeError(`must be ${noun}, not ${quote(text)}`);
+    if (word === undefined) throw new RangeError(`must be ${noun}, not ${quoted(text)}`);
     return word;
   });
 }
@@ -152,7 +153,7 @@ export const word: Format<string> = textFormat('text', (text) => {
 // /proc/sys/net, whose names no device may bear.
 export const interfaceName: Format<string> = textFormat('an interface name', (text) => {
   const refuse = (why: string): never => {
-    throw new RangeError(`${quote(text)} is no interface name: ${why}`);
+    throw new RangeError(`${quoted(text)} is no interface name: ${why}`);
   };
   if (text === '') throw new RangeError('is empty; it must be an interface name');
   if (Buffer.byteLength(text) > 15) refuse(`longer than Linux's 15 bytes`);
@@ -175,7 +176,7 @@ function objectIn(text: string): ObjectName | undefined {
 /** An object in a namespace. */
 export const objectName: Format<ObjectName> = textFormat('NAMESPACE/NAME', (text) => {
   const object = objectIn(text);
-  if (object === undefined) throw new RangeError(`must be NAMESPACE/NAME, not ${quote(text)}`);
+  if (object === undefined) throw new RangeError(`must be NAMESPACE/NAME, not ${quoted(text)}`);
   return object;
 });
 
@@ -185,7 +186,7 @@ export const objectOrFalse: Format<ObjectName | false> = {
     if (falseWords.includes(text.toLowerCase())) return false;
     const object = objectIn(text);
     if (object !== undefined) return object;
-    throw new RangeError(`must be NAMESPACE/NAME or false, not ${quote(text)}`);
+    throw new RangeError(`must be NAMESPACE/NAME or false, not ${quoted(text)}`);
   },
   fromYaml: (raw) => {
     if (raw === false) return false;
@@ -209,16 +210,10 @@ export const addresses: Format<readonly Ip[]> = {
 };
 
 function shown(raw: unknown): string {
-  return typeof raw === 'string' ? `the text ${quote(raw)}` : kindOf(raw);
+  return typeof raw === 'string' ? `the text ${quoted(raw)}` : kindOf(raw);
 }
 
 function address(text: string): Ip {
   if (text === '') throw new RangeError('is empty; it must be an address');
   return parseIp(text);
-}
-
-/** In quotes, without control characters, and cut where it gets long. */
-export function quote(text: string): string {
-  const short = text.length > 60 ? `${text.slice(0, 57)}...` : text;
-  return JSON.stringify(short).replace(/[\u007f-\u009f\u2028\u2029]/g, '?');
 }

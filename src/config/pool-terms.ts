@@ -1,7 +1,8 @@
 import type { Texts } from '../model/cluster.ts';
 import { openTerms, type PoolTerms } from '../model/pool.ts';
+import { quoted } from '../model/text.ts';
 import { kindOf } from './document.ts';
-import { type Format, quote, truth, whole } from './format.ts';
+import { type Format, truth, whole } from './format.ts';
 import type { Complain } from './pools.ts';
 
 /** The keys of a pool beside its name and addresses, as docs/configuration.md tells them. */
@@ -56,7 +57,7 @@ const namespaces: Format<readonly string[]> = yamlOnly((raw) => {
   const names = raw.map((name: unknown) => {
     if (typeof name !== 'string') throw new RangeError(`must be names of namespaces, not ${kindOf(name)}`);
     if (!/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/.test(name)) {
-      throw new RangeError(`${quote(name)} is no name that a namespace can have`);
+      throw new RangeError(`${quoted(name)} is no name that a namespace can have`);
     }
     return name;
   });
@@ -70,7 +71,7 @@ const labels: Format<Texts> = yamlOnly((raw) => {
   if (raw.size === 0) throw new RangeError('is empty; take the key out to let all Services in');
   const entries = [...raw].map(([name, value]: [unknown, unknown]): [string, string] => {
     if (typeof value === 'string') return [String(name), value];
-    throw new RangeError(`the value of label ${quote(String(name))} must be text; put it in quotes`);
+    throw new RangeError(`the value of label ${quoted(String(name))} must be text; put it in quotes`);
   });
   return Object.fromEntries(entries.sort(([a], [b]) => (a < b ? -1 : 1)));
 });

@@ -13,8 +13,8 @@ import {
   prefixLength,
   rangePrefixes,
 } from '../model/ip.ts';
+import { quoted } from '../model/text.ts';
 import { kindOf } from './document.ts';
-import { quote } from './format.ts';
 import { readTerms, termKeys } from './pool-terms.ts';
 import { hint, meant } from './spelling.ts';
 
@@ -80,7 +80,7 @@ export function readPools(raw: unknown, complain: Complain): readonly Pool[] {
     if (name !== undefined) {
       const earlier = names.get(name);
       if (earlier !== undefined)
-        complain(`${key}.name`, `${quote(name)} is already the name of pools[${earlier}]`);
+        complain(`${key}.name`, `${quoted(name)} is already the name of pools[${earlier}]`);
       else names.set(name, i);
     }
     const terms = readTerms(item, key, complain);
@@ -107,7 +107,7 @@ function checkNodePool(
     );
   }
   const other = earlier.find(({ terms }) => terms?.nodeAddresses);
-  if (other) complain(`${key}.nodeAddresses`, `pool ${quote(other.name)} has the nodes' addresses already`);
+  if (other) complain(`${key}.nodeAddresses`, `pool ${quoted(other.name)} has the nodes' addresses already`);
 }
 
 function readName(pool: ReadonlyMap<unknown, unknown>, key: string, complain: Complain): string | undefined {
@@ -120,7 +120,7 @@ function readName(pool: ReadonlyMap<unknown, unknown>, key: string, complain: Co
     // Names of pools appear in annotations and metrics, so they are names in Kubernetes' sense.
     complain(
       `${key}.name`,
-      `${quote(name)} must be 1 to 63 of a-z, 0-9, "-" and ".", with a letter or digit at both ends`,
+      `${quoted(name)} must be 1 to 63 of a-z, 0-9, "-" and ".", with a letter or digit at both ends`,
     );
   } else {
     return name;
@@ -195,7 +195,7 @@ function readPiece(text: string, key: string, pool: string): Piece {
 
 function readRange(text: string, from: string, to: string): readonly Prefix[] {
   if (text.split('-').length !== 2)
-    throw new RangeError(`${quote(text)} is not a range like 192.0.2.10-192.0.2.20`);
+    throw new RangeError(`${quoted(text)} is not a range like 192.0.2.10-192.0.2.20`);
   return rangePrefixes(parseIp(from), parseIp(to));
 }
 
@@ -210,9 +210,9 @@ function refuseOverlaps(pieces: readonly Piece[], complain: Complain): void {
     if (widest !== undefined && widest.family === piece.family && piece.first <= widest.last) {
       const [later, earlier] =
         pieces.indexOf(piece) > pieces.indexOf(widest) ? [piece, widest] : [widest, piece];
-      const other = later.pool === earlier.pool ? 'of the same pool' : `of pool ${quote(earlier.pool)}`;
+      const other = later.pool === earlier.pool ? 'of the same pool' : `of pool ${quoted(earlier.pool)}`;
       if (!told.has(later.key)) {
-        complain(later.key, `${later.text} of pool ${quote(later.pool)} overlaps ${earlier.text} ${other}`);
+        complain(later.key, `${later.text} of pool ${quoted(later.pool)} overlaps ${earlier.text} ${other}`);
       }
       told.add(later.key);
       if (piece.last > widest.last) widest = piece;

@@ -1,10 +1,10 @@
 import type { RoleName } from '../config/config.ts';
-import type { Path } from '../desire/path.ts';
+import type { PathHistory } from '../desire/path-history.ts';
 import type { EventName } from '../journal/event.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import type { Log } from '../log.ts';
 import type { LinkNames } from '../model/iproute.ts';
-import type { Station } from '../model/listing.ts';
+import type { Neighbour } from '../model/listing.ts';
 import type { Key, Link } from '../model/object.ts';
 import type { Pace } from '../model/pace.ts';
 import { type Blind, rounds } from '../reconcile/loop.ts';
@@ -31,9 +31,9 @@ export interface Standing {
   /** ms since the epoch */
   readonly started: number;
   readonly names: LinkNames;
-  /** As of the last look, as are the stations. */
+  /** As of the last look, as are the neighbours. */
   readonly links: readonly Link[];
-  readonly stations: readonly Station[];
+  readonly neighbours: readonly Neighbour[];
   /** The last round that could read the kernel. */
   readonly report: Report | undefined;
   /** The kernel cannot be read since then. */
@@ -42,8 +42,8 @@ export interface Standing {
 
 /** What makes one daemon differ from another: it is asked anew each time, since a reload changes all of it. */
 export interface Duty {
-  /** The paths that the last round was about, for the journal; empty where there are none. */
-  paths(): readonly Path[];
+  /** Where EIPs went before the last rounds, and where they go now, for the journal; undefined where there are none. */
+  history(): PathHistory | undefined;
   /** What else may be asked over the socket, by path: JSON each. */
   readonly questions: ReadonlyMap<string, () => string>;
   /** A round is over, and its report is written. */
@@ -97,7 +97,7 @@ export async function runDaemon(
     started,
     names,
     links: reconciler.links,
-    stations: reconciler.stations,
+    neighbours: reconciler.neighbours,
     report,
     blind,
   });
@@ -144,7 +144,7 @@ export async function runDaemon(
         return;
       }
       blind = undefined;
-      journal.round(result, names, duty.paths);
+      journal.round(result, names, () => duty.history());
       const first = report === undefined;
       report = result;
       duty.rounded(result);

@@ -1,29 +1,114 @@
+import { closeSync, constants, fchmodSync, fchownSync, mkdirSync, openSync, statSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
+import { join } from 'node:path';
+import {
+  AF_UNIX,
+  lastErrno,
+  libc,
+  SOCK_CLOEXEC,
+  SOCK_NONBLOCK,
+  SOCK_STREAM,
+  SOL_SOCKET,
+  unixAddress,
+} from '../libc.ts';
 import { Refused } from './refused.ts';
 
+const LOCK_EX = 2;
+const LOCK_NB = 4;
+const SO_PEERCRED = 17;
+
 /**
- * Keeps a second writer with the same protocol number out of this network namespace. An abstract socket is just
- * that: one per name and namespace, taken in one step, gone with the process however it ends.
+ * Keeps a second writer with the same protocol number off this host, by two locks that the kernel drops with the
+ * process, however it ends.
  *
- * @throws Refused when another one runs
+ * - A lock on a file in the runtime directory, which only root and the daemon's own user may open.
+ * - The name of an abstract socket: one per network namespace, so that a daemon with another runtime directory is
+ *   kept out as well. Any local user can take such a name; one who is neither root nor the daemon's user counts as
+ *   nobody, and the file alone decides.
+ *
+ * @throws Refused when another one runs, or the file cannot be made
  */
-export async function lock(protocol: number): Promise<AsyncDisposable> {
+export async function lock(protocol: number, runtimeDirectory: string): Promise<AsyncDisposable> {
+  await using stack = new AsyncDisposableStack();
+  const path = join(runtimeDirectory, `protocol-${protocol}.lock`);
+  const fd = stack.adopt(openLockFile(path, runtimeDirectory), closeSync);
+  if (libc.flock(fd, LOCK_EX | LOCK_NB) < 0) {
+    const code = lastErrno();
+    throw code === 'EAGAIN' ? taken(protocol) : new Refused(`cannot lock ${path}: ${code}`);
+  }
+  const server = await takeName(`eiproute-protocol-${protocol}`, trusted(runtimeDirectory));
+  if (server === 'taken') throw taken(protocol);
+  if (server !== 'held by a stranger') stack.defer(() => close(server));
+  return stack.move();
+}
+
+function taken(protocol: number): Refused {
+  return new Refused(
+    `another eiproute already manages routes of protocol ${protocol} in this network namespace; stop it first (systemctl stop eiproute-gateway eiproute-node, or see "ss -xlp | grep eiproute")`,
+  );
+}
+
+/** Nobody else may open it: whoever has it open can lock it. It stays; a lock on a deleted file excludes nobody. */
+function openLockFile(path: string, folder: string): number {
+  try {
+    mkdirSync(folder, { recursive: true });
+    const fd = openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o600);
+    // After a purge by root the daemon's user must be able to open it.
+    if (process.geteuid?.() === 0) {
+      const { uid, gid } = statSync(folder);
+      fchownSync(fd, uid, gid);
+    }
+    fchmodSync(fd, 0o600);
+    return fd;
+  } catch (cause) {
+    if (!(cause instanceof Error)) throw cause;
+    throw new Refused(`cannot make the lock ${path}: ${cause.message}; check runtimeDirectory`, { cause });
+  }
+}
+
+/** Users whose hold on the name counts: root, ourselves, and the daemon when root runs a command beside it. */
+function trusted(runtimeDirectory: string): ReadonlySet<number> {
+  return new Set([0, process.geteuid?.() ?? 0, statSync(runtimeDirectory).uid]);
+}
+
+async function takeName(
+  name: string,
+  users: ReadonlySet<number>,
+): Promise<Server | 'taken' | 'held by a stranger'> {
   const server = createServer();
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', (error: NodeJS.ErrnoException) => {
-      reject(
-        error.code === 'EADDRINUSE'
-          ? new Refused(
-              `another eiproute already manages routes of protocol ${protocol} in this network namespace; stop it first (systemctl stop eiproute-gateway eiproute-node, or see "ss -xlp | grep eiproute")`,
-            )
-          : error,
-      );
+  try {
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject);
+      server.listen({ path: `\0${name}` }, resolve);
     });
-    server.listen({ path: `\0eiproute-protocol-${protocol}` }, resolve);
-  });
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'EADDRINUSE')) throw error;
+    const user = listener(name);
+    return user !== undefined && users.has(user) ? 'taken' : 'held by a stranger';
+  }
   // It keeps a name, not the program alive.
   server.unref();
-  return { [Symbol.asyncDispose]: () => close(server) };
+  return server;
+}
+
+/**
+ * The user whose process listens on an abstract socket, as the kernel noted it when the process began to.
+ *
+ * @returns undefined when none does: a name that is only bound, or whose queue is kept full, is no daemon of ours
+ */
+function listener(name: string): number | undefined {
+  const fd: number = libc.socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (fd < 0) throw new Refused(`cannot make a unix socket: ${lastErrno()}`);
+  try {
+    const address = unixAddress(`@${name}`);
+    if (libc.connect(fd, address, address.length) < 0) return undefined;
+    const credentials = new Int32Array(3);
+    const length = Uint32Array.of(credentials.byteLength);
+    if (libc.getsockopt(fd, SOL_SOCKET, SO_PEERCRED, credentials, length) < 0) return undefined;
+    return credentials[1];
+  } finally {
+    libc.close(fd);
+  }
 }
 
 export function close(server: Server): Promise<void> {

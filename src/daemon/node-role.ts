@@ -9,6 +9,7 @@ import { ownerOf } from '../model/owner.ts';
 import type { Limits } from '../model/pace.ts';
 import type { Problem } from '../model/problem.ts';
 import { linkToward } from '../model/reach.ts';
+import { RecomputedDesire } from '../reconcile/recomputed.ts';
 import type { Role } from '../reconcile/reconciler.ts';
 
 /** What a node keeps is told by its configuration alone: nothing of it vanishes by mistake. */
@@ -38,22 +39,22 @@ export function nodeRole(
   return {
     scope: nodeScope(agent),
     limits,
-    want: (have) => {
-      for (const { ip, mac } of have.stations) seen.set(ip, mac);
+    desire: new RecomputedDesire((have) => {
+      for (const { ip, mac } of have.neighbours) seen.set(ip, mac);
       if (agent.eips.length === 0)
         return { objects: [], problems: [unknown, ...problems()], complete: false };
       const want = nodeWant(agent, have, seen);
       return { ...want, problems: [...want.problems, ...problems()] };
-    },
+    }),
   };
 }
 
 /** The role with an empty desire: all of ours goes. */
 export function emptyNodeRole(agent: NodeAgent): Role {
   return {
-    scope: { ...nodeScope(agent), stations: [] },
+    scope: { ...nodeScope(agent), neighbours: [] },
     limits,
-    want: () => ({ objects: [], problems: [], complete: true }),
+    desire: new RecomputedDesire(() => ({ objects: [], problems: [], complete: true })),
   };
 }
 
@@ -64,7 +65,7 @@ export function nodeScope(agent: NodeAgent): Scope {
     tables: 'all',
     sysctls: nodeSysctlNames(agent),
     nftTables: [agentTableName],
-    stations: agent.gateways.map(({ address }) => ({ ip: address, interface: agent.interface })),
+    neighbours: agent.gateways.map(({ address }) => ({ ip: address, interface: agent.interface })),
   };
 }
 
@@ -84,7 +85,7 @@ export async function survey(kernel: Kernel, agent: NodeAgent, signal: AbortSign
   const stop = new AbortController();
   const limit = AbortSignal.any([signal, stop.signal, AbortSignal.timeout(patience)]);
   const hints = kernel.hints(limit);
-  const complete = ({ stations }: Listing): boolean => stations.length === scope.stations.length;
+  const complete = ({ neighbours }: Listing): boolean => neighbours.length === scope.neighbours.length;
   let listing = await kernel.list(scope, signal);
   if (!complete(listing)) {
     for await (const { kind } of hints) {

@@ -3,7 +3,7 @@ import type { Standing } from './daemon.ts';
 import { type Brief, lastRound, type Status } from './status.ts';
 
 /** A gateway that is silent does not count: what it would need is in place for when it is back. */
-export function nodeBrief(agent: NodeAgent, { report, blind, stations }: Standing): Brief {
+export function nodeBrief(agent: NodeAgent, { report, blind, neighbours }: Standing): Brief {
   const synced =
     report !== undefined &&
     blind === undefined &&
@@ -18,7 +18,7 @@ export function nodeBrief(agent: NodeAgent, { report, blind, stations }: Standin
     if (report === undefined) return 'starting';
     if (agent.eips.length === 0) return 'the networks of EIPs are not known yet; nothing is changed';
     const parts = [
-      `answering for ${agent.eips.join(', ')} through ${stations.length} of ${agent.gateways.length} gateways`,
+      `answering for ${agent.eips.join(', ')} through ${neighbours.length} of ${agent.gateways.length} gateways`,
     ];
     if (report.failed.length > 0) parts.push(`${report.failed.length} refused by the kernel`);
     if (report.conflicts.length > 0) parts.push(`${report.conflicts.length} in conflict`);
@@ -28,7 +28,7 @@ export function nodeBrief(agent: NodeAgent, { report, blind, stations }: Standin
 }
 
 export function nodeStatus(agent: NodeAgent, standing: Standing): Status {
-  const { stations, report, names } = standing;
+  const { neighbours, report, names } = standing;
   return {
     ...nodeBrief(agent, standing),
     release: standing.release,
@@ -38,7 +38,7 @@ export function nodeStatus(agent: NodeAgent, standing: Standing): Status {
     eips: [],
     gateways: agent.gateways.map(({ address, table, mark }) => ({
       address,
-      mac: stations.find(({ ip }) => ip === address)?.mac,
+      mac: neighbours.find(({ ip }) => ip === address)?.mac,
       table,
       mark: `0x${mark.toString(16).padStart(8, '0')}`,
     })),

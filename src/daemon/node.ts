@@ -60,19 +60,19 @@ export async function prepare(
  * The daemon of a node: runs until the signal, and leaves what it installed where it is. It needs no cluster, but
  * may be told to take its EIP networks from one.
  *
- * @throws Refused, KernelError, LedgerError when it cannot start
+ * @throws Refused, KernelError when it cannot start
  */
 export async function runNode(options: NodeOptions, signal: AbortSignal): Promise<void> {
   let { config } = options;
-  await using _lock = await lock(config.agent.protocol);
-  await using kernel: Kernel = await openNodeKernel(config);
+  await using _lock = await lock(config.agent.protocol, config.runtimeDirectory);
+  await using kernel = await openNodeKernel(config);
   const prepared = await prepare(kernel, config, signal);
   const { eipsFrom } = prepared;
   let { agent } = prepared;
   await nameNumbers(config, agent, options.log);
 
-  const seen = new Map<Ip, string>(prepared.have.stations.map(({ ip, mac }) => [ip, mac]));
-  const problems = (): readonly Problem[] => eipsFrom?.problems() ?? [];
+  const seen = new Map<Ip, string>(prepared.have.neighbours.map(({ ip, mac }) => [ip, mac]));
+  const problems = (): readonly Problem[] => [...kernel.problems, ...(eipsFrom?.problems() ?? [])];
   let role = nodeRole(agent, seen, problems);
   const take = (links: readonly Link[]): void => {
     const next = settled(config.agent, links);
@@ -113,7 +113,7 @@ export async function runNode(options: NodeOptions, signal: AbortSignal): Promis
     },
     waitsForLists: false,
     questions: new Map(),
-    paths: () => [],
+    history: () => undefined,
     rounded: () => undefined,
     role: () => role,
     pace: () => config.pace,

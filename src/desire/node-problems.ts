@@ -1,5 +1,5 @@
 import { family, networkOf, overlaps, prefixLength } from '../model/ip.ts';
-import type { Station } from '../model/listing.ts';
+import type { Neighbour } from '../model/listing.ts';
 import type { NodeAgent } from '../model/node-agent.ts';
 import type { Link } from '../model/object.ts';
 import type { Problem } from '../model/problem.ts';
@@ -11,8 +11,8 @@ export function nodeProblems(agent: NodeAgent, links: readonly Link[]): readonly
 }
 
 /** Gateways that do not answer now. */
-export function unresolved(agent: NodeAgent, stations: readonly Station[]): readonly Problem[] {
-  const silent = agent.gateways.filter(({ address }) => !stations.some(({ ip }) => ip === address));
+export function unresolved(agent: NodeAgent, neighbours: readonly Neighbour[]): readonly Problem[] {
+  const silent = agent.gateways.filter(({ address }) => !neighbours.some(({ ip }) => ip === address));
   return silent.map(({ address }) => ({
     code: 'gateway-unresolved',
     severity: 'warn',

@@ -34,7 +34,7 @@ export function nodeWant(agent: NodeAgent, have: Listing, seen: ReadonlyMap<Ip, 
   const own = new Set(have.links.flatMap(({ addresses }) => addresses.map(({ ip }) => ip)));
   const usable: NodeAgent = { ...agent, gateways: agent.gateways.filter(({ address }) => !own.has(address)) };
   const known = knownGateways(usable, have, seen);
-  problems.push(...unresolved(usable, have.stations));
+  problems.push(...unresolved(usable, have.neighbours));
 
   addReversePath(usable, have, add);
   const table = agentTable(usable, link.name, known);
@@ -57,7 +57,7 @@ function knownGateways(
   have: Listing,
   seen: ReadonlyMap<Ip, string>,
 ): readonly KnownGateway[] {
-  const now = new Map(have.stations.map(({ ip, mac }) => [ip, mac]));
+  const now = new Map(have.neighbours.map(({ ip, mac }) => [ip, mac]));
   const known = agent.gateways.flatMap((gateway) => {
     const mac = now.get(gateway.address) ?? seen.get(gateway.address);
     return mac === undefined ? [] : [{ gateway, mac }];

@@ -66,7 +66,7 @@ function message(event: Event | undefined, words: string, facts: Facts): string 
   const { times, seconds } = facts;
   const repeats = times === undefined ? '' : ` (${worded(times)} times in ${worded(seconds)} s)`;
   // One line each: what strangers named with a line break must not look like a record of ours.
-  return `${sentence}${repeats}`.replace(/[\p{Cc}\u2028\u2029]+/gu, ' ').slice(0, longest);
+  return `${sentence}${repeats}`.replace(/[\p{C}\p{Zl}\p{Zp}]+/gu, ' ').slice(0, longest);
 }
 
 function plain(words: string, facts: Facts): string {

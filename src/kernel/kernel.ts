@@ -1,4 +1,4 @@
-import type { Listing, StationQuery } from '../model/listing.ts';
+import type { Listing, NeighbourQuery } from '../model/listing.ts';
 import type { Change, KernelObject, Key } from '../model/object.ts';
 import type { Owner } from '../model/owner.ts';
 
@@ -8,7 +8,7 @@ import type { Owner } from '../model/owner.ts';
  */
 export interface Kernel extends AsyncDisposable {
   /**
-   * Reads everything we own, and everything whose keys or ids we must stay clear of. Stations that are not known
+   * Reads everything we own, and everything whose keys or ids we must stay clear of. Neighbours that are not known
    * are asked for: once they answer, a hint tells.
    *
    * @throws KernelError when the kernel cannot be read; nothing is then known
@@ -48,7 +48,7 @@ export interface Scope {
   readonly sysctls: readonly string[];
   /** Names of the nftables tables we may make, in family inet. */
   readonly nftTables: readonly string[];
-  readonly stations: readonly StationQuery[];
+  readonly neighbours: readonly NeighbourQuery[];
 }
 
 export function holdsTable({ tables }: Scope, table: number): boolean {

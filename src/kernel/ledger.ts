@@ -1,10 +1,11 @@
 import { mkdir, open, readFile, rename } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import type { Problem } from '../model/problem.ts';
 
-/** The ledger cannot be read or written; names the file, and what to do. */
+/** The ledger cannot be written; names the file, and what to do. */
 export class LedgerError extends Error {
   override readonly name = 'LedgerError';
-  /** 'ENOSPC', 'EACCES', …; 'EBADMSG' when the file is no ledger */
+  /** 'ENOSPC', 'EACCES', … */
   readonly code: string;
 
   constructor(message: string, code: string, options?: ErrorOptions) {
@@ -15,33 +16,57 @@ export class LedgerError extends Error {
 
 const version = 1;
 
+/** A file that is no ledger. */
+interface Damage {
+  readonly why: string;
+  /** Where it is moved before another is written. */
+  readonly aside: string;
+  readonly moved: boolean;
+}
+
 /**
  * The values that sysctls had before we changed them. A sysctl carries no mark of its owner as a route does, so
  * this file is all there is to restore them from: it is written before the first change.
+ *
+ * A file that is no ledger must not keep a router from routing for the sake of values that only `purge` needs. It
+ * is read as an empty one, a problem tells so, and the first write moves it aside.
  */
 export class Ledger {
   readonly #file: string;
   readonly #former: Map<string, string>;
+  #damage: Damage | undefined;
 
-  private constructor(file: string, former: Map<string, string>) {
+  private constructor(file: string, former: Map<string, string>, damage: Damage | undefined) {
     this.#file = file;
     this.#former = former;
+    this.#damage = damage;
   }
 
-  /**
-   * @param file need not exist yet
-   * @throws LedgerError when it is there and is no ledger; it is left as it is
-   */
-  static async load(file: string): Promise<Ledger> {
-    let text: string;
+  /** @param file need not exist yet */
+  static async load(file: string, clock = () => new Date()): Promise<Ledger> {
     try {
-      text = await readFile(file, 'utf8');
-    } catch (cause) {
-      if (errorCode(cause) === 'ENOENT') return new Ledger(file, new Map());
-      const what = `cannot read the ledger of sysctls ${file}: ${words(cause)}`;
-      throw new LedgerError(what, errorCode(cause), { cause });
+      return new Ledger(file, parseLedger(await readFile(file, 'utf8')), undefined);
+    } catch (error) {
+      if (errorCode(error) === 'ENOENT') return new Ledger(file, new Map(), undefined);
+      const damage = { why: words(error), aside: `${file}.${clock().toISOString()}`, moved: false };
+      return new Ledger(file, new Map(), damage);
     }
-    return new Ledger(file, parseLedger(text, file));
+  }
+
+  /** What a person should know of the file; it stays so until a restart. */
+  get problems(): readonly Problem[] {
+    if (this.#damage === undefined) return [];
+    const { why, aside } = this.#damage;
+    return [
+      {
+        code: 'sysctl-ledger-damaged',
+        severity: 'error',
+        subject: this.#file,
+        message: `${this.#file} can not be used as the ledger of sysctls: ${why}; the values from before eiproute are lost; before the next change of a setting the file is moved to ${aside}`,
+        advice:
+          'nothing that is routed needs them; after a purge, set by hand what was not a default of this host',
+      },
+    ];
   }
 
   /** Former values, by the path below /proc/sys. */
@@ -69,6 +94,18 @@ export class Ledger {
     for (const name of names) this.#former.delete(name);
   }
 
+  /** A damaged file is moved once, and never overwritten: a person may still read values out of it. */
+  async #moveAside(): Promise<void> {
+    if (this.#damage === undefined || this.#damage.moved) return;
+    try {
+      await rename(this.#file, this.#damage.aside);
+    } catch (error) {
+      // A person has put it away already.
+      if (errorCode(error) !== 'ENOENT') throw error;
+    }
+    this.#damage = { ...this.#damage, moved: true };
+  }
+
   async #write(former: ReadonlyMap<string, string>): Promise<void> {
     const sorted = Object.fromEntries([...former].sort(([a], [b]) => (a < b ? -1 : 1)));
     const text = `${JSON.stringify({ version, sysctls: sorted }, undefined, 2)}\n`;
@@ -76,6 +113,7 @@ export class Ledger {
     const fresh = `${this.#file}.new`;
     try {
       await mkdir(folder, { recursive: true });
+      await this.#moveAside();
       await using file = await open(fresh, 'w', 0o644);
       await file.writeFile(text);
       await file.sync();
@@ -93,31 +131,19 @@ export class Ledger {
   }
 }
 
-/** @throws LedgerError */
-function parseLedger(text: string, file: string): Map<string, string> {
-  const refuse = (why: string, options?: ErrorOptions) =>
-    new LedgerError(
-      `${file} is not a ledger of sysctls: ${why}. It holds the values from before eiproute: ` +
-        'repair it or move it away; it is not overwritten',
-      'EBADMSG',
-      options,
-    );
-  let content: unknown;
-  try {
-    content = JSON.parse(text);
-  } catch (cause) {
-    throw refuse(words(cause), { cause });
-  }
-  if (!isRecord(content)) throw refuse('not an object');
+/** @throws Error that says why the text is no ledger */
+function parseLedger(text: string): Map<string, string> {
+  const content: unknown = JSON.parse(text);
+  if (!isRecord(content)) throw new TypeError('not an object');
   const { version: found, sysctls } = content;
   if (found !== version) {
-    throw refuse(`version ${JSON.stringify(found)}, where this program writes ${version}`);
+    throw new TypeError(`version ${JSON.stringify(found)}, where this program writes ${version}`);
   }
-  if (!isRecord(sysctls)) throw refuse('no object "sysctls"');
+  if (!isRecord(sysctls)) throw new TypeError('no object "sysctls"');
   const former = new Map<string, string>();
   for (const [name, value] of Object.entries(sysctls)) {
-    if (typeof value !== 'string') throw refuse(`the value of ${name} is no text`);
-    if (!isSysctlName(name)) throw refuse(`"${name}" is no path below /proc/sys`);
+    if (typeof value !== 'string') throw new TypeError(`the value of ${name} is no text`);
+    if (!isSysctlName(name)) throw new TypeError(`"${name}" is no path below /proc/sys`);
     former.set(name, value);
   }
   return former;

@@ -1,31 +1,25 @@
 import { join } from 'node:path';
 import type { Family } from '../model/ip.ts';
 import type { Listing } from '../model/listing.ts';
-import {
-  type Change,
-  changeObject,
-  type KernelObject,
-  type Key,
-  keyOf,
-  type NftTable,
-} from '../model/object.ts';
-import { Judge } from './judge.ts';
+import { type Change, changeObject, type KernelObject, type Key, keyOf } from '../model/object.ts';
+import type { Problem } from '../model/problem.ts';
 import { type Hint, type Kernel, KernelError, type Scope } from './kernel.ts';
 import { Ledger } from './ledger.ts';
-import { groups, Monitor, stationGroup } from './monitor.ts';
+import { Lister } from './lister.ts';
+import { groups, Monitor, neighbourGroup } from './monitor.ts';
+import { Mutex } from './mutex.ts';
+import { findNeighbours } from './neighbours.ts';
 import { Batcher, type Run } from './netlink/batch.ts';
 import { Dumper } from './netlink/dump.ts';
 import { MalformedError } from './netlink/message.ts';
-import { neighbourDump, nexthopDump, routeDump, ruleDump } from './netlink/requests.ts';
+import { nexthopDump, proxyNeighbourDump, routeDump, ruleDump } from './netlink/requests.ts';
 import { decodeRoute } from './netlink/route.ts';
 import { openTransport, SocketError, type Transport } from './netlink/transport.ts';
 import { Nft } from './nft.ts';
-import { NftJudge, netfilter, nftGroup } from './nft-judge.ts';
+import { NftNotificationFilter, netfilter, nftGroup } from './nft-notification-filter.ts';
+import { NotificationFilter } from './notification-filter.ts';
 import { addProxies } from './proxies.ts';
-import { findStations } from './stations.ts';
-import { Survey } from './survey.ts';
 import { readSysctl, type SysctlChange, Sysctls } from './sysctl.ts';
-import { Turn } from './turn.ts';
 
 const commandBuffer = 4 << 20;
 const monitorBuffer = 16 << 20;
@@ -37,13 +31,13 @@ export class LinuxKernel implements Kernel {
   readonly #commands: Transport;
   readonly #batcher: Batcher;
   readonly #dumper: Dumper;
-  readonly #survey: Survey;
+  readonly #lister: Lister;
   readonly #sysctls: Sysctls;
-  readonly #judge: Judge;
+  readonly #filter: NotificationFilter;
   readonly #nft = new Nft();
-  readonly #nftJudge = new NftJudge(this.#nft);
-  readonly #reading = new Turn();
-  readonly #writing = new Turn();
+  readonly #nftFilter = new NftNotificationFilter(this.#nft);
+  readonly #reading = new Mutex();
+  readonly #writing = new Mutex();
   readonly #closing = new AbortController();
   readonly #watches = new Set<Watch>();
 
@@ -52,25 +46,30 @@ export class LinuxKernel implements Kernel {
     this.#batcher = new Batcher(this.#commands);
     this.#dumper = new Dumper(() => openTransport({ receiveBuffer: commandBuffer, groups: [] }));
     this.#sysctls = new Sysctls(ledger);
-    this.#survey = new Survey(this.#dumper, this.#sysctls);
-    this.#judge = new Judge(this.#commands.portId);
+    this.#lister = new Lister(this.#dumper, this.#sysctls, this.#nft);
+    this.#filter = new NotificationFilter(this.#commands.portId);
   }
 
   /**
    * @param stateDirectory where the ledger of sysctls lives; made when it is needed
-   * @throws LedgerError, SocketError
+   * @throws SocketError
    */
   static async open(stateDirectory: string): Promise<LinuxKernel> {
     return new LinuxKernel(await Ledger.load(join(stateDirectory, 'sysctls.json')));
   }
 
+  /** What a person should know of the state that this port keeps on disk. */
+  get problems(): readonly Problem[] {
+    return this.#sysctls.problems;
+  }
+
   list(scope: Scope, signal: AbortSignal): Promise<Listing> {
-    return this.#reading.take(async () => {
+    return this.#reading.run(async () => {
       try {
         for (const watch of this.#watches) this.#widen(watch, scope);
         const listing = await this.#list(scope, signal);
-        this.#judge.listed(scope, listing);
-        this.#nftJudge.listed(scope.nftTables);
+        this.#filter.listed(scope, listing);
+        this.#nftFilter.listed(scope.nftTables);
         return listing;
       } catch (error) {
         throw asKernelError(error);
@@ -79,7 +78,7 @@ export class LinuxKernel implements Kernel {
   }
 
   apply(changes: readonly Change[], signal: AbortSignal): Promise<readonly (KernelError | undefined)[]> {
-    return this.#writing.take(async () => {
+    return this.#writing.run(async () => {
       const outcomes: (KernelError | undefined)[] = changes.map(() => undefined);
       try {
         for (let from = 0; from < changes.length; ) {
@@ -92,7 +91,7 @@ export class LinuxKernel implements Kernel {
       } catch (error) {
         throw asKernelError(error);
       }
-      this.#judge.applied(changes, outcomes);
+      this.#filter.applied(changes, outcomes);
       return outcomes;
     });
   }
@@ -101,13 +100,13 @@ export class LinuxKernel implements Kernel {
     const stop = AbortSignal.any([signal, this.#closing.signal]);
     const transport = openTransport({ receiveBuffer: monitorBuffer, groups });
     const monitor = new Monitor(stop);
-    monitor.listen(transport, this.#judge);
-    this.#watches.add({ monitor, transport, stop, stations: false, nft: false });
+    monitor.listen(transport, this.#filter);
+    this.#watches.add({ monitor, transport, stop, neighbours: false, nft: false });
     return monitor.hints();
   }
 
   holders(keys: ReadonlySet<Key>, signal: AbortSignal): Promise<ReadonlyMap<Key, KernelObject>> {
-    return this.#reading.take(async () => {
+    return this.#reading.run(async () => {
       try {
         return await this.#holders(keys, signal);
       } catch (error) {
@@ -120,38 +119,29 @@ export class LinuxKernel implements Kernel {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closing.abort(new Error('the kernel port is closed'));
     await Promise.all([...this.#watches].map(({ monitor }) => monitor.ended()));
-    await this.#reading.take(async () => this.#dumper.close());
-    await this.#writing.take(async () => this.#commands.close());
+    await this.#reading.run(async () => this.#dumper.close());
+    await this.#writing.run(async () => this.#commands.close());
   }
 
   /** What only some roles depend on is listened to from their first listing on. */
-  #widen(watch: Watch, { stations, nftTables }: Scope): void {
+  #widen(watch: Watch, { neighbours, nftTables }: Scope): void {
     if (watch.stop.aborted) return;
-    if (stations.length > 0 && !watch.stations) {
-      watch.transport.join(stationGroup);
-      watch.stations = true;
+    if (neighbours.length > 0 && !watch.neighbours) {
+      watch.transport.join(neighbourGroup);
+      watch.neighbours = true;
     }
     if (nftTables.length > 0 && !watch.nft) {
-      const options = { family: netfilter, receiveBuffer: monitorBuffer, groups: [nftGroup] };
-      watch.monitor.listen(openTransport(options), this.#nftJudge);
+      const transport = openNftTransport();
+      if (transport) watch.monitor.listen(transport, this.#nftFilter);
       watch.nft = true;
     }
   }
 
   async #list(scope: Scope, signal: AbortSignal): Promise<Listing> {
-    const listed = await this.#survey.list(scope, signal);
-    const tables: NftTable[] = [];
-    for (const name of scope.nftTables) {
-      const table = await this.#nft.list(name, signal);
-      if (table?.protocol === scope.owner.protocol) tables.push(table);
-    }
-    const { known, unresolved } = await findStations(this.#dumper, scope.stations, listed.links, signal);
-    if (unresolved.length > 0) await this.#writing.take(() => this.#batcher.resolve(unresolved, signal));
-    const objects =
-      tables.length === 0
-        ? listed.objects
-        : new Map([...listed.objects, ...tables.map((table): [Key, KernelObject] => [keyOf(table), table])]);
-    return { ...listed, objects, stations: known };
+    const listed = await this.#lister.list(scope, signal);
+    const { known, unresolved } = await findNeighbours(this.#dumper, scope.neighbours, listed.links, signal);
+    if (unresolved.length > 0) await this.#writing.run(() => this.#batcher.resolve(unresolved, signal));
+    return { ...listed, neighbours: known };
   }
 
   async #holders(keys: ReadonlySet<Key>, signal: AbortSignal): Promise<ReadonlyMap<Key, KernelObject>> {
@@ -185,7 +175,7 @@ export class LinuxKernel implements Kernel {
       } else if (kind === 'nft') {
         collect([await this.#nft.list(first, signal)]);
       } else if (kind === 'neighbour') {
-        for (const of of families) collect(await this.#dumper.dump(neighbourDump(of), signal));
+        for (const of of families) collect(await this.#dumper.dump(proxyNeighbourDump(of), signal));
       }
     }
     return holders;
@@ -222,10 +212,10 @@ export class LinuxKernel implements Kernel {
       const sysctl = change && changeObject(change);
       if (sysctl?.kind === 'sysctl') sysctls.push({ index, sysctl });
     }
-    for (const { sysctl } of sysctls) this.#judge.writing(sysctl.name);
+    for (const { sysctl } of sysctls) this.#filter.writing(sysctl.name);
     await this.#sysctls[way](sysctls, run.outcomes);
     for (const { index, sysctl } of sysctls) {
-      if (run.outcomes[index] === undefined) this.#judge.wrote(sysctl.name, await readSysctl(sysctl.name));
+      if (run.outcomes[index] === undefined) this.#filter.wrote(sysctl.name, await readSysctl(sysctl.name));
     }
   }
 }
@@ -235,8 +225,18 @@ interface Watch {
   readonly monitor: Monitor;
   readonly transport: Transport;
   readonly stop: AbortSignal;
-  stations: boolean;
+  neighbours: boolean;
   nft: boolean;
+}
+
+/** Notifications of nf_tables; undefined on a kernel without nfnetlink, which has no tables either. */
+function openNftTransport(): Transport | undefined {
+  try {
+    return openTransport({ family: netfilter, receiveBuffer: monitorBuffer, groups: [nftGroup] });
+  } catch (error) {
+    if (error instanceof SocketError && error.code === 'EPROTONOSUPPORT') return undefined;
+    throw error;
+  }
 }
 
 /** How a change is made; neighbours in the list that are made the same way share a batch. */

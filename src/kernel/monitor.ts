@@ -1,6 +1,6 @@
-import { Ear, type Listener } from './ear.ts';
 import type { Hint } from './kernel.ts';
 import type { Transport } from './netlink/transport.ts';
+import { type Filter, NotificationReader } from './notification-reader.ts';
 
 /** Hints of the same words are one; of more than this nobody could make use. */
 const mostPending = 64;
@@ -19,13 +19,13 @@ export const groups: readonly number[] = [
   32, // NEXTHOP
 ];
 
-/** RTNLGRP_NEIGH, for roles that have stations. */
-export const stationGroup = 3;
+/** RTNLGRP_NEIGH, for roles that have neighbours. */
+export const neighbourGroup = 3;
 
 /** Gathers the hints of all the sockets that we listen on, from its making on until the signal. */
 export class Monitor {
   readonly #signal: AbortSignal;
-  readonly #ears: Ear[] = [];
+  readonly #readers: NotificationReader[] = [];
   readonly #pending = new Map<string, Hint>();
   #wake = Promise.withResolvers<void>();
   #failure: { readonly error: unknown } | undefined;
@@ -37,10 +37,10 @@ export class Monitor {
   }
 
   /** The transport is closed with the signal. */
-  listen(transport: Transport, listener: Listener): void {
-    const ear = new Ear(transport, listener, (hint) => this.#add(hint), this.#signal);
-    this.#ears.push(ear);
-    ear.ended.catch((error: unknown) => {
+  listen(transport: Transport, filter: Filter): void {
+    const reader = new NotificationReader(transport, filter, (hint) => this.#add(hint), this.#signal);
+    this.#readers.push(reader);
+    reader.ended.catch((error: unknown) => {
       this.#failure = { error };
       this.#wake.resolve();
     });
@@ -48,7 +48,7 @@ export class Monitor {
 
   /** Waits until all sockets are closed. */
   async ended(): Promise<void> {
-    await Promise.allSettled(this.#ears.map((ear) => ear.ended));
+    await Promise.allSettled(this.#readers.map((reader) => reader.ended));
   }
 
   /** Ends with the signal. @throws SocketError, MalformedError: something is not heard any more then */

@@ -1,13 +1,11 @@
 import { spawn } from 'node:child_process';
-import { digestOf, nftScript, parseNftComment } from '../model/nft.ts';
+import { digestOf, listingOf, nftScript, parseNftComment, seal } from '../model/nft.ts';
 import type { Change, NftTable } from '../model/object.ts';
 import type { Problem } from '../model/problem.ts';
 import { KernelError } from './kernel.ts';
 
 /** Only the newest processes can still have notifications under way. */
 const remembered = 32;
-/** Name of a chain without rules, whose comment tells what the table looked like when we had written it. */
-const seal = 'seal';
 
 /**
  * nftables by its own program: what it prints is the same from one kernel to the next, and each change is one
@@ -29,13 +27,14 @@ export class Nft {
   }
 
   /**
-   * The table as it is; undefined when there is none.
+   * The table as it is; undefined when there is none, and on a host without nftables: there the change that adds
+   * it is refused, and the rest of the kernel can be read all the same.
    *
    * @throws KernelError
    */
   async list(name: string, signal: AbortSignal): Promise<NftTable | undefined> {
-    const listed = await this.#run(['--stateless', '--numeric', 'list', 'table', 'inet', name], '', signal);
-    if (listed.error?.code === 'ENOENT') return undefined;
+    const listed = await this.#run(listingOf(name), '', signal);
+    if (listed.error && absent.has(listed.error.code)) return undefined;
     if (listed.error) throw listed.error;
     return parseTable(name, listed.text);
   }
@@ -45,7 +44,7 @@ export class Nft {
     const { error } = await this.#run(['--file', '-'], nftScript(change), signal);
     if (error || change.verb === 'delete' || change.want.kind !== 'nft') return error;
     const { name } = change.want;
-    const written = await this.#run(['--stateless', '--numeric', 'list', 'table', 'inet', name], '', signal);
+    const written = await this.#run(listingOf(name), '', signal);
     if (written.error) return written.error;
     const digest = digestOf(unsealed(written.text).content);
     const chain = `add chain inet ${name} ${seal} { comment "${digest}"; }\n`;
@@ -119,12 +118,18 @@ export function nftError(text: string): KernelError {
   return new KernelError(code, `nft: ${words}`);
 }
 
+/** No such table; no program nft, or one that may not be run; a kernel without nf_tables or nfnetlink. */
+const absent: ReadonlySet<string> = new Set(['ENOENT', 'ENOSYS', 'EACCES', 'EOPNOTSUPP', 'EPROTONOSUPPORT']);
+
 // It prints strerror(3) and has one exit status for all of them.
 const codes: readonly (readonly [said: string, code: string])[] = [
   ['File exists', 'EEXIST'],
   ['No such file or directory', 'ENOENT'],
   ['Operation not permitted', 'EPERM'],
   ['Operation not supported', 'EOPNOTSUPP'],
+  ['Protocol not supported', 'EPROTONOSUPPORT'],
+  // What nfnetlink answers for a subsystem that it does not have.
+  ['cache initialization failed: Invalid argument', 'EOPNOTSUPP'],
   ['Device or resource busy', 'EBUSY'],
   ['No buffer space available', 'ENOBUFS'],
 ];

@@ -1,4 +1,4 @@
-import { type Change, changeObject, type Key, keyOf, type Neighbour } from '../model/object.ts';
+import { type Change, changeObject, type Key, keyOf, type ProxyNeighbour } from '../model/object.ts';
 import { KernelError } from './kernel.ts';
 import type { Batcher, Run } from './netlink/batch.ts';
 
@@ -8,7 +8,7 @@ import type { Batcher, Run } from './netlink/batch.ts';
  * one thing that is still taken over.
  */
 export async function addProxies(batcher: Batcher, run: Run, signal: AbortSignal): Promise<void> {
-  const wanted: { readonly index: number; readonly want: Neighbour }[] = [];
+  const wanted: { readonly index: number; readonly want: ProxyNeighbour }[] = [];
   for (let index = run.from; index < run.to; index += 1) {
     const change = run.changes[index];
     const want = change && changeObject(change);

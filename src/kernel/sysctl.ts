@@ -1,6 +1,7 @@
 import { constants } from 'node:fs';
 import { open, readFile } from 'node:fs/promises';
 import type { Sysctl } from '../model/object.ts';
+import type { Problem } from '../model/problem.ts';
 import { KernelError } from './kernel.ts';
 import { isSysctlName, type Ledger, LedgerError } from './ledger.ts';
 
@@ -30,6 +31,10 @@ export class Sysctls {
 
   get former(): ReadonlyMap<string, string> {
     return this.#ledger.former;
+  }
+
+  get problems(): readonly Problem[] {
+    return this.#ledger.problems;
   }
 
   /**

@@ -1,6 +1,7 @@
 import { family, onlyIp, type Prefix } from './ip.ts';
-import { nftScript } from './nft.ts';
+import { nftScript, sealCommand } from './nft.ts';
 import { type Change, familyOf, type KernelObject, type Member, type Route, type Rule } from './object.ts';
+import { shellWord } from './text.ts';
 
 /** ifindex -> interface name */
 export type LinkNames = (index: number) => string;
@@ -13,19 +14,36 @@ export type LinkNames = (index: number) => string;
 export function command(change: Change, names: LinkNames, former?: string): string {
   const object = change.verb === 'delete' ? change.have : change.want;
   if (object.kind === 'sysctl') {
-    return `sysctl -w ${sysctlName(object.name)}="${change.verb === 'delete' ? (former ?? '?') : object.value}"`;
+    const value = change.verb === 'delete' ? (former ?? '?') : object.value;
+    return `sysctl -w ${shellWord(sysctlName(object.name))}=${sysctlWord(value)}`;
   }
-  if (object.kind === 'nft') return `nft -f - <<'EOF'\n${nftScript(change)}EOF`;
+  if (object.kind === 'nft') {
+    const script = `nft -f - <<'EOF'\n${nftScript(change)}EOF`;
+    return change.verb === 'delete' ? script : `${script}\n${sealCommand(object.name)}`;
+  }
   const dash = familyOf(object) === 6 ? 'ip -6' : 'ip';
   if (change.verb === 'delete' && (object.kind === 'nexthop' || object.kind === 'group')) {
     // Linux refuses a delete that says more than the id.
     return `ip nexthop delete id ${object.id}`;
   }
-  return `${dash} ${noun(object)} ${change.verb} ${describe(object, names)}`;
+  return `${dash} ${noun(object)} ${change.verb} ${describe(object, (index) => shellWord(names(index)), shellWord)}`;
 }
 
-/** The object in iproute2's words, without a verb: `198.51.100.10/32 nhid 861000000 proto 86`. */
-export function describe(object: KernelObject, names: LinkNames): string {
+/** In double quotes, as a person would write a value that may hold blanks. */
+function sysctlWord(value: string): string {
+  return /^[\w ?.:,/-]*$/.test(value) ? `"${value}"` : shellWord(value);
+}
+
+/**
+ * The object in iproute2's words, without a verb: `198.51.100.10/32 nhid 861000000 proto 86`.
+ *
+ * @param word how a name that others chose is written
+ */
+export function describe(
+  object: KernelObject,
+  names: LinkNames,
+  word: (text: string) => string = String,
+): string {
   switch (object.kind) {
     case 'nexthop':
       return `id ${object.id} via ${object.via} dev ${names(object.link)} proto ${object.protocol}`;
@@ -38,7 +56,7 @@ export function describe(object: KernelObject, names: LinkNames): string {
     case 'route':
       return describeRoute(object, names);
     case 'rule':
-      return describeRule(object);
+      return describeRule(object, word);
     case 'neighbour':
       return `proxy ${object.ip} dev ${names(object.link)} protocol ${object.protocol}`;
     case 'sysctl':
@@ -107,12 +125,12 @@ function viaWords(via: Parameters<typeof family>[0], dst: Prefix): string {
   return family(via) === family(dst) ? `via ${via}` : `via inet6 ${via}`;
 }
 
-function describeRule(rule: Rule): string {
+function describeRule(rule: Rule, word: (text: string) => string): string {
   const words = [`pref ${rule.priority}`];
   if (rule.from !== undefined) words.push(`from ${rule.from}`);
   if (rule.to !== undefined) words.push(`to ${rule.to}`);
   if (rule.mark) words.push(`fwmark 0x${rule.mark.value.toString(16)}/0x${rule.mark.mask.toString(16)}`);
-  if (rule.iif !== undefined) words.push(`iif ${rule.iif}`);
+  if (rule.iif !== undefined) words.push(`iif ${word(rule.iif)}`);
   words.push(`lookup ${rule.table}`, `protocol ${rule.protocol}`);
   return words.join(' ');
 }

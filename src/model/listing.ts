@@ -11,14 +11,14 @@ export interface Listing {
   /** Ids of nexthops and groups that are not ours; never to be used. */
   readonly foreignIds: ReadonlySet<number>;
   readonly links: readonly Link[];
-  /** Those of the scope's stations whose link-layer address is known now. */
-  readonly stations: readonly Station[];
+  /** Those of the scope's neighbours whose link-layer address is known now. */
+  readonly neighbours: readonly Neighbour[];
   /** Former values of the sysctls we have changed, by path: the ledger. */
   readonly formerSysctls: ReadonlyMap<string, string>;
 }
 
 /** A host on one of our links, as the kernel's neighbour table knows it. */
-export interface Station {
+export interface Neighbour {
   readonly ip: Ip;
   /** ifindex */
   readonly link: number;
@@ -27,7 +27,7 @@ export interface Station {
 }
 
 /** A host whose link-layer address a role depends on. */
-export interface StationQuery {
+export interface NeighbourQuery {
   readonly ip: Ip;
   /** undefined: the interface with a network that holds the address */
   readonly interface: string | undefined;

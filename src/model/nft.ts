@@ -34,3 +34,17 @@ export function nftScript(change: Change): string {
   const made = `create table inet ${object.name} {\n  comment "${nftComment(object)}"\n}\ntable inet ${object.name} {\n${object.content}}\n`;
   return change.verb === 'add' ? made : gone + made;
 }
+
+/** Name of a chain without rules whose comment holds the digest of the table as nft printed it once written. */
+export const seal = 'seal';
+
+/** What nft prints of a table: the words that its digest is made of. */
+export function listingOf(name: string): readonly string[] {
+  return ['--stateless', '--numeric', 'list', 'table', 'inet', name];
+}
+
+/** In a shell what the program does once a table is written: without its seal a table counts as touched. */
+export function sealCommand(name: string): string {
+  const digest = `$(nft ${listingOf(name).join(' ')} | sha256sum | cut -c 1-16)`;
+  return `nft add chain inet ${name} ${seal} "{ comment \\"${digest}\\"; }"`;
+}

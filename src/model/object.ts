@@ -4,7 +4,7 @@ import { type Family, family, type Ip, type Prefix } from './ip.ts';
  * What we keep in the kernel. All fields are always there (undefined, not missing), so that objects of a kind
  * share one shape: a gateway holds a hundred thousand of them.
  */
-export type KernelObject = Sysctl | Nexthop | NexthopGroup | Neighbour | Route | Rule | NftTable;
+export type KernelObject = Sysctl | Nexthop | NexthopGroup | ProxyNeighbour | Route | Rule | NftTable;
 
 /** The way to one node. IPv4 or IPv6 by its address. */
 export interface Nexthop {
@@ -34,7 +34,7 @@ export interface NexthopGroup {
   readonly kind: 'group';
   readonly id: number;
   readonly protocol: number;
-  /** Sorted by id, not empty. */
+  /** Not empty. The kernel picks a member by its place, so the order counts. */
   readonly members: readonly Member[];
   /** undefined: a plain group (hash threshold). */
   readonly resilience: Resilience | undefined;
@@ -91,7 +91,7 @@ export interface Rule {
 }
 
 /** A neighbour proxy: the kernel answers ARP or NDP for `ip` on `link`. */
-export interface Neighbour {
+export interface ProxyNeighbour {
   readonly kind: 'neighbour';
   readonly ip: Ip;
   /** ifindex */
@@ -140,6 +140,11 @@ export type Change =
   | { readonly verb: 'add'; readonly want: KernelObject }
   | { readonly verb: 'replace'; readonly want: KernelObject; readonly have: KernelObject }
   | { readonly verb: 'delete'; readonly have: KernelObject };
+
+/** How many objects there are of each kind. */
+export type Counts = Readonly<Record<KernelObject['kind'], number>>;
+
+export const noCounts: Counts = { sysctl: 0, nexthop: 0, group: 0, neighbour: 0, nft: 0, route: 0, rule: 0 };
 
 /** The kernel's own notion of "the same object": equal keys cannot exist twice. */
 export type Key = string;

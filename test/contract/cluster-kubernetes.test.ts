@@ -6,11 +6,11 @@ import { type JsonObject, textAt } from '../../lab/cluster/api/json.ts';
 import { kinds } from '../../lab/cluster/api/kinds.ts';
 import { nameOf, namespaceOf } from '../../lab/cluster/api/objects.ts';
 import { type ApiServer, startApiServer } from '../../lab/cluster/api-server.ts';
+import { rawNode, rawService, rawSlice } from '../../lab/cluster/manifests.ts';
 import { HttpTransport } from '../../src/cluster/http.ts';
 import { kubernetesCluster } from '../../src/cluster/kubernetes.ts';
 import { defaultPace, type ReflectorPace } from '../../src/cluster/reflector.ts';
-import { rawNode, rawService, rawSlice } from '../unit/cluster/objects.ts';
-import { clusterContract, type Stage } from './cluster-suite.ts';
+import { type ClusterFixture, clusterContract } from './cluster-suite.ts';
 import { troubles, until } from './until.ts';
 
 const quick: ReflectorPace = {
@@ -24,7 +24,7 @@ const quick: ReflectorPace = {
 };
 const plurals = ['services', 'endpointslices', 'nodes'];
 
-interface ApiStage extends Stage {
+interface ApiServerFixture extends ClusterFixture {
   readonly server: ApiServer;
   readonly folder: string;
   /** Resolves when all three watches are open. */
@@ -52,7 +52,7 @@ async function stage(
   prepare: (server: ApiServer) => void = () => {},
   user?: (folder: string, server: ApiServer) => Promise<JsonObject>,
   protocol: 'h2' | 'http/1.1' = 'h2',
-): Promise<ApiStage> {
+): Promise<ApiServerFixture> {
   const folder = await mkdtemp(join(tmpdir(), 'eiproute-kubernetes-'));
   const server = await startApiServer({ protocol });
   for (const object of world) server.put(json(object));

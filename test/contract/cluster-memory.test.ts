@@ -1,6 +1,6 @@
 import { expect } from 'chai';
+import { rawNode, rawService } from '../../lab/cluster/manifests.ts';
 import { memoryCluster } from '../../lab/fake/memory-cluster.ts';
-import { rawNode, rawService } from '../unit/cluster/objects.ts';
 import { clusterContract } from './cluster-suite.ts';
 
 clusterContract('memory', async (world) => {

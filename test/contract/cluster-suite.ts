@@ -1,14 +1,14 @@
 import { expect } from 'chai';
+import { rawNode, rawService, rawSlice } from '../../lab/cluster/manifests.ts';
 import type { Cluster } from '../../src/cluster/cluster.ts';
 import { GrowingDelta } from '../../src/cluster/delta.ts';
 import { encodeService } from '../../src/cluster/encode.ts';
 import { type Delta, type Snapshot, serviceName } from '../../src/model/cluster.ts';
 import { parseIp } from '../../src/model/ip.ts';
-import { rawNode, rawService, rawSlice } from '../unit/cluster/objects.ts';
 import { until } from './until.ts';
 
 /** A source under test, and a hand that changes what it reads. */
-export interface Stage extends AsyncDisposable {
+export interface ClusterFixture extends AsyncDisposable {
   readonly cluster: Cluster;
   set(...objects: readonly object[]): Promise<void>;
   delete(...objects: readonly object[]): Promise<void>;
@@ -27,7 +27,10 @@ const world = [
 ];
 
 /** The same state whatever the source: what all clusters promise. */
-export function clusterContract(name: string, open: (world: readonly object[]) => Promise<Stage>): void {
+export function clusterContract(
+  name: string,
+  open: (world: readonly object[]) => Promise<ClusterFixture>,
+): void {
   describe(`a cluster from ${name}`, () => {
     it('shows the whole state', async () => {
       await using stage = await open(world);

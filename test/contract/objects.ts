@@ -1,9 +1,9 @@
 import { family, parseIp, parsePrefix } from '../../src/model/ip.ts';
 import type {
   Hop,
-  Neighbour,
   Nexthop,
   NexthopGroup,
+  ProxyNeighbour,
   Resilience,
   Route,
   Rule,
@@ -84,7 +84,7 @@ export function rule(
   };
 }
 
-export function neighbour(ip: string, link: number, protocol = owner.protocol): Neighbour {
+export function proxyNeighbour(ip: string, link: number, protocol = owner.protocol): ProxyNeighbour {
   return { kind: 'neighbour', ip: parseIp(ip), link, protocol };
 }
 

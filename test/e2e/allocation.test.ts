@@ -5,7 +5,7 @@ import { expect } from 'chai';
 import { parseAllDocuments } from 'yaml';
 import { type JsonObject, listAt, textAt } from '../../lab/cluster/api/json.ts';
 import { rulesOf } from '../../lab/cluster/api/rbac.ts';
-import { rawService, rawSlice } from '../unit/cluster/objects.ts';
+import { rawService, rawSlice } from '../../lab/cluster/manifests.ts';
 import { GatewayHost, kindOf, standardWorld } from './gateway-host.ts';
 import { needRoot } from './root.ts';
 import { until } from './until.ts';

@@ -1,7 +1,7 @@
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { rawNode } from '../unit/cluster/objects.ts';
+import { rawNode } from '../../lab/cluster/manifests.ts';
 import { GatewayHost, serviceOn, standardWorld } from './gateway-host.ts';
 import { needRoot } from './root.ts';
 import { until } from './until.ts';
@@ -56,36 +56,45 @@ describe('a daemon that cannot start', () => {
     expect(text).to.match(/^eiproute: .*CAP_NET_ADMIN.*$/);
   });
 
-  it('leaves a ledger alone that it cannot read, exit 1', async () => {
-    const file = join(host.state, 'sysctls.json');
-    await mkdir(host.state, { recursive: true });
-    await writeFile(file, '{ "version": 1, "sysctls": ');
-    const { code, text } = await refusal(host);
-    expect(code).to.equal(1);
-    expect(text).to.match(
-      /^eiproute: \S+sysctls.json is not a ledger of sysctls: .*repair it or move it away; it is not overwritten$/,
-    );
-    expect(await readFile(file, 'utf8')).to.equal('{ "version": 1, "sysctls": ');
-    for (const command of ['plan', 'purge']) {
-      const ran = await host.eiproute(command);
-      expect({ status: ran.status, out: ran.out }).to.deep.equal({ status: 1, out: '' });
-      expect(ran.err).to.match(/^eiproute: \S+sysctls.json is not a ledger of sysctls/);
-    }
-    await writeFile(file, '{ "version": 1, "sysctls": {} }');
-  });
-
-  it('says that it cannot make its socket, exit 1', async () => {
+  it('says that it cannot make its files of the moment, exit 1', async () => {
     await writeFile(host.runtime, 'a file, where a folder should be');
     const { code, text } = await refusal(host);
     expect(code).to.equal(1);
     expect(text).to.match(
-      /^eiproute: cannot make the status socket \S+gateway.sock: .*(EEXIST|ENOTDIR).*; check runtimeDirectory$/,
+      /^eiproute: cannot make the lock \S+protocol-86.lock: .*(EEXIST|ENOTDIR).*; check runtimeDirectory$/,
     );
     await host.within('rm', host.runtime);
   });
 });
 
 describe('a daemon that can do a part', () => {
+  it('routes without the former values of settings when their file is damaged, and keeps the file', async function () {
+    needRoot(this);
+    await using host = await GatewayHost.make();
+    const file = join(host.state, 'sysctls.json');
+    const half = '{ "version": 1, "sysctls": ';
+    await mkdir(host.state, { recursive: true });
+    await writeFile(file, half);
+    const lost =
+      /sysctls.json can not be used as the ledger of sysctls: .*; the values from before eiproute are lost/;
+    for (const command of ['plan', 'purge']) {
+      const ran = await host.eiproute(command);
+      expect(ran.err).to.match(lost);
+      expect(ran.status, command).to.equal(command === 'plan' ? 2 : 0);
+    }
+    expect(await readFile(file, 'utf8')).to.equal(half);
+    const daemon = await host.start();
+    expect(await host.routing()).to.include('198.51.100.10 > 10.0.0.11');
+    await daemon.says(lost);
+    const { problems } = await host.synced(daemon);
+    expect(problems.map(({ code }) => code)).to.deep.equal(['sysctl-ledger-damaged']);
+    const aside = (await readdir(host.state)).find((name) => /^sysctls.json.20\d\d-/.test(name)) ?? 'none';
+    expect(await readFile(join(host.state, aside), 'utf8')).to.equal(half);
+    expect(problems[0]?.message).to.include(aside);
+    await daemon.stop();
+    expect(JSON.parse(await readFile(file, 'utf8')).sysctls).to.include({ 'net/ipv4/ip_forward': '0' });
+  });
+
   it('changes no setting without a ledger, says so, and goes on routing', async function () {
     needRoot(this);
     await using host = await GatewayHost.make();

@@ -1,6 +1,8 @@
+import { existsSync } from 'node:fs';
 import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'chai';
+import { rawNode, rawService, rawSlice } from '../../lab/cluster/manifests.ts';
 import type { GatewayDaemon } from './gateway-daemon.ts';
 import { GatewayHost, serviceOn, standardWorld } from './gateway-host.ts';
 import { needRoot } from './root.ts';
@@ -31,6 +33,28 @@ describe('eiproute plan', () => {
     expect(await host.ours()).to.equal(await twin.ours());
     expect(await host.settings()).to.equal(await twin.settings());
     expect(await host.eiproute('plan')).to.deep.equal({ status: 0, out: '', err: '' });
+  });
+
+  it('runs nothing but its commands in a shell, whatever Services and Nodes are called', async () => {
+    await using other = await GatewayHost.make();
+    const marker = join(other.folder, 'ran');
+    const touch = `touch ${marker}`;
+    const names = [`x\n${touch} #`, `x; ${touch}`, `$(${touch})`, `x' ; ${touch} ; '`, `x\r\u202e\u001b[8m`];
+    const items = names.flatMap((name, i) => [
+      rawNode(name, { addresses: [`10.0.0.${20 + i}`] }),
+      rawService(name, { eips: [`198.51.100.${20 + i}`], spec: { externalTrafficPolicy: 'Local' } }),
+      rawSlice(name, [{ ip: '10.244.0.1', node: name, ready: true }]),
+    ]);
+    const cluster = join(other.folder, 'cluster.json');
+    await writeFile(cluster, JSON.stringify({ kind: 'List', items }));
+    const plan = await other.eiproute('plan', '--from', cluster);
+    expect(plan.status, plan.err).to.equal(2);
+    expect(plan.out).to.match(/touch/);
+    expect(plan.out + plan.err).not.to.match(/[^\P{C}\n]/u);
+    const shell = await other.within('sh', '-ec', plan.out);
+    expect(shell.status, shell.err).to.equal(0);
+    expect(await other.routing()).to.include('198.51.100.20 > 10.0.0.20');
+    expect(existsSync(marker)).to.equal(false);
   });
 
   it('prints the way back from any disturbance', async () => {
@@ -316,5 +340,28 @@ describe('SIGHUP', () => {
     daemon.signal('SIGHUP');
     await daemon.says(/configuration reloaded/, mark);
     await daemon.says(/"level":"debug"/, mark);
+  });
+});
+
+describe('what strangers write', () => {
+  it('reaches no terminal as it is, and is cut', async function () {
+    needRoot(this);
+    const pool = `\u001b]0;title\u0007\r\0\u202e${'y'.repeat(200_000)}`;
+    const asks = { eips: [], metadata: { annotations: { 'eiproute.io/pool': pool } } };
+    await using host = await GatewayHost.make({
+      settings: 'allocate: { classless: true, lease: false }',
+      world: [...standardWorld, rawService('odd', asks)],
+    });
+    await host.start();
+    const seen = await until(
+      'somebody waits',
+      () => host.eiproute('pools'),
+      ({ out }) => out.includes('default/odd'),
+    );
+    for (const words of [['pools'], ['pools', '--json'], ['status'], ['status', '--json']]) {
+      const { out } = words.length === 1 && words[0] === 'pools' ? seen : await host.eiproute(...words);
+      expect(out, words.join(' ')).not.to.match(/[^\P{C}\n]/u);
+      if (!words.includes('--json')) expect(out.length, words.join(' ')).to.be.lessThan(10_000);
+    }
   });
 });

@@ -4,7 +4,7 @@ import { expect } from 'chai';
 import { kinds } from '../../lab/cluster/api/kinds.ts';
 import { type ApiServer, startApiServer } from '../../lab/cluster/api-server.ts';
 import { api } from '../../lab/network/map.ts';
-import { inside } from '../../lab/network/namespace.ts';
+import { inside } from '../../lab/process/namespace.ts';
 import type { GatewayDaemon } from './gateway-daemon.ts';
 import { type Agent, cluster, NodeLan } from './node-lan.ts';
 import { needRoot } from './root.ts';

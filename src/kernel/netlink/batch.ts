@@ -1,10 +1,10 @@
-import type { Change, Neighbour } from '../../model/object.ts';
+import type { Change, ProxyNeighbour } from '../../model/object.ts';
 import type { KernelError } from '../kernel.ts';
 import { encodeChange } from './change.ts';
 import { decodeError } from './error.ts';
 import { Flag, MessageReader, MessageWriter, Type } from './message.ts';
-import { encodeNeighbourKey } from './neighbour.ts';
-import { encodeStationUse, type FoundStation } from './station.ts';
+import { encodeNeighbourUse, type FoundNeighbour } from './neighbour.ts';
+import { encodeProxyNeighbourKey } from './proxy-neighbour.ts';
 import { RouteTemplate } from './template.ts';
 import { SocketError, type Transport } from './transport.ts';
 
@@ -26,7 +26,7 @@ export interface Run {
   readonly outcomes: (KernelError | undefined)[];
 }
 
-export type Unresolved = Pick<FoundStation, 'ip' | 'link'>;
+export type Unresolved = Pick<FoundNeighbour, 'ip' | 'link'>;
 
 /** Messages, one per number from `from` up to but not including `to`, and what to do with their answers. */
 interface Exchange {
@@ -72,28 +72,28 @@ export class Batcher {
         else encodeChange(writer, change, sequence);
       },
       answer: (reader, index) => {
-        if (reader.type === Type.error) outcomes[index] = decodeError(reader);
+        if (reader.type === Type.NLMSG_ERROR) outcomes[index] = decodeError(reader);
       },
     };
     await this.#exchange(exchange, signal);
   }
 
   /** Whether there is a proxy entry for each of these already, whoever made it. */
-  async taken(neighbours: readonly Neighbour[], signal: AbortSignal): Promise<readonly boolean[]> {
-    const taken = neighbours.map(() => false);
+  async taken(entries: readonly ProxyNeighbour[], signal: AbortSignal): Promise<readonly boolean[]> {
+    const taken = entries.map(() => false);
     const exchange: Exchange = {
       from: 0,
-      to: neighbours.length,
+      to: entries.length,
       encode: (writer, index, sequence) => {
-        const neighbour = neighbours[index];
-        if (neighbour === undefined) throw new RangeError(`no neighbour ${index} of ${neighbours.length}`);
-        writer.begin(Type.getNeighbour, Flag.request, sequence);
-        encodeNeighbourKey(writer, neighbour);
+        const entry = entries[index];
+        if (entry === undefined) throw new RangeError(`no entry ${index} of ${entries.length}`);
+        writer.begin(Type.RTM_GETNEIGH, Flag.NLM_F_REQUEST, sequence);
+        encodeProxyNeighbourKey(writer, entry);
         writer.end();
       },
       // Other answers (no entry, no such link) are told again, in words, to the change itself.
       answer: (reader, index) => {
-        if (reader.type === Type.newNeighbour) taken[index] = true;
+        if (reader.type === Type.RTM_NEWNEIGH) taken[index] = true;
       },
     };
     await this.#exchange(exchange, signal);
@@ -101,15 +101,15 @@ export class Batcher {
   }
 
   /** Has the kernel resolve these; that it tries is all that is known afterwards. */
-  async resolve(stations: readonly Unresolved[], signal: AbortSignal): Promise<void> {
+  async resolve(neighbours: readonly Unresolved[], signal: AbortSignal): Promise<void> {
     const exchange: Exchange = {
       from: 0,
-      to: stations.length,
+      to: neighbours.length,
       encode: (writer, index, sequence) => {
-        const station = stations[index];
-        if (station === undefined) throw new RangeError(`no station ${index} of ${stations.length}`);
-        writer.begin(Type.newNeighbour, Flag.request | Flag.create, sequence);
-        encodeStationUse(writer, station.ip, station.link);
+        const neighbour = neighbours[index];
+        if (neighbour === undefined) throw new RangeError(`no neighbour ${index} of ${neighbours.length}`);
+        writer.begin(Type.RTM_NEWNEIGH, Flag.NLM_F_REQUEST | Flag.NLM_F_CREATE, sequence);
+        encodeNeighbourUse(writer, neighbour.ip, neighbour.link);
         writer.end();
       },
       // Of an interface that is down or gone its own notification tells.
@@ -133,7 +133,7 @@ export class Batcher {
           exchange.encode(writer, next, (sequence + next - first) >>> 0);
           next += 1;
         }
-        writer.addFlags(Flag.ack);
+        writer.addFlags(Flag.NLM_F_ACK);
         this.#sequence = (sequence + next - first) >>> 0;
         await flying;
         flying = this.#send(writer, { ...exchange, from: first, to: next }, sequence);
@@ -157,7 +157,7 @@ export class Batcher {
         const index = (reader.sequence - sequence) >>> 0;
         if (index >= count) continue;
         answer(reader, from + index);
-        if (reader.type === Type.error && index === count - 1) acknowledged = true;
+        if (reader.type === Type.NLMSG_ERROR && index === count - 1) acknowledged = true;
       }
     }
   }

@@ -1,8 +1,8 @@
 import type { Change, KernelObject, NftTable, Sysctl } from '../../model/object.ts';
 import { encodeGroup } from './group.ts';
 import { Flag, type MessageWriter, Type } from './message.ts';
-import { encodeNeighbour, encodeNeighbourKey } from './neighbour.ts';
 import { encodeNexthop, encodeNexthopId } from './nexthop.ts';
+import { encodeProxyNeighbour, encodeProxyNeighbourKey } from './proxy-neighbour.ts';
 import { encodeRoute, encodeRouteDeletion } from './route.ts';
 import { encodeRule } from './rule.ts';
 
@@ -10,9 +10,9 @@ import { encodeRule } from './rule.ts';
 export type NetlinkObject = Exclude<KernelObject, Sysctl | NftTable>;
 
 const verbFlags = {
-  add: Flag.request | Flag.create | Flag.exclusive,
-  replace: Flag.request | Flag.create | Flag.replace,
-  delete: Flag.request,
+  add: Flag.NLM_F_REQUEST | Flag.NLM_F_CREATE | Flag.NLM_F_EXCL,
+  replace: Flag.NLM_F_REQUEST | Flag.NLM_F_CREATE | Flag.NLM_F_REPLACE,
+  delete: Flag.NLM_F_REQUEST,
 } as const;
 
 /** One whole message. A sysctl or an nftables table is a broken assumption: they have none. */
@@ -43,7 +43,7 @@ function encodeObject(writer: MessageWriter, object: NetlinkObject): void {
       encodeRule(writer, object);
       break;
     case 'neighbour':
-      encodeNeighbour(writer, object);
+      encodeProxyNeighbour(writer, object);
       break;
     default:
       object satisfies never;
@@ -63,7 +63,7 @@ function encodeDeletion(writer: MessageWriter, object: NetlinkObject): void {
       encodeRule(writer, object);
       break;
     case 'neighbour':
-      encodeNeighbourKey(writer, object);
+      encodeProxyNeighbourKey(writer, object);
       break;
     default:
       object satisfies never;
@@ -74,13 +74,13 @@ function messageType(object: NetlinkObject, gone: boolean): number {
   switch (object.kind) {
     case 'nexthop':
     case 'group':
-      return gone ? Type.delNexthop : Type.newNexthop;
+      return gone ? Type.RTM_DELNEXTHOP : Type.RTM_NEWNEXTHOP;
     case 'route':
-      return gone ? Type.delRoute : Type.newRoute;
+      return gone ? Type.RTM_DELROUTE : Type.RTM_NEWROUTE;
     case 'rule':
-      return gone ? Type.delRule : Type.newRule;
+      return gone ? Type.RTM_DELRULE : Type.RTM_NEWRULE;
     case 'neighbour':
-      return gone ? Type.delNeighbour : Type.newNeighbour;
+      return gone ? Type.RTM_DELNEIGH : Type.RTM_NEWNEIGH;
     default:
       return object satisfies never;
   }

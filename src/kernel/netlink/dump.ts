@@ -88,7 +88,7 @@ export class Dumper {
       const answer = new Answer(start());
       await this.#run(request, answer);
       const { error } = answer;
-      if (error && !(error.code === 'ENOENT' && request.type === Type.getRoute)) throw error;
+      if (error && !(error.code === 'ENOENT' && request.type === Type.RTM_GETROUTE)) throw error;
       if (!answer.disturbed) return;
     }
     throw new KernelError('EINTR', `a dump (type ${request.type}) was disturbed ${attempts} times in a row`);
@@ -119,7 +119,7 @@ export class Dumper {
     this.#sequence = (this.#sequence + 1) >>> 0;
     const writer = this.#request;
     writer.reset();
-    writer.begin(request.type, Flag.request | Flag.dump, this.#sequence);
+    writer.begin(request.type, Flag.NLM_F_REQUEST | Flag.NLM_F_DUMP, this.#sequence);
     request.encode(writer);
     writer.end();
     return [writer.bytes, writer.length];
@@ -141,10 +141,10 @@ class Answer {
   read(reader: MessageReader, sequence: number): void {
     while (reader.next()) {
       if (reader.sequence !== sequence) continue;
-      if (reader.flags & Flag.dumpInterrupted) this.disturbed = true;
-      if (reader.type === Type.done || reader.type === Type.error) {
+      if (reader.flags & Flag.NLM_F_DUMP_INTR) this.disturbed = true;
+      if (reader.type === Type.NLMSG_DONE || reader.type === Type.NLMSG_ERROR) {
         this.ended = true;
-        this.error = reader.type === Type.done ? decodeDone(reader) : decodeError(reader);
+        this.error = reader.type === Type.NLMSG_DONE ? decodeDone(reader) : decodeError(reader);
         return;
       }
       this.#take(reader);

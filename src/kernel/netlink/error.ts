@@ -1,20 +1,8 @@
-import { constants } from 'node:os';
+import { errnoName } from '../../libc.ts';
 import { KernelError } from '../kernel.ts';
 import { Flag, headerBytes, MalformedError, type MessageReader } from './message.ts';
 
 const NLMSGERR_ATTR_MSG = 1;
-
-// Where Linux has two names for a number, the one that its manual pages prefer for sockets.
-const preferred = new Set(['EAGAIN', 'EOPNOTSUPP', 'EDEADLK']);
-const names = new Map<number, string>();
-for (const [name, number] of Object.entries(constants.errno)) {
-  if (!names.has(number) || preferred.has(name)) names.set(number, name);
-}
-
-/** 17 -> 'EEXIST'; a number without a name becomes 'errno 4711'. */
-export function errnoName(errno: number): string {
-  return names.get(errno) ?? `errno ${errno}`;
-}
 
 /**
  * Reads an NLMSG_ERROR.
@@ -35,7 +23,7 @@ export function decodeDone(message: MessageReader): KernelError | undefined {
   const errno = end - start < 4 ? 0 : -message.i32At(start);
   if (errno === 0) return undefined;
   let words = '';
-  if (message.flags & Flag.ackAttributes) {
+  if (message.flags & Flag.NLM_F_ACK_TLVS) {
     message.attributesIn(start + 4, end);
     words = ackText(message);
   }
@@ -43,10 +31,10 @@ export function decodeDone(message: MessageReader): KernelError | undefined {
 }
 
 function extack(message: MessageReader, originalLength: number): string {
-  if ((message.flags & Flag.ackAttributes) === 0) return '';
+  if ((message.flags & Flag.NLM_F_ACK_TLVS) === 0) return '';
   // Bounded first: a length beyond 2^31 would turn negative and point in front of the buffer.
   const whole = Math.min(originalLength, message.end);
-  const copied = message.flags & Flag.capped ? headerBytes : (whole + 3) & ~3;
+  const copied = message.flags & Flag.NLM_F_CAPPED ? headerBytes : (whole + 3) & ~3;
   message.attributesIn(message.start + 4 + copied, message.end);
   return ackText(message);
 }

@@ -1,49 +1,60 @@
 import { type Family, family, type Ip, ipBytes } from '../../model/ip.ts';
-import type { Neighbour } from '../../model/object.ts';
+import type { Neighbour } from '../../model/listing.ts';
 import { familyNumber, type MessageReader, type MessageWriter } from './message.ts';
 
 const NDA_DST = 1;
-const NDA_PROTOCOL = 12;
+const NDA_LLADDR = 2;
+const NUD_REACHABLE = 0x02;
+const NUD_STALE = 0x04;
+const NUD_DELAY = 0x08;
+const NUD_PROBE = 0x10;
 const NUD_PERMANENT = 0x80;
+const resolved = NUD_REACHABLE | NUD_STALE | NUD_DELAY | NUD_PROBE | NUD_PERMANENT;
+const NTF_USE = 0x01;
 const NTF_PROXY = 0x08;
+const macBytes = 6;
 /** ndmsg */
 const fixedBytes = 12;
 
-/** The part of a neighbour message behind its header: an entry to be made. */
-export function encodeNeighbour(writer: MessageWriter, neighbour: Neighbour): void {
-  encodeFixed(writer, family(neighbour.ip), neighbour.link, NUD_PERMANENT);
-  writer.attributeBytes(NDA_DST, ipBytes(neighbour.ip));
-  writer.attributeU8(NDA_PROTOCOL, neighbour.protocol);
-}
+/** An entry of the neighbour table; `mac` is undefined while the host has not answered. */
+export type FoundNeighbour = Omit<Neighbour, 'mac'> & { readonly mac: string | undefined };
 
-/** An entry to be deleted or asked for. Strict checking refuses any word more. */
-export function encodeNeighbourKey(writer: MessageWriter, neighbour: Neighbour): void {
-  encodeFixed(writer, family(neighbour.ip), neighbour.link, 0);
-  writer.attributeBytes(NDA_DST, ipBytes(neighbour.ip));
-}
-
-/** Asks for the proxy entries of a family, on all links. */
 export function encodeNeighbourDump(writer: MessageWriter, of: Family): void {
-  encodeFixed(writer, of, 0, 0);
+  writer.u8(familyNumber(of)).u8(0).u16(0).u32(0).u16(0).u8(0).u8(0);
 }
 
-function encodeFixed(writer: MessageWriter, of: Family, link: number, state: number): void {
-  writer.u8(familyNumber(of)).u8(0).u16(0).u32(link).u16(state).u8(NTF_PROXY).u8(0);
+/** Asks the kernel to treat the entry as if a packet had just been sent to it: it resolves what it does not know. */
+export function encodeNeighbourUse(writer: MessageWriter, ip: Ip, link: number): void {
+  writer
+    .u8(familyNumber(family(ip)))
+    .u8(0)
+    .u16(0)
+    .u32(link)
+    .u16(0)
+    .u8(NTF_USE)
+    .u8(0);
+  writer.attributeBytes(NDA_DST, ipBytes(ip));
 }
 
 /**
- * @returns undefined for what is no proxy entry
+ * @returns undefined for proxy entries, and for families that we do not know
  * @throws MalformedError
  */
-export function decodeNeighbour(message: MessageReader): Neighbour | undefined {
+export function decodeNeighbour(message: MessageReader): FoundNeighbour | undefined {
   message.attributes(fixedBytes);
-  const link = message.u32At(message.start + 4);
-  const proxy = (message.u8At(message.start + 10) & NTF_PROXY) !== 0;
+  const { start } = message;
+  if ((message.u8At(start + 10) & NTF_PROXY) !== 0) return undefined;
+  const known = (message.u16At(start + 8) & resolved) !== 0;
   let ip: Ip | undefined;
-  let protocol = 0;
+  let mac: string | undefined;
   while (message.nextAttribute()) {
-    if (message.attribute === NDA_DST) ip = message.ip();
-    else if (message.attribute === NDA_PROTOCOL) protocol = message.u8();
+    if (message.attribute === NDA_DST && (message.size === 4 || message.size === 16)) ip = message.ip();
+    else if (message.attribute === NDA_LLADDR && message.size === macBytes) mac = macText(message);
   }
-  return proxy && ip !== undefined ? { kind: 'neighbour', ip, link, protocol } : undefined;
+  if (ip === undefined) return undefined;
+  return { ip, link: message.u32At(start + 4), mac: known ? mac : undefined };
+}
+
+function macText({ bytes, at, size }: MessageReader): string {
+  return Array.from(bytes.subarray(at, at + size), (byte) => byte.toString(16).padStart(2, '0')).join(':');
 }

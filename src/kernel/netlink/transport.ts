@@ -1,5 +1,5 @@
 import koffi, { type node } from 'koffi';
-import { errnoName } from './error.ts';
+import { lastErrno, libc, MSG_DONTWAIT, SOCK_CLOEXEC, SOCK_RAW, SOL_SOCKET } from '../../libc.ts';
 
 /** A socket of the rtnetlink family, as far as the rest of the room needs one: the seam to the native part. */
 export interface Transport {
@@ -52,12 +52,8 @@ export interface TransportOptions {
 }
 
 const AF_NETLINK = 16;
-const SOCK_RAW = 3;
-const SOCK_CLOEXEC = 0o2000000;
 const NETLINK_ROUTE = 0;
 const MSG_TRUNC = 0x20;
-const MSG_DONTWAIT = 0x40;
-const SOL_SOCKET = 1;
 const SO_SNDBUF = 7;
 const SO_RCVBUF = 8;
 const SO_SNDBUFFORCE = 32;
@@ -69,27 +65,15 @@ const NETLINK_EXT_ACK = 11;
 const NETLINK_GET_STRICT_CHK = 12;
 const sendBufferBytes = 1 << 20;
 
-const libc = koffi.load(null);
-const native = {
-  socket: libc.func('int socket(int, int, int)'),
-  bind: libc.func('int bind(int, const void *, uint32_t)'),
-  getsockname: libc.func('int getsockname(int, void *, void *)'),
-  setsockopt: libc.func('int setsockopt(int, int, int, const void *, uint32_t)'),
-  getsockopt: libc.func('int getsockopt(int, int, int, void *, void *)'),
-  send: libc.func('intptr_t send(int, const void *, size_t, int)'),
-  recv: libc.func('intptr_t recv(int, void *, size_t, int)'),
-  close: libc.func('int close(int)'),
-};
-
 /** @throws SocketError */
 export function openTransport(options: TransportOptions): Transport {
-  const fd: number = native.socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, options.family ?? NETLINK_ROUTE);
+  const fd: number = libc.socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, options.family ?? NETLINK_ROUTE);
   if (fd < 0) throw failure('socket');
   try {
     const address = new Uint32Array(3);
     new Uint16Array(address.buffer)[0] = AF_NETLINK;
-    check('bind', native.bind(fd, address, address.byteLength));
-    check('getsockname', native.getsockname(fd, address, Uint32Array.of(address.byteLength)));
+    check('bind', libc.bind(fd, address, address.byteLength));
+    check('getsockname', libc.getsockname(fd, address, Uint32Array.of(address.byteLength)));
     for (const option of [NETLINK_CAP_ACK, NETLINK_EXT_ACK, NETLINK_GET_STRICT_CHK]) {
       check('setsockopt', setOption(fd, SOL_NETLINK, option, 1));
     }
@@ -105,7 +89,7 @@ export function openTransport(options: TransportOptions): Transport {
     }
     return new KoffiTransport(fd, address[1] ?? 0);
   } catch (error) {
-    native.close(fd);
+    libc.close(fd);
     throw error;
   }
 }
@@ -126,7 +110,7 @@ class KoffiTransport implements Transport {
 
   send(bytes: Uint8Array, length: number): Promise<void> {
     return new Promise((resolve, reject) => {
-      native.send.async(this.#fd, bytes, length, 0, (error: Error | null, sent: number) => {
+      libc.send.async(this.#fd, bytes, length, 0, (error: Error | null, sent: number) => {
         if (error) reject(error);
         else if (sent < 0) reject(failure('send'));
         else resolve();
@@ -135,7 +119,7 @@ class KoffiTransport implements Transport {
   }
 
   receive(into: Uint8Array): number {
-    return received(native.recv(this.#fd, into, into.length, MSG_DONTWAIT | MSG_TRUNC));
+    return received(libc.recv(this.#fd, into, into.length, MSG_DONTWAIT | MSG_TRUNC));
   }
 
   join(group: number): void {
@@ -161,13 +145,13 @@ class KoffiTransport implements Transport {
 
   close(): void {
     this.#poll?.close();
-    native.close(this.#fd);
+    libc.close(this.#fd);
   }
 }
 
 function received(length: number): number {
   if (length >= 0) return length;
-  const code = errnoName(koffi.errno());
+  const code = lastErrno();
   if (code === 'EAGAIN') return -1;
   throw new SocketError('recv', code);
 }
@@ -178,12 +162,12 @@ function joinGroup(fd: number, group: number): void {
 }
 
 function setOption(fd: number, level: number, name: number, value: number): number {
-  return native.setsockopt(fd, level, name, Int32Array.of(value), 4);
+  return libc.setsockopt(fd, level, name, Int32Array.of(value), 4);
 }
 
 function getOption(fd: number, name: number): number {
   const value = new Int32Array(1);
-  check('getsockopt', native.getsockopt(fd, SOL_SOCKET, name, value, Uint32Array.of(4)));
+  check('getsockopt', libc.getsockopt(fd, SOL_SOCKET, name, value, Uint32Array.of(4)));
   return value[0] ?? 0;
 }
 
@@ -192,5 +176,5 @@ function check(call: string, result: number): void {
 }
 
 function failure(call: string): SocketError {
-  return new SocketError(call, errnoName(koffi.errno()));
+  return new SocketError(call, lastErrno());
 }

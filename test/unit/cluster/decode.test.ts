@@ -1,9 +1,9 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
+import { rawNode, rawService, rawSlice } from '../../../lab/cluster/manifests.ts';
 import { decodeNode, decodeService, decodeSlice } from '../../../src/cluster/decode.ts';
 import { parseIp } from '../../../src/model/ip.ts';
 import { asks } from '../../scene.ts';
-import { rawNode, rawService, rawSlice } from './objects.ts';
 
 describe('decodeNode', () => {
   it('keeps the few fields', () => {

@@ -1,9 +1,9 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
+import { rawService } from '../../../lab/cluster/manifests.ts';
 import type { Replacement } from '../../../src/cluster/resource-index.ts';
 import { ClusterStore } from '../../../src/cluster/store.ts';
 import { parseIp } from '../../../src/model/ip.ts';
-import { rawService } from './objects.ts';
 
 /** How an API server spells its revisions. */
 type Spelling = (revision: number) => string;

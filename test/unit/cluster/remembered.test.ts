@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
 import { expect } from 'chai';
 import fc from 'fast-check';
+import { rawNode, rawService, rawSlice } from '../../../lab/cluster/manifests.ts';
 import { memoryCluster } from '../../../lab/fake/memory-cluster.ts';
 import type { Clock } from '../../../src/cluster/clock.ts';
 import { logLine, readLog } from '../../../src/cluster/cluster-log.ts';
@@ -23,7 +24,6 @@ import {
 } from '../../../src/model/cluster.ts';
 import { compareIp, type Ip, ipFromBytes } from '../../../src/model/ip.ts';
 import { until } from '../../contract/until.ts';
-import { rawNode, rawService, rawSlice } from './objects.ts';
 
 async function place(): Promise<AsyncDisposable & { folder: string; file: string }> {
   const folder = await mkdtemp(join(tmpdir(), 'eiproute-remembered-'));

@@ -1,8 +1,8 @@
 import { expect } from 'chai';
+import { rawNode, rawService, rawSlice } from '../../../lab/cluster/manifests.ts';
 import { SortedMap } from '../../../src/cluster/sorted-map.ts';
 import { ClusterStore, resources } from '../../../src/cluster/store.ts';
 import type { Delta } from '../../../src/model/cluster.ts';
-import { rawNode, rawService, rawSlice } from './objects.ts';
 
 /** A store, how often its listeners would have been notified, and of what at last. */
 function counted(): { store: ClusterStore; notified: () => number; last: () => Delta | undefined } {

@@ -3,7 +3,7 @@ import { nodeWant } from '../../../src/desire/node.ts';
 import { nodeProblems } from '../../../src/desire/node-problems.ts';
 import { type Ip, parseIp, parsePrefix } from '../../../src/model/ip.ts';
 import { describe as words } from '../../../src/model/iproute.ts';
-import type { Listing, Station } from '../../../src/model/listing.ts';
+import type { Listing, Neighbour } from '../../../src/model/listing.ts';
 import { nftTable } from '../../../src/model/nft.ts';
 import type { NodeAgent } from '../../../src/model/node-agent.ts';
 import type { KernelObject, Link } from '../../../src/model/object.ts';
@@ -26,7 +26,7 @@ const agent: NodeAgent = {
 const lo = link(1, 'lo', '127.0.0.1/8', '::1/128');
 const eth0 = link(2, 'eth0', '10.0.0.11/24', '2001:db8:10::11/64');
 const macs = ['02:00:00:00:00:01', '02:00:00:00:00:02'] as const;
-const stations: readonly Station[] = [
+const neighbours: readonly Neighbour[] = [
   { ip: parseIp('10.0.0.1'), link: 2, mac: macs[0] },
   { ip: parseIp('10.0.0.2'), link: 2, mac: macs[1] },
   { ip: parseIp('2001:db8:10::1'), link: 2, mac: macs[0] },
@@ -43,7 +43,7 @@ function link(index: number, name: string, ...addresses: readonly string[]): Lin
 }
 
 function have(rest: Partial<Listing> = {}, objects: readonly KernelObject[] = [guard]): Listing {
-  return { ...listing(objects, { links: [lo, eth0] }), stations, ...rest };
+  return { ...listing(objects, { links: [lo, eth0] }), neighbours, ...rest };
 }
 
 function wanted(of: NodeAgent = agent, at: Listing = have(), seen: ReadonlyMap<Ip, string> = new Map()) {
@@ -93,8 +93,8 @@ describe('what a node wants', () => {
   });
 
   it('keeps the last known address of a gateway that is silent, and tells', () => {
-    const at = have({ stations: stations.slice(0, 1) });
-    const seen = new Map(stations.map(({ ip, mac }) => [ip, mac]));
+    const at = have({ neighbours: neighbours.slice(0, 1) });
+    const seen = new Map(neighbours.map(({ ip, mac }) => [ip, mac]));
     const { table, problems } = wanted(agent, at, seen);
     expect(table).to.equal(wanted().table);
     expect(problems.map(({ code, subject }) => `${code} ${subject}`)).to.deep.equal([
@@ -105,7 +105,7 @@ describe('what a node wants', () => {
   });
 
   it('gives an address that two gateways have had to the one that answers', () => {
-    const at = have({ stations: [{ ip: parseIp('10.0.0.2'), link: 2, mac: macs[0] }] });
+    const at = have({ neighbours: [{ ip: parseIp('10.0.0.2'), link: 2, mac: macs[0] }] });
     const { table } = wanted(agent, at, new Map([[parseIp('10.0.0.1'), macs[0]]]));
     expect(table.split('\n').filter((line) => line.includes('ip daddr @eips4 ct direction'))).to.have.length(
       1,

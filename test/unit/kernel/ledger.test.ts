@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import {
   existsSync,
   mkdirSync,
@@ -80,9 +81,11 @@ describe('the ledger of sysctls', () => {
     expect([...(await Ledger.load(file)).former.keys()]).to.deep.equal([filter]);
   });
 
-  const garbage: Readonly<Record<string, string>> = {
+  const garbage: Readonly<Record<string, string | Buffer>> = {
     'an empty file': '',
     'half a file': '{"version": 1, "sysctls": {"net/ipv4/ip_f',
+    'a file of zeros': Buffer.alloc(512),
+    'random bytes': randomBytes(512),
     'another kind of value': '[]',
     'a later version': '{"version": 2, "sysctls": {}}',
     'no version': '{"sysctls": {}}',
@@ -91,22 +94,50 @@ describe('the ledger of sysctls', () => {
     'a path that leaves /proc/sys': '{"version": 1, "sysctls": {"../../etc/passwd": "x"}}',
     'a path with an empty part': '{"version": 1, "sysctls": {"/etc/passwd": "x"}}',
   };
-  for (const [what, text] of Object.entries(garbage)) {
-    it(`refuses ${what}, names the file, and leaves it as it is`, async () => {
+  const clock = (): Date => new Date('2026-11-26T12:00:00Z');
+  const kept = 'sysctls.json.2026-11-26T12:00:00.000Z';
+  for (const [what, bytes] of Object.entries(garbage)) {
+    it(`starts empty from ${what}, and moves it aside before it writes`, async () => {
       mkdirSync(join(folder, 'state'));
-      writeFileSync(file, text);
-      const error = await failure(Ledger.load(file));
-      expect(error).to.be.instanceOf(LedgerError);
-      expect(String(error)).to.include(file);
-      expect(readFileSync(file, 'utf8')).to.equal(text);
+      writeFileSync(file, bytes);
+      const ledger = await Ledger.load(file, clock);
+      expect(ledger.former.size).to.equal(0);
+      expect(ledger.problems.map(({ code, severity, subject }) => [code, severity, subject])).to.deep.equal([
+        ['sysctl-ledger-damaged', 'error', file],
+      ]);
+      expect(readFileSync(file), 'nothing is moved by reading').to.deep.equal(Buffer.from(bytes));
+      await ledger.remember(new Map([[forward, '0']]));
+      await ledger.remember(new Map([[filter, '2']]));
+      expect(ledger.problems[0]?.message).to.include(kept);
+      expect(readFileSync(join(folder, 'state', kept))).to.deep.equal(Buffer.from(bytes));
+      const next = await Ledger.load(file, clock);
+      expect([next.former.size, next.problems]).to.deep.equal([2, []]);
     });
   }
+
+  it('starts empty from a folder in its place, and moves it aside with all that is in it', async () => {
+    mkdirSync(join(file, 'deeper'), { recursive: true });
+    const ledger = await Ledger.load(file, clock);
+    expect(ledger.problems[0]?.message).to.include('EISDIR');
+    await ledger.remember(new Map([[forward, '0']]));
+    expect(readdirSync(join(folder, 'state', kept))).to.deep.equal(['deeper']);
+    expect([...(await Ledger.load(file, clock)).former]).to.deep.equal([[forward, '0']]);
+  });
+
+  it('does not mind that a person has put the damaged file away', async () => {
+    mkdirSync(join(folder, 'state'));
+    writeFileSync(file, '');
+    const ledger = await Ledger.load(file, clock);
+    rmSync(file);
+    await ledger.remember(new Map([[forward, '0']]));
+    expect(readdirSync(join(folder, 'state'))).to.deep.equal(['sysctls.json']);
+  });
 
   it('remembers nothing that it could not write', async () => {
     // A file in the place of the folder: no user, root neither, can write below it.
     writeFileSync(join(folder, 'state'), '');
-    const ledger = await Ledger.load(join(folder, 'state', 'deeper', 'sysctls.json')).catch(() => undefined);
-    expect(ledger).to.equal(undefined);
+    const ledger = await Ledger.load(join(folder, 'state', 'deeper', 'sysctls.json'));
+    expect(await failure(ledger.remember(new Map([[forward, '0']])))).to.be.instanceOf(LedgerError);
     rmSync(join(folder, 'state'));
     const fine = await Ledger.load(file);
     writeFileSync(join(folder, 'state'), '');

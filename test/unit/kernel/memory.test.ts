@@ -7,7 +7,13 @@ import { KernelError } from '../../../src/kernel/kernel.ts';
 import { type Change, changeObject, type KernelObject, keyOf } from '../../../src/model/object.ts';
 import { group, nexthop, owner, route, sysctl } from '../../contract/objects.ts';
 
-const scope: Scope = { owner, tables: [254], sysctls: ['net/ipv4/ip_forward'], nftTables: [], stations: [] };
+const scope: Scope = {
+  owner,
+  tables: [254],
+  sysctls: ['net/ipv4/ip_forward'],
+  nftTables: [],
+  neighbours: [],
+};
 const { signal } = new AbortController();
 
 function world(): World {

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { parsePrefix } from '../../../src/model/ip.ts';
 import { command, describe as inWords, sysctlName } from '../../../src/model/iproute.ts';
 import type { Change, KernelObject } from '../../../src/model/object.ts';
-import { group, hop, neighbour, nexthop, route, rule, sysctl } from '../../contract/objects.ts';
+import { group, hop, nexthop, proxyNeighbour, route, rule, sysctl } from '../../contract/objects.ts';
 
 const names = (index: number) => ({ 1: 'lo', 2: 'eth0', 3: 'eth1' })[index] ?? `if${index}`;
 
@@ -58,8 +58,8 @@ const words: readonly (readonly [KernelObject, string])[] = [
     }),
     'ip -6 rule add pref 1100 from 2001:db8::/32 to 2001:db8:e::/64 iif eth0 lookup 100 protocol 86',
   ],
-  [neighbour('198.51.100.10', 3), 'ip neigh add proxy 198.51.100.10 dev eth1 protocol 86'],
-  [neighbour('2001:db8:e::10', 3), 'ip -6 neigh add proxy 2001:db8:e::10 dev eth1 protocol 86'],
+  [proxyNeighbour('198.51.100.10', 3), 'ip neigh add proxy 198.51.100.10 dev eth1 protocol 86'],
+  [proxyNeighbour('2001:db8:e::10', 3), 'ip -6 neigh add proxy 2001:db8:e::10 dev eth1 protocol 86'],
   [sysctl('net/ipv4/ip_forward', '1'), 'sysctl -w net.ipv4.ip_forward="1"'],
 ];
 

@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 import { parseIp, parsePrefix } from '../../../src/model/ip.ts';
 import { changeObject, equal, familyOf, type KernelObject, keyOf } from '../../../src/model/object.ts';
-import { group, hop, neighbour, nexthop, route, rule, sysctl } from '../../contract/objects.ts';
+import { group, hop, nexthop, proxyNeighbour, route, rule, sysctl } from '../../contract/objects.ts';
 
 const few = fc.integer({ min: 1, max: 3 });
 const prefix = fc.constantFrom('192.0.2.0/24', '192.0.2.1', '2001:db8::/32', '2001:db8::1');
@@ -47,7 +47,7 @@ const anyObject: fc.Arbitrary<KernelObject> = fc.oneof(
         iif: iif === undefined ? undefined : `eth${iif}`,
       }),
     ),
-  fc.tuple(address, few, protocol).map(([ip, link, by]) => neighbour(ip, link, by)),
+  fc.tuple(address, few, protocol).map(([ip, link, by]) => proxyNeighbour(ip, link, by)),
   fc.tuple(few, few).map(([name, value]) => sysctl(`net/ipv4/conf/eth${name}/rp_filter`, String(value))),
 );
 
@@ -118,8 +118,8 @@ describe('keyOf', () => {
 
   it('keeps the value out for sysctls, and the protocol for neighbours', () => {
     expect(keyOf(sysctl('net/ipv4/ip_forward', '0'))).to.equal(keyOf(sysctl('net/ipv4/ip_forward', '1')));
-    expect(keyOf(neighbour('192.0.2.1', 2, 99))).to.equal(keyOf(neighbour('192.0.2.1', 2)));
-    expect(keyOf(neighbour('192.0.2.1', 3))).not.to.equal(keyOf(neighbour('192.0.2.1', 2)));
+    expect(keyOf(proxyNeighbour('192.0.2.1', 2, 99))).to.equal(keyOf(proxyNeighbour('192.0.2.1', 2)));
+    expect(keyOf(proxyNeighbour('192.0.2.1', 3))).not.to.equal(keyOf(proxyNeighbour('192.0.2.1', 2)));
   });
 });
 

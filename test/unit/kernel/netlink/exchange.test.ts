@@ -69,7 +69,7 @@ class Socket implements Transport {
 const { signal } = new AbortController();
 
 function errorMessage(writer: MessageWriter, sequence: number, errno: number): void {
-  writer.begin(Type.error, Flag.capped, sequence);
+  writer.begin(Type.NLMSG_ERROR, Flag.NLM_F_CAPPED, sequence);
   writer
     .u32(-errno >>> 0)
     .u32(16)
@@ -82,7 +82,7 @@ function errorMessage(writer: MessageWriter, sequence: number, errno: number): v
 
 function done(errno = 0, flags = 0): Answer {
   return (writer, sequence) => {
-    writer.begin(Type.done, flags, sequence);
+    writer.begin(Type.NLMSG_DONE, flags, sequence);
     writer.u32(-errno >>> 0);
     writer.end();
   };
@@ -90,7 +90,7 @@ function done(errno = 0, flags = 0): Answer {
 
 function found(id: number, flags = 0): Answer {
   return (writer, sequence) => {
-    writer.begin(Type.newNexthop, flags, sequence);
+    writer.begin(Type.RTM_NEWNEXTHOP, flags, sequence);
     writer.u32(0).u32(0);
     writer.attributeU32(1, id);
     writer.end();
@@ -122,13 +122,13 @@ describe('a dump', () => {
   const ids = async (from: Dumper) => (await from.dump(nexthopDump, signal)).map(({ id }) => id);
 
   it('is asked for again when things changed under it, and what was seen first is forgotten', async () => {
-    const interrupted = Flag.dumpInterrupted;
+    const interrupted = Flag.NLM_F_DUMP_INTR;
     const at = dumper([found(1), found(2, interrupted), done(0, interrupted)], [found(3), done()]);
     expect(await ids(at.dumper)).to.deep.equal([3]);
   });
 
   it('is given up when things never cease to change', async () => {
-    const at = dumper([found(1, Flag.dumpInterrupted), done()]);
+    const at = dumper([found(1, Flag.NLM_F_DUMP_INTR), done()]);
     const error = await failure(ids(at.dumper));
     expect(error).to.be.instanceOf(KernelError).and.to.have.property('code', 'EINTR');
     expect(at.asked()).to.equal(10);

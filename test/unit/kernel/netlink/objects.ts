@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { type Family, type Ip, ipFromBytes, networkOf } from '../../../../src/model/ip.ts';
-import type { Neighbour, Nexthop, NexthopGroup, Route, Rule } from '../../../../src/model/object.ts';
+import type { Nexthop, NexthopGroup, ProxyNeighbour, Route, Rule } from '../../../../src/model/object.ts';
 
 // Any object that Linux could hold and our model has words for.
 
@@ -110,6 +110,6 @@ export const rules: fc.Arbitrary<Rule> = family.chain((of) =>
     .map((fields) => ({ kind: 'rule', ...fields })),
 );
 
-export const neighbours: fc.Arbitrary<Neighbour> = fc
+export const proxyNeighbours: fc.Arbitrary<ProxyNeighbour> = fc
   .record({ ip: fc.oneof(v4, v6), link, protocol })
   .map((fields) => ({ kind: 'neighbour', ...fields }));

@@ -12,7 +12,7 @@ interface Said {
 function counting() {
   const counted = { decoded: 0 };
   const dump = new RepeatedDump<Said>({
-    type: Type.getRoute,
+    type: Type.RTM_GETROUTE,
     encode: () => {},
     decode: (message) => {
       counted.decoded += 1;
@@ -30,7 +30,7 @@ function tell(dump: RepeatedDump<Said>, all: readonly (readonly number[])[]): vo
   const writer = new MessageWriter(64 * 1024);
   sequence += 1;
   for (const words of all) {
-    writer.begin(Type.newRoute, 0, sequence);
+    writer.begin(Type.RTM_NEWROUTE, 0, sequence);
     for (const word of words) writer.u32(word);
     writer.end();
   }
@@ -105,7 +105,7 @@ describe('a repeated dump', () => {
   it('decodes what is not made of whole words every time', () => {
     const { dump, counted } = counting();
     const writer = new MessageWriter(64);
-    writer.begin(Type.newRoute, 0, 1);
+    writer.begin(Type.RTM_NEWROUTE, 0, 1);
     writer.u8(1).u8(2).end();
     const half: number[] = [];
     for (let i = 0; i < 2; i += 1) {

@@ -1,0 +1,61 @@
+import type { Gateway } from '../model/gateway.ts';
+import { family } from '../model/ip.ts';
+import type { Listing } from '../model/listing.ts';
+import { nftTable } from '../model/nft.ts';
+import { keyOf, type NftTable } from '../model/object.ts';
+import type { Problem } from '../model/problem.ts';
+import type { Refusals } from '../model/want.ts';
+import type { Add } from './plain-routes.ts';
+import { poolPrefixes } from './pools.ts';
+
+/** Two gateways on one host, told apart by their protocol, have a table each; a node agent's is `eiproute`. */
+export function flowLabelTableName(protocol: number): string {
+  return `eiproute-flow-label-${protocol}`;
+}
+
+/**
+ * A table that zeroes the IPv6 flow label of packets to and from EIPs; undefined without IPv6 pools.
+ *
+ * Hash policy 0 spreads IPv6 flows by source, destination and flow label. A Linux client changes its label at
+ * each retransmission timeout (`auto_flowlabels`), so the flow moves to a node that does not know it and answers
+ * with a reset: of 60 flows that lost packets for 1.5 s, 22 lived; with the label zeroed, 60. The label of a reply
+ * counts as well: a "packet too big" quotes the reply, and goes to the node of its flow only when its addresses
+ * and label hash to the same. Policy 3 with source and destination alone keeps the flows, but hashes that error
+ * by its own source, a router: 7 of 16 downloads hung. No checksum covers the label.
+ *
+ * Policy 1 (`hash: ports`) does not read the label.
+ */
+export function flowLabelTable(gateway: Gateway): NftTable | undefined {
+  const networks = poolPrefixes(gateway).filter((prefix) => family(prefix) === 6);
+  if (networks.length === 0 || gateway.hash === 'ports') return undefined;
+  const set = `{ ${networks.join(', ')} }`;
+  const content = `  chain prerouting {
+    type filter hook prerouting priority -300; policy accept;
+    ip6 daddr ${set} ip6 flowlabel set 0
+    ip6 saddr ${set} ip6 flowlabel set 0
+  }
+`;
+  return nftTable(flowLabelTableName(gateway.protocol), gateway.protocol, content);
+}
+
+/** Wants the table. Where it is refused, what is there stays, and the routes do not wait for it. */
+export function flowLabels(gateway: Gateway, have: Listing, refused: Refusals, add: Add): readonly Problem[] {
+  const table = flowLabelTable(gateway);
+  if (table === undefined) return [];
+  const key = keyOf(table);
+  const refusal = refused.get(key);
+  const present = have.objects.get(key);
+  if (refusal === undefined) add(table, { text: 'IPv6 flow labels do not move flows' });
+  else if (present) add(present, { text: 'kept: its replacement is refused' });
+  return refusal === undefined ? [] : [unlabelled(refusal.message)];
+}
+
+function unlabelled(message: string): Problem {
+  return {
+    code: 'flow-label',
+    severity: 'error',
+    subject: 'IPv6 flow labels',
+    message: `the flow labels of IPv6 packets to EIPs cannot be zeroed: ${message}; IPv6 connections that lose packets may be reset`,
+    advice: 'install nftables, or name no IPv6 networks in the pools',
+  };
+}

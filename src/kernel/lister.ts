@@ -1,0 +1,181 @@
+import type { Family } from '../model/ip.ts';
+import type { Listing } from '../model/listing.ts';
+import {
+  equal,
+  type KernelObject,
+  type Key,
+  keyOf,
+  type Link,
+  type LinkAddress,
+  type NftTable,
+  type Sysctl,
+} from '../model/object.ts';
+import type { Owner } from '../model/owner.ts';
+import type { Scope } from './kernel.ts';
+import type { Dumper, DumpRequest } from './netlink/dump.ts';
+import type { FoundNexthop } from './netlink/nexthop.ts';
+import { RepeatedDump } from './netlink/repeated.ts';
+import {
+  addressDump,
+  linkDump,
+  nexthopDump,
+  proxyNeighbourDump,
+  routeDump,
+  ruleDump,
+} from './netlink/requests.ts';
+import type { Nft } from './nft.ts';
+import type { Sysctls } from './sysctl.ts';
+
+const families: readonly Family[] = [4, 6];
+/** What the kernel takes for a filter that lets every table through. */
+const everyTable = 0;
+
+/** Ours, with its key spelled out once; or an id that is taken. */
+type Found = { readonly key: Key; readonly object: KernelObject } | { readonly foreignId: number };
+
+type Listed = Pick<Listing, 'objects' | 'foreignIds'>;
+
+/** What netlink and /proc/sys say. */
+interface Dumped {
+  readonly links: readonly Link[];
+  readonly parts: readonly (readonly (Found | undefined)[])[];
+  readonly settings: readonly Sysctl[];
+}
+
+/**
+ * Looks at the kernel for a scope, again and again. What is as it was the last time is the same object, and when all
+ * is as it was, the very same map: a resync that finds nothing costs the kernel's own work and little more.
+ */
+export class Lister {
+  readonly #dumper: Dumper;
+  readonly #sysctls: Sysctls;
+  readonly #nft: Nft;
+  #scope: Scope | undefined;
+  #dumps: readonly RepeatedDump<Found>[] = [];
+  #parts: readonly (readonly (Found | undefined)[])[] = [];
+  #settings: readonly Sysctl[] = [];
+  #tables: readonly NftTable[] = [];
+  #listed: Listed | undefined;
+
+  constructor(dumper: Dumper, sysctls: Sysctls, nft: Nft) {
+    this.#dumper = dumper;
+    this.#sysctls = sysctls;
+    this.#nft = nft;
+  }
+
+  /** @param scope what was learned of one is forgotten with the next */
+  async list(scope: Scope, signal: AbortSignal): Promise<Omit<Listing, 'neighbours'>> {
+    if (this.#scope !== scope) {
+      this.#scope = scope;
+      this.#dumps = dumpsOf(scope).map((request) => new RepeatedDump(request));
+      this.#listed = undefined;
+    }
+    // nft is a process of its own and runs while the dumps are read; both end before the next listing begins.
+    const [dumped, nft] = await Promise.allSettled([
+      this.#dump(scope, signal),
+      this.#nftTables(scope, signal),
+    ]);
+    if (dumped.status === 'rejected') throw dumped.reason;
+    if (nft.status === 'rejected') throw nft.reason;
+    const { links, parts, settings } = dumped.value;
+    const tables = nft.value;
+    const same =
+      parts.every((part, i) => part === this.#parts[i]) &&
+      sameObjects(settings, this.#settings) &&
+      sameObjects(tables, this.#tables);
+    if (!same || this.#listed === undefined) this.#listed = gather(parts, [...settings, ...tables]);
+    this.#parts = parts;
+    this.#settings = settings;
+    this.#tables = tables;
+    return { ...this.#listed, links, formerSysctls: new Map(this.#sysctls.former) };
+  }
+
+  async #dump(scope: Scope, signal: AbortSignal): Promise<Dumped> {
+    const links = await this.#links(signal);
+    const parts: (readonly (Found | undefined)[])[] = [];
+    for (const dump of this.#dumps) parts.push(await this.#dumper.again(dump, signal));
+    return { links, parts, settings: await this.#sysctls.list(scope.sysctls) };
+  }
+
+  async #nftTables({ nftTables, owner }: Scope, signal: AbortSignal): Promise<readonly NftTable[]> {
+    const tables: NftTable[] = [];
+    for (const name of nftTables) {
+      const table = await this.#nft.list(name, signal);
+      if (table?.protocol === owner.protocol) tables.push(table);
+    }
+    return tables;
+  }
+
+  async #links(signal: AbortSignal): Promise<readonly Link[]> {
+    const links = await this.#dumper.dump(linkDump, signal);
+    const addresses = new Map<number, LinkAddress[]>();
+    for (const { link, address } of await this.#dumper.dump(addressDump, signal)) {
+      const there = addresses.get(link);
+      if (there) there.push(address);
+      else addresses.set(link, [address]);
+    }
+    return links.map((link) => ({ ...link, addresses: addresses.get(link.index) ?? [] }));
+  }
+}
+
+function gather(parts: readonly (readonly (Found | undefined)[])[], others: readonly KernelObject[]): Listed {
+  const objects = new Map<Key, KernelObject>();
+  const foreignIds = new Set<number>();
+  for (const part of parts) {
+    for (const found of part) {
+      if (found === undefined) continue;
+      if ('foreignId' in found) foreignIds.add(found.foreignId);
+      else objects.set(found.key, found.object);
+    }
+  }
+  for (const object of others) objects.set(keyOf(object), object);
+  return { objects, foreignIds };
+}
+
+function dumpsOf({ owner, tables }: Scope): readonly DumpRequest<Found>[] {
+  const ours = (object: Exclude<KernelObject, Sysctl> | undefined): Found | undefined =>
+    object?.protocol === owner.protocol ? { key: keyOf(object), object } : undefined;
+  return [
+    reading(
+      nexthopDump,
+      (found) => (isOurs(found, owner) ? ours(found.object) : undefined) ?? { foreignId: found.id },
+    ),
+    ...families.flatMap((family) => [
+      reading(ruleDump(family), ({ rule }) => ours(rule)),
+      reading(proxyNeighbourDump(family), ours),
+      ...(tables === 'all' ? [everyTable] : tables).map((table) =>
+        reading(routeDump({ family, table, protocol: owner.protocol }), ours),
+      ),
+    ]),
+  ];
+}
+
+function reading<T>(
+  { type, encode, decode }: DumpRequest<T>,
+  select: (one: T) => Found | undefined,
+): DumpRequest<Found> {
+  return {
+    type,
+    encode,
+    decode: (message) => {
+      const one = decode(message);
+      return one === undefined ? undefined : select(one);
+    },
+  };
+}
+
+function isOurs({ id, protocol, object }: FoundNexthop, owner: Owner): boolean {
+  if (protocol !== owner.protocol) return false;
+  const [first, last] = object?.kind === 'group' ? owner.groupIds : owner.nexthopIds;
+  return id >= first && id <= last;
+}
+
+function sameObjects(a: readonly KernelObject[], b: readonly KernelObject[]): boolean {
+  return (
+    a.length === b.length &&
+    a.every((one, i) => {
+      const other = b[i];
+      return other !== undefined && equal(one, other);
+    })
+  );
+}

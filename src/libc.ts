@@ -1,0 +1,66 @@
+import { constants } from 'node:os';
+import koffi from 'koffi';
+
+// The system calls that Node has no function for, and the numbers that more than one caller needs.
+
+export const AF_UNIX = 1;
+export const SOCK_STREAM = 1;
+export const SOCK_DGRAM = 2;
+export const SOCK_RAW = 3;
+export const SOCK_NONBLOCK = 0o4000;
+export const SOCK_CLOEXEC = 0o2000000;
+export const SOL_SOCKET = 1;
+export const MSG_DONTWAIT = 0x40;
+
+const library = koffi.load(null);
+
+/** Each returns -1 when it fails; {@link lastErrno} then tells why. */
+export const libc = {
+  socket: library.func('int socket(int, int, int)'),
+  bind: library.func('int bind(int, const void *, uint32_t)'),
+  connect: library.func('int connect(int, const void *, uint32_t)'),
+  getsockname: library.func('int getsockname(int, void *, void *)'),
+  setsockopt: library.func('int setsockopt(int, int, int, const void *, uint32_t)'),
+  getsockopt: library.func('int getsockopt(int, int, int, void *, void *)'),
+  send: library.func('intptr_t send(int, const void *, size_t, int)'),
+  sendto: library.func('intptr_t sendto(int, const void *, size_t, int, const void *, uint32_t)'),
+  recv: library.func('intptr_t recv(int, void *, size_t, int)'),
+  flock: library.func('int flock(int, int)'),
+  close: library.func('int close(int)'),
+};
+
+// Where Linux has two names for a number, the one that its manual pages prefer for sockets.
+const preferred = new Set(['EAGAIN', 'EOPNOTSUPP', 'EDEADLK']);
+const names = new Map<number, string>();
+for (const [name, number] of Object.entries(constants.errno)) {
+  if (!names.has(number) || preferred.has(name)) names.set(number, name);
+}
+
+/** 17 -> 'EEXIST'; a number without a name becomes 'errno 4711'. */
+export function errnoName(errno: number): string {
+  return names.get(errno) ?? `errno ${errno}`;
+}
+
+/** The name of the error of the call made last. */
+export function lastErrno(): string {
+  return errnoName(koffi.errno());
+}
+
+/**
+ * A struct sockaddr_un, as long as it is.
+ *
+ * @param to a path, or `@name` for an abstract socket
+ * @throws Error when there can be no such socket
+ */
+export function unixAddress(to: string): Uint8Array {
+  const abstract = to.startsWith('@');
+  const path = Buffer.from(abstract ? `\0${to.slice(1)}` : `${to}\0`);
+  if (!(abstract || to.startsWith('/')) || path.length > longestPath + 1)
+    throw new Error(`"${to}" is no address of a unix socket`);
+  const address = Buffer.alloc(2 + path.length);
+  new Uint16Array(address.buffer, address.byteOffset, 1)[0] = AF_UNIX;
+  path.copy(address, 2);
+  return address;
+}
+
+const longestPath = 107;

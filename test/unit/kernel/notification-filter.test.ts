@@ -1,0 +1,222 @@
+import { expect } from 'chai';
+import { KernelError } from '../../../src/kernel/kernel.ts';
+import { encodeChange } from '../../../src/kernel/netlink/change.ts';
+import { MessageReader, MessageWriter, Type } from '../../../src/kernel/netlink/message.ts';
+import { NotificationFilter } from '../../../src/kernel/notification-filter.ts';
+import { type Change, type KernelObject, keyOf, type Link } from '../../../src/model/object.ts';
+import { foreign, group, groupId, nexthop, nexthopId, owner, route, rule } from '../../contract/objects.ts';
+
+const ourPort = 4711;
+const otherPort = 4712;
+const scope = { owner, tables: [254, 100], sysctls: [], nftTables: [], neighbours: [] };
+
+/** The notification that Linux sends of a change is the message that asked for it, and who sent it. */
+function notification(change: Change, port = otherPort): MessageReader {
+  return message(port, (writer) => encodeChange(writer, change, 0));
+}
+
+function message(port: number, write: (writer: MessageWriter) => void): MessageReader {
+  const writer = new MessageWriter(4096);
+  write(writer);
+  writer.setU32(12, port);
+  const reader = new MessageReader(writer.bytes);
+  reader.reset(writer.length);
+  reader.next();
+  return reader;
+}
+
+function linkMessage(type: number, index: number, name: string, flags: number): MessageReader {
+  return message(0, (writer) => {
+    writer.begin(type, 0, 0);
+    writer.u8(0).u8(0).u16(0).u32(index).u32(flags).u32(0);
+    writer.attributeText(3, name);
+    writer.end();
+  });
+}
+
+function addressMessage(type: number, link: number, last: number): MessageReader {
+  return message(0, (writer) => {
+    writer.begin(type, 0, 0);
+    writer.u8(2).u8(24).u8(0).u8(0).u32(link);
+    writer.attributeBytes(2, Uint8Array.of(10, 0, 0, last));
+    writer.end();
+  });
+}
+
+const adding = (want: KernelObject): Change => ({ verb: 'add', want });
+const replacing = (want: KernelObject): Change => ({ verb: 'replace', want, have: want });
+const deleting = (have: KernelObject): Change => ({ verb: 'delete', have });
+
+describe('the filter of notifications', () => {
+  const ours = route('192.0.2.1', { nhid: groupId(1) });
+  const theirs = { protocol: foreign };
+  const up: Link = {
+    index: 2,
+    name: 'eth0',
+    up: true,
+    carrier: true,
+    addresses: [{ ip: nexthop(1, '10.0.0.1', 2).via, length: 24 }],
+  };
+
+  function filter(...objects: readonly KernelObject[]): NotificationFilter {
+    const made = new NotificationFilter(ourPort);
+    made.listed(scope, {
+      objects: new Map(objects.map((object) => [keyOf(object), object])),
+      foreignIds: new Set(),
+      links: [up],
+      neighbours: [],
+      formerSysctls: new Map(),
+    });
+    return made;
+  }
+
+  const cases: readonly { name: string; of: Change; text: string | undefined }[] = [
+    {
+      name: 'our route deleted',
+      of: deleting(ours),
+      text: 'route deleted: 192.0.2.1/32 protocol 86 by pid 4712',
+    },
+    { name: 'a route added in our name', of: adding(route('192.0.2.9')), text: 'route added' },
+    {
+      name: 'a foreign route that replaces ours',
+      of: replacing({ ...ours, ...theirs }),
+      text: 'route replaced',
+    },
+    { name: 'a foreign route elsewhere', of: adding(route('192.0.2.9', theirs)), text: undefined },
+    {
+      name: 'a foreign route that replaces a foreign one',
+      of: replacing(route('192.0.2.9', theirs)),
+      text: undefined,
+    },
+    {
+      name: 'a foreign route with our destination and another metric',
+      of: replacing(route('192.0.2.1', { ...theirs, metric: 7 })),
+      text: undefined,
+    },
+    { name: 'a foreign route deleted', of: deleting(route('192.0.2.9', theirs)), text: undefined },
+    {
+      name: 'our protocol in a table that is not ours',
+      of: deleting({ ...ours, table: 77 }),
+      text: undefined,
+    },
+    { name: 'a nexthop of ours', of: deleting(nexthop(nexthopId(1), '10.0.0.9', 2)), text: 'nexthop' },
+    {
+      name: 'a foreign nexthop among our ids',
+      of: replacing(nexthop(nexthopId(1), '10.0.0.9', 2, 99)),
+      text: 'nexthop',
+    },
+    {
+      name: 'a foreign group among our ids',
+      of: adding(group(groupId(5), [1], undefined, 99)),
+      text: 'nexthop',
+    },
+    { name: 'a foreign nexthop', of: adding(nexthop(7, '10.0.0.9', 2, foreign)), text: undefined },
+    { name: 'a foreign group', of: deleting(group(7, [8], undefined, foreign)), text: undefined },
+    { name: 'a rule in our name', of: adding(rule(4, 1000, 100)), text: 'rule added: pref 1000' },
+    { name: 'a foreign rule', of: adding(rule(4, 1000, 100, theirs)), text: undefined },
+  ];
+  for (const { name, of, text } of cases) {
+    it(`${text === undefined ? 'passes over' : 'tells of'} ${name}`, () => {
+      const hint = filter(ours).hintOf(of.verb === 'delete' ? deletion(of) : notification(of));
+      if (text === undefined) expect(hint).to.equal(undefined);
+      else expect(hint).to.have.property('text').that.includes(text);
+    });
+  }
+
+  // A deletion that we ask for says less than the notification of it, which is the whole object.
+  function deletion({ have }: Extract<Change, { verb: 'delete' }>): MessageReader {
+    const type = {
+      route: Type.RTM_DELROUTE,
+      nexthop: Type.RTM_DELNEXTHOP,
+      group: Type.RTM_DELNEXTHOP,
+      rule: Type.RTM_DELRULE,
+    };
+    if (have.kind === 'sysctl' || have.kind === 'neighbour' || have.kind === 'nft')
+      throw new TypeError('not announced');
+    return message(otherPort, (writer) => {
+      encodeChange(writer, adding(have), 0);
+      writer.setU32(4, type[have.kind]);
+    });
+  }
+
+  it('tells of everything before it knows what is ours', () => {
+    const fresh = new NotificationFilter(ourPort);
+    for (const change of [adding(route('192.0.2.9', theirs)), adding(rule(4, 1, 100, theirs))]) {
+      expect(fresh.hintOf(notification(change))).to.have.property('text');
+    }
+  });
+
+  it('passes over what we do ourselves', () => {
+    for (const change of [
+      replacing(ours),
+      adding(nexthop(nexthopId(1), '10.0.0.9', 2)),
+      adding(rule(4, 1, 100)),
+    ]) {
+      expect(filter(ours).hintOf(notification(change, ourPort))).to.equal(undefined);
+    }
+  });
+
+  it('passes over the routes that a nexthop takes along when we delete it, and over no others', () => {
+    const at = filter(ours);
+    const doomed = group(groupId(1), [nexthopId(1)]);
+    const gone = message(ourPort, (writer) => {
+      encodeChange(writer, adding(doomed), 0);
+      writer.setU32(4, Type.RTM_DELNEXTHOP);
+    });
+    const swept = (nhid: number) =>
+      message(0, (writer) => {
+        encodeChange(writer, adding(route('2001:db8::1', { nhid })), 0);
+        writer.setU32(4, Type.RTM_DELROUTE);
+      });
+    expect(at.hintOf(swept(groupId(1))))
+      .to.have.property('text')
+      .that.includes('by the kernel');
+    expect(at.hintOf(gone)).to.equal(undefined);
+    expect(at.hintOf(swept(groupId(1)))).to.equal(undefined);
+    expect(at.hintOf(swept(groupId(2)))).to.have.property('text');
+    at.hintOf(notification(adding(doomed), ourPort));
+    expect(at.hintOf(swept(groupId(1)))).to.have.property('text');
+  });
+
+  it('knows what was added since the last listing', () => {
+    const at = filter();
+    const taken = notification(replacing({ ...ours, ...theirs }));
+    expect(at.hintOf(taken)).to.equal(undefined);
+    at.applied([adding(ours)], [undefined]);
+    expect(at.hintOf(notification(replacing({ ...ours, ...theirs })))).to.have.property('text');
+  });
+
+  it('tells when a route that was in our way goes', () => {
+    const at = filter();
+    const inTheWay = { ...ours, ...theirs };
+    expect(at.hintOf(deletion({ verb: 'delete', have: inTheWay }))).to.equal(undefined);
+    at.applied([adding(ours)], [new KernelError('EEXIST', '')]);
+    expect(at.hintOf(deletion({ verb: 'delete', have: inTheWay }))).to.have.property('text');
+  });
+
+  it('tells of a link when its state is another, and not when it is told again', () => {
+    const at = filter();
+    const [isUp, isLower] = [0x1, 0x10000];
+    expect(at.hintOf(linkMessage(Type.RTM_NEWLINK, 2, 'eth0', isUp | isLower))).to.equal(undefined);
+    expect(at.hintOf(linkMessage(Type.RTM_NEWLINK, 2, 'eth0', isUp))).to.deep.equal({
+      kind: 'link',
+      text: 'interface eth0 is up, no carrier',
+    });
+    expect(at.hintOf(linkMessage(Type.RTM_NEWLINK, 2, 'eth0', isUp))).to.equal(undefined);
+    expect(at.hintOf(linkMessage(Type.RTM_NEWLINK, 2, 'wan0', isUp))).to.have.property('kind', 'link');
+    expect(at.hintOf(linkMessage(Type.RTM_NEWLINK, 3, 'eth1', 0))).to.have.property('kind', 'link');
+    expect(at.hintOf(linkMessage(Type.RTM_DELLINK, 2, 'wan0', 0))).to.deep.equal({
+      kind: 'link',
+      text: 'interface wan0 is gone',
+    });
+  });
+
+  it('tells of an address when it comes and goes, and not when its lifetime is told anew', () => {
+    const at = filter();
+    expect(at.hintOf(addressMessage(Type.RTM_NEWADDR, 2, 1))).to.equal(undefined);
+    expect(at.hintOf(addressMessage(Type.RTM_NEWADDR, 2, 7))).to.have.property('kind', 'address');
+    expect(at.hintOf(addressMessage(Type.RTM_NEWADDR, 2, 7))).to.equal(undefined);
+    expect(at.hintOf(addressMessage(Type.RTM_DELADDR, 2, 1))).to.have.property('kind', 'address');
+    expect(at.hintOf(addressMessage(Type.RTM_NEWADDR, 2, 1))).to.have.property('kind', 'address');
+  });
+});
