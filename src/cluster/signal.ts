@@ -18,17 +18,15 @@ export class Signal<In = void, Out = In> {
   /** Yields what is notified after this call. Ends without an error when the signal is aborted. */
   listen(signal: AbortSignal): AsyncIterable<Out> {
     const listener = new Listener(this.#merge);
-    if (signal.aborted) return listener.values(signal);
+    if (signal.aborted) return listener.values(signal, () => {});
+    const end = (): void => {
+      this.#listeners.delete(listener);
+      signal.removeEventListener('abort', end);
+      listener.wake();
+    };
     this.#listeners.add(listener);
-    signal.addEventListener(
-      'abort',
-      () => {
-        this.#listeners.delete(listener);
-        listener.wake();
-      },
-      { once: true },
-    );
-    return listener.values(signal);
+    signal.addEventListener('abort', end);
+    return listener.values(signal, end);
   }
 }
 
@@ -50,17 +48,22 @@ class Listener<In, Out> {
     this.#wake?.();
   }
 
-  async *values(signal: AbortSignal): AsyncGenerator<Out> {
-    while (!signal.aborted) {
-      if (this.#pending === undefined) {
-        await new Promise<void>((resolve) => {
-          this.#wake = resolve;
-        });
+  /** @param end called when the consumer breaks off */
+  async *values(signal: AbortSignal, end: () => void): AsyncGenerator<Out> {
+    try {
+      while (!signal.aborted) {
+        if (this.#pending === undefined) {
+          await new Promise<void>((resolve) => {
+            this.#wake = resolve;
+          });
+        }
+        if (signal.aborted) return;
+        const pending = this.#pending;
+        this.#pending = undefined;
+        if (pending !== undefined) yield pending.value;
       }
-      if (signal.aborted) return;
-      const pending = this.#pending;
-      this.#pending = undefined;
-      if (pending !== undefined) yield pending.value;
+    } finally {
+      end();
     }
   }
 }
