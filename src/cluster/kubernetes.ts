@@ -8,12 +8,12 @@ import { Signal } from './signal.ts';
 import { ClusterStore, resources, storeCluster } from './store.ts';
 import type { Leases, Writer } from './writer.ts';
 
-/** A cluster that can be written as well. */
+/** A cluster with a writer. */
 export interface KubernetesCluster extends Cluster {
   readonly writer: Writer & Leases;
 }
 
-/** The cluster as its API server tells it; starts at once and runs until it is disposed of. */
+/** The cluster of an API server; its reflectors run until it is disposed of. */
 export function kubernetesCluster(
   access: KubernetesAccess,
   pace: ReflectorPace = defaultPace,
