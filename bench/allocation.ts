@@ -2,7 +2,7 @@ import { Allocator } from '../src/ipam/allocator.ts';
 import type { Service } from '../src/model/cluster.ts';
 import { Office } from '../test/contract/office.ts';
 import { rawNode, rawService, rawSlice } from '../test/unit/cluster/objects.ts';
-import { allocation, asking, pool } from '../test/unit/ipam/town.ts';
+import { allocation, asking, pool } from '../test/unit/ipam/fake-cluster.ts';
 import { table } from './table.ts';
 
 const services = 65_536;

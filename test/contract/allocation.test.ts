@@ -4,7 +4,7 @@ import type { Outcome, Writer } from '../../src/cluster/writer.ts';
 import { type Json, listAt, textAt } from '../../src/demo/api/json.ts';
 import { parseIp } from '../../src/model/ip.ts';
 import { rawNode, rawService, rawSlice } from '../unit/cluster/objects.ts';
-import { pool } from '../unit/ipam/town.ts';
+import { pool } from '../unit/ipam/fake-cluster.ts';
 import { kind, manifest, Office, words } from './office.ts';
 
 const finalizer = 'service.kubernetes.io/load-balancer-cleanup';

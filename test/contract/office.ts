@@ -15,7 +15,7 @@ import { Controller, type Deed } from '../../src/ipam/controller.ts';
 import { Leadership, type LeasePace } from '../../src/ipam/leadership.ts';
 import type { Pool } from '../../src/model/gateway.ts';
 import type { Ip } from '../../src/model/ip.ts';
-import { allocation, pool } from '../unit/ipam/town.ts';
+import { allocation, pool } from '../unit/ipam/fake-cluster.ts';
 
 export const manifest = readFileSync(new URL('../../docs/rbac.yaml', import.meta.url), 'utf8');
 const leaseName = { namespace: 'kube-system', name: 'eiproute' };

@@ -5,7 +5,7 @@ import type { Service } from '../../../src/model/cluster.ts';
 import type { Gateway } from '../../../src/model/gateway.ts';
 import { parseIp } from '../../../src/model/ip.ts';
 import { asks, endpoint, gateway, service, snapshot, threeNodes } from '../../scene.ts';
-import { allocation, asking, key, named, pool, port } from '../ipam/town.ts';
+import { allocation, asking, key, named, pool, port } from '../ipam/fake-cluster.ts';
 
 const pools = [
   pool('public', ['198.51.100.0/30', '2001:db8:e::/64']),

@@ -7,7 +7,7 @@ import { givenText, givenTo } from '../../../src/model/given.ts';
 import { type Ip, parseIp, parsePrefix } from '../../../src/model/ip.ts';
 import { cannotShare } from '../../../src/model/sharing.ts';
 import { asks, service } from '../../scene.ts';
-import { allocation, asking, dual, four, pool, Town } from './town.ts';
+import { allocation, asking, dual, FakeCluster, four, pool } from './fake-cluster.ts';
 
 /** Small enough that everybody is in everybody's way. */
 const pools = [
@@ -67,24 +67,24 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 );
 
 /** A spec changes; what was written in the status stays there. */
-function take(town: Town, each: Step): void {
+function take(cluster: FakeCluster, each: Step): void {
   switch (each.kind) {
     case 'set': {
-      const before = town.services.get(serviceName(each.service));
+      const before = cluster.services.get(serviceName(each.service));
       const { type } = each.service;
       const ingress = type === 'LoadBalancer' ? (before?.ingress ?? []) : [];
       const { conditions = [], finalizer = false } = before?.asks ?? {};
-      town.set({ ...each.service, ingress, asks: { ...each.service.asks, conditions, finalizer } });
+      cluster.set({ ...each.service, ingress, asks: { ...each.service.asks, conditions, finalizer } });
       return;
     }
     case 'delete':
-      town.delete(each.name);
+      cluster.delete(each.name);
       return;
     case 'restart':
-      town.restart();
+      cluster.restart();
       return;
     case 'shrink':
-      town.restart(each.by === 0 ? pools : [pool('four', ['198.51.100.0/31']), ...pools.slice(1)]);
+      cluster.restart(each.by === 0 ? pools : [pool('four', ['198.51.100.0/31']), ...pools.slice(1)]);
       return;
     default:
       each satisfies never;
@@ -105,25 +105,25 @@ describe('the books, whatever happens', () => {
   it('give no address twice but to those who share it', () => {
     fc.assert(
       fc.property(story, (steps) => {
-        const town = new Town(pools);
+        const cluster = new FakeCluster(pools);
         for (const each of steps) {
-          take(town, each);
+          take(cluster, each);
           const seen = new Map<Ip, string[]>();
-          for (const [key, { ips }] of town.allocator.verdicts) {
+          for (const [key, { ips }] of cluster.allocator.verdicts) {
             for (const ip of ips) seen.set(ip, [...(seen.get(ip) ?? []), key]);
           }
           for (const [ip, keys] of seen) {
             for (const a of keys) {
               for (const b of keys) {
-                const [x, y] = [town.allocator.claimant(a), town.allocator.claimant(b)];
+                const [x, y] = [cluster.allocator.claimant(a), cluster.allocator.claimant(b)];
                 if (a !== b && x && y)
                   expect(cannotShare(x.sharing, y.sharing), `${ip}: ${a}, ${b}`).to.equal(undefined);
               }
             }
           }
           // And the statuses, which are all that others see, say just that.
-          for (const [key, { ips }] of town.allocator.verdicts) {
-            expect([...(town.services.get(key)?.ingress ?? [])].sort()).to.deep.equal([...ips].sort());
+          for (const [key, { ips }] of cluster.allocator.verdicts) {
+            expect([...(cluster.services.get(key)?.ingress ?? [])].sort()).to.deep.equal([...ips].sort());
           }
         }
       }),
@@ -134,13 +134,13 @@ describe('the books, whatever happens', () => {
   it('are the same after a restart, which writes nothing', () => {
     fc.assert(
       fc.property(story, (steps) => {
-        const town = new Town(pools);
-        for (const each of steps) take(town, each);
-        const before = books(town.allocator);
-        town.writes = 0;
-        town.restart();
-        expect(books(town.allocator)).to.deep.equal(before);
-        expect(town.writes).to.equal(0);
+        const cluster = new FakeCluster(pools);
+        for (const each of steps) take(cluster, each);
+        const before = books(cluster.allocator);
+        cluster.writes = 0;
+        cluster.restart();
+        expect(books(cluster.allocator)).to.deep.equal(before);
+        expect(cluster.writes).to.equal(0);
       }),
       { numRuns: 300 },
     );
@@ -149,9 +149,9 @@ describe('the books, whatever happens', () => {
   it('are the same in whatever order the same Services are told', () => {
     fc.assert(
       fc.property(story, fc.infiniteStream(fc.nat()), (steps, chance) => {
-        const town = new Town(pools);
-        for (const each of steps) take(town, each);
-        const services = [...town.services.values()];
+        const cluster = new FakeCluster(pools);
+        for (const each of steps) take(cluster, each);
+        const services = [...cluster.services.values()];
         const shuffled = services
           .map((each) => [chance.next().value ?? 0, each] as const)
           .sort(([a], [b]) => a - b)
@@ -163,7 +163,7 @@ describe('the books, whatever happens', () => {
         straight.tell(services, []);
         expect(books(other)).to.deep.equal(books(straight));
         // And told again one by one, as if each had been read anew, they stay.
-        const settled = new Town(pools);
+        const settled = new FakeCluster(pools);
         settled.set(...services);
         const before = books(settled.allocator);
         for (const each of shuffled) {
@@ -179,16 +179,16 @@ describe('the books, whatever happens', () => {
   it('never move a Service to another pool unless it asks', () => {
     fc.assert(
       fc.property(fc.array(step, { minLength: 1, maxLength: 25 }), (steps) => {
-        const town = new Town(pools);
+        const cluster = new FakeCluster(pools);
         for (const each of steps) {
-          const content = [...town.allocator.verdicts].filter(([, { lack }]) => lack === undefined);
+          const content = [...cluster.allocator.verdicts].filter(([, { lack }]) => lack === undefined);
           const before = new Map(content.map(([key, { ips }]) => [key, ips]));
           const changed = each.kind === 'set' ? serviceName(each.service) : undefined;
-          take(town, each);
+          take(cluster, each);
           for (const [key, ips] of before) {
-            const after = town.allocator.verdicts.get(key);
+            const after = cluster.allocator.verdicts.get(key);
             if (key === changed || after === undefined || ips.length === 0) continue;
-            if (town.told(key.slice('default/'.length)).includes('AddressConflict')) continue;
+            if (cluster.told(key.slice('default/'.length)).includes('AddressConflict')) continue;
             expect(after.ips, key).to.include.members([...ips]);
           }
         }

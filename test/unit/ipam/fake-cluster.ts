@@ -8,7 +8,7 @@ import { compareIp, type Ip, parseIp, parsePrefix } from '../../../src/model/ip.
 import { openTerms, type PoolTerms } from '../../../src/model/pool.ts';
 import { asks, service } from '../../scene.ts';
 
-/** Builders for tests of the allocation, and a town of Services whose statuses are written as the verdicts say. */
+/** Builders for tests of the allocation, and a cluster whose statuses are written as the allocator decides. */
 
 export const allocation: Allocation = {
   class: 'eiproute.io/gateway',
@@ -49,7 +49,7 @@ export function port(number: number, protocol: 'TCP' | 'UDP' = 'TCP'): Partial<S
 }
 
 /** Services, and an allocator that is told of each change at once. */
-export class Town {
+export class FakeCluster {
   readonly services = new Map<string, Service>();
   readonly notes: (Note & { readonly service: string })[] = [];
   /** Writes since the last look. */
