@@ -3,9 +3,9 @@ import { bits, type Family, family, type Ip, ipNumber, prefixIp, prefixLength } 
 import { termsOf } from '../model/pool.ts';
 import { cannotShare } from '../model/sharing.ts';
 import type { Claimant } from './claimant.ts';
-import { Space, type Unfit } from './space.ts';
+import { PoolRange, type Unfit } from './pool-range.ts';
 
-interface Stretch {
+interface Range {
   readonly first: bigint;
   readonly last: bigint;
   readonly pool: Pool;
@@ -25,40 +25,43 @@ const nothing: readonly Ip[] = [];
 
 /** Who holds which address. Nobody gets one here that another holds, unless both share it. */
 export class Books {
-  readonly #spaces = new Map<Pool, Map<Family, Space>>();
-  readonly #stretches: ReadonlyMap<Family, readonly Stretch[]>;
+  readonly #poolRanges = new Map<Pool, Map<Family, PoolRange>>();
+  readonly #ranges: ReadonlyMap<Family, readonly Range[]>;
   readonly #holders = new Map<Ip, Claimant[]>();
   readonly #held = new Map<string, readonly Ip[]>();
   /** Held addresses by sharing key. */
   readonly #shared = new Map<string, Set<Ip>>();
-  readonly #used = new Map<Space, number>();
+  readonly #used = new Map<PoolRange, number>();
 
   /** @param reserved addresses that belong to somebody, with whom: `node n1` */
   constructor(pools: readonly Pool[], reserved: ReadonlyMap<Ip, string>) {
-    const stretches = new Map<Family, Stretch[]>([
+    const ranges = new Map<Family, Range[]>([
       [4, []],
       [6, []],
     ]);
     for (const pool of pools) {
-      const spaces = new Map<Family, Space>();
+      const poolRanges = new Map<Family, PoolRange>();
       for (const version of [4, 6] as const) {
         const networks = pool.addresses.filter((network) => family(network) === version);
         if (networks.length === 0) continue;
-        spaces.set(version, new Space(version, networks, { buggy: termsOf(pool).avoidBuggyIps, reserved }));
+        poolRanges.set(
+          version,
+          new PoolRange(version, networks, { buggy: termsOf(pool).avoidBuggyIps, reserved }),
+        );
         for (const network of networks) {
           const first = ipNumber(prefixIp(network));
           const last = first + (1n << BigInt(bits(version) - prefixLength(network))) - 1n;
-          stretches.get(version)?.push({ first, last, pool });
+          ranges.get(version)?.push({ first, last, pool });
         }
       }
-      this.#spaces.set(pool, spaces);
+      this.#poolRanges.set(pool, poolRanges);
     }
-    for (const list of stretches.values()) list.sort((a, b) => (a.first < b.first ? -1 : 1));
-    this.#stretches = stretches;
+    for (const list of ranges.values()) list.sort((a, b) => (a.first < b.first ? -1 : 1));
+    this.#ranges = ranges;
   }
 
   poolOf(ip: Ip): Pool | undefined {
-    const list = this.#stretches.get(family(ip)) ?? [];
+    const list = this.#ranges.get(family(ip)) ?? [];
     const number = ipNumber(ip);
     let low = 0;
     let high = list.length;
@@ -74,7 +77,7 @@ export class Books {
 
   /** Why an address of a pool can be nobody's. */
   unfit(ip: Ip, pool: Pool): Unfit | undefined {
-    return this.#space(pool, family(ip))?.unfit(ip);
+    return this.#poolRange(pool, family(ip))?.unfit(ip);
   }
 
   holders(ip: Ip): readonly Claimant[] {
@@ -134,7 +137,7 @@ export class Books {
         this.#holders.delete(ip);
         this.#count(ip, -1);
         const pool = this.poolOf(ip);
-        if (pool) this.#space(pool, family(ip))?.released(ip);
+        if (pool) this.#poolRange(pool, family(ip))?.released(ip);
       }
       if (sharing !== undefined && !rest.some((holder) => holder.sharing.key === sharing)) {
         this.#shared.get(sharing)?.delete(ip);
@@ -148,18 +151,18 @@ export class Books {
    * @param avoid those that should be left to others as long as there is another
    */
   free(pool: Pool, of: Family, claimant: Claimant, avoid: (ip: Ip) => boolean): Ip | undefined {
-    const space = this.#space(pool, of);
-    if (space === undefined) return undefined;
-    return this.#toShare(pool, of, claimant) ?? space.lowest((ip) => this.#holders.has(ip), avoid);
+    const poolRange = this.#poolRange(pool, of);
+    if (poolRange === undefined) return undefined;
+    return this.#toShare(pool, of, claimant) ?? poolRange.lowest((ip) => this.#holders.has(ip), avoid);
   }
 
   use(): readonly Use[] {
-    return [...this.#spaces].flatMap(([pool, spaces]) =>
-      [...spaces].map(([of, space]) => ({
+    return [...this.#poolRanges].flatMap(([pool, poolRanges]) =>
+      [...poolRanges].map(([of, poolRange]) => ({
         pool: pool.name,
         family: of,
-        size: space.size,
-        used: this.#used.get(space) ?? 0,
+        size: poolRange.size,
+        used: this.#used.get(poolRange) ?? 0,
       })),
     );
   }
@@ -176,15 +179,15 @@ export class Books {
     return best;
   }
 
-  #space(pool: Pool, of: Family): Space | undefined {
-    return this.#spaces.get(pool)?.get(of);
+  #poolRange(pool: Pool, of: Family): PoolRange | undefined {
+    return this.#poolRanges.get(pool)?.get(of);
   }
 
   #count(ip: Ip, step: 1 | -1): void {
     const pool = this.poolOf(ip);
-    const space = pool && this.#space(pool, family(ip));
+    const poolRange = pool && this.#poolRange(pool, family(ip));
     // What a pool no longer covers counts for none.
-    if (space && this.unfit(ip, pool) === undefined)
-      this.#used.set(space, (this.#used.get(space) ?? 0) + step);
+    if (poolRange && this.unfit(ip, pool) === undefined)
+      this.#used.set(poolRange, (this.#used.get(poolRange) ?? 0) + step);
   }
 }

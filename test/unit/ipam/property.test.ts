@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { Allocator } from '../../../src/ipam/allocator.ts';
-import { Space } from '../../../src/ipam/space.ts';
+import { PoolRange } from '../../../src/ipam/pool-range.ts';
 import { type Asks, type Service, serviceName } from '../../../src/model/cluster.ts';
 import { givenText, givenTo } from '../../../src/model/given.ts';
 import { type Ip, parseIp, parsePrefix } from '../../../src/model/ip.ts';
@@ -198,7 +198,7 @@ describe('the books, whatever happens', () => {
   });
 });
 
-describe('a space', () => {
+describe('a pool range', () => {
   it('always finds the lowest free address, as a plain search does', () => {
     const networks = ['198.51.100.0/29', '198.51.100.16/30'].map(parsePrefix);
     const all = [...Array(8).keys()].map((i) => parseIp(`198.51.100.${i}`));
@@ -211,21 +211,21 @@ describe('a space', () => {
     });
     fc.assert(
       fc.property(fc.array(act, { maxLength: 60 }), (acts) => {
-        const space = new Space(4, networks, { buggy: true, reserved });
+        const poolRange = new PoolRange(4, networks, { buggy: true, reserved });
         const taken = new Set<Ip>();
-        const fit = all.filter((ip) => space.unfit(ip) === undefined);
+        const fit = all.filter((ip) => poolRange.unfit(ip) === undefined);
         for (const { take: i, verb, avoid } of acts) {
           const ip = all[i];
           const odd = all[avoid];
           if (ip === undefined || odd === undefined) continue;
           if (verb === 'take') taken.add(ip);
           else if (verb === 'give') {
-            if (taken.delete(ip)) space.released(ip);
+            if (taken.delete(ip)) poolRange.released(ip);
           } else {
             const free = fit.filter((each) => !taken.has(each));
             const want = free.find((each) => each !== odd) ?? free[0];
             expect(
-              space.lowest(
+              poolRange.lowest(
                 (each) => taken.has(each),
                 (each) => each === odd,
               ),
@@ -239,16 +239,16 @@ describe('a space', () => {
   });
 
   it('never counts its way through a large network', () => {
-    const space = new Space(6, [parsePrefix('2001:db8::/32')], { buggy: false, reserved: new Map() });
+    const poolRange = new PoolRange(6, [parsePrefix('2001:db8::/32')], { buggy: false, reserved: new Map() });
     expect(
-      space.lowest(
+      poolRange.lowest(
         () => false,
         () => false,
       ),
     ).to.equal('2001:db8::');
-    space.released(parseIp('2001:db8:ffff:ffff:ffff:ffff:ffff:ffff'));
+    poolRange.released(parseIp('2001:db8:ffff:ffff:ffff:ffff:ffff:ffff'));
     expect(
-      space.lowest(
+      poolRange.lowest(
         (ip) => ip === '2001:db8::',
         () => false,
       ),

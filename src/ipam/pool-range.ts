@@ -11,8 +11,8 @@ import {
 } from '../model/ip.ts';
 import { Heap } from './heap.ts';
 
-/** A network as a stretch of one long row of places. */
-interface Stretch {
+/** A network as a range of places; the networks of a pool follow one another. */
+interface Range {
   readonly first: bigint;
   readonly last: bigint;
   /** The place of `first`. */
@@ -38,11 +38,11 @@ export interface Unfit {
  * The addresses of one family of a pool, as a row of places. Finds the lowest free one without walking over those
  * in use: what was never given begins at the frontier, what came back below it is in a heap.
  */
-export class Space {
+export class PoolRange {
   /** How many can be given; Number.MAX_SAFE_INTEGER stands for "more than anybody can count". */
   readonly size: number;
   readonly #family: Family;
-  readonly #stretches: readonly Stretch[];
+  readonly #ranges: readonly Range[];
   readonly #total: number;
   readonly #exceptions: Exceptions;
   readonly #back = new Heap();
@@ -52,7 +52,7 @@ export class Space {
   constructor(family: Family, networks: readonly Prefix[], exceptions: Exceptions) {
     this.#family = family;
     this.#exceptions = exceptions;
-    const stretches: Stretch[] = [];
+    const ranges: Range[] = [];
     let total = 0;
     let unfit = 0;
     for (const network of networks) {
@@ -60,11 +60,11 @@ export class Space {
       const count = 1n << BigInt(free);
       const size = Math.min(Number(count), Number.MAX_SAFE_INTEGER - total);
       const first = ipNumber(prefixIp(network));
-      stretches.push({ first, last: first + count - 1n, start: total, size });
+      ranges.push({ first, last: first + count - 1n, start: total, size });
       total += size;
       if (exceptions.buggy && family === 4) unfit += buggyIn(first, first + count - 1n);
     }
-    this.#stretches = stretches;
+    this.#ranges = ranges;
     this.#total = total;
     for (const ip of exceptions.reserved.keys()) {
       if (this.#place(ip) !== undefined && !this.#isBuggy(ip)) unfit += 1;
@@ -72,7 +72,7 @@ export class Space {
     this.size = total === Number.MAX_SAFE_INTEGER ? total : total - unfit;
   }
 
-  /** Why an address of the space cannot be given; undefined: it can. */
+  /** Why an address of the range cannot be given; undefined: it can be. */
   unfit(ip: Ip): Unfit | undefined {
     const holder = this.#exceptions.reserved.get(ip);
     if (holder !== undefined) return { kind: 'reserved', why: `${ip} belongs to ${holder}` };
@@ -123,15 +123,15 @@ export class Space {
   }
 
   #at(place: number): Ip {
-    const stretch = this.#stretches.find(({ start, size }) => place < start + size);
-    if (stretch === undefined) throw new Error(`no place ${place} in a space of ${this.#total}`);
-    return ipFromNumber(stretch.first + BigInt(place - stretch.start), this.#family);
+    const range = this.#ranges.find(({ start, size }) => place < start + size);
+    if (range === undefined) throw new Error(`no place ${place} in a pool range of ${this.#total}`);
+    return ipFromNumber(range.first + BigInt(place - range.start), this.#family);
   }
 
   #place(ip: Ip): number | undefined {
     const number = ipNumber(ip);
-    const stretch = this.#stretches.find(({ first, last }) => number >= first && number <= last);
-    return stretch && stretch.start + Number(number - stretch.first);
+    const range = this.#ranges.find(({ first, last }) => number >= first && number <= last);
+    return range && range.start + Number(number - range.first);
   }
 
   #isBuggy(ip: Ip): boolean {
