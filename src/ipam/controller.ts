@@ -8,10 +8,10 @@ import type { Problem } from '../model/problem.ts';
 import { Alarm } from './alarm.ts';
 import { Allocator, sameIps, type Terms } from './allocator.ts';
 import { changesBetween } from './changes.ts';
-import { Chronicle, iso } from './chronicle.ts';
 import { Contests } from './contests.ts';
 import { Desk, type DeskPace, defaultDeskPace } from './desk.ts';
 import { due, type Task } from './due.ts';
+import { EventRecorder, iso } from './event-recorder.ts';
 import { problemsOf } from './problems.ts';
 
 export interface ControllerOptions {
@@ -42,7 +42,7 @@ export class Controller {
   readonly #options: ControllerOptions;
   readonly #bell = new Pulse();
   readonly #desk: Desk;
-  readonly #chronicle: Chronicle;
+  readonly #recorder: EventRecorder;
   readonly #contests = new Contests();
   #allocator: Allocator | undefined;
   #terms: Terms | undefined;
@@ -66,7 +66,7 @@ export class Controller {
     const { writer, clock, pace = defaultDeskPace } = options;
     this.#options = options;
     this.#desk = new Desk(writer, clock, pace);
-    this.#chronicle = new Chronicle(writer, clock);
+    this.#recorder = new EventRecorder(writer, clock);
   }
 
   /** Something that options tell of has changed: terms, or who leads. */
@@ -92,7 +92,7 @@ export class Controller {
     const { trouble, refused } = this.#desk;
     return problemsOf(this.#allocator, {
       trouble,
-      eventTrouble: this.#chronicle.trouble,
+      eventTrouble: this.#recorder.trouble,
       refused,
       contested: this.#contests.resting(now),
     });
@@ -109,7 +109,7 @@ export class Controller {
       for await (const _ of beats) {
         this.#think();
         alarm.set(this.#start(signal));
-        const { trouble = this.#chronicle.trouble } = this.#desk;
+        const { trouble = this.#recorder.trouble } = this.#desk;
         if (this.#deeds.length === 0 && trouble === this.#trouble) continue;
         this.#trouble = trouble;
         const deeds = this.#deeds;
@@ -274,8 +274,8 @@ export class Controller {
     );
   }
 
-  #note(service: Service, note: Parameters<Chronicle['tell']>[1], signal: AbortSignal): void {
-    const told = this.#chronicle.tell(service, note, signal).then(() => this.#bell.beat());
+  #note(service: Service, note: Parameters<EventRecorder['tell']>[1], signal: AbortSignal): void {
+    const told = this.#recorder.tell(service, note, signal).then(() => this.#bell.beat());
     told.catch((error: unknown) => {
       if (!signal.aborted) throw error;
     });

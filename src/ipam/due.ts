@@ -19,11 +19,11 @@ export type Task =
       readonly without: readonly string[];
       /** Nobody waits for it: it only tells whether the Service is served now. */
       readonly idle: boolean;
-      readonly events: readonly Note[];
+      readonly events: readonly EventDraft[];
     };
 
 /** An event for the person who reads `kubectl describe`. */
-export interface Note {
+export interface EventDraft {
   readonly type: 'Normal' | 'Warning';
   readonly reason: 'IPAllocated' | 'AllocationFailed' | 'ClearAssignment' | 'AddressConflict' | 'AddressKept';
   readonly message: string;
@@ -80,9 +80,9 @@ function forOurs(service: Service, verdict: Verdict, facts: Facts): Task | undef
 }
 
 /** A write goes along with each event: what is not worth a write is not worth an event, and nothing is told twice. */
-function notes(service: Service, verdict: Verdict, moves: boolean, tells: boolean): readonly Note[] {
+function notes(service: Service, verdict: Verdict, moves: boolean, tells: boolean): readonly EventDraft[] {
   const { ips, pool, lack, lost, warnings } = verdict;
-  const result: Note[] = [];
+  const result: EventDraft[] = [];
   if (moves) {
     for (const { why, conflict } of lost) {
       if (conflict) result.push({ type: 'Warning', reason: 'AddressConflict', message: why });

@@ -1,5 +1,5 @@
 import { Allocator, type Terms } from '../../../src/ipam/allocator.ts';
-import { due, type Note, type Task } from '../../../src/ipam/due.ts';
+import { due, type EventDraft, type Task } from '../../../src/ipam/due.ts';
 import type { Verdict } from '../../../src/ipam/verdict.ts';
 import type { Allocation } from '../../../src/model/allocation.ts';
 import { type Asks, type Service, serviceName } from '../../../src/model/cluster.ts';
@@ -51,7 +51,7 @@ export function port(number: number, protocol: 'TCP' | 'UDP' = 'TCP'): Partial<S
 /** Services, and an allocator that is told of each change at once. */
 export class FakeCluster {
   readonly services = new Map<string, Service>();
-  readonly notes: (Note & { readonly service: string })[] = [];
+  readonly notes: (EventDraft & { readonly service: string })[] = [];
   /** Writes since the last look. */
   writes = 0;
   routed: (ip: Ip) => boolean = () => false;
