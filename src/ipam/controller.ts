@@ -8,11 +8,11 @@ import type { Problem } from '../model/problem.ts';
 import { Alarm } from './alarm.ts';
 import { Allocator, sameIps, type Terms } from './allocator.ts';
 import { changesBetween } from './changes.ts';
-import { Contests } from './contests.ts';
 import { Desk, type DeskPace, defaultDeskPace } from './desk.ts';
 import { due, type Task } from './due.ts';
 import { EventRecorder, iso } from './event-recorder.ts';
 import { problemsOf } from './problems.ts';
+import { WriteConflicts } from './write-conflicts.ts';
 
 export interface ControllerOptions {
   readonly cluster: Cluster;
@@ -43,7 +43,7 @@ export class Controller {
   readonly #bell = new Pulse();
   readonly #desk: Desk;
   readonly #recorder: EventRecorder;
-  readonly #contests = new Contests();
+  readonly #conflicts = new WriteConflicts();
   #allocator: Allocator | undefined;
   #terms: Terms | undefined;
   #seen: readonly Service[] = [];
@@ -94,7 +94,7 @@ export class Controller {
       trouble,
       eventTrouble: this.#recorder.trouble,
       refused,
-      contested: this.#contests.resting(now),
+      contested: this.#conflicts.resting(now),
     });
   }
 
@@ -178,14 +178,14 @@ export class Controller {
     this.#written.delete(key);
     // A type that changes clears the status by itself, and who comes after a deletion has one of its own.
     if (service.type === 'LoadBalancer' && service.uid === written.uid)
-      this.#contests.overwritten(key, this.#options.clock.now());
+      this.#conflicts.overwritten(key, this.#options.clock.now());
   }
 
   #lose(key: string): void {
     this.#services.delete(key);
     this.#later.delete(key);
     this.#written.delete(key);
-    this.#contests.forget(key);
+    this.#conflicts.forget(key);
     this.#desk.forget(key);
   }
 
@@ -203,7 +203,7 @@ export class Controller {
         this.#open.delete(key);
         continue;
       }
-      const rest = task.kind === 'status' && task.ingress ? this.#contests.restsUntil(key, now) : undefined;
+      const rest = task.kind === 'status' && task.ingress ? this.#conflicts.restsUntil(key, now) : undefined;
       const at = Math.max(this.#desk.startsAt(key, task), rest ?? 0);
       if (at > now) {
         this.#open.delete(key);

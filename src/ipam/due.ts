@@ -4,7 +4,7 @@ import { allocatedType, servingType } from '../model/given.ts';
 import type { Ip } from '../model/ip.ts';
 import { sameIps } from './allocator.ts';
 import { isOurs } from './claimant.ts';
-import { dated, says, standing } from './standing.ts';
+import { conditionsOf, dated, says } from './conditions.ts';
 import type { Verdict } from './verdict.ts';
 
 /** One write that is due for a Service. There is never more than one: the next follows from what it leaves. */
@@ -61,7 +61,7 @@ function forOurs(service: Service, verdict: Verdict, facts: Facts): Task | undef
   if (ips.length > 0 && facts.allocation.finalizer && !asks.finalizer) {
     return { kind: 'finalizer', verb: 'add' };
   }
-  const { allocated, serving } = standing(verdict, facts.routed);
+  const { allocated, serving } = conditionsOf(verdict, facts.routed);
   const moves = !sameIps(ips, ingress) || asks.hostnames.length > 0;
   const tells = !says(service, allocatedType, allocated);
   if (!moves && !tells && says(service, servingType, serving)) return undefined;

@@ -3,7 +3,7 @@ const memory = 600_000;
 const firstRest = 300_000;
 const longestRest = 3_600_000;
 
-interface Contest {
+interface WriteConflict {
   readonly times: number;
   readonly last: number;
   readonly until: number;
@@ -13,30 +13,30 @@ interface Contest {
  * Who else writes the status of our Services. The first time what we wrote is written over, it is put right; from
  * then on we stand back, longer each time: a fight helps nobody who looks up the address.
  */
-export class Contests {
-  readonly #contests = new Map<string, Contest>();
+export class WriteConflicts {
+  readonly #conflicts = new Map<string, WriteConflict>();
 
   /** Somebody wrote over what we had written. @param now ms */
   overwritten(key: string, now: number): void {
-    const before = this.#contests.get(key);
+    const before = this.#conflicts.get(key);
     const recent = before !== undefined && now - Math.max(before.last, before.until) < memory;
     const times = recent ? before.times + 1 : 1;
     const rest = times < 2 ? 0 : Math.min(firstRest * 2 ** (times - 2), longestRest);
-    this.#contests.set(key, { times, last: now, until: now + rest });
+    this.#conflicts.set(key, { times, last: now, until: now + rest });
   }
 
   /** Until when this Service's status is left alone; undefined: it is not. @param now ms */
   restsUntil(key: string, now: number): number | undefined {
-    const until = this.#contests.get(key)?.until ?? 0;
+    const until = this.#conflicts.get(key)?.until ?? 0;
     return until > now ? until : undefined;
   }
 
   forget(key: string): void {
-    this.#contests.delete(key);
+    this.#conflicts.delete(key);
   }
 
   /** Those that are left alone now. */
   *resting(now: number): Generator<readonly [key: string, until: number]> {
-    for (const [key, { until }] of this.#contests) if (until > now) yield [key, until];
+    for (const [key, { until }] of this.#conflicts) if (until > now) yield [key, until];
   }
 }

@@ -4,31 +4,31 @@ import type { Ip } from '../model/ip.ts';
 import type { Verdict } from './verdict.ts';
 
 /** A condition before anybody knows when it last changed. */
-export type Claim = Omit<Condition, 'lastTransitionTime'>;
+export type UndatedCondition = Omit<Condition, 'lastTransitionTime'>;
 
 /** What a Service's conditions should say. */
-export interface Standing {
-  readonly allocated: Claim;
+export interface Conditions {
+  readonly allocated: UndatedCondition;
   /** undefined: there is nothing to serve */
-  readonly serving: Claim | undefined;
+  readonly serving: UndatedCondition | undefined;
 }
 
 /** @param routed whether an address leads to the Service now */
-export function standing(verdict: Verdict, routed: (ip: Ip) => boolean): Standing {
+export function conditionsOf(verdict: Verdict, routed: (ip: Ip) => boolean): Conditions {
   const { ips, pool, enforce, lack, warnings } = verdict;
   if (ips.length === 0) {
     const { reason, message } = lack ?? { reason: 'NoFreeAddress', message: '' };
     return { allocated: { type: allocatedType, status: 'False', reason, message }, serving: undefined };
   }
   const words = [givenText({ ips, pool: pool ?? '', enforce }), ...(lack ? [lack.message] : []), ...warnings];
-  const allocated: Claim = {
+  const allocated: UndatedCondition = {
     type: allocatedType,
     status: 'True',
     reason: lack?.reason ?? (warnings.length > 0 ? 'KeptOutOfBounds' : 'Allocated'),
     message: words.join('; '),
   };
   const idle = verdict.ofNodes ? [] : ips.filter((ip) => !routed(ip));
-  const serving: Claim =
+  const serving: UndatedCondition =
     idle.length === 0
       ? { type: servingType, status: 'True', reason: verdict.ofNodes ? 'OnNodes' : 'Routed', message: '' }
       : {
@@ -41,14 +41,14 @@ export function standing(verdict: Verdict, routed: (ip: Ip) => boolean): Standin
 }
 
 /** Whether a Service's condition of this type says the same already. */
-export function says({ asks }: Service, type: string, claim: Claim | undefined): boolean {
+export function says({ asks }: Service, type: string, claim: UndatedCondition | undefined): boolean {
   const said = asks.conditions.find((condition) => condition.type === type);
   if (said === undefined || claim === undefined) return said === claim;
   return said.status === claim.status && said.reason === claim.reason && said.message === claim.message;
 }
 
 /** With the time of its last change of status. @param now ISO 8601, in whole seconds as Kubernetes keeps it */
-export function dated({ asks }: Service, claim: Claim, now: string): Condition {
+export function dated({ asks }: Service, claim: UndatedCondition, now: string): Condition {
   const said = asks.conditions.find(({ type }) => type === claim.type);
   const same = said?.status === claim.status && said.lastTransitionTime !== '';
   return { ...claim, lastTransitionTime: same ? said.lastTransitionTime : now };
