@@ -28,7 +28,7 @@ export interface ControllerOptions {
 }
 
 /** An address was given to a Service or taken from it, and the API has it. */
-export interface Deed {
+export interface AssignmentChange {
   readonly service: string;
   readonly ips: readonly Ip[];
   readonly pool: string | undefined;
@@ -59,7 +59,7 @@ export class Controller {
   #next = Number.POSITIVE_INFINITY;
   /** The addresses that we last wrote into a status. */
   readonly #written = new Map<string, { readonly uid: string; readonly ips: readonly Ip[] }>();
-  #deeds: Deed[] = [];
+  #changes: AssignmentChange[] = [];
   #trouble: string | undefined;
 
   constructor(options: ControllerOptions) {
@@ -99,7 +99,7 @@ export class Controller {
   }
 
   /** Runs until the signal; yields what was done, and nothing when only {@link problems} have changed. */
-  async *run(signal: AbortSignal): AsyncGenerator<readonly Deed[]> {
+  async *run(signal: AbortSignal): AsyncGenerator<readonly AssignmentChange[]> {
     const { cluster, clock } = this.#options;
     const beats = this.#bell.beats(signal);
     const alarm = new Alarm(clock, () => this.#bell.beat(), signal);
@@ -110,11 +110,11 @@ export class Controller {
         this.#think();
         alarm.set(this.#start(signal));
         const { trouble = this.#recorder.trouble } = this.#desk;
-        if (this.#deeds.length === 0 && trouble === this.#trouble) continue;
+        if (this.#changes.length === 0 && trouble === this.#trouble) continue;
         this.#trouble = trouble;
-        const deeds = this.#deeds;
-        this.#deeds = [];
-        yield deeds;
+        const changes = this.#changes;
+        this.#changes = [];
+        yield changes;
       }
     } finally {
       await this.#desk.end();
@@ -263,7 +263,7 @@ export class Controller {
       (outcome) => {
         this.#open.add(key);
         if (outcome.kind === 'done' && task.kind === 'status') {
-          if (task.ingress) this.#deeds.push({ service: key, ips: task.ingress, pool: verdict?.pool });
+          if (task.ingress) this.#changes.push({ service: key, ips: task.ingress, pool: verdict?.pool });
           for (const note of task.events) this.#note(service, note, signal);
         } else if (outcome.kind !== 'done' && task.kind === 'status' && task.ingress) {
           this.#written.delete(key);

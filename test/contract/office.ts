@@ -11,7 +11,7 @@ import { kinds } from '../../src/demo/api/kinds.ts';
 import { type Asked, type Rules, rulesOf } from '../../src/demo/api/rbac.ts';
 import { type ApiServer, startApiServer } from '../../src/demo/api-server.ts';
 import type { Terms } from '../../src/ipam/allocator.ts';
-import { Controller, type Deed } from '../../src/ipam/controller.ts';
+import { type AssignmentChange, Controller } from '../../src/ipam/controller.ts';
 import { Leadership, type LeasePace } from '../../src/ipam/leadership.ts';
 import type { Pool } from '../../src/model/gateway.ts';
 import type { Ip } from '../../src/model/ip.ts';
@@ -145,7 +145,7 @@ export class Gateway implements AsyncDisposable {
   readonly cluster: KubernetesCluster;
   readonly controller: Controller;
   readonly leadership: Leadership | undefined;
-  readonly deeds: Deed[] = [];
+  readonly deeds: AssignmentChange[] = [];
   readonly routed = new Set<Ip>();
   terms: Terms;
   readonly #stop = new AbortController();
