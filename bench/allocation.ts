@@ -25,16 +25,16 @@ export async function allocations(): Promise<string> {
   const allocate = took(() => first.tell(fresh, []));
   const { user } = process.cpuUsage(cpu);
   const shown = fresh.map(
-    (one): Service => ({ ...one, ingress: first.verdicts.get(`default/${one.name}`)?.ips ?? [] }),
+    (one): Service => ({ ...one, ingress: first.decisions.get(`default/${one.name}`)?.ips ?? [] }),
   );
-  const books = new Allocator(terms);
-  const adopt = took(() => books.tell(shown, []));
+  const assignments = new Allocator(terms);
+  const adopt = took(() => assignments.tell(shown, []));
   // The worst place for a search: all is held but one address, anywhere.
   const each: number[] = [];
   for (let i = 0; i < singles; i += 1) {
-    books.tell([], [`default/${name((i * 37) % services)}`]);
+    assignments.tell([], [`default/${name((i * 37) % services)}`]);
     const late = asking(name(services + i));
-    each.push(took(() => books.tell([late], [])));
+    each.push(took(() => assignments.tell([late], [])));
   }
   const waits = await pending();
   return [
@@ -45,7 +45,7 @@ export async function allocations(): Promise<string> {
         `${Math.round(allocate)} ms, ${Math.round(user / 1000)} ms of CPU`,
       ],
       ['all of them are found to have one (a restart)', `${Math.round(adopt)} ms`],
-      ['one more, on full books: median', `${(at(each, 0.5) * 1000).toFixed(1)} us`],
+      ['one more, on full assignments: median', `${(at(each, 0.5) * 1000).toFixed(1)} us`],
       ['99 %', `${(at(each, 0.99) * 1000).toFixed(1)} us`],
       ['Service created -> address in its status: median (aim: 10 ms)', `${at(waits, 0.5).toFixed(1)} ms`],
       ['99 %', `${at(waits, 0.99).toFixed(1)} ms`],

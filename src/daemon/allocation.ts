@@ -66,7 +66,7 @@ export interface AllocatingOptions {
   readonly allocation: Allocation;
   readonly writer: KubernetesCluster['writer'];
   readonly cluster: ConstructorParameters<typeof Controller>[0]['cluster'];
-  /** Asked anew in each pass. */
+  /** RequestOrInvalid anew in each pass. */
   readonly grounds: () => Grounds;
   /** Whether an EIP's route is in the kernel. */
   readonly installed: (ip: Ip) => boolean;

@@ -53,7 +53,7 @@ const nobodys: Allocation = { class: '', classless: false, finalizer: false, lea
 
 const currentTerms = new CurrentTerms();
 
-/** @param allocator with the books at hand; without, they are made from the statuses */
+/** @param allocator with the assignments at hand; without, they are made from the statuses */
 export function poolsStatus(
   grounds: Grounds,
   lease: PoolsStatus['lease'],
@@ -61,10 +61,10 @@ export function poolsStatus(
 ): PoolsStatus {
   const { gateway } = grounds;
   const terms = currentTerms.of(grounds, gateway.allocation ?? nobodys);
-  const books = allocator ?? read(grounds, terms);
-  const held = holdings(books);
-  const use = books.books.use();
-  const lacking = [...books.lacking].map((key) => wait(key, books)).sort(bySince);
+  const assignments = allocator ?? read(grounds, terms);
+  const held = holdings(assignments);
+  const use = assignments.assignments.use();
+  const unsatisfied = [...assignments.unsatisfied].map((key) => wait(key, assignments)).sort(bySince);
   return {
     version: 1,
     allocates: gateway.allocation !== undefined,
@@ -82,8 +82,8 @@ export function poolsStatus(
         })),
       held: held.get(pool.name) ?? [],
     })),
-    waiting: lacking.filter(({ eips }) => eips.length === 0),
-    otherwise: lacking.filter(({ eips }) => eips.length > 0),
+    waiting: unsatisfied.filter(({ eips }) => eips.length === 0),
+    otherwise: unsatisfied.filter(({ eips }) => eips.length > 0),
   };
 }
 
@@ -111,14 +111,14 @@ function holdings(allocator: Allocator): ReadonlyMap<string, readonly HeldStatus
 }
 
 function wait(key: string, allocator: Allocator): WaitingStatus {
-  const verdict = allocator.verdicts.get(key);
-  const since = allocator.claimant(key)?.since ?? Number.POSITIVE_INFINITY;
+  const decision = allocator.decisions.get(key);
+  const since = allocator.candidate(key)?.since ?? Number.POSITIVE_INFINITY;
   return {
     service: key,
-    eips: verdict?.ips ?? [],
+    eips: decision?.ips ?? [],
     since: Number.isFinite(since) ? new Date(since).toISOString() : undefined,
-    reason: verdict?.lack?.reason ?? '',
-    message: verdict?.lack?.message ?? '',
+    reason: decision?.unsatisfied?.reason ?? '',
+    message: decision?.unsatisfied?.message ?? '',
   };
 }
 

@@ -1,8 +1,8 @@
 import { family, type Ip } from '../model/ip.ts';
 import { barredFrom, termsOf } from '../model/pool.ts';
-import type { Books } from './books.ts';
-import type { Claimant } from './claimant.ts';
-import type { Lost } from './verdict.ts';
+import type { Assignments } from './assignments.ts';
+import type { Candidate } from './candidate.ts';
+import type { Lost } from './decision.ts';
 
 /** What becomes of the addresses that a Service shows. */
 export interface Adoption {
@@ -17,15 +17,15 @@ export interface Adoption {
  *
  * @param shown what its status says, or what was promised to it and is on the way there
  */
-export function adoption(claimant: Claimant, shown: readonly Ip[], books: Books): Adoption {
+export function adoption(candidate: Candidate, shown: readonly Ip[], assignments: Assignments): Adoption {
   if (shown.length === 0) return nothing;
   const keep: Ip[] = [];
   const warnings: string[] = [];
   const lost: Lost[] = [];
-  for (const ip of inOrder(claimant, shown)) {
-    const odd = claimant.role === 'ours' ? misfit(claimant, ip, keep) : undefined;
-    const doubt = odd === undefined ? outOfBounds(claimant, ip, books) : undefined;
-    const taken = books.refusal(ip, claimant);
+  for (const ip of inOrder(candidate, shown)) {
+    const odd = candidate.role === 'ours' ? misfit(candidate, ip, keep) : undefined;
+    const doubt = odd === undefined ? outOfBounds(candidate, ip, assignments) : undefined;
+    const taken = assignments.refusal(ip, candidate);
     if (odd !== undefined) lost.push({ ip, why: odd, conflict: false });
     else if (doubt?.stays === false) lost.push({ ip, why: doubt.why, conflict: false });
     else if (taken !== undefined) lost.push({ ip, why: taken, conflict: true });
@@ -40,18 +40,18 @@ export function adoption(claimant: Claimant, shown: readonly Ip[], books: Books)
 const nothing: Adoption = { keep: [], warnings: [], lost: [] };
 
 /** Its first family first. */
-function inOrder({ asked }: Claimant, ips: readonly Ip[]): readonly Ip[] {
+function inOrder({ asked }: Candidate, ips: readonly Ip[]): readonly Ip[] {
   const [first] = familiesOf(asked) ?? [];
   if (first === undefined || ips.length < 2) return ips;
   return [...ips.filter((ip) => family(ip) === first), ...ips.filter((ip) => family(ip) !== first)];
 }
 
-function familiesOf(asked: Claimant['asked']) {
+function familiesOf(asked: Candidate['asked']) {
   return asked?.kind === 'request' ? asked.request.families : asked?.families;
 }
 
 /** Why an address is not one that it could ask for; undefined also while nobody knows its families. */
-function misfit({ asked }: Claimant, ip: Ip, keep: readonly Ip[]): string | undefined {
+function misfit({ asked }: Candidate, ip: Ip, keep: readonly Ip[]): string | undefined {
   const families = familiesOf(asked);
   if (families === undefined) return undefined;
   if (!families.includes(family(ip))) return `the Service is not of IPv${family(ip)}`;
@@ -61,16 +61,16 @@ function misfit({ asked }: Claimant, ip: Ip, keep: readonly Ip[]): string | unde
 
 /** What the pools say against an address; `stays`: it was given in better days, or is not ours to judge. */
 function outOfBounds(
-  { given, service, role }: Claimant,
+  { given, service, role }: Candidate,
   ip: Ip,
-  books: Books,
+  assignments: Assignments,
 ): { readonly why: string; readonly stays: boolean } | undefined {
   const before = given?.ips.includes(ip) === true;
-  const pool = books.poolOf(ip);
+  const pool = assignments.poolOf(ip);
   if (pool === undefined) {
     return { why: `${ip} is in no pool`, stays: role === 'leaving' || (before && !given?.enforce) };
   }
-  const unfit = books.unfit(ip, pool);
+  const unfit = assignments.unfit(ip, pool);
   if (unfit !== undefined) {
     return { why: unfit.why, stays: unfit.kind === 'buggy' && !termsOf(pool).enforce };
   }

@@ -1,7 +1,7 @@
 import type { Condition, Service } from '../model/cluster.ts';
 import { allocatedType, givenText, servingType } from '../model/given.ts';
 import type { Ip } from '../model/ip.ts';
-import type { Verdict } from './verdict.ts';
+import type { Decision } from './decision.ts';
 
 /** A condition before anybody knows when it last changed. */
 export type UndatedCondition = Omit<Condition, 'lastTransitionTime'>;
@@ -14,23 +14,27 @@ export interface Conditions {
 }
 
 /** @param routed whether an address leads to the Service now */
-export function conditionsOf(verdict: Verdict, routed: (ip: Ip) => boolean): Conditions {
-  const { ips, pool, enforce, lack, warnings } = verdict;
+export function conditionsOf(decision: Decision, routed: (ip: Ip) => boolean): Conditions {
+  const { ips, pool, enforce, unsatisfied, warnings } = decision;
   if (ips.length === 0) {
-    const { reason, message } = lack ?? { reason: 'NoFreeAddress', message: '' };
+    const { reason, message } = unsatisfied ?? { reason: 'NoFreeAddress', message: '' };
     return { allocated: { type: allocatedType, status: 'False', reason, message }, serving: undefined };
   }
-  const words = [givenText({ ips, pool: pool ?? '', enforce }), ...(lack ? [lack.message] : []), ...warnings];
+  const words = [
+    givenText({ ips, pool: pool ?? '', enforce }),
+    ...(unsatisfied ? [unsatisfied.message] : []),
+    ...warnings,
+  ];
   const allocated: UndatedCondition = {
     type: allocatedType,
     status: 'True',
-    reason: lack?.reason ?? (warnings.length > 0 ? 'KeptOutOfBounds' : 'Allocated'),
+    reason: unsatisfied?.reason ?? (warnings.length > 0 ? 'KeptOutOfBounds' : 'Allocated'),
     message: words.join('; '),
   };
-  const idle = verdict.ofNodes ? [] : ips.filter((ip) => !routed(ip));
+  const idle = decision.ofNodes ? [] : ips.filter((ip) => !routed(ip));
   const serving: UndatedCondition =
     idle.length === 0
-      ? { type: servingType, status: 'True', reason: verdict.ofNodes ? 'OnNodes' : 'Routed', message: '' }
+      ? { type: servingType, status: 'True', reason: decision.ofNodes ? 'OnNodes' : 'Routed', message: '' }
       : {
           type: servingType,
           status: 'False',

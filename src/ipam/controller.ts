@@ -76,12 +76,13 @@ export class Controller {
 
   /** Routes of these EIPs have come or gone. */
   rerouted(ips: Iterable<Ip>): void {
-    for (const ip of ips) for (const { key } of this.#allocator?.books.holders(ip) ?? []) this.#open.add(key);
+    for (const ip of ips)
+      for (const { key } of this.#allocator?.assignments.holders(ip) ?? []) this.#open.add(key);
     for (const key of this.#lingering) this.#open.add(key);
     if (this.#open.size > 0) this.#bell.beat();
   }
 
-  /** With the books; undefined while somebody else writes. */
+  /** With the assignments; undefined while somebody else writes. */
   get allocator(): Allocator | undefined {
     return this.#allocator;
   }
@@ -129,7 +130,7 @@ export class Controller {
   #think(): void {
     const { cluster, leads, terms } = this.#options;
     const snapshot = cluster.snapshot();
-    // Whoever does not write makes no promises: it reads the books anew when its time comes.
+    // Whoever does not write makes no promises: it reads the assignments anew when its time comes.
     if (!leads() || !snapshot.complete) {
       this.#allocator = undefined;
       this.#written.clear();
@@ -232,7 +233,7 @@ export class Controller {
     const { routed, terms } = this.#options;
     const key = serviceName(service);
     this.#lingering.delete(key);
-    return due(service, this.#allocator?.verdicts.get(key), {
+    return due(service, this.#allocator?.decisions.get(key), {
       allocation: terms().allocation,
       routed,
       lingers: (one) => this.#lingers(one),
@@ -245,7 +246,7 @@ export class Controller {
     const key = serviceName(service);
     const own = [...service.ingress, ...service.externalIps, ...(this.#written.get(key)?.ips ?? [])];
     const lingers = own.some((ip) => {
-      const others = this.#allocator?.books.holders(ip) ?? [];
+      const others = this.#allocator?.assignments.holders(ip) ?? [];
       return this.#options.routed(ip) && !others.some((one) => one.key !== key && one.role !== 'leaving');
     });
     if (lingers) this.#lingering.add(key);
@@ -254,7 +255,7 @@ export class Controller {
 
   #begin(service: Service, task: Task, signal: AbortSignal): void {
     const key = serviceName(service);
-    const verdict = this.#allocator?.verdicts.get(key);
+    const decision = this.#allocator?.decisions.get(key);
     if (task.kind === 'status' && task.ingress)
       this.#written.set(key, { uid: service.uid, ips: task.ingress });
     this.#desk.start(
@@ -263,7 +264,7 @@ export class Controller {
       (outcome) => {
         this.#open.add(key);
         if (outcome.kind === 'done' && task.kind === 'status') {
-          if (task.ingress) this.#changes.push({ service: key, ips: task.ingress, pool: verdict?.pool });
+          if (task.ingress) this.#changes.push({ service: key, ips: task.ingress, pool: decision?.pool });
           for (const note of task.events) this.#note(service, note, signal);
         } else if (outcome.kind !== 'done' && task.kind === 'status' && task.ingress) {
           this.#written.delete(key);

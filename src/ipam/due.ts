@@ -3,9 +3,9 @@ import type { Condition, Service } from '../model/cluster.ts';
 import { allocatedType, servingType } from '../model/given.ts';
 import type { Ip } from '../model/ip.ts';
 import { sameIps } from './allocator.ts';
-import { isOurs } from './claimant.ts';
+import { isOurs } from './candidate.ts';
 import { conditionsOf, dated, says } from './conditions.ts';
-import type { Verdict } from './verdict.ts';
+import type { Decision } from './decision.ts';
 
 /** One write that is due for a Service. There is never more than one: the next follows from what it leaves. */
 export type Task =
@@ -42,11 +42,11 @@ export interface Facts {
 /**
  * What is to be written next for a Service; undefined: all is as it should be.
  *
- * @param verdict undefined for what is not ours, or is being deleted
+ * @param decision undefined for what is not ours, or is being deleted
  */
-export function due(service: Service, verdict: Verdict | undefined, facts: Facts): Task | undefined {
+export function due(service: Service, decision: Decision | undefined, facts: Facts): Task | undefined {
   const { asks, deleting, type } = service;
-  if (verdict !== undefined) return forOurs(service, verdict, facts);
+  if (decision !== undefined) return forOurs(service, decision, facts);
   if (isOurs(service, facts.allocation)) {
     if (!deleting || !asks.finalizer || facts.lingers(service)) return undefined;
     return { kind: 'finalizer', verb: 'remove' };
@@ -55,13 +55,13 @@ export function due(service: Service, verdict: Verdict | undefined, facts: Facts
   return type === 'LoadBalancer' ? undefined : forFormer(service, facts);
 }
 
-function forOurs(service: Service, verdict: Verdict, facts: Facts): Task | undefined {
-  const { ips } = verdict;
+function forOurs(service: Service, decision: Decision, facts: Facts): Task | undefined {
+  const { ips } = decision;
   const { asks, ingress } = service;
   if (ips.length > 0 && facts.allocation.finalizer && !asks.finalizer) {
     return { kind: 'finalizer', verb: 'add' };
   }
-  const { allocated, serving } = conditionsOf(verdict, facts.routed);
+  const { allocated, serving } = conditionsOf(decision, facts.routed);
   const moves = !sameIps(ips, ingress) || asks.hostnames.length > 0;
   const tells = !says(service, allocatedType, allocated);
   if (!moves && !tells && says(service, servingType, serving)) return undefined;
@@ -75,13 +75,13 @@ function forOurs(service: Service, verdict: Verdict, facts: Facts): Task | undef
     without:
       serving === undefined && asks.conditions.some(({ type }) => type === servingType) ? [servingType] : [],
     idle: !moves && !tells,
-    events: notes(service, verdict, moves, tells),
+    events: notes(service, decision, moves, tells),
   };
 }
 
 /** A write goes along with each event: what is not worth a write is not worth an event, and nothing is told twice. */
-function notes(service: Service, verdict: Verdict, moves: boolean, tells: boolean): readonly EventDraft[] {
-  const { ips, pool, lack, lost, warnings } = verdict;
+function notes(service: Service, decision: Decision, moves: boolean, tells: boolean): readonly EventDraft[] {
+  const { ips, pool, unsatisfied, lost, warnings } = decision;
   const result: EventDraft[] = [];
   if (moves) {
     for (const { why, conflict } of lost) {
@@ -104,7 +104,8 @@ function notes(service: Service, verdict: Verdict, moves: boolean, tells: boolea
       });
     }
   }
-  if (tells && lack) result.push({ type: 'Warning', reason: 'AllocationFailed', message: lack.message });
+  if (tells && unsatisfied)
+    result.push({ type: 'Warning', reason: 'AllocationFailed', message: unsatisfied.message });
   if (tells && warnings.length > 0) {
     result.push({ type: 'Warning', reason: 'AddressKept', message: warnings.join('; ') });
   }

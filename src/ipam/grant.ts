@@ -1,55 +1,55 @@
 import type { Pool } from '../model/gateway.ts';
 import { type Family, family, type Ip } from '../model/ip.ts';
 import { barredFrom, termsOf } from '../model/pool.ts';
-import type { Books } from './books.ts';
-import type { Claimant } from './claimant.ts';
+import type { Assignments } from './assignments.ts';
+import type { Candidate } from './candidate.ts';
+import type { Unsatisfied } from './decision.ts';
 import type { Request } from './request.ts';
-import type { Lack } from './verdict.ts';
 
 /** What a Service can have now. */
 export type Grant =
   | { readonly kind: 'granted'; readonly ips: readonly Ip[] }
   /** It is not to be had; what the Service has, it keeps. */
-  | { readonly kind: 'lacking'; readonly lack: Lack };
+  | { readonly kind: 'refused'; readonly unsatisfied: Unsatisfied };
 
 /**
- * What the books have for a request. Nothing is given yet.
+ * What the assignments have for a request. Nothing is given yet.
  *
  * @param pools in the order in which they are tried
  * @param avoid addresses that others ask for by name
  */
 export function grant(
-  claimant: Claimant,
+  candidate: Candidate,
   request: Request,
   pools: readonly Pool[],
-  books: Books,
+  assignments: Assignments,
   avoid: (ip: Ip) => boolean,
 ): Grant {
-  if (request.addresses.length > 0) return named(claimant, request, books, avoid);
-  const held = books.heldBy(claimant.key);
-  const home = held[0] && books.poolOf(held[0]);
-  const chosen = request.pool === undefined ? undefined : theOne(request.pool, claimant, pools);
-  if (chosen !== undefined && 'reason' in chosen) return lacking(chosen);
+  if (request.addresses.length > 0) return named(candidate, request, assignments, avoid);
+  const held = assignments.heldBy(candidate.key);
+  const home = held[0] && assignments.poolOf(held[0]);
+  const chosen = request.pool === undefined ? undefined : theOne(request.pool, candidate, pools);
+  if (chosen !== undefined && 'reason' in chosen) return refused(chosen);
   if (held.length > 0 && (chosen === undefined || chosen === home)) {
-    return completed(claimant, request, held, home, books, avoid);
+    return completed(candidate, request, held, home, assignments, avoid);
   }
   const able = chosen
     ? [chosen]
-    : pools.filter((pool) => isAutomatic(pool) && !barredFrom(pool, claimant.service));
+    : pools.filter((pool) => isAutomatic(pool) && !barredFrom(pool, candidate.service));
   if (able.length === 0) {
-    return lacking({
+    return refused({
       reason: 'NoPool',
       message: 'no pool gives its addresses to this Service unless it asks',
     });
   }
-  return anyOf(claimant, request, able, books, avoid);
+  return anyOf(candidate, request, able, assignments, avoid);
 }
 
 function isAutomatic(pool: Pool): boolean {
   return termsOf(pool).autoAssign;
 }
 
-function theOne(name: string, { service }: Claimant, pools: readonly Pool[]): Pool | Lack {
+function theOne(name: string, { service }: Candidate, pools: readonly Pool[]): Pool | Unsatisfied {
   const pool = pools.find((each) => each.name === name);
   if (pool === undefined)
     return { reason: 'UnknownPool', message: `asks for pool ${name}, which there is not` };
@@ -58,51 +58,56 @@ function theOne(name: string, { service }: Claimant, pools: readonly Pool[]): Po
 }
 
 /** Just the addresses that it names. */
-function named(claimant: Claimant, request: Request, books: Books, avoid: (ip: Ip) => boolean): Grant {
+function named(
+  candidate: Candidate,
+  request: Request,
+  assignments: Assignments,
+  avoid: (ip: Ip) => boolean,
+): Grant {
   const { addresses, by } = request;
-  const held = books.heldBy(claimant.key);
+  const held = assignments.heldBy(candidate.key);
   let home: Pool | undefined;
   for (const ip of addresses) {
     const asks = `asks for ${ip} (${by})`;
-    const pool = books.poolOf(ip);
+    const pool = assignments.poolOf(ip);
     if (pool === undefined) {
       // What it has had since before the pool was made smaller, it may well name.
       if (held.includes(ip)) continue;
-      return lacking({ reason: 'OutsidePools', message: `${asks}, which is in no pool` });
+      return refused({ reason: 'OutsidePools', message: `${asks}, which is in no pool` });
     }
-    const barred = barredFrom(pool, claimant.service);
-    if (barred !== undefined) return lacking({ reason: 'NotAllowed', message: `${asks}, but ${barred}` });
+    const barred = barredFrom(pool, candidate.service);
+    if (barred !== undefined) return refused({ reason: 'NotAllowed', message: `${asks}, but ${barred}` });
     if (request.pool !== undefined && request.pool !== pool.name) {
       const message = `${asks}, which is of pool ${pool.name}, and for pool ${request.pool}`;
-      return lacking({ reason: 'Contradiction', message });
+      return refused({ reason: 'Contradiction', message });
     }
     if (home !== undefined && home !== pool) {
       const message = `asks for ${addresses.join(' and ')} (${by}), which are of the pools ${home.name} and ${pool.name}`;
-      return lacking({ reason: 'TwoPools', message });
+      return refused({ reason: 'TwoPools', message });
     }
     home = pool;
-    const unfit = held.includes(ip) ? undefined : books.unfit(ip, pool);
-    if (unfit !== undefined) return lacking({ reason: 'AddressUnfit', message: `${asks}, but ${unfit.why}` });
-    const taken = books.refusal(ip, claimant);
-    if (taken !== undefined) return lacking({ reason: 'AddressInUse', message: `${asks}, but ${taken}` });
+    const unfit = held.includes(ip) ? undefined : assignments.unfit(ip, pool);
+    if (unfit !== undefined) return refused({ reason: 'AddressUnfit', message: `${asks}, but ${unfit.why}` });
+    const taken = assignments.refusal(ip, candidate);
+    if (taken !== undefined) return refused({ reason: 'AddressInUse', message: `${asks}, but ${taken}` });
   }
-  return completed(claimant, request, addresses, home, books, avoid);
+  return completed(candidate, request, addresses, home, assignments, avoid);
 }
 
 /** What it has or names, and what is missing of the other family from the same pool; never from another one. */
 function completed(
-  claimant: Claimant,
+  candidate: Candidate,
   request: Request,
   ips: readonly Ip[],
   home: Pool | undefined,
-  books: Books,
+  assignments: Assignments,
   avoid: (ip: Ip) => boolean,
 ): Grant {
   const result: Ip[] = [];
   let missing: Family | undefined;
   for (const version of request.families) {
     const own = ips.find((ip) => family(ip) === version);
-    const ip = own ?? (home && further(version, claimant, home, books, avoid));
+    const ip = own ?? (home && further(version, candidate, home, assignments, avoid));
     if (ip === undefined) missing ??= version;
     else result.push(ip);
   }
@@ -110,30 +115,32 @@ function completed(
     return { kind: 'granted', ips: result };
   }
   const message = `pool ${home?.name ?? 'of its address'} has no IPv${missing} address for it, and a Service is never split between pools`;
-  return lacking({ reason: 'NoFreeAddress', message });
+  return refused({ reason: 'NoFreeAddress', message });
 }
 
 function further(
   of: Family,
-  claimant: Claimant,
+  candidate: Candidate,
   home: Pool,
-  books: Books,
+  assignments: Assignments,
   avoid: (ip: Ip) => boolean,
 ): Ip | undefined {
-  if (barredFrom(home, claimant.service) !== undefined) return undefined;
-  const kept = books.heldBy(claimant.key).find((ip) => family(ip) === of && books.poolOf(ip) === home);
-  return kept ?? books.free(home, of, claimant, avoid);
+  if (barredFrom(home, candidate.service) !== undefined) return undefined;
+  const kept = assignments
+    .heldBy(candidate.key)
+    .find((ip) => family(ip) === of && assignments.poolOf(ip) === home);
+  return kept ?? assignments.free(home, of, candidate, avoid);
 }
 
 function anyOf(
-  claimant: Claimant,
+  candidate: Candidate,
   request: Request,
   pools: readonly Pool[],
-  books: Books,
+  assignments: Assignments,
   avoid: (ip: Ip) => boolean,
 ): Grant {
   const { families, need } = request;
-  const free = (pool: Pool, of: Family): Ip | undefined => books.free(pool, of, claimant, avoid);
+  const free = (pool: Pool, of: Family): Ip | undefined => assignments.free(pool, of, candidate, avoid);
   for (const pool of pools) {
     const ips = families.map((of) => free(pool, of)).filter((ip) => ip !== undefined);
     if (ips.length === families.length) return { kind: 'granted', ips };
@@ -149,11 +156,11 @@ function anyOf(
   const kinds = families.map((of) => `IPv${of}`).join(need === 'most' ? ' or ' : ' and ');
   const where = pools.map(({ name }) => name).join(', ');
   const message = `no free ${kinds} address in ${pools.length === 1 ? 'pool' : 'the pools'} ${where}`;
-  return lacking({ reason: 'NoFreeAddress', message });
+  return refused({ reason: 'NoFreeAddress', message });
 }
 
-function lacking(lack: Lack): Grant {
-  return { kind: 'lacking', lack };
+function refused(unsatisfied: Unsatisfied): Grant {
+  return { kind: 'refused', unsatisfied };
 }
 
 /** Pools in the order in which they are tried for a Service that asks for nothing special. */

@@ -1,7 +1,7 @@
 import type { Service } from '../model/cluster.ts';
 import type { Pool } from '../model/gateway.ts';
 import type { Ip } from '../model/ip.ts';
-import type { Claimant } from './claimant.ts';
+import type { Candidate } from './candidate.ts';
 import type { Grant } from './grant.ts';
 
 /** The addresses of the nodes that can serve a Service, sorted. */
@@ -26,7 +26,7 @@ export class NodePorts {
     return this.#ports.has(key);
   }
 
-  hold({ key, sharing: { ports } }: Claimant): void {
+  hold({ key, sharing: { ports } }: Candidate): void {
     this.release(key);
     this.#ports.set(key, ports);
     for (const port of ports) this.#holders.set(port, key);
@@ -38,11 +38,11 @@ export class NodePorts {
   }
 
   /** @param before what it has now; it stays while no node can serve, so that names do not lose their addresses */
-  grant({ key, service, sharing }: Claimant, before: readonly Ip[]): Grant {
+  grant({ key, service, sharing }: Candidate, before: readonly Ip[]): Grant {
     const { name } = this.pool;
     const mine = service.ports.find(({ protocol, port }) => protocol === 'TCP' && own.includes(port));
     if (mine !== undefined) {
-      return lacking(
+      return refused(
         'PortInUse',
         `TCP/${mine.port} is a port that the nodes themselves live by (pool ${name})`,
       );
@@ -50,16 +50,16 @@ export class NodePorts {
     for (const port of sharing.ports) {
       const holder = this.#holders.get(port);
       if (holder !== undefined && holder !== key) {
-        return lacking('PortInUse', `${port} of the nodes is held by ${holder} (pool ${name})`);
+        return refused('PortInUse', `${port} of the nodes is held by ${holder} (pool ${name})`);
       }
     }
     const ips = this.#addresses(service);
     if (ips.length > 0) return { kind: 'granted', ips };
     if (before.length > 0) return { kind: 'granted', ips: before };
-    return lacking('NoNode', `no node can serve it (pool ${name})`);
+    return refused('NoNode', `no node can serve it (pool ${name})`);
   }
 }
 
-function lacking(reason: 'PortInUse' | 'NoNode', message: string): Grant {
-  return { kind: 'lacking', lack: { reason, message } };
+function refused(reason: 'PortInUse' | 'NoNode', message: string): Grant {
+  return { kind: 'refused', unsatisfied: { reason, message } };
 }

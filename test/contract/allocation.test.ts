@@ -218,12 +218,12 @@ describe('the allocation over an API', () => {
       ask('nowhere');
       await office.until(
         () => office.condition('web', 'eiproute.io/Allocated') === 'True UnknownPool',
-        'a lack',
+        'a unsatisfied',
       );
       ask(undefined);
       await office.until(
         () => office.condition('web', 'eiproute.io/Allocated') === 'True Allocated',
-        'no lack',
+        'no unsatisfied',
       );
     }
     const failed = () =>

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { Allocator } from '../../../src/ipam/allocator.ts';
-import { Books } from '../../../src/ipam/books.ts';
+import { Assignments } from '../../../src/ipam/assignments.ts';
 import type { Service } from '../../../src/model/cluster.ts';
 import type { Pool } from '../../../src/model/gateway.ts';
 import { parseIp } from '../../../src/model/ip.ts';
@@ -27,24 +27,27 @@ describe('the allocator, by the cases of acceptance', () => {
   it('2. what is held is refused to others, who may have another; then that one is refused to the first', () => {
     const cluster = new FakeCluster([four]);
     cluster.set(asking('s1', named(A)), asking('s2', named(A)));
-    expect([cluster.ips('s2'), cluster.lack('s2')]).to.deep.equal(['', 'AddressInUse']);
+    expect([cluster.ips('s2'), cluster.unsatisfied('s2')]).to.deep.equal(['', 'AddressInUse']);
     cluster.change('s2', { how: named(B) });
     expect(cluster.ips('s2')).to.equal(B);
     cluster.change('s1', { how: named(B) });
-    expect([cluster.ips('s1'), cluster.lack('s1')]).to.deep.equal([A, 'AddressInUse']);
+    expect([cluster.ips('s1'), cluster.unsatisfied('s1')]).to.deep.equal([A, 'AddressInUse']);
   });
 
   it('3. what is freed is granted', () => {
     const cluster = new FakeCluster([four]);
     cluster.set(asking('s1', named(A)), asking('s2', named(A)));
     cluster.delete('s1');
-    expect([cluster.ips('s2'), cluster.lack('s2')]).to.deep.equal([A, undefined]);
+    expect([cluster.ips('s2'), cluster.unsatisfied('s2')]).to.deep.equal([A, undefined]);
   });
 
   it('4. a pool that avoids buggy addresses refuses .0 and .255, and gives the others', () => {
     const cluster = new FakeCluster([pool('p', ['198.51.100.0/24'], { avoidBuggyIps: true })]);
     cluster.set(asking('s1', named('198.51.100.0')), asking('s2', named('198.51.100.255')), asking('s3'));
-    expect([cluster.lack('s1'), cluster.lack('s2')]).to.deep.equal(['AddressUnfit', 'AddressUnfit']);
+    expect([cluster.unsatisfied('s1'), cluster.unsatisfied('s2')]).to.deep.equal([
+      'AddressUnfit',
+      'AddressUnfit',
+    ]);
     expect(cluster.ips('s3')).to.equal('198.51.100.1');
   });
 
@@ -79,7 +82,7 @@ describe('the allocator, by the cases of acceptance', () => {
       cluster.set(partner('s2', 'k', 80, 'b1'), s3);
       expect(cluster.ips('s2')).to.equal(A);
       expect(cluster.ips('s3')).to.equal(why === undefined ? A : '');
-      if (why !== undefined) expect(cluster.verdict('s3')?.lack?.message).to.include(why);
+      if (why !== undefined) expect(cluster.decision('s3')?.unsatisfied?.message).to.include(why);
     });
   }
 
@@ -89,7 +92,11 @@ describe('the allocator, by the cases of acceptance', () => {
     cluster.change('s3', port(82));
     expect(cluster.ips('s3')).to.equal(A);
     cluster.change('s3', { how: sharing('s3', [A], 'j').asks });
-    expect([cluster.ips('s2'), cluster.ips('s3'), cluster.lack('s3')]).to.deep.equal([A, '', 'AddressInUse']);
+    expect([cluster.ips('s2'), cluster.ips('s3'), cluster.unsatisfied('s3')]).to.deep.equal([
+      A,
+      '',
+      'AddressInUse',
+    ]);
     expect(cluster.told('s3')).to.include.members(['AddressConflict', 'ClearAssignment', 'AllocationFailed']);
     cluster.change('s3', { how: sharing('s3', [A], 'k').asks });
     expect(cluster.ips('s3')).to.equal(A);
@@ -101,17 +108,24 @@ describe('the allocator, by the cases of acceptance', () => {
 
   describe('10. two families', () => {
     const pools = [pool('p', ['198.51.100.0/30', '2001:db8:e::/126']), pool('q', ['2001:db8:f::/126'])];
-    const cases: readonly { name: string; ips: readonly string[]; lack?: string }[] = [
+    const cases: readonly { name: string; ips: readonly string[]; unsatisfied?: string }[] = [
       { name: 'from one pool are granted', ips: [A, '2001:db8:e::1'] },
-      { name: 'from two pools are refused', ips: [A, '2001:db8:f::1'], lack: 'TwoPools' },
-      { name: 'that are one are refused', ips: [A, B], lack: 'SameFamily' },
-      { name: 'and a third address are refused', ips: [A, B, '2001:db8:e::1'], lack: 'TooManyAddresses' },
+      { name: 'from two pools are refused', ips: [A, '2001:db8:f::1'], unsatisfied: 'TwoPools' },
+      { name: 'that are one are refused', ips: [A, B], unsatisfied: 'SameFamily' },
+      {
+        name: 'and a third address are refused',
+        ips: [A, B, '2001:db8:e::1'],
+        unsatisfied: 'TooManyAddresses',
+      },
     ];
-    for (const { name, ips, lack } of cases) {
+    for (const { name, ips, unsatisfied } of cases) {
       it(name, () => {
         const cluster = new FakeCluster(pools);
         cluster.set(asking('s1', { ...dual, ...named(...ips) }));
-        expect([cluster.ips('s1'), cluster.lack('s1')]).to.deep.equal([lack ? '' : ips.join(' '), lack]);
+        expect([cluster.ips('s1'), cluster.unsatisfied('s1')]).to.deep.equal([
+          unsatisfied ? '' : ips.join(' '),
+          unsatisfied,
+        ]);
       });
     }
   });
@@ -138,7 +152,7 @@ describe('the allocator, by the cases of acceptance', () => {
           const cluster = new FakeCluster([choosy]);
           cluster.set(asking('s1', { ...how, ...request }, { namespace }));
           expect(cluster.ips(`${namespace}/s1`) !== '').to.equal(granted);
-          if (!granted) expect(cluster.lack(`${namespace}/s1`)).to.be.oneOf(['NotAllowed', 'NoPool']);
+          if (!granted) expect(cluster.unsatisfied(`${namespace}/s1`)).to.be.oneOf(['NotAllowed', 'NoPool']);
         });
       }
     }
@@ -188,7 +202,10 @@ describe('the allocator, by the cases of acceptance', () => {
       cluster.set(asking('s6', how, port(6)));
       const [s1, , s3] = ['s1', 's2', 's3', 's4'].map((s) => cluster.ips(s));
       expect([1, 2, 3, 4].map((i) => cluster.ips(`s${i}`))).to.deep.equal([0, 1, 2, 3].map(want));
-      expect([cluster.lack('s5'), cluster.lack('s6')]).to.deep.equal(['NoFreeAddress', 'NoFreeAddress']);
+      expect([cluster.unsatisfied('s5'), cluster.unsatisfied('s6')]).to.deep.equal([
+        'NoFreeAddress',
+        'NoFreeAddress',
+      ]);
       cluster.delete('s3');
       expect([cluster.ips('s5'), cluster.ips('s6')]).to.deep.equal([s3, '']);
       cluster.change('s6', { how: key('k') });
@@ -251,13 +268,13 @@ describe('the allocator, by the cases of acceptance', () => {
     it('with a pool of another name moves the allocation to it', () => {
       const it = cluster();
       it.restart([pool('q', ['198.51.100.0/29'])]);
-      expect([it.ips('s1'), it.verdict('s1')?.pool]).to.deep.equal([A, 'q']);
+      expect([it.ips('s1'), it.decision('s1')?.pool]).to.deep.equal([A, 'q']);
     });
 
     it('with the pool split follows the address', () => {
       const it = cluster();
       it.restart([pool('q', ['198.51.100.0/30']), pool('r', ['198.51.100.4/30'])]);
-      expect([it.verdict('s1')?.pool, it.verdict('s2')?.pool]).to.deep.equal(['q', 'r']);
+      expect([it.decision('s1')?.pool, it.decision('s2')?.pool]).to.deep.equal(['q', 'r']);
       expect([it.ips('s1'), it.ips('s2')]).to.deep.equal([A, '198.51.100.6']);
     });
   });
@@ -267,7 +284,7 @@ describe('the allocator, by the cases of acceptance', () => {
     const byPool = { annotations: { 'metallb.io/address-pool': 'p' } };
     cluster.set(asking('s1'), asking('s2', byPool), asking('s3', named('198.51.100.3')));
     expect(['s1', 's2', 's3'].map((s) => cluster.ips(s))).to.deep.equal(['', '198.51.100.0', '198.51.100.3']);
-    expect(cluster.lack('s1')).to.equal('NoPool');
+    expect(cluster.unsatisfied('s1')).to.equal('NoPool');
   });
 
   describe('15. the count of a pool', () => {
@@ -285,20 +302,20 @@ describe('the allocator, by the cases of acceptance', () => {
     ];
     for (const [networks, avoidBuggyIps, size] of counts) {
       it(`is ${size} for ${networks.join(', ')}${avoidBuggyIps ? ' without buggy ones' : ''}`, () => {
-        const books = new Books([pool('p', networks, { avoidBuggyIps })], new Map());
-        expect(books.use()[0]?.size).to.equal(size);
+        const assignments = new Assignments([pool('p', networks, { avoidBuggyIps })], new Map());
+        expect(assignments.use()[0]?.size).to.equal(size);
       });
     }
 
     it('leaves out what belongs to somebody', () => {
       const reserved = new Map([[parseIp(A), 'node n1']]);
-      expect(new Books([four], reserved).use()[0]?.size).to.equal(3);
+      expect(new Assignments([four], reserved).use()[0]?.size).to.equal(3);
     });
   });
 
   it('16. what is in use counts addresses, not Services, and comes to 0', () => {
     const cluster = new FakeCluster([four]);
-    const used = () => cluster.allocator.books.use().map((use) => use.used);
+    const used = () => cluster.allocator.assignments.use().map((use) => use.used);
     cluster.set(sharing('s1', [A], 'k', port(1)), sharing('s2', [A], 'k', port(2)), asking('s3'));
     expect(used()).to.deep.equal([2]);
     cluster.delete('s1', 's3');
@@ -312,7 +329,7 @@ describe('the allocator, by the cases of acceptance', () => {
   it('17. a Service that is no LoadBalancer is left alone', () => {
     const cluster = new FakeCluster([four]);
     cluster.set(asking('s1', named(A), { type: 'NodePort' }), asking('s2', {}, { type: 'ClusterIP' }));
-    expect([cluster.verdict('s1'), cluster.verdict('s2'), cluster.writes]).to.deep.equal([
+    expect([cluster.decision('s1'), cluster.decision('s2'), cluster.writes]).to.deep.equal([
       undefined,
       undefined,
       0,
@@ -353,17 +370,17 @@ describe('the allocator, by the cases of acceptance', () => {
       expect(cluster.ips('s1')).to.equal(A);
     });
 
-    const bad: readonly { name: string; how: object; lack: string }[] = [
-      { name: 'by two ways that differ', how: { ...spec, ...named(B) }, lack: 'Contradiction' },
-      { name: 'that is no address', how: named('198.51.100.300'), lack: 'InvalidAddress' },
-      { name: 'that is empty', how: named(''), lack: 'InvalidAddress' },
-      { name: 'outside the pools', how: named('203.0.113.9'), lack: 'OutsidePools' },
+    const bad: readonly { name: string; how: object; unsatisfied: string }[] = [
+      { name: 'by two ways that differ', how: { ...spec, ...named(B) }, unsatisfied: 'Contradiction' },
+      { name: 'that is no address', how: named('198.51.100.300'), unsatisfied: 'InvalidAddress' },
+      { name: 'that is empty', how: named(''), unsatisfied: 'InvalidAddress' },
+      { name: 'outside the pools', how: named('203.0.113.9'), unsatisfied: 'OutsidePools' },
     ];
-    for (const { name, how, lack } of bad) {
+    for (const { name, how, unsatisfied } of bad) {
       it(`${name} leaves it without, with an event`, () => {
         const cluster = new FakeCluster([four]);
         cluster.set(asking('s1', how));
-        expect([cluster.ips('s1'), cluster.lack('s1')]).to.deep.equal(['', lack]);
+        expect([cluster.ips('s1'), cluster.unsatisfied('s1')]).to.deep.equal(['', unsatisfied]);
         expect(cluster.told('s1')).to.deep.equal(['AllocationFailed']);
       });
     }
@@ -372,7 +389,7 @@ describe('the allocator, by the cases of acceptance', () => {
   it('20. an address and a pool that do not fit leave it without', () => {
     const cluster = new FakeCluster([four, pool('q', ['192.0.2.0/30'])]);
     cluster.set(asking('s1', { annotations: { 'eiproute.io/addresses': A, 'eiproute.io/pool': 'q' } }));
-    expect([cluster.ips('s1'), cluster.lack('s1')]).to.deep.equal(['', 'Contradiction']);
+    expect([cluster.ips('s1'), cluster.unsatisfied('s1')]).to.deep.equal(['', 'Contradiction']);
   });
 
   it('21. another pool asked for is another address', () => {
@@ -387,9 +404,9 @@ describe('the allocator, by the cases of acceptance', () => {
     const cluster = new FakeCluster([four]);
     const lost = { annotations: { 'eiproute.io/pool': 'nowhere' } };
     cluster.set(asking('s1', lost), asking('s2'));
-    expect([cluster.ips('s1'), cluster.lack('s1')]).to.deep.equal(['', 'UnknownPool']);
+    expect([cluster.ips('s1'), cluster.unsatisfied('s1')]).to.deep.equal(['', 'UnknownPool']);
     cluster.change('s2', { how: lost });
-    expect([cluster.ips('s2'), cluster.lack('s2')]).to.deep.equal(['198.51.100.0', 'UnknownPool']);
+    expect([cluster.ips('s2'), cluster.unsatisfied('s2')]).to.deep.equal(['198.51.100.0', 'UnknownPool']);
   });
 
   it('23. an address of no pool that we did not give is replaced, and so is a host name', () => {
@@ -402,7 +419,7 @@ describe('the allocator, by the cases of acceptance', () => {
   it('24. without a cluster IP it waits', () => {
     const cluster = new FakeCluster([four]);
     cluster.set(asking('s1', { clusterIps: [] }));
-    expect([cluster.ips('s1'), cluster.lack('s1')]).to.deep.equal(['', 'NoClusterIP']);
+    expect([cluster.ips('s1'), cluster.unsatisfied('s1')]).to.deep.equal(['', 'NoClusterIP']);
     cluster.change('s1', { how: { clusterIps: [parseIp('10.96.0.9')] } });
     expect(cluster.ips('s1')).to.equal('198.51.100.0');
   });
@@ -410,7 +427,7 @@ describe('the allocator, by the cases of acceptance', () => {
   it('25. the wrong family is refused when asked for, and replaced when it is there', () => {
     const cluster = new FakeCluster([pool('p', ['198.51.100.0/30', '2001:db8:e::/64'])]);
     cluster.set(asking('s1', named('2001:db8:e::1')), service('s2', ['2001:db8:e::2']));
-    expect([cluster.ips('s1'), cluster.lack('s1')]).to.deep.equal(['', 'WrongFamily']);
+    expect([cluster.ips('s1'), cluster.unsatisfied('s1')]).to.deep.equal(['', 'WrongFamily']);
     expect(cluster.ips('s2')).to.equal('198.51.100.0');
   });
 
@@ -463,15 +480,18 @@ describe('the allocator, by the cases of acceptance', () => {
     it('says why it waits by who holds its address now', () => {
       const cluster = new FakeCluster([four]);
       cluster.set(asking('s2', { ...dual, ...named(A) }));
-      expect(cluster.lack('s2')).to.equal('NoFreeAddress');
+      expect(cluster.unsatisfied('s2')).to.equal('NoFreeAddress');
       cluster.set(asking('s1', named(A)));
-      expect([cluster.ips('s1'), cluster.lack('s2')]).to.deep.equal([A, 'AddressInUse']);
+      expect([cluster.ips('s1'), cluster.unsatisfied('s2')]).to.deep.equal([A, 'AddressInUse']);
     });
 
     it('RequireDualStack with one cluster IP is an error, and with a pool of one family has to wait', () => {
       const cluster = new FakeCluster([v4]);
       cluster.set(asking('s1', { familyPolicy: 'RequireDualStack' }), asking('s2', dual));
-      expect([cluster.lack('s1'), cluster.lack('s2')]).to.deep.equal(['NotDualStack', 'NoFreeAddress']);
+      expect([cluster.unsatisfied('s1'), cluster.unsatisfied('s2')]).to.deep.equal([
+        'NotDualStack',
+        'NoFreeAddress',
+      ]);
     });
   });
 
@@ -498,7 +518,9 @@ describe('the allocator, by the cases of acceptance', () => {
     });
     cluster.restart();
     expect(['s5', 's6', 's7', 's8'].map((s) => cluster.ips(s))).to.deep.equal(before);
-    expect(['s1', 's2', 's3'].map((s) => cluster.lack(s))).to.deep.equal(Array(3).fill('NoFreeAddress'));
+    expect(['s1', 's2', 's3'].map((s) => cluster.unsatisfied(s))).to.deep.equal(
+      Array(3).fill('NoFreeAddress'),
+    );
   });
 
   it('29. a removed pool leaves its addresses; one that enforces takes them back for those of another', () => {
@@ -566,7 +588,11 @@ describe('the allocator', () => {
     const cluster = new FakeCluster([four], { reserved });
     const taken = service('s3', ['198.51.100.0'], { asks: asks({ created: 3000 }) });
     cluster.set(asking('s1'), asking('s2', named('198.51.100.0')), taken);
-    expect([cluster.ips('s1'), cluster.ips('s2'), cluster.lack('s2')]).to.deep.equal([A, '', 'AddressUnfit']);
+    expect([cluster.ips('s1'), cluster.ips('s2'), cluster.unsatisfied('s2')]).to.deep.equal([
+      A,
+      '',
+      'AddressUnfit',
+    ]);
     expect(cluster.ips('s3')).to.equal(B);
   });
 
@@ -584,7 +610,7 @@ describe('the allocator', () => {
     cluster.set(asking('s0', {}, { type: 'ClusterIP', externalIps: [parseIp(A)] }));
     expect([
       cluster.ips('s1'),
-      cluster.allocator.books.holders(parseIp(A)).map((one) => one.key),
+      cluster.allocator.assignments.holders(parseIp(A)).map((one) => one.key),
     ]).to.deep.equal([A, ['default/s1']]);
   });
 
@@ -592,10 +618,10 @@ describe('the allocator', () => {
     const terms = { pools: [four], allocation, reserved: new Map(), nodeAddresses: () => [] };
     const allocator = new Allocator(terms);
     allocator.tell([asking('s1'), asking('s2')], []);
-    const promised = allocator.verdicts.get('default/s2')?.ips;
+    const promised = allocator.decisions.get('default/s2')?.ips;
     allocator.tell([], ['default/s1']);
     allocator.tell([asking('s2', { finalizer: true }), asking('s3')], []);
-    expect(allocator.verdicts.get('default/s2')?.ips).to.deep.equal(promised);
+    expect(allocator.decisions.get('default/s2')?.ips).to.deep.equal(promised);
     expect(new Allocator(terms, allocator.promised).promised.get('default/s2')?.ips).to.deep.equal(promised);
   });
 
@@ -627,7 +653,9 @@ describe('the allocator', () => {
     const cluster = new FakeCluster([pool('two', ['198.51.100.0/31'])]);
     cluster.set(asking('s1', named(A)));
     cluster.set(service('s2', [A], { loadBalancerClass: 'other.example/lb' }));
-    expect(cluster.allocator.books.holders(parseIp(A)).map((one) => one.key)).to.deep.equal(['default/s1']);
+    expect(cluster.allocator.assignments.holders(parseIp(A)).map((one) => one.key)).to.deep.equal([
+      'default/s1',
+    ]);
     cluster.set(asking('s3'));
     cluster.set(asking('s4'));
     cluster.delete('s1');
@@ -655,7 +683,9 @@ describe('the allocator', () => {
     it('gives each port once, and none that the nodes live by', () => {
       const cluster = new FakeCluster(nodes, { nodeAddresses: () => ips });
       cluster.set(asking('s1'), asking('s2'), asking('s3', {}, port(22)), asking('s4', {}, port(81)));
-      expect(['s1', 's2', 's3', 's4'].map((s) => [cluster.ips(s) !== '', cluster.lack(s)])).to.deep.equal([
+      expect(
+        ['s1', 's2', 's3', 's4'].map((s) => [cluster.ips(s) !== '', cluster.unsatisfied(s)]),
+      ).to.deep.equal([
         [true, undefined],
         [false, 'PortInUse'],
         [false, 'PortInUse'],
@@ -673,7 +703,7 @@ describe('the allocator', () => {
       cluster.change('s1', { how: { annotations: { 'eiproute.io/pool': 'q' } } });
       expect([cluster.ips('s1'), cluster.ips('s2')]).to.deep.equal(['192.0.2.0', '10.0.0.11 10.0.0.12']);
       cluster.change('s1', { how: { annotations: { 'eiproute.io/pool': 'nodes' } } });
-      expect([cluster.ips('s1'), cluster.lack('s1')]).to.deep.equal(['192.0.2.0', 'PortInUse']);
+      expect([cluster.ips('s1'), cluster.unsatisfied('s1')]).to.deep.equal(['192.0.2.0', 'PortInUse']);
       cluster.delete('s2');
       expect(cluster.ips('s1')).to.equal('10.0.0.11 10.0.0.12');
     });

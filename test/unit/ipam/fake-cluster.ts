@@ -1,6 +1,6 @@
 import { Allocator, type Terms } from '../../../src/ipam/allocator.ts';
+import type { Decision } from '../../../src/ipam/decision.ts';
 import { due, type EventDraft, type Task } from '../../../src/ipam/due.ts';
-import type { Verdict } from '../../../src/ipam/verdict.ts';
 import type { Allocation } from '../../../src/model/allocation.ts';
 import { type Asks, type Service, serviceName } from '../../../src/model/cluster.ts';
 import type { Pool } from '../../../src/model/gateway.ts';
@@ -109,7 +109,7 @@ export class FakeCluster {
   }
 
   due(one: Service): Task | undefined {
-    return due(one, this.allocator.verdicts.get(serviceName(one)), {
+    return due(one, this.allocator.decisions.get(serviceName(one)), {
       allocation: this.#terms.allocation,
       routed: this.routed,
       lingers: ({ ingress }) => ingress.some(this.routed),
@@ -128,13 +128,13 @@ export class FakeCluster {
     return this.at(name).ingress.join(' ');
   }
 
-  verdict(name: string): Verdict | undefined {
-    return this.allocator.verdicts.get(name.includes('/') ? name : `default/${name}`);
+  decision(name: string): Decision | undefined {
+    return this.allocator.decisions.get(name.includes('/') ? name : `default/${name}`);
   }
 
   /** Why it is not as it asks: `AddressInUse`. */
-  lack(name: string): string | undefined {
-    return this.verdict(name)?.lack?.reason;
+  unsatisfied(name: string): string | undefined {
+    return this.decision(name)?.unsatisfied?.reason;
   }
 
   /** Events of a Service: `IPAllocated`. */

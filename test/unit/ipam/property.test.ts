@@ -91,15 +91,15 @@ function take(cluster: FakeCluster, each: Step): void {
   }
 }
 
-function books(allocator: Allocator): object {
+function assignments(allocator: Allocator): object {
   return Object.fromEntries(
-    [...allocator.verdicts]
+    [...allocator.decisions]
       .sort(([a], [b]) => (a < b ? -1 : 1))
-      .map(([key, { ips, pool: from, lack }]) => [key, { ips, from, lack }]),
+      .map(([key, { ips, pool: from, unsatisfied }]) => [key, { ips, from, unsatisfied }]),
   );
 }
 
-describe('the books, whatever happens', () => {
+describe('the assignments, whatever happens', () => {
   const story = fc.array(step, { minLength: 1, maxLength: 25 });
 
   it('give no address twice but to those who share it', () => {
@@ -109,20 +109,20 @@ describe('the books, whatever happens', () => {
         for (const each of steps) {
           take(cluster, each);
           const seen = new Map<Ip, string[]>();
-          for (const [key, { ips }] of cluster.allocator.verdicts) {
+          for (const [key, { ips }] of cluster.allocator.decisions) {
             for (const ip of ips) seen.set(ip, [...(seen.get(ip) ?? []), key]);
           }
           for (const [ip, keys] of seen) {
             for (const a of keys) {
               for (const b of keys) {
-                const [x, y] = [cluster.allocator.claimant(a), cluster.allocator.claimant(b)];
+                const [x, y] = [cluster.allocator.candidate(a), cluster.allocator.candidate(b)];
                 if (a !== b && x && y)
                   expect(cannotShare(x.sharing, y.sharing), `${ip}: ${a}, ${b}`).to.equal(undefined);
               }
             }
           }
           // And the statuses, which are all that others see, say just that.
-          for (const [key, { ips }] of cluster.allocator.verdicts) {
+          for (const [key, { ips }] of cluster.allocator.decisions) {
             expect([...(cluster.services.get(key)?.ingress ?? [])].sort()).to.deep.equal([...ips].sort());
           }
         }
@@ -136,10 +136,10 @@ describe('the books, whatever happens', () => {
       fc.property(story, (steps) => {
         const cluster = new FakeCluster(pools);
         for (const each of steps) take(cluster, each);
-        const before = books(cluster.allocator);
+        const before = assignments(cluster.allocator);
         cluster.writes = 0;
         cluster.restart();
-        expect(books(cluster.allocator)).to.deep.equal(before);
+        expect(assignments(cluster.allocator)).to.deep.equal(before);
         expect(cluster.writes).to.equal(0);
       }),
       { numRuns: 300 },
@@ -161,16 +161,16 @@ describe('the books, whatever happens', () => {
         other.tell(shuffled, []);
         const straight = new Allocator(terms);
         straight.tell(services, []);
-        expect(books(other)).to.deep.equal(books(straight));
+        expect(assignments(other)).to.deep.equal(assignments(straight));
         // And told again one by one, as if each had been read anew, they stay.
         const settled = new FakeCluster(pools);
         settled.set(...services);
-        const before = books(settled.allocator);
+        const before = assignments(settled.allocator);
         for (const each of shuffled) {
           const now = settled.at(serviceName(each));
           settled.allocator.tell([{ ...now, asks: { ...now.asks } }], []);
         }
-        expect(books(settled.allocator)).to.deep.equal(before);
+        expect(assignments(settled.allocator)).to.deep.equal(before);
       }),
       { numRuns: 300 },
     );
@@ -181,12 +181,14 @@ describe('the books, whatever happens', () => {
       fc.property(fc.array(step, { minLength: 1, maxLength: 25 }), (steps) => {
         const cluster = new FakeCluster(pools);
         for (const each of steps) {
-          const content = [...cluster.allocator.verdicts].filter(([, { lack }]) => lack === undefined);
+          const content = [...cluster.allocator.decisions].filter(
+            ([, { unsatisfied }]) => unsatisfied === undefined,
+          );
           const before = new Map(content.map(([key, { ips }]) => [key, ips]));
           const changed = each.kind === 'set' ? serviceName(each.service) : undefined;
           take(cluster, each);
           for (const [key, ips] of before) {
-            const after = cluster.allocator.verdicts.get(key);
+            const after = cluster.allocator.decisions.get(key);
             if (key === changed || after === undefined || ips.length === 0) continue;
             if (cluster.told(key.slice('default/'.length)).includes('AddressConflict')) continue;
             expect(after.ips, key).to.include.members([...ips]);

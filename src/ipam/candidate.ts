@@ -3,10 +3,10 @@ import { type Service, serviceName } from '../model/cluster.ts';
 import { allocatedType, type Given, givenTo } from '../model/given.ts';
 import type { Ip } from '../model/ip.ts';
 import { type Sharing, sharingOf } from '../model/sharing.ts';
-import { type Asked, askedBy } from './request.ts';
+import { type RequestOrInvalid, requestOf } from './request.ts';
 
-/** A Service as the books see it. */
-export interface Claimant {
+/** A Service as the assignments see it. */
+export interface Candidate {
   /** `namespace/name` */
   readonly key: string;
   readonly service: Service;
@@ -20,14 +20,14 @@ export interface Claimant {
   /** What we said that we gave it. */
   readonly given: Given | undefined;
   /** Of what is ours. */
-  readonly asked: Asked | undefined;
+  readonly asked: RequestOrInvalid | undefined;
   readonly sharing: Sharing;
   /** ms since the epoch since when it waits; Infinity: we have not said so yet. */
   readonly since: number;
 }
 
 /** undefined: the Service has nothing to do with addresses */
-export function claimant(service: Service, allocation: Allocation): Claimant | undefined {
+export function candidate(service: Service, allocation: Allocation): Candidate | undefined {
   const role = roleOf(service, allocation);
   if (role === undefined) return undefined;
   const { ingress } = service;
@@ -37,7 +37,7 @@ export function claimant(service: Service, allocation: Allocation): Claimant | u
     role,
     shown: role === 'bystander' ? shownBy(service) : ingress,
     given: role === 'bystander' ? undefined : givenTo(service),
-    asked: role === 'ours' ? askedBy(service) : undefined,
+    asked: role === 'ours' ? requestOf(service) : undefined,
     sharing: sharingOf(service),
     since: waitingSince(service),
   };
@@ -49,7 +49,7 @@ export function isOurs({ type, loadBalancerClass }: Service, allocation: Allocat
   return loadBalancerClass === undefined ? allocation.classless : loadBalancerClass === allocation.class;
 }
 
-function roleOf(service: Service, allocation: Allocation): Claimant['role'] | undefined {
+function roleOf(service: Service, allocation: Allocation): Candidate['role'] | undefined {
   const { deleting, asks } = service;
   if (isOurs(service, allocation)) {
     if (!deleting) return 'ours';
@@ -72,12 +72,12 @@ function waitingSince({ asks }: Service): number {
 }
 
 /** The longest-waiting first; who has not been told yet to wait comes after, the oldest first. */
-export function byWaiting(a: Claimant, b: Claimant): number {
+export function byWaiting(a: Candidate, b: Candidate): number {
   if (a.since !== b.since) return a.since < b.since ? -1 : 1;
   return byAge(a, b);
 }
 
-export function byAge(a: Claimant, b: Claimant): number {
+export function byAge(a: Candidate, b: Candidate): number {
   const { created: one } = a.service.asks;
   const { created: two } = b.service.asks;
   if (one !== two) return one - two;

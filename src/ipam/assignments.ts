@@ -2,7 +2,7 @@ import type { Pool } from '../model/gateway.ts';
 import { bits, type Family, family, type Ip, ipNumber, prefixIp, prefixLength } from '../model/ip.ts';
 import { termsOf } from '../model/pool.ts';
 import { cannotShare } from '../model/sharing.ts';
-import type { Claimant } from './claimant.ts';
+import type { Candidate } from './candidate.ts';
 import { PoolRange, type Unfit } from './pool-range.ts';
 
 interface Range {
@@ -20,14 +20,14 @@ export interface Use {
   readonly used: number;
 }
 
-const nobody: readonly Claimant[] = [];
+const nobody: readonly Candidate[] = [];
 const nothing: readonly Ip[] = [];
 
 /** Who holds which address. Nobody gets one here that another holds, unless both share it. */
-export class Books {
+export class Assignments {
   readonly #poolRanges = new Map<Pool, Map<Family, PoolRange>>();
   readonly #ranges: ReadonlyMap<Family, readonly Range[]>;
-  readonly #holders = new Map<Ip, Claimant[]>();
+  readonly #holders = new Map<Ip, Candidate[]>();
   readonly #held = new Map<string, readonly Ip[]>();
   /** Held addresses by sharing key. */
   readonly #shared = new Map<string, Set<Ip>>();
@@ -80,11 +80,11 @@ export class Books {
     return this.#poolRange(pool, family(ip))?.unfit(ip);
   }
 
-  holders(ip: Ip): readonly Claimant[] {
+  holders(ip: Ip): readonly Candidate[] {
     return this.#holders.get(ip) ?? nobody;
   }
 
-  entries(): IterableIterator<[Ip, readonly Claimant[]]> {
+  entries(): IterableIterator<[Ip, readonly Candidate[]]> {
     return this.#holders.entries();
   }
 
@@ -93,7 +93,7 @@ export class Books {
   }
 
   /** Why somebody cannot have an address beside those who hold it; undefined: it can. */
-  refusal(ip: Ip, { key, sharing }: Claimant): string | undefined {
+  refusal(ip: Ip, { key, sharing }: Candidate): string | undefined {
     for (const holder of this.#holders.get(ip) ?? []) {
       if (holder.key === key) continue;
       const why = cannotShare(sharing, holder.sharing);
@@ -103,19 +103,19 @@ export class Books {
   }
 
   /** Gives addresses, and takes those back that it had and that are not among them. */
-  hold(claimant: Claimant, ips: readonly Ip[]): void {
-    this.release(claimant.key);
+  hold(candidate: Candidate, ips: readonly Ip[]): void {
+    this.release(candidate.key);
     if (ips.length === 0) return;
-    this.#held.set(claimant.key, ips);
+    this.#held.set(candidate.key, ips);
     for (const ip of ips) {
       const holders = this.#holders.get(ip);
       if (holders !== undefined) {
-        holders.push(claimant);
+        holders.push(candidate);
       } else {
-        this.#holders.set(ip, [claimant]);
+        this.#holders.set(ip, [candidate]);
         this.#count(ip, 1);
       }
-      const { key } = claimant.sharing;
+      const { key } = candidate.sharing;
       if (key === undefined) continue;
       const shared = this.#shared.get(key);
       if (shared) shared.add(ip);
@@ -150,10 +150,10 @@ export class Books {
    *
    * @param avoid those that should be left to others as long as there is another
    */
-  free(pool: Pool, of: Family, claimant: Claimant, avoid: (ip: Ip) => boolean): Ip | undefined {
+  free(pool: Pool, of: Family, candidate: Candidate, avoid: (ip: Ip) => boolean): Ip | undefined {
     const poolRange = this.#poolRange(pool, of);
     if (poolRange === undefined) return undefined;
-    return this.#toShare(pool, of, claimant) ?? poolRange.lowest((ip) => this.#holders.has(ip), avoid);
+    return this.#toShare(pool, of, candidate) ?? poolRange.lowest((ip) => this.#holders.has(ip), avoid);
   }
 
   use(): readonly Use[] {
@@ -167,12 +167,13 @@ export class Books {
     );
   }
 
-  #toShare(pool: Pool, of: Family, claimant: Claimant): Ip | undefined {
-    const { key } = claimant.sharing;
+  #toShare(pool: Pool, of: Family, candidate: Candidate): Ip | undefined {
+    const { key } = candidate.sharing;
     if (key === undefined) return undefined;
     let best: Ip | undefined;
     for (const ip of this.#shared.get(key) ?? []) {
-      if (family(ip) !== of || this.refusal(ip, claimant) !== undefined || this.poolOf(ip) !== pool) continue;
+      if (family(ip) !== of || this.refusal(ip, candidate) !== undefined || this.poolOf(ip) !== pool)
+        continue;
       if (this.unfit(ip, pool) !== undefined) continue;
       if (best === undefined || ipNumber(ip) < ipNumber(best)) best = ip;
     }
