@@ -1,4 +1,4 @@
-import { Allocator, type Terms } from '../ipam/allocator.ts';
+import { type Allocator, allocate } from '../ipam/allocator.ts';
 import type { Allocation } from '../model/allocation.ts';
 import { compareIp, type Family, type Ip } from '../model/ip.ts';
 import { type PoolTerms, termsOf } from '../model/pool.ts';
@@ -61,7 +61,7 @@ export function poolsStatus(
 ): PoolsStatus {
   const { gateway } = grounds;
   const terms = currentTerms.of(grounds, gateway.allocation ?? nobodys);
-  const assignments = allocator ?? read(grounds, terms);
+  const assignments = allocator ?? allocate(terms, grounds.snapshot.services);
   const held = holdings(assignments);
   const use = assignments.assignments.use();
   const unsatisfied = [...assignments.unsatisfied].map((key) => wait(key, assignments)).sort(bySince);
@@ -85,12 +85,6 @@ export function poolsStatus(
     waiting: unsatisfied.filter(({ eips }) => eips.length === 0),
     otherwise: unsatisfied.filter(({ eips }) => eips.length > 0),
   };
-}
-
-function read({ snapshot }: Grounds, terms: Terms): Allocator {
-  const allocator = new Allocator(terms);
-  allocator.tell(snapshot.services, []);
-  return allocator;
 }
 
 function holdings(allocator: Allocator): ReadonlyMap<string, readonly HeldStatus[]> {

@@ -2,7 +2,7 @@ import type { Pool } from '../model/gateway.ts';
 import { bits, type Family, family, type Ip, ipNumber, prefixIp, prefixLength } from '../model/ip.ts';
 import { termsOf } from '../model/pool.ts';
 import { cannotShare } from '../model/sharing.ts';
-import type { Candidate } from './candidate.ts';
+import { byAge, type Candidate } from './candidate.ts';
 import { PoolRange, type Unfit } from './pool-range.ts';
 
 interface Range {
@@ -15,53 +15,77 @@ interface Range {
 export interface Use {
   readonly pool: string;
   readonly family: Family;
-  /** Number.MAX_SAFE_INTEGER: more than anybody can count */
+  /** Number.MAX_SAFE_INTEGER: more than can be counted */
   readonly size: number;
   readonly used: number;
 }
 
+/**
+ * How much a Service's word for an address counts when two that cannot share it have one: what we gave it comes
+ * before what only its status shows, and that before what only its spec claims. Of equals the older one wins.
+ */
+export type Strength = 'given' | 'shown' | 'claimed';
+
+export interface Claim {
+  readonly ip: Ip;
+  readonly strength: Strength;
+}
+
+interface Entry {
+  readonly candidate: Candidate;
+  readonly strength: Strength;
+}
+
+interface Address {
+  /** In their order of precedence. */
+  readonly entries: readonly Entry[];
+  /** Those that can be on the address with all holders that precede them. */
+  readonly holders: readonly Candidate[];
+}
+
 const nobody: readonly Candidate[] = [];
 const nothing: readonly Ip[] = [];
+const ranks: Readonly<Record<Strength, number>> = { given: 0, shown: 1, claimed: 2 };
 
-/** Who holds which address. Nobody gets one here that another holds, unless both share it. */
+/**
+ * Who holds which address: the holders of each address, the addresses of each Service, and what is free in each pool.
+ * Who holds an address follows from the claims on it alone, and never from the order in which they were made.
+ */
 export class Assignments {
-  readonly #poolRanges = new Map<Pool, Map<Family, PoolRange>>();
-  readonly #ranges: ReadonlyMap<Family, readonly Range[]>;
-  readonly #holders = new Map<Ip, Candidate[]>();
-  readonly #held = new Map<string, readonly Ip[]>();
-  /** Held addresses by sharing key. */
+  readonly #ranges = new Map<Pool, Map<Family, PoolRange>>();
+  readonly #networks: ReadonlyMap<Family, readonly Range[]>;
+  readonly #addresses = new Map<Ip, Address>();
+  readonly #claims = new Map<string, readonly Claim[]>();
+  /** Addresses with a holder of this sharing key. */
   readonly #shared = new Map<string, Set<Ip>>();
   readonly #used = new Map<PoolRange, number>();
 
-  /** @param reserved addresses that belong to somebody, with whom: `node n1` */
+  /** @param reserved addresses that nobody may have, and why: `node n1` */
   constructor(pools: readonly Pool[], reserved: ReadonlyMap<Ip, string>) {
-    const ranges = new Map<Family, Range[]>([
+    const networks = new Map<Family, Range[]>([
       [4, []],
       [6, []],
     ]);
     for (const pool of pools) {
-      const poolRanges = new Map<Family, PoolRange>();
+      const ranges = new Map<Family, PoolRange>();
       for (const version of [4, 6] as const) {
-        const networks = pool.addresses.filter((network) => family(network) === version);
-        if (networks.length === 0) continue;
-        poolRanges.set(
-          version,
-          new PoolRange(version, networks, { buggy: termsOf(pool).avoidBuggyIps, reserved }),
-        );
-        for (const network of networks) {
+        const own = pool.addresses.filter((network) => family(network) === version);
+        if (own.length === 0) continue;
+        ranges.set(version, new PoolRange(version, own, { buggy: termsOf(pool).avoidBuggyIps, reserved }));
+        for (const network of own) {
           const first = ipNumber(prefixIp(network));
           const last = first + (1n << BigInt(bits(version) - prefixLength(network))) - 1n;
-          ranges.get(version)?.push({ first, last, pool });
+          networks.get(version)?.push({ first, last, pool });
         }
       }
-      this.#poolRanges.set(pool, poolRanges);
+      this.#ranges.set(pool, ranges);
     }
-    for (const list of ranges.values()) list.sort((a, b) => (a.first < b.first ? -1 : 1));
-    this.#ranges = ranges;
+    for (const list of networks.values()) list.sort((a, b) => (a.first < b.first ? -1 : 1));
+    this.#networks = networks;
   }
 
   poolOf(ip: Ip): Pool | undefined {
-    const list = this.#ranges.get(family(ip)) ?? [];
+    const list = this.#networks.get(family(ip)) ?? [];
     const number = ipNumber(ip);
     let low = 0;
     let high = list.length;
@@ -75,96 +99,129 @@ export class Assignments {
     return found !== undefined && found.first <= number ? found.pool : undefined;
   }
 
-  /** Why an address of a pool can be nobody's. */
+  /** Why an address of a pool can be given to no Service. */
   unfit(ip: Ip, pool: Pool): Unfit | undefined {
-    return this.#poolRange(pool, family(ip))?.unfit(ip);
+    return this.#range(pool, family(ip))?.unfit(ip);
   }
 
   holders(ip: Ip): readonly Candidate[] {
-    return this.#holders.get(ip) ?? nobody;
+    return this.#addresses.get(ip)?.holders ?? nobody;
   }
 
-  entries(): IterableIterator<[Ip, readonly Candidate[]]> {
-    return this.#holders.entries();
+  /** The holders, and the Services that show the address or claim it in vain. */
+  claimants(ip: Ip): readonly Candidate[] {
+    return this.#addresses.get(ip)?.entries.map(({ candidate }) => candidate) ?? nobody;
   }
 
-  heldBy(key: string): readonly Ip[] {
-    return this.#held.get(key) ?? nothing;
+  isFree(ip: Ip): boolean {
+    return !this.#addresses.has(ip);
   }
 
-  /** Why somebody cannot have an address beside those who hold it; undefined: it can. */
+  *entries(): Generator<readonly [ip: Ip, holders: readonly Candidate[]]> {
+    for (const [ip, { holders }] of this.#addresses) yield [ip, holders];
+  }
+
+  /** Why a Service cannot be on an address together with its holders; undefined: it can, or is one of them. */
   refusal(ip: Ip, { key, sharing }: Candidate): string | undefined {
-    for (const holder of this.#holders.get(ip) ?? []) {
-      if (holder.key === key) continue;
+    const holders = this.holders(ip);
+    if (holders.some((holder) => holder.key === key)) return undefined;
+    for (const holder of holders) {
       const why = cannotShare(sharing, holder.sharing);
       if (why !== undefined) return `${ip} is held by ${holder.key}, and ${why}`;
     }
     return undefined;
   }
 
-  /** Gives addresses, and takes those back that it had and that are not among them. */
-  hold(candidate: Candidate, ips: readonly Ip[]): void {
-    this.release(candidate.key);
-    if (ips.length === 0) return;
-    this.#held.set(candidate.key, ips);
-    for (const ip of ips) {
-      const holders = this.#holders.get(ip);
-      if (holders !== undefined) {
-        holders.push(candidate);
-      } else {
-        this.#holders.set(ip, [candidate]);
-        this.#count(ip, 1);
-      }
-      const { key } = candidate.sharing;
-      if (key === undefined) continue;
-      const shared = this.#shared.get(key);
-      if (shared) shared.add(ip);
-      else this.#shared.set(key, new Set([ip]));
+  /**
+   * Replaces what a Service claims.
+   *
+   * @returns the addresses whose holders have changed by that
+   */
+  assign(candidate: Candidate, claims: readonly Claim[]): readonly Ip[] {
+    const { key } = candidate;
+    const before = this.#claims.get(key);
+    if (before === undefined && claims.length === 0) return nothing;
+    if (claims.length === 0) this.#claims.delete(key);
+    else this.#claims.set(key, claims);
+    const changed: Ip[] = [];
+    for (const { ip } of before ?? []) {
+      if (!claims.some((claim) => claim.ip === ip) && this.#put(ip, key, undefined)) changed.push(ip);
     }
+    for (const { ip, strength } of claims) {
+      if (this.#put(ip, key, { candidate, strength })) changed.push(ip);
+    }
+    return changed;
   }
 
-  release(key: string): void {
-    const ips = this.#held.get(key);
-    if (ips === undefined) return;
-    this.#held.delete(key);
-    for (const ip of ips) {
-      const holders = this.#holders.get(ip) ?? [];
-      const sharing = holders.find((holder) => holder.key === key)?.sharing.key;
-      const rest = holders.filter((holder) => holder.key !== key);
-      if (rest.length > 0) {
-        this.#holders.set(ip, rest);
-      } else {
-        this.#holders.delete(ip);
-        this.#count(ip, -1);
-        const pool = this.poolOf(ip);
-        if (pool) this.#poolRange(pool, family(ip))?.released(ip);
-      }
-      if (sharing !== undefined && !rest.some((holder) => holder.sharing.key === sharing)) {
-        this.#shared.get(sharing)?.delete(ip);
-      }
-    }
+  /** @returns the addresses whose holders have changed by that; what is free of them, {@link isFree} tells */
+  release(key: string): readonly Ip[] {
+    const before = this.#claims.get(key);
+    if (before === undefined) return nothing;
+    this.#claims.delete(key);
+    return before.map(({ ip }) => ip).filter((ip) => this.#put(ip, key, undefined));
   }
 
   /**
-   * The address that somebody would get from a pool: one that it can share with others, else the lowest free one.
+   * The address that a Service would get from a pool: one that it can share with others, else the lowest free one.
    *
-   * @param avoid those that should be left to others as long as there is another
+   * @param avoid addresses that are left to others as long as there is another
    */
   free(pool: Pool, of: Family, candidate: Candidate, avoid: (ip: Ip) => boolean): Ip | undefined {
-    const poolRange = this.#poolRange(pool, of);
-    if (poolRange === undefined) return undefined;
-    return this.#toShare(pool, of, candidate) ?? poolRange.lowest((ip) => this.#holders.has(ip), avoid);
+    const range = this.#range(pool, of);
+    if (range === undefined) return undefined;
+    return this.#toShare(pool, of, candidate) ?? range.lowest((ip) => this.#addresses.has(ip), avoid);
   }
 
   use(): readonly Use[] {
-    return [...this.#poolRanges].flatMap(([pool, poolRanges]) =>
-      [...poolRanges].map(([of, poolRange]) => ({
+    return [...this.#ranges].flatMap(([pool, ranges]) =>
+      [...ranges].map(([of, range]) => ({
         pool: pool.name,
         family: of,
-        size: poolRange.size,
-        used: this.#used.get(poolRange) ?? 0,
+        size: range.size,
+        used: this.#used.get(range) ?? 0,
       })),
     );
+  }
+
+  /** @returns whether the holders of the address are others now, or share it in another way */
+  #put(ip: Ip, key: string, entry: Entry | undefined): boolean {
+    const before = this.#addresses.get(ip);
+    const others = before?.entries.filter(({ candidate }) => candidate.key !== key) ?? [];
+    const entries = entry === undefined ? others : [...others, entry];
+    if (entries.length > 1) entries.sort(byPrecedence);
+    const holders = holdersAmong(entries);
+    if (entries.length === 0) {
+      this.#addresses.delete(ip);
+      if (before !== undefined) {
+        this.#count(ip, -1);
+        const pool = this.poolOf(ip);
+        if (pool) this.#range(pool, family(ip))?.released(ip);
+      }
+    } else {
+      this.#addresses.set(ip, { entries, holders });
+      if (before === undefined) this.#count(ip, 1);
+    }
+    const former = before?.holders ?? nobody;
+    this.#index(ip, former, holders);
+    return (
+      former.length !== holders.length ||
+      holders.some((one, i) => one !== former[i] && !isAlike(one, former[i]))
+    );
+  }
+
+  /** Keeps the index of sharing keys. */
+  #index(ip: Ip, before: readonly Candidate[], after: readonly Candidate[]): void {
+    for (const { sharing } of before) {
+      if (sharing.key === undefined || after.some((one) => one.sharing.key === sharing.key)) continue;
+      const ips = this.#shared.get(sharing.key);
+      if (ips?.delete(ip) && ips.size === 0) this.#shared.delete(sharing.key);
+    }
+    for (const { sharing } of after) {
+      if (sharing.key === undefined) continue;
+      const ips = this.#shared.get(sharing.key);
+      if (ips) ips.add(ip);
+      else this.#shared.set(sharing.key, new Set([ip]));
+    }
   }
 
   #toShare(pool: Pool, of: Family, candidate: Candidate): Ip | undefined {
@@ -180,15 +237,41 @@ export class Assignments {
     return best;
   }
 
-  #poolRange(pool: Pool, of: Family): PoolRange | undefined {
-    return this.#poolRanges.get(pool)?.get(of);
+  #range(pool: Pool, of: Family): PoolRange | undefined {
+    return this.#ranges.get(pool)?.get(of);
   }
 
   #count(ip: Ip, step: 1 | -1): void {
     const pool = this.poolOf(ip);
-    const poolRange = pool && this.#poolRange(pool, family(ip));
+    const range = pool && this.#range(pool, family(ip));
     // What a pool no longer covers counts for none.
-    if (poolRange && this.unfit(ip, pool) === undefined)
-      this.#used.set(poolRange, (this.#used.get(poolRange) ?? 0) + step);
+    if (range && this.unfit(ip, pool) === undefined)
+      this.#used.set(range, (this.#used.get(range) ?? 0) + step);
   }
+}
+
+function byPrecedence(a: Entry, b: Entry): number {
+  return ranks[a.strength] - ranks[b.strength] || byAge(a.candidate, b.candidate);
+}
+
+function holdersAmong(entries: readonly Entry[]): readonly Candidate[] {
+  const [first] = entries;
+  if (first === undefined) return nobody;
+  const holders = [first.candidate];
+  for (const { candidate } of entries.slice(1)) {
+    if (holders.every(({ sharing }) => cannotShare(candidate.sharing, sharing) === undefined)) {
+      holders.push(candidate);
+    }
+  }
+  return holders;
+}
+
+/** The same Service, which others can share with as before. */
+function isAlike(one: Candidate, other: Candidate | undefined): boolean {
+  return (
+    one.key === other?.key &&
+    one.sharing.key === other.sharing.key &&
+    one.sharing.backend === other.sharing.backend &&
+    one.sharing.ports.join() === other.sharing.ports.join()
+  );
 }

@@ -1,4 +1,5 @@
 import type { Ip } from '../model/ip.ts';
+import type { Topic } from './waiters.ts';
 
 /** What a Service of ours is given, and why it is not as it requests. */
 export interface Decision {
@@ -11,6 +12,8 @@ export interface Decision {
   readonly ofNodes: boolean;
   /** Why it is not as it asks; with no addresses: why it waits. */
   readonly unsatisfied: Unsatisfied | undefined;
+  /** What may come free and would change this decision. */
+  readonly waitsFor: readonly Topic[];
   /** What is not as it should be with the addresses that it has; they stay. */
   readonly warnings: readonly string[];
   /** Addresses that its status shows and that are not its own. */

@@ -2,10 +2,10 @@ import type { Allocation } from '../model/allocation.ts';
 import type { Condition, Service } from '../model/cluster.ts';
 import { allocatedType, servingType } from '../model/given.ts';
 import type { Ip } from '../model/ip.ts';
-import { sameIps } from './allocator.ts';
 import { isOurs } from './candidate.ts';
 import { conditionsOf, dated, says } from './conditions.ts';
 import type { Decision } from './decision.ts';
+import { sameIps } from './same-ips.ts';
 
 /** One write that is due for a Service. There is never more than one: the next follows from what it leaves. */
 export type Task =
@@ -35,6 +35,8 @@ export interface Facts {
   readonly routed: (ip: Ip) => boolean;
   /** Whether an address is still routed for this Service alone. */
   readonly lingers: (service: Service) => boolean;
+  /** Whether the status may hold addresses of ours that are not to stay there, as far as we know. */
+  readonly unconfirmed: (service: Service) => boolean;
   /** ISO 8601, in whole seconds */
   readonly now: string;
 }
@@ -62,7 +64,7 @@ function forOurs(service: Service, decision: Decision, facts: Facts): Task | und
     return { kind: 'finalizer', verb: 'add' };
   }
   const { allocated, serving } = conditionsOf(decision, facts.routed);
-  const moves = !sameIps(ips, ingress) || asks.hostnames.length > 0;
+  const moves = !sameIps(ips, ingress) || asks.hostnames.length > 0 || facts.unconfirmed(service);
   const tells = !says(service, allocatedType, allocated);
   if (!moves && !tells && says(service, servingType, serving)) return undefined;
   const conditions = [allocated, ...(serving ? [serving] : [])].map((claim) =>
@@ -112,11 +114,14 @@ function notes(service: Service, decision: Decision, moves: boolean, tells: bool
   return result;
 }
 
-function forFormer(service: Service, { allocation, lingers }: Facts): Task | undefined {
+function forFormer(service: Service, { allocation, lingers, unconfirmed }: Facts): Task | undefined {
   const { asks, ingress } = service;
   const known = asks.conditions.some(({ type }) => type === allocatedType);
   // A crash between finalizer and status leaves no other trace. Without class, nobody else puts it there.
-  if (!known && !(asks.finalizer && allocation.classless)) return undefined;
+  // An address that we wrote and do not see may be in a status newer than this one: a write for this version tells.
+  if (!known && !(asks.finalizer && allocation.classless)) {
+    return unconfirmed(service) ? leave(service, ingress.length > 0 ? [] : undefined) : undefined;
+  }
   if (known && ingress.length > 0) return leave(service, []);
   if (asks.finalizer) return lingers(service) ? undefined : { kind: 'finalizer', verb: 'remove' };
   return leave(service, undefined);

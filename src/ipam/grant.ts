@@ -5,67 +5,38 @@ import type { Assignments } from './assignments.ts';
 import type { Candidate } from './candidate.ts';
 import type { Unsatisfied } from './decision.ts';
 import type { Request } from './request.ts';
+import { poolTopic, type Topic } from './waiters.ts';
 
 /** What a Service can have now. */
 export type Grant =
   | { readonly kind: 'granted'; readonly ips: readonly Ip[] }
   /** It is not to be had; what the Service has, it keeps. */
-  | { readonly kind: 'refused'; readonly unsatisfied: Unsatisfied };
+  | {
+      readonly kind: 'refused';
+      readonly unsatisfied: Unsatisfied;
+      /** What would have to come free. */
+      readonly waitsFor: readonly Topic[];
+    };
 
-/**
- * What the assignments have for a request. Nothing is given yet.
- *
- * @param pools in the order in which they are tried
- * @param avoid addresses that others ask for by name
- */
-export function grant(
-  candidate: Candidate,
-  request: Request,
-  pools: readonly Pool[],
-  assignments: Assignments,
-  avoid: (ip: Ip) => boolean,
-): Grant {
-  if (request.addresses.length > 0) return named(candidate, request, assignments, avoid);
-  const held = assignments.heldBy(candidate.key);
-  const home = held[0] && assignments.poolOf(held[0]);
-  const chosen = request.pool === undefined ? undefined : theOne(request.pool, candidate, pools);
-  if (chosen !== undefined && 'reason' in chosen) return refused(chosen);
-  if (held.length > 0 && (chosen === undefined || chosen === home)) {
-    return completed(candidate, request, held, home, assignments, avoid);
-  }
-  const able = chosen
-    ? [chosen]
-    : pools.filter((pool) => isAutomatic(pool) && !barredFrom(pool, candidate.service));
-  if (able.length === 0) {
-    return refused({
-      reason: 'NoPool',
-      message: 'no pool gives its addresses to this Service unless it asks',
-    });
-  }
-  return anyOf(candidate, request, able, assignments, avoid);
+/** What there is to give from. */
+export interface Supply {
+  readonly assignments: Assignments;
+  /** Addresses that other Services ask for by name: left to them as long as there is another. */
+  readonly avoid: (ip: Ip) => boolean;
 }
 
-function isAutomatic(pool: Pool): boolean {
-  return termsOf(pool).autoAssign;
+/** A Service, what it asks for, and what it has and may keep. */
+export interface Asking {
+  readonly candidate: Candidate;
+  readonly request: Request;
+  readonly held: readonly Ip[];
 }
 
-function theOne(name: string, { service }: Candidate, pools: readonly Pool[]): Pool | Unsatisfied {
-  const pool = pools.find((each) => each.name === name);
-  if (pool === undefined)
-    return { reason: 'UnknownPool', message: `asks for pool ${name}, which there is not` };
-  const barred = barredFrom(pool, service);
-  return barred === undefined ? pool : { reason: 'NotAllowed', message: barred };
-}
-
-/** Just the addresses that it names. */
-function named(
-  candidate: Candidate,
-  request: Request,
-  assignments: Assignments,
-  avoid: (ip: Ip) => boolean,
-): Grant {
+/** The addresses that a Service names. */
+export function grantNamed(asking: Asking, supply: Supply): Grant {
+  const { candidate, request, held } = asking;
+  const { assignments } = supply;
   const { addresses, by } = request;
-  const held = assignments.heldBy(candidate.key);
   let home: Pool | undefined;
   for (const ip of addresses) {
     const asks = `asks for ${ip} (${by})`;
@@ -89,57 +60,77 @@ function named(
     const unfit = held.includes(ip) ? undefined : assignments.unfit(ip, pool);
     if (unfit !== undefined) return refused({ reason: 'AddressUnfit', message: `${asks}, but ${unfit.why}` });
     const taken = assignments.refusal(ip, candidate);
-    if (taken !== undefined) return refused({ reason: 'AddressInUse', message: `${asks}, but ${taken}` });
+    if (taken !== undefined)
+      return refused({ reason: 'AddressInUse', message: `${asks}, but ${taken}` }, [ip]);
   }
-  return completed(candidate, request, addresses, home, assignments, avoid);
+  return completed(asking, addresses, home, supply);
+}
+
+/**
+ * Addresses for a Service that names none: those that it has, else of the first pool that has enough.
+ *
+ * @param pools in the order in which they are tried
+ */
+export function grantAny(asking: Asking, pools: readonly Pool[], supply: Supply): Grant {
+  const { candidate, request, held } = asking;
+  const { assignments } = supply;
+  const home = held[0] && assignments.poolOf(held[0]);
+  const chosen = request.pool === undefined ? undefined : theOne(request.pool, candidate, pools);
+  if (chosen !== undefined && 'reason' in chosen) return refused(chosen);
+  if (held.length > 0 && (chosen === undefined || chosen === home)) {
+    return completed(asking, held, home, supply);
+  }
+  const able = chosen
+    ? [chosen]
+    : pools.filter((pool) => isAutomatic(pool) && !barredFrom(pool, candidate.service));
+  if (able.length === 0) {
+    return refused({
+      reason: 'NoPool',
+      message: 'no pool gives its addresses to this Service unless it asks',
+    });
+  }
+  return anyOf(asking, able, supply);
+}
+
+function isAutomatic(pool: Pool): boolean {
+  return termsOf(pool).autoAssign;
+}
+
+function theOne(name: string, { service }: Candidate, pools: readonly Pool[]): Pool | Unsatisfied {
+  const pool = pools.find((each) => each.name === name);
+  if (pool === undefined)
+    return { reason: 'UnknownPool', message: `asks for pool ${name}, which there is not` };
+  const barred = barredFrom(pool, service);
+  return barred === undefined ? pool : { reason: 'NotAllowed', message: barred };
 }
 
 /** What it has or names, and what is missing of the other family from the same pool; never from another one. */
-function completed(
-  candidate: Candidate,
-  request: Request,
-  ips: readonly Ip[],
-  home: Pool | undefined,
-  assignments: Assignments,
-  avoid: (ip: Ip) => boolean,
-): Grant {
+function completed(asking: Asking, ips: readonly Ip[], home: Pool | undefined, supply: Supply): Grant {
+  const { families, need } = asking.request;
   const result: Ip[] = [];
   let missing: Family | undefined;
-  for (const version of request.families) {
+  for (const version of families) {
     const own = ips.find((ip) => family(ip) === version);
-    const ip = own ?? (home && further(version, candidate, home, assignments, avoid));
+    const ip = own ?? (home && further(version, asking, home, supply));
     if (ip === undefined) missing ??= version;
     else result.push(ip);
   }
-  if (missing === undefined || (request.need === 'most' && result.length > 0)) {
+  if (missing === undefined || (need === 'most' && result.length > 0))
     return { kind: 'granted', ips: result };
-  }
   const message = `pool ${home?.name ?? 'of its address'} has no IPv${missing} address for it, and a Service is never split between pools`;
-  return refused({ reason: 'NoFreeAddress', message });
+  return refused({ reason: 'NoFreeAddress', message }, home && [poolTopic(home.name)]);
 }
 
-function further(
-  of: Family,
-  candidate: Candidate,
-  home: Pool,
-  assignments: Assignments,
-  avoid: (ip: Ip) => boolean,
-): Ip | undefined {
+function further(of: Family, { candidate, held }: Asking, home: Pool, supply: Supply): Ip | undefined {
+  const { assignments, avoid } = supply;
   if (barredFrom(home, candidate.service) !== undefined) return undefined;
-  const kept = assignments
-    .heldBy(candidate.key)
-    .find((ip) => family(ip) === of && assignments.poolOf(ip) === home);
-  return kept ?? assignments.free(home, of, candidate, avoid);
+  const own = held.find((ip) => family(ip) === of && assignments.poolOf(ip) === home);
+  return own ?? assignments.free(home, of, candidate, avoid);
 }
 
-function anyOf(
-  candidate: Candidate,
-  request: Request,
-  pools: readonly Pool[],
-  assignments: Assignments,
-  avoid: (ip: Ip) => boolean,
-): Grant {
+function anyOf({ candidate, request }: Asking, pools: readonly Pool[], supply: Supply): Grant {
   const { families, need } = request;
+  const { assignments, avoid } = supply;
   const free = (pool: Pool, of: Family): Ip | undefined => assignments.free(pool, of, candidate, avoid);
   for (const pool of pools) {
     const ips = families.map((of) => free(pool, of)).filter((ip) => ip !== undefined);
@@ -154,13 +145,13 @@ function anyOf(
     }
   }
   const kinds = families.map((of) => `IPv${of}`).join(need === 'most' ? ' or ' : ' and ');
-  const where = pools.map(({ name }) => name).join(', ');
-  const message = `no free ${kinds} address in ${pools.length === 1 ? 'pool' : 'the pools'} ${where}`;
-  return refused({ reason: 'NoFreeAddress', message });
+  const names = pools.map(({ name }) => name);
+  const message = `no free ${kinds} address in ${pools.length === 1 ? 'pool' : 'the pools'} ${names.join(', ')}`;
+  return refused({ reason: 'NoFreeAddress', message }, names.map(poolTopic));
 }
 
-function refused(unsatisfied: Unsatisfied): Grant {
-  return { kind: 'refused', unsatisfied };
+function refused(unsatisfied: Unsatisfied, waitsFor: readonly Topic[] = []): Grant {
+  return { kind: 'refused', unsatisfied, waitsFor };
 }
 
 /** Pools in the order in which they are tried for a Service that asks for nothing special. */

@@ -45,7 +45,9 @@ export class PoolRange {
   readonly #ranges: readonly Range[];
   readonly #total: number;
   readonly #exceptions: Exceptions;
-  readonly #back = new Heap();
+  /** Places below the frontier that were given back, the lowest first; each once. */
+  readonly #returned = new Heap<number>((a, b) => a < b);
+  readonly #known = new Set<number>();
   #frontier = 0;
 
   /** @param networks sorted, disjoint, all of this family */
@@ -89,13 +91,14 @@ export class PoolRange {
     const aside: number[] = [];
     let second: Ip | undefined;
     let found: Ip | undefined;
-    for (let place = this.#back.least; place !== undefined && found === undefined; place = this.#back.least) {
+    for (let place = this.#returned.first; place !== undefined; place = this.#returned.first) {
       const ip = this.#at(place);
       if (!held(ip) && !avoid(ip)) {
         found = ip;
-        continue;
+        break;
       }
-      this.#back.drop();
+      this.#returned.drop();
+      this.#known.delete(place);
       if (held(ip)) continue;
       second ??= ip;
       aside.push(place);
@@ -112,14 +115,20 @@ export class PoolRange {
       }
       this.#frontier += 1;
     }
-    for (const place of aside) this.#back.add(place);
+    for (const place of aside) this.#return(place);
     return found ?? second;
   }
 
-  /** Nobody holds it any more. */
+  /** The address is free again. */
   released(ip: Ip): void {
     const place = this.#place(ip);
-    if (place !== undefined && place < this.#frontier && this.unfit(ip) === undefined) this.#back.add(place);
+    if (place !== undefined && place < this.#frontier && this.unfit(ip) === undefined) this.#return(place);
+  }
+
+  #return(place: number): void {
+    if (this.#known.has(place)) return;
+    this.#known.add(place);
+    this.#returned.add(place);
   }
 
   #at(place: number): Ip {

@@ -25,6 +25,14 @@ export class WriteConflicts {
     this.#conflicts.set(key, { times, last: now, until: now + rest });
   }
 
+  /** It was not so: what was read was older than what we had written. */
+  retract(key: string): void {
+    const before = this.#conflicts.get(key);
+    if (before === undefined) return;
+    if (before.times <= 1) this.#conflicts.delete(key);
+    else this.#conflicts.set(key, { ...before, times: before.times - 1, until: 0 });
+  }
+
   /** Until when this Service's status is left alone; undefined: it is not. @param now ms */
   restsUntil(key: string, now: number): number | undefined {
     const until = this.#conflicts.get(key)?.until ?? 0;

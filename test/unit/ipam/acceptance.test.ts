@@ -1,5 +1,4 @@
 import { expect } from 'chai';
-import { Allocator } from '../../../src/ipam/allocator.ts';
 import { Assignments } from '../../../src/ipam/assignments.ts';
 import type { Service } from '../../../src/model/cluster.ts';
 import type { Pool } from '../../../src/model/gateway.ts';
@@ -615,14 +614,21 @@ describe('the allocator', () => {
   });
 
   it('keeps a promise while it is on the way, whatever else changes', () => {
-    const terms = { pools: [four], allocation, reserved: new Map(), nodeAddresses: () => [] };
-    const allocator = new Allocator(terms);
-    allocator.tell([asking('s1'), asking('s2')], []);
-    const promised = allocator.decisions.get('default/s2')?.ips;
-    allocator.tell([], ['default/s1']);
-    allocator.tell([asking('s2', { finalizer: true }), asking('s3')], []);
-    expect(allocator.decisions.get('default/s2')?.ips).to.deep.equal(promised);
-    expect(new Allocator(terms, allocator.promised).promised.get('default/s2')?.ips).to.deep.equal(promised);
+    const cluster = new FakeCluster([four]);
+    const { allocator } = cluster;
+    allocator.observe([asking('s1'), asking('s2')], []);
+    cluster.converge();
+    const decided = allocator.decisions.get('default/s2')?.ips;
+    expect(decided).to.deep.equal([A]);
+    allocator.observe([], ['default/s1']);
+    allocator.observe([asking('s2', { finalizer: true }), asking('s3')], []);
+    cluster.converge();
+    expect(allocator.decisions.get('default/s2')?.ips).to.deep.equal(decided);
+    for (const one of [asking('s2', { finalizer: true }), asking('s3')]) {
+      cluster.services.set(`default/${one.name}`, one);
+    }
+    cluster.reload([four, pool('later', ['192.0.2.0/30'], { priority: 1 })]);
+    expect(cluster.ips('s2')).to.equal(A);
   });
 
   it('holds the address of a Service that is being deleted until its finalizer goes', () => {

@@ -48,7 +48,7 @@ export function port(number: number, protocol: 'TCP' | 'UDP' = 'TCP'): Partial<S
   return { ports: [{ name: '', protocol, port: number, nodePort: undefined }] };
 }
 
-/** Services, and an allocator that is told of each change at once. */
+/** Services, and an allocator that observes each change at once. */
 export class FakeCluster {
   readonly services = new Map<string, Service>();
   readonly notes: (EventDraft & { readonly service: string })[] = [];
@@ -58,16 +58,17 @@ export class FakeCluster {
   now = '2026-01-01T00:00:00Z';
   allocator: Allocator;
   #terms: Terms;
+  readonly #queued = new Set<string>();
 
   constructor(pools: readonly Pool[], rest: Partial<Terms> = {}) {
     this.#terms = { pools, allocation, reserved: new Map(), nodeAddresses: () => [], ...rest };
-    this.allocator = new Allocator(this.#terms);
+    this.allocator = new Allocator(this.#terms, (key) => this.#queued.add(key));
   }
 
   /** Adds or replaces Services, and writes until there is nothing to write. */
   set(...services: readonly Service[]): void {
     for (const one of services) this.services.set(serviceName(one), one);
-    this.allocator.tell(services, []);
+    this.allocator.observe(services, []);
     this.settle();
   }
 
@@ -81,31 +82,49 @@ export class FakeCluster {
   delete(...names: readonly string[]): void {
     const keys = names.map((name) => `default/${name}`);
     for (const one of keys) this.services.delete(one);
-    this.allocator.tell([], keys);
+    this.allocator.observe([], keys);
     this.settle();
   }
 
-  /** As after a reload, or a restart. */
+  /** As after a restart, also with another configuration: nothing but the statuses is known. */
   restart(pools = this.#terms.pools, rest: Partial<Terms> = {}): void {
     this.#terms = { ...this.#terms, pools, ...rest };
-    this.allocator = new Allocator(this.#terms);
-    this.allocator.tell([...this.services.values()], []);
+    this.#queued.clear();
+    this.allocator = new Allocator(this.#terms, (key) => this.#queued.add(key));
+    this.allocator.observe([...this.services.values()], []);
+    this.settle();
+  }
+
+  /** As after a reload: what was decided and written before is known. */
+  reload(pools = this.#terms.pools, rest: Partial<Terms> = {}): void {
+    this.#terms = { ...this.#terms, pools, ...rest };
+    this.allocator = new Allocator(this.#terms, (key) => this.#queued.add(key), this.allocator);
+    this.allocator.observe([...this.services.values()], []);
     this.settle();
   }
 
   settle(): void {
     for (const _ of Array(100).keys()) {
+      this.converge();
       const tasks = [...this.services.values()].flatMap((one) => {
         const task = this.due(one);
         return task ? [[one, task] as const] : [];
       });
       if (tasks.length === 0) return;
-      const changed = tasks.map(([one, task]) => this.#apply(one, task));
-      for (const one of changed) this.services.set(serviceName(one), one);
-      this.writes += changed.length;
-      this.allocator.tell(changed, []);
+      for (const [one, task] of tasks) this.#write(one, task);
     }
     throw new Error('it writes without end');
+  }
+
+  /** Decides about all that is queued, and writes nothing. */
+  converge(): void {
+    let steps = 0;
+    for (const key of this.#queued) {
+      this.#queued.delete(key);
+      this.allocator.converge(key);
+      steps += 1;
+      if (steps > 10_000) throw new Error('it decides without end');
+    }
   }
 
   due(one: Service): Task | undefined {
@@ -113,6 +132,7 @@ export class FakeCluster {
       allocation: this.#terms.allocation,
       routed: this.routed,
       lingers: ({ ingress }) => ingress.some(this.routed),
+      unconfirmed: (service) => this.allocator.isUnconfirmed(service),
       now: this.now,
     });
   }
@@ -140,6 +160,17 @@ export class FakeCluster {
   /** Events of a Service: `IPAllocated`. */
   told(name: string): readonly string[] {
     return this.notes.filter((note) => note.service === `default/${name}`).map(({ reason }) => reason);
+  }
+
+  #write(one: Service, task: Task): void {
+    const key = serviceName(one);
+    const end = this.allocator.begin(one, task);
+    const now = this.#apply(one, task);
+    this.services.set(key, now);
+    this.writes += 1;
+    end({ kind: 'done' });
+    this.allocator.ended(key);
+    this.allocator.observe([now], []);
   }
 
   #apply(one: Service, task: Task): Service {
