@@ -59,11 +59,13 @@ export class WriteQueue {
 
   /** Whether a write may start now; else its Service is queued again when it may. */
   admits(key: string): boolean {
-    if (this.#writes.size < most && this.#clock.now() >= this.#pausedUntil) {
+    const pause = this.#pausedUntil - this.#clock.now();
+    if (this.#writes.size < most && pause <= 0) {
       this.#waiting.delete(key);
       return true;
     }
     this.#waiting.add(key);
+    if (pause > 0) this.#queue.addAfter(key, pause);
     return false;
   }
 
@@ -164,15 +166,11 @@ export class WriteQueue {
       }
     }
     const again = this.#queue.failures(key) > 0;
-    if (now < this.#pausedUntil) {
-      this.#waiting.add(key);
-      this.#queue.addAfter(key, this.#pausedUntil - now);
-    } else if (again) {
+    if (now < this.#pausedUntil) this.#queue.add(key);
+    else if (again) {
       // Others are taken, this one is not.
       this.#refused.set(key, message);
       this.#queue.addRateLimited(key, this.#pace);
-    } else {
-      this.#queue.addRateLimited(key, { first: 0, longest: 0 });
-    }
+    } else this.#queue.addRateLimited(key, { first: 0, longest: 0 });
   }
 }

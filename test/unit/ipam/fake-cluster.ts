@@ -4,9 +4,10 @@ import { due, type EventDraft, type Task } from '../../../src/ipam/due.ts';
 import type { Allocation } from '../../../src/model/allocation.ts';
 import { type Asks, type Service, serviceName } from '../../../src/model/cluster.ts';
 import type { Pool } from '../../../src/model/gateway.ts';
-import { compareIp, type Ip, parseIp, parsePrefix } from '../../../src/model/ip.ts';
+import { type Ip, parseIp, parsePrefix } from '../../../src/model/ip.ts';
 import { openTerms, type PoolTerms } from '../../../src/model/pool.ts';
 import { asks, service } from '../../scene.ts';
+import { patched } from './fake-api.ts';
 
 /** Builders for tests of the allocation, and a cluster whose statuses are written as the allocator decides. */
 
@@ -178,12 +179,6 @@ export class FakeCluster {
       return { ...one, asks: { ...one.asks, finalizer: task.verb === 'add' } };
     }
     for (const note of task.events) this.notes.push({ ...note, service: serviceName(one) });
-    const rest = one.asks.conditions.filter(
-      ({ type }) => !task.without.includes(type) && !task.conditions.some((each) => each.type === type),
-    );
-    const conditions = [...rest, ...task.conditions].sort((a, b) => (a.type < b.type ? -1 : 1));
-    const ingress = task.ingress === undefined ? one.ingress : [...task.ingress].sort(compareIp);
-    const hostnames = task.ingress === undefined ? one.asks.hostnames : [];
-    return { ...one, ingress, asks: { ...one.asks, hostnames, conditions } };
+    return patched(one, task);
   }
 }
