@@ -77,7 +77,9 @@ export function grantAny(asking: Asking, pools: readonly Pool[], supply: Supply)
   const home = held[0] && assignments.poolOf(held[0]);
   const chosen = request.pool === undefined ? undefined : theOne(request.pool, candidate, pools);
   if (chosen !== undefined && 'reason' in chosen) return refused(chosen);
-  if (held.length > 0 && (chosen === undefined || chosen === home)) {
+  // What the pool that gave it no longer covers is of that pool all the same.
+  const homeName = home?.name ?? candidate.given?.pool;
+  if (held.length > 0 && (chosen === undefined || chosen.name === homeName)) {
     return completed(asking, held, home, supply);
   }
   const able = chosen

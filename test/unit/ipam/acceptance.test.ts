@@ -246,6 +246,21 @@ describe('the allocator, by the cases of acceptance', () => {
       expect(it.ips('s2')).to.equal(B);
     });
 
+    it('with a smaller pool leaves what is in use also with a Service that asks for this pool', () => {
+      // Found by 7,848 random histories: its address seemed to be of another pool than the one that it asks for.
+      const it = new FakeCluster([four]);
+      it.set(asking('s8'), asking('s2'));
+      it.set(asking('s1', { annotations: { 'eiproute.io/pool': 'four' } }));
+      expect(it.ips('s1')).to.equal(B);
+      it.delete('s8');
+      it.restart([pool('four', ['198.51.100.0/31'])]);
+      expect([it.ips('s1'), it.told('s1').at(-1)]).to.deep.equal([B, 'AddressKept']);
+      it.reload([pool('four', ['198.51.100.0/31'])]);
+      expect(it.ips('s1')).to.equal(B);
+      it.change('s1', { how: named(A) });
+      expect(it.ips('s1'), 'until it asks for something else').to.equal(A);
+    });
+
     it('with a smaller pool that enforces its bounds takes back what is outside', () => {
       const it = new FakeCluster([pool('p', ['198.51.100.0/29'], { enforce: true })]);
       it.set(asking('s1', named(A)), asking('s2'), asking('s3', named('198.51.100.6')));
