@@ -33,6 +33,8 @@ export class WriteQueue {
   readonly #waiting = new Set<string>();
   readonly #writes = new Set<Promise<void>>();
   readonly #refused = new Map<string, string>();
+  /** Services whose last write broke, and which were tried again at once. */
+  readonly #retried = new Set<string>();
   /** How often the API took no writes, with no success between. Writes that began before belong to the last time. */
   #failures = 0;
   #event = 0;
@@ -93,8 +95,7 @@ export class WriteQueue {
   /** The Service is gone. */
   forget(key: string): void {
     this.#waiting.delete(key);
-    this.#refused.delete(key);
-    this.#queue.forget(key);
+    this.#succeeded(key);
   }
 
   /** Waits for the writes on their way, whose outcomes are not reported any more. */
@@ -126,8 +127,7 @@ export class WriteQueue {
   #requeue(key: string, outcome: Outcome, event: number): void {
     switch (outcome.kind) {
       case 'done':
-        this.#refused.delete(key);
-        this.#queue.forget(key);
+        this.#succeeded(key);
         this.#queue.add(key);
         this.#failures = 0;
         this.#pausedUntil = 0;
@@ -165,12 +165,22 @@ export class WriteQueue {
         this.trouble = message;
       }
     }
-    const again = this.#queue.failures(key) > 0;
     if (now < this.#pausedUntil) this.#queue.add(key);
-    else if (again) {
+    else if (this.#retried.has(key)) {
       // Others are taken, this one is not.
       this.#refused.set(key, message);
       this.#queue.addRateLimited(key, this.#pace);
-    } else this.#queue.addRateLimited(key, { first: 0, longest: 0 });
+    } else {
+      // Waits for other reasons do not count here.
+      this.#queue.forget(key);
+      this.#retried.add(key);
+      this.#queue.add(key);
+    }
+  }
+
+  #succeeded(key: string): void {
+    this.#refused.delete(key);
+    this.#retried.delete(key);
+    this.#queue.forget(key);
   }
 }
