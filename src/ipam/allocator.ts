@@ -99,8 +99,8 @@ export class Allocator {
     const touched: Candidate[] = [];
     for (const service of services) this.#observe(service, touched, changed);
     if (touched.length > 1) touched.sort(byWaiting);
-    this.#affect(changed);
     for (const { key } of touched) this.#add(key);
+    this.#affect(changed);
   }
 
   /** Decides about one Service. @returns undefined when it is not ours to serve */
@@ -308,21 +308,25 @@ function claimsOf(
   const add = (ip: Ip, strength: Claim['strength']): void => {
     if (!claims.some((claim) => claim.ip === ip)) claims.push({ ip, strength });
   };
-  if (role === 'ours' && decided) for (const ip of decided.ips) add(ip, 'given');
-  if (own) {
-    for (const ip of own.ips) add(ip, 'given');
-    for (const ip of own.unconfirmed) add(ip, 'given');
+  const decidedIps = role === 'ours' ? (decided?.ips ?? none) : none;
+  for (const ip of decidedIps) add(ip, mayKeep(candidate, ip, assignments) ? 'given' : 'cleared');
+  const moves = decidedIps.length > 0;
+  for (const ip of own?.ips ?? none) {
+    if (moves || !mayKeep(candidate, ip, assignments)) add(ip, 'cleared');
+    else add(ip, given?.ips.includes(ip) === true ? 'given' : 'shown');
   }
+  for (const ip of own?.unconfirmed ?? none) add(ip, moves ? 'cleared' : 'given');
   if (service.type === 'LoadBalancer') {
     for (const ip of service.ingress) {
+      if (claims.some((claim) => claim.ip === ip) || !mayKeep(candidate, ip, assignments)) continue;
       const gave = own === undefined && (role === 'leaving' || given?.ips.includes(ip) === true);
-      if (mayKeep(candidate, ip, assignments)) add(ip, gave ? 'given' : 'shown');
+      add(ip, moves ? 'cleared' : gave ? 'given' : 'shown');
     }
   }
   if (role === 'bystander' || role === 'former') {
     for (const ip of service.externalIps) if (mayKeep(candidate, ip, assignments)) add(ip, 'claimed');
   }
-  return claims.length === 0 ? none : claims;
+  return claims;
 }
 
-const none: readonly Claim[] = [];
+const none: readonly Ip[] = [];

@@ -21,10 +21,11 @@ export interface Use {
 }
 
 /**
- * How much a Service's word for an address counts when two that cannot share it have one: what we gave it comes
- * before what only its status shows, and that before what only its spec claims. Of equals the older one wins.
+ * How much a Service's claim on an address counts beside those of others that cannot share it: what we gave it comes
+ * before what only its status shows, that before what only its spec claims, and last what its status still shows and
+ * a write is to take away. Of equals the older one wins.
  */
-export type Strength = 'given' | 'shown' | 'claimed';
+export type Strength = 'given' | 'shown' | 'claimed' | 'cleared';
 
 export interface Claim {
   readonly ip: Ip;
@@ -45,7 +46,7 @@ interface Address {
 
 const nobody: readonly Candidate[] = [];
 const nothing: readonly Ip[] = [];
-const ranks: Readonly<Record<Strength, number>> = { given: 0, shown: 1, claimed: 2 };
+const ranks: Readonly<Record<Strength, number>> = { given: 0, shown: 1, claimed: 2, cleared: 3 };
 
 /**
  * Who holds which address: the holders of each address, the addresses of each Service, and what is free in each pool.

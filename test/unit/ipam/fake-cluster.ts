@@ -6,6 +6,7 @@ import { type Asks, type Service, serviceName } from '../../../src/model/cluster
 import type { Pool } from '../../../src/model/gateway.ts';
 import { type Ip, parseIp, parsePrefix } from '../../../src/model/ip.ts';
 import { openTerms, type PoolTerms } from '../../../src/model/pool.ts';
+import { cannotShare, sharingOf } from '../../../src/model/sharing.ts';
 import { asks, service } from '../../scene.ts';
 import { patched } from './fake-api.ts';
 
@@ -55,6 +56,8 @@ export class FakeCluster {
   readonly notes: (EventDraft & { readonly service: string })[] = [];
   /** Writes since the last look. */
   writes = 0;
+  /** Addresses that a write showed while another Service showed them that cannot share them, in words. */
+  readonly twice: string[] = [];
   routed: (ip: Ip) => boolean = () => false;
   now = '2026-01-01T00:00:00Z';
   allocator: Allocator;
@@ -105,14 +108,16 @@ export class FakeCluster {
   }
 
   settle(): void {
-    for (const _ of Array(100).keys()) {
+    for (const _ of Array(1000).keys()) {
       this.converge();
       const tasks = [...this.services.values()].flatMap((one) => {
         const task = this.due(one);
         return task ? [[one, task] as const] : [];
       });
-      if (tasks.length === 0) return;
-      for (const [one, task] of tasks) this.#write(one, task);
+      // One after the other, in an order that favours nobody and is always the same.
+      const next = tasks[(Math.imul(this.writes + 1, 0x9e3779b1) >>> 16) % tasks.length];
+      if (next === undefined) return;
+      this.#write(...next);
     }
     throw new Error('it writes without end');
   }
@@ -167,11 +172,20 @@ export class FakeCluster {
     const key = serviceName(one);
     const end = this.allocator.begin(one, task);
     const now = this.#apply(one, task);
+    for (const ip of now.ingress) if (!one.ingress.includes(ip)) this.#checkAlone(ip, now);
     this.services.set(key, now);
     this.writes += 1;
     end({ kind: 'done' });
     this.allocator.ended(key);
     this.allocator.observe([now], []);
+  }
+
+  #checkAlone(ip: Ip, one: Service): void {
+    for (const other of this.services.values()) {
+      if (other.name === one.name || other.type !== 'LoadBalancer' || !other.ingress.includes(ip)) continue;
+      const why = cannotShare(sharingOf(one), sharingOf(other));
+      if (why !== undefined) this.twice.push(`${ip}: ${one.name}, ${other.name}`);
+    }
   }
 
   #apply(one: Service, task: Task): Service {

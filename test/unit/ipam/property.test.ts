@@ -20,6 +20,7 @@ type Step =
   | { readonly kind: 'set'; readonly service: Service }
   | { readonly kind: 'delete'; readonly name: string }
   | { readonly kind: 'restart' }
+  | { readonly kind: 'reload' }
   | { readonly kind: 'shrink'; readonly by: number };
 
 const name = fc.integer({ min: 1, max: 9 }).map((i) => `s${i}`);
@@ -62,7 +63,7 @@ const one: fc.Arbitrary<Service> = fc
 const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 6, arbitrary: one.map((each) => ({ kind: 'set' as const, service: each })) },
   { weight: 3, arbitrary: name.map((each) => ({ kind: 'delete' as const, name: each })) },
-  { weight: 1, arbitrary: fc.constant({ kind: 'restart' as const }) },
+  { weight: 1, arbitrary: fc.constantFrom({ kind: 'restart' as const }, { kind: 'reload' as const }) },
   { weight: 1, arbitrary: fc.constantFrom(0, 1).map((by) => ({ kind: 'shrink' as const, by })) },
 );
 
@@ -82,6 +83,9 @@ function take(cluster: FakeCluster, each: Step): void {
       return;
     case 'restart':
       cluster.restart();
+      return;
+    case 'reload':
+      cluster.reload();
       return;
     case 'shrink':
       cluster.restart(each.by === 0 ? pools : [pool('four', ['198.51.100.0/31']), ...pools.slice(1)]);
@@ -121,6 +125,8 @@ describe('the assignments, whatever happens', () => {
               }
             }
           }
+          // Not even for a moment, while some are written and others not yet.
+          expect(cluster.twice).to.deep.equal([]);
           // And the statuses, which are all that others see, say just that.
           for (const [key, { ips }] of cluster.allocator.decisions) {
             expect([...(cluster.services.get(key)?.ingress ?? [])].sort()).to.deep.equal([...ips].sort());
