@@ -209,7 +209,7 @@ export class Allocator {
     this.#affect(this.#claim(now));
   }
 
-  /** @returns the addresses whose holders have changed */
+  /** @returns the addresses that others hold or show now */
   #claim(candidate: Candidate): readonly Ip[] {
     const decided = this.#decisions.get(candidate.key);
     const nodes = this.#nodes;
@@ -310,7 +310,7 @@ function claimsOf(
   };
   const decidedIps = role === 'ours' ? (decided?.ips ?? none) : none;
   for (const ip of decidedIps) add(ip, mayKeep(candidate, ip, assignments) ? 'given' : 'cleared');
-  const moves = decidedIps.length > 0;
+  const moves = decidedIps.length > 0 || role === 'former';
   for (const ip of own?.ips ?? none) {
     if (moves || !mayKeep(candidate, ip, assignments)) add(ip, 'cleared');
     else add(ip, given?.ips.includes(ip) === true ? 'given' : 'shown');
@@ -318,9 +318,11 @@ function claimsOf(
   for (const ip of own?.unconfirmed ?? none) add(ip, moves ? 'cleared' : 'given');
   if (service.type === 'LoadBalancer') {
     for (const ip of service.ingress) {
-      if (claims.some((claim) => claim.ip === ip) || !mayKeep(candidate, ip, assignments)) continue;
       const gave = own === undefined && (role === 'leaving' || given?.ips.includes(ip) === true);
-      add(ip, moves ? 'cleared' : gave ? 'given' : 'shown');
+      const keeps = mayKeep(candidate, ip, assignments);
+      // Another implementation's status is not ours to clear: what it may not have does not count.
+      if (!keeps && role === 'bystander') continue;
+      add(ip, moves || !keeps ? 'cleared' : gave ? 'given' : 'shown');
     }
   }
   if (role === 'bystander' || role === 'former') {

@@ -122,13 +122,17 @@ export class Assignments {
     for (const [ip, { holders }] of this.#addresses) yield [ip, holders];
   }
 
-  /** Why a Service cannot be on an address together with its holders; undefined: it can, or is one of them. */
+  /**
+   * Why a Service cannot be on an address together with its holders, nor with those whose status shows it still;
+   * undefined: it can, or is one of the holders.
+   */
   refusal(ip: Ip, { key, sharing }: Candidate): string | undefined {
-    const holders = this.holders(ip);
+    const { entries = [], holders = nobody } = this.#addresses.get(ip) ?? {};
     if (holders.some((holder) => holder.key === key)) return undefined;
-    for (const holder of holders) {
-      const why = cannotShare(sharing, holder.sharing);
-      if (why !== undefined) return `${ip} is held by ${holder.key}, and ${why}`;
+    for (const { candidate: other, strength } of entries) {
+      if (other.key === key || (strength === 'claimed' && !holders.includes(other))) continue;
+      const why = cannotShare(sharing, other.sharing);
+      if (why !== undefined) return `${ip} is held by ${other.key}, and ${why}`;
     }
     return undefined;
   }
@@ -136,7 +140,7 @@ export class Assignments {
   /**
    * Replaces what a Service claims.
    *
-   * @returns the addresses whose holders have changed by that
+   * @returns the addresses that others hold or show now
    */
   assign(candidate: Candidate, claims: readonly Claim[]): readonly Ip[] {
     const { key } = candidate;
@@ -154,7 +158,7 @@ export class Assignments {
     return changed;
   }
 
-  /** @returns the addresses whose holders have changed by that; what is free of them, {@link isFree} tells */
+  /** @returns the addresses that others hold or show now; what is free of them, {@link isFree} tells */
   release(key: string): readonly Ip[] {
     const before = this.#claims.get(key);
     if (before === undefined) return nothing;
@@ -184,7 +188,7 @@ export class Assignments {
     );
   }
 
-  /** @returns whether the holders of the address are others now, or share it in another way */
+  /** @returns whether others hold or show the address now, or share it in another way */
   #put(ip: Ip, key: string, entry: Entry | undefined): boolean {
     const before = this.#addresses.get(ip);
     const others = before?.entries.filter(({ candidate }) => candidate.key !== key) ?? [];
@@ -205,6 +209,7 @@ export class Assignments {
     const former = before?.holders ?? nobody;
     this.#index(ip, former, holders);
     return (
+      before?.entries.length !== entries.length ||
       former.length !== holders.length ||
       holders.some((one, i) => one !== former[i] && !isAlike(one, former[i]))
     );
