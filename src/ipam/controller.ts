@@ -136,11 +136,10 @@ export class Controller {
       return;
     }
     const now = terms();
-    if (this.#allocator !== undefined) this.enqueue(this.#services.take().services);
+    this.enqueue(this.#services.take().services);
     if (this.#allocator !== undefined && this.#terms === now) return;
-    // A write of a former term may still arrive; its end brings us here again.
+    // A write from before the Lease was lost may still arrive; its end leads here again.
     if (this.#allocator === undefined && this.#writes.isBusy) return;
-    this.#services.take();
     this.#allocator = new Allocator(now, (key) => this.#queue.add(key), this.#allocator);
     this.#terms = now;
     this.enqueue('all');

@@ -32,6 +32,7 @@ export class WriteQueue {
   /** Services that have something to write, and no write on its way. */
   readonly #waiting = new Set<string>();
   readonly #writes = new Set<Promise<void>>();
+  #onTheirWay = 0;
   readonly #refused = new Map<string, string>();
   /** Services whose last write broke, and which were tried again at once. */
   readonly #retried = new Set<string>();
@@ -51,7 +52,7 @@ export class WriteQueue {
 
   /** Whether a write is on its way. */
   get isBusy(): boolean {
-    return this.#writes.size > 0;
+    return this.#onTheirWay > 0;
   }
 
   /** What the API will not have, by Service, in words. */
@@ -62,7 +63,7 @@ export class WriteQueue {
   /** Whether a write may start now; else its Service is queued again when it may. */
   admits(key: string): boolean {
     const pause = this.#pausedUntil - this.#clock.now();
-    if (this.#writes.size < most && pause <= 0) {
+    if (this.#onTheirWay < most && pause <= 0) {
       this.#waiting.delete(key);
       return true;
     }
@@ -74,7 +75,7 @@ export class WriteQueue {
   /** Queues Services that wait to be written, as many as may be written now. @returns whether there were any */
   refill(): boolean {
     if (this.#clock.now() < this.#pausedUntil) return false;
-    let room = most - this.#writes.size;
+    let room = most - this.#onTheirWay;
     let any = false;
     for (const key of this.#waiting) {
       if (room <= 0) break;
@@ -88,6 +89,7 @@ export class WriteQueue {
 
   /** @param ended is called with the outcome; the Service is processed again after it, and not before */
   start(service: Service, task: Task, ended: (outcome: Outcome) => void, signal: AbortSignal): void {
+    this.#onTheirWay += 1;
     const write = this.#write(service, task, ended, signal).finally(() => this.#writes.delete(write));
     this.#writes.add(write);
   }
@@ -111,17 +113,21 @@ export class WriteQueue {
   ): Promise<void> {
     const key = serviceName(service);
     const event = this.#event;
+    let outcome: Outcome;
     try {
-      const outcome =
+      outcome =
         task.kind === 'finalizer'
           ? await this.#writer.finalizer(service, task.verb, signal)
           : await this.#writer.status(service, task, signal);
-      this.#requeue(key, outcome, event);
-      ended(outcome);
-      this.#queue.done(key);
     } catch (error) {
-      if (!signal.aborted) throw error;
+      if (signal.aborted) return;
+      throw error;
+    } finally {
+      this.#onTheirWay -= 1;
     }
+    this.#requeue(key, outcome, event);
+    ended(outcome);
+    this.#queue.done(key);
   }
 
   #requeue(key: string, outcome: Outcome, event: number): void {

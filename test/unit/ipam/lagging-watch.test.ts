@@ -16,6 +16,8 @@ class Run {
   readonly api: FakeApi;
   readonly routed = new Set<Ip>();
   reports = 0;
+  leads = true;
+  controller: Controller;
   readonly #stop = new AbortController();
   readonly #running: Promise<void>;
 
@@ -26,15 +28,15 @@ class Run {
       this.#stop.signal,
     );
     const terms = { pools, allocation, reserved: new Map(), nodeAddresses: () => [] };
-    const controller = new Controller({
+    this.controller = new Controller({
       cluster: this.api,
       writer: this.api,
       terms: () => terms,
       routed: (ip) => this.routed.has(ip),
-      leads: () => true,
+      leads: () => this.leads,
       clock,
     });
-    this.#running = this.#run(controller);
+    this.#running = this.#run(this.controller);
   }
 
   async pass(ms: number): Promise<void> {
@@ -89,6 +91,26 @@ for (const { name, ...watch } of watches) {
     }
   });
 }
+
+describe('the allocation of a gateway that loses the Lease and has it again', () => {
+  it('starts anew when its last write from before has ended', async () => {
+    const run = new Run([two], {});
+    run.api.put(asking('s1'));
+    // The first write, of a finalizer, takes 4 ms.
+    await run.pass(1);
+    run.leads = false;
+    run.controller.poke();
+    await run.pass(1);
+    expect(run.controller.allocator).to.equal(undefined);
+    run.leads = true;
+    run.controller.poke();
+    await run.pass(1);
+    expect([run.controller.allocator, run.api.ips('s1')]).to.deep.equal([undefined, '']);
+    await run.pass(100);
+    expect(run.api.ips('s1')).to.equal('198.51.100.0');
+    await run.end();
+  });
+});
 
 type Step =
   | { readonly kind: 'put'; readonly i: number; readonly how: number }
