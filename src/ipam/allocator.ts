@@ -20,7 +20,7 @@ import { poolTopic, type Topic, Waiters } from './waiters.ts';
 export interface Terms {
   readonly pools: readonly Pool[];
   readonly allocation: Allocation;
-  /** Addresses that belong to somebody, with whom. */
+  /** Addresses in other use, which no Service may have, and by what: `node n1` */
   readonly reserved: ReadonlyMap<Ip, string>;
   readonly nodeAddresses: NodeAddresses;
 }

@@ -44,7 +44,7 @@ interface Address {
   readonly holders: readonly Candidate[];
 }
 
-const nobody: readonly Candidate[] = [];
+const noCandidates: readonly Candidate[] = [];
 const nothing: readonly Ip[] = [];
 const ranks: Readonly<Record<Strength, number>> = { given: 0, shown: 1, claimed: 2, cleared: 3 };
 
@@ -61,7 +61,7 @@ export class Assignments {
   readonly #shared = new Map<string, Set<Ip>>();
   readonly #used = new Map<PoolRange, number>();
 
-  /** @param reserved addresses that nobody may have, and why: `node n1` */
+  /** @param reserved addresses in other use, which no Service may have, and by what: `node n1` */
   constructor(pools: readonly Pool[], reserved: ReadonlyMap<Ip, string>) {
     const networks = new Map<Family, Range[]>([
       [4, []],
@@ -106,12 +106,12 @@ export class Assignments {
   }
 
   holders(ip: Ip): readonly Candidate[] {
-    return this.#addresses.get(ip)?.holders ?? nobody;
+    return this.#addresses.get(ip)?.holders ?? noCandidates;
   }
 
   /** The holders, and the Services that show the address or claim it in vain. */
   claimants(ip: Ip): readonly Candidate[] {
-    return this.#addresses.get(ip)?.entries.map(({ candidate }) => candidate) ?? nobody;
+    return this.#addresses.get(ip)?.entries.map(({ candidate }) => candidate) ?? noCandidates;
   }
 
   isFree(ip: Ip): boolean {
@@ -127,7 +127,7 @@ export class Assignments {
    * undefined: it can, or is one of the holders.
    */
   refusal(ip: Ip, { key, sharing }: Candidate): string | undefined {
-    const { entries = [], holders = nobody } = this.#addresses.get(ip) ?? {};
+    const { entries = [], holders = noCandidates } = this.#addresses.get(ip) ?? {};
     if (holders.some((holder) => holder.key === key)) return undefined;
     for (const { candidate: other, strength } of entries) {
       if (other.key === key || (strength === 'claimed' && !holders.includes(other))) continue;
@@ -206,7 +206,7 @@ export class Assignments {
       this.#addresses.set(ip, { entries, holders });
       if (before === undefined) this.#count(ip, 1);
     }
-    const former = before?.holders ?? nobody;
+    const former = before?.holders ?? noCandidates;
     this.#index(ip, former, holders);
     return (
       before?.entries.length !== entries.length ||
@@ -262,7 +262,7 @@ function byPrecedence(a: Entry, b: Entry): number {
 
 function holdersAmong(entries: readonly Entry[]): readonly Candidate[] {
   const [first] = entries;
-  if (first === undefined) return nobody;
+  if (first === undefined) return noCandidates;
   const holders = [first.candidate];
   for (const { candidate } of entries.slice(1)) {
     if (holders.every(({ sharing }) => cannotShare(candidate.sharing, sharing) === undefined)) {

@@ -46,6 +46,6 @@ export interface Unsatisfied {
 export interface Lost {
   readonly ip: Ip;
   readonly why: string;
-  /** Somebody else has it. */
+  /** Another Service has it. */
   readonly conflict: boolean;
 }

@@ -17,7 +17,7 @@ export type Task =
       readonly conditions: readonly Condition[];
       /** Types of conditions of ours that are to go. */
       readonly without: readonly string[];
-      /** Nobody waits for it: it only tells whether the Service is served now. */
+      /** It only tells whether the Service is served now, and can wait. */
       readonly idle: boolean;
       readonly events: readonly EventDraft[];
     };
@@ -81,7 +81,7 @@ function forOurs(service: Service, decision: Decision, facts: Facts): Task | und
   };
 }
 
-/** A write goes along with each event: what is not worth a write is not worth an event, and nothing is told twice. */
+/** Events accompany status writes only, so that none is recorded twice. */
 function notes(service: Service, decision: Decision, moves: boolean, tells: boolean): readonly EventDraft[] {
   const { ips, pool, unsatisfied, lost, warnings } = decision;
   const result: EventDraft[] = [];
@@ -117,7 +117,7 @@ function notes(service: Service, decision: Decision, moves: boolean, tells: bool
 function forFormer(service: Service, { allocation, lingers, unconfirmed }: Facts): Task | undefined {
   const { asks, ingress } = service;
   const known = asks.conditions.some(({ type }) => type === allocatedType);
-  // A crash between finalizer and status leaves no other trace. Without class, nobody else puts it there.
+  // A crash between finalizer and status leaves no other trace. Without a class, no other implementation puts the finalizer there.
   // An address that we wrote and do not see may be in a status newer than this one: a write for this version tells.
   if (!known && !(asks.finalizer && allocation.classless)) {
     return unconfirmed(service) ? leave(service, ingress.length > 0 ? [] : undefined) : undefined;

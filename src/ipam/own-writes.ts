@@ -20,9 +20,9 @@ export interface OwnWrite {
 }
 
 /**
- * What we wrote into Services. A write names the version that it is for, so its success tells what the API has from
- * then on, whatever the watch shows afterwards: nobody but us may change it, and only another write of ours tells
- * more.
+ * What we wrote into Services. A write names the version that it is for: its success confirms that this version was the
+ * current one, and tells what the API has from then on. What the watch shows afterwards may be older, and is believed
+ * only when another write of ours for it succeeds.
  */
 export class OwnWrites {
   readonly #writes = new Map<string, OwnWrite>();

@@ -24,7 +24,7 @@ interface Range {
 export interface Exceptions {
   /** .0 and .255 of IPv4 */
   readonly buggy: boolean;
-  /** Addresses that belong to somebody, with whom. */
+  /** Addresses in other use, and by what: `node n1` */
   readonly reserved: ReadonlyMap<Ip, string>;
 }
 
@@ -39,7 +39,7 @@ export interface Unfit {
  * in use: what was never given begins at the frontier, what came back below it is in a heap.
  */
 export class PoolRange {
-  /** How many can be given; Number.MAX_SAFE_INTEGER stands for "more than anybody can count". */
+  /** How many can be given; Number.MAX_SAFE_INTEGER stands for "too many to be counted". */
   readonly size: number;
   readonly #family: Family;
   readonly #ranges: readonly Range[];

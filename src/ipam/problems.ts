@@ -11,7 +11,7 @@ export interface Troubles {
   readonly eventTrouble: string | undefined;
   /** What the API will not have of one Service. */
   readonly refused: ReadonlyMap<string, string>;
-  /** Services whose status somebody else writes as well, and until when we leave it alone, in ms. */
+  /** Services whose status has another writer, and until when it is left alone, in ms. */
   readonly contested: Iterable<readonly [key: string, until: number]>;
 }
 

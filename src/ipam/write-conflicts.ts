@@ -1,4 +1,4 @@
-/** How long a first change by somebody else counts against them, and how long we stand back after the second; ms. */
+/** ms for which a first foreign write is remembered, and for which a Service is left alone after the second one */
 const memory = 600_000;
 const firstRest = 300_000;
 const longestRest = 3_600_000;
@@ -10,13 +10,13 @@ interface WriteConflict {
 }
 
 /**
- * Who else writes the status of our Services. The first time what we wrote is written over, it is put right; from
- * then on we stand back, longer each time: a fight helps nobody who looks up the address.
+ * Other writers of the status of our Services. The first time our addresses are overwritten, they are put right; from
+ * then on the Service is left alone, longer each time: an address that keeps changing serves no client.
  */
 export class WriteConflicts {
   readonly #conflicts = new Map<string, WriteConflict>();
 
-  /** Somebody wrote over what we had written. @param now ms */
+  /** Another writer has overwritten our addresses. @param now ms */
   overwritten(key: string, now: number): void {
     const before = this.#conflicts.get(key);
     const recent = before !== undefined && now - Math.max(before.last, before.until) < memory;
@@ -25,7 +25,7 @@ export class WriteConflicts {
     this.#conflicts.set(key, { times, last: now, until: now + rest });
   }
 
-  /** It was not so: what was read was older than what we had written. */
+  /** There was no other writer: the version that was read was older than our own write. */
   retract(key: string): void {
     const before = this.#conflicts.get(key);
     if (before === undefined) return;
