@@ -24,7 +24,7 @@ export async function bundle(folder: string, version: string): Promise<Bundle> {
     outExtension: { '.js': '.mjs' },
     // Their licences are in the copyright file.
     legalComments: 'none',
-    plugins: [release(version), builtins, kubernetesClient, koffi, noDemo],
+    plugins: [release(version), builtins, koffi, noDemo],
     // What CommonJS packages look for.
     banner: {
       js: "import{createRequire as requireOf}from'node:module';const require=requireOf(import.meta.url);",
@@ -82,27 +82,6 @@ const builtins: Plugin = {
           ),
         ].join('\n'),
       };
-    });
-  },
-};
-
-/** Of @kubernetes/client-node we use three names; the clients of every API of Kubernetes are 15 MB. */
-const kubernetesClient: Plugin = {
-  name: 'kubernetes client',
-  setup({ onResolve, onLoad, resolve }) {
-    const wanted = "export { HttpMethod, KubeConfig, RequestContext } from '@kubernetes/client-node';";
-    onResolve({ filter: /^@kubernetes\/client-node$/ }, ({ kind }) =>
-      kind === 'dynamic-import' ? { path: 'wanted', namespace: 'kubernetes-client' } : undefined,
-    );
-    onLoad({ filter: /./, namespace: 'kubernetes-client' }, () => ({
-      contents: wanted,
-      resolveDir: process.cwd(),
-    }));
-    onResolve({ filter: /./ }, async ({ path, importer, namespace, kind, resolveDir, pluginData }) => {
-      const inside = namespace === 'kubernetes-client' || importer.includes('/@kubernetes/client-node/');
-      if (!inside || pluginData === 'asked') return undefined;
-      const found = await resolve(path, { importer, namespace, kind, resolveDir, pluginData: 'asked' });
-      return { ...found, sideEffects: false };
     });
   },
 };

@@ -1,6 +1,7 @@
 import { type Dispatcher, request } from 'undici';
 import type { Resource } from '../model/cluster.ts';
-import { type KubernetesAccess, openSession, type Session } from './credentials.ts';
+import { openSession, type Session } from './credentials.ts';
+import type { KubernetesAccess } from './kubeconfig-files.ts';
 import { jsonLines } from './lines.ts';
 import { ApiError, type Page, type Transport } from './transport.ts';
 import { errorOf } from './trouble.ts';

@@ -1,7 +1,7 @@
 import { type Clock, systemClock } from './clock.ts';
 import type { Cluster } from './cluster.ts';
-import type { KubernetesAccess } from './credentials.ts';
 import { HttpTransport } from './http.ts';
+import type { KubernetesAccess } from './kubeconfig-files.ts';
 import { KubernetesWriter } from './kubernetes-writer.ts';
 import { defaultPace, Reflector, type ReflectorPace } from './reflector.ts';
 import { resources, Store } from './store.ts';
