@@ -358,6 +358,20 @@ describe('the Kubernetes cluster', () => {
       says: /no credentials for user "eiproute-demo": ENOENT/,
     },
     {
+      name: 'has a token that no HTTP header can hold',
+      edit: (text) => text.replace(/token: .*/, 'token: "a\\nb"'),
+      says: /users\[0\]\.user\.token has a sign that no HTTP header can hold/,
+    },
+    {
+      name: 'names an exec plugin that prints a bare token',
+      edit: (text) =>
+        text.replace(
+          /token: .*/,
+          'exec: { apiVersion: client.authentication.k8s.io/v1, command: echo, args: [hunter2] }',
+        ),
+      says: /no credentials for user "eiproute-demo": echo printed 8 bytes that are no JSON;/,
+    },
+    {
       name: 'names an exec plugin that is not there',
       edit: (text) =>
         text.replace(
