@@ -287,7 +287,7 @@ describe('a kubeconfig', () => {
       kubeconfig({ as: 'a', 'as-user-extra': { b: ['c'] } }),
       /as-user-extra is not supported/,
     ],
-    ['groups of nobody', kubeconfig({ 'as-groups': ['a'] }), /as is missing beside/],
+    ['groups without a name to act for', kubeconfig({ 'as-groups': ['a'] }), /as is missing beside/],
     [
       'a line break in a name to act for',
       kubeconfig({ as: 'a\nb' }),
