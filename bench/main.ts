@@ -1,15 +1,33 @@
 import { release } from 'node:os';
 import { allocations } from './allocation.ts';
 import { latency } from './events.ts';
+import { memory, soak } from './memory.ts';
 import { routes } from './routes.ts';
 
-// npm run bench: everything that we claim about speed, measured here and now, one table after the other.
-// A table is a function that measures and returns its text.
-const tables: readonly (() => string | Promise<string>)[] = [routes, latency, allocations];
+// npm run bench [-- NAME ...]: everything that we claim about speed and memory, measured here and now, one table after
+// the other. A table is a function that measures and returns its text.
+const tables: Readonly<Record<string, () => string | Promise<string>>> = {
+  routes,
+  events: latency,
+  allocations,
+  memory,
+  soak,
+};
+/** It takes many minutes, and is run when it is asked for. */
+const long = 'soak';
 
+const asked = process.argv.slice(2);
+const unknown = asked.find((name) => !Object.hasOwn(tables, name));
+if (unknown !== undefined) {
+  process.stderr.write(`bench: no table "${unknown}"; there are ${Object.keys(tables).join(', ')}\n`);
+  process.exit(1);
+}
 if (process.getuid?.() !== 0) {
   process.stderr.write('bench: needs root, for network namespaces: sudo npm run bench\n');
   process.exit(1);
 }
 process.stdout.write(`Linux ${release()}, Node ${process.versions.node}\n`);
-for (const measure of tables) process.stdout.write(`\n${await measure()}\n`);
+for (const [name, measure] of Object.entries(tables)) {
+  if (asked.length === 0 ? name !== long : asked.includes(name))
+    process.stdout.write(`\n${await measure()}\n`);
+}

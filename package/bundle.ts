@@ -11,9 +11,13 @@ export interface Bundle {
 }
 
 /** All of the program's text, for any architecture; what each command needs is loaded when it is needed. */
-export async function bundle(folder: string, version: string): Promise<Bundle> {
+export async function bundle(
+  folder: string,
+  version: string,
+  entries: Readonly<Record<string, string>> = { eiproute: 'src/main.ts' },
+): Promise<Bundle> {
   const { metafile, warnings } = await build({
-    entryPoints: { eiproute: 'src/main.ts' },
+    entryPoints: entries,
     outdir: folder,
     bundle: true,
     splitting: true,

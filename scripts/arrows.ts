@@ -54,7 +54,7 @@ export const arrows: Arrows = {
   scripts: [],
   package: [],
   test: ['src', 'lab', 'scripts', 'package'],
-  bench: ['src', 'lab', 'test'],
+  bench: ['src', 'lab', 'test', 'package'],
 };
 
 export type Arrows = Readonly<Record<string, readonly string[]>>;

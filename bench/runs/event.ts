@@ -6,16 +6,17 @@ import { kinds } from '../../lab/cluster/api/kinds.ts';
 import { type ApiServer, startApiServer } from '../../lab/cluster/api-server.ts';
 import { LinuxKernel } from '../../src/kernel/linux.ts';
 import { ownerOf } from '../../src/model/owner.ts';
+import { memoryOf } from './memory-of.ts';
 
-// Run in a fresh network namespace: node bench/event.ts FOLDER SERVICES EVENTS
-// The daemon as its own process, an API server over TLS in this one. Prints
-// {"start":ms,"startWork":ms,"events":[ms,...],"work":ms,"rss":bytes,"rssIdle":bytes}: the start-up until all is in
-// the kernel, the time of each event from the API server's store to the kernel's own notification, the daemon's
-// processor time for the start and for one event, and its memory.
+// Run in a fresh network namespace: node bench/runs/event.ts FOLDER SERVICES CYCLES PROGRAM [CYCLE ...]
+// The daemon as its own process, an API server over TLS in this one. A cycle is two events: an EndpointSlice loses its
+// endpoints, and has them again. Prints {"start":ms,"startWork":ms,"events":[ms,...],"work":ms,"memory":[...]}: the
+// start-up until all is in the kernel, the time of each event from the API server's store to the kernel's own
+// notification, the daemon's processor time for the start and for one event, and its memory after the start, after
+// the cycles that are named, and after the last one.
 
-const [folder = '.', services = 0, events = 0] = process.argv
-  .slice(2)
-  .map((word, i) => (i === 0 ? word : Number(word)));
+const [folder = '.', services = '0', cycles = '0', program = 'bin/eiproute', ...samples] =
+  process.argv.slice(2);
 const nodes = 100;
 const ip = (command: string): void => {
   execFileSync('ip', command.split(' '));
@@ -66,11 +67,6 @@ function fill(api: ApiServer): void {
   }
 }
 
-function memoryOf(child: ChildProcess): number {
-  const [, kib] = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${child.pid}/status`, 'utf8')) ?? [];
-  return Number(kib) * 1024;
-}
-
 /** ms of processor time until now, of all threads: what other load on the machine does not falsify. */
 function workOf(child: ChildProcess): number {
   const tasks = `/proc/${child.pid}/task`;
@@ -111,15 +107,20 @@ await kernel.list(
 const hints = kernel.hints(stop.signal)[Symbol.asyncIterator]();
 
 const started = performance.now();
-const daemon = spawn('bin/eiproute', ['--config', file, '--log-level', 'error', 'gateway'], {
-  stdio: ['ignore', 'inherit', 'inherit'],
-});
+// It ends with us, however we end.
+const daemon = spawn(
+  'setpriv',
+  ['--pdeathsig', 'KILL', program, '--config', file, '--log-level', 'error', 'gateway'],
+  {
+    stdio: ['ignore', 'inherit', 'inherit'],
+  },
+);
 const ended = new Promise<void>((resolve) => daemon.once('exit', () => resolve()));
-await promisify(execFile)('bin/eiproute', ['--config', file, 'status', '--wait-synced'], {
+await promisify(execFile)(program, ['--config', file, 'status', '--wait-synced'], {
   maxBuffer: 1 << 30,
 });
 const start = performance.now() - started;
-const rss = memoryOf(daemon);
+const memory = [{ events: 0, ...memoryOf(daemon) }];
 const startWork = workOf(daemon);
 
 /** Until the kernel tells of the route. */
@@ -132,7 +133,7 @@ async function told(words: string): Promise<void> {
 }
 
 const times: number[] = [];
-for (let i = 0; i < Number(events); i += 1) {
+for (let i = 0; i < Number(cycles); i += 1) {
   const at = ((i * 37) % Number(services)) & ~1;
   const to = `198.18.${at >> 8}.${at & 255}/32`;
   const before = performance.now();
@@ -143,10 +144,11 @@ for (let i = 0; i < Number(events); i += 1) {
   api.objects.update(sliceKind, slice(at, [at % nodes, (at * 7 + 1) % nodes]));
   await told(`route added: ${to}`);
   times.push(performance.now() - again);
+  if (samples.includes(String(i + 1)) || i + 1 === Number(cycles))
+    memory.push({ events: times.length, ...memoryOf(daemon) });
 }
-const rssIdle = memoryOf(daemon);
 const work = (workOf(daemon) - startWork) / times.length;
 stop.abort();
 daemon.kill();
 await ended;
-process.stdout.write(`${JSON.stringify({ start, startWork, events: times, work, rss, rssIdle })}\n`);
+process.stdout.write(`${JSON.stringify({ start, startWork, events: times, work, memory })}\n`);

@@ -40,7 +40,7 @@ export function accessWarnings(
       code: 'tls-not-verified',
       severity: 'warn',
       subject: cluster.server,
-      message: `insecure-skip-tls-verify is true for ${cluster.server}: whoever answers there gets the credentials, and decides what is routed`,
+      message: `insecure-skip-tls-verify is true for ${cluster.server}: any server that answers there gets the credentials, and decides what is routed`,
       advice: 'put certificate-authority-data into the kubeconfig instead',
     });
   }

@@ -27,7 +27,7 @@ export interface UserEntry {
   readonly credential: Credential;
   /** Beside any of the credentials. */
   readonly certificate: { readonly certificate: Pem; readonly key: Pem } | undefined;
-  /** Headers that ask the API server to act for somebody else. */
+  /** Headers that ask the API server to act for another user. */
   readonly impersonate: Readonly<Record<string, string | string[]>>;
 }
 
@@ -161,7 +161,7 @@ function serverOf(cluster: string, field: KubeconfigField, skipTlsVerify: boolea
   }
   if (url.protocol === 'http:' && !skipTlsVerify) {
     throw field.wrong(
-      `of cluster "${cluster}" begins with http: HTTP protocol is not allowed, everybody on the way could read the credentials`,
+      `of cluster "${cluster}" begins with http: HTTP protocol is not allowed, since the credentials could be read on the way`,
       `${advice}; insecure-skip-tls-verify: true allows http`,
     );
   }

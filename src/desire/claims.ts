@@ -10,8 +10,6 @@ import { cannotShare, sharingOf } from '../model/sharing.ts';
 export interface Claim {
   /** Sorted by name; empty when none of them may have it. */
   readonly holders: readonly Service[];
-  /** A holder has it in its status: it was given the address, and did not only write it into its spec. */
-  readonly byStatus: boolean;
   readonly problems: readonly Problem[];
 }
 
@@ -65,7 +63,6 @@ export function claim(
   }
   return {
     holders: holders.map(({ service }) => service).sort(compareName),
-    byStatus: holders.some(({ by }) => by !== 'spec'),
     problems,
   };
 }

@@ -43,7 +43,8 @@ export function eipRoutes(all: readonly Path[], inputs: EipRouteInputs, add: Add
   const problems: Problem[] = [];
   const routed: Path[] = [];
   for (const path of all) {
-    const by = reservedFor(path, reserved);
+    const isRouted = standingRoute(path, gateway.table, owner, have) !== undefined;
+    const by = reservedFor(path.eip, reserved, isRouted);
     if (by === undefined) routed.push(path);
     else problems.push(eipReserved(path, by));
     const claimed = reserved.get(path.eip);

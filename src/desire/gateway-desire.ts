@@ -6,7 +6,7 @@ import { equal, type KernelObject, type Key, keyOf } from '../model/object.ts';
 import { type Owner, ownerOf } from '../model/owner.ts';
 import type { Problem } from '../model/problem.ts';
 import type { Why } from '../model/want.ts';
-import { isEipObject, keptFor } from './eip-routes.ts';
+import { isEipObject, keptFor, standingRoute } from './eip-routes.ts';
 import { alive, fixedObjects, standing } from './gateway.ts';
 import { type ClusterReader, PathTable } from './path-table.ts';
 import { apiServiceName, type Reserved, reservedIn } from './reserved.ts';
@@ -64,8 +64,8 @@ export class GatewayDesire implements Desire {
     this.#isFirst = false;
     const overview = this.#cluster.overview();
     this.#readReserved(kernel);
-    const isClaimed = this.#reserved.size > 0 && [...changes.eips].some((eip) => this.#reserved.has(eip));
-    if (isClaimed || this.#dumps !== kernel.dumps || this.#refusals !== kernel.refusals) this.#fix(kernel);
+    if (this.#reserved.size > 0 || this.#dumps !== kernel.dumps || this.#refusals !== kernel.refusals)
+      this.#fix(kernel);
 
     const lan = alive(kernel.links, this.#gateway.lan);
     let unfinished = false;
@@ -111,7 +111,12 @@ export class GatewayDesire implements Desire {
   /** All that does not depend on which Service has which EIP. */
   #fix(kernel: KernelState): void {
     const keys = new Set<Key>();
-    const inUse = { has: (ip: Ip) => this.paths.path(ip)?.byStatus ?? false };
+    const { table } = this.#gateway;
+    const inUse = {
+      has: (eip: Ip) =>
+        (this.paths.path(eip)?.carriers.length ?? 0) > 0 &&
+        standingRoute({ eip }, table, this.#owner, kernel) !== undefined,
+    };
     this.#fixedProblems = fixedObjects(
       {
         gateway: this.#gateway,

@@ -6,7 +6,7 @@ import { type Key, keyOf, type Link } from '../model/object.ts';
 import { ownerOf } from '../model/owner.ts';
 import type { Problem } from '../model/problem.ts';
 import type { Refusals, Want, Wanted } from '../model/want.ts';
-import { eipRoutes } from './eip-routes.ts';
+import { eipRoutes, standingRoute } from './eip-routes.ts';
 import { flowLabels } from './flow-label.ts';
 import { paths } from './paths.ts';
 import { type Add, defaultRoutes, poolRoutes } from './plain-routes.ts';
@@ -33,10 +33,13 @@ export function gatewayWant(snapshot: Snapshot, gateway: Gateway, have: Listing,
   const problems: Problem[] = [...snapshot.problems, ...found.problems];
   const { nodes, services } = snapshot;
   const reserved = reservedIn({ nodes, api: apiService(services), links: have.links }, gateway);
-  const inUse = new Set(
-    [...found.paths, ...found.idle].filter(({ byStatus }) => byStatus).map(({ eip }) => eip),
+  const inUse = found.paths.filter((path) => standingRoute(path, gateway.table, owner, have) !== undefined);
+  problems.push(
+    ...fixedObjects(
+      { gateway, have, refused, reserved: standing(reserved, new Set(inUse.map(({ eip }) => eip))) },
+      add,
+    ),
   );
-  problems.push(...fixedObjects({ gateway, have, refused, reserved: standing(reserved, inUse) }, add));
   const lan = alive(have.links, gateway.lan);
   problems.push(...eipRoutes(found.paths, { gateway, owner, lan, reserved, have, refused }, add));
   return { objects: [...objects.values()], problems, complete: snapshot.complete };

@@ -38,7 +38,6 @@ export interface PathChanges {
 /** What is known of one EIP. */
 interface Entry {
   readonly services: readonly string[];
-  readonly byStatus: boolean;
   /** undefined: no Service holds it. */
   readonly set: CarrierSet | undefined;
   /** Nodes whose coming and going may change the set; 'all' where a Cluster and a Local Service share the EIP. */
@@ -105,7 +104,7 @@ export class PathTable {
   path(eip: Ip): Path | undefined {
     const entry = this.#entries.get(eip);
     if (entry?.set === undefined) return undefined;
-    return { eip, services: entry.services, byStatus: entry.byStatus, carriers: entry.set.carriers };
+    return { eip, services: entry.services, carriers: entry.set.carriers };
   }
 
   set(eip: Ip): CarrierSet | undefined {
@@ -210,8 +209,8 @@ export class PathTable {
     this.#depend(eip, before?.dependsOn ?? [], dependsOn);
     if (named.length === 0) this.#entries.delete(eip);
     else {
-      const { services = [], byStatus = false } = found.path ?? {};
-      this.#entries.set(eip, { services, byStatus, set, dependsOn });
+      const { services = [] } = found.path ?? {};
+      this.#entries.set(eip, { services, set, dependsOn });
     }
   }
 

@@ -15,7 +15,7 @@ export interface Paths {
 }
 
 /** An EIP that no node can serve. */
-export type Idle = Pick<Path, 'eip' | 'services' | 'byStatus'>;
+export type Idle = Pick<Path, 'eip' | 'services'>;
 
 /**
  * Which EIP goes to which nodes: the full recompute, and the specification of {@link PathTable}.
@@ -61,7 +61,7 @@ export interface Terms {
 
 /** @param named the Services that name the EIP */
 export function resolve(eip: Ip, named: readonly Service[], { gateway, poolOf, nodes }: Terms): Resolved {
-  const { holders, byStatus, problems } = claim(eip, named, gateway, poolOf(eip));
+  const { holders, problems } = claim(eip, named, gateway, poolOf(eip));
   if (holders.length === 0) return { path: undefined, problems };
   const services = holders.map(serviceName);
   const weighing = gateway.weighByEndpoints ? 'endpoints' : 'equal';
@@ -70,12 +70,12 @@ export function resolve(eip: Ip, named: readonly Service[], { gateway, poolOf, n
     .map((service) => ({ service, list: carriers(service, nodes, family(eip), weighing) }))
     .filter(({ list }) => list.length > 0);
   const [best] = able;
-  if (best === undefined) return { path: { eip, services, byStatus, carriers: [] }, problems };
+  if (best === undefined) return { path: { eip, services, carriers: [] }, problems };
   const common = shared(
     able.map(({ list }) => list),
     weighing,
   );
-  const path: Path = { eip, services, byStatus, carriers: common ?? best.list };
+  const path: Path = { eip, services, carriers: common ?? best.list };
   if (common !== undefined) return { path, problems };
   const apart = able.map(({ service }) => serviceName(service));
   return { path, problems: [...problems, noCommonNode(eip, apart)] };

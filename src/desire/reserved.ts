@@ -2,7 +2,6 @@ import { type Node, type Service, serviceName } from '../model/cluster.ts';
 import type { Gateway } from '../model/gateway.ts';
 import type { Ip } from '../model/ip.ts';
 import type { Link } from '../model/object.ts';
-import type { Path } from './path.ts';
 import { poolFinder } from './pools.ts';
 
 /** Who has an address of our pools already. */
@@ -44,10 +43,12 @@ export function apiService(services: readonly Service[]): Service | undefined {
 }
 
 /**
- * What keeps an EIP from being routed; undefined: it is routed. An address that a Service has in its status
- * is in use: a node that claims it afterwards must not take it out of service.
+ * What keeps an EIP from being routed; undefined: it is routed. An EIP that is in use already stays: a node that claims
+ * its address afterwards must not take it out of service.
+ *
+ * @param isRouted the kernel has a route of ours for it
  */
-export function reservedFor({ eip, byStatus }: Path, reserved: Reserved): ReservedBy | undefined {
+export function reservedFor(eip: Ip, reserved: Reserved, isRouted: boolean): ReservedBy | undefined {
   const by = reserved.get(eip);
-  return by?.isNode && byStatus ? undefined : by;
+  return by?.isNode && isRouted ? undefined : by;
 }

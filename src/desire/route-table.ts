@@ -249,7 +249,8 @@ export class RouteTable {
       if (this.#reservedProblems.delete(eip)) this.#problems = undefined;
       return path !== undefined && path.carriers.length > 0;
     }
-    const by = reservedFor(path, this.#reserved);
+    const isRouted = this.#standing(eip) !== undefined;
+    const by = reservedFor(eip, this.#reserved, isRouted);
     this.#reservedProblems.set(eip, by === undefined ? eipClaimed(path, claimed) : eipReserved(path, by));
     this.#problems = undefined;
     return by === undefined;

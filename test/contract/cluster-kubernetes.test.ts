@@ -1,6 +1,9 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { pipeline } from 'node:stream';
 import { expect } from 'chai';
 import { type JsonObject, textAt } from '../../lab/cluster/api/json.ts';
 import { kinds } from '../../lab/cluster/api/kinds.ts';
@@ -324,6 +327,36 @@ describe('the Kubernetes cluster', () => {
     expect(feeds.map(({ trouble }) => trouble).join()).to.match(/compare certificate-authority and server/);
   });
 
+  it('goes through the proxy of the kubeconfig', async () => {
+    const asked: string[] = [];
+    const proxy = createServer();
+    proxy.on('connect', (request, client: Socket, head: Buffer) => {
+      asked.push(request.url ?? '');
+      const { hostname, port } = new URL(`http://${request.url}`);
+      const server = connect(Number(port), hostname, () => {
+        client.write('HTTP/1.1 200 OK\r\n\r\n');
+        server.write(head);
+        pipeline(client, server, client, () => undefined);
+      });
+    });
+    await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve));
+    const address = proxy.address();
+    if (address === null || typeof address === 'string') throw new Error('the proxy has no port');
+    await using it = await stage(small);
+    const text = it.server
+      .kubeconfig()
+      .replace(/server: .*/, `$&\n      proxy-url: http://127.0.0.1:${address.port}`);
+    const kubeconfig = join(it.folder, 'proxied');
+    await writeFile(kubeconfig, text);
+    {
+      await using cluster = kubernetesCluster({ kubeconfig, context: undefined }, quick);
+      await until(cluster, ({ complete }) => complete);
+    }
+    expect(asked).to.include(new URL(it.server.url).host);
+    proxy.closeAllConnections();
+    proxy.close();
+  });
+
   const wrong: readonly { name: string; edit: (text: string) => string; says: RegExp }[] = [
     { name: 'is no YAML', edit: () => 'a: [', says: /kubeconfig \S+ can not be used: .*kubectl accepts/ },
     { name: 'is empty', edit: () => '', says: /can not be used|has no current-context/ },
@@ -357,6 +390,20 @@ describe('the Kubernetes cluster', () => {
       name: 'names a token file that is not there',
       edit: (text) => text.replace(/token: .*/, 'tokenFile: none'),
       says: /no credentials for user "eiproute-demo": ENOENT/,
+    },
+    {
+      name: 'has a token that no HTTP header can hold',
+      edit: (text) => text.replace(/token: .*/, 'token: "a\\nb"'),
+      says: /users\[0\]\.user\.token has a sign that no HTTP header can hold/,
+    },
+    {
+      name: 'names an exec plugin that prints a bare token',
+      edit: (text) =>
+        text.replace(
+          /token: .*/,
+          'exec: { apiVersion: client.authentication.k8s.io/v1, command: echo, args: [hunter2] }',
+        ),
+      says: /no credentials for user "eiproute-demo": echo printed 8 bytes that are no JSON;/,
     },
     {
       name: 'names an exec plugin that is not there',

@@ -54,19 +54,22 @@ const outages: readonly Outage[] = [
     name: 'asks for patience (429)',
     trouble: /HTTP 429: too many requests/,
     begin: (api) => {
-      api.faults.refuse({ status: 429, message: 'too many requests', retryAfter: 1 }, 3);
+      api.faults.refuse(
+        { status: 429, message: 'too many requests', retryAfter: 1 },
+        Number.POSITIVE_INFINITY,
+      );
       api.breakWatches();
     },
-    end: () => {},
+    end: (api) => api.faults.clear(),
   },
   {
     name: 'is broken (500)',
     trouble: /HTTP 500: etcdserver: leader changed/,
     begin: (api) => {
-      api.faults.refuse({ status: 500, message: 'etcdserver: leader changed' }, 3);
+      api.faults.refuse({ status: 500, message: 'etcdserver: leader changed' }, Number.POSITIVE_INFINITY);
       api.breakWatches();
     },
-    end: () => {},
+    end: (api) => api.faults.clear(),
   },
 ];
 

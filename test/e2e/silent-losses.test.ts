@@ -44,7 +44,7 @@ describe('links that go and come', () => {
       'id 860000004 via 2001:db8:10::12 dev eth0 scope link',
       'id 860000005 via 2001:db8:10::13 dev eth0 scope link',
       'id 861000000 group 860000000',
-      'id 861000001 group 860000000/860000001/860000002',
+      'id 861000001 group 860000001/860000000/860000002',
       'id 861000002 group 860000003/860000004/860000005',
     ]);
   });

@@ -233,7 +233,11 @@ describe('a kubeconfig', () => {
       kubeconfig({ token: 'abc', username: 'jane' }),
       /username stands beside a token/,
     ],
-    ['a certificate without a key', kubeconfig({ 'client-certificate': 'x' }), /client-key is missing/],
+    [
+      'a certificate without a key',
+      kubeconfig({ 'client-certificate': 'x' }),
+      /^kubeconfig \/etc\/kube:16:7 can not be used: users\[0\]\.user\.client-key is missing/,
+    ],
     ['a key without a certificate', kubeconfig({ 'client-key': 'x' }), /client-certificate is missing/],
     [
       'data that is not base64',
@@ -283,7 +287,7 @@ describe('a kubeconfig', () => {
       kubeconfig({ as: 'a', 'as-user-extra': { b: ['c'] } }),
       /as-user-extra is not supported/,
     ],
-    ['groups of nobody', kubeconfig({ 'as-groups': ['a'] }), /as is missing beside/],
+    ['groups without a name to act for', kubeconfig({ 'as-groups': ['a'] }), /as is missing beside/],
     [
       'a line break in a name to act for',
       kubeconfig({ as: 'a\nb' }),

@@ -187,12 +187,15 @@ describe('pools', () => {
     });
   }
 
-  it('keep the route of an EIP that a node claims while a Service has it in its status, and say so', () => {
+  it('keep the route of an EIP that a node claims while it is in use, and say so', () => {
     const cluster = snapshot(
       [node('n9', ['10.0.0.19', '203.0.113.9'])],
       [service('web', ['203.0.113.9'], { endpoints: [endpoint('n9')] })],
     );
-    const result = want({ cluster, settings, links: [lan, { ...uplink, addresses: [] }] });
+    const links = [lan, { ...uplink, addresses: [] }];
+    const inUse = want({ cluster: { ...cluster, nodes: threeNodes }, settings, links }).objects;
+    const objects = inUse.map(({ object }) => object).filter(({ kind }) => kind !== 'sysctl');
+    const result = want({ cluster, settings, links, objects });
     const routes = kinds(result, 'route');
     expect(routes).to.include('203.0.113.9 nhid 861000000 proto 86');
     expect(routes).to.include('unreachable 203.0.113.0/25 proto 86 metric 1000000');

@@ -1,0 +1,79 @@
+import { execFile, execFileSync, spawn } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import { LinuxKernel } from '../../src/kernel/linux.ts';
+import { ownerOf } from '../../src/model/owner.ts';
+import { memoryOf } from './memory-of.ts';
+
+// Run in a fresh network namespace: node bench/runs/agent.ts FOLDER PROGRAM [kubeconfig]
+// A node agent as its own process, with two gateways and both families. Prints {"start":ms,"memory":{...},
+// "repairs":[ms,...]}: the start of the process until it is in sync, its memory 5 s later and again after its policy
+// rules were deleted one by one, and the time that each took from our delete to its return.
+
+const [folder = '.', program = 'bin/eiproute'] = process.argv.slice(2);
+const ip = (command: string): string => execFileSync('ip', command.split(' ')).toString();
+const protocol = 86;
+
+ip('link set lo up');
+ip('link add eth0 type veth peer name peer0');
+for (const name of ['eth0', 'peer0']) ip(`link set ${name} up`);
+ip('address add 10.0.0.11/24 dev eth0');
+ip('address add 2001:db8:10::11/64 dev eth0 nodad');
+
+const file = join(folder, 'node.json');
+writeFileSync(
+  file,
+  JSON.stringify({
+    eips: ['198.51.100.0/24', '2001:db8:e::/64'],
+    gateways: ['10.0.0.1', '10.0.0.2', '2001:db8:10::1', '2001:db8:10::2'],
+    stateDirectory: 'state',
+    runtimeDirectory: 'run',
+    namesDirectory: 'names',
+  }),
+);
+
+const stop = new AbortController();
+await using kernel = await LinuxKernel.open(join(folder, 'witness'));
+await kernel.list(
+  { owner: ownerOf(protocol), tables: [100, 101, 102], sysctls: [], nftTables: [], neighbours: [] },
+  stop.signal,
+);
+const hints = kernel.hints(stop.signal)[Symbol.asyncIterator]();
+
+const started = performance.now();
+// It ends with us, however we end.
+const tied = ['--pdeathsig', 'KILL', program];
+const agent = spawn('setpriv', [...tied, '--config', file, '--log-level', 'error', 'node'], {
+  stdio: ['ignore', 'inherit', 'inherit'],
+});
+const ended = new Promise<void>((resolve) => agent.once('exit', () => resolve()));
+await promisify(execFile)(program, ['--config', file, 'status', '--wait-synced']);
+const start = performance.now() - started;
+await sleep(5000);
+const memory = memoryOf(agent);
+
+/** Until the kernel tells of it. */
+async function told(words: string): Promise<void> {
+  while (true) {
+    const { done, value } = await hints.next();
+    if (done) throw new Error('the kernel fell silent');
+    if (value.text.startsWith(words)) return;
+  }
+}
+
+const repairs: number[] = [];
+for (const family of ['-4', '-6']) {
+  for (const [, priority = ''] of ip(`${family} rule show`).matchAll(/^(\d+):.*proto (?:eiproute|86)\b/gm)) {
+    const before = performance.now();
+    ip(`${family} rule delete priority ${priority} protocol ${protocol}`);
+    await told('rule added: ');
+    repairs.push(performance.now() - before);
+  }
+}
+const after = memoryOf(agent);
+stop.abort();
+agent.kill();
+await ended;
+process.stdout.write(`${JSON.stringify({ start, memory, after, repairs })}\n`);
