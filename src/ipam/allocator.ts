@@ -146,7 +146,7 @@ export class Allocator {
     if (own === undefined) return false;
     const ips = this.#decisions.get(serviceName(service))?.ips;
     if (ips === undefined) return own.ips.length + own.unconfirmed.length > 0;
-    return own.unconfirmed.some((ip) => !ips.includes(ip));
+    return [...own.ips, ...own.unconfirmed].some((ip) => !ips.includes(ip));
   }
 
   /** The addresses that our last write left in a Service's status; undefined: we did not write to it. */
