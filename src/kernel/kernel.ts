@@ -30,8 +30,8 @@ export interface Kernel extends AsyncDisposable {
   /**
    * Tells when something that is not our own write has touched what we depend on. A hint is a reason to look
    * again, never the truth. Subscribed from the call on, before the first value is asked for: what happens
-   * between a call of `hints` and a later `list` is in one of the two. One caller at a time: what one was told is
-   * no news for another.
+   * between a call of `hints` and a later `list` is in one of the two. Each caller hears everything; until the next
+   * listing one who came late hears more than concerns it.
    */
   hints(signal: AbortSignal): AsyncIterable<Hint>;
 

@@ -6,7 +6,6 @@ import type { Problem } from '../model/problem.ts';
 import { type Hint, type Kernel, KernelError, type Scope } from './kernel.ts';
 import { Ledger } from './ledger.ts';
 import { Lister } from './lister.ts';
-import { groups, Monitor, neighbourGroup } from './monitor.ts';
 import { Mutex } from './mutex.ts';
 import { findNeighbours } from './neighbours.ts';
 import { Batcher, type Run } from './netlink/batch.ts';
@@ -16,15 +15,12 @@ import { nexthopDump, proxyNeighbourDump, routeDump, ruleDump } from './netlink/
 import { decodeRoute } from './netlink/route.ts';
 import { openTransport, SocketError, type Transport } from './netlink/transport.ts';
 import { Nft } from './nft.ts';
-import { NftNotificationFilter, netfilter, nftGroup } from './nft-notification-filter.ts';
-import { NotificationFilter } from './notification-filter.ts';
 import { addProxies } from './proxies.ts';
 import { readSysctl, type SysctlChange, Sysctls } from './sysctl.ts';
+import { Watch } from './watch.ts';
 
 const commandBuffer = 4 << 20;
-const monitorBuffer = 16 << 20;
 const families: readonly Family[] = [4, 6];
-/** In a dump of routes. */
 
 /** The kernel of this host (of this network namespace), by rtnetlink and /proc/sys. */
 export class LinuxKernel implements Kernel {
@@ -33,9 +29,7 @@ export class LinuxKernel implements Kernel {
   readonly #dumper: Dumper;
   readonly #lister: Lister;
   readonly #sysctls: Sysctls;
-  readonly #filter: NotificationFilter;
   readonly #nft = new Nft();
-  readonly #nftFilter = new NftNotificationFilter(this.#nft);
   readonly #reading = new Mutex();
   readonly #writing = new Mutex();
   readonly #closing = new AbortController();
@@ -47,7 +41,6 @@ export class LinuxKernel implements Kernel {
     this.#dumper = new Dumper(() => openTransport({ receiveBuffer: commandBuffer, groups: [] }));
     this.#sysctls = new Sysctls(ledger);
     this.#lister = new Lister(this.#dumper, this.#sysctls, this.#nft);
-    this.#filter = new NotificationFilter(this.#commands.portId);
   }
 
   /**
@@ -66,10 +59,11 @@ export class LinuxKernel implements Kernel {
   list(scope: Scope, signal: AbortSignal): Promise<Listing> {
     return this.#reading.run(async () => {
       try {
-        for (const watch of this.#watches) this.#widen(watch, scope);
+        // One that begins while we read has not heard what came before it.
+        const watches = this.#livingWatches();
+        for (const watch of watches) watch.listing(scope);
         const listing = await this.#list(scope, signal);
-        this.#filter.listed(scope, listing);
-        this.#nftFilter.listed(scope.nftTables);
+        for (const watch of watches) watch.listed(scope, listing);
         return listing;
       } catch (error) {
         throw asKernelError(error);
@@ -91,18 +85,16 @@ export class LinuxKernel implements Kernel {
       } catch (error) {
         throw asKernelError(error);
       }
-      this.#filter.applied(changes, outcomes);
+      for (const watch of this.#watches) watch.applied(changes, outcomes);
       return outcomes;
     });
   }
 
   hints(signal: AbortSignal): AsyncIterable<Hint> {
     const stop = AbortSignal.any([signal, this.#closing.signal]);
-    const transport = openTransport({ receiveBuffer: monitorBuffer, groups });
-    const monitor = new Monitor(stop);
-    monitor.listen(transport, this.#filter);
-    this.#watches.add({ monitor, transport, stop, neighbours: false, nft: false });
-    return monitor.hints();
+    const watch = new Watch(this.#commands.portId, this.#nft, stop);
+    this.#watches.add(watch);
+    return watch.hints();
   }
 
   holders(keys: ReadonlySet<Key>, signal: AbortSignal): Promise<ReadonlyMap<Key, KernelObject>> {
@@ -118,23 +110,14 @@ export class LinuxKernel implements Kernel {
   /** Waits for calls under way, and ends the hints. What is in the kernel stays. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closing.abort(new Error('the kernel port is closed'));
-    await Promise.all([...this.#watches].map(({ monitor }) => monitor.ended()));
+    await Promise.all([...this.#watches].map((watch) => watch.ended()));
     await this.#reading.run(async () => this.#dumper.close());
     await this.#writing.run(async () => this.#commands.close());
   }
 
-  /** What only some roles depend on is listened to from their first listing on. */
-  #widen(watch: Watch, { neighbours, nftTables }: Scope): void {
-    if (watch.stop.aborted) return;
-    if (neighbours.length > 0 && !watch.neighbours) {
-      watch.transport.join(neighbourGroup);
-      watch.neighbours = true;
-    }
-    if (nftTables.length > 0 && !watch.nft) {
-      const transport = openNftTransport();
-      if (transport) watch.monitor.listen(transport, this.#nftFilter);
-      watch.nft = true;
-    }
+  #livingWatches(): readonly Watch[] {
+    for (const watch of this.#watches) if (watch.over) this.#watches.delete(watch);
+    return [...this.#watches];
   }
 
   async #list(scope: Scope, signal: AbortSignal): Promise<Listing> {
@@ -212,30 +195,15 @@ export class LinuxKernel implements Kernel {
       const sysctl = change && changeObject(change);
       if (sysctl?.kind === 'sysctl') sysctls.push({ index, sysctl });
     }
-    for (const { sysctl } of sysctls) this.#filter.writing(sysctl.name);
+    for (const { sysctl } of sysctls) {
+      for (const watch of this.#watches) watch.writing(sysctl.name);
+    }
     await this.#sysctls[way](sysctls, run.outcomes);
     for (const { index, sysctl } of sysctls) {
-      if (run.outcomes[index] === undefined) this.#filter.wrote(sysctl.name, await readSysctl(sysctl.name));
+      if (run.outcomes[index] !== undefined) continue;
+      const value = await readSysctl(sysctl.name);
+      for (const watch of this.#watches) watch.wrote(sysctl.name, value);
     }
-  }
-}
-
-/** One call of `hints`. */
-interface Watch {
-  readonly monitor: Monitor;
-  readonly transport: Transport;
-  readonly stop: AbortSignal;
-  neighbours: boolean;
-  nft: boolean;
-}
-
-/** Notifications of nf_tables; undefined on a kernel without nfnetlink, which has no tables either. */
-function openNftTransport(): Transport | undefined {
-  try {
-    return openTransport({ family: netfilter, receiveBuffer: monitorBuffer, groups: [nftGroup] });
-  } catch (error) {
-    if (error instanceof SocketError && error.code === 'EPROTONOSUPPORT') return undefined;
-    throw error;
   }
 }
 
