@@ -43,7 +43,7 @@ export class NftNotificationFilter implements Filter {
     return undefined;
   }
 
-  async pondered(): Promise<readonly Hint[]> {
+  async changedSettings(): Promise<readonly Hint[]> {
     return [];
   }
 }

@@ -2,7 +2,7 @@ import type { Ip } from '../model/ip.ts';
 import type { Listing } from '../model/listing.ts';
 import type { Change, Key, Link } from '../model/object.ts';
 import { keyOf } from '../model/object.ts';
-import { type Hint, holdsTable, type KernelError, type Scope } from './kernel.ts';
+import { type Hint, holdsTable, KernelError, type Scope } from './kernel.ts';
 import { decodeAddress } from './netlink/address.ts';
 import { decodeLink } from './netlink/link.ts';
 import { Flag, type MessageReader, Type } from './netlink/message.ts';
@@ -39,16 +39,20 @@ export class NotificationFilter implements Filter {
   readonly #refused = new Set<Key>();
   readonly #links = new Map<number, string>();
   readonly #addresses = new Set<string>();
-  readonly #settings = new Map<string, string>();
+  /** An entry is a new object whenever the value was listed, written or compared. */
+  readonly #settings = new Map<string, { readonly value: string }>();
   /** Link-layer addresses of the neighbours in scope, by IP address. */
   readonly #neighbours = new Map<Ip, string | undefined>();
   #hasWritten = false;
   /** Nexthops and groups that went by our own doing. */
   readonly #gone = new Set<number>();
 
+  readonly #readSysctl: typeof readSysctl;
+
   /** @param ownPort of the socket that our changes go by: its echoes are no news */
-  constructor(ownPort: number) {
+  constructor(ownPort: number, read = readSysctl) {
     this.#ownPort = ownPort;
+    this.#readSysctl = read;
   }
 
   listed(scope: Scope, listing: Listing): void {
@@ -69,7 +73,7 @@ export class NotificationFilter implements Filter {
     for (const { ip, mac } of listing.neighbours) this.#neighbours.set(ip, mac);
     this.#settings.clear();
     for (const object of listing.objects.values()) {
-      if (object.kind === 'sysctl') this.#settings.set(object.name, object.value);
+      if (object.kind === 'sysctl') this.#settings.set(object.name, { value: object.value });
     }
   }
 
@@ -91,7 +95,7 @@ export class NotificationFilter implements Filter {
 
   /** @param value as it reads afterwards: 250 ms come back as 252 where a second has 250 ticks */
   wrote(name: string, value: string | undefined): void {
-    if (value !== undefined) this.#settings.set(name, value);
+    if (value !== undefined) this.#settings.set(name, { value });
   }
 
   hintOf(message: MessageReader): Hint | 'later' | undefined {
@@ -125,18 +129,39 @@ export class NotificationFilter implements Filter {
     }
   }
 
-  /** Compares the settings in our scope with what we know, and knows the new values from then on. */
-  async pondered(): Promise<readonly Hint[]> {
+  /** Compares the settings in the scope with the values known, which the new ones then are. */
+  async changedSettings(): Promise<readonly Hint[]> {
     if (!this.#scope && !this.#hasWritten) return [{ kind: 'netconf', text: 'a setting was changed' }];
     const hints: Hint[] = [];
-    for (const [name, known] of [...this.#settings]) {
-      const value = await readSysctl(name);
-      // Written by ourselves, or gone with its interface, which the link's own notification tells.
-      if (value === undefined || value === this.#settings.get(name)) continue;
-      this.#settings.set(name, value);
-      hints.push({ kind: 'netconf', text: `${name} is ${value}, was ${known}` });
+    for (const name of [...this.#settings.keys()]) {
+      const text = await this.#change(name);
+      if (text !== undefined) hints.push({ kind: 'netconf', text });
     }
     return hints;
+  }
+
+  /**
+   * A read takes its time, and meanwhile the setting may be written by us or listed anew. Its value is then compared
+   * with nothing: it may be older than the one known now, or newer. It is read again.
+   */
+  async #change(name: string): Promise<string | undefined> {
+    for (;;) {
+      const known = this.#settings.get(name);
+      // Gone from the scope, or being written: then `wrote` brings the value.
+      if (known === undefined) return undefined;
+      let value: string | undefined;
+      try {
+        value = await this.#readSysctl(name);
+      } catch (error) {
+        if (!(error instanceof KernelError)) throw error;
+        return `${name} cannot be compared: ${error.message}`;
+      }
+      if (this.#settings.get(name) !== known) continue;
+      // Without a value it is gone with its interface, of which the link's own notification tells.
+      if (value === undefined || value === known.value) return undefined;
+      this.#settings.set(name, { value });
+      return `${name} is ${value}, was ${known.value}`;
+    }
   }
 
   /** In compatibility mode the kernel tells, in its own name, of the IPv6 routes that a nexthop takes along. */

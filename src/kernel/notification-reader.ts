@@ -10,9 +10,9 @@ const drainAtOnce = 4096;
 
 /** Decides what of the kernel's notifications is a hint. */
 export interface Filter {
-  /** @returns undefined for what does not concern us; 'later' when {@link pondered} is to be asked */
+  /** @returns undefined for what does not concern us; 'later' when {@link changedSettings} is to be asked */
   hintOf(message: MessageReader): Hint | 'later' | undefined;
-  pondered(): Promise<readonly Hint[]>;
+  changedSettings(): Promise<readonly Hint[]>;
 }
 
 /** One socket with notifications, read from its making on until the signal; then it is closed. */
@@ -64,7 +64,7 @@ export class NotificationReader {
         else if (hint) hints.push(hint);
       }
     }
-    if (later) for (const hint of await this.#filter.pondered()) this.#heard(hint);
+    if (later) for (const hint of await this.#filter.changedSettings()) this.#heard(hint);
     for (const hint of hints) this.#heard(hint);
     return taken === drainAtOnce && !this.#signal.aborted;
   }
