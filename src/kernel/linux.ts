@@ -36,9 +36,11 @@ export class LinuxKernel implements Kernel {
   readonly #watches = new Set<Watch>();
 
   private constructor(ledger: Ledger) {
-    this.#commands = openTransport({ receiveBuffer: commandBuffer, groups: [] });
+    this.#commands = openTransport({ name: 'commands', receiveBuffer: commandBuffer, groups: [] });
     this.#batcher = new Batcher(this.#commands);
-    this.#dumper = new Dumper(() => openTransport({ receiveBuffer: commandBuffer, groups: [] }));
+    this.#dumper = new Dumper(() =>
+      openTransport({ name: 'dumps', receiveBuffer: commandBuffer, groups: [] }),
+    );
     this.#sysctls = new Sysctls(ledger);
     this.#lister = new Lister(this.#dumper, this.#sysctls, this.#nft);
   }

@@ -24,7 +24,7 @@ export class Watch {
     this.#signal = signal;
     this.#filter = new NotificationFilter(ownPort);
     this.#nftFilter = new NftNotificationFilter(nft);
-    this.#transport = openTransport({ receiveBuffer: monitorBuffer, groups });
+    this.#transport = openTransport({ name: 'monitor', receiveBuffer: monitorBuffer, groups });
     this.#monitor = new Monitor(signal);
     this.#monitor.listen(this.#transport, this.#filter);
   }
@@ -77,7 +77,12 @@ export class Watch {
 /** Notifications of nf_tables; undefined on a kernel without nfnetlink, which has no tables either. */
 function openNftTransport(): Transport | undefined {
   try {
-    return openTransport({ family: netfilter, receiveBuffer: monitorBuffer, groups: [nftGroup] });
+    return openTransport({
+      name: 'nft',
+      family: netfilter,
+      receiveBuffer: monitorBuffer,
+      groups: [nftGroup],
+    });
   } catch (error) {
     if (error instanceof SocketError && error.code === 'EPROTONOSUPPORT') return undefined;
     throw error;

@@ -1,6 +1,9 @@
 import koffi, { type node } from 'koffi';
 import { lastErrno, libc, MSG_DONTWAIT, SOCK_CLOEXEC, SOCK_RAW, SOL_SOCKET } from '../../libc.ts';
 
+import { printable } from '../../model/text.ts';
+import { PrintedTransport } from './debug.ts';
+
 /** A socket of the rtnetlink family, as far as the rest of the room needs one: the seam to the native part. */
 export interface Transport {
   /** What the kernel writes into notifications of our own changes. */
@@ -43,6 +46,8 @@ export class SocketError extends Error {
 }
 
 export interface TransportOptions {
+  /** What it is for, in what is printed of its messages. */
+  readonly name: string;
   /** A netlink family; rtnetlink when left out. */
   readonly family?: number;
   /** Wanted size in bytes; less is granted without CAP_NET_ADMIN in the first user namespace. */
@@ -65,8 +70,22 @@ const NETLINK_EXT_ACK = 11;
 const NETLINK_GET_STRICT_CHK = 12;
 const sendBufferBytes = 1 << 20;
 
+/** EIPROUTE_DEBUG=netlink: every message that is sent or received goes to stderr as a line. */
+const printing = (process.env['EIPROUTE_DEBUG'] ?? '').split(',').includes('netlink');
+
+/** Signs of a line; a link has fifty attributes. */
+const mostPrinted = 10_000;
+
 /** @throws SocketError */
 export function openTransport(options: TransportOptions): Transport {
+  const transport = openSocket(options);
+  if (!printing) return transport;
+  return new PrintedTransport(transport, options.name, (line) =>
+    process.stderr.write(`${printable(line, mostPrinted)}\n`),
+  );
+}
+
+function openSocket(options: TransportOptions): Transport {
   const fd: number = libc.socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, options.family ?? NETLINK_ROUTE);
   if (fd < 0) throw failure('socket');
   try {
