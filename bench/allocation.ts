@@ -1,7 +1,7 @@
+import { rawNode, rawService, rawSlice } from '../lab/cluster/manifests.ts';
 import { Allocator } from '../src/ipam/allocator.ts';
 import type { Service } from '../src/model/cluster.ts';
-import { Office } from '../test/contract/office.ts';
-import { rawNode, rawService, rawSlice } from '../test/unit/cluster/objects.ts';
+import { ApiFixture } from '../test/contract/api-fixture.ts';
 import { allocation, asking, pool } from '../test/unit/ipam/town.ts';
 import { table } from './table.ts';
 
@@ -56,13 +56,13 @@ export async function allocations(): Promise<string> {
 /** @returns ms from the creation of a Service to its address, one after the other */
 async function pending(): Promise<readonly number[]> {
   const kubernetes = rawService('kubernetes', { spec: { type: 'ClusterIP' }, eips: [] });
-  await using office = await Office.open(rawNode('n1'), kubernetes, rawSlice('kubernetes', []));
-  await office.gateway({ pools: terms.pools });
+  await using api = await ApiFixture.open(rawNode('n1'), kubernetes, rawSlice('kubernetes', []));
+  await api.gateway({ pools: terms.pools });
   const waits: number[] = [];
   for (let i = 0; i < created + 1; i += 1) {
     const start = performance.now();
-    office.put(rawService(name(i), { eips: [] }));
-    await office.until(() => office.ips(name(i)) !== '', 'an address');
+    api.put(rawService(name(i), { eips: [] }));
+    await api.until(() => api.ips(name(i)) !== '', 'an address');
     waits.push(performance.now() - start);
   }
   // The first one waits for the connection and the lists.

@@ -85,7 +85,10 @@ const koffi: Plugin = {
   },
 };
 
-/** The demo plays with the sources, and has no business on a router. */
+/**
+ * The demo runs from a checkout, and has no business on a router. src/cli/demo.ts is the only file of src that
+ * imports from lab/ (scripts/arrows.ts); without it nothing of lab/ gets into the bundle.
+ */
 const noDemo: Plugin = {
   name: 'no demo',
   setup({ onLoad }) {

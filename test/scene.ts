@@ -1,15 +1,27 @@
+import { MemoryKernel } from '../lab/fake/memory-kernel.ts';
+import { World } from '../lab/fake/memory-world.ts';
 import { flowLabelTableName } from '../src/desire/flow-label.ts';
 import { gatewayWant } from '../src/desire/gateway.ts';
+import { GatewayDesire } from '../src/desire/gateway-desire.ts';
+import { readerOf } from '../src/desire/path-table.ts';
 import { sysctlNames } from '../src/desire/sysctls.ts';
-import { MemoryKernel } from '../src/kernel/memory.ts';
-import { World } from '../src/kernel/memory-world.ts';
-import type { Asks, Endpoint, Node, Service, Snapshot } from '../src/model/cluster.ts';
+import type { Scope } from '../src/kernel/kernel.ts';
+import {
+  type Asks,
+  type Endpoint,
+  type Node,
+  type Service,
+  type Snapshot,
+  serviceName,
+} from '../src/model/cluster.ts';
+import type { Desire } from '../src/model/desired.ts';
 import type { Gateway } from '../src/model/gateway.ts';
 import { family, parseIp, parsePrefix } from '../src/model/ip.ts';
 import type { Listing } from '../src/model/listing.ts';
 import { type KernelObject, keyOf, type Link, type Sysctl } from '../src/model/object.ts';
 import { ownerOf } from '../src/model/owner.ts';
 import type { Limits } from '../src/model/pace.ts';
+import { RecomputedDesire } from '../src/reconcile/recomputed.ts';
 import { Reconciler, type Role } from '../src/reconcile/reconciler.ts';
 import { StepKernel, type Steps } from './step-kernel.ts';
 
@@ -163,29 +175,84 @@ export function router(): World {
 
 const limits: Limits = { share: 0.5, always: 1, hold: 600_000 };
 
+/** 'table': the desire that the daemon uses; 'full': its specification, which recomputes everything. */
+export type DesireKind = 'table' | 'full';
+
 /** A role whose cluster and configuration a test swaps between rounds. */
-export function gatewayRole(cluster: () => Snapshot, settings: () => Gateway = () => gateway()): Role {
-  return {
-    get scope() {
-      const { protocol, table } = settings();
-      return {
-        owner: ownerOf(protocol),
-        tables: [table],
-        sysctls: sysctlNames(settings()),
-        nftTables: [flowLabelTableName(protocol)],
-        neighbours: [],
-      };
-    },
-    limits,
-    want: (have, refused) => gatewayWant(cluster(), settings(), have, refused),
-  };
+export class TestRole implements Role {
+  readonly limits = limits;
+  readonly kind: DesireKind;
+  readonly #cluster: () => Snapshot;
+  readonly #settings: () => Gateway;
+  #made: { readonly settings: Gateway; readonly desire: Desire } | undefined;
+  /** The Services that the desire has seen. */
+  #seen = new Map<string, Service>();
+
+  constructor(
+    cluster: () => Snapshot,
+    settings: () => Gateway = () => defaultSettings,
+    kind: DesireKind = 'table',
+  ) {
+    this.#cluster = cluster;
+    this.#settings = settings;
+    this.kind = kind;
+  }
+
+  get scope(): Scope {
+    const settings = this.#settings();
+    return {
+      owner: ownerOf(settings.protocol),
+      tables: [settings.table],
+      sysctls: sysctlNames(settings),
+      nftTables: [flowLabelTableName(settings.protocol)],
+      neighbours: [],
+    };
+  }
+
+  get desire(): Desire {
+    const settings = this.#settings();
+    if (this.#made?.settings === settings) return this.#made.desire;
+    const desire = this.kind === 'full' ? this.#full(settings) : this.#table(settings);
+    this.#made = { settings, desire };
+    return desire;
+  }
+
+  /** undefined in a role of the other kind */
+  get gatewayDesire(): GatewayDesire | undefined {
+    const { desire } = this;
+    return desire instanceof GatewayDesire ? desire : undefined;
+  }
+
+  #full(settings: Gateway): Desire {
+    return new RecomputedDesire((have, refused) => gatewayWant(this.#cluster(), settings, have, refused));
+  }
+
+  #table(settings: Gateway): Desire {
+    const service = (key: string) => readerOf(this.#cluster()).service(key);
+    const services = () => readerOf(this.#cluster()).services();
+    return new GatewayDesire(settings, {
+      cluster: { service, services, overview: this.#cluster },
+      takeChanged: () => this.#changed(),
+      problems: () => [],
+    });
+  }
+
+  #changed(): ReadonlySet<string> {
+    const now = new Map(this.#cluster().services.map((one) => [serviceName(one), one]));
+    const before = this.#seen;
+    this.#seen = now;
+    return new Set([...before.keys(), ...now.keys()].filter((key) => before.get(key) !== now.get(key)));
+  }
 }
+
+const defaultSettings = gateway();
 
 /** The engine on a router in memory, one round per call; the clock stands until it is moved. */
 export class Scene {
   readonly world: World;
   readonly kernel: MemoryKernel;
   readonly reconciler: Reconciler;
+  readonly role: TestRole;
   settings: Gateway;
   cluster: Snapshot;
   now = 1_000_000;
@@ -197,23 +264,25 @@ export class Scene {
     world = router(),
     ledger = new Map<string, string>(),
     steps: Steps = {},
+    kind: DesireKind = 'table',
   ) {
     this.world = world;
     this.cluster = cluster;
     this.settings = settings;
     this.kernel = new MemoryKernel(world, ledger);
+    this.role = new TestRole(
+      () => this.cluster,
+      () => this.settings,
+      kind,
+    );
     this.reconciler = new Reconciler(new StepKernel(this.kernel, steps), () => this.now);
   }
 
   /** A round after a change of the cluster, or after a hint. */
   round(kind: 'cluster' | 'route' | 'link' = 'cluster') {
     this.kernel.forget();
-    const role = gatewayRole(
-      () => this.cluster,
-      () => this.settings,
-    );
-    const look = kind === 'cluster' ? 'memory' : 'dump';
-    return this.reconciler.round(role, [{ kind, text: kind }], look, AbortSignal.timeout(5000));
+    const refresh = kind === 'cluster' ? 'cached' : 'dump';
+    return this.reconciler.round(this.role, [{ kind, text: kind }], refresh, AbortSignal.timeout(5000));
   }
 
   /** What the last round did, as a shell session; settings left out. */

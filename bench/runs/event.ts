@@ -2,8 +2,8 @@ import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_pro
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { kinds } from '../../src/demo/api/kinds.ts';
-import { type ApiServer, startApiServer } from '../../src/demo/api-server.ts';
+import { kinds } from '../../lab/cluster/api/kinds.ts';
+import { type ApiServer, startApiServer } from '../../lab/cluster/api-server.ts';
 import { LinuxKernel } from '../../src/kernel/linux.ts';
 import { ownerOf } from '../../src/model/owner.ts';
 

@@ -21,8 +21,8 @@ interface DemoFlags {
 }
 
 async function demo(cli: Cli, command: Command): Promise<ExitCode> {
-  const { demo: play } = await import('../demo/demo.ts');
-  const { CommandError } = await import('../demo/run.ts');
+  const { demo: play } = await import('../../lab/demo/demo.ts');
+  const { CommandError } = await import('../../lab/process/run.ts');
   const { keep, clean, json } = optionsOf<DemoFlags>(command);
   try {
     const code = await play(

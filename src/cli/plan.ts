@@ -3,7 +3,7 @@ import type { Cluster } from '../cluster/cluster.ts';
 import type { GatewayConfig, NodeConfig } from '../config/config.ts';
 import type { Feed, Snapshot } from '../model/cluster.ts';
 import { printable } from '../model/text.ts';
-import type { Foresight } from '../reconcile/foresight.ts';
+import type { DryRun } from '../reconcile/dry-run.ts';
 import { readAnyConfig } from './any-config.ts';
 import { type Cli, Failure, printJson } from './cli.ts';
 import { type ExitCode, exit } from './exit.ts';
@@ -40,31 +40,28 @@ async function plan(cli: Cli, command: Command): Promise<ExitCode> {
   const { config } = loaded;
   const { gatewayRole, openSource } = await import('../daemon/gateway.ts');
   const { LinuxKernel } = await import('../kernel/linux.ts');
-  const { foresee } = await import('../reconcile/foresight.ts');
+  const { dryRun } = await import('../reconcile/dry-run.ts');
 
   await using cluster = openSource(config.source);
   const snapshot = await complete(cluster, config, cli.signal);
+  const { readerOf } = await import('../desire/path-table.ts');
   await using kernel = await LinuxKernel.open(config.stateDirectory);
-  const role = gatewayRole(
-    config,
-    () => snapshot,
-    () => kernel.problems,
-  );
-  return printForesight(cli, await foresee(kernel, role, cli.signal), json ?? false);
+  const role = gatewayRole(config, readerOf(snapshot), () => kernel.problems);
+  return printDryRun(cli, await dryRun(kernel, role, cli.signal), json ?? false);
 }
 
 /** A node's plan needs no cluster. */
 async function planNode(cli: Cli, config: NodeConfig, json: boolean): Promise<ExitCode> {
   const { openNodeKernel, prepare } = await import('../daemon/node.ts');
   const { nodeRole } = await import('../daemon/node-role.ts');
-  const { foresee } = await import('../reconcile/foresight.ts');
+  const { dryRun } = await import('../reconcile/dry-run.ts');
   await using kernel = await openNodeKernel(config);
   const { agent } = await prepare(kernel, config, cli.signal);
   const role = nodeRole(agent, new Map(), () => kernel.problems);
-  return printForesight(cli, await foresee(kernel, role, cli.signal), json);
+  return printDryRun(cli, await dryRun(kernel, role, cli.signal), json);
 }
 
-async function printForesight(cli: Cli, seen: Foresight, json: boolean): Promise<ExitCode> {
+async function printDryRun(cli: Cli, seen: DryRun, json: boolean): Promise<ExitCode> {
   const { annotated, commandOf, withheld } = await import('./changes.ts');
   const { describe } = await import('../model/iproute.ts');
   const names = (index: number): string =>

@@ -1,9 +1,11 @@
 import type { Command } from 'commander';
 import type { GatewayConfig } from '../config/config.ts';
 import type { LinuxKernel } from '../kernel/linux.ts';
+import type { Desire } from '../model/desired.ts';
 import { changeObject, keyOf } from '../model/object.ts';
 import { ownerOf } from '../model/owner.ts';
 import { printable, shellWord } from '../model/text.ts';
+import type { Want } from '../model/want.ts';
 import type { Role } from '../reconcile/reconciler.ts';
 import { type AnyLoaded, readAnyConfig } from './any-config.ts';
 import { type Cli, printJson } from './cli.ts';
@@ -32,7 +34,7 @@ async function purge(cli: Cli, command: Command): Promise<ExitCode> {
   const loaded = await readAnyConfig(cli, command);
   if (loaded === undefined) return exit.config;
   const options = optionsOf<Options>(command);
-  if (options.dryRun) return await foretell(cli, loaded, options);
+  if (options.dryRun) return await preview(cli, loaded, options);
   const { lock } = await import('../daemon/lock.ts');
   const { Reconciler } = await import('../reconcile/reconciler.ts');
   const { commandOf } = await import('./changes.ts');
@@ -40,7 +42,7 @@ async function purge(cli: Cli, command: Command): Promise<ExitCode> {
   const { role, open, files } = await emptied(loaded);
   await using _lock = await lock(role.scope.owner.protocol, loaded.config.runtimeDirectory);
   await using kernel = await open();
-  const reconciler = new Reconciler(kernel, () => performance.now());
+  const reconciler = new Reconciler(kernel, Date.now);
   const reasons = [{ kind: 'operator', text: 'purge' }] as const;
   // A former value is out of the ledger once it is restored: what is printed is told from before.
   const before = await kernel.list(role.scope, cli.signal);
@@ -63,12 +65,12 @@ async function purge(cli: Cli, command: Command): Promise<ExitCode> {
   return refused.length === 0 ? exit.ok : exit.failed;
 }
 
-async function foretell(cli: Cli, loaded: AnyLoaded, { json }: Options): Promise<ExitCode> {
-  const { foresee } = await import('../reconcile/foresight.ts');
+async function preview(cli: Cli, loaded: AnyLoaded, { json }: Options): Promise<ExitCode> {
+  const { dryRun } = await import('../reconcile/dry-run.ts');
   const { commandOf } = await import('./changes.ts');
   const { role, open, files } = await emptied(loaded);
   await using kernel = await open();
-  const { due, have } = await foresee(kernel, role, cli.signal);
+  const { due, have } = await dryRun(kernel, role, cli.signal);
   const removed = due.map(({ change }) => commandOf(change, have));
   // What Linux changes along with a setting of ours has to be put back after it.
   const ours = new Set(due.map(({ change }) => keyOf(changeObject(change))));
@@ -95,9 +97,10 @@ async function emptied(loaded: AnyLoaded): Promise<Emptied> {
     const { LinuxKernel } = await import('../kernel/linux.ts');
     const { flowLabelTableName } = await import('../desire/flow-label.ts');
     const { config } = loaded;
+    const { RecomputedDesire } = await import('../reconcile/recomputed.ts');
     const nftTables = [flowLabelTableName(config.gateway.protocol)];
     return {
-      role: emptyRole(config, nftTables),
+      role: emptyRole(config, nftTables, new RecomputedDesire(wantNothing)),
       open: () => LinuxKernel.open(config.stateDirectory),
       files: [],
     };
@@ -113,10 +116,18 @@ async function emptied(loaded: AnyLoaded): Promise<Emptied> {
   };
 }
 
-function emptyRole({ gateway: { protocol, table } }: GatewayConfig, nftTables: readonly string[]): Role {
+function wantNothing(): Want {
+  return { objects: [], problems: [], complete: true };
+}
+
+function emptyRole(
+  { gateway: { protocol, table } }: GatewayConfig,
+  nftTables: readonly string[],
+  desire: Desire,
+): Role {
   return {
     scope: { owner: ownerOf(protocol), tables: [table], sysctls: [], nftTables, neighbours: [] },
     limits: { share: 1, always: Number.POSITIVE_INFINITY, hold: 0 },
-    want: () => ({ objects: [], problems: [], complete: true }),
+    desire,
   };
 }

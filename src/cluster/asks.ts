@@ -8,7 +8,11 @@ import {
   type Texts,
 } from '../model/cluster.ts';
 import { type Ip, parseIp } from '../model/ip.ts';
-import { list, none, part, type Raw, text } from './raw.ts';
+import { exact, list, none, part, type Raw, text } from './raw.ts';
+import { StringPool } from './string-pool.ts';
+
+/** Types and reasons of conditions. */
+const words = new StringPool();
 
 const asking: readonly string[] = Object.values(askingAnnotations).flat();
 
@@ -44,7 +48,7 @@ function texts(value: unknown, wanted: (name: string) => boolean = () => true): 
 function clusterIps({ clusterIP, clusterIPs }: Raw): readonly Ip[] {
   const all = list(clusterIPs);
   const found = (all.length > 0 ? all : [clusterIP]).flatMap(ipOf);
-  return found.length === 0 ? none : found;
+  return exact(found);
 }
 
 /** "None" and "" are what Kubernetes writes where there is no address. */
@@ -64,7 +68,7 @@ function policy(value: unknown): FamilyPolicy {
 
 function hostnames(loadBalancer: Raw): readonly string[] {
   const found = list(loadBalancer.ingress).flatMap((item) => text(part(item).hostname) ?? []);
-  return found.length === 0 ? none : found.sort();
+  return exact(found.sort());
 }
 
 function conditions(status: Raw): readonly Condition[] {
@@ -76,13 +80,13 @@ function conditions(status: Raw): readonly Condition[] {
     if (value !== 'True' && value !== 'False' && value !== 'Unknown') return [];
     return [
       {
-        type,
+        type: words.of(type),
         status: value,
-        reason: text(reason) ?? '',
+        reason: words.of(text(reason) ?? ''),
         message: text(message) ?? '',
         lastTransitionTime: text(lastTransitionTime) ?? '',
       },
     ];
   });
-  return own.length === 0 ? none : own.sort((a, b) => (a.type < b.type ? -1 : 1));
+  return exact(own.sort((a, b) => (a.type < b.type ? -1 : 1)));
 }

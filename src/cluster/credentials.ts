@@ -1,4 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs';
+import { validateHeaderValue } from 'node:http';
 import type { RequestOptions } from 'node:https';
 import { delimiter, dirname, isAbsolute, join } from 'node:path';
 import type { Cluster, KubeConfig, User } from '@kubernetes/client-node';
@@ -36,7 +37,7 @@ export async function openSession(access: KubernetesAccess): Promise<Session> {
   return {
     server: cluster.server,
     dispatcher: await dispatcherOf(config, cluster, options, name),
-    headers: async () => headersOf(await apply(config, name), config.getCurrentUser()),
+    headers: async () => headersOf(await apply(config, name), config.getCurrentUser(), name),
   };
 }
 
@@ -154,7 +155,7 @@ async function apply(config: KubeConfig, name: string): Promise<RequestOptions> 
   return options;
 }
 
-function headersOf(options: RequestOptions, user: User | null): Record<string, string> {
+function headersOf(options: RequestOptions, user: User | null, file: string): Record<string, string> {
   const headers: Record<string, string> = { accept: 'application/json', 'user-agent': 'eiproute' };
   if (user?.username) {
     const pair = Buffer.from(`${user.username}:${user.password}`).toString('base64');
@@ -162,9 +163,27 @@ function headersOf(options: RequestOptions, user: User | null): Record<string, s
   }
   for (const [key, value] of Object.entries(options.headers ?? {})) {
     // A token file ends in a newline, which no header can hold.
-    if (value !== undefined) headers[key.toLowerCase()] = String(value).trim();
+    const trimmed = String(value ?? '').trim();
+    if (!isHeaderValue(trimmed)) {
+      throw new CredentialsError(
+        `${file}: the token of user "${user?.name ?? ''}" holds a character that no HTTP header can hold`,
+        'write it anew: a token is one line of Latin letters, digits and signs',
+      );
+    }
+    if (value !== undefined) headers[key.toLowerCase()] = trimmed;
   }
   return headers;
+}
+
+// undici 8.12 leaves the other requests of a connection unanswered for ever when it refuses the header of one.
+function isHeaderValue(text: string): boolean {
+  try {
+    validateHeaderValue('authorization', text);
+    return true;
+  } catch (error) {
+    if (error instanceof TypeError && 'code' in error && error.code === 'ERR_INVALID_CHAR') return false;
+    throw error;
+  }
 }
 
 async function dispatcherOf(

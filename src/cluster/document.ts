@@ -1,6 +1,7 @@
 import { LineCounter, parseAllDocuments } from 'yaml';
 import type { Resource } from '../model/cluster.ts';
-import { resourceOf } from './reduce.ts';
+import { isLog, LogError, readLog } from './cluster-log.ts';
+import { resourceOf } from './decode.ts';
 
 /** The text is no list of Kubernetes objects. */
 export class DocumentError extends Error {
@@ -12,9 +13,9 @@ export type ByResource = Readonly<Record<Resource, readonly unknown[]>>;
 
 /**
  * Reads what `kubectl get services,endpointslices,nodes -A -o json` or `-o yaml` prints; several YAML documents, and
- * single objects, are taken as well.
+ * single objects, are taken as well, and so is the log of the last known cluster.
  *
- * @param text JSON or YAML
+ * @param text JSON, YAML or a log
  * @throws DocumentError with line and column
  */
 export function readObjects(text: string): ByResource {
@@ -29,9 +30,19 @@ export function readObjects(text: string): ByResource {
 }
 
 function documents(text: string): readonly unknown[] {
+  if (isLog(text)) return [log(text)];
   const start = text.trimStart();
   if (start === '') throw new DocumentError('it is empty');
   return start.startsWith('{') || start.startsWith('[') ? [json(text)] : yaml(text);
+}
+
+function log(text: string): readonly unknown[] {
+  try {
+    return readLog(Buffer.from(text)).objects;
+  } catch (error) {
+    if (!(error instanceof LogError)) throw error;
+    throw new DocumentError(error.message, { cause: error });
+  }
 }
 
 function json(text: string): unknown {

@@ -6,8 +6,8 @@ import type { Resource } from '../model/cluster.ts';
 import { type Clock, systemClock } from './clock.ts';
 import type { Cluster } from './cluster.ts';
 import { type ByResource, DocumentError, readObjects } from './document.ts';
-import { Pulse } from './pulse.ts';
-import { resources, Store } from './store.ts';
+import { Signal } from './signal.ts';
+import { ClusterStore, resources, storeCluster } from './store.ts';
 
 const kinds: Readonly<Record<Resource, string>> = {
   services: 'Service',
@@ -23,22 +23,18 @@ const recipe = 'write it with: kubectl get services,endpointslices,nodes -A -o j
  * @param retry ms between two attempts to watch a folder that is not there
  */
 export function fileCluster(path: string, retry = 2000, clock: Clock = systemClock): Cluster {
-  const store = new Store();
+  const store = new ClusterStore();
   const stop = new AbortController();
   const running = follow(path, store, retry, clock, stop.signal);
-  return {
-    snapshot: () => store.snapshot(),
-    changes: (signal) => store.pulse.beats(signal),
-    async [Symbol.asyncDispose]() {
-      stop.abort();
-      await running;
-    },
-  };
+  return storeCluster(store, async () => {
+    stop.abort();
+    await running;
+  });
 }
 
 async function follow(
   path: string,
-  store: Store,
+  store: ClusterStore,
   retry: number,
   clock: Clock,
   signal: AbortSignal,
@@ -46,11 +42,11 @@ async function follow(
   let last = '';
   while (!signal.aborted) {
     try {
-      const touched = new Pulse();
+      const touched = new Signal(() => {});
       // The folder, because the file itself is replaced by a rename, and below a ConfigMap by that of a link.
-      const watcher = watchFolder(dirname(path), () => touched.beat());
+      const watcher = watchFolder(dirname(path), () => touched.notify());
       try {
-        const touches = touched.beats(AbortSignal.any([signal, watcher.broken]));
+        const touches = touched.listen(AbortSignal.any([signal, watcher.broken]));
         last = await read(path, store, last, clock);
         for await (const _ of touches) last = await read(path, store, last, clock);
       } finally {
@@ -79,7 +75,7 @@ function watchFolder(folder: string, touched: () => void): { broken: AbortSignal
 }
 
 /** @returns what tells this version of the file from the next one */
-async function read(path: string, store: Store, last: string, clock: Clock): Promise<string> {
+async function read(path: string, store: ClusterStore, last: string, clock: Clock): Promise<string> {
   let version = last;
   try {
     const { mtimeNs, size, ino } = await stat(path, { bigint: true });
@@ -97,11 +93,11 @@ async function read(path: string, store: Store, last: string, clock: Clock): Pro
       );
     } else throw error;
   }
-  store.tell();
+  store.notify();
   return version;
 }
 
-async function take(objects: ByResource, path: string, store: Store, now: number): Promise<void> {
+async function take(objects: ByResource, path: string, store: ClusterStore, now: number): Promise<void> {
   for (const resource of resources) {
     const items = objects[resource];
     // No cluster is without nodes, nor without the Service "kubernetes": this list was not asked for.
@@ -109,17 +105,17 @@ async function take(objects: ByResource, path: string, store: Store, now: number
       store.state(resource, { trouble: `${path} has no ${kinds[resource]}; ${recipe}` });
       continue;
     }
-    const relist = store.shelves[resource].relist();
-    for (const item of items) relist.add(item);
-    await store.commit(relist, turn);
+    const replacement = store.indexes[resource].replacement();
+    for (const item of items) replacement.add(item);
+    await store.commit(replacement, turn);
     store.heard(resource, now);
     store.state(resource, { synced: true, trouble: undefined });
   }
 }
 
-function trouble(store: Store, text: string): void {
+function trouble(store: ClusterStore, text: string): void {
   for (const resource of resources) store.state(resource, { trouble: text });
-  store.tell();
+  store.notify();
 }
 
 function isFileError(error: unknown): error is Error {

@@ -2,7 +2,7 @@ import { type Dispatcher, request } from 'undici';
 import type { Resource } from '../model/cluster.ts';
 import { type KubernetesAccess, openSession, type Session } from './credentials.ts';
 import { jsonLines } from './lines.ts';
-import { ApiError, type Page, type Transport } from './transport.ts';
+import { ApiError, type Page, ProtocolError, type Transport } from './transport.ts';
 import { errorOf } from './trouble.ts';
 
 const paths: Readonly<Record<Resource, string>> = {
@@ -69,7 +69,7 @@ export class HttpTransport implements Transport, AsyncDisposable {
   ): Promise<unknown> {
     return this.#within(signal, async (session) => {
       const headers = {
-        ...(await session.headers()),
+        ...(await abortable(session.headers(), signal)),
         ...(type === undefined ? {} : { 'content-type': type }),
       };
       const { dispatcher, server } = session;
@@ -181,7 +181,9 @@ function parse(text: string): unknown {
     return JSON.parse(text);
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
-    throw new Error(`the API server sent an answer that is no JSON: ${error.message}`, { cause: error });
+    throw new ProtocolError(`the API server sent an answer that is no JSON: ${error.message}`, {
+      cause: error,
+    });
   }
 }
 
@@ -202,5 +204,5 @@ function pageOf(list: unknown, resource: Resource): Page {
       }
     }
   }
-  throw new Error(`what the API server sent for ${resource} is no list of Kubernetes`);
+  throw new ProtocolError(`what the API server sent for ${resource} is no list of Kubernetes`);
 }

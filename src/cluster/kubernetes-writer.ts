@@ -3,7 +3,7 @@ import type { LeaseName } from '../model/allocation.ts';
 import { cleanupFinalizer, type Service } from '../model/cluster.ts';
 import type { HttpTransport } from './http.ts';
 import { part, text } from './raw.ts';
-import type { Store } from './store.ts';
+import type { ClusterStore } from './store.ts';
 import { ApiError } from './transport.ts';
 import { complaint, type Deed } from './trouble.ts';
 import { versionOf } from './versions.ts';
@@ -19,9 +19,9 @@ const merge = 'application/merge-patch+json';
 /** Writes Services through the API server that the store is read from. */
 export class KubernetesWriter implements Writer, Leases {
   readonly #transport: HttpTransport;
-  readonly #store: Store;
+  readonly #store: ClusterStore;
 
-  constructor(transport: HttpTransport, store: Store) {
+  constructor(transport: HttpTransport, store: ClusterStore) {
     this.#transport = transport;
     this.#store = store;
   }

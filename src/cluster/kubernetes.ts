@@ -4,7 +4,8 @@ import type { KubernetesAccess } from './credentials.ts';
 import { HttpTransport } from './http.ts';
 import { KubernetesWriter } from './kubernetes-writer.ts';
 import { defaultPace, Reflector, type ReflectorPace } from './reflector.ts';
-import { resources, Store } from './store.ts';
+import { Signal } from './signal.ts';
+import { ClusterStore, resources, storeCluster } from './store.ts';
 import type { Leases, Writer } from './writer.ts';
 
 /** A cluster that can be written as well. */
@@ -18,20 +19,19 @@ export function kubernetesCluster(
   pace: ReflectorPace = defaultPace,
   clock: Clock = systemClock,
 ): KubernetesCluster {
-  const store = new Store();
+  const store = new ClusterStore();
   const transport = new HttpTransport(access);
   const stop = new AbortController();
+  const recovery = new Signal(() => {});
   const running = Promise.all(
-    resources.map((resource) => new Reflector(resource, transport, store, pace, clock).run(stop.signal)),
+    resources.map((resource) =>
+      new Reflector({ resource, transport, store, pace, clock, recovery }).run(stop.signal),
+    ),
   );
-  return {
-    writer: new KubernetesWriter(transport, store),
-    snapshot: () => store.snapshot(),
-    changes: (signal) => store.pulse.beats(signal),
-    async [Symbol.asyncDispose]() {
-      stop.abort();
-      await running;
-      await transport[Symbol.asyncDispose]();
-    },
-  };
+  const cluster = storeCluster(store, async () => {
+    stop.abort();
+    await running;
+    await transport[Symbol.asyncDispose]();
+  });
+  return { ...cluster, writer: new KubernetesWriter(transport, store) };
 }

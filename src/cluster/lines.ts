@@ -1,9 +1,11 @@
+import { ProtocolError } from './transport.ts';
+
 const newline = 10;
 
 /**
  * The JSON values of a stream that has one on each line, in batches as they come in.
  *
- * @throws Error when a line is no JSON, or the stream ends within one
+ * @throws ProtocolError when a line is no JSON; Error when the stream ends within one
  */
 export async function* jsonLines(chunks: AsyncIterable<Buffer>): AsyncGenerator<readonly unknown[]> {
   let rest: Buffer[] = [];
@@ -29,6 +31,6 @@ function parse(line: Buffer): unknown {
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
     const start = line.toString('utf8', 0, 80);
-    throw new Error(`the API server sent a watch event that is no JSON: ${start}`, { cause: error });
+    throw new ProtocolError(`the API server sent a watch event that is no JSON: ${start}`, { cause: error });
   }
 }

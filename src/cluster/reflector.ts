@@ -1,9 +1,10 @@
 import type { Resource } from '../model/cluster.ts';
 import type { Clock } from './clock.ts';
+import type { Signal } from './signal.ts';
 import { withinSilence } from './silence.ts';
-import type { Store } from './store.ts';
-import { ApiError, type Transport } from './transport.ts';
-import { errorOf, failure } from './trouble.ts';
+import type { ClusterStore } from './store.ts';
+import { ApiError, CredentialsError, ProtocolError, type Transport } from './transport.ts';
+import { errorOf, isCertificateError, failure as troubleOf } from './trouble.ts';
 import { versionOf } from './versions.ts';
 
 /** How often and how long; ms unless the name says otherwise. */
@@ -26,6 +27,8 @@ export interface ReflectorPace {
   /** Wait after the first failure; doubled each time, with jitter. */
   readonly first: number;
   readonly longest: number;
+  /** The longest wait while the server does not answer at all: one that is back is to be found soon. */
+  readonly longestUnanswered: number;
   /** Failures in a row after which the version is not trusted any more, and all is listed anew. */
   readonly relistAfter: number;
 }
@@ -39,31 +42,50 @@ export const defaultPace: ReflectorPace = {
   settled: 1000,
   first: 800,
   longest: 30_000,
+  longestUnanswered: 2000,
   relistAfter: 4,
 };
 
+export interface ReflectorOptions {
+  readonly resource: Resource;
+  readonly transport: Transport;
+  readonly store: ClusterStore;
+  readonly pace: ReflectorPace;
+  readonly clock: Clock;
+  /** Shared by the reflectors of one server: one of them got an answer again, so the others need not wait. */
+  readonly recovery: Signal;
+}
+
+/** Why the last attempt failed; `none`: it did not. */
+type Failure = 'none' | 'unanswered' | 'expired' | 'other';
+
 /**
  * Keeps one resource of the store like the API server's, until the signal is aborted: LIST, then WATCH, and again
- * whatever happens. The old picture stays until a new one is whole.
+ * after any failure. The old state stays until a new list is whole.
  */
 export class Reflector {
   readonly #resource: Resource;
   readonly #transport: Transport;
-  readonly #store: Store;
+  readonly #store: ClusterStore;
   readonly #pace: ReflectorPace;
   readonly #clock: Clock;
+  readonly #recovery: Signal;
   /** Up to where we know; undefined: a list is due. */
   #version: string | undefined;
   #failures = 0;
+  #lastFailure: Failure = 'none';
+  /** The last pause was cut short; the next one is not, or two reflectors could drive each other in circles. */
+  #woken = false;
   /** This server sends bookmarks. */
   #bookmarks = false;
 
-  constructor(resource: Resource, transport: Transport, store: Store, pace: ReflectorPace, clock: Clock) {
+  constructor({ resource, transport, store, pace, clock, recovery }: ReflectorOptions) {
     this.#resource = resource;
     this.#transport = transport;
     this.#store = store;
     this.#pace = pace;
     this.#clock = clock;
+    this.#recovery = recovery;
   }
 
   async run(signal: AbortSignal): Promise<void> {
@@ -74,7 +96,7 @@ export class Reflector {
       } catch (error) {
         if (signal.aborted) return;
         const wait = this.#recover(error);
-        this.#store.tell();
+        this.#store.notify();
         await this.#pause(wait, signal);
       }
     }
@@ -82,7 +104,7 @@ export class Reflector {
 
   /** @returns the version of the list */
   async #list(signal: AbortSignal): Promise<string> {
-    const relist = this.#store.shelves[this.#resource].relist();
+    const replacement = this.#store.indexes[this.#resource].replacement();
     let from: string | undefined;
     for (;;) {
       const page = await withinSilence(
@@ -93,11 +115,12 @@ export class Reflector {
       );
       signal.throwIfAborted();
       this.#store.heard(this.#resource, this.#clock.now());
-      for (const item of page.items) relist.add(item);
+      for (const item of page.items) replacement.add(item);
       if (page.next === undefined) {
-        await this.#store.commit(relist, () => this.#clock.sleep(0, signal));
+        await this.#store.commit(replacement, () => this.#clock.sleep(0, signal), page.resourceVersion);
         this.#store.state(this.#resource, { synced: true, trouble: undefined });
-        this.#store.tell();
+        this.#store.notify();
+        if (this.#failures > 0) this.#recovery.notify();
         return page.resourceVersion;
       }
       from = page.next;
@@ -133,7 +156,7 @@ export class Reflector {
             heard();
             this.#store.heard(this.#resource, this.#clock.now());
             for (const event of batch) this.#take(event);
-            this.#store.tell();
+            this.#store.notify();
           }
           within.throwIfAborted();
         } finally {
@@ -143,37 +166,42 @@ export class Reflector {
       },
     );
     if (this.#clock.now() - opened < this.#pace.settled) {
-      throw new Error('the API server ends each watch at once');
+      throw new ProtocolError('the API server ends each watch at once');
     }
   }
 
   /** All is well again. */
   #settle(): void {
+    if (this.#failures > 0) this.#recovery.notify();
     this.#failures = 0;
+    this.#lastFailure = 'none';
+    this.#woken = false;
     this.#store.heard(this.#resource, this.#clock.now());
     this.#store.state(this.#resource, { trouble: undefined });
-    this.#store.tell();
+    this.#store.notify();
   }
 
   #take(event: unknown): void {
     const { type, object } = eventOf(event);
-    const shelf = this.#store.shelves[this.#resource];
+    const index = this.#store.indexes[this.#resource];
     switch (type) {
       case 'ADDED':
       case 'MODIFIED':
-        shelf.set(object);
+        index.set(object);
         break;
       case 'DELETED':
-        shelf.delete(object);
+        index.delete(object);
         break;
       case 'BOOKMARK':
         this.#bookmarks = true;
         break;
       case 'ERROR':
-        this.#store.tell();
+        this.#store.notify();
         throw errorOf(object);
       default:
-        throw new Error(`the API server sent a watch event of the unknown type ${JSON.stringify(type)}`);
+        throw new ProtocolError(
+          `the API server sent a watch event of the unknown type ${JSON.stringify(type)}`,
+        );
     }
     this.#version = versionOf(object) ?? this.#version;
     if (this.#failures > 0) this.#settle();
@@ -183,35 +211,64 @@ export class Reflector {
   #recover(error: unknown): number {
     // A mistake of ours; going round and round with it would hide it.
     if (error instanceof TypeError || error instanceof ReferenceError) throw error;
-    const { first, longest, relistAfter } = this.#pace;
-    const status = error instanceof ApiError ? error.status : undefined;
+    const { first, longest, longestUnanswered, relistAfter } = this.#pace;
+    const last = this.#lastFailure;
+    const failure = failureOf(error);
+    this.#lastFailure = failure;
+    if (failure === 'expired') this.#version = undefined;
+    // What failed before says nothing about a server that answers again, nor about a list.
+    const answersAgain = last === 'unanswered' && isAnswer(error);
+    if (answersAgain || (failure === 'expired' && last !== 'expired')) this.#failures = 0;
+    if (answersAgain) this.#recovery.notify();
     const before = this.#failures;
     this.#failures += 1;
-    // Too old a version is nobody's fault, and a token that was replaced is put right by reading it again; when
-    // that does not help, the second time waits like any other failure.
-    if (status === 410) {
-      this.#version = undefined;
-      if (before === 0) return 0;
-    }
-    if (status === 401 && before === 0) return 0;
+    if (before === 0 && failure === 'expired') return 0;
+    // A token that was replaced is put right by reading it again; a second refusal waits like any other failure.
+    if (before === 0 && error instanceof ApiError && error.status === 401) return 0;
     if (this.#failures >= relistAfter) this.#version = undefined;
-    // A connection that is cut now and then is the way of the world; the second failure in a row is worth a word.
+    // Connections are cut now and then; the second failure in a row is worth a word.
     if (before > 0 || !this.#store.feed(this.#resource).synced) {
-      this.#store.state(this.#resource, { trouble: failure(error, this.#resource) });
+      this.#store.state(this.#resource, { trouble: troubleOf(error, this.#resource) });
     }
     if (error instanceof ApiError && error.retryAfter !== undefined) return error.retryAfter;
-    const nominal = Math.min(longest, first * 2 ** Math.min(before, 16));
+    const most = failure === 'unanswered' ? longestUnanswered : longest;
+    const nominal = Math.min(most, first * 2 ** Math.min(before, 16));
     return nominal * (0.5 + this.#clock.random());
   }
 
   async #pause(ms: number, signal: AbortSignal): Promise<void> {
     if (ms === 0) return;
-    try {
-      await this.#clock.sleep(ms, signal);
-    } catch (error) {
-      if (!signal.aborted) throw error;
+    const over = new AbortController();
+    const either = AbortSignal.any([signal, over.signal]);
+    const sleeping = this.#clock.sleep(ms, either).then(
+      () => false,
+      (error: unknown) => {
+        if (!either.aborted) throw error;
+        return false;
+      },
+    );
+    if (this.#woken) {
+      await sleeping;
+      this.#woken = false;
+      return;
     }
+    const recovery = this.#recovery.listen(either)[Symbol.asyncIterator]();
+    const waking = recovery.next().then(({ done }) => done !== true);
+    this.#woken = await Promise.race([sleeping, waking]);
+    over.abort();
+    await Promise.all([sleeping, waking]);
   }
+}
+
+function failureOf(error: unknown): Failure {
+  if (error instanceof ApiError && error.status === 410) return 'expired';
+  return isAnswer(error) || error instanceof CredentialsError || isCertificateError(error)
+    ? 'other'
+    : 'unanswered';
+}
+
+function isAnswer(error: unknown): boolean {
+  return error instanceof ApiError || error instanceof ProtocolError;
 }
 
 function eventOf(event: unknown): { type: unknown; object: unknown } {

@@ -1,52 +1,69 @@
-import { mkdirSync, readFileSync } from 'node:fs';
-import { open, rename, rm } from 'node:fs/promises';
+import { readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
-import type { Node, Service, Snapshot } from '../model/cluster.ts';
+import {
+  type Delta,
+  type Node,
+  type Overview,
+  type Service,
+  type Snapshot,
+  serviceName,
+} from '../model/cluster.ts';
 import type { Problem } from '../model/problem.ts';
 import { type Clock, systemClock } from './clock.ts';
 import type { Cluster } from './cluster.ts';
+import { ClusterLog, isLog, LogError, logLine, readLog } from './cluster-log.ts';
+import { resourceOf } from './decode.ts';
+import { GrowingDelta, mergeDelta } from './delta.ts';
 import { DocumentError, readObjects } from './document.ts';
-import { express } from './express.ts';
-import { Pulse } from './pulse.ts';
-import { resources, Store } from './store.ts';
-
-const version = '1';
-
-type Picture = Pick<Snapshot, 'nodes' | 'services'>;
+import { encodeNode, encodeService } from './encode.ts';
+import { Signal } from './signal.ts';
+import { ClusterStore, resources } from './store.ts';
 
 export interface RememberedOptions {
-  /** ms between a change and its being saved */
+  /** ms after which a change is saved, at least, and at most twice as many */
   readonly every: number;
   readonly clock: Clock;
   /**
    * False while what the source says is doubted (a guard holds what it would lead to): a list that is suddenly
-   * empty must not outlive a reboot in the place of what was known.
+   * empty must not replace what was known.
    */
   readonly believed: () => boolean;
 }
 
 const standard: RememberedOptions = { every: 5000, clock: systemClock, believed: () => true };
 
+/** A cluster that outlives a reboot. */
+export interface RememberedCluster extends Cluster {
+  /**
+   * Saves these changes now. To be called after the round that acted on them: by then it is known whether they are
+   * believed, and an EIP that the round has withdrawn must not come back after a crash with the API down.
+   */
+  save(delta: Delta): Promise<void>;
+}
+
 /**
  * A cluster that does not start from nothing: what it last knew is in a file, and counts until the real source is
- * complete. So EIPs keep routing after a reboot with the API down. The file is a List such as kubectl prints, and
- * can be used as a source itself.
+ * complete. So EIPs keep routing after a reboot with the API down.
  *
  * @param cluster the real source; disposed of together with this one
- * @param file is replaced atomically, and only when something has changed
+ * @param file a log of changes, see cluster-log.ts; one that an older version wrote as a List is read as well
  */
 export function remembered(
   cluster: Cluster,
   file: string,
   options: Partial<RememberedOptions> = {},
-): Cluster {
+): RememberedCluster {
   const stop = new AbortController();
   const memory = new Memory(cluster, file, { ...standard, ...options });
   const running = memory.run(stop.signal);
   return {
     snapshot: () => memory.snapshot(),
-    changes: (signal) => memory.pulse.beats(signal),
+    service: (key) => memory.service(key),
+    services: () => memory.services(),
+    overview: () => memory.overview(),
+    changes: (signal) => memory.changes(AbortSignal.any([signal, stop.signal])),
+    save: (delta) => memory.save(delta),
     async [Symbol.asyncDispose]() {
       stop.abort();
       await running;
@@ -55,71 +72,182 @@ export function remembered(
   };
 }
 
+/** An answer, and what it was made of. */
+interface Derived<T extends Overview> {
+  readonly live: T;
+  readonly problem: Problem | undefined;
+  readonly value: T;
+}
+
 class Memory {
-  readonly pulse = new Pulse();
+  /** One for each listener, and what passes the changes of the real source on to it. */
+  readonly #listeners = new Map<Signal<Delta, GrowingDelta>, Promise<void>>();
   readonly #cluster: Cluster;
   readonly #file: string;
   readonly #options: RememberedOptions;
-  #saved: Picture | undefined;
+  readonly #log: ClusterLog;
+  /** What the file says; undefined: nothing, or the real source has become complete. */
+  #former: ClusterStore | undefined;
   #problem: Problem | undefined;
-  /** The last answer, and what it was made of. */
-  #answer:
-    | { readonly live: Snapshot; readonly problem: Problem | undefined; readonly snapshot: Snapshot }
-    | undefined;
+  #overview: Derived<Overview> | undefined;
+  #snapshot: Derived<Snapshot> | undefined;
+  /** Changes to be saved at the next tick: they are older than one tick, so that a round has judged them. */
+  #due = new GrowingDelta().merge({ services: 'all', nodes: true });
+  /** Changes since the last tick. */
+  #fresh = new GrowingDelta();
+  /** The Nodes in the log, as they were last read or written. */
+  #nodes = new Map<string, Node>();
+  #saving: Promise<void> = Promise.resolve();
 
   constructor(cluster: Cluster, file: string, options: RememberedOptions) {
     this.#cluster = cluster;
     this.#file = file;
     this.#options = options;
-    this.#load();
+    this.#log = new ClusterLog(file, this.#load());
   }
 
   snapshot(): Snapshot {
+    const former = this.#current();
     const live = this.#cluster.snapshot();
     const problem = this.#problem;
-    if (this.#answer?.live === live && this.#answer.problem === problem) return this.#answer.snapshot;
-    const problems = problem === undefined ? live.problems : [...live.problems, problem];
-    const { nodes, services } = live.complete ? live : (this.#saved ?? live);
-    const plain = problem === undefined && nodes === live.nodes && services === live.services;
-    const snapshot = plain ? live : { ...live, nodes, services, problems };
-    this.#answer = { live, problem, snapshot };
-    return snapshot;
+    if (this.#snapshot?.live === live && this.#snapshot.problem === problem) return this.#snapshot.value;
+    const value =
+      former === undefined && problem === undefined
+        ? live
+        : { ...this.overview(), services: former?.snapshot().services ?? live.services };
+    this.#snapshot = { live, problem, value };
+    return value;
+  }
+
+  service(key: string): Service | undefined {
+    return (this.#current() ?? this.#cluster).service(key);
+  }
+
+  services(): Iterable<Service> {
+    return (this.#current() ?? this.#cluster).services();
+  }
+
+  overview(): Overview {
+    const former = this.#current();
+    const live = this.#cluster.overview();
+    const problem = this.#problem;
+    if (this.#overview?.live === live && this.#overview.problem === problem) return this.#overview.value;
+    const value = {
+      complete: live.complete,
+      nodes: former?.overview().nodes ?? live.nodes,
+      feeds: live.feeds,
+      problems: problem === undefined ? live.problems : [...live.problems, problem],
+    };
+    this.#overview = { live, problem, value };
+    return value;
+  }
+
+  changes(signal: AbortSignal): AsyncIterable<Delta> {
+    const listener = new Signal(mergeDelta);
+    const passing = this.#pass(this.#cluster.changes(signal), listener);
+    this.#listeners.set(listener, passing);
+    return listener.listen(signal);
   }
 
   async run(signal: AbortSignal): Promise<void> {
-    await Promise.all([this.#pass(signal), this.#keep(signal)]);
-  }
-
-  async #pass(signal: AbortSignal): Promise<void> {
-    for await (const _ of this.#cluster.changes(signal)) this.pulse.beat();
-  }
-
-  async #keep(signal: AbortSignal): Promise<void> {
-    const { every, clock } = this.#options;
-    const wait = (): Promise<void> =>
-      clock.sleep(every, signal).catch((error: unknown) => {
+    const end = new AbortController();
+    const collecting = this.#collect(this.#cluster.changes(end.signal));
+    while (!signal.aborted) {
+      await this.#options.clock.sleep(this.#options.every, signal).catch((error: unknown) => {
         if (!signal.aborted) throw error;
       });
-    const changes = this.#cluster.changes(signal)[Symbol.asyncIterator]();
-    // The source may be complete already, without one more change to come.
-    do {
-      // First the wait: by then it shows whether what has come in is believed.
-      do await wait();
-      while (!signal.aborted && !this.#options.believed());
-      await this.#save();
-    } while (!(await changes.next()).done);
+      if (!signal.aborted) await this.#inTurn(() => this.#tick());
+    }
+    await delivered();
+    end.abort();
+    // What has come in since the last tick has no next one to wait for.
+    this.#due.merge(this.#fresh);
+    await this.#inTurn(() => this.#tick());
+    await Promise.all([collecting, ...this.#listeners.values()]);
+    await this.#inTurn(() => this.#log.close());
   }
 
-  async #save(): Promise<void> {
-    const { complete, nodes, services } = this.#cluster.snapshot();
-    if (!complete || !this.#options.believed()) return;
-    if (nodes === this.#saved?.nodes && services === this.#saved.services) return;
-    this.#saved = { nodes, services };
+  async save(delta: Delta): Promise<void> {
+    await delivered();
+    await this.#inTurn(async () => {
+      if (!this.#isCredible()) return;
+      if (delta.services === 'all') {
+        this.#due.merge(delta);
+        await this.#tick();
+      } else if (this.#log.isOpen) {
+        const { services, nodes } = delta;
+        await this.#write(() => this.#log.append(this.#linesOf(services, nodes)));
+        for (const pending of [this.#due, this.#fresh]) pending.forget(delta);
+      }
+      // Without a log to add to, the next tick writes one.
+    });
+  }
+
+  /**
+   * What is read in the place of the real source. The moment at which it is given up is the moment at which the
+   * listeners learn that all has changed, whether a read or a change of the source finds it first.
+   */
+  #current(): ClusterStore | undefined {
+    if (this.#former !== undefined && this.#cluster.overview().complete) {
+      this.#former = undefined;
+      this.#notify({ services: 'all', nodes: true });
+    }
+    return this.#former;
+  }
+
+  async #pass(changes: AsyncIterable<Delta>, listener: Signal<Delta, GrowingDelta>): Promise<void> {
+    for await (const delta of changes) {
+      const hidden = this.#current() !== undefined;
+      listener.notify(hidden ? { services: new Set(), nodes: false } : delta);
+    }
+    this.#listeners.delete(listener);
+  }
+
+  #notify(delta: Delta): void {
+    for (const listener of this.#listeners.keys()) listener.notify(delta);
+  }
+
+  async #collect(changes: AsyncIterable<Delta>): Promise<void> {
+    for await (const delta of changes) this.#fresh.merge(delta);
+  }
+
+  /** One writer at a time. */
+  #inTurn(work: () => Promise<void>): Promise<void> {
+    this.#saving = this.#saving.then(work);
+    return this.#saving;
+  }
+
+  #isCredible(): boolean {
+    return this.#cluster.overview().complete && this.#options.believed();
+  }
+
+  async #tick(): Promise<void> {
+    const due = this.#due;
+    if (!this.#isCredible()) {
+      this.#due = due.merge(this.#fresh);
+      this.#fresh = new GrowingDelta();
+      return;
+    }
+    this.#due = this.#fresh;
+    this.#fresh = new GrowingDelta();
+    const { services, nodes } = due;
+    await this.#write(async () => {
+      if (services === 'all' || !this.#log.isOpen || this.#log.isLong) {
+        await this.#log.compact(this.#allLines());
+        return;
+      }
+      await this.#log.append(this.#linesOf(services, nodes));
+      await this.#log.sync();
+    });
+  }
+
+  async #write(work: () => Promise<void>): Promise<void> {
     try {
-      await write(this.#file, this.#saved);
+      await work();
       this.#tell(undefined);
     } catch (error) {
       if (!isFileError(error)) throw error;
+      this.#due.merge({ services: 'all', nodes: true });
       this.#tell({
         code: 'cluster-not-remembered',
         severity: 'warn',
@@ -130,29 +258,65 @@ class Memory {
     }
   }
 
-  #load(): void {
-    let text: string;
-    try {
-      text = readFileSync(this.#file, 'utf8');
-    } catch (error) {
-      if (!isFileError(error)) throw error;
-      if (!('code' in error && error.code === 'ENOENT')) this.#unreadable(error.message);
-      return;
+  /** Of the state at the time of the call, however slowly they are taken. */
+  #allLines(): Iterable<string> {
+    const services = [...this.#cluster.services()];
+    const { nodes } = this.#cluster.overview();
+    this.#nodes = new Map(nodes.map((node) => [node.name, node]));
+    return linesOf(nodes, services);
+  }
+
+  #linesOf(services: ReadonlySet<string>, nodes: boolean): readonly string[] {
+    const lines = nodes ? this.#nodeLines() : [];
+    for (const key of services) {
+      const service = this.#cluster.service(key);
+      lines.push(logLine('Service', key, service && encodeService(service)));
     }
+    return lines;
+  }
+
+  /** Of the Nodes that have changed since they were last written. */
+  #nodeLines(): string[] {
+    const lines: string[] = [];
+    const nodes = new Map(this.#cluster.overview().nodes.map((node) => [node.name, node]));
+    for (const [name, node] of nodes) {
+      if (this.#nodes.get(name) !== node) lines.push(logLine('Node', name, [encodeNode(node)]));
+    }
+    for (const name of this.#nodes.keys()) {
+      if (!nodes.has(name)) lines.push(logLine('Node', name, undefined));
+    }
+    this.#nodes = nodes;
+    return lines;
+  }
+
+  /** @returns the length of the log that is there; undefined: there is none that could be continued */
+  #load(): number | undefined {
     try {
-      this.#saved = picture(text);
+      const text = readFileSync(this.#file);
+      if (!isLog(text)) {
+        this.#former = storeOf(oldList(text.toString('utf8')));
+        return undefined;
+      }
+      const { objects, length, damaged } = readLog(text);
+      this.#former = storeOf(objects);
+      for (const node of this.#former.overview().nodes) this.#nodes.set(node.name, node);
+      if (damaged > 0) this.#unreadable(`${damaged} of its lines are damaged`, 'the rest is used');
+      return length;
     } catch (error) {
-      if (!(error instanceof DocumentError)) throw error;
-      this.#unreadable(error.message);
+      if (isFileError(error)) {
+        if (!('code' in error && error.code === 'ENOENT')) this.#unreadable(error.message);
+      } else if (error instanceof DocumentError || error instanceof LogError) this.#unreadable(error.message);
+      else throw error;
+      return undefined;
     }
   }
 
-  #unreadable(why: string): void {
+  #unreadable(why: string, then = 'nothing is known before the API answers'): void {
     this.#problem = {
       code: 'remembered-cluster-unreadable',
       severity: 'warn',
       subject: this.#file,
-      message: `the last known state of the cluster can not be used: ${why}; nothing is known before the API answers`,
+      message: `the last known state of the cluster can not be used: ${why}; ${then}`,
       advice: 'nothing to do when the API is reachable: it is written anew as soon as all lists are in',
     };
   }
@@ -160,67 +324,39 @@ class Memory {
   #tell(problem: Problem | undefined): void {
     if (problem === undefined && this.#problem === undefined) return;
     this.#problem = problem;
-    this.pulse.beat();
+    this.#notify({ services: new Set(), nodes: false });
   }
 }
 
-/** @throws DocumentError when it is not what {@link write} wrote */
-function picture(text: string): Picture {
+/** Resolves when the changes that the source has notified have been yielded. */
+function delivered(): Promise<void> {
+  return turn();
+}
+
+function* linesOf(nodes: readonly Node[], services: readonly Service[]): Generator<string> {
+  for (const node of nodes) yield logLine('Node', node.name, [encodeNode(node)]);
+  for (const service of services) yield logLine('Service', serviceName(service), encodeService(service));
+}
+
+/** @throws DocumentError when it is not the List that versions before 0.2 wrote */
+function oldList(text: string): readonly unknown[] {
   const objects = readObjects(text);
   const [, found] = /"eiproute\.io\/version":"([^"]*)"/.exec(text.slice(0, 200)) ?? [];
-  if (found !== version) throw new DocumentError(`its version is ${found ?? 'missing'}, not ${version}`);
-  const store = new Store();
-  for (const resource of resources) {
-    for (const object of objects[resource]) store.shelves[resource].set(object);
+  if (found !== '1') throw new DocumentError(`its version is ${found ?? 'missing'}, not 1`);
+  return resources.flatMap((resource) => objects[resource]);
+}
+
+/** @throws DocumentError when an object is none of ours */
+function storeOf(objects: readonly unknown[]): ClusterStore {
+  const store = new ClusterStore();
+  for (const object of objects) {
+    const resource = resourceOf(object);
+    if (resource === undefined) throw new DocumentError(`it holds ${JSON.stringify(object).slice(0, 80)}`);
+    store.indexes[resource].set(object);
   }
-  const { nodes, services, problems } = store.snapshot();
-  const [problem] = problems;
+  const [problem] = store.overview().problems;
   if (problem !== undefined) throw new DocumentError(`${problem.subject}: ${problem.message}`);
-  return { nodes, services };
-}
-
-async function write(file: string, { nodes, services }: Picture): Promise<void> {
-  mkdirSync(dirname(file), { recursive: true });
-  const draft = `${file}.new`;
-  try {
-    const handle = await open(draft, 'w', 0o600);
-    try {
-      const head = `{"apiVersion":"v1","kind":"List","metadata":{"annotations":{"eiproute.io/version":"${version}"}},"items":[`;
-      await handle.write(head);
-      let comma = '\n';
-      for (const part of parts(nodes, services)) {
-        await handle.write(
-          part
-            .map((object) => JSON.stringify(object))
-            .join(',\n')
-            .replace(/^/, comma),
-        );
-        comma = ',\n';
-        await turn();
-      }
-      await handle.write('\n]}\n');
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
-    await rename(draft, file);
-  } catch (error) {
-    await rm(draft, { force: true });
-    throw error;
-  }
-}
-
-/** In portions that take about a millisecond each. */
-function* parts(nodes: readonly Node[], services: readonly Service[]): Generator<readonly object[]> {
-  let part: object[] = [];
-  for (const object of express({ nodes, services })) {
-    part.push(object);
-    if (part.length === 200) {
-      yield part;
-      part = [];
-    }
-  }
-  if (part.length > 0) yield part;
+  return store;
 }
 
 function isFileError(error: unknown): error is Error {

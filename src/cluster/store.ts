@@ -1,51 +1,51 @@
 import {
+  type Delta,
+  type Endpoint,
   type Feed,
   type Node,
+  type Overview,
   type Resource,
   type Service,
   type Snapshot,
   serviceName,
 } from '../model/cluster.ts';
 import type { Problem } from '../model/problem.ts';
-import { Pulse } from './pulse.ts';
-import {
-  oncePerIp,
-  reduceNode,
-  reduceService,
-  reduceSlice,
-  type ServicePart,
-  type Slice,
-  same,
-} from './reduce.ts';
-import { ReducedShelf, type Relist, type Shelf } from './shelf.ts';
-import { Sorted } from './sorted.ts';
+import type { Cluster } from './cluster.ts';
+import { decodeNode, decodeService, decodeSlice, oncePerIp, type Slice, same } from './decode.ts';
+import { GrowingDelta, mergeDelta } from './delta.ts';
+import { exact, none } from './raw.ts';
+import { DecodedIndex, type Replacement, type ResourceIndex } from './resource-index.ts';
+import { Signal } from './signal.ts';
+import { SortedMap } from './sorted-map.ts';
 import { Versions } from './versions.ts';
 
 export const resources: readonly Resource[] = ['services', 'endpointslices', 'nodes'];
 
 /**
- * The picture of the cluster that the sources paint: Services joined with their EndpointSlices, and Nodes.
+ * The state of the cluster that the sources fill: Services joined with their EndpointSlices, and Nodes.
  *
- * One event costs the join of one Service. An event that changes none of the fields we look at changes nothing:
- * no new object, no new array, no pulse.
+ * One event costs the join of one Service, and reaches the listeners as the key of that Service. An event that changes
+ * none of the fields we look at changes nothing: no new object, no delta.
  */
-export class Store {
-  readonly pulse = new Pulse();
-  readonly shelves: Readonly<Record<Resource, Shelf>>;
+export class ClusterStore implements Omit<Cluster, typeof Symbol.asyncDispose> {
+  readonly signal = new Signal(mergeDelta);
+  readonly indexes: Readonly<Record<Resource, ResourceIndex>>;
   readonly #versions = new Versions();
-  readonly #serviceShelf: ReducedShelf<ServicePart>;
-  readonly #parts = new Map<string, ServicePart>();
-  readonly #slices = new Map<string, Map<string, Slice>>();
-  readonly #services = new Sorted<Service>();
-  /** The part that each joined Service was made of. */
-  readonly #made = new Map<string, ServicePart>();
-  readonly #nodes = new Sorted<Node>();
-  readonly #problems = new Sorted<readonly Problem[]>();
+  readonly #serviceIndex: DecodedIndex<Service>;
+  /** The slices of each Service. */
+  readonly #slices = new Map<string, readonly Slice[]>();
+  readonly #services = new SortedMap<Service>();
+  readonly #nodes = new SortedMap<Node>();
+  readonly #problems = new SortedMap<readonly Problem[]>();
   readonly #feeds = new Map<Resource, Feed>();
+  /** What the problems looked like as a list of lists, and the list that was made of it. */
+  #flat: { readonly of: readonly (readonly Problem[])[]; readonly problems: readonly Problem[] } | undefined;
+  #overview: Overview | undefined;
   #snapshot: Snapshot | undefined;
-  #changed = false;
-  /** Shown while lists are being committed, and how many of them. */
-  #shown: Snapshot | undefined;
+  /** What has changed since the listeners were last notified. */
+  #delta: GrowingDelta | undefined;
+  /** The state before the lists that are being committed; undefined: none is. */
+  #before: Before | undefined;
   #committing = 0;
 
   constructor() {
@@ -57,48 +57,71 @@ export class Store {
       if (same(this.#problems.get(at) ?? [], problems)) return;
       if (problems.length === 0) this.#problems.delete(at);
       else this.#problems.set(at, problems);
-      this.#change();
+      this.#overviewChanged();
     };
-    this.#serviceShelf = new ReducedShelf(
-      reduceService,
-      (key, _before, after) => {
-        if (after === undefined) this.#parts.delete(key);
-        else this.#parts.set(key, after);
-        this.#join(key);
-      },
-      report('services'),
-      this.#versions,
-    );
-    this.shelves = {
-      nodes: new ReducedShelf(
-        reduceNode,
-        (key, _before, after) => {
+    this.#serviceIndex = new DecodedIndex({
+      decode: decodeService,
+      complete: (key, service) => ({ ...service, endpoints: this.#endpoints(key) }),
+      changed: (key) => this.#join(key),
+      report: report('services'),
+      versions: this.#versions,
+    });
+    this.indexes = {
+      nodes: new DecodedIndex({
+        decode: decodeNode,
+        changed: (key, _before, after) => {
           if (after === undefined) this.#nodes.delete(key);
           else this.#nodes.set(key, after);
-          this.#change();
+          this.#overviewChanged().nodes = true;
         },
-        report('nodes'),
-      ),
-      services: this.#serviceShelf,
-      endpointslices: new ReducedShelf(
-        reduceSlice,
-        (key, before, after) => this.#move(key, before, after),
-        report('endpointslices'),
-      ),
+        report: report('nodes'),
+      }),
+      services: this.#serviceIndex,
+      endpointslices: new DecodedIndex({
+        decode: decodeSlice,
+        changed: (_key, before, after) => this.#move(before, after),
+        report: report('endpointslices'),
+      }),
     };
   }
 
   /** The same object while nothing has changed; when only `heard` moved, a new one around the same arrays. */
   snapshot(): Snapshot {
-    if (this.#shown !== undefined) return this.#shown;
-    this.#snapshot ??= {
+    if (this.#before !== undefined) return this.#before.snapshot;
+    this.#snapshot ??= { ...this.overview(), services: this.#services.array() };
+    return this.#snapshot;
+  }
+
+  service(key: string): Service | undefined {
+    const before = this.#before?.services;
+    return before?.has(key) ? before.get(key) : this.#services.get(key);
+  }
+
+  *services(): Iterable<Service> {
+    if (this.#before === undefined) {
+      yield* this.#services.values();
+      return;
+    }
+    const { services } = this.#before;
+    for (const [key, service] of this.#services.entries()) if (!services.has(key)) yield service;
+    for (const service of services.values()) if (service !== undefined) yield service;
+  }
+
+  overview(): Overview {
+    if (this.#before !== undefined) return this.#before.snapshot;
+    const problems = this.#problems.array();
+    if (this.#flat?.of !== problems) this.#flat = { of: problems, problems: problems.flat() };
+    this.#overview ??= {
       complete: [...this.#feeds.values()].every((feed) => feed.synced),
       nodes: this.#nodes.array(),
-      services: this.#services.array(),
       feeds: [...this.#feeds.values()],
-      problems: this.#problems.array().flat(),
+      problems: this.#flat.problems,
     };
-    return this.#snapshot;
+    return this.#overview;
+  }
+
+  changes(signal: AbortSignal): AsyncIterable<Delta> {
+    return this.signal.listen(signal);
   }
 
   /**
@@ -112,8 +135,8 @@ export class Store {
 
   /** The API's answer to a write of the Service at the version `from`: what the watch will tell, but now. */
   answer(service: unknown, from: string): void {
-    this.#serviceShelf.answer(service, from);
-    this.tell();
+    this.#serviceIndex.answer(service, from);
+    this.notify();
   }
 
   feed(resource: Resource): Feed {
@@ -127,6 +150,7 @@ export class Store {
     const feed = this.feed(resource);
     if (feed.heard === now) return;
     this.#feeds.set(resource, { ...feed, heard: now });
+    this.#overview = undefined;
     this.#snapshot = undefined;
   }
 
@@ -136,74 +160,108 @@ export class Store {
     const next = { ...feed, ...state };
     if (next.synced === feed.synced && next.trouble === feed.trouble) return;
     this.#feeds.set(resource, next);
-    this.#change();
+    this.#overviewChanged();
   }
 
   /**
    * Puts a new list in place, in portions, so that a list of ten thousand does not hold up everything else. Until it
-   * is all in place the snapshot stays as it was.
+   * is all in place, every reader sees the state before it.
    *
    * @param turn lets other work have its turn
+   * @param version of the list; undefined: it has none
    */
-  async commit(relist: Relist, turn: () => Promise<void>): Promise<void> {
-    this.#shown = this.snapshot();
+  async commit(replacement: Replacement, turn: () => Promise<void>, version?: string): Promise<void> {
+    this.#before ??= { snapshot: this.snapshot(), services: new Map() };
     this.#committing += 1;
     try {
-      const steps = relist.commit();
+      const steps = replacement.commit(version);
       while (!steps.next().done) await turn();
     } finally {
       this.#committing -= 1;
-      if (this.#committing === 0) this.#shown = undefined;
+      if (this.#committing === 0) this.#before = undefined;
     }
   }
 
-  /** Tells the listeners if anything changed since the last call. To be called after each batch of events. */
-  tell(): void {
-    if (!this.#changed || this.#committing > 0) return;
-    this.#changed = false;
-    this.pulse.beat();
+  /** Tells the listeners what has changed since the last call. To be called after each batch of events. */
+  notify(): void {
+    const delta = this.#delta;
+    if (delta === undefined || this.#committing > 0) return;
+    this.#delta = undefined;
+    this.signal.notify(delta);
   }
 
-  #change(): void {
-    this.#changed = true;
+  #changed(): GrowingDelta {
     this.#snapshot = undefined;
+    this.#delta ??= new GrowingDelta();
+    return this.#delta;
   }
 
-  #move(key: string, before: Slice | undefined, after: Slice | undefined): void {
-    if (before?.service !== undefined && before.service !== after?.service) {
-      const slices = this.#slices.get(before.service);
-      slices?.delete(key);
-      if (slices?.size === 0) this.#slices.delete(before.service);
-      this.#join(before.service);
-    }
-    if (after?.service !== undefined) {
-      const slices = this.#slices.get(after.service);
-      if (slices === undefined) this.#slices.set(after.service, new Map([[key, after]]));
-      else slices.set(key, after);
-      this.#join(after.service);
-    }
+  #overviewChanged(): GrowingDelta {
+    this.#overview = undefined;
+    return this.#changed();
   }
 
+  #setService(key: string, after: Service | undefined): void {
+    if (this.#before !== undefined && !this.#before.services.has(key)) {
+      this.#before.services.set(key, this.#services.get(key));
+    }
+    if (after === undefined) this.#services.delete(key);
+    else this.#services.set(key, after);
+    this.#changed().service(key);
+  }
+
+  #move(before: Slice | undefined, after: Slice | undefined): void {
+    if (before?.service !== undefined) this.#putSlice(before.service, before, undefined);
+    if (after?.service !== undefined) this.#putSlice(after.service, undefined, after);
+    if (before?.service !== undefined && before.service !== after?.service) this.#join(before.service);
+    if (after?.service !== undefined) this.#join(after.service);
+  }
+
+  #putSlice(key: string, before: Slice | undefined, after: Slice | undefined): void {
+    const others = (this.#slices.get(key) ?? []).filter((slice) => slice !== before);
+    const slices = after === undefined ? others : [...others, after];
+    if (slices.length === 0) this.#slices.delete(key);
+    else this.#slices.set(key, exact(slices));
+  }
+
+  /** Brings what is shown of a Service in line with its object and its slices. */
   #join(key: string): void {
-    const part = this.#parts.get(key);
-    const held = this.#services.get(key);
-    if (part === undefined) {
-      if (held === undefined) return;
-      this.#services.delete(key);
-      this.#made.delete(key);
-      this.#change();
+    const indexed = this.#serviceIndex.get(key);
+    const shown = this.#services.get(key);
+    if (indexed === undefined) {
+      if (shown !== undefined) this.#setService(key, undefined);
       return;
     }
-    const [first, ...others] = this.#slices.get(key)?.values() ?? [];
-    // Nearly every Service has one slice, which is sorted already.
-    const endpoints =
-      others.length === 0
-        ? (first?.endpoints ?? [])
-        : oncePerIp([first, ...others].flatMap((slice) => slice?.endpoints ?? []));
-    // A part that did not change is the same object, so that only the endpoints are to be compared.
-    if (held !== undefined && this.#made.get(key) === part && same(held.endpoints, endpoints)) return;
-    this.#services.set(key, { ...part, endpoints });
-    this.#made.set(key, part);
-    this.#change();
+    const endpoints = this.#endpoints(key);
+    const joined = same(indexed.endpoints, endpoints) ? indexed : { ...indexed, endpoints };
+    const service = shown !== undefined && same(shown, joined) ? shown : joined;
+    // One object in both places. The one of a list may have been completed before a slice changed.
+    if (service !== indexed) this.#serviceIndex.put(key, service);
+    if (service !== shown) this.#setService(key, service);
   }
+
+  #endpoints(key: string): readonly Endpoint[] {
+    const [first, ...others] = this.#slices.get(key) ?? [];
+    // Nearly every Service has one slice, which is sorted already.
+    if (others.length === 0) return first?.endpoints ?? none;
+    return exact(oncePerIp([first, ...others].flatMap((slice) => slice?.endpoints ?? [])));
+  }
+}
+
+/** The state before a commit: as a whole, and those Services that the commit has changed so far. */
+interface Before {
+  readonly snapshot: Snapshot;
+  readonly services: Map<string, Service | undefined>;
+}
+
+/** The port over a store. */
+export function storeCluster(store: ClusterStore, dispose: () => Promise<void>): Cluster {
+  return {
+    snapshot: () => store.snapshot(),
+    service: (key) => store.service(key),
+    services: () => store.services(),
+    overview: () => store.overview(),
+    changes: (signal) => store.changes(signal),
+    [Symbol.asyncDispose]: dispose,
+  };
 }

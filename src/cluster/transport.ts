@@ -8,7 +8,7 @@ export interface Page {
 }
 
 /**
- * How the reflector talks to an API server. Every call throws {@link ApiError}, {@link CredentialsError}, or the
+ * How the reflector talks to an API server. Every call throws {@link ApiError}, {@link ProtocolError}, {@link CredentialsError}, or the
  * error of the connection. After a 401 or a broken connection the next call reads the credentials and connects anew.
  */
 export interface Transport {
@@ -39,6 +39,11 @@ export class ApiError extends Error {
     this.status = status;
     this.retryAfter = retryAfter;
   }
+}
+
+/** The API server answered, but not as an API server of Kubernetes does. */
+export class ProtocolError extends Error {
+  override readonly name = 'ProtocolError';
 }
 
 /** The credentials can not be read or made: a kubeconfig, a token file, an exec plugin. */

@@ -86,8 +86,8 @@ function chain(error: Error): string {
   return words.join(': ');
 }
 
-function isCertificateError(error: Error): boolean {
-  let at: unknown = error;
+export function isCertificateError(error: unknown): boolean {
+  let at = error;
   while (at instanceof Error) {
     const code = 'code' in at && typeof at.code === 'string' ? at.code : '';
     if (/CERT|ERR_TLS|UNABLE_TO_VERIFY|UNABLE_TO_GET_ISSUER/.test(code)) return true;

@@ -1,65 +1,102 @@
+import { part, text } from './raw.ts';
+
 /**
- * Which version of each object stands on a shelf, and which ones are ahead of the watch: the API's answer to a
- * write of ours is the next version of the object, and what the watch or a list still tells of the one before it
- * is the past.
+ * The resourceVersion of each object in the index, so that nothing older than our own last write of an object is taken.
+ *
+ * The API's answer to a write is applied at once, which puts the object ahead of the watch. Until the watch or a list
+ * has caught up with that answer, everything older is ignored, however many writes of ours are outstanding.
+ *
+ * Kubernetes 1.35 and newer guarantee that versions of one resource are decimal integers that grow (KEP-5504), and etcd
+ * has always given such. Where a server gives others, the versions that our writes have replaced are remembered one
+ * by one: each write names the version it is made for, so that no other version lies between them.
  */
 export class Versions {
-  #standing = new Map<string, string>();
-  readonly #past = new Map<string, string>();
+  #current = new Map<string, string>();
+  /** For objects that are ahead of the watch: the versions that our writes have replaced. */
+  readonly #replaced = new Map<string, Set<string>>();
 
   of(key: string): string | undefined {
-    return this.#standing.get(key);
+    return this.#current.get(key);
   }
 
-  /** Whether this version of the object was superseded by an answer to a write of ours. */
-  isPast(key: string, version: string): boolean {
-    return this.#past.get(key) === version;
+  /** Whether our own last write of the object is newer. */
+  isStale(key: string, version: string): boolean {
+    const replaced = this.#replaced.get(key);
+    const current = this.#current.get(key);
+    if (replaced === undefined || current === undefined) return false;
+    return (isOlder(version, current) ?? false) || replaced.has(version);
   }
 
+  /** The watch shows the object at this version, which {@link isStale} did not reject. */
   set(key: string, version: string): void {
-    this.#standing.set(key, version);
-    this.#past.delete(key);
+    this.#current.set(key, version);
+    this.#replaced.delete(key);
   }
 
-  /** @returns false when something else has happened to the object since `from`; then nothing is set */
+  /**
+   * The API has answered our write.
+   *
+   * @param from the version that the write was made for
+   * @returns false when the answer is of no use: the object is gone, or the watch has shown something newer
+   */
   answer(key: string, version: string, from: string): boolean {
-    if (this.#standing.get(key) !== from) return false;
-    this.#standing.set(key, version);
-    this.#past.set(key, from);
+    const current = this.#current.get(key);
+    if (current === undefined || !(isOlder(current, version) ?? current === from)) return false;
+    this.#current.set(key, version);
+    const replaced = this.#replaced.get(key);
+    if (replaced === undefined) this.#replaced.set(key, new Set([from]));
+    else replaced.add(from);
     return true;
   }
 
   delete(key: string): void {
-    this.#standing.delete(key);
-    this.#past.delete(key);
+    this.#current.delete(key);
+    this.#replaced.delete(key);
   }
 
   /**
-   * A whole new picture.
+   * Replaces all versions by those of a list.
    *
-   * @returns the keys of what stays as it is, because the picture shows it before the answer that we have
+   * @param listed key and version of each object in the list; completed by the objects that stay as they are
+   * @param version of the list itself
+   * @returns the keys of the objects that stay as they are, because our own last write is newer than the list
    */
-  replace(picture: Map<string, string>): readonly string[] {
+  replace(listed: Map<string, string>, version: string | undefined): readonly string[] {
     const ahead: string[] = [];
-    for (const [key, past] of this.#past) {
-      const standing = this.#standing.get(key);
-      if (picture.get(key) === past && standing !== undefined) {
-        picture.set(key, standing);
+    for (const [key, replaced] of this.#replaced) {
+      const current = this.#current.get(key);
+      if (current === undefined) continue;
+      // An object that the list lacks may have been deleted after our write, or created after the list was made.
+      const older = version === undefined ? undefined : isOlder(version, current);
+      if (older ?? replaced.has(listed.get(key) ?? '')) {
+        listed.set(key, current);
         ahead.push(key);
       } else {
-        this.#past.delete(key);
+        this.#replaced.delete(key);
       }
     }
-    this.#standing = picture;
+    this.#current = listed;
     return ahead;
   }
 }
 
+/** undefined: these two cannot be compared */
+function isOlder(version: string, than: string): boolean | undefined {
+  if (!isComparable(version) || !isComparable(than)) return undefined;
+  // They may have more digits than a number can hold.
+  return version.length === than.length ? version < than : version.length < than.length;
+}
+
+function isComparable(version: string): boolean {
+  return /^[1-9][0-9]*$/.test(version);
+}
+
 /** `metadata.resourceVersion`; undefined when there is none, as in a file. */
 export function versionOf(raw: unknown): string | undefined {
-  if (typeof raw !== 'object' || raw === null || !('metadata' in raw)) return undefined;
-  const { metadata } = raw;
-  if (typeof metadata !== 'object' || metadata === null || !('resourceVersion' in metadata)) return undefined;
-  const version = metadata.resourceVersion;
-  return typeof version === 'string' && version !== '' ? version : undefined;
+  return text(part(part(raw).metadata).resourceVersion);
+}
+
+/** `metadata.uid` */
+export function uidOf(raw: unknown): string | undefined {
+  return text(part(part(raw).metadata).uid);
 }

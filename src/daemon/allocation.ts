@@ -1,7 +1,7 @@
 import { systemClock } from '../cluster/clock.ts';
 import type { KubernetesCluster } from '../cluster/kubernetes.ts';
 import { candidates, carriers } from '../desire/carriers.ts';
-import { reservedIn } from '../desire/reserved.ts';
+import { apiService, reservedIn } from '../desire/reserved.ts';
 import type { Terms } from '../ipam/allocator.ts';
 import { Controller } from '../ipam/controller.ts';
 import { Leadership } from '../ipam/leadership.ts';
@@ -28,7 +28,9 @@ export class CurrentTerms {
 
   of({ snapshot, gateway, links }: Grounds, allocation: Allocation): Terms {
     const { pools } = gateway;
-    const reserved = reservedIn(snapshot, gateway, links);
+    const { nodes, services } = snapshot;
+    const owners = reservedIn({ nodes, api: apiService(services), links }, gateway);
+    const reserved = new Map([...owners].map(([ip, { name }]) => [ip, name]));
     const ofNodes = pools.some((pool) => termsOf(pool).nodeAddresses);
     const before = this.#terms;
     const same =
@@ -53,7 +55,7 @@ function nodeAddresses(nodes: readonly Node[]): NodeAddresses {
       .filter((version) => versions.has(version))
       .flatMap((version) => {
         if (local) return carriers(service, able, version, 'equal').map(({ ip }) => ip);
-        return [...able.values()].flatMap(({ ipv4, ipv6 }) => (version === 4 ? ipv4 : ipv6) ?? []);
+        return [...able.byName.values()].flatMap(({ ipv4, ipv6 }) => (version === 4 ? ipv4 : ipv6) ?? []);
       });
   };
 }

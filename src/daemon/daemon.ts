@@ -1,5 +1,5 @@
 import type { RoleName } from '../config/config.ts';
-import type { Path } from '../desire/path.ts';
+import type { PathHistory } from '../desire/path-history.ts';
 import type { EventName } from '../journal/event.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import type { Log } from '../log.ts';
@@ -42,8 +42,8 @@ export interface Standing {
 
 /** What makes one daemon differ from another: it is asked anew each time, since a reload changes all of it. */
 export interface Duty {
-  /** The paths that the last round was about, for the journal; empty where there are none. */
-  paths(): readonly Path[];
+  /** Where EIPs went before the last rounds, and where they go now, for the journal; undefined where there are none. */
+  history(): PathHistory | undefined;
   /** What else may be asked over the socket, by path: JSON each. */
   readonly questions: ReadonlyMap<string, () => string>;
   /** A round is over, and its report is written. */
@@ -144,7 +144,7 @@ export async function runDaemon(
         return;
       }
       blind = undefined;
-      journal.round(result, names, duty.paths);
+      journal.round(result, names, () => duty.history());
       const first = report === undefined;
       report = result;
       duty.rounded(result);

@@ -1,20 +1,23 @@
 import { join } from 'node:path';
 import type { Cluster } from '../cluster/cluster.ts';
+import { GrowingDelta, mergeDelta } from '../cluster/delta.ts';
 import { fileCluster } from '../cluster/file.ts';
 import { type KubernetesCluster, kubernetesCluster } from '../cluster/kubernetes.ts';
 import { remembered } from '../cluster/remembered.ts';
+import { Signal } from '../cluster/signal.ts';
 import type { GatewayConfig, Source } from '../config/config.ts';
 import { routeKey } from '../desire/eip-routes.ts';
 import { flowLabelTableName } from '../desire/flow-label.ts';
-import { gatewayWant } from '../desire/gateway.ts';
-import { paths } from '../desire/paths.ts';
+import { GatewayDesire, type GatewaySources } from '../desire/gateway-desire.ts';
+import type { ClusterReader } from '../desire/path-table.ts';
 import { sysctlNames } from '../desire/sysctls.ts';
 import { LinuxKernel } from '../kernel/linux.ts';
-import type { Snapshot } from '../model/cluster.ts';
+import type { Delta } from '../model/cluster.ts';
 import { type Ip, onlyIp } from '../model/ip.ts';
 import { changeObject, type Link } from '../model/object.ts';
 import { ownerOf } from '../model/owner.ts';
 import type { Problem } from '../model/problem.ts';
+import { isDelete } from '../reconcile/diff.ts';
 import type { Role } from '../reconcile/reconciler.ts';
 import { isDoubted, type Report } from '../reconcile/report.ts';
 import { Allocating, type Grounds } from './allocation.ts';
@@ -28,15 +31,17 @@ export function openSource(source: Source): Cluster & Partial<Pick<KubernetesClu
   return source.kind === 'file' ? fileCluster(source.path) : kubernetesCluster(source);
 }
 
-/**
- * @param cluster asked anew in each round
- * @param problems further ones that a person should know
- */
+/** The role of a gateway over a cluster that does not change: for commands. */
 export function gatewayRole(
-  { gateway, limits }: GatewayConfig,
-  cluster: () => Snapshot,
-  problems: () => readonly Problem[] = () => [],
+  config: GatewayConfig,
+  cluster: ClusterReader,
+  problems: () => readonly Problem[],
 ): Role {
+  const sources: GatewaySources = { cluster, takeChanged: () => new Set(), problems: () => [problems()] };
+  return roleOf(config, new GatewayDesire(config.gateway, sources));
+}
+
+function roleOf({ gateway, limits }: GatewayConfig, desire: GatewayDesire): Role & { desire: GatewayDesire } {
   return {
     scope: {
       owner: ownerOf(gateway.protocol),
@@ -46,12 +51,11 @@ export function gatewayRole(
       neighbours: [],
     },
     limits,
-    want: (have, refused) => {
-      const want = gatewayWant(cluster(), gateway, have, refused);
-      return { ...want, problems: [...want.problems, ...problems()] };
-    },
+    desire,
   };
 }
+
+const none: readonly Problem[] = [];
 
 export interface GatewayOptions extends DaemonOptions {
   readonly config: GatewayConfig;
@@ -93,18 +97,29 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
           identity: await identity(config.stateDirectory),
         })
       : undefined;
-  /** What the last round saw. */
-  let seen = cluster.snapshot();
-  const look = (): Snapshot => {
-    seen = cluster.snapshot();
-    return seen;
-  };
-  const problems = (): readonly Problem[] => [...kernel.problems, ...(allocating?.problems() ?? [])];
-  const roleOf = (now: GatewayConfig): Role => gatewayRole(now, look, problems);
-  let role = roleOf(config);
+  /** What the next round has to read again. */
+  let changed = new GrowingDelta();
+  /** What the rounds have acted on, and the last known state does not have yet. */
+  let acted = new GrowingDelta();
+  const withdrawn = new Signal<Delta, GrowingDelta>(mergeDelta);
+  const roleFor = (now: GatewayConfig) =>
+    roleOf(
+      now,
+      new GatewayDesire(now.gateway, {
+        cluster,
+        takeChanged: () => {
+          const { services } = changed;
+          acted.merge(changed);
+          changed = new GrowingDelta();
+          return services;
+        },
+        problems: () => [kernel.problems, allocating?.problems() ?? none],
+      }),
+    );
+  let role = roleFor(config);
   let links: readonly Link[] | undefined;
 
-  const subject = () => ({ snapshot: cluster.snapshot(), gateway: config.gateway });
+  const subject = () => ({ cluster: cluster.overview(), paths: role.desire.paths });
   const duty: Duty = {
     name: 'gateway',
     runtimeDirectory: config.runtimeDirectory,
@@ -115,7 +130,7 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
     waitsForLists: true,
     role: () => role,
     pace: () => config.pace,
-    paths: () => paths(seen, config.gateway).paths,
+    history: () => role.desire.paths.takeHistory(),
     brief: (standing) => brief({ ...standing, ...subject() }),
     status: (standing) => status({ ...standing, ...subject() }),
     questions: new Map([
@@ -129,15 +144,24 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
       if (links !== running?.links()) allocating?.controller.poke();
       links = running?.links();
       allocating?.controller.rerouted(reroutedBy(result));
+      if (result.done.some(isDelete)) {
+        withdrawn.notify(acted);
+        acted = new GrowingDelta();
+      }
     },
   };
   const watches: readonly Watch[] = [
+    // An EIP that was withdrawn must not come back after a crash with the API down.
+    async (_, until) => {
+      for await (const delta of withdrawn.listen(until)) await cluster.save(delta);
+    },
     (daemon, until) => {
       running = daemon;
       // A kubeconfig that is not there is told before anybody listens.
-      daemon.journal.feeds(cluster.snapshot());
-      return listen(cluster.changes(until), () => {
-        daemon.journal.feeds(cluster.snapshot());
+      daemon.journal.feeds(cluster.overview());
+      return listen(cluster.changes(until), (delta) => {
+        changed.merge(delta);
+        daemon.journal.feeds(cluster.overview());
         daemon.wake.poke({ kind: 'cluster', text: 'cluster' });
       });
     },
@@ -145,7 +169,7 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
       listen(options.reloads, (next) => {
         asked();
         config = next;
-        role = roleOf(next);
+        role = roleFor(next);
         allocating?.controller.poke();
         wake.poke({ kind: 'config', text: 'configuration' });
       }),

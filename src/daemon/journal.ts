@@ -1,16 +1,16 @@
 import type { Path } from '../desire/path.ts';
+import type { FormerPath, PathHistory } from '../desire/path-history.ts';
 import type { Deed } from '../ipam/controller.ts';
 import type { EventName } from '../journal/event.ts';
 import type { Facts } from '../journal/facts.ts';
 import type { Log, LogLevel } from '../log.ts';
-import type { Feed, Snapshot } from '../model/cluster.ts';
+import type { Feed, Overview } from '../model/cluster.ts';
 import type { Ip } from '../model/ip.ts';
 import { describe, type LinkNames } from '../model/iproute.ts';
 import { changeObject, keyOf } from '../model/object.ts';
 import type { Blind } from '../reconcile/loop.ts';
-import type { Due, Report } from '../reconcile/report.ts';
+import type { PlannedChange, Report } from '../reconcile/report.ts';
 import { eipOf, type Finding, findings } from './findings.ts';
-import { PathHistory, type Step } from './path-history.ts';
 import { Repeats } from './repeats.ts';
 
 /** So many things of a kind get a line of their own in one round; more are told as a number. */
@@ -26,7 +26,6 @@ export class Journal {
   readonly #repeats = new Repeats<Told>();
   readonly #standing = new Map<string, Facts>();
   readonly #troubles = new Map<string, string>();
-  readonly #history = new PathHistory();
   #complete: boolean;
   #blind = false;
 
@@ -44,11 +43,11 @@ export class Journal {
     this.#clock = clock;
   }
 
-  /** @param paths those of a gateway that the round was about; asked only when it did something */
-  round(report: Report, names: LinkNames, paths: () => readonly Path[] = () => []): void {
+  /** @param history where the EIPs of a gateway went before and go now; asked only when the round did something */
+  round(report: Report, names: LinkNames, history: () => PathHistory | undefined = () => undefined): void {
     if (this.#blind) this.#tell('info', 'kernel-readable', {}, 'the kernel can be read again');
     this.#blind = false;
-    if (report.done.length > 0) this.#done(report, names, paths());
+    if (report.done.length > 0) this.#done(report, names, history());
     else
       this.#log.debug({ round: report.round, why: report.reasons.map(({ text }) => text) }, 'nothing to do');
     if (report.complete && !this.#complete)
@@ -81,7 +80,7 @@ export class Journal {
   }
 
   /** Tells when a feed goes silent or is back; what is in the kernel stays meanwhile. */
-  feeds({ feeds }: Snapshot): void {
+  feeds({ feeds }: Pick<Overview, 'feeds'>): void {
     for (const feed of feeds) {
       const before = this.#troubles.get(feed.resource);
       if (feed.trouble === before) continue;
@@ -100,19 +99,19 @@ export class Journal {
     }
   }
 
-  #done(report: Report, names: LinkNames, paths: readonly Path[]): void {
-    const step = this.#history.next(paths);
-    const routes = new Map<Ip, Due>();
+  #done(report: Report, names: LinkNames, history: PathHistory | undefined): void {
+    const routes = new Map<Ip, PlannedChange>();
     for (const due of report.done) {
       const eip = eipOf(changeObject(due.change));
       if (eip !== undefined) routes.set(eip, due);
     }
     // A group that is replaced in place moves EIPs without touching a route of theirs.
-    const moved = step.moved.filter(({ eip }) => !routes.has(eip));
+    const moved = history?.moved(told, (eip) => !routes.has(eip)) ?? { first: [], count: 0 };
     let lines = 0;
-    for (const [eip, due] of routes) if (++lines <= told) this.#eip(eip, due, report, names, step);
-    for (const path of moved) if (++lines <= told) this.#moved(path, step.before(path.eip));
-    if (lines > told) this.#tell('info', 'eips-changed', { more: lines - told }, 'more EIPs changed');
+    for (const [eip, due] of routes) if (++lines <= told) this.#eip(eip, due, report, names, history);
+    for (const path of moved.first) if (++lines <= told) this.#moved(path, history?.before(path.eip));
+    const changed = routes.size + moved.count;
+    if (changed > told) this.#tell('info', 'eips-changed', { more: changed - told }, 'more EIPs changed');
 
     lines = 0;
     for (const { change } of report.done) {
@@ -133,7 +132,7 @@ export class Journal {
         round: report.round,
         why: [...new Set(report.reasons.map(({ text }) => text))].slice(0, 3),
         done: report.done.length,
-        eips: routes.size + moved.length,
+        eips: changed,
         repaired: report.repaired.size,
         ms: Math.round(report.duration * 10) / 10,
       },
@@ -141,10 +140,16 @@ export class Journal {
     );
   }
 
-  #eip(eip: Ip, { change, why }: Due, report: Report, names: LinkNames, step: Step): void {
+  #eip(
+    eip: Ip,
+    { change, why }: PlannedChange,
+    report: Report,
+    names: LinkNames,
+    history: PathHistory | undefined,
+  ): void {
     const object = changeObject(change);
-    const path = step.now(eip);
-    const before = step.before(eip);
+    const path = history?.now(eip);
+    const before = history?.before(eip);
     const facts = {
       eip,
       service: path?.services ?? why.services,
@@ -170,7 +175,7 @@ export class Journal {
     else this.#tell('info', 'eip-moved', { ...facts, from: nodesOf(before?.carriers) }, 'EIP moved');
   }
 
-  #moved({ eip, services, carriers }: Path, before: Path | undefined): void {
+  #moved({ eip, services, carriers }: Path, before: FormerPath | undefined): void {
     const facts = { eip, service: services, node: nodesOf(carriers), from: nodesOf(before?.carriers) };
     this.#tell('info', 'eip-moved', facts, 'EIP moved');
   }

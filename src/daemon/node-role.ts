@@ -9,6 +9,7 @@ import { ownerOf } from '../model/owner.ts';
 import type { Limits } from '../model/pace.ts';
 import type { Problem } from '../model/problem.ts';
 import { linkToward } from '../model/reach.ts';
+import { RecomputedDesire } from '../reconcile/recomputed.ts';
 import type { Role } from '../reconcile/reconciler.ts';
 
 /** What a node keeps is told by its configuration alone: nothing of it vanishes by mistake. */
@@ -38,13 +39,13 @@ export function nodeRole(
   return {
     scope: nodeScope(agent),
     limits,
-    want: (have) => {
+    desire: new RecomputedDesire((have) => {
       for (const { ip, mac } of have.neighbours) seen.set(ip, mac);
       if (agent.eips.length === 0)
         return { objects: [], problems: [unknown, ...problems()], complete: false };
       const want = nodeWant(agent, have, seen);
       return { ...want, problems: [...want.problems, ...problems()] };
-    },
+    }),
   };
 }
 
@@ -53,7 +54,7 @@ export function emptyNodeRole(agent: NodeAgent): Role {
   return {
     scope: { ...nodeScope(agent), neighbours: [] },
     limits,
-    want: () => ({ objects: [], problems: [], complete: true }),
+    desire: new RecomputedDesire(() => ({ objects: [], problems: [], complete: true })),
   };
 }
 

@@ -113,7 +113,7 @@ export async function runNode(options: NodeOptions, signal: AbortSignal): Promis
     },
     waitsForLists: false,
     questions: new Map(),
-    paths: () => [],
+    history: () => undefined,
     rounded: () => undefined,
     role: () => role,
     pace: () => config.pace,

@@ -1,11 +1,11 @@
-import { paths } from '../desire/paths.ts';
-import type { Feed, Snapshot } from '../model/cluster.ts';
-import type { Gateway } from '../model/gateway.ts';
+import type { PathTable } from '../desire/path-table.ts';
+import type { Feed, Overview } from '../model/cluster.ts';
+import { compareIp } from '../model/ip.ts';
 import { describe, type LinkNames } from '../model/iproute.ts';
-import { changeObject } from '../model/object.ts';
+import { type Counts, changeObject } from '../model/object.ts';
 import type { Problem } from '../model/problem.ts';
 import type { Blind } from '../reconcile/loop.ts';
-import type { Counts, Report } from '../reconcile/report.ts';
+import type { Report } from '../reconcile/report.ts';
 
 /** The version is raised whenever a field of it or of {@link Status} changes its meaning or goes. */
 export interface Brief {
@@ -80,8 +80,9 @@ export interface HeldStatus {
 export interface Standing {
   readonly release: string;
   readonly started: number;
-  readonly gateway: Gateway;
-  readonly snapshot: Snapshot;
+  /** Where the EIPs go, as of the last round. */
+  readonly paths: Pick<PathTable, 'paths' | 'counts'>;
+  readonly cluster: Overview;
   readonly names: LinkNames;
   /** The last round that could read the kernel. */
   readonly report: Report | undefined;
@@ -90,29 +91,23 @@ export interface Standing {
 }
 
 export function brief(standing: Standing): Brief {
-  const { report, blind, snapshot } = standing;
-  return { version: 1, synced: isSynced(report, blind, snapshot), summary: summary(standing) };
+  const { report, blind, cluster } = standing;
+  return { version: 1, synced: isSynced(report, blind, cluster), summary: summary(standing) };
 }
 
 export function status(standing: Standing): Status {
-  const { report, snapshot, gateway, names } = standing;
-  const found = paths(snapshot, gateway);
-  const eips = [
-    ...found.paths.map(({ eip, services, carriers }) => ({
-      eip,
-      services,
-      nodes: carriers.map(({ node }) => node),
-    })),
-    ...found.idle.map(({ eip, services }) => ({ eip, services, nodes: [] })),
-  ];
+  const { report, cluster, names } = standing;
+  const eips = [...standing.paths.paths()]
+    .map(({ eip, services, carriers }) => ({ eip, services, nodes: carriers.map(({ node }) => node) }))
+    .sort((a, b) => compareIp(a.eip, b.eip));
   return {
     ...brief(standing),
     release: standing.release,
     pid: process.pid,
     started: iso(standing.started),
-    feeds: snapshot.feeds,
+    feeds: cluster.feeds,
     eips,
-    problems: report?.problems ?? snapshot.problems,
+    problems: report?.problems ?? cluster.problems,
     ...lastRound(report, names),
   };
 }
@@ -149,31 +144,28 @@ export function lastRound(
   };
 }
 
-function isSynced(report: Report | undefined, blind: Blind | undefined, snapshot: Snapshot): boolean {
+function isSynced(report: Report | undefined, blind: Blind | undefined, cluster: Overview): boolean {
   return (
     report !== undefined &&
     blind === undefined &&
     report.complete &&
-    snapshot.complete &&
+    cluster.complete &&
     report.failed.length === 0 &&
     report.held.length === 0
   );
 }
 
 /** One sentence, as systemctl status will show it. */
-function summary({ report, blind, snapshot, gateway }: Standing): string {
+function summary({ report, blind, cluster, paths }: Standing): string {
   if (blind) return `cannot read the kernel: ${blind.error.message}`;
   if (report === undefined) return 'starting';
-  const { paths: routed, idle } = paths(snapshot, gateway);
-  // Most EIPs share one list: it is asked for often, while somebody waits for the first sync.
-  const lists = new Set(routed.map(({ carriers }) => carriers));
-  const nodes = new Set([...lists].flatMap((carriers) => carriers.map(({ node }) => node)));
+  const { routed, idle, nodes } = paths.counts;
   const missing = report.wanted.route - report.installed.route;
-  const parts = [`routing ${counted(routed.length, 'EIP')} over ${counted(nodes.size, 'node')}`];
-  if (idle.length > 0) parts.push(`${counted(idle.length, 'EIP')} that nobody can serve`);
+  const parts = [`routing ${counted(routed, 'EIP')} over ${counted(nodes, 'node')}`];
+  if (idle > 0) parts.push(`${counted(idle, 'EIP')} that nobody can serve`);
   if (missing > 0) parts.push(`${counted(missing, 'route')} missing`);
-  if (!snapshot.complete) parts.push('waiting for the first complete lists');
-  const deaf = snapshot.feeds.filter(({ trouble }) => trouble !== undefined);
+  if (!cluster.complete) parts.push('waiting for the first complete lists');
+  const deaf = cluster.feeds.filter(({ trouble }) => trouble !== undefined);
   const [first] = deaf;
   if (first) parts.push(`${deaf.map(({ resource }) => resource).join(', ')}: ${first.trouble}`);
   const { failed, held, conflicts, problems } = report;

@@ -1,5 +1,6 @@
 import type { Endpoint, Node, Service } from '../model/cluster.ts';
-import { type Family, family, type Ip } from '../model/ip.ts';
+import { type Family, family, type Ip, ipBytes } from '../model/ip.ts';
+import type { Problem } from '../model/problem.ts';
 
 /** A node that may take an EIP's traffic. */
 export interface Carrier {
@@ -10,13 +11,18 @@ export interface Carrier {
 }
 
 /** A node that can be a nexthop, with its first InternalIP of each family. */
-interface Candidate {
+export interface Candidate {
   readonly ipv4: Ip | undefined;
   readonly ipv6: Ip | undefined;
 }
 
-/** By name, in the order of the names. */
-export type Candidates = ReadonlyMap<string, Candidate>;
+/** The nodes that can be nexthops. */
+export interface Candidates {
+  /** By name, in the order of the names. */
+  readonly byName: ReadonlyMap<string, Candidate>;
+  /** The carriers of every Service under Cluster, by family: sorted by node name, each address once. */
+  readonly every: Readonly<Record<Family, readonly Carrier[]>>;
+}
 
 /** The most a nexthop group takes: one byte on the wire, plus one. */
 const heaviest = 256;
@@ -27,17 +33,65 @@ const heaviest = 256;
  */
 export function candidates(nodes: readonly Node[]): Candidates {
   const able = nodes.filter((node) => barred(node) === undefined);
-  return new Map(
-    [...able]
-      .sort((a, b) => (a.name < b.name ? -1 : 1))
-      .map(({ name, addresses }) => [
-        name,
-        {
-          ipv4: addresses.find((ip) => family(ip) === 4),
-          ipv6: addresses.find((ip) => family(ip) === 6),
-        },
-      ]),
+  const byName = new Map<string, Candidate>();
+  for (const { name, addresses } of [...able].sort((a, b) => (a.name < b.name ? -1 : 1))) {
+    const usableOf = (of: Family) => (ip: Ip) => family(ip) === of && cannotBeNode(ip) === undefined;
+    byName.set(name, { ipv4: addresses.find(usableOf(4)), ipv6: addresses.find(usableOf(6)) });
+  }
+  return { byName, every: { 4: everyNode(byName, 4), 6: everyNode(byName, 6) } };
+}
+
+function everyNode(nodes: ReadonlyMap<string, Candidate>, of: Family): readonly Carrier[] {
+  const all = new Map<Ip, Carrier>();
+  for (const [node, { ipv4, ipv6 }] of nodes) {
+    const ip = of === 4 ? ipv4 : ipv6;
+    if (ip !== undefined && !all.has(ip)) all.set(ip, { node, ip, weight: 1 });
+  }
+  return [...all.values()];
+}
+
+/** Addresses among the InternalIPs of nodes that no node can have. */
+export function addressProblems(nodes: readonly Node[]): readonly Problem[] {
+  return nodes.flatMap(({ name, addresses }) =>
+    addresses.flatMap((ip) => {
+      const why = cannotBeNode(ip);
+      return why === undefined ? [] : [notANode(name, ip, why)];
+    }),
   );
+}
+
+/**
+ * Why an address cannot be that of a node, as the end of a sentence; undefined: it can. Linux takes some of these
+ * as nexthops all the same, and loses the packets.
+ */
+function cannotBeNode(ip: Ip): string | undefined {
+  const bytes = ipBytes(ip);
+  const [first = 0, second = 0] = bytes;
+  if (bytes.every((byte) => byte === 0)) return 'is the unspecified address';
+  if (bytes.length === 4) {
+    if (first === 0) return 'is in 0.0.0.0/8, which no host has';
+    if (first === 127) return 'is a loopback address';
+    if (first === 169 && second === 254) return 'is a link-local address';
+    if (first >= 224 && first < 240) return 'is a multicast address';
+    return first >= 240 ? 'is in 240.0.0.0/4, which no host has' : undefined;
+  }
+  if (first === 0xff) return 'is a multicast address';
+  if (first === 0xfe && (second & 0xc0) === 0x80) return 'is a link-local address';
+  if (bytes.subarray(0, 15).every((byte) => byte === 0)) return 'is the loopback address';
+  const mapped =
+    bytes.subarray(0, 10).every((byte) => byte === 0) && bytes[10] === 0xff && bytes[11] === 0xff;
+  return mapped ? 'is an IPv4 address in IPv6 form' : undefined;
+}
+
+function notANode(node: string, ip: Ip, why: string): Problem {
+  return {
+    code: 'node-address-invalid',
+    severity: 'error',
+    subject: `node ${node} (${ip})`,
+    message: `node ${node} has ${ip} as an InternalIP, which ${why}; the address is left out`,
+    advice: `start the kubelet of ${node} with the address of its interface toward the gateway (--node-ip)`,
+    node,
+  };
 }
 
 /** Why a node must not carry traffic, in words; undefined when it may. */
@@ -81,18 +135,18 @@ export function carriers(
   weighing: Weighing,
 ): readonly Carrier[] {
   const local = service.externalTrafficPolicy === 'Local';
-  // Each family has endpoints of its own, which come and go one slice after the other. And what runs nowhere
-  // that we know of helps no node under Local, not even by being ready.
+  // Each family has endpoints of its own, which come and go one slice after the other. Endpoints without a node do
+  // not count under Local.
   const known = service.endpoints.filter(
     ({ ip, node }) => family(ip) === of && (!local || node !== undefined),
   );
   const endpoints = usable(known);
   if (endpoints.length === 0) return [];
-  if (!local) return everyNode(nodes, of);
+  if (!local) return nodes.every[of];
   const chosen = new Map<Ip, Carrier>();
   const counts = countByNode(endpoints);
   for (const node of [...counts.keys()].sort()) {
-    const candidate = nodes.get(node);
+    const candidate = nodes.byName.get(node);
     const ip = of === 4 ? candidate?.ipv4 : candidate?.ipv6;
     if (ip === undefined) continue;
     const twin = chosen.get(ip);
@@ -101,25 +155,6 @@ export function carriers(
     chosen.set(ip, { node: twin?.node ?? node, ip, weight });
   }
   return [...chosen.values()];
-}
-
-/** Under Cluster every Service has the same carriers: one list for all keeps ten thousand EIPs cheap. */
-const everyNodeOf = new WeakMap<Candidates, Map<Family, readonly Carrier[]>>();
-
-function everyNode(nodes: Candidates, of: Family): readonly Carrier[] {
-  const known = everyNodeOf.get(nodes) ?? new Map<Family, readonly Carrier[]>();
-  everyNodeOf.set(nodes, known);
-  let list = known.get(of);
-  if (list === undefined) {
-    const all = new Map<Ip, Carrier>();
-    for (const [node, { ipv4, ipv6 }] of nodes) {
-      const ip = of === 4 ? ipv4 : ipv6;
-      if (ip !== undefined && !all.has(ip)) all.set(ip, { node, ip, weight: 1 });
-    }
-    list = [...all.values()];
-    known.set(of, list);
-  }
-  return list;
 }
 
 function countByNode(endpoints: readonly Endpoint[]): ReadonlyMap<string, number> {

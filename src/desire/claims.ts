@@ -1,155 +1,130 @@
 import { type Service, serviceName } from '../model/cluster.ts';
-import type { Gateway } from '../model/gateway.ts';
+import type { Gateway, Pool } from '../model/gateway.ts';
 import { givenTo } from '../model/given.ts';
 import type { Ip } from '../model/ip.ts';
 import { barredFrom, termsOf } from '../model/pool.ts';
 import type { Problem } from '../model/problem.ts';
 import { cannotShare, sharingOf } from '../model/sharing.ts';
-import { poolFinder } from './pools.ts';
 
-/** Which Services hold which EIPs of our pools. */
-export interface Claims {
-  readonly holdings: readonly Holding[];
+/** Which of the Services that name an EIP hold it. */
+export interface Claim {
+  /** Sorted by name; empty when none of them may have it. */
+  readonly holders: readonly Service[];
+  /** A holder has it in its status: it was given the address, and did not only write it into its spec. */
+  readonly byStatus: boolean;
   readonly problems: readonly Problem[];
 }
 
-/** One EIP; its holders as places in the list of Services. */
-export interface Holding {
-  readonly eip: Ip;
-  readonly first: number;
-  /** undefined: one Service holds it alone. */
-  readonly others: readonly number[] | undefined;
+/** How a Service comes to name an address; a lower rank wins. */
+const rank = { allocated: 0, status: 1, spec: 2 } as const;
+
+interface Claimant {
+  readonly service: Service;
+  readonly by: keyof typeof rank;
 }
 
-/** The last answer per gateway: most events move endpoints, and few an address. */
-const memory = new WeakMap<Gateway, { readonly services: readonly Service[]; readonly claims: Claims }>();
-
-/** @returns the very same Claims as before while no Service changed what it holds */
-export function claimsOf(services: readonly Service[], gateway: Gateway): Claims {
-  const before = memory.get(gateway);
-  const same = before !== undefined && sameClaims(before.services, services);
-  const claims = same ? before.claims : gather(services, gateway);
-  memory.set(gateway, { services, claims });
-  return claims;
-}
-
-function gather(services: readonly Service[], gateway: Gateway): Claims {
-  const poolOf = poolFinder(gateway);
-  const problems: Problem[] = [];
-  const holders = new Map<Ip, Gathered>();
-  for (const [place, service] of services.entries()) {
-    for (const eip of addressesOf(service, gateway)) {
-      const holding = holders.get(eip);
-      if (holding) addTo(holding, place);
-      else if (poolOf(eip) || isKept(eip, service, gateway)) {
-        holders.set(eip, { eip, first: place, others: undefined });
-      } else problems.push(outsidePools(eip, service));
-    }
-  }
-  for (const place of claimants(services, gateway)) {
-    const service = services[place];
-    if (service === undefined) continue;
-    for (const eip of service.externalIps) {
-      const holding = holders.get(eip);
-      const pool = poolOf(eip);
-      const barred = pool && barredFrom(pool, service);
-      const [holder, why] =
-        barred || !gateway.allocation ? [] : (refusal(service, place, holding, services) ?? []);
-      if (barred !== undefined) problems.push(notAllowed(eip, service, barred));
-      else if (holder !== undefined) problems.push(heldByAnother(eip, service, holder, why ?? ''));
-      else if (holding) addTo(holding, place);
-      else if (pool) holders.set(eip, { eip, first: place, others: undefined });
-      else problems.push(outsidePools(eip, service));
-    }
-  }
-  return { holdings: [...holders.values()], problems };
-}
-
-type Gathered = { readonly eip: Ip; readonly first: number; others: number[] | undefined };
-
-function addTo(holding: Gathered, place: number): void {
-  if (holding.first === place || holding.others?.includes(place)) return;
-  holding.others = [...(holding.others ?? []), place];
+/** The addresses that a Service names, in its status or in its spec; each once. */
+export function namedAddresses(service: Service, gateway: Gateway): readonly Ip[] {
+  const given = statusAddresses(service, gateway);
+  const asked = specAddresses(service);
+  return asked.length === 0 && given.length < 2 ? given : [...new Set([...given, ...asked])];
 }
 
 /**
- * The places of the Services that claim addresses in their spec, which anybody may write there: they come after
- * those whose status shows it; with an allocation the oldest first, as there.
+ * Decides who holds an EIP.
+ *
+ * An address that this program allocated comes before one in the status of another Service, which comes before
+ * one in a spec: everybody who may edit a Service can write there. Of equals the older Service wins. The others
+ * hold the address as well when they may share it, and are reported when they may not.
+ *
+ * @param services those that name the address
+ * @param pool the pool that the address is in
  */
-function claimants(services: readonly Service[], gateway: Gateway): readonly number[] {
-  const places: number[] = [];
-  for (let place = 0; place < services.length; place += 1) {
-    const service = services[place];
-    if (service && service.externalIps.length > 0 && !service.deleting && service.type !== 'ExternalName') {
-      places.push(place);
+export function claim(
+  eip: Ip,
+  services: readonly Service[],
+  gateway: Gateway,
+  pool: Pool | undefined,
+): Claim {
+  const claimants = services
+    .map((service): Claimant => ({ service, by: claimedBy(eip, service, gateway) }))
+    .sort((a, b) => rank[a.by] - rank[b.by] || compareAge(a.service, b.service));
+  const holders: Claimant[] = [];
+  const problems: Problem[] = [];
+  for (const claimant of claimants) {
+    const { service, by } = claimant;
+    const barred = by === 'spec' && pool ? barredFrom(pool, service) : undefined;
+    if (barred !== undefined) problems.push(notAllowed(eip, service, barred));
+    else if (pool === undefined && holders.length === 0 && !(by === 'allocated' && isKept(service)))
+      problems.push(outsidePools(eip, service));
+    else {
+      const [holder, why] = refusal(claimant, holders, gateway) ?? [];
+      if (holder !== undefined) problems.push(heldByAnother(eip, claimant, holder, why ?? ''));
+      else holders.push(claimant);
     }
   }
-  if (gateway.allocation === undefined) return places;
-  const age = (place: number): number => services[place]?.asks.created ?? 0;
-  return places.sort((a, b) => age(a) - age(b));
+  return {
+    holders: holders.map(({ service }) => service).sort(compareName),
+    byStatus: holders.some(({ by }) => by !== 'spec'),
+    problems,
+  };
 }
 
-/** Who holds the address already and would not share it, and why. */
-function refusal(
-  service: Service,
-  place: number,
-  holding: Gathered | undefined,
-  services: readonly Service[],
-): readonly [holder: Service, why: string] | undefined {
-  if (holding === undefined) return undefined;
-  const own = sharingOf(service);
-  for (const other of [holding.first, ...(holding.others ?? [])]) {
-    const holder = services[other];
-    const why = holder && other !== place ? cannotShare(own, sharingOf(holder)) : undefined;
-    if (holder && why !== undefined) return [holder, why];
-  }
-  return undefined;
+function claimedBy(eip: Ip, service: Service, gateway: Gateway): Claimant['by'] {
+  if (!statusAddresses(service, gateway).includes(eip)) return 'spec';
+  return gateway.allocation !== undefined && givenTo(service)?.ips.includes(eip) ? 'allocated' : 'status';
 }
 
-/** We gave it out of a pool that has been made smaller since, and that lets such addresses be. */
-function isKept(eip: Ip, service: Service, { allocation }: Gateway): boolean {
-  if (allocation === undefined) return false;
-  const given = givenTo(service);
-  return given !== undefined && !given.enforce && given.ips.includes(eip);
+/** The addresses that a Service's status gives it. */
+function statusAddresses(service: Service, gateway: Gateway): readonly Ip[] {
+  if (service.deleting || service.type !== 'LoadBalancer' || service.ingress.length === 0) return none;
+  return hasNodeAddresses(service, gateway) ? none : service.ingress;
 }
 
-/** Its addresses are those of nodes, which are there without a route of ours. */
-function isOfNodes(service: Service, { pools, allocation }: Gateway): boolean {
+function specAddresses(service: Service): readonly Ip[] {
+  return service.deleting || service.type === 'ExternalName' ? none : service.externalIps;
+}
+
+const none: readonly never[] = [];
+
+/** The Service's addresses are those of nodes, which need no route of ours. */
+function hasNodeAddresses(service: Service, { pools, allocation }: Gateway): boolean {
   if (allocation === undefined) return false;
   const nodePool = pools.find((pool) => termsOf(pool).nodeAddresses);
   return nodePool !== undefined && givenTo(service)?.pool === nodePool.name;
 }
 
-/** The addresses that a Service's status gives it. */
-function addressesOf(service: Service, gateway: Gateway): readonly Ip[] {
-  if (service.deleting || service.type !== 'LoadBalancer' || service.ingress.length === 0) return none;
-  return isOfNodes(service, gateway) ? none : service.ingress;
+/** The pool that the address came from has been made smaller since, and does not take such addresses back. */
+function isKept(service: Service): boolean {
+  return givenTo(service)?.enforce === false;
 }
 
-const none: readonly never[] = [];
-
-function sameClaims(a: readonly Service[], b: readonly Service[]): boolean {
-  if (a.length !== b.length) return false;
-  for (let i = 0; i < a.length; i += 1) {
-    const one = a[i];
-    const two = b[i];
-    if (one === two) continue;
-    if (one === undefined || two === undefined || !sameAddresses(one, two)) return false;
+/**
+ * The holder that keeps a claimant from the address, and why.
+ *
+ * Without an allocation the program that fills in the status decides who shares an address there; and Services of
+ * one namespace may share what they write into their specs, as kube-proxy tells them apart by port.
+ */
+function refusal(
+  { service, by }: Claimant,
+  holders: readonly Claimant[],
+  { allocation }: Gateway,
+): readonly [holder: Service, why: string] | undefined {
+  for (const other of holders) {
+    if (by === 'status' && other.by === 'status') continue;
+    if (allocation === undefined && service.namespace === other.service.namespace) continue;
+    const why = cannotShare(sharingOf(service), sharingOf(other.service));
+    if (why !== undefined) return [other.service, why];
   }
-  return true;
+  return undefined;
 }
 
-/** By identity: a list of addresses that was read anew costs one gathering, no more. */
-function sameAddresses(a: Service, b: Service): boolean {
-  return (
-    a.name === b.name &&
-    a.namespace === b.namespace &&
-    a.type === b.type &&
-    a.deleting === b.deleting &&
-    a.ingress === b.ingress &&
-    a.externalIps === b.externalIps &&
-    a.asks === b.asks
-  );
+function compareAge(a: Service, b: Service): number {
+  return a.asks.created - b.asks.created || compareName(a, b);
+}
+
+function compareName(a: Service, b: Service): number {
+  return serviceName(a) < serviceName(b) ? -1 : 1;
 }
 
 function notAllowed(eip: Ip, service: Service, barred: string): Problem {
@@ -165,15 +140,18 @@ function notAllowed(eip: Ip, service: Service, barred: string): Problem {
   };
 }
 
-function heldByAnother(eip: Ip, service: Service, holder: Service, why: string): Problem {
+function heldByAnother(eip: Ip, { service, by }: Claimant, holder: Service, why: string): Problem {
   const name = serviceName(service);
+  const field = by === 'spec' ? 'spec.externalIPs' : 'status.loadBalancer';
   return {
     code: 'eip-held-by-another',
     severity: 'error',
     subject: `${eip} of Service ${name}`,
-    message: `Service ${name} claims ${eip} in spec.externalIPs, which ${serviceName(holder)} holds, and ${why}; it is not routed to it`,
+    message: `Service ${name} claims ${eip} in ${field}, which ${serviceName(holder)} holds, and ${why}; it is not routed to it`,
     advice:
-      'take the address from the Service; kube-proxy on the nodes goes by spec.externalIPs all the same',
+      by === 'spec'
+        ? 'take the address from the Service; kube-proxy on the nodes goes by spec.externalIPs all the same'
+        : 'find the program that writes the status of the Service (loadBalancerClass), and take the address out of its range',
     eip,
     service: name,
   };

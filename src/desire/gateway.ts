@@ -1,7 +1,8 @@
 import type { Snapshot } from '../model/cluster.ts';
 import type { Gateway } from '../model/gateway.ts';
+import type { Ip } from '../model/ip.ts';
 import type { Listing } from '../model/listing.ts';
-import { keyOf, type Link } from '../model/object.ts';
+import { type Key, keyOf, type Link } from '../model/object.ts';
 import { ownerOf } from '../model/owner.ts';
 import type { Problem } from '../model/problem.ts';
 import type { Refusals, Want, Wanted } from '../model/want.ts';
@@ -9,11 +10,11 @@ import { eipRoutes } from './eip-routes.ts';
 import { flowLabels } from './flow-label.ts';
 import { paths } from './paths.ts';
 import { type Add, defaultRoutes, poolRoutes } from './plain-routes.ts';
-import { reservedIn } from './reserved.ts';
+import { apiService, type Reserved, reservedIn } from './reserved.ts';
 import { sysctls } from './sysctls.ts';
 
 /**
- * All that a gateway wants in its kernel.
+ * All that a gateway wants in its kernel: the full recompute, and the specification of {@link GatewayDesire}.
  *
  * A dead or missing interface freezes what depends on it: Linux removes such objects by itself, and what it
  * left is not ours to withdraw while we cannot tell.
@@ -23,27 +24,60 @@ import { sysctls } from './sysctls.ts';
  */
 export function gatewayWant(snapshot: Snapshot, gateway: Gateway, have: Listing, refused: Refusals): Want {
   const owner = ownerOf(gateway.protocol);
-  const lan = have.links.find(({ name }) => name === gateway.lan);
-  const uplink = have.links.find(({ name }) => name === gateway.uplink);
-  const objects: Wanted[] = [];
-  const add: Add = (object, why) => objects.push({ key: keyOf(object), object, why });
-
+  const objects = new Map<Key, Wanted>();
+  const add: Add = (object, why) => {
+    const key = keyOf(object);
+    if (!objects.has(key)) objects.set(key, { key, object, why });
+  };
   const found = paths(snapshot, gateway);
   const problems: Problem[] = [...snapshot.problems, ...found.problems];
-  const taken = reservedIn(snapshot, gateway, have.links);
+  const { nodes, services } = snapshot;
+  const reserved = reservedIn({ nodes, api: apiService(services), links: have.links }, gateway);
+  const inUse = new Set(
+    [...found.paths, ...found.idle].filter(({ byStatus }) => byStatus).map(({ eip }) => eip),
+  );
+  problems.push(...fixedObjects({ gateway, have, refused, reserved: standing(reserved, inUse) }, add));
+  const lan = alive(have.links, gateway.lan);
+  problems.push(...eipRoutes(found.paths, { gateway, owner, lan, reserved, have, refused }, add));
+  return { objects: [...objects.values()], problems, complete: snapshot.complete };
+}
 
-  for (const link of [interfaceProblem(gateway.lan, lan), interfaceProblem(gateway.uplink, uplink)]) {
-    if (link) problems.push(link);
+export interface FixedInputs {
+  readonly gateway: Gateway;
+  readonly have: Listing;
+  readonly refused: Refusals;
+  /** Without the addresses that nodes claim while they are in use as EIPs. */
+  readonly reserved: Reserved;
+}
+
+/** All that does not depend on which Service has which EIP. */
+export function fixedObjects(inputs: FixedInputs, add: Add): readonly Problem[] {
+  const { gateway, have, refused, reserved } = inputs;
+  const owner = ownerOf(gateway.protocol);
+  const problems: Problem[] = [];
+  for (const name of [gateway.lan, gateway.uplink]) {
+    const problem = interfaceProblem(
+      name,
+      have.links.find((link) => link.name === name),
+    );
+    if (problem) problems.push(problem);
   }
   problems.push(...sysctls(gateway, have, add));
   problems.push(...flowLabels(gateway, have, refused, add));
-  problems.push(...poolRoutes(gateway, owner, taken, add));
-  problems.push(...defaultRoutes(gateway, owner, alive(uplink), have, refused, add));
-  problems.push(...eipRoutes(found.paths, gateway, owner, alive(lan), taken, have, refused, objects));
-  return { objects, problems, complete: snapshot.complete };
+  problems.push(...poolRoutes(gateway, owner, reserved, add));
+  const uplink = alive(have.links, gateway.uplink);
+  problems.push(...defaultRoutes({ gateway, owner, uplink, have, refused }, add));
+  return problems;
 }
 
-function alive(link: Link | undefined): Link | undefined {
+/** The reserved addresses but for those that nodes claim while they are in use as EIPs. */
+export function standing(reserved: Reserved, inUse: Pick<ReadonlySet<Ip>, 'has'>): Reserved {
+  return new Map([...reserved].filter(([ip, { isNode }]) => !(isNode && inUse.has(ip))));
+}
+
+/** The interface, when packets can leave by it. */
+export function alive(links: readonly Link[], name: string): Link | undefined {
+  const link = links.find((one) => one.name === name);
   return link?.up && link.carrier ? link : undefined;
 }
 

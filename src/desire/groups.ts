@@ -16,7 +16,7 @@ import { Ids } from './ids.ts';
 export interface Demand {
   readonly members: readonly Member[];
   /** Keys of the routes that are to use it. */
-  users(): readonly Key[];
+  readonly users: readonly Key[];
 }
 
 /**
@@ -105,7 +105,7 @@ function movers(
   have: Listing,
 ): ReadonlyMap<Demand, readonly number[]> {
   const future = new Map<string, Demand>();
-  for (const demand of demands) for (const user of demand.users()) future.set(user, demand);
+  for (const demand of demands) for (const user of demand.users) future.set(user, demand);
 
   const target = new Map<number, Demand | 'several'>();
   const users = new Map<number, number>();
@@ -132,17 +132,11 @@ function movers(
   return result;
 }
 
-const signatures = new WeakMap<readonly Member[], string>();
-
-/** The same for the same members; spelled out once for a list, since thousands stay from one round to the next. */
+/** Equal for the same members in the same order. */
 export function signature(members: readonly Member[]): string {
-  const known = signatures.get(members);
-  if (known !== undefined) return known;
-  const text = members.map(({ id, weight }) => `${id},${weight}`).join('/');
-  signatures.set(members, text);
-  return text;
+  return members.map(({ id, weight }) => `${id},${weight}`).join('/');
 }
 
-function sameBuckets(a: Resilience | undefined, b: Resilience | undefined): boolean {
+export function sameBuckets(a: Resilience | undefined, b: Resilience | undefined): boolean {
   return a?.buckets === b?.buckets;
 }

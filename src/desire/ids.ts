@@ -1,7 +1,8 @@
+import type { KernelState } from '../model/desired.ts';
 import type { Listing } from '../model/listing.ts';
 import type { Refusals } from '../model/want.ts';
 
-/** Hands out nexthop ids that nobody has, lowest first. */
+/** Hands out nexthop ids that are free, lowest first: for the full recompute. */
 export class Ids {
   #next: number;
   readonly #last: number;
@@ -19,14 +20,64 @@ export class Ids {
     while (this.#next <= this.#last) {
       const id = this.#next;
       this.#next += 1;
-      if (!this.#isTaken(id)) return id;
+      if (!isTaken(id, this.#have, this.#refused)) return id;
     }
-    throw new RangeError(`all nexthop ids up to ${this.#last} are in use`);
+    throw usedUp(this.#last);
+  }
+}
+
+/** Keeps account of the nexthop ids of a range: released ones are handed out again once the kernel is rid of them. */
+export class IdRange {
+  readonly #first: number;
+  readonly #last: number;
+  #next: number;
+  readonly #released: number[] = [];
+  readonly #used = new Set<number>();
+
+  constructor([first, last]: readonly [first: number, last: number]) {
+    this.#first = first;
+    this.#last = last;
+    this.#next = first;
   }
 
-  /** An id that was refused for one object is not given to another: refusals are remembered by it. */
-  #isTaken(id: number): boolean {
-    const key = `nexthop ${id}`;
-    return this.#have.foreignIds.has(id) || this.#have.objects.has(key) || this.#refused.has(key);
+  /** The id is in use from now on; ids outside of the range are not counted. */
+  use(id: number): void {
+    if (id >= this.#first && id <= this.#last) this.#used.add(id);
   }
+
+  release(id: number): void {
+    if (this.#used.delete(id)) this.#released.push(id);
+  }
+
+  /** @throws RangeError when the range is used up */
+  take(kernel: KernelState): number {
+    const at = this.#released.findIndex((id) => this.#isFree(id, kernel));
+    const [released] = at < 0 ? [] : this.#released.splice(at, 1);
+    const id = released ?? this.#fresh(kernel);
+    this.#used.add(id);
+    return id;
+  }
+
+  #fresh(kernel: KernelState): number {
+    while (this.#next <= this.#last) {
+      const id = this.#next;
+      this.#next += 1;
+      if (this.#isFree(id, kernel)) return id;
+    }
+    throw usedUp(this.#last);
+  }
+
+  #isFree(id: number, kernel: KernelState): boolean {
+    return !this.#used.has(id) && !isTaken(id, kernel, kernel.refused);
+  }
+}
+
+/** An id that was refused for one object is not given to another: refusals are remembered by it. */
+function isTaken(id: number, have: Listing, refused: Refusals): boolean {
+  const key = `nexthop ${id}`;
+  return have.foreignIds.has(id) || have.objects.has(key) || refused.has(key);
+}
+
+function usedUp(last: number): RangeError {
+  return new RangeError(`all nexthop ids up to ${last} are in use`);
 }

@@ -1,6 +1,6 @@
-import type { Ip } from '../model/ip.ts';
+import { family, type Ip, ipNumber, networkOf, type Prefix, prefixIp } from '../model/ip.ts';
 import type { Listing } from '../model/listing.ts';
-import type { Nexthop } from '../model/object.ts';
+import type { Link, Nexthop } from '../model/object.ts';
 import type { Owner } from '../model/owner.ts';
 import type { Problem } from '../model/problem.ts';
 import type { Refusals } from '../model/want.ts';
@@ -20,7 +20,7 @@ export interface Nexthops {
  */
 export function nexthops(
   lists: Iterable<readonly Carrier[]>,
-  lan: { readonly name: string; readonly index: number },
+  lan: Link,
   owner: Owner,
   have: Listing,
   refused: Refusals,
@@ -33,12 +33,7 @@ export function nexthops(
   }
   const ids = new Ids(owner.nexthopIds, have, refused);
 
-  const refusals = new Map<Ip, string>();
-  for (const { change, code, message } of refused.values()) {
-    // EEXIST is about the id, which somebody took since we looked; the node can have another one.
-    if (change.verb === 'add' && change.want.kind === 'nexthop' && code !== 'EEXIST')
-      refusals.set(change.want.via, message);
-  }
+  const refusals = refusedNexthops(refused);
   const own = new Set(have.links.flatMap(({ addresses }) => addresses.map(({ ip }) => ip)));
 
   const byIp = new Map<Ip, { nexthop: Nexthop; node: string }>();
@@ -48,8 +43,9 @@ export function nexthops(
     for (const { ip, node } of carriers) {
       if (seen.has(ip)) continue;
       seen.add(ip);
-      if (own.has(ip)) {
-        problems.push(isGateway(node, ip));
+      const network = networkAddress(ip, lan);
+      if (own.has(ip) || network !== undefined) {
+        problems.push(network === undefined ? isGateway(node, ip) : notAHost(node, ip, network));
         continue;
       }
       const refusal = refusals.get(ip);
@@ -70,8 +66,46 @@ export function nexthops(
   return { byIp, problems };
 }
 
+/** The nodes that the kernel would not take, each with the kernel's words. */
+export function refusedNexthops(refused: Refusals): ReadonlyMap<Ip, string> {
+  const refusals = new Map<Ip, string>();
+  for (const { change, code, message } of refused.values()) {
+    // EEXIST is about the id, which another program took since the last dump; the node can have another one.
+    if (change.verb === 'add' && change.want.kind === 'nexthop' && code !== 'EEXIST')
+      refusals.set(change.want.via, message);
+  }
+  return refusals;
+}
+
+/**
+ * The IPv4 network of an interface whose first or last address this is; undefined: none. Linux takes such an address
+ * as a nexthop, and sends its packets to everybody or to nobody.
+ */
+export function networkAddress(ip: Ip, { addresses }: Link): Prefix | undefined {
+  if (family(ip) !== 4) return undefined;
+  const number = ipNumber(ip);
+  for (const { ip: own, length } of addresses) {
+    if (family(own) !== 4 || length > 30) continue;
+    const network = networkOf(own, length);
+    const first = ipNumber(prefixIp(network));
+    if (number === first || number === first + (1n << BigInt(32 - length)) - 1n) return network;
+  }
+  return undefined;
+}
+
+export function notAHost(node: string, ip: Ip, network: Prefix): Problem {
+  return {
+    code: 'node-address-invalid',
+    severity: 'error',
+    subject: `node ${node} (${ip})`,
+    message: `node ${node} has ${ip} as an InternalIP, which is the network or broadcast address of ${network}; it is left out`,
+    advice: `start the kubelet of ${node} with the address of its interface toward the gateway (--node-ip)`,
+    node,
+  };
+}
+
 /** Linux takes an IPv4 nexthop that is the host itself, and loses its packets; IPv6 refuses it. */
-function isGateway(node: string, ip: Ip): Problem {
+export function isGateway(node: string, ip: Ip): Problem {
   return {
     code: 'node-is-gateway',
     severity: 'error',
@@ -82,7 +116,7 @@ function isGateway(node: string, ip: Ip): Problem {
   };
 }
 
-function unreachable(node: string, ip: Ip, lan: string, message: string): Problem {
+export function unreachable(node: string, ip: Ip, lan: string, message: string): Problem {
   return {
     code: 'node-not-on-lan',
     severity: 'error',

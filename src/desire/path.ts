@@ -6,6 +6,8 @@ export interface Path {
   readonly eip: Ip;
   /** `namespace/name` of the Services that hold the EIP, sorted. */
   readonly services: readonly string[];
-  /** Sorted by node name, never empty. */
+  /** A Service has the EIP in its status, and not only in its spec. */
+  readonly byStatus: boolean;
+  /** Sorted by node name. */
   readonly carriers: readonly Carrier[];
 }

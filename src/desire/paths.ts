@@ -1,101 +1,84 @@
-import { type Node, type Service, type Snapshot, serviceName } from '../model/cluster.ts';
+import { type Service, type Snapshot, serviceName } from '../model/cluster.ts';
 import type { Gateway } from '../model/gateway.ts';
 import { family, type Ip } from '../model/ip.ts';
 import type { Problem } from '../model/problem.ts';
-import { type Candidates, candidates, carriers, shared, type Weighing } from './carriers.ts';
-import { type Claims, claimsOf, type Holding } from './claims.ts';
+import { addressProblems, type Candidates, candidates, carriers, shared } from './carriers.ts';
+import { claim, namedAddresses } from './claims.ts';
 import type { Path } from './path.ts';
+import { type PoolFinder, poolFinder } from './pools.ts';
 
 export interface Paths {
   readonly paths: readonly Path[];
-  /** Held by Services, but leading nowhere: no usable endpoint, or no node of the family. */
+  /** Held by Services, but without a node: no usable endpoint, or no node of the family. */
   readonly idle: readonly Idle[];
   readonly problems: readonly Problem[];
 }
 
-/** An EIP that nobody can serve. */
-type Idle = Pick<Path, 'eip' | 'services'>;
+/** An EIP that no node can serve. */
+export type Idle = Pick<Path, 'eip' | 'services' | 'byStatus'>;
 
 /**
- * Which EIP goes to which nodes.
+ * Which EIP goes to which nodes: the full recompute, and the specification of {@link PathTable}.
  *
- * A Service that has not changed since the last call, over nodes that have not, gets the very same Path, found
- * by its place in the list: at ten thousand Services, one that changes then costs a hundredth of them all.
+ * @returns in the order in which the Services name the EIPs
  */
-export function paths(snapshot: Snapshot, gateway: Gateway): Paths {
-  const { services } = snapshot;
-  const nodes = candidatesOf(snapshot.nodes);
-  const weighing = gateway.weighByEndpoints ? 'endpoints' : 'equal';
-  const claims = claimsOf(services, gateway);
-  const last = memory.get(claims);
-  const before = last?.nodes === nodes ? last : undefined;
-
-  const problems: Problem[] = [...claims.problems];
-  const answers: Answer[] = [];
+export function paths({ nodes, services }: Snapshot, gateway: Gateway): Paths {
+  const terms: Terms = { gateway, poolOf: poolFinder(gateway.pools), nodes: candidates(nodes) };
+  const naming = new Map<Ip, Service[]>();
+  for (const service of services) {
+    for (const ip of namedAddresses(service, gateway)) {
+      const others = naming.get(ip);
+      if (others) others.push(service);
+      else naming.set(ip, [service]);
+    }
+  }
   const result: Path[] = [];
   const idle: Idle[] = [];
-  for (const holding of claims.holdings) {
-    const known = before?.answers[answers.length];
-    const answer =
-      known !== undefined && before !== undefined && sameHolders(holding, before.services, services)
-        ? known
-        : find(holding, services, nodes, weighing);
-    answers.push(answer);
-    if (answer.path === undefined) idle.push(answer.idle);
-    else result.push(answer.path);
-    if (answer.problem !== undefined) problems.push(answer.problem);
+  const problems: Problem[] = [...addressProblems(nodes)];
+  for (const [eip, named] of naming) {
+    const found = resolve(eip, named, terms);
+    problems.push(...found.problems);
+    if (found.path === undefined) continue;
+    if (found.path.carriers.length > 0) result.push(found.path);
+    else idle.push(found.path);
   }
-  memory.set(claims, { nodes, services, answers });
   return { paths: result, idle, problems };
 }
-type Answer =
-  | { readonly path: Path; readonly problem: Problem | undefined }
-  | { readonly path: undefined; readonly idle: Idle; readonly problem: undefined };
 
-/** The last answers for these claims of this gateway, place by place, and what they were made from. */
-interface Memory {
+/** Where one EIP goes. */
+export interface Resolved {
+  /** undefined: no Service holds the EIP. Without carriers: no node can serve it. */
+  readonly path: Path | undefined;
+  readonly problems: readonly Problem[];
+}
+
+/** What decides where an EIP goes, beside the Services that name it. */
+export interface Terms {
+  readonly gateway: Gateway;
+  readonly poolOf: PoolFinder;
   readonly nodes: Candidates;
-  readonly services: readonly Service[];
-  readonly answers: readonly Answer[];
 }
 
-const memory = new WeakMap<Claims, Memory>();
-
-function sameHolders({ first, others }: Holding, a: readonly Service[], b: readonly Service[]): boolean {
-  return a[first] === b[first] && (others === undefined || others.every((place) => a[place] === b[place]));
-}
-
-function find(
-  { eip, first, others }: Holding,
-  services: readonly Service[],
-  nodes: Candidates,
-  weighing: Weighing,
-): Answer {
-  const holders = [first, ...(others ?? [])].flatMap((place) => services[place] ?? []).sort(byName);
-  const names = holders.map(serviceName);
-  // A Service that nobody can serve must not take the EIP away from the one beside it.
+/** @param named the Services that name the EIP */
+export function resolve(eip: Ip, named: readonly Service[], { gateway, poolOf, nodes }: Terms): Resolved {
+  const { holders, byStatus, problems } = claim(eip, named, gateway, poolOf(eip));
+  if (holders.length === 0) return { path: undefined, problems };
+  const services = holders.map(serviceName);
+  const weighing = gateway.weighByEndpoints ? 'endpoints' : 'equal';
+  // A Service that no node can serve must not take the EIP away from the one beside it.
   const able = holders
     .map((service) => ({ service, list: carriers(service, nodes, family(eip), weighing) }))
     .filter(({ list }) => list.length > 0);
   const [best] = able;
-  if (best === undefined) return { path: undefined, idle: { eip, services: names }, problem: undefined };
-  const lists = able.map(({ list }) => list);
-  const common = shared(lists, weighing);
-  const path: Path = { eip, services: names, carriers: common ?? best.list };
-  const lonely = able.map(({ service }) => serviceName(service));
-  return { path, problem: common === undefined ? noCommonNode(eip, lonely) : undefined };
-}
-
-const candidateMemory = new WeakMap<readonly Node[], Candidates>();
-
-function candidatesOf(nodes: readonly Node[]): Candidates {
-  const known = candidateMemory.get(nodes) ?? candidates(nodes);
-  candidateMemory.set(nodes, known);
-  return known;
-}
-
-function byName(a: Service, b: Service): number {
-  return serviceName(a) < serviceName(b) ? -1 : 1;
+  if (best === undefined) return { path: { eip, services, byStatus, carriers: [] }, problems };
+  const common = shared(
+    able.map(({ list }) => list),
+    weighing,
+  );
+  const path: Path = { eip, services, byStatus, carriers: common ?? best.list };
+  if (common !== undefined) return { path, problems };
+  const apart = able.map(({ service }) => serviceName(service));
+  return { path, problems: [...problems, noCommonNode(eip, apart)] };
 }
 
 function noCommonNode(eip: Ip, names: readonly string[]): Problem {

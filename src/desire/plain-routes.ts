@@ -5,7 +5,7 @@ import { type KernelObject, keyOf, type Link, type Route } from '../model/object
 import type { Owner } from '../model/owner.ts';
 import type { Problem } from '../model/problem.ts';
 import type { Refusals, Why } from '../model/want.ts';
-import type { Reserved } from './reserved.ts';
+import type { Reserved, ReservedBy } from './reserved.ts';
 
 /** Adds to what is wanted; the caller sees to it that no key comes twice. */
 export type Add = (object: KernelObject, why: Why) => void;
@@ -17,11 +17,11 @@ const poolMetric = 1_000_000;
  * An `unreachable` route per pool network: without it, a packet to an EIP that nobody serves bounces between
  * the gateway and its upstream until its TTL ends.
  */
-export function poolRoutes(gateway: Gateway, owner: Owner, taken: Reserved, add: Add): readonly Problem[] {
+export function poolRoutes(gateway: Gateway, owner: Owner, reserved: Reserved, add: Add): readonly Problem[] {
   const problems: Problem[] = [];
   for (const pool of gateway.pools) {
     for (const prefix of pool.addresses) {
-      const inside = firstInside(prefix, taken);
+      const inside = firstInside(prefix, reserved);
       if (inside === undefined) add(unreachable(prefix, gateway.table, owner), { text: `pool ${pool.name}` });
       else problems.push(holdsReserved(pool.name, prefix, inside));
     }
@@ -29,15 +29,18 @@ export function poolRoutes(gateway: Gateway, owner: Owner, taken: Reserved, add:
   return problems;
 }
 
+export interface DefaultRouteInputs {
+  readonly gateway: Gateway;
+  readonly owner: Owner;
+  /** undefined while the interface is missing or dead */
+  readonly uplink: Link | undefined;
+  readonly have: Listing;
+  readonly refused: Refusals;
+}
+
 /** The uplink's default routes, when they are ours to set. */
-export function defaultRoutes(
-  gateway: Gateway,
-  owner: Owner,
-  uplink: Link | undefined,
-  have: Listing,
-  refused: Refusals,
-  add: Add,
-): readonly Problem[] {
+export function defaultRoutes(inputs: DefaultRouteInputs, add: Add): readonly Problem[] {
+  const { gateway, owner, uplink, have, refused } = inputs;
   const problems: Problem[] = [];
   for (const via of gateway.defaultRoutes) {
     const version = family(via);
@@ -62,8 +65,8 @@ export function defaultRoutes(
   return problems;
 }
 
-function firstInside(prefix: Prefix, taken: Reserved): readonly [ip: Ip, holder: string] | undefined {
-  for (const entry of taken) if (contains(prefix, entry[0])) return entry;
+function firstInside(prefix: Prefix, reserved: Reserved): readonly [ip: Ip, by: ReservedBy] | undefined {
+  for (const entry of reserved) if (contains(prefix, entry[0])) return entry;
   return undefined;
 }
 
@@ -81,12 +84,12 @@ function unreachable(dst: Prefix, table: number, owner: Owner): Route {
   };
 }
 
-function holdsReserved(pool: string, prefix: Prefix, [ip, holder]: readonly [Ip, string]): Problem {
+function holdsReserved(pool: string, prefix: Prefix, [ip, { name }]: readonly [Ip, ReservedBy]): Problem {
   return {
     code: 'pool-holds-reserved',
     severity: 'error',
     subject: `pool ${pool} ${prefix}`,
-    message: `pool ${pool}: ${prefix} holds ${ip}, the address of ${holder}; its unreachable route is left out, since it would cut that address off`,
+    message: `pool ${pool}: ${prefix} holds ${ip}, the address of ${name}; its unreachable route is left out, since it would cut that address off`,
     advice: `write the pool as ranges that leave ${ip} out`,
   };
 }

@@ -1,31 +1,37 @@
 import type { Gateway, Pool } from '../model/gateway.ts';
-import { contains, family, type Ip, type Prefix } from '../model/ip.ts';
+import { family, type Ip, ipBytes, type Prefix, prefixIp, prefixLength } from '../model/ip.ts';
 
 /** Finds the pool that an address is in. */
 export type PoolFinder = (ip: Ip) => Pool | undefined;
 
-/** Answers are kept per gateway: an EIP is asked for again in every round. */
-const finders = new WeakMap<Gateway, PoolFinder>();
-
-export function poolFinder(gateway: Gateway): PoolFinder {
-  const known = finders.get(gateway);
-  if (known) return known;
-  const answers = new Map<Ip, Pool | undefined>();
-  const finder: PoolFinder = (ip) => {
-    if (answers.has(ip)) return answers.get(ip);
-    const pool = gateway.pools.find(({ addresses }) => addresses.some((prefix) => contains(prefix, ip)));
-    // A cluster that changes its EIPs for years must not grow this for ever.
-    if (answers.size >= 200_000) answers.clear();
-    answers.set(ip, pool);
-    return pool;
+export function poolFinder(pools: readonly Pool[]): PoolFinder {
+  const networks = pools.flatMap((pool) =>
+    pool.addresses.map((prefix) => ({
+      pool,
+      network: ipBytes(prefixIp(prefix)),
+      length: prefixLength(prefix),
+    })),
+  );
+  return (ip) => {
+    const bytes = ipBytes(ip);
+    return networks.find(({ network, length }) => startsWith(bytes, network, length))?.pool;
   };
-  finders.set(gateway, finder);
-  return finder;
 }
 
-/** All networks of all pools, of the families that occur. */
-export function poolPrefixes(gateway: Gateway): readonly Prefix[] {
-  return gateway.pools.flatMap((pool) => pool.addresses);
+/** @param length bits of the network that count */
+function startsWith(bytes: Uint8Array, network: Uint8Array, length: number): boolean {
+  if (bytes.length !== network.length) return false;
+  let rest = length;
+  for (let i = 0; rest > 0; i += 1, rest -= 8) {
+    const mask = rest >= 8 ? 0xff : (0xff00 >> rest) & 0xff;
+    if ((((network[i] ?? 0) ^ (bytes[i] ?? 0)) & mask) !== 0) return false;
+  }
+  return true;
+}
+
+/** All networks of all pools. */
+export function poolPrefixes({ pools }: Gateway): readonly Prefix[] {
+  return pools.flatMap(({ addresses }) => addresses);
 }
 
 export function servesFamily(gateway: Gateway, of: 4 | 6): boolean {

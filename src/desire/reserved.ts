@@ -1,54 +1,53 @@
-import { type Node, type Service, type Snapshot, serviceName } from '../model/cluster.ts';
+import { type Node, type Service, serviceName } from '../model/cluster.ts';
 import type { Gateway } from '../model/gateway.ts';
 import type { Ip } from '../model/ip.ts';
 import type { Link } from '../model/object.ts';
+import type { Path } from './path.ts';
 import { poolFinder } from './pools.ts';
 
-/** Addresses inside our pools that can never be EIPs, each with its holder in words: 'node n1'. */
-export type Reserved = ReadonlyMap<Ip, string>;
+/** Who has an address of our pools already. */
+export interface ReservedBy {
+  /** In words: 'node n1'. */
+  readonly name: string;
+  /** A node says so in its InternalIPs; the others are facts of this gateway or of the cluster. */
+  readonly isNode: boolean;
+}
 
-const memory = new WeakMap<
-  readonly Node[],
-  {
-    readonly gateway: Gateway;
-    readonly links: readonly Link[];
-    readonly api: Service | undefined;
-    readonly reserved: Reserved;
-  }
->();
+/** Addresses inside our pools that cannot be EIPs. Nearly always empty: it is a mistake in the pools. */
+export type Reserved = ReadonlyMap<Ip, ReservedBy>;
 
-/** Nearly always empty: it is a mistake of the person who wrote the pools. */
-export function reservedIn(
-  { nodes, services }: Snapshot,
-  gateway: Gateway,
-  links: readonly Link[],
-): Reserved {
-  const known = memory.get(nodes);
-  const api = apiService(services);
-  if (known?.gateway === gateway && known.links === links && known.api === api) return known.reserved;
-  const poolOf = poolFinder(gateway);
-  const reserved = new Map<Ip, string>();
-  const add = (ip: Ip, holder: string): void => {
-    if (poolOf(ip)) reserved.set(ip, holder);
+/** The Service whose endpoints are the API servers; Kubernetes keeps it. */
+export const apiServiceName = 'default/kubernetes';
+
+export interface ReservedInputs {
+  readonly nodes: readonly Node[];
+  /** The Service {@link apiServiceName} */
+  readonly api: Service | undefined;
+  readonly links: readonly Link[];
+}
+
+export function reservedIn({ nodes, api, links }: ReservedInputs, gateway: Gateway): Reserved {
+  const poolOf = poolFinder(gateway.pools);
+  const reserved = new Map<Ip, ReservedBy>();
+  const add = (ip: Ip, name: string, isNode = false): void => {
+    if (poolOf(ip)) reserved.set(ip, { name, isNode });
   };
-  for (const node of nodes) for (const ip of node.addresses) add(ip, `node ${node.name}`);
+  for (const node of nodes) for (const ip of node.addresses) add(ip, `node ${node.name}`, true);
   for (const { ip } of api?.endpoints ?? []) add(ip, 'the Kubernetes API');
   for (const via of gateway.defaultRoutes) add(via, 'the router of defaultRoute');
   for (const link of links) for (const { ip } of link.addresses) add(ip, `this gateway (${link.name})`);
-  memory.set(nodes, { gateway, links, api, reserved });
   return reserved;
 }
 
-/** Its endpoints are the API servers; Kubernetes keeps it. The Services are in the order of their names. */
-function apiService(services: readonly Service[]): Service | undefined {
-  let low = 0;
-  let high = services.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    const one = services[middle];
-    if (one !== undefined && serviceName(one) < 'default/kubernetes') low = middle + 1;
-    else high = middle;
-  }
-  const found = services[low];
-  return found !== undefined && serviceName(found) === 'default/kubernetes' ? found : undefined;
+export function apiService(services: readonly Service[]): Service | undefined {
+  return services.find((service) => serviceName(service) === apiServiceName);
+}
+
+/**
+ * What keeps an EIP from being routed; undefined: it is routed. An address that a Service has in its status
+ * is in use: a node that claims it afterwards must not take it out of service.
+ */
+export function reservedFor({ eip, byStatus }: Path, reserved: Reserved): ReservedBy | undefined {
+  const by = reserved.get(eip);
+  return by?.isNode && byStatus ? undefined : by;
 }

@@ -1,6 +1,6 @@
 import type { Clock } from '../cluster/clock.ts';
 import type { Cluster } from '../cluster/cluster.ts';
-import { Pulse } from '../cluster/pulse.ts';
+import { Signal } from '../cluster/signal.ts';
 import type { Writer } from '../cluster/writer.ts';
 import { type Service, serviceName } from '../model/cluster.ts';
 import type { Ip } from '../model/ip.ts';
@@ -40,7 +40,7 @@ export interface Deed {
  */
 export class Controller {
   readonly #options: ControllerOptions;
-  readonly #bell = new Pulse();
+  readonly #bell = new Signal(() => {});
   readonly #desk: Desk;
   readonly #chronicle: Chronicle;
   readonly #contests = new Contests();
@@ -71,14 +71,14 @@ export class Controller {
 
   /** Something that options tell of has changed: terms, or who leads. */
   poke(): void {
-    this.#bell.beat();
+    this.#bell.notify();
   }
 
   /** Routes of these EIPs have come or gone. */
   rerouted(ips: Iterable<Ip>): void {
     for (const ip of ips) for (const { key } of this.#allocator?.books.holders(ip) ?? []) this.#open.add(key);
     for (const key of this.#lingering) this.#open.add(key);
-    if (this.#open.size > 0) this.#bell.beat();
+    if (this.#open.size > 0) this.#bell.notify();
   }
 
   /** With the books; undefined while somebody else writes. */
@@ -101,10 +101,10 @@ export class Controller {
   /** Runs until the signal; yields what was done, and nothing when only {@link problems} have changed. */
   async *run(signal: AbortSignal): AsyncGenerator<readonly Deed[]> {
     const { cluster, clock } = this.#options;
-    const beats = this.#bell.beats(signal);
-    const alarm = new Alarm(clock, () => this.#bell.beat(), signal);
+    const beats = this.#bell.listen(signal);
+    const alarm = new Alarm(clock, () => this.#bell.notify(), signal);
     const passing = this.#pass(cluster.changes(signal));
-    this.#bell.beat();
+    this.#bell.notify();
     try {
       for await (const _ of beats) {
         this.#think();
@@ -122,8 +122,8 @@ export class Controller {
     }
   }
 
-  async #pass(changes: AsyncIterable<void>): Promise<void> {
-    for await (const _ of changes) this.#bell.beat();
+  async #pass(changes: AsyncIterable<unknown>): Promise<void> {
+    for await (const _ of changes) this.#bell.notify();
   }
 
   #think(): void {
@@ -268,14 +268,14 @@ export class Controller {
         } else if (outcome.kind !== 'done' && task.kind === 'status' && task.ingress) {
           this.#written.delete(key);
         }
-        this.#bell.beat();
+        this.#bell.notify();
       },
       signal,
     );
   }
 
   #note(service: Service, note: Parameters<Chronicle['tell']>[1], signal: AbortSignal): void {
-    const told = this.#chronicle.tell(service, note, signal).then(() => this.#bell.beat());
+    const told = this.#chronicle.tell(service, note, signal).then(() => this.#bell.notify());
     told.catch((error: unknown) => {
       if (!signal.aborted) throw error;
     });

@@ -3,8 +3,8 @@ import type { Change, KernelObject, Key } from '../model/object.ts';
 import type { Owner } from '../model/owner.ts';
 
 /**
- * The port to the kernel. Two implementations, `linux` and `memory`, pass one contract suite
- * (test/contract); the memory one refuses what Linux refuses.
+ * The port to the kernel. Two implementations, `linux` and the fake one of lab/fake, pass one contract
+ * suite (test/contract); the fake one refuses what Linux refuses.
  */
 export interface Kernel extends AsyncDisposable {
   /**

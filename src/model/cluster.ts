@@ -116,20 +116,31 @@ export interface Feed {
   readonly trouble: string | undefined;
 }
 
-/**
- * All that is known of the cluster. An unchanged Node or Service is the same object from one snapshot to the
- * next, so that thinking can be memoised by identity.
- */
-export interface Snapshot {
+/** What is known of the cluster beside its Services. */
+export interface Overview {
   /** Every list has come in whole since we started; false: read from disk, or still listing. */
   readonly complete: boolean;
   readonly nodes: readonly Node[];
-  readonly services: readonly Service[];
   readonly feeds: readonly Feed[];
   /** Objects that were skipped, and why. */
   readonly problems: readonly Problem[];
 }
 
+/** All that is known of the cluster. An unchanged Node or Service is the same object in the next snapshot. */
+export interface Snapshot extends Overview {
+  /** Sorted by namespace and name. */
+  readonly services: readonly Service[];
+}
+
+/** What has changed in the cluster since a listener last looked; the new state is read from the cluster itself. */
+export interface Delta {
+  /** `namespace/name` of the Services that were added, changed or deleted; 'all': read every one of them again. */
+  readonly services: ReadonlySet<string> | 'all';
+  /** A Node was added, changed or deleted. */
+  readonly nodes: boolean;
+}
+
+/** The key of a Service: `namespace/name`. */
 export function serviceName(service: Service): string {
   return `${service.namespace}/${service.name}`;
 }

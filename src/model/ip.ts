@@ -112,10 +112,16 @@ export function ipFromBytes(bytes: Uint8Array): Ip {
 
 /** The order of numbers, IPv4 before IPv6; 0 when equal. */
 export function compareIp(a: Ip, b: Ip): number {
-  const left = ipNumber(a);
-  const right = ipNumber(b);
-  if (family(a) !== family(b)) return family(a) - family(b);
-  return left < right ? -1 : left > right ? 1 : 0;
+  const of = family(a);
+  if (of !== family(b)) return of - family(b);
+  if (of === 4) return ipv4Number(a) - ipv4Number(b);
+  const left = ipBytes(a);
+  const right = ipBytes(b);
+  for (let i = 0; i < left.length; i += 1) {
+    const difference = (left[i] ?? 0) - (right[i] ?? 0);
+    if (difference !== 0) return difference;
+  }
+  return 0;
 }
 
 export function ipNumber(ip: Ip): bigint {

@@ -34,7 +34,7 @@ export interface NexthopGroup {
   readonly kind: 'group';
   readonly id: number;
   readonly protocol: number;
-  /** Sorted by id, not empty. */
+  /** Not empty. The kernel picks a member by its place, so the order counts. */
   readonly members: readonly Member[];
   /** undefined: a plain group (hash threshold). */
   readonly resilience: Resilience | undefined;
@@ -140,6 +140,11 @@ export type Change =
   | { readonly verb: 'add'; readonly want: KernelObject }
   | { readonly verb: 'replace'; readonly want: KernelObject; readonly have: KernelObject }
   | { readonly verb: 'delete'; readonly have: KernelObject };
+
+/** How many objects there are of each kind. */
+export type Counts = Readonly<Record<KernelObject['kind'], number>>;
+
+export const noCounts: Counts = { sysctl: 0, nexthop: 0, group: 0, neighbour: 0, nft: 0, route: 0, rule: 0 };
 
 /** The kernel's own notion of "the same object": equal keys cannot exist twice. */
 export type Key = string;

@@ -1,34 +1,38 @@
 import { type Change, changeObject, type KernelObject, type Key, keyOf } from '../model/object.ts';
 import type { Limits } from '../model/pace.ts';
-import { isDelete } from './plan.ts';
-import type { Due, Held } from './report.ts';
+import type { Actual } from './actual.ts';
+import { isDelete } from './diff.ts';
+import type { Held, PlannedChange } from './report.ts';
 
 export interface Guarded {
-  readonly go: readonly Due[];
+  readonly go: readonly PlannedChange[];
   readonly held: readonly Held[];
 }
 
+/** What restrains the deletes of a round. */
+export interface GuardInputs {
+  readonly actual: Pick<Actual, 'objects' | 'carrying' | 'nexthops'>;
+  /** All lists of the cluster have come in. */
+  readonly complete: boolean;
+  readonly limits: Limits;
+  /** The hold time is over, or an operator agrees. */
+  readonly agreed: boolean;
+  /** ms since the epoch when the hold ends by itself */
+  readonly holdUntil: number;
+}
+
 /**
- * Tells which changes must wait so that what forwards packets is not withdrawn because we are confused.
+ * Holds changes back so that what forwards packets is not withdrawn on wrong information.
  *
  * - Nothing is deleted before every list has come in.
  * - When more than a set share of our routes would vanish in one round, they wait.
- * - When more than a set share of the nexthops that carry traffic would vanish, what takes traffic off them
- *   waits. A list of nodes that is suddenly short looks just like this.
+ * - When more than a set share of the nexthops that carry traffic would vanish, the changes that take traffic off
+ *   them wait. A list of nodes that is suddenly short looks just like this.
  *
- * What these still name waits with them: see `unpinned` in plan.ts.
- *
- * @param agreed the hold time is over, or an operator agrees
- * @param until ms since the epoch when the hold ends by itself
+ * What these still reference waits with them: see `unpinned` in diff.ts.
  */
-export function guard(
-  due: readonly Due[],
-  have: ReadonlyMap<Key, KernelObject>,
-  complete: boolean,
-  limits: Limits,
-  agreed: boolean,
-  until: number,
-): Guarded {
+export function guard(due: readonly PlannedChange[], inputs: GuardInputs): Guarded {
+  const { actual, complete, limits, agreed, holdUntil } = inputs;
   if (!complete) {
     return {
       go: due.filter((one) => !isDelete(one)),
@@ -36,22 +40,22 @@ export function guard(
     };
   }
   if (agreed) return { go: due, held: [] };
+  const have = actual.objects;
 
   const routes = due.filter((one) => isDelete(one) && carries(changeObject(one.change)));
   const leaving = vanishing(due, have);
-  const holdRoutes = services(routes) > limits.always && isMuch(routes.length, have, limits, carries);
-  const holdNexthops =
-    leaving.size > limits.always && isMuch(leaving.size, have, limits, ({ kind }) => kind === 'nexthop');
+  const holdRoutes = services(routes) > limits.always && routes.length > actual.carrying * limits.share;
+  const holdNexthops = leaving.size > limits.always && leaving.size > actual.nexthops * limits.share;
   if (!(holdRoutes || holdNexthops)) return { go: due, held: [] };
 
-  const go: Due[] = [];
+  const go: PlannedChange[] = [];
   const held: Held[] = [];
   for (const one of due) {
     const object = changeObject(one.change);
     const waits = isDelete(one)
       ? (holdRoutes && carries(object)) || (holdNexthops && leaving.has(keyOf(object)))
       : holdNexthops && takesOff(one.change, leaving, have);
-    if (waits) held.push({ ...one, reason: 'too many at once', until });
+    if (waits) held.push({ ...one, reason: 'too many at once', until: holdUntil });
     else go.push(one);
   }
   return { go, held };
@@ -63,23 +67,12 @@ function carries(object: KernelObject): boolean {
 }
 
 /** How many Services lose their routes: one may hold many EIPs, of both families. */
-function services(routes: readonly Due[]): number {
+function services(routes: readonly PlannedChange[]): number {
   return new Set(routes.map(({ change, why }) => why.services?.join() ?? keyOf(changeObject(change)))).size;
 }
 
-function isMuch(
-  gone: number,
-  have: ReadonlyMap<Key, KernelObject>,
-  limits: Limits,
-  counts: (object: KernelObject) => boolean,
-): boolean {
-  let owned = 0;
-  for (const object of have.values()) if (counts(object)) owned += 1;
-  return gone > owned * limits.share;
-}
-
 /** Keys of the nexthops that are to be deleted although something that stays leads to them now. */
-function vanishing(due: readonly Due[], have: ReadonlyMap<Key, KernelObject>): ReadonlySet<Key> {
+function vanishing(due: readonly PlannedChange[], have: ReadonlyMap<Key, KernelObject>): ReadonlySet<Key> {
   const deleted = new Set<Key>();
   for (const { change } of due) {
     if (change.verb === 'delete' && change.have.kind === 'nexthop') deleted.add(keyOf(change.have));

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { KernelError } from '../kernel/kernel.ts';
 import type { Pace } from '../model/pace.ts';
 import { backoff } from './backoff.ts';
-import type { Look, Reconciler, Role } from './reconciler.ts';
+import type { Reconciler, Refresh, Role } from './reconciler.ts';
 import type { Reason, Report } from './report.ts';
 import type { Wake } from './wake.ts';
 
@@ -26,10 +26,10 @@ export interface LoopOptions {
 }
 
 /**
- * Reading the kernel may take this share of the time at most: while foreign programs never rest, hints pile up
+ * A dump may take this share of the time at most: while foreign programs never rest, hints pile up
  * for four times as long as the last dump took, and are one.
  */
-const lookShare = 0.2;
+const dumpShare = 0.2;
 
 /** Hints that are kept to say why a round was due. */
 const mostReasons = 16;
@@ -42,12 +42,12 @@ export async function* rounds(options: LoopOptions, signal: AbortSignal): AsyncG
   const { reconciler, wake, role, pace, clock } = options;
   const timetable = new Timetable(clock());
   while (true) {
-    const { reasons, look } = await next(timetable, wake, pace, clock, signal);
+    const { reasons, refresh } = await next(timetable, wake, pace, clock, signal);
     const start = clock();
     let result: Report | Blind;
     let failed: boolean;
     try {
-      result = await reconciler.round(role(), reasons, look, signal);
+      result = await reconciler.round(role(), reasons, refresh, signal);
       failed = result.failed.length > 0;
       timetable.again = result.again ?? Number.POSITIVE_INFINITY;
     } catch (error) {
@@ -58,7 +58,7 @@ export async function* rounds(options: LoopOptions, signal: AbortSignal): AsyncG
       timetable.again = Number.POSITIVE_INFINITY;
       result = { error, failures: timetable.failures + 1, retryIn: 0 };
     }
-    const retryIn = timetable.end(start, clock(), look, failed, pace());
+    const retryIn = timetable.end(start, clock(), refresh, failed, pace());
     yield 'error' in result ? { ...result, retryIn } : result;
   }
 }
@@ -70,7 +70,7 @@ async function next(
   pace: () => Pace,
   clock: () => number,
   signal: AbortSignal,
-): Promise<{ readonly reasons: readonly Reason[]; readonly look: Look }> {
+): Promise<{ readonly reasons: readonly Reason[]; readonly refresh: Refresh }> {
   while (true) {
     const poked = await wake.wait(timetable.earliest() - clock(), signal);
     // The first change after a rest is not kept waiting; what follows on its heels is one round.
@@ -104,38 +104,43 @@ class Timetable {
     return Math.min(this.again, this.#resync, this.#retry, hints);
   }
 
-  due(poked: readonly Reason[], now: number): { readonly reasons: readonly Reason[]; readonly look: Look } {
+  due(
+    poked: readonly Reason[],
+    now: number,
+  ): { readonly reasons: readonly Reason[]; readonly refresh: Refresh } {
     const reasons = poked.filter((reason) => !isHint(reason));
     // A storm says the same thing again and again.
     this.#hints = [...this.#hints, ...poked.filter(isHint)].slice(0, mostReasons);
-    let look: Look = reasons.some(({ kind }) => kind === 'config' || kind === 'operator') ? 'dump' : 'memory';
+    let refresh: Refresh = reasons.some(({ kind }) => kind === 'config' || kind === 'operator')
+      ? 'dump'
+      : 'cached';
     if (this.#hints.length > 0 && now >= this.#rest) {
       reasons.push(...this.#hints);
-      look = 'dump';
+      refresh = 'dump';
     }
     if (now >= this.#resync) {
       reasons.push(this.#started ? { kind: 'resync', text: 'resync' } : { kind: 'start', text: 'start' });
-      look = 'dump';
+      refresh = 'dump';
     }
     if (now >= this.#retry) {
       reasons.push({ kind: 'retry', text: 'retry after a failure' });
-      look = 'dump';
+      refresh = 'dump';
     }
     if (now >= this.again) reasons.push({ kind: 'waited', text: 'a hold is over' });
-    if (look === 'dump') this.#hints = [];
-    return { reasons, look };
+    if (refresh === 'dump') this.#hints = [];
+    return { reasons, refresh };
   }
 
   /** @returns ms until the retry; Infinity when there is none */
-  end(start: number, now: number, look: Look, failed: boolean, pace: Pace): number {
+  end(start: number, now: number, refresh: Refresh, failed: boolean, pace: Pace): number {
     this.#started = true;
     this.ended = now;
-    if (look === 'dump') {
+    if (refresh === 'dump') {
       this.#resync = now + pace.resync;
-      this.#rest = now + (now - start) * (1 / lookShare - 1);
+      this.#rest = now + (now - start) * (1 / dumpShare - 1);
     }
-    // A round that trusts its memory does not try again what was refused: it neither proves nor ends a failure.
-    if (look === 'dump' || (failed && this.#retry === Number.POSITIVE_INFINITY)) {
+    // A cached round does not reset the retry timer: it does not try again what was refused.
+    if (refresh === 'dump' || (failed && this.#retry === Number.POSITIVE_INFINITY)) {
       this.failures = failed ? this.failures + 1 : 0;
       const wait = backoff(Math.max(1, this.failures), pace.retryFirst, pace.retryLongest, Math.random());
       this.#retry = failed ? now + wait : Number.POSITIVE_INFINITY;

@@ -1,189 +1,91 @@
-import { changeObject, equal, type KernelObject, type Key, keyOf } from '../model/object.ts';
-import type { Wanted, Why } from '../model/want.ts';
-import type { Picture } from './picture.ts';
-import type { Counts, Due } from './report.ts';
+import { type Change, changeObject, equal, type KernelObject, type Key, keyOf } from '../model/object.ts';
+import type { Refusal } from '../model/want.ts';
+import type { Actual } from './actual.ts';
+import { isDelete, references, unpinned } from './diff.ts';
+import { type GuardInputs, guard } from './guard.ts';
+import type { Held, PlannedChange } from './report.ts';
 
-/** Make before break: what is named stands before what names it. */
-const rank: Readonly<Record<KernelObject['kind'], number>> = {
-  sysctl: 0,
-  nexthop: 1,
-  group: 2,
-  neighbour: 3,
-  // The guard of a node stands before the rules that lead packets to its sockets.
-  nft: 4,
-  route: 5,
-  rule: 6,
-};
-
+/** What a round is to do: the changes that may go, and those that wait. */
 export interface Plan {
-  /** In an order in which each is possible: what is built, bottom up, then what is taken away, top down. */
-  readonly due: readonly Due[];
-  /** Objects wanted, by kind. */
-  readonly wanted: Counts;
+  readonly builds: readonly PlannedChange[];
+  readonly deletes: readonly PlannedChange[];
+  readonly held: readonly Held[];
 }
 
-/** Why an object was wanted when it last was; undefined when we never knew. */
-export type Formerly = (key: Key) => Why | undefined;
+/** What restrains a round. */
+export interface Restraints extends Omit<GuardInputs, 'actual'> {
+  /** Keys that another program keeps changing, and until when they are left alone. */
+  readonly fights: ReadonlyMap<Key, { readonly until: number }>;
+  /** ms since the epoch */
+  readonly now: number;
+}
 
-/** The changes that lead from what is there to what is wanted. */
-export function plan(want: readonly Wanted[], have: Picture, formerly: Formerly = () => undefined): Plan {
-  const wanted = { sysctl: 0, nexthop: 0, group: 0, neighbour: 0, nft: 0, route: 0, rule: 0 };
-  const builds: Due[] = [];
-  const unmet = new Set<Wanted>();
-  const lookedUp = new Set<Key>();
-  const before = have.met?.want ?? [];
-  /** Of what was wanted before, what is not any more. */
-  const dropped: Wanted[] = [];
-  let met = 0;
-  // Where `before` goes on as `want` does, nothing has to be looked up: they go side by side.
-  let shift = 0;
-  let next = 0;
-  for (let i = 0; i < want.length; i += 1) {
-    const one = want[i];
-    if (one === undefined) continue;
-    const { key, object, why } = one;
-    wanted[object.kind] += 1;
-    if (before[i + shift] !== one) shift += aside(before, i + shift, one, want[i + 1]);
-    const at = i + shift;
-    if (before[at] === one) {
-      if (at > next) for (const other of before.slice(next, at)) dropped.push(other);
-      next = at + 1;
-      if (!have.met?.unmet.has(one)) {
-        if (object.kind !== 'sysctl') met += 1;
-        continue;
-      }
+/** @param due everything that differs, in the order of the diff */
+export function plan(due: readonly PlannedChange[], actual: Actual, restraints: Restraints): Plan {
+  const { fights, now } = restraints;
+  const guarded = guard(due, { ...restraints, actual });
+  const held: Held[] = [...guarded.held];
+  const stays: KernelObject[] = held.flatMap(({ change }) => remains(change));
+  const go: PlannedChange[] = [];
+  const missing = new Set<Key>();
+  const outdated = new Set<Key>(
+    held.flatMap(({ change }) => (isGroupReplace(change) ? [keyOf(change.have)] : [])),
+  );
+  // Builds come from the bottom up: what waits is known before the objects that reference it.
+  for (const one of guarded.go) {
+    const { change } = one;
+    const key = keyOf(changeObject(change));
+    const until = fights.get(key)?.until ?? 0;
+    if (until > now) held.push({ ...one, reason: 'fight', until });
+    else if (needs(change, missing) || comesTo(change, outdated))
+      held.push({ ...one, reason: 'names what is missing', until: undefined });
+    else if (!isRefused(change, actual.refused.get(key))) {
+      go.push(one);
+      continue;
     }
-    lookedUp.add(key);
-    const present = have.objects.get(key);
-    if (present !== undefined && object.kind !== 'sysctl') met += 1;
-    if (present === undefined) builds.push({ change: { verb: 'add', want: object }, why });
-    else if (!equal(object, present))
-      builds.push({ change: { verb: 'replace', want: object, have: present }, why });
-    else continue;
-    unmet.add(one);
+    stays.push(...remains(change));
+    if (change.verb === 'add') missing.add(key);
+    if (isGroupReplace(change)) outdated.add(key);
   }
-  have.met = { want, unmet };
-  builds.sort((a, b) => rankOf(a) - rankOf(b));
-  const gone = dropped.concat(before.slice(next)).filter(({ key }) => !lookedUp.has(key));
-  return { due: [...builds, ...deletes(want, have, met, gone, formerly)], wanted };
-}
-
-/** How the two lists have come apart: one more in front of `one`, one less, or another in its place. */
-function aside(before: readonly Wanted[], at: number, one: Wanted, next: Wanted | undefined): -1 | 0 | 1 {
-  if (before[at + 1] === one) return 1;
-  return next !== undefined && before[at] === next ? -1 : 0;
-}
-
-/**
- * @param met how many of what is there is wanted, sysctls left out
- * @param dropped what was wanted the last time and is not any more
- */
-function deletes(
-  want: readonly Wanted[],
-  have: Picture,
-  met: number,
-  dropped: readonly Wanted[],
-  formerly: Formerly,
-): readonly Due[] {
-  const unwanted = have.objects.size - have.sysctls - met;
-  if (wantsFewerSysctls(want, have)) return withdrawals(walk(want, have), formerly);
-  // Told by counting, without a second walk over everything: the common round deletes nothing, and most of the
-  // others just what was wanted until now.
-  if (unwanted === 0) return [];
-  const there = dropped.map(({ key }) => have.objects.get(key)).filter(isTracked);
-  const reasons = new Map(dropped.map(({ key, why }) => [key, why]));
-  const known: Formerly = (key) => reasons.get(key) ?? formerly(key);
-  return withdrawals(there.length === unwanted ? there : walk(want, have), known);
-}
-
-function isTracked(object: KernelObject | undefined): object is KernelObject {
-  return object !== undefined && object.kind !== 'sysctl';
-}
-
-/** All that is there and not wanted. */
-function walk(want: readonly Wanted[], have: Picture): readonly KernelObject[] {
-  const keys = new Set(want.map(({ key }) => key));
-  const result: KernelObject[] = [];
-  for (const [key, object] of have.objects) {
-    if (keys.has(key)) continue;
-    // A sysctl is listed because we may set it; only the ledger tells that we did.
-    if (object.kind === 'sysctl' && !have.formerSysctls.has(object.name)) continue;
-    result.push(object);
-  }
-  return result;
-}
-
-function withdrawals(objects: readonly KernelObject[], formerly: Formerly): readonly Due[] {
-  return objects
-    .map((have): Due => ({ change: { verb: 'delete', have }, why: noLonger(formerly(keyOf(have))) }))
-    .sort((a, b) => rankOf(b) - rankOf(a));
-}
-
-const forgotten: Why = { text: 'no longer wanted' };
-
-/** The Service's name travels to the end: it is what the journal tells, and what the guard counts by. */
-function noLonger(before: Why | undefined): Why {
-  if (before === undefined) return forgotten;
-  return before.text.startsWith(forgotten.text)
-    ? before
-    : { ...before, text: `${forgotten.text}: ${before.text}` };
-}
-
-function wantsFewerSysctls(want: readonly Wanted[], have: Picture): boolean {
-  if (have.formerSysctls.size === 0) return false;
-  const names = new Set<string>();
-  for (const { object } of want) if (object.kind === 'sysctl') names.add(object.name);
-  for (const name of have.formerSysctls.keys()) if (!names.has(name)) return true;
-  return false;
-}
-
-function rankOf({ change }: Due): number {
-  return rank[changeObject(change).kind];
-}
-
-export function isDelete({ change }: Due): boolean {
-  return change.verb === 'delete';
-}
-
-/** Keys of the objects that this one cannot be without. */
-export function references(object: KernelObject): readonly Key[] {
-  switch (object.kind) {
-    case 'group':
-      return object.members.map(({ id }) => `nexthop ${id}`);
-    case 'route':
-      return object.nhid === undefined ? [] : [`nexthop ${object.nhid}`];
-    case 'nexthop':
-    case 'neighbour':
-    case 'rule':
-    case 'sysctl':
-    case 'nft':
-      return [];
-    default:
-      return object satisfies never;
-  }
-}
-
-/**
- * Leaves out the deletes of what something that stays still names, however far down.
- *
- * @param stays objects that remain in the kernel although they are not wanted as they are
- */
-export function unpinned(
-  deletes: readonly Due[],
-  stays: readonly KernelObject[],
-  have: ReadonlyMap<Key, KernelObject>,
-): readonly Due[] {
-  const pinned = new Set<Key>();
-  const queue = [...stays];
-  for (let object = queue.pop(); object !== undefined; object = queue.pop()) {
-    for (const key of references(object)) {
-      if (pinned.has(key)) continue;
-      pinned.add(key);
-      const next = have.get(key);
-      if (next) queue.push(next);
+  const wished = go.filter(isDelete);
+  const deletes = unpinned(wished, stays, actual.objects);
+  if (deletes.length < wished.length) {
+    const free = new Set(deletes);
+    for (const one of wished) {
+      if (!free.has(one)) held.push({ ...one, reason: 'still named', until: undefined });
     }
   }
-  return pinned.size === 0
-    ? deletes
-    : deletes.filter(({ change }) => !pinned.has(keyOf(changeObject(change))));
+  return { builds: go.filter((one) => !isDelete(one)), deletes, held };
+}
+
+/** A group that is to get other members: until then it leads to the former nodes. */
+export function isGroupReplace(change: Change): change is Extract<Change, { verb: 'replace' }> {
+  return change.verb === 'replace' && change.want.kind === 'group';
+}
+
+function needs(change: Change, missing: ReadonlySet<Key>): boolean {
+  return (
+    change.verb !== 'delete' && missing.size > 0 && references(change.want).some((key) => missing.has(key))
+  );
+}
+
+/** The change leads a route to one of these groups that does not lead there now. */
+export function comesTo(change: Change, groups: ReadonlySet<Key>): boolean {
+  if (change.verb === 'delete' || groups.size === 0 || change.want.kind !== 'route') return false;
+  const before = change.verb === 'replace' ? references(change.have) : [];
+  return references(change.want).some((key) => groups.has(key) && !before.includes(key));
+}
+
+/** What is in the kernel while the change waits. */
+function remains(change: Change): readonly KernelObject[] {
+  return change.verb === 'add' ? [] : [change.have];
+}
+
+/** Just this was refused; the same key with other content deserves a try. */
+function isRefused(change: Change, refusal: Refusal | undefined): boolean {
+  return (
+    refusal !== undefined &&
+    refusal.change.verb === change.verb &&
+    equal(changeObject(refusal.change), changeObject(change))
+  );
 }

@@ -1,44 +1,57 @@
 import type { Kernel, KernelError, Scope } from '../kernel/kernel.ts';
+import type { Desire, DesiredState } from '../model/desired.ts';
 import type { Listing, Neighbour } from '../model/listing.ts';
 import { changeObject, type KernelObject, type Key, keyOf, type Link } from '../model/object.ts';
 import type { Limits } from '../model/pace.ts';
-import type { Refusals, Want } from '../model/want.ts';
+import { Actual } from './actual.ts';
+import { allKeys, diff, differs, isDelete, references, unpinned } from './diff.ts';
 import { Fights } from './fights.ts';
-import { Memoir } from './memoir.ts';
-import { Picture } from './picture.ts';
-import { isDelete, references, unpinned } from './plan.ts';
-import type { Conflict, Due, Failed, Held, HoldReason, Reason, Report } from './report.ts';
-import { type Thought, thought } from './thought.ts';
+import { comesTo, isGroupReplace, type Plan, plan } from './plan.ts';
+import type { Conflict, Failed, Held, HoldReason, PlannedChange, Reason, Report } from './report.ts';
 
 /** What to keep in the kernel: all that makes a gateway differ from a node agent. */
 export interface Role {
   readonly scope: Scope;
   readonly limits: Limits;
-  /** Pure: what should be there, given what is there and what the kernel has just refused. */
-  want(have: Listing, refused: Refusals): Want;
+  /** Computes what should be there. Another one than in the last round replaces all that was desired. */
+  readonly desire: Desire;
 }
 
-/** 'dump' reads the whole kernel anew; 'memory' trusts the last dump and the answers to our own writes. */
-export type Look = 'dump' | 'memory';
+/** 'dump' reads the whole kernel anew; 'cached' trusts the last dump and the answers to our own writes. */
+export type Refresh = 'dump' | 'cached';
 
 /**
- * A refused nexthop hides what is wrong with its group, and that what is wrong with its route: so many tries in
- * one round show it all.
+ * A refused nexthop hides what is wrong with its group, and that what is wrong with its route; a group that parts goes
+ * on when the others have left. So many passes in one round show it all.
  */
-const mostTries = 4;
+const mostPasses = 5;
 
-/** One writer's memory between its rounds: the picture of the kernel, refusals, the hold, fights. */
+/** One pass of a round: what is desired, what differs, and what may be done about it. */
+interface Pass {
+  readonly desired: DesiredState;
+  readonly due: readonly PlannedChange[];
+  readonly plan: Plan;
+}
+
+/**
+ * Keeps the kernel as a role wants it. Between the rounds it holds two tables by key, desired and actual, and the set
+ * of keys in which they differ: a round costs what was touched since the last one. A dump marks the keys that are not
+ * as they were believed to be.
+ */
 export class Reconciler {
   readonly #kernel: Kernel;
   readonly #clock: () => number;
   readonly #fights = new Fights();
-  readonly #memoir = new Memoir();
-  #picture: Picture | undefined;
-  #refused = new Map<Key, Failed>();
+  #actual: Actual | undefined;
+  /** What was written may have been done in part only: the next round dumps. */
+  #isInDoubt = false;
+  #desire: Desire | undefined;
+  /** The keys in which desired and actual differ. */
+  readonly #drift = new Set<Key>();
   #holders: ReadonlyMap<Key, KernelObject> = new Map();
   /** ms since the epoch when the present hold ends. */
   #holdUntil: number | undefined;
-  /** Somebody agreed since the last round began; it counts from the next one on. */
+  /** An operator agreed since the last round began; it counts from the next one on. */
   #asked = false;
   #agreed = false;
   #rounds = 0;
@@ -49,19 +62,29 @@ export class Reconciler {
     this.#clock = clock;
   }
 
-  /** The interfaces, as of the last look. */
-  get links(): readonly Link[] {
-    return this.#picture?.links ?? [];
+  /** The kernel as far as we know it; undefined before the first dump. */
+  get actual(): Actual | undefined {
+    return this.#actual;
   }
 
-  /** The scope's neighbours, as of the last look. */
+  /** The keys in which desired and actual differ. */
+  get drift(): ReadonlySet<Key> {
+    return this.#drift;
+  }
+
+  /** The interfaces, as of the last dump. */
+  get links(): readonly Link[] {
+    return this.#actual?.links ?? [];
+  }
+
+  /** The scope's neighbours, as of the last dump. */
   get neighbours(): readonly Neighbour[] {
-    return this.#picture?.neighbours ?? [];
+    return this.#actual?.neighbours ?? [];
   }
 
   /** Whether an object of ours with this key is in the kernel, as far as we know. */
   has(key: Key): boolean {
-    return this.#picture?.objects.has(key) ?? false;
+    return this.#actual?.objects.has(key) ?? false;
   }
 
   /** An operator agrees: what is held because it is too much at once goes on with the next round. */
@@ -74,104 +97,129 @@ export class Reconciler {
    *
    * @throws KernelError when the kernel cannot be read; nothing has been changed then
    */
-  async round(role: Role, reasons: readonly Reason[], look: Look, signal: AbortSignal): Promise<Report> {
+  async round(
+    role: Role,
+    reasons: readonly Reason[],
+    refresh: Refresh,
+    signal: AbortSignal,
+  ): Promise<Report> {
     const at = this.#clock();
     const start = performance.now();
-    const done: Due[] = [];
+    const done: PlannedChange[] = [];
     const disturbed = new Set<Key>();
-    let looked = false;
     this.#rounds += 1;
     this.#agreed ||= this.#asked;
     this.#asked = false;
 
-    let picture = this.#picture;
-    if (look === 'dump' || picture === undefined) {
-      picture = await this.#look(role, disturbed, signal);
-      this.#refused = new Map();
-      looked = true;
+    let actual = this.#actual;
+    let dumped = refresh === 'dump' || actual === undefined || this.#isInDoubt;
+    if (actual === undefined || dumped) {
+      actual = await this.#dump(role, disturbed, signal);
+      actual.forgetRefused();
     }
-    let now = this.#think(role, picture, at);
-    let refused = await this.#build(now.builds, picture, done, signal);
-    for (let tries = 1; refused.length > 0 && tries < mostTries; tries += 1) {
-      // A refusal may mean that our picture is old. Look again, and let the rest stand without what is refused.
-      picture = await this.#look(role, disturbed, signal);
-      looked = true;
-      this.#forgetSolved(picture);
-      now = this.#think(role, picture, at);
-      refused = await this.#build(now.builds, picture, done, signal);
-      this.#holders = await this.#kernel.holders(
-        new Set(conflicting(this.#refused.keys(), this.#refused)),
-        signal,
-      );
+    let pass = this.#pass(role, actual, at);
+    let refused = await this.#build(pass.plan.builds, actual, done, signal);
+    let goesOn = false;
+    for (let passes = 1; ; passes += 1) {
+      const stuck = actual.setStuck(stuckGroups(pass.plan.held, actual));
+      goesOn = stuck || (pass.desired.unfinished && pass.plan.builds.length > 0);
+      if (passes === mostPasses) break;
+      if (refused.length > 0) {
+        // A refusal may mean that the last dump is old. Dump again, and let the rest stand without what is refused.
+        await this.#dump(role, disturbed, signal);
+        dumped = true;
+        forgetSolved(actual);
+        this.#holders = await this.#kernel.holders(conflictingKeys(actual.refused), signal);
+      } else if (!goesOn) break;
+      pass = this.#pass(role, actual, at);
+      refused = await this.#build(pass.plan.builds, actual, done, signal);
     }
-    if (refused.length === 0 && now.want.unfinished === true) {
-      now = this.#think(role, picture, at);
-      refused = await this.#build(now.builds, picture, done, signal);
-    }
-    const held: Held[] = [...now.held];
-    if (refused.length === 0) held.push(...(await this.#withdraw(now.deletes, picture, done, signal)));
-    else held.push(...now.deletes.map((one) => waiting(one, 'after a refusal')));
+    const held: Held[] = [...pass.plan.held];
+    if (refused.length === 0) held.push(...(await this.#withdraw(pass.plan.deletes, actual, done, signal)));
+    else held.push(...pass.plan.deletes.map((one) => waiting(one, 'after a refusal')));
 
     const repaired = repairs(done, disturbed);
     if (!reasons.some(({ kind }) => kind === 'link' || kind === 'address'))
       this.#fights.repaired(repaired, at);
-    this.#minuteHold(held);
+    this.#keepHold(held);
+    const { table } = role.desire;
+    table.forget((key) => !actual.objects.has(key));
     return {
       round: this.#rounds,
       reasons,
-      looked,
+      dumped,
       at,
       duration: performance.now() - start,
       done,
       repaired,
       held,
-      ...this.#standing(now, at),
-      again: earliest(held),
+      ...this.#refusals(actual),
+      ...this.#problems(pass.desired, at),
+      installed: this.#installed(role.desire),
+      wanted: { ...table.counts },
+      complete: pass.desired.complete,
+      again: goesOn && refused.length === 0 ? at : earliest(held),
     };
   }
 
-  async #look(role: Role, disturbed: Set<Key>, signal: AbortSignal): Promise<Picture> {
-    const listing = await this.#kernel.list(role.scope, signal);
-    for (const key of this.#picture?.disturbed(listing) ?? []) disturbed.add(key);
-    this.#picture = new Picture(listing, this.#picture);
-    return this.#picture;
+  async #dump(role: Role, disturbed: Set<Key>, signal: AbortSignal): Promise<Actual> {
+    const listing: Listing = await this.#kernel.list(role.scope, signal);
+    if (this.#actual === undefined) {
+      this.#actual = new Actual(listing);
+      if (this.#desire !== undefined) this.#compareAll(this.#desire, this.#actual);
+      return this.#actual;
+    }
+    const actual = this.#actual;
+    const { changed, appeared } = actual.refresh(listing);
+    // After an aborted write the difference may be our own doing.
+    if (!this.#isInDoubt) for (const key of changed) disturbed.add(key);
+    for (const key of changed) this.#compare(key, actual);
+    for (const key of appeared) this.#compare(key, actual);
+    // Which sysctls are ours is told by the ledger, which is part of the listing.
+    for (const [key, { kind }] of actual.objects) if (kind === 'sysctl') this.#compare(key, actual);
+    this.#isInDoubt = false;
+    return actual;
   }
 
-  #think(role: Role, picture: Picture, at: number): Thought {
-    const want = role.want(picture, this.#refused);
-    const found = thought(want, picture, {
-      limits: role.limits,
+  /** Updates what is desired, and plans what differs. */
+  #pass(role: Role, actual: Actual, at: number): Pass {
+    const { desire, limits } = role;
+    const desired = desire.update(actual);
+    if (desire === this.#desire) for (const key of desire.table.takeTouched()) this.#compare(key, actual);
+    else {
+      if (this.#desire !== undefined) desire.table.inherit(this.#desire.table);
+      this.#desire = desire;
+      desire.table.takeTouched();
+      this.#compareAll(desire, actual);
+    }
+    const due = diff(this.#drift, desire.table, actual);
+    const found = plan(due, actual, {
+      complete: desired.complete,
+      limits,
       agreed: this.#agreed || (this.#holdUntil !== undefined && at >= this.#holdUntil),
-      holdUntil: this.#holdUntil ?? at + role.limits.hold,
-      refused: this.#refused,
+      holdUntil: this.#holdUntil ?? at + limits.hold,
       fights: this.#fights.ongoing(at),
-      formerly: (key) => this.#memoir.formerly(key),
       now: at,
     });
-    this.#memoir.note(want.objects, found.due);
-    return found;
+    return { desired, due, plan: found };
   }
 
-  /** Refusals that a new look explains: they are over. */
-  #forgetSolved(picture: Picture): void {
-    for (const [key, { change, code }] of this.#refused) {
-      const object = changeObject(change);
-      const isId = object.kind === 'nexthop' || object.kind === 'group';
-      const solved =
-        (change.verb === 'add' && picture.objects.has(key)) ||
-        // Somebody took the id; another one will do as well.
-        (isId && code === 'EEXIST') ||
-        // Somebody took away what it names; that comes back first now.
-        (change.verb !== 'delete' && references(object).some((name) => !picture.objects.has(name)));
-      if (solved) this.#refused.delete(key);
-    }
+  #compare(key: Key, actual: Actual): void {
+    const { table } = this.#desire ?? {};
+    if (table !== undefined && differs(key, table, actual)) this.#drift.add(key);
+    else this.#drift.delete(key);
   }
 
-  /** Takes away from the top down: what the kernel will not let go keeps what it names. */
+  #compareAll({ table }: Desire, actual: Actual): void {
+    this.#drift.clear();
+    for (const key of allKeys(table, actual)) if (differs(key, table, actual)) this.#drift.add(key);
+  }
+
+  /** Deletes from the top down: an object whose delete fails keeps its references. */
   async #withdraw(
-    deletes: readonly Due[],
-    picture: Picture,
-    done: Due[],
+    deletes: readonly PlannedChange[],
+    actual: Actual,
+    done: PlannedChange[],
     signal: AbortSignal,
   ): Promise<readonly Held[]> {
     const held: Held[] = [];
@@ -180,10 +228,10 @@ export class Reconciler {
       const { kind } = changeObject(first.change);
       const level = rest.filter(({ change }) => changeObject(change).kind === kind);
       rest = rest.filter(({ change }) => changeObject(change).kind !== kind);
-      const refused = await this.#apply(level, picture, done, signal);
+      const refused = await this.#apply(level, actual, done, signal);
       if (refused.length === 0) continue;
       const stays = refused.map(({ change }) => changeObject(change));
-      const free = new Set(unpinned(rest, stays, picture.objects));
+      const free = new Set(unpinned(rest, stays, actual.objects));
       held.push(...rest.filter((one) => !free.has(one)).map((one) => waiting(one, 'still named')));
       rest = rest.filter((one) => free.has(one));
     }
@@ -191,29 +239,28 @@ export class Reconciler {
   }
 
   /**
-   * Builds from the bottom up, one kind after the other. What names something that was refused is not tried: it
-   * would fail for that alone, or stand on what is not as it was meant to be.
+   * Builds from the bottom up, one kind after the other. Skips objects that reference a refused one.
    *
-   * @returns what was refused or not tried
+   * @returns what was refused or skipped
    */
   async #build(
-    builds: readonly Due[],
-    picture: Picture,
-    done: Due[],
+    builds: readonly PlannedChange[],
+    actual: Actual,
+    done: PlannedChange[],
     signal: AbortSignal,
-  ): Promise<readonly Due[]> {
-    const undone: Due[] = [];
+  ): Promise<readonly PlannedChange[]> {
+    const undone: PlannedChange[] = [];
     const keys = new Set<Key>();
-    const stands = ({ change }: Due): boolean =>
-      !references(changeObject(change)).some((key) => keys.has(key));
+    const isPossible = ({ change }: PlannedChange): boolean =>
+      !references(changeObject(change)).some((key) => keys.has(key)) && !comesTo(change, keys);
     for (let from = 0; from < builds.length; ) {
       const kind = kindOf(builds[from]);
       let to = from + 1;
       while (to < builds.length && kindOf(builds[to]) === kind) to += 1;
       const level = builds.slice(from, to);
-      const possible = keys.size === 0 ? level : level.filter(stands);
-      const refused = await this.#apply(possible, picture, done, signal);
-      undone.push(...refused, ...(possible === level ? [] : level.filter((one) => !stands(one))));
+      const possible = keys.size === 0 ? level : level.filter(isPossible);
+      const refused = await this.#apply(possible, actual, done, signal);
+      undone.push(...refused, ...(possible === level ? [] : level.filter((one) => !isPossible(one))));
       for (const { change } of undone) keys.add(keyOf(changeObject(change)));
       from = to;
     }
@@ -222,115 +269,145 @@ export class Reconciler {
 
   /** @returns what was refused */
   async #apply(
-    due: readonly Due[],
-    picture: Picture,
-    done: Due[],
+    planned: readonly PlannedChange[],
+    actual: Actual,
+    done: PlannedChange[],
     signal: AbortSignal,
-  ): Promise<readonly Due[]> {
-    if (due.length === 0) return [];
-    const outcomes = await this.#tell(due, signal);
-    const refused: Due[] = [];
-    for (const [i, one] of due.entries()) {
+  ): Promise<readonly PlannedChange[]> {
+    if (planned.length === 0) return [];
+    const outcomes = await this.#write(planned, signal);
+    const refused: PlannedChange[] = [];
+    for (const [i, one] of planned.entries()) {
       const { change, why } = one;
       const outcome = outcomes[i];
-      const object = changeObject(change);
-      const key = keyOf(object);
+      const key = keyOf(changeObject(change));
       if (outcome === undefined || (isDelete(one) && isGone(outcome))) {
-        picture.acknowledge(change);
+        actual.acknowledge(change);
+        this.#compare(key, actual);
         done.push(one);
       } else {
         refused.push(one);
-        this.#refused.set(key, { change, why, code: outcome.code, message: outcome.message });
+        actual.refuse(key, { change, why, code: outcome.code, message: outcome.message });
       }
     }
     return refused;
   }
 
-  async #tell(due: readonly Due[], signal: AbortSignal): Promise<readonly (KernelError | undefined)[]> {
+  async #write(
+    planned: readonly PlannedChange[],
+    signal: AbortSignal,
+  ): Promise<readonly (KernelError | undefined)[]> {
     try {
       return await this.#kernel.apply(
-        due.map(({ change }) => change),
+        planned.map(({ change }) => change),
         signal,
       );
     } catch (error) {
-      // Nobody knows how much of it was done: the next round has to look.
-      this.#picture = undefined;
+      this.#isInDoubt = true;
       throw error;
     }
   }
 
   /** A hold lasts from the first round that has one to the first that has none. */
-  #minuteHold(held: readonly Held[]): void {
+  #keepHold(held: readonly Held[]): void {
     const hold = held.find(({ reason }) => reason === 'too many at once');
-    // What was let go waits for another reason now: it is not to be held a second time.
+    // Released deletes blocked by a refusal are not held again.
     if (hold === undefined && held.some(({ reason }) => reason === 'after a refusal')) return;
     this.#holdUntil = hold?.until;
     if (hold === undefined) this.#agreed = false;
   }
 
-  /** What stands after the round. */
-  #standing(
-    now: Thought,
-    at: number,
-  ): Pick<Report, 'failed' | 'conflicts' | 'problems' | 'installed' | 'wanted' | 'complete'> {
+  #refusals({ refused }: Actual): Pick<Report, 'failed' | 'conflicts'> {
     const failed: Failed[] = [];
     const conflicts: Conflict[] = [];
-    for (const [key, failure] of this.#refused) {
-      if (!isConflict(failure)) failed.push(failure);
-      else
+    for (const [key, failure] of refused) {
+      if (isConflict(failure))
         conflicts.push({
           want: changeObject(failure.change),
           why: failure.why,
           holder: this.#holders.get(key),
         });
+      else failed.push(failure);
     }
-    const installed = { ...now.wanted };
-    const picture = this.#picture;
-    for (const one of now.due) {
-      if (isDelete(one)) continue;
-      const object = changeObject(one.change);
-      if (picture?.objects.get(keyOf(object)) !== object) installed[object.kind] -= 1;
+    return { failed, conflicts };
+  }
+
+  #installed({ table }: Desire): Report['installed'] {
+    const installed = { ...table.counts };
+    for (const key of this.#drift) {
+      const kind = table.get(key)?.object.kind;
+      if (kind !== undefined) installed[kind] -= 1;
     }
-    const problems = [...now.want.problems];
-    for (const [key, { repairs: times }] of this.#fights.ongoing(at)) {
-      problems.push({
-        code: 'fight',
-        severity: 'error',
-        subject: key,
-        message: `another program keeps changing ${key}: repaired ${times} times in five minutes`,
-        advice:
-          'find the program (ip monitor, journalctl), and make it leave the object alone; until then it is put right more and more slowly',
-      });
-    }
-    return { failed, conflicts, problems, installed, wanted: now.wanted, complete: now.want.complete };
+    return installed;
+  }
+
+  #problems({ problems }: DesiredState, at: number): Pick<Report, 'problems'> {
+    const fights = this.#fights.ongoing(at);
+    if (fights.size === 0) return { problems };
+    return {
+      problems: [
+        ...problems,
+        ...[...fights].map(([key, { repairs: times }]) => ({
+          code: 'fight',
+          severity: 'error' as const,
+          subject: key,
+          message: `another program keeps changing ${key}: repaired ${times} times in five minutes`,
+          advice:
+            'find the program (ip monitor, journalctl), and make it leave the object alone; until then it is put right more and more slowly',
+        })),
+      ],
+    };
   }
 }
 
-function waiting(due: Due, reason: HoldReason): Held {
-  return { ...due, reason, until: undefined };
+/** Refusals that a new dump explains: they are over. */
+function forgetSolved(actual: Actual): void {
+  actual.forgetRefused((key, { change, code }) => {
+    const object = changeObject(change);
+    const isId = object.kind === 'nexthop' || object.kind === 'group';
+    return (
+      (change.verb === 'add' && actual.objects.has(key)) ||
+      // Another program took the id; another id will do as well.
+      (isId && code === 'EEXIST') ||
+      // Another program took away what it references; that comes back first now.
+      (change.verb !== 'delete' && references(object).some((name) => !actual.objects.has(name)))
+    );
+  });
 }
 
-function kindOf(due: Due | undefined): KernelObject['kind'] | undefined {
-  return due && changeObject(due.change).kind;
+/** Groups that should have got other members and did not: the guard holds it, or the kernel refuses it. */
+function stuckGroups(held: readonly Held[], { refused }: Actual): ReadonlySet<Key> {
+  const keys = new Set<Key>();
+  for (const { change } of [...held, ...refused.values()]) {
+    if (isGroupReplace(change)) keys.add(keyOf(change.want));
+  }
+  return keys;
+}
+
+function waiting(planned: PlannedChange, reason: HoldReason): Held {
+  return { ...planned, reason, until: undefined };
+}
+
+function kindOf(planned: PlannedChange | undefined): KernelObject['kind'] | undefined {
+  return planned && changeObject(planned.change).kind;
 }
 
 function isGone({ code }: KernelError): boolean {
   return code === 'ESRCH' || code === 'ENOENT' || code === 'EADDRNOTAVAIL';
 }
 
-/** The key is somebody else's: the add was refused, and no listing showed the object as ours. */
+/** The key belongs to another program: the add was refused, and no dump showed the object as ours. */
 function isConflict({ change, code }: Failed): boolean {
   return change.verb === 'add' && code === 'EEXIST';
 }
 
-function* conflicting(keys: Iterable<Key>, refused: ReadonlyMap<Key, Failed>): Generator<Key> {
-  for (const key of keys) {
-    const failure = refused.get(key);
-    if (failure && isConflict(failure)) yield key;
-  }
+function conflictingKeys(refused: ReadonlyMap<Key, Failed>): ReadonlySet<Key> {
+  const keys = new Set<Key>();
+  for (const [key, failure] of refused) if (isConflict(failure)) keys.add(key);
+  return keys;
 }
 
-function repairs(done: readonly Due[], disturbed: ReadonlySet<Key>): ReadonlySet<Key> {
+function repairs(done: readonly PlannedChange[], disturbed: ReadonlySet<Key>): ReadonlySet<Key> {
   const keys = new Set<Key>();
   if (disturbed.size === 0) return keys;
   for (const one of done) {

@@ -1,5 +1,5 @@
 import type { Hint } from '../kernel/kernel.ts';
-import type { Change, KernelObject, Key } from '../model/object.ts';
+import type { Change, Counts, KernelObject, Key } from '../model/object.ts';
 import type { Problem } from '../model/problem.ts';
 import type { Refusal, Why } from '../model/want.ts';
 
@@ -8,13 +8,13 @@ export interface Report {
   /** 1, 2, … since the start. */
   readonly round: number;
   readonly reasons: readonly Reason[];
-  /** The kernel was read anew in this round. */
-  readonly looked: boolean;
+  /** The kernel was dumped in this round. */
+  readonly dumped: boolean;
   /** ms since the epoch, when the round began. */
   readonly at: number;
   /** ms */
   readonly duration: number;
-  readonly done: readonly Due[];
+  readonly done: readonly PlannedChange[];
   /** Objects that somebody else had changed or removed and that were put right; keys into `done`. */
   readonly repaired: ReadonlySet<Key>;
   /** What the kernel refuses, whether tried in this round or in an earlier one. */
@@ -32,17 +32,15 @@ export interface Report {
   readonly again: number | undefined;
 }
 
-export type Counts = Readonly<Record<KernelObject['kind'], number>>;
-
-/** What made us look. */
+/** Why a round was due. */
 export interface Reason {
   readonly kind: Hint['kind'] | 'start' | 'cluster' | 'config' | 'resync' | 'retry' | 'waited' | 'operator';
   /** In words, for the journal: 'route deleted: 198.51.100.10/32'. */
   readonly text: string;
 }
 
-/** A change, and why. */
-export interface Due {
+/** A change that is due, and why. */
+export interface PlannedChange {
   readonly change: Change;
   readonly why: Why;
 }
@@ -60,7 +58,7 @@ export interface Conflict {
 }
 
 /** A change that waits. */
-export interface Held extends Due {
+export interface Held extends PlannedChange {
   readonly reason: HoldReason;
   /** ms since the epoch when it goes on by itself; undefined: when the reason is gone. */
   readonly until: number | undefined;

@@ -1,11 +1,11 @@
 import { expect } from 'chai';
 import { parseAllDocuments } from 'yaml';
+import { type Json, listAt, textAt } from '../../lab/cluster/api/json.ts';
+import { rawNode, rawService, rawSlice } from '../../lab/cluster/manifests.ts';
 import type { Outcome, Writer } from '../../src/cluster/writer.ts';
-import { type Json, listAt, textAt } from '../../src/demo/api/json.ts';
 import { parseIp } from '../../src/model/ip.ts';
-import { rawNode, rawService, rawSlice } from '../unit/cluster/objects.ts';
 import { pool } from '../unit/ipam/town.ts';
-import { kind, manifest, Office, words } from './office.ts';
+import { ApiFixture, kind, manifest, words } from './api-fixture.ts';
 
 const finalizer = 'service.kubernetes.io/load-balancer-cleanup';
 const world = [
@@ -18,58 +18,55 @@ const first = parseIp('198.51.100.0');
 
 describe('the allocation over an API', () => {
   it('gives a pending Service its address: finalizer first, then status, then the event', async () => {
-    await using office = await Office.open(...world);
-    const gateway = await office.gateway();
-    office.put(pending('web'));
-    await office.until(() => office.events('web').length === 1, 'an event');
-    expect(office.ips('web')).to.equal('198.51.100.0');
-    expect(office.writes()).to.deep.equal([
+    await using api = await ApiFixture.open(...world);
+    const gateway = await api.gateway();
+    api.put(pending('web'));
+    await api.until(() => api.events('web').length === 1, 'an event');
+    expect(api.ips('web')).to.equal('198.51.100.0');
+    expect(api.writes()).to.deep.equal([
       'PATCH default/services/web',
       'PATCH default/services/web/status',
       'POST default/events',
     ]);
-    expect(listAt(office.service('web'), 'metadata', 'finalizers')).to.deep.equal([finalizer]);
-    expect(listAt(office.service('web'), 'status', 'loadBalancer', 'ingress')).to.deep.equal([
+    expect(listAt(api.service('web'), 'metadata', 'finalizers')).to.deep.equal([finalizer]);
+    expect(listAt(api.service('web'), 'status', 'loadBalancer', 'ingress')).to.deep.equal([
       { ip: '198.51.100.0', ipMode: 'VIP' },
     ]);
-    expect(office.condition('web', 'eiproute.io/Allocated')).to.equal('True Allocated');
-    expect(office.condition('web', 'eiproute.io/Serving')).to.equal('False NotRouted');
-    expect(office.events('web')).to.deep.equal(['IPAllocated']);
+    expect(api.condition('web', 'eiproute.io/Allocated')).to.equal('True Allocated');
+    expect(api.condition('web', 'eiproute.io/Serving')).to.equal('False NotRouted');
+    expect(api.events('web')).to.deep.equal(['IPAllocated']);
     expect(gateway.deeds).to.deep.equal([{ service: 'default/web', ips: ['198.51.100.0'], pool: 'public' }]);
   });
 
   it('tells that it serves when the route is there, and when it is not any more', async () => {
-    await using office = await Office.open(...world, pending('web'));
-    const gateway = await office.gateway();
-    await office.until(() => office.ips('web') !== '', 'an address');
+    await using api = await ApiFixture.open(...world, pending('web'));
+    const gateway = await api.gateway();
+    await api.until(() => api.ips('web') !== '', 'an address');
     gateway.route(first);
-    await office.until(() => office.condition('web', 'eiproute.io/Serving') === 'True Routed', 'serving');
+    await api.until(() => api.condition('web', 'eiproute.io/Serving') === 'True Routed', 'serving');
     gateway.route();
-    await office.until(
-      () => office.condition('web', 'eiproute.io/Serving') === 'False NotRouted',
-      'not serving',
-    );
+    await api.until(() => api.condition('web', 'eiproute.io/Serving') === 'False NotRouted', 'not serving');
   });
 
   it('32. writes nothing when nothing has changed, and nothing after a restart', async () => {
-    await using office = await Office.open(...world, pending('a'), pending('b'));
-    const gateway = await office.gateway();
+    await using api = await ApiFixture.open(...world, pending('a'), pending('b'));
+    const gateway = await api.gateway();
     gateway.route(first, parseIp('198.51.100.1'));
     const serving = () =>
-      ['a', 'b'].every((name) => office.condition(name, 'eiproute.io/Serving') === 'True Routed');
-    await office.until(serving, 'both serve');
+      ['a', 'b'].every((name) => api.condition(name, 'eiproute.io/Serving') === 'True Routed');
+    await api.until(serving, 'both serve');
     await gateway[Symbol.asyncDispose]();
-    const before = office.writes().length;
-    const again = await office.gateway();
+    const before = api.writes().length;
+    const again = await api.gateway();
     again.route(first, parseIp('198.51.100.1'));
     // What comes after it shows that all before it was looked at: endpoints, labels, heartbeats, one new Service.
-    office.put(
+    api.put(
       rawSlice('a', [{ ip: '10.1.0.1', node: 'n1' }]),
       rawNode('n1', { heartbeat: 'later' }),
       pending('c'),
     );
-    await office.until(() => office.events('c').length === 1, 'an event of c');
-    const about = office.writes().slice(before);
+    await api.until(() => api.events('c').length === 1, 'an event of c');
+    const about = api.writes().slice(before);
     expect(about).to.deep.equal([
       'PATCH default/services/c',
       'PATCH default/services/c/status',
@@ -78,165 +75,152 @@ describe('the allocation over an API', () => {
   });
 
   it('32. tries again after a conflict, and after a change that it does not look at', async () => {
-    await using office = await Office.open(...world);
-    const gateway = await office.gateway();
-    office.server.faults.refuse({ status: 409 }, 2, /\/status/);
-    office.put(pending('web'));
-    const stop = office.server.objects.listen(({ kind: { plural } }) => {
+    await using api = await ApiFixture.open(...world);
+    const gateway = await api.gateway();
+    api.server.faults.refuse({ status: 409 }, 2, /\/status/);
+    api.put(pending('web'));
+    const stop = api.server.objects.listen(({ kind: { plural } }) => {
       // Another hand on the same object between any two writes of ours.
-      if (plural !== 'services' || textAt(office.service('web'), 'metadata', 'annotations', 'n') === 'x')
-        return;
-      const service = office.service('web');
-      office.put({ ...service, metadata: { ...Object(service['metadata']), annotations: { n: 'x' } } });
+      if (plural !== 'services' || textAt(api.service('web'), 'metadata', 'annotations', 'n') === 'x') return;
+      const service = api.service('web');
+      api.put({ ...service, metadata: { ...Object(service['metadata']), annotations: { n: 'x' } } });
     });
-    await office.until(() => office.ips('web') !== '', 'an address');
+    await api.until(() => api.ips('web') !== '', 'an address');
     stop();
-    expect(textAt(office.service('web'), 'metadata', 'annotations', 'n')).to.equal('x');
+    expect(textAt(api.service('web'), 'metadata', 'annotations', 'n')).to.equal('x');
     expect(gateway.controller.problems()).to.deep.equal([]);
   });
 
   it('58. holds a deletion back until the route is gone, then gives the address to who waits longest', async () => {
-    await using office = await Office.open(...world, pending('a'));
-    const gateway = await office.gateway({ pools: [pool('one', ['198.51.100.0/32'])] });
-    await office.until(() => office.ips('a') !== '', 'an address');
+    await using api = await ApiFixture.open(...world, pending('a'));
+    const gateway = await api.gateway({ pools: [pool('one', ['198.51.100.0/32'])] });
+    await api.until(() => api.ips('a') !== '', 'an address');
     gateway.route(first);
-    await office.until(() => office.condition('a', 'eiproute.io/Serving') === 'True Routed', 'serving');
-    office.put(pending('b'));
-    await office.until(
-      () => office.condition('b', 'eiproute.io/Allocated') === 'False NoFreeAddress',
+    await api.until(() => api.condition('a', 'eiproute.io/Serving') === 'True Routed', 'serving');
+    api.put(pending('b'));
+    await api.until(
+      () => api.condition('b', 'eiproute.io/Allocated') === 'False NoFreeAddress',
       'a word to b',
     );
-    office.server.objects.delete(kind('Service'), 'default', 'a');
-    office.put(pending('c'));
-    await office.until(() => office.condition('c', 'eiproute.io/Allocated') !== '', 'a word to c');
-    expect(office.server.objects.has(kind('Service'), 'default', 'a'), 'still there').to.equal(true);
+    api.server.objects.delete(kind('Service'), 'default', 'a');
+    api.put(pending('c'));
+    await api.until(() => api.condition('c', 'eiproute.io/Allocated') !== '', 'a word to c');
+    expect(api.server.objects.has(kind('Service'), 'default', 'a'), 'still there').to.equal(true);
     gateway.route();
-    await office.until(() => office.ips('b') !== '', 'the address for b');
-    expect(office.server.objects.has(kind('Service'), 'default', 'a')).to.equal(false);
-    expect(office.ips('c')).to.equal('');
+    await api.until(() => api.ips('b') !== '', 'the address for b');
+    expect(api.server.objects.has(kind('Service'), 'default', 'a')).to.equal(false);
+    expect(api.ips('c')).to.equal('');
   });
 
   it('55. keeps the address through changes of ports, and lets go of what is no LoadBalancer any more', async () => {
-    await using office = await Office.open(...world, pending('web'));
-    await office.gateway();
-    await office.until(() => office.ips('web') !== '', 'an address');
+    await using api = await ApiFixture.open(...world, pending('web'));
+    await api.gateway();
+    await api.until(() => api.ips('web') !== '', 'an address');
     const change = (spec: object): void => {
-      const service = office.service('web');
-      office.put({ ...service, spec: { ...Object(service['spec']), ...spec } });
+      const service = api.service('web');
+      api.put({ ...service, spec: { ...Object(service['spec']), ...spec } });
     };
     change({ ports: [{ name: 'http', protocol: 'TCP', port: 8080 }], allocateLoadBalancerNodePorts: false });
-    office.put(pending('other'));
-    await office.until(() => office.ips('other') !== '', 'another address');
-    expect([office.ips('web'), office.ips('other')]).to.deep.equal(['198.51.100.0', '198.51.100.1']);
+    api.put(pending('other'));
+    await api.until(() => api.ips('other') !== '', 'another address');
+    expect([api.ips('web'), api.ips('other')]).to.deep.equal(['198.51.100.0', '198.51.100.1']);
     change({ type: 'ClusterIP' });
-    await office.until(
-      () => listAt(office.service('web'), 'metadata', 'finalizers').length === 0,
-      'no finalizer',
-    );
-    await office.until(
-      () => listAt(office.service('web'), 'status', 'conditions').length === 0,
-      'no conditions',
-    );
-    expect(office.ips('web')).to.equal('');
+    await api.until(() => listAt(api.service('web'), 'metadata', 'finalizers').length === 0, 'no finalizer');
+    await api.until(() => listAt(api.service('web'), 'status', 'conditions').length === 0, 'no conditions');
+    expect(api.ips('web')).to.equal('');
   });
 
   it('hands out addresses of nodes without a gateway: they serve at once, and a deletion waits for nothing', async () => {
-    await using office = await Office.open(...world);
-    await office.gateway({
+    await using api = await ApiFixture.open(...world);
+    await api.gateway({
       pools: [pool('nodes', [], { nodeAddresses: true })],
       terms: { nodeAddresses: () => ['10.0.0.11', '10.0.0.12'].map(parseIp) },
     });
-    office.put(pending('web'));
-    await office.until(() => office.ips('web') !== '', 'addresses');
-    expect(office.ips('web')).to.equal('10.0.0.11 10.0.0.12');
-    expect(office.condition('web', 'eiproute.io/Serving')).to.equal('True OnNodes');
-    office.server.objects.delete(kind('Service'), 'default', 'web');
-    await office.until(() => !office.server.objects.has(kind('Service'), 'default', 'web'), 'the end');
+    api.put(pending('web'));
+    await api.until(() => api.ips('web') !== '', 'addresses');
+    expect(api.ips('web')).to.equal('10.0.0.11 10.0.0.12');
+    expect(api.condition('web', 'eiproute.io/Serving')).to.equal('True OnNodes');
+    api.server.objects.delete(kind('Service'), 'default', 'web');
+    await api.until(() => !api.server.objects.has(kind('Service'), 'default', 'web'), 'the end');
   });
 
   it('31. does not touch a Service of another class', async () => {
-    await using office = await Office.open(
+    await using api = await ApiFixture.open(
       ...world,
       pending('theirs', { loadBalancerClass: 'other.example/lb' }),
     );
-    await office.gateway();
-    const before = office.service('theirs');
-    office.put(pending('web'));
-    await office.until(() => office.ips('web') !== '', 'an address');
-    expect(office.service('theirs')).to.deep.equal(before);
+    await api.gateway();
+    const before = api.service('theirs');
+    api.put(pending('web'));
+    await api.until(() => api.ips('web') !== '', 'an address');
+    expect(api.service('theirs')).to.deep.equal(before);
   });
 
   it('leaves finalizers and conditions of others where they are', async () => {
-    await using office = await Office.open(...world);
-    await office.gateway();
+    await using api = await ApiFixture.open(...world);
+    await api.gateway();
     const theirs = { type: 'other.example/Ready', status: 'True' };
-    office.put(
+    api.put(
       rawService('web', {
         metadata: { finalizers: ['other.example/f'] },
         status: { loadBalancer: {}, conditions: [theirs] },
       }),
     );
-    await office.until(() => office.ips('web') !== '', 'an address');
-    expect(listAt(office.service('web'), 'metadata', 'finalizers')).to.deep.equal([
+    await api.until(() => api.ips('web') !== '', 'an address');
+    expect(listAt(api.service('web'), 'metadata', 'finalizers')).to.deep.equal([
       'other.example/f',
       finalizer,
     ]);
-    expect(listAt(office.service('web'), 'status', 'conditions')[0]).to.deep.equal(theirs);
+    expect(listAt(api.service('web'), 'status', 'conditions')[0]).to.deep.equal(theirs);
   });
 
   it('puts right once what somebody else writes over, then leaves it alone and says so', async () => {
-    await using office = await Office.open(...world, pending('web'));
-    const gateway = await office.gateway();
-    await office.until(() => office.ips('web') !== '', 'an address');
+    await using api = await ApiFixture.open(...world, pending('web'));
+    const gateway = await api.gateway();
+    await api.until(() => api.ips('web') !== '', 'an address');
     const intrude = (ip: string): void => {
-      const service = office.service('web');
-      office.put({
+      const service = api.service('web');
+      api.put({
         ...service,
         status: { ...Object(service['status']), loadBalancer: { ingress: [{ ip }] } },
       });
     };
     intrude('203.0.113.1');
-    await office.until(() => office.ips('web') === '198.51.100.0', 'our address again');
+    await api.until(() => api.ips('web') === '198.51.100.0', 'our address again');
     intrude('203.0.113.2');
-    office.put(pending('other'));
-    await office.until(() => office.ips('other') !== '', 'another address');
-    expect(office.ips('web')).to.equal('203.0.113.2');
+    api.put(pending('other'));
+    await api.until(() => api.ips('other') !== '', 'another address');
+    expect(api.ips('web')).to.equal('203.0.113.2');
     expect(gateway.controller.problems().map(({ code }) => code)).to.deep.equal(['status-contested']);
   });
 
   it('folds events that say the same, and tells of each only with a write', async () => {
-    await using office = await Office.open(...world);
-    await office.gateway({ pools: [pool('one', ['198.51.100.1/32'])] });
-    office.put(pending('web'));
-    await office.until(() => office.ips('web') !== '', 'an address');
+    await using api = await ApiFixture.open(...world);
+    await api.gateway({ pools: [pool('one', ['198.51.100.1/32'])] });
+    api.put(pending('web'));
+    await api.until(() => api.ips('web') !== '', 'an address');
     const ask = (value: string | undefined): void => {
-      const service = office.service('web');
+      const service = api.service('web');
       const annotations = value === undefined ? {} : { 'eiproute.io/pool': value };
-      office.put({ ...service, metadata: { ...Object(service['metadata']), annotations } });
+      api.put({ ...service, metadata: { ...Object(service['metadata']), annotations } });
     };
     for (const _ of [1, 2, 3]) {
       ask('nowhere');
-      await office.until(
-        () => office.condition('web', 'eiproute.io/Allocated') === 'True UnknownPool',
-        'a lack',
-      );
+      await api.until(() => api.condition('web', 'eiproute.io/Allocated') === 'True UnknownPool', 'a lack');
       ask(undefined);
-      await office.until(
-        () => office.condition('web', 'eiproute.io/Allocated') === 'True Allocated',
-        'no lack',
-      );
+      await api.until(() => api.condition('web', 'eiproute.io/Allocated') === 'True Allocated', 'no lack');
     }
     const failed = () =>
-      office.server.objects
+      api.server.objects
         .list(kind('Event'), 'default')
         .items.filter((item) => textAt(item, 'reason') === 'AllocationFailed');
     const count = (): Json | undefined => Object(failed()[0])['count'];
-    await office.until(() => count() === 3, 'a third time');
+    await api.until(() => count() === 3, 'a third time');
     expect(failed()).to.have.length(1);
   });
 
   it('does not think again about what is on its way: the address could be promised twice', async () => {
-    await using office = await Office.open(...world);
+    await using api = await ApiFixture.open(...world);
     const reached = Promise.withResolvers<void>();
     const go = Promise.withResolvers<void>();
     const slow = (real: Writer): Writer => ({
@@ -250,24 +234,24 @@ describe('the allocation over an API', () => {
         return real.status(service, patch, signal);
       },
     });
-    await office.gateway({ writer: slow });
-    office.put(pending('a'));
+    await api.gateway({ writer: slow });
+    api.put(pending('a'));
     await reached.promise;
-    const service = office.service('a');
+    const service = api.service('a');
     const annotations = { 'eiproute.io/addresses': '198.51.100.9' };
-    office.put({ ...service, metadata: { ...Object(service['metadata']), annotations } });
-    office.put(pending('b'));
-    await office.until(() => office.ips('b') !== '', 'an address for b');
-    expect(office.ips('b')).to.equal('198.51.100.1');
+    api.put({ ...service, metadata: { ...Object(service['metadata']), annotations } });
+    api.put(pending('b'));
+    await api.until(() => api.ips('b') !== '', 'an address for b');
+    expect(api.ips('b')).to.equal('198.51.100.1');
     go.resolve();
-    await office.until(() => office.ips('a') === '198.51.100.9', 'what a asks for');
+    await api.until(() => api.ips('a') === '198.51.100.9', 'what a asks for');
   });
 
   describe('survives a crash', () => {
     // finalizer, status, event for each of two Services: every place between two writes, and after the last.
     for (const after of [0, 1, 2, 3, 4, 5, 6]) {
       it(`after ${after} writes: nobody loses an address, and nobody gets that of another`, async () => {
-        await using office = await Office.open(...world, pending('a'), pending('b'));
+        await using api = await ApiFixture.open(...world, pending('a'), pending('b'));
         const crashed = Promise.withResolvers<void>();
         let left = after;
         const mortal = (real: Writer): Writer => {
@@ -283,20 +267,19 @@ describe('the allocation over an API', () => {
             event: (service, event, signal) => once(() => real.event(service, event, signal)),
           };
         };
-        const mourned = await office.gateway({ writer: mortal });
+        const mourned = await api.gateway({ writer: mortal });
         if (after < 6) await crashed.promise;
-        else
-          await office.until(() => office.events('a').length + office.events('b').length === 2, 'all writes');
-        const before = { a: office.ips('a'), b: office.ips('b') };
+        else await api.until(() => api.events('a').length + api.events('b').length === 2, 'all writes');
+        const before = { a: api.ips('a'), b: api.ips('b') };
         mourned.kill();
-        office.put(pending('later'));
-        await office.gateway();
-        const all = () => ['a', 'b', 'later'].map((name) => office.ips(name));
-        await office.until(() => all().every((ip) => ip !== ''), 'three addresses');
+        api.put(pending('later'));
+        await api.gateway();
+        const all = () => ['a', 'b', 'later'].map((name) => api.ips(name));
+        await api.until(() => all().every((ip) => ip !== ''), 'three addresses');
         expect(new Set(all()).size).to.equal(3);
         for (const name of ['a', 'b'] as const) {
-          if (before[name] !== '') expect(office.ips(name)).to.equal(before[name]);
-          expect(listAt(office.service(name), 'metadata', 'finalizers')).to.deep.equal([finalizer]);
+          if (before[name] !== '') expect(api.ips(name)).to.equal(before[name]);
+          expect(listAt(api.service(name), 'metadata', 'finalizers')).to.deep.equal([finalizer]);
         }
       });
     }
@@ -306,48 +289,43 @@ describe('the allocation over an API', () => {
     const quick = { duration: 400, deadline: 250, retry: 20 };
 
     it('lets just one of them write, and the other one when the first is gone', async () => {
-      await using office = await Office.open(...world);
-      const pair = await Promise.all([office.gateway({ lease: quick }), office.gateway({ lease: quick })]);
-      for (const name of ['a', 'b', 'c']) office.put(pending(name));
-      await office.until(
-        () => ['a', 'b', 'c'].every((name) => office.events(name).length > 0),
-        'three events',
-      );
-      expect(office.writes()).to.have.length(9);
+      await using api = await ApiFixture.open(...world);
+      const pair = await Promise.all([api.gateway({ lease: quick }), api.gateway({ lease: quick })]);
+      for (const name of ['a', 'b', 'c']) api.put(pending(name));
+      await api.until(() => ['a', 'b', 'c'].every((name) => api.events(name).length > 0), 'three events');
+      expect(api.writes()).to.have.length(9);
       const [leader, other] = pair[0]?.leadership?.leads ? pair : [pair[1], pair[0]];
       expect(other?.leadership?.leads).to.equal(false);
       await leader?.[Symbol.asyncDispose]();
-      office.put(pending('d'));
-      await office.until(() => office.ips('d') !== '', 'an address from the other');
-      expect(office.ips('d')).to.equal('198.51.100.3');
+      api.put(pending('d'));
+      await api.until(() => api.ips('d') !== '', 'an address from the other');
+      expect(api.ips('d')).to.equal('198.51.100.3');
     });
 
     it('lets nobody write who cannot renew, and the other one when the time is over', async () => {
-      await using office = await Office.open(...world);
-      const one = await office.gateway({ lease: quick, identity: 'one' });
-      await office.until(() => textAt(leaseOf(office), 'spec', 'holderIdentity') === 'one', 'the Lease');
-      const two = await office.gateway({ lease: quick, identity: 'two' });
-      office.server.faults.refuse({ status: 503 }, 1000, /leases/);
-      office.put(pending('a'));
-      await office.until(() => office.ips('a') !== '', 'an address as long as it is sure');
+      await using api = await ApiFixture.open(...world);
+      const one = await api.gateway({ lease: quick, identity: 'one' });
+      await api.until(() => textAt(leaseOf(api), 'spec', 'holderIdentity') === 'one', 'the Lease');
+      const two = await api.gateway({ lease: quick, identity: 'two' });
+      api.server.faults.refuse({ status: 503 }, 1000, /leases/);
+      api.put(pending('a'));
+      await api.until(() => api.ips('a') !== '', 'an address as long as it is sure');
       while (one.leadership?.leads)
-        await office.server
-          .asked(/leases/, office.server.seen.length + 1, AbortSignal.timeout(50))
-          .catch(() => {});
-      office.put(pending('b'));
-      await office.server.watched(['services'], 2, AbortSignal.timeout(5000));
+        await api.server.asked(/leases/, api.server.seen.length + 1, AbortSignal.timeout(50)).catch(() => {});
+      api.put(pending('b'));
+      await api.server.watched(['services'], 2, AbortSignal.timeout(5000));
       expect(one.leadership?.trouble).to.include('503');
-      expect(office.ips('b')).to.equal('');
-      office.server.faults.clear();
-      await office.until(() => office.ips('b') !== '', 'an address');
+      expect(api.ips('b')).to.equal('');
+      api.server.faults.clear();
+      await api.until(() => api.ips('b') !== '', 'an address');
       expect(one.leadership?.leads || two.leadership?.leads).to.equal(true);
     });
 
     it('says what is missing when there is no Lease', async () => {
-      await using office = await Office.open(...world);
-      office.server.objects.delete(kind('Lease'), 'kube-system', 'eiproute');
-      const one = await office.gateway({ lease: quick });
-      await office.server.asked(/leases/, 3, AbortSignal.timeout(5000));
+      await using api = await ApiFixture.open(...world);
+      api.server.objects.delete(kind('Lease'), 'kube-system', 'eiproute');
+      const one = await api.gateway({ lease: quick });
+      await api.server.asked(/leases/, 3, AbortSignal.timeout(5000));
       expect(one.leadership?.trouble).to.include('create it with docs/rbac.yaml');
     });
   });
@@ -374,29 +352,29 @@ describe('the allocation over an API', () => {
       );
 
     it('grants all that is used, and nothing that is not', async () => {
-      await using office = await Office.open(...world, pending('web'));
-      const gateway = await office.gateway({ lease: { duration: 400, deadline: 250, retry: 20 } });
-      await office.until(() => office.ips('web') !== '', 'an address');
+      await using api = await ApiFixture.open(...world, pending('web'));
+      const gateway = await api.gateway({ lease: { duration: 400, deadline: 250, retry: 20 } });
+      await api.until(() => api.ips('web') !== '', 'an address');
       const ask = (value: string): void => {
-        const service = office.service('web');
+        const service = api.service('web');
         const annotations = { 'eiproute.io/pool': value };
-        office.put({ ...service, metadata: { ...Object(service['metadata']), annotations } });
+        api.put({ ...service, metadata: { ...Object(service['metadata']), annotations } });
       };
       for (const value of ['nowhere', 'public', 'nowhere']) {
         ask(value);
         const want = value === 'public' ? 'True Allocated' : 'True UnknownPool';
-        await office.until(() => office.condition('web', 'eiproute.io/Allocated') === want, want);
+        await api.until(() => api.condition('web', 'eiproute.io/Allocated') === want, want);
       }
       // The same event again is the one that is patched.
-      await office.until(() => office.used.has('patch events'), 'a folded event');
-      expect([...office.used].sort()).to.deep.equal([...granted].sort());
+      await api.until(() => api.used.has('patch events'), 'a folded event');
+      expect([...api.used].sort()).to.deep.equal([...granted].sort());
       expect(gateway.controller.problems().map(({ code }) => code)).to.deep.equal(['service-asks-otherwise']);
     });
 
     for (const missing of ['patch services', 'patch services/status', 'create events']) {
       it(`is named when ${missing} is missing`, async () => {
-        await using office = await Office.open(...world, pending('web'));
-        const gateway = await office.gateway({ rules: (asked) => words(asked) !== missing });
+        await using api = await ApiFixture.open(...world, pending('web'));
+        const gateway = await api.gateway({ rules: (asked) => words(asked) !== missing });
         const found = (): string =>
           gateway.controller
             .problems()
@@ -410,6 +388,6 @@ describe('the allocation over an API', () => {
   });
 });
 
-function leaseOf(office: Office): Json {
-  return office.server.objects.get(kind('Lease'), 'kube-system', 'eiproute');
+function leaseOf(api: ApiFixture): Json {
+  return api.server.objects.get(kind('Lease'), 'kube-system', 'eiproute');
 }

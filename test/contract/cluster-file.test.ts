@@ -3,9 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { stringify } from 'yaml';
+import { rawNode, rawService, rawSlice } from '../../lab/cluster/manifests.ts';
 import { fileCluster } from '../../src/cluster/file.ts';
-import { rawNode, rawService, rawSlice } from '../unit/cluster/objects.ts';
-import { clusterContract, type Stage } from './cluster-suite.ts';
+import { type ClusterFixture, clusterContract } from './cluster-suite.ts';
 import { troubles, until } from './until.ts';
 
 async function folder(): Promise<AsyncDisposable & { path: string }> {
@@ -25,7 +25,7 @@ function keyOf(object: object): string {
   return `${kind} ${metadata.namespace} ${metadata.name}`;
 }
 
-async function stage(world: readonly object[], format: Format): Promise<Stage> {
+async function stage(world: readonly object[], format: Format): Promise<ClusterFixture> {
   const home = await folder();
   const path = join(home.path, `cluster.${format}`);
   const objects = new Map(world.map((object) => [keyOf(object), object]));

@@ -2,14 +2,15 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
+import { type JsonObject, textAt } from '../../lab/cluster/api/json.ts';
+import { kinds } from '../../lab/cluster/api/kinds.ts';
+import { nameOf, namespaceOf } from '../../lab/cluster/api/objects.ts';
+import { type ApiServer, startApiServer } from '../../lab/cluster/api-server.ts';
+import { rawNode, rawService, rawSlice } from '../../lab/cluster/manifests.ts';
+import { HttpTransport } from '../../src/cluster/http.ts';
 import { kubernetesCluster } from '../../src/cluster/kubernetes.ts';
 import { defaultPace, type ReflectorPace } from '../../src/cluster/reflector.ts';
-import { type JsonObject, textAt } from '../../src/demo/api/json.ts';
-import { kinds } from '../../src/demo/api/kinds.ts';
-import { nameOf, namespaceOf } from '../../src/demo/api/objects.ts';
-import { type ApiServer, startApiServer } from '../../src/demo/api-server.ts';
-import { rawNode, rawService, rawSlice } from '../unit/cluster/objects.ts';
-import { clusterContract, type Stage } from './cluster-suite.ts';
+import { type ClusterFixture, clusterContract } from './cluster-suite.ts';
 import { troubles, until } from './until.ts';
 
 const quick: ReflectorPace = {
@@ -23,7 +24,7 @@ const quick: ReflectorPace = {
 };
 const plurals = ['services', 'endpointslices', 'nodes'];
 
-interface ApiStage extends Stage {
+interface ApiServerFixture extends ClusterFixture {
   readonly server: ApiServer;
   readonly folder: string;
   /** Resolves when all three watches are open. */
@@ -51,7 +52,7 @@ async function stage(
   prepare: (server: ApiServer) => void = () => {},
   user?: (folder: string, server: ApiServer) => Promise<JsonObject>,
   protocol: 'h2' | 'http/1.1' = 'h2',
-): Promise<ApiStage> {
+): Promise<ApiServerFixture> {
   const folder = await mkdtemp(join(tmpdir(), 'eiproute-kubernetes-'));
   const server = await startApiServer({ protocol });
   for (const object of world) server.put(json(object));
@@ -398,6 +399,55 @@ describe('the Kubernetes cluster', () => {
     await it[Symbol.asyncDispose]();
     expect(Date.now() - started).to.be.below(1500);
   });
+
+  it('gives up a list and a write in time while an exec plugin hangs', async () => {
+    await using server = await startApiServer();
+    const folder = await mkdtemp(join(tmpdir(), 'eiproute-exec-'));
+    const hang = join(folder, 'hang');
+    // What has expired is asked for again with every request.
+    const credential = JSON.stringify({
+      kind: 'ExecCredential',
+      status: { token: server.token, expirationTimestamp: '2020-01-01T00:00:00Z' },
+    });
+    const script = `[ ! -e ${hang} ] || exec sleep 3; echo '${credential}'`;
+    const exec = { apiVersion: 'client.authentication.k8s.io/v1', command: 'sh', args: ['-c', script] };
+    const kubeconfig = join(folder, 'kubeconfig');
+    await writeFile(kubeconfig, server.kubeconfig({ exec }));
+    await using transport = new HttpTransport({ kubeconfig, context: undefined });
+    await transport.list('nodes', 5, undefined, late());
+    await writeFile(hang, '');
+    const path = '/api/v1/nodes?limit=1';
+    for (const work of [
+      () => transport.list('nodes', 5, undefined, AbortSignal.timeout(50)),
+      () => transport.send('GET', path, undefined, undefined, AbortSignal.timeout(50)),
+    ]) {
+      const started = performance.now();
+      const error = await work().catch((reason: Error) => reason.name);
+      expect(error).to.equal('TimeoutError');
+      expect(performance.now() - started).to.be.below(2000);
+      await rm(hang);
+      await transport.list('nodes', 5, undefined, late());
+      await writeFile(hang, '');
+    }
+    await rm(folder, { recursive: true });
+  });
+
+  for (const [words, token] of [
+    ['a line break', 'first\nsecond'],
+    ['a letter that is not Latin', 'tok\u0117n'],
+  ] as const) {
+    it(`says that no header can hold a token with ${words}, and stops at once`, async () => {
+      const it = await stage(small, {}, undefined, async () => ({ token }));
+      const { feeds } = await until(it.cluster, (now) =>
+        now.feeds.every(({ trouble }) => trouble !== undefined),
+      );
+      for (const { trouble } of feeds) {
+        expect(trouble).to.match(/^\S+: the token of user "eiproute-demo" holds a character that/);
+        expect(trouble).not.to.contain(token);
+      }
+      await it[Symbol.asyncDispose]();
+    });
+  }
 
   it('stops at once, even while the server is silent', async () => {
     const it = await stage(small, {}, (server) => server.beSilent(true));

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
-import { memoryCluster } from '../../src/cluster/memory.ts';
-import { rawNode, rawService } from '../unit/cluster/objects.ts';
+import { rawNode, rawService } from '../../lab/cluster/manifests.ts';
+import { memoryCluster } from '../../lab/fake/memory-cluster.ts';
 import { clusterContract } from './cluster-suite.ts';
 
 clusterContract('memory', async (world) => {

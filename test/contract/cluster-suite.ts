@@ -1,13 +1,14 @@
 import { expect } from 'chai';
+import { rawNode, rawService, rawSlice } from '../../lab/cluster/manifests.ts';
 import type { Cluster } from '../../src/cluster/cluster.ts';
-import { expressService } from '../../src/cluster/express.ts';
-import { type Snapshot, serviceName } from '../../src/model/cluster.ts';
+import { GrowingDelta } from '../../src/cluster/delta.ts';
+import { encodeService } from '../../src/cluster/encode.ts';
+import { type Delta, type Snapshot, serviceName } from '../../src/model/cluster.ts';
 import { parseIp } from '../../src/model/ip.ts';
-import { rawNode, rawService, rawSlice } from '../unit/cluster/objects.ts';
 import { until } from './until.ts';
 
 /** A source under test, and a hand that changes what it reads. */
-export interface Stage extends AsyncDisposable {
+export interface ClusterFixture extends AsyncDisposable {
   readonly cluster: Cluster;
   set(...objects: readonly object[]): Promise<void>;
   delete(...objects: readonly object[]): Promise<void>;
@@ -26,7 +27,10 @@ const world = [
 ];
 
 /** The same picture whatever the source: what all clusters promise. */
-export function clusterContract(name: string, open: (world: readonly object[]) => Promise<Stage>): void {
+export function clusterContract(
+  name: string,
+  open: (world: readonly object[]) => Promise<ClusterFixture>,
+): void {
   describe(`a cluster from ${name}`, () => {
     it('shows the whole picture', async () => {
       await using stage = await open(world);
@@ -92,6 +96,77 @@ export function clusterContract(name: string, open: (world: readonly object[]) =
       expect(fourth.services).to.deep.equal(third.services.filter((each) => each.name !== 'new'));
     });
 
+    it('shows the same through every reader', async () => {
+      await using stage = await open(world);
+      const snapshot = await until(stage.cluster, ({ complete }) => complete);
+      const { cluster } = stage;
+      expect(
+        [...cluster.services()].sort((a, b) => (serviceName(a) < serviceName(b) ? -1 : 1)),
+      ).to.deep.equal(snapshot.services);
+      for (const service of snapshot.services) {
+        expect(cluster.service(serviceName(service))).to.equal(service);
+      }
+      expect(cluster.service('default/none')).to.equal(undefined);
+      const { complete, nodes, feeds, problems } = snapshot;
+      expect(cluster.overview()).to.deep.include({ complete, nodes, feeds, problems });
+      expect(cluster.overview().nodes).to.equal(nodes);
+    });
+
+    it('yields the keys of the Services that were added, changed and deleted, and of no others', async () => {
+      await using stage = await open(world);
+      await until(stage.cluster, ({ complete }) => complete);
+      const { cluster } = stage;
+      await using listener = listen(cluster);
+
+      await stage.set(rawService('new'));
+      expect(await listener.gather(() => cluster.service('default/new') !== undefined)).to.deep.equal(
+        delta(['default/new']),
+      );
+      await stage.set(rawSlice('web', [{ ip: '10.1.0.3', node: 'n2' }]));
+      expect(
+        await listener.gather(() => cluster.service('default/web')?.endpoints.length === 1),
+      ).to.deep.equal(delta(['default/web']));
+      await stage.delete(rawService('new'));
+      expect(await listener.gather(() => cluster.service('default/new') === undefined)).to.deep.equal(
+        delta(['default/new']),
+      );
+    });
+
+    it('yields changes of Nodes, and changes that are of problems alone', async () => {
+      await using stage = await open(world);
+      await until(stage.cluster, ({ complete }) => complete);
+      const { cluster } = stage;
+      await using listener = listen(cluster);
+
+      await stage.set(rawNode('n3'));
+      expect(await listener.gather(() => cluster.overview().nodes.length === 3)).to.deep.equal(
+        delta([], true),
+      );
+      const spec = { externalIPs: ['192.0.2.7', 'other nonsense'] };
+      await stage.set(rawService('api', { namespace: 'other', eips: [], spec }));
+      expect(
+        await listener.gather(() =>
+          cluster.overview().problems.some(({ subject }) => subject.includes('other nonsense')),
+        ),
+      ).to.deep.equal(delta([]));
+    });
+
+    it('merges for a busy listener all that it has not seen, whatever another has seen', async () => {
+      await using stage = await open(world);
+      await until(stage.cluster, ({ complete }) => complete);
+      const { cluster } = stage;
+      await using busy = listen(cluster);
+      await using quick = listen(cluster);
+
+      await stage.set(rawService('a'));
+      await quick.gather(() => cluster.service('default/a') !== undefined);
+      await stage.set(rawService('b'));
+      await quick.gather(() => cluster.service('default/b') !== undefined);
+      await stage.delete(rawNode('n2'));
+      await quick.gather(() => cluster.overview().nodes.length === 1);
+      expect(await busy.next()).to.deep.equal(delta(['default/a', 'default/b'], true));
+    });
+
     it('does not stir for heartbeats', async () => {
       await using stage = await open(world);
       const before = await until(stage.cluster, ({ complete }) => complete);
@@ -115,7 +190,7 @@ export function clusterContract(name: string, open: (world: readonly object[]) =
       expect(named(after, 'default/twin')).not.to.equal(named(before, 'default/twin'));
     });
 
-    it('reads back what express writes', async () => {
+    it('reads back what is encoded', async () => {
       const service = {
         namespace: 'default',
         name: 'both',
@@ -153,7 +228,7 @@ export function clusterContract(name: string, open: (world: readonly object[]) =
           { ip: parseIp('2001:db8:b::1'), node: 'n1', ready: true, serving: true, terminating: false },
         ],
       };
-      await using stage = await open([...world, ...expressService(service)]);
+      await using stage = await open([...world, ...encodeService(service)]);
       const snapshot = await until(stage.cluster, ({ complete }) => complete);
       const both = named(snapshot, 'default/both');
       // A real API gives out both of these itself.
@@ -169,6 +244,40 @@ export function clusterContract(name: string, open: (world: readonly object[]) =
       for await (const _ of changes) expect.fail('a change after the end');
     });
   });
+}
+
+function delta(services: readonly string[], nodes = false): Delta {
+  return { services: new Set(services), nodes };
+}
+
+interface DeltaListener extends AsyncDisposable {
+  next(): Promise<Delta>;
+  /** All deltas until something holds, as one. */
+  gather(holds: () => boolean): Promise<Delta>;
+}
+
+function listen(cluster: Cluster): DeltaListener {
+  const stop = new AbortController();
+  const late = AbortSignal.timeout(5000);
+  const changes = cluster.changes(AbortSignal.any([stop.signal, late]))[Symbol.asyncIterator]();
+  const next = async (): Promise<Delta> => {
+    const result = await changes.next();
+    if (result.done) throw new Error('no change came within 5 s');
+    const { services, nodes } = result.value;
+    return { services, nodes };
+  };
+  return {
+    next,
+    async gather(holds) {
+      const all = new GrowingDelta();
+      do all.merge(await next());
+      while (!holds());
+      return { services: all.services, nodes: all.nodes };
+    },
+    async [Symbol.asyncDispose]() {
+      stop.abort();
+    },
+  };
 }
 
 function named(snapshot: Snapshot, name: string) {

@@ -1,29 +1,29 @@
 import { expect } from 'chai';
 import type { Hint } from '../../src/kernel/kernel.ts';
-import type { MakeBench } from './bench.ts';
+import type { MakeKernelFixture } from './kernel-fixture.ts';
 import { foreign, group, groupId, nexthop, nexthopId, route, rule, sysctl } from './objects.ts';
-import { adding, deleting, foreignTwin, lan, replacing, Stage, samples, settings } from './stage.ts';
+import { adding, deleting, foreignTwin, lan, replacing, Scenario, samples, settings } from './scenario.ts';
 
 /** How long a notification may take before the test gives up, in ms. */
 const patience = 3000;
 
-export function describeHints(make: MakeBench): void {
+export function describeHints(make: MakeKernelFixture): void {
   describe('hints', () => {
-    let stage: Stage;
+    let scenario: Scenario;
     beforeEach(async () => {
-      stage = await Stage.set(make);
-      await stage.add(...stage.nodes());
+      scenario = await Scenario.open(make);
+      await scenario.add(...scenario.nodes());
     });
-    afterEach(() => stage.strike());
+    afterEach(() => scenario.close());
 
     /** The kinds heard of a deed; a rule in our name that another program adds after it closes the list. */
     async function heard(deed: () => Promise<unknown>): Promise<readonly Hint['kind'][]> {
       const end = new AbortController();
-      const hints = stage.kernel.hints(AbortSignal.any([end.signal, AbortSignal.timeout(patience)]));
+      const hints = scenario.kernel.hints(AbortSignal.any([end.signal, AbortSignal.timeout(patience)]));
       // Before a listing all is news; after it only what concerns us.
-      await stage.list();
+      await scenario.list();
       await deed();
-      await stage.meddle(rule(4, 31_999, 99));
+      await scenario.meddle(rule(4, 31_999, 99));
       const kinds: Hint['kind'][] = [];
       for await (const { kind } of hints) {
         if (kind === 'rule') {
@@ -38,11 +38,11 @@ export function describeHints(make: MakeBench): void {
     const ours = route('192.0.2.200', { nhid: nexthopId(1) });
     const ours6 = route('2001:db8:1::200', { nhid: nexthopId(11) });
     const inTheWay = route('192.0.2.201', { nhid: nexthopId(1), protocol: foreign });
-    const deeds: readonly (readonly [string, Hint['kind'], (stage: Stage) => Promise<unknown>])[] = [
-      ['deletes our IPv4 route', 'route', (at) => at.bench.meddle(deleting(ours))],
-      ['deletes our IPv6 route', 'route', (at) => at.bench.meddle(deleting(ours6))],
-      ['takes our IPv4 route over', 'route', (at) => at.bench.meddle(replacing(ours, foreignTwin(ours)))],
-      ['takes our IPv6 route over', 'route', (at) => at.bench.meddle(replacing(ours6, foreignTwin(ours6)))],
+    const deeds: readonly (readonly [string, Hint['kind'], (scenario: Scenario) => Promise<unknown>])[] = [
+      ['deletes our IPv4 route', 'route', (at) => at.fixture.meddle(deleting(ours))],
+      ['deletes our IPv6 route', 'route', (at) => at.fixture.meddle(deleting(ours6))],
+      ['takes our IPv4 route over', 'route', (at) => at.fixture.meddle(replacing(ours, foreignTwin(ours)))],
+      ['takes our IPv6 route over', 'route', (at) => at.fixture.meddle(replacing(ours6, foreignTwin(ours6)))],
       [
         'adds an IPv4 route in our name',
         'route',
@@ -58,7 +58,7 @@ export function describeHints(make: MakeBench): void {
         'route',
         async (at) => {
           expect(await at.one(adding({ ...inTheWay, protocol: ours.protocol }))).to.equal('EEXIST');
-          await at.bench.meddle(deleting(inTheWay));
+          await at.fixture.meddle(deleting(inTheWay));
         },
       ],
       [
@@ -67,7 +67,7 @@ export function describeHints(make: MakeBench): void {
         async (at) => {
           expect(await at.one(adding({ ...inTheWay, protocol: ours.protocol }))).to.equal('EEXIST');
           await at.list();
-          await at.bench.meddle(deleting(inTheWay));
+          await at.fixture.meddle(deleting(inTheWay));
         },
       ],
       [
@@ -84,37 +84,37 @@ export function describeHints(make: MakeBench): void {
         'moves our nexthop',
         'nexthop',
         (at) =>
-          at.bench.meddle(
+          at.fixture.meddle(
             replacing(nexthop(nexthopId(2), '10.0.0.12', at.lan), nexthop(nexthopId(2), '10.0.0.99', at.lan)),
           ),
       ],
       [
         'deletes our nexthop',
         'nexthop',
-        (at) => at.bench.meddle(deleting(nexthop(nexthopId(2), '10.0.0.12', at.lan))),
+        (at) => at.fixture.meddle(deleting(nexthop(nexthopId(2), '10.0.0.12', at.lan))),
       ],
-      ['takes a link down', 'link', (at) => at.bench.linkDown(lan)],
-      ['pulls a cable', 'link', (at) => at.bench.carrierLost(lan)],
-      ['adds a link', 'link', (at) => at.bench.addLink('eip-new')],
-      ['removes a link', 'link', (at) => at.bench.removeLink(lan)],
-      ['adds an IPv4 address', 'address', (at) => at.bench.addAddress(lan, '10.0.1.1/24')],
-      ['adds an IPv6 address', 'address', (at) => at.bench.addAddress(lan, '2001:db8:11::1/64')],
-      ['removes an address', 'address', (at) => at.bench.removeAddress(lan, '10.0.0.1/24')],
-      ['switches forwarding', 'netconf', (at) => at.bench.setSysctl(settings.forward, '1')],
+      ['takes a link down', 'link', (at) => at.fixture.linkDown(lan)],
+      ['pulls a cable', 'link', (at) => at.fixture.carrierLost(lan)],
+      ['adds a link', 'link', (at) => at.fixture.addLink('eip-new')],
+      ['removes a link', 'link', (at) => at.fixture.removeLink(lan)],
+      ['adds an IPv4 address', 'address', (at) => at.fixture.addAddress(lan, '10.0.1.1/24')],
+      ['adds an IPv6 address', 'address', (at) => at.fixture.addAddress(lan, '2001:db8:11::1/64')],
+      ['removes an address', 'address', (at) => at.fixture.removeAddress(lan, '10.0.0.1/24')],
+      ['switches forwarding', 'netconf', (at) => at.fixture.setSysctl(settings.forward, '1')],
     ];
     for (const [what, kind, deed] of deeds) {
       it(`tell when another program ${what}`, async () => {
-        await stage.add(ours, ours6);
-        await stage.meddle(inTheWay);
-        expect(await heard(() => deed(stage))).to.include(kind);
+        await scenario.add(ours, ours6);
+        await scenario.meddle(inTheWay);
+        expect(await heard(() => deed(scenario))).to.include(kind);
       });
     }
 
     it('tell when another program adds and deletes a rule in our name', async () => {
-      const hints = stage.kernel.hints(AbortSignal.any([stage.signal, AbortSignal.timeout(patience)]));
-      await stage.list();
-      await stage.meddle(rule(6, 1000, 99));
-      await stage.bench.meddle(deleting(rule(6, 1000, 99)));
+      const hints = scenario.kernel.hints(AbortSignal.any([scenario.signal, AbortSignal.timeout(patience)]));
+      await scenario.list();
+      await scenario.meddle(rule(6, 1000, 99));
+      await scenario.fixture.meddle(deleting(rule(6, 1000, 99)));
       const kinds: string[] = [];
       for await (const { kind } of hints) {
         kinds.push(kind);
@@ -124,8 +124,8 @@ export function describeHints(make: MakeBench): void {
     });
 
     it('say what happened in words', async () => {
-      const hints = stage.kernel.hints(AbortSignal.any([stage.signal, AbortSignal.timeout(patience)]));
-      await stage.meddle(route('192.0.2.1', { nhid: nexthopId(1) }));
+      const hints = scenario.kernel.hints(AbortSignal.any([scenario.signal, AbortSignal.timeout(patience)]));
+      await scenario.meddle(route('192.0.2.1', { nhid: nexthopId(1) }));
       const texts: string[] = [];
       for await (const { kind, text } of hints) {
         if (kind !== 'route') continue;
@@ -138,20 +138,20 @@ export function describeHints(make: MakeBench): void {
     it('are silent about what concerns only others', async () => {
       const kinds = await heard(async () => {
         const theirs = [
-          nexthop(7, '10.0.0.70', stage.lan, foreign),
+          nexthop(7, '10.0.0.70', scenario.lan, foreign),
           group(8, [7], undefined, foreign),
           route('192.0.2.1', { nhid: 8, protocol: foreign }),
           route('2001:db8:1::1', { type: 'unreachable', protocol: foreign }),
           rule(4, 1000, 100, { protocol: foreign }),
         ];
-        await stage.meddle(...theirs);
-        for (const object of theirs.toReversed()) await stage.bench.meddle(deleting(object));
+        await scenario.meddle(...theirs);
+        for (const object of theirs.toReversed()) await scenario.fixture.meddle(deleting(object));
       });
       expect(kinds).to.deep.equal([]);
     });
 
     it('are silent about what we do ourselves', async () => {
-      const several = [...samples(stage), group(groupId(1), [nexthopId(1), nexthopId(2)])];
+      const several = [...samples(scenario), group(groupId(1), [nexthopId(1), nexthopId(2)])];
       const changes = [
         ...several.map(adding),
         replacing(group(groupId(1), []), group(groupId(1), [nexthopId(2)])),
@@ -161,11 +161,11 @@ export function describeHints(make: MakeBench): void {
         // These take groups and an IPv4 route along; of IPv6 routes the kernel itself would tell.
         adding(group(groupId(2), [nexthopId(1), nexthopId(3)])),
         adding(route('192.0.2.8', { nhid: nexthopId(1) })),
-        deleting(nexthop(nexthopId(1), '10.0.0.11', stage.lan)),
-        deleting(nexthop(nexthopId(11), '2001:db8:10::11', stage.lan)),
+        deleting(nexthop(nexthopId(1), '10.0.0.11', scenario.lan)),
+        deleting(nexthop(nexthopId(11), '2001:db8:10::11', scenario.lan)),
       ];
       const kinds = await heard(async () => {
-        expect(new Set(await stage.codes(changes))).to.deep.equal(new Set(['ok']));
+        expect(new Set(await scenario.codes(changes))).to.deep.equal(new Set(['ok']));
       });
       expect(kinds).to.deep.equal([]);
     });
@@ -177,15 +177,15 @@ export function describeHints(make: MakeBench): void {
         adding(sysctl(settings.retrans, '400')),
       ];
       const kinds = await heard(async () => {
-        expect(await stage.codes(changes)).to.deep.equal(['ok', 'ok', 'ok']);
+        expect(await scenario.codes(changes)).to.deep.equal(['ok', 'ok', 'ok']);
       });
       expect(kinds).to.deep.equal([]);
     });
 
     it('hold what happened between the call and the first question', async () => {
-      const hints = stage.kernel.hints(AbortSignal.any([stage.signal, AbortSignal.timeout(patience)]));
-      await stage.meddle(route('192.0.2.1', { nhid: nexthopId(1) }));
-      await stage.list();
+      const hints = scenario.kernel.hints(AbortSignal.any([scenario.signal, AbortSignal.timeout(patience)]));
+      await scenario.meddle(route('192.0.2.1', { nhid: nexthopId(1) }));
+      await scenario.list();
       const kinds: string[] = [];
       for await (const { kind } of hints) {
         kinds.push(kind);
@@ -196,7 +196,7 @@ export function describeHints(make: MakeBench): void {
 
     it('end when they are no longer wanted', async () => {
       const end = new AbortController();
-      const hints = stage.kernel.hints(end.signal);
+      const hints = scenario.kernel.hints(end.signal);
       const waiting = (async () => {
         for await (const _ of hints) expect.fail('nothing has happened');
       })();
@@ -205,16 +205,16 @@ export function describeHints(make: MakeBench): void {
     });
 
     for (const [what, kind, deed] of [
-      ['a link', 'link', (at: Stage) => at.bench.linkDown(lan)],
-      ['a setting', 'netconf', (at: Stage) => at.bench.setSysctl(settings.forward, '1')],
+      ['a link', 'link', (at: Scenario) => at.fixture.linkDown(lan)],
+      ['a setting', 'netconf', (at: Scenario) => at.fixture.setSysctl(settings.forward, '1')],
     ] as const) {
       it(`of ${what} reach every caller, the one who came after the listing as well`, async () => {
         const end = new AbortController();
         const signal = AbortSignal.any([end.signal, AbortSignal.timeout(patience)]);
-        const early = [stage.kernel.hints(signal), stage.kernel.hints(signal)];
-        await stage.list();
-        const callers = [...early, stage.kernel.hints(signal)];
-        await deed(stage);
+        const early = [scenario.kernel.hints(signal), scenario.kernel.hints(signal)];
+        await scenario.list();
+        const callers = [...early, scenario.kernel.hints(signal)];
+        await deed(scenario);
         const heardBy = callers.map(async (hints) => {
           for await (const hint of hints) if (hint.kind === kind) return true;
           return false;

@@ -1,5 +1,5 @@
-import type { MakeBench } from './bench.ts';
 import { describeHints } from './hints-suite.ts';
+import type { MakeKernelFixture } from './kernel-fixture.ts';
 import { describeLosses } from './losses-suite.ts';
 import { describeNeighbours } from './neighbours-suite.ts';
 import { describeNft } from './nft-suite.ts';
@@ -9,7 +9,7 @@ import { describeRefusals } from './refusals-suite.ts';
 import { describeSysctls } from './sysctls-suite.ts';
 
 /** What every kernel behind the port does, so that what is tried on the memory one holds for Linux. */
-export function describeKernel(name: string, make: MakeBench): void {
+export function describeKernel(name: string, make: MakeKernelFixture): void {
   describe(name, () => {
     describeObjects(make);
     describeRefusals(make);

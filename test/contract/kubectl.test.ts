@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect } from 'chai';
 import { stringify } from 'yaml';
-import { type ApiServer, startApiServer } from '../../src/demo/api-server.ts';
+import { type ApiServer, startApiServer } from '../../lab/cluster/api-server.ts';
 
 const run = promisify(execFile);
 

@@ -1,13 +1,13 @@
 import { expect } from 'chai';
 import { parseIp } from '../../src/model/ip.ts';
 import { type KernelObject, keyOf } from '../../src/model/object.ts';
-import type { MakeBench } from './bench.ts';
+import type { MakeKernelFixture } from './kernel-fixture.ts';
 import { group, groupId, hop, nexthop, nexthopId, proxyNeighbour, route } from './objects.ts';
-import { adding, deleting, lan, replacing, Stage, uplink } from './stage.ts';
+import { adding, deleting, lan, replacing, Scenario, uplink } from './scenario.ts';
 
 /** Everything that may hang on a link, by a name that says how. */
-function hanging(stage: Stage): Readonly<Record<string, KernelObject>> {
-  const [lanIndex, uplinkIndex] = [stage.lan, stage.uplink];
+function hanging(scenario: Scenario): Readonly<Record<string, KernelObject>> {
+  const [lanIndex, uplinkIndex] = [scenario.lan, scenario.uplink];
   return {
     nexthop: nexthop(nexthopId(1), '10.0.0.11', lanIndex),
     nexthop6: nexthop(nexthopId(11), '2001:db8:10::11', lanIndex),
@@ -37,20 +37,20 @@ const byNexthopObject = ['byNexthop', 'byNexthop6', 'byGroup', 'byGroup6'];
 const nexthopObjects = ['nexthop', 'nexthop6', 'group', 'group6'];
 const ofTheLink = ['byGateway', 'byGateway6', 'byLink', 'byLink6'];
 
-export function describeLosses(make: MakeBench): void {
+export function describeLosses(make: MakeKernelFixture): void {
   describe('loses without a word', () => {
-    let stage: Stage;
+    let scenario: Scenario;
     let objects: Readonly<Record<string, KernelObject>>;
     beforeEach(async () => {
-      stage = await Stage.set(make);
-      objects = hanging(stage);
-      await stage.add(...Object.values(objects));
+      scenario = await Scenario.open(make);
+      objects = hanging(scenario);
+      await scenario.add(...Object.values(objects));
     });
-    afterEach(() => stage.strike());
+    afterEach(() => scenario.close());
 
     /** The names of those that are gone. */
     async function lost(): Promise<readonly string[]> {
-      const there = (await stage.list()).objects;
+      const there = (await scenario.list()).objects;
       return Object.entries(objects).flatMap(([name, object]) => (there.has(keyOf(object)) ? [] : [name]));
     }
 
@@ -59,57 +59,59 @@ export function describeLosses(make: MakeBench): void {
     });
 
     it('all that uses a link when the link goes down, and it does not come back', async () => {
-      await stage.bench.linkDown(lan);
+      await scenario.fixture.linkDown(lan);
       const gone = [...nexthopObjects, ...byNexthopObject, ...ofTheLink, 'proxy', 'proxy6'];
       expect(await lost()).to.have.members(gone);
-      expect(await stage.shown(group(groupId(3), []))).to.deep.equal(group(groupId(3), [nexthopId(5)]));
-      await stage.bench.linkUp(lan);
+      expect(await scenario.shown(group(groupId(3), []))).to.deep.equal(group(groupId(3), [nexthopId(5)]));
+      await scenario.fixture.linkUp(lan);
       expect(await lost()).to.have.members(gone);
     });
 
     it('nexthop objects and their routes when the carrier goes, and they do not come back', async () => {
-      await stage.bench.carrierLost(lan);
+      await scenario.fixture.carrierLost(lan);
       expect(await lost()).to.have.members([...nexthopObjects, ...byNexthopObject]);
-      expect(await stage.shown(group(groupId(3), []))).to.deep.equal(group(groupId(3), [nexthopId(5)]));
-      await stage.bench.carrierBack(lan);
+      expect(await scenario.shown(group(groupId(3), []))).to.deep.equal(group(groupId(3), [nexthopId(5)]));
+      await scenario.fixture.carrierBack(lan);
       expect(await lost()).to.have.members([...nexthopObjects, ...byNexthopObject]);
-      expect(await stage.one(adding(nexthop(nexthopId(1), '10.0.0.11', stage.lan)))).to.equal('ok');
+      expect(await scenario.one(adding(nexthop(nexthopId(1), '10.0.0.11', scenario.lan)))).to.equal('ok');
     });
 
     it('IPv4 routes of the link and proxies, but nothing by nexthop objects, when the last IPv4 address goes', async () => {
-      await stage.bench.removeAddress(lan, '10.0.0.1/24');
+      await scenario.fixture.removeAddress(lan, '10.0.0.1/24');
       expect(await lost()).to.have.members(['byGateway', 'byLink', 'bySource', 'proxy']);
     });
 
     it('routes from an address that goes, whatever their nexthop, and no others while one address is left', async () => {
-      await stage.bench.addAddress(lan, '10.0.1.1/24');
-      await stage.bench.removeAddress(lan, '10.0.0.1/24');
+      await scenario.fixture.addAddress(lan, '10.0.1.1/24');
+      await scenario.fixture.removeAddress(lan, '10.0.0.1/24');
       expect(await lost()).to.have.members(['bySource']);
     });
 
     it('nothing when an IPv6 address goes', async () => {
-      await stage.bench.removeAddress(lan, '2001:db8:10::1/64');
+      await scenario.fixture.removeAddress(lan, '2001:db8:10::1/64');
       expect(await lost()).to.deep.equal([]);
     });
 
     it('the routes of a nexthop that another program deletes, and shrinks its groups', async () => {
-      await stage.bench.meddle(deleting(nexthop(nexthopId(1), '10.0.0.11', stage.lan)));
+      await scenario.fixture.meddle(deleting(nexthop(nexthopId(1), '10.0.0.11', scenario.lan)));
       expect(await lost()).to.have.members(['nexthop', 'group', 'byNexthop', 'byGroup']);
-      expect(await stage.shown(group(groupId(3), []))).to.deep.equal(group(groupId(3), [nexthopId(5)]));
+      expect(await scenario.shown(group(groupId(3), []))).to.deep.equal(group(groupId(3), [nexthopId(5)]));
     });
 
     it('the routes of a nexthop that we delete', async () => {
-      expect(await stage.one(deleting(nexthop(nexthopId(11), '2001:db8:10::11', stage.lan)))).to.equal('ok');
+      expect(await scenario.one(deleting(nexthop(nexthopId(11), '2001:db8:10::11', scenario.lan)))).to.equal(
+        'ok',
+      );
       expect(await lost()).to.have.members(['nexthop6', 'group6', 'byNexthop6', 'byGroup6']);
     });
 
     it('the routes of a group that is deleted, but not its members', async () => {
-      await stage.bench.meddle(deleting(group(groupId(1), [nexthopId(1)])));
+      await scenario.fixture.meddle(deleting(group(groupId(1), [nexthopId(1)])));
       expect(await lost()).to.have.members(['group', 'byGroup']);
     });
 
     it('everything on a link that is removed', async () => {
-      await stage.bench.removeLink(lan);
+      await scenario.fixture.removeLink(lan);
       expect(await lost()).to.have.members([
         ...nexthopObjects,
         ...byNexthopObject,
@@ -118,42 +120,42 @@ export function describeLosses(make: MakeBench): void {
         'proxy',
         'proxy6',
       ]);
-      expect((await stage.list()).links.map(({ index }) => index)).not.to.include(stage.lan);
+      expect((await scenario.list()).links.map(({ index }) => index)).not.to.include(scenario.lan);
     });
 
     it('no route with several hops while one of them lives', async () => {
       const many = route('192.0.2.9', {
-        hops: [hop('10.0.0.11', stage.lan), hop('203.0.113.9', stage.uplink)],
+        hops: [hop('10.0.0.11', scenario.lan), hop('203.0.113.9', scenario.uplink)],
       });
       const many6 = route('2001:db8:1::9', {
-        hops: [hop('2001:db8:10::11', stage.lan), hop('2001:db8:20::9', stage.uplink)],
+        hops: [hop('2001:db8:10::11', scenario.lan), hop('2001:db8:20::9', scenario.uplink)],
       });
-      await stage.add(many, many6);
-      await stage.bench.linkDown(lan);
-      expect(await stage.shown(many)).to.deep.equal(many);
-      expect(await stage.shown(many6)).to.deep.equal(many6);
-      await stage.bench.linkDown(uplink);
-      expect(await stage.shown(many)).to.equal(undefined);
-      expect(await stage.shown(many6)).to.equal(undefined);
+      await scenario.add(many, many6);
+      await scenario.fixture.linkDown(lan);
+      expect(await scenario.shown(many)).to.deep.equal(many);
+      expect(await scenario.shown(many6)).to.deep.equal(many6);
+      await scenario.fixture.linkDown(uplink);
+      expect(await scenario.shown(many)).to.equal(undefined);
+      expect(await scenario.shown(many6)).to.equal(undefined);
     });
 
     it('nothing of what has moved on to another nexthop', async () => {
-      const next = nexthop(nexthopId(2), '10.0.0.12', stage.lan);
+      const next = nexthop(nexthopId(2), '10.0.0.12', scenario.lan);
       const moved = [group(groupId(1), [nexthopId(2)]), route('192.0.2.1', { nhid: nexthopId(2) })];
-      await stage.add(next);
-      const codes = await stage.codes([
+      await scenario.add(next);
+      const codes = await scenario.codes([
         ...moved.map((want) => replacing(want, want)),
-        deleting(nexthop(nexthopId(1), '10.0.0.11', stage.lan)),
+        deleting(nexthop(nexthopId(1), '10.0.0.11', scenario.lan)),
       ]);
       expect(codes).to.deep.equal(['ok', 'ok', 'ok']);
       expect(await lost()).to.deep.equal(['nexthop']);
     });
 
     it('its hold on the new members of a group that was replaced', async () => {
-      await stage.add(nexthop(nexthopId(2), '10.0.0.12', stage.lan));
-      await stage.codes([
+      await scenario.add(nexthop(nexthopId(2), '10.0.0.12', scenario.lan));
+      await scenario.codes([
         replacing(group(groupId(1), [nexthopId(1)]), group(groupId(1), [nexthopId(2)])),
-        deleting(nexthop(nexthopId(2), '10.0.0.12', stage.lan)),
+        deleting(nexthop(nexthopId(2), '10.0.0.12', scenario.lan)),
       ]);
       expect(await lost()).to.have.members(['group', 'byGroup']);
     });

@@ -1,4 +1,4 @@
 import { describeKernel } from './kernel-suite.ts';
-import { MemoryBench } from './memory-bench.ts';
+import { MemoryFixture } from './memory-fixture.ts';
 
-describeKernel('MemoryKernel', async () => new MemoryBench());
+describeKernel('MemoryKernel', async () => new MemoryFixture());

@@ -1,33 +1,33 @@
 import { expect } from 'chai';
-import type { MakeBench } from './bench.ts';
-import { lan, Stage, uplink } from './stage.ts';
+import type { MakeKernelFixture } from './kernel-fixture.ts';
+import { lan, Scenario, uplink } from './scenario.ts';
 
 const patience = 3000;
 const mac = '02:00:5e:00:53:01';
 const newMac = '02:00:5e:00:53:02';
 
-export function describeNeighbours(make: MakeBench): void {
+export function describeNeighbours(make: MakeKernelFixture): void {
   describe('neighbours', () => {
-    let stage: Stage;
+    let scenario: Scenario;
     beforeEach(async () => {
-      stage = await Stage.set(make);
+      scenario = await Scenario.open(make);
     });
-    afterEach(() => stage.strike());
+    afterEach(() => scenario.close());
 
     it('are those of the scope that are known, on the links they are asked for', async () => {
-      expect((await stage.list()).neighbours).to.deep.equal([]);
-      await stage.bench.setNeighbour(lan, '10.0.0.250', mac);
-      await stage.bench.setNeighbour(lan, '2001:db8:10::250', mac);
-      await stage.bench.setNeighbour(lan, '10.0.0.251', mac);
-      await stage.bench.setNeighbour(uplink, '203.0.113.250', mac);
-      expect((await stage.list()).neighbours).to.deep.equal([
-        { ip: '10.0.0.250', link: stage.lan, mac },
-        { ip: '2001:db8:10::250', link: stage.lan, mac },
+      expect((await scenario.list()).neighbours).to.deep.equal([]);
+      await scenario.fixture.setNeighbour(lan, '10.0.0.250', mac);
+      await scenario.fixture.setNeighbour(lan, '2001:db8:10::250', mac);
+      await scenario.fixture.setNeighbour(lan, '10.0.0.251', mac);
+      await scenario.fixture.setNeighbour(uplink, '203.0.113.250', mac);
+      expect((await scenario.list()).neighbours).to.deep.equal([
+        { ip: '10.0.0.250', link: scenario.lan, mac },
+        { ip: '2001:db8:10::250', link: scenario.lan, mac },
       ]);
-      await stage.bench.setNeighbour(lan, '10.0.0.250', newMac);
-      await stage.bench.setNeighbour(lan, '2001:db8:10::250', undefined);
-      expect((await stage.list()).neighbours).to.deep.equal([
-        { ip: '10.0.0.250', link: stage.lan, mac: newMac },
+      await scenario.fixture.setNeighbour(lan, '10.0.0.250', newMac);
+      await scenario.fixture.setNeighbour(lan, '2001:db8:10::250', undefined);
+      expect((await scenario.list()).neighbours).to.deep.equal([
+        { ip: '10.0.0.250', link: scenario.lan, mac: newMac },
       ]);
     });
 
@@ -39,12 +39,12 @@ export function describeNeighbours(make: MakeBench): void {
       ['is nobody of ours', '10.0.0.251', false, undefined, mac],
     ] as const) {
       it(`are ${mine ? 'heard of' : 'not heard of'} when one ${what}`, async () => {
-        await stage.bench.setNeighbour(lan, neighbour, before);
+        await scenario.fixture.setNeighbour(lan, neighbour, before);
         const end = new AbortController();
-        const hints = stage.kernel.hints(AbortSignal.any([end.signal, AbortSignal.timeout(patience)]));
-        await stage.list();
-        await stage.bench.setNeighbour(lan, neighbour, after);
-        await stage.bench.addLink('eip-last');
+        const hints = scenario.kernel.hints(AbortSignal.any([end.signal, AbortSignal.timeout(patience)]));
+        await scenario.list();
+        await scenario.fixture.setNeighbour(lan, neighbour, after);
+        await scenario.fixture.addLink('eip-last');
         const kinds: string[] = [];
         for await (const { kind } of hints) {
           kinds.push(kind);

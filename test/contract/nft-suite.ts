@@ -1,9 +1,9 @@
 import { expect } from 'chai';
 import { nftTable } from '../../src/model/nft.ts';
 import { type KernelObject, keyOf } from '../../src/model/object.ts';
-import type { MakeBench } from './bench.ts';
+import type { MakeKernelFixture } from './kernel-fixture.ts';
 import { foreign, owner, rule } from './objects.ts';
-import { adding, deleting, foreignTwin, replacing, Stage } from './stage.ts';
+import { adding, deleting, foreignTwin, replacing, Scenario } from './scenario.ts';
 
 const patience = 3000;
 
@@ -23,74 +23,74 @@ const table = nftTable('eip-table', owner.protocol, content);
 const other = nftTable('eip-table', owner.protocol, content.replace('0x00100000', '0x00200000'));
 const broken = nftTable('eip-table', owner.protocol, '  chain guard {\n');
 
-export function describeNft(make: MakeBench): void {
+export function describeNft(make: MakeKernelFixture): void {
   describe('an nftables table', () => {
-    let stage: Stage;
+    let scenario: Scenario;
     beforeEach(async () => {
-      stage = await Stage.set(make);
+      scenario = await Scenario.open(make);
     });
-    afterEach(() => stage.strike());
+    afterEach(() => scenario.close());
 
     /** What a listing shows of it, the words aside: each nft prints its own. */
     async function shown(): Promise<unknown> {
-      const found = await stage.shown(table);
+      const found = await scenario.shown(table);
       return found?.kind === 'nft' ? { protocol: found.protocol, digest: found.digest } : found;
     }
     const facts = ({ protocol, digest }: typeof table) => ({ protocol, digest });
 
     it('is listed as it was written, and again after a restart', async () => {
-      await stage.add(table);
+      await scenario.add(table);
       expect(await shown()).to.deep.equal(facts(table));
-      await stage.bench.restart();
+      await scenario.fixture.restart();
       expect(await shown()).to.deep.equal(facts(table));
     });
 
     it('is replaced as a whole, and goes', async () => {
-      await stage.add(table);
-      expect(await stage.one(replacing(table, other))).to.equal('ok');
+      await scenario.add(table);
+      expect(await scenario.one(replacing(table, other))).to.equal('ok');
       expect(await shown()).to.deep.equal(facts(other));
-      expect(await stage.one(deleting(other))).to.equal('ok');
+      expect(await scenario.one(deleting(other))).to.equal('ok');
       expect(await shown()).to.equal(undefined);
-      expect(await stage.one(deleting(other))).to.equal('ENOENT');
+      expect(await scenario.one(deleting(other))).to.equal('ENOENT');
     });
 
     it('has all of its content', async () => {
-      await stage.add(table);
-      const found = await stage.shown(table);
+      await scenario.add(table);
+      const found = await scenario.shown(table);
       expect(found?.kind === 'nft' && found.content)
         .to.include('set nets')
         .and.to.include('chain guard');
     });
 
     it('shows that another program took a rule out', async () => {
-      await stage.add(table);
-      await stage.bench.touchNft('eip-table');
-      const found: KernelObject | undefined = await stage.shown(table);
+      await scenario.add(table);
+      await scenario.fixture.touchNft('eip-table');
+      const found: KernelObject | undefined = await scenario.shown(table);
       expect(found?.kind === 'nft' && found.digest).to.match(/^touched/);
-      expect(await stage.one(replacing(found ?? table, table))).to.equal('ok');
+      expect(await scenario.one(replacing(found ?? table, table))).to.equal('ok');
       expect(await shown()).to.deep.equal(facts(table));
     });
 
     it('is never taken over', async () => {
-      await stage.meddle(foreignTwin(table));
+      await scenario.meddle(foreignTwin(table));
       expect(await shown()).to.equal(undefined);
-      expect(await stage.one(adding(table))).to.equal('EEXIST');
-      const holders = await stage.kernel.holders(new Set([keyOf(table), 'nft eip-free']), stage.signal);
+      expect(await scenario.one(adding(table))).to.equal('EEXIST');
+      const holders = await scenario.kernel.holders(new Set([keyOf(table), 'nft eip-free']), scenario.signal);
       expect([...holders.keys()]).to.deep.equal([keyOf(table)]);
       const holder = holders.get(keyOf(table));
       expect(holder?.kind === 'nft' && holder.protocol).to.equal(foreign);
     });
 
     it('is refused whole when a part of it is wrong', async () => {
-      expect(await stage.one(adding(broken))).to.equal('EINVAL');
+      expect(await scenario.one(adding(broken))).to.equal('EINVAL');
       expect(await shown()).to.equal(undefined);
-      await stage.add(table);
-      expect(await stage.one(replacing(table, broken))).to.equal('EINVAL');
+      await scenario.add(table);
+      expect(await scenario.one(replacing(table, broken))).to.equal('EINVAL');
       expect(await shown()).to.deep.equal(facts(table));
     });
 
     it('is not in the way of changes before and behind it', async () => {
-      const codes = await stage.codes([
+      const codes = await scenario.codes([
         adding(rule(4, 1000, 101)),
         adding(broken),
         adding(rule(6, 1000, 101)),
@@ -100,17 +100,17 @@ export function describeNft(make: MakeBench): void {
 
     it('is heard of when another program touches it, and not when we do', async () => {
       const end = new AbortController();
-      const hints = stage.kernel.hints(AbortSignal.any([end.signal, AbortSignal.timeout(patience)]));
-      await stage.list();
-      await stage.add(table);
-      expect(await stage.one(replacing(table, other))).to.equal('ok');
-      await stage.list();
+      const hints = scenario.kernel.hints(AbortSignal.any([end.signal, AbortSignal.timeout(patience)]));
+      await scenario.list();
+      await scenario.add(table);
+      expect(await scenario.one(replacing(table, other))).to.equal('ok');
+      await scenario.list();
       // Closes the list of what we did ourselves.
-      await stage.meddle(rule(4, 31_999, 99));
+      await scenario.meddle(rule(4, 31_999, 99));
       const kinds: string[] = [];
       for await (const { kind } of hints) {
         kinds.push(kind);
-        if (kind === 'rule') await stage.bench.touchNft('eip-table');
+        if (kind === 'rule') await scenario.fixture.touchNft('eip-table');
         else break;
       }
       expect(kinds).to.deep.equal(['rule', 'nft']);

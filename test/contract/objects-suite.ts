@@ -1,14 +1,14 @@
 import { expect } from 'chai';
 import { parseIp, parsePrefix } from '../../src/model/ip.ts';
 import type { KernelObject } from '../../src/model/object.ts';
-import type { MakeBench } from './bench.ts';
+import type { MakeKernelFixture } from './kernel-fixture.ts';
 import { group, groupId, hop, nexthop, nexthopId, proxyNeighbour, route, rule } from './objects.ts';
-import { adding, deleting, lan, replacing, Stage, scope } from './stage.ts';
+import { adding, deleting, lan, replacing, Scenario, scope } from './scenario.ts';
 
 const farMetric = 4_278_198_272;
 
 /** Every shape of object that must come back from a dump as it went in. */
-export const shapes: Readonly<Record<string, (stage: Stage) => KernelObject>> = {
+export const shapes: Readonly<Record<string, (scenario: Scenario) => KernelObject>> = {
   'an IPv4 nexthop': ({ lan }) => nexthop(nexthopId(9), '10.0.0.19', lan),
   'an IPv6 nexthop': ({ lan }) => nexthop(nexthopId(9), '2001:db8:10::19', lan),
   'a group': () => group(groupId(1), [nexthopId(1), nexthopId(2)]),
@@ -36,11 +36,11 @@ export const shapes: Readonly<Record<string, (stage: Stage) => KernelObject>> = 
   'an IPv6 default route': ({ uplink }) => route('::/0', { hops: [hop('2001:db8:20::fe', uplink)] }),
   'an IPv4 route out of a link': ({ uplink }) => route('192.0.2.0/24', { hops: [hop(undefined, uplink)] }),
   'an IPv6 route out of a link': ({ uplink }) => route('2001:db8:1::/64', { hops: [hop(undefined, uplink)] }),
-  'an IPv4 route with several hops': (stage) =>
-    route('192.0.2.1', { hops: [hop('10.0.0.11', stage.lan), hop('203.0.113.9', stage.uplink, 3)] }),
-  'an IPv6 route with several hops': (stage) =>
+  'an IPv4 route with several hops': (scenario) =>
+    route('192.0.2.1', { hops: [hop('10.0.0.11', scenario.lan), hop('203.0.113.9', scenario.uplink, 3)] }),
+  'an IPv6 route with several hops': (scenario) =>
     route('2001:db8:1::1', {
-      hops: [hop('2001:db8:10::11', stage.lan), hop('2001:db8:20::9', stage.uplink, 3)],
+      hops: [hop('2001:db8:10::11', scenario.lan), hop('2001:db8:20::9', scenario.uplink, 3)],
     }),
   'an unreachable IPv4 pool': () => route('198.51.100.0/24', { type: 'unreachable', metric: farMetric }),
   'an unreachable IPv6 pool': () => route('2001:db8:e::/64', { type: 'unreachable', metric: farMetric }),
@@ -66,34 +66,34 @@ export const shapes: Readonly<Record<string, (stage: Stage) => KernelObject>> = 
   'an IPv6 neighbour proxy': ({ uplink }) => proxyNeighbour('2001:db8:1::1', uplink),
 };
 
-export function describeObjects(make: MakeBench): void {
+export function describeObjects(make: MakeKernelFixture): void {
   describe('keeps what it is given', () => {
-    let stage: Stage;
+    let scenario: Scenario;
     beforeEach(async () => {
-      stage = await Stage.set(make);
+      scenario = await Scenario.open(make);
     });
-    afterEach(() => stage.strike());
+    afterEach(() => scenario.close());
 
     it('and has nothing of ours at first', async () => {
-      expect(await stage.ours()).to.deep.equal([]);
-      expect((await stage.list()).foreignIds.size).to.equal(0);
+      expect(await scenario.ours()).to.deep.equal([]);
+      expect((await scenario.list()).foreignIds.size).to.equal(0);
     });
 
     it('and shows the links with their state and addresses', async () => {
-      const { links } = await stage.list();
-      const shown = links.find(({ index }) => index === stage.lan);
+      const { links } = await scenario.list();
+      const shown = links.find(({ index }) => index === scenario.lan);
       expect(shown).to.deep.include({ name: lan, up: true, carrier: true });
       expect(shown?.addresses).to.deep.include.members([
         { ip: '10.0.0.1', length: 24 },
         { ip: '2001:db8:10::1', length: 64 },
       ]);
-      await stage.bench.carrierLost(lan);
-      expect((await stage.list()).links.find(({ index }) => index === stage.lan)).to.include({
+      await scenario.fixture.carrierLost(lan);
+      expect((await scenario.list()).links.find(({ index }) => index === scenario.lan)).to.include({
         up: true,
         carrier: false,
       });
-      await stage.bench.linkDown(lan);
-      expect((await stage.list()).links.find(({ index }) => index === stage.lan)).to.include({
+      await scenario.fixture.linkDown(lan);
+      expect((await scenario.list()).links.find(({ index }) => index === scenario.lan)).to.include({
         up: false,
         carrier: false,
       });
@@ -101,47 +101,47 @@ export function describeObjects(make: MakeBench): void {
 
     for (const [what, shape] of Object.entries(shapes)) {
       it(`as ${what}`, async () => {
-        await stage.add(...stage.nodes());
-        const want = shape(stage);
-        await stage.add(want);
-        expect(await stage.shown(want)).to.deep.equal(want);
-        expect(await stage.one(deleting(want))).to.equal('ok');
-        expect(await stage.shown(want)).to.equal(undefined);
-        expect((await stage.ours()).length).to.equal(stage.nodes().length);
+        await scenario.add(...scenario.nodes());
+        const want = shape(scenario);
+        await scenario.add(want);
+        expect(await scenario.shown(want)).to.deep.equal(want);
+        expect(await scenario.one(deleting(want))).to.equal('ok');
+        expect(await scenario.shown(want)).to.equal(undefined);
+        expect((await scenario.ours()).length).to.equal(scenario.nodes().length);
       });
     }
 
     it('under the metric 1024 where IPv6 is asked for none', async () => {
-      await stage.add(...stage.nodes(), route('2001:db8:1::1', { nhid: nexthopId(11), metric: 0 }));
+      await scenario.add(...scenario.nodes(), route('2001:db8:1::1', { nhid: nexthopId(11), metric: 0 }));
       const stored = route('2001:db8:1::1', { nhid: nexthopId(11), metric: 1024 });
-      expect(await stage.shown(stored)).to.deep.equal(stored);
-      expect(await stage.one(adding(stored))).to.equal('EEXIST');
+      expect(await scenario.shown(stored)).to.deep.equal(stored);
+      expect(await scenario.one(adding(stored))).to.equal('EEXIST');
     });
 
     it('with the link that leads to a gateway, where none was named', async () => {
-      await stage.add(route('192.0.2.1', { hops: [hop('10.0.0.11', undefined)] }));
-      const stored = route('192.0.2.1', { hops: [hop('10.0.0.11', stage.lan)] });
-      expect(await stage.shown(stored)).to.deep.equal(stored);
+      await scenario.add(route('192.0.2.1', { hops: [hop('10.0.0.11', undefined)] }));
+      const stored = route('192.0.2.1', { hops: [hop('10.0.0.11', scenario.lan)] });
+      expect(await scenario.shown(stored)).to.deep.equal(stored);
     });
 
     it('apart from routes in tables it is not asked about', async () => {
-      await stage.add(route('192.0.2.1', { type: 'blackhole', table: 100 }));
-      const narrow = await stage.kernel.list({ ...scope, tables: [254] }, stage.signal);
+      await scenario.add(route('192.0.2.1', { type: 'blackhole', table: 100 }));
+      const narrow = await scenario.kernel.list({ ...scope, tables: [254] }, scenario.signal);
       expect([...narrow.objects.values()].filter(({ kind }) => kind === 'route')).to.deep.equal([]);
     });
   });
 
   describe('replaces in place', () => {
-    let stage: Stage;
+    let scenario: Scenario;
     beforeEach(async () => {
-      stage = await Stage.set(make);
-      await stage.add(...stage.nodes());
+      scenario = await Scenario.open(make);
+      await scenario.add(...scenario.nodes());
     });
-    afterEach(() => stage.strike());
+    afterEach(() => scenario.close());
 
     const replacements: readonly (readonly [
       string,
-      (stage: Stage) => readonly [KernelObject, KernelObject],
+      (scenario: Scenario) => readonly [KernelObject, KernelObject],
     ])[] = [
       [
         'the gateway of a nexthop',
@@ -205,36 +205,36 @@ export function describeObjects(make: MakeBench): void {
     ];
     for (const [what, pair] of replacements) {
       it(what, async () => {
-        const [before, after] = pair(stage);
-        if (before.kind !== 'nexthop') await stage.add(before);
-        const count = (await stage.ours()).length;
-        expect(await stage.one(replacing(before, after))).to.equal('ok');
-        expect(await stage.shown(before)).to.deep.equal(after);
-        expect((await stage.ours()).length).to.equal(count);
+        const [before, after] = pair(scenario);
+        if (before.kind !== 'nexthop') await scenario.add(before);
+        const count = (await scenario.ours()).length;
+        expect(await scenario.one(replacing(before, after))).to.equal('ok');
+        expect(await scenario.shown(before)).to.deep.equal(after);
+        expect((await scenario.ours()).length).to.equal(count);
       });
     }
 
     it('and makes what has gone meanwhile', async () => {
       const wants = [
-        nexthop(nexthopId(8), '10.0.0.18', stage.lan),
+        nexthop(nexthopId(8), '10.0.0.18', scenario.lan),
         group(groupId(8), [nexthopId(8)]),
         route('192.0.2.8', { nhid: groupId(8) }),
         route('2001:db8:1::8', { nhid: nexthopId(11) }),
       ];
-      const codes = await stage.codes(wants.map((want) => replacing(want, want)));
+      const codes = await scenario.codes(wants.map((want) => replacing(want, want)));
       expect(codes).to.deep.equal(wants.map(() => 'ok'));
-      for (const want of wants) expect(await stage.shown(want)).to.deep.equal(want);
+      for (const want of wants) expect(await scenario.shown(want)).to.deep.equal(want);
     });
 
     it('what a group leads to, for every route that uses it', async () => {
       const [one, two] = [route('192.0.2.1', { nhid: groupId(1) }), route('192.0.2.2', { nhid: groupId(1) })];
-      await stage.add(group(groupId(1), [nexthopId(1)]), one, two);
+      await scenario.add(group(groupId(1), [nexthopId(1)]), one, two);
       expect(
-        await stage.one(replacing(group(groupId(1), [nexthopId(1)]), group(groupId(1), [nexthopId(2)]))),
+        await scenario.one(replacing(group(groupId(1), [nexthopId(1)]), group(groupId(1), [nexthopId(2)]))),
       ).to.equal('ok');
-      expect(await stage.one(deleting(nexthop(nexthopId(1), '10.0.0.11', stage.lan)))).to.equal('ok');
-      expect(await stage.shown(one)).to.deep.equal(one);
-      expect(await stage.shown(two)).to.deep.equal(two);
+      expect(await scenario.one(deleting(nexthop(nexthopId(1), '10.0.0.11', scenario.lan)))).to.equal('ok');
+      expect(await scenario.shown(one)).to.deep.equal(one);
+      expect(await scenario.shown(two)).to.deep.equal(two);
     });
   });
 }

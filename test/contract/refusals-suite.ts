@@ -1,15 +1,15 @@
 import { expect } from 'chai';
 import { parseIp } from '../../src/model/ip.ts';
 import type { Change, KernelObject, Resilience } from '../../src/model/object.ts';
-import type { MakeBench } from './bench.ts';
+import type { MakeKernelFixture } from './kernel-fixture.ts';
 import { group, groupId, hop, nexthop, nexthopId, proxyNeighbour, route, rule } from './objects.ts';
-import { adding, deleting, foreignTwin, lan, replacing, Stage, samples } from './stage.ts';
+import { adding, deleting, foreignTwin, lan, replacing, Scenario, samples } from './scenario.ts';
 
 /** The world before the change: the three nodes of each family are there already. */
 interface Refusal {
   readonly name: string;
-  readonly before?: (stage: Stage) => readonly KernelObject[];
-  readonly change: (stage: Stage) => Change;
+  readonly before?: (scenario: Scenario) => readonly KernelObject[];
+  readonly change: (scenario: Scenario) => Change;
   readonly code: string;
 }
 
@@ -207,7 +207,7 @@ const others: readonly Refusal[] = [
   },
 ];
 
-const absent: readonly (readonly [string, string, (stage: Stage) => KernelObject])[] = [
+const absent: readonly (readonly [string, string, (scenario: Scenario) => KernelObject])[] = [
   ['a nexthop', 'ENOENT', ({ lan }) => nexthop(nexthopId(9), '10.0.0.19', lan)],
   ['a group', 'ENOENT', () => group(groupId(9), [nexthopId(1)])],
   ['an IPv4 route', 'ESRCH', () => route('192.0.2.9', { nhid: nexthopId(1) })],
@@ -223,43 +223,43 @@ const absent: readonly (readonly [string, string, (stage: Stage) => KernelObject
   ['an IPv6 neighbour proxy', 'ENOENT', ({ uplink }) => proxyNeighbour('2001:db8:1::9', uplink)],
 ];
 
-export function describeRefusals(make: MakeBench): void {
+export function describeRefusals(make: MakeKernelFixture): void {
   describe('refuses', () => {
-    let stage: Stage;
+    let scenario: Scenario;
     beforeEach(async () => {
-      stage = await Stage.set(make);
-      await stage.add(...stage.nodes());
+      scenario = await Scenario.open(make);
+      await scenario.add(...scenario.nodes());
     });
-    afterEach(() => stage.strike());
+    afterEach(() => scenario.close());
 
     for (const { name, before, change, code } of [...nexthops, ...groups, ...routes, ...others]) {
       it(`${name}: ${code}`, async () => {
-        await stage.add(...(before?.(stage) ?? []));
-        const ours = await stage.ours();
-        expect(await stage.one(change(stage))).to.equal(code);
-        expect(await stage.ours()).to.have.deep.members([...ours]);
+        await scenario.add(...(before?.(scenario) ?? []));
+        const ours = await scenario.ours();
+        expect(await scenario.one(change(scenario))).to.equal(code);
+        expect(await scenario.ours()).to.have.deep.members([...ours]);
       });
     }
 
     it('to add what is there: EEXIST, ours', async () => {
-      const wants = samples(stage);
-      await stage.add(...wants);
-      expect(await stage.codes(wants.map(adding))).to.deep.equal(wants.map(() => 'EEXIST'));
+      const wants = samples(scenario);
+      await scenario.add(...wants);
+      expect(await scenario.codes(wants.map(adding))).to.deep.equal(wants.map(() => 'EEXIST'));
     });
 
     it("to add what is there: EEXIST, another program's", async () => {
       // A rule of another protocol is another rule.
-      const wants = samples(stage).filter(({ kind }) => kind !== 'rule');
-      await stage.meddle(...wants.map(foreignTwin));
-      expect(await stage.codes(wants.map(adding))).to.deep.equal(wants.map(() => 'EEXIST'));
-      expect((await stage.ours()).length).to.equal(stage.nodes().length);
+      const wants = samples(scenario).filter(({ kind }) => kind !== 'rule');
+      await scenario.meddle(...wants.map(foreignTwin));
+      expect(await scenario.codes(wants.map(adding))).to.deep.equal(wants.map(() => 'EEXIST'));
+      expect((await scenario.ours()).length).to.equal(scenario.nodes().length);
     });
 
     it('a nexthop under the id of a group, and a group under the id of a nexthop: EEXIST', async () => {
-      await stage.add(group(groupId(1), [nexthopId(1)]));
+      await scenario.add(group(groupId(1), [nexthopId(1)]));
       expect(
-        await stage.codes([
-          adding(nexthop(groupId(1), '10.0.0.12', stage.lan)),
+        await scenario.codes([
+          adding(nexthop(groupId(1), '10.0.0.12', scenario.lan)),
           adding(group(nexthopId(2), [nexthopId(1)])),
         ]),
       ).to.deep.equal(['EEXIST', 'EEXIST']);
@@ -267,7 +267,7 @@ export function describeRefusals(make: MakeBench): void {
 
     for (const [what, code, object] of absent) {
       it(`to delete ${what} that is not there: ${code}`, async () => {
-        expect(await stage.one(deleting(object(stage)))).to.equal(code);
+        expect(await scenario.one(deleting(object(scenario)))).to.equal(code);
       });
     }
 
@@ -276,9 +276,9 @@ export function describeRefusals(make: MakeBench): void {
         route('192.0.2.1', { nhid: nexthopId(1) }),
         route('2001:db8:1::1', { nhid: nexthopId(11) }),
       ];
-      await stage.add(...routes);
-      await stage.bench.carrierLost(lan);
-      expect(await stage.codes(routes.map(deleting))).to.deep.equal(['ESRCH', 'ESRCH']);
+      await scenario.add(...routes);
+      await scenario.fixture.carrierLost(lan);
+      expect(await scenario.codes(routes.map(deleting))).to.deep.equal(['ESRCH', 'ESRCH']);
     });
 
     it("to delete another program's route under our key: ESRCH", async () => {
@@ -286,47 +286,47 @@ export function describeRefusals(make: MakeBench): void {
         route('192.0.2.1', { nhid: nexthopId(1) }),
         route('2001:db8:1::1', { nhid: nexthopId(11) }),
       ];
-      await stage.meddle(...wants.map(foreignTwin));
-      expect(await stage.codes(wants.map(deleting))).to.deep.equal(['ESRCH', 'ESRCH']);
-      const keys = await stage.kernel.holders(
+      await scenario.meddle(...wants.map(foreignTwin));
+      expect(await scenario.codes(wants.map(deleting))).to.deep.equal(['ESRCH', 'ESRCH']);
+      const keys = await scenario.kernel.holders(
         new Set(['route 254 192.0.2.1/32 0', 'route 254 2001:db8:1::1/128 1024']),
-        stage.signal,
+        scenario.signal,
       );
       expect(keys.size).to.equal(2);
     });
 
     it('nexthops on a link that is down: ENETDOWN', async () => {
-      await stage.bench.linkDown(lan);
+      await scenario.fixture.linkDown(lan);
       expect(
-        await stage.codes([
-          adding(nexthop(nexthopId(9), '10.0.0.19', stage.lan)),
-          adding(nexthop(nexthopId(19), '2001:db8:10::19', stage.lan)),
+        await scenario.codes([
+          adding(nexthop(nexthopId(9), '10.0.0.19', scenario.lan)),
+          adding(nexthop(nexthopId(19), '2001:db8:10::19', scenario.lan)),
         ]),
       ).to.deep.equal(['ENETDOWN', 'ENETDOWN']);
     });
 
     it('nexthops on a link without a carrier: ENETDOWN', async () => {
-      await stage.bench.carrierLost(lan);
+      await scenario.fixture.carrierLost(lan);
       expect(
-        await stage.codes([
-          adding(nexthop(nexthopId(9), '10.0.0.19', stage.lan)),
-          adding(nexthop(nexthopId(19), '2001:db8:10::19', stage.lan)),
+        await scenario.codes([
+          adding(nexthop(nexthopId(9), '10.0.0.19', scenario.lan)),
+          adding(nexthop(nexthopId(19), '2001:db8:10::19', scenario.lan)),
         ]),
       ).to.deep.equal(['ENETDOWN', 'ENETDOWN']);
     });
 
     it('routes through a link that is down, but not through one without a carrier', async () => {
       const wants = [
-        route('192.0.2.1', { hops: [hop('10.0.0.11', stage.lan)] }),
-        route('2001:db8:1::1', { hops: [hop('2001:db8:10::11', stage.lan)] }),
-        route('192.0.2.2', { hops: [hop(undefined, stage.lan)] }),
-        route('2001:db8:1::2', { hops: [hop(undefined, stage.lan)] }),
+        route('192.0.2.1', { hops: [hop('10.0.0.11', scenario.lan)] }),
+        route('2001:db8:1::1', { hops: [hop('2001:db8:10::11', scenario.lan)] }),
+        route('192.0.2.2', { hops: [hop(undefined, scenario.lan)] }),
+        route('2001:db8:1::2', { hops: [hop(undefined, scenario.lan)] }),
       ];
-      await stage.bench.carrierLost(lan);
-      expect(await stage.codes(wants.map(adding))).to.deep.equal(['ok', 'ok', 'ok', 'ok']);
-      expect(await stage.codes(wants.map(deleting))).to.deep.equal(['ok', 'ok', 'ok', 'ok']);
-      await stage.bench.linkDown(lan);
-      expect(await stage.codes(wants.map(adding))).to.deep.equal([
+      await scenario.fixture.carrierLost(lan);
+      expect(await scenario.codes(wants.map(adding))).to.deep.equal(['ok', 'ok', 'ok', 'ok']);
+      expect(await scenario.codes(wants.map(deleting))).to.deep.equal(['ok', 'ok', 'ok', 'ok']);
+      await scenario.fixture.linkDown(lan);
+      expect(await scenario.codes(wants.map(adding))).to.deep.equal([
         'ENETUNREACH',
         'EHOSTUNREACH',
         'ENETDOWN',
@@ -339,12 +339,12 @@ export function describeRefusals(make: MakeBench): void {
         route('192.0.2.1', { nhid: nexthopId(1) }),
         route('192.0.2.2', { nhid: noId }),
         route('192.0.2.3', { nhid: nexthopId(1) }),
-        nexthop(nexthopId(9), '203.0.113.9', stage.lan),
+        nexthop(nexthopId(9), '203.0.113.9', scenario.lan),
         rule(4, 1000, 100),
         route('192.0.2.1', { nhid: nexthopId(2) }),
         route('2001:db8:1::1', { nhid: nexthopId(11) }),
       ];
-      expect(await stage.codes(wants.map(adding))).to.deep.equal([
+      expect(await scenario.codes(wants.map(adding))).to.deep.equal([
         'ok',
         'EINVAL',
         'ok',
@@ -355,12 +355,15 @@ export function describeRefusals(make: MakeBench): void {
       ]);
       for (const i of [0, 2, 4, 6]) {
         const want = wants[i];
-        if (want) expect(await stage.shown(want)).to.deep.equal(want);
+        if (want) expect(await scenario.shown(want)).to.deep.equal(want);
       }
     });
 
     it('a change in the words of Linux', async () => {
-      const [error] = await stage.kernel.apply([adding(route('192.0.2.1', { nhid: noId }))], stage.signal);
+      const [error] = await scenario.kernel.apply(
+        [adding(route('192.0.2.1', { nhid: noId }))],
+        scenario.signal,
+      );
       expect(error?.extack).to.match(/^Nexthop id does not exist/);
       expect(error?.message).to.match(/^EINVAL: Nexthop id/);
     });
@@ -369,16 +372,16 @@ export function describeRefusals(make: MakeBench): void {
       const wants = Array.from({ length: 600 }, (_, i) =>
         route(`198.51.${100 + (i >> 8)}.${i & 255}`, { nhid: i % 2 ? nexthopId(1) : noId }),
       );
-      expect(await stage.codes(wants.map(adding))).to.deep.equal(
+      expect(await scenario.codes(wants.map(adding))).to.deep.equal(
         wants.map((_, i) => (i % 2 ? 'ok' : 'EINVAL')),
       );
-      expect(await stage.codes(wants.map(adding))).to.deep.equal(
+      expect(await scenario.codes(wants.map(adding))).to.deep.equal(
         wants.map((_, i) => (i % 2 ? 'EEXIST' : 'EINVAL')),
       );
     });
 
     it('nothing when there is nothing to do', async () => {
-      expect(await stage.codes([])).to.deep.equal([]);
+      expect(await scenario.codes([])).to.deep.equal([]);
     });
   });
 }

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'chai';
-import { outcome, run } from '../../src/demo/run.ts';
-import type { StoryResult } from '../../src/demo/story.ts';
+import type { StoryResult } from '../../lab/demo/story.ts';
+import { outcome, run } from '../../lab/process/run.ts';
 import { machine } from './machine.ts';
 import { namespaces, Playing, processes, traces } from './playing.ts';
 import { needRoot } from './root.ts';

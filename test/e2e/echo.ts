@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface, type Interface } from 'node:readline';
-import { within } from '../../src/demo/run.ts';
+import { within } from '../../lab/process/run.ts';
 
 /** Connections that stay open; each round sends a line over every one of them and waits for its echo. */
 export class Echo implements AsyncDisposable {

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import type { ApiServer } from '../../src/demo/api-server.ts';
+import type { ApiServer } from '../../lab/cluster/api-server.ts';
 import type { GatewayDaemon } from './gateway-daemon.ts';
 import { GatewayHost, kindOf, serviceOn, standardWorld } from './gateway-host.ts';
 import type { KernelWatch } from './kernel-watch.ts';

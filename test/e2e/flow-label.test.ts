@@ -1,13 +1,14 @@
 import { mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'chai';
+import { rawNode, rawService, rawSlice } from '../../lab/cluster/manifests.ts';
+import { program } from '../../lab/eiproute/daemon-process.ts';
+import { client, clients, eip, node, pools, upstream } from '../../lab/network/map.ts';
+import { layNetwork, type Network } from '../../lab/network/network.ts';
+import { ipBatch, within } from '../../lab/process/run.ts';
+import { writeProxyRules } from '../../lab/proxy/played-proxy.ts';
 import { ask } from '../../src/daemon/ask.ts';
 import type { Status } from '../../src/daemon/status.ts';
-import { program } from '../../src/demo/gateway-process.ts';
-import { client, clients, eip, node, pools, upstream } from '../../src/demo/map.ts';
-import { layNetwork, type Network } from '../../src/demo/network.ts';
-import { ipBatch, within } from '../../src/demo/run.ts';
-import { rawNode, rawService, rawSlice } from '../unit/cluster/objects.ts';
 import { downloadPort, echoPort, Flows, flowServer } from './flows.ts';
 import { GatewayDaemon } from './gateway-daemon.ts';
 import { needRoot } from './root.ts';
@@ -36,7 +37,8 @@ describe('IPv6 flows through a gateway', () => {
         (listening) => listening !== '',
       );
     }
-    await net.proxy(
+    await writeProxyRules(
+      net,
       [echoPort, downloadPort].map((port) => ({
         name: 'default/local',
         addresses: [local.v4, local.v6],

@@ -1,6 +1,6 @@
 import type { ChildProcess } from 'node:child_process';
 import { createInterface, type Interface } from 'node:readline';
-import { within } from '../../src/demo/run.ts';
+import { within } from '../../lab/process/run.ts';
 import { tied } from './tied.ts';
 
 /** What came of some downloads. */

@@ -3,15 +3,15 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { JsonObject } from '../../lab/cluster/api/json.ts';
+import { type Kind, kinds } from '../../lab/cluster/api/kinds.ts';
+import { type ApiServer, startApiServer } from '../../lab/cluster/api-server.ts';
+import { rawNode, rawService, rawSlice } from '../../lab/cluster/manifests.ts';
+import { LabRun, removeLeftovers } from '../../lab/network/lab-run.ts';
+import { inside, setSysctls } from '../../lab/process/namespace.ts';
+import { ipBatch, type Outcome, outcome, run, within } from '../../lab/process/run.ts';
 import { ask } from '../../src/daemon/ask.ts';
 import type { Status } from '../../src/daemon/status.ts';
-import type { JsonObject } from '../../src/demo/api/json.ts';
-import { type Kind, kinds } from '../../src/demo/api/kinds.ts';
-import { type ApiServer, startApiServer } from '../../src/demo/api-server.ts';
-import { Lease, removeLeftovers } from '../../src/demo/lease.ts';
-import { inside, setSysctls } from '../../src/demo/namespace.ts';
-import { ipBatch, type Outcome, outcome, run, within } from '../../src/demo/run.ts';
-import { rawNode, rawService, rawSlice } from '../unit/cluster/objects.ts';
 import { GatewayDaemon } from './gateway-daemon.ts';
 import { KernelWatch } from './kernel-watch.ts';
 import { until } from './until.ts';
@@ -80,10 +80,10 @@ export class GatewayHost implements AsyncDisposable {
   static async make(options: HostOptions = {}): Promise<GatewayHost> {
     await using stack = new AsyncDisposableStack();
     await removeLeftovers();
-    const lease = stack.use(await Lease.take());
-    const namespace = lease.name('gateway');
+    const labRun = stack.use(await LabRun.begin());
+    const namespace = labRun.name('gateway');
     // What a killed run leaves behind, its files too, goes with the next one.
-    const { folder } = lease;
+    const { folder } = labRun;
     await ipBatch([], [`netns add ${namespace}`]);
     setSysctls(namespace, fresh);
     await ipBatch(['-n', namespace], ['link set lo up', ...wire('eth0', lan), ...wire('eth1', uplink)]);

@@ -1,7 +1,7 @@
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
-import { run } from '../../src/demo/run.ts';
+import { run } from '../../lab/process/run.ts';
 import { tied } from './tied.ts';
 import { until } from './until.ts';
 

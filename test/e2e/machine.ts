@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { run } from '../../src/demo/run.ts';
+import { run } from '../../lab/process/run.ts';
 
 /** What of the machine's own network a demo could disturb, as text. */
 export type Machine = Readonly<Record<string, string>>;

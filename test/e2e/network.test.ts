@@ -1,11 +1,11 @@
 import { existsSync } from 'node:fs';
 import { expect } from 'chai';
-import type { ProxiedService } from '../../src/demo/kube-proxy.ts';
-import { removeLeftovers } from '../../src/demo/lease.ts';
-import { Clients } from '../../src/demo/load.ts';
-import { type Dual, eip, node, upstream } from '../../src/demo/map.ts';
-import { layNetwork, type Network, type Pod } from '../../src/demo/network.ts';
-import { ipBatch, run } from '../../src/demo/run.ts';
+import { Clients } from '../../lab/load/load.ts';
+import { removeLeftovers } from '../../lab/network/lab-run.ts';
+import { eip, node, upstream } from '../../lab/network/map.ts';
+import { layNetwork, type Network } from '../../lab/network/network.ts';
+import { ipBatch, run } from '../../lab/process/run.ts';
+import { proxiedService as service, writeProxyRules } from '../../lab/proxy/played-proxy.ts';
 import { machine } from './machine.ts';
 import { needRoot } from './root.ts';
 
@@ -23,7 +23,7 @@ describe('the network in namespaces', () => {
       await net.addPod('web-2', 'node2'),
       await net.addPod('web-3', 'node3'),
     ];
-    await net.proxy([
+    await writeProxyRules(net, [
       service('default/cluster', cluster, 'Cluster', pods),
       service('default/local', local, 'Local', pods.slice(1)),
       service('default/host', host, 'Local', [await net.addHostPod('host-1', 'node1', 9090)]),
@@ -67,7 +67,9 @@ describe('the network in namespaces', () => {
   });
 
   it('answers datagrams as well', async () => {
-    await net.proxy([{ ...service('default/udp', cluster, 'Cluster', net.pods), protocol: 'udp', port: 53 }]);
+    await writeProxyRules(net, [
+      { ...service('default/udp', cluster, 'Cluster', net.pods), protocol: 'udp', port: 53 },
+    ]);
     const talk = `const socket = require('node:dgram').createSocket('udp4');
       socket.on('message', (answer) => { process.stdout.write(String(answer)); socket.close(); });
       socket.send('?', 53, '${cluster.v4}');
@@ -103,7 +105,9 @@ describe('the load', () => {
 
   it('counts every request and every loss', async () => {
     await using net = await layNetwork({ nodes: 1 });
-    await net.proxy([service('default/web', cluster, 'Local', [await net.addPod('web-1', 'node1')])]);
+    await writeProxyRules(net, [
+      service('default/web', cluster, 'Local', [await net.addPod('web-1', 'node1')]),
+    ]);
     await using clients = new Clients(net.namespace('client'));
     const load = clients.start({ to: [cluster.v4, cluster.v6], port: 80, every: 5 });
     const signal = AbortSignal.timeout(5000);
@@ -157,24 +161,6 @@ describe('leaving no trace', () => {
   });
 });
 
-function service(
-  name: string,
-  { v4, v6 }: Dual,
-  policy: ProxiedService['policy'],
-  pods: readonly Pod[],
-): ProxiedService {
-  return {
-    name,
-    addresses: [v4, v6],
-    protocol: 'tcp',
-    port: 80,
-    policy,
-    endpoints: pods.flatMap(({ ip, port, node }) =>
-      [ip.v4, ip.v6].map((each) => ({ ip: each, port, node, state: 'ready' as const })),
-    ),
-  };
-}
-
 /** What eiproute does, by hand: so that these tests are about the network and nothing else. */
 async function routeByHand(net: Network): Promise<void> {
   const at = net.namespace('gateway');
@@ -218,7 +204,7 @@ async function namespaces(folder: string): Promise<readonly string[]> {
 
 /** Lays a network in a process that then kills itself. */
 async function killedRun(): Promise<string> {
-  const module = new URL('../../src/demo/network.ts', import.meta.url).href;
+  const module = new URL('../../lab/network/network.ts', import.meta.url).href;
   const script = `import { layNetwork } from ${JSON.stringify(module)};
     const net = await layNetwork({ nodes: 1 });
     process.stdout.write(net.folder, () => process.kill(process.pid, 'SIGKILL'));`;

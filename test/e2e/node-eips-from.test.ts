@@ -1,10 +1,10 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { kinds } from '../../src/demo/api/kinds.ts';
-import { type ApiServer, startApiServer } from '../../src/demo/api-server.ts';
-import { api } from '../../src/demo/map.ts';
-import { inside } from '../../src/demo/namespace.ts';
+import { kinds } from '../../lab/cluster/api/kinds.ts';
+import { type ApiServer, startApiServer } from '../../lab/cluster/api-server.ts';
+import { api } from '../../lab/network/map.ts';
+import { inside } from '../../lab/process/namespace.ts';
 import type { GatewayDaemon } from './gateway-daemon.ts';
 import { type Agent, cluster, NodeLan } from './node-lan.ts';
 import { needRoot } from './root.ts';

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { gateway, gateway2, node } from '../../src/demo/map.ts';
+import { gateway, gateway2, node } from '../../lab/network/map.ts';
 import type { GatewayDaemon } from './gateway-daemon.ts';
 import { type Agent, cluster, host, NodeLan } from './node-lan.ts';
 import { needRoot } from './root.ts';

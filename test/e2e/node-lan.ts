@@ -1,12 +1,13 @@
 import { mkdir, mkdtemp, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { program } from '../../lab/eiproute/daemon-process.ts';
+import { eip, gateway, gateway2, node, pools, upstream } from '../../lab/network/map.ts';
+import { layNetwork, type Network } from '../../lab/network/network.ts';
+import { ipBatch, type Outcome, within } from '../../lab/process/run.ts';
+import { proxiedService as service, writeProxyRules } from '../../lab/proxy/played-proxy.ts';
+import type { ProxiedService } from '../../lab/proxy/proxy-rules.ts';
 import { ask } from '../../src/daemon/ask.ts';
 import type { Status } from '../../src/daemon/status.ts';
-import { program } from '../../src/demo/gateway-process.ts';
-import type { ProxiedService } from '../../src/demo/kube-proxy.ts';
-import { type Dual, eip, gateway, gateway2, node, pools, upstream } from '../../src/demo/map.ts';
-import { layNetwork, type Network, type Pod } from '../../src/demo/network.ts';
-import { ipBatch, type Outcome, within } from '../../src/demo/run.ts';
 import { Echo, echoServer } from './echo.ts';
 import { GatewayDaemon } from './gateway-daemon.ts';
 import { until } from './until.ts';
@@ -54,7 +55,7 @@ export class NodeLan implements AsyncDisposable {
   async proxy(more: readonly ProxiedService[] = []): Promise<void> {
     const pods = this.net.pods;
     const web = pods.filter(({ name }) => name.startsWith('web'));
-    await this.net.proxy([
+    await writeProxyRules(this.net, [
       service('default/cluster', cluster, 'Cluster', web),
       service('default/local', local, 'Local', web.slice(1)),
       ...more,
@@ -283,16 +284,4 @@ export class Agent {
     ];
     return this.#lan.run(this.part, look.join('\n'));
   }
-}
-
-function service(
-  name: string,
-  { v4, v6 }: Dual,
-  policy: 'Cluster' | 'Local',
-  pods: readonly Pod[],
-): ProxiedService {
-  const endpoints = pods.flatMap((pod) =>
-    [pod.ip.v4, pod.ip.v6].map((ip) => ({ ip, port: pod.port, node: pod.node, state: 'ready' as const })),
-  );
-  return { name, addresses: [v4, v6], protocol: 'tcp', port: 80, policy, endpoints };
 }

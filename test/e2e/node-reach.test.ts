@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { node } from '../../src/demo/map.ts';
+import { node } from '../../lab/network/map.ts';
 import type { GatewayDaemon } from './gateway-daemon.ts';
 import { cluster, host, hostPort, local, NodeLan, nodePort, unserved } from './node-lan.ts';
 import { needRoot } from './root.ts';

@@ -1,8 +1,8 @@
 import { mkdir, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { Clients } from '../../src/demo/load.ts';
-import { gateway, node } from '../../src/demo/map.ts';
+import { Clients } from '../../lab/load/load.ts';
+import { gateway, node } from '../../lab/network/map.ts';
 import { cluster, local, NodeLan } from './node-lan.ts';
 import { needRoot } from './root.ts';
 import { until } from './until.ts';

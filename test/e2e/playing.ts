@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { program } from '../../src/demo/gateway-process.ts';
+import { program } from '../../lab/eiproute/daemon-process.ts';
 
 /** `eiproute demo` as a process, and what it prints. */
 export class Playing implements AsyncDisposable {

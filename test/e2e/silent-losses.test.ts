@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { rawNode } from '../unit/cluster/objects.ts';
+import { rawNode } from '../../lab/cluster/manifests.ts';
 import type { GatewayDaemon } from './gateway-daemon.ts';
 import { GatewayHost, serviceOn, standardWorld } from './gateway-host.ts';
 import { needRoot } from './root.ts';

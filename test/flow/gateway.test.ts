@@ -1,8 +1,8 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
+import { fib, lookup, type Verdict } from '../../lab/fake/fib.ts';
+import type { World } from '../../lab/fake/memory-world.ts';
 import { candidates, carriers } from '../../src/desire/carriers.ts';
-import { fib, lookup, type Verdict } from '../../src/kernel/fib.ts';
-import type { World } from '../../src/kernel/memory-world.ts';
 import type { Snapshot } from '../../src/model/cluster.ts';
 import type { Gateway } from '../../src/model/gateway.ts';
 import { family, type Ip, parseIp } from '../../src/model/ip.ts';

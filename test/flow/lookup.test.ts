@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { type Fib, fib, lookup, type Packet, type Verdict } from '../../src/kernel/fib.ts';
-import { World } from '../../src/kernel/memory-world.ts';
+import { type Fib, fib, lookup, type Packet, type Verdict } from '../../lab/fake/fib.ts';
+import { World } from '../../lab/fake/memory-world.ts';
 import {
   contains,
   family,

@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { outcome, run } from '../../src/demo/run.ts';
+import { outcome, run } from '../../lab/process/run.ts';
 
 describe('the Ansible collection', function () {
   this.timeout(60_000);

@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdir, open, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type Outcome, outcome } from '../../src/demo/run.ts';
+import { type Outcome, outcome } from '../../lab/process/run.ts';
 import { until } from '../e2e/until.ts';
 
 const script = fileURLToPath(new URL('./container.sh', import.meta.url));

@@ -1,10 +1,10 @@
 import { expect } from 'chai';
+import { run, within } from '../../lab/process/run.ts';
 import type { Status } from '../../src/daemon/status.ts';
-import { run, within } from '../../src/demo/run.ts';
 import { needRoot } from '../e2e/root.ts';
 import { until } from '../e2e/until.ts';
+import { HostLab, web } from './host-lab.ts';
 import { difference, type HostState, stateOf } from './host-state.ts';
-import { Lab, web } from './lab.ts';
 import { draft } from './packages.ts';
 
 const unit = 'eiproute-gateway';
@@ -13,13 +13,13 @@ const unit = 'eiproute-gateway';
 describe('eiproute on real hosts', function () {
   this.timeout(240_000);
   this.bail(true);
-  let lab: Lab;
+  let lab: HostLab;
   let artifact: string;
   let fresh: readonly HostState[];
 
   before(async function () {
     needRoot(this);
-    lab = await Lab.open();
+    lab = await HostLab.open();
     artifact = await draft(lab.folder, '0.1.0');
     fresh = await Promise.all(lab.managed.map(stateOf));
   });
@@ -280,7 +280,7 @@ describe('eiproute on real hosts', function () {
 
   it('restores every route after a reboot with the API down', async () => {
     const kept = await routes();
-    await lab.plane.stopApi();
+    await lab.cluster.stopApi();
     await lab.gateway.outcome(['systemctl', 'reboot']);
     await lab.gateway.booted(2);
     expect(await lab.gateway.routesAtBoot(), 'the reboot left routes').to.equal('');
@@ -289,7 +289,7 @@ describe('eiproute on real hosts', function () {
     expect(answer.status, answer.err).to.equal(0);
     expect(await property('StatusText')).to.contain('nodes');
     expect(await journal('-o', 'cat', '-p', 'warning')).to.match(/the cluster does not tell of nodes/);
-    await lab.plane.startApi();
+    await lab.cluster.startApi();
     await lab.gateway.run('eiproute', 'status', '--wait-synced', '--timeout', '60');
   });
 

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { outcome, run } from '../../src/demo/run.ts';
+import { outcome, run } from '../../lab/process/run.ts';
 import { needRoot } from '../e2e/root.ts';
 import { draft } from './packages.ts';
 

@@ -1,6 +1,6 @@
 import { mkdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { run } from '../../src/demo/run.ts';
+import { run } from '../../lab/process/run.ts';
 
 /** `npm run package`, in a hurry: a .deb for this machine. */
 export async function draft(folder: string, version: string, env: readonly string[] = []): Promise<string> {

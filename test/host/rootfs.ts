@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { run } from '../../src/demo/run.ts';
+import { run } from '../../lab/process/run.ts';
 
 /** A Debian as small as systemd, ssh and Ansible's Python allow; what an operator has on any host. */
 const packages = [

@@ -6,40 +6,40 @@ import { nftTable } from '../../src/model/nft.ts';
 import type { Change, KernelObject } from '../../src/model/object.ts';
 import { owner, sysctl } from '../contract/objects.ts';
 import { shapes } from '../contract/objects-suite.ts';
-import { adding, deleting, replacing, Stage, settings } from '../contract/stage.ts';
-import { LinuxBench } from './linux-bench.ts';
+import { adding, deleting, replacing, Scenario, settings } from '../contract/scenario.ts';
+import { LinuxFixture } from './linux-fixture.ts';
 import { describeOnKernel } from './namespace.ts';
 
 const shell = promisify(execFile);
 
 describeOnKernel('a printed change', () => {
-  let bench: LinuxBench;
-  let stage: Stage;
+  let fixture: LinuxFixture;
+  let scenario: Scenario;
   beforeEach(async () => {
-    stage = await Stage.set(async () => {
-      bench = await LinuxBench.make();
-      return bench;
+    scenario = await Scenario.open(async () => {
+      fixture = await LinuxFixture.make();
+      return fixture;
     });
-    await stage.add(...stage.nodes());
+    await scenario.add(...scenario.nodes());
   });
-  afterEach(() => stage.strike());
+  afterEach(() => scenario.close());
 
   /** Pastes the line into a shell, as a person would. */
   async function paste(change: Change, former?: string): Promise<void> {
-    await shell('sh', ['-c', command(change, bench.names, former)]);
+    await shell('sh', ['-c', command(change, fixture.names, former)]);
   }
 
   async function apply(change: Change): Promise<void> {
-    expect(await stage.one(change)).to.equal('ok');
+    expect(await scenario.one(change)).to.equal('ok');
   }
 
   async function everything(): Promise<ReadonlyMap<string, KernelObject>> {
-    return (await stage.list()).objects;
+    return (await scenario.list()).objects;
   }
 
   for (const [what, shape] of Object.entries(shapes)) {
     it(`does by hand what we do: ${what}`, async () => {
-      const want = shape(stage);
+      const want = shape(scenario);
       const before = await everything();
       const steps: Change[] = [adding(want), deleting(want)];
       // Linux has no replace for rules.
@@ -72,7 +72,7 @@ describeOnKernel('a printed change', () => {
       '  chain guard {\n    ip daddr 192.0.2.9 drop\n  }\n',
     );
     const digest = async (): Promise<unknown> => {
-      const found = await stage.shown(table);
+      const found = await scenario.shown(table);
       return found?.kind === 'nft' ? found.digest : found;
     };
     await paste(adding(table));
@@ -86,8 +86,8 @@ describeOnKernel('a printed change', () => {
   it('does by hand what we do: a setting', async () => {
     const want = sysctl(settings.redirects, '0');
     await paste(adding(want));
-    expect(await bench.sysctl(settings.redirects)).to.equal('0');
+    expect(await fixture.sysctl(settings.redirects)).to.equal('0');
     await paste(deleting(want), '1');
-    expect(await bench.sysctl(settings.redirects)).to.equal('1');
+    expect(await fixture.sysctl(settings.redirects)).to.equal('1');
   });
 });

@@ -1,7 +1,7 @@
 import { describeKernel } from '../contract/kernel-suite.ts';
-import { LinuxBench } from './linux-bench.ts';
+import { LinuxFixture } from './linux-fixture.ts';
 import { describeOnKernel } from './namespace.ts';
 
 describeOnKernel('on the kernel of this host', () => {
-  describeKernel('LinuxKernel', LinuxBench.make);
+  describeKernel('LinuxKernel', LinuxFixture.make);
 });

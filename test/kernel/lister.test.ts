@@ -2,33 +2,33 @@ import { expect } from 'chai';
 import type { Listing } from '../../src/model/listing.ts';
 import { keyOf } from '../../src/model/object.ts';
 import { group, groupId, nexthop, nexthopId, owner, route } from '../contract/objects.ts';
-import { scope } from '../contract/stage.ts';
+import { scope } from '../contract/scenario.ts';
 import { ip } from './ip.ts';
-import { LinuxBench } from './linux-bench.ts';
+import { LinuxFixture } from './linux-fixture.ts';
 import { describeOnKernel } from './namespace.ts';
 
 describeOnKernel('a second look', () => {
   let signal: AbortSignal;
-  let bench: LinuxBench;
+  let fixture: LinuxFixture;
   let first: Listing;
   const target = group(groupId(0), [nexthopId(0)]);
   const routes = Array.from({ length: 100 }, (_, i) => route(`198.51.100.${i}/32`, { nhid: target.id }));
 
   beforeEach(async () => {
     signal = AbortSignal.timeout(8000);
-    bench = await LinuxBench.make();
-    const link = await bench.addLink('eip-lan', '10.0.0.1/24');
+    fixture = await LinuxFixture.make();
+    const link = await fixture.addLink('eip-lan', '10.0.0.1/24');
     const wanted = [nexthop(nexthopId(0), '10.0.0.2', link), target, ...routes];
-    const outcomes = await bench.kernel.apply(
+    const outcomes = await fixture.kernel.apply(
       wanted.map((want) => ({ verb: 'add', want })),
       signal,
     );
     expect(outcomes.filter((one) => one !== undefined)).to.deep.equal([]);
-    first = await bench.kernel.list(scope, signal);
+    first = await fixture.kernel.list(scope, signal);
   });
-  afterEach(() => bench[Symbol.asyncDispose]());
+  afterEach(() => fixture[Symbol.asyncDispose]());
 
-  const again = () => bench.kernel.list(scope, signal);
+  const again = () => fixture.kernel.list(scope, signal);
 
   it('is the very same map when nothing has changed', async () => {
     expect(first.objects.size).to.be.greaterThan(routes.length);
@@ -76,14 +76,14 @@ describeOnKernel('a second look', () => {
     const key = `sysctl ${name}`;
     const value = first.objects.get(key);
     const other = value?.kind === 'sysctl' && value.value === '1' ? '0' : '1';
-    await bench.setSysctl(name, other);
+    await fixture.setSysctl(name, other);
     expect((await again()).objects.get(key)).to.deep.equal({ kind: 'sysctl', name, value: other });
   });
 
   it('keeps scopes apart', async () => {
     const table = 1086;
     await ip(`route add 2001:db8:f::1 dev eip-lan table ${table} proto ${owner.protocol}`);
-    const other = await bench.kernel.list({ ...scope, tables: [table] }, signal);
+    const other = await fixture.kernel.list({ ...scope, tables: [table] }, signal);
     expect([...other.objects.values()].filter(({ kind }) => kind === 'route').length).to.equal(1);
     expect([...(await again()).objects]).to.deep.equal([...first.objects]);
   });

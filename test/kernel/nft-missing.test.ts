@@ -2,8 +2,8 @@ import { expect } from 'chai';
 import { nftTable } from '../../src/model/nft.ts';
 import { keyOf } from '../../src/model/object.ts';
 import { owner, route } from '../contract/objects.ts';
-import { adding, Stage } from '../contract/stage.ts';
-import { LinuxBench } from './linux-bench.ts';
+import { adding, Scenario } from '../contract/scenario.ts';
+import { LinuxFixture } from './linux-fixture.ts';
 import { describeOnKernel } from './namespace.ts';
 
 const table = nftTable('eip-table', owner.protocol, '  chain guard {\n  }\n');
@@ -11,23 +11,23 @@ const unreachable = route('198.51.100.0/24', { type: 'unreachable' });
 
 describeOnKernel('a host without nft', () => {
   const { PATH } = process.env;
-  let stage: Stage;
+  let scenario: Scenario;
   beforeEach(async () => {
-    stage = await Stage.set(LinuxBench.make);
+    scenario = await Scenario.open(LinuxFixture.make);
     process.env['PATH'] = '';
   });
   afterEach(async () => {
     process.env['PATH'] = PATH;
-    await stage.strike();
+    await scenario.close();
   });
 
   it('is read, takes everything else, and says why it refuses a table', async () => {
-    expect(await stage.codes([adding(table), adding(unreachable)])).to.deep.equal(['ENOSYS', 'ok']);
-    const { objects } = await stage.list();
+    expect(await scenario.codes([adding(table), adding(unreachable)])).to.deep.equal(['ENOSYS', 'ok']);
+    const { objects } = await scenario.list();
     expect([...objects.keys()].filter((key) => !key.startsWith('sysctl'))).to.deep.equal([
       keyOf(unreachable),
     ]);
-    const [refusal] = await stage.kernel.apply([adding(table)], stage.signal);
+    const [refusal] = await scenario.kernel.apply([adding(table)], scenario.signal);
     expect(refusal?.message).to.match(/there is no program nft in PATH; install the package nftables/);
   });
 });

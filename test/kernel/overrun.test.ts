@@ -1,24 +1,24 @@
 import { execFileSync } from 'node:child_process';
 import { expect } from 'chai';
 import { owner } from '../contract/objects.ts';
-import { scope } from '../contract/stage.ts';
-import { LinuxBench } from './linux-bench.ts';
+import { scope } from '../contract/scenario.ts';
+import { LinuxFixture } from './linux-fixture.ts';
 import { describeOnKernel } from './namespace.ts';
 
 /** More notifications than the 32 MiB that Linux makes of our 16 hold, at 832 bytes each. */
 const flood = 60_000;
 
 describeOnKernel('the monitor', () => {
-  let bench: LinuxBench;
+  let fixture: LinuxFixture;
   beforeEach(async () => {
-    bench = await LinuxBench.make();
+    fixture = await LinuxFixture.make();
   });
-  afterEach(() => bench[Symbol.asyncDispose]());
+  afterEach(() => fixture[Symbol.asyncDispose]());
 
   it('survives an overrun, says so once, hears on, and the listing is exact', async () => {
-    const index = await bench.addLink('eip-lan', '10.0.0.1/24');
+    const index = await fixture.addLink('eip-lan', '10.0.0.1/24');
     const end = new AbortController();
-    const hints = bench.kernel.hints(AbortSignal.any([end.signal, AbortSignal.timeout(8000)]));
+    const hints = fixture.kernel.hints(AbortSignal.any([end.signal, AbortSignal.timeout(8000)]));
     const lines = Array.from({ length: flood }, (_, i) => {
       const address = `198.${18 + (i >> 16)}.${(i >> 8) & 255}.${i & 255}`;
       return `route add ${address} via 10.0.0.2 dev eip-lan proto ${owner.protocol}`;
@@ -30,13 +30,13 @@ describeOnKernel('the monitor', () => {
     for await (const { kind } of hints) {
       heard.set(kind, (heard.get(kind) ?? 0) + 1);
       // Not a word before it will be heard: until the socket is empty, Linux drops without saying so.
-      if (kind === 'overrun') await bench.setSysctl('net/ipv4/ip_forward', '1');
+      if (kind === 'overrun') await fixture.setSysctl('net/ipv4/ip_forward', '1');
       if (heard.has('overrun') && heard.has('netconf')) end.abort();
     }
     expect(heard.get('overrun')).to.equal(1);
     expect(heard.get('netconf')).to.equal(1);
 
-    const { objects } = await bench.kernel.list(scope, AbortSignal.timeout(8000));
+    const { objects } = await fixture.kernel.list(scope, AbortSignal.timeout(8000));
     const routes = [...objects.values()].filter(({ kind }) => kind === 'route');
     expect(routes.length).to.equal(flood);
     expect(routes.at(-1)).to.deep.include({

@@ -40,7 +40,7 @@ export function encodeGroup(writer: MessageWriter, group: NexthopGroup): void {
   writer.close(nested);
 }
 
-/** The current attribute as members, sorted by id: the kernel keeps the order it was given. */
+/** The current attribute as members, in the order that the kernel was given. */
 export function decodeMembers(message: MessageReader): readonly Member[] {
   if (message.size % memberBytes !== 0) {
     throw new MalformedError(`nexthop group members of ${message.size} bytes`);
@@ -49,7 +49,7 @@ export function decodeMembers(message: MessageReader): readonly Member[] {
   for (let at = message.at; at < message.at + message.size; at += memberBytes) {
     members.push({ id: message.u32At(at), weight: message.u8At(at + 4) + 1 });
   }
-  return members.sort((a, b) => a.id - b.id);
+  return members;
 }
 
 export function decodeResilience(message: MessageReader): Resilience {

@@ -1,9 +1,10 @@
 import { expect } from 'chai';
+import { rawNode } from '../../../lab/cluster/manifests.ts';
 import { defaultPace, Reflector } from '../../../src/cluster/reflector.ts';
-import { Store } from '../../../src/cluster/store.ts';
+import { Signal } from '../../../src/cluster/signal.ts';
+import { ClusterStore } from '../../../src/cluster/store.ts';
 import { ApiError, CredentialsError, type Page } from '../../../src/cluster/transport.ts';
 import { errorOf } from '../../../src/cluster/trouble.ts';
-import { rawNode } from './objects.ts';
 import { ScriptedTransport, type Step } from './script.ts';
 import { VirtualClock } from './virtual-clock.ts';
 
@@ -26,31 +27,34 @@ function errorEvent(code: number, message: string, details = {}): object {
 }
 
 /** Plays a script to its end and stops. */
-async function play(script: readonly Step[] | ((store: Store) => readonly Step[])): Promise<{
+async function play(script: readonly Step[] | ((store: ClusterStore) => readonly Step[])): Promise<{
   calls: readonly string[];
   waits: readonly number[];
-  store: Store;
+  store: ClusterStore;
   troubles: readonly string[];
   names: () => string[];
 }> {
   const clock = new VirtualClock();
-  const store = new Store();
+  const store = new ClusterStore();
   const stop = new AbortController();
   const transport = new ScriptedTransport(typeof script === 'function' ? script(store) : script, clock, () =>
     stop.abort(),
   );
   const troubles: string[] = [];
-  store.pulse.beat = () => {
+  store.signal.notify = () => {
     const { trouble } = store.feed('nodes');
     if (trouble !== undefined && troubles.at(-1) !== trouble) troubles.push(trouble);
   };
-  await new Reflector('nodes', transport, store, defaultPace, clock).run(stop.signal);
+  const recovery = new Signal(() => {});
+  await new Reflector({ resource: 'nodes', transport, store, pace: defaultPace, clock, recovery }).run(
+    stop.signal,
+  );
   // The guards against silence sleep too; what is between failures is less than a minute and not "settled".
   const waits = clock.slept.filter((ms) => ms < minute && ms !== defaultPace.settled);
   return { calls: transport.calls, waits, store, troubles, names: () => namesOf(store) };
 }
 
-function namesOf(store: Store): string[] {
+function namesOf(store: ClusterStore): string[] {
   return store.snapshot().nodes.map((node) => node.name);
 }
 
@@ -220,6 +224,19 @@ describe('the reflector', () => {
     expect(troubles).to.deep.equal([]);
   });
 
+  it('lists at once after a 410, whatever failed before it', async () => {
+    const { calls, waits } = await play([
+      { list: page(['n1'], '7') },
+      { watch: [{ pass: minute }, { fail: new Error('read ECONNRESET') }] },
+      ...[1, 2].map(() => ({ watch: new ApiError(403, 'RBAC is not loaded yet') })),
+      { watch: new ApiError(410, 'too old') },
+      { list: page(['n1'], '90') },
+      live,
+    ]);
+    expect(calls.slice(4, 6)).to.deep.equal(['watch from=7 for=360', 'list limit=500']);
+    expect(waits).to.deep.equal([800, 800, 1600]);
+  });
+
   it('lists anew after a 410 inside the stream', async () => {
     const { calls, waits, troubles } = await play([
       { list: page(['n1'], '7') },
@@ -297,8 +314,24 @@ describe('the reflector', () => {
     expect(waits).to.deep.equal([11_000, 3000]);
   });
 
-  it('waits longer after each failure, up to 30 s, and forgets them after a success', async () => {
+  it('asks a server that does not answer every 2 s, and starts with short waits again when it does', async () => {
     const refused = { list: new Error('connect ECONNREFUSED') };
+    const busy = { list: new ApiError(503, 'starting') };
+    const { waits } = await play([refused, refused, refused, refused, refused, busy, busy]);
+    expect(waits).to.deep.equal([800, 1600, 2000, 2000, 2000, 800, 1600]);
+  });
+
+  it('does not ask every 2 s about a certificate or a kubeconfig that is wrong', async () => {
+    const wrong = Object.assign(new Error('self-signed certificate'), { code: 'SELF_SIGNED_CERT_IN_CHAIN' });
+    const none = new CredentialsError('kubeconfig /x can not be used: ENOENT', 'put it there');
+    for (const error of [wrong, none]) {
+      const { waits } = await play([1, 2, 3, 4].map(() => ({ list: error })));
+      expect(waits).to.deep.equal([800, 1600, 3200, 6400]);
+    }
+  });
+
+  it('waits longer after each failure, up to 30 s, and forgets them after a success', async () => {
+    const refused = { list: new ApiError(503, 'etcd is ill') };
     const { waits, troubles, store } = await play([
       ...[1, 2, 3, 4, 5, 6, 7].map(() => refused),
       { list: page(['n1'], '7') },
@@ -306,7 +339,7 @@ describe('the reflector', () => {
       live,
     ]);
     expect(waits).to.deep.equal([800, 1600, 3200, 6400, 12_800, 25_600, 30_000, 800]);
-    expect(troubles).to.deep.equal(['connect ECONNREFUSED']);
+    expect(troubles).to.deep.equal(['HTTP 503: etcd is ill']);
     expect(store.feed('nodes').trouble).to.equal(undefined);
   });
 
@@ -441,13 +474,94 @@ describe('the reflector', () => {
     expect(store.snapshot().nodes.map(({ name, uid }) => `${name} ${uid}`)).to.deep.equal(['n2 second']);
   });
 
+  describe('beside another one', () => {
+    const down = { list: new ApiError(503, 'starting') };
+    const start = 1_000_000;
+
+    /** Plays a script for Nodes and one for Services; each ends when it is over. */
+    async function playBoth(nodes: readonly Step[], services: readonly Step[]): Promise<readonly string[]> {
+      const clock = new VirtualClock();
+      const store = new ClusterStore();
+      const recovery = new Signal(() => {});
+      const told: string[] = [];
+      const run = async (resource: 'nodes' | 'services', script: readonly Step[]): Promise<void> => {
+        const stop = new AbortController();
+        const transport = new ScriptedTransport(script, clock, () => stop.abort());
+        transport.calls.push = (call) =>
+          told.push(`${(clock.now() - start) / 1000} ${resource} ${call.split(' ')[0]}`);
+        const options = { resource, transport, store, pace: defaultPace, clock, recovery };
+        await new Reflector(options).run(stop.signal);
+      };
+      await Promise.all([run('nodes', nodes), run('services', services)]);
+      return told;
+    }
+
+    it('asks again as soon as the other one succeeds', async () => {
+      const told = await playBoth(
+        [down, down, down, down, down, { list: page(['n1'], '7') }, live],
+        [{ list: page([], '7'), takes: 14_000 }],
+      );
+      expect(told.filter((call) => call.includes('nodes')).slice(0, 7)).to.deep.equal([
+        '0 nodes list',
+        '0.8 nodes list',
+        '2.4 nodes list',
+        '5.6 nodes list',
+        '12 nodes list',
+        '24.8 nodes list',
+        '24.8 nodes watch',
+      ]);
+      const woken = await playBoth(
+        [down, down, down, down, down, { list: page(['n1'], '7') }, live],
+        [{ list: new ApiError(503, 'starting', 14_000) }, { list: page([], '7') }],
+      );
+      expect(woken.filter((call) => call.includes('nodes')).slice(4, 7)).to.deep.equal([
+        '12 nodes list',
+        '14 nodes list',
+        '14 nodes watch',
+      ]);
+    });
+
+    it('asks again as soon as the server that did not answer answers the other one', async () => {
+      const refused = { list: new Error('connect ECONNREFUSED') };
+      const told = await playBoth(
+        [refused, { list: new ApiError(429, 'later', 1_000) }, { list: page([], '7') }],
+        [{ list: new ApiError(503, 'starting', 60_000) }, { list: page([], '7') }],
+      );
+      expect(told.filter((call) => call.includes('services'))).to.deep.equal([
+        '0 services list',
+        '0.8 services list',
+        '0.8 services watch',
+      ]);
+    });
+
+    it('is not driven in circles by one that fails soon after each success', async () => {
+      const flapping = (count: number): readonly Step[] =>
+        Array.from({ length: count }, () => [
+          { list: page([], '7') },
+          { watch: new ApiError(410, 'too old') },
+        ]).flat();
+      const told = await playBoth(flapping(8), flapping(8));
+      const lists = told.filter((call) => call.endsWith('nodes list')).map((call) => call.split(' ')[0]);
+      // Each is woken once at most between two pauses that it waits to the end.
+      expect(lists.slice(0, 7)).to.deep.equal(['0', '0', '1.6', '1.6', '8', '8', '33.6']);
+    });
+  });
+
   it('stops at once and for good, in the middle of anything', async () => {
     for (const step of [{ list: page(['n1'], '7'), takes: 10 }, { list: page(['n1'], '7', 'more') }]) {
       const clock = new VirtualClock();
-      const store = new Store();
+      const store = new ClusterStore();
       const stop = new AbortController();
       const transport = new ScriptedTransport([step, step], clock, () => expect.fail('asked after the stop'));
-      const running = new Reflector('nodes', transport, store, defaultPace, clock).run(stop.signal);
+      const recovery = new Signal(() => {});
+      const running = new Reflector({
+        resource: 'nodes',
+        transport,
+        store,
+        pace: defaultPace,
+        clock,
+        recovery,
+      }).run(stop.signal);
       stop.abort();
       await running;
       expect(transport.calls).to.have.length(1);

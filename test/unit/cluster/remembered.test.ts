@@ -1,19 +1,28 @@
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { expect } from 'chai';
 import fc from 'fast-check';
+import { rawNode, rawService, rawSlice } from '../../../lab/cluster/manifests.ts';
+import { memoryCluster } from '../../../lab/fake/memory-cluster.ts';
 import type { Clock } from '../../../src/cluster/clock.ts';
+import { logLine, readLog } from '../../../src/cluster/cluster-log.ts';
+import { resourceOf } from '../../../src/cluster/decode.ts';
 import { readObjects } from '../../../src/cluster/document.ts';
-import { express } from '../../../src/cluster/express.ts';
+import { encodeNode, encodeService } from '../../../src/cluster/encode.ts';
 import { fileCluster } from '../../../src/cluster/file.ts';
-import { memoryCluster } from '../../../src/cluster/memory.ts';
 import { remembered } from '../../../src/cluster/remembered.ts';
-import { resources, Store } from '../../../src/cluster/store.ts';
-import type { Endpoint, Node, Service, Texts } from '../../../src/model/cluster.ts';
+import { ClusterStore } from '../../../src/cluster/store.ts';
+import {
+  type Delta,
+  type Endpoint,
+  type Node,
+  type Service,
+  serviceName,
+  type Texts,
+} from '../../../src/model/cluster.ts';
 import { compareIp, type Ip, ipFromBytes } from '../../../src/model/ip.ts';
 import { until } from '../../contract/until.ts';
-import { rawNode, rawService, rawSlice } from './objects.ts';
 
 async function place(): Promise<AsyncDisposable & { folder: string; file: string }> {
   const folder = await mkdtemp(join(tmpdir(), 'eiproute-remembered-'));
@@ -104,6 +113,45 @@ describe('the remembered cluster', () => {
     expect(live).to.equal(source.snapshot());
   });
 
+  it('shows what was known through every reader, and yields "all" when the real source is complete', async () => {
+    await using at = await place();
+    await save(at.file);
+    const source = memoryCluster();
+    await using cluster = remembered(source, at.file);
+    const stop = new AbortController();
+    const changes = cluster.changes(stop.signal)[Symbol.asyncIterator]();
+    source.set(rawService('other'), rawNode('n7'));
+    expect((await changes.next()).value).to.deep.include({ services: new Set(), nodes: false });
+    expect([...cluster.services()].map(({ name }) => name)).to.deep.equal(['web']);
+    expect(cluster.service('default/web')?.uid).to.equal('uid-web');
+    expect(cluster.service('default/other')).to.equal(undefined);
+    expect(cluster.overview().nodes.map(({ name }) => name)).to.deep.equal(['n1']);
+    source.complete();
+    expect((await changes.next()).value).to.deep.include({ services: 'all', nodes: true });
+    expect([...cluster.services()].map(({ name }) => name)).to.deep.equal(['other']);
+    expect(cluster.service('default/web')).to.equal(undefined);
+    expect(cluster.overview().nodes.map(({ name }) => name)).to.deep.equal(['n7']);
+    source.set(rawService('third'));
+    expect((await changes.next()).value).to.deep.include({ services: new Set(['default/third']) });
+    stop.abort();
+  });
+
+  it('yields "all" to those who listened before, when a reader finds the real source complete', async () => {
+    await using at = await place();
+    await save(at.file);
+    const source = memoryCluster();
+    await using cluster = remembered(source, at.file);
+    const stop = new AbortController();
+    const early = cluster.changes(stop.signal)[Symbol.asyncIterator]();
+    source.complete();
+    expect(cluster.overview().complete).to.equal(true);
+    const late = cluster.changes(stop.signal)[Symbol.asyncIterator]();
+    expect((await early.next()).value).to.deep.include({ services: 'all', nodes: true });
+    source.set(rawService('next'));
+    expect((await late.next()).value).to.deep.include({ services: new Set(['default/next']), nodes: false });
+    stop.abort();
+  });
+
   it('passes changes on at once, also while it waits to save', async () => {
     await using at = await place();
     const source = memoryCluster();
@@ -176,20 +224,189 @@ describe('the remembered cluster', () => {
     expect(services).to.have.length(1);
   });
 
+  it('reads the List that earlier versions wrote, and replaces it by a log', async () => {
+    await using at = await place();
+    const list = {
+      apiVersion: 'v1',
+      kind: 'List',
+      metadata: { annotations: { 'eiproute.io/version': '1' } },
+      items: world,
+    };
+    await mkdir(dirname(at.file));
+    await writeFile(at.file, JSON.stringify(list));
+    const source = memoryCluster();
+    const cluster = remembered(source, at.file);
+    expect(cluster.service('default/web')?.endpoints).to.have.length(1);
+    expect(cluster.overview().problems).to.deep.equal([]);
+    source.set(...world, rawService('next'));
+    source.complete();
+    await cluster[Symbol.asyncDispose]();
+    expect(await readFile(at.file, 'utf8')).to.match(/^eiproute-cluster-log 2\n/);
+    expect(await saved(at.file)).to.equal(2);
+  });
+
+  it('uses what was saved before a record that was cut off', async () => {
+    await using at = await place();
+    await save(at.file, [...world, rawService('zzz')]);
+    const text = await readFile(at.file);
+    await writeFile(at.file, text.subarray(0, -40));
+    await using cluster = remembered(memoryCluster(), at.file);
+    expect([...cluster.services()].map(({ name }) => name)).to.deep.equal(['web']);
+    expect(cluster.overview().problems).to.deep.equal([]);
+  });
+
+  it('uses what is not damaged, with a problem', async () => {
+    await using at = await place();
+    await save(at.file, [...world, rawService('zzz')]);
+    const text = await readFile(at.file, 'utf8');
+    await writeFile(at.file, text.replace('"name":"web"', '"name":"weB"'));
+    await using cluster = remembered(memoryCluster(), at.file);
+    expect([...cluster.services()].map(({ name }) => name)).to.deep.equal(['zzz']);
+    const [problem] = cluster.overview().problems;
+    expect(problem).to.include({ code: 'remembered-cluster-unreadable', subject: at.file });
+    expect(problem?.message).to.contain('1 of its lines are damaged; the rest is used');
+  });
+
+  describe('when it crashes', () => {
+    /** What a process would start with that finds the file as it is now, the API down. */
+    async function afterCrash(file: string): Promise<readonly string[]> {
+      await using cluster = remembered(memoryCluster(), file, { clock: new Pauses() });
+      return [...cluster.services()].map(({ name }) => name).sort();
+    }
+
+    const delta = (...keys: readonly string[]): Delta => ({ services: new Set(keys), nodes: false });
+
+    it('has forgotten what a round has withdrawn, without a tick', async () => {
+      await using at = await place();
+      const source = memoryCluster();
+      const pauses = new Pauses();
+      source.set(...world, rawService('other'));
+      source.complete();
+      await using cluster = remembered(source, at.file, { clock: pauses });
+      await pauses.next();
+      pauses.end();
+      await pauses.next();
+      source.delete(rawService('web'));
+      source.set(rawService('other', { eips: [] }));
+      expect(await afterCrash(at.file), 'before the round').to.deep.equal(['other', 'web']);
+      await cluster.save(delta('default/web', 'default/other'));
+      expect(await afterCrash(at.file)).to.deep.equal(['other']);
+      await using started = remembered(memoryCluster(), at.file, { clock: new Pauses() });
+      expect(started.service('default/other')?.ingress).to.deep.equal([]);
+    });
+
+    it('has forgotten it also before the first tick after a start', async () => {
+      await using at = await place();
+      await save(at.file, [...world, rawService('other'), rawNode('n2')]);
+      const source = memoryCluster();
+      source.set(rawNode('n1'), rawService('other'));
+      await using cluster = remembered(source, at.file, { clock: new Pauses() });
+      await cluster.save({ services: new Set(['default/web']), nodes: true });
+      expect(await afterCrash(at.file), 'before all lists are in').to.deep.equal(['other', 'web']);
+      source.complete();
+      await cluster.save({ services: new Set(['default/web']), nodes: true });
+      expect(await afterCrash(at.file)).to.deep.equal(['other']);
+      await using started = remembered(memoryCluster(), at.file, { clock: new Pauses() });
+      expect(started.overview().nodes.map(({ name }) => name)).to.deep.equal(['n1']);
+    });
+
+    it('has forgotten what was deleted while it was down, once a round has acted on all lists', async () => {
+      await using at = await place();
+      await save(at.file);
+      const source = memoryCluster();
+      source.set(rawNode('n1'), rawService('other'));
+      source.complete();
+      await using cluster = remembered(source, at.file, { clock: new Pauses() });
+      await cluster.save({ services: 'all', nodes: true });
+      expect(await afterCrash(at.file)).to.deep.equal(['other']);
+    });
+
+    it('still has what is doubted, and what came after the round', async () => {
+      await using at = await place();
+      const source = memoryCluster();
+      const pauses = new Pauses();
+      let believed = true;
+      source.set(...world, rawService('other'));
+      source.complete();
+      await using cluster = remembered(source, at.file, { clock: pauses, believed: () => believed });
+      await pauses.next();
+      pauses.end();
+      await pauses.next();
+      source.delete(rawService('web'), rawService('other'));
+      believed = false;
+      await cluster.save(delta('default/web', 'default/other'));
+      expect(await afterCrash(at.file), 'doubted').to.deep.equal(['other', 'web']);
+      believed = true;
+      await cluster.save(delta('default/web'));
+      expect(await afterCrash(at.file), 'of the next round').to.deep.equal(['other']);
+      pauses.end();
+      await pauses.next();
+      pauses.end();
+      await pauses.next();
+      expect(await afterCrash(at.file), 'two ticks later').to.deep.equal([]);
+    });
+
+    it('has what changed before the last tick but one', async () => {
+      await using at = await place();
+      const source = memoryCluster();
+      const pauses = new Pauses();
+      source.set(...world);
+      source.complete();
+      await using _ = remembered(source, at.file, { clock: pauses });
+      const tick = async (): Promise<void> => {
+        await pauses.next();
+        pauses.end();
+        await pauses.next();
+      };
+      await tick();
+      source.set(rawService('next'));
+      await tick();
+      expect(await afterCrash(at.file), 'no round may have judged it yet').to.deep.equal(['web']);
+      await tick();
+      expect(await afterCrash(at.file)).to.deep.equal(['next', 'web']);
+    });
+  });
+
+  it('writes what has changed, not all that is known', async () => {
+    await using at = await place();
+    const source = memoryCluster();
+    const pauses = new Pauses();
+    source.set(...Array.from({ length: 500 }, (_, index) => rawService(`s${index}`)), ...world);
+    source.complete();
+    await using cluster = remembered(source, at.file, { clock: pauses });
+    await pauses.next();
+    pauses.end();
+    await pauses.next();
+    const { size } = await stat(at.file);
+    source.set(rawService('s7', { eips: [] }));
+    await cluster.save({ services: new Set(['default/s7']), nodes: false });
+    const after = (await stat(at.file)).size;
+    expect(after - size).to.be.within(1, 2000);
+    for (let tick = 0; tick < 2; tick += 1) {
+      pauses.end();
+      await pauses.next();
+    }
+    expect((await stat(at.file)).size, 'not a second time').to.equal(after);
+  });
+
   const garbage: readonly { name: string; content: (good: string) => string; says: RegExp }[] = [
     { name: 'is empty', content: () => '', says: /it is empty/ },
-    { name: 'is cut off', content: (good) => good.slice(0, -40), says: /line \d+, column \d+/ },
     { name: 'is binary', content: () => '\u0000\u0001\ufffd', says: /can not be used/ },
     {
       name: 'is of another version',
-      content: (good) => good.replace('version":"1"', 'version":"9"'),
-      says: /version is 9/,
+      content: (good) => good.replace('log 2', 'log 9'),
+      says: /begins with "eiproute-cluster-log 9", not with "eiproute-cluster-log 2"/,
     },
     { name: 'is a list of kubectl', content: () => '{"kind":"List","items":[]}', says: /version is missing/ },
     {
       name: 'has an address that is none',
-      content: (good) => good.replace('198.51.100.10', 'x'),
+      content: (good) => good + logLine('Service', 'default/x', [rawService('x', { eips: ['x'] })]),
       says: /skipped/,
+    },
+    {
+      name: 'holds something else',
+      content: (good) => good + logLine('Node', 'x', [{}]),
+      says: /it holds \{\}/,
     },
   ];
   for (const { name, content, says } of garbage) {
@@ -234,7 +451,7 @@ describe('the remembered cluster', () => {
   });
 });
 
-describe('express', () => {
+describe('what is encoded', () => {
   const ip = fc
     .oneof(
       fc.uint8Array({ minLength: 4, maxLength: 4 }),
@@ -316,11 +533,15 @@ describe('express', () => {
     const byName = { selector: (each: { name: string }) => each.name, maxLength: 4 };
     fc.assert(
       fc.property(fc.uniqueArray(node, byName), fc.uniqueArray(service, byName), (nodes, services) => {
-        const text = JSON.stringify({ items: [...express({ nodes, services })] });
-        const objects = readObjects(text);
-        const store = new Store();
-        for (const resource of resources)
-          for (const object of objects[resource]) store.shelves[resource].set(object);
+        const lines = [
+          ...nodes.map((each) => logLine('Node', each.name, [encodeNode(each)])),
+          ...services.map((each) => logLine('Service', serviceName(each), encodeService(each))),
+        ];
+        const store = new ClusterStore();
+        for (const object of readLog(Buffer.from(`eiproute-cluster-log 2\n${lines.join('')}`)).objects) {
+          const resource = resourceOf(object);
+          if (resource !== undefined) store.indexes[resource].set(object);
+        }
         const found = store.snapshot();
         const order = (a: Service, b: Service) =>
           `${a.namespace}/${a.name}` < `${b.namespace}/${b.name}` ? -1 : 1;

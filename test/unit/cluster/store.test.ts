@@ -1,35 +1,42 @@
 import { expect } from 'chai';
-import { resources, Store } from '../../../src/cluster/store.ts';
-import { rawNode, rawService, rawSlice } from './objects.ts';
+import { rawNode, rawService, rawSlice } from '../../../lab/cluster/manifests.ts';
+import { SortedMap } from '../../../src/cluster/sorted-map.ts';
+import { ClusterStore, resources } from '../../../src/cluster/store.ts';
+import type { Delta } from '../../../src/model/cluster.ts';
 
-/** A store, and how often its listeners would have been told. */
-function counted(): { store: Store; beats: () => number } {
-  const store = new Store();
-  let beats = 0;
-  store.pulse.beat = () => {
-    beats += 1;
+/** A store, how often its listeners would have been notified, and of what at last. */
+function counted(): { store: ClusterStore; beats: () => number; last: () => Delta | undefined } {
+  const store = new ClusterStore();
+  const deltas: Delta[] = [];
+  store.signal.notify = (delta) => {
+    deltas.push(delta);
   };
-  return { store, beats: () => beats };
+  return { store, beats: () => deltas.length, last: () => deltas.at(-1) };
+}
+
+function delta(...services: readonly string[]): Delta {
+  return { services: new Set(services), nodes: false };
 }
 
 function filled(): ReturnType<typeof counted> {
   const made = counted();
-  const { nodes, services, endpointslices } = made.store.shelves;
+  const { nodes, services, endpointslices } = made.store.indexes;
   for (const name of ['n1', 'n2']) nodes.set(rawNode(name));
   for (const name of ['api', 'web']) {
     services.set(rawService(name));
     endpointslices.set(rawSlice(name, [{ ip: '10.1.0.1', node: 'n1' }]));
   }
-  made.store.tell();
+  made.store.notify();
   return made;
 }
 
-const named = (store: Store, name: string) => store.snapshot().services.find((each) => each.name === name);
+const named = (store: ClusterStore, name: string) =>
+  store.snapshot().services.find((each) => each.name === name);
 
 describe('the store', () => {
   it('joins a Service with all its slices, whichever comes first', () => {
     const { store } = counted();
-    const { services, endpointslices } = store.shelves;
+    const { services, endpointslices } = store.indexes;
     endpointslices.set(rawSlice('web', [{ ip: '10.1.0.2' }], 'web-a'));
     services.set(rawService('web'));
     endpointslices.set(rawSlice('web', [{ ip: '10.1.0.1' }], 'web-b'));
@@ -40,7 +47,7 @@ describe('the store', () => {
   for (const first of [true, false]) {
     it(`lets ready win over slices as well (${first ? 'ready' : 'not ready'} first)`, () => {
       const { store } = counted();
-      const { services, endpointslices } = store.shelves;
+      const { services, endpointslices } = store.indexes;
       services.set(rawService('web'));
       endpointslices.set(rawSlice('web', [{ ip: '10.1.0.1', node: 'n1', ready: first }], 'web-a'));
       endpointslices.set(rawSlice('web', [{ ip: '10.1.0.1', node: 'n2', ready: !first }], 'web-b'));
@@ -50,7 +57,7 @@ describe('the store', () => {
 
   it('takes the endpoints away with their slice, or with its label', () => {
     const { store } = filled();
-    const { endpointslices } = store.shelves;
+    const { endpointslices } = store.indexes;
     endpointslices.set({ metadata: { name: 'web-x1', namespace: 'default' }, endpoints: [] });
     endpointslices.delete(rawSlice('api', []));
     expect(store.snapshot().services.map(({ endpoints }) => endpoints.length)).to.deep.equal([0, 0]);
@@ -59,7 +66,7 @@ describe('the store', () => {
   it('gives the same snapshot while nothing has changed', () => {
     const { store, beats } = filled();
     const before = store.snapshot();
-    store.tell();
+    store.notify();
     expect(store.snapshot()).to.equal(before);
     expect(beats()).to.equal(1);
   });
@@ -67,22 +74,23 @@ describe('the store', () => {
   it('does nothing at all for heartbeats and other fields that do not count', () => {
     const { store, beats } = filled();
     const before = store.snapshot();
-    const { nodes, services, endpointslices } = store.shelves;
+    const { nodes, services, endpointslices } = store.indexes;
     nodes.set(rawNode('n1', { heartbeat: 'b', labels: { new: 'label' }, resourceVersion: '77' }));
     services.set(rawService('web', { resourceVersion: '78', spec: { publishNotReadyAddresses: true } }));
     endpointslices.set(rawSlice('web', [{ ip: '10.1.0.1', node: 'n1', ready: true }]));
-    store.tell();
+    store.notify();
     expect(store.snapshot()).to.equal(before);
     expect(beats()).to.equal(1);
   });
 
   it('changes only the Service that an event is about', () => {
-    const { store, beats } = filled();
+    const { store, beats, last } = filled();
     const before = store.snapshot();
-    store.shelves.endpointslices.set(rawSlice('web', [{ ip: '10.1.0.2', node: 'n2' }]));
-    store.tell();
+    store.indexes.endpointslices.set(rawSlice('web', [{ ip: '10.1.0.2', node: 'n2' }]));
+    store.notify();
     const after = store.snapshot();
     expect(beats()).to.equal(2);
+    expect(last()).to.deep.include(delta('default/web'));
     expect(after.nodes).to.equal(before.nodes);
     expect(after.services).not.to.equal(before.services);
     expect(after.services[0]).to.equal(before.services[0]);
@@ -92,16 +100,32 @@ describe('the store', () => {
   it('keeps the Service when its endpoints only move to another slice', () => {
     const { store, beats } = filled();
     const before = named(store, 'web');
-    store.shelves.endpointslices.set(rawSlice('web', [{ ip: '10.1.0.1', node: 'n1' }], 'web-x2'));
-    store.shelves.endpointslices.delete(rawSlice('web', []));
-    store.tell();
+    store.indexes.endpointslices.set(rawSlice('web', [{ ip: '10.1.0.1', node: 'n1' }], 'web-x2'));
+    store.indexes.endpointslices.delete(rawSlice('web', []));
+    store.notify();
     expect(named(store, 'web')).to.equal(before);
     expect(beats()).to.equal(1);
   });
 
+  it('keeps the Service when its endpoints change while a list with the same Service is read', async () => {
+    const { store, beats } = filled();
+    const replacement = store.indexes.services.replacement();
+    for (const name of ['api', 'web']) replacement.add(rawService(name));
+    store.indexes.endpointslices.set(rawSlice('web', [{ ip: '10.1.0.7', node: 'n2' }]));
+    store.notify();
+    const web = store.service('default/web');
+    await store.commit(replacement, async () => {});
+    store.notify();
+    expect(store.service('default/web')).to.equal(web);
+    expect(web?.endpoints.map(({ ip }) => ip)).to.deep.equal(['10.1.0.7']);
+    expect(beats()).to.equal(2);
+    store.indexes.services.set(rawService('web', { eips: [] }));
+    expect(store.service('default/web')).to.deep.include({ ingress: [], endpoints: web?.endpoints });
+  });
+
   it('makes a new object of what was deleted and created again under one name', () => {
     const { store } = filled();
-    const { services, nodes } = store.shelves;
+    const { services, nodes } = store.indexes;
     const before = store.snapshot();
     services.set(rawService('web', { uid: 'another' }));
     nodes.set(rawNode('n1', { uid: 'another' }));
@@ -111,15 +135,41 @@ describe('the store', () => {
     expect(after.nodes[0]?.uid).to.equal('another');
   });
 
+  it('does not delete an object because an earlier one of that name was deleted', () => {
+    const { store } = filled();
+    const { services, nodes, endpointslices } = store.indexes;
+    const slice = (uid: string) => {
+      const raw = JSON.parse(JSON.stringify(rawSlice('web', [{ ip: '10.1.0.1' }])));
+      return { ...raw, metadata: { ...raw.metadata, uid } };
+    };
+    services.set(rawService('web', { uid: 'second' }));
+    nodes.set(rawNode('n1', { uid: 'second' }));
+    endpointslices.set(slice('second'));
+    services.delete(rawService('web', { uid: 'first' }));
+    nodes.delete(rawNode('n1', { uid: 'first' }));
+    endpointslices.delete(slice('first'));
+    expect(store.service('default/web')).to.deep.include({ uid: 'second' });
+    expect(store.service('default/web')?.endpoints).to.have.length(1);
+    expect(store.overview().nodes.map(({ uid }) => uid)).to.deep.equal(['second', 'uid-n2']);
+
+    services.delete(rawService('web', { uid: 'second' }));
+    nodes.delete({ metadata: { name: 'n1' } });
+    endpointslices.delete(slice('second'));
+    expect(store.service('default/web')).to.equal(undefined);
+    expect(store.overview().nodes).to.have.length(1);
+    services.set(rawService('web'));
+    expect(store.service('default/web')?.endpoints).to.have.length(0);
+  });
+
   it('keeps identity over a new list, and takes away what is not in it', async () => {
     const { store, beats } = filled();
     const before = store.snapshot();
-    const relist = store.shelves.services.relist();
-    relist.add(rawService('web', { resourceVersion: '99' }));
-    relist.add(rawService('new'));
+    const replacement = store.indexes.services.replacement();
+    replacement.add(rawService('web', { resourceVersion: '99' }));
+    replacement.add(rawService('new'));
     expect(store.snapshot(), 'before it is whole').to.equal(before);
-    await store.commit(relist, async () => {});
-    store.tell();
+    await store.commit(replacement, async () => {});
+    store.notify();
     const after = store.snapshot();
     expect(after.services.map(({ name }) => name)).to.deep.equal(['new', 'web']);
     expect(after.services[1]).to.equal(before.services[1]);
@@ -127,44 +177,94 @@ describe('the store', () => {
   });
 
   it('shows the old picture until a long list is all in place, and then tells of all that changed', async () => {
-    const { store, beats } = filled();
+    const { store, beats, last } = filled();
     const before = store.snapshot();
-    const relist = store.shelves.nodes.relist();
-    for (let index = 0; index < 1200; index += 1) relist.add(rawNode(`m${index}`));
+    const replacement = store.indexes.nodes.replacement();
+    for (let index = 0; index < 1200; index += 1) replacement.add(rawNode(`m${index}`));
     let turns = 0;
-    await store.commit(relist, async () => {
+    await store.commit(replacement, async () => {
       turns += 1;
-      store.shelves.services.set(rawService(`meanwhile${turns}`));
-      store.tell();
+      store.indexes.services.set(rawService(`meanwhile${turns}`));
+      store.notify();
       expect(store.snapshot()).to.equal(before);
       expect(beats()).to.equal(1);
     });
     expect(turns).to.equal(2);
-    store.tell();
+    store.notify();
     expect(beats()).to.equal(2);
+    expect(last()).to.deep.include({
+      services: new Set(['default/meanwhile1', 'default/meanwhile2']),
+      nodes: true,
+    });
     const { nodes, services } = store.snapshot();
     expect([nodes.length, services.length]).to.deep.equal([1200, 4]);
   });
 
+  it('shows the old Services one by one and all together until a long list is all in place', async () => {
+    const { store } = filled();
+    const web = store.service('default/web');
+    const replacement = store.indexes.services.replacement();
+    for (let index = 0; index < 1200; index += 1) replacement.add(rawService(`s${index}`));
+    replacement.add(rawService('api', { uid: 'another' }));
+    const api = store.service('default/api');
+    let turns = 0;
+    await store.commit(replacement, async () => {
+      turns += 1;
+      store.indexes.endpointslices.set(rawSlice('api', [{ ip: `10.1.0.${turns}` }]));
+      expect(store.service('default/web')).to.equal(web);
+      expect(store.service('default/api')).to.equal(api);
+      expect(store.service('default/s0')).to.equal(undefined);
+      expect([...store.services()]).to.have.members([api, web]);
+      expect(store.overview().nodes).to.have.length(2);
+    });
+    expect(turns).to.equal(2);
+    expect(store.service('default/web')).to.equal(undefined);
+    expect(store.service('default/api')).to.deep.include({ uid: 'another' });
+    expect([...store.services()]).to.have.length(1201);
+  });
+
+  it('makes no array of all Services for an event, only for a snapshot', () => {
+    const { store } = filled();
+    store.indexes.services.set(rawService('third'));
+    const { array } = SortedMap.prototype;
+    const lengths: number[] = [];
+    SortedMap.prototype.array = function counted(this: SortedMap<object>) {
+      const made = array.call(this);
+      lengths.push(made.length);
+      return made;
+    };
+    try {
+      store.indexes.services.set(rawService('fourth'));
+      store.notify();
+      expect(store.service('default/fourth')?.name).to.equal('fourth');
+      expect(store.overview().nodes).to.have.length(2);
+      expect(lengths, 'of problems and nodes').to.have.members([0, 2]);
+      store.snapshot();
+      expect(lengths).to.contain(4);
+    } finally {
+      SortedMap.prototype.array = array;
+    }
+  });
+
   it('shows the truth again when a commit is broken off', async () => {
     const { store } = filled();
-    const relist = store.shelves.nodes.relist();
-    for (let index = 0; index < 600; index += 1) relist.add(rawNode(`m${index}`));
+    const replacement = store.indexes.nodes.replacement();
+    for (let index = 0; index < 600; index += 1) replacement.add(rawNode(`m${index}`));
     const broken = await store
-      .commit(relist, () => Promise.reject(new Error('stop')))
+      .commit(replacement, () => Promise.reject(new Error('stop')))
       .catch((error: Error) => error.message);
     expect(broken).to.equal('stop');
-    store.shelves.services.set(rawService('later'));
+    store.indexes.services.set(rawService('later'));
     expect(named(store, 'later')).not.to.equal(undefined);
   });
 
   it('changes nothing when a new list says the same', async () => {
     const { store, beats } = filled();
     const before = store.snapshot();
-    const relist = store.shelves.nodes.relist();
-    for (const name of ['n2', 'n1']) relist.add(rawNode(name, { heartbeat: 'later' }));
-    await store.commit(relist, async () => {});
-    store.tell();
+    const replacement = store.indexes.nodes.replacement();
+    for (const name of ['n2', 'n1']) replacement.add(rawNode(name, { heartbeat: 'later' }));
+    await store.commit(replacement, async () => {});
+    store.notify();
     expect(store.snapshot()).to.equal(before);
     expect(beats()).to.equal(1);
   });
@@ -174,39 +274,39 @@ describe('the store', () => {
     const before = named(store, 'web');
     const broken = { metadata: { name: 'web', namespace: 'default' } };
     for (let round = 0; round < 3; round += 1) {
-      store.shelves.services.set(broken);
-      store.tell();
+      store.indexes.services.set(broken);
+      store.notify();
     }
     expect(named(store, 'web')).to.equal(before);
     expect(store.snapshot().problems.map(({ subject }) => subject)).to.deep.equal(['Service default/web']);
     expect(beats()).to.equal(2);
-    store.shelves.services.set(rawService('web'));
+    store.indexes.services.set(rawService('web'));
     expect(store.snapshot().problems).to.deep.equal([]);
   });
 
   it('keeps what it knew of an object that is in a new list but can not be read', async () => {
     const { store } = filled();
     const before = store.snapshot();
-    const relist = store.shelves.services.relist();
-    relist.add(rawService('api'));
-    relist.add({ metadata: { name: 'web', namespace: 'default' } });
-    await store.commit(relist, async () => {});
+    const replacement = store.indexes.services.replacement();
+    replacement.add(rawService('api'));
+    replacement.add({ metadata: { name: 'web', namespace: 'default' } });
+    await store.commit(replacement, async () => {});
     expect(store.snapshot().services).to.equal(before.services);
     expect(store.snapshot().problems).to.have.length(1);
   });
 
   it('forgets the problems of objects that are gone', async () => {
     const { store } = filled();
-    const { services } = store.shelves;
+    const { services } = store.indexes;
     const bad = rawService('bad', { spec: { externalIPs: ['nonsense'] } });
     services.set(bad);
     services.set(null);
     expect(store.snapshot().problems).to.have.length(2);
     services.delete(bad);
     expect(store.snapshot().problems).to.have.length(1);
-    const relist = services.relist();
-    relist.add(rawService('web'));
-    await store.commit(relist, async () => {});
+    const replacement = services.replacement();
+    replacement.add(rawService('web'));
+    await store.commit(replacement, async () => {});
     expect(store.snapshot().problems).to.deep.equal([]);
   });
 
@@ -223,7 +323,7 @@ describe('the store', () => {
     const { store, beats } = filled();
     const before = store.snapshot();
     store.heard('nodes', 1234);
-    store.tell();
+    store.notify();
     const after = store.snapshot();
     expect(beats()).to.equal(1);
     expect(after.feeds.map(({ heard }) => heard)).to.deep.equal([undefined, undefined, 1234]);
@@ -232,7 +332,7 @@ describe('the store', () => {
 
   it('keeps its arrays sorted through any mixture of changes', () => {
     const { store } = counted();
-    const { nodes } = store.shelves;
+    const { nodes } = store.indexes;
     const held = new Set<string>();
     // A fixed linear congruential generator: the same walk each time.
     let seed = 20_261_120;
@@ -240,7 +340,7 @@ describe('the store', () => {
       seed = (seed * 1_103_515_245 + 12_345) % 2_147_483_648;
       const name = `n${seed % 97}`;
       if (seed % 3 === 0) {
-        nodes.delete(rawNode(name));
+        nodes.delete({ metadata: { name } });
         held.delete(name);
       } else {
         nodes.set(rawNode(name, { uid: String(step) }));
@@ -256,63 +356,63 @@ describe('the store', () => {
   describe('knows versions', () => {
     const at = (resourceVersion: string, rest: object = {}) =>
       rawService('web', { resourceVersion, ...rest });
-    const versions = (store: Store): readonly [string | undefined, readonly string[] | undefined] => {
+    const versions = (store: ClusterStore): readonly [string | undefined, readonly string[] | undefined] => {
       const web = named(store, 'web');
       return [web && store.version(web), web?.ingress];
     };
 
     it('that move while the Service stays the same', () => {
       const { store } = counted();
-      store.shelves.services.set(at('1'));
+      store.indexes.services.set(at('1'));
       const before = named(store, 'web');
-      store.shelves.services.set(at('2'));
+      store.indexes.services.set(at('2'));
       expect(named(store, 'web')).to.equal(before);
       expect(versions(store)[0]).to.equal('2');
     });
 
     it('of the present Service only, never of an older picture of it', () => {
       const { store } = counted();
-      store.shelves.services.set(at('1'));
+      store.indexes.services.set(at('1'));
       const before = named(store, 'web');
-      store.shelves.services.set(at('2', { eips: ['198.51.100.11'] }));
+      store.indexes.services.set(at('2', { eips: ['198.51.100.11'] }));
       expect(before && store.version(before)).to.equal(undefined);
     });
 
     it('and takes an answer for the next one; what the watch still tells of the last is the past', async () => {
       const { store, beats } = counted();
-      store.shelves.services.set(at('1', { eips: [] }));
+      store.indexes.services.set(at('1', { eips: [] }));
       store.answer(at('2'), '1');
       expect(versions(store)).to.deep.equal(['2', ['198.51.100.10']]);
       expect(beats()).to.equal(1);
-      store.shelves.services.set(at('1', { eips: [] }));
+      store.indexes.services.set(at('1', { eips: [] }));
       expect(versions(store)).to.deep.equal(['2', ['198.51.100.10']]);
-      const relist = store.shelves.services.relist();
-      relist.add(at('1', { eips: [] }));
-      await store.commit(relist, async () => {});
+      const replacement = store.indexes.services.replacement();
+      replacement.add(at('1', { eips: [] }));
+      await store.commit(replacement, async () => {});
       expect(versions(store), 'after a list that is older').to.deep.equal(['2', ['198.51.100.10']]);
-      store.shelves.services.set(at('1', { eips: [] }));
+      store.indexes.services.set(at('1', { eips: [] }));
       expect(versions(store), 'after that list').to.deep.equal(['2', ['198.51.100.10']]);
-      store.shelves.services.set(at('3', { eips: [] }));
+      store.indexes.services.set(at('3', { eips: [] }));
       expect(versions(store)).to.deep.equal(['3', []]);
     });
 
     it('and takes an answer that comes in while a list is being read', async () => {
       const { store } = counted();
-      store.shelves.services.set(at('1', { eips: [] }));
-      const relist = store.shelves.services.relist();
-      relist.add(at('1', { eips: [] }));
+      store.indexes.services.set(at('1', { eips: [] }));
+      const replacement = store.indexes.services.replacement();
+      replacement.add(at('1', { eips: [] }));
       store.answer(at('2'), '1');
-      await store.commit(relist, async () => {});
+      await store.commit(replacement, async () => {});
       expect(versions(store)).to.deep.equal(['2', ['198.51.100.10']]);
     });
 
     it('and has no use for an answer that comes after the watch', () => {
       const { store } = counted();
-      store.shelves.services.set(at('1', { eips: [] }));
-      store.shelves.services.set(at('3', { eips: ['198.51.100.12'] }));
+      store.indexes.services.set(at('1', { eips: [] }));
+      store.indexes.services.set(at('3', { eips: ['198.51.100.12'] }));
       store.answer(at('2'), '1');
       expect(versions(store)).to.deep.equal(['3', ['198.51.100.12']]);
-      store.shelves.services.delete(at('3'));
+      store.indexes.services.delete(at('3'));
       store.answer(at('4'), '3');
       expect(versions(store)).to.deep.equal([undefined, undefined]);
     });

@@ -1,6 +1,5 @@
 import { expect } from 'chai';
 import { Journal } from '../../../src/daemon/journal.ts';
-import { paths } from '../../../src/desire/paths.ts';
 import { fieldsOf } from '../../../src/journal/entry.ts';
 import { KernelError } from '../../../src/kernel/kernel.ts';
 import { createLog } from '../../../src/log.ts';
@@ -27,7 +26,7 @@ class Story {
     this.journal.round(
       report,
       (index) => `eth${index}`,
-      () => paths(scene.cluster, scene.settings).paths,
+      () => scene.role.gatewayDesire?.paths.takeHistory(),
     );
     return this.told();
   }

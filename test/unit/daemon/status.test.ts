@@ -1,5 +1,6 @@
 import { expect } from 'chai';
 import { type Standing, status } from '../../../src/daemon/status.ts';
+import type { PathTable } from '../../../src/desire/path-table.ts';
 import { KernelError } from '../../../src/kernel/kernel.ts';
 import type { Feed, Snapshot } from '../../../src/model/cluster.ts';
 import type { Route } from '../../../src/model/object.ts';
@@ -17,13 +18,18 @@ async function standing(scene: Scene, rest: Partial<Standing> = {}): Promise<Sta
   return {
     release: '0.0.0',
     started: 0,
-    gateway: scene.settings,
-    snapshot: scene.cluster,
+    cluster: scene.cluster,
     names,
     report: await scene.round(),
+    paths: pathsOf(scene),
     blind: undefined,
     ...rest,
   };
+}
+
+function pathsOf({ role }: Scene): PathTable {
+  if (role.gatewayDesire === undefined) throw new Error('a scene without tables');
+  return role.gatewayDesire.paths;
 }
 
 async function of(cluster: Snapshot, rest: Partial<Standing> = {}) {
@@ -36,10 +42,10 @@ describe('the status', () => {
   it('is one value that says what is where, and why', async () => {
     const found = await of(snapshot(threeNodes, [api, idle, web], { feeds: [quiet] }));
     expect(found.eips).to.deep.equal([
-      { eip: '198.51.100.11', services: ['default/api'], nodes: ['n2'] },
       { eip: '198.51.100.10', services: ['default/web'], nodes: ['n1', 'n2', 'n3'] },
-      { eip: '2001:db8:e::10', services: ['default/web'], nodes: ['n1', 'n2', 'n3'] },
+      { eip: '198.51.100.11', services: ['default/api'], nodes: ['n2'] },
       { eip: '198.51.100.12', services: ['default/idle'], nodes: [] },
+      { eip: '2001:db8:e::10', services: ['default/web'], nodes: ['n1', 'n2', 'n3'] },
     ]);
     expect(found.synced).to.equal(true);
     expect(found.started).to.equal('1970-01-01T00:00:00.000Z');
@@ -98,8 +104,8 @@ describe('synced', () => {
   it('is nothing while a list is missing, in the round or since', async () => {
     const missing = { ...cluster, complete: false };
     expect((await of(missing)).synced).to.equal(false);
-    expect((await of(cluster, { snapshot: missing })).synced).to.equal(false);
-    expect((await of(missing, { snapshot: cluster })).synced).to.equal(false);
+    expect((await of(cluster, { cluster: missing })).synced).to.equal(false);
+    expect((await of(missing, { cluster })).synced).to.equal(false);
   });
 
   it('is nothing with a failure or a hold, but a conflict is for a person', async () => {

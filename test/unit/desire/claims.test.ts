@@ -1,5 +1,4 @@
 import { expect } from 'chai';
-import { claimsOf } from '../../../src/desire/claims.ts';
 import { paths } from '../../../src/desire/paths.ts';
 import type { Asks, Service } from '../../../src/model/cluster.ts';
 import type { Gateway, Pool } from '../../../src/model/gateway.ts';
@@ -22,10 +21,11 @@ function routed(
   pools: readonly Pool[],
   rest: Partial<Gateway> = {},
 ): readonly string[] {
-  const { holdings, problems } = claimsOf(services, gateway({ pools, ...rest }));
-  const names = (places: readonly number[]) => places.map((place) => services[place]?.name).join('+');
+  const settings = gateway({ pools, ...rest });
+  const { paths: found, idle, problems } = paths(snapshot(threeNodes, services), settings);
+  const short = (names: readonly string[]) => names.map((name) => name.replace('default/', '')).join('+');
   return [
-    ...holdings.map(({ eip, first, others = [] }) => `${eip} ${names([first, ...others])}`),
+    ...[...found, ...idle].map((path) => `${path.eip} ${short(path.services)}`),
     ...problems.map(({ code, service: name }) => `${code} ${name}`),
   ];
 }
@@ -48,8 +48,8 @@ describe('claims', () => {
     const settings = gateway({ pools: [mine] });
     const before = claiming('a', '192.0.2.1');
     const after = { ...before, asks: asks({ labels }) };
-    expect(claimsOf([before], settings).holdings).to.have.length(0);
-    expect(claimsOf([after], settings).holdings).to.have.length(1);
+    expect(paths(snapshot(threeNodes, [before]), settings).paths).to.have.length(0);
+    expect(paths(snapshot(threeNodes, [after]), settings).paths).to.have.length(1);
   });
 
   it('by spec.externalIPs take nothing from who has it in its status', () => {
@@ -77,11 +77,11 @@ describe('claims', () => {
       service('web', [A], { ...port(80), asks: asks({ annotations }) }),
       claiming('dns', A, { annotations }, port(53)),
     ];
-    expect(routed(services, [open], { allocation })).to.deep.equal([`${A} web+dns`]);
+    expect(routed(services, [open], { allocation })).to.deep.equal([`${A} dns+web`]);
   });
 
   it('without an allocation are shared by all, as whoever gives addresses has decided', () => {
-    expect(routed([service('web', [A]), claiming('b', A)], [open])).to.deep.equal([`${A} web+b`]);
+    expect(routed([service('web', [A]), claiming('b', A)], [open])).to.deep.equal([`${A} b+web`]);
   });
 
   describe('on an address of no pool', () => {

@@ -7,7 +7,17 @@ import { describe as words } from '../../../src/model/iproute.ts';
 import type { KernelObject, Link } from '../../../src/model/object.ts';
 import { type Change, keyOf } from '../../../src/model/object.ts';
 import type { Refusals, Want } from '../../../src/model/want.ts';
-import { gateway, listing, node, service, settingsOf, snapshot, threeNodes, twoLinks } from '../../scene.ts';
+import {
+  endpoint,
+  gateway,
+  listing,
+  node,
+  service,
+  settingsOf,
+  snapshot,
+  threeNodes,
+  twoLinks,
+} from '../../scene.ts';
 
 const [lan, uplink] = twoLinks;
 const names = (index: number): string => twoLinks.find((link) => link.index === index)?.name ?? `if${index}`;
@@ -133,7 +143,13 @@ describe('pools', () => {
     {
       name: 'a node',
       holder: 'node n9',
-      case: { cluster: snapshot([node('n9', ['203.0.113.9'])], [service('web', ['203.0.113.9'])]), settings },
+      case: {
+        cluster: snapshot(
+          [node('n9', ['203.0.113.9'])],
+          [service('web', [], { externalIps: [parseIp('203.0.113.9')] })],
+        ),
+        settings,
+      },
     },
     {
       name: 'this gateway',
@@ -170,6 +186,18 @@ describe('pools', () => {
       for (const { message } of result.problems) expect(message).to.include(holder);
     });
   }
+
+  it('keep the route of an EIP that a node claims while a Service has it in its status, and say so', () => {
+    const cluster = snapshot(
+      [node('n9', ['10.0.0.19', '203.0.113.9'])],
+      [service('web', ['203.0.113.9'], { endpoints: [endpoint('n9')] })],
+    );
+    const result = want({ cluster, settings, links: [lan, { ...uplink, addresses: [] }] });
+    const routes = kinds(result, 'route');
+    expect(routes).to.include('203.0.113.9 nhid 861000000 proto 86');
+    expect(routes).to.include('unreachable 203.0.113.0/25 proto 86 metric 1000000');
+    expect(told(result)).to.deep.equal(['eip-claimed: 203.0.113.9']);
+  });
 
   it('give every other EIP of such a network its route', () => {
     const cluster = snapshot([node('n9', ['203.0.113.9'])], [service('web', ['203.0.113.10'])]);

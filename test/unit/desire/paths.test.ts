@@ -152,15 +152,3 @@ describe('an EIP', () => {
     expect(routed(services)).to.deep.equal([`${eip} <- default/web other/web -> n1*1`]);
   });
 });
-
-describe('paths', () => {
-  it('are the very same for a Service that did not change, over nodes that did not', () => {
-    const settings = gateway();
-    const [web, api] = [service('web', [eip]), service('api', ['198.51.100.11'])];
-    const first = paths(snapshot(threeNodes, [web, api]), settings);
-    const moved = { ...api, endpoints: [endpoint('n2')] };
-    const second = paths(snapshot(threeNodes, [web, moved]), settings);
-    expect(second.paths[0]).to.equal(first.paths[0]);
-    expect(second.paths[1]).to.not.equal(first.paths[1]);
-  });
-});

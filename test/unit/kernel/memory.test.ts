@@ -1,9 +1,9 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
+import { MemoryKernel } from '../../../lab/fake/memory-kernel.ts';
+import { World } from '../../../lab/fake/memory-world.ts';
 import type { Scope } from '../../../src/kernel/kernel.ts';
 import { KernelError } from '../../../src/kernel/kernel.ts';
-import { MemoryKernel } from '../../../src/kernel/memory.ts';
-import { World } from '../../../src/kernel/memory-world.ts';
 import { type Change, changeObject, type KernelObject, keyOf } from '../../../src/model/object.ts';
 import { group, nexthop, owner, route, sysctl } from '../../contract/objects.ts';
 

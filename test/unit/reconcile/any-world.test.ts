@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { flowLabelTableName } from '../../../src/desire/flow-label.ts';
+import { RecomputedDesire } from '../../../src/reconcile/recomputed.ts';
 import { anyCluster, anyGateway, isOurs, picture } from '../../any.ts';
 import { Scene, snapshot } from '../../scene.ts';
 
@@ -101,7 +102,7 @@ describe('from any world to any world', () => {
               neighbours: [],
             },
             limits: { share: 1, always: Number.POSITIVE_INFINITY, hold: 0 },
-            want: () => ({ objects: [], problems: [], complete: true }),
+            desire: new RecomputedDesire(() => ({ objects: [], problems: [], complete: true })),
           },
           [],
           'dump',

@@ -1,26 +1,27 @@
 import { expect } from 'chai';
 import type { KernelObject } from '../../../src/model/object.ts';
 import type { Limits } from '../../../src/model/pace.ts';
+import { Actual } from '../../../src/reconcile/actual.ts';
 import { guard } from '../../../src/reconcile/guard.ts';
-import type { Due } from '../../../src/reconcile/report.ts';
-import { adding, byKey, deleting, group, nexthop, replacing, route, say } from './objects.ts';
+import type { PlannedChange } from '../../../src/reconcile/report.ts';
+import { listing } from '../../scene.ts';
+import { adding, deleting, group, nexthop, replacing, route, say } from './objects.ts';
 
 const limits: Limits = { share: 0.5, always: 1, hold: 1000 };
 const until = 5000;
 
 function held(
-  due: readonly Due[],
+  due: readonly PlannedChange[],
   have: readonly KernelObject[],
   rest: { readonly complete?: boolean; readonly limits?: Limits; readonly agreed?: boolean } = {},
 ): readonly string[] {
-  const guarded = guard(
-    due,
-    byKey(have),
-    rest.complete ?? true,
-    rest.limits ?? limits,
-    rest.agreed ?? false,
-    until,
-  );
+  const guarded = guard(due, {
+    actual: new Actual(listing(have)),
+    complete: rest.complete ?? true,
+    limits: rest.limits ?? limits,
+    agreed: rest.agreed ?? false,
+    holdUntil: until,
+  });
   expect([...guarded.go, ...guarded.held].map(say).sort(), 'nothing is lost').to.deep.equal(
     due.map(say).sort(),
   );

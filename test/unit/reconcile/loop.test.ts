@@ -2,10 +2,10 @@ import { expect } from 'chai';
 import { KernelError } from '../../../src/kernel/kernel.ts';
 import type { Pace } from '../../../src/model/pace.ts';
 import { type Blind, rounds } from '../../../src/reconcile/loop.ts';
-import type { Look, Reconciler } from '../../../src/reconcile/reconciler.ts';
+import type { Reconciler, Refresh } from '../../../src/reconcile/reconciler.ts';
 import type { Failed, Reason, Report } from '../../../src/reconcile/report.ts';
 import { Wake } from '../../../src/reconcile/wake.ts';
-import { gatewayRole, snapshot } from '../../scene.ts';
+import { snapshot, TestRole } from '../../scene.ts';
 import { adding, route } from './objects.ts';
 
 const none = { sysctl: 0, nexthop: 0, group: 0, neighbour: 0, nft: 0, route: 0, rule: 0 };
@@ -21,7 +21,7 @@ interface Act {
   readonly bug?: Error;
 }
 
-/** What a round was asked for: `dump: start`, `memory: cluster cluster`. */
+/** What a round was asked for: `dump: start`, `cached: cluster cluster`. */
 type Asked = string;
 
 /**
@@ -31,7 +31,7 @@ type Asked = string;
 class Bench {
   readonly wake = new Wake();
   readonly asked: Asked[] = [];
-  readonly looks: { readonly reasons: readonly Reason[]; readonly look: Look }[] = [];
+  readonly looks: { readonly reasons: readonly Reason[]; readonly refresh: Refresh }[] = [];
   readonly #stop = new AbortController();
   readonly #rounds: AsyncGenerator<Report | Blind>;
   now = 0;
@@ -39,9 +39,9 @@ class Bench {
   constructor(acts: readonly Act[], pace: Partial<Pace> = {}) {
     const script = [...acts];
     const reconciler: Pick<Reconciler, 'round'> = {
-      round: async (_role, reasons, look) => {
-        this.asked.push(`${look}: ${reasons.map(({ text }) => text).join(' ')}`);
-        this.looks.push({ reasons, look });
+      round: async (_role, reasons, refresh) => {
+        this.asked.push(`${refresh}: ${reasons.map(({ text }) => text).join(' ')}`);
+        this.looks.push({ reasons, refresh });
         const act = script.shift() ?? {};
         const at = this.now;
         this.now += act.takes ?? 0;
@@ -50,7 +50,7 @@ class Bench {
         return report(reasons, at, act);
       },
     };
-    const role = gatewayRole(() => snapshot([], []));
+    const role = new TestRole(() => snapshot([], []));
     this.#rounds = rounds(
       {
         reconciler,
@@ -89,7 +89,7 @@ function report(reasons: readonly Reason[], at: number, { failed, again }: Act):
   return {
     round: 1,
     reasons,
-    looked: true,
+    dumped: true,
     at,
     duration: 0,
     done: [],
@@ -106,14 +106,14 @@ function report(reasons: readonly Reason[], at: number, { failed, again }: Act):
 }
 
 describe('the loop', () => {
-  it('looks at the start, trusts its memory after a poke, and looks at each resync', async () => {
+  it('dumps at the start, trusts the last dump after a poke, and dumps at each resync', async () => {
     const bench = new Bench([]);
     await bench.next();
     bench.poke('cluster');
     await bench.next();
     await bench.at(10_000);
     await bench.at(20_000);
-    expect(bench.asked).to.deep.equal(['dump: start', 'memory: cluster', 'dump: resync', 'dump: resync']);
+    expect(bench.asked).to.deep.equal(['dump: start', 'cached: cluster', 'dump: resync', 'dump: resync']);
   });
 
   it('takes what was poked before the start along', async () => {
@@ -129,7 +129,7 @@ describe('the loop', () => {
     bench.poke('cluster');
     setImmediate(() => bench.poke('cluster'));
     await bench.next();
-    expect(bench.asked.slice(1)).to.deep.equal(['memory: cluster cluster']);
+    expect(bench.asked.slice(1)).to.deep.equal(['cached: cluster cluster']);
   });
 
   it('keeps what is poked during a round for the next', async () => {
@@ -142,7 +142,7 @@ describe('the loop', () => {
     expect(bench.asked.slice(1)).to.deep.equal(['dump: cluster route']);
   });
 
-  it('looks for a hint, a new configuration, and an operator', async () => {
+  it('dumps for a hint, a new configuration, and an operator', async () => {
     const bench = new Bench([]);
     await bench.next();
     for (const kind of ['route', 'link', 'overrun', 'netconf', 'config', 'operator'] as const) {
@@ -159,18 +159,18 @@ describe('the loop', () => {
     ]);
   });
 
-  it('rests from hints for four times as long as the last look took, not from anything else', async () => {
+  it('rests from hints for four times as long as the last dump took, not from anything else', async () => {
     const bench = new Bench([{ takes: 50 }]);
     await bench.next();
     bench.poke('route');
     bench.poke('cluster');
     await bench.next();
-    expect(bench.asked.slice(1)).to.deep.equal(['memory: cluster']);
+    expect(bench.asked.slice(1)).to.deep.equal(['cached: cluster']);
     bench.now = 249;
     bench.poke('cluster');
     await bench.next();
     await bench.at(250);
-    expect(bench.asked.slice(2)).to.deep.equal(['memory: cluster', 'dump: route']);
+    expect(bench.asked.slice(2)).to.deep.equal(['cached: cluster', 'dump: route']);
   });
 
   it('dumps once for all hints of a rest', async () => {
@@ -182,9 +182,9 @@ describe('the loop', () => {
     }
     await bench.at(250);
     expect(bench.asked.slice(1)).to.deep.equal([
-      'memory: cluster',
-      'memory: cluster',
-      'memory: cluster',
+      'cached: cluster',
+      'cached: cluster',
+      'cached: cluster',
       'dump: route route route',
     ]);
   });
@@ -214,7 +214,7 @@ describe('the loop', () => {
       'dump: retry after a failure',
       'dump: retry after a failure',
       'dump: retry after a failure',
-      'memory: cluster',
+      'cached: cluster',
     ]);
   });
 
@@ -250,7 +250,7 @@ describe('the loop', () => {
     const bench = new Bench([{ again: 600 }, {}]);
     await bench.next();
     await bench.at(600);
-    expect(bench.asked.slice(1)).to.deep.equal(['memory: a hold is over']);
+    expect(bench.asked.slice(1)).to.deep.equal(['cached: a hold is over']);
   });
 
   it('does not spin on a hold that is over while the kernel is blind', async () => {
@@ -259,7 +259,7 @@ describe('the loop', () => {
     await bench.at(600);
     bench.poke('cluster');
     await bench.next();
-    expect(bench.asked.slice(1)).to.deep.equal(['memory: a hold is over', 'memory: cluster']);
+    expect(bench.asked.slice(1)).to.deep.equal(['cached: a hold is over', 'cached: cluster']);
   });
 
   it('ends on an abort, while it waits and between two rounds', async () => {

@@ -8,7 +8,7 @@ import {
   type Route,
 } from '../../../src/model/object.ts';
 import type { Wanted } from '../../../src/model/want.ts';
-import type { Due } from '../../../src/reconcile/report.ts';
+import type { PlannedChange } from '../../../src/reconcile/report.ts';
 
 /** Objects of a small gateway, by small numbers; a nexthop's or group's id is its number. */
 
@@ -36,17 +36,17 @@ export function wanted(object: KernelObject): Wanted {
   return { key: keyOf(object), object, why: { text: 'a test' } };
 }
 
-function due(change: Change): Due {
+function due(change: Change): PlannedChange {
   return { change, why: { text: 'a test' } };
 }
 
-export const adding = (want: KernelObject): Due => due({ verb: 'add', want });
-export const deleting = (have: KernelObject): Due => due({ verb: 'delete', have });
-export const replacing = (have: KernelObject, want: KernelObject): Due =>
+export const adding = (want: KernelObject): PlannedChange => due({ verb: 'add', want });
+export const deleting = (have: KernelObject): PlannedChange => due({ verb: 'delete', have });
+export const replacing = (have: KernelObject, want: KernelObject): PlannedChange =>
   due({ verb: 'replace', want, have });
 
 /** `add nexthop 1`, `delete route 254 198.51.100.1/32 0` */
-export function say({ change }: Due): string {
+export function say({ change }: PlannedChange): string {
   return `${change.verb} ${keyOf(change.verb === 'delete' ? change.have : change.want)}`;
 }
 

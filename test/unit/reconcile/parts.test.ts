@@ -2,22 +2,23 @@ import { getEventListeners } from 'node:events';
 import { expect } from 'chai';
 import fc from 'fast-check';
 import type { KernelObject, Sysctl } from '../../../src/model/object.ts';
+import { Actual } from '../../../src/reconcile/actual.ts';
 import { backoff } from '../../../src/reconcile/backoff.ts';
 import { Fights } from '../../../src/reconcile/fights.ts';
-import { Picture } from '../../../src/reconcile/picture.ts';
+import { OverlayMap } from '../../../src/reconcile/overlay-map.ts';
 import type { Reason } from '../../../src/reconcile/report.ts';
 import { Wake } from '../../../src/reconcile/wake.ts';
 import { listing } from '../../scene.ts';
 import { adding, deleting, group, nexthop, replacing, route } from './objects.ts';
 
-describe('a picture', () => {
+describe('the actual objects', () => {
   const setting = (value: string): Sysctl => ({ kind: 'sysctl', name: 'net/ipv4/ip_forward', value });
   const name = 'net/ipv4/ip_forward';
 
-  function taught(have: readonly KernelObject[], ...dues: readonly ReturnType<typeof adding>[]): Picture {
-    const picture = new Picture(listing(have));
-    for (const { change } of dues) picture.acknowledge(change);
-    return picture;
+  function taught(have: readonly KernelObject[], ...dues: readonly ReturnType<typeof adding>[]): Actual {
+    const actual = new Actual(listing(have));
+    for (const { change } of dues) actual.acknowledge(change);
+    return actual;
   }
 
   it('follows what the kernel took', () => {
@@ -29,46 +30,102 @@ describe('a picture', () => {
   });
 
   it('remembers the first former value of a setting, and no later one', () => {
-    const picture = taught(
+    const actual = taught(
       [setting('0')],
       replacing(setting('0'), setting('1')),
       replacing(setting('1'), setting('2')),
     );
-    expect([...picture.formerSysctls]).to.deep.equal([[name, '0']]);
-    expect(picture.objects.get(`sysctl ${name}`)).to.deep.equal(setting('2'));
+    expect([...actual.formerSysctls]).to.deep.equal([[name, '0']]);
+    expect(actual.objects.get(`sysctl ${name}`)).to.deep.equal(setting('2'));
   });
 
   it('gives a setting back with a delete, and owes it no more', () => {
-    const picture = taught([setting('0')], replacing(setting('0'), setting('1')), deleting(setting('1')));
-    expect([...picture.formerSysctls]).to.deep.equal([]);
-    expect(picture.objects.get(`sysctl ${name}`)).to.deep.equal(setting('0'));
-    expect(picture.objects.size).to.equal(picture.sysctls);
+    const actual = taught([setting('0')], replacing(setting('0'), setting('1')), deleting(setting('1')));
+    expect([...actual.formerSysctls]).to.deep.equal([]);
+    expect(actual.objects.get(`sysctl ${name}`)).to.deep.equal(setting('0'));
+    expect(actual.objects.size).to.equal(1);
   });
 
   it('does not write into the listing that it was made from', () => {
     const first = listing([route(1, 7)]);
-    new Picture(first).acknowledge(deleting(route(1, 7)).change);
+    new Actual(first).acknowledge(deleting(route(1, 7)).change);
     expect(first.objects.size).to.equal(1);
   });
 
-  it('takes over what was met when a new look shows the very same objects, and only then', () => {
-    const have = listing([route(1, 7)]);
-    const before = new Picture(have);
-    before.met = { want: [], unmet: new Set() };
-    expect(new Picture({ ...have, foreignIds: new Set([1]) }, before).met).to.equal(before.met);
-    expect(new Picture(listing([route(1, 7)]), before).met).to.equal(undefined);
-    before.acknowledge(adding(route(2, 7)).change);
-    expect(new Picture(have, before).met).to.equal(undefined);
-    expect(before.disturbed(have)).to.deep.equal(['route 254 198.51.100.2/32 0']);
+  it('knows what a new dump shows otherwise, and what it did not know of', () => {
+    const actual = new Actual(listing([route(1, 7), route(2, 7), group(7, [1]), nexthop(1)]));
+    const now = listing([route(2, 8), group(7, [1]), nexthop(1), nexthop(2)]);
+    const { changed, appeared } = actual.refresh(now);
+    expect([...changed]).to.deep.equal(['route 254 198.51.100.1/32 0', 'route 254 198.51.100.2/32 0']);
+    expect([...appeared]).to.deep.equal(['nexthop 2']);
+    expect([...actual.objects]).to.deep.equal([...now.objects]);
   });
 
-  it('knows what a new listing shows otherwise: gone or changed, but not what is new', () => {
-    const picture = new Picture(listing([route(1, 7), route(2, 7), group(7, [1]), nexthop(1)]));
-    const now = listing([route(2, 8), group(7, [1]), nexthop(1), nexthop(2)]);
-    expect(picture.disturbed(now)).to.deep.equal([
-      'route 254 198.51.100.1/32 0',
-      'route 254 198.51.100.2/32 0',
-    ]);
+  it('finds nothing changed when a dump confirms our own writes', () => {
+    const actual = taught([route(1, 7), nexthop(1)], deleting(route(1, 7)), adding(route(2, 7)));
+    const { changed, appeared } = actual.refresh(listing([nexthop(1), route(2, 7)]));
+    expect([...changed, ...appeared]).to.deep.equal([]);
+  });
+
+  it('counts the routes that carry traffic, and the nexthops', () => {
+    const actual = taught(
+      [route(1, 7), route(9, undefined), nexthop(1)],
+      adding(route(2, 7)),
+      deleting(nexthop(1)),
+      replacing(route(1, 7), route(1, undefined)),
+    );
+    expect([actual.carrying, actual.nexthops]).to.deep.equal([1, 0]);
+    actual.refresh(listing([route(1, 7), route(2, 7), nexthop(3)]));
+    expect([actual.carrying, actual.nexthops]).to.deep.equal([2, 1]);
+  });
+
+  it('raises its counters when refusals or stuck groups change, and only then', () => {
+    const actual = new Actual(listing([]));
+    const seen: number[] = [];
+    const note = (): number => seen.push(actual.refusals);
+    note();
+    const failed = { ...adding(nexthop(1)), code: 'EPERM', message: 'EPERM' };
+    actual.refuse('nexthop 1', failed);
+    note();
+    actual.setStuck(new Set());
+    note();
+    expect(actual.setStuck(new Set(['nexthop 7']))).to.equal(true);
+    note();
+    expect(actual.setStuck(new Set(['nexthop 7']))).to.equal(false);
+    actual.forgetRefused(() => false);
+    note();
+    actual.forgetRefused();
+    note();
+    expect(seen).to.deep.equal([1, 2, 2, 3, 3, 4]);
+    expect(actual.refused.size).to.equal(0);
+  });
+});
+
+describe('an overlay map', () => {
+  it('is a map, whatever was set and deleted over its base', () => {
+    const anyStep = fc.record({ key: fc.nat(5), value: fc.option(fc.nat(9)) });
+    fc.assert(
+      fc.property(fc.array(fc.tuple(fc.nat(5), fc.nat(9))), fc.array(anyStep), (entries, steps) => {
+        const base = new Map(entries);
+        const before = [...base];
+        const overlay = new OverlayMap(base);
+        const model = new Map(base);
+        for (const { key, value } of steps) {
+          if (value === null) overlay.delete(key);
+          else overlay.set(key, value);
+          if (value === null) model.delete(key);
+          else model.set(key, value);
+          expect(overlay.size).to.equal(model.size);
+          expect(new Map(overlay)).to.deep.equal(model);
+          for (const each of [0, 1, 2, 3, 4, 5]) {
+            expect([overlay.has(each), overlay.get(each)]).to.deep.equal([model.has(each), model.get(each)]);
+          }
+        }
+        expect([...overlay.keys()].sort()).to.deep.equal([...model.keys()].sort());
+        expect([...overlay.values()].sort()).to.deep.equal([...model.values()].sort());
+        expect([...base]).to.deep.equal(before);
+      }),
+    );
   });
 });
 

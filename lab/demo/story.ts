@@ -1,0 +1,87 @@
+import { Eiproute } from '../eiproute/eiproute.ts';
+import { openLab } from '../lab.ts';
+import { Witness } from '../load/witness.ts';
+import { removeLeftovers } from '../network/lab-run.ts';
+import { now } from '../process/clock.ts';
+import { addressGiven } from './address-given.ts';
+import { apiStops, daemonDies, handDisturbs, purged } from './disturbances.ts';
+import { duration, type Page } from './page.ts';
+import { playScene, type SceneResult } from './play.ts';
+import { endpointsMove, nodeGoes, serviceAppears } from './scenes.ts';
+import type { Scene, Stage } from './stage.ts';
+
+/** What `eiproute demo --json` prints. */
+export interface StoryResult {
+  readonly version: 1;
+  readonly ok: boolean;
+  readonly ms: number;
+  /** Until the network was up, and until eiproute was ready in it. */
+  readonly laidMs: number;
+  readonly readyMs: number;
+  readonly scenes: readonly SceneResult[];
+}
+
+const scenes: readonly Scene[] = [
+  serviceAppears,
+  addressGiven,
+  endpointsMove,
+  nodeGoes,
+  handDisturbs,
+  apiStops,
+  daemonDies,
+  purged,
+];
+
+/**
+ * Lays the network, plays the scenes, and takes everything down again, also when aborted.
+ *
+ * @param linger what to do with the network before it is taken down; the last scene, which ends the daemon,
+ *   is then not played
+ */
+export async function playStory(
+  page: Page,
+  signal: AbortSignal,
+  linger?: (stage: Stage, signal: AbortSignal) => Promise<void>,
+): Promise<StoryResult> {
+  const start = now();
+  for (const id of await removeLeftovers()) page.line(`removed what run ${id} had left behind`);
+  draw(page);
+  await using lab = await openLab({ nodes: 3, nodeRouting: 'by agents' }, signal);
+  await using witness = await Witness.watch(lab.network.namespace('gateway'), signal);
+  const born = now();
+  await using eiproute = await Eiproute.start(lab.network, lab.cluster);
+  await eiproute.synced(signal);
+  const readyMs = now() - born;
+  page.line(`   network up in ${duration(lab.laidMs)}, eiproute ready ${duration(readyMs)} after its start`);
+  const stage: Stage = { lab, eiproute, witness, page };
+  const results: SceneResult[] = [];
+  for (const [i, scene] of scenes.entries()) {
+    if (linger && scene === purged) continue;
+    const result = await playScene(scene, i + 1, stage, signal);
+    results.push(result);
+    if (!result.ok) {
+      page.line(`\nthe end of ${eiproute.files.log}:\n${await eiproute.gateway.logTail()}`);
+      break;
+    }
+  }
+  const ok = results.every((result) => result.ok);
+  if (linger) await linger(stage, signal);
+  return { version: 1, ok, ms: now() - start, laidMs: lab.laidMs, readyMs, scenes: results };
+}
+
+function draw(page: Page): void {
+  page.line(`
+   ${page.style('bold', 'eiproute')}: external addresses (EIPs) for Kubernetes on a plain Linux router
+
+   16 clients ── router ─┬─ ${page.style('bold', 'gateway')} ──┬── node1 ── pods
+   192.0.2.100…          │  ${page.style('bold', 'eiproute')} ├── node2 ── pods   each node: ${page.style('bold', 'eiproute node')}
+                         │           ├── node3 ── pods
+                         │           ├── Kubernetes API
+                         └─ another ─┘
+
+   No machine has an EIP (198.51.100.0/24, 2001:db8:e::/64): the gateway routes each to the
+   nodes that serve it. The nodes' default route is another router, which drops whatever it did
+   not see begin: a reply that takes the wrong way is lost. Every machine is a network namespace
+   of this one; the packets are real.
+`);
+}

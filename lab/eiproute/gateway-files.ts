@@ -1,0 +1,49 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { pools, upstream } from '../network/map.ts';
+
+/** Paths of a gateway's files; all in the folder of the run. */
+export interface GatewayFiles {
+  readonly config: string;
+  readonly kubeconfig: string;
+  readonly state: string;
+  readonly runtime: string;
+  readonly log: string;
+}
+
+export function gatewayFiles(folder: string): GatewayFiles {
+  return {
+    config: join(folder, 'gateway.yaml'),
+    kubeconfig: join(folder, 'kubeconfig'),
+    state: join(folder, 'state'),
+    runtime: join(folder, 'runtime'),
+    log: join(folder, 'gateway.log'),
+  };
+}
+
+export async function writeGatewayConfig(files: GatewayFiles): Promise<void> {
+  await mkdir(files.state, { recursive: true });
+  await mkdir(files.runtime, { recursive: true });
+  await writeFile(
+    files.config,
+    `kubeconfig: ${files.kubeconfig}
+lan: eth0
+uplink: eth1
+defaultRoute:
+  via: [${upstream.outer.v4}, "${upstream.outer.v6}"]
+pools:
+  - name: public
+    addresses: [${pools.map((pool) => `"${pool}"`).join(', ')}]
+    avoidBuggyIPs: true
+allocate: { classless: false, lease: false } # the scenes give most Services their EIPs themselves
+neighbour: # how fast the kernel itself notices a dead node
+  reachable: 500ms
+  firstProbe: 0s
+  retransmit: 100ms
+stateDirectory: ${files.state}
+runtimeDirectory: ${files.runtime}
+log:
+  format: json
+`,
+  );
+}

@@ -1,0 +1,50 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { gateway, pools } from '../network/map.ts';
+import type { Network } from '../network/network.ts';
+import { DaemonProcess } from './daemon-process.ts';
+
+/** `eiproute node` on every node, each a process of its own. */
+export class NodeAgents implements AsyncDisposable {
+  readonly #agents: readonly DaemonProcess[];
+
+  private constructor(agents: readonly DaemonProcess[]) {
+    this.#agents = agents;
+  }
+
+  /** Starts them and does not wait; their logs go to files. */
+  static async start(network: Network): Promise<NodeAgents> {
+    return new NodeAgents(await Promise.all(network.nodes.map((name) => startAgent(network, name))));
+  }
+
+  /**
+   * Waits until all nodes have what they need.
+   *
+   * @throws Error with the log of the one that dies or does not get there
+   */
+  async synced(signal: AbortSignal): Promise<void> {
+    await Promise.all(this.#agents.map((agent) => agent.synced(signal)));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(this.#agents.map((agent) => agent[Symbol.asyncDispose]()));
+  }
+}
+
+async function startAgent(network: Network, name: string): Promise<DaemonProcess> {
+  const folder = join(network.folder, name);
+  const config = join(folder, 'node.yaml');
+  await mkdir(folder, { recursive: true });
+  await writeFile(
+    config,
+    `eips: [${pools.map((pool) => `"${pool}"`).join(', ')}]
+gateways: [${gateway.lan.v4}, "${gateway.lan.v6}"]
+stateDirectory: state
+runtimeDirectory: runtime
+namesDirectory: ${folder} # not the machine's own: it is no router
+log: { format: json }
+`,
+  );
+  const log = join(folder, 'node.log');
+  return DaemonProcess.start({ namespace: network.namespace(name), role: 'node', config, log });
+}

@@ -1,0 +1,211 @@
+import { mkdirSync } from 'node:fs';
+import { type FileHandle, open, rename, rm } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { setImmediate as turn } from 'node:timers/promises';
+import { crc32 } from 'node:zlib';
+
+// The file: a header, then one record per line, `CRC-32 of the JSON, space, JSON`. The last record of a key counts.
+//
+//   eiproute-cluster-log 2
+//   5c1d9f03 ["Service","default/web",[{"kind":"Service",...},{"kind":"EndpointSlice",...}]]
+//   91b4ee10 ["Service","default/web"]                                                        it is gone
+
+const title = 'eiproute-cluster-log';
+const version = '2';
+const header = `${title} ${version}\n`;
+const newline = 10;
+
+export type LoggedKind = 'Node' | 'Service';
+
+/** What a log says. */
+export interface LogContent {
+  /** The API objects of each Node and Service. */
+  readonly objects: readonly unknown[];
+  /** Bytes up to the end of the last record that is whole. */
+  readonly length: number;
+  /** Lines in the middle that are no records. The last line may be cut off: the process was killed as it wrote. */
+  readonly damaged: number;
+}
+
+/** The text is no log, or of another version. */
+export class LogError extends Error {
+  override readonly name = 'LogError';
+}
+
+export function isLog(text: Buffer | string): boolean {
+  return text.indexOf(`${title} `) === 0;
+}
+
+/** @throws LogError */
+export function readLog(text: Buffer): LogContent {
+  const end = text.indexOf(newline);
+  const first = text.toString('utf8', 0, end < 0 ? Math.min(text.length, 80) : end);
+  if (`${first}\n` !== header || end < 0) {
+    throw new LogError(`it begins with ${JSON.stringify(first)}, not with "${title} ${version}"`);
+  }
+  const records = new Map<string, readonly unknown[]>();
+  let length = end + 1;
+  let damaged = 0;
+  for (let start = length; start < text.length; ) {
+    const next = text.indexOf(newline, start);
+    const record = next < 0 ? undefined : parse(text.subarray(start, next));
+    if (record !== undefined) {
+      const { key, objects } = record;
+      if (objects === undefined) records.delete(key);
+      else records.set(key, objects);
+      length = next + 1;
+    } else if (next >= 0 && next + 1 < text.length) damaged += 1;
+    start = next < 0 ? text.length : next + 1;
+  }
+  return { objects: [...records.values()].flat(), length, damaged };
+}
+
+function parse(line: Buffer): { key: string; objects: readonly unknown[] | undefined } | undefined {
+  const json = line.subarray(9);
+  if (line.toString('latin1', 0, 9) !== `${checksum(json)} `) return undefined;
+  // Whatever passes the checksum was written by us.
+  const record: unknown = JSON.parse(json.toString('utf8'));
+  if (!Array.isArray(record)) return undefined;
+  const [kind, key, objects]: unknown[] = record;
+  return { key: `${kind} ${key}`, objects: Array.isArray(objects) ? objects : undefined };
+}
+
+/** @param objects as the API shows them; undefined: it is gone */
+export function logLine(kind: LoggedKind, key: string, objects: readonly object[] | undefined): string {
+  const json = JSON.stringify(objects === undefined ? [kind, key] : [kind, key, objects]);
+  return `${checksum(json)} ${json}\n`;
+}
+
+function checksum(json: Buffer | string): string {
+  return crc32(json).toString(16).padStart(8, '0');
+}
+
+/** Below this a log is not worth a compaction. */
+const small = 256 * 1024;
+
+/**
+ * The file of a log, for writing. One call at a time. A call that fails leaves no file to append to; the next thing to
+ * do is {@link compact}.
+ */
+export class ClusterLog {
+  readonly #file: string;
+  #handle: FileHandle | undefined;
+  /** Of a log that is there and was not opened yet: bytes up to the end of its last record. */
+  #found: number | undefined;
+  #size = 0;
+  #compacted = 0;
+  #synced = true;
+
+  /** @param found as {@link readLog} has it; undefined: there is no log at this place */
+  constructor(file: string, found: number | undefined) {
+    this.#file = file;
+    this.#found = found;
+  }
+
+  /** There is a log, so that {@link append} adds to it. */
+  get isOpen(): boolean {
+    return this.#handle !== undefined || this.#found !== undefined;
+  }
+
+  /** The log holds so much that no longer counts that it should be written anew. */
+  get isLong(): boolean {
+    return this.#size > 2 * this.#compacted + small;
+  }
+
+  /** Adds records. They outlive the process at once, and the machine after {@link sync}. */
+  async append(lines: readonly string[]): Promise<void> {
+    if (lines.length === 0) return;
+    await this.#careful(async () => {
+      const handle = this.#handle ?? (await this.#continue());
+      const text = Buffer.from(lines.join(''));
+      this.#synced = false;
+      await handle.appendFile(text);
+      this.#size += text.length;
+    });
+  }
+
+  async sync(): Promise<void> {
+    if (this.#synced) return;
+    await this.#careful(async () => {
+      await this.#handle?.datasync();
+      this.#synced = true;
+    });
+  }
+
+  /** Replaces the file by one that holds these records only; a crash leaves the old one or the new one. */
+  async compact(lines: Iterable<string>): Promise<void> {
+    await this.#careful(async () => {
+      mkdirSync(dirname(this.#file), { recursive: true });
+      const draft = `${this.#file}.new`;
+      const handle = await open(draft, 'w', 0o600);
+      try {
+        this.#size = await writePortions(handle, lines);
+        await handle.sync();
+        await rename(draft, this.#file);
+      } catch (error) {
+        await handle.close();
+        await rm(draft, { force: true });
+        throw error;
+      }
+      await this.#handle?.close();
+      this.#handle = handle;
+      this.#found = undefined;
+      this.#compacted = this.#size;
+      this.#synced = true;
+      await syncFolder(dirname(this.#file));
+    });
+  }
+
+  async close(): Promise<void> {
+    const handle = this.#handle;
+    this.#handle = undefined;
+    this.#found = undefined;
+    await handle?.close();
+  }
+
+  async #continue(): Promise<FileHandle> {
+    const handle = await open(this.#file, 'a', 0o600);
+    this.#handle = handle;
+    // A record that was cut off would take the next one with it.
+    await handle.truncate(this.#found);
+    this.#size = this.#found ?? 0;
+    return handle;
+  }
+
+  async #careful(work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      await this.close();
+      throw error;
+    }
+  }
+}
+
+/** Writes in portions that take about a millisecond each, and lets other work have its turn between them. */
+async function writePortions(handle: FileHandle, lines: Iterable<string>): Promise<number> {
+  let size = 0;
+  let portion = header;
+  const write = async (): Promise<void> => {
+    const text = Buffer.from(portion);
+    portion = '';
+    size += text.length;
+    await handle.appendFile(text);
+    await turn();
+  };
+  for (const line of lines) {
+    portion += line;
+    if (portion.length > 128 * 1024) await write();
+  }
+  await write();
+  return size;
+}
+
+async function syncFolder(folder: string): Promise<void> {
+  const handle = await open(folder, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}

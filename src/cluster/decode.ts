@@ -1,0 +1,282 @@
+import { isDeepStrictEqual } from 'node:util';
+import type { Endpoint, Node, Protocol, Resource, Service, ServicePort } from '../model/cluster.ts';
+import { compareIp, family, type Ip, ipBytes, parseIp } from '../model/ip.ts';
+import type { Problem } from '../model/problem.ts';
+import { asksOf } from './asks.ts';
+import { exact, isRaw, list, none, part, port, type Raw, text } from './raw.ts';
+import { StringPool } from './string-pool.ts';
+
+/** Names that many objects share. */
+const names = new StringPool();
+
+/** What one EndpointSlice adds to its Service. */
+export interface Slice {
+  readonly uid: string;
+  /** `namespace/name` of the Service; undefined when the label is missing: then the slice is nobody's. */
+  readonly service: string | undefined;
+  /** Sorted by ip; every ip once. */
+  readonly endpoints: readonly Endpoint[];
+}
+
+/**
+ * What is left of an API object.
+ *
+ * `key` is `namespace/name`, or `name` for a Node; undefined when not even that could be read. Without `object`
+ * the whole thing is unreadable and `problems` says why; with it, `problems` tells which parts were left out.
+ */
+export interface Decoded<T> {
+  readonly key: string | undefined;
+  readonly object: T | undefined;
+  readonly problems: readonly Problem[];
+}
+
+/** One object on its way through the door: who it is, and what is wrong with it. */
+class ObjectDecoder {
+  readonly kind: string;
+  readonly key: string | undefined;
+  readonly namespace: string;
+  readonly name: string;
+  readonly metadata: Raw;
+  readonly spec: Raw;
+  readonly status: Raw;
+  readonly raw: Raw;
+  #problems: Problem[] | undefined;
+
+  constructor(kind: 'Node' | 'Service' | 'EndpointSlice', raw: unknown) {
+    this.kind = kind;
+    this.raw = part(raw);
+    this.metadata = part(this.raw.metadata);
+    this.spec = part(this.raw.spec);
+    this.status = part(this.raw.status);
+    this.name = text(this.metadata.name) ?? '';
+    this.namespace = names.of(text(this.metadata.namespace) ?? '');
+    if (this.name === '') this.key = undefined;
+    else if (kind === 'Node') this.key = this.name;
+    // A template would keep its parts beside the whole.
+    else this.key = this.namespace === '' ? undefined : [this.namespace, this.name].join('/');
+  }
+
+  get problems(): readonly Problem[] {
+    return this.#problems ?? none;
+  }
+
+  /** Leaves out a part and says so. */
+  leaveOut(what: string, why: string): void {
+    this.#problems ??= [];
+    const problem: Problem = {
+      code: 'object-part-unreadable',
+      severity: 'warn',
+      subject: `${this.kind} ${this.key ?? '?'} ${what}`,
+      message: `skipped ${what}: ${why}; the rest of the object is used`,
+      advice: this.#advice(),
+    };
+    if (this.kind === 'Node') this.#problems.push({ ...problem, node: this.name });
+    else if (this.kind === 'Service') this.#problems.push({ ...problem, service: this.key ?? '' });
+    else this.#problems.push(problem);
+  }
+
+  skip(why: string): Decoded<never> {
+    const problem: Problem = {
+      code: 'object-unreadable',
+      severity: 'warn',
+      subject: `${this.kind} ${this.key ?? 'without a name'}`,
+      message: `skipped: ${why}; what was read of it before stays in use`,
+      advice: this.#advice(),
+    };
+    return { key: this.key, object: undefined, problems: [problem] };
+  }
+
+  /** An address, or undefined and a problem. */
+  ip(value: unknown, what: string): Ip | undefined {
+    try {
+      return parseIp(typeof value === 'string' ? value : String(JSON.stringify(value)));
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error;
+      this.leaveOut(`${what} ${JSON.stringify(value)}`, error.message);
+      return undefined;
+    }
+  }
+
+  ips(values: readonly unknown[], what: string): readonly Ip[] {
+    if (values.length === 0) return none;
+    const ips = new Set<Ip>();
+    for (const value of values) {
+      const ip = this.ip(value, what);
+      if (ip !== undefined) ips.add(ip);
+    }
+    return exact([...ips].sort(compareIp));
+  }
+
+  #advice(): string {
+    if (this.key === undefined) return `look for a ${this.kind} without a name in what the API server sends`;
+    const where = this.kind === 'Node' ? '' : ` -n ${this.namespace}`;
+    return `look at it with: kubectl get ${this.kind.toLowerCase()} ${this.name}${where} -o yaml`;
+  }
+}
+
+/** @param raw a v1 Node as JSON */
+export function decodeNode(raw: unknown): Decoded<Node> {
+  const decoder = new ObjectDecoder('Node', raw);
+  const { key, metadata, spec, status } = decoder;
+  if (key === undefined) return decoder.skip('it has no metadata.name');
+  const addresses: Ip[] = [];
+  for (const item of list(status.addresses)) {
+    const { type, address } = part(item);
+    if (type !== 'InternalIP') continue;
+    const ip = decoder.ip(address, 'InternalIP');
+    if (ip !== undefined && !addresses.includes(ip)) addresses.push(ip);
+  }
+  const exclude = part(metadata.labels)['node.kubernetes.io/exclude-from-external-load-balancers'];
+  const object: Node = {
+    name: decoder.name,
+    uid: text(metadata.uid) ?? '',
+    addresses,
+    deleting: text(metadata.deletionTimestamp) !== undefined,
+    autoscalerDeletes: list(spec.taints).some(
+      (taint) => part(taint).key === 'ToBeDeletedByClusterAutoscaler',
+    ),
+    excludeLabel: typeof exclude === 'string' ? exclude : undefined,
+    networkUnavailable: list(status.conditions).some((condition) => {
+      const { type, status: value } = part(condition);
+      return type === 'NetworkUnavailable' && value === 'True';
+    }),
+  };
+  return { key, object, problems: decoder.problems };
+}
+
+/** A Service without endpoints; these come from its EndpointSlices.
+ *
+ * @param raw a v1 Service as JSON
+ */
+export function decodeService(raw: unknown): Decoded<Service> {
+  const decoder = new ObjectDecoder('Service', raw);
+  const { key, metadata, spec, status } = decoder;
+  if (key === undefined) return decoder.skip('it has no metadata.name and namespace');
+  if (!isRaw(decoder.raw.spec)) return decoder.skip('it has no spec');
+  const type = serviceTypes.find((each) => each === (spec.type ?? 'ClusterIP'));
+  if (type === undefined) return decoder.skip(`its spec.type is ${JSON.stringify(spec.type)}`);
+  const policy = spec.externalTrafficPolicy ?? 'Cluster';
+  if (policy !== 'Cluster' && policy !== 'Local') {
+    return decoder.skip(`its spec.externalTrafficPolicy is ${JSON.stringify(policy)}`);
+  }
+  const ingress = list(part(status.loadBalancer).ingress).flatMap((item) => {
+    const { ip } = part(item);
+    return ip === undefined || ip === '' ? [] : [ip];
+  });
+  const object: Service = {
+    namespace: decoder.namespace,
+    name: decoder.name,
+    uid: text(metadata.uid) ?? '',
+    type,
+    deleting: text(metadata.deletionTimestamp) !== undefined,
+    loadBalancerClass: text(spec.loadBalancerClass),
+    externalTrafficPolicy: policy,
+    healthCheckNodePort: port(spec.healthCheckNodePort),
+    ports: exact(list(spec.ports).flatMap((item) => servicePort(item, decoder))),
+    ingress: decoder.ips(ingress, 'status.loadBalancer.ingress'),
+    externalIps: decoder.ips(list(spec.externalIPs), 'spec.externalIPs'),
+    asks: asksOf(metadata, spec, status),
+    endpoints: none,
+  };
+  return { key, object, problems: decoder.problems };
+}
+
+const serviceTypes = ['ClusterIP', 'NodePort', 'LoadBalancer', 'ExternalName'] as const;
+
+function isProtocol(value: unknown): value is Protocol {
+  return value === 'TCP' || value === 'UDP' || value === 'SCTP';
+}
+
+function servicePort(raw: unknown, decoder: ObjectDecoder): ServicePort[] {
+  const { name, protocol = 'TCP', port: number, nodePort } = part(raw);
+  const checked = port(number);
+  if (checked === undefined || !isProtocol(protocol)) {
+    decoder.leaveOut(`spec.ports ${JSON.stringify(raw)}`, 'it is no port of TCP, UDP or SCTP');
+    return [];
+  }
+  return [{ name: names.of(text(name) ?? ''), protocol, port: checked, nodePort: port(nodePort) }];
+}
+
+/** @param raw a discovery.k8s.io/v1 EndpointSlice as JSON */
+export function decodeSlice(raw: unknown): Decoded<Slice> {
+  const decoder = new ObjectDecoder('EndpointSlice', raw);
+  const { key, metadata } = decoder;
+  if (key === undefined) return decoder.skip('it has no metadata.name and namespace');
+  const owner = text(part(metadata.labels)['kubernetes.io/service-name']);
+  const { addressType, endpoints } = decoder.raw;
+  // A slice of names (FQDN) says nothing about where packets can go.
+  const entries = addressType === 'FQDN' ? none : list(endpoints);
+  const object: Slice = {
+    uid: text(metadata.uid) ?? '',
+    service: owner === undefined ? undefined : [decoder.namespace, owner].join('/'),
+    endpoints: exact(oncePerIp(entries.flatMap((item) => endpoint(item, decoder)))),
+  };
+  return { key, object, problems: decoder.problems };
+}
+
+function endpoint(raw: unknown, decoder: ObjectDecoder): Endpoint[] {
+  const { addresses, conditions, nodeName } = part(raw);
+  // All addresses of one endpoint are the same pod; kube-proxy as well uses the first only.
+  const first = list(addresses)[0];
+  const ip = first === undefined ? undefined : decoder.ip(first, 'endpoint');
+  if (ip === undefined) return [];
+  const { ready, serving, terminating } = part(conditions);
+  const node = text(nodeName);
+  const isReady = ready !== false;
+  return [
+    {
+      ip,
+      node: node === undefined ? undefined : names.of(node),
+      ready: isReady,
+      // The API: who does not know "serving" goes by "ready".
+      serving: typeof serving === 'boolean' ? serving : isReady,
+      terminating: terminating === true,
+    },
+  ];
+}
+
+/** Sorts by ip; of two endpoints with one ip the more useful one stays, whatever their order. */
+export function oncePerIp(endpoints: readonly Endpoint[]): readonly Endpoint[] {
+  if (endpoints.length < 2) return endpoints;
+  const best = new Map<Ip, Endpoint>();
+  for (const candidate of endpoints) {
+    const held = best.get(candidate.ip);
+    if (held === undefined || better(candidate, held)) best.set(candidate.ip, candidate);
+  }
+  return [...best.values()].sort((a, b) => byIp(a.ip, b.ip));
+}
+
+// A live migrated pod is listed under both its nodes; only one of them is ready (kubevirt#2908).
+function better(a: Endpoint, b: Endpoint): boolean {
+  if (a.ready !== b.ready) return a.ready;
+  if (a.serving !== b.serving) return a.serving;
+  if (a.terminating !== b.terminating) return b.terminating;
+  return (a.node ?? '\uffff') < (b.node ?? '\uffff');
+}
+
+// The order of compareIp at a fifth of its cost, which counts for every endpoint of a cluster.
+function byIp(a: Ip, b: Ip): number {
+  return family(a) === family(b) ? Buffer.compare(ipBytes(a), ipBytes(b)) : compareIp(a, b);
+}
+
+/** Whether an update changes anything we look at. */
+export function same(a: unknown, b: unknown): boolean {
+  return a === b || isDeepStrictEqual(a, b);
+}
+
+export type Decode<T> = (raw: unknown) => Decoded<T>;
+
+/** The resource that an object of this kind belongs to, in files that mix them. */
+export function resourceOf(raw: unknown): Resource | undefined {
+  const kind = isRaw(raw) && 'kind' in raw ? raw.kind : undefined;
+  switch (kind) {
+    case 'Service':
+      return 'services';
+    case 'EndpointSlice':
+      return 'endpointslices';
+    case 'Node':
+      return 'nodes';
+    default:
+      return undefined;
+  }
+}

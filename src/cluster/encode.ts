@@ -1,0 +1,97 @@
+import { cleanupFinalizer, type Endpoint, type Node, type Service, type Texts } from '../model/cluster.ts';
+import { family, type Ip } from '../model/ip.ts';
+
+// The way back from decode.ts: objects as the Kubernetes API would show them, with the fields that we know.
+
+/** A v1 Node. */
+export function encodeNode(node: Node): object {
+  const { name, uid, deleting, excludeLabel } = node;
+  return {
+    apiVersion: 'v1',
+    kind: 'Node',
+    metadata: {
+      name,
+      uid,
+      ...(deleting ? { deletionTimestamp } : {}),
+      ...(excludeLabel === undefined
+        ? {}
+        : { labels: { 'node.kubernetes.io/exclude-from-external-load-balancers': excludeLabel } }),
+    },
+    spec: node.autoscalerDeletes
+      ? { taints: [{ key: 'ToBeDeletedByClusterAutoscaler', effect: 'NoSchedule' }] }
+      : {},
+    status: {
+      addresses: node.addresses.map((address) => ({ type: 'InternalIP', address })),
+      conditions: node.networkUnavailable ? [{ type: 'NetworkUnavailable', status: 'True' }] : [],
+    },
+  };
+}
+
+/** A v1 Service, and one EndpointSlice for each family that it has endpoints of. */
+export function encodeService(service: Service): readonly object[] {
+  const { namespace, name, uid, type, deleting, ports, ingress, externalIps, asks, endpoints } = service;
+  const object = {
+    apiVersion: 'v1',
+    kind: 'Service',
+    metadata: {
+      name,
+      namespace,
+      uid,
+      ...(deleting ? { deletionTimestamp } : {}),
+      ...(asks.created === 0 ? {} : { creationTimestamp: new Date(asks.created).toISOString() }),
+      ...some('labels', asks.labels),
+      ...some('annotations', asks.annotations),
+      ...(asks.finalizer ? { finalizers: [cleanupFinalizer] } : {}),
+    },
+    spec: {
+      type,
+      ...(asks.clusterIps.length === 0 ? {} : { clusterIPs: asks.clusterIps }),
+      ...(asks.familyPolicy === 'SingleStack' ? {} : { ipFamilyPolicy: asks.familyPolicy }),
+      ...some('selector', asks.selector),
+      loadBalancerIP: asks.loadBalancerIp,
+      loadBalancerClass: service.loadBalancerClass,
+      externalTrafficPolicy: service.externalTrafficPolicy,
+      healthCheckNodePort: service.healthCheckNodePort,
+      ports: ports.map(({ name, ...port }) => (name === '' ? port : { name, ...port })),
+      externalIPs: externalIps,
+    },
+    status: {
+      loadBalancer: {
+        ingress: [...ingress.map((ip) => ({ ip })), ...asks.hostnames.map((hostname) => ({ hostname }))],
+      },
+      ...(asks.conditions.length === 0 ? {} : { conditions: asks.conditions }),
+    },
+  };
+  const slices = ([4, 6] as const).flatMap((of) => {
+    const here = endpoints.filter((endpoint) => family(endpoint.ip) === of);
+    return here.length === 0 ? [] : [slice(service, `${name}-ipv${of}`, `IPv${of}`, here)];
+  });
+  return [object, ...slices];
+}
+
+/** The field when it says something: ten thousand empty ones would be half of the file. */
+function some(name: string, texts: Texts): object {
+  return Object.keys(texts).length === 0 ? {} : { [name]: texts };
+}
+
+// Only whether it is there counts for us.
+const deletionTimestamp = '1970-01-01T00:00:00Z';
+
+function slice(
+  { namespace, name: service }: Service,
+  name: string,
+  addressType: string,
+  endpoints: readonly Endpoint[],
+): object {
+  return {
+    apiVersion: 'discovery.k8s.io/v1',
+    kind: 'EndpointSlice',
+    metadata: { name, namespace, labels: { 'kubernetes.io/service-name': service } },
+    addressType,
+    endpoints: endpoints.map(({ ip, node, ready, serving, terminating }) => ({
+      addresses: [ip] satisfies Ip[],
+      nodeName: node,
+      conditions: { ready, serving, terminating },
+    })),
+  };
+}

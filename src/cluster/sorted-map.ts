@@ -1,0 +1,90 @@
+/** Up to so many changes are put in place one by one. */
+const few = 64;
+
+/**
+ * A map whose values can be had as one array in the order of the keys. The array is made only when it is asked for: a
+ * few changes copy it and put the changed values in place, many changes sort it anew.
+ */
+export class SortedMap<T extends object> {
+  readonly #values = new Map<string, T>();
+  /** Keys that were set or deleted since the array was made; no more than needed to know that they are many. */
+  readonly #touched = new Set<string>();
+  #keys: string[] = [];
+  #array: readonly T[] = [];
+
+  get(key: string): T | undefined {
+    return this.#values.get(key);
+  }
+
+  set(key: string, value: T): void {
+    this.#values.set(key, value);
+    this.#touch(key);
+  }
+
+  delete(key: string): void {
+    this.#values.delete(key);
+    this.#touch(key);
+  }
+
+  /** Key and value, in no order. */
+  entries(): Iterable<readonly [string, T]> {
+    return this.#values;
+  }
+
+  /** In no order. */
+  values(): Iterable<T> {
+    return this.#values.values();
+  }
+
+  /** The same array as long as nothing was set or deleted. */
+  array(): readonly T[] {
+    if (this.#touched.size === 0) return this.#array;
+    if (this.#touched.size > few) this.#remake();
+    else this.#patch();
+    this.#touched.clear();
+    return this.#array;
+  }
+
+  #touch(key: string): void {
+    if (this.#touched.size <= few) this.#touched.add(key);
+  }
+
+  #remake(): void {
+    this.#keys = [...this.#values.keys()].sort();
+    const array: T[] = [];
+    for (const key of this.#keys) {
+      const value = this.#values.get(key);
+      if (value !== undefined) array.push(value);
+    }
+    this.#array = array;
+  }
+
+  #patch(): void {
+    const array = [...this.#array];
+    for (const key of this.#touched) {
+      const value = this.#values.get(key);
+      const at = this.#position(key);
+      const held = this.#keys[at] === key ? 1 : 0;
+      if (value === undefined) {
+        this.#keys.splice(at, held);
+        array.splice(at, held);
+      } else {
+        this.#keys.splice(at, held, key);
+        array.splice(at, held, value);
+      }
+    }
+    this.#array = array;
+  }
+
+  /** Where the key is, or would be. */
+  #position(key: string): number {
+    let low = 0;
+    let high = this.#keys.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((this.#keys[middle] ?? '') < key) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+}

@@ -1,0 +1,173 @@
+import type { Service } from '../model/cluster.ts';
+import { type Desire, type DesiredState, DesiredTable, type KernelState } from '../model/desired.ts';
+import type { Gateway } from '../model/gateway.ts';
+import type { Ip } from '../model/ip.ts';
+import { equal, type KernelObject, type Key, keyOf } from '../model/object.ts';
+import { type Owner, ownerOf } from '../model/owner.ts';
+import type { Problem } from '../model/problem.ts';
+import type { Why } from '../model/want.ts';
+import { isEipObject, keptFor } from './eip-routes.ts';
+import { alive, fixedObjects, standing } from './gateway.ts';
+import { type ClusterReader, PathTable } from './path-table.ts';
+import { apiServiceName, type Reserved, reservedIn } from './reserved.ts';
+import { RouteTable } from './route-table.ts';
+
+const none: readonly Problem[] = [];
+
+/** Where a gateway's desire comes from. */
+export interface GatewaySources {
+  readonly cluster: ClusterReader;
+  /** The keys of the Services that have changed since the last call. */
+  takeChanged(): ReadonlySet<string> | 'all';
+  /** Further problems that a person should know; each list is the same as long as nothing in it changes. */
+  problems(): readonly (readonly Problem[])[];
+}
+
+/**
+ * What a gateway wants in its kernel, kept up to date by what changed: an event costs what the change touches, and
+ * not what the cluster weighs. {@link gatewayWant} is its specification.
+ */
+export class GatewayDesire implements Desire {
+  readonly table = new DesiredTable();
+  readonly paths: PathTable;
+  readonly #gateway: Gateway;
+  readonly #owner: Owner;
+  readonly #cluster: ClusterReader;
+  readonly #takeChanged: () => ReadonlySet<string> | 'all';
+  readonly #otherProblems: () => readonly (readonly Problem[])[];
+  readonly #frozen: Why;
+  #isFirst = true;
+  #routes: { readonly table: RouteTable; readonly link: number } | undefined;
+  #reserved: Reserved = new Map();
+  #fixedKeys: ReadonlySet<Key> = new Set();
+  #fixedProblems = none;
+  #nodes: unknown;
+  #api: Service | undefined;
+  #dumps = -1;
+  #refusals = -1;
+  #parts: readonly (readonly Problem[])[] = [];
+  #problems = none;
+
+  constructor(gateway: Gateway, { cluster, takeChanged, problems }: GatewaySources) {
+    this.#otherProblems = problems;
+    this.#gateway = gateway;
+    this.#owner = ownerOf(gateway.protocol);
+    this.#cluster = cluster;
+    this.#takeChanged = takeChanged;
+    this.#frozen = keptFor(gateway.lan);
+    this.paths = new PathTable(gateway);
+  }
+
+  update(kernel: KernelState): DesiredState {
+    const changed = this.#takeChanged();
+    const changes = this.paths.update(this.#cluster, this.#isFirst ? 'all' : changed);
+    this.#isFirst = false;
+    const overview = this.#cluster.overview();
+    this.#readReserved(kernel);
+    const isClaimed = this.#reserved.size > 0 && [...changes.eips].some((eip) => this.#reserved.has(eip));
+    if (isClaimed || this.#dumps !== kernel.dumps || this.#refusals !== kernel.refusals) this.#fix(kernel);
+
+    const lan = alive(kernel.links, this.#gateway.lan);
+    let unfinished = false;
+    if (lan === undefined) {
+      if (this.#routes !== undefined || this.#dumps !== kernel.dumps) this.#freeze(kernel);
+      this.#routes = undefined;
+    } else {
+      if (this.#routes?.link !== lan.index) this.#rebuild(kernel, lan.index);
+      unfinished = this.#routes?.table.update(changes, this.#reserved, kernel) ?? false;
+    }
+    this.#dumps = kernel.dumps;
+    this.#refusals = kernel.refusals;
+    const problems = this.#collect([
+      overview.problems,
+      this.paths.problems,
+      this.#fixedProblems,
+      this.#routes?.table.problems ?? none,
+      ...this.#otherProblems(),
+    ]);
+    return { problems, complete: overview.complete, unfinished };
+  }
+
+  /** Addresses of the pools that belong to something else: nearly always none. */
+  #readReserved(kernel: KernelState): void {
+    const { nodes } = this.#cluster.overview();
+    const api = this.#cluster.service(apiServiceName);
+    if (nodes === this.#nodes && api === this.#api && this.#dumps === kernel.dumps) return;
+    const reserved = reservedIn({ nodes, api, links: kernel.links }, this.#gateway);
+    const isSame =
+      reserved.size === this.#reserved.size && [...reserved].every(([ip, by]) => this.#isReservedBy(ip, by));
+    this.#nodes = nodes;
+    this.#api = api;
+    if (isSame) return;
+    this.#reserved = reserved;
+    this.#fix(kernel);
+  }
+
+  #isReservedBy(ip: Ip, { name, isNode }: { readonly name: string; readonly isNode: boolean }): boolean {
+    const known = this.#reserved.get(ip);
+    return known?.name === name && known.isNode === isNode;
+  }
+
+  /** All that does not depend on which Service has which EIP. */
+  #fix(kernel: KernelState): void {
+    const keys = new Set<Key>();
+    const inUse = { has: (ip: Ip) => this.paths.path(ip)?.byStatus ?? false };
+    this.#fixedProblems = fixedObjects(
+      {
+        gateway: this.#gateway,
+        have: kernel,
+        refused: kernel.refused,
+        reserved: standing(this.#reserved, inUse),
+      },
+      (object, why) => {
+        const key = keyOf(object);
+        if (keys.has(key)) return;
+        keys.add(key);
+        this.#set(object, why, key);
+      },
+    );
+    for (const key of this.#fixedKeys) if (!keys.has(key)) this.table.delete(key);
+    this.#fixedKeys = keys;
+  }
+
+  #set(object: KernelObject, why: Why, key: Key): void {
+    const known = this.table.get(key);
+    const isSame = known !== undefined && known.why.text === why.text && equal(known.object, object);
+    if (!isSame) this.table.set(object, why, key);
+  }
+
+  /** Linux removes the objects of a dead interface by itself; what it left is not ours to withdraw. */
+  #freeze(kernel: KernelState): void {
+    for (const { key, object } of [...this.table.values()]) {
+      if (isEipObject(object) && !kernel.objects.has(key)) this.table.delete(key);
+    }
+    for (const [key, object] of kernel.objects)
+      if (isEipObject(object)) this.table.set(object, this.#frozen, key);
+  }
+
+  #rebuild(kernel: KernelState, link: number): void {
+    const lan = kernel.links.find(({ index }) => index === link);
+    if (lan === undefined) return;
+    // Whatever the new table does not want is left with the reason of the freeze, and dropped.
+    if (this.table.counts.nexthop > 0) this.#freeze(kernel);
+    const { paths, table: desired } = this;
+    const inputs = {
+      gateway: this.#gateway,
+      owner: this.#owner,
+      lan,
+      paths,
+      desired,
+      reserved: this.#reserved,
+    };
+    this.#routes = { table: new RouteTable(inputs, kernel), link };
+    for (const { key, why } of [...desired.values()]) if (why === this.#frozen) desired.drop(key);
+  }
+
+  #collect(parts: readonly (readonly Problem[])[]): readonly Problem[] {
+    if (parts.length !== this.#parts.length || parts.some((part, i) => part !== this.#parts[i])) {
+      this.#parts = parts;
+      this.#problems = parts.flat();
+    }
+    return this.#problems;
+  }
+}

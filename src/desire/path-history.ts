@@ -1,0 +1,92 @@
+import type { Ip } from '../model/ip.ts';
+import type { Carrier } from './carriers.ts';
+import type { Path } from './path.ts';
+import type { CarrierSet, PathTable } from './path-table.ts';
+
+/** Where an EIP went before. */
+export interface FormerPath {
+  readonly carriers: readonly Carrier[];
+  readonly services: readonly string[];
+}
+
+/** EIPs that go to other nodes than before. */
+export interface Moved {
+  readonly first: readonly Path[];
+  /** All of them. */
+  readonly count: number;
+}
+
+/** Where EIPs went before some updates of the table, and where they go now. */
+export class PathHistory {
+  readonly #table: PathTable;
+  readonly #paths: ReadonlyMap<Ip, FormerPath | undefined>;
+  readonly #carriers: ReadonlyMap<CarrierSet, readonly Carrier[]>;
+
+  /**
+   * @param paths of the EIPs that changed by themselves; undefined: went nowhere
+   * @param carriers of the sets that changed under their EIPs
+   */
+  constructor(
+    table: PathTable,
+    paths: ReadonlyMap<Ip, FormerPath | undefined>,
+    carriers: ReadonlyMap<CarrierSet, readonly Carrier[]>,
+  ) {
+    this.#table = table;
+    this.#paths = paths;
+    this.#carriers = carriers;
+  }
+
+  /** undefined: the EIP went nowhere. */
+  before(eip: Ip): FormerPath | undefined {
+    if (this.#paths.has(eip)) return this.#paths.get(eip);
+    const path = this.#table.path(eip);
+    const set = this.#table.set(eip);
+    const carriers = (set && this.#carriers.get(set)) ?? path?.carriers ?? [];
+    return path === undefined || carriers.length === 0 ? undefined : { carriers, services: path.services };
+  }
+
+  /** undefined: the EIP goes nowhere. */
+  now(eip: Ip): Path | undefined {
+    const path = this.#table.path(eip);
+    return path !== undefined && path.carriers.length > 0 ? path : undefined;
+  }
+
+  /**
+   * EIPs that went somewhere before and go to other nodes now. A set of a hundred thousand is not walked.
+   *
+   * @param counts false: the EIP is left out; asked for those that changed by themselves
+   */
+  moved(limit: number, counts: (eip: Ip) => boolean = () => true): Moved {
+    const first: Path[] = [];
+    let count = 0;
+    const add = (path: Path): void => {
+      count += 1;
+      if (first.length < limit) first.push(path);
+    };
+    for (const [eip, before] of this.#paths) {
+      const path = this.now(eip);
+      if (before !== undefined && path !== undefined && counts(eip) && names(before) !== names(path))
+        add(path);
+    }
+    for (const [set, before] of this.#carriers) {
+      if (before.length === 0 || set.carriers.length === 0 || names({ carriers: before }) === names(set))
+        continue;
+      let others = set.eips.size;
+      for (const eip of this.#paths.keys()) if (set.eips.has(eip)) others -= 1;
+      let listed = 0;
+      for (const eip of set.eips) {
+        if (first.length >= limit || listed >= others) break;
+        const path = this.now(eip);
+        if (this.#paths.has(eip) || path === undefined) continue;
+        first.push(path);
+        listed += 1;
+      }
+      count += others;
+    }
+    return { first, count };
+  }
+}
+
+function names({ carriers }: Pick<Path, 'carriers'>): string {
+  return carriers.map(({ node }) => node).join(' ');
+}

@@ -1,0 +1,889 @@
+import type { DesiredTable, KernelState } from '../model/desired.ts';
+import type { Gateway } from '../model/gateway.ts';
+import { compareIp, type Ip, type Prefix } from '../model/ip.ts';
+import { equal, type Link, type Nexthop, type NexthopGroup, type Route } from '../model/object.ts';
+import type { Owner } from '../model/owner.ts';
+import type { Problem } from '../model/problem.ts';
+import type { Carrier } from './carriers.ts';
+import {
+  eipClaimed,
+  eipReserved,
+  eipRoute,
+  groupWhy,
+  keptWhy,
+  nexthopWhy,
+  routeKey,
+  routeWhy,
+  standingRoute,
+} from './eip-routes.ts';
+import { sameBuckets } from './groups.ts';
+import { IdRange } from './ids.ts';
+import { isGateway, networkAddress, notAHost, refusedNexthops, unreachable } from './nexthops.ts';
+import type { Path } from './path.ts';
+import type { CarrierSet, PathChanges, PathTable } from './path-table.ts';
+import { type Reserved, reservedFor } from './reserved.ts';
+
+export interface RouteTableInputs {
+  readonly gateway: Gateway;
+  readonly owner: Owner;
+  readonly lan: Link;
+  readonly paths: PathTable;
+  readonly desired: DesiredTable;
+  readonly reserved: Reserved;
+}
+
+/** The nexthop of one node. */
+interface Hop {
+  readonly ip: Ip;
+  node: string;
+  id: number;
+  /** Groups that it is in, and one more while a set names its node. */
+  users: number;
+  /** The kernel has taken it since it was last refused. Until then no group uses it. */
+  isAccepted: boolean;
+}
+
+/** A nexthop group, and the EIPs whose routes lead to it. */
+interface Group {
+  id: number;
+  /** In the order of the addresses. Empty in a group that was found in the kernel and whose members are not known. */
+  carriers: readonly Carrier[];
+  /** Equal for the same carriers. */
+  content: string;
+  readonly eips: Set<Ip>;
+  /** How many of the EIPs belong to which set. */
+  readonly sets: Map<CarrierSet, number>;
+  /** EIPs that were moved away and have to leave before the content may change. */
+  readonly leaving: Set<Ip>;
+  /** No EIP comes to it: its content is about to change, or its EIPs are about to leave. */
+  isChanging: boolean;
+  /** Ids of the nexthops of a group that stays as the kernel has it. */
+  strange: readonly number[];
+}
+
+/** A set of carriers as the kernel can take it. */
+interface SetState {
+  /** EIPs of the set that this table routes. */
+  eips: number;
+  /** The carriers that were counted in, for {@link RouteTable.#nodes}. */
+  counted: readonly Carrier[];
+  /** Without the nodes that the kernel would not take, in the order of the addresses; empty: none is left. */
+  carriers: readonly Carrier[];
+  content: string;
+  readonly groups: Set<Group>;
+}
+
+/**
+ * The routes of the EIPs, their nexthop groups and nexthops, kept up to date by what changed. The full recompute of
+ * {@link eipRoutes} is its specification: after every update the two want the same, up to the choice of new ids.
+ *
+ * A group whose EIPs all move to the same carriers is replaced in place: one message moves a hundred thousand EIPs.
+ * When they part, the fewest move to another group, one message each, and the rest follows in place once they have
+ * left. Two groups that come to the same carriers are merged afterwards.
+ */
+export class RouteTable {
+  readonly #gateway: Gateway;
+  readonly #owner: Owner;
+  readonly #lan: Link;
+  readonly #paths: PathTable;
+  readonly #desired: DesiredTable;
+  readonly #hopIds: IdRange;
+  readonly #groupIds: IdRange;
+  readonly #hops = new Map<Ip, Hop>();
+  /** Those that have left their last group in this update. */
+  readonly #idleHops = new Set<Hop>();
+  readonly #groups = new Map<number, Group>();
+  readonly #byContent = new Map<string, Set<Group>>();
+  readonly #setOf = new Map<Ip, CarrierSet>();
+  readonly #groupOf = new Map<Ip, Group>();
+  readonly #sets = new Map<CarrierSet, SetState>();
+  /** Nodes by address, as the sets in use name them, and in how many sets. */
+  readonly #nodes = new Map<Ip, { readonly node: string; sets: number }>();
+  /** EIPs that no node can take now, without a route that could stay. */
+  readonly #unplaced = new Set<Ip>();
+  readonly #dirty = new Set<Group>();
+  /** EIPs that need a group, each with the carriers that it keeps when its own are refused. */
+  readonly #pending = new Map<Ip, readonly Carrier[] | undefined>();
+  /** Groups whose content is to change once others have left, or that are to be merged. */
+  readonly #deferred = new Set<Group>();
+  readonly #reservedProblems = new Map<Ip, Problem>();
+  /** Ids that the kernel had for what is not in use now: of nexthops by address, of groups by content. */
+  readonly #foundHops = new Map<Ip, number>();
+  readonly #foundGroups = new Map<string, number>();
+  #reserved: Reserved;
+  #links: readonly Link[] = [];
+  /** Addresses that cannot be nexthops because of the links. */
+  readonly #barred = new Map<Ip, 'own' | Prefix | undefined>();
+  /** Nexthops that the kernel has not taken yet. */
+  readonly #unaccepted = new Set<Hop>();
+  #refusedHops: ReadonlyMap<Ip, string> = new Map();
+  #refusals = -1;
+  #dumps = -1;
+  #kernel: KernelState;
+  #problems: readonly Problem[] | undefined;
+  /** Nexthops of groups that stay as they were found, by id, and in how many of these. */
+  readonly #strangeHops = new Map<number, { readonly object: Nexthop; users: number }>();
+
+  /** Takes over the ids that the kernel has for what this table will want. */
+  constructor({ gateway, owner, lan, paths, desired, reserved }: RouteTableInputs, kernel: KernelState) {
+    this.#gateway = gateway;
+    this.#owner = owner;
+    this.#lan = lan;
+    this.#paths = paths;
+    this.#desired = desired;
+    this.#reserved = reserved;
+    this.#hopIds = new IdRange(owner.nexthopIds);
+    this.#groupIds = new IdRange(owner.groupIds);
+    this.#kernel = kernel;
+    this.#links = kernel.links;
+    this.#dumps = kernel.dumps;
+    this.#refusals = kernel.refusals;
+    this.#find();
+    for (const { eip } of paths.paths()) this.#readEip(eip);
+    this.#settle();
+  }
+
+  /** @returns whether a further update in this round goes on from here */
+  update(changes: PathChanges, reserved: Reserved, kernel: KernelState): boolean {
+    this.#kernel = kernel;
+    if (this.#refusals !== kernel.refusals) this.#avoidStuck();
+    for (const eip of this.#changedReservations(reserved)) this.#readEip(eip);
+    for (const eip of changes.eips) this.#readEip(eip);
+    for (const set of changes.sets) this.#readSet(set);
+    this.#readConstraints();
+    if (this.#dumps !== kernel.dumps) {
+      this.#leaveForeignIds();
+      this.#forgetGone();
+    }
+    this.#dumps = kernel.dumps;
+    for (const group of this.#deferred) this.#dirty.add(group);
+    return this.#settle();
+  }
+
+  /** The same array as long as nothing about them changes. */
+  get problems(): readonly Problem[] {
+    this.#problems ??= [...this.#reservedProblems.values(), ...this.#nodeProblems()];
+    return this.#problems;
+  }
+
+  *#nodeProblems(): Generator<Problem> {
+    for (const [ip, { node }] of this.#nodes) {
+      const bar = this.#barFor(ip);
+      const refused = this.#refusedHops.get(ip);
+      if (bar !== undefined) yield bar === 'own' ? isGateway(node, ip) : notAHost(node, ip, bar);
+      else if (refused !== undefined) yield unreachable(node, ip, this.#gateway.lan, refused);
+    }
+  }
+
+  // What the kernel has, at the start.
+
+  #find(): void {
+    const { objects } = this.#kernel;
+    for (const object of objects.values()) {
+      if (object.kind !== 'nexthop' || object.link !== this.#lan.index) continue;
+      const twin = this.#foundHops.get(object.via);
+      if (twin === undefined || object.id < twin) this.#foundHops.set(object.via, object.id);
+    }
+    for (const object of objects.values()) {
+      const carriers = object.kind === 'group' ? this.#carriersOf(object) : undefined;
+      if (object.kind !== 'group' || carriers === undefined) continue;
+      const content = contentOf(carriers);
+      const twin = this.#foundGroups.get(content);
+      if (twin === undefined || object.id < twin) this.#foundGroups.set(content, object.id);
+    }
+  }
+
+  // What changed.
+
+  #changedReservations(reserved: Reserved): readonly Ip[] {
+    const before = this.#reserved;
+    if (before === reserved) return [];
+    this.#reserved = reserved;
+    return [...new Set([...before.keys(), ...reserved.keys()])].filter(
+      (ip) =>
+        before.get(ip)?.name !== reserved.get(ip)?.name ||
+        before.get(ip)?.isNode !== reserved.get(ip)?.isNode,
+    );
+  }
+
+  #readEip(eip: Ip): void {
+    const path = this.#paths.path(eip);
+    const routed = this.#isFree(eip, path);
+    const set = routed ? this.#paths.set(eip) : undefined;
+    const before = this.#setOf.get(eip);
+    const group = this.#groupOf.get(eip);
+    if (before === set) {
+      if (set !== undefined && group !== undefined) this.#writeRoute(eip, group);
+      return;
+    }
+    if (set === undefined) {
+      for (const one of this.#deferred) one.leaving.delete(eip);
+      this.#unplaced.delete(eip);
+      this.#pending.delete(eip);
+      this.#detach(eip);
+      if (before !== undefined) this.#uncount(before);
+      this.#setOf.delete(eip);
+      this.#desired.delete(routeKey(eip, this.#gateway.table));
+      return;
+    }
+    this.#setOf.set(eip, set);
+    const state = this.#count(set);
+    if (group !== undefined && before !== undefined) {
+      this.#untally(group, before);
+      this.#tally(group, set, state);
+      this.#dirty.add(group);
+      this.#writeRoute(eip, group);
+    } else {
+      // Its route may be there: from before this table, or because its delete was held.
+      const standing = this.#standingGroup(eip);
+      if (standing !== undefined) this.#attach(eip, standing);
+      else this.#pending.set(eip, undefined);
+    }
+    if (before !== undefined) this.#uncount(before);
+  }
+
+  /** Whether an EIP goes somewhere, and its address belongs to nothing else. */
+  #isFree(eip: Ip, path: Path | undefined): boolean {
+    const claimed = this.#reserved.get(eip);
+    if (path === undefined || path.carriers.length === 0 || claimed === undefined) {
+      if (this.#reservedProblems.delete(eip)) this.#problems = undefined;
+      return path !== undefined && path.carriers.length > 0;
+    }
+    const by = reservedFor(path, this.#reserved);
+    this.#reservedProblems.set(eip, by === undefined ? eipClaimed(path, claimed) : eipReserved(path, by));
+    this.#problems = undefined;
+    return by === undefined;
+  }
+
+  /** The carriers of a set have changed, or which of them the kernel would take. */
+  #readSet(set: CarrierSet): void {
+    const state = this.#sets.get(set);
+    if (state === undefined) return;
+    if (state.counted !== set.carriers) {
+      this.#countNodes(set.carriers, 1);
+      this.#countNodes(state.counted, -1);
+      state.counted = set.carriers;
+    }
+    const carriers = this.#usable(set.carriers);
+    // Until the kernel has answered, the set stays as it is: half of it would not be the way it is to go.
+    if (carriers === undefined) return;
+    const content = contentOf(carriers);
+    state.carriers = carriers;
+    for (const { ip, node } of carriers) this.#rename(ip, node);
+    if (content === state.content) return;
+    state.content = content;
+    for (const group of state.groups) this.#dirty.add(group);
+    // An EIP that none of its nodes could take may have one now.
+    for (const eip of this.#unplaced) {
+      if (this.#setOf.get(eip) !== set) continue;
+      this.#unplaced.delete(eip);
+      this.#pending.set(eip, undefined);
+    }
+  }
+
+  /** Which nodes the kernel takes as nexthops: not its own addresses, and none that it has refused. */
+  #readConstraints(): void {
+    const { links, refusals, refused, objects } = this.#kernel;
+    const changed = new Set<Ip>();
+    for (const hop of this.#unaccepted) {
+      const object = objects.get(`nexthop ${hop.id}`);
+      if (object?.kind !== 'nexthop' || object.via !== hop.ip) continue;
+      hop.isAccepted = true;
+      this.#unaccepted.delete(hop);
+      changed.add(hop.ip);
+    }
+    const isRefused = new Set<Ip>();
+    if (this.#refusals !== refusals) {
+      const before = this.#refusedHops;
+      this.#refusals = refusals;
+      this.#refusedHops = refusedNexthops(refused);
+      this.#problems = undefined;
+      for (const ip of this.#refusedHops.keys()) {
+        if (!before.has(ip)) changed.add(ip);
+        const hop = this.#hops.get(ip);
+        if (hop === undefined || !hop.isAccepted) continue;
+        hop.isAccepted = false;
+        this.#unaccepted.add(hop);
+        isRefused.add(ip);
+      }
+    }
+    if (this.#links !== links) {
+      this.#links = links;
+      this.#problems = undefined;
+      const before = new Map(this.#barred);
+      this.#barred.clear();
+      for (const [ip, { node }] of this.#nodes) {
+        const bar = this.#barFor(ip);
+        const former = before.get(ip);
+        if (bar === former) continue;
+        changed.add(ip);
+        if (former === undefined) this.#leaveHop(ip);
+        else if (bar === undefined) this.#useHop({ ip, node, weight: 1 });
+      }
+    }
+    if (changed.size === 0) return;
+    for (const [set, { counted }] of this.#sets)
+      if (counted.some(({ ip }) => changed.has(ip))) this.#readSet(set);
+    if (isRefused.size === 0) return;
+    for (const group of [...this.#groups.values()]) {
+      if (group.carriers.some(({ ip }) => isRefused.has(ip))) this.#revert(group);
+    }
+  }
+
+  /** A group leads to a node that the kernel refuses now: what the kernel still has of it counts. */
+  #revert(group: Group): void {
+    const object = this.#kernel.objects.get(`nexthop ${group.id}`);
+    const carriers = object?.kind === 'group' ? this.#carriersOf(object) : undefined;
+    if (carriers !== undefined) this.#fill(group, carriers);
+    this.#dirty.add(group);
+    for (const eip of [...group.eips]) {
+      // Where the group is there, EIPs that were to come to it may have another route, to which they can go back.
+      const leaves = carriers === undefined ? this.#isRefused(eip) : !this.#leadsTo(eip, group);
+      if (leaves) this.#evict(eip, group, undefined);
+    }
+  }
+
+  /** The kernel refuses all nodes of the EIP. */
+  #isRefused(eip: Ip): boolean {
+    const set = this.#setOf.get(eip);
+    return set !== undefined && this.#sets.get(set)?.carriers.length === 0;
+  }
+
+  #forgetGone(): void {
+    const { objects } = this.#kernel;
+    for (const [ip, id] of this.#foundHops) if (!objects.has(`nexthop ${id}`)) this.#foundHops.delete(ip);
+    for (const [content, id] of this.#foundGroups) {
+      if (!objects.has(`nexthop ${id}`)) this.#foundGroups.delete(content);
+    }
+  }
+
+  /** Ids that another program has taken since the last dump. */
+  #leaveForeignIds(): void {
+    const kernel = this.#kernel;
+    for (const id of kernel.foreignIds) {
+      const group = this.#groups.get(id);
+      if (group !== undefined) {
+        this.#groups.delete(id);
+        this.#desired.delete(`nexthop ${id}`);
+        group.id = this.#groupIds.take(kernel);
+        this.#groups.set(group.id, group);
+        this.#writeGroup(group);
+        for (const eip of group.eips) this.#writeRoute(eip, group);
+      }
+    }
+    for (const hop of this.#hops.values()) {
+      if (!kernel.foreignIds.has(hop.id)) continue;
+      this.#desired.delete(`nexthop ${hop.id}`);
+      hop.id = this.#hopIds.take(kernel);
+      this.#writeHop(hop);
+      for (const group of this.#groups.values()) {
+        if (group.carriers.some(({ ip }) => ip === hop.ip)) this.#writeGroup(group);
+      }
+    }
+  }
+
+  /**
+   * A group that could not be changed in place still leads to its former nodes: EIPs whose routes do not lead to it
+   * yet go to another group. When it was the kernel that refused, the others follow; when it was the guard, they wait.
+   */
+  #avoidStuck(): void {
+    const { stuck, refused } = this.#kernel;
+    for (const key of stuck) {
+      const group = this.#groups.get(Number(key.slice('nexthop '.length)));
+      if (group === undefined) continue;
+      for (const eip of [...group.eips]) {
+        if (refused.has(key) || !this.#leadsTo(eip, group)) this.#evict(eip, group, undefined);
+      }
+    }
+  }
+
+  // What follows from it.
+
+  /** @returns whether something was deferred that can go on as soon as the kernel has what is desired now */
+  #settle(): boolean {
+    this.#deferred.clear();
+    for (const group of this.#dirty) {
+      if (this.#groups.get(group.id) === group && this.#settleGroup(group)) this.#deferred.add(group);
+    }
+    for (const [eip, kept] of this.#pending) this.#place(eip, kept);
+    this.#pending.clear();
+    for (const group of this.#dirty) {
+      if (this.#groups.get(group.id) !== group) continue;
+      if (group.eips.size === 0) this.#release(group);
+      else this.#writeGroup(group);
+    }
+    this.#dirty.clear();
+    this.#releaseIdleHops();
+    for (const group of this.#deferred)
+      if (this.#groups.get(group.id) !== group) this.#deferred.delete(group);
+    return this.#deferred.size > 0 || [...this.#unaccepted].some(({ ip }) => this.#isUntried(ip));
+  }
+
+  /** @returns true: there is more to do once the kernel has what is desired now */
+  #settleGroup(group: Group): boolean {
+    group.isChanging = false;
+    for (const eip of group.leaving) if (!this.#leadsTo(eip, group)) group.leaving.delete(eip);
+    if (group.eips.size === 0) return false;
+    const wishes = this.#wishes(group);
+    const [best] = [...wishes].sort(
+      ([a, one], [b, two]) =>
+        two.eips - one.eips || Number(b === group.content) - Number(a === group.content) || (a < b ? -1 : 1),
+    );
+    if (best === undefined) return false;
+    const [content, { carriers }] = best;
+    for (const [other, { sets }] of wishes) if (other !== content) this.#part(group, sets);
+    if (content === group.content) return this.#merge(group);
+    const twin = this.#bestOf(content, group);
+    if (twin !== undefined && group.eips.size === 1) {
+      for (const eip of [...group.eips]) this.#evict(eip, group, undefined);
+      return false;
+    }
+    // The EIPs that leave must not be led to nodes that cannot serve them.
+    group.isChanging = group.leaving.size > 0;
+    if (group.isChanging) return true;
+    this.#fill(group, carriers);
+    this.#writeGroup(group);
+    return this.#merge(group);
+  }
+
+  /** What the EIPs of a group want it to hold. EIPs that no node can take want it as it is. */
+  #wishes(group: Group): Map<string, { carriers: readonly Carrier[]; eips: number; sets: CarrierSet[] }> {
+    const wishes = new Map<string, { carriers: readonly Carrier[]; eips: number; sets: CarrierSet[] }>();
+    for (const [set, eips] of group.sets) {
+      const state = this.#sets.get(set);
+      const wish = state === undefined || state.carriers.length === 0 ? group : state;
+      const known = wishes.get(wish.content) ?? { carriers: wish.carriers, eips: 0, sets: [] };
+      known.eips += eips;
+      known.sets.push(set);
+      wishes.set(wish.content, known);
+    }
+    return wishes;
+  }
+
+  /** The EIPs of some sets leave their group. */
+  #part(group: Group, sets: readonly CarrierSet[]): void {
+    for (const set of sets) {
+      const kept = this.#sets.get(set)?.carriers.length === 0 ? group.carriers : undefined;
+      const eips = set.eips.size < group.eips.size ? set.eips : group.eips;
+      for (const eip of [...eips]) {
+        if (this.#groupOf.get(eip) === group && this.#setOf.get(eip) === set) this.#evict(eip, group, kept);
+      }
+    }
+  }
+
+  /**
+   * The fewer EIPs of two groups of the same content move to the other one.
+   *
+   * @returns true: not yet, since one of the two is still being changed
+   */
+  #merge(group: Group): boolean {
+    if ((this.#byContent.get(group.content)?.size ?? 0) < 2) return false;
+    const twin = this.#isStuck(group) ? undefined : this.#bestOf(group.content, group);
+    if (twin === undefined || !(this.#isInstalled(group) && this.#isInstalled(twin))) return true;
+    const isSmaller =
+      group.eips.size < twin.eips.size || (group.eips.size === twin.eips.size && group.id > twin.id);
+    const smaller = isSmaller ? group : twin;
+    // Until the next pass its EIPs must find the larger one.
+    smaller.isChanging = true;
+    for (const eip of [...smaller.eips]) this.#evict(eip, smaller, undefined);
+    return false;
+  }
+
+  /** The group with this content that most EIPs use, without those that could not be changed in place. */
+  #bestOf(content: string, except?: Group): Group | undefined {
+    let best: Group | undefined;
+    for (const group of this.#byContent.get(content) ?? []) {
+      if (group === except || group.isChanging || this.#isStuck(group)) continue;
+      const better =
+        best === undefined ||
+        group.eips.size > best.eips.size ||
+        (group.eips.size === best.eips.size && group.id < best.id);
+      if (better) best = group;
+    }
+    return best;
+  }
+
+  /** @param kept the carriers that the EIP stays with when the kernel refuses all of its own */
+  #place(eip: Ip, kept: readonly Carrier[] | undefined): void {
+    const set = this.#setOf.get(eip);
+    const state = set && this.#sets.get(set);
+    if (state === undefined) return;
+    const carriers = state.carriers.length > 0 ? state.carriers : kept;
+    if (carriers === undefined) {
+      this.#keep(eip);
+      return;
+    }
+    const content = contentOf(carriers);
+    let group = this.#bestOf(content) ?? this.#adoptTwin(content);
+    if (group === undefined) {
+      group = this.#newGroup(this.#groupIds.take(this.#kernel));
+      this.#fill(group, carriers);
+      if ((this.#byContent.get(content)?.size ?? 0) > 1) this.#deferred.add(group);
+    }
+    this.#attach(eip, group);
+  }
+
+  /** The kernel refuses all nodes of an EIP: its route stays as it is, when it has one. */
+  #keep(eip: Ip): void {
+    const group = this.#standingGroup(eip);
+    if (group === undefined) {
+      this.#unplaced.add(eip);
+      this.#desired.delete(routeKey(eip, this.#gateway.table));
+    } else this.#attach(eip, group);
+  }
+
+  /** The group that the EIP's route in the kernel leads to. */
+  #standingGroup(eip: Ip): Group | undefined {
+    const nhid = this.#standing(eip)?.nhid;
+    return nhid === undefined ? undefined : (this.#groups.get(nhid) ?? this.#adopt(nhid));
+  }
+
+  /** A group with this content that the kernel has and no EIP uses. */
+  #adoptTwin(content: string): Group | undefined {
+    const id = this.#foundGroups.get(content);
+    if (id === undefined || this.#groups.has(id) || this.#isStuckId(id)) return undefined;
+    const object = this.#kernel.objects.get(`nexthop ${id}`);
+    const carriers = object?.kind === 'group' ? this.#carriersOf(object) : undefined;
+    return carriers !== undefined && contentOf(carriers) === content ? this.#adopt(id) : undefined;
+  }
+
+  /** A group that the kernel has and this table has not. */
+  #adopt(id: number): Group | undefined {
+    const object = this.#kernel.objects.get(`nexthop ${id}`);
+    // Linux does not change the number of buckets in place.
+    if (object?.kind !== 'group' || !sameBuckets(object.resilience, this.#gateway.resilience))
+      return undefined;
+    this.#groupIds.use(id);
+    const group = this.#newGroup(id);
+    const carriers = this.#carriersOf(object);
+    if (carriers !== undefined) this.#fill(group, carriers);
+    return group;
+  }
+
+  #attach(eip: Ip, group: Group): void {
+    const set = this.#setOf.get(eip);
+    const state = set && this.#sets.get(set);
+    if (set === undefined || state === undefined) return;
+    this.#groupOf.set(eip, group);
+    group.eips.add(eip);
+    group.leaving.delete(eip);
+    this.#tally(group, set, state);
+    this.#dirty.add(group);
+    this.#writeRoute(eip, group);
+  }
+
+  /** The EIP leaves its group for another one. */
+  #evict(eip: Ip, group: Group, kept: readonly Carrier[] | undefined): void {
+    this.#detach(eip);
+    group.leaving.add(eip);
+    this.#pending.set(eip, kept);
+  }
+
+  #detach(eip: Ip): void {
+    const group = this.#groupOf.get(eip);
+    const set = this.#setOf.get(eip);
+    if (group === undefined) return;
+    this.#groupOf.delete(eip);
+    group.eips.delete(eip);
+    this.#dirty.add(group);
+    if (set !== undefined) this.#untally(group, set);
+  }
+
+  #tally(group: Group, set: CarrierSet, state: SetState): void {
+    group.sets.set(set, (group.sets.get(set) ?? 0) + 1);
+    state.groups.add(group);
+  }
+
+  #untally(group: Group, set: CarrierSet): void {
+    const count = (group.sets.get(set) ?? 0) - 1;
+    if (count > 0) {
+      group.sets.set(set, count);
+      return;
+    }
+    group.sets.delete(set);
+    this.#sets.get(set)?.groups.delete(group);
+  }
+
+  #count(set: CarrierSet): SetState {
+    let state = this.#sets.get(set);
+    if (state === undefined) {
+      this.#countNodes(set.carriers, 1);
+      const carriers = this.#usable(set.carriers) ?? [];
+      state = { eips: 0, counted: set.carriers, carriers, content: contentOf(carriers), groups: new Set() };
+      this.#sets.set(set, state);
+      for (const { ip, node } of carriers) this.#rename(ip, node);
+    }
+    state.eips += 1;
+    return state;
+  }
+
+  #uncount(set: CarrierSet): void {
+    const state = this.#sets.get(set);
+    if (state === undefined) return;
+    state.eips -= 1;
+    if (state.eips > 0) return;
+    this.#sets.delete(set);
+    this.#countNodes(state.counted, -1);
+  }
+
+  #countNodes(carriers: readonly Carrier[], step: 1 | -1): void {
+    for (const carrier of carriers) {
+      const { ip, node } = carrier;
+      const known = this.#nodes.get(ip);
+      const sets = (known?.sets ?? 0) + step;
+      if (known === undefined || sets === 0) this.#problems = undefined;
+      if (sets === 0) this.#nodes.delete(ip);
+      else this.#nodes.set(ip, { node: step > 0 ? node : (known?.node ?? node), sets });
+      if (this.#barFor(ip) !== undefined) continue;
+      if (known === undefined) this.#useHop(carrier);
+      else if (sets === 0) this.#leaveHop(ip);
+    }
+  }
+
+  // Groups and nexthops.
+
+  /** A group whose members are not known yet, or are none of our nodes. */
+  #newGroup(id: number): Group {
+    const group: Group = {
+      id,
+      carriers: [],
+      content: `unknown ${id}`,
+      strange: [],
+      eips: new Set(),
+      sets: new Map(),
+      leaving: new Set(),
+      isChanging: false,
+    };
+    this.#groups.set(id, group);
+    this.#dirty.add(group);
+    return group;
+  }
+
+  #fill(group: Group, carriers: readonly Carrier[]): void {
+    for (const carrier of carriers) this.#useHop(carrier);
+    this.#empty(group);
+    group.carriers = carriers;
+    group.content = contentOf(carriers);
+    const twins = this.#byContent.get(group.content);
+    if (twins) twins.add(group);
+    else this.#byContent.set(group.content, new Set([group]));
+  }
+
+  #empty(group: Group): void {
+    const twins = this.#byContent.get(group.content);
+    twins?.delete(group);
+    if (twins?.size === 0) this.#byContent.delete(group.content);
+    for (const { ip } of group.carriers) this.#leaveHop(ip);
+    for (const id of group.strange) this.#leaveStrangeHop(id);
+    group.carriers = [];
+    group.strange = [];
+  }
+
+  #release(group: Group): void {
+    if (group.carriers.length > 0) this.#foundGroups.set(group.content, group.id);
+    this.#empty(group);
+    for (const set of group.sets.keys()) this.#sets.get(set)?.groups.delete(group);
+    this.#groups.delete(group.id);
+    this.#groupIds.release(group.id);
+    this.#desired.delete(`nexthop ${group.id}`);
+  }
+
+  #useHop({ ip, node }: Carrier): void {
+    let hop = this.#hops.get(ip);
+    if (hop === undefined) {
+      const present = this.#foundHop(ip);
+      if (present !== undefined) this.#hopIds.use(present);
+      const id = present ?? this.#hopIds.take(this.#kernel);
+      hop = { ip, node, id, users: 0, isAccepted: present !== undefined };
+      this.#hops.set(ip, hop);
+      if (!hop.isAccepted) this.#unaccepted.add(hop);
+    }
+    hop.users += 1;
+    if (node !== '') hop.node = node;
+    this.#writeHop(hop);
+  }
+
+  /** A node was made anew under another name, with the same address. */
+  #rename(ip: Ip, node: string): void {
+    const hop = this.#hops.get(ip);
+    if (hop === undefined || hop.node === node) return;
+    hop.node = node;
+    this.#writeHop(hop);
+  }
+
+  #leaveHop(ip: Ip): void {
+    const hop = this.#hops.get(ip);
+    if (hop === undefined) return;
+    hop.users -= 1;
+    // Another group may use it before the update is over.
+    if (hop.users === 0) this.#idleHops.add(hop);
+  }
+
+  #releaseIdleHops(): void {
+    for (const hop of this.#idleHops) {
+      if (hop.users > 0) continue;
+      this.#hops.delete(hop.ip);
+      this.#unaccepted.delete(hop);
+      this.#hopIds.release(hop.id);
+      // Its delete may be held when the node comes back.
+      this.#foundHops.set(hop.ip, hop.id);
+      this.#desired.delete(`nexthop ${hop.id}`);
+    }
+    this.#idleHops.clear();
+  }
+
+  #leaveStrangeHop(id: number): void {
+    const found = this.#strangeHops.get(id);
+    if (found === undefined) return;
+    found.users -= 1;
+    if (found.users > 0) return;
+    this.#strangeHops.delete(id);
+    this.#desired.delete(`nexthop ${id}`);
+  }
+
+  #writeHop({ ip, node, id }: Hop): void {
+    const known = this.#desired.get(`nexthop ${id}`);
+    if (known?.why.node === node && known.object.kind === 'nexthop' && known.object.via === ip) return;
+    const object: Nexthop = {
+      kind: 'nexthop',
+      id,
+      protocol: this.#owner.protocol,
+      via: ip,
+      link: this.#lan.index,
+    };
+    this.#desired.set(object, nexthopWhy(node));
+  }
+
+  #writeGroup(group: Group): void {
+    if (group.carriers.length === 0) {
+      this.#writeStrange(group);
+      return;
+    }
+    const members = group.carriers.flatMap(({ ip, weight }) => {
+      const id = this.#hops.get(ip)?.id;
+      return id === undefined ? [] : [{ id, weight }];
+    });
+    const object: NexthopGroup = {
+      kind: 'group',
+      id: group.id,
+      protocol: this.#owner.protocol,
+      members,
+      resilience: this.#gateway.resilience,
+    };
+    const known = this.#desired.get(`nexthop ${group.id}`);
+    const [first] = group.eips;
+    const why = groupWhy(group.eips.size, first);
+    const same = known !== undefined && equal(known.object, object);
+    this.#desired.set(same ? known.object : object, known?.why.text === why.text ? known.why : why);
+  }
+
+  /** A group whose members are none of our nodes stays as the kernel has it, with them. */
+  #writeStrange(group: Group): void {
+    const object = this.#kernel.objects.get(`nexthop ${group.id}`);
+    if (object?.kind !== 'group' || group.strange.length > 0) return;
+    this.#desired.set(object, keptWhy);
+    group.strange = object.members.map(({ id }) => id);
+    for (const id of group.strange) {
+      const hop = this.#kernel.objects.get(`nexthop ${id}`);
+      const known = this.#strangeHops.get(id);
+      if (known !== undefined) known.users += 1;
+      else if (hop?.kind === 'nexthop') {
+        this.#strangeHops.set(id, { object: hop, users: 1 });
+        this.#desired.set(hop, keptWhy);
+      }
+    }
+  }
+
+  #writeRoute(eip: Ip, group: Group): void {
+    const path = this.#paths.path(eip);
+    const set = this.#setOf.get(eip);
+    if (path === undefined || set === undefined) return;
+    const { table } = this.#gateway;
+    const key = routeKey(eip, table);
+    const known = this.#desired.get(key);
+    const isKept = this.#sets.get(set)?.carriers.length === 0;
+    const why = isKept ? { ...routeWhy(path), text: keptWhy.text } : routeWhy(path);
+    const sameWhy = known?.why.text === why.text && sameNames(known.why.services, why.services);
+    const sameRoute = known?.object.kind === 'route' && known.object.nhid === group.id;
+    this.#desired.set(
+      sameRoute ? known.object : eipRoute(eip, group.id, table, this.#owner),
+      sameWhy ? known.why : why,
+      key,
+    );
+  }
+
+  // What the kernel has.
+
+  #standing(eip: Ip): Route | undefined {
+    return standingRoute({ eip }, this.#gateway.table, this.#owner, this.#kernel);
+  }
+
+  #leadsTo(eip: Ip, group: Group): boolean {
+    return this.#standing(eip)?.nhid === group.id;
+  }
+
+  #isInstalled(group: Group): boolean {
+    const key = `nexthop ${group.id}`;
+    const object = this.#kernel.objects.get(key);
+    const desired = this.#desired.get(key)?.object;
+    return object !== undefined && desired !== undefined && equal(object, desired);
+  }
+
+  #isStuck({ id }: Group): boolean {
+    return this.#isStuckId(id);
+  }
+
+  #isStuckId(id: number): boolean {
+    return this.#kernel.stuck.has(`nexthop ${id}`);
+  }
+
+  /** The members of a group as nodes; undefined: some of them are none of ours. */
+  #carriersOf({ members }: NexthopGroup): readonly Carrier[] | undefined {
+    const carriers: Carrier[] = [];
+    for (const { id, weight } of members) {
+      const hop = this.#kernel.objects.get(`nexthop ${id}`);
+      if (hop?.kind !== 'nexthop' || hop.link !== this.#lan.index) return undefined;
+      this.#foundHops.set(hop.via, id);
+      carriers.push({ ip: hop.via, node: this.#nodes.get(hop.via)?.node ?? '', weight });
+    }
+    return carriers.sort((a, b) => compareIp(a.ip, b.ip));
+  }
+
+  /** The id of the nexthop that the kernel had for an address, and has still. */
+  #foundHop(ip: Ip): number | undefined {
+    const id = this.#foundHops.get(ip);
+    const object = this.#kernel.objects.get(`nexthop ${id}`);
+    const isThere = object?.kind === 'nexthop' && object.via === ip && object.link === this.#lan.index;
+    return isThere ? id : undefined;
+  }
+
+  /** The carriers that the kernel takes, in the order of their addresses; undefined: it has not been asked yet. */
+  #usable(carriers: readonly Carrier[]): readonly Carrier[] | undefined {
+    if (carriers.some(({ ip }) => this.#isUntried(ip))) return undefined;
+    return carriers
+      .filter(({ ip }) => this.#hops.get(ip)?.isAccepted === true && this.#barFor(ip) === undefined)
+      .sort((a, b) => compareIp(a.ip, b.ip));
+  }
+
+  #isUntried(ip: Ip): boolean {
+    return this.#hops.get(ip)?.isAccepted === false && !this.#refusedHops.has(ip);
+  }
+
+  /** Why an address cannot be a nexthop here: it is our own, or the first or last one of a network. */
+  #barFor(ip: Ip): 'own' | Prefix | undefined {
+    if (this.#barred.has(ip)) return this.#barred.get(ip);
+    const isOwn = this.#links.some(({ addresses }) => addresses.some((one) => one.ip === ip));
+    const lan = this.#links.find(({ index }) => index === this.#lan.index) ?? this.#lan;
+    const bar = isOwn ? 'own' : networkAddress(ip, lan);
+    this.#barred.set(ip, bar);
+    return bar;
+  }
+}
+
+function contentOf(carriers: readonly Carrier[]): string {
+  return carriers.map(({ ip, weight }) => `${ip}*${weight}`).join(' ');
+}
+
+function sameNames(a: readonly string[] = [], b: readonly string[] = []): boolean {
+  return a.length === b.length && a.every((name, i) => name === b[i]);
+}

@@ -1,0 +1,111 @@
+import type { Listing } from './listing.ts';
+import { type Counts, type KernelObject, type Key, keyOf, noCounts } from './object.ts';
+import type { Problem } from './problem.ts';
+import type { Refusals, Wanted, Why } from './want.ts';
+
+/** What the writer of the desired objects may read of the kernel. */
+export interface KernelState extends Listing {
+  /** What the kernel has refused since the last dump. */
+  readonly refused: Refusals;
+  /**
+   * Keys of objects that should have been replaced and were not: the kernel refused it, or the guard holds it.
+   * What is not there yet must not be led to them.
+   */
+  readonly stuck: ReadonlySet<Key>;
+  /** Raised with every dump. */
+  readonly dumps: number;
+  /** Raised whenever `refused` or `stuck` changes. */
+  readonly refusals: number;
+}
+
+/** How an update ended, beside the table itself. */
+export interface DesiredState {
+  /** The same array as long as none of them changed. */
+  readonly problems: readonly Problem[];
+  /** False: some list is not in yet, so that what is not desired may only be not known yet. */
+  readonly complete: boolean;
+  /** True: a further update in this round goes on from here, once what is desired now is in the kernel. */
+  readonly unfinished: boolean;
+}
+
+/** Computes what should be in the kernel, and keeps it in a table. */
+export interface Desire {
+  readonly table: DesiredTable;
+  /** Brings the table up to date with the cluster, the configuration and the kernel. */
+  update(kernel: KernelState): DesiredState;
+}
+
+/** The desired objects by key, and the keys that were written since the reconciler last took them. */
+export class DesiredTable {
+  readonly #objects = new Map<Key, Wanted>();
+  /** Reasons of objects that are no longer desired and may still be in the kernel. */
+  readonly #former = new Map<Key, Why>();
+  readonly #counts = { ...noCounts };
+  #touched = new Set<Key>();
+
+  get(key: Key): Wanted | undefined {
+    return this.#objects.get(key);
+  }
+
+  keys(): Iterable<Key> {
+    return this.#objects.keys();
+  }
+
+  values(): Iterable<Wanted> {
+    return this.#objects.values();
+  }
+
+  /** Objects by kind. */
+  get counts(): Counts {
+    return this.#counts;
+  }
+
+  /** @param key {@link keyOf} the object, where the caller has it already */
+  set(object: KernelObject, why: Why, key: Key = keyOf(object)): void {
+    const before = this.#objects.get(key);
+    if (before?.object === object && before.why === why) return;
+    if (before !== undefined) this.#counts[before.object.kind] -= 1;
+    this.#counts[object.kind] += 1;
+    this.#objects.set(key, { key, object, why });
+    this.#former.delete(key);
+    this.#touched.add(key);
+  }
+
+  delete(key: Key): void {
+    const before = this.#objects.get(key);
+    if (before === undefined) return;
+    this.#objects.delete(key);
+    this.#counts[before.object.kind] -= 1;
+    this.#former.set(key, before.why);
+    this.#touched.add(key);
+  }
+
+  /** Deletes an object without a reason to remember. */
+  drop(key: Key): void {
+    this.delete(key);
+    this.#former.delete(key);
+  }
+
+  /** The keys written since the last call. */
+  takeTouched(): ReadonlySet<Key> {
+    const touched = this.#touched;
+    this.#touched = new Set();
+    return touched;
+  }
+
+  /** Why an object was desired that is not any more; undefined: it never was, or it was forgotten. */
+  former(key: Key): Why | undefined {
+    return this.#former.get(key);
+  }
+
+  /** Takes over the reasons of a table that this one replaces. */
+  inherit(before: DesiredTable): void {
+    for (const [key, why] of before.#former) if (!this.#objects.has(key)) this.#former.set(key, why);
+    for (const { key, why } of before.values()) if (!this.#objects.has(key)) this.#former.set(key, why);
+  }
+
+  /** Forgets the reasons of what is gone from the kernel. */
+  forget(gone: (key: Key) => boolean): void {
+    for (const key of this.#former.keys()) if (gone(key)) this.#former.delete(key);
+  }
+}

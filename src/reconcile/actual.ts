@@ -1,0 +1,165 @@
+import type { KernelState } from '../model/desired.ts';
+import type { Listing, Neighbour } from '../model/listing.ts';
+import {
+  type Change,
+  changeObject,
+  equal,
+  type KernelObject,
+  type Key,
+  keyOf,
+  type Link,
+} from '../model/object.ts';
+import { OverlayMap } from './overlay-map.ts';
+import type { Failed } from './report.ts';
+
+/**
+ * The kernel as far as we know it: the last dump, our own writes since then that the kernel has acknowledged, and
+ * what it has refused.
+ */
+export class Actual implements KernelState {
+  #objects: OverlayMap<Key, KernelObject>;
+  #former: Map<string, string>;
+  #listing: Pick<Listing, 'foreignIds' | 'links' | 'neighbours'>;
+  #refused = new Map<Key, Failed>();
+  #stuck: ReadonlySet<Key> = new Set();
+  #dumps = 1;
+  #refusals = 1;
+  #carrying = 0;
+  #nexthops = 0;
+
+  constructor(listing: Listing) {
+    this.#objects = new OverlayMap(listing.objects);
+    this.#former = new Map(listing.formerSysctls);
+    this.#listing = listing;
+    this.#count();
+  }
+
+  get objects(): ReadonlyMap<Key, KernelObject> {
+    return this.#objects;
+  }
+
+  get foreignIds(): ReadonlySet<number> {
+    return this.#listing.foreignIds;
+  }
+
+  get links(): readonly Link[] {
+    return this.#listing.links;
+  }
+
+  get neighbours(): readonly Neighbour[] {
+    return this.#listing.neighbours;
+  }
+
+  get formerSysctls(): ReadonlyMap<string, string> {
+    return this.#former;
+  }
+
+  get refused(): ReadonlyMap<Key, Failed> {
+    return this.#refused;
+  }
+
+  get stuck(): ReadonlySet<Key> {
+    return this.#stuck;
+  }
+
+  get dumps(): number {
+    return this.#dumps;
+  }
+
+  get refusals(): number {
+    return this.#refusals;
+  }
+
+  /** How many routes lead to a nexthop object. */
+  get carrying(): number {
+    return this.#carrying;
+  }
+
+  get nexthops(): number {
+    return this.#nexthops;
+  }
+
+  /**
+   * A new dump takes the place of what was known.
+   *
+   * @returns the keys of the objects that are not as they were believed to be, and of those that were not known
+   */
+  refresh(listing: Listing): { readonly changed: ReadonlySet<Key>; readonly appeared: ReadonlySet<Key> } {
+    const before = this.#objects;
+    this.#listing = listing;
+    this.#former = new Map(listing.formerSysctls);
+    this.#dumps += 1;
+    const changed = new Set<Key>();
+    const appeared = new Set<Key>();
+    // A kernel port that finds everything as it was may return the same map again.
+    if (before.base === listing.objects && before.isPlain) return { changed, appeared };
+    this.#objects = new OverlayMap(listing.objects);
+    for (const [key, object] of before) {
+      const now = listing.objects.get(key);
+      if (now === undefined || !equal(now, object)) changed.add(key);
+    }
+    for (const key of listing.objects.keys()) if (!before.has(key)) appeared.add(key);
+    this.#count();
+    return { changed, appeared };
+  }
+
+  /** The kernel has acknowledged the change. */
+  acknowledge(change: Change): void {
+    const object = changeObject(change);
+    const key = keyOf(object);
+    if (object.kind === 'sysctl') this.#acknowledgeSysctl(change, key);
+    else if (change.verb === 'delete') this.#objects.delete(key);
+    else this.#objects.set(key, object);
+    if (change.verb !== 'add') this.#tally(change.have, -1);
+    if (change.verb !== 'delete') this.#tally(change.want, 1);
+  }
+
+  refuse(key: Key, failed: Failed): void {
+    this.#refused.set(key, failed);
+    this.#refusals += 1;
+  }
+
+  /** @param solved undefined: all of them */
+  forgetRefused(solved: (key: Key, failed: Failed) => boolean = () => true): void {
+    for (const [key, failed] of this.#refused) {
+      if (!solved(key, failed)) continue;
+      this.#refused.delete(key);
+      this.#refusals += 1;
+    }
+  }
+
+  /** @returns whether they are others than before */
+  setStuck(keys: ReadonlySet<Key>): boolean {
+    if (keys.size === this.#stuck.size && keys.isSubsetOf(this.#stuck)) return false;
+    this.#stuck = keys;
+    this.#refusals += 1;
+    return true;
+  }
+
+  #acknowledgeSysctl(change: Change, key: Key): void {
+    const before = this.#objects.get(key);
+    if (change.verb !== 'delete') {
+      if (change.want.kind !== 'sysctl') return;
+      if (before?.kind === 'sysctl' && !this.#former.has(before.name))
+        this.#former.set(before.name, before.value);
+      this.#objects.set(key, change.want);
+      return;
+    }
+    if (change.have.kind !== 'sysctl') return;
+    const { name } = change.have;
+    const former = this.#former.get(name);
+    this.#former.delete(name);
+    if (former !== undefined) this.#objects.set(key, { kind: 'sysctl', name, value: former });
+  }
+
+  #count(): void {
+    this.#carrying = 0;
+    this.#nexthops = 0;
+    for (const object of this.#objects.values()) this.#tally(object, 1);
+  }
+
+  #tally(object: KernelObject, step: 1 | -1): void {
+    if (object.kind === 'nexthop') this.#nexthops += step;
+    else if (object.kind === 'route' && object.nhid !== undefined) this.#carrying += step;
+  }
+}

@@ -1,0 +1,126 @@
+import type { DesiredTable, KernelState } from '../model/desired.ts';
+import { changeObject, equal, type KernelObject, type Key, keyOf } from '../model/object.ts';
+import type { Why } from '../model/want.ts';
+import type { PlannedChange } from './report.ts';
+
+/** Make before break: an object stands before the objects that refer to it. */
+const rank: Readonly<Record<KernelObject['kind'], number>> = {
+  sysctl: 0,
+  nexthop: 1,
+  group: 2,
+  neighbour: 3,
+  // The guard of a node stands before the rules that lead packets to its sockets.
+  nft: 4,
+  route: 5,
+  rule: 6,
+};
+
+/** What the diff reads of the desired table. */
+export type Desired = Pick<DesiredTable, 'get' | 'former' | 'keys'>;
+/** What the diff reads of the kernel. */
+export type Present = Pick<KernelState, 'objects' | 'formerSysctls'>;
+
+/**
+ * The changes that lead from the actual to the desired objects, for some keys, in an order in which each is possible:
+ * builds from the bottom up, then deletes from the top down.
+ */
+export function diff(keys: Iterable<Key>, desired: Desired, actual: Present): readonly PlannedChange[] {
+  const builds: PlannedChange[] = [];
+  const deletes: PlannedChange[] = [];
+  for (const key of keys) {
+    const planned = differenceOf(key, desired, actual);
+    if (planned === undefined) continue;
+    if (isDelete(planned)) deletes.push(planned);
+    else builds.push(planned);
+  }
+  builds.sort((a, b) => rankOf(a) - rankOf(b));
+  deletes.sort((a, b) => rankOf(b) - rankOf(a));
+  return [...builds, ...deletes];
+}
+
+/** Every key of either side: with them {@link diff} is the whole comparison. */
+export function allKeys(desired: Desired, actual: Present): ReadonlySet<Key> {
+  return new Set([...desired.keys(), ...actual.objects.keys()]);
+}
+
+export function differs(key: Key, desired: Desired, actual: Present): boolean {
+  const want = desired.get(key)?.object;
+  const have = actual.objects.get(key);
+  if (want === undefined) return have !== undefined && isOurs(have, actual);
+  return have === undefined || !equal(want, have);
+}
+
+function differenceOf(key: Key, desired: Desired, actual: Present): PlannedChange | undefined {
+  const want = desired.get(key);
+  const have = actual.objects.get(key);
+  if (want === undefined) {
+    if (have === undefined || !isOurs(have, actual)) return undefined;
+    return { change: { verb: 'delete', have }, why: noLonger(desired.former(key)) };
+  }
+  const { object, why } = want;
+  if (have === undefined) return { change: { verb: 'add', want: object }, why };
+  return equal(object, have) ? undefined : { change: { verb: 'replace', want: object, have }, why };
+}
+
+/** A sysctl is listed because we may set it; only the ledger says that we did. */
+function isOurs(object: KernelObject, { formerSysctls }: Present): boolean {
+  return object.kind !== 'sysctl' || formerSysctls.has(object.name);
+}
+
+const forgotten: Why = { text: 'no longer wanted' };
+
+/** The name of the Service travels to the end: the journal shows it, and the guard counts by it. */
+function noLonger(before: Why | undefined): Why {
+  return before === undefined ? forgotten : { ...before, text: `${forgotten.text}: ${before.text}` };
+}
+
+function rankOf({ change }: PlannedChange): number {
+  return rank[changeObject(change).kind];
+}
+
+export function isDelete({ change }: PlannedChange): boolean {
+  return change.verb === 'delete';
+}
+
+/** Keys of the objects that this one cannot be without. */
+export function references(object: KernelObject): readonly Key[] {
+  switch (object.kind) {
+    case 'group':
+      return object.members.map(({ id }) => `nexthop ${id}`);
+    case 'route':
+      return object.nhid === undefined ? [] : [`nexthop ${object.nhid}`];
+    case 'nexthop':
+    case 'neighbour':
+    case 'rule':
+    case 'sysctl':
+    case 'nft':
+      return [];
+    default:
+      return object satisfies never;
+  }
+}
+
+/**
+ * Drops the deletes of objects that a remaining object references, transitively.
+ *
+ * @param stays objects that remain in the kernel although they are not wanted as they are
+ */
+export function unpinned(
+  deletes: readonly PlannedChange[],
+  stays: readonly KernelObject[],
+  have: ReadonlyMap<Key, KernelObject>,
+): readonly PlannedChange[] {
+  const pinned = new Set<Key>();
+  const queue = [...stays];
+  for (let object = queue.pop(); object !== undefined; object = queue.pop()) {
+    for (const key of references(object)) {
+      if (pinned.has(key)) continue;
+      pinned.add(key);
+      const next = have.get(key);
+      if (next) queue.push(next);
+    }
+  }
+  return pinned.size === 0
+    ? deletes
+    : deletes.filter(({ change }) => !pinned.has(keyOf(changeObject(change))));
+}

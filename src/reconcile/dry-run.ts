@@ -1,0 +1,76 @@
+import type { Kernel } from '../kernel/kernel.ts';
+import type { DesiredState } from '../model/desired.ts';
+import type { Listing } from '../model/listing.ts';
+import { changeObject, keyOf } from '../model/object.ts';
+import type { Problem } from '../model/problem.ts';
+import { Actual } from './actual.ts';
+import { allKeys, diff } from './diff.ts';
+import { type Plan, plan } from './plan.ts';
+import type { Role } from './reconciler.ts';
+import type { Conflict, Held, PlannedChange } from './report.ts';
+
+/** What a first round would do. */
+export interface DryRun {
+  readonly have: Listing;
+  readonly due: readonly PlannedChange[];
+  readonly held: readonly Held[];
+  readonly conflicts: readonly Conflict[];
+  readonly problems: readonly Problem[];
+}
+
+/**
+ * Plans a round without touching anything.
+ *
+ * @throws KernelError when the kernel cannot be read
+ */
+export async function dryRun(kernel: Kernel, role: Role, signal: AbortSignal): Promise<DryRun> {
+  const have = await kernel.list(role.scope, signal);
+  // What is wanted last is compared with what would be there by then.
+  const then = new Actual(have);
+  const builds: PlannedChange[] = [];
+  let last = pass(role, then);
+  while (true) {
+    builds.push(...last.plan.builds);
+    for (const { change } of last.plan.builds) then.acknowledge(change);
+    if (!last.desired.unfinished || last.plan.builds.length === 0) break;
+    last = pass(role, then);
+  }
+  const { desired, plan: found } = last;
+  const adds = builds.filter(({ change }) => change.verb === 'add');
+  const holders = await kernel.holders(
+    new Set(adds.map(({ change }) => keyOf(changeObject(change)))),
+    signal,
+  );
+  const conflicts: Conflict[] = [];
+  const possible: PlannedChange[] = [];
+  for (const planned of builds) {
+    const object = changeObject(planned.change);
+    const holder = planned.change.verb === 'add' ? holders.get(keyOf(object)) : undefined;
+    if (holder) conflicts.push({ want: object, why: planned.why, holder });
+    else possible.push(planned);
+  }
+  return {
+    have,
+    due: [...possible, ...found.deletes],
+    held: found.held,
+    conflicts,
+    problems: desired.problems,
+  };
+}
+
+function pass(
+  { desire, limits }: Role,
+  actual: Actual,
+): { readonly desired: DesiredState; readonly plan: Plan } {
+  const desired = desire.update(actual);
+  const due = diff(allKeys(desire.table, actual), desire.table, actual);
+  const found = plan(due, actual, {
+    complete: desired.complete,
+    limits,
+    agreed: false,
+    holdUntil: 0,
+    fights: new Map(),
+    now: 0,
+  });
+  return { desired, plan: found };
+}

@@ -1,0 +1,27 @@
+import { type Desire, type DesiredState, DesiredTable, type KernelState } from '../model/desired.ts';
+import type { Listing } from '../model/listing.ts';
+import { equal, type Key } from '../model/object.ts';
+import type { Refusals, Want } from '../model/want.ts';
+
+/** A desire that is recomputed whole in every update: for the few objects of a node, and for specifications. */
+export class RecomputedDesire implements Desire {
+  readonly table = new DesiredTable();
+  readonly #want: (have: Listing, refused: Refusals) => Want;
+
+  constructor(want: (have: Listing, refused: Refusals) => Want) {
+    this.#want = want;
+  }
+
+  update(kernel: KernelState): DesiredState {
+    const { objects, problems, complete, unfinished = false } = this.#want(kernel, kernel.refused);
+    const keys = new Set<Key>();
+    for (const { key, object, why } of objects) {
+      keys.add(key);
+      const known = this.table.get(key);
+      if (known === undefined || known.why.text !== why.text || !equal(known.object, object))
+        this.table.set(object, why, key);
+    }
+    for (const key of [...this.table.keys()]) if (!keys.has(key)) this.table.delete(key);
+    return { problems, complete, unfinished };
+  }
+}

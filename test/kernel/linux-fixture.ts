@@ -1,0 +1,164 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { LinuxKernel } from '../../src/kernel/linux.ts';
+import { command } from '../../src/model/iproute.ts';
+import { type Change, changeObject } from '../../src/model/object.ts';
+import type { KernelFixture } from '../contract/kernel-fixture.ts';
+import { foreign, owner } from '../contract/objects.ts';
+import { ip, ipBatch } from './ip.ts';
+import { nft, nftScript } from './nft.ts';
+
+/**
+ * What every fixture starts with: a new namespace inherits some of these from the machine. Those of an interface start
+ * from `default`, and go with it.
+ */
+const fresh: Readonly<Record<string, string>> = {
+  'net/ipv4/conf/default/send_redirects': '1',
+  'net/ipv4/conf/default/rp_filter': '0',
+  'net/ipv4/ip_forward': '0',
+  'net/ipv4/fib_multipath_hash_policy': '0',
+  'net/ipv4/nexthop_compat_mode': '1',
+  'net/ipv6/fib_multipath_hash_policy': '0',
+  'net/ipv6/conf/all/forwarding': '0',
+};
+const kernelRules = new Set(['0', '32766', '32767']);
+
+/** The kernel of this network namespace, which holds nothing else; other programs are played by iproute2. */
+export class LinuxFixture implements KernelFixture {
+  kernel: LinuxKernel;
+  readonly #state: string;
+  readonly #names = new Map([[1, 'lo']]);
+  readonly #links = new Set<string>();
+
+  private constructor(kernel: LinuxKernel, state: string) {
+    this.kernel = kernel;
+    this.#state = state;
+  }
+
+  static async make(): Promise<LinuxFixture> {
+    await ip('link set lo up');
+    for (const [name, value] of Object.entries(fresh)) writeFileSync(`/proc/sys/${name}`, value);
+    const state = mkdtempSync(join(tmpdir(), 'eip-kernel-'));
+    return new LinuxFixture(await LinuxKernel.open(state), state);
+  }
+
+  /** ifindex -> name, for iproute2's words. */
+  readonly names = (index: number): string => this.#names.get(index) ?? `if${index}`;
+
+  async addLink(name: string, ...addresses: readonly string[]): Promise<number> {
+    await ipBatch([
+      `link add ${name} type veth peer name ${peer(name)}`,
+      `link set ${peer(name)} up`,
+      `link set ${name} up`,
+    ]);
+    this.#links.add(name);
+    await this.#settled(name, 'UP');
+    await ipBatch(addresses.map((address) => addressCommand('add', address, name)));
+    const index = Number((await ip(`-o link show dev ${name}`)).split(':')[0]);
+    this.#names.set(index, name);
+    return index;
+  }
+
+  async removeLink(name: string): Promise<void> {
+    await ip(`link delete ${name}`);
+    this.#links.delete(name);
+  }
+
+  async linkDown(name: string): Promise<void> {
+    await ip(`link set ${name} down`);
+  }
+
+  async linkUp(name: string): Promise<void> {
+    await ip(`link set ${name} up`);
+    await this.#settled(name, 'UP');
+  }
+
+  async carrierLost(name: string): Promise<void> {
+    await ip(`link set ${peer(name)} down`);
+    await this.#settled(name, 'LOWERLAYERDOWN');
+  }
+
+  async carrierBack(name: string): Promise<void> {
+    await ip(`link set ${peer(name)} up`);
+    await this.#settled(name, 'UP');
+  }
+
+  async addAddress(name: string, address: string): Promise<void> {
+    await ip(addressCommand('add', address, name));
+  }
+
+  async removeAddress(name: string, address: string): Promise<void> {
+    await ip(addressCommand('delete', address, name));
+  }
+
+  async meddle(change: Change): Promise<void> {
+    if (changeObject(change).kind === 'nft') await nftScript(change);
+    else await ip(command(change, this.names).replace(/^ip /, ''));
+  }
+
+  async touchNft(table: string): Promise<void> {
+    const listed = await nft('--handle list table inet', table);
+    const [, chain = '', handle = ''] =
+      /\tchain (\S+) \{ # handle \d+\n\t\ttype [^\n]*\n\t\t[^\n]* # handle (\d+)\n/.exec(listed) ?? [];
+    await nft('delete rule inet', table, chain, 'handle', handle);
+  }
+
+  async setNeighbour(link: string, neighbour: string, mac: string | undefined): Promise<void> {
+    await ip(
+      mac === undefined
+        ? `neigh flush to ${neighbour} dev ${link} nud all`
+        : `neigh replace ${neighbour} lladdr ${mac} dev ${link} nud reachable`,
+    );
+  }
+
+  async setSysctl(name: string, value: string): Promise<void> {
+    writeFileSync(`/proc/sys/${name}`, value);
+  }
+
+  async sysctl(name: string): Promise<string> {
+    return readFileSync(`/proc/sys/${name}`, 'utf8').trim().replace(/\s+/g, ' ');
+  }
+
+  async restart(): Promise<LinuxKernel> {
+    await this.kernel[Symbol.asyncDispose]();
+    this.kernel = await LinuxKernel.open(this.#state);
+    return this.kernel;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.kernel[Symbol.asyncDispose]();
+    rmSync(this.#state, { recursive: true });
+    await ipBatch([...[...this.#links].map((name) => `link delete ${name}`), 'nexthop flush']);
+    await nft('flush ruleset');
+    for (const family of ['-4', '-6']) {
+      for (const { protocol } of [owner, { protocol: foreign }]) {
+        await ip(`${family} route flush table all proto ${protocol}`);
+      }
+      for (const [, pref = ''] of (await ip(`${family} rule show`)).matchAll(/^(\d+):/gm)) {
+        if (!kernelRules.has(pref)) await ip(`${family} rule delete pref ${pref}`);
+      }
+    }
+  }
+
+  /**
+   * Linux spreads the word of a carrier in a worker of its own. It sets this state first, under the lock that the
+   * change of an alias has to wait for: after both, all is done.
+   */
+  async #settled(name: string, state: 'UP' | 'LOWERLAYERDOWN'): Promise<void> {
+    for (;;) {
+      const shown = await ip(`-o link show dev ${name}`);
+      if (shown.includes(` state ${state} `)) break;
+    }
+    await ip(`link set dev ${name} alias settled`);
+  }
+}
+
+function addressCommand(verb: 'add' | 'delete', address: string, name: string): string {
+  const nodad = verb === 'add' && address.includes(':') ? ' nodad' : '';
+  return `address ${verb} ${address} dev ${name}${nodad}`;
+}
+
+function peer(name: string): string {
+  return `${name}-p`;
+}

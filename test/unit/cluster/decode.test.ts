@@ -1,0 +1,309 @@
+import { expect } from 'chai';
+import fc from 'fast-check';
+import { rawNode, rawService, rawSlice } from '../../../lab/cluster/manifests.ts';
+import { decodeNode, decodeService, decodeSlice } from '../../../src/cluster/decode.ts';
+import { parseIp } from '../../../src/model/ip.ts';
+import { asks } from '../../scene.ts';
+
+describe('decodeNode', () => {
+  it('keeps the few fields', () => {
+    const { key, object, problems } = decodeNode(
+      rawNode('n1', { addresses: ['10.0.0.1', '2001:DB8::0001', '10.0.0.1'] }),
+    );
+    expect(key).to.equal('n1');
+    expect(problems).to.deep.equal([]);
+    expect(object).to.deep.equal({
+      name: 'n1',
+      uid: 'uid-n1',
+      addresses: ['10.0.0.1', '2001:db8::1'],
+      deleting: false,
+      autoscalerDeletes: false,
+      excludeLabel: undefined,
+      networkUnavailable: false,
+    });
+  });
+
+  it('sees what excludes a node', () => {
+    const raw = {
+      metadata: {
+        name: 'n1',
+        deletionTimestamp: '2026-01-01T00:00:00Z',
+        labels: { 'node.kubernetes.io/exclude-from-external-load-balancers': '' },
+      },
+      spec: { taints: [{ key: 'ToBeDeletedByClusterAutoscaler', effect: 'NoSchedule' }] },
+      status: { conditions: [{ type: 'NetworkUnavailable', status: 'True' }] },
+    };
+    expect(decodeNode(raw).object).to.include({
+      deleting: true,
+      autoscalerDeletes: true,
+      excludeLabel: '',
+      networkUnavailable: true,
+    });
+  });
+
+  it('leaves out an address that is none, and says so', () => {
+    const { object, problems } = decodeNode(rawNode('n1', { addresses: ['10.0.0.1%eth0', '10.0.0.2'] }));
+    expect(object?.addresses).to.deep.equal(['10.0.0.2']);
+    expect(problems.map(({ code, subject, node }) => ({ code, subject, node }))).to.deep.equal([
+      { code: 'object-part-unreadable', subject: 'Node n1 InternalIP "10.0.0.1%eth0"', node: 'n1' },
+    ]);
+  });
+});
+
+describe('decodeService', () => {
+  it('keeps the few fields', () => {
+    const raw = rawService('web', {
+      eips: ['198.51.100.11', '198.51.100.9'],
+      spec: { externalIPs: ['2001:db8:e::1', '192.0.2.7'], loadBalancerClass: 'eiproute.io/gateway' },
+    });
+    expect(decodeService(raw)).to.deep.equal({
+      key: 'default/web',
+      object: {
+        namespace: 'default',
+        name: 'web',
+        uid: 'uid-web',
+        type: 'LoadBalancer',
+        deleting: false,
+        loadBalancerClass: 'eiproute.io/gateway',
+        externalTrafficPolicy: 'Cluster',
+        healthCheckNodePort: undefined,
+        ports: [{ name: 'http', protocol: 'TCP', port: 80, nodePort: 30080 }],
+        ingress: ['198.51.100.9', '198.51.100.11'],
+        endpoints: [],
+        externalIps: ['192.0.2.7', '2001:db8:e::1'],
+        asks: asks({ created: 0 }),
+      },
+      problems: [],
+    });
+  });
+
+  it('keeps what it asks of whoever gives it addresses, and of annotations and conditions no other', () => {
+    const raw = rawService('web', {
+      eips: ['198.51.100.9'],
+      spec: {
+        clusterIPs: ['2001:db8:c::1', '10.96.0.10'],
+        ipFamilyPolicy: 'PreferDualStack',
+        loadBalancerIP: '198.51.100.9',
+        selector: { b: '2', a: '1' },
+      },
+      metadata: {
+        creationTimestamp: '2026-01-02T03:04:05Z',
+        labels: { tier: 'public' },
+        annotations: {
+          'eiproute.io/pool': 'public',
+          'metallb.io/allow-shared-ip': 'k',
+          'other.example/x': 'y',
+        },
+        finalizers: ['service.kubernetes.io/load-balancer-cleanup', 'other.example/f'],
+      },
+      status: {
+        loadBalancer: { ingress: [{ ip: '198.51.100.9' }, { hostname: 'lb.example' }] },
+        conditions: [
+          { type: 'other.example/Ready', status: 'True' },
+          { type: 'eiproute.io/Allocated', status: 'True', reason: 'Allocated', message: 'm' },
+          { type: 'eiproute.io/Odd', status: 'Perhaps' },
+        ],
+      },
+    });
+    expect(decodeService(raw).object?.asks).to.deep.equal(
+      asks({
+        created: Date.parse('2026-01-02T03:04:05Z'),
+        labels: { tier: 'public' },
+        annotations: { 'eiproute.io/pool': 'public', 'metallb.io/allow-shared-ip': 'k' },
+        selector: { a: '1', b: '2' },
+        loadBalancerIp: '198.51.100.9',
+        clusterIps: ['2001:db8:c::1', '10.96.0.10'].map(parseIp),
+        familyPolicy: 'PreferDualStack',
+        finalizer: true,
+        hostnames: ['lb.example'],
+        conditions: [
+          {
+            type: 'eiproute.io/Allocated',
+            status: 'True',
+            reason: 'Allocated',
+            message: 'm',
+            lastTransitionTime: '',
+          },
+        ],
+      }),
+    );
+  });
+
+  for (const clusterIP of [undefined, '', 'None']) {
+    it(`knows no cluster IP in ${JSON.stringify(clusterIP)}`, () => {
+      const { object } = decodeService(rawService('web', { spec: { clusterIP } }));
+      expect(object?.asks.clusterIps).to.deep.equal([]);
+    });
+  }
+
+  it('takes the defaults of the API for what is not there', () => {
+    const { object } = decodeService({ metadata: { name: 'web', namespace: 'default' }, spec: {} });
+    expect(object).to.include({ type: 'ClusterIP', externalTrafficPolicy: 'Cluster', uid: '' });
+  });
+
+  it('skips a bad IP of externalIPs, not the Service', () => {
+    const { object, problems } = decodeService(
+      rawService('web', { spec: { externalIPs: ['198.51.100.300', '192.0.2.7', 42, '::ffff:192.0.2.1'] } }),
+    );
+    expect(object?.externalIps).to.deep.equal(['192.0.2.7']);
+    expect(problems.map((problem) => problem.subject)).to.deep.equal([
+      'Service default/web spec.externalIPs "198.51.100.300"',
+      'Service default/web spec.externalIPs 42',
+      'Service default/web spec.externalIPs "::ffff:192.0.2.1"',
+    ]);
+    expect(problems[0]).to.include({
+      service: 'default/web',
+      advice: 'look at it with: kubectl get service web -n default -o yaml',
+    });
+  });
+
+  it('ignores an ingress that has only a host name', () => {
+    const raw = { ...rawService('web'), status: { loadBalancer: { ingress: [{ hostname: 'lb.example' }] } } };
+    expect(decodeService(raw))
+      .to.deep.include({ problems: [] })
+      .and.to.have.nested.property('object.ingress.length', 0);
+  });
+
+  const unreadable: readonly { name: string; raw: unknown; why: string }[] = [
+    { name: 'null', raw: null, why: 'it has no metadata.name and namespace' },
+    { name: 'a list', raw: [], why: 'it has no metadata.name and namespace' },
+    {
+      name: 'no namespace',
+      raw: { metadata: { name: 'web' }, spec: {} },
+      why: 'it has no metadata.name and namespace',
+    },
+    { name: 'no spec', raw: { metadata: { name: 'web', namespace: 'default' } }, why: 'it has no spec' },
+    {
+      name: 'an unknown type',
+      raw: rawService('web', { spec: { type: 'Magic' } }),
+      why: 'its spec.type is "Magic"',
+    },
+    {
+      name: 'an unknown policy',
+      raw: rawService('web', { spec: { externalTrafficPolicy: 7 } }),
+      why: 'its spec.externalTrafficPolicy is 7',
+    },
+  ];
+  for (const { name, raw, why } of unreadable) {
+    it(`says why it skips ${name}`, () => {
+      const { object, problems } = decodeService(raw);
+      expect(object).to.equal(undefined);
+      expect(problems).to.have.length(1);
+      expect(problems[0]).to.include({ code: 'object-unreadable', severity: 'warn' });
+      expect(problems[0]?.message).to.contain(`skipped: ${why}`);
+    });
+  }
+});
+
+describe('decodeSlice', () => {
+  const endpoint = (raw: Parameters<typeof rawSlice>[1]) =>
+    decodeSlice(rawSlice('web', raw)).object?.endpoints;
+
+  it('names its Service by the label', () => {
+    expect(decodeSlice(rawSlice('web', [], 'any-name')).object?.service).to.equal('default/web');
+    expect(decodeSlice({ metadata: { name: 's', namespace: 'default' } }).object?.service).to.equal(
+      undefined,
+    );
+  });
+
+  it('counts "ready" unset as true, and "serving" unset as "ready"', () => {
+    const found = endpoint([
+      { ip: '10.1.0.1', node: 'n1' },
+      { ip: '10.1.0.2', ready: false },
+    ]);
+    expect(found).to.deep.equal([
+      { ip: '10.1.0.1', node: 'n1', ready: true, serving: true, terminating: false },
+      { ip: '10.1.0.2', node: undefined, ready: false, serving: false, terminating: false },
+    ]);
+  });
+
+  it('keeps "serving" and "terminating" as they are', () => {
+    expect(endpoint([{ ip: '10.1.0.1', ready: false, serving: true, terminating: true }])).to.deep.equal([
+      { ip: '10.1.0.1', node: undefined, ready: false, serving: true, terminating: true },
+    ]);
+    expect(endpoint([{ ip: '10.1.0.1', ready: true, serving: false }])?.[0]).to.include({
+      ready: true,
+      serving: false,
+    });
+  });
+
+  for (const order of ['ready first', 'ready last']) {
+    it(`lets ready win when an address is there twice, ${order}`, () => {
+      const both = [
+        { ip: '10.1.0.1', node: 'n1', ready: true },
+        { ip: '10.1.0.1', node: 'n2', ready: false },
+      ];
+      expect(
+        endpoint(order === 'ready first' ? both : both.reverse())?.map(({ node }) => node),
+      ).to.deep.equal(['n1']);
+    });
+  }
+
+  it('sorts by address', () => {
+    expect(endpoint([{ ip: '10.1.0.10' }, { ip: '10.1.0.9' }])?.map(({ ip }) => ip)).to.deep.equal([
+      '10.1.0.9',
+      '10.1.0.10',
+    ]);
+  });
+
+  it('takes one address of each endpoint, and none of names', () => {
+    const raw = {
+      ...rawSlice('web', []),
+      endpoints: [{ addresses: ['10.1.0.1', '10.1.0.2'] }, { addresses: [] }],
+    };
+    expect(decodeSlice(raw).object?.endpoints.map(({ ip }) => ip)).to.deep.equal(['10.1.0.1']);
+    expect(decodeSlice({ ...raw, addressType: 'FQDN' }).object?.endpoints).to.deep.equal([]);
+  });
+
+  it('skips a bad address, not the slice', () => {
+    const { object, problems } = decodeSlice(rawSlice('web', [{ ip: 'node1' }, { ip: '10.1.0.1' }]));
+    expect(object?.endpoints.map(({ ip }) => ip)).to.deep.equal(['10.1.0.1']);
+    expect(problems[0]?.subject).to.equal('EndpointSlice default/web-x1 endpoint "node1"');
+  });
+});
+
+describe('the door', () => {
+  // JSON with the field names that matter in it, so that the garbage gets past the first check.
+  const names = fc.constantFrom(
+    'metadata',
+    'name',
+    'namespace',
+    'uid',
+    'labels',
+    'spec',
+    'status',
+    'ports',
+    'port',
+    'protocol',
+    'type',
+    'externalIPs',
+    'loadBalancer',
+    'ingress',
+    'ip',
+    'addresses',
+    'address',
+    'endpoints',
+    'conditions',
+    'taints',
+  );
+  const { json } = fc.letrec<{ json: unknown }>((tie) => ({
+    json: fc.oneof(
+      { maxDepth: 5 },
+      fc.constantFrom(null, true, 0, -1, 1e9, '', 'web', 'True', 'InternalIP', '10.0.0.1', '\u0000'),
+      fc.array(tie('json'), { maxLength: 3 }),
+      fc.dictionary(names, tie('json'), { maxKeys: 6 }),
+    ),
+  }));
+
+  for (const decode of [decodeNode, decodeService, decodeSlice]) {
+    it(`${decode.name} never throws, and gives an object or a problem`, () => {
+      fc.assert(
+        fc.property(json, (raw) => {
+          const { object, problems } = decode(raw);
+          expect(object !== undefined || problems.length > 0).to.equal(true);
+        }),
+        { numRuns: 500 },
+      );
+    });
+  }
+});

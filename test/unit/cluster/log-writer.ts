@@ -1,0 +1,18 @@
+import { ClusterLog, logLine } from '../../../src/cluster/cluster-log.ts';
+
+// Writes records until it is killed: each goes to one of ten keys, and its number to the standard output as soon as the
+// log has taken it.
+
+const [, , file = ''] = process.argv;
+const log = new ClusterLog(file, undefined);
+const filler = 'x'.repeat(20_000);
+const lines = new Map<string, string>();
+await log.compact([]);
+for (let number = 0; ; number += 1) {
+  const key = `default/s${number % 10}`;
+  const line = logLine('Service', key, [{ number, filler }]);
+  lines.set(key, line);
+  if (log.isLong) await log.compact(lines.values());
+  else await log.append([line]);
+  process.stdout.write(`${number}\n`);
+}

@@ -1,0 +1,233 @@
+import fc from 'fast-check';
+import type { Node, Service, Snapshot } from '../../../src/model/cluster.ts';
+import type { Gateway } from '../../../src/model/gateway.ts';
+import { asks, endpoint, gateway, node, service, snapshot } from '../../scene.ts';
+
+/** Small numbers on purpose: EIPs are shared, come back as they were, and take each other's places. */
+const eips = ['198.51.100.10', '198.51.100.11', '198.51.100.12', '192.0.2.10', '2001:db8:e::10'];
+const outside = '203.0.113.77';
+/** In a pool, and an InternalIP of a node now and then. */
+const claimed = '198.51.100.12';
+const nodeNames = ['n1', 'n2', 'n3', 'n4', 'far'];
+
+/** One event in the life of a gateway. */
+export type Step =
+  | { readonly kind: 'service'; readonly name: string; readonly to: ServiceShape | undefined }
+  | { readonly kind: 'endpoints'; readonly name: string; readonly on: readonly OnNode[] }
+  | { readonly kind: 'node'; readonly name: string; readonly to: NodeShape | undefined }
+  | { readonly kind: 'gateway'; readonly to: GatewayShape }
+  | { readonly kind: 'complete'; readonly to: boolean }
+  | { readonly kind: 'disturb'; readonly what: Disturbance; readonly nth: number }
+  | { readonly kind: 'refuse'; readonly chance: number };
+
+export type Disturbance =
+  | 'delete'
+  | 'change'
+  | 'flap'
+  | 'lan down'
+  | 'lan up'
+  | 'foreign id'
+  | 'own address'
+  | 'sysctl';
+
+interface OnNode {
+  readonly node: string;
+  readonly ready: boolean;
+}
+
+interface ServiceShape {
+  readonly eips: readonly string[];
+  readonly external: readonly string[];
+  readonly policy: 'Cluster' | 'Local';
+  readonly on: readonly OnNode[];
+  readonly namespace: string;
+  readonly created: number;
+  readonly key: string | undefined;
+}
+
+interface NodeShape {
+  readonly shift: number;
+  readonly excluded: boolean;
+  readonly extra: boolean;
+}
+
+interface GatewayShape {
+  readonly weighByEndpoints: boolean;
+  readonly buckets: number | undefined;
+  readonly idleTimer: number;
+}
+
+const serviceName = fc.constantFrom('a', 'b', 'c', 'd', 'e', 'f');
+const anyOn = fc.array(fc.record({ node: fc.constantFrom(...nodeNames), ready: fc.boolean() }), {
+  maxLength: 4,
+});
+
+const anyServiceShape: fc.Arbitrary<ServiceShape> = fc.record({
+  eips: fc.uniqueArray(fc.constantFrom(...eips, outside), { maxLength: 3 }),
+  external: fc.oneof(
+    { weight: 3, arbitrary: fc.constant([]) },
+    fc.uniqueArray(fc.constantFrom(...eips, outside), { maxLength: 2 }),
+  ),
+  policy: fc.constantFrom('Cluster', 'Local'),
+  on: anyOn,
+  namespace: fc.constantFrom('default', 'default', 'other'),
+  created: fc.nat(3),
+  key: fc.constantFrom(undefined, undefined, 'k'),
+});
+
+const anyNodeShape: fc.Arbitrary<NodeShape> = fc.record({
+  shift: fc.constantFrom(0, 0, 0, 1),
+  excluded: fc.constantFrom(false, false, false, true),
+  extra: fc.constantFrom(false, false, false, true),
+});
+
+const anyGatewayShape: fc.Arbitrary<GatewayShape> = fc.record({
+  weighByEndpoints: fc.boolean(),
+  buckets: fc.constantFrom(undefined, 32, 64),
+  idleTimer: fc.constantFrom(60, 120),
+});
+
+const anyStep: fc.Arbitrary<Step> = fc.oneof(
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      kind: fc.constant('service' as const),
+      name: serviceName,
+      to: fc.option(anyServiceShape, { nil: undefined, freq: 4 }),
+    }),
+  },
+  {
+    weight: 5,
+    arbitrary: fc.record({ kind: fc.constant('endpoints' as const), name: serviceName, on: anyOn }),
+  },
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      kind: fc.constant('node' as const),
+      name: fc.constantFrom(...nodeNames),
+      to: fc.option(anyNodeShape, { nil: undefined, freq: 3 }),
+    }),
+  },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('gateway' as const), to: anyGatewayShape }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({ kind: fc.constant('complete' as const), to: fc.constantFrom(true, true, false) }),
+  },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      kind: fc.constant('disturb' as const),
+      what: fc.constantFrom(
+        'delete',
+        'delete',
+        'change',
+        'flap',
+        'lan down',
+        'lan up',
+        'lan up',
+        'foreign id',
+        'own address',
+        'sysctl',
+      ),
+      nth: fc.nat(30),
+    }),
+  },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('refuse' as const), chance: fc.nat(3) }) },
+);
+
+export interface History {
+  readonly nodes: readonly string[];
+  readonly steps: readonly Step[];
+}
+
+export function anyHistory(steps: {
+  readonly minLength: number;
+  readonly maxLength: number;
+}): fc.Arbitrary<History> {
+  return fc.record({ nodes: fc.subarray(nodeNames), steps: fc.array(anyStep, steps) });
+}
+
+/** The cluster of a history, event by event: what an event does not touch is the same object before and after. */
+export class ClusterModel {
+  readonly #services = new Map<string, Service>();
+  readonly #nodes = new Map<string, Node>();
+  #complete = true;
+  #nodeList: readonly Node[] = [];
+
+  constructor(nodes: readonly string[]) {
+    for (const name of nodes) this.#setNode(name, { shift: 0, excluded: false, extra: false });
+    this.#nodeList = [...this.#nodes.values()];
+  }
+
+  snapshot(): Snapshot {
+    const services = [...this.#services.entries()].sort(([a], [b]) => (a < b ? -1 : 1));
+    return snapshot(
+      this.#nodeList,
+      services.map(([, one]) => one),
+      { complete: this.#complete },
+    );
+  }
+
+  apply(step: Step): void {
+    switch (step.kind) {
+      case 'service':
+        this.#setService(step.name, step.to);
+        return;
+      case 'endpoints': {
+        for (const [key, one] of this.#services) {
+          if (one.name === step.name) this.#services.set(key, { ...one, endpoints: endpointsOn(step.on) });
+        }
+        return;
+      }
+      case 'node':
+        if (step.to === undefined) this.#nodes.delete(step.name);
+        else this.#setNode(step.name, step.to);
+        this.#nodeList = [...this.#nodes.values()];
+        return;
+      case 'complete':
+        this.#complete = step.to;
+        return;
+      case 'gateway':
+      case 'disturb':
+      case 'refuse':
+        return;
+      default:
+        step satisfies never;
+    }
+  }
+
+  #setService(name: string, to: ServiceShape | undefined): void {
+    for (const [key, one] of this.#services) if (one.name === name) this.#services.delete(key);
+    if (to === undefined) return;
+    const { namespace, created, key } = to;
+    const annotations: Record<string, string> = key === undefined ? {} : { 'eiproute.io/sharing-key': key };
+    const made = service(name, to.eips, {
+      namespace,
+      externalIps: service('x', to.external).ingress,
+      externalTrafficPolicy: to.policy,
+      asks: asks({ created, annotations }),
+      endpoints: endpointsOn(to.on),
+    });
+    this.#services.set(`${namespace}/${name}`, made);
+  }
+
+  #setNode(name: string, { shift, excluded, extra }: NodeShape): void {
+    const last = 11 + nodeNames.indexOf(name) * 2 + shift;
+    const net = name === 'far' ? '10.9.9' : '10.0.0';
+    const net6 = name === 'far' ? '2001:db8:99::' : '2001:db8:10::';
+    const addresses = [`${net}.${last}`, `${net6}${last}`, ...(extra ? [claimed] : [])];
+    this.#nodes.set(name, node(name, addresses, { excludeLabel: excluded ? 'true' : undefined }));
+  }
+}
+
+function endpointsOn(on: readonly OnNode[]): Service['endpoints'] {
+  const { endpoints } = service('x', [], {
+    endpoints: on.map((one) => endpoint(one.node, { ready: one.ready, serving: one.ready })),
+  });
+  return endpoints;
+}
+
+export function gatewayOf({ weighByEndpoints, buckets, idleTimer }: GatewayShape): Gateway {
+  const resilience = buckets === undefined ? undefined : { buckets, idleTimer, unbalancedTimer: 0 };
+  return gateway({ weighByEndpoints, resilience });
+}
