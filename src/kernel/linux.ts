@@ -22,7 +22,7 @@ import { Watch } from './watch.ts';
 const commandBuffer = 4 << 20;
 const families: readonly Family[] = [4, 6];
 
-/** The kernel of this host (of this network namespace), by rtnetlink and /proc/sys. */
+/** The kernel of this network namespace, by rtnetlink, nft and /proc/sys. */
 export class LinuxKernel implements Kernel {
   readonly #commands: Transport;
   readonly #batcher: Batcher;
@@ -46,14 +46,14 @@ export class LinuxKernel implements Kernel {
   }
 
   /**
-   * @param stateDirectory where the ledger of sysctls lives; made when it is needed
+   * @param stateDirectory directory of the sysctl ledger; created with the first write
    * @throws SocketError
    */
   static async open(stateDirectory: string): Promise<LinuxKernel> {
     return new LinuxKernel(await Ledger.load(join(stateDirectory, 'sysctls.json')));
   }
 
-  /** What a person should know of the state that this port keeps on disk. */
+  /** Problems of the files that this port keeps. */
   get problems(): readonly Problem[] {
     return this.#sysctls.problems;
   }
@@ -61,7 +61,7 @@ export class LinuxKernel implements Kernel {
   list(scope: Scope, signal: AbortSignal): Promise<Listing> {
     return this.#reading.run(async () => {
       try {
-        // One that begins while we read has not heard what came before it.
+        // A watch that begins during this listing may have missed events before it.
         const watches = this.#livingWatches();
         for (const watch of watches) watch.listing(scope);
         const listing = await this.#list(scope, signal);
@@ -109,7 +109,7 @@ export class LinuxKernel implements Kernel {
     });
   }
 
-  /** Waits for calls under way, and ends the hints. What is in the kernel stays. */
+  /** Waits for the calls in progress and ends the hints. The kernel's objects stay. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closing.abort(new Error('the kernel port is closed'));
     await Promise.all([...this.#watches].map((watch) => watch.ended()));
@@ -139,13 +139,13 @@ export class LinuxKernel implements Kernel {
     const dumped = new Set<string>();
     for (const key of keys) {
       const [kind = '', first = '', second = ''] = key.split(' ');
-      // Every table is read once, however many of the keys are in it.
+      // Each table is dumped once, however many of the keys are in it.
       const dump = kind === 'route' ? `${first} ${second.includes(':')}` : kind === 'nft' ? key : kind;
       if (dumped.has(dump)) continue;
       dumped.add(dump);
       if (kind === 'route') {
         const filter = { family: second.includes(':') ? 6 : 4, table: Number(first), protocol: 0 } as const;
-        // A full table has a million routes: only the ones in question are kept.
+        // A full table has a million routes: the others are dropped while decoding.
         const decode: typeof decodeRoute = (message) => {
           const route = decodeRoute(message);
           return route && keys.has(keyOf(route)) ? route : undefined;
@@ -209,7 +209,7 @@ export class LinuxKernel implements Kernel {
   }
 }
 
-/** How a change is made; neighbours in the list that are made the same way share a batch. */
+/** How a change is made; consecutive changes of one way share a batch. */
 type Way = 'netlink' | 'new proxy' | 'nft' | 'set' | 'restore';
 
 function wayOf(change: Change | undefined): Way {

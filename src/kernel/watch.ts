@@ -9,7 +9,7 @@ import { NotificationFilter } from './notification-filter.ts';
 
 const monitorBuffer = 16 << 20;
 
-/** One call of `hints`: sockets and filters of its own, so that no caller takes anything from another. */
+/** One call of `hints`, with its own sockets and filters: callers do not share state. */
 export class Watch {
   readonly #filter: NotificationFilter;
   readonly #nftFilter: NftNotificationFilter;
@@ -19,7 +19,7 @@ export class Watch {
   #hearsNeighbours = false;
   #hearsNft = false;
 
-  /** @param ownPort of the socket that our changes go by */
+  /** @param ownPort port id of the command socket */
   constructor(ownPort: number, nft: Nft, signal: AbortSignal) {
     this.#signal = signal;
     this.#filter = new NotificationFilter(ownPort);
@@ -37,7 +37,7 @@ export class Watch {
     return this.#monitor.hints();
   }
 
-  /** Joins what only some roles depend on. Called before the listing, so that what happens after it is heard. */
+  /** Joins the groups that only some scopes need; called before the listing, so that no later event is missed. */
   listing({ neighbours, nftTables }: Scope): void {
     if (this.over) return;
     if (neighbours.length > 0 && !this.#hearsNeighbours) {
@@ -68,13 +68,13 @@ export class Watch {
     this.#filter.wrote(sysctl, value);
   }
 
-  /** Waits until its sockets are closed, which they are with the signal. */
+  /** Waits until its sockets are closed; they close with the signal. */
   ended(): Promise<void> {
     return this.#monitor.ended();
   }
 }
 
-/** Notifications of nf_tables; undefined on a kernel without nfnetlink, which has no tables either. */
+/** A socket for notifications of nf_tables; undefined on a kernel without nfnetlink, where no table can exist. */
 function openNftTransport(): Transport | undefined {
   try {
     return openTransport({

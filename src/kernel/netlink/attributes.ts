@@ -1,16 +1,16 @@
-/** How the value of an attribute is shown. */
+/** The type of an attribute's value. */
 export type Shown = 'u8' | 'u16' | 'u32' | 'mask' | 'members' | 'ip' | 'mac' | 'text' | 'bytes' | Attributes;
 
-/** By number: the kernel's name without its prefix, and what the value is. */
+/** By number: the kernel's name without its prefix, and the type of the value. */
 export type Attributes = ReadonlyMap<number, readonly [name: string, shown: Shown]>;
 
-/** One family of messages. */
+/** The layout of one family of messages. */
 export interface Layout {
-  /** In front of each name: `RTA_`. */
+  /** Prefix of the attribute names: `RTA_`. */
   readonly prefix: string;
   /** Bytes of the fixed part. */
   readonly fixed: number;
-  /** The fields of the fixed part that say something, by their place in it; the family is the first byte. */
+  /** Fields of the fixed part with their offsets; the family is always the first byte. */
   readonly fields: readonly (readonly [name: string, at: number, bytes: 1 | 2 | 4])[];
   readonly attributes: Attributes;
 }
@@ -128,7 +128,7 @@ const netconf: Layout = {
   attributes: attributes({ IFINDEX: [1, 'u32'], FORWARDING: [2, 'u32'], RP_FILTER: [3, 'u32'] }),
 };
 
-/** By the kind of message, which is its type without the lowest two bits (new, delete, get, set). */
+/** By message type without its lowest two bits, which mean new, delete, get and set. */
 export const layouts: ReadonlyMap<number, Layout> = new Map([
   [16, link],
   [20, address],

@@ -3,23 +3,23 @@ import { decodeDone, decodeError } from './error.ts';
 import { Flag, headerBytes, MalformedError, MessageReader, Type } from './message.ts';
 import type { Transport } from './transport.ts';
 
-/** Which way a message goes: we ask, the kernel answers or tells. */
+/** `>`: sent to the kernel; `<`: received. */
 type Direction = '>' | '<';
 
-/** Takes one line, without its end. */
+/** Receives a line without its line break. */
 export type Print = (line: string) => void;
 
 const typeNames: ReadonlyMap<number, string> = new Map(
   Object.entries(Type).map(([name, number]) => [number, name]),
 );
 const families: Readonly<Record<number, string>> = { 0: 'unspec', 2: 'inet', 10: 'inet6' };
-/** More of an attribute without a layout is cut. */
+/** Bytes shown of an attribute without a layout. */
 const mostBytes = 32;
 
 /**
  * The messages of a buffer, one line each:
  * `> RTM_NEWROUTE seq 3 REQUEST|ACK|CREATE|EXCL inet dst_len 32 ... RTA_DST 198.51.100.10 RTA_NH_ID 861000000`.
- * What cannot be read is said, since it is what one looks for.
+ * A malformed message is a line as well: it is what one looks for.
  */
 export function messageLines(direction: Direction, bytes: Uint8Array, length: number): readonly string[] {
   const lines: string[] = [];
@@ -70,7 +70,7 @@ function isGet(type: number): boolean {
 function payload(message: MessageReader): string {
   if (message.type === Type.NLMSG_DONE) return decodeDone(message)?.message ?? '';
   if (message.type === Type.NLMSG_ERROR) {
-    // The header of the message that it answers is behind the error number.
+    // The error number is followed by the header of the message that it answers.
     const of = message.u16At(message.start + 8);
     const error = decodeError(message);
     return `${error?.message ?? 'ack'} (${typeNames.get(of) ?? `type ${of}`})`;
