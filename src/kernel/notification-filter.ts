@@ -23,7 +23,7 @@ const largestPid = 4_194_304;
  *
  * | message   | is a hint when                                                                              |
  * | --------- | ------------------------------------------------------------------------------------------- |
- * | any       | its port id is not that of our own command socket                                           |
+ * | any       | never with the port id of our own command socket: it is an echo                             |
  * | route     | it has our protocol; or it replaces a key of ours; or a foreign route with a refused key is deleted |
  * | nexthop   | it has our protocol, or an id of our ranges                                                 |
  * | rule      | it has our protocol                                                                         |
