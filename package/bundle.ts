@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { isBuiltin } from 'node:module';
 import { join } from 'node:path';
 import { build, type Plugin } from 'esbuild';
 import about from '../package.json' with { type: 'json' };
@@ -23,7 +24,7 @@ export async function bundle(folder: string, version: string): Promise<Bundle> {
     outExtension: { '.js': '.mjs' },
     // Their licences are in the copyright file.
     legalComments: 'none',
-    plugins: [release(version), kubernetesClient, koffi, noDemo],
+    plugins: [release(version), builtins, koffi, noDemo],
     // What CommonJS packages look for.
     banner: {
       js: "import{createRequire as requireOf}from'node:module';const require=requireOf(import.meta.url);",
@@ -53,23 +54,34 @@ function release(version: string): Plugin {
   };
 }
 
-/** Of @kubernetes/client-node we use three names; the clients of every API of Kubernetes are 15 MB. */
-const kubernetesClient: Plugin = {
-  name: 'kubernetes client',
-  setup({ onResolve, onLoad, resolve }) {
-    const wanted = "export { HttpMethod, KubeConfig, RequestContext } from '@kubernetes/client-node';";
-    onResolve({ filter: /^@kubernetes\/client-node$/ }, ({ kind }) =>
-      kind === 'dynamic-import' ? { path: 'wanted', namespace: 'kubernetes-client' } : undefined,
+/**
+ * Node's own modules, read by name. The ES module that Node itself makes of each reads all exports of it, and so
+ * loads everything that Node would load lazily: `import 'node:http'` takes 14 MB, since one of the exports is
+ * `WebSocket`. Here an export that no file imports is not read. docs/performance.md has the figures.
+ */
+const builtins: Plugin = {
+  name: 'builtins',
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: /^[a-z0-9_:/]+$/ }, ({ kind, path }) =>
+      kind === 'import-statement' && isBuiltin(path)
+        ? { path, namespace: 'builtin', sideEffects: false }
+        : undefined,
     );
-    onLoad({ filter: /./, namespace: 'kubernetes-client' }, () => ({
-      contents: wanted,
-      resolveDir: process.cwd(),
-    }));
-    onResolve({ filter: /./ }, async ({ path, importer, namespace, kind, resolveDir, pluginData }) => {
-      const inside = namespace === 'kubernetes-client' || importer.includes('/@kubernetes/client-node/');
-      if (!inside || pluginData === 'asked') return undefined;
-      const found = await resolve(path, { importer, namespace, kind, resolveDir, pluginData: 'asked' });
-      return { ...found, sideEffects: false };
+    onLoad({ filter: /./, namespace: 'builtin' }, ({ path }) => {
+      const names = Object.keys(process.getBuiltinModule(path) ?? {}).filter((name) =>
+        /^[a-z_$]/i.test(name),
+      );
+      return {
+        contents: [
+          `const builtin = process.getBuiltinModule(${JSON.stringify(path)});`,
+          'const read = (name) => builtin[name];',
+          'export default builtin;',
+          // esbuild leaves out a call that is marked as pure when its result is not imported.
+          ...names.map(
+            (name, i) => `const e${i} = /* @__PURE__ */ read('${name}'); export { e${i} as ${name} };`,
+          ),
+        ].join('\n'),
+      };
     });
   },
 };

@@ -15,6 +15,7 @@ const files: Readonly<Record<string, string>> = {
   'usr/share/eiproute/sysctl.conf': 'systemd/sysctl.conf',
   'etc/iproute2/rt_protos.d/eiproute.conf': 'systemd/rt_protos.conf',
   'etc/iproute2/rt_tables.d/eiproute.conf': 'systemd/rt_tables.conf',
+  'usr/lib/eiproute/node-options.sh': 'bin/node-options.sh',
   'etc/eiproute/gateway.yaml': 'docs/gateway.example.yaml',
   'etc/eiproute/node.yaml': 'docs/node.example.yaml',
   'usr/share/bash-completion/completions/eiproute': 'package/completion.bash',
@@ -33,9 +34,18 @@ const compressed: Readonly<Record<string, string>> = {
   'usr/share/doc/eiproute/changelog.gz': 'CHANGELOG.md',
 };
 
-const start = `#!/bin/sh
-exec /usr/lib/eiproute/node --disable-warning=ExperimentalWarning /usr/lib/eiproute/eiproute.mjs "$@"
+/**
+ * `/usr/bin/eiproute`.
+ *
+ * @param home where Node, the program and the options of Node for it are
+ */
+export function startScript(home: string): string {
+  return `#!/bin/sh
+. ${home}/node-options.sh
+# shellcheck disable=SC2086 # a list of words
+exec ${home}/node $options ${home}/eiproute.mjs "$@"
 `;
+}
 
 /** Lays out below `root` what is to be installed on a host. */
 export async function plant(root: string, architecture: Architecture, code: Bundle): Promise<void> {
@@ -48,7 +58,7 @@ export async function plant(root: string, architecture: Architecture, code: Bund
   for (const [to, from] of Object.entries(compressed)) {
     await writeFile(await at(to), gzipSync(await readFile(from), { level: 9 }));
   }
-  await writeFile(await at('usr/bin/eiproute'), start);
+  await writeFile(await at('usr/bin/eiproute'), startScript('/usr/lib/eiproute'));
   await chmod(join(root, 'usr/bin/eiproute'), 0o755);
 
   const { node, koffi, koffiFolder, strip } = architectures[architecture];

@@ -53,7 +53,7 @@ export const arrows: Arrows = {
 
   scripts: [],
   package: [],
-  test: ['src', 'lab', 'scripts'],
+  test: ['src', 'lab', 'scripts', 'package'],
   bench: ['src', 'lab', 'test'],
 };
 

@@ -207,6 +207,16 @@ export class ApiServer implements AsyncDisposable {
     this.#watches.muteAll();
   }
 
+  /** Watches lag from now on: their events are held back, and answers to writes are not. */
+  holdWatches(): void {
+    this.#watches.hold();
+  }
+
+  /** Sends the oldest event that is held back; false: there is none, and the watches lag no more. */
+  releaseWatches(): boolean {
+    return this.#watches.release();
+  }
+
   endWatches(): void {
     this.#watches.endAll();
   }

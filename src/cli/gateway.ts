@@ -3,7 +3,7 @@ import type { Cli } from './cli.ts';
 import { type ExitCode, exit } from './exit.ts';
 import { readConfig } from './gateway-config.ts';
 import type { Program } from './program.ts';
-import { reloads, setUpDaemon } from './running.ts';
+import { logAccessWarnings, reloads, setUpDaemon } from './running.ts';
 import { release } from './version.ts';
 
 export function addGateway({ root, run }: Program): void {
@@ -18,6 +18,7 @@ async function gateway(cli: Cli, command: Command): Promise<ExitCode> {
   if (loaded === undefined) return exit.config;
   const { config } = loaded;
   const setUp = await setUpDaemon(cli, config);
+  if (config.source.kind === 'kubernetes') await logAccessWarnings(cli, setUp.log, config.source);
   const { runGateway } = await import('../daemon/gateway.ts');
   const again = reloads(cli, config, setUp, async () => (await readConfig(cli, command))?.config);
   await runGateway({ config, release, reloads: again, ...setUp }, cli.signal);

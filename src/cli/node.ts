@@ -3,7 +3,7 @@ import { readNode } from './any-config.ts';
 import type { Cli } from './cli.ts';
 import { type ExitCode, exit } from './exit.ts';
 import type { Program } from './program.ts';
-import { reloads, setUpDaemon } from './running.ts';
+import { logAccessWarnings, reloads, setUpDaemon } from './running.ts';
 import { release } from './version.ts';
 
 export function addNode({ root, run }: Program): void {
@@ -18,6 +18,7 @@ async function node(cli: Cli, command: Command): Promise<ExitCode> {
   if (loaded === undefined) return exit.config;
   const { config } = loaded;
   const setUp = await setUpDaemon(cli, config);
+  if (config.eipsFrom) await logAccessWarnings(cli, setUp.log, config.eipsFrom);
   const { runNode } = await import('../daemon/node.ts');
   const again = reloads(cli, config, setUp, async () => (await readNode(cli, command))?.config);
   await runNode({ config, release, reloads: again, ...setUp }, cli.signal);

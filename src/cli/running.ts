@@ -1,3 +1,4 @@
+import type { KubernetesAccess } from '../cluster/kubeconfig-files.ts';
 import type { Config } from '../config/notation.ts';
 import type { Notify } from '../daemon/notify.ts';
 import type { Log } from '../log.ts';
@@ -34,6 +35,14 @@ export async function setUpDaemon(cli: Cli, { logLevel, logFormat }: Config): Pr
     throw new Failure(lacks.map(({ message, advice }) => `${message}. ${advice}`).join(' '));
   }
   return { log, notify, longestRest: watchdogPace(cli.env, process.pid) };
+}
+
+/** Logs what a person should know about the way to the API server although it works. */
+export async function logAccessWarnings(cli: Cli, log: Log, access: KubernetesAccess): Promise<void> {
+  const { accessWarnings } = await import('../cluster/access-warnings.ts');
+  for (const { code, subject, message, advice } of accessWarnings(access, cli.env)) {
+    log.warn({ event: 'problem', code, subject, problem: message, advice }, message);
+  }
 }
 
 /** The configuration, read again at each SIGHUP; one that is wrong is told and changes nothing. */

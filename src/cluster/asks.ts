@@ -16,7 +16,7 @@ const words = new StringPool();
 
 const asking: readonly string[] = Object.values(askingAnnotations).flat();
 
-/** What a v1 Service asks of whoever gives it addresses; what is unreadable is as if it were not there. */
+/** What a v1 Service requests of the allocator. Fields that cannot be read count as absent. */
 export function asksOf(metadata: Raw, spec: Raw, status: Raw): Asks {
   const created = Date.parse(text(metadata.creationTimestamp) ?? '');
   return {
@@ -35,7 +35,7 @@ export function asksOf(metadata: Raw, spec: Raw, status: Raw): Asks {
 
 const noTexts: Texts = {};
 
-/** Sorted by name, so that two that say the same are written the same. */
+/** Sorted by name, so that equal texts have equal JSON. */
 function texts(value: unknown, wanted: (name: string) => boolean = () => true): Texts {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return noTexts;
   const entries = Object.entries(value).filter(
@@ -51,7 +51,7 @@ function clusterIps({ clusterIP, clusterIPs }: Raw): readonly Ip[] {
   return exact(found);
 }
 
-/** "None" and "" are what Kubernetes writes where there is no address. */
+/** Kubernetes writes "None" or "" where there is no address. */
 function ipOf(value: unknown): readonly Ip[] {
   if (typeof value !== 'string' || value === '' || value === 'None') return none;
   try {

@@ -1,6 +1,6 @@
 import { setTimeout as wait } from 'node:timers/promises';
 
-/** Time and chance, so that tests can own them. */
+/** Time and randomness, replaced by tests. */
 export interface Clock {
   /** ms since the epoch */
   now(): number;

@@ -4,11 +4,12 @@ import { dirname } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
 import { crc32 } from 'node:zlib';
 
-// The file: a header, then one record per line, `CRC-32 of the JSON, space, JSON`. The last record of a key counts.
+// File format: a header, then one record per line: CRC-32 of the JSON, a space, the JSON. The last record of a key is
+// valid; a record without objects deletes its key.
 //
 //   eiproute-cluster-log 2
 //   5c1d9f03 ["Service","default/web",[{"kind":"Service",...},{"kind":"EndpointSlice",...}]]
-//   91b4ee10 ["Service","default/web"]                                                        it is gone
+//   91b4ee10 ["Service","default/web"]
 
 const title = 'eiproute-cluster-log';
 const version = '2';
@@ -17,17 +18,17 @@ const newline = 10;
 
 export type LoggedKind = 'Node' | 'Service';
 
-/** What a log says. */
+/** The content of a log file. */
 export interface LogContent {
   /** The API objects of each Node and Service. */
   readonly objects: readonly unknown[];
-  /** Bytes up to the end of the last record that is whole. */
+  /** Bytes up to the end of the last valid record. */
   readonly length: number;
-  /** Lines in the middle that are no records. The last line may be cut off: the process was killed as it wrote. */
+  /** Number of invalid lines, except the last one, which a killed process may have cut off. */
   readonly damaged: number;
 }
 
-/** The text is no log, or of another version. */
+/** The text is not a log, or a log of another version. */
 export class LogError extends Error {
   override readonly name = 'LogError';
 }
@@ -63,14 +64,14 @@ export function readLog(text: Buffer): LogContent {
 function parse(line: Buffer): { key: string; objects: readonly unknown[] | undefined } | undefined {
   const json = line.subarray(9);
   if (line.toString('latin1', 0, 9) !== `${checksum(json)} `) return undefined;
-  // Whatever passes the checksum was written by us.
+  // A line with a valid checksum was written by logLine, so it is valid JSON.
   const record: unknown = JSON.parse(json.toString('utf8'));
   if (!Array.isArray(record)) return undefined;
   const [kind, key, objects]: unknown[] = record;
   return { key: `${kind} ${key}`, objects: Array.isArray(objects) ? objects : undefined };
 }
 
-/** @param objects as the API shows them; undefined: it is gone */
+/** @param objects API objects; undefined: the record deletes the key */
 export function logLine(kind: LoggedKind, key: string, objects: readonly object[] | undefined): string {
   const json = JSON.stringify(objects === undefined ? [kind, key] : [kind, key, objects]);
   return `${checksum(json)} ${json}\n`;
@@ -80,47 +81,44 @@ function checksum(json: Buffer | string): string {
   return crc32(json).toString(16).padStart(8, '0');
 }
 
-/** Below this a log is not worth a compaction. */
+/** Bytes; a smaller log is never compacted. */
 const small = 256 * 1024;
 
 /**
- * The file of a log, for writing. One call at a time. A call that fails leaves no file to append to; the next thing to
- * do is {@link compact}.
+ * The writing side of a log file. Calls must not overlap. After a failed call the file may end in half a record, so the
+ * log is closed until the next {@link compact}.
  */
 export class ClusterLog {
   readonly #file: string;
   #handle: FileHandle | undefined;
-  /** Of a log that is there and was not opened yet: bytes up to the end of its last record. */
+  /** Valid length of an existing log that is not open yet. */
   #found: number | undefined;
   #size = 0;
   #compacted = 0;
   #synced = true;
 
-  /** @param found as {@link readLog} has it; undefined: there is no log at this place */
+  /** @param found the valid length, from {@link readLog}; undefined: the file is not a log */
   constructor(file: string, found: number | undefined) {
     this.#file = file;
     this.#found = found;
   }
 
-  /** There is a log, so that {@link append} adds to it. */
+  /** Whether {@link append} has a log to add to. */
   get isOpen(): boolean {
     return this.#handle !== undefined || this.#found !== undefined;
   }
 
-  /** The log holds so much that no longer counts that it should be written anew. */
+  /** Whether the log should be compacted: it is more than twice as long as after the last compaction. */
   get isLong(): boolean {
     return this.#size > 2 * this.#compacted + small;
   }
 
-  /** Adds records. They outlive the process at once, and the machine after {@link sync}. */
-  async append(lines: readonly string[]): Promise<void> {
-    if (lines.length === 0) return;
+  /** Appends records. They survive a crash of the process at once, and of the machine after {@link sync}. */
+  async append(lines: Iterable<string>): Promise<void> {
     await this.#careful(async () => {
       const handle = this.#handle ?? (await this.#continue());
-      const text = Buffer.from(lines.join(''));
       this.#synced = false;
-      await handle.appendFile(text);
-      this.#size += text.length;
+      this.#size += await writePortions(handle, lines);
     });
   }
 
@@ -132,14 +130,14 @@ export class ClusterLog {
     });
   }
 
-  /** Replaces the file by one that holds these records only; a crash leaves the old one or the new one. */
+  /** Replaces the file by these records. A crash leaves either the old file or the new one. */
   async compact(lines: Iterable<string>): Promise<void> {
     await this.#careful(async () => {
       mkdirSync(dirname(this.#file), { recursive: true });
       const draft = `${this.#file}.new`;
       const handle = await open(draft, 'w', 0o600);
       try {
-        this.#size = await writePortions(handle, lines);
+        this.#size = await writePortions(handle, lines, header);
         await handle.sync();
         await rename(draft, this.#file);
       } catch (error) {
@@ -166,7 +164,7 @@ export class ClusterLog {
   async #continue(): Promise<FileHandle> {
     const handle = await open(this.#file, 'a', 0o600);
     this.#handle = handle;
-    // A record that was cut off would take the next one with it.
+    // A new record after half a record would be invalid as well.
     await handle.truncate(this.#found);
     this.#size = this.#found ?? 0;
     return handle;
@@ -182,8 +180,8 @@ export class ClusterLog {
   }
 }
 
-/** Writes in portions that take about a millisecond each, and lets other work have its turn between them. */
-async function writePortions(handle: FileHandle, lines: Iterable<string>): Promise<number> {
+/** Writes in portions of about a millisecond, and yields to the event loop between them. */
+async function writePortions(handle: FileHandle, lines: Iterable<string>, header = ''): Promise<number> {
   let size = 0;
   let portion = header;
   const write = async (): Promise<void> => {
@@ -191,13 +189,14 @@ async function writePortions(handle: FileHandle, lines: Iterable<string>): Promi
     portion = '';
     size += text.length;
     await handle.appendFile(text);
-    await turn();
   };
   for (const line of lines) {
     portion += line;
-    if (portion.length > 128 * 1024) await write();
+    if (portion.length < 128 * 1024) continue;
+    await write();
+    await turn();
   }
-  await write();
+  if (portion !== '') await write();
   return size;
 }
 

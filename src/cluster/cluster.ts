@@ -3,13 +3,12 @@ import type { Delta, Overview, Service, Snapshot } from '../model/cluster.ts';
 /**
  * The port to the cluster: Kubernetes or a file; in tests a fake (lab/fake).
  *
- * Everything that is read shows one state: a list that replaces many objects takes effect at once for every reader,
- * after it has come in whole.
+ * All readers show the same state. A list that replaces many objects becomes visible at once, when it is complete.
  */
 export interface Cluster extends AsyncDisposable {
   /**
-   * The whole state, and the same object while nothing has changed. After a change it costs time in proportion to
-   * all Services: it is for commands, tests and full recomputes.
+   * The whole state; the same object while nothing has changed. After a change it takes time proportional to the
+   * number of Services, so it is meant for commands, tests and full recomputes.
    */
   snapshot(): Snapshot;
 
@@ -20,10 +19,10 @@ export interface Cluster extends AsyncDisposable {
    */
   service(key: string): Service | undefined;
 
-  /** All Services, in no order and without a copy: not to be iterated across an `await`. */
+  /** Iterates all Services without a copy, in no order. The iteration must not span an `await`. */
   services(): Iterable<Service>;
 
-  /** All but the Services; constant time unless Nodes or problems have changed. */
+  /** Everything but the Services, in constant time unless Nodes or problems have changed. */
   overview(): Overview;
 
   /**

@@ -1,19 +1,17 @@
-import { existsSync, readFileSync } from 'node:fs';
-import { validateHeaderValue } from 'node:http';
-import type { RequestOptions } from 'node:https';
-import { delimiter, dirname, isAbsolute, join } from 'node:path';
-import type { Cluster, KubeConfig, User } from '@kubernetes/client-node';
+import { readFileSync } from 'node:fs';
+import { createSecureContext } from 'node:tls';
 import { Agent, type Dispatcher, ProxyAgent } from 'undici';
-import { parseDocument } from 'yaml';
+import { type ExecCredential, runExecPlugin } from './exec-plugin.ts';
+import {
+  type ClusterEntry,
+  headerFault,
+  isPem,
+  type Kubeconfig,
+  type Pem,
+  type UserEntry,
+} from './kubeconfig.ts';
+import { type KubernetesAccess, loadKubeconfig } from './kubeconfig-files.ts';
 import { CredentialsError } from './transport.ts';
-
-/** Where the credentials come from. */
-export interface KubernetesAccess {
-  /** A kubeconfig file; undefined: $KUBECONFIG, then ~/.kube/config, then the pod's service account. */
-  readonly kubeconfig: string | undefined;
-  /** A context of the kubeconfig; undefined: its current context. */
-  readonly context: string | undefined;
-}
 
 /** Everything that a request needs. */
 export interface Session {
@@ -21,8 +19,23 @@ export interface Session {
   readonly server: string;
   readonly dispatcher: Dispatcher;
   /** Asks the token file or the exec plugin again when what it gave has expired. */
-  headers(): Promise<Record<string, string>>;
+  headers(): Promise<Record<string, string | string[]>>;
 }
+
+/** What a TLS connection to the API server needs. */
+interface Tls {
+  readonly ca?: Buffer;
+  readonly cert?: Buffer;
+  readonly key?: Buffer;
+  readonly rejectUnauthorized?: false;
+  readonly servername?: string;
+}
+
+/** How a source of credentials gives the authorization header; a client certificate needs none. */
+type Authorization = () => Promise<string | undefined>;
+
+/** ms for which a token file is not read again, as in client-go */
+const tokenFileAge = 60_000;
 
 /**
  * Reads the kubeconfig, makes credentials and a connection pool from it.
@@ -30,170 +43,131 @@ export interface Session {
  * @throws CredentialsError which names the file, what is wrong with it and what to do
  */
 export async function openSession(access: KubernetesAccess): Promise<Session> {
-  const { name, config } = await load(access);
-  const cluster = config.getCurrentCluster();
-  if (cluster === null) throw new CredentialsError(`${name}: no cluster`, 'check current-context');
-  const options = await apply(config, name);
+  const { name, config } = loadKubeconfig(access);
+  const { cluster, user } = config;
+  const { authorization, certificate } = await authorize(name, config);
+  const tls = tlsOf(name, cluster, user, certificate);
+  const fixed = { accept: 'application/json', 'user-agent': 'eiproute', ...user.impersonate };
   return {
     server: cluster.server,
-    dispatcher: await dispatcherOf(config, cluster, options, name),
-    headers: async () => headersOf(await apply(config, name), config.getCurrentUser(), name),
+    dispatcher: dispatcherOf(cluster, tls),
+    headers: async () => {
+      const value = await authorization();
+      return value === undefined ? { ...fixed } : { ...fixed, authorization: value };
+    },
   };
 }
 
-async function load({
-  kubeconfig,
-  context,
-}: KubernetesAccess): Promise<{ name: string; config: KubeConfig }> {
-  // Costs 60 MB and half a second (measured with 2.0.1), which a file as the source need not pay.
-  const client = await import('@kubernetes/client-node');
-  const config = new client.KubeConfig();
-  const file = kubeconfig ?? defaultFile();
-  const name = file ?? 'the service account of the pod';
-  try {
-    if (file === undefined) config.loadFromCluster();
-    // Several files are merged.
-    else if (kubeconfig === undefined && file.includes(delimiter)) config.loadFromDefault();
-    else {
-      const text = readFileSync(file, 'utf8');
-      config.loadFromString(text);
-      config.makePathsAbsolute(dirname(file));
-      addTokenFiles(config, text, dirname(file));
+/** The first credentials, and where the next ones come from. */
+async function authorize(
+  name: string,
+  { cluster, user }: Kubeconfig,
+): Promise<{ authorization: Authorization; certificate: ExecCredential['certificate'] }> {
+  const { credential } = user;
+  const told = async <T>(work: () => T | Promise<T>): Promise<T> => {
+    try {
+      return await work();
+    } catch (error) {
+      if (!(error instanceof Error)) throw error;
+      throw new CredentialsError(
+        `${name}: no credentials for user "${user.name}": ${error.message}`,
+        'try the same kubeconfig with kubectl on this machine',
+        { cause: error },
+      );
     }
-  } catch (error) {
-    throw unreadable(name, error);
-  }
-  choose(config, name, context);
-  return { name, config };
-}
-
-/** Where kubectl would look; undefined: we run in a pod. */
-function defaultFile(): string | undefined {
-  const { KUBECONFIG, HOME, KUBERNETES_SERVICE_HOST } = process.env;
-  if (KUBECONFIG) return KUBECONFIG;
-  const home = join(HOME ?? '/', '.kube', 'config');
-  if (existsSync(home)) return home;
-  if (KUBERNETES_SERVICE_HOST) return undefined;
-  throw new CredentialsError(
-    `there is no kubeconfig: $KUBECONFIG is not set, ${home} does not exist, and this is no pod`,
-    'set "kubeconfig" in the configuration',
-  );
-}
-
-function choose(config: KubeConfig, name: string, context: string | undefined): void {
-  if (context !== undefined) config.setCurrentContext(context);
-  const names = config.getContexts().map((each) => `"${each.name}"`);
-  const wanted = config.getCurrentContext();
-  const chosen = config.getContextObject(wanted);
-  const known = names.length === 0 ? 'it has no contexts' : `it has ${names.join(', ')}`;
-  if (chosen === null) {
-    const what = wanted ? `has no context "${wanted}"` : 'has no current-context';
-    throw new CredentialsError(
-      `${name}: ${what}`,
-      `${known}; set "context" in the configuration to one of them`,
-    );
-  }
-  const cluster = config.getCluster(chosen.cluster);
-  if (cluster === null) {
-    throw new CredentialsError(
-      `${name}: context "${wanted}" names the cluster "${chosen.cluster}", which is not in the file`,
-      'add it under "clusters"',
-    );
-  }
-  if (config.getUser(chosen.user) === null) {
-    throw new CredentialsError(
-      `${name}: context "${wanted}" names the user "${chosen.user}", which is not in the file`,
-      'add it under "users"',
-    );
-  }
-  if (!URL.canParse(cluster.server)) {
-    throw new CredentialsError(
-      `${name}: the server of cluster "${cluster.name}" is "${cluster.server}", which is no URL`,
-      'it looks like https://192.0.2.1:6443',
-    );
+  };
+  switch (credential.kind) {
+    case 'none':
+      return { authorization: async () => undefined, certificate: undefined };
+    case 'token':
+      return { authorization: async () => `Bearer ${credential.token}`, certificate: undefined };
+    case 'password': {
+      const pair = Buffer.from(`${credential.username}:${credential.password}`).toString('base64');
+      return { authorization: async () => `Basic ${pair}`, certificate: undefined };
+    }
+    case 'token file': {
+      const file = renewed(async () => {
+        const token = tokenOf(credential.path);
+        return { token, expires: Date.now() + tokenFileAge };
+      });
+      await told(file);
+      const authorization = async () => `Bearer ${(await told(file)).token}`;
+      return { authorization, certificate: undefined };
+    }
+    case 'exec': {
+      const plugin = renewed(() => runExecPlugin(credential.plugin, cluster));
+      const { certificate } = await told(plugin);
+      const authorization = async () => {
+        const { token } = await told(plugin);
+        return token === undefined ? undefined : `Bearer ${token}`;
+      };
+      return { authorization, certificate };
+    }
+    default:
+      return credential satisfies never;
   }
 }
 
-function unreadable(name: string, error: unknown): CredentialsError {
-  if (!(error instanceof Error)) throw error;
-  const code = 'code' in error ? error.code : undefined;
-  const advice =
-    code === 'ENOENT'
-      ? 'put the kubeconfig there or correct "kubeconfig" in the configuration'
-      : code === 'EACCES'
-        ? 'let the user that runs eiproute read it'
-        : 'compare it with a kubeconfig that kubectl accepts';
-  // YAML errors show the lines around; the first one says it all.
-  const [what = ''] = error.message.split('\n');
-  return new CredentialsError(`kubeconfig ${name} can not be used: ${what}`, advice, { cause: error });
+/** Asks again once what was given has expired; requests that come together share one answer. */
+function renewed<T extends { readonly expires: number }>(ask: () => Promise<T>): () => Promise<T> {
+  let given: T | undefined;
+  let asking: Promise<T> | undefined;
+  return async () => {
+    if (given !== undefined && given.expires > Date.now()) return given;
+    asking ??= ask().finally(() => {
+      asking = undefined;
+    });
+    given = await asking;
+    return given;
+  };
 }
 
-// client-node 2.0.1 looks for "token-file", but the field of the API is "tokenFile". As an auth provider it is read
-// again every minute.
-function addTokenFiles(config: KubeConfig, text: string, folder: string): void {
-  const document = parseDocument(text);
-  for (const [at, user] of config.users.entries()) {
-    const file = document.getIn(['users', at, 'user', 'tokenFile']);
-    if (typeof file !== 'string' || user.token !== undefined || user.authProvider) continue;
-    const tokenFile = isAbsolute(file) ? file : join(folder, file);
-    config.users[at] = { ...user, authProvider: { name: 'tokenFile', config: { tokenFile } } };
-  }
+function tokenOf(path: string): string {
+  const token = readFileSync(path, 'utf8').trim();
+  const fault = headerFault(token);
+  if (fault !== undefined) throw new Error(`the token in ${path} ${fault}`);
+  return token;
 }
 
-async function apply(config: KubeConfig, name: string): Promise<RequestOptions> {
-  const options: RequestOptions = {};
+/** @param given a client certificate of an exec plugin, which counts before the kubeconfig's */
+function tlsOf(
+  name: string,
+  cluster: ClusterEntry,
+  user: UserEntry,
+  given: ExecCredential['certificate'],
+): Tls {
+  const { authority, skipTlsVerify, tlsServerName } = cluster;
+  const pair = user.certificate;
   try {
-    await config.applyToHTTPSOptions(options);
+    const cert = given?.certificate ?? (pair && bytesOf(pair.certificate, 'CERTIFICATE'));
+    const key = given?.key ?? (pair && bytesOf(pair.key, '[A-Z ]*PRIVATE KEY'));
+    const tls: Tls = {
+      ...(authority ? { ca: bytesOf(authority, 'CERTIFICATE') } : {}),
+      ...(cert && key ? { cert, key } : {}),
+      ...(skipTlsVerify ? { rejectUnauthorized: false } : {}),
+      ...(tlsServerName === undefined ? {} : { servername: tlsServerName }),
+    };
+    // A key that belongs to another certificate is found here, not in the first connection.
+    createSecureContext(tls);
+    return tls;
   } catch (error) {
     if (!(error instanceof Error)) throw error;
     throw new CredentialsError(
-      `${name}: no credentials for user "${config.getCurrentUser()?.name ?? ''}": ${error.message.trim()}`,
-      'try the same kubeconfig with kubectl on this machine',
+      `${name}: the certificates of cluster "${cluster.name}" or user "${user.name}" can not be used: ${error.message}`,
+      'check certificate-authority, client-certificate and client-key',
       { cause: error },
     );
   }
-  return options;
 }
 
-function headersOf(options: RequestOptions, user: User | null, file: string): Record<string, string> {
-  const headers: Record<string, string> = { accept: 'application/json', 'user-agent': 'eiproute' };
-  if (user?.username) {
-    const pair = Buffer.from(`${user.username}:${user.password}`).toString('base64');
-    return { ...headers, authorization: `Basic ${pair}` };
-  }
-  for (const [key, value] of Object.entries(options.headers ?? {})) {
-    // A token file ends in a newline, which no header can hold.
-    const trimmed = String(value ?? '').trim();
-    if (!isHeaderValue(trimmed)) {
-      throw new CredentialsError(
-        `${file}: the token of user "${user?.name ?? ''}" holds a character that no HTTP header can hold`,
-        'write it anew: a token is one line of Latin letters, digits and signs',
-      );
-    }
-    if (value !== undefined) headers[key.toLowerCase()] = trimmed;
-  }
-  return headers;
+function bytesOf(pem: Pem, label: string): Buffer {
+  if (pem.kind === 'data') return pem.pem;
+  const bytes = readFileSync(pem.path);
+  if (!isPem(bytes, label)) throw new Error(`${pem.path} holds no ${label.replace(/^.*\*/, '')} in PEM`);
+  return bytes;
 }
 
-// undici 8.12 leaves the other requests of a connection unanswered for ever when it refuses the header of one.
-function isHeaderValue(text: string): boolean {
-  try {
-    validateHeaderValue('authorization', text);
-    return true;
-  } catch (error) {
-    if (error instanceof TypeError && 'code' in error && error.code === 'ERR_INVALID_CHAR') return false;
-    throw error;
-  }
-}
-
-async function dispatcherOf(
-  config: KubeConfig,
-  cluster: Cluster,
-  { ca, cert, key, passphrase, rejectUnauthorized, servername }: RequestOptions,
-  name: string,
-): Promise<Dispatcher> {
-  const given = { ca, cert, key, passphrase, rejectUnauthorized, servername };
-  const tls = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
+function dispatcherOf({ proxy }: ClusterEntry, tls: Tls): Dispatcher {
   // Watches are as quiet as the cluster: the reflector has its own clock for silence. The pings and probes make a
   // path that is gone without a word answer with a reset.
   const options = {
@@ -201,32 +175,7 @@ async function dispatcherOf(
     bodyTimeout: 0,
     h2Options: { pingInterval: 15_000 },
   };
+  if (proxy) return new ProxyAgent({ ...options, uri: proxy.href, requestTls: tls });
   const connect = { ...tls, timeout: 10_000, keepAlive: true, keepAliveInitialDelay: 30_000 };
-  try {
-    const wanted = config.createDispatcherOptions(cluster, tls);
-    switch (wanted.type) {
-      case 'proxy':
-        return new ProxyAgent({ ...options, uri: wanted.uri, requestTls: tls });
-      case 'socks': {
-        const { HttpMethod, RequestContext } = await import('@kubernetes/client-node');
-        const context = new RequestContext(cluster.server, HttpMethod.GET);
-        await config.applySecurityAuthentication(context);
-        const dispatcher = context.getDispatcher();
-        if (dispatcher === undefined) throw new Error(`no way through the proxy ${cluster.proxyUrl ?? ''}`);
-        return dispatcher;
-      }
-      case 'agent':
-      case 'none':
-        return new Agent({ ...options, connect });
-      default:
-        return wanted satisfies never;
-    }
-  } catch (error) {
-    if (!(error instanceof Error)) throw error;
-    throw new CredentialsError(
-      `${name}: cluster "${cluster.name}": ${error.message}`,
-      'check server, certificate-authority and proxy-url',
-      { cause: error },
-    );
-  }
+  return new Agent({ ...options, connect });
 }

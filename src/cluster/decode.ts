@@ -6,23 +6,23 @@ import { asksOf } from './asks.ts';
 import { exact, isRaw, list, none, part, port, type Raw, text } from './raw.ts';
 import { StringPool } from './string-pool.ts';
 
-/** Names that many objects share. */
+/** Names of Nodes, namespaces and ports. */
 const names = new StringPool();
 
 /** What one EndpointSlice adds to its Service. */
 export interface Slice {
   readonly uid: string;
-  /** `namespace/name` of the Service; undefined when the label is missing: then the slice is nobody's. */
+  /** `namespace/name` of the Service; undefined when the label is missing. */
   readonly service: string | undefined;
   /** Sorted by ip; every ip once. */
   readonly endpoints: readonly Endpoint[];
 }
 
 /**
- * What is left of an API object.
+ * The fields we use of an API object.
  *
- * `key` is `namespace/name`, or `name` for a Node; undefined when not even that could be read. Without `object`
- * the whole thing is unreadable and `problems` says why; with it, `problems` tells which parts were left out.
+ * `key` is `namespace/name`, or `name` for a Node; undefined when it is missing. `object` is undefined when the API
+ * object cannot be used at all. `problems` gives the reason, or the parts that were left out.
  */
 export interface Decoded<T> {
   readonly key: string | undefined;
@@ -30,7 +30,7 @@ export interface Decoded<T> {
   readonly problems: readonly Problem[];
 }
 
-/** One object on its way through the door: who it is, and what is wrong with it. */
+/** Reads one API object and collects its problems. */
 class ObjectDecoder {
   readonly kind: string;
   readonly key: string | undefined;
@@ -52,7 +52,7 @@ class ObjectDecoder {
     this.namespace = names.of(text(this.metadata.namespace) ?? '');
     if (this.name === '') this.key = undefined;
     else if (kind === 'Node') this.key = this.name;
-    // A template would keep its parts beside the whole.
+    // A template literal gives a cons string, which keeps both parts alive; join gives a flat one.
     else this.key = this.namespace === '' ? undefined : [this.namespace, this.name].join('/');
   }
 
@@ -60,7 +60,7 @@ class ObjectDecoder {
     return this.#problems ?? none;
   }
 
-  /** Leaves out a part and says so. */
+  /** Reports a part that is left out. */
   leaveOut(what: string, why: string): void {
     this.#problems ??= [];
     const problem: Problem = {
@@ -86,7 +86,7 @@ class ObjectDecoder {
     return { key: this.key, object: undefined, problems: [problem] };
   }
 
-  /** An address, or undefined and a problem. */
+  /** Parses an address; undefined, with a problem, when it is none. */
   ip(value: unknown, what: string): Ip | undefined {
     try {
       return parseIp(typeof value === 'string' ? value : String(JSON.stringify(value)));
@@ -144,7 +144,8 @@ export function decodeNode(raw: unknown): Decoded<Node> {
   return { key, object, problems: decoder.problems };
 }
 
-/** A Service without endpoints; these come from its EndpointSlices.
+/**
+ * The Service has no endpoints yet; they come from its EndpointSlices.
  *
  * @param raw a v1 Service as JSON
  */
@@ -204,7 +205,7 @@ export function decodeSlice(raw: unknown): Decoded<Slice> {
   if (key === undefined) return decoder.skip('it has no metadata.name and namespace');
   const owner = text(part(metadata.labels)['kubernetes.io/service-name']);
   const { addressType, endpoints } = decoder.raw;
-  // A slice of names (FQDN) says nothing about where packets can go.
+  // A slice of host names (FQDN) has no addresses to route to.
   const entries = addressType === 'FQDN' ? none : list(endpoints);
   const object: Slice = {
     uid: text(metadata.uid) ?? '',
@@ -216,7 +217,7 @@ export function decodeSlice(raw: unknown): Decoded<Slice> {
 
 function endpoint(raw: unknown, decoder: ObjectDecoder): Endpoint[] {
   const { addresses, conditions, nodeName } = part(raw);
-  // All addresses of one endpoint are the same pod; kube-proxy as well uses the first only.
+  // All addresses of an endpoint belong to one pod; kube-proxy uses only the first one, too.
   const first = list(addresses)[0];
   const ip = first === undefined ? undefined : decoder.ip(first, 'endpoint');
   if (ip === undefined) return [];
@@ -228,14 +229,14 @@ function endpoint(raw: unknown, decoder: ObjectDecoder): Endpoint[] {
       ip,
       node: node === undefined ? undefined : names.of(node),
       ready: isReady,
-      // The API: who does not know "serving" goes by "ready".
+      // The API documents that an unset "serving" defers to "ready".
       serving: typeof serving === 'boolean' ? serving : isReady,
       terminating: terminating === true,
     },
   ];
 }
 
-/** Sorts by ip; of two endpoints with one ip the more useful one stays, whatever their order. */
+/** Sorts by ip. Of two endpoints with the same ip the more useful one is kept, independent of their order. */
 export function oncePerIp(endpoints: readonly Endpoint[]): readonly Endpoint[] {
   if (endpoints.length < 2) return endpoints;
   const best = new Map<Ip, Endpoint>();
@@ -254,19 +255,19 @@ function better(a: Endpoint, b: Endpoint): boolean {
   return (a.node ?? '\uffff') < (b.node ?? '\uffff');
 }
 
-// The order of compareIp at a fifth of its cost, which counts for every endpoint of a cluster.
+// The same order as compareIp at a fifth of its cost; it runs for every endpoint of the cluster.
 function byIp(a: Ip, b: Ip): number {
   return family(a) === family(b) ? Buffer.compare(ipBytes(a), ipBytes(b)) : compareIp(a, b);
 }
 
-/** Whether an update changes anything we look at. */
+/** Whether an update changes none of the fields we use. */
 export function same(a: unknown, b: unknown): boolean {
   return a === b || isDeepStrictEqual(a, b);
 }
 
 export type Decode<T> = (raw: unknown) => Decoded<T>;
 
-/** The resource that an object of this kind belongs to, in files that mix them. */
+/** The resource of an object, by its kind. */
 export function resourceOf(raw: unknown): Resource | undefined {
   const kind = isRaw(raw) && 'kind' in raw ? raw.kind : undefined;
   switch (kind) {

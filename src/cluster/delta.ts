@@ -1,6 +1,6 @@
 import type { Delta } from '../model/cluster.ts';
 
-/** A delta that grows. */
+/** A delta that accumulates others. */
 export class GrowingDelta implements Delta {
   services: Set<string> | 'all' = new Set();
   nodes = false;
@@ -9,7 +9,7 @@ export class GrowingDelta implements Delta {
     if (this.services !== 'all') this.services.add(key);
   }
 
-  /** Takes out what another delta holds. */
+  /** Removes the changes of another delta. */
   forget({ services, nodes }: Delta): void {
     if (this.services !== 'all' && services !== 'all') for (const key of services) this.services.delete(key);
     if (nodes) this.nodes = false;
@@ -23,7 +23,7 @@ export class GrowingDelta implements Delta {
   }
 }
 
-/** How a {@link Signal} of deltas merges them. */
+/** The merge function for a {@link Signal} of deltas. */
 export function mergeDelta(held: GrowingDelta | undefined, next: Delta): GrowingDelta {
   return (held ?? new GrowingDelta()).merge(next);
 }

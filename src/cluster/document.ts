@@ -3,17 +3,17 @@ import type { Resource } from '../model/cluster.ts';
 import { isLog, LogError, readLog } from './cluster-log.ts';
 import { resourceOf } from './decode.ts';
 
-/** The text is no list of Kubernetes objects. */
+/** The text is not a list of Kubernetes objects. */
 export class DocumentError extends Error {
   override readonly name = 'DocumentError';
 }
 
-/** Objects by the resource they belong to; what is neither Service, EndpointSlice nor Node is left out. */
+/** Services, EndpointSlices and Nodes by resource; objects of other kinds are left out. */
 export type ByResource = Readonly<Record<Resource, readonly unknown[]>>;
 
 /**
- * Reads what `kubectl get services,endpointslices,nodes -A -o json` or `-o yaml` prints; several YAML documents, and
- * single objects, are taken as well, and so is the log of the last known cluster.
+ * Reads the output of `kubectl get services,endpointslices,nodes -A -o json` or `-o yaml`. Several YAML documents,
+ * single objects, and the log of the last known cluster are accepted as well.
  *
  * @param text JSON, YAML or a log
  * @throws DocumentError with line and column
@@ -54,7 +54,7 @@ function json(text: string): unknown {
   }
 }
 
-/** V8 tells the position of some mistakes, and of others the text around. */
+/** V8 gives the position of some syntax errors, and the surrounding text of others. */
 function where(text: string, message: string): string {
   const found = /at position (\d+)/.exec(message)?.[1];
   const cutOff = message.startsWith('Unexpected end');

@@ -1,7 +1,7 @@
 import { cleanupFinalizer, type Endpoint, type Node, type Service, type Texts } from '../model/cluster.ts';
 import { family, type Ip } from '../model/ip.ts';
 
-// The way back from decode.ts: objects as the Kubernetes API would show them, with the fields that we know.
+// The inverse of decode.ts: API objects with the fields we use.
 
 /** A v1 Node. */
 export function encodeNode(node: Node): object {
@@ -27,7 +27,7 @@ export function encodeNode(node: Node): object {
   };
 }
 
-/** A v1 Service, and one EndpointSlice for each family that it has endpoints of. */
+/** A v1 Service and one EndpointSlice for each address family of its endpoints. */
 export function encodeService(service: Service): readonly object[] {
   const { namespace, name, uid, type, deleting, ports, ingress, externalIps, asks, endpoints } = service;
   const object = {
@@ -69,12 +69,12 @@ export function encodeService(service: Service): readonly object[] {
   return [object, ...slices];
 }
 
-/** The field when it says something: ten thousand empty ones would be half of the file. */
+/** Empty maps are left out: they would be half of a file of ten thousand Services. */
 function some(name: string, texts: Texts): object {
   return Object.keys(texts).length === 0 ? {} : { [name]: texts };
 }
 
-// Only whether it is there counts for us.
+// Only its presence is decoded.
 const deletionTimestamp = '1970-01-01T00:00:00Z';
 
 function slice(

@@ -17,8 +17,8 @@ const kinds: Readonly<Record<Resource, string>> = {
 const recipe = 'write it with: kubectl get services,endpointslices,nodes -A -o json';
 
 /**
- * The cluster as a file tells it; follows the file as it changes or is replaced. A file that can not be read keeps
- * the last good picture.
+ * The cluster in a file, read again whenever the file changes or is replaced. While the file cannot be read, the last
+ * valid content stays in use.
  *
  * @param retry ms between two attempts to watch a folder that is not there
  */
@@ -43,7 +43,7 @@ async function follow(
   while (!signal.aborted) {
     try {
       const touched = new Signal(() => {});
-      // The folder, because the file itself is replaced by a rename, and below a ConfigMap by that of a link.
+      // The folder is watched, because editors replace the file by a rename, and a ConfigMap volume replaces a link.
       const watcher = watchFolder(dirname(path), () => touched.notify());
       try {
         const touches = touched.listen(AbortSignal.any([signal, watcher.broken]));
@@ -62,11 +62,11 @@ async function follow(
   }
 }
 
-/** @returns `broken` is aborted when nothing more will be heard */
+/** @returns `broken` is aborted when the watch has ended */
 function watchFolder(folder: string, touched: () => void): { broken: AbortSignal; close: () => void } {
   const broken = new AbortController();
   const watcher = watch(folder, (_event, name) => {
-    // inotify tells that the folder itself is gone by its own name.
+    // inotify reports the deletion of the folder under the folder's own name.
     if (name === basename(folder)) broken.abort();
     touched();
   });
@@ -74,7 +74,7 @@ function watchFolder(folder: string, touched: () => void): { broken: AbortSignal
   return { broken: broken.signal, close: () => watcher.close() };
 }
 
-/** @returns what tells this version of the file from the next one */
+/** @returns an identifier of this version of the file */
 async function read(path: string, store: ClusterStore, last: string, clock: Clock): Promise<string> {
   let version = last;
   try {
@@ -100,7 +100,7 @@ async function read(path: string, store: ClusterStore, last: string, clock: Cloc
 async function take(objects: ByResource, path: string, store: ClusterStore, now: number): Promise<void> {
   for (const resource of resources) {
     const items = objects[resource];
-    // No cluster is without nodes, nor without the Service "kubernetes": this list was not asked for.
+    // Every cluster has Nodes and the Service "kubernetes", so an empty list was not queried.
     if (items.length === 0) {
       store.state(resource, { trouble: `${path} has no ${kinds[resource]}; ${recipe}` });
       continue;

@@ -1,6 +1,7 @@
 import { type Dispatcher, request } from 'undici';
 import type { Resource } from '../model/cluster.ts';
-import { type KubernetesAccess, openSession, type Session } from './credentials.ts';
+import { openSession, type Session } from './credentials.ts';
+import type { KubernetesAccess } from './kubeconfig-files.ts';
 import { jsonLines } from './lines.ts';
 import { ApiError, type Page, ProtocolError, type Transport } from './transport.ts';
 import { errorOf } from './trouble.ts';
@@ -11,7 +12,7 @@ const paths: Readonly<Record<Resource, string>> = {
   nodes: '/api/v1/nodes',
 };
 
-/** A transport over HTTP (HTTP/2 where the server speaks it), one connection pool for all resources. */
+/** A transport over HTTP/2, or HTTP/1.1, with one connection pool for all resources. */
 export class HttpTransport implements Transport, AsyncDisposable {
   readonly #access: KubernetesAccess;
   #session: Promise<Session> | undefined;
@@ -55,7 +56,7 @@ export class HttpTransport implements Transport, AsyncDisposable {
   }
 
   /**
-   * Any other request, with its answer as JSON.
+   * Sends any other request and parses the answer as JSON.
    *
    * @param path with its query
    * @param body sent as JSON of this content type; undefined: none
@@ -78,7 +79,7 @@ export class HttpTransport implements Transport, AsyncDisposable {
         dispatcher,
         headers,
         body: body === undefined ? null : JSON.stringify(body),
-        // Each names the version that it is for: a second time it comes to nothing. So it may share a connection.
+        // Every write names the resourceVersion it is made for, so a repetition is refused; undici may pipeline it.
         idempotent: true,
         signal,
       });
@@ -91,7 +92,7 @@ export class HttpTransport implements Transport, AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     const session = this.#session;
     this.#session = undefined;
-    // A session that never opened has nothing to close, and one that is still opening is not waited for.
+    // A session that failed to open has nothing to close; one that is still opening is not awaited.
     session?.then(({ dispatcher }) => dispatcher.destroy()).catch(nothing);
     await Promise.resolve();
   }
@@ -100,7 +101,7 @@ export class HttpTransport implements Transport, AsyncDisposable {
     try {
       yield* jsonLines(body);
     } catch (error) {
-      // Cut off, or silent: a connection of which nobody knows whether it is still one.
+      // The stream broke or timed out, so the connection may be dead.
       this.#drop(opened);
       throw error;
     }
@@ -116,13 +117,13 @@ export class HttpTransport implements Transport, AsyncDisposable {
     try {
       return await work(await abortable(opened, signal), opened);
     } catch (error) {
-      // The server's own words, but for 401, do not make connection and credentials any worse.
+      // An API error other than 401 does not invalidate the session.
       if (!(error instanceof ApiError) || error.status === 401) this.#drop(opened);
       throw error;
     }
   }
 
-  /** The next request opens a new session. Watches of other resources may still run on this one until they end. */
+  /** Makes the next request open a new session. Open watches keep the old one until they end. */
   #drop(opened: Promise<Session>): void {
     if (this.#session !== opened) return;
     this.#session = undefined;
@@ -132,7 +133,7 @@ export class HttpTransport implements Transport, AsyncDisposable {
 
 function nothing(): void {}
 
-/** An exec plugin may hang, and can not be told to stop; we can go on without it. */
+/** Abandons work that takes no signal, such as an exec plugin that hangs. */
 async function abortable<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   signal.throwIfAborted();
   const aborted = Promise.withResolvers<never>();
@@ -158,7 +159,7 @@ async function get(
   throw errorOf(statusOf(text), answer.statusCode, retryAfter(answer.headers['retry-after']));
 }
 
-/** A Status; a proxy in between may answer with a page of its own. */
+/** Parses a Status; an intermediate proxy may send a page of its own instead. */
 function statusOf(text: string): unknown {
   try {
     return JSON.parse(text);
@@ -193,7 +194,7 @@ function pageOf(list: unknown, resource: Resource): Page {
     if (typeof metadata === 'object' && metadata !== null && 'resourceVersion' in metadata) {
       const { resourceVersion } = metadata;
       const next = 'continue' in metadata ? metadata.continue : undefined;
-      // Go writes an empty list as null.
+      // Go encodes a nil slice as null.
       const all: unknown = items ?? [];
       if (Array.isArray(all) && typeof resourceVersion === 'string') {
         return {

@@ -5,18 +5,18 @@ import type { HttpTransport } from './http.ts';
 import { part, text } from './raw.ts';
 import type { ClusterStore } from './store.ts';
 import { ApiError } from './transport.ts';
-import { complaint, type Deed } from './trouble.ts';
+import { type ApiRequest, complaint } from './trouble.ts';
 import { versionOf } from './versions.ts';
 import type { Lease, Leases, Outcome, ServiceEvent, StatusPatch, Writer } from './writer.ts';
 
-/** ms that one write may take: one that began just before a Lease is lost ends before somebody else has it */
+/** ms; shorter than a Lease, so that a write that began before a Lease was lost ends before another holder has it */
 const patience = 5000;
 
-// The one kind of patch that lets the lists of others alone: finalizers and conditions are merged, not replaced.
+// Only a strategic merge patch merges the lists of finalizers and conditions; others replace them.
 const strategic = 'application/strategic-merge-patch+json';
 const merge = 'application/merge-patch+json';
 
-/** Writes Services through the API server that the store is read from. */
+/** Writes Services through the API server and applies its answers to the store. */
 export class KubernetesWriter implements Writer, Leases {
   readonly #transport: HttpTransport;
   readonly #store: ClusterStore;
@@ -37,7 +37,7 @@ export class KubernetesWriter implements Writer, Leases {
     signal: AbortSignal,
   ): Promise<Outcome> {
     const loadBalancer = ingress && {
-      // A list that is to be empty has to go: an empty one would be merged into what there is.
+      // An empty list would be merged and so change nothing; null removes the list.
       loadBalancer: { ingress: ingress.length === 0 ? null : ingress.map((ip) => ({ ip, ipMode: 'VIP' })) },
     };
     const gone = without.map((type) => ({ type, $patch: 'delete' }));
@@ -105,7 +105,7 @@ export class KubernetesWriter implements Writer, Leases {
     service: Service,
     subresource: '' | '/status',
     body: { readonly metadata?: object; readonly status?: object },
-    deed: Deed,
+    request: ApiRequest,
     signal: AbortSignal,
   ): Promise<Outcome> {
     const resourceVersion = this.#store.version(service);
@@ -114,7 +114,7 @@ export class KubernetesWriter implements Writer, Leases {
     const metadata = { ...body.metadata, resourceVersion, ...(uid === '' ? {} : { uid }) };
     const path = `/api/v1/namespaces/${namespace}/services/${name}${subresource}`;
     const patched = (answer: unknown): void => this.#store.answer(answer, resourceVersion);
-    return this.#write('PATCH', path, strategic, { ...body, metadata }, deed, signal, patched);
+    return this.#write('PATCH', path, strategic, { ...body, metadata }, request, signal, patched);
   }
 
   async #write(
@@ -122,7 +122,7 @@ export class KubernetesWriter implements Writer, Leases {
     path: string,
     type: string,
     body: object,
-    deed: Deed,
+    request: ApiRequest,
     signal: AbortSignal,
     answered: (answer: unknown) => void = () => {},
   ): Promise<Outcome> {
@@ -131,14 +131,14 @@ export class KubernetesWriter implements Writer, Leases {
       return { kind: 'done' };
     } catch (error) {
       signal.throwIfAborted();
-      // A mistake of ours is not the API's refusal.
+      // Programming errors are not API errors.
       if (error instanceof TypeError || error instanceof ReferenceError) throw error;
       const status = error instanceof ApiError ? error.status : 0;
       if (status === 409) return { kind: 'stale' };
       if (status === 404) return { kind: 'gone' };
       const wait = error instanceof ApiError ? error.retryAfter : undefined;
       const everything = status !== 400 && status !== 422 && status !== 413;
-      return { kind: 'refused', message: complaint(error, deed), everything, wait };
+      return { kind: 'refused', message: complaint(error, request), everything, wait };
     }
   }
 }

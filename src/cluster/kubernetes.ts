@@ -1,19 +1,19 @@
 import { type Clock, systemClock } from './clock.ts';
 import type { Cluster } from './cluster.ts';
-import type { KubernetesAccess } from './credentials.ts';
 import { HttpTransport } from './http.ts';
+import type { KubernetesAccess } from './kubeconfig-files.ts';
 import { KubernetesWriter } from './kubernetes-writer.ts';
 import { defaultPace, Reflector, type ReflectorPace } from './reflector.ts';
 import { Signal } from './signal.ts';
 import { ClusterStore, resources, storeCluster } from './store.ts';
 import type { Leases, Writer } from './writer.ts';
 
-/** A cluster that can be written as well. */
+/** A cluster with a writer. */
 export interface KubernetesCluster extends Cluster {
   readonly writer: Writer & Leases;
 }
 
-/** The cluster as its API server tells it; starts at once and runs until it is disposed of. */
+/** The cluster of an API server; its reflectors run until it is disposed of. */
 export function kubernetesCluster(
   access: KubernetesAccess,
   pace: ReflectorPace = defaultPace,

@@ -3,9 +3,9 @@ import { ProtocolError } from './transport.ts';
 const newline = 10;
 
 /**
- * The JSON values of a stream that has one on each line, in batches as they come in.
+ * The JSON values of a stream with one value per line, one batch per chunk.
  *
- * @throws ProtocolError when a line is no JSON; Error when the stream ends within one
+ * @throws ProtocolError when a line is not JSON; Error when the stream ends within a line
  */
 export async function* jsonLines(chunks: AsyncIterable<Buffer>): AsyncGenerator<readonly unknown[]> {
   let rest: Buffer[] = [];

@@ -1,4 +1,4 @@
-/** Names of the fields that we look at, so that a misspelt one is a type error. */
+/** Names of the fields we use, so that a misspelt one is a type error. */
 type Field =
   | 'addresses'
   | 'annotations'
@@ -74,7 +74,7 @@ export function port(value: unknown): number | undefined {
     : undefined;
 }
 
-/** The same list without the room to grow that V8 leaves behind the last element: 17 places for the first one. */
+/** A copy without spare capacity: V8 reserves 17 elements for an array that grows. */
 export function exact<T>(list: readonly T[]): readonly T[] {
   return list.length === 0 ? none : list.slice();
 }

@@ -13,23 +13,23 @@ export interface ReflectorPace {
   readonly page: number;
   /** The server is asked to end a watch after a random time between these two. */
   readonly watchSeconds: readonly [shortest: number, longest: number];
-  /** How much longer than the watch itself we hear nothing before we give it up. */
+  /** A watch is given up when it is silent for longer than its own duration and this. */
   readonly silence: number;
   /**
-   * How long we hear nothing from a server that is known to send bookmarks before we give a watch up. API servers
-   * send one a minute; so a path that is gone without a word is noticed in minutes, not at the end of the watch.
+   * The same for a server that sends bookmarks. API servers send one a minute, so a dead path is noticed in minutes
+   * instead of at the end of the watch.
    */
   readonly bookmarkSilence: number;
-  /** How long one page may take, and the answer to a watch. */
+  /** Time limit for one page of a list, and for the response to a watch request. */
   readonly listSilence: number;
-  /** A watch that lives this long was a success, and what failed before is forgotten. */
+  /** A watch that is open for this long resets the back-off. */
   readonly settled: number;
   /** Wait after the first failure; doubled each time, with jitter. */
   readonly first: number;
   readonly longest: number;
-  /** The longest wait while the server does not answer at all: one that is back is to be found soon. */
+  /** The longest wait while the server does not answer at all, so that its return is noticed soon. */
   readonly longestUnanswered: number;
-  /** Failures in a row after which the version is not trusted any more, and all is listed anew. */
+  /** Consecutive failures after which the resource is listed instead of watched from the last version. */
   readonly relistAfter: number;
 }
 
@@ -52,16 +52,16 @@ export interface ReflectorOptions {
   readonly store: ClusterStore;
   readonly pace: ReflectorPace;
   readonly clock: Clock;
-  /** Shared by the reflectors of one server: one of them got an answer again, so the others need not wait. */
+  /** Shared by the reflectors of one server; notified when one of them gets an answer again. */
   readonly recovery: Signal;
 }
 
-/** Why the last attempt failed; `none`: it did not. */
+/** Why the last attempt failed; 'expired' is HTTP 410. */
 type Failure = 'none' | 'unanswered' | 'expired' | 'other';
 
 /**
- * Keeps one resource of the store like the API server's, until the signal is aborted: LIST, then WATCH, and again
- * after any failure. The old state stays until a new list is whole.
+ * Keeps one resource of the store in sync with the API server until the signal is aborted: LIST, then WATCH, then again
+ * after any failure. The old state stays until a new list is complete.
  */
 export class Reflector {
   readonly #resource: Resource;
@@ -70,11 +70,11 @@ export class Reflector {
   readonly #pace: ReflectorPace;
   readonly #clock: Clock;
   readonly #recovery: Signal;
-  /** Up to where we know; undefined: a list is due. */
+  /** resourceVersion to watch from; undefined: list first. */
   #version: string | undefined;
   #failures = 0;
   #lastFailure: Failure = 'none';
-  /** The last pause was cut short; the next one is not, or two reflectors could drive each other in circles. */
+  /** The last pause was cut short. The next one is not, so that two reflectors cannot wake each other in a loop. */
   #woken = false;
   /** This server sends bookmarks. */
   #bookmarks = false;
@@ -124,7 +124,7 @@ export class Reflector {
         return page.resourceVersion;
       }
       from = page.next;
-      // Other work has its turn between two pages.
+      // Yield to the event loop between two pages.
       await this.#clock.sleep(0, signal);
     }
   }
@@ -135,7 +135,7 @@ export class Reflector {
     const whole = seconds * 1000 + this.#pace.silence;
     const limit = this.#bookmarks ? Math.min(whole, this.#pace.bookmarkSilence) : whole;
     const opened = this.#clock.now();
-    // A server that takes the request and never answers it must not pass for a quiet cluster.
+    // A server that never answers must not look like a quiet cluster.
     let silence = this.#pace.listSilence;
     await withinSilence(
       this.#clock,
@@ -148,7 +148,7 @@ export class Reflector {
         const over = new AbortController();
         const settling = this.#clock.sleep(this.#pace.settled, AbortSignal.any([within, over.signal])).then(
           () => this.#settle(),
-          () => {}, // It ended before it had settled.
+          () => {}, // The watch ended before it settled.
         );
         try {
           for await (const batch of batches) {
@@ -170,7 +170,7 @@ export class Reflector {
     }
   }
 
-  /** All is well again. */
+  /** Resets the back-off. */
   #settle(): void {
     if (this.#failures > 0) this.#recovery.notify();
     this.#failures = 0;
@@ -209,24 +209,24 @@ export class Reflector {
 
   /** @returns ms to wait before the next attempt */
   #recover(error: unknown): number {
-    // A mistake of ours; going round and round with it would hide it.
+    // Programming errors must not be hidden by retries.
     if (error instanceof TypeError || error instanceof ReferenceError) throw error;
     const { first, longest, longestUnanswered, relistAfter } = this.#pace;
     const last = this.#lastFailure;
     const failure = failureOf(error);
     this.#lastFailure = failure;
     if (failure === 'expired') this.#version = undefined;
-    // What failed before says nothing about a server that answers again, nor about a list.
+    // Earlier failures are irrelevant once the server answers again, and for the list that follows a 410.
     const answersAgain = last === 'unanswered' && isAnswer(error);
     if (answersAgain || (failure === 'expired' && last !== 'expired')) this.#failures = 0;
     if (answersAgain) this.#recovery.notify();
     const before = this.#failures;
     this.#failures += 1;
     if (before === 0 && failure === 'expired') return 0;
-    // A token that was replaced is put right by reading it again; a second refusal waits like any other failure.
+    // The transport reads a rotated token after a 401; a second 401 waits like any other failure.
     if (before === 0 && error instanceof ApiError && error.status === 401) return 0;
     if (this.#failures >= relistAfter) this.#version = undefined;
-    // Connections are cut now and then; the second failure in a row is worth a word.
+    // A single failure is normal; the second one in a row is reported.
     if (before > 0 || !this.#store.feed(this.#resource).synced) {
       this.#store.state(this.#resource, { trouble: troubleOf(error, this.#resource) });
     }

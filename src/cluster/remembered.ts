@@ -21,33 +21,33 @@ import { Signal } from './signal.ts';
 import { ClusterStore, resources } from './store.ts';
 
 export interface RememberedOptions {
-  /** ms after which a change is saved, at least, and at most twice as many */
+  /** ms between two ticks; a change is saved one to two ticks after it came in */
   readonly every: number;
   readonly clock: Clock;
   /**
-   * False while what the source says is doubted (a guard holds what it would lead to): a list that is suddenly
-   * empty must not replace what was known.
+   * False while the guard holds deletes that the state of the source would cause: a list that is suddenly empty must
+   * not replace the last known state.
    */
   readonly believed: () => boolean;
 }
 
 const standard: RememberedOptions = { every: 5000, clock: systemClock, believed: () => true };
 
-/** A cluster that outlives a reboot. */
+/** A cluster whose last known state survives a restart. */
 export interface RememberedCluster extends Cluster {
   /**
-   * Saves these changes now. To be called after the round that acted on them: by then it is known whether they are
-   * believed, and an EIP that the round has withdrawn must not come back after a crash with the API down.
+   * Saves these changes now. To be called after the round that applied them: by then `believed` has judged them, and
+   * an EIP that the round withdrew must not return after a crash with the API down.
    */
   save(delta: Delta): Promise<void>;
 }
 
 /**
- * A cluster that does not start from nothing: what it last knew is in a file, and counts until the real source is
- * complete. So EIPs keep routing after a reboot with the API down.
+ * A cluster that starts with its last known state, which is read from a file and used until the real source is
+ * complete. EIPs are routed after a reboot even while the API is down.
  *
  * @param cluster the real source; disposed of together with this one
- * @param file a log of changes, see cluster-log.ts; one that an older version wrote as a List is read as well
+ * @param file a log, see cluster-log.ts; a List that an older version wrote is read as well
  */
 export function remembered(
   cluster: Cluster,
@@ -72,7 +72,7 @@ export function remembered(
   };
 }
 
-/** An answer, and what it was made of. */
+/** A cached value and its inputs. */
 interface Derived<T extends Overview> {
   readonly live: T;
   readonly problem: Problem | undefined;
@@ -80,22 +80,22 @@ interface Derived<T extends Overview> {
 }
 
 class Memory {
-  /** One for each listener, and what passes the changes of the real source on to it. */
+  /** For each listener the loop that forwards the deltas of the real source to it. */
   readonly #listeners = new Map<Signal<Delta, GrowingDelta>, Promise<void>>();
   readonly #cluster: Cluster;
   readonly #file: string;
   readonly #options: RememberedOptions;
   readonly #log: ClusterLog;
-  /** What the file says; undefined: nothing, or the real source has become complete. */
+  /** The state in the file; undefined once the real source is complete. */
   #former: ClusterStore | undefined;
   #problem: Problem | undefined;
   #overview: Derived<Overview> | undefined;
   #snapshot: Derived<Snapshot> | undefined;
-  /** Changes to be saved at the next tick: they are older than one tick, so that a round has judged them. */
+  /** Changes to be saved at the next tick. They are a tick old, so that a round has judged them. */
   #due = new GrowingDelta().merge({ services: 'all', nodes: true });
   /** Changes since the last tick. */
   #fresh = new GrowingDelta();
-  /** The Nodes in the log, as they were last read or written. */
+  /** The Nodes as they are in the log. */
   #nodes = new Map<string, Node>();
   #saving: Promise<void> = Promise.resolve();
 
@@ -160,7 +160,7 @@ class Memory {
     }
     await delivered();
     end.abort();
-    // What has come in since the last tick has no next one to wait for.
+    // There is no next tick to wait for.
     this.#due.merge(this.#fresh);
     await this.#inTurn(() => this.#tick());
     await Promise.all([collecting, ...this.#listeners.values()]);
@@ -176,16 +176,17 @@ class Memory {
         await this.#tick();
       } else if (this.#log.isOpen) {
         const { services, nodes } = delta;
-        await this.#write(() => this.#log.append(this.#linesOf(services, nodes)));
+        // A change that comes in from now on is saved once more.
         for (const pending of [this.#due, this.#fresh]) pending.forget(delta);
+        await this.#write(() => this.#log.append(this.#linesOf(services, nodes)));
       }
-      // Without a log to add to, the next tick writes one.
+      // When there is no log to append to, the next tick writes one.
     });
   }
 
   /**
-   * What is read in the place of the real source. The moment at which it is given up is the moment at which the
-   * listeners learn that all has changed, whether a read or a change of the source finds it first.
+   * The state that is shown instead of the real source. Readers switch to the source at the same moment at which the
+   * listeners get a delta of everything.
    */
   #current(): ClusterStore | undefined {
     if (this.#former !== undefined && this.#cluster.overview().complete) {
@@ -211,7 +212,7 @@ class Memory {
     for await (const delta of changes) this.#fresh.merge(delta);
   }
 
-  /** One writer at a time. */
+  /** Runs writes one after the other. */
   #inTurn(work: () => Promise<void>): Promise<void> {
     this.#saving = this.#saving.then(work);
     return this.#saving;
@@ -258,7 +259,7 @@ class Memory {
     }
   }
 
-  /** Of the state at the time of the call, however slowly they are taken. */
+  /** Records of the state at the time of the call; they may be consumed later. */
   #allLines(): Iterable<string> {
     const services = [...this.#cluster.services()];
     const { nodes } = this.#cluster.overview();
@@ -266,16 +267,16 @@ class Memory {
     return linesOf(nodes, services);
   }
 
-  #linesOf(services: ReadonlySet<string>, nodes: boolean): readonly string[] {
-    const lines = nodes ? this.#nodeLines() : [];
+  /** Records of the state at the time at which each is consumed. */
+  *#linesOf(services: ReadonlySet<string>, nodes: boolean): Generator<string> {
+    if (nodes) yield* this.#nodeLines();
     for (const key of services) {
       const service = this.#cluster.service(key);
-      lines.push(logLine('Service', key, service && encodeService(service)));
+      yield logLine('Service', key, service && encodeService(service));
     }
-    return lines;
   }
 
-  /** Of the Nodes that have changed since they were last written. */
+  /** Records of the Nodes that differ from the log. */
   #nodeLines(): string[] {
     const lines: string[] = [];
     const nodes = new Map(this.#cluster.overview().nodes.map((node) => [node.name, node]));
@@ -289,7 +290,7 @@ class Memory {
     return lines;
   }
 
-  /** @returns the length of the log that is there; undefined: there is none that could be continued */
+  /** @returns the valid length of the log; undefined: there is no log to append to */
   #load(): number | undefined {
     try {
       const text = readFileSync(this.#file);
@@ -328,7 +329,7 @@ class Memory {
   }
 }
 
-/** Resolves when the changes that the source has notified have been yielded. */
+/** Resolves when the deltas that the source has notified have reached their listeners. */
 function delivered(): Promise<void> {
   return turn();
 }
@@ -338,7 +339,7 @@ function* linesOf(nodes: readonly Node[], services: readonly Service[]): Generat
   for (const service of services) yield logLine('Service', serviceName(service), encodeService(service));
 }
 
-/** @throws DocumentError when it is not the List that versions before 0.2 wrote */
+/** @throws DocumentError when the text is not a List as versions before 0.2 wrote it */
 function oldList(text: string): readonly unknown[] {
   const objects = readObjects(text);
   const [, found] = /"eiproute\.io\/version":"([^"]*)"/.exec(text.slice(0, 200)) ?? [];
@@ -346,7 +347,7 @@ function oldList(text: string): readonly unknown[] {
   return resources.flatMap((resource) => objects[resource]);
 }
 
-/** @throws DocumentError when an object is none of ours */
+/** @throws DocumentError when an object cannot be decoded */
 function storeOf(objects: readonly unknown[]): ClusterStore {
   const store = new ClusterStore();
   for (const object of objects) {

@@ -2,32 +2,32 @@ import type { Problem } from '../model/problem.ts';
 import { type Decode, type Decoded, same } from './decode.ts';
 import { uidOf, type Versions, versionOf } from './versions.ts';
 
-/** What an index does with the objects of its resource. */
+/** How an index handles its resource. */
 export interface IndexOptions<T> {
   readonly decode: Decode<T>;
-  /** Called when an object appears, changes in a field that we look at, or goes. */
+  /** Called when an object is added, deleted, or changed in a field we use. */
   readonly changed: (key: string, before: T | undefined, after: T | undefined) => void;
-  /** Called with the problems of an object whenever they change; an empty list takes them back. */
+  /** Called with all problems of an object whenever they change; with an empty list when they are solved. */
   readonly report: (key: string, problems: readonly Problem[]) => void;
-  /** Adds to a decoded object what comes from other objects. */
+  /** Adds the fields that come from other objects. */
   readonly complete?: (key: string, decoded: T) => T;
-  /** Of objects that we write ourselves. */
+  /** For a resource that we write. */
   readonly versions?: Versions;
 }
 
-/** A new picture of a whole resource; nothing of it counts before it is committed (by the store). */
+/** A new list of a whole resource. It takes effect when the store commits it. */
 export interface Replacement {
   add(raw: unknown): void;
   /**
-   * Puts the new picture in the place of the old one; objects that did not change keep their identity. Each `next()`
-   * does a portion of about a millisecond.
+   * Replaces the old objects; unchanged objects keep their identity. Each `next()` does a portion of about a
+   * millisecond.
    *
-   * @param version of the list; undefined: it has none
+   * @param version resourceVersion of the list; undefined: unknown
    */
   commit(version: string | undefined): Iterator<void>;
 }
 
-/** Where the objects of one resource are kept; takes them as the API shows them. */
+/** The objects of one resource, by key. Takes API objects. */
 export interface ResourceIndex {
   set(raw: unknown): void;
   delete(raw: unknown): void;
@@ -37,7 +37,7 @@ export interface ResourceIndex {
 const nameless = '?';
 const portion = 500;
 
-/** Keeps them decoded. */
+/** An index of decoded objects. */
 export class DecodedIndex<T extends { readonly uid: string }> implements ResourceIndex {
   readonly #options: IndexOptions<T>;
   readonly #versions: Versions | undefined;
@@ -53,7 +53,7 @@ export class DecodedIndex<T extends { readonly uid: string }> implements Resourc
     return this.#objects.get(key);
   }
 
-  /** Puts an object in the place of the one of this key, which is known to the one who puts it. */
+  /** Replaces an object without calling `changed`. */
   put(key: string, object: T): void {
     this.#objects.set(key, object);
   }
@@ -69,7 +69,7 @@ export class DecodedIndex<T extends { readonly uid: string }> implements Resourc
     this.#take(decoded);
   }
 
-  /** The API's answer to a write that was made for the version `from`. */
+  /** Applies the API's answer to a write of ours that named the version `from`. */
   answer(raw: unknown, from: string): void {
     const decoded = this.#options.decode(raw);
     const { key } = decoded;
@@ -151,7 +151,7 @@ export class DecodedIndex<T extends { readonly uid: string }> implements Resourc
     }
   }
 
-  /** The object as it is to stand: the old one when nothing changed, or when the new one can not be read. */
+  /** The former object when nothing has changed or the new one cannot be decoded, else the new one. */
   #keep({ key, object }: Decoded<T>): T | undefined {
     if (key === undefined) return undefined;
     const before = this.#objects.get(key);
@@ -174,7 +174,7 @@ export class DecodedIndex<T extends { readonly uid: string }> implements Resourc
   }
 }
 
-/** Whether a deletion is of an earlier object with the name of this one. */
+/** Whether the deleted object is an earlier one of the same name. */
 function isAnother({ uid }: { readonly uid: string }, deleted: unknown): boolean {
   const gone = uidOf(deleted);
   return uid !== '' && gone !== undefined && gone !== uid;

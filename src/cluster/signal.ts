@@ -1,12 +1,12 @@
 /**
- * Wakes any number of listeners. What is notified while a listener is busy is merged into one value for that
- * listener; nothing is lost, and a slow listener delays no other.
+ * Delivers values to any number of listeners. Values that arrive while a listener is busy are merged for that listener,
+ * so nothing is lost and a slow listener delays no other.
  */
 export class Signal<In = void, Out = In> {
   readonly #merge: (held: Out | undefined, next: In) => Out;
   readonly #listeners = new Set<Listener<In, Out>>();
 
-  /** @param merge `held` is undefined for the first value since the listener's last turn; it may be changed in place */
+  /** @param merge `held` is undefined for the first value after a yield; it may be changed in place */
   constructor(merge: (held: Out | undefined, next: In) => Out) {
     this.#merge = merge;
   }
@@ -15,20 +15,18 @@ export class Signal<In = void, Out = In> {
     for (const listener of this.#listeners) listener.notify(value);
   }
 
-  /** Listens from the call on, not from the first `next()`. Ends without an error when the signal is aborted. */
+  /** Yields what is notified after this call. Ends without an error when the signal is aborted. */
   listen(signal: AbortSignal): AsyncIterable<Out> {
     const listener = new Listener(this.#merge);
-    if (signal.aborted) return listener.values(signal);
+    if (signal.aborted) return listener.values(signal, () => {});
+    const end = (): void => {
+      this.#listeners.delete(listener);
+      signal.removeEventListener('abort', end);
+      listener.wake();
+    };
     this.#listeners.add(listener);
-    signal.addEventListener(
-      'abort',
-      () => {
-        this.#listeners.delete(listener);
-        listener.wake();
-      },
-      { once: true },
-    );
-    return listener.values(signal);
+    signal.addEventListener('abort', end);
+    return listener.values(signal, end);
   }
 }
 
@@ -50,17 +48,22 @@ class Listener<In, Out> {
     this.#wake?.();
   }
 
-  async *values(signal: AbortSignal): AsyncGenerator<Out> {
-    while (!signal.aborted) {
-      if (this.#pending === undefined) {
-        await new Promise<void>((resolve) => {
-          this.#wake = resolve;
-        });
+  /** @param end called when the consumer breaks off */
+  async *values(signal: AbortSignal, end: () => void): AsyncGenerator<Out> {
+    try {
+      while (!signal.aborted) {
+        if (this.#pending === undefined) {
+          await new Promise<void>((resolve) => {
+            this.#wake = resolve;
+          });
+        }
+        if (signal.aborted) return;
+        const pending = this.#pending;
+        this.#pending = undefined;
+        if (pending !== undefined) yield pending.value;
       }
-      if (signal.aborted) return;
-      const pending = this.#pending;
-      this.#pending = undefined;
-      if (pending !== undefined) yield pending.value;
+    } finally {
+      end();
     }
   }
 }

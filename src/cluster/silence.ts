@@ -1,11 +1,11 @@
 import type { Clock } from './clock.ts';
 
 /**
- * Aborts work that hears nothing for too long. A dead peer or a firewall that forgot the connection sends no
- * error, so only a clock can tell.
+ * Aborts work that receives nothing for too long. A dead peer, or a firewall that dropped the connection's state,
+ * causes no error, so it takes a timer.
  *
- * @param work is given a signal to pass on, and a function to call whenever something was heard
- * @param limit ms; asked anew whenever it may be over
+ * @param work calls `heard` whenever it has received something
+ * @param limit ms; evaluated again at each expiry
  */
 export async function withinSilence<T>(
   clock: Clock,
@@ -34,7 +34,7 @@ export async function withinSilence<T>(
       last = clock.now();
     });
   } catch (error) {
-    // The work sees an abort; the reason is the silence.
+    // The work fails with an abort error; its cause is the silence.
     if (silent.signal.aborted && !signal.aborted) throw silent.signal.reason;
     throw error;
   } finally {

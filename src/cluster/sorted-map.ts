@@ -1,13 +1,13 @@
-/** Up to so many changes are put in place one by one. */
+/** Up to this many changes are patched into the array. */
 const few = 64;
 
 /**
- * A map whose values can be had as one array in the order of the keys. The array is made only when it is asked for: a
- * few changes copy it and put the changed values in place, many changes sort it anew.
+ * A map that also gives its values as an array sorted by key. The array is made on demand: a few changes are patched
+ * into a copy, many changes cause a new sort.
  */
 export class SortedMap<T extends object> {
   readonly #values = new Map<string, T>();
-  /** Keys that were set or deleted since the array was made; no more than needed to know that they are many. */
+  /** Keys that were set or deleted since the array was made, up to one more than `few`. */
   readonly #touched = new Set<string>();
   #keys: string[] = [];
   #array: readonly T[] = [];
@@ -76,7 +76,7 @@ export class SortedMap<T extends object> {
     this.#array = array;
   }
 
-  /** Where the key is, or would be. */
+  /** Index of the key, or where it would be inserted. */
   #position(key: string): number {
     let low = 0;
     let high = this.#keys.length;

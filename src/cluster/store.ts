@@ -22,10 +22,10 @@ import { Versions } from './versions.ts';
 export const resources: readonly Resource[] = ['services', 'endpointslices', 'nodes'];
 
 /**
- * The state of the cluster that the sources fill: Services joined with their EndpointSlices, and Nodes.
+ * The state of the cluster, as an informer keeps it: a source fills one index per resource, the store joins Services
+ * with their EndpointSlices, and listeners get the keys that changed.
  *
- * One event costs the join of one Service, and reaches the listeners as the key of that Service. An event that changes
- * none of the fields we look at changes nothing: no new object, no delta.
+ * An event costs the join of one Service. An event that changes no field we use causes no new object and no delta.
  */
 export class ClusterStore implements Omit<Cluster, typeof Symbol.asyncDispose> {
   readonly signal = new Signal(mergeDelta);
@@ -38,13 +38,13 @@ export class ClusterStore implements Omit<Cluster, typeof Symbol.asyncDispose> {
   readonly #nodes = new SortedMap<Node>();
   readonly #problems = new SortedMap<readonly Problem[]>();
   readonly #feeds = new Map<Resource, Feed>();
-  /** What the problems looked like as a list of lists, and the list that was made of it. */
+  /** The problems as one list, and the list of lists it was made from. */
   #flat: { readonly of: readonly (readonly Problem[])[]; readonly problems: readonly Problem[] } | undefined;
   #overview: Overview | undefined;
   #snapshot: Snapshot | undefined;
-  /** What has changed since the listeners were last notified. */
+  /** Changes since the last {@link notify}. */
   #delta: GrowingDelta | undefined;
-  /** The state before the lists that are being committed; undefined: none is. */
+  /** What readers see while lists are being committed. */
   #before: Before | undefined;
   #committing = 0;
 
@@ -85,7 +85,7 @@ export class ClusterStore implements Omit<Cluster, typeof Symbol.asyncDispose> {
     };
   }
 
-  /** The same object while nothing has changed; when only `heard` moved, a new one around the same arrays. */
+  /** The same object while nothing has changed. A change of `heard` alone gives a new object with the same arrays. */
   snapshot(): Snapshot {
     if (this.#before !== undefined) return this.#before.snapshot;
     this.#snapshot ??= { ...this.overview(), services: this.#services.array() };
@@ -125,15 +125,15 @@ export class ClusterStore implements Omit<Cluster, typeof Symbol.asyncDispose> {
   }
 
   /**
-   * The resource version at which the API showed just this Service; undefined: it has changed since, or comes from
-   * a file. A version that moves without a change that we look at makes no new Service, and is still known here.
+   * The resourceVersion of this Service; undefined: it has changed since, or comes from a file. It is also kept up to
+   * date by events that change no field we use.
    */
   version(service: Service): string | undefined {
     const name = serviceName(service);
     return this.#services.get(name) === service ? this.#versions.of(name) : undefined;
   }
 
-  /** The API's answer to a write of the Service at the version `from`: what the watch will tell, but now. */
+  /** Applies the API's answer to a write of ours that named the version `from`, ahead of the watch. */
   answer(service: unknown, from: string): void {
     this.#serviceIndex.answer(service, from);
     this.notify();
@@ -145,7 +145,7 @@ export class ClusterStore implements Omit<Cluster, typeof Symbol.asyncDispose> {
     return feed;
   }
 
-  /** The source said something, at `now` (ms since the epoch). */
+  /** Notes that the source was heard at `now`, in ms since the epoch. */
   heard(resource: Resource, now: number): void {
     const feed = this.feed(resource);
     if (feed.heard === now) return;
@@ -154,7 +154,7 @@ export class ClusterStore implements Omit<Cluster, typeof Symbol.asyncDispose> {
     this.#snapshot = undefined;
   }
 
-  /** Whether the first complete list is in, and what is wrong with the source now. */
+  /** Sets whether the first list is complete, and what is wrong with the source. */
   state(resource: Resource, state: Partial<Pick<Feed, 'synced' | 'trouble'>>): void {
     const feed = this.feed(resource);
     const next = { ...feed, ...state };
@@ -164,11 +164,11 @@ export class ClusterStore implements Omit<Cluster, typeof Symbol.asyncDispose> {
   }
 
   /**
-   * Puts a new list in place, in portions, so that a list of ten thousand does not hold up everything else. Until it
-   * is all in place, every reader sees the state before it.
+   * Applies a new list in portions, so that ten thousand objects do not block the event loop. Readers see the former
+   * state until all of it is applied.
    *
-   * @param turn lets other work have its turn
-   * @param version of the list; undefined: it has none
+   * @param turn yields to the event loop
+   * @param version resourceVersion of the list; undefined: unknown
    */
   async commit(replacement: Replacement, turn: () => Promise<void>, version?: string): Promise<void> {
     this.#before ??= { snapshot: this.snapshot(), services: new Map() };
@@ -182,7 +182,7 @@ export class ClusterStore implements Omit<Cluster, typeof Symbol.asyncDispose> {
     }
   }
 
-  /** Tells the listeners what has changed since the last call. To be called after each batch of events. */
+  /** Sends the changes since the last call to the listeners. To be called after each batch of events. */
   notify(): void {
     const delta = this.#delta;
     if (delta === undefined || this.#committing > 0) return;
@@ -224,7 +224,7 @@ export class ClusterStore implements Omit<Cluster, typeof Symbol.asyncDispose> {
     else this.#slices.set(key, exact(slices));
   }
 
-  /** Brings what is shown of a Service in line with its object and its slices. */
+  /** Joins a Service with its slices, and keeps the result in the index and among the shown Services. */
   #join(key: string): void {
     const indexed = this.#serviceIndex.get(key);
     const shown = this.#services.get(key);
@@ -235,26 +235,26 @@ export class ClusterStore implements Omit<Cluster, typeof Symbol.asyncDispose> {
     const endpoints = this.#endpoints(key);
     const joined = same(indexed.endpoints, endpoints) ? indexed : { ...indexed, endpoints };
     const service = shown !== undefined && same(shown, joined) ? shown : joined;
-    // One object in both places. The one of a list may have been completed before a slice changed.
+    // A slice may have changed after the list's object was completed.
     if (service !== indexed) this.#serviceIndex.put(key, service);
     if (service !== shown) this.#setService(key, service);
   }
 
   #endpoints(key: string): readonly Endpoint[] {
     const [first, ...others] = this.#slices.get(key) ?? [];
-    // Nearly every Service has one slice, which is sorted already.
+    // Nearly every Service has one slice, whose endpoints are sorted already.
     if (others.length === 0) return first?.endpoints ?? none;
     return exact(oncePerIp([first, ...others].flatMap((slice) => slice?.endpoints ?? [])));
   }
 }
 
-/** The state before a commit: as a whole, and those Services that the commit has changed so far. */
+/** The state before a commit: a snapshot, and the former values of the Services that the commit has changed so far. */
 interface Before {
   readonly snapshot: Snapshot;
   readonly services: Map<string, Service | undefined>;
 }
 
-/** The port over a store. */
+/** Makes a store a cluster. */
 export function storeCluster(store: ClusterStore, dispose: () => Promise<void>): Cluster {
   return {
     snapshot: () => store.snapshot(),

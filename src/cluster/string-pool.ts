@@ -1,9 +1,9 @@
-/** Enough for the Nodes and namespaces of the largest clusters. */
+/** More than the Nodes and namespaces of the largest clusters. */
 const most = 20_000;
 
 /**
- * One string for all that are equal. Every name in a JSON text becomes a string of its own: the name of a Node is kept
- * once for each endpoint on it.
+ * Makes equal strings share memory. JSON.parse makes a new string for each value, so that the name of a Node would
+ * be kept once per endpoint.
  */
 export class StringPool {
   readonly #strings = new Map<string, string>();
@@ -11,7 +11,7 @@ export class StringPool {
   of(text: string): string {
     const known = this.#strings.get(text);
     if (known !== undefined) return known;
-    // Names come and go with their Nodes; those that are still in use come in again.
+    // Nodes come and go; the names in use are soon added again.
     if (this.#strings.size === most) this.#strings.clear();
     this.#strings.set(text, text);
     return text;

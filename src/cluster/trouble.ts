@@ -1,8 +1,8 @@
 import type { Resource } from '../model/cluster.ts';
 import { ApiError, CredentialsError } from './transport.ts';
 
-/** Something we do beside reading lists: its verb and resource, as RBAC names them. */
-export type Deed =
+/** A request other than list and watch: verb and resource, as in RBAC rules. */
+export type ApiRequest =
   | 'patch services'
   | 'patch services/status'
   | 'get configmaps'
@@ -11,18 +11,18 @@ export type Deed =
   | 'get leases'
   | 'patch leases';
 
-/** What went wrong with a write and what to do about it, in one line for a person. */
-export function complaint(error: unknown, deed: Deed): string {
-  const [verb = '', resource = ''] = deed.split(' ');
+/** Describes a failed request and what to do about it, in one line. */
+export function complaint(error: unknown, request: ApiRequest): string {
+  const [verb = '', resource = ''] = request.split(' ');
   if (error instanceof CredentialsError) return `${error.message}; ${error.advice}`;
   if (error instanceof ApiError) {
-    const words = `${deed}: HTTP ${error.status}: ${error.message}`;
+    const words = `${request}: HTTP ${error.status}: ${error.message}`;
     if (error.status === 401) return `${words}; the credentials are refused: renew the token or certificate`;
     if (error.status !== 403) return words;
     return `${words}; it needs ${ruleText(groupOf(resource), resource, verb)} of ${resource === 'configmaps' ? 'docs/node.md' : 'docs/rbac.yaml'}`;
   }
-  if (!(error instanceof Error)) return `${deed}: ${String(error)}`;
-  return `${deed}: ${chain(error)}`;
+  if (!(error instanceof Error)) return `${request}: ${String(error)}`;
+  return `${request}: ${chain(error)}`;
 }
 
 function groupOf(resource: string): string {
@@ -34,7 +34,7 @@ function ruleText(group: string, resource: string, ...verbs: readonly string[]):
   return `the rule { apiGroups: ["${group}"], resources: ["${resource}"], verbs: [${list}] }`;
 }
 
-/** What went wrong with a feed and what to do about it, in one line for a person. */
+/** Describes the failure of a feed and what to do about it, in one line. */
 export function failure(error: unknown, resource: Resource): string {
   if (error instanceof CredentialsError) return `${error.message}; ${error.advice}`;
   if (error instanceof ApiError) {
@@ -68,12 +68,12 @@ function rule(resource: Resource): string {
   return ruleText(group, resource, 'list', 'watch');
 }
 
-/** An error and its causes; what a cause repeats is said once. */
+/** The messages of an error and its causes, without repetitions. */
 function chain(error: Error): string {
   const words: string[] = [];
   let at: unknown = error;
   while (at instanceof Error) {
-    // Node tries every address of a name and keeps the errors inside.
+    // Node tries every address of a host name and collects the errors.
     const text =
       at instanceof AggregateError && at.message === ''
         ? at.errors
@@ -96,7 +96,7 @@ export function isCertificateError(error: unknown): boolean {
   return false;
 }
 
-/** A Kubernetes Status, as it comes in an answer or in an error event of a watch, as an error. */
+/** Makes an error of a Kubernetes Status, from a response or from an ERROR event of a watch. */
 export function errorOf(status: unknown, code = 0, retryAfter?: number): ApiError {
   const fields = typeof status === 'object' && status !== null ? status : {};
   const number = 'code' in fields && typeof fields.code === 'number' ? fields.code : code;

@@ -1,25 +1,25 @@
 import { part, text } from './raw.ts';
 
 /**
- * The resourceVersion of each object in the index, so that nothing older than our own last write of an object is taken.
+ * The resourceVersion of each object in an index. No object goes back to a state before our own last write of it.
  *
- * The API's answer to a write is applied at once, which puts the object ahead of the watch. Until the watch or a list
- * has caught up with that answer, everything older is ignored, however many writes of ours are outstanding.
+ * The answer to a write is applied at once, so the object is ahead of the watch. Until the watch or a list reaches the
+ * version of that answer, older versions of the object are ignored, however many writes are outstanding.
  *
- * Kubernetes 1.35 and newer guarantee that versions of one resource are decimal integers that grow (KEP-5504), and etcd
- * has always given such. Where a server gives others, the versions that our writes have replaced are remembered one
- * by one: each write names the version it is made for, so that no other version lies between them.
+ * Kubernetes guarantees since 1.35 that resourceVersions of one resource are increasing decimal integers (KEP-5504);
+ * with etcd they always were. For other servers the versions that our writes replaced are remembered one by one. That set is
+ * complete, because each write names the version it replaces.
  */
 export class Versions {
   #current = new Map<string, string>();
-  /** For objects that are ahead of the watch: the versions that our writes have replaced. */
+  /** For each object that is ahead of the watch: the versions that our writes replaced. */
   readonly #replaced = new Map<string, Set<string>>();
 
   of(key: string): string | undefined {
     return this.#current.get(key);
   }
 
-  /** Whether our own last write of the object is newer. */
+  /** Whether the version is older than our own last write of the object. */
   isStale(key: string, version: string): boolean {
     const replaced = this.#replaced.get(key);
     const current = this.#current.get(key);
@@ -27,17 +27,17 @@ export class Versions {
     return (isOlder(version, current) ?? false) || replaced.has(version);
   }
 
-  /** The watch shows the object at this version, which {@link isStale} did not reject. */
+  /** Sets the version that the watch shows; it must not be stale. */
   set(key: string, version: string): void {
     this.#current.set(key, version);
     this.#replaced.delete(key);
   }
 
   /**
-   * The API has answered our write.
+   * Sets the version in the API's answer to a write of ours.
    *
-   * @param from the version that the write was made for
-   * @returns false when the answer is of no use: the object is gone, or the watch has shown something newer
+   * @param from the version that the write named
+   * @returns false when the answer is outdated: the object was deleted, or the watch has shown a newer version
    */
   answer(key: string, version: string, from: string): boolean {
     const current = this.#current.get(key);
@@ -57,16 +57,16 @@ export class Versions {
   /**
    * Replaces all versions by those of a list.
    *
-   * @param listed key and version of each object in the list; completed by the objects that stay as they are
-   * @param version of the list itself
-   * @returns the keys of the objects that stay as they are, because our own last write is newer than the list
+   * @param listed version by key; the versions of the returned keys are added
+   * @param version resourceVersion of the list itself
+   * @returns keys of the objects to keep, because our own last write is newer than the list
    */
   replace(listed: Map<string, string>, version: string | undefined): readonly string[] {
     const ahead: string[] = [];
     for (const [key, replaced] of this.#replaced) {
       const current = this.#current.get(key);
       if (current === undefined) continue;
-      // An object that the list lacks may have been deleted after our write, or created after the list was made.
+      // A missing object was deleted when the list is newer than our write, or created after the list when it is older.
       const older = version === undefined ? undefined : isOlder(version, current);
       if (older ?? replaced.has(listed.get(key) ?? '')) {
         listed.set(key, current);
@@ -80,10 +80,10 @@ export class Versions {
   }
 }
 
-/** undefined: these two cannot be compared */
+/** undefined: not comparable */
 function isOlder(version: string, than: string): boolean | undefined {
   if (!isComparable(version) || !isComparable(than)) return undefined;
-  // They may have more digits than a number can hold.
+  // As text, since a number loses digits beyond 2^53.
   return version.length === than.length ? version < than : version.length < than.length;
 }
 

@@ -3,25 +3,24 @@ import type { Condition, Service } from '../model/cluster.ts';
 import type { Ip } from '../model/ip.ts';
 
 /**
- * The port through which Services are written: only their status, their finalizer, and events about them. Each
- * write holds for the Service just as it was read: when it has changed since, the write is `stale` and nothing
- * has happened. What was written is in the cluster's snapshot when the promise resolves. Nothing here throws but
- * for the signal.
+ * The port for writes to Services: their status, their finalizer, and events about them. Each write is conditional
+ * on the Service as it was read; when it has changed since, the outcome is `stale` and nothing is written. The cluster shows
+ * the result when the promise resolves. Only an aborted signal makes a call throw.
  */
 export interface Writer {
-  /** PATCH of `metadata.finalizers`; others in the list stay. */
+  /** PATCH of `metadata.finalizers`; other finalizers are kept. */
   finalizer(service: Service, verb: 'add' | 'remove', signal: AbortSignal): Promise<Outcome>;
-  /** PATCH of the status; conditions of others stay. */
+  /** PATCH of the status; conditions of other controllers are kept. */
   status(service: Service, patch: StatusPatch, signal: AbortSignal): Promise<Outcome>;
-  /** Creates an event about a Service, or counts one that is there. */
+  /** Creates an event about a Service, or increases the count of an existing one. */
   event(service: Service, event: ServiceEvent, signal: AbortSignal): Promise<Outcome>;
 }
 
 export interface StatusPatch {
-  /** In this order; undefined: they stay as they are. */
+  /** In this order; undefined: unchanged. */
   readonly ingress: readonly Ip[] | undefined;
   readonly conditions: readonly Condition[];
-  /** Types of conditions that go. */
+  /** Types of conditions to remove. */
   readonly without: readonly string[];
 }
 
@@ -31,7 +30,7 @@ export interface ServiceEvent {
   readonly type: 'Normal' | 'Warning';
   readonly reason: string;
   readonly message: string;
-  /** 1: it is new */
+  /** 1: a new event */
   readonly count: number;
   /** ISO 8601, in whole seconds */
   readonly first: string;
@@ -40,38 +39,38 @@ export interface ServiceEvent {
 
 export type Outcome =
   | { readonly kind: 'done' }
-  /** It has changed since it was read: think again. */
+  /** The Service has changed since it was read. */
   | { readonly kind: 'stale' }
-  /** There is no such object any more. */
+  /** The object no longer exists. */
   | { readonly kind: 'gone' }
-  /** The API will not have it. */
+  /** The API refused the write, or could not be reached. */
   | {
       readonly kind: 'refused';
-      /** In words for a person, with what to do. */
+      /** The reason, and what to do about it. */
       readonly message: string;
-      /** It would refuse any other write as well: no rights, no connection, too busy. */
+      /** Other writes would fail as well: no rights, no connection, too many requests. */
       readonly everything: boolean;
-      /** ms that the API asks to wait */
+      /** ms of Retry-After */
       readonly wait: number | undefined;
     };
 
-/** One Lease as it stands. */
+/** The state of a Lease. */
 export interface Lease {
-  /** undefined: nobody's */
+  /** undefined: it has no holder */
   readonly holder: string | undefined;
-  /** s after the last renewal that others have to wait */
+  /** Seconds after the last renewal for which the Lease is valid. */
   readonly duration: number;
   /** ISO 8601 with microseconds */
   readonly acquired: string | undefined;
   readonly renewed: string | undefined;
-  /** How often it changed hands. */
+  /** Number of changes of the holder. */
   readonly transitions: number;
 }
 
 /** The port to a Lease. */
 export interface Leases {
-  /** With the version that a write has to name; throws what reading throws, with words for a person. */
+  /** Returns the resourceVersion that a write has to name as well. Throws an error that says what to do. */
   read(name: LeaseName, signal: AbortSignal): Promise<{ readonly lease: Lease; readonly version: string }>;
-  /** @param version as it was read; `stale` when somebody was faster */
+  /** @param version as it was read; the outcome is `stale` when the Lease has changed since */
   write(name: LeaseName, lease: Lease, version: string, signal: AbortSignal): Promise<Outcome>;
 }

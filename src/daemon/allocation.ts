@@ -1,46 +1,53 @@
 import { systemClock } from '../cluster/clock.ts';
 import type { KubernetesCluster } from '../cluster/kubernetes.ts';
 import { candidates, carriers } from '../desire/carriers.ts';
-import { apiService, reservedIn } from '../desire/reserved.ts';
+import { reservedIn } from '../desire/reserved.ts';
 import type { Terms } from '../ipam/allocator.ts';
 import { Controller } from '../ipam/controller.ts';
 import { Leadership } from '../ipam/leadership.ts';
 import type { NodeAddresses } from '../ipam/nodes.ts';
 import type { Allocation } from '../model/allocation.ts';
-import type { Node, Snapshot } from '../model/cluster.ts';
+import type { Node, Service } from '../model/cluster.ts';
 import type { Gateway } from '../model/gateway.ts';
 import { family, type Ip } from '../model/ip.ts';
 import type { Link } from '../model/object.ts';
 import { termsOf } from '../model/pool.ts';
 import type { Problem } from '../model/problem.ts';
 
-/** What the allocation decides by. */
-export interface Grounds {
-  readonly snapshot: Snapshot;
+/** What the terms of the allocation are made from. */
+export interface AllocationInputs {
+  readonly nodes: readonly Node[];
+  /** The Service whose endpoints are the API servers. */
+  readonly api: Service | undefined;
   readonly gateway: Gateway;
   readonly links: readonly Link[];
 }
 
 /** The terms of the allocation; the very same object while nothing in them has changed. */
 export class CurrentTerms {
+  #inputs: AllocationInputs | undefined;
   #terms: Terms | undefined;
   #nodes: readonly Node[] | undefined;
 
-  of({ snapshot, gateway, links }: Grounds, allocation: Allocation): Terms {
-    const { pools } = gateway;
-    const { nodes, services } = snapshot;
-    const owners = reservedIn({ nodes, api: apiService(services), links }, gateway);
-    const reserved = new Map([...owners].map(([ip, { name }]) => [ip, name]));
-    const ofNodes = pools.some((pool) => termsOf(pool).nodeAddresses);
+  of(inputs: AllocationInputs, allocation: Allocation): Terms {
+    const { nodes, api, gateway, links } = inputs;
     const before = this.#terms;
+    const known = this.#inputs;
+    const isSame =
+      known?.nodes === nodes && known.api === api && known.gateway === gateway && known.links === links;
+    if (before !== undefined && before.allocation === allocation && isSame) return before;
+    this.#inputs = inputs;
+    const { pools } = gateway;
+    const reserved = new Map([...reservedIn(inputs, gateway)].map(([ip, { name }]) => [ip, name]));
+    const ofNodes = pools.some((pool) => termsOf(pool).nodeAddresses);
     const same =
       before?.pools === pools &&
       before.allocation === allocation &&
       sameEntries(before.reserved, reserved) &&
-      (!ofNodes || this.#nodes === snapshot.nodes);
+      (!ofNodes || this.#nodes === nodes);
     if (same) return before;
-    this.#nodes = snapshot.nodes;
-    this.#terms = { pools, allocation, reserved, nodeAddresses: nodeAddresses(snapshot.nodes) };
+    this.#nodes = nodes;
+    this.#terms = { pools, allocation, reserved, nodeAddresses: nodeAddresses(nodes) };
     return this.#terms;
   }
 }
@@ -68,8 +75,8 @@ export interface AllocatingOptions {
   readonly allocation: Allocation;
   readonly writer: KubernetesCluster['writer'];
   readonly cluster: ConstructorParameters<typeof Controller>[0]['cluster'];
-  /** Asked anew in each pass. */
-  readonly grounds: () => Grounds;
+  /** Asked again in each pass. */
+  readonly inputs: () => AllocationInputs;
   /** Whether an EIP's route is in the kernel. */
   readonly installed: (ip: Ip) => boolean;
   /** Who we are to the other gateways. */
@@ -82,7 +89,7 @@ export class Allocating {
   readonly #leadership: Leadership | undefined;
 
   constructor(options: AllocatingOptions) {
-    const { allocation, writer, cluster, grounds, installed, identity } = options;
+    const { allocation, writer, cluster, inputs, installed, identity } = options;
     const terms = new CurrentTerms();
     const { lease } = allocation;
     this.#leadership =
@@ -98,12 +105,12 @@ export class Allocating {
       cluster,
       writer,
       terms: () => {
-        const now = grounds();
+        const now = inputs();
         return terms.of(now, now.gateway.allocation ?? allocation);
       },
       routed: installed,
-      // Before the first look at the interfaces nobody knows which addresses are this gateway's own.
-      leads: () => grounds().links.length > 0 && (this.#leadership?.leads ?? true),
+      // Before the first dump it is not known which addresses are this gateway's own.
+      leads: () => inputs().links.length > 0 && (this.#leadership?.leads ?? true),
       clock: systemClock,
     });
   }

@@ -10,6 +10,7 @@ import { routeKey } from '../desire/eip-routes.ts';
 import { flowLabelTableName } from '../desire/flow-label.ts';
 import { GatewayDesire, type GatewaySources } from '../desire/gateway-desire.ts';
 import type { ClusterReader } from '../desire/path-table.ts';
+import { apiServiceName } from '../desire/reserved.ts';
 import { sysctlNames } from '../desire/sysctls.ts';
 import { LinuxKernel } from '../kernel/linux.ts';
 import type { Delta } from '../model/cluster.ts';
@@ -20,7 +21,7 @@ import type { Problem } from '../model/problem.ts';
 import { isDelete } from '../reconcile/diff.ts';
 import type { Role } from '../reconcile/reconciler.ts';
 import { isDoubted, type Report } from '../reconcile/report.ts';
-import { Allocating, type Grounds } from './allocation.ts';
+import { Allocating, type AllocationInputs } from './allocation.ts';
 import { type DaemonOptions, type Duty, listen, type Running, runDaemon, type Watch } from './daemon.ts';
 import { identity } from './identity.ts';
 import { lock } from './lock.ts';
@@ -80,8 +81,9 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
     believed: () => !isDoubted(report),
   });
 
-  const grounds = (): Grounds => ({
-    snapshot: cluster.snapshot(),
+  const inputs = (): AllocationInputs => ({
+    nodes: cluster.overview().nodes,
+    api: cluster.service(apiServiceName),
     gateway: config.gateway,
     links: running?.links() ?? [],
   });
@@ -92,7 +94,7 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
           allocation,
           writer: source.writer,
           cluster,
-          grounds,
+          inputs,
           installed: (ip) => running?.has(routeKey(ip, config.gateway.table)) ?? false,
           identity: await identity(config.stateDirectory),
         })
@@ -136,7 +138,14 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
     questions: new Map([
       [
         '/pools',
-        () => JSON.stringify(poolsStatus(grounds(), allocating?.lease, allocating?.controller.allocator)),
+        () =>
+          JSON.stringify(
+            poolsStatus(
+              { ...inputs(), services: () => cluster.snapshot().services },
+              allocating?.lease,
+              allocating?.controller.allocator,
+            ),
+          ),
       ],
     ]),
     rounded: (result) => {

@@ -1,6 +1,6 @@
 import type { Path } from '../desire/path.ts';
 import type { FormerPath, PathHistory } from '../desire/path-history.ts';
-import type { Deed } from '../ipam/controller.ts';
+import type { AssignmentChange } from '../ipam/controller.ts';
 import type { EventName } from '../journal/event.ts';
 import type { Facts } from '../journal/facts.ts';
 import type { Log, LogLevel } from '../log.ts';
@@ -58,7 +58,7 @@ export class Journal {
   }
 
   /** Addresses that Services were given, or lost. */
-  deeds(deeds: readonly Deed[]): void {
+  deeds(deeds: readonly AssignmentChange[]): void {
     for (const { service, ips, pool } of deeds.slice(0, told)) {
       if (ips.length === 0) this.#tell('info', 'eip-taken-back', { service }, 'EIP taken back');
       else this.#tell('info', 'eip-assigned', { service, eip: ips, pool }, 'EIP assigned');

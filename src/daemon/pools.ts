@@ -1,8 +1,9 @@
-import { Allocator, type Terms } from '../ipam/allocator.ts';
+import { type Allocator, allocate } from '../ipam/allocator.ts';
 import type { Allocation } from '../model/allocation.ts';
+import type { Service } from '../model/cluster.ts';
 import { compareIp, type Family, type Ip } from '../model/ip.ts';
 import { type PoolTerms, termsOf } from '../model/pool.ts';
-import { CurrentTerms, type Grounds } from './allocation.ts';
+import { type AllocationInputs, CurrentTerms } from './allocation.ts';
 
 /** What `eiproute pools --json` prints: the version is raised whenever a field changes its meaning or goes. */
 export interface PoolsStatus {
@@ -51,20 +52,22 @@ export interface WaitingStatus {
 /** Nothing is ours: what the statuses show is all there is. */
 const nobodys: Allocation = { class: '', classless: false, finalizer: false, lease: undefined };
 
-const currentTerms = new CurrentTerms();
+export interface PoolsInputs extends AllocationInputs {
+  services(): readonly Service[];
+}
 
-/** @param allocator with the books at hand; without, they are made from the statuses */
+/** @param allocator with the assignments at hand; without, they are made from the statuses */
 export function poolsStatus(
-  grounds: Grounds,
+  inputs: PoolsInputs,
   lease: PoolsStatus['lease'],
   allocator: Allocator | undefined,
 ): PoolsStatus {
-  const { gateway } = grounds;
-  const terms = currentTerms.of(grounds, gateway.allocation ?? nobodys);
-  const books = allocator ?? read(grounds, terms);
-  const held = holdings(books);
-  const use = books.books.use();
-  const lacking = [...books.lacking].map((key) => wait(key, books)).sort(bySince);
+  const { gateway } = inputs;
+  const terms = new CurrentTerms().of(inputs, gateway.allocation ?? nobodys);
+  const assignments = allocator ?? allocate(terms, inputs.services());
+  const held = holdings(assignments);
+  const use = assignments.assignments.use();
+  const unsatisfied = [...assignments.unsatisfied].map((key) => wait(key, assignments)).sort(bySince);
   return {
     version: 1,
     allocates: gateway.allocation !== undefined,
@@ -82,15 +85,9 @@ export function poolsStatus(
         })),
       held: held.get(pool.name) ?? [],
     })),
-    waiting: lacking.filter(({ eips }) => eips.length === 0),
-    otherwise: lacking.filter(({ eips }) => eips.length > 0),
+    waiting: unsatisfied.filter(({ eips }) => eips.length === 0),
+    otherwise: unsatisfied.filter(({ eips }) => eips.length > 0),
   };
-}
-
-function read({ snapshot }: Grounds, terms: Terms): Allocator {
-  const allocator = new Allocator(terms);
-  allocator.tell(snapshot.services, []);
-  return allocator;
 }
 
 function holdings(allocator: Allocator): ReadonlyMap<string, readonly HeldStatus[]> {
@@ -111,14 +108,14 @@ function holdings(allocator: Allocator): ReadonlyMap<string, readonly HeldStatus
 }
 
 function wait(key: string, allocator: Allocator): WaitingStatus {
-  const verdict = allocator.verdicts.get(key);
-  const since = allocator.claimant(key)?.since ?? Number.POSITIVE_INFINITY;
+  const decision = allocator.decisions.get(key);
+  const since = allocator.candidate(key)?.since ?? Number.POSITIVE_INFINITY;
   return {
     service: key,
-    eips: verdict?.ips ?? [],
+    eips: decision?.ips ?? [],
     since: Number.isFinite(since) ? new Date(since).toISOString() : undefined,
-    reason: verdict?.lack?.reason ?? '',
-    message: verdict?.lack?.message ?? '',
+    reason: decision?.unsatisfied?.reason ?? '',
+    message: decision?.unsatisfied?.message ?? '',
   };
 }
 

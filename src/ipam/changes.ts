@@ -1,38 +1,52 @@
-import { type Service, serviceName } from '../model/cluster.ts';
+import type { Cluster } from '../cluster/cluster.ts';
+import { type Delta, type Service, serviceName } from '../model/cluster.ts';
 
-/** What two pictures differ in, by identity. */
-export interface Changes {
-  readonly changed: readonly Service[];
-  readonly gone: readonly string[];
-}
+/**
+ * The Services as they were when their changes were last taken in. Between two takes nothing moves, whatever the
+ * cluster shows meanwhile, so that a decision and what it was made from belong together.
+ */
+export class ServiceChanges {
+  readonly #cluster: Pick<Cluster, 'service' | 'services'>;
+  readonly #services = new Map<string, Service>();
+  #pending: Set<string> | 'all' = 'all';
 
-/** @param before sorted by `namespace/name`, as is `after` */
-export function changesBetween(before: readonly Service[], after: readonly Service[]): Changes {
-  const changed: Service[] = [];
-  const gone: string[] = [];
-  let i = 0;
-  let j = 0;
-  while (i < before.length || j < after.length) {
-    const old = before[i];
-    const now = after[j];
-    if (old === now) {
-      i += 1;
-      j += 1;
-      continue;
-    }
-    const order = compare(old, now);
-    if (order <= 0) i += 1;
-    if (order >= 0) j += 1;
-    if (order < 0 && old) gone.push(serviceName(old));
-    else if (now) changed.push(now);
+  constructor(cluster: Pick<Cluster, 'service' | 'services'>) {
+    this.#cluster = cluster;
   }
-  return { changed, gone };
-}
 
-/** What is not there comes last. */
-function compare(a: Service | undefined, b: Service | undefined): number {
-  if (a === undefined || b === undefined) return a === undefined ? 1 : -1;
-  const one = serviceName(a);
-  const two = serviceName(b);
-  return one < two ? -1 : one > two ? 1 : 0;
+  service(key: string): Service | undefined {
+    return this.#services.get(key);
+  }
+
+  keys(): Iterable<string> {
+    return this.#services.keys();
+  }
+
+  /** The cluster says that these have changed. */
+  note({ services }: Delta): void {
+    if (services === 'all') this.#pending = 'all';
+    else if (this.#pending !== 'all') for (const key of services) this.#pending.add(key);
+  }
+
+  /** Reads what has changed since the last call; the keys of what has come, changed or gone. */
+  take(): ReadonlySet<string> {
+    const pending = this.#pending;
+    this.#pending = new Set();
+    const keys = pending === 'all' ? this.#allKeys() : pending;
+    const changed = new Set<string>();
+    for (const key of keys) {
+      const service = this.#cluster.service(key);
+      if (service === this.#services.get(key)) continue;
+      changed.add(key);
+      if (service === undefined) this.#services.delete(key);
+      else this.#services.set(key, service);
+    }
+    return changed;
+  }
+
+  #allKeys(): ReadonlySet<string> {
+    const keys = new Set(this.#services.keys());
+    for (const service of this.#cluster.services()) keys.add(serviceName(service));
+    return keys;
+  }
 }

@@ -1,18 +1,18 @@
 import type { Clock } from '../cluster/clock.ts';
 import type { Cluster } from '../cluster/cluster.ts';
-import { Signal } from '../cluster/signal.ts';
-import type { Writer } from '../cluster/writer.ts';
+import type { Outcome, Writer } from '../cluster/writer.ts';
 import { type Service, serviceName } from '../model/cluster.ts';
 import type { Ip } from '../model/ip.ts';
 import type { Problem } from '../model/problem.ts';
-import { Alarm } from './alarm.ts';
-import { Allocator, sameIps, type Terms } from './allocator.ts';
-import { changesBetween } from './changes.ts';
-import { Chronicle, iso } from './chronicle.ts';
-import { Contests } from './contests.ts';
-import { Desk, type DeskPace, defaultDeskPace } from './desk.ts';
-import { due, type Task } from './due.ts';
+import { Allocator, type Terms } from './allocator.ts';
+import { ServiceChanges } from './changes.ts';
+import { due, type EventDraft, type Task } from './due.ts';
+import { EventRecorder, iso } from './event-recorder.ts';
 import { problemsOf } from './problems.ts';
+import { sameIps } from './same-ips.ts';
+import { WorkQueue } from './work-queue.ts';
+import { WriteConflicts } from './write-conflicts.ts';
+import { defaultWritePace, type WritePace, WriteQueue } from './write-queue.ts';
 
 export interface ControllerOptions {
   readonly cluster: Cluster;
@@ -24,64 +24,58 @@ export interface ControllerOptions {
   /** Whether it is us who writes: with several gateways, the one that holds the Lease. */
   readonly leads: () => boolean;
   readonly clock: Clock;
-  readonly pace?: DeskPace;
+  readonly pace?: WritePace;
 }
 
 /** An address was given to a Service or taken from it, and the API has it. */
-export interface Deed {
+export interface AssignmentChange {
   readonly service: string;
   readonly ips: readonly Ip[];
   readonly pool: string | undefined;
 }
 
 /**
- * Keeps the statuses of Services as the allocator decides. Level-triggered: each pass thinks over what has changed,
- * and starts what is due; nothing that is not in the cluster is remembered over a restart.
+ * Keeps the statuses of Services as the allocator decides: takes one Service after the other from a work queue,
+ * decides about it, writes what is due, and queues it again with those that the decision concerns. Level-triggered:
+ * what is not in the cluster is not remembered over a restart.
  */
 export class Controller {
   readonly #options: ControllerOptions;
-  readonly #bell = new Signal(() => {});
-  readonly #desk: Desk;
-  readonly #chronicle: Chronicle;
-  readonly #contests = new Contests();
+  readonly #queue: WorkQueue<string>;
+  readonly #writes: WriteQueue;
+  readonly #recorder: EventRecorder;
+  readonly #conflicts = new WriteConflicts();
+  readonly #services: ServiceChanges;
   #allocator: Allocator | undefined;
   #terms: Terms | undefined;
-  #seen: readonly Service[] = [];
-  readonly #services = new Map<string, Service>();
-  /** Changed while a write of theirs was on its way. */
-  readonly #late = new Set<string>();
-  /** Of these it is not known yet that nothing is due. */
-  readonly #open = new Set<string>();
-  /** Only their routes keep these from what is due. */
-  readonly #lingering = new Set<string>();
-  /** What is due, but not yet, and when in ms. */
-  readonly #later = new Map<string, number>();
-  #next = Number.POSITIVE_INFINITY;
-  /** The addresses that we last wrote into a status. */
-  readonly #written = new Map<string, { readonly uid: string; readonly ips: readonly Ip[] }>();
-  #deeds: Deed[] = [];
+  /** When what only tells whether a Service is served is to be written, in ms since the epoch. */
+  readonly #idle = new Map<string, number>();
+  /** What others wrote over our addresses, as far as it was counted as a conflict. */
+  readonly #overwritten = new Map<string, readonly Ip[]>();
+  #changes: AssignmentChange[] = [];
   #trouble: string | undefined;
 
   constructor(options: ControllerOptions) {
-    const { writer, clock, pace = defaultDeskPace } = options;
+    const { writer, clock, cluster, pace = defaultWritePace } = options;
     this.#options = options;
-    this.#desk = new Desk(writer, clock, pace);
-    this.#chronicle = new Chronicle(writer, clock);
+    this.#queue = new WorkQueue(clock);
+    this.#writes = new WriteQueue(writer, this.#queue, clock, pace);
+    this.#recorder = new EventRecorder(writer, clock);
+    this.#services = new ServiceChanges(cluster);
   }
 
   /** Something that options tell of has changed: terms, or who leads. */
   poke(): void {
-    this.#bell.notify();
+    this.#queue.add(everything);
   }
 
   /** Routes of these EIPs have come or gone. */
   rerouted(ips: Iterable<Ip>): void {
-    for (const ip of ips) for (const { key } of this.#allocator?.books.holders(ip) ?? []) this.#open.add(key);
-    for (const key of this.#lingering) this.#open.add(key);
-    if (this.#open.size > 0) this.#bell.notify();
+    const assignments = this.#allocator?.assignments;
+    for (const ip of ips) for (const { key } of assignments?.claimants(ip) ?? []) this.#queue.add(key);
   }
 
-  /** With the books; undefined while somebody else writes. */
+  /** With the assignments; undefined while another gateway writes. */
   get allocator(): Allocator | undefined {
     return this.#allocator;
   }
@@ -89,195 +83,222 @@ export class Controller {
   /** What a person should know. */
   problems(): readonly Problem[] {
     const now = this.#options.clock.now();
-    const { trouble, refused } = this.#desk;
+    const { trouble, refused } = this.#writes;
     return problemsOf(this.#allocator, {
       trouble,
-      eventTrouble: this.#chronicle.trouble,
+      eventTrouble: this.#recorder.trouble,
       refused,
-      contested: this.#contests.resting(now),
+      contested: this.#conflicts.resting(now),
     });
   }
 
   /** Runs until the signal; yields what was done, and nothing when only {@link problems} have changed. */
-  async *run(signal: AbortSignal): AsyncGenerator<readonly Deed[]> {
-    const { cluster, clock } = this.#options;
-    const beats = this.#bell.listen(signal);
-    const alarm = new Alarm(clock, () => this.#bell.notify(), signal);
-    const passing = this.#pass(cluster.changes(signal));
-    this.#bell.notify();
+  async *run(signal: AbortSignal): AsyncGenerator<readonly AssignmentChange[]> {
+    const following = this.#follow(signal);
+    this.#queue.add(everything);
     try {
-      for await (const _ of beats) {
-        this.#think();
-        alarm.set(this.#start(signal));
-        const { trouble = this.#chronicle.trouble } = this.#desk;
-        if (this.#deeds.length === 0 && trouble === this.#trouble) continue;
+      for await (const _ of this.#queue.ready(signal)) {
+        this.#work(signal);
+        const { trouble = this.#recorder.trouble } = this.#writes;
+        if (this.#changes.length === 0 && trouble === this.#trouble) continue;
         this.#trouble = trouble;
-        const deeds = this.#deeds;
-        this.#deeds = [];
-        yield deeds;
+        const changes = this.#changes;
+        this.#changes = [];
+        yield changes;
       }
     } finally {
-      await this.#desk.end();
-      await passing;
+      await this.#writes.end();
+      await following;
     }
   }
 
-  async #pass(changes: AsyncIterable<unknown>): Promise<void> {
-    for await (const _ of changes) this.#bell.notify();
+  async #follow(signal: AbortSignal): Promise<void> {
+    for await (const delta of this.#options.cluster.changes(signal)) {
+      this.#services.note(delta);
+      this.#queue.add(everything);
+    }
   }
 
-  #think(): void {
+  /** Takes all keys that are ready. */
+  #work(signal: AbortSignal): void {
+    do {
+      for (let key = this.#queue.take(); key !== undefined; key = this.#queue.take()) {
+        if (key === everything) this.#lookAround();
+        else if (this.#reconcile(key, signal)) continue;
+        this.#queue.done(key);
+      }
+    } while (this.#writes.refill());
+  }
+
+  /** Takes in what has changed in the cluster, the terms, or the leadership. */
+  #lookAround(): void {
     const { cluster, leads, terms } = this.#options;
-    const snapshot = cluster.snapshot();
-    // Whoever does not write makes no promises: it reads the books anew when its time comes.
-    if (!leads() || !snapshot.complete) {
-      this.#allocator = undefined;
-      this.#written.clear();
-      this.#open.clear();
+    // A gateway that does not write keeps no assignments: it reads them from the statuses when its turn comes.
+    if (!leads() || !cluster.overview().complete) {
+      this.#standDown();
       return;
     }
-    const { changed, gone } = changesBetween(this.#seen, snapshot.services);
-    this.#seen = snapshot.services;
-    for (const service of changed) this.#services.set(serviceName(service), service);
-    for (const key of gone) this.#lose(key);
     const now = terms();
-    if (this.#allocator === undefined || this.#terms !== now) {
-      this.#allocator = new Allocator(now, this.#allocator?.promised);
-      this.#terms = now;
-      this.#late.clear();
-      this.#tell(this.#seen, []);
-      // Those that are nobody's may have something of ours to clear away.
-      for (const service of this.#seen) this.#open.add(serviceName(service));
-      return;
-    }
-    const told: Service[] = [];
-    const left: string[] = [];
-    const keys = new Set([...changed.map(serviceName), ...gone, ...this.#late]);
-    this.#late.clear();
-    for (const key of keys) {
-      const service = this.#services.get(key);
-      // What is on its way was decided on the former picture; to think again now could promise it twice.
-      if (this.#desk.isBusy(key)) this.#late.add(key);
-      else if (service === undefined) left.push(key);
-      else told.push(service);
-    }
-    for (const service of told) this.#watchOut(service);
-    if (told.length + left.length > 0) this.#tell(told, left);
+    this.enqueue(this.#services.take());
+    if (this.#allocator !== undefined && this.#terms === now) return;
+    // A write from before the Lease was lost may still arrive; its end leads here again.
+    if (this.#allocator === undefined && this.#writes.isBusy) return;
+    this.#allocator = new Allocator(now, (key) => this.#queue.add(key), this.#allocator);
+    this.#terms = now;
+    this.enqueue('all');
   }
 
-  #tell(changed: readonly Service[], gone: readonly string[]): void {
-    for (const key of this.#allocator?.tell(changed, gone) ?? []) this.#open.add(key);
-    for (const service of changed) this.#open.add(serviceName(service));
+  #standDown(): void {
+    this.#allocator = undefined;
+    this.#idle.clear();
+    this.#overwritten.clear();
   }
 
-  /** For somebody else who writes what is ours to write. */
-  #watchOut(service: Service): void {
+  /** Takes in Services as they are now, and queues them and those that they concern. */
+  enqueue(keys: ReadonlySet<string> | 'all'): void {
+    const services: Service[] = [];
+    const gone: string[] = [];
+    for (const key of keys === 'all' ? this.#services.keys() : keys) {
+      const service = this.#services.service(key);
+      if (service === undefined) gone.push(key);
+      else services.push(service);
+    }
+    for (const key of gone) this.#forget(key);
+    this.#allocator?.observe(services, gone);
+    // Also those that hold nothing: they may have something of ours to clear away.
+    for (const service of services) this.#queue.add(serviceName(service));
+  }
+
+  /** Notices another writer of what is ours to write. */
+  #watchForOthers(service: Service, allocator: Allocator, now: number): void {
     const key = serviceName(service);
-    const written = this.#written.get(key);
-    if (written === undefined || sameIps(written.ips, service.ingress)) return;
-    this.#written.delete(key);
-    // A type that changes clears the status by itself, and who comes after a deletion has one of its own.
-    if (service.type === 'LoadBalancer' && service.uid === written.uid)
-      this.#contests.overwritten(key, this.#options.clock.now());
-  }
-
-  #lose(key: string): void {
-    this.#services.delete(key);
-    this.#later.delete(key);
-    this.#written.delete(key);
-    this.#contests.forget(key);
-    this.#desk.forget(key);
-  }
-
-  /** Starts what is due. @returns when the next of it is due, in ms since the epoch */
-  #start(signal: AbortSignal): number {
-    const now = this.#options.clock.now();
-    if (this.#allocator === undefined) return Number.POSITIVE_INFINITY;
-    this.#reopen(now);
-    for (const key of this.#open) {
-      if (this.#desk.isBusy(key) || this.#late.has(key)) continue;
-      const service = this.#services.get(key);
-      const task = service && this.#due(service, now);
-      this.#later.delete(key);
-      if (service === undefined || task === undefined) {
-        this.#open.delete(key);
-        continue;
-      }
-      const rest = task.kind === 'status' && task.ingress ? this.#contests.restsUntil(key, now) : undefined;
-      const at = Math.max(this.#desk.startsAt(key, task), rest ?? 0);
-      if (at > now) {
-        this.#open.delete(key);
-        this.#later.set(key, at);
-        this.#next = Math.min(this.#next, at);
-        continue;
-      }
-      // The end of any write brings us here again.
-      if (this.#desk.full) break;
-      this.#begin(service, task, signal);
-    }
-    return this.#next;
-  }
-
-  /** What was due later, and is now. */
-  #reopen(now: number): void {
-    if (now < this.#next) return;
-    this.#next = Number.POSITIVE_INFINITY;
-    for (const [key, at] of this.#later) {
-      if (at <= now) this.#open.add(key);
-      else this.#next = Math.min(this.#next, at);
+    const { ingress, type } = service;
+    // A change of type clears the status by itself.
+    if (type !== 'LoadBalancer') return;
+    const before = this.#overwritten.get(key);
+    if (!allocator.isOverwritten(service)) this.#overwritten.delete(key);
+    else if (before === undefined || !sameIps(before, ingress)) {
+      this.#overwritten.set(key, ingress);
+      this.#conflicts.overwritten(key, now);
     }
   }
 
-  #due(service: Service, now: number): Task | undefined {
+  #forget(key: string): void {
+    this.#idle.delete(key);
+    this.#overwritten.delete(key);
+    this.#conflicts.forget(key);
+    this.#writes.forget(key);
+  }
+
+  /** @returns whether a write has begun, whose end is the end of this key */
+  #reconcile(key: string, signal: AbortSignal): boolean {
+    const { leads, clock } = this.#options;
+    if (!leads()) this.#standDown();
+    const allocator = this.#allocator;
+    const service = this.#services.service(key);
+    if (allocator === undefined || service === undefined) return false;
+    const now = clock.now();
+    this.#watchForOthers(service, allocator, now);
+    const task = this.#due(service, allocator, now);
+    if (task === undefined) {
+      this.#queue.forget(key);
+      return false;
+    }
+    const at = this.#startsAt(key, task, now);
+    if (at > now) {
+      this.#queue.addAfter(key, at - now);
+      return false;
+    }
+    if (!this.#writes.admits(key)) return false;
+    this.#idle.delete(key);
+    const pool = allocator.decisions.get(key)?.pool;
+    const end = allocator.begin(service, task);
+    this.#writes.start(
+      service,
+      task,
+      (outcome) => {
+        end(outcome);
+        this.#ended(service, task, pool, outcome, signal);
+      },
+      signal,
+    );
+    return true;
+  }
+
+  #due(service: Service, allocator: Allocator, now: number): Task | undefined {
     const { routed, terms } = this.#options;
-    const key = serviceName(service);
-    this.#lingering.delete(key);
-    return due(service, this.#allocator?.verdicts.get(key), {
+    const decision = allocator.converge(serviceName(service));
+    return due(service, decision, {
       allocation: terms().allocation,
       routed,
-      lingers: (one) => this.#lingers(one),
+      lingers: (one) => {
+        const lingers = this.#lingers(one, allocator);
+        // Its own routes are waited for by their addresses; those that it shares with a Service that goes, so.
+        if (lingers) this.#queue.addAfter(serviceName(one), lookAgain);
+        return lingers;
+      },
+      unconfirmed: (one) => allocator.isUnconfirmed(one),
       now: iso(now),
     });
   }
 
   /** Routes of an address that others hold as well are not this Service's alone. */
-  #lingers(service: Service): boolean {
+  #lingers(service: Service, allocator: Allocator): boolean {
     const key = serviceName(service);
-    const own = [...service.ingress, ...service.externalIps, ...(this.#written.get(key)?.ips ?? [])];
-    const lingers = own.some((ip) => {
-      const others = this.#allocator?.books.holders(ip) ?? [];
+    const own = [...service.ingress, ...service.externalIps, ...(allocator.wrote(service) ?? [])];
+    return own.some((ip) => {
+      const others = allocator.assignments.holders(ip);
       return this.#options.routed(ip) && !others.some((one) => one.key !== key && one.role !== 'leaving');
     });
-    if (lingers) this.#lingering.add(key);
-    return lingers;
   }
 
-  #begin(service: Service, task: Task, signal: AbortSignal): void {
+  /** @returns ms since the epoch; now or earlier: at once */
+  #startsAt(key: string, task: Task, now: number): number {
+    if (task.kind !== 'status') return now;
+    if (!task.idle) {
+      this.#idle.delete(key);
+      return (task.ingress && this.#conflicts.restsUntil(key, now)) ?? now;
+    }
+    const at = this.#idle.get(key) ?? now + (this.#options.pace ?? defaultWritePace).idle;
+    this.#idle.set(key, at);
+    return at;
+  }
+
+  #ended(
+    service: Service,
+    task: Task,
+    pool: string | undefined,
+    outcome: Outcome,
+    signal: AbortSignal,
+  ): void {
     const key = serviceName(service);
-    const verdict = this.#allocator?.verdicts.get(key);
-    if (task.kind === 'status' && task.ingress)
-      this.#written.set(key, { uid: service.uid, ips: task.ingress });
-    this.#desk.start(
-      service,
-      task,
-      (outcome) => {
-        this.#open.add(key);
-        if (outcome.kind === 'done' && task.kind === 'status') {
-          if (task.ingress) this.#deeds.push({ service: key, ips: task.ingress, pool: verdict?.pool });
-          for (const note of task.events) this.#note(service, note, signal);
-        } else if (outcome.kind !== 'done' && task.kind === 'status' && task.ingress) {
-          this.#written.delete(key);
-        }
-        this.#bell.notify();
-      },
-      signal,
-    );
+    // A start may wait for the last write, and a report for its trouble.
+    if (this.#allocator === undefined || this.#writes.trouble !== this.#trouble) this.#queue.add(everything);
+    this.#allocator?.ended(key);
+    if (task.kind !== 'status') return;
+    if (outcome.kind === 'stale' && this.#overwritten.has(key)) this.#conflicts.retract(key);
+    if (outcome.kind !== 'done') return;
+    this.#overwritten.delete(key);
+    if (task.ingress && !sameIps(task.ingress, service.ingress)) {
+      this.#changes.push({ service: key, ips: task.ingress, pool });
+    }
+    for (const draft of task.events) this.#record(service, draft, signal);
   }
 
-  #note(service: Service, note: Parameters<Chronicle['tell']>[1], signal: AbortSignal): void {
-    const told = this.#chronicle.tell(service, note, signal).then(() => this.#bell.notify());
-    told.catch((error: unknown) => {
+  #record(service: Service, draft: EventDraft, signal: AbortSignal): void {
+    const { trouble } = this.#recorder;
+    const recorded = this.#recorder.tell(service, draft, signal).then(() => {
+      // A look around ends in a report of what has changed.
+      if (this.#recorder.trouble !== trouble) this.#queue.add(everything);
+    });
+    recorded.catch((error: unknown) => {
       if (!signal.aborted) throw error;
     });
   }
 }
+
+/** ms after which a Service that waits for its routes to go is looked at again, whatever is reported of routes */
+const lookAgain = 5000;
+
+/** The key of the cluster as a whole: it is no name of a Service. */
+const everything = '';

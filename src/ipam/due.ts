@@ -2,10 +2,10 @@ import type { Allocation } from '../model/allocation.ts';
 import type { Condition, Service } from '../model/cluster.ts';
 import { allocatedType, servingType } from '../model/given.ts';
 import type { Ip } from '../model/ip.ts';
-import { sameIps } from './allocator.ts';
-import { isOurs } from './claimant.ts';
-import { dated, says, standing } from './standing.ts';
-import type { Verdict } from './verdict.ts';
+import { isOurs } from './candidate.ts';
+import { conditionsOf, dated, says } from './conditions.ts';
+import type { Decision } from './decision.ts';
+import { sameIps } from './same-ips.ts';
 
 /** One write that is due for a Service. There is never more than one: the next follows from what it leaves. */
 export type Task =
@@ -17,13 +17,13 @@ export type Task =
       readonly conditions: readonly Condition[];
       /** Types of conditions of ours that are to go. */
       readonly without: readonly string[];
-      /** Nobody waits for it: it only tells whether the Service is served now. */
+      /** It only tells whether the Service is served now, and can wait. */
       readonly idle: boolean;
-      readonly events: readonly Note[];
+      readonly events: readonly EventDraft[];
     };
 
 /** An event for the person who reads `kubectl describe`. */
-export interface Note {
+export interface EventDraft {
   readonly type: 'Normal' | 'Warning';
   readonly reason: 'IPAllocated' | 'AllocationFailed' | 'ClearAssignment' | 'AddressConflict' | 'AddressKept';
   readonly message: string;
@@ -35,6 +35,8 @@ export interface Facts {
   readonly routed: (ip: Ip) => boolean;
   /** Whether an address is still routed for this Service alone. */
   readonly lingers: (service: Service) => boolean;
+  /** Whether the status may hold addresses of ours that are not to stay there, as far as we know. */
+  readonly unconfirmed: (service: Service) => boolean;
   /** ISO 8601, in whole seconds */
   readonly now: string;
 }
@@ -42,11 +44,11 @@ export interface Facts {
 /**
  * What is to be written next for a Service; undefined: all is as it should be.
  *
- * @param verdict undefined for what is not ours, or is being deleted
+ * @param decision undefined for what is not ours, or is being deleted
  */
-export function due(service: Service, verdict: Verdict | undefined, facts: Facts): Task | undefined {
+export function due(service: Service, decision: Decision | undefined, facts: Facts): Task | undefined {
   const { asks, deleting, type } = service;
-  if (verdict !== undefined) return forOurs(service, verdict, facts);
+  if (decision !== undefined) return forOurs(service, decision, facts);
   if (isOurs(service, facts.allocation)) {
     if (!deleting || !asks.finalizer || facts.lingers(service)) return undefined;
     return { kind: 'finalizer', verb: 'remove' };
@@ -55,14 +57,14 @@ export function due(service: Service, verdict: Verdict | undefined, facts: Facts
   return type === 'LoadBalancer' ? undefined : forFormer(service, facts);
 }
 
-function forOurs(service: Service, verdict: Verdict, facts: Facts): Task | undefined {
-  const { ips } = verdict;
+function forOurs(service: Service, decision: Decision, facts: Facts): Task | undefined {
+  const { ips } = decision;
   const { asks, ingress } = service;
   if (ips.length > 0 && facts.allocation.finalizer && !asks.finalizer) {
     return { kind: 'finalizer', verb: 'add' };
   }
-  const { allocated, serving } = standing(verdict, facts.routed);
-  const moves = !sameIps(ips, ingress) || asks.hostnames.length > 0;
+  const { allocated, serving } = conditionsOf(decision, facts.routed);
+  const moves = !sameIps(ips, ingress) || asks.hostnames.length > 0 || facts.unconfirmed(service);
   const tells = !says(service, allocatedType, allocated);
   if (!moves && !tells && says(service, servingType, serving)) return undefined;
   const conditions = [allocated, ...(serving ? [serving] : [])].map((claim) =>
@@ -75,14 +77,14 @@ function forOurs(service: Service, verdict: Verdict, facts: Facts): Task | undef
     without:
       serving === undefined && asks.conditions.some(({ type }) => type === servingType) ? [servingType] : [],
     idle: !moves && !tells,
-    events: notes(service, verdict, moves, tells),
+    events: notes(service, decision, moves, tells),
   };
 }
 
-/** A write goes along with each event: what is not worth a write is not worth an event, and nothing is told twice. */
-function notes(service: Service, verdict: Verdict, moves: boolean, tells: boolean): readonly Note[] {
-  const { ips, pool, lack, lost, warnings } = verdict;
-  const result: Note[] = [];
+/** Events accompany status writes only, so that none is recorded twice. */
+function notes(service: Service, decision: Decision, moves: boolean, tells: boolean): readonly EventDraft[] {
+  const { ips, pool, unsatisfied, lost, warnings } = decision;
+  const result: EventDraft[] = [];
   if (moves) {
     for (const { why, conflict } of lost) {
       if (conflict) result.push({ type: 'Warning', reason: 'AddressConflict', message: why });
@@ -104,18 +106,22 @@ function notes(service: Service, verdict: Verdict, moves: boolean, tells: boolea
       });
     }
   }
-  if (tells && lack) result.push({ type: 'Warning', reason: 'AllocationFailed', message: lack.message });
+  if (tells && unsatisfied)
+    result.push({ type: 'Warning', reason: 'AllocationFailed', message: unsatisfied.message });
   if (tells && warnings.length > 0) {
     result.push({ type: 'Warning', reason: 'AddressKept', message: warnings.join('; ') });
   }
   return result;
 }
 
-function forFormer(service: Service, { allocation, lingers }: Facts): Task | undefined {
+function forFormer(service: Service, { allocation, lingers, unconfirmed }: Facts): Task | undefined {
   const { asks, ingress } = service;
   const known = asks.conditions.some(({ type }) => type === allocatedType);
-  // A crash between finalizer and status leaves no other trace. Without class, nobody else puts it there.
-  if (!known && !(asks.finalizer && allocation.classless)) return undefined;
+  // A crash between finalizer and status leaves no other trace. Without a class, no other implementation puts the finalizer there.
+  // An address that we wrote and do not see may be in a status newer than this one: a write for this version tells.
+  if (!known && !(asks.finalizer && allocation.classless)) {
+    return unconfirmed(service) ? leave(service, ingress.length > 0 ? [] : undefined) : undefined;
+  }
   if (known && ingress.length > 0) return leave(service, []);
   if (asks.finalizer) return lingers(service) ? undefined : { kind: 'finalizer', verb: 'remove' };
   return leave(service, undefined);

@@ -1,55 +1,104 @@
 import type { Pool } from '../model/gateway.ts';
 import { type Family, family, type Ip } from '../model/ip.ts';
 import { barredFrom, termsOf } from '../model/pool.ts';
-import type { Books } from './books.ts';
-import type { Claimant } from './claimant.ts';
+import type { Assignments } from './assignments.ts';
+import type { Candidate } from './candidate.ts';
+import type { Unsatisfied } from './decision.ts';
 import type { Request } from './request.ts';
-import type { Lack } from './verdict.ts';
+import { poolTopic, type Topic } from './waiters.ts';
 
 /** What a Service can have now. */
 export type Grant =
   | { readonly kind: 'granted'; readonly ips: readonly Ip[] }
   /** It is not to be had; what the Service has, it keeps. */
-  | { readonly kind: 'lacking'; readonly lack: Lack };
+  | {
+      readonly kind: 'refused';
+      readonly unsatisfied: Unsatisfied;
+      /** What would have to come free. */
+      readonly waitsFor: readonly Topic[];
+    };
+
+/** What there is to give from. */
+export interface Supply {
+  readonly assignments: Assignments;
+  /** Addresses that other Services ask for by name: left to them as long as there is another. */
+  readonly avoid: (ip: Ip) => boolean;
+}
+
+/** A Service, what it asks for, and what it has and may keep. */
+export interface Asking {
+  readonly candidate: Candidate;
+  readonly request: Request;
+  readonly held: readonly Ip[];
+}
+
+/** The addresses that a Service names. */
+export function grantNamed(asking: Asking, supply: Supply): Grant {
+  const { candidate, request, held } = asking;
+  const { assignments } = supply;
+  const { addresses, by } = request;
+  let home: Pool | undefined;
+  for (const ip of addresses) {
+    const asks = `asks for ${ip} (${by})`;
+    const pool = assignments.poolOf(ip);
+    if (pool === undefined) {
+      // What it has had since before the pool was made smaller, it may well name.
+      if (held.includes(ip)) continue;
+      return refused({ reason: 'OutsidePools', message: `${asks}, which is in no pool` });
+    }
+    const barred = barredFrom(pool, candidate.service);
+    if (barred !== undefined) return refused({ reason: 'NotAllowed', message: `${asks}, but ${barred}` });
+    if (request.pool !== undefined && request.pool !== pool.name) {
+      const message = `${asks}, which is of pool ${pool.name}, and for pool ${request.pool}`;
+      return refused({ reason: 'Contradiction', message });
+    }
+    if (home !== undefined && home !== pool) {
+      const message = `asks for ${addresses.join(' and ')} (${by}), which are of the pools ${home.name} and ${pool.name}`;
+      return refused({ reason: 'TwoPools', message });
+    }
+    home = pool;
+    const unfit = held.includes(ip) ? undefined : assignments.unfit(ip, pool);
+    if (unfit !== undefined) return refused({ reason: 'AddressUnfit', message: `${asks}, but ${unfit.why}` });
+    const taken = assignments.refusal(ip, candidate);
+    if (taken !== undefined)
+      return refused({ reason: 'AddressInUse', message: `${asks}, but ${taken}` }, [ip]);
+  }
+  return completed(asking, addresses, home, supply);
+}
 
 /**
- * What the books have for a request. Nothing is given yet.
+ * Addresses for a Service that names none: those that it has, else of the first pool that has enough.
  *
  * @param pools in the order in which they are tried
- * @param avoid addresses that others ask for by name
  */
-export function grant(
-  claimant: Claimant,
-  request: Request,
-  pools: readonly Pool[],
-  books: Books,
-  avoid: (ip: Ip) => boolean,
-): Grant {
-  if (request.addresses.length > 0) return named(claimant, request, books, avoid);
-  const held = books.heldBy(claimant.key);
-  const home = held[0] && books.poolOf(held[0]);
-  const chosen = request.pool === undefined ? undefined : theOne(request.pool, claimant, pools);
-  if (chosen !== undefined && 'reason' in chosen) return lacking(chosen);
-  if (held.length > 0 && (chosen === undefined || chosen === home)) {
-    return completed(claimant, request, held, home, books, avoid);
+export function grantAny(asking: Asking, pools: readonly Pool[], supply: Supply): Grant {
+  const { candidate, request, held } = asking;
+  const { assignments } = supply;
+  const home = held[0] && assignments.poolOf(held[0]);
+  const chosen = request.pool === undefined ? undefined : theOne(request.pool, candidate, pools);
+  if (chosen !== undefined && 'reason' in chosen) return refused(chosen);
+  // What the pool that gave it no longer covers is of that pool all the same.
+  const homeName = home?.name ?? candidate.given?.pool;
+  if (held.length > 0 && (chosen === undefined || chosen.name === homeName)) {
+    return completed(asking, held, home, supply);
   }
   const able = chosen
     ? [chosen]
-    : pools.filter((pool) => isAutomatic(pool) && !barredFrom(pool, claimant.service));
+    : pools.filter((pool) => isAutomatic(pool) && !barredFrom(pool, candidate.service));
   if (able.length === 0) {
-    return lacking({
+    return refused({
       reason: 'NoPool',
       message: 'no pool gives its addresses to this Service unless it asks',
     });
   }
-  return anyOf(claimant, request, able, books, avoid);
+  return anyOf(asking, able, supply);
 }
 
 function isAutomatic(pool: Pool): boolean {
   return termsOf(pool).autoAssign;
 }
 
-function theOne(name: string, { service }: Claimant, pools: readonly Pool[]): Pool | Lack {
+function theOne(name: string, { service }: Candidate, pools: readonly Pool[]): Pool | Unsatisfied {
   const pool = pools.find((each) => each.name === name);
   if (pool === undefined)
     return { reason: 'UnknownPool', message: `asks for pool ${name}, which there is not` };
@@ -57,83 +106,34 @@ function theOne(name: string, { service }: Claimant, pools: readonly Pool[]): Po
   return barred === undefined ? pool : { reason: 'NotAllowed', message: barred };
 }
 
-/** Just the addresses that it names. */
-function named(claimant: Claimant, request: Request, books: Books, avoid: (ip: Ip) => boolean): Grant {
-  const { addresses, by } = request;
-  const held = books.heldBy(claimant.key);
-  let home: Pool | undefined;
-  for (const ip of addresses) {
-    const asks = `asks for ${ip} (${by})`;
-    const pool = books.poolOf(ip);
-    if (pool === undefined) {
-      // What it has had since before the pool was made smaller, it may well name.
-      if (held.includes(ip)) continue;
-      return lacking({ reason: 'OutsidePools', message: `${asks}, which is in no pool` });
-    }
-    const barred = barredFrom(pool, claimant.service);
-    if (barred !== undefined) return lacking({ reason: 'NotAllowed', message: `${asks}, but ${barred}` });
-    if (request.pool !== undefined && request.pool !== pool.name) {
-      const message = `${asks}, which is of pool ${pool.name}, and for pool ${request.pool}`;
-      return lacking({ reason: 'Contradiction', message });
-    }
-    if (home !== undefined && home !== pool) {
-      const message = `asks for ${addresses.join(' and ')} (${by}), which are of the pools ${home.name} and ${pool.name}`;
-      return lacking({ reason: 'TwoPools', message });
-    }
-    home = pool;
-    const unfit = held.includes(ip) ? undefined : books.unfit(ip, pool);
-    if (unfit !== undefined) return lacking({ reason: 'AddressUnfit', message: `${asks}, but ${unfit.why}` });
-    const taken = books.refusal(ip, claimant);
-    if (taken !== undefined) return lacking({ reason: 'AddressInUse', message: `${asks}, but ${taken}` });
-  }
-  return completed(claimant, request, addresses, home, books, avoid);
-}
-
 /** What it has or names, and what is missing of the other family from the same pool; never from another one. */
-function completed(
-  claimant: Claimant,
-  request: Request,
-  ips: readonly Ip[],
-  home: Pool | undefined,
-  books: Books,
-  avoid: (ip: Ip) => boolean,
-): Grant {
+function completed(asking: Asking, ips: readonly Ip[], home: Pool | undefined, supply: Supply): Grant {
+  const { families, need } = asking.request;
   const result: Ip[] = [];
   let missing: Family | undefined;
-  for (const version of request.families) {
+  for (const version of families) {
     const own = ips.find((ip) => family(ip) === version);
-    const ip = own ?? (home && further(version, claimant, home, books, avoid));
+    const ip = own ?? (home && further(version, asking, home, supply));
     if (ip === undefined) missing ??= version;
     else result.push(ip);
   }
-  if (missing === undefined || (request.need === 'most' && result.length > 0)) {
+  if (missing === undefined || (need === 'most' && result.length > 0))
     return { kind: 'granted', ips: result };
-  }
   const message = `pool ${home?.name ?? 'of its address'} has no IPv${missing} address for it, and a Service is never split between pools`;
-  return lacking({ reason: 'NoFreeAddress', message });
+  return refused({ reason: 'NoFreeAddress', message }, home && [poolTopic(home.name)]);
 }
 
-function further(
-  of: Family,
-  claimant: Claimant,
-  home: Pool,
-  books: Books,
-  avoid: (ip: Ip) => boolean,
-): Ip | undefined {
-  if (barredFrom(home, claimant.service) !== undefined) return undefined;
-  const kept = books.heldBy(claimant.key).find((ip) => family(ip) === of && books.poolOf(ip) === home);
-  return kept ?? books.free(home, of, claimant, avoid);
+function further(of: Family, { candidate, held }: Asking, home: Pool, supply: Supply): Ip | undefined {
+  const { assignments, avoid } = supply;
+  if (barredFrom(home, candidate.service) !== undefined) return undefined;
+  const own = held.find((ip) => family(ip) === of && assignments.poolOf(ip) === home);
+  return own ?? assignments.free(home, of, candidate, avoid);
 }
 
-function anyOf(
-  claimant: Claimant,
-  request: Request,
-  pools: readonly Pool[],
-  books: Books,
-  avoid: (ip: Ip) => boolean,
-): Grant {
+function anyOf({ candidate, request }: Asking, pools: readonly Pool[], supply: Supply): Grant {
   const { families, need } = request;
-  const free = (pool: Pool, of: Family): Ip | undefined => books.free(pool, of, claimant, avoid);
+  const { assignments, avoid } = supply;
+  const free = (pool: Pool, of: Family): Ip | undefined => assignments.free(pool, of, candidate, avoid);
   for (const pool of pools) {
     const ips = families.map((of) => free(pool, of)).filter((ip) => ip !== undefined);
     if (ips.length === families.length) return { kind: 'granted', ips };
@@ -147,13 +147,13 @@ function anyOf(
     }
   }
   const kinds = families.map((of) => `IPv${of}`).join(need === 'most' ? ' or ' : ' and ');
-  const where = pools.map(({ name }) => name).join(', ');
-  const message = `no free ${kinds} address in ${pools.length === 1 ? 'pool' : 'the pools'} ${where}`;
-  return lacking({ reason: 'NoFreeAddress', message });
+  const names = pools.map(({ name }) => name);
+  const message = `no free ${kinds} address in ${pools.length === 1 ? 'pool' : 'the pools'} ${names.join(', ')}`;
+  return refused({ reason: 'NoFreeAddress', message }, names.map(poolTopic));
 }
 
-function lacking(lack: Lack): Grant {
-  return { kind: 'lacking', lack };
+function refused(unsatisfied: Unsatisfied, waitsFor: readonly Topic[] = []): Grant {
+  return { kind: 'refused', unsatisfied, waitsFor };
 }
 
 /** Pools in the order in which they are tried for a Service that asks for nothing special. */

@@ -1,45 +1,47 @@
-/** Numbers, the smallest at hand; each once. */
-export class Heap {
-  readonly #list: number[] = [];
-  readonly #in = new Set<number>();
+/** Values with the first of their order at hand. */
+export class Heap<T> {
+  readonly #before: (a: T, b: T) => boolean;
+  readonly #list: T[] = [];
 
-  get least(): number | undefined {
+  /** @param before whether `a` comes out before `b` */
+  constructor(before: (a: T, b: T) => boolean) {
+    this.#before = before;
+  }
+
+  get first(): T | undefined {
     return this.#list[0];
   }
 
-  add(value: number): void {
-    if (this.#in.has(value)) return;
-    this.#in.add(value);
+  add(value: T): void {
     const list = this.#list;
     let at = list.length;
+    list.push(value);
     while (at > 0) {
       const parent = (at - 1) >> 1;
-      const above = list[parent] ?? 0;
-      if (above <= value) break;
+      const above = list[parent];
+      if (above === undefined || !this.#before(value, above)) break;
       list[at] = above;
       at = parent;
     }
     list[at] = value;
   }
 
-  /** Takes the smallest out. */
+  /** Takes the first one out. */
   drop(): void {
     const list = this.#list;
-    const [first] = list;
     const last = list.pop();
-    if (first === undefined || last === undefined) return;
-    this.#in.delete(first);
-    if (list.length === 0) return;
+    if (last === undefined || list.length === 0) return;
     let at = 0;
     while (true) {
       const left = 2 * at + 1;
-      if (left >= list.length) break;
-      const right = left + 1;
-      const child = (list[right] ?? Number.POSITIVE_INFINITY) < (list[left] ?? 0) ? right : left;
-      const below = list[child] ?? 0;
-      if (below >= last) break;
+      const one = list[left];
+      if (one === undefined) break;
+      const other = list[left + 1];
+      const right = other !== undefined && this.#before(other, one);
+      const below = right ? other : one;
+      if (!this.#before(below, last)) break;
       list[at] = below;
-      at = child;
+      at = right ? left + 1 : left;
     }
     list[at] = last;
   }

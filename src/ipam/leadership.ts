@@ -6,7 +6,7 @@ import type { LeaseName } from '../model/allocation.ts';
 export interface LeasePace {
   /** Others wait so long after the last renewal that they saw. */
   readonly duration: number;
-  /** Who could not renew for so long stops writing. */
+  /** A holder that could not renew for so long stops writing. */
   readonly deadline: number;
   readonly retry: number;
 }
@@ -16,15 +16,15 @@ const defaultLeasePace: LeasePace = { duration: 15_000, deadline: 10_000, retry:
 export interface LeadershipOptions {
   readonly leases: Leases;
   readonly name: LeaseName;
-  /** The same after a restart, and nobody else's. */
+  /** The same after a restart, and that of no other gateway. */
   readonly identity: string;
   readonly clock: Clock;
-  /** Told when we have become the one who writes, or are not any more. */
+  /** Called when this gateway has begun to lead, or leads no more. */
   readonly changed: () => void;
   readonly pace?: LeasePace;
 }
 
-/** Holds a Lease as long as it can: with several gateways, it decides who writes. Routes never depend on it. */
+/** Holds a Lease as long as it can: of several gateways its holder writes. Routes never depend on it. */
 export class Leadership {
   readonly #options: LeadershipOptions;
   readonly #pace: LeasePace;
@@ -42,7 +42,7 @@ export class Leadership {
     this.#pace = options.pace ?? defaultLeasePace;
   }
 
-  /** By our own clock, and earlier than anybody else could think that we do not. */
+  /** Expires by our own clock, before another gateway may take over. */
   get leads(): boolean {
     return this.#options.clock.now() < this.#renewed + this.#pace.deadline;
   }
@@ -57,7 +57,7 @@ export class Leadership {
     return this.#trouble;
   }
 
-  /** Runs until the signal, then gives the Lease back so that nobody has to wait. */
+  /** Runs until the signal, then gives the Lease back, so that no other gateway has to wait. */
   async run(signal: AbortSignal): Promise<void> {
     const { clock } = this.#options;
     const { retry } = this.#pace;
@@ -103,7 +103,7 @@ export class Leadership {
     };
     const outcome = await leases.write(name, next, version, signal);
     if (outcome.kind === 'done') {
-      // It may have run out a moment ago, and somebody may have seen that: it is news that we lead again.
+      // The Lease may have run out a moment ago, and a reader of `leads` may have seen that: leading again is news.
       if (!this.leads) this.#led = false;
       this.#renewed = asked;
       this.#holder = identity;

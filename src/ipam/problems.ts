@@ -1,6 +1,6 @@
 import type { Problem } from '../model/problem.ts';
 import type { Allocator } from './allocator.ts';
-import type { Lack } from './verdict.ts';
+import type { Unsatisfied } from './decision.ts';
 
 /** So many Services are named one by one. */
 const named = 20;
@@ -11,7 +11,7 @@ export interface Troubles {
   readonly eventTrouble: string | undefined;
   /** What the API will not have of one Service. */
   readonly refused: ReadonlyMap<string, string>;
-  /** Services whose status somebody else writes as well, and until when we leave it alone, in ms. */
+  /** Services whose status has another writer, and until when it is left alone, in ms. */
   readonly contested: Iterable<readonly [key: string, until: number]>;
 }
 
@@ -58,28 +58,28 @@ export function problemsOf(allocator: Allocator | undefined, troubles: Troubles)
       service: key,
     });
   }
-  if (allocator !== undefined) problems.push(...lacks(allocator));
+  if (allocator !== undefined) problems.push(...unsatisfiedProblems(allocator));
   return problems;
 }
 
-function lacks(allocator: Allocator): readonly Problem[] {
+function unsatisfiedProblems(allocator: Allocator): readonly Problem[] {
   const problems: Problem[] = [];
-  for (const key of allocator.lacking) {
-    const verdict = allocator.verdicts.get(key);
-    if (verdict?.lack === undefined || verdict.lack.reason === 'NoClusterIP') continue;
+  for (const key of allocator.unsatisfied) {
+    const decision = allocator.decisions.get(key);
+    if (decision?.unsatisfied === undefined || decision.unsatisfied.reason === 'NoClusterIP') continue;
     if (problems.length >= named) break;
-    const { ips, lack } = verdict;
+    const { ips, unsatisfied } = decision;
     const what = ips.length === 0 ? 'waits for an address' : `keeps ${ips.join(', ')}, but not as it asks`;
     problems.push({
       code: ips.length === 0 ? 'service-waits' : 'service-asks-otherwise',
       severity: 'warn',
       subject: `Service ${key}`,
-      message: `Service ${key} ${what}: ${lack.message}`,
-      advice: adviceOn(lack),
+      message: `Service ${key} ${what}: ${unsatisfied.message}`,
+      advice: adviceOn(unsatisfied),
       service: key,
     });
   }
-  const more = allocator.lacking.size - named;
+  const more = allocator.unsatisfied.size - named;
   if (problems.length >= named && more > 0) {
     problems.push({
       code: 'services-wait',
@@ -92,7 +92,7 @@ function lacks(allocator: Allocator): readonly Problem[] {
   return problems;
 }
 
-function adviceOn({ reason }: Lack): string {
+function adviceOn({ reason }: Unsatisfied): string {
   switch (reason) {
     case 'NoFreeAddress':
       return 'enlarge the pool, or delete a Service that holds one of its addresses: it is given at once';

@@ -1,6 +1,6 @@
 import { type Asks, askingAnnotations, type Service } from '../model/cluster.ts';
 import { type Family, family, type Ip, parseIp } from '../model/ip.ts';
-import type { Lack } from './verdict.ts';
+import type { Unsatisfied } from './decision.ts';
 
 /** What a Service asks for. */
 export interface Request {
@@ -15,21 +15,25 @@ export interface Request {
   readonly need: 'first' | 'most' | 'all';
 }
 
-export type Asked =
+export type RequestOrInvalid =
   | { readonly kind: 'request'; readonly request: Request }
   /** It contradicts itself, or cannot be understood. */
-  | { readonly kind: 'wrong'; readonly lack: Lack; readonly families: readonly Family[] | undefined };
+  | {
+      readonly kind: 'invalid';
+      readonly unsatisfied: Unsatisfied;
+      readonly families: readonly Family[] | undefined;
+    };
 
-class Wrong extends Error {
-  readonly lack: Lack;
-  constructor(reason: Lack['reason'], message: string) {
+class InvalidRequest extends Error {
+  readonly unsatisfied: Unsatisfied;
+  constructor(reason: Unsatisfied['reason'], message: string) {
     super(message);
-    this.lack = { reason, message };
+    this.unsatisfied = { reason, message };
   }
 }
 
 /** @param service of type LoadBalancer */
-export function askedBy(service: Service): Asked {
+export function requestOf(service: Service): RequestOrInvalid {
   let families: readonly Family[] | undefined;
   try {
     const { asks } = service;
@@ -41,14 +45,14 @@ export function askedBy(service: Service): Asked {
     const pool = same('pool', asks);
     return { kind: 'request', request: { addresses, by, pool, families: wanted, need } };
   } catch (error) {
-    if (!(error instanceof Wrong)) throw error;
-    return { kind: 'wrong', lack: error.lack, families };
+    if (!(error instanceof InvalidRequest)) throw error;
+    return { kind: 'invalid', unsatisfied: error.unsatisfied, families };
   }
 }
 
 function familiesOf({ clusterIps }: Asks): readonly Family[] {
   const found = [...new Set(clusterIps.map(family))];
-  if (found.length === 0) throw new Wrong('NoClusterIP', 'it has no cluster IP yet');
+  if (found.length === 0) throw new InvalidRequest('NoClusterIP', 'it has no cluster IP yet');
   return found;
 }
 
@@ -60,7 +64,7 @@ function needOf({ familyPolicy }: Asks, families: readonly Family[]): Request['n
       return 'most';
     case 'RequireDualStack':
       if (families.length === 2) return 'all';
-      throw new Wrong(
+      throw new InvalidRequest(
         'NotDualStack',
         'ipFamilyPolicy is RequireDualStack, but it has cluster IPs of one family only',
       );
@@ -85,7 +89,7 @@ function addressesOf(service: Service): Pick<Request, 'addresses' | 'by'> {
   if (first === undefined) return { addresses: [], by: '' };
   const other = others.find(({ addresses }) => !sameSet(addresses, first.addresses));
   if (other !== undefined) {
-    throw new Wrong(
+    throw new InvalidRequest(
       'Contradiction',
       `${first.by} asks for ${first.addresses.join(', ')} and ${other.by} for ${other.addresses.join(', ')}`,
     );
@@ -104,23 +108,23 @@ function parse(text: string, by: string): readonly Ip[] {
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
   }
-  throw new Wrong('InvalidAddress', `${by} ${JSON.stringify(text.slice(0, 80))} is no address`);
+  throw new InvalidRequest('InvalidAddress', `${by} ${JSON.stringify(text.slice(0, 80))} is no address`);
 }
 
 function checkFamilies(addresses: readonly Ip[], by: string, families: readonly Family[]): void {
   if (addresses.length > 2) {
-    throw new Wrong(
+    throw new InvalidRequest(
       'TooManyAddresses',
       `${by} asks for ${addresses.length} addresses; one per family can be had`,
     );
   }
   const [one, two] = addresses;
   if (one !== undefined && two !== undefined && family(one) === family(two)) {
-    throw new Wrong('SameFamily', `${by} asks for ${one} and ${two}, which are of one family`);
+    throw new InvalidRequest('SameFamily', `${by} asks for ${one} and ${two}, which are of one family`);
   }
   const odd = addresses.find((ip) => !families.includes(family(ip)));
   if (odd !== undefined) {
-    throw new Wrong(
+    throw new InvalidRequest(
       'WrongFamily',
       `${by} asks for ${odd}, but the Service is of IPv${families.join(' and IPv')}`,
     );
@@ -133,7 +137,7 @@ function same(what: 'pool', { annotations }: Asks): string | undefined {
   const one = annotations[own];
   const two = annotations[alias];
   if (one !== undefined && two !== undefined && one !== two) {
-    throw new Wrong('Contradiction', `${own} asks for pool ${one} and ${alias} for pool ${two}`);
+    throw new InvalidRequest('Contradiction', `${own} asks for pool ${one} and ${alias} for pool ${two}`);
   }
   return one ?? two;
 }

@@ -1,7 +1,7 @@
 import type { Ip } from './ip.ts';
 import type { Problem } from './problem.ts';
 
-/** What we need of a Kubernetes Node. The predicates over it live in desire/carriers. */
+/** The fields we use of a Kubernetes Node. The predicates over them are in desire/carriers. */
 export interface Node {
   readonly name: string;
   readonly uid: string;
@@ -25,7 +25,7 @@ export interface ServicePort {
   readonly nodePort: number | undefined;
 }
 
-/** One address of one EndpointSlice; the same address twice is merged, ready wins. */
+/** One address of an EndpointSlice. Duplicates of an address are merged; a ready one wins. */
 export interface Endpoint {
   readonly ip: Ip;
   readonly node: string | undefined;
@@ -49,28 +49,28 @@ export interface Service {
   readonly ingress: readonly Ip[];
   /** `spec.externalIPs` */
   readonly externalIps: readonly Ip[];
-  /** What it asks of whoever gives it addresses. */
+  /** What it requests of the allocator. */
   readonly asks: Asks;
   /** Sorted by ip, then node. */
   readonly endpoints: readonly Endpoint[];
 }
 
-/** The part of a Service that only the allocation of addresses looks at, as it was written. */
+/** The fields of a Service that only the allocation of addresses uses. */
 export interface Asks {
-  /** ms since the epoch; 0: not known */
+  /** ms since the epoch; 0: unknown */
   readonly created: number;
   readonly labels: Texts;
-  /** Those of {@link askingAnnotations} that are there. */
+  /** Only those in {@link askingAnnotations}. */
   readonly annotations: Texts;
   readonly selector: Texts;
   /** `spec.loadBalancerIP` */
   readonly loadBalancerIp: string | undefined;
-  /** `spec.clusterIPs` in their order; empty while there are none, and for headless Services. */
+  /** `spec.clusterIPs` in their order; empty for headless Services, and until they are assigned. */
   readonly clusterIps: readonly Ip[];
   readonly familyPolicy: FamilyPolicy;
-  /** {@link cleanupFinalizer} is there. */
+  /** {@link cleanupFinalizer} is set. */
   readonly finalizer: boolean;
-  /** Host names among `status.loadBalancer.ingress`; we give none. */
+  /** Host names in `status.loadBalancer.ingress`, from other controllers. */
   readonly hostnames: readonly string[];
   /** The conditions whose type begins with {@link ownPrefix}, sorted by type. */
   readonly conditions: readonly Condition[];
@@ -90,13 +90,13 @@ export interface Condition {
   readonly lastTransitionTime: string;
 }
 
-/** Annotations and conditions of ours begin with it. */
+/** Prefix of our annotations and conditions. */
 export const ownPrefix = 'eiproute.io/';
 
-/** Kubernetes' name for "a load balancer has to be taken down first". */
+/** Kubernetes' finalizer for Services whose load balancer has to be torn down first. */
 export const cleanupFinalizer = 'service.kubernetes.io/load-balancer-cleanup';
 
-/** By what a Service can ask: our own words, and MetalLB's beside each, so that people can move. */
+/** The annotations of a request: our own, and MetalLB's as aliases for migration. */
 export const askingAnnotations = {
   addresses: ['eiproute.io/addresses', 'metallb.io/loadBalancerIPs'],
   pool: ['eiproute.io/pool', 'metallb.io/address-pool'],
@@ -105,38 +105,38 @@ export const askingAnnotations = {
 
 export type Resource = 'services' | 'endpointslices' | 'nodes';
 
-/** How one of the lists stands. */
+/** The state of one list and watch. */
 export interface Feed {
   readonly resource: Resource;
-  /** The first complete list is in. */
+  /** The first list was complete. */
   readonly synced: boolean;
-  /** ms since the epoch when the source last said anything; undefined: never. */
+  /** ms since the epoch of the last data from the source; undefined: never. */
   readonly heard: number | undefined;
-  /** Why nothing is heard now, in words for a person; undefined when all is well. */
+  /** Why the source cannot be read now, for a person; undefined: it can. */
   readonly trouble: string | undefined;
 }
 
-/** What is known of the cluster beside its Services. */
+/** The state of the cluster without its Services. */
 export interface Overview {
-  /** Every list has come in whole since we started; false: read from disk, or still listing. */
+  /** Every resource was listed since the start; false: still listing, the state may be read from disk. */
   readonly complete: boolean;
   readonly nodes: readonly Node[];
   readonly feeds: readonly Feed[];
-  /** Objects that were skipped, and why. */
+  /** Objects and parts of objects that were skipped. */
   readonly problems: readonly Problem[];
 }
 
-/** All that is known of the cluster. An unchanged Node or Service is the same object in the next snapshot. */
+/** The state of the cluster. An unchanged Node or Service is the same object in the next snapshot. */
 export interface Snapshot extends Overview {
   /** Sorted by namespace and name. */
   readonly services: readonly Service[];
 }
 
-/** What has changed in the cluster since a listener last looked; the new state is read from the cluster itself. */
+/** Keys that changed since a listener's last delta. The new state is read from the cluster. */
 export interface Delta {
-  /** `namespace/name` of the Services that were added, changed or deleted; 'all': read every one of them again. */
+  /** `namespace/name` of the Services that were added, changed or deleted; 'all': any of them. */
   readonly services: ReadonlySet<string> | 'all';
-  /** A Node was added, changed or deleted. */
+  /** Whether a Node was added, changed or deleted. */
   readonly nodes: boolean;
 }
 

@@ -4,7 +4,7 @@ import { type Json, listAt, textAt } from '../../lab/cluster/api/json.ts';
 import { rawNode, rawService, rawSlice } from '../../lab/cluster/manifests.ts';
 import type { Outcome, Writer } from '../../src/cluster/writer.ts';
 import { parseIp } from '../../src/model/ip.ts';
-import { pool } from '../unit/ipam/town.ts';
+import { pool } from '../unit/ipam/fake-cluster.ts';
 import { ApiFixture, kind, manifest, words } from './api-fixture.ts';
 
 const finalizer = 'service.kubernetes.io/load-balancer-cleanup';
@@ -206,9 +206,15 @@ describe('the allocation over an API', () => {
     };
     for (const _ of [1, 2, 3]) {
       ask('nowhere');
-      await api.until(() => api.condition('web', 'eiproute.io/Allocated') === 'True UnknownPool', 'a lack');
+      await api.until(
+        () => api.condition('web', 'eiproute.io/Allocated') === 'True UnknownPool',
+        'a unsatisfied',
+      );
       ask(undefined);
-      await api.until(() => api.condition('web', 'eiproute.io/Allocated') === 'True Allocated', 'no lack');
+      await api.until(
+        () => api.condition('web', 'eiproute.io/Allocated') === 'True Allocated',
+        'no unsatisfied',
+      );
     }
     const failed = () =>
       api.server.objects

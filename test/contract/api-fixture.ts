@@ -11,11 +11,11 @@ import { systemClock } from '../../src/cluster/clock.ts';
 import { type KubernetesCluster, kubernetesCluster } from '../../src/cluster/kubernetes.ts';
 import type { Writer } from '../../src/cluster/writer.ts';
 import type { Terms } from '../../src/ipam/allocator.ts';
-import { Controller, type Deed } from '../../src/ipam/controller.ts';
+import { type AssignmentChange, Controller } from '../../src/ipam/controller.ts';
 import { Leadership, type LeasePace } from '../../src/ipam/leadership.ts';
 import type { Pool } from '../../src/model/gateway.ts';
 import type { Ip } from '../../src/model/ip.ts';
-import { allocation, pool } from '../unit/ipam/town.ts';
+import { allocation, pool } from '../unit/ipam/fake-cluster.ts';
 
 export const manifest = readFileSync(new URL('../../docs/rbac.yaml', import.meta.url), 'utf8');
 const leaseName = { namespace: 'kube-system', name: 'eiproute' };
@@ -145,7 +145,7 @@ export class Gateway implements AsyncDisposable {
   readonly cluster: KubernetesCluster;
   readonly controller: Controller;
   readonly leadership: Leadership | undefined;
-  readonly deeds: Deed[] = [];
+  readonly deeds: AssignmentChange[] = [];
   readonly routed = new Set<Ip>();
   terms: Terms;
   readonly #stop = new AbortController();

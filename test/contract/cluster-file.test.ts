@@ -85,7 +85,7 @@ describe('the file cluster', () => {
     { name: 'items that are no list', content: '{"items": 7}', says: /"items" is no list/ },
   ];
   for (const { name, content, says } of broken) {
-    it(`keeps the last good picture when it finds ${name}, and says where`, async () => {
+    it(`keeps the last good state when it finds ${name}, and says where`, async () => {
       await using home = await folder();
       const path = join(home.path, 'cluster.json');
       await writeFile(path, text(small, 'json'));
@@ -102,7 +102,7 @@ describe('the file cluster', () => {
     });
   }
 
-  it('keeps the picture when the file goes away', async () => {
+  it('keeps the state when the file goes away', async () => {
     await using home = await folder();
     const path = join(home.path, 'cluster.json');
     await writeFile(path, text(small, 'json'));

@@ -26,13 +26,13 @@ const world = [
   rawSlice('api', [], 'api-x1', 'other'),
 ];
 
-/** The same picture whatever the source: what all clusters promise. */
+/** The same state whatever the source: what all clusters promise. */
 export function clusterContract(
   name: string,
   open: (world: readonly object[]) => Promise<ClusterFixture>,
 ): void {
   describe(`a cluster from ${name}`, () => {
-    it('shows the whole picture', async () => {
+    it('shows the whole state', async () => {
       await using stage = await open(world);
       const { nodes, services, feeds, problems } = await until(stage.cluster, ({ complete }) => complete);
       expect(nodes.map((node) => ({ ...node, uid: '' }))).to.deep.equal([

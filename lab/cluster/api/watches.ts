@@ -23,6 +23,8 @@ export class Watches {
   /** Told whenever a watch opens or closes. */
   readonly #changed: () => void;
   silent = false;
+  /** Events that are held back, in their order; undefined: none is. */
+  #held: (() => void)[] | undefined;
 
   /** @param bookmarkEvery ms */
   constructor(objects: Objects, bookmarkEvery: number, changed: () => void) {
@@ -79,6 +81,19 @@ export class Watches {
     for (const watch of this.#open) watch.muted = true;
   }
 
+  /** Holds events back from now on, as a watch cache that lags does. */
+  hold(): void {
+    this.#held ??= [];
+  }
+
+  /** Sends the oldest event that is held back. @returns false when there is none; then no more are held back */
+  release(): boolean {
+    const next = this.#held?.shift();
+    next?.();
+    if (next === undefined) this.#held = undefined;
+    return next !== undefined;
+  }
+
   /** Ends all watches as a server does that is asked to stop. */
   endAll(): void {
     for (const { exchange } of this.#open) exchange.end();
@@ -110,7 +125,9 @@ export class Watches {
     const type = typeFor(watch.selects, change);
     if (type === undefined) return;
     const object = watch.exchange.wantsTable ? table(watch.kind, [change.object], {}) : change.object;
-    watch.exchange.write(line({ type, object }));
+    const write = (): void => watch.exchange.write(line({ type, object }));
+    if (this.#held === undefined) write();
+    else this.#held.push(write);
   }
 
   #bookmark({ kind, exchange, bookmarks, muted }: Watch): void {

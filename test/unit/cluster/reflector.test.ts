@@ -359,7 +359,7 @@ describe('the reflector', () => {
     ]);
   });
 
-  it('keeps the picture whatever the API answers', async () => {
+  it('keeps the state whatever the API answers', async () => {
     const refusals = [401, 403, 429, 500].map((code) => ({ watch: new ApiError(code, 'no') }));
     const { names, store } = await play([
       { list: page(['n1', 'n2'], '7') },

@@ -1,6 +1,7 @@
 import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { setImmediate as turn } from 'node:timers/promises';
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { rawNode, rawService, rawSlice } from '../../../lab/cluster/manifests.ts';
@@ -344,6 +345,29 @@ describe('the remembered cluster', () => {
       pauses.end();
       await pauses.next();
       expect(await afterCrash(at.file), 'two ticks later').to.deep.equal([]);
+    });
+
+    it('has what changed while it was saving', async () => {
+      await using at = await place();
+      const source = memoryCluster();
+      const pauses = new Pauses();
+      source.set(...world);
+      source.complete();
+      await using cluster = remembered(source, at.file, { clock: pauses });
+      const tick = async (): Promise<void> => {
+        await pauses.next();
+        pauses.end();
+        await pauses.next();
+      };
+      await tick();
+      source.set(rawService('web', { eips: ['198.51.100.11'] }));
+      const saving = cluster.save(delta('default/web'));
+      await turn();
+      source.delete(rawService('web'));
+      await saving;
+      await tick();
+      await tick();
+      expect(await afterCrash(at.file)).to.deep.equal([]);
     });
 
     it('has what changed before the last tick but one', async () => {

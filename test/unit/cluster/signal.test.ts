@@ -40,6 +40,22 @@ describe('a signal', () => {
     expect((await slow?.next())?.value).to.deep.equal([1, 2]);
   });
 
+  it('keeps nothing for a listener that has broken off', async () => {
+    let merged = 0;
+    const signal = new Signal<number, number>((_, next) => {
+      merged += 1;
+      return next;
+    });
+    const values = signal.listen(forever);
+    signal.notify(1);
+    for await (const value of values) {
+      expect(value).to.equal(1);
+      break;
+    }
+    signal.notify(2);
+    expect(merged).to.equal(1);
+  });
+
   it('ends when the signal is aborted, also while it waits, and before it began', async () => {
     const signal = new Signal(() => {});
     const stop = new AbortController();

@@ -5,13 +5,13 @@ import { ClusterStore, resources } from '../../../src/cluster/store.ts';
 import type { Delta } from '../../../src/model/cluster.ts';
 
 /** A store, how often its listeners would have been notified, and of what at last. */
-function counted(): { store: ClusterStore; beats: () => number; last: () => Delta | undefined } {
+function counted(): { store: ClusterStore; notified: () => number; last: () => Delta | undefined } {
   const store = new ClusterStore();
   const deltas: Delta[] = [];
   store.signal.notify = (delta) => {
     deltas.push(delta);
   };
-  return { store, beats: () => deltas.length, last: () => deltas.at(-1) };
+  return { store, notified: () => deltas.length, last: () => deltas.at(-1) };
 }
 
 function delta(...services: readonly string[]): Delta {
@@ -64,15 +64,15 @@ describe('the store', () => {
   });
 
   it('gives the same snapshot while nothing has changed', () => {
-    const { store, beats } = filled();
+    const { store, notified } = filled();
     const before = store.snapshot();
     store.notify();
     expect(store.snapshot()).to.equal(before);
-    expect(beats()).to.equal(1);
+    expect(notified()).to.equal(1);
   });
 
   it('does nothing at all for heartbeats and other fields that do not count', () => {
-    const { store, beats } = filled();
+    const { store, notified } = filled();
     const before = store.snapshot();
     const { nodes, services, endpointslices } = store.indexes;
     nodes.set(rawNode('n1', { heartbeat: 'b', labels: { new: 'label' }, resourceVersion: '77' }));
@@ -80,16 +80,16 @@ describe('the store', () => {
     endpointslices.set(rawSlice('web', [{ ip: '10.1.0.1', node: 'n1', ready: true }]));
     store.notify();
     expect(store.snapshot()).to.equal(before);
-    expect(beats()).to.equal(1);
+    expect(notified()).to.equal(1);
   });
 
   it('changes only the Service that an event is about', () => {
-    const { store, beats, last } = filled();
+    const { store, notified, last } = filled();
     const before = store.snapshot();
     store.indexes.endpointslices.set(rawSlice('web', [{ ip: '10.1.0.2', node: 'n2' }]));
     store.notify();
     const after = store.snapshot();
-    expect(beats()).to.equal(2);
+    expect(notified()).to.equal(2);
     expect(last()).to.deep.include(delta('default/web'));
     expect(after.nodes).to.equal(before.nodes);
     expect(after.services).not.to.equal(before.services);
@@ -98,17 +98,17 @@ describe('the store', () => {
   });
 
   it('keeps the Service when its endpoints only move to another slice', () => {
-    const { store, beats } = filled();
+    const { store, notified } = filled();
     const before = named(store, 'web');
     store.indexes.endpointslices.set(rawSlice('web', [{ ip: '10.1.0.1', node: 'n1' }], 'web-x2'));
     store.indexes.endpointslices.delete(rawSlice('web', []));
     store.notify();
     expect(named(store, 'web')).to.equal(before);
-    expect(beats()).to.equal(1);
+    expect(notified()).to.equal(1);
   });
 
   it('keeps the Service when its endpoints change while a list with the same Service is read', async () => {
-    const { store, beats } = filled();
+    const { store, notified } = filled();
     const replacement = store.indexes.services.replacement();
     for (const name of ['api', 'web']) replacement.add(rawService(name));
     store.indexes.endpointslices.set(rawSlice('web', [{ ip: '10.1.0.7', node: 'n2' }]));
@@ -118,7 +118,7 @@ describe('the store', () => {
     store.notify();
     expect(store.service('default/web')).to.equal(web);
     expect(web?.endpoints.map(({ ip }) => ip)).to.deep.equal(['10.1.0.7']);
-    expect(beats()).to.equal(2);
+    expect(notified()).to.equal(2);
     store.indexes.services.set(rawService('web', { eips: [] }));
     expect(store.service('default/web')).to.deep.include({ ingress: [], endpoints: web?.endpoints });
   });
@@ -162,7 +162,7 @@ describe('the store', () => {
   });
 
   it('keeps identity over a new list, and takes away what is not in it', async () => {
-    const { store, beats } = filled();
+    const { store, notified } = filled();
     const before = store.snapshot();
     const replacement = store.indexes.services.replacement();
     replacement.add(rawService('web', { resourceVersion: '99' }));
@@ -173,11 +173,11 @@ describe('the store', () => {
     const after = store.snapshot();
     expect(after.services.map(({ name }) => name)).to.deep.equal(['new', 'web']);
     expect(after.services[1]).to.equal(before.services[1]);
-    expect(beats()).to.equal(2);
+    expect(notified()).to.equal(2);
   });
 
-  it('shows the old picture until a long list is all in place, and then tells of all that changed', async () => {
-    const { store, beats, last } = filled();
+  it('shows the old state until a long list is all in place, and then tells of all that changed', async () => {
+    const { store, notified, last } = filled();
     const before = store.snapshot();
     const replacement = store.indexes.nodes.replacement();
     for (let index = 0; index < 1200; index += 1) replacement.add(rawNode(`m${index}`));
@@ -187,11 +187,11 @@ describe('the store', () => {
       store.indexes.services.set(rawService(`meanwhile${turns}`));
       store.notify();
       expect(store.snapshot()).to.equal(before);
-      expect(beats()).to.equal(1);
+      expect(notified()).to.equal(1);
     });
     expect(turns).to.equal(2);
     store.notify();
-    expect(beats()).to.equal(2);
+    expect(notified()).to.equal(2);
     expect(last()).to.deep.include({
       services: new Set(['default/meanwhile1', 'default/meanwhile2']),
       nodes: true,
@@ -259,18 +259,18 @@ describe('the store', () => {
   });
 
   it('changes nothing when a new list says the same', async () => {
-    const { store, beats } = filled();
+    const { store, notified } = filled();
     const before = store.snapshot();
     const replacement = store.indexes.nodes.replacement();
     for (const name of ['n2', 'n1']) replacement.add(rawNode(name, { heartbeat: 'later' }));
     await store.commit(replacement, async () => {});
     store.notify();
     expect(store.snapshot()).to.equal(before);
-    expect(beats()).to.equal(1);
+    expect(notified()).to.equal(1);
   });
 
   it('keeps what it knew of an object that can not be read any more, and says so once', () => {
-    const { store, beats } = filled();
+    const { store, notified } = filled();
     const before = named(store, 'web');
     const broken = { metadata: { name: 'web', namespace: 'default' } };
     for (let round = 0; round < 3; round += 1) {
@@ -279,7 +279,7 @@ describe('the store', () => {
     }
     expect(named(store, 'web')).to.equal(before);
     expect(store.snapshot().problems.map(({ subject }) => subject)).to.deep.equal(['Service default/web']);
-    expect(beats()).to.equal(2);
+    expect(notified()).to.equal(2);
     store.indexes.services.set(rawService('web'));
     expect(store.snapshot().problems).to.deep.equal([]);
   });
@@ -320,12 +320,12 @@ describe('the store', () => {
   });
 
   it('moves "heard" without a word to the listeners', () => {
-    const { store, beats } = filled();
+    const { store, notified } = filled();
     const before = store.snapshot();
     store.heard('nodes', 1234);
     store.notify();
     const after = store.snapshot();
-    expect(beats()).to.equal(1);
+    expect(notified()).to.equal(1);
     expect(after.feeds.map(({ heard }) => heard)).to.deep.equal([undefined, undefined, 1234]);
     expect(after.services).to.equal(before.services);
   });
@@ -370,7 +370,7 @@ describe('the store', () => {
       expect(versions(store)[0]).to.equal('2');
     });
 
-    it('of the present Service only, never of an older picture of it', () => {
+    it('of the present Service only, never of an older state of it', () => {
       const { store } = counted();
       store.indexes.services.set(at('1'));
       const before = named(store, 'web');
@@ -379,11 +379,11 @@ describe('the store', () => {
     });
 
     it('and takes an answer for the next one; what the watch still tells of the last is the past', async () => {
-      const { store, beats } = counted();
+      const { store, notified } = counted();
       store.indexes.services.set(at('1', { eips: [] }));
       store.answer(at('2'), '1');
       expect(versions(store)).to.deep.equal(['2', ['198.51.100.10']]);
-      expect(beats()).to.equal(1);
+      expect(notified()).to.equal(1);
       store.indexes.services.set(at('1', { eips: [] }));
       expect(versions(store)).to.deep.equal(['2', ['198.51.100.10']]);
       const replacement = store.indexes.services.replacement();

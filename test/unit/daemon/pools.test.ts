@@ -4,8 +4,8 @@ import { poolsStatus } from '../../../src/daemon/pools.ts';
 import type { Service } from '../../../src/model/cluster.ts';
 import type { Gateway } from '../../../src/model/gateway.ts';
 import { parseIp } from '../../../src/model/ip.ts';
-import { asks, endpoint, gateway, service, snapshot, threeNodes } from '../../scene.ts';
-import { allocation, asking, key, named, pool, port } from '../ipam/town.ts';
+import { asks, endpoint, gateway, service, threeNodes } from '../../scene.ts';
+import { allocation, asking, key, named, pool, port } from '../ipam/fake-cluster.ts';
 
 const pools = [
   pool('public', ['198.51.100.0/30', '2001:db8:e::/64']),
@@ -13,12 +13,14 @@ const pools = [
 ];
 
 function text(services: readonly Service[], rest: Partial<Gateway> = { allocation }): string {
-  const grounds = {
-    snapshot: snapshot(threeNodes, services),
+  const inputs = {
+    nodes: threeNodes,
+    api: undefined,
+    services: () => services,
     gateway: gateway({ pools, ...rest }),
     links: [],
   };
-  return poolsText(poolsStatus(grounds, undefined, undefined));
+  return poolsText(poolsStatus(inputs, undefined, undefined));
 }
 
 describe('the pools', () => {
@@ -65,9 +67,15 @@ Not as they ask:
   });
 
   it('say who gives addresses', () => {
-    const grounds = { snapshot: snapshot([], []), gateway: gateway({ pools, allocation }), links: [] };
+    const inputs = {
+      nodes: [],
+      api: undefined,
+      services: () => [],
+      gateway: gateway({ pools, allocation }),
+      links: [],
+    };
     const head = (lease: { leads: boolean; holder: string | undefined }) =>
-      poolsText(poolsStatus(grounds, lease, undefined)).split('\n')[0];
+      poolsText(poolsStatus(inputs, lease, undefined)).split('\n')[0];
     expect(head({ leads: true, holder: 'gw1' })).to.equal('this gateway holds the Lease and gives addresses');
     expect(head({ leads: false, holder: 'gw2' })).to.equal(
       'gw2 holds the Lease and gives addresses; this gateway only routes',

@@ -5,7 +5,7 @@ import type { Gateway, Pool } from '../../../src/model/gateway.ts';
 import { givenText } from '../../../src/model/given.ts';
 import { parseIp } from '../../../src/model/ip.ts';
 import { asks, gateway, service, snapshot, threeNodes } from '../../scene.ts';
-import { allocation, pool, port } from '../ipam/town.ts';
+import { allocation, pool, port } from '../ipam/fake-cluster.ts';
 
 const A = parseIp('198.51.100.1');
 const open = pool('open', ['198.51.100.0/30']);

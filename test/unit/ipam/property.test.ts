@@ -1,13 +1,13 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { Allocator } from '../../../src/ipam/allocator.ts';
-import { Space } from '../../../src/ipam/space.ts';
+import { type Allocator, allocate } from '../../../src/ipam/allocator.ts';
+import { PoolRange } from '../../../src/ipam/pool-range.ts';
 import { type Asks, type Service, serviceName } from '../../../src/model/cluster.ts';
 import { givenText, givenTo } from '../../../src/model/given.ts';
 import { type Ip, parseIp, parsePrefix } from '../../../src/model/ip.ts';
 import { cannotShare } from '../../../src/model/sharing.ts';
 import { asks, service } from '../../scene.ts';
-import { allocation, asking, dual, four, pool, Town } from './town.ts';
+import { allocation, asking, dual, FakeCluster, four, pool } from './fake-cluster.ts';
 
 /** Small enough that everybody is in everybody's way. */
 const pools = [
@@ -20,6 +20,7 @@ type Step =
   | { readonly kind: 'set'; readonly service: Service }
   | { readonly kind: 'delete'; readonly name: string }
   | { readonly kind: 'restart' }
+  | { readonly kind: 'reload' }
   | { readonly kind: 'shrink'; readonly by: number };
 
 const name = fc.integer({ min: 1, max: 9 }).map((i) => `s${i}`);
@@ -62,68 +63,73 @@ const one: fc.Arbitrary<Service> = fc
 const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 6, arbitrary: one.map((each) => ({ kind: 'set' as const, service: each })) },
   { weight: 3, arbitrary: name.map((each) => ({ kind: 'delete' as const, name: each })) },
-  { weight: 1, arbitrary: fc.constant({ kind: 'restart' as const }) },
+  { weight: 1, arbitrary: fc.constantFrom({ kind: 'restart' as const }, { kind: 'reload' as const }) },
   { weight: 1, arbitrary: fc.constantFrom(0, 1).map((by) => ({ kind: 'shrink' as const, by })) },
 );
 
 /** A spec changes; what was written in the status stays there. */
-function take(town: Town, each: Step): void {
+function take(cluster: FakeCluster, each: Step): void {
   switch (each.kind) {
     case 'set': {
-      const before = town.services.get(serviceName(each.service));
+      const before = cluster.services.get(serviceName(each.service));
       const { type } = each.service;
       const ingress = type === 'LoadBalancer' ? (before?.ingress ?? []) : [];
       const { conditions = [], finalizer = false } = before?.asks ?? {};
-      town.set({ ...each.service, ingress, asks: { ...each.service.asks, conditions, finalizer } });
+      cluster.set({ ...each.service, ingress, asks: { ...each.service.asks, conditions, finalizer } });
       return;
     }
     case 'delete':
-      town.delete(each.name);
+      cluster.delete(each.name);
       return;
     case 'restart':
-      town.restart();
+      cluster.restart();
+      return;
+    case 'reload':
+      cluster.reload();
       return;
     case 'shrink':
-      town.restart(each.by === 0 ? pools : [pool('four', ['198.51.100.0/31']), ...pools.slice(1)]);
+      cluster.restart(each.by === 0 ? pools : [pool('four', ['198.51.100.0/31']), ...pools.slice(1)]);
       return;
     default:
       each satisfies never;
   }
 }
 
-function books(allocator: Allocator): object {
+function assignments(allocator: Allocator): object {
   return Object.fromEntries(
-    [...allocator.verdicts]
+    [...allocator.decisions]
       .sort(([a], [b]) => (a < b ? -1 : 1))
-      .map(([key, { ips, pool: from, lack }]) => [key, { ips, from, lack }]),
+      .map(([key, { ips, pool: from, unsatisfied }]) => [key, { ips, from, unsatisfied }]),
   );
 }
 
-describe('the books, whatever happens', () => {
+describe('the assignments, whatever happens', () => {
   const story = fc.array(step, { minLength: 1, maxLength: 25 });
 
   it('give no address twice but to those who share it', () => {
     fc.assert(
       fc.property(story, (steps) => {
-        const town = new Town(pools);
+        const cluster = new FakeCluster(pools);
         for (const each of steps) {
-          take(town, each);
+          take(cluster, each);
           const seen = new Map<Ip, string[]>();
-          for (const [key, { ips }] of town.allocator.verdicts) {
+          for (const [key, { ips }] of cluster.allocator.decisions) {
             for (const ip of ips) seen.set(ip, [...(seen.get(ip) ?? []), key]);
           }
           for (const [ip, keys] of seen) {
             for (const a of keys) {
               for (const b of keys) {
-                const [x, y] = [town.allocator.claimant(a), town.allocator.claimant(b)];
+                const [x, y] = [cluster.allocator.candidate(a), cluster.allocator.candidate(b)];
                 if (a !== b && x && y)
                   expect(cannotShare(x.sharing, y.sharing), `${ip}: ${a}, ${b}`).to.equal(undefined);
               }
             }
           }
+          // Not even for a moment, while some are written and others not yet.
+          expect(cluster.twice).to.deep.equal([]);
           // And the statuses, which are all that others see, say just that.
-          for (const [key, { ips }] of town.allocator.verdicts) {
-            expect([...(town.services.get(key)?.ingress ?? [])].sort()).to.deep.equal([...ips].sort());
+          for (const [key, { ips }] of cluster.allocator.decisions) {
+            expect([...(cluster.services.get(key)?.ingress ?? [])].sort()).to.deep.equal([...ips].sort());
           }
         }
       }),
@@ -134,13 +140,13 @@ describe('the books, whatever happens', () => {
   it('are the same after a restart, which writes nothing', () => {
     fc.assert(
       fc.property(story, (steps) => {
-        const town = new Town(pools);
-        for (const each of steps) take(town, each);
-        const before = books(town.allocator);
-        town.writes = 0;
-        town.restart();
-        expect(books(town.allocator)).to.deep.equal(before);
-        expect(town.writes).to.equal(0);
+        const cluster = new FakeCluster(pools);
+        for (const each of steps) take(cluster, each);
+        const before = assignments(cluster.allocator);
+        cluster.writes = 0;
+        cluster.restart();
+        expect(assignments(cluster.allocator)).to.deep.equal(before);
+        expect(cluster.writes).to.equal(0);
       }),
       { numRuns: 300 },
     );
@@ -149,28 +155,25 @@ describe('the books, whatever happens', () => {
   it('are the same in whatever order the same Services are told', () => {
     fc.assert(
       fc.property(story, fc.infiniteStream(fc.nat()), (steps, chance) => {
-        const town = new Town(pools);
-        for (const each of steps) take(town, each);
-        const services = [...town.services.values()];
+        const cluster = new FakeCluster(pools);
+        for (const each of steps) take(cluster, each);
+        const services = [...cluster.services.values()];
         const shuffled = services
           .map((each) => [chance.next().value ?? 0, each] as const)
           .sort(([a], [b]) => a - b)
           .map(([, each]) => each);
         const terms = { pools, allocation, reserved: new Map(), nodeAddresses: () => [] };
-        const other = new Allocator(terms);
-        other.tell(shuffled, []);
-        const straight = new Allocator(terms);
-        straight.tell(services, []);
-        expect(books(other)).to.deep.equal(books(straight));
+        expect(assignments(allocate(terms, shuffled))).to.deep.equal(assignments(allocate(terms, services)));
         // And told again one by one, as if each had been read anew, they stay.
-        const settled = new Town(pools);
+        const settled = new FakeCluster(pools);
         settled.set(...services);
-        const before = books(settled.allocator);
+        const before = assignments(settled.allocator);
         for (const each of shuffled) {
           const now = settled.at(serviceName(each));
-          settled.allocator.tell([{ ...now, asks: { ...now.asks } }], []);
+          settled.allocator.observe([{ ...now, asks: { ...now.asks } }], []);
+          settled.converge();
         }
-        expect(books(settled.allocator)).to.deep.equal(before);
+        expect(assignments(settled.allocator)).to.deep.equal(before);
       }),
       { numRuns: 300 },
     );
@@ -179,16 +182,18 @@ describe('the books, whatever happens', () => {
   it('never move a Service to another pool unless it asks', () => {
     fc.assert(
       fc.property(fc.array(step, { minLength: 1, maxLength: 25 }), (steps) => {
-        const town = new Town(pools);
+        const cluster = new FakeCluster(pools);
         for (const each of steps) {
-          const content = [...town.allocator.verdicts].filter(([, { lack }]) => lack === undefined);
+          const content = [...cluster.allocator.decisions].filter(
+            ([, { unsatisfied }]) => unsatisfied === undefined,
+          );
           const before = new Map(content.map(([key, { ips }]) => [key, ips]));
           const changed = each.kind === 'set' ? serviceName(each.service) : undefined;
-          take(town, each);
+          take(cluster, each);
           for (const [key, ips] of before) {
-            const after = town.allocator.verdicts.get(key);
+            const after = cluster.allocator.decisions.get(key);
             if (key === changed || after === undefined || ips.length === 0) continue;
-            if (town.told(key.slice('default/'.length)).includes('AddressConflict')) continue;
+            if (cluster.told(key.slice('default/'.length)).includes('AddressConflict')) continue;
             expect(after.ips, key).to.include.members([...ips]);
           }
         }
@@ -198,7 +203,7 @@ describe('the books, whatever happens', () => {
   });
 });
 
-describe('a space', () => {
+describe('a pool range', () => {
   it('always finds the lowest free address, as a plain search does', () => {
     const networks = ['198.51.100.0/29', '198.51.100.16/30'].map(parsePrefix);
     const all = [...Array(8).keys()].map((i) => parseIp(`198.51.100.${i}`));
@@ -211,21 +216,21 @@ describe('a space', () => {
     });
     fc.assert(
       fc.property(fc.array(act, { maxLength: 60 }), (acts) => {
-        const space = new Space(4, networks, { buggy: true, reserved });
+        const poolRange = new PoolRange(4, networks, { buggy: true, reserved });
         const taken = new Set<Ip>();
-        const fit = all.filter((ip) => space.unfit(ip) === undefined);
+        const fit = all.filter((ip) => poolRange.unfit(ip) === undefined);
         for (const { take: i, verb, avoid } of acts) {
           const ip = all[i];
           const odd = all[avoid];
           if (ip === undefined || odd === undefined) continue;
           if (verb === 'take') taken.add(ip);
           else if (verb === 'give') {
-            if (taken.delete(ip)) space.released(ip);
+            if (taken.delete(ip)) poolRange.released(ip);
           } else {
             const free = fit.filter((each) => !taken.has(each));
             const want = free.find((each) => each !== odd) ?? free[0];
             expect(
-              space.lowest(
+              poolRange.lowest(
                 (each) => taken.has(each),
                 (each) => each === odd,
               ),
@@ -239,16 +244,16 @@ describe('a space', () => {
   });
 
   it('never counts its way through a large network', () => {
-    const space = new Space(6, [parsePrefix('2001:db8::/32')], { buggy: false, reserved: new Map() });
+    const poolRange = new PoolRange(6, [parsePrefix('2001:db8::/32')], { buggy: false, reserved: new Map() });
     expect(
-      space.lowest(
+      poolRange.lowest(
         () => false,
         () => false,
       ),
     ).to.equal('2001:db8::');
-    space.released(parseIp('2001:db8:ffff:ffff:ffff:ffff:ffff:ffff'));
+    poolRange.released(parseIp('2001:db8:ffff:ffff:ffff:ffff:ffff:ffff'));
     expect(
-      space.lowest(
+      poolRange.lowest(
         (ip) => ip === '2001:db8::',
         () => false,
       ),

@@ -1,36 +1,40 @@
 import type { Condition, Service } from '../model/cluster.ts';
 import { allocatedType, givenText, servingType } from '../model/given.ts';
 import type { Ip } from '../model/ip.ts';
-import type { Verdict } from './verdict.ts';
+import type { Decision } from './decision.ts';
 
 /** A condition before anybody knows when it last changed. */
-export type Claim = Omit<Condition, 'lastTransitionTime'>;
+export type UndatedCondition = Omit<Condition, 'lastTransitionTime'>;
 
 /** What a Service's conditions should say. */
-export interface Standing {
-  readonly allocated: Claim;
+export interface Conditions {
+  readonly allocated: UndatedCondition;
   /** undefined: there is nothing to serve */
-  readonly serving: Claim | undefined;
+  readonly serving: UndatedCondition | undefined;
 }
 
 /** @param routed whether an address leads to the Service now */
-export function standing(verdict: Verdict, routed: (ip: Ip) => boolean): Standing {
-  const { ips, pool, enforce, lack, warnings } = verdict;
+export function conditionsOf(decision: Decision, routed: (ip: Ip) => boolean): Conditions {
+  const { ips, pool, enforce, unsatisfied, warnings } = decision;
   if (ips.length === 0) {
-    const { reason, message } = lack ?? { reason: 'NoFreeAddress', message: '' };
+    const { reason, message } = unsatisfied ?? { reason: 'NoFreeAddress', message: '' };
     return { allocated: { type: allocatedType, status: 'False', reason, message }, serving: undefined };
   }
-  const words = [givenText({ ips, pool: pool ?? '', enforce }), ...(lack ? [lack.message] : []), ...warnings];
-  const allocated: Claim = {
+  const words = [
+    givenText({ ips, pool: pool ?? '', enforce }),
+    ...(unsatisfied ? [unsatisfied.message] : []),
+    ...warnings,
+  ];
+  const allocated: UndatedCondition = {
     type: allocatedType,
     status: 'True',
-    reason: lack?.reason ?? (warnings.length > 0 ? 'KeptOutOfBounds' : 'Allocated'),
+    reason: unsatisfied?.reason ?? (warnings.length > 0 ? 'KeptOutOfBounds' : 'Allocated'),
     message: words.join('; '),
   };
-  const idle = verdict.ofNodes ? [] : ips.filter((ip) => !routed(ip));
-  const serving: Claim =
+  const idle = decision.ofNodes ? [] : ips.filter((ip) => !routed(ip));
+  const serving: UndatedCondition =
     idle.length === 0
-      ? { type: servingType, status: 'True', reason: verdict.ofNodes ? 'OnNodes' : 'Routed', message: '' }
+      ? { type: servingType, status: 'True', reason: decision.ofNodes ? 'OnNodes' : 'Routed', message: '' }
       : {
           type: servingType,
           status: 'False',
@@ -41,14 +45,14 @@ export function standing(verdict: Verdict, routed: (ip: Ip) => boolean): Standin
 }
 
 /** Whether a Service's condition of this type says the same already. */
-export function says({ asks }: Service, type: string, claim: Claim | undefined): boolean {
+export function says({ asks }: Service, type: string, claim: UndatedCondition | undefined): boolean {
   const said = asks.conditions.find((condition) => condition.type === type);
   if (said === undefined || claim === undefined) return said === claim;
   return said.status === claim.status && said.reason === claim.reason && said.message === claim.message;
 }
 
 /** With the time of its last change of status. @param now ISO 8601, in whole seconds as Kubernetes keeps it */
-export function dated({ asks }: Service, claim: Claim, now: string): Condition {
+export function dated({ asks }: Service, claim: UndatedCondition, now: string): Condition {
   const said = asks.conditions.find(({ type }) => type === claim.type);
   const same = said?.status === claim.status && said.lastTransitionTime !== '';
   return { ...claim, lastTransitionTime: same ? said.lastTransitionTime : now };

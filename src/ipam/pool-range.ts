@@ -11,8 +11,8 @@ import {
 } from '../model/ip.ts';
 import { Heap } from './heap.ts';
 
-/** A network as a stretch of one long row of places. */
-interface Stretch {
+/** A network as a range of places; the networks of a pool follow one another. */
+interface Range {
   readonly first: bigint;
   readonly last: bigint;
   /** The place of `first`. */
@@ -24,7 +24,7 @@ interface Stretch {
 export interface Exceptions {
   /** .0 and .255 of IPv4 */
   readonly buggy: boolean;
-  /** Addresses that belong to somebody, with whom. */
+  /** Addresses in other use, and by what: `node n1` */
   readonly reserved: ReadonlyMap<Ip, string>;
 }
 
@@ -38,21 +38,23 @@ export interface Unfit {
  * The addresses of one family of a pool, as a row of places. Finds the lowest free one without walking over those
  * in use: what was never given begins at the frontier, what came back below it is in a heap.
  */
-export class Space {
-  /** How many can be given; Number.MAX_SAFE_INTEGER stands for "more than anybody can count". */
+export class PoolRange {
+  /** How many can be given; Number.MAX_SAFE_INTEGER stands for "too many to be counted". */
   readonly size: number;
   readonly #family: Family;
-  readonly #stretches: readonly Stretch[];
+  readonly #ranges: readonly Range[];
   readonly #total: number;
   readonly #exceptions: Exceptions;
-  readonly #back = new Heap();
+  /** Places below the frontier that were given back, the lowest first; each once. */
+  readonly #returned = new Heap<number>((a, b) => a < b);
+  readonly #known = new Set<number>();
   #frontier = 0;
 
   /** @param networks sorted, disjoint, all of this family */
   constructor(family: Family, networks: readonly Prefix[], exceptions: Exceptions) {
     this.#family = family;
     this.#exceptions = exceptions;
-    const stretches: Stretch[] = [];
+    const ranges: Range[] = [];
     let total = 0;
     let unfit = 0;
     for (const network of networks) {
@@ -60,11 +62,11 @@ export class Space {
       const count = 1n << BigInt(free);
       const size = Math.min(Number(count), Number.MAX_SAFE_INTEGER - total);
       const first = ipNumber(prefixIp(network));
-      stretches.push({ first, last: first + count - 1n, start: total, size });
+      ranges.push({ first, last: first + count - 1n, start: total, size });
       total += size;
       if (exceptions.buggy && family === 4) unfit += buggyIn(first, first + count - 1n);
     }
-    this.#stretches = stretches;
+    this.#ranges = ranges;
     this.#total = total;
     for (const ip of exceptions.reserved.keys()) {
       if (this.#place(ip) !== undefined && !this.#isBuggy(ip)) unfit += 1;
@@ -72,7 +74,7 @@ export class Space {
     this.size = total === Number.MAX_SAFE_INTEGER ? total : total - unfit;
   }
 
-  /** Why an address of the space cannot be given; undefined: it can. */
+  /** Why an address of the range cannot be given; undefined: it can be. */
   unfit(ip: Ip): Unfit | undefined {
     const holder = this.#exceptions.reserved.get(ip);
     if (holder !== undefined) return { kind: 'reserved', why: `${ip} belongs to ${holder}` };
@@ -89,13 +91,14 @@ export class Space {
     const aside: number[] = [];
     let second: Ip | undefined;
     let found: Ip | undefined;
-    for (let place = this.#back.least; place !== undefined && found === undefined; place = this.#back.least) {
+    for (let place = this.#returned.first; place !== undefined; place = this.#returned.first) {
       const ip = this.#at(place);
       if (!held(ip) && !avoid(ip)) {
         found = ip;
-        continue;
+        break;
       }
-      this.#back.drop();
+      this.#returned.drop();
+      this.#known.delete(place);
       if (held(ip)) continue;
       second ??= ip;
       aside.push(place);
@@ -112,26 +115,32 @@ export class Space {
       }
       this.#frontier += 1;
     }
-    for (const place of aside) this.#back.add(place);
+    for (const place of aside) this.#return(place);
     return found ?? second;
   }
 
-  /** Nobody holds it any more. */
+  /** The address is free again. */
   released(ip: Ip): void {
     const place = this.#place(ip);
-    if (place !== undefined && place < this.#frontier && this.unfit(ip) === undefined) this.#back.add(place);
+    if (place !== undefined && place < this.#frontier && this.unfit(ip) === undefined) this.#return(place);
+  }
+
+  #return(place: number): void {
+    if (this.#known.has(place)) return;
+    this.#known.add(place);
+    this.#returned.add(place);
   }
 
   #at(place: number): Ip {
-    const stretch = this.#stretches.find(({ start, size }) => place < start + size);
-    if (stretch === undefined) throw new Error(`no place ${place} in a space of ${this.#total}`);
-    return ipFromNumber(stretch.first + BigInt(place - stretch.start), this.#family);
+    const range = this.#ranges.find(({ start, size }) => place < start + size);
+    if (range === undefined) throw new Error(`no place ${place} in a pool range of ${this.#total}`);
+    return ipFromNumber(range.first + BigInt(place - range.start), this.#family);
   }
 
   #place(ip: Ip): number | undefined {
     const number = ipNumber(ip);
-    const stretch = this.#stretches.find(({ first, last }) => number >= first && number <= last);
-    return stretch && stretch.start + Number(number - stretch.first);
+    const range = this.#ranges.find(({ first, last }) => number >= first && number <= last);
+    return range && range.start + Number(number - range.first);
   }
 
   #isBuggy(ip: Ip): boolean {

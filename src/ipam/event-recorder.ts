@@ -1,7 +1,7 @@
 import type { Clock } from '../cluster/clock.ts';
 import type { ServiceEvent, Writer } from '../cluster/writer.ts';
 import type { Service } from '../model/cluster.ts';
-import type { Note } from './due.ts';
+import type { EventDraft } from './due.ts';
 
 /** So many events at once, then so many in a second: a thousand new Services are no storm. */
 const burst = 100;
@@ -12,7 +12,7 @@ const foldFor = 600_000;
 const remembered = 1000;
 
 /** Writes events, folds those that say the same, and drops what would be a storm. */
-export class Chronicle {
+export class EventRecorder {
   readonly #writer: Writer;
   readonly #clock: Clock;
   readonly #told = new Map<string, ServiceEvent & { readonly at: number }>();
@@ -36,7 +36,7 @@ export class Chronicle {
     return dropped;
   }
 
-  async tell(service: Service, note: Note, signal: AbortSignal): Promise<void> {
+  async tell(service: Service, note: EventDraft, signal: AbortSignal): Promise<void> {
     const now = this.#clock.now();
     if (!this.#may(now)) {
       this.#dropped += 1;

@@ -1,14 +1,16 @@
 import { Allocator, type Terms } from '../../../src/ipam/allocator.ts';
-import { due, type Note, type Task } from '../../../src/ipam/due.ts';
-import type { Verdict } from '../../../src/ipam/verdict.ts';
+import type { Decision } from '../../../src/ipam/decision.ts';
+import { due, type EventDraft, type Task } from '../../../src/ipam/due.ts';
 import type { Allocation } from '../../../src/model/allocation.ts';
 import { type Asks, type Service, serviceName } from '../../../src/model/cluster.ts';
 import type { Pool } from '../../../src/model/gateway.ts';
-import { compareIp, type Ip, parseIp, parsePrefix } from '../../../src/model/ip.ts';
+import { type Ip, parseIp, parsePrefix } from '../../../src/model/ip.ts';
 import { openTerms, type PoolTerms } from '../../../src/model/pool.ts';
+import { cannotShare, sharingOf } from '../../../src/model/sharing.ts';
 import { asks, service } from '../../scene.ts';
+import { patched } from './fake-api.ts';
 
-/** Builders for tests of the allocation, and a town of Services whose statuses are written as the verdicts say. */
+/** Builders for tests of the allocation, and a cluster whose statuses are written as the allocator decides. */
 
 export const allocation: Allocation = {
   class: 'eiproute.io/gateway',
@@ -48,26 +50,29 @@ export function port(number: number, protocol: 'TCP' | 'UDP' = 'TCP'): Partial<S
   return { ports: [{ name: '', protocol, port: number, nodePort: undefined }] };
 }
 
-/** Services, and an allocator that is told of each change at once. */
-export class Town {
+/** Services, and an allocator that observes each change at once. */
+export class FakeCluster {
   readonly services = new Map<string, Service>();
-  readonly notes: (Note & { readonly service: string })[] = [];
+  readonly notes: (EventDraft & { readonly service: string })[] = [];
   /** Writes since the last look. */
   writes = 0;
+  /** Addresses that a write showed while another Service showed them that cannot share them, in words. */
+  readonly twice: string[] = [];
   routed: (ip: Ip) => boolean = () => false;
   now = '2026-01-01T00:00:00Z';
   allocator: Allocator;
   #terms: Terms;
+  readonly #queued = new Set<string>();
 
   constructor(pools: readonly Pool[], rest: Partial<Terms> = {}) {
     this.#terms = { pools, allocation, reserved: new Map(), nodeAddresses: () => [], ...rest };
-    this.allocator = new Allocator(this.#terms);
+    this.allocator = new Allocator(this.#terms, (key) => this.#queued.add(key));
   }
 
   /** Adds or replaces Services, and writes until there is nothing to write. */
   set(...services: readonly Service[]): void {
     for (const one of services) this.services.set(serviceName(one), one);
-    this.allocator.tell(services, []);
+    this.allocator.observe(services, []);
     this.settle();
   }
 
@@ -81,38 +86,59 @@ export class Town {
   delete(...names: readonly string[]): void {
     const keys = names.map((name) => `default/${name}`);
     for (const one of keys) this.services.delete(one);
-    this.allocator.tell([], keys);
+    this.allocator.observe([], keys);
     this.settle();
   }
 
-  /** As after a reload, or a restart. */
+  /** As after a restart, also with another configuration: nothing but the statuses is known. */
   restart(pools = this.#terms.pools, rest: Partial<Terms> = {}): void {
     this.#terms = { ...this.#terms, pools, ...rest };
-    this.allocator = new Allocator(this.#terms);
-    this.allocator.tell([...this.services.values()], []);
+    this.#queued.clear();
+    this.allocator = new Allocator(this.#terms, (key) => this.#queued.add(key));
+    this.allocator.observe([...this.services.values()], []);
+    this.settle();
+  }
+
+  /** As after a reload: what was decided and written before is known. */
+  reload(pools = this.#terms.pools, rest: Partial<Terms> = {}): void {
+    this.#terms = { ...this.#terms, pools, ...rest };
+    this.allocator = new Allocator(this.#terms, (key) => this.#queued.add(key), this.allocator);
+    this.allocator.observe([...this.services.values()], []);
     this.settle();
   }
 
   settle(): void {
-    for (const _ of Array(100).keys()) {
+    for (const _ of Array(1000).keys()) {
+      this.converge();
       const tasks = [...this.services.values()].flatMap((one) => {
         const task = this.due(one);
         return task ? [[one, task] as const] : [];
       });
-      if (tasks.length === 0) return;
-      const changed = tasks.map(([one, task]) => this.#apply(one, task));
-      for (const one of changed) this.services.set(serviceName(one), one);
-      this.writes += changed.length;
-      this.allocator.tell(changed, []);
+      // One after the other, in an order that favours nobody and is always the same.
+      const next = tasks[(Math.imul(this.writes + 1, 0x9e3779b1) >>> 16) % tasks.length];
+      if (next === undefined) return;
+      this.#write(...next);
     }
     throw new Error('it writes without end');
   }
 
+  /** Decides about all that is queued, and writes nothing. */
+  converge(): void {
+    let steps = 0;
+    for (const key of this.#queued) {
+      this.#queued.delete(key);
+      this.allocator.converge(key);
+      steps += 1;
+      if (steps > 10_000) throw new Error('it decides without end');
+    }
+  }
+
   due(one: Service): Task | undefined {
-    return due(one, this.allocator.verdicts.get(serviceName(one)), {
+    return due(one, this.allocator.decisions.get(serviceName(one)), {
       allocation: this.#terms.allocation,
       routed: this.routed,
       lingers: ({ ingress }) => ingress.some(this.routed),
+      unconfirmed: (service) => this.allocator.isUnconfirmed(service),
       now: this.now,
     });
   }
@@ -128,13 +154,13 @@ export class Town {
     return this.at(name).ingress.join(' ');
   }
 
-  verdict(name: string): Verdict | undefined {
-    return this.allocator.verdicts.get(name.includes('/') ? name : `default/${name}`);
+  decision(name: string): Decision | undefined {
+    return this.allocator.decisions.get(name.includes('/') ? name : `default/${name}`);
   }
 
   /** Why it is not as it asks: `AddressInUse`. */
-  lack(name: string): string | undefined {
-    return this.verdict(name)?.lack?.reason;
+  unsatisfied(name: string): string | undefined {
+    return this.decision(name)?.unsatisfied?.reason;
   }
 
   /** Events of a Service: `IPAllocated`. */
@@ -142,17 +168,31 @@ export class Town {
     return this.notes.filter((note) => note.service === `default/${name}`).map(({ reason }) => reason);
   }
 
+  #write(one: Service, task: Task): void {
+    const key = serviceName(one);
+    const end = this.allocator.begin(one, task);
+    const now = this.#apply(one, task);
+    for (const ip of now.ingress) if (!one.ingress.includes(ip)) this.#checkAlone(ip, now);
+    this.services.set(key, now);
+    this.writes += 1;
+    end({ kind: 'done' });
+    this.allocator.ended(key);
+    this.allocator.observe([now], []);
+  }
+
+  #checkAlone(ip: Ip, one: Service): void {
+    for (const other of this.services.values()) {
+      if (other.name === one.name || other.type !== 'LoadBalancer' || !other.ingress.includes(ip)) continue;
+      const why = cannotShare(sharingOf(one), sharingOf(other));
+      if (why !== undefined) this.twice.push(`${ip}: ${one.name}, ${other.name}`);
+    }
+  }
+
   #apply(one: Service, task: Task): Service {
     if (task.kind === 'finalizer') {
       return { ...one, asks: { ...one.asks, finalizer: task.verb === 'add' } };
     }
     for (const note of task.events) this.notes.push({ ...note, service: serviceName(one) });
-    const rest = one.asks.conditions.filter(
-      ({ type }) => !task.without.includes(type) && !task.conditions.some((each) => each.type === type),
-    );
-    const conditions = [...rest, ...task.conditions].sort((a, b) => (a.type < b.type ? -1 : 1));
-    const ingress = task.ingress === undefined ? one.ingress : [...task.ingress].sort(compareIp);
-    const hostnames = task.ingress === undefined ? one.asks.hostnames : [];
-    return { ...one, ingress, asks: { ...one.asks, hostnames, conditions } };
+    return patched(one, task);
   }
 }

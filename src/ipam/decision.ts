@@ -1,7 +1,8 @@
 import type { Ip } from '../model/ip.ts';
+import type { Topic } from './waiters.ts';
 
-/** What a Service of ours has, and what it lacks. */
-export interface Verdict {
+/** What a Service of ours is given, and why it is not as it requests. */
+export interface Decision {
   /** Its first family first; empty: it waits. */
   readonly ips: readonly Ip[];
   /** The pool they come from; undefined with no addresses. */
@@ -10,14 +11,16 @@ export interface Verdict {
   /** They are those of nodes, which need no route of ours. */
   readonly ofNodes: boolean;
   /** Why it is not as it asks; with no addresses: why it waits. */
-  readonly lack: Lack | undefined;
+  readonly unsatisfied: Unsatisfied | undefined;
+  /** What may come free and would change this decision. */
+  readonly waitsFor: readonly Topic[];
   /** What is not as it should be with the addresses that it has; they stay. */
   readonly warnings: readonly string[];
   /** Addresses that its status shows and that are not its own. */
   readonly lost: readonly Lost[];
 }
 
-export interface Lack {
+export interface Unsatisfied {
   readonly reason:
     | 'NoClusterIP'
     | 'NotDualStack'
@@ -43,6 +46,6 @@ export interface Lack {
 export interface Lost {
   readonly ip: Ip;
   readonly why: string;
-  /** Somebody else has it. */
+  /** Another Service has it. */
   readonly conflict: boolean;
 }

@@ -1,0 +1,20 @@
+# Sourced by bin/eiproute, and by /usr/bin/eiproute of the package: sets $options, the options of Node for the command
+# on the command line. docs/performance.md has the figures behind them.
+options=--disable-warning=ExperimentalWarning
+for word; do
+  case $word in
+    gateway)
+      # V8 lets a heap grow fourfold before it collects the old part of it, and its young part grow to 3 times 16 MiB
+      # (32 for a large heap). A gateway runs for months at one size; the little that each event allocates is not
+      # worth that memory.
+      options="$options --heap-growing-percent=20 --max-semi-space-size=4"
+      break
+      ;;
+    node)
+      # It does little and is on every node of a cluster: no machine code, hence no memory for compiling it. Not
+      # --jitless or --lite-mode: WebAssembly, which undici parses HTTP/1.1 with, would be gone.
+      options="$options --no-opt --no-maglev --no-sparkplug --optimize-for-size --max-semi-space-size=1"
+      break
+      ;;
+  esac
+done

@@ -1,0 +1,100 @@
+import type { Outcome } from '../cluster/writer.ts';
+import { type Service, serviceName } from '../model/cluster.ts';
+import { allocatedType, type Given, givenTo } from '../model/given.ts';
+import type { Ip } from '../model/ip.ts';
+import type { Decision } from './decision.ts';
+import type { Task } from './due.ts';
+import { waitingSince } from './waiting.ts';
+
+/** What the API has of one Service since we wrote to it; what the watch still shows may be older. */
+export interface OwnWrite {
+  readonly uid: string;
+  /** `status.loadBalancer.ingress` after our last write that the API confirmed. */
+  readonly ips: readonly Ip[];
+  /** The conditions of the same write. */
+  readonly given: Given | undefined;
+  /** ms since the epoch since when it waits; Infinity: it does not, or was not told. */
+  readonly since: number;
+  /** Addresses of writes whose fate is not known: they are on their way, or the connection broke. */
+  readonly unconfirmed: readonly Ip[];
+}
+
+/**
+ * What we wrote into Services. A write names the version that it is for: its success confirms that this version was the
+ * current one, and tells what the API has from then on. What the watch shows afterwards may be older, and is believed
+ * only when another write of ours for it succeeds.
+ */
+export class OwnWrites {
+  readonly #writes = new Map<string, OwnWrite>();
+
+  of({ namespace, name, uid }: Service): OwnWrite | undefined {
+    const found = this.#writes.get(`${namespace}/${name}`);
+    return found?.uid === uid ? found : undefined;
+  }
+
+  /** Before the write is sent. */
+  begin(service: Service, task: Task): void {
+    if (task.kind !== 'status' || task.ingress === undefined) return;
+    const before = this.of(service) ?? observed(service);
+    const unconfirmed = [...new Set([...before.unconfirmed, ...task.ingress])];
+    this.#writes.set(serviceName(service), { ...before, unconfirmed });
+  }
+
+  /** @param before what was {@link of} the Service before {@link begin} */
+  end(
+    service: Service,
+    task: Task,
+    decision: Decision | undefined,
+    outcome: Outcome,
+    before: OwnWrite | undefined,
+  ): void {
+    const key = serviceName(service);
+    switch (outcome.kind) {
+      case 'done':
+        this.#writes.set(key, confirmed(service, task, decision));
+        return;
+      case 'stale':
+      case 'gone':
+        this.#restore(service, before);
+        return;
+      case 'refused':
+        // An answer of the API to this write alone: nothing has happened. Otherwise it may have arrived.
+        if (!outcome.everything) this.#restore(service, before);
+        return;
+      default:
+        outcome satisfies never;
+    }
+  }
+
+  forget(key: string): void {
+    this.#writes.delete(key);
+  }
+
+  #restore(service: Service, before: OwnWrite | undefined): void {
+    if (before === undefined) this.#writes.delete(serviceName(service));
+    else this.#writes.set(serviceName(service), before);
+  }
+}
+
+function observed(service: Service): OwnWrite {
+  const { uid, ingress } = service;
+  return { uid, ips: ingress, given: givenTo(service), since: waitingSince(service), unconfirmed: [] };
+}
+
+function confirmed(service: Service, task: Task, decision: Decision | undefined): OwnWrite {
+  const base = observed(service);
+  if (task.kind === 'finalizer') {
+    // With the finalizer of a Service that is being deleted its status goes.
+    return task.verb === 'remove' && service.deleting ? { ...base, ips: [], given: undefined } : base;
+  }
+  const ips = task.ingress ?? service.ingress;
+  const { pool, enforce = false } = decision ?? {};
+  const allocated = task.conditions.find(({ type }) => type === allocatedType);
+  const waits = allocated?.status === 'False' ? Date.parse(allocated.lastTransitionTime) : Number.NaN;
+  return {
+    ...base,
+    ips,
+    given: ips.length > 0 && pool !== undefined ? { ips, pool, enforce } : undefined,
+    since: Number.isNaN(waits) ? Number.POSITIVE_INFINITY : waits,
+  };
+}

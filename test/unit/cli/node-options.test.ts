@@ -1,0 +1,57 @@
+import { execFileSync } from 'node:child_process';
+import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import { startScript } from '../../../package/tree.ts';
+
+/** Prints the options and words that it is started with, one a line. */
+const node = `#!/bin/sh
+printf '%s\\n' "$@"
+`;
+
+describe('the options of Node', () => {
+  let folder = '';
+  before(() => {
+    folder = mkdtempSync(join(tmpdir(), 'eiproute-options-'));
+    cpSync('bin', join(folder, 'bin'), { recursive: true });
+    cpSync('bin/node-options.sh', join(folder, 'node-options.sh'));
+    writeFileSync(join(folder, 'node'), node, { mode: 0o755 });
+    writeFileSync(join(folder, 'package'), startScript(folder), { mode: 0o755 });
+  });
+  after(() => rmSync(folder, { recursive: true }));
+
+  /** What comes before the program. */
+  const options = (program: string, ...words: readonly string[]): string => {
+    const env = { ...process.env, PATH: `${folder}:${process.env['PATH']}` };
+    const lines = execFileSync(join(folder, program), words, { env, encoding: 'utf8' }).trim().split('\n');
+    const at = lines.findIndex((line) => line.startsWith('/'));
+    expect(lines.slice(at + 1)).to.deep.equal(words);
+    return lines.slice(0, at).join(' ');
+  };
+
+  for (const program of ['bin/eiproute', 'package']) {
+    it(`of ${program} keep the heap of the daemons small, and are V8's own for the other commands`, () => {
+      const quiet = '--disable-warning=ExperimentalWarning';
+      const gateway = `${quiet} --heap-growing-percent=20 --max-semi-space-size=4`;
+      expect(options(program, 'gateway')).to.equal(gateway);
+      expect(options(program, '--config', 'a b', 'gateway')).to.equal(gateway);
+      expect(options(program, 'node', '--config', 'gateway')).to.equal(
+        `${quiet} --no-opt --no-maglev --no-sparkplug --optimize-for-size --max-semi-space-size=1`,
+      );
+      expect(options(program, 'status', '--json')).to.equal(quiet);
+      expect(options(program)).to.equal(quiet);
+    });
+  }
+
+  it('are known to Node', () => {
+    for (const command of ['gateway', 'node']) {
+      const words = options('package', command).split(' ');
+      execFileSync(process.execPath, [
+        ...words,
+        '-e',
+        'new WebAssembly.Module(Buffer.from("0061736d01000000", "hex"))',
+      ]);
+    }
+  });
+});
