@@ -94,7 +94,6 @@ export async function survey(kernel: Kernel, agent: NodeAgent, signal: AbortSign
       if (complete(listing)) break;
     }
   }
-  // Of two who listen each hears only a part.
   stop.abort();
   signal.throwIfAborted();
   return listing;
