@@ -41,7 +41,7 @@ export interface Standing {
 }
 
 /** What makes one daemon differ from another: it is asked anew each time, since a reload changes all of it. */
-export interface Duty {
+export interface DaemonRole {
   /** Where EIPs went before the last rounds, and where they go now, for the journal; undefined where there are none. */
   history(): PathHistory | undefined;
   /** What else may be asked over the socket, by path: JSON each. */
@@ -77,7 +77,7 @@ export type Watch = (running: Running, signal: AbortSignal) => Promise<void>;
 
 /** The loop with its journal, its socket and its words for systemd; runs until the signal. */
 export async function runDaemon(
-  duty: Duty,
+  daemonRole: DaemonRole,
   kernel: Kernel,
   watches: readonly Watch[],
   { release, log, notify, longestRest }: DaemonOptions,
@@ -87,7 +87,7 @@ export async function runDaemon(
   const clock = (): number => performance.timeOrigin + performance.now();
   const reconciler = new Reconciler(kernel, clock);
   const wake = new Wake();
-  const journal = new Journal(log, clock, duty.waitsForLists ? 'lists to come' : 'no lists');
+  const journal = new Journal(log, clock, daemonRole.waitsForLists ? 'lists to come' : 'no lists');
   let report: Report | undefined;
   let blind: Blind | undefined;
   const names: LinkNames = (index) =>
@@ -101,13 +101,13 @@ export async function runDaemon(
     report,
     blind,
   });
-  const sentence = (): string => duty.brief(standing()).summary;
+  const sentence = (): string => daemonRole.brief(standing()).summary;
 
-  await using _socket = await serve(duty.runtimeDirectory, duty.name, {
+  await using _socket = await serve(daemonRole.runtimeDirectory, daemonRole.name, {
     questions: new Map([
-      ['/status', () => JSON.stringify(duty.status(standing()))],
-      ['/synced', () => JSON.stringify(duty.brief(standing()))],
-      ...duty.questions,
+      ['/status', () => JSON.stringify(daemonRole.status(standing()))],
+      ['/synced', () => JSON.stringify(daemonRole.brief(standing()))],
+      ...daemonRole.questions,
     ]),
     release: () => {
       log.warn({ event: 'released' }, 'an operator lets held deletes go on');
@@ -116,7 +116,7 @@ export async function runDaemon(
     },
   });
   const pace = (): Pace => {
-    const wanted = duty.pace();
+    const wanted = daemonRole.pace();
     return { ...wanted, resync: Math.min(wanted.resync, longestRest) };
   };
 
@@ -136,7 +136,7 @@ export async function runDaemon(
   const parts = [
     listen(kernel.hints(any), (hint) => wake.poke(hint)),
     ...watches.map((watch) => watch(running, any)),
-    listen(rounds({ reconciler, wake, role: () => duty.role(), pace, clock }, any), (result) => {
+    listen(rounds({ reconciler, wake, role: () => daemonRole.role(), pace, clock }, any), (result) => {
       if ('error' in result) {
         blind = result;
         journal.blind(result);
@@ -144,16 +144,19 @@ export async function runDaemon(
         return;
       }
       blind = undefined;
-      journal.round(result, names, () => duty.history());
+      journal.round(result, names, () => daemonRole.history());
       const first = report === undefined;
       report = result;
-      duty.rounded(result);
+      daemonRole.rounded(result);
       notify.status(sentence);
       if (first) notify.ready();
       notify.alive();
     }),
   ];
-  log.info({ event: duty.start.event, release, pid: process.pid, ...duty.start.facts }, 'started');
+  log.info(
+    { event: daemonRole.start.event, release, pid: process.pid, ...daemonRole.start.facts },
+    'started',
+  );
   try {
     await Promise.race(parts);
   } catch (error) {

@@ -22,7 +22,14 @@ import { isDelete } from '../reconcile/diff.ts';
 import type { Role } from '../reconcile/reconciler.ts';
 import { isDoubted, type Report } from '../reconcile/report.ts';
 import { Allocating, type AllocationInputs } from './allocation.ts';
-import { type DaemonOptions, type Duty, listen, type Running, runDaemon, type Watch } from './daemon.ts';
+import {
+  type DaemonOptions,
+  type DaemonRole,
+  listen,
+  type Running,
+  runDaemon,
+  type Watch,
+} from './daemon.ts';
 import { identity } from './identity.ts';
 import { lock } from './lock.ts';
 import { poolsStatus } from './pools.ts';
@@ -122,7 +129,7 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
   let links: readonly Link[] | undefined;
 
   const subject = () => ({ cluster: cluster.overview(), paths: role.desire.paths });
-  const duty: Duty = {
+  const daemonRole: DaemonRole = {
     name: 'gateway',
     runtimeDirectory: config.runtimeDirectory,
     start: {
@@ -184,7 +191,7 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
       }),
     ...(allocating ? allocationWatches(allocating) : []),
   ];
-  await runDaemon(duty, kernel, watches, options, signal);
+  await runDaemon(daemonRole, kernel, watches, options, signal);
 }
 
 function allocationWatches(allocating: Allocating): readonly Watch[] {

@@ -10,7 +10,7 @@ import type { Listing } from '../model/listing.ts';
 import type { NodeAgent } from '../model/node-agent.ts';
 import type { Link } from '../model/object.ts';
 import type { Problem } from '../model/problem.ts';
-import { type DaemonOptions, type Duty, listen, runDaemon, type Watch } from './daemon.ts';
+import { type DaemonOptions, type DaemonRole, listen, runDaemon, type Watch } from './daemon.ts';
 import { EipsFrom } from './eips-from.ts';
 import { lock } from './lock.ts';
 import { writeNames } from './names.ts';
@@ -100,7 +100,7 @@ export async function runNode(options: NodeOptions, signal: AbortSignal): Promis
     await eipsFrom?.first({ agent, links: prepared.have.links }, signal);
     take(prepared.have.links);
   }
-  const duty: Duty = {
+  const daemonRole: DaemonRole = {
     name: 'node',
     runtimeDirectory: config.runtimeDirectory,
     start: {
@@ -120,7 +120,7 @@ export async function runNode(options: NodeOptions, signal: AbortSignal): Promis
     brief: (standing) => nodeBrief(agent, standing),
     status: (standing) => nodeStatus(agent, standing),
   };
-  await runDaemon(duty, kernel, eipsFrom ? [reload, follow] : [reload], options, signal);
+  await runDaemon(daemonRole, kernel, eipsFrom ? [reload, follow] : [reload], options, signal);
 }
 
 /** Names are for people: without them all works. */
