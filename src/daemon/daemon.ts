@@ -61,7 +61,7 @@ export interface DaemonRole {
 }
 
 /** What a watch may use of the daemon that it works for. */
-export interface Running {
+export interface DaemonHandle {
   readonly wake: Wake;
   readonly journal: Journal;
   /** As of the last look. */
@@ -73,7 +73,7 @@ export interface Running {
 }
 
 /** A source of work beside the kernel: it pokes the wake, until the signal. */
-export type Watch = (running: Running, signal: AbortSignal) => Promise<void>;
+export type Watch = (handle: DaemonHandle, signal: AbortSignal) => Promise<void>;
 
 /** The loop with its journal, its socket and its words for systemd; runs until the signal. */
 export async function runDaemon(
@@ -120,7 +120,7 @@ export async function runDaemon(
     return { ...wanted, resync: Math.min(wanted.resync, longestRest) };
   };
 
-  const running: Running = {
+  const handle: DaemonHandle = {
     wake,
     journal,
     links: () => reconciler.links,
@@ -135,7 +135,7 @@ export async function runDaemon(
   const any = AbortSignal.any([signal, stop.signal]);
   const parts = [
     listen(kernel.hints(any), (hint) => wake.poke(hint)),
-    ...watches.map((watch) => watch(running, any)),
+    ...watches.map((watch) => watch(handle, any)),
     listen(rounds({ reconciler, wake, role: () => daemonRole.role(), pace, clock }, any), (result) => {
       if ('error' in result) {
         blind = result;

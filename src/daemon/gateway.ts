@@ -23,10 +23,10 @@ import type { Role } from '../reconcile/reconciler.ts';
 import { isDoubted, type Report } from '../reconcile/report.ts';
 import { Allocating, type AllocationInputs } from './allocation.ts';
 import {
+  type DaemonHandle,
   type DaemonOptions,
   type DaemonRole,
   listen,
-  type Running,
   runDaemon,
   type Watch,
 } from './daemon.ts';
@@ -80,7 +80,7 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
   let { config } = options;
   /** The last round's. */
   let report: Report | undefined;
-  let running: Running | undefined;
+  let handle: DaemonHandle | undefined;
   await using _lock = await lock(config.gateway.protocol, config.runtimeDirectory);
   await using kernel = await LinuxKernel.open(config.stateDirectory);
   const source = openSource(config.source);
@@ -92,7 +92,7 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
     nodes: cluster.overview().nodes,
     api: cluster.service(apiServiceName),
     gateway: config.gateway,
-    links: running?.links() ?? [],
+    links: handle?.links() ?? [],
   });
   const { allocation } = config.gateway;
   const allocating =
@@ -102,7 +102,7 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
           writer: source.writer,
           cluster,
           inputs,
-          installed: (ip) => running?.has(routeKey(ip, config.gateway.table)) ?? false,
+          installed: (ip) => handle?.has(routeKey(ip, config.gateway.table)) ?? false,
           identity: await identity(config.stateDirectory),
         })
       : undefined;
@@ -157,8 +157,8 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
     ]),
     rounded: (result) => {
       report = result;
-      if (links !== running?.links()) allocating?.controller.poke();
-      links = running?.links();
+      if (links !== handle?.links()) allocating?.controller.poke();
+      links = handle?.links();
       allocating?.controller.rerouted(reroutedBy(result));
       if (result.done.some(isDelete)) {
         withdrawn.notify(acted);
@@ -172,7 +172,7 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
       for await (const delta of withdrawn.listen(until)) await cluster.save(delta);
     },
     (daemon, until) => {
-      running = daemon;
+      handle = daemon;
       // A kubeconfig that is not there is told before anybody listens.
       daemon.journal.feeds(cluster.overview());
       return listen(cluster.changes(until), (delta) => {
