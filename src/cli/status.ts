@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Command, InvalidArgumentError } from 'commander';
 import type { RoleName } from '../config/config.ts';
-import type { Brief, Status } from '../daemon/status.ts';
+import type { Status, Summary } from '../daemon/status.ts';
 import { printable, printableJson } from '../model/text.ts';
 import { readAnyConfig } from './any-config.ts';
 import { type Cli, Failure } from './cli.ts';
@@ -62,7 +62,7 @@ async function answer(
 }
 
 /** The only program that writes it is of the same release, or at least of the same version of the status. */
-function parse<T extends Brief = Status>(json: string): T {
+function parse<T extends Summary = Status>(json: string): T {
   const answered: T = JSON.parse(json);
   if (answered.version === 1) return answered;
   throw new Failure(
@@ -77,7 +77,7 @@ async function synced(daemon: Daemon, timeout: number, signal: AbortSignal): Pro
   while (true) {
     const last = performance.now() + askEvery >= end;
     try {
-      const { synced: done } = parse<Brief>(await answer(daemon, '/synced', signal));
+      const { synced: done } = parse<Summary>(await answer(daemon, '/synced', signal));
       if (done || last) return;
     } catch (error) {
       // It may just be starting.

@@ -14,7 +14,7 @@ import { Wake } from '../reconcile/wake.ts';
 import { Journal } from './journal.ts';
 import type { Notify } from './notify.ts';
 import { serve } from './socket.ts';
-import type { Brief, Status } from './status.ts';
+import type { Status, Summary } from './status.ts';
 
 /** What the start of a daemon hands over to it, whatever its role. */
 export interface DaemonOptions {
@@ -56,7 +56,7 @@ export interface DaemonRole {
   readonly waitsForLists: boolean;
   role(): Role;
   pace(): Pace;
-  brief(standing: Standing): Brief;
+  summary(standing: Standing): Summary;
   status(standing: Standing): Status;
 }
 
@@ -101,12 +101,12 @@ export async function runDaemon(
     report,
     blind,
   });
-  const sentence = (): string => daemonRole.brief(standing()).summary;
+  const sentence = (): string => daemonRole.summary(standing()).summary;
 
   await using _socket = await serve(daemonRole.runtimeDirectory, daemonRole.name, {
     questions: new Map([
       ['/status', () => JSON.stringify(daemonRole.status(standing()))],
-      ['/synced', () => JSON.stringify(daemonRole.brief(standing()))],
+      ['/synced', () => JSON.stringify(daemonRole.summary(standing()))],
       ...daemonRole.questions,
     ]),
     release: () => {

@@ -33,7 +33,7 @@ import {
 import { identity } from './identity.ts';
 import { lock } from './lock.ts';
 import { poolsStatus } from './pools.ts';
-import { brief, status } from './status.ts';
+import { status, summarize } from './status.ts';
 
 export function openSource(source: Source): Cluster & Partial<Pick<KubernetesCluster, 'writer'>> {
   return source.kind === 'file' ? fileCluster(source.path) : kubernetesCluster(source);
@@ -140,7 +140,7 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
     role: () => role,
     pace: () => config.pace,
     history: () => role.desire.paths.takeHistory(),
-    brief: (standing) => brief({ ...standing, ...subject() }),
+    summary: (standing) => summarize({ ...standing, ...subject() }),
     status: (standing) => status({ ...standing, ...subject() }),
     questions: new Map([
       [

@@ -1,9 +1,9 @@
 import type { NodeAgent } from '../model/node-agent.ts';
 import type { Standing } from './daemon.ts';
-import { type Brief, lastRound, type Status } from './status.ts';
+import { lastRound, type Status, type Summary } from './status.ts';
 
 /** A gateway that is silent does not count: what it would need is in place for when it is back. */
-export function nodeBrief(agent: NodeAgent, { report, blind, neighbours }: Standing): Brief {
+export function nodeSummary(agent: NodeAgent, { report, blind, neighbours }: Standing): Summary {
   const synced =
     report !== undefined &&
     blind === undefined &&
@@ -30,7 +30,7 @@ export function nodeBrief(agent: NodeAgent, { report, blind, neighbours }: Stand
 export function nodeStatus(agent: NodeAgent, standing: Standing): Status {
   const { neighbours, report, names } = standing;
   return {
-    ...nodeBrief(agent, standing),
+    ...nodeSummary(agent, standing),
     release: standing.release,
     pid: process.pid,
     started: new Date(standing.started).toISOString(),

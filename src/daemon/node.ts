@@ -15,7 +15,7 @@ import { EipsFrom } from './eips-from.ts';
 import { lock } from './lock.ts';
 import { writeNames } from './names.ts';
 import { nodeRole, nodeScope, settled, survey } from './node-role.ts';
-import { nodeBrief, nodeStatus } from './node-status.ts';
+import { nodeStatus, nodeSummary } from './node-status.ts';
 import { Refused } from './refused.ts';
 
 export interface NodeOptions extends DaemonOptions {
@@ -117,7 +117,7 @@ export async function runNode(options: NodeOptions, signal: AbortSignal): Promis
     rounded: () => undefined,
     role: () => role,
     pace: () => config.pace,
-    brief: (standing) => nodeBrief(agent, standing),
+    summary: (standing) => nodeSummary(agent, standing),
     status: (standing) => nodeStatus(agent, standing),
   };
   await runDaemon(daemonRole, kernel, eipsFrom ? [reload, follow] : [reload], options, signal);

@@ -8,7 +8,7 @@ import type { Blind } from '../reconcile/loop.ts';
 import type { Report } from '../reconcile/report.ts';
 
 /** The version is raised whenever a field of it or of {@link Status} changes its meaning or goes. */
-export interface Brief {
+export interface Summary {
   readonly version: 1;
   /** All lists are in, and the last round left nothing undone; a conflict with a foreign route does not count. */
   readonly synced: boolean;
@@ -17,7 +17,7 @@ export interface Brief {
 }
 
 /** What `eiproute status --json` prints. */
-export interface Status extends Brief {
+export interface Status extends Summary {
   readonly release: string;
   readonly pid: number;
   /** ISO 8601 */
@@ -90,9 +90,9 @@ export interface Standing {
   readonly blind: Blind | undefined;
 }
 
-export function brief(standing: Standing): Brief {
+export function summarize(standing: Standing): Summary {
   const { report, blind, cluster } = standing;
-  return { version: 1, synced: isSynced(report, blind, cluster), summary: summary(standing) };
+  return { version: 1, synced: isSynced(report, blind, cluster), summary: sentence(standing) };
 }
 
 export function status(standing: Standing): Status {
@@ -101,7 +101,7 @@ export function status(standing: Standing): Status {
     .map(({ eip, services, carriers }) => ({ eip, services, nodes: carriers.map(({ node }) => node) }))
     .sort((a, b) => compareIp(a.eip, b.eip));
   return {
-    ...brief(standing),
+    ...summarize(standing),
     release: standing.release,
     pid: process.pid,
     started: iso(standing.started),
@@ -156,7 +156,7 @@ function isSynced(report: Report | undefined, blind: Blind | undefined, cluster:
 }
 
 /** One sentence, as systemctl status will show it. */
-function summary({ report, blind, cluster, paths }: Standing): string {
+function sentence({ report, blind, cluster, paths }: Standing): string {
   if (blind) return `cannot read the kernel: ${blind.error.message}`;
   if (report === undefined) return 'starting';
   const { routed, idle, nodes } = paths.counts;
