@@ -26,7 +26,7 @@ export interface DaemonOptions {
 }
 
 /** How things stand after the last round. */
-export interface Standing {
+export interface DaemonState {
   readonly release: string;
   /** ms since the epoch */
   readonly started: number;
@@ -56,8 +56,8 @@ export interface DaemonRole {
   readonly waitsForLists: boolean;
   role(): Role;
   pace(): Pace;
-  summary(standing: Standing): Summary;
-  status(standing: Standing): Status;
+  summary(state: DaemonState): Summary;
+  status(state: DaemonState): Status;
 }
 
 /** What a watch may use of the daemon that it works for. */
@@ -92,7 +92,7 @@ export async function runDaemon(
   let blind: Blind | undefined;
   const names: LinkNames = (index) =>
     reconciler.links.find((link) => link.index === index)?.name ?? `if${index}`;
-  const standing = (): Standing => ({
+  const state = (): DaemonState => ({
     release,
     started,
     names,
@@ -101,12 +101,12 @@ export async function runDaemon(
     report,
     blind,
   });
-  const sentence = (): string => daemonRole.summary(standing()).summary;
+  const sentence = (): string => daemonRole.summary(state()).summary;
 
   await using _socket = await serve(daemonRole.runtimeDirectory, daemonRole.name, {
     questions: new Map([
-      ['/status', () => JSON.stringify(daemonRole.status(standing()))],
-      ['/synced', () => JSON.stringify(daemonRole.summary(standing()))],
+      ['/status', () => JSON.stringify(daemonRole.status(state()))],
+      ['/synced', () => JSON.stringify(daemonRole.summary(state()))],
       ...daemonRole.questions,
     ]),
     release: () => {

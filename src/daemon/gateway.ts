@@ -140,8 +140,8 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
     role: () => role,
     pace: () => config.pace,
     history: () => role.desire.paths.takeHistory(),
-    summary: (standing) => summarize({ ...standing, ...subject() }),
-    status: (standing) => status({ ...standing, ...subject() }),
+    summary: (state) => summarize({ ...state, ...subject() }),
+    status: (state) => status({ ...state, ...subject() }),
     questions: new Map([
       [
         '/pools',

@@ -1,9 +1,9 @@
 import type { NodeAgent } from '../model/node-agent.ts';
-import type { Standing } from './daemon.ts';
+import type { DaemonState } from './daemon.ts';
 import { lastRound, type Status, type Summary } from './status.ts';
 
 /** A gateway that is silent does not count: what it would need is in place for when it is back. */
-export function nodeSummary(agent: NodeAgent, { report, blind, neighbours }: Standing): Summary {
+export function nodeSummary(agent: NodeAgent, { report, blind, neighbours }: DaemonState): Summary {
   const synced =
     report !== undefined &&
     blind === undefined &&
@@ -27,13 +27,13 @@ export function nodeSummary(agent: NodeAgent, { report, blind, neighbours }: Sta
   }
 }
 
-export function nodeStatus(agent: NodeAgent, standing: Standing): Status {
-  const { neighbours, report, names } = standing;
+export function nodeStatus(agent: NodeAgent, state: DaemonState): Status {
+  const { neighbours, report, names } = state;
   return {
-    ...nodeSummary(agent, standing),
-    release: standing.release,
+    ...nodeSummary(agent, state),
+    release: state.release,
     pid: process.pid,
-    started: new Date(standing.started).toISOString(),
+    started: new Date(state.started).toISOString(),
     feeds: [],
     eips: [],
     gateways: agent.gateways.map(({ address, table, mark }) => ({

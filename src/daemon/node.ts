@@ -117,8 +117,8 @@ export async function runNode(options: NodeOptions, signal: AbortSignal): Promis
     rounded: () => undefined,
     role: () => role,
     pace: () => config.pace,
-    summary: (standing) => nodeSummary(agent, standing),
-    status: (standing) => nodeStatus(agent, standing),
+    summary: (state) => nodeSummary(agent, state),
+    status: (state) => nodeStatus(agent, state),
   };
   await runDaemon(daemonRole, kernel, eipsFrom ? [reload, follow] : [reload], options, signal);
 }

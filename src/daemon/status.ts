@@ -77,7 +77,7 @@ export interface HeldStatus {
 }
 
 /** All that status is made from. */
-export interface Standing {
+export interface StatusInputs {
   readonly release: string;
   readonly started: number;
   /** Where the EIPs go, as of the last round. */
@@ -90,21 +90,21 @@ export interface Standing {
   readonly blind: Blind | undefined;
 }
 
-export function summarize(standing: Standing): Summary {
-  const { report, blind, cluster } = standing;
-  return { version: 1, synced: isSynced(report, blind, cluster), summary: sentence(standing) };
+export function summarize(inputs: StatusInputs): Summary {
+  const { report, blind, cluster } = inputs;
+  return { version: 1, synced: isSynced(report, blind, cluster), summary: sentence(inputs) };
 }
 
-export function status(standing: Standing): Status {
-  const { report, cluster, names } = standing;
-  const eips = [...standing.paths.paths()]
+export function status(inputs: StatusInputs): Status {
+  const { report, cluster, names } = inputs;
+  const eips = [...inputs.paths.paths()]
     .map(({ eip, services, carriers }) => ({ eip, services, nodes: carriers.map(({ node }) => node) }))
     .sort((a, b) => compareIp(a.eip, b.eip));
   return {
-    ...summarize(standing),
-    release: standing.release,
+    ...summarize(inputs),
+    release: inputs.release,
     pid: process.pid,
-    started: iso(standing.started),
+    started: iso(inputs.started),
     feeds: cluster.feeds,
     eips,
     problems: report?.problems ?? cluster.problems,
@@ -156,7 +156,7 @@ function isSynced(report: Report | undefined, blind: Blind | undefined, cluster:
 }
 
 /** One sentence, as systemctl status will show it. */
-function sentence({ report, blind, cluster, paths }: Standing): string {
+function sentence({ report, blind, cluster, paths }: StatusInputs): string {
   if (blind) return `cannot read the kernel: ${blind.error.message}`;
   if (report === undefined) return 'starting';
   const { routed, idle, nodes } = paths.counts;

@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { type Standing, status } from '../../../src/daemon/status.ts';
+import { type StatusInputs, status } from '../../../src/daemon/status.ts';
 import type { PathTable } from '../../../src/desire/path-table.ts';
 import { KernelError } from '../../../src/kernel/kernel.ts';
 import type { Feed, Snapshot } from '../../../src/model/cluster.ts';
@@ -14,7 +14,7 @@ const api = service('api', ['198.51.100.11'], {
 });
 const idle = service('idle', ['198.51.100.12'], { endpoints: [] });
 
-async function standing(scene: Scene, rest: Partial<Standing> = {}): Promise<Standing> {
+async function inputs(scene: Scene, rest: Partial<StatusInputs> = {}): Promise<StatusInputs> {
   return {
     release: '0.0.0',
     started: 0,
@@ -32,8 +32,8 @@ function pathsOf({ role }: Scene): PathTable {
   return role.gatewayDesire.paths;
 }
 
-async function of(cluster: Snapshot, rest: Partial<Standing> = {}) {
-  return status(await standing(new Scene(cluster), rest));
+async function of(cluster: Snapshot, rest: Partial<StatusInputs> = {}) {
+  return status(await inputs(new Scene(cluster), rest));
 }
 
 const quiet: Feed = { resource: 'services', synced: true, heard: 5, trouble: undefined };
@@ -68,7 +68,7 @@ describe('the status', () => {
       src: undefined,
     };
     scene.world.add(foreign);
-    const found = status(await standing(scene));
+    const found = status(await inputs(scene));
     expect(found.conflicts).to.deep.equal([
       {
         object: '198.51.100.10 nhid 861000001 proto 86',
@@ -80,7 +80,7 @@ describe('the status', () => {
       'node far: ENETUNREACH: Nexthop has invalid gateway',
     ]);
     scene.cluster = snapshot([], [], { complete: false });
-    const held = status(await standing(scene)).held;
+    const held = status(await inputs(scene)).held;
     expect(new Set(held.map(({ reason, until }) => `${reason} ${until}`))).to.deep.equal(
       new Set(['lists incomplete undefined']),
     );
@@ -111,11 +111,11 @@ describe('synced', () => {
   it('is nothing with a failure or a hold, but a conflict is for a person', async () => {
     const scene = new Scene(cluster);
     scene.kernel.failNext(({ verb }) => verb === 'add', 'EPERM');
-    expect(status(await standing(scene)).synced).to.equal(false);
+    expect(status(await inputs(scene)).synced).to.equal(false);
     const held = new Scene(snapshot(threeNodes, [web, api]));
     await held.round();
     held.cluster = snapshot(threeNodes, []);
-    expect(status(await standing(held)).synced).to.equal(false);
+    expect(status(await inputs(held)).synced).to.equal(false);
   });
 });
 
@@ -144,7 +144,7 @@ describe('the summary', () => {
     });
     expect((await of(deaf)).summary).to.equal('routing 0 EIPs over 0 nodes; nodes, services: ECONNREFUSED');
     const far = new Scene(snapshot([node('far', ['10.9.9.9'])], [service('web', ['198.51.100.10'])]));
-    expect(status(await standing(far)).summary).to.equal(
+    expect(status(await inputs(far)).summary).to.equal(
       'routing 1 EIP over 1 node; 1 refused by the kernel; 1 problem',
     );
   });
@@ -152,7 +152,7 @@ describe('the summary', () => {
   it('says how many routes are not there as they should be', async () => {
     const scene = new Scene(snapshot(threeNodes, [api]));
     scene.kernel.failNext((change) => change.verb === 'add' && change.want.kind === 'route', 'EPERM');
-    expect(status(await standing(scene)).summary).to.equal(
+    expect(status(await inputs(scene)).summary).to.equal(
       'routing 1 EIP over 1 node; 1 route missing; 1 refused by the kernel',
     );
   });
