@@ -70,7 +70,7 @@ export function nodeScope(agent: NodeAgent): Scope {
 }
 
 /** The agent on this machine: with the interface that the configuration leaves open. */
-export function settled(agent: NodeAgent, links: readonly Link[]): NodeAgent {
+export function withInterface(agent: NodeAgent, links: readonly Link[]): NodeAgent {
   const [first] = agent.gateways;
   if (agent.interface !== undefined || first === undefined) return agent;
   return { ...agent, interface: linkToward({ ip: first.address, interface: undefined }, links)?.name };

@@ -14,7 +14,7 @@ import { type DaemonOptions, type DaemonRole, listen, runDaemon, type Watch } fr
 import { EipsFrom } from './eips-from.ts';
 import { lock } from './lock.ts';
 import { writeNames } from './names.ts';
-import { nodeRole, nodeScope, settled, survey } from './node-role.ts';
+import { nodeRole, nodeScope, survey, withInterface } from './node-role.ts';
 import { nodeStatus, nodeSummary } from './node-status.ts';
 import { Refused } from './refused.ts';
 
@@ -44,7 +44,7 @@ export async function prepare(
   const lacking = await nftProblem();
   if (lacking) throw new Refused(`${lacking.message}; ${lacking.advice}`);
   const { links } = await kernel.list(nodeScope(config.agent), signal);
-  const written = settled(config.agent, links);
+  const written = withInterface(config.agent, links);
   const eipsFrom = config.eipsFrom && new EipsFrom(config.eipsFrom, config.stateDirectory);
   await eipsFrom?.recall({ agent: written, links });
   const agent = eipsFrom?.applied(written) ?? written;
@@ -75,7 +75,7 @@ export async function runNode(options: NodeOptions, signal: AbortSignal): Promis
   const problems = (): readonly Problem[] => [...kernel.problems, ...(eipsFrom?.problems() ?? [])];
   let role = nodeRole(agent, seen, problems);
   const take = (links: readonly Link[]): void => {
-    const next = settled(config.agent, links);
+    const next = withInterface(config.agent, links);
     agent = eipsFrom?.applied(next) ?? next;
     role = nodeRole(agent, seen, problems);
   };

@@ -73,7 +73,7 @@ export type HoldReason =
   | 'fight';
 
 /** Nothing is refused, in conflict or waiting, and all lists are in. */
-export function settled(report: Report): boolean {
+export function isInSync(report: Report): boolean {
   return (
     report.complete && report.failed.length === 0 && report.conflicts.length === 0 && report.held.length === 0
   );
