@@ -198,10 +198,10 @@ function allocationWatches(allocating: Allocating): readonly Watch[] {
   return [
     (_, until) => allocating.holdLease(until),
     ({ journal, wake }, until) =>
-      listen(allocating.controller.run(until), (deeds) => {
-        journal.deeds(deeds);
+      listen(allocating.controller.run(until), (changes) => {
+        journal.assignments(changes);
         // What was written comes back as a change of the cluster; trouble does not.
-        if (deeds.length === 0) wake.poke({ kind: 'cluster', text: 'allocation' });
+        if (changes.length === 0) wake.poke({ kind: 'cluster', text: 'allocation' });
       }),
   ];
 }

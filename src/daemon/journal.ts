@@ -58,12 +58,12 @@ export class Journal {
   }
 
   /** Addresses that Services were given, or lost. */
-  deeds(deeds: readonly AssignmentChange[]): void {
-    for (const { service, ips, pool } of deeds.slice(0, told)) {
+  assignments(changes: readonly AssignmentChange[]): void {
+    for (const { service, ips, pool } of changes.slice(0, told)) {
       if (ips.length === 0) this.#tell('info', 'eip-taken-back', { service }, 'EIP taken back');
       else this.#tell('info', 'eip-assigned', { service, eip: ips, pool }, 'EIP assigned');
     }
-    const more = deeds.length - told;
+    const more = changes.length - told;
     if (more > 0) this.#tell('info', 'eips-assigned', { more }, 'further EIPs assigned');
   }
 
