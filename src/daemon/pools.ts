@@ -24,7 +24,7 @@ export interface PoolStatus {
   readonly addresses: readonly string[];
   readonly terms: PoolTerms;
   readonly use: readonly UseStatus[];
-  readonly held: readonly HeldStatus[];
+  readonly held: readonly AssignedStatus[];
 }
 
 export interface UseStatus {
@@ -34,7 +34,7 @@ export interface UseStatus {
   readonly used: number;
 }
 
-export interface HeldStatus {
+export interface AssignedStatus {
   readonly eip: string;
   /** Several share it. */
   readonly services: readonly string[];
@@ -65,7 +65,7 @@ export function poolsStatus(
   const { gateway } = inputs;
   const terms = new CurrentTerms().of(inputs, gateway.allocation ?? nobodys);
   const assignments = allocator ?? allocate(terms, inputs.services());
-  const held = holdings(assignments);
+  const assigned = assignedByPool(assignments);
   const use = assignments.assignments.use();
   const unsatisfied = [...assignments.unsatisfied].map((key) => wait(key, assignments)).sort(bySince);
   return {
@@ -83,16 +83,16 @@ export function poolsStatus(
           size: size === Number.MAX_SAFE_INTEGER ? null : size,
           used,
         })),
-      held: held.get(pool.name) ?? [],
+      held: assigned.get(pool.name) ?? [],
     })),
     waiting: unsatisfied.filter(({ eips }) => eips.length === 0),
     otherwise: unsatisfied.filter(({ eips }) => eips.length > 0),
   };
 }
 
-function holdings(allocator: Allocator): ReadonlyMap<string, readonly HeldStatus[]> {
+function assignedByPool(allocator: Allocator): ReadonlyMap<string, readonly AssignedStatus[]> {
   const byPool = new Map<string, Map<Ip, string[]>>();
-  for (const [ip, services, pool] of allocator.held()) {
+  for (const [ip, services, pool] of allocator.assigned()) {
     const ips = byPool.get(pool) ?? new Map<Ip, string[]>();
     ips.set(ip, [...(ips.get(ip) ?? []), ...services]);
     byPool.set(pool, ips);

@@ -70,7 +70,7 @@ export class Allocator {
   }
 
   /** Every address with its holders and its pool; those that no pool covers any more are left out. */
-  *held(): Generator<readonly [ip: Ip, keys: readonly string[], pool: string]> {
+  *assigned(): Generator<readonly [ip: Ip, keys: readonly string[], pool: string]> {
     for (const [ip, holders] of this.assignments.entries()) {
       const pool = this.assignments.poolOf(ip);
       if (pool) yield [ip, holders.map(({ key }) => key), pool.name];

@@ -11,7 +11,7 @@ interface Range {
   readonly pool: Pool;
 }
 
-/** How many addresses of a pool there are and how many are held, by family. */
+/** How many addresses of a pool there are and how many are assigned, by family. */
 export interface Use {
   readonly pool: string;
   readonly family: Family;

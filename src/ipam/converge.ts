@@ -38,17 +38,17 @@ export function converge(
   const status = onNodes ? nothing : kept(candidate, statusOf(candidate), assignments);
   const sent = onNodes ? undefined : keptOfDecided(candidate, decided, assignments);
   const { ips: own, warnings } = sent ?? status;
-  const held = onNodes ? (decided?.ips ?? statusOf(candidate)) : own;
+  const assigned = onNodes ? (decided?.ips ?? statusOf(candidate)) : own;
 
   // 2. What it asks for: it contradicts itself, it names addresses, or it takes any of a pool.
   const found: OfNodes =
     request.kind === 'invalid'
       ? { kind: 'refused', unsatisfied: request.unsatisfied, waitsFor: [] }
-      : findFor({ candidate, request: request.request, held }, onNodes, assignments, rules);
+      : findFor({ candidate, request: request.request, assigned }, onNodes, assignments, rules);
 
   // 3. It has that, else it keeps what it has, or waits.
   const ofNodes = found.kind === 'granted' ? found.ofNodes === true : onNodes;
-  const ips = found.kind === 'granted' ? found.ips : held;
+  const ips = found.kind === 'granted' ? found.ips : assigned;
   const pool = ofNodes ? rules.nodes?.pool : ips[0] && assignments.poolOf(ips[0]);
   const lost = status.lost.length === 0 ? status.lost : status.lost.filter(({ ip }) => !ips.includes(ip));
   return {
@@ -77,17 +77,18 @@ function keptOfDecided(
 }
 
 function findFor(asking: Asking, onNodes: boolean, assignments: Assignments, rules: Rules): OfNodes {
-  const { candidate, request, held } = asking;
+  const { candidate, request, assigned } = asking;
   const { pools, nodes, avoid } = rules;
   const supply = { assignments, avoid };
-  if (request.addresses.length > 0) return grantNamed({ ...asking, held: onNodes ? [] : held }, supply);
+  if (request.addresses.length > 0)
+    return grantNamed({ ...asking, assigned: onNodes ? [] : assigned }, supply);
   if (nodes === undefined || barredFrom(nodes.pool, candidate.service) !== undefined) {
     return grantAny(asking, pools, supply);
   }
-  const given = (): OfNodes => ({ ...nodes.grant(candidate, onNodes ? held : []), ofNodes: true });
+  const given = (): OfNodes => ({ ...nodes.grant(candidate, onNodes ? assigned : []), ofNodes: true });
   if (request.pool === nodes.pool.name || (onNodes && request.pool === undefined)) return given();
-  const elsewhere = { ...asking, held: onNodes ? [] : held };
-  if (request.pool !== undefined || held.length > 0 || !termsOf(nodes.pool).autoAssign) {
+  const elsewhere = { ...asking, assigned: onNodes ? [] : assigned };
+  if (request.pool !== undefined || assigned.length > 0 || !termsOf(nodes.pool).autoAssign) {
     return grantAny(elsewhere, pools, supply);
   }
   // The nodes are tried in their place among the pools.

@@ -29,12 +29,12 @@ export interface Supply {
 export interface Asking {
   readonly candidate: Candidate;
   readonly request: Request;
-  readonly held: readonly Ip[];
+  readonly assigned: readonly Ip[];
 }
 
 /** The addresses that a Service names. */
 export function grantNamed(asking: Asking, supply: Supply): Grant {
-  const { candidate, request, held } = asking;
+  const { candidate, request, assigned } = asking;
   const { assignments } = supply;
   const { addresses, by } = request;
   let home: Pool | undefined;
@@ -43,7 +43,7 @@ export function grantNamed(asking: Asking, supply: Supply): Grant {
     const pool = assignments.poolOf(ip);
     if (pool === undefined) {
       // What it has had since before the pool was made smaller, it may well name.
-      if (held.includes(ip)) continue;
+      if (assigned.includes(ip)) continue;
       return refused({ reason: 'OutsidePools', message: `${asks}, which is in no pool` });
     }
     const barred = barredFrom(pool, candidate.service);
@@ -57,7 +57,7 @@ export function grantNamed(asking: Asking, supply: Supply): Grant {
       return refused({ reason: 'TwoPools', message });
     }
     home = pool;
-    const unfit = held.includes(ip) ? undefined : assignments.unfit(ip, pool);
+    const unfit = assigned.includes(ip) ? undefined : assignments.unfit(ip, pool);
     if (unfit !== undefined) return refused({ reason: 'AddressUnfit', message: `${asks}, but ${unfit.why}` });
     const taken = assignments.refusal(ip, candidate);
     if (taken !== undefined)
@@ -72,15 +72,15 @@ export function grantNamed(asking: Asking, supply: Supply): Grant {
  * @param pools in the order in which they are tried
  */
 export function grantAny(asking: Asking, pools: readonly Pool[], supply: Supply): Grant {
-  const { candidate, request, held } = asking;
+  const { candidate, request, assigned } = asking;
   const { assignments } = supply;
-  const home = held[0] && assignments.poolOf(held[0]);
+  const home = assigned[0] && assignments.poolOf(assigned[0]);
   const chosen = request.pool === undefined ? undefined : theOne(request.pool, candidate, pools);
   if (chosen !== undefined && 'reason' in chosen) return refused(chosen);
   // What the pool that gave it no longer covers is of that pool all the same.
   const homeName = home?.name ?? candidate.given?.pool;
-  if (held.length > 0 && (chosen === undefined || chosen.name === homeName)) {
-    return completed(asking, held, home, supply);
+  if (assigned.length > 0 && (chosen === undefined || chosen.name === homeName)) {
+    return completed(asking, assigned, home, supply);
   }
   const able = chosen
     ? [chosen]
@@ -123,10 +123,10 @@ function completed(asking: Asking, ips: readonly Ip[], home: Pool | undefined, s
   return refused({ reason: 'NoFreeAddress', message }, home && [poolTopic(home.name)]);
 }
 
-function further(of: Family, { candidate, held }: Asking, home: Pool, supply: Supply): Ip | undefined {
+function further(of: Family, { candidate, assigned }: Asking, home: Pool, supply: Supply): Ip | undefined {
   const { assignments, avoid } = supply;
   if (barredFrom(home, candidate.service) !== undefined) return undefined;
-  const own = held.find((ip) => family(ip) === of && assignments.poolOf(ip) === home);
+  const own = assigned.find((ip) => family(ip) === of && assignments.poolOf(ip) === home);
   return own ?? assignments.free(home, of, candidate, avoid);
 }
 

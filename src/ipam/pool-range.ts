@@ -83,29 +83,29 @@ export class PoolRange {
   }
 
   /**
-   * The lowest address that is fit and not held.
+   * The lowest address that is fit and not assigned.
    *
    * @param avoid those that should be left to others as long as there is another
    */
-  lowest(held: (ip: Ip) => boolean, avoid: (ip: Ip) => boolean): Ip | undefined {
+  lowest(isAssigned: (ip: Ip) => boolean, avoid: (ip: Ip) => boolean): Ip | undefined {
     const aside: number[] = [];
     let second: Ip | undefined;
     let found: Ip | undefined;
     for (let place = this.#returned.first; place !== undefined; place = this.#returned.first) {
       const ip = this.#at(place);
-      if (!held(ip) && !avoid(ip)) {
+      if (!isAssigned(ip) && !avoid(ip)) {
         found = ip;
         break;
       }
       this.#returned.drop();
       this.#known.delete(place);
-      if (held(ip)) continue;
+      if (isAssigned(ip)) continue;
       second ??= ip;
       aside.push(place);
     }
     while (found === undefined && this.#frontier < this.#total) {
       const ip = this.#at(this.#frontier);
-      if (this.unfit(ip) === undefined && !held(ip)) {
+      if (this.unfit(ip) === undefined && !isAssigned(ip)) {
         if (!avoid(ip)) {
           found = ip;
           break;
