@@ -7,7 +7,7 @@ import type { LinkNames } from '../model/iproute.ts';
 import type { Neighbour } from '../model/listing.ts';
 import type { Key, Link } from '../model/object.ts';
 import type { Pace } from '../model/pace.ts';
-import { type Blind, rounds } from '../reconcile/loop.ts';
+import { type KernelUnreadable, rounds } from '../reconcile/loop.ts';
 import { Reconciler, type Role } from '../reconcile/reconciler.ts';
 import { isDoubted, type Report } from '../reconcile/report.ts';
 import { Wake } from '../reconcile/wake.ts';
@@ -37,7 +37,7 @@ export interface DaemonState {
   /** The last round that could read the kernel. */
   readonly report: Report | undefined;
   /** The kernel cannot be read since then. */
-  readonly blind: Blind | undefined;
+  readonly unreadable: KernelUnreadable | undefined;
 }
 
 /** What makes one daemon differ from another: it is asked anew each time, since a reload changes all of it. */
@@ -89,7 +89,7 @@ export async function runDaemon(
   const wake = new Wake();
   const journal = new Journal(log, clock, daemonRole.waitsForLists ? 'lists to come' : 'no lists');
   let report: Report | undefined;
-  let blind: Blind | undefined;
+  let unreadable: KernelUnreadable | undefined;
   const names: LinkNames = (index) =>
     reconciler.links.find((link) => link.index === index)?.name ?? `if${index}`;
   const state = (): DaemonState => ({
@@ -99,7 +99,7 @@ export async function runDaemon(
     links: reconciler.links,
     neighbours: reconciler.neighbours,
     report,
-    blind,
+    unreadable,
   });
   const sentence = (): string => daemonRole.summary(state()).summary;
 
@@ -138,12 +138,12 @@ export async function runDaemon(
     ...watches.map((watch) => watch(handle, any)),
     listen(rounds({ reconciler, wake, role: () => daemonRole.role(), pace, clock }, any), (result) => {
       if ('error' in result) {
-        blind = result;
-        journal.blind(result);
+        unreadable = result;
+        journal.kernelUnreadable(result);
         notify.status(sentence);
         return;
       }
-      blind = undefined;
+      unreadable = undefined;
       journal.round(result, names, () => daemonRole.history());
       const first = report === undefined;
       report = result;

@@ -8,7 +8,7 @@ import type { Feed, Overview } from '../model/cluster.ts';
 import type { Ip } from '../model/ip.ts';
 import { describe, type LinkNames } from '../model/iproute.ts';
 import { changeObject, keyOf } from '../model/object.ts';
-import type { Blind } from '../reconcile/loop.ts';
+import type { KernelUnreadable } from '../reconcile/loop.ts';
 import type { PlannedChange, Report } from '../reconcile/report.ts';
 import { eipOf, type Finding, findings } from './findings.ts';
 import { Repeats } from './repeats.ts';
@@ -27,7 +27,7 @@ export class Journal {
   readonly #standing = new Map<string, Facts>();
   readonly #troubles = new Map<string, string>();
   #complete: boolean;
-  #blind = false;
+  #isUnreadable = false;
 
   /**
    * @param clock ms since the epoch
@@ -45,8 +45,8 @@ export class Journal {
 
   /** @param history where the EIPs of a gateway went before and go now; asked only when the round did something */
   round(report: Report, names: LinkNames, history: () => PathHistory | undefined = () => undefined): void {
-    if (this.#blind) this.#tell('info', 'kernel-readable', {}, 'the kernel can be read again');
-    this.#blind = false;
+    if (this.#isUnreadable) this.#tell('info', 'kernel-readable', {}, 'the kernel can be read again');
+    this.#isUnreadable = false;
     if (report.done.length > 0) this.#done(report, names, history());
     else
       this.#log.debug({ round: report.round, why: report.reasons.map(({ text }) => text) }, 'nothing to do');
@@ -67,8 +67,8 @@ export class Journal {
     if (more > 0) this.#tell('info', 'eips-assigned', { more }, 'further EIPs assigned');
   }
 
-  blind({ error, failures, retryIn }: Blind): void {
-    this.#blind = true;
+  kernelUnreadable({ error, failures, retryIn }: KernelUnreadable): void {
+    this.#isUnreadable = true;
     this.#again({
       level: 'error',
       event: 'kernel-unreadable',

@@ -3,10 +3,10 @@ import type { DaemonState } from './daemon.ts';
 import { lastRound, type Status, type Summary } from './status.ts';
 
 /** A gateway that is silent does not count: what it would need is in place for when it is back. */
-export function nodeSummary(agent: NodeAgent, { report, blind, neighbours }: DaemonState): Summary {
+export function nodeSummary(agent: NodeAgent, { report, unreadable, neighbours }: DaemonState): Summary {
   const synced =
     report !== undefined &&
-    blind === undefined &&
+    unreadable === undefined &&
     report.failed.length === 0 &&
     report.conflicts.length === 0 &&
     report.held.length === 0 &&
@@ -14,7 +14,7 @@ export function nodeSummary(agent: NodeAgent, { report, blind, neighbours }: Dae
   return { version: 1, synced, summary: sentence() };
 
   function sentence(): string {
-    if (blind) return `cannot read the kernel: ${blind.error.message}`;
+    if (unreadable) return `cannot read the kernel: ${unreadable.error.message}`;
     if (report === undefined) return 'starting';
     if (agent.eips.length === 0) return 'the networks of EIPs are not known yet; nothing is changed';
     const parts = [

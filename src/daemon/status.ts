@@ -4,7 +4,7 @@ import { compareIp } from '../model/ip.ts';
 import { describe, type LinkNames } from '../model/iproute.ts';
 import { type Counts, changeObject } from '../model/object.ts';
 import type { Problem } from '../model/problem.ts';
-import type { Blind } from '../reconcile/loop.ts';
+import type { KernelUnreadable } from '../reconcile/loop.ts';
 import type { Report } from '../reconcile/report.ts';
 
 /** The version is raised whenever a field of it or of {@link Status} changes its meaning or goes. */
@@ -87,12 +87,12 @@ export interface StatusInputs {
   /** The last round that could read the kernel. */
   readonly report: Report | undefined;
   /** The kernel cannot be read since then. */
-  readonly blind: Blind | undefined;
+  readonly unreadable: KernelUnreadable | undefined;
 }
 
 export function summarize(inputs: StatusInputs): Summary {
-  const { report, blind, cluster } = inputs;
-  return { version: 1, synced: isSynced(report, blind, cluster), summary: sentence(inputs) };
+  const { report, unreadable, cluster } = inputs;
+  return { version: 1, synced: isSynced(report, unreadable, cluster), summary: sentence(inputs) };
 }
 
 export function status(inputs: StatusInputs): Status {
@@ -144,10 +144,14 @@ export function lastRound(
   };
 }
 
-function isSynced(report: Report | undefined, blind: Blind | undefined, cluster: Overview): boolean {
+function isSynced(
+  report: Report | undefined,
+  unreadable: KernelUnreadable | undefined,
+  cluster: Overview,
+): boolean {
   return (
     report !== undefined &&
-    blind === undefined &&
+    unreadable === undefined &&
     report.complete &&
     cluster.complete &&
     report.failed.length === 0 &&
@@ -156,8 +160,8 @@ function isSynced(report: Report | undefined, blind: Blind | undefined, cluster:
 }
 
 /** One sentence, as systemctl status will show it. */
-function sentence({ report, blind, cluster, paths }: StatusInputs): string {
-  if (blind) return `cannot read the kernel: ${blind.error.message}`;
+function sentence({ report, unreadable, cluster, paths }: StatusInputs): string {
+  if (unreadable) return `cannot read the kernel: ${unreadable.error.message}`;
   if (report === undefined) return 'starting';
   const { routed, idle, nodes } = paths.counts;
   const missing = report.wanted.route - report.installed.route;

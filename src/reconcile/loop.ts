@@ -7,7 +7,7 @@ import type { Reason, Report } from './report.ts';
 import type { Wake } from './wake.ts';
 
 /** The kernel could not be read; nothing was changed, and the loop goes on by itself. */
-export interface Blind {
+export interface KernelUnreadable {
   readonly error: KernelError;
   /** Rounds in a row that ended so. */
   readonly failures: number;
@@ -38,13 +38,16 @@ const mostReasons = 16;
  * Rounds without end: one at the start, then after each poke, at each resync and after each failure. Every
  * debounce, resync and retry of the program is here.
  */
-export async function* rounds(options: LoopOptions, signal: AbortSignal): AsyncGenerator<Report | Blind> {
+export async function* rounds(
+  options: LoopOptions,
+  signal: AbortSignal,
+): AsyncGenerator<Report | KernelUnreadable> {
   const { reconciler, wake, role, pace, clock } = options;
   const timetable = new Timetable(clock());
   while (true) {
     const { reasons, refresh } = await next(timetable, wake, pace, clock, signal);
     const start = clock();
-    let result: Report | Blind;
+    let result: Report | KernelUnreadable;
     let failed: boolean;
     try {
       result = await reconciler.round(role(), reasons, refresh, signal);

@@ -111,9 +111,9 @@ describe('what journald stores', () => {
     const story = new Story();
     const scene = new Scene(snapshot(threeNodes, []));
     await story.round(scene);
-    const blind = { error: new KernelError('ENOBUFS', ''), failures: 1, retryIn: 100 };
-    story.journal.blind(blind);
-    story.journal.blind({ ...blind, failures: 2 });
+    const unreadable = { error: new KernelError('ENOBUFS', ''), failures: 1, retryIn: 100 };
+    story.journal.kernelUnreadable(unreadable);
+    story.journal.kernelUnreadable({ ...unreadable, failures: 2 });
     expect(story.told()).to.deep.equal([
       '3 - cannot read the kernel: ENOBUFS; routes stay as they are, and it is tried again',
     ]);

@@ -157,7 +157,7 @@ describe('the journal', () => {
 
   it('says when the kernel cannot be read', () => {
     const diary = new Diary(new Scene(snapshot([], [])));
-    diary.journal.blind({ error: new KernelError('EIO', ''), failures: 1, retryIn: 100 });
+    diary.journal.kernelUnreadable({ error: new KernelError('EIO', ''), failures: 1, retryIn: 100 });
     expect(diary.lines()).to.deep.equal(['error cannot read the kernel; routes stay as they are']);
   });
 });

@@ -22,7 +22,7 @@ async function inputs(scene: Scene, rest: Partial<StatusInputs> = {}): Promise<S
     names,
     report: await scene.round(),
     paths: pathsOf(scene),
-    blind: undefined,
+    unreadable: undefined,
     ...rest,
   };
 }
@@ -96,9 +96,9 @@ describe('synced', () => {
     expect((await of(snapshot(threeNodes, []))).synced).to.equal(true);
   });
 
-  it('is nothing before the first round, nor while the kernel is blind', async () => {
+  it('is nothing before the first round, nor while the kernel cannot be read', async () => {
     expect((await of(cluster, { report: undefined })).synced).to.equal(false);
-    expect((await of(cluster, { blind: { error, failures: 1, retryIn: 5 } })).synced).to.equal(false);
+    expect((await of(cluster, { unreadable: { error, failures: 1, retryIn: 5 } })).synced).to.equal(false);
   });
 
   it('is nothing while a list is missing, in the round or since', async () => {
@@ -132,8 +132,10 @@ describe('the summary', () => {
 
   it('says what is wrong, the number of it', async () => {
     const error = new KernelError('EIO', 'dump interrupted');
-    const blind = { error, failures: 1, retryIn: 5 };
-    expect((await of(cluster, { blind })).summary).to.equal('cannot read the kernel: EIO: dump interrupted');
+    const unreadable = { error, failures: 1, retryIn: 5 };
+    expect((await of(cluster, { unreadable })).summary).to.equal(
+      'cannot read the kernel: EIO: dump interrupted',
+    );
     expect((await of(cluster, { report: undefined })).summary).to.equal('starting');
     const early = snapshot(threeNodes, [], { complete: false });
     expect((await of(early)).summary).to.equal(

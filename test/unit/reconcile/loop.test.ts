@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { KernelError } from '../../../src/kernel/kernel.ts';
 import type { Pace } from '../../../src/model/pace.ts';
-import { type Blind, rounds } from '../../../src/reconcile/loop.ts';
+import { type KernelUnreadable, rounds } from '../../../src/reconcile/loop.ts';
 import type { Reconciler, Refresh } from '../../../src/reconcile/reconciler.ts';
 import type { Failed, Reason, Report } from '../../../src/reconcile/report.ts';
 import { Wake } from '../../../src/reconcile/wake.ts';
@@ -15,7 +15,7 @@ const failure: Failed = { ...adding(route(1, 7)), code: 'EPERM', message: 'EPERM
 interface Act {
   readonly takes?: number;
   readonly failed?: boolean;
-  readonly blind?: boolean;
+  readonly unreadable?: boolean;
   /** ms from the beginning of the round */
   readonly again?: number;
   readonly bug?: Error;
@@ -33,7 +33,7 @@ class Bench {
   readonly asked: Asked[] = [];
   readonly looks: { readonly reasons: readonly Reason[]; readonly refresh: Refresh }[] = [];
   readonly #stop = new AbortController();
-  readonly #rounds: AsyncGenerator<Report | Blind>;
+  readonly #rounds: AsyncGenerator<Report | KernelUnreadable>;
   now = 0;
 
   constructor(acts: readonly Act[], pace: Partial<Pace> = {}) {
@@ -46,7 +46,7 @@ class Bench {
         const at = this.now;
         this.now += act.takes ?? 0;
         if (act.bug) throw act.bug;
-        if (act.blind) throw new KernelError('EIO', '');
+        if (act.unreadable) throw new KernelError('EIO', '');
         return report(reasons, at, act);
       },
     };
@@ -68,14 +68,14 @@ class Bench {
   }
 
   /** The next round; the loop must be due. */
-  async next(): Promise<Report | Blind> {
+  async next(): Promise<Report | KernelUnreadable> {
     const { value, done } = await this.#rounds.next();
     if (done) throw new Error('the loop ended');
     return value;
   }
 
   /** A round at a later time. */
-  at(now: number): Promise<Report | Blind> {
+  at(now: number): Promise<Report | KernelUnreadable> {
     this.now = now;
     return this.next();
   }
@@ -230,9 +230,9 @@ describe('the loop', () => {
   });
 
   it('goes on when the kernel cannot be read, says so, and counts', async () => {
-    const bench = new Bench([{ blind: true }, { blind: true }, {}]);
+    const bench = new Bench([{ unreadable: true }, { unreadable: true }, {}]);
     const first = await bench.next();
-    if (!('error' in first)) throw new Error('the kernel was to be blind');
+    if (!('error' in first)) throw new Error('the kernel was to be unreadable');
     expect(first.failures).to.equal(1);
     expect(first.retryIn).to.be.within(50, 150);
     const second = await bench.at(150);
@@ -253,8 +253,8 @@ describe('the loop', () => {
     expect(bench.asked.slice(1)).to.deep.equal(['cached: a hold is over']);
   });
 
-  it('does not spin on a hold that is over while the kernel is blind', async () => {
-    const bench = new Bench([{ again: 600 }, { blind: true }, {}]);
+  it('does not spin on a hold that is over while the kernel cannot be read', async () => {
+    const bench = new Bench([{ again: 600 }, { unreadable: true }, {}]);
     await bench.next();
     await bench.at(600);
     bench.poke('cluster');
