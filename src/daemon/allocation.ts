@@ -99,7 +99,7 @@ export class Allocating {
         name: lease,
         identity,
         clock: systemClock,
-        changed: () => this.controller.poke(),
+        changed: () => this.controller.notify(),
       });
     this.controller = new Controller({
       cluster,

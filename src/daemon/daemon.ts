@@ -10,7 +10,7 @@ import type { Pace } from '../model/pace.ts';
 import { type KernelUnreadable, rounds } from '../reconcile/loop.ts';
 import { Reconciler, type Role } from '../reconcile/reconciler.ts';
 import { isDoubted, type Report } from '../reconcile/report.ts';
-import { Wake } from '../reconcile/wake.ts';
+import { RoundSignal } from '../reconcile/round-signal.ts';
 import { Journal } from './journal.ts';
 import type { Notify } from './notify.ts';
 import { serve } from './socket.ts';
@@ -62,7 +62,7 @@ export interface DaemonRole {
 
 /** What a watch may use of the daemon that it works for. */
 export interface DaemonHandle {
-  readonly wake: Wake;
+  readonly roundSignal: RoundSignal;
   readonly journal: Journal;
   /** As of the last look. */
   links(): readonly Link[];
@@ -72,7 +72,7 @@ export interface DaemonHandle {
   asked(): void;
 }
 
-/** A source of work beside the kernel: it pokes the wake, until the signal. */
+/** A source of work beside the kernel: starts rounds until the signal is aborted. */
 export type Watch = (handle: DaemonHandle, signal: AbortSignal) => Promise<void>;
 
 /** The loop with its journal, its socket and its words for systemd; runs until the signal. */
@@ -86,7 +86,7 @@ export async function runDaemon(
   const started = Date.now();
   const clock = (): number => performance.timeOrigin + performance.now();
   const reconciler = new Reconciler(kernel, clock);
-  const wake = new Wake();
+  const roundSignal = new RoundSignal();
   const journal = new Journal(log, clock, daemonRole.waitsForLists ? 'lists to come' : 'no lists');
   let report: Report | undefined;
   let unreadable: KernelUnreadable | undefined;
@@ -112,7 +112,7 @@ export async function runDaemon(
     release: () => {
       log.warn({ event: 'released' }, 'an operator lets held deletes go on');
       reconciler.agree();
-      wake.poke({ kind: 'operator', text: 'released by an operator' });
+      roundSignal.notify({ kind: 'operator', text: 'released by an operator' });
     },
   });
   const pace = (): Pace => {
@@ -121,7 +121,7 @@ export async function runDaemon(
   };
 
   const handle: DaemonHandle = {
-    wake,
+    roundSignal,
     journal,
     links: () => reconciler.links,
     has: (key) => reconciler.has(key),
@@ -134,9 +134,9 @@ export async function runDaemon(
   const stop = new AbortController();
   const any = AbortSignal.any([signal, stop.signal]);
   const parts = [
-    listen(kernel.hints(any), (hint) => wake.poke(hint)),
+    listen(kernel.hints(any), (hint) => roundSignal.notify(hint)),
     ...watches.map((watch) => watch(handle, any)),
-    listen(rounds({ reconciler, wake, role: () => daemonRole.role(), pace, clock }, any), (result) => {
+    listen(rounds({ reconciler, roundSignal, role: () => daemonRole.role(), pace, clock }, any), (result) => {
       if ('error' in result) {
         unreadable = result;
         journal.kernelUnreadable(result);

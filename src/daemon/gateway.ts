@@ -157,7 +157,7 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
     ]),
     rounded: (result) => {
       report = result;
-      if (links !== handle?.links()) allocating?.controller.poke();
+      if (links !== handle?.links()) allocating?.controller.notify();
       links = handle?.links();
       allocating?.controller.rerouted(reroutedBy(result));
       if (result.done.some(isDelete)) {
@@ -178,16 +178,16 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
       return listen(cluster.changes(until), (delta) => {
         changed.merge(delta);
         daemon.journal.feeds(cluster.overview());
-        daemon.wake.poke({ kind: 'cluster', text: 'cluster' });
+        daemon.roundSignal.notify({ kind: 'cluster', text: 'cluster' });
       });
     },
-    ({ wake, asked }) =>
+    ({ roundSignal, asked }) =>
       listen(options.reloads, (next) => {
         asked();
         config = next;
         role = roleFor(next);
-        allocating?.controller.poke();
-        wake.poke({ kind: 'config', text: 'configuration' });
+        allocating?.controller.notify();
+        roundSignal.notify({ kind: 'config', text: 'configuration' });
       }),
     ...(allocating ? allocationWatches(allocating) : []),
   ];
@@ -197,11 +197,11 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
 function allocationWatches(allocating: Allocating): readonly Watch[] {
   return [
     (_, until) => allocating.holdLease(until),
-    ({ journal, wake }, until) =>
+    ({ journal, roundSignal }, until) =>
       listen(allocating.controller.run(until), (changes) => {
         journal.assignments(changes);
         // What was written comes back as a change of the cluster; trouble does not.
-        if (changes.length === 0) wake.poke({ kind: 'cluster', text: 'allocation' });
+        if (changes.length === 0) roundSignal.notify({ kind: 'cluster', text: 'allocation' });
       }),
   ];
 }

@@ -79,19 +79,19 @@ export async function runNode(options: NodeOptions, signal: AbortSignal): Promis
     agent = eipsFrom?.applied(next) ?? next;
     role = nodeRole(agent, seen, problems);
   };
-  const reload: Watch = ({ wake, links, asked }) =>
+  const reload: Watch = ({ roundSignal, links, asked }) =>
     listen(options.reloads, (next) => {
       asked();
       config = next;
       take(links());
-      wake.poke({ kind: 'config', text: 'configuration' });
+      roundSignal.notify({ kind: 'config', text: 'configuration' });
     });
-  const follow: Watch = async ({ wake, links }, until) => {
+  const follow: Watch = async ({ roundSignal, links }, until) => {
     // Before the first round there is only the look at the start.
     const known = (): readonly Link[] => (links().length === 0 ? prepared.have.links : links());
     const changed = (): void => {
       take(known());
-      wake.poke({ kind: 'config', text: 'networks of EIPs' });
+      roundSignal.notify({ kind: 'config', text: 'networks of EIPs' });
     };
     await eipsFrom?.follow(() => ({ agent, links: known() }), changed, until);
   };

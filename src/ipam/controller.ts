@@ -65,7 +65,7 @@ export class Controller {
   }
 
   /** Something that options tell of has changed: terms, or who leads. */
-  poke(): void {
+  notify(): void {
     this.#queue.add(everything);
   }
 

@@ -4,7 +4,7 @@ import type { Pace } from '../model/pace.ts';
 import { backoff } from './backoff.ts';
 import type { Reconciler, Refresh, Role } from './reconciler.ts';
 import type { Reason, Report } from './report.ts';
-import type { Wake } from './wake.ts';
+import type { RoundSignal } from './round-signal.ts';
 
 /** The kernel could not be read; nothing was changed, and the loop goes on by itself. */
 export interface KernelUnreadable {
@@ -17,7 +17,7 @@ export interface KernelUnreadable {
 
 export interface LoopOptions {
   readonly reconciler: Pick<Reconciler, 'round'>;
-  readonly wake: Wake;
+  readonly roundSignal: RoundSignal;
   /** Asked anew in each round, since a reload changes both. */
   readonly role: () => Role;
   readonly pace: () => Pace;
@@ -35,17 +35,17 @@ const dumpShare = 0.2;
 const mostReasons = 16;
 
 /**
- * Rounds without end: one at the start, then after each poke, at each resync and after each failure. Every
+ * Rounds without end: one at the start, then after each signal, at each resync and after each failure. Every
  * debounce, resync and retry of the program is here.
  */
 export async function* rounds(
   options: LoopOptions,
   signal: AbortSignal,
 ): AsyncGenerator<Report | KernelUnreadable> {
-  const { reconciler, wake, role, pace, clock } = options;
+  const { reconciler, roundSignal, role, pace, clock } = options;
   const timetable = new Timetable(clock());
   while (true) {
-    const { reasons, refresh } = await next(timetable, wake, pace, clock, signal);
+    const { reasons, refresh } = await next(timetable, roundSignal, pace, clock, signal);
     const start = clock();
     let result: Report | KernelUnreadable;
     let failed: boolean;
@@ -69,17 +69,17 @@ export async function* rounds(
 /** Waits for the next round, and tells why it is due. */
 async function next(
   timetable: Timetable,
-  wake: Wake,
+  roundSignal: RoundSignal,
   pace: () => Pace,
   clock: () => number,
   signal: AbortSignal,
 ): Promise<{ readonly reasons: readonly Reason[]; readonly refresh: Refresh }> {
   while (true) {
-    const poked = await wake.wait(timetable.earliest() - clock(), signal);
+    const notified = await roundSignal.wait(timetable.earliest() - clock(), signal);
     // The first change after a rest is not kept waiting; what follows on its heels is one round.
     const pause = timetable.ended + pace().settle - clock();
-    if (poked && pause > 0) await sleep(pause, undefined, { signal });
-    const due = timetable.due(wake.take(), clock());
+    if (notified && pause > 0) await sleep(pause, undefined, { signal });
+    const due = timetable.due(roundSignal.take(), clock());
     if (due.reasons.length > 0) return due;
   }
 }
@@ -108,12 +108,12 @@ class Timetable {
   }
 
   due(
-    poked: readonly Reason[],
+    waiting: readonly Reason[],
     now: number,
   ): { readonly reasons: readonly Reason[]; readonly refresh: Refresh } {
-    const reasons = poked.filter((reason) => !isHint(reason));
+    const reasons = waiting.filter((reason) => !isHint(reason));
     // A storm says the same thing again and again.
-    this.#hints = [...this.#hints, ...poked.filter(isHint)].slice(0, mostReasons);
+    this.#hints = [...this.#hints, ...waiting.filter(isHint)].slice(0, mostReasons);
     let refresh: Refresh = reasons.some(({ kind }) => kind === 'config' || kind === 'operator')
       ? 'dump'
       : 'cached';

@@ -165,7 +165,7 @@ export class Gateway implements AsyncDisposable {
         name: leaseName,
         identity: options.identity,
         clock: systemClock,
-        changed: () => this.controller.poke(),
+        changed: () => this.controller.notify(),
         pace: lease,
       });
     this.controller = new Controller({

@@ -99,11 +99,11 @@ describe('the allocation of a gateway that loses the Lease and has it again', ()
     // The first write, of a finalizer, takes 4 ms.
     await run.pass(1);
     run.leads = false;
-    run.controller.poke();
+    run.controller.notify();
     await run.pass(1);
     expect(run.controller.allocator).to.equal(undefined);
     run.leads = true;
-    run.controller.poke();
+    run.controller.notify();
     await run.pass(1);
     expect([run.controller.allocator, run.api.ips('s1')]).to.deep.equal([undefined, '']);
     await run.pass(100);

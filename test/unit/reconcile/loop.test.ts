@@ -4,7 +4,7 @@ import type { Pace } from '../../../src/model/pace.ts';
 import { type KernelUnreadable, rounds } from '../../../src/reconcile/loop.ts';
 import type { Reconciler, Refresh } from '../../../src/reconcile/reconciler.ts';
 import type { Failed, Reason, Report } from '../../../src/reconcile/report.ts';
-import { Wake } from '../../../src/reconcile/wake.ts';
+import { RoundSignal } from '../../../src/reconcile/round-signal.ts';
 import { snapshot, TestRole } from '../../scene.ts';
 import { adding, route } from './objects.ts';
 
@@ -29,7 +29,7 @@ type Asked = string;
  * that is due later comes by itself, so that a test waits for nothing.
  */
 class Bench {
-  readonly wake = new Wake();
+  readonly roundSignal = new RoundSignal();
   readonly asked: Asked[] = [];
   readonly looks: { readonly reasons: readonly Reason[]; readonly refresh: Refresh }[] = [];
   readonly #stop = new AbortController();
@@ -54,7 +54,7 @@ class Bench {
     this.#rounds = rounds(
       {
         reconciler,
-        wake: this.wake,
+        roundSignal: this.roundSignal,
         role: () => role,
         pace: () => ({ settle: 0, resync: 10_000, retryFirst: 100, retryLongest: 400, ...pace }),
         clock: () => this.now,
@@ -63,8 +63,8 @@ class Bench {
     );
   }
 
-  poke(...kinds: readonly Reason['kind'][]): void {
-    for (const kind of kinds) this.wake.poke({ kind, text: kind });
+  notify(...kinds: readonly Reason['kind'][]): void {
+    for (const kind of kinds) this.roundSignal.notify({ kind, text: kind });
   }
 
   /** The next round; the loop must be due. */
@@ -106,38 +106,38 @@ function report(reasons: readonly Reason[], at: number, { failed, again }: Act):
 }
 
 describe('the loop', () => {
-  it('dumps at the start, trusts the last dump after a poke, and dumps at each resync', async () => {
+  it('dumps at the start, trusts the last dump after a signal, and dumps at each resync', async () => {
     const bench = new Bench([]);
     await bench.next();
-    bench.poke('cluster');
+    bench.notify('cluster');
     await bench.next();
     await bench.at(10_000);
     await bench.at(20_000);
     expect(bench.asked).to.deep.equal(['dump: start', 'cached: cluster', 'dump: resync', 'dump: resync']);
   });
 
-  it('takes what was poked before the start along', async () => {
+  it('takes the reasons from before the start along', async () => {
     const bench = new Bench([]);
-    bench.poke('cluster', 'cluster');
+    bench.notify('cluster', 'cluster');
     await bench.next();
     expect(bench.asked).to.deep.equal(['dump: cluster cluster start']);
   });
 
-  it('makes one round of a burst: it waits for more after the first poke', async () => {
+  it('makes one round of a burst: it waits for more after the first reason', async () => {
     const bench = new Bench([], { settle: 2 });
     await bench.next();
-    bench.poke('cluster');
-    setImmediate(() => bench.poke('cluster'));
+    bench.notify('cluster');
+    setImmediate(() => bench.notify('cluster'));
     await bench.next();
     expect(bench.asked.slice(1)).to.deep.equal(['cached: cluster cluster']);
   });
 
-  it('keeps what is poked during a round for the next', async () => {
+  it('keeps reasons that arrive during a round for the next', async () => {
     const bench = new Bench([{}]);
     const first = bench.next();
     await first;
-    bench.poke('cluster');
-    bench.poke('route');
+    bench.notify('cluster');
+    bench.notify('route');
     await bench.next();
     expect(bench.asked.slice(1)).to.deep.equal(['dump: cluster route']);
   });
@@ -146,7 +146,7 @@ describe('the loop', () => {
     const bench = new Bench([]);
     await bench.next();
     for (const kind of ['route', 'link', 'overrun', 'netconf', 'config', 'operator'] as const) {
-      bench.poke(kind);
+      bench.notify(kind);
       await bench.next();
     }
     expect(bench.asked.slice(1)).to.deep.equal([
@@ -162,12 +162,12 @@ describe('the loop', () => {
   it('rests from hints for four times as long as the last dump took, not from anything else', async () => {
     const bench = new Bench([{ takes: 50 }]);
     await bench.next();
-    bench.poke('route');
-    bench.poke('cluster');
+    bench.notify('route');
+    bench.notify('cluster');
     await bench.next();
     expect(bench.asked.slice(1)).to.deep.equal(['cached: cluster']);
     bench.now = 249;
-    bench.poke('cluster');
+    bench.notify('cluster');
     await bench.next();
     await bench.at(250);
     expect(bench.asked.slice(2)).to.deep.equal(['cached: cluster', 'dump: route']);
@@ -177,7 +177,7 @@ describe('the loop', () => {
     const bench = new Bench([{ takes: 50 }]);
     await bench.next();
     for (let i = 0; i < 3; i += 1) {
-      bench.poke('route', 'cluster');
+      bench.notify('route', 'cluster');
       await bench.next();
     }
     await bench.at(250);
@@ -193,7 +193,7 @@ describe('the loop', () => {
     const bench = new Bench([{ takes: 1000 }]);
     await bench.next();
     for (let i = 0; i < 10; i += 1) {
-      bench.poke('route', 'route', 'route', 'cluster');
+      bench.notify('route', 'route', 'route', 'cluster');
       await bench.next();
     }
     await bench.at(5000);
@@ -207,7 +207,7 @@ describe('the loop', () => {
     await bench.at(150);
     await bench.at(450);
     await bench.at(1050);
-    bench.poke('cluster');
+    bench.notify('cluster');
     await bench.at(9000);
     expect(bench.asked).to.deep.equal([
       'dump: start',
@@ -222,7 +222,7 @@ describe('the loop', () => {
     const bench = new Bench([{}, { failed: true }, { failed: true }, {}]);
     await bench.next();
     for (const now of [0, 49]) {
-      bench.poke('cluster');
+      bench.notify('cluster');
       await bench.at(now);
     }
     await bench.at(150);
@@ -257,7 +257,7 @@ describe('the loop', () => {
     const bench = new Bench([{ again: 600 }, { unreadable: true }, {}]);
     await bench.next();
     await bench.at(600);
-    bench.poke('cluster');
+    bench.notify('cluster');
     await bench.next();
     expect(bench.asked.slice(1)).to.deep.equal(['cached: a hold is over', 'cached: cluster']);
   });
