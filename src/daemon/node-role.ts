@@ -1,6 +1,7 @@
 import { nodeSysctlNames, nodeWant } from '../desire/node.ts';
 import { agentTableName } from '../desire/node-table.ts';
 import type { Kernel, Scope } from '../kernel/kernel.ts';
+import { egressLink } from '../model/egress-link.ts';
 import type { Ip } from '../model/ip.ts';
 import type { Listing } from '../model/listing.ts';
 import type { NodeAgent } from '../model/node-agent.ts';
@@ -8,7 +9,6 @@ import type { Link } from '../model/object.ts';
 import { ownerOf } from '../model/owner.ts';
 import type { Limits } from '../model/pace.ts';
 import type { Problem } from '../model/problem.ts';
-import { linkToward } from '../model/reach.ts';
 import { RecomputedDesire } from '../reconcile/recomputed.ts';
 import type { Role } from '../reconcile/reconciler.ts';
 
@@ -73,7 +73,7 @@ export function nodeScope(agent: NodeAgent): Scope {
 export function withInterface(agent: NodeAgent, links: readonly Link[]): NodeAgent {
   const [first] = agent.gateways;
   if (agent.interface !== undefined || first === undefined) return agent;
-  return { ...agent, interface: linkToward({ ip: first.address, interface: undefined }, links)?.name };
+  return { ...agent, interface: egressLink({ ip: first.address, interface: undefined }, links)?.name };
 }
 
 /**

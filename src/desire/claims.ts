@@ -1,6 +1,6 @@
+import { allocatedTo } from '../model/allocated-condition.ts';
 import { type Service, serviceName } from '../model/cluster.ts';
 import type { Gateway, Pool } from '../model/gateway.ts';
-import { givenTo } from '../model/given.ts';
 import type { Ip } from '../model/ip.ts';
 import { barredFrom, termsOf } from '../model/pool.ts';
 import type { Problem } from '../model/problem.ts';
@@ -69,7 +69,7 @@ export function claim(
 
 function claimedBy(eip: Ip, service: Service, gateway: Gateway): Claimant['by'] {
   if (!statusAddresses(service, gateway).includes(eip)) return 'spec';
-  return gateway.allocation !== undefined && givenTo(service)?.ips.includes(eip) ? 'allocated' : 'status';
+  return gateway.allocation !== undefined && allocatedTo(service)?.ips.includes(eip) ? 'allocated' : 'status';
 }
 
 /** The addresses that a Service's status gives it. */
@@ -88,12 +88,12 @@ const none: readonly never[] = [];
 function hasNodeAddresses(service: Service, { pools, allocation }: Gateway): boolean {
   if (allocation === undefined) return false;
   const nodePool = pools.find((pool) => termsOf(pool).nodeAddresses);
-  return nodePool !== undefined && givenTo(service)?.pool === nodePool.name;
+  return nodePool !== undefined && allocatedTo(service)?.pool === nodePool.name;
 }
 
 /** The pool that the address came from has been made smaller since, and does not take such addresses back. */
 function isKept(service: Service): boolean {
-  return givenTo(service)?.enforce === false;
+  return allocatedTo(service)?.enforce === false;
 }
 
 /**

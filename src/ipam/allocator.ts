@@ -214,7 +214,7 @@ export class Allocator {
     const decided = this.#decisions.get(candidate.key);
     const nodes = this.#nodes;
     if (nodes !== undefined && candidate.role === 'ours') {
-      if (decided?.ofNodes ?? candidate.given?.pool === nodes.pool.name) {
+      if (decided?.ofNodes ?? candidate.allocated?.pool === nodes.pool.name) {
         for (const key of nodes.assign(candidate)) this.#add(key);
         this.#serveNodes(nodes);
         return this.assignments.release(candidate.key);
@@ -303,7 +303,7 @@ function claimsOf(
   decided: Decision | undefined,
   assignments: Assignments,
 ): readonly Claim[] {
-  const { role, service, own, given } = candidate;
+  const { role, service, own, allocated } = candidate;
   const claims: Claim[] = [];
   const add = (ip: Ip, strength: Claim['strength']): void => {
     if (!claims.some((claim) => claim.ip === ip)) claims.push({ ip, strength });
@@ -313,12 +313,12 @@ function claimsOf(
   const moves = decidedIps.length > 0 || role === 'former';
   for (const ip of own?.ips ?? none) {
     if (moves || !mayKeep(candidate, ip, assignments)) add(ip, 'cleared');
-    else add(ip, given?.ips.includes(ip) === true ? 'given' : 'shown');
+    else add(ip, allocated?.ips.includes(ip) === true ? 'given' : 'shown');
   }
   for (const ip of own?.unconfirmed ?? none) add(ip, moves ? 'cleared' : 'given');
   if (service.type === 'LoadBalancer') {
     for (const ip of service.ingress) {
-      const gave = own === undefined && (role === 'leaving' || given?.ips.includes(ip) === true);
+      const gave = own === undefined && (role === 'leaving' || allocated?.ips.includes(ip) === true);
       const keeps = mayKeep(candidate, ip, assignments);
       // Another implementation's status is not ours to clear: what it may not have does not count.
       if (!keeps && role === 'bystander') continue;

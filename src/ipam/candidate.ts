@@ -1,6 +1,6 @@
+import { type AllocatedAddresses, allocatedTo } from '../model/allocated-condition.ts';
 import type { Allocation } from '../model/allocation.ts';
 import { type Service, serviceName } from '../model/cluster.ts';
-import { type Given, givenTo } from '../model/given.ts';
 import type { Ip } from '../model/ip.ts';
 import { type Sharing, sharingOf } from '../model/sharing.ts';
 import type { OwnWrite } from './own-writes.ts';
@@ -21,7 +21,7 @@ export interface Candidate {
   /** What we wrote to it; undefined: nothing yet, and its status is believed. */
   readonly own: OwnWrite | undefined;
   /** What we said that we gave it. */
-  readonly given: Given | undefined;
+  readonly allocated: AllocatedAddresses | undefined;
   /** Of what is ours. */
   readonly request: RequestOrInvalid | undefined;
   readonly sharing: Sharing;
@@ -43,7 +43,7 @@ export function candidateOf(
     service,
     role,
     own: known ? own : undefined,
-    given: !known ? undefined : own === undefined ? givenTo(service) : own.given,
+    allocated: !known ? undefined : own === undefined ? allocatedTo(service) : own.allocated,
     request: role === 'ours' ? requestOf(service) : undefined,
     sharing: sharingOf(service),
     since: own?.since ?? waitingSince(service),

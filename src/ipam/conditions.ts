@@ -1,5 +1,5 @@
+import { allocatedText, allocatedType, servingType } from '../model/allocated-condition.ts';
 import type { Condition, Service } from '../model/cluster.ts';
-import { allocatedType, givenText, servingType } from '../model/given.ts';
 import type { Ip } from '../model/ip.ts';
 import type { Decision } from './decision.ts';
 
@@ -21,7 +21,7 @@ export function conditionsOf(decision: Decision, routed: (ip: Ip) => boolean): C
     return { allocated: { type: allocatedType, status: 'False', reason, message }, serving: undefined };
   }
   const words = [
-    givenText({ ips, pool: pool ?? '', enforce }),
+    allocatedText({ ips, pool: pool ?? '', enforce }),
     ...(unsatisfied ? [unsatisfied.message] : []),
     ...warnings,
   ];

@@ -53,8 +53,8 @@ export function converge(
   const lost = status.lost.length === 0 ? status.lost : status.lost.filter(({ ip }) => !ips.includes(ip));
   return {
     ips,
-    pool: ips.length === 0 ? undefined : (pool?.name ?? candidate.given?.pool),
-    enforce: pool === undefined ? candidate.given?.enforce === true : termsOf(pool).enforce,
+    pool: ips.length === 0 ? undefined : (pool?.name ?? candidate.allocated?.pool),
+    enforce: pool === undefined ? candidate.allocated?.enforce === true : termsOf(pool).enforce,
     ofNodes,
     unsatisfied: found.kind === 'refused' ? found.unsatisfied : undefined,
     waitsFor: found.kind === 'refused' ? found.waitsFor : furtherFamily(candidate, ips, ofNodes, pool),

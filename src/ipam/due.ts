@@ -1,6 +1,6 @@
+import { allocatedType, servingType } from '../model/allocated-condition.ts';
 import type { Allocation } from '../model/allocation.ts';
 import type { Condition, Service } from '../model/cluster.ts';
-import { allocatedType, servingType } from '../model/given.ts';
 import type { Ip } from '../model/ip.ts';
 import { isOurs } from './candidate.ts';
 import { conditionsOf, dated, says } from './conditions.ts';

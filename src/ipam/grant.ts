@@ -78,7 +78,7 @@ export function grantAny(asking: Asking, pools: readonly Pool[], supply: Supply)
   const chosen = request.pool === undefined ? undefined : theOne(request.pool, candidate, pools);
   if (chosen !== undefined && 'reason' in chosen) return refused(chosen);
   // What the pool that gave it no longer covers is of that pool all the same.
-  const homeName = home?.name ?? candidate.given?.pool;
+  const homeName = home?.name ?? candidate.allocated?.pool;
   if (assigned.length > 0 && (chosen === undefined || chosen.name === homeName)) {
     return completed(asking, assigned, home, supply);
   }

@@ -1,6 +1,6 @@
 import type { Outcome } from '../cluster/writer.ts';
+import { type AllocatedAddresses, allocatedTo, allocatedType } from '../model/allocated-condition.ts';
 import { type Service, serviceName } from '../model/cluster.ts';
-import { allocatedType, type Given, givenTo } from '../model/given.ts';
 import type { Ip } from '../model/ip.ts';
 import type { Decision } from './decision.ts';
 import type { Task } from './due.ts';
@@ -12,7 +12,7 @@ export interface OwnWrite {
   /** `status.loadBalancer.ingress` after our last write that the API confirmed. */
   readonly ips: readonly Ip[];
   /** The conditions of the same write. */
-  readonly given: Given | undefined;
+  readonly allocated: AllocatedAddresses | undefined;
   /** ms since the epoch since when it waits; Infinity: it does not, or was not told. */
   readonly since: number;
   /** Addresses of writes whose fate is not known: they are on their way, or the connection broke. */
@@ -78,14 +78,20 @@ export class OwnWrites {
 
 function observed(service: Service): OwnWrite {
   const { uid, ingress } = service;
-  return { uid, ips: ingress, given: givenTo(service), since: waitingSince(service), unconfirmed: [] };
+  return {
+    uid,
+    ips: ingress,
+    allocated: allocatedTo(service),
+    since: waitingSince(service),
+    unconfirmed: [],
+  };
 }
 
 function confirmed(service: Service, task: Task, decision: Decision | undefined): OwnWrite {
   const base = observed(service);
   if (task.kind === 'finalizer') {
     // With the finalizer of a Service that is being deleted its status goes.
-    return task.verb === 'remove' && service.deleting ? { ...base, ips: [], given: undefined } : base;
+    return task.verb === 'remove' && service.deleting ? { ...base, ips: [], allocated: undefined } : base;
   }
   const ips = task.ingress ?? service.ingress;
   const { pool, enforce = false } = decision ?? {};
@@ -94,7 +100,7 @@ function confirmed(service: Service, task: Task, decision: Decision | undefined)
   return {
     ...base,
     ips,
-    given: ips.length > 0 && pool !== undefined ? { ips, pool, enforce } : undefined,
+    allocated: ips.length > 0 && pool !== undefined ? { ips, pool, enforce } : undefined,
     since: Number.isNaN(waits) ? Number.POSITIVE_INFINITY : waits,
   };
 }

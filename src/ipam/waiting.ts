@@ -1,5 +1,5 @@
+import { allocatedType } from '../model/allocated-condition.ts';
 import type { Service } from '../model/cluster.ts';
-import { allocatedType } from '../model/given.ts';
 
 /** Since when a Service's condition says that it waits, in ms since the epoch; Infinity: it says nothing of it. */
 export function waitingSince({ asks }: Service): number {

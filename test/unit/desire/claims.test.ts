@@ -1,8 +1,8 @@
 import { expect } from 'chai';
 import { paths } from '../../../src/desire/paths.ts';
+import { allocatedText } from '../../../src/model/allocated-condition.ts';
 import type { Asks, Service } from '../../../src/model/cluster.ts';
 import type { Gateway, Pool } from '../../../src/model/gateway.ts';
-import { givenText } from '../../../src/model/given.ts';
 import { parseIp } from '../../../src/model/ip.ts';
 import { asks, gateway, service, snapshot, threeNodes } from '../../scene.ts';
 import { allocation, pool, port } from '../ipam/fake-cluster.ts';
@@ -92,7 +92,7 @@ describe('claims', () => {
             type: 'eiproute.io/Allocated',
             status: 'True',
             reason: 'Allocated',
-            message: givenText({ ips: [parseIp('203.0.113.7')], pool: 'old', enforce }),
+            message: allocatedText({ ips: [parseIp('203.0.113.7')], pool: 'old', enforce }),
             lastTransitionTime: '',
           },
         ],
@@ -125,7 +125,7 @@ describe('claims', () => {
         type: 'eiproute.io/Allocated',
         status: 'True' as const,
         reason: 'Allocated',
-        message: givenText({ ips: [parseIp('10.0.0.11')], pool: 'nodes', enforce: false }),
+        message: allocatedText({ ips: [parseIp('10.0.0.11')], pool: 'nodes', enforce: false }),
         lastTransitionTime: '',
       },
     ];

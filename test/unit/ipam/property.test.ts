@@ -2,8 +2,8 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 import { type Allocator, allocate } from '../../../src/ipam/allocator.ts';
 import { PoolRange } from '../../../src/ipam/pool-range.ts';
+import { allocatedText, allocatedTo } from '../../../src/model/allocated-condition.ts';
 import { type Asks, type Service, serviceName } from '../../../src/model/cluster.ts';
-import { givenText, givenTo } from '../../../src/model/given.ts';
 import { type Ip, parseIp, parsePrefix } from '../../../src/model/ip.ts';
 import { cannotShare } from '../../../src/model/sharing.ts';
 import { asks, service } from '../../scene.ts';
@@ -271,10 +271,12 @@ describe('what was given', () => {
           type: 'eiproute.io/Allocated',
           status: 'True' as const,
           reason: 'Allocated',
-          message: `${givenText(given)}${more}`,
+          message: `${allocatedText(given)}${more}`,
           lastTransitionTime: '',
         };
-        expect(givenTo(service('s1', [], { asks: asks({ conditions: [condition] }) }))).to.deep.equal(given);
+        expect(allocatedTo(service('s1', [], { asks: asks({ conditions: [condition] }) }))).to.deep.equal(
+          given,
+        );
       }
     }
   });
