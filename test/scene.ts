@@ -1,7 +1,7 @@
 import { MemoryKernel } from '../lab/fake/memory-kernel.ts';
 import { World } from '../lab/fake/memory-world.ts';
 import { flowLabelTableName } from '../src/desire/flow-label.ts';
-import { gatewayWant } from '../src/desire/gateway.ts';
+import { gatewayObjects } from '../src/desire/gateway.ts';
 import { GatewayDesire } from '../src/desire/gateway-desire.ts';
 import { readerOf } from '../src/desire/path-table.ts';
 import { sysctlNames } from '../src/desire/sysctls.ts';
@@ -224,7 +224,7 @@ export class TestRole implements Role {
   }
 
   #full(settings: Gateway): Desire {
-    return new RecomputedDesire((have, refused) => gatewayWant(this.#cluster(), settings, have, refused));
+    return new RecomputedDesire((have, refused) => gatewayObjects(this.#cluster(), settings, have, refused));
   }
 
   #table(settings: Gateway): Desire {

@@ -2,10 +2,10 @@ import type { Command } from 'commander';
 import type { GatewayConfig } from '../config/config.ts';
 import type { LinuxKernel } from '../kernel/linux.ts';
 import type { Desire } from '../model/desired.ts';
+import type { DesiredObjects } from '../model/desired-object.ts';
 import { changeObject, keyOf } from '../model/object.ts';
 import { ownerOf } from '../model/owner.ts';
 import { printable, shellWord } from '../model/text.ts';
-import type { Want } from '../model/want.ts';
 import type { Role } from '../reconcile/reconciler.ts';
 import { type AnyLoaded, readAnyConfig } from './any-config.ts';
 import { type Cli, printJson } from './cli.ts';
@@ -100,7 +100,7 @@ async function emptied(loaded: AnyLoaded): Promise<Emptied> {
     const { RecomputedDesire } = await import('../reconcile/recomputed.ts');
     const nftTables = [flowLabelTableName(config.gateway.protocol)];
     return {
-      role: emptyRole(config, nftTables, new RecomputedDesire(wantNothing)),
+      role: emptyRole(config, nftTables, new RecomputedDesire(noObjects)),
       open: () => LinuxKernel.open(config.stateDirectory),
       files: [],
     };
@@ -116,7 +116,7 @@ async function emptied(loaded: AnyLoaded): Promise<Emptied> {
   };
 }
 
-function wantNothing(): Want {
+function noObjects(): DesiredObjects {
   return { objects: [], problems: [], complete: true };
 }
 

@@ -1,4 +1,4 @@
-import { nodeSysctlNames, nodeWant } from '../desire/node.ts';
+import { nodeObjects, nodeSysctlNames } from '../desire/node.ts';
 import { agentTableName } from '../desire/node-table.ts';
 import type { Kernel, Scope } from '../kernel/kernel.ts';
 import { egressLink } from '../model/egress-link.ts';
@@ -43,7 +43,7 @@ export function nodeRole(
       for (const { ip, mac } of have.neighbours) seen.set(ip, mac);
       if (agent.eips.length === 0)
         return { objects: [], problems: [unknown, ...problems()], complete: false };
-      const want = nodeWant(agent, have, seen);
+      const want = nodeObjects(agent, have, seen);
       return { ...want, problems: [...want.problems, ...problems()] };
     }),
   };

@@ -1,10 +1,10 @@
+import type { Refusals, Why } from '../model/desired-object.ts';
 import type { Gateway } from '../model/gateway.ts';
 import { compareIp, family, hostPrefix, type Ip } from '../model/ip.ts';
 import type { Listing } from '../model/listing.ts';
 import type { KernelObject, Key, Link, Member, Route } from '../model/object.ts';
 import type { Owner } from '../model/owner.ts';
 import type { Problem } from '../model/problem.ts';
-import type { Refusals, Why } from '../model/want.ts';
 import type { Carrier } from './carriers.ts';
 import { type Demand, groups, signature } from './groups.ts';
 import { type Nexthops, nexthops } from './nexthops.ts';

@@ -1,11 +1,11 @@
 import type { Service } from '../model/cluster.ts';
 import { type Desire, type DesiredState, DesiredTable, type KernelState } from '../model/desired.ts';
+import type { Why } from '../model/desired-object.ts';
 import type { Gateway } from '../model/gateway.ts';
 import type { Ip } from '../model/ip.ts';
 import { equal, type KernelObject, type Key, keyOf } from '../model/object.ts';
 import { type Owner, ownerOf } from '../model/owner.ts';
 import type { Problem } from '../model/problem.ts';
-import type { Why } from '../model/want.ts';
 import { isEipObject, keptFor, standingRoute } from './eip-routes.ts';
 import { alive, fixedObjects, standing } from './gateway.ts';
 import { type ClusterReader, PathTable } from './path-table.ts';
@@ -25,7 +25,7 @@ export interface GatewaySources {
 
 /**
  * What a gateway wants in its kernel, kept up to date by what changed: an event costs what the change touches, and
- * not what the cluster weighs. {@link gatewayWant} is its specification.
+ * not what the cluster weighs. {@link gatewayObjects} is its specification.
  */
 export class GatewayDesire implements Desire {
   readonly table = new DesiredTable();

@@ -1,11 +1,11 @@
 import type { Snapshot } from '../model/cluster.ts';
+import type { DesiredObject, DesiredObjects, Refusals } from '../model/desired-object.ts';
 import type { Gateway } from '../model/gateway.ts';
 import type { Ip } from '../model/ip.ts';
 import type { Listing } from '../model/listing.ts';
 import { type Key, keyOf, type Link } from '../model/object.ts';
 import { ownerOf } from '../model/owner.ts';
 import type { Problem } from '../model/problem.ts';
-import type { Refusals, Want, Wanted } from '../model/want.ts';
 import { eipRoutes, standingRoute } from './eip-routes.ts';
 import { flowLabels } from './flow-label.ts';
 import { paths } from './paths.ts';
@@ -22,9 +22,14 @@ import { sysctls } from './sysctls.ts';
  * @param have the dump; ids found in it are kept
  * @param refused what the kernel would not take in this round: left out, so that the rest can stand
  */
-export function gatewayWant(snapshot: Snapshot, gateway: Gateway, have: Listing, refused: Refusals): Want {
+export function gatewayObjects(
+  snapshot: Snapshot,
+  gateway: Gateway,
+  have: Listing,
+  refused: Refusals,
+): DesiredObjects {
   const owner = ownerOf(gateway.protocol);
-  const objects = new Map<Key, Wanted>();
+  const objects = new Map<Key, DesiredObject>();
   const add: Add = (object, why) => {
     const key = keyOf(object);
     if (!objects.has(key)) objects.set(key, { key, object, why });

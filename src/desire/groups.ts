@@ -1,3 +1,4 @@
+import type { Refusals } from '../model/desired-object.ts';
 import type { Listing } from '../model/listing.ts';
 import {
   type Key,
@@ -9,7 +10,6 @@ import {
   sameResilience,
 } from '../model/object.ts';
 import type { Owner } from '../model/owner.ts';
-import type { Refusals } from '../model/want.ts';
 import { Ids } from './ids.ts';
 
 /** What a group should hold, and which routes will use it. */

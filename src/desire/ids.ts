@@ -1,6 +1,6 @@
 import type { KernelState } from '../model/desired.ts';
+import type { Refusals } from '../model/desired-object.ts';
 import type { Listing } from '../model/listing.ts';
-import type { Refusals } from '../model/want.ts';
 
 /** Hands out nexthop ids that are free, lowest first: for the full recompute. */
 export class Ids {

@@ -1,9 +1,9 @@
+import type { Refusals } from '../model/desired-object.ts';
 import { family, type Ip, ipNumber, networkOf, type Prefix, prefixIp } from '../model/ip.ts';
 import type { Listing } from '../model/listing.ts';
 import type { Link, Nexthop } from '../model/object.ts';
 import type { Owner } from '../model/owner.ts';
 import type { Problem } from '../model/problem.ts';
-import type { Refusals } from '../model/want.ts';
 import type { Carrier } from './carriers.ts';
 import { Ids } from './ids.ts';
 

@@ -1,9 +1,9 @@
+import type { DesiredObject, DesiredObjects, Why } from '../model/desired-object.ts';
 import { anyPrefix, type Family, family, type Ip, type Prefix } from '../model/ip.ts';
 import type { Listing } from '../model/listing.ts';
 import type { NodeAgent } from '../model/node-agent.ts';
 import { type KernelObject, type Key, keyOf, type Link, type Route, type Rule } from '../model/object.ts';
 import type { Problem } from '../model/problem.ts';
-import type { Want, Wanted, Why } from '../model/want.ts';
 import { nodeProblems, unresolved } from './node-problems.ts';
 import { agentTable, type KnownGateway, reachMark } from './node-table.ts';
 import { addressOf, families, gatewaysOf } from './node-view.ts';
@@ -18,8 +18,8 @@ import type { Add } from './plain-routes.ts';
  * @param seen link-layer addresses that gateways had when they were last known: one that is silent sends nothing,
  *   and when it comes back all is in place already
  */
-export function nodeWant(agent: NodeAgent, have: Listing, seen: ReadonlyMap<Ip, string>): Want {
-  const objects: Wanted[] = [];
+export function nodeObjects(agent: NodeAgent, have: Listing, seen: ReadonlyMap<Ip, string>): DesiredObjects {
+  const objects: DesiredObject[] = [];
   const add: Add = (object, why) => objects.push({ key: keyOf(object), object, why });
   const problems: Problem[] = [...nodeProblems(agent, have.links)];
   const link = have.links.find(({ name }) => name === agent.interface);
@@ -155,7 +155,7 @@ function ruleOf(agent: NodeAgent, of: Family, priority: number, table: number): 
   };
 }
 
-/** Paths of the settings that {@link nodeWant} may want: what the kernel is asked to list. */
+/** Paths of the settings that {@link nodeObjects} may want: what the kernel is asked to list. */
 export function nodeSysctlNames({ interface: link }: NodeAgent): readonly string[] {
   return link === undefined ? [] : [filterOf('all'), filterOf(link)];
 }

@@ -1,10 +1,10 @@
+import type { Refusals, Why } from '../model/desired-object.ts';
 import type { Gateway } from '../model/gateway.ts';
 import { anyPrefix, contains, family, type Ip, type Prefix } from '../model/ip.ts';
 import type { Listing } from '../model/listing.ts';
 import { type KernelObject, keyOf, type Link, type Route } from '../model/object.ts';
 import type { Owner } from '../model/owner.ts';
 import type { Problem } from '../model/problem.ts';
-import type { Refusals, Why } from '../model/want.ts';
 import type { Reserved, ReservedBy } from './reserved.ts';
 
 /** Adds to what is wanted; the caller sees to it that no key comes twice. */

@@ -1,6 +1,6 @@
 import type { DesiredTable, KernelState } from '../model/desired.ts';
+import type { Why } from '../model/desired-object.ts';
 import { changeObject, equal, type KernelObject, type Key, keyOf } from '../model/object.ts';
-import type { Why } from '../model/want.ts';
 import type { PlannedChange } from './report.ts';
 
 /** Make before break: an object stands before the objects that refer to it. */

@@ -1,7 +1,7 @@
 import type { Hint } from '../kernel/kernel.ts';
+import type { Refusal, Why } from '../model/desired-object.ts';
 import type { Change, Counts, KernelObject, Key } from '../model/object.ts';
 import type { Problem } from '../model/problem.ts';
-import type { Refusal, Why } from '../model/want.ts';
 
 /** What one round did and found: the one value that journal, status and exit codes are made from. */
 export interface Report {
