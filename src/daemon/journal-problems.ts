@@ -7,7 +7,7 @@ import { type Problem, problemKey } from '../model/problem.ts';
 import type { Report } from '../reconcile/report.ts';
 
 /** Something that stands until a round does not find it any more. */
-export interface Finding {
+export interface JournalProblem {
   /** Those with the same code are folded together. */
   readonly code: string;
   readonly level: 'warn' | 'error';
@@ -17,8 +17,8 @@ export interface Finding {
 }
 
 /** What stands after a round, by a key that stays the same while it does. */
-export function findings(report: Report, names: LinkNames): ReadonlyMap<string, Finding> {
-  const found = new Map<string, Finding>();
+export function journalProblems(report: Report, names: LinkNames): ReadonlyMap<string, JournalProblem> {
+  const found = new Map<string, JournalProblem>();
   for (const problem of report.problems) {
     found.set(problemKey(problem), {
       code: problem.code,
