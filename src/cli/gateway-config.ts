@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
-import type { Complaint } from '../config/complaint.ts';
 import type { RoleName } from '../config/config.ts';
+import type { ConfigProblem } from '../config/config-problem.ts';
 import type { LoadRequest, LoadResult } from '../config/file.ts';
 import type { Flag } from '../config/layers.ts';
 import { type Cli, printJson } from './cli.ts';
@@ -38,24 +38,22 @@ export function requestOf(
 }
 
 /** Tells warnings and errors; undefined when it was refused. */
-export async function told<T extends { readonly kind: 'loaded'; readonly warnings: readonly Complaint[] }>(
-  cli: Cli,
-  command: Command,
-  result: T | Extract<LoadResult, { kind: 'refused' }>,
-): Promise<T | undefined> {
-  const { complaintLine } = await import('../config/complaint.ts');
+export async function told<
+  T extends { readonly kind: 'loaded'; readonly warnings: readonly ConfigProblem[] },
+>(cli: Cli, command: Command, result: T | Extract<LoadResult, { kind: 'refused' }>): Promise<T | undefined> {
+  const { problemLine } = await import('../config/config-problem.ts');
   if (result.kind === 'loaded') {
-    for (const warning of result.warnings) cli.stderr.write(`warning: ${complaintLine(warning)}\n`);
+    for (const warning of result.warnings) cli.stderr.write(`warning: ${problemLine(warning)}\n`);
     return result;
   }
-  for (const error of result.errors) cli.stderr.write(`${complaintLine(error)}\n`);
+  for (const error of result.errors) cli.stderr.write(`${problemLine(error)}\n`);
   if (optionsOf<{ readonly json?: boolean }>(command).json) {
-    printJson(cli, { errors: result.errors.map(complaintJson) });
+    printJson(cli, { errors: result.errors.map(problemJson) });
   }
   return undefined;
 }
 
-export function complaintJson({ origin, key, what }: Complaint): object {
+export function problemJson({ origin, key, what }: ConfigProblem): object {
   switch (origin.kind) {
     case 'file':
       return { file: origin.file, ...origin.at, key, message: what };

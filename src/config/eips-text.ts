@@ -24,8 +24,8 @@ export function readEipsText(text: string, gateways: readonly AgentGateway[]): E
   const complain: Complain = (key, what) => wrong.push(`${key}: ${what}`);
   let raw: unknown = entries;
   if (/^(-\s|\[)|^-$/.test(entries[0] ?? '')) {
-    const { root, faults } = parseDocument(`eips:\n${text.replace(/^/gm, ' ')}`);
-    for (const { at, what } of faults) wrong.push(`line ${at.line - 1} ${what}`);
+    const { root, problems } = parseDocument(`eips:\n${text.replace(/^/gm, ' ')}`);
+    for (const { at, what } of problems) wrong.push(`line ${at.line - 1} ${what}`);
     raw = root.get('eips');
   }
   if (Array.isArray(raw) && raw.length > most) {

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
-import { type Complaint, compareComplaints, type Origin } from './complaint.ts';
 import type { GatewayConfig, NodeConfig } from './config.ts';
+import { type ConfigProblem, compareProblems, type Origin } from './config-problem.ts';
 import { parseDocument } from './document.ts';
 import { type Environment, type Flag, type Layers, mergeLayers } from './layers.ts';
 import { notation } from './notation.ts';
@@ -24,23 +24,23 @@ export type LoadResult<Config = GatewayConfig> =
       readonly config: Config;
       /** Where each key's value came from, by dotted key; keys without a value are not in it. */
       readonly origins: ReadonlyMap<string, Origin>;
-      readonly warnings: readonly Complaint[];
+      readonly warnings: readonly ConfigProblem[];
     }
   /** Everything that is wrong, in the order of the file; not empty. */
   | Refusal;
 
 interface Refusal {
   readonly kind: 'refused';
-  readonly errors: readonly Complaint[];
+  readonly errors: readonly ConfigProblem[];
 }
 
-/** Reads every value; after a complaint the result is of no use. */
+/** Reads every value; after a problem the result is of no use. */
 type Assemble<Config> = (
   layer: FileLayer,
   layers: Layers,
   bases: Bases,
-  errors: Complaint[],
-  warnings: Complaint[],
+  errors: ConfigProblem[],
+  warnings: ConfigProblem[],
 ) => Config;
 
 /** @param read gets the file's bytes */
@@ -67,7 +67,7 @@ export function readConfig<Config extends GatewayConfig | NodeConfig>(
   schema: Schema,
   assemble: Assemble<Config>,
 ): LoadResult<Config> {
-  const refused = (errors: readonly Complaint[]): Refusal => ({ kind: 'refused', errors });
+  const refused = (errors: readonly ConfigProblem[]): Refusal => ({ kind: 'refused', errors });
   let text: string;
   try {
     text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
@@ -78,17 +78,17 @@ export function readConfig<Config extends GatewayConfig | NodeConfig>(
   const parsed = parseDocument(text);
   const layer = fileLayer(file, parsed, schema);
   // Nothing can be said of the keys of a file that is no YAML.
-  if (parsed.root.size === 0 && layer.complaints.length > 0) return refused(layer.complaints);
+  if (parsed.root.size === 0 && layer.problems.length > 0) return refused(layer.problems);
   const layers = mergeLayers(layer, env, flags, schema);
-  const errors: Complaint[] = [...layer.complaints];
-  const warnings: Complaint[] = [...layers.warnings];
+  const errors: ConfigProblem[] = [...layer.problems];
+  const warnings: ConfigProblem[] = [...layers.warnings];
   const config = assemble(layer, layers, { folder: dirname(resolve(cwd, file)), cwd }, errors, warnings);
-  if (errors.length > 0) return refused(errors.sort(compareComplaints));
+  if (errors.length > 0) return refused(errors.sort(compareProblems));
   return {
     kind: 'loaded',
     config,
     origins: originsOf(config, layers),
-    warnings: warnings.sort(compareComplaints),
+    warnings: warnings.sort(compareProblems),
   };
 }
 

@@ -1,5 +1,5 @@
 import convict from 'convict';
-import type { Complaint, Origin } from './complaint.ts';
+import type { ConfigProblem, Origin } from './config-problem.ts';
 import { fileVariable } from './default-file.ts';
 import { leaves, type Schema, systemdVariables } from './schema.ts';
 import type { FileLayer } from './shape.ts';
@@ -22,7 +22,7 @@ export interface Flag {
 export interface Layers {
   raw(key: string): unknown;
   origin(key: string): Origin;
-  readonly warnings: readonly Complaint[];
+  readonly warnings: readonly ConfigProblem[];
 }
 
 /**
@@ -109,8 +109,8 @@ function warningsOf(
   env: Environment,
   variables: ReadonlyMap<string, string>,
   schema: Schema,
-): readonly Complaint[] {
-  const warnings: Complaint[] = [];
+): readonly ConfigProblem[] {
+  const warnings: ConfigProblem[] = [];
   const known = [...schema.leaves.map(({ variable }) => variable), fileVariable];
   for (const variable of Object.keys(env)) {
     if (!variable.startsWith(prefix) || known.includes(variable)) continue;

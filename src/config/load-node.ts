@@ -1,6 +1,6 @@
 import { readEips, readGateways, refuseMismatches } from './agent.ts';
-import type { Complaint } from './complaint.ts';
 import type { EipsOrigin, NodeConfig } from './config.ts';
+import type { ConfigProblem } from './config-problem.ts';
 import { type LoadRequest, type LoadResult, loadFile, readConfig } from './file.ts';
 import type { Layers } from './layers.ts';
 import { nodeLeaves, nodeSchema } from './node-schema.ts';
@@ -17,7 +17,7 @@ export function readNodeConfig(bytes: Uint8Array, request: LoadRequest): LoadRes
   return readConfig(bytes, request, nodeSchema, assemble);
 }
 
-function assemble(layer: FileLayer, layers: Layers, bases: Bases, errors: Complaint[]): NodeConfig {
+function assemble(layer: FileLayer, layers: Layers, bases: Bases, errors: ConfigProblem[]): NodeConfig {
   const read = readings(layer, layers, bases, errors);
   const { complain, optional, preset, path } = read;
   const missing = (key: string, what: string): void => {

@@ -1,6 +1,6 @@
 import { contains, family, hostPrefix, type Ip } from '../model/ip.ts';
-import { type Complaint, rank } from './complaint.ts';
 import type { GatewayConfig, Source } from './config.ts';
+import { type ConfigProblem, rank } from './config-problem.ts';
 import { type LoadRequest, type LoadResult, loadFile, readConfig } from './file.ts';
 import type { Layers } from './layers.ts';
 import { type Complain, readPools, specialUse } from './pools.ts';
@@ -18,13 +18,13 @@ export function readGatewayConfig(bytes: Uint8Array, request: LoadRequest): Load
   return readConfig(bytes, request, gatewaySchema, assemble);
 }
 
-/** Reads every value; after a complaint the result is of no use. */
+/** Reads every value; after a problem the result is of no use. */
 function assemble(
   layer: FileLayer,
   layers: Layers,
   bases: Bases,
-  errors: Complaint[],
-  warnings: Complaint[],
+  errors: ConfigProblem[],
+  warnings: ConfigProblem[],
 ): GatewayConfig {
   const { complain, optional, preset, required, path } = readings(layer, layers, bases, errors);
   const pools = layers.origin('pools').kind === 'file' ? readPools(layers.raw('pools'), complain) : [];

@@ -1,8 +1,8 @@
 import { isDeepStrictEqual } from 'node:util';
 import { type Document, isMap, isPair, isScalar, visit, Document as YamlDocument } from 'yaml';
 import type { Pool } from '../model/gateway.ts';
-import { type Origin, originText } from './complaint.ts';
 import type { GatewayConfig, NodeConfig } from './config.ts';
+import { type Origin, originText } from './config-problem.ts';
 import { durationText } from './format.ts';
 import { nodeLeaves } from './node-schema.ts';
 import { leaves } from './schema.ts';

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import type { Pace } from '../model/pace.ts';
-import { type Complaint, rank } from './complaint.ts';
+import { type ConfigProblem, rank } from './config-problem.ts';
 import { durationText } from './format.ts';
 import type { Layers } from './layers.ts';
 import type { Complain } from './pools.ts';
@@ -13,7 +13,7 @@ export interface Bases {
   readonly cwd: string;
 }
 
-/** Ways to read one key; what is wrong with it goes to the complaints, and the answer is then of no use. */
+/** Ways to read one key; what is wrong with it goes to the problems, and the answer is then of no use. */
 export interface Readings {
   readonly complain: Complain;
   /** undefined: not set, and without a default. */
@@ -25,7 +25,7 @@ export interface Readings {
   path(leaf: Leaf<string>): string | undefined;
 }
 
-export function readings(layer: FileLayer, layers: Layers, bases: Bases, errors: Complaint[]): Readings {
+export function readings(layer: FileLayer, layers: Layers, bases: Bases, errors: ConfigProblem[]): Readings {
   const complain: Complain = (key, what, at = 'value') => {
     const origin = layers.origin(key);
     errors.push({ origin: origin.kind === 'default' ? layer.origin(key, at) : origin, key, what });

@@ -13,7 +13,7 @@ export interface Position {
 }
 
 /** What is wrong with one key, in words for a person. */
-export interface Complaint {
+export interface ConfigProblem {
   readonly origin: Origin;
   /** `pools[0].addresses[1]`; empty when it is about the whole file. */
   readonly key: string;
@@ -36,12 +36,12 @@ export function originText(origin: Origin): string {
 }
 
 /** One line: `FILE:12:5 log.levle: unknown key (did you mean "level"?)`. */
-export function complaintLine({ origin, key, what }: Complaint): string {
+export function problemLine({ origin, key, what }: ConfigProblem): string {
   return key === '' ? `${originText(origin)}: ${what}` : `${originText(origin)} ${key}: ${what}`;
 }
 
 /** The order in which a person reads: down the file, then environment, then flags. */
-export function compareComplaints(a: Complaint, b: Complaint): number {
+export function compareProblems(a: ConfigProblem, b: ConfigProblem): number {
   return (
     rank(a.origin) - rank(b.origin) ||
     line(a.origin) - line(b.origin) ||
