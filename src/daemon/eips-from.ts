@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { systemClock } from '../cluster/clock.ts';
+import { requestFailure } from '../cluster/failure.ts';
 import type { HttpTransport } from '../cluster/http.ts';
-import { complaint } from '../cluster/trouble.ts';
 import type { EipsOrigin } from '../config/config.ts';
 import { readEipsText } from '../config/eips-text.ts';
 import { nodeProblems } from '../desire/node-problems.ts';
@@ -113,7 +113,7 @@ export class EipsFrom {
       if (signal.aborted) return;
       const words = limit.aborted
         ? `no answer within ${patience / 1000} s`
-        : complaint(error, 'get configmaps');
+        : requestFailure(error, 'get configmaps');
       this.#refuse('eips-not-read', 'warn', `cannot be read: ${words}`);
       return;
     }
