@@ -23,7 +23,7 @@ case $state in
   rest)
     case $words[1] in
       plan) _arguments $common '--from[read the cluster from a file]:file:_files' '--json[print JSON]' ;;
-      status) _arguments $common '--json[print JSON]' '--wait-synced[wait until all is in the kernel]' '--timeout[seconds]:seconds:' ;;
+      status) _arguments $common '--json[print JSON]' '--objects[every kernel object with its state]' '--wait-synced[wait until all is in the kernel]' '--timeout[seconds]:seconds:' ;;
       purge) _arguments $common '--dry-run[only print the commands]' '--json[print JSON]' ;;
       config) _arguments $common '1:what:(check print)' '--origin[where each value came from]' '--json[print JSON]' ;;
       pools | version) _arguments $common '--json[print JSON]' ;;

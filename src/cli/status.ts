@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Command, InvalidArgumentError } from 'commander';
 import type { RoleName } from '../config/config.ts';
+import type { ObjectsStatus } from '../daemon/objects.ts';
 import type { Status, Summary } from '../daemon/status.ts';
 import { printable, printableJson } from '../model/text.ts';
 import { readAnyConfig } from './any-config.ts';
@@ -11,6 +12,7 @@ import type { Program } from './program.ts';
 
 interface Options {
   readonly json?: boolean;
+  readonly objects?: boolean;
   readonly waitSynced?: boolean;
   readonly timeout: number;
 }
@@ -23,6 +25,7 @@ export function addStatus({ root, run }: Program): void {
     .command('status')
     .description('show what the running daemon does')
     .option('--json', 'print JSON')
+    .option('--objects', 'list every kernel object with its state instead')
     .option('--wait-synced', 'wait until everything wanted is in the kernel; exit 1 when it is not in time')
     .option('--timeout <seconds>', 'how long --wait-synced waits', seconds, 60)
     .action(run(show));
@@ -40,8 +43,11 @@ async function show(cli: Cli, command: Command): Promise<ExitCode> {
   if (loaded === undefined) return exit.config;
   const daemon = { role: loaded.role, runtimeDirectory: loaded.config.runtimeDirectory };
   if (options.waitSynced) await synced(daemon, options.timeout, cli.signal);
-  const status = parse(await answer(daemon, '/status', cli.signal));
+  const status = options.objects
+    ? parse<ObjectsStatus>(await answer(daemon, '/objects', cli.signal))
+    : parse<Status>(await answer(daemon, '/status', cli.signal));
   if (options.json) cli.stdout.write(`${printableJson(status)}\n`);
+  else if ('objects' in status) showObjects(cli, status);
   else cli.stdout.write(text(status));
   return options.waitSynced && !status.synced ? exit.failed : exit.ok;
 }
@@ -54,7 +60,7 @@ interface Daemon {
 
 async function answer(
   { role, runtimeDirectory }: Daemon,
-  path: '/status' | '/synced',
+  path: '/status' | '/synced' | '/objects',
   signal: AbortSignal,
 ): Promise<string> {
   const { ask } = await import('../daemon/ask.ts');
@@ -62,7 +68,7 @@ async function answer(
 }
 
 /** The only program that writes it is of the same release, or at least of the same version of the status. */
-function parse<T extends Summary = Status>(json: string): T {
+function parse<T extends Summary>(json: string): T {
   const answered: T = JSON.parse(json);
   if (answered.version === 1) return answered;
   throw new Failure(
@@ -84,6 +90,15 @@ async function synced(daemon: Daemon, timeout: number, signal: AbortSignal): Pro
       if (!(error instanceof Refused) || last) throw error;
     }
     await sleep(askEvery, undefined, { signal });
+  }
+}
+
+/** One row each: rows of the same state and kind are easy to find with grep. */
+function showObjects(cli: Cli, { synced: done, summary, objects }: ObjectsStatus): void {
+  if (!done) cli.stderr.write(`${printable(`not synced: ${summary}`)}\n`);
+  for (const { state, kind, object, why, detail } of objects) {
+    const end = detail === undefined ? '' : `: ${detail}`;
+    cli.stdout.write(`${printable(`${state.padEnd(9)}  ${kind.padEnd(9)}  ${object} (${why})${end}`)}\n`);
   }
 }
 

@@ -3,6 +3,7 @@ import type { PathHistory } from '../desire/path-history.ts';
 import type { EventName } from '../journal/event.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import type { Log } from '../log.ts';
+import type { DesiredTable } from '../model/desired.ts';
 import type { LinkNames } from '../model/iproute.ts';
 import type { Neighbour } from '../model/listing.ts';
 import type { Key, Link } from '../model/object.ts';
@@ -13,6 +14,7 @@ import { isDoubted, type Report } from '../reconcile/report.ts';
 import { RoundSignal } from '../reconcile/round-signal.ts';
 import { Journal } from './journal.ts';
 import type { Notify } from './notify.ts';
+import { type ObjectsStatus, objectStatuses } from './objects.ts';
 import { serve } from './socket.ts';
 import type { Status, Summary } from './status.ts';
 
@@ -102,11 +104,22 @@ export async function runDaemon(
     unreadable,
   });
   const sentence = (): string => daemonRole.summary(state()).summary;
+  /** The role of the present round, and the table that the last report is about. */
+  let role = daemonRole.role();
+  let desired: DesiredTable | undefined;
+  const objects = (): ObjectsStatus => {
+    const { actual } = reconciler;
+    const summary = daemonRole.summary(state());
+    if (actual === undefined || desired === undefined || report === undefined)
+      return { ...summary, objects: [] };
+    return { ...summary, objects: objectStatuses({ desired, actual, report }, names) };
+  };
 
   await using _socket = await serve(daemonRole.runtimeDirectory, daemonRole.name, {
     questions: new Map([
       ['/status', () => JSON.stringify(daemonRole.status(state()))],
       ['/synced', () => JSON.stringify(daemonRole.summary(state()))],
+      ['/objects', () => JSON.stringify(objects())],
       ...daemonRole.questions,
     ]),
     release: () => {
@@ -115,6 +128,10 @@ export async function runDaemon(
       roundSignal.notify({ kind: 'operator', text: 'released by an operator' });
     },
   });
+  const takeRole = (): Role => {
+    role = daemonRole.role();
+    return role;
+  };
   const pace = (): Pace => {
     const wanted = daemonRole.pace();
     return { ...wanted, resync: Math.min(wanted.resync, longestRest) };
@@ -136,7 +153,7 @@ export async function runDaemon(
   const parts = [
     listen(kernel.hints(any), (hint) => roundSignal.notify(hint)),
     ...watches.map((watch) => watch(handle, any)),
-    listen(rounds({ reconciler, roundSignal, role: () => daemonRole.role(), pace, clock }, any), (result) => {
+    listen(rounds({ reconciler, roundSignal, role: takeRole, pace, clock }, any), (result) => {
       if ('error' in result) {
         unreadable = result;
         journal.kernelUnreadable(result);
@@ -147,6 +164,7 @@ export async function runDaemon(
       journal.round(result, names, () => daemonRole.history());
       const first = report === undefined;
       report = result;
+      desired = role.desire.table;
       daemonRole.rounded(result);
       notify.status(sentence);
       if (first) notify.ready();

@@ -3,6 +3,7 @@ import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { rawNode, rawService, rawSlice } from '../../lab/cluster/manifests.ts';
+import type { ObjectStatus } from '../../src/daemon/objects.ts';
 import type { GatewayDaemon } from './gateway-daemon.ts';
 import { GatewayHost, serviceOn, standardWorld } from './gateway-host.ts';
 import { needRoot } from './root.ts';
@@ -215,6 +216,28 @@ describe('eiproute status', () => {
     );
     const json = JSON.parse((await host.eiproute('status', '--json')).out);
     expect(json).to.include({ version: 1, synced: true });
+  });
+
+  it('lists every object with its state under --objects', async () => {
+    const { status, out, err } = await host.eiproute('status', '--objects');
+    expect({ status, err }).to.deep.equal({ status: 0, err: '' });
+    expect(out).to.match(
+      /^installed {2}nexthop {4}id 86000000\d via 10.0.0.11 dev eth0 proto 86 \(node n1\)$/m,
+    );
+    expect(out).to.match(
+      /^installed {2}route {6}198.51.100.10 nhid 861000001 proto 86 \(Service default\/web\)$/m,
+    );
+    expect(out).to.match(
+      /^foreign {4}route {6}198.51.100.41 nhid \d+ proto 86 .*: 198.51.100.41 via 10.0.0.99 /m,
+    );
+    const json = JSON.parse((await host.eiproute('status', '--objects', '--json')).out);
+    expect(json).to.include({ version: 1, synced: true });
+    expect(json.objects).to.have.lengthOf(out.trimEnd().split('\n').length);
+    expect(json.objects[0]).to.have.all.keys('kind', 'key', 'state', 'object', 'why');
+    const routing = json.objects.filter(
+      ({ kind, state }: ObjectStatus) => state === 'installed' && /nexthop|group|route/.test(kind),
+    );
+    expect(routing.length).to.equal((await host.ours()).split('\n').length);
   });
 
   it('keeps its socket for root alone', async () => {
