@@ -18,43 +18,43 @@ import { type ObjectsStatus, objectStatuses } from './objects.ts';
 import { serve } from './socket.ts';
 import type { Status, Summary } from './status.ts';
 
-/** What the start of a daemon hands over to it, whatever its role. */
+/** Options of a daemon of either role. */
 export interface DaemonOptions {
   readonly release: string;
   readonly log: Log;
   readonly notify: Notify;
-  /** ms between two rounds at most, whatever the configuration says: systemd's watchdog wants to see them. */
+  /** Upper limit in ms for the resync interval, for systemd's watchdog. */
   readonly longestRest: number;
 }
 
-/** How things stand after the last round. */
+/** The state of a daemon after its last round. */
 export interface DaemonState {
   readonly release: string;
   /** ms since the epoch */
   readonly started: number;
   readonly names: LinkNames;
-  /** As of the last look, as are the neighbours. */
+  /** As of the last dump, like the neighbours. */
   readonly links: readonly Link[];
   readonly neighbours: readonly Neighbour[];
   /** The last round that could read the kernel. */
   readonly report: Report | undefined;
-  /** The kernel cannot be read since then. */
+  /** Set while the kernel cannot be read. */
   readonly unreadable: KernelUnreadable | undefined;
 }
 
-/** What makes one daemon differ from another: it is asked anew each time, since a reload changes all of it. */
+/** The part of a daemon that depends on its role. Its methods are called each time: a reload changes their results. */
 export interface DaemonRole {
-  /** Where EIPs went before the last rounds, and where they go now, for the journal; undefined where there are none. */
+  /** Former and present paths of the EIPs, for the journal; undefined on a node. */
   history(): PathHistory | undefined;
-  /** What else may be asked over the socket, by path: JSON each. */
+  /** Further questions of the socket, by path; the answers are JSON. */
   readonly questions: ReadonlyMap<string, () => string>;
-  /** A round is over, and its report is written. */
+  /** Called after a round, once the journal has its report. */
   rounded(report: Report): void;
   readonly name: RoleName;
   readonly runtimeDirectory: string;
-  /** What the journal says of the start. */
+  /** The journal event of the start. */
   readonly start: { readonly event: EventName; readonly facts: object };
-  /** Lists of a cluster have to come in first. */
+  /** Nothing is deleted before the lists of the cluster have arrived. */
   readonly waitsForLists: boolean;
   role(): Role;
   pace(): Pace;
@@ -62,22 +62,22 @@ export interface DaemonRole {
   status(state: DaemonState): Status;
 }
 
-/** What a watch may use of the daemon that it works for. */
+/** The interface of a daemon for its watches. */
 export interface DaemonHandle {
   readonly roundSignal: RoundSignal;
   readonly journal: Journal;
-  /** As of the last look. */
+  /** As of the last dump. */
   links(): readonly Link[];
-  /** Whether an object of ours with this key is in the kernel, as far as we know. */
+  /** Whether our object with this key is in the kernel, by the last dump and our own writes. */
   has(key: Key): boolean;
-  /** What a person has just asked for is no accident: unless something is held already, it is not held. */
+  /** A person requested the change: the guard does not hold it, unless it holds another one already. */
   asked(): void;
 }
 
 /** A source of work beside the kernel: starts rounds until the signal is aborted. */
 export type Watch = (handle: DaemonHandle, signal: AbortSignal) => Promise<void>;
 
-/** The loop with its journal, its socket and its words for systemd; runs until the signal. */
+/** Runs the loop with journal, socket and systemd notifications until the signal is aborted. */
 export async function runDaemon(
   daemonRole: DaemonRole,
   kernel: Kernel,
@@ -147,7 +147,7 @@ export async function runDaemon(
     },
   };
 
-  // What ends one of them ends all: a part that is broken must not leave a daemon that looks alive.
+  // The end of one part ends all: a daemon with a broken part must not look alive.
   const stop = new AbortController();
   const any = AbortSignal.any([signal, stop.signal]);
   const parts = [

@@ -39,7 +39,7 @@ export function openSource(source: Source): Cluster & Partial<Pick<KubernetesClu
   return source.kind === 'file' ? fileCluster(source.path) : kubernetesCluster(source);
 }
 
-/** The role of a gateway over a cluster that does not change: for commands. */
+/** The role of a gateway for a command: over a cluster that does not change. */
 export function gatewayRole(
   config: GatewayConfig,
   cluster: ClusterReader,
@@ -67,18 +67,18 @@ const none: readonly Problem[] = [];
 
 export interface GatewayOptions extends DaemonOptions {
   readonly config: GatewayConfig;
-  /** Yields a checked configuration whenever a person asks for a reload. */
+  /** Yields a valid configuration at each reload. */
   readonly reloads: AsyncIterable<GatewayConfig>;
 }
 
 /**
- * The daemon of a gateway: runs until the signal, and leaves what it installed where it is.
+ * The daemon of a gateway: runs until the signal is aborted, and leaves routes and settings in place.
  *
  * @throws Refused, KernelError when it cannot start
  */
 export async function runGateway(options: GatewayOptions, signal: AbortSignal): Promise<void> {
   let { config } = options;
-  /** The last round's. */
+  /** Of the last round. */
   let report: Report | undefined;
   let handle: DaemonHandle | undefined;
   await using _lock = await lock(config.gateway.protocol, config.runtimeDirectory);
@@ -106,9 +106,9 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
           identity: await identity(config.stateDirectory),
         })
       : undefined;
-  /** What the next round has to read again. */
+  /** Changes of the cluster that the next round reads. */
   let changed = new GrowingDelta();
-  /** What the rounds have acted on, and the last known state does not have yet. */
+  /** Changes of the cluster that rounds have acted on since the state on disk was saved. */
   let acted = new GrowingDelta();
   const withdrawn = new Signal<Delta, GrowingDelta>(mergeDelta);
   const roleFor = (now: GatewayConfig) =>
@@ -173,7 +173,7 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
     },
     (daemon, until) => {
       handle = daemon;
-      // A kubeconfig that is not there is told before anybody listens.
+      // The feeds may have failed already: a missing kubeconfig is known before the first change.
       daemon.journal.feeds(cluster.overview());
       return listen(cluster.changes(until), (delta) => {
         changed.merge(delta);
@@ -200,13 +200,13 @@ function allocationWatches(allocating: Allocating): readonly Watch[] {
     ({ journal, roundSignal }, until) =>
       listen(allocating.controller.run(until), (changes) => {
         journal.assignments(changes);
-        // What was written comes back as a change of the cluster; trouble does not.
+        // A write starts a round through the watch. An empty list means new problems, which start none by themselves.
         if (changes.length === 0) roundSignal.notify({ kind: 'cluster', text: 'allocation' });
       }),
   ];
 }
 
-/** The EIPs whose routes came or went in a round. */
+/** The EIPs whose routes were added, changed or deleted in a round. */
 function* reroutedBy({ done }: Report): Generator<Ip> {
   for (const { change } of done) {
     const object = changeObject(change);

@@ -6,9 +6,9 @@ import { changeObject, type KernelObject, keyOf, type Route } from '../model/obj
 import { type Problem, problemKey } from '../model/problem.ts';
 import type { Report } from '../reconcile/report.ts';
 
-/** Something that stands until a round does not find it any more. */
+/** A problem, refusal, conflict or hold as a journal record. It is open until a round no longer finds it. */
 export interface JournalProblem {
-  /** Those with the same code are folded together. */
+  /** Records with one code are counted together. */
   readonly code: string;
   readonly level: 'warn' | 'error';
   readonly event: EventName;
@@ -16,7 +16,7 @@ export interface JournalProblem {
   readonly words: string;
 }
 
-/** What stands after a round, by a key that stays the same while it does. */
+/** The open problems after a round, by a key that is stable across rounds. */
 export function journalProblems(report: Report, names: LinkNames): ReadonlyMap<string, JournalProblem> {
   const found = new Map<string, JournalProblem>();
   for (const problem of report.problems) {
@@ -80,7 +80,7 @@ function factsOf({ code, subject, message, advice, eip, service, node }: Problem
   return { code, subject, problem: message, advice, eip, service, node };
 }
 
-/** The EIP that a route leads to nodes; undefined for what is no EIP's route. */
+/** The EIP of a route to nodes; undefined for any other object. */
 export function eipOf(object: KernelObject): Ip | undefined {
   return object.kind === 'route' && isEip(object) ? onlyIp(object.dst) : undefined;
 }

@@ -13,12 +13,12 @@ import type { PlannedChange, Report } from '../reconcile/report.ts';
 import { eipOf, type JournalProblem, journalProblems } from './journal-problems.ts';
 import { Repeats } from './repeats.ts';
 
-/** So many things of a kind get a line of their own in one round; more are told as a number. */
+/** Records of one kind per round; the rest is counted in one record. */
 const mostLines = 20;
 
 /**
- * Writes what rounds did and found. Whatever stands from one round to the next is told when it begins and when
- * it ends, not in between; what happens again and again is told once in a minute, with how often.
+ * Writes the journal records of rounds. A problem is reported when it appears and when it is solved. A repeated event
+ * is reported once, and then once a minute with its number.
  */
 export class Journal {
   readonly #log: Log;
@@ -31,7 +31,7 @@ export class Journal {
 
   /**
    * @param clock ms since the epoch
-   * @param lists whether there is a cluster whose lists have to come in
+   * @param lists whether the daemon waits for lists of a cluster
    */
   constructor(
     log: Log,
@@ -43,7 +43,7 @@ export class Journal {
     this.#clock = clock;
   }
 
-  /** @param history where the EIPs of a gateway went before and go now; asked only when the round did something */
+  /** @param history former and present paths of the EIPs; called only when the round changed something */
   round(report: Report, names: LinkNames, history: () => PathHistory | undefined = () => undefined): void {
     if (this.#isUnreadable) this.#write('info', 'kernel-readable', {}, 'the kernel can be read again');
     this.#isUnreadable = false;
@@ -57,7 +57,7 @@ export class Journal {
     this.#writeRepeats();
   }
 
-  /** Addresses that Services were given, or lost. */
+  /** Addresses assigned to Services, or taken back. */
   assignments(changes: readonly AssignmentChange[]): void {
     for (const { service, ips, pool } of changes.slice(0, mostLines)) {
       if (ips.length === 0) this.#write('info', 'eip-taken-back', { service }, 'EIP taken back');
@@ -79,7 +79,7 @@ export class Journal {
     this.#writeRepeats();
   }
 
-  /** Tells when a feed goes silent or is back; what is in the kernel stays meanwhile. */
+  /** Reports feeds that fail or recover. */
   feeds({ feeds }: Pick<Overview, 'feeds'>): void {
     for (const feed of feeds) {
       const before = this.#troubles.get(feed.resource);
@@ -105,7 +105,7 @@ export class Journal {
       const eip = eipOf(changeObject(due.change));
       if (eip !== undefined) routes.set(eip, due);
     }
-    // A group that is replaced in place moves EIPs without touching a route of theirs.
+    // Replacing a group in place moves EIPs without changing their routes.
     const moved = history?.moved(mostLines, (eip) => !routes.has(eip)) ?? { first: [], count: 0 };
     let lines = 0;
     for (const [eip, due] of routes) if (++lines <= mostLines) this.#eip(eip, due, report, names, history);
@@ -181,7 +181,7 @@ export class Journal {
     this.#write('info', 'eip-moved', facts, 'EIP moved');
   }
 
-  /** By the key alone: a fight, a refusal or a hold has other facts in every round, and is told once. */
+  /** Keyed: facts may differ per round, the problem is reported once. */
   #reportProblems(now: ReadonlyMap<string, JournalProblem>): void {
     const fresh = new Map<string, JournalProblem[]>();
     for (const [key, problem] of now) {
@@ -213,7 +213,7 @@ export class Journal {
       this.#write(one.level, one.event, one.facts, one.words);
   }
 
-  /** What was kept back, as far as its time is over. */
+  /** Reports the repeated events whose minute is over. */
   #writeRepeats(): void {
     for (const { last, times, seconds } of this.#repeats.over(this.#clock())) {
       this.#write(last.level, last.event, { ...last.facts, times, seconds }, last.words);
@@ -225,7 +225,7 @@ export class Journal {
   }
 }
 
-/** A record that may come again; the same when the key is. */
+/** A record of an event that may repeat. Records with one key are the same event. */
 interface RepeatedRecord extends Omit<JournalProblem, 'code'> {
   readonly key: string;
 }

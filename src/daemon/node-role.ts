@@ -12,10 +12,10 @@ import type { Problem } from '../model/problem.ts';
 import { RecomputedDesire } from '../reconcile/recomputed.ts';
 import type { Role } from '../reconcile/reconciler.ts';
 
-/** What a node keeps is told by its configuration alone: nothing of it vanishes by mistake. */
+/** No limits: the objects of a node follow from its configuration alone, so no deletion is an accident. */
 const limits: Limits = { share: 1, always: Number.POSITIVE_INFINITY, hold: 0 };
 
-/** What stands is kept: the networks it is for may be those that are to come. */
+/** Reported while the networks are unknown. Existing objects stay: they may be those of the networks to come. */
 const unknown: Problem = {
   code: 'eips-unknown',
   severity: 'error',
@@ -24,12 +24,12 @@ const unknown: Problem = {
   advice: 'let the agent reach it once, or name them in eips as well',
 };
 
-/** ms that gateways have to answer before the first round */
+/** ms to wait for the link-layer addresses of gateways before the first round */
 const patience = 1000;
 
 /**
- * @param seen link-layer addresses of gateways as they were last known; kept up to date
- * @param problems further ones that a person should know
+ * @param seen last known link-layer addresses of gateways; updated in each round
+ * @param problems further ones for the report
  */
 export function nodeRole(
   agent: NodeAgent,
@@ -49,7 +49,7 @@ export function nodeRole(
   };
 }
 
-/** The role with an empty desire: all of ours goes. */
+/** The role with an empty desire: deletes everything of ours. */
 export function emptyNodeRole(agent: NodeAgent): Role {
   return {
     scope: { ...nodeScope(agent), neighbours: [] },
@@ -61,7 +61,7 @@ export function emptyNodeRole(agent: NodeAgent): Role {
 export function nodeScope(agent: NodeAgent): Scope {
   return {
     owner: ownerOf(agent.protocol),
-    // A gateway that is taken out of the configuration leaves its table behind.
+    // A gateway that was removed from the configuration has left its table behind.
     tables: 'all',
     sysctls: nodeSysctlNames(agent),
     nftTables: [agentTableName],
@@ -69,7 +69,7 @@ export function nodeScope(agent: NodeAgent): Scope {
   };
 }
 
-/** The agent on this machine: with the interface that the configuration leaves open. */
+/** The agent with its interface, which the configuration may leave out. */
 export function withInterface(agent: NodeAgent, links: readonly Link[]): NodeAgent {
   const [first] = agent.gateways;
   if (agent.interface !== undefined || first === undefined) return agent;
@@ -77,8 +77,8 @@ export function withInterface(agent: NodeAgent, links: readonly Link[]): NodeAge
 }
 
 /**
- * A first look at the kernel that waits for gateways to be resolved, a second at most: a neighbour table forgets
- * who was silent for a while, and a round that does not know a gateway takes its mark away.
+ * The first dump. Waits up to a second for the link-layer addresses of all gateways: the neighbour table expires idle
+ * entries, and a round without the address of a gateway deletes its mark.
  */
 export async function survey(kernel: Kernel, agent: NodeAgent, signal: AbortSignal): Promise<Listing> {
   const scope = nodeScope(agent);
@@ -94,7 +94,7 @@ export async function survey(kernel: Kernel, agent: NodeAgent, signal: AbortSign
       if (complete(listing)) break;
     }
   }
-  // Of two who listen each hears only a part.
+  // Single consumer: each hint is delivered once.
   stop.abort();
   signal.throwIfAborted();
   return listing;

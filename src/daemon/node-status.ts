@@ -2,7 +2,7 @@ import type { NodeAgent } from '../model/node-agent.ts';
 import type { DaemonState } from './daemon.ts';
 import { lastRound, type Status, type Summary } from './status.ts';
 
-/** A gateway that is silent does not count: what it would need is in place for when it is back. */
+/** A silent gateway does not prevent synced: its rules and routes are in place for its return. */
 export function nodeSummary(agent: NodeAgent, { report, unreadable, neighbours }: DaemonState): Summary {
   const synced =
     report !== undefined &&

@@ -20,20 +20,19 @@ import { Refused } from './refused.ts';
 
 export interface NodeOptions extends DaemonOptions {
   readonly config: NodeConfig;
-  /** Yields a checked configuration whenever a person asks for a reload. */
+  /** Yields a valid configuration at each reload. */
   readonly reloads: AsyncIterable<NodeConfig>;
 }
 
-/** The kernel port of this role: its ledger is not the gateway's, should both live on one host. */
+/** The kernel port of a node. Its ledger is separate: a gateway may run on the same host. */
 export function openNodeKernel({ stateDirectory }: NodeConfig): Promise<LinuxKernel> {
   return LinuxKernel.open(join(stateDirectory, 'node'));
 }
 
 /**
- * Looks at the machine before anything is installed.
+ * Checks the machine before anything is installed.
  *
- * @returns what is there, and the agent with its interface, and with the EIP networks that were last read from
- *   the object which the configuration names, if it names one
+ * @returns the dump, and the agent with its interface and, where a ConfigMap is configured, its last known EIP networks
  * @throws Refused when the configuration does not fit this machine
  */
 export async function prepare(
@@ -48,7 +47,7 @@ export async function prepare(
   const eipsFrom = config.eipsFrom && new EipsFrom(config.eipsFrom, config.stateDirectory);
   await eipsFrom?.recall({ agent: written, links });
   const agent = eipsFrom?.applied(written) ?? written;
-  // An interface that is down comes up again; the others are mistakes.
+  // An interface that is down may come up; the other problems need a person.
   const wrong = nodeProblems(agent, links).filter(({ code }) => code !== 'interface-down');
   if (wrong.length > 0) {
     throw new Refused(wrong.map(({ message, advice }) => `${message}; ${advice}`).join('. '));
@@ -57,8 +56,8 @@ export async function prepare(
 }
 
 /**
- * The daemon of a node: runs until the signal, and leaves what it installed where it is. It needs no cluster, but
- * may be told to take its EIP networks from one.
+ * The daemon of a node: runs until the signal is aborted, and leaves rules and routes in place. It needs no cluster,
+ * but may read its EIP networks from a ConfigMap.
  *
  * @throws Refused, KernelError when it cannot start
  */
@@ -87,7 +86,7 @@ export async function runNode(options: NodeOptions, signal: AbortSignal): Promis
       roundSignal.notify({ kind: 'config', text: 'configuration' });
     });
   const follow: Watch = async ({ roundSignal, links }, until) => {
-    // Before the first round there is only the look at the start.
+    // Before the first round, the links of the dump at the start.
     const known = (): readonly Link[] => (links().length === 0 ? prepared.have.links : links());
     const changed = (): void => {
       take(known());
@@ -96,7 +95,7 @@ export async function runNode(options: NodeOptions, signal: AbortSignal): Promis
     await eipsFrom?.follow(() => ({ agent, links: known() }), changed, until);
   };
   if (agent.eips.length === 0) {
-    // There is nothing to do without it, and no reason yet to complain.
+    // Without networks there is nothing to install. A failure here is reported by the first round.
     await eipsFrom?.first({ agent, links: prepared.have.links }, signal);
     take(prepared.have.links);
   }
@@ -123,7 +122,7 @@ export async function runNode(options: NodeOptions, signal: AbortSignal): Promis
   await runDaemon(daemonRole, kernel, eipsFrom ? [reload, follow] : [reload], options, signal);
 }
 
-/** Names are for people: without them all works. */
+/** Optional: the names are only for people. */
 async function nameNumbers({ namesDirectory }: NodeConfig, agent: NodeAgent, log: Log): Promise<void> {
   try {
     const files = await writeNames(namesDirectory, agent);

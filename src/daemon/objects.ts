@@ -18,7 +18,7 @@ export interface ObjectStatus {
   /** In the words of iproute2. */
   readonly object: string;
   readonly why: string;
-  /** Error of the kernel, reason of a hold, foreign holder of the key, or the object in the kernel that is to change. */
+  /** Error of the kernel, reason of the hold, foreign holder of the key, or the object that a pending change replaces. */
   readonly detail: string | undefined;
 }
 
@@ -32,7 +32,7 @@ export interface ObjectStatus {
  */
 export type ObjectState = 'installed' | 'pending' | 'refused' | 'held' | 'foreign' | 'unwanted';
 
-/** The two tables of the reconciler, and what the last round found. */
+/** The two tables of the reconciler, and the last report. */
 export interface ObjectTables {
   readonly desired: Pick<DesiredTable, 'get' | 'former' | 'keys'>;
   readonly actual: Pick<KernelState, 'objects' | 'formerSysctls'>;

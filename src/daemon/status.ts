@@ -7,10 +7,10 @@ import type { Problem } from '../model/problem.ts';
 import type { KernelUnreadable } from '../reconcile/loop.ts';
 import type { Report } from '../reconcile/report.ts';
 
-/** The version is raised whenever a field of it or of {@link Status} changes its meaning or goes. */
+/** The version is raised when a field of it or of {@link Status} changes its meaning or is removed. */
 export interface Summary {
   readonly version: 1;
-  /** All lists are in, and the last round left nothing undone; a conflict with a foreign route does not count. */
+  /** All lists have arrived, and nothing is refused or held. A conflict with a foreign object does not count. */
   readonly synced: boolean;
   /** One sentence for a person: 'routing 12 EIPs over 3 nodes'. */
   readonly summary: string;
@@ -27,7 +27,7 @@ export interface Status extends Summary {
   readonly wanted: Counts | undefined;
   readonly installed: Counts | undefined;
   readonly eips: readonly EipStatus[];
-  /** Of a node: whom it answers through. */
+  /** Of a node: the gateways of its replies. */
   readonly gateways?: readonly GatewayStatus[];
   readonly problems: readonly Problem[];
   readonly conflicts: readonly ConflictStatus[];
@@ -45,13 +45,13 @@ export interface RoundStatus {
 export interface EipStatus {
   readonly eip: string;
   readonly services: readonly string[];
-  /** Empty: held by a Service that nobody can serve now. */
+  /** Empty: no node can serve the Service now. */
   readonly nodes: readonly string[];
 }
 
 export interface GatewayStatus {
   readonly address: string;
-  /** undefined: it does not answer. */
+  /** undefined: the gateway does not answer ARP or NDP. */
   readonly mac: string | undefined;
   readonly table: number;
   /** `0x00100000` */
@@ -76,17 +76,17 @@ export interface HeldStatus {
   readonly until: string | undefined;
 }
 
-/** All that status is made from. */
+/** The sources of the status of a gateway. */
 export interface StatusInputs {
   readonly release: string;
   readonly started: number;
-  /** Where the EIPs go, as of the last round. */
+  /** The paths of the EIPs, as of the last round. */
   readonly paths: Pick<PathTable, 'paths' | 'counts'>;
   readonly cluster: Overview;
   readonly names: LinkNames;
   /** The last round that could read the kernel. */
   readonly report: Report | undefined;
-  /** The kernel cannot be read since then. */
+  /** Set while the kernel cannot be read. */
   readonly unreadable: KernelUnreadable | undefined;
 }
 
@@ -112,7 +112,7 @@ export function status(inputs: StatusInputs): Status {
   };
 }
 
-/** What every role tells of its last round. */
+/** The fields about the last round, for either role. */
 export function lastRound(
   report: Report | undefined,
   names: LinkNames,
@@ -159,7 +159,7 @@ function isSynced(
   );
 }
 
-/** One sentence, as systemctl status will show it. */
+/** One sentence, also for `systemctl status`. */
 function sentence({ report, unreadable, cluster, paths }: StatusInputs): string {
   if (unreadable) return `cannot read the kernel: ${unreadable.error.message}`;
   if (report === undefined) return 'starting';

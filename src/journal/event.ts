@@ -1,18 +1,18 @@
 import { type Facts, list, text } from './facts.ts';
 
-/** One kind of record: what journald knows it by, and what it says to a person. */
+/** One kind of record: its id in journald, and its sentence for a person. */
 export interface Event {
-  /** MESSAGE_ID, never to change: the catalog (systemd/eiproute.catalog) and people's scripts go by it. */
+  /** MESSAGE_ID. It must not change: the catalog (systemd/eiproute.catalog) and scripts refer to it. */
   readonly id: string;
-  /** Where it is not that of the level. */
+  /** undefined: by the level. */
   readonly priority?: number;
   readonly say: (facts: Facts) => string;
 }
 
-/** A change that people look for among lines of lesser weight. */
+/** Priority of changes that people search for. */
 const notice = 5;
 
-/** The stories the journal tells; every record of the daemon belongs to one. */
+/** The events of the journal; every record of the daemon is one of them. */
 export const events = {
   started: {
     id: '0437932592ad4c1faae02d88feb8d10c',
