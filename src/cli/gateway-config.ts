@@ -7,19 +7,19 @@ import { type Cli, printJson } from './cli.ts';
 import { configFile, globalFlags, optionsOf } from './options.ts';
 
 /**
- * Reads the configuration as every command does: file, environment, and this command line.
+ * Reads the configuration from file, environment and command line.
  *
  * @param flags options of this command that are settings
- * @returns undefined when it is refused: all is said then, and the command ends with `exit.config`
+ * @returns undefined when it is refused: the problems are printed, and the command ends with `exit.config`
  */
 export async function readConfig(
   cli: Cli,
   command: Command,
   flags: readonly Flag[] = [],
 ): Promise<Extract<LoadResult, { kind: 'loaded' }> | undefined> {
-  // YAML and convict take a third of the start-up; `version` and `--help` do without.
+  // YAML and convict take a third of the start-up time; `version` and `--help` do not need them.
   const { loadGatewayConfig } = await import('../config/load.ts');
-  return told(cli, command, loadGatewayConfig(requestOf(cli, command, flags)));
+  return printProblems(cli, command, loadGatewayConfig(requestOf(cli, command, flags)));
 }
 
 export function requestOf(
@@ -37,8 +37,8 @@ export function requestOf(
   };
 }
 
-/** Tells warnings and errors; undefined when it was refused. */
-export async function told<
+/** Prints warnings and errors; undefined when the configuration is refused. */
+export async function printProblems<
   T extends { readonly kind: 'loaded'; readonly warnings: readonly ConfigProblem[] },
 >(cli: Cli, command: Command, result: T | Extract<LoadResult, { kind: 'refused' }>): Promise<T | undefined> {
   const { problemLine } = await import('../config/config-problem.ts');

@@ -17,7 +17,7 @@ interface Options {
   readonly timeout: number;
 }
 
-/** ms between two questions of --wait-synced */
+/** ms between two polls of --wait-synced */
 const askEvery = 100;
 
 export function addStatus({ root, run }: Program): void {
@@ -52,7 +52,7 @@ async function show(cli: Cli, command: Command): Promise<ExitCode> {
   return options.waitSynced && !status.synced ? exit.failed : exit.ok;
 }
 
-/** Where a daemon answers. */
+/** The address of a daemon. */
 interface Daemon {
   readonly role: RoleName;
   readonly runtimeDirectory: string;
@@ -67,7 +67,7 @@ async function answer(
   return ask(runtimeDirectory, role, 'GET', path, signal);
 }
 
-/** The only program that writes it is of the same release, or at least of the same version of the status. */
+/** Parses an answer of the same version of the status. */
 function parse<T extends Summary>(json: string): T {
   const answered: T = JSON.parse(json);
   if (answered.version === 1) return answered;
@@ -76,7 +76,7 @@ function parse<T extends Summary>(json: string): T {
   );
 }
 
-/** Waits until the daemon is synced, or the time is over. */
+/** Waits until the daemon is synced, or until the timeout. */
 async function synced(daemon: Daemon, timeout: number, signal: AbortSignal): Promise<void> {
   const { Refused } = await import('../daemon/refused.ts');
   const end = performance.now() + timeout * 1000;
@@ -86,7 +86,7 @@ async function synced(daemon: Daemon, timeout: number, signal: AbortSignal): Pro
       const { synced: done } = parse<Summary>(await answer(daemon, '/synced', signal));
       if (done || last) return;
     } catch (error) {
-      // It may just be starting.
+      // The daemon may be starting.
       if (!(error instanceof Refused) || last) throw error;
     }
     await sleep(askEvery, undefined, { signal });
@@ -150,14 +150,14 @@ function text(status: Status): string {
   return lines.map((line) => `${printable(line)}\n`).join('');
 }
 
-/** A list that fits a line; JSON has all of it. */
+/** The first names of a list, for one line; JSON has all of them. */
 function some(names: readonly string[]): string {
   const most = 6;
   const shown = names.slice(0, most).join(' ');
   return names.length > most ? `${shown} and ${names.length - most} more` : shown;
 }
 
-/** In words, for a person: rounded down, in the largest unit that fits. */
+/** For a person: rounded down, in the largest unit that fits. */
 function age(since: number): string {
   const seconds = Math.max(0, Math.floor((Date.now() - since) / 1000));
   if (seconds < 60) return `${seconds} s`;

@@ -1,4 +1,4 @@
-/** Where a value came from. */
+/** The source of a value. */
 export type Origin =
   | { readonly kind: 'default' }
   /** Without a position: the file as a whole. */
@@ -12,7 +12,7 @@ export interface Position {
   readonly column: number;
 }
 
-/** What is wrong with one key, in words for a person. */
+/** A problem with one key, in words for a person. */
 export interface ConfigProblem {
   readonly origin: Origin;
   /** `pools[0].addresses[1]`; empty when it is about the whole file. */
@@ -51,7 +51,7 @@ export function compareProblems(a: ConfigProblem, b: ConfigProblem): number {
   );
 }
 
-/** default 0, file 1, environment 2, flag 3: the higher one wins. */
+/** Precedence of a source: default 0, file 1, environment 2, flag 3. */
 export function rank(origin: Origin): number {
   return ['default', 'file', 'environment', 'flag'].indexOf(origin.kind);
 }

@@ -1,11 +1,11 @@
 import { isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseAllDocuments } from 'yaml';
 import type { Position } from './config-problem.ts';
 
-/** What YAML can say. A section is a Map, so that no key can touch a prototype. */
+/** A YAML value. A section is a Map, so that no key can touch a prototype. */
 export type Value = string | number | boolean | null | readonly Value[] | Section;
 export interface Section extends ReadonlyMap<string, Value> {}
 
-/** Where a key and its value stand. */
+/** The positions of a key and its value. */
 interface Spot {
   readonly key: Position;
   readonly value: Position;
@@ -30,10 +30,10 @@ const mostValues = 100_000;
 const deepest = 16;
 const start: Position = { line: 1, column: 1 };
 
-/** Reads one YAML document. Broken syntax gives one problem: those behind it are mostly its echoes. */
+/** Reads one YAML document. Only the first syntax error is reported: the others usually follow from it. */
 export function parseDocument(text: string): Parsed {
   const lines = new LineCounter();
-  // Duplicate keys are looked for below, where the first one's line is known.
+  // Duplicate keys are checked below, where the line of the first one is known.
   const parsed = parseAllDocuments(text, {
     lineCounter: lines,
     prettyErrors: false,
@@ -62,7 +62,7 @@ export function parseDocument(text: string): Parsed {
   const problems: SyntaxProblem[] = [];
   let values = 0;
 
-  /** @param alias where the alias stands that led here: what it stands for is elsewhere in the file */
+  /** @param alias position of the alias that led here: its anchor is elsewhere in the file */
   function walk(node: Node | null, path: string, key: Position, depth: number, alias?: Position): Value {
     const where = alias ?? (node?.range ? at(node.range[0]) : key);
     const outer = isAlias(node) ? where : alias;
@@ -127,7 +127,7 @@ export function parseDocument(text: string): Parsed {
   }
 }
 
-/** The words for a value's kind in a message: `text`, `a number`, `a list`. */
+/** The kind of a value, for a message: `text`, `a number`, `a list`. */
 export function kindOf(value: unknown): string {
   if (value === null || value === undefined) return 'nothing';
   if (value instanceof Map) return 'a section';

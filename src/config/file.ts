@@ -10,11 +10,11 @@ import type { Schema } from './schema.ts';
 import { type FileLayer, fileLayer } from './shape.ts';
 
 export interface LoadRequest {
-  /** As the person named it: messages show it so. */
+  /** As the person wrote it: messages show this name. */
   readonly file: string;
   readonly env: Environment;
   readonly flags: readonly Flag[];
-  /** Where relative paths in the environment and in flags start; those in the file start at its folder. */
+  /** Base of relative paths in the environment and in flags; paths in the file are relative to its folder. */
   readonly cwd: string;
 }
 
@@ -22,11 +22,11 @@ export type LoadResult<Config = GatewayConfig> =
   | {
       readonly kind: 'loaded';
       readonly config: Config;
-      /** Where each key's value came from, by dotted key; keys without a value are not in it. */
+      /** The source of each value, by dotted key; keys without a value are left out. */
       readonly origins: ReadonlyMap<string, Origin>;
       readonly warnings: readonly ConfigProblem[];
     }
-  /** Everything that is wrong, in the order of the file; not empty. */
+  /** All problems, in the order of the file; not empty. */
   | Refusal;
 
 interface Refusal {
@@ -34,7 +34,7 @@ interface Refusal {
   readonly errors: readonly ConfigProblem[];
 }
 
-/** Reads every value; after a problem the result is of no use. */
+/** Reads every value. The result is valid only without errors. */
 type Assemble<Config> = (
   layer: FileLayer,
   layers: Layers,
@@ -60,7 +60,7 @@ export function loadFile<T>(
   return read(bytes, request);
 }
 
-/** All that is the same for every kind of file. */
+/** The part that is the same for both kinds of file. */
 export function readConfig<Config extends GatewayConfig | NodeConfig>(
   bytes: Uint8Array,
   { file, env, flags, cwd }: LoadRequest,
@@ -72,12 +72,12 @@ export function readConfig<Config extends GatewayConfig | NodeConfig>(
   try {
     text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
   } catch {
-    // TextDecoder says no more than that.
+    // TextDecoder reports no position.
     return refused([{ origin: { kind: 'file', file, at: undefined }, key: '', what: 'is not UTF-8 text' }]);
   }
   const parsed = parseDocument(text);
   const layer = fileLayer(file, parsed, schema);
-  // Nothing can be said of the keys of a file that is no YAML.
+  // The keys of a file with broken syntax are unknown.
   if (parsed.root.size === 0 && layer.problems.length > 0) return refused(layer.problems);
   const layers = mergeLayers(layer, env, flags, schema);
   const errors: ConfigProblem[] = [...layer.problems];

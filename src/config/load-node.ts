@@ -7,12 +7,12 @@ import { nodeLeaves, nodeSchema } from './node-schema.ts';
 import { type Bases, type Readings, readings, readPace } from './readings.ts';
 import type { FileLayer } from './shape.ts';
 
-/** Reads and checks a node's configuration. Looks at nothing of the machine but this one file. */
+/** Reads and checks a node's configuration. Reads nothing of the machine but this file. */
 export function loadNodeConfig(request: LoadRequest): LoadResult<NodeConfig> {
   return loadFile(request, readNodeConfig);
 }
 
-/** The same for a file's bytes at hand. */
+/** The same for the bytes of a file. */
 export function readNodeConfig(bytes: Uint8Array, request: LoadRequest): LoadResult<NodeConfig> {
   return readConfig(bytes, request, nodeSchema, assemble);
 }
@@ -64,7 +64,7 @@ function assemble(layer: FileLayer, layers: Layers, bases: Bases, errors: Config
   };
 }
 
-/** @returns undefined when no object is named; one without its ConfigMap is a mistake */
+/** @returns undefined when no ConfigMap is configured */
 function readOrigin(
   { optional, preset, path }: Readings,
   layers: Layers,

@@ -8,17 +8,17 @@ import { type Bases, readings, readPace } from './readings.ts';
 import { gatewaySchema, type Leaf, leaves } from './schema.ts';
 import { type FileLayer, placeText } from './shape.ts';
 
-/** Reads and checks the configuration. Looks at nothing of the machine but this one file. */
+/** Reads and checks the configuration. Reads nothing of the machine but this file. */
 export function loadGatewayConfig(request: LoadRequest): LoadResult<GatewayConfig> {
   return loadFile(request, readGatewayConfig);
 }
 
-/** The same for a file's bytes at hand. */
+/** The same for the bytes of a file. */
 export function readGatewayConfig(bytes: Uint8Array, request: LoadRequest): LoadResult<GatewayConfig> {
   return readConfig(bytes, request, gatewaySchema, assemble);
 }
 
-/** Reads every value; after a problem the result is of no use. */
+/** Reads every value. The result is valid only without errors. */
 function assemble(
   layer: FileLayer,
   layers: Layers,
@@ -111,7 +111,7 @@ function checkDefaultRoutes(routers: readonly Ip[], complain: (what: string) => 
   });
 }
 
-/** A file given in a higher layer takes the kubeconfig's place; both in one layer is a contradiction. */
+/** A file in a higher layer replaces the kubeconfig; both in one layer contradict each other. */
 function readSource(
   layers: Layers,
   context: string | undefined,

@@ -3,15 +3,15 @@ import { kindOf, type Parsed, type Section, type Value } from './document.ts';
 import type { Schema } from './schema.ts';
 import { hint, meant } from './spelling.ts';
 
-/** What a file sets: known keys only, by dotted path, with where each stands. */
+/** The known keys of a file by dotted path, with their positions. */
 export interface FileLayer {
   readonly values: ReadonlyMap<string, Value>;
   readonly problems: readonly ConfigProblem[];
-  /** Where a key's value, or the key itself, stands in the file. */
+  /** Position of a key or of its value in the file. */
   origin(key: string, at: 'key' | 'value'): Origin;
 }
 
-/** Sorts a file's keys into the known ones and problems; it does not look at the values of leaves. */
+/** Separates the known keys of a file from problems. It does not check the values of leaves. */
 export function fileLayer(file: string, parsed: Parsed, { leaves, lists, shorthands }: Schema): FileLayer {
   const leafKeys = [...leaves.map(({ key }) => key), ...lists];
   const values = new Map<string, Value>();
@@ -22,7 +22,7 @@ export function fileLayer(file: string, parsed: Parsed, { leaves, lists, shortha
   }));
 
   const origin = (key: string, at: 'key' | 'value'): Origin => {
-    // What stands nowhere itself (a missing key, a shorthand) is where its section is.
+    // A key without a position of its own (missing, or from a short form) has that of its section.
     for (let path = key; ; path = parentOf(path)) {
       const spot = parsed.spots.get(path);
       if (spot) return { kind: 'file', file, at: spot[at] };
@@ -48,7 +48,7 @@ export function fileLayer(file: string, parsed: Parsed, { leaves, lists, shortha
   }
 
   function leaf(key: string, value: Value): void {
-    // convict would walk into a Map and lose it.
+    // convict would treat a Map as an empty object.
     if (value instanceof Map)
       complain(key, `must be ${lists.includes(key) ? 'a list' : 'one value'}, not a section`, 'value');
     else if (value !== null) values.set(key, value);
