@@ -55,7 +55,7 @@ export async function allocations(): Promise<string> {
         `${Math.round(allocated)} ms, ${Math.round(user / 1000)} ms of CPU`,
       ],
       ['all of them are found to have one (a restart)', `${Math.round(adopt)} ms`],
-      ['one more, on full assignments: median', `${(at(each, 0.5) * 1000).toFixed(1)} us`],
+      ['one more, on full books: median', `${(at(each, 0.5) * 1000).toFixed(1)} us`],
       ['99 %', `${(at(each, 0.99) * 1000).toFixed(1)} us`],
       ['Service created -> address in its status: median (aim: 10 ms)', `${at(waits, 0.5).toFixed(1)} ms`],
       ['99 %', `${at(waits, 0.99).toFixed(1)} ms`],

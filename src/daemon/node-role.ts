@@ -94,7 +94,6 @@ export async function survey(kernel: Kernel, agent: NodeAgent, signal: AbortSign
       if (complete(listing)) break;
     }
   }
-  // Single consumer: each hint is delivered once.
   stop.abort();
   signal.throwIfAborted();
   return listing;

@@ -52,8 +52,8 @@ export class PathTable {
   readonly #gateway: Gateway;
   readonly #poolOf: PoolFinder;
   readonly #services = new Map<string, Service>();
-  /** The Services that name an address; mostly one. */
-  readonly #naming = new Map<Ip, Set<string>>();
+  /** The Services that name an address; mostly one, for which a set would take more room than all else about it. */
+  readonly #naming = new Map<Ip, string | Set<string>>();
   readonly #entries = new Map<Ip, Entry>();
   readonly #problems = new Map<Ip, readonly Problem[]>();
   #problemList: readonly Problem[] | undefined;
@@ -174,9 +174,9 @@ export class PathTable {
     if (before !== undefined) {
       for (const eip of namedAddresses(before, this.#gateway)) {
         dirty.add(eip);
-        const others = this.#naming.get(eip);
-        others?.delete(key);
-        if (others?.size === 0) this.#naming.delete(eip);
+        const named = this.#naming.get(eip);
+        if (typeof named === 'object') named.delete(key);
+        if (named === key || (typeof named === 'object' && named.size === 0)) this.#naming.delete(eip);
       }
     }
     if (after === undefined) {
@@ -186,14 +186,18 @@ export class PathTable {
     this.#services.set(key, after);
     for (const eip of namedAddresses(after, this.#gateway)) {
       dirty.add(eip);
-      const others = this.#naming.get(eip);
-      if (others) others.add(key);
-      else this.#naming.set(eip, new Set([key]));
+      const named = this.#naming.get(eip);
+      if (named === undefined) this.#naming.set(eip, key);
+      else if (typeof named === 'object') named.add(key);
+      else if (named !== key) this.#naming.set(eip, new Set([named, key]));
     }
   }
 
   #resolve(eip: Ip): void {
-    const named = [...(this.#naming.get(eip) ?? [])].flatMap((key) => this.#services.get(key) ?? []);
+    const keys = this.#naming.get(eip) ?? none;
+    const named = (typeof keys === 'string' ? [keys] : [...keys]).flatMap(
+      (key) => this.#services.get(key) ?? [],
+    );
     const terms = { gateway: this.#gateway, poolOf: this.#poolOf, nodes: this.#candidates };
     const found: Resolved =
       named.length === 0 ? { path: undefined, problems: [] } : resolve(eip, named, terms);
@@ -264,7 +268,7 @@ export class PathTable {
   #dependencies(named: readonly Service[], set: CarrierSet | undefined, of: 4 | 6): Entry['dependsOn'] {
     const local = named.filter(({ externalTrafficPolicy }) => externalTrafficPolicy === 'Local');
     // Under Cluster alone an EIP is in the common set, or lacks endpoints, unless there are no nodes at all.
-    if (local.length === 0 && (set === this.#every[of] || this.#candidates.every[of].length > 0)) return [];
+    if (local.length === 0 && (set === this.#every[of] || this.#candidates.every[of].length > 0)) return none;
     if (local.length < named.length) return 'all';
     const names = new Set<string>();
     for (const { endpoints } of local)
@@ -298,6 +302,8 @@ export class PathTable {
     this.#problemList = undefined;
   }
 }
+
+const none: readonly never[] = [];
 
 function newSet(carriers: readonly Carrier[]): CarrierSet {
   return { eips: new Set(), carriers };

@@ -275,11 +275,8 @@ export class RouteTable {
     state.content = content;
     for (const group of state.groups) this.#dirty.add(group);
     // An EIP that none of its nodes could take may have one now.
-    for (const eip of this.#unplaced) {
-      if (this.#setOf.get(eip) !== set) continue;
-      this.#unplaced.delete(eip);
-      this.#pending.set(eip, undefined);
-    }
+    if (this.#unplaced.size === 0) return;
+    for (const eip of set.eips) if (this.#unplaced.delete(eip)) this.#pending.set(eip, undefined);
   }
 
   /** Which nodes the kernel takes as nexthops: not its own addresses, and none that it has refused. */

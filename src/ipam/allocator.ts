@@ -6,7 +6,7 @@ import type { Ip } from '../model/ip.ts';
 import { termsOf } from '../model/pool.ts';
 import { Assignments, type Claim } from './assignments.ts';
 import { byWaiting, type Candidate, candidateOf, isSame, namedBy, statusOf } from './candidate.ts';
-import { converge } from './converge.ts';
+import { converge, type Rules } from './converge.ts';
 import type { Decision } from './decision.ts';
 import type { Task } from './due.ts';
 import { inOrder } from './grant.ts';
@@ -34,7 +34,7 @@ export interface Terms {
 export class Allocator {
   readonly assignments: Assignments;
   readonly #terms: Terms;
-  readonly #pools: readonly Pool[];
+  readonly #rules: Rules;
   readonly #nodes: NodePorts | undefined;
   readonly #add: (key: string) => void;
   readonly #candidates = new Map<string, Candidate>();
@@ -50,10 +50,14 @@ export class Allocator {
   constructor(terms: Terms, add: (key: string) => void, before?: Allocator) {
     this.#terms = terms;
     this.#add = add;
-    this.#pools = inOrder(terms.pools);
     this.assignments = new Assignments(terms.pools, terms.reserved);
     const nodePool = terms.pools.find((pool) => termsOf(pool).nodeAddresses);
     this.#nodes = nodePool && new NodePorts(nodePool, terms.nodeAddresses);
+    this.#rules = {
+      pools: inOrder(terms.pools),
+      nodes: this.#nodes,
+      avoid: (ip) => this.#waiters.for(ip).size > 0,
+    };
     this.#writes = before === undefined ? new OwnWrites() : before.#writes;
     this.#decisions = new Map(before?.decisions);
     this.#unsatisfied = new Set(before?.unsatisfied);
@@ -108,11 +112,7 @@ export class Allocator {
     const candidate = this.#candidates.get(key);
     if (candidate?.role !== 'ours') return undefined;
     const before = this.#decisions.get(key);
-    const decision = converge(candidate, before, this.assignments, {
-      pools: this.#pools,
-      nodes: this.#nodes,
-      avoid: (ip) => this.#waiters.for(ip).size > 0,
-    });
+    const decision = converge(candidate, before, this.assignments, this.#rules);
     this.#decisions.set(key, decision);
     if (decision.unsatisfied === undefined) this.#unsatisfied.delete(key);
     else this.#unsatisfied.add(key);
@@ -146,7 +146,7 @@ export class Allocator {
     if (own === undefined) return false;
     const ips = this.#decisions.get(serviceName(service))?.ips;
     if (ips === undefined) return own.ips.length + own.unconfirmed.length > 0;
-    return own.unconfirmed.some((ip) => !ips.includes(ip));
+    return [...own.ips, ...own.unconfirmed].some((ip) => !ips.includes(ip));
   }
 
   /** The addresses that our last write left in a Service's status; undefined: we did not write to it. */

@@ -42,6 +42,8 @@ interface Address {
   readonly entries: readonly Entry[];
   /** Those that can be on the address with all holders that precede them. */
   readonly holders: readonly Candidate[];
+  /** The pool that covers it, if any does. */
+  readonly pool: Pool | undefined;
 }
 
 const noCandidates: readonly Candidate[] = [];
@@ -86,6 +88,11 @@ export class Assignments {
   }
 
   poolOf(ip: Ip): Pool | undefined {
+    const claimed = this.#addresses.get(ip);
+    return claimed === undefined ? this.#covering(ip) : claimed.pool;
+  }
+
+  #covering(ip: Ip): Pool | undefined {
     const list = this.#networks.get(family(ip)) ?? [];
     const number = ipNumber(ip);
     let low = 0;
@@ -111,7 +118,8 @@ export class Assignments {
 
   /** The holders, and the Services that show the address or claim it in vain. */
   claimants(ip: Ip): readonly Candidate[] {
-    return this.#addresses.get(ip)?.entries.map(({ candidate }) => candidate) ?? noCandidates;
+    const { entries = [], holders = noCandidates } = this.#addresses.get(ip) ?? {};
+    return entries.length === holders.length ? holders : entries.map(({ candidate }) => candidate);
   }
 
   isFree(ip: Ip): boolean {
@@ -197,14 +205,12 @@ export class Assignments {
     const holders = holdersAmong(entries);
     if (entries.length === 0) {
       this.#addresses.delete(ip);
-      if (before !== undefined) {
-        this.#count(ip, -1);
-        const pool = this.poolOf(ip);
-        if (pool) this.#range(pool, family(ip))?.released(ip);
-      }
+      if (before !== undefined) this.#count(ip, before.pool, -1);
+      if (before?.pool) this.#range(before.pool, family(ip))?.released(ip);
     } else {
-      this.#addresses.set(ip, { entries, holders });
-      if (before === undefined) this.#count(ip, 1);
+      const pool = before === undefined ? this.#covering(ip) : before.pool;
+      this.#addresses.set(ip, { entries, holders, pool });
+      if (before === undefined) this.#count(ip, pool, 1);
     }
     const former = before?.holders ?? noCandidates;
     this.#index(ip, former, holders);
@@ -247,8 +253,7 @@ export class Assignments {
     return this.#ranges.get(pool)?.get(of);
   }
 
-  #count(ip: Ip, step: 1 | -1): void {
-    const pool = this.poolOf(ip);
+  #count(ip: Ip, pool: Pool | undefined, step: 1 | -1): void {
     const range = pool && this.#range(pool, family(ip));
     // What a pool no longer covers counts for none.
     if (range && this.unfit(ip, pool) === undefined)

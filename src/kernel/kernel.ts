@@ -3,48 +3,48 @@ import type { Change, KernelObject, Key } from '../model/object.ts';
 import type { Owner } from '../model/owner.ts';
 
 /**
- * The port to the kernel. Two implementations, `linux` and the fake one of lab/fake, pass one contract
- * suite (test/contract); the fake one refuses what Linux refuses.
+ * The port to the kernel. `LinuxKernel` and the fake kernel of lab/fake pass one contract suite (test/contract):
+ * the fake refuses every change that Linux refuses.
  */
 export interface Kernel extends AsyncDisposable {
   /**
-   * Reads everything we own, and everything whose keys or ids we must stay clear of. Neighbours that are not known
-   * are asked for: once they answer, a hint tells.
+   * Reads every object we own, and the ids that other programs use. The kernel is made to resolve the neighbours of
+   * the scope that are not resolved; a hint follows when one answers.
    *
-   * @throws KernelError when the kernel cannot be read; nothing is then known
+   * @throws KernelError when the kernel cannot be read
    */
   list(scope: Scope, signal: AbortSignal): Promise<Listing>;
 
   /**
    * Makes the changes, in order. One that is refused does not stop the others.
    *
-   * - `add` refuses to take over what is there: EEXIST, ours or not.
+   * - `add` never takes over an existing object: EEXIST, whether it is ours or not.
    * - `replace` replaces in place, without a gap. The caller has seen in a listing that the object is ours.
-   * - `delete` of a route, rule, nexthop, group or neighbour that is gone already is refused (ESRCH, ENOENT); of
-   *   a foreign route under the same key as well (ESRCH). `delete` of a sysctl restores its former value.
+   * - `delete` is refused for a route, rule, nexthop, group or proxy neighbour that does not exist (ESRCH, ENOENT),
+   *   and for a foreign route under the same key (ESRCH). `delete` of a sysctl restores its former value.
    *
-   * @returns one entry per change, undefined where it was done
+   * @returns one entry per change; undefined: the change is made
    */
   apply(changes: readonly Change[], signal: AbortSignal): Promise<readonly (KernelError | undefined)[]>;
 
   /**
-   * Tells when something that is not our own write has touched what we depend on. A hint is a reason to look
-   * again, never the truth. Subscribed from the call on, before the first value is asked for: what happens
-   * between a call of `hints` and a later `list` is in one of the two. One caller at a time: what one was told is
-   * no news for another.
+   * Reports changes that other programs make to objects we depend on. A hint is a reason to list again, never the
+   * state itself. The subscription begins with the call, before the first value is asked for: an event between a
+   * call of `hints` and a later `list` is in one of the two. Every caller receives every hint; until the next
+   * listing a late caller also receives hints about objects that are not ours.
    */
   hints(signal: AbortSignal): AsyncIterable<Hint>;
 
-  /** Foreign objects that sit on these keys, to name them in a conflict. May read a whole table: ask seldom. */
+  /** Foreign objects that have these keys, to name them in a conflict. Expensive: it may read a whole table. */
   holders(keys: ReadonlySet<Key>, signal: AbortSignal): Promise<ReadonlyMap<Key, KernelObject>>;
 }
 
-/** What a role cares for. */
+/** The objects of a role. */
 export interface Scope {
   readonly owner: Owner;
-  /** Routing tables we write to; all: whatever has our protocol is ours. */
+  /** Routing tables we write to; 'all': every route with our protocol is ours. */
   readonly tables: readonly number[] | 'all';
-  /** Sysctls we may set, as paths below /proc/sys. Those in the ledger are always listed as well. */
+  /** Sysctls we may set, as paths below /proc/sys. Those in the ledger are listed in any case. */
   readonly sysctls: readonly string[];
   /** Names of the nftables tables we may make, in family inet. */
   readonly nftTables: readonly string[];
@@ -55,7 +55,7 @@ export function holdsTable({ tables }: Scope, table: number): boolean {
   return tables === 'all' || tables.includes(table);
 }
 
-/** Why to look again; `text` is for the journal: `route deleted: 198.51.100.10/32 by pid 4711`. */
+/** A reason to list again; `text` is for the journal: `route deleted: 198.51.100.10/32 by pid 4711`. */
 export interface Hint {
   readonly kind:
     | 'link'
@@ -70,12 +70,12 @@ export interface Hint {
   readonly text: string;
 }
 
-/** The kernel said no. */
+/** The kernel refused a request. */
 export class KernelError extends Error {
   override readonly name = 'KernelError';
   /** 'EEXIST', 'ENETUNREACH', … */
   readonly code: string;
-  /** The kernel's extended ack; empty when it gave none. */
+  /** The text of the extended ack; empty when the kernel sent none. */
   readonly extack: string;
 
   constructor(code: string, extack: string, options?: ErrorOptions) {

@@ -2,7 +2,7 @@ import { mkdir, open, readFile, rename } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Problem } from '../model/problem.ts';
 
-/** The ledger cannot be written; names the file, and what to do. */
+/** The ledger cannot be written; the message names the file. */
 export class LedgerError extends Error {
   override readonly name = 'LedgerError';
   /** 'ENOSPC', 'EACCES', … */
@@ -16,20 +16,20 @@ export class LedgerError extends Error {
 
 const version = 1;
 
-/** A file that is no ledger. */
+/** A file that cannot be read as a ledger. */
 interface Damage {
   readonly why: string;
-  /** Where it is moved before another is written. */
+  /** The path it is moved to before a new ledger is written. */
   readonly aside: string;
   readonly moved: boolean;
 }
 
 /**
- * The values that sysctls had before we changed them. A sysctl carries no mark of its owner as a route does, so
- * this file is all there is to restore them from: it is written before the first change.
+ * The values that sysctls had before we changed them. A sysctl has no owner as a route has a protocol, so this file
+ * is the only source to restore them from: it is written before the first change.
  *
- * A file that is no ledger must not keep a router from routing for the sake of values that only `purge` needs. It
- * is read as an empty one, a problem tells so, and the first write moves it aside.
+ * A damaged file does not keep the daemon from routing: only `purge` needs its values. It is read as an empty
+ * ledger, reported as a problem, and moved aside by the first write.
  */
 export class Ledger {
   readonly #file: string;
@@ -53,7 +53,7 @@ export class Ledger {
     }
   }
 
-  /** What a person should know of the file; it stays so until a restart. */
+  /** The damage of the file; reported until a restart. */
   get problems(): readonly Problem[] {
     if (this.#damage === undefined) return [];
     const { why, aside } = this.#damage;
@@ -75,7 +75,7 @@ export class Ledger {
   }
 
   /**
-   * Writes down former values, on disk when this resolves. What is in the ledger already stays: it is older.
+   * Stores former values; they are on disk when this resolves. A value in the ledger is older and stays.
    *
    * @throws LedgerError; nothing is then written down
    */
@@ -94,13 +94,13 @@ export class Ledger {
     for (const name of names) this.#former.delete(name);
   }
 
-  /** A damaged file is moved once, and never overwritten: a person may still read values out of it. */
+  /** A damaged file is never overwritten: a person may still read values in it. */
   async #moveAside(): Promise<void> {
     if (this.#damage === undefined || this.#damage.moved) return;
     try {
       await rename(this.#file, this.#damage.aside);
     } catch (error) {
-      // A person has put it away already.
+      // The file was removed since.
       if (errorCode(error) !== 'ENOENT') throw error;
     }
     this.#damage = { ...this.#damage, moved: true };
@@ -118,7 +118,7 @@ export class Ledger {
       await file.writeFile(text);
       await file.sync();
       await rename(fresh, this.#file);
-      // The rename itself must outlive a power cut too.
+      // Without this the rename is lost with the power.
       await using directory = await open(folder, 'r');
       await directory.sync();
     } catch (cause) {
@@ -149,7 +149,7 @@ function parseLedger(text: string): Map<string, string> {
   return former;
 }
 
-/** A path that stays below /proc/sys. */
+/** Whether the name is a path below /proc/sys. */
 export function isSysctlName(name: string): boolean {
   return (
     name.split('/').every((part) => part !== '' && part !== '.' && part !== '..') && !name.includes('\0')

@@ -6,7 +6,6 @@ import type { Problem } from '../model/problem.ts';
 import { type Hint, type Kernel, KernelError, type Scope } from './kernel.ts';
 import { Ledger } from './ledger.ts';
 import { Lister } from './lister.ts';
-import { groups, Monitor, neighbourGroup } from './monitor.ts';
 import { Mutex } from './mutex.ts';
 import { findNeighbours } from './neighbours.ts';
 import { Batcher, type Run } from './netlink/batch.ts';
@@ -16,49 +15,45 @@ import { nexthopDump, proxyNeighbourDump, routeDump, ruleDump } from './netlink/
 import { decodeRoute } from './netlink/route.ts';
 import { openTransport, SocketError, type Transport } from './netlink/transport.ts';
 import { Nft } from './nft.ts';
-import { NftNotificationFilter, netfilter, nftGroup } from './nft-notification-filter.ts';
-import { NotificationFilter } from './notification-filter.ts';
 import { addProxies } from './proxies.ts';
 import { readSysctl, type SysctlChange, Sysctls } from './sysctl.ts';
+import { Watch } from './watch.ts';
 
 const commandBuffer = 4 << 20;
-const monitorBuffer = 16 << 20;
 const families: readonly Family[] = [4, 6];
-/** In a dump of routes. */
 
-/** The kernel of this host (of this network namespace), by rtnetlink and /proc/sys. */
+/** The kernel of this network namespace, by rtnetlink, nft and /proc/sys. */
 export class LinuxKernel implements Kernel {
   readonly #commands: Transport;
   readonly #batcher: Batcher;
   readonly #dumper: Dumper;
   readonly #lister: Lister;
   readonly #sysctls: Sysctls;
-  readonly #filter: NotificationFilter;
   readonly #nft = new Nft();
-  readonly #nftFilter = new NftNotificationFilter(this.#nft);
   readonly #reading = new Mutex();
   readonly #writing = new Mutex();
   readonly #closing = new AbortController();
   readonly #watches = new Set<Watch>();
 
   private constructor(ledger: Ledger) {
-    this.#commands = openTransport({ receiveBuffer: commandBuffer, groups: [] });
+    this.#commands = openTransport({ name: 'commands', receiveBuffer: commandBuffer, groups: [] });
     this.#batcher = new Batcher(this.#commands);
-    this.#dumper = new Dumper(() => openTransport({ receiveBuffer: commandBuffer, groups: [] }));
+    this.#dumper = new Dumper(() =>
+      openTransport({ name: 'dumps', receiveBuffer: commandBuffer, groups: [] }),
+    );
     this.#sysctls = new Sysctls(ledger);
     this.#lister = new Lister(this.#dumper, this.#sysctls, this.#nft);
-    this.#filter = new NotificationFilter(this.#commands.portId);
   }
 
   /**
-   * @param stateDirectory where the ledger of sysctls lives; made when it is needed
+   * @param stateDirectory directory of the sysctl ledger; created with the first write
    * @throws SocketError
    */
   static async open(stateDirectory: string): Promise<LinuxKernel> {
     return new LinuxKernel(await Ledger.load(join(stateDirectory, 'sysctls.json')));
   }
 
-  /** What a person should know of the state that this port keeps on disk. */
+  /** Problems of the files that this port keeps. */
   get problems(): readonly Problem[] {
     return this.#sysctls.problems;
   }
@@ -66,10 +61,11 @@ export class LinuxKernel implements Kernel {
   list(scope: Scope, signal: AbortSignal): Promise<Listing> {
     return this.#reading.run(async () => {
       try {
-        for (const watch of this.#watches) this.#widen(watch, scope);
+        // A watch that begins during this listing may have missed events before it.
+        const watches = this.#livingWatches();
+        for (const watch of watches) watch.listing(scope);
         const listing = await this.#list(scope, signal);
-        this.#filter.listed(scope, listing);
-        this.#nftFilter.listed(scope.nftTables);
+        for (const watch of watches) watch.listed(scope, listing);
         return listing;
       } catch (error) {
         throw asKernelError(error);
@@ -91,18 +87,16 @@ export class LinuxKernel implements Kernel {
       } catch (error) {
         throw asKernelError(error);
       }
-      this.#filter.applied(changes, outcomes);
+      for (const watch of this.#watches) watch.applied(changes, outcomes);
       return outcomes;
     });
   }
 
   hints(signal: AbortSignal): AsyncIterable<Hint> {
     const stop = AbortSignal.any([signal, this.#closing.signal]);
-    const transport = openTransport({ receiveBuffer: monitorBuffer, groups });
-    const monitor = new Monitor(stop);
-    monitor.listen(transport, this.#filter);
-    this.#watches.add({ monitor, transport, stop, neighbours: false, nft: false });
-    return monitor.hints();
+    const watch = new Watch(this.#commands.portId, this.#nft, stop);
+    this.#watches.add(watch);
+    return watch.hints();
   }
 
   holders(keys: ReadonlySet<Key>, signal: AbortSignal): Promise<ReadonlyMap<Key, KernelObject>> {
@@ -115,26 +109,17 @@ export class LinuxKernel implements Kernel {
     });
   }
 
-  /** Waits for calls under way, and ends the hints. What is in the kernel stays. */
+  /** Waits for the calls in progress and ends the hints. The kernel's objects stay. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closing.abort(new Error('the kernel port is closed'));
-    await Promise.all([...this.#watches].map(({ monitor }) => monitor.ended()));
+    await Promise.all([...this.#watches].map((watch) => watch.ended()));
     await this.#reading.run(async () => this.#dumper.close());
     await this.#writing.run(async () => this.#commands.close());
   }
 
-  /** What only some roles depend on is listened to from their first listing on. */
-  #widen(watch: Watch, { neighbours, nftTables }: Scope): void {
-    if (watch.stop.aborted) return;
-    if (neighbours.length > 0 && !watch.neighbours) {
-      watch.transport.join(neighbourGroup);
-      watch.neighbours = true;
-    }
-    if (nftTables.length > 0 && !watch.nft) {
-      const transport = openNftTransport();
-      if (transport) watch.monitor.listen(transport, this.#nftFilter);
-      watch.nft = true;
-    }
+  #livingWatches(): readonly Watch[] {
+    for (const watch of this.#watches) if (watch.over) this.#watches.delete(watch);
+    return [...this.#watches];
   }
 
   async #list(scope: Scope, signal: AbortSignal): Promise<Listing> {
@@ -154,13 +139,13 @@ export class LinuxKernel implements Kernel {
     const dumped = new Set<string>();
     for (const key of keys) {
       const [kind = '', first = '', second = ''] = key.split(' ');
-      // Every table is read once, however many of the keys are in it.
+      // Each table is dumped once, however many of the keys are in it.
       const dump = kind === 'route' ? `${first} ${second.includes(':')}` : kind === 'nft' ? key : kind;
       if (dumped.has(dump)) continue;
       dumped.add(dump);
       if (kind === 'route') {
         const filter = { family: second.includes(':') ? 6 : 4, table: Number(first), protocol: 0 } as const;
-        // A full table has a million routes: only the ones in question are kept.
+        // A full table has a million routes: the others are dropped while decoding.
         const decode: typeof decodeRoute = (message) => {
           const route = decodeRoute(message);
           return route && keys.has(keyOf(route)) ? route : undefined;
@@ -212,34 +197,19 @@ export class LinuxKernel implements Kernel {
       const sysctl = change && changeObject(change);
       if (sysctl?.kind === 'sysctl') sysctls.push({ index, sysctl });
     }
-    for (const { sysctl } of sysctls) this.#filter.writing(sysctl.name);
+    for (const { sysctl } of sysctls) {
+      for (const watch of this.#watches) watch.writing(sysctl.name);
+    }
     await this.#sysctls[way](sysctls, run.outcomes);
     for (const { index, sysctl } of sysctls) {
-      if (run.outcomes[index] === undefined) this.#filter.wrote(sysctl.name, await readSysctl(sysctl.name));
+      if (run.outcomes[index] !== undefined) continue;
+      const value = await readSysctl(sysctl.name);
+      for (const watch of this.#watches) watch.wrote(sysctl.name, value);
     }
   }
 }
 
-/** One call of `hints`. */
-interface Watch {
-  readonly monitor: Monitor;
-  readonly transport: Transport;
-  readonly stop: AbortSignal;
-  neighbours: boolean;
-  nft: boolean;
-}
-
-/** Notifications of nf_tables; undefined on a kernel without nfnetlink, which has no tables either. */
-function openNftTransport(): Transport | undefined {
-  try {
-    return openTransport({ family: netfilter, receiveBuffer: monitorBuffer, groups: [nftGroup] });
-  } catch (error) {
-    if (error instanceof SocketError && error.code === 'EPROTONOSUPPORT') return undefined;
-    throw error;
-  }
-}
-
-/** How a change is made; neighbours in the list that are made the same way share a batch. */
+/** How a change is made; consecutive changes of one way share a batch. */
 type Way = 'netlink' | 'new proxy' | 'nft' | 'set' | 'restore';
 
 function wayOf(change: Change | undefined): Way {

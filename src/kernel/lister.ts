@@ -27,15 +27,15 @@ import type { Nft } from './nft.ts';
 import type { Sysctls } from './sysctl.ts';
 
 const families: readonly Family[] = [4, 6];
-/** What the kernel takes for a filter that lets every table through. */
+/** RT_TABLE_UNSPEC: the dump is not filtered by table. */
 const everyTable = 0;
 
-/** Ours, with its key spelled out once; or an id that is taken. */
+/** An object of ours with its key, which is built once; or an id that another program uses. */
 type Found = { readonly key: Key; readonly object: KernelObject } | { readonly foreignId: number };
 
 type Listed = Pick<Listing, 'objects' | 'foreignIds'>;
 
-/** What netlink and /proc/sys say. */
+/** The result of the netlink dumps and of /proc/sys. */
 interface Dumped {
   readonly links: readonly Link[];
   readonly parts: readonly (readonly (Found | undefined)[])[];
@@ -43,8 +43,9 @@ interface Dumped {
 }
 
 /**
- * Looks at the kernel for a scope, again and again. What is as it was the last time is the same object, and when all
- * is as it was, the very same map: a resync that finds nothing costs the kernel's own work and little more.
+ * Lists the objects of a scope repeatedly. An unchanged object keeps its identity from listing to listing, and so
+ * does the whole map when no object has changed: callers compare by `===`, and a resync without changes costs
+ * little more than the kernel's own work. This holds across RepeatedDump (bytes), Lister (objects) and Listing (map).
  */
 export class Lister {
   readonly #dumper: Dumper;
@@ -63,14 +64,14 @@ export class Lister {
     this.#nft = nft;
   }
 
-  /** @param scope what was learned of one is forgotten with the next */
+  /** @param scope another scope than that of the last call drops the cached dumps */
   async list(scope: Scope, signal: AbortSignal): Promise<Omit<Listing, 'neighbours'>> {
     if (this.#scope !== scope) {
       this.#scope = scope;
       this.#dumps = dumpsOf(scope).map((request) => new RepeatedDump(request));
       this.#listed = undefined;
     }
-    // nft is a process of its own and runs while the dumps are read; both end before the next listing begins.
+    // The nft process runs beside the dumps; the next listing begins after both have ended.
     const [dumped, nft] = await Promise.allSettled([
       this.#dump(scope, signal),
       this.#nftTables(scope, signal),

@@ -2,10 +2,10 @@ import type { Hint } from './kernel.ts';
 import type { Transport } from './netlink/transport.ts';
 import { type Filter, NotificationReader } from './notification-reader.ts';
 
-/** Hints of the same words are one; of more than this nobody could make use. */
+/** Hints with the same text are merged; beyond this number they are dropped, since one is enough to list again. */
 const mostPending = 64;
 
-/** Rtnetlink multicast groups: what can take something of ours away, or bring it back. */
+/** Rtnetlink multicast groups (RTNLGRP_...) of all events that may remove or restore our objects. */
 export const groups: readonly number[] = [
   1, // LINK
   5, // IPV4_IFADDR
@@ -22,7 +22,7 @@ export const groups: readonly number[] = [
 /** RTNLGRP_NEIGH, for roles that have neighbours. */
 export const neighbourGroup = 3;
 
-/** Gathers the hints of all the sockets that we listen on, from its making on until the signal. */
+/** Merges the hints of several sockets into one stream, from construction until the signal. */
 export class Monitor {
   readonly #signal: AbortSignal;
   readonly #readers: NotificationReader[] = [];
@@ -51,7 +51,7 @@ export class Monitor {
     await Promise.allSettled(this.#readers.map((reader) => reader.ended));
   }
 
-  /** Ends with the signal. @throws SocketError, MalformedError: something is not heard any more then */
+  /** Ends with the signal. @throws SocketError, MalformedError when one of the sockets cannot be read any more */
   async *hints(): AsyncGenerator<Hint> {
     for (;;) {
       await this.#wake.promise;

@@ -1,10 +1,10 @@
-/** Lets asynchronous work through one at a time, in the order of the calls. */
+/** Runs asynchronous functions one at a time, in the order of the calls. */
 export class Mutex {
   #last: Promise<unknown> = Promise.resolve();
 
   run<T>(work: () => Promise<T>): Promise<T> {
     const mine = this.#last.then(work);
-    // Whoever called has the failure; the next in line only waits for the end.
+    // The caller receives the error; the next function only waits for the end.
     this.#last = mine.catch(() => undefined);
     return mine;
   }

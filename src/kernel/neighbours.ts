@@ -8,7 +8,7 @@ import { neighbourDump } from './netlink/requests.ts';
 
 const families: readonly Family[] = [4, 6];
 
-/** Those that the neighbour table knows, and those that it should be made to look for. */
+/** The neighbours that are resolved, and those that the kernel should be made to resolve. */
 export async function findNeighbours(
   dumper: Dumper,
   queries: readonly NeighbourQuery[],

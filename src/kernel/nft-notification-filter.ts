@@ -10,12 +10,12 @@ export const nftGroup = 7;
 
 const NFNL_SUBSYS_NFTABLES = 10;
 const NFT_MSG_NEWGEN = 15;
-/** Of tables, chains, rules, sets, elements, objects and flowtables alike: the name of the table. */
+/** The name of the table: the same number for tables, chains, rules, sets, elements, objects and flowtables. */
 const NFTA_TABLE = 1;
 /** nfgenmsg */
 const fixedBytes = 4;
 
-/** Tells which notifications of nf_tables are of our tables and not of our own making. */
+/** Passes notifications of nf_tables about our tables, unless a process of ours caused them. */
 export class NftNotificationFilter implements Filter {
   readonly #nft: Nft;
   #names: readonly string[] = [];
@@ -24,7 +24,7 @@ export class NftNotificationFilter implements Filter {
     this.#nft = nft;
   }
 
-  /** @param names of the tables that count */
+  /** @param names of our tables */
   listed(names: readonly string[]): void {
     this.#names = names;
   }
@@ -43,7 +43,7 @@ export class NftNotificationFilter implements Filter {
     return undefined;
   }
 
-  async pondered(): Promise<readonly Hint[]> {
+  async changedSettings(): Promise<readonly Hint[]> {
     return [];
   }
 }

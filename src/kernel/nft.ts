@@ -4,31 +4,31 @@ import type { Change, NftTable } from '../model/object.ts';
 import type { Problem } from '../model/problem.ts';
 import { KernelError } from './kernel.ts';
 
-/** Only the newest processes can still have notifications under way. */
+/** Notifications of older processes have been received by now. */
 const remembered = 32;
 
 /**
- * nftables by its own program: what it prints is the same from one kernel to the next, and each change is one
+ * Reads and writes nftables with the program nft: its output does not depend on the kernel, and each script is one
  * transaction.
  *
- * nft prints rules otherwise than they were written, and each release in its own way, so a table cannot be
- * compared with what is wanted. It is compared with itself: once written, it is listed, and the digest of that
- * goes into the table as a seal. A table whose digest does not agree with its seal was touched, down to the last
- * set element; so was one without a seal, whose writer was killed in between. A newer nft that prints otherwise
- * makes us write the table once more. (What another program changes in the few milliseconds between writing
- * and sealing is sealed with it.)
+ * nft prints rules in another form than they were written, and every release in its own, so a listed table cannot
+ * be compared with a wanted one. It is compared with itself: after writing, the table is listed, and the digest of
+ * the listing is stored in the table as its seal. A table whose digest differs from its seal was changed by another
+ * program, down to a single set element. A table without a seal counts as changed: its writer was killed between
+ * the two steps. A new release of nft that prints differently causes one rewrite. A change by another program in
+ * the few milliseconds between writing and sealing is not noticed.
  */
 export class Nft {
   readonly #pids = new Set<number>();
 
-  /** Whether a notification comes from what we did ourselves. */
+  /** Whether a notification was caused by a process of ours. */
   isOwn(pid: number): boolean {
     return this.#pids.has(pid);
   }
 
   /**
-   * The table as it is; undefined when there is none, and on a host without nftables: there the change that adds
-   * it is refused, and the rest of the kernel can be read all the same.
+   * The table; undefined when it does not exist, and on a host without nftables: there `apply` refuses to add the
+   * table, and a listing of everything else succeeds.
    *
    * @throws KernelError
    */
@@ -58,7 +58,7 @@ export class Nft {
     signal: AbortSignal,
   ): Promise<{ readonly text: string; readonly error: KernelError | undefined }> {
     signal.throwIfAborted();
-    // It runs for milliseconds, and is not cut short: what it did would not be known.
+    // Not killed by the signal: whether its transaction was committed would be unknown. It runs for milliseconds.
     const child = spawn('nft', args, { stdio: 'pipe', env: { ...process.env, LC_ALL: 'C' } });
     if (child.pid !== undefined) this.#remember(child.pid);
     const ended = new Promise<number | null>((resolve, reject) => {
@@ -69,7 +69,7 @@ export class Nft {
     const err: Buffer[] = [];
     child.stdout.on('data', (chunk: Buffer) => out.push(chunk));
     child.stderr.on('data', (chunk: Buffer) => err.push(chunk));
-    // When it cannot be started or ends early, its end says more than a broken pipe.
+    // EPIPE of a process that ended early; its exit status or 'error' event says why.
     child.stdin.on('error', () => undefined);
     child.stdin.end(input);
     let status: number | null;
@@ -110,7 +110,7 @@ function unsealed(text: string): { readonly content: string; readonly seal: stri
   return { content: text.replace(chain, '\n'), seal: chain.exec(text)?.[1] };
 }
 
-/** nft writes the place, the kernel's words, the line and a row of carets; the words are what counts. */
+/** nft prints the position, the kernel's message, the line and a row of carets; only the message is kept. */
 export function nftError(text: string): KernelError {
   const [first = ''] = text.split('\n').filter((line) => line.includes('rror: ') || line !== '');
   const words = first.replace(/^.*?Error: /, '').replace(/^Could not process rule: /, '');
@@ -121,14 +121,14 @@ export function nftError(text: string): KernelError {
 /** No such table; no program nft, or one that may not be run; a kernel without nf_tables or nfnetlink. */
 const absent: ReadonlySet<string> = new Set(['ENOENT', 'ENOSYS', 'EACCES', 'EOPNOTSUPP', 'EPROTONOSUPPORT']);
 
-// It prints strerror(3) and has one exit status for all of them.
+// nft prints strerror(3), and exits with 1 for every error.
 const codes: readonly (readonly [said: string, code: string])[] = [
   ['File exists', 'EEXIST'],
   ['No such file or directory', 'ENOENT'],
   ['Operation not permitted', 'EPERM'],
   ['Operation not supported', 'EOPNOTSUPP'],
   ['Protocol not supported', 'EPROTONOSUPPORT'],
-  // What nfnetlink answers for a subsystem that it does not have.
+  // nfnetlink's answer for a subsystem that is not compiled in.
   ['cache initialization failed: Invalid argument', 'EOPNOTSUPP'],
   ['Device or resource busy', 'EBUSY'],
   ['No buffer space available', 'ENOBUFS'],
@@ -139,7 +139,7 @@ function startError(cause: unknown): KernelError {
   const code = String(cause.code);
   const why =
     code === 'ENOENT' ? 'there is no program nft in PATH; install the package nftables' : cause.message;
-  // Not ENOENT: that would say of a table that it is gone.
+  // Not ENOENT, which would mean that the table does not exist.
   return new KernelError(code === 'ENOENT' ? 'ENOSYS' : code, `cannot run nft: ${why}`, { cause });
 }
 

@@ -2,7 +2,7 @@ import type { Ip } from '../model/ip.ts';
 import type { Listing } from '../model/listing.ts';
 import type { Change, Key, Link } from '../model/object.ts';
 import { keyOf } from '../model/object.ts';
-import { type Hint, holdsTable, type KernelError, type Scope } from './kernel.ts';
+import { type Hint, holdsTable, KernelError, type Scope } from './kernel.ts';
 import { decodeAddress } from './netlink/address.ts';
 import { decodeLink } from './netlink/link.ts';
 import { Flag, type MessageReader, Type } from './netlink/message.ts';
@@ -13,22 +13,26 @@ import { decodeRule } from './netlink/rule.ts';
 import type { Filter } from './notification-reader.ts';
 import { readSysctl } from './sysctl.ts';
 
-/** Above it, a port id is no process id. */
+/** PID_MAX_LIMIT: a larger port id is not a process id. */
 const largestPid = 4_194_304;
 
 /**
- * Tells which notifications matter. A host with a full BGP table hears thousands of foreign routes a second, and
- * a router daemon announces nexthops of its own: neither may make us read the kernel again and again. So the
- * filter remembers what the last listing held, what was added since, and what was refused before or after it:
+ * Decides which notifications are hints. A host with a full BGP table receives thousands of notifications about
+ * foreign routes a second, and a routing daemon announces its own nexthops: neither may cause a listing. The filter
+ * keeps the objects of the last listing, the changes made since, and the keys that were refused with EEXIST.
  *
- * - routes count when they carry our protocol, when they replace one of our keys, or when a foreign one goes
- *   away that was in our way;
- * - nexthops count by our protocol or id range, rules by our protocol;
- * - links and addresses count when their state changes, not when it is told again;
- * - settings count when a value differs from the one we saw or wrote last;
- * - neighbours count when their link-layer address comes, goes or changes.
+ * | message   | is a hint when                                                                              |
+ * | --------- | ------------------------------------------------------------------------------------------- |
+ * | any       | never with the port id of our own command socket: it is an echo                             |
+ * | route     | it has our protocol; or it replaces a key of ours; or a foreign route with a refused key is deleted |
+ * | nexthop   | it has our protocol, or an id of our ranges                                                 |
+ * | rule      | it has our protocol                                                                         |
+ * | link      | its name, up or carrier differs from the state known                                        |
+ * | address   | it is added and not known, or deleted                                                       |
+ * | netconf   | the value of a setting in the scope differs from the one listed or written last             |
+ * | neighbour | the link-layer address of a neighbour in the scope differs from the one known               |
  *
- * Before the first listing everything counts.
+ * Before the first listing every message is a hint.
  */
 export class NotificationFilter implements Filter {
   readonly #ownPort: number;
@@ -39,16 +43,20 @@ export class NotificationFilter implements Filter {
   readonly #refused = new Set<Key>();
   readonly #links = new Map<number, string>();
   readonly #addresses = new Set<string>();
-  readonly #settings = new Map<string, string>();
+  /** An entry is a new object whenever the value was listed, written or compared. */
+  readonly #settings = new Map<string, { readonly value: string }>();
   /** Link-layer addresses of the neighbours in scope, by IP address. */
   readonly #neighbours = new Map<Ip, string | undefined>();
   #hasWritten = false;
-  /** Nexthops and groups that went by our own doing. */
+  /** Ids of nexthops and groups that we deleted. */
   readonly #gone = new Set<number>();
 
-  /** @param ownPort of the socket that our changes go by: its echoes are no news */
-  constructor(ownPort: number) {
+  readonly #readSysctl: typeof readSysctl;
+
+  /** @param ownPort port id of the command socket: its notifications are echoes of our own changes */
+  constructor(ownPort: number, read = readSysctl) {
     this.#ownPort = ownPort;
+    this.#readSysctl = read;
   }
 
   listed(scope: Scope, listing: Listing): void {
@@ -56,7 +64,7 @@ export class NotificationFilter implements Filter {
     this.#listed = listing.objects;
     this.#news.length = 0;
     this.#added.clear();
-    // Who is refused looks again: what is in our way is so until ours is there.
+    // A refused key stays until our object is listed: until then the foreign route is in its place.
     for (const key of this.#refused) if (listing.objects.has(key)) this.#refused.delete(key);
     this.#links.clear();
     this.#addresses.clear();
@@ -69,7 +77,7 @@ export class NotificationFilter implements Filter {
     for (const { ip, mac } of listing.neighbours) this.#neighbours.set(ip, mac);
     this.#settings.clear();
     for (const object of listing.objects.values()) {
-      if (object.kind === 'sysctl') this.#settings.set(object.name, object.value);
+      if (object.kind === 'sysctl') this.#settings.set(object.name, { value: object.value });
     }
   }
 
@@ -79,19 +87,19 @@ export class NotificationFilter implements Filter {
       if (outcome?.code !== 'EEXIST' || change === undefined || change.verb === 'delete') return;
       if (change.want.kind === 'route') this.#refused.add(keyOf(change.want));
     });
-    // Kept as it is: keys are made of it when a notification asks, which is seldom.
+    // The keys are built when a notification needs them, which is rare.
     this.#news.push({ changes, outcomes });
   }
 
-  /** Said before a sysctl is written: what is told of it from now on may be our own doing. */
+  /** Called before we write a sysctl: notifications about it may be echoes of that write. */
   writing(name: string): void {
     this.#hasWritten = true;
     this.#settings.delete(name);
   }
 
-  /** @param value as it reads afterwards: 250 ms come back as 252 where a second has 250 ticks */
+  /** @param value read back after the write: 250 ms become 252 where CONFIG_HZ is 250 */
   wrote(name: string, value: string | undefined): void {
-    if (value !== undefined) this.#settings.set(name, value);
+    if (value !== undefined) this.#settings.set(name, { value });
   }
 
   hintOf(message: MessageReader): Hint | 'later' | undefined {
@@ -125,21 +133,42 @@ export class NotificationFilter implements Filter {
     }
   }
 
-  /** Compares the settings in our scope with what we know, and knows the new values from then on. */
-  async pondered(): Promise<readonly Hint[]> {
+  /** Reports the settings of the scope whose value differs from the one known; the new value is known then. */
+  async changedSettings(): Promise<readonly Hint[]> {
     if (!this.#scope && !this.#hasWritten) return [{ kind: 'netconf', text: 'a setting was changed' }];
     const hints: Hint[] = [];
-    for (const [name, known] of [...this.#settings]) {
-      const value = await readSysctl(name);
-      // Written by ourselves, or gone with its interface, which the link's own notification tells.
-      if (value === undefined || value === this.#settings.get(name)) continue;
-      this.#settings.set(name, value);
-      hints.push({ kind: 'netconf', text: `${name} is ${value}, was ${known}` });
+    for (const name of [...this.#settings.keys()]) {
+      const text = await this.#change(name);
+      if (text !== undefined) hints.push({ kind: 'netconf', text });
     }
     return hints;
   }
 
-  /** In compatibility mode the kernel tells, in its own name, of the IPv6 routes that a nexthop takes along. */
+  /**
+   * We may write the setting, or list it, while this read is in progress. Whether the value read is older than the
+   * one known then cannot be told, so the setting is read again.
+   */
+  async #change(name: string): Promise<string | undefined> {
+    for (;;) {
+      const known = this.#settings.get(name);
+      // Not in the scope any more, or being written: `wrote` follows with the value.
+      if (known === undefined) return undefined;
+      let value: string | undefined;
+      try {
+        value = await this.#readSysctl(name);
+      } catch (error) {
+        if (!(error instanceof KernelError)) throw error;
+        return `${name} cannot be compared: ${error.message}`;
+      }
+      if (this.#settings.get(name) !== known) continue;
+      // undefined: the interface is gone, which RTM_DELLINK reports.
+      if (value === undefined || value === known.value) return undefined;
+      this.#settings.set(name, { value });
+      return `${name} is ${value}, was ${known.value}`;
+    }
+  }
+
+  /** With nexthop_compat_mode the kernel sends RTM_DELROUTE, port 0, for the IPv6 routes of a nexthop we delete. */
   #echo(message: MessageReader): void {
     if (message.type === Type.RTM_DELNEXTHOP) this.#gone.add(decodeNexthop(message).id);
     else if (message.type === Type.RTM_NEWNEXTHOP) this.#gone.delete(decodeNexthop(message).id);
@@ -234,7 +263,7 @@ export class NotificationFilter implements Filter {
     const { ip, length } = found.address;
     const key = `${found.link} ${ip}/${length}`;
     const deleted = message.type === Type.RTM_DELADDR;
-    // A router advertisement tells an address anew every few seconds, with a fresh lifetime.
+    // A router advertisement repeats RTM_NEWADDR every few seconds with a new lifetime.
     if (deleted) this.#addresses.delete(key);
     else if (this.#addresses.has(key)) return undefined;
     else this.#addresses.add(key);
@@ -261,7 +290,7 @@ function stateOf({ name, up, carrier }: Link): string {
   return `${name} is ${up ? 'up' : 'down'}, ${carrier ? 'carrier' : 'no carrier'}`;
 }
 
-/** Netlink tells the port id of the socket; a program's first socket has its process id. */
+/** The kernel gives a program's first netlink socket the process id as its port id. */
 function author(port: number): string {
   if (port === 0) return 'by the kernel';
   return port <= largestPid ? `by pid ${port}` : `by netlink port ${port}`;

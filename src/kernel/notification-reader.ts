@@ -3,19 +3,19 @@ import type { Hint } from './kernel.ts';
 import { MessageReader } from './netlink/message.ts';
 import { SocketError, type Transport } from './netlink/transport.ts';
 
-/** A notification of a link with all its attributes is a few KiB. */
+/** An RTM_NEWLINK with all its attributes has a few KiB. */
 const receiveBytes = 64 * 1024;
-/** Taken in one go, before others get their turn of the event loop: about 4 ms. */
+/** Messages read before the event loop continues: about 4 ms. */
 const drainAtOnce = 4096;
 
-/** Decides what of the kernel's notifications is a hint. */
+/** Decides which notifications are hints. */
 export interface Filter {
-  /** @returns undefined for what does not concern us; 'later' when {@link pondered} is to be asked */
+  /** @returns undefined for what does not concern us; 'later' when {@link changedSettings} is to be asked */
   hintOf(message: MessageReader): Hint | 'later' | undefined;
-  pondered(): Promise<readonly Hint[]>;
+  changedSettings(): Promise<readonly Hint[]>;
 }
 
-/** One socket with notifications, read from its making on until the signal; then it is closed. */
+/** Reads the notifications of one socket, from construction until the signal, and closes it then. */
 export class NotificationReader {
   readonly #transport: Transport;
   readonly #filter: Filter;
@@ -23,7 +23,7 @@ export class NotificationReader {
   readonly #signal: AbortSignal;
   readonly #reader = new MessageReader(new Uint8Array(receiveBytes));
   #lost = false;
-  /** Rejects when nothing more is heard although the signal was not given: SocketError, MalformedError. */
+  /** Rejects when the socket cannot be read any more before the signal: SocketError, MalformedError. */
   readonly ended: Promise<void>;
 
   constructor(transport: Transport, filter: Filter, heard: (hint: Hint) => void, signal: AbortSignal) {
@@ -64,7 +64,7 @@ export class NotificationReader {
         else if (hint) hints.push(hint);
       }
     }
-    if (later) for (const hint of await this.#filter.pondered()) this.#heard(hint);
+    if (later) for (const hint of await this.#filter.changedSettings()) this.#heard(hint);
     for (const hint of hints) this.#heard(hint);
     return taken === drainAtOnce && !this.#signal.aborted;
   }
@@ -75,8 +75,8 @@ export class NotificationReader {
         return this.#transport.receive(this.#reader.bytes);
       } catch (error) {
         if (!(error instanceof SocketError && error.code === 'ENOBUFS')) throw error;
-        // The socket lives, and holds what arrived before. Linux goes on to drop, and says so no more, until the
-        // socket is empty: only a look after that sees everything.
+        // ENOBUFS: the socket keeps the messages from before the overrun. Linux drops further ones without another
+        // error until the socket is empty, so the listing has to come after that.
         this.#lost = true;
       }
     }

@@ -3,9 +3,9 @@ import { KernelError } from './kernel.ts';
 import type { Batcher, Run } from './netlink/batch.ts';
 
 /**
- * Adds proxy neighbours; the run holds nothing else. Linux takes EXCL for them, and then makes the entry that is
- * there ours without a word, so we look first. What someone else adds between the look and our change is the
- * one thing that is still taken over.
+ * Adds proxy neighbours; the run holds nothing else. Linux ignores NLM_F_EXCL for proxy entries and changes the
+ * protocol of an existing one, so existing entries are looked up first. An entry that another program adds between
+ * the lookup and our message is still taken over.
  */
 export async function addProxies(batcher: Batcher, run: Run, signal: AbortSignal): Promise<void> {
   const wanted: { readonly index: number; readonly want: ProxyNeighbour }[] = [];

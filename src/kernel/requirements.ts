@@ -2,11 +2,11 @@ import { readFile } from 'node:fs/promises';
 import { release } from 'node:os';
 import type { Problem } from '../model/problem.ts';
 
-/** Resilient nexthop groups came with 5.13, all else that we use with 5.10 or before. */
+/** Linux 5.10 has everything but resilient nexthop groups, which need 5.13. */
 const oldest = [5, 10] as const;
 const CAP_NET_ADMIN = 12;
 
-/** What this host says about itself, as the kernel writes it. */
+/** Version and capabilities, as the kernel prints them. */
 export interface Host {
   /** `uname -r`: `6.1.0-18-amd64` */
   readonly release: string;
@@ -18,7 +18,7 @@ export async function readHost(): Promise<Host> {
   return { release: release(), status: await readFile('/proc/self/status', 'utf8') };
 }
 
-/** What this host lacks to be a gateway; empty when nothing. */
+/** Requirements that this host does not meet. */
 export function missing(host: Host): readonly Problem[] {
   return [...tooOld(host.release), ...notAllowed(host.status)];
 }

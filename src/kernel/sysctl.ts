@@ -8,14 +8,14 @@ import { isSysctlName, type Ledger, LedgerError } from './ledger.ts';
 const root = '/proc/sys';
 
 /**
- * What Linux changes along with a sysctl: switching forwarding on or off also writes accept_redirects. A host that
- * had it off for good reasons must have it off again when we are gone.
+ * A sysctl that Linux changes along with another: ip_forward also writes accept_redirects, which is therefore
+ * restored after ip_forward.
  */
 const companions: ReadonlyMap<string, string> = new Map([
   ['net/ipv4/ip_forward', 'net/ipv4/conf/all/accept_redirects'],
 ]);
 
-/** A change of a sysctl, and its place among all the changes. */
+/** A change of a sysctl, with its index among all changes. */
 export interface SysctlChange {
   readonly index: number;
   readonly sysctl: Sysctl;
@@ -38,7 +38,7 @@ export class Sysctls {
   }
 
   /**
-   * The present values of these and of those in the ledger; one that does not exist is not among them.
+   * Current values of these sysctls and of those in the ledger; missing sysctls are left out.
    *
    * @throws KernelError
    */
@@ -53,7 +53,7 @@ export class Sysctls {
     });
   }
 
-  /** Writes values. What a sysctl held before the first time is on disk before it is written. */
+  /** Writes values. The former value is in the ledger, on disk, before the first write of a sysctl. */
   async set(changes: readonly SysctlChange[], outcomes: (KernelError | undefined)[]): Promise<void> {
     const fresh = new Map<string, string>();
     for (const { index, sysctl } of changes) {
@@ -79,11 +79,11 @@ export class Sysctls {
       outcomes[index] = await attempt(() => writeSysctl(sysctl.name, sysctl.value));
       if (outcomes[index] && fresh.has(sysctl.name)) unchanged.add(sysctl.name);
     }
-    // What could not be changed needs no restoring; that it stays in the ledger is no harm.
+    // A sysctl that was not changed needs no former value; it does no harm if it stays in the ledger.
     await attempt(() => this.#ledger.forget(unchanged));
   }
 
-  /** Writes the former values back and forgets them. */
+  /** Writes the former values back and removes them from the ledger. */
   async restore(changes: readonly SysctlChange[], outcomes: (KernelError | undefined)[]): Promise<void> {
     const restored: SysctlChange[] = [];
     for (const change of changes) {
@@ -94,7 +94,7 @@ export class Sysctls {
           ? new KernelError('ENOENT', `${name} is not in the ledger: its former value is not known`)
           : await attempt(() => this.#restoreOne(name, former));
       outcomes[change.index] = outcome;
-      // With its interface gone there is nothing left to restore.
+      // ENOENT: the interface is gone, and its sysctls with it.
       if (outcome === undefined || outcome.code === 'ENOENT') restored.push(change);
     }
     const done = restored.flatMap(({ sysctl: { name } }) => [name, companions.get(name) ?? name]);
@@ -119,7 +119,7 @@ async function attempt(work: () => Promise<void>): Promise<KernelError | undefin
   }
 }
 
-/** A failed change is a value; anything else is thrown on. */
+/** An error of a change is returned, any other error is thrown. */
 function kernelError(error: unknown): KernelError {
   if (error instanceof KernelError) return error;
   if (error instanceof LedgerError) return new KernelError(error.code, error.message, { cause: error });
@@ -144,7 +144,7 @@ export async function readSysctl(name: string): Promise<string | undefined> {
 /** @throws KernelError with words for a person */
 export async function writeSysctl(name: string, value: string): Promise<void> {
   try {
-    // Neither created nor truncated: a sysctl is there or it is not.
+    // Without O_CREAT and O_TRUNC: sysctl files cannot be created.
     await using file = await open(pathOf(name), constants.O_WRONLY);
     await file.write(`${value}\n`);
   } catch (cause) {
@@ -152,7 +152,7 @@ export async function writeSysctl(name: string, value: string): Promise<void> {
   }
 }
 
-/** White space folded: /proc writes tabs between the numbers of one setting. */
+/** Folds white space: /proc/sys separates the numbers of one setting by tabs. */
 function fold(text: string): string {
   return text.trim().replace(/\s+/g, ' ');
 }
@@ -162,7 +162,7 @@ function pathOf(name: string): string {
   return `${root}/${name}`;
 }
 
-/** Why a sysctl could not be read or written, and what to do. */
+/** The error with its reason and what to do. */
 export function sysctlError(name: string, verb: 'read' | 'write', cause: unknown): KernelError {
   if (!(cause instanceof Error && 'code' in cause && typeof cause.code === 'string')) throw cause;
   return new KernelError(cause.code, `cannot ${verb} ${root}/${name}: ${reason(name, cause.code)}`, {

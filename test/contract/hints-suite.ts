@@ -203,5 +203,25 @@ export function describeHints(make: MakeKernelFixture): void {
       end.abort();
       await waiting;
     });
+
+    for (const [what, kind, deed] of [
+      ['a link', 'link', (at: Scenario) => at.fixture.linkDown(lan)],
+      ['a setting', 'netconf', (at: Scenario) => at.fixture.setSysctl(settings.forward, '1')],
+    ] as const) {
+      it(`of ${what} reach every caller, the one who came after the listing as well`, async () => {
+        const end = new AbortController();
+        const signal = AbortSignal.any([end.signal, AbortSignal.timeout(patience)]);
+        const early = [scenario.kernel.hints(signal), scenario.kernel.hints(signal)];
+        await scenario.list();
+        const callers = [...early, scenario.kernel.hints(signal)];
+        await deed(scenario);
+        const heardBy = callers.map(async (hints) => {
+          for await (const hint of hints) if (hint.kind === kind) return true;
+          return false;
+        });
+        expect(await Promise.all(heardBy)).to.deep.equal([true, true, true]);
+        end.abort();
+      });
+    }
   });
 }

@@ -93,7 +93,7 @@ export class GatewayHost implements AsyncDisposable {
     for (const object of options.world ?? standardWorld) api.put(json(object));
     const host = new GatewayHost(api, folder, namespace, options, stack.move());
     await host.configure({});
-    await writeFile(join(folder, 'kubeconfig'), api.kubeconfig());
+    await writeFile(join(folder, 'kubeconfig'), api.kubeconfig(), { mode: 0o600 });
     return host;
   }
 

@@ -86,6 +86,7 @@ export class LinuxFixture implements KernelFixture {
 
   async addAddress(name: string, address: string): Promise<void> {
     await ip(addressCommand('add', address, name));
+    if (address.includes(':')) await this.#announced(name, address.replace(/\/.*/, ''));
   }
 
   async removeAddress(name: string, address: string): Promise<void> {
@@ -138,6 +139,13 @@ export class LinuxFixture implements KernelFixture {
       for (const [, pref = ''] of (await ip(`${family} rule show`)).matchAll(/^(\d+):/gm)) {
         if (!kernelRules.has(pref)) await ip(`${family} rule delete pref ${pref}`);
       }
+    }
+  }
+
+  /** Linux announces an IPv6 address from a worker of its own, and adds the local route of the address after that. */
+  async #announced(name: string, address: string): Promise<void> {
+    while ((await ip(`-6 route show table local ${address} dev ${name}`)) === '') {
+      // Each look is a process: the worker has its turn meanwhile.
     }
   }
 

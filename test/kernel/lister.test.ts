@@ -1,11 +1,13 @@
 import { expect } from 'chai';
 import type { Listing } from '../../src/model/listing.ts';
+import { nftTable } from '../../src/model/nft.ts';
 import { keyOf } from '../../src/model/object.ts';
 import { group, groupId, nexthop, nexthopId, owner, route } from '../contract/objects.ts';
 import { scope } from '../contract/scenario.ts';
 import { ip } from './ip.ts';
 import { LinuxFixture } from './linux-fixture.ts';
 import { describeOnKernel } from './namespace.ts';
+import { nft } from './nft.ts';
 
 describeOnKernel('a second look', () => {
   let signal: AbortSignal;
@@ -78,6 +80,19 @@ describeOnKernel('a second look', () => {
     const other = value?.kind === 'sysctl' && value.value === '1' ? '0' : '1';
     await fixture.setSysctl(name, other);
     expect((await again()).objects.get(key)).to.deep.equal({ kind: 'sysctl', name, value: other });
+  });
+
+  it('shows an nftables table that was touched, and is the very same map while it is not', async () => {
+    const [name = ''] = scope.nftTables;
+    const table = nftTable(name, owner.protocol, '  chain guard {\n    ip daddr 192.0.2.8 drop\n  }\n');
+    expect(await fixture.kernel.apply([{ verb: 'add', want: table }], signal)).to.deep.equal([undefined]);
+    const now = await again();
+    expect(now.objects.get(keyOf(table))).to.have.property('digest', table.digest);
+    expect((await again()).objects).to.equal(now.objects);
+    await nft('flush table inet', name);
+    expect((await again()).objects.get(keyOf(table)))
+      .to.have.property('digest')
+      .that.matches(/^touched/);
   });
 
   it('keeps scopes apart', async () => {

@@ -8,13 +8,13 @@ import { encodeProxyNeighbourKey } from './proxy-neighbour.ts';
 import { RouteTemplate } from './template.ts';
 import { SocketError, type Transport } from './transport.ts';
 
-/** Holds about 2500 routes: 2 to 8 ms of the kernel's time, in which the next is encoded. */
+/** About 2500 routes: the kernel works on them for 2 to 8 ms, while the next batch is encoded. */
 const batchBytes = 128 * 1024;
-/** An answer is at most a neighbour or an error with its words. */
+/** The longest answer is a neighbour, or an error with its text. */
 const receiveBytes = 64 * 1024;
-/** The longest attribute there can be: a group of 8191 nodes. */
+/** The longest attribute: a group of 8191 nexthops. */
 const longestMessage = 64 * 1024;
-/** What the kernel charges the receive buffer for an answer, measured. */
+/** Bytes of receive buffer that the kernel charges for an answer (measured). */
 const answerBytes = 832;
 
 /** A part of a list of changes, from number `from` up to but not including `to`. */
@@ -22,13 +22,13 @@ export interface Run {
   readonly changes: readonly Change[];
   readonly from: number;
   readonly to: number;
-  /** What was refused goes to the same place here. */
+  /** The error of a refused change has the index of the change. */
   readonly outcomes: (KernelError | undefined)[];
 }
 
 export type Unresolved = Pick<FoundNeighbour, 'ip' | 'link'>;
 
-/** Messages, one per number from `from` up to but not including `to`, and what to do with their answers. */
+/** One message per index from `from` up to but not including `to`, and the handler of their answers. */
 interface Exchange {
   readonly from: number;
   readonly to: number;
@@ -36,7 +36,7 @@ interface Exchange {
   readonly answer: (reader: MessageReader, index: number) => void;
 }
 
-/** Sends messages in batches; one is on its way while the next is encoded. One call at a time. */
+/** Sends messages in batches; the next batch is encoded while one is sent. One call at a time. */
 export class Batcher {
   readonly #transport: Transport;
   readonly #template = new RouteTemplate();
@@ -49,7 +49,7 @@ export class Batcher {
 
   constructor(transport: Transport) {
     this.#transport = transport;
-    // Every change of a batch may fail, and no answer may be lost.
+    // Every message of a batch may be answered with an error, and no answer may be lost.
     this.#most = Math.max(1, Math.floor(transport.receiveBuffer / answerBytes / 2));
     this.#bytes = Math.min(batchBytes, transport.sendBuffer - longestMessage - 32);
   }
@@ -57,7 +57,7 @@ export class Batcher {
   /**
    * Makes the changes, in order; one that is refused does not stop the others.
    *
-   * @throws SocketError; it is then unknown what was done
+   * @throws SocketError; which changes were made is then unknown
    * @throws the signal's reason, between two batches
    */
   async apply({ changes, from, to, outcomes }: Run, signal: AbortSignal): Promise<void> {
@@ -91,7 +91,7 @@ export class Batcher {
         encodeProxyNeighbourKey(writer, entry);
         writer.end();
       },
-      // Other answers (no entry, no such link) are told again, in words, to the change itself.
+      // The change itself receives the other errors (no such link) with their text.
       answer: (reader, index) => {
         if (reader.type === Type.RTM_NEWNEIGH) taken[index] = true;
       },
@@ -100,7 +100,7 @@ export class Batcher {
     return taken;
   }
 
-  /** Has the kernel resolve these; that it tries is all that is known afterwards. */
+  /** Makes the kernel resolve these neighbours; their answers come later. */
   async resolve(neighbours: readonly Unresolved[], signal: AbortSignal): Promise<void> {
     const exchange: Exchange = {
       from: 0,
@@ -112,7 +112,7 @@ export class Batcher {
         encodeNeighbourUse(writer, neighbour.ip, neighbour.link);
         writer.end();
       },
-      // Of an interface that is down or gone its own notification tells.
+      // An error means that the interface is down or gone, which RTM_NEWLINK or RTM_DELLINK reports.
       answer: () => undefined,
     };
     await this.#exchange(exchange, signal);
@@ -153,7 +153,7 @@ export class Batcher {
       if (length < 0) throw new SocketError('recv: a batch without its acknowledgement', 'EAGAIN');
       reader.reset(length);
       while (reader.next()) {
-        // What an earlier, broken batch left behind is before the first.
+        // Answers to an earlier batch that failed have smaller sequence numbers.
         const index = (reader.sequence - sequence) >>> 0;
         if (index >= count) continue;
         answer(reader, from + index);

@@ -6,7 +6,7 @@ import { encodeProxyNeighbour, encodeProxyNeighbourKey } from './proxy-neighbour
 import { encodeRoute, encodeRouteDeletion } from './route.ts';
 import { encodeRule } from './rule.ts';
 
-/** What travels by netlink. */
+/** Objects that rtnetlink has messages for. */
 export type NetlinkObject = Exclude<KernelObject, Sysctl | NftTable>;
 
 const verbFlags = {
@@ -15,7 +15,7 @@ const verbFlags = {
   delete: Flag.NLM_F_REQUEST,
 } as const;
 
-/** One whole message. A sysctl or an nftables table is a broken assumption: they have none. */
+/** Writes one message. Throws for a sysctl or an nftables table: rtnetlink has no messages for them. */
 export function encodeChange(writer: MessageWriter, change: Change, sequence: number): void {
   const object = change.verb === 'delete' ? change.have : change.want;
   if (object.kind === 'sysctl' || object.kind === 'nft') {

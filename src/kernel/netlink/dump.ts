@@ -7,24 +7,24 @@ import type { Transport } from './transport.ts';
 
 /** The kernel fills at most 32 KiB into a datagram of a dump. */
 const receiveBytes = 64 * 1024;
-/** Parts taken before others get their turn of the event loop: 4000 routes, a few ms. */
+/** Datagrams read before the event loop continues: 4000 routes, a few ms. */
 const partsAtOnce = 8;
-/** A dump that others keep disturbing is asked for so often, then given up. */
+/** Attempts at a dump that other programs interrupt (NLM_F_DUMP_INTR). */
 const attempts = 10;
 
 export interface DumpRequest<T> {
   /** RTM_GET... */
   readonly type: number;
-  /** Writes what stands behind the header. */
+  /** Writes the payload. */
   readonly encode: (writer: MessageWriter) => void;
-  /** undefined: not of interest. */
+  /** undefined: the object is left out. */
   readonly decode: (message: MessageReader) => T | undefined;
 }
 
 type Request = Pick<DumpRequest<unknown>, 'type' | 'encode'>;
 type Take = (message: MessageReader) => void;
 
-/** Asks for dumps on a socket of its own; one at a time. */
+/** Requests dumps on its own socket, one at a time. */
 export class Dumper {
   readonly #open: () => Transport;
   #transport: Transport | undefined;
@@ -39,7 +39,7 @@ export class Dumper {
 
   /**
    * @returns all objects, in the kernel's order; none where a routing table does not exist
-   * @throws KernelError when the kernel refuses, or when others changed things under every attempt
+   * @throws KernelError when the kernel refuses, or when other programs interrupted every attempt
    * @throws SocketError, MalformedError
    */
   async dump<T>(request: DumpRequest<T>, signal: AbortSignal): Promise<readonly T[]> {
@@ -59,9 +59,9 @@ export class Dumper {
   }
 
   /**
-   * As {@link dump}, by one who remembers the last time.
+   * Like {@link dump}, with the result of the last dump at hand.
    *
-   * @returns undefined for what is not of interest; the very same array as the last time when nothing has changed
+   * @returns undefined for an object that is left out; the same array as the last time when no message has changed
    */
   async again<T>(dump: RepeatedDump<T>, signal: AbortSignal): Promise<readonly (T | undefined)[]> {
     await this.#try(
@@ -75,13 +75,13 @@ export class Dumper {
     return dump.end();
   }
 
-  /** No dump may be under way. */
+  /** No dump may be in progress. */
   close(): void {
     this.#transport?.close();
     this.#transport = undefined;
   }
 
-  /** @param start called before each attempt, for one who takes its messages */
+  /** @param start called before each attempt; returns the handler of its messages */
   async #try(request: Request, start: () => Take, signal: AbortSignal): Promise<void> {
     for (let attempt = 0; attempt < attempts; attempt += 1) {
       signal.throwIfAborted();
@@ -101,7 +101,7 @@ export class Dumper {
     try {
       await transport.send(...this.#write(request));
       for (let taken = 1; !answer.ended; taken += 1) {
-        // Each receive makes the kernel gather the next part: 50 us, less than the way to another thread and back.
+        // Each recv makes the kernel build the next datagram: 50 us, less than a switch to another thread and back.
         const length = transport.receive(reader.bytes);
         if (length < 0) throw new MalformedError(`a dump (type ${request.type}) has no end`);
         reader.reset(length);
@@ -109,7 +109,7 @@ export class Dumper {
         if (taken % partsAtOnce === 0) await nextTurn();
       }
     } catch (error) {
-      // The rest of the dump may still be in the socket.
+      // The socket may still hold the rest of the dump.
       this.close();
       throw error;
     }
@@ -126,10 +126,10 @@ export class Dumper {
   }
 }
 
-/** The state of one answer. */
+/** State of one attempt. */
 class Answer {
   readonly #take: Take;
-  /** The kernel said that things changed meanwhile: some may be missing, some twice. */
+  /** NLM_F_DUMP_INTR: objects changed during the dump, so some may be missing or doubled. */
   disturbed = false;
   ended = false;
   error: KernelError | undefined;

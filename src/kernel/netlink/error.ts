@@ -17,7 +17,7 @@ export function decodeError(message: MessageReader): KernelError | undefined {
   return new KernelError(errnoName(errno), extack(message, message.u32At(start + 4)));
 }
 
-/** The words that come with the end of a failed dump. */
+/** The error of a failed dump, which is in its NLMSG_DONE. */
 export function decodeDone(message: MessageReader): KernelError | undefined {
   const { start, end } = message;
   const errno = end - start < 4 ? 0 : -message.i32At(start);

@@ -10,14 +10,14 @@ const NHA_RES_GROUP_IDLE_TIMER = 2;
 const NHA_RES_GROUP_UNBALANCED_TIMER = 3;
 /** nexthop_grp: id, weight - 1, three unused bytes. */
 const memberBytes = 8;
-/** The kernel tells clock_t, which is hundredths of a second on every architecture we run on. */
+/** Timers are in clock_t, which is a hundredth of a second on every architecture that Node runs on. */
 const ticks = 100;
 
 /** NHA_GROUP_TYPE */
 export const PLAIN = 0;
 export const RESILIENT = 1;
 
-/** The part of a nexthop message behind its header. */
+/** Writes the payload of a nexthop message. */
 export function encodeGroup(writer: MessageWriter, group: NexthopGroup): void {
   writer.u8(AF.unspecified).u8(0).u8(group.protocol).u8(0).u32(0);
   writer.attributeU32(NHA_ID, group.id);
@@ -40,7 +40,7 @@ export function encodeGroup(writer: MessageWriter, group: NexthopGroup): void {
   writer.close(nested);
 }
 
-/** The current attribute as members, in the order that the kernel was given. */
+/** Reads the current attribute as members, in the order in which they were written. */
 export function decodeMembers(message: MessageReader): readonly Member[] {
   if (message.size % memberBytes !== 0) {
     throw new MalformedError(`nexthop group members of ${message.size} bytes`);

@@ -15,7 +15,7 @@ export function encodeLinkDump(writer: MessageWriter): void {
 }
 
 /**
- * The addresses are left empty: they come in messages of their own.
+ * The addresses are left empty: RTM_GETADDR lists them.
  *
  * @returns undefined for a bridge's message about one of its ports, which looks like a link message
  * @throws MalformedError

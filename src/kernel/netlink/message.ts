@@ -1,7 +1,7 @@
 import { endianness } from 'node:os';
 import { type Family, type Ip, ipFromBytes, type Prefix } from '../../model/ip.ts';
 
-/** Netlink speaks the byte order of the machine. */
+/** Netlink uses the byte order of the machine. */
 const littleEndian = endianness() === 'LE';
 
 export const headerBytes = 16;
@@ -54,12 +54,12 @@ export function familyNumber(family: Family): 2 | 10 {
   return family === 4 ? AF.inet : AF.inet6;
 }
 
-/** Bytes that are no netlink message; says what was wrong and where. */
+/** The bytes are not a netlink message; the message says why and where. */
 export class MalformedError extends Error {
   override readonly name = 'MalformedError';
 }
 
-/** Writes messages one behind the other into one buffer. */
+/** Writes consecutive messages into one buffer. */
 export class MessageWriter {
   readonly bytes: Uint8Array<ArrayBuffer>;
   readonly #words: Int32Array;
@@ -89,7 +89,7 @@ export class MessageWriter {
     this.#view.setUint32(this.#start, this.length - this.#start, littleEndian);
   }
 
-  /** Copies a whole message; a loop over so few words is faster than a call of TypedArray.set. */
+  /** Copies a whole message; for so few words a loop is faster than TypedArray.set. */
   copy(words: Int32Array): void {
     const at = this.length >> 2;
     for (let i = 0; i < words.length; i += 1) this.#words[at + i] = words[i] ?? 0;
@@ -102,7 +102,7 @@ export class MessageWriter {
     return this.#words.slice(offset >> 2, this.length >> 2);
   }
 
-  /** Adds flags to the message begun last. */
+  /** Adds flags to the last message. */
   addFlags(flags: number): void {
     const at = this.#start + 6;
     this.#view.setUint16(at, this.#view.getUint16(at, littleEndian) | flags, littleEndian);
@@ -138,12 +138,12 @@ export class MessageWriter {
   }
 
   close(at: number): void {
-    // An attribute's length leaves out the padding behind it.
+    // The length of an attribute does not include its padding.
     this.#view.setUint16(at, this.length - at, littleEndian);
     while (this.length % 4 !== 0) this.u8(0);
   }
 
-  /** Sets a length without padding: a hop of a multipath route. */
+  /** Sets a length without padding: rtnexthop of a multipath route. */
   setLength(at: number): void {
     this.#view.setUint16(at, this.length - at, littleEndian);
   }
@@ -181,7 +181,7 @@ export class MessageWriter {
 
 /**
  * Two cursors over a received buffer: one over its messages, one over the attributes of a message. Nothing is
- * copied, so what is read is valid until the next receive.
+ * copied: byte ranges are valid until the next receive.
  */
 export class MessageReader {
   readonly bytes: Uint8Array;
@@ -197,7 +197,7 @@ export class MessageReader {
   /** The payload is between these two offsets. */
   start = 0;
   end = 0;
-  /** Of the current attribute; the nested and byte-order bits are taken off. */
+  /** Type of the current attribute, without the NESTED and NET_BYTEORDER bits. */
   attribute: number = 0;
   at = 0;
   size = 0;
@@ -218,7 +218,7 @@ export class MessageReader {
     this.#next = 0;
   }
 
-  /** @throws MalformedError when a length cannot be */
+  /** @throws MalformedError when a length is impossible */
   next(): boolean {
     const at = this.#next;
     if (at >= this.#limit) return false;
@@ -252,7 +252,7 @@ export class MessageReader {
     this.#attributesEnd = to;
   }
 
-  /** @throws MalformedError when a length cannot be */
+  /** @throws MalformedError when a length is impossible */
   nextAttribute(): boolean {
     const at = this.#nextAttribute;
     if (at >= this.#attributesEnd) return false;
@@ -319,7 +319,7 @@ export class MessageReader {
   }
 
   ipAt(at: number, size: number): Ip {
-    // The text straight from the buffer: a dump has a hundred thousand of them.
+    // Built from the buffer without a copy: a dump has a hundred thousand of them.
     if (size === 4) {
       const { bytes } = this;
       return `${bytes[at]}.${bytes[at + 1]}.${bytes[at + 2]}.${bytes[at + 3]}` as Ip;

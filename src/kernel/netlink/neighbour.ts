@@ -23,7 +23,7 @@ export function encodeNeighbourDump(writer: MessageWriter, of: Family): void {
   writer.u8(familyNumber(of)).u8(0).u16(0).u32(0).u16(0).u8(0).u8(0);
 }
 
-/** Asks the kernel to treat the entry as if a packet had just been sent to it: it resolves what it does not know. */
+/** NTF_USE: the kernel treats the entry as if a packet had just been sent to it, and resolves it if necessary. */
 export function encodeNeighbourUse(writer: MessageWriter, ip: Ip, link: number): void {
   writer
     .u8(familyNumber(family(ip)))

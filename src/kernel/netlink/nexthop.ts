@@ -9,19 +9,19 @@ const NHA_GROUP_TYPE = 3;
 const NHA_OIF = 5;
 const NHA_GATEWAY = 6;
 const NHA_RES_GROUP = 12;
-/** What decides over packets and has no word in our model: blackhole, encapsulation, bridge fdb. */
+/** Attributes that our model cannot express and that change where packets go: blackhole, encapsulation, bridge fdb. */
 const inexpressible = new Set([4, 7, 8, 11]);
-/** nh_flags: RTNH_F_ONLINK; the others tell of state. */
+/** nh_flags: RTNH_F_ONLINK; the other flags are state. */
 const RTNH_F_ONLINK = 4;
 
-/** A nexthop or group as found; `object` is undefined where our model has no words for it. */
+/** A nexthop or group of a dump; `object` is undefined when our model cannot express it. */
 export interface FoundNexthop {
   readonly id: number;
   readonly protocol: number;
   readonly object: Nexthop | NexthopGroup | undefined;
 }
 
-/** The part of a nexthop message behind its header. */
+/** Writes the payload of a nexthop message. */
 export function encodeNexthop(writer: MessageWriter, nexthop: Nexthop): void {
   encodeFixed(writer, familyNumber(family(nexthop.via)), nexthop.protocol);
   writer.attributeU32(NHA_ID, nexthop.id);
@@ -29,13 +29,13 @@ export function encodeNexthop(writer: MessageWriter, nexthop: Nexthop): void {
   writer.attributeBytes(NHA_GATEWAY, ipBytes(nexthop.via));
 }
 
-/** For groups as well. Linux refuses a deletion that names the protocol: the id is all there is. */
+/** Also for groups. Linux refuses RTM_DELNEXTHOP with a protocol: only the id is sent. */
 export function encodeNexthopId(writer: MessageWriter, id: number): void {
   encodeFixed(writer, AF.unspecified, 0);
   writer.attributeU32(NHA_ID, id);
 }
 
-/** Asks for every nexthop and group of the host: their ids are shared by all programs. */
+/** Requests all nexthops and groups of the namespace: all programs share one range of ids. */
 export function encodeNexthopDump(writer: MessageWriter): void {
   encodeFixed(writer, AF.unspecified, 0);
 }

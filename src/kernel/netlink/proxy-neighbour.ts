@@ -9,20 +9,20 @@ const NTF_PROXY = 0x08;
 /** ndmsg */
 const fixedBytes = 12;
 
-/** The part of a neighbour message behind its header: an entry to be made. */
+/** Writes the payload of a message that adds an entry. */
 export function encodeProxyNeighbour(writer: MessageWriter, neighbour: ProxyNeighbour): void {
   encodeFixed(writer, family(neighbour.ip), neighbour.link, NUD_PERMANENT);
   writer.attributeBytes(NDA_DST, ipBytes(neighbour.ip));
   writer.attributeU8(NDA_PROTOCOL, neighbour.protocol);
 }
 
-/** An entry to be deleted or asked for. Strict checking refuses any word more. */
+/** Writes the payload of a message that deletes or requests an entry; strict checking refuses other attributes. */
 export function encodeProxyNeighbourKey(writer: MessageWriter, neighbour: ProxyNeighbour): void {
   encodeFixed(writer, family(neighbour.ip), neighbour.link, 0);
   writer.attributeBytes(NDA_DST, ipBytes(neighbour.ip));
 }
 
-/** Asks for the proxy entries of a family, on all links. */
+/** Requests the proxy entries of a family, on all links. */
 export function encodeProxyNeighbourDump(writer: MessageWriter, of: Family): void {
   encodeFixed(writer, of, 0, 0);
 }

@@ -1,29 +1,29 @@
 import type { DumpRequest } from './dump.ts';
 import type { MessageReader } from './message.ts';
 
-/** How far ahead a message is looked for: what vanished since the last time stands between. */
+/** How many messages ahead an unchanged one is looked for: those before it have been deleted. */
 const reach = 16;
 
 /**
- * A dump that is asked for again and again. Of a hundred thousand routes nearly all are what they were: a message
- * that comes with the same bytes as the last time is the same object as the last time, and is not decoded.
+ * A dump that is repeated. Nearly all of a hundred thousand routes are unchanged: a message with the same bytes as
+ * in the last dump is not decoded, and its object is that of the last dump.
  *
- * The kernel keeps its order, so the two dumps go side by side. Where they come too far apart the rest is decoded,
- * which costs time and nothing else.
+ * The kernel dumps in a stable order, so both dumps are walked side by side. Where they differ by more than the
+ * lookahead, the rest is decoded; this costs time only.
  */
 export class RepeatedDump<T> {
   readonly request: DumpRequest<T>;
   #last = new Messages<T>();
-  /** undefined: all messages until now were those of the last dump, one by one. */
+  /** undefined: all messages until now are equal to those of the last dump. */
   #next: Messages<T> | undefined;
-  /** Where we are in the last dump. */
+  /** Position in the last dump. */
   #at = 0;
 
   constructor(request: DumpRequest<T>) {
     this.request = request;
   }
 
-  /** A new dump begins; what an unfinished one brought is forgotten. */
+  /** Begins a new dump; an unfinished one is discarded. */
   start(): void {
     this.#next = undefined;
     this.#at = 0;
@@ -39,10 +39,10 @@ export class RepeatedDump<T> {
   }
 
   /**
-   * The dump is whole.
+   * Ends the dump.
    *
-   * @returns in the kernel's order, undefined for what is not of interest; the very same array as the last time
-   *   when nothing at all has changed
+   * @returns the objects in the kernel's order, undefined for one that is left out; the same array as the last time
+   *   when no message has changed
    */
   end(): readonly (T | undefined)[] {
     if (this.#next === undefined && this.#at < this.#last.objects.length)
@@ -53,11 +53,11 @@ export class RepeatedDump<T> {
   }
 }
 
-/** The messages of a dump, behind their headers, and what they came to. */
+/** The payloads of a dump and the objects decoded from them. */
 class Messages<T> {
   readonly objects: (T | undefined)[];
   #words: Uint32Array;
-  /** Where in the words each message ends. */
+  /** The end of each message in the words. */
   readonly #ends: number[];
 
   constructor(objects: (T | undefined)[] = [], words = new Uint32Array(256), ends: number[] = []) {
@@ -66,7 +66,7 @@ class Messages<T> {
     this.#ends = ends;
   }
 
-  /** A copy of the first `count`. */
+  /** A copy with the first `count` messages. */
   first(count: number): Messages<T> {
     return new Messages(this.objects.slice(0, count), this.#words.slice(), this.#ends.slice(0, count));
   }
@@ -84,7 +84,7 @@ class Messages<T> {
     this.objects.push(object);
   }
 
-  /** @returns the place of a message with the same bytes, among so many from `from` on; -1: none */
+  /** @returns the index of a message with the same bytes within the lookahead after `from`; -1: none */
   find(message: MessageReader, from: number, among: number): number {
     if (!isWhole(message)) return -1;
     const end = Math.min(from + among, this.objects.length);
@@ -103,7 +103,7 @@ class Messages<T> {
   }
 }
 
-/** Made of whole words, as all that the kernel sends; anything else is decoded every time. */
+/** Whether the payload consists of whole words, as the kernel's do; another one is decoded every time. */
 function isWhole({ start, end }: MessageReader): boolean {
   return end > start && (end - start) % 4 === 0;
 }

@@ -10,7 +10,7 @@ import { decodeProxyNeighbour, encodeProxyNeighbourDump } from './proxy-neighbou
 import { decodeRoute, encodeRouteDump, type RouteFilter } from './route.ts';
 import { decodeRule, encodeRuleDump, type FoundRule } from './rule.ts';
 
-// The dumps there are.
+// The dump requests.
 
 export const linkDump = { type: Type.RTM_GETLINK, encode: encodeLinkDump, decode: decodeLink };
 

@@ -44,21 +44,21 @@ const types: readonly (RouteType | undefined)[] = [
 ];
 const leadNowhere: ReadonlySet<RouteType> = new Set(['blackhole', 'unreachable', 'prohibit', 'throw']);
 
-/** The part of a route message behind its header, for a route that is to be there. */
+/** Writes the payload of a message that adds or replaces a route. */
 export function encodeRoute(writer: MessageWriter, route: Route): void {
   encode(writer, route, scopeOf(route));
 }
 
 /**
- * For a deletion: by destination alone Linux would take the next best metric, or a route that someone put in the
- * place of ours, so the protocol, the type and the hops are named. A nexthop id is not: when it is gone, Linux
- * says EINVAL where the answer is that the route is gone (ESRCH).
+ * Writes the payload of a deletion. With the destination alone Linux deletes the route with the best metric, or one
+ * that another program put in the place of ours, so the protocol, the type and the hops are sent. The nexthop id is
+ * not: for an id that does not exist Linux answers EINVAL instead of ESRCH.
  */
 export function encodeRouteDeletion(writer: MessageWriter, route: Route): void {
   encode(writer, route.nhid === undefined ? route : { ...route, nhid: undefined }, RT_SCOPE_NOWHERE);
 }
 
-/** What the kernel itself leaves out of a dump. */
+/** The filter that the kernel applies to a dump. */
 export interface RouteFilter {
   readonly family: Family;
   readonly table: number;
@@ -68,7 +68,7 @@ export interface RouteFilter {
 
 export function encodeRouteDump(writer: MessageWriter, filter: RouteFilter): void {
   writer.u8(familyNumber(filter.family)).u8(0).u8(0).u8(0);
-  // Without flags the kernel leaves out cached exceptions (redirects, path MTUs). RTM_F_PREFIX gives no routes.
+  // Without flags the dump has no cached exceptions (redirects, path MTUs); with RTM_F_PREFIX it has no routes.
   writer.u8(0).u8(filter.protocol).u8(0).u8(0).u32(0);
   writer.attributeU32(RTA_TABLE, filter.table);
 }
@@ -79,7 +79,7 @@ function encode(writer: MessageWriter, route: Route, scope: number): void {
   writer.u8(familyNumber(of)).u8(length).u8(0).u8(0);
   writer.u8(route.table < 256 ? route.table : 0).u8(route.protocol);
   writer.u8(scope).u8(types.indexOf(route.type)).u32(0);
-  // First, and there for a default route too: the template patches it at a fixed place.
+  // The first attribute, also of a default route: RouteTemplate patches it at a fixed offset.
   writer.attributeBytes(RTA_DST, ipBytes(prefixIp(route.dst)));
   if (route.table > 255) writer.attributeU32(RTA_TABLE, route.table);
   if (route.metric !== 0) writer.attributeU32(RTA_PRIORITY, route.metric);
@@ -142,8 +142,8 @@ function scopeOf(route: Route): number {
 }
 
 /**
- * @returns undefined for what never stands in our way: cached routes, routes of a type of service, and of
- *   types and families that we do not know
+ * @returns undefined for a route that cannot conflict with ours: cached, with a type of service, or of an unknown
+ *   type or family
  * @throws MalformedError
  */
 export function decodeRoute(message: MessageReader): Route | undefined {
@@ -180,7 +180,7 @@ export function decodeRoute(message: MessageReader): Route | undefined {
       case RTA_PREFSRC:
         src = message.ip();
         break;
-      // In compatibility mode the hops of a nexthop object follow its id; it says it all.
+      // With nexthop_compat_mode the hops of the nexthop follow its id, which is enough.
       case RTA_GATEWAY:
         if (nhid === undefined) via = message.ip();
         break;
@@ -200,7 +200,7 @@ export function decodeRoute(message: MessageReader): Route | undefined {
     dst = (af === AF.inet ? '0.0.0.0/0' : '::/0') as Prefix;
   }
   let hops: readonly Hop[] = nowhere;
-  // IPv6 shows routes that lead nowhere as going to the loopback interface.
+  // IPv6 gives unreachable, blackhole and prohibit routes the loopback interface.
   if (nhid === undefined && !leadNowhere.has(type)) {
     if (several !== undefined) hops = several;
     else if (via !== undefined || link !== undefined) hops = [{ via, link, weight: 1 }];
@@ -218,7 +218,7 @@ export function decodeRoute(message: MessageReader): Route | undefined {
   };
 }
 
-/** Shared by all routes without hops of their own. */
+/** Shared by all routes without hops. */
 const nowhere: readonly Hop[] = [];
 
 function decodeVia(message: MessageReader): Ip {

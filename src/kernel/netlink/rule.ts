@@ -15,11 +15,11 @@ const FRA_PROTOCOL = 21;
 /** fib_rule_hdr */
 const fixedBytes = 12;
 const FR_ACT_TO_TBL = 1;
-/** FIB_RULE_INVERT; the other flags tell of state (no such interface now). */
+/** FIB_RULE_INVERT; the other flags are state (the interface does not exist). */
 const FIB_RULE_INVERT = 2;
 const unset = 0xffffffff;
 
-/** The part of a rule message behind its header; the same for a deletion. */
+/** Writes the payload of a rule message; the same for a deletion. */
 export function encodeRule(writer: MessageWriter, rule: Rule): void {
   writer.u8(familyNumber(rule.family));
   writer.u8(rule.to === undefined ? 0 : prefixLength(rule.to));
@@ -42,7 +42,7 @@ export function encodeRuleDump(writer: MessageWriter, family: Family): void {
   writer.u8(familyNumber(family)).u8(0).u8(0).u8(0).u32(0).u32(0);
 }
 
-/** Whose rule it is; `rule` is undefined where our model has no words for it. */
+/** A rule of a dump; `rule` is undefined when our model cannot express it. */
 export interface FoundRule {
   readonly protocol: number;
   readonly rule: Rule | undefined;
@@ -100,11 +100,11 @@ export function decodeRule(message: MessageReader): FoundRule {
       case FRA_PAD:
         break;
       case FRA_SUPPRESS_PREFIXLEN:
-        // Always told, also where it is not set.
+        // The kernel sends it also when it is not set.
         if (message.u32() !== unset) expressible = false;
         break;
       default:
-        // A selector that our model does not know: the rule means something else than its known part.
+        // A selector that our model does not have: the rest of the rule alone would match other packets.
         expressible = false;
     }
   }

@@ -3,13 +3,13 @@ import type { Change, Route } from '../../model/object.ts';
 import { encodeChange } from './change.ts';
 import { headerBytes, type MessageWriter } from './message.ts';
 
-/** Behind the header: rtmsg, then the head of RTA_DST, which encodeRoute writes first. */
+/** Offset of the address: the header, rtmsg, and the head of RTA_DST, the first attribute of encodeRoute. */
 const dstOffset = headerBytes + 12 + 4;
 const sequenceOffset = 8;
 
 /**
- * The fast path for the many routes that differ in nothing but their destination: the bytes of the one before
- * are copied, and sequence and address patched.
+ * The fast path for routes that differ only in their destination: the bytes of the previous message are copied, and
+ * its sequence number and address patched.
  */
 export class RouteTemplate {
   #verb: Change['verb'] | undefined;
@@ -17,7 +17,7 @@ export class RouteTemplate {
   #words: Int32Array = new Int32Array();
   #width = 0;
 
-  /** Writes one whole message: by the copy where the route allows it, else by the general encoder. */
+  /** Writes one message: by a patched copy where the route allows it, else by encodeChange. */
   write(writer: MessageWriter, change: Change, route: Route, sequence: number): void {
     const { length } = writer;
     if (this.#fits(change.verb, route)) {
@@ -67,10 +67,10 @@ const colon = 58;
 const letterA = 97;
 
 /**
- * Writes the address of a canonical prefix, which is known to be one.
+ * Writes the address of a prefix whose text is known to be canonical.
  *
  * @param width 32 or 128
- * @returns false when the prefix is no single address of this width; the bytes may then hold anything
+ * @returns false when the prefix is not a single address of this width; the bytes are then undefined
  */
 function writeHost(bytes: Uint8Array, at: number, dst: Prefix, width: number): boolean {
   return width === 32 ? writeHost4(bytes, at, dst) : writeHost6(bytes, at, dst);
@@ -127,7 +127,7 @@ function writeHost6(bytes: Uint8Array, at: number, dst: Prefix): boolean {
     to += 2;
   }
   if (gap >= 0) {
-    // What stands behind "::" belongs at the end; zeros take its place.
+    // The groups after "::" move to the end, and zeros fill the gap.
     const tail = to - gap;
     bytes.copyWithin(at + 16 - tail, gap, to);
     bytes.fill(0, gap, at + 16 - tail);

@@ -1,33 +1,36 @@
 import koffi, { type node } from 'koffi';
 import { lastErrno, libc, MSG_DONTWAIT, SOCK_CLOEXEC, SOCK_RAW, SOL_SOCKET } from '../../libc.ts';
 
-/** A socket of the rtnetlink family, as far as the rest of the room needs one: the seam to the native part. */
+import { printable } from '../../model/text.ts';
+import { PrintedTransport } from './debug.ts';
+
+/** A netlink socket; the interface to the native part. */
 export interface Transport {
-  /** What the kernel writes into notifications of our own changes. */
+  /** Port id of the socket, which the kernel puts into notifications of its changes. */
   readonly portId: number;
   /** Bytes of receive buffer that the kernel granted; it charges about 832 for every unread answer. */
   readonly receiveBuffer: number;
   /** Bytes of send buffer that the kernel granted; a datagram must stay 32 below. */
   readonly sendBuffer: number;
   /**
-   * Sends the first `length` bytes as one datagram, off the event loop. Rtnetlink works through it within the
-   * system call, so once this resolves its answers are in the receive buffer.
+   * Sends the first `length` bytes as one datagram, off the event loop. Rtnetlink handles it within the system call:
+   * when this resolves, the answers are in the receive buffer.
    *
    * @throws SocketError
    */
   send(bytes: Uint8Array, length: number): Promise<void>;
   /**
-   * Takes one datagram.
+   * Receives one datagram.
    *
-   * @returns its length, longer than `into` when it was cut; -1 when there is none
-   * @throws SocketError ENOBUFS once after the kernel had to drop something
+   * @returns its length, larger than `into` when it was cut; -1 when there is none
+   * @throws SocketError ENOBUFS once after the kernel dropped messages
    */
   receive(into: Uint8Array): number;
-  /** Hears of a multicast group from now on. @throws SocketError */
+  /** Joins a multicast group. @throws SocketError */
   join(group: number): void;
-  /** Resolves when there is something to receive, an error included. */
+  /** Resolves when a datagram or an error can be received. */
   readable(signal: AbortSignal): Promise<void>;
-  /** No call may be under way. */
+  /** No call may be in progress. */
   close(): void;
 }
 
@@ -43,9 +46,11 @@ export class SocketError extends Error {
 }
 
 export interface TransportOptions {
-  /** A netlink family; rtnetlink when left out. */
+  /** Names the socket in the lines of EIPROUTE_DEBUG. */
+  readonly name: string;
+  /** The netlink family; NETLINK_ROUTE by default. */
   readonly family?: number;
-  /** Wanted size in bytes; less is granted without CAP_NET_ADMIN in the first user namespace. */
+  /** Requested bytes; rmem_max limits them without CAP_NET_ADMIN in the initial user namespace. */
   readonly receiveBuffer: number;
   /** Multicast groups, as numbers (RTNLGRP_...), not bits. */
   readonly groups: readonly number[];
@@ -65,8 +70,22 @@ const NETLINK_EXT_ACK = 11;
 const NETLINK_GET_STRICT_CHK = 12;
 const sendBufferBytes = 1 << 20;
 
+/** EIPROUTE_DEBUG=netlink: every message that is sent or received goes to stderr as a line. */
+const printing = (process.env['EIPROUTE_DEBUG'] ?? '').split(',').includes('netlink');
+
+/** Characters of a line; a link has fifty attributes. */
+const mostPrinted = 10_000;
+
 /** @throws SocketError */
 export function openTransport(options: TransportOptions): Transport {
+  const transport = openSocket(options);
+  if (!printing) return transport;
+  return new PrintedTransport(transport, options.name, (line) =>
+    process.stderr.write(`${printable(line, mostPrinted)}\n`),
+  );
+}
+
+function openSocket(options: TransportOptions): Transport {
   const fd: number = libc.socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, options.family ?? NETLINK_ROUTE);
   if (fd < 0) throw failure('socket');
   try {
@@ -77,7 +96,7 @@ export function openTransport(options: TransportOptions): Transport {
     for (const option of [NETLINK_CAP_ACK, NETLINK_EXT_ACK, NETLINK_GET_STRICT_CHK]) {
       check('setsockopt', setOption(fd, SOL_NETLINK, option, 1));
     }
-    // The FORCE options pass rmem_max and wmem_max; a root of a mere user namespace may not use them.
+    // The FORCE options exceed rmem_max and wmem_max; they need CAP_NET_ADMIN in the initial user namespace.
     if (setOption(fd, SOL_SOCKET, SO_RCVBUFFORCE, options.receiveBuffer) < 0) {
       check('setsockopt', setOption(fd, SOL_SOCKET, SO_RCVBUF, options.receiveBuffer));
     }
@@ -133,11 +152,11 @@ class KoffiTransport implements Transport {
         this.#poll?.stop();
         signal.removeEventListener('abort', settle);
         if (signal.aborted) reject(signal.reason);
-        // koffi calls back outside of Node's callback scope: without this, promises would wait for another event.
+        // koffi calls back outside of Node's callback scope: promises would only continue with another event.
         else setImmediate(resolve);
       };
       signal.addEventListener('abort', settle);
-      // libuv polls by epoll: unlike a blocking poll(2) this takes no thread of the pool and never delays exit.
+      // libuv uses epoll: unlike a blocking poll(2) it needs no thread of the pool and does not delay exit.
       if (this.#poll) this.#poll.start({ readable: true }, settle);
       else this.#poll = koffi.node.poll(this.#fd, { readable: true }, settle);
     });
@@ -157,7 +176,7 @@ function received(length: number): number {
 }
 
 function joinGroup(fd: number, group: number): void {
-  // The bit mask of bind() ends at group 31; nexthops are 32.
+  // The bit mask of bind() ends with group 31; RTNLGRP_NEXTHOP is 32.
   check('setsockopt', setOption(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, group));
 }
 

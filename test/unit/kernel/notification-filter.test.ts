@@ -1,10 +1,21 @@
 import { expect } from 'chai';
-import { KernelError } from '../../../src/kernel/kernel.ts';
+import { type Hint, KernelError } from '../../../src/kernel/kernel.ts';
 import { encodeChange } from '../../../src/kernel/netlink/change.ts';
 import { MessageReader, MessageWriter, Type } from '../../../src/kernel/netlink/message.ts';
 import { NotificationFilter } from '../../../src/kernel/notification-filter.ts';
+import type { Listing } from '../../../src/model/listing.ts';
 import { type Change, type KernelObject, keyOf, type Link } from '../../../src/model/object.ts';
-import { foreign, group, groupId, nexthop, nexthopId, owner, route, rule } from '../../contract/objects.ts';
+import {
+  foreign,
+  group,
+  groupId,
+  nexthop,
+  nexthopId,
+  owner,
+  route,
+  rule,
+  sysctl,
+} from '../../contract/objects.ts';
 
 const ourPort = 4711;
 const otherPort = 4712;
@@ -60,14 +71,18 @@ describe('the filter of notifications', () => {
 
   function filter(...objects: readonly KernelObject[]): NotificationFilter {
     const made = new NotificationFilter(ourPort);
-    made.listed(scope, {
+    made.listed(scope, listing(...objects));
+    return made;
+  }
+
+  function listing(...objects: readonly KernelObject[]): Listing {
+    return {
       objects: new Map(objects.map((object) => [keyOf(object), object])),
       foreignIds: new Set(),
       links: [up],
       neighbours: [],
       formerSysctls: new Map(),
-    });
-    return made;
+    };
   }
 
   const cases: readonly { name: string; of: Change; text: string | undefined }[] = [
@@ -218,5 +233,98 @@ describe('the filter of notifications', () => {
     expect(at.hintOf(addressMessage(Type.RTM_NEWADDR, 2, 7))).to.equal(undefined);
     expect(at.hintOf(addressMessage(Type.RTM_DELADDR, 2, 1))).to.have.property('kind', 'address');
     expect(at.hintOf(addressMessage(Type.RTM_NEWADDR, 2, 1))).to.have.property('kind', 'address');
+  });
+
+  describe('of settings', () => {
+    const forward = sysctl('net/ipv4/ip_forward', '0');
+    /** Reads of the setting that wait for their answer, in order. */
+    const reads: ((value: string | undefined) => void)[] = [];
+    beforeEach(() => {
+      reads.length = 0;
+    });
+
+    function slow(read: (name: string) => Promise<string | undefined>): NotificationFilter {
+      const made = new NotificationFilter(ourPort, read);
+      made.listed(scope, listing(forward));
+      return made;
+    }
+
+    /** A filter that asks for values, which a test gives when it likes. */
+    function asking(): NotificationFilter {
+      return slow(() => new Promise((resolve) => reads.push(resolve)));
+    }
+
+    /** Lets everything run that waits for no value. */
+    const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+    async function answer(...values: readonly string[]): Promise<void> {
+      for (const value of values) {
+        await settled();
+        reads.shift()?.(value);
+      }
+      await settled();
+      expect(reads, 'reads without an answer').to.deep.equal([]);
+    }
+
+    const texts = async (hints: Promise<readonly Hint[]>): Promise<readonly string[]> =>
+      (await hints).map(({ text }) => text);
+
+    it('tell of a value that another program wrote, once', async () => {
+      const at = asking();
+      const first = texts(at.changedSettings());
+      await answer('1');
+      expect(await first).to.deep.equal(['net/ipv4/ip_forward is 1, was 0']);
+      const second = texts(at.changedSettings());
+      await answer('1');
+      expect(await second).to.deep.equal([]);
+    });
+
+    it('are silent while our own write is under way', async () => {
+      const at = asking();
+      const hints = texts(at.changedSettings());
+      await settled();
+      at.writing(forward.name);
+      await answer('1');
+      at.wrote(forward.name, '1');
+      expect(await hints).to.deep.equal([]);
+    });
+
+    it('take no value for news that was read before our own write', async () => {
+      const at = asking();
+      const hints = texts(at.changedSettings());
+      await settled();
+      at.writing(forward.name);
+      at.wrote(forward.name, '1');
+      await answer('0', '1');
+      expect(await hints).to.deep.equal([]);
+      const later = texts(at.changedSettings());
+      await answer('1');
+      expect(await later, 'what we wrote is known').to.deep.equal([]);
+    });
+
+    it('miss no change that is read beside a listing from before it', async () => {
+      const at = asking();
+      const hints = texts(at.changedSettings());
+      await settled();
+      at.listed(scope, listing(forward));
+      await answer('1', '1');
+      expect(await hints).to.deep.equal(['net/ipv4/ip_forward is 1, was 0']);
+    });
+
+    it('are a reason to look again when they cannot be read, and not the end', async () => {
+      const at = slow(async () => {
+        throw new KernelError('EACCES', 'not allowed');
+      });
+      expect(await texts(at.changedSettings())).to.deep.equal([
+        'net/ipv4/ip_forward cannot be compared: EACCES: not allowed',
+      ]);
+    });
+
+    it('pass other failures on', async () => {
+      const at = slow(async () => {
+        throw new RangeError('a bug');
+      });
+      expect(await at.changedSettings().catch(String)).to.equal('RangeError: a bug');
+    });
   });
 });

@@ -1,0 +1,90 @@
+import type { Listing } from '../model/listing.ts';
+import type { Change } from '../model/object.ts';
+import type { Hint, KernelError, Scope } from './kernel.ts';
+import { groups, Monitor, neighbourGroup } from './monitor.ts';
+import { openTransport, SocketError, type Transport } from './netlink/transport.ts';
+import type { Nft } from './nft.ts';
+import { NftNotificationFilter, netfilter, nftGroup } from './nft-notification-filter.ts';
+import { NotificationFilter } from './notification-filter.ts';
+
+const monitorBuffer = 16 << 20;
+
+/** One call of `hints`, with its own sockets and filters: callers do not share state. */
+export class Watch {
+  readonly #filter: NotificationFilter;
+  readonly #nftFilter: NftNotificationFilter;
+  readonly #monitor: Monitor;
+  readonly #transport: Transport;
+  readonly #signal: AbortSignal;
+  #hearsNeighbours = false;
+  #hearsNft = false;
+
+  /** @param ownPort port id of the command socket */
+  constructor(ownPort: number, nft: Nft, signal: AbortSignal) {
+    this.#signal = signal;
+    this.#filter = new NotificationFilter(ownPort);
+    this.#nftFilter = new NftNotificationFilter(nft);
+    this.#transport = openTransport({ name: 'monitor', receiveBuffer: monitorBuffer, groups });
+    this.#monitor = new Monitor(signal);
+    this.#monitor.listen(this.#transport, this.#filter);
+  }
+
+  get over(): boolean {
+    return this.#signal.aborted;
+  }
+
+  hints(): AsyncIterable<Hint> {
+    return this.#monitor.hints();
+  }
+
+  /** Joins the groups that only some scopes need; called before the listing, so that no later event is missed. */
+  listing({ neighbours, nftTables }: Scope): void {
+    if (this.over) return;
+    if (neighbours.length > 0 && !this.#hearsNeighbours) {
+      this.#transport.join(neighbourGroup);
+      this.#hearsNeighbours = true;
+    }
+    if (nftTables.length > 0 && !this.#hearsNft) {
+      const transport = openNftTransport();
+      if (transport) this.#monitor.listen(transport, this.#nftFilter);
+      this.#hearsNft = true;
+    }
+  }
+
+  listed(scope: Scope, listing: Listing): void {
+    this.#filter.listed(scope, listing);
+    this.#nftFilter.listed(scope.nftTables);
+  }
+
+  applied(changes: readonly Change[], outcomes: readonly (KernelError | undefined)[]): void {
+    this.#filter.applied(changes, outcomes);
+  }
+
+  writing(sysctl: string): void {
+    this.#filter.writing(sysctl);
+  }
+
+  wrote(sysctl: string, value: string | undefined): void {
+    this.#filter.wrote(sysctl, value);
+  }
+
+  /** Waits until its sockets are closed; they close with the signal. */
+  ended(): Promise<void> {
+    return this.#monitor.ended();
+  }
+}
+
+/** A socket for notifications of nf_tables; undefined on a kernel without nfnetlink, where no table can exist. */
+function openNftTransport(): Transport | undefined {
+  try {
+    return openTransport({
+      name: 'nft',
+      family: netfilter,
+      receiveBuffer: monitorBuffer,
+      groups: [nftGroup],
+    });
+  } catch (error) {
+    if (error instanceof SocketError && error.code === 'EPROTONOSUPPORT') return undefined;
+    throw error;
+  }
+}
