@@ -13,7 +13,7 @@ export interface Claim {
   readonly problems: readonly Problem[];
 }
 
-/** How a Service comes to name an address; a lower rank wins. */
+/** How a Service names an address; the lowest rank wins. */
 const rank = { allocated: 0, status: 1, spec: 2 } as const;
 
 interface Claimant {
@@ -31,9 +31,9 @@ export function namedAddresses(service: Service, gateway: Gateway): readonly Ip[
 /**
  * Decides who holds an EIP.
  *
- * An address that this program allocated comes before one in the status of another Service, which comes before
- * one in a spec: everybody who may edit a Service can write there. Of equals the older Service wins. The others
- * hold the address as well when they may share it, and are reported when they may not.
+ * An address that this program allocated precedes one in the status of another Service, which precedes one in a spec:
+ * every user who may edit a Service can write the spec. Among equals the older Service wins. The others hold the
+ * address as well when they may share it, and are reported when they may not.
  *
  * @param services those that name the address
  * @param pool the pool that the address is in
@@ -84,14 +84,14 @@ function specAddresses(service: Service): readonly Ip[] {
 
 const none: readonly never[] = [];
 
-/** The Service's addresses are those of nodes, which need no route of ours. */
+/** The Service has addresses of nodes, which need no route of ours. */
 function hasNodeAddresses(service: Service, { pools, allocation }: Gateway): boolean {
   if (allocation === undefined) return false;
   const nodePool = pools.find((pool) => termsOf(pool).nodeAddresses);
   return nodePool !== undefined && allocatedTo(service)?.pool === nodePool.name;
 }
 
-/** The pool that the address came from has been made smaller since, and does not take such addresses back. */
+/** The address stays although its pool no longer covers it: the pool does not take addresses back. */
 function isKept(service: Service): boolean {
   return allocatedTo(service)?.enforce === false;
 }

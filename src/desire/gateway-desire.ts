@@ -14,12 +14,12 @@ import { RouteTable } from './route-table.ts';
 
 const none: readonly Problem[] = [];
 
-/** Where a gateway's desire comes from. */
+/** The inputs of a gateway's desire. */
 export interface GatewaySources {
   readonly cluster: ClusterReader;
   /** The keys of the Services that have changed since the last call. */
   takeChanged(): ReadonlySet<string> | 'all';
-  /** Further problems that a person should know; each list is the same as long as nothing in it changes. */
+  /** Further problems; each list is the same array as long as nothing in it changes. */
   problems(): readonly (readonly Problem[])[];
 }
 

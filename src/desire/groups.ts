@@ -12,10 +12,10 @@ import {
 import type { Owner } from '../model/owner.ts';
 import { Ids } from './ids.ts';
 
-/** What a group should hold, and which routes will use it. */
+/** The members that a group needs, and the routes that will use it. */
 export interface Demand {
   readonly members: readonly Member[];
-  /** Keys of the routes that are to use it. */
+  /** Keys of the routes that will use it. */
   readonly users: readonly Key[];
 }
 
@@ -84,7 +84,7 @@ export function groups(
   });
 }
 
-/** Under another id it would only be refused again. */
+/** The kernel would refuse the same group under another id as well. */
 function refusedId(
   { members }: Demand,
   resilience: Resilience | undefined,

@@ -3,7 +3,7 @@ import type { DesiredObjects, Refusals } from '../model/desired-object.ts';
 import type { Listing } from '../model/listing.ts';
 import { equal, type Key } from '../model/object.ts';
 
-/** A desire that is recomputed whole in every update: for the few objects of a node, and for specifications. */
+/** A desire that recomputes everything in each update: for the few objects of a node, and for tests as an oracle. */
 export class RecomputedDesire implements Desire {
   readonly table = new DesiredTable();
   readonly #want: (have: Listing, refused: Refusals) => DesiredObjects;
