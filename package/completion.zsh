@@ -7,7 +7,7 @@ commands=(
   'plan:what would change in the kernel'
   'status:what the running daemon does'
   'pools:who holds what of the pools, and who waits'
-  'release:let held deletes go on'
+  'release:release held deletes'
   'purge:remove everything of ours from the kernel'
   'config:check the configuration, or show it'
   'version:show the version'

@@ -83,7 +83,9 @@ async function printDryRun(cli: Cli, seen: DryRun, json: boolean): Promise<ExitC
     for (const { command: line, why } of changes) cli.stdout.write(`${annotated(line, why)}\n`);
     for (const { command: line, reason } of held) cli.stdout.write(`${withheld(line, reason)}\n`);
     for (const { object, why, holder } of conflicts) {
-      cli.stderr.write(`${printable(`conflict: ${object} (${why}) is held by somebody else: ${holder}`)}\n`);
+      cli.stderr.write(
+        `${printable(`conflict: ${object} (${why}) is held by another program: ${holder}`)}\n`,
+      );
     }
     for (const { severity, message, advice } of seen.problems)
       cli.stderr.write(`${severity}: ${printable(message)}; ${printable(advice)}\n`);

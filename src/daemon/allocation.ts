@@ -131,7 +131,7 @@ export class Allocating {
         code: 'lease-trouble',
         severity: 'error',
         subject: 'Lease',
-        message: `the Lease cannot be held: ${trouble}; this gateway gives no addresses, and goes on routing`,
+        message: `the Lease cannot be held: ${trouble}; this gateway assigns no addresses, and only routes`,
         advice: 'apply docs/rbac.yaml, or set allocate.lease to false with a single gateway',
       },
     ];

@@ -123,7 +123,7 @@ export async function runDaemon(
       ...daemonRole.questions,
     ]),
     release: () => {
-      log.warn({ event: 'released' }, 'an operator lets held deletes go on');
+      log.warn({ event: 'released' }, 'an operator released the held deletes');
       reconciler.agree();
       roundSignal.notify({ kind: 'operator', text: 'released by an operator' });
     },

@@ -55,7 +55,8 @@ export function journalProblems(report: Report, names: LinkNames): ReadonlyMap<s
         object: `${want.kind} ${describe(want, names)}`,
         holder: holder ? describe(holder, names) : 'gone again',
       },
-      words: 'conflict: somebody else holds this; it is never overwritten: delete it, and ours follows',
+      words:
+        'conflict: an object of another program is in its place, and is never overwritten: delete it, and eiproute installs its own',
     });
   }
   const held = report.held.filter(({ reason }) => reason === 'too many at once');
@@ -70,7 +71,7 @@ export function journalProblems(report: Report, names: LinkNames): ReadonlyMap<s
         first: describe(changeObject(first.change), names),
         until: new Date(first.until ?? 0).toISOString(),
       },
-      words: 'too much would vanish at once: held; "eiproute release" lets it go on',
+      words: 'too much would vanish at once: held; "eiproute release" lets it proceed',
     });
   }
   return found;

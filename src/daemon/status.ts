@@ -166,7 +166,7 @@ function sentence({ report, unreadable, cluster, paths }: StatusInputs): string 
   const { routed, idle, nodes } = paths.counts;
   const missing = report.wanted.route - report.installed.route;
   const parts = [`routing ${counted(routed, 'EIP')} over ${counted(nodes, 'node')}`];
-  if (idle > 0) parts.push(`${counted(idle, 'EIP')} that nobody can serve`);
+  if (idle > 0) parts.push(`${counted(idle, 'EIP')} that no node can serve`);
   if (missing > 0) parts.push(`${counted(missing, 'route')} missing`);
   if (!cluster.complete) parts.push('waiting for the first complete lists');
   const deaf = cluster.feeds.filter(({ trouble }) => trouble !== undefined);

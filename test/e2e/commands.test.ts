@@ -123,7 +123,7 @@ describe('eiproute plan', () => {
     const words = await host.eiproute('plan');
     expect(words.status).to.equal(0);
     expect(words.out).to.equal('');
-    expect(words.err).to.match(/^conflict: 198.51.100.40 .* is held by somebody else: .*$/m);
+    expect(words.err).to.match(/^conflict: 198.51.100.40 .* is held by another program: .*$/m);
     expect(words.err).to.match(
       /^warn: Service default\/outside asks for 192.0.2.99, which is in none of the configured pools; .*$/m,
     );

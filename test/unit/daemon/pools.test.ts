@@ -33,7 +33,7 @@ describe('the pools', () => {
   ];
 
   it('show who holds what, and who waits for what and why', () => {
-    expect(text(services)).to.equal(`this gateway gives addresses; it is the only one
+    expect(text(services)).to.equal(`this gateway assigns addresses; it is the only one
 
 pool public: 198.51.100.0/30 2001:db8:e::/64
   IPv4: 2 of 4 in use; IPv6: 0 in use
@@ -53,7 +53,7 @@ Not as they ask:
 
   it('show what is held where somebody else gives addresses', () => {
     expect(text(services.slice(2, 3), {}))
-      .to.include('eiproute gives no addresses here')
+      .to.include('eiproute assigns no addresses here')
       .and.to.include('198.51.100.2  default/mail');
   });
 
@@ -76,9 +76,11 @@ Not as they ask:
     };
     const head = (lease: { leads: boolean; holder: string | undefined }) =>
       poolsText(poolsStatus(inputs, lease, undefined)).split('\n')[0];
-    expect(head({ leads: true, holder: 'gw1' })).to.equal('this gateway holds the Lease and gives addresses');
+    expect(head({ leads: true, holder: 'gw1' })).to.equal(
+      'this gateway holds the Lease and assigns addresses',
+    );
     expect(head({ leads: false, holder: 'gw2' })).to.equal(
-      'gw2 holds the Lease and gives addresses; this gateway only routes',
+      'gw2 holds the Lease and assigns addresses; this gateway only routes',
     );
   });
 });

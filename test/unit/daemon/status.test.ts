@@ -124,7 +124,7 @@ describe('the summary', () => {
   const feed = (resource: Feed['resource'], trouble: string): Feed => ({ ...quiet, resource, trouble });
 
   it('says in one sentence what is routed', async () => {
-    expect((await of(cluster)).summary).to.equal('routing 3 EIPs over 3 nodes; 1 EIP that nobody can serve');
+    expect((await of(cluster)).summary).to.equal('routing 3 EIPs over 3 nodes; 1 EIP that no node can serve');
     const one = snapshot(threeNodes.slice(0, 1), [service('web', ['198.51.100.10'])]);
     expect((await of(one)).summary).to.equal('routing 1 EIP over 1 node');
     expect((await of(snapshot([], []))).summary).to.equal('routing 0 EIPs over 0 nodes');
