@@ -7,7 +7,7 @@ import { readerOf } from '../src/desire/path-table.ts';
 import { sysctlNames } from '../src/desire/sysctls.ts';
 import type { Scope } from '../src/kernel/kernel.ts';
 import {
-  type Asks,
+  type AllocationRequest,
   type Endpoint,
   type Node,
   type Service,
@@ -57,13 +57,13 @@ export function service(name: string, eips: readonly string[], rest: Partial<Ser
     ports: [{ name: 'http', protocol: 'TCP', port: 80, nodePort: 30080 }],
     ingress: eips.map(parseIp),
     externalIps: [],
-    asks: asks(),
+    request: request(),
     ...rest,
     endpoints: inBothFamilies(rest.endpoints ?? [endpoint('n1')]),
   };
 }
 
-export function asks(rest: Partial<Asks> = {}): Asks {
+export function request(rest: Partial<AllocationRequest> = {}): AllocationRequest {
   return {
     created: 0,
     labels: {},

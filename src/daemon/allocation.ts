@@ -56,7 +56,7 @@ export class CurrentTerms {
 function nodeAddresses(nodes: readonly Node[]): NodeAddresses {
   const able = candidates(nodes);
   return (service) => {
-    const versions = new Set(service.asks.clusterIps.map(family));
+    const versions = new Set(service.request.clusterIps.map(family));
     const local = service.externalTrafficPolicy === 'Local';
     return ([4, 6] as const)
       .filter((version) => versions.has(version))

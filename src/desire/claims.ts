@@ -117,7 +117,7 @@ function refusal(
 }
 
 function compareAge(a: Service, b: Service): number {
-  return a.asks.created - b.asks.created || compareName(a, b);
+  return a.request.created - b.request.created || compareName(a, b);
 }
 
 function compareName(a: Service, b: Service): number {

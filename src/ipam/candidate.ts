@@ -61,10 +61,10 @@ function roleOf(
   allocation: Allocation,
   own: OwnWrite | undefined,
 ): Candidate['role'] | undefined {
-  const { deleting, asks, type, ingress, externalIps } = service;
+  const { deleting, request, type, ingress, externalIps } = service;
   if (isOurs(service, allocation)) {
     if (!deleting) return 'ours';
-    return asks.finalizer ? 'leaving' : undefined;
+    return request.finalizer ? 'leaving' : undefined;
   }
   if (type !== 'LoadBalancer' && own !== undefined && own.ips.length + own.unconfirmed.length > 0) {
     return 'former';
@@ -94,7 +94,7 @@ export function isSame(a: Candidate, b: Candidate): boolean {
     a.role === b.role &&
     a.own === b.own &&
     one.uid === two.uid &&
-    one.asks === two.asks &&
+    one.request === two.request &&
     one.ingress === two.ingress &&
     one.externalIps === two.externalIps &&
     one.ports === two.ports &&
@@ -109,8 +109,8 @@ export function byWaiting(a: Candidate, b: Candidate): number {
 }
 
 export function byAge(a: Candidate, b: Candidate): number {
-  const { created: one } = a.service.asks;
-  const { created: two } = b.service.asks;
+  const { created: one } = a.service.request;
+  const { created: two } = b.service.request;
   if (one !== two) return one - two;
   return a.key < b.key ? -1 : a.key > b.key ? 1 : 0;
 }

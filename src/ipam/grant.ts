@@ -39,17 +39,17 @@ export function grantNamed(asking: Asking, supply: Supply): Grant {
   const { addresses, by } = request;
   let home: Pool | undefined;
   for (const ip of addresses) {
-    const asks = `asks for ${ip} (${by})`;
+    const words = `asks for ${ip} (${by})`;
     const pool = assignments.poolOf(ip);
     if (pool === undefined) {
       // What it has had since before the pool was made smaller, it may well name.
       if (assigned.includes(ip)) continue;
-      return refused({ reason: 'OutsidePools', message: `${asks}, which is in no pool` });
+      return refused({ reason: 'OutsidePools', message: `${words}, which is in no pool` });
     }
     const barred = barredFrom(pool, candidate.service);
-    if (barred !== undefined) return refused({ reason: 'NotAllowed', message: `${asks}, but ${barred}` });
+    if (barred !== undefined) return refused({ reason: 'NotAllowed', message: `${words}, but ${barred}` });
     if (request.pool !== undefined && request.pool !== pool.name) {
-      const message = `${asks}, which is of pool ${pool.name}, and for pool ${request.pool}`;
+      const message = `${words}, which is of pool ${pool.name}, and for pool ${request.pool}`;
       return refused({ reason: 'Contradiction', message });
     }
     if (home !== undefined && home !== pool) {
@@ -58,10 +58,11 @@ export function grantNamed(asking: Asking, supply: Supply): Grant {
     }
     home = pool;
     const unfit = assigned.includes(ip) ? undefined : assignments.unfit(ip, pool);
-    if (unfit !== undefined) return refused({ reason: 'AddressUnfit', message: `${asks}, but ${unfit.why}` });
+    if (unfit !== undefined)
+      return refused({ reason: 'AddressUnfit', message: `${words}, but ${unfit.why}` });
     const taken = assignments.refusal(ip, candidate);
     if (taken !== undefined)
-      return refused({ reason: 'AddressInUse', message: `${asks}, but ${taken}` }, [ip]);
+      return refused({ reason: 'AddressInUse', message: `${words}, but ${taken}` }, [ip]);
   }
   return completed(asking, addresses, home, supply);
 }

@@ -23,7 +23,7 @@ export function allocatedText({ ips, pool, enforce }: AllocatedAddresses): strin
 const words = /^([0-9a-f.:, ]+) from pool ([a-z0-9.-]+)( \(enforced\))?(?:;|$)/;
 
 /** Parses the message of the Allocated condition. undefined: the Service has no addresses of ours. */
-export function allocatedTo({ asks: { conditions } }: Service): AllocatedAddresses | undefined {
+export function allocatedTo({ request: { conditions } }: Service): AllocatedAddresses | undefined {
   if (conditions.length === 0) return undefined;
   const found = conditions.find(({ type, status }) => type === allocatedType && status === 'True');
   const [, list, pool, enforce] = words.exec(found?.message ?? '') ?? [];

@@ -40,7 +40,7 @@ export function barredFrom(pool: Pool, service: Service): string | undefined {
     return `pool ${pool.name} is not for namespace ${service.namespace}`;
   }
   for (const [label, value] of Object.entries(serviceSelector)) {
-    if (service.asks.labels[label] !== value) {
+    if (service.request.labels[label] !== value) {
       return `pool ${pool.name} is for Services with label ${label}=${value}`;
     }
   }

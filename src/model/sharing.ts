@@ -1,4 +1,4 @@
-import { askingAnnotations, type Service } from './cluster.ts';
+import { requestAnnotations, type Service } from './cluster.ts';
 
 /** The properties that decide whether two Services may share an address. */
 export interface Sharing {
@@ -11,8 +11,8 @@ export interface Sharing {
 }
 
 export function sharingOf(service: Service): Sharing {
-  const [own, alias] = askingAnnotations.sharingKey;
-  const { annotations } = service.asks;
+  const [own, alias] = requestAnnotations.sharingKey;
+  const { annotations } = service.request;
   return {
     key: annotations[own] || annotations[alias] || undefined,
     backend: service.externalTrafficPolicy === 'Local' ? selectorText(service) : '',
@@ -20,7 +20,7 @@ export function sharingOf(service: Service): Sharing {
   };
 }
 
-function selectorText({ asks: { selector } }: Service): string {
+function selectorText({ request: { selector } }: Service): string {
   return Object.entries(selector)
     .map(([label, value]) => `${label}=${value}`)
     .join(',');

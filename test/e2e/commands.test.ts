@@ -370,10 +370,10 @@ describe('what strangers write', () => {
   it('reaches no terminal as it is, and is cut', async function () {
     needRoot(this);
     const pool = `\u001b]0;title\u0007\r\0\u202e${'y'.repeat(200_000)}`;
-    const asks = { eips: [], metadata: { annotations: { 'eiproute.io/pool': pool } } };
+    const request = { eips: [], metadata: { annotations: { 'eiproute.io/pool': pool } } };
     await using host = await GatewayHost.make({
       settings: 'allocate: { classless: true, lease: false }',
-      world: [...standardWorld, rawService('odd', asks)],
+      world: [...standardWorld, rawService('odd', request)],
     });
     await host.start();
     const seen = await until(

@@ -4,7 +4,7 @@ import { poolsStatus } from '../../../src/daemon/pools.ts';
 import type { Service } from '../../../src/model/cluster.ts';
 import type { Gateway } from '../../../src/model/gateway.ts';
 import { parseIp } from '../../../src/model/ip.ts';
-import { asks, endpoint, gateway, service, threeNodes } from '../../scene.ts';
+import { endpoint, gateway, request, service, threeNodes } from '../../scene.ts';
 import { allocation, asking, key, named, pool, port } from '../ipam/fake-cluster.ts';
 
 const pools = [
@@ -26,9 +26,9 @@ function text(services: readonly Service[], rest: Partial<Gateway> = { allocatio
 describe('the pools', () => {
   const shared = key('k');
   const services = [
-    service('api', ['198.51.100.1'], { ...port(1), asks: asks(shared) }),
-    service('web', ['198.51.100.1'], { ...port(2), asks: asks(shared) }),
-    service('mail', ['198.51.100.2'], { asks: asks(named('198.51.100.1')) }),
+    service('api', ['198.51.100.1'], { ...port(1), request: request(shared) }),
+    service('web', ['198.51.100.1'], { ...port(2), request: request(shared) }),
+    service('mail', ['198.51.100.2'], { request: request(named('198.51.100.1')) }),
     asking('late', { annotations: { 'eiproute.io/pool': 'tenants' } }),
   ];
 

@@ -184,7 +184,7 @@ describe('the allocation, whatever the watch and the connections do', () => {
           const ours = services.filter(({ type, deleting }) => type === 'LoadBalancer' && !deleting);
           const used = new Set(ours.flatMap(({ ingress }) => ingress));
           const waits = ours.filter(
-            ({ ingress, asks }) => ingress.length === 0 && Object.keys(asks.annotations).length === 0,
+            ({ ingress, request }) => ingress.length === 0 && Object.keys(request.annotations).length === 0,
           );
           expect(
             services.filter(({ deleting }) => deleting).map((one) => one.name),
