@@ -14,7 +14,7 @@ import { StringPool } from './string-pool.ts';
 /** Types and reasons of conditions. */
 const words = new StringPool();
 
-const asking: readonly string[] = Object.values(requestAnnotations).flat();
+const annotationNames: readonly string[] = Object.values(requestAnnotations).flat();
 
 /** The fields of a v1 Service for the allocation. Fields that cannot be parsed count as absent. */
 export function allocationRequest(metadata: Raw, spec: Raw, status: Raw): AllocationRequest {
@@ -22,7 +22,7 @@ export function allocationRequest(metadata: Raw, spec: Raw, status: Raw): Alloca
   return {
     created: Number.isNaN(created) ? 0 : created,
     labels: texts(metadata.labels),
-    annotations: texts(metadata.annotations, (name) => asking.includes(name)),
+    annotations: texts(metadata.annotations, (name) => annotationNames.includes(name)),
     selector: texts(spec.selector),
     loadBalancerIp: text(spec.loadBalancerIP),
     clusterIps: clusterIps(spec),

@@ -80,7 +80,7 @@ export function withInterface(agent: NodeAgent, links: readonly Link[]): NodeAge
  * The first dump. Waits up to a second for the link-layer addresses of all gateways: the neighbour table expires idle
  * entries, and a round without the address of a gateway deletes its mark.
  */
-export async function survey(kernel: Kernel, agent: NodeAgent, signal: AbortSignal): Promise<Listing> {
+export async function firstListing(kernel: Kernel, agent: NodeAgent, signal: AbortSignal): Promise<Listing> {
   const scope = nodeScope(agent);
   const stop = new AbortController();
   const limit = AbortSignal.any([signal, stop.signal, AbortSignal.timeout(patience)]);

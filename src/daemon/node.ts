@@ -14,7 +14,7 @@ import { type DaemonOptions, type DaemonRole, listen, runDaemon, type Watch } fr
 import { EipsFrom } from './eips-from.ts';
 import { lock } from './lock.ts';
 import { writeNames } from './names.ts';
-import { nodeRole, nodeScope, survey, withInterface } from './node-role.ts';
+import { firstListing, nodeRole, nodeScope, withInterface } from './node-role.ts';
 import { nodeStatus, nodeSummary } from './node-status.ts';
 import { Refused } from './refused.ts';
 
@@ -52,7 +52,7 @@ export async function prepare(
   if (wrong.length > 0) {
     throw new Refused(wrong.map(({ message, advice }) => `${message}; ${advice}`).join('. '));
   }
-  return { have: await survey(kernel, agent, signal), agent, eipsFrom };
+  return { have: await firstListing(kernel, agent, signal), agent, eipsFrom };
 }
 
 /**

@@ -4,7 +4,7 @@ import { barredFrom, termsOf } from '../model/pool.ts';
 import type { Assignments } from './assignments.ts';
 import { type Candidate, statusOf } from './candidate.ts';
 import type { Decision } from './decision.ts';
-import { type Asking, type Grant, grantAny, grantNamed } from './grant.ts';
+import { type Grant, type GrantInputs, grantAny, grantNamed } from './grant.ts';
 import { type Kept, kept } from './keep.ts';
 import type { NodePorts } from './nodes.ts';
 import { poolTopic, type Topic } from './waiters.ts';
@@ -76,28 +76,28 @@ function keptOfDecided(
   return result.ips.length === 0 ? undefined : result;
 }
 
-function findFor(asking: Asking, onNodes: boolean, assignments: Assignments, rules: Rules): OfNodes {
-  const { candidate, request, assigned } = asking;
+function findFor(inputs: GrantInputs, onNodes: boolean, assignments: Assignments, rules: Rules): OfNodes {
+  const { candidate, request, assigned } = inputs;
   const { pools, nodes, avoid } = rules;
   const supply = { assignments, avoid };
   if (request.addresses.length > 0)
-    return grantNamed({ ...asking, assigned: onNodes ? [] : assigned }, supply);
+    return grantNamed({ ...inputs, assigned: onNodes ? [] : assigned }, supply);
   if (nodes === undefined || barredFrom(nodes.pool, candidate.service) !== undefined) {
-    return grantAny(asking, pools, supply);
+    return grantAny(inputs, pools, supply);
   }
   const given = (): OfNodes => ({ ...nodes.grant(candidate, onNodes ? assigned : []), ofNodes: true });
   if (request.pool === nodes.pool.name || (onNodes && request.pool === undefined)) return given();
-  const elsewhere = { ...asking, assigned: onNodes ? [] : assigned };
+  const elsewhere = { ...inputs, assigned: onNodes ? [] : assigned };
   if (request.pool !== undefined || assigned.length > 0 || !termsOf(nodes.pool).autoAssign) {
     return grantAny(elsewhere, pools, supply);
   }
   // The nodes are tried in their place among the pools.
   const place = pools.indexOf(nodes.pool);
-  const before = grantAny(asking, pools.slice(0, place), supply);
+  const before = grantAny(inputs, pools.slice(0, place), supply);
   if (before.kind === 'granted') return before;
   const there = given();
   if (there.kind === 'granted') return there;
-  const after = grantAny(asking, pools.slice(place + 1), supply);
+  const after = grantAny(inputs, pools.slice(place + 1), supply);
   if (after.kind === 'granted') return after;
   return { ...there, waitsFor: [...before.waitsFor, ...there.waitsFor, ...after.waitsFor] };
 }

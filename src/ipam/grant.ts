@@ -26,15 +26,15 @@ export interface Supply {
 }
 
 /** A Service, what it asks for, and what it has and may keep. */
-export interface Asking {
+export interface GrantInputs {
   readonly candidate: Candidate;
   readonly request: Request;
   readonly assigned: readonly Ip[];
 }
 
 /** The addresses that a Service names. */
-export function grantNamed(asking: Asking, supply: Supply): Grant {
-  const { candidate, request, assigned } = asking;
+export function grantNamed(inputs: GrantInputs, supply: Supply): Grant {
+  const { candidate, request, assigned } = inputs;
   const { assignments } = supply;
   const { addresses, by } = request;
   let home: Pool | undefined;
@@ -64,7 +64,7 @@ export function grantNamed(asking: Asking, supply: Supply): Grant {
     if (taken !== undefined)
       return refused({ reason: 'AddressInUse', message: `${words}, but ${taken}` }, [ip]);
   }
-  return completed(asking, addresses, home, supply);
+  return completed(inputs, addresses, home, supply);
 }
 
 /**
@@ -72,8 +72,8 @@ export function grantNamed(asking: Asking, supply: Supply): Grant {
  *
  * @param pools in the order in which they are tried
  */
-export function grantAny(asking: Asking, pools: readonly Pool[], supply: Supply): Grant {
-  const { candidate, request, assigned } = asking;
+export function grantAny(inputs: GrantInputs, pools: readonly Pool[], supply: Supply): Grant {
+  const { candidate, request, assigned } = inputs;
   const { assignments } = supply;
   const home = assigned[0] && assignments.poolOf(assigned[0]);
   const chosen = request.pool === undefined ? undefined : theOne(request.pool, candidate, pools);
@@ -81,7 +81,7 @@ export function grantAny(asking: Asking, pools: readonly Pool[], supply: Supply)
   // What the pool that gave it no longer covers is of that pool all the same.
   const homeName = home?.name ?? candidate.allocated?.pool;
   if (assigned.length > 0 && (chosen === undefined || chosen.name === homeName)) {
-    return completed(asking, assigned, home, supply);
+    return completed(inputs, assigned, home, supply);
   }
   const able = chosen
     ? [chosen]
@@ -92,7 +92,7 @@ export function grantAny(asking: Asking, pools: readonly Pool[], supply: Supply)
       message: 'no pool gives its addresses to this Service unless it asks',
     });
   }
-  return anyOf(asking, able, supply);
+  return anyOf(inputs, able, supply);
 }
 
 function isAutomatic(pool: Pool): boolean {
@@ -108,13 +108,13 @@ function theOne(name: string, { service }: Candidate, pools: readonly Pool[]): P
 }
 
 /** What it has or names, and what is missing of the other family from the same pool; never from another one. */
-function completed(asking: Asking, ips: readonly Ip[], home: Pool | undefined, supply: Supply): Grant {
-  const { families, need } = asking.request;
+function completed(inputs: GrantInputs, ips: readonly Ip[], home: Pool | undefined, supply: Supply): Grant {
+  const { families, need } = inputs.request;
   const result: Ip[] = [];
   let missing: Family | undefined;
   for (const version of families) {
     const own = ips.find((ip) => family(ip) === version);
-    const ip = own ?? (home && further(version, asking, home, supply));
+    const ip = own ?? (home && further(version, inputs, home, supply));
     if (ip === undefined) missing ??= version;
     else result.push(ip);
   }
@@ -124,14 +124,19 @@ function completed(asking: Asking, ips: readonly Ip[], home: Pool | undefined, s
   return refused({ reason: 'NoFreeAddress', message }, home && [poolTopic(home.name)]);
 }
 
-function further(of: Family, { candidate, assigned }: Asking, home: Pool, supply: Supply): Ip | undefined {
+function further(
+  of: Family,
+  { candidate, assigned }: GrantInputs,
+  home: Pool,
+  supply: Supply,
+): Ip | undefined {
   const { assignments, avoid } = supply;
   if (barredFrom(home, candidate.service) !== undefined) return undefined;
   const own = assigned.find((ip) => family(ip) === of && assignments.poolOf(ip) === home);
   return own ?? assignments.free(home, of, candidate, avoid);
 }
 
-function anyOf({ candidate, request }: Asking, pools: readonly Pool[], supply: Supply): Grant {
+function anyOf({ candidate, request }: GrantInputs, pools: readonly Pool[], supply: Supply): Grant {
   const { families, need } = request;
   const { assignments, avoid } = supply;
   const free = (pool: Pool, of: Family): Ip | undefined => assignments.free(pool, of, candidate, avoid);

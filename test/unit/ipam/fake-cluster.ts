@@ -162,7 +162,7 @@ export class FakeCluster {
     return this.allocator.decisions.get(name.includes('/') ? name : `default/${name}`);
   }
 
-  /** Why it is not as it request: `AddressInUse`. */
+  /** Why it is not as it asks: `AddressInUse`. */
   unsatisfied(name: string): string | undefined {
     return this.decision(name)?.unsatisfied?.reason;
   }
