@@ -99,8 +99,8 @@ function bundle(
 }
 
 /**
- * The members of the group of some carriers, in the order of the nodes' addresses: the kernel picks a member by its
- * place, so that two gateways send a flow to the same node whatever the ids.
+ * The members of the group of some carriers, in the order of the nodes' addresses: the kernel selects a member by its
+ * position, so two gateways send a flow to the same node although their ids differ.
  *
  * @param idOf the nexthop of an address; undefined: the node is left out
  */

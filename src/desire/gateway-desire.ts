@@ -141,7 +141,7 @@ export class GatewayDesire implements Desire {
     if (!isSame) this.table.set(object, why, key);
   }
 
-  /** Linux removes the objects of a dead interface by itself; what it left is not ours to withdraw. */
+  /** Linux deletes the objects of a dead interface; the remaining ones stay as they are. */
   #freeze(kernel: KernelState): void {
     for (const { key, object } of [...this.table.values()]) {
       if (isEipObject(object) && !kernel.objects.has(key)) this.table.delete(key);

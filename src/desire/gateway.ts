@@ -14,13 +14,13 @@ import { apiService, type Reserved, reservedIn } from './reserved.ts';
 import { sysctls } from './sysctls.ts';
 
 /**
- * All that a gateway wants in its kernel: the full recompute, and the specification of {@link GatewayDesire}.
+ * All objects that a gateway desires: the full recompute, and the specification of {@link GatewayDesire}.
  *
- * A dead or missing interface freezes what depends on it: Linux removes such objects by itself, and what it
- * left is not ours to withdraw while we cannot tell.
+ * A dead or missing interface freezes the objects that depend on it: Linux deletes some of them, and the remaining ones
+ * stay as they are.
  *
  * @param have the dump; ids found in it are kept
- * @param refused what the kernel would not take in this round: left out, so that the rest can stand
+ * @param refused changes that the kernel has refused in this round: left out, so that the rest can be installed
  */
 export function gatewayObjects(
   snapshot: Snapshot,

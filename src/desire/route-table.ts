@@ -55,7 +55,7 @@ interface Group {
   readonly sets: Map<CarrierSet, number>;
   /** EIPs that were moved away and have to leave before the content may change. */
   readonly leaving: Set<Ip>;
-  /** No EIP comes to it: its content is about to change, or its EIPs are about to leave. */
+  /** No EIP may join it: its content is about to change, or its EIPs are about to leave. */
   isChanging: boolean;
   /** Ids of the nexthops of a group that stays as the kernel has it. */
   strange: readonly number[];
@@ -79,7 +79,7 @@ interface SetState {
  *
  * A group whose EIPs all move to the same carriers is replaced in place: one message moves a hundred thousand EIPs.
  * When they part, the fewest move to another group, one message each, and the rest follows in place once they have
- * left. Two groups that come to the same carriers are merged afterwards.
+ * left. Two groups with the same carriers are merged afterwards.
  */
 export class RouteTable {
   readonly #gateway: Gateway;
@@ -107,7 +107,7 @@ export class RouteTable {
   /** Groups whose content is to change once others have left, or that are to be merged. */
   readonly #deferred = new Set<Group>();
   readonly #reservedProblems = new Map<Ip, Problem>();
-  /** Ids that the kernel had for what is not in use now: of nexthops by address, of groups by content. */
+  /** Ids of unused objects in the kernel: of nexthops by address, of groups by content. */
   readonly #foundHops = new Map<Ip, number>();
   readonly #foundGroups = new Map<string, number>();
   #reserved: Reserved;

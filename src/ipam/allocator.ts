@@ -28,7 +28,7 @@ export interface Terms {
 /**
  * Keeps a decision for each Service of ours. {@link observe} takes in what the cluster shows, {@link converge} decides
  * about one Service; both name the Services that have to be converged next. Decisions follow from the Services alone,
- * in whatever order they are observed: those that have an address keep it, and those that wait are served before
+ * in any order of observation: those that have an address keep it, and those that wait are served before
  * new ones, the longest waiting first.
  */
 export class Allocator {
@@ -140,7 +140,7 @@ export class Allocator {
     else this.#writes.forget(key);
   }
 
-  /** Addresses that are in no decision, but may be in the status of this Service: one more write will tell. */
+  /** The status of this Service may hold addresses that are in no decision: another write confirms it. */
   isUnconfirmed(service: Service): boolean {
     const own = this.#writes.of(service);
     if (own === undefined) return false;
@@ -295,8 +295,8 @@ function topicsOf(candidate: Candidate, { unsatisfied, waitsFor }: Decision): re
 }
 
 /**
- * The addresses that are not for others: what was decided for a Service, what its status shows or may show, and what
- * its spec claims.
+ * The claims of a Service: the addresses of its decision, those that its status shows or may show, and those in its
+ * spec.
  */
 function claimsOf(
   candidate: Candidate,

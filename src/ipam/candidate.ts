@@ -86,7 +86,7 @@ export function namedBy({ request }: Candidate): readonly Ip[] {
 
 const none: readonly Ip[] = [];
 
-/** Nothing that decides about addresses differs. By identity: what was not read anew is the same object. */
+/** Whether all inputs of the allocation are the same. Compared by reference: an unchanged Service is one object. */
 export function isSame(a: Candidate, b: Candidate): boolean {
   const one = a.service;
   const two = b.service;

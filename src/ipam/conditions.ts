@@ -3,7 +3,7 @@ import type { Condition, Service } from '../model/cluster.ts';
 import type { Ip } from '../model/ip.ts';
 import type { Decision } from './decision.ts';
 
-/** A condition before anybody knows when it last changed. */
+/** A condition without its transition time. */
 export type UndatedCondition = Omit<Condition, 'lastTransitionTime'>;
 
 /** What a Service's conditions should say. */

@@ -34,7 +34,7 @@ export function converge(
   if (request === undefined) throw new Error(`${key} is not ours to serve`);
   const onNodes = rules.nodes?.holds(candidate) === true;
 
-  // 1. What it has, and may keep: what was decided for it, else what its status shows.
+  // 1. The addresses that it may keep: of the last decision, else of its status.
   const status = onNodes ? nothing : kept(candidate, statusOf(candidate), assignments);
   const sent = onNodes ? undefined : keptOfDecided(candidate, decided, assignments);
   const { ips: own, warnings } = sent ?? status;

@@ -17,7 +17,7 @@ export type Task =
       readonly conditions: readonly Condition[];
       /** Types of conditions of ours that are to go. */
       readonly without: readonly string[];
-      /** It only tells whether the Service is served now, and can wait. */
+      /** Only the Serving condition changes: the write can wait. */
       readonly idle: boolean;
       readonly events: readonly EventDraft[];
     };
@@ -44,7 +44,7 @@ export interface Facts {
 /**
  * What is to be written next for a Service; undefined: all is as it should be.
  *
- * @param decision undefined for what is not ours, or is being deleted
+ * @param decision undefined: the Service is not ours, or is being deleted
  */
 export function due(service: Service, decision: Decision | undefined, facts: Facts): Task | undefined {
   const { request, deleting, type } = service;
@@ -119,8 +119,8 @@ function notes(service: Service, decision: Decision, moves: boolean, tells: bool
 function forFormer(service: Service, { allocation, lingers, unconfirmed }: Facts): Task | undefined {
   const { request, ingress } = service;
   const known = request.conditions.some(({ type }) => type === allocatedType);
-  // A crash between finalizer and status leaves no other trace. Without a class, no other implementation puts the finalizer there.
-  // An address that we wrote and do not see may be in a status newer than this one: a write for this version tells.
+  // A crash between finalizer and status leaves no other trace. Without a class, no other implementation sets the
+  // finalizer. A written address that is not visible may be in a newer status: a write for this version confirms it.
   if (!known && !(request.finalizer && allocation.classless)) {
     return unconfirmed(service) ? leave(service, ingress.length > 0 ? [] : undefined) : undefined;
   }

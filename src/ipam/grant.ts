@@ -107,7 +107,7 @@ function theOne(name: string, { service }: Candidate, pools: readonly Pool[]): P
   return barred === undefined ? pool : { reason: 'NotAllowed', message: barred };
 }
 
-/** What it has or names, and what is missing of the other family from the same pool; never from another one. */
+/** Adds the address of a missing family from the same pool; never from another one. */
 function completed(inputs: GrantInputs, ips: readonly Ip[], home: Pool | undefined, supply: Supply): Grant {
   const { families, need } = inputs.request;
   const result: Ip[] = [];

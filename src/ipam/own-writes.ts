@@ -6,23 +6,23 @@ import type { Decision } from './decision.ts';
 import type { Task } from './due.ts';
 import { waitingSince } from './waiting.ts';
 
-/** What the API has of one Service since we wrote to it; what the watch still shows may be older. */
+/** The state of one Service in the API after our last write; the watch may still show an older one. */
 export interface OwnWrite {
   readonly uid: string;
   /** `status.loadBalancer.ingress` after our last write that the API confirmed. */
   readonly ips: readonly Ip[];
   /** The conditions of the same write. */
   readonly allocated: AllocatedAddresses | undefined;
-  /** ms since the epoch since when it waits; Infinity: it does not, or was not told. */
+  /** ms since the epoch since when it waits; Infinity: it does not, or its condition does not say so yet. */
   readonly since: number;
   /** Addresses of writes whose fate is not known: they are on their way, or the connection broke. */
   readonly unconfirmed: readonly Ip[];
 }
 
 /**
- * What we wrote into Services. A write names the version that it is for: its success confirms that this version was the
- * current one, and tells what the API has from then on. What the watch shows afterwards may be older, and is believed
- * only when another write of ours for it succeeds.
+ * Our last writes to Services. A write names the version that it replaces: its success confirms that this version was
+ * the current one, and defines the state of the API from then on. The watch may show older states afterwards; one of
+ * them counts only when another write of ours for it succeeds.
  */
 export class OwnWrites {
   readonly #writes = new Map<string, OwnWrite>();

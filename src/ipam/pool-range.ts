@@ -35,17 +35,17 @@ export interface Unfit {
 }
 
 /**
- * The addresses of one family of a pool, as a row of places. Finds the lowest free one without walking over those
- * in use: what was never given begins at the frontier, what came back below it is in a heap.
+ * The addresses of one family of a pool, numbered. Finds the lowest free one without a search: addresses from the
+ * frontier on were never assigned, and released ones below it are in a heap.
  */
 export class PoolRange {
-  /** How many can be given; Number.MAX_SAFE_INTEGER stands for "too many to be counted". */
+  /** How many can be assigned; Number.MAX_SAFE_INTEGER: at least as many. */
   readonly size: number;
   readonly #family: Family;
   readonly #ranges: readonly Range[];
   readonly #total: number;
   readonly #exceptions: Exceptions;
-  /** Places below the frontier that were given back, the lowest first; each once. */
+  /** Released numbers below the frontier, the lowest first; each once. */
   readonly #returned = new Heap<number>((a, b) => a < b);
   readonly #known = new Set<number>();
   #frontier = 0;
