@@ -1,7 +1,7 @@
 import { constants } from 'node:os';
 import koffi from 'koffi';
 
-// The system calls that Node has no function for, and the numbers that more than one caller needs.
+// System calls without a function in Node, and constants that more than one caller needs.
 
 export const AF_UNIX = 1;
 export const SOCK_STREAM = 1;
@@ -14,7 +14,7 @@ export const MSG_DONTWAIT = 0x40;
 
 const library = koffi.load(null);
 
-/** Each returns -1 when it fails; {@link lastErrno} then tells why. */
+/** Each returns -1 on failure; {@link lastErrno} has the reason. */
 export const libc = {
   socket: library.func('int socket(int, int, int)'),
   bind: library.func('int bind(int, const void *, uint32_t)'),
@@ -29,7 +29,7 @@ export const libc = {
   close: library.func('int close(int)'),
 };
 
-// Where Linux has two names for a number, the one that its manual pages prefer for sockets.
+// Where Linux has two names for one number, the name that the manual pages of sockets use.
 const preferred = new Set(['EAGAIN', 'EOPNOTSUPP', 'EDEADLK']);
 const names = new Map<number, string>();
 for (const [name, number] of Object.entries(constants.errno)) {
@@ -41,13 +41,13 @@ export function errnoName(errno: number): string {
   return names.get(errno) ?? `errno ${errno}`;
 }
 
-/** The name of the error of the call made last. */
+/** The name of the error of the last call. */
 export function lastErrno(): string {
   return errnoName(koffi.errno());
 }
 
 /**
- * A struct sockaddr_un, as long as it is.
+ * A struct sockaddr_un, without trailing zeros.
  *
  * @param to a path, or `@name` for an abstract socket
  * @throws Error when there can be no such socket

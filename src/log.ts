@@ -1,22 +1,22 @@
 import { type Logger, pino, stdSerializers, stdTimeFunctions } from 'pino';
 import { printable } from './model/text.ts';
 
-/** `log.info({ facts }, 'few fixed words')`; one record is one line, whatever the facts hold. */
+/** `log.info({ facts }, 'few fixed words')`. One record is one line. */
 export type Log = Logger;
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
 
-/** auto: to journald where systemd reads us, pretty on a terminal, JSON elsewhere. */
+/** auto: to journald under systemd, pretty on a terminal, JSON elsewhere. */
 export type LogFormat = 'auto' | 'pretty' | 'json';
 
 export interface LogOptions {
   readonly level: LogLevel;
   readonly format: LogFormat;
-  /** stderr: stdout belongs to what commands print. */
+  /** stderr: stdout is for the output of commands. */
   readonly stream: LogStream;
   /** For colours: none with NO_COLOR, none on a dumb terminal. */
   readonly env: { readonly NO_COLOR?: string | undefined; readonly TERM?: string | undefined };
-  /** The way to journald, where the stream is journald's; taken under `auto`. */
+  /** The sink to journald, when journald reads the stream; used under `auto`. */
   readonly journal?: Sink | undefined;
 }
 
@@ -38,7 +38,7 @@ export function createLog(options: LogOptions): Log {
   );
 }
 
-/** Takes pino's JSON line. Every record of the program passes here: another output is another sink. */
+/** Takes pino's JSON line. Every record of the program passes here. */
 type Sink = (line: string) => void;
 
 function sink({ format, stream, env, journal }: LogOptions): Sink {
@@ -89,7 +89,7 @@ function clock(iso: string): string {
 function fact(value: unknown): string {
   if (typeof value === 'string')
     return /^[\w.:/@%+,-]+$/.test(value) ? value : printable(JSON.stringify(value));
-  // A serialised error: its stack has many lines, and is in the JSON format for who needs it.
+  // A serialised error by its message alone: the stack has many lines, and is in the JSON format.
   if (typeof value === 'object' && value !== null && 'stack' in value && 'message' in value) {
     return printable(JSON.stringify(value.message));
   }

@@ -4,17 +4,17 @@ import { exit } from './cli/exit.ts';
 import { runProgram } from './cli/program.ts';
 
 const stop = new AbortController();
-// Once: who asks a second time gets the signal's own effect.
+// Once: a second signal has its default effect.
 for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => stop.abort(new Stopped(name)));
 
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  // `eiproute plan | head`: the reader has what it wanted.
+  // `eiproute plan | head`: the reader has closed the pipe.
   if (error.code === 'EPIPE') process.exit();
   process.stderr.write(`eiproute: cannot write to stdout: ${error.message}\n`);
   process.exit(exit.failed);
 });
 process.stderr.on('error', () => {
-  // There is nobody left to tell; what the program is doing matters more than what it says about it.
+  // An error of stderr cannot be reported, and must not end the daemon.
 });
 
 function bug(error: unknown): void {

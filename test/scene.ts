@@ -1,13 +1,13 @@
 import { MemoryKernel } from '../lab/fake/memory-kernel.ts';
 import { World } from '../lab/fake/memory-world.ts';
 import { flowLabelTableName } from '../src/desire/flow-label.ts';
-import { gatewayWant } from '../src/desire/gateway.ts';
+import { gatewayObjects } from '../src/desire/gateway.ts';
 import { GatewayDesire } from '../src/desire/gateway-desire.ts';
 import { readerOf } from '../src/desire/path-table.ts';
 import { sysctlNames } from '../src/desire/sysctls.ts';
 import type { Scope } from '../src/kernel/kernel.ts';
 import {
-  type Asks,
+  type AllocationRequest,
   type Endpoint,
   type Node,
   type Service,
@@ -57,13 +57,13 @@ export function service(name: string, eips: readonly string[], rest: Partial<Ser
     ports: [{ name: 'http', protocol: 'TCP', port: 80, nodePort: 30080 }],
     ingress: eips.map(parseIp),
     externalIps: [],
-    asks: asks(),
+    request: request(),
     ...rest,
     endpoints: inBothFamilies(rest.endpoints ?? [endpoint('n1')]),
   };
 }
 
-export function asks(rest: Partial<Asks> = {}): Asks {
+export function request(rest: Partial<AllocationRequest> = {}): AllocationRequest {
   return {
     created: 0,
     labels: {},
@@ -224,7 +224,7 @@ export class TestRole implements Role {
   }
 
   #full(settings: Gateway): Desire {
-    return new RecomputedDesire((have, refused) => gatewayWant(this.#cluster(), settings, have, refused));
+    return new RecomputedDesire((have, refused) => gatewayObjects(this.#cluster(), settings, have, refused));
   }
 
   #table(settings: Gateway): Desire {

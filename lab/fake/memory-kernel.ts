@@ -1,4 +1,5 @@
 import { type Hint, holdsTable, type Kernel, KernelError, type Scope } from '../../src/kernel/kernel.ts';
+import { egressLink } from '../../src/model/egress-link.ts';
 import type { Ip } from '../../src/model/ip.ts';
 import { command } from '../../src/model/iproute.ts';
 import type { Listing, Neighbour, NeighbourQuery } from '../../src/model/listing.ts';
@@ -12,7 +13,6 @@ import {
   type Sysctl,
 } from '../../src/model/object.ts';
 import type { Owner } from '../../src/model/owner.ts';
-import { linkToward } from '../../src/model/reach.ts';
 import { HintQueue } from './memory-hints.ts';
 import type { Listener, World } from './memory-world.ts';
 
@@ -147,7 +147,7 @@ export class MemoryKernel implements Kernel, Listener {
   }
 
   #neighbour(query: NeighbourQuery, links: readonly Link[]): readonly Neighbour[] {
-    const link = linkToward(query, links);
+    const link = egressLink(query, links);
     const mac = link && this.#world.mac(link.name, query.ip);
     return link === undefined || mac === undefined ? [] : [{ ip: query.ip, link: link.index, mac }];
   }

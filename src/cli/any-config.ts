@@ -5,22 +5,22 @@ import { defaultFile, defaultNodeFile } from '../config/default-file.ts';
 import type { LoadRequest, LoadResult } from '../config/file.ts';
 import type { Flag } from '../config/layers.ts';
 import type { Cli } from './cli.ts';
-import { requestOf, told } from './gateway-config.ts';
+import { printProblems, requestOf } from './gateway-config.ts';
 
 type Loaded<Config> = Extract<LoadResult<Config>, { kind: 'loaded' }>;
 type Refused = Extract<LoadResult, { kind: 'refused' }>;
 
-/** A configuration of either role, and which. */
+/** A configuration with its role. */
 export type AnyLoaded =
   | ({ readonly role: 'gateway' } & Loaded<GatewayConfig>)
   | ({ readonly role: 'node' } & Loaded<NodeConfig>);
 
 /**
- * Reads the configuration of whichever role it is: the file tells, by its keys.
+ * Reads the configuration of either role; the keys of the file decide which.
  *
  * @param flags options of this command that are settings
- * @param role read it as this one's, whatever its keys say
- * @returns undefined when it is refused: all is said then, and the command ends with `exit.config`
+ * @param role overrides the decision by keys
+ * @returns undefined when it is refused: the problems are printed, and the command ends with `exit.config`
  */
 export async function readAnyConfig(
   cli: Cli,
@@ -40,10 +40,14 @@ export async function readAnyConfig(
     const result = readGatewayConfig(bytes, request);
     return result.kind === 'loaded' ? { role: 'gateway', ...result } : result;
   };
-  return told(cli, command, loadFile(requestOf(cli, command, flags, role ?? roleOfThisHost()), read));
+  return printProblems(
+    cli,
+    command,
+    loadFile(requestOf(cli, command, flags, role ?? roleOfThisHost()), read),
+  );
 }
 
-/** Where no file is named: a host that has a node's file only is a node. */
+/** Without `--config`: a host that has a node's file only is a node. */
 function roleOfThisHost(): RoleName {
   return existsSync(defaultNodeFile) && !existsSync(defaultFile) ? 'node' : 'gateway';
 }
@@ -51,5 +55,5 @@ function roleOfThisHost(): RoleName {
 /** A node's configuration. */
 export async function readNode(cli: Cli, command: Command): Promise<Loaded<NodeConfig> | undefined> {
   const { loadNodeConfig } = await import('../config/load-node.ts');
-  return told(cli, command, loadNodeConfig(requestOf(cli, command, [], 'node')));
+  return printProblems(cli, command, loadNodeConfig(requestOf(cli, command, [], 'node')));
 }

@@ -3,14 +3,14 @@ import type { Listing } from '../model/listing.ts';
 import { type Change, changeObject } from '../model/object.ts';
 import { shellComment } from '../model/text.ts';
 
-/** A command with its reason, still one that a shell takes. */
+/** A shell command with its reason as a comment. */
 export function annotated(line: string, why: string): string {
-  // Behind the end of a here-document nothing may stand.
+  // The end of a here-document must be alone on its line.
   const comment = shellComment(why);
   return line.includes('\n') ? `${comment}\n${line}` : `${line}  ${comment}`;
 }
 
-/** A command that is not to be run yet: each of its lines is a comment. */
+/** A held command: each of its lines is a comment. */
 export function withheld(line: string, reason: string): string {
   return line
     .split('\n')
@@ -18,7 +18,7 @@ export function withheld(line: string, reason: string): string {
     .join('\n');
 }
 
-/** A change as it is printed: the command that does the same. */
+/** A change as the shell command with the same effect. */
 export function commandOf(
   change: Change,
   { links, formerSysctls }: Pick<Listing, 'links' | 'formerSysctls'>,

@@ -1,12 +1,12 @@
 import { printableJson } from '../model/text.ts';
 
-/** The world as a command sees it; the tests give it another one. */
+/** The process environment of a command; tests pass another one. */
 export interface Cli {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly cwd: string;
   /** Aborted by SIGINT or SIGTERM; the reason is a {@link Stopped}. */
   readonly signal: AbortSignal;
-  /** For what was asked for. */
+  /** For the output of the command. */
   readonly stdout: Output;
   /** For everything else: errors, warnings, the log. */
   readonly stderr: Output;
@@ -18,9 +18,9 @@ interface Output {
   readonly columns?: number;
 }
 
-/** Somebody told us to end. */
+/** A signal ends the program. */
 export class Stopped extends Error {
-  // What everything that waits on an AbortSignal throws is told by this name.
+  // The name of the error that every wait on an AbortSignal throws.
   override readonly name = 'AbortError';
   readonly by: 'SIGINT' | 'SIGTERM';
   constructor(by: 'SIGINT' | 'SIGTERM') {
@@ -30,14 +30,14 @@ export class Stopped extends Error {
 }
 
 /**
- * Something outside of the program stops a command. Its message is all that a person sees: what, where, why,
- * and what to do.
+ * A command cannot be done for a reason outside of the program. Only its message is printed: what, where, why, and what
+ * to do.
  */
 export class Failure extends Error {
   override readonly name = 'Failure';
 }
 
-/** A machine-readable answer: one JSON object on stdout, with the version of its layout first. */
+/** Prints one JSON object to stdout, with the version of its layout first. */
 export function printJson(cli: Cli, answer: object): void {
   cli.stdout.write(`${printableJson({ version: 1, ...answer })}\n`);
 }

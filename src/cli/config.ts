@@ -3,7 +3,7 @@ import type { RoleName } from '../config/config.ts';
 import { type AnyLoaded, readAnyConfig } from './any-config.ts';
 import { type Cli, printJson } from './cli.ts';
 import { type ExitCode, exit } from './exit.ts';
-import { complaintJson } from './gateway-config.ts';
+import { problemJson } from './gateway-config.ts';
 import { optionsOf } from './options.ts';
 import type { Program } from './program.ts';
 
@@ -45,7 +45,7 @@ async function check(cli: Cli, command: Command): Promise<ExitCode> {
   const loaded = await read(cli, command);
   if (loaded === undefined) return exit.config;
   const { json } = optionsOf<Options>(command);
-  if (json) printJson(cli, { errors: [], warnings: loaded.warnings.map(complaintJson) });
+  if (json) printJson(cli, { errors: [], warnings: loaded.warnings.map(problemJson) });
   return exit.ok;
 }
 
@@ -59,7 +59,7 @@ async function print(cli: Cli, command: Command): Promise<ExitCode> {
     cli.stdout.write(printYaml(config, origin ? origins : undefined));
     return exit.ok;
   }
-  const { originText } = await import('../config/complaint.ts');
+  const { originText } = await import('../config/config-problem.ts');
   const places = Object.fromEntries([...origins].map(([key, place]) => [key, originText(place)]));
   printJson(cli, { config: nestedNotation(config), ...(origin ? { origins: places } : {}) });
   return exit.ok;

@@ -37,7 +37,7 @@ async function demo(cli: Cli, command: Command): Promise<ExitCode> {
     );
     return Object.values(exit).find((each) => each === code) ?? exit.failed;
   } catch (cause) {
-    // A command of the machine that says no is a matter of the machine.
+    // A failed command of the machine is no bug of ours.
     if (cause instanceof CommandError) throw new Failure(cause.message, { cause });
     throw cause;
   }

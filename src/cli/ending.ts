@@ -5,7 +5,7 @@ import { printable } from '../model/text.ts';
 import { Failure, Stopped } from './cli.ts';
 import { type ExitCode, exit } from './exit.ts';
 
-/** How the program ends after an error that nobody caught, and what it says; text may be empty. */
+/** Exit code and message after an uncaught error; the text may be empty. */
 export interface Ending {
   readonly code: ExitCode;
   readonly text: string;
@@ -13,7 +13,7 @@ export interface Ending {
 
 export function ending(error: unknown, signal: AbortSignal): Ending {
   const by: unknown = signal.reason;
-  // Whatever was waiting throws when it is told to stop: that is how stopping works.
+  // Every wait throws when its signal is aborted: the normal end of a stopped program.
   if (by instanceof Stopped && error instanceof Error && error.name === 'AbortError') {
     return { code: by.by === 'SIGINT' ? exit.interrupted : exit.terminated, text: '' };
   }
@@ -27,7 +27,7 @@ export function ending(error: unknown, signal: AbortSignal): Ending {
   };
 }
 
-/** Something outside of the program: its message is for a person, its stack is not. */
+/** An error with a cause outside of the program: its message is printed without the stack. */
 function isFailure(error: unknown): error is Error {
   return (
     error instanceof Failure ||
@@ -38,12 +38,12 @@ function isFailure(error: unknown): error is Error {
   );
 }
 
-/** An error of the operating system, which Node gives a syscall; its own ERR_ codes are bugs of the caller. */
+/** An error of the operating system: Node sets its `syscall`. Node's own ERR_ codes are bugs of the caller. */
 function isSystemError(error: unknown): error is Error {
   return error instanceof Error && 'syscall' in error && 'code' in error;
 }
 
-/** The message with those of its causes, as far as they add something, in one line. */
+/** The message with those of its causes in one line, without repetitions. */
 function sentence(error: Error): string {
   let text = error.message;
   for (let cause = error.cause; cause instanceof Error; cause = cause.cause) {

@@ -1,25 +1,25 @@
 import type { Command } from 'commander';
-import type { Complaint } from '../config/complaint.ts';
 import type { RoleName } from '../config/config.ts';
+import type { ConfigProblem } from '../config/config-problem.ts';
 import type { LoadRequest, LoadResult } from '../config/file.ts';
 import type { Flag } from '../config/layers.ts';
 import { type Cli, printJson } from './cli.ts';
 import { configFile, globalFlags, optionsOf } from './options.ts';
 
 /**
- * Reads the configuration as every command does: file, environment, and this command line.
+ * Reads the configuration from file, environment and command line.
  *
  * @param flags options of this command that are settings
- * @returns undefined when it is refused: all is said then, and the command ends with `exit.config`
+ * @returns undefined when it is refused: the problems are printed, and the command ends with `exit.config`
  */
 export async function readConfig(
   cli: Cli,
   command: Command,
   flags: readonly Flag[] = [],
 ): Promise<Extract<LoadResult, { kind: 'loaded' }> | undefined> {
-  // YAML and convict take a third of the start-up; `version` and `--help` do without.
+  // YAML and convict take a third of the start-up time; `version` and `--help` do not need them.
   const { loadGatewayConfig } = await import('../config/load.ts');
-  return told(cli, command, loadGatewayConfig(requestOf(cli, command, flags)));
+  return printProblems(cli, command, loadGatewayConfig(requestOf(cli, command, flags)));
 }
 
 export function requestOf(
@@ -37,25 +37,23 @@ export function requestOf(
   };
 }
 
-/** Tells warnings and errors; undefined when it was refused. */
-export async function told<T extends { readonly kind: 'loaded'; readonly warnings: readonly Complaint[] }>(
-  cli: Cli,
-  command: Command,
-  result: T | Extract<LoadResult, { kind: 'refused' }>,
-): Promise<T | undefined> {
-  const { complaintLine } = await import('../config/complaint.ts');
+/** Prints warnings and errors; undefined when the configuration is refused. */
+export async function printProblems<
+  T extends { readonly kind: 'loaded'; readonly warnings: readonly ConfigProblem[] },
+>(cli: Cli, command: Command, result: T | Extract<LoadResult, { kind: 'refused' }>): Promise<T | undefined> {
+  const { problemLine } = await import('../config/config-problem.ts');
   if (result.kind === 'loaded') {
-    for (const warning of result.warnings) cli.stderr.write(`warning: ${complaintLine(warning)}\n`);
+    for (const warning of result.warnings) cli.stderr.write(`warning: ${problemLine(warning)}\n`);
     return result;
   }
-  for (const error of result.errors) cli.stderr.write(`${complaintLine(error)}\n`);
+  for (const error of result.errors) cli.stderr.write(`${problemLine(error)}\n`);
   if (optionsOf<{ readonly json?: boolean }>(command).json) {
-    printJson(cli, { errors: result.errors.map(complaintJson) });
+    printJson(cli, { errors: result.errors.map(problemJson) });
   }
   return undefined;
 }
 
-export function complaintJson({ origin, key, what }: Complaint): object {
+export function problemJson({ origin, key, what }: ConfigProblem): object {
   switch (origin.kind) {
     case 'file':
       return { file: origin.file, ...origin.at, key, message: what };

@@ -4,7 +4,7 @@ import { defaultFile, defaultNodeFile, fileVariable } from '../config/default-fi
 import type { Flag } from '../config/layers.ts';
 import type { Cli } from './cli.ts';
 
-/** The options that every command knows, wherever on the line they stand. */
+/** The options of every command, before or after its name. */
 export interface GlobalOptions {
   readonly config?: string;
   readonly logLevel?: string;
@@ -16,7 +16,7 @@ export function configFile(options: GlobalOptions, cli: Cli, role: RoleName): st
   return options.config ?? (cli.env[fileVariable] || (role === 'node' ? defaultNodeFile : defaultFile));
 }
 
-/** The global options that are settings, for loadGatewayConfig. */
+/** The global options that are settings of the configuration. */
 export function globalFlags({ logLevel, logFormat }: GlobalOptions): readonly Flag[] {
   const flags: Flag[] = [];
   if (logLevel !== undefined) flags.push({ flag: '--log-level', key: 'log.level', value: logLevel });

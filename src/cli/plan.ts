@@ -15,7 +15,7 @@ interface Options {
   readonly from?: string;
 }
 
-/** ms until the first complete lists must be in */
+/** ms until the first complete lists must arrive */
 const patience = 15_000;
 
 export function addPlan({ root, run }: Program): void {
@@ -30,7 +30,7 @@ export function addPlan({ root, run }: Program): void {
     .action(run(plan));
 }
 
-/** The line, cut before apply. */
+/** The pipeline without apply. */
 async function plan(cli: Cli, command: Command): Promise<ExitCode> {
   const { json, from } = optionsOf<Options>(command);
   const flags = from === undefined ? [] : [{ flag: '--from', key: 'source.file', value: from }];
@@ -83,7 +83,9 @@ async function printDryRun(cli: Cli, seen: DryRun, json: boolean): Promise<ExitC
     for (const { command: line, why } of changes) cli.stdout.write(`${annotated(line, why)}\n`);
     for (const { command: line, reason } of held) cli.stdout.write(`${withheld(line, reason)}\n`);
     for (const { object, why, holder } of conflicts) {
-      cli.stderr.write(`${printable(`conflict: ${object} (${why}) is held by somebody else: ${holder}`)}\n`);
+      cli.stderr.write(
+        `${printable(`conflict: ${object} (${why}) is held by another program: ${holder}`)}\n`,
+      );
     }
     for (const { severity, message, advice } of seen.problems)
       cli.stderr.write(`${severity}: ${printable(message)}; ${printable(advice)}\n`);
@@ -91,7 +93,7 @@ async function printDryRun(cli: Cli, seen: DryRun, json: boolean): Promise<ExitC
   return changes.length + held.length === 0 ? exit.ok : exit.changes;
 }
 
-/** The first complete picture; fails as soon as every list that is missing has told why. */
+/** The first complete snapshot. Fails when every missing list has failed. */
 async function complete(cluster: Cluster, { source }: GatewayConfig, signal: AbortSignal): Promise<Snapshot> {
   const limit = AbortSignal.any([signal, AbortSignal.timeout(patience)]);
   const changes = cluster.changes(limit);

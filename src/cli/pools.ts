@@ -40,10 +40,11 @@ export function poolsText(status: PoolsStatus): string {
 }
 
 function head({ allocates, lease }: PoolsStatus): string {
-  if (!allocates) return 'eiproute gives no addresses here (allocate: false); this is what the Services show';
-  if (lease === undefined) return 'this gateway gives addresses; it is the only one';
-  if (lease.leads) return 'this gateway holds the Lease and gives addresses';
-  return `${lease.holder ?? 'nobody'} holds the Lease and gives addresses; this gateway only routes`;
+  if (!allocates)
+    return 'eiproute assigns no addresses here (allocate: false); this is what the Services show';
+  if (lease === undefined) return 'this gateway assigns addresses; it is the only one';
+  if (lease.leads) return 'this gateway holds the Lease and assigns addresses';
+  return `${lease.holder ?? 'no gateway'} holds the Lease and assigns addresses; this gateway only routes`;
 }
 
 function poolLines({ name, addresses, terms, use, held }: PoolStatus): readonly string[] {

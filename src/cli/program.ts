@@ -14,17 +14,17 @@ import { addRelease } from './release.ts';
 import { addStatus } from './status.ts';
 import { addVersion, release } from './version.ts';
 
-/** What a command does, and how that ended. */
+/** The action of a command; resolves with its exit code. */
 export type Handler = (cli: Cli, command: Command) => Promise<ExitCode>;
 
-/** What a command file needs to add itself: `root.command('plan').action(run(plan))`. */
+/** The parameters of each command file: `root.command('plan').action(run(plan))`. */
 export interface Program {
   readonly root: Command;
   readonly run: (handler: Handler) => (this: Command) => Promise<void>;
 }
 
 /**
- * Runs one command line. Files with commands are small and import what is heavy inside their handlers, so that
+ * Runs one command line. The files of commands are small and import heavy modules inside their handlers, so that
  * `version` and `--help` start fast.
  *
  * @param argv without the program's own name
@@ -52,7 +52,7 @@ export async function runProgram(argv: readonly string[], cli: Cli): Promise<Exi
     await program.root.parseAsync(argv, { from: 'user' });
     return code;
   } catch (error) {
-    // Help and errors alike; commander has printed them.
+    // commander throws for help as well as for errors, and has printed either.
     if (error instanceof CommanderError) return error.exitCode === 0 ? exit.ok : exit.usage;
     const end = ending(error, cli.signal);
     cli.stderr.write(end.text);
@@ -77,7 +77,7 @@ function root(cli: Cli): Command {
       .addOption(
         new Option('--log-format <format>', 'how a log line looks').choices(['auto', 'pretty', 'json']),
       )
-      // Before any subcommand is made: they inherit these.
+      // Before the subcommands are added: they inherit these settings.
       .exitOverride()
       .showSuggestionAfterError()
       .configureOutput({

@@ -2,10 +2,10 @@ import type { Command } from 'commander';
 import type { GatewayConfig } from '../config/config.ts';
 import type { LinuxKernel } from '../kernel/linux.ts';
 import type { Desire } from '../model/desired.ts';
+import type { DesiredObjects } from '../model/desired-object.ts';
 import { changeObject, keyOf } from '../model/object.ts';
 import { ownerOf } from '../model/owner.ts';
 import { printable, shellWord } from '../model/text.ts';
-import type { Want } from '../model/want.ts';
 import type { Role } from '../reconcile/reconciler.ts';
 import { type AnyLoaded, readAnyConfig } from './any-config.ts';
 import { type Cli, printJson } from './cli.ts';
@@ -29,7 +29,7 @@ export function addPurge({ root, run }: Program): void {
     .action(run(purge));
 }
 
-/** The line with an empty desire. */
+/** The pipeline with an empty desire. */
 async function purge(cli: Cli, command: Command): Promise<ExitCode> {
   const loaded = await readAnyConfig(cli, command);
   if (loaded === undefined) return exit.config;
@@ -39,12 +39,12 @@ async function purge(cli: Cli, command: Command): Promise<ExitCode> {
   const { Reconciler } = await import('../reconcile/reconciler.ts');
   const { commandOf } = await import('./changes.ts');
   const { removeFiles } = await import('../daemon/names.ts');
-  const { role, open, files } = await emptied(loaded);
+  const { role, open, files } = await purgeTarget(loaded);
   await using _lock = await lock(role.scope.owner.protocol, loaded.config.runtimeDirectory);
   await using kernel = await open();
   const reconciler = new Reconciler(kernel, Date.now);
   const reasons = [{ kind: 'operator', text: 'purge' }] as const;
-  // A former value is out of the ledger once it is restored: what is printed is told from before.
+  // The ledger forgets a former value once it is restored, so the commands are printed from the dump before.
   const before = await kernel.list(role.scope, cli.signal);
   const report = await reconciler.round(role, reasons, 'dump', cli.signal);
   await removeFiles(files);
@@ -68,11 +68,11 @@ async function purge(cli: Cli, command: Command): Promise<ExitCode> {
 async function preview(cli: Cli, loaded: AnyLoaded, { json }: Options): Promise<ExitCode> {
   const { dryRun } = await import('../reconcile/dry-run.ts');
   const { commandOf } = await import('./changes.ts');
-  const { role, open, files } = await emptied(loaded);
+  const { role, open, files } = await purgeTarget(loaded);
   await using kernel = await open();
   const { due, have } = await dryRun(kernel, role, cli.signal);
   const removed = due.map(({ change }) => commandOf(change, have));
-  // What Linux changes along with a setting of ours has to be put back after it.
+  // Linux changes some settings along with ours; they are restored afterwards.
   const ours = new Set(due.map(({ change }) => keyOf(changeObject(change))));
   for (const [name, value] of have.formerSysctls) {
     const sysctl = { kind: 'sysctl', name, value } as const;
@@ -84,15 +84,15 @@ async function preview(cli: Cli, loaded: AnyLoaded, { json }: Options): Promise<
   return exit.ok;
 }
 
-/** What is to be emptied. */
-interface Emptied {
+/** The role to purge. */
+interface PurgeTarget {
   readonly role: Role;
   readonly open: () => Promise<LinuxKernel>;
-  /** Files that we wrote outside of our own folders. */
+  /** Files of ours outside of our own folders. */
   readonly files: readonly string[];
 }
 
-async function emptied(loaded: AnyLoaded): Promise<Emptied> {
+async function purgeTarget(loaded: AnyLoaded): Promise<PurgeTarget> {
   if (loaded.role === 'gateway') {
     const { LinuxKernel } = await import('../kernel/linux.ts');
     const { flowLabelTableName } = await import('../desire/flow-label.ts');
@@ -100,7 +100,7 @@ async function emptied(loaded: AnyLoaded): Promise<Emptied> {
     const { RecomputedDesire } = await import('../reconcile/recomputed.ts');
     const nftTables = [flowLabelTableName(config.gateway.protocol)];
     return {
-      role: emptyRole(config, nftTables, new RecomputedDesire(wantNothing)),
+      role: emptyRole(config, nftTables, new RecomputedDesire(noObjects)),
       open: () => LinuxKernel.open(config.stateDirectory),
       files: [],
     };
@@ -116,7 +116,7 @@ async function emptied(loaded: AnyLoaded): Promise<Emptied> {
   };
 }
 
-function wantNothing(): Want {
+function noObjects(): DesiredObjects {
   return { objects: [], problems: [], complete: true };
 }
 

@@ -7,11 +7,11 @@ import type { Program } from './program.ts';
 export function addRelease({ root, run }: Program): void {
   root
     .command('release')
-    .description('let deletes go on that the running daemon holds because they are too many at once')
-    .action(run(letGo));
+    .description('release the deletes that the running daemon holds because they are too many at once')
+    .action(run(release));
 }
 
-async function letGo(cli: Cli, command: Command): Promise<ExitCode> {
+async function release(cli: Cli, command: Command): Promise<ExitCode> {
   const loaded = await readConfig(cli, command);
   if (loaded === undefined) return exit.config;
   const { ask } = await import('../daemon/ask.ts');

@@ -4,17 +4,17 @@ import type { Notify } from '../daemon/notify.ts';
 import type { Log } from '../log.ts';
 import { type Cli, Failure } from './cli.ts';
 
-// What all daemons have in common on their way up.
+// The common part of the start of both daemons.
 
-/** Log and words for systemd, as this start wants them. */
+/** Log and systemd notifications of a daemon. */
 export interface SetUp {
   readonly log: Log;
   readonly notify: Notify;
-  /** ms between two rounds at most, whatever the configuration says: systemd's watchdog wants to see them. */
+  /** Upper limit in ms for the resync interval, for systemd's watchdog. */
   readonly longestRest: number;
 }
 
-/** @throws Failure when this host lacks what every role needs */
+/** @throws Failure when this host lacks a requirement of both roles */
 export async function setUpDaemon(cli: Cli, { logLevel, logFormat }: Config): Promise<SetUp> {
   const { createLog } = await import('../log.ts');
   const { journalSink } = await import('../journal/sink.ts');
@@ -37,7 +37,7 @@ export async function setUpDaemon(cli: Cli, { logLevel, logFormat }: Config): Pr
   return { log, notify, longestRest: watchdogPace(cli.env, process.pid) };
 }
 
-/** Logs what a person should know about the way to the API server although it works. */
+/** Logs warnings about the access to the API server: it works, but is insecure. */
 export async function logAccessWarnings(cli: Cli, log: Log, access: KubernetesAccess): Promise<void> {
   const { accessWarnings } = await import('../cluster/access-warnings.ts');
   for (const { code, subject, message, advice } of accessWarnings(access, cli.env)) {
@@ -45,7 +45,7 @@ export async function logAccessWarnings(cli: Cli, log: Log, access: KubernetesAc
   }
 }
 
-/** The configuration, read again at each SIGHUP; one that is wrong is told and changes nothing. */
+/** Yields the new configuration after each SIGHUP. An invalid one is reported and changes nothing. */
 export async function* reloads<C extends Config>(
   cli: Cli,
   first: C,
@@ -82,7 +82,7 @@ function defer(work: () => void): Disposable {
   return { [Symbol.dispose]: work };
 }
 
-/** What is opened once: the sources, the folders, the mark that tells our objects from others'. */
+/** Settings that are used once, at the start: sources, folders, and the identity of our objects. */
 function needsRestart(key: string): boolean {
   return [
     'kubeconfig',

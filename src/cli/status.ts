@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Command, InvalidArgumentError } from 'commander';
 import type { RoleName } from '../config/config.ts';
-import type { Brief, Status } from '../daemon/status.ts';
+import type { ObjectsStatus } from '../daemon/objects.ts';
+import type { Status, Summary } from '../daemon/status.ts';
 import { printable, printableJson } from '../model/text.ts';
 import { readAnyConfig } from './any-config.ts';
 import { type Cli, Failure } from './cli.ts';
@@ -11,11 +12,12 @@ import type { Program } from './program.ts';
 
 interface Options {
   readonly json?: boolean;
+  readonly objects?: boolean;
   readonly waitSynced?: boolean;
   readonly timeout: number;
 }
 
-/** ms between two questions of --wait-synced */
+/** ms between two polls of --wait-synced */
 const askEvery = 100;
 
 export function addStatus({ root, run }: Program): void {
@@ -23,6 +25,7 @@ export function addStatus({ root, run }: Program): void {
     .command('status')
     .description('show what the running daemon does')
     .option('--json', 'print JSON')
+    .option('--objects', 'list every kernel object with its state instead')
     .option('--wait-synced', 'wait until everything wanted is in the kernel; exit 1 when it is not in time')
     .option('--timeout <seconds>', 'how long --wait-synced waits', seconds, 60)
     .action(run(show));
@@ -40,13 +43,16 @@ async function show(cli: Cli, command: Command): Promise<ExitCode> {
   if (loaded === undefined) return exit.config;
   const daemon = { role: loaded.role, runtimeDirectory: loaded.config.runtimeDirectory };
   if (options.waitSynced) await synced(daemon, options.timeout, cli.signal);
-  const status = parse(await answer(daemon, '/status', cli.signal));
+  const status = options.objects
+    ? parse<ObjectsStatus>(await answer(daemon, '/objects', cli.signal))
+    : parse<Status>(await answer(daemon, '/status', cli.signal));
   if (options.json) cli.stdout.write(`${printableJson(status)}\n`);
+  else if ('objects' in status) showObjects(cli, status);
   else cli.stdout.write(text(status));
   return options.waitSynced && !status.synced ? exit.failed : exit.ok;
 }
 
-/** Where a daemon answers. */
+/** The address of a daemon. */
 interface Daemon {
   readonly role: RoleName;
   readonly runtimeDirectory: string;
@@ -54,15 +60,15 @@ interface Daemon {
 
 async function answer(
   { role, runtimeDirectory }: Daemon,
-  path: '/status' | '/synced',
+  path: '/status' | '/synced' | '/objects',
   signal: AbortSignal,
 ): Promise<string> {
   const { ask } = await import('../daemon/ask.ts');
   return ask(runtimeDirectory, role, 'GET', path, signal);
 }
 
-/** The only program that writes it is of the same release, or at least of the same version of the status. */
-function parse<T extends Brief = Status>(json: string): T {
+/** Parses an answer of the same version of the status. */
+function parse<T extends Summary>(json: string): T {
   const answered: T = JSON.parse(json);
   if (answered.version === 1) return answered;
   throw new Failure(
@@ -70,20 +76,29 @@ function parse<T extends Brief = Status>(json: string): T {
   );
 }
 
-/** Waits until the daemon is synced, or the time is over. */
+/** Waits until the daemon is synced, or until the timeout. */
 async function synced(daemon: Daemon, timeout: number, signal: AbortSignal): Promise<void> {
   const { Refused } = await import('../daemon/refused.ts');
   const end = performance.now() + timeout * 1000;
   while (true) {
     const last = performance.now() + askEvery >= end;
     try {
-      const { synced: done } = parse<Brief>(await answer(daemon, '/synced', signal));
+      const { synced: done } = parse<Summary>(await answer(daemon, '/synced', signal));
       if (done || last) return;
     } catch (error) {
-      // It may just be starting.
+      // The daemon may be starting.
       if (!(error instanceof Refused) || last) throw error;
     }
     await sleep(askEvery, undefined, { signal });
+  }
+}
+
+/** One row each: rows of the same state and kind are easy to find with grep. */
+function showObjects(cli: Cli, { synced: done, summary, objects }: ObjectsStatus): void {
+  if (!done) cli.stderr.write(`${printable(`not synced: ${summary}`)}\n`);
+  for (const { state, kind, object, why, detail } of objects) {
+    const end = detail === undefined ? '' : `: ${detail}`;
+    cli.stdout.write(`${printable(`${state.padEnd(9)}  ${kind.padEnd(9)}  ${object} (${why})${end}`)}\n`);
   }
 }
 
@@ -135,14 +150,14 @@ function text(status: Status): string {
   return lines.map((line) => `${printable(line)}\n`).join('');
 }
 
-/** A list that fits a line; JSON has all of it. */
+/** The first names of a list, for one line; JSON has all of them. */
 function some(names: readonly string[]): string {
   const most = 6;
   const shown = names.slice(0, most).join(' ');
   return names.length > most ? `${shown} and ${names.length - most} more` : shown;
 }
 
-/** In words, for a person: rounded down, in the largest unit that fits. */
+/** For a person: rounded down, in the largest unit that fits. */
 function age(since: number): string {
   const seconds = Math.max(0, Math.floor((Date.now() - since) / 1000));
   if (seconds < 60) return `${seconds} s`;

@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Endpoint, Node, Protocol, Resource, Service, ServicePort } from '../model/cluster.ts';
 import { compareIp, family, type Ip, ipBytes, parseIp } from '../model/ip.ts';
 import type { Problem } from '../model/problem.ts';
-import { asksOf } from './asks.ts';
+import { allocationRequest } from './allocation-request.ts';
 import { exact, isRaw, list, none, part, port, type Raw, text } from './raw.ts';
 import { StringPool } from './string-pool.ts';
 
@@ -176,7 +176,7 @@ export function decodeService(raw: unknown): Decoded<Service> {
     ports: exact(list(spec.ports).flatMap((item) => servicePort(item, decoder))),
     ingress: decoder.ips(ingress, 'status.loadBalancer.ingress'),
     externalIps: decoder.ips(list(spec.externalIPs), 'spec.externalIPs'),
-    asks: asksOf(metadata, spec, status),
+    request: allocationRequest(metadata, spec, status),
     endpoints: none,
   };
   return { key, object, problems: decoder.problems };

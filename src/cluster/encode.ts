@@ -29,7 +29,7 @@ export function encodeNode(node: Node): object {
 
 /** A v1 Service and one EndpointSlice for each address family of its endpoints. */
 export function encodeService(service: Service): readonly object[] {
-  const { namespace, name, uid, type, deleting, ports, ingress, externalIps, asks, endpoints } = service;
+  const { namespace, name, uid, type, deleting, ports, ingress, externalIps, request, endpoints } = service;
   const object = {
     apiVersion: 'v1',
     kind: 'Service',
@@ -38,17 +38,17 @@ export function encodeService(service: Service): readonly object[] {
       namespace,
       uid,
       ...(deleting ? { deletionTimestamp } : {}),
-      ...(asks.created === 0 ? {} : { creationTimestamp: new Date(asks.created).toISOString() }),
-      ...some('labels', asks.labels),
-      ...some('annotations', asks.annotations),
-      ...(asks.finalizer ? { finalizers: [cleanupFinalizer] } : {}),
+      ...(request.created === 0 ? {} : { creationTimestamp: new Date(request.created).toISOString() }),
+      ...some('labels', request.labels),
+      ...some('annotations', request.annotations),
+      ...(request.finalizer ? { finalizers: [cleanupFinalizer] } : {}),
     },
     spec: {
       type,
-      ...(asks.clusterIps.length === 0 ? {} : { clusterIPs: asks.clusterIps }),
-      ...(asks.familyPolicy === 'SingleStack' ? {} : { ipFamilyPolicy: asks.familyPolicy }),
-      ...some('selector', asks.selector),
-      loadBalancerIP: asks.loadBalancerIp,
+      ...(request.clusterIps.length === 0 ? {} : { clusterIPs: request.clusterIps }),
+      ...(request.familyPolicy === 'SingleStack' ? {} : { ipFamilyPolicy: request.familyPolicy }),
+      ...some('selector', request.selector),
+      loadBalancerIP: request.loadBalancerIp,
       loadBalancerClass: service.loadBalancerClass,
       externalTrafficPolicy: service.externalTrafficPolicy,
       healthCheckNodePort: service.healthCheckNodePort,
@@ -57,9 +57,9 @@ export function encodeService(service: Service): readonly object[] {
     },
     status: {
       loadBalancer: {
-        ingress: [...ingress.map((ip) => ({ ip })), ...asks.hostnames.map((hostname) => ({ hostname }))],
+        ingress: [...ingress.map((ip) => ({ ip })), ...request.hostnames.map((hostname) => ({ hostname }))],
       },
-      ...(asks.conditions.length === 0 ? {} : { conditions: asks.conditions }),
+      ...(request.conditions.length === 0 ? {} : { conditions: request.conditions }),
     },
   };
   const slices = ([4, 6] as const).flatMap((of) => {

@@ -1,10 +1,10 @@
 import { type Dispatcher, request } from 'undici';
 import type { Resource } from '../model/cluster.ts';
 import { openSession, type Session } from './credentials.ts';
+import { errorOf } from './failure.ts';
 import type { KubernetesAccess } from './kubeconfig-files.ts';
 import { jsonLines } from './lines.ts';
 import { ApiError, type Page, ProtocolError, type Transport } from './transport.ts';
-import { errorOf } from './trouble.ts';
 
 const paths: Readonly<Record<Resource, string>> = {
   services: '/api/v1/services',

@@ -1,11 +1,11 @@
 import { hostname } from 'node:os';
 import type { LeaseName } from '../model/allocation.ts';
 import { cleanupFinalizer, type Service } from '../model/cluster.ts';
+import { type ApiRequest, requestFailure } from './failure.ts';
 import type { HttpTransport } from './http.ts';
 import { part, text } from './raw.ts';
 import type { ClusterStore } from './store.ts';
 import { ApiError } from './transport.ts';
-import { type ApiRequest, complaint } from './trouble.ts';
 import { versionOf } from './versions.ts';
 import type { Lease, Leases, Outcome, ServiceEvent, StatusPatch, Writer } from './writer.ts';
 
@@ -83,7 +83,7 @@ export class KubernetesWriter implements Writer, Leases {
           { cause: error },
         );
       }
-      throw new Error(complaint(error, 'get leases'), { cause: error });
+      throw new Error(requestFailure(error, 'get leases'), { cause: error });
     }
   }
 
@@ -138,7 +138,7 @@ export class KubernetesWriter implements Writer, Leases {
       if (status === 404) return { kind: 'gone' };
       const wait = error instanceof ApiError ? error.retryAfter : undefined;
       const everything = status !== 400 && status !== 422 && status !== 413;
-      return { kind: 'refused', message: complaint(error, request), everything, wait };
+      return { kind: 'refused', message: requestFailure(error, request), everything, wait };
     }
   }
 }

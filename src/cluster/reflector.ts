@@ -1,10 +1,10 @@
 import type { Resource } from '../model/cluster.ts';
 import type { Clock } from './clock.ts';
+import { errorOf, feedFailure, isCertificateError } from './failure.ts';
 import type { Signal } from './signal.ts';
 import { withinSilence } from './silence.ts';
 import type { ClusterStore } from './store.ts';
 import { ApiError, CredentialsError, ProtocolError, type Transport } from './transport.ts';
-import { errorOf, isCertificateError, failure as troubleOf } from './trouble.ts';
 import { versionOf } from './versions.ts';
 
 /** How often and how long; ms unless the name says otherwise. */
@@ -228,7 +228,7 @@ export class Reflector {
     if (this.#failures >= relistAfter) this.#version = undefined;
     // A single failure is normal; the second one in a row is reported.
     if (before > 0 || !this.#store.feed(this.#resource).synced) {
-      this.#store.state(this.#resource, { trouble: troubleOf(error, this.#resource) });
+      this.#store.state(this.#resource, { trouble: feedFailure(error, this.#resource) });
     }
     if (error instanceof ApiError && error.retryAfter !== undefined) return error.retryAfter;
     const most = failure === 'unanswered' ? longestUnanswered : longest;

@@ -17,7 +17,7 @@ import { hex, table } from './numbers.ts';
 import { type Complain, readNetworks, specialUse } from './pools.ts';
 import { hint, meant } from './spelling.ts';
 
-/** The networks that hold EIPs: sorted; what is wrong is left out. */
+/** The networks of EIPs, sorted; invalid entries are left out. */
 export function readEips(raw: unknown, complain: Complain): readonly Prefix[] {
   if (!Array.isArray(raw)) {
     complain('eips', `must be a list of networks like [198.51.100.0/24], not ${kindOf(raw)}`);
@@ -39,7 +39,7 @@ export function readEips(raw: unknown, complain: Complain): readonly Prefix[] {
   return found.sort((a, b) => compareIp(prefixIp(a), prefixIp(b)));
 }
 
-/** What numbers gateways get that name none themselves. */
+/** The default numbers of gateways. */
 export interface Numbering {
   /** Of the first gateway of a family. */
   readonly table: number;
@@ -47,7 +47,7 @@ export interface Numbering {
   readonly localTable: number;
 }
 
-/** A gateway as it was written. */
+/** A gateway as configured. */
 interface Entry {
   readonly key: string;
   readonly address: Ip;
@@ -57,7 +57,7 @@ interface Entry {
 
 /**
  * The gateways, in the order of the file. Tables and marks count up within a family: the n-th IPv4 address and
- * the n-th IPv6 address share a number, since they mostly are one machine's.
+ * the n-th IPv6 address share a number, since they usually belong to one machine.
  */
 export function readGateways(
   raw: unknown,
@@ -120,7 +120,7 @@ function number(
   complain: Complain,
 ): readonly AgentGateway[] {
   const { mask } = numbering;
-  // The lowest bit of the mask is the unit of our marks; the whole mask means "to an EIP, not yet looked at".
+  // The lowest bit of the mask is the unit of our marks; the whole mask marks packets to EIPs that may loop.
   const unit = (mask & -mask) >>> 0;
   const gateways: AgentGateway[] = [];
   for (const entry of entries) {
@@ -158,7 +158,7 @@ function troubleOf(
   return undefined;
 }
 
-/** A gateway is no EIP, and an EIP without a gateway of its family would be answered by nobody knows whom. */
+/** A gateway is no EIP, and an EIP without a gateway of its family would have no reply path. */
 export function refuseMismatches(
   eips: readonly Prefix[],
   gateways: readonly AgentGateway[],

@@ -4,7 +4,7 @@ import type { Limits, Pace } from '../model/pace.ts';
 
 export type RoleName = 'gateway' | 'node';
 
-/** Where the cluster is read from. */
+/** The source of the cluster. */
 export type Source =
   | {
       readonly kind: 'kubernetes';
@@ -35,20 +35,20 @@ export interface EipsOrigin {
   readonly name: string;
   /** Of its data. */
   readonly key: string;
-  /** ms between two looks, give or take a quarter */
+  /** ms between two polls, plus or minus a quarter */
   readonly every: number;
 }
 
 /** The whole configuration of `eiproute node`, checked, with every default filled in. */
 export interface NodeConfig {
-  /** Its `eips` are empty when they stand in no file, but in the object of `eipsFrom`. */
+  /** Its `eips` are empty when they come from the ConfigMap of `eipsFrom` alone. */
   readonly agent: NodeAgent;
   readonly eipsFrom: EipsOrigin | undefined;
   /** Ledger of sysctls, last known EIP networks. */
   readonly stateDirectory: string;
   /** The status socket. */
   readonly runtimeDirectory: string;
-  /** Where iproute2 looks for names of numbers. */
+  /** The folder of iproute2's names of numbers. */
   readonly namesDirectory: string;
   readonly pace: Pace;
   readonly logLevel: GatewayConfig['logLevel'];

@@ -1,4 +1,4 @@
-/** The configuration, where neither `--config` nor the variable names another. */
+/** The configuration file without `--config` and the variable. */
 export const defaultFile = '/etc/eiproute/gateway.yaml';
 
 export const fileVariable = 'EIPROUTE_CONFIG';

@@ -1,11 +1,11 @@
 import { isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseAllDocuments } from 'yaml';
-import type { Position } from './complaint.ts';
+import type { Position } from './config-problem.ts';
 
-/** What YAML can say. A section is a Map, so that no key can touch a prototype. */
+/** A YAML value. A section is a Map, so that no key can touch a prototype. */
 export type Value = string | number | boolean | null | readonly Value[] | Section;
 export interface Section extends ReadonlyMap<string, Value> {}
 
-/** Where a key and its value stand. */
+/** The positions of a key and its value. */
 interface Spot {
   readonly key: Position;
   readonly value: Position;
@@ -15,10 +15,10 @@ export interface Parsed {
   readonly root: Section;
   /** By path: `pools[0].addresses[1]`; the file itself is ''. */
   readonly spots: ReadonlyMap<string, Spot>;
-  readonly faults: readonly Fault[];
+  readonly problems: readonly SyntaxProblem[];
 }
 
-interface Fault {
+interface SyntaxProblem {
   readonly at: Position;
   /** '' when it is about the file. */
   readonly key: string;
@@ -30,10 +30,10 @@ const mostValues = 100_000;
 const deepest = 16;
 const start: Position = { line: 1, column: 1 };
 
-/** Reads one YAML document. Broken syntax gives one fault: those behind it are mostly its echoes. */
+/** Reads one YAML document. Only the first syntax error is reported: the others usually follow from it. */
 export function parseDocument(text: string): Parsed {
   const lines = new LineCounter();
-  // Duplicate keys are looked for below, where the first one's line is known.
+  // Duplicate keys are checked below, where the line of the first one is known.
   const parsed = parseAllDocuments(text, {
     lineCounter: lines,
     prettyErrors: false,
@@ -49,7 +49,7 @@ export function parseDocument(text: string): Parsed {
   const stop = (where: Position, what: string): Parsed => ({
     root: new Map(),
     spots,
-    faults: [{ at: where, key: '', what }],
+    problems: [{ at: where, key: '', what }],
   });
 
   const broken = document?.errors[0] ?? document?.warnings[0];
@@ -57,18 +57,18 @@ export function parseDocument(text: string): Parsed {
   if (second) {
     return stop(at(second.range[0]), 'a second YAML document begins here; one file holds one configuration');
   }
-  if (document === undefined || document.contents === null) return { root: new Map(), spots, faults: [] };
+  if (document === undefined || document.contents === null) return { root: new Map(), spots, problems: [] };
 
-  const faults: Fault[] = [];
+  const problems: SyntaxProblem[] = [];
   let values = 0;
 
-  /** @param alias where the alias stands that led here: what it stands for is elsewhere in the file */
+  /** @param alias position of the alias that led here: its anchor is elsewhere in the file */
   function walk(node: Node | null, path: string, key: Position, depth: number, alias?: Position): Value {
     const where = alias ?? (node?.range ? at(node.range[0]) : key);
     const outer = isAlias(node) ? where : alias;
     const found = isAlias(node) && document ? node.resolve(document) : node;
     if (isAlias(node) && found === undefined) {
-      faults.push({ at: where, key: path, what: `there is no anchor &${node.source} before this` });
+      problems.push({ at: where, key: path, what: `there is no anchor &${node.source} before this` });
     }
     spots.set(path, { key, value: where });
     values += 1;
@@ -95,14 +95,14 @@ export function parseDocument(text: string): Parsed {
       const head = asNode(pair.key)?.range;
       const spot = alias ?? (head ? at(head[0]) : where);
       if (!isScalar(pair.key)) {
-        faults.push({ at: spot, key: path, what: 'a key must be a single word' });
+        problems.push({ at: spot, key: path, what: 'a key must be a single word' });
         continue;
       }
       const name = String(pair.key.value);
       const inner = path === '' ? name : `${path}.${name}`;
       const earlier = seen.get(name);
       if (earlier) {
-        faults.push({
+        problems.push({
           at: spot,
           key: inner,
           what: `is here twice; the first one is in line ${earlier.line}`,
@@ -118,8 +118,8 @@ export function parseDocument(text: string): Parsed {
   try {
     const root = walk(document.contents, '', start, 0);
     // YAML's null: a file of comments only.
-    if (root === null) return { root: new Map(), spots, faults };
-    if (root instanceof Map) return { root, spots, faults };
+    if (root === null) return { root: new Map(), spots, problems };
+    if (root instanceof Map) return { root, spots, problems };
     return stop(start, `must be keys with values, like "lan: eth0", not ${kindOf(root)}`);
   } catch (error) {
     if (error instanceof Overgrown) return stop(error.at, error.message);
@@ -127,7 +127,7 @@ export function parseDocument(text: string): Parsed {
   }
 }
 
-/** The words for a value's kind in a message: `text`, `a number`, `a list`. */
+/** The kind of a value, for a message: `text`, `a number`, `a list`. */
 export function kindOf(value: unknown): string {
   if (value === null || value === undefined) return 'nothing';
   if (value instanceof Map) return 'a section';

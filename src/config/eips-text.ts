@@ -4,10 +4,10 @@ import { readEips, refuseMismatches } from './agent.ts';
 import { parseDocument } from './document.ts';
 import type { Complain } from './pools.ts';
 
-/** Each becomes several rules of the kernel, which looks at them one by one. */
+/** Limit: each network becomes several policy rules, and the kernel searches rules linearly. */
 const most = 1000;
 
-/** What a text says, or everything that is wrong with it, in words. */
+/** The parsed text, or its problems in words. */
 export type EipsText =
   | { readonly kind: 'read'; readonly eips: readonly Prefix[] }
   | { readonly kind: 'refused'; readonly why: string };
@@ -15,7 +15,7 @@ export type EipsText =
 /**
  * Reads the EIP networks of a ConfigMap: a list in YAML or JSON, or one entry per line, with comments after "#".
  *
- * @param gateways that have to fit them
+ * @param gateways checked against the networks
  */
 export function readEipsText(text: string, gateways: readonly AgentGateway[]): EipsText {
   const lines = text.split('\n').map((line) => line.replace(/#.*/, '').trim());
@@ -24,8 +24,8 @@ export function readEipsText(text: string, gateways: readonly AgentGateway[]): E
   const complain: Complain = (key, what) => wrong.push(`${key}: ${what}`);
   let raw: unknown = entries;
   if (/^(-\s|\[)|^-$/.test(entries[0] ?? '')) {
-    const { root, faults } = parseDocument(`eips:\n${text.replace(/^/gm, ' ')}`);
-    for (const { at, what } of faults) wrong.push(`line ${at.line - 1} ${what}`);
+    const { root, problems } = parseDocument(`eips:\n${text.replace(/^/gm, ' ')}`);
+    for (const { at, what } of problems) wrong.push(`line ${at.line - 1} ${what}`);
     raw = root.get('eips');
   }
   if (Array.isArray(raw) && raw.length > most) {

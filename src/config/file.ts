@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
-import { type Complaint, compareComplaints, type Origin } from './complaint.ts';
 import type { GatewayConfig, NodeConfig } from './config.ts';
+import { type ConfigProblem, compareProblems, type Origin } from './config-problem.ts';
 import { parseDocument } from './document.ts';
 import { type Environment, type Flag, type Layers, mergeLayers } from './layers.ts';
 import { notation } from './notation.ts';
@@ -10,11 +10,11 @@ import type { Schema } from './schema.ts';
 import { type FileLayer, fileLayer } from './shape.ts';
 
 export interface LoadRequest {
-  /** As the person named it: messages show it so. */
+  /** As the person wrote it: messages show this name. */
   readonly file: string;
   readonly env: Environment;
   readonly flags: readonly Flag[];
-  /** Where relative paths in the environment and in flags start; those in the file start at its folder. */
+  /** Base of relative paths in the environment and in flags; paths in the file are relative to its folder. */
   readonly cwd: string;
 }
 
@@ -22,25 +22,25 @@ export type LoadResult<Config = GatewayConfig> =
   | {
       readonly kind: 'loaded';
       readonly config: Config;
-      /** Where each key's value came from, by dotted key; keys without a value are not in it. */
+      /** The source of each value, by dotted key; keys without a value are left out. */
       readonly origins: ReadonlyMap<string, Origin>;
-      readonly warnings: readonly Complaint[];
+      readonly warnings: readonly ConfigProblem[];
     }
-  /** Everything that is wrong, in the order of the file; not empty. */
+  /** All problems, in the order of the file; not empty. */
   | Refusal;
 
 interface Refusal {
   readonly kind: 'refused';
-  readonly errors: readonly Complaint[];
+  readonly errors: readonly ConfigProblem[];
 }
 
-/** Reads every value; after a complaint the result is of no use. */
+/** Reads every value. The result is valid only without errors. */
 type Assemble<Config> = (
   layer: FileLayer,
   layers: Layers,
   bases: Bases,
-  errors: Complaint[],
-  warnings: Complaint[],
+  errors: ConfigProblem[],
+  warnings: ConfigProblem[],
 ) => Config;
 
 /** @param read gets the file's bytes */
@@ -60,35 +60,35 @@ export function loadFile<T>(
   return read(bytes, request);
 }
 
-/** All that is the same for every kind of file. */
+/** The part that is the same for both kinds of file. */
 export function readConfig<Config extends GatewayConfig | NodeConfig>(
   bytes: Uint8Array,
   { file, env, flags, cwd }: LoadRequest,
   schema: Schema,
   assemble: Assemble<Config>,
 ): LoadResult<Config> {
-  const refused = (errors: readonly Complaint[]): Refusal => ({ kind: 'refused', errors });
+  const refused = (errors: readonly ConfigProblem[]): Refusal => ({ kind: 'refused', errors });
   let text: string;
   try {
     text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
   } catch {
-    // TextDecoder says no more than that.
+    // TextDecoder reports no position.
     return refused([{ origin: { kind: 'file', file, at: undefined }, key: '', what: 'is not UTF-8 text' }]);
   }
   const parsed = parseDocument(text);
   const layer = fileLayer(file, parsed, schema);
-  // Nothing can be said of the keys of a file that is no YAML.
-  if (parsed.root.size === 0 && layer.complaints.length > 0) return refused(layer.complaints);
+  // The keys of a file with broken syntax are unknown.
+  if (parsed.root.size === 0 && layer.problems.length > 0) return refused(layer.problems);
   const layers = mergeLayers(layer, env, flags, schema);
-  const errors: Complaint[] = [...layer.complaints];
-  const warnings: Complaint[] = [...layers.warnings];
+  const errors: ConfigProblem[] = [...layer.problems];
+  const warnings: ConfigProblem[] = [...layers.warnings];
   const config = assemble(layer, layers, { folder: dirname(resolve(cwd, file)), cwd }, errors, warnings);
-  if (errors.length > 0) return refused(errors.sort(compareComplaints));
+  if (errors.length > 0) return refused(errors.sort(compareProblems));
   return {
     kind: 'loaded',
     config,
     origins: originsOf(config, layers),
-    warnings: warnings.sort(compareComplaints),
+    warnings: warnings.sort(compareProblems),
   };
 }
 

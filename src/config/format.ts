@@ -2,7 +2,7 @@ import { type Ip, parseIp } from '../model/ip.ts';
 import { quoted } from '../model/text.ts';
 import { kindOf } from './document.ts';
 
-/** How a value is read; both ways throw RangeError with the rest of the sentence "KEY ...". */
+/** Parser of a value. Both functions throw RangeError with the rest of the sentence "KEY ...". */
 export interface Format<T> {
   /** From the environment, a flag, or a default. */
   fromText(text: string): T;
@@ -13,7 +13,7 @@ export interface Format<T> {
 /**
  * A format of values that YAML holds as text.
  *
- * @param noun what it must be, with article: `an interface name`
+ * @param noun what the value must be, with article: `an interface name`
  */
 function textFormat<T>(noun: string, fromText: (text: string) => T): Format<T> {
   return {
@@ -38,7 +38,7 @@ export const truth: Format<boolean> = {
   },
   fromYaml: (raw) => {
     if (typeof raw === 'boolean') return raw;
-    // YAML 1.1 read yes and on as true, 1.2 reads them as text: say it instead of guessing.
+    // YAML 1.1 reads yes and on as true, 1.2 reads them as text: the message says so.
     throw new RangeError(`must be true or false, not ${shown(raw)}`);
   },
 };
@@ -53,7 +53,7 @@ export function whole(least: number, most: number): Format<number> {
   return numeric(noun, /^\d{1,15}$/, within);
 }
 
-/** A part of the whole: 0 to 1. */
+/** A share: 0 to 1. */
 export const share: Format<number> = numeric('a number from 0 to 1', /^\d(\.\d{1,9})?$/, (value) => {
   if (value >= 0 && value <= 1) return value;
   throw new RangeError(`must be a number from 0 to 1, not ${value}`);
@@ -133,7 +133,7 @@ export function choice<const T extends string>(words: readonly T[]): Format<T> {
   });
 }
 
-/** A file or folder, as written; where it starts from is for the caller to know. The value is never shown. */
+/** A file or folder, as written; the caller resolves it. Messages never show the value. */
 export const path: Format<string> = textFormat('a path', (text) => {
   if (text === '') throw new RangeError('is empty; it must be a path');
   if (/[\n\r]/.test(text)) throw new RangeError('must be a path to a file, not the text of the file itself');
@@ -149,8 +149,8 @@ export const word: Format<string> = textFormat('text', (text) => {
   return text;
 });
 
-// What Linux takes as a name (dev_valid_name in net/core/dev.c), and conf/all and conf/default below
-// /proc/sys/net, whose names no device may bear.
+// Names that Linux accepts (dev_valid_name in net/core/dev.c), without `all` and `default`: conf/all and conf/default
+// below /proc/sys/net are no interfaces.
 export const interfaceName: Format<string> = textFormat('an interface name', (text) => {
   const refuse = (why: string): never => {
     throw new RangeError(`${quoted(text)} is no interface name: ${why}`);

@@ -1,5 +1,5 @@
 import convict from 'convict';
-import type { Complaint, Origin } from './complaint.ts';
+import type { ConfigProblem, Origin } from './config-problem.ts';
 import { fileVariable } from './default-file.ts';
 import { leaves, type Schema, systemdVariables } from './schema.ts';
 import type { FileLayer } from './shape.ts';
@@ -18,20 +18,19 @@ export interface Flag {
   readonly value: string;
 }
 
-/** The winning value of each key, not yet read, and where it came from. */
+/** The effective value of each key, not yet parsed, and its source. */
 export interface Layers {
   raw(key: string): unknown;
   origin(key: string): Origin;
-  readonly warnings: readonly Complaint[];
+  readonly warnings: readonly ConfigProblem[];
 }
 
 /**
- * Puts the layers upon each other: default, file, environment, flag.
+ * Merges the layers: default, file, environment, flag.
  *
- * convict does this, and only this. Left to itself it reads the environment's "no" and "0" as true (hence all
- * presets are texts and all formats '*', which it passes through as they are), takes process.argv (hence
- * `args: []`), prints values in its messages, and falls over sections that are empty or scalars where sections
- * belong (hence only keys that shape.ts knows get here).
+ * convict does only this. By itself it reads "no" and "0" in the environment as true (so all presets are texts and all
+ * formats '*', which it passes through), reads process.argv (so `args: []`), prints values in its messages, and fails
+ * on empty sections and on scalars in place of sections (so only keys that shape.ts knows get here).
  */
 export function mergeLayers(
   layer: FileLayer,
@@ -41,7 +40,7 @@ export function mergeLayers(
 ): Layers {
   const variables = variablesIn(env, schema);
   const config = convict<Record<string, unknown>>(convictSchema(variables, schema), {
-    // An own object: convict would else look into process.env.
+    // An object of our own: convict reads process.env otherwise.
     env: Object.fromEntries([...variables.values()].map((variable) => [variable, env[variable]])),
     args: [],
   });
@@ -64,11 +63,11 @@ function bareName(variable: string): string {
   return variable.slice(prefix.length);
 }
 
-/** The variable that is set for each key; ours goes before systemd's. */
+/** The variable that sets each key; ours takes precedence over systemd's. */
 function variablesIn(env: Environment, schema: Schema): ReadonlyMap<string, string> {
   const found = new Map<string, string>();
   for (const [variable, key] of systemdVariables) {
-    // systemd leaves the variable out, or sets it; empty is someone's way to take it away.
+    // systemd never sets it to empty; a person does that to unset it.
     if (env[variable]) found.set(key, variable);
   }
   for (const { key, variable } of schema.leaves) if (env[variable] !== undefined) found.set(key, variable);
@@ -86,7 +85,7 @@ function convictSchema(
   return nest(entries);
 }
 
-/** { 'log.level': x } is { log: { level: x } }. The keys are those of the schema, never a stranger's. */
+/** { 'log.level': x } becomes { log: { level: x } }. The keys are those of the schema alone. */
 function nest(entries: ReadonlyMap<string, unknown>): Record<string, object> {
   const root: Record<string, object> = {};
   const sections = new Map<string, Record<string, unknown>>([['', root]]);
@@ -109,13 +108,13 @@ function warningsOf(
   env: Environment,
   variables: ReadonlyMap<string, string>,
   schema: Schema,
-): readonly Complaint[] {
-  const warnings: Complaint[] = [];
+): readonly ConfigProblem[] {
+  const warnings: ConfigProblem[] = [];
   const known = [...schema.leaves.map(({ variable }) => variable), fileVariable];
   for (const variable of Object.keys(env)) {
     if (!variable.startsWith(prefix) || known.includes(variable)) continue;
-    // Kubernetes puts EIPROUTE_SERVICE_HOST and the like into a pod beside a Service of our name: only what
-    // looks like a slip is worth a word.
+    // Kubernetes sets variables like EIPROUTE_SERVICE_HOST in a pod beside a Service called eiproute: only a variable
+    // that resembles one of ours is reported.
     const near = meant(bareName(variable), known.map(bareName));
     if (near === undefined) continue;
     warnings.push({

@@ -1,23 +1,23 @@
 import { readEips, readGateways, refuseMismatches } from './agent.ts';
-import type { Complaint } from './complaint.ts';
 import type { EipsOrigin, NodeConfig } from './config.ts';
+import type { ConfigProblem } from './config-problem.ts';
 import { type LoadRequest, type LoadResult, loadFile, readConfig } from './file.ts';
 import type { Layers } from './layers.ts';
 import { nodeLeaves, nodeSchema } from './node-schema.ts';
 import { type Bases, type Readings, readings, readPace } from './readings.ts';
 import type { FileLayer } from './shape.ts';
 
-/** Reads and checks a node's configuration. Looks at nothing of the machine but this one file. */
+/** Reads and checks a node's configuration. Reads nothing of the machine but this file. */
 export function loadNodeConfig(request: LoadRequest): LoadResult<NodeConfig> {
   return loadFile(request, readNodeConfig);
 }
 
-/** The same for a file's bytes at hand. */
+/** The same for the bytes of a file. */
 export function readNodeConfig(bytes: Uint8Array, request: LoadRequest): LoadResult<NodeConfig> {
   return readConfig(bytes, request, nodeSchema, assemble);
 }
 
-function assemble(layer: FileLayer, layers: Layers, bases: Bases, errors: Complaint[]): NodeConfig {
+function assemble(layer: FileLayer, layers: Layers, bases: Bases, errors: ConfigProblem[]): NodeConfig {
   const read = readings(layer, layers, bases, errors);
   const { complain, optional, preset, path } = read;
   const missing = (key: string, what: string): void => {
@@ -64,7 +64,7 @@ function assemble(layer: FileLayer, layers: Layers, bases: Bases, errors: Compla
   };
 }
 
-/** @returns undefined when no object is named; one without its ConfigMap is a mistake */
+/** @returns undefined when no ConfigMap is configured */
 function readOrigin(
   { optional, preset, path }: Readings,
   layers: Layers,

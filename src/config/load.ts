@@ -1,6 +1,6 @@
 import { contains, family, hostPrefix, type Ip } from '../model/ip.ts';
-import { type Complaint, rank } from './complaint.ts';
 import type { GatewayConfig, Source } from './config.ts';
+import { type ConfigProblem, rank } from './config-problem.ts';
 import { type LoadRequest, type LoadResult, loadFile, readConfig } from './file.ts';
 import type { Layers } from './layers.ts';
 import { type Complain, readPools, specialUse } from './pools.ts';
@@ -8,23 +8,23 @@ import { type Bases, readings, readPace } from './readings.ts';
 import { gatewaySchema, type Leaf, leaves } from './schema.ts';
 import { type FileLayer, placeText } from './shape.ts';
 
-/** Reads and checks the configuration. Looks at nothing of the machine but this one file. */
+/** Reads and checks the configuration. Reads nothing of the machine but this file. */
 export function loadGatewayConfig(request: LoadRequest): LoadResult<GatewayConfig> {
   return loadFile(request, readGatewayConfig);
 }
 
-/** The same for a file's bytes at hand. */
+/** The same for the bytes of a file. */
 export function readGatewayConfig(bytes: Uint8Array, request: LoadRequest): LoadResult<GatewayConfig> {
   return readConfig(bytes, request, gatewaySchema, assemble);
 }
 
-/** Reads every value; after a complaint the result is of no use. */
+/** Reads every value. The result is valid only without errors. */
 function assemble(
   layer: FileLayer,
   layers: Layers,
   bases: Bases,
-  errors: Complaint[],
-  warnings: Complaint[],
+  errors: ConfigProblem[],
+  warnings: ConfigProblem[],
 ): GatewayConfig {
   const { complain, optional, preset, required, path } = readings(layer, layers, bases, errors);
   const pools = layers.origin('pools').kind === 'file' ? readPools(layers.raw('pools'), complain) : [];
@@ -111,7 +111,7 @@ function checkDefaultRoutes(routers: readonly Ip[], complain: (what: string) => 
   });
 }
 
-/** A file given in a higher layer takes the kubeconfig's place; both in one layer is a contradiction. */
+/** A file in a higher layer replaces the kubeconfig; both in one layer contradict each other. */
 function readSource(
   layers: Layers,
   context: string | undefined,

@@ -3,8 +3,8 @@ import { markMask, priority, table } from './numbers.ts';
 import { type Leaf, leaf, leaves, type Schema } from './schema.ts';
 
 /**
- * Every key of a node's file but the lists `eips` and `gateways`, which live in agent.ts. What both roles know is
- * the same.
+ * Every key of a node's file except the lists `eips` and `gateways`, which are in agent.ts. Keys of both roles are the
+ * same.
  */
 export const nodeLeaves = {
   eipsKubeconfig: leaf('eipsFrom.kubeconfig', path, undefined, 'how to reach the Kubernetes API'),

@@ -1,13 +1,13 @@
 import { isDeepStrictEqual } from 'node:util';
 import { type Document, isMap, isPair, isScalar, visit, Document as YamlDocument } from 'yaml';
 import type { Pool } from '../model/gateway.ts';
-import { type Origin, originText } from './complaint.ts';
 import type { GatewayConfig, NodeConfig } from './config.ts';
+import { type Origin, originText } from './config-problem.ts';
 import { durationText } from './format.ts';
 import { nodeLeaves } from './node-schema.ts';
 import { leaves } from './schema.ts';
 
-/** What YAML and JSON can hold. */
+/** A value of YAML and JSON. */
 export type Plain = string | number | boolean | readonly Plain[] | { readonly [key: string]: Plain };
 
 export type Config = GatewayConfig | NodeConfig;
@@ -18,8 +18,8 @@ export type Notation = readonly (readonly [key: string, value: Plain])[];
 type Partial = readonly (readonly [key: string, value: Plain | undefined])[];
 
 /**
- * The configuration as one would write it: dotted key and value, in the order of the schema. Reading it gives
- * the same configuration again. It holds no secrets: those are only ever named by their path.
+ * The configuration as dotted keys and values, in the order of the schema. Reading them gives the same configuration.
+ * They hold no secrets: the configuration names secrets by their path alone.
  */
 export function notation(config: Config): Notation {
   const entries = 'agent' in config ? nodeNotation(config) : gatewayNotation(config);
@@ -102,7 +102,7 @@ function nodeNotation({ agent, eipsFrom, pace, ...rest }: NodeConfig): Partial {
   ];
 }
 
-/** A pool with the terms that differ from the usual ones. */
+/** A pool with the terms that differ from the defaults. */
 function poolNotation({ name, addresses, terms }: Pool): Plain {
   if (terms === undefined) return { name, addresses };
   return {
@@ -117,7 +117,7 @@ function poolNotation({ name, addresses, terms }: Pool): Plain {
   };
 }
 
-/** The keys whose values differ, in the order of the schema; a key that came or went is one of them. */
+/** The keys whose values differ, in the order of the schema, including added and removed keys. */
 export function changedKeys(before: Config, after: Config): readonly string[] {
   const old = new Map(notation(before));
   const now = new Map(notation(after));
@@ -125,7 +125,7 @@ export function changedKeys(before: Config, after: Config): readonly string[] {
   return [...keys].filter((key) => !isDeepStrictEqual(old.get(key), now.get(key)));
 }
 
-/** Sections within each other: { log: { level: 'info' } }. */
+/** As nested sections: { log: { level: 'info' } }. */
 export function nestedNotation(config: Config): Plain {
   const root: Record<string, Plain> = {};
   const sections = new Map<string, Record<string, Plain>>();
@@ -143,10 +143,10 @@ export function nestedNotation(config: Config): Plain {
   return root;
 }
 
-/** A YAML file that says the same; with origins, each key's line ends in where its value came from. */
+/** As a YAML file; with origins, each line ends in the source of its value. */
 export function printYaml(config: Config, origins?: ReadonlyMap<string, Origin>): string {
   const document: Document = new YamlDocument(nestedNotation(config));
-  // A mark is read by its bits.
+  // A mark is a bit mask: in hexadecimal.
   visit(document, {
     Pair: (_, { key, value }) => {
       if (isScalar(key) && isScalar(value) && /^mark(Mask)?$/.test(String(key.value))) value.format = 'HEX';

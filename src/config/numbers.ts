@@ -1,10 +1,10 @@
 import { type Format, whole } from './format.ts';
 
-// RTPROT_* of linux/rtnetlink.h: routes with these come and go by themselves, or mean "by hand".
+// RTPROT_* of linux/rtnetlink.h: the kernel manages routes with these itself, or they mean "by hand".
 const kernelProtocols = ['unspec', 'redirect', 'kernel', 'boot', 'static'];
 
-// zebra takes every route with one of its daemons' numbers for its own, adds duplicates and leaves orphans.
-// 186 and 196 were seen doing so with FRR 8.4.4; the others stand in the same list of zebra's.
+// zebra treats every route with a number of its daemons as its own, adds duplicates and leaves orphans. Seen with 186
+// and 196 under FRR 8.4.4; the others are in the same list of zebra.
 const frrProtocols: ReadonlyMap<number, string> = new Map([
   [11, 'zebra'],
   [186, 'RTPROT_BGP'],
@@ -22,7 +22,7 @@ const frrProtocols: ReadonlyMap<number, string> = new Map([
   [198, 'RTPROT_SRTE'],
 ]);
 
-// Other programs' numbers in iproute2's rt_protos and linux/rtnetlink.h.
+// Numbers of other programs in iproute2's rt_protos and linux/rtnetlink.h.
 const otherProtocols: ReadonlyMap<number, string> = new Map([
   [8, 'gated'],
   [9, 'router advertisements'],
@@ -38,7 +38,7 @@ const otherProtocols: ReadonlyMap<number, string> = new Map([
   [99, 'openr'],
 ]);
 
-/** A route protocol number that nobody else sweeps. */
+/** A route protocol number that no other program manages. */
 export const protocol: Format<number> = refusing(whole(1, 255), (value) => {
   const kernel = kernelProtocols[value];
   if (kernel !== undefined) {
@@ -71,10 +71,10 @@ function refusing(base: Format<number>, why: (value: number) => string | undefin
   };
 }
 
-/** Of a policy rule: after the kernel's local table, before its main one. */
+/** Priority of a policy rule: between the kernel's local table and its main table. */
 export const priority: Format<number> = whole(1, 32_765);
 
-/** Bits of marks: kube-proxy's are refused. */
+/** Mask of mark bits: the bits of kube-proxy are refused. */
 export const markMask: Format<number> = refusing(hexadecimal(whole(1, 0xffffffff)), maskTrouble);
 
 /** As text, a number may be written as marks are: 0x00f00000. */

@@ -5,7 +5,7 @@ import { kindOf } from './document.ts';
 import { type Format, truth, whole } from './format.ts';
 import type { Complain } from './pools.ts';
 
-/** The keys of a pool beside its name and addresses, as docs/configuration.md tells them. */
+/** The keys of a pool besides its name and addresses; see docs/configuration.md. */
 export const termKeys: readonly string[] = [
   'autoAssign',
   'avoidBuggyIPs',
@@ -52,7 +52,7 @@ function read<T>(value: () => T, key: string, complain: Complain): T | undefined
 
 const namespaces: Format<readonly string[]> = yamlOnly((raw) => {
   if (!Array.isArray(raw)) throw new RangeError(`must be a list of namespaces, not ${kindOf(raw)}`);
-  // Empty would mean all of them, which is hardly what somebody meant who wrote it.
+  // An empty list would match everything, which is probably a mistake.
   if (raw.length === 0) throw new RangeError('is an empty list; take the key out to let all namespaces in');
   const names = raw.map((name: unknown) => {
     if (typeof name !== 'string') throw new RangeError(`must be names of namespaces, not ${kindOf(name)}`);
@@ -76,7 +76,7 @@ const labels: Format<Texts> = yamlOnly((raw) => {
   return Object.fromEntries(entries.sort(([a], [b]) => (a < b ? -1 : 1)));
 });
 
-/** Pools live in the file alone. */
+/** Pools are in the file alone. */
 function yamlOnly<T>(fromYaml: (raw: unknown) => T): Format<T> {
   return { fromYaml, fromText: fromYaml };
 }

@@ -18,10 +18,10 @@ import { kindOf } from './document.ts';
 import { readTerms, termKeys } from './pool-terms.ts';
 import { hint, meant } from './spelling.ts';
 
-/** @param at `key` when it is about a name that stands there, `value` otherwise */
+/** @param at position to report: of the key or of its value */
 export type Complain = (key: string, what: string, at?: 'key' | 'value') => void;
 
-/** One entry of a pool's addresses, as it was written. */
+/** One entry of a pool's addresses, as configured. */
 interface Piece {
   readonly key: string;
   readonly pool: string;
@@ -34,7 +34,7 @@ interface Piece {
 
 const keys = ['name', 'addresses', ...termKeys];
 
-// Routes to these would be refused by the kernel, never be looked up, or take other traffic with them.
+// The kernel refuses routes to these, never looks them up, or other traffic would follow them.
 const special: readonly (readonly [network: Prefix, what: string])[] = [
   [parsePrefix('0.0.0.0/8'), '"this network"'],
   [parsePrefix('127.0.0.0/8'), 'loopback'],
@@ -47,12 +47,12 @@ const special: readonly (readonly [network: Prefix, what: string])[] = [
   [parsePrefix('ff00::/8'), 'multicast'],
 ];
 
-/** What an address or network must not be; undefined when it is fit for an EIP. */
+/** The special use of an address or network; undefined: it can be an EIP. */
 export function specialUse(network: Prefix): string | undefined {
   return special.find(([range]) => overlaps(range, network))?.[1];
 }
 
-/** Reads the list of pools; everything wrong goes to `complain`, and what is wrong is left out. */
+/** Reads the list of pools. Problems go to `complain`; invalid entries are left out. */
 export function readPools(raw: unknown, complain: Complain): readonly Pool[] {
   if (!Array.isArray(raw)) {
     complain(
@@ -117,7 +117,7 @@ function readName(pool: ReadonlyMap<unknown, unknown>, key: string, complain: Co
   } else if (typeof name !== 'string') {
     complain(`${key}.name`, `must be text, not ${kindOf(name)}${name === null ? '' : '; put it in quotes'}`);
   } else if (!/^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$/.test(name)) {
-    // Names of pools appear in annotations and metrics, so they are names in Kubernetes' sense.
+    // Names of pools appear in annotations, so they follow the rules of Kubernetes names.
     complain(
       `${key}.name`,
       `${quoted(name)} must be 1 to 63 of a-z, 0-9, "-" and ".", with a letter or digit at both ends`,
@@ -162,7 +162,7 @@ function readAddresses(
 }
 
 /**
- * What one entry of a list of EIPs stands for: a network, a range or an address.
+ * The networks of one entry of a list of EIPs: a network, a range or an address.
  *
  * @throws RangeError in words for a person
  */
@@ -199,7 +199,7 @@ function readRange(text: string, from: string, to: string): readonly Prefix[] {
   return rangePrefixes(parseIp(from), parseIp(to));
 }
 
-/** Complains of each entry that overlaps an earlier one, once, and names one of those. */
+/** Reports each entry that overlaps an earlier one, once, with one of those. */
 function refuseOverlaps(pieces: readonly Piece[], complain: Complain): void {
   const sorted = [...pieces].sort(
     (a, b) => a.family - b.family || order(a.first, b.first) || order(b.last, a.last),

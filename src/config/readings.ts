@@ -1,19 +1,19 @@
 import { resolve } from 'node:path';
 import type { Pace } from '../model/pace.ts';
-import { type Complaint, rank } from './complaint.ts';
+import { type ConfigProblem, rank } from './config-problem.ts';
 import { durationText } from './format.ts';
 import type { Layers } from './layers.ts';
 import type { Complain } from './pools.ts';
 import { type Leaf, leaves } from './schema.ts';
 import type { FileLayer } from './shape.ts';
 
-/** Where relative paths start: the folder of the file, and the working folder. */
+/** Bases of relative paths: the folder of the file, and the working folder. */
 export interface Bases {
   readonly folder: string;
   readonly cwd: string;
 }
 
-/** Ways to read one key; what is wrong with it goes to the complaints, and the answer is then of no use. */
+/** Readers of one key. Problems are collected; a result is valid only without one. */
 export interface Readings {
   readonly complain: Complain;
   /** undefined: not set, and without a default. */
@@ -25,7 +25,7 @@ export interface Readings {
   path(leaf: Leaf<string>): string | undefined;
 }
 
-export function readings(layer: FileLayer, layers: Layers, bases: Bases, errors: Complaint[]): Readings {
+export function readings(layer: FileLayer, layers: Layers, bases: Bases, errors: ConfigProblem[]): Readings {
   const complain: Complain = (key, what, at = 'value') => {
     const origin = layers.origin(key);
     errors.push({ origin: origin.kind === 'default' ? layer.origin(key, at) : origin, key, what });
@@ -59,7 +59,7 @@ export function readings(layer: FileLayer, layers: Layers, bases: Bases, errors:
     if (written === undefined) return undefined;
     const origin = layers.origin(leaf.key);
     const systemd = origin.kind === 'environment' && origin.variable !== leaf.variable;
-    // systemd gives all folders of StateDirectory=, with colons; the first is the one that is named first.
+    // systemd sets all folders of StateDirectory=, separated by colons, in their order; the first one is used.
     const first = systemd ? written.replace(/:.*/, '') : written;
     return resolve(origin.kind === 'file' ? bases.folder : bases.cwd, first);
   }
@@ -71,7 +71,7 @@ export function readPace(layers: Layers, preset: Readings['preset'], complain: C
   const retryFirst = preset(leaves.retryFirst);
   const retryLongest = preset(leaves.retryLongest);
   if (retryLongest < retryFirst) {
-    // Blame the one that somebody set.
+    // Report the key that was set.
     const first = rank(layers.origin(leaves.retryFirst.key)) > rank(layers.origin(leaves.retryLongest.key));
     if (first)
       complain(leaves.retryFirst.key, `is longer than pace.retryLongest (${durationText(retryLongest)})`);

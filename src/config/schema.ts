@@ -21,17 +21,17 @@ export interface Leaf<T> {
   readonly key: string;
   readonly doc: string;
   readonly format: Format<T>;
-  /** As one would type it; undefined: none. */
+  /** Default value as text; undefined: none. */
   readonly preset: string | undefined;
   readonly variable: string;
 }
 
-/** What may stand in one kind of file. */
+/** The keys of one kind of file. */
 export interface Schema {
   readonly leaves: readonly Leaf<unknown>[];
-  /** Keys that hold lists and have readers of their own. */
+  /** Keys of lists, which have parsers of their own. */
   readonly lists: readonly string[];
-  /** Sections that may be given as one word: `resilient: true` is `resilient: { enabled: true }`. */
+  /** Sections with a short form: `resilient: true` is `resilient: { enabled: true }`. */
   readonly shorthands: ReadonlyMap<string, string>;
 }
 
@@ -50,14 +50,14 @@ function variableOf(key: string): string {
 }
 
 const second = 1000;
-/** The kernel keeps neighbour timers in ticks of 1 to 10 ms: only their multiples read back as written. */
+/** The kernel stores neighbour timers in ticks of 1 to 10 ms: only their multiples read back unchanged. */
 const jiffy = 20;
 const minute = 60 * second;
 const hour = 60 * minute;
 
 /**
- * Every key but `pools`, which is a list and lives in pools.ts. docs/configuration.md tells what each does; a
- * test holds the two together.
+ * Every key except `pools`, which is a list and has pools.ts. docs/configuration.md describes each; a test compares the
+ * two.
  */
 export const leaves = {
   kubeconfig: leaf('kubeconfig', path, undefined, 'how to reach the Kubernetes API'),
@@ -75,7 +75,7 @@ export const leaves = {
   lease: leaf('allocate.lease', objectOrFalse, 'kube-system/eiproute', 'the Lease of the one that writes'),
   weightByEndpoints: leaf('weightByEndpoints', truth, 'false', 'more endpoints, more flows (under Local)'),
   resilient: leaf('resilient.enabled', truth, 'false', 'resilient nexthop groups'),
-  // The kernel wants a power of two only by convention; it takes any count a u16 holds.
+  // A power of two is only a convention: the kernel accepts any u16.
   buckets: leaf('resilient.buckets', whole(1, 65_535), '128', 'hash buckets of a group'),
   idleTimer: leaf('resilient.idleTimer', duration(0, 24 * hour, second), '120s', 'when a bucket may move'),
   unbalancedTimer: leaf('resilient.unbalancedTimer', duration(0, 24 * hour, second), '0', 'when it must'),

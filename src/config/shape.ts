@@ -1,28 +1,28 @@
-import { type Complaint, type Origin, originText } from './complaint.ts';
+import { type ConfigProblem, type Origin, originText } from './config-problem.ts';
 import { kindOf, type Parsed, type Section, type Value } from './document.ts';
 import type { Schema } from './schema.ts';
 import { hint, meant } from './spelling.ts';
 
-/** What a file sets: known keys only, by dotted path, with where each stands. */
+/** The known keys of a file by dotted path, with their positions. */
 export interface FileLayer {
   readonly values: ReadonlyMap<string, Value>;
-  readonly complaints: readonly Complaint[];
-  /** Where a key's value, or the key itself, stands in the file. */
+  readonly problems: readonly ConfigProblem[];
+  /** Position of a key or of its value in the file. */
   origin(key: string, at: 'key' | 'value'): Origin;
 }
 
-/** Sorts a file's keys into the known ones and complaints; it does not look at the values of leaves. */
+/** Separates the known keys of a file from problems. It does not check the values of leaves. */
 export function fileLayer(file: string, parsed: Parsed, { leaves, lists, shorthands }: Schema): FileLayer {
   const leafKeys = [...leaves.map(({ key }) => key), ...lists];
   const values = new Map<string, Value>();
-  const complaints: Complaint[] = parsed.faults.map(({ at, key, what }) => ({
+  const problems: ConfigProblem[] = parsed.problems.map(({ at, key, what }) => ({
     origin: { kind: 'file', file, at },
     key,
     what,
   }));
 
   const origin = (key: string, at: 'key' | 'value'): Origin => {
-    // What stands nowhere itself (a missing key, a shorthand) is where its section is.
+    // A key without a position of its own (missing, or from a short form) has that of its section.
     for (let path = key; ; path = parentOf(path)) {
       const spot = parsed.spots.get(path);
       if (spot) return { kind: 'file', file, at: spot[at] };
@@ -30,7 +30,7 @@ export function fileLayer(file: string, parsed: Parsed, { leaves, lists, shortha
     }
   };
   const complain = (key: string, what: string, at: 'key' | 'value'): void => {
-    complaints.push({ origin: origin(key, at), key, what });
+    problems.push({ origin: origin(key, at), key, what });
   };
 
   function section(entries: Section, path: string): void {
@@ -48,11 +48,11 @@ export function fileLayer(file: string, parsed: Parsed, { leaves, lists, shortha
   }
 
   function leaf(key: string, value: Value): void {
-    // convict would walk into a Map and lose it.
+    // convict would treat a Map as an empty object.
     if (value instanceof Map)
       complain(key, `must be ${lists.includes(key) ? 'a list' : 'one value'}, not a section`, 'value');
     else if (value !== null) values.set(key, value);
-    else if (!complaints.some((one) => one.key === key)) {
+    else if (!problems.some((one) => one.key === key)) {
       complain(key, 'has no value; give one, or take the line out', 'key');
     }
   }
@@ -74,7 +74,7 @@ export function fileLayer(file: string, parsed: Parsed, { leaves, lists, shortha
   }
 
   section(parsed.root, '');
-  return { values, complaints, origin };
+  return { values, problems, origin };
 }
 
 function emptyWords(key: string, leafKeys: readonly string[]): string {

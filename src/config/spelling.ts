@@ -1,10 +1,10 @@
 /**
  * The key that was probably meant.
  *
- * @param word what was written
- * @param near keys that may stand in its place
- * @param far keys that stand elsewhere, as dotted paths
- * @returns one of `near` or `far`; undefined when nothing is close
+ * @param word the unknown key
+ * @param near keys that are allowed in its place
+ * @param far keys of other places, as dotted paths
+ * @returns one of `near` or `far`; undefined when none is similar
  */
 export function meant(
   word: string,
@@ -19,14 +19,14 @@ export function meant(
   );
 }
 
-/** ` (did you mean "lan"?)`, or nothing. */
+/** ` (did you mean "lan"?)`, or an empty string. */
 export function hint(key: string | undefined): string {
   return key === undefined ? '' : ` (did you mean "${key}"?)`;
 }
 
 function closest(bare: string, keys: readonly string[]): string | undefined {
   let best: string | undefined;
-  // One slip in three signs is a slip, more is another word.
+  // At most one typing error in three characters.
   let least = Math.max(1, Math.floor(bare.length / 3)) + 1;
   for (const key of keys) {
     const slips = distance(bare, plain(key));
@@ -43,7 +43,7 @@ function plain(word: string): string {
   return word.toLowerCase().replace(/[^a-z0-9]/g, '');
 }
 
-/** Signs to insert, delete, replace or swap with their neighbour (optimal string alignment). */
+/** Characters to insert, delete, replace or swap with the next one (optimal string alignment). */
 function distance(a: string, b: string): number {
   let before: number[] = [];
   let last = Array.from({ length: b.length + 1 }, (_, i) => i);

@@ -14,7 +14,7 @@ import type { Link } from '../model/object.ts';
 import { termsOf } from '../model/pool.ts';
 import type { Problem } from '../model/problem.ts';
 
-/** What the terms of the allocation are made from. */
+/** The sources of the terms of the allocation. */
 export interface AllocationInputs {
   readonly nodes: readonly Node[];
   /** The Service whose endpoints are the API servers. */
@@ -23,7 +23,7 @@ export interface AllocationInputs {
   readonly links: readonly Link[];
 }
 
-/** The terms of the allocation; the very same object while nothing in them has changed. */
+/** The terms of the allocation; the same object as long as nothing in them changes. */
 export class CurrentTerms {
   #inputs: AllocationInputs | undefined;
   #terms: Terms | undefined;
@@ -52,11 +52,11 @@ export class CurrentTerms {
   }
 }
 
-/** Under Cluster those of all nodes that may carry traffic, under Local those with a usable endpoint. */
+/** Under Cluster the addresses of all candidate nodes, under Local those of nodes with a usable endpoint. */
 function nodeAddresses(nodes: readonly Node[]): NodeAddresses {
   const able = candidates(nodes);
   return (service) => {
-    const versions = new Set(service.asks.clusterIps.map(family));
+    const versions = new Set(service.request.clusterIps.map(family));
     const local = service.externalTrafficPolicy === 'Local';
     return ([4, 6] as const)
       .filter((version) => versions.has(version))
@@ -75,11 +75,11 @@ export interface AllocatingOptions {
   readonly allocation: Allocation;
   readonly writer: KubernetesCluster['writer'];
   readonly cluster: ConstructorParameters<typeof Controller>[0]['cluster'];
-  /** Asked again in each pass. */
+  /** Called in each pass. */
   readonly inputs: () => AllocationInputs;
   /** Whether an EIP's route is in the kernel. */
   readonly installed: (ip: Ip) => boolean;
-  /** Who we are to the other gateways. */
+  /** Holder identity in the Lease. */
   readonly identity: string;
 }
 
@@ -99,7 +99,7 @@ export class Allocating {
         name: lease,
         identity,
         clock: systemClock,
-        changed: () => this.controller.poke(),
+        changed: () => this.controller.notify(),
       });
     this.controller = new Controller({
       cluster,
@@ -109,13 +109,13 @@ export class Allocating {
         return terms.of(now, now.gateway.allocation ?? allocation);
       },
       routed: installed,
-      // Before the first dump it is not known which addresses are this gateway's own.
+      // Without a dump the gateway's own addresses are unknown, and must not be assigned.
       leads: () => inputs().links.length > 0 && (this.#leadership?.leads ?? true),
       clock: systemClock,
     });
   }
 
-  /** Whether this gateway writes, and who else does; undefined: it is the only one. */
+  /** Whether this gateway writes, and the holder of the Lease; undefined: there is no Lease. */
   get lease(): { readonly leads: boolean; readonly holder: string | undefined } | undefined {
     const leadership = this.#leadership;
     return leadership && { leads: leadership.leads, holder: leadership.holder };
@@ -131,7 +131,7 @@ export class Allocating {
         code: 'lease-trouble',
         severity: 'error',
         subject: 'Lease',
-        message: `the Lease cannot be held: ${trouble}; this gateway gives no addresses, and goes on routing`,
+        message: `the Lease cannot be held: ${trouble}; this gateway assigns no addresses, and only routes`,
         advice: 'apply docs/rbac.yaml, or set allocate.lease to false with a single gateway',
       },
     ];

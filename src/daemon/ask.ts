@@ -7,13 +7,13 @@ import { socketPath } from './socket.ts';
  * Asks the running daemon.
  *
  * @returns the body of its answer
- * @throws Refused when nobody answers
+ * @throws Refused when no daemon answers
  */
 export function ask(
   runtimeDirectory: string,
   role: RoleName,
   method: 'GET' | 'POST',
-  path: '/status' | '/synced' | '/pools' | '/release',
+  path: '/status' | '/synced' | '/objects' | '/pools' | '/release',
   signal: AbortSignal,
 ): Promise<string> {
   const socket = socketPath(runtimeDirectory, role);
@@ -29,13 +29,13 @@ export function ask(
       });
     });
     sent.on('error', (cause: NodeJS.ErrnoException) => {
-      reject(signal.aborted ? cause : nobody(role, socket, cause));
+      reject(signal.aborted ? cause : unanswered(role, socket, cause));
     });
     sent.end();
   });
 }
 
-function nobody(role: RoleName, socket: string, cause: NodeJS.ErrnoException): Error {
+function unanswered(role: RoleName, socket: string, cause: NodeJS.ErrnoException): Error {
   switch (cause.code) {
     case 'ENOENT':
     case 'ECONNREFUSED':

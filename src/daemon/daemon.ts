@@ -3,81 +3,83 @@ import type { PathHistory } from '../desire/path-history.ts';
 import type { EventName } from '../journal/event.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import type { Log } from '../log.ts';
+import type { DesiredTable } from '../model/desired.ts';
 import type { LinkNames } from '../model/iproute.ts';
 import type { Neighbour } from '../model/listing.ts';
 import type { Key, Link } from '../model/object.ts';
 import type { Pace } from '../model/pace.ts';
-import { type Blind, rounds } from '../reconcile/loop.ts';
+import { type KernelUnreadable, rounds } from '../reconcile/loop.ts';
 import { Reconciler, type Role } from '../reconcile/reconciler.ts';
 import { isDoubted, type Report } from '../reconcile/report.ts';
-import { Wake } from '../reconcile/wake.ts';
+import { RoundSignal } from '../reconcile/round-signal.ts';
 import { Journal } from './journal.ts';
 import type { Notify } from './notify.ts';
+import { type ObjectsStatus, objectStatuses } from './objects.ts';
 import { serve } from './socket.ts';
-import type { Brief, Status } from './status.ts';
+import type { Status, Summary } from './status.ts';
 
-/** What the start of a daemon hands over to it, whatever its role. */
+/** Options of a daemon of either role. */
 export interface DaemonOptions {
   readonly release: string;
   readonly log: Log;
   readonly notify: Notify;
-  /** ms between two rounds at most, whatever the configuration says: systemd's watchdog wants to see them. */
+  /** Upper limit in ms for the resync interval, for systemd's watchdog. */
   readonly longestRest: number;
 }
 
-/** How things stand after the last round. */
-export interface Standing {
+/** The state of a daemon after its last round. */
+export interface DaemonState {
   readonly release: string;
   /** ms since the epoch */
   readonly started: number;
   readonly names: LinkNames;
-  /** As of the last look, as are the neighbours. */
+  /** As of the last dump, like the neighbours. */
   readonly links: readonly Link[];
   readonly neighbours: readonly Neighbour[];
   /** The last round that could read the kernel. */
   readonly report: Report | undefined;
-  /** The kernel cannot be read since then. */
-  readonly blind: Blind | undefined;
+  /** Set while the kernel cannot be read. */
+  readonly unreadable: KernelUnreadable | undefined;
 }
 
-/** What makes one daemon differ from another: it is asked anew each time, since a reload changes all of it. */
-export interface Duty {
-  /** Where EIPs went before the last rounds, and where they go now, for the journal; undefined where there are none. */
+/** The part of a daemon that depends on its role. Its methods are called each time: a reload changes their results. */
+export interface DaemonRole {
+  /** Former and present paths of the EIPs, for the journal; undefined on a node. */
   history(): PathHistory | undefined;
-  /** What else may be asked over the socket, by path: JSON each. */
+  /** Further questions of the socket, by path; the answers are JSON. */
   readonly questions: ReadonlyMap<string, () => string>;
-  /** A round is over, and its report is written. */
+  /** Called after a round, once the journal has its report. */
   rounded(report: Report): void;
   readonly name: RoleName;
   readonly runtimeDirectory: string;
-  /** What the journal says of the start. */
+  /** The journal event of the start. */
   readonly start: { readonly event: EventName; readonly facts: object };
-  /** Lists of a cluster have to come in first. */
+  /** Nothing is deleted before the lists of the cluster have arrived. */
   readonly waitsForLists: boolean;
   role(): Role;
   pace(): Pace;
-  brief(standing: Standing): Brief;
-  status(standing: Standing): Status;
+  summary(state: DaemonState): Summary;
+  status(state: DaemonState): Status;
 }
 
-/** What a watch may use of the daemon that it works for. */
-export interface Running {
-  readonly wake: Wake;
+/** The interface of a daemon for its watches. */
+export interface DaemonHandle {
+  readonly roundSignal: RoundSignal;
   readonly journal: Journal;
-  /** As of the last look. */
+  /** As of the last dump. */
   links(): readonly Link[];
-  /** Whether an object of ours with this key is in the kernel, as far as we know. */
+  /** Whether our object with this key is in the kernel, by the last dump and our own writes. */
   has(key: Key): boolean;
-  /** What a person has just asked for is no accident: unless something is held already, it is not held. */
+  /** A person requested the change: the guard does not hold it, unless it holds another one already. */
   asked(): void;
 }
 
-/** A source of work beside the kernel: it pokes the wake, until the signal. */
-export type Watch = (running: Running, signal: AbortSignal) => Promise<void>;
+/** A source of work beside the kernel: starts rounds until the signal is aborted. */
+export type Watch = (handle: DaemonHandle, signal: AbortSignal) => Promise<void>;
 
-/** The loop with its journal, its socket and its words for systemd; runs until the signal. */
+/** Runs the loop with journal, socket and systemd notifications until the signal is aborted. */
 export async function runDaemon(
-  duty: Duty,
+  daemonRole: DaemonRole,
   kernel: Kernel,
   watches: readonly Watch[],
   { release, log, notify, longestRest }: DaemonOptions,
@@ -86,42 +88,57 @@ export async function runDaemon(
   const started = Date.now();
   const clock = (): number => performance.timeOrigin + performance.now();
   const reconciler = new Reconciler(kernel, clock);
-  const wake = new Wake();
-  const journal = new Journal(log, clock, duty.waitsForLists ? 'lists to come' : 'no lists');
+  const roundSignal = new RoundSignal();
+  const journal = new Journal(log, clock, daemonRole.waitsForLists ? 'lists to come' : 'no lists');
   let report: Report | undefined;
-  let blind: Blind | undefined;
+  let unreadable: KernelUnreadable | undefined;
   const names: LinkNames = (index) =>
     reconciler.links.find((link) => link.index === index)?.name ?? `if${index}`;
-  const standing = (): Standing => ({
+  const state = (): DaemonState => ({
     release,
     started,
     names,
     links: reconciler.links,
     neighbours: reconciler.neighbours,
     report,
-    blind,
+    unreadable,
   });
-  const sentence = (): string => duty.brief(standing()).summary;
+  const sentence = (): string => daemonRole.summary(state()).summary;
+  /** The role of the present round, and the table that the last report is about. */
+  let role = daemonRole.role();
+  let desired: DesiredTable | undefined;
+  const objects = (): ObjectsStatus => {
+    const { actual } = reconciler;
+    const summary = daemonRole.summary(state());
+    if (actual === undefined || desired === undefined || report === undefined)
+      return { ...summary, objects: [] };
+    return { ...summary, objects: objectStatuses({ desired, actual, report }, names) };
+  };
 
-  await using _socket = await serve(duty.runtimeDirectory, duty.name, {
+  await using _socket = await serve(daemonRole.runtimeDirectory, daemonRole.name, {
     questions: new Map([
-      ['/status', () => JSON.stringify(duty.status(standing()))],
-      ['/synced', () => JSON.stringify(duty.brief(standing()))],
-      ...duty.questions,
+      ['/status', () => JSON.stringify(daemonRole.status(state()))],
+      ['/synced', () => JSON.stringify(daemonRole.summary(state()))],
+      ['/objects', () => JSON.stringify(objects())],
+      ...daemonRole.questions,
     ]),
     release: () => {
-      log.warn({ event: 'released' }, 'an operator lets held deletes go on');
+      log.warn({ event: 'released' }, 'an operator released the held deletes');
       reconciler.agree();
-      wake.poke({ kind: 'operator', text: 'released by an operator' });
+      roundSignal.notify({ kind: 'operator', text: 'released by an operator' });
     },
   });
+  const takeRole = (): Role => {
+    role = daemonRole.role();
+    return role;
+  };
   const pace = (): Pace => {
-    const wanted = duty.pace();
+    const wanted = daemonRole.pace();
     return { ...wanted, resync: Math.min(wanted.resync, longestRest) };
   };
 
-  const running: Running = {
-    wake,
+  const handle: DaemonHandle = {
+    roundSignal,
     journal,
     links: () => reconciler.links,
     has: (key) => reconciler.has(key),
@@ -130,30 +147,34 @@ export async function runDaemon(
     },
   };
 
-  // What ends one of them ends all: a part that is broken must not leave a daemon that looks alive.
+  // The end of one part ends all: a daemon with a broken part must not look alive.
   const stop = new AbortController();
   const any = AbortSignal.any([signal, stop.signal]);
   const parts = [
-    listen(kernel.hints(any), (hint) => wake.poke(hint)),
-    ...watches.map((watch) => watch(running, any)),
-    listen(rounds({ reconciler, wake, role: () => duty.role(), pace, clock }, any), (result) => {
+    listen(kernel.hints(any), (hint) => roundSignal.notify(hint)),
+    ...watches.map((watch) => watch(handle, any)),
+    listen(rounds({ reconciler, roundSignal, role: takeRole, pace, clock }, any), (result) => {
       if ('error' in result) {
-        blind = result;
-        journal.blind(result);
+        unreadable = result;
+        journal.kernelUnreadable(result);
         notify.status(sentence);
         return;
       }
-      blind = undefined;
-      journal.round(result, names, () => duty.history());
+      unreadable = undefined;
+      journal.round(result, names, () => daemonRole.history());
       const first = report === undefined;
       report = result;
-      duty.rounded(result);
+      desired = role.desire.table;
+      daemonRole.rounded(result);
       notify.status(sentence);
       if (first) notify.ready();
       notify.alive();
     }),
   ];
-  log.info({ event: duty.start.event, release, pid: process.pid, ...duty.start.facts }, 'started');
+  log.info(
+    { event: daemonRole.start.event, release, pid: process.pid, ...daemonRole.start.facts },
+    'started',
+  );
   try {
     await Promise.race(parts);
   } catch (error) {

@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { systemClock } from '../cluster/clock.ts';
+import { requestFailure } from '../cluster/failure.ts';
 import type { HttpTransport } from '../cluster/http.ts';
-import { complaint } from '../cluster/trouble.ts';
 import type { EipsOrigin } from '../config/config.ts';
 import { readEipsText } from '../config/eips-text.ts';
 import { nodeProblems } from '../desire/node-problems.ts';
@@ -15,22 +15,22 @@ import { recallEips, rememberEips } from './eips-memory.ts';
 /** ms for one answer of the API */
 const patience = 10_000;
 
-/** What new networks have to fit. */
-export interface Ground {
+/** The configuration and the links that new networks are checked against. */
+export interface NodeContext {
   readonly agent: NodeAgent;
   readonly links: readonly Link[];
 }
 
 /**
- * The EIP networks of a node as a ConfigMap has them: looked at now and then, and remembered on disk. Whatever is
- * wrong with API or object is told, and the last good value stays.
+ * The EIP networks of a node from a ConfigMap: polled, and kept on disk. When the API fails or the object is invalid,
+ * a problem is reported and the last valid value stays.
  */
 export class EipsFrom {
   readonly #from: EipsOrigin;
   readonly #file: string;
   #eips: readonly Prefix[] | undefined;
   #saved: readonly Prefix[] | undefined;
-  /** By what they are about. */
+  /** By their cause: the ConfigMap, or the file on disk. */
   readonly #problems = new Map<'object' | 'memory', Problem>();
 
   /** @param stateDirectory of the node */
@@ -39,7 +39,7 @@ export class EipsFrom {
     this.#file = join(stateDirectory, 'node', 'eips.json');
   }
 
-  /** The agent with the networks that count: the object's, and those of the file before it was ever read. */
+  /** The agent with the networks of the ConfigMap; before it was read once, with those of the configuration. */
   applied(agent: NodeAgent): NodeAgent {
     return this.#eips === undefined ? agent : { ...agent, eips: this.#eips };
   }
@@ -48,12 +48,12 @@ export class EipsFrom {
     return [...this.#problems.values()];
   }
 
-  /** Takes what is remembered, if it fits. */
-  async recall(ground: Ground): Promise<void> {
+  /** Loads the networks from disk, if they are valid here. */
+  async recall(context: NodeContext): Promise<void> {
     try {
       const text = await recallEips(this.#file, this.#object());
       if (text === undefined) return;
-      const { eips, why } = this.#read(text, ground);
+      const { eips, why } = this.#read(text, context);
       if (eips === undefined) throw new Error(why);
       this.#eips = eips;
       this.#saved = eips;
@@ -69,26 +69,26 @@ export class EipsFrom {
     }
   }
 
-  /** Looks once; no longer than one answer may take. */
-  async first(ground: Ground, signal: AbortSignal): Promise<void> {
+  /** Polls once, within the time limit of one request. */
+  async first(context: NodeContext, signal: AbortSignal): Promise<void> {
     await using api = await this.#open();
-    await this.#look(api, ground, signal);
+    await this.#look(api, context, signal);
   }
 
   /**
-   * Looks again and again until the signal.
+   * Polls until the signal is aborted.
    *
-   * @param ground asked anew each time
-   * @param changed called when networks or problems are others than before
+   * @param context called before each poll
+   * @param changed called when networks or problems have changed
    */
-  async follow(ground: () => Ground, changed: () => void, signal: AbortSignal): Promise<void> {
+  async follow(context: () => NodeContext, changed: () => void, signal: AbortSignal): Promise<void> {
     await using api = await this.#open();
     while (!signal.aborted) {
       const before = [this.#eips, this.problems()];
-      await this.#look(api, ground(), signal);
+      await this.#look(api, context(), signal);
       if (signal.aborted) return;
       if (!isDeepStrictEqual(before, [this.#eips, this.problems()])) changed();
-      // Else all nodes of a cluster would ask in the same moment after it was down.
+      // Jitter: after an outage, not all nodes of a cluster may poll at once.
       const rest = this.#from.every * (0.75 + systemClock.random() / 2);
       await systemClock.sleep(rest, signal).catch((error: unknown) => {
         if (!signal.aborted) throw error;
@@ -97,12 +97,12 @@ export class EipsFrom {
   }
 
   async #open(): Promise<HttpTransport> {
-    // Not for the many nodes that need no API: it costs memory.
+    // Imported late: most nodes need no API, and the module costs memory.
     const http = await import('../cluster/http.ts');
     return new http.HttpTransport(this.#from);
   }
 
-  async #look(api: HttpTransport, ground: Ground, signal: AbortSignal): Promise<void> {
+  async #look(api: HttpTransport, context: NodeContext, signal: AbortSignal): Promise<void> {
     const { namespace, name, key } = this.#from;
     const limit = AbortSignal.timeout(patience);
     let answer: unknown;
@@ -113,7 +113,7 @@ export class EipsFrom {
       if (signal.aborted) return;
       const words = limit.aborted
         ? `no answer within ${patience / 1000} s`
-        : complaint(error, 'get configmaps');
+        : requestFailure(error, 'get configmaps');
       this.#refuse('eips-not-read', 'warn', `cannot be read: ${words}`);
       return;
     }
@@ -122,7 +122,7 @@ export class EipsFrom {
       this.#refuse('eips-refused', 'error', `has no key ${JSON.stringify(key)}`);
       return;
     }
-    const { eips, why } = this.#read(text, ground);
+    const { eips, why } = this.#read(text, context);
     if (eips === undefined) {
       this.#refuse('eips-refused', 'error', `is refused: ${why}`);
       return;
@@ -132,15 +132,15 @@ export class EipsFrom {
     await this.#remember(eips);
   }
 
-  /** What a text says, if gateways and networks of this node go with it. */
+  /** Parses a text and checks it against the gateways and networks of this node. */
   #read(
     text: string,
-    { agent, links }: Ground,
+    { agent, links }: NodeContext,
   ): { readonly eips: readonly Prefix[] | undefined; readonly why: string } {
     const found = readEipsText(text, agent.gateways);
     if (found.kind === 'refused') return { eips: undefined, why: found.why };
     const { eips } = found;
-    // What stands already is no matter of this object any more: each round tells what is wrong with it.
+    // Already applied; later problems are reported per round.
     if (isDeepStrictEqual(eips, this.#eips)) return { eips, why: '' };
     const wrong = nodeProblems({ ...agent, eips }, links).filter(({ code }) =>
       /^eips-overlap-network$|^no-ipv/.test(code),
@@ -183,7 +183,7 @@ export class EipsFrom {
     else this.#problems.set(about, problem);
   }
 
-  /** Whose networks the memory holds. */
+  /** Name of the object that the file on disk was read from. */
   #object(): string {
     const { namespace, name, key } = this.#from;
     return `${namespace}/${name} ${key}`;

@@ -7,7 +7,7 @@ const version = 1;
 /**
  * The networks that were last read from an object, as text for its parser.
  *
- * @param object whose they must be: another one's are of no use
+ * @param object the file must be about this one
  * @returns undefined when there are none
  * @throws Error that says why the file cannot be used
  */

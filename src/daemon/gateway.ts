@@ -22,17 +22,24 @@ import { isDelete } from '../reconcile/diff.ts';
 import type { Role } from '../reconcile/reconciler.ts';
 import { isDoubted, type Report } from '../reconcile/report.ts';
 import { Allocating, type AllocationInputs } from './allocation.ts';
-import { type DaemonOptions, type Duty, listen, type Running, runDaemon, type Watch } from './daemon.ts';
+import {
+  type DaemonHandle,
+  type DaemonOptions,
+  type DaemonRole,
+  listen,
+  runDaemon,
+  type Watch,
+} from './daemon.ts';
 import { identity } from './identity.ts';
 import { lock } from './lock.ts';
 import { poolsStatus } from './pools.ts';
-import { brief, status } from './status.ts';
+import { status, summarize } from './status.ts';
 
 export function openSource(source: Source): Cluster & Partial<Pick<KubernetesCluster, 'writer'>> {
   return source.kind === 'file' ? fileCluster(source.path) : kubernetesCluster(source);
 }
 
-/** The role of a gateway over a cluster that does not change: for commands. */
+/** The role of a gateway for a command: over a cluster that does not change. */
 export function gatewayRole(
   config: GatewayConfig,
   cluster: ClusterReader,
@@ -60,20 +67,20 @@ const none: readonly Problem[] = [];
 
 export interface GatewayOptions extends DaemonOptions {
   readonly config: GatewayConfig;
-  /** Yields a checked configuration whenever a person asks for a reload. */
+  /** Yields a valid configuration at each reload. */
   readonly reloads: AsyncIterable<GatewayConfig>;
 }
 
 /**
- * The daemon of a gateway: runs until the signal, and leaves what it installed where it is.
+ * The daemon of a gateway: runs until the signal is aborted, and leaves routes and settings in place.
  *
  * @throws Refused, KernelError when it cannot start
  */
 export async function runGateway(options: GatewayOptions, signal: AbortSignal): Promise<void> {
   let { config } = options;
-  /** The last round's. */
+  /** Of the last round. */
   let report: Report | undefined;
-  let running: Running | undefined;
+  let handle: DaemonHandle | undefined;
   await using _lock = await lock(config.gateway.protocol, config.runtimeDirectory);
   await using kernel = await LinuxKernel.open(config.stateDirectory);
   const source = openSource(config.source);
@@ -85,7 +92,7 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
     nodes: cluster.overview().nodes,
     api: cluster.service(apiServiceName),
     gateway: config.gateway,
-    links: running?.links() ?? [],
+    links: handle?.links() ?? [],
   });
   const { allocation } = config.gateway;
   const allocating =
@@ -95,13 +102,13 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
           writer: source.writer,
           cluster,
           inputs,
-          installed: (ip) => running?.has(routeKey(ip, config.gateway.table)) ?? false,
+          installed: (ip) => handle?.has(routeKey(ip, config.gateway.table)) ?? false,
           identity: await identity(config.stateDirectory),
         })
       : undefined;
-  /** What the next round has to read again. */
+  /** Changes of the cluster that the next round reads. */
   let changed = new GrowingDelta();
-  /** What the rounds have acted on, and the last known state does not have yet. */
+  /** Changes of the cluster that rounds have acted on since the state on disk was saved. */
   let acted = new GrowingDelta();
   const withdrawn = new Signal<Delta, GrowingDelta>(mergeDelta);
   const roleFor = (now: GatewayConfig) =>
@@ -122,7 +129,7 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
   let links: readonly Link[] | undefined;
 
   const subject = () => ({ cluster: cluster.overview(), paths: role.desire.paths });
-  const duty: Duty = {
+  const daemonRole: DaemonRole = {
     name: 'gateway',
     runtimeDirectory: config.runtimeDirectory,
     start: {
@@ -133,8 +140,8 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
     role: () => role,
     pace: () => config.pace,
     history: () => role.desire.paths.takeHistory(),
-    brief: (standing) => brief({ ...standing, ...subject() }),
-    status: (standing) => status({ ...standing, ...subject() }),
+    summary: (state) => summarize({ ...state, ...subject() }),
+    status: (state) => status({ ...state, ...subject() }),
     questions: new Map([
       [
         '/pools',
@@ -150,8 +157,8 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
     ]),
     rounded: (result) => {
       report = result;
-      if (links !== running?.links()) allocating?.controller.poke();
-      links = running?.links();
+      if (links !== handle?.links()) allocating?.controller.notify();
+      links = handle?.links();
       allocating?.controller.rerouted(reroutedBy(result));
       if (result.done.some(isDelete)) {
         withdrawn.notify(acted);
@@ -165,41 +172,41 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
       for await (const delta of withdrawn.listen(until)) await cluster.save(delta);
     },
     (daemon, until) => {
-      running = daemon;
-      // A kubeconfig that is not there is told before anybody listens.
+      handle = daemon;
+      // The feeds may have failed already: a missing kubeconfig is known before the first change.
       daemon.journal.feeds(cluster.overview());
       return listen(cluster.changes(until), (delta) => {
         changed.merge(delta);
         daemon.journal.feeds(cluster.overview());
-        daemon.wake.poke({ kind: 'cluster', text: 'cluster' });
+        daemon.roundSignal.notify({ kind: 'cluster', text: 'cluster' });
       });
     },
-    ({ wake, asked }) =>
+    ({ roundSignal, asked }) =>
       listen(options.reloads, (next) => {
         asked();
         config = next;
         role = roleFor(next);
-        allocating?.controller.poke();
-        wake.poke({ kind: 'config', text: 'configuration' });
+        allocating?.controller.notify();
+        roundSignal.notify({ kind: 'config', text: 'configuration' });
       }),
     ...(allocating ? allocationWatches(allocating) : []),
   ];
-  await runDaemon(duty, kernel, watches, options, signal);
+  await runDaemon(daemonRole, kernel, watches, options, signal);
 }
 
 function allocationWatches(allocating: Allocating): readonly Watch[] {
   return [
     (_, until) => allocating.holdLease(until),
-    ({ journal, wake }, until) =>
-      listen(allocating.controller.run(until), (deeds) => {
-        journal.deeds(deeds);
-        // What was written comes back as a change of the cluster; trouble does not.
-        if (deeds.length === 0) wake.poke({ kind: 'cluster', text: 'allocation' });
+    ({ journal, roundSignal }, until) =>
+      listen(allocating.controller.run(until), (changes) => {
+        journal.assignments(changes);
+        // A write starts a round through the watch. An empty list means new problems, which start none by themselves.
+        if (changes.length === 0) roundSignal.notify({ kind: 'cluster', text: 'allocation' });
       }),
   ];
 }
 
-/** The EIPs whose routes came or went in a round. */
+/** The EIPs whose routes were added, changed or deleted in a round. */
 function* reroutedBy({ done }: Report): Generator<Ip> {
   for (const { change } of done) {
     const object = changeObject(change);

@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { Refused } from './refused.ts';
 
 /**
- * Who we are to the other gateways: the same after a restart, so that nobody waits for a Lease to run out, and not
- * another's, though two gateways may bear one host name.
+ * The holder identity of this gateway: unique even when two gateways have one host name, and the same after a restart,
+ * so that a restarted leader does not wait for its own Lease to expire.
  *
  * @throws Refused when the state directory cannot be written
  */

@@ -8,30 +8,30 @@ import type { Feed, Overview } from '../model/cluster.ts';
 import type { Ip } from '../model/ip.ts';
 import { describe, type LinkNames } from '../model/iproute.ts';
 import { changeObject, keyOf } from '../model/object.ts';
-import type { Blind } from '../reconcile/loop.ts';
+import type { KernelUnreadable } from '../reconcile/loop.ts';
 import type { PlannedChange, Report } from '../reconcile/report.ts';
-import { eipOf, type Finding, findings } from './findings.ts';
+import { eipOf, type JournalProblem, journalProblems } from './journal-problems.ts';
 import { Repeats } from './repeats.ts';
 
-/** So many things of a kind get a line of their own in one round; more are told as a number. */
-const told = 20;
+/** Records of one kind per round; the rest is counted in one record. */
+const mostLines = 20;
 
 /**
- * Writes what rounds did and found. Whatever stands from one round to the next is told when it begins and when
- * it ends, not in between; what happens again and again is told once in a minute, with how often.
+ * Writes the journal records of rounds. A problem is reported when it appears and when it is solved. A repeated event
+ * is reported once, and then once a minute with its number.
  */
 export class Journal {
   readonly #log: Log;
   readonly #clock: () => number;
-  readonly #repeats = new Repeats<Told>();
-  readonly #standing = new Map<string, Facts>();
+  readonly #repeats = new Repeats<RepeatedRecord>();
+  readonly #openProblems = new Map<string, Facts>();
   readonly #troubles = new Map<string, string>();
   #complete: boolean;
-  #blind = false;
+  #isUnreadable = false;
 
   /**
    * @param clock ms since the epoch
-   * @param lists whether there is a cluster whose lists have to come in
+   * @param lists whether the daemon waits for lists of a cluster
    */
   constructor(
     log: Log,
@@ -43,53 +43,53 @@ export class Journal {
     this.#clock = clock;
   }
 
-  /** @param history where the EIPs of a gateway went before and go now; asked only when the round did something */
+  /** @param history former and present paths of the EIPs; called only when the round changed something */
   round(report: Report, names: LinkNames, history: () => PathHistory | undefined = () => undefined): void {
-    if (this.#blind) this.#tell('info', 'kernel-readable', {}, 'the kernel can be read again');
-    this.#blind = false;
+    if (this.#isUnreadable) this.#write('info', 'kernel-readable', {}, 'the kernel can be read again');
+    this.#isUnreadable = false;
     if (report.done.length > 0) this.#done(report, names, history());
     else
       this.#log.debug({ round: report.round, why: report.reasons.map(({ text }) => text) }, 'nothing to do');
     if (report.complete && !this.#complete)
-      this.#tell('info', 'lists-complete', { routes: report.wanted.route }, 'all lists are in');
+      this.#write('info', 'lists-complete', { routes: report.wanted.route }, 'all lists are in');
     this.#complete = report.complete;
-    this.#stand(findings(report, names));
-    this.#recall();
+    this.#reportProblems(journalProblems(report, names));
+    this.#writeRepeats();
   }
 
-  /** Addresses that Services were given, or lost. */
-  deeds(deeds: readonly AssignmentChange[]): void {
-    for (const { service, ips, pool } of deeds.slice(0, told)) {
-      if (ips.length === 0) this.#tell('info', 'eip-taken-back', { service }, 'EIP taken back');
-      else this.#tell('info', 'eip-assigned', { service, eip: ips, pool }, 'EIP assigned');
+  /** Addresses assigned to Services, or taken back. */
+  assignments(changes: readonly AssignmentChange[]): void {
+    for (const { service, ips, pool } of changes.slice(0, mostLines)) {
+      if (ips.length === 0) this.#write('info', 'eip-taken-back', { service }, 'EIP taken back');
+      else this.#write('info', 'eip-assigned', { service, eip: ips, pool }, 'EIP assigned');
     }
-    const more = deeds.length - told;
-    if (more > 0) this.#tell('info', 'eips-assigned', { more }, 'further EIPs assigned');
+    const more = changes.length - mostLines;
+    if (more > 0) this.#write('info', 'eips-assigned', { more }, 'further EIPs assigned');
   }
 
-  blind({ error, failures, retryIn }: Blind): void {
-    this.#blind = true;
-    this.#again({
+  kernelUnreadable({ error, failures, retryIn }: KernelUnreadable): void {
+    this.#isUnreadable = true;
+    this.#writeThrottled({
       level: 'error',
       event: 'kernel-unreadable',
       facts: { code: error.code, error: error.message, failures, retryInMs: Math.round(retryIn) },
       words: 'cannot read the kernel; routes stay as they are',
       key: `kernel-unreadable ${error.code}`,
     });
-    this.#recall();
+    this.#writeRepeats();
   }
 
-  /** Tells when a feed goes silent or is back; what is in the kernel stays meanwhile. */
+  /** Reports feeds that fail or recover. */
   feeds({ feeds }: Pick<Overview, 'feeds'>): void {
     for (const feed of feeds) {
       const before = this.#troubles.get(feed.resource);
       if (feed.trouble === before) continue;
       if (feed.trouble === undefined) {
         this.#troubles.delete(feed.resource);
-        this.#tell('info', 'cluster-back', { resource: feed.resource }, 'the cluster answers again');
+        this.#write('info', 'cluster-back', { resource: feed.resource }, 'the cluster answers again');
       } else {
         this.#troubles.set(feed.resource, feed.trouble);
-        this.#tell(
+        this.#write(
           'warn',
           'cluster-silent',
           { resource: feed.resource, trouble: feed.trouble, lastHeard: heard(feed) },
@@ -105,19 +105,20 @@ export class Journal {
       const eip = eipOf(changeObject(due.change));
       if (eip !== undefined) routes.set(eip, due);
     }
-    // A group that is replaced in place moves EIPs without touching a route of theirs.
-    const moved = history?.moved(told, (eip) => !routes.has(eip)) ?? { first: [], count: 0 };
+    // Replacing a group in place moves EIPs without changing their routes.
+    const moved = history?.moved(mostLines, (eip) => !routes.has(eip)) ?? { first: [], count: 0 };
     let lines = 0;
-    for (const [eip, due] of routes) if (++lines <= told) this.#eip(eip, due, report, names, history);
-    for (const path of moved.first) if (++lines <= told) this.#moved(path, history?.before(path.eip));
+    for (const [eip, due] of routes) if (++lines <= mostLines) this.#eip(eip, due, report, names, history);
+    for (const path of moved.first) if (++lines <= mostLines) this.#moved(path, history?.before(path.eip));
     const changed = routes.size + moved.count;
-    if (changed > told) this.#tell('info', 'eips-changed', { more: changed - told }, 'more EIPs changed');
+    if (changed > mostLines)
+      this.#write('info', 'eips-changed', { more: changed - mostLines }, 'more EIPs changed');
 
     lines = 0;
     for (const { change } of report.done) {
       const object = changeObject(change);
-      if (!report.repaired.has(keyOf(object)) || eipOf(object) !== undefined || ++lines > told) continue;
-      this.#again({
+      if (!report.repaired.has(keyOf(object)) || eipOf(object) !== undefined || ++lines > mostLines) continue;
+      this.#writeThrottled({
         level: 'warn',
         event: 'object-repaired',
         facts: { object: `${object.kind} ${describe(object, names)}` },
@@ -125,7 +126,7 @@ export class Journal {
         key: keyOf(object),
       });
     }
-    this.#tell(
+    this.#write(
       'info',
       'round',
       {
@@ -157,74 +158,75 @@ export class Journal {
       route: describe(object, names),
     };
     if (change.verb === 'delete') {
-      this.#tell(
+      this.#write(
         'info',
         'eip-withdrawn',
         { eip, service: before?.services, route: facts.route },
         'EIP withdrawn',
       );
     } else if (report.repaired.has(keyOf(object))) {
-      this.#again({
+      this.#writeThrottled({
         level: 'warn',
         event: 'eip-repaired',
         facts,
         words: 'EIP repaired',
         key: keyOf(object),
       });
-    } else if (change.verb === 'add') this.#tell('info', 'eip-routed', facts, 'EIP routed');
-    else this.#tell('info', 'eip-moved', { ...facts, from: nodesOf(before?.carriers) }, 'EIP moved');
+    } else if (change.verb === 'add') this.#write('info', 'eip-routed', facts, 'EIP routed');
+    else this.#write('info', 'eip-moved', { ...facts, from: nodesOf(before?.carriers) }, 'EIP moved');
   }
 
   #moved({ eip, services, carriers }: Path, before: FormerPath | undefined): void {
     const facts = { eip, service: services, node: nodesOf(carriers), from: nodesOf(before?.carriers) };
-    this.#tell('info', 'eip-moved', facts, 'EIP moved');
+    this.#write('info', 'eip-moved', facts, 'EIP moved');
   }
 
-  /** By the key alone: a fight, a refusal or a hold has other facts in every round, and is told once. */
-  #stand(now: ReadonlyMap<string, Finding>): void {
-    const fresh = new Map<string, Finding[]>();
-    for (const [key, finding] of now) {
-      if (this.#standing.has(key)) continue;
-      this.#standing.set(key, finding.facts);
-      const like = fresh.get(finding.code);
-      if (like) like.push(finding);
-      else fresh.set(finding.code, [finding]);
+  /** Keyed: facts may differ per round, the problem is reported once. */
+  #reportProblems(now: ReadonlyMap<string, JournalProblem>): void {
+    const fresh = new Map<string, JournalProblem[]>();
+    for (const [key, problem] of now) {
+      if (this.#openProblems.has(key)) continue;
+      this.#openProblems.set(key, problem.facts);
+      const like = fresh.get(problem.code);
+      if (like) like.push(problem);
+      else fresh.set(problem.code, [problem]);
     }
     for (const [code, found] of fresh) {
-      for (const { level, event, facts, words } of found.slice(0, told))
-        this.#tell(level, event, facts, words);
+      for (const { level, event, facts, words } of found.slice(0, mostLines))
+        this.#write(level, event, facts, words);
       const [first] = found;
-      const more = found.length - told;
-      if (first && more > 0) this.#tell(first.level, 'more-findings', { code, more }, 'and more of the same');
+      const more = found.length - mostLines;
+      if (first && more > 0)
+        this.#write(first.level, 'more-findings', { code, more }, 'and more of the same');
     }
-    const solved = [...this.#standing].filter(([key]) => !now.has(key));
-    for (const [key] of solved) this.#standing.delete(key);
-    for (const [key, { eip, service, node }] of solved.slice(0, told)) {
-      this.#tell('info', 'solved', { was: key, eip, service, node }, 'solved');
+    const solved = [...this.#openProblems].filter(([key]) => !now.has(key));
+    for (const [key] of solved) this.#openProblems.delete(key);
+    for (const [key, { eip, service, node }] of solved.slice(0, mostLines)) {
+      this.#write('info', 'solved', { was: key, eip, service, node }, 'solved');
     }
-    const more = solved.length - told;
-    if (more > 0) this.#tell('info', 'more-solved', { more }, 'and more solved');
+    const more = solved.length - mostLines;
+    if (more > 0) this.#write('info', 'more-solved', { more }, 'and more solved');
   }
 
-  #again(one: Told): void {
+  #writeThrottled(one: RepeatedRecord): void {
     if (this.#repeats.first(one.key, one, this.#clock()))
-      this.#tell(one.level, one.event, one.facts, one.words);
+      this.#write(one.level, one.event, one.facts, one.words);
   }
 
-  /** What was kept back, as far as its time is over. */
-  #recall(): void {
+  /** Reports the repeated events whose minute is over. */
+  #writeRepeats(): void {
     for (const { last, times, seconds } of this.#repeats.over(this.#clock())) {
-      this.#tell(last.level, last.event, { ...last.facts, times, seconds }, last.words);
+      this.#write(last.level, last.event, { ...last.facts, times, seconds }, last.words);
     }
   }
 
-  #tell(level: LogLevel, event: EventName, facts: Facts, words: string): void {
+  #write(level: LogLevel, event: EventName, facts: Facts, words: string): void {
     this.#log[level]({ event, ...facts }, words);
   }
 }
 
-/** A record that may come again; the same when the key is. */
-interface Told extends Omit<Finding, 'code'> {
+/** A record of an event that may repeat. Records with one key are the same event. */
+interface RepeatedRecord extends Omit<JournalProblem, 'code'> {
   readonly key: string;
 }
 

@@ -18,13 +18,12 @@ const LOCK_NB = 4;
 const SO_PEERCRED = 17;
 
 /**
- * Keeps a second writer with the same protocol number off this host, by two locks that the kernel drops with the
- * process, however it ends.
+ * Excludes a second writer with the same protocol number by two locks. The kernel releases both when the process ends.
  *
  * - A lock on a file in the runtime directory, which only root and the daemon's own user may open.
- * - The name of an abstract socket: one per network namespace, so that a daemon with another runtime directory is
- *   kept out as well. Any local user can take such a name; one who is neither root nor the daemon's user counts as
- *   nobody, and the file alone decides.
+ * - The name of an abstract socket: one per network namespace, so that it also excludes a daemon with another runtime
+ *   directory. Any local user can take such a name. When its owner is neither root nor the daemon's user, the name is
+ *   ignored and the file alone decides.
  *
  * @throws Refused when another one runs, or the file cannot be made
  */
@@ -48,12 +47,12 @@ function taken(protocol: number): Refused {
   );
 }
 
-/** Nobody else may open it: whoever has it open can lock it. It stays; a lock on a deleted file excludes nobody. */
+/** Mode 0600: every process that can open the file can lock it. The file stays: a lock on a deleted file is useless. */
 function openLockFile(path: string, folder: string): number {
   try {
     mkdirSync(folder, { recursive: true });
     const fd = openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o600);
-    // After a purge by root the daemon's user must be able to open it.
+    // root may create it in a purge; the daemon's user must be able to open it afterwards.
     if (process.geteuid?.() === 0) {
       const { uid, gid } = statSync(folder);
       fchownSync(fd, uid, gid);
@@ -66,7 +65,7 @@ function openLockFile(path: string, folder: string): number {
   }
 }
 
-/** Users whose hold on the name counts: root, ourselves, and the daemon when root runs a command beside it. */
+/** Users whose socket counts: root, this process, and the daemon while root runs a command. */
 function trusted(runtimeDirectory: string): ReadonlySet<number> {
   return new Set([0, process.geteuid?.() ?? 0, statSync(runtimeDirectory).uid]);
 }
@@ -86,15 +85,15 @@ async function takeName(
     const user = listener(name);
     return user !== undefined && users.has(user) ? 'taken' : 'held by a stranger';
   }
-  // It keeps a name, not the program alive.
+  // The socket must not keep the process alive.
   server.unref();
   return server;
 }
 
 /**
- * The user whose process listens on an abstract socket, as the kernel noted it when the process began to.
+ * The user whose process listens on an abstract socket: the credentials at the time of its listen(2).
  *
- * @returns undefined when none does: a name that is only bound, or whose queue is kept full, is no daemon of ours
+ * @returns undefined when no process listens: a name that is only bound, or whose queue is full, is no daemon of ours
  */
 function listener(name: string): number | undefined {
   const fd: number = libc.socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);

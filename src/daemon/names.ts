@@ -5,7 +5,7 @@ import type { NodeAgent } from '../model/node-agent.ts';
 
 const head = '# Written by "eiproute node", removed by "eiproute purge".';
 
-/** The names of our numbers, for `ip route` and its kin: folder below /etc/iproute2 -> lines. */
+/** The names of our numbers for iproute2: folder below /etc/iproute2 -> lines. */
 function namesOf(agent: NodeAgent): ReadonlyMap<string, readonly string[]> {
   const tables = new Map([[agent.localTable, 'eiproute-local']]);
   for (const version of [4, 6]) {
@@ -24,7 +24,7 @@ function namesOf(agent: NodeAgent): ReadonlyMap<string, readonly string[]> {
  * Writes the names where iproute2 has folders for them. A file that is not ours is left alone.
  *
  * @param root /etc/iproute2
- * @returns the files that were written: none when they say so already
+ * @returns the files that were written; files with the same content are not
  */
 export async function writeNames(root: string, agent: NodeAgent): Promise<readonly string[]> {
   const written: string[] = [];
@@ -40,7 +40,7 @@ export async function writeNames(root: string, agent: NodeAgent): Promise<readon
   return written;
 }
 
-/** Those of the files that are there, and ours. */
+/** The existing files among these that are ours. */
 export async function ownFiles(root: string): Promise<readonly string[]> {
   const files = ['rt_protos.d', 'rt_tables.d'].map((folder) => fileIn(root, folder));
   const texts = await Promise.all(files.map(read));
@@ -60,7 +60,7 @@ function isOurs(text: string): boolean {
 }
 
 async function replace(file: string, text: string): Promise<void> {
-  // iproute2 reads only what ends in .conf.
+  // iproute2 reads only files that end in .conf.
   const fresh = `${file}.new`;
   await writeFile(fresh, text, { mode: 0o644 });
   await rename(fresh, file);

@@ -1,6 +1,7 @@
-import { nodeSysctlNames, nodeWant } from '../desire/node.ts';
+import { nodeObjects, nodeSysctlNames } from '../desire/node.ts';
 import { agentTableName } from '../desire/node-table.ts';
 import type { Kernel, Scope } from '../kernel/kernel.ts';
+import { egressLink } from '../model/egress-link.ts';
 import type { Ip } from '../model/ip.ts';
 import type { Listing } from '../model/listing.ts';
 import type { NodeAgent } from '../model/node-agent.ts';
@@ -8,14 +9,13 @@ import type { Link } from '../model/object.ts';
 import { ownerOf } from '../model/owner.ts';
 import type { Limits } from '../model/pace.ts';
 import type { Problem } from '../model/problem.ts';
-import { linkToward } from '../model/reach.ts';
 import { RecomputedDesire } from '../reconcile/recomputed.ts';
 import type { Role } from '../reconcile/reconciler.ts';
 
-/** What a node keeps is told by its configuration alone: nothing of it vanishes by mistake. */
+/** No limits: the objects of a node follow from its configuration alone, so no deletion is an accident. */
 const limits: Limits = { share: 1, always: Number.POSITIVE_INFINITY, hold: 0 };
 
-/** What stands is kept: the networks it is for may be those that are to come. */
+/** Reported while the networks are unknown. Existing objects stay: they may be those of the networks to come. */
 const unknown: Problem = {
   code: 'eips-unknown',
   severity: 'error',
@@ -24,12 +24,12 @@ const unknown: Problem = {
   advice: 'let the agent reach it once, or name them in eips as well',
 };
 
-/** ms that gateways have to answer before the first round */
+/** ms to wait for the link-layer addresses of gateways before the first round */
 const patience = 1000;
 
 /**
- * @param seen link-layer addresses of gateways as they were last known; kept up to date
- * @param problems further ones that a person should know
+ * @param seen last known link-layer addresses of gateways; updated in each round
+ * @param problems further ones for the report
  */
 export function nodeRole(
   agent: NodeAgent,
@@ -43,13 +43,13 @@ export function nodeRole(
       for (const { ip, mac } of have.neighbours) seen.set(ip, mac);
       if (agent.eips.length === 0)
         return { objects: [], problems: [unknown, ...problems()], complete: false };
-      const want = nodeWant(agent, have, seen);
+      const want = nodeObjects(agent, have, seen);
       return { ...want, problems: [...want.problems, ...problems()] };
     }),
   };
 }
 
-/** The role with an empty desire: all of ours goes. */
+/** The role with an empty desire: deletes everything of ours. */
 export function emptyNodeRole(agent: NodeAgent): Role {
   return {
     scope: { ...nodeScope(agent), neighbours: [] },
@@ -61,7 +61,7 @@ export function emptyNodeRole(agent: NodeAgent): Role {
 export function nodeScope(agent: NodeAgent): Scope {
   return {
     owner: ownerOf(agent.protocol),
-    // A gateway that is taken out of the configuration leaves its table behind.
+    // A gateway that was removed from the configuration has left its table behind.
     tables: 'all',
     sysctls: nodeSysctlNames(agent),
     nftTables: [agentTableName],
@@ -69,18 +69,18 @@ export function nodeScope(agent: NodeAgent): Scope {
   };
 }
 
-/** The agent on this machine: with the interface that the configuration leaves open. */
-export function settled(agent: NodeAgent, links: readonly Link[]): NodeAgent {
+/** The agent with its interface, which the configuration may leave out. */
+export function withInterface(agent: NodeAgent, links: readonly Link[]): NodeAgent {
   const [first] = agent.gateways;
   if (agent.interface !== undefined || first === undefined) return agent;
-  return { ...agent, interface: linkToward({ ip: first.address, interface: undefined }, links)?.name };
+  return { ...agent, interface: egressLink({ ip: first.address, interface: undefined }, links)?.name };
 }
 
 /**
- * A first look at the kernel that waits for gateways to be resolved, a second at most: a neighbour table forgets
- * who was silent for a while, and a round that does not know a gateway takes its mark away.
+ * The first dump. Waits up to a second for the link-layer addresses of all gateways: the neighbour table expires idle
+ * entries, and a round without the address of a gateway deletes its mark.
  */
-export async function survey(kernel: Kernel, agent: NodeAgent, signal: AbortSignal): Promise<Listing> {
+export async function firstListing(kernel: Kernel, agent: NodeAgent, signal: AbortSignal): Promise<Listing> {
   const scope = nodeScope(agent);
   const stop = new AbortController();
   const limit = AbortSignal.any([signal, stop.signal, AbortSignal.timeout(patience)]);

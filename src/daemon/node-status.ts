@@ -1,12 +1,12 @@
 import type { NodeAgent } from '../model/node-agent.ts';
-import type { Standing } from './daemon.ts';
-import { type Brief, lastRound, type Status } from './status.ts';
+import type { DaemonState } from './daemon.ts';
+import { lastRound, type Status, type Summary } from './status.ts';
 
-/** A gateway that is silent does not count: what it would need is in place for when it is back. */
-export function nodeBrief(agent: NodeAgent, { report, blind, neighbours }: Standing): Brief {
+/** A silent gateway does not prevent synced: its rules and routes are in place for its return. */
+export function nodeSummary(agent: NodeAgent, { report, unreadable, neighbours }: DaemonState): Summary {
   const synced =
     report !== undefined &&
-    blind === undefined &&
+    unreadable === undefined &&
     report.failed.length === 0 &&
     report.conflicts.length === 0 &&
     report.held.length === 0 &&
@@ -14,7 +14,7 @@ export function nodeBrief(agent: NodeAgent, { report, blind, neighbours }: Stand
   return { version: 1, synced, summary: sentence() };
 
   function sentence(): string {
-    if (blind) return `cannot read the kernel: ${blind.error.message}`;
+    if (unreadable) return `cannot read the kernel: ${unreadable.error.message}`;
     if (report === undefined) return 'starting';
     if (agent.eips.length === 0) return 'the networks of EIPs are not known yet; nothing is changed';
     const parts = [
@@ -27,13 +27,13 @@ export function nodeBrief(agent: NodeAgent, { report, blind, neighbours }: Stand
   }
 }
 
-export function nodeStatus(agent: NodeAgent, standing: Standing): Status {
-  const { neighbours, report, names } = standing;
+export function nodeStatus(agent: NodeAgent, state: DaemonState): Status {
+  const { neighbours, report, names } = state;
   return {
-    ...nodeBrief(agent, standing),
-    release: standing.release,
+    ...nodeSummary(agent, state),
+    release: state.release,
     pid: process.pid,
-    started: new Date(standing.started).toISOString(),
+    started: new Date(state.started).toISOString(),
     feeds: [],
     eips: [],
     gateways: agent.gateways.map(({ address, table, mark }) => ({

@@ -10,30 +10,29 @@ import type { Listing } from '../model/listing.ts';
 import type { NodeAgent } from '../model/node-agent.ts';
 import type { Link } from '../model/object.ts';
 import type { Problem } from '../model/problem.ts';
-import { type DaemonOptions, type Duty, listen, runDaemon, type Watch } from './daemon.ts';
+import { type DaemonOptions, type DaemonRole, listen, runDaemon, type Watch } from './daemon.ts';
 import { EipsFrom } from './eips-from.ts';
 import { lock } from './lock.ts';
 import { writeNames } from './names.ts';
-import { nodeRole, nodeScope, settled, survey } from './node-role.ts';
-import { nodeBrief, nodeStatus } from './node-status.ts';
+import { firstListing, nodeRole, nodeScope, withInterface } from './node-role.ts';
+import { nodeStatus, nodeSummary } from './node-status.ts';
 import { Refused } from './refused.ts';
 
 export interface NodeOptions extends DaemonOptions {
   readonly config: NodeConfig;
-  /** Yields a checked configuration whenever a person asks for a reload. */
+  /** Yields a valid configuration at each reload. */
   readonly reloads: AsyncIterable<NodeConfig>;
 }
 
-/** The kernel port of this role: its ledger is not the gateway's, should both live on one host. */
+/** The kernel port of a node. Its ledger is separate: a gateway may run on the same host. */
 export function openNodeKernel({ stateDirectory }: NodeConfig): Promise<LinuxKernel> {
   return LinuxKernel.open(join(stateDirectory, 'node'));
 }
 
 /**
- * Looks at the machine before anything is installed.
+ * Checks the machine before anything is installed.
  *
- * @returns what is there, and the agent with its interface, and with the EIP networks that were last read from
- *   the object which the configuration names, if it names one
+ * @returns the dump, and the agent with its interface and, where a ConfigMap is configured, its last known EIP networks
  * @throws Refused when the configuration does not fit this machine
  */
 export async function prepare(
@@ -44,21 +43,21 @@ export async function prepare(
   const lacking = await nftProblem();
   if (lacking) throw new Refused(`${lacking.message}; ${lacking.advice}`);
   const { links } = await kernel.list(nodeScope(config.agent), signal);
-  const written = settled(config.agent, links);
+  const written = withInterface(config.agent, links);
   const eipsFrom = config.eipsFrom && new EipsFrom(config.eipsFrom, config.stateDirectory);
   await eipsFrom?.recall({ agent: written, links });
   const agent = eipsFrom?.applied(written) ?? written;
-  // An interface that is down comes up again; the others are mistakes.
+  // An interface that is down may come up; the other problems need a person.
   const wrong = nodeProblems(agent, links).filter(({ code }) => code !== 'interface-down');
   if (wrong.length > 0) {
     throw new Refused(wrong.map(({ message, advice }) => `${message}; ${advice}`).join('. '));
   }
-  return { have: await survey(kernel, agent, signal), agent, eipsFrom };
+  return { have: await firstListing(kernel, agent, signal), agent, eipsFrom };
 }
 
 /**
- * The daemon of a node: runs until the signal, and leaves what it installed where it is. It needs no cluster, but
- * may be told to take its EIP networks from one.
+ * The daemon of a node: runs until the signal is aborted, and leaves rules and routes in place. It needs no cluster,
+ * but may read its EIP networks from a ConfigMap.
  *
  * @throws Refused, KernelError when it cannot start
  */
@@ -75,32 +74,32 @@ export async function runNode(options: NodeOptions, signal: AbortSignal): Promis
   const problems = (): readonly Problem[] => [...kernel.problems, ...(eipsFrom?.problems() ?? [])];
   let role = nodeRole(agent, seen, problems);
   const take = (links: readonly Link[]): void => {
-    const next = settled(config.agent, links);
+    const next = withInterface(config.agent, links);
     agent = eipsFrom?.applied(next) ?? next;
     role = nodeRole(agent, seen, problems);
   };
-  const reload: Watch = ({ wake, links, asked }) =>
+  const reload: Watch = ({ roundSignal, links, asked }) =>
     listen(options.reloads, (next) => {
       asked();
       config = next;
       take(links());
-      wake.poke({ kind: 'config', text: 'configuration' });
+      roundSignal.notify({ kind: 'config', text: 'configuration' });
     });
-  const follow: Watch = async ({ wake, links }, until) => {
-    // Before the first round there is only the look at the start.
+  const follow: Watch = async ({ roundSignal, links }, until) => {
+    // Before the first round, the links of the dump at the start.
     const known = (): readonly Link[] => (links().length === 0 ? prepared.have.links : links());
     const changed = (): void => {
       take(known());
-      wake.poke({ kind: 'config', text: 'networks of EIPs' });
+      roundSignal.notify({ kind: 'config', text: 'networks of EIPs' });
     };
     await eipsFrom?.follow(() => ({ agent, links: known() }), changed, until);
   };
   if (agent.eips.length === 0) {
-    // There is nothing to do without it, and no reason yet to complain.
+    // Without networks there is nothing to install. A failure here is reported by the first round.
     await eipsFrom?.first({ agent, links: prepared.have.links }, signal);
     take(prepared.have.links);
   }
-  const duty: Duty = {
+  const daemonRole: DaemonRole = {
     name: 'node',
     runtimeDirectory: config.runtimeDirectory,
     start: {
@@ -117,13 +116,13 @@ export async function runNode(options: NodeOptions, signal: AbortSignal): Promis
     rounded: () => undefined,
     role: () => role,
     pace: () => config.pace,
-    brief: (standing) => nodeBrief(agent, standing),
-    status: (standing) => nodeStatus(agent, standing),
+    summary: (state) => nodeSummary(agent, state),
+    status: (state) => nodeStatus(agent, state),
   };
-  await runDaemon(duty, kernel, eipsFrom ? [reload, follow] : [reload], options, signal);
+  await runDaemon(daemonRole, kernel, eipsFrom ? [reload, follow] : [reload], options, signal);
 }
 
-/** Names are for people: without them all works. */
+/** Optional: the names are only for people. */
 async function nameNumbers({ namesDirectory }: NodeConfig, agent: NodeAgent, log: Log): Promise<void> {
   try {
     const files = await writeNames(namesDirectory, agent);

@@ -1,15 +1,15 @@
 import { openDatagrams } from '../journal/datagram.ts';
 
-/** What systemd is told of us; all of it does nothing where systemd did not ask to be told. */
+/** Notifications to systemd (sd_notify). Without NOTIFY_SOCKET they do nothing. */
 export interface Notify {
   /** The configuration is valid and the kernel was read. */
   ready(): void;
-  /** One sentence for `systemctl status`; told again only when it has changed, and asked for only if one listens. */
+  /** One sentence for `systemctl status`. Called only with NOTIFY_SOCKET, and sent only when it has changed. */
   status(sentence: () => string): void;
-  /** A round was healthy. */
+  /** Feeds the watchdog after a round. */
   alive(): void;
   reloading(): void;
-  /** The end of `reloading`, whether it took the new configuration or not. */
+  /** Ends `reloading`, with the new configuration or the old one. */
   reloaded(): void;
   stopping(): void;
 }
@@ -20,10 +20,10 @@ interface NotifyEnvironment {
   readonly WATCHDOG_PID?: string | undefined;
 }
 
-/** ms that one notification may hold the program up when systemd does not read. */
+/** ms to wait for systemd to read a notification */
 const patience = 1000;
 
-/** @param failed hears why systemd could not be told; once per reason that is not the one before */
+/** @param failed called with the error of a failed notification, unless the one before failed with the same */
 export function openNotify({ NOTIFY_SOCKET }: NotifyEnvironment, failed: (error: string) => void): Notify {
   if (!NOTIFY_SOCKET) return silent;
   const datagrams = openDatagrams(NOTIFY_SOCKET, patience);
@@ -37,7 +37,7 @@ export function openNotify({ NOTIFY_SOCKET }: NotifyEnvironment, failed: (error:
 
 /** @param send takes one datagram's text */
 export function notifier(send: (text: string) => void): Notify {
-  let told: string | undefined;
+  let sent: string | undefined;
   let beating = false;
   return {
     ready() {
@@ -46,19 +46,19 @@ export function notifier(send: (text: string) => void): Notify {
     },
     status(sentence) {
       const now = sentence();
-      if (now === told) return;
-      told = now;
+      if (now === sent) return;
+      sent = now;
       send(`STATUS=${now.replaceAll('\n', ' ')}`);
     },
     alive() {
       if (beating) send('WATCHDOG=1');
     },
     reloading() {
-      // In one datagram: systemd drops a RELOADING=1 that has no time of its own.
+      // In one datagram: systemd drops a RELOADING=1 without MONOTONIC_USEC.
       send(`RELOADING=1\nMONOTONIC_USEC=${process.hrtime.bigint() / 1000n}`);
     },
     reloaded() {
-      // To systemd it is the same word; said before the first round it would be a lie.
+      // READY=1 ends a reload as well; before the first round the daemon is not ready.
       if (beating) send('READY=1');
     },
     stopping() {
@@ -67,12 +67,12 @@ export function notifier(send: (text: string) => void): Notify {
   };
 }
 
-/** Nobody listens: nothing is even put into words. */
+/** Without NOTIFY_SOCKET: the sentences are not even built. */
 const silent: Notify = { ...notifier(() => undefined), status: () => undefined };
 
 /**
- * How often there must be a round for systemd's watchdog: three within its time, so that a slow one is not a
- * death sentence.
+ * The longest interval between two rounds under systemd's watchdog: a third of its timeout, so that one slow round is
+ * harmless.
  *
  * @returns ms; Infinity without a watchdog
  */

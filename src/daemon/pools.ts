@@ -5,17 +5,17 @@ import { compareIp, type Family, type Ip } from '../model/ip.ts';
 import { type PoolTerms, termsOf } from '../model/pool.ts';
 import { type AllocationInputs, CurrentTerms } from './allocation.ts';
 
-/** What `eiproute pools --json` prints: the version is raised whenever a field changes its meaning or goes. */
+/** What `eiproute pools --json` prints. The version is raised when a field changes its meaning or is removed. */
 export interface PoolsStatus {
   readonly version: 1;
-  /** Addresses are given by eiproute; false: only shown. */
+  /** eiproute assigns the addresses; false: it only shows them. */
   readonly allocates: boolean;
-  /** undefined: there is only one gateway */
+  /** undefined: there is no Lease */
   readonly lease: { readonly leads: boolean; readonly holder: string | undefined } | undefined;
   readonly pools: readonly PoolStatus[];
   /** Services without an address, the longest-waiting first. */
   readonly waiting: readonly WaitingStatus[];
-  /** Services that have an address, but not as they ask. */
+  /** Services that have an address, but not as they request. */
   readonly otherwise: readonly WaitingStatus[];
 }
 
@@ -24,48 +24,48 @@ export interface PoolStatus {
   readonly addresses: readonly string[];
   readonly terms: PoolTerms;
   readonly use: readonly UseStatus[];
-  readonly held: readonly HeldStatus[];
+  readonly held: readonly AssignedStatus[];
 }
 
 export interface UseStatus {
   readonly family: Family;
-  /** null: more than anybody can count */
+  /** null: 2^53 or more */
   readonly size: number | null;
   readonly used: number;
 }
 
-export interface HeldStatus {
+export interface AssignedStatus {
   readonly eip: string;
-  /** Several share it. */
+  /** More than one: they share it. */
   readonly services: readonly string[];
 }
 
 export interface WaitingStatus {
   readonly service: string;
   readonly eips: readonly string[];
-  /** ISO 8601; undefined: nobody has told it yet */
+  /** ISO 8601; undefined: not in the Service's condition yet */
   readonly since: string | undefined;
   readonly reason: string;
   readonly message: string;
 }
 
-/** Nothing is ours: what the statuses show is all there is. */
-const nobodys: Allocation = { class: '', classless: false, finalizer: false, lease: undefined };
+/** No allocation: the addresses in the statuses come from another program. */
+const noAllocation: Allocation = { class: '', classless: false, finalizer: false, lease: undefined };
 
 export interface PoolsInputs extends AllocationInputs {
   services(): readonly Service[];
 }
 
-/** @param allocator with the assignments at hand; without, they are made from the statuses */
+/** @param allocator holds the assignments; undefined: they are computed from the statuses */
 export function poolsStatus(
   inputs: PoolsInputs,
   lease: PoolsStatus['lease'],
   allocator: Allocator | undefined,
 ): PoolsStatus {
   const { gateway } = inputs;
-  const terms = new CurrentTerms().of(inputs, gateway.allocation ?? nobodys);
+  const terms = new CurrentTerms().of(inputs, gateway.allocation ?? noAllocation);
   const assignments = allocator ?? allocate(terms, inputs.services());
-  const held = holdings(assignments);
+  const assigned = assignedByPool(assignments);
   const use = assignments.assignments.use();
   const unsatisfied = [...assignments.unsatisfied].map((key) => wait(key, assignments)).sort(bySince);
   return {
@@ -83,16 +83,16 @@ export function poolsStatus(
           size: size === Number.MAX_SAFE_INTEGER ? null : size,
           used,
         })),
-      held: held.get(pool.name) ?? [],
+      held: assigned.get(pool.name) ?? [],
     })),
     waiting: unsatisfied.filter(({ eips }) => eips.length === 0),
     otherwise: unsatisfied.filter(({ eips }) => eips.length > 0),
   };
 }
 
-function holdings(allocator: Allocator): ReadonlyMap<string, readonly HeldStatus[]> {
+function assignedByPool(allocator: Allocator): ReadonlyMap<string, readonly AssignedStatus[]> {
   const byPool = new Map<string, Map<Ip, string[]>>();
-  for (const [ip, services, pool] of allocator.held()) {
+  for (const [ip, services, pool] of allocator.assigned()) {
     const ips = byPool.get(pool) ?? new Map<Ip, string[]>();
     ips.set(ip, [...(ips.get(ip) ?? []), ...services]);
     byPool.set(pool, ips);

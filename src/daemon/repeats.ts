@@ -1,4 +1,4 @@
-/** ms in which the same thing is told once */
+/** ms in which one event is reported once */
 const once = 60_000;
 
 interface Window<T> {
@@ -7,11 +7,11 @@ interface Window<T> {
   last: T;
 }
 
-/** Folds what happens again and again: told at once the first time, then once in a minute with how often. */
+/** Counts repeated events: the first one is reported at once, the others once a minute with their number. */
 export class Repeats<T> {
   readonly #windows = new Map<string, Window<T>>();
 
-  /** @returns true when this is to be told now; false when it is counted for later */
+  /** @returns true: report it now; false: it is counted */
   first(key: string, one: T, now: number): boolean {
     const known = this.#windows.get(key);
     if (known === undefined) {
@@ -23,7 +23,7 @@ export class Repeats<T> {
     return false;
   }
 
-  /** What was counted, where its minute is over; it is forgotten with that, or counted anew while it goes on. */
+  /** The counted events whose minute is over. An event without repeats is forgotten; the others are counted from 0. */
   *over(now: number): Generator<{ readonly last: T; readonly times: number; readonly seconds: number }> {
     for (const [key, { since, times, last }] of this.#windows) {
       if (now - since < once) continue;

@@ -5,9 +5,9 @@ import type { RoleName } from '../config/config.ts';
 import { close } from './lock.ts';
 import { Refused } from './refused.ts';
 
-/** What may be asked of a running daemon. */
+/** The answers of a running daemon. */
 export interface Answers {
-  /** By path, JSON each: `/status`; `/synced` with its first fields alone, cheap enough to be asked again and again. */
+  /** By path, JSON each. `/synced` has the first fields of `/status` alone: it is cheap enough to be polled. */
   readonly questions: ReadonlyMap<string, () => string>;
   /** Lets held deletes go on. */
   release(): void;
@@ -48,10 +48,10 @@ export async function serve(
   });
   try {
     await mkdir(runtimeDirectory, { recursive: true });
-    // The lock is ours: what is left there is of a process that is gone.
+    // This process holds the lock, so a socket that is there belongs to a dead process.
     await rm(path, { force: true });
     await listen(server, path);
-    // Who may see the status may be in the folder's group; only the owner may let held deletes go.
+    // Owner only, whatever the group of the folder: the socket also releases held deletes.
     await chmod(path, 0o600);
   } catch (cause) {
     if (!(cause instanceof Error)) throw cause;

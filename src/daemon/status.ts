@@ -4,20 +4,20 @@ import { compareIp } from '../model/ip.ts';
 import { describe, type LinkNames } from '../model/iproute.ts';
 import { type Counts, changeObject } from '../model/object.ts';
 import type { Problem } from '../model/problem.ts';
-import type { Blind } from '../reconcile/loop.ts';
+import type { KernelUnreadable } from '../reconcile/loop.ts';
 import type { Report } from '../reconcile/report.ts';
 
-/** The version is raised whenever a field of it or of {@link Status} changes its meaning or goes. */
-export interface Brief {
+/** The version is raised when a field of it or of {@link Status} changes its meaning or is removed. */
+export interface Summary {
   readonly version: 1;
-  /** All lists are in, and the last round left nothing undone; a conflict with a foreign route does not count. */
+  /** All lists have arrived, and nothing is refused or held. A conflict with a foreign object does not count. */
   readonly synced: boolean;
   /** One sentence for a person: 'routing 12 EIPs over 3 nodes'. */
   readonly summary: string;
 }
 
 /** What `eiproute status --json` prints. */
-export interface Status extends Brief {
+export interface Status extends Summary {
   readonly release: string;
   readonly pid: number;
   /** ISO 8601 */
@@ -27,7 +27,7 @@ export interface Status extends Brief {
   readonly wanted: Counts | undefined;
   readonly installed: Counts | undefined;
   readonly eips: readonly EipStatus[];
-  /** Of a node: whom it answers through. */
+  /** Of a node: the gateways of its replies. */
   readonly gateways?: readonly GatewayStatus[];
   readonly problems: readonly Problem[];
   readonly conflicts: readonly ConflictStatus[];
@@ -45,13 +45,13 @@ export interface RoundStatus {
 export interface EipStatus {
   readonly eip: string;
   readonly services: readonly string[];
-  /** Empty: held by a Service that nobody can serve now. */
+  /** Empty: no node can serve the Service now. */
   readonly nodes: readonly string[];
 }
 
 export interface GatewayStatus {
   readonly address: string;
-  /** undefined: it does not answer. */
+  /** undefined: the gateway does not answer ARP or NDP. */
   readonly mac: string | undefined;
   readonly table: number;
   /** `0x00100000` */
@@ -76,35 +76,35 @@ export interface HeldStatus {
   readonly until: string | undefined;
 }
 
-/** All that status is made from. */
-export interface Standing {
+/** The sources of the status of a gateway. */
+export interface StatusInputs {
   readonly release: string;
   readonly started: number;
-  /** Where the EIPs go, as of the last round. */
+  /** The paths of the EIPs, as of the last round. */
   readonly paths: Pick<PathTable, 'paths' | 'counts'>;
   readonly cluster: Overview;
   readonly names: LinkNames;
   /** The last round that could read the kernel. */
   readonly report: Report | undefined;
-  /** The kernel cannot be read since then. */
-  readonly blind: Blind | undefined;
+  /** Set while the kernel cannot be read. */
+  readonly unreadable: KernelUnreadable | undefined;
 }
 
-export function brief(standing: Standing): Brief {
-  const { report, blind, cluster } = standing;
-  return { version: 1, synced: isSynced(report, blind, cluster), summary: summary(standing) };
+export function summarize(inputs: StatusInputs): Summary {
+  const { report, unreadable, cluster } = inputs;
+  return { version: 1, synced: isSynced(report, unreadable, cluster), summary: sentence(inputs) };
 }
 
-export function status(standing: Standing): Status {
-  const { report, cluster, names } = standing;
-  const eips = [...standing.paths.paths()]
+export function status(inputs: StatusInputs): Status {
+  const { report, cluster, names } = inputs;
+  const eips = [...inputs.paths.paths()]
     .map(({ eip, services, carriers }) => ({ eip, services, nodes: carriers.map(({ node }) => node) }))
     .sort((a, b) => compareIp(a.eip, b.eip));
   return {
-    ...brief(standing),
-    release: standing.release,
+    ...summarize(inputs),
+    release: inputs.release,
     pid: process.pid,
-    started: iso(standing.started),
+    started: iso(inputs.started),
     feeds: cluster.feeds,
     eips,
     problems: report?.problems ?? cluster.problems,
@@ -112,7 +112,7 @@ export function status(standing: Standing): Status {
   };
 }
 
-/** What every role tells of its last round. */
+/** The fields about the last round, for either role. */
 export function lastRound(
   report: Report | undefined,
   names: LinkNames,
@@ -144,10 +144,14 @@ export function lastRound(
   };
 }
 
-function isSynced(report: Report | undefined, blind: Blind | undefined, cluster: Overview): boolean {
+function isSynced(
+  report: Report | undefined,
+  unreadable: KernelUnreadable | undefined,
+  cluster: Overview,
+): boolean {
   return (
     report !== undefined &&
-    blind === undefined &&
+    unreadable === undefined &&
     report.complete &&
     cluster.complete &&
     report.failed.length === 0 &&
@@ -155,14 +159,14 @@ function isSynced(report: Report | undefined, blind: Blind | undefined, cluster:
   );
 }
 
-/** One sentence, as systemctl status will show it. */
-function summary({ report, blind, cluster, paths }: Standing): string {
-  if (blind) return `cannot read the kernel: ${blind.error.message}`;
+/** One sentence, also for `systemctl status`. */
+function sentence({ report, unreadable, cluster, paths }: StatusInputs): string {
+  if (unreadable) return `cannot read the kernel: ${unreadable.error.message}`;
   if (report === undefined) return 'starting';
   const { routed, idle, nodes } = paths.counts;
   const missing = report.wanted.route - report.installed.route;
   const parts = [`routing ${counted(routed, 'EIP')} over ${counted(nodes, 'node')}`];
-  if (idle > 0) parts.push(`${counted(idle, 'EIP')} that nobody can serve`);
+  if (idle > 0) parts.push(`${counted(idle, 'EIP')} that no node can serve`);
   if (missing > 0) parts.push(`${counted(missing, 'route')} missing`);
   if (!cluster.complete) parts.push('waiting for the first complete lists');
   const deaf = cluster.feeds.filter(({ trouble }) => trouble !== undefined);

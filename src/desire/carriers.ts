@@ -123,8 +123,8 @@ function usable(endpoints: readonly Endpoint[]): readonly Endpoint[] {
 export type Weighing = 'equal' | 'endpoints';
 
 /**
- * The nodes that may take a Service's traffic, sorted by name; empty when nobody can serve it. Each address
- * comes once: a node that was made anew under another name may for a while be there twice.
+ * The nodes that may take a Service's traffic, sorted by name; empty when no node can serve it. Each address occurs
+ * once: a node that was recreated under another name may be listed twice for a while.
  *
  * @param weighing 'endpoints': under Local, a node weighs as much as it has usable endpoints
  */
@@ -176,7 +176,7 @@ export function shared(
   weighing: Weighing,
 ): readonly Carrier[] | undefined {
   const [first, ...others] = lists;
-  // The very same list keeps its identity: two Services under Cluster go where all others go.
+  // The same list keeps its identity: Services under Cluster all have the list of every node.
   if (first === undefined || others.every((other) => other === first)) return first;
   const weights = others.map((other) => new Map(other.map(({ ip, weight }) => [ip, weight])));
   const common: Carrier[] = [];

@@ -1,6 +1,6 @@
+import { allocatedTo } from '../model/allocated-condition.ts';
 import { type Service, serviceName } from '../model/cluster.ts';
 import type { Gateway, Pool } from '../model/gateway.ts';
-import { givenTo } from '../model/given.ts';
 import type { Ip } from '../model/ip.ts';
 import { barredFrom, termsOf } from '../model/pool.ts';
 import type { Problem } from '../model/problem.ts';
@@ -13,7 +13,7 @@ export interface Claim {
   readonly problems: readonly Problem[];
 }
 
-/** How a Service comes to name an address; a lower rank wins. */
+/** How a Service names an address; the lowest rank wins. */
 const rank = { allocated: 0, status: 1, spec: 2 } as const;
 
 interface Claimant {
@@ -31,9 +31,9 @@ export function namedAddresses(service: Service, gateway: Gateway): readonly Ip[
 /**
  * Decides who holds an EIP.
  *
- * An address that this program allocated comes before one in the status of another Service, which comes before
- * one in a spec: everybody who may edit a Service can write there. Of equals the older Service wins. The others
- * hold the address as well when they may share it, and are reported when they may not.
+ * An address that this program allocated precedes one in the status of another Service, which precedes one in a spec:
+ * every user who may edit a Service can write the spec. Among equals the older Service wins. The others hold the
+ * address as well when they may share it, and are reported when they may not.
  *
  * @param services those that name the address
  * @param pool the pool that the address is in
@@ -69,7 +69,7 @@ export function claim(
 
 function claimedBy(eip: Ip, service: Service, gateway: Gateway): Claimant['by'] {
   if (!statusAddresses(service, gateway).includes(eip)) return 'spec';
-  return gateway.allocation !== undefined && givenTo(service)?.ips.includes(eip) ? 'allocated' : 'status';
+  return gateway.allocation !== undefined && allocatedTo(service)?.ips.includes(eip) ? 'allocated' : 'status';
 }
 
 /** The addresses that a Service's status gives it. */
@@ -84,16 +84,16 @@ function specAddresses(service: Service): readonly Ip[] {
 
 const none: readonly never[] = [];
 
-/** The Service's addresses are those of nodes, which need no route of ours. */
+/** The Service has addresses of nodes, which need no route of ours. */
 function hasNodeAddresses(service: Service, { pools, allocation }: Gateway): boolean {
   if (allocation === undefined) return false;
   const nodePool = pools.find((pool) => termsOf(pool).nodeAddresses);
-  return nodePool !== undefined && givenTo(service)?.pool === nodePool.name;
+  return nodePool !== undefined && allocatedTo(service)?.pool === nodePool.name;
 }
 
-/** The pool that the address came from has been made smaller since, and does not take such addresses back. */
+/** The address stays although its pool no longer covers it: the pool does not take addresses back. */
 function isKept(service: Service): boolean {
-  return givenTo(service)?.enforce === false;
+  return allocatedTo(service)?.enforce === false;
 }
 
 /**
@@ -117,7 +117,7 @@ function refusal(
 }
 
 function compareAge(a: Service, b: Service): number {
-  return a.asks.created - b.asks.created || compareName(a, b);
+  return a.request.created - b.request.created || compareName(a, b);
 }
 
 function compareName(a: Service, b: Service): number {

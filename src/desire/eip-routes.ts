@@ -1,10 +1,10 @@
+import type { Refusals, Why } from '../model/desired-object.ts';
 import type { Gateway } from '../model/gateway.ts';
 import { compareIp, family, hostPrefix, type Ip } from '../model/ip.ts';
 import type { Listing } from '../model/listing.ts';
 import type { KernelObject, Key, Link, Member, Route } from '../model/object.ts';
 import type { Owner } from '../model/owner.ts';
 import type { Problem } from '../model/problem.ts';
-import type { Refusals, Why } from '../model/want.ts';
 import type { Carrier } from './carriers.ts';
 import { type Demand, groups, signature } from './groups.ts';
 import { type Nexthops, nexthops } from './nexthops.ts';
@@ -17,11 +17,11 @@ interface Bundle extends Demand {
   readonly paths: readonly Path[];
 }
 
-/** What the EIP routes depend on, beside the paths. */
+/** The inputs of the EIP routes besides the paths. */
 export interface EipRouteInputs {
   readonly gateway: Gateway;
   readonly owner: Owner;
-  /** undefined while the interface is missing or dead: what is left of ours is kept as it is. */
+  /** undefined while the interface is missing or down: the existing objects are kept. */
   readonly lan: Link | undefined;
   readonly reserved: Reserved;
   readonly have: Listing;
@@ -75,7 +75,7 @@ export function isEipObject(object: KernelObject): boolean {
     : object.kind === 'nexthop' || object.kind === 'group';
 }
 
-/** Sets of nodes that come to the same group; `lost` are the paths none of whose nodes the kernel would take. */
+/** Sets of nodes with the same group; `lost` are the paths whose nodes the kernel all refuses. */
 function bundle(
   all: readonly Path[],
   table: number,
@@ -99,8 +99,8 @@ function bundle(
 }
 
 /**
- * The members of the group of some carriers, in the order of the nodes' addresses: the kernel picks a member by its
- * place, so that two gateways send a flow to the same node whatever the ids.
+ * The members of the group of some carriers, in the order of the nodes' addresses: the kernel selects a member by its
+ * position, so two gateways send a flow to the same node although their ids differ.
  *
  * @param idOf the nexthop of an address; undefined: the node is left out
  */
@@ -113,7 +113,7 @@ function membersOf(carriers: readonly Carrier[], idOf: (ip: Ip) => number | unde
   return members;
 }
 
-/** What is there for an EIP stays as it is, down to the last nexthop. */
+/** Keeps the existing route of an EIP with its group and nexthops. */
 function keep(path: Path, table: number, owner: Owner, have: Listing, add: Add): void {
   const route = standingRoute(path, table, owner, have);
   if (route === undefined) return;
@@ -127,7 +127,7 @@ function keep(path: Path, table: number, owner: Owner, have: Listing, add: Add):
   }
 }
 
-/** The route to nodes that the EIP of a path has now. */
+/** The present route of the EIP of a path. */
 export function standingRoute(
   { eip }: Pick<Path, 'eip'>,
   table: number,
@@ -153,7 +153,7 @@ export function eipRoute(eip: Ip, nhid: number, table: number, { protocol }: Own
   };
 }
 
-/** What `ip route add` takes when it is not told: Linux has no metric 0 for IPv6. */
+/** The default metric of `ip route add`: Linux has no metric 0 for IPv6. */
 function eipMetric(eip: Ip): number {
   return family(eip) === 4 ? 0 : 1024;
 }
@@ -192,7 +192,7 @@ export function eipReserved({ eip, services }: Path, { name }: ReservedBy): Prob
   };
 }
 
-/** The EIP is in use; what claims it came later, or is a mistake. */
+/** The EIP is in use; the other claim on its address is newer, or a mistake. */
 export function eipClaimed({ eip, services }: Path, { name }: ReservedBy): Problem {
   return {
     code: 'eip-claimed',

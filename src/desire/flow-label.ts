@@ -1,10 +1,10 @@
+import type { Refusals } from '../model/desired-object.ts';
 import type { Gateway } from '../model/gateway.ts';
 import { family } from '../model/ip.ts';
 import type { Listing } from '../model/listing.ts';
 import { nftTable } from '../model/nft.ts';
 import { keyOf, type NftTable } from '../model/object.ts';
 import type { Problem } from '../model/problem.ts';
-import type { Refusals } from '../model/want.ts';
 import type { Add } from './plain-routes.ts';
 import { poolPrefixes } from './pools.ts';
 

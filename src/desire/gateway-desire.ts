@@ -1,11 +1,11 @@
 import type { Service } from '../model/cluster.ts';
 import { type Desire, type DesiredState, DesiredTable, type KernelState } from '../model/desired.ts';
+import type { Why } from '../model/desired-object.ts';
 import type { Gateway } from '../model/gateway.ts';
 import type { Ip } from '../model/ip.ts';
 import { equal, type KernelObject, type Key, keyOf } from '../model/object.ts';
 import { type Owner, ownerOf } from '../model/owner.ts';
 import type { Problem } from '../model/problem.ts';
-import type { Why } from '../model/want.ts';
 import { isEipObject, keptFor, standingRoute } from './eip-routes.ts';
 import { alive, fixedObjects, standing } from './gateway.ts';
 import { type ClusterReader, PathTable } from './path-table.ts';
@@ -14,18 +14,18 @@ import { RouteTable } from './route-table.ts';
 
 const none: readonly Problem[] = [];
 
-/** Where a gateway's desire comes from. */
+/** The inputs of a gateway's desire. */
 export interface GatewaySources {
   readonly cluster: ClusterReader;
   /** The keys of the Services that have changed since the last call. */
   takeChanged(): ReadonlySet<string> | 'all';
-  /** Further problems that a person should know; each list is the same as long as nothing in it changes. */
+  /** Further problems; each list is the same array as long as nothing in it changes. */
   problems(): readonly (readonly Problem[])[];
 }
 
 /**
  * What a gateway wants in its kernel, kept up to date by what changed: an event costs what the change touches, and
- * not what the cluster weighs. {@link gatewayWant} is its specification.
+ * not what the cluster weighs. {@link gatewayObjects} is its specification.
  */
 export class GatewayDesire implements Desire {
   readonly table = new DesiredTable();
@@ -141,7 +141,7 @@ export class GatewayDesire implements Desire {
     if (!isSame) this.table.set(object, why, key);
   }
 
-  /** Linux removes the objects of a dead interface by itself; what it left is not ours to withdraw. */
+  /** Linux deletes the objects of a dead interface; the remaining ones stay as they are. */
   #freeze(kernel: KernelState): void {
     for (const { key, object } of [...this.table.values()]) {
       if (isEipObject(object) && !kernel.objects.has(key)) this.table.delete(key);

@@ -1,11 +1,11 @@
 import type { Snapshot } from '../model/cluster.ts';
+import type { DesiredObject, DesiredObjects, Refusals } from '../model/desired-object.ts';
 import type { Gateway } from '../model/gateway.ts';
 import type { Ip } from '../model/ip.ts';
 import type { Listing } from '../model/listing.ts';
 import { type Key, keyOf, type Link } from '../model/object.ts';
 import { ownerOf } from '../model/owner.ts';
 import type { Problem } from '../model/problem.ts';
-import type { Refusals, Want, Wanted } from '../model/want.ts';
 import { eipRoutes, standingRoute } from './eip-routes.ts';
 import { flowLabels } from './flow-label.ts';
 import { paths } from './paths.ts';
@@ -14,17 +14,22 @@ import { apiService, type Reserved, reservedIn } from './reserved.ts';
 import { sysctls } from './sysctls.ts';
 
 /**
- * All that a gateway wants in its kernel: the full recompute, and the specification of {@link GatewayDesire}.
+ * All objects that a gateway desires: the full recompute, and the specification of {@link GatewayDesire}.
  *
- * A dead or missing interface freezes what depends on it: Linux removes such objects by itself, and what it
- * left is not ours to withdraw while we cannot tell.
+ * A dead or missing interface freezes the objects that depend on it: Linux deletes some of them, and the remaining ones
+ * stay as they are.
  *
  * @param have the dump; ids found in it are kept
- * @param refused what the kernel would not take in this round: left out, so that the rest can stand
+ * @param refused changes that the kernel has refused in this round: left out, so that the rest can be installed
  */
-export function gatewayWant(snapshot: Snapshot, gateway: Gateway, have: Listing, refused: Refusals): Want {
+export function gatewayObjects(
+  snapshot: Snapshot,
+  gateway: Gateway,
+  have: Listing,
+  refused: Refusals,
+): DesiredObjects {
   const owner = ownerOf(gateway.protocol);
-  const objects = new Map<Key, Wanted>();
+  const objects = new Map<Key, DesiredObject>();
   const add: Add = (object, why) => {
     const key = keyOf(object);
     if (!objects.has(key)) objects.set(key, { key, object, why });

@@ -1,3 +1,4 @@
+import type { Refusals } from '../model/desired-object.ts';
 import type { Listing } from '../model/listing.ts';
 import {
   type Key,
@@ -9,13 +10,12 @@ import {
   sameResilience,
 } from '../model/object.ts';
 import type { Owner } from '../model/owner.ts';
-import type { Refusals } from '../model/want.ts';
 import { Ids } from './ids.ts';
 
-/** What a group should hold, and which routes will use it. */
+/** The members that a group needs, and the routes that will use it. */
 export interface Demand {
   readonly members: readonly Member[];
-  /** Keys of the routes that are to use it. */
+  /** Keys of the routes that will use it. */
   readonly users: readonly Key[];
 }
 
@@ -84,7 +84,7 @@ export function groups(
   });
 }
 
-/** Under another id it would only be refused again. */
+/** The kernel would refuse the same group under another id as well. */
 function refusedId(
   { members }: Demand,
   resilience: Resilience | undefined,

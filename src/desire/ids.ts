@@ -1,8 +1,8 @@
 import type { KernelState } from '../model/desired.ts';
+import type { Refusals } from '../model/desired-object.ts';
 import type { Listing } from '../model/listing.ts';
-import type { Refusals } from '../model/want.ts';
 
-/** Hands out nexthop ids that are free, lowest first: for the full recompute. */
+/** Allocates free nexthop ids, lowest first: for the full recompute. */
 export class Ids {
   #next: number;
   readonly #last: number;
@@ -26,7 +26,7 @@ export class Ids {
   }
 }
 
-/** Keeps account of the nexthop ids of a range: released ones are handed out again once the kernel is rid of them. */
+/** Allocates the nexthop ids of a range. A released id is free again once the kernel no longer has it. */
 export class IdRange {
   readonly #first: number;
   readonly #last: number;

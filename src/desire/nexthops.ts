@@ -1,22 +1,22 @@
+import type { Refusals } from '../model/desired-object.ts';
 import { family, type Ip, ipNumber, networkOf, type Prefix, prefixIp } from '../model/ip.ts';
 import type { Listing } from '../model/listing.ts';
 import type { Link, Nexthop } from '../model/object.ts';
 import type { Owner } from '../model/owner.ts';
 import type { Problem } from '../model/problem.ts';
-import type { Refusals } from '../model/want.ts';
 import type { Carrier } from './carriers.ts';
 import { Ids } from './ids.ts';
 
 /** The nexthops of all nodes in use. */
 export interface Nexthops {
-  /** By the node's address. A node that the kernel will not route to is not in it. */
+  /** By the node's address, without the nodes that the kernel refuses. */
   readonly byIp: ReadonlyMap<Ip, { readonly nexthop: Nexthop; readonly node: string }>;
   readonly problems: readonly Problem[];
 }
 
 /**
- * One nexthop per node. What the dump holds already for the same address and interface keeps its id: the
- * kernel is the only store of ids.
+ * One nexthop per node. A nexthop in the dump with the same address and interface keeps its id: the kernel is the only
+ * store of ids.
  */
 export function nexthops(
   lists: Iterable<readonly Carrier[]>,
@@ -66,11 +66,11 @@ export function nexthops(
   return { byIp, problems };
 }
 
-/** The nodes that the kernel would not take, each with the kernel's words. */
+/** The nodes that the kernel refuses, each with the kernel's error. */
 export function refusedNexthops(refused: Refusals): ReadonlyMap<Ip, string> {
   const refusals = new Map<Ip, string>();
   for (const { change, code, message } of refused.values()) {
-    // EEXIST is about the id, which another program took since the last dump; the node can have another one.
+    // EEXIST: another program has taken the id since the last dump; the node gets another one.
     if (change.verb === 'add' && change.want.kind === 'nexthop' && code !== 'EEXIST')
       refusals.set(change.want.via, message);
   }
@@ -78,8 +78,8 @@ export function refusedNexthops(refused: Refusals): ReadonlyMap<Ip, string> {
 }
 
 /**
- * The IPv4 network of an interface whose first or last address this is; undefined: none. Linux takes such an address
- * as a nexthop, and sends its packets to everybody or to nobody.
+ * The IPv4 network of an interface whose network or broadcast address this is; undefined: none. Linux accepts such an
+ * address as a nexthop, and broadcasts or drops its packets.
  */
 export function networkAddress(ip: Ip, { addresses }: Link): Prefix | undefined {
   if (family(ip) !== 4) return undefined;
@@ -104,7 +104,7 @@ export function notAHost(node: string, ip: Ip, network: Prefix): Problem {
   };
 }
 
-/** Linux takes an IPv4 nexthop that is the host itself, and loses its packets; IPv6 refuses it. */
+/** Linux accepts the host itself as an IPv4 nexthop and drops its packets; for IPv6 it refuses it. */
 export function isGateway(node: string, ip: Ip): Problem {
   return {
     code: 'node-is-gateway',

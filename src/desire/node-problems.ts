@@ -5,7 +5,7 @@ import type { Link } from '../model/object.ts';
 import type { Problem } from '../model/problem.ts';
 import { addressOf, families } from './node-view.ts';
 
-/** What is wrong between the configuration and this machine; empty when nothing. */
+/** Contradictions between the configuration and this machine. */
 export function nodeProblems(agent: NodeAgent, links: readonly Link[]): readonly Problem[] {
   return [...interfaceProblems(agent, links), ...ownGateways(agent, links), ...overlapping(agent, links)];
 }
@@ -72,7 +72,7 @@ function interfaceProblems(agent: NodeAgent, links: readonly Link[]): readonly P
     );
 }
 
-/** The recipe that we start from has it so: `default via K8S_NODE_IP table 101`. */
+/** A likely mistake: the node as its own gateway (`default via K8S_NODE_IP table 101`). */
 function ownGateways(agent: NodeAgent, links: readonly Link[]): readonly Problem[] {
   return agent.gateways.flatMap(({ address }) => {
     const link = links.find(({ addresses }) => addresses.some(({ ip }) => ip === address));
@@ -92,7 +92,7 @@ function ownGateways(agent: NodeAgent, links: readonly Link[]): readonly Problem
 function overlapping({ eips }: NodeAgent, links: readonly Link[]): readonly Problem[] {
   const problems: Problem[] = [];
   for (const { name, addresses } of links) {
-    // IPVS keeps all Service addresses there; and on lo an EIP may well be.
+    // IPVS keeps all Service addresses on kube-ipvs0, and an EIP may be on lo.
     if (name === 'kube-ipvs0' || name === 'lo') continue;
     for (const { ip, length } of addresses) {
       const network = networkOf(ip, length);

@@ -6,21 +6,21 @@ import { families } from './node-view.ts';
 
 export const agentTableName = 'eiproute';
 
-/** A gateway whose link-layer address we know. */
+/** A gateway with a known link-layer address. */
 export interface KnownGateway {
   readonly gateway: AgentGateway;
   readonly mac: string;
 }
 
-/** IANA's number: nft looks names up in /etc/protocols, which a small Debian (without netbase) does not have. */
+/** The IANA number: nft resolves names with /etc/protocols, which Debian without netbase does not have. */
 const tcp = 6;
 
-/** In nft's words. */
+/** In nft syntax. */
 interface Words {
   readonly daddr: string;
   readonly set: string;
   readonly type: string;
-  /** IANA's number, again. */
+  /** The IANA number, as above. */
   readonly icmp: number;
 }
 
@@ -30,20 +30,20 @@ const words: Readonly<Record<Family, Words>> = {
 };
 
 /**
- * The mark of a packet to an EIP that is to be kept from looping. Its value is no gateway's, and it is only on the
- * packet, never on the connection.
+ * The mark of a packet to an EIP that must not loop. No gateway has its value, and it is on the packet alone, never on
+ * the connection.
  */
 export function reachMark({ markMask }: NodeAgent): number {
   return markMask;
 }
 
 /**
- * Three things that routing cannot do alone.
+ * Does three things that routing alone cannot do.
  *
- * - A connection remembers by its mark which gateway it came through. Each packet from a gateway writes it anew: a
- *   flow that moves to another gateway takes its replies along.
- * - Replies get the mark before they are routed; their source is the pod's then, and tells nothing.
- * - What arrives at an EIP without having been sent on to a pod is refused: no socket of the node is an EIP's.
+ * - The connection mark records the gateway of a connection. Each packet from a gateway sets it again, so that the
+ *   replies of a flow follow it to another gateway.
+ * - Replies get the mark before they are routed: at that time their source is the pod, which does not identify the EIP.
+ * - Packets to an EIP that were not forwarded to a pod are rejected: EIPs must not reach sockets of the node.
  */
 export function agentTable(agent: NodeAgent, link: string, known: readonly KnownGateway[]): NftTable {
   const { markMask } = agent;
@@ -54,7 +54,7 @@ export function agentTable(agent: NodeAgent, link: string, known: readonly Known
     const { daddr, set } = words[of];
     const macs = new Set<string>();
     for (const { gateway, mac } of known) {
-      // Two addresses of one machine: the first stands for both.
+      // Two addresses of one machine: the first represents both.
       if (family(gateway.address) !== of || macs.has(mac)) continue;
       macs.add(mac);
       arrivals.push(
@@ -82,9 +82,9 @@ export function agentTable(agent: NodeAgent, link: string, known: readonly Known
   const content = [
     ...families(agent).flatMap((of) => eipSet(agent, of)),
     ...chain('prerouting', 'filter', 'prerouting', -150, [...arrivals, ...toEips6, ...replies]),
-    // Of type route: the mark of what a pod in the host's network answers must change its way.
+    // Type route: replies of pods in the host network are routed again with their mark.
     ...chain('output', 'route', 'output', -150, [...toEips6, ...replies]),
-    // Behind IPVS, which takes its Services' packets at 98.
+    // After IPVS, which takes the packets of its Services at priority 98.
     ...chain('input', 'filter', 'input', 150, guard),
   ];
   return nftTable(agentTableName, agent.protocol, content.map((line) => `${line}\n`).join(''));

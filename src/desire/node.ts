@@ -1,25 +1,24 @@
+import type { DesiredObject, DesiredObjects, Why } from '../model/desired-object.ts';
 import { anyPrefix, type Family, family, type Ip, type Prefix } from '../model/ip.ts';
 import type { Listing } from '../model/listing.ts';
 import type { NodeAgent } from '../model/node-agent.ts';
 import { type KernelObject, type Key, keyOf, type Link, type Route, type Rule } from '../model/object.ts';
 import type { Problem } from '../model/problem.ts';
-import type { Want, Wanted, Why } from '../model/want.ts';
 import { nodeProblems, unresolved } from './node-problems.ts';
 import { agentTable, type KnownGateway, reachMark } from './node-table.ts';
 import { addressOf, families, gatewaysOf } from './node-view.ts';
 import type { Add } from './plain-routes.ts';
 
 /**
- * All that a node agent wants in its kernel.
+ * All objects that a node agent desires.
  *
- * A missing interface, or one that is down, freezes everything: Linux removes what cannot be, and what it left is
- * not ours to withdraw while we cannot tell.
+ * A missing interface, or one that is down, freezes everything: Linux deletes the objects that depend on it, and the
+ * others stay until the interface is back.
  *
- * @param seen link-layer addresses that gateways had when they were last known: one that is silent sends nothing,
- *   and when it comes back all is in place already
+ * @param seen last known link-layer addresses of gateways. A silent gateway keeps its objects for its return.
  */
-export function nodeWant(agent: NodeAgent, have: Listing, seen: ReadonlyMap<Ip, string>): Want {
-  const objects: Wanted[] = [];
+export function nodeObjects(agent: NodeAgent, have: Listing, seen: ReadonlyMap<Ip, string>): DesiredObjects {
+  const objects: DesiredObject[] = [];
   const add: Add = (object, why) => objects.push({ key: keyOf(object), object, why });
   const problems: Problem[] = [...nodeProblems(agent, have.links)];
   const link = have.links.find(({ name }) => name === agent.interface);
@@ -43,7 +42,7 @@ export function nodeWant(agent: NodeAgent, have: Listing, seen: ReadonlyMap<Ip, 
   for (const of of families(usable)) {
     addRoutes(usable, of, link, have, add);
     addMarkRules(usable, of, add);
-    // Before the guard stands these would open every socket of the node to whoever reaches an EIP.
+    // Without the nft table these would expose every socket of the node under the EIPs.
     addEipRules(usable, of, (rule, why) => {
       if (guarded || have.objects.has(keyOf(rule))) add(rule, why);
     });
@@ -51,7 +50,7 @@ export function nodeWant(agent: NodeAgent, have: Listing, seen: ReadonlyMap<Ip, 
   return { objects, problems, complete: true, unfinished: !guarded };
 }
 
-/** In the order of the configuration; those that answer now first, since two may have had one address. */
+/** Gateways that answer now first, then in the order of the configuration: two may have had the same address. */
 function knownGateways(
   agent: NodeAgent,
   have: Listing,
@@ -81,7 +80,7 @@ function addRoutes(agent: NodeAgent, of: Family, link: Link, have: Listing, add:
       dst,
       type: 'local',
       hops: [{ via: undefined, link: loopback?.index, weight: 1 }],
-      // Else the EIP itself would be the source of what the node sends to it. IPv6 picks the node's by itself.
+      // Without it, the EIP itself is the source of packets from the node to it. IPv6 selects the node's address.
       src: of === 4 ? addressOf(agent, link, of) : undefined,
     };
     add(route, { text: 'packets to an EIP end here' });
@@ -121,8 +120,8 @@ function addEipRules(agent: NodeAgent, of: Family, add: Add): void {
     if (of === 4) {
       add(here, { text: 'packets to an EIP end here' });
     } else {
-      // For IPv6, "is this address local?" is asked of all tables, and kube-proxy would serve every nodePort on the
-      // EIPs. It is asked without a mark; packets have one.
+      // IPv6 checks all tables for local addresses, and kube-proxy would serve every nodePort on the EIPs. That check
+      // has no mark, packets have one.
       const mark = { value: reachMark(agent), mask: agent.markMask };
       add({ ...here, mark }, { text: 'packets to an EIP end here' });
       if (first)
@@ -155,14 +154,14 @@ function ruleOf(agent: NodeAgent, of: Family, priority: number, table: number): 
   };
 }
 
-/** Paths of the settings that {@link nodeWant} may want: what the kernel is asked to list. */
+/** Paths of all sysctls that {@link nodeObjects} may desire, for the listing. */
 export function nodeSysctlNames({ interface: link }: NodeAgent): readonly string[] {
   return link === undefined ? [] : [filterOf('all'), filterOf(link)];
 }
 
 /**
- * A strict reverse path filter drops clients whom the node would answer by another interface. The kernel takes
- * the larger of `all` and the interface's: 2, the loose one, wins over 1.
+ * A strict reverse path filter drops packets of clients whose replies leave by another interface. The kernel uses the
+ * larger of `all` and the interface: 2 (loose) wins over 1.
  */
 function addReversePath(agent: NodeAgent, have: Listing, add: Add): void {
   if (agent.interface === undefined) return;

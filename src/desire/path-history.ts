@@ -3,27 +3,27 @@ import type { Carrier } from './carriers.ts';
 import type { Path } from './path.ts';
 import type { CarrierSet, PathTable } from './path-table.ts';
 
-/** Where an EIP went before. */
+/** The former path of an EIP. */
 export interface FormerPath {
   readonly carriers: readonly Carrier[];
   readonly services: readonly string[];
 }
 
-/** EIPs that go to other nodes than before. */
+/** EIPs whose nodes have changed. */
 export interface Moved {
   readonly first: readonly Path[];
   /** All of them. */
   readonly count: number;
 }
 
-/** Where EIPs went before some updates of the table, and where they go now. */
+/** Former paths of EIPs, from before some updates of the table, and present ones. */
 export class PathHistory {
   readonly #table: PathTable;
   readonly #paths: ReadonlyMap<Ip, FormerPath | undefined>;
   readonly #carriers: ReadonlyMap<CarrierSet, readonly Carrier[]>;
 
   /**
-   * @param paths of the EIPs that changed by themselves; undefined: went nowhere
+   * @param paths of the EIPs that changed individually; undefined: had no path
    * @param carriers of the sets that changed under their EIPs
    */
   constructor(
@@ -36,7 +36,7 @@ export class PathHistory {
     this.#carriers = carriers;
   }
 
-  /** undefined: the EIP went nowhere. */
+  /** undefined: the EIP had no path. */
   before(eip: Ip): FormerPath | undefined {
     if (this.#paths.has(eip)) return this.#paths.get(eip);
     const path = this.#table.path(eip);
@@ -45,16 +45,16 @@ export class PathHistory {
     return path === undefined || carriers.length === 0 ? undefined : { carriers, services: path.services };
   }
 
-  /** undefined: the EIP goes nowhere. */
+  /** undefined: the EIP has no path. */
   now(eip: Ip): Path | undefined {
     const path = this.#table.path(eip);
     return path !== undefined && path.carriers.length > 0 ? path : undefined;
   }
 
   /**
-   * EIPs that went somewhere before and go to other nodes now. A set of a hundred thousand is not walked.
+   * EIPs that had a path and go to other nodes now. Does not iterate over the EIPs of a changed set.
    *
-   * @param counts false: the EIP is left out; asked for those that changed by themselves
+   * @param counts false: leaves the EIP out; called for those that changed individually
    */
   moved(limit: number, counts: (eip: Ip) => boolean = () => true): Moved {
     const first: Path[] = [];

@@ -9,7 +9,7 @@ import { type FormerPath, PathHistory } from './path-history.ts';
 import { type Resolved, resolve } from './paths.ts';
 import { type PoolFinder, poolFinder } from './pools.ts';
 
-/** What the table reads of the cluster. */
+/** The part of the cluster that the table reads. */
 export interface ClusterReader {
   /** @param key `namespace/name` */
   service(key: string): Service | undefined;
@@ -27,7 +27,7 @@ export interface CarrierSet {
   carriers: readonly Carrier[];
 }
 
-/** What an update of the table changed. */
+/** The changes of one update of the table. */
 export interface PathChanges {
   /** EIPs that came, went, or changed their set or their Services. */
   readonly eips: ReadonlySet<Ip>;
@@ -35,7 +35,7 @@ export interface PathChanges {
   readonly sets: ReadonlySet<CarrierSet>;
 }
 
-/** What is known of one EIP. */
+/** The state of one EIP. */
 interface Entry {
   readonly services: readonly string[];
   /** undefined: no Service holds it. */
@@ -79,7 +79,7 @@ export class PathTable {
   }
 
   /**
-   * Reads again what changed.
+   * Reads changed Services and nodes again.
    *
    * @param keys of the Services; 'all': every one
    */
@@ -121,7 +121,7 @@ export class PathTable {
     return { routed: this.#routed, idle: this.#idle, nodes: this.#setsOfNode.size };
   }
 
-  /** What changed since the last call; the former path of an EIP is undefined when it had none. */
+  /** Changes since the last call; the former path of an EIP is undefined when it had none. */
   takeHistory(): PathHistory {
     const history = new PathHistory(this, this.#formerPaths, this.#formerCarriers);
     this.#formerPaths = new Map();
@@ -331,7 +331,7 @@ function changedNames({ byName: before }: Candidates, { byName: after }: Candida
   return names;
 }
 
-/** A snapshot as what a table reads. */
+/** A snapshot as the input of a table. */
 export function readerOf(snapshot: Snapshot): ClusterReader {
   const services = new Map(snapshot.services.map((service) => [serviceName(service), service]));
   return {

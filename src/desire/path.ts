@@ -1,7 +1,7 @@
 import type { Ip } from '../model/ip.ts';
 import type { Carrier } from './carriers.ts';
 
-/** One EIP and the nodes that take its traffic; and why, as far as the journal line. */
+/** One EIP, the nodes that take its traffic, and its Services. */
 export interface Path {
   readonly eip: Ip;
   /** `namespace/name` of the Services that hold the EIP, sorted. */

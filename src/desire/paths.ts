@@ -52,7 +52,7 @@ export interface Resolved {
   readonly problems: readonly Problem[];
 }
 
-/** What decides where an EIP goes, beside the Services that name it. */
+/** The inputs of a path besides the Services that name the EIP. */
 export interface Terms {
   readonly gateway: Gateway;
   readonly poolOf: PoolFinder;
@@ -65,7 +65,7 @@ export function resolve(eip: Ip, named: readonly Service[], { gateway, poolOf, n
   if (holders.length === 0) return { path: undefined, problems };
   const services = holders.map(serviceName);
   const weighing = gateway.weighByEndpoints ? 'endpoints' : 'equal';
-  // A Service that no node can serve must not take the EIP away from the one beside it.
+  // A Service that no node can serve must not take the EIP away from a Service that shares it.
   const able = holders
     .map((service) => ({ service, list: carriers(service, nodes, family(eip), weighing) }))
     .filter(({ list }) => list.length > 0);

@@ -1,13 +1,13 @@
+import type { Refusals, Why } from '../model/desired-object.ts';
 import type { Gateway } from '../model/gateway.ts';
 import { anyPrefix, contains, family, type Ip, type Prefix } from '../model/ip.ts';
 import type { Listing } from '../model/listing.ts';
 import { type KernelObject, keyOf, type Link, type Route } from '../model/object.ts';
 import type { Owner } from '../model/owner.ts';
 import type { Problem } from '../model/problem.ts';
-import type { Refusals, Why } from '../model/want.ts';
 import type { Reserved, ReservedBy } from './reserved.ts';
 
-/** Adds to what is wanted; the caller sees to it that no key comes twice. */
+/** Adds a desired object; the caller ensures that each key is added once. */
 export type Add = (object: KernelObject, why: Why) => void;
 
 /** Worse than any EIP's: a pool of single addresses has its unreachable route beside the EIP's own. */
@@ -38,7 +38,7 @@ export interface DefaultRouteInputs {
   readonly refused: Refusals;
 }
 
-/** The uplink's default routes, when they are ours to set. */
+/** The default routes on the uplink, when they are configured. */
 export function defaultRoutes(inputs: DefaultRouteInputs, add: Add): readonly Problem[] {
   const { gateway, owner, uplink, have, refused } = inputs;
   const problems: Problem[] = [];

@@ -4,11 +4,11 @@ import type { Ip } from '../model/ip.ts';
 import type { Link } from '../model/object.ts';
 import { poolFinder } from './pools.ts';
 
-/** Who has an address of our pools already. */
+/** The owner of an address in our pools that is no EIP. */
 export interface ReservedBy {
   /** In words: 'node n1'. */
   readonly name: string;
-  /** A node says so in its InternalIPs; the others are facts of this gateway or of the cluster. */
+  /** From the InternalIPs of a node; the others are facts of this gateway or of the cluster. */
   readonly isNode: boolean;
 }
 
@@ -43,8 +43,8 @@ export function apiService(services: readonly Service[]): Service | undefined {
 }
 
 /**
- * What keeps an EIP from being routed; undefined: it is routed. An EIP that is in use already stays: a node that claims
- * its address afterwards must not take it out of service.
+ * The owner that prevents an EIP from being routed; undefined: it is routed. An EIP in use stays: a node that claims
+ * its address later must not take it out of service.
  *
  * @param isRouted the kernel has a route of ours for it
  */

@@ -39,7 +39,7 @@ interface Hop {
   id: number;
   /** Groups that it is in, and one more while a set names its node. */
   users: number;
-  /** The kernel has taken it since it was last refused. Until then no group uses it. */
+  /** The kernel has accepted it since the last refusal. Until then no group uses it. */
   isAccepted: boolean;
 }
 
@@ -55,19 +55,19 @@ interface Group {
   readonly sets: Map<CarrierSet, number>;
   /** EIPs that were moved away and have to leave before the content may change. */
   readonly leaving: Set<Ip>;
-  /** No EIP comes to it: its content is about to change, or its EIPs are about to leave. */
+  /** No EIP may join it: its content is about to change, or its EIPs are about to leave. */
   isChanging: boolean;
   /** Ids of the nexthops of a group that stays as the kernel has it. */
   strange: readonly number[];
 }
 
-/** A set of carriers as the kernel can take it. */
+/** A set of carriers without the ones that the kernel refuses. */
 interface SetState {
   /** EIPs of the set that this table routes. */
   eips: number;
   /** The carriers that were counted in, for {@link RouteTable.#nodes}. */
   counted: readonly Carrier[];
-  /** Without the nodes that the kernel would not take, in the order of the addresses; empty: none is left. */
+  /** Without the nodes that the kernel refuses, in the order of the addresses; empty: none is left. */
   carriers: readonly Carrier[];
   content: string;
   readonly groups: Set<Group>;
@@ -79,7 +79,7 @@ interface SetState {
  *
  * A group whose EIPs all move to the same carriers is replaced in place: one message moves a hundred thousand EIPs.
  * When they part, the fewest move to another group, one message each, and the rest follows in place once they have
- * left. Two groups that come to the same carriers are merged afterwards.
+ * left. Two groups with the same carriers are merged afterwards.
  */
 export class RouteTable {
   readonly #gateway: Gateway;
@@ -107,7 +107,7 @@ export class RouteTable {
   /** Groups whose content is to change once others have left, or that are to be merged. */
   readonly #deferred = new Set<Group>();
   readonly #reservedProblems = new Map<Ip, Problem>();
-  /** Ids that the kernel had for what is not in use now: of nexthops by address, of groups by content. */
+  /** Ids of unused objects in the kernel: of nexthops by address, of groups by content. */
   readonly #foundHops = new Map<Ip, number>();
   readonly #foundGroups = new Map<string, number>();
   #reserved: Reserved;
@@ -124,7 +124,7 @@ export class RouteTable {
   /** Nexthops of groups that stay as they were found, by id, and in how many of these. */
   readonly #strangeHops = new Map<number, { readonly object: Nexthop; users: number }>();
 
-  /** Takes over the ids that the kernel has for what this table will want. */
+  /** Adopts the ids of objects in the kernel that this table will desire. */
   constructor({ gateway, owner, lan, paths, desired, reserved }: RouteTableInputs, kernel: KernelState) {
     this.#gateway = gateway;
     this.#owner = owner;
@@ -143,7 +143,7 @@ export class RouteTable {
     this.#settle();
   }
 
-  /** @returns whether a further update in this round goes on from here */
+  /** @returns whether another update in this round is needed */
   update(changes: PathChanges, reserved: Reserved, kernel: KernelState): boolean {
     this.#kernel = kernel;
     if (this.#refusals !== kernel.refusals) this.#avoidStuck();
@@ -175,7 +175,7 @@ export class RouteTable {
     }
   }
 
-  // What the kernel has, at the start.
+  // Objects in the kernel, at the start.
 
   #find(): void {
     const { objects } = this.#kernel;
@@ -193,7 +193,7 @@ export class RouteTable {
     }
   }
 
-  // What changed.
+  // Changes of the cluster.
 
   #changedReservations(reserved: Reserved): readonly Ip[] {
     const before = this.#reserved;
@@ -256,7 +256,7 @@ export class RouteTable {
     return by === undefined;
   }
 
-  /** The carriers of a set have changed, or which of them the kernel would take. */
+  /** The carriers of a set have changed, or those of them that the kernel accepts. */
   #readSet(set: CarrierSet): void {
     const state = this.#sets.get(set);
     if (state === undefined) return;
@@ -266,7 +266,7 @@ export class RouteTable {
       state.counted = set.carriers;
     }
     const carriers = this.#usable(set.carriers);
-    // Until the kernel has answered, the set stays as it is: half of it would not be the way it is to go.
+    // The set stays unchanged until the kernel has answered for all new carriers: it must not lead to half of them.
     if (carriers === undefined) return;
     const content = contentOf(carriers);
     state.carriers = carriers;
@@ -274,12 +274,12 @@ export class RouteTable {
     if (content === state.content) return;
     state.content = content;
     for (const group of state.groups) this.#dirty.add(group);
-    // An EIP that none of its nodes could take may have one now.
+    // An EIP without an accepted node may have one now.
     if (this.#unplaced.size === 0) return;
     for (const eip of set.eips) if (this.#unplaced.delete(eip)) this.#pending.set(eip, undefined);
   }
 
-  /** Which nodes the kernel takes as nexthops: not its own addresses, and none that it has refused. */
+  /** Updates which nodes the kernel accepts as nexthops. */
   #readConstraints(): void {
     const { links, refusals, refused, objects } = this.#kernel;
     const changed = new Set<Ip>();
@@ -328,7 +328,7 @@ export class RouteTable {
     }
   }
 
-  /** A group leads to a node that the kernel refuses now: what the kernel still has of it counts. */
+  /** A group leads to a node that the kernel refuses now: its members in the kernel are used. */
   #revert(group: Group): void {
     const object = this.#kernel.objects.get(`nexthop ${group.id}`);
     const carriers = object?.kind === 'group' ? this.#carriersOf(object) : undefined;
@@ -395,9 +395,9 @@ export class RouteTable {
     }
   }
 
-  // What follows from it.
+  // Consequences for groups and routes.
 
-  /** @returns whether something was deferred that can go on as soon as the kernel has what is desired now */
+  /** @returns whether changes were deferred until the kernel has the present desired objects */
   #settle(): boolean {
     this.#deferred.clear();
     for (const group of this.#dirty) {
@@ -417,7 +417,7 @@ export class RouteTable {
     return this.#deferred.size > 0 || [...this.#unaccepted].some(({ ip }) => this.#isUntried(ip));
   }
 
-  /** @returns true: there is more to do once the kernel has what is desired now */
+  /** @returns true: more changes follow once the kernel has the present desired objects */
   #settleGroup(group: Group): boolean {
     group.isChanging = false;
     for (const eip of group.leaving) if (!this.#leadsTo(eip, group)) group.leaving.delete(eip);
@@ -436,7 +436,7 @@ export class RouteTable {
       for (const eip of [...group.eips]) this.#evict(eip, group, undefined);
       return false;
     }
-    // The EIPs that leave must not be led to nodes that cannot serve them.
+    // EIPs that leave must not be routed to nodes that cannot serve them.
     group.isChanging = group.leaving.size > 0;
     if (group.isChanging) return true;
     this.#fill(group, carriers);
@@ -444,7 +444,7 @@ export class RouteTable {
     return this.#merge(group);
   }
 
-  /** What the EIPs of a group want it to hold. EIPs that no node can take want it as it is. */
+  /** The contents that the EIPs of a group need. EIPs without an accepted node need it unchanged. */
   #wishes(group: Group): Map<string, { carriers: readonly Carrier[]; eips: number; sets: CarrierSet[] }> {
     const wishes = new Map<string, { carriers: readonly Carrier[]; eips: number; sets: CarrierSet[] }>();
     for (const [set, eips] of group.sets) {
@@ -701,7 +701,7 @@ export class RouteTable {
     this.#writeHop(hop);
   }
 
-  /** A node was made anew under another name, with the same address. */
+  /** A node was recreated under another name with the same address. */
   #rename(ip: Ip, node: string): void {
     const hop = this.#hops.get(ip);
     if (hop === undefined || hop.node === node) return;
@@ -810,7 +810,7 @@ export class RouteTable {
     );
   }
 
-  // What the kernel has.
+  // Objects in the kernel.
 
   #standing(eip: Ip): Route | undefined {
     return standingRoute({ eip }, this.#gateway.table, this.#owner, this.#kernel);
@@ -835,7 +835,7 @@ export class RouteTable {
     return this.#kernel.stuck.has(`nexthop ${id}`);
   }
 
-  /** The members of a group as nodes; undefined: some of them are none of ours. */
+  /** The members of a group as carriers; undefined: some of them are none of our nexthops. */
   #carriersOf({ members }: NexthopGroup): readonly Carrier[] | undefined {
     const carriers: Carrier[] = [];
     for (const { id, weight } of members) {
@@ -847,7 +847,7 @@ export class RouteTable {
     return carriers.sort((a, b) => compareIp(a.ip, b.ip));
   }
 
-  /** The id of the nexthop that the kernel had for an address, and has still. */
+  /** The id of the nexthop that the kernel has for an address. */
   #foundHop(ip: Ip): number | undefined {
     const id = this.#foundHops.get(ip);
     const object = this.#kernel.objects.get(`nexthop ${id}`);
@@ -855,7 +855,7 @@ export class RouteTable {
     return isThere ? id : undefined;
   }
 
-  /** The carriers that the kernel takes, in the order of their addresses; undefined: it has not been asked yet. */
+  /** The carriers that the kernel accepts, in the order of their addresses; undefined: some are not tried yet. */
   #usable(carriers: readonly Carrier[]): readonly Carrier[] | undefined {
     if (carriers.some(({ ip }) => this.#isUntried(ip))) return undefined;
     return carriers

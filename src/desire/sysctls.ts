@@ -19,7 +19,7 @@ function gatewaySysctls(gateway: Gateway): readonly Sysctl[] {
     ['net/ipv4/conf/all/rp_filter', '0'],
     [`net/ipv4/conf/${lan}/rp_filter`, '0'],
     [`net/ipv4/conf/${uplink}/rp_filter`, '0'],
-    // Else the gateway tells hosts on the LAN to send to the node by themselves.
+    // Otherwise the gateway sends ICMP redirects to hosts on the LAN.
     ['net/ipv4/conf/all/send_redirects', '0'],
     [`net/ipv4/conf/${lan}/send_redirects`, '0'],
     ['net/ipv4/fib_multipath_hash_policy', hash],
@@ -28,7 +28,7 @@ function gatewaySysctls(gateway: Gateway): readonly Sysctl[] {
   );
   if (servesFamily(gateway, 6)) {
     values.push(
-      // Per interface is not enough for IPv6.
+      // For IPv6, forwarding per interface alone is not enough.
       ['net/ipv6/conf/all/forwarding', '1'],
       ['net/ipv6/fib_multipath_hash_policy', hash],
       ...neighbourTimers(gateway, 'ipv6'),
@@ -48,9 +48,9 @@ function neighbourTimers(gateway: Gateway, ip: 'ipv4' | 'ipv6'): [name: string, 
 }
 
 /**
- * Wants every setting that this machine has, and tells of those that it has not.
+ * Adds every setting that this machine has, and reports the missing ones.
  *
- * A missing interface has its own problem already; only what should be there whatever the interfaces is told.
+ * Settings of a missing interface are not reported: the interface has its own problem.
  */
 export function sysctls(gateway: Gateway, have: Listing, add: Add): readonly Problem[] {
   const problems: Problem[] = [];
@@ -63,14 +63,14 @@ export function sysctls(gateway: Gateway, have: Listing, add: Add): readonly Pro
   return problems;
 }
 
-/** All paths that {@link sysctls} may want: what the kernel is asked to list. */
+/** Paths of all sysctls that {@link sysctls} may desire, for the listing. */
 export function sysctlNames(gateway: Gateway): readonly string[] {
   return [...gatewaySysctls(gateway).map(({ name }) => name), acceptRa(gateway.uplink)];
 }
 
 /**
- * Switching IPv6 forwarding on makes an interface with accept_ra=1 deaf to router advertisements and drops the
- * default route it had from one; 2 keeps it as it was. A host that forwarded before us is left alone.
+ * With IPv6 forwarding, an interface with accept_ra=1 ignores router advertisements and loses the default route that it
+ * got from one; 2 keeps both. A host that has forwarded before is left unchanged.
  */
 function advertisements(gateway: Gateway, have: Listing): readonly Sysctl[] {
   const name = acceptRa(gateway.uplink);

@@ -28,7 +28,7 @@ export interface Terms {
 /**
  * Keeps a decision for each Service of ours. {@link observe} takes in what the cluster shows, {@link converge} decides
  * about one Service; both name the Services that have to be converged next. Decisions follow from the Services alone,
- * in whatever order they are observed: those that have an address keep it, and those that wait are served before
+ * in any order of observation: those that have an address keep it, and those that wait are served before
  * new ones, the longest waiting first.
  */
 export class Allocator {
@@ -74,7 +74,7 @@ export class Allocator {
   }
 
   /** Every address with its holders and its pool; those that no pool covers any more are left out. */
-  *held(): Generator<readonly [ip: Ip, keys: readonly string[], pool: string]> {
+  *assigned(): Generator<readonly [ip: Ip, keys: readonly string[], pool: string]> {
     for (const [ip, holders] of this.assignments.entries()) {
       const pool = this.assignments.poolOf(ip);
       if (pool) yield [ip, holders.map(({ key }) => key), pool.name];
@@ -140,7 +140,7 @@ export class Allocator {
     else this.#writes.forget(key);
   }
 
-  /** Addresses that are in no decision, but may be in the status of this Service: one more write will tell. */
+  /** The status of this Service may hold addresses that are in no decision: another write confirms it. */
   isUnconfirmed(service: Service): boolean {
     const own = this.#writes.of(service);
     if (own === undefined) return false;
@@ -214,7 +214,7 @@ export class Allocator {
     const decided = this.#decisions.get(candidate.key);
     const nodes = this.#nodes;
     if (nodes !== undefined && candidate.role === 'ours') {
-      if (decided?.ofNodes ?? candidate.given?.pool === nodes.pool.name) {
+      if (decided?.ofNodes ?? candidate.allocated?.pool === nodes.pool.name) {
         for (const key of nodes.assign(candidate)) this.#add(key);
         this.#serveNodes(nodes);
         return this.assignments.release(candidate.key);
@@ -295,15 +295,15 @@ function topicsOf(candidate: Candidate, { unsatisfied, waitsFor }: Decision): re
 }
 
 /**
- * The addresses that are not for others: what was decided for a Service, what its status shows or may show, and what
- * its spec claims.
+ * The claims of a Service: the addresses of its decision, those that its status shows or may show, and those in its
+ * spec.
  */
 function claimsOf(
   candidate: Candidate,
   decided: Decision | undefined,
   assignments: Assignments,
 ): readonly Claim[] {
-  const { role, service, own, given } = candidate;
+  const { role, service, own, allocated } = candidate;
   const claims: Claim[] = [];
   const add = (ip: Ip, strength: Claim['strength']): void => {
     if (!claims.some((claim) => claim.ip === ip)) claims.push({ ip, strength });
@@ -313,12 +313,12 @@ function claimsOf(
   const moves = decidedIps.length > 0 || role === 'former';
   for (const ip of own?.ips ?? none) {
     if (moves || !mayKeep(candidate, ip, assignments)) add(ip, 'cleared');
-    else add(ip, given?.ips.includes(ip) === true ? 'given' : 'shown');
+    else add(ip, allocated?.ips.includes(ip) === true ? 'given' : 'shown');
   }
   for (const ip of own?.unconfirmed ?? none) add(ip, moves ? 'cleared' : 'given');
   if (service.type === 'LoadBalancer') {
     for (const ip of service.ingress) {
-      const gave = own === undefined && (role === 'leaving' || given?.ips.includes(ip) === true);
+      const gave = own === undefined && (role === 'leaving' || allocated?.ips.includes(ip) === true);
       const keeps = mayKeep(candidate, ip, assignments);
       // Another implementation's status is not ours to clear: what it may not have does not count.
       if (!keeps && role === 'bystander') continue;

@@ -11,7 +11,7 @@ interface Range {
   readonly pool: Pool;
 }
 
-/** How many addresses of a pool there are and how many are held, by family. */
+/** How many addresses of a pool there are and how many are assigned, by family. */
 export interface Use {
   readonly pool: string;
   readonly family: Family;
@@ -51,7 +51,7 @@ const nothing: readonly Ip[] = [];
 const ranks: Readonly<Record<Strength, number>> = { given: 0, shown: 1, claimed: 2, cleared: 3 };
 
 /**
- * Who holds which address: the holders of each address, the addresses of each Service, and what is free in each pool.
+ * The assignments: the holders of each address, the addresses of each Service, and the free addresses of each pool.
  * Who holds an address follows from the claims on it alone, and never from the order in which they were made.
  */
 export class Assignments {
@@ -166,7 +166,7 @@ export class Assignments {
     return changed;
   }
 
-  /** @returns the addresses that others hold or show now; what is free of them, {@link isFree} tells */
+  /** @returns the addresses that others hold or show now; {@link isFree} says which of them are free */
   release(key: string): readonly Ip[] {
     const before = this.#claims.get(key);
     if (before === undefined) return nothing;

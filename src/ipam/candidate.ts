@@ -1,6 +1,6 @@
+import { type AllocatedAddresses, allocatedTo } from '../model/allocated-condition.ts';
 import type { Allocation } from '../model/allocation.ts';
 import { type Service, serviceName } from '../model/cluster.ts';
-import { type Given, givenTo } from '../model/given.ts';
 import type { Ip } from '../model/ip.ts';
 import { type Sharing, sharingOf } from '../model/sharing.ts';
 import type { OwnWrite } from './own-writes.ts';
@@ -21,7 +21,7 @@ export interface Candidate {
   /** What we wrote to it; undefined: nothing yet, and its status is believed. */
   readonly own: OwnWrite | undefined;
   /** What we said that we gave it. */
-  readonly given: Given | undefined;
+  readonly allocated: AllocatedAddresses | undefined;
   /** Of what is ours. */
   readonly request: RequestOrInvalid | undefined;
   readonly sharing: Sharing;
@@ -43,7 +43,7 @@ export function candidateOf(
     service,
     role,
     own: known ? own : undefined,
-    given: !known ? undefined : own === undefined ? givenTo(service) : own.given,
+    allocated: !known ? undefined : own === undefined ? allocatedTo(service) : own.allocated,
     request: role === 'ours' ? requestOf(service) : undefined,
     sharing: sharingOf(service),
     since: own?.since ?? waitingSince(service),
@@ -61,10 +61,10 @@ function roleOf(
   allocation: Allocation,
   own: OwnWrite | undefined,
 ): Candidate['role'] | undefined {
-  const { deleting, asks, type, ingress, externalIps } = service;
+  const { deleting, request, type, ingress, externalIps } = service;
   if (isOurs(service, allocation)) {
     if (!deleting) return 'ours';
-    return asks.finalizer ? 'leaving' : undefined;
+    return request.finalizer ? 'leaving' : undefined;
   }
   if (type !== 'LoadBalancer' && own !== undefined && own.ips.length + own.unconfirmed.length > 0) {
     return 'former';
@@ -86,7 +86,7 @@ export function namedBy({ request }: Candidate): readonly Ip[] {
 
 const none: readonly Ip[] = [];
 
-/** Nothing that decides about addresses differs. By identity: what was not read anew is the same object. */
+/** Whether all inputs of the allocation are the same. Compared by reference: an unchanged Service is one object. */
 export function isSame(a: Candidate, b: Candidate): boolean {
   const one = a.service;
   const two = b.service;
@@ -94,7 +94,7 @@ export function isSame(a: Candidate, b: Candidate): boolean {
     a.role === b.role &&
     a.own === b.own &&
     one.uid === two.uid &&
-    one.asks === two.asks &&
+    one.request === two.request &&
     one.ingress === two.ingress &&
     one.externalIps === two.externalIps &&
     one.ports === two.ports &&
@@ -109,8 +109,8 @@ export function byWaiting(a: Candidate, b: Candidate): number {
 }
 
 export function byAge(a: Candidate, b: Candidate): number {
-  const { created: one } = a.service.asks;
-  const { created: two } = b.service.asks;
+  const { created: one } = a.service.request;
+  const { created: two } = b.service.request;
   if (one !== two) return one - two;
   return a.key < b.key ? -1 : a.key > b.key ? 1 : 0;
 }

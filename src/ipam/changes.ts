@@ -2,8 +2,8 @@ import type { Cluster } from '../cluster/cluster.ts';
 import { type Delta, type Service, serviceName } from '../model/cluster.ts';
 
 /**
- * The Services as they were when their changes were last taken in. Between two takes nothing moves, whatever the
- * cluster shows meanwhile, so that a decision and what it was made from belong together.
+ * The Services as of the last {@link take}. They do not change in between, so that a decision and its inputs stay
+ * consistent.
  */
 export class ServiceChanges {
   readonly #cluster: Pick<Cluster, 'service' | 'services'>;
@@ -22,13 +22,13 @@ export class ServiceChanges {
     return this.#services.keys();
   }
 
-  /** The cluster says that these have changed. */
+  /** Notes changed Services, to be read later. */
   note({ services }: Delta): void {
     if (services === 'all') this.#pending = 'all';
     else if (this.#pending !== 'all') for (const key of services) this.#pending.add(key);
   }
 
-  /** Reads what has changed since the last call; the keys of what has come, changed or gone. */
+  /** Reads the Services that have changed since the last call; returns their keys. */
   take(): ReadonlySet<string> {
     const pending = this.#pending;
     this.#pending = new Set();

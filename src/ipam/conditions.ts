@@ -1,9 +1,9 @@
+import { allocatedText, allocatedType, servingType } from '../model/allocated-condition.ts';
 import type { Condition, Service } from '../model/cluster.ts';
-import { allocatedType, givenText, servingType } from '../model/given.ts';
 import type { Ip } from '../model/ip.ts';
 import type { Decision } from './decision.ts';
 
-/** A condition before anybody knows when it last changed. */
+/** A condition without its transition time. */
 export type UndatedCondition = Omit<Condition, 'lastTransitionTime'>;
 
 /** What a Service's conditions should say. */
@@ -21,7 +21,7 @@ export function conditionsOf(decision: Decision, routed: (ip: Ip) => boolean): C
     return { allocated: { type: allocatedType, status: 'False', reason, message }, serving: undefined };
   }
   const words = [
-    givenText({ ips, pool: pool ?? '', enforce }),
+    allocatedText({ ips, pool: pool ?? '', enforce }),
     ...(unsatisfied ? [unsatisfied.message] : []),
     ...warnings,
   ];
@@ -45,15 +45,15 @@ export function conditionsOf(decision: Decision, routed: (ip: Ip) => boolean): C
 }
 
 /** Whether a Service's condition of this type says the same already. */
-export function says({ asks }: Service, type: string, claim: UndatedCondition | undefined): boolean {
-  const said = asks.conditions.find((condition) => condition.type === type);
+export function says({ request }: Service, type: string, claim: UndatedCondition | undefined): boolean {
+  const said = request.conditions.find((condition) => condition.type === type);
   if (said === undefined || claim === undefined) return said === claim;
   return said.status === claim.status && said.reason === claim.reason && said.message === claim.message;
 }
 
 /** With the time of its last change of status. @param now ISO 8601, in whole seconds as Kubernetes keeps it */
-export function dated({ asks }: Service, claim: UndatedCondition, now: string): Condition {
-  const said = asks.conditions.find(({ type }) => type === claim.type);
+export function dated({ request }: Service, claim: UndatedCondition, now: string): Condition {
+  const said = request.conditions.find(({ type }) => type === claim.type);
   const same = said?.status === claim.status && said.lastTransitionTime !== '';
   return { ...claim, lastTransitionTime: same ? said.lastTransitionTime : now };
 }

@@ -35,9 +35,9 @@ export interface AssignmentChange {
 }
 
 /**
- * Keeps the statuses of Services as the allocator decides: takes one Service after the other from a work queue,
- * decides about it, writes what is due, and queues it again with those that the decision concerns. Level-triggered:
- * what is not in the cluster is not remembered over a restart.
+ * Reconciles the statuses of Services with the decisions of the allocator: takes one Service after the other from a
+ * work queue, decides, writes, and queues the Services that the decision affects. Level-triggered: all state that survives a
+ * restart is in the cluster.
  */
 export class Controller {
   readonly #options: ControllerOptions;
@@ -48,9 +48,9 @@ export class Controller {
   readonly #services: ServiceChanges;
   #allocator: Allocator | undefined;
   #terms: Terms | undefined;
-  /** When what only tells whether a Service is served is to be written, in ms since the epoch. */
+  /** When a change of the Serving condition alone is written, in ms since the epoch. */
   readonly #idle = new Map<string, number>();
-  /** What others wrote over our addresses, as far as it was counted as a conflict. */
+  /** Addresses that another program wrote over ours, once counted as a conflict. */
   readonly #overwritten = new Map<string, readonly Ip[]>();
   #changes: AssignmentChange[] = [];
   #trouble: string | undefined;
@@ -64,8 +64,8 @@ export class Controller {
     this.#services = new ServiceChanges(cluster);
   }
 
-  /** Something that options tell of has changed: terms, or who leads. */
-  poke(): void {
+  /** The terms or the leadership have changed. */
+  notify(): void {
     this.#queue.add(everything);
   }
 
@@ -92,7 +92,7 @@ export class Controller {
     });
   }
 
-  /** Runs until the signal; yields what was done, and nothing when only {@link problems} have changed. */
+  /** Runs until the signal is aborted. Yields assignment changes; an empty list: only {@link problems} have changed. */
   async *run(signal: AbortSignal): AsyncGenerator<readonly AssignmentChange[]> {
     const following = this.#follow(signal);
     this.#queue.add(everything);
@@ -130,7 +130,7 @@ export class Controller {
     } while (this.#writes.refill());
   }
 
-  /** Takes in what has changed in the cluster, the terms, or the leadership. */
+  /** Reads the changes of cluster, terms and leadership. */
   #lookAround(): void {
     const { cluster, leads, terms } = this.#options;
     // A gateway that does not write keeps no assignments: it reads them from the statuses when its turn comes.
@@ -169,11 +169,11 @@ export class Controller {
     for (const service of services) this.#queue.add(serviceName(service));
   }
 
-  /** Notices another writer of what is ours to write. */
+  /** Detects foreign writes to our status. */
   #watchForOthers(service: Service, allocator: Allocator, now: number): void {
     const key = serviceName(service);
     const { ingress, type } = service;
-    // A change of type clears the status by itself.
+    // A change of type clears the status, without another writer.
     if (type !== 'LoadBalancer') return;
     const before = this.#overwritten.get(key);
     if (!allocator.isOverwritten(service)) this.#overwritten.delete(key);
@@ -288,7 +288,7 @@ export class Controller {
   #record(service: Service, draft: EventDraft, signal: AbortSignal): void {
     const { trouble } = this.#recorder;
     const recorded = this.#recorder.tell(service, draft, signal).then(() => {
-      // A look around ends in a report of what has changed.
+      // A pass over everything reports the changed problems.
       if (this.#recorder.trouble !== trouble) this.#queue.add(everything);
     });
     recorded.catch((error: unknown) => {
@@ -297,7 +297,7 @@ export class Controller {
   }
 }
 
-/** ms after which a Service that waits for its routes to go is looked at again, whatever is reported of routes */
+/** ms after which a Service that waits for the deletion of its routes is checked again, without a report of routes */
 const lookAgain = 5000;
 
 /** The key of the cluster as a whole: it is no name of a Service. */

@@ -4,7 +4,7 @@ import { barredFrom, termsOf } from '../model/pool.ts';
 import type { Assignments } from './assignments.ts';
 import { type Candidate, statusOf } from './candidate.ts';
 import type { Decision } from './decision.ts';
-import { type Asking, type Grant, grantAny, grantNamed } from './grant.ts';
+import { type Grant, type GrantInputs, grantAny, grantNamed } from './grant.ts';
 import { type Kept, kept } from './keep.ts';
 import type { NodePorts } from './nodes.ts';
 import { poolTopic, type Topic } from './waiters.ts';
@@ -34,27 +34,27 @@ export function converge(
   if (request === undefined) throw new Error(`${key} is not ours to serve`);
   const onNodes = rules.nodes?.holds(candidate) === true;
 
-  // 1. What it has, and may keep: what was decided for it, else what its status shows.
+  // 1. The addresses that it may keep: of the last decision, else of its status.
   const status = onNodes ? nothing : kept(candidate, statusOf(candidate), assignments);
   const sent = onNodes ? undefined : keptOfDecided(candidate, decided, assignments);
   const { ips: own, warnings } = sent ?? status;
-  const held = onNodes ? (decided?.ips ?? statusOf(candidate)) : own;
+  const assigned = onNodes ? (decided?.ips ?? statusOf(candidate)) : own;
 
   // 2. What it asks for: it contradicts itself, it names addresses, or it takes any of a pool.
   const found: OfNodes =
     request.kind === 'invalid'
       ? { kind: 'refused', unsatisfied: request.unsatisfied, waitsFor: [] }
-      : findFor({ candidate, request: request.request, held }, onNodes, assignments, rules);
+      : findFor({ candidate, request: request.request, assigned }, onNodes, assignments, rules);
 
   // 3. It has that, else it keeps what it has, or waits.
   const ofNodes = found.kind === 'granted' ? found.ofNodes === true : onNodes;
-  const ips = found.kind === 'granted' ? found.ips : held;
+  const ips = found.kind === 'granted' ? found.ips : assigned;
   const pool = ofNodes ? rules.nodes?.pool : ips[0] && assignments.poolOf(ips[0]);
   const lost = status.lost.length === 0 ? status.lost : status.lost.filter(({ ip }) => !ips.includes(ip));
   return {
     ips,
-    pool: ips.length === 0 ? undefined : (pool?.name ?? candidate.given?.pool),
-    enforce: pool === undefined ? candidate.given?.enforce === true : termsOf(pool).enforce,
+    pool: ips.length === 0 ? undefined : (pool?.name ?? candidate.allocated?.pool),
+    enforce: pool === undefined ? candidate.allocated?.enforce === true : termsOf(pool).enforce,
     ofNodes,
     unsatisfied: found.kind === 'refused' ? found.unsatisfied : undefined,
     waitsFor: found.kind === 'refused' ? found.waitsFor : furtherFamily(candidate, ips, ofNodes, pool),
@@ -76,27 +76,28 @@ function keptOfDecided(
   return result.ips.length === 0 ? undefined : result;
 }
 
-function findFor(asking: Asking, onNodes: boolean, assignments: Assignments, rules: Rules): OfNodes {
-  const { candidate, request, held } = asking;
+function findFor(inputs: GrantInputs, onNodes: boolean, assignments: Assignments, rules: Rules): OfNodes {
+  const { candidate, request, assigned } = inputs;
   const { pools, nodes, avoid } = rules;
   const supply = { assignments, avoid };
-  if (request.addresses.length > 0) return grantNamed({ ...asking, held: onNodes ? [] : held }, supply);
+  if (request.addresses.length > 0)
+    return grantNamed({ ...inputs, assigned: onNodes ? [] : assigned }, supply);
   if (nodes === undefined || barredFrom(nodes.pool, candidate.service) !== undefined) {
-    return grantAny(asking, pools, supply);
+    return grantAny(inputs, pools, supply);
   }
-  const given = (): OfNodes => ({ ...nodes.grant(candidate, onNodes ? held : []), ofNodes: true });
+  const given = (): OfNodes => ({ ...nodes.grant(candidate, onNodes ? assigned : []), ofNodes: true });
   if (request.pool === nodes.pool.name || (onNodes && request.pool === undefined)) return given();
-  const elsewhere = { ...asking, held: onNodes ? [] : held };
-  if (request.pool !== undefined || held.length > 0 || !termsOf(nodes.pool).autoAssign) {
+  const elsewhere = { ...inputs, assigned: onNodes ? [] : assigned };
+  if (request.pool !== undefined || assigned.length > 0 || !termsOf(nodes.pool).autoAssign) {
     return grantAny(elsewhere, pools, supply);
   }
   // The nodes are tried in their place among the pools.
   const place = pools.indexOf(nodes.pool);
-  const before = grantAny(asking, pools.slice(0, place), supply);
+  const before = grantAny(inputs, pools.slice(0, place), supply);
   if (before.kind === 'granted') return before;
   const there = given();
   if (there.kind === 'granted') return there;
-  const after = grantAny(asking, pools.slice(place + 1), supply);
+  const after = grantAny(inputs, pools.slice(place + 1), supply);
   if (after.kind === 'granted') return after;
   return { ...there, waitsFor: [...before.waitsFor, ...there.waitsFor, ...after.waitsFor] };
 }

@@ -1,6 +1,6 @@
+import { allocatedType, servingType } from '../model/allocated-condition.ts';
 import type { Allocation } from '../model/allocation.ts';
 import type { Condition, Service } from '../model/cluster.ts';
-import { allocatedType, servingType } from '../model/given.ts';
 import type { Ip } from '../model/ip.ts';
 import { isOurs } from './candidate.ts';
 import { conditionsOf, dated, says } from './conditions.ts';
@@ -17,7 +17,7 @@ export type Task =
       readonly conditions: readonly Condition[];
       /** Types of conditions of ours that are to go. */
       readonly without: readonly string[];
-      /** It only tells whether the Service is served now, and can wait. */
+      /** Only the Serving condition changes: the write can wait. */
       readonly idle: boolean;
       readonly events: readonly EventDraft[];
     };
@@ -44,13 +44,13 @@ export interface Facts {
 /**
  * What is to be written next for a Service; undefined: all is as it should be.
  *
- * @param decision undefined for what is not ours, or is being deleted
+ * @param decision undefined: the Service is not ours, or is being deleted
  */
 export function due(service: Service, decision: Decision | undefined, facts: Facts): Task | undefined {
-  const { asks, deleting, type } = service;
+  const { request, deleting, type } = service;
   if (decision !== undefined) return forOurs(service, decision, facts);
   if (isOurs(service, facts.allocation)) {
-    if (!deleting || !asks.finalizer || facts.lingers(service)) return undefined;
+    if (!deleting || !request.finalizer || facts.lingers(service)) return undefined;
     return { kind: 'finalizer', verb: 'remove' };
   }
   // Of another class: never touched. Of another type: it may have been ours.
@@ -59,12 +59,12 @@ export function due(service: Service, decision: Decision | undefined, facts: Fac
 
 function forOurs(service: Service, decision: Decision, facts: Facts): Task | undefined {
   const { ips } = decision;
-  const { asks, ingress } = service;
-  if (ips.length > 0 && facts.allocation.finalizer && !asks.finalizer) {
+  const { request, ingress } = service;
+  if (ips.length > 0 && facts.allocation.finalizer && !request.finalizer) {
     return { kind: 'finalizer', verb: 'add' };
   }
   const { allocated, serving } = conditionsOf(decision, facts.routed);
-  const moves = !sameIps(ips, ingress) || asks.hostnames.length > 0 || facts.unconfirmed(service);
+  const moves = !sameIps(ips, ingress) || request.hostnames.length > 0 || facts.unconfirmed(service);
   const tells = !says(service, allocatedType, allocated);
   if (!moves && !tells && says(service, servingType, serving)) return undefined;
   const conditions = [allocated, ...(serving ? [serving] : [])].map((claim) =>
@@ -75,7 +75,9 @@ function forOurs(service: Service, decision: Decision, facts: Facts): Task | und
     ingress: moves ? ips : undefined,
     conditions,
     without:
-      serving === undefined && asks.conditions.some(({ type }) => type === servingType) ? [servingType] : [],
+      serving === undefined && request.conditions.some(({ type }) => type === servingType)
+        ? [servingType]
+        : [],
     idle: !moves && !tells,
     events: notes(service, decision, moves, tells),
   };
@@ -89,7 +91,7 @@ function notes(service: Service, decision: Decision, moves: boolean, tells: bool
     for (const { why, conflict } of lost) {
       if (conflict) result.push({ type: 'Warning', reason: 'AddressConflict', message: why });
     }
-    const cleared = [...service.ingress.filter((ip) => !ips.includes(ip)), ...service.asks.hostnames];
+    const cleared = [...service.ingress.filter((ip) => !ips.includes(ip)), ...service.request.hostnames];
     if (cleared.length > 0) {
       const reasons = lost.map(({ why }) => why).join('; ') || 'the Service asks for another';
       result.push({
@@ -115,26 +117,26 @@ function notes(service: Service, decision: Decision, moves: boolean, tells: bool
 }
 
 function forFormer(service: Service, { allocation, lingers, unconfirmed }: Facts): Task | undefined {
-  const { asks, ingress } = service;
-  const known = asks.conditions.some(({ type }) => type === allocatedType);
-  // A crash between finalizer and status leaves no other trace. Without a class, no other implementation puts the finalizer there.
-  // An address that we wrote and do not see may be in a status newer than this one: a write for this version tells.
-  if (!known && !(asks.finalizer && allocation.classless)) {
+  const { request, ingress } = service;
+  const known = request.conditions.some(({ type }) => type === allocatedType);
+  // A crash between finalizer and status leaves no other trace. Without a class, no other implementation sets the
+  // finalizer. A written address that is not visible may be in a newer status: a write for this version confirms it.
+  if (!known && !(request.finalizer && allocation.classless)) {
     return unconfirmed(service) ? leave(service, ingress.length > 0 ? [] : undefined) : undefined;
   }
   if (known && ingress.length > 0) return leave(service, []);
-  if (asks.finalizer) return lingers(service) ? undefined : { kind: 'finalizer', verb: 'remove' };
+  if (request.finalizer) return lingers(service) ? undefined : { kind: 'finalizer', verb: 'remove' };
   return leave(service, undefined);
 }
 
 /** Takes back what we wrote; the conditions last, for they say that it was us. */
-function leave({ asks, ingress }: Service, now: readonly Ip[] | undefined): Task {
+function leave({ request, ingress }: Service, now: readonly Ip[] | undefined): Task {
   const message = `${ingress.join(', ')}: the Service is no LoadBalancer any more`;
   return {
     kind: 'status',
     ingress: now,
     conditions: [],
-    without: now === undefined ? asks.conditions.map(({ type }) => type) : [servingType],
+    without: now === undefined ? request.conditions.map(({ type }) => type) : [servingType],
     idle: false,
     events: now === undefined ? [] : [{ type: 'Normal', reason: 'ClearAssignment', message }],
   };

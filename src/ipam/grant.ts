@@ -26,30 +26,30 @@ export interface Supply {
 }
 
 /** A Service, what it asks for, and what it has and may keep. */
-export interface Asking {
+export interface GrantInputs {
   readonly candidate: Candidate;
   readonly request: Request;
-  readonly held: readonly Ip[];
+  readonly assigned: readonly Ip[];
 }
 
 /** The addresses that a Service names. */
-export function grantNamed(asking: Asking, supply: Supply): Grant {
-  const { candidate, request, held } = asking;
+export function grantNamed(inputs: GrantInputs, supply: Supply): Grant {
+  const { candidate, request, assigned } = inputs;
   const { assignments } = supply;
   const { addresses, by } = request;
   let home: Pool | undefined;
   for (const ip of addresses) {
-    const asks = `asks for ${ip} (${by})`;
+    const words = `asks for ${ip} (${by})`;
     const pool = assignments.poolOf(ip);
     if (pool === undefined) {
       // What it has had since before the pool was made smaller, it may well name.
-      if (held.includes(ip)) continue;
-      return refused({ reason: 'OutsidePools', message: `${asks}, which is in no pool` });
+      if (assigned.includes(ip)) continue;
+      return refused({ reason: 'OutsidePools', message: `${words}, which is in no pool` });
     }
     const barred = barredFrom(pool, candidate.service);
-    if (barred !== undefined) return refused({ reason: 'NotAllowed', message: `${asks}, but ${barred}` });
+    if (barred !== undefined) return refused({ reason: 'NotAllowed', message: `${words}, but ${barred}` });
     if (request.pool !== undefined && request.pool !== pool.name) {
-      const message = `${asks}, which is of pool ${pool.name}, and for pool ${request.pool}`;
+      const message = `${words}, which is of pool ${pool.name}, and for pool ${request.pool}`;
       return refused({ reason: 'Contradiction', message });
     }
     if (home !== undefined && home !== pool) {
@@ -57,13 +57,14 @@ export function grantNamed(asking: Asking, supply: Supply): Grant {
       return refused({ reason: 'TwoPools', message });
     }
     home = pool;
-    const unfit = held.includes(ip) ? undefined : assignments.unfit(ip, pool);
-    if (unfit !== undefined) return refused({ reason: 'AddressUnfit', message: `${asks}, but ${unfit.why}` });
+    const unfit = assigned.includes(ip) ? undefined : assignments.unfit(ip, pool);
+    if (unfit !== undefined)
+      return refused({ reason: 'AddressUnfit', message: `${words}, but ${unfit.why}` });
     const taken = assignments.refusal(ip, candidate);
     if (taken !== undefined)
-      return refused({ reason: 'AddressInUse', message: `${asks}, but ${taken}` }, [ip]);
+      return refused({ reason: 'AddressInUse', message: `${words}, but ${taken}` }, [ip]);
   }
-  return completed(asking, addresses, home, supply);
+  return completed(inputs, addresses, home, supply);
 }
 
 /**
@@ -71,16 +72,16 @@ export function grantNamed(asking: Asking, supply: Supply): Grant {
  *
  * @param pools in the order in which they are tried
  */
-export function grantAny(asking: Asking, pools: readonly Pool[], supply: Supply): Grant {
-  const { candidate, request, held } = asking;
+export function grantAny(inputs: GrantInputs, pools: readonly Pool[], supply: Supply): Grant {
+  const { candidate, request, assigned } = inputs;
   const { assignments } = supply;
-  const home = held[0] && assignments.poolOf(held[0]);
+  const home = assigned[0] && assignments.poolOf(assigned[0]);
   const chosen = request.pool === undefined ? undefined : theOne(request.pool, candidate, pools);
   if (chosen !== undefined && 'reason' in chosen) return refused(chosen);
   // What the pool that gave it no longer covers is of that pool all the same.
-  const homeName = home?.name ?? candidate.given?.pool;
-  if (held.length > 0 && (chosen === undefined || chosen.name === homeName)) {
-    return completed(asking, held, home, supply);
+  const homeName = home?.name ?? candidate.allocated?.pool;
+  if (assigned.length > 0 && (chosen === undefined || chosen.name === homeName)) {
+    return completed(inputs, assigned, home, supply);
   }
   const able = chosen
     ? [chosen]
@@ -91,7 +92,7 @@ export function grantAny(asking: Asking, pools: readonly Pool[], supply: Supply)
       message: 'no pool gives its addresses to this Service unless it asks',
     });
   }
-  return anyOf(asking, able, supply);
+  return anyOf(inputs, able, supply);
 }
 
 function isAutomatic(pool: Pool): boolean {
@@ -106,14 +107,14 @@ function theOne(name: string, { service }: Candidate, pools: readonly Pool[]): P
   return barred === undefined ? pool : { reason: 'NotAllowed', message: barred };
 }
 
-/** What it has or names, and what is missing of the other family from the same pool; never from another one. */
-function completed(asking: Asking, ips: readonly Ip[], home: Pool | undefined, supply: Supply): Grant {
-  const { families, need } = asking.request;
+/** Adds the address of a missing family from the same pool; never from another one. */
+function completed(inputs: GrantInputs, ips: readonly Ip[], home: Pool | undefined, supply: Supply): Grant {
+  const { families, need } = inputs.request;
   const result: Ip[] = [];
   let missing: Family | undefined;
   for (const version of families) {
     const own = ips.find((ip) => family(ip) === version);
-    const ip = own ?? (home && further(version, asking, home, supply));
+    const ip = own ?? (home && further(version, inputs, home, supply));
     if (ip === undefined) missing ??= version;
     else result.push(ip);
   }
@@ -123,14 +124,19 @@ function completed(asking: Asking, ips: readonly Ip[], home: Pool | undefined, s
   return refused({ reason: 'NoFreeAddress', message }, home && [poolTopic(home.name)]);
 }
 
-function further(of: Family, { candidate, held }: Asking, home: Pool, supply: Supply): Ip | undefined {
+function further(
+  of: Family,
+  { candidate, assigned }: GrantInputs,
+  home: Pool,
+  supply: Supply,
+): Ip | undefined {
   const { assignments, avoid } = supply;
   if (barredFrom(home, candidate.service) !== undefined) return undefined;
-  const own = held.find((ip) => family(ip) === of && assignments.poolOf(ip) === home);
+  const own = assigned.find((ip) => family(ip) === of && assignments.poolOf(ip) === home);
   return own ?? assignments.free(home, of, candidate, avoid);
 }
 
-function anyOf({ candidate, request }: Asking, pools: readonly Pool[], supply: Supply): Grant {
+function anyOf({ candidate, request }: GrantInputs, pools: readonly Pool[], supply: Supply): Grant {
   const { families, need } = request;
   const { assignments, avoid } = supply;
   const free = (pool: Pool, of: Family): Ip | undefined => assignments.free(pool, of, candidate, avoid);

@@ -67,14 +67,14 @@ function sameFamily(ip: Ip, ips: readonly Ip[]): string | undefined {
 
 /** What the pools say against an address; `stays`: it was given when they said otherwise, or is being given back. */
 function outOfBounds(
-  { given, service, role }: Candidate,
+  { allocated, service, role }: Candidate,
   ip: Ip,
   assignments: Assignments,
 ): { readonly why: string; readonly stays: boolean } | undefined {
-  const before = given?.ips.includes(ip) === true;
+  const before = allocated?.ips.includes(ip) === true;
   const pool = assignments.poolOf(ip);
   if (pool === undefined) {
-    return { why: `${ip} is in no pool`, stays: role === 'leaving' || (before && !given?.enforce) };
+    return { why: `${ip} is in no pool`, stays: role === 'leaving' || (before && !allocated?.enforce) };
   }
   const unfit = assignments.unfit(ip, pool);
   if (unfit !== undefined) {

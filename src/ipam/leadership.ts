@@ -28,7 +28,7 @@ export interface LeadershipOptions {
 export class Leadership {
   readonly #options: LeadershipOptions;
   readonly #pace: LeasePace;
-  /** When we last asked for what was granted; ms */
+  /** Time of the last successful request, in ms */
   #renewed = Number.NEGATIVE_INFINITY;
   #led = false;
   /** What the Lease said when we last saw it change, and when that was. */
@@ -142,7 +142,7 @@ export class Leadership {
       if (lease.holder !== identity) return;
       await leases.write(name, { ...lease, holder: undefined, renewed: undefined }, version, soon);
     } catch {
-      // It ends by itself, after its time.
+      // The Lease expires after its duration.
     }
   }
 }

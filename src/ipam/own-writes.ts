@@ -1,28 +1,28 @@
 import type { Outcome } from '../cluster/writer.ts';
+import { type AllocatedAddresses, allocatedTo, allocatedType } from '../model/allocated-condition.ts';
 import { type Service, serviceName } from '../model/cluster.ts';
-import { allocatedType, type Given, givenTo } from '../model/given.ts';
 import type { Ip } from '../model/ip.ts';
 import type { Decision } from './decision.ts';
 import type { Task } from './due.ts';
 import { waitingSince } from './waiting.ts';
 
-/** What the API has of one Service since we wrote to it; what the watch still shows may be older. */
+/** The state of one Service in the API after our last write; the watch may still show an older one. */
 export interface OwnWrite {
   readonly uid: string;
   /** `status.loadBalancer.ingress` after our last write that the API confirmed. */
   readonly ips: readonly Ip[];
   /** The conditions of the same write. */
-  readonly given: Given | undefined;
-  /** ms since the epoch since when it waits; Infinity: it does not, or was not told. */
+  readonly allocated: AllocatedAddresses | undefined;
+  /** ms since the epoch since when it waits; Infinity: it does not, or its condition does not say so yet. */
   readonly since: number;
   /** Addresses of writes whose fate is not known: they are on their way, or the connection broke. */
   readonly unconfirmed: readonly Ip[];
 }
 
 /**
- * What we wrote into Services. A write names the version that it is for: its success confirms that this version was the
- * current one, and tells what the API has from then on. What the watch shows afterwards may be older, and is believed
- * only when another write of ours for it succeeds.
+ * Our last writes to Services. A write names the version that it replaces: its success confirms that this version was
+ * the current one, and defines the state of the API from then on. The watch may show older states afterwards; one of
+ * them counts only when another write of ours for it succeeds.
  */
 export class OwnWrites {
   readonly #writes = new Map<string, OwnWrite>();
@@ -78,14 +78,20 @@ export class OwnWrites {
 
 function observed(service: Service): OwnWrite {
   const { uid, ingress } = service;
-  return { uid, ips: ingress, given: givenTo(service), since: waitingSince(service), unconfirmed: [] };
+  return {
+    uid,
+    ips: ingress,
+    allocated: allocatedTo(service),
+    since: waitingSince(service),
+    unconfirmed: [],
+  };
 }
 
 function confirmed(service: Service, task: Task, decision: Decision | undefined): OwnWrite {
   const base = observed(service);
   if (task.kind === 'finalizer') {
     // With the finalizer of a Service that is being deleted its status goes.
-    return task.verb === 'remove' && service.deleting ? { ...base, ips: [], given: undefined } : base;
+    return task.verb === 'remove' && service.deleting ? { ...base, ips: [], allocated: undefined } : base;
   }
   const ips = task.ingress ?? service.ingress;
   const { pool, enforce = false } = decision ?? {};
@@ -94,7 +100,7 @@ function confirmed(service: Service, task: Task, decision: Decision | undefined)
   return {
     ...base,
     ips,
-    given: ips.length > 0 && pool !== undefined ? { ips, pool, enforce } : undefined,
+    allocated: ips.length > 0 && pool !== undefined ? { ips, pool, enforce } : undefined,
     since: Number.isNaN(waits) ? Number.POSITIVE_INFINITY : waits,
   };
 }

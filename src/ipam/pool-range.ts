@@ -35,17 +35,17 @@ export interface Unfit {
 }
 
 /**
- * The addresses of one family of a pool, as a row of places. Finds the lowest free one without walking over those
- * in use: what was never given begins at the frontier, what came back below it is in a heap.
+ * The addresses of one family of a pool, numbered. Finds the lowest free one without a search: addresses from the
+ * frontier on were never assigned, and released ones below it are in a heap.
  */
 export class PoolRange {
-  /** How many can be given; Number.MAX_SAFE_INTEGER stands for "too many to be counted". */
+  /** How many can be assigned; Number.MAX_SAFE_INTEGER: at least as many. */
   readonly size: number;
   readonly #family: Family;
   readonly #ranges: readonly Range[];
   readonly #total: number;
   readonly #exceptions: Exceptions;
-  /** Places below the frontier that were given back, the lowest first; each once. */
+  /** Released numbers below the frontier, the lowest first; each once. */
   readonly #returned = new Heap<number>((a, b) => a < b);
   readonly #known = new Set<number>();
   #frontier = 0;
@@ -83,29 +83,29 @@ export class PoolRange {
   }
 
   /**
-   * The lowest address that is fit and not held.
+   * The lowest address that is fit and not assigned.
    *
    * @param avoid those that should be left to others as long as there is another
    */
-  lowest(held: (ip: Ip) => boolean, avoid: (ip: Ip) => boolean): Ip | undefined {
+  lowest(isAssigned: (ip: Ip) => boolean, avoid: (ip: Ip) => boolean): Ip | undefined {
     const aside: number[] = [];
     let second: Ip | undefined;
     let found: Ip | undefined;
     for (let place = this.#returned.first; place !== undefined; place = this.#returned.first) {
       const ip = this.#at(place);
-      if (!held(ip) && !avoid(ip)) {
+      if (!isAssigned(ip) && !avoid(ip)) {
         found = ip;
         break;
       }
       this.#returned.drop();
       this.#known.delete(place);
-      if (held(ip)) continue;
+      if (isAssigned(ip)) continue;
       second ??= ip;
       aside.push(place);
     }
     while (found === undefined && this.#frontier < this.#total) {
       const ip = this.#at(this.#frontier);
-      if (this.unfit(ip) === undefined && !held(ip)) {
+      if (this.unfit(ip) === undefined && !isAssigned(ip)) {
         if (!avoid(ip)) {
           found = ip;
           break;

@@ -52,7 +52,7 @@ export function problemsOf(allocator: Allocator | undefined, troubles: Troubles)
       code: 'status-contested',
       severity: 'error',
       subject: `status of Service ${key}`,
-      message: `somebody else writes the addresses of Service ${key} as well; it is left alone until ${new Date(until).toISOString()}`,
+      message: `another program writes the addresses of Service ${key} as well; it is left alone until ${new Date(until).toISOString()}`,
       advice:
         'find the other load balancer (kubectl get service -o yaml --show-managed-fields), and give it or us a loadBalancerClass',
       service: key,

@@ -1,4 +1,4 @@
-import { type Asks, askingAnnotations, type Service } from '../model/cluster.ts';
+import { type AllocationRequest, requestAnnotations, type Service } from '../model/cluster.ts';
 import { type Family, family, type Ip, parseIp } from '../model/ip.ts';
 import type { Unsatisfied } from './decision.ts';
 
@@ -36,13 +36,13 @@ class InvalidRequest extends Error {
 export function requestOf(service: Service): RequestOrInvalid {
   let families: readonly Family[] | undefined;
   try {
-    const { asks } = service;
-    families = familiesOf(asks);
-    const need = needOf(asks, families);
+    const { request } = service;
+    families = familiesOf(request);
+    const need = needOf(request, families);
     const wanted = need === 'first' ? families.slice(0, 1) : families;
     const { addresses, by } = addressesOf(service);
     checkFamilies(addresses, by, wanted);
-    const pool = same('pool', asks);
+    const pool = same('pool', request);
     return { kind: 'request', request: { addresses, by, pool, families: wanted, need } };
   } catch (error) {
     if (!(error instanceof InvalidRequest)) throw error;
@@ -50,13 +50,13 @@ export function requestOf(service: Service): RequestOrInvalid {
   }
 }
 
-function familiesOf({ clusterIps }: Asks): readonly Family[] {
+function familiesOf({ clusterIps }: AllocationRequest): readonly Family[] {
   const found = [...new Set(clusterIps.map(family))];
   if (found.length === 0) throw new InvalidRequest('NoClusterIP', 'it has no cluster IP yet');
   return found;
 }
 
-function needOf({ familyPolicy }: Asks, families: readonly Family[]): Request['need'] {
+function needOf({ familyPolicy }: AllocationRequest, families: readonly Family[]): Request['need'] {
   switch (familyPolicy) {
     case 'SingleStack':
       return 'first';
@@ -75,13 +75,13 @@ function needOf({ familyPolicy }: Asks, families: readonly Family[]): Request['n
 
 /** The addresses that it names, whichever field names them; all fields that do have to agree. */
 function addressesOf(service: Service): Pick<Request, 'addresses' | 'by'> {
-  const { asks, externalIps } = service;
+  const { request, externalIps } = service;
   const said: { readonly by: string; readonly addresses: readonly Ip[] }[] = [];
-  if (asks.loadBalancerIp !== undefined) {
-    said.push({ by: 'spec.loadBalancerIP', addresses: parse(asks.loadBalancerIp, 'spec.loadBalancerIP') });
+  if (request.loadBalancerIp !== undefined) {
+    said.push({ by: 'spec.loadBalancerIP', addresses: parse(request.loadBalancerIp, 'spec.loadBalancerIP') });
   }
-  for (const name of askingAnnotations.addresses) {
-    const text = asks.annotations[name];
+  for (const name of requestAnnotations.addresses) {
+    const text = request.annotations[name];
     if (text !== undefined) said.push({ by: name, addresses: parse(text, name) });
   }
   if (externalIps.length > 0) said.push({ by: 'spec.externalIPs', addresses: externalIps });
@@ -132,8 +132,8 @@ function checkFamilies(addresses: readonly Ip[], by: string, families: readonly 
 }
 
 /** What our annotation and MetalLB's say, when they say the same. */
-function same(what: 'pool', { annotations }: Asks): string | undefined {
-  const [own, alias] = askingAnnotations[what];
+function same(what: 'pool', { annotations }: AllocationRequest): string | undefined {
+  const [own, alias] = requestAnnotations[what];
   const one = annotations[own];
   const two = annotations[alias];
   if (one !== undefined && two !== undefined && one !== two) {

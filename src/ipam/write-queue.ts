@@ -6,7 +6,7 @@ import type { Backoff, WorkQueue } from './work-queue.ts';
 
 /** ms */
 export interface WritePace extends Backoff {
-  /** What only tells whether a Service is served now waits so long for the next change of that. */
+  /** A change of the Serving condition alone waits this long for the next one. */
   readonly idle: number;
 }
 
@@ -143,7 +143,7 @@ export class WriteQueue {
         this.#queue.addRateLimited(key, stale);
         return;
       case 'gone':
-        // The watch will tell.
+        // The watch reports the deletion.
         this.#queue.addAfter(key, stale.longest);
         return;
       case 'refused':

@@ -12,9 +12,9 @@ import {
 /** A socket of the family and kind that journald and systemd listen on; Node itself has none. */
 export interface Datagrams extends Disposable {
   /**
-   * Sends one datagram. Waits for a full receiver, but no longer than the patience given at the start.
+   * Sends one datagram. Waits for a full receiver up to the patience of {@link openDatagrams}.
    *
-   * @returns undefined, or the name of the error: 'EAGAIN' when the patience was over
+   * @returns undefined, or the name of the error: 'EAGAIN' after the patience
    */
   send(bytes: Uint8Array): string | undefined;
 }
@@ -24,7 +24,7 @@ const SO_SNDBUF = 7;
 const SO_SNDTIMEO = 21;
 const SO_SNDBUFFORCE = 32;
 
-/** As sd_journal_send has it. */
+/** The size that sd_journal_send uses. */
 const sendBufferBytes = 8 << 20;
 
 /**
@@ -37,7 +37,7 @@ export function openDatagrams(to: string, patience: number): Datagrams {
   const fd: number = libc.socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
   if (fd < 0) throw new Error(`cannot make a unix datagram socket: ${lastErrno()}`);
   const size = Int32Array.of(sendBufferBytes);
-  // Only a privileged process passes wmem_max; for others the smaller buffer has to do.
+  // Only a privileged process may exceed wmem_max; others get the smaller buffer.
   if (libc.setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, size, 4) < 0) {
     libc.setsockopt(fd, SOL_SOCKET, SO_SNDBUF, size, 4);
   }
@@ -50,7 +50,7 @@ export function openDatagrams(to: string, patience: number): Datagrams {
   let stuck = false;
   return {
     send(bytes) {
-      // Whoever did not read in time is not waited for again until it has: routing must not suffer for the log.
+      // After a timeout, later sends do not wait until the receiver has read: logging must not delay routing.
       const flags = MSG_NOSIGNAL | (stuck ? MSG_DONTWAIT : 0);
       const sent: number = libc.sendto(fd, bytes, bytes.length, flags, address, address.length);
       const error = sent < 0 ? lastErrno() : undefined;

@@ -13,14 +13,14 @@ const priorities: ReadonlyMap<unknown, number> = new Map([
   ['fatal', 2],
 ]);
 
-/** What people search for; any other fact gets the program's prefix. */
+/** Fields without the prefix of the program, for searches. */
 const known: ReadonlyMap<string, string> = new Map([['eip', 'EIP']]);
 
-/** More of one field than this is for a debugger, not for a journal. */
+/** Limit for one field. */
 const longest = 16_384;
 
 /**
- * What journald stores of one record.
+ * The fields that journald stores of one record.
  *
  * @param record pino's, parsed
  */
@@ -65,7 +65,7 @@ function message(event: Event | undefined, words: string, facts: Facts): string 
   const sentence = event ? event.say(facts) : plain(words, facts);
   const { times, seconds } = facts;
   const repeats = times === undefined ? '' : ` (${worded(times)} times in ${worded(seconds)} s)`;
-  // One line each: what strangers named with a line break must not look like a record of ours.
+  // One line each: a name with a line break must not look like another record.
   return `${sentence}${repeats}`.replace(/[\p{C}\p{Zl}\p{Zp}]+/gu, ' ').slice(0, longest);
 }
 
@@ -90,7 +90,7 @@ function upper(key: string): string {
     .slice(0, 50);
 }
 
-/** The number that journald wants in ERRNO; undefined for what is no errno's name. */
+/** The number for journald's field ERRNO; undefined for a text that names no errno. */
 function errnoOf(code: unknown): number | undefined {
   return Object.entries(constants.errno).find(([name]) => name === code)?.[1];
 }

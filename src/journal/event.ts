@@ -1,18 +1,18 @@
 import { type Facts, list, text } from './facts.ts';
 
-/** One kind of record: what journald knows it by, and what it says to a person. */
+/** One kind of record: its id in journald, and its sentence for a person. */
 export interface Event {
-  /** MESSAGE_ID, never to change: the catalog (systemd/eiproute.catalog) and people's scripts go by it. */
+  /** MESSAGE_ID. It must not change: the catalog (systemd/eiproute.catalog) and scripts refer to it. */
   readonly id: string;
-  /** Where it is not that of the level. */
+  /** undefined: by the level. */
   readonly priority?: number;
   readonly say: (facts: Facts) => string;
 }
 
-/** A change that people look for among lines of lesser weight. */
+/** Priority of changes that people search for. */
 const notice = 5;
 
-/** The stories the journal tells; every record of the daemon belongs to one. */
+/** The events of the journal; every record of the daemon is one of them. */
 export const events = {
   started: {
     id: '0437932592ad4c1faae02d88feb8d10c',
@@ -39,7 +39,7 @@ export const events = {
   'eip-assigned': {
     id: 'b91cb3fbf00f4682996c641cabb85ce9',
     priority: notice,
-    say: (f) => `${list(f, 'service')} is given ${list(f, 'eip')} from pool ${text(f, 'pool')}`,
+    say: (f) => `${list(f, 'service')} gets ${list(f, 'eip')} from pool ${text(f, 'pool')}`,
   },
   'eip-taken-back': {
     id: '92bd12ac49ed47b8a6d2c927ec31655d',
@@ -49,7 +49,7 @@ export const events = {
   'eips-assigned': {
     id: '53dfda63dee44579939d2397fca23a40',
     priority: notice,
-    say: (f) => `${text(f, 'more')} more Services were given addresses, or lost them`,
+    say: (f) => `${text(f, 'more')} more Services got or lost addresses`,
   },
   'eip-routed': {
     id: '55230847292449c69b301af38956e6be',
@@ -65,16 +65,16 @@ export const events = {
   'eip-withdrawn': {
     id: '7050dec781094babbd1dd9240c37e0db',
     priority: notice,
-    say: (f) => `${text(f, 'eip')} is routed no more: no Service holds it, or no node can serve it`,
+    say: (f) => `${text(f, 'eip')} is no longer routed: no Service holds it, or no node can serve it`,
   },
   'eip-repaired': {
     id: 'bac8f681fc844325b321c5fc08c8254a',
     say: (f) =>
-      `${text(f, 'eip')} (${list(f, 'service')}): its route was changed or removed behind our back; it is back`,
+      `${text(f, 'eip')} (${list(f, 'service')}): its route was changed or removed by another program; it is restored`,
   },
   'object-repaired': {
     id: '8612bcbc678740f5b3ab507cbfaae7ab',
-    say: (f) => `${text(f, 'object')} was changed or removed behind our back; it is back`,
+    say: (f) => `${text(f, 'object')} was changed or removed by another program; it is restored`,
   },
   'eips-changed': {
     id: '2615fbb920b64dd3820876d210a8ef82',
@@ -93,11 +93,11 @@ export const events = {
   'cluster-silent': {
     id: 'eb39325b538f4dad90539356595553f7',
     say: (f) =>
-      `the cluster does not tell of ${text(f, 'resource')}: ${text(f, 'trouble')}; last heard ${text(f, 'lastHeard')}; routes stay as they are`,
+      `cannot read ${text(f, 'resource')} from the cluster: ${text(f, 'trouble')}; last heard ${text(f, 'lastHeard')}; routes stay as they are`,
   },
   'cluster-back': {
     id: '8bd248533ba44f57a2c4a0ed02c7ee14',
-    say: (f) => `the cluster tells of ${text(f, 'resource')} again`,
+    say: (f) => `${text(f, 'resource')} can be read from the cluster again`,
   },
   'kernel-unreadable': {
     id: '014f89a6e7e3405883073bd9764c2035',
@@ -115,12 +115,12 @@ export const events = {
   conflict: {
     id: '23f6e7ead4a04d16aa47fbc11e426756',
     say: (f) =>
-      `${text(f, 'object')} (${text(f, 'for')}) cannot be installed: somebody else holds ${text(f, 'holder')}; delete that, and ours follows`,
+      `${text(f, 'object')} (${text(f, 'for')}) cannot be installed: another program has ${text(f, 'holder')} in its place; delete that one, and eiproute installs its own`,
   },
   held: {
     id: '4c2f5beec03d4e59b45c05e94299d1d8',
     say: (f) =>
-      `${text(f, 'held')} routes would vanish at once (${text(f, 'first')} is the first); held until ${text(f, 'until')}; "eiproute release" lets it go on`,
+      `${text(f, 'held')} routes would vanish at once (${text(f, 'first')} is the first); held until ${text(f, 'until')}; "eiproute release" lets it proceed`,
   },
   problem: {
     id: 'e31d8538f40745418ed45b65d0e0f244',
@@ -158,7 +158,7 @@ export const events = {
   },
   released: {
     id: 'c76307b4105a427f9b35e9ef8b8ced5e',
-    say: () => 'an operator lets held deletes go on',
+    say: () => 'an operator released the held deletes',
   },
   'records-lost': {
     id: '97856b0772654f6aa8eee3aa48485c8f',
@@ -166,7 +166,7 @@ export const events = {
   },
   'notify-failed': {
     id: '41d9f91772b447dfb0dfa4e580d6703d',
-    say: (f) => `cannot tell systemd how we are: ${text(f, 'error')}`,
+    say: (f) => `cannot notify systemd: ${text(f, 'error')}`,
   },
 } as const satisfies Readonly<Record<string, Event>>;
 

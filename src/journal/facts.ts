@@ -1,7 +1,7 @@
-/** The facts of a record, as they come out of its JSON. */
+/** The facts of a record, parsed from its JSON. */
 export type Facts = Readonly<Record<string, unknown>>;
 
-/** One fact in words; nothing for one that is missing. */
+/** One fact as text; empty when it is missing. */
 export function text(facts: Facts, name: string): string {
   return worded(facts[name]);
 }
@@ -11,7 +11,7 @@ export function list(facts: Facts, name: string): string {
   return values(facts[name]).join(', ');
 }
 
-/** A list's entries, or the one value there is. */
+/** The entries of a list, or the single value. */
 export function values(fact: unknown): readonly string[] {
   if (Array.isArray(fact)) return fact.map(worded);
   const only = worded(fact);

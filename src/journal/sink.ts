@@ -8,14 +8,14 @@ export type JournalSink = (line: string) => void;
 
 const journald = '/run/systemd/journal/socket';
 
-/** ms that one record may hold the program up when journald does not read. */
+/** ms to wait for journald to read a record */
 const patience = 1000;
 
 /**
- * The way to journald, when this process' stderr is already its stream.
+ * Sends records to journald, when journald already reads the stderr of this process.
  *
- * @param env systemd says in JOURNAL_STREAM which device and inode its stream has
- * @returns undefined elsewhere: on a terminal, in a file, in a pipe that something else put there
+ * @param env JOURNAL_STREAM holds device and inode of the stream to journald
+ * @returns undefined when stderr is something else: a terminal, a file, another pipe
  */
 export function journalSink(env: { readonly JOURNAL_STREAM?: string | undefined }): JournalSink | undefined {
   const stream = env.JOURNAL_STREAM;
@@ -24,7 +24,7 @@ export function journalSink(env: { readonly JOURNAL_STREAM?: string | undefined 
   return stream === `${dev}:${ino}` ? sinkTo(openDatagrams(journald, patience)) : undefined;
 }
 
-/** A record that is lost is counted, and the count is told as soon as something can be told again. */
+/** Counts lost records, and reports their number with the next record that can be sent. */
 export function sinkTo(datagrams: Datagrams): JournalSink {
   let lost = 0;
   let why = '';

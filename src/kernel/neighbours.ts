@@ -1,7 +1,7 @@
+import { egressLink } from '../model/egress-link.ts';
 import { type Family, family } from '../model/ip.ts';
 import type { Neighbour, NeighbourQuery } from '../model/listing.ts';
 import type { Link } from '../model/object.ts';
-import { linkToward } from '../model/reach.ts';
 import type { Unresolved } from './netlink/batch.ts';
 import type { Dumper } from './netlink/dump.ts';
 import { neighbourDump } from './netlink/requests.ts';
@@ -24,7 +24,7 @@ export async function findNeighbours(
   const known: Neighbour[] = [];
   const unresolved: Unresolved[] = [];
   for (const query of queries) {
-    const link = linkToward(query, links);
+    const link = egressLink(query, links);
     if (link === undefined) continue;
     const mac = macs.get(`${link.index} ${query.ip}`);
     if (mac !== undefined) known.push({ ip: query.ip, link: link.index, mac });

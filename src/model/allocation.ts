@@ -1,4 +1,4 @@
-/** How EIPs are given to Services that wait for one. */
+/** How EIPs are assigned to Services. */
 export interface Allocation {
   /** `spec.loadBalancerClass` of the Services that are ours. */
   readonly class: string;
@@ -6,7 +6,7 @@ export interface Allocation {
   readonly classless: boolean;
   /** Hold a Service's deletion back until its routes are gone. */
   readonly finalizer: boolean;
-  /** Who holds it writes; undefined: this is the only gateway. */
+  /** Its holder writes; undefined: this is the only gateway. */
   readonly lease: LeaseName | undefined;
 }
 

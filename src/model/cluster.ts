@@ -49,18 +49,18 @@ export interface Service {
   readonly ingress: readonly Ip[];
   /** `spec.externalIPs` */
   readonly externalIps: readonly Ip[];
-  /** What it requests of the allocator. */
-  readonly asks: Asks;
+  /** The input of the allocation. */
+  readonly request: AllocationRequest;
   /** Sorted by ip, then node. */
   readonly endpoints: readonly Endpoint[];
 }
 
-/** The fields of a Service that only the allocation of addresses uses. */
-export interface Asks {
+/** The fields of a Service that only the allocation of addresses reads. */
+export interface AllocationRequest {
   /** ms since the epoch; 0: unknown */
   readonly created: number;
   readonly labels: Texts;
-  /** Only those in {@link askingAnnotations}. */
+  /** Only those in {@link requestAnnotations}. */
   readonly annotations: Texts;
   readonly selector: Texts;
   /** `spec.loadBalancerIP` */
@@ -97,7 +97,7 @@ export const ownPrefix = 'eiproute.io/';
 export const cleanupFinalizer = 'service.kubernetes.io/load-balancer-cleanup';
 
 /** The annotations of a request: our own, and MetalLB's as aliases for migration. */
-export const askingAnnotations = {
+export const requestAnnotations = {
   addresses: ['eiproute.io/addresses', 'metallb.io/loadBalancerIPs'],
   pool: ['eiproute.io/pool', 'metallb.io/address-pool'],
   sharingKey: ['eiproute.io/sharing-key', 'metallb.io/allow-shared-ip'],

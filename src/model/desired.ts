@@ -1,15 +1,15 @@
+import type { DesiredObject, Refusals, Why } from './desired-object.ts';
 import type { Listing } from './listing.ts';
 import { type Counts, type KernelObject, type Key, keyOf, noCounts } from './object.ts';
 import type { Problem } from './problem.ts';
-import type { Refusals, Wanted, Why } from './want.ts';
 
-/** What the writer of the desired objects may read of the kernel. */
+/** The part of the kernel's state that decides what is desired. */
 export interface KernelState extends Listing {
-  /** What the kernel has refused since the last dump. */
+  /** The changes that the kernel has refused since the last dump. */
   readonly refused: Refusals;
   /**
    * Keys of objects that should have been replaced and were not: the kernel refused it, or the guard holds it.
-   * What is not there yet must not be led to them.
+   * No new route may lead to them.
    */
   readonly stuck: ReadonlySet<Key>;
   /** Raised with every dump. */
@@ -22,9 +22,9 @@ export interface KernelState extends Listing {
 export interface DesiredState {
   /** The same array as long as none of them changed. */
   readonly problems: readonly Problem[];
-  /** False: some list is not in yet, so that what is not desired may only be not known yet. */
+  /** False: some list has not arrived yet, so an object that is not in the table may still be desired. */
   readonly complete: boolean;
-  /** True: a further update in this round goes on from here, once what is desired now is in the kernel. */
+  /** True: another update in this round adds objects, once the present ones are in the kernel. */
   readonly unfinished: boolean;
 }
 
@@ -37,13 +37,13 @@ export interface Desire {
 
 /** The desired objects by key, and the keys that were written since the reconciler last took them. */
 export class DesiredTable {
-  readonly #objects = new Map<Key, Wanted>();
+  readonly #objects = new Map<Key, DesiredObject>();
   /** Reasons of objects that are no longer desired and may still be in the kernel. */
   readonly #former = new Map<Key, Why>();
   readonly #counts = { ...noCounts };
   #touched = new Set<Key>();
 
-  get(key: Key): Wanted | undefined {
+  get(key: Key): DesiredObject | undefined {
     return this.#objects.get(key);
   }
 
@@ -51,7 +51,7 @@ export class DesiredTable {
     return this.#objects.keys();
   }
 
-  values(): Iterable<Wanted> {
+  values(): Iterable<DesiredObject> {
     return this.#objects.values();
   }
 
@@ -80,7 +80,7 @@ export class DesiredTable {
     this.#touched.add(key);
   }
 
-  /** Deletes an object without a reason to remember. */
+  /** Deletes an object and forgets its reason. */
   drop(key: Key): void {
     this.delete(key);
     this.#former.delete(key);
@@ -93,18 +93,18 @@ export class DesiredTable {
     return touched;
   }
 
-  /** Why an object was desired that is not any more; undefined: it never was, or it was forgotten. */
+  /** Why a deleted object was desired; undefined: it never was, or the reason is forgotten. */
   former(key: Key): Why | undefined {
     return this.#former.get(key);
   }
 
-  /** Takes over the reasons of a table that this one replaces. */
+  /** Copies the reasons of a table that this one replaces. */
   inherit(before: DesiredTable): void {
     for (const [key, why] of before.#former) if (!this.#objects.has(key)) this.#former.set(key, why);
     for (const { key, why } of before.values()) if (!this.#objects.has(key)) this.#former.set(key, why);
   }
 
-  /** Forgets the reasons of what is gone from the kernel. */
+  /** Forgets the reasons of objects that are gone from the kernel. */
   forget(gone: (key: Key) => boolean): void {
     for (const key of this.#former.keys()) if (gone(key)) this.#former.delete(key);
   }

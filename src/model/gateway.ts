@@ -7,20 +7,20 @@ export interface Pool {
   readonly name: string;
   /** Networks; ranges are broken up into networks. Sorted, disjoint. */
   readonly addresses: readonly Prefix[];
-  /** undefined: everybody may use it, without asking. */
+  /** undefined: every Service may use it, without a request. */
   readonly terms?: PoolTerms;
 }
 
-/** What a gateway is to do, as values: the part of the configuration that decides what is in the kernel. */
+/** The part of a gateway's configuration that decides what is in the kernel. */
 export interface Gateway {
   /** Interface toward the nodes. */
   readonly lan: string;
   /** Interface toward the world. */
   readonly uplink: string;
-  /** Default routes by way of the uplink, at most one per family; empty: not ours to set. */
+  /** Routers of the default routes on the uplink, at most one per family; empty: other programs set them. */
   readonly defaultRoutes: readonly Ip[];
   readonly pools: readonly Pool[];
-  /** undefined: somebody else gives Services their addresses. */
+  /** undefined: another program assigns addresses to Services. */
   readonly allocation?: Allocation;
   readonly protocol: number;
   readonly table: number;
@@ -28,7 +28,7 @@ export interface Gateway {
   readonly weighByEndpoints: boolean;
   /** undefined: plain groups. */
   readonly resilience: Resilience | undefined;
-  /** What flows are spread by: 'addresses' (hash policy 0) or 'ports' (hash policy 1). */
+  /** Fields that the multipath hash uses: 'addresses' (policy 0) or 'ports' (policy 1). */
   readonly hash: 'addresses' | 'ports';
   /** `net.ipv4.nexthop_compat_mode`; true where a routing daemon without nexthop objects (BIRD 2) reads our routes. */
   readonly nexthopCompat: boolean;

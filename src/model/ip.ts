@@ -12,8 +12,8 @@ declare const prefixBrand: unique symbol;
 export type Family = 4 | 6;
 
 /**
- * @throws RangeError when the text is not an address, has a zone (`%eth0`), or is an IPv4 address in IPv6
- *   clothes (`::ffff:192.0.2.1`), which Linux routes as neither
+ * @throws RangeError when the text is not an address, has a zone (`%eth0`), or is an IPv4-mapped IPv6
+ *   address (`::ffff:192.0.2.1`), which Linux does not route
  */
 export function parseIp(text: string): Ip {
   const version = isIP(text);
@@ -27,7 +27,7 @@ export function parseIp(text: string): Ip {
 /**
  * A network, or a single address as a network of one.
  *
- * @throws RangeError when the text is no network or has bits set behind its length (`198.51.100.7/24`)
+ * @throws RangeError when the text is no network, or has host bits set (`198.51.100.7/24`)
  */
 export function parsePrefix(text: string): Prefix {
   const slash = text.indexOf('/');
@@ -78,7 +78,7 @@ export function prefixLength(prefix: Prefix): number {
   return Number(prefix.slice(prefix.indexOf('/') + 1));
 }
 
-/** The address when the prefix holds just one, else undefined. */
+/** The address of a /32 or /128; undefined for any other prefix. */
 export function onlyIp(prefix: Prefix): Ip | undefined {
   return prefixLength(prefix) === bits(family(prefix)) ? prefixIp(prefix) : undefined;
 }
@@ -131,7 +131,7 @@ export function ipNumber(ip: Ip): bigint {
   return number;
 }
 
-/** Without a bigint for each byte: sixty thousand addresses are numbered at once. */
+/** Without bigint, for speed: up to sixty thousand addresses are numbered in one go. */
 function ipv4Number(ip: Ip): number {
   let number = 0;
   let octet = 0;
@@ -180,7 +180,7 @@ export function overlaps(a: Prefix, b: Prefix): boolean {
 }
 
 /**
- * The fewest networks that cover just the addresses from `first` to `last`, both included.
+ * The fewest networks that cover exactly the addresses from `first` to `last`, both included.
  *
  * @throws RangeError when the families differ or `last` is before `first`
  */

@@ -7,7 +7,7 @@ import { shellWord } from './text.ts';
 export type LinkNames = (index: number) => string;
 
 /**
- * The change as the command a person would type: it can be pasted into a shell and does the same.
+ * The change as a shell command with the same effect.
  *
  * @param former the value a sysctl goes back to when it is deleted
  */
@@ -23,13 +23,13 @@ export function command(change: Change, names: LinkNames, former?: string): stri
   }
   const dash = familyOf(object) === 6 ? 'ip -6' : 'ip';
   if (change.verb === 'delete' && (object.kind === 'nexthop' || object.kind === 'group')) {
-    // Linux refuses a delete that says more than the id.
+    // Linux refuses a delete with attributes other than the id.
     return `ip nexthop delete id ${object.id}`;
   }
   return `${dash} ${noun(object)} ${change.verb} ${describe(object, (index) => shellWord(names(index)), shellWord)}`;
 }
 
-/** In double quotes, as a person would write a value that may hold blanks. */
+/** In double quotes, since a value may contain blanks. */
 function sysctlWord(value: string): string {
   return /^[\w ?.:,/-]*$/.test(value) ? `"${value}"` : shellWord(value);
 }
@@ -37,7 +37,7 @@ function sysctlWord(value: string): string {
 /**
  * The object in iproute2's words, without a verb: `198.51.100.10/32 nhid 861000000 proto 86`.
  *
- * @param word how a name that others chose is written
+ * @param word quotes names that other programs chose
  */
 export function describe(
   object: KernelObject,

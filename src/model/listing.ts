@@ -1,23 +1,23 @@
 import type { Ip } from './ip.ts';
 import type { KernelObject, Key, Link } from './object.ts';
 
-/** What a look at the kernel showed. */
+/** The result of a dump of the kernel. */
 export interface Listing {
   /**
-   * Ours: by protocol and, for nexthops, id range; and the sysctls of the scope with their present values. A
-   * sysctl that does not exist (no such interface) is not in it.
+   * Objects that are ours by protocol and, for nexthops, by id range; and the sysctls of the scope with their present
+   * values. A sysctl that does not exist (no such interface) is left out.
    */
   readonly objects: ReadonlyMap<Key, KernelObject>;
-  /** Ids of nexthops and groups that are not ours; never to be used. */
+  /** Ids of nexthops and groups of other programs. */
   readonly foreignIds: ReadonlySet<number>;
   readonly links: readonly Link[];
-  /** Those of the scope's neighbours whose link-layer address is known now. */
+  /** The scope's neighbours that have a link-layer address now. */
   readonly neighbours: readonly Neighbour[];
   /** Former values of the sysctls we have changed, by path: the ledger. */
   readonly formerSysctls: ReadonlyMap<string, string>;
 }
 
-/** A host on one of our links, as the kernel's neighbour table knows it. */
+/** An entry of the kernel's neighbour table. */
 export interface Neighbour {
   readonly ip: Ip;
   /** ifindex */

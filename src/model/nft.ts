@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Change, NftTable } from './object.ts';
 
-/** @param content sets, chains and rules, as they stand between the braces of the table */
+/** @param content sets, chains and rules: the text between the braces of the table */
 export function nftTable(name: string, protocol: number, content: string): NftTable {
   return { kind: 'nft', name, protocol, content, digest: digestOf(content) };
 }
@@ -10,7 +10,7 @@ export function digestOf(text: string): string {
   return createHash('sha256').update(text).digest('hex').slice(0, 16);
 }
 
-/** What we write into the comment of a table: whose it is, and what was meant to be in it. */
+/** The comment of a table: its owner, and the digest of its intended content. */
 function nftComment({ protocol, digest }: NftTable): string {
   return `eiproute protocol ${protocol} digest ${digest}`;
 }
@@ -23,27 +23,27 @@ export function parseNftComment(
   return protocol === undefined || digest === undefined ? undefined : { protocol: Number(protocol), digest };
 }
 
-/** The change as one transaction of nft: all of it happens, or nothing. */
+/** The change as one nft transaction, which is atomic. */
 export function nftScript(change: Change): string {
   const object = change.verb === 'delete' ? change.have : change.want;
   if (object.kind !== 'nft') throw new TypeError(`a ${object.kind} is nothing for nft`);
   const gone = `delete table inet ${object.name}\n`;
   if (change.verb === 'delete') return gone;
-  // `create` refuses to add to a table that is there, where `table` alone would do it without a word. What a
-  // block behind `create` holds besides the comment is left out without a word (nft 1.0.6), hence two blocks.
+  // `create` fails on an existing table; `table` alone would silently add to it. nft 1.0.6 silently ignores everything
+  // but the comment in a `create` block, hence two blocks.
   const made = `create table inet ${object.name} {\n  comment "${nftComment(object)}"\n}\ntable inet ${object.name} {\n${object.content}}\n`;
   return change.verb === 'add' ? made : gone + made;
 }
 
-/** Name of a chain without rules whose comment holds the digest of the table as nft printed it once written. */
+/** Name of a chain without rules. Its comment holds the digest of the table as nft lists it after the write. */
 export const seal = 'seal';
 
-/** What nft prints of a table: the words that its digest is made of. */
+/** Arguments of nft that list a table; the digest of the seal is computed from this output. */
 export function listingOf(name: string): readonly string[] {
   return ['--stateless', '--numeric', 'list', 'table', 'inet', name];
 }
 
-/** In a shell what the program does once a table is written: without its seal a table counts as touched. */
+/** The shell command that adds the seal to a written table. A table without it counts as changed. */
 export function sealCommand(name: string): string {
   const digest = `$(nft ${listingOf(name).join(' ')} | sha256sum | cut -c 1-16)`;
   return `nft add chain inet ${name} ${seal} "{ comment \\"${digest}\\"; }"`;

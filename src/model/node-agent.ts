@@ -1,10 +1,10 @@
 import type { Ip, Prefix } from './ip.ts';
 
-/** What a node agent is to do, as values: the part of the configuration that decides what is in the kernel. */
+/** The part of a node's configuration that decides what is in the kernel. */
 export interface NodeAgent {
   /** Sorted, disjoint. */
   readonly eips: readonly Prefix[];
-  /** In the order of the configuration; the first of each family takes what no mark steers. */
+  /** In the order of the configuration; the first of each family takes packets without a mark. */
   readonly gateways: readonly AgentGateway[];
   /** Interface toward the gateways; undefined: the one in whose network the first gateway is. */
   readonly interface: string | undefined;
@@ -13,7 +13,7 @@ export interface NodeAgent {
   /** Bits of packet and connection marks that are ours. */
   readonly markMask: number;
   readonly protocol: number;
-  /** The local table holds `local 0/0`, as the recipe has it, instead of the EIPs only. */
+  /** The local table holds `local 0.0.0.0/0` or `local ::/0` instead of the EIPs only. */
   readonly literalLocal: boolean;
 }
 
@@ -24,9 +24,9 @@ export interface AgentGateway {
   readonly mark: number;
 }
 
-/** Of our policy rules; lower is asked first. */
+/** Priorities of our policy rules; the lowest is evaluated first. */
 export interface Priorities {
-  /** The first gateway's; those of the others of its family follow. */
+  /** Of the first gateway; those of the other gateways of its family follow. */
   readonly marks: number;
   readonly local: number;
   readonly replies: number;

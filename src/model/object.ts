@@ -1,12 +1,12 @@
 import { type Family, family, type Ip, type Prefix } from './ip.ts';
 
 /**
- * What we keep in the kernel. All fields are always there (undefined, not missing), so that objects of a kind
- * share one shape: a gateway holds a hundred thousand of them.
+ * An object that eiproute keeps in the kernel. Every field is always present (undefined, not missing), so that objects
+ * of one kind share a hidden class: a gateway holds a hundred thousand of them.
  */
 export type KernelObject = Sysctl | Nexthop | NexthopGroup | ProxyNeighbour | Route | Rule | NftTable;
 
-/** The way to one node. IPv4 or IPv6 by its address. */
+/** A nexthop object toward one node; the family is that of its address. */
 export interface Nexthop {
   readonly kind: 'nexthop';
   readonly id: number;
@@ -34,7 +34,7 @@ export interface NexthopGroup {
   readonly kind: 'group';
   readonly id: number;
   readonly protocol: number;
-  /** Not empty. The kernel picks a member by its place, so the order counts. */
+  /** Not empty. The kernel selects a member by its position, so the order matters. */
   readonly members: readonly Member[];
   /** undefined: a plain group (hash threshold). */
   readonly resilience: Resilience | undefined;
@@ -51,7 +51,7 @@ export type RouteType =
   | 'prohibit'
   | 'throw';
 
-/** One hop that a route names itself, without a nexthop object. */
+/** A hop in the route itself, without a nexthop object. */
 export interface Hop {
   readonly via: Ip | undefined;
   /** ifindex */
@@ -64,13 +64,13 @@ export interface Route {
   readonly kind: 'route';
   readonly table: number;
   readonly dst: Prefix;
-  /** Lower wins. Linux stores 1024 where 0 is asked for IPv6. */
+  /** The lowest wins. Linux stores 1024 for IPv6 when 0 is requested. */
   readonly metric: number;
   readonly protocol: number;
   readonly type: RouteType;
   /** id of a nexthop or a group; then `hops` is empty. */
   readonly nhid: number | undefined;
-  /** Empty with `nhid`, and for the types that lead nowhere. */
+  /** Empty with `nhid`, and for types without a hop (unreachable, blackhole, ...). */
   readonly hops: readonly Hop[];
   /** Preferred source address. */
   readonly src: Ip | undefined;
@@ -113,13 +113,13 @@ export interface NftTable {
   readonly kind: 'nft';
   readonly name: string;
   readonly protocol: number;
-  /** Its sets, chains and rules: as we write them, or in a listing as nft prints them. */
+  /** Sets, chains and rules: as written, or in a dump as nft lists them. */
   readonly content: string;
-  /** Of the content as it was written, as long as nothing in the table has been touched since. */
+  /** Of the content as written; differs once another program has changed the table. */
   readonly digest: string;
 }
 
-/** A network interface, as far as routing depends on it. */
+/** A network interface: the fields that routing depends on. */
 export interface Link {
   readonly index: number;
   readonly name: string;
@@ -127,7 +127,7 @@ export interface Link {
   readonly up: boolean;
   /** IFF_LOWER_UP: there is a carrier. Without it Linux refuses nexthops (ENETDOWN). */
   readonly carrier: boolean;
-  /** The addresses on it, each with the length of its network. */
+  /** Its addresses with their prefix lengths. */
   readonly addresses: readonly LinkAddress[];
 }
 
@@ -146,7 +146,7 @@ export type Counts = Readonly<Record<KernelObject['kind'], number>>;
 
 export const noCounts: Counts = { sysctl: 0, nexthop: 0, group: 0, neighbour: 0, nft: 0, route: 0, rule: 0 };
 
-/** The kernel's own notion of "the same object": equal keys cannot exist twice. */
+/** The identity of an object in the kernel: it refuses a second object with the same key. */
 export type Key = string;
 
 export function keyOf(object: KernelObject): Key {
@@ -157,7 +157,7 @@ export function keyOf(object: KernelObject): Key {
     case 'route':
       return `route ${object.table} ${object.dst} ${object.metric}`;
     case 'rule':
-      // Linux has no replace for rules: the whole selector is the identity.
+      // Linux cannot replace rules: the whole selector is the identity.
       return `rule ${object.family} ${object.priority} ${object.protocol} ${object.table} ${object.from} ${object.to} ${object.mark?.value}/${object.mark?.mask} ${object.iif}`;
     case 'neighbour':
       return `neighbour ${object.link} ${object.ip}`;
@@ -236,7 +236,7 @@ function sameHops(a: readonly Hop[], b: readonly Hop[]): boolean {
   );
 }
 
-/** undefined for what belongs to no family, or to both (sysctls, groups, nft tables). */
+/** undefined for objects of no family or of both: sysctls, groups, nft tables. */
 export function familyOf(object: KernelObject): Family | undefined {
   switch (object.kind) {
     case 'nexthop':

@@ -1,21 +1,21 @@
 /**
- * How we tell our own kernel objects from everybody else's: a route protocol number in every object that can
- * carry one, and a range of nexthop ids, since ids are shared by all programs of a host.
+ * Identifies our kernel objects: a route protocol number in every object that has one, and a range of nexthop ids,
+ * since all programs of a host share the id space.
  */
 export interface Owner {
   readonly protocol: number;
-  /** First and last nexthop id we may use. */
+  /** First and last id for nexthops. */
   readonly nexthopIds: readonly [first: number, last: number];
-  /** First and last nexthop group id we may use. */
+  /** First and last id for nexthop groups. */
   readonly groupIds: readonly [first: number, last: number];
 }
 
 export const defaultProtocol = 86;
 
 /**
- * The ids say at a glance whose they are: protocol 86 uses 860000000 to 869999999.
+ * The ids begin with the protocol number: protocol 86 uses 860000000 to 869999999.
  *
- * @param protocol 1..255; config refuses the ones that belong to others
+ * @param protocol 1..255; the configuration refuses numbers of other programs
  */
 export function ownerOf(protocol: number): Owner {
   const base = protocol * 10_000_000;

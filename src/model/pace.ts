@@ -1,20 +1,20 @@
-/** When the loop looks again; all in ms. */
+/** Intervals of the loop, in ms. */
 export interface Pace {
-  /** How long to rest between two rounds, so that a burst of changes is one. The first after a rest runs at once. */
+  /** Pause between two rounds: a burst of changes becomes one round. After a longer rest a round starts at once. */
   readonly settle: number;
-  /** The longest time between two looks at the kernel. */
+  /** The longest time between two dumps. */
   readonly resync: number;
   /** First wait after a failed round; doubled each time, with jitter. */
   readonly retryFirst: number;
   readonly retryLongest: number;
 }
 
-/** The blast radius: how much of ours may vanish in one round without a second thought. */
+/** The blast radius: how many of our routes may be deleted in one round without a hold. */
 export interface Limits {
   /** 0..1, of the EIP routes we own. */
   readonly share: number;
-  /** The routes of up to so many Services are never held: one person deleting one Service is no accident. */
+  /** Deletes for up to this many Services are never held: deleting one Service is normal. */
   readonly always: number;
-  /** ms after which a held delete goes on by itself. */
+  /** ms after which a held delete is executed. */
   readonly hold: number;
 }

@@ -1,11 +1,11 @@
 import type { Service, Texts } from './cluster.ts';
 import type { Pool } from './gateway.ts';
 
-/** Who may have a pool's addresses, and how. */
+/** Which Services may use the addresses of a pool, and how. */
 export interface PoolTerms {
-  /** Services that ask for nothing special may be given its addresses. */
+  /** Services without a request for a pool or address may get its addresses. */
   readonly autoAssign: boolean;
-  /** Leave out IPv4 addresses that end in .0 or .255: old equipment takes them for networks and broadcasts. */
+  /** Leave out IPv4 addresses that end in .0 or .255: old equipment takes them for network or broadcast addresses. */
   readonly avoidBuggyIps: boolean;
   /** Pools with a smaller number are tried first; undefined: after all that have one. */
   readonly priority: number | undefined;
@@ -13,9 +13,9 @@ export interface PoolTerms {
   readonly namespaces: readonly string[];
   /** Labels that a Service must have to use it; empty: none. */
   readonly serviceSelector: Texts;
-  /** Take an address back that the pool has given and no longer covers. Else it stays with the Service. */
+  /** Take assigned addresses back that the pool no longer covers. Otherwise they stay with their Services. */
   readonly enforce: boolean;
-  /** It has no addresses of its own: it hands out those of the nodes that can serve. */
+  /** The pool has no addresses of its own: Services get those of the nodes that serve them. */
   readonly nodeAddresses: boolean;
 }
 
@@ -40,7 +40,7 @@ export function barredFrom(pool: Pool, service: Service): string | undefined {
     return `pool ${pool.name} is not for namespace ${service.namespace}`;
   }
   for (const [label, value] of Object.entries(serviceSelector)) {
-    if (service.asks.labels[label] !== value) {
+    if (service.request.labels[label] !== value) {
       return `pool ${pool.name} is for Services with label ${label}=${value}`;
     }
   }

@@ -1,6 +1,6 @@
 /**
- * Something a person should know that stops a part of the work but not the rest. Logged once when it appears
- * and once when it is gone; two with the same `code` and `subject` are the same problem.
+ * A condition that a person should know: it prevents a part of the work. Logged once when it appears and once when it
+ * is solved. Two problems with the same `code` and `subject` are the same one.
  */
 export interface Problem {
   /** Stable and greppable: 'eip-outside-pools'. */

@@ -1,18 +1,18 @@
-import { askingAnnotations, type Service } from './cluster.ts';
+import { requestAnnotations, type Service } from './cluster.ts';
 
-/** What decides who may be together on one address. */
+/** The properties that decide whether two Services may share an address. */
 export interface Sharing {
-  /** undefined: with nobody */
+  /** undefined: shares with no other Service */
   readonly key: string | undefined;
-  /** The backends that an address leads to: under Local its selector, for the traffic goes just where they are. */
+  /** Under Local the selector, since the traffic goes only to nodes with endpoints; empty under Cluster. */
   readonly backend: string;
   /** `TCP/80` */
   readonly ports: readonly string[];
 }
 
 export function sharingOf(service: Service): Sharing {
-  const [own, alias] = askingAnnotations.sharingKey;
-  const { annotations } = service.asks;
+  const [own, alias] = requestAnnotations.sharingKey;
+  const { annotations } = service.request;
   return {
     key: annotations[own] || annotations[alias] || undefined,
     backend: service.externalTrafficPolicy === 'Local' ? selectorText(service) : '',
@@ -20,13 +20,13 @@ export function sharingOf(service: Service): Sharing {
   };
 }
 
-function selectorText({ asks: { selector } }: Service): string {
+function selectorText({ request: { selector } }: Service): string {
   return Object.entries(selector)
     .map(([label, value]) => `${label}=${value}`)
     .join(',');
 }
 
-/** Why two cannot be on one address, as the end of a sentence; undefined: they can. */
+/** Why two Services cannot share an address, as the end of a sentence; undefined: they can. */
 export function cannotShare(a: Sharing, b: Sharing): string | undefined {
   if (a.key === undefined || b.key === undefined) return 'they do not both have a sharing key';
   if (a.key !== b.key) return 'their sharing keys differ';

@@ -1,6 +1,6 @@
-// Names, annotations and messages come from outside. What of them is shown or printed passes here first.
+// Names, annotations and messages come from other programs. They are made printable here before they are shown.
 
-/** Control and format characters (bidirectional ones among them), line separators, and what is no character. */
+/** Control and format characters (including bidirectional ones), line separators, and unassigned code points. */
 const unprintable = /[\p{C}\p{Zl}\p{Zp}]/gu;
 
 /** Longer ones are cut: a Service may carry 256 KiB of annotations. */
@@ -8,7 +8,7 @@ const longest = 2000;
 const longestQuoted = 60;
 
 /**
- * The text on one line, as a terminal may show it: `web\nrm -rf` comes out with a backslash and an n.
+ * The text on one line, safe for a terminal: a line break becomes the two characters `\n`.
  *
  * @param most characters, more are cut and counted
  */
@@ -17,13 +17,13 @@ export function printable(text: string, most = longest): string {
   return short.replace(unprintable, escaped);
 }
 
-/** A word of somebody else's within a sentence: in double quotes, printable, and cut where it gets long. */
+/** A foreign word within a sentence: in double quotes, printable, and cut when it is long. */
 export function quoted(text: string): string {
   const short = text.length > longestQuoted ? `${text.slice(0, longestQuoted - 3)}...` : text;
   return JSON.stringify(short).replace(unprintable, escaped);
 }
 
-/** JSON as a terminal may show it; a parser reads the same value. */
+/** JSON that is safe for a terminal; a parser reads the same value. */
 export function printableJson(value: unknown): string {
   return JSON.stringify(value, undefined, 2)
     .split('\n')
@@ -44,18 +44,18 @@ function escaped(character: string): string {
 
 const plainWord = /^[\w@%+=:,./-]+$/;
 
-/** One word of a POSIX shell that stands for just this text. */
+/** The text as one word of a POSIX shell. */
 export function shellWord(text: string): string {
   if (plainWord.test(text)) return text;
   if (text.search(unprintable) < 0) return `'${text.replaceAll("'", `'\\''`)}'`;
-  // Typed, a control character is a command to the terminal.
+  // A pasted control character would be a command to the terminal.
   const bytes = [...Buffer.from(text)].map((byte) => `\\${byte.toString(8).padStart(3, '0')}`).join('');
   return `"$(printf '${bytes}')"`;
 }
 
 /**
- * A comment behind a command, or on a line of its own. It has to be harmless where `#` is a word like any other,
- * as it is in an interactive zsh.
+ * A comment behind a command, or on a line of its own. It is harmless in an interactive zsh as well, where `#` is an
+ * ordinary word.
  */
 export function shellComment(text: string): string {
   const words = printable(text);

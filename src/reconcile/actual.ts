@@ -13,8 +13,7 @@ import { OverlayMap } from './overlay-map.ts';
 import type { Failed } from './report.ts';
 
 /**
- * The kernel as far as we know it: the last dump, our own writes since then that the kernel has acknowledged, and
- * what it has refused.
+ * The known state of the kernel: the last dump, our acknowledged writes since then, and the refused changes.
  */
 export class Actual implements KernelState {
   #objects: OverlayMap<Key, KernelObject>;
@@ -80,9 +79,9 @@ export class Actual implements KernelState {
   }
 
   /**
-   * A new dump takes the place of what was known.
+   * Replaces the known state by a new dump.
    *
-   * @returns the keys of the objects that are not as they were believed to be, and of those that were not known
+   * @returns the keys of objects that differ from the known state, and of objects that it did not have
    */
   refresh(listing: Listing): { readonly changed: ReadonlySet<Key>; readonly appeared: ReadonlySet<Key> } {
     const before = this.#objects;
@@ -91,7 +90,7 @@ export class Actual implements KernelState {
     this.#dumps += 1;
     const changed = new Set<Key>();
     const appeared = new Set<Key>();
-    // A kernel port that finds everything as it was may return the same map again.
+    // A kernel port may return the same map again when nothing has changed.
     if (before.base === listing.objects && before.isPlain) return { changed, appeared };
     this.#objects = new OverlayMap(listing.objects);
     for (const [key, object] of before) {
@@ -128,7 +127,7 @@ export class Actual implements KernelState {
     }
   }
 
-  /** @returns whether they are others than before */
+  /** @returns whether the keys have changed */
   setStuck(keys: ReadonlySet<Key>): boolean {
     if (keys.size === this.#stuck.size && keys.isSubsetOf(this.#stuck)) return false;
     this.#stuck = keys;

@@ -1,15 +1,15 @@
 import type { DesiredTable, KernelState } from '../model/desired.ts';
+import type { Why } from '../model/desired-object.ts';
 import { changeObject, equal, type KernelObject, type Key, keyOf } from '../model/object.ts';
-import type { Why } from '../model/want.ts';
 import type { PlannedChange } from './report.ts';
 
-/** Make before break: an object stands before the objects that refer to it. */
+/** Make before break: an object is written before the objects that reference it. */
 const rank: Readonly<Record<KernelObject['kind'], number>> = {
   sysctl: 0,
   nexthop: 1,
   group: 2,
   neighbour: 3,
-  // The guard of a node stands before the rules that lead packets to its sockets.
+  // The nft table of a node protects its sockets before rules lead packets to them.
   nft: 4,
   route: 5,
   rule: 6,
@@ -21,8 +21,8 @@ export type Desired = Pick<DesiredTable, 'get' | 'former' | 'keys'>;
 export type Present = Pick<KernelState, 'objects' | 'formerSysctls'>;
 
 /**
- * The changes that lead from the actual to the desired objects, for some keys, in an order in which each is possible:
- * builds from the bottom up, then deletes from the top down.
+ * The changes from the actual to the desired objects, for some keys, in an order that respects references: builds from
+ * the bottom up, then deletes from the top down.
  */
 export function diff(keys: Iterable<Key>, desired: Desired, actual: Present): readonly PlannedChange[] {
   const builds: PlannedChange[] = [];
@@ -38,7 +38,7 @@ export function diff(keys: Iterable<Key>, desired: Desired, actual: Present): re
   return [...builds, ...deletes];
 }
 
-/** Every key of either side: with them {@link diff} is the whole comparison. */
+/** Every key of either side, for a full comparison. */
 export function allKeys(desired: Desired, actual: Present): ReadonlySet<Key> {
   return new Set([...desired.keys(), ...actual.objects.keys()]);
 }
@@ -62,14 +62,14 @@ function differenceOf(key: Key, desired: Desired, actual: Present): PlannedChang
   return equal(object, have) ? undefined : { change: { verb: 'replace', want: object, have }, why };
 }
 
-/** A sysctl is listed because we may set it; only the ledger says that we did. */
+/** The listing holds every sysctl of the scope; those in the ledger are ours. */
 function isOurs(object: KernelObject, { formerSysctls }: Present): boolean {
   return object.kind !== 'sysctl' || formerSysctls.has(object.name);
 }
 
 const forgotten: Why = { text: 'no longer wanted' };
 
-/** The name of the Service travels to the end: the journal shows it, and the guard counts by it. */
+/** Keeps the names of the Services: the journal shows them, and the guard counts them. */
 function noLonger(before: Why | undefined): Why {
   return before === undefined ? forgotten : { ...before, text: `${forgotten.text}: ${before.text}` };
 }
@@ -82,7 +82,7 @@ export function isDelete({ change }: PlannedChange): boolean {
   return change.verb === 'delete';
 }
 
-/** Keys of the objects that this one cannot be without. */
+/** Keys of the objects that this one references. */
 export function references(object: KernelObject): readonly Key[] {
   switch (object.kind) {
     case 'group':
@@ -103,7 +103,7 @@ export function references(object: KernelObject): readonly Key[] {
 /**
  * Drops the deletes of objects that a remaining object references, transitively.
  *
- * @param stays objects that remain in the kernel although they are not wanted as they are
+ * @param stays objects that remain in the kernel although a change of them is due
  */
 export function unpinned(
   deletes: readonly PlannedChange[],

@@ -9,7 +9,7 @@ import { type Plan, plan } from './plan.ts';
 import type { Role } from './reconciler.ts';
 import type { Conflict, Held, PlannedChange } from './report.ts';
 
-/** What a first round would do. */
+/** The result of a first round that changes nothing. */
 export interface DryRun {
   readonly have: Listing;
   readonly due: readonly PlannedChange[];
@@ -19,13 +19,13 @@ export interface DryRun {
 }
 
 /**
- * Plans a round without touching anything.
+ * Plans a round without changing anything.
  *
  * @throws KernelError when the kernel cannot be read
  */
 export async function dryRun(kernel: Kernel, role: Role, signal: AbortSignal): Promise<DryRun> {
   const have = await kernel.list(role.scope, signal);
-  // What is wanted last is compared with what would be there by then.
+  // Later passes are compared with the state after the changes of earlier ones.
   const then = new Actual(have);
   const builds: PlannedChange[] = [];
   let last = pass(role, then);

@@ -4,12 +4,12 @@ import type { Pace } from '../model/pace.ts';
 import { backoff } from './backoff.ts';
 import type { Reconciler, Refresh, Role } from './reconciler.ts';
 import type { Reason, Report } from './report.ts';
-import type { Wake } from './wake.ts';
+import type { RoundSignal } from './round-signal.ts';
 
-/** The kernel could not be read; nothing was changed, and the loop goes on by itself. */
-export interface Blind {
+/** The kernel could not be read. Nothing was changed; the loop retries. */
+export interface KernelUnreadable {
   readonly error: KernelError;
-  /** Rounds in a row that ended so. */
+  /** Failed rounds in a row. */
   readonly failures: number;
   /** ms until the next try */
   readonly retryIn: number;
@@ -17,8 +17,8 @@ export interface Blind {
 
 export interface LoopOptions {
   readonly reconciler: Pick<Reconciler, 'round'>;
-  readonly wake: Wake;
-  /** Asked anew in each round, since a reload changes both. */
+  readonly roundSignal: RoundSignal;
+  /** Called in each round, since a reload changes both. */
   readonly role: () => Role;
   readonly pace: () => Pace;
   /** ms; must never run backwards */
@@ -26,35 +26,38 @@ export interface LoopOptions {
 }
 
 /**
- * A dump may take this share of the time at most: while foreign programs never rest, hints pile up
- * for four times as long as the last dump took, and are one.
+ * Maximum share of the time for dumps. Under constant changes by other programs, hints are collected for four times the
+ * duration of the last dump, and start one dump together.
  */
 const dumpShare = 0.2;
 
-/** Hints that are kept to say why a round was due. */
+/** Hints that are kept as reasons of a round. */
 const mostReasons = 16;
 
 /**
- * Rounds without end: one at the start, then after each poke, at each resync and after each failure. Every
- * debounce, resync and retry of the program is here.
+ * Runs rounds: one at the start, then after each signal, at each resync and after each failure. Every debounce, resync
+ * and retry of the program is here.
  */
-export async function* rounds(options: LoopOptions, signal: AbortSignal): AsyncGenerator<Report | Blind> {
-  const { reconciler, wake, role, pace, clock } = options;
+export async function* rounds(
+  options: LoopOptions,
+  signal: AbortSignal,
+): AsyncGenerator<Report | KernelUnreadable> {
+  const { reconciler, roundSignal, role, pace, clock } = options;
   const timetable = new Timetable(clock());
   while (true) {
-    const { reasons, refresh } = await next(timetable, wake, pace, clock, signal);
+    const { reasons, refresh } = await next(timetable, roundSignal, pace, clock, signal);
     const start = clock();
-    let result: Report | Blind;
+    let result: Report | KernelUnreadable;
     let failed: boolean;
     try {
       result = await reconciler.round(role(), reasons, refresh, signal);
       failed = result.failed.length > 0;
       timetable.again = result.again ?? Number.POSITIVE_INFINITY;
     } catch (error) {
-      // The rest is a bug: it ends the program, and the kernel holds the state.
+      // Any other error is a bug: it ends the program, and the kernel keeps the state.
       if (!(error instanceof KernelError)) throw error;
       failed = true;
-      // The retry looks anew, and then knows what waits.
+      // The retry dumps, and computes the waits again.
       timetable.again = Number.POSITIVE_INFINITY;
       result = { error, failures: timetable.failures + 1, retryIn: 0 };
     }
@@ -63,25 +66,25 @@ export async function* rounds(options: LoopOptions, signal: AbortSignal): AsyncG
   }
 }
 
-/** Waits for the next round, and tells why it is due. */
+/** Waits until a round is due, and returns its reasons. */
 async function next(
   timetable: Timetable,
-  wake: Wake,
+  roundSignal: RoundSignal,
   pace: () => Pace,
   clock: () => number,
   signal: AbortSignal,
 ): Promise<{ readonly reasons: readonly Reason[]; readonly refresh: Refresh }> {
   while (true) {
-    const poked = await wake.wait(timetable.earliest() - clock(), signal);
-    // The first change after a rest is not kept waiting; what follows on its heels is one round.
+    const notified = await roundSignal.wait(timetable.earliest() - clock(), signal);
+    // The first change after a rest starts a round at once; the changes that follow share the next one.
     const pause = timetable.ended + pace().settle - clock();
-    if (poked && pause > 0) await sleep(pause, undefined, { signal });
-    const due = timetable.due(wake.take(), clock());
+    if (notified && pause > 0) await sleep(pause, undefined, { signal });
+    const due = timetable.due(roundSignal.take(), clock());
     if (due.reasons.length > 0) return due;
   }
 }
 
-/** What is due when; all times in ms of the clock. */
+/** The times of the next rounds, in ms of the clock. */
 class Timetable {
   again = Number.POSITIVE_INFINITY;
   failures = 0;
@@ -105,12 +108,12 @@ class Timetable {
   }
 
   due(
-    poked: readonly Reason[],
+    waiting: readonly Reason[],
     now: number,
   ): { readonly reasons: readonly Reason[]; readonly refresh: Refresh } {
-    const reasons = poked.filter((reason) => !isHint(reason));
-    // A storm says the same thing again and again.
-    this.#hints = [...this.#hints, ...poked.filter(isHint)].slice(0, mostReasons);
+    const reasons = waiting.filter((reason) => !isHint(reason));
+    // A burst repeats itself: the first hints suffice.
+    this.#hints = [...this.#hints, ...waiting.filter(isHint)].slice(0, mostReasons);
     let refresh: Refresh = reasons.some(({ kind }) => kind === 'config' || kind === 'operator')
       ? 'dump'
       : 'cached';
@@ -139,7 +142,7 @@ class Timetable {
       this.#resync = now + pace.resync;
       this.#rest = now + (now - start) * (1 / dumpShare - 1);
     }
-    // A cached round does not reset the retry timer: it does not try again what was refused.
+    // A cached round does not reset the retry timer: it does not retry refused changes.
     if (refresh === 'dump' || (failed && this.#retry === Number.POSITIVE_INFINITY)) {
       this.failures = failed ? this.failures + 1 : 0;
       const wait = backoff(Math.max(1, this.failures), pace.retryFirst, pace.retryLongest, Math.random());

@@ -1,4 +1,4 @@
-/** A map that another one underlies, which is shared and stays as it is. A change costs no copy. */
+/** A map over a shared base map. Changes go to the overlay: the base stays unchanged, and nothing is copied. */
 export class OverlayMap<K, V> implements ReadonlyMap<K, V> {
   readonly base: ReadonlyMap<K, V>;
   readonly #changed = new Map<K, V>();

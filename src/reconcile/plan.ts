@@ -1,5 +1,5 @@
+import type { Refusal } from '../model/desired-object.ts';
 import { type Change, changeObject, equal, type KernelObject, type Key, keyOf } from '../model/object.ts';
-import type { Refusal } from '../model/want.ts';
 import type { Actual } from './actual.ts';
 import { isDelete, references, unpinned } from './diff.ts';
 import { type GuardInputs, guard } from './guard.ts';

@@ -9,20 +9,20 @@ import { Fights } from './fights.ts';
 import { comesTo, isGroupReplace, type Plan, plan } from './plan.ts';
 import type { Conflict, Failed, Held, HoldReason, PlannedChange, Reason, Report } from './report.ts';
 
-/** What to keep in the kernel: all that makes a gateway differ from a node agent. */
+/** The part of reconciliation that differs between a gateway and a node. */
 export interface Role {
   readonly scope: Scope;
   readonly limits: Limits;
-  /** Computes what should be there. Another one than in the last round replaces all that was desired. */
+  /** Computes the desired objects. A new one replaces the whole former desire. */
   readonly desire: Desire;
 }
 
-/** 'dump' reads the whole kernel anew; 'cached' trusts the last dump and the answers to our own writes. */
+/** 'dump' reads the whole kernel; 'cached' relies on the last dump and the acknowledgements of our own writes. */
 export type Refresh = 'dump' | 'cached';
 
 /**
- * A refused nexthop hides what is wrong with its group, and that what is wrong with its route; a group that parts goes
- * on when the others have left. So many passes in one round show it all.
+ * Passes of one round. A refused nexthop hides a refusal of its group, and that one a refusal of its route; a group
+ * that splits changes its members only after the other EIPs have left.
  */
 const mostPasses = 5;
 
@@ -34,16 +34,16 @@ interface Pass {
 }
 
 /**
- * Keeps the kernel as a role wants it. Between the rounds it holds two tables by key, desired and actual, and the set
- * of keys in which they differ: a round costs what was touched since the last one. A dump marks the keys that are not
- * as they were believed to be.
+ * Reconciles the kernel with the desire of a role. It keeps two tables by key, desired and actual, and the set of keys
+ * in which they differ, so that a round costs only what has changed since the last one. A dump compares the keys that
+ * differ from the known state.
  */
 export class Reconciler {
   readonly #kernel: Kernel;
   readonly #clock: () => number;
   readonly #fights = new Fights();
   #actual: Actual | undefined;
-  /** What was written may have been done in part only: the next round dumps. */
+  /** A write was aborted and may be done in part: the next round dumps. */
   #isInDoubt = false;
   #desire: Desire | undefined;
   /** The keys in which desired and actual differ. */
@@ -62,7 +62,7 @@ export class Reconciler {
     this.#clock = clock;
   }
 
-  /** The kernel as far as we know it; undefined before the first dump. */
+  /** The known state of the kernel; undefined before the first dump. */
   get actual(): Actual | undefined {
     return this.#actual;
   }
@@ -82,18 +82,18 @@ export class Reconciler {
     return this.#actual?.neighbours ?? [];
   }
 
-  /** Whether an object of ours with this key is in the kernel, as far as we know. */
+  /** Whether the known state has an object of ours with this key. */
   has(key: Key): boolean {
     return this.#actual?.objects.has(key) ?? false;
   }
 
-  /** An operator agrees: what is held because it is too much at once goes on with the next round. */
+  /** Releases the deletes that are held as too many at once; the next round executes them. */
   agree(): void {
     this.#asked = true;
   }
 
   /**
-   * Brings the kernel to what the role wants, as far as the kernel and the guard let us.
+   * Reconciles the kernel with the desire of the role, except for refused and held changes.
    *
    * @throws KernelError when the kernel cannot be read; nothing has been changed then
    */
@@ -125,7 +125,7 @@ export class Reconciler {
       goesOn = stuck || (pass.desired.unfinished && pass.plan.builds.length > 0);
       if (passes === mostPasses) break;
       if (refused.length > 0) {
-        // A refusal may mean that the last dump is old. Dump again, and let the rest stand without what is refused.
+        // The last dump may be outdated: dump again, and plan the rest without the refused changes.
         await this.#dump(role, disturbed, signal);
         dumped = true;
         forgetSolved(actual);
@@ -171,17 +171,17 @@ export class Reconciler {
     }
     const actual = this.#actual;
     const { changed, appeared } = actual.refresh(listing);
-    // After an aborted write the difference may be our own doing.
+    // After an aborted write, the difference may come from ourselves.
     if (!this.#isInDoubt) for (const key of changed) disturbed.add(key);
     for (const key of changed) this.#compare(key, actual);
     for (const key of appeared) this.#compare(key, actual);
-    // Which sysctls are ours is told by the ledger, which is part of the listing.
+    // The ledger, which is part of the listing, decides which sysctls are ours.
     for (const [key, { kind }] of actual.objects) if (kind === 'sysctl') this.#compare(key, actual);
     this.#isInDoubt = false;
     return actual;
   }
 
-  /** Updates what is desired, and plans what differs. */
+  /** Updates the desired table, and plans the differences. */
   #pass(role: Role, actual: Actual, at: number): Pass {
     const { desire, limits } = role;
     const desired = desire.update(actual);
@@ -308,7 +308,7 @@ export class Reconciler {
     }
   }
 
-  /** A hold lasts from the first round that has one to the first that has none. */
+  /** The hold time starts with the first round with held deletes, and ends with the first round without. */
   #keepHold(held: readonly Held[]): void {
     const hold = held.find(({ reason }) => reason === 'too many at once');
     // Released deletes blocked by a refusal are not held again.
@@ -360,22 +360,22 @@ export class Reconciler {
   }
 }
 
-/** Refusals that a new dump explains: they are over. */
+/** Forgets refusals that the new dump explains. */
 function forgetSolved(actual: Actual): void {
   actual.forgetRefused((key, { change, code }) => {
     const object = changeObject(change);
     const isId = object.kind === 'nexthop' || object.kind === 'group';
     return (
       (change.verb === 'add' && actual.objects.has(key)) ||
-      // Another program took the id; another id will do as well.
+      // Another program has taken the id; a retry uses another one.
       (isId && code === 'EEXIST') ||
-      // Another program took away what it references; that comes back first now.
+      // Another program has deleted an object that it references; that one is written first now.
       (change.verb !== 'delete' && references(object).some((name) => !actual.objects.has(name)))
     );
   });
 }
 
-/** Groups that should have got other members and did not: the guard holds it, or the kernel refuses it. */
+/** Groups whose change of members is held or refused. */
 function stuckGroups(held: readonly Held[], { refused }: Actual): ReadonlySet<Key> {
   const keys = new Set<Key>();
   for (const { change } of [...held, ...refused.values()]) {

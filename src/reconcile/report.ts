@@ -1,9 +1,9 @@
 import type { Hint } from '../kernel/kernel.ts';
+import type { Refusal, Why } from '../model/desired-object.ts';
 import type { Change, Counts, KernelObject, Key } from '../model/object.ts';
 import type { Problem } from '../model/problem.ts';
-import type { Refusal, Why } from '../model/want.ts';
 
-/** What one round did and found: the one value that journal, status and exit codes are made from. */
+/** The result of one round. Journal, status and exit codes are derived from it. */
 export interface Report {
   /** 1, 2, … since the start. */
   readonly round: number;
@@ -15,31 +15,31 @@ export interface Report {
   /** ms */
   readonly duration: number;
   readonly done: readonly PlannedChange[];
-  /** Objects that somebody else had changed or removed and that were put right; keys into `done`. */
+  /** Keys in `done` of objects that another program had changed or removed. */
   readonly repaired: ReadonlySet<Key>;
-  /** What the kernel refuses, whether tried in this round or in an earlier one. */
+  /** The changes that the kernel refuses, tried in this round or an earlier one. */
   readonly failed: readonly Failed[];
   readonly conflicts: readonly Conflict[];
   readonly held: readonly Held[];
   readonly problems: readonly Problem[];
-  /** Objects in the kernel that are ours and as wanted, by kind. */
+  /** Desired objects that are in the kernel as desired, by kind. */
   readonly installed: Counts;
-  /** Objects wanted, by kind. */
+  /** Desired objects, by kind. */
   readonly wanted: Counts;
-  /** All lists of the cluster have come in. */
+  /** All lists of the cluster have arrived. */
   readonly complete: boolean;
-  /** ms since the epoch when a round is due whatever happens (a hold ends); undefined: nothing waits. */
+  /** ms since the epoch when the next round is due at the latest (a hold ends); undefined: nothing waits. */
   readonly again: number | undefined;
 }
 
-/** Why a round was due. */
+/** A reason of a round. */
 export interface Reason {
   readonly kind: Hint['kind'] | 'start' | 'cluster' | 'config' | 'resync' | 'retry' | 'waited' | 'operator';
   /** In words, for the journal: 'route deleted: 198.51.100.10/32'. */
   readonly text: string;
 }
 
-/** A change that is due, and why. */
+/** A change with its reason. */
 export interface PlannedChange {
   readonly change: Change;
   readonly why: Why;
@@ -49,18 +49,18 @@ export interface Failed extends Refusal {
   readonly why: Why;
 }
 
-/** A key of ours is taken by an object that is not ours. */
+/** An object of another program has the key of a desired object. */
 export interface Conflict {
   readonly want: KernelObject;
   readonly why: Why;
-  /** undefined when it was gone again before we could look. */
+  /** undefined: it was gone again when the kernel was asked. */
   readonly holder: KernelObject | undefined;
 }
 
 /** A change that waits. */
 export interface Held extends PlannedChange {
   readonly reason: HoldReason;
-  /** ms since the epoch when it goes on by itself; undefined: when the reason is gone. */
+  /** ms since the epoch when it is executed; undefined: when the reason is gone. */
   readonly until: number | undefined;
 }
 
@@ -73,13 +73,13 @@ export type HoldReason =
   | 'fight';
 
 /** Nothing is refused, in conflict or waiting, and all lists are in. */
-export function settled(report: Report): boolean {
+export function isInSync(report: Report): boolean {
   return (
     report.complete && report.failed.length === 0 && report.conflicts.length === 0 && report.held.length === 0
   );
 }
 
-/** So much would vanish at once that the guard holds it: what the cluster says now is doubted. */
+/** The guard holds deletes as too many at once: the state of the cluster may be wrong. */
 export function isDoubted(report: Report | undefined): boolean {
   return report?.held.some(({ reason }) => reason === 'too many at once') ?? false;
 }

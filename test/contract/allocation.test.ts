@@ -35,7 +35,9 @@ describe('the allocation over an API', () => {
     expect(api.condition('web', 'eiproute.io/Allocated')).to.equal('True Allocated');
     expect(api.condition('web', 'eiproute.io/Serving')).to.equal('False NotRouted');
     expect(api.events('web')).to.deep.equal(['IPAllocated']);
-    expect(gateway.deeds).to.deep.equal([{ service: 'default/web', ips: ['198.51.100.0'], pool: 'public' }]);
+    expect(gateway.assignmentChanges).to.deep.equal([
+      { service: 'default/web', ips: ['198.51.100.0'], pool: 'public' },
+    ]);
   });
 
   it('tells that it serves when the route is there, and when it is not any more', async () => {

@@ -145,7 +145,7 @@ export class Gateway implements AsyncDisposable {
   readonly cluster: KubernetesCluster;
   readonly controller: Controller;
   readonly leadership: Leadership | undefined;
-  readonly deeds: AssignmentChange[] = [];
+  readonly assignmentChanges: AssignmentChange[] = [];
   readonly routed = new Set<Ip>();
   terms: Terms;
   readonly #stop = new AbortController();
@@ -165,7 +165,7 @@ export class Gateway implements AsyncDisposable {
         name: leaseName,
         identity: options.identity,
         clock: systemClock,
-        changed: () => this.controller.poke(),
+        changed: () => this.controller.notify(),
         pace: lease,
       });
     this.controller = new Controller({
@@ -217,8 +217,8 @@ export class Gateway implements AsyncDisposable {
   }
 
   async #run(): Promise<void> {
-    for await (const deeds of this.controller.run(this.#stop.signal)) {
-      this.deeds.push(...deeds);
+    for await (const changes of this.controller.run(this.#stop.signal)) {
+      this.assignmentChanges.push(...changes);
       this.#hear();
     }
   }

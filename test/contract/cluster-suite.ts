@@ -203,7 +203,7 @@ export function clusterContract(
         ports: [{ name: '', protocol: 'UDP' as const, port: 53, nodePort: undefined }],
         ingress: [parseIp('198.51.100.53'), parseIp('2001:db8:e::53')],
         externalIps: [],
-        asks: {
+        request: {
           created: Date.parse('2026-01-02T03:04:05Z'),
           labels: { tier: 'public' },
           annotations: { 'eiproute.io/sharing-key': 'dns' },
@@ -232,8 +232,8 @@ export function clusterContract(
       const snapshot = await until(stage.cluster, ({ complete }) => complete);
       const both = named(snapshot, 'default/both');
       // A real API gives out both of these itself.
-      const { created } = service.asks;
-      expect({ ...both, uid: 'u', asks: { ...both?.asks, created } }).to.deep.equal(service);
+      const { created } = service.request;
+      expect({ ...both, uid: 'u', request: { ...both?.request, created } }).to.deep.equal(service);
     });
 
     it('ends its changes when asked, and can be disposed of at once', async () => {

@@ -3,6 +3,7 @@ import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { rawNode, rawService, rawSlice } from '../../lab/cluster/manifests.ts';
+import type { ObjectStatus } from '../../src/daemon/objects.ts';
 import type { GatewayDaemon } from './gateway-daemon.ts';
 import { GatewayHost, serviceOn, standardWorld } from './gateway-host.ts';
 import { needRoot } from './root.ts';
@@ -122,7 +123,7 @@ describe('eiproute plan', () => {
     const words = await host.eiproute('plan');
     expect(words.status).to.equal(0);
     expect(words.out).to.equal('');
-    expect(words.err).to.match(/^conflict: 198.51.100.40 .* is held by somebody else: .*$/m);
+    expect(words.err).to.match(/^conflict: 198.51.100.40 .* is held by another program: .*$/m);
     expect(words.err).to.match(
       /^warn: Service default\/outside asks for 192.0.2.99, which is in none of the configured pools; .*$/m,
     );
@@ -215,6 +216,28 @@ describe('eiproute status', () => {
     );
     const json = JSON.parse((await host.eiproute('status', '--json')).out);
     expect(json).to.include({ version: 1, synced: true });
+  });
+
+  it('lists every object with its state under --objects', async () => {
+    const { status, out, err } = await host.eiproute('status', '--objects');
+    expect({ status, err }).to.deep.equal({ status: 0, err: '' });
+    expect(out).to.match(
+      /^installed {2}nexthop {4}id 86000000\d via 10.0.0.11 dev eth0 proto 86 \(node n1\)$/m,
+    );
+    expect(out).to.match(
+      /^installed {2}route {6}198.51.100.10 nhid 861000001 proto 86 \(Service default\/web\)$/m,
+    );
+    expect(out).to.match(
+      /^foreign {4}route {6}198.51.100.41 nhid \d+ proto 86 .*: 198.51.100.41 via 10.0.0.99 /m,
+    );
+    const json = JSON.parse((await host.eiproute('status', '--objects', '--json')).out);
+    expect(json).to.include({ version: 1, synced: true });
+    expect(json.objects).to.have.lengthOf(out.trimEnd().split('\n').length);
+    expect(json.objects[0]).to.have.all.keys('kind', 'key', 'state', 'object', 'why');
+    const routing = json.objects.filter(
+      ({ kind, state }: ObjectStatus) => state === 'installed' && /nexthop|group|route/.test(kind),
+    );
+    expect(routing.length).to.equal((await host.ours()).split('\n').length);
   });
 
   it('keeps its socket for root alone', async () => {
@@ -347,10 +370,10 @@ describe('what strangers write', () => {
   it('reaches no terminal as it is, and is cut', async function () {
     needRoot(this);
     const pool = `\u001b]0;title\u0007\r\0\u202e${'y'.repeat(200_000)}`;
-    const asks = { eips: [], metadata: { annotations: { 'eiproute.io/pool': pool } } };
+    const request = { eips: [], metadata: { annotations: { 'eiproute.io/pool': pool } } };
     await using host = await GatewayHost.make({
       settings: 'allocate: { classless: true, lease: false }',
-      world: [...standardWorld, rawService('odd', asks)],
+      world: [...standardWorld, rawService('odd', request)],
     });
     await host.start();
     const seen = await until(

@@ -253,7 +253,7 @@ describe('what the API may send', () => {
       () => host.routing(),
       (now) => now === '',
     );
-    await daemon.says(/an operator lets held deletes go on/, mark);
+    await daemon.says(/an operator released the held deletes/, mark);
     host.put(...standardWorld);
     await until(
       'EIPs are back',

@@ -99,7 +99,7 @@ describe('a node agent that cannot start', () => {
     await lan.run('node1', 'nft add table inet eiproute');
     const agent = await lan.agent('node1');
     await using daemon = agent.launch();
-    await daemon.says(/conflict: somebody else holds this/);
+    await daemon.says(/conflict: an object of another program/);
     const rules = await lan.run('node1', 'ip rule; ip -6 rule');
     expect(rules, 'no EIP ends here without the guard').to.not.match(
       / to 198\.51\.100\.0\/24| to 2001:db8:e::/,

@@ -3,7 +3,7 @@ import type { Endpoint, Service } from '../../src/model/cluster.ts';
 import { family, parseIp, parsePrefix } from '../../src/model/ip.ts';
 import { describe as describeObject } from '../../src/model/iproute.ts';
 import { changeObject, type KernelObject, keyOf, type Route } from '../../src/model/object.ts';
-import { type Report, settled } from '../../src/reconcile/report.ts';
+import { isInSync, type Report } from '../../src/reconcile/report.ts';
 import { endpoint, node, service } from '../scene.ts';
 import { GoldenGateway } from './gateway.ts';
 
@@ -164,6 +164,6 @@ function outcome(
       )
       .map(({ change, message }) => `= refused: ${said(changeObject(change))}: ${message}`),
     ...report.problems.map(({ code, subject, message }) => `= ${code}, ${subject}: ${message}`),
-    settled(report) ? '= in sync' : '= not in sync',
+    isInSync(report) ? '= in sync' : '= not in sync',
   ];
 }

@@ -104,7 +104,7 @@ describe('eiproute on real hosts', function () {
     );
     expect(await journal('-o', 'cat', '-p', 'warning')).to.equal('');
     await lab.gateway.run('ip', 'route', 'del', ip);
-    const back = `${ip} (default/web): its route was changed or removed behind our back; it is back\n`;
+    const back = `${ip} (default/web): its route was changed or removed by another program; it is restored\n`;
     await until(
       'the journal warns',
       () => journal('-o', 'cat', '-p', 'warning'),
@@ -288,7 +288,7 @@ describe('eiproute on real hosts', function () {
     const answer = await lab.curl();
     expect(answer.status, answer.err).to.equal(0);
     expect(await property('StatusText')).to.contain('nodes');
-    expect(await journal('-o', 'cat', '-p', 'warning')).to.match(/the cluster does not tell of nodes/);
+    expect(await journal('-o', 'cat', '-p', 'warning')).to.match(/cannot read nodes from the cluster/);
     await lab.cluster.startApi();
     await lab.gateway.run('eiproute', 'status', '--wait-synced', '--timeout', '60');
   });

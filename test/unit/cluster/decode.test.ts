@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { rawNode, rawService, rawSlice } from '../../../lab/cluster/manifests.ts';
 import { decodeNode, decodeService, decodeSlice } from '../../../src/cluster/decode.ts';
 import { parseIp } from '../../../src/model/ip.ts';
-import { asks } from '../../scene.ts';
+import { request } from '../../scene.ts';
 
 describe('decodeNode', () => {
   it('keeps the few fields', () => {
@@ -71,7 +71,7 @@ describe('decodeService', () => {
         ingress: ['198.51.100.9', '198.51.100.11'],
         endpoints: [],
         externalIps: ['192.0.2.7', '2001:db8:e::1'],
-        asks: asks({ created: 0 }),
+        request: request({ created: 0 }),
       },
       problems: [],
     });
@@ -105,8 +105,8 @@ describe('decodeService', () => {
         ],
       },
     });
-    expect(decodeService(raw).object?.asks).to.deep.equal(
-      asks({
+    expect(decodeService(raw).object?.request).to.deep.equal(
+      request({
         created: Date.parse('2026-01-02T03:04:05Z'),
         labels: { tier: 'public' },
         annotations: { 'eiproute.io/pool': 'public', 'metallb.io/allow-shared-ip': 'k' },
@@ -132,7 +132,7 @@ describe('decodeService', () => {
   for (const clusterIP of [undefined, '', 'None']) {
     it(`knows no cluster IP in ${JSON.stringify(clusterIP)}`, () => {
       const { object } = decodeService(rawService('web', { spec: { clusterIP } }));
-      expect(object?.asks.clusterIps).to.deep.equal([]);
+      expect(object?.request.clusterIps).to.deep.equal([]);
     });
   }
 

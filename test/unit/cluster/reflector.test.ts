@@ -1,10 +1,10 @@
 import { expect } from 'chai';
 import { rawNode } from '../../../lab/cluster/manifests.ts';
+import { errorOf } from '../../../src/cluster/failure.ts';
 import { defaultPace, Reflector } from '../../../src/cluster/reflector.ts';
 import { Signal } from '../../../src/cluster/signal.ts';
 import { ClusterStore } from '../../../src/cluster/store.ts';
 import { ApiError, CredentialsError, type Page } from '../../../src/cluster/transport.ts';
-import { errorOf } from '../../../src/cluster/trouble.ts';
 import { ScriptedTransport, type Step } from './script.ts';
 import { VirtualClock } from './virtual-clock.ts';
 

@@ -527,7 +527,7 @@ describe('what is encoded', () => {
     ),
     ingress: ips,
     externalIps: ips,
-    asks: fc.record({
+    request: fc.record({
       created: fc.integer({ min: 0, max: 4_000_000_000_000 }),
       labels: texts('app', 'tier'),
       annotations: texts('eiproute.io/pool', 'metallb.io/allow-shared-ip'),

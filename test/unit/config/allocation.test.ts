@@ -1,6 +1,6 @@
 import { expect } from 'chai';
-import { complaintLine } from '../../../src/config/complaint.ts';
 import type { GatewayConfig } from '../../../src/config/config.ts';
+import { problemLine } from '../../../src/config/config-problem.ts';
 import { readGatewayConfig } from '../../../src/config/load.ts';
 import { printYaml } from '../../../src/config/notation.ts';
 
@@ -12,12 +12,12 @@ function read(text: string) {
 function loaded(text: string): GatewayConfig {
   const result = read(text);
   if (result.kind === 'loaded') return result.config;
-  throw new Error(result.errors.map(complaintLine).join('\n'));
+  throw new Error(result.errors.map(problemLine).join('\n'));
 }
 
 function errors(text: string): readonly string[] {
   const result = read(text);
-  return result.kind === 'refused' ? result.errors.map(complaintLine) : [];
+  return result.kind === 'refused' ? result.errors.map(problemLine) : [];
 }
 
 const plain = 'pools: [ { name: public, addresses: [198.51.100.0/24] } ]\n';

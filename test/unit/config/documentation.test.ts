@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { expect } from 'chai';
 import { exit } from '../../../src/cli/exit.ts';
-import { complaintLine } from '../../../src/config/complaint.ts';
+import { problemLine } from '../../../src/config/config-problem.ts';
 import { readGatewayConfig } from '../../../src/config/load.ts';
 import { readNodeConfig } from '../../../src/config/load-node.ts';
 import { nodeSchema } from '../../../src/config/node-schema.ts';
@@ -64,14 +64,14 @@ describe('docs/gateway.example.yaml', () => {
 
   it('is a good configuration', () => {
     const result = read(text);
-    expect(result.kind === 'refused' ? result.errors.map(complaintLine) : result.warnings).to.deep.equal([]);
+    expect(result.kind === 'refused' ? result.errors.map(problemLine) : result.warnings).to.deep.equal([]);
   });
 
   it('shows every default as it is', () => {
     const shown = read(text);
     const whole = read(all);
     if (shown.kind === 'refused' || whole.kind === 'refused') {
-      throw new Error(whole.kind === 'refused' ? whole.errors.map(complaintLine).join('\n') : 'refused');
+      throw new Error(whole.kind === 'refused' ? whole.errors.map(problemLine).join('\n') : 'refused');
     }
     expect(changedKeys(shown.config, whole.config)).to.deep.equal([]);
     // That nothing differs must not be because nothing was uncommented.
@@ -102,7 +102,7 @@ describe('docs/node.example.yaml', () => {
       flags: [],
       cwd: '/etc',
     });
-    if (result.kind === 'refused') throw new Error(result.errors.map(complaintLine).join('\n'));
+    if (result.kind === 'refused') throw new Error(result.errors.map(problemLine).join('\n'));
     return result;
   };
 

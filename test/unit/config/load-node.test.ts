@@ -1,6 +1,6 @@
 import { expect } from 'chai';
-import { complaintLine, originText } from '../../../src/config/complaint.ts';
 import type { NodeConfig } from '../../../src/config/config.ts';
+import { originText, problemLine } from '../../../src/config/config-problem.ts';
 import type { LoadResult } from '../../../src/config/file.ts';
 import type { Environment } from '../../../src/config/layers.ts';
 import { readNodeConfig } from '../../../src/config/load-node.ts';
@@ -18,12 +18,12 @@ function read(text: string, env: Environment = {}): LoadResult<NodeConfig> {
 function config(text: string, env: Environment = {}): NodeConfig {
   const result = read(text, env);
   if (result.kind === 'loaded') return result.config;
-  throw new Error(result.errors.map(complaintLine).join('\n'));
+  throw new Error(result.errors.map(problemLine).join('\n'));
 }
 
 function errors(text: string): readonly string[] {
   const result = read(text);
-  return result.kind === 'refused' ? result.errors.map(complaintLine) : [];
+  return result.kind === 'refused' ? result.errors.map(problemLine) : [];
 }
 
 describe("a node's configuration", () => {
@@ -87,7 +87,7 @@ describe("a node's configuration", () => {
 
   it('may come from the environment in part', () => {
     const result = read(good, { EIPROUTE_MARK_MASK: '0x0f000000', EIPROUTE_TABLES_REPLIES: '201' });
-    if (result.kind === 'refused') throw new Error(result.errors.map(complaintLine).join('\n'));
+    if (result.kind === 'refused') throw new Error(result.errors.map(problemLine).join('\n'));
     expect(result.config.agent.gateways[1]).to.deep.equal({
       address: '10.0.0.2',
       table: 202,

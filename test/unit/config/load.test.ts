@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { complaintLine, originText } from '../../../src/config/complaint.ts';
 import type { GatewayConfig } from '../../../src/config/config.ts';
+import { originText, problemLine } from '../../../src/config/config-problem.ts';
 import type { LoadResult } from '../../../src/config/file.ts';
 import type { Environment, Flag } from '../../../src/config/layers.ts';
 import { loadGatewayConfig, readGatewayConfig } from '../../../src/config/load.ts';
@@ -18,17 +18,17 @@ function read(text: string, env: Environment = {}, flags: readonly Flag[] = []):
 function loaded(text: string, env: Environment = {}, flags: readonly Flag[] = []): GatewayConfig {
   const result = read(text, env, flags);
   if (result.kind === 'loaded') return result.config;
-  throw new Error(result.errors.map(complaintLine).join('\n'));
+  throw new Error(result.errors.map(problemLine).join('\n'));
 }
 
 function errors(text: string, env: Environment = {}, flags: readonly Flag[] = []): readonly string[] {
   const result = read(text, env, flags);
-  return result.kind === 'refused' ? result.errors.map(complaintLine) : [];
+  return result.kind === 'refused' ? result.errors.map(problemLine) : [];
 }
 
 function warnings(text: string, env: Environment = {}): readonly string[] {
   const result = read(text, env);
-  return result.kind === 'loaded' ? result.warnings.map(complaintLine) : ['refused'];
+  return result.kind === 'loaded' ? result.warnings.map(problemLine) : ['refused'];
 }
 
 describe('a configuration', () => {
@@ -436,7 +436,7 @@ pools:
     const result = (file: string): LoadResult => loadGatewayConfig({ file, env: {}, flags: [], cwd: '/' });
     const line = (file: string): readonly string[] => {
       const { kind, ...rest } = result(file);
-      return 'errors' in rest ? rest.errors.map(complaintLine) : [kind];
+      return 'errors' in rest ? rest.errors.map(problemLine) : [kind];
     };
     expect(line('dev/no-such-file.yaml')).to.deep.equal([
       'dev/no-such-file.yaml: cannot be read: there is no such file (ENOENT)',
@@ -447,7 +447,7 @@ pools:
   it('says that it is not UTF-8', () => {
     const request = { file: 'x', env: {}, flags: [], cwd: '/' };
     const result = readGatewayConfig(Uint8Array.of(0x6c, 0xff, 0xfe), request);
-    expect(result.kind === 'refused' && result.errors.map(complaintLine)).to.deep.equal([
+    expect(result.kind === 'refused' && result.errors.map(problemLine)).to.deep.equal([
       'x: is not UTF-8 text',
     ]);
   });

@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { complaintLine } from '../../../src/config/complaint.ts';
 import type { GatewayConfig, Source } from '../../../src/config/config.ts';
+import { problemLine } from '../../../src/config/config-problem.ts';
 import { duration, durationText } from '../../../src/config/format.ts';
 import { readGatewayConfig } from '../../../src/config/load.ts';
 import { changedKeys, nestedNotation, printYaml } from '../../../src/config/notation.ts';
@@ -84,7 +84,7 @@ const config: fc.Arbitrary<GatewayConfig> = fc.record({
 function read(text: string, folder: string): GatewayConfig {
   const request = { file: `${folder}/gw.yaml`, env: {}, flags: [], cwd: '/' };
   const result = readGatewayConfig(Buffer.from(text), request);
-  if (result.kind === 'refused') throw new Error(`${result.errors.map(complaintLine).join('\n')}\n${text}`);
+  if (result.kind === 'refused') throw new Error(`${result.errors.map(problemLine).join('\n')}\n${text}`);
   return result.config;
 }
 

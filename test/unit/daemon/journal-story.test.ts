@@ -63,7 +63,7 @@ describe('what journald stores', () => {
     ]);
     scene.cluster = snapshot(threeNodes, [web]);
     expect(await story.round(scene)).to.deep.equal([
-      '5 198.51.100.12 198.51.100.12 is routed no more: no Service holds it, or no node can serve it',
+      '5 198.51.100.12 198.51.100.12 is no longer routed: no Service holds it, or no node can serve it',
     ]);
     expect(await story.round(scene)).to.deep.equal([]);
   });
@@ -87,7 +87,8 @@ describe('what journald stores', () => {
       if (route) scene.world.delete(route);
       return await story.round(scene, 'route');
     };
-    const words = '198.51.100.10 (default/web): its route was changed or removed behind our back; it is back';
+    const words =
+      '198.51.100.10 (default/web): its route was changed or removed by another program; it is restored';
     expect(await disturb()).to.deep.equal([`4 198.51.100.10 ${words}`]);
     expect(await disturb()).to.deep.equal([]);
     story.now += 59_999;
@@ -111,9 +112,9 @@ describe('what journald stores', () => {
     const story = new Story();
     const scene = new Scene(snapshot(threeNodes, []));
     await story.round(scene);
-    const blind = { error: new KernelError('ENOBUFS', ''), failures: 1, retryIn: 100 };
-    story.journal.blind(blind);
-    story.journal.blind({ ...blind, failures: 2 });
+    const unreadable = { error: new KernelError('ENOBUFS', ''), failures: 1, retryIn: 100 };
+    story.journal.kernelUnreadable(unreadable);
+    story.journal.kernelUnreadable({ ...unreadable, failures: 2 });
     expect(story.told()).to.deep.equal([
       '3 - cannot read the kernel: ENOBUFS; routes stay as they are, and it is tried again',
     ]);

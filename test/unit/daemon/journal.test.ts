@@ -92,7 +92,7 @@ describe('the journal', () => {
     await diary.round();
     diary.scene.cluster = snapshot(threeNodes, ten.slice(8));
     expect(await diary.round()).to.deep.equal([
-      'error too much would vanish at once: held; "eiproute release" lets it go on',
+      'error too much would vanish at once: held; "eiproute release" lets it proceed',
     ]);
     diary.scene.cluster = snapshot(threeNodes, ten.slice(9));
     expect(await diary.round()).to.deep.equal([]);
@@ -157,7 +157,7 @@ describe('the journal', () => {
 
   it('says when the kernel cannot be read', () => {
     const diary = new Diary(new Scene(snapshot([], [])));
-    diary.journal.blind({ error: new KernelError('EIO', ''), failures: 1, retryIn: 100 });
+    diary.journal.kernelUnreadable({ error: new KernelError('EIO', ''), failures: 1, retryIn: 100 });
     expect(diary.lines()).to.deep.equal(['error cannot read the kernel; routes stay as they are']);
   });
 });

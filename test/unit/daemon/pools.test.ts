@@ -4,7 +4,7 @@ import { poolsStatus } from '../../../src/daemon/pools.ts';
 import type { Service } from '../../../src/model/cluster.ts';
 import type { Gateway } from '../../../src/model/gateway.ts';
 import { parseIp } from '../../../src/model/ip.ts';
-import { asks, endpoint, gateway, service, threeNodes } from '../../scene.ts';
+import { endpoint, gateway, request, service, threeNodes } from '../../scene.ts';
 import { allocation, asking, key, named, pool, port } from '../ipam/fake-cluster.ts';
 
 const pools = [
@@ -26,14 +26,14 @@ function text(services: readonly Service[], rest: Partial<Gateway> = { allocatio
 describe('the pools', () => {
   const shared = key('k');
   const services = [
-    service('api', ['198.51.100.1'], { ...port(1), asks: asks(shared) }),
-    service('web', ['198.51.100.1'], { ...port(2), asks: asks(shared) }),
-    service('mail', ['198.51.100.2'], { asks: asks(named('198.51.100.1')) }),
+    service('api', ['198.51.100.1'], { ...port(1), request: request(shared) }),
+    service('web', ['198.51.100.1'], { ...port(2), request: request(shared) }),
+    service('mail', ['198.51.100.2'], { request: request(named('198.51.100.1')) }),
     asking('late', { annotations: { 'eiproute.io/pool': 'tenants' } }),
   ];
 
   it('show who holds what, and who waits for what and why', () => {
-    expect(text(services)).to.equal(`this gateway gives addresses; it is the only one
+    expect(text(services)).to.equal(`this gateway assigns addresses; it is the only one
 
 pool public: 198.51.100.0/30 2001:db8:e::/64
   IPv4: 2 of 4 in use; IPv6: 0 in use
@@ -53,7 +53,7 @@ Not as they ask:
 
   it('show what is held where somebody else gives addresses', () => {
     expect(text(services.slice(2, 3), {}))
-      .to.include('eiproute gives no addresses here')
+      .to.include('eiproute assigns no addresses here')
       .and.to.include('198.51.100.2  default/mail');
   });
 
@@ -76,9 +76,11 @@ Not as they ask:
     };
     const head = (lease: { leads: boolean; holder: string | undefined }) =>
       poolsText(poolsStatus(inputs, lease, undefined)).split('\n')[0];
-    expect(head({ leads: true, holder: 'gw1' })).to.equal('this gateway holds the Lease and gives addresses');
+    expect(head({ leads: true, holder: 'gw1' })).to.equal(
+      'this gateway holds the Lease and assigns addresses',
+    );
     expect(head({ leads: false, holder: 'gw2' })).to.equal(
-      'gw2 holds the Lease and gives addresses; this gateway only routes',
+      'gw2 holds the Lease and assigns addresses; this gateway only routes',
     );
   });
 });

@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { type Standing, status } from '../../../src/daemon/status.ts';
+import { type StatusInputs, status } from '../../../src/daemon/status.ts';
 import type { PathTable } from '../../../src/desire/path-table.ts';
 import { KernelError } from '../../../src/kernel/kernel.ts';
 import type { Feed, Snapshot } from '../../../src/model/cluster.ts';
@@ -14,7 +14,7 @@ const api = service('api', ['198.51.100.11'], {
 });
 const idle = service('idle', ['198.51.100.12'], { endpoints: [] });
 
-async function standing(scene: Scene, rest: Partial<Standing> = {}): Promise<Standing> {
+async function inputs(scene: Scene, rest: Partial<StatusInputs> = {}): Promise<StatusInputs> {
   return {
     release: '0.0.0',
     started: 0,
@@ -22,7 +22,7 @@ async function standing(scene: Scene, rest: Partial<Standing> = {}): Promise<Sta
     names,
     report: await scene.round(),
     paths: pathsOf(scene),
-    blind: undefined,
+    unreadable: undefined,
     ...rest,
   };
 }
@@ -32,8 +32,8 @@ function pathsOf({ role }: Scene): PathTable {
   return role.gatewayDesire.paths;
 }
 
-async function of(cluster: Snapshot, rest: Partial<Standing> = {}) {
-  return status(await standing(new Scene(cluster), rest));
+async function of(cluster: Snapshot, rest: Partial<StatusInputs> = {}) {
+  return status(await inputs(new Scene(cluster), rest));
 }
 
 const quiet: Feed = { resource: 'services', synced: true, heard: 5, trouble: undefined };
@@ -68,7 +68,7 @@ describe('the status', () => {
       src: undefined,
     };
     scene.world.add(foreign);
-    const found = status(await standing(scene));
+    const found = status(await inputs(scene));
     expect(found.conflicts).to.deep.equal([
       {
         object: '198.51.100.10 nhid 861000001 proto 86',
@@ -80,7 +80,7 @@ describe('the status', () => {
       'node far: ENETUNREACH: Nexthop has invalid gateway',
     ]);
     scene.cluster = snapshot([], [], { complete: false });
-    const held = status(await standing(scene)).held;
+    const held = status(await inputs(scene)).held;
     expect(new Set(held.map(({ reason, until }) => `${reason} ${until}`))).to.deep.equal(
       new Set(['lists incomplete undefined']),
     );
@@ -96,9 +96,9 @@ describe('synced', () => {
     expect((await of(snapshot(threeNodes, []))).synced).to.equal(true);
   });
 
-  it('is nothing before the first round, nor while the kernel is blind', async () => {
+  it('is nothing before the first round, nor while the kernel cannot be read', async () => {
     expect((await of(cluster, { report: undefined })).synced).to.equal(false);
-    expect((await of(cluster, { blind: { error, failures: 1, retryIn: 5 } })).synced).to.equal(false);
+    expect((await of(cluster, { unreadable: { error, failures: 1, retryIn: 5 } })).synced).to.equal(false);
   });
 
   it('is nothing while a list is missing, in the round or since', async () => {
@@ -111,11 +111,11 @@ describe('synced', () => {
   it('is nothing with a failure or a hold, but a conflict is for a person', async () => {
     const scene = new Scene(cluster);
     scene.kernel.failNext(({ verb }) => verb === 'add', 'EPERM');
-    expect(status(await standing(scene)).synced).to.equal(false);
+    expect(status(await inputs(scene)).synced).to.equal(false);
     const held = new Scene(snapshot(threeNodes, [web, api]));
     await held.round();
     held.cluster = snapshot(threeNodes, []);
-    expect(status(await standing(held)).synced).to.equal(false);
+    expect(status(await inputs(held)).synced).to.equal(false);
   });
 });
 
@@ -124,7 +124,7 @@ describe('the summary', () => {
   const feed = (resource: Feed['resource'], trouble: string): Feed => ({ ...quiet, resource, trouble });
 
   it('says in one sentence what is routed', async () => {
-    expect((await of(cluster)).summary).to.equal('routing 3 EIPs over 3 nodes; 1 EIP that nobody can serve');
+    expect((await of(cluster)).summary).to.equal('routing 3 EIPs over 3 nodes; 1 EIP that no node can serve');
     const one = snapshot(threeNodes.slice(0, 1), [service('web', ['198.51.100.10'])]);
     expect((await of(one)).summary).to.equal('routing 1 EIP over 1 node');
     expect((await of(snapshot([], []))).summary).to.equal('routing 0 EIPs over 0 nodes');
@@ -132,8 +132,10 @@ describe('the summary', () => {
 
   it('says what is wrong, the number of it', async () => {
     const error = new KernelError('EIO', 'dump interrupted');
-    const blind = { error, failures: 1, retryIn: 5 };
-    expect((await of(cluster, { blind })).summary).to.equal('cannot read the kernel: EIO: dump interrupted');
+    const unreadable = { error, failures: 1, retryIn: 5 };
+    expect((await of(cluster, { unreadable })).summary).to.equal(
+      'cannot read the kernel: EIO: dump interrupted',
+    );
     expect((await of(cluster, { report: undefined })).summary).to.equal('starting');
     const early = snapshot(threeNodes, [], { complete: false });
     expect((await of(early)).summary).to.equal(
@@ -144,7 +146,7 @@ describe('the summary', () => {
     });
     expect((await of(deaf)).summary).to.equal('routing 0 EIPs over 0 nodes; nodes, services: ECONNREFUSED');
     const far = new Scene(snapshot([node('far', ['10.9.9.9'])], [service('web', ['198.51.100.10'])]));
-    expect(status(await standing(far)).summary).to.equal(
+    expect(status(await inputs(far)).summary).to.equal(
       'routing 1 EIP over 1 node; 1 refused by the kernel; 1 problem',
     );
   });
@@ -152,7 +154,7 @@ describe('the summary', () => {
   it('says how many routes are not there as they should be', async () => {
     const scene = new Scene(snapshot(threeNodes, [api]));
     scene.kernel.failNext((change) => change.verb === 'add' && change.want.kind === 'route', 'EPERM');
-    expect(status(await standing(scene)).summary).to.equal(
+    expect(status(await inputs(scene)).summary).to.equal(
       'routing 1 EIP over 1 node; 1 route missing; 1 refused by the kernel',
     );
   });

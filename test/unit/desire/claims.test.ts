@@ -1,18 +1,23 @@
 import { expect } from 'chai';
 import { paths } from '../../../src/desire/paths.ts';
-import type { Asks, Service } from '../../../src/model/cluster.ts';
+import { allocatedText } from '../../../src/model/allocated-condition.ts';
+import type { AllocationRequest, Service } from '../../../src/model/cluster.ts';
 import type { Gateway, Pool } from '../../../src/model/gateway.ts';
-import { givenText } from '../../../src/model/given.ts';
 import { parseIp } from '../../../src/model/ip.ts';
-import { asks, gateway, service, snapshot, threeNodes } from '../../scene.ts';
+import { gateway, request, service, snapshot, threeNodes } from '../../scene.ts';
 import { allocation, pool, port } from '../ipam/fake-cluster.ts';
 
 const A = parseIp('198.51.100.1');
 const open = pool('open', ['198.51.100.0/30']);
 const mine = pool('mine', ['192.0.2.0/30'], { namespaces: ['default'], serviceSelector: { tier: 'public' } });
 
-function claiming(name: string, ip: string, how: Partial<Asks> = {}, rest: Partial<Service> = {}): Service {
-  return service(name, [], { type: 'ClusterIP', externalIps: [parseIp(ip)], asks: asks(how), ...rest });
+function claiming(
+  name: string,
+  ip: string,
+  how: Partial<AllocationRequest> = {},
+  rest: Partial<Service> = {},
+): Service {
+  return service(name, [], { type: 'ClusterIP', externalIps: [parseIp(ip)], request: request(how), ...rest });
 }
 
 /** Who is routed where, and what is said of the others. */
@@ -47,13 +52,13 @@ describe('claims', () => {
   it('are thought over when a label changes', () => {
     const settings = gateway({ pools: [mine] });
     const before = claiming('a', '192.0.2.1');
-    const after = { ...before, asks: asks({ labels }) };
+    const after = { ...before, request: request({ labels }) };
     expect(paths(snapshot(threeNodes, [before]), settings).paths).to.have.length(0);
     expect(paths(snapshot(threeNodes, [after]), settings).paths).to.have.length(1);
   });
 
   it('by spec.externalIPs take nothing from who has it in its status', () => {
-    const holder = service('web', [A], { asks: asks({ created: 9 }) });
+    const holder = service('web', [A], { request: request({ created: 9 }) });
     const thief = claiming('evil', A, { created: 1 }, { namespace: 'other' });
     expect(routed([holder, thief], [open], { allocation })).to.deep.equal([
       `${A} web`,
@@ -74,7 +79,7 @@ describe('claims', () => {
   it('are shared by those who have the same key', () => {
     const annotations = { 'eiproute.io/sharing-key': 'k' };
     const services = [
-      service('web', [A], { ...port(80), asks: asks({ annotations }) }),
+      service('web', [A], { ...port(80), request: request({ annotations }) }),
       claiming('dns', A, { annotations }, port(53)),
     ];
     expect(routed(services, [open], { allocation })).to.deep.equal([`${A} dns+web`]);
@@ -86,27 +91,32 @@ describe('claims', () => {
 
   describe('on an address of no pool', () => {
     const given = (enforce: boolean) =>
-      asks({
+      request({
         conditions: [
           {
             type: 'eiproute.io/Allocated',
             status: 'True',
             reason: 'Allocated',
-            message: givenText({ ips: [parseIp('203.0.113.7')], pool: 'old', enforce }),
+            message: allocatedText({ ips: [parseIp('203.0.113.7')], pool: 'old', enforce }),
             lastTransitionTime: '',
           },
         ],
       });
     const cases: readonly (readonly [name: string, one: Service, rest: Partial<Gateway>, good: boolean])[] = [
-      ['that we gave are good', service('a', ['203.0.113.7'], { asks: given(false) }), { allocation }, true],
+      [
+        'that we gave are good',
+        service('a', ['203.0.113.7'], { request: given(false) }),
+        { allocation },
+        true,
+      ],
       [
         'that the pool takes back are not',
-        service('a', ['203.0.113.7'], { asks: given(true) }),
+        service('a', ['203.0.113.7'], { request: given(true) }),
         { allocation },
         false,
       ],
       ['that we did not give are not', service('a', ['203.0.113.7']), { allocation }, false],
-      ['are not, without an allocation', service('a', ['203.0.113.7'], { asks: given(false) }), {}, false],
+      ['are not, without an allocation', service('a', ['203.0.113.7'], { request: given(false) }), {}, false],
       ['by spec.externalIPs never are', claiming('a', '203.0.113.7', given(false)), { allocation }, false],
     ];
     for (const [name, one, rest, good] of cases) {
@@ -125,11 +135,11 @@ describe('claims', () => {
         type: 'eiproute.io/Allocated',
         status: 'True' as const,
         reason: 'Allocated',
-        message: givenText({ ips: [parseIp('10.0.0.11')], pool: 'nodes', enforce: false }),
+        message: allocatedText({ ips: [parseIp('10.0.0.11')], pool: 'nodes', enforce: false }),
         lastTransitionTime: '',
       },
     ];
-    const one = service('a', ['10.0.0.11'], { asks: asks({ conditions }) });
+    const one = service('a', ['10.0.0.11'], { request: request({ conditions }) });
     expect(routed([one], [open, nodes], { allocation })).to.deep.equal([]);
   });
 });

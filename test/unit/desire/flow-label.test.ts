@@ -1,10 +1,10 @@
 import { expect } from 'chai';
 import { flowLabels, flowLabelTable, flowLabelTableName } from '../../../src/desire/flow-label.ts';
+import type { Refusals } from '../../../src/model/desired-object.ts';
 import type { Gateway } from '../../../src/model/gateway.ts';
 import { parsePrefix } from '../../../src/model/ip.ts';
 import { nftTable } from '../../../src/model/nft.ts';
 import { type KernelObject, keyOf, type NftTable } from '../../../src/model/object.ts';
-import type { Refusals } from '../../../src/model/want.ts';
 import { gateway, listing } from '../../scene.ts';
 
 function withPools(...addresses: readonly string[]): Gateway {

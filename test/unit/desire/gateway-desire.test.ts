@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { gatewayWant } from '../../../src/desire/gateway.ts';
+import { gatewayObjects } from '../../../src/desire/gateway.ts';
 import { paths } from '../../../src/desire/paths.ts';
 import { parseIp } from '../../../src/model/ip.ts';
 import { type KernelObject, keyOf } from '../../../src/model/object.ts';
@@ -112,7 +112,7 @@ function leftOver({ scene, model }: Life): readonly string[] {
   const actual = reconciler.actual;
   if (actual === undefined) throw new Error('no round yet');
   const full = new RecomputedDesire((have, refused) =>
-    gatewayWant(model.snapshot(), settings, have, refused),
+    gatewayObjects(model.snapshot(), settings, have, refused),
   );
   full.update(actual);
   const byTable = diff(allKeys(role.desire.table, actual), role.desire.table, actual);

@@ -1,12 +1,12 @@
 import { expect } from 'chai';
-import { gatewayWant } from '../../../src/desire/gateway.ts';
+import { gatewayObjects } from '../../../src/desire/gateway.ts';
 import type { Snapshot } from '../../../src/model/cluster.ts';
+import type { DesiredObjects, Refusals } from '../../../src/model/desired-object.ts';
 import type { Gateway } from '../../../src/model/gateway.ts';
 import { parseIp, parsePrefix } from '../../../src/model/ip.ts';
 import { describe as words } from '../../../src/model/iproute.ts';
 import type { KernelObject, Link } from '../../../src/model/object.ts';
 import { type Change, keyOf } from '../../../src/model/object.ts';
-import type { Refusals, Want } from '../../../src/model/want.ts';
 import {
   endpoint,
   gateway,
@@ -38,8 +38,8 @@ function want({
   links = twoLinks,
   former,
   refused,
-}: Case): Want {
-  return gatewayWant(
+}: Case): DesiredObjects {
+  return gatewayObjects(
     cluster ?? snapshot([], []),
     settings,
     listing([...settingsOf(settings, links), ...objects], { links, former }),
@@ -47,13 +47,13 @@ function want({
   );
 }
 
-function kinds(of: Want, ...wanted: readonly KernelObject['kind'][]): readonly string[] {
+function kinds(of: DesiredObjects, ...wanted: readonly KernelObject['kind'][]): readonly string[] {
   return of.objects
     .filter(({ object }) => wanted.includes(object.kind))
     .map(({ object }) => words(object, names));
 }
 
-function told(of: Want): readonly string[] {
+function told(of: DesiredObjects): readonly string[] {
   return of.problems.map(({ code, subject }) => `${code}: ${subject}`);
 }
 
@@ -288,7 +288,7 @@ describe('interfaces', () => {
 });
 
 describe('settings', () => {
-  const value = (of: Want, name: string): string | undefined => {
+  const value = (of: DesiredObjects, name: string): string | undefined => {
     const found = of.objects.find(({ key }) => key === `sysctl ${name}`)?.object;
     return found?.kind === 'sysctl' ? found.value : undefined;
   };
@@ -371,7 +371,7 @@ describe('settings', () => {
   });
 
   it('that the kernel has not are told', () => {
-    const bare = gatewayWant(snapshot([], []), gateway(), listing([]), new Map());
+    const bare = gatewayObjects(snapshot([], []), gateway(), listing([]), new Map());
     const sixes = bare.problems.filter(({ advice }) => advice.includes('ipv6.disable=1'));
     expect(new Set(bare.problems.map(({ code }) => code))).to.deep.equal(new Set(['sysctl-missing']));
     expect(sixes.length).to.be.greaterThan(0);

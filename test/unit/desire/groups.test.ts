@@ -1,9 +1,9 @@
 import { expect } from 'chai';
 import { groups } from '../../../src/desire/groups.ts';
 import { Ids } from '../../../src/desire/ids.ts';
+import type { Refusals } from '../../../src/model/desired-object.ts';
 import type { KernelObject, Member, NexthopGroup, Resilience, Route } from '../../../src/model/object.ts';
 import { ownerOf } from '../../../src/model/owner.ts';
-import type { Refusals } from '../../../src/model/want.ts';
 import { listing } from '../../scene.ts';
 
 const owner = ownerOf(86);

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import type { Node, Service, Snapshot } from '../../../src/model/cluster.ts';
 import type { Gateway } from '../../../src/model/gateway.ts';
-import { asks, endpoint, gateway, node, service, snapshot } from '../../scene.ts';
+import { endpoint, gateway, node, request, service, snapshot } from '../../scene.ts';
 
 /** Small numbers on purpose: EIPs are shared, come back as they were, and take each other's places. */
 const eips = ['198.51.100.10', '198.51.100.11', '198.51.100.12', '192.0.2.10', '2001:db8:e::10'];
@@ -205,7 +205,7 @@ export class ClusterModel {
       namespace,
       externalIps: service('x', to.external).ingress,
       externalTrafficPolicy: to.policy,
-      asks: asks({ created, annotations }),
+      request: request({ created, annotations }),
       endpoints: endpointsOn(to.on),
     });
     this.#services.set(`${namespace}/${name}`, made);

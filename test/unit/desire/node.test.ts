@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { nodeWant } from '../../../src/desire/node.ts';
+import { nodeObjects } from '../../../src/desire/node.ts';
 import { nodeProblems } from '../../../src/desire/node-problems.ts';
 import { type Ip, parseIp, parsePrefix } from '../../../src/model/ip.ts';
 import { describe as words } from '../../../src/model/iproute.ts';
@@ -47,7 +47,7 @@ function have(rest: Partial<Listing> = {}, objects: readonly KernelObject[] = [g
 }
 
 function wanted(of: NodeAgent = agent, at: Listing = have(), seen: ReadonlyMap<Ip, string> = new Map()) {
-  const { objects, problems, unfinished } = nodeWant(of, at, seen);
+  const { objects, problems, unfinished } = nodeObjects(of, at, seen);
   const names = (index: number): string => at.links.find((one) => one.index === index)?.name ?? '?';
   const lines = objects
     .filter(({ object }) => object.kind !== 'nft')
@@ -132,10 +132,10 @@ describe('what a node wants', () => {
   });
 
   it('stays as it is while its interface is away', () => {
-    const all = nodeWant(agent, have(), new Map()).objects.map(({ object }) => object);
+    const all = nodeObjects(agent, have(), new Map()).objects.map(({ object }) => object);
     for (const links of [[lo], [lo, { ...eth0, up: false }]]) {
       const at = have({ links }, all);
-      const { objects, problems } = nodeWant(agent, at, new Map());
+      const { objects, problems } = nodeObjects(agent, at, new Map());
       expect(objects.map(({ object }) => object)).to.deep.equal(all);
       expect(problems[0]?.subject).to.equal('interface eth0');
     }

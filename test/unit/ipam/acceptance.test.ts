@@ -3,7 +3,7 @@ import { Assignments } from '../../../src/ipam/assignments.ts';
 import type { Service } from '../../../src/model/cluster.ts';
 import type { Pool } from '../../../src/model/gateway.ts';
 import { parseIp } from '../../../src/model/ip.ts';
-import { asks, service } from '../../scene.ts';
+import { request, service } from '../../scene.ts';
 import { allocation, asking, dual, FakeCluster, four, key, named, pool, port } from './fake-cluster.ts';
 
 const A = '198.51.100.1';
@@ -56,14 +56,14 @@ describe('the allocator, by the cases of acceptance', () => {
     cluster.writes = 0;
     cluster.set({
       ...cluster.at('s4'),
-      asks: { ...cluster.at('s4').asks, annotations: sharing('s4', [A], 'k2').asks.annotations },
+      request: { ...cluster.at('s4').request, annotations: sharing('s4', [A], 'k2').request.annotations },
     });
     expect([cluster.ips('s4'), cluster.writes]).to.deep.equal([A, 0]);
   });
 
   const partner = (name: string, shared: string, number: number, app: string): Service => {
     const one = sharing(name, [A], shared, { ...port(number), ...local });
-    return { ...one, asks: { ...one.asks, selector: { app } } };
+    return { ...one, request: { ...one.request, selector: { app } } };
   };
   const together: readonly { name: string; s3: Service; why?: string }[] = [
     { name: '6. the same port is refused', s3: partner('s3', 'k', 80, 'b1'), why: 'both have port TCP/80' },
@@ -90,14 +90,14 @@ describe('the allocator, by the cases of acceptance', () => {
     cluster.set(sharing('s2', [A], 'k', port(80)), sharing('s3', [A], 'k', port(81)));
     cluster.change('s3', port(82));
     expect(cluster.ips('s3')).to.equal(A);
-    cluster.change('s3', { how: sharing('s3', [A], 'j').asks });
+    cluster.change('s3', { how: sharing('s3', [A], 'j').request });
     expect([cluster.ips('s2'), cluster.ips('s3'), cluster.unsatisfied('s3')]).to.deep.equal([
       A,
       '',
       'AddressInUse',
     ]);
     expect(cluster.told('s3')).to.include.members(['AddressConflict', 'ClearAssignment', 'AllocationFailed']);
-    cluster.change('s3', { how: sharing('s3', [A], 'k').asks });
+    cluster.change('s3', { how: sharing('s3', [A], 'k').request });
     expect(cluster.ips('s3')).to.equal(A);
     cluster.change('s3', local);
     expect([cluster.ips('s2'), cluster.ips('s3')]).to.deep.equal([A, A]);
@@ -355,7 +355,7 @@ describe('the allocator, by the cases of acceptance', () => {
     cluster.set(asking('s1'), asking('s2'));
     cluster.change('s1', { type: 'NodePort' });
     expect([cluster.ips('s1'), cluster.ips('s2')]).to.deep.equal(['', A]);
-    expect(cluster.at('s1').asks).to.deep.include({ conditions: [], finalizer: false });
+    expect(cluster.at('s1').request).to.deep.include({ conditions: [], finalizer: false });
     expect(cluster.told('s1').at(-1)).to.equal('ClearAssignment');
   });
 
@@ -427,7 +427,7 @@ describe('the allocator, by the cases of acceptance', () => {
     const cluster = new FakeCluster([four]);
     cluster.set(service('s1', ['203.0.113.9']), asking('s2', { hostnames: ['lb.example'] }));
     expect([cluster.ips('s1'), cluster.ips('s2')]).to.deep.equal(['198.51.100.0', '198.51.100.1']);
-    expect(cluster.at('s2').asks.hostnames).to.deep.equal([]);
+    expect(cluster.at('s2').request.hostnames).to.deep.equal([]);
   });
 
   it('24. without a cluster IP it waits', () => {
@@ -527,7 +527,7 @@ describe('the allocator, by the cases of acceptance', () => {
     before.forEach((ip, i) => {
       cluster.services.set(
         `default/s${i + 5}`,
-        service(`s${i + 5}`, [ip], { asks: asks({ created: 9000 + i }) }),
+        service(`s${i + 5}`, [ip], { request: request({ created: 9000 + i }) }),
       );
     });
     cluster.restart();
@@ -600,7 +600,7 @@ describe('the allocator', () => {
   it('gives no address that is a node, the gateway or the API, also when asked by name', () => {
     const reserved = new Map([[parseIp('198.51.100.0'), 'node n1']]);
     const cluster = new FakeCluster([four], { reserved });
-    const taken = service('s3', ['198.51.100.0'], { asks: asks({ created: 3000 }) });
+    const taken = service('s3', ['198.51.100.0'], { request: request({ created: 3000 }) });
     cluster.set(asking('s1'), asking('s2', named('198.51.100.0')), taken);
     expect([cluster.ips('s1'), cluster.ips('s2'), cluster.unsatisfied('s2')]).to.deep.equal([
       A,
@@ -651,22 +651,22 @@ describe('the allocator', () => {
     cluster.routed = () => true;
     cluster.set(asking('s1'), asking('s2'));
     cluster.change('s1', { deleting: true });
-    expect([cluster.at('s1').asks.finalizer, cluster.ips('s2')]).to.deep.equal([true, '']);
+    expect([cluster.at('s1').request.finalizer, cluster.ips('s2')]).to.deep.equal([true, '']);
     cluster.routed = () => false;
     cluster.settle();
-    expect([cluster.at('s1').asks.finalizer, cluster.ips('s2')]).to.deep.equal([false, A]);
+    expect([cluster.at('s1').request.finalizer, cluster.ips('s2')]).to.deep.equal([false, A]);
   });
 
   it('of two with one address leaves it to the one it was given to, else to the older one', () => {
     const cluster = new FakeCluster([four]);
     cluster.set(
-      service('s1', [A], { asks: asks({ created: 1 }) }),
-      service('s2', [A], { asks: asks({ created: 2 }) }),
+      service('s1', [A], { request: request({ created: 1 }) }),
+      service('s2', [A], { request: request({ created: 2 }) }),
     );
     expect([cluster.ips('s1'), cluster.ips('s2')]).to.deep.equal([A, '198.51.100.0']);
     const other = new FakeCluster([four]);
     other.set(asking('s2', named(A)));
-    other.set(service('s1', [A], { asks: asks({ created: 1 }) }));
+    other.set(service('s1', [A], { request: request({ created: 1 }) }));
     expect([other.ips('s1'), other.ips('s2')]).to.deep.equal(['198.51.100.0', A]);
   });
 

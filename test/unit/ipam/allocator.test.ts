@@ -5,7 +5,7 @@ import type { Outcome } from '../../../src/cluster/writer.ts';
 import type { Task } from '../../../src/ipam/due.ts';
 import type { Service } from '../../../src/model/cluster.ts';
 import { parseIp } from '../../../src/model/ip.ts';
-import { asks, service } from '../../scene.ts';
+import { request, service } from '../../scene.ts';
 import { patched } from './fake-api.ts';
 import { asking, FakeCluster, key, named, pool } from './fake-cluster.ts';
 
@@ -31,7 +31,7 @@ describe('an address that a Service gives up', () => {
     cluster.set(asking('s1'), asking('s2'));
     cluster.set(asking('s3'));
     const s1 = cluster.at('s1');
-    const moved = { ...s1, asks: { ...s1.asks, ...named('192.0.2.0') } };
+    const moved = { ...s1, request: { ...s1.request, ...named('192.0.2.0') } };
     cluster.services.set('default/s1', moved);
     cluster.allocator.observe([moved], []);
     cluster.converge();
@@ -164,7 +164,7 @@ describe('an address that comes free', () => {
 
 describe('an address that we gave to a Service', () => {
   const thief = (rest: Partial<Service> = {}): Service =>
-    service('a', [A], { loadBalancerClass: 'other.example/lb', asks: asks({ created: 0 }), ...rest });
+    service('a', [A], { loadBalancerClass: 'other.example/lb', request: request({ created: 0 }), ...rest });
 
   for (const [what, one] of [
     ['the status of a Service of another class', thief()],

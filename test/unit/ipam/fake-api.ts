@@ -58,14 +58,14 @@ export class FakeApi implements Cluster, Writer {
     const before = this.objects.get(serviceName(service))?.service;
     const { deleting = false } = before ?? {};
     const ingress = service.type === 'LoadBalancer' ? (before?.ingress ?? []) : [];
-    const { conditions = [], finalizer = false } = before?.asks ?? {};
-    this.#change({ ...service, ingress, deleting, asks: { ...service.asks, conditions, finalizer } });
+    const { conditions = [], finalizer = false } = before?.request ?? {};
+    this.#change({ ...service, ingress, deleting, request: { ...service.request, conditions, finalizer } });
   }
 
   delete(name: string): void {
     const service = this.objects.get(`default/${name}`)?.service;
     if (service === undefined) return;
-    if (service.asks.finalizer) this.#change({ ...service, deleting: true });
+    if (service.request.finalizer) this.#change({ ...service, deleting: true });
     else this.#remove(service);
   }
 
@@ -116,7 +116,7 @@ export class FakeApi implements Cluster, Writer {
 
   finalizer(service: Service, verb: 'add' | 'remove', signal: AbortSignal): Promise<Outcome> {
     const finalizer = verb === 'add';
-    return this.#write(service, (now) => ({ ...now, asks: { ...now.asks, finalizer } }), signal);
+    return this.#write(service, (now) => ({ ...now, request: { ...now.request, finalizer } }), signal);
   }
 
   status(service: Service, patch: StatusPatch, signal: AbortSignal): Promise<Outcome> {
@@ -143,7 +143,7 @@ export class FakeApi implements Cluster, Writer {
     this.writes += 1;
     const next = change(now.service);
     if (now.service.ingress.length === 0 && next.ingress.length > 0) this.served.push(next.name);
-    if (next.deleting && !next.asks.finalizer) this.#remove(next);
+    if (next.deleting && !next.request.finalizer) this.#remove(next);
     else this.#change(next);
     this.#check();
     await clock.sleep(2, signal);
@@ -193,12 +193,12 @@ const broken: Outcome = {
 
 /** A Service after a write of its status. */
 export function patched(service: Service, patch: StatusPatch): Service {
-  const { asks } = service;
-  const rest = asks.conditions.filter(
+  const { request } = service;
+  const rest = request.conditions.filter(
     ({ type }) => !patch.without.includes(type) && !patch.conditions.some((each) => each.type === type),
   );
   const conditions = [...rest, ...patch.conditions].sort((a, b) => (a.type < b.type ? -1 : 1));
   const ingress = patch.ingress === undefined ? service.ingress : [...patch.ingress].sort(compareIp);
-  const hostnames = patch.ingress === undefined ? asks.hostnames : [];
-  return { ...service, ingress, asks: { ...asks, hostnames, conditions } };
+  const hostnames = patch.ingress === undefined ? request.hostnames : [];
+  return { ...service, ingress, request: { ...request, hostnames, conditions } };
 }

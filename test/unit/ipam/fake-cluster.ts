@@ -2,12 +2,12 @@ import { Allocator, type Terms } from '../../../src/ipam/allocator.ts';
 import type { Decision } from '../../../src/ipam/decision.ts';
 import { due, type EventDraft, type Task } from '../../../src/ipam/due.ts';
 import type { Allocation } from '../../../src/model/allocation.ts';
-import { type Asks, type Service, serviceName } from '../../../src/model/cluster.ts';
+import { type AllocationRequest, type Service, serviceName } from '../../../src/model/cluster.ts';
 import type { Pool } from '../../../src/model/gateway.ts';
 import { type Ip, parseIp, parsePrefix } from '../../../src/model/ip.ts';
 import { openTerms, type PoolTerms } from '../../../src/model/pool.ts';
 import { cannotShare, sharingOf } from '../../../src/model/sharing.ts';
-import { asks, service } from '../../scene.ts';
+import { request, service } from '../../scene.ts';
 import { patched } from './fake-api.ts';
 
 /** Builders for tests of the allocation, and a cluster whose statuses are written as the allocator decides. */
@@ -26,23 +26,27 @@ export function pool(name: string, networks: readonly string[], terms: Partial<P
 /** 198.51.100.0/30: four addresses. */
 export const four = pool('four', ['198.51.100.0/30']);
 
-export const dual: Partial<Asks> = {
+export const dual: Partial<AllocationRequest> = {
   clusterIps: ['10.96.0.10', '2001:db8:c::10'].map(parseIp),
   familyPolicy: 'RequireDualStack',
 };
 
 /** A Service that asks; its age is its name's, so that s1 is older than s2. */
-export function asking(name: string, how: Partial<Asks> = {}, rest: Partial<Service> = {}): Service {
+export function asking(
+  name: string,
+  how: Partial<AllocationRequest> = {},
+  rest: Partial<Service> = {},
+): Service {
   const age = Number(name.replace(/\D/g, '')) || 0;
-  return service(name, [], { asks: asks({ created: 1000 * age, ...how }), ...rest });
+  return service(name, [], { request: request({ created: 1000 * age, ...how }), ...rest });
 }
 
 /** Asks for these addresses in our own words. */
-export function named(...ips: readonly string[]): Partial<Asks> {
+export function named(...ips: readonly string[]): Partial<AllocationRequest> {
   return { annotations: { 'eiproute.io/addresses': ips.join(',') } };
 }
 
-export function key(value: string): Partial<Asks> {
+export function key(value: string): Partial<AllocationRequest> {
   return { annotations: { 'eiproute.io/sharing-key': value } };
 }
 
@@ -77,10 +81,10 @@ export class FakeCluster {
   }
 
   /** Changes a Service that is there. */
-  change(name: string, how: Partial<Service> & { readonly how?: Partial<Asks> }): void {
+  change(name: string, how: Partial<Service> & { readonly how?: Partial<AllocationRequest> }): void {
     const { how: more = {}, ...rest } = how;
     const before = this.at(name);
-    this.set({ ...before, ...rest, asks: { ...before.asks, ...more } });
+    this.set({ ...before, ...rest, request: { ...before.request, ...more } });
   }
 
   delete(...names: readonly string[]): void {
@@ -190,7 +194,7 @@ export class FakeCluster {
 
   #apply(one: Service, task: Task): Service {
     if (task.kind === 'finalizer') {
-      return { ...one, asks: { ...one.asks, finalizer: task.verb === 'add' } };
+      return { ...one, request: { ...one.request, finalizer: task.verb === 'add' } };
     }
     for (const note of task.events) this.notes.push({ ...note, service: serviceName(one) });
     return patched(one, task);

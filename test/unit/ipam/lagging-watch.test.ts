@@ -99,11 +99,11 @@ describe('the allocation of a gateway that loses the Lease and has it again', ()
     // The first write, of a finalizer, takes 4 ms.
     await run.pass(1);
     run.leads = false;
-    run.controller.poke();
+    run.controller.notify();
     await run.pass(1);
     expect(run.controller.allocator).to.equal(undefined);
     run.leads = true;
-    run.controller.poke();
+    run.controller.notify();
     await run.pass(1);
     expect([run.controller.allocator, run.api.ips('s1')]).to.deep.equal([undefined, '']);
     await run.pass(100);
@@ -184,7 +184,7 @@ describe('the allocation, whatever the watch and the connections do', () => {
           const ours = services.filter(({ type, deleting }) => type === 'LoadBalancer' && !deleting);
           const used = new Set(ours.flatMap(({ ingress }) => ingress));
           const waits = ours.filter(
-            ({ ingress, asks }) => ingress.length === 0 && Object.keys(asks.annotations).length === 0,
+            ({ ingress, request }) => ingress.length === 0 && Object.keys(request.annotations).length === 0,
           );
           expect(
             services.filter(({ deleting }) => deleting).map((one) => one.name),

@@ -2,11 +2,11 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 import { type Allocator, allocate } from '../../../src/ipam/allocator.ts';
 import { PoolRange } from '../../../src/ipam/pool-range.ts';
-import { type Asks, type Service, serviceName } from '../../../src/model/cluster.ts';
-import { givenText, givenTo } from '../../../src/model/given.ts';
+import { allocatedText, allocatedTo } from '../../../src/model/allocated-condition.ts';
+import { type AllocationRequest, type Service, serviceName } from '../../../src/model/cluster.ts';
 import { type Ip, parseIp, parsePrefix } from '../../../src/model/ip.ts';
 import { cannotShare } from '../../../src/model/sharing.ts';
-import { asks, service } from '../../scene.ts';
+import { request, service } from '../../scene.ts';
 import { allocation, asking, dual, FakeCluster, four, pool } from './fake-cluster.ts';
 
 /** Small enough that everybody is in everybody's way. */
@@ -24,7 +24,7 @@ type Step =
   | { readonly kind: 'shrink'; readonly by: number };
 
 const name = fc.integer({ min: 1, max: 9 }).map((i) => `s${i}`);
-const how: fc.Arbitrary<Partial<Asks>> = fc
+const how: fc.Arbitrary<Partial<AllocationRequest>> = fc
   .record({
     address: fc.option(
       fc.constantFrom('198.51.100.1', '192.0.2.0', '203.0.113.1', '203.0.113.9', '2001:db8:e::1'),
@@ -74,8 +74,8 @@ function take(cluster: FakeCluster, each: Step): void {
       const before = cluster.services.get(serviceName(each.service));
       const { type } = each.service;
       const ingress = type === 'LoadBalancer' ? (before?.ingress ?? []) : [];
-      const { conditions = [], finalizer = false } = before?.asks ?? {};
-      cluster.set({ ...each.service, ingress, asks: { ...each.service.asks, conditions, finalizer } });
+      const { conditions = [], finalizer = false } = before?.request ?? {};
+      cluster.set({ ...each.service, ingress, request: { ...each.service.request, conditions, finalizer } });
       return;
     }
     case 'delete':
@@ -170,7 +170,7 @@ describe('the assignments, whatever happens', () => {
         const before = assignments(settled.allocator);
         for (const each of shuffled) {
           const now = settled.at(serviceName(each));
-          settled.allocator.observe([{ ...now, asks: { ...now.asks } }], []);
+          settled.allocator.observe([{ ...now, request: { ...now.request } }], []);
           settled.converge();
         }
         expect(assignments(settled.allocator)).to.deep.equal(before);
@@ -271,10 +271,12 @@ describe('what was given', () => {
           type: 'eiproute.io/Allocated',
           status: 'True' as const,
           reason: 'Allocated',
-          message: `${givenText(given)}${more}`,
+          message: `${allocatedText(given)}${more}`,
           lastTransitionTime: '',
         };
-        expect(givenTo(service('s1', [], { asks: asks({ conditions: [condition] }) }))).to.deep.equal(given);
+        expect(
+          allocatedTo(service('s1', [], { request: request({ conditions: [condition] }) })),
+        ).to.deep.equal(given);
       }
     }
   });

@@ -59,7 +59,7 @@ describe('an entry of the journal', () => {
   it('tells how often something came again', () => {
     const record = { level: 'warn', event: 'object-repaired', msg: 'x', object: 'nexthop 7' };
     expect(fields({ ...record, times: 12, seconds: 60 })).to.deep.include({
-      MESSAGE: ['nexthop 7 was changed or removed behind our back; it is back (12 times in 60 s)'],
+      MESSAGE: ['nexthop 7 was changed or removed by another program; it is restored (12 times in 60 s)'],
     });
   });
 

@@ -236,7 +236,7 @@ describe('a hold', () => {
   });
 });
 
-describe('a blind kernel', () => {
+describe('an unreadable kernel', () => {
   it('is not written to, and the round after it does what is due', async () => {
     const scene = new Scene(before);
     scene.kernel.failList('EIO', 'dump interrupted');

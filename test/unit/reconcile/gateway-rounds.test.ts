@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { parseIp } from '../../../src/model/ip.ts';
 import type { Route } from '../../../src/model/object.ts';
-import { settled } from '../../../src/reconcile/report.ts';
+import { isInSync } from '../../../src/reconcile/report.ts';
 import { endpoint, gateway, node, Scene, service, snapshot, threeNodes } from '../../scene.ts';
 
 const web = service('web', ['198.51.100.10']);
@@ -40,7 +40,7 @@ describe('a gateway, read as a shell session', () => {
       'ip route add 198.51.100.10 nhid 861000000 proto 86',
       'ip route add 198.51.100.12 nhid 861000001 proto 86',
     ]);
-    expect(settled(report)).to.equal(true);
+    expect(isInSync(report)).to.equal(true);
     expect(report.wanted).to.deep.equal(report.installed);
     expect(report.wanted.route).to.equal(5);
   });

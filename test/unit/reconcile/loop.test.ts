@@ -1,10 +1,10 @@
 import { expect } from 'chai';
 import { KernelError } from '../../../src/kernel/kernel.ts';
 import type { Pace } from '../../../src/model/pace.ts';
-import { type Blind, rounds } from '../../../src/reconcile/loop.ts';
+import { type KernelUnreadable, rounds } from '../../../src/reconcile/loop.ts';
 import type { Reconciler, Refresh } from '../../../src/reconcile/reconciler.ts';
 import type { Failed, Reason, Report } from '../../../src/reconcile/report.ts';
-import { Wake } from '../../../src/reconcile/wake.ts';
+import { RoundSignal } from '../../../src/reconcile/round-signal.ts';
 import { snapshot, TestRole } from '../../scene.ts';
 import { adding, route } from './objects.ts';
 
@@ -15,7 +15,7 @@ const failure: Failed = { ...adding(route(1, 7)), code: 'EPERM', message: 'EPERM
 interface Act {
   readonly takes?: number;
   readonly failed?: boolean;
-  readonly blind?: boolean;
+  readonly unreadable?: boolean;
   /** ms from the beginning of the round */
   readonly again?: number;
   readonly bug?: Error;
@@ -29,11 +29,11 @@ type Asked = string;
  * that is due later comes by itself, so that a test waits for nothing.
  */
 class Bench {
-  readonly wake = new Wake();
+  readonly roundSignal = new RoundSignal();
   readonly asked: Asked[] = [];
   readonly looks: { readonly reasons: readonly Reason[]; readonly refresh: Refresh }[] = [];
   readonly #stop = new AbortController();
-  readonly #rounds: AsyncGenerator<Report | Blind>;
+  readonly #rounds: AsyncGenerator<Report | KernelUnreadable>;
   now = 0;
 
   constructor(acts: readonly Act[], pace: Partial<Pace> = {}) {
@@ -46,7 +46,7 @@ class Bench {
         const at = this.now;
         this.now += act.takes ?? 0;
         if (act.bug) throw act.bug;
-        if (act.blind) throw new KernelError('EIO', '');
+        if (act.unreadable) throw new KernelError('EIO', '');
         return report(reasons, at, act);
       },
     };
@@ -54,7 +54,7 @@ class Bench {
     this.#rounds = rounds(
       {
         reconciler,
-        wake: this.wake,
+        roundSignal: this.roundSignal,
         role: () => role,
         pace: () => ({ settle: 0, resync: 10_000, retryFirst: 100, retryLongest: 400, ...pace }),
         clock: () => this.now,
@@ -63,19 +63,19 @@ class Bench {
     );
   }
 
-  poke(...kinds: readonly Reason['kind'][]): void {
-    for (const kind of kinds) this.wake.poke({ kind, text: kind });
+  notify(...kinds: readonly Reason['kind'][]): void {
+    for (const kind of kinds) this.roundSignal.notify({ kind, text: kind });
   }
 
   /** The next round; the loop must be due. */
-  async next(): Promise<Report | Blind> {
+  async next(): Promise<Report | KernelUnreadable> {
     const { value, done } = await this.#rounds.next();
     if (done) throw new Error('the loop ended');
     return value;
   }
 
   /** A round at a later time. */
-  at(now: number): Promise<Report | Blind> {
+  at(now: number): Promise<Report | KernelUnreadable> {
     this.now = now;
     return this.next();
   }
@@ -106,38 +106,38 @@ function report(reasons: readonly Reason[], at: number, { failed, again }: Act):
 }
 
 describe('the loop', () => {
-  it('dumps at the start, trusts the last dump after a poke, and dumps at each resync', async () => {
+  it('dumps at the start, trusts the last dump after a signal, and dumps at each resync', async () => {
     const bench = new Bench([]);
     await bench.next();
-    bench.poke('cluster');
+    bench.notify('cluster');
     await bench.next();
     await bench.at(10_000);
     await bench.at(20_000);
     expect(bench.asked).to.deep.equal(['dump: start', 'cached: cluster', 'dump: resync', 'dump: resync']);
   });
 
-  it('takes what was poked before the start along', async () => {
+  it('takes the reasons from before the start along', async () => {
     const bench = new Bench([]);
-    bench.poke('cluster', 'cluster');
+    bench.notify('cluster', 'cluster');
     await bench.next();
     expect(bench.asked).to.deep.equal(['dump: cluster cluster start']);
   });
 
-  it('makes one round of a burst: it waits for more after the first poke', async () => {
+  it('makes one round of a burst: it waits for more after the first reason', async () => {
     const bench = new Bench([], { settle: 2 });
     await bench.next();
-    bench.poke('cluster');
-    setImmediate(() => bench.poke('cluster'));
+    bench.notify('cluster');
+    setImmediate(() => bench.notify('cluster'));
     await bench.next();
     expect(bench.asked.slice(1)).to.deep.equal(['cached: cluster cluster']);
   });
 
-  it('keeps what is poked during a round for the next', async () => {
+  it('keeps reasons that arrive during a round for the next', async () => {
     const bench = new Bench([{}]);
     const first = bench.next();
     await first;
-    bench.poke('cluster');
-    bench.poke('route');
+    bench.notify('cluster');
+    bench.notify('route');
     await bench.next();
     expect(bench.asked.slice(1)).to.deep.equal(['dump: cluster route']);
   });
@@ -146,7 +146,7 @@ describe('the loop', () => {
     const bench = new Bench([]);
     await bench.next();
     for (const kind of ['route', 'link', 'overrun', 'netconf', 'config', 'operator'] as const) {
-      bench.poke(kind);
+      bench.notify(kind);
       await bench.next();
     }
     expect(bench.asked.slice(1)).to.deep.equal([
@@ -162,12 +162,12 @@ describe('the loop', () => {
   it('rests from hints for four times as long as the last dump took, not from anything else', async () => {
     const bench = new Bench([{ takes: 50 }]);
     await bench.next();
-    bench.poke('route');
-    bench.poke('cluster');
+    bench.notify('route');
+    bench.notify('cluster');
     await bench.next();
     expect(bench.asked.slice(1)).to.deep.equal(['cached: cluster']);
     bench.now = 249;
-    bench.poke('cluster');
+    bench.notify('cluster');
     await bench.next();
     await bench.at(250);
     expect(bench.asked.slice(2)).to.deep.equal(['cached: cluster', 'dump: route']);
@@ -177,7 +177,7 @@ describe('the loop', () => {
     const bench = new Bench([{ takes: 50 }]);
     await bench.next();
     for (let i = 0; i < 3; i += 1) {
-      bench.poke('route', 'cluster');
+      bench.notify('route', 'cluster');
       await bench.next();
     }
     await bench.at(250);
@@ -193,7 +193,7 @@ describe('the loop', () => {
     const bench = new Bench([{ takes: 1000 }]);
     await bench.next();
     for (let i = 0; i < 10; i += 1) {
-      bench.poke('route', 'route', 'route', 'cluster');
+      bench.notify('route', 'route', 'route', 'cluster');
       await bench.next();
     }
     await bench.at(5000);
@@ -207,7 +207,7 @@ describe('the loop', () => {
     await bench.at(150);
     await bench.at(450);
     await bench.at(1050);
-    bench.poke('cluster');
+    bench.notify('cluster');
     await bench.at(9000);
     expect(bench.asked).to.deep.equal([
       'dump: start',
@@ -222,7 +222,7 @@ describe('the loop', () => {
     const bench = new Bench([{}, { failed: true }, { failed: true }, {}]);
     await bench.next();
     for (const now of [0, 49]) {
-      bench.poke('cluster');
+      bench.notify('cluster');
       await bench.at(now);
     }
     await bench.at(150);
@@ -230,9 +230,9 @@ describe('the loop', () => {
   });
 
   it('goes on when the kernel cannot be read, says so, and counts', async () => {
-    const bench = new Bench([{ blind: true }, { blind: true }, {}]);
+    const bench = new Bench([{ unreadable: true }, { unreadable: true }, {}]);
     const first = await bench.next();
-    if (!('error' in first)) throw new Error('the kernel was to be blind');
+    if (!('error' in first)) throw new Error('the kernel was to be unreadable');
     expect(first.failures).to.equal(1);
     expect(first.retryIn).to.be.within(50, 150);
     const second = await bench.at(150);
@@ -253,11 +253,11 @@ describe('the loop', () => {
     expect(bench.asked.slice(1)).to.deep.equal(['cached: a hold is over']);
   });
 
-  it('does not spin on a hold that is over while the kernel is blind', async () => {
-    const bench = new Bench([{ again: 600 }, { blind: true }, {}]);
+  it('does not spin on a hold that is over while the kernel cannot be read', async () => {
+    const bench = new Bench([{ again: 600 }, { unreadable: true }, {}]);
     await bench.next();
     await bench.at(600);
-    bench.poke('cluster');
+    bench.notify('cluster');
     await bench.next();
     expect(bench.asked.slice(1)).to.deep.equal(['cached: a hold is over', 'cached: cluster']);
   });

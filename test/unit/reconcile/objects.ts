@@ -1,3 +1,4 @@
+import type { DesiredObject } from '../../../src/model/desired-object.ts';
 import { hostPrefix, parseIp } from '../../../src/model/ip.ts';
 import {
   type Change,
@@ -7,7 +8,6 @@ import {
   type NexthopGroup,
   type Route,
 } from '../../../src/model/object.ts';
-import type { Wanted } from '../../../src/model/want.ts';
 import type { PlannedChange } from '../../../src/reconcile/report.ts';
 
 /** Objects of a small gateway, by small numbers; a nexthop's or group's id is its number. */
@@ -32,7 +32,7 @@ export function route(last: number, nhid: number | undefined): Route {
   return { kind: 'route', table: 254, dst, metric: 0, protocol: 86, type, nhid, hops: [], src: undefined };
 }
 
-export function wanted(object: KernelObject): Wanted {
+export function wanted(object: KernelObject): DesiredObject {
   return { key: keyOf(object), object, why: { text: 'a test' } };
 }
 

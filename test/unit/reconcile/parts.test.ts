@@ -7,7 +7,7 @@ import { backoff } from '../../../src/reconcile/backoff.ts';
 import { Fights } from '../../../src/reconcile/fights.ts';
 import { OverlayMap } from '../../../src/reconcile/overlay-map.ts';
 import type { Reason } from '../../../src/reconcile/report.ts';
-import { Wake } from '../../../src/reconcile/wake.ts';
+import { RoundSignal } from '../../../src/reconcile/round-signal.ts';
 import { listing } from '../../scene.ts';
 import { adding, deleting, group, nexthop, replacing, route } from './objects.ts';
 
@@ -194,71 +194,71 @@ describe('the wait before another try', () => {
   });
 });
 
-describe('the wake', () => {
-  const poke = (kind: Reason['kind'], text: string = kind): Reason => ({ kind, text });
+describe('the round signal', () => {
+  const reason = (kind: Reason['kind'], text: string = kind): Reason => ({ kind, text });
   const never = (): AbortSignal => new AbortController().signal;
 
-  it('keeps what is poked while nobody waits', async () => {
-    const wake = new Wake();
-    wake.poke(poke('cluster'));
-    expect(await wake.wait(Number.POSITIVE_INFINITY, never())).to.equal(true);
-    expect(wake.take()).to.deep.equal([poke('cluster')]);
-    expect(wake.take()).to.deep.equal([]);
+  it('keeps reasons that arrive between two waits', async () => {
+    const roundSignal = new RoundSignal();
+    roundSignal.notify(reason('cluster'));
+    expect(await roundSignal.wait(Number.POSITIVE_INFINITY, never())).to.equal(true);
+    expect(roundSignal.take()).to.deep.equal([reason('cluster')]);
+    expect(roundSignal.take()).to.deep.equal([]);
   });
 
-  it('rings for who waits, and many pokes are one', async () => {
-    const wake = new Wake();
-    const waiting = wake.wait(Number.POSITIVE_INFINITY, never());
-    for (let i = 0; i < 3; i += 1) wake.poke(poke('cluster', String(i)));
+  it('ends a wait, and keeps every reason', async () => {
+    const roundSignal = new RoundSignal();
+    const waiting = roundSignal.wait(Number.POSITIVE_INFINITY, never());
+    for (let i = 0; i < 3; i += 1) roundSignal.notify(reason('cluster', String(i)));
     expect(await waiting).to.equal(true);
-    expect(wake.take().map(({ text }) => text)).to.deep.equal(['0', '1', '2']);
+    expect(roundSignal.take().map(({ text }) => text)).to.deep.equal(['0', '1', '2']);
   });
 
   it('is not rung by what was taken', async () => {
-    const wake = new Wake();
-    wake.poke(poke('cluster'));
-    wake.take();
-    expect(await wake.wait(0, never())).to.equal(false);
+    const roundSignal = new RoundSignal();
+    roundSignal.notify(reason('cluster'));
+    roundSignal.take();
+    expect(await roundSignal.wait(0, never())).to.equal(false);
   });
 
   it('keeps a handful of a storm, and the one word that is not of it', () => {
-    const wake = new Wake();
-    for (let i = 0; i < 1000; i += 1) wake.poke(poke('route', String(i)));
-    wake.poke(poke('operator'));
-    wake.poke(poke('config'));
-    const kept = wake.take();
+    const roundSignal = new RoundSignal();
+    for (let i = 0; i < 1000; i += 1) roundSignal.notify(reason('route', String(i)));
+    roundSignal.notify(reason('operator'));
+    roundSignal.notify(reason('config'));
+    const kept = roundSignal.take();
     expect(kept).to.have.length(18);
     expect(kept.slice(-2).map(({ kind }) => kind)).to.deep.equal(['operator', 'config']);
   });
 
   it('says when the time was over first, though it was over before', async () => {
-    expect(await new Wake().wait(1, never())).to.equal(false);
-    expect(await new Wake().wait(-5, never())).to.equal(false);
+    expect(await new RoundSignal().wait(1, never())).to.equal(false);
+    expect(await new RoundSignal().wait(-5, never())).to.equal(false);
   });
 
   it('does not end at once when the time is longer than a timer can be', async () => {
-    const wake = new Wake();
-    const waiting = wake.wait(1e12, never());
+    const roundSignal = new RoundSignal();
+    const waiting = roundSignal.wait(1e12, never());
     const turn = new Promise<string>((resolve) => setTimeout(() => resolve('still waiting'), 5));
     expect(await Promise.race([waiting, turn])).to.equal('still waiting');
-    wake.poke(poke('cluster'));
+    roundSignal.notify(reason('cluster'));
     expect(await waiting).to.equal(true);
   });
 
   it('throws the reason when it is aborted, before and while it waits', async () => {
     const reason = new Error('enough');
     const stop = new AbortController();
-    const waiting = new Wake().wait(Number.POSITIVE_INFINITY, stop.signal);
+    const waiting = new RoundSignal().wait(Number.POSITIVE_INFINITY, stop.signal);
     stop.abort(reason);
     expect(await waiting.catch((error: unknown) => error)).to.equal(reason);
-    const late = (async () => new Wake().wait(1, stop.signal))();
+    const late = (async () => new RoundSignal().wait(1, stop.signal))();
     expect(await late.catch((error: unknown) => error)).to.equal(reason);
   });
 
   it('leaves no listener on the signal', async () => {
     const stop = new AbortController();
-    const wake = new Wake();
-    for (let i = 0; i < 50; i += 1) await wake.wait(0, stop.signal);
+    const roundSignal = new RoundSignal();
+    for (let i = 0; i < 50; i += 1) await roundSignal.wait(0, stop.signal);
     expect(getEventListeners(stop.signal, 'abort')).to.have.length(0);
   });
 });

@@ -1,18 +1,18 @@
 import type { Reason } from './report.ts';
 
-/** The one bell of the loop: pokes that come while nobody waits are kept, and many are one. */
-export class Wake {
+/** Starts the next round. Reasons that arrive between two waits are kept, and start one round together. */
+export class RoundSignal {
   #reasons: Reason[] = [];
-  #ring: (() => void) | undefined;
+  #resolve: (() => void) | undefined;
 
-  poke(reason: Reason): void {
-    // A storm says the same thing again and again; what nobody said yet is heard in any storm.
+  notify(reason: Reason): void {
+    // A burst repeats itself: the first reason of each kind is always kept.
     if (this.#reasons.length < 16 || !this.#reasons.some(({ kind }) => kind === reason.kind))
       this.#reasons.push(reason);
-    this.#ring?.();
+    this.#resolve?.();
   }
 
-  /** What has been poked since the last call. */
+  /** The reasons since the last call. */
   take(): readonly Reason[] {
     const reasons = this.#reasons;
     this.#reasons = [];
@@ -20,9 +20,9 @@ export class Wake {
   }
 
   /**
-   * Waits for a poke, or until the time is over.
+   * Waits for a reason, or until the time is over.
    *
-   * @param ms at most; Infinity waits for a poke alone
+   * @param ms at most; Infinity waits for a reason alone
    * @returns false when the time was over first
    * @throws the signal's reason when it is aborted
    */
@@ -41,14 +41,14 @@ export class Wake {
       const stop = (): void => {
         clearTimeout(timer);
         signal.removeEventListener('abort', aborted);
-        this.#ring = undefined;
+        this.#resolve = undefined;
       };
-      const end = (poked: boolean): void => {
+      const end = (notified: boolean): void => {
         stop();
-        resolve(poked);
+        resolve(notified);
       };
       signal.addEventListener('abort', aborted);
-      this.#ring = () => end(true);
+      this.#resolve = () => end(true);
     });
   }
 }

@@ -1,29 +1,29 @@
 import { ownPrefix, type Service } from './cluster.ts';
 import { type Ip, parseIp } from './ip.ts';
 
-/** The condition that tells whether a Service has its addresses. */
+/** Whether a Service has its addresses. */
 export const allocatedType = `${ownPrefix}Allocated`;
 
-/** The condition that tells whether they are routed. */
+/** Whether they are routed. */
 export const servingType = `${ownPrefix}Serving`;
 
-/** What our own condition says that we gave to a Service: all that has to outlive the pool it came from. */
-export interface Given {
+/** The addresses that our Allocated condition records. They outlive the pool that they came from. */
+export interface AllocatedAddresses {
   readonly ips: readonly Ip[];
   readonly pool: string;
-  /** The pool takes back what it no longer covers. */
+  /** The pool takes addresses back that it no longer covers. */
   readonly enforce: boolean;
 }
 
-/** In words: `198.51.100.3, 2001:db8:e::3 from pool public (enforced)`; {@link givenTo} reads them back. */
-export function givenText({ ips, pool, enforce }: Given): string {
+/** The message of the condition: `198.51.100.3, 2001:db8:e::3 from pool public (enforced)`. */
+export function allocatedText({ ips, pool, enforce }: AllocatedAddresses): string {
   return `${ips.join(', ')} from pool ${pool}${enforce ? ' (enforced)' : ''}`;
 }
 
 const words = /^([0-9a-f.:, ]+) from pool ([a-z0-9.-]+)( \(enforced\))?(?:;|$)/;
 
-/** undefined: we gave it nothing, or took it back. */
-export function givenTo({ asks: { conditions } }: Service): Given | undefined {
+/** Parses the message of the Allocated condition. undefined: the Service has no addresses of ours. */
+export function allocatedTo({ request: { conditions } }: Service): AllocatedAddresses | undefined {
   if (conditions.length === 0) return undefined;
   const found = conditions.find(({ type, status }) => type === allocatedType && status === 'True');
   const [, list, pool, enforce] = words.exec(found?.message ?? '') ?? [];

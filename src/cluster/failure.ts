@@ -12,7 +12,7 @@ export type ApiRequest =
   | 'patch leases';
 
 /** Describes a failed request and what to do about it, in one line. */
-export function complaint(error: unknown, request: ApiRequest): string {
+export function requestFailure(error: unknown, request: ApiRequest): string {
   const [verb = '', resource = ''] = request.split(' ');
   if (error instanceof CredentialsError) return `${error.message}; ${error.advice}`;
   if (error instanceof ApiError) {
@@ -35,7 +35,7 @@ function ruleText(group: string, resource: string, ...verbs: readonly string[]):
 }
 
 /** Describes the failure of a feed and what to do about it, in one line. */
-export function failure(error: unknown, resource: Resource): string {
+export function feedFailure(error: unknown, resource: Resource): string {
   if (error instanceof CredentialsError) return `${error.message}; ${error.advice}`;
   if (error instanceof ApiError) {
     const advice = adviceOn(error.status, resource);

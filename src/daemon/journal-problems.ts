@@ -6,9 +6,9 @@ import { changeObject, type KernelObject, keyOf, type Route } from '../model/obj
 import { type Problem, problemKey } from '../model/problem.ts';
 import type { Report } from '../reconcile/report.ts';
 
-/** Something that stands until a round does not find it any more. */
-export interface Finding {
-  /** Those with the same code are folded together. */
+/** A problem, refusal, conflict or hold as a journal record. It is open until a round no longer finds it. */
+export interface JournalProblem {
+  /** Records with one code are counted together. */
   readonly code: string;
   readonly level: 'warn' | 'error';
   readonly event: EventName;
@@ -16,9 +16,9 @@ export interface Finding {
   readonly words: string;
 }
 
-/** What stands after a round, by a key that stays the same while it does. */
-export function findings(report: Report, names: LinkNames): ReadonlyMap<string, Finding> {
-  const found = new Map<string, Finding>();
+/** The open problems after a round, by a key that is stable across rounds. */
+export function journalProblems(report: Report, names: LinkNames): ReadonlyMap<string, JournalProblem> {
+  const found = new Map<string, JournalProblem>();
   for (const problem of report.problems) {
     found.set(problemKey(problem), {
       code: problem.code,
@@ -55,7 +55,8 @@ export function findings(report: Report, names: LinkNames): ReadonlyMap<string, 
         object: `${want.kind} ${describe(want, names)}`,
         holder: holder ? describe(holder, names) : 'gone again',
       },
-      words: 'conflict: somebody else holds this; it is never overwritten: delete it, and ours follows',
+      words:
+        'conflict: an object of another program is in its place, and is never overwritten: delete it, and eiproute installs its own',
     });
   }
   const held = report.held.filter(({ reason }) => reason === 'too many at once');
@@ -70,7 +71,7 @@ export function findings(report: Report, names: LinkNames): ReadonlyMap<string, 
         first: describe(changeObject(first.change), names),
         until: new Date(first.until ?? 0).toISOString(),
       },
-      words: 'too much would vanish at once: held; "eiproute release" lets it go on',
+      words: 'too much would vanish at once: held; "eiproute release" lets it proceed',
     });
   }
   return found;
@@ -80,7 +81,7 @@ function factsOf({ code, subject, message, advice, eip, service, node }: Problem
   return { code, subject, problem: message, advice, eip, service, node };
 }
 
-/** The EIP that a route leads to nodes; undefined for what is no EIP's route. */
+/** The EIP of a route to nodes; undefined for any other object. */
 export function eipOf(object: KernelObject): Ip | undefined {
   return object.kind === 'route' && isEip(object) ? onlyIp(object.dst) : undefined;
 }

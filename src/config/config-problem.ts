@@ -1,4 +1,4 @@
-/** Where a value came from. */
+/** The source of a value. */
 export type Origin =
   | { readonly kind: 'default' }
   /** Without a position: the file as a whole. */
@@ -12,8 +12,8 @@ export interface Position {
   readonly column: number;
 }
 
-/** What is wrong with one key, in words for a person. */
-export interface Complaint {
+/** A problem with one key, in words for a person. */
+export interface ConfigProblem {
   readonly origin: Origin;
   /** `pools[0].addresses[1]`; empty when it is about the whole file. */
   readonly key: string;
@@ -36,12 +36,12 @@ export function originText(origin: Origin): string {
 }
 
 /** One line: `FILE:12:5 log.levle: unknown key (did you mean "level"?)`. */
-export function complaintLine({ origin, key, what }: Complaint): string {
+export function problemLine({ origin, key, what }: ConfigProblem): string {
   return key === '' ? `${originText(origin)}: ${what}` : `${originText(origin)} ${key}: ${what}`;
 }
 
 /** The order in which a person reads: down the file, then environment, then flags. */
-export function compareComplaints(a: Complaint, b: Complaint): number {
+export function compareProblems(a: ConfigProblem, b: ConfigProblem): number {
   return (
     rank(a.origin) - rank(b.origin) ||
     line(a.origin) - line(b.origin) ||
@@ -51,7 +51,7 @@ export function compareComplaints(a: Complaint, b: Complaint): number {
   );
 }
 
-/** default 0, file 1, environment 2, flag 3: the higher one wins. */
+/** Precedence of a source: default 0, file 1, environment 2, flag 3. */
 export function rank(origin: Origin): number {
   return ['default', 'file', 'environment', 'flag'].indexOf(origin.kind);
 }

@@ -2,8 +2,8 @@ import { contains, networkOf } from './ip.ts';
 import type { NeighbourQuery } from './listing.ts';
 import type { Link } from './object.ts';
 
-/** The interface behind which a host must be: the one that is named, else the one in whose network it is. */
-export function linkToward(
+/** The interface toward a host: the named one, else the first with a network that contains the address. */
+export function egressLink(
   { ip, interface: name }: NeighbourQuery,
   links: readonly Link[],
 ): Link | undefined {

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
+import { feedFailure } from '../../../src/cluster/failure.ts';
 import { ApiError } from '../../../src/cluster/transport.ts';
-import { failure } from '../../../src/cluster/trouble.ts';
 
 describe('a failure in words', () => {
   it('tells every address that was tried', () => {
@@ -8,28 +8,32 @@ describe('a failure in words', () => {
       new Error('connect ECONNREFUSED ::1:6443'),
       new Error('connect ECONNREFUSED 127.0.0.1:6443'),
     ]);
-    expect(failure(error, 'nodes')).to.equal(
+    expect(feedFailure(error, 'nodes')).to.equal(
       'connect ECONNREFUSED ::1:6443, connect ECONNREFUSED 127.0.0.1:6443',
     );
   });
 
   it('goes down to the cause, and repeats nothing', () => {
     const cause = new Error('read ECONNRESET');
-    expect(failure(new Error('fetch failed', { cause }), 'nodes')).to.equal('fetch failed: read ECONNRESET');
-    expect(failure(new Error('failed: read ECONNRESET', { cause }), 'nodes')).to.equal(
+    expect(feedFailure(new Error('fetch failed', { cause }), 'nodes')).to.equal(
+      'fetch failed: read ECONNRESET',
+    );
+    expect(feedFailure(new Error('failed: read ECONNRESET', { cause }), 'nodes')).to.equal(
       'failed: read ECONNRESET',
     );
   });
 
   it('names the group of the rule that is missing', () => {
-    expect(failure(new ApiError(403, 'no'), 'endpointslices')).to.contain('apiGroups: ["discovery.k8s.io"]');
-    expect(failure(new ApiError(403, 'no'), 'services')).to.contain(
+    expect(feedFailure(new ApiError(403, 'no'), 'endpointslices')).to.contain(
+      'apiGroups: ["discovery.k8s.io"]',
+    );
+    expect(feedFailure(new ApiError(403, 'no'), 'services')).to.contain(
       'apiGroups: [""], resources: ["services"]',
     );
   });
 
   it('asks whether this is an API server when it does not know the resource', () => {
-    expect(failure(new ApiError(404, 'page not found'), 'endpointslices')).to.match(
+    expect(feedFailure(new ApiError(404, 'page not found'), 'endpointslices')).to.match(
       /^HTTP 404: page not found; is "server"/,
     );
   });

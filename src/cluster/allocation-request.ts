@@ -1,10 +1,10 @@
 import {
-  type Asks,
-  askingAnnotations,
+  type AllocationRequest,
   type Condition,
   cleanupFinalizer,
   type FamilyPolicy,
   ownPrefix,
+  requestAnnotations,
   type Texts,
 } from '../model/cluster.ts';
 import { type Ip, parseIp } from '../model/ip.ts';
@@ -14,15 +14,15 @@ import { StringPool } from './string-pool.ts';
 /** Types and reasons of conditions. */
 const words = new StringPool();
 
-const asking: readonly string[] = Object.values(askingAnnotations).flat();
+const annotationNames: readonly string[] = Object.values(requestAnnotations).flat();
 
-/** What a v1 Service requests of the allocator. Fields that cannot be read count as absent. */
-export function asksOf(metadata: Raw, spec: Raw, status: Raw): Asks {
+/** The fields of a v1 Service for the allocation. Fields that cannot be parsed count as absent. */
+export function allocationRequest(metadata: Raw, spec: Raw, status: Raw): AllocationRequest {
   const created = Date.parse(text(metadata.creationTimestamp) ?? '');
   return {
     created: Number.isNaN(created) ? 0 : created,
     labels: texts(metadata.labels),
-    annotations: texts(metadata.annotations, (name) => asking.includes(name)),
+    annotations: texts(metadata.annotations, (name) => annotationNames.includes(name)),
     selector: texts(spec.selector),
     loadBalancerIp: text(spec.loadBalancerIP),
     clusterIps: clusterIps(spec),
