@@ -105,7 +105,12 @@ function barred(node: Node): string | undefined {
   return undefined;
 }
 
-/** The spellings of false that Kubernetes' own parser (Go's strconv.ParseBool) knows. */
+/**
+ * The spellings of false that Go's strconv.ParseBool knows. Upstream's nodeIncludedPredicate
+ * (k8s.io/cloud-provider/controllers/service/controller.go) includes a node whose label parses to false, and excludes
+ * one whose label is empty or does not parse, since kubernetes/kubernetes#131085 (Kubernetes 1.34). Before that any
+ * value excluded the node.
+ */
 function parsesToFalse(text: string): boolean {
   return ['0', 'f', 'F', 'false', 'FALSE', 'False'].includes(text);
 }

@@ -8,7 +8,7 @@ import { cannotShare, sharingOf } from '../model/sharing.ts';
 
 /** Which of the Services that name an EIP hold it. */
 export interface Claim {
-  /** Sorted by name; empty when none of them may have it. */
+  /** The strongest claim first; empty when none of them may have it. */
   readonly holders: readonly Service[];
   readonly problems: readonly Problem[];
 }
@@ -62,7 +62,7 @@ export function claim(
     }
   }
   return {
-    holders: holders.map(({ service }) => service).sort(compareName),
+    holders: holders.map(({ service }) => service),
     problems,
   };
 }

@@ -1,7 +1,6 @@
 import type { Refusals } from '../model/desired-object.ts';
 import type { Gateway } from '../model/gateway.ts';
 import { family } from '../model/ip.ts';
-import type { Listing } from '../model/listing.ts';
 import { nftTable } from '../model/nft.ts';
 import { keyOf, type NftTable } from '../model/object.ts';
 import type { Problem } from '../model/problem.ts';
@@ -38,15 +37,13 @@ export function flowLabelTable(gateway: Gateway): NftTable | undefined {
   return nftTable(flowLabelTableName(gateway.protocol), gateway.protocol, content);
 }
 
-/** Wants the table. Where it is refused, what is there stays, and the routes do not wait for it. */
-export function flowLabels(gateway: Gateway, have: Listing, refused: Refusals, add: Add): readonly Problem[] {
+/** Wants the table. The routes do not wait for it where the kernel refuses it. */
+export function flowLabels(gateway: Gateway, refused: Refusals, add: Add): readonly Problem[] {
   const table = flowLabelTable(gateway);
   if (table === undefined) return [];
   const key = keyOf(table);
   const refusal = refused.get(key);
-  const present = have.objects.get(key);
-  if (refusal === undefined) add(table, { text: 'IPv6 flow labels do not move flows' });
-  else if (present) add(present, { text: 'kept: its replacement is refused' });
+  add(table, { text: 'IPv6 flow labels do not move flows' });
   return refusal === undefined ? [] : [unlabelled(refusal.message)];
 }
 

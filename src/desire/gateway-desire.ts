@@ -6,7 +6,7 @@ import type { Ip } from '../model/ip.ts';
 import { equal, type KernelObject, type Key, keyOf } from '../model/object.ts';
 import { type Owner, ownerOf } from '../model/owner.ts';
 import type { Problem } from '../model/problem.ts';
-import { isEipObject, keptFor, standingRoute } from './eip-routes.ts';
+import { isEipObject, keptFor, routeKey } from './eip-routes.ts';
 import { alive, fixedObjects, standing } from './gateway.ts';
 import { type ClusterReader, PathTable } from './path-table.ts';
 import { apiServiceName, type Reserved, reservedIn } from './reserved.ts';
@@ -63,10 +63,7 @@ export class GatewayDesire implements Desire {
     const changes = this.paths.update(this.#cluster, this.#isFirst ? 'all' : changed);
     this.#isFirst = false;
     const overview = this.#cluster.overview();
-    this.#readReserved(kernel);
-    if (this.#reserved.size > 0 || this.#dumps !== kernel.dumps || this.#refusals !== kernel.refusals)
-      this.#fix(kernel);
-
+    const isReservedAnew = this.#readReserved(kernel);
     const lan = alive(kernel.links, this.#gateway.lan);
     let unfinished = false;
     if (lan === undefined) {
@@ -76,6 +73,13 @@ export class GatewayDesire implements Desire {
       if (this.#routes?.link !== lan.index) this.#rebuild(kernel, lan.index);
       unfinished = this.#routes?.table.update(changes, this.#reserved, kernel) ?? false;
     }
+    if (
+      isReservedAnew ||
+      this.#reserved.size > 0 ||
+      this.#dumps !== kernel.dumps ||
+      this.#refusals !== kernel.refusals
+    )
+      this.#fix(kernel);
     this.#dumps = kernel.dumps;
     this.#refusals = kernel.refusals;
     const problems = this.#collect([
@@ -88,19 +92,22 @@ export class GatewayDesire implements Desire {
     return { problems, complete: overview.complete, unfinished };
   }
 
-  /** Addresses of the pools that belong to something else: nearly always none. */
-  #readReserved(kernel: KernelState): void {
+  /**
+   * Addresses of the pools that belong to something else: nearly always none.
+   *
+   * @returns whether they are others than before
+   */
+  #readReserved(kernel: KernelState): boolean {
     const { nodes } = this.#cluster.overview();
     const api = this.#cluster.service(apiServiceName);
-    if (nodes === this.#nodes && api === this.#api && this.#dumps === kernel.dumps) return;
+    if (nodes === this.#nodes && api === this.#api && this.#dumps === kernel.dumps) return false;
     const reserved = reservedIn({ nodes, api, links: kernel.links }, this.#gateway);
     const isSame =
       reserved.size === this.#reserved.size && [...reserved].every(([ip, by]) => this.#isReservedBy(ip, by));
     this.#nodes = nodes;
     this.#api = api;
-    if (isSame) return;
-    this.#reserved = reserved;
-    this.#fix(kernel);
+    if (!isSame) this.#reserved = reserved;
+    return !isSame;
   }
 
   #isReservedBy(ip: Ip, { name, isNode }: { readonly name: string; readonly isNode: boolean }): boolean {
@@ -108,14 +115,17 @@ export class GatewayDesire implements Desire {
     return known?.name === name && known.isNode === isNode;
   }
 
-  /** All that does not depend on which Service has which EIP. */
+  /**
+   * All that depends on no Service, but for one thing: an EIP that is routed although a node claims its address keeps
+   * the unreachable route of its pool. So it comes after the routes.
+   */
   #fix(kernel: KernelState): void {
     const keys = new Set<Key>();
     const { table } = this.#gateway;
     const inUse = {
       has: (eip: Ip) =>
         (this.paths.path(eip)?.carriers.length ?? 0) > 0 &&
-        standingRoute({ eip }, table, this.#owner, kernel) !== undefined,
+        this.table.get(routeKey(eip, table)) !== undefined,
     };
     this.#fixedProblems = fixedObjects(
       {

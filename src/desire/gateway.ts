@@ -71,7 +71,7 @@ export function fixedObjects(inputs: FixedInputs, add: Add): readonly Problem[] 
     if (problem) problems.push(problem);
   }
   problems.push(...sysctls(gateway, have, add));
-  problems.push(...flowLabels(gateway, have, refused, add));
+  problems.push(...flowLabels(gateway, refused, add));
   problems.push(...poolRoutes(gateway, owner, reserved, add));
   const uplink = alive(have.links, gateway.uplink);
   problems.push(...defaultRoutes({ gateway, owner, uplink, have, refused }, add));

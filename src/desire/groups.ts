@@ -22,7 +22,7 @@ export interface Demand {
 /**
  * One group per distinct set of members.
  *
- * A group that the dump holds with the same content keeps its id. Otherwise a group whose users all move to
+ * A group that the dump holds with the same content keeps its id; of several the one that most routes use. Otherwise a group whose users all move to
  * the same new members is replaced in place: one message moves a hundred thousand EIPs. Only what is left
  * gets a new id. Type and bucket count cannot change in place: that is a new id as well.
  *
@@ -37,6 +37,7 @@ export function groups(
   refused: Refusals,
   kept: ReadonlySet<number>,
 ): readonly NexthopGroup[] {
+  const users = usersOf(have);
   const existing: NexthopGroup[] = [];
   const members = new Map<string, NexthopGroup>();
   for (const object of have.objects.values()) {
@@ -44,26 +45,28 @@ export function groups(
     existing.push(object);
     const content = signature(object.members);
     const twin = members.get(content);
-    if (twin === undefined || object.id < twin.id) members.set(content, object);
+    const more = twin && (users.get(object.id) ?? 0) - (users.get(twin.id) ?? 0);
+    if (twin === undefined || more === undefined || more > 0 || (more === 0 && object.id < twin.id))
+      members.set(content, object);
   }
 
   const ids = new Ids(owner.groupIds, have, refused);
   const chosen = new Map<Demand, number>();
-  const used = new Set<number>(kept);
+  const taken = new Set<number>(kept);
   for (const demand of demands) {
     const same = members.get(signature(demand.members));
     if (same === undefined) continue;
     chosen.set(demand, same.id);
-    used.add(same.id);
+    taken.add(same.id);
   }
   const free = chosen.size < demands.length ? movers(demands, existing, have) : new Map<Demand, number[]>();
   for (const demand of demands) {
     if (chosen.has(demand)) continue;
     const candidates = free.get(demand) ?? [];
     const id =
-      candidates.find((one) => !used.has(one)) ?? refusedId(demand, resilience, refused) ?? ids.take();
+      candidates.find((one) => !taken.has(one)) ?? refusedId(demand, resilience, refused) ?? ids.take();
     chosen.set(demand, id);
-    used.add(id);
+    taken.add(id);
   }
 
   return demands.map((demand) => {
@@ -130,6 +133,16 @@ function movers(
     list.sort((a, b) => (users.get(b) ?? 0) - (users.get(a) ?? 0) || a - b);
   }
   return result;
+}
+
+/** How many routes lead to each group or nexthop. */
+function usersOf(have: Listing): ReadonlyMap<number, number> {
+  const users = new Map<number, number>();
+  for (const object of have.objects.values()) {
+    if (object.kind !== 'route' || object.nhid === undefined) continue;
+    users.set(object.nhid, (users.get(object.nhid) ?? 0) + 1);
+  }
+  return users;
 }
 
 /** Equal for the same members in the same order. */

@@ -63,7 +63,7 @@ export interface Terms {
 export function resolve(eip: Ip, named: readonly Service[], { gateway, poolOf, nodes }: Terms): Resolved {
   const { holders, problems } = claim(eip, named, gateway, poolOf(eip));
   if (holders.length === 0) return { path: undefined, problems };
-  const services = holders.map(serviceName);
+  const services = holders.map(serviceName).sort();
   const weighing = gateway.weighByEndpoints ? 'endpoints' : 'equal';
   // A Service that no node can serve must not take the EIP away from a Service that shares it.
   const able = holders
@@ -81,12 +81,13 @@ export function resolve(eip: Ip, named: readonly Service[], { gateway, poolOf, n
   return { path, problems: [...problems, noCommonNode(eip, apart)] };
 }
 
+/** @param names the one whose nodes get the EIP first */
 function noCommonNode(eip: Ip, names: readonly string[]): Problem {
   return {
     code: 'eip-no-common-node',
     severity: 'error',
     subject: eip,
-    message: `no node can serve all of ${names.join(', ')}, which share ${eip}; it goes to the nodes of ${names[0]} alone`,
+    message: `no node can serve all of ${names.join(', ')}, which share ${eip}; it goes to the nodes of ${names[0]} alone, whose claim comes first`,
     advice: 'give the Services externalTrafficPolicy Cluster, or the same backends, or an EIP each',
     eip,
   };

@@ -59,7 +59,7 @@ export function defaultRoutes(inputs: DefaultRouteInputs, add: Add): readonly Pr
     const present = have.objects.get(keyOf(route));
     const refusal = refused.get(keyOf(route));
     if (refusal) problems.push(refusedDefault(via, gateway.uplink, refusal.message));
-    if (uplink !== undefined && refusal === undefined) add(route, why);
+    if (uplink !== undefined) add(route, why);
     else if (present) add(present, why);
   }
   return problems;

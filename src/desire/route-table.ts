@@ -185,8 +185,10 @@ export class RouteTable {
       if (twin === undefined || object.id < twin) this.#foundHops.set(object.via, object.id);
     }
     for (const object of objects.values()) {
-      const carriers = object.kind === 'group' ? this.#carriersOf(object) : undefined;
-      if (object.kind !== 'group' || carriers === undefined) continue;
+      // Linux does not change the number of buckets in place.
+      if (object.kind !== 'group' || !sameBuckets(object.resilience, this.#gateway.resilience)) continue;
+      const carriers = this.#carriersOf(object);
+      if (carriers === undefined) continue;
       const content = contentOf(carriers);
       const twin = this.#foundGroups.get(content);
       if (twin === undefined || object.id < twin) this.#foundGroups.set(content, object.id);

@@ -36,6 +36,9 @@ export function parsePrefix(text: string): Prefix {
   const tail = slash < 0 ? String(width) : text.slice(slash + 1);
   const length = Number(tail);
   if (!/^\d{1,3}$/.test(tail) || length > width) throw new RangeError(`"${text}" is not a network`);
+  if (tail !== String(length)) {
+    throw new RangeError(`"${text}" is not a network: write its length as ${length}, without a leading 0`);
+  }
   const network = networkOf(ip, length);
   if (network !== `${ip}/${length}`) {
     throw new RangeError(`"${text}" has host bits set; the network is ${network}`);

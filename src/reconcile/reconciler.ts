@@ -117,6 +117,7 @@ export class Reconciler {
       actual = await this.#dump(role, disturbed, signal);
       actual.forgetRefused();
     }
+    const earlier = new Set(actual.refused.values());
     let pass = this.#pass(role, actual, at);
     let refused = await this.#build(pass.plan.builds, actual, done, signal);
     let goesOn = false;
@@ -144,6 +145,10 @@ export class Reconciler {
     this.#keepHold(held);
     const { table } = role.desire;
     table.forget((key) => !actual.objects.has(key));
+    // A refusal is told in its own round, and does not outlive the object that it was about.
+    actual.forgetRefused(
+      (key, failed) => earlier.has(failed) && table.get(key) === undefined && !this.#drift.has(key),
+    );
     return {
       round: this.#rounds,
       reasons,

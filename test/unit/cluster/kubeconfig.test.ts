@@ -226,6 +226,11 @@ describe('a kubeconfig', () => {
       kubeconfig({ token: 'hunter\ntwo' }),
       /users\[0\]\.user\.token has a sign that no HTTP header can hold in a token: U\+000A at position 7 of 10; renew the token/,
     ],
+    [
+      'an API server over http',
+      kubeconfig({ token: 'hunter' }).replace('https://', 'http://'),
+      /^kubeconfig \/etc\/kube:\d+:\d+ can not be used: clusters\[0\]\.cluster\.server of cluster ".*" begins with http: /,
+    ],
     ['a token in other letters', kubeconfig({ token: 'токен' }), /U\+0442 at position 1 of 5/],
     ['a token of blanks', kubeconfig({ token: '  ' }), /users\[0\]\.user\.token is empty/],
     [

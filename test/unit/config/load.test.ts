@@ -293,6 +293,7 @@ pools:
       - 223.255.255.0-224.0.0.1
       - fe80::/64
       - ::ffff:192.0.2.1
+      - 198.51.100.0/024
 `,
       want: [
         '6:9 pools[0].addresses[0]: "198.51.100.7/24" has host bits set; the network is 198.51.100.0/24',
@@ -306,6 +307,7 @@ pools:
         '14:9 pools[0].addresses[8]: 223.255.255.0-224.0.0.1 holds addresses that no EIP can have (multicast)',
         '15:9 pools[0].addresses[9]: fe80::/64 holds addresses that no EIP can have (link-local)',
         '16:9 pools[0].addresses[10]: "::ffff:192.0.2.1" is an IPv4 address written as IPv6',
+        '17:9 pools[0].addresses[11]: "198.51.100.0/024" is not a network: write its length as 24, without a leading 0',
       ],
     },
     {

@@ -39,6 +39,9 @@ const A = '198.51.100.10';
 const B = '198.51.100.11';
 const C = '198.51.100.12';
 
+const onN1 = { on: [{ node: 'n1', ready: true }], namespace: 'default', created: 0, key: undefined };
+const claiming = { shift: 0, excluded: false, extra: true };
+
 export const counterExamples: readonly (readonly [reason: string, history: History])[] = [
   [
     'an EIP of a Local and a Cluster Service waits for the node of the Local one',
@@ -144,6 +147,55 @@ export const counterExamples: readonly (readonly [reason: string, history: Histo
         endpoints('a', 'n1'),
         node('n1', true),
         { kind: 'refuse', chance: 0 },
+      ],
+    },
+  ],
+  [
+    "a node claims an EIP in use, and the LAN goes and comes between two dumps: the pool's unreachable route went",
+    {
+      nodes: ['n2'],
+      steps: [
+        {
+          kind: 'service',
+          name: 'a',
+          to: { eips: ['198.51.100.12'], external: [], policy: 'Cluster', ...onN1 },
+        },
+        { kind: 'node', name: 'n1', to: claiming },
+        { kind: 'endpoints', name: 'a', on: onN1.on },
+        { kind: 'disturb', what: 'flap', nth: 0 },
+      ],
+    },
+  ],
+  [
+    'the same while the kernel refuses every node that is left, and the kind of the groups changes',
+    {
+      nodes: ['n3', 'far'],
+      steps: [
+        {
+          kind: 'service',
+          name: 'a',
+          to: { eips: ['198.51.100.12'], external: [], policy: 'Cluster', ...onN1 },
+        },
+        { kind: 'node', name: 'n3', to: undefined },
+        { kind: 'node', name: 'n1', to: { ...claiming, excluded: true } },
+        { kind: 'gateway', to: { weighByEndpoints: false, buckets: 32, idleTimer: 60 } },
+      ],
+    },
+  ],
+  [
+    'a group of each kind with the same nodes: the one of the other kind hid the one that fits',
+    {
+      nodes: ['n1'],
+      steps: [
+        {
+          kind: 'service',
+          name: 'a',
+          to: { eips: ['198.51.100.10'], external: [], policy: 'Cluster', ...onN1 },
+        },
+        { kind: 'gateway', to: { weighByEndpoints: false, buckets: 64, idleTimer: 60 } },
+        { kind: 'complete', to: false },
+        { kind: 'gateway', to: { weighByEndpoints: false, buckets: undefined, idleTimer: 60 } },
+        { kind: 'gateway', to: { weighByEndpoints: false, buckets: 64, idleTimer: 60 } },
       ],
     },
   ],

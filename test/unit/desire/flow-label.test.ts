@@ -3,9 +3,8 @@ import { flowLabels, flowLabelTable, flowLabelTableName } from '../../../src/des
 import type { Refusals } from '../../../src/model/desired-object.ts';
 import type { Gateway } from '../../../src/model/gateway.ts';
 import { parsePrefix } from '../../../src/model/ip.ts';
-import { nftTable } from '../../../src/model/nft.ts';
 import { type KernelObject, keyOf, type NftTable } from '../../../src/model/object.ts';
-import { gateway, listing } from '../../scene.ts';
+import { gateway } from '../../scene.ts';
 
 function withPools(...addresses: readonly string[]): Gateway {
   return gateway({ pools: [{ name: 'public', addresses: addresses.map(parsePrefix) }] });
@@ -17,9 +16,9 @@ function tableOf(settings: Gateway): NftTable {
   return table;
 }
 
-function wanted(settings: Gateway, present: readonly KernelObject[], refused: Refusals) {
+function wanted(settings: Gateway, refused: Refusals) {
   const objects: KernelObject[] = [];
-  const problems = flowLabels(settings, listing(present), refused, (object) => objects.push(object));
+  const problems = flowLabels(settings, refused, (object) => objects.push(object));
   return { objects, problems };
 }
 
@@ -50,20 +49,15 @@ describe('flow labels', () => {
       [keyOf(table), { change: { verb: 'add', want: table }, code: 'ENOSYS', message }],
     ]);
 
-    it('are a problem in words, and not wanted in this round again', () => {
-      const { objects, problems } = wanted(gateway(), [], refused);
-      expect(objects).to.deep.equal([]);
+    it('are a problem in words, and the table stays wanted', () => {
+      const { objects, problems } = wanted(gateway(), refused);
+      expect(objects).to.deep.equal([table]);
       expect(problems.map(({ code, severity }) => [code, severity])).to.deep.equal([['flow-label', 'error']]);
       expect(problems[0]?.message).to.include(message);
     });
 
-    it('keep the table that is there', () => {
-      const before = nftTable(table.name, 86, '  chain prerouting {\n  }\n');
-      expect(wanted(gateway(), [before], refused).objects).to.deep.equal([before]);
-    });
-
     it('are no problem without IPv6 pools', () => {
-      expect(wanted(withPools('198.51.100.0/24'), [], refused)).to.deep.equal({ objects: [], problems: [] });
+      expect(wanted(withPools('198.51.100.0/24'), refused)).to.deep.equal({ objects: [], problems: [] });
     });
   });
 });

@@ -77,6 +77,11 @@ describe('groups', () => {
     ]);
   });
 
+  it('are adopted where most routes lead already, of twins', () => {
+    const have = [group(3, '1 2'), group(7, '1 2'), route(1, 7)];
+    expect(chosen([{ members: '1 2', eips: [1] }], have)).to.deep.equal(['7: 1 2']);
+  });
+
   it('are the very objects of the dump where nothing differs', () => {
     const have = group(7, '1 2');
     const [found] = groups(

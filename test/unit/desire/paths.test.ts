@@ -3,7 +3,7 @@ import { paths } from '../../../src/desire/paths.ts';
 import type { Service } from '../../../src/model/cluster.ts';
 import type { Gateway } from '../../../src/model/gateway.ts';
 import { parseIp } from '../../../src/model/ip.ts';
-import { endpoint, gateway, service, snapshot, threeNodes } from '../../scene.ts';
+import { endpoint, gateway, request, service, snapshot, threeNodes } from '../../scene.ts';
 
 const eip = '198.51.100.10';
 
@@ -60,7 +60,7 @@ describe('an EIP', () => {
       ],
     },
     {
-      name: 'outside the pools is told for each Service that asks',
+      name: 'outside the pools is told for each Service that request',
       services: [service('a', ['203.0.113.77']), service('b', ['203.0.113.77'])],
       want: [
         'eip-outside-pools: 203.0.113.77 of Service default/a',
@@ -119,6 +119,19 @@ describe('an EIP', () => {
       want: [`${eip} <- default/a default/b default/c -> n2*1`, `eip-no-common-node: ${eip}`],
     },
     {
+      name: 'of Services without a common node goes to the oldest, whatever the names',
+      services: [local('a', ['n2'], { request: request({ created: 9 }) }), local('b', ['n3'])],
+      want: [`${eip} <- default/a default/b -> n3*1`, `eip-no-common-node: ${eip}`],
+    },
+    {
+      name: 'of Services without a common node goes to one that has it in its status, before one that request for it',
+      services: [
+        local('a', ['n2'], { ingress: [], externalIps: [parseIp(eip)] }),
+        local('b', ['n3'], { request: request({ created: 9 }) }),
+      ],
+      want: [`${eip} <- default/a default/b -> n3*1`, `eip-no-common-node: ${eip}`],
+    },
+    {
       name: 'of a Service that left it to the other stays with the other',
       services: [service('web', [eip], { deleting: true }), local('api', ['n3'])],
       want: [`${eip} <- default/api -> n3*1`],
@@ -132,11 +145,15 @@ describe('an EIP', () => {
 
   it('names in the message only the Services that it is about', () => {
     const { problems } = paths(
-      snapshot(threeNodes, [local('a', []), local('b', ['n2']), local('c', ['n3'])]),
+      snapshot(threeNodes, [
+        local('a', []),
+        local('b', ['n2'], { request: request({ created: 9 }) }),
+        local('c', ['n3']),
+      ]),
       gateway(),
     );
     expect(problems.map(({ message }) => message)).to.deep.equal([
-      `no node can serve all of default/b, default/c, which share ${eip}; it goes to the nodes of default/b alone`,
+      `no node can serve all of default/c, default/b, which share ${eip}; it goes to the nodes of default/c alone, whose claim comes first`,
     ]);
   });
 

@@ -118,6 +118,30 @@ describe('one refused change', () => {
     expect(refusals(await scene.round('route'))).to.deep.equal([]);
   });
 
+  it('that no node and no Service stands behind is told until the next dump, and not tried again', async () => {
+    const settings = gateway({ defaultRoutes: [parseIp('203.0.113.254')] });
+    const isFixed = ({ verb, ...rest }: Change): boolean =>
+      'want' in rest &&
+      (rest.want.kind === 'nft' || (rest.want.kind === 'route' && rest.want.dst === '0.0.0.0/0'));
+    for (const isReplaced of [false, true]) {
+      const scene = new Scene(before, gateway({ defaultRoutes: settings.defaultRoutes, hash: 'ports' }));
+      if (isReplaced) await scene.round();
+      scene.settings = { ...settings, defaultRoutes: [parseIp('203.0.113.253')] };
+      for (let i = 0; i < 2; i += 1) scene.kernel.failNext(isFixed, 'EPERM');
+      const codes = ['default-route-refused', 'flow-label'];
+      for (const refresh of ['route', 'cluster', 'cluster'] as const) {
+        const report = await scene.round(refresh);
+        expect(report.failed).to.have.length(2);
+        expect(report.problems.map(({ code }) => code)).to.have.members(codes);
+        expect(report.held).to.deep.equal([]);
+        if (refresh === 'cluster') expect(scene.kernel.journal).to.deep.equal([]);
+      }
+      const mended = await scene.round('route');
+      expect(mended.done).to.have.length(2);
+      expect(mended.problems).to.deep.equal([]);
+    }
+  });
+
   it('of a group holds up its routes without a try, and is one failure', async () => {
     const scene = new Scene(before);
     const group = ({ verb, ...rest }: Change) =>
