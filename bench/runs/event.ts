@@ -1,23 +1,32 @@
 import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { setTimeout } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { kinds } from '../../lab/cluster/api/kinds.ts';
 import { type ApiServer, startApiServer } from '../../lab/cluster/api-server.ts';
 import { LinuxKernel } from '../../src/kernel/linux.ts';
 import { ownerOf } from '../../src/model/owner.ts';
+import { DatagramReader } from './datagram-reader.ts';
 import { memoryOf } from './memory-of.ts';
 
 // Run in a fresh network namespace: node bench/runs/event.ts FOLDER SERVICES CYCLES PROGRAM [CYCLE ...]
-// The daemon as its own process, an API server over TLS in this one. A cycle is two events: an EndpointSlice loses its
-// endpoints, and has them again. Prints {"start":ms,"startWork":ms,"events":[ms,...],"work":ms,"memory":[...]}: the
-// start-up until all is in the kernel, the time of each event from the API server's store to the kernel's own
-// notification, the daemon's processor time for the start and for one event, and its memory after the start, after
-// the cycles that are named, and after the last one.
+// The daemon as its own process, an API server over TLS in this one, and this one in the place of systemd. A cycle is
+// three events: an EndpointSlice loses its endpoints, has them again, and the endpoints of a Local Service move to
+// other nodes. Prints {"start":ms,"startWork":ms,"events":[ms,...],"work":ms,"node":[ms,...],"path":[ms,...],
+// "memory":[...]}: the start-up until all is in the kernel, the time of each event from the API server's store to the
+// kernel's own notification, the daemon's processor time for the start and for one event, the times in which a node
+// leaves and comes back, what an event takes from the API server's store to a process that only watches, and the
+// daemon's memory after the start, after the cycles that are named, and after the last one.
 
 const [folder = '.', services = '0', cycles = '0', program = 'bin/eiproute', ...samples] =
   process.argv.slice(2);
 const nodes = 100;
+const watchScript = fileURLToPath(new URL('watch.ts', import.meta.url));
+const nodeEvents = 10;
+const pathEvents = 300;
 const ip = (command: string): void => {
   execFileSync('ip', command.split(' '));
 };
@@ -45,14 +54,16 @@ function slice(i: number, on: readonly number[]) {
   };
 }
 
+function createNode(api: ApiServer, i: number): void {
+  api.objects.create(nodeKind, {
+    metadata: { name: `n${i}` },
+    status: { addresses: [{ type: 'InternalIP', address: `10.0.0.${i + 10}` }] },
+  });
+}
+
 /** A quarter of the Services is Local with two endpoints: some thousand different sets of nodes. */
 function fill(api: ApiServer): void {
-  for (let i = 0; i < nodes; i += 1) {
-    api.objects.create(nodeKind, {
-      metadata: { name: `n${i}` },
-      status: { addresses: [{ type: 'InternalIP', address: `10.0.0.${i + 10}` }] },
-    });
-  }
+  for (let i = 0; i < nodes; i += 1) createNode(api, i);
   for (let i = 0; i < Number(services); i += 1) {
     api.objects.create(serviceKind, {
       metadata: { name: `s${i}`, namespace: 'default' },
@@ -98,6 +109,9 @@ writeFileSync(
   }),
 );
 
+// As under systemd the daemon puts its state into a sentence after each round. Its datagrams are read with each event.
+using systemd = new DatagramReader(join(String(folder), 'notify'));
+
 // The daemon's writes are news to this second reader of the kernel.
 await using kernel = await LinuxKernel.open(join(String(folder), 'witness'));
 await kernel.list(
@@ -113,6 +127,7 @@ const daemon = spawn(
   ['--pdeathsig', 'KILL', program, '--config', file, '--log-level', 'error', 'gateway'],
   {
     stdio: ['ignore', 'inherit', 'inherit'],
+    env: { ...process.env, NOTIFY_SOCKET: systemd.path },
   },
 );
 const ended = new Promise<void>((resolve) => daemon.once('exit', () => resolve()));
@@ -120,35 +135,99 @@ await promisify(execFile)(program, ['--config', file, 'status', '--wait-synced']
   maxBuffer: 1 << 30,
 });
 const start = performance.now() - started;
+// What the start leaves to be done, such as saving the whole state for the next start, is part of the start.
+await rested();
 const memory = [{ events: 0, ...memoryOf(daemon) }];
 const startWork = workOf(daemon);
 
-/** Until the kernel tells of the route. */
-async function told(words: string): Promise<void> {
-  while (true) {
-    const { done, value } = await hints.next();
-    if (done) throw new Error('the kernel fell silent');
-    if (value.text.startsWith(words)) return;
+/** Until the daemon has had nothing to do for three seconds, at least twelve seconds from now. */
+async function rested(): Promise<void> {
+  const earliest = performance.now() + 12_000;
+  for (let idle = 0, before = workOf(daemon); idle < 3 || performance.now() < earliest; ) {
+    await setTimeout(1000);
+    systemd.drain();
+    const now = workOf(daemon);
+    idle = now - before < 20 ? idle + 1 : 0;
+    before = now;
   }
 }
 
+/** Until the kernel announces a change whose text matches. */
+async function announced(text: RegExp): Promise<void> {
+  while (true) {
+    const { done, value } = await hints.next();
+    if (done) throw new Error('the kernel fell silent');
+    if (text.test(value.text)) return;
+  }
+}
+
+/** ms from a change in the API server's store to the kernel's announcement. */
+async function timed(change: () => void, text: RegExp): Promise<number> {
+  const before = performance.now();
+  change();
+  await announced(text);
+  const time = performance.now() - before;
+  systemd.drain();
+  return time;
+}
+
 const times: number[] = [];
+/** How often the Local Service at a place has moved. */
+const moves = new Map<number, number>();
 for (let i = 0; i < Number(cycles); i += 1) {
   const at = ((i * 37) % Number(services)) & ~1;
-  const to = `198.18.${at >> 8}.${at & 255}/32`;
-  const before = performance.now();
-  api.objects.update(sliceKind, slice(at, []));
-  await told(`route deleted: ${to}`);
-  times.push(performance.now() - before);
-  const again = performance.now();
-  api.objects.update(sliceKind, slice(at, [at % nodes, (at * 7 + 1) % nodes]));
-  await told(`route added: ${to}`);
-  times.push(performance.now() - again);
+  const to = `198\\.18\\.${at >> 8}\\.${at & 255}/32`;
+  const lose = (): unknown => api.objects.update(sliceKind, slice(at, []));
+  times.push(await timed(lose, new RegExp(`^route deleted: ${to}`)));
+  const back = (): unknown => api.objects.update(sliceKind, slice(at, [at % nodes, (at * 7 + 1) % nodes]));
+  times.push(await timed(back, new RegExp(`^route added: ${to}`)));
+  // A Local Service: every fourth is one. Its group is changed in place, or its route leads to another group.
+  const local = ((i * 41) % Number(services)) & ~3;
+  const step = (moves.get(local) ?? 0) + 1;
+  moves.set(local, step);
+  const move = (): unknown =>
+    api.objects.update(sliceKind, slice(local, [(local + step) % nodes, (local * 7 + 1 + step) % nodes]));
+  const eip = `198\\.18\\.${local >> 8}\\.${local & 255}/32`;
+  times.push(await timed(move, new RegExp(`^(nexthop replaced: id 861|route \\w+: ${eip})`)));
   if (samples.includes(String(i + 1)) || i + 1 === Number(cycles))
     memory.push({ events: times.length, ...memoryOf(daemon) });
 }
 const work = (workOf(daemon) - startWork) / times.length;
+
+// The node's nexthop is the last to go: by then all its EIPs have moved.
+const node: number[] = [];
+for (let i = 1; i <= nodeEvents; i += 1) {
+  const leave = (): unknown => api.objects.delete(nodeKind, '', `n${i}`);
+  node.push(await timed(leave, /^nexthop deleted: id 860/));
+  createNode(api, i);
+  await announced(/^nexthop (added|changed): id 860/);
+  // Its EIPs come back after it.
+  await setTimeout(200);
+}
 stop.abort();
 daemon.kill();
 await ended;
-process.stdout.write(`${JSON.stringify({ start, startWork, events: times, work, memory })}\n`);
+
+// The same way without the daemon.
+const watcher = spawn(process.execPath, [watchScript, join(String(folder), 'kubeconfig')], {
+  stdio: ['ignore', 'pipe', 'inherit'],
+});
+const lines = createInterface({ input: watcher.stdout })[Symbol.asyncIterator]();
+async function said(line: string): Promise<void> {
+  while (true) {
+    const { done, value } = await lines.next();
+    if (done) throw new Error('the watcher ended');
+    if (value === line) return;
+  }
+}
+await said('complete');
+const path: number[] = [];
+for (let i = 0; i < pathEvents; i += 1) {
+  const at = (i * 37) % Number(services);
+  const before = performance.now();
+  api.objects.update(sliceKind, slice(at, i % 2 === 0 ? [1] : [2]));
+  await said(`default/s${at}`);
+  path.push(performance.now() - before);
+}
+watcher.kill();
+process.stdout.write(`${JSON.stringify({ start, startWork, events: times, work, node, path, memory })}\n`);

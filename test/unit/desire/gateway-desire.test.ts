@@ -8,6 +8,7 @@ import { allKeys, diff } from '../../../src/reconcile/diff.ts';
 import { RecomputedDesire } from '../../../src/reconcile/recomputed.ts';
 import { isOurs } from '../../any.ts';
 import { gateway, router, Scene } from '../../scene.ts';
+import { counterExamples } from './counter-examples.ts';
 import {
   anyHistory,
   ClusterModel,
@@ -169,7 +170,7 @@ describe('the tables of a gateway', () => {
         await life.scene.round('link');
         expect(leftOver(life).join('\n'), 'at the end').to.equal('');
       }),
-      { numRuns: runs },
+      { numRuns: runs, examples: counterExamples.map(([, history]) => [history]) },
     );
   }).timeout(Math.max(60_000, runs * 100));
 

@@ -1,0 +1,150 @@
+import type { History, Step } from './histories.ts';
+
+// Histories that once found a difference between the tables and the full recompute, as fast-check shrank them.
+
+type Shape = NonNullable<Extract<Step, { kind: 'service' }>['to']>;
+
+function held(
+  name: string,
+  eips: readonly string[],
+  policy: Shape['policy'],
+  ...on: readonly string[]
+): Step {
+  const to: Shape = {
+    eips,
+    external: [],
+    policy,
+    on: on.map((node) => ({ node, ready: true })),
+    namespace: 'default',
+    created: 0,
+    key: undefined,
+  };
+  return { kind: 'service', name, to };
+}
+
+function endpoints(name: string, ...on: readonly string[]): Step {
+  return { kind: 'endpoints', name, on: on.map((node) => ({ node, ready: true })) };
+}
+
+function node(name: string, extra = false): Step {
+  return { kind: 'node', name, to: { shift: 0, excluded: false, extra } };
+}
+
+function gone(kind: 'service' | 'node', name: string): Step {
+  return { kind, name, to: undefined };
+}
+
+const deletion: Step = { kind: 'disturb', what: 'delete', nth: 0 };
+const A = '198.51.100.10';
+const B = '198.51.100.11';
+const C = '198.51.100.12';
+
+export const counterExamples: readonly (readonly [reason: string, history: History])[] = [
+  [
+    'an EIP of a Local and a Cluster Service waits for the node of the Local one',
+    {
+      nodes: [],
+      steps: [
+        held('a', [A], 'Local', 'n3'),
+        held('b', [A], 'Cluster', 'n1'),
+        node('n1'),
+        deletion,
+        node('n3'),
+      ],
+    },
+  ],
+  [
+    'an EIP goes to nodes and comes back while one of them is refused',
+    {
+      nodes: ['n3'],
+      steps: [
+        held('a', ['2001:db8:e::10'], 'Local'),
+        held('e', ['2001:db8:e::10'], 'Cluster', 'n1'),
+        endpoints('a', 'far'),
+        node('far'),
+        endpoints('a'),
+        gone('service', 'a'),
+        gone('node', 'n1'),
+      ],
+    },
+  ],
+  [
+    'a dump tries a refused node again, and moves nothing for it',
+    {
+      nodes: ['far'],
+      steps: [
+        held('b', [A], 'Local', 'n2'),
+        node('n2'),
+        held('a', [B, C], 'Cluster'),
+        endpoints('a', 'n1'),
+        deletion,
+        deletion,
+        gone('service', 'a'),
+      ],
+    },
+  ],
+  [
+    'the gateway takes the address of a node before anything leads to it',
+    {
+      nodes: ['n1'],
+      steps: [
+        held('c', [A], 'Cluster'),
+        { kind: 'disturb', what: 'own address', nth: 0 },
+        endpoints('c', 'n1'),
+        endpoints('a'),
+      ],
+    },
+  ],
+  [
+    'a node comes back while the delete of its nexthop is held',
+    {
+      nodes: ['n1'],
+      steps: [
+        held('a', [A], 'Cluster', 'n1'),
+        { kind: 'complete', to: false },
+        gone('node', 'n1'),
+        node('n1'),
+        endpoints('a'),
+      ],
+    },
+  ],
+  [
+    'the kernel refuses every other change while a group parts',
+    {
+      nodes: ['n3', 'n4', 'far'],
+      steps: [
+        held('a', [A], 'Cluster', 'n1'),
+        { kind: 'refuse', chance: 1 },
+        held('e', [B, '2001:db8:e::10', A], 'Local'),
+        endpoints('e', 'n3'),
+        { kind: 'refuse', chance: 0 },
+        gone('node', 'n1'),
+      ],
+    },
+  ],
+  [
+    'the kernel refuses every third change while a node comes',
+    {
+      nodes: ['n4'],
+      steps: [
+        held('b', ['192.0.2.10', A], 'Cluster'),
+        { kind: 'refuse', chance: 2 },
+        endpoints('b', 'n1'),
+        node('n1'),
+        gone('service', 'a'),
+      ],
+    },
+  ],
+  [
+    'a node claims an EIP that is in use',
+    {
+      nodes: ['n4'],
+      steps: [
+        held('a', [C], 'Cluster'),
+        endpoints('a', 'n1'),
+        node('n1', true),
+        { kind: 'refuse', chance: 0 },
+      ],
+    },
+  ],
+];
