@@ -14,13 +14,13 @@ import {
   type Snapshot,
   serviceName,
 } from '../src/model/cluster.ts';
+import type { DeleteLimits } from '../src/model/delete-limits.ts';
 import type { Desire } from '../src/model/desired.ts';
 import type { Gateway } from '../src/model/gateway.ts';
 import { family, parseIp, parsePrefix } from '../src/model/ip.ts';
 import type { Listing } from '../src/model/listing.ts';
 import { type KernelObject, keyOf, type Link, type Sysctl } from '../src/model/object.ts';
 import { ownerOf } from '../src/model/owner.ts';
-import type { Limits } from '../src/model/pace.ts';
 import { RecomputedDesire } from '../src/reconcile/recomputed.ts';
 import { Reconciler, type Role } from '../src/reconcile/reconciler.ts';
 import { StepKernel, type Steps } from './step-kernel.ts';
@@ -173,7 +173,7 @@ export function router(): World {
   return world;
 }
 
-const limits: Limits = { share: 0.5, always: 1, hold: 600_000 };
+const limits: DeleteLimits = { share: 0.5, always: 1, hold: 600_000 };
 
 /** 'table': the desire that the daemon uses; 'full': its specification, which recomputes everything. */
 export type DesireKind = 'table' | 'full';

@@ -1,4 +1,4 @@
-import { Refused } from '../daemon/refused.ts';
+import { DaemonError } from '../daemon/daemon-error.ts';
 import { KernelError } from '../kernel/kernel.ts';
 import { LedgerError } from '../kernel/ledger.ts';
 import { printable } from '../model/text.ts';
@@ -31,7 +31,7 @@ export function ending(error: unknown, signal: AbortSignal): Ending {
 function isFailure(error: unknown): error is Error {
   return (
     error instanceof Failure ||
-    error instanceof Refused ||
+    error instanceof DaemonError ||
     error instanceof KernelError ||
     error instanceof LedgerError ||
     isSystemError(error)

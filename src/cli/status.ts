@@ -78,7 +78,7 @@ function parse<T extends Summary>(json: string): T {
 
 /** Waits until the daemon is synced, or until the timeout. */
 async function synced(daemon: Daemon, timeout: number, signal: AbortSignal): Promise<void> {
-  const { Refused } = await import('../daemon/refused.ts');
+  const { DaemonError } = await import('../daemon/daemon-error.ts');
   const end = performance.now() + timeout * 1000;
   while (true) {
     const last = performance.now() + askEvery >= end;
@@ -87,7 +87,7 @@ async function synced(daemon: Daemon, timeout: number, signal: AbortSignal): Pro
       if (done || last) return;
     } catch (error) {
       // The daemon may be starting.
-      if (!(error instanceof Refused) || last) throw error;
+      if (!(error instanceof DaemonError) || last) throw error;
     }
     await sleep(askEvery, undefined, { signal });
   }

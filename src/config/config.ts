@@ -1,6 +1,7 @@
+import type { DeleteLimits } from '../model/delete-limits.ts';
 import type { Gateway } from '../model/gateway.ts';
 import type { NodeAgent } from '../model/node-agent.ts';
-import type { Limits, Pace } from '../model/pace.ts';
+import type { Pace } from '../model/pace.ts';
 
 export type RoleName = 'gateway' | 'node';
 
@@ -22,7 +23,7 @@ export interface GatewayConfig {
   /** The status socket. */
   readonly runtimeDirectory: string;
   readonly pace: Pace;
-  readonly limits: Limits;
+  readonly limits: DeleteLimits;
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error';
   readonly logFormat: 'auto' | 'pretty' | 'json';
 }

@@ -1,13 +1,13 @@
 import { request } from 'node:http';
 import type { RoleName } from '../config/config.ts';
-import { Refused } from './refused.ts';
+import { DaemonError } from './daemon-error.ts';
 import { socketPath } from './socket.ts';
 
 /**
  * Asks the running daemon.
  *
  * @returns the body of its answer
- * @throws Refused when no daemon answers
+ * @throws DaemonError when no daemon answers
  */
 export function ask(
   runtimeDirectory: string,
@@ -25,7 +25,7 @@ export function ask(
       response.on('end', () => {
         const body = Buffer.concat(chunks).toString();
         if (response.statusCode === 200 || response.statusCode === 204) resolve(body);
-        else reject(new Refused(`the daemon answered ${response.statusCode}: ${body.trim()}`));
+        else reject(new DaemonError(`the daemon answered ${response.statusCode}: ${body.trim()}`));
       });
     });
     sent.on('error', (cause: NodeJS.ErrnoException) => {
@@ -39,14 +39,17 @@ function unanswered(role: RoleName, socket: string, cause: NodeJS.ErrnoException
   switch (cause.code) {
     case 'ENOENT':
     case 'ECONNREFUSED':
-      return new Refused(
+      return new DaemonError(
         `no ${role} daemon answers at ${socket} (${cause.code}); is it running? (systemctl status eiproute-${role})`,
         { cause },
       );
     case 'EACCES':
-      return new Refused(`this user may not talk to the daemon at ${socket} (EACCES); try again as root`, {
-        cause,
-      });
+      return new DaemonError(
+        `this user may not talk to the daemon at ${socket} (EACCES); try again as root`,
+        {
+          cause,
+        },
+      );
     default:
       return cause;
   }

@@ -74,7 +74,7 @@ export interface GatewayOptions extends DaemonOptions {
 /**
  * The daemon of a gateway: runs until the signal is aborted, and leaves routes and settings in place.
  *
- * @throws Refused, KernelError when it cannot start
+ * @throws DaemonError, KernelError when it cannot start
  */
 export async function runGateway(options: GatewayOptions, signal: AbortSignal): Promise<void> {
   let { config } = options;

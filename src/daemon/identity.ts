@@ -2,13 +2,13 @@ import { randomUUID } from 'node:crypto';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { Refused } from './refused.ts';
+import { DaemonError } from './daemon-error.ts';
 
 /**
  * The holder identity of this gateway: unique even when two gateways have one host name, and the same after a restart,
  * so that a restarted leader does not wait for its own Lease to expire.
  *
- * @throws Refused when the state directory cannot be written
+ * @throws DaemonError when the state directory cannot be written
  */
 export async function identity(stateDirectory: string): Promise<string> {
   const file = join(stateDirectory, 'identity');
@@ -24,7 +24,7 @@ export async function identity(stateDirectory: string): Promise<string> {
     throw new Error('it is empty; remove it');
   } catch (cause) {
     if (!(cause instanceof Error)) throw cause;
-    throw new Refused(`cannot keep our identity in ${file}: ${cause.message}; check stateDirectory`, {
+    throw new DaemonError(`cannot keep our identity in ${file}: ${cause.message}; check stateDirectory`, {
       cause,
     });
   }

@@ -11,7 +11,7 @@ import {
   SOL_SOCKET,
   unixAddress,
 } from '../libc.ts';
-import { Refused } from './refused.ts';
+import { DaemonError } from './daemon-error.ts';
 
 const LOCK_EX = 2;
 const LOCK_NB = 4;
@@ -25,7 +25,7 @@ const SO_PEERCRED = 17;
  *   directory. Any local user can take such a name. When its owner is neither root nor the daemon's user, the name is
  *   ignored and the file alone decides.
  *
- * @throws Refused when another one runs, or the file cannot be made
+ * @throws DaemonError when another one runs, or the file cannot be made
  */
 export async function lock(protocol: number, runtimeDirectory: string): Promise<AsyncDisposable> {
   await using stack = new AsyncDisposableStack();
@@ -33,7 +33,7 @@ export async function lock(protocol: number, runtimeDirectory: string): Promise<
   const fd = stack.adopt(openLockFile(path, runtimeDirectory), closeSync);
   if (libc.flock(fd, LOCK_EX | LOCK_NB) < 0) {
     const code = lastErrno();
-    throw code === 'EAGAIN' ? taken(protocol) : new Refused(`cannot lock ${path}: ${code}`);
+    throw code === 'EAGAIN' ? taken(protocol) : new DaemonError(`cannot lock ${path}: ${code}`);
   }
   const server = await takeName(`eiproute-protocol-${protocol}`, trusted(runtimeDirectory));
   if (server === 'taken') throw taken(protocol);
@@ -41,8 +41,8 @@ export async function lock(protocol: number, runtimeDirectory: string): Promise<
   return stack.move();
 }
 
-function taken(protocol: number): Refused {
-  return new Refused(
+function taken(protocol: number): DaemonError {
+  return new DaemonError(
     `another eiproute already manages routes of protocol ${protocol} in this network namespace; stop it first (systemctl stop eiproute-gateway eiproute-node, or see "ss -xlp | grep eiproute")`,
   );
 }
@@ -61,7 +61,9 @@ function openLockFile(path: string, folder: string): number {
     return fd;
   } catch (cause) {
     if (!(cause instanceof Error)) throw cause;
-    throw new Refused(`cannot make the lock ${path}: ${cause.message}; check runtimeDirectory`, { cause });
+    throw new DaemonError(`cannot make the lock ${path}: ${cause.message}; check runtimeDirectory`, {
+      cause,
+    });
   }
 }
 
@@ -97,7 +99,7 @@ async function takeName(
  */
 function listener(name: string): number | undefined {
   const fd: number = libc.socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-  if (fd < 0) throw new Refused(`cannot make a unix socket: ${lastErrno()}`);
+  if (fd < 0) throw new DaemonError(`cannot make a unix socket: ${lastErrno()}`);
   try {
     const address = unixAddress(`@${name}`);
     if (libc.connect(fd, address, address.length) < 0) return undefined;

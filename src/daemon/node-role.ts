@@ -1,19 +1,19 @@
 import { nodeObjects, nodeSysctlNames } from '../desire/node.ts';
 import { agentTableName } from '../desire/node-table.ts';
 import type { Kernel, Scope } from '../kernel/kernel.ts';
+import type { DeleteLimits } from '../model/delete-limits.ts';
 import { egressLink } from '../model/egress-link.ts';
 import type { Ip } from '../model/ip.ts';
 import type { Listing } from '../model/listing.ts';
 import type { NodeAgent } from '../model/node-agent.ts';
 import type { Link } from '../model/object.ts';
 import { ownerOf } from '../model/owner.ts';
-import type { Limits } from '../model/pace.ts';
 import type { Problem } from '../model/problem.ts';
 import { RecomputedDesire } from '../reconcile/recomputed.ts';
 import type { Role } from '../reconcile/reconciler.ts';
 
 /** No limits: the objects of a node follow from its configuration alone, so no deletion is an accident. */
-const limits: Limits = { share: 1, always: Number.POSITIVE_INFINITY, hold: 0 };
+const limits: DeleteLimits = { share: 1, always: Number.POSITIVE_INFINITY, hold: 0 };
 
 /** Reported while the networks are unknown. Existing objects stay: they may be those of the networks to come. */
 const unknown: Problem = {

@@ -11,12 +11,12 @@ import type { NodeAgent } from '../model/node-agent.ts';
 import type { Link } from '../model/object.ts';
 import type { Problem } from '../model/problem.ts';
 import { type DaemonOptions, type DaemonRole, listen, runDaemon, type Watch } from './daemon.ts';
+import { DaemonError } from './daemon-error.ts';
 import { EipsFrom } from './eips-from.ts';
 import { lock } from './lock.ts';
 import { writeNames } from './names.ts';
 import { firstListing, nodeRole, nodeScope, withInterface } from './node-role.ts';
 import { nodeStatus, nodeSummary } from './node-status.ts';
-import { Refused } from './refused.ts';
 
 export interface NodeOptions extends DaemonOptions {
   readonly config: NodeConfig;
@@ -33,7 +33,7 @@ export function openNodeKernel({ stateDirectory }: NodeConfig): Promise<LinuxKer
  * Checks the machine before anything is installed.
  *
  * @returns the dump, and the agent with its interface and, where a ConfigMap is configured, its last known EIP networks
- * @throws Refused when the configuration does not fit this machine
+ * @throws DaemonError when the configuration does not fit this machine
  */
 export async function prepare(
   kernel: Kernel,
@@ -41,7 +41,7 @@ export async function prepare(
   signal: AbortSignal,
 ): Promise<{ readonly have: Listing; readonly agent: NodeAgent; readonly eipsFrom: EipsFrom | undefined }> {
   const lacking = await nftProblem();
-  if (lacking) throw new Refused(`${lacking.message}; ${lacking.advice}`);
+  if (lacking) throw new DaemonError(`${lacking.message}; ${lacking.advice}`);
   const { links } = await kernel.list(nodeScope(config.agent), signal);
   const written = withInterface(config.agent, links);
   const eipsFrom = config.eipsFrom && new EipsFrom(config.eipsFrom, config.stateDirectory);
@@ -50,7 +50,7 @@ export async function prepare(
   // An interface that is down may come up; the other problems need a person.
   const wrong = nodeProblems(agent, links).filter(({ code }) => code !== 'interface-down');
   if (wrong.length > 0) {
-    throw new Refused(wrong.map(({ message, advice }) => `${message}; ${advice}`).join('. '));
+    throw new DaemonError(wrong.map(({ message, advice }) => `${message}; ${advice}`).join('. '));
   }
   return { have: await firstListing(kernel, agent, signal), agent, eipsFrom };
 }
@@ -59,7 +59,7 @@ export async function prepare(
  * The daemon of a node: runs until the signal is aborted, and leaves rules and routes in place. It needs no cluster,
  * but may read its EIP networks from a ConfigMap.
  *
- * @throws Refused, KernelError when it cannot start
+ * @throws DaemonError, KernelError when it cannot start
  */
 export async function runNode(options: NodeOptions, signal: AbortSignal): Promise<void> {
   let { config } = options;

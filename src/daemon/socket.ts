@@ -2,8 +2,8 @@ import { chmod, mkdir, rm } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import { join } from 'node:path';
 import type { RoleName } from '../config/config.ts';
+import { DaemonError } from './daemon-error.ts';
 import { close } from './lock.ts';
-import { Refused } from './refused.ts';
 
 /** The answers of a running daemon. */
 export interface Answers {
@@ -21,7 +21,7 @@ export function socketPath(runtimeDirectory: string, role: RoleName): string {
  * Answers the questions (`GET`) and `POST /release` over HTTP on a unix socket:
  * `curl --unix-socket /run/eiproute/gateway.sock http://localhost/status`.
  *
- * @throws Refused when the socket cannot be made
+ * @throws DaemonError when the socket cannot be made
  */
 export async function serve(
   runtimeDirectory: string,
@@ -55,7 +55,7 @@ export async function serve(
     await chmod(path, 0o600);
   } catch (cause) {
     if (!(cause instanceof Error)) throw cause;
-    throw new Refused(`cannot make the status socket ${path}: ${cause.message}; check runtimeDirectory`, {
+    throw new DaemonError(`cannot make the status socket ${path}: ${cause.message}; check runtimeDirectory`, {
       cause,
     });
   }

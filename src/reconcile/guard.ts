@@ -1,5 +1,5 @@
+import type { DeleteLimits } from '../model/delete-limits.ts';
 import { type Change, changeObject, type KernelObject, type Key, keyOf } from '../model/object.ts';
-import type { Limits } from '../model/pace.ts';
 import type { Actual } from './actual.ts';
 import { isDelete } from './diff.ts';
 import type { Held, PlannedChange } from './report.ts';
@@ -14,7 +14,7 @@ export interface GuardInputs {
   readonly actual: Pick<Actual, 'objects' | 'carrying' | 'nexthops'>;
   /** All lists of the cluster have come in. */
   readonly complete: boolean;
-  readonly limits: Limits;
+  readonly limits: DeleteLimits;
   /** The hold time is over, or an operator agrees. */
   readonly agreed: boolean;
   /** ms since the epoch when the hold ends by itself */

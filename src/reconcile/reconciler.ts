@@ -1,8 +1,8 @@
 import type { Kernel, KernelError, Scope } from '../kernel/kernel.ts';
+import type { DeleteLimits } from '../model/delete-limits.ts';
 import type { Desire, DesiredState } from '../model/desired.ts';
 import type { Listing, Neighbour } from '../model/listing.ts';
 import { changeObject, type KernelObject, type Key, keyOf, type Link } from '../model/object.ts';
-import type { Limits } from '../model/pace.ts';
 import { Actual } from './actual.ts';
 import { allKeys, diff, differs, isDelete, references, unpinned } from './diff.ts';
 import { Fights } from './fights.ts';
@@ -12,7 +12,7 @@ import type { Conflict, Failed, Held, HoldReason, PlannedChange, Reason, Report 
 /** The part of reconciliation that differs between a gateway and a node. */
 export interface Role {
   readonly scope: Scope;
-  readonly limits: Limits;
+  readonly limits: DeleteLimits;
   /** Computes the desired objects. A new one replaces the whole former desire. */
   readonly desire: Desire;
 }

@@ -4,8 +4,8 @@ import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, statSync } from '
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
+import { DaemonError } from '../../src/daemon/daemon-error.ts';
 import { lock } from '../../src/daemon/lock.ts';
-import { Refused } from '../../src/daemon/refused.ts';
 import { describeOnKernel } from './namespace.ts';
 
 const protocol = 86;
@@ -35,7 +35,7 @@ describeOnKernel('the lock of a protocol', () => {
       await using _ = await lock(protocol, directory);
       return 'held';
     } catch (error) {
-      if (error instanceof Refused) return error.message;
+      if (error instanceof DaemonError) return error.message;
       throw error;
     }
   }

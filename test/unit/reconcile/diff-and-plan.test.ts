@@ -1,8 +1,8 @@
 import { expect } from 'chai';
+import type { DeleteLimits } from '../../../src/model/delete-limits.ts';
 import { DesiredTable } from '../../../src/model/desired.ts';
 import { parseIp } from '../../../src/model/ip.ts';
 import type { KernelObject, ProxyNeighbour, Rule, Sysctl } from '../../../src/model/object.ts';
-import type { Limits } from '../../../src/model/pace.ts';
 import { Actual } from '../../../src/reconcile/actual.ts';
 import { allKeys, diff, references, unpinned } from '../../../src/reconcile/diff.ts';
 import { plan, type Restraints } from '../../../src/reconcile/plan.ts';
@@ -116,7 +116,7 @@ describe('what names another', () => {
 });
 
 describe('a plan', () => {
-  const limits: Limits = { share: 1, always: 0, hold: 0 };
+  const limits: DeleteLimits = { share: 1, always: 0, hold: 0 };
   const calm: Restraints = {
     limits,
     agreed: false,

@@ -1,19 +1,19 @@
 import { expect } from 'chai';
+import type { DeleteLimits } from '../../../src/model/delete-limits.ts';
 import type { KernelObject } from '../../../src/model/object.ts';
-import type { Limits } from '../../../src/model/pace.ts';
 import { Actual } from '../../../src/reconcile/actual.ts';
 import { guard } from '../../../src/reconcile/guard.ts';
 import type { PlannedChange } from '../../../src/reconcile/report.ts';
 import { listing } from '../../scene.ts';
 import { adding, deleting, group, nexthop, replacing, route, say } from './objects.ts';
 
-const limits: Limits = { share: 0.5, always: 1, hold: 1000 };
+const limits: DeleteLimits = { share: 0.5, always: 1, hold: 1000 };
 const until = 5000;
 
 function held(
   due: readonly PlannedChange[],
   have: readonly KernelObject[],
-  rest: { readonly complete?: boolean; readonly limits?: Limits; readonly agreed?: boolean } = {},
+  rest: { readonly complete?: boolean; readonly limits?: DeleteLimits; readonly agreed?: boolean } = {},
 ): readonly string[] {
   const guarded = guard(due, {
     actual: new Actual(listing(have)),
