@@ -67,12 +67,15 @@ export function nexthops(
 }
 
 /** The nodes that the kernel refuses, each with the kernel's error. */
-export function refusedNexthops(refused: Refusals): ReadonlyMap<Ip, string> {
+export function refusedNexthops(
+  refused: Refusals,
+  isMeant: (nexthop: Nexthop) => boolean = () => true,
+): ReadonlyMap<Ip, string> {
   const refusals = new Map<Ip, string>();
   for (const { change, code, message } of refused.values()) {
     // EEXIST: another program has taken the id since the last dump; the node gets another one.
-    if (change.verb === 'add' && change.want.kind === 'nexthop' && code !== 'EEXIST')
-      refusals.set(change.want.via, message);
+    const isRefusal = change.verb === 'add' && change.want.kind === 'nexthop' && code !== 'EEXIST';
+    if (isRefusal && isMeant(change.want)) refusals.set(change.want.via, message);
   }
   return refusals;
 }

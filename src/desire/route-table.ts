@@ -296,7 +296,8 @@ export class RouteTable {
     if (this.#refusals !== refusals) {
       const before = this.#refusedHops;
       this.#refusals = refusals;
-      this.#refusedHops = refusedNexthops(refused);
+      // A table that this one replaced may have tried the node under another id.
+      this.#refusedHops = refusedNexthops(refused, ({ via, id }) => this.#hops.get(via)?.id === id);
       this.#problems = undefined;
       for (const ip of this.#refusedHops.keys()) {
         if (!before.has(ip)) changed.add(ip);

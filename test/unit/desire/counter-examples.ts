@@ -199,4 +199,17 @@ export const counterExamples: readonly (readonly [reason: string, history: Histo
       ],
     },
   ],
+  [
+    'the kernel refuses a node under the id that an earlier configuration had for it',
+    {
+      nodes: ['n4', 'far'],
+      steps: [
+        { kind: 'refuse', chance: 1 },
+        held('a', [A], 'Cluster', 'n1'),
+        { kind: 'refuse', chance: 0 },
+        { kind: 'gateway', to: { weighByEndpoints: false, buckets: undefined, idleTimer: 60 } },
+        gone('node', 'n1'),
+      ],
+    },
+  ],
 ];
