@@ -108,7 +108,7 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
       : undefined;
   /** Changes of the cluster that the next round reads. */
   let changed = new GrowingDelta();
-  /** Changes of the cluster that rounds have acted on since the state on disk was saved. */
+  /** The changes of the cluster that the present round acts on. */
   let acted = new GrowingDelta();
   const withdrawn = new Signal<Delta, GrowingDelta>(mergeDelta);
   const roleFor = (now: GatewayConfig) =>
@@ -160,10 +160,8 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
       if (links !== handle?.links()) allocating?.controller.notify();
       links = handle?.links();
       allocating?.controller.rerouted(reroutedBy(result));
-      if (result.done.some(isDelete)) {
-        withdrawn.notify(acted);
-        acted = new GrowingDelta();
-      }
+      if (result.done.some(isDelete)) withdrawn.notify(acted);
+      acted = new GrowingDelta();
     },
   };
   const watches: readonly Watch[] = [
