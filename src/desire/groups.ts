@@ -22,9 +22,9 @@ export interface Demand {
 /**
  * One group per distinct set of members.
  *
- * A group that the dump holds with the same content keeps its id; of several the one that most routes use. Otherwise a group whose users all move to
- * the same new members is replaced in place: one message moves a hundred thousand EIPs. Only what is left
- * gets a new id. Type and bucket count cannot change in place: that is a new id as well.
+ * A group that the dump holds with the same content keeps its id; of several the one that most of the demanded routes
+ * use. Otherwise a group whose users all move to the same new members is replaced in place: one message moves a hundred
+ * thousand EIPs. Only what is left gets a new id. Type and bucket count cannot change in place: that is a new id as well.
  *
  * @param kept ids of groups that routes outside of the demands need as they are
  * @returns the group of each demand, in the order of the demands
@@ -37,7 +37,7 @@ export function groups(
   refused: Refusals,
   kept: ReadonlySet<number>,
 ): readonly NexthopGroup[] {
-  const users = usersOf(have);
+  const users = usersOf(demands, have);
   const existing: NexthopGroup[] = [];
   const members = new Map<string, NexthopGroup>();
   for (const object of have.objects.values()) {
@@ -135,12 +135,15 @@ function movers(
   return result;
 }
 
-/** How many routes lead to each group or nexthop. */
-function usersOf(have: Listing): ReadonlyMap<number, number> {
+/** How many of the demanded routes lead to each group. A route that is to go, and is held, does not count. */
+function usersOf(demands: readonly Demand[], have: Listing): ReadonlyMap<number, number> {
   const users = new Map<number, number>();
-  for (const object of have.objects.values()) {
-    if (object.kind !== 'route' || object.nhid === undefined) continue;
-    users.set(object.nhid, (users.get(object.nhid) ?? 0) + 1);
+  for (const demand of demands) {
+    for (const key of demand.users) {
+      const route = have.objects.get(key);
+      if (route?.kind !== 'route' || route.nhid === undefined) continue;
+      users.set(route.nhid, (users.get(route.nhid) ?? 0) + 1);
+    }
   }
   return users;
 }

@@ -212,4 +212,17 @@ export const counterExamples: readonly (readonly [reason: string, history: Histo
       ],
     },
   ],
+  [
+    'a group of the same nodes is still there, for a route that is to go and is held',
+    {
+      nodes: ['n2'],
+      steps: [
+        node('n3'),
+        { kind: 'complete', to: false },
+        held('e', [A], 'Local', 'n3'),
+        held('e', [B], 'Local', 'n2'),
+        endpoints('e', 'n3'),
+      ],
+    },
+  ],
 ];
