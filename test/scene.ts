@@ -58,6 +58,7 @@ export function service(name: string, eips: readonly string[], rest: Partial<Ser
     ingress: eips.map(parseIp),
     externalIps: [],
     asks: asks(),
+    hasSlices: true,
     ...rest,
     endpoints: inBothFamilies(rest.endpoints ?? [endpoint('n1')]),
   };
