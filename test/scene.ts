@@ -174,7 +174,7 @@ export function router(): World {
   return world;
 }
 
-const limits: Limits = { share: 0.5, always: 1, hold: 600_000 };
+const limits: Limits = { share: 0.5, window: 60_000, always: 1, hold: 600_000 };
 
 /** 'table': the desire that the daemon uses; 'full': its specification, which recomputes everything. */
 export type DesireKind = 'table' | 'full';

@@ -127,7 +127,7 @@ function emptyRole(
 ): Role {
   return {
     scope: { owner: ownerOf(protocol), tables: [table], sysctls: [], nftTables, neighbours: [] },
-    limits: { share: 1, always: Number.POSITIVE_INFINITY, hold: 0 },
+    limits: { share: 1, window: 0, always: Number.POSITIVE_INFINITY, hold: 0 },
     desire,
   };
 }

@@ -13,7 +13,7 @@ import { RecomputedDesire } from '../reconcile/recomputed.ts';
 import type { Role } from '../reconcile/reconciler.ts';
 
 /** What a node keeps is told by its configuration alone: nothing of it vanishes by mistake. */
-const limits: Limits = { share: 1, always: Number.POSITIVE_INFINITY, hold: 0 };
+const limits: Limits = { share: 1, window: 0, always: Number.POSITIVE_INFINITY, hold: 0 };
 
 /** What stands is kept: the networks it is for may be those that are to come. */
 const unknown: Problem = {

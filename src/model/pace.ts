@@ -9,12 +9,14 @@ export interface Pace {
   readonly retryLongest: number;
 }
 
-/** The blast radius: how much of ours may vanish in one round without a second thought. */
+/** The blast radius: how much of ours may vanish within a window of time without a second thought. */
 export interface Limits {
   /** 0..1, of the EIP routes we own. */
   readonly share: number;
   /** The routes of up to so many Services are never held: one person deleting one Service is no accident. */
   readonly always: number;
+  /** ms; 0: each round is judged by itself. */
+  readonly window: number;
   /** ms after which a held delete goes on by itself. */
   readonly hold: number;
 }
