@@ -58,6 +58,11 @@ export class LinuxKernel implements Kernel {
     return new LinuxKernel(await Ledger.load(join(stateDirectory, 'sysctls.json')));
   }
 
+  /** The values of sysctls that the kernel showed after our own writes, by the path below /proc/sys. */
+  get writtenSysctls(): ReadonlyMap<string, string> {
+    return this.#sysctls.written;
+  }
+
   /** What a person should know of the state that this port keeps on disk. */
   get problems(): readonly Problem[] {
     return this.#sysctls.problems;
