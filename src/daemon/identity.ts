@@ -4,6 +4,11 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { Refused } from './refused.ts';
 
+/** Whether the text is that of the file which {@link identity} keeps. */
+export function isIdentity(text: string): boolean {
+  return /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\n$/.test(text);
+}
+
 /**
  * Who we are to the other gateways: the same after a restart, so that nobody waits for a Lease to run out, and not
  * another's, though two gateways may bear one host name.

@@ -49,13 +49,9 @@ export function nodeRole(
   };
 }
 
-/** The role with an empty desire: all of ours goes. */
-export function emptyNodeRole(agent: NodeAgent): Role {
-  return {
-    scope: { ...nodeScope(agent), neighbours: [] },
-    limits,
-    desire: new RecomputedDesire(() => ({ objects: [], problems: [], complete: true })),
-  };
+/** The role for an empty desire: all of ours goes. */
+export function emptyNodeRole(agent: NodeAgent): Omit<Role, 'desire'> {
+  return { scope: { ...nodeScope(agent), neighbours: [] }, limits };
 }
 
 export function nodeScope(agent: NodeAgent): Scope {
