@@ -58,6 +58,7 @@ export function service(name: string, eips: readonly string[], rest: Partial<Ser
     ingress: eips.map(parseIp),
     externalIps: [],
     request: request(),
+    hasSlices: true,
     ...rest,
     endpoints: inBothFamilies(rest.endpoints ?? [endpoint('n1')]),
   };
@@ -173,7 +174,7 @@ export function router(): World {
   return world;
 }
 
-const limits: DeleteLimits = { share: 0.5, always: 1, hold: 600_000 };
+const limits: DeleteLimits = { share: 0.5, window: 60_000, always: 1, hold: 600_000 };
 
 /** 'table': the desire that the daemon uses; 'full': its specification, which recomputes everything. */
 export type DesireKind = 'table' | 'full';

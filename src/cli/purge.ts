@@ -1,8 +1,8 @@
 import type { Command } from 'commander';
 import type { GatewayConfig } from '../config/config.ts';
 import type { LinuxKernel } from '../kernel/linux.ts';
-import type { Desire } from '../model/desired.ts';
-import type { DesiredObjects } from '../model/desired-object.ts';
+import { sysctlName } from '../model/iproute.ts';
+import type { Listing } from '../model/listing.ts';
 import { changeObject, keyOf } from '../model/object.ts';
 import { ownerOf } from '../model/owner.ts';
 import { printable, shellWord } from '../model/text.ts';
@@ -29,7 +29,7 @@ export function addPurge({ root, run }: Program): void {
     .action(run(purge));
 }
 
-/** The pipeline with an empty desire. */
+/** A round whose desire is empty, but for the settings that others have changed since. */
 async function purge(cli: Cli, command: Command): Promise<ExitCode> {
   const loaded = await readAnyConfig(cli, command);
   if (loaded === undefined) return exit.config;
@@ -39,25 +39,30 @@ async function purge(cli: Cli, command: Command): Promise<ExitCode> {
   const { Reconciler } = await import('../reconcile/reconciler.ts');
   const { commandOf } = await import('./changes.ts');
   const { removeFiles } = await import('../daemon/names.ts');
-  const { role, open, files } = await purgeTarget(loaded);
-  await using _lock = await lock(role.scope.owner.protocol, loaded.config.runtimeDirectory);
+  const { empty, open, files } = await emptied(loaded);
+  await using _lock = await lock(empty.scope.owner.protocol, loaded.config.runtimeDirectory);
   await using kernel = await open();
+  const role = await withoutForeign(empty, kernel);
   const reconciler = new Reconciler(kernel, Date.now);
   const reasons = [{ kind: 'operator', text: 'purge' }] as const;
   // The ledger forgets a former value once it is restored, so the commands are printed from the dump before.
   const before = await kernel.list(role.scope, cli.signal);
   const report = await reconciler.round(role, reasons, 'dump', cli.signal);
-  await removeFiles(files);
+  // What could not be put back is tried again by the next purge, which needs all that we remember.
+  const obsolete = report.failed.length === 0 ? files : files.filter((file) => !isState(loaded, file));
+  await removeFiles(obsolete);
   const removed = [
     ...report.done.map(({ change }) => commandOf(change, before)),
-    ...files.map((file) => `rm ${shellWord(file)}`),
+    ...obsolete.map((file) => `rm ${shellWord(file)}`),
   ];
+  const left = foreignSysctls(before, kernel);
   const refused = report.failed.map(({ change, message }) => ({
     command: commandOf(change, before),
     error: message,
   }));
-  if (options.json) printJson(cli, { removed, refused });
+  if (options.json) printJson(cli, { removed, refused, leftAlone: left.map(leftAlone) });
   else for (const line of removed) cli.stdout.write(`${line}\n`);
+  for (const one of left) cli.stderr.write(`eiproute: ${printable(leftAlone(one))}\n`);
   for (const { message, advice } of kernel.problems)
     cli.stderr.write(`eiproute: ${printable(message)}; ${advice}\n`);
   for (const { command: line, error } of refused)
@@ -68,41 +73,93 @@ async function purge(cli: Cli, command: Command): Promise<ExitCode> {
 async function preview(cli: Cli, loaded: AnyLoaded, { json }: Options): Promise<ExitCode> {
   const { dryRun } = await import('../reconcile/dry-run.ts');
   const { commandOf } = await import('./changes.ts');
-  const { role, open, files } = await purgeTarget(loaded);
+  const { companions } = await import('../kernel/sysctl.ts');
+  const { empty, open, files } = await emptied(loaded);
   await using kernel = await open();
-  const { due, have } = await dryRun(kernel, role, cli.signal);
+  const { due, have } = await dryRun(kernel, await withoutForeign(empty, kernel), cli.signal);
+  const left = foreignSysctls(have, kernel);
+  const untouched = new Set(left.flatMap(({ name }) => [name, companions.get(name)]));
   const removed = due.map(({ change }) => commandOf(change, have));
   // Linux changes some settings along with ours; they are restored afterwards.
   const ours = new Set(due.map(({ change }) => keyOf(changeObject(change))));
   for (const [name, value] of have.formerSysctls) {
     const sysctl = { kind: 'sysctl', name, value } as const;
-    if (!ours.has(keyOf(sysctl))) removed.push(commandOf({ verb: 'delete', have: sysctl }, have));
+    if (!ours.has(keyOf(sysctl)) && !untouched.has(name))
+      removed.push(commandOf({ verb: 'delete', have: sysctl }, have));
   }
   removed.push(...files.map((file) => `rm ${shellWord(file)}`));
-  if (json) printJson(cli, { removed, refused: [] });
+  if (json) printJson(cli, { removed, refused: [], leftAlone: left.map(leftAlone) });
   else for (const line of removed) cli.stdout.write(`${line}\n`);
+  for (const one of left) cli.stderr.write(`eiproute: ${printable(leftAlone(one))}\n`);
   return exit.ok;
 }
 
-/** The role to purge. */
-interface PurgeTarget {
-  readonly role: Role;
+/** A setting that somebody else has changed since we wrote it. */
+interface ForeignSysctl {
+  /** The path below /proc/sys. */
+  readonly name: string;
+  readonly value: string;
+  readonly written: string;
+  readonly former: string;
+}
+
+function foreignSysctls(
+  { objects, formerSysctls }: Pick<Listing, 'objects' | 'formerSysctls'>,
+  { writtenSysctls }: LinuxKernel,
+): readonly ForeignSysctl[] {
+  return [...formerSysctls].flatMap(([name, former]) => {
+    const present = objects.get(`sysctl ${name}`);
+    const written = writtenSysctls.get(name);
+    if (present?.kind !== 'sysctl' || written === undefined) return [];
+    const { value } = present;
+    return value === written || value === former ? [] : [{ name, value, written, former }];
+  });
+}
+
+function leftAlone({ name, value, written, former }: ForeignSysctl): string {
+  return `${sysctlName(name)} is "${value}", where eiproute had written "${written}": somebody else has set it since, so it is left alone, and not put back to "${former}"`;
+}
+
+/** The role with the settings of others as they are: nothing is done about them. */
+async function withoutForeign(empty: Omit<Role, 'desire'>, kernel: LinuxKernel): Promise<Role> {
+  const { RecomputedDesire } = await import('../reconcile/recomputed.ts');
+  const why = { text: 'set by somebody else' };
+  const desire = new RecomputedDesire((have) => ({
+    objects: foreignSysctls(have, kernel).map(({ name, value }) => ({
+      key: `sysctl ${name}`,
+      object: { kind: 'sysctl', name, value },
+      why,
+    })),
+    problems: [],
+    complete: true,
+  }));
+  return { ...empty, desire };
+}
+
+/** The file is one of the state directory. */
+function isState({ config }: AnyLoaded, file: string): boolean {
+  return file.startsWith(config.stateDirectory);
+}
+
+/** What is to be emptied. */
+interface Emptied {
+  readonly empty: Omit<Role, 'desire'>;
   readonly open: () => Promise<LinuxKernel>;
-  /** Files of ours outside of our own folders. */
+  /** Files that we wrote. */
   readonly files: readonly string[];
 }
 
-async function purgeTarget(loaded: AnyLoaded): Promise<PurgeTarget> {
+async function emptied(loaded: AnyLoaded): Promise<Emptied> {
+  const { stateFiles } = await import('../daemon/state-files.ts');
   if (loaded.role === 'gateway') {
     const { LinuxKernel } = await import('../kernel/linux.ts');
     const { flowLabelTableName } = await import('../desire/flow-label.ts');
     const { config } = loaded;
-    const { RecomputedDesire } = await import('../reconcile/recomputed.ts');
     const nftTables = [flowLabelTableName(config.gateway.protocol)];
     return {
-      role: emptyRole(config, nftTables, new RecomputedDesire(noObjects)),
+      empty: emptyRole(config, nftTables),
       open: () => LinuxKernel.open(config.stateDirectory),
-      files: [],
+      files: await stateFiles(config.stateDirectory, 'gateway'),
     };
   }
   const { emptyNodeRole } = await import('../daemon/node-role.ts');
@@ -110,24 +167,18 @@ async function purgeTarget(loaded: AnyLoaded): Promise<PurgeTarget> {
   const { ownFiles } = await import('../daemon/names.ts');
   const { config } = loaded;
   return {
-    role: emptyNodeRole(config.agent),
+    empty: emptyNodeRole(config.agent),
     open: () => openNodeKernel(config),
-    files: await ownFiles(config.namesDirectory),
+    files: [...(await ownFiles(config.namesDirectory)), ...(await stateFiles(config.stateDirectory, 'node'))],
   };
-}
-
-function noObjects(): DesiredObjects {
-  return { objects: [], problems: [], complete: true };
 }
 
 function emptyRole(
   { gateway: { protocol, table } }: GatewayConfig,
   nftTables: readonly string[],
-  desire: Desire,
-): Role {
+): Omit<Role, 'desire'> {
   return {
     scope: { owner: ownerOf(protocol), tables: [table], sysctls: [], nftTables, neighbours: [] },
-    limits: { share: 1, always: Number.POSITIVE_INFINITY, hold: 0 },
-    desire,
+    limits: { share: 1, window: 0, always: Number.POSITIVE_INFINITY, hold: 0 },
   };
 }

@@ -61,7 +61,11 @@ export class ClusterStore implements Omit<Cluster, typeof Symbol.asyncDispose> {
     };
     this.#serviceIndex = new DecodedIndex({
       decode: decodeService,
-      complete: (key, service) => ({ ...service, endpoints: this.#endpoints(key) }),
+      complete: (key, service) => ({
+        ...service,
+        endpoints: this.#endpoints(key),
+        hasSlices: this.#slices.has(key),
+      }),
       changed: (key) => this.#join(key),
       report: report('services'),
       versions: this.#versions,
@@ -233,7 +237,9 @@ export class ClusterStore implements Omit<Cluster, typeof Symbol.asyncDispose> {
       return;
     }
     const endpoints = this.#endpoints(key);
-    const joined = same(indexed.endpoints, endpoints) ? indexed : { ...indexed, endpoints };
+    const hasSlices = this.#slices.has(key);
+    const isSame = indexed.hasSlices === hasSlices && same(indexed.endpoints, endpoints);
+    const joined = isSame ? indexed : { ...indexed, endpoints, hasSlices };
     const service = shown !== undefined && same(shown, joined) ? shown : joined;
     // A slice may have changed after the list's object was completed.
     if (service !== indexed) this.#serviceIndex.put(key, service);

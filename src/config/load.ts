@@ -94,7 +94,12 @@ function assemble(
     stateDirectory: path(leaves.stateDirectory) ?? '',
     runtimeDirectory: path(leaves.runtimeDirectory) ?? '',
     pace,
-    limits: { share: preset(leaves.share), always: preset(leaves.always), hold: preset(leaves.hold) },
+    limits: {
+      share: preset(leaves.share),
+      window: preset(leaves.window),
+      always: preset(leaves.always),
+      hold: preset(leaves.hold),
+    },
     logLevel: preset(leaves.logLevel),
     logFormat: preset(leaves.logFormat),
   };

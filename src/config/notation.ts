@@ -64,6 +64,7 @@ function gatewayNotation(config: GatewayConfig): Partial {
     [leaves.retryFirst.key, durationText(pace.retryFirst)],
     [leaves.retryLongest.key, durationText(pace.retryLongest)],
     [leaves.share.key, limits.share],
+    [leaves.window.key, durationText(limits.window)],
     [leaves.always.key, limits.always],
     [leaves.hold.key, durationText(limits.hold)],
     [leaves.stateDirectory.key, config.stateDirectory],

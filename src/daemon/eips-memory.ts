@@ -4,6 +4,17 @@ import type { Prefix } from '../model/ip.ts';
 
 const version = 1;
 
+/** Whether the text is that of the file of {@link recallEips}. */
+export function isEipsMemory(text: string): boolean {
+  try {
+    const content: unknown = JSON.parse(text);
+    return typeof content === 'object' && content !== null && 'object' in content && 'eips' in content;
+  } catch (error) {
+    if (error instanceof SyntaxError) return false;
+    throw error;
+  }
+}
+
 /**
  * The networks that were last read from an object, as text for its parser.
  *

@@ -4,6 +4,11 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { DaemonError } from './daemon-error.ts';
 
+/** Whether the text is that of the file which {@link identity} keeps. */
+export function isIdentity(text: string): boolean {
+  return /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\n$/.test(text);
+}
+
 /**
  * The holder identity of this gateway: unique even when two gateways have one host name, and the same after a restart,
  * so that a restarted leader does not wait for its own Lease to expire.

@@ -13,7 +13,7 @@ import { RecomputedDesire } from '../reconcile/recomputed.ts';
 import type { Role } from '../reconcile/reconciler.ts';
 
 /** No limits: the objects of a node follow from its configuration alone, so no deletion is an accident. */
-const limits: DeleteLimits = { share: 1, always: Number.POSITIVE_INFINITY, hold: 0 };
+const limits: DeleteLimits = { share: 1, window: 0, always: Number.POSITIVE_INFINITY, hold: 0 };
 
 /** Reported while the networks are unknown. Existing objects stay: they may be those of the networks to come. */
 const unknown: Problem = {
@@ -49,13 +49,9 @@ export function nodeRole(
   };
 }
 
-/** The role with an empty desire: deletes everything of ours. */
-export function emptyNodeRole(agent: NodeAgent): Role {
-  return {
-    scope: { ...nodeScope(agent), neighbours: [] },
-    limits,
-    desire: new RecomputedDesire(() => ({ objects: [], problems: [], complete: true })),
-  };
+/** The role for an empty desire: deletes everything of ours. */
+export function emptyNodeRole(agent: NodeAgent): Omit<Role, 'desire'> {
+  return { scope: { ...nodeScope(agent), neighbours: [] }, limits };
 }
 
 export function nodeScope(agent: NodeAgent): Scope {

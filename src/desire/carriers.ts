@@ -116,12 +116,15 @@ function parsesToFalse(text: string): boolean {
 }
 
 /**
- * The endpoints that take new connections: the ready ones; when there are none, those that are shutting down
- * but still serve.
+ * The endpoints of one family that take new connections: the ready ones; when there are none, those that are shutting
+ * down but still serve. Each family has endpoints of its own, which come and go one slice after the other. Endpoints
+ * without a node do not count under Local.
  */
-function usable(endpoints: readonly Endpoint[]): readonly Endpoint[] {
-  const ready = endpoints.filter((endpoint) => endpoint.ready);
-  return ready.length > 0 ? ready : endpoints.filter((endpoint) => endpoint.serving);
+export function usable({ endpoints, externalTrafficPolicy }: Service, of: Family): readonly Endpoint[] {
+  const local = externalTrafficPolicy === 'Local';
+  const known = endpoints.filter(({ ip, node }) => family(ip) === of && (!local || node !== undefined));
+  const ready = known.filter((endpoint) => endpoint.ready);
+  return ready.length > 0 ? ready : known.filter((endpoint) => endpoint.serving);
 }
 
 /** How nodes are weighed against each other under Local; under Cluster they are always equal. */
@@ -139,15 +142,9 @@ export function carriers(
   of: Family,
   weighing: Weighing,
 ): readonly Carrier[] {
-  const local = service.externalTrafficPolicy === 'Local';
-  // Each family has endpoints of its own, which come and go one slice after the other. Endpoints without a node do
-  // not count under Local.
-  const known = service.endpoints.filter(
-    ({ ip, node }) => family(ip) === of && (!local || node !== undefined),
-  );
-  const endpoints = usable(known);
+  const endpoints = usable(service, of);
   if (endpoints.length === 0) return [];
-  if (!local) return nodes.every[of];
+  if (service.externalTrafficPolicy !== 'Local') return nodes.every[of];
   const chosen = new Map<Ip, Carrier>();
   const counts = countByNode(endpoints);
   for (const node of [...counts.keys()].sort()) {

@@ -2,8 +2,8 @@ import type { Service } from '../model/cluster.ts';
 import { type Desire, type DesiredState, DesiredTable, type KernelState } from '../model/desired.ts';
 import type { Why } from '../model/desired-object.ts';
 import type { Gateway } from '../model/gateway.ts';
-import type { Ip } from '../model/ip.ts';
-import { equal, type KernelObject, type Key, keyOf } from '../model/object.ts';
+import { type Ip, onlyIp } from '../model/ip.ts';
+import { type Change, changeObject, equal, type KernelObject, type Key, keyOf } from '../model/object.ts';
 import { type Owner, ownerOf } from '../model/owner.ts';
 import type { Problem } from '../model/problem.ts';
 import { isEipObject, keptFor, routeKey } from './eip-routes.ts';
@@ -90,6 +90,17 @@ export class GatewayDesire implements Desire {
       ...this.#otherProblems(),
     ]);
     return { problems, complete: overview.complete, unfinished };
+  }
+
+  isEvident(change: Change): boolean {
+    const object = changeObject(change);
+    const eip = object.kind === 'route' ? onlyIp(object.dst) : undefined;
+    if (change.verb === 'delete') {
+      if (object.kind === 'nexthop') return this.paths.isCarrier(object.via);
+      return eip !== undefined && this.paths.lacksEndpoints(eip);
+    }
+    if (object.kind === 'group') return this.#routes?.table.goesByEndpoints(object.id) ?? false;
+    return eip !== undefined && this.paths.goesByEndpoints(eip);
   }
 
   /**

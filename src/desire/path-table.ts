@@ -3,7 +3,8 @@ import type { Gateway } from '../model/gateway.ts';
 import { family, type Ip } from '../model/ip.ts';
 import type { Problem } from '../model/problem.ts';
 import { addressProblems, type Candidates, type Carrier, candidates } from './carriers.ts';
-import { namedAddresses } from './claims.ts';
+import { claim, namedAddresses } from './claims.ts';
+import { goByEndpoints, lackEndpoints } from './evidence.ts';
 import type { Path } from './path.ts';
 import { type FormerPath, PathHistory } from './path-history.ts';
 import { type Resolved, resolve } from './paths.ts';
@@ -111,6 +112,21 @@ export class PathTable {
     return this.#entries.get(eip)?.set;
   }
 
+  /** The Services that hold the EIP are there, and have no endpoint that could serve it. */
+  lacksEndpoints(eip: Ip): boolean {
+    return lackEndpoints(this.#holders(eip), family(eip));
+  }
+
+  /** Where the EIP goes depends on its endpoints alone, and on no node that is not known. */
+  goesByEndpoints(eip: Ip): boolean {
+    return goByEndpoints(this.#holders(eip), this.#candidates, family(eip));
+  }
+
+  /** A node that may carry traffic has this address. */
+  isCarrier(ip: Ip): boolean {
+    return this.#candidates.every[family(ip)].some((carrier) => carrier.ip === ip);
+  }
+
   get problems(): readonly Problem[] {
     this.#problemList ??= [...this.#addressProblems, ...[...this.#problems.values()].flat()];
     return this.#problemList;
@@ -193,11 +209,19 @@ export class PathTable {
     }
   }
 
-  #resolve(eip: Ip): void {
+  /** The Services that name the EIP. */
+  #named(eip: Ip): readonly Service[] {
     const keys = this.#naming.get(eip) ?? none;
-    const named = (typeof keys === 'string' ? [keys] : [...keys]).flatMap(
-      (key) => this.#services.get(key) ?? [],
-    );
+    return (typeof keys === 'string' ? [keys] : [...keys]).flatMap((key) => this.#services.get(key) ?? []);
+  }
+
+  /** Those of them that hold it. */
+  #holders(eip: Ip): readonly Service[] {
+    return claim(eip, this.#named(eip), this.#gateway, this.#poolOf(eip)).holders;
+  }
+
+  #resolve(eip: Ip): void {
+    const named = this.#named(eip);
     const terms = { gateway: this.#gateway, poolOf: this.#poolOf, nodes: this.#candidates };
     const found: Resolved =
       named.length === 0 ? { path: undefined, problems: [] } : resolve(eip, named, terms);

@@ -148,7 +148,12 @@ export class RouteTable {
     this.#kernel = kernel;
     if (this.#refusals !== kernel.refusals) this.#avoidStuck();
     for (const eip of this.#changedReservations(reserved)) this.#readEip(eip);
-    for (const eip of changes.eips) this.#readEip(eip);
+    for (const eip of changes.eips) {
+      this.#readEip(eip);
+      const group = this.#groupOf.get(eip);
+      if (group !== undefined && this.#isStuck(group) && this.#paths.goesByEndpoints(eip))
+        this.#evict(eip, group, undefined);
+    }
     for (const set of changes.sets) this.#readSet(set);
     this.#readConstraints();
     if (this.#dumps !== kernel.dumps) {
@@ -158,6 +163,15 @@ export class RouteTable {
     this.#dumps = kernel.dumps;
     for (const group of this.#deferred) this.#dirty.add(group);
     return this.#settle();
+  }
+
+  /** Where all EIPs of a group go depends on their endpoints alone. */
+  goesByEndpoints(groupId: number): boolean {
+    const { eips } = this.#groups.get(groupId) ?? {};
+    if (eips === undefined) return false;
+    // The first EIP under Cluster ends it: a set of a hundred thousand is not copied.
+    for (const eip of eips) if (!this.#paths.goesByEndpoints(eip)) return false;
+    return true;
   }
 
   /** The same array as long as nothing about them changes. */
@@ -385,7 +399,8 @@ export class RouteTable {
 
   /**
    * A group that could not be changed in place still leads to its former nodes: EIPs whose routes do not lead to it
-   * yet go to another group. When it was the kernel that refused, the others follow; when it was the guard, they wait.
+   * yet go to another group. When it was the kernel that refused, the others follow; when it was the guard, those
+   * follow whose endpoints have moved, and the others wait.
    */
   #avoidStuck(): void {
     const { stuck, refused } = this.#kernel;
@@ -393,7 +408,8 @@ export class RouteTable {
       const group = this.#groups.get(Number(key.slice('nexthop '.length)));
       if (group === undefined) continue;
       for (const eip of [...group.eips]) {
-        if (refused.has(key) || !this.#leadsTo(eip, group)) this.#evict(eip, group, undefined);
+        if (refused.has(key) || !this.#leadsTo(eip, group) || this.#paths.goesByEndpoints(eip))
+          this.#evict(eip, group, undefined);
       }
     }
   }

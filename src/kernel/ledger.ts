@@ -34,11 +34,13 @@ interface Damage {
 export class Ledger {
   readonly #file: string;
   readonly #former: Map<string, string>;
+  readonly #written: Map<string, string>;
   #damage: Damage | undefined;
 
-  private constructor(file: string, former: Map<string, string>, damage: Damage | undefined) {
+  private constructor(file: string, { former, written }: LedgerContent, damage: Damage | undefined) {
     this.#file = file;
     this.#former = former;
+    this.#written = written;
     this.#damage = damage;
   }
 
@@ -47,9 +49,9 @@ export class Ledger {
     try {
       return new Ledger(file, parseLedger(await readFile(file, 'utf8')), undefined);
     } catch (error) {
-      if (errorCode(error) === 'ENOENT') return new Ledger(file, new Map(), undefined);
+      if (errorCode(error) === 'ENOENT') return new Ledger(file, nothing(), undefined);
       const damage = { why: words(error), aside: `${file}.${clock().toISOString()}`, moved: false };
-      return new Ledger(file, new Map(), damage);
+      return new Ledger(file, nothing(), damage);
     }
   }
 
@@ -74,6 +76,11 @@ export class Ledger {
     return this.#former;
   }
 
+  /** The values that the kernel showed after we wrote; a name may lack where a file is older, or a write was cut off. */
+  get written(): ReadonlyMap<string, string> {
+    return this.#written;
+  }
+
   /**
    * Stores former values; they are on disk when this resolves. A value in the ledger is older and stays.
    *
@@ -82,16 +89,33 @@ export class Ledger {
   async remember(values: ReadonlyMap<string, string>): Promise<void> {
     const missing = [...values].filter(([name]) => !this.#former.has(name));
     if (missing.length === 0) return;
-    await this.#write(new Map([...this.#former, ...missing]));
+    await this.#write(new Map([...this.#former, ...missing]), this.#written);
     for (const [name, value] of missing) this.#former.set(name, value);
+  }
+
+  /**
+   * Writes down what the kernel shows after our own writes, of the values that are remembered.
+   *
+   * @throws LedgerError; nothing is then written down
+   */
+  async wrote(values: ReadonlyMap<string, string>): Promise<void> {
+    const fresh = [...values].filter(
+      ([name, value]) => this.#former.has(name) && this.#written.get(name) !== value,
+    );
+    if (fresh.length === 0) return;
+    await this.#write(this.#former, new Map([...this.#written, ...fresh]));
+    for (const [name, value] of fresh) this.#written.set(name, value);
   }
 
   /** @throws LedgerError; all is then still remembered */
   async forget(names: ReadonlySet<string>): Promise<void> {
     const rest = new Map([...this.#former].filter(([name]) => !names.has(name)));
     if (rest.size === this.#former.size) return;
-    await this.#write(rest);
-    for (const name of names) this.#former.delete(name);
+    await this.#write(rest, new Map([...this.#written].filter(([name]) => rest.has(name))));
+    for (const name of names) {
+      this.#former.delete(name);
+      this.#written.delete(name);
+    }
   }
 
   /** A damaged file is never overwritten: a person may still read values in it. */
@@ -106,9 +130,13 @@ export class Ledger {
     this.#damage = { ...this.#damage, moved: true };
   }
 
-  async #write(former: ReadonlyMap<string, string>): Promise<void> {
-    const sorted = Object.fromEntries([...former].sort(([a], [b]) => (a < b ? -1 : 1)));
-    const text = `${JSON.stringify({ version, sysctls: sorted }, undefined, 2)}\n`;
+  async #write(former: ReadonlyMap<string, string>, written: ReadonlyMap<string, string>): Promise<void> {
+    const content = {
+      version,
+      sysctls: sorted(former),
+      ...(written.size === 0 ? {} : { written: sorted(written) }),
+    };
+    const text = `${JSON.stringify(content, undefined, 2)}\n`;
     const folder = dirname(this.#file);
     const fresh = `${this.#file}.new`;
     try {
@@ -131,22 +159,51 @@ export class Ledger {
   }
 }
 
-/** @throws Error that says why the text is no ledger */
-function parseLedger(text: string): Map<string, string> {
+function sorted(values: ReadonlyMap<string, string>): Readonly<Record<string, string>> {
+  return Object.fromEntries([...values].sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+/** Values by the path below /proc/sys. */
+interface LedgerContent {
+  readonly former: Map<string, string>;
+  readonly written: Map<string, string>;
+}
+
+function nothing(): LedgerContent {
+  return { former: new Map(), written: new Map() };
+}
+
+export function isLedger(text: string): boolean {
+  try {
+    parseLedger(text);
+    return true;
+  } catch (error) {
+    if (error instanceof SyntaxError || error instanceof TypeError) return false;
+    throw error;
+  }
+}
+
+/** @throws SyntaxError, TypeError that say why the text is no ledger */
+function parseLedger(text: string): LedgerContent {
   const content: unknown = JSON.parse(text);
   if (!isRecord(content)) throw new TypeError('not an object');
-  const { version: found, sysctls } = content;
+  const { version: found, sysctls, written = {} } = content;
   if (found !== version) {
     throw new TypeError(`version ${JSON.stringify(found)}, where this program writes ${version}`);
   }
   if (!isRecord(sysctls)) throw new TypeError('no object "sysctls"');
-  const former = new Map<string, string>();
-  for (const [name, value] of Object.entries(sysctls)) {
+  if (!isRecord(written)) throw new TypeError('"written" is no object');
+  return { former: parseValues(sysctls), written: parseValues(written) };
+}
+
+function parseValues(values: Record<string, unknown>): Map<string, string> {
+  const parsed = new Map<string, string>();
+  for (const [name, value] of Object.entries(values)) {
     if (typeof value !== 'string') throw new TypeError(`the value of ${name} is no text`);
     if (!isSysctlName(name)) throw new TypeError(`"${name}" is no path below /proc/sys`);
-    former.set(name, value);
+    parsed.set(name, value);
   }
-  return former;
+  return parsed;
 }
 
 /** Whether the name is a path below /proc/sys. */

@@ -53,6 +53,11 @@ export class LinuxKernel implements Kernel {
     return new LinuxKernel(await Ledger.load(join(stateDirectory, 'sysctls.json')));
   }
 
+  /** The values of sysctls that the kernel showed after our own writes, by the path below /proc/sys. */
+  get writtenSysctls(): ReadonlyMap<string, string> {
+    return this.#sysctls.written;
+  }
+
   /** Problems of the files that this port keeps. */
   get problems(): readonly Problem[] {
     return this.#sysctls.problems;

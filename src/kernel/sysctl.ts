@@ -11,7 +11,7 @@ const root = '/proc/sys';
  * A sysctl that Linux changes along with another: ip_forward also writes accept_redirects, which is therefore
  * restored after ip_forward.
  */
-const companions: ReadonlyMap<string, string> = new Map([
+export const companions: ReadonlyMap<string, string> = new Map([
   ['net/ipv4/ip_forward', 'net/ipv4/conf/all/accept_redirects'],
 ]);
 
@@ -31,6 +31,11 @@ export class Sysctls {
 
   get former(): ReadonlyMap<string, string> {
     return this.#ledger.former;
+  }
+
+  /** What the kernel showed after our own writes. */
+  get written(): ReadonlyMap<string, string> {
+    return this.#ledger.written;
   }
 
   get problems(): readonly Problem[] {
@@ -81,6 +86,11 @@ export class Sysctls {
     }
     // A sysctl that was not changed needs no former value; it does no harm if it stays in the ledger.
     await attempt(() => this.#ledger.forget(unchanged));
+    // A value that is not known as ours is put back all the same.
+    await attempt(async () => {
+      const names = changes.filter(({ index }) => !outcomes[index]).map(({ sysctl }) => sysctl.name);
+      await this.#ledger.wrote(await this.#present(names));
+    });
   }
 
   /** Writes the former values back and removes them from the ledger. */
@@ -102,11 +112,28 @@ export class Sysctls {
     if (failure) for (const { index } of restored) outcomes[index] ??= failure;
   }
 
+  /** The values of these and of what Linux changes along with them. */
+  async #present(names: readonly string[]): Promise<ReadonlyMap<string, string>> {
+    const present = new Map<string, string>();
+    for (const name of names) {
+      for (const one of [name, companions.get(name)]) {
+        const value = one === undefined ? undefined : await readSysctl(one);
+        if (one !== undefined && value !== undefined) present.set(one, value);
+      }
+    }
+    return present;
+  }
+
   async #restoreOne(name: string, former: string): Promise<void> {
-    await writeSysctl(name, former);
     const companion = companions.get(name);
-    const beside = companion === undefined ? undefined : this.#ledger.former.get(companion);
-    if (companion !== undefined && beside !== undefined) await writeSysctl(companion, beside);
+    const present = companion === undefined ? undefined : await readSysctl(companion);
+    await writeSysctl(name, former);
+    if (companion === undefined || present === undefined) return;
+    const written = this.#ledger.written.get(companion);
+    // Linux has changed it once more just now; what somebody else had set since is put back as it was.
+    const isOurs = written === undefined || written === present;
+    const value = isOurs ? this.#ledger.former.get(companion) : present;
+    if (value !== undefined) await writeSysctl(companion, value);
   }
 }
 

@@ -53,6 +53,12 @@ export interface Service {
   readonly request: AllocationRequest;
   /** Sorted by ip, then node. */
   readonly endpoints: readonly Endpoint[];
+  /**
+   * An EndpointSlice is there, be it an empty one. Kubernetes keeps an empty one for a Service whose selector finds no
+   * pod (placeholder in k8s.io/endpointslice/reconciler.go), so that a Service without any is one whose slices are
+   * missing from a list.
+   */
+  readonly hasSlices: boolean;
 }
 
 /** The fields of a Service that only the allocation of addresses reads. */

@@ -1,6 +1,6 @@
 import type { DesiredObject, Refusals, Why } from './desired-object.ts';
 import type { Listing } from './listing.ts';
-import { type Counts, type KernelObject, type Key, keyOf, noCounts } from './object.ts';
+import { type Change, type Counts, type KernelObject, type Key, keyOf, noCounts } from './object.ts';
 import type { Problem } from './problem.ts';
 
 /** The part of the kernel's state that decides what is desired. */
@@ -33,6 +33,11 @@ export interface Desire {
   readonly table: DesiredTable;
   /** Brings the table up to date with the cluster, the configuration and the kernel. */
   update(kernel: KernelState): DesiredState;
+  /**
+   * Whether the cluster shows why a change takes traffic away, so that nothing has to be doubted: pods are gone or have
+   * moved, no EIP uses a node that is there. What is only missing from a list shows nothing. Absent: never.
+   */
+  isEvident?(change: Change): boolean;
 }
 
 /** The desired objects by key, and the keys that were written since the reconciler last took them. */

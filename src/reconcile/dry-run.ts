@@ -8,6 +8,7 @@ import { allKeys, diff } from './diff.ts';
 import { type Plan, plan } from './plan.ts';
 import type { Role } from './reconciler.ts';
 import type { Conflict, Held, PlannedChange } from './report.ts';
+import { nothingWithdrawn } from './withdrawals.ts';
 
 /** The result of a first round that changes nothing. */
 export interface DryRun {
@@ -71,6 +72,8 @@ function pass(
     holdUntil: 0,
     fights: new Map(),
     now: 0,
+    withdrawn: nothingWithdrawn,
+    isEvident: (change) => desire.isEvident?.(change) ?? false,
   });
   return { desired, plan: found };
 }

@@ -3,10 +3,13 @@ import { type Change, changeObject, type KernelObject, type Key, keyOf } from '.
 import type { Actual } from './actual.ts';
 import { isDelete } from './diff.ts';
 import type { Held, PlannedChange } from './report.ts';
+import { serviceOf, type Withdrawn } from './withdrawals.ts';
 
 export interface Guarded {
   readonly go: readonly PlannedChange[];
   readonly held: readonly Held[];
+  /** Those that the guard counts, because the cluster does not show why they are due. */
+  readonly doubtful: ReadonlySet<PlannedChange>;
 }
 
 /** What restrains the deletes of a round. */
@@ -19,46 +22,84 @@ export interface GuardInputs {
   readonly agreed: boolean;
   /** ms since the epoch when the hold ends by itself */
   readonly holdUntil: number;
+  /** What went within the window before. */
+  readonly withdrawn: Withdrawn;
+  /** The cluster shows why a change is due; see `Desire` in model/desired.ts. */
+  readonly isEvident: (change: Change) => boolean;
 }
 
 /**
  * Holds changes back so that what forwards packets is not withdrawn on wrong information.
  *
  * - Nothing is deleted before every list has come in.
- * - When more than a set share of our routes would vanish in one round, they wait.
+ * - When more than a set share of our routes would vanish within a window of time, they wait.
  * - When more than a set share of the nexthops that carry traffic would vanish, the changes that take traffic off
  *   them wait. A list of nodes that is suddenly short looks just like this.
+ *
+ * Only what a list lacks is counted and held. A change that the cluster shows the reason of is evident, and goes.
  *
  * What these still reference waits with them: see `unpinned` in diff.ts.
  */
 export function guard(due: readonly PlannedChange[], inputs: GuardInputs): Guarded {
-  const { actual, complete, limits, agreed, holdUntil } = inputs;
+  const { actual, complete, limits, agreed, holdUntil, withdrawn, isEvident } = inputs;
+  const none = new Set<PlannedChange>();
   if (!complete) {
     return {
       go: due.filter((one) => !isDelete(one)),
       held: due.filter(isDelete).map((one) => ({ ...one, reason: 'lists incomplete', until: undefined })),
+      doubtful: none,
     };
   }
-  if (agreed) return { go: due, held: [] };
+  if (agreed) return { go: due, held: [], doubtful: none };
   const have = actual.objects;
 
-  const routes = due.filter((one) => isDelete(one) && carries(changeObject(one.change)));
-  const leaving = vanishing(due, have);
-  const holdRoutes = services(routes) > limits.always && routes.length > actual.carrying * limits.share;
-  const holdNexthops = leaving.size > limits.always && leaving.size > actual.nexthops * limits.share;
-  if (!(holdRoutes || holdNexthops)) return { go: due, held: [] };
+  const routes = due.filter(
+    (one) => isDelete(one) && carries(changeObject(one.change)) && !isEvident(one.change),
+  );
+  const leaving = vanishing(due, have, isEvident);
+  const doubtful = new Set([...routes, ...leaving.values()]);
+  const services = new Set([...withdrawn.routes.values(), ...routes.map(serviceOf)]);
+  const lost = { routes: withdrawn.routes.size, nexthops: withdrawn.nexthops.size };
+  const tooMany = (count: number, gone: number, owned: number): boolean =>
+    count > 0 && count + gone > (owned + gone) * limits.share;
+  const holdRoutes = services.size > limits.always && tooMany(routes.length, lost.routes, actual.carrying);
+  const holdNexthops =
+    leaving.size + lost.nexthops > limits.always && tooMany(leaving.size, lost.nexthops, actual.nexthops);
+  if (!(holdRoutes || holdNexthops)) return { go: due, held: [], doubtful };
 
+  const isTooMany = (one: PlannedChange): boolean => {
+    const { change } = one;
+    const object = changeObject(change);
+    if (holdRoutes && doubtful.has(one) && carries(object)) return true;
+    if (!holdNexthops) return false;
+    return leaving.has(keyOf(object)) || (takesOff(change, leaving, have) && !isEvident(change));
+  };
+  const waiting = new Set(due.filter(isTooMany));
+  const kept = new Set<number | undefined>();
+  for (const { change } of waiting)
+    if (change.verb === 'delete' && change.have.kind === 'route') kept.add(change.have.nhid);
   const go: PlannedChange[] = [];
   const held: Held[] = [];
   for (const one of due) {
-    const object = changeObject(one.change);
-    const waits = isDelete(one)
-      ? (holdRoutes && carries(object)) || (holdNexthops && leaving.has(keyOf(object)))
-      : holdNexthops && takesOff(one.change, leaving, have);
-    if (waits) held.push({ ...one, reason: 'too many at once', until: holdUntil });
+    if (waiting.has(one) || followsOthers(one.change, kept, isEvident))
+      held.push({ ...one, reason: 'too many at once', until: holdUntil });
     else go.push(one);
   }
-  return { go, held };
+  return { go, held, doubtful };
+}
+
+/**
+ * The change of a group to where the endpoints of its EIPs have moved, while a route that waits leads to it as well: that
+ * EIP has no endpoint there. The others come to another group.
+ */
+function followsOthers(
+  change: Change,
+  kept: ReadonlySet<number | undefined>,
+  isEvident: GuardInputs['isEvident'],
+): boolean {
+  return (
+    change.verb === 'replace' && change.want.kind === 'group' && kept.has(change.want.id) && isEvident(change)
+  );
 }
 
 /** A route that leads packets to a nexthop object. */
@@ -66,28 +107,40 @@ function carries(object: KernelObject): boolean {
   return object.kind === 'route' && object.nhid !== undefined;
 }
 
-/** How many Services lose their routes: one may hold many EIPs, of both families. */
-function services(routes: readonly PlannedChange[]): number {
-  return new Set(routes.map(({ change, why }) => why.services?.join() ?? keyOf(changeObject(change)))).size;
-}
-
-/** Keys of the nexthops that are to be deleted although something that stays leads to them now. */
-function vanishing(due: readonly PlannedChange[], have: ReadonlyMap<Key, KernelObject>): ReadonlySet<Key> {
-  const deleted = new Set<Key>();
-  for (const { change } of due) {
-    if (change.verb === 'delete' && change.have.kind === 'nexthop') deleted.add(keyOf(change.have));
+/** The deletes of nexthops that carry traffic now and whose end the cluster does not show, by their keys. */
+function vanishing(
+  due: readonly PlannedChange[],
+  have: ReadonlyMap<Key, KernelObject>,
+  isEvident: GuardInputs['isEvident'],
+): ReadonlyMap<Key, PlannedChange> {
+  const deleted = new Map<Key, PlannedChange>();
+  for (const one of due) {
+    const { change } = one;
+    if (change.verb === 'delete' && change.have.kind === 'nexthop' && !isEvident(change))
+      deleted.set(keyOf(change.have), one);
   }
-  const result = new Set<Key>();
+  const result = new Map<Key, PlannedChange>();
   if (deleted.size === 0) return result;
   for (const { change } of due) {
-    if (change.verb !== 'replace') continue;
-    for (const key of hops(change.have, have)) if (deleted.has(key)) result.add(key);
+    if (change.verb === 'add' || (change.verb === 'delete' && change.have.kind !== 'route')) continue;
+    const left = hops(change.have, have).filter((key) => deleted.has(key) && !result.has(key));
+    if (left.length === 0 || isEvident(change)) continue;
+    for (const key of left) {
+      const one = deleted.get(key);
+      if (one !== undefined) result.set(key, one);
+    }
   }
   return result;
 }
 
-function takesOff(change: Change, leaving: ReadonlySet<Key>, have: ReadonlyMap<Key, KernelObject>): boolean {
-  return change.verb === 'replace' && hops(change.have, have).some((key) => leaving.has(key));
+/** The change moves or withdraws what leads to one of these nexthops. */
+function takesOff(
+  change: Change,
+  leaving: ReadonlyMap<Key, PlannedChange>,
+  have: ReadonlyMap<Key, KernelObject>,
+): boolean {
+  const isUse = change.verb === 'replace' || (change.verb === 'delete' && change.have.kind === 'route');
+  return isUse && hops(change.have, have).some((key) => leaving.has(key));
 }
 
 /** Keys of the nexthops that an object leads to. */

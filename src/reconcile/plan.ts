@@ -10,6 +10,8 @@ export interface Plan {
   readonly builds: readonly PlannedChange[];
   readonly deletes: readonly PlannedChange[];
   readonly held: readonly Held[];
+  /** Those that count as withdrawn without a reason that the cluster shows, once they are done. */
+  readonly doubtful: ReadonlySet<PlannedChange>;
 }
 
 /** What restrains a round. */
@@ -55,7 +57,7 @@ export function plan(due: readonly PlannedChange[], actual: Actual, restraints: 
       if (!free.has(one)) held.push({ ...one, reason: 'still named', until: undefined });
     }
   }
-  return { builds: go.filter((one) => !isDelete(one)), deletes, held };
+  return { builds: go.filter((one) => !isDelete(one)), deletes, held, doubtful: guarded.doubtful };
 }
 
 /** A group that is to get other members: until then it leads to the former nodes. */

@@ -8,6 +8,7 @@ import { allKeys, diff, differs, isDelete, references, unpinned } from './diff.t
 import { Fights } from './fights.ts';
 import { comesTo, isGroupReplace, type Plan, plan } from './plan.ts';
 import type { Conflict, Failed, Held, HoldReason, PlannedChange, Reason, Report } from './report.ts';
+import { Withdrawals } from './withdrawals.ts';
 
 /** The part of reconciliation that differs between a gateway and a node. */
 export interface Role {
@@ -48,6 +49,7 @@ export class Reconciler {
   #desire: Desire | undefined;
   /** The keys in which desired and actual differ. */
   readonly #drift = new Set<Key>();
+  readonly #withdrawals = new Withdrawals();
   #holders: ReadonlyMap<Key, KernelObject> = new Map();
   /** ms since the epoch when the present hold ends. */
   #holdUntil: number | undefined;
@@ -142,6 +144,9 @@ export class Reconciler {
     const repaired = repairs(done, disturbed);
     if (!reasons.some(({ kind }) => kind === 'link' || kind === 'address'))
       this.#fights.repaired(repaired, at);
+    // What a person has agreed to is no trickle.
+    if (this.#isReleased(at)) this.#withdrawals.forget();
+    else this.#withdrawals.note(done, (one) => pass.plan.doubtful.has(one), at);
     this.#keepHold(held);
     const { table } = role.desire;
     table.forget((key) => !actual.objects.has(key));
@@ -201,12 +206,19 @@ export class Reconciler {
     const found = plan(due, actual, {
       complete: desired.complete,
       limits,
-      agreed: this.#agreed || (this.#holdUntil !== undefined && at >= this.#holdUntil),
+      agreed: this.#isReleased(at),
       holdUntil: this.#holdUntil ?? at + limits.hold,
       fights: this.#fights.ongoing(at),
       now: at,
+      withdrawn: this.#withdrawals.since(at - limits.window),
+      isEvident: (change) => desire.isEvident?.(change) ?? false,
     });
     return { desired, due, plan: found };
+  }
+
+  /** A person agrees with what is held, or the time of the hold is over. */
+  #isReleased(at: number): boolean {
+    return this.#agreed || (this.#holdUntil !== undefined && at >= this.#holdUntil);
   }
 
   #compare(key: Key, actual: Actual): void {

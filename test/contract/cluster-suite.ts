@@ -227,6 +227,7 @@ export function clusterContract(
           { ip: parseIp('10.1.0.1'), node: 'n1', ready: true, serving: true, terminating: false },
           { ip: parseIp('2001:db8:b::1'), node: 'n1', ready: true, serving: true, terminating: false },
         ],
+        hasSlices: true,
       };
       await using stage = await open([...world, ...encodeService(service)]);
       const snapshot = await until(stage.cluster, ({ complete }) => complete);

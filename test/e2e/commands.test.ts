@@ -272,13 +272,43 @@ describe('eiproute purge', () => {
     expect((await host.status()).pid).to.equal(daemon.pid);
 
     await daemon.stop();
+    const files = ['cluster.json', 'sysctls.json'].map((name) => join(host.state, name));
+    await writeFile(join(host.state, 'notes.txt'), 'of a person');
+    const preview = await host.eiproute('purge', '--dry-run');
     const purged = await host.eiproute('purge');
     expect(purged.status, purged.err).to.equal(0);
+    for (const { out } of [preview, purged])
+      expect(out.split('\n').filter((line) => line.startsWith('rm '))).to.deep.equal(
+        files.map((file) => `rm ${file}`),
+      );
+    expect(await readdir(host.state)).to.deep.equal(['notes.txt']);
     expect(purged.out).to.match(/^ip route delete 198.51.100.10 nhid 861000001 proto 86$/m);
     expect(purged.out).to.match(/^sysctl -w net.ipv4.ip_forward="0"$/m);
     expect([await host.kernel(), await host.settings()]).to.deep.equal(before);
     expect(await host.eiproute('purge')).to.deep.equal({ status: 0, out: '', err: '' });
     expect([await host.kernel(), await host.settings()]).to.deep.equal(before);
+  });
+
+  it('leaves a setting alone that somebody else has changed since, and says so', async function () {
+    needRoot(this);
+    await using host = await GatewayHost.make();
+    const daemon = await host.start();
+    await daemon.stop();
+    host.setSysctl('net/ipv4/conf/eth0/send_redirects', '1');
+    host.setSysctl('net/ipv4/neigh/eth0/base_reachable_time_ms', '7000');
+    const says =
+      /^eiproute: net\.ipv4\.neigh\.eth0\.base_reachable_time_ms is "7000", where eiproute had written "2000": somebody else .* not put back to "30000"\n$/;
+    const preview = await host.eiproute('purge', '--dry-run');
+    const purged = await host.eiproute('purge');
+    for (const { status, out, err } of [preview, purged]) {
+      expect(status).to.equal(0);
+      expect(err).to.match(says);
+      expect(out).to.match(/^sysctl -w net\.ipv4\.ip_forward="0"$/m);
+      expect(out).not.to.include('net.ipv4.neigh.eth0.base_reachable_time_ms');
+    }
+    expect(host.sysctl('net/ipv4/neigh/eth0/base_reachable_time_ms')).to.equal('7000');
+    expect(host.sysctl('net/ipv4/ip_forward')).to.equal('0');
+    expect(await host.eiproute('purge')).to.deep.equal({ status: 0, out: '', err: '' });
   });
 
   it('prints JSON with a version', async function () {

@@ -35,7 +35,7 @@ export class GoldenGateway {
     kernel.forget();
     const role: Role = {
       scope: { ...this.#scene.role.scope, sysctls: [] },
-      limits: { share: 1, always: Number.POSITIVE_INFINITY, hold: 0 },
+      limits: { share: 1, window: 0, always: Number.POSITIVE_INFINITY, hold: 0 },
       desire: new RecomputedDesire(() => ({ objects: [], problems: [], complete: true })),
     };
     const reasons = [{ kind: 'operator', text: 'purge' }] as const;

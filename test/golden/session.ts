@@ -16,6 +16,7 @@ import { GoldenGateway } from './gateway.ts';
  *
  *     node NAME ADDRESS... [excluded]            a Node, new or changed
  *     service NAME EIP... [Local] [on NODE...]   a Service and its ready endpoints, new or changed; on n1 unless given
+ *     service NAME EIP... [Local] without slices a Service none of whose EndpointSlices is known
  *     delete node|service NAME
  *     lists incomplete|complete                  whether every list of the API has come in
  *     config YAML                                settings of the gateway, in the program's own words
@@ -90,16 +91,19 @@ async function play(gateway: GoldenGateway, line: string): Promise<readonly stri
   }
 }
 
-/** What follows the name in `service NAME EIP... [Local] [on NODE...]`. */
+/** What follows the name in `service NAME EIP... [Local] [on NODE...]` or `... without slices`. */
 function serviceOf(name: string, words: readonly string[]): Service {
   const on = words.indexOf('on');
-  const before = on < 0 ? words : words.slice(0, on);
-  const nodes = on < 0 ? ['n1'] : words.slice(on + 1);
+  const without = words.indexOf('without');
+  const end = Math.max(on, without);
+  const before = end < 0 ? words : words.slice(0, end);
+  const nodes = end < 0 ? ['n1'] : on < 0 ? [] : words.slice(on + 1);
   const endpoints: readonly Endpoint[] = nodes.map((each) => endpoint(each));
   const eips = before.filter((word) => word !== 'Local');
   return service(name, eips, {
     externalTrafficPolicy: before.includes('Local') ? 'Local' : 'Cluster',
     endpoints,
+    hasSlices: without < 0,
   });
 }
 

@@ -35,10 +35,29 @@ describeOnKernel('forwarding', () => {
       ).to.deep.equal([forward.name]);
 
       const later = new Sysctls(await Ledger.load(file));
+      expect(later.written).to.deep.equal(
+        new Map([
+          [forward.name, '1'],
+          [redirects, '0'],
+        ]),
+      );
       await later.restore([{ index: 0, sysctl: forward }], refused);
       expect(await readSysctl(forward.name)).to.equal('0');
       expect(await readSysctl(redirects)).to.equal(former);
       expect((await Ledger.load(file)).former.size).to.equal(0);
     });
   }
+
+  it('leaves alone what somebody has made of accept_redirects since', async () => {
+    const file = join(folder, 'ledger-foreign');
+    await writeSysctl(forward.name, '0');
+    await writeSysctl(redirects, '0');
+    const sysctls = new Sysctls(await Ledger.load(file));
+    const refused: [] = [];
+    await sysctls.set([{ index: 0, sysctl: forward }], refused);
+    await writeSysctl(redirects, '1');
+    await sysctls.restore([{ index: 0, sysctl: forward }], refused);
+    expect(await readSysctl(forward.name)).to.equal('0');
+    expect(await readSysctl(redirects)).to.equal('1');
+  });
 });

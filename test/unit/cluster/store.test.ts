@@ -63,6 +63,22 @@ describe('the store', () => {
     expect(store.snapshot().services.map(({ endpoints }) => endpoints.length)).to.deep.equal([0, 0]);
   });
 
+  it('tells a Service whose slice is empty from one whose slice is missing', () => {
+    const { store } = filled();
+    const { endpointslices, services } = store.indexes;
+    const withSlices = () =>
+      store.snapshot().services.flatMap(({ name, hasSlices }) => (hasSlices ? [name] : []));
+    expect(withSlices()).to.deep.equal(['api', 'web']);
+    endpointslices.set(rawSlice('web', []));
+    endpointslices.delete(rawSlice('api', []));
+    expect(withSlices()).to.deep.equal(['web']);
+    services.set(rawService('web', { eips: ['198.51.100.99'] }));
+    expect(withSlices()).to.deep.equal(['web']);
+    endpointslices.delete(rawSlice('web', []));
+    endpointslices.set(rawSlice('api', []));
+    expect(withSlices()).to.deep.equal(['api']);
+  });
+
   it('gives the same snapshot while nothing has changed', () => {
     const { store, notified } = filled();
     const before = store.snapshot();

@@ -51,7 +51,7 @@ describe('a configuration', () => {
       stateDirectory: '/var/lib/eiproute',
       runtimeDirectory: '/run/eiproute',
       pace: { settle: 2, resync: 60_000, retryFirst: 100, retryLongest: 30_000 },
-      limits: { share: 0.5, always: 1, hold: 600_000 },
+      limits: { share: 0.5, window: 60_000, always: 1, hold: 600_000 },
       logLevel: 'info',
       logFormat: 'auto',
     });
@@ -75,7 +75,7 @@ hashPolicy: ports
 nexthopCompatMode: true
 neighbour: { reachable: 500ms, firstProbe: 0, retransmit: 100ms }
 pace: { settle: 0, resync: 1.5m, retryFirst: 1s, retryLongest: 1s }
-guard: { share: 1, always: 0, hold: 0 }
+guard: { share: 1, window: 30s, always: 0, hold: 0 }
 stateDirectory: state
 runtimeDirectory: /run/other
 log: { level: debug, format: json }
@@ -104,7 +104,7 @@ log: { level: debug, format: json }
       stateDirectory: '/work/etc/state',
       runtimeDirectory: '/run/other',
       pace: { settle: 0, resync: 90_000, retryFirst: 1000, retryLongest: 1000 },
-      limits: { share: 1, always: 0, hold: 0 },
+      limits: { share: 1, window: 30_000, always: 0, hold: 0 },
       logLevel: 'debug',
       logFormat: 'json',
     });
@@ -186,7 +186,7 @@ describe('a wrong configuration', () => {
       text: `${good}log: info\nguard: [0.5]\ndefaultRoute: 203.0.113.254\nresilient: maybe\n`,
       want: [
         '4:6 log: must be a section with some of the keys level, format, not text',
-        '5:8 guard: must be a section with some of the keys share, always, hold, not a list',
+        '5:8 guard: must be a section with some of the keys share, window, always, hold, not a list',
         '6:15 defaultRoute: must be a section with the key via, not text',
         '7:12 resilient: must be true, false, or a section with some of the keys enabled, buckets, idleTimer, unbalancedTimer, not text',
       ],
@@ -196,7 +196,7 @@ describe('a wrong configuration', () => {
       text: `${good}log:\nguard: {}\ntable:\nsource: ~\n`,
       want: [
         '4:1 log: is empty; put some of the keys level, format below it, or take the line out',
-        '5:1 guard: is empty; put some of the keys share, always, hold below it, or take the line out',
+        '5:1 guard: is empty; put some of the keys share, window, always, hold below it, or take the line out',
         '6:1 table: has no value; give one, or take the line out',
         '7:1 source: is empty; put the key file below it, or take the line out',
       ],

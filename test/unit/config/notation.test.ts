@@ -74,6 +74,7 @@ const config: fc.Arbitrary<GatewayConfig> = fc.record({
   }),
   limits: fc.record({
     share: fc.double({ min: 0, max: 1, noNaN: true }).map(Math.abs),
+    window: ms(0, 86_400_000),
     always: fc.integer({ min: 0, max: 1_000_000 }),
     hold: ms(0, 86_400_000),
   }),

@@ -11,7 +11,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { Ledger, LedgerError } from '../../../src/kernel/ledger.ts';
+import { isLedger, Ledger, LedgerError } from '../../../src/kernel/ledger.ts';
 
 const forward = 'net/ipv4/ip_forward';
 const filter = 'net/ipv4/conf/eth0.100/rp_filter';
@@ -66,6 +66,35 @@ describe('the ledger of sysctls', () => {
     await ledger.remember(new Map([[forward, '0']]));
     await ledger.remember(new Map([[forward, '1']]));
     expect((await Ledger.load(file)).former.get(forward)).to.equal('0');
+  });
+
+  it('remembers what was written, of what it remembers the former value of, until that is forgotten', async () => {
+    const ledger = await Ledger.load(file);
+    await ledger.remember(new Map([[forward, '0']]));
+    await ledger.wrote(
+      new Map([
+        [forward, '1'],
+        [filter, '2'],
+      ]),
+    );
+    const later = await Ledger.load(file);
+    expect(later.written).to.deep.equal(new Map([[forward, '1']]));
+    await later.forget(new Set([forward]));
+    expect(later.written.size).to.equal(0);
+    expect((await Ledger.load(file)).written.size).to.equal(0);
+  });
+
+  it('knows a file of its own from others', () => {
+    expect(isLedger('{ "version": 1, "sysctls": {} }')).to.equal(true);
+    for (const text of [
+      '',
+      '{',
+      '[]',
+      '{ "version": 1 }',
+      '{ "version": 2, "sysctls": {} }',
+      '{"sysctls": {"x": 1}}',
+    ])
+      expect(isLedger(text), text).to.equal(false);
   });
 
   it('forgets', async () => {

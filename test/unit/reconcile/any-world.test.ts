@@ -101,7 +101,7 @@ describe('from any world to any world', () => {
               nftTables: [flowLabelTableName(86)],
               neighbours: [],
             },
-            limits: { share: 1, always: Number.POSITIVE_INFINITY, hold: 0 },
+            limits: { share: 1, window: 0, always: Number.POSITIVE_INFINITY, hold: 0 },
             desire: new RecomputedDesire(() => ({ objects: [], problems: [], complete: true })),
           },
           [],

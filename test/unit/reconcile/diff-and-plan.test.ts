@@ -7,6 +7,7 @@ import { Actual } from '../../../src/reconcile/actual.ts';
 import { allKeys, diff, references, unpinned } from '../../../src/reconcile/diff.ts';
 import { plan, type Restraints } from '../../../src/reconcile/plan.ts';
 import type { PlannedChange } from '../../../src/reconcile/report.ts';
+import { nothingWithdrawn } from '../../../src/reconcile/withdrawals.ts';
 import { listing } from '../../scene.ts';
 import { adding, byKey, deleting, group, nexthop, replacing, route, say, wanted } from './objects.ts';
 
@@ -116,7 +117,7 @@ describe('what names another', () => {
 });
 
 describe('a plan', () => {
-  const limits: DeleteLimits = { share: 1, always: 0, hold: 0 };
+  const limits: DeleteLimits = { share: 1, window: 0, always: 0, hold: 0 };
   const calm: Restraints = {
     limits,
     agreed: false,
@@ -124,6 +125,8 @@ describe('a plan', () => {
     holdUntil: 0,
     fights: new Map(),
     now: 100,
+    withdrawn: nothingWithdrawn,
+    isEvident: () => false,
   };
 
   function planOf(
@@ -205,13 +208,13 @@ describe('a plan', () => {
 
   it('keeps what a held delete names', () => {
     const have = [nexthop(1), group(7, [1]), route(1, 7), route(2, 7)];
-    const found = planOf([], have, { limits: { share: 0.1, always: 0, hold: 0 } });
+    const found = planOf([], have, { limits: { share: 0.1, window: 0, always: 0, hold: 0 } });
     expect(found.go).to.deep.equal([]);
     expect(found.held).to.deep.equal([
       'delete route 254 198.51.100.1/32 0: too many at once',
       'delete route 254 198.51.100.2/32 0: too many at once',
+      'delete nexthop 1: too many at once',
       'delete nexthop 7: still named',
-      'delete nexthop 1: still named',
     ]);
   });
 });

@@ -1,26 +1,30 @@
 import { expect } from 'chai';
 import type { DeleteLimits } from '../../../src/model/delete-limits.ts';
-import type { KernelObject } from '../../../src/model/object.ts';
+import { type Change, changeObject, type KernelObject, keyOf } from '../../../src/model/object.ts';
 import { Actual } from '../../../src/reconcile/actual.ts';
-import { guard } from '../../../src/reconcile/guard.ts';
+import { type GuardInputs, guard } from '../../../src/reconcile/guard.ts';
 import type { PlannedChange } from '../../../src/reconcile/report.ts';
+import { nothingWithdrawn } from '../../../src/reconcile/withdrawals.ts';
 import { listing } from '../../scene.ts';
 import { adding, deleting, group, nexthop, replacing, route, say } from './objects.ts';
 
-const limits: DeleteLimits = { share: 0.5, always: 1, hold: 1000 };
+const limits: DeleteLimits = { share: 0.5, window: 1000, always: 1, hold: 1000 };
 const until = 5000;
 
 function held(
   due: readonly PlannedChange[],
   have: readonly KernelObject[],
-  rest: { readonly complete?: boolean; readonly limits?: DeleteLimits; readonly agreed?: boolean } = {},
+  rest: Partial<GuardInputs> = {},
 ): readonly string[] {
   const guarded = guard(due, {
     actual: new Actual(listing(have)),
-    complete: rest.complete ?? true,
-    limits: rest.limits ?? limits,
-    agreed: rest.agreed ?? false,
+    complete: true,
+    limits,
+    agreed: false,
     holdUntil: until,
+    withdrawn: nothingWithdrawn,
+    isEvident: () => false,
+    ...rest,
   });
   expect([...guarded.go, ...guarded.held].map(say).sort(), 'nothing is lost').to.deep.equal(
     due.map(say).sort(),
@@ -59,9 +63,33 @@ describe('the guard, by routes,', () => {
   });
 
   it('counts neither unreachable routes nor those that move', () => {
-    expect(held([deleting(pool)], [pool], { limits: { share: 0, always: 0, hold: 0 } })).to.deep.equal([]);
+    expect(held([deleting(pool)], [pool], { limits: { ...limits, share: 0, always: 0 } })).to.deep.equal([]);
     const moves = routes.map((one) => replacing(one, { ...one, nhid: 1 }));
     expect(held(moves, have)).to.deep.equal([]);
+  });
+
+  it('counts what went within the window, against what there was before it', () => {
+    const left = have.filter((one) => !gone(4).some(({ change }) => changeObject(change) === one));
+    const withdrawn = {
+      routes: new Map(gone(4).map(({ change }) => [keyOf(changeObject(change)), 'a'])),
+      nexthops: new Set<string>(),
+    };
+    const next = (count: number) => routes.slice(4, 4 + count).map(deleting);
+    expect(held(next(1), left, { withdrawn })).to.deep.equal([]);
+    expect(held(next(2), left, { withdrawn })).to.have.length(2);
+    expect(held(next(2), left)).to.deep.equal([]);
+    expect(held([], left, { withdrawn })).to.deep.equal([]);
+  });
+
+  it('neither counts nor holds what the cluster shows the reason of', () => {
+    const isEvident = (change: Change) =>
+      gone(6).some((one) => changeObject(one.change) === changeObject(change));
+    expect(held(gone(10), have, { isEvident })).to.deep.equal([]);
+    expect(held(gone(6), have, { isEvident, limits: { ...limits, share: 0 } })).to.deep.equal([]);
+    const strict = { isEvident, limits: { ...limits, share: 0.3 } };
+    expect(held(gone(10), have, strict).map((line) => line.split(':')[0])).to.deep.equal(
+      routes.slice(6).map((one) => say(deleting(one))),
+    );
   });
 
   it('lets everything else of the round go', () => {
@@ -89,6 +117,50 @@ describe('the guard, by nexthops,', () => {
     const gone = [2, 3, 4].map((id) => deleting(nexthop(id)));
     const found = held([adding(small), ...moves, deleting(all), ...gone], have);
     expect(found).to.have.length(moves.length + gone.length);
+  });
+
+  it('counts those that went within the window', () => {
+    const [, , third, fourth] = nodes;
+    const withdrawn = { routes: new Map(), nexthops: new Set(['10.0.0.2']) };
+    const left = have.filter((one) => one !== nodes[1]);
+    const now = group(9, [1, 3, 4]);
+    if (third === undefined || fourth === undefined) throw new Error('four nodes');
+    const two = [replacing(now, group(9, [1])), deleting(third), deleting(fourth)];
+    const present = left.map((one) => (one === all ? now : one));
+    expect(held(two, present, { withdrawn })).to.have.length(3);
+    const one = [replacing(now, group(9, [1, 3])), deleting(fourth)];
+    expect(held(one, present, { withdrawn })).to.deep.equal([]);
+  });
+
+  it('holds the routes that lead to them, but for those whose move the cluster shows', () => {
+    const small = group(8, [1]);
+    const [first, second, ...others] = routes;
+    if (first === undefined || second === undefined) throw new Error('ten routes');
+    const moves = [second, ...others].map((one) => replacing(one, { ...one, nhid: 8 }));
+    const gone = [2, 3, 4].map((id) => deleting(nexthop(id)));
+    const isEvident = (change: Change) =>
+      changeObject(change).kind === 'route' && keyOf(changeObject(change)) === keyOf(second);
+    const found = held([adding(small), deleting(first), ...moves, ...gone], have, { isEvident });
+    expect(found).to.have.length(1 + moves.length - 1 + gone.length);
+    expect(found.join()).not.to.include(say(replacing(second, second)).replace('replace ', ''));
+  });
+
+  it('keeps a group as it is to which a held route leads, when only the endpoints of others have moved', () => {
+    const present = [...have, nexthop(5)];
+    const moved = replacing(all, group(9, [5]));
+    const few = [moved, deleting(routes[0] ?? pool)];
+    const evident = { isEvident: (change: Change) => changeObject(change).kind === 'group' };
+    const strict = { limits: { ...limits, share: 0, always: 0 } };
+    expect(held(few, present, { ...strict, ...evident })).to.have.length(2);
+    expect(held(few, present, strict)).to.have.length(1);
+    expect(held([moved], present, { ...strict, ...evident })).to.deep.equal([]);
+  });
+
+  it('does not count them where the cluster shows that no EIP uses them', () => {
+    const isEvident = (change: Change) => change.verb === 'delete' && change.have.kind === 'nexthop';
+    expect(held(shrunk([1]), have, { isEvident })).to.deep.equal([]);
+    const moved = (change: Change) => change.verb === 'replace';
+    expect(held(shrunk([1]), have, { isEvident: moved })).to.deep.equal([]);
   });
 
   it('counts only what still leads somewhere: nexthops without users go', () => {

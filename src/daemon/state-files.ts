@@ -1,0 +1,43 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { isLog } from '../cluster/cluster-log.ts';
+import { isLedger } from '../kernel/ledger.ts';
+import { isEipsMemory } from './eips-memory.ts';
+import { isIdentity } from './identity.ts';
+
+/** Below the state directory: the files of each role, and how we know our own. */
+const known: Readonly<Record<'gateway' | 'node', ReadonlyMap<string, (text: string) => boolean>>> = {
+  gateway: new Map([
+    ['cluster.json', isLog],
+    ['identity', isIdentity],
+    ['sysctls.json', isLedger],
+  ]),
+  node: new Map([
+    ['node/eips.json', isEipsMemory],
+    ['node/sysctls.json', isLedger],
+  ]),
+};
+
+/** The files that a daemon has left in its state directory. One that we could not have written is none of them. */
+export async function stateFiles(
+  stateDirectory: string,
+  role: 'gateway' | 'node',
+): Promise<readonly string[]> {
+  const files: string[] = [];
+  for (const [name, isOurs] of known[role]) {
+    const file = join(stateDirectory, name);
+    const text = await read(file);
+    if (text !== undefined && isOurs(text)) files.push(file);
+  }
+  return files;
+}
+
+async function read(file: string): Promise<string | undefined> {
+  try {
+    return await readFile(file, 'utf8');
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? error.code : undefined;
+    if (code === 'ENOENT' || code === 'ENOTDIR' || code === 'EISDIR') return undefined;
+    throw error;
+  }
+}
