@@ -1,6 +1,6 @@
 import type { DesiredTable, KernelState } from '../model/desired.ts';
 import type { Gateway } from '../model/gateway.ts';
-import { compareIp, type Ip, type Prefix } from '../model/ip.ts';
+import type { Ip } from '../model/ip.ts';
 import { equal, type Link, type Nexthop, type NexthopGroup, type Route } from '../model/object.ts';
 import type { Owner } from '../model/owner.ts';
 import type { Problem } from '../model/problem.ts';
@@ -11,14 +11,13 @@ import {
   eipRoute,
   groupWhy,
   keptWhy,
-  nexthopWhy,
   routeKey,
   routeWhy,
   standingRoute,
 } from './eip-routes.ts';
 import { sameBuckets } from './groups.ts';
 import { IdRange } from './ids.ts';
-import { isGateway, networkAddress, notAHost, refusedNexthops, unreachable } from './nexthops.ts';
+import { NexthopTable } from './nexthop-table.ts';
 import type { Path } from './path.ts';
 import type { CarrierSet, PathChanges, PathTable } from './path-table.ts';
 import { type Reserved, reservedFor } from './reserved.ts';
@@ -30,17 +29,6 @@ export interface RouteTableInputs {
   readonly paths: PathTable;
   readonly desired: DesiredTable;
   readonly reserved: Reserved;
-}
-
-/** The nexthop of one node. */
-interface Hop {
-  readonly ip: Ip;
-  node: string;
-  id: number;
-  /** Groups that it is in, and one more while a set names its node. */
-  users: number;
-  /** The kernel has accepted it since the last refusal. Until then no group uses it. */
-  isAccepted: boolean;
 }
 
 /** A nexthop group, and the EIPs whose routes lead to it. */
@@ -65,7 +53,7 @@ interface Group {
 interface SetState {
   /** EIPs of the set that this table routes. */
   eips: number;
-  /** The carriers that were counted in, for {@link RouteTable.#nodes}. */
+  /** The carriers that the nexthops were told of. */
   counted: readonly Carrier[];
   /** Without the nodes that the kernel refuses, in the order of the addresses; empty: none is left. */
   carriers: readonly Carrier[];
@@ -84,21 +72,15 @@ interface SetState {
 export class RouteTable {
   readonly #gateway: Gateway;
   readonly #owner: Owner;
-  readonly #lan: Link;
   readonly #paths: PathTable;
   readonly #desired: DesiredTable;
-  readonly #hopIds: IdRange;
   readonly #groupIds: IdRange;
-  readonly #hops = new Map<Ip, Hop>();
-  /** Those that have left their last group in this update. */
-  readonly #idleHops = new Set<Hop>();
+  readonly #nexthops: NexthopTable;
   readonly #groups = new Map<number, Group>();
   readonly #byContent = new Map<string, Set<Group>>();
   readonly #setOf = new Map<Ip, CarrierSet>();
   readonly #groupOf = new Map<Ip, Group>();
   readonly #sets = new Map<CarrierSet, SetState>();
-  /** Nodes by address, as the sets in use name them, and in how many sets. */
-  readonly #nodes = new Map<Ip, { readonly node: string; sets: number }>();
   /** EIPs that no node can take now, without a route that could stay. */
   readonly #unplaced = new Set<Ip>();
   readonly #dirty = new Set<Group>();
@@ -107,20 +89,14 @@ export class RouteTable {
   /** Groups whose content is to change once others have left, or that are to be merged. */
   readonly #deferred = new Set<Group>();
   readonly #reservedProblems = new Map<Ip, Problem>();
-  /** Ids of unused objects in the kernel: of nexthops by address, of groups by content. */
-  readonly #foundHops = new Map<Ip, number>();
+  /** Ids of unused groups in the kernel, by content. */
   readonly #foundGroups = new Map<string, number>();
   #reserved: Reserved;
-  #links: readonly Link[] = [];
-  /** Addresses that cannot be nexthops because of the links. */
-  readonly #barred = new Map<Ip, 'own' | Prefix | undefined>();
-  /** Nexthops that the kernel has not taken yet. */
-  readonly #unaccepted = new Set<Hop>();
-  #refusedHops: ReadonlyMap<Ip, string> = new Map();
   #refusals = -1;
   #dumps = -1;
   #kernel: KernelState;
   #problems: readonly Problem[] | undefined;
+  #nexthopProblems: readonly Problem[] | undefined;
   /** Nexthops of groups that stay as they were found, by id, and in how many of these. */
   readonly #strangeHops = new Map<number, { readonly object: Nexthop; users: number }>();
 
@@ -128,14 +104,12 @@ export class RouteTable {
   constructor({ gateway, owner, lan, paths, desired, reserved }: RouteTableInputs, kernel: KernelState) {
     this.#gateway = gateway;
     this.#owner = owner;
-    this.#lan = lan;
     this.#paths = paths;
     this.#desired = desired;
     this.#reserved = reserved;
-    this.#hopIds = new IdRange(owner.nexthopIds);
+    this.#nexthops = new NexthopTable({ owner, lan, desired }, kernel);
     this.#groupIds = new IdRange(owner.groupIds);
     this.#kernel = kernel;
-    this.#links = kernel.links;
     this.#dumps = kernel.dumps;
     this.#refusals = kernel.refusals;
     this.#find();
@@ -146,6 +120,7 @@ export class RouteTable {
   /** @returns whether another update in this round is needed */
   update(changes: PathChanges, reserved: Reserved, kernel: KernelState): boolean {
     this.#kernel = kernel;
+    this.#nexthops.begin(kernel);
     if (this.#refusals !== kernel.refusals) this.#avoidStuck();
     for (const eip of this.#changedReservations(reserved)) this.#readEip(eip);
     for (const eip of changes.eips) {
@@ -155,7 +130,7 @@ export class RouteTable {
         this.#evict(eip, group, undefined);
     }
     for (const set of changes.sets) this.#readSet(set);
-    this.#readConstraints();
+    this.#readNexthops();
     if (this.#dumps !== kernel.dumps) {
       this.#leaveForeignIds();
       this.#forgetGone();
@@ -176,32 +151,21 @@ export class RouteTable {
 
   /** The same array as long as nothing about them changes. */
   get problems(): readonly Problem[] {
-    this.#problems ??= [...this.#reservedProblems.values(), ...this.#nodeProblems()];
-    return this.#problems;
-  }
-
-  *#nodeProblems(): Generator<Problem> {
-    for (const [ip, { node }] of this.#nodes) {
-      const bar = this.#barFor(ip);
-      const refused = this.#refusedHops.get(ip);
-      if (bar !== undefined) yield bar === 'own' ? isGateway(node, ip) : notAHost(node, ip, bar);
-      else if (refused !== undefined) yield unreachable(node, ip, this.#gateway.lan, refused);
+    const { problems } = this.#nexthops;
+    if (this.#problems === undefined || this.#nexthopProblems !== problems) {
+      this.#nexthopProblems = problems;
+      this.#problems = [...this.#reservedProblems.values(), ...problems];
     }
+    return this.#problems;
   }
 
   // Objects in the kernel, at the start.
 
   #find(): void {
-    const { objects } = this.#kernel;
-    for (const object of objects.values()) {
-      if (object.kind !== 'nexthop' || object.link !== this.#lan.index) continue;
-      const twin = this.#foundHops.get(object.via);
-      if (twin === undefined || object.id < twin) this.#foundHops.set(object.via, object.id);
-    }
-    for (const object of objects.values()) {
+    for (const object of this.#kernel.objects.values()) {
       // Linux does not change the number of buckets in place.
       if (object.kind !== 'group' || !sameBuckets(object.resilience, this.#gateway.resilience)) continue;
-      const carriers = this.#carriersOf(object);
+      const carriers = this.#nexthops.carriersOf(object);
       if (carriers === undefined) continue;
       const content = contentOf(carriers);
       const twin = this.#foundGroups.get(content);
@@ -277,16 +241,16 @@ export class RouteTable {
     const state = this.#sets.get(set);
     if (state === undefined) return;
     if (state.counted !== set.carriers) {
-      this.#countNodes(set.carriers, 1);
-      this.#countNodes(state.counted, -1);
+      this.#nexthops.name(set.carriers);
+      this.#nexthops.unname(state.counted);
       state.counted = set.carriers;
     }
-    const carriers = this.#usable(set.carriers);
+    const carriers = this.#nexthops.usable(set.carriers);
     // The set stays unchanged until the kernel has answered for all new carriers: it must not lead to half of them.
     if (carriers === undefined) return;
     const content = contentOf(carriers);
     state.carriers = carriers;
-    for (const { ip, node } of carriers) this.#rename(ip, node);
+    for (const { ip, node } of carriers) this.#nexthops.rename(ip, node);
     if (content === state.content) return;
     state.content = content;
     for (const group of state.groups) this.#dirty.add(group);
@@ -295,60 +259,24 @@ export class RouteTable {
     for (const eip of set.eips) if (this.#unplaced.delete(eip)) this.#pending.set(eip, undefined);
   }
 
-  /** Updates which nodes the kernel accepts as nexthops. */
-  #readConstraints(): void {
-    const { links, refusals, refused, objects } = this.#kernel;
-    const changed = new Set<Ip>();
-    for (const hop of this.#unaccepted) {
-      const object = objects.get(`nexthop ${hop.id}`);
-      if (object?.kind !== 'nexthop' || object.via !== hop.ip) continue;
-      hop.isAccepted = true;
-      this.#unaccepted.delete(hop);
-      changed.add(hop.ip);
+  /** Updates the sets whose nodes the kernel accepts now, or accepts no more. */
+  #readNexthops(): void {
+    const { changed, refused } = this.#nexthops.read();
+    this.#refusals = this.#kernel.refusals;
+    if (changed.size > 0) {
+      for (const [set, { counted }] of this.#sets)
+        if (counted.some(({ ip }) => changed.has(ip))) this.#readSet(set);
     }
-    const isRefused = new Set<Ip>();
-    if (this.#refusals !== refusals) {
-      const before = this.#refusedHops;
-      this.#refusals = refusals;
-      // A table that this one replaced may have tried the node under another id.
-      this.#refusedHops = refusedNexthops(refused, ({ via, id }) => this.#hops.get(via)?.id === id);
-      this.#problems = undefined;
-      for (const ip of this.#refusedHops.keys()) {
-        if (!before.has(ip)) changed.add(ip);
-        const hop = this.#hops.get(ip);
-        if (hop === undefined || !hop.isAccepted) continue;
-        hop.isAccepted = false;
-        this.#unaccepted.add(hop);
-        isRefused.add(ip);
-      }
-    }
-    if (this.#links !== links) {
-      this.#links = links;
-      this.#problems = undefined;
-      const before = new Map(this.#barred);
-      this.#barred.clear();
-      for (const [ip, { node }] of this.#nodes) {
-        const bar = this.#barFor(ip);
-        const former = before.get(ip);
-        if (bar === former) continue;
-        changed.add(ip);
-        if (former === undefined) this.#leaveHop(ip);
-        else if (bar === undefined) this.#useHop({ ip, node, weight: 1 });
-      }
-    }
-    if (changed.size === 0) return;
-    for (const [set, { counted }] of this.#sets)
-      if (counted.some(({ ip }) => changed.has(ip))) this.#readSet(set);
-    if (isRefused.size === 0) return;
+    if (refused.size === 0) return;
     for (const group of [...this.#groups.values()]) {
-      if (group.carriers.some(({ ip }) => isRefused.has(ip))) this.#revert(group);
+      if (group.carriers.some(({ ip }) => refused.has(ip))) this.#revert(group);
     }
   }
 
   /** A group leads to a node that the kernel refuses now: its members in the kernel are used. */
   #revert(group: Group): void {
     const object = this.#kernel.objects.get(`nexthop ${group.id}`);
-    const carriers = object?.kind === 'group' ? this.#carriersOf(object) : undefined;
+    const carriers = object?.kind === 'group' ? this.#nexthops.carriersOf(object) : undefined;
     if (carriers !== undefined) this.#fill(group, carriers);
     this.#dirty.add(group);
     for (const eip of [...group.eips]) {
@@ -366,7 +294,7 @@ export class RouteTable {
 
   #forgetGone(): void {
     const { objects } = this.#kernel;
-    for (const [ip, id] of this.#foundHops) if (!objects.has(`nexthop ${id}`)) this.#foundHops.delete(ip);
+    this.#nexthops.forgetGone();
     for (const [content, id] of this.#foundGroups) {
       if (!objects.has(`nexthop ${id}`)) this.#foundGroups.delete(content);
     }
@@ -386,14 +314,10 @@ export class RouteTable {
         for (const eip of group.eips) this.#writeRoute(eip, group);
       }
     }
-    for (const hop of this.#hops.values()) {
-      if (!kernel.foreignIds.has(hop.id)) continue;
-      this.#desired.delete(`nexthop ${hop.id}`);
-      hop.id = this.#hopIds.take(kernel);
-      this.#writeHop(hop);
-      for (const group of this.#groups.values()) {
-        if (group.carriers.some(({ ip }) => ip === hop.ip)) this.#writeGroup(group);
-      }
+    const moved = this.#nexthops.leaveForeignIds();
+    if (moved.size === 0) return;
+    for (const group of this.#groups.values()) {
+      if (group.carriers.some(({ ip }) => moved.has(ip))) this.#writeGroup(group);
     }
   }
 
@@ -430,10 +354,10 @@ export class RouteTable {
       else this.#writeGroup(group);
     }
     this.#dirty.clear();
-    this.#releaseIdleHops();
+    this.#nexthops.releaseIdle();
     for (const group of this.#deferred)
       if (this.#groups.get(group.id) !== group) this.#deferred.delete(group);
-    return this.#deferred.size > 0 || [...this.#unaccepted].some(({ ip }) => this.#isUntried(ip));
+    return this.#deferred.size > 0 || this.#nexthops.isWaiting;
   }
 
   /** @returns true: more changes follow once the kernel has the present desired objects */
@@ -560,7 +484,7 @@ export class RouteTable {
     const id = this.#foundGroups.get(content);
     if (id === undefined || this.#groups.has(id) || this.#isStuckId(id)) return undefined;
     const object = this.#kernel.objects.get(`nexthop ${id}`);
-    const carriers = object?.kind === 'group' ? this.#carriersOf(object) : undefined;
+    const carriers = object?.kind === 'group' ? this.#nexthops.carriersOf(object) : undefined;
     return carriers !== undefined && contentOf(carriers) === content ? this.#adopt(id) : undefined;
   }
 
@@ -572,7 +496,7 @@ export class RouteTable {
       return undefined;
     this.#groupIds.use(id);
     const group = this.#newGroup(id);
-    const carriers = this.#carriersOf(object);
+    const carriers = this.#nexthops.carriersOf(object);
     if (carriers !== undefined) this.#fill(group, carriers);
     return group;
   }
@@ -624,11 +548,11 @@ export class RouteTable {
   #count(set: CarrierSet): SetState {
     let state = this.#sets.get(set);
     if (state === undefined) {
-      this.#countNodes(set.carriers, 1);
-      const carriers = this.#usable(set.carriers) ?? [];
+      this.#nexthops.name(set.carriers);
+      const carriers = this.#nexthops.usable(set.carriers) ?? [];
       state = { eips: 0, counted: set.carriers, carriers, content: contentOf(carriers), groups: new Set() };
       this.#sets.set(set, state);
-      for (const { ip, node } of carriers) this.#rename(ip, node);
+      for (const { ip, node } of carriers) this.#nexthops.rename(ip, node);
     }
     state.eips += 1;
     return state;
@@ -640,24 +564,10 @@ export class RouteTable {
     state.eips -= 1;
     if (state.eips > 0) return;
     this.#sets.delete(set);
-    this.#countNodes(state.counted, -1);
+    this.#nexthops.unname(state.counted);
   }
 
-  #countNodes(carriers: readonly Carrier[], step: 1 | -1): void {
-    for (const carrier of carriers) {
-      const { ip, node } = carrier;
-      const known = this.#nodes.get(ip);
-      const sets = (known?.sets ?? 0) + step;
-      if (known === undefined || sets === 0) this.#problems = undefined;
-      if (sets === 0) this.#nodes.delete(ip);
-      else this.#nodes.set(ip, { node: step > 0 ? node : (known?.node ?? node), sets });
-      if (this.#barFor(ip) !== undefined) continue;
-      if (known === undefined) this.#useHop(carrier);
-      else if (sets === 0) this.#leaveHop(ip);
-    }
-  }
-
-  // Groups and nexthops.
+  // Groups.
 
   /** A group whose members are not known yet, or are none of our nodes. */
   #newGroup(id: number): Group {
@@ -677,7 +587,7 @@ export class RouteTable {
   }
 
   #fill(group: Group, carriers: readonly Carrier[]): void {
-    for (const carrier of carriers) this.#useHop(carrier);
+    for (const carrier of carriers) this.#nexthops.use(carrier);
     this.#empty(group);
     group.carriers = carriers;
     group.content = contentOf(carriers);
@@ -690,7 +600,7 @@ export class RouteTable {
     const twins = this.#byContent.get(group.content);
     twins?.delete(group);
     if (twins?.size === 0) this.#byContent.delete(group.content);
-    for (const { ip } of group.carriers) this.#leaveHop(ip);
+    for (const { ip } of group.carriers) this.#nexthops.leave(ip);
     for (const id of group.strange) this.#leaveStrangeHop(id);
     group.carriers = [];
     group.strange = [];
@@ -705,50 +615,6 @@ export class RouteTable {
     this.#desired.delete(`nexthop ${group.id}`);
   }
 
-  #useHop({ ip, node }: Carrier): void {
-    let hop = this.#hops.get(ip);
-    if (hop === undefined) {
-      const present = this.#foundHop(ip);
-      if (present !== undefined) this.#hopIds.use(present);
-      const id = present ?? this.#hopIds.take(this.#kernel);
-      hop = { ip, node, id, users: 0, isAccepted: present !== undefined };
-      this.#hops.set(ip, hop);
-      if (!hop.isAccepted) this.#unaccepted.add(hop);
-    }
-    hop.users += 1;
-    if (node !== '') hop.node = node;
-    this.#writeHop(hop);
-  }
-
-  /** A node was recreated under another name with the same address. */
-  #rename(ip: Ip, node: string): void {
-    const hop = this.#hops.get(ip);
-    if (hop === undefined || hop.node === node) return;
-    hop.node = node;
-    this.#writeHop(hop);
-  }
-
-  #leaveHop(ip: Ip): void {
-    const hop = this.#hops.get(ip);
-    if (hop === undefined) return;
-    hop.users -= 1;
-    // Another group may use it before the update is over.
-    if (hop.users === 0) this.#idleHops.add(hop);
-  }
-
-  #releaseIdleHops(): void {
-    for (const hop of this.#idleHops) {
-      if (hop.users > 0) continue;
-      this.#hops.delete(hop.ip);
-      this.#unaccepted.delete(hop);
-      this.#hopIds.release(hop.id);
-      // Its delete may be held when the node comes back.
-      this.#foundHops.set(hop.ip, hop.id);
-      this.#desired.delete(`nexthop ${hop.id}`);
-    }
-    this.#idleHops.clear();
-  }
-
   #leaveStrangeHop(id: number): void {
     const found = this.#strangeHops.get(id);
     if (found === undefined) return;
@@ -758,26 +624,13 @@ export class RouteTable {
     this.#desired.delete(`nexthop ${id}`);
   }
 
-  #writeHop({ ip, node, id }: Hop): void {
-    const known = this.#desired.get(`nexthop ${id}`);
-    if (known?.why.node === node && known.object.kind === 'nexthop' && known.object.via === ip) return;
-    const object: Nexthop = {
-      kind: 'nexthop',
-      id,
-      protocol: this.#owner.protocol,
-      via: ip,
-      link: this.#lan.index,
-    };
-    this.#desired.set(object, nexthopWhy(node));
-  }
-
   #writeGroup(group: Group): void {
     if (group.carriers.length === 0) {
       this.#writeStrange(group);
       return;
     }
     const members = group.carriers.flatMap(({ ip, weight }) => {
-      const id = this.#hops.get(ip)?.id;
+      const id = this.#nexthops.idOf(ip);
       return id === undefined ? [] : [{ id, weight }];
     });
     const object: NexthopGroup = {
@@ -852,48 +705,6 @@ export class RouteTable {
 
   #isStuckId(id: number): boolean {
     return this.#kernel.stuck.has(`nexthop ${id}`);
-  }
-
-  /** The members of a group as carriers; undefined: some of them are none of our nexthops. */
-  #carriersOf({ members }: NexthopGroup): readonly Carrier[] | undefined {
-    const carriers: Carrier[] = [];
-    for (const { id, weight } of members) {
-      const hop = this.#kernel.objects.get(`nexthop ${id}`);
-      if (hop?.kind !== 'nexthop' || hop.link !== this.#lan.index) return undefined;
-      this.#foundHops.set(hop.via, id);
-      carriers.push({ ip: hop.via, node: this.#nodes.get(hop.via)?.node ?? '', weight });
-    }
-    return carriers.sort((a, b) => compareIp(a.ip, b.ip));
-  }
-
-  /** The id of the nexthop that the kernel has for an address. */
-  #foundHop(ip: Ip): number | undefined {
-    const id = this.#foundHops.get(ip);
-    const object = this.#kernel.objects.get(`nexthop ${id}`);
-    const isThere = object?.kind === 'nexthop' && object.via === ip && object.link === this.#lan.index;
-    return isThere ? id : undefined;
-  }
-
-  /** The carriers that the kernel accepts, in the order of their addresses; undefined: some are not tried yet. */
-  #usable(carriers: readonly Carrier[]): readonly Carrier[] | undefined {
-    if (carriers.some(({ ip }) => this.#isUntried(ip))) return undefined;
-    return carriers
-      .filter(({ ip }) => this.#hops.get(ip)?.isAccepted === true && this.#barFor(ip) === undefined)
-      .sort((a, b) => compareIp(a.ip, b.ip));
-  }
-
-  #isUntried(ip: Ip): boolean {
-    return this.#hops.get(ip)?.isAccepted === false && !this.#refusedHops.has(ip);
-  }
-
-  /** Why an address cannot be a nexthop here: it is our own, or the first or last one of a network. */
-  #barFor(ip: Ip): 'own' | Prefix | undefined {
-    if (this.#barred.has(ip)) return this.#barred.get(ip);
-    const isOwn = this.#links.some(({ addresses }) => addresses.some((one) => one.ip === ip));
-    const lan = this.#links.find(({ index }) => index === this.#lan.index) ?? this.#lan;
-    const bar = isOwn ? 'own' : networkAddress(ip, lan);
-    this.#barred.set(ip, bar);
-    return bar;
   }
 }
 

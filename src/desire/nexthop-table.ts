@@ -1,0 +1,312 @@
+import type { DesiredTable, KernelState } from '../model/desired.ts';
+import { compareIp, type Ip, type Prefix } from '../model/ip.ts';
+import type { Link, Nexthop, NexthopGroup } from '../model/object.ts';
+import type { Owner } from '../model/owner.ts';
+import type { Problem } from '../model/problem.ts';
+import type { Carrier } from './carriers.ts';
+import { nexthopWhy } from './eip-routes.ts';
+import { IdRange } from './ids.ts';
+import { isGateway, networkAddress, notAHost, refusedNexthops, unreachable } from './nexthops.ts';
+
+export interface NexthopTableInputs {
+  readonly owner: Owner;
+  readonly lan: Link;
+  readonly desired: DesiredTable;
+}
+
+/** The nexthop of one node. */
+interface Hop {
+  readonly ip: Ip;
+  node: string;
+  id: number;
+  /** Groups that it is in, and one more while a set names its node. */
+  users: number;
+  /** The kernel has taken it since it was last refused. Until then no group uses it. */
+  isAccepted: boolean;
+}
+
+/** A node by its address. */
+interface Named {
+  readonly node: string;
+  /** In how many sets of carriers. */
+  readonly sets: number;
+}
+
+/** What an update found out about nexthops, by the addresses of their nodes. */
+export interface NexthopChanges {
+  /** Accepted, refused, or barred, and it was not before. */
+  readonly changed: ReadonlySet<Ip>;
+  /** Refused, and a group may lead to it. */
+  readonly refused: ReadonlySet<Ip>;
+}
+
+/**
+ * One nexthop for each node that a set of carriers names. A nexthop is tried before a group uses it: what the kernel
+ * refuses then changes nothing else.
+ */
+export class NexthopTable {
+  readonly #owner: Owner;
+  readonly #lan: Link;
+  readonly #desired: DesiredTable;
+  readonly #ids: IdRange;
+  readonly #hops = new Map<Ip, Hop>();
+  /** Without a user since the beginning of this update. */
+  readonly #idle = new Set<Hop>();
+  /** The kernel has not taken them yet. */
+  readonly #unaccepted = new Set<Hop>();
+  readonly #named = new Map<Ip, Named>();
+  /** Ids of unused nexthops in the kernel, by address. */
+  readonly #found = new Map<Ip, number>();
+  /** Addresses that cannot be nexthops because of the links. */
+  readonly #barred = new Map<Ip, 'own' | Prefix | undefined>();
+  #refused: ReadonlyMap<Ip, string> = new Map();
+  #links: readonly Link[];
+  #refusals: number;
+  #kernel: KernelState;
+  #problems: readonly Problem[] | undefined;
+
+  /** Adopts the ids of nexthops in the kernel that this table will desire. */
+  constructor({ owner, lan, desired }: NexthopTableInputs, kernel: KernelState) {
+    this.#owner = owner;
+    this.#lan = lan;
+    this.#desired = desired;
+    this.#ids = new IdRange(owner.nexthopIds);
+    this.#kernel = kernel;
+    this.#links = kernel.links;
+    this.#refusals = kernel.refusals;
+    for (const object of kernel.objects.values()) {
+      if (object.kind !== 'nexthop' || object.link !== lan.index) continue;
+      const twin = this.#found.get(object.via);
+      if (twin === undefined || object.id < twin) this.#found.set(object.via, object.id);
+    }
+  }
+
+  /** An update begins. */
+  begin(kernel: KernelState): void {
+    this.#kernel = kernel;
+  }
+
+  /** The same array as long as nothing about them changes. */
+  get problems(): readonly Problem[] {
+    this.#problems ??= [...this.#problemsOfNodes()];
+    return this.#problems;
+  }
+
+  *#problemsOfNodes(): Generator<Problem> {
+    for (const [ip, { node }] of this.#named) {
+      const bar = this.#barFor(ip);
+      const refused = this.#refused.get(ip);
+      if (bar !== undefined) yield bar === 'own' ? isGateway(node, ip) : notAHost(node, ip, bar);
+      else if (refused !== undefined) yield unreachable(node, ip, this.#lan.name, refused);
+    }
+  }
+
+  /** Nexthops that the kernel has not answered for: another update in this round goes on from there. */
+  get isWaiting(): boolean {
+    for (const { ip } of this.#unaccepted) if (this.#isUntried(ip)) return true;
+    return false;
+  }
+
+  idOf(ip: Ip): number | undefined {
+    return this.#hops.get(ip)?.id;
+  }
+
+  /** A set of carriers names these nodes. */
+  name(carriers: readonly Carrier[]): void {
+    for (const carrier of carriers) {
+      const { ip, node } = carrier;
+      const known = this.#named.get(ip);
+      this.#named.set(ip, { node, sets: (known?.sets ?? 0) + 1 });
+      if (known !== undefined) continue;
+      this.#problems = undefined;
+      if (this.#barFor(ip) === undefined) this.use(carrier);
+    }
+  }
+
+  /** A set of carriers names these nodes no more. */
+  unname(carriers: readonly Carrier[]): void {
+    for (const { ip } of carriers) {
+      const known = this.#named.get(ip);
+      if (known === undefined) continue;
+      if (known.sets > 1) {
+        this.#named.set(ip, { ...known, sets: known.sets - 1 });
+        continue;
+      }
+      this.#named.delete(ip);
+      this.#problems = undefined;
+      if (this.#barFor(ip) === undefined) this.leave(ip);
+    }
+  }
+
+  use({ ip, node }: Carrier): void {
+    let hop = this.#hops.get(ip);
+    if (hop === undefined) {
+      const present = this.#foundId(ip);
+      if (present !== undefined) this.#ids.use(present);
+      const id = present ?? this.#ids.take(this.#kernel);
+      hop = { ip, node, id, users: 0, isAccepted: present !== undefined };
+      this.#hops.set(ip, hop);
+      if (!hop.isAccepted) this.#unaccepted.add(hop);
+    }
+    hop.users += 1;
+    if (node !== '') hop.node = node;
+    this.#write(hop);
+  }
+
+  leave(ip: Ip): void {
+    const hop = this.#hops.get(ip);
+    if (hop === undefined) return;
+    hop.users -= 1;
+    // Another group may use it before the update is over.
+    if (hop.users === 0) this.#idle.add(hop);
+  }
+
+  /** A node was recreated under another name with the same address. */
+  rename(ip: Ip, node: string): void {
+    const hop = this.#hops.get(ip);
+    if (hop === undefined || hop.node === node) return;
+    hop.node = node;
+    this.#write(hop);
+  }
+
+  /** The update is over: what has no user left goes. */
+  releaseIdle(): void {
+    for (const hop of this.#idle) {
+      if (hop.users > 0) continue;
+      this.#hops.delete(hop.ip);
+      this.#unaccepted.delete(hop);
+      this.#ids.release(hop.id);
+      // Its delete may be held when the node comes back.
+      this.#found.set(hop.ip, hop.id);
+      this.#desired.delete(`nexthop ${hop.id}`);
+    }
+    this.#idle.clear();
+  }
+
+  /** The carriers that the kernel accepts, in the order of their addresses; undefined: some are not tried yet. */
+  usable(carriers: readonly Carrier[]): readonly Carrier[] | undefined {
+    if (carriers.some(({ ip }) => this.#isUntried(ip))) return undefined;
+    return carriers
+      .filter(({ ip }) => this.#hops.get(ip)?.isAccepted === true && this.#barFor(ip) === undefined)
+      .sort((a, b) => compareIp(a.ip, b.ip));
+  }
+
+  /** The members of a group as carriers; undefined: some of them are none of our nexthops. */
+  carriersOf({ members }: NexthopGroup): readonly Carrier[] | undefined {
+    const carriers: Carrier[] = [];
+    for (const { id, weight } of members) {
+      const hop = this.#kernel.objects.get(`nexthop ${id}`);
+      if (hop?.kind !== 'nexthop' || hop.link !== this.#lan.index) return undefined;
+      this.#found.set(hop.via, id);
+      carriers.push({ ip: hop.via, node: this.#named.get(hop.via)?.node ?? '', weight });
+    }
+    return carriers.sort((a, b) => compareIp(a.ip, b.ip));
+  }
+
+  /** Reads which nodes the kernel accepts as nexthops. */
+  read(): NexthopChanges {
+    const { links, refusals, refused, objects } = this.#kernel;
+    const changed = new Set<Ip>();
+    for (const hop of this.#unaccepted) {
+      const object = objects.get(`nexthop ${hop.id}`);
+      if (object?.kind !== 'nexthop' || object.via !== hop.ip) continue;
+      hop.isAccepted = true;
+      this.#unaccepted.delete(hop);
+      changed.add(hop.ip);
+    }
+    const revoked = new Set<Ip>();
+    if (this.#refusals !== refusals) {
+      const before = this.#refused;
+      this.#refusals = refusals;
+      // A table that this one replaced may have tried the node under another id.
+      this.#refused = refusedNexthops(refused, ({ via, id }) => this.#hops.get(via)?.id === id);
+      this.#problems = undefined;
+      for (const ip of this.#refused.keys()) {
+        if (!before.has(ip)) changed.add(ip);
+        const hop = this.#hops.get(ip);
+        if (hop === undefined || !hop.isAccepted) continue;
+        hop.isAccepted = false;
+        this.#unaccepted.add(hop);
+        revoked.add(ip);
+      }
+    }
+    if (this.#links !== links) for (const ip of this.#readLinks(links)) changed.add(ip);
+    return { changed, refused: revoked };
+  }
+
+  /** @returns the addresses that are barred now and were not, or the other way round */
+  #readLinks(links: readonly Link[]): readonly Ip[] {
+    this.#links = links;
+    this.#problems = undefined;
+    const before = new Map(this.#barred);
+    this.#barred.clear();
+    const changed: Ip[] = [];
+    for (const [ip, { node }] of this.#named) {
+      const bar = this.#barFor(ip);
+      const former = before.get(ip);
+      if (bar === former) continue;
+      changed.push(ip);
+      if (former === undefined) this.leave(ip);
+      else if (bar === undefined) this.use({ ip, node, weight: 1 });
+    }
+    return changed;
+  }
+
+  /**
+   * Gives another id to the nexthops whose id another program has taken since the last dump.
+   *
+   * @returns the addresses of their nodes
+   */
+  leaveForeignIds(): ReadonlySet<Ip> {
+    const moved = new Set<Ip>();
+    for (const hop of this.#hops.values()) {
+      if (!this.#kernel.foreignIds.has(hop.id)) continue;
+      this.#desired.delete(`nexthop ${hop.id}`);
+      hop.id = this.#ids.take(this.#kernel);
+      this.#write(hop);
+      moved.add(hop.ip);
+    }
+    return moved;
+  }
+
+  /** Forgets the ids of nexthops that have gone from the kernel. */
+  forgetGone(): void {
+    for (const [ip, id] of this.#found)
+      if (!this.#kernel.objects.has(`nexthop ${id}`)) this.#found.delete(ip);
+  }
+
+  #write({ ip, node, id }: Hop): void {
+    const known = this.#desired.get(`nexthop ${id}`);
+    if (known?.why.node === node && known.object.kind === 'nexthop' && known.object.via === ip) return;
+    const object: Nexthop = {
+      kind: 'nexthop',
+      id,
+      protocol: this.#owner.protocol,
+      via: ip,
+      link: this.#lan.index,
+    };
+    this.#desired.set(object, nexthopWhy(node));
+  }
+
+  /** The id of the nexthop that the kernel has for an address. */
+  #foundId(ip: Ip): number | undefined {
+    const id = this.#found.get(ip);
+    const object = this.#kernel.objects.get(`nexthop ${id}`);
+    const isThere = object?.kind === 'nexthop' && object.via === ip && object.link === this.#lan.index;
+    return isThere ? id : undefined;
+  }
+
+  #isUntried(ip: Ip): boolean {
+    return this.#hops.get(ip)?.isAccepted === false && !this.#refused.has(ip);
+  }
+
+  /** Why an address cannot be a nexthop here: it is our own, or the first or last one of a network. */
+  #barFor(ip: Ip): 'own' | Prefix | undefined {
+    if (this.#barred.has(ip)) return this.#barred.get(ip);
+    const isOwn = this.#links.some(({ addresses }) => addresses.some((one) => one.ip === ip));
+    const lan = this.#links.find(({ index }) => index === this.#lan.index) ?? this.#lan;
+    const bar = isOwn ? 'own' : networkAddress(ip, lan);
+    this.#barred.set(ip, bar);
+    return bar;
+  }
+}
