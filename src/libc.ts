@@ -29,6 +29,23 @@ export const libc = {
   close: library.func('int close(int)'),
 };
 
+/** undefined with a C library that is not glibc, such as musl. */
+const mallocTrim = find('int malloc_trim(size_t)');
+
+function find(declaration: string): (() => number) | undefined {
+  try {
+    const call: (pad: number) => number = library.func(declaration);
+    return () => call(0);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Gives the pages back to the kernel that free() left in the heap of the C library; some milliseconds at most. */
+export function releaseFreePages(): void {
+  mallocTrim?.();
+}
+
 // Where Linux has two names for one number, the name that the manual pages of sockets use.
 const preferred = new Set(['EAGAIN', 'EOPNOTSUPP', 'EDEADLK']);
 const names = new Map<number, string>();

@@ -7,6 +7,7 @@ import { ipBatch, type Outcome, within } from '../../lab/process/run.ts';
 import { proxiedService as service, writeProxyRules } from '../../lab/proxy/played-proxy.ts';
 import type { ProxiedService } from '../../lab/proxy/proxy-rules.ts';
 import { ask } from '../../src/daemon/ask.ts';
+import { DaemonError } from '../../src/daemon/daemon-error.ts';
 import type { Status } from '../../src/daemon/status.ts';
 import { Echo, echoServer } from './echo.ts';
 import { GatewayDaemon } from './gateway-daemon.ts';
@@ -267,7 +268,7 @@ export class Agent {
         await ask(join(this.folder, 'run'), 'node', 'GET', '/status', AbortSignal.timeout(2000)),
       );
     } catch (error) {
-      if (error instanceof Error && error.name === 'Refused') return undefined;
+      if (error instanceof DaemonError) return undefined;
       throw error;
     }
   }

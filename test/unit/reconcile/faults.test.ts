@@ -202,6 +202,21 @@ describe('one refused change', () => {
     expect(world.objects.has('route 254 198.51.100.11/32 0')).to.equal(false);
   });
 
+  it('to make a group leaves its routes untried in that pass, and the others go', async () => {
+    const scene = new Scene(snapshot(threeNodes, [web, api]));
+    // The group of web, of all three nodes.
+    const isMeant = (change: Change): boolean =>
+      change.verb === 'add' && change.want.kind === 'group' && change.want.members.length === 3;
+    scene.kernel.failNext(isMeant, 'EPERM');
+    await scene.round();
+    const tried = scene.commands();
+    const refused = tried.findIndex((line) => line.includes('EPERM'));
+    expect(refused).to.be.greaterThan(-1);
+    const [, id] = /id (\d+) group/.exec(tried[refused] ?? '') ?? [];
+    expect(tried.filter((line) => line.includes(`nhid ${id} `))).to.deep.equal([]);
+    expect(scene.world.objects.has('route 254 198.51.100.11/32 0')).to.equal(true);
+  });
+
   it('to delete a route keeps the group and the nexthops that it leads to', async () => {
     const scene = new Scene(snapshot(threeNodes, [api]));
     await scene.round();
