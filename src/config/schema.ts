@@ -94,7 +94,12 @@ export const leaves = {
   retryFirst: leaf('pace.retryFirst', duration(10, minute), '100ms', 'first wait after a failure'),
   retryLongest: leaf('pace.retryLongest', duration(100, hour), '30s', 'longest wait after failures'),
   share: leaf('guard.share', share, '0.5', 'the part of our routes that may go in one window'),
-  window: leaf('guard.window', duration(0, 24 * hour), '1m', 'how long what went before counts along'),
+  window: leaf(
+    'guard.window',
+    duration(0, 24 * hour),
+    '0s',
+    'how long what went before counts along; 0s: each round by itself',
+  ),
   always: leaf('guard.always', whole(0, 1_000_000), '1', 'the routes of so many Services may always go'),
   hold: leaf('guard.hold', duration(0, 24 * hour), '10m', 'how long a larger deletion is held'),
   stateDirectory: leaf('stateDirectory', path, '/var/lib/eiproute', 'sysctl ledger, last known cluster'),
