@@ -14,26 +14,26 @@ import { quoted } from '../model/text.ts';
 import { kindOf } from './document.ts';
 import { whole } from './format.ts';
 import { hex, table } from './numbers.ts';
-import { type Complain, readNetworks, specialUse } from './pools.ts';
+import { type ReportProblem, readNetworks, specialUse } from './pools.ts';
 import { hint, meant } from './spelling.ts';
 
 /** The networks of EIPs, sorted; invalid entries are left out. */
-export function readEips(raw: unknown, complain: Complain): readonly Prefix[] {
+export function readEips(raw: unknown, report: ReportProblem): readonly Prefix[] {
   if (!Array.isArray(raw)) {
-    complain('eips', `must be a list of networks like [198.51.100.0/24], not ${kindOf(raw)}`);
+    report('eips', `must be a list of networks like [198.51.100.0/24], not ${kindOf(raw)}`);
     return [];
   }
-  if (raw.length === 0) complain('eips', 'is an empty list; a node needs at least one network of EIPs');
+  if (raw.length === 0) report('eips', 'is an empty list; a node needs at least one network of EIPs');
   const found: Prefix[] = [];
   raw.forEach((entry: unknown, i) => {
     const key = `eips[${i}]`;
     if (typeof entry !== 'string') {
-      complain(key, `must be a network, not ${kindOf(entry)}`);
+      report(key, `must be a network, not ${kindOf(entry)}`);
       return;
     }
-    const networks = attempt(() => readNetworks(entry), key, complain) ?? [];
+    const networks = attempt(() => readNetworks(entry), key, report) ?? [];
     const other = found.find((one) => networks.some((network) => overlaps(one, network)));
-    if (other !== undefined) complain(key, `${entry} overlaps ${other}`);
+    if (other !== undefined) report(key, `${entry} overlaps ${other}`);
     else found.push(...networks);
   });
   return found.sort((a, b) => compareIp(prefixIp(a), prefixIp(b)));
@@ -62,62 +62,62 @@ interface Entry {
 export function readGateways(
   raw: unknown,
   numbering: Numbering,
-  complain: Complain,
+  report: ReportProblem,
 ): readonly AgentGateway[] {
   if (!Array.isArray(raw)) {
-    complain('gateways', `must be a list of addresses like [192.0.2.1, 192.0.2.2], not ${kindOf(raw)}`);
+    report('gateways', `must be a list of addresses like [192.0.2.1, 192.0.2.2], not ${kindOf(raw)}`);
     return [];
   }
-  if (raw.length === 0) complain('gateways', 'is an empty list; a node answers through at least one gateway');
-  const entries = raw.flatMap((one: unknown, i) => readEntry(one, `gateways[${i}]`, complain));
-  return number(entries, numbering, complain);
+  if (raw.length === 0) report('gateways', 'is an empty list; a node answers through at least one gateway');
+  const entries = raw.flatMap((one: unknown, i) => readEntry(one, `gateways[${i}]`, report));
+  return number(entries, numbering, report);
 }
 
-function readEntry(raw: unknown, key: string, complain: Complain): readonly Entry[] {
+function readEntry(raw: unknown, key: string, report: ReportProblem): readonly Entry[] {
   if (typeof raw === 'string') {
-    const address = readAddress(raw, key, complain);
+    const address = readAddress(raw, key, report);
     return address === undefined ? [] : [{ key, address, table: undefined, mark: undefined }];
   }
   if (!(raw instanceof Map)) {
-    complain(key, `must be an address, or a section with address, table and mark, not ${kindOf(raw)}`);
+    report(key, `must be an address, or a section with address, table and mark, not ${kindOf(raw)}`);
     return [];
   }
   const keys = ['address', 'table', 'mark'];
   for (const name of raw.keys()) {
     if (!keys.includes(String(name))) {
-      complain(`${key}.${name}`, `unknown key${hint(meant(String(name), keys))}`, 'key');
+      report(`${key}.${name}`, `unknown key${hint(meant(String(name), keys))}`, 'key');
     }
   }
   const written: unknown = raw.get('address');
   if (typeof written !== 'string') {
-    complain(
+    report(
       raw.has('address') ? `${key}.address` : key,
       'needs an address: the one of the gateway on the LAN',
     );
     return [];
   }
-  const address = readAddress(written, `${key}.address`, complain);
+  const address = readAddress(written, `${key}.address`, report);
   const value = <T>(name: string, read: (given: unknown) => T): T | undefined =>
-    raw.has(name) ? attempt(() => read(raw.get(name)), `${key}.${name}`, complain) : undefined;
+    raw.has(name) ? attempt(() => read(raw.get(name)), `${key}.${name}`, report) : undefined;
   const ownTable = value('table', table.fromYaml);
   const mark = value('mark', whole(1, 0xffffffff).fromYaml);
   return address === undefined ? [] : [{ key, address, table: ownTable, mark }];
 }
 
-function readAddress(text: string, key: string, complain: Complain): Ip | undefined {
-  const address = attempt(() => parseIp(text), key, complain);
+function readAddress(text: string, key: string, report: ReportProblem): Ip | undefined {
+  const address = attempt(() => parseIp(text), key, report);
   if (address === undefined) return undefined;
   const use = specialUse(hostPrefix(address));
   // An IPv6 router is often known by its link-local address only.
   if (use === undefined || (use === 'link-local' && family(address) === 6)) return address;
-  complain(key, `${address} cannot be a gateway (${use})`);
+  report(key, `${address} cannot be a gateway (${use})`);
   return undefined;
 }
 
 function number(
   entries: readonly Entry[],
   numbering: Numbering,
-  complain: Complain,
+  report: ReportProblem,
 ): readonly AgentGateway[] {
   const { mask } = numbering;
   // The lowest bit of the mask is the unit of our marks; the whole mask marks packets to EIPs that may loop.
@@ -133,7 +133,7 @@ function number(
     };
     const trouble = troubleOf(gateway, peers, numbering);
     if (trouble === undefined) gateways.push(gateway);
-    else complain(key, trouble);
+    else report(key, trouble);
   }
   return gateways;
 }
@@ -162,26 +162,26 @@ function troubleOf(
 export function refuseMismatches(
   eips: readonly Prefix[],
   gateways: readonly AgentGateway[],
-  complain: Complain,
+  report: ReportProblem,
 ): void {
   gateways.forEach(({ address }, i) => {
     const network = eips.find((one) => contains(one, address));
-    if (network) complain(`gateways[${i}]`, `${address} is inside ${network} of eips; a gateway is no EIP`);
+    if (network) report(`gateways[${i}]`, `${address} is inside ${network} of eips; a gateway is no EIP`);
   });
   for (const version of [4, 6] as const) {
     const network = eips.find((one) => family(one) === version);
     if (network === undefined || gateways.some(({ address }) => family(address) === version)) continue;
     if (gateways.length > 0)
-      complain('gateways', `has no IPv${version} address, but eips holds ${quoted(network)}`);
+      report('gateways', `has no IPv${version} address, but eips holds ${quoted(network)}`);
   }
 }
 
-function attempt<T>(read: () => T, key: string, complain: Complain): T | undefined {
+function attempt<T>(read: () => T, key: string, report: ReportProblem): T | undefined {
   try {
     return read();
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
-    complain(key, error.message);
+    report(key, error.message);
     return undefined;
   }
 }

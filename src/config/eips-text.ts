@@ -2,7 +2,7 @@ import type { Prefix } from '../model/ip.ts';
 import type { AgentGateway } from '../model/node-agent.ts';
 import { readEips, refuseMismatches } from './agent.ts';
 import { parseDocument } from './document.ts';
-import type { Complain } from './pools.ts';
+import type { ReportProblem } from './pools.ts';
 
 /** Limit: each network becomes several policy rules, and the kernel searches rules linearly. */
 const most = 1000;
@@ -21,7 +21,7 @@ export function readEipsText(text: string, gateways: readonly AgentGateway[]): E
   const lines = text.split('\n').map((line) => line.replace(/#.*/, '').trim());
   const entries = lines.filter((line) => line !== '');
   const wrong: string[] = [];
-  const complain: Complain = (key, what) => wrong.push(`${key}: ${what}`);
+  const report: ReportProblem = (key, what) => wrong.push(`${key}: ${what}`);
   let raw: unknown = entries;
   if (/^(-\s|\[)|^-$/.test(entries[0] ?? '')) {
     const { root, problems } = parseDocument(`eips:\n${text.replace(/^/gm, ' ')}`);
@@ -32,8 +32,8 @@ export function readEipsText(text: string, gateways: readonly AgentGateway[]): E
     wrong.push(`eips: has ${raw.length} entries; a node takes ${most} at most`);
   }
   if (wrong.length === 0) {
-    const eips = readEips(raw, complain);
-    refuseMismatches(eips, gateways, complain);
+    const eips = readEips(raw, report);
+    refuseMismatches(eips, gateways, report);
     if (wrong.length === 0) return { kind: 'read', eips };
   }
   const more = wrong.length > 3 ? `; and ${wrong.length - 3} more` : '';

@@ -19,10 +19,9 @@ export function readNodeConfig(bytes: Uint8Array, request: LoadRequest): LoadRes
 
 function assemble(layer: FileLayer, layers: Layers, bases: Bases, errors: ConfigProblem[]): NodeConfig {
   const read = readings(layer, layers, bases, errors);
-  const { complain, optional, preset, path } = read;
+  const { report, optional, preset, path } = read;
   const missing = (key: string, what: string): void => {
-    if (!layer.values.has(key) && !errors.some((one) => one.key === key))
-      complain(key, `is missing: ${what}`);
+    if (!layer.values.has(key) && !errors.some((one) => one.key === key)) report(key, `is missing: ${what}`);
   };
   const eipsFrom = readOrigin(read, layers, (what) => missing(nodeLeaves.eipsConfigMap.key, what));
   if (eipsFrom === undefined && !errors.some(({ key }) => key.startsWith('eipsFrom')))
@@ -31,13 +30,13 @@ function assemble(layer: FileLayer, layers: Layers, bases: Bases, errors: Config
   const markMask = preset(nodeLeaves.markMask);
   const localTable = preset(nodeLeaves.localTable);
   const numbering = { table: preset(nodeLeaves.repliesTable), mask: markMask, localTable };
-  const eips = layer.values.has('eips') ? readEips(layers.raw('eips'), complain) : [];
+  const eips = layer.values.has('eips') ? readEips(layers.raw('eips'), report) : [];
   const gateways = layer.values.has('gateways')
-    ? readGateways(layers.raw('gateways'), numbering, complain)
+    ? readGateways(layers.raw('gateways'), numbering, report)
     : [];
-  refuseMismatches(eips, gateways, complain);
+  refuseMismatches(eips, gateways, report);
   if (localTable >= 253 && localTable <= 255) {
-    complain(nodeLeaves.localTable.key, `${localTable} is one of the kernel's own tables; 100 is free`);
+    report(nodeLeaves.localTable.key, `${localTable} is one of the kernel's own tables; 100 is free`);
   }
   return {
     agent: {
@@ -58,7 +57,7 @@ function assemble(layer: FileLayer, layers: Layers, bases: Bases, errors: Config
     stateDirectory: path(nodeLeaves.stateDirectory) ?? '',
     runtimeDirectory: path(nodeLeaves.runtimeDirectory) ?? '',
     namesDirectory: path(nodeLeaves.namesDirectory) ?? '',
-    pace: readPace(layers, preset, complain),
+    pace: readPace(layers, preset, report),
     logLevel: preset(nodeLeaves.logLevel),
     logFormat: preset(nodeLeaves.logFormat),
   };

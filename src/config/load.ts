@@ -3,7 +3,7 @@ import type { GatewayConfig, Source } from './config.ts';
 import { type ConfigProblem, rank } from './config-problem.ts';
 import { type LoadRequest, type LoadResult, loadFile, readConfig } from './file.ts';
 import type { Layers } from './layers.ts';
-import { type Complain, readPools, specialUse } from './pools.ts';
+import { type ReportProblem, readPools, specialUse } from './pools.ts';
 import { type Bases, readings, readPace } from './readings.ts';
 import { gatewaySchema, type Leaf, leaves } from './schema.ts';
 import { type FileLayer, placeText } from './shape.ts';
@@ -26,10 +26,10 @@ function assemble(
   errors: ConfigProblem[],
   warnings: ConfigProblem[],
 ): GatewayConfig {
-  const { complain, optional, preset, required, path } = readings(layer, layers, bases, errors);
-  const pools = layers.origin('pools').kind === 'file' ? readPools(layers.raw('pools'), complain) : [];
+  const { report, optional, preset, required, path } = readings(layer, layers, bases, errors);
+  const pools = layers.origin('pools').kind === 'file' ? readPools(layers.raw('pools'), report) : [];
   if (!layer.values.has('pools') && !errors.some(({ key }) => key === 'pools')) {
-    complain('pools', 'is missing: the addresses that may be routed');
+    report('pools', 'is missing: the addresses that may be routed');
   }
   const allocation = {
     class: preset(leaves.allocateClass),
@@ -49,21 +49,21 @@ function assemble(
   }
 
   const defaultRoutes = optional(leaves.defaultRoute) ?? [];
-  checkDefaultRoutes(defaultRoutes, (what) => complain(leaves.defaultRoute.key, what));
+  checkDefaultRoutes(defaultRoutes, (what) => report(leaves.defaultRoute.key, what));
   for (const via of defaultRoutes) {
     const pool = pools.find(({ addresses }) => addresses.some((network) => contains(network, via)));
-    if (pool) complain(leaves.defaultRoute.key, `${via} is inside pool "${pool.name}"; a router is no EIP`);
+    if (pool) report(leaves.defaultRoute.key, `${via} is inside pool "${pool.name}"; a router is no EIP`);
   }
 
-  const source = readSource(layers, optional(leaves.context), path, complain);
+  const source = readSource(layers, optional(leaves.context), path, report);
   if (allocate && source.kind === 'file') {
-    complain(leaves.allocate.key, 'needs an API to write to; the cluster is read from a file');
+    report(leaves.allocate.key, 'needs an API to write to; the cluster is read from a file');
   }
   const nodePool = pools.findIndex(({ terms }) => terms?.nodeAddresses);
   if (nodePool >= 0 && !allocate) {
-    complain(`pools[${nodePool}].nodeAddresses`, 'does nothing without allocate: true');
+    report(`pools[${nodePool}].nodeAddresses`, 'does nothing without allocate: true');
   }
-  const pace = readPace(layers, preset, complain);
+  const pace = readPace(layers, preset, report);
   const resilient = preset(leaves.resilient);
   const resilience = {
     buckets: preset(leaves.buckets),
@@ -105,14 +105,14 @@ function assemble(
   };
 }
 
-function checkDefaultRoutes(routers: readonly Ip[], complain: (what: string) => void): void {
+function checkDefaultRoutes(routers: readonly Ip[], report: (what: string) => void): void {
   routers.forEach((via, i) => {
     const use = specialUse(hostPrefix(via));
     // An IPv6 router is often known by its link-local address only.
     const linkLocal = use === 'link-local' && family(via) === 6;
-    if (use !== undefined && !linkLocal) complain(`${via} cannot be a router (${use})`);
+    if (use !== undefined && !linkLocal) report(`${via} cannot be a router (${use})`);
     const other = routers.find((one, j) => j < i && family(one) === family(via));
-    if (other) complain(`${other} and ${via} are both IPv${family(via)}; there is one router per family`);
+    if (other) report(`${other} and ${via} are both IPv${family(via)}; there is one router per family`);
   });
 }
 
@@ -121,7 +121,7 @@ function readSource(
   layers: Layers,
   context: string | undefined,
   path: (leaf: Leaf<string>) => string | undefined,
-  complain: Complain,
+  report: ReportProblem,
 ): Source {
   const file = path(leaves.sourceFile);
   const kubeconfig = path(leaves.kubeconfig);
@@ -131,7 +131,7 @@ function readSource(
   if (file === undefined) return kubernetes;
   for (const { key } of [leaves.kubeconfig, leaves.context]) {
     if (level(key) === rank(place)) {
-      complain(key, `is given together with source.file (${placeText(place)}); the cluster has one source`);
+      report(key, `is given together with source.file (${placeText(place)}); the cluster has one source`);
     }
   }
   return kubeconfig !== undefined && level(leaves.kubeconfig.key) > rank(place)

@@ -3,7 +3,7 @@ import { openTerms, type PoolTerms } from '../model/pool.ts';
 import { quoted } from '../model/text.ts';
 import { kindOf } from './document.ts';
 import { type Format, truth, whole } from './format.ts';
-import type { Complain } from './pools.ts';
+import type { ReportProblem } from './pools.ts';
 
 /** The keys of a pool besides its name and addresses; see docs/configuration.md. */
 export const termKeys: readonly string[] = [
@@ -22,12 +22,12 @@ const priority = whole(0, 1_000_000);
 export function readTerms(
   pool: ReadonlyMap<unknown, unknown>,
   key: string,
-  complain: Complain,
+  report: ReportProblem,
 ): PoolTerms | undefined {
   if (!termKeys.some((name) => pool.has(name))) return undefined;
   const value = <T>(name: string, format: Format<T>): T | undefined => {
     if (!pool.has(name)) return undefined;
-    return read(() => format.fromYaml(pool.get(name)), `${key}.${name}`, complain);
+    return read(() => format.fromYaml(pool.get(name)), `${key}.${name}`, report);
   };
   return {
     autoAssign: value('autoAssign', truth) ?? openTerms.autoAssign,
@@ -40,12 +40,12 @@ export function readTerms(
   };
 }
 
-function read<T>(value: () => T, key: string, complain: Complain): T | undefined {
+function read<T>(value: () => T, key: string, report: ReportProblem): T | undefined {
   try {
     return value();
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
-    complain(key, error.message);
+    report(key, error.message);
     return undefined;
   }
 }

@@ -19,7 +19,7 @@ import { readTerms, termKeys } from './pool-terms.ts';
 import { hint, meant } from './spelling.ts';
 
 /** @param at position to report: of the key or of its value */
-export type Complain = (key: string, what: string, at?: 'key' | 'value') => void;
+export type ReportProblem = (key: string, what: string, at?: 'key' | 'value') => void;
 
 /** One entry of a pool's addresses, as configured. */
 interface Piece {
@@ -52,45 +52,45 @@ export function specialUse(network: Prefix): string | undefined {
   return special.find(([range]) => overlaps(range, network))?.[1];
 }
 
-/** Reads the list of pools. Problems go to `complain`; invalid entries are left out. */
-export function readPools(raw: unknown, complain: Complain): readonly Pool[] {
+/** Reads the list of pools. Problems go to `report`; invalid entries are left out. */
+export function readPools(raw: unknown, report: ReportProblem): readonly Pool[] {
   if (!Array.isArray(raw)) {
-    complain(
+    report(
       'pools',
       `must be a list of pools like "- { name: public, addresses: [...] }", not ${kindOf(raw)}`,
     );
     return [];
   }
-  if (raw.length === 0) complain('pools', 'is an empty list; without a pool there is nothing to route');
+  if (raw.length === 0) report('pools', 'is an empty list; without a pool there is nothing to route');
   const names = new Map<string, number>();
   const pieces: Piece[] = [];
   const pools: Pool[] = [];
   raw.forEach((item: unknown, i) => {
     const key = `pools[${i}]`;
     if (!(item instanceof Map)) {
-      complain(key, `must be a pool with the keys name and addresses, not ${kindOf(item)}`);
+      report(key, `must be a pool with the keys name and addresses, not ${kindOf(item)}`);
       return;
     }
     for (const name of item.keys()) {
       if (!keys.includes(name)) {
-        complain(`${key}.${name}`, `unknown key${hint(meant(String(name), keys))}`, 'key');
+        report(`${key}.${name}`, `unknown key${hint(meant(String(name), keys))}`, 'key');
       }
     }
-    const name = readName(item, key, complain);
+    const name = readName(item, key, report);
     if (name !== undefined) {
       const earlier = names.get(name);
       if (earlier !== undefined)
-        complain(`${key}.name`, `${quoted(name)} is already the name of pools[${earlier}]`);
+        report(`${key}.name`, `${quoted(name)} is already the name of pools[${earlier}]`);
       else names.set(name, i);
     }
-    const terms = readTerms(item, key, complain);
-    const own = terms?.nodeAddresses ? [] : readAddresses(item, key, name ?? key, complain);
-    if (terms?.nodeAddresses) checkNodePool(item, key, pools, complain);
+    const terms = readTerms(item, key, report);
+    const own = terms?.nodeAddresses ? [] : readAddresses(item, key, name ?? key, report);
+    if (terms?.nodeAddresses) checkNodePool(item, key, pools, report);
     pieces.push(...own);
     const addresses = own.flatMap((piece) => piece.networks).sort(compareNetworks);
     pools.push(terms ? { name: name ?? key, addresses, terms } : { name: name ?? key, addresses });
   });
-  refuseOverlaps(pieces, complain);
+  refuseOverlaps(pieces, report);
   return pools;
 }
 
@@ -98,27 +98,31 @@ function checkNodePool(
   pool: ReadonlyMap<unknown, unknown>,
   key: string,
   earlier: readonly Pool[],
-  complain: Complain,
+  report: ReportProblem,
 ): void {
   if (pool.has('addresses')) {
-    complain(
+    report(
       `${key}.addresses`,
       'has no place in a pool with nodeAddresses: true, which has those of the nodes',
     );
   }
   const other = earlier.find(({ terms }) => terms?.nodeAddresses);
-  if (other) complain(`${key}.nodeAddresses`, `pool ${quoted(other.name)} has the nodes' addresses already`);
+  if (other) report(`${key}.nodeAddresses`, `pool ${quoted(other.name)} has the nodes' addresses already`);
 }
 
-function readName(pool: ReadonlyMap<unknown, unknown>, key: string, complain: Complain): string | undefined {
+function readName(
+  pool: ReadonlyMap<unknown, unknown>,
+  key: string,
+  report: ReportProblem,
+): string | undefined {
   const name = pool.get('name');
   if (!pool.has('name')) {
-    complain(key, 'has no name');
+    report(key, 'has no name');
   } else if (typeof name !== 'string') {
-    complain(`${key}.name`, `must be text, not ${kindOf(name)}${name === null ? '' : '; put it in quotes'}`);
+    report(`${key}.name`, `must be text, not ${kindOf(name)}${name === null ? '' : '; put it in quotes'}`);
   } else if (!/^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$/.test(name)) {
     // Names of pools appear in annotations, so they follow the rules of Kubernetes names.
-    complain(
+    report(
       `${key}.name`,
       `${quoted(name)} must be 1 to 63 of a-z, 0-9, "-" and ".", with a letter or digit at both ends`,
     );
@@ -132,30 +136,30 @@ function readAddresses(
   pool: ReadonlyMap<unknown, unknown>,
   key: string,
   name: string,
-  complain: Complain,
+  report: ReportProblem,
 ): readonly Piece[] {
   const list = pool.get('addresses');
   const at = `${key}.addresses`;
   if (!pool.has('addresses')) {
-    complain(key, 'has no addresses');
+    report(key, 'has no addresses');
     return [];
   }
   if (!Array.isArray(list)) {
-    complain(at, `must be a list of networks, ranges and addresses, not ${kindOf(list)}`);
+    report(at, `must be a list of networks, ranges and addresses, not ${kindOf(list)}`);
     return [];
   }
-  if (list.length === 0) complain(at, 'is an empty list; a pool needs at least one address');
+  if (list.length === 0) report(at, 'is an empty list; a pool needs at least one address');
   return list.flatMap((entry: unknown, i) => {
     const here = `${at}[${i}]`;
     if (typeof entry !== 'string') {
-      complain(here, `must be a network, a range or an address, not ${kindOf(entry)}`);
+      report(here, `must be a network, a range or an address, not ${kindOf(entry)}`);
       return [];
     }
     try {
       return [readPiece(entry, here, name)];
     } catch (error) {
       if (!(error instanceof RangeError)) throw error;
-      complain(here, error.message);
+      report(here, error.message);
       return [];
     }
   });
@@ -200,7 +204,7 @@ function readRange(text: string, from: string, to: string): readonly Prefix[] {
 }
 
 /** Reports each entry that overlaps an earlier one, once, with one of those. */
-function refuseOverlaps(pieces: readonly Piece[], complain: Complain): void {
+function refuseOverlaps(pieces: readonly Piece[], report: ReportProblem): void {
   const sorted = [...pieces].sort(
     (a, b) => a.family - b.family || order(a.first, b.first) || order(b.last, a.last),
   );
@@ -212,7 +216,7 @@ function refuseOverlaps(pieces: readonly Piece[], complain: Complain): void {
         pieces.indexOf(piece) > pieces.indexOf(widest) ? [piece, widest] : [widest, piece];
       const other = later.pool === earlier.pool ? 'of the same pool' : `of pool ${quoted(earlier.pool)}`;
       if (!told.has(later.key)) {
-        complain(later.key, `${later.text} of pool ${quoted(later.pool)} overlaps ${earlier.text} ${other}`);
+        report(later.key, `${later.text} of pool ${quoted(later.pool)} overlaps ${earlier.text} ${other}`);
       }
       told.add(later.key);
       if (piece.last > widest.last) widest = piece;

@@ -3,7 +3,7 @@ import type { Pace } from '../model/pace.ts';
 import { type ConfigProblem, rank } from './config-problem.ts';
 import { durationText } from './format.ts';
 import type { Layers } from './layers.ts';
-import type { Complain } from './pools.ts';
+import type { ReportProblem } from './pools.ts';
 import { type Leaf, leaves } from './schema.ts';
 import type { FileLayer } from './shape.ts';
 
@@ -15,7 +15,7 @@ export interface Bases {
 
 /** Readers of one key. Problems are collected; a result is valid only without one. */
 export interface Readings {
-  readonly complain: Complain;
+  readonly report: ReportProblem;
   /** undefined: not set, and without a default. */
   optional<T>(leaf: Leaf<T>): T | undefined;
   /** For a key with a default. */
@@ -26,7 +26,7 @@ export interface Readings {
 }
 
 export function readings(layer: FileLayer, layers: Layers, bases: Bases, errors: ConfigProblem[]): Readings {
-  const complain: Complain = (key, what, at = 'value') => {
+  const report: ReportProblem = (key, what, at = 'value') => {
     const origin = layers.origin(key);
     errors.push({ origin: origin.kind === 'default' ? layer.origin(key, at) : origin, key, what });
   };
@@ -39,7 +39,7 @@ export function readings(layer: FileLayer, layers: Layers, bases: Bases, errors:
       return kind === 'file' ? leaf.format.fromYaml(raw) : leaf.format.fromText(String(raw));
     } catch (error) {
       if (!(error instanceof RangeError)) throw error;
-      complain(leaf.key, error.message);
+      report(leaf.key, error.message);
       return undefined;
     }
   }
@@ -50,7 +50,7 @@ export function readings(layer: FileLayer, layers: Layers, bases: Bases, errors:
 
   function required<T>(leaf: Leaf<T>): T | undefined {
     const said = layers.origin(leaf.key).kind !== 'default';
-    if (!said && !errors.some(({ key }) => key === leaf.key)) complain(leaf.key, `is missing: ${leaf.doc}`);
+    if (!said && !errors.some(({ key }) => key === leaf.key)) report(leaf.key, `is missing: ${leaf.doc}`);
     return optional(leaf);
   }
 
@@ -64,18 +64,18 @@ export function readings(layer: FileLayer, layers: Layers, bases: Bases, errors:
     return resolve(origin.kind === 'file' ? bases.folder : bases.cwd, first);
   }
 
-  return { complain, optional, preset, required, path };
+  return { report, optional, preset, required, path };
 }
 
-export function readPace(layers: Layers, preset: Readings['preset'], complain: Complain): Pace {
+export function readPace(layers: Layers, preset: Readings['preset'], report: ReportProblem): Pace {
   const retryFirst = preset(leaves.retryFirst);
   const retryLongest = preset(leaves.retryLongest);
   if (retryLongest < retryFirst) {
     // Report the key that was set.
     const first = rank(layers.origin(leaves.retryFirst.key)) > rank(layers.origin(leaves.retryLongest.key));
     if (first)
-      complain(leaves.retryFirst.key, `is longer than pace.retryLongest (${durationText(retryLongest)})`);
-    else complain(leaves.retryLongest.key, `is shorter than pace.retryFirst (${durationText(retryFirst)})`);
+      report(leaves.retryFirst.key, `is longer than pace.retryLongest (${durationText(retryLongest)})`);
+    else report(leaves.retryLongest.key, `is shorter than pace.retryFirst (${durationText(retryFirst)})`);
   }
   return { settle: preset(leaves.settle), resync: preset(leaves.resync), retryFirst, retryLongest };
 }

@@ -29,7 +29,7 @@ export function fileLayer(file: string, parsed: Parsed, { leaves, lists, shortha
       if (path === '') return { kind: 'file', file, at: undefined };
     }
   };
-  const complain = (key: string, what: string, at: 'key' | 'value'): void => {
+  const report = (key: string, what: string, at: 'key' | 'value'): void => {
     problems.push({ origin: origin(key, at), key, what });
   };
 
@@ -38,7 +38,7 @@ export function fileLayer(file: string, parsed: Parsed, { leaves, lists, shortha
     for (const [name, value] of entries) {
       const key = path === '' ? name : `${path}.${name}`;
       if (!near.includes(name)) {
-        complain(key, `unknown key${hint(meant(name, near, leafKeys))}`, 'key');
+        report(key, `unknown key${hint(meant(name, near, leafKeys))}`, 'key');
       } else if (leafKeys.includes(key)) {
         leaf(key, value);
       } else {
@@ -50,26 +50,26 @@ export function fileLayer(file: string, parsed: Parsed, { leaves, lists, shortha
   function leaf(key: string, value: Value): void {
     // convict would treat a Map as an empty object.
     if (value instanceof Map)
-      complain(key, `must be ${lists.includes(key) ? 'a list' : 'one value'}, not a section`, 'value');
+      report(key, `must be ${lists.includes(key) ? 'a list' : 'one value'}, not a section`, 'value');
     else if (value !== null) values.set(key, value);
     else if (!problems.some((one) => one.key === key)) {
-      complain(key, 'has no value; give one, or take the line out', 'key');
+      report(key, 'has no value; give one, or take the line out', 'key');
     }
   }
 
   function inner(key: string, value: Value): void {
     const short = shorthands.get(key);
     if (value instanceof Map) {
-      if (value.size === 0) complain(key, emptyWords(key, leafKeys), 'key');
+      if (value.size === 0) report(key, emptyWords(key, leafKeys), 'key');
       else if (short !== undefined && !value.has(short)) values.set(`${key}.${short}`, true);
       section(value, key);
     } else if (value === null) {
-      complain(key, emptyWords(key, leafKeys), 'key');
+      report(key, emptyWords(key, leafKeys), 'key');
     } else if (short !== undefined && typeof value === 'boolean') {
       values.set(`${key}.${short}`, value);
     } else {
       const or = short === undefined ? '' : 'true, false, or ';
-      complain(key, `must be ${or}a section with ${keysOf(key, leafKeys)}, not ${kindOf(value)}`, 'value');
+      report(key, `must be ${or}a section with ${keysOf(key, leafKeys)}, not ${kindOf(value)}`, 'value');
     }
   }
 
