@@ -459,8 +459,9 @@ export class RouteTable {
     if (group === undefined) {
       group = this.#newGroup(this.#groupIds.take(this.#kernel));
       this.#fill(group, carriers);
-      if ((this.#byContent.get(content)?.size ?? 0) > 1) this.#deferred.add(group);
     }
+    // The other one may be adopted, or stuck, or about to change.
+    if ((this.#byContent.get(content)?.size ?? 0) > 1) this.#deferred.add(group);
     this.#attach(eip, group);
   }
 

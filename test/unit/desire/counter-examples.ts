@@ -226,3 +226,26 @@ export const counterExamples: readonly (readonly [reason: string, history: Histo
     },
   ],
 ];
+
+const reload: Step = { kind: 'gateway', to: { weighByEndpoints: false, buckets: 64, idleTimer: 60 } };
+
+/** Histories in which the guard held something, and the tables differed once it let go. */
+export const guardedCounterExamples: readonly (readonly [reason: string, history: History])[] = [
+  [
+    'an EIP finds a group of the same nodes that is no longer in use, and another one comes to them in place',
+    {
+      nodes: [],
+      steps: [
+        held('a', [B], 'Local', 'n3'),
+        held('f', [A, B], 'Cluster'),
+        node('n1'),
+        reload,
+        node('n3'),
+        endpoints('f', 'n1'),
+        held('e', ['2001:db8:e::10'], 'Local', 'n3'),
+        gone('node', 'n3'),
+        reload,
+      ],
+    },
+  ],
+];

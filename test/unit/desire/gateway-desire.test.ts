@@ -8,7 +8,7 @@ import { allKeys, diff } from '../../../src/reconcile/diff.ts';
 import { RecomputedDesire } from '../../../src/reconcile/recomputed.ts';
 import { isOurs } from '../../any.ts';
 import { gateway, router, Scene } from '../../scene.ts';
-import { counterExamples } from './counter-examples.ts';
+import { counterExamples, guardedCounterExamples } from './counter-examples.ts';
 import {
   anyHistory,
   ClusterModel,
@@ -217,7 +217,7 @@ describe('the tables of a gateway', () => {
         expect(held.filter(({ reason }) => reason === 'too many at once')).to.deep.equal([]);
         expect(leftOver(life)).to.deep.equal([]);
       }),
-      { numRuns: runs },
+      { numRuns: runs, examples: guardedCounterExamples.map(([, history]) => [history]) },
     );
     expect(holds).to.be.greaterThan(3);
   }).timeout(Math.max(60_000, runs * 100));
