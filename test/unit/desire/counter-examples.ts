@@ -22,6 +22,10 @@ function held(
   return { kind: 'service', name, to };
 }
 
+function inNamespace(namespace: string, step: Step): Step {
+  return step.kind === 'service' && step.to !== undefined ? { ...step, to: { ...step.to, namespace } } : step;
+}
+
 function endpoints(name: string, ...on: readonly string[]): Step {
   return { kind: 'endpoints', name, on: on.map((node) => ({ node, ready: true })) };
 }
@@ -236,9 +240,10 @@ export const guardedCounterExamples: readonly (readonly [reason: string, history
     {
       nodes: [],
       steps: [
-        held('a', [B], 'Local', 'n3'),
+        inNamespace('other', held('a', [B], 'Local', 'n3')),
         held('f', [A, B], 'Cluster'),
         node('n1'),
+        endpoints('e'),
         reload,
         node('n3'),
         endpoints('f', 'n1'),
