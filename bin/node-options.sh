@@ -7,7 +7,7 @@ for word; do
       # V8 lets a heap grow fourfold before it collects the old part of it, and its young part grow to 3 times 16 MiB
       # (32 for a large heap). A gateway runs for months at one size; the little that each event allocates is not
       # worth that memory.
-      options="$options --heap-growing-percent=50 --max-semi-space-size=4"
+      options="$options --heap-growing-percent=20 --max-semi-space-size=4"
       break
       ;;
     node)
