@@ -92,8 +92,8 @@ export class RouteTable {
   /** Ids of unused groups in the kernel, by content. */
   readonly #foundGroups = new Map<string, number>();
   #reserved: Reserved;
-  #refusals = -1;
-  #dumps = -1;
+  #refusals: number;
+  #dumps: number;
   #kernel: KernelState;
   #problems: readonly Problem[] | undefined;
   #nexthopProblems: readonly Problem[] | undefined;
@@ -275,8 +275,8 @@ export class RouteTable {
 
   /** A group leads to a node that the kernel refuses now: its members in the kernel are used. */
   #revert(group: Group): void {
-    const object = this.#kernel.objects.get(`nexthop ${group.id}`);
-    const carriers = object?.kind === 'group' ? this.#nexthops.carriersOf(object) : undefined;
+    const object = this.#groupObject(group.id);
+    const carriers = object && this.#nexthops.carriersOf(object);
     if (carriers !== undefined) this.#fill(group, carriers);
     this.#dirty.add(group);
     for (const eip of [...group.eips]) {
@@ -484,17 +484,16 @@ export class RouteTable {
   #adoptTwin(content: string): Group | undefined {
     const id = this.#foundGroups.get(content);
     if (id === undefined || this.#groups.has(id) || this.#isStuckId(id)) return undefined;
-    const object = this.#kernel.objects.get(`nexthop ${id}`);
-    const carriers = object?.kind === 'group' ? this.#nexthops.carriersOf(object) : undefined;
+    const object = this.#groupObject(id);
+    const carriers = object && this.#nexthops.carriersOf(object);
     return carriers !== undefined && contentOf(carriers) === content ? this.#adopt(id) : undefined;
   }
 
   /** A group that the kernel has and this table has not. */
   #adopt(id: number): Group | undefined {
-    const object = this.#kernel.objects.get(`nexthop ${id}`);
+    const object = this.#groupObject(id);
     // Linux does not change the number of buckets in place.
-    if (object?.kind !== 'group' || !sameBuckets(object.resilience, this.#gateway.resilience))
-      return undefined;
+    if (object === undefined || !sameBuckets(object.resilience, this.#gateway.resilience)) return undefined;
     this.#groupIds.use(id);
     const group = this.#newGroup(id);
     const carriers = this.#nexthops.carriersOf(object);
@@ -650,8 +649,8 @@ export class RouteTable {
 
   /** A group whose members are none of our nodes stays as the kernel has it, with them. */
   #writeStrange(group: Group): void {
-    const object = this.#kernel.objects.get(`nexthop ${group.id}`);
-    if (object?.kind !== 'group' || group.strange.length > 0) return;
+    const object = this.#groupObject(group.id);
+    if (object === undefined || group.strange.length > 0) return;
     this.#desired.set(object, keptWhy);
     group.strange = object.members.map(({ id }) => id);
     for (const id of group.strange) {
@@ -684,6 +683,12 @@ export class RouteTable {
   }
 
   // Objects in the kernel.
+
+  /** The group that the kernel has under this id. */
+  #groupObject(id: number): NexthopGroup | undefined {
+    const object = this.#kernel.objects.get(`nexthop ${id}`);
+    return object?.kind === 'group' ? object : undefined;
+  }
 
   #standing(eip: Ip): Route | undefined {
     return standingRoute({ eip }, this.#gateway.table, this.#owner, this.#kernel);
