@@ -87,6 +87,13 @@ class Pauses implements Clock {
   end(): void {
     this.#begun.shift()?.end();
   }
+
+  /** Ends the pause that is going on or begins next, and waits for the one after it. */
+  async tick(): Promise<void> {
+    await this.next();
+    this.end();
+    await this.next();
+  }
 }
 
 describe('the remembered cluster', () => {
@@ -174,8 +181,7 @@ describe('the remembered cluster', () => {
     expect(await pauses.next()).to.equal(5000);
     expect(await readdir(at.folder), 'before the pause is over').to.deep.equal([]);
     source.set(rawService('next'));
-    pauses.end();
-    await pauses.next();
+    await pauses.tick();
     expect(await saved(at.file)).to.equal(2);
     source.set(rawService('late'));
     await cluster[Symbol.asyncDispose]();
@@ -191,16 +197,13 @@ describe('the remembered cluster', () => {
     let believed = false;
     const cluster = remembered(source, at.file, { clock: pauses, believed: () => believed });
     source.complete();
-    await pauses.next();
-    pauses.end();
-    await pauses.next();
+    await pauses.tick();
     expect(await saved(at.file), 'an empty list that nobody believes').to.equal(1);
     const stopped = remembered(source, at.file, { clock: new Pauses(), believed: () => false });
     await stopped[Symbol.asyncDispose]();
     expect(await saved(at.file), 'not even at the end').to.equal(1);
     believed = true;
-    pauses.end();
-    await pauses.next();
+    await pauses.tick();
     expect(await saved(at.file), 'it was true after all').to.equal(0);
     await cluster[Symbol.asyncDispose]();
   });
@@ -284,9 +287,7 @@ describe('the remembered cluster', () => {
       source.set(...world, rawService('other'));
       source.complete();
       await using cluster = remembered(source, at.file, { clock: pauses });
-      await pauses.next();
-      pauses.end();
-      await pauses.next();
+      await pauses.tick();
       source.delete(rawService('web'));
       source.set(rawService('other', { eips: [] }));
       expect(await afterCrash(at.file), 'before the round').to.deep.equal(['other', 'web']);
@@ -330,9 +331,7 @@ describe('the remembered cluster', () => {
       source.set(...world, rawService('other'));
       source.complete();
       await using cluster = remembered(source, at.file, { clock: pauses, believed: () => believed });
-      await pauses.next();
-      pauses.end();
-      await pauses.next();
+      await pauses.tick();
       source.delete(rawService('web'), rawService('other'));
       believed = false;
       await cluster.save(delta('default/web', 'default/other'));
@@ -341,9 +340,7 @@ describe('the remembered cluster', () => {
       await cluster.save(delta('default/web'));
       expect(await afterCrash(at.file), 'of the next round').to.deep.equal(['other']);
       pauses.end();
-      await pauses.next();
-      pauses.end();
-      await pauses.next();
+      await pauses.tick();
       expect(await afterCrash(at.file), 'two ticks later').to.deep.equal([]);
     });
 
@@ -354,19 +351,14 @@ describe('the remembered cluster', () => {
       source.set(...world);
       source.complete();
       await using cluster = remembered(source, at.file, { clock: pauses });
-      const tick = async (): Promise<void> => {
-        await pauses.next();
-        pauses.end();
-        await pauses.next();
-      };
-      await tick();
+      await pauses.tick();
       source.set(rawService('web', { eips: ['198.51.100.11'] }));
       const saving = cluster.save(delta('default/web'));
       await turn();
       source.delete(rawService('web'));
       await saving;
-      await tick();
-      await tick();
+      await pauses.tick();
+      await pauses.tick();
       expect(await afterCrash(at.file)).to.deep.equal([]);
     });
 
@@ -377,16 +369,11 @@ describe('the remembered cluster', () => {
       source.set(...world);
       source.complete();
       await using _ = remembered(source, at.file, { clock: pauses });
-      const tick = async (): Promise<void> => {
-        await pauses.next();
-        pauses.end();
-        await pauses.next();
-      };
-      await tick();
+      await pauses.tick();
       source.set(rawService('next'));
-      await tick();
+      await pauses.tick();
       expect(await afterCrash(at.file), 'no round may have judged it yet').to.deep.equal(['web']);
-      await tick();
+      await pauses.tick();
       expect(await afterCrash(at.file)).to.deep.equal(['next', 'web']);
     });
   });
@@ -398,17 +385,14 @@ describe('the remembered cluster', () => {
     source.set(...Array.from({ length: 500 }, (_, index) => rawService(`s${index}`)), ...world);
     source.complete();
     await using cluster = remembered(source, at.file, { clock: pauses });
-    await pauses.next();
-    pauses.end();
-    await pauses.next();
+    await pauses.tick();
     const { size } = await stat(at.file);
     source.set(rawService('s7', { eips: [] }));
     await cluster.save({ services: new Set(['default/s7']), nodes: false });
     const after = (await stat(at.file)).size;
     expect(after - size).to.be.within(1, 2000);
     for (let tick = 0; tick < 2; tick += 1) {
-      pauses.end();
-      await pauses.next();
+      await pauses.tick();
     }
     expect((await stat(at.file)).size, 'not a second time').to.equal(after);
   });
