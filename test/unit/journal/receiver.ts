@@ -1,36 +1,34 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import koffi from 'koffi';
-
-const libc = koffi.load(null);
-const native = {
-  socket: libc.func('int socket(int, int, int)'),
-  bind: libc.func('int bind(int, const void *, uint32_t)'),
-  recv: libc.func('intptr_t recv(int, void *, size_t, int)'),
-  close: libc.func('int close(int)'),
-};
-const AF_UNIX = 1;
-const SOCK_DGRAM = 2;
-const MSG_DONTWAIT = 0x40;
+import {
+  AF_UNIX,
+  lastErrno,
+  libc,
+  MSG_DONTWAIT,
+  SOCK_CLOEXEC,
+  SOCK_DGRAM,
+  unixAddress,
+} from '../../../src/libc.ts';
 
 /** The other end: what journald and systemd are to us. Its queue is as long as net.unix.max_dgram_qlen. */
 export class Receiver implements Disposable {
   readonly path: string;
   readonly #folder = mkdtempSync(join(tmpdir(), 'eiproute-'));
-  readonly #fd: number = native.socket(AF_UNIX, SOCK_DGRAM, 0);
+  readonly #fd = libc.socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  readonly #into = Buffer.alloc(1 << 20);
 
   constructor() {
     this.path = join(this.#folder, 'socket');
-    const address = Buffer.concat([Buffer.from([AF_UNIX, 0]), Buffer.from(`${this.path}\0`)]);
-    if (native.bind(this.#fd, address, address.length) < 0) throw new Error(`bind: errno ${koffi.errno()}`);
+    const address = unixAddress(this.path);
+    if (this.#fd < 0 || libc.bind(this.#fd, address, address.length) < 0)
+      throw new Error(`cannot listen on ${this.path}: ${lastErrno()}`);
   }
 
   /** The next datagram; undefined when there is none. */
   take(): Buffer | undefined {
-    const into = Buffer.alloc(1 << 20);
-    const length: number = native.recv(this.#fd, into, into.length, MSG_DONTWAIT);
-    return length < 0 ? undefined : into.subarray(0, length);
+    const length: number = libc.recv(this.#fd, this.#into, this.#into.length, MSG_DONTWAIT);
+    return length < 0 ? undefined : Buffer.from(this.#into.subarray(0, length));
   }
 
   /** All that has come. */
@@ -41,7 +39,7 @@ export class Receiver implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    native.close(this.#fd);
+    libc.close(this.#fd);
     rmSync(this.#folder, { recursive: true });
   }
 }
