@@ -38,6 +38,7 @@ export const arrows: Arrows = {
   'lab/eiproute': ['lab/cluster', 'lab/network', 'lab/process'],
   'lab/load': ['lab/network', 'lab/process', 'src/model'],
   'lab/lab.ts': ['lab/proxy', 'lab/load', 'lab/cluster', 'lab/network', 'lab/process'],
+  'lab/reach': ['lab/lab.ts', 'lab/eiproute', 'lab/cluster', 'lab/network', 'lab/process', 'src/model'],
   'lab/demo': [
     'lab/lab.ts',
     'lab/eiproute',

@@ -3,7 +3,6 @@ import { createSecureServer } from 'node:http2';
 import { createServer } from 'node:https';
 import type { Socket } from 'node:net';
 import type { Server } from 'node:tls';
-import { stringify } from 'yaml';
 import { family, parseIp } from '../../src/model/ip.ts';
 import { serverCertificate } from './api/certificate.ts';
 import { Defaults } from './api/defaults.ts';
@@ -18,6 +17,7 @@ import { adminRules, type Rules } from './api/rbac.ts';
 import { Resources, type Target, targetOf } from './api/resource.ts';
 import { selector } from './api/selector.ts';
 import { Watches } from './api/watches.ts';
+import { kubeconfigOf } from './kubeconfig.ts';
 
 export interface ApiServerOptions {
   /** Address to listen on. */
@@ -137,12 +137,6 @@ export class ApiServer implements AsyncDisposable {
     await closed;
   }
 
-  /** Serves a connection that came in by another door; after {@link stop} it cuts it. */
-  serve(socket: Socket): void {
-    if (this.#server === undefined) socket.destroy();
-    else this.#server.emit('connection', socket);
-  }
-
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stop();
   }
@@ -164,18 +158,14 @@ export class ApiServer implements AsyncDisposable {
     return [...this.#tokens][0] ?? '';
   }
 
+  /** The certificate that signed the server's; PEM. */
+  get authority(): string {
+    return this.#certificate.authority;
+  }
+
   /** A kubeconfig as YAML. @param user instead of the present token, for example `{ tokenFile }` */
   kubeconfig(user: JsonObject = { token: this.token }): string {
-    const name = 'eiproute-demo';
-    const authority = Buffer.from(this.#certificate.authority).toString('base64');
-    return stringify({
-      apiVersion: 'v1',
-      kind: 'Config',
-      clusters: [{ name, cluster: { server: this.url, 'certificate-authority-data': authority } }],
-      users: [{ name, user }],
-      contexts: [{ name, context: { cluster: name, user: name } }],
-      'current-context': name,
-    });
+    return kubeconfigOf(this.url, this.authority, user);
   }
 
   /** Creates, or replaces with its status, past all checks that need not hold for a test. */
