@@ -1,0 +1,13 @@
+import { reachSuite } from '../lab/reach-suite.ts';
+import { serviceSuite } from '../lab/service-suite.ts';
+import { needKubernetes, real } from './kind.ts';
+
+describe('eiproute on a real Kubernetes', () => {
+  before(async function () {
+    this.timeout(30_000);
+    await needKubernetes(this);
+  });
+  reachSuite(real('nftables'));
+  reachSuite(real('iptables'));
+  serviceSuite(real('nftables'));
+});
