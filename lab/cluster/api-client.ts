@@ -1,4 +1,3 @@
-import { createInterface } from 'node:readline';
 import { Agent, request } from 'undici';
 import { parseAllDocuments } from 'yaml';
 import { isObject, type Json, type JsonObject, listAt, objectAt, textAt } from './api/json.ts';
@@ -133,7 +132,12 @@ export class ApiClient implements AsyncDisposable {
       signal,
     });
     if (answer.statusCode !== 200) throw refusal(answer.statusCode, await answer.body.text());
-    for await (const line of createInterface({ input: answer.body })) yield JSON.parse(line);
+    let rest = '';
+    for await (const chunk of answer.body.setEncoding('utf8')) {
+      const lines = `${rest}${chunk}`.split('\n');
+      rest = lines.pop() ?? '';
+      for (const line of lines) yield JSON.parse(line);
+    }
   }
 
   /** What a path outside the objects says: `/readyz`. @throws ApiRefusal */

@@ -65,20 +65,37 @@ export class RealCluster implements Cluster {
 
   async writeKubeconfig(path: string): Promise<void> {
     const token = await this.client.token(account.namespace, account.name, 24 * 3600);
-    await writeFile(path, this.plane.kubeconfig(token), { mode: 0o600 });
+    await writeFile(path, this.plane.kubeconfig({ token }), { mode: 0o600 });
+  }
+
+  /** The same, with its token in a file that is read again now and then. */
+  async writeKubeconfigWithFile(path: string, tokenFile: string): Promise<void> {
+    await writeFile(path, this.plane.kubeconfig({ tokenFile }), { mode: 0o600 });
+  }
+
+  /**
+   * A token of eiproute's account that ends at a time of our choice; Kubernetes itself gives none for less than ten
+   * minutes. It takes a token for about a minute longer than it says.
+   *
+   * @param expires s since the epoch
+   */
+  async tokenUntil(expires: number): Promise<string> {
+    const found = await this.client.get({ kind: 'ServiceAccount', ...account });
+    return this.plane.signToken({ ...account, uid: textAt(found, 'metadata', 'uid') }, expires);
   }
 
   async writeMachineKubeconfig(path: string): Promise<void> {
     await writeFile(path, this.plane.machineKubeconfig(), { mode: 0o600 });
   }
 
-  async createService(service: LabService, backends: readonly Backend[]): Promise<void> {
-    await this.#putPods(service.name, backends);
+  /** @param backends undefined: its selector finds Pods that are not the lab's */
+  async createService(service: LabService, backends: readonly Backend[] | undefined): Promise<void> {
+    if (backends !== undefined) await this.#putPods(service.name, backends);
     await this.client.create(serviceObject(service));
     if (service.eip !== undefined) {
       await this.client.patch({ kind: 'Service', name: service.name }, statusWith(service.eip), 'status');
     }
-    await this.#sliced(service.name, backends);
+    if (backends !== undefined) await this.#sliced(service.name, backends);
   }
 
   async setBackends(service: string, backends: readonly Backend[]): Promise<void> {

@@ -53,6 +53,11 @@ export class DaemonProcess implements AsyncDisposable {
     throw new Error(`eiproute ${role}: ${how}\n${await this.logTail()}`);
   }
 
+  /** SIGSTOP: it hears nothing until SIGCONT. */
+  signal(name: 'SIGSTOP' | 'SIGCONT'): void {
+    this.#process.signal(name);
+  }
+
   /** @returns how it ended: `exit 0` */
   async kill(how: 'SIGTERM' | 'SIGKILL', signal: AbortSignal): Promise<string> {
     this.#process.signal(how);

@@ -1,4 +1,4 @@
-import { generateKeyPairSync, randomBytes } from 'node:crypto';
+import { generateKeyPairSync, type KeyObject, randomBytes, sign } from 'node:crypto';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseIp } from '../../../src/model/ip.ts';
@@ -6,6 +6,7 @@ import { api, podNetworks, serviceNetworks } from '../../network/map.ts';
 import type { Network } from '../../network/network.ts';
 import { Process } from '../../process/process.ts';
 import { serverCertificate } from '../api/certificate.ts';
+import type { JsonObject } from '../api/json.ts';
 import { ApiClient } from '../api-client.ts';
 import { Gate } from '../gate.ts';
 import { kubeconfigOf } from '../kubeconfig.ts';
@@ -38,6 +39,7 @@ const controllers = [
 ];
 
 const port = 6443;
+const issuer = 'https://kubernetes.default.svc';
 const server = `https://${api.v4}:${port}`;
 /** ms; the API server is ready after 3 s on an idle machine */
 const patience = 60_000;
@@ -50,6 +52,7 @@ export class ControlPlane implements AsyncDisposable {
   readonly #options: ControlPlaneOptions;
   readonly #folder: string;
   readonly #authority: string;
+  readonly #accounts: KeyObject;
   readonly #gate: Gate;
   readonly #tokens: Tokens;
   readonly #parts = new Map<Part, Process>();
@@ -58,13 +61,14 @@ export class ControlPlane implements AsyncDisposable {
     network: Network,
     programs: Programs,
     options: ControlPlaneOptions,
-    { folder, authority, gate, tokens }: Access,
+    { folder, authority, accounts, gate, tokens }: Access,
   ) {
     this.programs = programs;
     this.#network = network;
     this.#options = options;
     this.#folder = folder;
     this.#authority = authority;
+    this.#accounts = accounts;
     this.#gate = gate;
     this.#tokens = tokens;
     this.client = new ApiClient({ url: gate.url, authority, token: tokens.admin });
@@ -79,10 +83,16 @@ export class ControlPlane implements AsyncDisposable {
     await using stack = new AsyncDisposableStack();
     const folder = join(network.folder, 'kubernetes');
     await mkdir(folder, { recursive: true, mode: 0o700 });
-    const authority = await writeKeys(folder);
+    const { authority, accounts } = await writeKeys(folder);
     const tokens = await writeTokens(folder);
     const gate = stack.use(await Gate.open({ namespace: network.namespace('api'), host: api.v4, port }));
-    const plane = new ControlPlane(network, programs, options, { folder, authority, gate, tokens });
+    const plane = new ControlPlane(network, programs, options, {
+      folder,
+      authority,
+      accounts,
+      gate,
+      tokens,
+    });
     const kubeconfig = kubeconfigOf(server, authority, { token: tokens.manager });
     await writeFile(join(folder, 'manager.kubeconfig'), kubeconfig, { mode: 0o600 });
     stack.use(plane);
@@ -94,14 +104,33 @@ export class ControlPlane implements AsyncDisposable {
     return plane;
   }
 
-  /** A kubeconfig that works in every namespace of the network. */
-  kubeconfig(token: string): string {
-    return kubeconfigOf(server, this.#authority, { token });
+  /**
+   * A kubeconfig that works in every namespace of the network.
+   *
+   * @param user what a kubeconfig says of a user: `{ token }`, `{ tokenFile }`
+   */
+  kubeconfig(user: JsonObject): string {
+    return kubeconfigOf(server, this.#authority, user);
   }
 
-  /** The same with a file that is read again now and then. */
-  kubeconfigWithFile(tokenFile: string): string {
-    return kubeconfigOf(server, this.#authority, { tokenFile });
+  /** A token of a service account, signed as kube-apiserver signs them. @param expires s since the epoch */
+  signToken(account: Account, expires: number): string {
+    const part = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url');
+    const claims = {
+      iss: issuer,
+      sub: `system:serviceaccount:${account.namespace}:${account.name}`,
+      aud: [issuer],
+      iat: expires - 3600,
+      nbf: expires - 3600,
+      exp: expires,
+      'kubernetes.io': {
+        namespace: account.namespace,
+        serviceaccount: { name: account.name, uid: account.uid },
+      },
+    };
+    const text = `${part({ alg: 'ES256' })}.${part(claims)}`;
+    const key = { key: this.#accounts, dsaEncoding: 'ieee-p1363' } as const;
+    return `${text}.${sign('sha256', Buffer.from(text), key).toString('base64url')}`;
   }
 
   /** The administrator's, for the machine itself. */
@@ -111,7 +140,7 @@ export class ControlPlane implements AsyncDisposable {
 
   /** kube-proxy's. */
   proxyKubeconfig(): string {
-    return this.kubeconfig(this.#tokens.proxy);
+    return this.kubeconfig({ token: this.#tokens.proxy });
   }
 
   /** Starts a part that does not run, and does not wait. */
@@ -183,7 +212,7 @@ export class ControlPlane implements AsyncDisposable {
           `--tls-private-key-file=${at('server.key')}`,
           `--token-auth-file=${at('tokens.csv')}`,
           '--authorization-mode=Node,RBAC',
-          '--service-account-issuer=https://kubernetes.default.svc',
+          `--service-account-issuer=${issuer}`,
           `--service-account-key-file=${at('accounts.key')}`,
           `--service-account-signing-key-file=${at('accounts.key')}`,
           `--service-cluster-ip-range=${serviceNetworks.join(',')}`,
@@ -211,9 +240,15 @@ export class ControlPlane implements AsyncDisposable {
   }
 }
 
-interface Access {
+/** A service account. */
+interface Account {
+  readonly namespace: string;
+  readonly name: string;
+  readonly uid: string;
+}
+
+interface Access extends Keys {
   readonly folder: string;
-  readonly authority: string;
   readonly gate: Gate;
   readonly tokens: Tokens;
 }
@@ -224,8 +259,14 @@ interface Tokens {
   readonly proxy: string;
 }
 
-/** @returns the certificate that signed the server's */
-async function writeKeys(folder: string): Promise<string> {
+interface Keys {
+  /** The certificate that signed the server's; PEM. */
+  readonly authority: string;
+  /** What signs the tokens of service accounts. */
+  readonly accounts: KeyObject;
+}
+
+async function writeKeys(folder: string): Promise<Keys> {
   const addresses = [api.v4, api.v6, '127.0.0.1', '10.96.0.1'].map(parseIp);
   const { authority, certificate, key } = serverCertificate(addresses, ['kubernetes', 'localhost']);
   const accounts = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey;
@@ -237,7 +278,7 @@ async function writeKeys(folder: string): Promise<string> {
   };
   for (const [name, text] of Object.entries(files))
     await writeFile(join(folder, name), text, { mode: 0o600 });
-  return authority;
+  return { authority, accounts };
 }
 
 async function writeTokens(folder: string): Promise<Tokens> {
