@@ -3,6 +3,7 @@ import { parseAllDocuments } from 'yaml';
 import { api, type Dual, node } from '../network/map.ts';
 import type { Network } from '../network/network.ts';
 import { inside } from '../process/namespace.ts';
+import { waitFor } from '../process/wait.ts';
 import type { JsonObject } from './api/json.ts';
 import { textAt } from './api/json.ts';
 import { type Kind, kinds } from './api/kinds.ts';
@@ -99,6 +100,12 @@ export class EmbeddedCluster implements Cluster {
 
   async startApi(): Promise<void> {
     await this.#server.start();
+    // The client still has connections of before, and finds out here.
+    const isReady = async (): Promise<true> => {
+      await this.client.text('/readyz', AbortSignal.timeout(1000));
+      return true;
+    };
+    await waitFor('the API server is ready', isReady, AbortSignal.timeout(5000));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,6 +1,5 @@
 import { findPrograms, newest } from '../../lab/cluster/real/programs.ts';
 import type { LabKind } from '../../lab/lab.ts';
-import type { ProxyMode } from '../../lab/proxy/real-proxy.ts';
 import { needRoot } from '../e2e/root.ts';
 
 const { EIPROUTE_KUBERNETES, CI } = process.env;
@@ -9,7 +8,7 @@ export const minor = EIPROUTE_KUBERNETES ?? newest;
 
 type RealKind = Extract<LabKind, { readonly cluster: 'real' }>;
 
-export function real(proxy: ProxyMode, options: Partial<RealKind> = {}): RealKind {
+export function real(proxy: RealKind['proxy'], options: Partial<RealKind> = {}): RealKind {
   return { cluster: 'real', proxy, minor, ...options };
 }
 

@@ -1,3 +1,4 @@
+import { apiSuite } from '../lab/api-suite.ts';
 import { reachSuite } from '../lab/reach-suite.ts';
 import { serviceSuite } from '../lab/service-suite.ts';
 import { needKubernetes, real } from './kind.ts';
@@ -7,6 +8,7 @@ describe('eiproute on a real Kubernetes', () => {
     this.timeout(30_000);
     await needKubernetes(this);
   });
+  apiSuite(real('played'));
   reachSuite(real('nftables'));
   reachSuite(real('iptables'));
   serviceSuite(real('nftables'));

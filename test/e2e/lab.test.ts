@@ -1,4 +1,5 @@
 import { embedded } from '../../lab/lab.ts';
+import { apiSuite } from '../lab/api-suite.ts';
 import { reachSuite } from '../lab/reach-suite.ts';
 import { serviceSuite } from '../lab/service-suite.ts';
 import { needRoot } from './root.ts';
@@ -8,6 +9,7 @@ describe('eiproute in a lab', () => {
   before(function () {
     needRoot(this);
   });
+  apiSuite(embedded);
   reachSuite(embedded);
   serviceSuite(embedded);
 });
