@@ -24,11 +24,13 @@ export class RealCluster implements Cluster {
   readonly kind = 'real';
   readonly plane: ControlPlane;
   readonly feed: ObjectFeed;
+  readonly #nodes: readonly string[];
   readonly #informers: ReadonlyMap<string, Informer>;
   readonly #listeners = new Set<(change: ObjectChange) => void>();
 
-  private constructor(plane: ControlPlane) {
+  private constructor(plane: ControlPlane, nodes: readonly string[]) {
     this.plane = plane;
+    this.#nodes = nodes;
     this.#informers = new Map(
       watched.map((kind) => [kind, new Informer(plane.client, kind, (change) => this.#tell(change))]),
     );
@@ -49,7 +51,7 @@ export class RealCluster implements Cluster {
   ): Promise<RealCluster> {
     await using stack = new AsyncDisposableStack();
     const plane = stack.use(await ControlPlane.start(network, await findPrograms(minor), options));
-    const cluster = stack.use(new RealCluster(plane));
+    const cluster = stack.use(new RealCluster(plane, network.nodes));
     await Promise.all([
       ...network.nodes.map((name, i) => putNode(plane.client, name, node(i + 1))),
       plane.client.apply(await readFile(manifest, 'utf8')),
@@ -110,6 +112,13 @@ export class RealCluster implements Cluster {
 
   async deleteNode(name: string): Promise<void> {
     await this.client.delete({ kind: 'Node', name });
+  }
+
+  /** Makes a Node that was deleted anew: the kubelet registers again. */
+  async putNode(name: string): Promise<void> {
+    const index = this.#nodes.indexOf(name);
+    if (index < 0) throw new Error(`no node ${name}`);
+    await putNode(this.client, name, node(index + 1));
   }
 
   async stopApi(): Promise<void> {
