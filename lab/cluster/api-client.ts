@@ -1,5 +1,6 @@
 import { Agent, request } from 'undici';
 import { parseAllDocuments } from 'yaml';
+import { waitFor } from '../process/wait.ts';
 import { isObject, type Json, type JsonObject, listAt, objectAt, textAt } from './api/json.ts';
 import { type ObjectRef, resourcePath } from './resource-path.ts';
 
@@ -103,6 +104,15 @@ export class ApiClient implements AsyncDisposable {
     }
   }
 
+  /** The same for a kind that the API has only just been told of: it takes a moment until it serves it. */
+  async applied(manifest: string, signal: AbortSignal): Promise<void> {
+    const tries = async (): Promise<true> => {
+      await this.apply(manifest);
+      return true;
+    };
+    await waitFor('the API serves a new kind', tries, signal);
+  }
+
   /** A token of a service account that ends after so many seconds; 600 is the least that Kubernetes gives. */
   async token(namespace: string, account: string, seconds: number): Promise<string> {
     const path = resourcePath({ kind: 'ServiceAccount', namespace, name: account });
@@ -187,7 +197,7 @@ export class ApiClient implements AsyncDisposable {
 }
 
 /** What names this object. */
-export function refOf(object: JsonObject): ObjectRef {
+function refOf(object: JsonObject): ObjectRef {
   const namespace = textAt(object, 'metadata', 'namespace');
   return {
     kind: textAt(object, 'kind'),

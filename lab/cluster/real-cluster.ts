@@ -24,13 +24,13 @@ export class RealCluster implements Cluster {
   readonly kind = 'real';
   readonly plane: ControlPlane;
   readonly feed: ObjectFeed;
-  readonly #nodes: readonly string[];
+  readonly nodes: readonly string[];
   readonly #informers: ReadonlyMap<string, Informer>;
   readonly #listeners = new Set<(change: ObjectChange) => void>();
 
   private constructor(plane: ControlPlane, nodes: readonly string[]) {
     this.plane = plane;
-    this.#nodes = nodes;
+    this.nodes = nodes;
     this.#informers = new Map(
       watched.map((kind) => [kind, new Informer(plane.client, kind, (change) => this.#tell(change))]),
     );
@@ -114,9 +114,32 @@ export class RealCluster implements Cluster {
     await this.client.delete({ kind: 'Node', name });
   }
 
+  /** A Pod with the network of its node, Running and Ready; nothing runs in it. */
+  async putHostPod(
+    namespace: string,
+    name: string,
+    on: string,
+    labels: Readonly<Record<string, string>>,
+  ): Promise<void> {
+    await waitFor('the namespace has its service account', () => this.#account(namespace), late());
+    const ip = node(this.nodes.indexOf(on) + 1);
+    await this.client.create({
+      apiVersion: 'v1',
+      kind: 'Pod',
+      metadata: { name, namespace, labels: { ...labels } },
+      spec: {
+        nodeName: on,
+        hostNetwork: true,
+        automountServiceAccountToken: false,
+        containers: [{ name: 'server', image: 'none' }],
+      },
+    });
+    await this.client.patch({ kind: 'Pod', namespace, name }, runningStatus({ ip }), 'status');
+  }
+
   /** Makes a Node that was deleted anew: the kubelet registers again. */
   async putNode(name: string): Promise<void> {
-    const index = this.#nodes.indexOf(name);
+    const index = this.nodes.indexOf(name);
     if (index < 0) throw new Error(`no node ${name}`);
     await putNode(this.client, name, node(index + 1));
   }
@@ -172,8 +195,8 @@ export class RealCluster implements Cluster {
     else await this.client.patch(ref, { metadata: { labels: { [label]: null } } });
   }
 
-  async #account(): Promise<JsonObject | undefined> {
-    return await this.client.find({ kind: 'ServiceAccount', name: 'default' });
+  async #account(namespace = 'default'): Promise<JsonObject | undefined> {
+    return await this.client.find({ kind: 'ServiceAccount', namespace, name: 'default' });
   }
 
   /** Resolves when the EndpointSlices of a Service hold these backends and no others. */

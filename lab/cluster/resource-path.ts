@@ -25,6 +25,8 @@ const resources: ReadonlyMap<string, Resource> = new Map([
   ...namespaced('/apis/apps/v1', 'Deployment', 'ReplicaSet', 'DaemonSet', 'StatefulSet'),
   ...namespaced('/apis/rbac.authorization.k8s.io/v1', 'Role', 'RoleBinding'),
   ...clusterWide('/apis/rbac.authorization.k8s.io/v1', 'ClusterRole', 'ClusterRoleBinding'),
+  ...clusterWide('/apis/apiextensions.k8s.io/v1', 'CustomResourceDefinition'),
+  ...namespaced('/apis/metallb.io/v1beta1', 'IPAddressPool', 'L2Advertisement'),
   ...clusterWide('/apis/admissionregistration.k8s.io/v1', 'ValidatingWebhookConfiguration'),
   ...clusterWide('/apis/flowcontrol.apiserver.k8s.io/v1', 'FlowSchema', 'PriorityLevelConfiguration'),
 ]);

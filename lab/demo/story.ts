@@ -33,7 +33,7 @@ const scenes: readonly Scene[] = [
 ];
 
 /** The scenes give most Services their EIPs themselves; the timers are how fast the kernel notices a dead node. */
-const settings = `allocate: { classless: false, lease: false }
+const lines = `allocate: { classless: false, lease: false }
 neighbour: { reachable: 500ms, firstProbe: 0s, retransmit: 100ms }`;
 
 /**
@@ -55,7 +55,7 @@ export async function playStory(
   await using lab = await openLab({ nodes: 3, nodeRouting: 'by agents' }, kind, signal);
   await using witness = await Witness.watch(lab.network.namespace('gateway'), signal);
   const born = now();
-  await using eiproute = await Eiproute.start(lab.network, lab.cluster, settings);
+  await using eiproute = await Eiproute.start(lab.network, lab.cluster, { lines });
   await eiproute.synced(signal);
   const readyMs = now() - born;
   page.line(`   network up in ${duration(lab.laidMs)}, eiproute ready ${duration(readyMs)} after its start`);

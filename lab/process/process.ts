@@ -86,3 +86,9 @@ export class Process implements AsyncDisposable {
     await this.ended;
   }
 }
+
+/** Resident memory of a process, MiB. */
+export async function residentMiB(pid: number): Promise<number> {
+  const text = await readFile(`/proc/${pid}/status`, 'utf8');
+  return Number(/^VmRSS:\s+(\d+)/m.exec(text)?.[1] ?? Number.NaN) / 1024;
+}

@@ -16,7 +16,7 @@ const { values } = parseArgs({
 const kind = kindOf(values.cluster, values.proxy);
 await removeLeftovers();
 await using lab = await openLab({ nodes: 3, nodeRouting: 'by agents' }, kind);
-await using eiproute = await Eiproute.start(lab.network, lab.cluster, 'allocate: true');
+await using eiproute = await Eiproute.start(lab.network, lab.cluster, { lines: 'allocate: true' });
 await eiproute.synced(AbortSignal.timeout(30_000));
 await using _nginx = await layServices(lab);
 await eiproute.synced(AbortSignal.timeout(30_000));

@@ -20,12 +20,12 @@ export class Stage implements AsyncDisposable {
     this.#stack = stack;
   }
 
-  /** @param settings lines of the gateway's configuration, beside its interfaces and pools */
-  static async open(kind: LabKind, settings = 'allocate: true'): Promise<Stage> {
+  /** @param lines of the gateway's configuration, beside its interfaces and pools */
+  static async open(kind: LabKind, lines = 'allocate: true'): Promise<Stage> {
     await using stack = new AsyncDisposableStack();
     await removeLeftovers();
     const lab = stack.use(await openLab({ nodes: 3, nodeRouting: 'by agents' }, kind));
-    const eiproute = stack.use(await Eiproute.start(lab.network, lab.cluster, settings));
+    const eiproute = stack.use(await Eiproute.start(lab.network, lab.cluster, { lines }));
     await eiproute.synced(late());
     return new Stage(lab, eiproute, stack.move());
   }

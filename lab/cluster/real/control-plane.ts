@@ -1,5 +1,5 @@
 import { generateKeyPairSync, type KeyObject, randomBytes, sign } from 'node:crypto';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseIp } from '../../../src/model/ip.ts';
 import { api, podNetworks, serviceNetworks } from '../../network/map.ts';
@@ -136,6 +136,11 @@ export class ControlPlane implements AsyncDisposable {
   /** The administrator's, for the machine itself. */
   machineKubeconfig(): string {
     return kubeconfigOf(this.#gate.url, this.#authority, { token: this.#tokens.admin });
+  }
+
+  /** The administrator's, inside the network. */
+  adminKubeconfig(): string {
+    return this.kubeconfig({ token: this.#tokens.admin });
   }
 
   /** kube-proxy's. */
@@ -294,10 +299,4 @@ async function writeTokens(folder: string): Promise<Tokens> {
 
 function token(): string {
   return randomBytes(16).toString('hex');
-}
-
-/** Memory of a process, MiB; for measurements. */
-export async function residentMiB(pid: number): Promise<number> {
-  const text = await readFile(`/proc/${pid}/status`, 'utf8');
-  return Number(/^VmRSS:\s+(\d+)/m.exec(text)?.[1] ?? 0) / 1024;
 }

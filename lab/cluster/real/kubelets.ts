@@ -121,7 +121,7 @@ export class Kubelets implements AsyncDisposable {
 }
 
 /** The status of a Pod whose containers are ready. */
-export function runningStatus({ ip }: Pod, isReady = true): JsonObject {
+export function runningStatus({ ip }: Pick<Pod, 'ip'>, isReady = true): JsonObject {
   const status = isReady ? 'True' : 'False';
   return {
     status: {
