@@ -506,6 +506,7 @@ export class RouteTable {
     const state = set && this.#sets.get(set);
     if (set === undefined || state === undefined) return;
     this.#groupOf.set(eip, group);
+    this.#unplaced.delete(eip);
     group.eips.add(eip);
     group.leaving.delete(eip);
     this.#tally(group, set, state);

@@ -231,6 +231,33 @@ describe('a gateway and what disturbs it', () => {
     expect(scene.world.objects.has('nexthop 860000000')).to.equal(true);
   });
 
+  it('counts an EIP once in its group, also one whose former nodes were all refused', async () => {
+    const [n1, n2, n3] = threeNodes;
+    if (n1 === undefined || n2 === undefined || n3 === undefined) throw new Error('three nodes');
+    const far = node('far', ['10.9.9.9']);
+    const webOn = (on: string) => ({
+      ...web,
+      externalTrafficPolicy: 'Local' as const,
+      endpoints: service('web', [], { endpoints: [endpoint(on)] }).endpoints,
+    });
+    const scene = new Scene(snapshot([far, n1, n2], [webOn('far'), api]));
+    await scene.round();
+    scene.cluster = snapshot([far, n1, n2], [web, api]);
+    await scene.round();
+    scene.cluster = snapshot([far, n1, n2], [web]);
+    await scene.round();
+    scene.cluster = snapshot([far, n1, n2, n3], [web]);
+    await scene.round();
+    scene.cluster = snapshot([far, n1, n2, n3], [webOn('n1')]);
+    await scene.round();
+    // Its only EIP moves, so the group is replaced in place.
+    expect(scene.commands()).to.deep.equal([
+      'ip nexthop replace id 861000000 group 860000001 proto 86',
+      'ip nexthop delete id 860000002',
+      'ip nexthop delete id 860000003',
+    ]);
+  });
+
   it('names a fight and repairs more slowly', async () => {
     const scene = new Scene(snapshot(threeNodes, [web]));
     await scene.round();
