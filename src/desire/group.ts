@@ -1,0 +1,40 @@
+import type { Ip } from '../model/ip.ts';
+import type { Carrier } from './carriers.ts';
+import type { CarrierSet } from './path-table.ts';
+
+/** A nexthop group, and the EIPs whose routes lead to it. */
+export interface Group {
+  id: number;
+  /** In the order of the addresses. Empty in a group that was found in the kernel and whose members are not known. */
+  carriers: readonly Carrier[];
+  /** Equal for the same carriers; see {@link contentOf}. */
+  content: string;
+  readonly eips: Set<Ip>;
+  /** How many of the EIPs belong to which set. */
+  readonly sets: Map<CarrierSet, number>;
+  /** EIPs that were moved away and have to leave before the content may change. */
+  readonly leaving: Set<Ip>;
+  /** No EIP may join it: its content is about to change, or its EIPs are about to leave. */
+  isChanging: boolean;
+  /** Ids of the nexthops of a group that stays as the kernel has it. */
+  strange: readonly number[];
+}
+
+/** A group whose members are not known yet, or are none of our nodes. */
+export function unknownGroup(id: number): Group {
+  return {
+    id,
+    carriers: [],
+    content: `unknown ${id}`,
+    strange: [],
+    eips: new Set(),
+    sets: new Map(),
+    leaving: new Set(),
+    isChanging: false,
+  };
+}
+
+/** Equal for the same carriers with the same weights. */
+export function contentOf(carriers: readonly Carrier[]): string {
+  return carriers.map(({ ip, weight }) => `${ip}*${weight}`).join(' ');
+}
