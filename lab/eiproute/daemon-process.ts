@@ -1,7 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { open, readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
-import { outcome, unlessAborted, within } from '../process/run.ts';
+import { abortable } from '../../src/abortable.ts';
+import { outcome, within } from '../process/run.ts';
 
 /** The lab starts eiproute as a user does. */
 export const program = fileURLToPath(new URL('../../bin/eiproute', import.meta.url));
@@ -72,7 +73,7 @@ export class DaemonProcess implements AsyncDisposable {
   /** @returns how it ended: `exit 0` */
   async kill(how: 'SIGTERM' | 'SIGKILL', signal: AbortSignal): Promise<string> {
     this.#child.kill(how);
-    return await unlessAborted(this.#gone, signal);
+    return await abortable(this.#gone, signal);
   }
 
   async logTail(): Promise<string> {
