@@ -33,7 +33,7 @@ export const arrows: Arrows = {
   'src/libc.ts': [],
   'src/main.ts': ['src/cli'],
 
-  'lab/process': [],
+  'lab/process': ['src/libc.ts'],
   'lab/network': ['lab/process', 'src/model'],
   'lab/cluster': ['lab/network', 'lab/process', 'src/model'],
   'lab/proxy': ['lab/cluster', 'lab/network', 'lab/process', 'src/model'],
