@@ -14,7 +14,7 @@ import { type Clock, systemClock } from './clock.ts';
 import type { Cluster } from './cluster.ts';
 import { ClusterLog, isLog, LogError, logLine, readLog } from './cluster-log.ts';
 import { resourceOf } from './decode.ts';
-import { GrowingDelta, mergeDelta } from './delta.ts';
+import { everything, GrowingDelta, mergeDelta, nothing } from './delta.ts';
 import { DocumentError, readObjects } from './document.ts';
 import { encodeNode, encodeService } from './encode.ts';
 import { Signal } from './signal.ts';
@@ -92,7 +92,7 @@ class Memory {
   #overview: Derived<Overview> | undefined;
   #snapshot: Derived<Snapshot> | undefined;
   /** Changes to be saved at the next tick. They are a tick old, so that a round has judged them. */
-  #due = new GrowingDelta().merge({ services: 'all', nodes: true });
+  #due = new GrowingDelta().merge(everything);
   /** Changes since the last tick. */
   #fresh = new GrowingDelta();
   /** The Nodes as they are in the log. */
@@ -191,7 +191,7 @@ class Memory {
   #current(): ClusterStore | undefined {
     if (this.#former !== undefined && this.#cluster.overview().complete) {
       this.#former = undefined;
-      this.#notify({ services: 'all', nodes: true });
+      this.#notify(everything);
     }
     return this.#former;
   }
@@ -199,7 +199,7 @@ class Memory {
   async #pass(changes: AsyncIterable<Delta>, listener: Signal<Delta, GrowingDelta>): Promise<void> {
     for await (const delta of changes) {
       const hidden = this.#current() !== undefined;
-      listener.notify(hidden ? { services: new Set(), nodes: false } : delta);
+      listener.notify(hidden ? nothing : delta);
     }
     this.#listeners.delete(listener);
   }
@@ -248,7 +248,7 @@ class Memory {
       this.#tell(undefined);
     } catch (error) {
       if (!isFileError(error)) throw error;
-      this.#due.merge({ services: 'all', nodes: true });
+      this.#due.merge(everything);
       this.#tell({
         code: 'cluster-not-remembered',
         severity: 'warn',
@@ -325,7 +325,7 @@ class Memory {
   #tell(problem: Problem | undefined): void {
     if (problem === undefined && this.#problem === undefined) return;
     this.#problem = problem;
-    this.#notify({ services: new Set(), nodes: false });
+    this.#notify(nothing);
   }
 }
 

@@ -1,10 +1,18 @@
-import { type Node, type Overview, type Service, type Snapshot, serviceName } from '../model/cluster.ts';
+import {
+  type Delta,
+  type Node,
+  type Origin,
+  type Overview,
+  type Service,
+  type Snapshot,
+  serviceName,
+} from '../model/cluster.ts';
 import type { Gateway } from '../model/gateway.ts';
 import { family, type Ip } from '../model/ip.ts';
 import type { Problem } from '../model/problem.ts';
-import { addressProblems, type Candidates, type Carrier, candidates } from './carriers.ts';
+import { addressProblems, type Candidate, type Candidates, type Carrier, candidates } from './carriers.ts';
 import { claim, namedAddresses } from './claims.ts';
-import { goByEndpoints, lackEndpoints } from './evidence.ts';
+import { Departures, goByEndpoints, lackEndpoints } from './evidence.ts';
 import type { Path } from './path.ts';
 import { type FormerPath, PathHistory } from './path-history.ts';
 import { type Resolved, resolve } from './paths.ts';
@@ -50,6 +58,7 @@ interface Entry {
  * the sets that it is in. {@link paths} is its specification.
  */
 export class PathTable {
+  readonly departures = new Departures();
   readonly #gateway: Gateway;
   readonly #poolOf: PoolFinder;
   readonly #services = new Map<string, Service>();
@@ -82,13 +91,19 @@ export class PathTable {
   /**
    * Reads changed Services and nodes again.
    *
-   * @param keys of the Services; 'all': every one
+   * @param delta 'all': read everything
    */
-  update(cluster: ClusterReader, keys: ReadonlySet<string> | 'all'): PathChanges {
+  update(cluster: ClusterReader, delta: Delta | 'all'): PathChanges {
     const dirty = new Set<Ip>();
-    const sets = this.#readNodes(cluster.overview().nodes, dirty);
-    if (keys === 'all') this.#readAll(cluster, dirty);
-    else for (const key of keys) this.#readService(key, cluster.service(key), dirty);
+    const { services, byEvent } = delta === 'all' ? { services: delta } : delta;
+    const sets = this.#readNodes(cluster.overview().nodes, byEvent?.nodes ? 'event' : 'list', dirty);
+    if (services === 'all') this.#readAll(cluster, dirty);
+    else {
+      for (const key of services) {
+        const origin = byEvent?.services.has(key) ? 'event' : 'list';
+        this.#readService(key, cluster.service(key), origin, dirty);
+      }
+    }
     for (const eip of dirty) this.#resolve(eip);
     return { eips: dirty, sets };
   }
@@ -146,7 +161,7 @@ export class PathTable {
   }
 
   /** @returns the Cluster sets that have other carriers now */
-  #readNodes(nodes: readonly Node[], dirty: Set<Ip>): ReadonlySet<CarrierSet> {
+  #readNodes(nodes: readonly Node[], origin: Origin, dirty: Set<Ip>): ReadonlySet<CarrierSet> {
     const changed = new Set<CarrierSet>();
     if (nodes === this.#nodes) return changed;
     const before = this.#candidates;
@@ -155,6 +170,7 @@ export class PathTable {
     this.#addressProblems = addressProblems(nodes);
     this.#problemList = undefined;
     const names = changedNames(before, this.#candidates);
+    this.#compareAddresses(before, names, origin);
     for (const name of names) for (const eip of this.#dependents.get(name) ?? []) dirty.add(eip);
     if (names.size > 0) for (const eip of this.#dependOnAll) dirty.add(eip);
     for (const version of [4, 6] as const) {
@@ -179,33 +195,52 @@ export class PathTable {
     for (const service of cluster.services()) {
       const key = serviceName(service);
       gone.delete(key);
-      this.#readService(key, service, dirty);
+      this.#readService(key, service, 'list', dirty);
     }
-    for (const key of gone) this.#readService(key, undefined, dirty);
+    for (const key of gone) this.#readService(key, undefined, 'list', dirty);
   }
 
-  #readService(key: string, after: Service | undefined, dirty: Set<Ip>): void {
+  #readService(key: string, after: Service | undefined, origin: Origin, dirty: Set<Ip>): void {
     const before = this.#services.get(key);
     if (before === after) return;
-    if (before !== undefined) {
-      for (const eip of namedAddresses(before, this.#gateway)) {
-        dirty.add(eip);
-        const named = this.#naming.get(eip);
-        if (typeof named === 'object') named.delete(key);
-        if (named === key || (typeof named === 'object' && named.size === 0)) this.#naming.delete(eip);
-      }
-    }
-    if (after === undefined) {
-      this.#services.delete(key);
-      return;
-    }
-    this.#services.set(key, after);
-    for (const eip of namedAddresses(after, this.#gateway)) {
+    const former = before === undefined ? none : namedAddresses(before, this.#gateway);
+    const named = after === undefined ? none : namedAddresses(after, this.#gateway);
+    if (after === undefined) this.#services.delete(key);
+    else this.#services.set(key, after);
+    for (const eip of former) {
       dirty.add(eip);
-      const named = this.#naming.get(eip);
-      if (named === undefined) this.#naming.set(eip, key);
-      else if (typeof named === 'object') named.add(key);
-      else if (named !== key) this.#naming.set(eip, new Set([named, key]));
+      if (named.includes(eip)) continue;
+      this.#unname(eip, key);
+      this.departures.eipLost(eip, origin);
+    }
+    for (const eip of named) {
+      dirty.add(eip);
+      if (former.includes(eip)) continue;
+      this.#name(eip, key);
+      this.departures.eipNamed(eip);
+    }
+  }
+
+  #name(eip: Ip, key: string): void {
+    const named = this.#naming.get(eip);
+    if (named === undefined) this.#naming.set(eip, key);
+    else if (typeof named === 'object') named.add(key);
+    else if (named !== key) this.#naming.set(eip, new Set([named, key]));
+  }
+
+  #unname(eip: Ip, key: string): void {
+    const named = this.#naming.get(eip);
+    if (typeof named === 'object') named.delete(key);
+    if (named === key || (typeof named === 'object' && named.size === 0)) this.#naming.delete(eip);
+  }
+
+  /** Notes the addresses that the named nodes have no more, and those that they have now. */
+  #compareAddresses(before: Candidates, names: ReadonlySet<string>, origin: Origin): void {
+    for (const name of names) {
+      for (const ip of addressesOf(before.byName.get(name))) this.departures.nodeLost(ip, origin);
+    }
+    for (const name of names) {
+      for (const ip of addressesOf(this.#candidates.byName.get(name))) this.departures.nodeNamed(ip);
     }
   }
 
@@ -353,6 +388,10 @@ function changedNames({ byName: before }: Candidates, { byName: after }: Candida
     if (known === undefined || known.ipv4 !== ipv4 || known.ipv6 !== ipv6) names.add(name);
   }
   return names;
+}
+
+function addressesOf(node: Candidate | undefined): readonly Ip[] {
+  return [node?.ipv4, node?.ipv6].filter((ip) => ip !== undefined);
 }
 
 /** A snapshot as the input of a table. */

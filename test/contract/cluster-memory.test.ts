@@ -3,7 +3,7 @@ import { rawNode, rawService } from '../../lab/cluster/manifests.ts';
 import { memoryCluster } from '../../lab/fake/memory-cluster.ts';
 import { clusterContract } from './cluster-suite.ts';
 
-clusterContract('memory', async (world) => {
+clusterContract('memory', 'event', async (world) => {
   const cluster = memoryCluster();
   cluster.set(...world);
   cluster.complete();
