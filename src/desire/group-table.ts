@@ -1,6 +1,6 @@
 import type { DesiredTable } from '../model/desired.ts';
 import type { Gateway } from '../model/gateway.ts';
-import { equal, type Nexthop, type NexthopGroup } from '../model/object.ts';
+import { equal, type NexthopGroup } from '../model/object.ts';
 import type { Owner } from '../model/owner.ts';
 import type { Carrier } from './carriers.ts';
 import { groupWhy, keptWhy } from './eip-routes.ts';
@@ -30,8 +30,8 @@ export class GroupTable {
   readonly #byContent = new Map<string, Set<Group>>();
   /** Ids of unused groups in the kernel, by content. */
   readonly #found = new Map<string, number>();
-  /** Nexthops of groups that stay as they were found, by id, and in how many of these. */
-  readonly #strangeHops = new Map<number, { readonly object: Nexthop; users: number }>();
+  /** Nexthops of other nodes in groups that stay as they were found, by id, and in how many of these. */
+  readonly #otherHops = new Map<number, number>();
 
   /** Notes the groups in the kernel, whose ids are adopted when their content is needed. */
   constructor({ gateway, owner, kernel, nexthops, desired }: GroupTableInputs) {
@@ -86,7 +86,7 @@ export class GroupTable {
 
   /** A new group, which the kernel has not yet. */
   create(carriers: readonly Carrier[]): Group {
-    const group = this.#enter(this.#ids.take(this.#kernel.state));
+    const group = this.#enter(this.#ids.take(this.#kernel.state), false);
     this.fill(group, carriers);
     return group;
   }
@@ -94,11 +94,12 @@ export class GroupTable {
   /** A group that the kernel has and this table has not. */
   adopt(id: number): Group | undefined {
     const object = this.#kernel.group(id);
-    // Linux does not change the number of buckets in place.
-    if (object === undefined || !sameBuckets(object.resilience, this.#gateway.resilience)) return undefined;
+    if (object === undefined) return undefined;
     this.#ids.use(id);
-    const group = this.#enter(id);
-    const carriers = this.#nexthops.carriersOf(object);
+    // Linux does not change the number of buckets in place.
+    const isFixed = !sameBuckets(object.resilience, this.#gateway.resilience);
+    const group = this.#enter(id, isFixed);
+    const carriers = isFixed ? undefined : this.#nexthops.carriersOf(object);
     if (carriers !== undefined) this.fill(group, carriers);
     return group;
   }
@@ -134,7 +135,7 @@ export class GroupTable {
 
   write(group: Group): void {
     if (group.carriers.length === 0) {
-      this.#writeStrange(group);
+      this.#writeFound(group);
       return;
     }
     const members = group.carriers.flatMap(({ ip, weight }) => {
@@ -178,8 +179,8 @@ export class GroupTable {
     for (const [content, id] of this.#found) if (!objects.has(`nexthop ${id}`)) this.#found.delete(content);
   }
 
-  #enter(id: number): Group {
-    const group = unknownGroup(id);
+  #enter(id: number, isFixed: boolean): Group {
+    const group = unknownGroup(id, isFixed);
     this.#groups.set(id, group);
     return group;
   }
@@ -189,34 +190,45 @@ export class GroupTable {
     twins?.delete(group);
     if (twins?.size === 0) this.#byContent.delete(group.content);
     for (const { ip } of group.carriers) this.#nexthops.leave(ip);
-    for (const id of group.strange) this.#leaveStrangeHop(id);
+    for (const { ip } of group.found?.carriers ?? []) this.#nexthops.leave(ip);
+    for (const id of group.found?.others ?? []) this.#leaveOther(id);
     group.carriers = [];
-    group.strange = [];
+    group.found = undefined;
   }
 
-  /** A group whose members are none of our nodes stays as the kernel has it, with them. */
-  #writeStrange(group: Group): void {
+  /** A group that cannot be changed, or whose members are none of our nodes, stays as the kernel has it, with them. */
+  #writeFound(group: Group): void {
     const object = this.#kernel.group(group.id);
-    if (object === undefined || group.strange.length > 0) return;
+    if (object === undefined || group.found !== undefined) return;
     this.#desired.set(object, keptWhy);
-    group.strange = object.members.map(({ id }) => id);
-    for (const id of group.strange) {
-      const hop = this.#kernel.state.objects.get(`nexthop ${id}`);
-      const known = this.#strangeHops.get(id);
-      if (known !== undefined) known.users += 1;
-      else if (hop?.kind === 'nexthop') {
-        this.#strangeHops.set(id, { object: hop, users: 1 });
-        this.#desired.set(hop, keptWhy);
+    const carriers: Carrier[] = [];
+    const others: number[] = [];
+    for (const { id, weight } of object.members) {
+      const carrier = this.#nexthops.carrierOf(id, weight);
+      if (carrier !== undefined && (this.#nexthops.idOf(carrier.ip) ?? id) === id) {
+        this.#nexthops.use(carrier);
+        carriers.push(carrier);
+      } else {
+        this.#useOther(id);
+        others.push(id);
       }
     }
+    group.found = { carriers, others };
   }
 
-  #leaveStrangeHop(id: number): void {
-    const found = this.#strangeHops.get(id);
-    if (found === undefined) return;
-    found.users -= 1;
-    if (found.users > 0) return;
-    this.#strangeHops.delete(id);
-    this.#desired.delete(`nexthop ${id}`);
+  #useOther(id: number): void {
+    const hop = this.#kernel.state.objects.get(`nexthop ${id}`);
+    const users = this.#otherHops.get(id) ?? 0;
+    if (users === 0 && hop?.kind === 'nexthop') this.#desired.set(hop, keptWhy);
+    this.#otherHops.set(id, users + 1);
+  }
+
+  #leaveOther(id: number): void {
+    const users = (this.#otherHops.get(id) ?? 0) - 1;
+    if (users > 0) this.#otherHops.set(id, users);
+    else {
+      this.#otherHops.delete(id);
+      this.#desired.delete(`nexthop ${id}`);
+    }
   }
 }

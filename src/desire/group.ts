@@ -5,7 +5,7 @@ import type { CarrierSet } from './path-table.ts';
 /** A nexthop group, and the EIPs whose routes lead to it. */
 export interface Group {
   id: number;
-  /** In the order of the addresses. Empty in a group that was found in the kernel and whose members are not known. */
+  /** In the order of the addresses. Empty in a group that stays as it was found in the kernel. */
   carriers: readonly Carrier[];
   /** Equal for the same carriers; see {@link contentOf}. */
   content: string;
@@ -16,17 +16,23 @@ export interface Group {
   readonly leaving: Set<Ip>;
   /** No EIP may join it: its content is about to change, or its EIPs are about to leave. */
   isChanging: boolean;
-  /** Ids of the nexthops of a group that stays as the kernel has it. */
-  strange: readonly number[];
+  /**
+   * It was found in the kernel and cannot be changed in place. It stays for EIPs whose nodes are all refused; the others
+   * leave it.
+   */
+  readonly isFixed: boolean;
+  /** The members of a group that stays as it was found: our nodes, and ids of other nexthops. */
+  found: { readonly carriers: readonly Carrier[]; readonly others: readonly number[] } | undefined;
 }
 
-/** A group whose members are not known yet, or are none of our nodes. */
-export function unknownGroup(id: number): Group {
+/** A group whose members are not known yet. */
+export function unknownGroup(id: number, isFixed: boolean): Group {
   return {
     id,
     carriers: [],
     content: `unknown ${id}`,
-    strange: [],
+    found: undefined,
+    isFixed,
     eips: new Set(),
     sets: new Map(),
     leaving: new Set(),

@@ -192,12 +192,19 @@ export class NexthopTable {
   carriersOf({ members }: NexthopGroup): readonly Carrier[] | undefined {
     const carriers: Carrier[] = [];
     for (const { id, weight } of members) {
-      const hop = this.#kernel.state.objects.get(`nexthop ${id}`);
-      if (hop?.kind !== 'nexthop' || hop.link !== this.#lan.index) return undefined;
-      this.#found.set(hop.via, id);
-      carriers.push({ ip: hop.via, node: this.#named.get(hop.via)?.node ?? '', weight });
+      const carrier = this.carrierOf(id, weight);
+      if (carrier === undefined) return undefined;
+      carriers.push(carrier);
     }
     return carriers.sort((a, b) => compareIp(a.ip, b.ip));
+  }
+
+  /** The carrier that a nexthop in the kernel leads to; undefined: it is none of ours. */
+  carrierOf(id: number, weight: number): Carrier | undefined {
+    const hop = this.#kernel.state.objects.get(`nexthop ${id}`);
+    if (hop?.kind !== 'nexthop' || hop.link !== this.#lan.index) return undefined;
+    this.#found.set(hop.via, id);
+    return { ip: hop.via, node: this.#named.get(hop.via)?.node ?? '', weight };
   }
 
   /** Reads which nodes the kernel accepts as nexthops. */

@@ -80,6 +80,10 @@ export class Regrouping {
     for (const eip of group.leaving) if (!this.#kernel.leads(eip, group)) group.leaving.delete(eip);
     if (group.eips.size === 0) return false;
     const wishes = this.#wishes(group);
+    if (group.isFixed) {
+      for (const [content, { sets }] of wishes) if (content !== group.content) this.#part(group, sets);
+      return false;
+    }
     const [best] = [...wishes].sort(
       ([a, one], [b, two]) =>
         two.eips - one.eips || Number(b === group.content) - Number(a === group.content) || (a < b ? -1 : 1),

@@ -167,6 +167,11 @@ export class RouteTable {
     for (const id of this.#kernel.state.foreignIds) {
       const group = this.#groups.get(id);
       if (group === undefined) continue;
+      if (group.carriers.length === 0) {
+        // What it was is known to the kernel alone.
+        for (const eip of [...group.eips]) this.#placements.evict(eip, group);
+        continue;
+      }
       this.#groups.renumber(group);
       for (const eip of group.eips) this.#placements.write(eip, group);
     }

@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 import { gatewayObjects } from '../../../src/desire/gateway.ts';
 import { paths } from '../../../src/desire/paths.ts';
-import { parseIp } from '../../../src/model/ip.ts';
+import { onlyIp, parseIp } from '../../../src/model/ip.ts';
 import { type KernelObject, keyOf } from '../../../src/model/object.ts';
 import { allKeys, diff } from '../../../src/reconcile/diff.ts';
 import { RecomputedDesire } from '../../../src/reconcile/recomputed.ts';
@@ -173,6 +173,36 @@ describe('the tables of a gateway', () => {
       }),
       { numRuns: runs, examples: counterExamples.map(([, history]) => [history]) },
     );
+  }).timeout(Math.max(60_000, runs * 100));
+
+  it('never withdraw an EIP that has a node to go to', async () => {
+    const routed = ({ scene }: Life) =>
+      [...scene.world.objects.values()].flatMap((object) =>
+        object.kind === 'route' && object.nhid !== undefined && isOurs(object) ? [object.dst] : [],
+      );
+    let kept = 0;
+    await fc.assert(
+      fc.asyncProperty(anyHistory({ minLength: 3, maxLength: 25 }), async (history) => {
+        const life = new Life(history);
+        await life.scene.round('link');
+        for (const step of history.steps) {
+          // Others may take the route, and the gateway's own address is no EIP.
+          if (step.kind === 'disturb') continue;
+          const before = routed(life);
+          await life.step(step);
+          const after = new Set(routed(life));
+          const goesTo = life.scene.role.gatewayDesire?.paths;
+          for (const dst of before) {
+            const eip = onlyIp(dst);
+            if (eip === undefined || (goesTo?.path(eip)?.carriers.length ?? 0) === 0) continue;
+            kept += 1;
+            expect(after.has(dst), `${dst} after ${JSON.stringify(step)}`).to.equal(true);
+          }
+        }
+      }),
+      { numRuns: runs },
+    );
+    expect(kept).to.be.greaterThan(runs);
   }).timeout(Math.max(60_000, runs * 100));
 
   it('come to what a fresh start comes to', async () => {
