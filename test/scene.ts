@@ -1,10 +1,10 @@
 import { MemoryKernel } from '../lab/fake/memory-kernel.ts';
 import { World } from '../lab/fake/memory-world.ts';
 import { GrowingDelta } from '../src/cluster/delta.ts';
+import { readerOf } from '../src/desire/cluster-reader.ts';
 import { flowLabelTableName } from '../src/desire/flow-label.ts';
 import { gatewayObjects } from '../src/desire/gateway.ts';
 import { GatewayDesire } from '../src/desire/gateway-desire.ts';
-import { readerOf } from '../src/desire/path-table.ts';
 import { sysctlNames } from '../src/desire/sysctls.ts';
 import type { Scope } from '../src/kernel/kernel.ts';
 import {

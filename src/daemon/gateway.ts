@@ -6,10 +6,10 @@ import { type KubernetesCluster, kubernetesCluster } from '../cluster/kubernetes
 import { remembered } from '../cluster/remembered.ts';
 import { Signal } from '../cluster/signal.ts';
 import type { GatewayConfig, Source } from '../config/config.ts';
+import type { ClusterReader } from '../desire/cluster-reader.ts';
 import { routeKey } from '../desire/eip-routes.ts';
 import { flowLabelTableName } from '../desire/flow-label.ts';
 import { GatewayDesire, type GatewaySources } from '../desire/gateway-desire.ts';
-import type { ClusterReader } from '../desire/path-table.ts';
 import { apiServiceName } from '../desire/reserved.ts';
 import { sysctlNames } from '../desire/sysctls.ts';
 import { LinuxKernel } from '../kernel/linux.ts';

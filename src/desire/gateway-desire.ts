@@ -14,9 +14,10 @@ import {
 } from '../model/object.ts';
 import { type Owner, ownerOf } from '../model/owner.ts';
 import type { Problem } from '../model/problem.ts';
+import type { ClusterReader } from './cluster-reader.ts';
 import { isEipObject, keptFor, routeKey } from './eip-routes.ts';
 import { alive, fixedObjects, standing } from './gateway.ts';
-import { type ClusterReader, PathTable } from './path-table.ts';
+import { PathTable } from './path-table.ts';
 import { apiServiceName, type Reserved, reservedIn } from './reserved.ts';
 import { RouteTable } from './route-table.ts';
 

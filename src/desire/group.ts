@@ -1,6 +1,6 @@
 import type { Ip } from '../model/ip.ts';
+import type { CarrierSet } from './carrier-sets.ts';
 import type { Carrier } from './carriers.ts';
-import type { CarrierSet } from './path-table.ts';
 
 /** A nexthop group, and the EIPs whose routes lead to it. */
 export interface Group {

@@ -2,12 +2,13 @@ import type { DesiredTable } from '../model/desired.ts';
 import type { Gateway } from '../model/gateway.ts';
 import type { Ip } from '../model/ip.ts';
 import type { Owner } from '../model/owner.ts';
+import type { CarrierSet } from './carrier-sets.ts';
 import type { Carrier } from './carriers.ts';
 import { eipRoute, keptWhy, routeKey, routeWhy } from './eip-routes.ts';
 import type { Group } from './group.ts';
 import type { GroupTable } from './group-table.ts';
 import type { KernelView } from './kernel-view.ts';
-import type { CarrierSet, PathTable } from './path-table.ts';
+import type { PathTable } from './path-table.ts';
 import type { UsableSet, UsableSets } from './usable-sets.ts';
 
 export interface PlacementsInputs {

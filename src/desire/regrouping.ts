@@ -1,9 +1,9 @@
 import type { Ip } from '../model/ip.ts';
+import type { CarrierSet } from './carrier-sets.ts';
 import type { Carrier } from './carriers.ts';
 import { contentOf, type Group } from './group.ts';
 import type { GroupTable } from './group-table.ts';
 import type { KernelView } from './kernel-view.ts';
-import type { CarrierSet } from './path-table.ts';
 import type { Placements } from './placements.ts';
 import type { UsableSets } from './usable-sets.ts';
 

@@ -1,8 +1,8 @@
 import type { Ip } from '../model/ip.ts';
+import type { CarrierSet } from './carrier-sets.ts';
 import type { Carrier } from './carriers.ts';
 import { contentOf, type Group } from './group.ts';
 import type { NexthopTable } from './nexthop-table.ts';
-import type { CarrierSet } from './path-table.ts';
 
 /** A set of carriers without the ones that the kernel refuses. */
 export interface UsableSet {

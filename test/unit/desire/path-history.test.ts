@@ -1,7 +1,8 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
+import { readerOf } from '../../../src/desire/cluster-reader.ts';
 import type { PathHistory } from '../../../src/desire/path-history.ts';
-import { PathTable, readerOf } from '../../../src/desire/path-table.ts';
+import { PathTable } from '../../../src/desire/path-table.ts';
 import { paths } from '../../../src/desire/paths.ts';
 import type { Snapshot } from '../../../src/model/cluster.ts';
 import type { Ip } from '../../../src/model/ip.ts';
