@@ -248,11 +248,11 @@ class Memory {
   async #write(work: () => Promise<void>): Promise<void> {
     try {
       await work();
-      this.#tell(undefined);
+      this.#report(undefined);
     } catch (error) {
       if (!isFileError(error)) throw error;
       this.#due.merge(everything);
-      this.#tell({
+      this.#report({
         code: 'cluster-not-remembered',
         severity: 'warn',
         subject: this.#file,
@@ -293,7 +293,7 @@ class Memory {
     return lines;
   }
 
-  #tell(problem: Problem | undefined): void {
+  #report(problem: Problem | undefined): void {
     if (problem === undefined && this.#problem === undefined) return;
     this.#problem = problem;
     this.#notify(nothing);

@@ -16,7 +16,7 @@ import { type Owner, ownerOf } from '../model/owner.ts';
 import type { Problem } from '../model/problem.ts';
 import type { ClusterReader } from './cluster-reader.ts';
 import { isEipObject, keptFor, routeKey } from './eip-routes.ts';
-import { alive, fixedObjects, standing } from './gateway.ts';
+import { alive, fixedObjects, notInUse } from './gateway.ts';
 import { PathTable } from './path-table.ts';
 import { apiServiceName, type Reserved, reservedIn } from './reserved.ts';
 import { RouteTable } from './route-table.ts';
@@ -184,7 +184,7 @@ export class GatewayDesire implements Desire {
         gateway: this.#gateway,
         have: kernel,
         refused: kernel.refused,
-        reserved: standing(this.#reserved, inUse),
+        reserved: notInUse(this.#reserved, inUse),
       },
       (object, why) => {
         const key = keyOf(object);

@@ -2,7 +2,7 @@ import type { KernelState } from '../model/desired.ts';
 import type { Ip } from '../model/ip.ts';
 import type { NexthopGroup, Route } from '../model/object.ts';
 import type { Owner } from '../model/owner.ts';
-import { standingRoute } from './eip-routes.ts';
+import { presentRoute } from './eip-routes.ts';
 
 /** The kernel's state, as the tables of the EIP routes read it. */
 export class KernelView {
@@ -26,7 +26,7 @@ export class KernelView {
 
   /** The route of ours that the kernel has for the EIP. */
   route(eip: Ip): Route | undefined {
-    return standingRoute({ eip }, this.#table, this.#owner, this.state);
+    return presentRoute({ eip }, this.#table, this.#owner, this.state);
   }
 
   /** The EIP's route leads to this group. */

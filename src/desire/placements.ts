@@ -75,8 +75,8 @@ export class Placements {
       this.write(eip, group);
     } else {
       // Its route may be there: from before this table, or because its delete was held.
-      const standing = this.#standingGroup(eip);
-      if (standing !== undefined) this.attach(eip, standing);
+      const present = this.#presentGroup(eip);
+      if (present !== undefined) this.attach(eip, present);
       else this.pending.set(eip, undefined);
     }
     if (before !== undefined) this.#sets.leave(before);
@@ -128,7 +128,7 @@ export class Placements {
 
   /** The kernel refuses all nodes of an EIP: its route stays as it is, when it has one. */
   keep(eip: Ip): void {
-    const group = this.#standingGroup(eip);
+    const group = this.#presentGroup(eip);
     if (group === undefined) {
       this.#unplaced.add(eip);
       this.#desired.delete(routeKey(eip, this.#table));
@@ -158,7 +158,7 @@ export class Placements {
   }
 
   /** The group that the EIP's route in the kernel leads to. */
-  #standingGroup(eip: Ip): Group | undefined {
+  #presentGroup(eip: Ip): Group | undefined {
     const nhid = this.#kernel.route(eip)?.nhid;
     return nhid === undefined ? undefined : (this.#groups.get(nhid) ?? this.#groups.adopt(nhid));
   }

@@ -152,7 +152,7 @@ export interface Delta {
 }
 
 /**
- * How a change was learned: from an event of a watch, which says that somebody made it, or from a list that replaced
+ * How a change was learned: from an event of a watch, which reports a change that was made, or from a list that replaced
  * the former one, and may lack what is there.
  */
 export type Origin = 'event' | 'list';

@@ -146,7 +146,7 @@ export class Reconciler {
     this.#hold.keep(held);
     const { table } = role.desire;
     table.forget((key) => !actual.objects.has(key));
-    // A refusal is told in its own round, and does not outlive the object that it was about.
+    // A refusal is reported in its own round, and does not outlive the object that it was about.
     actual.forgetRefused(
       (key, failed) => earlier.has(failed) && table.get(key) === undefined && !this.#drift.has(key),
     );

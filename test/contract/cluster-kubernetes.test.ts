@@ -325,7 +325,7 @@ describe('the Kubernetes cluster', () => {
     expect({ nodes, complete }).to.deep.equal({ nodes: [], complete: true });
   });
 
-  it('tells what is wrong with the certificate of another server', async () => {
+  it('reports what is wrong with the certificate of another server', async () => {
     await using other = await startApiServer();
     await using it = await stage(small);
     const wrong = it.server.kubeconfig().replace(it.server.url, other.url);

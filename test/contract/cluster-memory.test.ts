@@ -16,7 +16,7 @@ clusterContract('memory', 'event', async (world) => {
 });
 
 describe('the memory cluster', () => {
-  it('is complete and in trouble when told so', () => {
+  it('is complete and in trouble when the test says so', () => {
     const cluster = memoryCluster(() => 7);
     cluster.set(rawNode('n1'), rawService('web'));
     expect(cluster.snapshot().complete).to.equal(false);

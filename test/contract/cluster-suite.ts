@@ -189,7 +189,7 @@ export function clusterContract(
       expect(await busy.next()).to.deep.equal(delta(['default/a', 'default/b'], true));
     });
 
-    it('does not stir for heartbeats', async () => {
+    it('yields nothing for heartbeats', async () => {
       await using stage = await open(world);
       const before = await until(stage.cluster, ({ complete }) => complete);
       await stage.set(rawNode('n1', { addresses: ['10.0.0.1', '2001:db8:a::1'], heartbeat: 'later' }));
@@ -199,7 +199,7 @@ export function clusterContract(
       expect(after.nodes).to.equal(before.nodes);
     });
 
-    it('tells a Service that was deleted and created again from the old one', async () => {
+    it('does not take a Service that was deleted and created again for the old one', async () => {
       await using stage = await open([...world, rawService('twin')]);
       const before = await until(stage.cluster, ({ complete }) => complete);
       await stage.delete(rawService('twin'));

@@ -78,7 +78,7 @@ describe('decodeService', () => {
     });
   });
 
-  it('keeps what it asks of whoever gives it addresses, and of annotations and conditions no other', () => {
+  it('keeps its allocation request, and of annotations and conditions no other', () => {
     const raw = rawService('web', {
       eips: ['198.51.100.9'],
       spec: {

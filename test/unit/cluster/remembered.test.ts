@@ -199,7 +199,7 @@ describe('the remembered cluster', () => {
     const cluster = remembered(source, at.file, { clock: pauses, believed: () => believed });
     source.complete();
     await pauses.tick();
-    expect(await saved(at.file), 'an empty list that nobody believes').to.equal(1);
+    expect(await saved(at.file), 'an empty list that is doubted').to.equal(1);
     const stopped = remembered(source, at.file, { clock: new Pauses(), believed: () => false });
     await stopped[Symbol.asyncDispose]();
     expect(await saved(at.file), 'not even at the end').to.equal(1);

@@ -287,7 +287,7 @@ describe('the store', () => {
     expect(notified()).to.equal(2);
   });
 
-  it('shows the old state until a long list is all in place, and then tells of all that changed', async () => {
+  it('shows the old state until a long list is all in place, and then yields all changes', async () => {
     const { store, notified, last } = filled();
     const before = store.snapshot();
     const replacement = store.indexes.nodes.replacement();
@@ -430,7 +430,7 @@ describe('the store', () => {
     expect(steps).to.deep.equal([false, false, true]);
   });
 
-  it('moves "heard" without a word to the listeners', () => {
+  it('moves "heard" without a delta', () => {
     const { store, notified } = filled();
     const before = store.snapshot();
     store.heard('nodes', 1234);
@@ -489,7 +489,7 @@ describe('the store', () => {
       expect(before && store.version(before)).to.equal(undefined);
     });
 
-    it('and takes an answer for the next one; what the watch still tells of the last is the past', async () => {
+    it('and takes an answer for the next one, and no older event of the watch', async () => {
       const { store, notified } = counted();
       store.indexes.services.set(at('1', { eips: [] }));
       store.answer(at('2'), '1');

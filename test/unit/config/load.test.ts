@@ -454,7 +454,7 @@ pools:
     ]);
   });
 
-  it('is told in single lines whatever the bytes', () => {
+  it('is reported in single lines whatever the bytes', () => {
     const lines = good.split('\n');
     const noise = fc.oneof(
       fc.string({ unit: 'binary' }),

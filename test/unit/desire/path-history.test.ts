@@ -73,7 +73,7 @@ const bothWays: History = {
 };
 
 describe('the history of the paths', () => {
-  it('tells what a comparison of all paths before and after tells, whatever happened between', () => {
+  it('equals a comparison of all paths before and after, whatever happened between', () => {
     const seen = { moved: 0, cut: 0, several: 0 };
     fc.assert(
       fc.property(

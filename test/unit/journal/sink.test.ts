@@ -29,7 +29,7 @@ describe('the way to journald', () => {
     expect(lines).to.have.length(1);
   });
 
-  it('waits for a full journald once, then lets go, and tells how many records that cost', () => {
+  it('waits for a full journald once, then drops records, and reports how many', () => {
     using receiver = new DatagramReceiver();
     using datagrams = openDatagrams(receiver.path, patience);
     const sink = sinkTo(datagrams);

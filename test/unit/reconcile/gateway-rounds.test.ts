@@ -123,7 +123,7 @@ describe('a gateway, read as a shell session', () => {
     ]);
   });
 
-  it('sets the default route of the uplink when told to', async () => {
+  it('sets the default route of the uplink when it is configured', async () => {
     const scene = new Scene(
       snapshot([], []),
       gateway({ defaultRoutes: [parseIp('203.0.113.254'), parseIp('2001:db8:113::fe')] }),
@@ -137,7 +137,7 @@ describe('a gateway, read as a shell session', () => {
 });
 
 describe('a gateway and what disturbs it', () => {
-  it('puts back a route that somebody deleted, and says so', async () => {
+  it('puts back a route that another program deleted, and reports it', async () => {
     const scene = new Scene(snapshot(threeNodes, [web, api]));
     await scene.round();
     const route = scene.world.objects.get('route 254 198.51.100.10/32 0') as Route;
@@ -162,7 +162,7 @@ describe('a gateway and what disturbs it', () => {
     expect((await scene.round('route')).done).to.deep.equal([]);
   });
 
-  it('mends a nexthop that somebody deleted, and the group that shrank', async () => {
+  it('repairs a nexthop that another program deleted, and the group that shrank', async () => {
     const scene = new Scene(snapshot(threeNodes, [web]));
     await scene.round();
     const nexthop = scene.world.objects.get('nexthop 860000001');
@@ -356,7 +356,7 @@ describe('a gateway and what disturbs it', () => {
     }
   });
 
-  it('never uses a nexthop id that somebody else holds', async () => {
+  it('never uses a nexthop id of another program', async () => {
     const scene = new Scene(snapshot(threeNodes, [web]));
     scene.world.add({ kind: 'nexthop', id: 860_000_000, protocol: 4, via: parseIp('10.0.0.50'), link: 2 });
     scene.world.add({ kind: 'nexthop', id: 861_000_000, protocol: 4, via: parseIp('10.0.0.51'), link: 2 });
