@@ -168,8 +168,8 @@ export class GatewayDesire implements Desire {
   }
 
   /**
-   * All that depends on no Service, but for one thing: an EIP that is routed although a node claims its address keeps
-   * the unreachable route of its pool. So it comes after the routes.
+   * The objects that depend on no Service, with one exception: a pool keeps its unreachable route when a node claims an
+   * address of it that is routed as an EIP. So they come after the routes.
    */
   #fix(kernel: KernelState): void {
     const keys = new Set<Key>();
@@ -215,7 +215,7 @@ export class GatewayDesire implements Desire {
   #rebuild(kernel: KernelState, link: number): void {
     const lan = kernel.links.find(({ index }) => index === link);
     if (lan === undefined) return;
-    // Whatever the new table does not want is left with the reason of the freeze, and dropped.
+    // Objects that the new table does not desire still have the reason of the freeze, and are dropped.
     if (this.table.counts.nexthop > 0) this.#freeze(kernel);
     const { paths, table: desired } = this;
     const inputs = {
