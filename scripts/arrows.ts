@@ -40,6 +40,7 @@ export const arrows: Arrows = {
   'lab/eiproute': ['lab/cluster', 'lab/network', 'lab/process', 'src/abortable.ts'],
   'lab/load': ['lab/network', 'lab/process', 'src/model', 'src/abortable.ts'],
   'lab/lab.ts': ['lab/proxy', 'lab/load', 'lab/cluster', 'lab/network', 'lab/process'],
+  'lab/reach': ['lab/lab.ts', 'lab/eiproute', 'lab/cluster', 'lab/network', 'lab/process', 'src/model'],
   'lab/demo': [
     'lab/lab.ts',
     'lab/eiproute',

@@ -19,12 +19,16 @@ export class Eiproute implements AsyncDisposable {
     this.#gateway = gateway;
   }
 
-  /** Writes the configuration, starts all and does not wait. */
-  static async start(network: Network, cluster: Cluster): Promise<Eiproute> {
+  /**
+   * Writes the configuration, starts all and does not wait.
+   *
+   * @param settings further lines of the gateway's configuration
+   */
+  static async start(network: Network, cluster: Cluster, settings: string): Promise<Eiproute> {
     await using stack = new AsyncDisposableStack();
     const agents = stack.use(await NodeAgents.start(network));
     const files = gatewayFiles(network.folder);
-    await writeGatewayConfig(files);
+    await writeGatewayConfig(files, settings);
     await cluster.writeKubeconfig(files.kubeconfig);
     const namespace = network.namespace('gateway');
     const eiproute = new Eiproute(files, namespace, agents, await startGateway(namespace, files));

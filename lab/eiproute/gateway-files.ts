@@ -21,7 +21,8 @@ export function gatewayFiles(folder: string): GatewayFiles {
   };
 }
 
-export async function writeGatewayConfig(files: GatewayFiles): Promise<void> {
+/** @param settings further lines of the configuration */
+export async function writeGatewayConfig(files: GatewayFiles, settings: string): Promise<void> {
   await mkdir(files.state, { recursive: true });
   await mkdir(files.runtime, { recursive: true });
   await writeFile(
@@ -35,15 +36,11 @@ pools:
   - name: public
     addresses: [${pools.map((pool) => `"${pool}"`).join(', ')}]
     avoidBuggyIPs: true
-allocate: { classless: false, lease: false } # the scenes give most Services their EIPs themselves
-neighbour: # how fast the kernel itself notices a dead node
-  reachable: 500ms
-  firstProbe: 0s
-  retransmit: 100ms
 stateDirectory: ${files.state}
 runtimeDirectory: ${files.runtime}
 log:
   format: json
+${settings}
 `,
   );
 }

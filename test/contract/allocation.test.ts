@@ -40,6 +40,19 @@ describe('the allocation over an API', () => {
     ]);
   });
 
+  it('gives every Service its address though the server closes connections all the time (GOAWAY)', async () => {
+    await using api = await ApiFixture.open(...world);
+    await api.gateway();
+    const names = Array.from({ length: 60 }, (_, i) => `many-${i}`);
+    for (const [i, name] of names.entries()) {
+      api.put(pending(name));
+      await api.until(() => api.writes().length > i, 'a write');
+      api.server.goAway();
+    }
+    await api.until(() => names.every((name) => api.ips(name) !== ''), 'all have an address');
+    expect(new Set(names.map((name) => api.ips(name))).size).to.equal(names.length);
+  });
+
   it('sets Serving when the route is there, and clears it when the route is gone', async () => {
     await using api = await ApiFixture.open(...world, pending('web'));
     const gateway = await api.gateway();

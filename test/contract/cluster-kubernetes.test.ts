@@ -278,6 +278,31 @@ describe('the Kubernetes cluster', () => {
     await until(it.cluster, (now) => now.nodes.length === 4 && troubles(now).trim() === '');
   });
 
+  it('catches up with a server that starts: it refuses all at first, and then has no history', async () => {
+    await using it = await stage(small, {}, undefined, async (_folder, server) => ({
+      token: server.account(() => true),
+    }));
+    await until(it.cluster, ({ complete }) => complete);
+    await it.watched();
+    await it.server.stop();
+    it.server.put(json(rawNode('n4')));
+    await it.server.start('loading');
+    const refused = await until(it.cluster, (now) => /403/.test(troubles(now)));
+    expect(refused.complete).to.equal(true);
+    it.server.loadRules();
+    await until(it.cluster, (now) => now.nodes.length === 4 && troubles(now).trim() === '');
+  });
+
+  it('goes on over a new connection when the server sends GOAWAY', async () => {
+    await using it = await stage(small);
+    await until(it.cluster, ({ complete }) => complete);
+    await it.watched();
+    it.server.goAway();
+    it.server.put(json(rawNode('n4')));
+    const after = await until(it.cluster, ({ nodes }) => nodes.length === 4);
+    expect(troubles(after).trim()).to.equal('');
+  });
+
   it('reads a rotated token file after a 401', async () => {
     let tokenFile = '';
     await using it = await stage(small, {}, undefined, async (folder, server) => {
