@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url';
+import { abortable } from '../../src/abortable.ts';
 import { Process } from '../process/process.ts';
-import { outcome, unlessAborted } from '../process/run.ts';
+import { outcome } from '../process/run.ts';
 
 /** The lab starts eiproute as a user does. */
 export const program = fileURLToPath(new URL('../../bin/eiproute', import.meta.url));
@@ -61,7 +62,7 @@ export class DaemonProcess implements AsyncDisposable {
   /** @returns how it ended: `exit 0` */
   async kill(how: 'SIGTERM' | 'SIGKILL', signal: AbortSignal): Promise<string> {
     this.#process.signal(how);
-    return await unlessAborted(this.#process.ended, signal);
+    return await abortable(this.#process.ended, signal);
   }
 
   logTail(): Promise<string> {

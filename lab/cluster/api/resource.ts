@@ -54,14 +54,14 @@ export class Resources {
     const limit = Number(query.get('limit') ?? 0);
     const token = query.get('continue');
     const [id, start] = token === null ? [undefined, 0] : readToken(token);
-    const picture = id === undefined ? this.#picture(kind, namespace, query) : this.#objects.kept(id);
-    const { items } = picture;
+    const installed = id === undefined ? this.#installed(kind, namespace, query) : this.#objects.kept(id);
+    const { items } = installed;
     const end = limit > 0 ? start + limit : items.length;
     const more = items.length > end;
     if (!more && id !== undefined) this.#objects.release(id);
     const metadata = clean({
-      resourceVersion: String(picture.version),
-      continue: more ? writeToken(id ?? this.#objects.keep(picture), end) : undefined,
+      resourceVersion: String(installed.version),
+      continue: more ? writeToken(id ?? this.#objects.keep(installed), end) : undefined,
       remainingItemCount: more ? items.length - end : undefined,
     });
     const page = items.slice(start, end);
@@ -69,7 +69,7 @@ export class Resources {
     return { kind: `${kind.kind}List`, apiVersion: apiVersion(kind), metadata, items: page };
   }
 
-  #picture(kind: Kind, namespace: string, query: URLSearchParams): Listing {
+  #installed(kind: Kind, namespace: string, query: URLSearchParams): Listing {
     const { items, version } = this.#objects.list(kind, namespace);
     return { items: items.filter(selector(query)), version };
   }
