@@ -4,6 +4,7 @@ import { cluster } from './cluster.ts';
 import { latency } from './events.ts';
 import { memory, soak } from './memory.ts';
 import { routes } from './routes.ts';
+import { scale } from './scale.ts';
 
 // npm run bench [-- NAME ...]: everything that we claim about speed and memory, measured here and now, one table after
 // the other. A table is a function that measures and returns its text.
@@ -14,9 +15,10 @@ const tables: Readonly<Record<string, () => string | Promise<string>>> = {
   memory,
   soak,
   cluster,
+  scale,
 };
 /** They take many minutes, and are run when they are asked for. */
-const long = ['soak', 'cluster'];
+const long = ['soak', 'cluster', 'scale'];
 
 const asked = process.argv.slice(2);
 const unknown = asked.find((name) => !Object.hasOwn(tables, name));

@@ -35,9 +35,11 @@ export interface Figures {
 }
 
 /** ms; what has not happened by then does not */
-const patience = 300_000;
+const patience = 420_000;
 /** ms between two requests of the load */
 const every = 5;
+/** ms that a pod which ends goes on serving */
+const shutdown = 2000;
 /** A cut is followed by as long a wait as the peers need. */
 const cuts = 3;
 
@@ -94,26 +96,30 @@ export async function measure(
     }),
   );
   let lostMoving = 0;
-  const [one, two] = pods;
-  if (one === undefined || two === undefined) throw new Error('two pods are needed');
-  const moved = await repeat(rounds, () =>
-    withService('Local', [one], async (name, ips) => {
+  const [, two] = pods;
+  if (two === undefined) throw new Error('two pods are needed');
+  const moved = await repeat(rounds, async () => {
+    const old = await network.addPod(`old-${number}`, 'node1', signal);
+    return await withService('Local', [old], async (name, ips) => {
       await proxy.settled();
       await using load = clients.start({ to: ips, port: 80, every });
       await answered(load, ips, signal);
       const start = now();
-      const [follows] = await Promise.all([
-        onlyFrom(load, two.name, signal),
-        cluster.setBackends(name, [
-          { pod: one, state: 'terminating' },
+      const ends = async (): Promise<void> => {
+        await cluster.setBackends(name, [
+          { pod: old, state: 'terminating' },
           { pod: two, state: 'ready' },
-        ]),
-      ]);
+        ]);
+        await sleep(shutdown, undefined, { signal });
+        await network.removePod(old.name, signal);
+        await cluster.setBackends(name, ready([two]));
+      };
+      const [follows] = await Promise.all([onlyFrom(load, two.name, signal), ends()]);
       await proxy.settled();
       lostMoving += (await load.stop(start)).lost;
       return follows.done - start;
-    }),
-  );
+    });
+  });
   const cut = await repeat(cuts, () =>
     withService('Local', pods, async (_name, ips) => {
       await proxy.settled();

@@ -7,8 +7,8 @@ import type { GateRoute } from './gate.ts';
 // namespace to connect from there.
 const { namespace, host, port }: GateRoute = workerData;
 
-const server = createServer((outer) => {
-  const inner = connect(port, host);
+const server = createServer({ noDelay: true }, (outer) => {
+  const inner = connect({ port, host, noDelay: true });
   for (const [socket, peer] of [
     [outer, inner],
     [inner, outer],
