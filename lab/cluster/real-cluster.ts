@@ -15,6 +15,8 @@ const manifest = new URL('../../docs/rbac.yaml', import.meta.url);
 const account = { namespace: 'kube-system', name: 'eiproute' };
 /** ms; the controllers need less than a second on an idle machine */
 const patience = 30_000;
+/** ms between two renewals of a node's Lease */
+const heartbeat = 1000;
 
 /** What the lab may want to know of a cluster at any time. */
 const watched = ['Service', 'EndpointSlice', 'Pod'];
@@ -25,6 +27,8 @@ export class RealCluster implements Cluster {
   readonly plane: ControlPlane;
   readonly feed: ObjectFeed;
   readonly nodes: readonly string[];
+  readonly #silent = new Set<string>();
+  #heartbeat: NodeJS.Timeout | undefined;
   readonly #informers: ReadonlyMap<string, Informer>;
   readonly #listeners = new Set<(change: ObjectChange) => void>();
 
@@ -57,6 +61,10 @@ export class RealCluster implements Cluster {
       plane.client.apply(await readFile(manifest, 'utf8')),
       ...[...cluster.#informers.values()].map(({ listed }) => listed),
     ]);
+    if (options.nodeGraceSeconds !== undefined) {
+      await cluster.#renew();
+      cluster.#heartbeat = setInterval(() => void cluster.#renew(), heartbeat).unref();
+    }
     stack.move();
     return cluster;
   }
@@ -144,6 +152,11 @@ export class RealCluster implements Cluster {
     await putNode(this.client, name, node(index + 1));
   }
 
+  /** From now on the kubelet of a node renews its Lease no more. */
+  silence(name: string): void {
+    this.#silent.add(name);
+  }
+
   async stopApi(): Promise<void> {
     await this.plane.kill('kube-apiserver');
   }
@@ -154,8 +167,29 @@ export class RealCluster implements Cluster {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    clearInterval(this.#heartbeat);
     for (const informer of this.#informers.values()) await informer[Symbol.asyncDispose]();
     await this.plane[Symbol.asyncDispose]();
+  }
+
+  /** Renews the Leases by which the controllers know that a kubelet is alive. */
+  async #renew(): Promise<void> {
+    const renewTime = new Date().toISOString().replace('Z', '000Z');
+    const alive = this.nodes.filter((name) => !this.#silent.has(name));
+    // While the API is away the Leases run out: with real kubelets that is so as well.
+    await Promise.all(alive.map((name) => this.#renewLease(name, renewTime))).catch(() => undefined);
+  }
+
+  async #renewLease(name: string, renewTime: string): Promise<void> {
+    const lease = {
+      apiVersion: 'coordination.k8s.io/v1',
+      kind: 'Lease',
+      metadata: { name, namespace: 'kube-node-lease' },
+      spec: { holderIdentity: name, leaseDurationSeconds: 40, renewTime },
+    };
+    const ref = { kind: 'Lease', name, namespace: 'kube-node-lease' };
+    if ((await this.client.find(ref)) === undefined) await this.client.create(lease);
+    else await this.client.patch(ref, { spec: lease.spec });
   }
 
   /** Makes the Pods of a Service these, as kubelets would report them. */

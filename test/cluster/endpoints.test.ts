@@ -16,7 +16,7 @@ describe('real controllers', function () {
   before(async function () {
     await needKubernetes(this);
     // Kubernetes' own 40 s would only be waiting.
-    stage = await Stage.open(real('nftables', { nodeGraceSeconds: 4 }));
+    stage = await Stage.open(real('nftables', { nodeGraceSeconds: 6 }));
     if (!(stage.lab.cluster instanceof RealCluster)) throw new Error('the lab has no real cluster');
     ({ cluster } = stage.lab);
     const { network } = stage.lab;
@@ -103,18 +103,16 @@ describe('real controllers', function () {
   it('a kubelet that is silent makes its Node Unknown and tainted: the node forwards on, and stays', async () => {
     await cluster.createService({ name: 'silent', policy: 'Cluster' }, ready(pods('web-1', 'web-2')));
     await stage.serving('silent');
-    const unknown = async (): Promise<boolean> =>
-      (await cluster.client.list('Node')).every(
-        (node) =>
-          listAt(node, 'spec', 'taints').some(
-            (taint) => textAt(taint, 'key') === 'node.kubernetes.io/unreachable',
-          ) &&
-          listAt(node, 'status', 'conditions').some(
-            (each) => textAt(each, 'type') === 'Ready' && at(each, 'status') === 'Unknown',
-          ),
+    cluster.silence('node3');
+    const isUnknown = async (): Promise<boolean> => {
+      const found = await cluster.client.get({ kind: 'Node', name: 'node3' });
+      const taints = listAt(found, 'spec', 'taints').map((taint) => textAt(taint, 'key'));
+      const states = listAt(found, 'status', 'conditions').map(
+        (each) => `${textAt(each, 'type')} ${at(each, 'status')}`,
       );
-    // Nobody renews the Leases of the nodes here.
-    await stage.until('the nodes are Unknown', unknown);
+      return taints.includes('node.kubernetes.io/unreachable') && states.includes('Ready Unknown');
+    };
+    await stage.until('the node is Unknown', isUnknown);
     expect(await stage.nodesOf(first('silent'))).to.equal('node1 node2 node3');
     await gone('silent');
   });

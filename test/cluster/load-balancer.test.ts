@@ -247,9 +247,11 @@ describe("Kubernetes' cases for load balancers", function () {
     await stage.lab.proxy.settled();
     for (const ip of eipsOf('sourced')) {
       const names = new Set<string>();
+      let turn = 0;
       await stage.until(`both pods have answered at ${ip}`, async () => {
-        const from = await askFrom(stage, ip, names.size);
-        names.add(from.split(' ')[0] ?? '');
+        turn += 1;
+        const answer = await askFrom(stage, ip, turn);
+        names.add(answer.split(' ')[0] ?? '');
         return names.has('web-1') && names.has('web-3');
       });
       expect((await asked(ip)).text).to.match(/ (192\.0\.2\.|2001:db8:c::)/);
