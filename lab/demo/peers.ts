@@ -54,7 +54,7 @@ const peers: readonly Peer[] = [
   },
 ];
 
-export function summarise(page: Page, { scenes, ms }: StoryResult): void {
+export function summarise(page: Page, { scenes, ms, cluster }: StoryResult): void {
   const rows = peers.flatMap(({ what, scene, ours, theirs }) => {
     const played = scenes.find(({ id, ok }) => id === scene && ok);
     return played ? [[what, ours(played.figures), theirs]] : [];
@@ -63,10 +63,16 @@ export function summarise(page: Page, { scenes, ms }: StoryResult): void {
   page.table([['', 'here', 'what others report'], ...rows]);
   page.line(`
    Theirs are from their own documents and issues, on clusters of their own; ours are from these
-   namespaces, where the demo plays controllers and kube-proxy without their delays.
+   namespaces, ${origin[cluster]}.
 
    ${scenes.filter(({ ok }) => ok).length} of ${scenes.length} scenes as they should be, in ${duration(ms)}.`);
 }
+
+/** What our figures come from. */
+const origin: Readonly<Record<StoryResult['cluster'], string>> = {
+  embedded: 'where the demo plays controllers and kube-proxy without their delays',
+  real: 'with a real Kubernetes and its kube-proxy at its own settings; only kubelets are played',
+};
 
 function share({ lost = Number.NaN, sent = Number.NaN }: Readonly<Record<string, number>>): string {
   return `${lost} of ${sent}`;

@@ -14,6 +14,8 @@ import type { Scene, Stage } from './stage.ts';
 export interface StoryResult {
   readonly version: 1;
   readonly ok: boolean;
+  /** The control plane: played, or Kubernetes' own. */
+  readonly cluster: LabKind['cluster'];
   readonly ms: number;
   /** Until the network was up, and until eiproute was ready in it. */
   readonly laidMs: number;
@@ -72,7 +74,15 @@ export async function playStory(
   }
   const ok = results.every((result) => result.ok);
   if (linger) await linger(stage, signal);
-  return { version: 1, ok, ms: now() - start, laidMs: lab.laidMs, readyMs, scenes: results };
+  return {
+    version: 1,
+    ok,
+    cluster: kind.cluster,
+    ms: now() - start,
+    laidMs: lab.laidMs,
+    readyMs,
+    scenes: results,
+  };
 }
 
 function draw(page: Page): void {
