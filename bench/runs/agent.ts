@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { ask } from '../../src/daemon/ask.ts';
-import type { Status } from '../../src/daemon/status.ts';
+import type { Status } from '../../src/status/status.ts';
 import { LinuxKernel } from '../../src/kernel/linux.ts';
 import { ownerOf } from '../../src/model/owner.ts';
 import { memoryOf } from './memory-of.ts';

@@ -17,9 +17,15 @@ const paths: Readonly<Record<Resource, string>> = {
 export class HttpTransport implements Transport, AsyncDisposable {
   readonly #access: KubernetesAccess;
   #session: Promise<Session> | undefined;
+  #server: string | undefined;
 
   constructor(access: KubernetesAccess) {
     this.#access = access;
+  }
+
+  /** The address of the API server, as of the kubeconfig that was read last; undefined: none was. */
+  get server(): string | undefined {
+    return this.#server;
   }
 
   async list(
@@ -117,7 +123,9 @@ export class HttpTransport implements Transport, AsyncDisposable {
     this.#session ??= openSession(this.#access);
     const opened = this.#session;
     try {
-      return await work(await abortable(opened, signal), opened);
+      const session = await abortable(opened, signal);
+      this.#server = session.server;
+      return await work(session, opened);
     } catch (error) {
       // An API error other than 401 does not invalidate the session.
       if (!(error instanceof ApiError) || error.status === 401) this.#drop(opened);

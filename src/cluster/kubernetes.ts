@@ -11,6 +11,8 @@ import type { Leases, Writer } from './writer.ts';
 /** A cluster with a writer. */
 export interface KubernetesCluster extends Cluster {
   readonly writer: Writer & Leases;
+  /** The address of the API server, `https://192.0.2.1:6443`; undefined: the kubeconfig was not read yet. */
+  server(): string | undefined;
 }
 
 /** The cluster of an API server; its reflectors run until it is disposed of. */
@@ -33,5 +35,5 @@ export function kubernetesCluster(
     await running;
     await transport[Symbol.asyncDispose]();
   });
-  return { ...cluster, writer: new KubernetesWriter(transport, store) };
+  return { ...cluster, writer: new KubernetesWriter(transport, store), server: () => transport.server };
 }

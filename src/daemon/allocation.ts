@@ -121,6 +121,15 @@ export class Allocating {
     return leadership && { leads: leadership.leads, holder: leadership.holder };
   }
 
+  /** Services without an address; undefined: another gateway gives them. */
+  get waiting(): number | undefined {
+    const { allocator } = this.controller;
+    if (allocator === undefined) return undefined;
+    let count = 0;
+    for (const key of allocator.unsatisfied) if (allocator.decisions.get(key)?.ips.length === 0) count += 1;
+    return count;
+  }
+
   problems(): readonly Problem[] {
     const trouble = this.#leadership?.trouble;
     const problems = this.controller.problems();

@@ -13,7 +13,7 @@ export function ask(
   runtimeDirectory: string,
   role: RoleName,
   method: 'GET' | 'POST',
-  path: '/status' | '/synced' | '/objects' | '/pools' | '/release',
+  path: '/status' | '/synced' | '/objects' | '/eips' | `/eips?of=${string}` | '/pools' | '/release',
   signal: AbortSignal,
 ): Promise<string> {
   const socket = socketPath(runtimeDirectory, role);

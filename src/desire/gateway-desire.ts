@@ -120,6 +120,13 @@ export class GatewayDesire implements Desire {
     return paths.counts.routed - kept;
   }
 
+  /** The EIPs that {@link DesiredState.lacking} counts; a walk over all. */
+  *unrouted(): Generator<Ip> {
+    const { table } = this.#gateway;
+    for (const { eip, carriers } of this.paths.paths())
+      if (carriers.length > 0 && this.table.get(routeKey(eip, table)) === undefined) yield eip;
+  }
+
   isEvident(change: Change): boolean {
     const object = changeObject(change);
     const { departures } = this.paths;

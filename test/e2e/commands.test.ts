@@ -3,7 +3,7 @@ import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { rawNode, rawService, rawSlice } from '../../lab/cluster/manifests.ts';
-import type { ObjectStatus } from '../../src/daemon/objects.ts';
+import type { ObjectStatus } from '../../src/status/objects.ts';
 import type { GatewayDaemon } from './gateway-daemon.ts';
 import { GatewayHost, serviceOn, standardWorld } from './gateway-host.ts';
 import { needRoot } from './root.ts';

@@ -3,7 +3,8 @@ import fc from 'fast-check';
 import { routeKey } from '../../../src/desire/eip-routes.ts';
 import { gatewayObjects } from '../../../src/desire/gateway.ts';
 import { paths } from '../../../src/desire/paths.ts';
-import { onlyIp, parseIp } from '../../../src/model/ip.ts';
+import { poolFinder } from '../../../src/desire/pools.ts';
+import { family, onlyIp, parseIp } from '../../../src/model/ip.ts';
 import { type KernelObject, keyOf } from '../../../src/model/object.ts';
 import { allKeys, diff } from '../../../src/reconcile/diff.ts';
 import { RecomputedDesire } from '../../../src/reconcile/recomputed.ts';
@@ -163,6 +164,20 @@ describe('the tables of a gateway', () => {
             idle: found.idle.length,
             nodes: new Set(found.paths.flatMap(({ carriers }) => carriers.map(({ node }) => node))).size,
           });
+          const poolOf = poolFinder(life.scene.settings.pools);
+          const all = [...found.paths, ...found.idle].map(({ eip }) => eip);
+          for (const { name } of life.scene.settings.pools)
+            for (const version of [4, 6] as const)
+              expect(table.held(name, version)).to.equal(
+                all.filter((eip) => family(eip) === version && poolOf(eip)?.name === name).length,
+              );
+          const dead = new Set(['10.0.0.11', '2001:db8:10::11', '10.0.0.12'].map(parseIp));
+          expect([...table.eipsWithin(dead)].sort()).to.deep.equal(
+            found.paths
+              .filter(({ carriers }) => carriers.every(({ ip }) => dead.has(ip)))
+              .map(({ eip }) => eip)
+              .sort(),
+          );
           const { actual } = life.scene.reconciler;
           if (actual === undefined) throw new Error('no round yet');
           // How many EIPs should be routed and are not is known without a walk over them.
