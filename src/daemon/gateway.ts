@@ -41,7 +41,9 @@ import { NodeTroubles } from './node-troubles.ts';
 import { PoolSizes, poolsStatus } from './pools.ts';
 import type { Answer } from './socket.ts';
 
-export function openSource(source: Source): Cluster & Partial<Pick<KubernetesCluster, 'writer' | 'server'>> {
+export function openSource(
+  source: Source,
+): Cluster & Partial<Pick<KubernetesCluster, 'writer' | 'server' | 'recoveries'>> {
   return source.kind === 'file' ? fileCluster(source.path) : kubernetesCluster(source);
 }
 
@@ -110,6 +112,7 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
           inputs,
           installed: (ip) => handle?.has(routeKey(ip, config.gateway.table)) ?? false,
           identity: await identity(config.stateDirectory),
+          troubled: () => handle?.roundSignal.notify({ kind: 'cluster', text: 'Lease' }),
         })
       : undefined;
   /** Changes of the cluster that the next round reads. */
@@ -247,13 +250,19 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
         roundSignal.notify({ kind: 'config', text: 'configuration' });
       }),
     (_, until) => lanHosts.follow(until),
-    ...(allocating ? allocationWatches(allocating) : []),
+    ...(allocating ? allocationWatches(allocating, (until) => source.recoveries?.(until)) : []),
   ];
   await runDaemon(daemonRole, kernel, watches, options, signal);
 }
 
-function allocationWatches(allocating: Allocating): readonly Watch[] {
+function allocationWatches(
+  allocating: Allocating,
+  recoveries: (signal: AbortSignal) => AsyncIterable<unknown> | undefined,
+): readonly Watch[] {
   return [
+    async (_, until) => {
+      for await (const _recovered of recoveries(until) ?? []) allocating.controller.recovered();
+    },
     (_, until) => allocating.holdLease(until),
     ({ journal, roundSignal }, until) =>
       listen(allocating.controller.run(until), (changes) => {

@@ -124,7 +124,7 @@ function frozen(old: readonly Feed[], { cluster, now, source }: GatewayFacts, { 
   return `no answer from ${whose}${what} for ${span(now - since)}; ${stay(routed)}`;
 }
 
-function routing({ counts, lan }: GatewayFacts, eips: EipCounts, report: Report): string {
+function routing({ counts, lan, cluster }: GatewayFacts, eips: EipCounts, report: Report): string {
   const { wanted, routed, idle } = eips;
   const dead = report.problems.find(
     ({ code, subject }) => /^interface-(missing|down)$/.test(code) && subject === `interface ${lan}`,
@@ -144,6 +144,8 @@ function routing({ counts, lan }: GatewayFacts, eips: EipCounts, report: Report)
   const warnings = report.problems.filter(({ severity }) => severity === 'warn').length;
   if (errors > 0) parts.push(counted(errors, 'problem'));
   if (warnings > 0) parts.push(counted(warnings, 'warning'));
+  const failing = cluster.feeds.filter(({ trouble }) => trouble !== undefined);
+  if (failing.length > 0) parts.push(`no answer about ${failing.map(({ resource }) => resource).join(', ')}`);
   return parts.join('; ');
 }
 
