@@ -45,7 +45,7 @@ function unanswered(role: RoleName, socket: string, cause: NodeJS.ErrnoException
       );
     case 'EACCES':
       return new DaemonError(
-        `this user may not talk to the daemon at ${socket} (EACCES); try again as root`,
+        `this user may not talk to the daemon at ${socket} (EACCES): only its owner and root may; try again with sudo`,
         {
           cause,
         },

@@ -154,9 +154,12 @@ export async function runDaemon(
       ]),
     ]),
     release: () => {
+      const count = (report?.held ?? []).filter(({ reason }) => reason === 'too many at once').length;
+      if (count === 0) return 0;
       log.warn({ event: 'released' }, 'an operator released the held deletes');
       reconciler.agree();
       roundSignal.notify({ kind: 'operator', text: 'released by an operator' });
+      return count;
     },
   });
   const takeRole = (): Role => {

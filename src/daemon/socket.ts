@@ -14,8 +14,8 @@ export type Answer = string | Iterable<string>;
 export interface Answers {
   /** By path, JSON each. `/synced` has the first fields of `/status` alone: it is cheap enough to be polled. */
   readonly questions: ReadonlyMap<string, Question>;
-  /** Lets held deletes go on. */
-  release(): void;
+  /** Lets held deletes go on. @returns how many are held as too many at once */
+  release(): number;
 }
 
 export function socketPath(runtimeDirectory: string, role: RoleName): string {
@@ -40,9 +40,8 @@ export async function serve(
     const question = request.method === 'GET' ? answers.questions.get(pathname) : undefined;
     if (question !== undefined) void answerTo(question, searchParams, response);
     else if (asked === 'POST /release') {
-      answers.release();
-      response.statusCode = 204;
-      response.end();
+      response.setHeader('content-type', 'application/json');
+      response.end(`${JSON.stringify({ version: 1, released: answers.release() })}\n`);
     } else {
       response.statusCode = 404;
       response.end(

@@ -286,6 +286,10 @@ describe('eiproute status', () => {
     expect(routing.length).to.equal((await host.ours()).split('\n').length);
   });
 
+  it('says of a release of nothing that nothing is held', async () => {
+    expect(await host.eiproute('release')).to.deep.equal({ status: 0, out: 'nothing is held\n', err: '' });
+  });
+
   it('keeps its socket for root alone', async () => {
     const { out } = await host.within('stat', '-c', '%a %U', join(host.runtime, 'gateway.sock'));
     expect(out).to.equal('600 root\n');
@@ -315,6 +319,7 @@ describe('eiproute purge', () => {
     const second = host.launch();
     expect(await second.ended()).to.equal(1);
     expect(second.text()).to.match(/^eiproute: another eiproute already manages routes of protocol 86/);
+    expect(second.text()).to.include(`it is process ${daemon.pid} `);
     expect((await host.status()).pid).to.equal(daemon.pid);
 
     await daemon.stop();
