@@ -1,5 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { expect } from 'chai';
+import { feedFailure } from '../../../src/cluster/failure.ts';
+import { ApiError, UnreachableError } from '../../../src/cluster/transport.ts';
 import { parseIp, parsePrefix } from '../../../src/model/ip.ts';
 import type { NodeAgent } from '../../../src/model/node-agent.ts';
 import { nodeAgentStatus } from '../../../src/status/node.ts';
@@ -12,6 +14,31 @@ const page = new URL('../../../docs/status.md', import.meta.url);
 /** The blocks of the page that follow a line `<!-- sample NAME -->`, by name. */
 const block = /(<!-- sample (\w+) -->\n\n```\n)([\s\S]*?)(```\n)/g;
 
+/** What is said of an API server for each way in which it cannot be reached or refuses. */
+function errors(): string {
+  const unreachable = (code: string): Error => {
+    const cause = Object.assign(new Error(code), { code });
+    return new UnreachableError('https://10.0.0.10:6443', '/etc/eiproute/kubeconfig', cause);
+  };
+  const codes = [
+    'ECONNREFUSED',
+    'EHOSTUNREACH',
+    'ENETUNREACH',
+    'UND_ERR_CONNECT_TIMEOUT',
+    'ECONNRESET',
+    'EAI_AGAIN',
+  ];
+  return [
+    ...codes.map((code) => feedFailure(unreachable(code), 'nodes', 'ready')),
+    feedFailure(new ApiError(401, 'Unauthorized'), 'nodes', 'ready'),
+    feedFailure(new ApiError(403, 'nodes is forbidden'), 'nodes', 'ready'),
+    feedFailure(new ApiError(403, 'nodes is forbidden'), 'nodes', 'answers'),
+    feedFailure(new ApiError(503, 'etcdserver: leader changed'), 'nodes', 'ready'),
+  ]
+    .map((line) => `${line}\n`)
+    .join('');
+}
+
 /** What the samples are, as they are printed. */
 async function samples(): Promise<ReadonlyMap<string, string>> {
   return new Map([
@@ -19,6 +46,7 @@ async function samples(): Promise<ReadonlyMap<string, string>> {
     ['degraded', `$ eiproute status\n${(await degraded()).text}`],
     ['lan', `$ eiproute status\n${(await noLan()).text}`],
     ['frozen', `$ eiproute status\n${(await frozen()).text}`],
+    ['errors', errors()],
     ['eips', `$ eiproute status --eips\n${(await aFew()).eips}`],
   ]);
 }
@@ -61,7 +89,13 @@ describe('docs/status.schema.json', () => {
     const agent: NodeAgent = {
       eips: [parsePrefix('198.51.100.0/24')],
       gateways: [{ address: parseIp('10.0.0.1'), table: 101, mark: 0x100000 }],
-    } as unknown as NodeAgent;
+      interface: 'eth0',
+      localTable: 100,
+      priorities: { marks: 1001, local: 1100, replies: 1101 },
+      markMask: 0xf00000,
+      protocol: 86,
+      literalLocal: false,
+    };
     const inputs = {
       release: '0.1.0',
       host: 'n1',

@@ -1,4 +1,6 @@
 import { eipsListText, plain, statusText } from '../../../src/cli/status-text.ts';
+import { feedFailure } from '../../../src/cluster/failure.ts';
+import { UnreachableError } from '../../../src/cluster/transport.ts';
 import type { GatewayDesire } from '../../../src/desire/gateway-desire.ts';
 import type { Feed, Snapshot } from '../../../src/model/cluster.ts';
 import { compareIp, type Ip, parseIp } from '../../../src/model/ip.ts';
@@ -189,11 +191,17 @@ export const degraded = (): Promise<Sample> =>
 export const noLan = (): Promise<Sample> =>
   sample({ cluster: { services: services.slice(0, 4) }, lan: 'enp9s0' });
 
+const dropped = new UnreachableError(
+  'https://10.0.0.10:6443',
+  '/etc/eiproute/kubeconfig',
+  Object.assign(new Error(), { code: 'UND_ERR_CONNECT_TIMEOUT' }),
+);
+
 export const frozen = (): Promise<Sample> =>
   sample({
     cluster: {
       services: services.slice(0, 2),
-      feeds: feeds(now - 48_000, 'cannot reach the Kubernetes API at 10.0.0.10:6443: no answer within 10 s'),
+      feeds: feeds(now - 48_000, feedFailure(dropped, 'nodes', 'silent')),
     },
     neighbours: answering,
   });
