@@ -21,7 +21,7 @@ _eiproute() {
   case $command in
     '') options="gateway node plan status pools release purge config version $options --version" ;;
     plan) options="$options --from --json" ;;
-    status) options="$options --json --objects --wait-synced --timeout" ;;
+    status) options="$options --eips --json --objects --wait-synced --timeout --watch" ;;
     purge) options="$options --dry-run --json" ;;
     config) options="check print $options --origin --json" ;;
     pools | version) options="$options --json" ;;

@@ -5,7 +5,7 @@ commands=(
   'gateway:the daemon'
   'node:the daemon of a Kubernetes node'
   'plan:what would change in the kernel'
-  'status:what the running daemon does'
+  'status:how the daemon is, and what needs you'
   'pools:who holds what of the pools, and who waits'
   'release:release held deletes'
   'purge:remove everything of ours from the kernel'
@@ -23,7 +23,7 @@ case $state in
   rest)
     case $words[1] in
       plan) _arguments $common '--from[read the cluster from a file]:file:_files' '--json[print JSON]' ;;
-      status) _arguments $common '--json[print JSON]' '--objects[every kernel object with its state]' '--wait-synced[wait until all is in the kernel]' '--timeout[seconds]:seconds:' ;;
+      status) _arguments $common '--eips[where each EIP goes]::EIP, Service or node:' '--json[print JSON]' '--objects[every kernel object with its state]' '--watch[show it again every second]' '--wait-synced[wait until the state is OK]' '--timeout[seconds]:seconds:' ;;
       purge) _arguments $common '--dry-run[only print the commands]' '--json[print JSON]' ;;
       config) _arguments $common '1:what:(check print)' '--origin[where each value came from]' '--json[print JSON]' ;;
       pools | version) _arguments $common '--json[print JSON]' ;;

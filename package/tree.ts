@@ -27,6 +27,8 @@ const files: Readonly<Record<string, string>> = {
   'usr/share/doc/eiproute/configuration.md': 'docs/configuration.md',
   'usr/share/doc/eiproute/exit-codes.md': 'docs/exit-codes.md',
   'usr/share/doc/eiproute/operations.md': 'docs/operations.md',
+  'usr/share/doc/eiproute/status.md': 'docs/status.md',
+  'usr/share/doc/eiproute/status.schema.json': 'docs/status.schema.json',
 };
 
 const compressed: Readonly<Record<string, string>> = {

@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { ask } from '../../src/daemon/ask.ts';
-import type { Status } from '../../src/daemon/status.ts';
 import { LinuxKernel } from '../../src/kernel/linux.ts';
 import { ownerOf } from '../../src/model/owner.ts';
+import type { Status } from '../../src/status/status.ts';
 import { memoryOf } from './memory-of.ts';
 
 // Run in a fresh network namespace: node bench/runs/agent.ts FOLDER PROGRAM [kubeconfig]

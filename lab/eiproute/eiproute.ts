@@ -1,6 +1,6 @@
 import type { Cluster } from '../cluster/cluster.ts';
 import type { Network } from '../network/network.ts';
-import { run } from '../process/run.ts';
+import { outcome } from '../process/run.ts';
 import { DaemonProcess, program } from './daemon-process.ts';
 import {
   type GatewayFiles,
@@ -69,7 +69,9 @@ export class Eiproute implements AsyncDisposable {
   /** The first trouble with a list of the API that `eiproute status` shows; undefined: there is none. */
   async feedTrouble(signal: AbortSignal): Promise<string | undefined> {
     const argv = [program, 'status', '--config', this.files.config, '--json'];
-    const { feeds }: FeedStatus = JSON.parse(await run({ argv }, signal));
+    // Its exit code tells the state, which is not asked for here.
+    const { out } = await outcome({ argv }, signal);
+    const { feeds }: FeedStatus = JSON.parse(out);
     const troubled = feeds.find(({ trouble }) => trouble !== undefined);
     return troubled && `${troubled.resource}: ${troubled.trouble}`;
   }

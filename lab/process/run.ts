@@ -35,6 +35,8 @@ export function outcome({ argv, input = '' }: Command, signal?: AbortSignal): Pr
   return new Promise((resolve, reject) => {
     const child = spawn(file, args, {
       stdio: 'pipe',
+      // Debian's PATH of a user lacks these, where nft is.
+      env: { ...process.env, PATH: `${process.env['PATH']}:/usr/sbin:/sbin` },
       // A child that outlives an abort would hold its namespace.
       killSignal: 'SIGKILL',
       ...(signal && { signal }),

@@ -4,8 +4,9 @@ import type { GatewayConfig, NodeConfig, RoleName } from '../config/config.ts';
 import { defaultFile, defaultNodeFile } from '../config/default-file.ts';
 import type { LoadRequest, LoadResult } from '../config/file.ts';
 import type { Flag } from '../config/layers.ts';
-import type { Cli } from './cli.ts';
+import { type Cli, Failure } from './cli.ts';
 import { printProblems, requestOf } from './gateway-config.ts';
+import { configFile, optionsOf } from './options.ts';
 
 type Loaded<Config> = Extract<LoadResult<Config>, { kind: 'loaded' }>;
 type Refused = Extract<LoadResult, { kind: 'refused' }>;
@@ -44,6 +45,25 @@ export async function readAnyConfig(
     cli,
     command,
     loadFile(requestOf(cli, command, flags, role ?? roleOfThisHost()), read),
+  );
+}
+
+/**
+ * The gateway's configuration for a command about what only a gateway has.
+ *
+ * @param what it is about, as the subject of a sentence: 'pools'
+ * @throws Failure for the file of a node
+ */
+export async function readGatewayOnly(
+  cli: Cli,
+  command: Command,
+  what: string,
+): Promise<GatewayConfig | undefined> {
+  const loaded = await readAnyConfig(cli, command);
+  if (loaded?.role !== 'node') return loaded?.config;
+  const file = configFile(optionsOf(command), cli, 'node');
+  throw new Failure(
+    `${file} is the configuration of a node; ${what} belong to the gateway: ask there, or name its file with --config`,
   );
 }
 

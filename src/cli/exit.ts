@@ -8,6 +8,12 @@ export const exit = {
   config: 2,
   /** `plan`: there are changes. With --json, `changes` holds them. */
   changes: 2,
+  /** `status`: something that should be there is missing, in conflict, refused, held or without a live node. */
+  degraded: 3,
+  /** `status`: no answer about the cluster for too long; all stays as it was. */
+  frozen: 4,
+  /** `status`: the cluster or the kernel was not read whole yet. */
+  notSynced: 5,
   /** The command line is wrong (EX_USAGE). */
   usage: 64,
   /** A bug of ours (EX_SOFTWARE); the stack is on stderr. */

@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import type { Cli } from './cli.ts';
 import { type ExitCode, exit } from './exit.ts';
 import { readConfig } from './gateway-config.ts';
+import { configFile, optionsOf } from './options.ts';
 import type { Program } from './program.ts';
 import { logAccessWarnings, reloads, setUpDaemon } from './running.ts';
 import { release } from './version.ts';
@@ -17,10 +18,11 @@ async function gateway(cli: Cli, command: Command): Promise<ExitCode> {
   const loaded = await readConfig(cli, command);
   if (loaded === undefined) return exit.config;
   const { config } = loaded;
+  const file = configFile(optionsOf(command), cli, 'gateway');
   const setUp = await setUpDaemon(cli, config);
   if (config.source.kind === 'kubernetes') await logAccessWarnings(cli, setUp.log, config.source);
   const { runGateway } = await import('../daemon/gateway.ts');
   const again = reloads(cli, config, setUp, async () => (await readConfig(cli, command))?.config);
-  await runGateway({ config, release, reloads: again, ...setUp }, cli.signal);
+  await runGateway({ config, release, reloads: again, configFile: file, ...setUp }, cli.signal);
   return exit.ok;
 }

@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { readNode } from './any-config.ts';
 import type { Cli } from './cli.ts';
 import { type ExitCode, exit } from './exit.ts';
+import { configFile, optionsOf } from './options.ts';
 import type { Program } from './program.ts';
 import { logAccessWarnings, reloads, setUpDaemon } from './running.ts';
 import { release } from './version.ts';
@@ -17,10 +18,11 @@ async function node(cli: Cli, command: Command): Promise<ExitCode> {
   const loaded = await readNode(cli, command);
   if (loaded === undefined) return exit.config;
   const { config } = loaded;
+  const file = configFile(optionsOf(command), cli, 'node');
   const setUp = await setUpDaemon(cli, config);
   if (config.eipsFrom) await logAccessWarnings(cli, setUp.log, config.eipsFrom);
   const { runNode } = await import('../daemon/node.ts');
   const again = reloads(cli, config, setUp, async () => (await readNode(cli, command))?.config);
-  await runNode({ config, release, reloads: again, ...setUp }, cli.signal);
+  await runNode({ config, release, reloads: again, configFile: file, ...setUp }, cli.signal);
   return exit.ok;
 }

@@ -1,9 +1,9 @@
 import type { Command } from 'commander';
 import type { PoolStatus, PoolsStatus, UseStatus, WaitingStatus } from '../daemon/pools.ts';
 import { printable, printableJson } from '../model/text.ts';
+import { readGatewayOnly } from './any-config.ts';
 import { type Cli, Failure } from './cli.ts';
 import { type ExitCode, exit } from './exit.ts';
-import { readConfig } from './gateway-config.ts';
 import { optionsOf } from './options.ts';
 import type { Program } from './program.ts';
 
@@ -17,11 +17,11 @@ export function addPools({ root, run }: Program): void {
 
 async function show(cli: Cli, command: Command): Promise<ExitCode> {
   const { json } = optionsOf<{ readonly json?: boolean }>(command);
-  const loaded = await readConfig(cli, command);
-  if (loaded === undefined) return exit.config;
+  const config = await readGatewayOnly(cli, command, 'pools');
+  if (config === undefined) return exit.config;
   const { ask } = await import('../daemon/ask.ts');
   const status: PoolsStatus = JSON.parse(
-    await ask(loaded.config.runtimeDirectory, 'gateway', 'GET', '/pools', cli.signal),
+    await ask(config.runtimeDirectory, 'gateway', 'GET', '/pools', cli.signal),
   );
   if (status.version !== 1) {
     throw new Failure(

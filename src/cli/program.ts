@@ -83,7 +83,7 @@ function root(cli: Cli): Command {
       .configureOutput({
         writeOut: (text) => cli.stdout.write(text),
         writeErr: (text) => cli.stderr.write(text),
-        outputError: (text, write) => write(`${oneLine(text)}\n`),
+        outputError: (text, write) => write(`${oneLine(text)}; see "eiproute --help"\n`),
         getOutHelpWidth: () => cli.stdout.columns ?? 100,
         getErrHelpWidth: () => cli.stderr.columns ?? 100,
       })
@@ -95,5 +95,6 @@ function oneLine(text: string): string {
   return text
     .trim()
     .replace(/^error: /, 'eiproute: ')
-    .replace(/\s*\n\s*/g, ' ');
+    .replace(/\s*\n\s*/g, ' ')
+    .replace(/\.$/, '');
 }

@@ -1,33 +1,46 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { styleText } from 'node:util';
 import { type Command, InvalidArgumentError } from 'commander';
 import type { RoleName } from '../config/config.ts';
-import type { ObjectsStatus } from '../daemon/objects.ts';
-import type { Status, Summary } from '../daemon/status.ts';
+import { compareIp } from '../model/ip.ts';
 import { printable, printableJson } from '../model/text.ts';
+import type { EipStatus } from '../status/eips.ts';
+import type { ObjectsStatus } from '../status/objects.ts';
+import type { State, Summary } from '../status/state.ts';
+import type { AnyStatus } from '../status/status.ts';
 import { readAnyConfig } from './any-config.ts';
 import { type Cli, Failure } from './cli.ts';
 import { type ExitCode, exit } from './exit.ts';
 import { optionsOf } from './options.ts';
 import type { Program } from './program.ts';
+import { eipsListText, headline, type Paint, plain, statusText } from './status-text.ts';
 
 interface Options {
   readonly json?: boolean;
   readonly objects?: boolean;
+  /** true: all of them */
+  readonly eips?: string | true;
+  readonly watch?: boolean;
   readonly waitSynced?: boolean;
   readonly timeout: number;
 }
 
 /** ms between two polls of --wait-synced */
 const askEvery = 100;
+/** ms between two looks of --watch */
+const watchEvery = 1000;
 
 export function addStatus({ root, run }: Program): void {
   root
     .command('status')
-    .description('show what the running daemon does')
-    .option('--json', 'print JSON')
+    .description('show how the running daemon is, and what needs a person')
+    .option('--eips [EIP|SERVICE|NODE]', 'list the EIPs with where they go instead: all, or those of one')
     .option('--objects', 'list every kernel object with its state instead')
-    .option('--wait-synced', 'wait until everything wanted is in the kernel; exit 1 when it is not in time')
+    .option('--watch', 'show it again every second, until Ctrl-C')
+    .option('--json', 'print JSON')
+    .option('--wait-synced', 'wait until the state is OK')
     .option('--timeout <seconds>', 'how long --wait-synced waits', seconds, 60)
+    .addHelpText('after', `\nExit codes: 0 OK, 3 DEGRADED, 4 FROZEN, 5 NOT SYNCED; 1 when no daemon answers.`)
     .action(run(show));
 }
 
@@ -42,14 +55,96 @@ async function show(cli: Cli, command: Command): Promise<ExitCode> {
   const loaded = await readAnyConfig(cli, command);
   if (loaded === undefined) return exit.config;
   const daemon = { role: loaded.role, runtimeDirectory: loaded.config.runtimeDirectory };
+  if (options.eips !== undefined && daemon.role === 'node')
+    throw new Failure('a node agent has no EIPs of its own: ask the gateway');
   if (options.waitSynced) await synced(daemon, options.timeout, cli.signal);
-  const status = options.objects
-    ? parse<ObjectsStatus>(await answer(daemon, '/objects', cli.signal))
-    : parse<Status>(await answer(daemon, '/status', cli.signal));
-  if (options.json) cli.stdout.write(`${printableJson(status)}\n`);
-  else if ('objects' in status) showObjects(cli, status);
-  else cli.stdout.write(text(status));
-  return options.waitSynced && !status.synced ? exit.failed : exit.ok;
+  if (options.watch) return watch(cli, daemon, options);
+  return print(cli, await view(daemon, options, cli));
+}
+
+/** One answer: what to print, and the state that the exit code says. */
+interface View {
+  readonly text: string;
+  /** For stderr: the state, where the text does not begin with it. */
+  readonly aside: string;
+  readonly state: State;
+}
+
+async function view(daemon: Daemon, options: Options, cli: Cli): Promise<View> {
+  const paint = painter(cli);
+  if (options.objects) {
+    const status = parse<ObjectsStatus>(await answer(daemon, '/objects', cli.signal));
+    return viewOf(status, options, () => objectsText(status));
+  }
+  if (options.eips !== undefined) {
+    const { eips: found, ...summary } = parse<EipsAnswer>(
+      await answer(daemon, eipsPath(options.eips), cli.signal),
+    );
+    const eips = found.toSorted((a, b) => compareIp(a.eip, b.eip));
+    if (eips.length === 0 && options.eips !== true)
+      throw new Failure(
+        `no EIP, Service or node of an EIP is called ${options.eips}; eiproute status --eips lists all`,
+      );
+    return viewOf({ ...summary, eips }, options, () => eipsListText(eips, paint));
+  }
+  const status = parse<AnyStatus>(await answer(daemon, '/status', cli.signal));
+  return { ...viewOf(status, options, () => statusText(status, paint)), aside: '' };
+}
+
+interface EipsAnswer extends Summary {
+  readonly eips: readonly EipStatus[];
+}
+
+function eipsPath(filter: string | true): '/eips' | `/eips?of=${string}` {
+  return filter === true ? '/eips' : `/eips?of=${encodeURIComponent(filter)}`;
+}
+
+function viewOf<T extends Summary>(status: T, { json }: Options, text: () => string): View {
+  const aside = json || status.state === 'OK' ? '' : `${headline(status, plain)}\n`;
+  return { text: json ? `${printableJson(status)}\n` : text(), aside, state: status.state };
+}
+
+function print(cli: Cli, { text, aside, state }: View): ExitCode {
+  cli.stderr.write(aside);
+  cli.stdout.write(text);
+  return codeOf(state);
+}
+
+function codeOf(state: State): ExitCode {
+  switch (state) {
+    case 'OK':
+      return exit.ok;
+    case 'DEGRADED':
+      return exit.degraded;
+    case 'FROZEN':
+      return exit.frozen;
+    case 'NOT SYNCED':
+      return exit.notSynced;
+    default:
+      return state satisfies never;
+  }
+}
+
+/** Prints until the signal; a daemon that restarts meanwhile is waited for. */
+async function watch(cli: Cli, daemon: Daemon, options: Options): Promise<never> {
+  const { DaemonError } = await import('../daemon/daemon-error.ts');
+  const clear = cli.stdout.isTTY && !options.json ? '\u001b[H\u001b[2J' : '';
+  while (true) {
+    try {
+      const { text } = await view(daemon, options, cli);
+      cli.stdout.write(`${clear}${text}${clear === '' && !options.json ? '\n' : ''}`);
+    } catch (error) {
+      if (!(error instanceof DaemonError)) throw error;
+      cli.stdout.write(`${clear}${printable(error.message)}\n`);
+    }
+    await sleep(watchEvery, undefined, { signal: cli.signal });
+  }
+}
+
+/** Colours only for a terminal, and not where NO_COLOR forbids them (https://no-color.org). */
+function painter({ stdout, env }: Cli): Paint {
+  if (!stdout.isTTY || env['NO_COLOR'] || env['TERM'] === 'dumb') return plain;
+  return (text, colour) => styleText(colour, text, { validateStream: false });
 }
 
 /** The address of a daemon. */
@@ -60,7 +155,7 @@ interface Daemon {
 
 async function answer(
   { role, runtimeDirectory }: Daemon,
-  path: '/status' | '/synced' | '/objects',
+  path: '/status' | '/synced' | '/objects' | '/eips' | `/eips?of=${string}`,
   signal: AbortSignal,
 ): Promise<string> {
   const { ask } = await import('../daemon/ask.ts');
@@ -70,13 +165,13 @@ async function answer(
 /** Parses an answer of the same version of the status. */
 function parse<T extends Summary>(json: string): T {
   const answered: T = JSON.parse(json);
-  if (answered.version === 1) return answered;
+  if (answered.version === 2) return answered;
   throw new Failure(
-    `the daemon speaks version ${answered.version} of the status, this program only 1: use the eiproute that is running`,
+    `the daemon speaks version ${answered.version} of the status, this program only 2: restart the daemon, or use the eiproute that is running`,
   );
 }
 
-/** Waits until the daemon is synced, or until the timeout. */
+/** Waits until the daemon is OK, or until the timeout. */
 async function synced(daemon: Daemon, timeout: number, signal: AbortSignal): Promise<void> {
   const { DaemonError } = await import('../daemon/daemon-error.ts');
   const end = performance.now() + timeout * 1000;
@@ -94,77 +189,11 @@ async function synced(daemon: Daemon, timeout: number, signal: AbortSignal): Pro
 }
 
 /** One row each: rows of the same state and kind are easy to find with grep. */
-function showObjects(cli: Cli, { synced: done, summary, objects }: ObjectsStatus): void {
-  if (!done) cli.stderr.write(`${printable(`not synced: ${summary}`)}\n`);
-  for (const { state, kind, object, why, detail } of objects) {
-    const end = detail === undefined ? '' : `: ${detail}`;
-    cli.stdout.write(`${printable(`${state.padEnd(9)}  ${kind.padEnd(9)}  ${object} (${why})${end}`)}\n`);
-  }
-}
-
-function text(status: Status): string {
-  const lines = [`${status.synced ? 'synced' : 'not synced'}: ${status.summary}`];
-  if (status.round) {
-    lines.push(
-      `last round: number ${status.round.number} at ${status.round.at}, ${status.round.ms} ms (${status.round.reasons.join(', ')})`,
-    );
-  }
-  for (const { resource, synced, heard, trouble } of status.feeds) {
-    const when =
-      heard === undefined ? 'never heard' : `heard ${age(heard)} ago (${new Date(heard).toISOString()})`;
-    lines.push(
-      `${resource}: ${synced ? 'listed' : 'not listed yet'}, ${when}${trouble ? `; ${trouble}` : ''}`,
-    );
-  }
-  for (const { address, mac, table, mark } of status.gateways ?? []) {
-    lines.push(`gateway ${address}: ${mac ?? 'does not answer'}, table ${table}, mark ${mark}`);
-  }
-  const width = Math.max(0, ...status.eips.map(({ eip }) => eip.length));
-  if (status.eips.length > 0) lines.push('', 'EIPs:');
-  for (const { eip, services, nodes } of status.eips) {
-    const to = nodes.length === 0 ? 'no node can serve it' : some(nodes);
-    lines.push(`  ${eip.padEnd(width)}  ${services.join(', ')} -> ${to}`);
-  }
-  section(
-    lines,
-    'Problems',
-    status.problems.flatMap(({ severity, message, advice }) => [`${severity}: ${message}`, `    ${advice}`]),
-  );
-  section(
-    lines,
-    'In conflict',
-    status.conflicts.map(
-      ({ object, holder, why }) => `${object} (${why}), held by: ${holder ?? 'gone again'}`,
-    ),
-  );
-  section(
-    lines,
-    'Refused by the kernel',
-    status.failed.map(({ object, why, error }) => `${object} (${why}): ${error}`),
-  );
-  section(
-    lines,
-    'Held',
-    status.held.map(({ object, reason, until }) => `${object}: ${reason}${until ? `, until ${until}` : ''}`),
-  );
-  return lines.map((line) => `${printable(line)}\n`).join('');
-}
-
-/** The first names of a list, for one line; JSON has all of them. */
-function some(names: readonly string[]): string {
-  const most = 6;
-  const shown = names.slice(0, most).join(' ');
-  return names.length > most ? `${shown} and ${names.length - most} more` : shown;
-}
-
-/** For a person: rounded down, in the largest unit that fits. */
-function age(since: number): string {
-  const seconds = Math.max(0, Math.floor((Date.now() - since) / 1000));
-  if (seconds < 60) return `${seconds} s`;
-  if (seconds < 3600) return `${Math.floor(seconds / 60)} min`;
-  return `${Math.floor(seconds / 3600)} h`;
-}
-
-function section(lines: string[], title: string, entries: readonly string[]): void {
-  if (entries.length > 0) lines.push('', `${title}:`, ...entries.map((entry) => `  ${entry}`));
+function objectsText({ objects }: ObjectsStatus): string {
+  return objects
+    .map(({ state, kind, object, why, detail }) => {
+      const end = detail === undefined ? '' : `: ${detail}`;
+      return `${printable(`${state.padEnd(9)}  ${kind.padEnd(9)}  ${object} (${why})${end}`)}\n`;
+    })
+    .join('');
 }

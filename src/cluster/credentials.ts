@@ -17,6 +17,8 @@ import { CredentialsError } from './transport.ts';
 export interface Session {
   /** `https://192.0.2.1:6443`, without a slash at the end */
   readonly server: string;
+  /** Where the address of the server is written, for messages. */
+  readonly from: string;
   readonly dispatcher: Dispatcher;
   /** Asks the token file or the exec plugin again when what it gave has expired. */
   headers(): Promise<Record<string, string | string[]>>;
@@ -50,6 +52,7 @@ export async function openSession(access: KubernetesAccess): Promise<Session> {
   const fixed = { accept: 'application/json', 'user-agent': 'eiproute', ...user.impersonate };
   return {
     server: cluster.server,
+    from: name,
     dispatcher: dispatcherOf(cluster, tls),
     headers: async () => {
       const value = await authorization();

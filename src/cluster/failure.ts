@@ -1,5 +1,6 @@
 import type { Resource } from '../model/cluster.ts';
-import { ApiError, CredentialsError } from './transport.ts';
+import type { Readiness } from './heartbeat.ts';
+import { ApiError, CredentialsError, UnreachableError } from './transport.ts';
 
 /** A request other than list and watch: verb and resource, as in RBAC rules. */
 export type ApiRequest =
@@ -11,22 +12,136 @@ export type ApiRequest =
   | 'get leases'
   | 'patch leases';
 
-/** Describes a failed request and what to do about it, in one line. */
-export function requestFailure(error: unknown, request: ApiRequest): string {
-  const [verb = '', resource = ''] = request.split(' ');
-  if (error instanceof CredentialsError) return `${error.message}; ${error.advice}`;
-  if (error instanceof ApiError) {
-    const words = `${request}: HTTP ${error.status}: ${error.message}`;
-    if (error.status === 401) return `${words}; the credentials are refused: renew the token or certificate`;
-    if (error.status !== 403) return words;
-    return `${words}; it needs ${ruleText(groupOf(resource), resource, verb)} of ${resource === 'configmaps' ? 'docs/node.md' : 'docs/rbac.yaml'}`;
-  }
-  if (!(error instanceof Error)) return `${request}: ${String(error)}`;
-  return `${request}: ${chain(error)}`;
+/** What is wrong, and what to do about it; one line each. */
+export interface Trouble {
+  readonly message: string;
+  readonly advice: string | undefined;
 }
 
-function groupOf(resource: string): string {
-  return resource === 'leases' ? 'coordination.k8s.io' : '';
+/** Both in one line. */
+export function troubleText({ message, advice }: Trouble): string {
+  return advice === undefined ? message : `${message}; ${advice}`;
+}
+
+/** @param readiness of the server, asked after a 403 */
+export function requestTrouble(error: unknown, request: ApiRequest, readiness: Readiness): Trouble {
+  const [verb = '', resource = ''] = request.split(' ');
+  const group = resource === 'leases' ? 'coordination.k8s.io' : '';
+  const page = resource === 'configmaps' ? 'docs/node.md' : 'docs/rbac.yaml';
+  const rule = `it needs ${ruleText(group, resource, verb)} of ${page}`;
+  if (error instanceof ApiError) {
+    const message = `${request}: HTTP ${error.status}: ${error.message}`;
+    return { message, advice: answerAdvice(error.status, rule, readiness) };
+  }
+  const { message, advice } = networkTrouble(error);
+  return { message: error instanceof CredentialsError ? message : `${request}: ${message}`, advice };
+}
+
+/**
+ * Describes the failure of a feed and what to do about it, in one line.
+ *
+ * @param readiness of the server, asked after a 403
+ */
+export function feedFailure(error: unknown, resource: Resource, readiness: Readiness): string {
+  if (!(error instanceof ApiError)) return troubleText(networkTrouble(error));
+  const advice =
+    error.status === 404
+      ? `is "server" in the kubeconfig an API server of Kubernetes 1.21 or newer? It does not serve ${resource}`
+      : answerAdvice(error.status, `its ClusterRole needs ${feedRule(resource)}`, readiness);
+  return troubleText({ message: `HTTP ${error.status}: ${error.message}`, advice });
+}
+
+/** @param rule what a 403 of a server that is ready asks for */
+function answerAdvice(status: number, rule: string, readiness: Readiness): string | undefined {
+  switch (status) {
+    case 401:
+      return 'the credentials are refused, also after reading them again: renew the token or certificate';
+    case 403:
+      return readiness === 'ready'
+        ? rule
+        : 'the API server is starting (its /readyz is not ok), and refuses everybody until it has read its roles: wait';
+    case 429:
+      return 'the API server has too much to do: it is asked again when it says so';
+    case 500:
+    case 503:
+      return 'look at the API server and its etcd: kubectl get --raw "/readyz?verbose"';
+    default:
+      return undefined;
+  }
+}
+
+/** A connection that could not be made or broke, credentials, certificates, and answers that make no sense. */
+function networkTrouble(error: unknown): Trouble {
+  if (error instanceof CredentialsError) return error;
+  if (!(error instanceof Error)) return { message: String(error), advice: undefined };
+  if (isCertificateError(error)) {
+    return {
+      message: chain(error),
+      advice: 'compare certificate-authority and server in the kubeconfig with what the API server shows',
+    };
+  }
+  if (!(error instanceof UnreachableError)) return { message: chain(error), advice: undefined };
+  const { server, from } = error;
+  const { hostname, host } = new URL(server);
+  const address = hostname.replace(/^\[|\]$/g, '');
+  const { why, check } = socketWords(error, address);
+  return {
+    message: `cannot reach the Kubernetes API at ${host} (server in ${from}): ${why}`,
+    advice: `check: ${[...check, `curl -k ${server}/livez`].join('; ')}`,
+  };
+}
+
+interface SocketWords {
+  readonly why: string;
+  /** Commands that show more. */
+  readonly check: readonly string[];
+}
+
+/** What the error of a socket means. */
+function socketWords(error: Error, address: string): SocketWords {
+  const code = codeOf(error);
+  const route = `ip route get ${address}`;
+  const name = `getent ahosts ${address}`;
+  switch (code) {
+    case 'ECONNREFUSED':
+      return { why: `connection refused (${code}): the host answers, and nothing listens there`, check: [] };
+    case 'EHOSTUNREACH':
+      return {
+        why: `no route to host (${code}): it does not answer ARP or NDP, or a router says so`,
+        check: [route],
+      };
+    case 'ENETUNREACH':
+      return { why: `network unreachable (${code}): this host has no route there`, check: [route] };
+    case 'ETIMEDOUT':
+    case 'UND_ERR_CONNECT_TIMEOUT':
+      return { why: `no answer in time (${code}): packets are lost or dropped on the way`, check: [route] };
+    case 'ECONNRESET':
+    case 'EPIPE':
+    case 'UND_ERR_SOCKET':
+      return { why: `the connection was cut (${code})`, check: [] };
+    case 'EAI_AGAIN':
+      return { why: `its name cannot be resolved now (${code}): no DNS server answers`, check: [name] };
+    case 'ENOTFOUND':
+      return { why: `its name does not exist (${code})`, check: [name] };
+    case 'EACCES':
+    case 'EPERM':
+      return {
+        why: `this host does not let us (${code}): a local firewall or sandbox`,
+        check: ['nft list ruleset'],
+      };
+    default:
+      return { why: chain(error.cause instanceof Error ? error.cause : error), check: [route] };
+  }
+}
+
+/** The first code of an error and its causes; Node tries every address of a name and collects the errors. */
+function codeOf(error: unknown): string | undefined {
+  let at = error;
+  while (at instanceof Error) {
+    if ('code' in at && typeof at.code === 'string') return at.code;
+    at = at instanceof AggregateError ? at.errors[0] : at.cause;
+  }
+  return undefined;
 }
 
 function ruleText(group: string, resource: string, ...verbs: readonly string[]): string {
@@ -34,36 +149,8 @@ function ruleText(group: string, resource: string, ...verbs: readonly string[]):
   return `the rule { apiGroups: ["${group}"], resources: ["${resource}"], verbs: [${list}] }`;
 }
 
-/** Describes the failure of a feed and what to do about it, in one line. */
-export function feedFailure(error: unknown, resource: Resource): string {
-  if (error instanceof CredentialsError) return `${error.message}; ${error.advice}`;
-  if (error instanceof ApiError) {
-    const advice = adviceOn(error.status, resource);
-    return `HTTP ${error.status}: ${error.message}${advice === undefined ? '' : `; ${advice}`}`;
-  }
-  if (!(error instanceof Error)) return String(error);
-  const words = chain(error);
-  const advice = isCertificateError(error)
-    ? '; compare certificate-authority and server in the kubeconfig with what the API server shows'
-    : '';
-  return `${words}${advice}`;
-}
-
-function adviceOn(status: number, resource: Resource): string | undefined {
-  switch (status) {
-    case 401:
-      return 'the credentials are refused, also after reading them again: renew the token or certificate';
-    case 403:
-      return `its ClusterRole needs ${rule(resource)}`;
-    case 404:
-      return `is "server" in the kubeconfig an API server of Kubernetes 1.21 or newer? It does not serve ${resource}`;
-    default:
-      return undefined;
-  }
-}
-
 /** The RBAC rule that lets us read a resource, as one line of YAML. */
-function rule(resource: Resource): string {
+function feedRule(resource: Resource): string {
   const group = resource === 'endpointslices' ? 'discovery.k8s.io' : '';
   return ruleText(group, resource, 'list', 'watch');
 }

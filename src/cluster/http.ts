@@ -5,7 +5,14 @@ import { openSession, type Session } from './credentials.ts';
 import { errorOf } from './failure.ts';
 import type { KubernetesAccess } from './kubeconfig-files.ts';
 import { jsonLines } from './lines.ts';
-import { ApiError, type Page, ProtocolError, type Transport } from './transport.ts';
+import {
+  ApiError,
+  CredentialsError,
+  type Page,
+  ProtocolError,
+  type Transport,
+  UnreachableError,
+} from './transport.ts';
 
 const paths: Readonly<Record<Resource, string>> = {
   services: '/api/v1/services',
@@ -17,9 +24,17 @@ const paths: Readonly<Record<Resource, string>> = {
 export class HttpTransport implements Transport, AsyncDisposable {
   readonly #access: KubernetesAccess;
   #session: Promise<Session> | undefined;
+  #server: string | undefined;
+  /** Ends all that is on its way now. */
+  #connections = new AbortController();
 
   constructor(access: KubernetesAccess) {
     this.#access = access;
+  }
+
+  /** The address of the API server, as of the kubeconfig that was read last; undefined: none was. */
+  get server(): string | undefined {
+    return this.#server;
   }
 
   async list(
@@ -30,8 +45,8 @@ export class HttpTransport implements Transport, AsyncDisposable {
   ): Promise<Page> {
     const query = new URLSearchParams({ limit: String(limit) });
     if (from !== undefined) query.set('continue', from);
-    return this.#within(signal, async (session) => {
-      const body = await get(session, `${paths[resource]}?${query}`, signal);
+    return this.#within(signal, async (session, _, within) => {
+      const body = await get(session, `${paths[resource]}?${query}`, within);
       const text = await body.text();
       return pageOf(parse(text), resource);
     });
@@ -50,10 +65,28 @@ export class HttpTransport implements Transport, AsyncDisposable {
       timeoutSeconds: String(timeoutSeconds),
     });
     const path = `${paths[resource]}?${query}`;
-    return this.#within(signal, async (session, opened) => {
-      const body = await get(session, path, signal);
-      return this.#events(body, opened);
+    return this.#within(signal, async (session, opened, within) => {
+      const body = await get(session, path, within);
+      return this.#events(body, session, opened);
     });
+  }
+
+  async probe(signal: AbortSignal): Promise<number> {
+    return this.#within(signal, async (session, _, within) => {
+      const headers = await abortable(session.headers(), within);
+      const { dispatcher, server } = session;
+      const answer = await request(`${server}/readyz`, { dispatcher, headers, signal: within });
+      await answer.body.dump();
+      return answer.statusCode;
+    });
+  }
+
+  disconnect(error: Error): void {
+    const session = this.#session;
+    this.#session = undefined;
+    this.#connections.abort(error);
+    this.#connections = new AbortController();
+    session?.then(({ dispatcher }) => dispatcher.destroy(error)).catch(nothing);
   }
 
   /**
@@ -69,10 +102,10 @@ export class HttpTransport implements Transport, AsyncDisposable {
     body: object | undefined,
     signal: AbortSignal,
   ): Promise<unknown> {
-    return this.#within(signal, async (session) => {
+    return this.#within(signal, async (session, _, within) => {
       const headers = {
         // An exec plugin may hang.
-        ...(await abortable(session.headers(), signal)),
+        ...(await abortable(session.headers(), within)),
         ...(type === undefined ? {} : { 'content-type': type }),
       };
       const { dispatcher, server } = session;
@@ -83,7 +116,7 @@ export class HttpTransport implements Transport, AsyncDisposable {
         body: body === undefined ? null : JSON.stringify(body),
         // Every write names the resourceVersion it is made for, so a repetition is refused; undici may pipeline it.
         idempotent: true,
-        signal,
+        signal: within,
       });
       const text = await answer.body.text();
       if (answer.statusCode >= 200 && answer.statusCode < 300) return parse(text);
@@ -96,32 +129,36 @@ export class HttpTransport implements Transport, AsyncDisposable {
     this.#session = undefined;
     // A session that failed to open has nothing to close; one that is still opening is not awaited.
     session?.then(({ dispatcher }) => dispatcher.destroy()).catch(nothing);
+    this.#connections.abort(new Error('the transport is closed'));
     await Promise.resolve();
   }
 
-  async *#events(body: Dispatcher.ResponseData['body'], opened: Promise<Session>) {
+  async *#events(body: Dispatcher.ResponseData['body'], session: Session, opened: Promise<Session>) {
     try {
       yield* jsonLines(body);
     } catch (error) {
       // The stream broke or timed out, so the connection may be dead.
       this.#drop(opened);
-      throw error;
+      throw reached(error, session);
     }
   }
 
   async #within<T>(
     signal: AbortSignal,
-    work: (session: Session, opened: Promise<Session>) => Promise<T>,
+    work: (session: Session, opened: Promise<Session>, within: AbortSignal) => Promise<T>,
   ): Promise<T> {
     signal.throwIfAborted();
     this.#session ??= openSession(this.#access);
     const opened = this.#session;
+    let session: Session | undefined;
     try {
-      return await work(await abortable(opened, signal), opened);
+      session = await abortable(opened, signal);
+      this.#server = session.server;
+      return await work(session, opened, AbortSignal.any([signal, this.#connections.signal]));
     } catch (error) {
       // An API error other than 401 does not invalidate the session.
       if (!(error instanceof ApiError) || error.status === 401) this.#drop(opened);
-      throw error;
+      throw session === undefined || signal.aborted ? error : reached(error, session);
     }
   }
 
@@ -131,6 +168,17 @@ export class HttpTransport implements Transport, AsyncDisposable {
     this.#session = undefined;
     opened.then(({ dispatcher }) => dispatcher.close()).catch(nothing);
   }
+}
+
+/** The error of a socket with the server that it was to reach; any other error as it is. */
+function reached(error: unknown, { server, from }: Session): unknown {
+  const isOther =
+    error instanceof ApiError ||
+    error instanceof ProtocolError ||
+    error instanceof CredentialsError ||
+    error instanceof TypeError ||
+    error instanceof ReferenceError;
+  return isOther || !(error instanceof Error) ? error : new UnreachableError(server, from, error);
 }
 
 function nothing(): void {}

@@ -1,16 +1,27 @@
 import { hostname } from 'node:os';
 import type { LeaseName } from '../model/allocation.ts';
 import { cleanupFinalizer, type Service } from '../model/cluster.ts';
-import { type ApiRequest, requestFailure } from './failure.ts';
+import { type ApiRequest, requestTrouble, type Trouble, troubleText } from './failure.ts';
+import type { Heartbeat } from './heartbeat.ts';
 import type { HttpTransport } from './http.ts';
 import { part, text } from './raw.ts';
 import type { ClusterStore } from './store.ts';
 import { ApiError } from './transport.ts';
 import { versionOf } from './versions.ts';
-import type { Lease, Leases, Outcome, ServiceEvent, StatusPatch, Writer } from './writer.ts';
+import {
+  type Lease,
+  type Leases,
+  type Outcome,
+  RequestError,
+  type ServiceEvent,
+  type StatusPatch,
+  type Writer,
+} from './writer.ts';
 
 /** ms; shorter than a Lease, so that a write that began before a Lease was lost ends before another holder has it */
 const patience = 5000;
+/** Where nothing better can be advised. */
+const again = 'it is tried again by itself';
 
 // Only a strategic merge patch merges the lists of finalizers and conditions; others replace them.
 const strategic = 'application/strategic-merge-patch+json';
@@ -20,10 +31,12 @@ const merge = 'application/merge-patch+json';
 export class KubernetesWriter implements Writer, Leases {
   readonly #transport: HttpTransport;
   readonly #store: ClusterStore;
+  readonly #heartbeat: Pick<Heartbeat, 'ask'>;
 
-  constructor(transport: HttpTransport, store: ClusterStore) {
+  constructor(transport: HttpTransport, store: ClusterStore, heartbeat: Pick<Heartbeat, 'ask'>) {
     this.#transport = transport;
     this.#store = store;
+    this.#heartbeat = heartbeat;
   }
 
   finalizer(service: Service, verb: 'add' | 'remove', signal: AbortSignal): Promise<Outcome> {
@@ -78,12 +91,15 @@ export class KubernetesWriter implements Writer, Leases {
     } catch (error) {
       signal.throwIfAborted();
       if (error instanceof ApiError && error.status === 404) {
-        throw new Error(
-          `there is no Lease ${name.namespace}/${name.name}; create it with docs/rbac.yaml (eiproute never does)`,
+        throw new RequestError(
+          `there is no Lease ${name.namespace}/${name.name}`,
+          'create it with docs/rbac.yaml (eiproute never does)',
+          true,
           { cause: error },
         );
       }
-      throw new Error(requestFailure(error, 'get leases'), { cause: error });
+      const { message, advice = again } = await this.#trouble(error, 'get leases', signal);
+      throw new RequestError(message, advice, error instanceof ApiError, { cause: error });
     }
   }
 
@@ -138,8 +154,14 @@ export class KubernetesWriter implements Writer, Leases {
       if (status === 404) return { kind: 'gone' };
       const wait = error instanceof ApiError ? error.retryAfter : undefined;
       const everything = status !== 400 && status !== 422 && status !== 413;
-      return { kind: 'refused', message: requestFailure(error, request), everything, wait };
+      const message = troubleText(await this.#trouble(error, request, signal));
+      return { kind: 'refused', message, everything, wait };
     }
+  }
+
+  async #trouble(error: unknown, request: ApiRequest, signal: AbortSignal): Promise<Trouble> {
+    const isRefused = error instanceof ApiError && error.status === 403;
+    return requestTrouble(error, request, isRefused ? await this.#heartbeat.ask(signal) : 'ready');
   }
 }
 

@@ -1,16 +1,20 @@
 import { type Clock, systemClock } from './clock.ts';
 import type { Cluster } from './cluster.ts';
+import { Heartbeat } from './heartbeat.ts';
 import { HttpTransport } from './http.ts';
 import type { KubernetesAccess } from './kubeconfig-files.ts';
 import { KubernetesWriter } from './kubernetes-writer.ts';
-import { defaultPace, Reflector, type ReflectorPace } from './reflector.ts';
-import { Signal } from './signal.ts';
+import { defaultPace, Reflector, type ReflectorPace, recoverySignal } from './reflector.ts';
 import { ClusterStore, resources, storeCluster } from './store.ts';
 import type { Leases, Writer } from './writer.ts';
 
 /** A cluster with a writer. */
 export interface KubernetesCluster extends Cluster {
   readonly writer: Writer & Leases;
+  /** The address of the API server, `https://192.0.2.1:6443`; undefined: the kubeconfig was not read yet. */
+  server(): string | undefined;
+  /** Yields when the API server is there again after an outage. */
+  recoveries(signal: AbortSignal): AsyncIterable<unknown>;
 }
 
 /** The cluster of an API server; its reflectors run until it is disposed of. */
@@ -22,16 +26,32 @@ export function kubernetesCluster(
   const store = new ClusterStore();
   const transport = new HttpTransport(access);
   const stop = new AbortController();
-  const recovery = new Signal(() => {});
-  const running = Promise.all(
-    resources.map((resource) =>
-      new Reflector({ resource, transport, store, pace, clock, recovery }).run(stop.signal),
-    ),
+  const recovery = recoverySignal();
+  const heartbeat = new Heartbeat({
+    transport,
+    clock,
+    heard: () => Math.max(...resources.map((resource) => store.feed(resource).heard ?? 0)),
+    answered: () => {
+      for (const reflector of reflectors) reflector.answered();
+    },
+    ready: () => recovery.notify('ready'),
+  });
+  const reflectors = resources.map(
+    (resource) => new Reflector({ resource, transport, store, pace, clock, recovery, heartbeat }),
   );
+  const running = Promise.all([
+    heartbeat.run(stop.signal),
+    ...reflectors.map((reflector) => reflector.run(stop.signal)),
+  ]);
   const cluster = storeCluster(store, async () => {
     stop.abort();
     await running;
     await transport[Symbol.asyncDispose]();
   });
-  return { ...cluster, writer: new KubernetesWriter(transport, store) };
+  return {
+    ...cluster,
+    writer: new KubernetesWriter(transport, store, heartbeat),
+    server: () => transport.server,
+    recoveries: (signal) => recovery.listen(signal),
+  };
 }

@@ -1,7 +1,8 @@
 import type { Resource } from '../model/cluster.ts';
 import type { Clock } from './clock.ts';
 import { errorOf, feedFailure, isCertificateError } from './failure.ts';
-import type { Signal } from './signal.ts';
+import type { Heartbeat } from './heartbeat.ts';
+import { Signal } from './signal.ts';
 import { withinSilence } from './silence.ts';
 import type { ClusterStore } from './store.ts';
 import { ApiError, CredentialsError, ProtocolError, type Transport } from './transport.ts';
@@ -52,8 +53,18 @@ export interface ReflectorOptions {
   readonly store: ClusterStore;
   readonly pace: ReflectorPace;
   readonly clock: Clock;
-  /** Shared by the reflectors of one server; notified when one of them gets an answer again. */
-  readonly recovery: Signal;
+  /** Shared by the reflectors of one server. */
+  readonly recovery: Signal<Recovery, Recovery>;
+  /** Of the same server. */
+  readonly heartbeat: Pick<Heartbeat, 'ask' | 'doubt'>;
+}
+
+/** One of the reflectors gets answers again; or the server says that it is ready, after it was not. */
+export type Recovery = 'answers' | 'ready';
+
+/** Both may come while a reflector is busy: the stronger one stays. */
+export function recoverySignal(): Signal<Recovery, Recovery> {
+  return new Signal((held, next) => (held === 'ready' ? held : next));
 }
 
 /** Why the last attempt failed; 'expired' is HTTP 410. */
@@ -69,7 +80,8 @@ export class Reflector {
   readonly #store: ClusterStore;
   readonly #pace: ReflectorPace;
   readonly #clock: Clock;
-  readonly #recovery: Signal;
+  readonly #recovery: Signal<Recovery, Recovery>;
+  readonly #heartbeat: ReflectorOptions['heartbeat'];
   /** resourceVersion to watch from; undefined: list first. */
   #version: string | undefined;
   #failures = 0;
@@ -79,13 +91,22 @@ export class Reflector {
   /** This server sends bookmarks. */
   #bookmarks = false;
 
-  constructor({ resource, transport, store, pace, clock, recovery }: ReflectorOptions) {
+  /** A watch is open: what comes on its connection proves that it is alive. */
+  #isWatching = false;
+
+  constructor({ resource, transport, store, pace, clock, recovery, heartbeat }: ReflectorOptions) {
     this.#resource = resource;
     this.#transport = transport;
     this.#store = store;
     this.#pace = pace;
     this.#clock = clock;
     this.#recovery = recovery;
+    this.#heartbeat = heartbeat;
+  }
+
+  /** The server has answered something. */
+  answered(): void {
+    if (this.#isWatching) this.#store.heard(this.#resource, this.#clock.now());
   }
 
   async run(signal: AbortSignal): Promise<void> {
@@ -95,7 +116,8 @@ export class Reflector {
         await this.#watch(this.#version, signal);
       } catch (error) {
         if (signal.aborted) return;
-        const wait = this.#recover(error);
+        const wait = await this.#recover(error, signal);
+        if (signal.aborted) return;
         this.#store.notify();
         await this.#pause(wait, signal);
       }
@@ -120,7 +142,7 @@ export class Reflector {
         await this.#store.commit(replacement, () => this.#clock.sleep(0, signal), page.resourceVersion);
         this.#store.state(this.#resource, { synced: true, trouble: undefined });
         this.#store.notify();
-        if (this.#failures > 0) this.#recovery.notify();
+        if (this.#failures > 0) this.#recovery.notify('answers');
         return page.resourceVersion;
       }
       from = page.next;
@@ -145,6 +167,7 @@ export class Reflector {
         const batches = await this.#transport.watch(this.#resource, version, seconds, within);
         silence = limit;
         heard();
+        this.#isWatching = true;
         const over = new AbortController();
         const settling = this.#clock.sleep(this.#pace.settled, AbortSignal.any([within, over.signal])).then(
           () => this.#settle(),
@@ -160,6 +183,7 @@ export class Reflector {
           }
           within.throwIfAborted();
         } finally {
+          this.#isWatching = false;
           over.abort();
           await settling;
         }
@@ -172,7 +196,7 @@ export class Reflector {
 
   /** Resets the back-off. */
   #settle(): void {
-    if (this.#failures > 0) this.#recovery.notify();
+    if (this.#failures > 0) this.#recovery.notify('answers');
     this.#failures = 0;
     this.#lastFailure = 'none';
     this.#woken = false;
@@ -208,7 +232,7 @@ export class Reflector {
   }
 
   /** @returns ms to wait before the next attempt */
-  #recover(error: unknown): number {
+  async #recover(error: unknown, signal: AbortSignal): Promise<number> {
     // Programming errors must not be hidden by retries.
     if (error instanceof TypeError || error instanceof ReferenceError) throw error;
     const { first, longest, longestUnanswered, relistAfter } = this.#pace;
@@ -219,16 +243,20 @@ export class Reflector {
     // Earlier failures are irrelevant once the server answers again, and for the list that follows a 410.
     const answersAgain = last === 'unanswered' && isAnswer(error);
     if (answersAgain || (failure === 'expired' && last !== 'expired')) this.#failures = 0;
-    if (answersAgain) this.#recovery.notify();
+    if (answersAgain) this.#recovery.notify('answers');
     const before = this.#failures;
     this.#failures += 1;
     if (before === 0 && failure === 'expired') return 0;
+    this.#heartbeat.doubt();
     // The transport reads a rotated token after a 401; a second 401 waits like any other failure.
     if (before === 0 && error instanceof ApiError && error.status === 401) return 0;
     if (this.#failures >= relistAfter) this.#version = undefined;
     // A single failure is normal; the second one in a row is reported.
     if (before > 0 || !this.#store.feed(this.#resource).synced) {
-      this.#store.state(this.#resource, { trouble: feedFailure(error, this.#resource) });
+      // A server that starts refuses everybody: only when it is ready a 403 is about our rights.
+      const isRefused = error instanceof ApiError && error.status === 403;
+      const readiness = isRefused ? await this.#heartbeat.ask(signal) : 'ready';
+      this.#store.state(this.#resource, { trouble: feedFailure(error, this.#resource, readiness) });
     }
     if (error instanceof ApiError && error.retryAfter !== undefined) return error.retryAfter;
     const most = failure === 'unanswered' ? longestUnanswered : longest;
@@ -247,16 +275,19 @@ export class Reflector {
         return false;
       },
     );
-    if (this.#woken) {
-      await sleeping;
-      this.#woken = false;
-      return;
-    }
-    const recovery = this.#recovery.listen(either)[Symbol.asyncIterator]();
-    const waking = recovery.next().then(({ done }) => done !== true);
-    this.#woken = await Promise.race([sleeping, waking]);
+    const waking = this.#awaken(either);
+    const by = await Promise.race([sleeping, waking]);
     over.abort();
     await Promise.all([sleeping, waking]);
+    this.#woken = by === 'answers';
+    // What failed while the server was not ready says nothing about it now.
+    if (by === 'ready') this.#failures = 0;
+  }
+
+  /** @returns what cuts the pause short; false when the signal is aborted */
+  async #awaken(signal: AbortSignal): Promise<Recovery | false> {
+    for await (const by of this.#recovery.listen(signal)) if (by === 'ready' || !this.#woken) return by;
+    return false;
   }
 }
 

@@ -1,5 +1,15 @@
 import type { Clock } from './clock.ts';
 
+/** A server that should say something has said nothing. */
+export class SilenceError extends Error {
+  override readonly name = 'SilenceError';
+
+  /** @param ms of silence */
+  constructor(ms: number) {
+    super(`the API server has been silent for ${Math.round(ms / 1000)} s`);
+  }
+}
+
 /**
  * Aborts work that receives nothing for too long. A dead peer, or a firewall that dropped the connection's state,
  * causes no error, so it takes a timer.
@@ -20,7 +30,7 @@ export async function withinSilence<T>(
     for (;;) {
       const left = last + limit() - clock.now();
       if (left <= 0) {
-        silent.abort(new Error(`the API server has been silent for ${Math.round(limit() / 1000)} s`));
+        silent.abort(new SilenceError(limit()));
         return;
       }
       await clock.sleep(left, done.signal);

@@ -24,6 +24,16 @@ export interface Transport {
     timeoutSeconds: number,
     signal: AbortSignal,
   ): Promise<AsyncIterable<readonly unknown[]>>;
+
+  /**
+   * Asks the server whether it is ready, on the connection that lists and watches use.
+   *
+   * @returns the HTTP status of /readyz, 200 when it is; any other answer is one as well, 403 included
+   */
+  probe(signal: AbortSignal): Promise<number>;
+
+  /** Breaks all connections with this error: nothing comes through them any more, and no one says so. */
+  disconnect(error: Error): void;
 }
 
 /** The API server answered with an error. */
@@ -44,6 +54,21 @@ export class ApiError extends Error {
 /** The API server sent an answer that violates the Kubernetes API. */
 export class ProtocolError extends Error {
   override readonly name = 'ProtocolError';
+}
+
+/** The API server could not be reached, or the connection to it broke. The cause is the error of the socket. */
+export class UnreachableError extends Error {
+  override readonly name = 'UnreachableError';
+  /** `https://192.0.2.1:6443` */
+  readonly server: string;
+  /** What the address was read from: the path of a kubeconfig. */
+  readonly from: string;
+
+  constructor(server: string, from: string, cause: Error) {
+    super(cause.message, { cause });
+    this.server = server;
+    this.from = from;
+  }
 }
 
 /** A kubeconfig, token file or exec plugin cannot be used. */

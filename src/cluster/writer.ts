@@ -67,9 +67,24 @@ export interface Lease {
   readonly transitions: number;
 }
 
+/** A request failed. */
+export class RequestError extends Error {
+  override readonly name = 'RequestError';
+  /** What to do about it. */
+  readonly advice: string;
+  /** The API server has answered: it is no trouble of the way there. */
+  readonly answered: boolean;
+
+  constructor(message: string, advice: string, answered: boolean, options?: ErrorOptions) {
+    super(message, options);
+    this.advice = advice;
+    this.answered = answered;
+  }
+}
+
 /** The port to a Lease. */
 export interface Leases {
-  /** Returns the resourceVersion that a write has to name as well. Throws an error that says what to do. */
+  /** Returns the resourceVersion that a write has to name as well. @throws RequestError */
   read(name: LeaseName, signal: AbortSignal): Promise<{ readonly lease: Lease; readonly version: string }>;
   /** @param version as it was read; the outcome is `stale` when the Lease has changed since */
   write(name: LeaseName, lease: Lease, version: string, signal: AbortSignal): Promise<Outcome>;

@@ -81,6 +81,8 @@ export interface AllocatingOptions {
   readonly installed: (ip: Ip) => boolean;
   /** Holder identity in the Lease. */
   readonly identity: string;
+  /** Called when the trouble with the Lease is another one. */
+  readonly troubled: () => void;
 }
 
 /** The allocation with its Lease. */
@@ -89,7 +91,7 @@ export class Allocating {
   readonly #leadership: Leadership | undefined;
 
   constructor(options: AllocatingOptions) {
-    const { allocation, writer, cluster, inputs, installed, identity } = options;
+    const { allocation, writer, cluster, inputs, installed, identity, troubled } = options;
     const terms = new CurrentTerms();
     const { lease } = allocation;
     this.#leadership =
@@ -100,6 +102,7 @@ export class Allocating {
         identity,
         clock: systemClock,
         changed: () => this.controller.notify(),
+        troubled,
       });
     this.controller = new Controller({
       cluster,
@@ -121,6 +124,15 @@ export class Allocating {
     return leadership && { leads: leadership.leads, holder: leadership.holder };
   }
 
+  /** Services without an address; undefined: another gateway gives them. */
+  get waiting(): number | undefined {
+    const { allocator } = this.controller;
+    if (allocator === undefined) return undefined;
+    let count = 0;
+    for (const key of allocator.unsatisfied) if (allocator.decisions.get(key)?.ips.length === 0) count += 1;
+    return count;
+  }
+
   problems(): readonly Problem[] {
     const trouble = this.#leadership?.trouble;
     const problems = this.controller.problems();
@@ -129,10 +141,11 @@ export class Allocating {
       ...problems,
       {
         code: 'lease-trouble',
-        severity: 'error',
+        // An API server that cannot be reached is told by the feeds as well; routes do not depend on it.
+        severity: trouble.answered ? 'error' : 'warn',
         subject: 'Lease',
-        message: `the Lease cannot be held: ${trouble}; this gateway assigns no addresses, and only routes`,
-        advice: 'apply docs/rbac.yaml, or set allocate.lease to false with a single gateway',
+        message: `the Lease cannot be held: ${trouble.message}; this gateway gives no addresses, and only routes`,
+        advice: trouble.advice,
       },
     ];
   }

@@ -13,7 +13,7 @@ export function ask(
   runtimeDirectory: string,
   role: RoleName,
   method: 'GET' | 'POST',
-  path: '/status' | '/synced' | '/objects' | '/pools' | '/release',
+  path: '/status' | '/synced' | '/objects' | '/eips' | `/eips?of=${string}` | '/pools' | '/release',
   signal: AbortSignal,
 ): Promise<string> {
   const socket = socketPath(runtimeDirectory, role);
@@ -45,7 +45,7 @@ function unanswered(role: RoleName, socket: string, cause: NodeJS.ErrnoException
       );
     case 'EACCES':
       return new DaemonError(
-        `this user may not talk to the daemon at ${socket} (EACCES); try again as root`,
+        `this user may not talk to the daemon at ${socket} (EACCES): only its owner and root may; try again with sudo`,
         {
           cause,
         },

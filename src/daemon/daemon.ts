@@ -1,3 +1,5 @@
+import { hostname } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { RoleName } from '../config/config.ts';
 import type { PathHistory } from '../desire/path-history.ts';
 import type { EventName } from '../journal/event.ts';
@@ -9,15 +11,17 @@ import type { LinkNames } from '../model/iproute.ts';
 import type { Neighbour } from '../model/listing.ts';
 import type { Key, Link } from '../model/object.ts';
 import type { Pace } from '../model/pace.ts';
+import type { Actual } from '../reconcile/actual.ts';
 import { type KernelUnreadable, rounds } from '../reconcile/loop.ts';
 import { Reconciler, type Role } from '../reconcile/reconciler.ts';
 import { isDoubted, type Report } from '../reconcile/report.ts';
 import { RoundSignal } from '../reconcile/round-signal.ts';
+import { type ObjectsStatus, objectStatuses } from '../status/objects.ts';
+import { type Health, summaryOf } from '../status/state.ts';
+import type { AnyStatus, StatusInputs } from '../status/status.ts';
 import { Journal } from './journal.ts';
 import type { Notify } from './notify.ts';
-import { type ObjectsStatus, objectStatuses } from './objects.ts';
-import { serve } from './socket.ts';
-import type { Status, Summary } from './status.ts';
+import { type Answer, type Question, serve } from './socket.ts';
 
 /** Options of a daemon of either role. */
 export interface DaemonOptions {
@@ -26,21 +30,23 @@ export interface DaemonOptions {
   readonly notify: Notify;
   /** Upper limit in ms for the resync interval, for systemd's watchdog. */
   readonly longestRest: number;
+  /** The configuration file, for the status. */
+  readonly configFile: string | undefined;
 }
 
+/** ms between two sentences for systemd */
+const tellEvery = 1000;
+
 /** The state of a daemon after its last round. */
-export interface DaemonState {
-  readonly release: string;
-  /** ms since the epoch */
-  readonly started: number;
-  readonly names: LinkNames;
+export interface DaemonState extends StatusInputs {
   /** As of the last dump, like the neighbours. */
   readonly links: readonly Link[];
   readonly neighbours: readonly Neighbour[];
-  /** The last round that could read the kernel. */
-  readonly report: Report | undefined;
   /** Set while the kernel cannot be read. */
   readonly unreadable: KernelUnreadable | undefined;
+  /** The known state of the kernel, and the table that the last report is about. */
+  readonly actual: Actual | undefined;
+  readonly desired: DesiredTable | undefined;
 }
 
 /** The part of a daemon that depends on its role. Its methods are called each time: a reload changes their results. */
@@ -48,7 +54,7 @@ export interface DaemonRole {
   /** Former and present paths of the EIPs, for the journal; undefined on a node. */
   history(): PathHistory | undefined;
   /** Further questions of the socket, by path; the answers are JSON. */
-  readonly questions: ReadonlyMap<string, () => string>;
+  readonly questions: ReadonlyMap<string, (state: DaemonState, query: URLSearchParams) => Answer>;
   /** Called after a round, once the journal has its report. */
   rounded(report: Report): void;
   readonly name: RoleName;
@@ -59,8 +65,10 @@ export interface DaemonRole {
   readonly waitsForLists: boolean;
   role(): Role;
   pace(): Pace;
-  summary(state: DaemonState): Summary;
-  status(state: DaemonState): Status;
+  /** Brings up to date what no round reads; called before each answer. */
+  look(signal: AbortSignal): Promise<void>;
+  health(state: DaemonState): Health;
+  status(state: DaemonState): AnyStatus;
 }
 
 /** The interface of a daemon for its watches. */
@@ -83,7 +91,7 @@ export async function runDaemon(
   daemonRole: DaemonRole,
   kernel: Kernel,
   watches: readonly Watch[],
-  { release, log, notify, longestRest }: DaemonOptions,
+  { release, log, notify, longestRest, configFile }: DaemonOptions,
   signal: AbortSignal,
 ): Promise<void> {
   const started = Date.now();
@@ -95,38 +103,63 @@ export async function runDaemon(
   let unreadable: KernelUnreadable | undefined;
   const names: LinkNames = (index) =>
     reconciler.links.find((link) => link.index === index)?.name ?? `if${index}`;
+  const host = hostname();
+  const repairs: { count: number; last: number | undefined } = { count: 0, last: undefined };
+  /** The role of the present round, and the table that the last report is about. */
+  let role = daemonRole.role();
+  let desired: DesiredTable | undefined;
   const state = (): DaemonState => ({
     release,
+    host,
+    pid: process.pid,
     started,
+    now: clock(),
+    config: configFile,
+    repairs,
     names,
     links: reconciler.links,
     neighbours: reconciler.neighbours,
     report,
     unreadable,
+    actual: reconciler.actual,
+    desired,
   });
-  const sentence = (): string => daemonRole.summary(state()).summary;
-  /** The role of the present round, and the table that the last report is about. */
-  let role = daemonRole.role();
-  let desired: DesiredTable | undefined;
+  const health = (): Health => daemonRole.health(state());
+  const sentence = (): string => {
+    const { state: word, summary } = health();
+    return `${word}: ${summary}`;
+  };
   const objects = (): ObjectsStatus => {
     const { actual } = reconciler;
-    const summary = daemonRole.summary(state());
+    const summary = summaryOf(health());
     if (actual === undefined || desired === undefined || report === undefined)
       return { ...summary, objects: [] };
     return { ...summary, objects: objectStatuses({ desired, actual, report }, names) };
   };
+  const question =
+    (answer: (query: URLSearchParams) => Answer): Question =>
+    async (query) => {
+      await daemonRole.look(signal);
+      return answer(query);
+    };
 
   await using _socket = await serve(daemonRole.runtimeDirectory, daemonRole.name, {
     questions: new Map([
-      ['/status', () => JSON.stringify(daemonRole.status(state()))],
-      ['/synced', () => JSON.stringify(daemonRole.summary(state()))],
-      ['/objects', () => JSON.stringify(objects())],
-      ...daemonRole.questions,
+      ['/status', question(() => JSON.stringify(daemonRole.status(state())))],
+      ['/synced', question(() => JSON.stringify(summaryOf(health())))],
+      ['/objects', question(() => JSON.stringify(objects()))],
+      ...[...daemonRole.questions].map(([path, answer]): [string, Question] => [
+        path,
+        question((query) => answer(state(), query)),
+      ]),
     ]),
     release: () => {
+      const count = (report?.held ?? []).filter(({ reason }) => reason === 'too many at once').length;
+      if (count === 0) return 0;
       log.warn({ event: 'released' }, 'an operator released the held deletes');
       reconciler.agree();
       roundSignal.notify({ kind: 'operator', text: 'released by an operator' });
+      return count;
     },
   });
   const takeRole = (): Role => {
@@ -151,14 +184,22 @@ export async function runDaemon(
   // The end of one part ends all: a daemon with a broken part must not look alive.
   const stop = new AbortController();
   const any = AbortSignal.any([signal, stop.signal]);
+  /** Once a second, and not once a round: what it costs must not add up under load. */
+  const tell = async (): Promise<void> => {
+    while (!any.aborted) {
+      journal.state(health());
+      notify.status(sentence);
+      await sleep(tellEvery, undefined, { signal: any });
+    }
+  };
   const parts = [
+    tell(),
     listen(kernel.hints(any), (hint) => roundSignal.notify(hint)),
     ...watches.map((watch) => watch(handle, any)),
     listen(rounds({ reconciler, roundSignal, role: takeRole, pace, clock }, any), (result) => {
       if ('error' in result) {
         unreadable = result;
         journal.kernelUnreadable(result);
-        notify.status(sentence);
         return;
       }
       unreadable = undefined;
@@ -166,9 +207,15 @@ export async function runDaemon(
       const first = report === undefined;
       report = result;
       desired = role.desire.table;
+      if (result.repaired.size > 0) {
+        repairs.count += result.repaired.size;
+        repairs.last = result.at;
+      }
       daemonRole.rounded(result);
-      notify.status(sentence);
-      if (first) notify.ready();
+      if (first) {
+        notify.status(sentence);
+        notify.ready();
+      }
       notify.alive();
       // Lists of thousands of objects leave free pages behind, which glibc keeps: 10 to 17 MiB after a start.
       if (result.reasons.some(({ kind }) => kind === 'resync')) releaseFreePages();

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { systemClock } from '../cluster/clock.ts';
-import { requestFailure } from '../cluster/failure.ts';
+import { requestTrouble, troubleText } from '../cluster/failure.ts';
 import type { HttpTransport } from '../cluster/http.ts';
 import type { EipsOrigin } from '../config/config.ts';
 import { readEipsText } from '../config/eips-text.ts';
@@ -113,7 +113,7 @@ export class EipsFrom {
       if (signal.aborted) return;
       const words = limit.aborted
         ? `no answer within ${patience / 1000} s`
-        : requestFailure(error, 'get configmaps');
+        : troubleText(requestTrouble(error, 'get configmaps', 'ready'));
       this.#refuse('eips-not-read', 'warn', `cannot be read: ${words}`);
       return;
     }

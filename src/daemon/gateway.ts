@@ -21,21 +21,29 @@ import type { Problem } from '../model/problem.ts';
 import { isDelete } from '../reconcile/diff.ts';
 import type { Role } from '../reconcile/reconciler.ts';
 import { isDoubted, type Report } from '../reconcile/report.ts';
+import { gatewayStatus } from '../status/gateway.ts';
+import { type GatewayFacts, gatewayHealth } from '../status/health.ts';
 import { Allocating, type AllocationInputs } from './allocation.ts';
 import {
   type DaemonHandle,
   type DaemonOptions,
   type DaemonRole,
+  type DaemonState,
   listen,
   runDaemon,
   type Watch,
 } from './daemon.ts';
+import { DarkEips, eipsAnswer } from './eips.ts';
+import { LanHosts } from './hosts.ts';
 import { identity } from './identity.ts';
 import { lock } from './lock.ts';
-import { poolsStatus } from './pools.ts';
-import { status, summarize } from './status.ts';
+import { NodeTroubles } from './node-troubles.ts';
+import { PoolSizes, poolsStatus } from './pools.ts';
+import type { Answer } from './socket.ts';
 
-export function openSource(source: Source): Cluster & Partial<Pick<KubernetesCluster, 'writer'>> {
+export function openSource(
+  source: Source,
+): Cluster & Partial<Pick<KubernetesCluster, 'writer' | 'server' | 'recoveries'>> {
   return source.kind === 'file' ? fileCluster(source.path) : kubernetesCluster(source);
 }
 
@@ -104,6 +112,7 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
           inputs,
           installed: (ip) => handle?.has(routeKey(ip, config.gateway.table)) ?? false,
           identity: await identity(config.stateDirectory),
+          troubled: () => handle?.roundSignal.notify({ kind: 'cluster', text: 'Lease' }),
         })
       : undefined;
   /** Changes of the cluster that the next round reads. */
@@ -111,6 +120,8 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
   /** The changes of the cluster that the present round acts on. */
   let acted = new GrowingDelta();
   const withdrawn = new Signal<Delta, GrowingDelta>(mergeDelta);
+  const nodeTroubles = (): readonly Problem[] =>
+    troubles.of(cluster.overview().nodes, lanHosts.silent, config.gateway.lan);
   const roleFor = (now: GatewayConfig) =>
     roleOf(
       now,
@@ -122,13 +133,34 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
           changed = new GrowingDelta();
           return delta;
         },
-        problems: () => [kernel.problems, allocating?.problems() ?? none],
+        problems: () => [kernel.problems, allocating?.problems() ?? none, nodeTroubles()],
       }),
     );
   let role = roleFor(config);
+  /** The role of the present round; a reload makes another one. */
+  let taken = role;
+  /** What should be routed, as of the last round. */
+  let counts = role.desire.paths.counts;
   let links: readonly Link[] | undefined;
+  const lanHosts = new LanHosts({
+    kernel,
+    lan: () => handle?.links().find(({ name }) => name === config.gateway.lan),
+    clock: () => performance.timeOrigin + performance.now(),
+    changed: () => handle?.roundSignal.notify({ kind: 'cluster', text: 'nodes of the LAN' }),
+  });
+  const troubles = new NodeTroubles();
+  const sizes = new PoolSizes();
+  const dark = new DarkEips();
 
-  const subject = () => ({ cluster: cluster.overview(), paths: role.desire.paths });
+  const facts = (state: DaemonState): GatewayFacts => ({
+    ...state,
+    lan: config.gateway.lan,
+    counts,
+    cluster: cluster.overview(),
+    source: config.source.kind,
+    dark: dark.of(taken.desire.paths, lanHosts.silent, state.report),
+    unrouted: () => taken.desire.unrouted(),
+  });
   const daemonRole: DaemonRole = {
     name: 'gateway',
     runtimeDirectory: config.runtimeDirectory,
@@ -137,18 +169,47 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
       facts: { lan: config.gateway.lan, uplink: config.gateway.uplink, protocol: config.gateway.protocol },
     },
     waitsForLists: true,
-    role: () => role,
+    role: () => {
+      taken = role;
+      return role;
+    },
     pace: () => config.pace,
     history: () => role.desire.paths.takeHistory(),
-    summary: (state) => summarize({ ...state, ...subject() }),
-    status: (state) => status({ ...state, ...subject() }),
-    questions: new Map([
+    look: (until) => lanHosts.look(until),
+    health: (state) => gatewayHealth(facts(state)),
+    status: (state) =>
+      gatewayStatus({
+        ...state,
+        facts: facts(state),
+        paths: taken.desire.paths,
+        nodes: cluster.overview().nodes,
+        hosts: lanHosts.hosts,
+        address: config.source.kind === 'file' ? config.source.path : source.server?.(),
+        sizes: sizes.of(inputs()),
+        waiting: allocating?.waiting,
+        lease: allocating?.lease,
+      }),
+    questions: new Map<string, (state: DaemonState, query: URLSearchParams) => Answer>([
+      [
+        '/eips',
+        (state, query) =>
+          eipsAnswer(gatewayHealth(facts(state)), query.get('of') ?? undefined, {
+            ...state,
+            paths: taken.desire.paths.paths(),
+            table: config.gateway.table,
+            silent: lanHosts.silent,
+          }),
+      ],
       [
         '/pools',
         () =>
           JSON.stringify(
             poolsStatus(
-              { ...inputs(), services: () => cluster.snapshot().services },
+              {
+                ...inputs(),
+                services: () => cluster.snapshot().services,
+                paths: () => role.desire.paths.paths(),
+              },
               allocating?.lease,
               allocating?.controller.allocator,
             ),
@@ -157,6 +218,7 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
     ]),
     rounded: (result) => {
       report = result;
+      counts = taken.desire.paths.counts;
       if (links !== handle?.links()) allocating?.controller.notify();
       links = handle?.links();
       allocating?.controller.rerouted(reroutedBy(result));
@@ -187,13 +249,20 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
         allocating?.controller.notify();
         roundSignal.notify({ kind: 'config', text: 'configuration' });
       }),
-    ...(allocating ? allocationWatches(allocating) : []),
+    (_, until) => lanHosts.follow(until),
+    ...(allocating ? allocationWatches(allocating, (until) => source.recoveries?.(until)) : []),
   ];
   await runDaemon(daemonRole, kernel, watches, options, signal);
 }
 
-function allocationWatches(allocating: Allocating): readonly Watch[] {
+function allocationWatches(
+  allocating: Allocating,
+  recoveries: (signal: AbortSignal) => AsyncIterable<unknown> | undefined,
+): readonly Watch[] {
   return [
+    async (_, until) => {
+      for await (const _recovered of recoveries(until) ?? []) allocating.controller.recovered();
+    },
     (_, until) => allocating.holdLease(until),
     ({ journal, roundSignal }, until) =>
       listen(allocating.controller.run(until), (changes) => {

@@ -1,10 +1,10 @@
 import type { EventName } from '../journal/event.ts';
 import type { Facts } from '../journal/facts.ts';
-import { type Ip, onlyIp } from '../model/ip.ts';
 import { describe, type LinkNames } from '../model/iproute.ts';
-import { changeObject, type KernelObject, keyOf, type Route } from '../model/object.ts';
+import { changeObject, keyOf } from '../model/object.ts';
 import { type Problem, problemKey } from '../model/problem.ts';
 import type { Report } from '../reconcile/report.ts';
+import { eipOf } from '../status/need.ts';
 
 /** A problem, refusal, conflict or hold as a journal record. It is open until a round no longer finds it. */
 export interface JournalProblem {
@@ -79,13 +79,4 @@ export function journalProblems(report: Report, names: LinkNames): ReadonlyMap<s
 
 function factsOf({ code, subject, message, advice, eip, service, node }: Problem): Facts {
   return { code, subject, problem: message, advice, eip, service, node };
-}
-
-/** The EIP of a route to nodes; undefined for any other object. */
-export function eipOf(object: KernelObject): Ip | undefined {
-  return object.kind === 'route' && isEip(object) ? onlyIp(object.dst) : undefined;
-}
-
-function isEip({ nhid }: Route): boolean {
-  return nhid !== undefined;
 }

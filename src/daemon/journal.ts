@@ -10,7 +10,9 @@ import { describe, type LinkNames } from '../model/iproute.ts';
 import { changeObject, keyOf } from '../model/object.ts';
 import type { KernelUnreadable } from '../reconcile/loop.ts';
 import type { PlannedChange, Report } from '../reconcile/report.ts';
-import { eipOf, type JournalProblem, journalProblems } from './journal-problems.ts';
+import { eipOf } from '../status/need.ts';
+import type { Health, State } from '../status/state.ts';
+import { type JournalProblem, journalProblems } from './journal-problems.ts';
 import { Repeats } from './repeats.ts';
 
 /** Records of one kind per round; the rest is counted in one record. */
@@ -27,6 +29,7 @@ export class Journal {
   readonly #openProblems = new Map<string, Facts>();
   readonly #troubles = new Map<string, string>();
   #complete: boolean;
+  #state: State | undefined;
   #isUnreadable = false;
 
   /**
@@ -55,6 +58,17 @@ export class Journal {
     this.#complete = report.complete;
     this.#reportProblems(journalProblems(report, names));
     this.#writeRepeats();
+  }
+
+  /** Reports that the state is another one than before. */
+  state({ state, summary }: Pick<Health, 'state' | 'summary'>): void {
+    const from = this.#state;
+    if (state === from) return;
+    this.#state = state;
+    // That a daemon begins is told by its start.
+    if (from === undefined && state === 'NOT SYNCED') return;
+    const level = state === 'OK' ? 'info' : 'warn';
+    this.#write(level, 'state-changed', { state, from, summary }, 'state changed');
   }
 
   /** Addresses assigned to Services, or taken back. */

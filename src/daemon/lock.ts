@@ -35,16 +35,25 @@ export async function lock(protocol: number, runtimeDirectory: string): Promise<
     const code = lastErrno();
     throw code === 'EAGAIN' ? taken(protocol) : new DaemonError(`cannot lock ${path}: ${code}`);
   }
-  const server = await takeName(`eiproute-protocol-${protocol}`, trusted(runtimeDirectory));
+  const server = await takeName(nameOf(protocol), trusted(runtimeDirectory));
   if (server === 'taken') throw taken(protocol);
   if (server !== 'held by a stranger') stack.defer(() => close(server));
   return stack.move();
 }
 
 function taken(protocol: number): DaemonError {
+  const pid = listener(nameOf(protocol))?.pid;
+  // A process of another PID namespace has no number here.
+  const who = pid
+    ? `it is process ${pid} (systemctl status ${pid} shows its unit)`
+    : 'see "ss -xlp | grep eiproute"';
   return new DaemonError(
-    `another eiproute already manages routes of protocol ${protocol} in this network namespace; stop it first (systemctl stop eiproute-gateway eiproute-node, or see "ss -xlp | grep eiproute")`,
+    `another eiproute already manages routes of protocol ${protocol} in this network namespace; stop it first: ${who}`,
   );
+}
+
+function nameOf(protocol: number): string {
+  return `eiproute-protocol-${protocol}`;
 }
 
 /** Mode 0600: every process that can open the file can lock it. The file stays: a lock on a deleted file is useless. */
@@ -84,7 +93,7 @@ async function takeName(
     });
   } catch (error) {
     if (!(error instanceof Error && 'code' in error && error.code === 'EADDRINUSE')) throw error;
-    const user = listener(name);
+    const user = listener(name)?.user;
     return user !== undefined && users.has(user) ? 'taken' : 'held by a stranger';
   }
   // The socket must not keep the process alive.
@@ -93,11 +102,11 @@ async function takeName(
 }
 
 /**
- * The user whose process listens on an abstract socket: the credentials at the time of its listen(2).
+ * The process that listens on an abstract socket, and its user: the credentials at the time of its listen(2).
  *
  * @returns undefined when no process listens: a name that is only bound, or whose queue is full, is no daemon of ours
  */
-function listener(name: string): number | undefined {
+function listener(name: string): { readonly pid: number; readonly user: number } | undefined {
   const fd: number = libc.socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (fd < 0) throw new DaemonError(`cannot make a unix socket: ${lastErrno()}`);
   try {
@@ -106,7 +115,8 @@ function listener(name: string): number | undefined {
     const credentials = new Int32Array(3);
     const length = Uint32Array.of(credentials.byteLength);
     if (libc.getsockopt(fd, SOL_SOCKET, SO_PEERCRED, credentials, length) < 0) return undefined;
-    return credentials[1];
+    const [pid = 0, user = 0] = credentials;
+    return { pid, user };
   } finally {
     libc.close(fd);
   }

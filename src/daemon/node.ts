@@ -10,13 +10,13 @@ import type { Listing } from '../model/listing.ts';
 import type { NodeAgent } from '../model/node-agent.ts';
 import type { Link } from '../model/object.ts';
 import type { Problem } from '../model/problem.ts';
+import { nodeAgentStatus, nodeHealth } from '../status/node.ts';
 import { type DaemonOptions, type DaemonRole, listen, runDaemon, type Watch } from './daemon.ts';
 import { DaemonError } from './daemon-error.ts';
 import { EipsFrom } from './eips-from.ts';
 import { lock } from './lock.ts';
 import { writeNames } from './names.ts';
 import { firstListing, nodeRole, nodeScope, withInterface } from './node-role.ts';
-import { nodeStatus, nodeSummary } from './node-status.ts';
 
 export interface NodeOptions extends DaemonOptions {
   readonly config: NodeConfig;
@@ -116,8 +116,9 @@ export async function runNode(options: NodeOptions, signal: AbortSignal): Promis
     rounded: () => undefined,
     role: () => role,
     pace: () => config.pace,
-    summary: (state) => nodeSummary(agent, state),
-    status: (state) => nodeStatus(agent, state),
+    look: () => Promise.resolve(),
+    health: (state) => nodeHealth({ ...state, agent }),
+    status: (state) => nodeAgentStatus({ ...state, agent }, state),
   };
   await runDaemon(daemonRole, kernel, eipsFrom ? [reload, follow] : [reload], options, signal);
 }

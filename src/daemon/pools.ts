@@ -1,8 +1,11 @@
-import { type Allocator, allocate } from '../ipam/allocator.ts';
+import type { Path } from '../desire/path.ts';
+import { type PoolFinder, poolFinder } from '../desire/pools.ts';
+import { type Allocator, allocate, type Terms } from '../ipam/allocator.ts';
 import type { Allocation } from '../model/allocation.ts';
 import type { Service } from '../model/cluster.ts';
 import { compareIp, type Family, type Ip } from '../model/ip.ts';
 import { type PoolTerms, termsOf } from '../model/pool.ts';
+import type { PoolUse } from '../status/status.ts';
 import { type AllocationInputs, CurrentTerms } from './allocation.ts';
 
 /** What `eiproute pools --json` prints. The version is raised when a field changes its meaning or is removed. */
@@ -54,6 +57,8 @@ const noAllocation: Allocation = { class: '', classless: false, finalizer: false
 
 export interface PoolsInputs extends AllocationInputs {
   services(): readonly Service[];
+  /** Who holds which EIP by the routes. Where eiproute does not allocate, several Services may hold one alike. */
+  paths(): Iterable<Pick<Path, 'eip' | 'services'>>;
 }
 
 /** @param allocator holds the assignments; undefined: they are computed from the statuses */
@@ -65,7 +70,7 @@ export function poolsStatus(
   const { gateway } = inputs;
   const terms = new CurrentTerms().of(inputs, gateway.allocation ?? noAllocation);
   const assignments = allocator ?? allocate(terms, inputs.services());
-  const assigned = assignedByPool(assignments);
+  const assigned = heldByPool(assignments, inputs.paths(), poolFinder(gateway.pools));
   const use = assignments.assignments.use();
   const unsatisfied = [...assignments.unsatisfied].map((key) => wait(key, assignments)).sort(bySince);
   return {
@@ -90,19 +95,28 @@ export function poolsStatus(
   };
 }
 
-function assignedByPool(allocator: Allocator): ReadonlyMap<string, readonly AssignedStatus[]> {
-  const byPool = new Map<string, Map<Ip, string[]>>();
-  for (const [ip, services, pool] of allocator.assigned()) {
-    const ips = byPool.get(pool) ?? new Map<Ip, string[]>();
-    ips.set(ip, [...(ips.get(ip) ?? []), ...services]);
+function heldByPool(
+  allocator: Allocator,
+  paths: Iterable<Pick<Path, 'eip' | 'services'>>,
+  poolOf: PoolFinder,
+): ReadonlyMap<string, readonly AssignedStatus[]> {
+  const byPool = new Map<string, Map<Ip, Set<string>>>();
+  const hold = (pool: string, ip: Ip, services: Iterable<string>): void => {
+    const ips = byPool.get(pool) ?? new Map<Ip, Set<string>>();
+    ips.set(ip, new Set([...(ips.get(ip) ?? []), ...services]));
     byPool.set(pool, ips);
+  };
+  for (const [ip, services, pool] of allocator.assigned()) hold(pool, ip, services);
+  for (const { eip, services } of paths) {
+    const pool = poolOf(eip);
+    if (pool !== undefined) hold(pool.name, eip, services);
   }
   return new Map(
     [...byPool].map(([pool, ips]) => [
       pool,
       [...ips]
         .sort(([a], [b]) => compareIp(a, b))
-        .map(([eip, services]) => ({ eip, services: services.sort() })),
+        .map(([eip, services]) => ({ eip, services: [...services].sort() })),
     ]),
   );
 }
@@ -123,4 +137,26 @@ function bySince(a: WaitingStatus, b: WaitingStatus): number {
   const one = a.since ?? '~';
   const two = b.since ?? '~';
   return one < two ? -1 : one > two ? 1 : a.service < b.service ? -1 : 1;
+}
+
+/** How many addresses there are to give, by pool and family; counted when the terms of the allocation change. */
+export class PoolSizes {
+  readonly #terms = new CurrentTerms();
+  #of: Terms | undefined;
+  #sizes: readonly Omit<PoolUse, 'used'>[] = [];
+
+  of(inputs: AllocationInputs): readonly Omit<PoolUse, 'used'>[] {
+    const terms = this.#terms.of(inputs, inputs.gateway.allocation ?? noAllocation);
+    if (terms !== this.#of) {
+      this.#of = terms;
+      this.#sizes = allocate(terms, [])
+        .assignments.use()
+        .map(({ pool: name, family, size }) => ({
+          name,
+          family,
+          size: size === Number.MAX_SAFE_INTEGER ? null : size,
+        }));
+    }
+    return this.#sizes;
+  }
 }

@@ -1,16 +1,21 @@
 import { chmod, mkdir, rm } from 'node:fs/promises';
-import { createServer, type Server } from 'node:http';
+import { createServer, type Server, type ServerResponse } from 'node:http';
 import { join } from 'node:path';
+import { setImmediate as turn } from 'node:timers/promises';
 import type { RoleName } from '../config/config.ts';
 import { DaemonError } from './daemon-error.ts';
 import { close } from './lock.ts';
 
+/** The answer to a question, as JSON; a long one comes in portions. */
+export type Question = (query: URLSearchParams) => Promise<Answer> | Answer;
+export type Answer = string | Iterable<string>;
+
 /** The answers of a running daemon. */
 export interface Answers {
   /** By path, JSON each. `/synced` has the first fields of `/status` alone: it is cheap enough to be polled. */
-  readonly questions: ReadonlyMap<string, () => string>;
-  /** Lets held deletes go on. */
-  release(): void;
+  readonly questions: ReadonlyMap<string, Question>;
+  /** Lets held deletes go on. @returns how many are held as too many at once */
+  release(): number;
 }
 
 export function socketPath(runtimeDirectory: string, role: RoleName): string {
@@ -31,14 +36,12 @@ export async function serve(
   const path = socketPath(runtimeDirectory, role);
   const server = createServer((request, response) => {
     const asked = `${request.method} ${request.url}`;
-    const answer = request.method === 'GET' ? answers.questions.get(request.url ?? '') : undefined;
-    if (answer !== undefined) {
+    const { pathname, searchParams } = new URL(request.url ?? '/', 'http://localhost');
+    const question = request.method === 'GET' ? answers.questions.get(pathname) : undefined;
+    if (question !== undefined) void answerTo(question, searchParams, response);
+    else if (asked === 'POST /release') {
       response.setHeader('content-type', 'application/json');
-      response.end(`${answer()}\n`);
-    } else if (asked === 'POST /release') {
-      answers.release();
-      response.statusCode = 204;
-      response.end();
+      response.end(`${JSON.stringify({ version: 1, released: answers.release() })}\n`);
     } else {
       response.statusCode = 404;
       response.end(
@@ -65,6 +68,18 @@ export async function serve(
       await close(server);
     },
   };
+}
+
+/** Writes an answer; the event loop goes on between two portions. */
+async function answerTo(question: Question, query: URLSearchParams, response: ServerResponse): Promise<void> {
+  const answer = await question(query);
+  response.setHeader('content-type', 'application/json');
+  for (const portion of typeof answer === 'string' ? [answer] : answer) {
+    if (response.destroyed) return;
+    response.write(portion);
+    await turn();
+  }
+  response.end('\n');
 }
 
 function listen(server: Server, path: string): Promise<void> {

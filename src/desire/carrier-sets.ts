@@ -64,6 +64,13 @@ export class CarrierSets {
     if (set !== this.every[version]) this.#chosen.delete(keyOf(set.carriers, version));
   }
 
+  /** EIPs whose carriers are all among these. */
+  *eipsWithin(ips: ReadonlySet<Ip>): Generator<Ip> {
+    if (ips.size === 0) return;
+    for (const { carriers, eips } of [this.every[4], this.every[6], ...this.#chosen.values()])
+      if (carriers.length > 0 && carriers.every(({ ip }) => ips.has(ip))) yield* eips;
+  }
+
   #countEips({ carriers }: CarrierSet, step: number): void {
     if (carriers.length > 0) this.#routed += step;
     else this.#idle += step;

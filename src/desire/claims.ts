@@ -61,10 +61,38 @@ export function claim(
       else holders.push(claimant);
     }
   }
+  if (holders.length > 1) problems.push(...portsTwice(eip, holders));
   return {
     holders: holders.map(({ service }) => service),
     problems,
   };
+}
+
+/**
+ * Ports that several holders of an address have: where eiproute does not allocate, nothing keeps two Services apart.
+ * Only one of them can get a connection.
+ */
+function portsTwice(eip: Ip, holders: readonly Claimant[]): readonly Problem[] {
+  const byPort = new Map<string, Claimant[]>();
+  for (const holder of holders) {
+    for (const port of sharingOf(holder.service).ports)
+      byPort.set(port, [...(byPort.get(port) ?? []), holder]);
+  }
+  return [...byPort].flatMap(([port, claimants]) => {
+    if (claimants.length < 2) return [];
+    const names = claimants.map(({ service }) => serviceName(service)).sort();
+    return [
+      {
+        code: 'eip-port-twice',
+        // A spec can be written by whoever may edit a Service: it must not make the whole gateway look ill.
+        severity: claimants.some(({ by }) => by === 'spec') ? ('warn' as const) : ('error' as const),
+        subject: `${eip} ${port}`,
+        message: `Services ${names.join(' and ')} hold ${eip} with the same port ${port}: kube-proxy serves one of them, and clients of the others reach the wrong one`,
+        advice: 'give all but one of the Services another address or port',
+        eip,
+      },
+    ];
+  });
 }
 
 function claimedBy(eip: Ip, service: Service, gateway: Gateway): Claimant['by'] {
@@ -142,7 +170,8 @@ function heldByAnother(eip: Ip, { service, by }: Claimant, holder: Service, why:
   const field = by === 'spec' ? 'spec.externalIPs' : 'status.loadBalancer';
   return {
     code: 'eip-held-by-another',
-    severity: 'error',
+    // Whoever may edit a Service can write its spec: that must not make the whole gateway look ill.
+    severity: by === 'spec' ? 'warn' : 'error',
     subject: `${eip} of Service ${name}`,
     message: `Service ${name} claims ${eip} in ${field}, which ${serviceName(holder)} holds, and ${why}; it is not routed to it`,
     advice:

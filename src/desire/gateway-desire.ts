@@ -49,6 +49,10 @@ export class GatewayDesire implements Desire {
   #routes: { readonly table: RouteTable; readonly link: number } | undefined;
   #reserved: Reserved = new Map();
   #fixedKeys: ReadonlySet<Key> = new Set();
+  /** How many of them are routes. */
+  #fixedRoutes = 0;
+  /** EIPs whose routes stay while the interface is dead. */
+  #kept: ReadonlySet<Ip> = new Set();
   #fixedProblems = none;
   #nodes: unknown;
   #api: Service | undefined;
@@ -101,7 +105,26 @@ export class GatewayDesire implements Desire {
       this.#routes?.table.problems ?? none,
       ...this.#otherProblems(),
     ]);
-    return { problems, complete: overview.complete, unfinished };
+    return { problems, complete: overview.complete, unfinished, lacking: this.#lacking() };
+  }
+
+  /**
+   * What should be routed counts, not what can be. The routes of the table are those of EIPs that nodes can serve,
+   * but for the ones that a dead interface has left behind: Linux keeps none or a few.
+   */
+  #lacking(): number {
+    const { paths, table } = this;
+    if (this.#routes !== undefined) return paths.counts.routed - (table.counts.route - this.#fixedRoutes);
+    let kept = 0;
+    for (const eip of this.#kept) if ((paths.path(eip)?.carriers.length ?? 0) > 0) kept += 1;
+    return paths.counts.routed - kept;
+  }
+
+  /** The EIPs that {@link DesiredState.lacking} counts; a walk over all. */
+  *unrouted(): Generator<Ip> {
+    const { table } = this.#gateway;
+    for (const { eip, carriers } of this.paths.paths())
+      if (carriers.length > 0 && this.table.get(routeKey(eip, table)) === undefined) yield eip;
   }
 
   isEvident(change: Change): boolean {
@@ -173,6 +196,7 @@ export class GatewayDesire implements Desire {
    */
   #fix(kernel: KernelState): void {
     const keys = new Set<Key>();
+    let routes = 0;
     const { table } = this.#gateway;
     const inUse = {
       has: (eip: Ip) =>
@@ -190,9 +214,11 @@ export class GatewayDesire implements Desire {
         const key = keyOf(object);
         if (keys.has(key)) return;
         keys.add(key);
+        if (object.kind === 'route') routes += 1;
         this.#set(object, why, key);
       },
     );
+    this.#fixedRoutes = routes;
     for (const key of this.#fixedKeys) if (!keys.has(key)) this.table.delete(key);
     this.#fixedKeys = keys;
   }
@@ -208,8 +234,14 @@ export class GatewayDesire implements Desire {
     for (const { key, object } of [...this.table.values()]) {
       if (isEipObject(object) && !kernel.objects.has(key)) this.table.delete(key);
     }
-    for (const [key, object] of kernel.objects)
-      if (isEipObject(object)) this.table.set(object, this.#frozen, key);
+    const kept = new Set<Ip>();
+    for (const [key, object] of kernel.objects) {
+      if (!isEipObject(object)) continue;
+      this.table.set(object, this.#frozen, key);
+      const eip = object.kind === 'route' ? onlyIp(object.dst) : undefined;
+      if (eip !== undefined) kept.add(eip);
+    }
+    this.#kept = kept;
   }
 
   #rebuild(kernel: KernelState, link: number): void {

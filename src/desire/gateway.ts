@@ -6,7 +6,7 @@ import type { Listing } from '../model/listing.ts';
 import { type Key, keyOf, type Link } from '../model/object.ts';
 import { ownerOf } from '../model/owner.ts';
 import type { Problem } from '../model/problem.ts';
-import { eipRoutes, presentRoute } from './eip-routes.ts';
+import { eipRoutes, presentRoute, routeKey } from './eip-routes.ts';
 import { flowLabels } from './flow-label.ts';
 import { paths } from './paths.ts';
 import { type Add, defaultRoutes, poolRoutes } from './plain-routes.ts';
@@ -47,7 +47,8 @@ export function gatewayObjects(
   );
   const lan = alive(have.links, gateway.lan);
   problems.push(...eipRoutes(found.paths, { gateway, owner, lan, reserved, have, refused }, add));
-  return { objects: [...objects.values()], problems, complete: snapshot.complete };
+  const lacking = found.paths.filter(({ eip }) => !objects.has(routeKey(eip, gateway.table))).length;
+  return { objects: [...objects.values()], problems, complete: snapshot.complete, lacking };
 }
 
 export interface FixedInputs {

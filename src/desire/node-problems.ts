@@ -23,7 +23,10 @@ export function unresolved(agent: NodeAgent, neighbours: readonly Neighbour[]): 
 }
 
 function interfaceProblems(agent: NodeAgent, links: readonly Link[]): readonly Problem[] {
-  const names = links.map(({ name }) => name).join(', ');
+  const names = links
+    .map(({ name }) => name)
+    .filter((name) => name !== 'lo')
+    .join(', ');
   const name = agent.interface;
   const link = links.find((one) => one.name === name);
   const problem = (code: string, message: string, advice: string): Problem => ({
@@ -39,7 +42,7 @@ function interfaceProblems(agent: NodeAgent, links: readonly Link[]): readonly P
       problem(
         'interface-missing',
         `no interface of this node has a network with one of the gateways (${gateways}) in it; nothing is installed`,
-        `gateways are named by their address on the LAN of the nodes; else name the interface, one of: ${names}`,
+        `set gateways to their addresses on the LAN of the nodes, or set interface to one of: ${names}`,
       ),
     ];
   }

@@ -1,6 +1,6 @@
 import type { Delta, Node, Origin, Service } from '../model/cluster.ts';
 import type { Gateway } from '../model/gateway.ts';
-import { family, type Ip } from '../model/ip.ts';
+import { type Family, family, type Ip } from '../model/ip.ts';
 import type { Problem } from '../model/problem.ts';
 import { type CarrierSet, CarrierSets, type PathCounts } from './carrier-sets.ts';
 import { addressProblems, type Candidate, type Candidates, type Carrier, candidates } from './carriers.ts';
@@ -48,6 +48,8 @@ export class PathTable {
   #addressProblems: readonly Problem[] = [];
   #nodes: readonly Node[] | undefined;
   #candidates: Candidates = candidates([]);
+  /** EIPs with a holder, by family and pool. */
+  readonly #held = new Map<string, number>();
   /** Where EIPs and sets went when the journal last looked, of those that changed since. */
   #formerPaths = new Map<Ip, FormerPath | undefined>();
   #formerCarriers = new Map<CarrierSet, readonly Carrier[]>();
@@ -115,6 +117,21 @@ export class PathTable {
     return this.#sets.counts;
   }
 
+  /** The nodes that may carry traffic. */
+  get candidates(): Candidates {
+    return this.#candidates;
+  }
+
+  /** EIPs that a Service holds, by the pool and the family that they belong to. */
+  held(pool: string, of: Family): number {
+    return this.#held.get(`${of} ${pool}`) ?? 0;
+  }
+
+  /** EIPs whose nodes are all among these; costs the sets of nodes that there are, and not their EIPs. */
+  eipsWithin(ips: ReadonlySet<Ip>): Iterable<Ip> {
+    return this.#sets.eipsWithin(ips);
+  }
+
   /** Changes since the last call; the former path of an EIP is undefined when it had none. */
   takeHistory(): PathHistory {
     const history = new PathHistory(this, this.#formerPaths, this.#formerCarriers);
@@ -172,6 +189,7 @@ export class PathTable {
     const before = this.#entries.get(eip);
     if (!this.#formerPaths.has(eip)) this.#formerPaths.set(eip, this.#formerPath(before));
     const set = found.path && this.#setOf(eip, found.path.carriers);
+    if ((before?.set === undefined) !== (set === undefined)) this.#countHeld(eip, set === undefined ? -1 : 1);
     if (before?.set !== set) {
       if (before?.set !== undefined) this.#sets.leave(eip, before.set);
       if (set !== undefined) this.#sets.join(eip, set);
@@ -192,6 +210,13 @@ export class PathTable {
     const version = family(eip);
     const isEvery = carriers === this.#candidates.every[version];
     return isEvery ? this.#sets.every[version] : this.#sets.of(carriers, version);
+  }
+
+  #countHeld(eip: Ip, step: 1 | -1): void {
+    const pool = this.#poolOf(eip);
+    if (pool === undefined) return;
+    const key = `${family(eip)} ${pool.name}`;
+    this.#held.set(key, (this.#held.get(key) ?? 0) + step);
   }
 
   #dependencies(named: readonly Service[], set: CarrierSet | undefined, eip: Ip): DependsOn {

@@ -69,6 +69,12 @@ export class Controller {
     this.#queue.add(everything);
   }
 
+  /** The API server is there again after an outage: writes that wait for it go now. */
+  recovered(): void {
+    this.#writes.recovered();
+    this.#queue.add(everything);
+  }
+
   /** Routes of these EIPs have come or gone. */
   rerouted(ips: Iterable<Ip>): void {
     const assignments = this.#allocator?.assignments;

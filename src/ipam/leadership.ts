@@ -1,5 +1,5 @@
 import type { Clock } from '../cluster/clock.ts';
-import type { Lease, Leases } from '../cluster/writer.ts';
+import { type Lease, type Leases, RequestError } from '../cluster/writer.ts';
 import type { LeaseName } from '../model/allocation.ts';
 
 /** ms; the proportions are those of Kubernetes' own leaders */
@@ -13,6 +13,14 @@ export interface LeasePace {
 
 const defaultLeasePace: LeasePace = { duration: 15_000, deadline: 10_000, retry: 2000 };
 
+/** Why a Lease cannot be read or renewed, and what to do about it. */
+export interface LeaseTrouble {
+  readonly message: string;
+  readonly advice: string;
+  /** The API server has answered. */
+  readonly answered: boolean;
+}
+
 export interface LeadershipOptions {
   readonly leases: Leases;
   readonly name: LeaseName;
@@ -21,6 +29,8 @@ export interface LeadershipOptions {
   readonly clock: Clock;
   /** Called when this gateway has begun to lead, or leads no more. */
   readonly changed: () => void;
+  /** Called when {@link Leadership.trouble} is another one. */
+  readonly troubled?: () => void;
   readonly pace?: LeasePace;
 }
 
@@ -35,7 +45,9 @@ export class Leadership {
   #observed = '';
   #observedAt = 0;
   #holder: string | undefined;
-  #trouble: string | undefined;
+  #trouble: LeaseTrouble | undefined;
+  /** Tries that got no answer, in a row. */
+  #unanswered = 0;
 
   constructor(options: LeadershipOptions) {
     this.#options = options;
@@ -53,7 +65,7 @@ export class Leadership {
   }
 
   /** Why it cannot be read or renewed; undefined: all is well. */
-  get trouble(): string | undefined {
+  get trouble(): LeaseTrouble | undefined {
     return this.#trouble;
   }
 
@@ -82,14 +94,18 @@ export class Leadership {
     try {
       found = await leases.read(name, signal);
     } catch (error) {
-      if (signal.aborted || !(error instanceof Error)) throw error;
-      this.#trouble = error.message;
+      if (signal.aborted || !(error instanceof RequestError)) throw error;
+      const { message, advice, answered } = error;
+      this.#unanswered = answered ? 0 : this.#unanswered + 1;
+      // A broken connection is made again; what the server answers, it will answer again.
+      if (answered || this.#unanswered > 1) this.#tellTrouble({ message, advice, answered });
       return;
     }
+    this.#unanswered = 0;
     const { lease, version } = found;
     this.#observe(lease, asked);
     if (lease.holder !== undefined && lease.holder !== identity && !this.#expired(lease)) {
-      this.#trouble = undefined;
+      this.#tellTrouble(undefined);
       return;
     }
     const mine = lease.holder === identity;
@@ -107,8 +123,9 @@ export class Leadership {
       if (!this.leads) this.#led = false;
       this.#renewed = asked;
       this.#holder = identity;
-      this.#trouble = undefined;
-    } else if (outcome.kind === 'refused') this.#trouble = outcome.message;
+      this.#tellTrouble(undefined);
+    } else if (outcome.kind === 'refused')
+      this.#tellTrouble({ message: outcome.message, advice: 'it is tried again by itself', answered: true });
     else if (mine) this.#renewed = Number.NEGATIVE_INFINITY;
   }
 
@@ -124,6 +141,13 @@ export class Leadership {
 
   #expired({ duration }: Lease): boolean {
     return this.#options.clock.now() >= this.#observedAt + duration * 1000;
+  }
+
+  #tellTrouble(trouble: LeaseTrouble | undefined): void {
+    const before = this.#trouble;
+    if (before?.message === trouble?.message && before?.advice === trouble?.advice) return;
+    this.#trouble = trouble;
+    this.#options.troubled?.();
   }
 
   #notify(): void {

@@ -87,6 +87,13 @@ export class WriteQueue {
     return any;
   }
 
+  /** The API server is there again: what waited because it took no writes is written now. */
+  recovered(): void {
+    this.#failures = 0;
+    this.#pausedUntil = 0;
+    for (const key of this.#waiting) this.#queue.add(key);
+  }
+
   /** @param ended is called with the outcome; the Service is processed again after it, and not before */
   start(service: Service, task: Task, ended: (outcome: Outcome) => void, signal: AbortSignal): void {
     this.#onTheirWay += 1;

@@ -90,6 +90,10 @@ export const events = {
     id: 'e0f784f5472442c0a4312048450c5a36',
     say: (f) => `all lists of the cluster are in; ${text(f, 'routes')} routes wanted`,
   },
+  'state-changed': {
+    id: 'caa7b9d2c5aa40ea9607390224d04014',
+    say: (f) => `${text(f, 'state')}: ${text(f, 'summary')}`,
+  },
   'cluster-silent': {
     id: 'eb39325b538f4dad90539356595553f7',
     say: (f) =>

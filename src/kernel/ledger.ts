@@ -62,7 +62,7 @@ export class Ledger {
     return [
       {
         code: 'sysctl-ledger-damaged',
-        severity: 'error',
+        severity: 'warn',
         subject: this.#file,
         message: `${this.#file} can not be used as the ledger of sysctls: ${why}; the values from before eiproute are lost; before the next change of a setting the file is moved to ${aside}`,
         advice:

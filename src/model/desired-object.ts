@@ -38,4 +38,6 @@ export interface DesiredObjects {
   readonly complete: boolean;
   /** True: further objects are desired in this round once these are in the kernel. */
   readonly unfinished?: boolean;
+  /** EIPs that nodes could serve and that have no route among the objects; absent: 0 */
+  readonly lacking?: number;
 }

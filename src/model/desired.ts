@@ -26,6 +26,8 @@ export interface DesiredState {
   readonly complete: boolean;
   /** True: another update in this round adds objects, once the present ones are in the kernel. */
   readonly unfinished: boolean;
+  /** EIPs that nodes could serve and that have no route in the table: it cannot be installed now. */
+  readonly lacking: number;
 }
 
 /** Computes what should be in the kernel, and keeps it in a table. */

@@ -1,3 +1,5 @@
+import type { Ip } from './ip.ts';
+
 /**
  * A condition that a person should know: it prevents a part of the work. Logged once when it appears and once when it
  * is solved. Two problems with the same `code` and `subject` are the same one.
@@ -12,7 +14,7 @@ export interface Problem {
   readonly message: string;
   /** What to do about it. */
   readonly advice: string;
-  readonly eip?: string;
+  readonly eip?: Ip;
   readonly service?: string;
   readonly node?: string;
 }

@@ -13,7 +13,13 @@ export class RecomputedDesire implements Desire {
   }
 
   update(kernel: KernelState): DesiredState {
-    const { objects, problems, complete, unfinished = false } = this.#want(kernel, kernel.refused);
+    const {
+      objects,
+      problems,
+      complete,
+      unfinished = false,
+      lacking = 0,
+    } = this.#want(kernel, kernel.refused);
     const keys = new Set<Key>();
     for (const { key, object, why } of objects) {
       keys.add(key);
@@ -22,6 +28,6 @@ export class RecomputedDesire implements Desire {
         this.table.set(object, why, key);
     }
     for (const key of [...this.table.keys()]) if (!keys.has(key)) this.table.delete(key);
-    return { problems, complete, unfinished };
+    return { problems, complete, unfinished, lacking };
   }
 }

@@ -8,7 +8,7 @@ import { allKeys, diff, differs, isDelete, references, unpinned } from './diff.t
 import { Fights } from './fights.ts';
 import { Hold } from './hold.ts';
 import { comesTo, isGroupReplace, type Plan, plan } from './plan.ts';
-import type { Conflict, Failed, Held, HoldReason, PlannedChange, Reason, Report } from './report.ts';
+import type { Conflict, Failed, Held, HoldReason, Missing, PlannedChange, Reason, Report } from './report.ts';
 import { Withdrawals } from './withdrawals.ts';
 
 /** The part of reconciliation that differs between a gateway and a node. */
@@ -161,7 +161,8 @@ export class Reconciler {
       held,
       ...this.#refusals(actual),
       ...this.#problems(pass.desired, at),
-      installed: this.#installed(role.desire),
+      ...this.#shortfall(role.desire, actual),
+      lacking: pass.desired.lacking,
       wanted: { ...table.counts },
       complete: pass.desired.complete,
       again: goesOn && refused.length === 0 ? at : earliest(held),
@@ -331,13 +332,17 @@ export class Reconciler {
     return { failed, conflicts };
   }
 
-  #installed({ table }: Desire): Report['installed'] {
+  /** Costs what the drift holds, which is nothing once all is done. */
+  #shortfall({ table }: Desire, { objects }: Actual): Pick<Report, 'installed' | 'missing'> {
     const installed = { ...table.counts };
+    const missing: Missing[] = [];
     for (const key of this.#drift) {
-      const kind = table.get(key)?.object.kind;
-      if (kind !== undefined) installed[kind] -= 1;
+      const want = table.get(key)?.object;
+      if (want === undefined) continue;
+      installed[want.kind] -= 1;
+      missing.push({ want, have: objects.get(key) });
     }
-    return installed;
+    return { installed, missing };
   }
 
   #problems({ problems }: DesiredState, at: number): Pick<Report, 'problems'> {

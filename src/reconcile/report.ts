@@ -22,6 +22,10 @@ export interface Report {
   readonly conflicts: readonly Conflict[];
   readonly held: readonly Held[];
   readonly problems: readonly Problem[];
+  /** Desired objects that are not in the kernel as desired, for whatever reason. */
+  readonly missing: readonly Missing[];
+  /** EIPs that should be routed, and whose routes are not even desired, since they cannot be installed now. */
+  readonly lacking: number;
   /** Desired objects that are in the kernel as desired, by kind. */
   readonly installed: Counts;
   /** Desired objects, by kind. */
@@ -43,6 +47,12 @@ export interface Reason {
 export interface PlannedChange {
   readonly change: Change;
   readonly why: Why;
+}
+
+/** A desired object that the kernel lacks, or has otherwise. */
+export interface Missing {
+  readonly want: KernelObject;
+  readonly have: KernelObject | undefined;
 }
 
 export interface Failed extends Refusal {
@@ -75,7 +85,12 @@ export type HoldReason =
 /** Nothing is refused, in conflict or waiting, and all lists are in. */
 export function isInSync(report: Report): boolean {
   return (
-    report.complete && report.failed.length === 0 && report.conflicts.length === 0 && report.held.length === 0
+    report.complete &&
+    report.missing.length === 0 &&
+    report.lacking === 0 &&
+    report.failed.length === 0 &&
+    report.conflicts.length === 0 &&
+    report.held.length === 0
   );
 }
 

@@ -2,11 +2,13 @@ import { readFile, rename, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:https';
 import { expect } from 'chai';
 import { serverCertificate } from '../../lab/cluster/api/certificate.ts';
-import { at, type JsonObject, textAt } from '../../lab/cluster/api/json.ts';
+import { at, type JsonObject, listAt, textAt } from '../../lab/cluster/api/json.ts';
 import { ApiRefusal } from '../../lab/cluster/api-client.ts';
 import { RealCluster } from '../../lab/cluster/real-cluster.ts';
+import { program } from '../../lab/eiproute/daemon-process.ts';
 import { api } from '../../lab/network/map.ts';
 import { inside } from '../../lab/process/namespace.ts';
+import { waitFor } from '../../lab/process/wait.ts';
 import { Stage } from '../lab/stage.ts';
 import { needKubernetes, real } from './kind.ts';
 
@@ -28,6 +30,10 @@ describe('a real control plane in trouble', function () {
   });
 
   const journal = async (): Promise<string> => await readFile(stage.eiproute.files.log, 'utf8');
+  const status = async (): Promise<string> => {
+    const argv = [program, 'status', '--config', stage.eiproute.files.config];
+    return (await stage.lab.network.outcome('gateway', { argv })).out;
+  };
   const pending = (name: string): Promise<void> => cluster.createService({ name, policy: 'Cluster' }, []);
 
   it('kube-apiserver is killed and started: the watches get a 410, and a new list follows', async () => {
@@ -44,6 +50,25 @@ describe('a real control plane in trouble', function () {
     await stage.until('it has an address', () => stage.eips('unheard') !== '');
     await stage.until('it has an address', () => stage.eips('after') !== '');
     expect(await firstEvent(cluster, version)).to.match(/^410 /);
+  });
+
+  it('kube-apiserver was away for twenty seconds: all goes on within three of /readyz, and no right is missed', async () => {
+    const said = (await journal()).length;
+    await cluster.stopApi();
+    await stage.until('the status tells', async () => /cannot reach the Kubernetes API/.test(await status()));
+    // By now the waits between two tries have grown as far as they do.
+    await stage.until('it was away', elapsed(20_000));
+    await cluster.startApi();
+    await pending('away');
+    const asked = async (): Promise<true | undefined> => {
+      const object = await cluster.client.get({ kind: 'Service', name: 'away' });
+      return listAt(object, 'status', 'loadBalancer', 'ingress').length > 0 ? true : undefined;
+    };
+    await waitFor('it has an address', asked, AbortSignal.timeout(3000));
+    await stage.until('all is OK', async () => /^OK: /.test(await status()));
+    const told = (await journal()).slice(said);
+    expect(told).to.match(/cluster-silent/);
+    expect(told).not.to.match(/ClusterRole needs|rbac\.yaml/);
   });
 
   it('etcd is killed and started: nothing is withdrawn, and what comes after it is served', async () => {
@@ -111,6 +136,12 @@ describe('a real control plane in trouble', function () {
     await stage.until('it has an address', () => stage.eips('rotated') !== '');
   });
 });
+
+/** Holds once so many ms are over. */
+function elapsed(ms: number): () => boolean {
+  const end = performance.now() + ms;
+  return () => performance.now() >= end;
+}
 
 /** What a watch from this version begins with: the status and message of an error, or the type of the event. */
 async function firstEvent(cluster: RealCluster, version: string): Promise<string> {

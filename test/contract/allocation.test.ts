@@ -335,7 +335,7 @@ describe('the allocation over an API', () => {
         await api.server.asked(/leases/, api.server.seen.length + 1, AbortSignal.timeout(50)).catch(() => {});
       api.put(pending('b'));
       await api.server.watched(['services'], 2, AbortSignal.timeout(5000));
-      expect(one.leadership?.trouble).to.include('503');
+      expect(one.leadership?.trouble?.message).to.include('503');
       expect(api.ips('b')).to.equal('');
       api.server.faults.clear();
       await api.until(() => api.ips('b') !== '', 'an address');
@@ -347,7 +347,7 @@ describe('the allocation over an API', () => {
       api.server.objects.delete(kind('Lease'), 'kube-system', 'eiproute');
       const one = await api.gateway({ lease: quick });
       await api.server.asked(/leases/, 3, AbortSignal.timeout(5000));
-      expect(one.leadership?.trouble).to.include('create it with docs/rbac.yaml');
+      expect(one.leadership?.trouble?.advice).to.include('create it with docs/rbac.yaml');
     });
   });
 

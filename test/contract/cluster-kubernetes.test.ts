@@ -14,6 +14,8 @@ import { GrowingDelta } from '../../src/cluster/delta.ts';
 import { HttpTransport } from '../../src/cluster/http.ts';
 import { kubernetesCluster } from '../../src/cluster/kubernetes.ts';
 import { defaultPace, type ReflectorPace } from '../../src/cluster/reflector.ts';
+import { SilenceError } from '../../src/cluster/silence.ts';
+import { UnreachableError } from '../../src/cluster/transport.ts';
 import { type ClusterFixture, clusterContract } from './cluster-suite.ts';
 import { troubles, until } from './until.ts';
 
@@ -110,6 +112,56 @@ describe('the Kubernetes cluster', () => {
       'eiproute 2.0',
     ]);
     expect(it.server.connections).to.equal(1);
+  });
+
+  for (const protocol of ['h2', 'http/1.1'] as const) {
+    it(`ends what is on its way when its connections are broken, also while nothing is heard (${protocol})`, async () => {
+      await using server = await startApiServer({ protocol });
+      server.put(json(rawNode('n1')));
+      const folder = await mkdtemp(join(tmpdir(), 'eiproute-kubernetes-'));
+      const kubeconfig = join(folder, 'kubeconfig');
+      await writeFile(kubeconfig, server.kubeconfig());
+      await using transport = new HttpTransport({ kubeconfig, context: undefined });
+      const { resourceVersion } = await transport.list('nodes', 5, undefined, late());
+      const batches = await transport.watch('nodes', resourceVersion, 300, late());
+      const ended = (async () => {
+        for await (const _ of batches);
+        return 'an end';
+      })().catch((error: unknown) => error);
+      expect(await transport.probe(late())).to.equal(200);
+      const connections = new Map(
+        server.seen.map(({ target, connection }) => [target.split('?')[0], connection]),
+      );
+      if (protocol === 'h2')
+        expect(connections.get('/readyz'), 'one connection').to.equal(connections.get('/api/v1/nodes'));
+      server.beSilent(true);
+      const stopped = await transport.probe(AbortSignal.timeout(50)).catch((error: Error) => error.name);
+      expect(stopped).to.equal('TimeoutError');
+      transport.disconnect(new SilenceError(15_000));
+      const error = await ended;
+      expect(error).to.be.instanceOf(UnreachableError);
+      expect(error).to.include({
+        server: server.url,
+        from: kubeconfig,
+        message: new SilenceError(15_000).message,
+      });
+      server.beSilent(false);
+      expect((await transport.list('nodes', 5, undefined, late())).items).to.have.length(1);
+      await rm(folder, { recursive: true });
+    });
+  }
+
+  it('does not advise a ClusterRole while the server is starting', async () => {
+    const refusal = { status: 403, message: 'nodes is forbidden' };
+    await using it = await stage(small, {}, ({ faults }) =>
+      faults.refuse(refusal, Number.POSITIVE_INFINITY, /./),
+    );
+    const snapshot = await until(it.cluster, (now) =>
+      now.feeds.every(({ trouble }) => trouble !== undefined),
+    );
+    for (const { trouble } of snapshot.feeds) expect(trouble).to.match(/the API server is starting/);
+    it.server.faults.clear();
+    await until(it.cluster, (now) => now.complete);
   });
 
   it('is not complete before the first list of every resource is in', async () => {

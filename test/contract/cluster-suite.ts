@@ -49,6 +49,7 @@ export function clusterContract(
           autoscalerDeletes: false,
           excludeLabel: undefined,
           networkUnavailable: false,
+          notReady: false,
         },
         {
           name: 'n2',
@@ -58,6 +59,7 @@ export function clusterContract(
           autoscalerDeletes: false,
           excludeLabel: undefined,
           networkUnavailable: false,
+          notReady: false,
         },
       ]);
       expect(services.map(serviceName)).to.deep.equal(['default/web', 'other/api']);

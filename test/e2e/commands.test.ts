@@ -1,13 +1,17 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { rawNode, rawService, rawSlice } from '../../lab/cluster/manifests.ts';
-import type { ObjectStatus } from '../../src/daemon/objects.ts';
+import { outcome } from '../../lab/process/run.ts';
+import type { ObjectStatus } from '../../src/status/objects.ts';
+import { violations } from '../unit/status/json-schema.ts';
 import type { GatewayDaemon } from './gateway-daemon.ts';
 import { GatewayHost, serviceOn, standardWorld } from './gateway-host.ts';
 import { needRoot } from './root.ts';
 import { until } from './until.ts';
+
+const schema = JSON.parse(readFileSync('docs/status.schema.json', 'utf8'));
 
 describe('eiproute plan', () => {
   let host: GatewayHost;
@@ -174,7 +178,7 @@ describe('eiproute status', () => {
     await other.start();
   });
 
-  it('gives up --wait-synced in time, with exit 1', async () => {
+  it('gives up --wait-synced in time, with the code of the state', async () => {
     const before = performance.now();
     const { status, err } = await host.eiproute('status', '--wait-synced', '--timeout', '0.3');
     expect(status).to.equal(1);
@@ -183,8 +187,8 @@ describe('eiproute status', () => {
     const daemon = host.launch();
     await host.statusOf(daemon, 'it answers', ({ round }) => round !== undefined);
     const waited = await host.eiproute('status', '--wait-synced', '--timeout', '0.3');
-    expect(waited.status).to.equal(1);
-    expect(waited.out).to.match(/^not synced: .*waiting for the first complete lists/);
+    expect(waited.status).to.equal(5);
+    expect(waited.out).to.match(/^NOT SYNCED: no complete list of nodes yet: HTTP 403: /);
     expect(performance.now() - before).to.be.below(8000);
   });
 
@@ -193,7 +197,7 @@ describe('eiproute status', () => {
     host.api.faults.allow('list', 'nodes');
     const { status, out, err } = await waiting;
     expect({ status, err }).to.deep.equal({ status: 0, err: '' });
-    expect(out).to.match(/^synced: routing 3 EIPs over 3 nodes\n/);
+    expect(out).to.match(/^OK: 3 of 3 EIPs routed over 3 nodes\n/);
     expect(await host.routing()).to.include('198.51.100.10 > 10.0.0.11 10.0.0.12 10.0.0.13\n');
   });
 
@@ -207,20 +211,62 @@ describe('eiproute status', () => {
       ({ problems, conflicts }) => problems.length === 1 && conflicts.length === 1,
     );
     const { status, out } = await host.eiproute('status');
-    expect(status).to.equal(0);
-    expect(out).to.match(/^ {2}198.51.100.10 {3}default\/web -> n1 n2 n3$/m);
-    expect(out).to.match(/^ {2}2001:db8:e::10 {2}default\/web -> n1 n2 n3$/m);
-    expect(out).to.match(/\nProblems:\n {2}warn: .*192.0.2.99.*\n/);
+    expect(status).to.equal(3);
+    expect(out).to.match(/^DEGRADED: 3 of 4 EIPs routed over 3 nodes; 1 in conflict; 1 warning\n/);
+    expect(out).to.match(/\nEIPs {6}3 of 4 routed {3}1 CONFLICT\n/);
     expect(out).to.match(
-      /\nIn conflict:\n {2}198.51.100.41 nhid 861000001 .*, held by: 198.51.100.41 via 10.0.0.99/,
+      /\nNeeds you \(2\)\n {2}CONFLICT {2}198.51.100.41 {2}default\/taken {2}held by "via 10.0.0.99 dev eth0 proto 4"\n +delete it: ip route delete 198.51.100.41 via 10.0.0.99 dev eth0 proto 4\n/,
     );
-    const json = JSON.parse((await host.eiproute('status', '--json')).out);
-    expect(json).to.include({ version: 1, synced: true });
+    expect(out).to.match(/\n {2}EIP {7}Service default\/outside asks for 192.0.2.99, .*\n/);
+    const json = await host.eiproute('status', '--json');
+    expect(json.status).to.equal(3);
+    expect(JSON.parse(json.out)).to.include({ version: 2, state: 'DEGRADED', config: host.config });
+    expect(violations(schema, JSON.parse(json.out))).to.deep.equal([]);
+  });
+
+  it('lists the EIPs with where they go under --eips: all, or those of an EIP, a Service or a node', async () => {
+    const all = await host.eiproute('status', '--eips');
+    expect(all.status).to.equal(3);
+    expect(all.out.split('\n').map((line) => line.replace(/ +/g, ' '))).to.deep.equal([
+      '198.51.100.10 routed default/web n1 n2 n3',
+      '198.51.100.11 routed default/mail n2',
+      '198.51.100.41 CONFLICT default/taken n1 n2 n3',
+      '2001:db8:e::10 routed default/web n1 n2 n3',
+      '',
+    ]);
+    expect(all.err).to.match(/^DEGRADED: 3 of 4 EIPs routed/);
+    for (const [filter, lines] of [
+      ['198.51.100.41', 1],
+      ['default/web', 2],
+      ['mail', 1],
+      ['n2', 4],
+    ] as const) {
+      const { out } = await host.eiproute('status', '--eips', filter);
+      expect(out.trimEnd().split('\n'), filter).to.have.length(lines);
+    }
+    const none = await host.eiproute('status', '--eips', 'nobody');
+    expect({ status: none.status, out: none.out }).to.deep.equal({ status: 1, out: '' });
+    expect(none.err).to.match(/^eiproute: no EIP, Service or node of an EIP is called nobody;/);
+    const { eips } = JSON.parse((await host.eiproute('status', '--eips', '--json')).out);
+    expect(eips[1]).to.deep.equal({
+      eip: '198.51.100.11',
+      state: 'routed',
+      services: ['default/mail'],
+      nodes: [{ name: 'n2', silent: false }],
+    });
+  });
+
+  it('shows it again every second under --watch, until it is stopped', async () => {
+    const argv = ['timeout', '--signal=INT', '3', ...host.argv('status', '--watch')];
+    const { status, out } = await outcome({ argv });
+    expect(status).to.be.oneOf([124, 130]);
+    expect(out.match(/^DEGRADED: /gm)?.length).to.be.greaterThan(1);
   });
 
   it('lists every object with its state under --objects', async () => {
     const { status, out, err } = await host.eiproute('status', '--objects');
-    expect({ status, err }).to.deep.equal({ status: 0, err: '' });
+    expect(status).to.equal(3);
+    expect(err).to.match(/^DEGRADED: 3 of 4 EIPs routed/);
     expect(out).to.match(
       /^installed {2}nexthop {4}id 86000000\d via 10.0.0.11 dev eth0 proto 86 \(node n1\)$/m,
     );
@@ -231,13 +277,17 @@ describe('eiproute status', () => {
       /^foreign {4}route {6}198.51.100.41 nhid \d+ proto 86 .*: 198.51.100.41 via 10.0.0.99 /m,
     );
     const json = JSON.parse((await host.eiproute('status', '--objects', '--json')).out);
-    expect(json).to.include({ version: 1, synced: true });
+    expect(json).to.include({ version: 2, synced: false });
     expect(json.objects).to.have.lengthOf(out.trimEnd().split('\n').length);
     expect(json.objects[0]).to.have.all.keys('kind', 'key', 'state', 'object', 'why');
     const routing = json.objects.filter(
       ({ kind, state }: ObjectStatus) => state === 'installed' && /nexthop|group|route/.test(kind),
     );
     expect(routing.length).to.equal((await host.ours()).split('\n').length);
+  });
+
+  it('says of a release of nothing that nothing is held', async () => {
+    expect(await host.eiproute('release')).to.deep.equal({ status: 0, out: 'nothing is held\n', err: '' });
   });
 
   it('keeps its socket for root alone', async () => {
@@ -269,6 +319,7 @@ describe('eiproute purge', () => {
     const second = host.launch();
     expect(await second.ended()).to.equal(1);
     expect(second.text()).to.match(/^eiproute: another eiproute already manages routes of protocol 86/);
+    expect(second.text()).to.include(`it is process ${daemon.pid} `);
     expect((await host.status()).pid).to.equal(daemon.pid);
 
     await daemon.stop();

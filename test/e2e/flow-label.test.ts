@@ -8,7 +8,7 @@ import { layNetwork, type Network } from '../../lab/network/network.ts';
 import { ipBatch, within } from '../../lab/process/run.ts';
 import { writeProxyRules } from '../../lab/proxy/played-proxy.ts';
 import { ask } from '../../src/daemon/ask.ts';
-import type { Status } from '../../src/daemon/status.ts';
+import type { GatewayStatus as Status } from '../../src/status/status.ts';
 import { downloadPort, echoPort, Flows, flowServer } from './flows.ts';
 import { GatewayDaemon } from './gateway-daemon.ts';
 import { needRoot } from './root.ts';

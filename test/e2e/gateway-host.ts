@@ -11,7 +11,7 @@ import { LabRun, removeLeftovers } from '../../lab/network/lab-run.ts';
 import { inside, setSysctls } from '../../lab/process/namespace.ts';
 import { ipBatch, type Outcome, outcome, run, within } from '../../lab/process/run.ts';
 import { ask } from '../../src/daemon/ask.ts';
-import type { Status } from '../../src/daemon/status.ts';
+import type { GatewayStatus as Status } from '../../src/status/status.ts';
 import { GatewayDaemon } from './gateway-daemon.ts';
 import { KernelWatch } from './kernel-watch.ts';
 import { until } from './until.ts';

@@ -8,7 +8,7 @@ import { proxiedService as service, writeProxyRules } from '../../lab/proxy/play
 import type { ProxiedService } from '../../lab/proxy/proxy-rules.ts';
 import { ask } from '../../src/daemon/ask.ts';
 import { DaemonError } from '../../src/daemon/daemon-error.ts';
-import type { Status } from '../../src/daemon/status.ts';
+import type { NodeAgentStatus as Status } from '../../src/status/status.ts';
 import { Echo, echoServer } from './echo.ts';
 import { GatewayDaemon } from './gateway-daemon.ts';
 import { until } from './until.ts';

@@ -58,7 +58,7 @@ describe('a node agent under systemd', () => {
     await hears(/listening/);
     await using daemon = agent.launch({ NOTIFY_SOCKET: path, WATCHDOG_USEC: '600000' });
     await hears(/^READY=1$/m);
-    await hears(/^STATUS=answering for 198\.51\.100\.0\/24, 2001:db8:e::\/64 through 4 of 4 gateways$/m);
+    await hears(/^STATUS=OK: answering for 198\.51\.100\.0\/24, 2001:db8:e::\/64 through 4 of 4 gateways$/m);
     // The configuration has a round a minute; the watchdog wants several in 0.6 s.
     await hears(/WATCHDOG=1\nWATCHDOG=1\nWATCHDOG=1/);
     daemon.signal('SIGHUP');

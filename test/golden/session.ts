@@ -15,7 +15,9 @@ import { GoldenGateway } from './gateway.ts';
  * session. The commands:
  *
  *     node NAME ADDRESS... [excluded]            a Node, new or changed
- *     service NAME EIP... [Local] [on NODE...]   a Service and its ready endpoints, new or changed; on n1 unless given
+ *     service NAME EIP... [Local] [port N] [on NODE...]
+ *                                                a Service and its ready endpoints, new or changed; with port 80 and
+ *                                                on n1 unless given
  *     service ... without slices                 the same, and a list lacks some of its EndpointSlices: all of them
  *                                                unless nodes are given
  *     delete node|service NAME                   the watch says that it was deleted
@@ -94,7 +96,7 @@ async function play(gateway: GoldenGateway, line: string): Promise<readonly stri
   }
 }
 
-/** What follows the name in `service NAME EIP... [Local] [on NODE...] [without slices]`. */
+/** What follows the name in `service NAME EIP... [Local] [port N] [on NODE...] [without slices]`. */
 function serviceOf(name: string, all: readonly string[]): Service {
   const without = all.indexOf('without');
   const words = without < 0 ? all : all.slice(0, without);
@@ -102,10 +104,14 @@ function serviceOf(name: string, all: readonly string[]): Service {
   const before = on < 0 ? words : words.slice(0, on);
   const nodes = on >= 0 ? words.slice(on + 1) : without < 0 ? ['n1'] : [];
   const endpoints: readonly Endpoint[] = nodes.map((each) => endpoint(each));
-  const eips = before.filter((word) => word !== 'Local');
+  const port = before.indexOf('port');
+  const eips = before.filter((word, i) => word !== 'Local' && (port < 0 || (i !== port && i !== port + 1)));
   return service(name, eips, {
     externalTrafficPolicy: before.includes('Local') ? 'Local' : 'Cluster',
     endpoints,
+    ports: [
+      { name: 'http', protocol: 'TCP', port: port < 0 ? 80 : Number(before[port + 1]), nodePort: 30080 },
+    ],
     slicesKnown: without < 0,
   });
 }

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { run, within } from '../../lab/process/run.ts';
-import type { Status } from '../../src/daemon/status.ts';
+import type { GatewayStatus as Status } from '../../src/status/status.ts';
 import { needRoot } from '../e2e/root.ts';
 import { until } from '../e2e/until.ts';
 import { HostLab, web } from './host-lab.ts';
@@ -55,7 +55,7 @@ describe('eiproute on real hosts', function () {
   const journal = (...args: readonly string[]): Promise<string> =>
     lab.gateway.run('journalctl', '--no-pager', '-q', '-u', unit, ...args);
   const status = async (): Promise<Status> =>
-    JSON.parse(await lab.gateway.run('eiproute', 'status', '--json'));
+    JSON.parse((await lab.gateway.outcome(['eiproute', 'status', '--json'])).out);
 
   it('is foretold by --check --diff on fresh hosts, which changes nothing', async () => {
     const { status: code, out, err } = await play('site', '--check', '--diff');
@@ -164,7 +164,7 @@ describe('eiproute on real hosts', function () {
     await until(
       'another daemon is in sync',
       async () => `${await property('MainPID')} ${(await lab.gateway.outcome(['eiproute', 'status'])).out}`,
-      (seen) => !seen.startsWith(`${old} `) && /^\d+ synced/.test(seen),
+      (seen) => !seen.startsWith(`${old} `) && /^\d+ OK/.test(seen),
       60_000,
     );
     await load.next(({ pod }) => pod !== undefined, AbortSignal.timeout(5000));

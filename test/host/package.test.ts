@@ -87,7 +87,7 @@ describe('the package', function () {
         ],
       });
     expect(await ask('eiproute st')).to.equal('status\n');
-    expect(await ask('eiproute status --w')).to.equal('--wait-synced\n');
+    expect(await ask('eiproute status --wa')).to.equal('--wait-synced --watch\n');
     expect(await ask('eiproute --log-level w')).to.equal('warn\n');
   });
 

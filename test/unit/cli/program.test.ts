@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { expect } from 'chai';
 import { Failure, Stopped } from '../../../src/cli/cli.ts';
 import { ending } from '../../../src/cli/ending.ts';
@@ -6,18 +9,31 @@ import { run } from './world.ts';
 
 describe('a wrong command line', () => {
   const cases: readonly { words: readonly string[]; stderr: string }[] = [
-    { words: ['confg'], stderr: "eiproute: unknown command 'confg' (Did you mean config?)\n" },
-    { words: ['config', 'chek'], stderr: "eiproute: unknown command 'chek' (Did you mean check?)\n" },
-    { words: ['version', '--jsno'], stderr: "eiproute: unknown option '--jsno' (Did you mean --json?)\n" },
-    { words: ['--config'], stderr: "eiproute: option '--config <file>' argument missing\n" },
+    {
+      words: ['confg'],
+      stderr: 'eiproute: unknown command \'confg\' (Did you mean config?); see "eiproute --help"\n',
+    },
+    {
+      words: ['config', 'chek'],
+      stderr: 'eiproute: unknown command \'chek\' (Did you mean check?); see "eiproute --help"\n',
+    },
+    {
+      words: ['version', '--jsno'],
+      stderr: 'eiproute: unknown option \'--jsno\' (Did you mean --json?); see "eiproute --help"\n',
+    },
+    {
+      words: ['--config'],
+      stderr: 'eiproute: option \'--config <file>\' argument missing; see "eiproute --help"\n',
+    },
     {
       words: ['--log-level', 'loud', 'version'],
       stderr:
-        "eiproute: option '--log-level <level>' argument 'loud' is invalid. Allowed choices are debug, info, warn, error.\n",
+        "eiproute: option '--log-level <level>' argument 'loud' is invalid. Allowed choices are debug, info, warn, error; see \"eiproute --help\"\n",
     },
     {
       words: ['version', 'now'],
-      stderr: "eiproute: too many arguments for 'version'. Expected 0 arguments but got 1: now.\n",
+      stderr:
+        'eiproute: too many arguments for \'version\'. Expected 0 arguments but got 1: now; see "eiproute --help"\n',
     },
   ];
   for (const { words, stderr } of cases) {
@@ -86,4 +102,23 @@ describe('an error that nobody caught', () => {
     }
     expect(ending(abort, calm).code).to.equal(70);
   });
+});
+
+describe('a command about what only a gateway has', () => {
+  for (const [word, what] of [
+    ['pools', 'pools'],
+    ['release', 'held deletes'],
+  ] as const) {
+    it(`${word} says of a node's file whose it is`, async () => {
+      const folder = mkdtempSync(join(tmpdir(), 'eiproute-node-'));
+      const file = join(folder, 'node.yaml');
+      writeFileSync(file, 'eips: [198.51.100.0/24]\ngateways: [10.0.0.1]\n');
+      const { code, stdout, stderr } = await run([word, '--config', file]);
+      rmSync(folder, { recursive: true });
+      expect([code, stdout]).to.deep.equal([1, '']);
+      expect(stderr).to.equal(
+        `eiproute: ${file} is the configuration of a node; ${what} belong to the gateway: ask there, or name its file with --config\n`,
+      );
+    });
+  }
 });

@@ -1,6 +1,7 @@
 import { expect } from 'chai';
-import { feedFailure } from '../../../src/cluster/failure.ts';
-import { ApiError } from '../../../src/cluster/transport.ts';
+import { feedFailure, requestTrouble } from '../../../src/cluster/failure.ts';
+import { SilenceError } from '../../../src/cluster/silence.ts';
+import { ApiError, UnreachableError } from '../../../src/cluster/transport.ts';
 
 describe('a failure in words', () => {
   it('names every address that was tried', () => {
@@ -8,32 +9,125 @@ describe('a failure in words', () => {
       new Error('connect ECONNREFUSED ::1:6443'),
       new Error('connect ECONNREFUSED 127.0.0.1:6443'),
     ]);
-    expect(feedFailure(error, 'nodes')).to.equal(
+    expect(feedFailure(error, 'nodes', 'ready')).to.equal(
       'connect ECONNREFUSED ::1:6443, connect ECONNREFUSED 127.0.0.1:6443',
     );
   });
 
   it('goes down to the cause, and repeats nothing', () => {
     const cause = new Error('read ECONNRESET');
-    expect(feedFailure(new Error('fetch failed', { cause }), 'nodes')).to.equal(
+    expect(feedFailure(new Error('fetch failed', { cause }), 'nodes', 'ready')).to.equal(
       'fetch failed: read ECONNRESET',
     );
-    expect(feedFailure(new Error('failed: read ECONNRESET', { cause }), 'nodes')).to.equal(
+    expect(feedFailure(new Error('failed: read ECONNRESET', { cause }), 'nodes', 'ready')).to.equal(
       'failed: read ECONNRESET',
     );
   });
 
   it('names the group of the rule that is missing', () => {
-    expect(feedFailure(new ApiError(403, 'no'), 'endpointslices')).to.contain(
+    expect(feedFailure(new ApiError(403, 'no'), 'endpointslices', 'ready')).to.contain(
       'apiGroups: ["discovery.k8s.io"]',
     );
-    expect(feedFailure(new ApiError(403, 'no'), 'services')).to.contain(
+    expect(feedFailure(new ApiError(403, 'no'), 'services', 'ready')).to.contain(
       'apiGroups: [""], resources: ["services"]',
     );
   });
 
+  it('knows that a server which starts refuses everybody', () => {
+    for (const readiness of ['answers', 'silent'] as const) {
+      expect(feedFailure(new ApiError(403, 'forbidden'), 'services', readiness)).to.equal(
+        'HTTP 403: forbidden; the API server is starting (its /readyz is not ok), and refuses everybody until it has read its roles: wait',
+      );
+      expect(requestTrouble(new ApiError(403, 'forbidden'), 'get leases', readiness).advice).to.match(
+        /^the API server is starting/,
+      );
+    }
+    expect(requestTrouble(new ApiError(403, 'forbidden'), 'get leases', 'ready').advice).to.equal(
+      'it needs the rule { apiGroups: ["coordination.k8s.io"], resources: ["leases"], verbs: ["get"] } of docs/rbac.yaml',
+    );
+  });
+
+  describe('of the network', () => {
+    const said = (
+      code: string,
+      server = 'https://10.0.0.99:6443',
+      message = `connect ${code} 10.0.0.99:6443`,
+    ) => {
+      const cause = Object.assign(new Error(message), { code });
+      return feedFailure(new UnreachableError(server, '/etc/eiproute/kubeconfig', cause), 'nodes', 'ready');
+    };
+    const where = 'cannot reach the Kubernetes API at 10.0.0.99:6443 (server in /etc/eiproute/kubeconfig): ';
+    const curl = 'curl -k https://10.0.0.99:6443/livez';
+    const cases: readonly (readonly [code: string, why: string, check: string])[] = [
+      [
+        'ECONNREFUSED',
+        'connection refused (ECONNREFUSED): the host answers, and nothing listens there',
+        curl,
+      ],
+      [
+        'EHOSTUNREACH',
+        'no route to host (EHOSTUNREACH): it does not answer ARP or NDP, or a router says so',
+        `ip route get 10.0.0.99; ${curl}`,
+      ],
+      [
+        'ENETUNREACH',
+        'network unreachable (ENETUNREACH): this host has no route there',
+        `ip route get 10.0.0.99; ${curl}`,
+      ],
+      [
+        'UND_ERR_CONNECT_TIMEOUT',
+        'no answer in time (UND_ERR_CONNECT_TIMEOUT): packets are lost or dropped on the way',
+        `ip route get 10.0.0.99; ${curl}`,
+      ],
+      ['ECONNRESET', 'the connection was cut (ECONNRESET)', curl],
+      [
+        'EPERM',
+        'this host does not let us (EPERM): a local firewall or sandbox',
+        `nft list ruleset; ${curl}`,
+      ],
+      ['EWHATEVER', 'connect EWHATEVER 10.0.0.99:6443', `ip route get 10.0.0.99; ${curl}`],
+    ];
+    for (const [code, why, check] of cases) {
+      it(`says what ${code} means, where, and what to check`, () => {
+        expect(said(code)).to.equal(`${where}${why}; check: ${check}`);
+      });
+    }
+
+    for (const [code, why] of [
+      ['EAI_AGAIN', 'its name cannot be resolved now (EAI_AGAIN): no DNS server answers'],
+      ['ENOTFOUND', 'its name does not exist (ENOTFOUND)'],
+    ] as const) {
+      it(`says what ${code} means`, () => {
+        expect(said(code, 'https://k8s.example:6443')).to.equal(
+          `cannot reach the Kubernetes API at k8s.example:6443 (server in /etc/eiproute/kubeconfig): ${why}; check: getent ahosts k8s.example; curl -k https://k8s.example:6443/livez`,
+        );
+      });
+    }
+
+    it('takes the brackets off an IPv6 address where a command wants none', () => {
+      expect(said('ENETUNREACH', 'https://[2001:db8::1]:6443')).to.match(
+        /API at \[2001:db8::1\]:6443 .*ip route get 2001:db8::1; curl -k https:\/\/\[2001:db8::1\]:6443\/livez$/,
+      );
+    });
+
+    it('says of a server that says nothing how long', () => {
+      const error = new UnreachableError('https://10.0.0.99:6443', 'kc', new SilenceError(15_000));
+      expect(feedFailure(error, 'nodes', 'ready')).to.match(
+        /^cannot reach .* \(server in kc\): the API server has been silent for 15 s; check: ip route get/,
+      );
+    });
+
+    it('says the same of a request', () => {
+      const cause = Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' });
+      const error = new UnreachableError('https://10.0.0.99:6443', 'kc', cause);
+      expect(requestTrouble(error, 'patch leases', 'ready').message).to.match(
+        /^patch leases: cannot reach the Kubernetes API at 10.0.0.99:6443 \(server in kc\): connection refused/,
+      );
+    });
+  });
+
   it('asks whether this is an API server when it does not know the resource', () => {
-    expect(feedFailure(new ApiError(404, 'page not found'), 'endpointslices')).to.match(
+    expect(feedFailure(new ApiError(404, 'page not found'), 'endpointslices', 'ready')).to.match(
       /^HTTP 404: page not found; is "server"/,
     );
   });

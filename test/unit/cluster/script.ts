@@ -57,6 +57,14 @@ export class ScriptedTransport implements Transport {
     return this.#happen(step.watch, signal);
   }
 
+  async probe(): Promise<number> {
+    throw new TypeError('a script has no probes');
+  }
+
+  disconnect(): void {
+    throw new TypeError('a script has no connections');
+  }
+
   async *#happen(happenings: readonly Happening[], signal: AbortSignal): AsyncGenerator<readonly unknown[]> {
     for (const happening of happenings) {
       if ('events' in happening) yield happening.events;

@@ -1,10 +1,11 @@
 import { expect } from 'chai';
 import { poolsText } from '../../../src/cli/pools.ts';
 import { poolsStatus } from '../../../src/daemon/pools.ts';
+import { paths } from '../../../src/desire/paths.ts';
 import type { Service } from '../../../src/model/cluster.ts';
 import type { Gateway } from '../../../src/model/gateway.ts';
 import { parseIp } from '../../../src/model/ip.ts';
-import { endpoint, gateway, request, service, threeNodes } from '../../scene.ts';
+import { endpoint, gateway, request, service, snapshot, threeNodes } from '../../scene.ts';
 import { allocation, asking, key, named, pool, port } from '../ipam/fake-cluster.ts';
 
 const pools = [
@@ -13,11 +14,14 @@ const pools = [
 ];
 
 function text(services: readonly Service[], rest: Partial<Gateway> = { allocation }): string {
+  const settings = gateway({ pools, ...rest });
+  const found = paths(snapshot(threeNodes, services), settings);
   const inputs = {
     nodes: threeNodes,
     api: undefined,
     services: () => services,
-    gateway: gateway({ pools, ...rest }),
+    paths: () => found.paths,
+    gateway: settings,
     links: [],
   };
   return poolsText(poolsStatus(inputs, undefined, undefined));
@@ -57,6 +61,11 @@ Not as they ask:
       .and.to.include('198.51.100.2  default/mail');
   });
 
+  it('show every Service that holds an address, also two that cannot share it', () => {
+    const twins = [service('web0', ['198.51.100.1']), service('dup', ['198.51.100.1'])];
+    expect(text(twins, {})).to.include('  198.51.100.1  default/dup, default/web0\n');
+  });
+
   it('know that the API, a node and the router are nobody’s', () => {
     const kubernetes = service('kubernetes', [], {
       type: 'ClusterIP',
@@ -71,6 +80,7 @@ Not as they ask:
       nodes: [],
       api: undefined,
       services: () => [],
+      paths: () => [],
       gateway: gateway({ pools, allocation }),
       links: [],
     };

@@ -86,7 +86,36 @@ describe('claims', () => {
   });
 
   it('without an allocation are shared by all, as the program that gives addresses has decided', () => {
-    expect(routed([service('web', [A]), claiming('b', A)], [open])).to.deep.equal([`${A} b+web`]);
+    expect(routed([service('web', [A]), claiming('b', A, {}, port(53))], [open])).to.deep.equal([
+      `${A} b+web`,
+    ]);
+  });
+
+  describe('of two Services on one address and port', () => {
+    const told = (services: readonly Service[]) =>
+      paths(snapshot(threeNodes, services), gateway({ pools: [open] })).problems.map(
+        ({ code, severity, subject }) => `${severity} ${code} ${subject}`,
+      );
+
+    it('are told of, with both names', () => {
+      const services = [service('web0', [A]), service('dup', [A])];
+      expect(told(services)).to.deep.equal([`error eip-port-twice ${A} TCP/80`]);
+      const [problem] = paths(snapshot(threeNodes, services), gateway({ pools: [open] })).problems;
+      expect(problem?.message).to.match(
+        /^Services default\/dup and default\/web0 hold 198.51.100.1 with the same port TCP\/80/,
+      );
+    });
+
+    it('are no fault of the gateway when one of them is of a spec', () => {
+      expect(told([service('web', [A]), claiming('b', A)])).to.deep.equal([
+        `warn eip-port-twice ${A} TCP/80`,
+      ]);
+    });
+
+    it('are none with other ports or protocols', () => {
+      const services = [service('a', [A]), service('b', [A], port(81)), service('c', [A], port(80, 'UDP'))];
+      expect(told(services)).to.deep.equal([]);
+    });
   });
 
   describe('on an address of no pool', () => {

@@ -1,11 +1,14 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
+import { routeKey } from '../../../src/desire/eip-routes.ts';
 import { gatewayObjects } from '../../../src/desire/gateway.ts';
 import { paths } from '../../../src/desire/paths.ts';
-import { onlyIp, parseIp } from '../../../src/model/ip.ts';
+import { poolFinder } from '../../../src/desire/pools.ts';
+import { family, onlyIp, parseIp } from '../../../src/model/ip.ts';
 import { type KernelObject, keyOf } from '../../../src/model/object.ts';
 import { allKeys, diff } from '../../../src/reconcile/diff.ts';
 import { RecomputedDesire } from '../../../src/reconcile/recomputed.ts';
+import type { Report } from '../../../src/reconcile/report.ts';
 import { isOurs } from '../../any.ts';
 import { gateway, router, Scene } from '../../scene.ts';
 import { counterExamples, guardedCounterExamples } from './counter-examples.ts';
@@ -129,6 +132,13 @@ function leftOver({ scene, model }: Life): readonly string[] {
     );
 }
 
+/** EIPs whose routes are desired and not in the kernel. */
+function absent({ missing }: Report): number {
+  return missing.filter(
+    ({ want, have }) => want.kind === 'route' && want.nhid !== undefined && have === undefined,
+  ).length;
+}
+
 function sorted<T>(values: Iterable<T>): readonly string[] {
   return [...values].map((value) => JSON.stringify(value)).sort();
 }
@@ -142,7 +152,7 @@ describe('the tables of a gateway', () => {
         const life = new Life(history);
         await life.scene.round('link');
         for (const step of history.steps) {
-          await life.step(step);
+          const report = await life.step(step);
           const { desire } = life.scene.role;
           const found = paths(life.model.snapshot(), life.scene.settings);
           const { paths: table } = life.scene.role.gatewayDesire ?? {};
@@ -154,8 +164,27 @@ describe('the tables of a gateway', () => {
             idle: found.idle.length,
             nodes: new Set(found.paths.flatMap(({ carriers }) => carriers.map(({ node }) => node))).size,
           });
+          const poolOf = poolFinder(life.scene.settings.pools);
+          const all = [...found.paths, ...found.idle].map(({ eip }) => eip);
+          for (const { name } of life.scene.settings.pools)
+            for (const version of [4, 6] as const)
+              expect(table.held(name, version)).to.equal(
+                all.filter((eip) => family(eip) === version && poolOf(eip)?.name === name).length,
+              );
+          const dead = new Set(['10.0.0.11', '2001:db8:10::11', '10.0.0.12'].map(parseIp));
+          expect([...table.eipsWithin(dead)].sort()).to.deep.equal(
+            found.paths
+              .filter(({ carriers }) => carriers.every(({ ip }) => dead.has(ip)))
+              .map(({ eip }) => eip)
+              .sort(),
+          );
           const { actual } = life.scene.reconciler;
           if (actual === undefined) throw new Error('no round yet');
+          // How many EIPs should be routed and are not is known without a walk over them.
+          const unrouted = found.paths.filter(
+            ({ eip }) => actual.objects.get(routeKey(eip, life.scene.settings.table)) === undefined,
+          );
+          expect(report.lacking + absent(report), JSON.stringify(step)).to.equal(unrouted.length);
           for (const { key, object } of desire.table.values()) expect(keyOf(object)).to.equal(key);
           // What differs is known without a walk over everything.
           expect(diff(life.scene.reconciler.drift, desire.table, actual)).to.have.deep.members(

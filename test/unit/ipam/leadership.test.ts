@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 import type { Clock } from '../../../src/cluster/clock.ts';
-import type { Lease, Leases, Outcome } from '../../../src/cluster/writer.ts';
+import { type Lease, type Leases, type Outcome, RequestError } from '../../../src/cluster/writer.ts';
 import { Leadership } from '../../../src/ipam/leadership.ts';
 import { VirtualClock } from '../cluster/virtual-clock.ts';
 
@@ -17,7 +17,8 @@ class Registry {
   for(identity: string): Leases {
     return {
       read: async () => {
-        if (this.cut.has(identity)) throw new Error('get leases: connect ECONNREFUSED');
+        if (this.cut.has(identity))
+          throw new RequestError('get leases: connect ECONNREFUSED', 'check', false);
         return { lease: this.lease, version: String(this.#version) };
       },
       write: async (_name, lease, version): Promise<Outcome> => {
@@ -85,7 +86,7 @@ describe('a Lease', () => {
     expect([one.leadership.leads, two.leadership.leads]).to.deep.equal([true, false]);
     await pass(clock, 4000);
     expect([one.leadership.leads, two.leadership.leads]).to.deep.equal([false, false]);
-    expect(one.leadership.trouble).to.include('ECONNREFUSED');
+    expect(one.leadership.trouble?.message).to.include('ECONNREFUSED');
     await pass(clock, 8000);
     expect([one.leadership.leads, two.leadership.leads]).to.deep.equal([false, true]);
     registry.cut.clear();
@@ -98,6 +99,46 @@ describe('a Lease', () => {
     expect(heard).to.deep.equal(['one true', 'one false']);
     for (const { stop } of [one, two]) stop.abort();
     await Promise.all([one.ended, two.ended]);
+  });
+
+  it('is told of at once when the server refuses it, and when it does not answer twice', async () => {
+    const clock = new VirtualClock();
+    const start = clock.now();
+    const told: string[] = [];
+    const stop = new AbortController();
+    let failure: RequestError | undefined = new RequestError('get leases: HTTP 401: no', 'renew it', true);
+    const registry = new Registry();
+    const leases: Leases = {
+      ...registry.for('one'),
+      read: async (...words) => {
+        if (failure !== undefined) throw failure;
+        return registry.for('one').read(...words);
+      },
+    };
+    const leadership = new Leadership({
+      leases,
+      name,
+      identity: 'one',
+      clock,
+      changed: () => undefined,
+      troubled: () => {
+        const { message = 'none', advice = '' } = leadership.trouble ?? {};
+        told.push(`${Math.round((clock.now() - start) / 1000)} ${message} ${advice}`.trim());
+      },
+    });
+    const running = leadership.run(stop.signal);
+    await pass(clock, 5000);
+    failure = undefined;
+    await pass(clock, 5000);
+    failure = new RequestError('cannot reach the API', 'check', false);
+    await pass(clock, 5000);
+    stop.abort();
+    await running;
+    expect(told).to.deep.equal([
+      '0 get leases: HTTP 401: no renew it',
+      '5 none',
+      '13 cannot reach the API check',
+    ]);
   });
 
   it('that expires and is renewed before the next read counts as a new one', async () => {

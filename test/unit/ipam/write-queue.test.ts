@@ -75,6 +75,16 @@ class Run {
 const names = (count: number): readonly string[] => [...Array(count).keys()].map((i) => `s${i}`);
 
 describe('writes', () => {
+  it('that wait for an API server go as soon as it is there again', async () => {
+    const back = 100_000;
+    const run: Run = new Run(names(40), () => [run.passed < back ? broken : done, 5]);
+    const all = run.all();
+    await run.clock.sleep(back, new AbortController().signal);
+    run.writes.recovered();
+    // Without a word they would wait for up to half a minute more.
+    expect((await all) - back).to.be.below(100);
+  });
+
   it('of which two in a hundred fail take hardly longer than if none did', async () => {
     let nth = 0;
     const fails = (): readonly [Outcome, number] => [nth++ % 50 === 17 ? broken : done, 5];

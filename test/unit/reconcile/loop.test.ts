@@ -98,6 +98,8 @@ function report(reasons: readonly Reason[], at: number, { failed, again }: Act):
     conflicts: [],
     held: [],
     problems: [],
+    missing: [],
+    lacking: 0,
     installed: none,
     wanted: none,
     complete: true,

@@ -3,7 +3,7 @@ import { describe, type LinkNames } from '../model/iproute.ts';
 import { changeObject, type KernelObject, type Key, keyOf } from '../model/object.ts';
 import { allKeys, differs } from '../reconcile/diff.ts';
 import type { Held, PlannedChange, Report } from '../reconcile/report.ts';
-import type { Summary } from './status.ts';
+import type { Summary } from './state.ts';
 
 /** What `eiproute status --objects --json` prints. */
 export interface ObjectsStatus extends Summary {

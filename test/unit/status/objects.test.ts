@@ -1,5 +1,4 @@
 import { expect } from 'chai';
-import { objectStatuses } from '../../../src/daemon/objects.ts';
 import { DesiredTable } from '../../../src/model/desired.ts';
 import { hostPrefix, parseIp } from '../../../src/model/ip.ts';
 import {
@@ -10,6 +9,7 @@ import {
   type Sysctl,
 } from '../../../src/model/object.ts';
 import type { Report } from '../../../src/reconcile/report.ts';
+import { objectStatuses } from '../../../src/status/objects.ts';
 import { endpoint, node, Scene, service, snapshot, threeNodes } from '../../scene.ts';
 import { adding, byKey, deleting, group, nexthop, replacing, route } from '../reconcile/objects.ts';
 

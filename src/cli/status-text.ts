@@ -1,0 +1,195 @@
+import { printable } from '../model/text.ts';
+import type { EipStatus } from '../status/eips.ts';
+import type { Need } from '../status/need.ts';
+import type { NodeStatus } from '../status/nodes.ts';
+import { counted, type State, span } from '../status/state.ts';
+import type { AnyStatus, GatewayStatus, NodeAgentStatus, PoolUse } from '../status/status.ts';
+
+/** Colours a part of the text; on anything but a terminal it returns the text as it is. */
+export type Paint = (text: string, colour: 'green' | 'yellow' | 'red') => string;
+
+export const plain: Paint = (text) => text;
+
+/** Of what needs a person, so much is shown; JSON has all. */
+const mostNeeds = 20;
+const mostNodes = 4;
+const label = 9;
+
+/** What `eiproute status` prints: the state, what there is, and what needs a person. */
+export function statusText(status: AnyStatus, paint: Paint): string {
+  const rows = status.role === 'gateway' ? gatewayRows(status) : nodeRows(status);
+  const lines = [
+    headline(status, paint),
+    '',
+    ...rows.map(([name, text]) => printable(`${name.padEnd(label)} ${text}`)),
+    ...needLines(status, paint),
+  ];
+  return lines.map((line) => `${line}\n`).join('');
+}
+
+export function headline({ state, summary }: { state: State; summary: string }, paint: Paint): string {
+  return `${paint(state, colourOf(state))}: ${printable(summary)}`;
+}
+
+function colourOf(state: State): 'green' | 'yellow' | 'red' {
+  if (state === 'OK') return 'green';
+  return state === 'DEGRADED' ? 'red' : 'yellow';
+}
+
+type Row = readonly [name: string, text: string];
+
+function gatewayRows(status: GatewayStatus): readonly Row[] {
+  const { eips, lease, pools } = status;
+  const rows: Row[] = [
+    ['Gateway', about(status)],
+    ['EIPs', eipsText(eips)],
+    ['Nodes', nodesText(status.nodes, Date.parse(status.now))],
+    [status.source.kind === 'file' ? 'File' : 'API', sourceText(status)],
+  ];
+  if (lease !== undefined) rows.push(['Lease', leaseText(lease)]);
+  rows.push(['Kernel', kernelText(status)]);
+  if (pools.length > 0) rows.push(['Pools', poolsText(pools, status.waiting)]);
+  return rows;
+}
+
+function nodeRows(status: NodeAgentStatus): readonly Row[] {
+  return [
+    ['Node', about(status)],
+    ['EIPs', status.networks.length === 0 ? 'networks not known yet' : status.networks.join(', ')],
+    ...status.gateways.map(
+      ({ address, mac, table, mark }): Row => [
+        'Gateway',
+        `${address} ${mac === undefined ? 'does not answer' : `is at ${mac}`}, table ${table}, mark ${mark}`,
+      ],
+    ),
+    ['Kernel', kernelText(status)],
+  ];
+}
+
+function about({ host, release, started, now, config }: AnyStatus): string {
+  const up = span(Date.parse(now) - Date.parse(started));
+  return `${host}, eiproute ${release}, up ${up}${config === undefined ? '' : `, ${config}`}`;
+}
+
+function eipsText(eips: GatewayStatus['eips']): string {
+  const { wanted, routed, conflict, refused, held, dark, idle } = eips;
+  return columns([
+    `${routed} of ${wanted} routed`,
+    ...counts([
+      [conflict, 'CONFLICT'],
+      [refused, 'REFUSED'],
+      [held, 'HELD'],
+      [dark, 'without a node that answers'],
+      [idle, 'without a ready endpoint'],
+    ]),
+  ]);
+}
+
+function counts(pairs: readonly (readonly [count: number, what: string])[]): readonly string[] {
+  return pairs.filter(([count]) => count > 0).map(([count, what]) => `${count} ${what}`);
+}
+
+function nodesText(nodes: readonly NodeStatus[], now: number): string {
+  const carriers = nodes.filter(({ addresses }) => addresses.length > 0);
+  const unasked = carriers.filter(({ answers }) => answers === 'unknown').length;
+  const asked = carriers.length - unasked;
+  const answering = carriers.filter(({ answers }) => answers === 'yes').length;
+  const ill = carriers.filter(({ answers, ready }) => answers === 'no' || !ready);
+  const shown = ill.slice(0, mostNodes).map(({ name, neighbour, silentSince, ready }) => {
+    const words: string[] = [];
+    if (silentSince !== undefined)
+      words.push(`${neighbour ?? 'silent'} for ${span(now - Date.parse(silentSince))}`);
+    if (!ready) words.push('not Ready');
+    return `${name} ${words.join(', ')}`;
+  });
+  if (ill.length > mostNodes) shown.push(`${ill.length - mostNodes} more`);
+  return columns([
+    ...(asked > 0 || carriers.length === 0 ? [`${answering} of ${asked} answer`] : []),
+    ...(unasked > 0 ? [`${unasked} without traffic so far`] : []),
+    ...shown,
+  ]);
+}
+
+function sourceText({ feeds, source, now }: GatewayStatus): string {
+  const address = source.address === undefined ? '' : ` (${source.address})`;
+  const heard = feeds.map((feed) => (feed.heard === undefined ? 0 : Date.parse(feed.heard)));
+  const last = Math.min(...heard);
+  const when = last === 0 ? 'not heard yet' : `heard ${span(Date.parse(now) - last)} ago`;
+  const failing = feeds.filter(({ trouble }) => trouble !== undefined);
+  if (failing.length === 0) return `${last === 0 ? '' : 'ok, '}${when}${address}`;
+  return `no answer about ${failing.map(({ resource }) => resource).join(', ')}, ${when}${address}`;
+}
+
+function leaseText({ leads, holder }: NonNullable<GatewayStatus['lease']>): string {
+  if (leads) return 'held by this gateway, which gives addresses';
+  return holder === undefined ? 'held by nobody' : `held by ${holder}; this gateway only routes`;
+}
+
+function kernelText({ wanted, installed, repairs, round, now }: AnyStatus): string {
+  if (wanted === undefined || installed === undefined || round === undefined) return 'not read yet';
+  const sum = (of: object): number =>
+    Object.values(of).reduce((total: number, count: number) => total + count, 0);
+  const { count, last } = repairs;
+  const repaired =
+    last === undefined ? [] : [`${count} repaired, last ${span(Date.parse(now) - Date.parse(last))} ago`];
+  return columns([`${sum(installed)} of ${counted(sum(wanted), 'object')}`, ...repaired]);
+}
+
+function poolsText(pools: readonly PoolUse[], waiting: number | undefined): string {
+  const parts = pools.map(({ name, family, size, used }) => {
+    const of = family === 6 ? `${name} IPv6` : name;
+    // Nobody counts the addresses of a /64.
+    if (size === null || size > 2 ** 32) return `${of} ${used} in use`;
+    if (used >= size) return `${of} ${used}/${size} FULL`;
+    return `${of} ${used}/${size} (${Math.floor((used / size) * 100)} %)`;
+  });
+  return columns([
+    ...parts,
+    ...(waiting === undefined || waiting === 0
+      ? []
+      : [`${counted(waiting, 'Service')} ${waiting === 1 ? 'waits' : 'wait'}`]),
+  ]);
+}
+
+function columns(parts: readonly string[]): string {
+  return parts.join('   ');
+}
+
+function needLines({ needs, now }: AnyStatus, paint: Paint): readonly string[] {
+  if (needs.length === 0) return [];
+  const shown = needs.slice(0, mostNeeds);
+  const width = Math.max(...shown.map(({ kind }) => kind.length));
+  const lines = ['', `Needs you (${needs.length})`];
+  for (const need of shown) {
+    const kind = paint(need.kind.padEnd(width), need.severity === 'error' ? 'red' : 'yellow');
+    lines.push(`  ${kind}  ${printable(needText(need, Date.parse(now)))}`);
+    lines.push(`  ${' '.repeat(width)}  ${printable(need.advice)}`);
+  }
+  if (needs.length > mostNeeds) lines.push(`  and ${needs.length - mostNeeds} more: eiproute status --json`);
+  return lines;
+}
+
+/** What, where and why; a problem is a sentence that says all three. */
+function needText({ kind, code, subject, where, why, until }: Need, now: number): string {
+  const isSentence = code !== kind.toLowerCase();
+  const head = isSentence ? [] : [subject, where].filter((part) => part !== undefined && part !== '');
+  const rest = until === undefined ? '' : `, for ${span(Date.parse(until) - now)} more`;
+  return [...head, `${why}${rest}`].join('  ');
+}
+
+/** What `eiproute status --eips` prints. */
+export function eipsListText(eips: readonly EipStatus[], paint: Paint): string {
+  const width = Math.max(0, ...eips.map(({ eip }) => eip.length));
+  const names = Math.max(0, ...eips.map(({ services }) => services.join(', ').length));
+  return eips
+    .map(({ eip, state, services, nodes }) => {
+      const word = state === 'routed' || state === 'idle' ? state : state.toUpperCase();
+      const shown = paint(word.padEnd(8), state === 'routed' ? 'green' : state === 'idle' ? 'yellow' : 'red');
+      const to =
+        nodes.length === 0
+          ? 'no ready endpoint'
+          : nodes.map(({ name, silent }) => (silent ? `${name}(down)` : name)).join(' ');
+      return `${eip.padEnd(width)}  ${shown}  ${printable(`${services.join(', ').padEnd(names)}  ${to}`)}\n`;
+    })
+    .join('');
+}

@@ -1,0 +1,78 @@
+import { routeKey } from '../desire/eip-routes.ts';
+import type { Path } from '../desire/path.ts';
+import type { DesiredTable, KernelState } from '../model/desired.ts';
+import type { Ip } from '../model/ip.ts';
+import { changeObject, equal } from '../model/object.ts';
+import type { Report } from '../reconcile/report.ts';
+import { eipOf } from './need.ts';
+
+/**
+ * How one EIP is:
+ *
+ * - routed: the kernel has its route as it should be
+ * - outdated: the kernel has a route, and a change of it waits or was refused
+ * - conflict: a route of another program has its place
+ * - missing: it should be routed, and the kernel has no route
+ * - idle: no node can serve it
+ */
+export type EipState = 'routed' | 'outdated' | 'conflict' | 'missing' | 'idle';
+
+/** What `eiproute status --eips --json` prints of one EIP. */
+export interface EipStatus {
+  readonly eip: Ip;
+  readonly state: EipState;
+  readonly services: readonly string[];
+  /** The nodes that it goes to, or should go to, with those that do not answer marked. */
+  readonly nodes: readonly EipNode[];
+}
+
+export interface EipNode {
+  readonly name: string;
+  /** It does not answer ARP or NDP. */
+  readonly silent: boolean;
+}
+
+export interface EipInputs {
+  readonly paths: Iterable<Path>;
+  readonly table: number;
+  /** undefined: before the first round */
+  readonly actual: Pick<KernelState, 'objects'> | undefined;
+  readonly desired: Pick<DesiredTable, 'get'> | undefined;
+  readonly report: Report | undefined;
+  readonly silent: ReadonlySet<Ip>;
+}
+
+/** Every EIP with its state, in no order: a hundred thousand of them are sorted by who asked. */
+export function* eipStatuses(inputs: EipInputs): Generator<EipStatus> {
+  const { paths, table, actual, desired, report, silent } = inputs;
+  const conflicts = new Set((report?.conflicts ?? []).map(({ want }) => eipOf(want)));
+  const changing = new Set(
+    [...(report?.failed ?? []), ...(report?.held ?? [])].map(({ change }) => eipOf(changeObject(change))),
+  );
+  const stateOf = ({ eip, carriers }: Path): EipState => {
+    if (carriers.length === 0) return 'idle';
+    if (conflicts.has(eip)) return 'conflict';
+    const key = routeKey(eip, table);
+    const have = actual?.objects.get(key);
+    if (have === undefined) return 'missing';
+    const want = desired?.get(key)?.object;
+    return want !== undefined && equal(want, have) && !changing.has(eip) ? 'routed' : 'outdated';
+  };
+  for (const path of paths) {
+    yield {
+      eip: path.eip,
+      state: stateOf(path),
+      services: path.services,
+      nodes: path.carriers.map(({ node, ip }) => ({ name: node, silent: silent.has(ip) })),
+    };
+  }
+}
+
+/** Whether an EIP is asked for: by its address, by one of its Services, or by one of its nodes. */
+export function isAsked({ eip, services, nodes }: EipStatus, filter: string): boolean {
+  return (
+    eip === filter ||
+    services.some((service) => service === filter || service.endsWith(`/${filter}`)) ||
+    nodes.some(({ name }) => name === filter)
+  );
+}

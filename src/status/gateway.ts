@@ -1,0 +1,39 @@
+import type { PathTable } from '../desire/path-table.ts';
+import type { Node } from '../model/cluster.ts';
+import { eipCounts, type GatewayFacts, gatewayHealth } from './health.ts';
+import { type Hosts, nodeStatuses } from './nodes.ts';
+import {
+  feedStatus,
+  type GatewayStatus,
+  type LeaseStatus,
+  type PoolUse,
+  type StatusInputs,
+  statusOf,
+} from './status.ts';
+
+/** What a gateway tells beside its state. */
+export interface GatewayInputs extends StatusInputs {
+  readonly facts: GatewayFacts;
+  readonly paths: Pick<PathTable, 'held' | 'candidates'>;
+  readonly nodes: readonly Node[];
+  readonly hosts: Hosts;
+  readonly address: string | undefined;
+  /** How many addresses there are to give, by pool and family. */
+  readonly sizes: readonly Omit<PoolUse, 'used'>[];
+  readonly waiting: number | undefined;
+  readonly lease: LeaseStatus | undefined;
+}
+
+export function gatewayStatus(inputs: GatewayInputs): GatewayStatus {
+  const { facts, paths, nodes, hosts, sizes } = inputs;
+  return {
+    ...statusOf('gateway', gatewayHealth(facts), inputs),
+    eips: eipCounts(facts),
+    nodes: nodeStatuses(nodes, paths.candidates, hosts),
+    source: { kind: facts.source, address: inputs.address },
+    feeds: facts.cluster.feeds.map(feedStatus),
+    pools: sizes.map((pool) => ({ ...pool, used: paths.held(pool.name, pool.family) })),
+    waiting: inputs.waiting,
+    lease: inputs.lease,
+  };
+}

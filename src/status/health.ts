@@ -1,0 +1,230 @@
+import type { PathTable } from '../desire/path-table.ts';
+import type { Feed, Overview } from '../model/cluster.ts';
+import type { Ip } from '../model/ip.ts';
+import type { LinkNames } from '../model/iproute.ts';
+import { changeObject } from '../model/object.ts';
+import type { KernelUnreadable } from '../reconcile/loop.ts';
+import type { Report } from '../reconcile/report.ts';
+import { byUrgency, eipOf, type Need, reportNeeds, some } from './need.ts';
+import { counted, frozenAfter, type Health, span } from './state.ts';
+
+/** All that the state of a gateway follows from. */
+export interface GatewayFacts {
+  /** ms since the epoch */
+  readonly now: number;
+  /** The interface toward the nodes. */
+  readonly lan: string;
+  /** The last round that could read the kernel. */
+  readonly report: Report | undefined;
+  /** Set while the kernel cannot be read. */
+  readonly unreadable: KernelUnreadable | undefined;
+  /** What should be routed, as of the same round. */
+  readonly counts: PathTable['counts'];
+  readonly cluster: Pick<Overview, 'complete' | 'feeds'>;
+  /** Where the cluster is read from; a file is silent as long as nobody writes it. */
+  readonly source: 'kubernetes' | 'file';
+  /** EIPs that lead to nodes that do not answer, and to no other. */
+  readonly dark: readonly Ip[];
+  /** EIPs that should be routed and for which no route is desired; asked for only when there are some. */
+  readonly unrouted: () => Iterable<Ip>;
+  readonly names: LinkNames;
+}
+
+/** How many EIPs there are, and how many are as they should be. */
+export interface EipCounts {
+  /** Held by a Service, and some node can serve them. */
+  readonly wanted: number;
+  /** Of these: a dump, or the kernel's own acknowledgement, has their route. */
+  readonly routed: number;
+  /** A route of another program has their place. */
+  readonly conflict: number;
+  /** The kernel refuses their route. */
+  readonly refused: number;
+  /** A change of their route waits. */
+  readonly held: number;
+  /** Routed, but to no node that answers. */
+  readonly dark: number;
+  /** Held by a Service, and no node can serve them: no ready endpoint. */
+  readonly idle: number;
+}
+
+export function eipCounts({ report, counts, dark }: GatewayFacts): EipCounts {
+  const wanted = counts.routed;
+  const absent = (report?.missing ?? []).filter(
+    ({ want, have }) => have === undefined && eipOf(want) !== undefined,
+  ).length;
+  return {
+    wanted,
+    routed: report === undefined ? 0 : wanted - report.lacking - absent,
+    conflict: (report?.conflicts ?? []).filter(({ want }) => eipOf(want) !== undefined).length,
+    refused: (report?.failed ?? []).filter(({ change }) => eipOf(changeObject(change)) !== undefined).length,
+    held: (report?.held ?? []).filter(({ change }) => eipOf(changeObject(change)) !== undefined).length,
+    dark: dark.length,
+    idle: counts.idle,
+  };
+}
+
+/**
+ * Judges a gateway by what the kernel and the API server have shown, never by what is intended. It costs what is
+ * wrong, and nothing more when all is well.
+ */
+export function gatewayHealth(facts: GatewayFacts): Health {
+  return { ...verdict(facts), needs: () => needs(facts) };
+}
+
+function verdict(facts: GatewayFacts): Pick<Health, 'state' | 'summary'> {
+  const { report, unreadable, cluster } = facts;
+  if (unreadable !== undefined) {
+    const why = unreadable.error.message;
+    return { state: 'NOT SYNCED', summary: `cannot read the kernel: ${why}; routes stay as they are` };
+  }
+  if (report === undefined) return { state: 'NOT SYNCED', summary: 'starting' };
+  const eips = eipCounts(facts);
+  if (!(report.complete && cluster.complete))
+    return { state: 'NOT SYNCED', summary: incomplete(cluster.feeds, eips) };
+  const old = oldFeeds(facts);
+  if (old.length > 0) return { state: 'FROZEN', summary: frozen(old, facts, eips) };
+  const isWhole =
+    report.missing.length === 0 &&
+    report.lacking === 0 &&
+    report.failed.length === 0 &&
+    report.conflicts.length === 0 &&
+    report.held.length === 0 &&
+    eips.dark === 0 &&
+    report.problems.every(({ severity }) => severity !== 'error');
+  return { state: isWhole ? 'OK' : 'DEGRADED', summary: routing(facts, eips, report) };
+}
+
+function incomplete(feeds: readonly Feed[], { routed }: EipCounts): string {
+  const missing = feeds.filter(({ synced }) => !synced);
+  const trouble = missing.find((feed) => feed.trouble !== undefined)?.trouble;
+  const stays = routed > 0 ? `; ${stay(routed)}` : '';
+  if (missing.length === 0) return `the lists of the cluster are just in${stays}`;
+  const names = missing.map(({ resource }) => resource).join(', ');
+  return `no complete list of ${names} yet${trouble === undefined ? '' : `: ${trouble}`}${stays}`;
+}
+
+function stay(eips: number): string {
+  return `${counted(eips, 'EIP')} ${eips === 1 ? 'stays as it was' : 'stay as they were'}`;
+}
+
+/** The feeds of which there was no word for too long. */
+function oldFeeds({ cluster, now, source }: GatewayFacts): readonly Feed[] {
+  return cluster.feeds.filter(
+    ({ heard = 0, trouble }) =>
+      now - heard > frozenAfter && (source === 'kubernetes' || trouble !== undefined),
+  );
+}
+
+function frozen(old: readonly Feed[], { cluster, now, source }: GatewayFacts, { routed }: EipCounts): string {
+  const whose = source === 'file' ? 'the source file' : 'the API';
+  const what =
+    old.length === cluster.feeds.length ? '' : ` about ${old.map(({ resource }) => resource).join(', ')}`;
+  const since = Math.max(...old.map(({ heard = 0 }) => heard));
+  return `no answer from ${whose}${what} for ${span(now - since)}; ${stay(routed)}`;
+}
+
+function routing({ counts, lan, cluster }: GatewayFacts, eips: EipCounts, report: Report): string {
+  const { wanted, routed, idle } = eips;
+  const dead = report.problems.find(
+    ({ code, subject }) => /^interface-(missing|down)$/.test(code) && subject === `interface ${lan}`,
+  );
+  const parts =
+    dead === undefined
+      ? [`${routed} of ${counted(wanted, 'EIP')} routed over ${counted(counts.nodes, 'node')}`]
+      : [
+          `${dead.message.replace(/;.*/, '')}: ${routed} of ${counted(wanted, 'EIP')} ${wanted === 1 ? 'is' : 'are'} routed`,
+        ];
+  if (report.conflicts.length > 0) parts.push(`${report.conflicts.length} in conflict`);
+  if (report.failed.length > 0) parts.push(`${report.failed.length} refused by the kernel`);
+  if (report.held.length > 0) parts.push(`${report.held.length} held`);
+  if (eips.dark > 0) parts.push(`${eips.dark} without a node that answers`);
+  if (idle > 0) parts.push(`${idle} without a ready endpoint`);
+  const errors = report.problems.filter((one) => one.severity === 'error' && one !== dead).length;
+  const warnings = report.problems.filter(({ severity }) => severity === 'warn').length;
+  if (errors > 0) parts.push(counted(errors, 'problem'));
+  if (warnings > 0) parts.push(counted(warnings, 'warning'));
+  const failing = cluster.feeds.filter(({ trouble }) => trouble !== undefined);
+  if (failing.length > 0) parts.push(`no answer about ${failing.map(({ resource }) => resource).join(', ')}`);
+  return parts.join('; ');
+}
+
+function needs(facts: GatewayFacts): readonly Need[] {
+  const { report, unreadable, names } = facts;
+  const found: Need[] = [];
+  if (unreadable !== undefined) {
+    found.push({
+      kind: 'KERNEL',
+      code: 'kernel',
+      severity: 'error',
+      subject: 'the kernel',
+      where: undefined,
+      why: `it cannot be read: ${unreadable.error.message}; ${counted(unreadable.failures, 'try')} in a row`,
+      advice: 'routes stay as they are; it is tried again by itself. journalctl has the errors',
+      eip: undefined,
+    });
+  }
+  found.push(...apiNeeds(facts));
+  if (report !== undefined) found.push(...reportNeeds(report, names), ...missingNeeds(facts, report));
+  if (facts.dark.length > 0) {
+    found.push({
+      kind: 'DARK',
+      code: 'dark',
+      severity: 'error',
+      subject: some(facts.dark),
+      where: undefined,
+      why: 'none of the nodes that could serve it answers on the LAN',
+      advice: `see to its nodes, and to the switch behind ${facts.lan}: ip neigh show dev ${facts.lan}`,
+      eip: facts.dark.length === 1 ? facts.dark[0] : undefined,
+    });
+  }
+  return found.sort(byUrgency);
+}
+
+/** Feeds that fail for the same reason are one entry. */
+function apiNeeds(facts: GatewayFacts): readonly Need[] {
+  const { cluster, now, source } = facts;
+  const old = oldFeeds(facts);
+  const failing = cluster.feeds.filter((feed) => feed.trouble !== undefined || old.includes(feed));
+  return [...Map.groupBy(failing, ({ trouble }) => trouble)].map(([trouble, feeds]) => {
+    const heard = Math.max(...feeds.map((feed) => feed.heard ?? 0));
+    const isOld = feeds.some((feed) => old.includes(feed) || !feed.synced);
+    return {
+      kind: source === 'file' ? 'FILE' : 'API',
+      code: source === 'file' ? 'file' : 'api',
+      severity: isOld ? 'error' : 'warn',
+      subject: feeds.map(({ resource }) => resource).join(', '),
+      where: undefined,
+      why: `${trouble ?? 'no answer'}${heard === 0 ? '; never heard' : `; last heard ${span(now - heard)} ago`}`,
+      advice: 'all that is routed stays as it is; it is tried again by itself',
+      eip: undefined,
+    };
+  });
+}
+
+/** EIPs that should be routed and are not, for a reason that nothing else tells. */
+function missingNeeds(facts: GatewayFacts, report: Report): readonly Need[] {
+  const told = new Set<Ip | undefined>();
+  for (const { want } of report.conflicts) told.add(eipOf(want));
+  for (const { change } of [...report.failed, ...report.held]) told.add(eipOf(changeObject(change)));
+  for (const { eip } of report.problems) told.add(eip);
+  const isLanDead = report.problems.some(
+    ({ code, subject }) => /^interface-(missing|down)$/.test(code) && subject === `interface ${facts.lan}`,
+  );
+  const eips = report.missing.flatMap(({ want, have }) => (have === undefined ? (eipOf(want) ?? []) : []));
+  if (report.lacking > 0 && !isLanDead) eips.push(...facts.unrouted());
+  const untold = eips.filter((eip) => !told.has(eip));
+  if (untold.length === 0) return [];
+  return [
+    {
+      kind: 'MISSING',
+      code: 'missing',
+      severity: 'error',
+      subject: some(untold),
+      where: undefined,
+      why: `${counted(untold.length, 'EIP')} without a route: the kernel takes none of the nodes, or has not answered yet`,
+      advice: 'eiproute status --objects shows the nexthops that the kernel refuses',
+      eip: untold.length === 1 ? untold[0] : undefined,
+    },
+  ];
+}

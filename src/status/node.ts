@@ -1,0 +1,64 @@
+import type { LinkNames } from '../model/iproute.ts';
+import type { Neighbour } from '../model/listing.ts';
+import type { NodeAgent } from '../model/node-agent.ts';
+import type { KernelUnreadable } from '../reconcile/loop.ts';
+import type { Report } from '../reconcile/report.ts';
+import { byUrgency, type Need, reportNeeds } from './need.ts';
+import { counted, type Health, type State } from './state.ts';
+import { type NodeAgentStatus, type StatusInputs, statusOf } from './status.ts';
+
+/** All that the state of a node agent follows from. */
+export interface NodeFacts {
+  readonly agent: NodeAgent;
+  readonly report: Report | undefined;
+  readonly unreadable: KernelUnreadable | undefined;
+  /** The gateways that answer, as of the last dump. */
+  readonly neighbours: readonly Neighbour[];
+  readonly names: LinkNames;
+}
+
+export function nodeHealth(facts: NodeFacts): Health {
+  return { ...verdict(facts), needs: () => needs(facts) };
+}
+
+function verdict({ agent, report, unreadable, neighbours }: NodeFacts): Pick<Health, 'state' | 'summary'> {
+  if (unreadable !== undefined) {
+    const why = unreadable.error.message;
+    return { state: 'NOT SYNCED', summary: `cannot read the kernel: ${why}; rules stay as they are` };
+  }
+  if (report === undefined) return { state: 'NOT SYNCED', summary: 'starting' };
+  if (agent.eips.length === 0)
+    return { state: 'NOT SYNCED', summary: 'the networks of EIPs are not known yet; nothing is changed' };
+  const isWhole =
+    report.missing.length === 0 &&
+    report.failed.length === 0 &&
+    report.conflicts.length === 0 &&
+    report.held.length === 0 &&
+    report.problems.every(({ severity }) => severity !== 'error');
+  const state: State = isWhole ? 'OK' : 'DEGRADED';
+  const parts = [
+    `answering for ${agent.eips.join(', ')} through ${neighbours.length} of ${counted(agent.gateways.length, 'gateway')}`,
+  ];
+  if (report.failed.length > 0) parts.push(`${report.failed.length} refused by the kernel`);
+  if (report.conflicts.length > 0) parts.push(`${report.conflicts.length} in conflict`);
+  if (report.problems.length > 0) parts.push(counted(report.problems.length, 'problem'));
+  return { state, summary: parts.join('; ') };
+}
+
+function needs({ report, names }: NodeFacts): readonly Need[] {
+  return report === undefined ? [] : [...reportNeeds(report, names)].sort(byUrgency);
+}
+
+export function nodeAgentStatus(facts: NodeFacts, inputs: StatusInputs): NodeAgentStatus {
+  const { agent, neighbours } = facts;
+  return {
+    ...statusOf('node', nodeHealth(facts), inputs),
+    networks: agent.eips,
+    gateways: agent.gateways.map(({ address, table, mark }) => ({
+      address,
+      mac: neighbours.find(({ ip }) => ip === address)?.mac,
+      table,
+      mark: `0x${mark.toString(16).padStart(8, '0')}`,
+    })),
+  };
+}

@@ -1,0 +1,190 @@
+import type { Feed, Resource } from '../model/cluster.ts';
+import { describe, type LinkNames } from '../model/iproute.ts';
+import { type Counts, changeObject } from '../model/object.ts';
+import type { Problem } from '../model/problem.ts';
+import type { Report } from '../reconcile/report.ts';
+import type { EipCounts } from './health.ts';
+import type { Need } from './need.ts';
+import type { NodeStatus } from './nodes.ts';
+import { type Health, iso, type Summary, summaryOf } from './state.ts';
+
+/** What `eiproute status --json` prints; docs/status.schema.json describes it. All times are ISO 8601 in UTC. */
+export interface Status extends Summary {
+  readonly role: 'gateway' | 'node';
+  readonly release: string;
+  readonly host: string;
+  readonly pid: number;
+  readonly started: string;
+  /** When this was answered. */
+  readonly now: string;
+  /** The configuration file. */
+  readonly config: string | undefined;
+  /** What a person should look at, the most urgent first. */
+  readonly needs: readonly Need[];
+  readonly round: RoundStatus | undefined;
+  /** Objects of the kernel that should be there, by kind, and how many of them are as they should be. */
+  readonly wanted: Counts | undefined;
+  readonly installed: Counts | undefined;
+  /** What was put back after another program had changed or removed it. */
+  readonly repairs: RepairStatus;
+  readonly problems: readonly Problem[];
+  readonly conflicts: readonly ConflictStatus[];
+  readonly failed: readonly FailedStatus[];
+  readonly held: readonly HeldStatus[];
+}
+
+export interface GatewayStatus extends Status {
+  readonly role: 'gateway';
+  readonly eips: EipCounts;
+  readonly nodes: readonly NodeStatus[];
+  readonly source: SourceStatus;
+  readonly feeds: readonly FeedStatus[];
+  readonly pools: readonly PoolUse[];
+  /** Services that wait for an address; undefined: this gateway gives none. */
+  readonly waiting: number | undefined;
+  /** undefined: there is none. */
+  readonly lease: LeaseStatus | undefined;
+}
+
+export interface NodeAgentStatus extends Status {
+  readonly role: 'node';
+  /** The networks that it answers for. */
+  readonly networks: readonly string[];
+  readonly gateways: readonly ReplyGateway[];
+}
+
+export type AnyStatus = GatewayStatus | NodeAgentStatus;
+
+export interface RoundStatus {
+  readonly number: number;
+  readonly at: string;
+  readonly ms: number;
+  readonly reasons: readonly string[];
+}
+
+export interface RepairStatus {
+  /** Since the start. */
+  readonly count: number;
+  readonly last: string | undefined;
+}
+
+export interface SourceStatus {
+  readonly kind: 'kubernetes' | 'file';
+  /** The address of the API server, or the path of the file; undefined: not known yet. */
+  readonly address: string | undefined;
+}
+
+export interface FeedStatus {
+  readonly resource: Resource;
+  /** The first list was complete. */
+  readonly synced: boolean;
+  /** undefined: never. */
+  readonly heard: string | undefined;
+  readonly trouble: string | undefined;
+}
+
+/** Of one pool and family. */
+export interface PoolUse {
+  readonly name: string;
+  readonly family: 4 | 6;
+  /** null: 2^53 or more */
+  readonly size: number | null;
+  readonly used: number;
+}
+
+export interface LeaseStatus {
+  /** This gateway holds it, and gives addresses. */
+  readonly leads: boolean;
+  readonly holder: string | undefined;
+}
+
+/** A gateway of a node's replies. */
+export interface ReplyGateway {
+  readonly address: string;
+  /** undefined: the gateway does not answer ARP or NDP. */
+  readonly mac: string | undefined;
+  readonly table: number;
+  /** `0x00100000` */
+  readonly mark: string;
+}
+
+export interface ConflictStatus {
+  readonly object: string;
+  readonly why: string;
+  readonly holder: string | undefined;
+}
+
+export interface FailedStatus {
+  readonly object: string;
+  readonly why: string;
+  readonly error: string;
+}
+
+export interface HeldStatus {
+  readonly object: string;
+  readonly reason: string;
+  readonly until: string | undefined;
+}
+
+/** What both roles know of themselves. */
+export interface StatusInputs {
+  readonly release: string;
+  readonly host: string;
+  readonly pid: number;
+  /** ms since the epoch */
+  readonly started: number;
+  readonly now: number;
+  readonly config: string | undefined;
+  readonly repairs: { readonly count: number; readonly last: number | undefined };
+  readonly report: Report | undefined;
+  readonly names: LinkNames;
+}
+
+/** The fields that both roles have. */
+export function statusOf<R extends Status['role']>(
+  role: R,
+  health: Health,
+  inputs: StatusInputs,
+): Status & { readonly role: R } {
+  const { report, names, repairs } = inputs;
+  return {
+    ...summaryOf(health),
+    role,
+    release: inputs.release,
+    host: inputs.host,
+    pid: inputs.pid,
+    started: iso(inputs.started),
+    now: iso(inputs.now),
+    config: inputs.config,
+    needs: health.needs(),
+    round: report && {
+      number: report.round,
+      at: iso(report.at),
+      ms: Math.round(report.duration * 1000) / 1000,
+      reasons: report.reasons.map(({ text }) => text),
+    },
+    wanted: report?.wanted,
+    installed: report?.installed,
+    repairs: { count: repairs.count, last: repairs.last === undefined ? undefined : iso(repairs.last) },
+    problems: report?.problems ?? [],
+    conflicts: (report?.conflicts ?? []).map(({ want, why, holder }) => ({
+      object: describe(want, names),
+      why: why.text,
+      holder: holder && describe(holder, names),
+    })),
+    failed: (report?.failed ?? []).map(({ change, why, message }) => ({
+      object: describe(changeObject(change), names),
+      why: why.text,
+      error: message,
+    })),
+    held: (report?.held ?? []).map(({ change, reason, until }) => ({
+      object: describe(changeObject(change), names),
+      reason,
+      until: until === undefined ? undefined : iso(until),
+    })),
+  };
+}
+
+export function feedStatus({ resource, synced, heard, trouble }: Feed): FeedStatus {
+  return { resource, synced, heard: heard === undefined ? undefined : iso(heard), trouble };
+}

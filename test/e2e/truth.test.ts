@@ -1,0 +1,184 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import { rawNode } from '../../lab/cluster/manifests.ts';
+import type { GatewayDaemon } from './gateway-daemon.ts';
+import { GatewayHost, serviceOn, standardWorld } from './gateway-host.ts';
+import { needRoot } from './root.ts';
+import { until } from './until.ts';
+
+// What `eiproute status` once said of a gateway that did not do its work. Only what a user sees is asked for.
+
+const ofInterface = /interface enp9s0 does not exist/;
+
+/** Waits until `eiproute status` prints this, and returns its exit code and text. */
+async function shows(host: GatewayHost, pattern: RegExp, deadline?: number) {
+  return await until(
+    `the status shows ${pattern}`,
+    () => host.eiproute('status'),
+    ({ out }) => pattern.test(out),
+    deadline,
+  );
+}
+
+describe('eiproute status tells the truth', () => {
+  before(function () {
+    needRoot(this);
+  });
+
+  it('of a gateway whose LAN does not exist: no EIP is routed', async () => {
+    await using host = await GatewayHost.make();
+    await host.ip('link delete eth0');
+    const daemon = host.launch();
+    await daemon.says(/interface eth0 does not exist/);
+    const waited = await host.eiproute('status', '--wait-synced', '--timeout', '1');
+    expect(await host.routing()).to.equal('');
+    expect(waited.status).not.to.equal(0);
+    expect(waited.out.split('\n')[0]).to.equal(
+      'DEGRADED: interface eth0 does not exist: 0 of 3 EIPs are routed',
+    );
+  });
+
+  it('of a wrong LAN in a file, with the cluster from a file', async () => {
+    await using host = await GatewayHost.make();
+    const cluster = join(host.folder, 'cluster.yaml.json');
+    await writeFile(cluster, JSON.stringify({ kind: 'List', items: standardWorld }));
+    await host.configure({ settings: `source: { file: ${cluster} }` });
+    await host.within('sed', '-i', 's/^lan: .*/lan: enp9s0/', host.config);
+    const daemon = host.launch();
+    await daemon.says(ofInterface);
+    const { status, out } = await shows(host, ofInterface);
+    expect(status).to.equal(3);
+    expect(out).to.match(/^DEGRADED: interface enp9s0 does not exist: 0 of 3 EIPs are routed\n/);
+  });
+
+  it('of a foreign route in the place of an EIP', async () => {
+    await using host = await GatewayHost.make();
+    await host.ip('route add 198.51.100.10 via 10.0.0.12 proto static');
+    host.launch();
+    const { status, out } = await shows(host, /conflict/i);
+    expect(status).to.equal(3);
+    expect(out).to.match(/^DEGRADED: 2 of 3 EIPs routed over 3 nodes; 1 in conflict\n/);
+    expect(out).to.match(
+      /CONFLICT {2}198.51.100.10 {2}default\/web {2}held by "via 10.0.0.12 dev eth0 proto 4"/,
+    );
+    const waited = await host.eiproute('status', '--wait-synced', '--timeout', '0.5');
+    expect(waited.status).to.equal(3);
+  });
+
+  it('of a node that does not answer, and of one that is not Ready', async () => {
+    await using host = await GatewayHost.make();
+    const daemon = await host.start();
+    host.put(rawNode('n3', { addresses: ['10.0.0.13', '2001:db8:10::13'], ready: 'Unknown' }));
+    await host.ip('neigh replace 10.0.0.12 dev eth0 nud failed');
+    const { status, out } = await shows(host, /FAILED[\s\S]*n3 not Ready[\s\S]*Needs you \(3\)/);
+    // The EIP that only n2 could serve goes nowhere.
+    expect(status).to.equal(3);
+    expect(out).to.match(
+      /^DEGRADED: 3 of 3 EIPs routed over 3 nodes; 1 without a node that answers; 2 warnings\n/,
+    );
+    expect(out).to.match(/\nNodes .*n2 FAILED for \d+ s {3}n3 not Ready\n/);
+    expect(out).to.match(/NODE {2}node n2 does not answer ARP at 10.0.0.12 on eth0/);
+    await daemon.says(/"level":"warn".*node n2 does not answer ARP/);
+    const eips = await host.eiproute('status', '--eips');
+    expect(eips.out).to.match(/^198.51.100.11 .* n2\(down\)$/m);
+    host.put(rawNode('n3', { addresses: ['10.0.0.13', '2001:db8:10::13'] }));
+    await host.ip('neigh replace 10.0.0.12 lladdr 02:00:5e:00:53:12 dev eth0 nud permanent');
+    await shows(host, /^OK: 3 of 3 EIPs routed over 3 nodes\n/);
+    await daemon.says(/node-silent node n2.*"solved"/);
+  });
+
+  it('of two Services on one address and port: both are named, and pools shows both', async () => {
+    await using host = await GatewayHost.make({
+      world: [...standardWorld, ...serviceOn('dup', ['198.51.100.10'])],
+    });
+    const daemon = host.launch();
+    const { status, out } = await shows(
+      host,
+      /default\/dup and default\/web hold 198.51.100.10 with the same port TCP\/80/,
+    );
+    expect(status).to.equal(3);
+    expect(out).to.match(/^DEGRADED: 3 of 3 EIPs routed over 3 nodes; 1 problem\n/);
+    await daemon.says(/"level":"error".*eip-port-twice/);
+    const pools = await host.eiproute('pools');
+    expect(pools.out).to.match(/198.51.100.10 +default\/dup, default\/web$/m);
+  });
+
+  describe('of an API server', () => {
+    let host: GatewayHost;
+    let daemon: GatewayDaemon;
+
+    beforeEach(async () => {
+      host = await GatewayHost.make();
+      daemon = await host.start();
+    });
+    afterEach(async () => {
+      await host?.[Symbol.asyncDispose]();
+    });
+
+    it('whose packets are dropped: told within 60 s, FROZEN, and heard again when they come through', async function () {
+      this.timeout(120_000);
+      const port = new URL(host.api.url).port;
+      const asked = () => host.api.seen.filter(({ target }) => target === '/readyz');
+      await until('it is asked', asked, (seen) => seen.length > 1, 25_000);
+      // On the connection of the watches.
+      const watching = host.api.seen.filter(({ target }) => target.includes('watch=true'));
+      expect(asked().at(-1)?.connection).to.equal(watching.at(-1)?.connection);
+      await host.within(
+        'nft',
+        `add table inet hole; add chain inet hole in { type filter hook input priority 0; }; add rule inet hole in tcp dport ${port} drop; add rule inet hole in tcp sport ${port} drop`,
+      );
+      const cut = Date.now();
+      await until(
+        'the journal tells',
+        () => daemon.text(),
+        (text) => text.includes('"event":"cluster-silent"'),
+        60_000,
+      );
+      const { status, out } = await shows(host, /^FROZEN/, 60_000 - (Date.now() - cut));
+      expect(out).to.match(/^FROZEN: no answer from the API for \d+ s; 3 EIPs stay as they were\n/);
+      expect(out).to.match(
+        /cannot reach the Kubernetes API at 127.0.0.1:\d+ \(server in \S+kubeconfig\): no answer in time/,
+      );
+      expect(status).to.equal(4);
+      expect(await host.routing()).to.include('198.51.100.10 > 10.0.0.11 10.0.0.12 10.0.0.13\n');
+      await host.within('nft', 'delete table inet hole');
+      await shows(host, /^OK: 3 of 3/, 20_000);
+    });
+
+    it('that was killed and starts with 403 and 410: lists are back within 3 s of /readyz', async function () {
+      this.timeout(60_000);
+      await host.api.stop();
+      await daemon.says(/"event":"cluster-silent"/);
+      // Long enough for waits between two tries to have grown.
+      await until('it is away for 8 s', () => performance.now(), elapsed(8000), 10_000);
+      host.put(...serviceOn('late', ['198.51.100.30']));
+      host.api.faults.refuse(
+        { status: 403, message: 'services is forbidden' },
+        Number.POSITIVE_INFINITY,
+        /./,
+      );
+      host.api.objects.compact();
+      await host.api.start();
+      await until('it refuses for 4 s', () => performance.now(), elapsed(4000), 10_000);
+      const trouble = daemon.journal
+        .filter(({ event }) => event === 'cluster-silent')
+        .map((line) => String(line['trouble']));
+      expect(trouble.some((text) => text.includes('the API server is starting'))).to.equal(true);
+      expect(trouble.filter((text) => text.includes('ClusterRole needs'))).to.deep.equal([]);
+      host.api.faults.clear();
+      await until(
+        'what came meanwhile is routed',
+        () => host.routing(),
+        (now) => now.includes('198.51.100.30'),
+        3000,
+      );
+    });
+  });
+});
+
+/** Holds once so many ms are over. */
+function elapsed(ms: number): (now: number) => boolean {
+  const end = performance.now() + ms;
+  return (now) => now >= end;
+}

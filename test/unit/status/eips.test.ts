@@ -1,0 +1,83 @@
+import { expect } from 'chai';
+import { parseIp } from '../../../src/model/ip.ts';
+import type { Route } from '../../../src/model/object.ts';
+import { type EipStatus, eipStatuses, isAsked } from '../../../src/status/eips.ts';
+import { endpoint, Scene, service, snapshot, threeNodes } from '../../scene.ts';
+
+async function eips(scene: Scene, silent: readonly string[] = []): Promise<readonly EipStatus[]> {
+  const report = await scene.round('link');
+  const { gatewayDesire } = scene.role;
+  if (gatewayDesire === undefined) throw new Error('a scene without tables');
+  return [
+    ...eipStatuses({
+      paths: gatewayDesire.paths.paths(),
+      table: 254,
+      actual: scene.reconciler.actual,
+      desired: gatewayDesire.table,
+      report,
+      silent: new Set(silent.map(parseIp)),
+    }),
+  ];
+}
+
+function short({ eip, state, services, nodes }: EipStatus): string {
+  const to = nodes.map(({ name, silent }) => `${name}${silent ? '!' : ''}`).join(' ');
+  return `${eip} ${state} ${services.join(',')} > ${to}`;
+}
+
+const web = service('web', ['198.51.100.10']);
+const local = service('local', ['198.51.100.11'], {
+  externalTrafficPolicy: 'Local',
+  endpoints: [endpoint('n2')],
+});
+const idle = service('idle', ['198.51.100.12'], { endpoints: [] });
+
+describe('the EIPs', () => {
+  it('are shown as the kernel has them, with the nodes that do not answer', async () => {
+    const scene = new Scene(snapshot(threeNodes, [web, local, idle]));
+    scene.world.add({
+      kind: 'route',
+      table: 254,
+      dst: '198.51.100.11/32' as Route['dst'],
+      metric: 0,
+      protocol: 4,
+      type: 'blackhole',
+      nhid: undefined,
+      hops: [],
+      src: undefined,
+    });
+    expect((await eips(scene, ['10.0.0.12'])).map(short).sort()).to.deep.equal([
+      '198.51.100.10 routed default/web > n1 n2! n3',
+      '198.51.100.11 conflict default/local > n2!',
+      '198.51.100.12 idle default/idle > ',
+    ]);
+  });
+
+  it('are missing without a LAN', async () => {
+    const scene = new Scene(snapshot(threeNodes, [web]));
+    scene.settings = { ...scene.settings, lan: 'enp9s0' };
+    expect((await eips(scene)).map(short)).to.deep.equal(['198.51.100.10 missing default/web > n1 n2 n3']);
+  });
+
+  it('are outdated while the kernel refuses their change', async () => {
+    const scene = new Scene(snapshot(threeNodes, [web, local]));
+    await scene.round();
+    const moved = { ...local, endpoints: [endpoint('n3')] };
+    scene.cluster = snapshot(threeNodes, [web, moved]);
+    for (let i = 0; i < 9; i += 1) scene.kernel.failNext(({ verb }) => verb !== 'delete', 'EPERM');
+    expect((await eips(scene)).map(short).sort()).to.deep.equal([
+      '198.51.100.10 routed default/web > n1 n2 n3',
+      '198.51.100.11 outdated default/local > n3',
+    ]);
+  });
+
+  it('are found by address, by Service and by node', async () => {
+    const all = await eips(new Scene(snapshot(threeNodes, [web, local, idle])));
+    const of = (filter: string) => all.filter((one) => isAsked(one, filter)).map(({ eip }) => eip);
+    expect(of('198.51.100.10')).to.deep.equal(['198.51.100.10']);
+    expect(of('default/local')).to.deep.equal(['198.51.100.11']);
+    expect(of('local')).to.deep.equal(['198.51.100.11']);
+    expect(of('n2').sort()).to.deep.equal(['198.51.100.10', '198.51.100.11']);
+    expect(of('al')).to.deep.equal([]);
+  });
+});

@@ -1,0 +1,228 @@
+import { eipsListText, plain, statusText } from '../../../src/cli/status-text.ts';
+import { feedFailure } from '../../../src/cluster/failure.ts';
+import { UnreachableError } from '../../../src/cluster/transport.ts';
+import type { GatewayDesire } from '../../../src/desire/gateway-desire.ts';
+import type { Feed, Snapshot } from '../../../src/model/cluster.ts';
+import { compareIp, type Ip, parseIp } from '../../../src/model/ip.ts';
+import type { NeighbourState } from '../../../src/model/listing.ts';
+import type { Route } from '../../../src/model/object.ts';
+import type { Problem } from '../../../src/model/problem.ts';
+import { eipStatuses } from '../../../src/status/eips.ts';
+import { type GatewayInputs, gatewayStatus } from '../../../src/status/gateway.ts';
+import type { GatewayFacts } from '../../../src/status/health.ts';
+import { type Hosts, nextHosts, nodeProblems, silentIps } from '../../../src/status/nodes.ts';
+import type { GatewayStatus } from '../../../src/status/status.ts';
+import { endpoint, gateway, node, Scene, service, snapshot } from '../../scene.ts';
+
+/** Gateways as the pages of docs/ show them. All times are fixed. */
+
+const started = Date.UTC(2026, 0, 5, 9, 42, 10);
+const now = started + (3 * 24 + 4) * 3_600_000 + 100_000;
+const names = (index: number): string => ['', 'lo', 'eth0', 'eth1'][index] ?? `if${index}`;
+
+const nodes = [1, 2, 3].map((n) => node(`node${n}`, [`10.0.0.1${n}`]));
+
+/** 70 EIPs, every third under Local on one node. */
+const services = Array.from({ length: 70 }, (_, i) =>
+  service(
+    `web${i}`,
+    [`198.51.100.${i + 10}`],
+    i % 3 === 2 ? { externalTrafficPolicy: 'Local', endpoints: [endpoint('node1')] } : {},
+  ),
+);
+
+function feeds(heard: number, trouble?: string): readonly Feed[] {
+  return (['services', 'endpointslices', 'nodes'] as const).map((resource) => ({
+    resource,
+    synced: true,
+    heard,
+    trouble,
+  }));
+}
+
+export interface Sample {
+  readonly status: GatewayStatus;
+  /** What `eiproute status` prints. */
+  readonly text: string;
+  /** What `eiproute status --eips` prints. */
+  readonly eips: string;
+}
+
+interface SampleOptions {
+  readonly cluster?: Partial<Snapshot>;
+  readonly lan?: string;
+  /** Before the first round. */
+  readonly disturb?: (scene: Scene) => void;
+  readonly neighbours?: Readonly<Record<string, NeighbourState>>;
+  /** Problems of the allocation. */
+  readonly problems?: readonly Problem[];
+  readonly waiting?: number;
+}
+
+async function sample({
+  cluster,
+  lan = 'eth0',
+  disturb,
+  neighbours = {},
+  problems = [],
+  waiting = 0,
+}: SampleOptions): Promise<Sample> {
+  const settings = gateway({ lan });
+  const scene = new Scene(snapshot(nodes, services, { feeds: feeds(now - 2000), ...cluster }), settings);
+  disturb?.(scene);
+  const first = await scene.round('link');
+  const entries = Object.entries(neighbours).map(([ip, state]) => ({ ip: parseIp(ip), state }));
+  const hosts: Hosts = nextHosts(new Map(), entries, now - 41_000);
+  const silent = silentIps(hosts);
+  const desire = desireOf(scene);
+  const { paths } = desire;
+  const report = {
+    ...first,
+    at: now - 2000,
+    duration: 1.25,
+    problems: [
+      ...first.problems,
+      ...problems,
+      ...nodeProblems(scene.cluster.nodes, paths.candidates, silent, lan),
+    ],
+  };
+  const facts: GatewayFacts = {
+    now,
+    lan,
+    report,
+    unreadable: undefined,
+    counts: paths.counts,
+    cluster: scene.cluster,
+    source: 'kubernetes',
+    dark: [...paths.eipsWithin(silent)],
+    unrouted: () => desire.unrouted(),
+    names,
+  };
+  const status = gatewayStatus({
+    release: '0.1.0',
+    host: 'gw1',
+    pid: 142,
+    started,
+    now,
+    config: '/etc/eiproute/gateway.yaml',
+    repairs: { count: 3, last: now - 40 * 60_000 },
+    names,
+    facts,
+    paths,
+    nodes: scene.cluster.nodes,
+    hosts,
+    address: 'https://10.0.0.10:6443',
+    sizes: [
+      { name: 'public', family: 4, size: 254 },
+      { name: 'few', family: 4, size: 1 },
+    ],
+    waiting,
+    lease: { leads: true, holder: 'gw1' },
+    report,
+  });
+  const parsed: GatewayStatus = JSON.parse(JSON.stringify(status));
+  return { status: parsed, text: statusText(parsed, plain), eips: eipsText(scene, desire, silent, report) };
+}
+
+function desireOf({ role }: Scene): GatewayDesire {
+  if (role.gatewayDesire === undefined) throw new Error('a scene without tables');
+  return role.gatewayDesire;
+}
+
+function eipsText(
+  scene: Scene,
+  desire: GatewayDesire,
+  silent: ReadonlySet<Ip>,
+  report: GatewayInputs['report'],
+): string {
+  const inputs = {
+    paths: desire.paths.paths(),
+    table: 254,
+    actual: scene.reconciler.actual,
+    desired: desire.table,
+    report,
+    silent,
+  };
+  const all = [...eipStatuses(inputs)].sort((a, b) => compareIp(a.eip, b.eip));
+  return eipsListText(all, plain);
+}
+
+function foreign(eip: string, hop: Route['hops'][number]): Route {
+  return {
+    kind: 'route',
+    table: 254,
+    dst: `${eip}/32` as Route['dst'],
+    metric: 0,
+    protocol: 4,
+    type: 'unicast',
+    nhid: undefined,
+    hops: [hop],
+    src: undefined,
+  };
+}
+
+const answering: Readonly<Record<string, NeighbourState>> = {
+  '10.0.0.11': 'REACHABLE',
+  '10.0.0.12': 'REACHABLE',
+  '10.0.0.13': 'STALE',
+};
+
+export const well = (): Promise<Sample> => sample({ neighbours: answering });
+
+export const degraded = (): Promise<Sample> =>
+  sample({
+    cluster: {
+      nodes: nodes.map((one) => (one.name === 'node3' ? { ...one, notReady: true } : one)),
+      services: [
+        ...services,
+        service('last', ['192.0.2.10']),
+        service('idle', ['198.51.100.99'], { endpoints: [] }),
+      ],
+    },
+    neighbours: { ...answering, '10.0.0.13': 'FAILED' },
+    disturb: ({ world }) => {
+      world.add(foreign('198.51.100.77', { via: parseIp('10.0.0.12'), link: 2, weight: 1 }));
+      world.add(foreign('198.51.100.78', { via: undefined, link: 3, weight: 1 }));
+    },
+    problems: ['s7', 's8'].map(waits),
+    waiting: 2,
+  });
+
+export const noLan = (): Promise<Sample> =>
+  sample({ cluster: { services: services.slice(0, 4) }, lan: 'enp9s0' });
+
+const dropped = new UnreachableError(
+  'https://10.0.0.10:6443',
+  '/etc/eiproute/kubeconfig',
+  Object.assign(new Error(), { code: 'UND_ERR_CONNECT_TIMEOUT' }),
+);
+
+export const frozen = (): Promise<Sample> =>
+  sample({
+    cluster: {
+      services: services.slice(0, 2),
+      feeds: feeds(now - 48_000, feedFailure(dropped, 'nodes', 'silent')),
+    },
+    neighbours: answering,
+  });
+
+export const aFew = (): Promise<Sample> =>
+  sample({
+    cluster: {
+      services: [...services.slice(0, 3), service('idle', ['198.51.100.99'], { endpoints: [] })],
+    },
+    neighbours: { ...answering, '10.0.0.12': 'FAILED' },
+    disturb: ({ world }) =>
+      world.add(foreign('198.51.100.11', { via: parseIp('10.0.0.12'), link: 2, weight: 1 })),
+  });
+
+function waits(name: string): Problem {
+  return {
+    code: 'service-waits',
+    severity: 'warn',
+    subject: `Service default/${name}`,
+    message: `Service default/${name} waits for an address: pool few has no free address`,
+    advice: 'enlarge the pool, or delete a Service that holds one of its addresses: it is given at once',
+    service: `default/${name}`,
+  };
+}
