@@ -454,7 +454,7 @@ export class RouteTable {
       this.#keep(eip);
       return;
     }
-    const content = contentOf(carriers);
+    const content = carriers === state.carriers ? state.content : contentOf(carriers);
     let group = this.#bestOf(content) ?? this.#adoptTwin(content);
     if (group === undefined) {
       group = this.#newGroup(this.#groupIds.take(this.#kernel));

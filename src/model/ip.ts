@@ -56,8 +56,9 @@ export function networkOf(ip: Ip, length: number): Prefix {
   return `${ipFromBytes(bytes)}/${length}` as Prefix;
 }
 
+/** A flat string, as it is kept: a template would keep its parts. */
 export function hostPrefix(ip: Ip): Prefix {
-  return `${ip}/${bits(family(ip))}` as Prefix;
+  return [ip, bits(family(ip))].join('/') as Prefix;
 }
 
 /** The default route's destination. */
