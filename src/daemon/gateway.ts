@@ -30,6 +30,7 @@ import {
   runDaemon,
   type Watch,
 } from './daemon.ts';
+import { keepHeapSmall } from './heap.ts';
 import { identity } from './identity.ts';
 import { lock } from './lock.ts';
 import { poolsStatus } from './pools.ts';
@@ -111,6 +112,8 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
   /** The changes of the cluster that the present round acts on. */
   let acted = new GrowingDelta();
   const withdrawn = new Signal<Delta, GrowingDelta>(mergeDelta);
+  /** The first round with all lists is over. */
+  const listed = new Signal(() => {});
   const roleFor = (now: GatewayConfig) =>
     roleOf(
       now,
@@ -156,6 +159,7 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
       ],
     ]),
     rounded: (result) => {
+      if (result.complete && !report?.complete) listed.notify();
       report = result;
       if (links !== handle?.links()) allocating?.controller.notify();
       links = handle?.links();
@@ -168,6 +172,9 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
     // An EIP that was withdrawn must not come back after a crash with the API down.
     async (_, until) => {
       for await (const delta of withdrawn.listen(until)) await cluster.save(delta);
+    },
+    async (_, until) => {
+      for await (const _round of listed.listen(until)) await keepHeapSmall();
     },
     (daemon, until) => {
       handle = daemon;
