@@ -7,7 +7,7 @@ import { claim, namedAddresses } from './claims.ts';
 import { goByEndpoints, lackEndpoints } from './evidence.ts';
 import type { Path } from './path.ts';
 import { type FormerPath, PathHistory } from './path-history.ts';
-import { type Resolved, resolve } from './paths.ts';
+import { type Resolved, resolve, type Terms } from './paths.ts';
 import { type PoolFinder, poolFinder } from './pools.ts';
 
 /** The part of the cluster that the table reads. */
@@ -52,6 +52,7 @@ interface Entry {
 export class PathTable {
   readonly #gateway: Gateway;
   readonly #poolOf: PoolFinder;
+  #terms: Terms;
   readonly #services = new Map<string, Service>();
   /** The Services that name an address; mostly one, for which a set would take more room than all else about it. */
   readonly #naming = new Map<Ip, string | Set<string>>();
@@ -77,6 +78,7 @@ export class PathTable {
   constructor(gateway: Gateway) {
     this.#gateway = gateway;
     this.#poolOf = poolFinder(gateway.pools);
+    this.#terms = { gateway, poolOf: this.#poolOf, nodes: this.#candidates };
   }
 
   /**
@@ -152,6 +154,7 @@ export class PathTable {
     const before = this.#candidates;
     this.#nodes = nodes;
     this.#candidates = candidates(nodes);
+    this.#terms = { ...this.#terms, nodes: this.#candidates };
     this.#addressProblems = addressProblems(nodes);
     this.#problemList = undefined;
     const names = changedNames(before, this.#candidates);
@@ -212,7 +215,9 @@ export class PathTable {
   /** The Services that name the EIP. */
   #named(eip: Ip): readonly Service[] {
     const keys = this.#naming.get(eip) ?? none;
-    return (typeof keys === 'string' ? [keys] : [...keys]).flatMap((key) => this.#services.get(key) ?? []);
+    if (typeof keys !== 'string') return [...keys].flatMap((key) => this.#services.get(key) ?? []);
+    const service = this.#services.get(keys);
+    return service === undefined ? none : [service];
   }
 
   /** Those of them that hold it. */
@@ -222,9 +227,7 @@ export class PathTable {
 
   #resolve(eip: Ip): void {
     const named = this.#named(eip);
-    const terms = { gateway: this.#gateway, poolOf: this.#poolOf, nodes: this.#candidates };
-    const found: Resolved =
-      named.length === 0 ? { path: undefined, problems: [] } : resolve(eip, named, terms);
+    const found = named.length === 0 ? unnamed : resolve(eip, named, this.#terms);
     this.#report(eip, found.problems);
     const before = this.#entries.get(eip);
     if (!this.#formerPaths.has(eip)) this.#formerPaths.set(eip, this.#formerPath(before));
@@ -328,6 +331,7 @@ export class PathTable {
 }
 
 const none: readonly never[] = [];
+const unnamed: Resolved = { path: undefined, problems: none };
 
 function newSet(carriers: readonly Carrier[]): CarrierSet {
   return { eips: new Set(), carriers };
