@@ -1,24 +1,26 @@
 import type { Cluster } from './cluster/cluster.ts';
 import { EmbeddedCluster } from './cluster/embedded-cluster.ts';
+import type { ControlPlaneOptions } from './cluster/real/control-plane.ts';
+import { RealCluster } from './cluster/real-cluster.ts';
 import { Clients } from './load/load.ts';
 import { layNetwork, type Network } from './network/network.ts';
 import type { Shape } from './network/wiring.ts';
 import { now } from './process/clock.ts';
 import type { KubeProxy } from './proxy/kube-proxy.ts';
 import { PlayedProxy } from './proxy/played-proxy.ts';
+import { type ProxyMode, RealProxy } from './proxy/real-proxy.ts';
 
-/** The kinds of control plane, and of kube-proxies, that a lab can have. */
-const clusters = { embedded: EmbeddedCluster.start } as const satisfies Record<string, StartCluster>;
-const proxies = {
-  played: async (network, cluster) => new PlayedProxy(network, cluster.feed),
-} as const satisfies Record<string, StartProxy>;
-type StartCluster = (network: Network) => Promise<Cluster>;
-type StartProxy = (network: Network, cluster: Cluster) => Promise<KubeProxy>;
+/** Which control plane and which kube-proxies a lab has. Real kube-proxies need a real control plane. */
+export type LabKind =
+  | { readonly cluster: 'embedded'; readonly proxy: 'played' }
+  | ({
+      readonly cluster: 'real';
+      readonly proxy: 'played' | ProxyMode;
+      /** The minor release of Kubernetes: `1.37`; absent: the newest that this repository has. */
+      readonly minor?: string;
+    } & ControlPlaneOptions);
 
-export interface LabPlan extends Shape {
-  readonly cluster?: keyof typeof clusters;
-  readonly proxy?: keyof typeof proxies;
-}
+export const embedded: LabKind = { cluster: 'embedded', proxy: 'played' };
 
 /**
  * A network with a cluster in it, its kube-proxies and clients outside: `await using lab = await openLab(...)`. eiproute
@@ -29,8 +31,9 @@ export class Lab implements AsyncDisposable {
   readonly cluster: Cluster;
   readonly proxy: KubeProxy;
   readonly clients: Clients;
-  /** ms until the network was up. */
+  /** ms until the network was up, and from then on until the cluster and its kube-proxies were. */
   readonly laidMs: number;
+  readonly clusterMs: number;
   readonly #stack: AsyncDisposableStack;
 
   constructor(parts: LabParts, stack: AsyncDisposableStack) {
@@ -39,6 +42,7 @@ export class Lab implements AsyncDisposable {
     this.proxy = parts.proxy;
     this.clients = parts.clients;
     this.laidMs = parts.laidMs;
+    this.clusterMs = parts.clusterMs;
     this.#stack = stack;
   }
 
@@ -47,15 +51,36 @@ export class Lab implements AsyncDisposable {
   }
 }
 
-type LabParts = Pick<Lab, 'network' | 'cluster' | 'proxy' | 'clients' | 'laidMs'>;
+type LabParts = Pick<Lab, 'network' | 'cluster' | 'proxy' | 'clients' | 'laidMs' | 'clusterMs'>;
 
-export async function openLab(plan: LabPlan, signal?: AbortSignal): Promise<Lab> {
+export async function openLab(shape: Shape, kind: LabKind, signal?: AbortSignal): Promise<Lab> {
   const start = now();
   await using stack = new AsyncDisposableStack();
-  const network = stack.use(await layNetwork(plan, signal));
-  const laidMs = now() - start;
-  const cluster = stack.use(await clusters[plan.cluster ?? 'embedded'](network));
-  const proxy = stack.use(await proxies[plan.proxy ?? 'played'](network, cluster));
+  const network = stack.use(await layNetwork(shape, signal));
+  const laid = now();
+  const { cluster, proxy } = await startCluster(network, kind, stack);
+  const clusterMs = now() - laid;
   const clients = stack.use(new Clients(network.namespace('client')));
-  return new Lab({ network, cluster, proxy, clients, laidMs }, stack.move());
+  return new Lab({ network, cluster, proxy, clients, laidMs: laid - start, clusterMs }, stack.move());
+}
+
+async function startCluster(
+  network: Network,
+  kind: LabKind,
+  stack: AsyncDisposableStack,
+): Promise<{ cluster: Cluster; proxy: KubeProxy }> {
+  if (kind.cluster === 'embedded') {
+    const cluster = stack.use(await EmbeddedCluster.start(network));
+    return { cluster, proxy: stack.use(new PlayedProxy(network, cluster.feed)) };
+  }
+  const cluster = stack.use(await RealCluster.start(network, kind.minor, kind));
+  const { proxy } = kind;
+  return {
+    cluster,
+    proxy: stack.use(
+      proxy === 'played'
+        ? new PlayedProxy(network, cluster.feed)
+        : await RealProxy.start(proxy, network, cluster),
+    ),
+  };
 }

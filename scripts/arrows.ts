@@ -12,7 +12,7 @@ const rooms = ['model', 'cluster', 'kernel', 'desire', 'ipam', 'reconcile', 'con
  */
 export const arrows: Arrows = {
   'src/model': [],
-  'src/cluster': ['src/model'],
+  'src/cluster': ['src/model', 'src/abortable.ts'],
   'src/kernel': ['src/model', 'src/libc.ts'],
   'src/desire': ['src/model'],
   'src/ipam': [
@@ -27,17 +27,20 @@ export const arrows: Arrows = {
   // Packages replace this file by an empty function: nothing else of src may lead to the lab.
   'src/cli/demo.ts': ['src/cli', 'lab/demo', 'lab/process'],
   'src/log.ts': ['src/model/text.ts'],
+  // A promise under a signal.
+  'src/abortable.ts': [],
   // The C library, called through koffi.
   'src/libc.ts': [],
   'src/main.ts': ['src/cli'],
 
-  'lab/process': [],
+  'lab/process': ['src/libc.ts'],
   'lab/network': ['lab/process', 'src/model'],
   'lab/cluster': ['lab/network', 'lab/process', 'src/model'],
   'lab/proxy': ['lab/cluster', 'lab/network', 'lab/process', 'src/model'],
-  'lab/eiproute': ['lab/cluster', 'lab/network', 'lab/process'],
-  'lab/load': ['lab/network', 'lab/process', 'src/model'],
+  'lab/eiproute': ['lab/cluster', 'lab/network', 'lab/process', 'src/abortable.ts'],
+  'lab/load': ['lab/network', 'lab/process', 'src/model', 'src/abortable.ts'],
   'lab/lab.ts': ['lab/proxy', 'lab/load', 'lab/cluster', 'lab/network', 'lab/process'],
+  'lab/reach': ['lab/lab.ts', 'lab/eiproute', 'lab/cluster', 'lab/network', 'lab/process', 'src/model'],
   'lab/demo': [
     'lab/lab.ts',
     'lab/eiproute',

@@ -55,7 +55,7 @@ export function isOurs(object: KernelObject): boolean {
 }
 
 /** What is ours in the world, without ids: two worlds that forward alike are equal. */
-export function picture(scene: Scene): readonly string[] {
+export function installed(scene: Scene): readonly string[] {
   const { objects } = scene.world;
   const show = (object: KernelObject | undefined): string => {
     switch (object?.kind) {

@@ -1,15 +1,18 @@
 import { MemoryKernel } from '../lab/fake/memory-kernel.ts';
 import { World } from '../lab/fake/memory-world.ts';
+import { GrowingDelta } from '../src/cluster/delta.ts';
+import { readerOf } from '../src/desire/cluster-reader.ts';
 import { flowLabelTableName } from '../src/desire/flow-label.ts';
 import { gatewayObjects } from '../src/desire/gateway.ts';
 import { GatewayDesire } from '../src/desire/gateway-desire.ts';
-import { readerOf } from '../src/desire/path-table.ts';
 import { sysctlNames } from '../src/desire/sysctls.ts';
 import type { Scope } from '../src/kernel/kernel.ts';
 import {
   type AllocationRequest,
+  type Delta,
   type Endpoint,
   type Node,
+  type Origin,
   type Service,
   type Snapshot,
   serviceName,
@@ -58,7 +61,7 @@ export function service(name: string, eips: readonly string[], rest: Partial<Ser
     ingress: eips.map(parseIp),
     externalIps: [],
     request: request(),
-    hasSlices: true,
+    slicesKnown: true,
     ...rest,
     endpoints: inBothFamilies(rest.endpoints ?? [endpoint('n1')]),
   };
@@ -186,6 +189,8 @@ export class TestRole implements Role {
   readonly #cluster: () => Snapshot;
   readonly #settings: () => Gateway;
   #made: { readonly settings: Gateway; readonly desire: Desire } | undefined;
+  /** How a change of a Service, or of 'nodes', is learned. */
+  originOf: (key: string) => Origin = () => 'list';
   /** The Services that the desire has seen. */
   #seen = new Map<string, Service>();
 
@@ -233,16 +238,20 @@ export class TestRole implements Role {
     const services = () => readerOf(this.#cluster()).services();
     return new GatewayDesire(settings, {
       cluster: { service, services, overview: this.#cluster },
-      takeChanged: () => this.#changed(),
+      takeDelta: () => this.#delta(),
       problems: () => [],
     });
   }
 
-  #changed(): ReadonlySet<string> {
+  #delta(): Delta {
     const now = new Map(this.#cluster().services.map((one) => [serviceName(one), one]));
     const before = this.#seen;
     this.#seen = now;
-    return new Set([...before.keys(), ...now.keys()].filter((key) => before.get(key) !== now.get(key)));
+    const keys = [...before.keys(), ...now.keys()].filter((key) => before.get(key) !== now.get(key));
+    const delta = new GrowingDelta();
+    for (const key of keys) delta.service(key, this.originOf(key));
+    delta.node(this.originOf('nodes'));
+    return delta;
   }
 }
 

@@ -3,14 +3,16 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
+import { ask } from '../../src/daemon/ask.ts';
+import type { Status } from '../../src/daemon/status.ts';
 import { LinuxKernel } from '../../src/kernel/linux.ts';
 import { ownerOf } from '../../src/model/owner.ts';
 import { memoryOf } from './memory-of.ts';
 
 // Run in a fresh network namespace: node bench/runs/agent.ts FOLDER PROGRAM [kubeconfig]
 // A node agent as its own process, with two gateways and both families. Prints {"start":ms,"memory":{...},
-// "repairs":[ms,...]}: the start of the process until it is in sync, its memory 5 s later and again after its policy
-// rules were deleted one by one, and the time that each took from our delete to its return.
+// "after":{...},"repairs":[ms,...]}: the start of the process until it is in sync, its memory two resyncs later and
+// again after its policy rules were deleted one by one, and the time that each took from our delete to its return.
 
 const [folder = '.', program = 'bin/eiproute'] = process.argv.slice(2);
 const ip = (command: string): string => execFileSync('ip', command.split(' ')).toString();
@@ -31,6 +33,7 @@ writeFileSync(
     stateDirectory: 'state',
     runtimeDirectory: 'run',
     namesDirectory: 'names',
+    pace: { resync: '1s' },
   }),
 );
 
@@ -51,11 +54,23 @@ const agent = spawn('setpriv', [...tied, '--config', file, '--log-level', 'error
 const ended = new Promise<void>((resolve) => agent.once('exit', () => resolve()));
 await promisify(execFile)(program, ['--config', file, 'status', '--wait-synced']);
 const start = performance.now() - started;
-await sleep(5000);
+await resynced(2);
 const memory = memoryOf(agent);
 
-/** Until the kernel tells of it. */
-async function told(words: string): Promise<void> {
+/** Until the agent has compared everything so many times more, and given free pages back each time. */
+async function resynced(times: number): Promise<void> {
+  const first = await rounds();
+  while ((await rounds()) < first + times) await sleep(250);
+}
+
+async function rounds(): Promise<number> {
+  const text = await ask(join(folder, 'run'), 'node', 'GET', '/status', stop.signal);
+  const { round }: Status = JSON.parse(text);
+  return round?.number ?? 0;
+}
+
+/** Until the kernel announces a change. */
+async function announced(words: string): Promise<void> {
   while (true) {
     const { done, value } = await hints.next();
     if (done) throw new Error('the kernel fell silent');
@@ -68,7 +83,7 @@ for (const family of ['-4', '-6']) {
   for (const [, priority = ''] of ip(`${family} rule show`).matchAll(/^(\d+):.*proto (?:eiproute|86)\b/gm)) {
     const before = performance.now();
     ip(`${family} rule delete priority ${priority} protocol ${protocol}`);
-    await told('rule added: ');
+    await announced('rule added: ');
     repairs.push(performance.now() - before);
   }
 }

@@ -1,9 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import { createSecureServer } from 'node:http2';
+import { createSecureServer, type ServerHttp2Session } from 'node:http2';
 import { createServer } from 'node:https';
 import type { Socket } from 'node:net';
 import type { Server } from 'node:tls';
-import { stringify } from 'yaml';
 import { family, parseIp } from '../../src/model/ip.ts';
 import { serverCertificate } from './api/certificate.ts';
 import { Defaults } from './api/defaults.ts';
@@ -18,6 +17,7 @@ import { adminRules, type Rules } from './api/rbac.ts';
 import { Resources, type Target, targetOf } from './api/resource.ts';
 import { selector } from './api/selector.ts';
 import { Watches } from './api/watches.ts';
+import { kubeconfigOf } from './kubeconfig.ts';
 
 export interface ApiServerOptions {
   /** Address to listen on. */
@@ -74,6 +74,9 @@ export class ApiServer implements AsyncDisposable {
   #tokens = new Set([randomBytes(16).toString('hex')]);
   /** What the bearer of a token may do; who is not here may do all. */
   readonly #rules = new Map<string, Rules>();
+  #rulesLoaded = true;
+  #started = false;
+  readonly #sessions = new Set<ServerHttp2Session>();
   #server: Server | undefined;
   #port: number;
 
@@ -98,8 +101,17 @@ export class ApiServer implements AsyncDisposable {
     return `https://${family(parseIp(host)) === 6 ? `[${host}]` : host}:${this.#port}`;
   }
 
-  /** Listens; after {@link stop} on the same port as before. */
-  async start(): Promise<void> {
+  /**
+   * Listens; after {@link stop} on the same port as before, and with a history that begins anew, as the watch cache of a
+   * kube-apiserver does: whoever comes with a version of before gets a 410.
+   *
+   * @param rules 'loading': all but the administrator are refused until {@link loadRules}, as by a kube-apiserver that
+   *   has just started
+   */
+  async start(rules: 'loaded' | 'loading' = 'loaded'): Promise<void> {
+    this.#rulesLoaded = rules === 'loaded';
+    if (this.#started) this.objects.compact();
+    this.#started = true;
     const { key, certificate } = this.#certificate;
     // An answer that fails is a mistake in here, and must not look like a fault that a test asked for.
     const serve = (request: Request, response: Response): void => void this.#serve(request, response);
@@ -115,6 +127,10 @@ export class ApiServer implements AsyncDisposable {
       socket.on('error', () => socket.destroy());
     });
     server.on('sessionError', () => {});
+    server.on('session', (session: ServerHttp2Session) => {
+      this.#sessions.add(session);
+      session.once('close', () => this.#sessions.delete(session));
+    });
     this.#server = server;
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject);
@@ -127,6 +143,15 @@ export class ApiServer implements AsyncDisposable {
     if (address !== null && typeof address === 'object') this.#port = address.port;
   }
 
+  loadRules(): void {
+    this.#rulesLoaded = true;
+  }
+
+  /** Sends GOAWAY on every HTTP/2 connection: open requests go on, and new ones need a new connection. */
+  goAway(): void {
+    for (const session of this.#sessions) session.close();
+  }
+
   /** Closes the port and cuts all connections; what it holds, it keeps. */
   async stop(): Promise<void> {
     const server = this.#server;
@@ -135,12 +160,6 @@ export class ApiServer implements AsyncDisposable {
     const closed = new Promise((resolve) => server.close(resolve));
     for (const socket of this.#sockets) socket.destroy();
     await closed;
-  }
-
-  /** Serves a connection that came in by another door; after {@link stop} it cuts it. */
-  serve(socket: Socket): void {
-    if (this.#server === undefined) socket.destroy();
-    else this.#server.emit('connection', socket);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -164,18 +183,14 @@ export class ApiServer implements AsyncDisposable {
     return [...this.#tokens][0] ?? '';
   }
 
+  /** The certificate that signed the server's; PEM. */
+  get authority(): string {
+    return this.#certificate.authority;
+  }
+
   /** A kubeconfig as YAML. @param user instead of the present token, for example `{ tokenFile }` */
   kubeconfig(user: JsonObject = { token: this.token }): string {
-    const name = 'eiproute-demo';
-    const authority = Buffer.from(this.#certificate.authority).toString('base64');
-    return stringify({
-      apiVersion: 'v1',
-      kind: 'Config',
-      clusters: [{ name, cluster: { server: this.url, 'certificate-authority-data': authority } }],
-      users: [{ name, user }],
-      contexts: [{ name, context: { cluster: name, user: name } }],
-      'current-context': name,
-    });
+    return kubeconfigOf(this.url, this.authority, user);
   }
 
   /** Creates, or replaces with its status, past all checks that need not hold for a test. */
@@ -277,7 +292,9 @@ export class ApiServer implements AsyncDisposable {
         throw new Failure(refusal.status, refusal.message ?? 'as you wished', undefined, refusal.retryAfter);
       }
       const token = this.#authenticate(exchange);
-      await this.#answer(exchange, this.#rules.get(token) ?? adminRules);
+      const rules = this.#rules.get(token);
+      if (rules !== undefined && !this.#rulesLoaded) throw new Failure(403, 'RBAC: rules are not loaded yet');
+      await this.#answer(exchange, rules ?? adminRules);
     } catch (error) {
       if (!(error instanceof Failure)) throw error;
       const wait = error.retryAfter === undefined ? {} : { 'retry-after': String(error.retryAfter) };

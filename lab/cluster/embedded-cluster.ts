@@ -1,25 +1,40 @@
-import { writeFile } from 'node:fs/promises';
-import { createServer, type Server } from 'node:net';
+import { readFile, writeFile } from 'node:fs/promises';
+import { parseAllDocuments } from 'yaml';
 import { api, type Dual, node } from '../network/map.ts';
 import type { Network } from '../network/network.ts';
 import { inside } from '../process/namespace.ts';
+import { waitFor } from '../process/wait.ts';
 import type { JsonObject } from './api/json.ts';
+import { textAt } from './api/json.ts';
 import { type Kind, kinds } from './api/kinds.ts';
+import { rulesOf } from './api/rbac.ts';
+import { ApiClient } from './api-client.ts';
 import { type ApiServer, startApiServer } from './api-server.ts';
 import type { Backend, Cluster, LabService, ObjectFeed } from './cluster.ts';
-import { rawNode, rawService, rawSlice } from './manifests.ts';
+import { Gate } from './gate.ts';
+import { kubeconfigOf } from './kubeconfig.ts';
+import { rawNode, rawSlice } from './manifests.ts';
+import { serviceObject, slicePorts, statusWith } from './service-object.ts';
 
 const port = 6443;
 
+const manifest = new URL('../../docs/rbac.yaml', import.meta.url);
+
 /** The embedded API server in a namespace of its own. The lab does what controllers do: endpoints and EIPs. */
 export class EmbeddedCluster implements Cluster {
+  readonly kind = 'embedded';
+  readonly client: ApiClient;
   readonly feed: ObjectFeed;
   readonly #server: ApiServer;
-  #gate: Server | undefined;
+  readonly #gate: Gate;
+  /** Of the EndpointSlices of each Service. */
+  readonly #ports = new Map<string, readonly JsonObject[]>();
   #created = 0;
 
-  private constructor(server: ApiServer) {
+  private constructor(server: ApiServer, gate: Gate) {
     this.#server = server;
+    this.#gate = gate;
+    this.client = new ApiClient({ url: gate.url, authority: server.authority, token: server.token });
     this.feed = {
       list: (kind) => server.objects.list(kindOf(kind), '').items,
       listen: (hear) => server.objects.listen(hear),
@@ -37,30 +52,32 @@ export class EmbeddedCluster implements Cluster {
     for (const [i, name] of network.nodes.entries()) {
       server.put(rawNode(name, { addresses: both(node(i + 1)), kubeletVersion: 'demo' }));
     }
-    return new EmbeddedCluster(server);
+    for (const document of parseAllDocuments(await readFile(manifest, 'utf8'))) {
+      const object: JsonObject = document.toJS();
+      if (textAt(object, 'kind') === 'Lease') server.put(object);
+    }
+    return new EmbeddedCluster(
+      server,
+      await Gate.open({ namespace: network.namespace('api'), host: api.v4, port }),
+    );
   }
 
   async writeKubeconfig(path: string): Promise<void> {
-    await writeFile(path, this.#server.kubeconfig(), { mode: 0o600 });
+    const token = this.#server.account(rulesOf(await readFile(manifest, 'utf8')));
+    await writeFile(path, this.#server.kubeconfig({ token }), { mode: 0o600 });
   }
 
-  async openToMachine(path: string): Promise<void> {
-    const gate = createServer((socket) => this.#server.serve(socket));
-    this.#gate = gate;
-    await new Promise<void>((resolve, reject) => {
-      gate.once('error', reject);
-      gate.listen(0, '127.0.0.1', resolve);
-    });
-    const address = gate.address();
-    if (address === null || typeof address === 'string') throw new Error('the gate has no port');
-    const here = this.#server.kubeconfig().replace(this.#server.url, `https://127.0.0.1:${address.port}`);
-    await writeFile(path, here, { mode: 0o600 });
+  async writeMachineKubeconfig(path: string): Promise<void> {
+    const { authority, token } = this.#server;
+    await writeFile(path, kubeconfigOf(this.#gate.url, authority, { token }), { mode: 0o600 });
   }
 
   async createService(service: LabService, backends: readonly Backend[]): Promise<void> {
     this.#created += 1;
+    const object = serviceObject({ ...service, spec: { ...addressesOf(this.#created), ...service.spec } });
+    this.#ports.set(service.name, slicePorts(object));
     this.#putSlices(service.name, backends);
-    this.#server.put(serviceObject(service, this.#created));
+    this.#server.put(service.eip === undefined ? object : { ...object, ...statusWith(service.eip) });
   }
 
   async setBackends(service: string, backends: readonly Backend[]): Promise<void> {
@@ -83,10 +100,17 @@ export class EmbeddedCluster implements Cluster {
 
   async startApi(): Promise<void> {
     await this.#server.start();
+    // The client still has connections of before, and finds out here.
+    const isReady = async (): Promise<true> => {
+      await this.client.text('/readyz', AbortSignal.timeout(1000));
+      return true;
+    };
+    await waitFor('the API server is ready', isReady, AbortSignal.timeout(5000));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#gate?.close();
+    await this.client[Symbol.asyncDispose]();
+    await this.#gate[Symbol.asyncDispose]();
     await this.#server[Symbol.asyncDispose]();
   }
 
@@ -100,7 +124,9 @@ export class EmbeddedCluster implements Cluster {
         serving: true,
         terminating: state === 'terminating',
       }));
-      this.#server.put(rawSlice(service, endpoints, `${service}-${side}`));
+      this.#server.put(
+        rawSlice(service, endpoints, `${service}-${side}`, 'default', this.#ports.get(service)),
+      );
     }
   }
 }
@@ -111,23 +137,10 @@ function kindOf(name: string): Kind {
   return found;
 }
 
-function serviceObject({ name, policy, eip }: LabService, number: number): JsonObject {
-  return rawService(name, {
-    status: {
-      loadBalancer: eip === undefined ? {} : { ingress: both(eip).map((ip) => ({ ip, ipMode: 'VIP' })) },
-    },
-    spec: {
-      ...(eip === undefined ? { loadBalancerClass: 'eiproute.io/gateway' } : {}),
-      selector: { app: name },
-      clusterIP: `10.96.0.${10 + number}`,
-      clusterIPs: [`10.96.0.${10 + number}`, `2001:db8:96::${10 + number}`],
-      ipFamilyPolicy: 'RequireDualStack',
-      ipFamilies: ['IPv4', 'IPv6'],
-      externalTrafficPolicy: policy,
-      allocateLoadBalancerNodePorts: false,
-      ports: [{ name: 'http', protocol: 'TCP', port: 80, targetPort: 8080 }],
-    },
-  });
+/** What the API server would allocate. */
+function addressesOf(number: number): JsonObject {
+  const [v4, v6] = [`10.96.0.${10 + number}`, `2001:db8:96::${10 + number}`];
+  return { clusterIP: v4, clusterIPs: [v4, v6] };
 }
 
 function both({ v4, v6 }: Dual): readonly string[] {

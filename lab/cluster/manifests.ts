@@ -89,13 +89,14 @@ export function rawSlice(
   endpoints: readonly RawEndpoint[],
   name = `${service}-x1`,
   namespace = 'default',
+  ports: readonly JsonObject[] = [{ name: 'http', protocol: 'TCP', port: 8080 }],
 ): JsonObject {
   return {
     apiVersion: 'discovery.k8s.io/v1',
     kind: 'EndpointSlice',
     metadata: { name, namespace, labels: { 'kubernetes.io/service-name': service } },
     addressType: endpoints[0]?.ip.includes(':') ? 'IPv6' : 'IPv4',
-    ports: [{ name: 'http', protocol: 'TCP', port: 8080 }],
+    ports,
     endpoints: endpoints.map(({ ip, node, pod, ...conditions }) => ({
       addresses: [ip],
       nodeName: node,

@@ -18,7 +18,7 @@ const expected: Dual = { v4: parseIp('198.51.100.1'), v6: parseIp('2001:db8:e::'
 export const addressGiven: Scene = {
   id: 'address-given',
   title: 'A Service waits for an address, and gets one',
-  async play({ lab: { network, cluster, clients }, page }, signal) {
+  async play({ lab: { network, cluster, proxy, clients }, page }, signal) {
     const pods = [
       await network.addPod('mail-1', 'node1', signal),
       await network.addPod('mail-2', 'node3', signal),
@@ -41,6 +41,7 @@ export const addressGiven: Scene = {
     const wanted = both(expected).join(', ');
     demand(given.ips.join(', ') === wanted, `it got ${given.ips.join(', ')} instead of ${wanted}`);
     const firstMs = Math.max(...good.map(({ done }) => done)) - start;
+    await proxy.settled();
     for (const ip of both(expected)) await curl(network, page, ip, signal);
     page.good(`first good request ${duration(firstMs)} after the Service, over IPv4 and IPv6`);
     return { allocationMs: given.at - start, firstAnswerMs: firstMs };

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { join } from 'node:path';
+import { embedded, type LabKind } from '../lab.ts';
 import { removeLeftovers } from '../network/lab-run.ts';
 import { Page } from './page.ts';
 import { summarise } from './peers.ts';
@@ -12,10 +13,17 @@ export interface DemoOptions {
   readonly mode: 'play' | 'keep' | 'clean';
   /** For people, or one JSON document ({@link StoryResult}). */
   readonly output: 'text' | 'json';
+  /** The API server of this repository with everything around it played, or a real Kubernetes and its kube-proxy. */
+  readonly cluster: 'embedded' | 'real';
   readonly stdout: { readonly isTTY?: boolean; write(text: string): unknown };
   readonly stderr: { write(text: string): unknown };
   readonly env: Readonly<Record<string, string | undefined>>;
 }
+
+const labs = {
+  embedded,
+  real: { cluster: 'real', proxy: 'nftables' },
+} as const satisfies Record<DemoOptions['cluster'], LabKind>;
 
 /**
  * `eiproute demo`.
@@ -24,7 +32,7 @@ export interface DemoOptions {
  * @throws the signal's reason when aborted; everything has been removed by then
  */
 export async function demo(
-  { mode, output, stdout, stderr, env }: DemoOptions,
+  { mode, output, cluster, stdout, stderr, env }: DemoOptions,
   signal: AbortSignal,
 ): Promise<number> {
   const refuse = (why: string): number => {
@@ -49,7 +57,7 @@ export async function demo(
     page.line(removed.length === 0 ? 'nothing was left over' : `removed: ${removed.join(', ')}`);
     return 0;
   }
-  const result = await playStory(page, signal, mode === 'keep' ? linger : undefined);
+  const result = await playStory(page, labs[cluster], signal, mode === 'keep' ? linger : undefined);
   if (json) stdout.write(`${JSON.stringify(result, undefined, 2)}\n`);
   else if (mode === 'play') summarise(page, result);
   return result.ok ? 0 : 1;
@@ -70,7 +78,7 @@ async function linger(
   signal: AbortSignal,
 ): Promise<void> {
   const kubeconfig = join(network.folder, 'kubectl.kubeconfig');
-  await cluster.openToMachine(kubeconfig);
+  await cluster.writeMachineKubeconfig(kubeconfig);
   const at = (part: string): string => `ip netns exec ${network.namespace(part)}`;
   if (isRootless()) {
     page.line(`

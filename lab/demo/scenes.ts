@@ -13,7 +13,7 @@ const every = 5;
 export const serviceAppears: Scene = {
   id: 'service-appears',
   title: 'A Service appears, and curl works',
-  async play({ lab: { network, cluster, clients }, witness, page }, signal) {
+  async play({ lab: { network, cluster, proxy, clients }, witness, page }, signal) {
     const pods = await Promise.all(
       network.nodes.map((node, i) => network.addPod(`web-${i + 1}`, node, signal)),
     );
@@ -33,6 +33,8 @@ export const serviceAppears: Scene = {
       page.said('gateway', `ip route: ${shortened(text)}   +${duration(at - start)}`);
     }
     const firstMs = Math.max(...good.map(({ done }) => done)) - start;
+    // A node whose kube-proxy is not that far yet refuses.
+    await proxy.settled();
     for (const ip of both(web.eip)) await curl(network, page, ip, signal);
     page.good(`first good request ${duration(firstMs)} after the Service, over IPv4 and IPv6`);
     return { routeMs: Math.max(...routes.map(({ at }) => at)) - start, firstAnswerMs: firstMs };

@@ -1,5 +1,5 @@
 import { Eiproute } from '../eiproute/eiproute.ts';
-import { openLab } from '../lab.ts';
+import { type LabKind, openLab } from '../lab.ts';
 import { Witness } from '../load/witness.ts';
 import { removeLeftovers } from '../network/lab-run.ts';
 import { now } from '../process/clock.ts';
@@ -32,24 +32,30 @@ const scenes: readonly Scene[] = [
   purged,
 ];
 
+/** The scenes give most Services their EIPs themselves; the timers are how fast the kernel notices a dead node. */
+const lines = `allocate: { classless: false, lease: false }
+neighbour: { reachable: 500ms, firstProbe: 0s, retransmit: 100ms }`;
+
 /**
  * Lays the network, plays the scenes, and takes everything down again, also when aborted.
  *
+ * @param kind of control plane and of kube-proxies
  * @param linger what to do with the network before it is taken down; the last scene, which ends the daemon,
  *   is then not played
  */
 export async function playStory(
   page: Page,
+  kind: LabKind,
   signal: AbortSignal,
   linger?: (stage: Stage, signal: AbortSignal) => Promise<void>,
 ): Promise<StoryResult> {
   const start = now();
   for (const id of await removeLeftovers()) page.line(`removed what run ${id} had left behind`);
   draw(page);
-  await using lab = await openLab({ nodes: 3, nodeRouting: 'by agents' }, signal);
+  await using lab = await openLab({ nodes: 3, nodeRouting: 'by agents' }, kind, signal);
   await using witness = await Witness.watch(lab.network.namespace('gateway'), signal);
   const born = now();
-  await using eiproute = await Eiproute.start(lab.network, lab.cluster);
+  await using eiproute = await Eiproute.start(lab.network, lab.cluster, { lines });
   await eiproute.synced(signal);
   const readyMs = now() - born;
   page.line(`   network up in ${duration(lab.laidMs)}, eiproute ready ${duration(readyMs)} after its start`);

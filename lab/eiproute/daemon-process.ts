@@ -1,7 +1,7 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { open, readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
-import { outcome, unlessAborted, within } from '../process/run.ts';
+import { abortable } from '../../src/abortable.ts';
+import { Process } from '../process/process.ts';
+import { outcome } from '../process/run.ts';
 
 /** The lab starts eiproute as a user does. */
 export const program = fileURLToPath(new URL('../../bin/eiproute', import.meta.url));
@@ -17,38 +17,23 @@ export interface DaemonPlan {
 
 /** `eiproute gateway` or `eiproute node` as a process of its own. */
 export class DaemonProcess implements AsyncDisposable {
-  readonly #child: ChildProcess;
-  readonly #gone: Promise<string>;
+  readonly #process: Process;
   readonly #plan: DaemonPlan;
 
-  private constructor(child: ChildProcess, plan: DaemonPlan) {
-    this.#child = child;
+  private constructor(process: Process, plan: DaemonPlan) {
+    this.#process = process;
     this.#plan = plan;
-    this.#gone = new Promise((resolve) => {
-      child.once('error', (error) => resolve(error.message));
-      child.once('close', (code, killed) => resolve(`exit ${code ?? killed}`));
-    });
   }
 
   /** Starts it and does not wait; its log goes to a file. */
   static async start(plan: DaemonPlan): Promise<DaemonProcess> {
     const { namespace, role, config, log } = plan;
-    const file = await open(log, 'a');
-    try {
-      const argv = within(namespace, [program, role, '--config', config]);
-      // The parent's death ends it, whatever the parent dies of: nothing is left running.
-      const child = spawn('setpriv', ['--pdeathsig', 'KILL', ...argv], {
-        stdio: ['ignore', file.fd, file.fd],
-        env: clearEnvironment(),
-      });
-      return new DaemonProcess(child, plan);
-    } finally {
-      await file.close();
-    }
+    const argv = [program, role, '--config', config];
+    return new DaemonProcess(await Process.start({ namespace, argv, log, env: clearEnvironment() }), plan);
   }
 
   get pid(): number | undefined {
-    return this.#child.pid;
+    return this.#process.pid;
   }
 
   /**
@@ -62,27 +47,30 @@ export class DaemonProcess implements AsyncDisposable {
     const stop = new AbortController();
     const asked = outcome({ argv }, AbortSignal.any([signal, stop.signal]));
     asked.catch(() => undefined);
-    const result = await Promise.race([asked, this.#gone]);
+    const result = await Promise.race([asked, this.#process.ended]);
     stop.abort();
     if (typeof result !== 'string' && result.status === 0) return;
     const how = typeof result === 'string' ? result : `status: ${result.status}: ${result.err}`;
     throw new Error(`eiproute ${role}: ${how}\n${await this.logTail()}`);
   }
 
-  /** @returns how it ended: `exit 0` */
-  async kill(how: 'SIGTERM' | 'SIGKILL', signal: AbortSignal): Promise<string> {
-    this.#child.kill(how);
-    return await unlessAborted(this.#gone, signal);
+  /** SIGSTOP: it hears nothing until SIGCONT. */
+  signal(name: 'SIGSTOP' | 'SIGCONT'): void {
+    this.#process.signal(name);
   }
 
-  async logTail(): Promise<string> {
-    const text = await readFile(this.#plan.log, 'utf8');
-    return text.trimEnd().split('\n').slice(-20).join('\n');
+  /** @returns how it ended: `exit 0` */
+  async kill(how: 'SIGTERM' | 'SIGKILL', signal: AbortSignal): Promise<string> {
+    this.#process.signal(how);
+    return await abortable(this.#process.ended, signal);
+  }
+
+  logTail(): Promise<string> {
+    return this.#process.logTail();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#child.kill('SIGKILL');
-    await this.#gone;
+    await this.#process[Symbol.asyncDispose]();
   }
 }
 

@@ -2,7 +2,12 @@ import type { Cluster } from '../cluster/cluster.ts';
 import type { Network } from '../network/network.ts';
 import { run } from '../process/run.ts';
 import { DaemonProcess, program } from './daemon-process.ts';
-import { type GatewayFiles, gatewayFiles, writeGatewayConfig } from './gateway-files.ts';
+import {
+  type GatewayFiles,
+  type GatewaySettings,
+  gatewayFiles,
+  writeGatewayConfig,
+} from './gateway-files.ts';
 import { NodeAgents } from './node-agents.ts';
 
 /** eiproute as it is installed in a lab: the daemon on the gateway, an agent on every node. */
@@ -19,12 +24,21 @@ export class Eiproute implements AsyncDisposable {
     this.#gateway = gateway;
   }
 
-  /** Writes the configuration, starts all and does not wait. */
-  static async start(network: Network, cluster: Cluster): Promise<Eiproute> {
+  /**
+   * Writes the configuration, starts all and does not wait.
+   *
+   * @param nodes 'agents': one on every node; 'none': nothing is installed there
+   */
+  static async start(
+    network: Network,
+    cluster: Cluster,
+    settings: GatewaySettings,
+    nodes: 'agents' | 'none' = 'agents',
+  ): Promise<Eiproute> {
     await using stack = new AsyncDisposableStack();
-    const agents = stack.use(await NodeAgents.start(network));
+    const agents = stack.use(await NodeAgents.start(network, nodes === 'none' ? [] : network.nodes));
     const files = gatewayFiles(network.folder);
-    await writeGatewayConfig(files);
+    await writeGatewayConfig(files, settings);
     await cluster.writeKubeconfig(files.kubeconfig);
     const namespace = network.namespace('gateway');
     const eiproute = new Eiproute(files, namespace, agents, await startGateway(namespace, files));
@@ -35,6 +49,11 @@ export class Eiproute implements AsyncDisposable {
   /** The daemon that runs on the gateway now. */
   get gateway(): DaemonProcess {
     return this.#gateway;
+  }
+
+  /** Of the first node's agent. */
+  get agentPid(): number | undefined {
+    return this.#agents.pid;
   }
 
   /** Starts another daemon with the same files, after the former one has ended. */

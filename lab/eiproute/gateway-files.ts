@@ -1,6 +1,6 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { pools, upstream } from '../network/map.ts';
+import { pools as mapPools, upstream } from '../network/map.ts';
 
 /** Paths of a gateway's files; all in the folder of the run. */
 export interface GatewayFiles {
@@ -21,7 +21,17 @@ export function gatewayFiles(folder: string): GatewayFiles {
   };
 }
 
-export async function writeGatewayConfig(files: GatewayFiles): Promise<void> {
+export interface GatewaySettings {
+  /** Lines of the configuration beside interfaces and pools. */
+  readonly lines: string;
+  /** Instead of those of the network's map. */
+  readonly pools?: readonly string[];
+}
+
+export async function writeGatewayConfig(
+  files: GatewayFiles,
+  { lines, pools = mapPools }: GatewaySettings,
+): Promise<void> {
   await mkdir(files.state, { recursive: true });
   await mkdir(files.runtime, { recursive: true });
   await writeFile(
@@ -35,15 +45,11 @@ pools:
   - name: public
     addresses: [${pools.map((pool) => `"${pool}"`).join(', ')}]
     avoidBuggyIPs: true
-allocate: { classless: false, lease: false } # the scenes give most Services their EIPs themselves
-neighbour: # how fast the kernel itself notices a dead node
-  reachable: 500ms
-  firstProbe: 0s
-  retransmit: 100ms
 stateDirectory: ${files.state}
 runtimeDirectory: ${files.runtime}
 log:
   format: json
+${lines}
 `,
   );
 }

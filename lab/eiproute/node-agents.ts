@@ -13,8 +13,13 @@ export class NodeAgents implements AsyncDisposable {
   }
 
   /** Starts them and does not wait; their logs go to files. */
-  static async start(network: Network): Promise<NodeAgents> {
-    return new NodeAgents(await Promise.all(network.nodes.map((name) => startAgent(network, name))));
+  static async start(network: Network, nodes: readonly string[]): Promise<NodeAgents> {
+    return new NodeAgents(await Promise.all(nodes.map((name) => startAgent(network, name))));
+  }
+
+  /** Of the first one; undefined: there is none. */
+  get pid(): number | undefined {
+    return this.#agents[0]?.pid;
   }
 
   /**

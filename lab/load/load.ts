@@ -1,7 +1,7 @@
 import { Worker } from 'node:worker_threads';
+import { abortable } from '../../src/abortable.ts';
 import type { Ip } from '../../src/model/ip.ts';
 import { client, clients } from '../network/map.ts';
-import { unlessAborted } from '../process/run.ts';
 import type { Answer, Errand, Order, Report } from './load.worker.ts';
 
 export type { Answer };
@@ -100,7 +100,7 @@ export class Load implements AsyncDisposable {
       throw new Error('the load has ended');
     });
     try {
-      return await unlessAborted(Promise.race([found.promise, broken]), signal);
+      return await abortable(Promise.race([found.promise, broken]), signal);
     } finally {
       this.#watchers.delete(watch);
     }

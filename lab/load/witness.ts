@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
-import { ipBatch, unlessAborted, within } from '../process/run.ts';
+import { abortable } from '../../src/abortable.ts';
+import { ipBatch, within } from '../process/run.ts';
 
 /** Something the kernel told `ip monitor`. */
 export interface Sighting {
@@ -60,7 +61,7 @@ export class Witness implements AsyncDisposable {
       throw new Error(`ip monitor ${how}`);
     });
     try {
-      return await unlessAborted(Promise.race([found.promise, gone]), signal);
+      return await abortable(Promise.race([found.promise, gone]), signal);
     } finally {
       this.#watchers.delete(watch);
     }

@@ -12,6 +12,9 @@ export interface Dual {
 export const pools: readonly Prefix[] = ['198.51.100.0/24', '2001:db8:e::/64'].map(parsePrefix);
 export const podNetworks: readonly Prefix[] = ['10.244.0.0/16', '2001:db8:244::/48'].map(parsePrefix);
 
+/** Of ClusterIPs. */
+export const serviceNetworks: readonly Prefix[] = ['10.96.0.0/16', '2001:db8:96::/108'].map(parsePrefix);
+
 export const clientNetwork = { v4: 24, v6: 64 };
 /** The upstream router: toward the clients, and on the segment it shares with the gateway. */
 export const upstream = {

@@ -125,7 +125,12 @@ export function places(shape: Shape): readonly Place[] {
     {
       part: 'api',
       sysctls: sober,
-      lines: [...up('eth0'), ...addresses('eth0', api, { v4: 24, v6: 64 })],
+      // Another host of the LAN: its way to EIPs is the gateway.
+      lines: [
+        ...up('eth0'),
+        ...addresses('eth0', api, { v4: 24, v6: 64 }),
+        ...pools.map((pool) => `route add ${pool} via ${pick(gateway.lan, pool)} dev eth0`),
+      ],
       lines6: [],
     },
     ...numbers(nodes).map((i) => nodePlace(i, nodes, nodeRouting)),

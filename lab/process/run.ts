@@ -57,19 +57,6 @@ export function outcome({ argv, input = '' }: Command, signal?: AbortSignal): Pr
   });
 }
 
-/** What `promise` gives, or the signal's reason as soon as it is aborted. */
-export async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  signal.throwIfAborted();
-  const aborted = Promise.withResolvers<never>();
-  const abort = (): void => aborted.reject(signal.reason);
-  signal.addEventListener('abort', abort, { once: true });
-  try {
-    return await Promise.race([promise, aborted.promise]);
-  } finally {
-    signal.removeEventListener('abort', abort);
-  }
-}
-
 /** A command inside a network namespace. nsenter, since `ip netns exec` mounts a new /sys each time. */
 export function within(namespace: string, argv: readonly string[]): readonly string[] {
   return ['nsenter', `--net=${namespacePath(namespace)}`, ...argv];

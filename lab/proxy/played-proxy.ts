@@ -8,6 +8,7 @@ import { type ProxiedService, proxyRules } from './proxy-rules.ts';
 
 /** Rewrites the rules of all nodes after each change of a Service or an EndpointSlice. */
 export class PlayedProxy implements KubeProxy {
+  readonly kind = 'played';
   readonly #network: Network;
   readonly #feed: ObjectFeed;
   readonly #unlisten: () => void;

@@ -44,7 +44,7 @@ async function plan(cli: Cli, command: Command): Promise<ExitCode> {
 
   await using cluster = openSource(config.source);
   const snapshot = await complete(cluster, config, cli.signal);
-  const { readerOf } = await import('../desire/path-table.ts');
+  const { readerOf } = await import('../desire/cluster-reader.ts');
   await using kernel = await LinuxKernel.open(config.stateDirectory);
   const role = gatewayRole(config, readerOf(snapshot), () => kernel.problems);
   return printDryRun(cli, await dryRun(kernel, role, cli.signal), json ?? false);

@@ -9,7 +9,7 @@ const unsafeMode = 0o026;
 /**
  * What a person should know about the way to the API server although it works.
  *
- * @returns nothing for a kubeconfig that can not be used: the feeds tell what is wrong with it
+ * @returns nothing for a kubeconfig that can not be used: the feeds report what is wrong with it
  */
 export function accessWarnings(
   access: KubernetesAccess,

@@ -178,7 +178,7 @@ export function decodeService(raw: unknown): Decoded<Service> {
     externalIps: decoder.ips(list(spec.externalIPs), 'spec.externalIPs'),
     request: allocationRequest(metadata, spec, status),
     endpoints: none,
-    hasSlices: false,
+    slicesKnown: false,
   };
   return { key, object, problems: decoder.problems };
 }

@@ -66,7 +66,7 @@ export function encodeService(service: Service): readonly object[] {
     const here = endpoints.filter((endpoint) => family(endpoint.ip) === of);
     return here.length === 0 ? [] : [slice(service, `${name}-ipv${of}`, `IPv${of}`, here)];
   });
-  if (slices.length === 0 && service.hasSlices) return [object, slice(service, `${name}-ipv4`, 'IPv4', [])];
+  if (slices.length === 0 && service.slicesKnown) return [object, slice(service, `${name}-ipv4`, 'IPv4', [])];
   return [object, ...slices];
 }
 

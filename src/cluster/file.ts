@@ -6,6 +6,7 @@ import type { Resource } from '../model/cluster.ts';
 import { type Clock, systemClock } from './clock.ts';
 import type { Cluster } from './cluster.ts';
 import { type ByResource, DocumentError, readObjects } from './document.ts';
+import { isFileError } from './file-error.ts';
 import { Signal } from './signal.ts';
 import { ClusterStore, resources, storeCluster } from './store.ts';
 
@@ -116,8 +117,4 @@ async function take(objects: ByResource, path: string, store: ClusterStore, now:
 function trouble(store: ClusterStore, text: string): void {
   for (const resource of resources) store.state(resource, { trouble: text });
   store.notify();
-}
-
-function isFileError(error: unknown): error is Error {
-  return error instanceof Error && 'code' in error && 'syscall' in error;
 }

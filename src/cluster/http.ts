@@ -1,4 +1,5 @@
 import { type Dispatcher, request } from 'undici';
+import { abortable } from '../abortable.ts';
 import type { Resource } from '../model/cluster.ts';
 import { openSession, type Session } from './credentials.ts';
 import { errorOf } from './failure.ts';
@@ -70,6 +71,7 @@ export class HttpTransport implements Transport, AsyncDisposable {
   ): Promise<unknown> {
     return this.#within(signal, async (session) => {
       const headers = {
+        // An exec plugin may hang.
         ...(await abortable(session.headers(), signal)),
         ...(type === undefined ? {} : { 'content-type': type }),
       };
@@ -132,19 +134,6 @@ export class HttpTransport implements Transport, AsyncDisposable {
 }
 
 function nothing(): void {}
-
-/** Abandons work that takes no signal, such as an exec plugin that hangs. */
-async function abortable<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  signal.throwIfAborted();
-  const aborted = Promise.withResolvers<never>();
-  const abort = (): void => aborted.reject(signal.reason);
-  signal.addEventListener('abort', abort, { once: true });
-  try {
-    return await Promise.race([work, aborted.promise]);
-  } finally {
-    signal.removeEventListener('abort', abort);
-  }
-}
 
 async function get(
   session: Session,

@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
 import {
@@ -12,13 +11,13 @@ import {
 import type { Problem } from '../model/problem.ts';
 import { type Clock, systemClock } from './clock.ts';
 import type { Cluster } from './cluster.ts';
-import { ClusterLog, isLog, LogError, logLine, readLog } from './cluster-log.ts';
-import { resourceOf } from './decode.ts';
-import { GrowingDelta, mergeDelta } from './delta.ts';
-import { DocumentError, readObjects } from './document.ts';
+import { ClusterLog, logLine } from './cluster-log.ts';
+import { everything, GrowingDelta, mergeDelta, nothing } from './delta.ts';
 import { encodeNode, encodeService } from './encode.ts';
+import { isFileError } from './file-error.ts';
+import { readState } from './remembered-state.ts';
 import { Signal } from './signal.ts';
-import { ClusterStore, resources } from './store.ts';
+import type { ClusterStore } from './store.ts';
 
 export interface RememberedOptions {
   /** ms between two ticks; a change is saved one to two ticks after it came in */
@@ -92,7 +91,7 @@ class Memory {
   #overview: Derived<Overview> | undefined;
   #snapshot: Derived<Snapshot> | undefined;
   /** Changes to be saved at the next tick. They are a tick old, so that a round has judged them. */
-  #due = new GrowingDelta().merge({ services: 'all', nodes: true });
+  #due = new GrowingDelta().merge(everything);
   /** Changes since the last tick. */
   #fresh = new GrowingDelta();
   /** The Nodes as they are in the log. */
@@ -103,7 +102,11 @@ class Memory {
     this.#cluster = cluster;
     this.#file = file;
     this.#options = options;
-    this.#log = new ClusterLog(file, this.#load());
+    const { state, length, problem } = readState(file);
+    this.#former = state;
+    for (const node of state?.overview().nodes ?? []) this.#nodes.set(node.name, node);
+    this.#problem = problem;
+    this.#log = new ClusterLog(file, length);
   }
 
   snapshot(): Snapshot {
@@ -191,7 +194,7 @@ class Memory {
   #current(): ClusterStore | undefined {
     if (this.#former !== undefined && this.#cluster.overview().complete) {
       this.#former = undefined;
-      this.#notify({ services: 'all', nodes: true });
+      this.#notify(everything);
     }
     return this.#former;
   }
@@ -199,7 +202,7 @@ class Memory {
   async #pass(changes: AsyncIterable<Delta>, listener: Signal<Delta, GrowingDelta>): Promise<void> {
     for await (const delta of changes) {
       const hidden = this.#current() !== undefined;
-      listener.notify(hidden ? { services: new Set(), nodes: false } : delta);
+      listener.notify(hidden ? nothing : delta);
     }
     this.#listeners.delete(listener);
   }
@@ -247,11 +250,11 @@ class Memory {
   async #write(work: () => Promise<void>): Promise<void> {
     try {
       await work();
-      this.#tell(undefined);
+      this.#report(undefined);
     } catch (error) {
       if (!isFileError(error)) throw error;
-      this.#due.merge({ services: 'all', nodes: true });
-      this.#tell({
+      this.#due.merge(everything);
+      this.#report({
         code: 'cluster-not-remembered',
         severity: 'warn',
         subject: this.#file,
@@ -292,42 +295,10 @@ class Memory {
     return lines;
   }
 
-  /** @returns the valid length of the log; undefined: there is no log to append to */
-  #load(): number | undefined {
-    try {
-      const text = readFileSync(this.#file);
-      if (!isLog(text)) {
-        this.#former = storeOf(oldList(text.toString('utf8')));
-        return undefined;
-      }
-      const { objects, length, damaged } = readLog(text);
-      this.#former = storeOf(objects);
-      for (const node of this.#former.overview().nodes) this.#nodes.set(node.name, node);
-      if (damaged > 0) this.#unreadable(`${damaged} of its lines are damaged`, 'the rest is used');
-      return length;
-    } catch (error) {
-      if (isFileError(error)) {
-        if (!('code' in error && error.code === 'ENOENT')) this.#unreadable(error.message);
-      } else if (error instanceof DocumentError || error instanceof LogError) this.#unreadable(error.message);
-      else throw error;
-      return undefined;
-    }
-  }
-
-  #unreadable(why: string, then = 'nothing is known before the API answers'): void {
-    this.#problem = {
-      code: 'remembered-cluster-unreadable',
-      severity: 'warn',
-      subject: this.#file,
-      message: `the last known state of the cluster can not be used: ${why}; ${then}`,
-      advice: 'nothing to do when the API is reachable: it is written anew as soon as all lists are in',
-    };
-  }
-
-  #tell(problem: Problem | undefined): void {
+  #report(problem: Problem | undefined): void {
     if (problem === undefined && this.#problem === undefined) return;
     this.#problem = problem;
-    this.#notify({ services: new Set(), nodes: false });
+    this.#notify(nothing);
   }
 }
 
@@ -339,29 +310,4 @@ function delivered(): Promise<void> {
 function* linesOf(nodes: readonly Node[], services: readonly Service[]): Generator<string> {
   for (const node of nodes) yield logLine('Node', node.name, [encodeNode(node)]);
   for (const service of services) yield logLine('Service', serviceName(service), encodeService(service));
-}
-
-/** @throws DocumentError when the text is not a List as versions before 0.2 wrote it */
-function oldList(text: string): readonly unknown[] {
-  const objects = readObjects(text);
-  const [, found] = /"eiproute\.io\/version":"([^"]*)"/.exec(text.slice(0, 200)) ?? [];
-  if (found !== '1') throw new DocumentError(`its version is ${found ?? 'missing'}, not 1`);
-  return resources.flatMap((resource) => objects[resource]);
-}
-
-/** @throws DocumentError when an object cannot be decoded */
-function storeOf(objects: readonly unknown[]): ClusterStore {
-  const store = new ClusterStore();
-  for (const object of objects) {
-    const resource = resourceOf(object);
-    if (resource === undefined) throw new DocumentError(`it holds ${JSON.stringify(object).slice(0, 80)}`);
-    store.indexes[resource].set(object);
-  }
-  const [problem] = store.overview().problems;
-  if (problem !== undefined) throw new DocumentError(`${problem.subject}: ${problem.message}`);
-  return store;
-}
-
-function isFileError(error: unknown): error is Error {
-  return error instanceof Error && 'code' in error && 'syscall' in error;
 }

@@ -1,3 +1,4 @@
+import type { Origin } from '../model/cluster.ts';
 import type { Problem } from '../model/problem.ts';
 import { type Decode, type Decoded, same } from './decode.ts';
 import { uidOf, type Versions, versionOf } from './versions.ts';
@@ -6,13 +7,23 @@ import { uidOf, type Versions, versionOf } from './versions.ts';
 export interface IndexOptions<T> {
   readonly decode: Decode<T>;
   /** Called when an object is added, deleted, or changed in a field we use. */
-  readonly changed: (key: string, before: T | undefined, after: T | undefined) => void;
+  readonly changed: (change: IndexChange<T>) => void;
   /** Called with all problems of an object whenever they change; with an empty list when they are solved. */
   readonly report: (key: string, problems: readonly Problem[]) => void;
   /** Adds the fields that come from other objects. */
   readonly complete?: (key: string, decoded: T) => T;
   /** For a resource that we write. */
   readonly versions?: Versions;
+}
+
+/** A change of one object. */
+export interface IndexChange<T> {
+  readonly key: string;
+  /** undefined: it was added. */
+  readonly before: T | undefined;
+  /** undefined: it was deleted, or a list lacks it. */
+  readonly after: T | undefined;
+  readonly origin: Origin;
 }
 
 /** A new list of a whole resource. It takes effect when the store commits it. */
@@ -86,7 +97,7 @@ export class DecodedIndex<T extends { readonly uid: string }> implements Resourc
     const after = this.#keep(decoded);
     if (after === undefined || after === before) return;
     this.#objects.set(key, after);
-    this.#options.changed(key, before, after);
+    this.#options.changed({ key, before, after, origin: 'event' });
   }
 
   delete(raw: unknown): void {
@@ -102,7 +113,7 @@ export class DecodedIndex<T extends { readonly uid: string }> implements Resourc
     this.#versions?.delete(key);
     if (before === undefined) return;
     this.#objects.delete(key);
-    this.#options.changed(key, before, undefined);
+    this.#options.changed({ key, before, after: undefined, origin: 'event' });
   }
 
   replacement(): Replacement {
@@ -138,14 +149,14 @@ export class DecodedIndex<T extends { readonly uid: string }> implements Resourc
     let touched = 0;
     for (const [key, before] of former) {
       if (next.has(key)) continue;
-      this.#options.changed(key, before, undefined);
+      this.#options.changed({ key, before, after: undefined, origin: 'list' });
       touched += 1;
       if (touched % portion === 0) yield;
     }
     for (const [key, after] of next) {
       const before = former.get(key);
       if (before === after) continue;
-      this.#options.changed(key, before, after);
+      this.#options.changed({ key, before, after, origin: 'list' });
       touched += 1;
       if (touched % portion === 0) yield;
     }

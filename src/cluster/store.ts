@@ -3,6 +3,7 @@ import {
   type Endpoint,
   type Feed,
   type Node,
+  type Origin,
   type Overview,
   type Resource,
   type Service,
@@ -14,7 +15,7 @@ import type { Cluster } from './cluster.ts';
 import { decodeNode, decodeService, decodeSlice, oncePerIp, type Slice, same } from './decode.ts';
 import { GrowingDelta, mergeDelta } from './delta.ts';
 import { exact, none } from './raw.ts';
-import { DecodedIndex, type Replacement, type ResourceIndex } from './resource-index.ts';
+import { DecodedIndex, type IndexChange, type Replacement, type ResourceIndex } from './resource-index.ts';
 import { Signal } from './signal.ts';
 import { SortedMap } from './sorted-map.ts';
 import { Versions } from './versions.ts';
@@ -32,8 +33,10 @@ export class ClusterStore implements Omit<Cluster, typeof Symbol.asyncDispose> {
   readonly indexes: Readonly<Record<Resource, ResourceIndex>>;
   readonly #versions = new Versions();
   readonly #serviceIndex: DecodedIndex<Service>;
-  /** The slices of each Service. */
+  /** The slices of each Service; none: the last one was deleted. */
   readonly #slices = new Map<string, readonly Slice[]>();
+  /** Keys of the slices that a list lacked, by Service. */
+  readonly #lacked = new Map<string, Set<string>>();
   readonly #services = new SortedMap<Service>();
   readonly #nodes = new SortedMap<Node>();
   readonly #problems = new SortedMap<readonly Problem[]>();
@@ -61,26 +64,29 @@ export class ClusterStore implements Omit<Cluster, typeof Symbol.asyncDispose> {
     };
     this.#serviceIndex = new DecodedIndex({
       decode: decodeService,
-      complete: (key, service) =>
-        this.#slices.has(key) ? { ...service, endpoints: this.#endpoints(key), hasSlices: true } : service,
-      changed: (key) => this.#join(key),
+      complete: (key, service) => {
+        const slicesKnown = this.#areSlicesKnown(key);
+        const isComplete = service.slicesKnown === slicesKnown && !this.#slices.has(key);
+        return isComplete ? service : { ...service, endpoints: this.#endpoints(key), slicesKnown };
+      },
+      changed: ({ key, origin }) => this.#join(key, origin),
       report: report('services'),
       versions: this.#versions,
     });
     this.indexes = {
       nodes: new DecodedIndex({
         decode: decodeNode,
-        changed: (key, _before, after) => {
+        changed: ({ key, after, origin }) => {
           if (after === undefined) this.#nodes.delete(key);
           else this.#nodes.set(key, after);
-          this.#overviewChanged().nodes = true;
+          this.#overviewChanged().node(origin);
         },
         report: report('nodes'),
       }),
       services: this.#serviceIndex,
       endpointslices: new DecodedIndex({
         decode: decodeSlice,
-        changed: (_key, before, after) => this.#move(before, after),
+        changed: (change) => this.#move(change),
         report: report('endpointslices'),
       }),
     };
@@ -205,46 +211,74 @@ export class ClusterStore implements Omit<Cluster, typeof Symbol.asyncDispose> {
     return this.#changed();
   }
 
-  #setService(key: string, after: Service | undefined): void {
+  #setService(key: string, after: Service | undefined, origin: Origin): void {
     if (this.#before !== undefined && !this.#before.services.has(key)) {
       this.#before.services.set(key, this.#services.get(key));
     }
     if (after === undefined) this.#services.delete(key);
     else this.#services.set(key, after);
-    this.#changed().service(key);
+    this.#changed().service(key, origin);
   }
 
-  #move(before: Slice | undefined, after: Slice | undefined): void {
-    if (before?.service !== undefined) this.#putSlice(before.service, before, undefined);
-    if (after?.service !== undefined) this.#putSlice(after.service, undefined, after);
-    if (before?.service !== undefined && before.service !== after?.service) this.#join(before.service);
-    if (after?.service !== undefined) this.#join(after.service);
+  #move({ key, before, after, origin }: IndexChange<Slice>): void {
+    const [former, next] = [before?.service, after?.service];
+    if (before !== undefined && former !== undefined) {
+      this.#putSlice(former, before, undefined);
+      if (after === undefined && origin === 'list') this.#lack(former, key);
+    }
+    if (after !== undefined && next !== undefined) {
+      this.#putSlice(next, undefined, after);
+      this.#show(next, key);
+    }
+    if (former !== undefined && former !== next) this.#join(former, origin);
+    if (next !== undefined) this.#join(next, origin);
   }
 
-  #putSlice(key: string, before: Slice | undefined, after: Slice | undefined): void {
-    const others = (this.#slices.get(key) ?? []).filter((slice) => slice !== before);
-    const slices = after === undefined ? others : [...others, after];
-    if (slices.length === 0) this.#slices.delete(key);
-    else this.#slices.set(key, exact(slices));
+  #putSlice(service: string, before: Slice | undefined, after: Slice | undefined): void {
+    const others = (this.#slices.get(service) ?? []).filter((slice) => slice !== before);
+    this.#slices.set(service, after === undefined ? others : exact([...others, after]));
+  }
+
+  /** A list lacks a slice of the Service. */
+  #lack(service: string, slice: string): void {
+    const lacked = this.#lacked.get(service);
+    if (lacked) lacked.add(slice);
+    else this.#lacked.set(service, new Set([slice]));
+  }
+
+  /** A slice of the Service is there. */
+  #show(service: string, slice: string): void {
+    const lacked = this.#lacked.get(service);
+    lacked?.delete(slice);
+    if (lacked?.size === 0) this.#lacked.delete(service);
+  }
+
+  #areSlicesKnown(service: string): boolean {
+    return this.#slices.has(service) && !this.#lacked.has(service);
   }
 
   /** Joins a Service with its slices, and keeps the result in the index and among the shown Services. */
-  #join(key: string): void {
+  #join(key: string, origin: Origin): void {
     const indexed = this.#serviceIndex.get(key);
     const shown = this.#services.get(key);
     if (indexed === undefined) {
-      if (shown !== undefined) this.#setService(key, undefined);
+      // Its slices go before it or after it. As long as one is left, the list of the Services may be the short one.
+      if ((this.#slices.get(key) ?? none).length === 0) {
+        this.#slices.delete(key);
+        this.#lacked.delete(key);
+      }
+      if (shown !== undefined) this.#setService(key, undefined, origin);
       return;
     }
     const endpoints = this.#endpoints(key);
-    const hasSlices = this.#slices.has(key);
-    const isSame = indexed.hasSlices === hasSlices && same(indexed.endpoints, endpoints);
-    const joined = isSame ? indexed : { ...indexed, endpoints, hasSlices };
+    const slicesKnown = this.#areSlicesKnown(key);
+    const isSame = indexed.slicesKnown === slicesKnown && same(indexed.endpoints, endpoints);
+    const joined = isSame ? indexed : { ...indexed, endpoints, slicesKnown };
     // Where the two were one object, the endpoints are all that can differ, and they do.
     const service = shown !== undefined && shown !== indexed && same(shown, joined) ? shown : joined;
     // A slice may have changed after the list's object was completed.
     if (service !== indexed) this.#serviceIndex.put(key, service);
-    if (service !== shown) this.#setService(key, service);
+    if (service !== shown) this.#setService(key, service, origin);
   }
 
   #endpoints(key: string): readonly Endpoint[] {

@@ -208,17 +208,17 @@ function refuseOverlaps(pieces: readonly Piece[], report: ReportProblem): void {
   const sorted = [...pieces].sort(
     (a, b) => a.family - b.family || order(a.first, b.first) || order(b.last, a.last),
   );
-  const told = new Set<string>();
+  const reported = new Set<string>();
   let widest: Piece | undefined;
   for (const piece of sorted) {
     if (widest !== undefined && widest.family === piece.family && piece.first <= widest.last) {
       const [later, earlier] =
         pieces.indexOf(piece) > pieces.indexOf(widest) ? [piece, widest] : [widest, piece];
       const other = later.pool === earlier.pool ? 'of the same pool' : `of pool ${quoted(earlier.pool)}`;
-      if (!told.has(later.key)) {
+      if (!reported.has(later.key)) {
         report(later.key, `${later.text} of pool ${quoted(later.pool)} overlaps ${earlier.text} ${other}`);
       }
-      told.add(later.key);
+      reported.add(later.key);
       if (piece.last > widest.last) widest = piece;
     } else {
       widest = piece;

@@ -97,7 +97,7 @@ export const leaves = {
   window: leaf(
     'guard.window',
     duration(0, 24 * hour),
-    '0s',
+    '1m',
     'how long what went before counts along; 0s: each round by itself',
   ),
   always: leaf('guard.always', whole(0, 1_000_000), '1', 'the routes of so many Services may always go'),

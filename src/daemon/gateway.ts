@@ -1,15 +1,15 @@
 import { join } from 'node:path';
 import type { Cluster } from '../cluster/cluster.ts';
-import { GrowingDelta, mergeDelta } from '../cluster/delta.ts';
+import { GrowingDelta, mergeDelta, nothing } from '../cluster/delta.ts';
 import { fileCluster } from '../cluster/file.ts';
 import { type KubernetesCluster, kubernetesCluster } from '../cluster/kubernetes.ts';
 import { remembered } from '../cluster/remembered.ts';
 import { Signal } from '../cluster/signal.ts';
 import type { GatewayConfig, Source } from '../config/config.ts';
+import type { ClusterReader } from '../desire/cluster-reader.ts';
 import { routeKey } from '../desire/eip-routes.ts';
 import { flowLabelTableName } from '../desire/flow-label.ts';
 import { GatewayDesire, type GatewaySources } from '../desire/gateway-desire.ts';
-import type { ClusterReader } from '../desire/path-table.ts';
 import { apiServiceName } from '../desire/reserved.ts';
 import { sysctlNames } from '../desire/sysctls.ts';
 import { LinuxKernel } from '../kernel/linux.ts';
@@ -46,7 +46,7 @@ export function gatewayRole(
   cluster: ClusterReader,
   problems: () => readonly Problem[],
 ): Role {
-  const sources: GatewaySources = { cluster, takeChanged: () => new Set(), problems: () => [problems()] };
+  const sources: GatewaySources = { cluster, takeDelta: () => nothing, problems: () => [problems()] };
   return roleOf(config, new GatewayDesire(config.gateway, sources));
 }
 
@@ -119,11 +119,11 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
       now,
       new GatewayDesire(now.gateway, {
         cluster,
-        takeChanged: () => {
-          const { services } = changed;
-          acted.merge(changed);
+        takeDelta: () => {
+          const delta = changed;
+          acted.merge(delta);
           changed = new GrowingDelta();
-          return services;
+          return delta;
         },
         problems: () => [kernel.problems, allocating?.problems() ?? none],
       }),

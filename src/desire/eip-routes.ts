@@ -51,7 +51,7 @@ export function eipRoutes(all: readonly Path[], inputs: EipRouteInputs, add: Add
   const problems: Problem[] = [];
   const routed: Path[] = [];
   for (const path of all) {
-    const isRouted = standingRoute(path, gateway.table, owner, have) !== undefined;
+    const isRouted = presentRoute(path, gateway.table, owner, have) !== undefined;
     const by = reservedFor(path.eip, reserved, isRouted);
     if (by === undefined) routed.push(path);
     else problems.push(eipReserved(path, by));
@@ -64,7 +64,7 @@ export function eipRoutes(all: readonly Path[], inputs: EipRouteInputs, add: Add
 
   const { bundles, lost } = bundle(routed, gateway.table, hops);
   for (const { nexthop, node } of hops.byIp.values()) add(nexthop, nexthopWhy(node));
-  const kept = lost.flatMap((path) => standingRoute(path, gateway.table, owner, have)?.nhid ?? []);
+  const kept = lost.flatMap((path) => presentRoute(path, gateway.table, owner, have)?.nhid ?? []);
   const chosen = groups(bundles, gateway.resilience, owner, have, refused, new Set(kept));
   for (const [i, { paths }] of bundles.entries()) {
     const group = chosen[i];
@@ -123,7 +123,7 @@ function membersOf(carriers: readonly Carrier[], idOf: (ip: Ip) => number | unde
 
 /** Keeps the existing route of an EIP with its group and nexthops. */
 function keep(path: Path, table: number, owner: Owner, have: Listing, add: Add): void {
-  const route = standingRoute(path, table, owner, have);
+  const route = presentRoute(path, table, owner, have);
   if (route === undefined) return;
   add(route, { ...routeWhy(path), text: keptWhy.text });
   const group = have.objects.get(`nexthop ${route.nhid}`);
@@ -136,7 +136,7 @@ function keep(path: Path, table: number, owner: Owner, have: Listing, add: Add):
 }
 
 /** The present route of the EIP of a path. */
-export function standingRoute(
+export function presentRoute(
   { eip }: Pick<Path, 'eip'>,
   table: number,
   owner: Owner,

@@ -1,14 +1,23 @@
-import type { Service } from '../model/cluster.ts';
+import type { Delta, Service } from '../model/cluster.ts';
 import { type Desire, type DesiredState, DesiredTable, type KernelState } from '../model/desired.ts';
 import type { Why } from '../model/desired-object.ts';
 import type { Gateway } from '../model/gateway.ts';
 import { type Ip, onlyIp } from '../model/ip.ts';
-import { type Change, changeObject, equal, type KernelObject, type Key, keyOf } from '../model/object.ts';
+import {
+  type Change,
+  changeObject,
+  equal,
+  type KernelObject,
+  type Key,
+  keyOf,
+  type Route,
+} from '../model/object.ts';
 import { type Owner, ownerOf } from '../model/owner.ts';
 import type { Problem } from '../model/problem.ts';
+import type { ClusterReader } from './cluster-reader.ts';
 import { isEipObject, keptFor, routeKey } from './eip-routes.ts';
-import { alive, fixedObjects, standing } from './gateway.ts';
-import { type ClusterReader, PathTable } from './path-table.ts';
+import { alive, fixedObjects, notInUse } from './gateway.ts';
+import { PathTable } from './path-table.ts';
 import { apiServiceName, type Reserved, reservedIn } from './reserved.ts';
 import { RouteTable } from './route-table.ts';
 
@@ -17,8 +26,8 @@ const none: readonly Problem[] = [];
 /** The inputs of a gateway's desire. */
 export interface GatewaySources {
   readonly cluster: ClusterReader;
-  /** The keys of the Services that have changed since the last call. */
-  takeChanged(): ReadonlySet<string> | 'all';
+  /** What has changed since the last call. */
+  takeDelta(): Delta;
   /** Further problems; each list is the same array as long as nothing in it changes. */
   problems(): readonly (readonly Problem[])[];
 }
@@ -33,7 +42,7 @@ export class GatewayDesire implements Desire {
   readonly #gateway: Gateway;
   readonly #owner: Owner;
   readonly #cluster: ClusterReader;
-  readonly #takeChanged: () => ReadonlySet<string> | 'all';
+  readonly #takeDelta: () => Delta;
   readonly #otherProblems: () => readonly (readonly Problem[])[];
   readonly #frozen: Why;
   #isFirst = true;
@@ -43,24 +52,25 @@ export class GatewayDesire implements Desire {
   #fixedProblems = none;
   #nodes: unknown;
   #api: Service | undefined;
+  #kernel: KernelState | undefined;
   #dumps = -1;
   #refusals = -1;
   #parts: readonly (readonly Problem[])[] = [];
   #problems = none;
 
-  constructor(gateway: Gateway, { cluster, takeChanged, problems }: GatewaySources) {
+  constructor(gateway: Gateway, { cluster, takeDelta, problems }: GatewaySources) {
     this.#otherProblems = problems;
     this.#gateway = gateway;
     this.#owner = ownerOf(gateway.protocol);
     this.#cluster = cluster;
-    this.#takeChanged = takeChanged;
+    this.#takeDelta = takeDelta;
     this.#frozen = keptFor(gateway.lan);
     this.paths = new PathTable(gateway);
   }
 
   update(kernel: KernelState): DesiredState {
-    const changed = this.#takeChanged();
-    const changes = this.paths.update(this.#cluster, this.#isFirst ? 'all' : changed);
+    const delta = this.#takeDelta();
+    const changes = this.paths.update(this.#cluster, this.#isFirst ? 'all' : delta);
     this.#isFirst = false;
     const overview = this.#cluster.overview();
     const isReservedAnew = this.#readReserved(kernel);
@@ -80,6 +90,8 @@ export class GatewayDesire implements Desire {
       this.#refusals !== kernel.refusals
     )
       this.#fix(kernel);
+    if (this.#dumps !== kernel.dumps) this.#forgetDepartures(kernel);
+    this.#kernel = kernel;
     this.#dumps = kernel.dumps;
     this.#refusals = kernel.refusals;
     const problems = this.#collect([
@@ -94,13 +106,42 @@ export class GatewayDesire implements Desire {
 
   isEvident(change: Change): boolean {
     const object = changeObject(change);
-    const eip = object.kind === 'route' ? onlyIp(object.dst) : undefined;
+    const { departures } = this.paths;
     if (change.verb === 'delete') {
-      if (object.kind === 'nexthop') return this.paths.isCarrier(object.via);
-      return eip !== undefined && this.paths.lacksEndpoints(eip);
+      if (object.kind === 'nexthop')
+        return this.paths.isCarrier(object.via) || departures.isNodeTaken(object.via);
+      return object.kind === 'route' && this.#isWithdrawalEvident(object);
     }
+    const eip = object.kind === 'route' ? onlyIp(object.dst) : undefined;
     if (object.kind === 'group') return this.#routes?.table.goesByEndpoints(object.id) ?? false;
     return eip !== undefined && this.paths.goesByEndpoints(eip);
+  }
+
+  /** Its Services or their endpoints were taken away, or the nodes that it leads to. */
+  #isWithdrawalEvident(route: Route): boolean {
+    const eip = onlyIp(route.dst);
+    if (eip === undefined || route.nhid === undefined) return false;
+    if (this.paths.lacksEndpoints(eip)) return true;
+    if (this.paths.path(eip) === undefined) return this.paths.departures.isEipTaken(eip);
+    const ends = this.#ends(route.nhid);
+    return ends.length > 0 && ends.every((ip) => this.paths.departures.isNodeTaken(ip));
+  }
+
+  /** The addresses that a nexthop or a group in the kernel leads to. */
+  #ends(id: number): readonly Ip[] {
+    const object = this.#kernel?.objects.get(`nexthop ${id}`);
+    if (object?.kind === 'group') return object.members.flatMap((member) => this.#ends(member.id));
+    return object?.kind === 'nexthop' ? [object.via] : [];
+  }
+
+  #forgetDepartures({ objects }: KernelState): void {
+    this.paths.departures.forget(
+      (eip) => objects.has(routeKey(eip, this.#gateway.table)),
+      () => {
+        const all = [...objects.values()];
+        return new Set(all.flatMap((object) => (object.kind === 'nexthop' ? [object.via] : [])));
+      },
+    );
   }
 
   /**
@@ -127,8 +168,8 @@ export class GatewayDesire implements Desire {
   }
 
   /**
-   * All that depends on no Service, but for one thing: an EIP that is routed although a node claims its address keeps
-   * the unreachable route of its pool. So it comes after the routes.
+   * The objects that depend on no Service, with one exception: a pool keeps its unreachable route when a node claims an
+   * address of it that is routed as an EIP. So they come after the routes.
    */
   #fix(kernel: KernelState): void {
     const keys = new Set<Key>();
@@ -143,7 +184,7 @@ export class GatewayDesire implements Desire {
         gateway: this.#gateway,
         have: kernel,
         refused: kernel.refused,
-        reserved: standing(this.#reserved, inUse),
+        reserved: notInUse(this.#reserved, inUse),
       },
       (object, why) => {
         const key = keyOf(object);
@@ -174,7 +215,7 @@ export class GatewayDesire implements Desire {
   #rebuild(kernel: KernelState, link: number): void {
     const lan = kernel.links.find(({ index }) => index === link);
     if (lan === undefined) return;
-    // Whatever the new table does not want is left with the reason of the freeze, and dropped.
+    // Objects that the new table does not desire still have the reason of the freeze, and are dropped.
     if (this.table.counts.nexthop > 0) this.#freeze(kernel);
     const { paths, table: desired } = this;
     const inputs = {

@@ -6,7 +6,7 @@ import type { Listing } from '../model/listing.ts';
 import { type Key, keyOf, type Link } from '../model/object.ts';
 import { ownerOf } from '../model/owner.ts';
 import type { Problem } from '../model/problem.ts';
-import { eipRoutes, standingRoute } from './eip-routes.ts';
+import { eipRoutes, presentRoute } from './eip-routes.ts';
 import { flowLabels } from './flow-label.ts';
 import { paths } from './paths.ts';
 import { type Add, defaultRoutes, poolRoutes } from './plain-routes.ts';
@@ -38,10 +38,10 @@ export function gatewayObjects(
   const problems: Problem[] = [...snapshot.problems, ...found.problems];
   const { nodes, services } = snapshot;
   const reserved = reservedIn({ nodes, api: apiService(services), links: have.links }, gateway);
-  const inUse = found.paths.filter((path) => standingRoute(path, gateway.table, owner, have) !== undefined);
+  const inUse = found.paths.filter((path) => presentRoute(path, gateway.table, owner, have) !== undefined);
   problems.push(
     ...fixedObjects(
-      { gateway, have, refused, reserved: standing(reserved, new Set(inUse.map(({ eip }) => eip))) },
+      { gateway, have, refused, reserved: notInUse(reserved, new Set(inUse.map(({ eip }) => eip))) },
       add,
     ),
   );
@@ -79,7 +79,7 @@ export function fixedObjects(inputs: FixedInputs, add: Add): readonly Problem[] 
 }
 
 /** The reserved addresses but for those that nodes claim while they are in use as EIPs. */
-export function standing(reserved: Reserved, inUse: Pick<ReadonlySet<Ip>, 'has'>): Reserved {
+export function notInUse(reserved: Reserved, inUse: Pick<ReadonlySet<Ip>, 'has'>): Reserved {
   return new Map([...reserved].filter(([ip, { isNode }]) => !(isNode && inUse.has(ip))));
 }
 

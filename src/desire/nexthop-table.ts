@@ -1,4 +1,4 @@
-import type { DesiredTable, KernelState } from '../model/desired.ts';
+import type { DesiredTable } from '../model/desired.ts';
 import { compareIp, type Ip, type Prefix } from '../model/ip.ts';
 import type { Link, Nexthop, NexthopGroup } from '../model/object.ts';
 import type { Owner } from '../model/owner.ts';
@@ -6,12 +6,14 @@ import type { Problem } from '../model/problem.ts';
 import type { Carrier } from './carriers.ts';
 import { nexthopWhy } from './eip-routes.ts';
 import { IdRange } from './ids.ts';
+import type { KernelView } from './kernel-view.ts';
 import { isGateway, networkAddress, notAHost, refusedNexthops, unreachable } from './nexthops.ts';
 
 export interface NexthopTableInputs {
   readonly owner: Owner;
   readonly lan: Link;
   readonly desired: DesiredTable;
+  readonly kernel: KernelView;
 }
 
 /** The nexthop of one node. */
@@ -48,6 +50,7 @@ export class NexthopTable {
   readonly #owner: Owner;
   readonly #lan: Link;
   readonly #desired: DesiredTable;
+  readonly #kernel: KernelView;
   readonly #ids: IdRange;
   readonly #hops = new Map<Ip, Hop>();
   /** Without a user since the beginning of this update. */
@@ -62,28 +65,22 @@ export class NexthopTable {
   #refused: ReadonlyMap<Ip, string> = new Map();
   #links: readonly Link[];
   #refusals: number;
-  #kernel: KernelState;
   #problems: readonly Problem[] | undefined;
 
   /** Adopts the ids of nexthops in the kernel that this table will desire. */
-  constructor({ owner, lan, desired }: NexthopTableInputs, kernel: KernelState) {
+  constructor({ owner, lan, desired, kernel }: NexthopTableInputs) {
     this.#owner = owner;
     this.#lan = lan;
     this.#desired = desired;
     this.#ids = new IdRange(owner.nexthopIds);
     this.#kernel = kernel;
-    this.#links = kernel.links;
-    this.#refusals = kernel.refusals;
-    for (const object of kernel.objects.values()) {
+    this.#links = kernel.state.links;
+    this.#refusals = kernel.state.refusals;
+    for (const object of kernel.state.objects.values()) {
       if (object.kind !== 'nexthop' || object.link !== lan.index) continue;
       const twin = this.#found.get(object.via);
       if (twin === undefined || object.id < twin) this.#found.set(object.via, object.id);
     }
-  }
-
-  /** An update begins. */
-  begin(kernel: KernelState): void {
-    this.#kernel = kernel;
   }
 
   /** The same array as long as nothing about them changes. */
@@ -143,7 +140,7 @@ export class NexthopTable {
     if (hop === undefined) {
       const present = this.#foundId(ip);
       if (present !== undefined) this.#ids.use(present);
-      const id = present ?? this.#ids.take(this.#kernel);
+      const id = present ?? this.#ids.take(this.#kernel.state);
       hop = { ip, node, id, users: 0, isAccepted: present !== undefined };
       this.#hops.set(ip, hop);
       if (!hop.isAccepted) this.#unaccepted.add(hop);
@@ -195,17 +192,24 @@ export class NexthopTable {
   carriersOf({ members }: NexthopGroup): readonly Carrier[] | undefined {
     const carriers: Carrier[] = [];
     for (const { id, weight } of members) {
-      const hop = this.#kernel.objects.get(`nexthop ${id}`);
-      if (hop?.kind !== 'nexthop' || hop.link !== this.#lan.index) return undefined;
-      this.#found.set(hop.via, id);
-      carriers.push({ ip: hop.via, node: this.#named.get(hop.via)?.node ?? '', weight });
+      const carrier = this.carrierOf(id, weight);
+      if (carrier === undefined) return undefined;
+      carriers.push(carrier);
     }
     return carriers.sort((a, b) => compareIp(a.ip, b.ip));
   }
 
+  /** The carrier that a nexthop in the kernel leads to; undefined: it is none of ours. */
+  carrierOf(id: number, weight: number): Carrier | undefined {
+    const hop = this.#kernel.state.objects.get(`nexthop ${id}`);
+    if (hop?.kind !== 'nexthop' || hop.link !== this.#lan.index) return undefined;
+    this.#found.set(hop.via, id);
+    return { ip: hop.via, node: this.#named.get(hop.via)?.node ?? '', weight };
+  }
+
   /** Reads which nodes the kernel accepts as nexthops. */
   read(): NexthopChanges {
-    const { links, refusals, refused, objects } = this.#kernel;
+    const { links, refusals, refused, objects } = this.#kernel.state;
     const changed = new Set<Ip>();
     for (const hop of this.#unaccepted) {
       const object = objects.get(`nexthop ${hop.id}`);
@@ -260,9 +264,9 @@ export class NexthopTable {
   leaveForeignIds(): ReadonlySet<Ip> {
     const moved = new Set<Ip>();
     for (const hop of this.#hops.values()) {
-      if (!this.#kernel.foreignIds.has(hop.id)) continue;
+      if (!this.#kernel.state.foreignIds.has(hop.id)) continue;
       this.#desired.delete(`nexthop ${hop.id}`);
-      hop.id = this.#ids.take(this.#kernel);
+      hop.id = this.#ids.take(this.#kernel.state);
       this.#write(hop);
       moved.add(hop.ip);
     }
@@ -272,7 +276,7 @@ export class NexthopTable {
   /** Forgets the ids of nexthops that have gone from the kernel. */
   forgetGone(): void {
     for (const [ip, id] of this.#found)
-      if (!this.#kernel.objects.has(`nexthop ${id}`)) this.#found.delete(ip);
+      if (!this.#kernel.state.objects.has(`nexthop ${id}`)) this.#found.delete(ip);
   }
 
   #write({ ip, node, id }: Hop): void {
@@ -291,7 +295,7 @@ export class NexthopTable {
   /** The id of the nexthop that the kernel has for an address. */
   #foundId(ip: Ip): number | undefined {
     const id = this.#found.get(ip);
-    const object = this.#kernel.objects.get(`nexthop ${id}`);
+    const object = this.#kernel.state.objects.get(`nexthop ${id}`);
     const isThere = object?.kind === 'nexthop' && object.via === ip && object.link === this.#lan.index;
     return isThere ? id : undefined;
   }

@@ -1,7 +1,8 @@
 import type { Ip } from '../model/ip.ts';
+import type { CarrierSet } from './carrier-sets.ts';
 import type { Carrier } from './carriers.ts';
 import type { Path } from './path.ts';
-import type { CarrierSet, PathTable } from './path-table.ts';
+import type { PathTable } from './path-table.ts';
 
 /** The former path of an EIP. */
 export interface FormerPath {

@@ -1,32 +1,18 @@
-import { type Node, type Overview, type Service, type Snapshot, serviceName } from '../model/cluster.ts';
+import type { Delta, Node, Origin, Service } from '../model/cluster.ts';
 import type { Gateway } from '../model/gateway.ts';
 import { family, type Ip } from '../model/ip.ts';
 import type { Problem } from '../model/problem.ts';
-import { addressProblems, type Candidates, type Carrier, candidates } from './carriers.ts';
-import { claim, namedAddresses } from './claims.ts';
-import { goByEndpoints, lackEndpoints } from './evidence.ts';
+import { type CarrierSet, CarrierSets, type PathCounts } from './carrier-sets.ts';
+import { addressProblems, type Candidate, type Candidates, type Carrier, candidates } from './carriers.ts';
+import { Claimants } from './claimants.ts';
+import { claim } from './claims.ts';
+import type { ClusterReader } from './cluster-reader.ts';
+import { Departures, goByEndpoints, lackEndpoints } from './evidence.ts';
+import { type DependsOn, NodeDependents } from './node-dependents.ts';
 import type { Path } from './path.ts';
 import { type FormerPath, PathHistory } from './path-history.ts';
 import { type Resolved, resolve, type Terms } from './paths.ts';
 import { type PoolFinder, poolFinder } from './pools.ts';
-
-/** The part of the cluster that the table reads. */
-export interface ClusterReader {
-  /** @param key `namespace/name` */
-  service(key: string): Service | undefined;
-  services(): Iterable<Service>;
-  overview(): Overview;
-}
-
-/**
- * EIPs with the same carriers. The one of all Services under Cluster is the same set whatever its nodes are, so that
- * a node that comes or goes changes one set and no EIP.
- */
-export interface CarrierSet {
-  readonly eips: Set<Ip>;
-  /** Sorted by node name. */
-  carriers: readonly Carrier[];
-}
 
 /** The changes of one update of the table. */
 export interface PathChanges {
@@ -41,8 +27,7 @@ interface Entry {
   readonly services: readonly string[];
   /** undefined: no Service holds it. */
   readonly set: CarrierSet | undefined;
-  /** Nodes whose coming and going may change the set; 'all' where a Cluster and a Local Service share the EIP. */
-  readonly dependsOn: readonly string[] | 'all';
+  readonly dependsOn: DependsOn;
 }
 
 /**
@@ -50,27 +35,20 @@ interface Entry {
  * the sets that it is in. {@link paths} is its specification.
  */
 export class PathTable {
+  /** How EIPs and nodes went that are not there any more. */
+  readonly departures = new Departures();
   readonly #gateway: Gateway;
   readonly #poolOf: PoolFinder;
+  readonly #claimants: Claimants;
   #terms: Terms;
-  readonly #services = new Map<string, Service>();
-  /** The Services that name an address; mostly one, for which a set would take more room than all else about it. */
-  readonly #naming = new Map<Ip, string | Set<string>>();
   readonly #entries = new Map<Ip, Entry>();
+  readonly #sets = new CarrierSets();
+  readonly #dependents = new NodeDependents();
   readonly #problems = new Map<Ip, readonly Problem[]>();
   #problemList: readonly Problem[] | undefined;
   #addressProblems: readonly Problem[] = [];
-  /** EIPs by the names of nodes that they depend on. */
-  readonly #dependents = new Map<string, Set<Ip>>();
-  readonly #dependOnAll = new Set<Ip>();
   #nodes: readonly Node[] | undefined;
   #candidates: Candidates = candidates([]);
-  readonly #every: Readonly<Record<4 | 6, CarrierSet>> = { 4: newSet([]), 6: newSet([]) };
-  readonly #sets = new Map<string, CarrierSet>();
-  /** In how many sets with EIPs a node is. */
-  readonly #setsOfNode = new Map<string, number>();
-  #routed = 0;
-  #idle = 0;
   /** Where EIPs and sets went when the journal last looked, of those that changed since. */
   #formerPaths = new Map<Ip, FormerPath | undefined>();
   #formerCarriers = new Map<CarrierSet, readonly Carrier[]>();
@@ -79,18 +57,19 @@ export class PathTable {
     this.#gateway = gateway;
     this.#poolOf = poolFinder(gateway.pools);
     this.#terms = { gateway, poolOf: this.#poolOf, nodes: this.#candidates };
+    this.#claimants = new Claimants(gateway, this.departures);
   }
 
   /**
    * Reads changed Services and nodes again.
    *
-   * @param keys of the Services; 'all': every one
+   * @param delta 'all': read everything
    */
-  update(cluster: ClusterReader, keys: ReadonlySet<string> | 'all'): PathChanges {
+  update(cluster: ClusterReader, delta: Delta | 'all'): PathChanges {
     const dirty = new Set<Ip>();
-    const sets = this.#readNodes(cluster.overview().nodes, dirty);
-    if (keys === 'all') this.#readAll(cluster, dirty);
-    else for (const key of keys) this.#readService(key, cluster.service(key), dirty);
+    const origin = delta !== 'all' && delta.byEvent.nodes ? 'event' : 'list';
+    const sets = this.#readNodes(cluster.overview().nodes, origin, dirty);
+    this.#claimants.read(cluster, delta, dirty);
     for (const eip of dirty) this.#resolve(eip);
     return { eips: dirty, sets };
   }
@@ -134,9 +113,8 @@ export class PathTable {
     return this.#problemList;
   }
 
-  /** EIPs that go somewhere, EIPs that no node can serve, and nodes that take traffic. */
-  get counts(): { readonly routed: number; readonly idle: number; readonly nodes: number } {
-    return { routed: this.#routed, idle: this.#idle, nodes: this.#setsOfNode.size };
+  get counts(): PathCounts {
+    return this.#sets.counts;
   }
 
   /** Changes since the last call; the former path of an EIP is undefined when it had none. */
@@ -148,7 +126,7 @@ export class PathTable {
   }
 
   /** @returns the Cluster sets that have other carriers now */
-  #readNodes(nodes: readonly Node[], dirty: Set<Ip>): ReadonlySet<CarrierSet> {
+  #readNodes(nodes: readonly Node[], origin: Origin, dirty: Set<Ip>): ReadonlySet<CarrierSet> {
     const changed = new Set<CarrierSet>();
     if (nodes === this.#nodes) return changed;
     const before = this.#candidates;
@@ -158,91 +136,51 @@ export class PathTable {
     this.#addressProblems = addressProblems(nodes);
     this.#problemList = undefined;
     const names = changedNames(before, this.#candidates);
-    for (const name of names) for (const eip of this.#dependents.get(name) ?? []) dirty.add(eip);
-    if (names.size > 0) for (const eip of this.#dependOnAll) dirty.add(eip);
+    this.#noteDepartures(before, names, origin);
+    for (const eip of this.#dependents.of(names)) dirty.add(eip);
     for (const version of [4, 6] as const) {
-      const set = this.#every[version];
+      const set = this.#sets.every[version];
       const carriers = this.#candidates.every[version];
       if (sameCarriers(set.carriers, carriers)) continue;
       // They cease to go somewhere, one by one.
       if (carriers.length === 0) for (const eip of set.eips) dirty.add(eip);
       if (!this.#formerCarriers.has(set)) this.#formerCarriers.set(set, set.carriers);
-      if (set.eips.size > 0) this.#countNodes(set, -1);
-      this.#countEips(set, -set.eips.size);
-      set.carriers = carriers;
-      this.#countEips(set, set.eips.size);
-      if (set.eips.size > 0) this.#countNodes(set, 1);
+      this.#sets.refill(version, carriers);
       changed.add(set);
     }
     return changed;
   }
 
-  #readAll(cluster: ClusterReader, dirty: Set<Ip>): void {
-    const gone = new Set(this.#services.keys());
-    for (const service of cluster.services()) {
-      const key = serviceName(service);
-      gone.delete(key);
-      this.#readService(key, service, dirty);
+  /** Notes the addresses that the named nodes have no more, and those that they have now. */
+  #noteDepartures(before: Candidates, names: ReadonlySet<string>, origin: Origin): void {
+    for (const name of names) {
+      for (const ip of addressesOf(before.byName.get(name))) this.departures.nodeLost(ip, origin);
     }
-    for (const key of gone) this.#readService(key, undefined, dirty);
-  }
-
-  #readService(key: string, after: Service | undefined, dirty: Set<Ip>): void {
-    const before = this.#services.get(key);
-    if (before === after) return;
-    if (before !== undefined) {
-      for (const eip of namedAddresses(before, this.#gateway)) {
-        dirty.add(eip);
-        const named = this.#naming.get(eip);
-        if (typeof named === 'object') named.delete(key);
-        if (named === key || (typeof named === 'object' && named.size === 0)) this.#naming.delete(eip);
-      }
-    }
-    if (after === undefined) {
-      this.#services.delete(key);
-      return;
-    }
-    this.#services.set(key, after);
-    for (const eip of namedAddresses(after, this.#gateway)) {
-      dirty.add(eip);
-      const named = this.#naming.get(eip);
-      if (named === undefined) this.#naming.set(eip, key);
-      else if (typeof named === 'object') named.add(key);
-      else if (named !== key) this.#naming.set(eip, new Set([named, key]));
+    for (const name of names) {
+      for (const ip of addressesOf(this.#candidates.byName.get(name))) this.departures.nodeNamed(ip);
     }
   }
 
-  /** The Services that name the EIP. */
-  #named(eip: Ip): readonly Service[] {
-    const keys = this.#naming.get(eip) ?? none;
-    if (typeof keys !== 'string') return [...keys].flatMap((key) => this.#services.get(key) ?? []);
-    const service = this.#services.get(keys);
-    return service === undefined ? none : [service];
-  }
-
-  /** Those of them that hold it. */
+  /** The Services that hold the EIP, of those that name it. */
   #holders(eip: Ip): readonly Service[] {
-    return claim(eip, this.#named(eip), this.#gateway, this.#poolOf(eip)).holders;
+    return claim(eip, this.#claimants.of(eip), this.#gateway, this.#poolOf(eip)).holders;
   }
 
   #resolve(eip: Ip): void {
-    const named = this.#named(eip);
+    const named = this.#claimants.of(eip);
     const found = named.length === 0 ? unnamed : resolve(eip, named, this.#terms);
     this.#report(eip, found.problems);
     const before = this.#entries.get(eip);
     if (!this.#formerPaths.has(eip)) this.#formerPaths.set(eip, this.#formerPath(before));
     const set = found.path && this.#setOf(eip, found.path.carriers);
     if (before?.set !== set) {
-      this.#leave(eip, before?.set);
-      this.#join(eip, set);
+      if (before?.set !== undefined) this.#sets.leave(eip, before.set);
+      if (set !== undefined) this.#sets.join(eip, set);
     }
-    const dependsOn = this.#dependencies(named, set, family(eip));
-    this.#depend(eip, before?.dependsOn ?? [], dependsOn);
+    const dependsOn = this.#dependencies(named, set, eip);
+    this.#dependents.replace(eip, before?.dependsOn ?? none, dependsOn);
     if (named.length === 0) this.#entries.delete(eip);
-    else {
-      const { services = [] } = found.path ?? {};
-      this.#entries.set(eip, { services, set, dependsOn });
-    }
+    else this.#entries.set(eip, { services: found.path?.services ?? none, set, dependsOn });
   }
 
   #formerPath(entry: Entry | undefined): FormerPath | undefined {
@@ -252,74 +190,23 @@ export class PathTable {
   }
 
   #setOf(eip: Ip, carriers: readonly Carrier[]): CarrierSet {
-    const every = this.#every[family(eip)];
-    if (carriers === this.#candidates.every[family(eip)]) return every;
-    const key = keyOfSet(carriers, family(eip));
-    let set = this.#sets.get(key);
-    if (set === undefined) {
-      set = newSet(carriers);
-      this.#sets.set(key, set);
-    }
-    return set;
+    const version = family(eip);
+    const isEvery = carriers === this.#candidates.every[version];
+    return isEvery ? this.#sets.every[version] : this.#sets.of(carriers, version);
   }
 
-  #leave(eip: Ip, set: CarrierSet | undefined): void {
-    if (set === undefined) return;
-    this.#countEips(set, -1);
-    if (set.eips.size === 1) this.#countNodes(set, -1);
-    set.eips.delete(eip);
-    if (set.eips.size > 0 || set === this.#every[family(eip)]) return;
-    this.#sets.delete(keyOfSet(set.carriers, family(eip)));
-  }
-
-  #join(eip: Ip, set: CarrierSet | undefined): void {
-    if (set === undefined) return;
-    this.#countEips(set, 1);
-    set.eips.add(eip);
-    if (set.eips.size === 1) this.#countNodes(set, 1);
-  }
-
-  #countEips({ carriers }: CarrierSet, step: number): void {
-    if (carriers.length > 0) this.#routed += step;
-    else this.#idle += step;
-  }
-
-  #countNodes({ carriers }: CarrierSet, step: 1 | -1): void {
-    for (const { node } of carriers) {
-      const count = (this.#setsOfNode.get(node) ?? 0) + step;
-      if (count === 0) this.#setsOfNode.delete(node);
-      else this.#setsOfNode.set(node, count);
-    }
-  }
-
-  #dependencies(named: readonly Service[], set: CarrierSet | undefined, of: 4 | 6): Entry['dependsOn'] {
+  #dependencies(named: readonly Service[], set: CarrierSet | undefined, eip: Ip): DependsOn {
+    const version = family(eip);
     const local = named.filter(({ externalTrafficPolicy }) => externalTrafficPolicy === 'Local');
     // Under Cluster alone an EIP is in the common set, or lacks endpoints, unless there are no nodes at all.
-    if (local.length === 0 && (set === this.#every[of] || this.#candidates.every[of].length > 0)) return none;
+    const isEvery = set === this.#sets.every[version] || this.#candidates.every[version].length > 0;
+    if (local.length === 0 && isEvery) return none;
+    // A Cluster and a Local Service share the EIP.
     if (local.length < named.length) return 'all';
     const names = new Set<string>();
     for (const { endpoints } of local)
       for (const { node } of endpoints) if (node !== undefined) names.add(node);
     return [...names];
-  }
-
-  #depend(eip: Ip, before: Entry['dependsOn'], after: Entry['dependsOn']): void {
-    if (before === 'all') this.#dependOnAll.delete(eip);
-    else {
-      for (const name of before) {
-        const eips = this.#dependents.get(name);
-        eips?.delete(eip);
-        if (eips?.size === 0) this.#dependents.delete(name);
-      }
-    }
-    if (after === 'all') this.#dependOnAll.add(eip);
-    else {
-      for (const name of after) {
-        const eips = this.#dependents.get(name);
-        if (eips) eips.add(eip);
-        else this.#dependents.set(name, new Set([eip]));
-      }
-    }
   }
 
   #report(eip: Ip, problems: readonly Problem[]): void {
@@ -332,14 +219,6 @@ export class PathTable {
 
 const none: readonly never[] = [];
 const unnamed: Resolved = { path: undefined, problems: none };
-
-function newSet(carriers: readonly Carrier[]): CarrierSet {
-  return { eips: new Set(), carriers };
-}
-
-function keyOfSet(carriers: readonly Carrier[], of: 4 | 6): string {
-  return `${of} ${carriers.map(({ node, ip, weight }) => `${node}=${ip}*${weight}`).join(' ')}`;
-}
 
 function sameCarriers(a: readonly Carrier[], b: readonly Carrier[]): boolean {
   return (
@@ -359,12 +238,6 @@ function changedNames({ byName: before }: Candidates, { byName: after }: Candida
   return names;
 }
 
-/** A snapshot as the input of a table. */
-export function readerOf(snapshot: Snapshot): ClusterReader {
-  const services = new Map(snapshot.services.map((service) => [serviceName(service), service]));
-  return {
-    service: (key) => services.get(key),
-    services: () => services.values(),
-    overview: () => snapshot,
-  };
+function addressesOf(node: Candidate | undefined): readonly Ip[] {
+  return [node?.ipv4, node?.ipv6].filter((ip) => ip !== undefined);
 }

@@ -14,7 +14,7 @@ export type Add = (object: KernelObject, why: Why) => void;
 const poolMetric = 1_000_000;
 
 /**
- * An `unreachable` route per pool network: without it, a packet to an EIP that nobody serves bounces between
+ * An `unreachable` route per pool network: without it, a packet to an EIP without a node bounces between
  * the gateway and its upstream until its TTL ends.
  */
 export function poolRoutes(gateway: Gateway, owner: Owner, reserved: Reserved, add: Add): readonly Problem[] {

@@ -287,7 +287,7 @@ export class Controller {
 
   #record(service: Service, draft: EventDraft, signal: AbortSignal): void {
     const { trouble } = this.#recorder;
-    const recorded = this.#recorder.tell(service, draft, signal).then(() => {
+    const recorded = this.#recorder.record(service, draft, signal).then(() => {
       // A pass over everything reports the changed problems.
       if (this.#recorder.trouble !== trouble) this.#queue.add(everything);
     });

@@ -65,8 +65,8 @@ function forOurs(service: Service, decision: Decision, facts: Facts): Task | und
   }
   const { allocated, serving } = conditionsOf(decision, facts.routed);
   const moves = !sameIps(ips, ingress) || request.hostnames.length > 0 || facts.unconfirmed(service);
-  const tells = !says(service, allocatedType, allocated);
-  if (!moves && !tells && says(service, servingType, serving)) return undefined;
+  const changesCondition = !says(service, allocatedType, allocated);
+  if (!moves && !changesCondition && says(service, servingType, serving)) return undefined;
   const conditions = [allocated, ...(serving ? [serving] : [])].map((claim) =>
     dated(service, claim, facts.now),
   );
@@ -78,13 +78,18 @@ function forOurs(service: Service, decision: Decision, facts: Facts): Task | und
       serving === undefined && request.conditions.some(({ type }) => type === servingType)
         ? [servingType]
         : [],
-    idle: !moves && !tells,
-    events: notes(service, decision, moves, tells),
+    idle: !moves && !changesCondition,
+    events: notes(service, decision, moves, changesCondition),
   };
 }
 
 /** Events accompany status writes only, so that none is recorded twice. */
-function notes(service: Service, decision: Decision, moves: boolean, tells: boolean): readonly EventDraft[] {
+function notes(
+  service: Service,
+  decision: Decision,
+  moves: boolean,
+  changesCondition: boolean,
+): readonly EventDraft[] {
   const { ips, pool, unsatisfied, lost, warnings } = decision;
   const result: EventDraft[] = [];
   if (moves) {
@@ -108,9 +113,9 @@ function notes(service: Service, decision: Decision, moves: boolean, tells: bool
       });
     }
   }
-  if (tells && unsatisfied)
+  if (changesCondition && unsatisfied)
     result.push({ type: 'Warning', reason: 'AllocationFailed', message: unsatisfied.message });
-  if (tells && warnings.length > 0) {
+  if (changesCondition && warnings.length > 0) {
     result.push({ type: 'Warning', reason: 'AddressKept', message: warnings.join('; ') });
   }
   return result;

@@ -15,7 +15,7 @@ const remembered = 1000;
 export class EventRecorder {
   readonly #writer: Writer;
   readonly #clock: Clock;
-  readonly #told = new Map<string, ServiceEvent & { readonly at: number }>();
+  readonly #recorded = new Map<string, ServiceEvent & { readonly at: number }>();
   #tokens = burst;
   #filled: number;
   #serial = 0;
@@ -36,14 +36,14 @@ export class EventRecorder {
     return dropped;
   }
 
-  async tell(service: Service, note: EventDraft, signal: AbortSignal): Promise<void> {
+  async record(service: Service, note: EventDraft, signal: AbortSignal): Promise<void> {
     const now = this.#clock.now();
     if (!this.#may(now)) {
       this.#dropped += 1;
       return;
     }
     const key = `${service.uid} ${note.reason} ${note.message}`;
-    const before = this.#told.get(key);
+    const before = this.#recorded.get(key);
     const again = before !== undefined && now - before.at < foldFor;
     const time = iso(now);
     const event: ServiceEvent = again
@@ -58,7 +58,7 @@ export class EventRecorder {
     }
     this.trouble = undefined;
     // Events end after an hour: the next one is a new one.
-    if (outcome.kind !== 'done') this.#told.delete(key);
+    if (outcome.kind !== 'done') this.#recorded.delete(key);
   }
 
   #may(now: number): boolean {
@@ -75,11 +75,11 @@ export class EventRecorder {
   }
 
   #remember(key: string, event: ServiceEvent & { readonly at: number }): void {
-    this.#told.delete(key);
-    this.#told.set(key, event);
-    if (this.#told.size <= remembered) return;
-    const [oldest] = this.#told.keys();
-    if (oldest !== undefined) this.#told.delete(oldest);
+    this.#recorded.delete(key);
+    this.#recorded.set(key, event);
+    if (this.#recorded.size <= remembered) return;
+    const [oldest] = this.#recorded.keys();
+    if (oldest !== undefined) this.#recorded.delete(oldest);
   }
 }
 

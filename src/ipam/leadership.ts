@@ -64,7 +64,7 @@ export class Leadership {
     try {
       while (!signal.aborted) {
         await this.#try(signal);
-        this.#tell();
+        this.#notify();
         // With a jitter, or two gateways that start together would ask together for ever.
         await clock.sleep(retry * (1 - 0.2 * clock.random()), signal);
       }
@@ -126,7 +126,7 @@ export class Leadership {
     return this.#options.clock.now() >= this.#observedAt + duration * 1000;
   }
 
-  #tell(): void {
+  #notify(): void {
     if (this.#led === this.leads) return;
     this.#led = this.leads;
     this.#options.changed();

@@ -70,8 +70,8 @@ function message(event: Event | undefined, words: string, facts: Facts): string 
 }
 
 function plain(words: string, facts: Facts): string {
-  const told = Object.entries(facts).map(([key, fact]) => `${key} ${wordedShort(fact)}`);
-  return told.length === 0 ? words : `${words}: ${told.join(', ')}`;
+  const worded = Object.entries(facts).map(([key, fact]) => `${key} ${wordedShort(fact)}`);
+  return worded.length === 0 ? words : `${words}: ${worded.join(', ')}`;
 }
 
 /** A serialised error by its message alone; the rest is in its field. */

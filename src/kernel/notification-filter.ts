@@ -145,8 +145,8 @@ export class NotificationFilter implements Filter {
   }
 
   /**
-   * We may write the setting, or list it, while this read is in progress. Whether the value read is older than the
-   * one known then cannot be told, so the setting is read again.
+   * We may write the setting, or list it, while this read is in progress. The value read may be older than the known
+   * one then, so the setting is read again.
    */
   async #change(name: string): Promise<string | undefined> {
     for (;;) {

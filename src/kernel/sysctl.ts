@@ -130,7 +130,7 @@ export class Sysctls {
     await writeSysctl(name, former);
     if (companion === undefined || present === undefined) return;
     const written = this.#ledger.written.get(companion);
-    // Linux has changed it once more just now; what somebody else had set since is put back as it was.
+    // Linux has changed it once more just now; what another program had set since is put back as it was.
     const isOurs = written === undefined || written === present;
     const value = isOurs ? this.#ledger.former.get(companion) : present;
     if (value !== undefined) await writeSysctl(companion, value);

@@ -54,11 +54,10 @@ export interface Service {
   /** Sorted by ip, then node. */
   readonly endpoints: readonly Endpoint[];
   /**
-   * An EndpointSlice is there, be it an empty one. Kubernetes keeps an empty one for a Service whose selector finds no
-   * pod (placeholder in k8s.io/endpointslice/reconciler.go), so that a Service without any is one whose slices are
-   * missing from a list.
+   * False: an EndpointSlice may be missing. A list lacked one that was there, or there is none at all: Kubernetes keeps
+   * an empty one for a Service whose selector finds no pod (placeholder in k8s.io/endpointslice/reconciler.go).
    */
-  readonly hasSlices: boolean;
+  readonly slicesKnown: boolean;
 }
 
 /** The fields of a Service that only the allocation of addresses reads. */
@@ -144,7 +143,19 @@ export interface Delta {
   readonly services: ReadonlySet<string> | 'all';
   /** Whether a Node was added, changed or deleted. */
   readonly nodes: boolean;
+  /** The part of it whose every change came as an event of a watch. */
+  readonly byEvent: {
+    readonly services: ReadonlySet<string>;
+    /** Of the Nodes, where any has changed. */
+    readonly nodes: boolean;
+  };
 }
+
+/**
+ * How a change was learned: from an event of a watch, which reports a change that was made, or from a list that replaced
+ * the former one, and may lack what is there.
+ */
+export type Origin = 'event' | 'list';
 
 /** The key of a Service: `namespace/name`. */
 export function serviceName(service: Service): string {

@@ -35,7 +35,8 @@ export interface Desire {
   update(kernel: KernelState): DesiredState;
   /**
    * Whether the cluster shows why a change takes traffic away, so that nothing has to be doubted: pods are gone or have
-   * moved, no EIP uses a node that is there. What is only missing from a list shows nothing. Absent: never.
+   * moved, no EIP uses a node that is there, or a watch said that a Service or a Node was deleted or changed. What is only
+   * missing from a list shows nothing. Absent: never.
    */
   isEvident?(change: Change): boolean;
 }

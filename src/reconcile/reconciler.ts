@@ -6,6 +6,7 @@ import { changeObject, type KernelObject, type Key, keyOf, type Link } from '../
 import { Actual } from './actual.ts';
 import { allKeys, diff, differs, isDelete, references, unpinned } from './diff.ts';
 import { Fights } from './fights.ts';
+import { Hold } from './hold.ts';
 import { comesTo, isGroupReplace, type Plan, plan } from './plan.ts';
 import type { Conflict, Failed, Held, HoldReason, PlannedChange, Reason, Report } from './report.ts';
 import { Withdrawals } from './withdrawals.ts';
@@ -51,11 +52,7 @@ export class Reconciler {
   readonly #drift = new Set<Key>();
   readonly #withdrawals = new Withdrawals();
   #holders: ReadonlyMap<Key, KernelObject> = new Map();
-  /** ms since the epoch when the present hold ends. */
-  #holdUntil: number | undefined;
-  /** An operator agreed since the last round began; it counts from the next one on. */
-  #asked = false;
-  #agreed = false;
+  readonly #hold = new Hold();
   #rounds = 0;
 
   /** @param clock ms since the epoch */
@@ -91,7 +88,7 @@ export class Reconciler {
 
   /** Releases the deletes that are held as too many at once; the next round executes them. */
   agree(): void {
-    this.#asked = true;
+    this.#hold.agree();
   }
 
   /**
@@ -110,8 +107,7 @@ export class Reconciler {
     const done: PlannedChange[] = [];
     const disturbed = new Set<Key>();
     this.#rounds += 1;
-    this.#agreed ||= this.#asked;
-    this.#asked = false;
+    this.#hold.begin();
 
     let actual = this.#actual;
     let dumped = refresh === 'dump' || actual === undefined || this.#isInDoubt;
@@ -145,12 +141,12 @@ export class Reconciler {
     if (!reasons.some(({ kind }) => kind === 'link' || kind === 'address'))
       this.#fights.repaired(repaired, at);
     // What a person has agreed to is no trickle.
-    if (this.#isReleased(at)) this.#withdrawals.forget();
+    if (this.#hold.isReleased(at)) this.#withdrawals.forget();
     else this.#withdrawals.note(done, (one) => pass.plan.doubtful.has(one), at);
-    this.#keepHold(held);
+    this.#hold.keep(held);
     const { table } = role.desire;
     table.forget((key) => !actual.objects.has(key));
-    // A refusal is told in its own round, and does not outlive the object that it was about.
+    // A refusal is reported in its own round, and does not outlive the object that it was about.
     actual.forgetRefused(
       (key, failed) => earlier.has(failed) && table.get(key) === undefined && !this.#drift.has(key),
     );
@@ -206,19 +202,14 @@ export class Reconciler {
     const found = plan(due, actual, {
       complete: desired.complete,
       limits,
-      agreed: this.#isReleased(at),
-      holdUntil: this.#holdUntil ?? at + limits.hold,
+      agreed: this.#hold.isReleased(at),
+      holdUntil: this.#hold.end(at, limits.hold),
       fights: this.#fights.ongoing(at),
       now: at,
       withdrawn: this.#withdrawals.since(at - limits.window),
       isEvident: (change) => desire.isEvident?.(change) ?? false,
     });
     return { desired, due, plan: found };
-  }
-
-  /** A person agrees with what is held, or the time of the hold is over. */
-  #isReleased(at: number): boolean {
-    return this.#agreed || (this.#holdUntil !== undefined && at >= this.#holdUntil);
   }
 
   #compare(key: Key, actual: Actual): void {
@@ -322,15 +313,6 @@ export class Reconciler {
       this.#isInDoubt = true;
       throw error;
     }
-  }
-
-  /** The hold time starts with the first round with held deletes, and ends with the first round without. */
-  #keepHold(held: readonly Held[]): void {
-    const hold = held.find(({ reason }) => reason === 'too many at once');
-    // Released deletes blocked by a refusal are not held again.
-    if (hold === undefined && held.some(({ reason }) => reason === 'after a refusal')) return;
-    this.#holdUntil = hold?.until;
-    if (hold === undefined) this.#agreed = false;
   }
 
   #refusals({ refused }: Actual): Pick<Report, 'failed' | 'conflicts'> {

@@ -40,7 +40,20 @@ describe('the allocation over an API', () => {
     ]);
   });
 
-  it('tells that it serves when the route is there, and when it is not any more', async () => {
+  it('gives every Service its address though the server closes connections all the time (GOAWAY)', async () => {
+    await using api = await ApiFixture.open(...world);
+    await api.gateway();
+    const names = Array.from({ length: 60 }, (_, i) => `many-${i}`);
+    for (const [i, name] of names.entries()) {
+      api.put(pending(name));
+      await api.until(() => api.writes().length > i, 'a write');
+      api.server.goAway();
+    }
+    await api.until(() => names.every((name) => api.ips(name) !== ''), 'all have an address');
+    expect(new Set(names.map((name) => api.ips(name))).size).to.equal(names.length);
+  });
+
+  it('sets Serving when the route is there, and clears it when the route is gone', async () => {
     await using api = await ApiFixture.open(...world, pending('web'));
     const gateway = await api.gateway();
     await api.until(() => api.ips('web') !== '', 'an address');
@@ -176,7 +189,7 @@ describe('the allocation over an API', () => {
     expect(listAt(api.service('web'), 'status', 'conditions')[0]).to.deep.equal(theirs);
   });
 
-  it('puts right once what somebody else writes over, then leaves it alone and says so', async () => {
+  it('repairs once what another program overwrites, then leaves it alone and reports it', async () => {
     await using api = await ApiFixture.open(...world, pending('web'));
     const gateway = await api.gateway();
     await api.until(() => api.ips('web') !== '', 'an address');
@@ -196,7 +209,7 @@ describe('the allocation over an API', () => {
     expect(gateway.controller.problems().map(({ code }) => code)).to.deep.equal(['status-contested']);
   });
 
-  it('folds events that say the same, and tells of each only with a write', async () => {
+  it('merges equal events, and records each only with a write', async () => {
     await using api = await ApiFixture.open(...world);
     await api.gateway({ pools: [pool('one', ['198.51.100.1/32'])] });
     api.put(pending('web'));
@@ -258,7 +271,7 @@ describe('the allocation over an API', () => {
   describe('survives a crash', () => {
     // finalizer, status, event for each of two Services: every place between two writes, and after the last.
     for (const after of [0, 1, 2, 3, 4, 5, 6]) {
-      it(`after ${after} writes: nobody loses an address, and nobody gets that of another`, async () => {
+      it(`after ${after} writes: no Service loses its address, and none gets that of another`, async () => {
         await using api = await ApiFixture.open(...world, pending('a'), pending('b'));
         const crashed = Promise.withResolvers<void>();
         let left = after;
@@ -310,7 +323,7 @@ describe('the allocation over an API', () => {
       expect(api.ips('d')).to.equal('198.51.100.3');
     });
 
-    it('lets nobody write who cannot renew, and the other one when the time is over', async () => {
+    it('does not let a holder write that cannot renew, and lets the other one when the Lease has expired', async () => {
       await using api = await ApiFixture.open(...world);
       const one = await api.gateway({ lease: quick, identity: 'one' });
       await api.until(() => textAt(leaseOf(api), 'spec', 'holderIdentity') === 'one', 'the Lease');

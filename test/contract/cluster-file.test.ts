@@ -52,8 +52,8 @@ async function stage(world: readonly object[], format: Format): Promise<ClusterF
   };
 }
 
-clusterContract('a JSON file', (world) => stage(world, 'json'));
-clusterContract('a YAML file', (world) => stage(world, 'yaml'));
+clusterContract('a JSON file', 'list', (world) => stage(world, 'json'));
+clusterContract('a YAML file', 'list', (world) => stage(world, 'yaml'));
 
 describe('the file cluster', () => {
   const small = [rawNode('n1'), rawService('web'), rawSlice('web', [])];

@@ -3,7 +3,7 @@ import { rawNode, rawService } from '../../lab/cluster/manifests.ts';
 import { memoryCluster } from '../../lab/fake/memory-cluster.ts';
 import { clusterContract } from './cluster-suite.ts';
 
-clusterContract('memory', async (world) => {
+clusterContract('memory', 'event', async (world) => {
   const cluster = memoryCluster();
   cluster.set(...world);
   cluster.complete();
@@ -16,7 +16,7 @@ clusterContract('memory', async (world) => {
 });
 
 describe('the memory cluster', () => {
-  it('is complete and in trouble when told so', () => {
+  it('is complete and in trouble when the test says so', () => {
     const cluster = memoryCluster(() => 7);
     cluster.set(rawNode('n1'), rawService('web'));
     expect(cluster.snapshot().complete).to.equal(false);

@@ -5,7 +5,7 @@ import { memoryCluster } from '../../lab/fake/memory-cluster.ts';
 import { remembered } from '../../src/cluster/remembered.ts';
 import { clusterContract } from './cluster-suite.ts';
 
-clusterContract('memory, remembered', async (world) => {
+clusterContract('memory, remembered', 'event', async (world) => {
   const folder = await mkdtemp(join(tmpdir(), 'eiproute-remembered-'));
   const source = memoryCluster();
   const cluster = remembered(source, join(folder, 'cluster.json'));

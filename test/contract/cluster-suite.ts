@@ -3,7 +3,7 @@ import { rawNode, rawService, rawSlice } from '../../lab/cluster/manifests.ts';
 import type { Cluster } from '../../src/cluster/cluster.ts';
 import { GrowingDelta } from '../../src/cluster/delta.ts';
 import { encodeService } from '../../src/cluster/encode.ts';
-import { type Delta, type Snapshot, serviceName } from '../../src/model/cluster.ts';
+import { type Delta, type Origin, type Snapshot, serviceName } from '../../src/model/cluster.ts';
 import { parseIp } from '../../src/model/ip.ts';
 import { until } from './until.ts';
 
@@ -26,9 +26,14 @@ const world = [
   rawSlice('api', [], 'api-x1', 'other'),
 ];
 
-/** The same state whatever the source: what all clusters promise. */
+/**
+ * The same state whatever the source: what all clusters promise.
+ *
+ * @param origin how the source learns of changes once it is complete
+ */
 export function clusterContract(
   name: string,
+  origin: Origin,
   open: (world: readonly object[]) => Promise<ClusterFixture>,
 ): void {
   describe(`a cluster from ${name}`, () => {
@@ -151,6 +156,23 @@ export function clusterContract(
       ).to.deep.equal(delta([]));
     });
 
+    it('says of each change whether an event made it known', async () => {
+      await using stage = await open(world);
+      await until(stage.cluster, ({ complete }) => complete);
+      const { cluster } = stage;
+      await using listener = listen(cluster);
+
+      await stage.delete(rawService('web'), rawNode('n2'));
+      const { byEvent } = await listener.gatherAll(
+        () => cluster.service('default/web') === undefined && cluster.overview().nodes.length === 1,
+      );
+      expect(byEvent).to.deep.equal(
+        origin === 'event'
+          ? { services: new Set(['default/web']), nodes: true }
+          : { services: new Set(), nodes: false },
+      );
+    });
+
     it('merges for a busy listener all that it has not seen, whatever another has seen', async () => {
       await using stage = await open(world);
       await until(stage.cluster, ({ complete }) => complete);
@@ -167,7 +189,7 @@ export function clusterContract(
       expect(await busy.next()).to.deep.equal(delta(['default/a', 'default/b'], true));
     });
 
-    it('does not stir for heartbeats', async () => {
+    it('yields nothing for heartbeats', async () => {
       await using stage = await open(world);
       const before = await until(stage.cluster, ({ complete }) => complete);
       await stage.set(rawNode('n1', { addresses: ['10.0.0.1', '2001:db8:a::1'], heartbeat: 'later' }));
@@ -177,7 +199,7 @@ export function clusterContract(
       expect(after.nodes).to.equal(before.nodes);
     });
 
-    it('tells a Service that was deleted and created again from the old one', async () => {
+    it('does not take a Service that was deleted and created again for the old one', async () => {
       await using stage = await open([...world, rawService('twin')]);
       const before = await until(stage.cluster, ({ complete }) => complete);
       await stage.delete(rawService('twin'));
@@ -227,7 +249,7 @@ export function clusterContract(
           { ip: parseIp('10.1.0.1'), node: 'n1', ready: true, serving: true, terminating: false },
           { ip: parseIp('2001:db8:b::1'), node: 'n1', ready: true, serving: true, terminating: false },
         ],
-        hasSlices: true,
+        slicesKnown: true,
       };
       await using stage = await open([...world, ...encodeService(service)]);
       const snapshot = await until(stage.cluster, ({ complete }) => complete);
@@ -247,14 +269,19 @@ export function clusterContract(
   });
 }
 
-function delta(services: readonly string[], nodes = false): Delta {
+/** What a delta says has changed. */
+type Changed = Pick<Delta, 'services' | 'nodes'>;
+
+function delta(services: readonly string[], nodes = false): Changed {
   return { services: new Set(services), nodes };
 }
 
 interface DeltaListener extends AsyncDisposable {
-  next(): Promise<Delta>;
+  next(): Promise<Changed>;
   /** All deltas until something holds, as one. */
-  gather(holds: () => boolean): Promise<Delta>;
+  gather(holds: () => boolean): Promise<Changed>;
+  /** The same, with how they were learned. */
+  gatherAll(holds: () => boolean): Promise<Delta>;
 }
 
 function listen(cluster: Cluster): DeltaListener {
@@ -264,17 +291,19 @@ function listen(cluster: Cluster): DeltaListener {
   const next = async (): Promise<Delta> => {
     const result = await changes.next();
     if (result.done) throw new Error('no change came within 5 s');
-    const { services, nodes } = result.value;
-    return { services, nodes };
+    return result.value;
   };
+  const gatherAll = async (holds: () => boolean): Promise<Delta> => {
+    const all = new GrowingDelta();
+    do all.merge(await next());
+    while (!holds());
+    return all;
+  };
+  const changed = ({ services, nodes }: Delta): Changed => ({ services, nodes });
   return {
-    next,
-    async gather(holds) {
-      const all = new GrowingDelta();
-      do all.merge(await next());
-      while (!holds());
-      return { services: all.services, nodes: all.nodes };
-    },
+    next: async () => changed(await next()),
+    gather: async (holds) => changed(await gatherAll(holds)),
+    gatherAll,
     async [Symbol.asyncDispose]() {
       stop.abort();
     },

@@ -103,14 +103,14 @@ export function describeHints(make: MakeKernelFixture): void {
       ['switches forwarding', 'netconf', (at) => at.fixture.setSysctl(settings.forward, '1')],
     ];
     for (const [what, kind, deed] of deeds) {
-      it(`tell when another program ${what}`, async () => {
+      it(`report when another program ${what}`, async () => {
         await scenario.add(ours, ours6);
         await scenario.meddle(inTheWay);
         expect(await heard(() => deed(scenario))).to.include(kind);
       });
     }
 
-    it('tell when another program adds and deletes a rule in our name', async () => {
+    it('report when another program adds and deletes a rule with our protocol', async () => {
       const hints = scenario.kernel.hints(AbortSignal.any([scenario.signal, AbortSignal.timeout(patience)]));
       await scenario.list();
       await scenario.meddle(rule(6, 1000, 99));

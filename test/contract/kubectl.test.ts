@@ -78,11 +78,13 @@ describe('kubectl with the embedded API server', function () {
 
   it('patches the status, and nothing but the status, by the subresource', async () => {
     const patch =
-      '{"spec":{"type":"NodePort"},"status":{"loadBalancer":{"ingress":[{"ip":"198.51.100.10"}]}}}';
+      '{"spec":{"sessionAffinity":"ClientIP"},"status":{"loadBalancer":{"ingress":[{"ip":"198.51.100.10"}]}}}';
     await kubectl(`patch service web --subresource=status --type=merge -p ${patch}`);
     expect(await kubectl('get service web')).to.match(/web LoadBalancer \S+ 198.51.100.10 80/);
+    expect(await kubectl('describe service web')).to.contain('Session Affinity: None');
     await kubectl(`patch service web --type=merge -p ${patch.replace('198.51.100.10', '198.51.100.11')}`);
-    expect(await kubectl('get service web')).to.match(/web NodePort \S+ 198.51.100.10 80/);
+    expect(await kubectl('get service web')).to.match(/web LoadBalancer \S+ 198.51.100.10 80/);
+    expect(await kubectl('describe service web')).to.contain('Session Affinity: ClientIP');
   });
 
   it('describes a Service with its endpoints', async () => {

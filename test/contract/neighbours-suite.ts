@@ -36,9 +36,9 @@ export function describeNeighbours(make: MakeKernelFixture): void {
       ['comes by IPv6', '2001:db8:10::250', true, undefined, mac],
       ['moves', '10.0.0.250', true, mac, newMac],
       ['is forgotten', '10.0.0.250', true, mac, undefined],
-      ['is nobody of ours', '10.0.0.251', false, undefined, mac],
+      ['is none of ours', '10.0.0.251', false, undefined, mac],
     ] as const) {
-      it(`are ${mine ? 'heard of' : 'not heard of'} when one ${what}`, async () => {
+      it(`are ${mine ? 'announced' : 'not announced'} when one ${what}`, async () => {
         await scenario.fixture.setNeighbour(lan, neighbour, before);
         const end = new AbortController();
         const hints = scenario.kernel.hints(AbortSignal.any([end.signal, AbortSignal.timeout(patience)]));

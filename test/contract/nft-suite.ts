@@ -98,7 +98,7 @@ export function describeNft(make: MakeKernelFixture): void {
       expect(codes).to.deep.equal(['ok', 'EINVAL', 'ok']);
     });
 
-    it('is heard of when another program touches it, and not when we do', async () => {
+    it('is announced when another program changes it, and not when we do', async () => {
       const end = new AbortController();
       const hints = scenario.kernel.hints(AbortSignal.any([end.signal, AbortSignal.timeout(patience)]));
       await scenario.list();

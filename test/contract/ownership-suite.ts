@@ -15,7 +15,7 @@ import {
 import { deleting, foreignTwin, replacing, Scenario, samples, scope } from './scenario.ts';
 
 export function describeOwnership(make: MakeKernelFixture): void {
-  describe('tells ours from foreign', () => {
+  describe('separates our objects from foreign ones', () => {
     let scenario: Scenario;
     beforeEach(async () => {
       scenario = await Scenario.open(make);

@@ -261,6 +261,24 @@ describe('what the API may send', () => {
       (now) => now.includes('2001:db8:e::10 > '),
     );
   });
+
+  it('is the end of all nodes and Services one by one: all EIPs go at once, and nothing is held', async () => {
+    for (const name of ['n1', 'n2', 'n3']) host.delete('Node', name);
+    for (const name of ['web', 'mail']) host.delete('Service', name);
+    await until(
+      'all EIPs are gone',
+      () => host.routing(),
+      (now) => now === '',
+    );
+    const records = daemon.journal.slice(mark).map((line) => JSON.stringify(line));
+    expect(records.filter((line) => line.includes('too much would vanish at once'))).to.deep.equal([]);
+    host.put(...standardWorld);
+    await until(
+      'EIPs are back',
+      () => host.routing(),
+      (now) => now.includes('2001:db8:e::10 > '),
+    );
+  });
 });
 
 describe('a daemon that ends and starts again', () => {

@@ -77,7 +77,7 @@ describe('a packet', () => {
     expect(go(packet('2001:db8:e::10'))).to.equal('2001:db8:10::11,1');
   });
 
-  it('to an EIP that nobody holds is refused, and does not bounce', () => {
+  it('to an EIP without a Service is refused, and does not bounce', () => {
     expect(go(packet('198.51.100.11'))).to.equal('unreachable');
     expect(go(packet('2001:db8:e::11'))).to.equal('unreachable');
   });

@@ -18,7 +18,9 @@ export class GoldenGateway {
   complete = true;
   settings: Gateway = gateway();
   readonly #ledger = new Map<string, string>();
-  #scene = new Scene(snapshot([], []), this.settings, this.world, this.#ledger);
+  /** Keys of Services that a list lacks, and 'nodes', since the last round. */
+  readonly #lacked = new Set<string>();
+  #scene = this.#newScene();
 
   /** @param refresh 'dump' as after a hint of the kernel */
   async round(refresh: 'dump' | 'cached'): Promise<Report> {
@@ -26,7 +28,21 @@ export class GoldenGateway {
       complete: this.complete,
     });
     this.#scene.settings = this.settings;
-    return await this.#scene.round(refresh === 'dump' ? 'route' : 'cluster');
+    const report = await this.#scene.round(refresh === 'dump' ? 'route' : 'cluster');
+    this.#lacked.clear();
+    return report;
+  }
+
+  /** @param kind 'node' or 'service' */
+  delete(kind: string, name: string): void {
+    const from = kind === 'node' ? this.nodes : this.services;
+    if (!from.delete(name)) throw new Error(`no ${kind} ${name}`);
+  }
+
+  /** As {@link delete}, but it is only missing from a list. */
+  listWithout(kind: string, name: string): void {
+    this.delete(kind, name);
+    this.#lacked.add(kind === 'node' ? 'nodes' : `default/${name}`);
   }
 
   /** `eiproute purge`: a round whose desire is empty. */
@@ -50,8 +66,14 @@ export class GoldenGateway {
   /** The daemon ends and another one starts; the kernel and the state directory are as they were. */
   restart(): void {
     const { now } = this.#scene;
-    this.#scene = new Scene(snapshot([], []), this.settings, this.world, this.#ledger);
+    this.#scene = this.#newScene();
     this.#scene.now = now;
+  }
+
+  #newScene(): Scene {
+    const scene = new Scene(snapshot([], []), this.settings, this.world, this.#ledger);
+    scene.role.originOf = (key) => (this.#lacked.has(key) ? 'list' : 'event');
+    return scene;
   }
 
   wait(ms: number): void {

@@ -16,8 +16,10 @@ import { GoldenGateway } from './gateway.ts';
  *
  *     node NAME ADDRESS... [excluded]            a Node, new or changed
  *     service NAME EIP... [Local] [on NODE...]   a Service and its ready endpoints, new or changed; on n1 unless given
- *     service NAME EIP... [Local] without slices a Service none of whose EndpointSlices is known
- *     delete node|service NAME
+ *     service ... without slices                 the same, and a list lacks some of its EndpointSlices: all of them
+ *                                                unless nodes are given
+ *     delete node|service NAME                   the watch says that it was deleted
+ *     list lacks node|service NAME               a new list comes without it
  *     lists incomplete|complete                  whether every list of the API has come in
  *     config YAML                                settings of the gateway, in the program's own words
  *     ip ...                                     another program: route add|del, link set ... up|down
@@ -51,11 +53,12 @@ async function play(gateway: GoldenGateway, line: string): Promise<readonly stri
     case 'service':
       gateway.services.set(first, serviceOf(first, rest));
       return [];
-    case 'delete': {
-      const from = first === 'node' ? gateway.nodes : gateway.services;
-      if (!from.delete(rest.join(' '))) throw new Error(`no ${words.join(' ')}`);
+    case 'delete':
+      gateway.delete(first, rest.join(' '));
       return [];
-    }
+    case 'list':
+      gateway.listWithout(rest[0] ?? '', rest.slice(1).join(' '));
+      return [];
     case 'lists':
       gateway.complete = first === 'complete';
       return [];
@@ -91,19 +94,19 @@ async function play(gateway: GoldenGateway, line: string): Promise<readonly stri
   }
 }
 
-/** What follows the name in `service NAME EIP... [Local] [on NODE...]` or `... without slices`. */
-function serviceOf(name: string, words: readonly string[]): Service {
+/** What follows the name in `service NAME EIP... [Local] [on NODE...] [without slices]`. */
+function serviceOf(name: string, all: readonly string[]): Service {
+  const without = all.indexOf('without');
+  const words = without < 0 ? all : all.slice(0, without);
   const on = words.indexOf('on');
-  const without = words.indexOf('without');
-  const end = Math.max(on, without);
-  const before = end < 0 ? words : words.slice(0, end);
-  const nodes = end < 0 ? ['n1'] : on < 0 ? [] : words.slice(on + 1);
+  const before = on < 0 ? words : words.slice(0, on);
+  const nodes = on >= 0 ? words.slice(on + 1) : without < 0 ? ['n1'] : [];
   const endpoints: readonly Endpoint[] = nodes.map((each) => endpoint(each));
   const eips = before.filter((word) => word !== 'Local');
   return service(name, eips, {
     externalTrafficPolicy: before.includes('Local') ? 'Local' : 'Cluster',
     endpoints,
-    hasSlices: without < 0,
+    slicesKnown: without < 0,
   });
 }
 

@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
 import { type Cluster, ready } from '../../lab/cluster/cluster.ts';
-import { type Lab, openLab } from '../../lab/lab.ts';
+import { embedded, type Lab, openLab } from '../../lab/lab.ts';
 import type { Clients, Load } from '../../lab/load/load.ts';
 import { eip, gateway, node, pools, upstream } from '../../lab/network/map.ts';
 import type { Network, Pod } from '../../lab/network/network.ts';
@@ -44,7 +44,7 @@ export class HostLab implements AsyncDisposable {
     const folder = await mkdtemp('/var/tmp/eip-lab-');
     stack.defer(() => rm(folder, { recursive: true, force: true }));
     await run({ argv: ['ssh-keygen', '-q', '-t', 'ed25519', '-N', '', '-f', join(folder, 'id')] });
-    const lab = stack.use(await openLab({ nodes: 2, nodeRouting: 'by agents' }));
+    const lab = stack.use(await openLab({ nodes: 2, nodeRouting: 'by agents' }, embedded));
     const { network, cluster } = lab;
     const hosts: Container[] = [];
     for (const name of ['gateway', ...network.nodes]) {

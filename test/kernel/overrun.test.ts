@@ -15,7 +15,7 @@ describeOnKernel('the monitor', () => {
   });
   afterEach(() => fixture[Symbol.asyncDispose]());
 
-  it('survives an overrun, says so once, hears on, and the listing is exact', async () => {
+  it('survives an overrun, reports it once, goes on, and the listing is exact', async () => {
     const index = await fixture.addLink('eip-lan', '10.0.0.1/24');
     const end = new AbortController();
     const hints = fixture.kernel.hints(AbortSignal.any([end.signal, AbortSignal.timeout(8000)]));

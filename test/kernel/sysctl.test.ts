@@ -48,7 +48,7 @@ describeOnKernel('forwarding', () => {
     });
   }
 
-  it('leaves alone what somebody has made of accept_redirects since', async () => {
+  it('leaves accept_redirects alone when another program has set it since', async () => {
     const file = join(folder, 'ledger-foreign');
     await writeSysctl(forward.name, '0');
     await writeSysctl(redirects, '0');

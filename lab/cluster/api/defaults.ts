@@ -38,7 +38,9 @@ export class Defaults {
         type === 'LoadBalancer' ? (at(spec, 'allocateLoadBalancerNodePorts') ?? true) : undefined,
       healthCheckNodePort: local ? (at(spec, 'healthCheckNodePort') ?? this.#nextNodePort()) : undefined,
     };
-    const status = at(object, 'status') ?? { loadBalancer: {} };
+    // A Service that is no LoadBalancer (any more) has no addresses; its conditions stay.
+    const loadBalancer = type === 'LoadBalancer' ? objectAt(object, 'status', 'loadBalancer') : {};
+    const status = { ...objectAt(object, 'status'), loadBalancer };
     return { ...object, spec: clean(full), status };
   }
 

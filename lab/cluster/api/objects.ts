@@ -51,17 +51,17 @@ export class Objects {
     return { items: here, version: this.#version };
   }
 
-  /** Keeps a picture, so that the pages of one list fit together. */
-  keep(picture: Listing): string {
+  /** Keeps a installed, so that the pages of one list fit together. */
+  keep(installed: Listing): string {
     const id = randomUUID();
-    this.#pictures.set(id, picture);
+    this.#pictures.set(id, installed);
     return id;
   }
 
-  /** @throws Failure 410 when the picture has been compacted away */
+  /** @throws Failure 410 when the installed has been compacted away */
   kept(id: string): Listing {
-    const picture = this.#pictures.get(id);
-    if (picture !== undefined) return picture;
+    const installed = this.#pictures.get(id);
+    if (installed !== undefined) return installed;
     throw new Failure(410, 'The provided continue parameter is too old to display a consistent list result.');
   }
 

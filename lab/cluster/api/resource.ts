@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto';
+import { isIP } from 'node:net';
 import type { Defaults } from './defaults.ts';
 import type { Exchange } from './exchange.ts';
 import { Failure } from './failure.ts';
-import { at, clean, isObject, type Json, type JsonObject, objectAt, textAt } from './json.ts';
+import { at, clean, isObject, type Json, type JsonObject, listAt, objectAt, textAt } from './json.ts';
 import { apiVersion, type Kind, kinds, root } from './kinds.ts';
 import { type Listing, missing, nameOf, namespaceOf, type Objects } from './objects.ts';
 import { jsonPatch, mergePatch, strategicPatch } from './patch.ts';
@@ -53,14 +54,14 @@ export class Resources {
     const limit = Number(query.get('limit') ?? 0);
     const token = query.get('continue');
     const [id, start] = token === null ? [undefined, 0] : readToken(token);
-    const picture = id === undefined ? this.#picture(kind, namespace, query) : this.#objects.kept(id);
-    const { items } = picture;
+    const installed = id === undefined ? this.#installed(kind, namespace, query) : this.#objects.kept(id);
+    const { items } = installed;
     const end = limit > 0 ? start + limit : items.length;
     const more = items.length > end;
     if (!more && id !== undefined) this.#objects.release(id);
     const metadata = clean({
-      resourceVersion: String(picture.version),
-      continue: more ? writeToken(id ?? this.#objects.keep(picture), end) : undefined,
+      resourceVersion: String(installed.version),
+      continue: more ? writeToken(id ?? this.#objects.keep(installed), end) : undefined,
       remainingItemCount: more ? items.length - end : undefined,
     });
     const page = items.slice(start, end);
@@ -68,7 +69,7 @@ export class Resources {
     return { kind: `${kind.kind}List`, apiVersion: apiVersion(kind), metadata, items: page };
   }
 
-  #picture(kind: Kind, namespace: string, query: URLSearchParams): Listing {
+  #installed(kind: Kind, namespace: string, query: URLSearchParams): Listing {
     const { items, version } = this.#objects.list(kind, namespace);
     return { items: items.filter(selector(query)), version };
   }
@@ -145,7 +146,9 @@ export class Resources {
       namespace: kind.scope === 'Cluster' ? undefined : namespace,
     });
     if (subresource === 'status') {
-      return this.#objects.update(kind, { ...before, metadata, status: at(wanted, 'status') });
+      const given = objectAt(wanted, 'status');
+      const status = kind.kind === 'Service' ? serviceStatus(name, given) : given;
+      return this.#objects.update(kind, { ...before, metadata, status });
     }
     const status = kind.status ? at(before, 'status') : at(wanted, 'status');
     const object = clean({ ...wanted, apiVersion: apiVersion(kind), kind: kind.kind, metadata, status });
@@ -165,6 +168,27 @@ export class Resources {
       }
     }
   }
+}
+
+/**
+ * The status of a Service as an API server stores it.
+ *
+ * @throws Failure 422 what is no address
+ */
+function serviceStatus(name: string, status: JsonObject): JsonObject {
+  const ingress = listAt(status, 'loadBalancer', 'ingress').map((item, i) => {
+    const ip = textAt(item, 'ip');
+    if (ip === '') return item;
+    if (isIP(ip) === 0) {
+      const field = `status.loadBalancer.ingress[${i}].ip`;
+      throw new Failure(
+        422,
+        `Service "${name}" is invalid: ${field}: Invalid value: "${ip}": must be a valid IP address`,
+      );
+    }
+    return { ipMode: 'VIP', ...objectAt(item) };
+  });
+  return ingress.length === 0 ? status : { ...status, loadBalancer: { ingress } };
 }
 
 function writeToken(id: string, start: number): string {

@@ -78,7 +78,7 @@ export class Batcher {
     await this.#exchange(exchange, signal);
   }
 
-  /** Whether there is a proxy entry for each of these already, whoever made it. */
+  /** Whether there is a proxy entry for each of these already, made by any program. */
   async taken(entries: readonly ProxyNeighbour[], signal: AbortSignal): Promise<readonly boolean[]> {
     const taken = entries.map(() => false);
     const exchange: Exchange = {

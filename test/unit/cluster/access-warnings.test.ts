@@ -31,23 +31,23 @@ users: [{ name: a, user: { token: abc } }]
     expect(codes(0o600)).to.deep.equal([]);
   });
 
-  it('tell of a kubeconfig that others can read or write, or the group can write', () => {
+  it('name a kubeconfig that others can read or write, or the group can write', () => {
     for (const mode of [0o644, 0o602, 0o666, 0o660]) expect(codes(mode)).to.deep.equal(['kubeconfig-mode']);
     const [warning] = accessWarnings({ kubeconfig: file, context: undefined }, {});
     expect(warning?.message).to.match(/has mode 0660: /);
   });
 
-  it('tell of a server that is not verified', () => {
+  it('name a server that is not verified', () => {
     expect(codes(0o600, ', insecure-skip-tls-verify: true')).to.deep.equal(['tls-not-verified']);
   });
 
-  it('tell of a proxy in the environment, which is not used', () => {
+  it('name a proxy in the environment, which is not used', () => {
     const env = { HTTPS_PROXY: 'http://proxy:3128' };
     expect(codes(0o600, '', env)).to.deep.equal(['proxy-not-used']);
     expect(codes(0o600, ', proxy-url: "http://proxy:3128"', env)).to.deep.equal([]);
   });
 
-  it('are none for a kubeconfig that can not be used: that is told elsewhere', () => {
+  it('are none for a kubeconfig that can not be used: that is reported elsewhere', () => {
     expect(accessWarnings({ kubeconfig: join(folder, 'none'), context: undefined }, {})).to.deep.equal([]);
   });
 });

@@ -42,7 +42,7 @@ describe('the log of the cluster', () => {
     });
   });
 
-  it('tells a Node from a Service of the same name', () => {
+  it('keeps a Node apart from a Service of the same name', () => {
     const text = header + logLine('Node', 'a', [{ of: 'node' }]) + put('a', 1) + gone('a');
     expect(readLog(Buffer.from(text)).objects).to.deep.equal([{ of: 'node' }]);
   });

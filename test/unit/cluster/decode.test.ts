@@ -70,7 +70,7 @@ describe('decodeService', () => {
         ports: [{ name: 'http', protocol: 'TCP', port: 80, nodePort: 30080 }],
         ingress: ['198.51.100.9', '198.51.100.11'],
         endpoints: [],
-        hasSlices: false,
+        slicesKnown: false,
         externalIps: ['192.0.2.7', '2001:db8:e::1'],
         request: request({ created: 0 }),
       },
@@ -78,7 +78,7 @@ describe('decodeService', () => {
     });
   });
 
-  it('keeps what it asks of whoever gives it addresses, and of annotations and conditions no other', () => {
+  it('keeps its allocation request, and of annotations and conditions no other', () => {
     const raw = rawService('web', {
       eips: ['198.51.100.9'],
       spec: {

@@ -56,7 +56,7 @@ describe('an exec plugin', () => {
     expect([token, expires]).to.deep.equal([undefined, Number.POSITIVE_INFINITY]);
   });
 
-  it('is told of the cluster when it asks for it, and gets the environment of the kubeconfig', async () => {
+  it('gets the cluster when it asks for it, and the environment of the kubeconfig', async () => {
     const script = `printf '{"kind":"ExecCredential","status":{"token":"%s"}}' "$(printf %s "$A$KUBERNETES_EXEC_INFO" | base64 -w0)"`;
     const tell = async (provideClusterInfo: boolean): Promise<string> => {
       const { token = '' } = await shell(script, { provideClusterInfo, env: { A: 'env ' } });
@@ -125,7 +125,7 @@ describe('an exec plugin', () => {
     );
   });
 
-  it('that is not there is told with the hint of its maker', async () => {
+  it('that is not there is reported with its installHint', async () => {
     const words = await refusal(shell('', { command: 'eip-no-such', installHint: 'get it\nthere' }));
     expect(words).to.match(/^spawn eip-no-such ENOENT; get it, there/);
   });

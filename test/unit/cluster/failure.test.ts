@@ -3,7 +3,7 @@ import { feedFailure } from '../../../src/cluster/failure.ts';
 import { ApiError } from '../../../src/cluster/transport.ts';
 
 describe('a failure in words', () => {
-  it('tells every address that was tried', () => {
+  it('names every address that was tried', () => {
     const error = new AggregateError([
       new Error('connect ECONNREFUSED ::1:6443'),
       new Error('connect ECONNREFUSED 127.0.0.1:6443'),

@@ -143,7 +143,7 @@ describe('a kubeconfig', () => {
     expect(cluster.authority).to.deep.equal({ kind: 'file', path: '/ca.crt' });
   });
 
-  it('gives data before the file that stands beside it, and the token file before the token', () => {
+  it('prefers data to the file beside it, and the token file to the token', () => {
     const { user, cluster } = read(
       kubeconfig(
         { token: 'abc', tokenFile: '/t' },
@@ -154,7 +154,7 @@ describe('a kubeconfig', () => {
     expect(cluster.authority).to.deep.include({ kind: 'data' });
   });
 
-  it('may act for somebody with groups', () => {
+  it('may impersonate a user with groups', () => {
     const { user } = read(kubeconfig({ token: 'abc', as: 'jane', 'as-uid': '7', 'as-groups': ['a', 'b'] }));
     expect(user.impersonate).to.deep.equal({
       'impersonate-user': 'jane',
@@ -163,7 +163,7 @@ describe('a kubeconfig', () => {
     });
   });
 
-  it('tells all of an exec plugin', () => {
+  it('reads every field of an exec plugin', () => {
     const exec = {
       apiVersion: 'client.authentication.k8s.io/v1beta1',
       command: './bin/plugin',

@@ -9,6 +9,7 @@ import { memoryCluster } from '../../../lab/fake/memory-cluster.ts';
 import type { Clock } from '../../../src/cluster/clock.ts';
 import { logLine, readLog } from '../../../src/cluster/cluster-log.ts';
 import { resourceOf } from '../../../src/cluster/decode.ts';
+import { everything, nothing } from '../../../src/cluster/delta.ts';
 import { readObjects } from '../../../src/cluster/document.ts';
 import { encodeNode, encodeService } from '../../../src/cluster/encode.ts';
 import { fileCluster } from '../../../src/cluster/file.ts';
@@ -198,7 +199,7 @@ describe('the remembered cluster', () => {
     const cluster = remembered(source, at.file, { clock: pauses, believed: () => believed });
     source.complete();
     await pauses.tick();
-    expect(await saved(at.file), 'an empty list that nobody believes').to.equal(1);
+    expect(await saved(at.file), 'an empty list that is doubted').to.equal(1);
     const stopped = remembered(source, at.file, { clock: new Pauses(), believed: () => false });
     await stopped[Symbol.asyncDispose]();
     expect(await saved(at.file), 'not even at the end').to.equal(1);
@@ -278,7 +279,7 @@ describe('the remembered cluster', () => {
       return [...cluster.services()].map(({ name }) => name).sort();
     }
 
-    const delta = (...keys: readonly string[]): Delta => ({ services: new Set(keys), nodes: false });
+    const delta = (...keys: readonly string[]): Delta => ({ ...nothing, services: new Set(keys) });
 
     it('has forgotten what a round has withdrawn, without a tick', async () => {
       await using at = await place();
@@ -303,10 +304,10 @@ describe('the remembered cluster', () => {
       const source = memoryCluster();
       source.set(rawNode('n1'), rawService('other'));
       await using cluster = remembered(source, at.file, { clock: new Pauses() });
-      await cluster.save({ services: new Set(['default/web']), nodes: true });
+      await cluster.save({ ...delta('default/web'), nodes: true });
       expect(await afterCrash(at.file), 'before all lists are in').to.deep.equal(['other', 'web']);
       source.complete();
-      await cluster.save({ services: new Set(['default/web']), nodes: true });
+      await cluster.save({ ...delta('default/web'), nodes: true });
       expect(await afterCrash(at.file)).to.deep.equal(['other']);
       await using started = remembered(memoryCluster(), at.file, { clock: new Pauses() });
       expect(started.overview().nodes.map(({ name }) => name)).to.deep.equal(['n1']);
@@ -319,7 +320,7 @@ describe('the remembered cluster', () => {
       source.set(rawNode('n1'), rawService('other'));
       source.complete();
       await using cluster = remembered(source, at.file, { clock: new Pauses() });
-      await cluster.save({ services: 'all', nodes: true });
+      await cluster.save(everything);
       expect(await afterCrash(at.file)).to.deep.equal(['other']);
     });
 
@@ -388,7 +389,7 @@ describe('the remembered cluster', () => {
     await pauses.tick();
     const { size } = await stat(at.file);
     source.set(rawService('s7', { eips: [] }));
-    await cluster.save({ services: new Set(['default/s7']), nodes: false });
+    await cluster.save({ ...nothing, services: new Set(['default/s7']) });
     const after = (await stat(at.file)).size;
     expect(after - size).to.be.within(1, 2000);
     for (let tick = 0; tick < 2; tick += 1) {
@@ -549,9 +550,9 @@ describe('what is encoded', () => {
     endpoints: fc
       .uniqueArray(endpoint, { maxLength: 4, selector: (each) => each.ip })
       .map((list) => list.sort((a, b) => compareIp(a.ip, b.ip))),
-    hasSlices: fc.boolean(),
+    slicesKnown: fc.boolean(),
   });
-  const service = bare.map((one) => ({ ...one, hasSlices: one.hasSlices || one.endpoints.length > 0 }));
+  const service = bare.map((one) => ({ ...one, slicesKnown: one.slicesKnown || one.endpoints.length > 0 }));
 
   it('loses nothing on the way out and back in', () => {
     const byName = { selector: (each: { name: string }) => each.name, maxLength: 4 };

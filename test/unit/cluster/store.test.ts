@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import { rawNode, rawService, rawSlice } from '../../../lab/cluster/manifests.ts';
 import { SortedMap } from '../../../src/cluster/sorted-map.ts';
 import { ClusterStore, resources } from '../../../src/cluster/store.ts';
-import type { Delta, Snapshot } from '../../../src/model/cluster.ts';
+import type { Delta, Resource, Snapshot } from '../../../src/model/cluster.ts';
 
 /** A store, how often its listeners would have been notified, and of what at last. */
 function counted(): { store: ClusterStore; notified: () => number; last: () => Delta | undefined } {
@@ -14,8 +14,16 @@ function counted(): { store: ClusterStore; notified: () => number; last: () => D
   return { store, notified: () => deltas.length, last: () => deltas.at(-1) };
 }
 
-function delta(...services: readonly string[]): Delta {
+function delta(...services: readonly string[]): Pick<Delta, 'services' | 'nodes'> {
   return { services: new Set(services), nodes: false };
+}
+
+/** A new list of a resource takes the place of the former one. */
+async function list(store: ClusterStore, resource: Resource, ...objects: readonly object[]): Promise<void> {
+  const replacement = store.indexes[resource].replacement();
+  for (const object of objects) replacement.add(object);
+  await store.commit(replacement, async () => {});
+  store.notify();
 }
 
 function filled(): ReturnType<typeof counted> {
@@ -63,20 +71,107 @@ describe('the store', () => {
     expect(store.snapshot().services.map(({ endpoints }) => endpoints.length)).to.deep.equal([0, 0]);
   });
 
-  it('tells a Service whose slice is empty from one whose slice is missing', () => {
-    const { store } = filled();
-    const { endpointslices, services } = store.indexes;
-    const withSlices = () =>
-      store.snapshot().services.flatMap(({ name, hasSlices }) => (hasSlices ? [name] : []));
-    expect(withSlices()).to.deep.equal(['api', 'web']);
-    endpointslices.set(rawSlice('web', []));
-    endpointslices.delete(rawSlice('api', []));
-    expect(withSlices()).to.deep.equal(['web']);
-    services.set(rawService('web', { eips: ['198.51.100.99'] }));
-    expect(withSlices()).to.deep.equal(['web']);
-    endpointslices.delete(rawSlice('web', []));
-    endpointslices.set(rawSlice('api', []));
-    expect(withSlices()).to.deep.equal(['api']);
+  describe('knows the EndpointSlices of a Service', () => {
+    const known = (store: ClusterStore): readonly string[] =>
+      store.snapshot().services.flatMap(({ name, slicesKnown }) => (slicesKnown ? [name] : []));
+    const slice = (of: string, name: string): object => rawSlice(of, [{ ip: '10.1.0.1', node: 'n1' }], name);
+
+    it('unless none has come yet', () => {
+      const { store } = counted();
+      store.indexes.services.set(rawService('web'));
+      expect(known(store)).to.deep.equal([]);
+      store.indexes.endpointslices.set(rawSlice('web', []));
+      expect(known(store)).to.deep.equal(['web']);
+      store.indexes.services.set(rawService('web', { eips: ['198.51.100.99'] }));
+      expect(known(store)).to.deep.equal(['web']);
+    });
+
+    it('when the watch has deleted them all', () => {
+      const { store } = filled();
+      store.indexes.endpointslices.delete(rawSlice('api', []));
+      expect(named(store, 'api')?.endpoints).to.deep.equal([]);
+      expect(known(store)).to.deep.equal(['api', 'web']);
+    });
+
+    it('unless a list lacks all of them', async () => {
+      const { store } = filled();
+      await list(store, 'endpointslices', rawSlice('web', []));
+      expect(known(store)).to.deep.equal(['web']);
+      await list(store, 'endpointslices', rawSlice('web', []), rawSlice('api', []));
+      expect(known(store)).to.deep.equal(['api', 'web']);
+    });
+
+    it('unless a list lacks one of several, until that one is there again', async () => {
+      const { store } = filled();
+      await list(
+        store,
+        'endpointslices',
+        slice('web', 'web-a'),
+        slice('web', 'web-b'),
+        slice('api', 'api-a'),
+      );
+      await list(store, 'endpointslices', slice('web', 'web-b'), slice('api', 'api-a'));
+      expect(known(store), 'without web-x1 and web-a').to.deep.equal([]);
+      store.indexes.endpointslices.set(slice('web', 'web-b'));
+      expect(known(store)).to.deep.equal([]);
+      store.indexes.endpointslices.set(slice('web', 'web-a'));
+      store.indexes.endpointslices.set(slice('web', 'web-x1'));
+      store.indexes.endpointslices.set(slice('api', 'api-x1'));
+      expect(known(store)).to.deep.equal(['api', 'web']);
+    });
+
+    it('anew once the Service was deleted with them', async () => {
+      const { store } = filled();
+      await list(store, 'endpointslices', rawSlice('api', []));
+      store.indexes.services.delete(rawService('web'));
+      store.indexes.services.set(rawService('web'));
+      expect(known(store), 'no slice yet').to.deep.equal(['api']);
+      store.indexes.endpointslices.set(slice('web', 'web-new'));
+      expect(known(store)).to.deep.equal(['api', 'web']);
+    });
+
+    it('as before when a list lacks only the Service for a while', async () => {
+      const { store } = filled();
+      await list(store, 'endpointslices', slice('web', 'web-a'), slice('web', 'web-b'));
+      await list(store, 'endpointslices', slice('web', 'web-b'));
+      await list(store, 'services');
+      await list(store, 'services', rawService('web'));
+      expect(known(store)).to.deep.equal([]);
+    });
+  });
+
+  describe('says which changes came as events', () => {
+    const byEvent = ({ last }: ReturnType<typeof counted>): unknown => {
+      const { services, nodes } = last()?.byEvent ?? {};
+      return { services: [...(services ?? [])].sort(), nodes };
+    };
+
+    it('of the watch: added, changed and deleted', () => {
+      const made = filled();
+      const { services, endpointslices, nodes } = made.store.indexes;
+      services.delete(rawService('api'));
+      endpointslices.set(rawSlice('web', []));
+      services.set(rawService('new'));
+      nodes.delete(rawNode('n2'));
+      made.store.notify();
+      expect(byEvent(made)).to.deep.equal({
+        services: ['default/api', 'default/new', 'default/web'],
+        nodes: true,
+      });
+    });
+
+    it('and not with a list', async () => {
+      const made = filled();
+      await list(made.store, 'services', rawService('web'));
+      expect(made.last()).to.deep.include(delta('default/api'));
+      expect(byEvent(made)).to.deep.equal({ services: [], nodes: false });
+      await list(made.store, 'nodes', rawNode('n1'));
+      expect(made.last()).to.deep.include({ nodes: true });
+      expect(byEvent(made)).to.deep.equal({ services: [], nodes: false });
+      await list(made.store, 'endpointslices', rawSlice('web', []));
+      expect(made.last()).to.deep.include(delta('default/web'));
+      expect(byEvent(made)).to.deep.equal({ services: [], nodes: false });
+    });
   });
 
   it('gives the same snapshot while nothing has changed', () => {
@@ -192,7 +287,7 @@ describe('the store', () => {
     expect(notified()).to.equal(2);
   });
 
-  it('shows the old state until a long list is all in place, and then tells of all that changed', async () => {
+  it('shows the old state until a long list is all in place, and then yields all changes', async () => {
     const { store, notified, last } = filled();
     const before = store.snapshot();
     const replacement = store.indexes.nodes.replacement();
@@ -357,7 +452,7 @@ describe('the store', () => {
     expect(steps).to.deep.equal([false, false, true]);
   });
 
-  it('moves "heard" without a word to the listeners', () => {
+  it('moves "heard" without a delta', () => {
     const { store, notified } = filled();
     const before = store.snapshot();
     store.heard('nodes', 1234);
@@ -416,7 +511,7 @@ describe('the store', () => {
       expect(before && store.version(before)).to.equal(undefined);
     });
 
-    it('and takes an answer for the next one; what the watch still tells of the last is the past', async () => {
+    it('and takes an answer for the next one, and no older event of the watch', async () => {
       const { store, notified } = counted();
       store.indexes.services.set(at('1', { eips: [] }));
       store.answer(at('2'), '1');

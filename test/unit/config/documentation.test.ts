@@ -33,18 +33,18 @@ describe('docs/configuration.md', () => {
   const required = ['lan', 'uplink'];
 
   for (const { key, preset } of allLeaves) {
-    it(`tells of ${key} and its default`, () => {
+    it(`names ${key} and its default`, () => {
       expect(rows.get(key)).to.equal(preset ?? (required.includes(key) ? 'required' : 'none'));
     });
   }
 
   for (const { key, preset } of nodeSchema.leaves) {
-    it(`tells of a node's ${key} and its default`, () => {
+    it(`names a node's ${key} and its default`, () => {
       expect(rows.get(key)).to.equal(preset ?? 'none');
     });
   }
 
-  it('tells of no key that there is not', () => {
+  it('names no key that does not exist', () => {
     const known = [
       ...[...allLeaves, ...nodeSchema.leaves].map(({ key }) => key),
       ...nodeSchema.lists,

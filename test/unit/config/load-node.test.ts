@@ -179,7 +179,7 @@ describe("a node's configuration", () => {
     });
   }
 
-  it('is told from that of a gateway by its keys', () => {
+  it('is recognized by its keys', () => {
     expect(roleOf(Buffer.from(good))).to.equal('node');
     expect(roleOf(Buffer.from('gateways: ['))).to.equal('gateway');
     expect(roleOf(Buffer.from('lan: eth0\nuplink: eth1\npools: []\n'))).to.equal('gateway');

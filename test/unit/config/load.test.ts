@@ -51,7 +51,7 @@ describe('a configuration', () => {
       stateDirectory: '/var/lib/eiproute',
       runtimeDirectory: '/run/eiproute',
       pace: { settle: 0, resync: 60_000, retryFirst: 100, retryLongest: 30_000 },
-      limits: { share: 0.5, window: 0, always: 1, hold: 600_000 },
+      limits: { share: 0.5, window: 60_000, always: 1, hold: 600_000 },
       logLevel: 'info',
       logFormat: 'auto',
     });
@@ -454,7 +454,7 @@ pools:
     ]);
   });
 
-  it('is told in single lines whatever the bytes', () => {
+  it('is reported in single lines whatever the bytes', () => {
     const lines = good.split('\n');
     const noise = fc.oneof(
       fc.string({ unit: 'binary' }),

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
+import { DatagramReceiver } from '../../../lab/process/datagram-receiver.ts';
 import { notifier, openNotify, watchdogPace } from '../../../src/daemon/notify.ts';
-import { Receiver } from '../journal/receiver.ts';
 
 describe('what systemd is told', () => {
   function told(): { readonly notify: ReturnType<typeof notifier>; readonly texts: string[] } {
@@ -9,7 +9,7 @@ describe('what systemd is told', () => {
   }
 
   it('reaches the socket of NOTIFY_SOCKET', () => {
-    using receiver = new Receiver();
+    using receiver = new DatagramReceiver();
     openNotify({ NOTIFY_SOCKET: receiver.path }, expect.fail).ready();
     expect(receiver.texts()).to.deep.equal(['READY=1']);
   });

@@ -143,7 +143,7 @@ describe('acceptance: which nodes carry an EIP', () => {
     expect(routed(scene)).to.deep.equal([n1, n2, n3]);
   });
 
-  it('44. Services that cannot share their EIP are told of, and the route does not flap', async () => {
+  it('44. Services that cannot share their EIP are reported, and the route does not flap', async () => {
     const a = { ...local([endpoint('n1')]), name: 'a' };
     const b = { ...local([endpoint('n2')]), name: 'b' };
     const scene = new Scene(snapshot(threeNodes, [b, a]));

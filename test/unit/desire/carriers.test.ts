@@ -44,12 +44,12 @@ describe('carriers', () => {
       want: all,
     },
     {
-      name: 'are nobody under Cluster without a ready endpoint',
+      name: 'are no nodes under Cluster without a ready endpoint',
       policy: 'Cluster',
       endpoints: [endpoint('n1', unready)],
       want: [],
     },
-    { name: 'are nobody without any endpoint', policy: 'Cluster', endpoints: [], want: [] },
+    { name: 'are no nodes without any endpoint', policy: 'Cluster', endpoints: [], want: [] },
     {
       name: 'are all nodes under Cluster while the last endpoint drains',
       policy: 'Cluster',
@@ -63,7 +63,7 @@ describe('carriers', () => {
       want: ['n2'],
     },
     {
-      name: 'are nobody under Local when neither endpoint is ready',
+      name: 'are no nodes under Local when neither endpoint is ready',
       policy: 'Local',
       endpoints: [endpoint('n1', unready), endpoint('n2', unready)],
       want: [],
@@ -129,7 +129,7 @@ describe('carriers', () => {
     expect(chosen('Local', [endpoint('n9'), endpoint('n1')])).to.deep.equal(['n1 10.0.0.11 1']);
   });
 
-  it('are told by the endpoints of the family asked for, since the slices of both change one by one', () => {
+  it('follow from the endpoints of the family asked for, since the slices of both change one by one', () => {
     const moved = [
       endpoint('n1', { ip: parseIp('10.244.0.1') }),
       endpoint('n3', { ip: parseIp('2001:db8:244::3') }),

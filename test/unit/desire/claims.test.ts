@@ -49,7 +49,7 @@ describe('claims', () => {
     expect(routed(services, [mine], { allocation })).to.deep.equal(want);
   });
 
-  it('are thought over when a label changes', () => {
+  it('are evaluated again when a label changes', () => {
     const settings = gateway({ pools: [mine] });
     const before = claiming('a', '192.0.2.1');
     const after = { ...before, request: request({ labels }) };
@@ -85,7 +85,7 @@ describe('claims', () => {
     expect(routed(services, [open], { allocation })).to.deep.equal([`${A} dns+web`]);
   });
 
-  it('without an allocation are shared by all, as whoever gives addresses has decided', () => {
+  it('without an allocation are shared by all, as the program that gives addresses has decided', () => {
     expect(routed([service('web', [A]), claiming('b', A)], [open])).to.deep.equal([`${A} b+web`]);
   });
 

@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 import { gatewayObjects } from '../../../src/desire/gateway.ts';
 import { paths } from '../../../src/desire/paths.ts';
-import { parseIp } from '../../../src/model/ip.ts';
+import { onlyIp, parseIp } from '../../../src/model/ip.ts';
 import { type KernelObject, keyOf } from '../../../src/model/object.ts';
 import { allKeys, diff } from '../../../src/reconcile/diff.ts';
 import { RecomputedDesire } from '../../../src/reconcile/recomputed.ts';
@@ -175,6 +175,36 @@ describe('the tables of a gateway', () => {
     );
   }).timeout(Math.max(60_000, runs * 100));
 
+  it('never withdraw an EIP that has a node to go to', async () => {
+    const routed = ({ scene }: Life) =>
+      [...scene.world.objects.values()].flatMap((object) =>
+        object.kind === 'route' && object.nhid !== undefined && isOurs(object) ? [object.dst] : [],
+      );
+    let kept = 0;
+    await fc.assert(
+      fc.asyncProperty(anyHistory({ minLength: 3, maxLength: 25 }), async (history) => {
+        const life = new Life(history);
+        await life.scene.round('link');
+        for (const step of history.steps) {
+          // Others may take the route, and the gateway's own address is no EIP.
+          if (step.kind === 'disturb') continue;
+          const before = routed(life);
+          await life.step(step);
+          const after = new Set(routed(life));
+          const goesTo = life.scene.role.gatewayDesire?.paths;
+          for (const dst of before) {
+            const eip = onlyIp(dst);
+            if (eip === undefined || (goesTo?.path(eip)?.carriers.length ?? 0) === 0) continue;
+            kept += 1;
+            expect(after.has(dst), `${dst} after ${JSON.stringify(step)}`).to.equal(true);
+          }
+        }
+      }),
+      { numRuns: runs },
+    );
+    expect(kept).to.be.greaterThan(runs);
+  }).timeout(Math.max(60_000, runs * 100));
+
   it('come to what a fresh start comes to', async () => {
     await fc.assert(
       fc.asyncProperty(anyHistory({ minLength: 3, maxLength: 15 }), async (history) => {
@@ -205,9 +235,12 @@ describe('the tables of a gateway', () => {
       fc.asyncProperty(anyHistory({ minLength: 8, maxLength: 25 }), async (history) => {
         const life = new Life(history);
         await life.scene.round('link');
+        let events = 0;
+        life.scene.role.originOf = () => (events % 2 === 0 ? 'event' : 'list');
         for (const step of history.steps) {
           if (step.kind === 'refuse') continue;
           const { held } = await life.step(step, true);
+          events += 1;
           if (held.some(({ reason }) => reason === 'too many at once')) holds += 1;
           life.scene.now += 5000;
         }
@@ -220,6 +253,54 @@ describe('the tables of a gateway', () => {
       { numRuns: runs, examples: guardedCounterExamples.map(([, history]) => [history]) },
     );
     expect(holds).to.be.greaterThan(3);
+  }).timeout(Math.max(60_000, runs * 100));
+
+  it('forget how an EIP and a node went once the kernel has nothing of them', async () => {
+    const life = new Life({ nodes: ['n1', 'n2'], steps: [] });
+    life.scene.role.originOf = () => 'event';
+    const on = [{ node: 'n1', ready: true }];
+    const shape = {
+      eips: ['198.51.100.10'],
+      external: [],
+      policy: 'Cluster',
+      on,
+      namespace: 'default',
+    } as const;
+    await life.step({ kind: 'service', name: 'a', to: { ...shape, created: 0, key: undefined } });
+    await life.step({ kind: 'service', name: 'a', to: undefined });
+    await life.step({ kind: 'node', name: 'n2', to: undefined });
+    const { departures } = life.scene.role.gatewayDesire?.paths ?? {};
+    const taken = () => [
+      departures?.isEipTaken(parseIp('198.51.100.10')),
+      departures?.isNodeTaken(parseIp('10.0.0.13')),
+    ];
+    expect(taken()).to.deep.equal([true, true]);
+    await life.scene.round('link');
+    expect(taken()).to.deep.equal([false, false]);
+  });
+
+  it('know the reason of everything that events of the watch take away', async () => {
+    let withdrawals = 0;
+    await fc.assert(
+      fc.asyncProperty(anyHistory({ minLength: 8, maxLength: 25 }), async ({ steps }) => {
+        const life = new Life({ nodes: ['n1', 'n2', 'n3', 'n4'], steps });
+        life.scene.role.originOf = () => 'event';
+        await life.scene.round('link');
+        for (const step of steps) {
+          if (!(step.kind === 'service' || step.kind === 'endpoints' || step.kind === 'node')) continue;
+          // A node that claims the address of an EIP may be a mistake.
+          if (step.kind === 'node' && (step.to?.extra || step.name === 'far')) continue;
+          const { held, done } = await life.step(step, true);
+          life.scene.now += 5000;
+          if (done.some(({ change }) => change.verb === 'delete' && change.have.kind === 'route'))
+            withdrawals += 1;
+          // Of an endpoint on a node that was not there yet, or is gone for long, nothing is known.
+          if (!life.model.hasStrayEndpoints()) expect(held, JSON.stringify(step)).to.deep.equal([]);
+        }
+      }),
+      { numRuns: runs },
+    );
+    expect(withdrawals).to.be.greaterThan(runs / 10);
   }).timeout(Math.max(60_000, runs * 100));
 
   it('have nothing to do in a round that follows a round', async () => {

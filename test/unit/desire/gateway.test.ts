@@ -187,7 +187,7 @@ describe('pools', () => {
     });
   }
 
-  it('keep the route of an EIP that a node claims while it is in use, and say so', () => {
+  it('keep the route of an EIP that a node claims while it is in use, and report it', () => {
     const cluster = snapshot(
       [node('n9', ['10.0.0.19', '203.0.113.9'])],
       [service('web', ['203.0.113.9'], { endpoints: [endpoint('n9')] })],
@@ -243,7 +243,7 @@ describe('the default route', () => {
     expect(told(want({ settings, links }))).to.deep.equal(['interface-down: interface eth1']);
   });
 
-  it('is told when it was refused, and stays wanted', () => {
+  it('is reported when it was refused, and stays desired', () => {
     const [four] = standing;
     if (four === undefined) throw new Error('no default route');
     const refused = refusal({ verb: 'add', want: four }, 'ENETUNREACH', 'Nexthop has invalid gateway');
@@ -276,7 +276,7 @@ describe('interfaces', () => {
     },
   ];
   for (const { name, links, problem, advice } of cases) {
-    it(`that are ${name} freeze what leads through them, and are told once`, () => {
+    it(`that are ${name} freeze what leads through them, and are reported once`, () => {
       const result = want({ cluster, links, objects: standing.filter(({ kind }) => kind !== 'sysctl') });
       expect(told(result)).to.deep.equal([`${problem}: interface eth0`]);
       expect(result.problems[0]?.advice).to.include(advice);
@@ -370,7 +370,7 @@ describe('settings', () => {
     expect(value(result, 'net/ipv4/conf/eth0/rp_filter')).to.equal('0');
   });
 
-  it('that the kernel has not are told', () => {
+  it('that the kernel has not are reported', () => {
     const bare = gatewayObjects(snapshot([], []), gateway(), listing([]), new Map());
     const sixes = bare.problems.filter(({ advice }) => advice.includes('ipv6.disable=1'));
     expect(new Set(bare.problems.map(({ code }) => code))).to.deep.equal(new Set(['sysctl-missing']));
@@ -394,7 +394,7 @@ describe('nodes', () => {
     expect(kinds(result, 'group')).to.deep.equal(['id 861000000 group 860000001 proto 86']);
   });
 
-  it('are not left out when it was only their id that somebody else has by now', () => {
+  it('are not left out when only their id belongs to another program now', () => {
     const refused = refusal({ verb: 'add', want: nexthop }, 'EEXIST');
     const result = want({ cluster, refused });
     expect(told(result)).to.deep.equal([]);

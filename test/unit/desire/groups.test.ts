@@ -65,7 +65,7 @@ describe('groups', () => {
     expect(chosen(demands, [])).to.deep.equal(['0: 1 2', '1: 1']);
   });
 
-  it('are adopted by their content, whoever uses them now', () => {
+  it('are adopted by their content, whatever uses them now', () => {
     expect(chosen([{ members: '1 2', eips: [1] }], [group(7, '1 2'), group(3, '1')])).to.deep.equal([
       '7: 1 2',
     ]);
@@ -162,7 +162,7 @@ describe('groups', () => {
     expect(chosen([{ members: '1 2', eips: [1] }], have, { resilience })).to.deep.equal(['0: 1 2']);
   });
 
-  it('get ids that nobody has and that were not refused just now', () => {
+  it('get ids that are free and were not refused just now', () => {
     const refused: Refusals = new Map([
       [
         `nexthop ${firstGroup + 1}`,

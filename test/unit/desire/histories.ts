@@ -168,6 +168,13 @@ export class ClusterModel {
     );
   }
 
+  /** Some endpoint is on a node that is not there. */
+  hasStrayEndpoints(): boolean {
+    return [...this.#services.values()].some(({ endpoints }) =>
+      endpoints.some(({ node: name }) => name !== undefined && !this.#nodes.has(name)),
+    );
+  }
+
   apply(step: Step): void {
     switch (step.kind) {
       case 'service':

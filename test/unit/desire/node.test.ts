@@ -75,7 +75,7 @@ describe('what a node wants', () => {
     ]);
   });
 
-  it('leads no EIP to the node before the guard stands', () => {
+  it('leads no EIP to the node before its nft table is there', () => {
     const { lines, unfinished } = wanted(agent, have({}, []));
     expect(unfinished).to.equal(true);
     expect(lines.filter((line) => / (to|from) /.test(line))).to.deep.equal([]);
@@ -92,7 +92,7 @@ describe('what a node wants', () => {
     ]);
   });
 
-  it('keeps the last known address of a gateway that is silent, and tells', () => {
+  it('keeps the last known address of a gateway that is silent, and reports it', () => {
     const at = have({ neighbours: neighbours.slice(0, 1) });
     const seen = new Map(neighbours.map(({ ip, mac }) => [ip, mac]));
     const { table, problems } = wanted(agent, at, seen);

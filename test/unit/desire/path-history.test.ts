@@ -1,7 +1,8 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
+import { readerOf } from '../../../src/desire/cluster-reader.ts';
 import type { PathHistory } from '../../../src/desire/path-history.ts';
-import { PathTable, readerOf } from '../../../src/desire/path-table.ts';
+import { PathTable } from '../../../src/desire/path-table.ts';
 import { paths } from '../../../src/desire/paths.ts';
 import type { Snapshot } from '../../../src/model/cluster.ts';
 import type { Ip } from '../../../src/model/ip.ts';
@@ -72,7 +73,7 @@ const bothWays: History = {
 };
 
 describe('the history of the paths', () => {
-  it('tells what a comparison of all paths before and after tells, whatever happened between', () => {
+  it('equals a comparison of all paths before and after, whatever happened between', () => {
     const seen = { moved: 0, cut: 0, several: 0 };
     fc.assert(
       fc.property(

@@ -47,7 +47,7 @@ describe('an EIP', () => {
       want: [`${eip} <- default/web -> ${everywhere}`, `2001:db8:e::10 <- default/web -> ${everywhere}`],
     },
     {
-      name: 'is told as idle, with its Service, when nobody can serve it',
+      name: 'is idle, with its Service, when no node can serve it',
       services: [service('web', [eip], { endpoints: [] })],
       want: [`${eip} <- default/web`],
     },
@@ -109,7 +109,7 @@ describe('an EIP', () => {
       want: [`${eip} <- default/a default/b -> n2*1`],
     },
     {
-      name: 'of two Services that nobody can serve is idle',
+      name: 'of two Services that no node can serve is idle',
       services: [local('a', []), local('b', [])],
       want: [`${eip} <- default/a default/b`],
     },

@@ -321,7 +321,7 @@ describe('the allocator, by the cases of acceptance', () => {
       });
     }
 
-    it('leaves out what belongs to somebody', () => {
+    it('leaves out reserved addresses', () => {
       const reserved = new Map([[parseIp(A), 'node n1']]);
       expect(new Assignments([four], reserved).use()[0]?.size).to.equal(3);
     });
@@ -491,7 +491,7 @@ describe('the allocator, by the cases of acceptance', () => {
       expect(cluster.ips('s2')).to.equal('192.0.2.0 2001:db8:e::');
     });
 
-    it('says why it waits by who holds its address now', () => {
+    it('names the Service that holds its address now', () => {
       const cluster = new FakeCluster([four]);
       cluster.set(asking('s2', { ...dual, ...named(A) }));
       expect(cluster.unsatisfied('s2')).to.equal('NoFreeAddress');
@@ -517,7 +517,7 @@ describe('the allocator, by the cases of acceptance', () => {
     expect(cluster.ips('s2')).to.equal(A);
   });
 
-  it('28. after a restart every Service keeps its address, whoever waits beside it', () => {
+  it('28. after a restart every Service keeps its address, whatever waits beside it', () => {
     const cluster = new FakeCluster([four]);
     cluster.set(...['s5', 's6', 's7', 's8'].map((s) => asking(s)));
     const before = ['s5', 's6', 's7', 's8'].map((s) => cluster.ips(s));
@@ -550,7 +550,7 @@ describe('the allocator, by the cases of acceptance', () => {
     }
   });
 
-  it('30. when a partner on an address changes its policy, they are thought over again', () => {
+  it('30. when a partner on an address changes its policy, they are evaluated again', () => {
     const cluster = new FakeCluster([four]);
     cluster.set(sharing('s1', [A], 'k', port(1)), sharing('s2', [A], 'k', port(2)));
     expect([cluster.ips('s1'), cluster.ips('s2')]).to.deep.equal([A, A]);
@@ -670,7 +670,7 @@ describe('the allocator', () => {
     expect([other.ips('s1'), other.ips('s2')]).to.deep.equal(['198.51.100.0', A]);
   });
 
-  it('gives nobody an address that a Service of another class shows, also when it was contested before', () => {
+  it('gives away no address that a Service of another class shows, also when there was a write conflict before', () => {
     const cluster = new FakeCluster([pool('two', ['198.51.100.0/31'])]);
     cluster.set(asking('s1', named(A)));
     cluster.set(service('s2', [A], { loadBalancerClass: 'other.example/lb' }));

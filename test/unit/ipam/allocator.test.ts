@@ -82,7 +82,7 @@ describe('an address that a Service gives up', () => {
 });
 
 describe('an address that may have been written', () => {
-  it('is no other’s until one more write has told', () => {
+  it('is not given on before the next write', () => {
     const cluster = new FakeCluster([two], { allocation: { ...allocationWithoutFinalizer() } });
     const s1 = asking('s1');
     cluster.services.set('default/s1', s1);
@@ -152,7 +152,7 @@ describe('an address that comes free', () => {
     expect(['s5', 's4'].map((name) => decided(cluster, name))).to.deep.equal([A, '']);
   });
 
-  it('goes to the longest waiting also when the watch shows it as it was before it was told to wait', () => {
+  it('goes to the longest waiting also when the watch still shows it as it was before it waited', () => {
     const cluster = full();
     cluster.allocator.observe([asking('s5')], []);
     cluster.converge();

@@ -1,5 +1,5 @@
 import type { Cluster } from '../../../src/cluster/cluster.ts';
-import { type GrowingDelta, mergeDelta } from '../../../src/cluster/delta.ts';
+import { type GrowingDelta, mergeDelta, nothing } from '../../../src/cluster/delta.ts';
 import { Signal } from '../../../src/cluster/signal.ts';
 import type { Outcome, StatusPatch, Writer } from '../../../src/cluster/writer.ts';
 import {
@@ -180,7 +180,7 @@ export class FakeApi implements Cluster, Writer {
   #show(key: string, version: Version): void {
     this.#shown.set(key, { ...version, service: version.service && { ...version.service } });
     this.#snapshot = undefined;
-    this.#signal.notify({ services: new Set([key]), nodes: false });
+    this.#signal.notify({ ...nothing, services: new Set([key]) });
   }
 }
 

@@ -113,7 +113,7 @@ describe('the allocation of a gateway that loses the Lease and has it again', ()
 });
 
 describe('an address that a write took away whose answer was lost', () => {
-  it('is given on, once another write has told', async () => {
+  it('is given on after the next write', async () => {
     // Found by 27,018 random histories: the watch shows the new address, so that nothing seemed to be due.
     const fates = ['taken', 'taken', 'unanswered'] as const;
     let turn = 0;
@@ -153,7 +153,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 );
 
 describe('the allocation, whatever the watch and the connections do', () => {
-  it('never shows an address twice, and leaves nobody waiting beside a free one', async () => {
+  it('never shows an address twice, and leaves no Service waiting beside a free one', async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.array(step, { minLength: 1, maxLength: 20 }),

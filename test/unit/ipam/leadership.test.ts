@@ -100,7 +100,7 @@ describe('a Lease', () => {
     await Promise.all([one.ended, two.ended]);
   });
 
-  it('that runs out and is renewed before the next look of anybody is told as new', async () => {
+  it('that expires and is renewed before the next read counts as a new one', async () => {
     const registry = new Registry();
     const clock = new VirtualClock();
     const heard: string[] = [];
@@ -134,7 +134,7 @@ describe('a Lease', () => {
     await again.ended;
   });
 
-  it('is never held by two at once, whoever is cut off and whatever their clocks say', async () => {
+  it('is never held by two at once, whatever is cut off and whatever the clocks show', async () => {
     const cut = fc.record({
       who: fc.nat({ max: 2 }),
       on: fc.boolean(),

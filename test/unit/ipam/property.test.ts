@@ -152,7 +152,7 @@ describe('the assignments, whatever happens', () => {
     );
   });
 
-  it('are the same in whatever order the same Services are told', () => {
+  it('are the same in whatever order the Services arrive', () => {
     fc.assert(
       fc.property(story, fc.infiniteStream(fc.nat()), (steps, chance) => {
         const cluster = new FakeCluster(pools);

@@ -70,7 +70,7 @@ describe('a work queue', () => {
     expect(queue.failures('a')).to.equal(2);
   });
 
-  it('tells when there is something to take: at once, later, earlier than it seemed, and after a key is done', async () => {
+  it('signals when there is something to take: at once, later, earlier than it seemed, and after a key is done', async () => {
     const stop = new AbortController();
     const ready = queue.ready(stop.signal);
     queue.add('a');

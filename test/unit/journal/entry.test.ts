@@ -56,7 +56,7 @@ describe('an entry of the journal', () => {
     expect(fields({ level: 'error', msg: 'x', code: 'eip-outside-pools' })).not.to.have.property('ERRNO');
   });
 
-  it('tells how often something came again', () => {
+  it('counts repetitions', () => {
     const record = { level: 'warn', event: 'object-repaired', msg: 'x', object: 'nexthop 7' };
     expect(fields({ ...record, times: 12, seconds: 60 })).to.deep.include({
       MESSAGE: ['nexthop 7 was changed or removed by another program; it is restored (12 times in 60 s)'],

@@ -1,15 +1,15 @@
 import { expect } from 'chai';
+import { DatagramReceiver } from '../../../lab/process/datagram-receiver.ts';
 import { openDatagrams } from '../../../src/journal/datagram.ts';
 import { journalSink, sinkTo } from '../../../src/journal/sink.ts';
 import { createLog } from '../../../src/log.ts';
-import { Receiver } from './receiver.ts';
 
 /** ms */
 const patience = 30;
 
 describe('the way to journald', () => {
   it('carries every record as one datagram', () => {
-    using receiver = new Receiver();
+    using receiver = new DatagramReceiver();
     using datagrams = openDatagrams(receiver.path, patience);
     const stream = { write: () => expect.fail('nothing goes to the stream') };
     const log = createLog({ level: 'info', format: 'auto', stream, env: {}, journal: sinkTo(datagrams) });
@@ -29,8 +29,8 @@ describe('the way to journald', () => {
     expect(lines).to.have.length(1);
   });
 
-  it('waits for a full journald once, then lets go, and tells how many records that cost', () => {
-    using receiver = new Receiver();
+  it('waits for a full journald once, then drops records, and reports how many', () => {
+    using receiver = new DatagramReceiver();
     using datagrams = openDatagrams(receiver.path, patience);
     const sink = sinkTo(datagrams);
     let sent = 0;
@@ -55,7 +55,7 @@ describe('the way to journald', () => {
   });
 
   it('says why it cannot send to a receiver that is gone', () => {
-    const receiver = new Receiver();
+    const receiver = new DatagramReceiver();
     using datagrams = openDatagrams(receiver.path, patience);
     receiver[Symbol.dispose]();
     expect(datagrams.send(Buffer.from('x'))).to.equal('ENOENT');

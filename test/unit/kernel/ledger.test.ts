@@ -42,7 +42,7 @@ describe('the ledger of sysctls', () => {
     expect(existsSync(file)).to.equal(false);
   });
 
-  it('remembers over a restart, and tells its version', async () => {
+  it('survives a restart, and has a version', async () => {
     const ledger = await Ledger.load(file);
     await ledger.remember(
       new Map([

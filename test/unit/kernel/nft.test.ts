@@ -30,7 +30,7 @@ describe('a listed nftables table', () => {
     });
   }
 
-  it('is nobody of ours without our comment', () => {
+  it('is none of ours without our comment', () => {
     expect(parseTable('t', 'table inet t {\n}\n').protocol).to.equal(0);
     expect(parseTable('t', 'table inet t {\n\tcomment "mine"\n}\n').protocol).to.equal(0);
   });

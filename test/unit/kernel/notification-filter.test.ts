@@ -131,7 +131,7 @@ describe('the filter of notifications', () => {
     { name: 'a foreign rule', of: adding(rule(4, 1000, 100, theirs)), text: undefined },
   ];
   for (const { name, of, text } of cases) {
-    it(`${text === undefined ? 'passes over' : 'tells of'} ${name}`, () => {
+    it(`${text === undefined ? 'drops' : 'reports'} ${name}`, () => {
       const hint = filter(ours).hintOf(of.verb === 'delete' ? deletion(of) : notification(of));
       if (text === undefined) expect(hint).to.equal(undefined);
       else expect(hint).to.have.property('text').that.includes(text);
@@ -154,7 +154,7 @@ describe('the filter of notifications', () => {
     });
   }
 
-  it('tells of everything before it knows what is ours', () => {
+  it('reports everything before it knows what is ours', () => {
     const fresh = new NotificationFilter(ourPort);
     for (const change of [adding(route('192.0.2.9', theirs)), adding(rule(4, 1, 100, theirs))]) {
       expect(fresh.hintOf(notification(change))).to.have.property('text');
@@ -201,7 +201,7 @@ describe('the filter of notifications', () => {
     expect(at.hintOf(notification(replacing({ ...ours, ...theirs })))).to.have.property('text');
   });
 
-  it('tells when a route that was in our way goes', () => {
+  it('reports when a route that conflicted with ours goes', () => {
     const at = filter();
     const inTheWay = { ...ours, ...theirs };
     expect(at.hintOf(deletion({ verb: 'delete', have: inTheWay }))).to.equal(undefined);
@@ -209,7 +209,7 @@ describe('the filter of notifications', () => {
     expect(at.hintOf(deletion({ verb: 'delete', have: inTheWay }))).to.have.property('text');
   });
 
-  it('tells of a link when its state is another, and not when it is told again', () => {
+  it('reports a link when its state changes, and not when the kernel repeats it', () => {
     const at = filter();
     const [isUp, isLower] = [0x1, 0x10000];
     expect(at.hintOf(linkMessage(Type.RTM_NEWLINK, 2, 'eth0', isUp | isLower))).to.equal(undefined);
@@ -226,7 +226,7 @@ describe('the filter of notifications', () => {
     });
   });
 
-  it('tells of an address when it comes and goes, and not when its lifetime is told anew', () => {
+  it('reports an address when it comes and goes, and not when its lifetime is renewed', () => {
     const at = filter();
     expect(at.hintOf(addressMessage(Type.RTM_NEWADDR, 2, 1))).to.equal(undefined);
     expect(at.hintOf(addressMessage(Type.RTM_NEWADDR, 2, 7))).to.have.property('kind', 'address');
@@ -269,7 +269,7 @@ describe('the filter of notifications', () => {
     const texts = async (hints: Promise<readonly Hint[]>): Promise<readonly string[]> =>
       (await hints).map(({ text }) => text);
 
-    it('tell of a value that another program wrote, once', async () => {
+    it('report a value that another program wrote, once', async () => {
       const at = asking();
       const first = texts(at.changedSettings());
       await answer('1');

@@ -10,7 +10,7 @@ describe('playScene', () => {
     expect(result.figures).to.deep.equal({ lost: 0 });
   });
 
-  it('tells a failure to the audience, and goes on', async () => {
+  it('shows a failure, and goes on', async () => {
     const { result, text } = await play(() => Promise.reject(new Error('3 requests lost')));
     expect(result).to.include({ ok: false, trouble: '3 requests lost' });
     expect(text).to.contain('✘ 3 requests lost');
@@ -28,7 +28,7 @@ describe('playScene', () => {
     expect(result.trouble).to.match(/^not seen within 5\.0 ms/);
   });
 
-  it('is no failure when somebody stops the demo', async () => {
+  it('is no failure when the demo is stopped', async () => {
     const stop = new AbortController();
     const reason = new Error('stopped');
     const playing = play(async () => {
@@ -60,7 +60,7 @@ describe('Page', () => {
     );
   });
 
-  it('says times in the unit that one can read', () => {
+  it('prints times in a readable unit', () => {
     expect([0.04, 9.9, 9.96, 999.4, 999.6].map(duration)).to.deep.equal([
       '0.0 ms',
       '9.9 ms',

@@ -21,7 +21,7 @@ describe('tally', () => {
     expect(tally([good(0, 'a'), good(30, 'a'), bad(10, 'torn'), good(35, 'a')]).gap).to.equal(30);
   });
 
-  it('tells the slowest good answer', () => {
+  it('reports the slowest good answer', () => {
     expect(tally([{ ...good(0, 'a'), done: 40 }, good(5, 'a')]).slowest).to.equal(40);
   });
 

@@ -93,7 +93,7 @@ describe('keyOf', () => {
     expect(keyOf(nexthop(7, '10.0.0.11', 2))).to.equal(keyOf(group(7, [1])));
   });
 
-  it('is table, destination and metric for routes, whoever made them', () => {
+  it('is table, destination and metric for routes of any protocol', () => {
     const one = route('192.0.2.1', { nhid: 1 });
     expect(keyOf({ ...one, protocol: 99, nhid: 2, type: 'blackhole' })).to.equal(keyOf(one));
     expect(keyOf({ ...one, metric: 1 })).not.to.equal(keyOf(one));

@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 import { flowLabelTableName } from '../../../src/desire/flow-label.ts';
 import { RecomputedDesire } from '../../../src/reconcile/recomputed.ts';
-import { anyCluster, anyGateway, isOurs, picture } from '../../any.ts';
+import { anyCluster, anyGateway, installed, isOurs } from '../../any.ts';
 import { Scene, snapshot } from '../../scene.ts';
 
 /** What others do to us between two rounds. */
@@ -72,7 +72,7 @@ describe('from any world to any world', () => {
             if (cluster.nodes.some(({ name }) => name === 'far')) continue;
             const direct = new Scene(cluster, settings);
             await direct.round();
-            expect(picture(scene)).to.deep.equal(picture(direct));
+            expect(installed(scene)).to.deep.equal(installed(direct));
           }
         },
       ),

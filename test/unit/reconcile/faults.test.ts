@@ -11,7 +11,7 @@ import {
   type Route,
 } from '../../../src/model/object.ts';
 import type { Report } from '../../../src/reconcile/report.ts';
-import { anyCluster, anyGateway, picture } from '../../any.ts';
+import { anyCluster, anyGateway, installed } from '../../any.ts';
 import { endpoint, gateway, node, router, Scene, service, snapshot, threeNodes } from '../../scene.ts';
 import type { Steps } from '../../step-kernel.ts';
 
@@ -103,12 +103,12 @@ describe('one refused change', () => {
       const mended = await scene.round('route');
       expect(mended.failed, key).to.deep.equal([]);
       expect(mended.held, key).to.deep.equal([]);
-      expect(picture(scene), key).to.deep.equal(picture(goal));
+      expect(installed(scene), key).to.deep.equal(installed(goal));
       expect((await scene.round()).done).to.deep.equal([]);
     }
   });
 
-  it('is not tried again before the next dump, and stands in every report until then', async () => {
+  it('is not tried again before the next dump, and is in every report until then', async () => {
     const scene = new Scene(before);
     scene.kernel.failNext(({ verb }) => verb === 'add', 'EPERM');
     const first = refusals(await scene.round());
@@ -118,7 +118,7 @@ describe('one refused change', () => {
     expect(refusals(await scene.round('route'))).to.deep.equal([]);
   });
 
-  it('that no node and no Service stands behind is told until the next dump, and not tried again', async () => {
+  it('of an object that is no longer desired is reported until the next dump, and not tried again', async () => {
     const settings = gateway({ defaultRoutes: [parseIp('203.0.113.254')] });
     const isFixed = ({ verb, ...rest }: Change): boolean =>
       'want' in rest &&
@@ -167,10 +167,12 @@ describe('one refused change', () => {
     expect(report.problems.map(({ code, subject }) => `${code}: ${subject}`)).to.deep.equal([
       'node-not-on-lan: node n2 (10.0.0.12)',
     ]);
-    expect(picture(scene)).to.include('unicast 198.51.100.10/32 [via 10.0.0.11*1,via 10.0.0.13*1] undefined');
+    expect(installed(scene)).to.include(
+      'unicast 198.51.100.10/32 [via 10.0.0.11*1,via 10.0.0.13*1] undefined',
+    );
   });
 
-  it('of an id that somebody took in between is made good at once', async () => {
+  it('of an id that another program took in between is repaired at once', async () => {
     const scene = new Scene(before, gateway(), router(), new Map(), {
       before: (change) => {
         // Between our look and our write.
@@ -225,7 +227,7 @@ describe('one refused change', () => {
     const report = await scene.round();
     expect(refusals(report)).to.deep.equal(['delete route: EPERM']);
     expect(reasons(report)).to.deep.equal(['still named']);
-    expect(picture(scene)).to.include('unicast 198.51.100.11/32 [via 10.0.0.11*1] undefined');
+    expect(installed(scene)).to.include('unicast 198.51.100.11/32 [via 10.0.0.11*1] undefined');
     expect(reasons(await scene.round())).to.deep.equal(['still named']);
     const mended = await scene.round('route');
     expect([mended.failed, mended.held]).to.deep.equal([[], []]);
@@ -296,7 +298,7 @@ describe('an unreadable kernel', () => {
     await scene.round('route');
     const goal = new Scene(after);
     await goal.round();
-    expect(picture(scene)).to.deep.equal(picture(goal));
+    expect(installed(scene)).to.deep.equal(installed(goal));
   });
 
   it('that breaks while it is written to is looked at before it is trusted again', async () => {
@@ -316,7 +318,7 @@ describe('an unreadable kernel', () => {
     expect(scene.kernel.journal.filter(({ error }) => error !== undefined)).to.deep.equal([]);
     const goal = new Scene(after);
     await goal.round();
-    expect(picture(scene)).to.deep.equal(picture(goal));
+    expect(installed(scene)).to.deep.equal(installed(goal));
   });
 });
 
@@ -345,7 +347,7 @@ describe('a crash', () => {
       const next = new Scene(after, gateway(), world, ledger);
       const report = await next.round();
       expect([report.failed, report.held, report.conflicts]).to.deep.equal([[], [], []]);
-      expect(picture(next)).to.deep.equal(picture(goal));
+      expect(installed(next)).to.deep.equal(installed(goal));
       expect((await next.round('route')).done).to.deep.equal([]);
     }
   });

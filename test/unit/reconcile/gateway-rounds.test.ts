@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { parseIp } from '../../../src/model/ip.ts';
-import type { Route } from '../../../src/model/object.ts';
+import { changeObject, keyOf, type Route } from '../../../src/model/object.ts';
 import { isInSync } from '../../../src/reconcile/report.ts';
 import { endpoint, gateway, node, Scene, service, snapshot, threeNodes } from '../../scene.ts';
 
@@ -123,7 +123,7 @@ describe('a gateway, read as a shell session', () => {
     ]);
   });
 
-  it('sets the default route of the uplink when told to', async () => {
+  it('sets the default route of the uplink when it is configured', async () => {
     const scene = new Scene(
       snapshot([], []),
       gateway({ defaultRoutes: [parseIp('203.0.113.254'), parseIp('2001:db8:113::fe')] }),
@@ -137,7 +137,7 @@ describe('a gateway, read as a shell session', () => {
 });
 
 describe('a gateway and what disturbs it', () => {
-  it('puts back a route that somebody deleted, and says so', async () => {
+  it('puts back a route that another program deleted, and reports it', async () => {
     const scene = new Scene(snapshot(threeNodes, [web, api]));
     await scene.round();
     const route = scene.world.objects.get('route 254 198.51.100.10/32 0') as Route;
@@ -162,7 +162,7 @@ describe('a gateway and what disturbs it', () => {
     expect((await scene.round('route')).done).to.deep.equal([]);
   });
 
-  it('mends a nexthop that somebody deleted, and the group that shrank', async () => {
+  it('repairs a nexthop that another program deleted, and the group that shrank', async () => {
     const scene = new Scene(snapshot(threeNodes, [web]));
     await scene.round();
     const nexthop = scene.world.objects.get('nexthop 860000001');
@@ -231,6 +231,98 @@ describe('a gateway and what disturbs it', () => {
     expect(scene.world.objects.has('nexthop 860000000')).to.equal(true);
   });
 
+  it('keeps it also when the type of groups changes meanwhile, until a node is accepted', async () => {
+    const scene = new Scene(snapshot(threeNodes.slice(0, 1), [local]));
+    await scene.round();
+    const far = { ...local, endpoints: [endpoint('far')] };
+    scene.cluster = snapshot([...threeNodes.slice(0, 1), node('far', ['10.9.9.9'])], [far]);
+    await scene.round();
+    scene.settings = gateway({ resilience: { buckets: 32, idleTimer: 60, unbalancedTimer: 0 } });
+    await scene.round();
+    expect(scene.commands().filter((line) => !line.includes('# E'))).to.deep.equal([]);
+    expect((await scene.round('route')).done).to.deep.equal([]);
+    scene.cluster = snapshot(threeNodes, [{ ...local, endpoints: [endpoint('n2')] }, web]);
+    await scene.round();
+    expect(scene.commands()).to.deep.equal([
+      'ip nexthop add id 860000003 via 10.0.0.12 dev eth0 proto 86',
+      'ip nexthop add id 860000004 via 10.0.0.13 dev eth0 proto 86',
+      'ip nexthop add id 861000001 group 860000000/860000003/860000004 type resilient buckets 32 idle_timer 60 unbalanced_timer 0 proto 86',
+      'ip nexthop add id 861000002 group 860000003 type resilient buckets 32 idle_timer 60 unbalanced_timer 0 proto 86',
+      'ip route add 198.51.100.10 nhid 861000001 proto 86',
+      'ip route replace 198.51.100.12 nhid 861000002 proto 86',
+      'ip nexthop delete id 861000000',
+    ]);
+  });
+
+  it('keeps it with the nexthops that it leads over, also where a node has two of them', async () => {
+    const nodes = [...threeNodes.slice(0, 1), node('far', ['10.9.9.9'])];
+    const first = new Scene(snapshot(nodes, [local]));
+    await first.round();
+    const { world } = first;
+    const twin = 860_000_005;
+    world.add({ kind: 'nexthop', id: twin, protocol: 86, via: parseIp('10.0.0.11'), link: 2 });
+    const group = world.objects.get('nexthop 861000000');
+    if (group?.kind !== 'group') throw new Error('the group of n1');
+    world.replace({ ...group, members: [{ id: twin, weight: 1 }] });
+    const settings = gateway({ resilience: { buckets: 32, idleTimer: 60, unbalancedTimer: 0 } });
+    const cluster = snapshot(nodes, [web, { ...local, endpoints: [endpoint('far')] }]);
+    const second = new Scene(cluster, settings, world);
+    await second.round('route');
+    await second.round('route');
+    expect(
+      ['nexthop 860000005', 'nexthop 861000000', 'route 254 198.51.100.12/32 0'].map((key) =>
+        world.objects.has(key),
+      ),
+    ).to.deep.equal([true, true, true]);
+  });
+
+  it('gives it up when another program takes the id of the group that it was in', async () => {
+    const nodes = [...threeNodes.slice(0, 1), node('far', ['10.9.9.9'])];
+    const scene = new Scene(snapshot(nodes, [local]));
+    await scene.round();
+    scene.cluster = snapshot(nodes, [{ ...local, endpoints: [endpoint('far')] }]);
+    scene.settings = gateway({ resilience: { buckets: 32, idleTimer: 60, unbalancedTimer: 0 } });
+    await scene.round();
+    const group = scene.world.objects.get('nexthop 861000000');
+    if (group === undefined) throw new Error('the group is kept');
+    scene.world.delete(group);
+    scene.world.add({ kind: 'nexthop', id: 861_000_000, protocol: 4, via: parseIp('10.0.0.99'), link: 2 });
+    await scene.round('route');
+    const report = await scene.round('route');
+    expect(report.failed.map(({ change }) => keyOf(changeObject(change)))).to.deep.equal([
+      'nexthop 860000001',
+    ]);
+    expect(report.held).to.deep.equal([]);
+    expect(scene.role.desire.table.get('route 254 198.51.100.12/32 0')).to.equal(undefined);
+  });
+
+  it('counts an EIP once in its group, also one whose former nodes were all refused', async () => {
+    const [n1, n2, n3] = threeNodes;
+    if (n1 === undefined || n2 === undefined || n3 === undefined) throw new Error('three nodes');
+    const far = node('far', ['10.9.9.9']);
+    const webOn = (on: string) => ({
+      ...web,
+      externalTrafficPolicy: 'Local' as const,
+      endpoints: service('web', [], { endpoints: [endpoint(on)] }).endpoints,
+    });
+    const scene = new Scene(snapshot([far, n1, n2], [webOn('far'), api]));
+    await scene.round();
+    scene.cluster = snapshot([far, n1, n2], [web, api]);
+    await scene.round();
+    scene.cluster = snapshot([far, n1, n2], [web]);
+    await scene.round();
+    scene.cluster = snapshot([far, n1, n2, n3], [web]);
+    await scene.round();
+    scene.cluster = snapshot([far, n1, n2, n3], [webOn('n1')]);
+    await scene.round();
+    // Its only EIP moves, so the group is replaced in place.
+    expect(scene.commands()).to.deep.equal([
+      'ip nexthop replace id 861000000 group 860000001 proto 86',
+      'ip nexthop delete id 860000002',
+      'ip nexthop delete id 860000003',
+    ]);
+  });
+
   it('names a fight and repairs more slowly', async () => {
     const scene = new Scene(snapshot(threeNodes, [web]));
     await scene.round();
@@ -264,7 +356,7 @@ describe('a gateway and what disturbs it', () => {
     }
   });
 
-  it('never uses a nexthop id that somebody else holds', async () => {
+  it('never uses a nexthop id of another program', async () => {
     const scene = new Scene(snapshot(threeNodes, [web]));
     scene.world.add({ kind: 'nexthop', id: 860_000_000, protocol: 4, via: parseIp('10.0.0.50'), link: 2 });
     scene.world.add({ kind: 'nexthop', id: 861_000_000, protocol: 4, via: parseIp('10.0.0.51'), link: 2 });

@@ -218,7 +218,7 @@ describe('the loop', () => {
     ]);
   });
 
-  it('does not put a retry off because the memory says the same again', async () => {
+  it('does not put a retry off because of a cached round', async () => {
     const bench = new Bench([{}, { failed: true }, { failed: true }, {}]);
     await bench.next();
     for (const now of [0, 49]) {
@@ -229,7 +229,7 @@ describe('the loop', () => {
     expect(bench.asked.at(-1)).to.equal('dump: retry after a failure');
   });
 
-  it('goes on when the kernel cannot be read, says so, and counts', async () => {
+  it('goes on when the kernel cannot be read, reports it, and counts', async () => {
     const bench = new Bench([{ unreadable: true }, { unreadable: true }, {}]);
     const first = await bench.next();
     if (!('error' in first)) throw new Error('the kernel was to be unreadable');

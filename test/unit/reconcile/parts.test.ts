@@ -159,7 +159,7 @@ describe('fights', () => {
     expect(waits).to.deep.equal([0, 0, 0, 0, 5000, 10_000, 20_000, 40_000, 60_000, 60_000, 60_000]);
   });
 
-  it('are over when nobody came for a while', () => {
+  it('are over after a while without a repair', () => {
     const fights = new Fights();
     for (let i = 0; i < 6; i += 1) fights.repaired(['a'], i);
     expect(fights.ongoing(5 * minute).size).to.equal(1);

@@ -134,7 +134,7 @@ describe('a dump', () => {
     expect(at.asked()).to.equal(10);
   });
 
-  it('of a table that does not exist is empty, and any other refusal is told', async () => {
+  it('of a table that does not exist is empty, and any other refusal is an error', async () => {
     const filter = { family: 4, table: 99, protocol: 86 } as const;
     expect(await dumper([done(2)]).dumper.dump(routeDump(filter), signal)).to.deep.equal([]);
     const refused = dumper([(writer, sequence) => errorMessage(writer, sequence, 1)]);
@@ -194,7 +194,7 @@ describe('a batch', () => {
     expect(batches).to.be.greaterThan(5);
   });
 
-  it('whose answers were lost is an error: nobody knows what was done', async () => {
+  it('whose answers were lost is an error: what was done is not known', async () => {
     const lost = new Socket(() => [new SocketError('recv', 'ENOBUFS')]);
     expect(await failure(outcomes(lost)))
       .to.be.instanceOf(SocketError)
@@ -203,7 +203,7 @@ describe('a batch', () => {
     expect(await failure(outcomes(silent))).to.be.instanceOf(SocketError);
   });
 
-  it('is not begun once nobody wants it', async () => {
+  it('is not begun once it is aborted', async () => {
     const socket = new Socket(() => expect.fail('it was sent'));
     const run = { changes, from: 0, to: changes.length, outcomes: [] };
     const reason = new Error('enough');

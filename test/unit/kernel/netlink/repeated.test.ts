@@ -85,7 +85,7 @@ describe('a repeated dump', () => {
     });
   }
 
-  it('tells what was said, whatever was said before, also where a dump broke off', () => {
+  it('decodes what is dumped, whatever was dumped before, also where a dump broke off', () => {
     // Few different messages, so that they meet again in every order.
     const message = fc.array(fc.integer({ min: 0, max: 3 }), { minLength: 1, maxLength: 3 });
     const dumps = fc.array(fc.record({ all: fc.array(message, { maxLength: 40 }), whole: fc.boolean() }));

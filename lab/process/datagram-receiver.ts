@@ -9,10 +9,13 @@ import {
   SOCK_CLOEXEC,
   SOCK_DGRAM,
   unixAddress,
-} from '../../../src/libc.ts';
+} from '../../src/libc.ts';
 
-/** The other end: what journald and systemd are to us. Its queue is as long as net.unix.max_dgram_qlen. */
-export class Receiver implements Disposable {
+/**
+ * A unix datagram socket in the place of journald or systemd. Its queue holds net.unix.max_dgram_qlen datagrams; a
+ * sender waits, or fails, when it is full.
+ */
+export class DatagramReceiver implements Disposable {
   readonly path: string;
   readonly #folder = mkdtempSync(join(tmpdir(), 'eiproute-'));
   readonly #fd = libc.socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
@@ -31,11 +34,16 @@ export class Receiver implements Disposable {
     return length < 0 ? undefined : Buffer.from(this.#into.subarray(0, length));
   }
 
-  /** All that has come. */
+  /** Every datagram in the queue. */
   texts(): readonly string[] {
     const all: string[] = [];
     for (let one = this.take(); one; one = this.take()) all.push(one.toString());
     return all;
+  }
+
+  /** Empties the queue. */
+  drain(): void {
+    while (libc.recv(this.#fd, this.#into, this.#into.length, MSG_DONTWAIT) >= 0);
   }
 
   [Symbol.dispose](): void {

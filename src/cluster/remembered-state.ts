@@ -1,0 +1,71 @@
+import { readFileSync } from 'node:fs';
+import type { Problem } from '../model/problem.ts';
+import { isLog, LogError, readLog } from './cluster-log.ts';
+import { resourceOf } from './decode.ts';
+import { DocumentError, readObjects } from './document.ts';
+import { isFileError } from './file-error.ts';
+import { ClusterStore, resources } from './store.ts';
+
+/** The last known state, as a file has it. */
+export interface RememberedState {
+  /** undefined: nothing is known. */
+  readonly state: ClusterStore | undefined;
+  /** The valid length of the log; undefined: there is no log to append to. */
+  readonly length: number | undefined;
+  /** Why the file, or a part of it, cannot be used. */
+  readonly problem: Problem | undefined;
+}
+
+/** @param file a log, see cluster-log.ts, or a List that an older version wrote; it need not be there */
+export function readState(file: string): RememberedState {
+  try {
+    const text = readFileSync(file);
+    if (!isLog(text)) {
+      return { state: storeOf(oldList(text.toString('utf8'))), length: undefined, problem: undefined };
+    }
+    const { objects, length, damaged } = readLog(text);
+    const problem =
+      damaged > 0 ? unreadable(file, `${damaged} of its lines are damaged`, 'the rest is used') : undefined;
+    return { state: storeOf(objects), length, problem };
+  } catch (error) {
+    const nothing = { state: undefined, length: undefined };
+    if (isFileError(error) && error.code === 'ENOENT') return { ...nothing, problem: undefined };
+    if (isFileError(error) || error instanceof DocumentError || error instanceof LogError)
+      return {
+        ...nothing,
+        problem: unreadable(file, error.message, 'nothing is known before the API answers'),
+      };
+    throw error;
+  }
+}
+
+function unreadable(file: string, why: string, then: string): Problem {
+  return {
+    code: 'remembered-cluster-unreadable',
+    severity: 'warn',
+    subject: file,
+    message: `the last known state of the cluster can not be used: ${why}; ${then}`,
+    advice: 'nothing to do when the API is reachable: it is written anew as soon as all lists are in',
+  };
+}
+
+/** @throws DocumentError when the text is not a List as versions before 0.2 wrote it */
+function oldList(text: string): readonly unknown[] {
+  const objects = readObjects(text);
+  const [, found] = /"eiproute\.io\/version":"([^"]*)"/.exec(text.slice(0, 200)) ?? [];
+  if (found !== '1') throw new DocumentError(`its version is ${found ?? 'missing'}, not 1`);
+  return resources.flatMap((resource) => objects[resource]);
+}
+
+/** @throws DocumentError when an object cannot be decoded */
+function storeOf(objects: readonly unknown[]): ClusterStore {
+  const store = new ClusterStore();
+  for (const object of objects) {
+    const resource = resourceOf(object);
+    if (resource === undefined) throw new DocumentError(`it holds ${JSON.stringify(object).slice(0, 80)}`);
+    store.indexes[resource].set(object);
+  }
+  const [problem] = store.overview().problems;
+  if (problem !== undefined) throw new DocumentError(`${problem.subject}: ${problem.message}`);
+  return store;
+}

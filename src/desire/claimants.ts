@@ -1,0 +1,92 @@
+import { type Delta, type Origin, type Service, serviceName } from '../model/cluster.ts';
+import type { Gateway } from '../model/gateway.ts';
+import type { Ip } from '../model/ip.ts';
+import { namedAddresses } from './claims.ts';
+import type { ClusterReader } from './cluster-reader.ts';
+import type { Departures } from './evidence.ts';
+
+/** The Services as they were last read, and which of them name an EIP. */
+export class Claimants {
+  readonly #gateway: Gateway;
+  readonly #departures: Departures;
+  readonly #services = new Map<string, Service>();
+  /** Keys of the Services by EIP; mostly one, for which a set would take more room than all else about it. */
+  readonly #keys = new Map<Ip, string | Set<string>>();
+
+  constructor(gateway: Gateway, departures: Departures) {
+    this.#gateway = gateway;
+    this.#departures = departures;
+  }
+
+  /** The Services that name the EIP. */
+  of(eip: Ip): readonly Service[] {
+    const keys = this.#keys.get(eip) ?? none;
+    if (typeof keys !== 'string') return [...keys].flatMap((key) => this.#services.get(key) ?? []);
+    const service = this.#services.get(keys);
+    return service === undefined ? none : [service];
+  }
+
+  /**
+   * Reads changed Services again.
+   *
+   * @param delta 'all': read everything
+   * @param dirty gets the EIPs that they name, or named before
+   */
+  read(cluster: ClusterReader, delta: Delta | 'all', dirty: Set<Ip>): void {
+    if (delta === 'all' || delta.services === 'all') {
+      this.#readAll(cluster, dirty);
+      return;
+    }
+    const { services, byEvent } = delta;
+    for (const key of services) {
+      const origin = byEvent.services.has(key) ? 'event' : 'list';
+      this.#readService(key, cluster.service(key), origin, dirty);
+    }
+  }
+
+  #readAll(cluster: ClusterReader, dirty: Set<Ip>): void {
+    const gone = new Set(this.#services.keys());
+    for (const service of cluster.services()) {
+      const key = serviceName(service);
+      gone.delete(key);
+      this.#readService(key, service, 'list', dirty);
+    }
+    for (const key of gone) this.#readService(key, undefined, 'list', dirty);
+  }
+
+  #readService(key: string, after: Service | undefined, origin: Origin, dirty: Set<Ip>): void {
+    const before = this.#services.get(key);
+    if (before === after) return;
+    const former = before === undefined ? none : namedAddresses(before, this.#gateway);
+    const named = after === undefined ? none : namedAddresses(after, this.#gateway);
+    if (after === undefined) this.#services.delete(key);
+    else this.#services.set(key, after);
+    for (const eip of former) {
+      dirty.add(eip);
+      if (named.includes(eip)) continue;
+      this.#unname(eip, key);
+      this.#departures.eipLost(eip, origin);
+    }
+    for (const eip of named) {
+      dirty.add(eip);
+      if (former.includes(eip)) continue;
+      this.#name(eip, key);
+      this.#departures.eipNamed(eip);
+    }
+  }
+
+  #name(eip: Ip, key: string): void {
+    const keys = this.#keys.get(eip);
+    if (keys === undefined) this.#keys.set(eip, key);
+    else if (typeof keys === 'object') keys.add(key);
+    else if (keys !== key) this.#keys.set(eip, new Set([keys, key]));
+  }
+
+  #unname(eip: Ip, key: string): void {
+    const keys = this.#keys.get(eip);
+    if (typeof keys === 'object') keys.delete(key);
+    if (keys === key || (typeof keys === 'object' && keys.size === 0)) this.#keys.delete(eip);
+  }
+}
+
+const none: readonly never[] = [];

@@ -1,0 +1,175 @@
+import type { Ip } from '../model/ip.ts';
+import type { CarrierSet } from './carrier-sets.ts';
+import type { Carrier } from './carriers.ts';
+import { contentOf, type Group } from './group.ts';
+import type { GroupTable } from './group-table.ts';
+import type { KernelView } from './kernel-view.ts';
+import type { Placements } from './placements.ts';
+import type { UsableSets } from './usable-sets.ts';
+
+export interface RegroupingInputs {
+  readonly kernel: KernelView;
+  readonly sets: UsableSets;
+  readonly groups: GroupTable;
+  readonly placements: Placements;
+}
+
+/** A content that EIPs of a group need. */
+interface Wish {
+  readonly carriers: readonly Carrier[];
+  readonly sets: CarrierSet[];
+  /** How many EIPs. */
+  eips: number;
+}
+
+/**
+ * Gives every EIP a group with its carriers, by as few messages as possible.
+ *
+ * A group whose EIPs all move to the same carriers is replaced in place: one message moves a hundred thousand EIPs.
+ * When they part, the fewest move to another group, one message each, and the rest follows in place once they have
+ * left. Two groups with the same carriers are merged afterwards.
+ */
+export class Regrouping {
+  readonly #kernel: KernelView;
+  readonly #sets: UsableSets;
+  readonly #groups: GroupTable;
+  readonly #placements: Placements;
+  /** Groups whose content is to change once others have left, or that are to be merged. */
+  readonly #deferred = new Set<Group>();
+
+  constructor({ kernel, sets, groups, placements }: RegroupingInputs) {
+    this.#kernel = kernel;
+    this.#sets = sets;
+    this.#groups = groups;
+    this.#placements = placements;
+  }
+
+  /** Takes up what the last update has deferred. */
+  resume(): void {
+    for (const group of this.#deferred) this.#placements.dirty.add(group);
+  }
+
+  /** No group waits for an EIP that is withdrawn. */
+  forget(eip: Ip): void {
+    for (const group of this.#deferred) group.leaving.delete(eip);
+  }
+
+  /** @returns whether changes were deferred until the kernel has the present desired objects */
+  settle(): boolean {
+    const { dirty, pending } = this.#placements;
+    this.#deferred.clear();
+    // The set grows on the way, by groups that an EIP leaves.
+    for (const group of dirty) {
+      if (this.#groups.has(group) && this.#settleGroup(group)) this.#deferred.add(group);
+    }
+    for (const [eip, kept] of pending) this.#place(eip, kept);
+    pending.clear();
+    for (const group of dirty) {
+      if (!this.#groups.has(group)) continue;
+      if (group.eips.size === 0) this.#groups.release(group);
+      else this.#groups.write(group);
+    }
+    dirty.clear();
+    for (const group of this.#deferred) if (!this.#groups.has(group)) this.#deferred.delete(group);
+    return this.#deferred.size > 0;
+  }
+
+  /** @returns true: more changes follow once the kernel has the present desired objects */
+  #settleGroup(group: Group): boolean {
+    group.isChanging = false;
+    for (const eip of group.leaving) if (!this.#kernel.leads(eip, group)) group.leaving.delete(eip);
+    if (group.eips.size === 0) return false;
+    const wishes = this.#wishes(group);
+    if (group.isFixed) {
+      for (const [content, { sets }] of wishes) if (content !== group.content) this.#part(group, sets);
+      return false;
+    }
+    const [best] = [...wishes].sort(
+      ([a, one], [b, two]) =>
+        two.eips - one.eips || Number(b === group.content) - Number(a === group.content) || (a < b ? -1 : 1),
+    );
+    if (best === undefined) return false;
+    const [content, { carriers }] = best;
+    for (const [other, { sets }] of wishes) if (other !== content) this.#part(group, sets);
+    if (content === group.content) return this.#merge(group);
+    const twin = this.#groups.best(content, group);
+    if (twin !== undefined && group.eips.size === 1) {
+      this.#evictAll(group);
+      return false;
+    }
+    // EIPs that leave must not be routed to nodes that cannot serve them.
+    group.isChanging = group.leaving.size > 0;
+    if (group.isChanging) return true;
+    this.#groups.fill(group, carriers);
+    this.#groups.write(group);
+    return this.#merge(group);
+  }
+
+  /** The contents that the EIPs of a group need. EIPs without an accepted node need it unchanged. */
+  #wishes(group: Group): Map<string, Wish> {
+    const wishes = new Map<string, Wish>();
+    for (const [set, eips] of group.sets) {
+      const usable = this.#sets.get(set);
+      const { content, carriers } = usable === undefined || usable.carriers.length === 0 ? group : usable;
+      const wish = wishes.get(content) ?? { carriers, eips: 0, sets: [] };
+      wish.eips += eips;
+      wish.sets.push(set);
+      wishes.set(content, wish);
+    }
+    return wishes;
+  }
+
+  /** The EIPs of some sets leave their group. */
+  #part(group: Group, sets: readonly CarrierSet[]): void {
+    for (const set of sets) {
+      const kept = this.#sets.get(set)?.carriers.length === 0 ? group.carriers : undefined;
+      const eips = set.eips.size < group.eips.size ? set.eips : group.eips;
+      for (const eip of [...eips]) {
+        if (this.#placements.groupOf(eip) === group && this.#placements.setOf(eip) === set)
+          this.#placements.evict(eip, group, kept);
+      }
+    }
+  }
+
+  /**
+   * The fewer EIPs of two groups of the same content move to the other one.
+   *
+   * @returns true: not yet, since one of the two is still being changed
+   */
+  #merge(group: Group): boolean {
+    if (this.#groups.count(group.content) < 2) return false;
+    const twin = this.#kernel.isStuck(group) ? undefined : this.#groups.best(group.content, group);
+    if (twin === undefined || !(this.#groups.isInstalled(group) && this.#groups.isInstalled(twin)))
+      return true;
+    const isSmaller =
+      group.eips.size < twin.eips.size || (group.eips.size === twin.eips.size && group.id > twin.id);
+    const smaller = isSmaller ? group : twin;
+    // Until the next pass its EIPs must find the larger one.
+    smaller.isChanging = true;
+    this.#evictAll(smaller);
+    return false;
+  }
+
+  #evictAll(group: Group): void {
+    for (const eip of [...group.eips]) this.#placements.evict(eip, group);
+  }
+
+  /** @param kept the carriers that the EIP stays with when the kernel refuses all of its own */
+  #place(eip: Ip, kept: readonly Carrier[] | undefined): void {
+    const set = this.#placements.setOf(eip);
+    const usable = set && this.#sets.get(set);
+    if (usable === undefined) return;
+    const carriers = usable.carriers.length > 0 ? usable.carriers : kept;
+    if (carriers === undefined) {
+      this.#placements.keep(eip);
+      return;
+    }
+    // A set of a hundred nodes is not spelt out for each of its EIPs.
+    const content = carriers === usable.carriers ? usable.content : contentOf(carriers);
+    const group =
+      this.#groups.best(content) ?? this.#groups.adoptTwin(content) ?? this.#groups.create(carriers);
+    // The other one may be adopted, or stuck, or about to change.
+    if (this.#groups.count(content) > 1) this.#deferred.add(group);
+    this.#placements.attach(eip, group);
+  }
+}

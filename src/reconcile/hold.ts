@@ -1,0 +1,48 @@
+import type { Held } from './report.ts';
+
+/** How long deletes are held that are too many at once: until an end in time, or an operator agrees. */
+export class Hold {
+  /** ms since the epoch when the present hold ends. */
+  #until: number | undefined;
+  /** An operator agreed since the last round began; it counts from the next one on. */
+  #asked = false;
+  #agreed = false;
+
+  /** An operator agrees with what is held. */
+  agree(): void {
+    this.#asked = true;
+  }
+
+  /** A round begins. */
+  begin(): void {
+    this.#agreed ||= this.#asked;
+    this.#asked = false;
+  }
+
+  /**
+   * Whether nothing is held any more.
+   *
+   * @param at ms since the epoch
+   */
+  isReleased(at: number): boolean {
+    return this.#agreed || (this.#until !== undefined && at >= this.#until);
+  }
+
+  /**
+   * The end of the present hold, or of one that begins now; ms since the epoch.
+   *
+   * @param length ms
+   */
+  end(at: number, length: number): number {
+    return this.#until ?? at + length;
+  }
+
+  /** The hold begins with the first round with held deletes, and ends with the first round without. */
+  keep(held: readonly Held[]): void {
+    const hold = held.find(({ reason }) => reason === 'too many at once');
+    // Released deletes blocked by a refusal are not held again.
+    if (hold === undefined && held.some(({ reason }) => reason === 'after a refusal')) return;
+    this.#until = hold?.until;
+    if (hold === undefined) this.#agreed = false;
+  }
+}

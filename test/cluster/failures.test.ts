@@ -1,0 +1,262 @@
+import { readFile, rename, writeFile } from 'node:fs/promises';
+import { createServer, type Server } from 'node:https';
+import { expect } from 'chai';
+import { serverCertificate } from '../../lab/cluster/api/certificate.ts';
+import { at, type JsonObject, textAt } from '../../lab/cluster/api/json.ts';
+import { ApiRefusal } from '../../lab/cluster/api-client.ts';
+import { RealCluster } from '../../lab/cluster/real-cluster.ts';
+import { api } from '../../lab/network/map.ts';
+import { inside } from '../../lab/process/namespace.ts';
+import { Stage } from '../lab/stage.ts';
+import { needKubernetes, real } from './kind.ts';
+
+const user = 'system:serviceaccount:kube-system:eiproute';
+
+/** What a control plane does to its clients when it is restarted, overloaded, or of another opinion. */
+describe('a real control plane in trouble', function () {
+  this.timeout(120_000);
+  let stage: Stage;
+  let cluster: RealCluster;
+  before(async function () {
+    await needKubernetes(this);
+    stage = await Stage.open(real('nftables'));
+    if (!(stage.lab.cluster instanceof RealCluster)) throw new Error('the lab has no real cluster');
+    ({ cluster } = stage.lab);
+  });
+  after(async () => {
+    await stage?.[Symbol.asyncDispose]();
+  });
+
+  const journal = async (): Promise<string> => await readFile(stage.eiproute.files.log, 'utf8');
+  const pending = (name: string): Promise<void> => cluster.createService({ name, policy: 'Cluster' }, []);
+
+  it('kube-apiserver is killed and started: the watches get a 410, and a new list follows', async () => {
+    await pending('before');
+    await stage.until('it has an address', () => stage.eips('before') !== '');
+    const { version } = await cluster.client.snapshot('Service', AbortSignal.timeout(5000));
+    // What the gateway does not hear of before the restart is not in the watch cache that begins with it.
+    stage.eiproute.gateway.signal('SIGSTOP');
+    await pending('unheard');
+    await cluster.stopApi();
+    await cluster.startApi();
+    stage.eiproute.gateway.signal('SIGCONT');
+    await pending('after');
+    await stage.until('it has an address', () => stage.eips('unheard') !== '');
+    await stage.until('it has an address', () => stage.eips('after') !== '');
+    expect(await firstEvent(cluster, version)).to.match(/^410 /);
+  });
+
+  it('etcd is killed and started: nothing is withdrawn, and what comes after it is served', async () => {
+    await pending('etcd-before');
+    await stage.until('it has an address', () => stage.eips('etcd-before') !== '');
+    const eips = stage.eips('etcd-before');
+    await cluster.plane.kill('etcd');
+    await stage.until('the API server misses it', () =>
+      isRefused(() => cluster.client.text('/readyz', AbortSignal.timeout(5000))),
+    );
+    await cluster.plane.start('etcd');
+    await cluster.plane.ready();
+    await pending('etcd-after');
+    await stage.until('it has an address', () => stage.eips('etcd-after') !== '');
+    expect(stage.eips('etcd-before')).to.equal(eips);
+  });
+
+  it('priority and fairness rejects all that the gateway asks: it waits, and goes on afterwards', async () => {
+    await cluster.client.create(noSeats);
+    await cluster.client.create(flowsOf(user));
+    const said = (await journal()).length;
+    await stage.until('its requests are rejected', async () => {
+      await cluster.client.create(serviceNamed(`rejected-${Date.now()}`));
+      return /429/.test((await journal()).slice(said));
+    });
+    await cluster.client.delete({ kind: 'FlowSchema', name: 'eiproute' });
+    await cluster.client.delete({ kind: 'PriorityLevelConfiguration', name: 'no-seats' });
+    await pending('unlimited');
+    await stage.until('it has an address', () => stage.eips('unlimited') !== '');
+  });
+
+  it('a webhook denies the status of one Service: the others get theirs, and it gets its own when it may', async () => {
+    await using denied = await Webhook.open(stage.lab.network.namespace('api'), (request) =>
+      JSON.stringify(request).includes('"name":"denied"') ? 'not this one' : undefined,
+    );
+    await cluster.client.create(denied.configuration());
+    await denied.asked(() => pending(`probe-${Date.now()}`));
+    await pending('denied');
+    await pending('allowed');
+    await stage.until('the other has an address', () => stage.eips('allowed') !== '');
+    await stage.until('the journal has the reason', async () => (await journal()).includes('not this one'));
+    expect(stage.eips('denied')).to.equal('');
+    await cluster.client.delete({ kind: 'ValidatingWebhookConfiguration', name: 'eiproute-test' });
+    await stage.until('it has an address', () => stage.eips('denied') !== '');
+  });
+
+  it('the token expires and is rotated: without a restart the next one is used', async () => {
+    const { files, gateway } = stage.eiproute;
+    const tokenFile = `${files.kubeconfig}.token`;
+    const now = Math.floor(Date.now() / 1000);
+    const short = await cluster.tokenUntil(now - 50);
+    await writeFile(tokenFile, short);
+    await cluster.writeKubeconfigWithFile(files.kubeconfig, tokenFile);
+    await gateway.kill('SIGTERM', AbortSignal.timeout(10_000));
+    await stage.eiproute.restartGateway();
+    await stage.eiproute.gateway.synced(AbortSignal.timeout(10_000));
+    const said = (await journal()).length;
+    await stage.until('the token has expired', async () => {
+      await cluster.client.create(serviceNamed(`expiring-${Date.now()}`));
+      return /401/.test((await journal()).slice(said));
+    });
+    await writeFile(`${tokenFile}.new`, await cluster.tokenUntil(now + 3600));
+    await rename(`${tokenFile}.new`, tokenFile);
+    await pending('rotated');
+    await stage.until('it has an address', () => stage.eips('rotated') !== '');
+  });
+});
+
+/** What a watch from this version begins with: the status and message of an error, or the type of the event. */
+async function firstEvent(cluster: RealCluster, version: string): Promise<string> {
+  try {
+    for await (const { type, object } of cluster.client.watch(
+      'Service',
+      version,
+      AbortSignal.timeout(5000),
+    )) {
+      return type === 'ERROR' ? `${at(object, 'code')} ${textAt(object, 'message')}` : type;
+    }
+  } catch (error) {
+    if (error instanceof ApiRefusal) return error.message;
+    throw error;
+  }
+  return 'nothing';
+}
+
+async function isRefused(work: () => Promise<unknown>): Promise<boolean> {
+  try {
+    await work();
+    return false;
+  } catch (error) {
+    if (error instanceof ApiRefusal) return true;
+    throw error;
+  }
+}
+
+function serviceNamed(name: string): JsonObject {
+  return {
+    apiVersion: 'v1',
+    kind: 'Service',
+    metadata: { name, namespace: 'default' },
+    spec: { type: 'LoadBalancer', ports: [{ port: 80 }] },
+  };
+}
+
+/** A priority level that takes no request at all. */
+const noSeats: JsonObject = {
+  apiVersion: 'flowcontrol.apiserver.k8s.io/v1',
+  kind: 'PriorityLevelConfiguration',
+  metadata: { name: 'no-seats' },
+  spec: {
+    type: 'Limited',
+    limited: {
+      nominalConcurrencyShares: 0,
+      lendablePercent: 0,
+      borrowingLimitPercent: 0,
+      limitResponse: { type: 'Reject' },
+    },
+  },
+};
+
+function flowsOf(name: string): JsonObject {
+  return {
+    apiVersion: 'flowcontrol.apiserver.k8s.io/v1',
+    kind: 'FlowSchema',
+    metadata: { name: 'eiproute' },
+    spec: {
+      priorityLevelConfiguration: { name: 'no-seats' },
+      matchingPrecedence: 2,
+      rules: [
+        {
+          subjects: [{ kind: 'User', user: { name } }],
+          resourceRules: [
+            { verbs: ['*'], apiGroups: ['*'], resources: ['*'], namespaces: ['*'], clusterScope: true },
+          ],
+        },
+      ],
+    },
+  };
+}
+
+/** An admission webhook in the namespace of the API. */
+class Webhook implements AsyncDisposable {
+  readonly #server: Server;
+  readonly #authority: string;
+  #requests = 0;
+
+  private constructor(server: Server, authority: string) {
+    this.#server = server;
+    this.#authority = authority;
+  }
+
+  /** @param judge the reason to deny; undefined: it may */
+  static async open(namespace: string, judge: (request: unknown) => string | undefined): Promise<Webhook> {
+    const { authority, certificate, key } = serverCertificate([api.v4], ['webhook']);
+    const server = createServer({ key, cert: certificate }, async (request, response) => {
+      let text = '';
+      for await (const chunk of request) text += chunk;
+      const { request: asked, ...review } = JSON.parse(text);
+      const message = judge(asked);
+      webhook.#requests += 1;
+      const allowed = message === undefined;
+      response.setHeader('content-type', 'application/json');
+      response.end(
+        JSON.stringify({
+          ...review,
+          response: { uid: asked.uid, allowed, ...(allowed ? {} : { status: { message } }) },
+        }),
+      );
+    });
+    const webhook = new Webhook(server, authority);
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject).once('listening', resolve);
+      inside(namespace, () => server.listen(port));
+    });
+    return webhook;
+  }
+
+  configuration(): JsonObject {
+    return {
+      apiVersion: 'admissionregistration.k8s.io/v1',
+      kind: 'ValidatingWebhookConfiguration',
+      metadata: { name: 'eiproute-test' },
+      webhooks: [
+        {
+          name: 'status.eiproute.example',
+          admissionReviewVersions: ['v1'],
+          sideEffects: 'None',
+          clientConfig: {
+            url: `https://${api.v4}:${port}/`,
+            caBundle: Buffer.from(this.#authority).toString('base64'),
+          },
+          rules: [
+            { apiGroups: [''], apiVersions: ['v1'], operations: ['UPDATE'], resources: ['services/status'] },
+          ],
+        },
+      ],
+    };
+  }
+
+  /** Works until the API server asks: it takes a moment until it knows of a new webhook. */
+  async asked(work: () => Promise<void>): Promise<void> {
+    const before = this.#requests;
+    const limit = AbortSignal.timeout(20_000);
+    while (this.#requests === before) {
+      limit.throwIfAborted();
+      await work();
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#server.closeAllConnections();
+    await new Promise((resolve) => this.#server.close(resolve));
+  }
+}
+
+const port = 9443;

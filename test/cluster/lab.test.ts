@@ -1,0 +1,15 @@
+import { apiSuite } from '../lab/api-suite.ts';
+import { reachSuite } from '../lab/reach-suite.ts';
+import { serviceSuite } from '../lab/service-suite.ts';
+import { needKubernetes, real } from './kind.ts';
+
+describe('eiproute on a real Kubernetes', () => {
+  before(async function () {
+    this.timeout(30_000);
+    await needKubernetes(this);
+  });
+  apiSuite(real('played'));
+  reachSuite(real('nftables'));
+  reachSuite(real('iptables'));
+  serviceSuite(real('nftables'));
+});

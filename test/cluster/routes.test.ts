@@ -1,0 +1,233 @@
+import { expect } from 'chai';
+import type { JsonObject } from '../../lab/cluster/api/json.ts';
+import { ready } from '../../lab/cluster/cluster.ts';
+import { RealCluster } from '../../lab/cluster/real-cluster.ts';
+import { program } from '../../lab/eiproute/daemon-process.ts';
+import type { Load } from '../../lab/load/load.ts';
+import { Witness } from '../../lab/load/witness.ts';
+import type { Pod } from '../../lab/network/network.ts';
+import { type Ip, parseIp } from '../../src/model/ip.ts';
+import { late, Stage } from '../lab/stage.ts';
+import { needKubernetes, real } from './kind.ts';
+
+/** Cases of route owners, with their numbers in the project's list; what they did wrong is written there. */
+describe('routes under a real control plane', function () {
+  this.timeout(120_000);
+  let stage: Stage;
+  let cluster: RealCluster;
+  let witness: Witness;
+  before(async function () {
+    await needKubernetes(this);
+    stage = await Stage.open(real('nftables'));
+    if (!(stage.lab.cluster instanceof RealCluster)) throw new Error('the lab has no real cluster');
+    ({ cluster } = stage.lab);
+    const { network } = stage.lab;
+    for (const [i, name] of network.nodes.entries()) await network.addPod(`web-${i + 1}`, name);
+    witness = await Witness.watch(network.namespace('gateway'), late());
+    await cluster.createService({ name: 'web', policy: 'Cluster' }, ready(pods('web-1', 'web-2', 'web-3')));
+    await stage.serving('web');
+    await stage.lab.proxy.settled();
+  });
+  after(async () => {
+    await witness?.[Symbol.asyncDispose]();
+    await stage?.[Symbol.asyncDispose]();
+  });
+
+  const pods = (...names: readonly string[]): readonly Pod[] =>
+    stage.lab.network.pods.filter(({ name }) => names.includes(name));
+  const gateway = (...argv: readonly string[]): Promise<string> => stage.lab.network.run('gateway', { argv });
+  const eipsOf = (name: string): readonly Ip[] => stage.eips(name).split(' ').map(parseIp);
+  /** Steady requests to a Service that answers. */
+  const loadOn = async (name: string): Promise<Load> => {
+    const to = eipsOf(name);
+    const load = stage.lab.clients.start({ to, port: 80, every: 10 });
+    for (const ip of to) await load.next((one) => one.to === ip && one.pod !== undefined, late());
+    return load;
+  };
+  const lostSince = async (load: Load, start: number): Promise<string> => {
+    const { lost, sent, errors } = await load.stop(start);
+    return lost === 0 ? '' : `${lost} of ${sent}: ${JSON.stringify(errors)}`;
+  };
+  /** What changed in the kernel for these addresses since then, in the words of `ip monitor`. */
+  const touched = (ips: readonly Ip[], start: number): readonly string[] =>
+    witness
+      .since(start)
+      .map(({ text }) => text)
+      .filter((text) => ips.some((ip) => text.replace(/^Deleted /, '').startsWith(`${ip} `)));
+
+  it('63: what was orphaned while the daemon was dead goes, what is wanted is not touched, nothing is lost', async () => {
+    await cluster.createService({ name: 'orphan', policy: 'Cluster' }, ready(pods('web-1')));
+    await stage.serving('orphan');
+    const orphans = eipsOf('orphan');
+    await using load = await loadOn('web');
+    const start = Date.now();
+    await stage.eiproute.gateway.kill('SIGKILL', late());
+    // Its finalizer would keep the Service: nobody is there to take it away.
+    await cluster.client.patch({ kind: 'Service', name: 'orphan' }, { metadata: { finalizers: null } });
+    await cluster.deleteService('orphan');
+    await stage.eiproute.restartGateway();
+    for (const ip of orphans) await stage.until(`${ip} is gone`, async () => (await stage.route(ip)) === '');
+    expect(await lostSince(load, start)).to.equal('');
+    expect(touched(eipsOf('web'), start)).to.deep.equal([]);
+  });
+
+  it('64: a foreign route on an EIP stays as it is, and is told; a second daemon is refused', async () => {
+    await gateway('ip', 'route', 'add', 'blackhole', '198.51.100.77', 'proto', 'static');
+    await cluster.createService(
+      {
+        name: 'foreign',
+        policy: 'Cluster',
+        annotations: { 'eiproute.io/addresses': '198.51.100.77,2001:db8:e::77' },
+      },
+      ready(pods('web-1')),
+    );
+    await stage.until('status names the foreign route', async () => {
+      const argv = [program, 'status', '--config', stage.eiproute.files.config];
+      const { out } = await stage.lab.network.outcome('gateway', { argv });
+      return /198\.51\.100\.77.*(static|blackhole)/.test(out);
+    });
+    expect(await stage.route('198.51.100.77')).to.match(/blackhole 198\.51\.100\.77 proto static/);
+    await gateway('ip', 'route', 'del', 'blackhole', '198.51.100.77');
+    await stage.until('our route is there', async () => /proto 86/.test(await stage.route('198.51.100.77')));
+    const second = await stage.lab.network.outcome('gateway', {
+      argv: [program, 'gateway', '--config', stage.eiproute.files.config],
+    });
+    expect(second.status).to.not.equal(0);
+    await cluster.deleteService('foreign');
+  });
+
+  for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
+    it(`66: forwarding goes on after ${signal}`, async () => {
+      await using load = await loadOn('web');
+      const start = Date.now();
+      await stage.eiproute.gateway.kill(signal, late());
+      for (let i = 0; i < 50; i += 1) await load.next(() => true, late());
+      expect(await lostSince(load, start)).to.equal('');
+      await stage.eiproute.restartGateway();
+      await stage.eiproute.gateway.synced(late());
+      expect(touched(eipsOf('web'), start)).to.deep.equal([]);
+    });
+  }
+
+  it('67: without rights (403) and over a restart without them, all stays as it is', async () => {
+    const bindings = ['eiproute-gateway', 'eiproute-allocate'];
+    const saved: JsonObject[] = [];
+    for (const name of bindings) {
+      const { metadata: _, ...binding } = await cluster.client.get({ kind: 'ClusterRoleBinding', name });
+      saved.push({ ...binding, metadata: { name } });
+      await cluster.client.delete({ kind: 'ClusterRoleBinding', name });
+    }
+    await using load = await loadOn('web');
+    const start = Date.now();
+    await stage.eiproute.gateway.kill('SIGKILL', late());
+    await stage.eiproute.restartGateway();
+    await stage.until('status says 403', async () => {
+      const { out } = await stage.lab.network.outcome('gateway', {
+        argv: [program, 'status', '--config', stage.eiproute.files.config],
+      });
+      return /403/.test(out);
+    });
+    expect(await lostSince(load, start)).to.equal('');
+    expect(touched(eipsOf('web'), start)).to.deep.equal([]);
+    for (const binding of saved) await cluster.client.create(binding);
+    await stage.eiproute.gateway.synced(late());
+  });
+
+  it('68: a 410 leads to a new list and touches no route', async () => {
+    const start = Date.now();
+    stage.eiproute.gateway.signal('SIGSTOP');
+    await cluster.createService({ name: 'unheard', policy: 'Cluster' }, []);
+    await cluster.stopApi();
+    await cluster.startApi();
+    stage.eiproute.gateway.signal('SIGCONT');
+    await stage.until('the Service of meanwhile has an address', () => stage.eips('unheard') !== '');
+    expect(touched(eipsOf('web'), start)).to.deep.equal([]);
+    await cluster.deleteService('unheard');
+  });
+
+  it('71: a node with a new address is followed, and one that is deleted and made anew', async () => {
+    const leads = (nodes: string): Promise<void> =>
+      stage.until(
+        `it leads to ${nodes}`,
+        async () => (await stage.nodesOf(eipsOf('web')[0] ?? '')) === nodes,
+      );
+    await leads('node1 node2 node3');
+    await cluster.deleteNode('node3');
+    await leads('node1 node2');
+    await cluster.putNode('node3');
+    await leads('node1 node2 node3');
+    // Its cable is pulled and plugged: the kernel of the gateway forgets nothing but the neighbour.
+    const { network } = stage.lab;
+    await network.unplug('node3');
+    await network.plug('node3');
+    await leads('node1 node2 node3');
+  });
+
+  it('71: the LAN cable of the gateway is pulled and plugged: every route is back', async () => {
+    const { network } = stage.lab;
+    await network.unplug('gateway');
+    await network.plug('gateway');
+    for (const ip of eipsOf('web')) {
+      await stage.until(`${ip} is routed`, async () => (await stage.nodesOf(ip)) === 'node1 node2 node3');
+    }
+    await using load = await loadOn('web');
+    const start = Date.now();
+    for (let i = 0; i < 50; i += 1) await load.next(() => true, late());
+    expect(await lostSince(load, start)).to.equal('');
+  });
+
+  it('74: heartbeats and conditions of others change nothing in the kernel', async () => {
+    const start = Date.now();
+    for (let i = 0; i < 20; i += 1) {
+      const lastHeartbeatTime = new Date(Date.now() + i * 1000).toISOString().replace(/\.\d+/, '');
+      const conditions = [
+        { type: 'Ready', status: 'True', lastHeartbeatTime },
+        { type: 'DiskPressure', status: i % 2 === 0 ? 'True' : 'False', lastHeartbeatTime },
+      ];
+      await cluster.client.patch({ kind: 'Node', name: 'node1' }, { status: { conditions } }, 'status');
+    }
+    // What comes after it shows that all before it was looked at.
+    await cluster.createService({ name: 'marker', policy: 'Cluster' }, ready(pods('web-1')));
+    await stage.serving('marker');
+    const own = eipsOf('marker');
+    const others = witness.since(start).filter(({ text }) => !own.some((ip) => text.includes(`${ip} `)));
+    expect(others.map(({ text }) => text)).to.deep.equal([]);
+    await cluster.deleteService('marker');
+  });
+
+  it('K6: all pods of eight Services go one after the other: all eight are withdrawn, none is held', async () => {
+    const names = Array.from({ length: 8 }, (_, i) => `emptied-${i}`);
+    const all = ready(pods('web-1', 'web-2', 'web-3'));
+    for (const name of names) await cluster.createService({ name, policy: 'Local' }, all);
+    for (const name of names) await stage.serving(name);
+    const ips = names.flatMap(eipsOf);
+    await Promise.all(names.map((name) => cluster.setBackends(name, [])));
+    for (const ip of ips) await stage.until(`${ip} is withdrawn`, async () => (await stage.route(ip)) === '');
+    for (const name of names) await cluster.deleteService(name);
+  });
+});
+
+describe('a control plane that closes connections (--goaway-chance 0.02)', function () {
+  this.timeout(180_000);
+
+  it('K1: 300 Services at once all get an address of their own', async function () {
+    await needKubernetes(this);
+    await using stage = await Stage.open(real('played', { apiServerFlags: ['--goaway-chance=0.02'] }));
+    const { client } = stage.lab.cluster;
+    const names = Array.from({ length: 300 }, (_, i) => `many-${i}`);
+    const make = async (name: string): Promise<void> => {
+      await client.create({
+        apiVersion: 'v1',
+        kind: 'Service',
+        metadata: { name, namespace: 'default' },
+        spec: { type: 'LoadBalancer', allocateLoadBalancerNodePorts: false, ports: [{ port: 80 }] },
+      });
+    };
+    for (let i = 0; i < names.length; i += 16) await Promise.all(names.slice(i, i + 16).map(make));
+    // The pool has 254 addresses: 0 and 255 are not given.
+    const given = (): readonly string[] =>
+      names.map((name) => stage.eips(name)).filter((eips) => eips !== '');
+    await stage.until('every address is given', () => given().length === 254);
+    expect(new Set(given()).size).to.equal(254);
+  });
+});

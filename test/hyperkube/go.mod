@@ -1,0 +1,3 @@
+module eiproute.io/hyperkube
+
+go 1.24

@@ -1,0 +1,197 @@
+import { readFile } from 'node:fs/promises';
+import { expect } from 'chai';
+import { at, type JsonObject, listAt, textAt } from '../../lab/cluster/api/json.ts';
+import { type ApiClient, ApiRefusal } from '../../lab/cluster/api-client.ts';
+import { type Lab, type LabKind, openLab } from '../../lab/lab.ts';
+import { api } from '../../lab/network/map.ts';
+import { waitFor } from '../../lab/process/wait.ts';
+import { late } from './stage.ts';
+
+const finalizer = 'service.kubernetes.io/load-balancer-cleanup';
+
+/** What both API servers do alike, as far as eiproute or a test depends on it. */
+export function apiSuite(kind: LabKind): void {
+  describe(`the API of a ${kind.cluster} cluster`, function () {
+    this.timeout(60_000);
+    let lab: Lab;
+    let client: ApiClient;
+    before(async () => {
+      lab = await openLab({ nodes: 1, nodeRouting: 'by agents' }, kind);
+      ({ client } = lab.cluster);
+    });
+    after(async () => {
+      await lab?.[Symbol.asyncDispose]();
+    });
+
+    const ref = (name: string) => ({ kind: 'Service', name });
+    const give = (name: string, ip = '198.51.100.7'): Promise<JsonObject> =>
+      client.patch(ref(name), { status: { loadBalancer: { ingress: [{ ip, ipMode: 'VIP' }] } } }, 'status');
+    const ingress = (object: JsonObject): readonly string[] =>
+      listAt(object, 'status', 'loadBalancer', 'ingress').map((each) => textAt(each, 'ip'));
+
+    it('takes no status with a new Service, and none by way of the Service itself', async () => {
+      const status = { loadBalancer: { ingress: [{ ip: '198.51.100.7', ipMode: 'VIP' }] } };
+      expect(ingress(await client.create({ ...service('born'), status }))).to.deep.equal([]);
+      expect(ingress(await client.patch(ref('born'), { status }))).to.deep.equal([]);
+      expect(ingress(await give('born'))).to.deep.equal(['198.51.100.7']);
+    });
+
+    it('changes nothing but the status by way of the status', async () => {
+      await client.create(service('split'));
+      const patch = {
+        spec: { type: 'ClusterIP' },
+        status: { loadBalancer: { ingress: [{ ip: '198.51.100.7', ipMode: 'VIP' }] } },
+      };
+      const after = await client.patch(ref('split'), patch, 'status');
+      expect(textAt(after, 'spec', 'type')).to.equal('LoadBalancer');
+      expect(ingress(after)).to.deep.equal(['198.51.100.7']);
+    });
+
+    it('empties the addresses of a Service that is no LoadBalancer any more, and keeps its conditions', async () => {
+      await client.create(service('turned'));
+      await give('turned');
+      const condition = {
+        type: 'eiproute.io/Allocated',
+        status: 'True',
+        reason: 'Allocated',
+        message: '',
+        lastTransitionTime: '2026-01-01T00:00:00Z',
+      };
+      await client.patch(ref('turned'), { status: { conditions: [condition] } }, 'status');
+      const after = await client.patch(ref('turned'), {
+        spec: { type: 'ClusterIP', externalTrafficPolicy: null, allocateLoadBalancerNodePorts: null },
+      });
+      expect(ingress(after)).to.deep.equal([]);
+      expect(listAt(after, 'status', 'conditions')).to.have.length(1);
+    });
+
+    it('refuses what is no address in a status, and fills in the mode of what is', async () => {
+      await client.create(service('invalid'));
+      const why = await refusal(() => give('invalid', 'nonsense'));
+      expect(why).to.match(/^422 .*status\.loadBalancer\.ingress\[0\]\.ip: /);
+      const status = { loadBalancer: { ingress: [{ ip: '198.51.100.8' }] } };
+      const after = await client.patch(ref('invalid'), { status }, 'status');
+      expect(textAt(listAt(after, 'status', 'loadBalancer', 'ingress')[0], 'ipMode')).to.equal('VIP');
+    });
+
+    it('refuses a patch for another version than the present one', async () => {
+      const { metadata } = await client.create(service('raced'));
+      await give('raced');
+      const resourceVersion = textAt(metadata, 'resourceVersion');
+      const why = await refusal(() =>
+        client.patch(ref('raced'), { metadata: { resourceVersion, finalizers: [finalizer] } }),
+      );
+      expect(why).to.match(/^409 .*the object has been modified/);
+    });
+
+    it('keeps a deleted Service until its finalizers are gone', async () => {
+      const made = service('held');
+      const finalizers = [finalizer];
+      await client.create({ ...made, metadata: { name: 'held', namespace: 'default', finalizers } });
+      await client.delete(ref('held'));
+      expect(textAt(await client.get(ref('held')), 'metadata', 'deletionTimestamp')).to.not.equal('');
+      await client.patch(ref('held'), { metadata: { finalizers: null } });
+      expect(await client.find(ref('held'))).to.equal(undefined);
+    });
+
+    it('makes no new version of a patch that changes nothing', async () => {
+      await client.create(service('same'));
+      const first = await give('same');
+      const second = await give('same');
+      expect(textAt(second, 'metadata', 'resourceVersion')).to.equal(
+        textAt(first, 'metadata', 'resourceVersion'),
+      );
+    });
+
+    it('pages a list that fits together, though objects come meanwhile', async () => {
+      for (let i = 0; i < 5; i += 1) await client.create(service(`paged-${i}`));
+      const path = '/api/v1/services?limit=2';
+      const first = await client.send('GET', path);
+      const token = textAt(first, 'metadata', 'continue');
+      expect(token).to.not.equal('');
+      await client.create(service('a-late-one'));
+      const version = textAt(first, 'metadata', 'resourceVersion');
+      const names: string[] = [];
+      for (let page = first; ; ) {
+        names.push(...listAt(page, 'items').map((item) => textAt(item, 'metadata', 'name')));
+        expect(textAt(page, 'metadata', 'resourceVersion')).to.equal(version);
+        const next = textAt(page, 'metadata', 'continue');
+        if (next === '') break;
+        page = await client.send('GET', `${path}&continue=${encodeURIComponent(next)}`);
+      }
+      expect(names).to.include('paged-4');
+      expect(names).to.not.include('a-late-one');
+      expect(new Set(names).size).to.equal(names.length);
+    });
+
+    it('tells a watch each change after its version, in order', async () => {
+      const { version } = await client.snapshot('Service', late());
+      await client.create(service('watched'));
+      await give('watched');
+      await client.delete(ref('watched'));
+      const seen: string[] = [];
+      for await (const { type, object } of client.watch('Service', version, late())) {
+        if (textAt(object, 'metadata', 'name') !== 'watched') continue;
+        seen.push(`${type} ${ingress(object).join()}`);
+        if (type === 'DELETED') break;
+      }
+      expect(seen).to.deep.equal(['ADDED ', 'MODIFIED 198.51.100.7', 'DELETED 198.51.100.7']);
+    });
+
+    it('gives nothing to an account without rights, in words that name the right', async () => {
+      const path = `${lab.network.folder}/weak.kubeconfig`;
+      await lab.cluster.writeKubeconfig(path);
+      const token = /token: (\S+)/.exec(await readFile(path, 'utf8'))?.[1];
+      const url = `https://${api.v4}:6443/api/v1/namespaces/default/services/born`;
+      const argv = ['curl', '-sk', '-X', 'DELETE', '-H', `Authorization: Bearer ${token}`, url];
+      const answer: JsonObject = JSON.parse(await lab.network.run('gateway', { argv }));
+      expect(at(answer, 'code')).to.equal(403);
+      expect(textAt(answer, 'message')).to.match(
+        /cannot delete resource "services" in API group "" in the namespace "default"/,
+      );
+    });
+
+    it('answers a version of before its restart with 410', async () => {
+      const { version } = await client.snapshot('Service', late());
+      await client.create(service('unheard'));
+      await lab.cluster.stopApi();
+      await lab.cluster.startApi();
+      await client.create(service('after'));
+      const first = await waitFor('the watch says something', () => firstEvent(client, version), late());
+      expect(first).to.match(/^410 .*too old resource version/);
+      expect(ingress(await client.get(ref('born')))).to.deep.equal(['198.51.100.7']);
+      expect(at(await client.get(ref('unheard')), 'metadata', 'uid')).to.be.a('string');
+    });
+  });
+}
+
+async function firstEvent(client: ApiClient, version: string): Promise<string | undefined> {
+  try {
+    for await (const { type, object } of client.watch('Service', version, AbortSignal.timeout(5000))) {
+      return type === 'ERROR' ? `${at(object, 'code')} ${textAt(object, 'message')}` : type;
+    }
+  } catch (error) {
+    if (error instanceof ApiRefusal) return error.message;
+    throw error;
+  }
+  return undefined;
+}
+
+async function refusal(work: () => Promise<unknown>): Promise<string> {
+  try {
+    await work();
+  } catch (error) {
+    if (error instanceof ApiRefusal) return error.message;
+    throw error;
+  }
+  return 'nothing was refused';
+}
+
+function service(name: string): JsonObject {
+  return {
+    apiVersion: 'v1',
+    kind: 'Service',
+    metadata: { name, namespace: 'default' },
+    spec: { type: 'LoadBalancer', ports: [{ name: 'http', port: 80 }] },
+  };
+}

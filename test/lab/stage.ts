@@ -1,0 +1,104 @@
+import { type JsonObject, listAt, textAt } from '../../lab/cluster/api/json.ts';
+import { Eiproute } from '../../lab/eiproute/eiproute.ts';
+import { type Lab, type LabKind, openLab } from '../../lab/lab.ts';
+import { removeLeftovers } from '../../lab/network/lab-run.ts';
+import { node } from '../../lab/network/map.ts';
+import { waitFor } from '../../lab/process/wait.ts';
+
+/** ms; a real control plane on a machine that does other work as well is slow, and what is broken never comes */
+const patience = 30_000;
+
+/** A lab with eiproute on its gateway and its three nodes, as one installs it. */
+export class Stage implements AsyncDisposable {
+  readonly lab: Lab;
+  readonly eiproute: Eiproute;
+  readonly #stack: AsyncDisposableStack;
+
+  private constructor(lab: Lab, eiproute: Eiproute, stack: AsyncDisposableStack) {
+    this.lab = lab;
+    this.eiproute = eiproute;
+    this.#stack = stack;
+  }
+
+  /** @param lines of the gateway's configuration, beside its interfaces and pools */
+  static async open(kind: LabKind, lines = 'allocate: true'): Promise<Stage> {
+    await using stack = new AsyncDisposableStack();
+    await removeLeftovers();
+    const lab = stack.use(await openLab({ nodes: 3, nodeRouting: 'by agents' }, kind));
+    const eiproute = stack.use(await Eiproute.start(lab.network, lab.cluster, { lines }));
+    await eiproute.synced(late());
+    return new Stage(lab, eiproute, stack.move());
+  }
+
+  /** A Service as the API has it; undefined: it has none of this name. */
+  service(name: string): JsonObject | undefined {
+    return this.lab.cluster.feed.list('Service').find((each) => textAt(each, 'metadata', 'name') === name);
+  }
+
+  /** The addresses in a Service's status, with spaces between them. */
+  eips(name: string): string {
+    return listAt(this.service(name), 'status', 'loadBalancer', 'ingress')
+      .map((each) => textAt(each, 'ip'))
+      .join(' ');
+  }
+
+  /** `True Routed` */
+  condition(name: string, type: string): string {
+    const found = listAt(this.service(name), 'status', 'conditions').find(
+      (each) => textAt(each, 'type') === type,
+    );
+    return found === undefined ? '' : `${textAt(found, 'status')} ${textAt(found, 'reason')}`.trim();
+  }
+
+  /** Resolves when it is so. @param what in words: 'shop has an address' */
+  async until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
+    await waitFor(what, async () => ((await holds()) ? true : undefined), late());
+  }
+
+  /** Resolves when a Service has addresses that the gateway routes; the nodes may not serve them yet. */
+  async serving(name: string): Promise<void> {
+    await this.until(
+      `Service ${name} is Serving`,
+      () => this.eips(name) !== '' && this.condition(name, 'eiproute.io/Serving').startsWith('True'),
+    );
+  }
+
+  /** What `ip route show` says of an address on the gateway; empty: it has no route of its own. */
+  async route(ip: string): Promise<string> {
+    const family = ip.includes(':') ? '-6' : '-4';
+    return await this.lab.network.run('gateway', { argv: ['ip', family, 'route', 'show', ip] });
+  }
+
+  /** The nodes that the gateway's kernel sends an address to: `node1 node3`. */
+  async nodesOf(ip: string): Promise<string> {
+    const { network } = this.lab;
+    const family = ip.includes(':') ? '-6' : '-4';
+    const ask = async (...words: readonly string[]): Promise<string> =>
+      await network.run('gateway', { argv: ['ip', '-j', ...words] });
+    const routes: readonly { nhid?: number }[] = JSON.parse(await ask(family, 'route', 'show', ip));
+    const nexthops: readonly Nexthop[] = JSON.parse(await ask('nexthop'));
+    const found = nexthops.find(({ id }) => id === routes[0]?.nhid);
+    const members = found?.group?.map(({ id }) => id) ?? [found?.id];
+    return network.nodes
+      .filter((_, i) => {
+        const address = ip.includes(':') ? node(i + 1).v6 : node(i + 1).v4;
+        return nexthops.some(({ id, gateway }) => members.includes(id) && gateway === address);
+      })
+      .join(' ');
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#stack.disposeAsync();
+  }
+}
+
+/** A part of what `ip -j nexthop` prints. */
+interface Nexthop {
+  readonly id: number;
+  readonly gateway?: string;
+  readonly group?: readonly { readonly id: number }[];
+}
+
+export function late(): AbortSignal {
+  return AbortSignal.timeout(patience);
+}
