@@ -5,12 +5,14 @@ import { latency } from './events.ts';
 import { memory, soak } from './memory.ts';
 import { routes } from './routes.ts';
 import { scale } from './scale.ts';
+import { starts } from './start.ts';
 
 // npm run bench [-- NAME ...]: everything that we claim about speed and memory, measured here and now, one table after
 // the other. A table is a function that measures and returns its text.
 const tables: Readonly<Record<string, () => string | Promise<string>>> = {
   routes,
   events: latency,
+  start: starts,
   allocations,
   memory,
   soak,

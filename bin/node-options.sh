@@ -4,10 +4,10 @@ options=--disable-warning=ExperimentalWarning
 for word; do
   case $word in
     gateway)
-      # V8 lets a heap grow fourfold before it collects the old part of it, and its young part grow to 3 times 16 MiB
-      # (32 for a large heap). A gateway runs for months at one size; the little that each event allocates is not
-      # worth that memory.
-      options="$options --heap-growing-percent=20 --max-semi-space-size=4"
+      # V8 lets the young part of a heap grow to 3 times 16 MiB (32 for a large heap). A gateway runs for months at one
+      # size; the little that each event allocates is not worth that memory. src/daemon/heap.ts limits the old part,
+      # and needs --expose-gc.
+      options="$options --max-semi-space-size=4 --expose-gc"
       break
       ;;
     node)

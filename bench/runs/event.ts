@@ -1,16 +1,27 @@
-import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process';
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
-import { kinds } from '../../lab/cluster/api/kinds.ts';
-import { type ApiServer, startApiServer } from '../../lab/cluster/api-server.ts';
+import { startApiServer } from '../../lab/cluster/api-server.ts';
 import { DatagramReceiver } from '../../lab/process/datagram-receiver.ts';
 import { LinuxKernel } from '../../src/kernel/linux.ts';
 import { ownerOf } from '../../src/model/owner.ts';
 import { memoryOf } from './memory-of.ts';
+import {
+  createNode,
+  eipOf,
+  fill,
+  nodeKind,
+  nodes,
+  setUpLinks,
+  slice,
+  sliceKind,
+  synced,
+  workOf,
+  writeConfig,
+} from './world.ts';
 
 // Run in a fresh network namespace: node bench/runs/event.ts FOLDER SERVICES CYCLES PROGRAM [CYCLE ...]
 // The daemon as its own process, an API server over TLS in this one, and this one in the place of systemd. A cycle is
@@ -23,96 +34,17 @@ import { memoryOf } from './memory-of.ts';
 
 const [folder = '.', services = '0', cycles = '0', program = 'bin/eiproute', ...samples] =
   process.argv.slice(2);
-const nodes = 100;
 const watchScript = fileURLToPath(new URL('watch.ts', import.meta.url));
 const nodeEvents = 10;
 const pathEvents = 300;
-const ip = (command: string): void => {
-  execFileSync('ip', command.split(' '));
-};
 
-function kindOf(name: string) {
-  const kind = kinds.find((one) => one.kind === name);
-  if (kind === undefined) throw new Error(`the API server has no ${name}`);
-  return kind;
-}
-const serviceKind = kindOf('Service');
-const sliceKind = kindOf('EndpointSlice');
-const nodeKind = kindOf('Node');
-
-function slice(i: number, on: readonly number[]) {
-  return {
-    apiVersion: 'discovery.k8s.io/v1',
-    kind: 'EndpointSlice',
-    addressType: 'IPv4',
-    metadata: { name: `s${i}-1`, namespace: 'default', labels: { 'kubernetes.io/service-name': `s${i}` } },
-    endpoints: on.map((node) => ({
-      addresses: [`10.244.${node}.${(i % 250) + 1}`],
-      nodeName: `n${node}`,
-      conditions: { ready: true },
-    })),
-  };
-}
-
-/** Of 131,072 in the range for benchmarks. */
-function eipOf(i: number): string {
-  return `198.${18 + (i >> 16)}.${(i >> 8) & 255}.${i & 255}`;
-}
-
-function createNode(api: ApiServer, i: number): void {
-  api.objects.create(nodeKind, {
-    metadata: { name: `n${i}` },
-    status: { addresses: [{ type: 'InternalIP', address: `10.0.0.${i + 10}` }] },
-  });
-}
-
-/** A quarter of the Services is Local with two endpoints: some thousand different sets of nodes. */
-function fill(api: ApiServer): void {
-  for (let i = 0; i < nodes; i += 1) createNode(api, i);
-  for (let i = 0; i < Number(services); i += 1) {
-    api.objects.create(serviceKind, {
-      metadata: { name: `s${i}`, namespace: 'default' },
-      spec: {
-        type: 'LoadBalancer',
-        externalTrafficPolicy: i % 4 === 0 ? 'Local' : 'Cluster',
-        ports: [{ port: 80, protocol: 'TCP' }],
-      },
-      status: { loadBalancer: { ingress: [{ ip: eipOf(i) }] } },
-    });
-    api.objects.create(sliceKind, slice(i, [i % nodes, (i * 7 + 1) % nodes]));
-  }
-}
-
-/** ms of processor time until now, of all threads: what other load on the machine does not falsify. */
-function workOf(child: ChildProcess): number {
-  const tasks = `/proc/${child.pid}/task`;
-  const times = readdirSync(tasks).map((task) => readFileSync(`${tasks}/${task}/schedstat`, 'utf8'));
-  return times.reduce((sum, text) => sum + Number(text.split(' ')[0]), 0) / 1e6;
-}
-
-ip('link set lo up');
-ip('link add eth0 type veth peer name peer0');
-ip('link add eth1 type veth peer name peer1');
-for (const name of ['eth0', 'peer0', 'eth1', 'peer1']) ip(`link set ${name} up`);
-ip('address add 10.0.0.1/24 dev eth0');
-ip('address add 203.0.113.1/24 dev eth1');
+setUpLinks();
 
 const stop = new AbortController();
 await using api = await startApiServer();
-fill(api);
-const file = join(String(folder), 'gateway.json');
-writeFileSync(join(String(folder), 'kubeconfig'), api.kubeconfig());
-writeFileSync(
-  file,
-  JSON.stringify({
-    kubeconfig: 'kubeconfig',
-    lan: 'eth0',
-    uplink: 'eth1',
-    pools: [{ name: 'bench', addresses: ['198.18.0.0/15'] }],
-    stateDirectory: 'state',
-    runtimeDirectory: 'run',
-  }),
-);
+fill(api, Number(services));
+writeFileSync(join(String(folder), 'kubeconfig'), api.kubeconfig(), { mode: 0o600 });
+const file = writeConfig(String(folder));
 
 // As under systemd the daemon puts its state into a sentence after each round. Its datagrams are read with each event.
 using systemd = new DatagramReceiver();
@@ -136,9 +68,7 @@ const daemon = spawn(
   },
 );
 const ended = new Promise<void>((resolve) => daemon.once('exit', () => resolve()));
-await promisify(execFile)(program, ['--config', file, 'status', '--wait-synced'], {
-  maxBuffer: 1 << 30,
-});
+await synced(String(folder), stop.signal);
 const start = performance.now() - started;
 // What the start leaves to be done, such as saving the whole state for the next start, is part of the start.
 await rested();

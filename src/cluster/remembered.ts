@@ -232,11 +232,13 @@ class Memory {
       this.#fresh = new GrowingDelta();
       return;
     }
-    this.#due = this.#fresh;
-    this.#fresh = new GrowingDelta();
     const { services, nodes } = due;
+    const isWhole = services === 'all' || !this.#log.isOpen || this.#log.isLong;
+    // The whole state has the fresh changes as well: after the lists of a start they are all Services.
+    this.#due = isWhole ? new GrowingDelta() : this.#fresh;
+    this.#fresh = new GrowingDelta();
     await this.#write(async () => {
-      if (services === 'all' || !this.#log.isOpen || this.#log.isLong) {
+      if (isWhole) {
         await this.#log.compact(this.#allLines());
         return;
       }

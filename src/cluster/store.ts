@@ -64,11 +64,11 @@ export class ClusterStore implements Omit<Cluster, typeof Symbol.asyncDispose> {
     };
     this.#serviceIndex = new DecodedIndex({
       decode: decodeService,
-      complete: (key, service) => ({
-        ...service,
-        endpoints: this.#endpoints(key),
-        slicesKnown: this.#areSlicesKnown(key),
-      }),
+      complete: (key, service) => {
+        const slicesKnown = this.#areSlicesKnown(key);
+        const isComplete = service.slicesKnown === slicesKnown && !this.#slices.has(key);
+        return isComplete ? service : { ...service, endpoints: this.#endpoints(key), slicesKnown };
+      },
       changed: ({ key, origin }) => this.#join(key, origin),
       report: report('services'),
       versions: this.#versions,
@@ -94,7 +94,10 @@ export class ClusterStore implements Omit<Cluster, typeof Symbol.asyncDispose> {
 
   /** The same object while nothing has changed. A change of `heard` alone gives a new object with the same arrays. */
   snapshot(): Snapshot {
-    if (this.#before !== undefined) return this.#before.snapshot;
+    if (this.#before !== undefined) {
+      this.#before.snapshot ??= { ...this.#before.overview, services: [...this.services()].sort(byName) };
+      return this.#before.snapshot;
+    }
     this.#snapshot ??= { ...this.overview(), services: this.#services.array() };
     return this.#snapshot;
   }
@@ -115,7 +118,7 @@ export class ClusterStore implements Omit<Cluster, typeof Symbol.asyncDispose> {
   }
 
   overview(): Overview {
-    if (this.#before !== undefined) return this.#before.snapshot;
+    if (this.#before !== undefined) return this.#before.overview;
     const problems = this.#problems.array();
     if (this.#flat?.of !== problems) this.#flat = { of: problems, problems: problems.flat() };
     this.#overview ??= {
@@ -178,7 +181,7 @@ export class ClusterStore implements Omit<Cluster, typeof Symbol.asyncDispose> {
    * @param version resourceVersion of the list; undefined: unknown
    */
   async commit(replacement: Replacement, turn: () => Promise<void>, version?: string): Promise<void> {
-    this.#before ??= { snapshot: this.snapshot(), services: new Map() };
+    this.#before ??= { overview: this.overview(), snapshot: this.#snapshot, services: new Map() };
     this.#committing += 1;
     try {
       const steps = replacement.commit(version);
@@ -271,7 +274,8 @@ export class ClusterStore implements Omit<Cluster, typeof Symbol.asyncDispose> {
     const slicesKnown = this.#areSlicesKnown(key);
     const isSame = indexed.slicesKnown === slicesKnown && same(indexed.endpoints, endpoints);
     const joined = isSame ? indexed : { ...indexed, endpoints, slicesKnown };
-    const service = shown !== undefined && same(shown, joined) ? shown : joined;
+    // Where the two were one object, the endpoints are all that can differ, and they do.
+    const service = shown !== undefined && shown !== indexed && same(shown, joined) ? shown : joined;
     // A slice may have changed after the list's object was completed.
     if (service !== indexed) this.#serviceIndex.put(key, service);
     if (service !== shown) this.#setService(key, service, origin);
@@ -285,10 +289,17 @@ export class ClusterStore implements Omit<Cluster, typeof Symbol.asyncDispose> {
   }
 }
 
-/** The state before a commit: a snapshot, and the former values of the Services that the commit has changed so far. */
+/** The state before a commit, with the former values of the Services that the commit has changed so far. */
 interface Before {
-  readonly snapshot: Snapshot;
+  readonly overview: Overview;
+  /** Made when it is asked for, which a daemon does not do. */
+  snapshot: Snapshot | undefined;
   readonly services: Map<string, Service | undefined>;
+}
+
+/** The order of a {@link SortedMap}. */
+function byName(a: Service, b: Service): number {
+  return serviceName(a) < serviceName(b) ? -1 : 1;
 }
 
 /** Makes a store a cluster. */

@@ -89,7 +89,7 @@ export const leaves = {
   ),
   firstProbe: leaf('neighbour.firstProbe', duration(0, minute, second), '1s', 'wait before the first probe'),
   retransmit: leaf('neighbour.retransmit', duration(20, minute, jiffy), '240ms', 'time between two probes'),
-  settle: leaf('pace.settle', duration(0, 10 * second), '2ms', 'rest between two rounds'),
+  settle: leaf('pace.settle', duration(0, 10 * second), '0s', 'rest between two rounds'),
   resync: leaf('pace.resync', duration(second, 24 * hour), '1m', 'longest time between two looks'),
   retryFirst: leaf('pace.retryFirst', duration(10, minute), '100ms', 'first wait after a failure'),
   retryLongest: leaf('pace.retryLongest', duration(100, hour), '30s', 'longest wait after failures'),

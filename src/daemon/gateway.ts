@@ -34,6 +34,7 @@ import {
   type Watch,
 } from './daemon.ts';
 import { DarkEips, eipsAnswer } from './eips.ts';
+import { keepHeapSmall } from './heap.ts';
 import { LanHosts } from './hosts.ts';
 import { identity } from './identity.ts';
 import { lock } from './lock.ts';
@@ -122,6 +123,8 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
   const withdrawn = new Signal<Delta, GrowingDelta>(mergeDelta);
   const nodeTroubles = (): readonly Problem[] =>
     troubles.of(cluster.overview().nodes, lanHosts.silent, config.gateway.lan);
+  /** The first round with all lists is over. */
+  const listed = new Signal(() => {});
   const roleFor = (now: GatewayConfig) =>
     roleOf(
       now,
@@ -217,6 +220,7 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
       ],
     ]),
     rounded: (result) => {
+      if (result.complete && !report?.complete) listed.notify();
       report = result;
       counts = taken.desire.paths.counts;
       if (links !== handle?.links()) allocating?.controller.notify();
@@ -230,6 +234,9 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
     // An EIP that was withdrawn must not come back after a crash with the API down.
     async (_, until) => {
       for await (const delta of withdrawn.listen(until)) await cluster.save(delta);
+    },
+    async (_, until) => {
+      for await (const _round of listed.listen(until)) await keepHeapSmall();
     },
     (daemon, until) => {
       handle = daemon;

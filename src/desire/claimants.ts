@@ -21,7 +21,9 @@ export class Claimants {
   /** The Services that name the EIP. */
   of(eip: Ip): readonly Service[] {
     const keys = this.#keys.get(eip) ?? none;
-    return (typeof keys === 'string' ? [keys] : [...keys]).flatMap((key) => this.#services.get(key) ?? []);
+    if (typeof keys !== 'string') return [...keys].flatMap((key) => this.#services.get(key) ?? []);
+    const service = this.#services.get(keys);
+    return service === undefined ? none : [service];
   }
 
   /**

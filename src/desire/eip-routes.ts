@@ -2,7 +2,15 @@ import type { Refusals, Why } from '../model/desired-object.ts';
 import type { Gateway } from '../model/gateway.ts';
 import { compareIp, family, hostPrefix, type Ip } from '../model/ip.ts';
 import type { Listing } from '../model/listing.ts';
-import type { KernelObject, Key, Link, Member, Route } from '../model/object.ts';
+import {
+  type KernelObject,
+  type Key,
+  type Link,
+  type Member,
+  noHops,
+  type Route,
+  routeKeyOf,
+} from '../model/object.ts';
 import type { Owner } from '../model/owner.ts';
 import type { Problem } from '../model/problem.ts';
 import type { Carrier } from './carriers.ts';
@@ -148,7 +156,7 @@ export function eipRoute(eip: Ip, nhid: number, table: number, { protocol }: Own
     protocol,
     type: 'unicast',
     nhid,
-    hops: [],
+    hops: noHops,
     src: undefined,
   };
 }
@@ -159,7 +167,7 @@ function eipMetric(eip: Ip): number {
 }
 
 export function routeKey(eip: Ip, table: number): string {
-  return `route ${table} ${hostPrefix(eip)} ${eipMetric(eip)}`;
+  return routeKeyOf(table, hostPrefix(eip), eipMetric(eip));
 }
 
 export function routeWhy({ eip, services }: Path): Why {

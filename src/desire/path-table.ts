@@ -11,7 +11,7 @@ import { Departures, goByEndpoints, lackEndpoints } from './evidence.ts';
 import { type DependsOn, NodeDependents } from './node-dependents.ts';
 import type { Path } from './path.ts';
 import { type FormerPath, PathHistory } from './path-history.ts';
-import { type Resolved, resolve } from './paths.ts';
+import { type Resolved, resolve, type Terms } from './paths.ts';
 import { type PoolFinder, poolFinder } from './pools.ts';
 
 /** The changes of one update of the table. */
@@ -40,6 +40,7 @@ export class PathTable {
   readonly #gateway: Gateway;
   readonly #poolOf: PoolFinder;
   readonly #claimants: Claimants;
+  #terms: Terms;
   readonly #entries = new Map<Ip, Entry>();
   readonly #sets = new CarrierSets();
   readonly #dependents = new NodeDependents();
@@ -57,6 +58,7 @@ export class PathTable {
   constructor(gateway: Gateway) {
     this.#gateway = gateway;
     this.#poolOf = poolFinder(gateway.pools);
+    this.#terms = { gateway, poolOf: this.#poolOf, nodes: this.#candidates };
     this.#claimants = new Claimants(gateway, this.departures);
   }
 
@@ -147,6 +149,7 @@ export class PathTable {
     const before = this.#candidates;
     this.#nodes = nodes;
     this.#candidates = candidates(nodes);
+    this.#terms = { ...this.#terms, nodes: this.#candidates };
     this.#addressProblems = addressProblems(nodes);
     this.#problemList = undefined;
     const names = changedNames(before, this.#candidates);
@@ -182,9 +185,7 @@ export class PathTable {
 
   #resolve(eip: Ip): void {
     const named = this.#claimants.of(eip);
-    const terms = { gateway: this.#gateway, poolOf: this.#poolOf, nodes: this.#candidates };
-    const found: Resolved =
-      named.length === 0 ? { path: undefined, problems: [] } : resolve(eip, named, terms);
+    const found = named.length === 0 ? unnamed : resolve(eip, named, this.#terms);
     this.#report(eip, found.problems);
     const before = this.#entries.get(eip);
     if (!this.#formerPaths.has(eip)) this.#formerPaths.set(eip, this.#formerPath(before));
@@ -242,6 +243,7 @@ export class PathTable {
 }
 
 const none: readonly never[] = [];
+const unnamed: Resolved = { path: undefined, problems: none };
 
 function sameCarriers(a: readonly Carrier[], b: readonly Carrier[]): boolean {
   return (

@@ -2,7 +2,7 @@ import type { Refusals, Why } from '../model/desired-object.ts';
 import type { Gateway } from '../model/gateway.ts';
 import { anyPrefix, contains, family, type Ip, type Prefix } from '../model/ip.ts';
 import type { Listing } from '../model/listing.ts';
-import { type KernelObject, keyOf, type Link, type Route } from '../model/object.ts';
+import { type KernelObject, keyOf, type Link, noHops, type Route } from '../model/object.ts';
 import type { Owner } from '../model/owner.ts';
 import type { Problem } from '../model/problem.ts';
 import type { Reserved, ReservedBy } from './reserved.ts';
@@ -79,7 +79,7 @@ function unreachable(dst: Prefix, table: number, owner: Owner): Route {
     protocol: owner.protocol,
     type: 'unreachable',
     nhid: undefined,
-    hops: [],
+    hops: noHops,
     src: undefined,
   };
 }

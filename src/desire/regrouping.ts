@@ -164,7 +164,8 @@ export class Regrouping {
       this.#placements.keep(eip);
       return;
     }
-    const content = contentOf(carriers);
+    // A set of a hundred nodes is not spelt out for each of its EIPs.
+    const content = carriers === usable.carriers ? usable.content : contentOf(carriers);
     const group =
       this.#groups.best(content) ?? this.#groups.adoptTwin(content) ?? this.#groups.create(carriers);
     // The other one may be adopted, or stuck, or about to change.

@@ -56,8 +56,9 @@ export function networkOf(ip: Ip, length: number): Prefix {
   return `${ipFromBytes(bytes)}/${length}` as Prefix;
 }
 
+/** A flat string, as it is kept: a template would keep its parts. */
 export function hostPrefix(ip: Ip): Prefix {
-  return `${ip}/${bits(family(ip))}` as Prefix;
+  return [ip, bits(family(ip))].join('/') as Prefix;
 }
 
 /** The default route's destination. */
@@ -167,10 +168,29 @@ export function ipFromNumber(number: bigint, of: Family): Ip {
 }
 
 export function contains(prefix: Prefix, ip: Ip): boolean {
-  if (family(prefix) !== family(ip)) return false;
-  const network = ipBytes(prefixIp(prefix));
-  const bytes = ipBytes(ip);
-  let rest = prefixLength(prefix);
+  return membership(prefix)(ip);
+}
+
+/** {@link contains} for many addresses. */
+export function membership(prefix: Prefix): (ip: Ip) => boolean {
+  const network = prefixIp(prefix);
+  const length = prefixLength(prefix);
+  if (family(prefix) === 4) {
+    const first = ipv4Number(network);
+    const end = first + 2 ** (32 - length);
+    return (ip) => {
+      if (family(ip) !== 4) return false;
+      const number = ipv4Number(ip);
+      return number >= first && number < end;
+    };
+  }
+  const start = ipBytes(network);
+  return (ip) => family(ip) === 6 && startsWith(ipBytes(ip), start, length);
+}
+
+/** @param length bits that count */
+function startsWith(bytes: Uint8Array, network: Uint8Array, length: number): boolean {
+  let rest = length;
   for (let i = 0; rest > 0; i += 1, rest -= 8) {
     const mask = rest >= 8 ? 0xff : 0xff00 >> rest;
     if ((((network[i] ?? 0) ^ (bytes[i] ?? 0)) & mask & 0xff) !== 0) return false;

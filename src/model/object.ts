@@ -60,6 +60,9 @@ export interface Hop {
   readonly weight: number;
 }
 
+/** The hops of a route that has none: one array for a hundred thousand routes. */
+export const noHops: readonly Hop[] = [];
+
 export interface Route {
   readonly kind: 'route';
   readonly table: number;
@@ -155,7 +158,7 @@ export function keyOf(object: KernelObject): Key {
     case 'group':
       return `nexthop ${object.id}`;
     case 'route':
-      return `route ${object.table} ${object.dst} ${object.metric}`;
+      return routeKeyOf(object.table, object.dst, object.metric);
     case 'rule':
       // Linux cannot replace rules: the whole selector is the identity.
       return `rule ${object.family} ${object.priority} ${object.protocol} ${object.table} ${object.from} ${object.to} ${object.mark?.value}/${object.mark?.mask} ${object.iif}`;
@@ -168,6 +171,11 @@ export function keyOf(object: KernelObject): Key {
     default:
       return object satisfies never;
   }
+}
+
+/** A hundred thousand of them are kept: join makes one flat string, and a template a tree of its parts. */
+export function routeKeyOf(table: number, dst: Prefix, metric: number): Key {
+  return ['route', table, dst, metric].join(' ');
 }
 
 export function changeObject(change: Change): KernelObject {

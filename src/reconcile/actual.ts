@@ -1,16 +1,8 @@
 import type { KernelState } from '../model/desired.ts';
 import type { Listing, Neighbour } from '../model/listing.ts';
-import {
-  type Change,
-  changeObject,
-  equal,
-  type KernelObject,
-  type Key,
-  keyOf,
-  type Link,
-} from '../model/object.ts';
+import { type Change, changeObject, equal, type KernelObject, type Key, type Link } from '../model/object.ts';
 import { OverlayMap } from './overlay-map.ts';
-import type { Failed } from './report.ts';
+import type { Failed, PlannedChange } from './report.ts';
 
 /**
  * The known state of the kernel: the last dump, our acknowledged writes since then, and the refused changes.
@@ -103,9 +95,8 @@ export class Actual implements KernelState {
   }
 
   /** The kernel has acknowledged the change. */
-  acknowledge(change: Change): void {
+  acknowledge({ key, change }: Pick<PlannedChange, 'key' | 'change'>): void {
     const object = changeObject(change);
-    const key = keyOf(object);
     if (object.kind === 'sysctl') this.#acknowledgeSysctl(change, key);
     else if (change.verb === 'delete') this.#objects.delete(key);
     else this.#objects.set(key, object);

@@ -1,6 +1,6 @@
 import type { DesiredTable, KernelState } from '../model/desired.ts';
 import type { Why } from '../model/desired-object.ts';
-import { changeObject, equal, type KernelObject, type Key, keyOf } from '../model/object.ts';
+import { changeObject, equal, type KernelObject, type Key } from '../model/object.ts';
 import type { PlannedChange } from './report.ts';
 
 /** Make before break: an object is written before the objects that reference it. */
@@ -55,11 +55,11 @@ function differenceOf(key: Key, desired: Desired, actual: Present): PlannedChang
   const have = actual.objects.get(key);
   if (want === undefined) {
     if (have === undefined || !isOurs(have, actual)) return undefined;
-    return { change: { verb: 'delete', have }, why: noLonger(desired.former(key)) };
+    return { key, change: { verb: 'delete', have }, why: noLonger(desired.former(key)) };
   }
   const { object, why } = want;
-  if (have === undefined) return { change: { verb: 'add', want: object }, why };
-  return equal(object, have) ? undefined : { change: { verb: 'replace', want: object, have }, why };
+  if (have === undefined) return { key, change: { verb: 'add', want: object }, why };
+  return equal(object, have) ? undefined : { key, change: { verb: 'replace', want: object, have }, why };
 }
 
 /** The listing holds every sysctl of the scope; those in the ledger are ours. */
@@ -120,7 +120,5 @@ export function unpinned(
       if (next) queue.push(next);
     }
   }
-  return pinned.size === 0
-    ? deletes
-    : deletes.filter(({ change }) => !pinned.has(keyOf(changeObject(change))));
+  return pinned.size === 0 ? deletes : deletes.filter(({ key }) => !pinned.has(key));
 }

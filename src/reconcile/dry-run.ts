@@ -1,7 +1,7 @@
 import type { Kernel } from '../kernel/kernel.ts';
 import type { DesiredState } from '../model/desired.ts';
 import type { Listing } from '../model/listing.ts';
-import { changeObject, keyOf } from '../model/object.ts';
+import { changeObject } from '../model/object.ts';
 import type { Problem } from '../model/problem.ts';
 import { Actual } from './actual.ts';
 import { allKeys, diff } from './diff.ts';
@@ -32,21 +32,18 @@ export async function dryRun(kernel: Kernel, role: Role, signal: AbortSignal): P
   let last = pass(role, then);
   while (true) {
     builds.push(...last.plan.builds);
-    for (const { change } of last.plan.builds) then.acknowledge(change);
+    for (const one of last.plan.builds) then.acknowledge(one);
     if (!last.desired.unfinished || last.plan.builds.length === 0) break;
     last = pass(role, then);
   }
   const { desired, plan: found } = last;
   const adds = builds.filter(({ change }) => change.verb === 'add');
-  const holders = await kernel.holders(
-    new Set(adds.map(({ change }) => keyOf(changeObject(change)))),
-    signal,
-  );
+  const holders = await kernel.holders(new Set(adds.map(({ key }) => key)), signal);
   const conflicts: Conflict[] = [];
   const possible: PlannedChange[] = [];
   for (const planned of builds) {
     const object = changeObject(planned.change);
-    const holder = planned.change.verb === 'add' ? holders.get(keyOf(object)) : undefined;
+    const holder = planned.change.verb === 'add' ? holders.get(planned.key) : undefined;
     if (holder) conflicts.push({ want: object, why: planned.why, holder });
     else possible.push(planned);
   }

@@ -1,5 +1,5 @@
 import type { Refusal } from '../model/desired-object.ts';
-import { type Change, changeObject, equal, type KernelObject, type Key, keyOf } from '../model/object.ts';
+import { type Change, changeObject, equal, type KernelObject, type Key } from '../model/object.ts';
 import type { Actual } from './actual.ts';
 import { isDelete, references, unpinned } from './diff.ts';
 import { type GuardInputs, guard } from './guard.ts';
@@ -30,13 +30,10 @@ export function plan(due: readonly PlannedChange[], actual: Actual, restraints: 
   const stays: KernelObject[] = held.flatMap(({ change }) => remains(change));
   const go: PlannedChange[] = [];
   const missing = new Set<Key>();
-  const outdated = new Set<Key>(
-    held.flatMap(({ change }) => (isGroupReplace(change) ? [keyOf(change.have)] : [])),
-  );
+  const outdated = new Set<Key>(held.flatMap(({ key, change }) => (isGroupReplace(change) ? [key] : [])));
   // Builds come from the bottom up: what waits is known before the objects that reference it.
   for (const one of guarded.go) {
-    const { change } = one;
-    const key = keyOf(changeObject(change));
+    const { key, change } = one;
     const until = fights.get(key)?.until ?? 0;
     if (until > now) held.push({ ...one, reason: 'fight', until });
     else if (needs(change, missing) || comesTo(change, outdated))

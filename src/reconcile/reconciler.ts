@@ -270,7 +270,7 @@ export class Reconciler {
       const possible = keys.size === 0 ? level : level.filter(isPossible);
       const refused = await this.#apply(possible, actual, done, signal);
       undone.push(...refused, ...(possible === level ? [] : level.filter((one) => !isPossible(one))));
-      for (const { change } of undone) keys.add(keyOf(changeObject(change)));
+      for (const { key } of undone) keys.add(key);
       from = to;
     }
     return undone;
@@ -287,11 +287,10 @@ export class Reconciler {
     const outcomes = await this.#write(planned, signal);
     const refused: PlannedChange[] = [];
     for (const [i, one] of planned.entries()) {
-      const { change, why } = one;
+      const { key, change, why } = one;
       const outcome = outcomes[i];
-      const key = keyOf(changeObject(change));
       if (outcome === undefined || (isDelete(one) && isGone(outcome))) {
-        actual.acknowledge(change);
+        actual.acknowledge(one);
         this.#compare(key, actual);
         done.push(one);
       } else {
@@ -415,8 +414,7 @@ function repairs(done: readonly PlannedChange[], disturbed: ReadonlySet<Key>): R
   const keys = new Set<Key>();
   if (disturbed.size === 0) return keys;
   for (const one of done) {
-    const key = keyOf(changeObject(one.change));
-    if (!isDelete(one) && disturbed.has(key)) keys.add(key);
+    if (!isDelete(one) && disturbed.has(one.key)) keys.add(one.key);
   }
   return keys;
 }

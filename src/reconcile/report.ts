@@ -45,6 +45,8 @@ export interface Reason {
 
 /** A change with its reason. */
 export interface PlannedChange {
+  /** Of the object that is changed; the same string as in the table of what is desired. */
+  readonly key: Key;
   readonly change: Change;
   readonly why: Why;
 }

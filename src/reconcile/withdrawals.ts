@@ -1,4 +1,4 @@
-import { type Change, changeObject, type KernelObject, type Key, keyOf } from '../model/object.ts';
+import { changeObject, type KernelObject, type Key } from '../model/object.ts';
 import type { PlannedChange } from './report.ts';
 
 /** What was withdrawn within a window of time and has not come back, as the guard counts it. */
@@ -23,9 +23,9 @@ export class Withdrawals {
   note(done: readonly PlannedChange[], isDoubtful: (one: PlannedChange) => boolean, at: number): void {
     for (const one of done) {
       const object = changeObject(one.change);
-      if (one.change.verb !== 'delete') this.#restored(object, one.change);
+      if (one.change.verb !== 'delete') this.#restored(object, one);
       else if (!isDoubtful(one)) continue;
-      else if (object.kind === 'route') this.#routes.set(keyOf(object), { at, service: serviceOf(one) });
+      else if (object.kind === 'route') this.#routes.set(one.key, { at, service: serviceOf(one) });
       else if (object.kind === 'nexthop') this.#nexthops.set(object.via, at);
     }
   }
@@ -46,14 +46,14 @@ export class Withdrawals {
     this.#nexthops.clear();
   }
 
-  #restored(object: KernelObject, { verb }: Change): void {
-    if (verb !== 'add') return;
-    if (object.kind === 'route') this.#routes.delete(keyOf(object));
+  #restored(object: KernelObject, { key, change }: PlannedChange): void {
+    if (change.verb !== 'add') return;
+    if (object.kind === 'route') this.#routes.delete(key);
     else if (object.kind === 'nexthop') this.#nexthops.delete(object.via);
   }
 }
 
 /** One Service may hold many EIPs, of both families. */
-export function serviceOf({ change, why }: PlannedChange): string {
-  return why.services?.join() ?? keyOf(changeObject(change));
+export function serviceOf({ key, why }: PlannedChange): string {
+  return why.services?.join() ?? key;
 }

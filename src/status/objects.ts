@@ -53,7 +53,7 @@ export function objectStatuses(tables: ObjectTables, names: LinkNames): readonly
     found.set(key, { kind: object.kind, key, object: describe(object, names), ...rest });
   };
   // The report is that of the last round: the tables may already show that an object is gone.
-  const isGone = ({ change }: PlannedChange): boolean =>
+  const isGone = ({ change }: Pick<PlannedChange, 'change'>): boolean =>
     change.verb === 'delete' && !found.has(keyOf(change.have));
   for (const one of report.held.filter((planned) => !isGone(planned)))
     add(changeObject(one.change), { state: 'held', why: one.why.text, detail: holdText(one) });

@@ -7,7 +7,7 @@ import {
   prefixIp,
   prefixLength,
 } from '../../model/ip.ts';
-import type { Hop, Route, RouteType } from '../../model/object.ts';
+import { type Hop, noHops, type Route, type RouteType } from '../../model/object.ts';
 import { AF, familyNumber, MalformedError, type MessageReader, type MessageWriter } from './message.ts';
 
 const RTA_DST = 1;
@@ -199,7 +199,7 @@ export function decodeRoute(message: MessageReader): Route | undefined {
     if (length !== 0) throw new MalformedError(`a route to a /${length} without an address`);
     dst = (af === AF.inet ? '0.0.0.0/0' : '::/0') as Prefix;
   }
-  let hops: readonly Hop[] = nowhere;
+  let hops: readonly Hop[] = noHops;
   // IPv6 gives unreachable, blackhole and prohibit routes the loopback interface.
   if (nhid === undefined && !leadNowhere.has(type)) {
     if (several !== undefined) hops = several;
@@ -217,9 +217,6 @@ export function decodeRoute(message: MessageReader): Route | undefined {
     src,
   };
 }
-
-/** Shared by all routes without hops. */
-const nowhere: readonly Hop[] = [];
 
 function decodeVia(message: MessageReader): Ip {
   if (message.size < 2) throw new MalformedError(`RTA_VIA of ${message.size} bytes`);

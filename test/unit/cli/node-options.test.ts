@@ -33,7 +33,7 @@ describe('the options of Node', () => {
   for (const program of ['bin/eiproute', 'package']) {
     it(`of ${program} keep the heap of the daemons small, and are V8's own for the other commands`, () => {
       const quiet = '--disable-warning=ExperimentalWarning';
-      const gateway = `${quiet} --heap-growing-percent=20 --max-semi-space-size=4`;
+      const gateway = `${quiet} --max-semi-space-size=4 --expose-gc`;
       expect(options(program, 'gateway')).to.equal(gateway);
       expect(options(program, '--config', 'a b', 'gateway')).to.equal(gateway);
       expect(options(program, 'node', '--config', 'gateway')).to.equal(

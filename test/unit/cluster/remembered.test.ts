@@ -398,6 +398,20 @@ describe('the remembered cluster', () => {
     expect((await stat(at.file)).size, 'not a second time').to.equal(after);
   });
 
+  it('writes the lists of a start once', async () => {
+    await using at = await place();
+    const source = memoryCluster();
+    const pauses = new Pauses();
+    await using _ = remembered(source, at.file, { clock: pauses });
+    source.set(...world);
+    source.complete();
+    await pauses.tick();
+    const { size } = await stat(at.file);
+    await pauses.tick();
+    await pauses.tick();
+    expect((await stat(at.file)).size).to.equal(size);
+  });
+
   const garbage: readonly { name: string; content: (good: string) => string; says: RegExp }[] = [
     { name: 'is empty', content: () => '', says: /it is empty/ },
     { name: 'is binary', content: () => '\u0000\u0001\ufffd', says: /can not be used/ },

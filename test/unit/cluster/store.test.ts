@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import { rawNode, rawService, rawSlice } from '../../../lab/cluster/manifests.ts';
 import { SortedMap } from '../../../src/cluster/sorted-map.ts';
 import { ClusterStore, resources } from '../../../src/cluster/store.ts';
-import type { Delta, Resource } from '../../../src/model/cluster.ts';
+import type { Delta, Resource, Snapshot } from '../../../src/model/cluster.ts';
 
 /** A store, how often its listeners would have been notified, and of what at last. */
 function counted(): { store: ClusterStore; notified: () => number; last: () => Delta | undefined } {
@@ -334,7 +334,7 @@ describe('the store', () => {
     expect([...store.services()]).to.have.length(1201);
   });
 
-  it('makes no array of all Services for an event, only for a snapshot', () => {
+  it('makes no array of all Services for an event or a list, only for a snapshot', async () => {
     const { store } = filled();
     store.indexes.services.set(rawService('third'));
     const { array } = SortedMap.prototype;
@@ -350,11 +350,33 @@ describe('the store', () => {
       expect(store.service('default/fourth')?.name).to.equal('fourth');
       expect(store.overview().nodes).to.have.length(2);
       expect(lengths, 'of problems and nodes').to.have.members([0, 2]);
+      const replacement = store.indexes.services.replacement();
+      for (const name of ['first', 'second', 'third']) replacement.add(rawService(name));
+      await store.commit(replacement, () => Promise.resolve());
+      expect([...store.services()]).to.have.length(3);
+      expect(lengths, 'of problems').to.have.members([0, 2, 0]);
       store.snapshot();
-      expect(lengths).to.contain(4);
+      expect(lengths).to.contain(3);
     } finally {
       SortedMap.prototype.array = array;
     }
+  });
+
+  it('gives a snapshot of the former state in the middle of a commit, sorted and made once', async () => {
+    const { store } = filled();
+    const before = store.snapshot().services.map(({ name }) => name);
+    const replacement = store.indexes.services.replacement();
+    for (let index = 0; index < 1200; index += 1) replacement.add(rawService(`s${index}`));
+    store.indexes.services.set(rawService('later'));
+    const seen: Snapshot[] = [];
+    await store.commit(replacement, () => {
+      seen.push(store.snapshot());
+      return Promise.resolve();
+    });
+    const [first, ...others] = seen;
+    expect(first?.services.map(({ name }) => name)).to.deep.equal([...before, 'later'].sort());
+    expect(others).to.not.be.empty;
+    for (const other of others) expect(other).to.equal(first);
   });
 
   it('shows the truth again when a commit is broken off', async () => {

@@ -47,7 +47,7 @@ describe("a node's configuration", () => {
       stateDirectory: '/var/lib/eiproute',
       runtimeDirectory: '/run/eiproute',
       namesDirectory: '/etc/iproute2',
-      pace: { settle: 2, resync: 60_000, retryFirst: 100, retryLongest: 30_000 },
+      pace: { settle: 0, resync: 60_000, retryFirst: 100, retryLongest: 30_000 },
       logLevel: 'info',
       logFormat: 'auto',
     });

@@ -50,7 +50,7 @@ describe('a configuration', () => {
       source: { kind: 'kubernetes', kubeconfig: undefined, context: undefined },
       stateDirectory: '/var/lib/eiproute',
       runtimeDirectory: '/run/eiproute',
-      pace: { settle: 2, resync: 60_000, retryFirst: 100, retryLongest: 30_000 },
+      pace: { settle: 0, resync: 60_000, retryFirst: 100, retryLongest: 30_000 },
       limits: { share: 0.5, window: 60_000, always: 1, hold: 600_000 },
       logLevel: 'info',
       logFormat: 'auto',

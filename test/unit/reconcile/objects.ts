@@ -37,7 +37,11 @@ export function wanted(object: KernelObject): DesiredObject {
 }
 
 function due(change: Change): PlannedChange {
-  return { change, why: { text: 'a test' } };
+  return {
+    key: keyOf(change.verb === 'delete' ? change.have : change.want),
+    change,
+    why: { text: 'a test' },
+  };
 }
 
 export const adding = (want: KernelObject): PlannedChange => due({ verb: 'add', want });

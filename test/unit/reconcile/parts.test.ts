@@ -17,7 +17,7 @@ describe('the actual objects', () => {
 
   function taught(have: readonly KernelObject[], ...dues: readonly ReturnType<typeof adding>[]): Actual {
     const actual = new Actual(listing(have));
-    for (const { change } of dues) actual.acknowledge(change);
+    for (const one of dues) actual.acknowledge(one);
     return actual;
   }
 
@@ -48,7 +48,7 @@ describe('the actual objects', () => {
 
   it('does not write into the listing that it was made from', () => {
     const first = listing([route(1, 7)]);
-    new Actual(first).acknowledge(deleting(route(1, 7)).change);
+    new Actual(first).acknowledge(deleting(route(1, 7)));
     expect(first.objects.size).to.equal(1);
   });
 

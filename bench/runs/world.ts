@@ -1,0 +1,116 @@
+import { type ChildProcess, execFileSync } from 'node:child_process';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { kinds } from '../../lab/cluster/api/kinds.ts';
+import type { ApiServer } from '../../lab/cluster/api-server.ts';
+import { ask } from '../../src/daemon/ask.ts';
+import { DaemonError } from '../../src/daemon/daemon-error.ts';
+
+// The cluster of the runs with a gateway, the router it runs on, and the file that it is configured by.
+
+export const nodes = 100;
+
+function kindOf(name: string) {
+  const kind = kinds.find((one) => one.kind === name);
+  if (kind === undefined) throw new Error(`the API server has no ${name}`);
+  return kind;
+}
+const serviceKind = kindOf('Service');
+export const sliceKind = kindOf('EndpointSlice');
+export const nodeKind = kindOf('Node');
+
+export function slice(i: number, on: readonly number[]) {
+  return {
+    apiVersion: 'discovery.k8s.io/v1',
+    kind: 'EndpointSlice',
+    addressType: 'IPv4',
+    metadata: { name: `s${i}-1`, namespace: 'default', labels: { 'kubernetes.io/service-name': `s${i}` } },
+    endpoints: on.map((node) => ({
+      addresses: [`10.244.${node}.${(i % 250) + 1}`],
+      nodeName: `n${node}`,
+      conditions: { ready: true },
+    })),
+  };
+}
+
+/** Of 131,072 in the range for benchmarks. */
+export function eipOf(i: number): string {
+  return `198.${18 + (i >> 16)}.${(i >> 8) & 255}.${i & 255}`;
+}
+
+export function createNode(api: ApiServer, i: number): void {
+  api.objects.create(nodeKind, {
+    metadata: { name: `n${i}` },
+    status: { addresses: [{ type: 'InternalIP', address: `10.0.0.${i + 10}` }] },
+  });
+}
+
+/** A quarter of the Services is Local with two endpoints: some thousand different sets of nodes. */
+export function fill(api: ApiServer, services: number): void {
+  for (let i = 0; i < nodes; i += 1) createNode(api, i);
+  for (let i = 0; i < services; i += 1) {
+    api.objects.create(serviceKind, {
+      metadata: { name: `s${i}`, namespace: 'default' },
+      spec: {
+        type: 'LoadBalancer',
+        externalTrafficPolicy: i % 4 === 0 ? 'Local' : 'Cluster',
+        ports: [{ port: 80, protocol: 'TCP' }],
+      },
+      status: { loadBalancer: { ingress: [{ ip: eipOf(i) }] } },
+    });
+    api.objects.create(sliceKind, slice(i, [i % nodes, (i * 7 + 1) % nodes]));
+  }
+}
+
+/** The links of a router, in a fresh network namespace. */
+export function setUpLinks(): void {
+  const ip = (command: string): void => {
+    execFileSync('ip', command.split(' '));
+  };
+  ip('link set lo up');
+  ip('link add eth0 type veth peer name peer0');
+  ip('link add eth1 type veth peer name peer1');
+  for (const name of ['eth0', 'peer0', 'eth1', 'peer1']) ip(`link set ${name} up`);
+  ip('address add 10.0.0.1/24 dev eth0');
+  ip('address add 203.0.113.1/24 dev eth1');
+}
+
+/** @returns the configuration file; the kubeconfig is beside it */
+export function writeConfig(folder: string): string {
+  const file = join(folder, 'gateway.json');
+  writeFileSync(
+    file,
+    JSON.stringify({
+      kubeconfig: 'kubeconfig',
+      lan: 'eth0',
+      uplink: 'eth1',
+      pools: [{ name: 'bench', addresses: ['198.18.0.0/15'] }],
+      stateDirectory: 'state',
+      runtimeDirectory: 'run',
+    }),
+  );
+  return file;
+}
+
+/** Until all that the gateway wants is in the kernel. */
+export async function synced(folder: string, signal: AbortSignal): Promise<void> {
+  while (!(await isSynced(folder, signal))) await sleep(20, undefined, { signal });
+}
+
+async function isSynced(folder: string, signal: AbortSignal): Promise<boolean> {
+  try {
+    return JSON.parse(await ask(join(folder, 'run'), 'gateway', 'GET', '/synced', signal)).synced;
+  } catch (error) {
+    // It is starting.
+    if (error instanceof DaemonError) return false;
+    throw error;
+  }
+}
+
+/** ms of processor time until now, of all threads: what other load on the machine does not falsify. */
+export function workOf(child: ChildProcess): number {
+  const tasks = `/proc/${child.pid}/task`;
+  const times = readdirSync(tasks).map((task) => readFileSync(`${tasks}/${task}/schedstat`, 'utf8'));
+  return times.reduce((sum, text) => sum + Number(text.split(' ')[0]), 0) / 1e6;
+}
