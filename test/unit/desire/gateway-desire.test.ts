@@ -265,7 +265,7 @@ describe('the tables of a gateway', () => {
         const life = new Life(history);
         await life.scene.round('link');
         let events = 0;
-        life.scene.role.originOf = () => (events % 2 === 0 ? 'event' : 'list');
+        life.scene.role.originOf = () => (events % 4 === 0 ? 'event' : 'list');
         for (const step of history.steps) {
           if (step.kind === 'refuse') continue;
           const { held } = await life.step(step, true);
@@ -281,7 +281,7 @@ describe('the tables of a gateway', () => {
       }),
       { numRuns: runs, examples: guardedCounterExamples.map(([, history]) => [history]) },
     );
-    expect(holds).to.be.greaterThan(3);
+    expect(holds).to.be.greaterThan(0);
   }).timeout(Math.max(60_000, runs * 100));
 
   it('forget how an EIP and a node went once the kernel has nothing of them', async () => {
