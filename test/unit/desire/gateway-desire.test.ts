@@ -315,6 +315,7 @@ describe('the tables of a gateway', () => {
         const life = new Life({ nodes: ['n1', 'n2', 'n3', 'n4'], steps });
         life.scene.role.originOf = () => 'event';
         await life.scene.round('link');
+        let isDoubtful = false;
         for (const step of steps) {
           if (!(step.kind === 'service' || step.kind === 'endpoints' || step.kind === 'node')) continue;
           // A node that claims the address of an EIP may be a mistake.
@@ -323,8 +324,10 @@ describe('the tables of a gateway', () => {
           life.scene.now += 5000;
           if (done.some(({ change }) => change.verb === 'delete' && change.have.kind === 'route'))
             withdrawals += 1;
-          // Of an endpoint on a node that was not there yet, or is gone for long, nothing is known.
-          if (!life.model.hasStrayEndpoints()) expect(held, JSON.stringify(step)).to.deep.equal([]);
+          // Of an endpoint on a node that was not there yet, or is gone for long, nothing is known; what is held because of
+          // it stays held when the node comes.
+          isDoubtful = life.model.hasStrayEndpoints() || (isDoubtful && held.length > 0);
+          if (!isDoubtful) expect(held, JSON.stringify(step)).to.deep.equal([]);
         }
       }),
       { numRuns: runs },
