@@ -93,7 +93,7 @@ describe('eiproute on real hosts', function () {
     const id = (await lab.gateway.run('id', '-u', 'eiproute')).trim();
     expect(process).to.match(new RegExp(`^Uid:\\s+${id}\\s`, 'm'));
     expect(process).to.match(/^CapEff:\s+0000000000001000$/m);
-    expect(await property('StatusText')).to.match(/^routing 2 EIPs over 2 nodes$/);
+    expect(await property('StatusText')).to.equal('OK: 2 of 2 EIPs routed over 2 nodes');
     expect(await lab.gateway.outcome(['systemctl', 'status', unit])).to.have.property('status', 0);
   });
 
