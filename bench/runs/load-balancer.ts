@@ -30,16 +30,19 @@ export interface Figures {
   readonly cut: readonly number[];
   readonly all: number;
   readonly restart: number;
+  readonly away: number;
   readonly central: number;
   readonly node: number;
 }
 
 /** ms; what has not happened by then does not */
-const patience = 420_000;
+const patience = 900_000;
 /** ms between two requests of the load */
 const every = 5;
 /** ms that a pod which ends goes on serving */
 const shutdown = 2000;
+/** ms; the longest back-offs of clients are reached by then */
+const longOutage = 55_000;
 /** A cut is followed by as long a wait as the peers need. */
 const cuts = 3;
 
@@ -147,13 +150,19 @@ export async function measure(
     cluster.feed.list('Service').filter(hasAddress).length >= count ? true : undefined;
   await waitFor('all have an address', given, signal);
   const all = now() - startOfAll;
-  await cluster.stopApi();
-  await cluster.startApi();
-  const up = now();
-  const restart = await withService('Cluster', [], async (_name, _ips, _start, at) => at - up);
+  /** The time from /readyz to the next address, after so many ms without an API. */
+  const outage = async (ms: number): Promise<number> => {
+    await cluster.stopApi();
+    await sleep(ms, undefined, { signal });
+    await cluster.startApi();
+    const up = now();
+    return await withService('Cluster', [], async (_name, _ips, _start, at) => at - up);
+  };
+  const restart = await outage(0);
+  const away = await outage(longOutage);
   // What is held only for the events of the last seconds is no part of it.
   await sleep(5000, undefined, { signal });
-  return { address, first, moved, lostMoving, cut, all, restart, ...(await balancer.memory()) };
+  return { address, first, moved, lostMoving, cut, all, restart, away, ...(await balancer.memory()) };
 }
 
 function hasAddress(service: Parameters<typeof textAt>[0]): boolean {

@@ -43,7 +43,12 @@ export class ApiClient implements AsyncDisposable {
   constructor(access: ApiAccess) {
     this.#access = access;
     // A watch may be silent for as long as it likes.
-    this.#agent = new Agent({ connect: { ca: access.authority }, connections: 32, bodyTimeout: 0 });
+    this.#agent = new Agent({
+      connect: { ca: access.authority },
+      connections: 32,
+      bodyTimeout: 0,
+      allowH2: false,
+    });
   }
 
   /** @throws ApiRefusal */

@@ -4,7 +4,7 @@ import { needRoot } from '../e2e/root.ts';
 
 const { EIPROUTE_KUBERNETES, CI } = process.env;
 /** The release under test: `npm run test:cluster -- 1.33` sets it. */
-const minor = EIPROUTE_KUBERNETES ?? newest;
+export const minor = EIPROUTE_KUBERNETES ?? newest;
 
 type RealKind = Extract<LabKind, { readonly cluster: 'real' }>;
 
