@@ -36,6 +36,7 @@ export function node(name: string, addresses: readonly string[], rest: Partial<N
     autoscalerDeletes: false,
     excludeLabel: undefined,
     networkUnavailable: false,
+    notReady: false,
     ...rest,
   };
 }

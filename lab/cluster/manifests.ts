@@ -10,6 +10,7 @@ interface NodeOptions {
   readonly addresses?: readonly string[];
   readonly labels?: Readonly<Record<string, string>>;
   readonly heartbeat?: string;
+  readonly ready?: 'True' | 'False' | 'Unknown';
   readonly resourceVersion?: string;
   readonly kubeletVersion?: string;
 }
@@ -20,6 +21,7 @@ export function rawNode(name: string, options: NodeOptions = {}): JsonObject {
     addresses = ['10.0.0.1'],
     labels = {},
     heartbeat = 'a',
+    ready = 'True',
     resourceVersion,
     kubeletVersion = 'v1.33.0',
   } = options;
@@ -33,7 +35,7 @@ export function rawNode(name: string, options: NodeOptions = {}): JsonObject {
         ...addresses.map((address) => ({ type: 'InternalIP', address })),
         { type: 'Hostname', address: name },
       ],
-      conditions: [{ type: 'Ready', status: 'True', reason: 'KubeletReady', lastHeartbeatTime: heartbeat }],
+      conditions: [{ type: 'Ready', status: ready, reason: 'KubeletReady', lastHeartbeatTime: heartbeat }],
       nodeInfo: { kubeletVersion },
     },
   };

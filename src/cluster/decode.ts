@@ -140,6 +140,10 @@ export function decodeNode(raw: unknown): Decoded<Node> {
       const { type, status: value } = part(condition);
       return type === 'NetworkUnavailable' && value === 'True';
     }),
+    notReady: list(status.conditions).some((condition) => {
+      const { type, status: value } = part(condition);
+      return type === 'Ready' && (value === 'False' || value === 'Unknown');
+    }),
   };
   return { key, object, problems: decoder.problems };
 }

@@ -22,7 +22,10 @@ export function encodeNode(node: Node): object {
       : {},
     status: {
       addresses: node.addresses.map((address) => ({ type: 'InternalIP', address })),
-      conditions: node.networkUnavailable ? [{ type: 'NetworkUnavailable', status: 'True' }] : [],
+      conditions: [
+        ...(node.networkUnavailable ? [{ type: 'NetworkUnavailable', status: 'True' }] : []),
+        ...(node.notReady ? [{ type: 'Ready', status: 'False' }] : []),
+      ],
     },
   };
 }

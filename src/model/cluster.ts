@@ -14,6 +14,8 @@ export interface Node {
   readonly excludeLabel: string | undefined;
   /** Condition `NetworkUnavailable` is True. */
   readonly networkUnavailable: boolean;
+  /** Condition `Ready` is False or Unknown. A load balancer uses the node all the same; a person should know. */
+  readonly notReady: boolean;
 }
 
 export type Protocol = 'TCP' | 'UDP' | 'SCTP';

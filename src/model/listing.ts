@@ -26,6 +26,22 @@ export interface Neighbour {
   readonly mac: string;
 }
 
+/** The kernel's words for the state of a neighbour. */
+export type NeighbourState =
+  | 'INCOMPLETE'
+  | 'REACHABLE'
+  | 'STALE'
+  | 'DELAY'
+  | 'PROBE'
+  | 'FAILED'
+  | 'PERMANENT';
+
+/** What the neighbour table says of a host. */
+export interface NeighbourEntry {
+  readonly ip: Ip;
+  readonly state: NeighbourState;
+}
+
 /** A host whose link-layer address a role depends on. */
 export interface NeighbourQuery {
   readonly ip: Ip;

@@ -44,6 +44,7 @@ export function clusterContract(
           autoscalerDeletes: false,
           excludeLabel: undefined,
           networkUnavailable: false,
+          notReady: false,
         },
         {
           name: 'n2',
@@ -53,6 +54,7 @@ export function clusterContract(
           autoscalerDeletes: false,
           excludeLabel: undefined,
           networkUnavailable: false,
+          notReady: false,
         },
       ]);
       expect(services.map(serviceName)).to.deep.equal(['default/web', 'other/api']);

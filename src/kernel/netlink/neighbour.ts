@@ -1,26 +1,49 @@
 import { type Family, family, type Ip, ipBytes } from '../../model/ip.ts';
-import type { Neighbour } from '../../model/listing.ts';
+import type { Neighbour, NeighbourState } from '../../model/listing.ts';
 import { familyNumber, type MessageReader, type MessageWriter } from './message.ts';
 
 const NDA_DST = 1;
 const NDA_LLADDR = 2;
-const NUD_REACHABLE = 0x02;
-const NUD_STALE = 0x04;
-const NUD_DELAY = 0x08;
-const NUD_PROBE = 0x10;
-const NUD_PERMANENT = 0x80;
-const resolved = NUD_REACHABLE | NUD_STALE | NUD_DELAY | NUD_PROBE | NUD_PERMANENT;
+const NDA_IFINDEX = 8;
+/**
+ * NUD_*: one bit each. NUD_NONE (0) is an entry that nobody has used yet. NUD_NOARP (0x40) is left out: it is no host
+ * that could answer, but a group address.
+ */
+const states: ReadonlyMap<number, NeighbourState> = new Map([
+  [0x01, 'INCOMPLETE'],
+  [0x02, 'REACHABLE'],
+  [0x04, 'STALE'],
+  [0x08, 'DELAY'],
+  [0x10, 'PROBE'],
+  [0x20, 'FAILED'],
+  [0x80, 'PERMANENT'],
+]);
+const resolved: ReadonlySet<NeighbourState | undefined> = new Set([
+  'REACHABLE',
+  'STALE',
+  'DELAY',
+  'PROBE',
+  'PERMANENT',
+]);
 const NTF_USE = 0x01;
 const NTF_PROXY = 0x08;
 const macBytes = 6;
 /** ndmsg */
 const fixedBytes = 12;
 
-/** An entry of the neighbour table; `mac` is undefined while the host has not answered. */
-export type FoundNeighbour = Omit<Neighbour, 'mac'> & { readonly mac: string | undefined };
+/**
+ * An entry of the neighbour table; `mac` is undefined while the host has not answered, `state` while nobody has used
+ * the entry, and where there is nobody to ask.
+ */
+export type FoundNeighbour = Omit<Neighbour, 'mac'> & {
+  readonly mac: string | undefined;
+  readonly state: NeighbourState | undefined;
+};
 
-export function encodeNeighbourDump(writer: MessageWriter, of: Family): void {
+/** @param link ifindex; undefined: of all interfaces */
+export function encodeNeighbourDump(writer: MessageWriter, of: Family, link: number | undefined): void {
   writer.u8(familyNumber(of)).u8(0).u16(0).u32(0).u16(0).u8(0).u8(0);
+  if (link !== undefined) writer.attributeU32(NDA_IFINDEX, link);
 }
 
 /** NTF_USE: the kernel treats the entry as if a packet had just been sent to it, and resolves it if necessary. */
@@ -44,7 +67,7 @@ export function decodeNeighbour(message: MessageReader): FoundNeighbour | undefi
   message.attributes(fixedBytes);
   const { start } = message;
   if ((message.u8At(start + 10) & NTF_PROXY) !== 0) return undefined;
-  const known = (message.u16At(start + 8) & resolved) !== 0;
+  const state = states.get(message.u16At(start + 8));
   let ip: Ip | undefined;
   let mac: string | undefined;
   while (message.nextAttribute()) {
@@ -52,7 +75,7 @@ export function decodeNeighbour(message: MessageReader): FoundNeighbour | undefi
     else if (message.attribute === NDA_LLADDR && message.size === macBytes) mac = macText(message);
   }
   if (ip === undefined) return undefined;
-  return { ip, link: message.u32At(start + 4), mac: known ? mac : undefined };
+  return { ip, link: message.u32At(start + 4), state, mac: resolved.has(state) ? mac : undefined };
 }
 
 function macText({ bytes, at, size }: MessageReader): string {

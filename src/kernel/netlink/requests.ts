@@ -46,10 +46,11 @@ export function routeDump(filter: RouteFilter): DumpRequest<Route> {
   };
 }
 
-export function neighbourDump(of: Family): DumpRequest<FoundNeighbour> {
+/** @param link ifindex; undefined: of all interfaces */
+export function neighbourDump(of: Family, link?: number): DumpRequest<FoundNeighbour> {
   return {
     type: Type.RTM_GETNEIGH,
-    encode: (writer) => encodeNeighbourDump(writer, of),
+    encode: (writer) => encodeNeighbourDump(writer, of, link),
     decode: decodeNeighbour,
   };
 }

@@ -20,6 +20,7 @@ describe('decodeNode', () => {
       autoscalerDeletes: false,
       excludeLabel: undefined,
       networkUnavailable: false,
+      notReady: false,
     });
   });
 
@@ -40,6 +41,16 @@ describe('decodeNode', () => {
       networkUnavailable: true,
     });
   });
+
+  for (const [ready, notReady] of [
+    ['True', false],
+    ['False', true],
+    ['Unknown', true],
+  ] as const) {
+    it(`sees that Ready is ${ready}`, () => {
+      expect(decodeNode(rawNode('n1', { ready })).object).to.include({ notReady });
+    });
+  }
 
   it('leaves out an address that is none, and says so', () => {
     const { object, problems } = decodeNode(rawNode('n1', { addresses: ['10.0.0.1%eth0', '10.0.0.2'] }));

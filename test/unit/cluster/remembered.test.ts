@@ -479,6 +479,7 @@ describe('what is encoded', () => {
     autoscalerDeletes: fc.boolean(),
     excludeLabel: fc.option(fc.constantFrom('', 'true', 'false'), { nil: undefined }),
     networkUnavailable: fc.boolean(),
+    notReady: fc.boolean(),
   });
   const endpoint: fc.Arbitrary<Endpoint> = fc.record({
     ip,
