@@ -59,7 +59,7 @@ export async function demo(
   }
   const result = await playStory(page, labs[cluster], signal, mode === 'keep' ? linger : undefined);
   if (json) stdout.write(`${JSON.stringify(result, undefined, 2)}\n`);
-  else if (mode === 'play') summarise(page, result);
+  else if (mode === 'play') summarise(page, result, cluster);
   return result.ok ? 0 : 1;
 }
 

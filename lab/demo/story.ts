@@ -8,6 +8,7 @@ import { apiStops, daemonDies, handDisturbs, purged } from './disturbances.ts';
 import { duration, type Page } from './page.ts';
 import { playScene, type SceneResult } from './play.ts';
 import { endpointsMove, nodeGoes, serviceAppears } from './scenes.ts';
+import { settings } from './settings.ts';
 import type { Scene, Stage } from './stage.ts';
 
 /** What `eiproute demo --json` prints. */
@@ -31,10 +32,6 @@ const scenes: readonly Scene[] = [
   daemonDies,
   purged,
 ];
-
-/** The scenes give most Services their EIPs themselves; the timers are how fast the kernel notices a dead node. */
-const settings = `allocate: { classless: false, lease: false }
-neighbour: { reachable: 500ms, firstProbe: 0s, retransmit: 100ms }`;
 
 /**
  * Lays the network, plays the scenes, and takes everything down again, also when aborted.

@@ -25,9 +25,12 @@ export function gatewayFiles(folder: string): GatewayFiles {
 export async function writeGatewayConfig(files: GatewayFiles, settings: string): Promise<void> {
   await mkdir(files.state, { recursive: true });
   await mkdir(files.runtime, { recursive: true });
-  await writeFile(
-    files.config,
-    `kubeconfig: ${files.kubeconfig}
+  await writeFile(files.config, gatewayConfig(files, settings));
+}
+
+/** @param settings further lines of the configuration */
+export function gatewayConfig(files: GatewayFiles, settings: string): string {
+  return `kubeconfig: ${files.kubeconfig}
 lan: eth0
 uplink: eth1
 defaultRoute:
@@ -41,6 +44,5 @@ runtimeDirectory: ${files.runtime}
 log:
   format: json
 ${settings}
-`,
-  );
+`;
 }

@@ -45,7 +45,7 @@ describe('a configuration', () => {
         resilience: undefined,
         hash: 'addresses',
         nexthopCompat: false,
-        neighbour: { reachableMs: 2000, delaySeconds: 1, retransMs: 240 },
+        neighbour: { reachableMs: 300, delaySeconds: 0, retransMs: 100 },
       },
       source: { kind: 'kubernetes', kubeconfig: undefined, context: undefined },
       stateDirectory: '/var/lib/eiproute',
@@ -73,7 +73,7 @@ weightByEndpoints: true
 resilient: { buckets: 64, idleTimer: 1m, unbalancedTimer: 10m }
 hashPolicy: ports
 nexthopCompatMode: true
-neighbour: { reachable: 500ms, firstProbe: 0, retransmit: 100ms }
+neighbour: { reachable: 500ms, firstProbe: 1s, retransmit: 240ms }
 pace: { settle: 0, resync: 1.5m, retryFirst: 1s, retryLongest: 1s }
 guard: { share: 1, window: 30s, always: 0, hold: 0 }
 stateDirectory: state
@@ -98,7 +98,7 @@ log: { level: debug, format: json }
         resilience: { buckets: 64, idleTimer: 60, unbalancedTimer: 600 },
         hash: 'ports',
         nexthopCompat: true,
-        neighbour: { reachableMs: 500, delaySeconds: 0, retransMs: 100 },
+        neighbour: { reachableMs: 500, delaySeconds: 1, retransMs: 240 },
       },
       source: { kind: 'file', path: '/work/etc/cluster.json' },
       stateDirectory: '/work/etc/state',
