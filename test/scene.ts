@@ -21,6 +21,7 @@ import { family, parseIp, parsePrefix } from '../src/model/ip.ts';
 import type { Listing } from '../src/model/listing.ts';
 import { type KernelObject, keyOf, type Link, type Sysctl } from '../src/model/object.ts';
 import { ownerOf } from '../src/model/owner.ts';
+import { type Probed, unprobed } from '../src/model/probed.ts';
 import { RecomputedDesire } from '../src/reconcile/recomputed.ts';
 import { Reconciler, type Role } from '../src/reconcile/reconciler.ts';
 import { StepKernel, type Steps } from './step-kernel.ts';
@@ -186,17 +187,21 @@ export class TestRole implements Role {
   readonly kind: DesireKind;
   readonly #cluster: () => Snapshot;
   readonly #settings: () => Gateway;
+  readonly #probed: () => Probed;
   #made: { readonly settings: Gateway; readonly desire: Desire } | undefined;
   /** The Services that the desire has seen. */
   #seen = new Map<string, Service>();
+  #asked: Probed = unprobed;
 
   constructor(
     cluster: () => Snapshot,
     settings: () => Gateway = () => defaultSettings,
     kind: DesireKind = 'table',
+    probed: () => Probed = () => unprobed,
   ) {
     this.#cluster = cluster;
     this.#settings = settings;
+    this.#probed = probed;
     this.kind = kind;
   }
 
@@ -226,15 +231,26 @@ export class TestRole implements Role {
   }
 
   #full(settings: Gateway): Desire {
-    return new RecomputedDesire((have, refused) => gatewayObjects(this.#cluster(), settings, have, refused));
+    return new RecomputedDesire((have, refused) =>
+      gatewayObjects(this.#cluster(), settings, have, refused, this.#probed()),
+    );
   }
 
   #table(settings: Gateway): Desire {
     const service = (key: string) => readerOf(this.#cluster()).service(key);
     const services = () => readerOf(this.#cluster()).services();
+    const now = this.#probed;
+    const probed: Probed = {
+      get silent() {
+        return now().silent;
+      },
+      waiting: (key) => now().waiting(key),
+      takeTurned: () => this.#turned(),
+    };
     return new GatewayDesire(settings, {
       cluster: { service, services, overview: this.#cluster },
       takeChanged: () => this.#changed(),
+      probed,
       problems: () => [],
     });
   }
@@ -244,6 +260,16 @@ export class TestRole implements Role {
     const before = this.#seen;
     this.#seen = now;
     return new Set([...before.keys(), ...now.keys()].filter((key) => before.get(key) !== now.get(key)));
+  }
+
+  #turned(): ReadonlySet<string> {
+    const asked = this.#asked;
+    this.#asked = this.#probed();
+    const isTurned = (key: string): boolean => {
+      const [was, is] = [asked.waiting(key), this.#asked.waiting(key)];
+      return was[4].symmetricDifference(is[4]).size > 0 || was[6].symmetricDifference(is[6]).size > 0;
+    };
+    return new Set(this.#cluster().services.map(serviceName).filter(isTurned));
   }
 }
 
@@ -257,6 +283,7 @@ export class Scene {
   readonly role: TestRole;
   settings: Gateway;
   cluster: Snapshot;
+  probed: Probed = unprobed;
   now = 1_000_000;
 
   /** @param steps what happens between the changes that the engine makes */
@@ -276,6 +303,7 @@ export class Scene {
       () => this.cluster,
       () => this.settings,
       kind,
+      () => this.probed,
     );
     this.reconciler = new Reconciler(new StepKernel(this.kernel, steps), () => this.now);
   }

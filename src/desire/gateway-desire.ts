@@ -5,6 +5,7 @@ import type { Gateway } from '../model/gateway.ts';
 import { type Ip, onlyIp } from '../model/ip.ts';
 import { type Change, changeObject, equal, type KernelObject, type Key, keyOf } from '../model/object.ts';
 import { type Owner, ownerOf } from '../model/owner.ts';
+import { type Probed, unprobed } from '../model/probed.ts';
 import type { Problem } from '../model/problem.ts';
 import { isEipObject, keptFor, routeKey } from './eip-routes.ts';
 import { alive, fixedObjects, standing } from './gateway.ts';
@@ -19,6 +20,8 @@ export interface GatewaySources {
   readonly cluster: ClusterReader;
   /** The keys of the Services that have changed since the last call. */
   takeChanged(): ReadonlySet<string> | 'all';
+  /** What the gateway has seen of the nodes. */
+  readonly probed?: Probed;
   /** Further problems; each list is the same array as long as nothing in it changes. */
   problems(): readonly (readonly Problem[])[];
 }
@@ -33,6 +36,7 @@ export class GatewayDesire implements Desire {
   readonly #gateway: Gateway;
   readonly #owner: Owner;
   readonly #cluster: ClusterReader;
+  readonly #probed: Probed;
   readonly #takeChanged: () => ReadonlySet<string> | 'all';
   readonly #otherProblems: () => readonly (readonly Problem[])[];
   readonly #frozen: Why;
@@ -48,19 +52,21 @@ export class GatewayDesire implements Desire {
   #parts: readonly (readonly Problem[])[] = [];
   #problems = none;
 
-  constructor(gateway: Gateway, { cluster, takeChanged, problems }: GatewaySources) {
+  constructor(gateway: Gateway, { cluster, takeChanged, problems, probed = unprobed }: GatewaySources) {
     this.#otherProblems = problems;
     this.#gateway = gateway;
     this.#owner = ownerOf(gateway.protocol);
     this.#cluster = cluster;
     this.#takeChanged = takeChanged;
     this.#frozen = keptFor(gateway.lan);
-    this.paths = new PathTable(gateway);
+    this.#probed = probed;
+    this.paths = new PathTable(gateway, probed);
   }
 
   update(kernel: KernelState): DesiredState {
     const changed = this.#takeChanged();
-    const changes = this.paths.update(this.#cluster, this.#isFirst ? 'all' : changed);
+    const turned = this.#probed.takeTurned();
+    const changes = this.paths.update(this.#cluster, this.#isFirst ? 'all' : changed, turned);
     this.#isFirst = false;
     const overview = this.#cluster.overview();
     const isReservedAnew = this.#readReserved(kernel);
@@ -71,7 +77,7 @@ export class GatewayDesire implements Desire {
       this.#routes = undefined;
     } else {
       if (this.#routes?.link !== lan.index) this.#rebuild(kernel, lan.index);
-      unfinished = this.#routes?.table.update(changes, this.#reserved, kernel) ?? false;
+      unfinished = this.#routes?.table.update(changes, this.#reserved, kernel, this.#probed.silent) ?? false;
     }
     if (
       isReservedAnew ||
@@ -184,6 +190,7 @@ export class GatewayDesire implements Desire {
       paths,
       desired,
       reserved: this.#reserved,
+      silent: this.#probed.silent,
     };
     this.#routes = { table: new RouteTable(inputs, kernel), link };
     for (const { key, why } of [...desired.values()]) if (why === this.#frozen) desired.drop(key);

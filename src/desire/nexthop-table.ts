@@ -3,6 +3,7 @@ import { compareIp, type Ip, type Prefix } from '../model/ip.ts';
 import type { Link, Nexthop, NexthopGroup } from '../model/object.ts';
 import type { Owner } from '../model/owner.ts';
 import type { Problem } from '../model/problem.ts';
+import { answering } from './answering.ts';
 import type { Carrier } from './carriers.ts';
 import { nexthopWhy } from './eip-routes.ts';
 import { IdRange } from './ids.ts';
@@ -12,6 +13,8 @@ export interface NexthopTableInputs {
   readonly owner: Owner;
   readonly lan: Link;
   readonly desired: DesiredTable;
+  /** Addresses of nodes that do not answer. */
+  readonly silent: ReadonlySet<Ip>;
 }
 
 /** The nexthop of one node. */
@@ -34,7 +37,7 @@ interface Named {
 
 /** What an update found out about nexthops, by the addresses of their nodes. */
 export interface NexthopChanges {
-  /** Accepted, refused, or barred, and it was not before. */
+  /** Accepted, refused, barred or silent, and it was not before. */
   readonly changed: ReadonlySet<Ip>;
   /** Refused, and a group may lead to it. */
   readonly refused: ReadonlySet<Ip>;
@@ -60,13 +63,17 @@ export class NexthopTable {
   /** Addresses that cannot be nexthops because of the links. */
   readonly #barred = new Map<Ip, 'own' | Prefix | undefined>();
   #refused: ReadonlyMap<Ip, string> = new Map();
+  #silent: ReadonlySet<Ip>;
+  /** Addresses that began or ceased to be silent with this update. */
+  #turned: ReadonlySet<Ip> = new Set();
   #links: readonly Link[];
   #refusals: number;
   #kernel: KernelState;
   #problems: readonly Problem[] | undefined;
 
   /** Adopts the ids of nexthops in the kernel that this table will desire. */
-  constructor({ owner, lan, desired }: NexthopTableInputs, kernel: KernelState) {
+  constructor({ owner, lan, desired, silent }: NexthopTableInputs, kernel: KernelState) {
+    this.#silent = silent;
     this.#owner = owner;
     this.#lan = lan;
     this.#desired = desired;
@@ -82,8 +89,11 @@ export class NexthopTable {
   }
 
   /** An update begins. */
-  begin(kernel: KernelState): void {
+  begin(kernel: KernelState, silent: ReadonlySet<Ip>): void {
     this.#kernel = kernel;
+    if (silent === this.#silent) return;
+    this.#turned = this.#turned.union(silent.symmetricDifference(this.#silent));
+    this.#silent = silent;
   }
 
   /** The same array as long as nothing about them changes. */
@@ -183,12 +193,16 @@ export class NexthopTable {
     this.#idle.clear();
   }
 
-  /** The carriers that the kernel accepts, in the order of their addresses; undefined: some are not tried yet. */
+  /**
+   * The carriers that the kernel accepts and that answer, in the order of their addresses; undefined: some are not tried
+   * yet.
+   */
   usable(carriers: readonly Carrier[]): readonly Carrier[] | undefined {
     if (carriers.some(({ ip }) => this.#isUntried(ip))) return undefined;
-    return carriers
-      .filter(({ ip }) => this.#hops.get(ip)?.isAccepted === true && this.#barFor(ip) === undefined)
-      .sort((a, b) => compareIp(a.ip, b.ip));
+    const accepted = carriers.filter(
+      ({ ip }) => this.#hops.get(ip)?.isAccepted === true && this.#barFor(ip) === undefined,
+    );
+    return [...answering(accepted, this.#silent)].sort((a, b) => compareIp(a.ip, b.ip));
   }
 
   /** The members of a group as carriers; undefined: some of them are none of our nexthops. */
@@ -206,7 +220,8 @@ export class NexthopTable {
   /** Reads which nodes the kernel accepts as nexthops. */
   read(): NexthopChanges {
     const { links, refusals, refused, objects } = this.#kernel;
-    const changed = new Set<Ip>();
+    const changed = new Set<Ip>(this.#turned);
+    this.#turned = new Set();
     for (const hop of this.#unaccepted) {
       const object = objects.get(`nexthop ${hop.id}`);
       if (object?.kind !== 'nexthop' || object.via !== hop.ip) continue;

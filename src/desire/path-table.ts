@@ -1,6 +1,7 @@
 import { type Node, type Overview, type Service, type Snapshot, serviceName } from '../model/cluster.ts';
 import type { Gateway } from '../model/gateway.ts';
 import { family, type Ip } from '../model/ip.ts';
+import { type Probed, unprobed } from '../model/probed.ts';
 import type { Problem } from '../model/problem.ts';
 import { addressProblems, type Candidates, type Carrier, candidates } from './carriers.ts';
 import { claim, namedAddresses } from './claims.ts';
@@ -52,6 +53,7 @@ interface Entry {
 export class PathTable {
   readonly #gateway: Gateway;
   readonly #poolOf: PoolFinder;
+  readonly #probed: Pick<Probed, 'waiting'>;
   readonly #services = new Map<string, Service>();
   /** The Services that name an address; mostly one, for which a set would take more room than all else about it. */
   readonly #naming = new Map<Ip, string | Set<string>>();
@@ -74,8 +76,9 @@ export class PathTable {
   #formerPaths = new Map<Ip, FormerPath | undefined>();
   #formerCarriers = new Map<CarrierSet, readonly Carrier[]>();
 
-  constructor(gateway: Gateway) {
+  constructor(gateway: Gateway, probed: Pick<Probed, 'waiting'> = unprobed) {
     this.#gateway = gateway;
+    this.#probed = probed;
     this.#poolOf = poolFinder(gateway.pools);
   }
 
@@ -83,12 +86,21 @@ export class PathTable {
    * Reads changed Services and nodes again.
    *
    * @param keys of the Services; 'all': every one
+   * @param turned keys of Services that began or ceased to wait for a node
    */
-  update(cluster: ClusterReader, keys: ReadonlySet<string> | 'all'): PathChanges {
+  update(
+    cluster: ClusterReader,
+    keys: ReadonlySet<string> | 'all',
+    turned: Iterable<string> = [],
+  ): PathChanges {
     const dirty = new Set<Ip>();
     const sets = this.#readNodes(cluster.overview().nodes, dirty);
     if (keys === 'all') this.#readAll(cluster, dirty);
     else for (const key of keys) this.#readService(key, cluster.service(key), dirty);
+    for (const key of turned) {
+      const service = this.#services.get(key);
+      if (service !== undefined) for (const eip of namedAddresses(service, this.#gateway)) dirty.add(eip);
+    }
     for (const eip of dirty) this.#resolve(eip);
     return { eips: dirty, sets };
   }
@@ -222,7 +234,12 @@ export class PathTable {
 
   #resolve(eip: Ip): void {
     const named = this.#named(eip);
-    const terms = { gateway: this.#gateway, poolOf: this.#poolOf, nodes: this.#candidates };
+    const terms = {
+      gateway: this.#gateway,
+      poolOf: this.#poolOf,
+      nodes: this.#candidates,
+      probed: this.#probed,
+    };
     const found: Resolved =
       named.length === 0 ? { path: undefined, problems: [] } : resolve(eip, named, terms);
     this.#report(eip, found.problems);

@@ -29,6 +29,8 @@ export interface RouteTableInputs {
   readonly paths: PathTable;
   readonly desired: DesiredTable;
   readonly reserved: Reserved;
+  /** Addresses of nodes that do not answer. */
+  readonly silent: ReadonlySet<Ip>;
 }
 
 /** A nexthop group, and the EIPs whose routes lead to it. */
@@ -101,13 +103,16 @@ export class RouteTable {
   readonly #strangeHops = new Map<number, { readonly object: Nexthop; users: number }>();
 
   /** Adopts the ids of objects in the kernel that this table will desire. */
-  constructor({ gateway, owner, lan, paths, desired, reserved }: RouteTableInputs, kernel: KernelState) {
+  constructor(
+    { gateway, owner, lan, paths, desired, reserved, silent }: RouteTableInputs,
+    kernel: KernelState,
+  ) {
     this.#gateway = gateway;
     this.#owner = owner;
     this.#paths = paths;
     this.#desired = desired;
     this.#reserved = reserved;
-    this.#nexthops = new NexthopTable({ owner, lan, desired }, kernel);
+    this.#nexthops = new NexthopTable({ owner, lan, desired, silent }, kernel);
     this.#groupIds = new IdRange(owner.groupIds);
     this.#kernel = kernel;
     this.#dumps = kernel.dumps;
@@ -118,9 +123,9 @@ export class RouteTable {
   }
 
   /** @returns whether another update in this round is needed */
-  update(changes: PathChanges, reserved: Reserved, kernel: KernelState): boolean {
+  update(changes: PathChanges, reserved: Reserved, kernel: KernelState, silent: ReadonlySet<Ip>): boolean {
     this.#kernel = kernel;
-    this.#nexthops.begin(kernel);
+    this.#nexthops.begin(kernel, silent);
     if (this.#refusals !== kernel.refusals) this.#avoidStuck();
     for (const eip of this.#changedReservations(reserved)) this.#readEip(eip);
     for (const eip of changes.eips) {
