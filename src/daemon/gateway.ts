@@ -13,6 +13,7 @@ import type { ClusterReader } from '../desire/path-table.ts';
 import { apiServiceName } from '../desire/reserved.ts';
 import { sysctlNames } from '../desire/sysctls.ts';
 import { LinuxKernel } from '../kernel/linux.ts';
+import { LinuxNeighbours } from '../kernel/linux-neighbours.ts';
 import type { Delta } from '../model/cluster.ts';
 import { type Ip, onlyIp } from '../model/ip.ts';
 import { changeObject, type Link } from '../model/object.ts';
@@ -33,6 +34,7 @@ import {
 import { identity } from './identity.ts';
 import { lock } from './lock.ts';
 import { poolsStatus } from './pools.ts';
+import { Probing } from './probing.ts';
 import { status, summarize } from './status.ts';
 
 export function openSource(source: Source): Cluster & Partial<Pick<KubernetesCluster, 'writer'>> {
@@ -83,6 +85,7 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
   let handle: DaemonHandle | undefined;
   await using _lock = await lock(config.gateway.protocol, config.runtimeDirectory);
   await using kernel = await LinuxKernel.open(config.stateDirectory);
+  await using neighbours = new LinuxNeighbours();
   const source = openSource(config.source);
   await using cluster = remembered(source, join(config.stateDirectory, 'cluster.json'), {
     believed: () => !isDoubted(report),
@@ -106,6 +109,15 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
           identity: await identity(config.stateDirectory),
         })
       : undefined;
+  const probing = new Probing({
+    port: neighbours,
+    cluster,
+    gateway: () => config.gateway,
+    terms: () => config.probe,
+    links: () => handle?.links() ?? [],
+    has: (key) => handle?.has(key) ?? false,
+    changed: () => handle?.roundSignal.notify({ kind: 'cluster', text: 'probe' }),
+  });
   /** Changes of the cluster that the next round reads. */
   let changed = new GrowingDelta();
   /** The changes of the cluster that the present round acts on. */
@@ -120,9 +132,11 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
           const { services } = changed;
           acted.merge(changed);
           changed = new GrowingDelta();
+          probing.read(services);
           return services;
         },
-        problems: () => [kernel.problems, allocating?.problems() ?? none],
+        probed: probing,
+        problems: () => [kernel.problems, allocating?.problems() ?? none, ...probing.problems()],
       }),
     );
   let role = roleFor(config);
@@ -157,6 +171,7 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
     ]),
     rounded: (result) => {
       report = result;
+      probing.rounded();
       if (links !== handle?.links()) allocating?.controller.notify();
       links = handle?.links();
       allocating?.controller.rerouted(reroutedBy(result));
@@ -187,6 +202,7 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
         allocating?.controller.notify();
         roundSignal.notify({ kind: 'config', text: 'configuration' });
       }),
+    (_, until) => probing.run(until),
     ...(allocating ? allocationWatches(allocating) : []),
   ];
   await runDaemon(daemonRole, kernel, watches, options, signal);

@@ -52,6 +52,7 @@ describe('a configuration', () => {
       runtimeDirectory: '/run/eiproute',
       pace: { settle: 2, resync: 60_000, retryFirst: 100, retryLongest: 30_000 },
       limits: { share: 0.5, window: 0, always: 1, hold: 600_000 },
+      probe: { share: 0.5, wait: 2000 },
       logLevel: 'info',
       logFormat: 'auto',
     });
@@ -76,6 +77,7 @@ nexthopCompatMode: true
 neighbour: { reachable: 500ms, firstProbe: 1s, retransmit: 240ms }
 pace: { settle: 0, resync: 1.5m, retryFirst: 1s, retryLongest: 1s }
 guard: { share: 1, window: 30s, always: 0, hold: 0 }
+probe: { share: 0.2, wait: 0 }
 stateDirectory: state
 runtimeDirectory: /run/other
 log: { level: debug, format: json }
@@ -105,6 +107,7 @@ log: { level: debug, format: json }
       runtimeDirectory: '/run/other',
       pace: { settle: 0, resync: 90_000, retryFirst: 1000, retryLongest: 1000 },
       limits: { share: 1, window: 30_000, always: 0, hold: 0 },
+      probe: { share: 0.2, wait: 0 },
       logLevel: 'debug',
       logFormat: 'json',
     });

@@ -78,6 +78,10 @@ const config: fc.Arbitrary<GatewayConfig> = fc.record({
     always: fc.integer({ min: 0, max: 1_000_000 }),
     hold: ms(0, 86_400_000),
   }),
+  probe: fc.record({
+    share: fc.double({ min: 0, max: 1, noNaN: true }).map(Math.abs),
+    wait: ms(0, 60_000),
+  }),
   logLevel: fc.constantFrom('debug', 'info', 'warn', 'error'),
   logFormat: fc.constantFrom('auto', 'pretty', 'json'),
 });
