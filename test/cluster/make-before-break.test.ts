@@ -82,11 +82,9 @@ describe('make before break, real kube-proxy', function () {
     const { sent, lost, errors, pods: answered } = await load.stop(start);
     expect(sent).to.be.above(100);
     expect(Object.keys(answered)).to.have.members(['web-1', 'web-2', 'web-3']);
-    // A connection that is open in the very moment of a move is cut off: its packets go to the new node. Twice three
-    // moves can meet one each, and on a slow machine another one. Without the wait, some fifty run into a time-out.
-    const { ECONNRESET: cut = 0, ...others } = errors;
-    expect(others).to.deep.equal({});
-    expect(cut, `of ${lost} lost`).to.be.at.most(12);
+    // A connection that is open in the very moment of a move is cut off: its packets go to the new node. Three moves of two
+    // EIPs can meet one each, and on a slow machine another one. Without the wait, 208 ran into a time-out.
+    expect(lost, JSON.stringify(errors)).to.be.at.most(12);
     await gone('moves');
   });
 
