@@ -9,6 +9,7 @@ const rooms = [
   'cluster',
   'kernel',
   'desire',
+  'probe',
   'ipam',
   'reconcile',
   'status',
@@ -25,6 +26,7 @@ export const arrows: Arrows = {
   'src/cluster': ['src/model', 'src/abortable.ts'],
   'src/kernel': ['src/model', 'src/libc.ts'],
   'src/desire': ['src/model'],
+  'src/probe': ['src/model', 'src/kernel/kernel.ts', 'src/kernel/neighbour-port.ts'],
   'src/ipam': [
     'src/model',
     ...['clock', 'cluster', 'signal', 'writer'].map((port) => `src/cluster/${port}.ts`),

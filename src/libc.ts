@@ -29,6 +29,23 @@ export const libc = {
   close: library.func('int close(int)'),
 };
 
+koffi.struct('sock_fprog', { len: 'uint16_t', filter: 'const void *' });
+const attach = library.func('int setsockopt(int, int, int, const sock_fprog *, uint32_t)');
+const SO_ATTACH_FILTER = 26;
+/** struct sock_filter */
+const instructionBytes = 8;
+
+/**
+ * Lets a socket receive only what a classic BPF program accepts.
+ *
+ * @param program struct sock_filter, one after the other
+ * @returns -1 on failure
+ */
+export function attachFilter(fd: number, program: Uint8Array): number {
+  const fprog = { len: program.length / instructionBytes, filter: program };
+  return attach(fd, SOL_SOCKET, SO_ATTACH_FILTER, fprog, koffi.sizeof('sock_fprog'));
+}
+
 /** undefined with a C library that is not glibc, such as musl. */
 const mallocTrim = find('int malloc_trim(size_t)');
 

@@ -24,6 +24,7 @@ import { family, parseIp, parsePrefix } from '../src/model/ip.ts';
 import type { Listing } from '../src/model/listing.ts';
 import { type KernelObject, keyOf, type Link, type Sysctl } from '../src/model/object.ts';
 import { ownerOf } from '../src/model/owner.ts';
+import { type Probed, unprobed } from '../src/model/probed.ts';
 import { RecomputedDesire } from '../src/reconcile/recomputed.ts';
 import { Reconciler, type Role } from '../src/reconcile/reconciler.ts';
 import { StepKernel, type Steps } from './step-kernel.ts';
@@ -189,19 +190,23 @@ export class TestRole implements Role {
   readonly kind: DesireKind;
   readonly #cluster: () => Snapshot;
   readonly #settings: () => Gateway;
+  readonly #probed: () => Probed;
   #made: { readonly settings: Gateway; readonly desire: Desire } | undefined;
   /** How a change of a Service, or of 'nodes', is learned. */
   originOf: (key: string) => Origin = () => 'list';
   /** The Services that the desire has seen. */
   #seen = new Map<string, Service>();
+  #asked: Probed = unprobed;
 
   constructor(
     cluster: () => Snapshot,
     settings: () => Gateway = () => defaultSettings,
     kind: DesireKind = 'table',
+    probed: () => Probed = () => unprobed,
   ) {
     this.#cluster = cluster;
     this.#settings = settings;
+    this.#probed = probed;
     this.kind = kind;
   }
 
@@ -231,15 +236,26 @@ export class TestRole implements Role {
   }
 
   #full(settings: Gateway): Desire {
-    return new RecomputedDesire((have, refused) => gatewayObjects(this.#cluster(), settings, have, refused));
+    return new RecomputedDesire((have, refused) =>
+      gatewayObjects(this.#cluster(), settings, have, refused, this.#probed()),
+    );
   }
 
   #table(settings: Gateway): Desire {
     const service = (key: string) => readerOf(this.#cluster()).service(key);
     const services = () => readerOf(this.#cluster()).services();
+    const now = this.#probed;
+    const probed: Probed = {
+      get silent() {
+        return now().silent;
+      },
+      waiting: (key) => now().waiting(key),
+      takeTurned: () => this.#turned(),
+    };
     return new GatewayDesire(settings, {
       cluster: { service, services, overview: this.#cluster },
       takeDelta: () => this.#delta(),
+      probed,
       problems: () => [],
     });
   }
@@ -254,6 +270,16 @@ export class TestRole implements Role {
     delta.node(this.originOf('nodes'));
     return delta;
   }
+
+  #turned(): ReadonlySet<string> {
+    const asked = this.#asked;
+    this.#asked = this.#probed();
+    const isTurned = (key: string): boolean => {
+      const [was, is] = [asked.waiting(key), this.#asked.waiting(key)];
+      return was[4].symmetricDifference(is[4]).size > 0 || was[6].symmetricDifference(is[6]).size > 0;
+    };
+    return new Set(this.#cluster().services.map(serviceName).filter(isTurned));
+  }
 }
 
 const defaultSettings = gateway();
@@ -266,6 +292,7 @@ export class Scene {
   readonly role: TestRole;
   settings: Gateway;
   cluster: Snapshot;
+  probed: Probed = unprobed;
   now = 1_000_000;
 
   /** @param steps what happens between the changes that the engine makes */
@@ -285,6 +312,7 @@ export class Scene {
       () => this.cluster,
       () => this.settings,
       kind,
+      () => this.probed,
     );
     this.reconciler = new Reconciler(new StepKernel(this.kernel, steps), () => this.now);
   }

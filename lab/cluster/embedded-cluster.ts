@@ -20,6 +20,9 @@ const port = 6443;
 
 const manifest = new URL('../../docs/rbac.yaml', import.meta.url);
 
+/** Above those that the API hands out to Services that are posted. */
+const firstHealthPort = 32_000;
+
 /** The embedded API server in a namespace of its own. The lab does what controllers do: endpoints and EIPs. */
 export class EmbeddedCluster implements Cluster {
   readonly kind = 'embedded';
@@ -74,7 +77,10 @@ export class EmbeddedCluster implements Cluster {
 
   async createService(service: LabService, backends: readonly Backend[]): Promise<void> {
     this.#created += 1;
-    const object = serviceObject({ ...service, spec: { ...addressesOf(this.#created), ...service.spec } });
+    // Put and not posted, so that nothing but this gives it what the API would.
+    const health = service.policy === 'Local' ? { healthCheckNodePort: firstHealthPort + this.#created } : {};
+    const spec = { ...addressesOf(this.#created), ...health, ...service.spec };
+    const object = serviceObject({ ...service, spec });
     this.#ports.set(service.name, slicePorts(object));
     this.#putSlices(service.name, backends);
     this.#server.put(service.eip === undefined ? object : { ...object, ...statusWith(service.eip) });

@@ -31,7 +31,7 @@ const peers: readonly Peer[] = [
   {
     what: 'a node is lost -> traffic flows again',
     scene: 'node-goes',
-    ours: ({ kernelMs = Number.NaN }) => duration(kernelMs),
+    ours: ({ lastLostMs = Number.NaN }) => duration(lastLostMs),
     theirs: '2.2-3.1 s PureLB, ~3 s kube-vip, 10-20 s Cilium L2, 35 s-5 min MetalLB #524 #298',
   },
   {

@@ -73,7 +73,10 @@ export const endpointsMove: Scene = {
       `all traffic on node3 after ${duration(followMs)}; ${total.lost} of ${total.sent} requests lost${total.lost > 0 ? ` (${words(total)})` : ''}`,
     );
     if (total.lost > 0) {
-      page.said('', 'lost before the kube-proxy of node3 had its rules: the gateway was faster');
+      page.said(
+        '',
+        'lost: connections that were open in the moment of the move; none was sent to node3 too early',
+      );
     }
     return { followMs, kernelMs: moved.at - start, ...counts(total) };
   },
@@ -97,7 +100,11 @@ export const nodeGoes: Scene = {
     page.command('lab', `ip -n ${network.namespace('switch')} link set node2 down`);
     const last = await quiet(load, start, signal);
     demand(last > 0, 'no request went to the node that was unplugged: this scene shows nothing');
-    page.said('gateway', `its neighbour entry fails; the kernel leaves node2 out after ${duration(last)}`);
+    const group = await witness.first(/^id \d+ group /, start, signal);
+    page.said(
+      'gateway',
+      `node2 answers no ARP: ip nexthop: ${shortened(group.text)}   +${duration(group.at - start)}`,
+    );
     const word = now();
     await cluster.deleteNode('node2');
     await cluster.setBackends(shop.name, ready(shops.filter(({ node }) => node !== 'node2')));
@@ -107,18 +114,18 @@ export const nodeGoes: Scene = {
     );
     await proxy.settled();
     const settled = now();
-    const group = await witness.first(/^id \d+ group /, word, signal);
+    const gone = await witness.first(/^Deleted id \d+ via /, word, signal);
     page.said('cluster', 'node2 and its endpoints are gone by Kubernetes’ word');
-    page.said('gateway', `ip nexthop: ${shortened(group.text)}   +${duration(group.at - word)}`);
+    page.said('gateway', `ip nexthop: ${shortened(gone.text)}   +${duration(gone.at - word)}`);
     for (const name of ['shop-2', 'shop-3']) await answeredBy(load, name, signal);
     const total = await load.stop(start);
     calm(load, start + last, word);
     const changes = witness.since(word).filter(({ text }) => moves(shop.eip).test(text));
     calm(load, Math.max(settled, ...changes.map(({ at }) => at)), Number.POSITIVE_INFINITY);
     page.good(
-      `all traffic on the others after ${duration(last)} by the kernel alone; ${total.lost} of ${total.sent} requests lost till then`,
+      `all traffic on the others after ${duration(last)}, without Kubernetes’ word; ${total.lost} of ${total.sent} requests lost till then`,
     );
-    return { kernelMs: last, wordMs: group.at - word, ...counts(total) };
+    return { lastLostMs: last, groupMs: group.at - start, wordMs: gone.at - word, ...counts(total) };
   },
 };
 

@@ -8,6 +8,7 @@ import { apiStops, daemonDies, handDisturbs, purged } from './disturbances.ts';
 import { duration, type Page } from './page.ts';
 import { playScene, type SceneResult } from './play.ts';
 import { endpointsMove, nodeGoes, serviceAppears } from './scenes.ts';
+import { settings } from './settings.ts';
 import type { Scene, Stage } from './stage.ts';
 
 /** What `eiproute demo --json` prints. */
@@ -34,10 +35,6 @@ const scenes: readonly Scene[] = [
   purged,
 ];
 
-/** The scenes give most Services their EIPs themselves; the timers are how fast the kernel notices a dead node. */
-const lines = `allocate: { classless: false, lease: false }
-neighbour: { reachable: 500ms, firstProbe: 0s, retransmit: 100ms }`;
-
 /**
  * Lays the network, plays the scenes, and takes everything down again, also when aborted.
  *
@@ -57,7 +54,7 @@ export async function playStory(
   await using lab = await openLab({ nodes: 3, nodeRouting: 'by agents' }, kind, signal);
   await using witness = await Witness.watch(lab.network.namespace('gateway'), signal);
   const born = now();
-  await using eiproute = await Eiproute.start(lab.network, lab.cluster, { lines });
+  await using eiproute = await Eiproute.start(lab.network, lab.cluster, { lines: settings });
   await eiproute.synced(signal);
   const readyMs = now() - born;
   page.line(`   network up in ${duration(lab.laidMs)}, eiproute ready ${duration(readyMs)} after its start`);

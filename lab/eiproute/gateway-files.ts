@@ -28,15 +28,14 @@ export interface GatewaySettings {
   readonly pools?: readonly string[];
 }
 
-export async function writeGatewayConfig(
-  files: GatewayFiles,
-  { lines, pools = mapPools }: GatewaySettings,
-): Promise<void> {
+export async function writeGatewayConfig(files: GatewayFiles, settings: GatewaySettings): Promise<void> {
   await mkdir(files.state, { recursive: true });
   await mkdir(files.runtime, { recursive: true });
-  await writeFile(
-    files.config,
-    `kubeconfig: ${files.kubeconfig}
+  await writeFile(files.config, gatewayConfig(files, settings));
+}
+
+export function gatewayConfig(files: GatewayFiles, { lines, pools = mapPools }: GatewaySettings): string {
+  return `kubeconfig: ${files.kubeconfig}
 lan: eth0
 uplink: eth1
 defaultRoute:
@@ -50,6 +49,5 @@ runtimeDirectory: ${files.runtime}
 log:
   format: json
 ${lines}
-`,
-  );
+`;
 }

@@ -2,6 +2,7 @@ import { setImmediate } from 'node:timers/promises';
 import type { ObjectFeed } from '../cluster/cluster.ts';
 import type { Dual } from '../network/map.ts';
 import type { Network, Pod } from '../network/network.ts';
+import { HealthPorts } from './health-ports.ts';
 import type { KubeProxy } from './kube-proxy.ts';
 import { proxiedServices } from './proxied-services.ts';
 import { type ProxiedService, proxyRules } from './proxy-rules.ts';
@@ -13,6 +14,7 @@ export class PlayedProxy implements KubeProxy {
   readonly #feed: ObjectFeed;
   readonly #unlisten: () => void;
   readonly #stop = new AbortController();
+  readonly #healthPorts: HealthPorts;
   #writing: Promise<void> = Promise.resolve();
   #stale = false;
   #failure: unknown;
@@ -20,6 +22,7 @@ export class PlayedProxy implements KubeProxy {
   constructor(network: Network, feed: ObjectFeed) {
     this.#network = network;
     this.#feed = feed;
+    this.#healthPorts = new HealthPorts(network);
     this.#unlisten = feed.listen(({ object: { kind } }) => {
       if (kind === 'Service' || kind === 'EndpointSlice') this.#follow();
     });
@@ -39,6 +42,7 @@ export class PlayedProxy implements KubeProxy {
     this.#unlisten();
     this.#stop.abort();
     await this.#writing;
+    await this.#healthPorts[Symbol.asyncDispose]();
   }
 
   /** One rewrite at a time; changes that come meanwhile are in the next one. */
@@ -52,6 +56,7 @@ export class PlayedProxy implements KubeProxy {
       const services = proxiedServices(this.#feed.list('Service'), this.#feed.list('EndpointSlice'));
       try {
         await writeProxyRules(this.#network, services, this.#stop.signal);
+        await this.#healthPorts.serve(services);
         this.#failure = undefined;
       } catch (error) {
         // `settled` throws it; the next change tries again.

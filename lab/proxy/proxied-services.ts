@@ -28,9 +28,15 @@ export function proxiedServices(
         textAt(service, 'spec', 'externalTrafficPolicy') === 'Local'
           ? ('Local' as const)
           : ('Cluster' as const),
+      healthPort: healthPort(service),
       endpoints: own.flatMap((slice) => endpoints(slice, textAt(port, 'name'))),
     }));
   });
+}
+
+function healthPort(service: JsonObject): number | undefined {
+  const port = at(service, 'spec', 'healthCheckNodePort');
+  return typeof port === 'number' && port > 0 ? port : undefined;
 }
 
 function endpoints(slice: JsonObject, portName: string): readonly ProxiedEndpoint[] {

@@ -10,6 +10,8 @@ export interface ProxiedService {
   readonly protocol: 'tcp' | 'udp';
   readonly port: number;
   readonly policy: 'Cluster' | 'Local';
+  /** `spec.healthCheckNodePort`; absent: it has none. */
+  readonly healthPort?: number | undefined;
   readonly endpoints: readonly ProxiedEndpoint[];
 }
 

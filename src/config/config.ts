@@ -24,8 +24,17 @@ export interface GatewayConfig {
   readonly runtimeDirectory: string;
   readonly pace: Pace;
   readonly limits: DeleteLimits;
+  readonly probe: ProbeTerms;
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error';
   readonly logFormat: 'auto' | 'pretty' | 'json';
+}
+
+/** How far the gateway trusts its own probe of the nodes. */
+export interface ProbeTerms {
+  /** When more than this part of the nodes goes silent within a second, it is doubted. */
+  readonly share: number;
+  /** ms after which a node gets traffic although its kube-proxy never said that it serves; 0: at once */
+  readonly wait: number;
 }
 
 /** The ConfigMap that a node takes its EIP networks from. */

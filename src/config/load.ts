@@ -100,6 +100,7 @@ function assemble(
       always: preset(leaves.always),
       hold: preset(leaves.hold),
     },
+    probe: { share: preset(leaves.probeShare), wait: preset(leaves.probeWait) },
     logLevel: preset(leaves.logLevel),
     logFormat: preset(leaves.logFormat),
   };

@@ -27,7 +27,7 @@ export function notation(config: Config): Notation {
 }
 
 function gatewayNotation(config: GatewayConfig): Partial {
-  const { gateway, source, pace, limits } = config;
+  const { gateway, source, pace, limits, probe } = config;
   const file = source.kind === 'file' ? source.path : undefined;
   const kubernetes = source.kind === 'kubernetes' ? source : undefined;
   const via = gateway.defaultRoutes.length === 0 ? undefined : gateway.defaultRoutes;
@@ -67,6 +67,8 @@ function gatewayNotation(config: GatewayConfig): Partial {
     [leaves.window.key, durationText(limits.window)],
     [leaves.always.key, limits.always],
     [leaves.hold.key, durationText(limits.hold)],
+    [leaves.probeShare.key, probe.share],
+    [leaves.probeWait.key, durationText(probe.wait)],
     [leaves.stateDirectory.key, config.stateDirectory],
     [leaves.runtimeDirectory.key, config.runtimeDirectory],
     [leaves.logLevel.key, config.logLevel],

@@ -13,6 +13,7 @@ import { GatewayDesire, type GatewaySources } from '../desire/gateway-desire.ts'
 import { apiServiceName } from '../desire/reserved.ts';
 import { sysctlNames } from '../desire/sysctls.ts';
 import { LinuxKernel } from '../kernel/linux.ts';
+import { LinuxNeighbours } from '../kernel/linux-neighbours.ts';
 import type { Delta } from '../model/cluster.ts';
 import { type Ip, onlyIp } from '../model/ip.ts';
 import { changeObject, type Link } from '../model/object.ts';
@@ -40,6 +41,7 @@ import { identity } from './identity.ts';
 import { lock } from './lock.ts';
 import { NodeTroubles } from './node-troubles.ts';
 import { PoolSizes, poolsStatus } from './pools.ts';
+import { Probing } from './probing.ts';
 import type { Answer } from './socket.ts';
 
 export function openSource(
@@ -92,6 +94,7 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
   let handle: DaemonHandle | undefined;
   await using _lock = await lock(config.gateway.protocol, config.runtimeDirectory);
   await using kernel = await LinuxKernel.open(config.stateDirectory);
+  await using neighbours = new LinuxNeighbours();
   const source = openSource(config.source);
   await using cluster = remembered(source, join(config.stateDirectory, 'cluster.json'), {
     believed: () => !isDoubted(report),
@@ -116,13 +119,21 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
           troubled: () => handle?.roundSignal.notify({ kind: 'cluster', text: 'Lease' }),
         })
       : undefined;
+  const probing = new Probing({
+    port: neighbours,
+    cluster,
+    gateway: () => config.gateway,
+    terms: () => config.probe,
+    links: () => handle?.links() ?? [],
+    has: (key) => handle?.has(key) ?? false,
+    changed: () => handle?.roundSignal.notify({ kind: 'cluster', text: 'probe' }),
+  });
   /** Changes of the cluster that the next round reads. */
   let changed = new GrowingDelta();
   /** The changes of the cluster that the present round acts on. */
   let acted = new GrowingDelta();
   const withdrawn = new Signal<Delta, GrowingDelta>(mergeDelta);
-  const nodeTroubles = (): readonly Problem[] =>
-    troubles.of(cluster.overview().nodes, lanHosts.silent, config.gateway.lan);
+  const nodeTroubles = (): readonly Problem[] => troubles.of(cluster.overview().nodes);
   /** The first round with all lists is over. */
   const listed = new Signal(() => {});
   const roleFor = (now: GatewayConfig) =>
@@ -134,9 +145,16 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
           const delta = changed;
           acted.merge(delta);
           changed = new GrowingDelta();
+          probing.read(delta.services);
           return delta;
         },
-        problems: () => [kernel.problems, allocating?.problems() ?? none, nodeTroubles()],
+        probed: probing,
+        problems: () => [
+          kernel.problems,
+          allocating?.problems() ?? none,
+          nodeTroubles(),
+          ...probing.problems(),
+        ],
       }),
     );
   let role = roleFor(config);
@@ -223,6 +241,7 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
       if (result.complete && !report?.complete) listed.notify();
       report = result;
       counts = taken.desire.paths.counts;
+      probing.rounded();
       if (links !== handle?.links()) allocating?.controller.notify();
       links = handle?.links();
       allocating?.controller.rerouted(reroutedBy(result));
@@ -257,6 +276,7 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
         roundSignal.notify({ kind: 'config', text: 'configuration' });
       }),
     (_, until) => lanHosts.follow(until),
+    (_, until) => probing.run(until),
     ...(allocating ? allocationWatches(allocating, (until) => source.recoveries?.(until)) : []),
   ];
   await runDaemon(daemonRole, kernel, watches, options, signal);

@@ -119,13 +119,23 @@ function parsesToFalse(text: string): boolean {
  * The endpoints of one family that take new connections: the ready ones; when there are none, those that are shutting
  * down but still serve. Each family has endpoints of its own, which come and go one slice after the other. Endpoints
  * without a node do not count under Local.
+ *
+ * @param waiting names of nodes whose endpoints do not count under Local yet
  */
-export function usable({ endpoints, externalTrafficPolicy }: Service, of: Family): readonly Endpoint[] {
+export function usable(
+  { endpoints, externalTrafficPolicy }: Service,
+  of: Family,
+  waiting: ReadonlySet<string> = nobody,
+): readonly Endpoint[] {
   const local = externalTrafficPolicy === 'Local';
-  const known = endpoints.filter(({ ip, node }) => family(ip) === of && (!local || node !== undefined));
+  const known = endpoints.filter(
+    ({ ip, node }) => family(ip) === of && (!local || (node !== undefined && !waiting.has(node))),
+  );
   const ready = known.filter((endpoint) => endpoint.ready);
   return ready.length > 0 ? ready : known.filter((endpoint) => endpoint.serving);
 }
+
+const nobody: ReadonlySet<string> = new Set();
 
 /** How nodes are weighed against each other under Local; under Cluster they are always equal. */
 export type Weighing = 'equal' | 'endpoints';
@@ -135,14 +145,16 @@ export type Weighing = 'equal' | 'endpoints';
  * once: a node that was recreated under another name may be listed twice for a while.
  *
  * @param weighing 'endpoints': under Local, a node weighs as much as it has usable endpoints
+ * @param waiting names of nodes that get no traffic of the Service under Local yet
  */
 export function carriers(
   service: Service,
   nodes: Candidates,
   of: Family,
   weighing: Weighing,
+  waiting?: ReadonlySet<string>,
 ): readonly Carrier[] {
-  const endpoints = usable(service, of);
+  const endpoints = usable(service, of, waiting);
   if (endpoints.length === 0) return [];
   if (service.externalTrafficPolicy !== 'Local') return nodes.every[of];
   const chosen = new Map<Ip, Carrier>();

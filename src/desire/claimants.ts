@@ -26,6 +26,12 @@ export class Claimants {
     return service === undefined ? none : [service];
   }
 
+  /** The EIPs that a Service names, by its key. */
+  named(key: string): readonly Ip[] {
+    const service = this.#services.get(key);
+    return service === undefined ? none : namedAddresses(service, this.#gateway);
+  }
+
   /**
    * Reads changed Services again.
    *

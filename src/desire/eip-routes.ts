@@ -13,6 +13,7 @@ import {
 } from '../model/object.ts';
 import type { Owner } from '../model/owner.ts';
 import type { Problem } from '../model/problem.ts';
+import { answering } from './answering.ts';
 import type { Carrier } from './carriers.ts';
 import { type Demand, groups, signature } from './groups.ts';
 import { type Nexthops, nexthops } from './nexthops.ts';
@@ -34,6 +35,8 @@ export interface EipRouteInputs {
   readonly reserved: Reserved;
   readonly have: Listing;
   readonly refused: Refusals;
+  /** Addresses of nodes that do not answer. */
+  readonly silent: ReadonlySet<Ip>;
 }
 
 /**
@@ -41,7 +44,7 @@ export interface EipRouteInputs {
  * specification of {@link RouteTable}.
  */
 export function eipRoutes(all: readonly Path[], inputs: EipRouteInputs, add: Add): readonly Problem[] {
-  const { gateway, owner, lan, reserved, have, refused } = inputs;
+  const { gateway, owner, lan, reserved, have, refused, silent } = inputs;
   if (lan === undefined) {
     for (const object of have.objects.values()) {
       if (isEipObject(object)) add(object, keptFor(gateway.lan));
@@ -62,7 +65,7 @@ export function eipRoutes(all: readonly Path[], inputs: EipRouteInputs, add: Add
   const hops = nexthops(carriers, lan, owner, have, refused);
   problems.push(...hops.problems);
 
-  const { bundles, lost } = bundle(routed, gateway.table, hops);
+  const { bundles, lost } = bundle(routed, gateway.table, hops, silent);
   for (const { nexthop, node } of hops.byIp.values()) add(nexthop, nexthopWhy(node));
   const kept = lost.flatMap((path) => presentRoute(path, gateway.table, owner, have)?.nhid ?? []);
   const chosen = groups(bundles, gateway.resilience, owner, have, refused, new Set(kept));
@@ -88,11 +91,13 @@ function bundle(
   all: readonly Path[],
   table: number,
   hops: Nexthops,
+  silent: ReadonlySet<Ip>,
 ): { readonly bundles: readonly Bundle[]; readonly lost: readonly Path[] } {
   const byContent = new Map<string, { members: readonly Member[]; paths: Path[]; users: Key[] }>();
   const lost: Path[] = [];
   for (const path of all) {
-    const members = membersOf(path.carriers, (ip) => hops.byIp.get(ip)?.nexthop.id);
+    const accepted = path.carriers.filter(({ ip }) => hops.byIp.has(ip));
+    const members = membersOf(answering(accepted, silent), (ip) => hops.byIp.get(ip)?.nexthop.id);
     if (members.length === 0) {
       lost.push(path);
       continue;

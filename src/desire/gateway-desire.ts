@@ -13,6 +13,7 @@ import {
   type Route,
 } from '../model/object.ts';
 import { type Owner, ownerOf } from '../model/owner.ts';
+import { type Probed, unprobed } from '../model/probed.ts';
 import type { Problem } from '../model/problem.ts';
 import type { ClusterReader } from './cluster-reader.ts';
 import { isEipObject, keptFor, routeKey } from './eip-routes.ts';
@@ -28,6 +29,8 @@ export interface GatewaySources {
   readonly cluster: ClusterReader;
   /** What has changed since the last call. */
   takeDelta(): Delta;
+  /** What the gateway has seen of the nodes. */
+  readonly probed?: Probed;
   /** Further problems; each list is the same array as long as nothing in it changes. */
   problems(): readonly (readonly Problem[])[];
 }
@@ -42,6 +45,7 @@ export class GatewayDesire implements Desire {
   readonly #gateway: Gateway;
   readonly #owner: Owner;
   readonly #cluster: ClusterReader;
+  readonly #probed: Probed;
   readonly #takeDelta: () => Delta;
   readonly #otherProblems: () => readonly (readonly Problem[])[];
   readonly #frozen: Why;
@@ -62,19 +66,21 @@ export class GatewayDesire implements Desire {
   #parts: readonly (readonly Problem[])[] = [];
   #problems = none;
 
-  constructor(gateway: Gateway, { cluster, takeDelta, problems }: GatewaySources) {
+  constructor(gateway: Gateway, { cluster, takeDelta, problems, probed = unprobed }: GatewaySources) {
     this.#otherProblems = problems;
     this.#gateway = gateway;
     this.#owner = ownerOf(gateway.protocol);
     this.#cluster = cluster;
     this.#takeDelta = takeDelta;
     this.#frozen = keptFor(gateway.lan);
-    this.paths = new PathTable(gateway);
+    this.#probed = probed;
+    this.paths = new PathTable(gateway, probed);
   }
 
   update(kernel: KernelState): DesiredState {
     const delta = this.#takeDelta();
-    const changes = this.paths.update(this.#cluster, this.#isFirst ? 'all' : delta);
+    const turned = this.#probed.takeTurned();
+    const changes = this.paths.update(this.#cluster, this.#isFirst ? 'all' : delta, turned);
     this.#isFirst = false;
     const overview = this.#cluster.overview();
     const isReservedAnew = this.#readReserved(kernel);
@@ -85,7 +91,7 @@ export class GatewayDesire implements Desire {
       this.#routes = undefined;
     } else {
       if (this.#routes?.link !== lan.index) this.#rebuild(kernel, lan.index);
-      unfinished = this.#routes?.table.update(changes, this.#reserved, kernel) ?? false;
+      unfinished = this.#routes?.table.update(changes, this.#reserved, kernel, this.#probed.silent) ?? false;
     }
     if (
       isReservedAnew ||
@@ -257,6 +263,7 @@ export class GatewayDesire implements Desire {
       paths,
       desired,
       reserved: this.#reserved,
+      silent: this.#probed.silent,
     };
     this.#routes = { table: new RouteTable(inputs, kernel), link };
     for (const { key, why } of [...desired.values()]) if (why === this.#frozen) desired.drop(key);

@@ -5,6 +5,7 @@ import type { Ip } from '../model/ip.ts';
 import type { Listing } from '../model/listing.ts';
 import { type Key, keyOf, type Link } from '../model/object.ts';
 import { ownerOf } from '../model/owner.ts';
+import { type Probed, unprobed } from '../model/probed.ts';
 import type { Problem } from '../model/problem.ts';
 import { eipRoutes, presentRoute, routeKey } from './eip-routes.ts';
 import { flowLabels } from './flow-label.ts';
@@ -21,12 +22,14 @@ import { sysctls } from './sysctls.ts';
  *
  * @param have the dump; ids found in it are kept
  * @param refused changes that the kernel has refused in this round: left out, so that the rest can be installed
+ * @param probed what the gateway has seen of the nodes
  */
 export function gatewayObjects(
   snapshot: Snapshot,
   gateway: Gateway,
   have: Listing,
   refused: Refusals,
+  probed: Probed = unprobed,
 ): DesiredObjects {
   const owner = ownerOf(gateway.protocol);
   const objects = new Map<Key, DesiredObject>();
@@ -34,7 +37,7 @@ export function gatewayObjects(
     const key = keyOf(object);
     if (!objects.has(key)) objects.set(key, { key, object, why });
   };
-  const found = paths(snapshot, gateway);
+  const found = paths(snapshot, gateway, probed);
   const problems: Problem[] = [...snapshot.problems, ...found.problems];
   const { nodes, services } = snapshot;
   const reserved = reservedIn({ nodes, api: apiService(services), links: have.links }, gateway);
@@ -46,7 +49,8 @@ export function gatewayObjects(
     ),
   );
   const lan = alive(have.links, gateway.lan);
-  problems.push(...eipRoutes(found.paths, { gateway, owner, lan, reserved, have, refused }, add));
+  const { silent } = probed;
+  problems.push(...eipRoutes(found.paths, { gateway, owner, lan, reserved, have, refused, silent }, add));
   const lacking = found.paths.filter(({ eip }) => !objects.has(routeKey(eip, gateway.table))).length;
   return { objects: [...objects.values()], problems, complete: snapshot.complete, lacking };
 }

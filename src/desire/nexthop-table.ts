@@ -3,6 +3,7 @@ import { compareIp, type Ip, type Prefix } from '../model/ip.ts';
 import type { Link, Nexthop, NexthopGroup } from '../model/object.ts';
 import type { Owner } from '../model/owner.ts';
 import type { Problem } from '../model/problem.ts';
+import { answering } from './answering.ts';
 import type { Carrier } from './carriers.ts';
 import { nexthopWhy } from './eip-routes.ts';
 import { IdRange } from './ids.ts';
@@ -14,6 +15,8 @@ export interface NexthopTableInputs {
   readonly lan: Link;
   readonly desired: DesiredTable;
   readonly kernel: KernelView;
+  /** Addresses of nodes that do not answer. */
+  readonly silent: ReadonlySet<Ip>;
 }
 
 /** The nexthop of one node. */
@@ -36,7 +39,7 @@ interface Named {
 
 /** What an update found out about nexthops, by the addresses of their nodes. */
 export interface NexthopChanges {
-  /** Accepted, refused, or barred, and it was not before. */
+  /** Accepted, refused, barred or silent, and it was not before. */
   readonly changed: ReadonlySet<Ip>;
   /** Refused, and a group may lead to it. */
   readonly refused: ReadonlySet<Ip>;
@@ -63,12 +66,16 @@ export class NexthopTable {
   /** Addresses that cannot be nexthops because of the links. */
   readonly #barred = new Map<Ip, 'own' | Prefix | undefined>();
   #refused: ReadonlyMap<Ip, string> = new Map();
+  #silent: ReadonlySet<Ip>;
+  /** Addresses that began or ceased to be silent with this update. */
+  #turned: ReadonlySet<Ip> = new Set();
   #links: readonly Link[];
   #refusals: number;
   #problems: readonly Problem[] | undefined;
 
   /** Adopts the ids of nexthops in the kernel that this table will desire. */
-  constructor({ owner, lan, desired, kernel }: NexthopTableInputs) {
+  constructor({ owner, lan, desired, kernel, silent }: NexthopTableInputs) {
+    this.#silent = silent;
     this.#owner = owner;
     this.#lan = lan;
     this.#desired = desired;
@@ -81,6 +88,13 @@ export class NexthopTable {
       const twin = this.#found.get(object.via);
       if (twin === undefined || object.id < twin) this.#found.set(object.via, object.id);
     }
+  }
+
+  /** An update begins. */
+  begin(silent: ReadonlySet<Ip>): void {
+    if (silent === this.#silent) return;
+    this.#turned = this.#turned.union(silent.symmetricDifference(this.#silent));
+    this.#silent = silent;
   }
 
   /** The same array as long as nothing about them changes. */
@@ -180,12 +194,16 @@ export class NexthopTable {
     this.#idle.clear();
   }
 
-  /** The carriers that the kernel accepts, in the order of their addresses; undefined: some are not tried yet. */
+  /**
+   * The carriers that the kernel accepts and that answer, in the order of their addresses; undefined: some are not tried
+   * yet.
+   */
   usable(carriers: readonly Carrier[]): readonly Carrier[] | undefined {
     if (carriers.some(({ ip }) => this.#isUntried(ip))) return undefined;
-    return carriers
-      .filter(({ ip }) => this.#hops.get(ip)?.isAccepted === true && this.#barFor(ip) === undefined)
-      .sort((a, b) => compareIp(a.ip, b.ip));
+    const accepted = carriers.filter(
+      ({ ip }) => this.#hops.get(ip)?.isAccepted === true && this.#barFor(ip) === undefined,
+    );
+    return [...answering(accepted, this.#silent)].sort((a, b) => compareIp(a.ip, b.ip));
   }
 
   /** The members of a group as carriers; undefined: some of them are none of our nexthops. */
@@ -210,7 +228,8 @@ export class NexthopTable {
   /** Reads which nodes the kernel accepts as nexthops. */
   read(): NexthopChanges {
     const { links, refusals, refused, objects } = this.#kernel.state;
-    const changed = new Set<Ip>();
+    const changed = new Set<Ip>(this.#turned);
+    this.#turned = new Set();
     for (const hop of this.#unaccepted) {
       const object = objects.get(`nexthop ${hop.id}`);
       if (object?.kind !== 'nexthop' || object.via !== hop.ip) continue;

@@ -1,6 +1,7 @@
 import type { Delta, Node, Origin, Service } from '../model/cluster.ts';
 import type { Gateway } from '../model/gateway.ts';
 import { type Family, family, type Ip } from '../model/ip.ts';
+import { type Probed, unprobed } from '../model/probed.ts';
 import type { Problem } from '../model/problem.ts';
 import { type CarrierSet, CarrierSets, type PathCounts } from './carrier-sets.ts';
 import { addressProblems, type Candidate, type Candidates, type Carrier, candidates } from './carriers.ts';
@@ -55,10 +56,10 @@ export class PathTable {
   #formerPaths = new Map<Ip, FormerPath | undefined>();
   #formerCarriers = new Map<CarrierSet, readonly Carrier[]>();
 
-  constructor(gateway: Gateway) {
+  constructor(gateway: Gateway, probed: Pick<Probed, 'waiting'> = unprobed) {
     this.#gateway = gateway;
     this.#poolOf = poolFinder(gateway.pools);
-    this.#terms = { gateway, poolOf: this.#poolOf, nodes: this.#candidates };
+    this.#terms = { gateway, poolOf: this.#poolOf, nodes: this.#candidates, probed };
     this.#claimants = new Claimants(gateway, this.departures);
   }
 
@@ -66,12 +67,14 @@ export class PathTable {
    * Reads changed Services and nodes again.
    *
    * @param delta 'all': read everything
+   * @param turned keys of Services that began or ceased to wait for a node
    */
-  update(cluster: ClusterReader, delta: Delta | 'all'): PathChanges {
+  update(cluster: ClusterReader, delta: Delta | 'all', turned: Iterable<string> = []): PathChanges {
     const dirty = new Set<Ip>();
     const origin = delta !== 'all' && delta.byEvent.nodes ? 'event' : 'list';
     const sets = this.#readNodes(cluster.overview().nodes, origin, dirty);
     this.#claimants.read(cluster, delta, dirty);
+    for (const key of turned) for (const eip of this.#claimants.named(key)) dirty.add(eip);
     for (const eip of dirty) this.#resolve(eip);
     return { eips: dirty, sets };
   }

@@ -1,6 +1,7 @@
 import { type Service, type Snapshot, serviceName } from '../model/cluster.ts';
 import type { Gateway } from '../model/gateway.ts';
 import { family, type Ip } from '../model/ip.ts';
+import { type Probed, unprobed } from '../model/probed.ts';
 import type { Problem } from '../model/problem.ts';
 import { addressProblems, type Candidates, candidates, carriers, shared } from './carriers.ts';
 import { claim, namedAddresses } from './claims.ts';
@@ -22,8 +23,12 @@ export type Idle = Pick<Path, 'eip' | 'services'>;
  *
  * @returns in the order in which the Services name the EIPs
  */
-export function paths({ nodes, services }: Snapshot, gateway: Gateway): Paths {
-  const terms: Terms = { gateway, poolOf: poolFinder(gateway.pools), nodes: candidates(nodes) };
+export function paths(
+  { nodes, services }: Snapshot,
+  gateway: Gateway,
+  probed: Pick<Probed, 'waiting'> = unprobed,
+): Paths {
+  const terms: Terms = { gateway, poolOf: poolFinder(gateway.pools), nodes: candidates(nodes), probed };
   const naming = new Map<Ip, Service[]>();
   for (const service of services) {
     for (const ip of namedAddresses(service, gateway)) {
@@ -57,17 +62,26 @@ export interface Terms {
   readonly gateway: Gateway;
   readonly poolOf: PoolFinder;
   readonly nodes: Candidates;
+  readonly probed: Pick<Probed, 'waiting'>;
 }
 
 /** @param named the Services that name the EIP */
-export function resolve(eip: Ip, named: readonly Service[], { gateway, poolOf, nodes }: Terms): Resolved {
+export function resolve(
+  eip: Ip,
+  named: readonly Service[],
+  { gateway, poolOf, nodes, probed }: Terms,
+): Resolved {
+  const of = family(eip);
   const { holders, problems } = claim(eip, named, gateway, poolOf(eip));
   if (holders.length === 0) return { path: undefined, problems };
   const services = holders.map(serviceName).sort();
   const weighing = gateway.weighByEndpoints ? 'endpoints' : 'equal';
   // A Service that no node can serve must not take the EIP away from a Service that shares it.
   const able = holders
-    .map((service) => ({ service, list: carriers(service, nodes, family(eip), weighing) }))
+    .map((service) => {
+      const waiting = probed.waiting(serviceName(service))[of];
+      return { service, list: carriers(service, nodes, of, weighing, waiting) };
+    })
     .filter(({ list }) => list.length > 0);
   const [best] = able;
   if (best === undefined) return { path: { eip, services, carriers: [] }, problems };

@@ -23,6 +23,8 @@ export interface RouteTableInputs {
   readonly paths: PathTable;
   readonly desired: DesiredTable;
   readonly reserved: Reserved;
+  /** Addresses of nodes that do not answer. */
+  readonly silent: ReadonlySet<Ip>;
 }
 
 /**
@@ -46,9 +48,12 @@ export class RouteTable {
   #problems: { readonly parts: readonly (readonly Problem[])[]; readonly all: readonly Problem[] };
 
   /** Adopts the ids of objects in the kernel that this table will desire. */
-  constructor({ gateway, owner, lan, paths, desired, reserved }: RouteTableInputs, state: KernelState) {
+  constructor(
+    { gateway, owner, lan, paths, desired, reserved, silent }: RouteTableInputs,
+    state: KernelState,
+  ) {
     const kernel = new KernelView(state, gateway.table, owner);
-    const nexthops = new NexthopTable({ owner, lan, desired, kernel });
+    const nexthops = new NexthopTable({ owner, lan, desired, kernel, silent });
     const sets = new UsableSets(nexthops);
     const groups = new GroupTable({ gateway, owner, kernel, nexthops, desired });
     const placements = new Placements({ gateway, owner, kernel, paths, sets, groups, desired });
@@ -68,8 +73,9 @@ export class RouteTable {
   }
 
   /** @returns whether another update in this round is needed */
-  update(changes: PathChanges, reserved: Reserved, kernel: KernelState): boolean {
+  update(changes: PathChanges, reserved: Reserved, kernel: KernelState, silent: ReadonlySet<Ip>): boolean {
     this.#kernel.state = kernel;
+    this.#nexthops.begin(silent);
     if (this.#refusals !== kernel.refusals) this.#avoidStuck();
     for (const eip of this.#reservations.replace(reserved)) this.#readEip(eip);
     for (const eip of changes.eips) {

@@ -1,6 +1,6 @@
 import type { Candidate, Candidates } from '../desire/carriers.ts';
 import type { Node } from '../model/cluster.ts';
-import { family, type Ip } from '../model/ip.ts';
+import type { Ip } from '../model/ip.ts';
 import type { NeighbourEntry, NeighbourState } from '../model/listing.ts';
 import type { Problem } from '../model/problem.ts';
 import { iso } from './state.ts';
@@ -76,31 +76,11 @@ export function nodeStatuses(
   });
 }
 
-/** Nodes that may carry traffic and do not look alive: those that Kubernetes calls not ready, and those that are silent. */
-export function nodeProblems(
-  nodes: readonly Node[],
-  candidates: Candidates,
-  silent: ReadonlySet<Ip>,
-  lan: string,
-): readonly Problem[] {
-  return nodes.flatMap(({ name, notReady }) => {
-    const ips = ipsOf(candidates.byName.get(name));
-    if (ips.length === 0) return [];
-    const mute = ips.filter((ip) => silent.has(ip));
-    return [...mute.map((ip) => silentNode(name, ip, lan)), ...(notReady ? [notReadyNode(name)] : [])];
-  });
-}
-
-function silentNode(node: string, ip: Ip, lan: string): Problem {
-  const [protocol, show] = family(ip) === 4 ? ['ARP', 'ip neigh show'] : ['NDP', 'ip -6 neigh show'];
-  return {
-    code: 'node-silent',
-    severity: 'warn',
-    subject: `node ${node} (${ip})`,
-    message: `node ${node} does not answer ${protocol} at ${ip} on ${lan}: the kernel leaves it out where an EIP has other nodes`,
-    advice: `see that it runs and is on this LAN: ping -I ${lan} ${ip}; ${show} ${ip}`,
-    node,
-  };
+/** Nodes that may carry traffic and that Kubernetes calls not ready. Which ones are silent is the probe's to tell. */
+export function nodeProblems(nodes: readonly Node[], candidates: Candidates): readonly Problem[] {
+  return nodes.flatMap(({ name, notReady }) =>
+    notReady && ipsOf(candidates.byName.get(name)).length > 0 ? [notReadyNode(name)] : [],
+  );
 }
 
 function notReadyNode(node: string): Problem {

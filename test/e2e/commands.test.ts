@@ -348,7 +348,7 @@ describe('eiproute purge', () => {
     host.setSysctl('net/ipv4/conf/eth0/send_redirects', '1');
     host.setSysctl('net/ipv4/neigh/eth0/base_reachable_time_ms', '7000');
     const says =
-      /^eiproute: net\.ipv4\.neigh\.eth0\.base_reachable_time_ms is "7000", where eiproute had written "2000": somebody else .* not put back to "30000"\n$/;
+      /^eiproute: net\.ipv4\.neigh\.eth0\.base_reachable_time_ms is "7000", where eiproute had written "300": somebody else .* not put back to "30000"\n$/;
     const preview = await host.eiproute('purge', '--dry-run');
     const purged = await host.eiproute('purge');
     for (const { status, out, err } of [preview, purged]) {

@@ -333,9 +333,9 @@ describe('settings that others change', () => {
     const silent = {
       'net/ipv4/conf/all/send_redirects': ['1', '0'],
       'net/ipv4/conf/eth0/send_redirects': ['1', '0'],
-      'net/ipv4/neigh/eth0/base_reachable_time_ms': ['30000', '2000'],
-      'net/ipv4/neigh/eth0/delay_first_probe_time': ['5', '1'],
-      'net/ipv6/neigh/eth0/retrans_time_ms': ['1000', '240'],
+      'net/ipv4/neigh/eth0/base_reachable_time_ms': ['30000', '300'],
+      'net/ipv4/neigh/eth0/delay_first_probe_time': ['5', '0'],
+      'net/ipv6/neigh/eth0/retrans_time_ms': ['1000', '100'],
       'net/ipv4/fib_multipath_hash_policy': ['1', '0'],
       'net/ipv4/nexthop_compat_mode': ['1', '0'],
     } as const;

@@ -1,9 +1,10 @@
+import type { NeighbourState } from '../../model/listing.ts';
 import type { Change, ProxyNeighbour } from '../../model/object.ts';
 import type { KernelError } from '../kernel.ts';
 import { encodeChange } from './change.ts';
 import { decodeError } from './error.ts';
 import { Flag, MessageReader, MessageWriter, Type } from './message.ts';
-import { encodeNeighbourUse, type FoundNeighbour } from './neighbour.ts';
+import { decodeNeighbour, encodeNeighbourKey, encodeNeighbourUse, type FoundNeighbour } from './neighbour.ts';
 import { encodeProxyNeighbourKey } from './proxy-neighbour.ts';
 import { RouteTemplate } from './template.ts';
 import { SocketError, type Transport } from './transport.ts';
@@ -116,6 +117,31 @@ export class Batcher {
       answer: () => undefined,
     };
     await this.#exchange(exchange, signal);
+  }
+
+  /** The state of each entry of the neighbour table; undefined: there is none. */
+  async states(
+    neighbours: readonly Unresolved[],
+    signal: AbortSignal,
+  ): Promise<readonly (NeighbourState | undefined)[]> {
+    const states: (NeighbourState | undefined)[] = neighbours.map(() => undefined);
+    const exchange: Exchange = {
+      from: 0,
+      to: neighbours.length,
+      encode: (writer, index, sequence) => {
+        const neighbour = neighbours[index];
+        if (neighbour === undefined) throw new RangeError(`no neighbour ${index} of ${neighbours.length}`);
+        writer.begin(Type.RTM_GETNEIGH, Flag.NLM_F_REQUEST, sequence);
+        encodeNeighbourKey(writer, neighbour.ip, neighbour.link);
+        writer.end();
+      },
+      // ENOENT: no entry. Another error means that the interface is gone, which RTM_DELLINK reports.
+      answer: (reader, index) => {
+        if (reader.type === Type.RTM_NEWNEIGH) states[index] = decodeNeighbour(reader)?.state;
+      },
+    };
+    await this.#exchange(exchange, signal);
+    return states;
   }
 
   async #exchange(exchange: Exchange, signal: AbortSignal): Promise<void> {

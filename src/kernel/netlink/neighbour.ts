@@ -48,13 +48,22 @@ export function encodeNeighbourDump(writer: MessageWriter, of: Family, link: num
 
 /** NTF_USE: the kernel treats the entry as if a packet had just been sent to it, and resolves it if necessary. */
 export function encodeNeighbourUse(writer: MessageWriter, ip: Ip, link: number): void {
+  encodeEntry(writer, ip, link, NTF_USE);
+}
+
+/** Names one entry, for RTM_GETNEIGH. */
+export function encodeNeighbourKey(writer: MessageWriter, ip: Ip, link: number): void {
+  encodeEntry(writer, ip, link, 0);
+}
+
+function encodeEntry(writer: MessageWriter, ip: Ip, link: number, flags: number): void {
   writer
     .u8(familyNumber(family(ip)))
     .u8(0)
     .u16(0)
     .u32(link)
     .u16(0)
-    .u8(NTF_USE)
+    .u8(flags)
     .u8(0);
   writer.attributeBytes(NDA_DST, ipBytes(ip));
 }

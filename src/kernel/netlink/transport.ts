@@ -1,5 +1,13 @@
 import koffi, { type node } from 'koffi';
-import { lastErrno, libc, MSG_DONTWAIT, SOCK_CLOEXEC, SOCK_RAW, SOL_SOCKET } from '../../libc.ts';
+import {
+  attachFilter,
+  lastErrno,
+  libc,
+  MSG_DONTWAIT,
+  SOCK_CLOEXEC,
+  SOCK_RAW,
+  SOL_SOCKET,
+} from '../../libc.ts';
 
 import { printable } from '../../model/text.ts';
 import { PrintedTransport } from './debug.ts';
@@ -54,6 +62,8 @@ export interface TransportOptions {
   readonly receiveBuffer: number;
   /** Multicast groups, as numbers (RTNLGRP_...), not bits. */
   readonly groups: readonly number[];
+  /** A classic BPF program for what is received, from the netlink header on; undefined: all of it. */
+  readonly filter?: Uint8Array;
 }
 
 const AF_NETLINK = 16;
@@ -103,6 +113,7 @@ function openSocket(options: TransportOptions): Transport {
     if (setOption(fd, SOL_SOCKET, SO_SNDBUFFORCE, sendBufferBytes) < 0) {
       check('setsockopt', setOption(fd, SOL_SOCKET, SO_SNDBUF, sendBufferBytes));
     }
+    if (options.filter) check('setsockopt', attachFilter(fd, options.filter));
     for (const group of options.groups) {
       joinGroup(fd, group);
     }

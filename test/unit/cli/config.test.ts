@@ -108,7 +108,11 @@ describe('eiproute config', () => {
   it('print --json carries a version, and origins when asked', async () => {
     const plain = JSON.parse((await config('print', '--json', '--config', 'good.yaml')).stdout);
     expect(plain).to.have.all.keys('version', 'config');
-    expect(plain.config.neighbour).to.deep.equal({ reachable: '2s', firstProbe: '1s', retransmit: '240ms' });
+    expect(plain.config.neighbour).to.deep.equal({
+      reachable: '300ms',
+      firstProbe: '0s',
+      retransmit: '100ms',
+    });
     const told = JSON.parse((await config('print', '--json', '--origin', '--config', 'good.yaml')).stdout);
     expect(told.origins).to.include({ lan: 'good.yaml:1:6', 'log.level': 'default' });
   });

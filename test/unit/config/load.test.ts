@@ -45,13 +45,14 @@ describe('a configuration', () => {
         resilience: undefined,
         hash: 'addresses',
         nexthopCompat: false,
-        neighbour: { reachableMs: 2000, delaySeconds: 1, retransMs: 240 },
+        neighbour: { reachableMs: 300, delaySeconds: 0, retransMs: 100 },
       },
       source: { kind: 'kubernetes', kubeconfig: undefined, context: undefined },
       stateDirectory: '/var/lib/eiproute',
       runtimeDirectory: '/run/eiproute',
       pace: { settle: 0, resync: 60_000, retryFirst: 100, retryLongest: 30_000 },
       limits: { share: 0.5, window: 60_000, always: 1, hold: 600_000 },
+      probe: { share: 0.5, wait: 2000 },
       logLevel: 'info',
       logFormat: 'auto',
     });
@@ -73,9 +74,10 @@ weightByEndpoints: true
 resilient: { buckets: 64, idleTimer: 1m, unbalancedTimer: 10m }
 hashPolicy: ports
 nexthopCompatMode: true
-neighbour: { reachable: 500ms, firstProbe: 0, retransmit: 100ms }
+neighbour: { reachable: 500ms, firstProbe: 1s, retransmit: 240ms }
 pace: { settle: 0, resync: 1.5m, retryFirst: 1s, retryLongest: 1s }
 guard: { share: 1, window: 30s, always: 0, hold: 0 }
+probe: { share: 0.2, wait: 0 }
 stateDirectory: state
 runtimeDirectory: /run/other
 log: { level: debug, format: json }
@@ -98,13 +100,14 @@ log: { level: debug, format: json }
         resilience: { buckets: 64, idleTimer: 60, unbalancedTimer: 600 },
         hash: 'ports',
         nexthopCompat: true,
-        neighbour: { reachableMs: 500, delaySeconds: 0, retransMs: 100 },
+        neighbour: { reachableMs: 500, delaySeconds: 1, retransMs: 240 },
       },
       source: { kind: 'file', path: '/work/etc/cluster.json' },
       stateDirectory: '/work/etc/state',
       runtimeDirectory: '/run/other',
       pace: { settle: 0, resync: 90_000, retryFirst: 1000, retryLongest: 1000 },
       limits: { share: 1, window: 30_000, always: 0, hold: 0 },
+      probe: { share: 0.2, wait: 0 },
       logLevel: 'debug',
       logFormat: 'json',
     });

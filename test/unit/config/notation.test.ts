@@ -78,6 +78,10 @@ const config: fc.Arbitrary<GatewayConfig> = fc.record({
     always: fc.integer({ min: 0, max: 1_000_000 }),
     hold: ms(0, 86_400_000),
   }),
+  probe: fc.record({
+    share: fc.double({ min: 0, max: 1, noNaN: true }).map(Math.abs),
+    wait: ms(0, 60_000),
+  }),
   logLevel: fc.constantFrom('debug', 'info', 'warn', 'error'),
   logFormat: fc.constantFrom('auto', 'pretty', 'json'),
 });
@@ -132,7 +136,7 @@ describe('changedKeys', () => {
   it('is empty for two ways to write the same', () => {
     const ranges = good.replace('198.51.100.0/24', '198.51.100.0-198.51.100.255');
     expect(
-      changedKeys(read(good, '/'), read(`${ranges}neighbour: { reachable: 2000ms }\n`, '/')),
+      changedKeys(read(good, '/'), read(`${ranges}neighbour: { firstProbe: 0ms }\n`, '/')),
     ).to.deep.equal([]);
   });
 });

@@ -43,6 +43,7 @@ class Life {
   async step(step: Step, guarded = false) {
     this.model.apply(step);
     this.scene.cluster = this.model.snapshot();
+    this.scene.probed = this.model.probed;
     if (step.kind === 'gateway') this.scene.settings = gatewayOf(step.to);
     if (step.kind === 'refuse') this.refuses = step.chance;
     if (step.kind === 'disturb') disturb(this.scene, step.what, step.nth);
@@ -117,7 +118,7 @@ function leftOver({ scene, model }: Life): readonly string[] {
   const actual = reconciler.actual;
   if (actual === undefined) throw new Error('no round yet');
   const full = new RecomputedDesire((have, refused) =>
-    gatewayObjects(model.snapshot(), settings, have, refused),
+    gatewayObjects(model.snapshot(), settings, have, refused, model.probed),
   );
   full.update(actual);
   const byTable = diff(allKeys(role.desire.table, actual), role.desire.table, actual);
@@ -154,7 +155,7 @@ describe('the tables of a gateway', () => {
         for (const step of history.steps) {
           const report = await life.step(step);
           const { desire } = life.scene.role;
-          const found = paths(life.model.snapshot(), life.scene.settings);
+          const found = paths(life.model.snapshot(), life.scene.settings, life.model.probed);
           const { paths: table } = life.scene.role.gatewayDesire ?? {};
           if (table === undefined) throw new Error('no tables');
           expect(sorted(table.paths())).to.deep.equal(sorted([...found.paths, ...found.idle]));
@@ -249,6 +250,7 @@ describe('the tables of a gateway', () => {
         fc.pre([...links.values()].every(({ up, carrier }) => up && carrier));
         fc.pre([...links.values()].every(({ addresses }) => addresses.length <= 2));
         const fresh = new Scene(life.scene.cluster, life.scene.settings);
+        fresh.probed = life.model.probed;
         await fresh.round('link');
         const ours = (all: ReadonlyMap<string, KernelObject>) =>
           new Map([...all].filter(([, one]) => isOurs(one)));

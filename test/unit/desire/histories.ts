@@ -1,6 +1,8 @@
 import fc from 'fast-check';
 import type { Node, Service, Snapshot } from '../../../src/model/cluster.ts';
 import type { Gateway } from '../../../src/model/gateway.ts';
+import { type Ip, parseIp } from '../../../src/model/ip.ts';
+import type { Probed } from '../../../src/model/probed.ts';
 import { endpoint, gateway, node, request, service, snapshot } from '../../scene.ts';
 
 /** Small numbers on purpose: EIPs are shared, come back as they were, and take each other's places. */
@@ -15,6 +17,14 @@ export type Step =
   | { readonly kind: 'service'; readonly name: string; readonly to: ServiceShape | undefined }
   | { readonly kind: 'endpoints'; readonly name: string; readonly on: readonly OnNode[] }
   | { readonly kind: 'node'; readonly name: string; readonly to: NodeShape | undefined }
+  | { readonly kind: 'silent'; readonly name: string; readonly of: 4 | 6; readonly to: boolean }
+  | {
+      readonly kind: 'wait';
+      readonly name: string;
+      readonly node: string;
+      readonly of: 4 | 6;
+      readonly to: boolean;
+    }
   | { readonly kind: 'gateway'; readonly to: GatewayShape }
   | { readonly kind: 'complete'; readonly to: boolean }
   | { readonly kind: 'disturb'; readonly what: Disturbance; readonly nth: number }
@@ -108,6 +118,25 @@ const anyStep: fc.Arbitrary<Step> = fc.oneof(
       to: fc.option(anyNodeShape, { nil: undefined, freq: 3 }),
     }),
   },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      kind: fc.constant('silent' as const),
+      name: fc.constantFrom(...nodeNames),
+      of: fc.constantFrom(4 as const, 4 as const, 6 as const),
+      to: fc.boolean(),
+    }),
+  },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      kind: fc.constant('wait' as const),
+      name: serviceName,
+      node: fc.constantFrom(...nodeNames),
+      of: fc.constantFrom(4 as const, 4 as const, 6 as const),
+      to: fc.boolean(),
+    }),
+  },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('gateway' as const), to: anyGatewayShape }) },
   {
     weight: 1,
@@ -153,6 +182,15 @@ export class ClusterModel {
   readonly #nodes = new Map<string, Node>();
   #complete = true;
   #nodeList: readonly Node[] = [];
+  #silent: ReadonlySet<Ip> = new Set();
+  /** `service node family` */
+  readonly #waiting = new Set<string>();
+  #probed: Probed = this.#probe();
+
+  /** Another object whenever something in it has changed. */
+  get probed(): Probed {
+    return this.#probed;
+  }
 
   constructor(nodes: readonly string[]) {
     for (const name of nodes) this.#setNode(name, { shift: 0, excluded: false, extra: false });
@@ -194,6 +232,23 @@ export class ClusterModel {
       case 'complete':
         this.#complete = step.to;
         return;
+      case 'silent': {
+        const silent = new Set(this.#silent);
+        const [v4, v6] = addressesOf(step.name, 0);
+        const ip = parseIp(step.of === 4 ? v4 : v6);
+        if (step.to) silent.add(ip);
+        else silent.delete(ip);
+        this.#silent = silent;
+        this.#probed = this.#probe();
+        return;
+      }
+      case 'wait': {
+        const key = `${step.name} ${step.node} ${step.of}`;
+        if (step.to) this.#waiting.add(key);
+        else this.#waiting.delete(key);
+        this.#probed = this.#probe();
+        return;
+      }
       case 'gateway':
       case 'disturb':
       case 'refuse':
@@ -201,6 +256,17 @@ export class ClusterModel {
       default:
         step satisfies never;
     }
+  }
+
+  #probe(): Probed {
+    const waiting = new Set(this.#waiting);
+    const nodes = (service: string, of: 4 | 6): ReadonlySet<string> =>
+      new Set(nodeNames.filter((name) => waiting.has(`${service.split('/')[1]} ${name} ${of}`)));
+    return {
+      silent: this.#silent,
+      waiting: (service) => ({ 4: nodes(service, 4), 6: nodes(service, 6) }),
+      takeTurned: () => new Set(),
+    };
   }
 
   #setService(name: string, to: ServiceShape | undefined): void {
@@ -219,12 +285,16 @@ export class ClusterModel {
   }
 
   #setNode(name: string, { shift, excluded, extra }: NodeShape): void {
-    const last = 11 + nodeNames.indexOf(name) * 2 + shift;
-    const net = name === 'far' ? '10.9.9' : '10.0.0';
-    const net6 = name === 'far' ? '2001:db8:99::' : '2001:db8:10::';
-    const addresses = [`${net}.${last}`, `${net6}${last}`, ...(extra ? [claimed] : [])];
+    const addresses = [...addressesOf(name, shift), ...(extra ? [claimed] : [])];
     this.#nodes.set(name, node(name, addresses, { excludeLabel: excluded ? 'true' : undefined }));
   }
+}
+
+function addressesOf(name: string, shift: number): readonly [v4: string, v6: string] {
+  const last = 11 + nodeNames.indexOf(name) * 2 + shift;
+  return name === 'far'
+    ? [`10.9.9.${last}`, `2001:db8:99::${last}`]
+    : [`10.0.0.${last}`, `2001:db8:10::${last}`];
 }
 
 function endpointsOn(on: readonly OnNode[]): Service['endpoints'] {

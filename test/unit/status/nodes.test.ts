@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import { candidates } from '../../../src/desire/carriers.ts';
 import { parseIp } from '../../../src/model/ip.ts';
 import type { NeighbourEntry, NeighbourState } from '../../../src/model/listing.ts';
-import { type Hosts, nextHosts, nodeProblems, nodeStatuses, silentIps } from '../../../src/status/nodes.ts';
+import { type Hosts, nextHosts, nodeProblems, nodeStatuses } from '../../../src/status/nodes.ts';
 import { node, threeNodes } from '../../scene.ts';
 
 const n2 = parseIp('10.0.0.12');
@@ -88,10 +88,9 @@ describe('the nodes', () => {
     ]);
   });
 
-  it('are told of when they may carry traffic, and are silent or not ready', () => {
-    const found = nodeProblems(nodes, candidates(nodes), silentIps(hosts), 'eth0');
+  it('are reported when they may carry traffic, and are not ready', () => {
+    const found = nodeProblems(nodes, candidates(nodes));
     expect(found.map(({ code, severity, subject }) => `${severity} ${code} ${subject}`)).to.deep.equal([
-      'warn node-silent node n2 (10.0.0.12)',
       'warn node-not-ready node n2 (Ready)',
     ]);
   });

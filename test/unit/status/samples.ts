@@ -7,6 +7,7 @@ import { compareIp, type Ip, parseIp } from '../../../src/model/ip.ts';
 import type { NeighbourState } from '../../../src/model/listing.ts';
 import type { Route } from '../../../src/model/object.ts';
 import type { Problem } from '../../../src/model/problem.ts';
+import { silentNode } from '../../../src/probe/reachability-problems.ts';
 import { eipStatuses } from '../../../src/status/eips.ts';
 import { type GatewayInputs, gatewayStatus } from '../../../src/status/gateway.ts';
 import type { GatewayFacts } from '../../../src/status/health.ts';
@@ -83,7 +84,10 @@ async function sample({
     problems: [
       ...first.problems,
       ...problems,
-      ...nodeProblems(scene.cluster.nodes, paths.candidates, silent, lan),
+      ...scene.cluster.nodes.flatMap(({ name, addresses }) =>
+        addresses.filter((ip) => silent.has(ip)).map((ip) => silentNode({ node: name, ip }, lan)),
+      ),
+      ...nodeProblems(scene.cluster.nodes, paths.candidates),
     ],
   };
   const facts: GatewayFacts = {

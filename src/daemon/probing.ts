@@ -1,0 +1,150 @@
+import type { ProbeTerms } from '../config/config.ts';
+import { type Candidates, candidates } from '../desire/carriers.ts';
+import type { ClusterReader } from '../desire/cluster-reader.ts';
+import { routeKey } from '../desire/eip-routes.ts';
+import type { NeighbourPort } from '../kernel/neighbour-port.ts';
+import type { Service } from '../model/cluster.ts';
+import type { Gateway } from '../model/gateway.ts';
+import { contains, family, type Ip, networkOf } from '../model/ip.ts';
+import type { Link } from '../model/object.ts';
+import type { Probed } from '../model/probed.ts';
+import type { Problem } from '../model/problem.ts';
+import { askHealth } from '../probe/health-port.ts';
+import { Reachability, type Targets } from '../probe/reachability.ts';
+import { Serving } from '../probe/serving.ts';
+
+export interface ProbingInputs {
+  readonly port: NeighbourPort;
+  readonly cluster: ClusterReader;
+  readonly gateway: () => Gateway;
+  readonly terms: () => ProbeTerms;
+  /** As of the last dump. */
+  readonly links: () => readonly Link[];
+  /** Whether our object with this key is in the kernel. */
+  readonly has: (key: string) => boolean;
+  /** Called when the desire or the problems have changed. */
+  readonly changed: () => void;
+}
+
+/** The probe of a gateway: which nodes to ask, and what its answers are for. */
+export class Probing implements Probed {
+  readonly #inputs: ProbingInputs;
+  readonly #reachability: Reachability;
+  readonly #serving: Serving;
+  #nodes: unknown;
+  #links: unknown;
+  #lan = '';
+  #candidates: Candidates = candidates([]);
+  #targets: Targets = { lan: undefined, nodes: [] };
+  #hasRead = false;
+  #isStarted = false;
+
+  constructor(inputs: ProbingInputs) {
+    const { port, gateway, terms, changed } = inputs;
+    const clock = (): number => performance.now();
+    this.#inputs = inputs;
+    this.#reachability = new Reachability({
+      port,
+      // The kernel asks whom it has not heard for half to one and a half times this.
+      every: () => gateway().neighbour.reachableMs / 2,
+      share: () => terms().share,
+      clock,
+      changed,
+    });
+    this.#serving = new Serving({
+      isRouted: (service, of) => this.#isRouted(service, of),
+      addressOf: (node, of) => {
+        const found = this.#candidates.byName.get(node);
+        return of === 4 ? found?.ipv4 : found?.ipv6;
+      },
+      ask: askHealth,
+      wait: () => terms().wait,
+      clock,
+      changed,
+    });
+  }
+
+  get silent(): ReadonlySet<Ip> {
+    return this.#reachability.silent;
+  }
+
+  waiting(service: string) {
+    return this.#serving.waiting(service);
+  }
+
+  takeTurned(): ReadonlySet<string> {
+    return this.#serving.takeTurned();
+  }
+
+  problems(): readonly (readonly Problem[])[] {
+    return [this.#reachability.problems, this.#serving.problems];
+  }
+
+  /**
+   * Reads what has changed, before a round acts on it.
+   *
+   * @param keys of Services; 'all': any of them
+   */
+  read(keys: ReadonlySet<string> | 'all'): void {
+    const { cluster } = this.#inputs;
+    const { nodes, complete } = cluster.overview();
+    if (nodes !== this.#nodes) {
+      this.#nodes = nodes;
+      this.#candidates = candidates(nodes);
+      this.#targets = this.#targetsNow();
+      this.#reachability.follow(this.#targets);
+    }
+    // What comes with the first lists was there before this program.
+    const how = this.#isStarted ? 'changed' : 'as it is';
+    this.#isStarted = complete;
+    const isFirst = !this.#hasRead;
+    this.#hasRead = true;
+    if (keys !== 'all' && !isFirst) {
+      for (const key of keys) this.#serving.read(key, cluster.service(key), how);
+      return;
+    }
+    const gone = this.#serving.keys();
+    for (const service of cluster.services()) {
+      const key = `${service.namespace}/${service.name}`;
+      gone.delete(key);
+      this.#serving.read(key, service, how);
+    }
+    for (const key of gone) this.#serving.read(key, undefined, how);
+  }
+
+  /** A round is over: the links may be other ones. */
+  rounded(): void {
+    const links = this.#inputs.links();
+    const { lan } = this.#inputs.gateway();
+    if (links === this.#links && lan === this.#lan) return;
+    this.#links = links;
+    this.#lan = lan;
+    this.#targets = this.#targetsNow();
+    this.#reachability.follow(this.#targets);
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    await Promise.all([this.#reachability.run(signal), this.#serving.run(signal)]);
+  }
+
+  /** The nodes in the networks of the LAN: the kernel accepts no others as nexthops. */
+  #targetsNow(): Targets {
+    const { lan: name } = this.#inputs.gateway();
+    const lan = this.#inputs.links().find((link) => link.name === name && link.up && link.carrier);
+    if (lan === undefined) return { lan: undefined, nodes: [] };
+    const networks = lan.addresses.map(({ ip, length }) => networkOf(ip, length));
+    const own = new Set(lan.addresses.map(({ ip }) => ip));
+    const { every } = this.#candidates;
+    const nodes = [...every[4], ...every[6]].filter(
+      ({ ip }) => !own.has(ip) && networks.some((network) => contains(network, ip)),
+    );
+    return { lan: { index: lan.index, name }, nodes };
+  }
+
+  #isRouted({ ingress, externalIps }: Service, of: 4 | 6): boolean {
+    const { table } = this.#inputs.gateway();
+    return [...ingress, ...externalIps].some(
+      (ip) => family(ip) === of && this.#inputs.has(routeKey(ip, table)),
+    );
+  }
+}

@@ -1,0 +1,140 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { Ip } from '../model/ip.ts';
+import type { NeighbourState } from '../model/listing.ts';
+import { KernelError } from './kernel.ts';
+import { neighbourGroup } from './monitor.ts';
+import { Mutex } from './mutex.ts';
+import type { NeighbourPort } from './neighbour-port.ts';
+import { Batcher } from './netlink/batch.ts';
+import { failedNeighbours } from './netlink/failed-neighbours.ts';
+import { Flag, MalformedError, MessageReader, MessageWriter, Type } from './netlink/message.ts';
+import { decodeNeighbour, encodeNeighbourUse } from './netlink/neighbour.ts';
+import { openTransport, SocketError, type Transport } from './netlink/transport.ts';
+
+const commandBuffer = 4 << 20;
+const failureBuffer = 4 << 20;
+/** The longest notification of a neighbour has some hundred bytes. */
+const receiveBytes = 4096;
+/** Bytes of a solicitation of an IPv6 address, rounded up. */
+const longestMessage = 64;
+
+/** Messages for the hosts of one interface. */
+interface Batch {
+  readonly link: number;
+  readonly bytes: Uint8Array;
+  readonly length: number;
+}
+
+/** The neighbour table of this network namespace, with sockets of its own: a batch of routes delays no question. */
+export class LinuxNeighbours implements NeighbourPort {
+  readonly #commands: Transport;
+  readonly #batcher: Batcher;
+  readonly #running = new Mutex();
+  readonly #refusals = new Uint8Array(receiveBytes);
+  /** Solicitations are sent several times a second, and are the same each time. */
+  readonly #batches = new WeakMap<readonly Ip[], Batch>();
+
+  /** @throws SocketError */
+  constructor() {
+    this.#commands = openTransport({ name: 'neighbours', receiveBuffer: commandBuffer, groups: [] });
+    this.#batcher = new Batcher(this.#commands);
+  }
+
+  async solicit(link: number, ips: readonly Ip[]): Promise<void> {
+    let batch = this.#batches.get(ips);
+    if (batch?.link !== link) {
+      batch = { link, ...solicitation(link, ips) };
+      this.#batches.set(ips, batch);
+    }
+    const { bytes, length } = batch;
+    await this.#run(async () => {
+      await this.#commands.send(bytes, length);
+      // Only refusals are answered: the interface is down or gone, which RTM_NEWLINK or RTM_DELLINK reports.
+      while (this.#commands.receive(this.#refusals) >= 0);
+    });
+  }
+
+  states(
+    link: number,
+    ips: readonly Ip[],
+    signal: AbortSignal,
+  ): Promise<readonly (NeighbourState | undefined)[]> {
+    return this.#run(() =>
+      this.#batcher.states(
+        ips.map((ip) => ({ ip, link })),
+        signal,
+      ),
+    );
+  }
+
+  async *failures(signal: AbortSignal): AsyncGenerator<readonly Ip[] | 'unknown'> {
+    const transport = openTransport({
+      name: 'failures',
+      receiveBuffer: failureBuffer,
+      groups: [neighbourGroup],
+      filter: failedNeighbours,
+    });
+    const reader = new MessageReader(new Uint8Array(receiveBytes));
+    try {
+      while (!signal.aborted) {
+        await transport.readable(signal);
+        yield readFailures(transport, reader);
+        await nextTurn();
+      }
+    } catch (error) {
+      if (!signal.aborted) throw asKernelError(error);
+    } finally {
+      transport.close();
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#running.run(async () => this.#commands.close());
+  }
+
+  #run<T>(work: () => Promise<T>): Promise<T> {
+    return this.#running.run(async () => {
+      try {
+        return await work();
+      } catch (error) {
+        throw asKernelError(error);
+      }
+    });
+  }
+}
+
+function solicitation(link: number, ips: readonly Ip[]): Omit<Batch, 'link'> {
+  const writer = new MessageWriter(ips.length * longestMessage);
+  for (const ip of ips) {
+    writer.begin(Type.RTM_NEWNEIGH, Flag.NLM_F_REQUEST | Flag.NLM_F_CREATE, 0);
+    encodeNeighbourUse(writer, ip, link);
+    writer.end();
+  }
+  return { bytes: writer.bytes, length: writer.length };
+}
+
+/** Empties the socket. */
+function readFailures(transport: Transport, reader: MessageReader): readonly Ip[] | 'unknown' {
+  const failed = new Set<Ip>();
+  let isOverrun = false;
+  for (;;) {
+    try {
+      const length = transport.receive(reader.bytes);
+      if (length < 0) return isOverrun ? 'unknown' : [...failed];
+      reader.reset(length);
+      while (reader.next()) {
+        const found = decodeNeighbour(reader);
+        if (found !== undefined) failed.add(found.ip);
+      }
+    } catch (error) {
+      if (!(error instanceof SocketError && error.code === 'ENOBUFS')) throw error;
+      isOverrun = true;
+    }
+  }
+}
+
+function asKernelError(error: unknown): unknown {
+  if (error instanceof SocketError) return new KernelError(error.code, error.message, { cause: error });
+  if (error instanceof MalformedError) return new KernelError('EBADMSG', error.message, { cause: error });
+  return error;
+}

@@ -1,0 +1,51 @@
+import { family } from '../model/ip.ts';
+import type { Problem } from '../model/problem.ts';
+import { type Doubt, doubtFor } from './judge.ts';
+import type { Target } from './reachability.ts';
+
+/** Node names that a sentence holds. */
+const mostNames = 5;
+
+export function silentNode({ node, ip }: Target, lan: string): Problem {
+  const [protocol, show] = family(ip) === 4 ? ['ARP', 'ip neigh show'] : ['NDP', 'ip -6 neigh show'];
+  return {
+    code: 'node-silent',
+    severity: 'warn',
+    subject: `node ${node} (${ip})`,
+    message: `node ${node} does not answer ${protocol} at ${ip} on ${lan}; EIPs that other nodes serve go to these alone`,
+    advice: `see that it runs and is on this LAN: ping -I ${lan} ${ip}; ${show} ${ip}`,
+    node,
+  };
+}
+
+export function doubted(
+  { of, kind, silent, asked }: Doubt,
+  targets: readonly Target[],
+  lan: string,
+): Problem {
+  const protocol = of === 4 ? 'ARP' : 'NDP';
+  const names = targets.filter(({ ip }) => silent.includes(ip)).map(({ node }) => node);
+  const more = names.length - mostNames;
+  const list = `${names.slice(0, mostNames).join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
+  const message =
+    kind === 'all'
+      ? `none of the ${asked} nodes answers ${protocol} on ${lan} (${list}): the probe is wrong, and no node is left out`
+      : `${silent.length} of ${asked} nodes ceased to answer ${protocol} on ${lan} within a second (${list}): this is doubted, and they stay in use for ${doubtFor / 1000} s`;
+  return {
+    code: 'probe-doubted',
+    severity: 'error',
+    subject: `${kind === 'all' ? 'all' : 'many'} nodes (IPv${of})`,
+    message,
+    advice: `see to the switch and to ${lan} of this gateway: ip -s link show ${lan}; ip -${of} neigh show dev ${lan}`,
+  };
+}
+
+export function blind(why: string): Problem {
+  return {
+    code: 'probe-blind',
+    severity: 'error',
+    subject: 'probe of the nodes',
+    message: `the neighbour table cannot be read (${why}): no node is left out for its silence`,
+    advice: 'see the journal of the kernel; the probe goes on trying',
+  };
+}

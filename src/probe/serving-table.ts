@@ -1,0 +1,153 @@
+import type { Service } from '../model/cluster.ts';
+import type { Family, Ip } from '../model/ip.ts';
+import { noneWaiting, type Waiting } from '../model/probed.ts';
+import { waitingNodes } from './waiting.ts';
+
+/** A node that waits, and where its kube-proxy says whether it serves the Service. */
+export interface Question {
+  /** `namespace/name` */
+  readonly service: string;
+  readonly node: string;
+  readonly of: Family;
+  readonly port: number;
+  /** ms of the awake clock */
+  readonly since: number;
+}
+
+export interface ServingInputs {
+  /** Whether an EIP of the Service has a route in the kernel. */
+  isRouted(service: Service, of: Family): boolean;
+  /** undefined: the node has no such address, and cannot be asked. */
+  addressOf(node: string, of: Family): Ip | undefined;
+}
+
+const families: readonly Family[] = [4, 6];
+
+/**
+ * Which nodes of which Services wait for their kube-proxy, kept up to date by what changes. {@link waitingNodes} is its
+ * rule.
+ */
+export class ServingTable {
+  readonly #inputs: ServingInputs;
+  /** Services under Local with a health check port, as they were last read. */
+  readonly #services = new Map<string, Service>();
+  /** By Service; only those that wait. */
+  readonly #waiting = new Map<string, Waiting>();
+  readonly #questions = new Map<string, Question>();
+  /** Nodes that got traffic although they never answered. */
+  readonly #late = new Map<string, Question>();
+  #turned = new Set<string>();
+
+  constructor(inputs: ServingInputs) {
+    this.#inputs = inputs;
+  }
+
+  waiting(service: string): Waiting {
+    return this.#waiting.get(service) ?? noneWaiting;
+  }
+
+  takeTurned(): ReadonlySet<string> {
+    const turned = this.#turned;
+    if (turned.size > 0) this.#turned = new Set();
+    return turned;
+  }
+
+  /** Nodes that wait. */
+  get questions(): Iterable<Question> {
+    return this.#questions.values();
+  }
+
+  /** Nodes that got traffic because they never answered, and have not answered since. */
+  get late(): Iterable<Question> {
+    return this.#late.values();
+  }
+
+  /** The Services that may wait: `namespace/name`. */
+  keys(): Set<string> {
+    return new Set(this.#services.keys());
+  }
+
+  get isIdle(): boolean {
+    return this.#questions.size === 0 && this.#late.size === 0;
+  }
+
+  /**
+   * Reads a Service that has changed.
+   *
+   * @param service undefined: it is gone
+   * @param how 'as it is': it was there before this program, and nobody waits
+   * @param now ms of the awake clock
+   */
+  read(key: string, service: Service | undefined, how: 'changed' | 'as it is', now: number): void {
+    const before = this.#services.get(key);
+    if (before === service) return;
+    const isAsked = service?.externalTrafficPolicy === 'Local' && service.healthCheckNodePort !== undefined;
+    if (isAsked) this.#services.set(key, service);
+    else this.#services.delete(key);
+    if (!isAsked || how === 'as it is') this.#set(key, noneWaiting, service, now);
+    else this.#set(key, this.#waitingOf(key, before, service), service, now);
+  }
+
+  /** Its kube-proxy has said that it serves the Service. */
+  answered(question: Question): void {
+    this.#late.delete(keyOf(question));
+    this.#admit(question);
+  }
+
+  /** It has waited long enough, and gets traffic. */
+  overdue(question: Question): void {
+    if (!this.#questions.has(keyOf(question))) return;
+    this.#late.set(keyOf(question), question);
+    this.#admit(question);
+  }
+
+  #waitingOf(key: string, before: Service | undefined, after: Service): Waiting {
+    const known = this.waiting(key);
+    const one = (of: Family): ReadonlySet<string> => {
+      const isRouted = this.#inputs.isRouted(after, of);
+      const nodes = waitingNodes({ before, after, waiting: known[of], isRouted }, of);
+      const able = [...nodes].filter((node) => this.#inputs.addressOf(node, of) !== undefined);
+      return able.length === nodes.size ? nodes : new Set(able);
+    };
+    return { 4: one(4), 6: one(6) };
+  }
+
+  #admit({ service: key, node, of }: Question): void {
+    const waiting = this.#waiting.get(key);
+    if (waiting === undefined || !waiting[of].has(node)) return;
+    const rest = new Set(waiting[of]);
+    rest.delete(node);
+    this.#set(key, { ...waiting, [of]: rest }, this.#services.get(key), 0);
+  }
+
+  #set(key: string, waiting: Waiting, service: Service | undefined, now: number): void {
+    const before = this.waiting(key);
+    const port = service?.healthCheckNodePort;
+    for (const of of families) {
+      for (const node of before[of])
+        if (!waiting[of].has(node)) this.#questions.delete(keyOf({ service: key, node, of }));
+      for (const node of waiting[of]) {
+        const id = keyOf({ service: key, node, of });
+        const known = this.#questions.get(id);
+        if (port !== undefined && known?.port !== port)
+          this.#questions.set(id, { service: key, node, of, port, since: known?.since ?? now });
+      }
+      if (waiting[of].symmetricDifference(before[of]).size > 0) this.#turned.add(key);
+    }
+    for (const [id, late] of this.#late)
+      if (late.service === key && !this.#stands(late, service)) this.#late.delete(id);
+    if (waiting[4].size + waiting[6].size > 0) this.#waiting.set(key, waiting);
+    else this.#waiting.delete(key);
+  }
+
+  /** The node still has an endpoint of the Service. */
+  #stands({ node, port }: Question, service: Service | undefined): boolean {
+    return (
+      service?.healthCheckNodePort === port && service.endpoints.some((endpoint) => endpoint.node === node)
+    );
+  }
+}
+
+function keyOf({ service, node, of }: Pick<Question, 'service' | 'node' | 'of'>): string {
+  return `${service} ${node} ${of}`;
+}

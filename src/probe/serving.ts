@@ -1,0 +1,165 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Service } from '../model/cluster.ts';
+import type { Ip } from '../model/ip.ts';
+import type { Waiting } from '../model/probed.ts';
+import type { Problem } from '../model/problem.ts';
+import { AwakeClock } from './awake-clock.ts';
+import type { Health } from './health-port.ts';
+import { type Question, type ServingInputs, ServingTable } from './serving-table.ts';
+
+export interface ServingOptions extends ServingInputs {
+  readonly ask: (ip: Ip, port: number, signal: AbortSignal) => Promise<Health>;
+  /** ms after which a node that never answered gets traffic all the same; 0: nobody waits */
+  readonly wait: () => number;
+  /** ms; must never run backwards */
+  readonly clock: () => number;
+  /** Called when a node waits no more, or when other problems are there. */
+  readonly changed: () => void;
+}
+
+/** ms between two questions to one node while it waits */
+const pace = 25;
+/** ms between two questions to a node that got traffic without an answer */
+const latePace = 5000;
+/** Questions at one time. */
+const mostAtOnce = 64;
+
+const none: readonly Problem[] = [];
+
+/**
+ * Whether a node's kube-proxy has rules for a Service under Local. Its health check port is asked as long as the node
+ * waits, and not otherwise.
+ */
+export class Serving {
+  readonly #options: ServingOptions;
+  readonly #table: ServingTable;
+  readonly #clock: AwakeClock;
+  readonly #asking = new Set<Question>();
+  #wake = Promise.withResolvers<void>();
+  /** Why a node did not answer last. */
+  readonly #why = new WeakMap<Question, string>();
+  #lateAgain = 0;
+  #problems = none;
+
+  constructor(options: ServingOptions) {
+    this.#options = options;
+    this.#table = new ServingTable(options);
+    this.#clock = new AwakeClock(options.clock, 4 * pace);
+  }
+
+  waiting(service: string): Waiting {
+    return this.#table.waiting(service);
+  }
+
+  takeTurned(): ReadonlySet<string> {
+    return this.#table.takeTurned();
+  }
+
+  /** The same array as long as nothing in it changes. */
+  get problems(): readonly Problem[] {
+    return this.#problems;
+  }
+
+  /** The Services that may wait: `namespace/name`. */
+  keys(): Set<string> {
+    return this.#table.keys();
+  }
+
+  /** See {@link ServingTable.read}. */
+  read(key: string, service: Service | undefined, how: 'changed' | 'as it is'): void {
+    this.#table.read(key, service, this.#options.wait() > 0 ? how : 'as it is', this.#clock.now());
+    if (!this.#table.isIdle) this.#wake.resolve();
+    if (this.#problems.length > 0) this.#report();
+  }
+
+  /** Asks until the signal is aborted. */
+  async run(signal: AbortSignal): Promise<void> {
+    signal.addEventListener('abort', () => this.#wake.resolve(), { once: true });
+    while (!signal.aborted) {
+      await this.#wake.promise;
+      this.#wake = Promise.withResolvers();
+      if (signal.aborted) return;
+      this.#clock.now();
+      while (!this.#table.isIdle && (await rest(pace, signal))) this.#turn(signal);
+    }
+  }
+
+  #turn(signal: AbortSignal): void {
+    const now = this.#clock.now();
+    for (const question of [...this.#table.questions]) {
+      if (now - question.since >= this.#options.wait()) this.#overdue(question);
+      else this.#ask(question, signal);
+    }
+    if (now < this.#lateAgain) return;
+    this.#lateAgain = now + latePace;
+    // One of each node is enough to hear that it answers again; its answer makes the next one due.
+    const nodes = new Set<string>();
+    for (const question of this.#table.late) {
+      if (nodes.has(question.node)) continue;
+      nodes.add(question.node);
+      this.#ask(question, signal);
+    }
+  }
+
+  #overdue(question: Question): void {
+    this.#table.overdue(question);
+    this.#report();
+    this.#options.changed();
+  }
+
+  #ask(question: Question, signal: AbortSignal): void {
+    if (this.#asking.has(question) || this.#asking.size >= mostAtOnce) return;
+    const ip = this.#options.addressOf(question.node, question.of);
+    if (ip === undefined) return;
+    this.#asking.add(question);
+    void this.#options.ask(ip, question.port, signal).then((health) => {
+      this.#asking.delete(question);
+      if (health.kind === 'not yet') {
+        this.#why.set(question, health.why);
+        return;
+      }
+      this.#table.answered(question);
+      this.#lateAgain = 0;
+      this.#report();
+      this.#options.changed();
+    });
+  }
+
+  #report(): void {
+    const byNode = new Map<string, Question[]>();
+    for (const question of this.#table.late) {
+      const known = byNode.get(question.node);
+      if (known) known.push(question);
+      else byNode.set(question.node, [question]);
+    }
+    if (byNode.size === 0 && this.#problems.length === 0) return;
+    this.#problems = byNode.size === 0 ? none : [...byNode].map(([node, late]) => this.#problem(node, late));
+  }
+
+  #problem(node: string, late: readonly Question[]): Problem {
+    const [first] = late;
+    const { service = '', port = 0 } = first ?? {};
+    const more = late.length > 1 ? ` and ${late.length - 1} more Services` : '';
+    const why = (first && this.#why.get(first)) ?? 'no answer';
+    return {
+      code: 'node-does-not-say-it-serves',
+      severity: 'warn',
+      subject: `health checks of node ${node}`,
+      message: `the health check port ${port} of node ${node} did not say that it serves ${service}${more} (${why}); it got traffic all the same after ${this.#options.wait()} ms`,
+      advice: `curl http://NODE:${port}/healthz; open the health check node ports to this gateway, or set probe.wait to 0s where the dataplane has none`,
+      node,
+      service,
+    };
+  }
+}
+
+/** @returns false when the signal ended it */
+async function rest(ms: number, signal: AbortSignal): Promise<boolean> {
+  try {
+    await sleep(ms, undefined, { signal });
+    return true;
+  } catch (error) {
+    if (signal.aborted) return false;
+    throw error;
+  }
+}

@@ -1,0 +1,55 @@
+import { expect } from 'chai';
+import { LinuxNeighbours } from '../../src/kernel/linux-neighbours.ts';
+import { parseIp } from '../../src/model/ip.ts';
+import { LinuxFixture } from './linux-fixture.ts';
+import { describeOnKernel } from './namespace.ts';
+
+const mac = '02:00:5e:00:53:01';
+const [here, gone, gone6, never] = ['10.0.0.2', '10.0.0.9', '2001:db8:10::9', '10.0.0.77'].map(parseIp);
+
+describeOnKernel('the neighbour table', () => {
+  let fixture: LinuxFixture;
+  let neighbours: LinuxNeighbours;
+  let link: number;
+  const late = (): AbortSignal => AbortSignal.timeout(8000);
+  beforeEach(async () => {
+    fixture = await LinuxFixture.make();
+    neighbours = new LinuxNeighbours();
+    link = await fixture.addLink('eip-lan', '10.0.0.1/24');
+    await fixture.addAddress('eip-lan', '2001:db8:10::1/64');
+    for (const family of ['ipv4', 'ipv6'])
+      await fixture.setSysctl(`net/${family}/neigh/eip-lan/retrans_time_ms`, '20');
+  });
+  afterEach(async () => {
+    await neighbours[Symbol.asyncDispose]();
+    await fixture[Symbol.asyncDispose]();
+  });
+
+  it('has a state for each address that is asked for, and none for an unknown one', async () => {
+    if (!here || !never) throw new Error('no addresses');
+    await fixture.setNeighbour('eip-lan', here, mac);
+    expect(await neighbours.states(link, [never, here], late())).to.deep.equal([undefined, 'REACHABLE']);
+    expect(await neighbours.states(4711, [here], late()), 'no such link').to.deep.equal([undefined]);
+  });
+
+  it('asks a host when it is told to, and says when none answers, of either family', async () => {
+    if (!here || !gone || !gone6) throw new Error('no addresses');
+    const end = new AbortController();
+    const heard = new Set<string>();
+    const failures = neighbours.failures(AbortSignal.any([end.signal, late()]));
+    const reading = (async () => {
+      for await (const ips of failures) {
+        if (ips === 'unknown') throw new Error('an overrun');
+        for (const ip of ips) heard.add(ip);
+        if (heard.has(gone) && heard.has(gone6)) end.abort();
+      }
+    })();
+    // The one that is there changes its state as well, and is not heard of.
+    await fixture.setNeighbour('eip-lan', here, mac);
+    await neighbours.solicit(link, [here, gone, gone6]);
+    await reading;
+    expect(end.signal.aborted, 'in time').to.equal(true);
+    expect([...heard].sort()).to.deep.equal([gone, gone6]);
+    expect(await neighbours.states(link, [gone, gone6], late())).to.deep.equal(['FAILED', 'FAILED']);
+  });
+});

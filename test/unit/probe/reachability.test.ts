@@ -1,0 +1,230 @@
+import { expect } from 'chai';
+import { KernelError } from '../../../src/kernel/kernel.ts';
+import type { NeighbourPort } from '../../../src/kernel/neighbour-port.ts';
+import { type Ip, parseIp } from '../../../src/model/ip.ts';
+import type { NeighbourState } from '../../../src/model/listing.ts';
+import { Reachability, type Targets } from '../../../src/probe/reachability.ts';
+
+const lan = { index: 2, name: 'eth0' };
+
+function targets(...last: readonly number[]): Targets {
+  return { lan, nodes: last.map((n) => ({ node: `n${n}`, ip: ip(n) })) };
+}
+
+function ip(last: number): Ip {
+  return parseIp(`10.0.0.${last}`);
+}
+
+/** A neighbour table that a test writes. */
+class Table implements NeighbourPort {
+  readonly table = new Map<Ip, NeighbourState>();
+  readonly solicited = new Set<Ip>();
+  error: KernelError | undefined;
+  readonly #told: (readonly Ip[] | 'unknown')[] = [];
+  #wake = Promise.withResolvers<void>();
+
+  async solicit(_link: number, ips: readonly Ip[]): Promise<void> {
+    if (this.error) throw this.error;
+    for (const each of ips) this.solicited.add(each);
+  }
+
+  async states(_link: number, ips: readonly Ip[]): Promise<readonly (NeighbourState | undefined)[]> {
+    if (this.error) throw this.error;
+    return ips.map((each) => this.table.get(each));
+  }
+
+  tell(failed: readonly Ip[] | 'unknown'): void {
+    this.#told.push(failed);
+    this.#wake.resolve();
+  }
+
+  fail(...last: readonly number[]): void {
+    for (const each of last) this.table.set(ip(each), 'FAILED');
+    this.tell(last.map(ip));
+  }
+
+  async *failures(signal: AbortSignal): AsyncGenerator<readonly Ip[] | 'unknown'> {
+    const aborted = new Promise<undefined>((resolve) =>
+      signal.addEventListener('abort', () => resolve(undefined)),
+    );
+    while (!signal.aborted) {
+      await Promise.race([this.#wake.promise, aborted]);
+      this.#wake = Promise.withResolvers();
+      yield* this.#told.splice(0);
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {}
+}
+
+class World implements AsyncDisposable {
+  readonly port = new Table();
+  now = 0;
+  /** ms that pass with every look of {@link until} */
+  pace = 0;
+  readonly probe: Reachability;
+  readonly #stop = new AbortController();
+  readonly #running: Promise<void>;
+
+  constructor(nodes: readonly number[], dead: readonly number[] = []) {
+    this.probe = new Reachability({
+      port: this.port,
+      every: () => 2,
+      share: () => 0.5,
+      clock: () => this.now,
+      changed: () => undefined,
+    });
+    for (const node of nodes) this.port.table.set(ip(node), dead.includes(node) ? 'FAILED' : 'REACHABLE');
+    this.probe.follow(targets(...nodes));
+    this.#running = this.probe.run(this.#stop.signal);
+  }
+
+  /** Waits until these are silent and these codes are problems, while the time goes on. */
+  async until(what: string): Promise<void> {
+    const seen = (): string =>
+      [
+        ...[...this.probe.silent].map((one) => one.slice(7)),
+        ...this.probe.problems.map(({ code }) => code),
+      ].join(' ');
+    const late = Date.now() + 1500;
+    while (seen() !== what && Date.now() < late) {
+      this.now += this.pace;
+      await new Promise((resolve) => setTimeout(resolve, 2));
+    }
+    expect(seen()).to.equal(what);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stop.abort();
+    await this.#running;
+  }
+}
+
+describe('the probe of the nodes', () => {
+  it('has the kernel ask every node, again and again', async () => {
+    await using world = new World([11, 12, 13]);
+    const asked = async (): Promise<number> => {
+      while (world.port.solicited.size < 3) await new Promise((resolve) => setTimeout(resolve, 1));
+      return world.port.solicited.size;
+    };
+    expect(await asked()).to.equal(3);
+    world.port.solicited.clear();
+    expect(await asked()).to.equal(3);
+  });
+
+  it('names a node that failed, and knows when it is back', async () => {
+    await using world = new World([11, 12, 13]);
+    world.port.fail(12);
+    await world.until('12 node-silent');
+    // The next question makes the entry incomplete, and an unused one is forgotten: it is as silent as before.
+    world.port.table.set(ip(12), 'INCOMPLETE');
+    world.port.tell([ip(12)]);
+    await world.until('12 node-silent');
+    world.port.table.delete(ip(12));
+    world.port.tell('unknown');
+    await world.until('12 node-silent');
+    world.port.table.set(ip(12), 'REACHABLE');
+    world.pace = 50;
+    await world.until('');
+  });
+
+  it('takes a node back that has answered for a second, and not one that answers now and then', async () => {
+    await using world = new World([11, 12, 13]);
+    world.port.fail(12);
+    await world.until('12 node-silent');
+    const turns = async (): Promise<void> => {
+      world.port.solicited.clear();
+      while (world.port.solicited.size < 3) await new Promise((resolve) => setTimeout(resolve, 1));
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    };
+    for (let times = 0; times < 3; times += 1) {
+      world.port.table.set(ip(12), 'REACHABLE');
+      await turns();
+      world.now += 900;
+      await turns();
+      world.port.table.set(ip(12), 'FAILED');
+      await turns();
+      expect([...world.probe.silent]).to.deep.equal([ip(12)]);
+    }
+    world.port.table.set(ip(12), 'REACHABLE');
+    await turns();
+    world.now += 1000;
+    await world.until('');
+  });
+
+  it('goes by what the kernel says now, not by what it said while nobody listened', async () => {
+    await using world = new World([11, 12, 13]);
+    // The daemon was stopped: it hears of a failure that is long over.
+    world.now += 5000;
+    world.port.tell([ip(12), ip(13)]);
+    world.port.fail(11);
+    await world.until('11 node-silent');
+  });
+
+  it('reads everybody when notifications were lost', async () => {
+    await using world = new World([11, 12, 13]);
+    await world.until('');
+    world.port.table.set(ip(13), 'FAILED');
+    world.port.tell('unknown');
+    await world.until('13 node-silent');
+  });
+
+  it('knows who was silent before it came', async () => {
+    await using world = new World([11, 12, 13, 14, 15], [11, 12, 13]);
+    await world.until('11 12 13 node-silent node-silent node-silent');
+  });
+
+  it('leaves nobody out when nobody answers, and says so', async () => {
+    await using world = new World([11, 12, 13]);
+    world.port.fail(11, 12, 13);
+    await world.until('probe-doubted');
+    expect(world.probe.problems[0]?.message).to.include(
+      'none of the 3 nodes answers ARP on eth0 (n11, n12, n13)',
+    );
+    world.port.table.set(ip(11), 'REACHABLE');
+    world.port.table.set(ip(12), 'REACHABLE');
+    world.pace = 50;
+    await world.until('13 node-silent');
+  });
+
+  it('doubts too many at once for ten seconds', async () => {
+    await using world = new World([11, 12, 13]);
+    world.port.fail(11, 12);
+    await world.until('probe-doubted');
+    for (let second = 0; second < 9; second += 1) {
+      world.now += 1000;
+      world.port.tell('unknown');
+      await new Promise((resolve) => setTimeout(resolve, 3));
+      expect([...world.probe.silent]).to.deep.equal([]);
+    }
+    for (let second = 0; second < 5; second += 1) {
+      world.now += 1000;
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+    await world.until('11 12 node-silent node-silent');
+  });
+
+  it('forgets a node that is no target, and everybody when the LAN is gone', async () => {
+    await using world = new World([11, 12, 13]);
+    world.port.fail(12);
+    await world.until('12 node-silent');
+    world.probe.follow(targets(11, 13));
+    await world.until('');
+    world.probe.follow(targets(11, 12, 13));
+    world.port.fail(12);
+    await world.until('12 node-silent');
+    world.probe.follow({ lan: undefined, nodes: [] });
+    await world.until('');
+  });
+
+  it('leaves nobody out while the kernel cannot be read', async () => {
+    await using world = new World([11, 12, 13]);
+    world.port.fail(12);
+    await world.until('12 node-silent');
+    world.port.error = new KernelError('ENOBUFS', 'no memory');
+    await world.until('probe-blind');
+    world.port.error = undefined;
+    world.port.fail(12);
+    await world.until('12 node-silent');
+  });
+});

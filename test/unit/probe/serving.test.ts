@@ -1,0 +1,157 @@
+import { expect } from 'chai';
+import type { Service } from '../../../src/model/cluster.ts';
+import { type Ip, parseIp } from '../../../src/model/ip.ts';
+import type { Health } from '../../../src/probe/health-port.ts';
+import { Serving } from '../../../src/probe/serving.ts';
+import { endpoint, service } from '../../scene.ts';
+
+const addresses: Readonly<Record<string, Ip>> = {
+  n1: parseIp('10.0.0.11'),
+  n2: parseIp('10.0.0.12'),
+};
+
+function local(...on: readonly string[]): Service {
+  const made = service('web', ['198.51.100.10'], {
+    externalTrafficPolicy: 'Local',
+    healthCheckNodePort: 31_000,
+    endpoints: on.map((name) => endpoint(name)),
+  });
+  return { ...made, endpoints: made.endpoints.filter(({ ip }) => !ip.includes(':')) };
+}
+
+const never: Health = { kind: 'not yet', why: 'ECONNREFUSED' };
+
+/** A probe over nodes that answer what the test says. */
+class World implements AsyncDisposable {
+  readonly asked: string[] = [];
+  readonly healths = new Map<Ip, Health>();
+  wait = 60_000;
+  isRouted = true;
+  now = 0;
+  readonly serving: Serving;
+  readonly #stop = new AbortController();
+  readonly #running: Promise<void>;
+  #changed = Promise.withResolvers<void>();
+
+  constructor() {
+    this.serving = new Serving({
+      isRouted: () => this.isRouted,
+      addressOf: (name, of) => (of === 4 ? addresses[name] : undefined),
+      ask: async (ip, port) => {
+        this.asked.push(`${ip}:${port}`);
+        return this.healths.get(ip) ?? never;
+      },
+      wait: () => this.wait,
+      clock: () => this.now,
+      changed: () => this.#changed.resolve(),
+    });
+    this.#running = this.serving.run(this.#stop.signal);
+  }
+
+  get waits(): string {
+    return [...this.serving.waiting('default/web')[4]].join(' ');
+  }
+
+  async changed(): Promise<void> {
+    await this.#changed.promise;
+    this.#changed = Promise.withResolvers();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stop.abort();
+    await this.#running;
+  }
+}
+
+describe('the probe of health check ports', () => {
+  it('asks a node that waits until it says 200, and nobody before or after', async () => {
+    await using world = new World();
+    const { serving } = world;
+    world.isRouted = false;
+    serving.read('default/web', local('n1'), 'as it is');
+    expect(world.waits).to.equal('');
+    expect([...serving.takeTurned()]).to.deep.equal([]);
+    serving.read('default/web', local('n1', 'n2'), 'changed');
+    expect(world.waits).to.equal('n2');
+    expect([...serving.takeTurned()]).to.deep.equal(['default/web']);
+    world.healths.set(parseIp('10.0.0.12'), { kind: 'serves' });
+    await world.changed();
+    expect(world.waits).to.equal('');
+    expect([...serving.takeTurned()]).to.deep.equal(['default/web']);
+    expect(new Set(world.asked)).to.deep.equal(new Set(['10.0.0.12:31000']));
+    expect(serving.problems).to.deep.equal([]);
+    const { length } = world.asked;
+    world.now += 1000;
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(world.asked.length).to.equal(length);
+  });
+
+  it('lets a node that never says it have traffic after the wait, says so, and hears when it answers', async () => {
+    await using world = new World();
+    const { serving } = world;
+    world.wait = 50;
+    serving.read('default/web', local('n1'), 'as it is');
+    serving.read('default/web', local('n1', 'n2'), 'changed');
+    // Each look believes 100 ms at most.
+    world.now += 70;
+    await world.changed();
+    expect(world.waits).to.equal('');
+    const [problem] = serving.problems;
+    expect(problem?.code).to.equal('node-does-not-say-it-serves');
+    expect(problem?.message).to.include('default/web').and.to.include('n2');
+    world.healths.set(parseIp('10.0.0.12'), { kind: 'serves' });
+    world.now += 90;
+    using advancing = new DisposableStack();
+    const timer = setInterval(() => {
+      world.now += 100;
+    }, 1);
+    advancing.defer(() => clearInterval(timer));
+    await world.changed();
+    expect(serving.problems).to.deep.equal([]);
+  });
+
+  it('forgets a node that never said it when its endpoint goes', async () => {
+    await using world = new World();
+    const { serving } = world;
+    world.wait = 50;
+    serving.read('default/web', local('n1'), 'as it is');
+    serving.read('default/web', local('n1', 'n2'), 'changed');
+    world.now += 70;
+    await world.changed();
+    expect(serving.problems).to.have.length(1);
+    serving.read('default/web', local('n1'), 'changed');
+    expect(serving.problems).to.deep.equal([]);
+  });
+
+  it('does not count the time in which this program was stopped', async () => {
+    await using world = new World();
+    const { serving } = world;
+    world.wait = 2000;
+    serving.read('default/web', local('n1'), 'as it is');
+    serving.read('default/web', local('n1', 'n2'), 'changed');
+    const before = world.asked.length;
+    world.now += 60_000;
+    for (let i = 0; i < 200 && world.asked.length < before + 3; i += 1)
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    expect(world.asked.length).to.be.at.least(before + 3);
+    expect(world.waits).to.equal('n2');
+    expect(serving.problems).to.deep.equal([]);
+  });
+
+  it('lets nobody wait with a wait of 0', async () => {
+    await using world = new World();
+    world.wait = 0;
+    world.serving.read('default/web', local('n1'), 'changed');
+    expect(world.waits).to.equal('');
+  });
+
+  it('forgets a Service that goes, and asks about one that comes back under its name', async () => {
+    await using world = new World();
+    const { serving } = world;
+    serving.read('default/web', local('n1'), 'as it is');
+    serving.read('default/web', local('n1', 'n2'), 'changed');
+    serving.read('default/web', undefined, 'changed');
+    expect(world.waits).to.equal('');
+    expect([...serving.keys()]).to.deep.equal([]);
+  });
+});
