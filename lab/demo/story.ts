@@ -90,14 +90,15 @@ function draw(page: Page): void {
    ${page.style('bold', 'eiproute')}: external addresses (EIPs) for Kubernetes on a plain Linux router
 
    16 clients ── router ─┬─ ${page.style('bold', 'gateway')} ──┬── node1 ── pods
-   192.0.2.100…          │  ${page.style('bold', 'eiproute')} ├── node2 ── pods   each node: ${page.style('bold', 'eiproute node')}
-                         │           ├── node3 ── pods
-                         │           ├── Kubernetes API
-                         └─ another ─┘
+   192.0.2.100…          │  ${page.style('bold', 'eiproute')}  ├── node2 ── pods  each: ${page.style('bold', 'eiproute node')}
+                         │            ├── node3 ── pods
+                         │            ├── Kubernetes API
+                         └─ another ──┘
 
-   No machine has an EIP (198.51.100.0/24, 2001:db8:e::/64): the gateway routes each to the
-   nodes that serve it. The nodes' default route is another router, which drops whatever it did
-   not see begin: a reply that takes the wrong way is lost. Every machine is a network namespace
-   of this one; the packets are real.
+   No machine has an EIP (198.51.100.0/24, 2001:db8:e::/64): the gateway routes
+   each to the nodes that serve it. The nodes' default route is another router,
+   which drops whatever it did not see begin: a reply that takes the wrong way
+   is lost. Every machine is a network namespace of this one; the packets are
+   real.
 `);
 }
