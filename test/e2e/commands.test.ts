@@ -161,7 +161,7 @@ describe('eiproute status', () => {
       const { status, out, err } = await host.eiproute(...words);
       expect({ status, out }).to.deep.equal({ status: 1, out: '' });
       expect(err).to.match(
-        /^eiproute: no gateway daemon answers at \S+gateway.sock \(ENOENT\); is it running\? \(systemctl status eiproute-gateway\)\n$/,
+        /^eiproute: no gateway daemon answers at \S+gateway.sock: there is no such socket \(ENOENT\); is it running\? systemctl status eiproute-gateway, or start it: eiproute gateway\n$/,
       );
     }
   });
@@ -173,7 +173,7 @@ describe('eiproute status', () => {
     const { status, err } = await other.eiproute('status');
     expect(status).to.equal(1);
     expect(err).to.match(
-      /^eiproute: no gateway daemon answers at \S+gateway.sock \(ECONNREFUSED\); is it running\?/,
+      /^eiproute: no gateway daemon answers at \S+gateway.sock: nothing listens there \(ECONNREFUSED\); is it running\?/,
     );
     await other.start();
   });
