@@ -68,7 +68,9 @@ export async function playStory(
     const result = await playScene(scene, i + 1, stage, signal);
     results.push(result);
     if (!result.ok) {
-      page.line(`\nthe end of ${eiproute.files.log}:\n${await eiproute.gateway.logTail()}`);
+      const later = scenes.slice(i + 1).filter((one) => !(linger && one === purged)).length;
+      if (later > 0) page.line(`\n   The ${later} scenes after it are not played.`);
+      page.line(`\n   The end of the gateway's log:\n${await eiproute.gateway.logTail()}`);
       break;
     }
   }
