@@ -74,8 +74,10 @@ function prettyLine(line: string, paint: Paint): string {
     paint(codes.get(String(level)) ?? '0', String(level).padEnd(5)),
     printable(String(msg)),
   ];
-  for (const [key, value] of Object.entries(facts))
-    words.push(`${paint('2', `${printable(key)}=`)}${fact(value)}`);
+  for (const [key, value] of Object.entries(facts)) {
+    // A problem is its own message, and is a fact as well, for programs.
+    if (value !== msg) words.push(`${paint('2', `${printable(key)}=`)}${fact(value)}`);
+  }
   return words.join(' ');
 }
 

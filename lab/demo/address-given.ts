@@ -13,7 +13,7 @@ const every = 5;
 /** A Service that comes without an EIP and waits for one. */
 const mail: LabService = { name: 'mail', policy: 'Cluster' };
 /** The first free addresses of the pools. Clients send requests to them before they are assigned. */
-const expected: Dual = { v4: parseIp('198.51.100.1'), v6: parseIp('2001:db8:e::') };
+export const mailEip: Dual = { v4: parseIp('198.51.100.1'), v6: parseIp('2001:db8:e::') };
 
 export const addressGiven: Scene = {
   id: 'address-given',
@@ -23,13 +23,13 @@ export const addressGiven: Scene = {
       await network.addPod('mail-1', 'node1', signal),
       await network.addPod('mail-2', 'node3', signal),
     ];
-    await using load = clients.start({ to: both(expected), port: 80, every });
+    await using load = clients.start({ to: both(mailEip), port: 80, every });
     await load.next(() => true, signal);
     const start = now();
     const [given, good] = await Promise.all([
       assignedEips(cluster.feed, mail.name, signal),
       Promise.all(
-        both(expected).map((ip) => load.next(({ to, pod }) => to === ip && pod !== undefined, signal)),
+        both(mailEip).map((ip) => load.next(({ to, pod }) => to === ip && pod !== undefined, signal)),
       ),
       cluster.createService(mail, ready(pods)),
     ]);
@@ -38,11 +38,11 @@ export const addressGiven: Scene = {
       'Service default/mail, loadBalancerClass eiproute.io/gateway, EXTERNAL-IP <pending>',
     );
     page.said('gateway', `EXTERNAL-IP ${given.ips.join(', ')}   +${duration(given.at - start)}`);
-    const wanted = both(expected).join(', ');
+    const wanted = both(mailEip).join(', ');
     demand(given.ips.join(', ') === wanted, `it got ${given.ips.join(', ')} instead of ${wanted}`);
     const firstMs = Math.max(...good.map(({ done }) => done)) - start;
     await proxy.settled();
-    for (const ip of both(expected)) await curl(network, page, ip, signal);
+    for (const ip of both(mailEip)) await curl(network, page, ip, signal);
     page.good(`first good request ${duration(firstMs)} after the Service, over IPv4 and IPv6`);
     return { allocationMs: given.at - start, firstAnswerMs: firstMs };
   },

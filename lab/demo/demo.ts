@@ -1,11 +1,13 @@
 import { once } from 'node:events';
 import { join } from 'node:path';
+import { program } from '../eiproute/daemon-process.ts';
 import { embedded, type LabKind } from '../lab.ts';
 import { removeLeftovers } from '../network/lab-run.ts';
+import { mailEip } from './address-given.ts';
 import { Page } from './page.ts';
 import { summarise } from './peers.ts';
 import { inUserNamespace, isRootless, missingPrograms, needsUserNamespace, obstacle } from './rootless.ts';
-import { type Stage, shop, web } from './stage.ts';
+import { type Stage, shop } from './stage.ts';
 import { playStory } from './story.ts';
 
 export interface DemoOptions {
@@ -88,12 +90,13 @@ async function linger(
   page.line(`
    export KUBECONFIG=${kubeconfig}
    kubectl get svc,nodes,endpointslices -o wide
-   kubectl delete svc ${shop.name}
-   ${at('client')} curl http://${shop.eip.v4}/ http://${web.eip.v4}/
+   ${at('client')} curl http://${shop.eip.v4}/ http://${mailEip.v4}/
+   ${program} status --config ${files.config} --eips
    ${at('gateway')} ip route show proto 86
    ${at('gateway')} ip nexthop
    ${at('gateway')} ip monitor route nexthop
    tail -f ${files.log}
+   kubectl delete svc ${shop.name}
 
    Ctrl-C takes it down.`);
   if (!signal.aborted) await once(signal, 'abort');

@@ -24,7 +24,7 @@ export const handDisturbs: Scene = {
     const gone = await witness.first(new RegExp(`^Deleted ${exactly(v4)} `), start, signal);
     const back = await witness.first(new RegExp(`^${exactly(v4)} `), gone.at, signal);
     const routeMs = back.at - gone.at;
-    page.said('gateway', `ip route: ${shortened(back.text)}   +${duration(routeMs)}`);
+    page.said('gateway', `route ${shortened(back.text)}   +${duration(routeMs)}`);
 
     start = now();
     await network.run('gateway', { argv: ['sysctl', '-qw', 'net.ipv4.ip_forward=0'] }, signal);

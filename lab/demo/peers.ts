@@ -11,13 +11,13 @@ interface Peer {
 
 const peers: readonly Peer[] = [
   {
-    what: 'a Service appears -> first good request',
+    what: 'a Service appears -> first answer',
     scene: 'service-appears',
     ours: ({ firstAnswerMs = Number.NaN }) => duration(firstAnswerMs),
     theirs: '1.0-1.3 s PureLB (test/e2e/timing)',
   },
   {
-    what: 'a Service waits -> it has its address',
+    what: 'a Service waits -> it has an EIP',
     scene: 'address-given',
     ours: ({ allocationMs = Number.NaN }) => duration(allocationMs),
     theirs: '88-162 ms PureLB (test/e2e/timing)',
@@ -29,13 +29,13 @@ const peers: readonly Peer[] = [
     theirs: '~40 s refused: cilium#45276',
   },
   {
-    what: 'a node is lost -> traffic flows again',
+    what: 'a node is lost -> traffic flows',
     scene: 'node-goes',
     ours: ({ lastLostMs = Number.NaN }) => duration(lastLostMs),
     theirs: '2.2-3.1 s PureLB, ~3 s kube-vip, 10-20 s Cilium L2, 35 s-5 min MetalLB #524 #298',
   },
   {
-    what: 'a route is deleted by hand -> healed',
+    what: 'a route is deleted -> it is back',
     scene: 'hand-disturbs',
     ours: ({ routeMs = Number.NaN }) => duration(routeMs),
     theirs: '-',
@@ -47,7 +47,7 @@ const peers: readonly Peer[] = [
     theirs: 'addresses withdrawn: metallb#615, kube-vip#1112, F5 k8s-bigip-ctlr#3725',
   },
   {
-    what: 'daemon killed and restarted: requests lost',
+    what: 'daemon killed: requests lost',
     scene: 'daemon-dies',
     ours: share,
     theirs: 'live routes deleted ~7 s after a restart: kube-vip#1678',
@@ -62,16 +62,16 @@ export function summarise(page: Page, { scenes, ms, cluster }: StoryResult): voi
   page.line();
   page.table([['', 'here', 'what others report'], ...rows]);
   page.line(`
-   Theirs are from their own documents and issues, on clusters of their own; ours are from these
-   namespaces, ${origin[cluster]}.
+   Theirs are from their own documents and issues, on clusters of their own;
+   ours are from these namespaces, ${origin[cluster]}.
 
    ${scenes.filter(({ ok }) => ok).length} of ${scenes.length} scenes as they should be, in ${duration(ms)}.`);
 }
 
 /** What our figures come from. */
 const origin: Readonly<Record<StoryResult['cluster'], string>> = {
-  embedded: 'where the demo plays controllers and kube-proxy without their delays',
-  real: 'with a real Kubernetes and its kube-proxy at its own settings; only kubelets are played',
+  embedded: 'where the demo plays controllers\n   and kube-proxy without their delays',
+  real: 'with a real Kubernetes and its\n   kube-proxy at its own settings; only kubelets are played',
 };
 
 function share({ lost = Number.NaN, sent = Number.NaN }: Readonly<Record<string, number>>): string {

@@ -30,7 +30,7 @@ export const serviceAppears: Scene = {
     ]);
     page.said('cluster', `Service default/web, EIPs ${web.eip.v4} and ${web.eip.v6}, pods on three nodes`);
     for (const { at, text } of routes) {
-      page.said('gateway', `ip route: ${shortened(text)}   +${duration(at - start)}`);
+      page.said('gateway', `route ${shortened(text)}   +${duration(at - start)}`);
     }
     const firstMs = Math.max(...good.map(({ done }) => done)) - start;
     // A node whose kube-proxy is not that far yet refuses.
@@ -62,7 +62,7 @@ export const endpointsMove: Scene = {
     ]);
     page.said('cluster', 'its pod on node1 is ending, a new one on node3 is ready');
     const moved = await witness.first(moves(shop.eip), start, signal);
-    page.said('gateway', `ip nexthop: ${shortened(moved.text)}   +${duration(moved.at - start)}`);
+    page.said('gateway', `nexthop ${shortened(moved.text)}   +${duration(moved.at - start)}`);
     await cluster.setBackends(shop.name, ready([fresh]));
     await proxy.settled();
     await network.removePod('shop-1', signal);
@@ -116,7 +116,7 @@ export const nodeGoes: Scene = {
     const settled = now();
     const gone = await witness.first(/^Deleted id \d+ via /, word, signal);
     page.said('cluster', 'node2 and its endpoints are gone by Kubernetes’ word');
-    page.said('gateway', `ip nexthop: ${shortened(gone.text)}   +${duration(gone.at - word)}`);
+    page.said('gateway', `nexthop ${shortened(gone.text)}   +${duration(gone.at - word)}`);
     for (const name of ['shop-2', 'shop-3']) await answeredBy(load, name, signal);
     const total = await load.stop(start);
     calm(load, start + last, word);

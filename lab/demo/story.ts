@@ -65,7 +65,9 @@ export async function playStory(
     const result = await playScene(scene, i + 1, stage, signal);
     results.push(result);
     if (!result.ok) {
-      page.line(`\nthe end of ${eiproute.files.log}:\n${await eiproute.gateway.logTail()}`);
+      const later = scenes.slice(i + 1).filter((one) => !(linger && one === purged)).length;
+      if (later > 0) page.line(`\n   The ${later} scenes after it are not played.`);
+      page.line(`\n   The end of the gateway's log:\n${await eiproute.gateway.logTail()}`);
       break;
     }
   }
@@ -87,14 +89,15 @@ function draw(page: Page): void {
    ${page.style('bold', 'eiproute')}: external addresses (EIPs) for Kubernetes on a plain Linux router
 
    16 clients ── router ─┬─ ${page.style('bold', 'gateway')} ──┬── node1 ── pods
-   192.0.2.100…          │  ${page.style('bold', 'eiproute')} ├── node2 ── pods   each node: ${page.style('bold', 'eiproute node')}
-                         │           ├── node3 ── pods
-                         │           ├── Kubernetes API
-                         └─ another ─┘
+   192.0.2.100…          │  ${page.style('bold', 'eiproute')}  ├── node2 ── pods  each: ${page.style('bold', 'eiproute node')}
+                         │            ├── node3 ── pods
+                         │            ├── Kubernetes API
+                         └─ another ──┘
 
-   No machine has an EIP (198.51.100.0/24, 2001:db8:e::/64): the gateway routes each to the
-   nodes that serve it. The nodes' default route is another router, which drops whatever it did
-   not see begin: a reply that takes the wrong way is lost. Every machine is a network namespace
-   of this one; the packets are real.
+   No machine has an EIP (198.51.100.0/24, 2001:db8:e::/64): the gateway routes
+   each to the nodes that serve it. The nodes' default route is another router,
+   which drops whatever it did not see begin: a reply that takes the wrong way
+   is lost. Every machine is a network namespace of this one; the packets are
+   real.
 `);
 }

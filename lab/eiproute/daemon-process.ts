@@ -50,7 +50,7 @@ export class DaemonProcess implements AsyncDisposable {
     const result = await Promise.race([asked, this.#process.ended]);
     stop.abort();
     if (typeof result !== 'string' && result.status === 0) return;
-    const how = typeof result === 'string' ? result : `status: ${result.status}: ${result.err}`;
+    const how = typeof result === 'string' ? result : `status: ${result.status}: ${result.err}${result.out}`;
     throw new Error(`eiproute ${role}: ${how}\n${await this.logTail()}`);
   }
 

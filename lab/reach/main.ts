@@ -7,13 +7,13 @@ import { layServices, type ReachCell, reachTable } from './reach-table.ts';
 // Who can reach an EIP: every kind of Service from every place, as a table. Exit 0: all yes.
 //   npm run reach -- [--cluster embedded|real] [--proxy nftables|iptables]
 
-const { values } = parseArgs({
-  options: {
-    cluster: { type: 'string', default: 'embedded' },
-    proxy: { type: 'string', default: 'nftables' },
-  },
-});
-const kind = kindOf(values.cluster, values.proxy);
+const usage = 'npm run reach -- [--cluster embedded|real] [--proxy nftables|iptables]';
+
+const kind = kindOf(process.argv.slice(2));
+if (kind === undefined) {
+  process.stderr.write(`usage: ${usage}\n`);
+  process.exit(64);
+}
 await removeLeftovers();
 await using lab = await openLab({ nodes: 3, nodeRouting: 'by agents' }, kind);
 await using eiproute = await Eiproute.start(lab.network, lab.cluster, { lines: 'allocate: true' });
@@ -24,10 +24,23 @@ const cells = await reachTable(lab);
 process.stdout.write(`${render(cells)}\n`);
 process.exitCode = cells.every(({ trouble }) => trouble === '') ? 0 : 1;
 
-function kindOf(cluster: string, proxy: string): LabKind {
+/** undefined: the command line is wrong. The proxy counts on a real cluster alone. */
+function kindOf(args: string[]): LabKind | undefined {
+  const {
+    values: { cluster, proxy, ...unknown },
+    positionals,
+  } = parseArgs({
+    args,
+    options: {
+      cluster: { type: 'string', default: 'embedded' },
+      proxy: { type: 'string', default: 'nftables' },
+    },
+    strict: false,
+  });
+  if (Object.keys(unknown).length > 0 || positionals.length > 0) return undefined;
+  if (proxy !== 'nftables' && proxy !== 'iptables') return undefined;
   if (cluster === 'embedded') return embedded;
-  if (cluster === 'real' && (proxy === 'nftables' || proxy === 'iptables')) return { cluster, proxy };
-  throw new Error(`no such lab: --cluster ${cluster} --proxy ${proxy}`);
+  return cluster === 'real' ? { cluster, proxy } : undefined;
 }
 
 /** A row for each target, a column for each place; what failed is told below. */
@@ -46,5 +59,6 @@ function render(cells: readonly ReachCell[]): string {
   const troubles = cells
     .filter(({ trouble }) => trouble !== '')
     .map(({ target, from, trouble }) => `${target} from ${from}: ${trouble}`);
-  return [head, ...rows, ...troubles].map((line) => line.trimEnd()).join('\n');
+  const legend = "\nyes: answered over IPv4 and IPv6; -: not asked, no route to the nodes' addresses";
+  return [head, ...rows, legend, ...troubles].map((line) => line.trimEnd()).join('\n');
 }

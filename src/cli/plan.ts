@@ -76,16 +76,19 @@ async function printDryRun(cli: Cli, seen: DryRun, json: boolean): Promise<ExitC
     object: describe(want, names),
     why: why.text,
     holder: holder && describe(holder, names),
+    advice:
+      holder === undefined
+        ? 'nothing to do: it is tried again'
+        : `delete it: ${commandOf({ verb: 'delete', have: holder }, seen.have)}`,
   }));
   if (json) {
     printJson(cli, { changes, held, conflicts, problems: seen.problems });
   } else {
     for (const { command: line, why } of changes) cli.stdout.write(`${annotated(line, why)}\n`);
     for (const { command: line, reason } of held) cli.stdout.write(`${withheld(line, reason)}\n`);
-    for (const { object, why, holder } of conflicts) {
-      cli.stderr.write(
-        `${printable(`conflict: ${object} (${why}) is held by another program: ${holder}`)}\n`,
-      );
+    for (const { object, why, holder, advice } of conflicts) {
+      const held = `is held by another program: ${holder}`;
+      cli.stderr.write(`${printable(`conflict: ${object} (${why}) ${held}; ${advice}`)}\n`);
     }
     for (const { severity, message, advice } of seen.problems)
       cli.stderr.write(`${severity}: ${printable(message)}; ${printable(advice)}\n`);

@@ -48,6 +48,7 @@ export async function runProgram(argv: readonly string[], cli: Cli): Promise<Exi
   addConfig(program);
   addDemo(program);
   addVersion(program);
+  hintAtHelp(program.root, program.root.name());
   try {
     await program.root.parseAsync(argv, { from: 'user' });
     return code;
@@ -58,6 +59,14 @@ export async function runProgram(argv: readonly string[], cli: Cli): Promise<Exi
     cli.stderr.write(end.text);
     return end.code;
   }
+}
+
+/** Each command's errors name the help that has its options. */
+function hintAtHelp(command: Command, words: string): void {
+  command.configureOutput({
+    outputError: (text, write) => write(`${oneLine(text)}; see "${words} --help"\n`),
+  });
+  for (const sub of command.commands) hintAtHelp(sub, `${words} ${sub.name()}`);
 }
 
 function root(cli: Cli): Command {
@@ -80,10 +89,10 @@ function root(cli: Cli): Command {
       // Before the subcommands are added: they inherit these settings.
       .exitOverride()
       .showSuggestionAfterError()
+      .configureHelp({ showGlobalOptions: true })
       .configureOutput({
         writeOut: (text) => cli.stdout.write(text),
         writeErr: (text) => cli.stderr.write(text),
-        outputError: (text, write) => write(`${oneLine(text)}; see "eiproute --help"\n`),
         getOutHelpWidth: () => cli.stdout.columns ?? 100,
         getErrHelpWidth: () => cli.stderr.columns ?? 100,
       })

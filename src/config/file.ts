@@ -54,7 +54,7 @@ export function loadFile<T>(
     bytes = readFileSync(resolve(request.cwd, file));
   } catch (error) {
     if (!(error instanceof Error && 'code' in error)) throw error;
-    const what = `cannot be read: ${readWords(String(error.code))} (${error.code})`;
+    const what = `cannot be read: ${readWords(String(error.code))}`;
     return { kind: 'refused', errors: [{ origin: { kind: 'file', file, at: undefined }, key: '', what }] };
   }
   return read(bytes, request);
@@ -96,16 +96,17 @@ function originsOf(config: GatewayConfig | NodeConfig, layers: Layers): Readonly
   return new Map(notation(config).map(([key]) => [key, layers.origin(key)]));
 }
 
+/** Why, and what to do where that is not plain. */
 function readWords(code: string): string {
   switch (code) {
     case 'ENOENT':
-      return 'there is no such file';
+      return `there is no such file (${code}); name yours with --config FILE, or write it there`;
     case 'EACCES':
     case 'EPERM':
-      return 'this user may not read it';
+      return `this user may not read it (${code})`;
     case 'EISDIR':
-      return 'it is a folder';
+      return `it is a folder (${code})`;
     default:
-      return 'the system refused';
+      return `the system refused (${code})`;
   }
 }

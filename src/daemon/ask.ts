@@ -38,11 +38,9 @@ export function ask(
 function unanswered(role: RoleName, socket: string, cause: NodeJS.ErrnoException): Error {
   switch (cause.code) {
     case 'ENOENT':
+      return silent(role, socket, 'there is no such socket (ENOENT)', cause);
     case 'ECONNREFUSED':
-      return new DaemonError(
-        `no ${role} daemon answers at ${socket} (${cause.code}); is it running? (systemctl status eiproute-${role})`,
-        { cause },
-      );
+      return silent(role, socket, 'nothing listens there (ECONNREFUSED)', cause);
     case 'EACCES':
       return new DaemonError(
         `this user may not talk to the daemon at ${socket} (EACCES): only its owner and root may; try again with sudo`,
@@ -53,4 +51,11 @@ function unanswered(role: RoleName, socket: string, cause: NodeJS.ErrnoException
     default:
       return cause;
   }
+}
+
+function silent(role: RoleName, socket: string, why: string, cause: Error): DaemonError {
+  return new DaemonError(
+    `no ${role} daemon answers at ${socket}: ${why}; is it running? systemctl status eiproute-${role}, or start it: eiproute ${role}`,
+    { cause },
+  );
 }

@@ -3,6 +3,7 @@ import type { Feed, Overview } from '../model/cluster.ts';
 import type { Ip } from '../model/ip.ts';
 import type { LinkNames } from '../model/iproute.ts';
 import { changeObject } from '../model/object.ts';
+import type { Problem } from '../model/problem.ts';
 import type { KernelUnreadable } from '../reconcile/loop.ts';
 import type { Report } from '../reconcile/report.ts';
 import { byUrgency, eipOf, type Need, reportNeeds, some } from './need.ts';
@@ -126,21 +127,23 @@ function frozen(old: readonly Feed[], { cluster, now, source }: GatewayFacts, { 
 
 function routing({ counts, lan, cluster }: GatewayFacts, eips: EipCounts, report: Report): string {
   const { wanted, routed, idle } = eips;
-  const dead = report.problems.find(
-    ({ code, subject }) => /^interface-(missing|down)$/.test(code) && subject === `interface ${lan}`,
-  );
-  const parts =
-    dead === undefined
-      ? [`${routed} of ${counted(wanted, 'EIP')} routed over ${counted(counts.nodes, 'node')}`]
-      : [
-          `${dead.message.replace(/;.*/, '')}: ${routed} of ${counted(wanted, 'EIP')} ${wanted === 1 ? 'is' : 'are'} routed`,
-        ];
+  // The LAN and the uplink: without the one no EIP is routed, without the other no packet comes in.
+  const dead = report.problems.filter(({ code }) => /^interface-(missing|down)$/.test(code));
+  const isLan = ({ subject }: Problem): boolean => subject === `interface ${lan}`;
+  const said = ({ message }: Problem): string => message.replace(/;.*/, '');
+  const lanDead = dead.find(isLan);
+  const parts = [
+    ...dead.filter((one) => !isLan(one)).map(said),
+    lanDead === undefined
+      ? `${routed} of ${counted(wanted, 'EIP')} routed over ${counted(counts.nodes, 'node')}`
+      : `${said(lanDead)}: ${routed} of ${counted(wanted, 'EIP')} ${wanted === 1 ? 'is' : 'are'} routed`,
+  ];
   if (report.conflicts.length > 0) parts.push(`${report.conflicts.length} in conflict`);
   if (report.failed.length > 0) parts.push(`${report.failed.length} refused by the kernel`);
   if (report.held.length > 0) parts.push(`${report.held.length} held`);
   if (eips.dark > 0) parts.push(`${eips.dark} without a node that answers`);
   if (idle > 0) parts.push(`${idle} without a ready endpoint`);
-  const errors = report.problems.filter((one) => one.severity === 'error' && one !== dead).length;
+  const errors = report.problems.filter((one) => one.severity === 'error' && !dead.includes(one)).length;
   const warnings = report.problems.filter(({ severity }) => severity === 'warn').length;
   if (errors > 0) parts.push(counted(errors, 'problem'));
   if (warnings > 0) parts.push(counted(warnings, 'warning'));

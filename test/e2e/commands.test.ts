@@ -120,6 +120,7 @@ describe('eiproute plan', () => {
           object: '198.51.100.40 nhid ID proto 86',
           why: 'Service default/more',
           holder: '198.51.100.40 via 10.0.0.99 dev eth0 proto 4',
+          advice: 'delete it: ip route delete 198.51.100.40 via 10.0.0.99 dev eth0 proto 4',
         },
       ],
       problems: ['eip-outside-pools'],
@@ -127,7 +128,9 @@ describe('eiproute plan', () => {
     const words = await host.eiproute('plan');
     expect(words.status).to.equal(0);
     expect(words.out).to.equal('');
-    expect(words.err).to.match(/^conflict: 198.51.100.40 .* is held by another program: .*$/m);
+    expect(words.err).to.match(
+      /^conflict: 198.51.100.40 .* is held by another program: .*; delete it: ip route delete .*$/m,
+    );
     expect(words.err).to.match(
       /^warn: Service default\/outside asks for 192.0.2.99, which is in none of the configured pools; .*$/m,
     );
@@ -161,7 +164,7 @@ describe('eiproute status', () => {
       const { status, out, err } = await host.eiproute(...words);
       expect({ status, out }).to.deep.equal({ status: 1, out: '' });
       expect(err).to.match(
-        /^eiproute: no gateway daemon answers at \S+gateway.sock \(ENOENT\); is it running\? \(systemctl status eiproute-gateway\)\n$/,
+        /^eiproute: no gateway daemon answers at \S+gateway.sock: there is no such socket \(ENOENT\); is it running\? systemctl status eiproute-gateway, or start it: eiproute gateway\n$/,
       );
     }
   });
@@ -173,7 +176,7 @@ describe('eiproute status', () => {
     const { status, err } = await other.eiproute('status');
     expect(status).to.equal(1);
     expect(err).to.match(
-      /^eiproute: no gateway daemon answers at \S+gateway.sock \(ECONNREFUSED\); is it running\?/,
+      /^eiproute: no gateway daemon answers at \S+gateway.sock: nothing listens there \(ECONNREFUSED\); is it running\?/,
     );
     await other.start();
   });

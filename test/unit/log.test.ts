@@ -49,6 +49,16 @@ describe('the log', () => {
     }
   });
 
+  it('says once on a terminal what is both its words and a fact', () => {
+    const problem = 'interface eth0 is down';
+    const { lines, options } = written('pretty');
+    createLog(options).warn({ problem, code: 'interface-down' }, problem);
+    expect(lines.join('')).to.match(/warn {2}interface eth0 is down code=interface-down\n$/);
+    const json = written('json');
+    createLog(json.options).warn({ problem }, problem);
+    expect(JSON.parse(json.lines.join(''))).to.include({ problem, msg: problem });
+  });
+
   it('is JSON on a terminal when asked for', () => {
     const { lines, options } = written('json', { isTTY: true });
     createLog(options).info('ready');

@@ -15,11 +15,11 @@ describe('a wrong command line', () => {
     },
     {
       words: ['config', 'chek'],
-      stderr: 'eiproute: unknown command \'chek\' (Did you mean check?); see "eiproute --help"\n',
+      stderr: 'eiproute: unknown command \'chek\' (Did you mean check?); see "eiproute config --help"\n',
     },
     {
       words: ['version', '--jsno'],
-      stderr: 'eiproute: unknown option \'--jsno\' (Did you mean --json?); see "eiproute --help"\n',
+      stderr: 'eiproute: unknown option \'--jsno\' (Did you mean --json?); see "eiproute version --help"\n',
     },
     {
       words: ['--config'],
@@ -33,7 +33,7 @@ describe('a wrong command line', () => {
     {
       words: ['version', 'now'],
       stderr:
-        'eiproute: too many arguments for \'version\'. Expected 0 arguments but got 1: now; see "eiproute --help"\n',
+        'eiproute: too many arguments for \'version\'. Expected 0 arguments but got 1: now; see "eiproute version --help"\n',
     },
   ];
   for (const { words, stderr } of cases) {
@@ -54,6 +54,14 @@ describe('help', () => {
     const { code, stdout, stderr } = await run(['config', '--help']);
     expect([code, stderr]).to.deep.equal([0, '']);
     expect(stdout).to.include('check [options]');
+  });
+
+  it('of a command has the options that all commands take', async () => {
+    const { stdout } = await run(['config', 'check', '--help']);
+    expect(stdout)
+      .to.include('--role <role>')
+      .and.to.include('--config <file>')
+      .and.to.include('--log-level');
   });
 });
 

@@ -444,7 +444,7 @@ pools:
       return 'errors' in rest ? rest.errors.map(problemLine) : [kind];
     };
     expect(line('dev/no-such-file.yaml')).to.deep.equal([
-      'dev/no-such-file.yaml: cannot be read: there is no such file (ENOENT)',
+      'dev/no-such-file.yaml: cannot be read: there is no such file (ENOENT); name yours with --config FILE, or write it there',
     ]);
     expect(line('/dev')).to.deep.equal(['/dev: cannot be read: it is a folder (EISDIR)']);
   });

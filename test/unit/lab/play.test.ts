@@ -1,3 +1,4 @@
+import { stripVTControlCharacters } from 'node:util';
 import { expect } from 'chai';
 import { duration, Page } from '../../../lab/demo/page.ts';
 import { playScene } from '../../../lab/demo/play.ts';
@@ -58,6 +59,44 @@ describe('Page', () => {
     expect(text(false, (page) => page.table(table))).to.equal(
       '                 here\n   a long name   1 ms\n',
     );
+  });
+
+  it('breaks a sentence at blanks, so that it fits 80 columns, under its own beginning', () => {
+    const sentence = 'twelve chars '.repeat(12).trim();
+    for (const colour of [false, true]) {
+      const said = stripVTControlCharacters(
+        text(colour, (page) => {
+          page.said('gateway', `${sentence}   +36 ms`);
+          page.good(sentence);
+          page.bad(`${sentence}\n${sentence}`);
+        }),
+      );
+      const lines = said.trimEnd().split('\n');
+      expect(Math.max(...lines.map(({ length }) => length))).to.be.within(70, 80);
+      expect(lines.filter((line) => line.startsWith('   gateway  twelve'))).to.have.length(1);
+      expect(lines.filter((line) => line.startsWith(`${' '.repeat(12)}twelve`))).to.have.length(2);
+      expect(lines.filter((line) => line.startsWith('     twelve'))).to.have.length.above(2);
+      const words = said.replace(/^ {3}(gateway|✔|✘)/gm, '').match(/\S+/g);
+      expect(words?.join(' ')).to.equal(`${sentence} +36 ms ${sentence} ${sentence} ${sentence}`);
+    }
+  });
+
+  it('keeps a command in one line, and a word whole', () => {
+    const command = 'ip -n eip-abcd-switch '.repeat(5).trim();
+    expect(text(false, (page) => page.command('lab', command))).to.equal(`   lab      $ ${command}\n`);
+    const word = 'x'.repeat(90);
+    expect(text(false, (page) => page.good(`a ${word} b`))).to.equal(`   ✔ a\n     ${word}\n     b\n`);
+  });
+
+  it('breaks the last column of a table alone', () => {
+    const table = [
+      ['', 'here', 'others'],
+      ['a name', '1 ms', 'a long story '.repeat(9).trim()],
+    ];
+    const lines = text(false, (page) => page.table(table)).split('\n');
+    expect(Math.max(...lines.map(({ length }) => length))).to.be.within(70, 80);
+    expect(lines[1]).to.match(/^ {3}a name {3}1 ms {3}a long story /);
+    expect(lines[2]).to.match(/^ {19}(a|long|story) /);
   });
 
   it('prints times in a readable unit', () => {

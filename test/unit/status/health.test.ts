@@ -107,6 +107,19 @@ describe('the state of a gateway', () => {
     expect(said(await facts(scene))).to.equal('DEGRADED: interface eth0 is down: 0 of 3 EIPs are routed');
   });
 
+  it('is DEGRADED without its uplink, and says so before the EIPs that are routed', async () => {
+    const scene = new Scene(cluster());
+    await scene.round();
+    scene.world.linkDown('eth1');
+    expect(said(await facts(scene))).to.equal(
+      'DEGRADED: interface eth1 is down; 3 of 3 EIPs routed over 3 nodes',
+    );
+    scene.world.linkDown('eth0');
+    expect(said(await facts(scene))).to.equal(
+      'DEGRADED: interface eth1 is down; interface eth0 is down: 0 of 3 EIPs are routed',
+    );
+  });
+
   it('is DEGRADED with a foreign route in the place of an EIP, which is not routed', async () => {
     const scene = new Scene(cluster());
     scene.world.add(foreignRoute('198.51.100.10'));
