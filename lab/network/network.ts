@@ -71,6 +71,7 @@ export class Network implements AsyncDisposable {
   readonly #servers: PodServers;
   readonly #stack: AsyncDisposableStack;
   readonly #pods = new Map<string, Pod>();
+  readonly #unplugged = new Set<string>();
   #born = 0;
 
   constructor(plan: Shape, labRun: LabRun, servers: PodServers, stack: AsyncDisposableStack) {
@@ -84,6 +85,11 @@ export class Network implements AsyncDisposable {
   /** The full name of a namespace: `gateway` -> `eip-x7k2-gateway`. */
   namespace(part: string): string {
     return this.#labRun.name(part);
+  }
+
+  /** Whether the cable of a port is in the switch. */
+  isPlugged(port: string): boolean {
+    return !this.#unplugged.has(port);
   }
 
   get pods(): readonly Pod[] {
@@ -135,10 +141,12 @@ export class Network implements AsyncDisposable {
 
   /** Pulls the cable of `node1`, `gateway` (its LAN side), `gateway-up` or `api` out of the switch. */
   unplug(port: string, signal?: AbortSignal): Promise<void> {
+    this.#unplugged.add(port);
     return ipBatch(['-n', this.namespace('switch')], [`link set ${port} down`], signal);
   }
 
   plug(port: string, signal?: AbortSignal): Promise<void> {
+    this.#unplugged.delete(port);
     return ipBatch(['-n', this.namespace('switch')], [`link set ${port} up`], signal);
   }
 

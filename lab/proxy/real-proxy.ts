@@ -70,7 +70,7 @@ export class RealProxy implements KubeProxy {
 
   /**
    * A marker is changed last, in both kinds of object that kube-proxy reads. It takes each kind in order, and writes all
-   * that it knows at once: rules that have the marker have all before it.
+   * that it knows at once: rules that have the marker have all before it. A node that is cut off hears nothing of it.
    */
   async settled(): Promise<void> {
     this.#marks += 1;
@@ -79,7 +79,7 @@ export class RealProxy implements KubeProxy {
     const limit = AbortSignal.timeout(patience);
     await Promise.all(
       this.#network.nodes
-        .filter((name) => this.#processes.has(name))
+        .filter((name) => this.#processes.has(name) && this.#network.isPlugged(name))
         .map((name) =>
           waitFor(`the kube-proxy of ${name} has written its rules`, () => this.#has(name, port), limit),
         ),
