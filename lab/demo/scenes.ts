@@ -72,12 +72,6 @@ export const endpointsMove: Scene = {
     page.good(
       `all traffic on node3 after ${duration(followMs)}; ${total.lost} of ${total.sent} requests lost${total.lost > 0 ? ` (${words(total)})` : ''}`,
     );
-    if (total.lost > 0) {
-      page.said(
-        '',
-        'lost: connections that were open in the moment of the move; none was sent to node3 too early',
-      );
-    }
     return { followMs, kernelMs: moved.at - start, ...counts(total) };
   },
 };
