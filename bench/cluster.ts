@@ -7,7 +7,7 @@ import { MetallbContender } from './runs/metallb-contender.ts';
 import { median, table } from './table.ts';
 
 /** How often each thing is measured. */
-const rounds = 10;
+const rounds = 5;
 const many = 1000;
 
 /**

@@ -58,6 +58,8 @@ export class Reachability {
   readonly #changed: () => void;
   #targets = nobody;
   #ips: ReadonlySet<Ip> = new Set();
+  /** Whose link-layer address somebody has fixed (NUD_PERMANENT): asking would make an ordinary entry of it. */
+  readonly #fixed = new Set<Ip>();
   #slices: readonly (readonly Ip[])[] = [];
   readonly #silentSince = new Map<Ip, number>();
   /** Since when those of them that were silent answer again, in ms of the awake clock. */
@@ -99,9 +101,16 @@ export class Reachability {
     for (const silent of [this.#silentSince, this.#answersSince])
       for (const ip of silent.keys()) if (isOther || !asked.has(ip)) silent.delete(ip);
     this.#fresh = [...this.#fresh.filter((ip) => asked.has(ip)), ...ips.filter((ip) => !known.has(ip))];
+    for (const ip of this.#fixed) if (isOther || !asked.has(ip)) this.#fixed.delete(ip);
+    this.#slice();
+    this.#judge();
+  }
+
+  /** Divides those that are asked into what is sent at once. */
+  #slice(): void {
+    const ips = [...this.#ips].filter((ip) => !this.#fixed.has(ip));
     const count = Math.ceil(ips.length / mostAtOnce);
     this.#slices = Array.from({ length: count }, (_, nth) => ips.filter((_ip, i) => i % count === nth));
-    this.#judge();
   }
 
   /** Asks until the signal is aborted. */
@@ -141,8 +150,10 @@ export class Reachability {
     if (lan === undefined || ips.length === 0) return;
     const states = await this.#try(() => this.#port.states(lan.index, ips, signal));
     if (states === undefined || lan.index !== this.#targets.lan?.index) return;
+    const fixed = this.#fixed.size;
     for (const [i, ip] of ips.entries()) {
       if (!this.#ips.has(ip)) continue;
+      if (states[i] === 'PERMANENT') this.#fixed.add(ip);
       const answer = answerOf(states[i]);
       if (answer === 'answers') this.#hears(ip);
       else if (answer === 'silent') {
@@ -150,6 +161,7 @@ export class Reachability {
         if (!this.#silentSince.has(ip)) this.#silentSince.set(ip, since);
       }
     }
+    if (this.#fixed.size !== fixed) this.#slice();
     this.#judge();
   }
 

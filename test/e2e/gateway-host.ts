@@ -86,7 +86,10 @@ export class GatewayHost implements AsyncDisposable {
     const { folder } = labRun;
     await ipBatch([], [`netns add ${namespace}`]);
     setSysctls(namespace, fresh);
-    await ipBatch(['-n', namespace], ['link set lo up', ...wire('eth0', lan), ...wire('eth1', uplink)]);
+    await ipBatch(
+      ['-n', namespace],
+      ['link set lo up', ...wire('eth0', lan), ...wire('eth1', uplink), ...neighbours],
+    );
     const api = stack.use(
       await startApiServer({ listen: (server, port) => inside(namespace, () => server.listen(port)) }),
     );
@@ -287,6 +290,13 @@ function wire(name: string, addresses: readonly string[]): readonly string[] {
 
 const threeNodes: readonly object[] = [1, 2, 3].map((n) =>
   rawNode(`n${n}`, { addresses: [`10.0.0.1${n}`, `2001:db8:10::1${n}`] }),
+);
+
+/** The nodes as hosts that answer: nobody is there who could, and the probe would doubt itself. */
+const neighbours: readonly string[] = [1, 2, 3].flatMap((n) =>
+  [`10.0.0.1${n}`, `2001:db8:10::1${n}`].map(
+    (ip) => `neigh replace ${ip} lladdr 02:00:5e:00:53:1${n} dev eth0 nud permanent`,
+  ),
 );
 
 /** A Service with endpoints on some nodes; all nodes carry it. */

@@ -101,6 +101,25 @@ class World implements AsyncDisposable {
 }
 
 describe('the probe of the nodes', () => {
+  it('does not ask about an entry that somebody has fixed: the kernel would make an ordinary one of it', async () => {
+    const port = new Table();
+    port.table.set(ip(11), 'PERMANENT').set(ip(12), 'REACHABLE');
+    const probe = new Reachability({
+      port,
+      every: () => 2,
+      share: () => 0.5,
+      clock: () => 0,
+      changed: () => undefined,
+    });
+    probe.follow(targets(11, 12));
+    const stop = new AbortController();
+    const running = probe.run(stop.signal);
+    while (port.solicited.size === 0) await new Promise((resolve) => setTimeout(resolve, 1));
+    stop.abort();
+    await running;
+    expect([...port.solicited]).to.deep.equal([ip(12)]);
+  });
+
   it('has the kernel ask every node, again and again', async () => {
     await using world = new World([11, 12, 13]);
     const asked = async (): Promise<number> => {
