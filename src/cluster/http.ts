@@ -75,7 +75,7 @@ export class HttpTransport implements Transport, AsyncDisposable {
     return this.#within(signal, async (session, _, within) => {
       const headers = await abortable(session.headers(), within);
       const { dispatcher, server } = session;
-      const answer = await ask(`${server}/readyz`, { dispatcher, headers }, within);
+      const answer = await request(`${server}/readyz`, { dispatcher, headers, signal: within });
       await answer.body.dump();
       return answer.statusCode;
     });
@@ -116,8 +116,11 @@ export class HttpTransport implements Transport, AsyncDisposable {
         body: body === undefined ? null : JSON.stringify(body),
         // Every write names the resourceVersion it is made for, so a repetition is refused; undici may pipeline it.
         idempotent: true,
+        signal: within,
       };
-      const answer = await ask(`${server}${path}`, options, within);
+      // undici looks at the signal once it has begun to send. A request that it holds for a connection which the server
+      // is closing (GOAWAY) would wait for ever, and with it the Service that it is for.
+      const answer = await abortable(request(`${server}${path}`, options), within);
       const text = await answer.body.text();
       if (answer.statusCode >= 200 && answer.statusCode < 300) return parse(text);
       throw errorOf(statusOf(text), answer.statusCode, retryAfter(answer.headers['retry-after']));
@@ -183,18 +186,6 @@ function reached(error: unknown, { server, from }: Session): unknown {
 
 function nothing(): void {}
 
-/**
- * A request that ends when its signal says so. undici looks at the signal once it has begun to send: a request that it
- * holds for a connection which the server is closing (GOAWAY) would otherwise wait for ever.
- */
-async function ask(
-  url: string,
-  options: Parameters<typeof request>[1],
-  signal: AbortSignal,
-): Promise<Dispatcher.ResponseData<unknown>> {
-  return await abortable(request(url, { ...options, signal }), signal);
-}
-
 async function get(
   session: Session,
   path: string,
@@ -202,7 +193,7 @@ async function get(
 ): Promise<Dispatcher.ResponseData['body']> {
   const headers = await abortable(session.headers(), signal);
   const { dispatcher, server } = session;
-  const answer = await ask(`${server}${path}`, { dispatcher, headers }, signal);
+  const answer = await request(`${server}${path}`, { dispatcher, headers, signal });
   if (answer.statusCode === 200) return answer.body;
   const text = await answer.body.text();
   throw errorOf(statusOf(text), answer.statusCode, retryAfter(answer.headers['retry-after']));

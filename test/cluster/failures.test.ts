@@ -34,6 +34,13 @@ describe('a real control plane in trouble', function () {
     const argv = [program, 'status', '--config', stage.eiproute.files.config];
     return (await stage.lab.network.outcome('gateway', { argv })).out;
   };
+  let count = 0;
+  /** Makes the gateway write: a new Service, in the place of the one before, whose address the pool needs again. */
+  const another = async (name: string): Promise<void> => {
+    await cluster.client.delete({ kind: 'Service', name: `${name}-${count}` });
+    count += 1;
+    await cluster.client.create(serviceNamed(`${name}-${count}`));
+  };
   const pending = (name: string): Promise<void> => cluster.createService({ name, policy: 'Cluster' }, []);
 
   it('kube-apiserver is killed and started: the watches get a 410, and a new list follows', async () => {
@@ -91,7 +98,7 @@ describe('a real control plane in trouble', function () {
     await cluster.client.create(flowsOf(user));
     const said = (await journal()).length;
     await stage.until('its requests are rejected', async () => {
-      await cluster.client.create(serviceNamed(`rejected-${Date.now()}`));
+      await another('rejected');
       return /429/.test((await journal()).slice(said));
     });
     await cluster.client.delete({ kind: 'FlowSchema', name: 'eiproute' });
@@ -127,7 +134,7 @@ describe('a real control plane in trouble', function () {
     await stage.eiproute.gateway.synced(AbortSignal.timeout(10_000));
     const said = (await journal()).length;
     await stage.until('the token has expired', async () => {
-      await cluster.client.create(serviceNamed(`expiring-${Date.now()}`));
+      await another('expiring');
       return /401/.test((await journal()).slice(said));
     });
     await writeFile(`${tokenFile}.new`, await cluster.tokenUntil(now + 3600));
