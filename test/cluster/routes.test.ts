@@ -245,7 +245,7 @@ describe('routes under a real control plane', function () {
 });
 
 describe('a control plane that closes connections (--goaway-chance 0.02)', function () {
-  this.timeout(180_000);
+  this.timeout(300_000);
 
   it('K1: 1,000 Services at once all get an address of their own', async function () {
     await needKubernetes(this);
@@ -273,7 +273,7 @@ describe('a control plane that closes connections (--goaway-chance 0.02)', funct
         .map((each) => textAt(listAt(each, 'status', 'loadBalancer', 'ingress')[0], 'ip'))
         .filter((ip) => ip !== '');
     const isDone = (): true | undefined => (given().length === names.length ? true : undefined);
-    await waitFor('every Service has an address', isDone, AbortSignal.timeout(120_000));
+    await waitFor('every Service has an address', isDone, AbortSignal.timeout(240_000));
     expect(new Set(given()).size).to.equal(names.length);
   });
 });
