@@ -150,6 +150,39 @@ describe('routes under a real control plane', function () {
     await cluster.deleteService('unheard');
   });
 
+  it('K3: downloads over IPv6 find out that the path is narrow, whichever node and source they have', async () => {
+    const { network, proxy } = stage.lab;
+    await using servers = new AsyncDisposableStack();
+    for (const pod of network.pods) {
+      const server = await Process.start({
+        namespace: network.namespace(pod.name),
+        argv: [process.execPath, '-e', flowServer(pod.name)],
+        log: `${network.folder}/${pod.name}.log`,
+      });
+      servers.use(server);
+    }
+    const spec = {
+      ports: [{ name: 'download', protocol: 'TCP', port: downloadPort, targetPort: downloadPort }],
+    };
+    await cluster.createService(
+      { name: 'narrow', policy: 'Local', spec },
+      ready(pods('web-1', 'web-2', 'web-3')),
+    );
+    await stage.serving('narrow');
+    await proxy.settled();
+    await network.run('upstream', { argv: ['ip', 'link', 'set', 'eth0', 'mtu', '1300'] });
+    await using flows = new Flows(network.namespace('client'));
+    const sources = Array.from({ length: clients }, (_, i) => client(i));
+    for (const ip of eipsOf('narrow')) {
+      const from = sources.map(({ v4, v6 }) => (ip.includes(':') ? v6 : v4));
+      const { failed } = await flows.download(ip, clients, from);
+      expect(failed, ip).to.equal(0);
+    }
+    await network.run('upstream', { argv: ['ip', 'link', 'set', 'eth0', 'mtu', '1500'] });
+    await cluster.deleteService('narrow');
+  });
+
+  // From here on cables are pulled: a kube-proxy may take a minute to find its API again.
   it('71: a node with a new address is followed, and one that is deleted and made anew', async () => {
     const leads = (nodes: string): Promise<void> =>
       stage.until(
@@ -198,38 +231,6 @@ describe('routes under a real control plane', function () {
     const others = witness.since(start).filter(({ text }) => !own.some((ip) => text.includes(`${ip} `)));
     expect(others.map(({ text }) => text)).to.deep.equal([]);
     await cluster.deleteService('marker');
-  });
-
-  it('K3: downloads over IPv6 find out that the path is narrow, whichever node and source they have', async () => {
-    const { network, proxy } = stage.lab;
-    await using servers = new AsyncDisposableStack();
-    for (const pod of network.pods) {
-      const server = await Process.start({
-        namespace: network.namespace(pod.name),
-        argv: [process.execPath, '-e', flowServer(pod.name)],
-        log: `${network.folder}/${pod.name}.log`,
-      });
-      servers.use(server);
-    }
-    const spec = {
-      ports: [{ name: 'download', protocol: 'TCP', port: downloadPort, targetPort: downloadPort }],
-    };
-    await cluster.createService(
-      { name: 'narrow', policy: 'Local', spec },
-      ready(pods('web-1', 'web-2', 'web-3')),
-    );
-    await stage.serving('narrow');
-    await proxy.settled();
-    await network.run('upstream', { argv: ['ip', 'link', 'set', 'eth0', 'mtu', '1300'] });
-    await using flows = new Flows(network.namespace('client'));
-    const sources = Array.from({ length: clients }, (_, i) => client(i));
-    for (const ip of eipsOf('narrow')) {
-      const from = sources.map(({ v4, v6 }) => (ip.includes(':') ? v6 : v4));
-      const { failed } = await flows.download(ip, clients, from);
-      expect(failed, ip).to.equal(0);
-    }
-    await network.run('upstream', { argv: ['ip', 'link', 'set', 'eth0', 'mtu', '1500'] });
-    await cluster.deleteService('narrow');
   });
 
   it('K6: all pods of eight Services go one after the other: all eight are withdrawn, none is held', async () => {
