@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { KernelError } from '../kernel/kernel.ts';
 import type { NeighbourPort } from '../kernel/neighbour-port.ts';
 import type { Ip } from '../model/ip.ts';
@@ -7,6 +6,7 @@ import type { Problem } from '../model/problem.ts';
 import { AwakeClock } from './awake-clock.ts';
 import { type Doubt, doubtFor, judge, type Signal } from './judge.ts';
 import { blind, doubted, silentNode } from './reachability-problems.ts';
+import { rest } from './rest.ts';
 
 /** An address of a node, on the LAN. */
 export interface Target {
@@ -235,16 +235,5 @@ function answerOf(state: NeighbourState | undefined): 'answers' | 'silent' | 'as
       return 'as before';
     default:
       return state satisfies never;
-  }
-}
-
-/** @returns false when the signal ended it */
-async function rest(ms: number, signal: AbortSignal): Promise<boolean> {
-  try {
-    await sleep(ms, undefined, { signal });
-    return true;
-  } catch (error) {
-    if (signal.aborted) return false;
-    throw error;
   }
 }

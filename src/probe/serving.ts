@@ -1,10 +1,10 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Service } from '../model/cluster.ts';
 import type { Ip } from '../model/ip.ts';
 import type { Waiting } from '../model/probed.ts';
 import type { Problem } from '../model/problem.ts';
 import { AwakeClock } from './awake-clock.ts';
 import type { Health } from './health-port.ts';
+import { rest } from './rest.ts';
 import { type Question, type ServingInputs, ServingTable } from './serving-table.ts';
 
 export interface ServingOptions extends ServingInputs {
@@ -150,16 +150,5 @@ export class Serving {
       node,
       service,
     };
-  }
-}
-
-/** @returns false when the signal ended it */
-async function rest(ms: number, signal: AbortSignal): Promise<boolean> {
-  try {
-    await sleep(ms, undefined, { signal });
-    return true;
-  } catch (error) {
-    if (signal.aborted) return false;
-    throw error;
   }
 }
