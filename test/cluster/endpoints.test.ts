@@ -2,8 +2,7 @@ import { expect } from 'chai';
 import { at, type JsonObject, listAt, textAt } from '../../lab/cluster/api/json.ts';
 import { ready } from '../../lab/cluster/cluster.ts';
 import { Kubelets, runningStatus } from '../../lab/cluster/real/kubelets.ts';
-import { RealCluster } from '../../lab/cluster/real-cluster.ts';
-import type { Pod } from '../../lab/network/network.ts';
+import type { RealCluster } from '../../lab/cluster/real-cluster.ts';
 import { parseIp } from '../../src/model/ip.ts';
 import { late, Stage } from '../lab/stage.ts';
 import { needKubernetes, real } from './kind.ts';
@@ -17,30 +16,22 @@ describe('real controllers', function () {
     await needKubernetes(this);
     // Kubernetes' own 40 s would only be waiting.
     stage = await Stage.open(real('nftables', { nodeGraceSeconds: 6 }));
-    if (!(stage.lab.cluster instanceof RealCluster)) throw new Error('the lab has no real cluster');
-    ({ cluster } = stage.lab);
-    const { network } = stage.lab;
-    for (const [i, name] of network.nodes.entries()) await network.addPod(`web-${i + 1}`, name);
+    cluster = stage.real;
+    await stage.layPods();
   });
   after(async () => {
     await stage?.[Symbol.asyncDispose]();
   });
 
-  const pods = (...names: readonly string[]): readonly Pod[] =>
-    stage.lab.network.pods.filter(({ name }) => names.includes(name));
   const first = (name: string): string => stage.eips(name).split(' ')[0] ?? '';
-  const gone = async (name: string): Promise<void> => {
-    await cluster.deleteService(name);
-    await stage.until(`Service ${name} is gone`, () => stage.service(name) === undefined);
-  };
 
   it('a Pod that is not ready takes its node out under Local, and brings it back', async () => {
-    await cluster.createService({ name: 'flips', policy: 'Local' }, ready(pods('web-1', 'web-2')));
+    await cluster.createService({ name: 'flips', policy: 'Local' }, ready(stage.pods('web-1', 'web-2')));
     await stage.serving('flips');
     const leads = (nodes: string): Promise<void> =>
       stage.until(`it leads to ${nodes}`, async () => (await stage.nodesOf(first('flips'))) === nodes);
     await leads('node1 node2');
-    const [pod] = pods('web-2');
+    const [pod] = stage.pods('web-2');
     if (pod === undefined) throw new Error('no pod web-2');
     for (let i = 0; i < 3; i += 1) {
       await cluster.client.patch({ kind: 'Pod', name: 'web-2' }, runningStatus(pod, false), 'status');
@@ -48,19 +39,19 @@ describe('real controllers', function () {
       await cluster.client.patch({ kind: 'Pod', name: 'web-2' }, runningStatus(pod, true), 'status');
       await leads('node1 node2');
     }
-    await gone('flips');
+    await stage.gone('flips');
   });
 
   it('a terminating Pod that is the last one goes on serving under Local', async () => {
     const { proxy, clients } = stage.lab;
-    await cluster.createService({ name: 'ending', policy: 'Local' }, ready(pods('web-3')));
+    await cluster.createService({ name: 'ending', policy: 'Local' }, ready(stage.pods('web-3')));
     await stage.serving('ending');
     await proxy.settled();
-    const ips = stage.eips('ending').split(' ').map(parseIp);
+    const ips = stage.ips('ending');
     await using load = clients.start({ to: ips, port: 80, every: 10 });
     for (const ip of ips) await load.next(({ to, pod }) => to === ip && pod !== undefined, late());
     const start = Date.now();
-    const [pod] = pods('web-3');
+    const [pod] = stage.pods('web-3');
     if (pod === undefined) throw new Error('no pod web-3');
     await cluster.setBackends('ending', [{ pod, state: 'terminating' }]);
     await proxy.settled();
@@ -68,7 +59,7 @@ describe('real controllers', function () {
     const { lost, errors } = await load.stop(start);
     expect(lost, JSON.stringify(errors)).to.equal(0);
     expect(await stage.nodesOf(first('ending'))).to.equal('node3');
-    await gone('ending');
+    await stage.gone('ending');
   });
 
   it('a rolling update of a Deployment loses nothing, and the gateway holds its address', async () => {
@@ -97,11 +88,11 @@ describe('real controllers', function () {
     expect(stage.eips('rolled')).to.equal(eips);
     await cluster.client.delete({ kind: 'Deployment', name: 'rolled' });
     await stage.until('its pods are gone', () => kubelets.running.length === 0);
-    await gone('rolled');
+    await stage.gone('rolled');
   });
 
   it('a kubelet that is silent makes its Node Unknown and tainted: the node forwards on, and stays', async () => {
-    await cluster.createService({ name: 'silent', policy: 'Cluster' }, ready(pods('web-1', 'web-2')));
+    await cluster.createService({ name: 'silent', policy: 'Cluster' }, ready(stage.pods('web-1', 'web-2')));
     await stage.serving('silent');
     cluster.silence('node3');
     const isUnknown = async (): Promise<boolean> => {
@@ -114,11 +105,11 @@ describe('real controllers', function () {
     };
     await stage.until('the node is Unknown', isUnknown);
     expect(await stage.nodesOf(first('silent'))).to.equal('node1 node2 node3');
-    await gone('silent');
+    await stage.gone('silent');
   });
 
   it('a node that the autoscaler is about to delete leaves, and comes back when the taint goes', async () => {
-    await cluster.createService({ name: 'scaled', policy: 'Cluster' }, ready(pods('web-1', 'web-2')));
+    await cluster.createService({ name: 'scaled', policy: 'Cluster' }, ready(stage.pods('web-1', 'web-2')));
     await stage.serving('scaled');
     const taints = async (): Promise<readonly JsonObject[]> =>
       listAt(await cluster.client.get({ kind: 'Node', name: 'node2' }), 'spec', 'taints').filter(
@@ -138,11 +129,11 @@ describe('real controllers', function () {
       'node2 is back',
       async () => (await stage.nodesOf(first('scaled'))) === 'node1 node2 node3',
     );
-    await gone('scaled');
+    await stage.gone('scaled');
   });
 
   it('a node with the exclude label leaves, and comes back without it', async () => {
-    await cluster.createService({ name: 'labelled', policy: 'Cluster' }, ready(pods('web-1')));
+    await cluster.createService({ name: 'labelled', policy: 'Cluster' }, ready(stage.pods('web-1')));
     await stage.serving('labelled');
     const label = 'node.kubernetes.io/exclude-from-external-load-balancers';
     const put = (value: string | null): Promise<JsonObject> =>
@@ -157,7 +148,7 @@ describe('real controllers', function () {
       'node3 is back',
       async () => (await stage.nodesOf(first('labelled'))) === 'node1 node2 node3',
     );
-    await gone('labelled');
+    await stage.gone('labelled');
   });
 });
 

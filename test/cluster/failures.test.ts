@@ -2,13 +2,14 @@ import { readFile, rename, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:https';
 import { expect } from 'chai';
 import { serverCertificate } from '../../lab/cluster/api/certificate.ts';
-import { at, type JsonObject, listAt, textAt } from '../../lab/cluster/api/json.ts';
+import { type JsonObject, listAt } from '../../lab/cluster/api/json.ts';
 import { ApiRefusal } from '../../lab/cluster/api-client.ts';
-import { RealCluster } from '../../lab/cluster/real-cluster.ts';
+import type { RealCluster } from '../../lab/cluster/real-cluster.ts';
 import { program } from '../../lab/eiproute/daemon-process.ts';
 import { api } from '../../lab/network/map.ts';
 import { inside } from '../../lab/process/namespace.ts';
 import { waitFor } from '../../lab/process/wait.ts';
+import { firstEvent } from '../lab/first-event.ts';
 import { Stage } from '../lab/stage.ts';
 import { needKubernetes, real } from './kind.ts';
 
@@ -22,8 +23,7 @@ describe('a real control plane in trouble', function () {
   before(async function () {
     await needKubernetes(this);
     stage = await Stage.open(real('nftables'));
-    if (!(stage.lab.cluster instanceof RealCluster)) throw new Error('the lab has no real cluster');
-    ({ cluster } = stage.lab);
+    cluster = stage.real;
   });
   after(async () => {
     await stage?.[Symbol.asyncDispose]();
@@ -56,7 +56,7 @@ describe('a real control plane in trouble', function () {
     await pending('after');
     await stage.until('it has an address', () => stage.eips('unheard') !== '');
     await stage.until('it has an address', () => stage.eips('after') !== '');
-    expect(await firstEvent(cluster, version)).to.match(/^410 /);
+    expect(await firstEvent(cluster.client, version)).to.match(/^410 /);
   });
 
   it('kube-apiserver was away for twenty seconds: all goes on within three of /readyz, and no right is missed', async () => {
@@ -148,23 +148,6 @@ describe('a real control plane in trouble', function () {
 function elapsed(ms: number): () => boolean {
   const end = performance.now() + ms;
   return () => performance.now() >= end;
-}
-
-/** What a watch from this version begins with: the status and message of an error, or the type of the event. */
-async function firstEvent(cluster: RealCluster, version: string): Promise<string> {
-  try {
-    for await (const { type, object } of cluster.client.watch(
-      'Service',
-      version,
-      AbortSignal.timeout(5000),
-    )) {
-      return type === 'ERROR' ? `${at(object, 'code')} ${textAt(object, 'message')}` : type;
-    }
-  } catch (error) {
-    if (error instanceof ApiRefusal) return error.message;
-    throw error;
-  }
-  return 'nothing';
 }
 
 async function isRefused(work: () => Promise<unknown>): Promise<boolean> {

@@ -2,11 +2,10 @@ import { expect } from 'chai';
 import { at, type JsonObject, listAt } from '../../lab/cluster/api/json.ts';
 import { ready } from '../../lab/cluster/cluster.ts';
 import { Kubelets } from '../../lab/cluster/real/kubelets.ts';
-import { RealCluster } from '../../lab/cluster/real-cluster.ts';
+import type { RealCluster } from '../../lab/cluster/real-cluster.ts';
 import { node } from '../../lab/network/map.ts';
-import type { Pod } from '../../lab/network/network.ts';
 import { ask, type Heard } from '../../lab/reach/ask.ts';
-import { type Ip, parseIp } from '../../src/model/ip.ts';
+import type { Ip } from '../../src/model/ip.ts';
 import { late, Stage } from '../lab/stage.ts';
 import { needKubernetes, real } from './kind.ts';
 
@@ -23,34 +22,30 @@ describe("Kubernetes' cases for load balancers", function () {
   before(async function () {
     await needKubernetes(this);
     stage = await Stage.open(real('nftables'));
-    if (!(stage.lab.cluster instanceof RealCluster)) throw new Error('the lab has no real cluster');
-    ({ cluster } = stage.lab);
-    const { network } = stage.lab;
-    for (const [i, name] of network.nodes.entries()) await network.addPod(`web-${i + 1}`, name);
+    cluster = stage.real;
+    await stage.layPods();
   });
   after(async () => {
     await stage?.[Symbol.asyncDispose]();
   });
 
-  const pods = (...names: readonly string[]): readonly Pod[] =>
-    stage.lab.network.pods.filter(({ name }) => names.includes(name));
   const asked = (ip: Ip, from = 'client', port = 80, protocol: 'TCP' | 'UDP' = 'TCP'): Promise<Heard> =>
     ask(stage.lab.network, from, { ip, protocol, port });
-  const eipsOf = (name: string): readonly Ip[] => stage.eips(name).split(' ').map(parseIp);
   const patch = (name: string, spec: JsonObject): Promise<JsonObject> =>
     cluster.client.patch({ kind: 'Service', name }, { spec });
   /** Each address of a Service answers, or none does. */
-  const answers = async (name: string, kind: Heard['kind'], ips = eipsOf(name), port = 80): Promise<void> => {
+  const answers = async (
+    name: string,
+    kind: Heard['kind'],
+    ips = stage.ips(name),
+    port = 80,
+  ): Promise<void> => {
     for (const ip of ips) {
       await stage.until(
         `${name} at ${ip}: ${kind}`,
         async () => (await asked(ip, 'client', port)).kind === kind,
       );
     }
-  };
-  const gone = async (name: string): Promise<void> => {
-    await cluster.deleteService(name);
-    await stage.until(`Service ${name} is gone`, () => stage.service(name) === undefined);
   };
 
   for (const protocol of ['TCP', 'UDP'] as const) {
@@ -69,13 +64,13 @@ describe("Kubernetes' cases for load balancers", function () {
             allocateLoadBalancerNodePorts: undefined,
           },
         },
-        ready(pods('web-1')),
+        ready(stage.pods('web-1')),
       );
       await patch(name, { type: 'NodePort' });
       const first = Number(at(listAt(stage.service(name), 'spec', 'ports')[0], 'nodePort') ?? 0);
       await patch(name, { type: 'LoadBalancer' });
       await stage.serving(name);
-      const ips = eipsOf(name);
+      const ips = stage.ips(name);
       const answered = async (at: number): Promise<void> => {
         for (const ip of ips) {
           await stage.until(
@@ -95,10 +90,10 @@ describe("Kubernetes' cases for load balancers", function () {
           async () => (await asked(ip, 'client', 81, protocol)).kind !== 'answer',
         );
       }
-      expect(eipsOf(name)).to.deep.equal(ips);
-      await cluster.setBackends(name, ready(pods('web-2')));
+      expect(stage.ips(name)).to.deep.equal(ips);
+      await cluster.setBackends(name, ready(stage.pods('web-2')));
       await answered(81);
-      expect(eipsOf(name)).to.deep.equal(ips);
+      expect(stage.ips(name)).to.deep.equal(ips);
       await patch(name, {
         type: 'ClusterIP',
         externalTrafficPolicy: null,
@@ -111,7 +106,7 @@ describe("Kubernetes' cases for load balancers", function () {
           async () => (await asked(ip, 'client', 81, protocol)).kind !== 'answer',
         );
       }
-      await gone(name);
+      await stage.gone(name);
     });
   }
 
@@ -122,24 +117,24 @@ describe("Kubernetes' cases for load balancers", function () {
         policy: 'Cluster',
         spec: { loadBalancerSourceRanges: ['192.0.2.0/24', '2001:db8:c::/64'] },
       },
-      ready(pods('web-1', 'web-2')),
+      ready(stage.pods('web-1', 'web-2')),
     );
     await stage.serving('ranges');
     await answers('ranges', 'answer');
-    for (const ip of eipsOf('ranges')) expect((await asked(ip, 'web-3')).kind, ip).to.equal('silence');
+    for (const ip of stage.ips('ranges')) expect((await asked(ip, 'web-3')).kind, ip).to.equal('silence');
     await patch('ranges', { loadBalancerSourceRanges: ['10.244.0.0/16', '2001:db8:244::/48'] });
     await answers('ranges', 'silence');
-    for (const ip of eipsOf('ranges')) expect((await asked(ip, 'web-3')).kind, ip).to.equal('answer');
+    for (const ip of stage.ips('ranges')) expect((await asked(ip, 'web-3')).kind, ip).to.equal('answer');
     await patch('ranges', { loadBalancerSourceRanges: null });
     await answers('ranges', 'answer');
-    await gone('ranges');
+    await stage.gone('ranges');
   });
 
   for (const policy of ['Cluster', 'Local'] as const) {
     it(`57: ${policy}: session affinity holds a client on one pod, and is switched off and on`, async () => {
       const name = `affine-${policy.toLowerCase()}`;
       const spec = { sessionAffinity: 'ClientIP' };
-      await cluster.createService({ name, policy, spec }, ready(pods('web-1', 'web-2', 'web-3')));
+      await cluster.createService({ name, policy, spec }, ready(stage.pods('web-1', 'web-2', 'web-3')));
       await stage.serving(name);
       await stage.lab.proxy.settled();
       const seen = async (ip: Ip): Promise<number> => {
@@ -147,22 +142,22 @@ describe("Kubernetes' cases for load balancers", function () {
         for (let i = 0; i < 20; i += 1) names.add((await asked(ip)).text.split(' ')[0] ?? '');
         return names.size;
       };
-      for (const ip of eipsOf(name)) expect(await seen(ip), ip).to.equal(1);
+      for (const ip of stage.ips(name)) expect(await seen(ip), ip).to.equal(1);
       await patch(name, { sessionAffinity: 'None' });
       await stage.lab.proxy.settled();
       // Under Local the gateway chooses the node by the client's address, and a node has one pod here.
-      if (policy === 'Cluster') for (const ip of eipsOf(name)) expect(await seen(ip), ip).to.be.above(1);
+      if (policy === 'Cluster') for (const ip of stage.ips(name)) expect(await seen(ip), ip).to.be.above(1);
       await patch(name, { sessionAffinity: 'ClientIP' });
       await stage.lab.proxy.settled();
-      for (const ip of eipsOf(name)) expect(await seen(ip), ip).to.equal(1);
-      await gone(name);
+      for (const ip of stage.ips(name)) expect(await seen(ip), ip).to.equal(1);
+      await stage.gone(name);
     });
   }
 
   it('58: has the cleanup finalizer as a LoadBalancer, loses it as a ClusterIP, and its deletion ends', async () => {
     const finalizers = (name: string): readonly unknown[] =>
       listAt(stage.service(name), 'metadata', 'finalizers');
-    await cluster.createService({ name: 'cleaned', policy: 'Cluster' }, ready(pods('web-1')));
+    await cluster.createService({ name: 'cleaned', policy: 'Cluster' }, ready(stage.pods('web-1')));
     await stage.serving('cleaned');
     expect(finalizers('cleaned')).to.deep.equal([finalizer]);
     await patch('cleaned', {
@@ -174,11 +169,11 @@ describe("Kubernetes' cases for load balancers", function () {
     await stage.until('the finalizer is gone', () => finalizers('cleaned').length === 0);
     await patch('cleaned', { type: 'LoadBalancer' });
     await stage.until('the finalizer is back', () => finalizers('cleaned').length === 1);
-    await gone('cleaned');
+    await stage.gone('cleaned');
   });
 
   it('59: works without node ports, and keeps its address when it gets them', async () => {
-    await cluster.createService({ name: 'portless', policy: 'Cluster' }, ready(pods('web-1')));
+    await cluster.createService({ name: 'portless', policy: 'Cluster' }, ready(stage.pods('web-1')));
     await stage.serving('portless');
     const port = (): unknown => at(listAt(stage.service('portless'), 'spec', 'ports')[0], 'nodePort');
     expect(port()).to.equal(undefined);
@@ -188,7 +183,7 @@ describe("Kubernetes' cases for load balancers", function () {
     await stage.until('it has a node port', () => typeof port() === 'number');
     await answers('portless', 'answer');
     expect(stage.eips('portless')).to.equal(before);
-    await gone('portless');
+    await stage.gone('portless');
   });
 
   for (const [to, where] of [
@@ -199,24 +194,24 @@ describe("Kubernetes' cases for load balancers", function () {
       const { network } = stage.lab;
       if (to === 'web-1b') await network.addPod('web-1b', 'node1');
       const spec = { ports: [{ name: 'dns', protocol: 'UDP', port: 53, targetPort: 8080 }] };
-      await cluster.createService({ name: 'dns', policy: 'Cluster', spec }, ready(pods('web-1')));
+      await cluster.createService({ name: 'dns', policy: 'Cluster', spec }, ready(stage.pods('web-1')));
       await stage.serving('dns');
       await stage.lab.proxy.settled();
-      for (const ip of eipsOf('dns')) expect(await fromOnePort(stage, ip), ip).to.match(/^web-1 /);
-      await cluster.setBackends('dns', ready(pods(to)));
+      for (const ip of stage.ips('dns')) expect(await fromOnePort(stage, ip), ip).to.match(/^web-1 /);
+      await cluster.setBackends('dns', ready(stage.pods(to)));
       await stage.lab.proxy.settled();
       // kube-proxy writes its rules first, and then forgets the flows to the old backend.
-      for (const ip of eipsOf('dns')) {
+      for (const ip of stage.ips('dns')) {
         await stage.until(`${to} answers at ${ip}`, async () =>
           (await fromOnePort(stage, ip)).startsWith(`${to} `),
         );
       }
-      await gone('dns');
+      await stage.gone('dns');
     });
   }
 
   it('62: Local: the health check port answers 200 where endpoints are, 503 elsewhere, and is freed', async () => {
-    await cluster.createService({ name: 'checked', policy: 'Local' }, ready(pods('web-2')));
+    await cluster.createService({ name: 'checked', policy: 'Local' }, ready(stage.pods('web-2')));
     await stage.serving('checked');
     const port = Number(at(stage.service('checked'), 'spec', 'healthCheckNodePort') ?? 0);
     expect(port).to.be.above(0);
@@ -232,20 +227,20 @@ describe("Kubernetes' cases for load balancers", function () {
     ] as const) {
       await stage.until(`node${index} says ${code}`, async () => (await health(index)) === code);
     }
-    for (const ip of eipsOf('checked')) expect(await stage.nodesOf(ip)).to.equal('node2');
+    for (const ip of stage.ips('checked')) expect(await stage.nodesOf(ip)).to.equal('node2');
     await patch('checked', { externalTrafficPolicy: 'Cluster' });
     await stage.until(
       'the port is freed',
       () => at(stage.service('checked'), 'spec', 'healthCheckNodePort') === undefined,
     );
-    await gone('checked');
+    await stage.gone('checked');
   });
 
   it('62: Local: the pods see the address of the client, all nodes with endpoints are used, pods reach it', async () => {
-    await cluster.createService({ name: 'sourced', policy: 'Local' }, ready(pods('web-1', 'web-3')));
+    await cluster.createService({ name: 'sourced', policy: 'Local' }, ready(stage.pods('web-1', 'web-3')));
     await stage.serving('sourced');
     await stage.lab.proxy.settled();
-    for (const ip of eipsOf('sourced')) {
+    for (const ip of stage.ips('sourced')) {
       const names = new Set<string>();
       let turn = 0;
       await stage.until(`both pods have answered at ${ip}`, async () => {
@@ -257,7 +252,7 @@ describe("Kubernetes' cases for load balancers", function () {
       expect((await asked(ip)).text).to.match(/ (192\.0\.2\.|2001:db8:c::)/);
       expect((await asked(ip, 'web-2')).kind).to.equal('answer');
     }
-    await gone('sourced');
+    await stage.gone('sourced');
   });
 
   for (const policy of ['Cluster', 'Local'] as const) {
@@ -270,7 +265,7 @@ describe("Kubernetes' cases for load balancers", function () {
       await stage.until('every node has a pod', () => kubelets.running.length === 3);
       await stage.serving(name);
       await stage.lab.proxy.settled();
-      const ips = eipsOf(name);
+      const ips = stage.ips(name);
       await using load = clients.start({ to: ips, port: 80, every: 10 });
       for (const ip of ips) await load.next(({ to, pod }) => to === ip && pod !== undefined, late());
       const before = new Set(kubelets.running.map((pod) => pod.name));
@@ -286,7 +281,7 @@ describe("Kubernetes' cases for load balancers", function () {
       expect(lost / sent, `${lost} of ${sent}: ${JSON.stringify(errors)}`).to.be.below(0.01);
       await cluster.client.delete({ kind: 'DaemonSet', name });
       await stage.until('its pods are gone', () => kubelets.running.length === 0);
-      await gone(name);
+      await stage.gone(name);
     });
   }
 });

@@ -15,27 +15,20 @@ describe('make before break, real kube-proxy', function () {
   before(async function () {
     await needKubernetes(this);
     stage = await Stage.open(real('nftables'));
-    const { network } = stage.lab;
-    for (const [i, name] of network.nodes.entries()) await network.addPod(`web-${i + 1}`, name);
+    await stage.layPods();
   });
   after(async () => {
     await stage?.[Symbol.asyncDispose]();
   });
 
-  const pods = (...names: readonly string[]): readonly Pod[] =>
-    stage.lab.network.pods.filter(({ name }) => names.includes(name));
   const pod = (name: string): Pod => {
-    const [found] = pods(name);
+    const [found] = stage.pods(name);
     if (found === undefined) throw new Error(`no pod ${name}`);
     return found;
   };
   const leads = (ip: string, nodes: string): Promise<void> =>
     stage.until(`${ip} leads to ${nodes}`, async () => (await stage.nodesOf(ip)) === nodes);
   const port = (name: string): number => Number(at(stage.service(name), 'spec', 'healthCheckNodePort') ?? 0);
-  const gone = async (name: string): Promise<void> => {
-    await stage.lab.cluster.deleteService(name);
-    await stage.until(`Service ${name} is gone`, () => stage.service(name) === undefined);
-  };
 
   it('hears 200 from the health check port only when the rules are written', async () => {
     const { cluster, network } = stage.lab;
@@ -48,19 +41,19 @@ describe('make before break, real kube-proxy', function () {
       const argv = ['curl', '--silent', '--output', '/dev/null', '--write-out', '%{http_code}', url];
       // curl fails as long as nobody listens.
       const status = (): Promise<string> => network.run('gateway', { argv }).catch(() => '');
-      await cluster.setBackends('asked', ready(pods(name)));
+      await cluster.setBackends('asked', ready(stage.pods(name)));
       await stage.until(`${node} says 200`, async () => (await status()) === '200');
       const rules = await network.run(node, { argv: ['nft', 'list', 'ruleset', 'ip'] });
       expect(rules, `rules of ${node}`).to.match(
         new RegExp(`default/asked/.*\\n(.*\\n)*?.*dnat to ${ip.v4}:${to}`),
       );
     }
-    await gone('asked');
+    await stage.gone('asked');
   });
 
   it('sends nothing to a node too early when the endpoint of a Local Service moves, three times', async () => {
     const { cluster, clients } = stage.lab;
-    await cluster.createService({ name: 'moves', policy: 'Local' }, ready(pods('web-1')));
+    await cluster.createService({ name: 'moves', policy: 'Local' }, ready(stage.pods('web-1')));
     await stage.serving('moves');
     const ips = stage.eips('moves').split(' ').map(parseIp);
     await using load = clients.start({ to: ips, port: 80, every: 10 });
@@ -76,7 +69,7 @@ describe('make before break, real kube-proxy', function () {
         { pod: pod(to), state: 'ready' },
       ]);
       for (const ip of ips) await leads(ip, pod(to).node);
-      await cluster.setBackends('moves', ready(pods(to)));
+      await cluster.setBackends('moves', ready(stage.pods(to)));
       for (const ip of ips) await load.next((answer) => answer.to === ip && answer.pod === to, late());
     }
     const { sent, lost, errors, pods: answered } = await load.stop(start);
@@ -85,7 +78,7 @@ describe('make before break, real kube-proxy', function () {
     // A connection that is open in the very moment of a move is cut off: its packets go to the new node. Three moves of two
     // EIPs can meet one each, and on a slow machine another one. Without the wait, 208 ran into a time-out.
     expect(lost, JSON.stringify(errors)).to.be.at.most(12);
-    await gone('moves');
+    await stage.gone('moves');
   });
 
   it('routes a new Local Service only once its kube-proxy is ready: from then on every request is answered', async () => {
@@ -103,12 +96,12 @@ describe('make before break, real kube-proxy', function () {
     });
     for (const [i, name] of names.entries()) {
       const spec = { externalIPs: [`198.51.100.${70 + i}`] };
-      await cluster.createService({ name, policy: 'Local', spec }, ready(pods('web-2')));
+      await cluster.createService({ name, policy: 'Local', spec }, ready(stage.pods('web-2')));
     }
     for (const { name, sent, lost, errors } of await Promise.all(born)) {
       expect(sent).to.be.at.least(20);
       expect(lost, `${name} ${JSON.stringify(errors)}`).to.equal(0);
     }
-    for (const name of names) await gone(name);
+    for (const name of names) await stage.gone(name);
   });
 });

@@ -7,10 +7,10 @@ import { Eiproute } from '../../lab/eiproute/eiproute.ts';
 import type { Load } from '../../lab/load/load.ts';
 import { Witness } from '../../lab/load/witness.ts';
 import { client, clients } from '../../lab/network/map.ts';
-import { layNetwork, type Pod } from '../../lab/network/network.ts';
+import { layNetwork } from '../../lab/network/network.ts';
 import { Process } from '../../lab/process/process.ts';
 import { waitFor } from '../../lab/process/wait.ts';
-import { type Ip, parseIp } from '../../src/model/ip.ts';
+import type { Ip } from '../../src/model/ip.ts';
 import { downloadPort, Flows, flowServer } from '../e2e/flows.ts';
 import { late, Stage } from '../lab/stage.ts';
 import { minor, needKubernetes, real } from './kind.ts';
@@ -24,12 +24,14 @@ describe('routes under a real control plane', function () {
   before(async function () {
     await needKubernetes(this);
     stage = await Stage.open(real('nftables'));
-    if (!(stage.lab.cluster instanceof RealCluster)) throw new Error('the lab has no real cluster');
-    ({ cluster } = stage.lab);
+    cluster = stage.real;
     const { network } = stage.lab;
-    for (const [i, name] of network.nodes.entries()) await network.addPod(`web-${i + 1}`, name);
+    await stage.layPods();
     witness = await Witness.watch(network.namespace('gateway'), late());
-    await cluster.createService({ name: 'web', policy: 'Cluster' }, ready(pods('web-1', 'web-2', 'web-3')));
+    await cluster.createService(
+      { name: 'web', policy: 'Cluster' },
+      ready(stage.pods('web-1', 'web-2', 'web-3')),
+    );
     await stage.serving('web');
     await stage.lab.proxy.settled();
   });
@@ -38,13 +40,10 @@ describe('routes under a real control plane', function () {
     await stage?.[Symbol.asyncDispose]();
   });
 
-  const pods = (...names: readonly string[]): readonly Pod[] =>
-    stage.lab.network.pods.filter(({ name }) => names.includes(name));
   const gateway = (...argv: readonly string[]): Promise<string> => stage.lab.network.run('gateway', { argv });
-  const eipsOf = (name: string): readonly Ip[] => stage.eips(name).split(' ').map(parseIp);
   /** Steady requests to a Service that answers. */
   const loadOn = async (name: string): Promise<Load> => {
-    const to = eipsOf(name);
+    const to = stage.ips(name);
     const load = stage.lab.clients.start({ to, port: 80, every: 10 });
     for (const ip of to) await load.next((one) => one.to === ip && one.pod !== undefined, late());
     return load;
@@ -61,9 +60,9 @@ describe('routes under a real control plane', function () {
       .filter((text) => ips.some((ip) => text.replace(/^Deleted /, '').startsWith(`${ip} `)));
 
   it('63: what was orphaned while the daemon was dead goes, what is wanted is not touched, nothing is lost', async () => {
-    await cluster.createService({ name: 'orphan', policy: 'Cluster' }, ready(pods('web-1')));
+    await cluster.createService({ name: 'orphan', policy: 'Cluster' }, ready(stage.pods('web-1')));
     await stage.serving('orphan');
-    const orphans = eipsOf('orphan');
+    const orphans = stage.ips('orphan');
     await using load = await loadOn('web');
     const start = Date.now();
     await stage.eiproute.gateway.kill('SIGKILL', late());
@@ -73,7 +72,7 @@ describe('routes under a real control plane', function () {
     await stage.eiproute.restartGateway();
     for (const ip of orphans) await stage.until(`${ip} is gone`, async () => (await stage.route(ip)) === '');
     expect(await lostSince(load, start)).to.equal('');
-    expect(touched(eipsOf('web'), start)).to.deep.equal([]);
+    expect(touched(stage.ips('web'), start)).to.deep.equal([]);
   });
 
   it('64: a foreign route on an EIP stays as it is, and is told; a second daemon is refused', async () => {
@@ -84,7 +83,7 @@ describe('routes under a real control plane', function () {
         policy: 'Cluster',
         annotations: { 'eiproute.io/addresses': '198.51.100.77,2001:db8:e::77' },
       },
-      ready(pods('web-1')),
+      ready(stage.pods('web-1')),
     );
     await stage.until('status names the foreign route', async () => {
       const argv = [program, 'status', '--config', stage.eiproute.files.config];
@@ -110,7 +109,7 @@ describe('routes under a real control plane', function () {
       expect(await lostSince(load, start)).to.equal('');
       await stage.eiproute.restartGateway();
       await stage.eiproute.gateway.synced(late());
-      expect(touched(eipsOf('web'), start)).to.deep.equal([]);
+      expect(touched(stage.ips('web'), start)).to.deep.equal([]);
     });
   }
 
@@ -133,7 +132,7 @@ describe('routes under a real control plane', function () {
       return /403/.test(out);
     });
     expect(await lostSince(load, start)).to.equal('');
-    expect(touched(eipsOf('web'), start)).to.deep.equal([]);
+    expect(touched(stage.ips('web'), start)).to.deep.equal([]);
     for (const binding of saved) await cluster.client.create(binding);
     await stage.eiproute.gateway.synced(late());
   });
@@ -146,7 +145,7 @@ describe('routes under a real control plane', function () {
     await cluster.startApi();
     stage.eiproute.gateway.signal('SIGCONT');
     await stage.until('the Service of meanwhile has an address', () => stage.eips('unheard') !== '');
-    expect(touched(eipsOf('web'), start)).to.deep.equal([]);
+    expect(touched(stage.ips('web'), start)).to.deep.equal([]);
     await cluster.deleteService('unheard');
   });
 
@@ -166,14 +165,14 @@ describe('routes under a real control plane', function () {
     };
     await cluster.createService(
       { name: 'narrow', policy: 'Local', spec },
-      ready(pods('web-1', 'web-2', 'web-3')),
+      ready(stage.pods('web-1', 'web-2', 'web-3')),
     );
     await stage.serving('narrow');
     await proxy.settled();
     await network.run('upstream', { argv: ['ip', 'link', 'set', 'eth0', 'mtu', '1300'] });
     await using flows = new Flows(network.namespace('client'));
     const sources = Array.from({ length: clients }, (_, i) => client(i));
-    for (const ip of eipsOf('narrow')) {
+    for (const ip of stage.ips('narrow')) {
       const from = sources.map(({ v4, v6 }) => (ip.includes(':') ? v6 : v4));
       const { failed } = await flows.download(ip, clients, from);
       expect(failed, ip).to.equal(0);
@@ -187,7 +186,7 @@ describe('routes under a real control plane', function () {
     const leads = (nodes: string): Promise<void> =>
       stage.until(
         `it leads to ${nodes}`,
-        async () => (await stage.nodesOf(eipsOf('web')[0] ?? '')) === nodes,
+        async () => (await stage.nodesOf(stage.ips('web')[0] ?? '')) === nodes,
       );
     await leads('node1 node2 node3');
     await cluster.deleteNode('node3');
@@ -205,7 +204,7 @@ describe('routes under a real control plane', function () {
     const { network } = stage.lab;
     await network.unplug('gateway');
     await network.plug('gateway');
-    for (const ip of eipsOf('web')) {
+    for (const ip of stage.ips('web')) {
       await stage.until(`${ip} is routed`, async () => (await stage.nodesOf(ip)) === 'node1 node2 node3');
     }
     await using load = await loadOn('web');
@@ -225,9 +224,9 @@ describe('routes under a real control plane', function () {
       await cluster.client.patch({ kind: 'Node', name: 'node1' }, { status: { conditions } }, 'status');
     }
     // What comes after it shows that all before it was looked at.
-    await cluster.createService({ name: 'marker', policy: 'Cluster' }, ready(pods('web-1')));
+    await cluster.createService({ name: 'marker', policy: 'Cluster' }, ready(stage.pods('web-1')));
     await stage.serving('marker');
-    const own = eipsOf('marker');
+    const own = stage.ips('marker');
     const others = witness.since(start).filter(({ text }) => !own.some((ip) => text.includes(`${ip} `)));
     expect(others.map(({ text }) => text)).to.deep.equal([]);
     await cluster.deleteService('marker');
@@ -235,10 +234,10 @@ describe('routes under a real control plane', function () {
 
   it('K6: all pods of eight Services go one after the other: all eight are withdrawn, none is held', async () => {
     const names = Array.from({ length: 8 }, (_, i) => `emptied-${i}`);
-    const all = ready(pods('web-1', 'web-2', 'web-3'));
+    const all = ready(stage.pods('web-1', 'web-2', 'web-3'));
     for (const name of names) await cluster.createService({ name, policy: 'Local' }, all);
     for (const name of names) await stage.serving(name);
-    const ips = names.flatMap(eipsOf);
+    const ips = names.flatMap((name) => stage.ips(name));
     await Promise.all(names.map((name) => cluster.setBackends(name, [])));
     for (const ip of ips) await stage.until(`${ip} is withdrawn`, async () => (await stage.route(ip)) === '');
     for (const name of names) await cluster.deleteService(name);

@@ -5,6 +5,7 @@ import { type ApiClient, ApiRefusal } from '../../lab/cluster/api-client.ts';
 import { type Lab, type LabKind, openLab } from '../../lab/lab.ts';
 import { api } from '../../lab/network/map.ts';
 import { waitFor } from '../../lab/process/wait.ts';
+import { firstEvent } from './first-event.ts';
 import { late } from './stage.ts';
 
 const finalizer = 'service.kubernetes.io/load-balancer-cleanup';
@@ -163,18 +164,6 @@ export function apiSuite(kind: LabKind): void {
       expect(at(await client.get(ref('unheard')), 'metadata', 'uid')).to.be.a('string');
     });
   });
-}
-
-async function firstEvent(client: ApiClient, version: string): Promise<string | undefined> {
-  try {
-    for await (const { type, object } of client.watch('Service', version, AbortSignal.timeout(5000))) {
-      return type === 'ERROR' ? `${at(object, 'code')} ${textAt(object, 'message')}` : type;
-    }
-  } catch (error) {
-    if (error instanceof ApiRefusal) return error.message;
-    throw error;
-  }
-  return undefined;
 }
 
 async function refusal(work: () => Promise<unknown>): Promise<string> {

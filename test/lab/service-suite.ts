@@ -14,19 +14,13 @@ export function serviceSuite(kind: LabKind): void {
     let stage: Stage;
     before(async () => {
       stage = await Stage.open(kind);
-      const { network } = stage.lab;
-      for (const [i, name] of network.nodes.entries()) await network.addPod(`web-${i + 1}`, name);
+      await stage.layPods();
     });
     after(async () => {
       await stage?.[Symbol.asyncDispose]();
     });
 
-    const pods = (...names: readonly string[]) =>
-      ready(stage.lab.network.pods.filter(({ name }) => names.includes(name)));
-    const gone = async (name: string): Promise<void> => {
-      await stage.lab.cluster.deleteService(name);
-      await stage.until(`Service ${name} is gone`, () => stage.service(name) === undefined);
-    };
+    const pods = (...names: readonly string[]) => ready(stage.pods(...names));
 
     it('gets an address of each family, a finalizer, conditions and an event, and gives it back', async () => {
       const { cluster } = stage.lab;
@@ -44,7 +38,7 @@ export function serviceSuite(kind: LabKind): void {
           .filter((event) => textAt(event, 'involvedObject', 'name') === 'born')
           .map((event) => textAt(event, 'reason'));
       await stage.until('there is an event', async () => (await reasons()).includes('IPAllocated'));
-      await gone('born');
+      await stage.gone('born');
       expect(await stage.route(v4)).to.equal('');
       expect(await stage.route(v6)).to.equal('');
     });
@@ -72,7 +66,7 @@ export function serviceSuite(kind: LabKind): void {
           listAt(stage.service('turned'), 'metadata', 'finalizers').length === 0,
       );
       await stage.until('the route is gone', async () => (await stage.route(v4)) === '');
-      await gone('turned');
+      await stage.gone('turned');
     });
 
     it('under Local goes where its ready endpoints are, and follows them', async () => {
@@ -98,7 +92,7 @@ export function serviceSuite(kind: LabKind): void {
       expect(stage.eips('local')).to.equal(`${v4} ${v6}`);
       await cluster.setBackends('local', pods('web-2'));
       await leads('node2');
-      await gone('local');
+      await stage.gone('local');
     });
 
     it('is served on while the API is down, and what changed meanwhile is followed', async () => {
@@ -119,8 +113,8 @@ export function serviceSuite(kind: LabKind): void {
       const { sent, lost, errors } = await load.stop(start);
       expect(sent).to.be.above(100);
       expect(lost, JSON.stringify(errors)).to.equal(0);
-      await gone('fresh');
-      await gone('kept');
+      await stage.gone('fresh');
+      await stage.gone('kept');
     });
 
     it('keeps its address when the gateway is killed and started', async () => {
@@ -139,7 +133,7 @@ export function serviceSuite(kind: LabKind): void {
       const { lost, errors } = await load.stop(start);
       expect(lost, JSON.stringify(errors)).to.equal(0);
       expect(stage.eips('stays')).to.equal(eips);
-      await gone('stays');
+      await stage.gone('stays');
     });
 
     it('leaves a node that the cluster deletes', async () => {
@@ -149,7 +143,7 @@ export function serviceSuite(kind: LabKind): void {
       const [v4 = ''] = stage.eips('node-goes').split(' ');
       await cluster.deleteNode('node3');
       await stage.until('node3 is left out', async () => (await stage.nodesOf(v4)) === 'node1 node2');
-      await gone('node-goes');
+      await stage.gone('node-goes');
     });
   });
 }

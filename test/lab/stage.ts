@@ -1,9 +1,12 @@
 import { type JsonObject, listAt, textAt } from '../../lab/cluster/api/json.ts';
+import { RealCluster } from '../../lab/cluster/real-cluster.ts';
 import { Eiproute } from '../../lab/eiproute/eiproute.ts';
 import { type Lab, type LabKind, openLab } from '../../lab/lab.ts';
 import { removeLeftovers } from '../../lab/network/lab-run.ts';
 import { node } from '../../lab/network/map.ts';
+import type { Pod } from '../../lab/network/network.ts';
 import { waitFor } from '../../lab/process/wait.ts';
+import { type Ip, parseIp } from '../../src/model/ip.ts';
 
 /** ms; a real control plane on a machine that does other work as well is slow, and what is broken never comes */
 const patience = 30_000;
@@ -35,11 +38,39 @@ export class Stage implements AsyncDisposable {
     return this.lab.cluster.feed.list('Service').find((each) => textAt(each, 'metadata', 'name') === name);
   }
 
+  /** The cluster of a lab of the real kind. */
+  get real(): RealCluster {
+    const { cluster } = this.lab;
+    if (!(cluster instanceof RealCluster)) throw new Error('the lab has no real cluster');
+    return cluster;
+  }
+
+  /** Lays the pods `web-1` to `web-3`, one on each node. */
+  async layPods(): Promise<void> {
+    const { network } = this.lab;
+    for (const [i, name] of network.nodes.entries()) await network.addPod(`web-${i + 1}`, name);
+  }
+
+  pods(...names: readonly string[]): readonly Pod[] {
+    return this.lab.network.pods.filter(({ name }) => names.includes(name));
+  }
+
+  /** Deletes a Service; resolves when the API has it no more. */
+  async gone(name: string): Promise<void> {
+    await this.lab.cluster.deleteService(name);
+    await this.until(`Service ${name} is gone`, () => this.service(name) === undefined);
+  }
+
   /** The addresses in a Service's status, with spaces between them. */
   eips(name: string): string {
     return listAt(this.service(name), 'status', 'loadBalancer', 'ingress')
       .map((each) => textAt(each, 'ip'))
       .join(' ');
+  }
+
+  /** The same as addresses; for a Service that has some. */
+  ips(name: string): readonly Ip[] {
+    return this.eips(name).split(' ').map(parseIp);
   }
 
   /** `True Routed` */
