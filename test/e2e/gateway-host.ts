@@ -288,15 +288,17 @@ function wire(name: string, addresses: readonly string[]): readonly string[] {
   ];
 }
 
-const threeNodes: readonly object[] = [1, 2, 3].map((n) =>
-  rawNode(`n${n}`, { addresses: [`10.0.0.1${n}`, `2001:db8:10::1${n}`] }),
-);
+const nodeNumbers = [1, 2, 3];
+
+function addressesOf(n: number): readonly string[] {
+  return [`10.0.0.1${n}`, `2001:db8:10::1${n}`];
+}
+
+const threeNodes: readonly object[] = nodeNumbers.map((n) => rawNode(`n${n}`, { addresses: addressesOf(n) }));
 
 /** The nodes as hosts that answer: nobody is there who could, and the probe would doubt itself. */
-const neighbours: readonly string[] = [1, 2, 3].flatMap((n) =>
-  [`10.0.0.1${n}`, `2001:db8:10::1${n}`].map(
-    (ip) => `neigh replace ${ip} lladdr 02:00:5e:00:53:1${n} dev eth0 nud permanent`,
-  ),
+const neighbours: readonly string[] = nodeNumbers.flatMap((n) =>
+  addressesOf(n).map((ip) => `neigh replace ${ip} lladdr 02:00:5e:00:53:1${n} dev eth0 nud permanent`),
 );
 
 /** A Service with endpoints on some nodes; all nodes carry it. */
