@@ -82,41 +82,27 @@ export class Batcher {
   /** Whether there is a proxy entry for each of these already, made by any program. */
   async taken(entries: readonly ProxyNeighbour[], signal: AbortSignal): Promise<readonly boolean[]> {
     const taken = entries.map(() => false);
-    const exchange: Exchange = {
-      from: 0,
-      to: entries.length,
-      encode: (writer, index, sequence) => {
-        const entry = entries[index];
-        if (entry === undefined) throw new RangeError(`no entry ${index} of ${entries.length}`);
-        writer.begin(Type.RTM_GETNEIGH, Flag.NLM_F_REQUEST, sequence);
-        encodeProxyNeighbourKey(writer, entry);
-        writer.end();
-      },
-      // The change itself receives the other errors (no such link) with their text.
-      answer: (reader, index) => {
-        if (reader.type === Type.RTM_NEWNEIGH) taken[index] = true;
-      },
+    const encode = (writer: MessageWriter, entry: ProxyNeighbour, sequence: number): void => {
+      writer.begin(Type.RTM_GETNEIGH, Flag.NLM_F_REQUEST, sequence);
+      encodeProxyNeighbourKey(writer, entry);
+      writer.end();
     };
-    await this.#exchange(exchange, signal);
+    // The change itself receives the other errors (no such link) with their text.
+    await this.#each(entries, signal, encode, (reader, index) => {
+      if (reader.type === Type.RTM_NEWNEIGH) taken[index] = true;
+    });
     return taken;
   }
 
   /** Makes the kernel resolve these neighbours; their answers come later. */
   async resolve(neighbours: readonly Unresolved[], signal: AbortSignal): Promise<void> {
-    const exchange: Exchange = {
-      from: 0,
-      to: neighbours.length,
-      encode: (writer, index, sequence) => {
-        const neighbour = neighbours[index];
-        if (neighbour === undefined) throw new RangeError(`no neighbour ${index} of ${neighbours.length}`);
-        writer.begin(Type.RTM_NEWNEIGH, Flag.NLM_F_REQUEST | Flag.NLM_F_CREATE, sequence);
-        encodeNeighbourUse(writer, neighbour.ip, neighbour.link);
-        writer.end();
-      },
-      // An error means that the interface is down or gone, which RTM_NEWLINK or RTM_DELLINK reports.
-      answer: () => undefined,
+    const encode = (writer: MessageWriter, { ip, link }: Unresolved, sequence: number): void => {
+      writer.begin(Type.RTM_NEWNEIGH, Flag.NLM_F_REQUEST | Flag.NLM_F_CREATE, sequence);
+      encodeNeighbourUse(writer, ip, link);
+      writer.end();
     };
-    await this.#exchange(exchange, signal);
+    // An error means that the interface is down or gone, which RTM_NEWLINK or RTM_DELLINK reports.
+    await this.#each(neighbours, signal, encode, () => undefined);
   }
 
   /** The state of each entry of the neighbour table; undefined: there is none. */
@@ -125,23 +111,36 @@ export class Batcher {
     signal: AbortSignal,
   ): Promise<readonly (NeighbourState | undefined)[]> {
     const states: (NeighbourState | undefined)[] = neighbours.map(() => undefined);
+    const encode = (writer: MessageWriter, { ip, link }: Unresolved, sequence: number): void => {
+      writer.begin(Type.RTM_GETNEIGH, Flag.NLM_F_REQUEST, sequence);
+      encodeNeighbourKey(writer, ip, link);
+      writer.end();
+    };
+    // ENOENT: no entry. Another error means that the interface is gone, which RTM_DELLINK reports.
+    await this.#each(neighbours, signal, encode, (reader, index) => {
+      if (reader.type === Type.RTM_NEWNEIGH) states[index] = decodeNeighbour(reader)?.state;
+    });
+    return states;
+  }
+
+  /** One request for each entry. @param encode writes the whole message */
+  async #each<T>(
+    entries: readonly T[],
+    signal: AbortSignal,
+    encode: (writer: MessageWriter, entry: T, sequence: number) => void,
+    answer: Exchange['answer'],
+  ): Promise<void> {
     const exchange: Exchange = {
       from: 0,
-      to: neighbours.length,
+      to: entries.length,
       encode: (writer, index, sequence) => {
-        const neighbour = neighbours[index];
-        if (neighbour === undefined) throw new RangeError(`no neighbour ${index} of ${neighbours.length}`);
-        writer.begin(Type.RTM_GETNEIGH, Flag.NLM_F_REQUEST, sequence);
-        encodeNeighbourKey(writer, neighbour.ip, neighbour.link);
-        writer.end();
+        const entry = entries[index];
+        if (entry === undefined) throw new RangeError(`no entry ${index} of ${entries.length}`);
+        encode(writer, entry, sequence);
       },
-      // ENOENT: no entry. Another error means that the interface is gone, which RTM_DELLINK reports.
-      answer: (reader, index) => {
-        if (reader.type === Type.RTM_NEWNEIGH) states[index] = decodeNeighbour(reader)?.state;
-      },
+      answer,
     };
     await this.#exchange(exchange, signal);
-    return states;
   }
 
   async #exchange(exchange: Exchange, signal: AbortSignal): Promise<void> {
