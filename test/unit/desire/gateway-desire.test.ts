@@ -10,6 +10,7 @@ import { allKeys, diff } from '../../../src/reconcile/diff.ts';
 import { RecomputedDesire } from '../../../src/reconcile/recomputed.ts';
 import type { Report } from '../../../src/reconcile/report.ts';
 import { isOurs } from '../../any.ts';
+import { useFormerIds } from '../../former-ids.ts';
 import { gateway, router, Scene } from '../../scene.ts';
 import { counterExamples, guardedCounterExamples } from './counter-examples.ts';
 import {
@@ -82,6 +83,9 @@ function disturb({ world }: Scene, what: Disturbance, nth: number): void {
       world.add({ kind: 'nexthop', id: victim.id, protocol: 4, via: parseIp('10.0.0.99'), link: 2 });
       return;
     }
+    case 'former ids':
+      useFormerIds(world);
+      return;
     case 'own address':
       world.addAddress('eth0', `10.0.0.${11 + (nth % 5)}/24`);
       return;

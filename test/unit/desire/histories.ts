@@ -37,6 +37,7 @@ export type Disturbance =
   | 'lan down'
   | 'lan up'
   | 'foreign id'
+  | 'former ids'
   | 'own address'
   | 'sysctl';
 
@@ -155,6 +156,7 @@ const anyStep: fc.Arbitrary<Step> = fc.oneof(
         'lan up',
         'lan up',
         'foreign id',
+        'former ids',
         'own address',
         'sysctl',
       ),
