@@ -65,6 +65,7 @@ function assemble(
   }
   const pace = readPace(layers, preset, report);
   const resilient = preset(leaves.resilient);
+  const hashSeed = optional(leaves.hashSeed);
   const resilience = {
     buckets: preset(leaves.buckets),
     idleTimer: preset(leaves.idleTimer) / 1000,
@@ -83,6 +84,7 @@ function assemble(
       weighByEndpoints: preset(leaves.weightByEndpoints),
       resilience: resilient ? resilience : undefined,
       hash: preset(leaves.hashPolicy),
+      ...(hashSeed === undefined ? {} : { hashSeed }),
       nexthopCompat: preset(leaves.nexthopCompatMode),
       neighbour: {
         reachableMs: preset(leaves.reachable),

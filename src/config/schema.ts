@@ -80,6 +80,12 @@ export const leaves = {
   idleTimer: leaf('resilient.idleTimer', duration(0, 24 * hour, second), '120s', 'when a bucket may move'),
   unbalancedTimer: leaf('resilient.unbalancedTimer', duration(0, 24 * hour, second), '0', 'when it must'),
   hashPolicy: leaf('hashPolicy', choice(['addresses', 'ports']), 'addresses', 'what spreads the flows'),
+  hashSeed: leaf(
+    'hashSeed',
+    whole(1, 4_294_967_295),
+    undefined,
+    'the seed of the hash, the same on all gateways',
+  ),
   nexthopCompatMode: leaf('nexthopCompatMode', truth, 'false', 'for routing daemons of the old kind'),
   reachable: leaf(
     'neighbour.reachable',

@@ -30,6 +30,8 @@ export interface Gateway {
   readonly resilience: Resilience | undefined;
   /** Fields that the multipath hash uses: 'addresses' (policy 0) or 'ports' (policy 1). */
   readonly hash: 'addresses' | 'ports';
+  /** `net.ipv4.fib_multipath_hash_seed`, the same on all gateways; undefined: the kernel's own, another on each host. */
+  readonly hashSeed?: number;
   /** `net.ipv4.nexthop_compat_mode`; true where a routing daemon without nexthop objects (BIRD 2) reads our routes. */
   readonly nexthopCompat: boolean;
   /** How fast the kernel notices a dead node. */

@@ -370,6 +370,20 @@ describe('settings', () => {
     expect(value(result, 'net/ipv4/conf/eth0/rp_filter')).to.equal('0');
   });
 
+  it('have the seed of the hash when one is configured, and no other', () => {
+    const seed = 'net/ipv4/fib_multipath_hash_seed';
+    const settings = gateway({ hashSeed: 7361 });
+    expect(value(want({ settings }), seed)).to.equal('7361');
+    expect(value(want({ objects: settingsOf(settings, twoLinks) }), seed)).to.equal(undefined);
+  });
+
+  it('go on without the seed on a kernel that has none, which is a warning', () => {
+    const settings = gateway({ hashSeed: 7361 });
+    const known = settingsOf(gateway(), twoLinks);
+    const { problems } = gatewayObjects(snapshot([], []), settings, listing(known), new Map());
+    expect(problems.map(({ code, severity }) => `${severity} ${code}`)).to.deep.equal(['warn hash-seed']);
+  });
+
   it('that the kernel has not are reported', () => {
     const bare = gatewayObjects(snapshot([], []), gateway(), listing([]), new Map());
     const sixes = bare.problems.filter(({ advice }) => advice.includes('ipv6.disable=1'));
