@@ -191,6 +191,7 @@ export class TestRole implements Role {
   readonly #cluster: () => Snapshot;
   readonly #settings: () => Gateway;
   readonly #probed: () => Probed;
+  readonly #isDraining: () => boolean;
   #made: { readonly settings: Gateway; readonly desire: Desire } | undefined;
   /** How a change of a Service, or of 'nodes', is learned. */
   originOf: (key: string) => Origin = () => 'list';
@@ -203,7 +204,9 @@ export class TestRole implements Role {
     settings: () => Gateway = () => defaultSettings,
     kind: DesireKind = 'table',
     probed: () => Probed = () => unprobed,
+    isDraining: () => boolean = () => false,
   ) {
+    this.#isDraining = isDraining;
     this.#cluster = cluster;
     this.#settings = settings;
     this.#probed = probed;
@@ -214,7 +217,7 @@ export class TestRole implements Role {
     const settings = this.#settings();
     return {
       owner: ownerOf(settings.protocol),
-      tables: [settings.table],
+      tables: 'all',
       sysctls: sysctlNames(settings),
       nftTables: [flowLabelTableName(settings.protocol)],
       neighbours: [],
@@ -237,7 +240,10 @@ export class TestRole implements Role {
 
   #full(settings: Gateway): Desire {
     return new RecomputedDesire((have, refused) =>
-      gatewayObjects(this.#cluster(), settings, have, refused, this.#probed()),
+      gatewayObjects(this.#cluster(), settings, have, refused, this.#probed(), {
+        stuck: have.stuck,
+        isDraining: this.#isDraining(),
+      }),
     );
   }
 
@@ -256,6 +262,7 @@ export class TestRole implements Role {
       cluster: { service, services, overview: this.#cluster },
       takeDelta: () => this.#delta(),
       probed,
+      isDraining: this.#isDraining,
       problems: () => [],
     });
   }
@@ -293,6 +300,7 @@ export class Scene {
   settings: Gateway;
   cluster: Snapshot;
   probed: Probed = unprobed;
+  isDraining = false;
   now = 1_000_000;
 
   /** @param steps what happens between the changes that the engine makes */
@@ -313,6 +321,7 @@ export class Scene {
       () => this.settings,
       kind,
       () => this.probed,
+      () => this.isDraining,
     );
     this.reconciler = new Reconciler(new StepKernel(this.kernel, steps), () => this.now);
   }

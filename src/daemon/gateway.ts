@@ -15,7 +15,7 @@ import { sysctlNames } from '../desire/sysctls.ts';
 import { LinuxKernel } from '../kernel/linux.ts';
 import { LinuxNeighbours } from '../kernel/linux-neighbours.ts';
 import type { Delta } from '../model/cluster.ts';
-import { type Ip, onlyIp } from '../model/ip.ts';
+import type { Ip } from '../model/ip.ts';
 import { changeObject, type Link } from '../model/object.ts';
 import { ownerOf } from '../model/owner.ts';
 import type { Problem } from '../model/problem.ts';
@@ -24,6 +24,7 @@ import type { Role } from '../reconcile/reconciler.ts';
 import { isDoubted, type Report } from '../reconcile/report.ts';
 import { gatewayStatus } from '../status/gateway.ts';
 import { type GatewayFacts, gatewayHealth } from '../status/health.ts';
+import { eipOf } from '../status/need.ts';
 import { Allocating, type AllocationInputs } from './allocation.ts';
 import {
   type DaemonHandle,
@@ -64,7 +65,8 @@ function roleOf({ gateway, limits }: GatewayConfig, desire: GatewayDesire): Role
   return {
     scope: {
       owner: ownerOf(gateway.protocol),
-      tables: [gateway.table],
+      // A table that was named in a former configuration may still announce what nobody routes any more.
+      tables: 'all',
       sysctls: sysctlNames(gateway),
       nftTables: [flowLabelTableName(gateway.protocol)],
       neighbours: [],
@@ -304,7 +306,7 @@ function allocationWatches(
 function* reroutedBy({ done }: Report): Generator<Ip> {
   for (const { change } of done) {
     const object = changeObject(change);
-    const ip = object.kind === 'route' ? onlyIp(object.dst) : undefined;
+    const ip = eipOf(object);
     if (ip !== undefined) yield ip;
   }
 }
