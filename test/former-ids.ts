@@ -16,6 +16,8 @@ export function useFormerIds(world: World): void {
   const ours = [...world.objects.values()].filter(isOurs);
   const ranks: readonly KernelObject['kind'][] = ['nexthop', 'group', 'route'];
   const all = ranks.flatMap((rank) => ours.filter(({ kind }) => kind === rank));
+  // What is left of an earlier upgrade has these ids.
+  if (all.some((object) => 'id' in object && isWithin(object.id, formerIds))) return;
   const ids = new Set(all.map((object) => ('id' in object ? object.id : undefined)));
   const idOf = (id: number): number => (ids.has(id) ? former(id) : id);
   // From the top down: Linux takes what leads to a nexthop along with it.

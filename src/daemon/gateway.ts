@@ -26,6 +26,7 @@ import { gatewayStatus } from '../status/gateway.ts';
 import { type GatewayFacts, gatewayHealth } from '../status/health.ts';
 import { eipOf } from '../status/need.ts';
 import { Allocating, type AllocationInputs } from './allocation.ts';
+import { Announcing } from './announcing.ts';
 import {
   type DaemonHandle,
   type DaemonOptions,
@@ -35,6 +36,7 @@ import {
   runDaemon,
   type Watch,
 } from './daemon.ts';
+import { Draining } from './draining.ts';
 import { DarkEips, eipsAnswer } from './eips.ts';
 import { keepHeapSmall } from './heap.ts';
 import { LanHosts } from './hosts.ts';
@@ -130,6 +132,14 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
     has: (key) => handle?.has(key) ?? false,
     changed: () => handle?.roundSignal.notify({ kind: 'cluster', text: 'probe' }),
   });
+  const draining = await Draining.recall(config.stateDirectory);
+  const announcing = new Announcing({
+    gateway: () => config.gateway,
+    draining,
+    table: () => taken.desire.announcing,
+    actual: () => handle?.actual(),
+    changed: () => handle?.roundSignal.notify({ kind: 'operator', text: 'drain' }),
+  });
   /** Changes of the cluster that the next round reads. */
   let changed = new GrowingDelta();
   /** The changes of the cluster that the present round acts on. */
@@ -151,6 +161,7 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
           return delta;
         },
         probed: probing,
+        isDraining: () => draining.since !== undefined,
         problems: () => [
           kernel.problems,
           allocating?.problems() ?? none,
@@ -183,6 +194,7 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
     source: config.source.kind,
     dark: dark.of(taken.desire.paths, lanHosts.silent, state.report),
     unrouted: () => taken.desire.unrouted(),
+    standings: taken.desire.announcing?.standings,
   });
   const daemonRole: DaemonRole = {
     name: 'gateway',
@@ -211,7 +223,12 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
         sizes: sizes.of(inputs()),
         waiting: allocating?.waiting,
         lease: allocating?.lease,
+        announce: announcing.status(),
       }),
+    orders: new Map([
+      ['/drain', () => announcing.drain()],
+      ['/undrain', () => announcing.undrain()],
+    ]),
     questions: new Map<string, (state: DaemonState, query: URLSearchParams) => Answer>([
       [
         '/eips',
@@ -244,6 +261,8 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
       report = result;
       counts = taken.desire.paths.counts;
       probing.rounded();
+      announcing.rounded();
+      if (handle) announcing.tell(handle.journal);
       if (links !== handle?.links()) allocating?.controller.notify();
       links = handle?.links();
       allocating?.controller.rerouted(reroutedBy(result));

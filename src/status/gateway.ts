@@ -3,6 +3,7 @@ import type { Node } from '../model/cluster.ts';
 import { eipCounts, type GatewayFacts, gatewayHealth } from './health.ts';
 import { type Hosts, nodeStatuses } from './nodes.ts';
 import {
+  type AnnounceStatus,
   feedStatus,
   type GatewayStatus,
   type LeaseStatus,
@@ -22,6 +23,7 @@ export interface GatewayInputs extends StatusInputs {
   readonly sizes: readonly Omit<PoolUse, 'used'>[];
   readonly waiting: number | undefined;
   readonly lease: LeaseStatus | undefined;
+  readonly announce: AnnounceStatus | undefined;
 }
 
 export function gatewayStatus(inputs: GatewayInputs): GatewayStatus {
@@ -35,5 +37,6 @@ export function gatewayStatus(inputs: GatewayInputs): GatewayStatus {
     pools: sizes.map((pool) => ({ ...pool, used: paths.held(pool.name, pool.family) })),
     waiting: inputs.waiting,
     lease: inputs.lease,
+    announce: inputs.announce,
   };
 }
