@@ -5,12 +5,15 @@ import { Witness } from '../lab/load/witness.ts';
 import { removeLeftovers } from '../lab/network/lab-run.ts';
 import { layNetwork } from '../lab/network/network.ts';
 import { now } from '../lab/process/clock.ts';
-import { residentMiB } from '../lab/process/process.ts';
+import { processorSeconds, residentMiB } from '../lab/process/process.ts';
 import { waitFor } from '../lab/process/wait.ts';
 import { median, table } from './table.ts';
 
-/** Services, with an EndpointSlice for each family: as many as Kubernetes says that a cluster may have. */
-const count = 10_000;
+/**
+ * Services, with an EndpointSlice for each family: as many as Kubernetes says that a cluster may have; fewer by
+ * EIPROUTE_SERVICES.
+ */
+const count = Number(process.env['EIPROUTE_SERVICES'] ?? 10_000);
 const events = 300;
 /** Requests that are under way at once. */
 const parallel = 16;
@@ -29,6 +32,9 @@ export async function scale(): Promise<string> {
   await eiproute.synced(signal);
   const { pid = 0 } = eiproute.gateway;
 
+  const pids = [pid, cluster.plane.pid('kube-apiserver'), cluster.plane.pid('etcd'), process.pid];
+  const used = (): Promise<number[]> => Promise.all(pids.map((each = 0) => processorSeconds(each)));
+  const before = await used();
   const start = now();
   const numbers = Array.from({ length: count }, (_, i) => i);
   await eachOf(numbers, async (i) => {
@@ -40,6 +46,8 @@ export async function scale(): Promise<string> {
     cluster.feed.list('Service').filter(isServing).length >= count ? true : undefined;
   await waitFor('every Service is Serving', serving, signal);
   const served = now() - start;
+  const after = await used();
+  const processor = after.map((each, i) => (each - (before[i] ?? 0)).toFixed(1));
   const afterCreation = await residentMiB(pid);
 
   const witness = await Witness.watch(network.namespace('gateway'), signal);
@@ -78,6 +86,7 @@ export async function scale(): Promise<string> {
     table([
       ['all created, s', seconds(created)],
       ['all have addresses and are Serving, s', seconds(served)],
+      ['processor time, s: eiproute, kube-apiserver, etcd, the bench', processor.join(', ')],
       ['event -> kernel, ms: median', median(ms).toFixed(1)],
       ['99 %', percentile(ms, 0.99).toFixed(1)],
       ['event -> our own watch of the same API, ms: median', median(api).toFixed(1)],
