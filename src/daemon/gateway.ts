@@ -18,6 +18,7 @@ import type { Delta } from '../model/cluster.ts';
 import { type Ip, onlyIp } from '../model/ip.ts';
 import { changeObject, type Link } from '../model/object.ts';
 import { ownerOf } from '../model/owner.ts';
+import { unprobed } from '../model/probed.ts';
 import type { Problem } from '../model/problem.ts';
 import { isDelete } from '../reconcile/diff.ts';
 import type { Role } from '../reconcile/reconciler.ts';
@@ -42,6 +43,7 @@ import { NodeTroubles } from './node-troubles.ts';
 import { PoolSizes, poolsStatus } from './pools.ts';
 import { Probing } from './probing.ts';
 import type { Answer } from './socket.ts';
+import { Standings } from './standings.ts';
 
 export function openSource(
   source: Source,
@@ -55,7 +57,21 @@ export function gatewayRole(
   cluster: ClusterReader,
   problems: () => readonly Problem[],
 ): Role {
-  const sources: GatewaySources = { cluster, takeDelta: () => nothing, problems: () => [problems()] };
+  const standings = new Standings();
+  standings.read({
+    nodes: cluster.overview().nodes,
+    silent: new Set(),
+    terms: config.probe,
+    proxy: () => 'unknown',
+    now: 0,
+  });
+  const sources: GatewaySources = {
+    cluster,
+    takeDelta: () => nothing,
+    // What Kubernetes says of its nodes; nobody is asked.
+    probed: { ...unprobed, standings: standings.standings },
+    problems: () => [problems()],
+  };
   return roleOf(config, new GatewayDesire(config.gateway, sources));
 }
 
@@ -200,6 +216,7 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
         paths: taken.desire.paths,
         nodes: cluster.overview().nodes,
         hosts: probing.hosts,
+        verdicts: probing.verdicts,
         address: config.source.kind === 'file' ? config.source.path : source.server?.(),
         sizes: sizes.of(inputs()),
         waiting: allocating?.waiting,

@@ -49,8 +49,8 @@ export function gatewayObjects(
     ),
   );
   const lan = alive(have.links, gateway.lan);
-  const { silent } = probed;
-  problems.push(...eipRoutes(found.paths, { gateway, owner, lan, reserved, have, refused, silent }, add));
+  const { standings } = probed;
+  problems.push(...eipRoutes(found.paths, { gateway, owner, lan, reserved, have, refused, standings }, add));
   const lacking = found.paths.filter(({ eip }) => !objects.has(routeKey(eip, gateway.table))).length;
   return { objects: [...objects.values()], problems, complete: snapshot.complete, lacking };
 }

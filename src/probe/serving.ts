@@ -117,7 +117,7 @@ export class Serving {
     this.#asking.add(question);
     void this.#options.ask(ip, question.port, signal).then((health) => {
       this.#asking.delete(question);
-      if (health.kind === 'not yet') {
+      if (health.kind !== 'serves') {
         this.#why.set(question, health.why);
         return;
       }

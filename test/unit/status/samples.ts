@@ -120,6 +120,7 @@ async function sample({
     paths,
     nodes: scene.cluster.nodes,
     hosts,
+    verdicts: new Map(),
     address: 'https://10.0.0.10:6443',
     sizes: [
       { name: 'public', family: 4, size: 254 },
