@@ -12,6 +12,7 @@ import { addPools } from './pools.ts';
 import { addPurge } from './purge.ts';
 import { addRelease } from './release.ts';
 import { addStatus } from './status.ts';
+import { addTrace } from './trace.ts';
 import { addVersion, release } from './version.ts';
 
 /** The action of a command; resolves with its exit code. */
@@ -42,6 +43,7 @@ export async function runProgram(argv: readonly string[], cli: Cli): Promise<Exi
   addNode(program);
   addPlan(program);
   addStatus(program);
+  addTrace(program);
   addPools(program);
   addRelease(program);
   addPurge(program);

@@ -24,6 +24,7 @@ import type { Role } from '../reconcile/reconciler.ts';
 import { isDoubted, type Report } from '../reconcile/report.ts';
 import { gatewayStatus } from '../status/gateway.ts';
 import { type GatewayFacts, gatewayHealth } from '../status/health.ts';
+import { pathTarget, pathViews } from '../status/path-view.ts';
 import { Allocating, type AllocationInputs } from './allocation.ts';
 import {
   type DaemonHandle,
@@ -40,6 +41,7 @@ import { LanHosts } from './hosts.ts';
 import { identity } from './identity.ts';
 import { lock } from './lock.ts';
 import { NodeTroubles } from './node-troubles.ts';
+import { pathsAnswer } from './paths.ts';
 import { PoolSizes, poolsStatus } from './pools.ts';
 import { Probing } from './probing.ts';
 import type { Answer } from './socket.ts';
@@ -220,6 +222,20 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
             table: config.gateway.table,
             silent: lanHosts.silent,
           }),
+      ],
+      [
+        '/paths',
+        (state, query) =>
+          pathsAnswer(
+            gatewayHealth(facts(state)),
+            pathViews(pathTarget(query.get('of') ?? ''), {
+              cluster,
+              gateway: config.gateway,
+              probed: probing,
+              problems: [...(state.report?.problems ?? []), ...(allocating?.problems() ?? none)],
+            }),
+            lanHosts.hosts,
+          ),
       ],
       [
         '/pools',

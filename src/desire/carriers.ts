@@ -95,7 +95,7 @@ function notANode(node: string, ip: Ip, why: string): Problem {
 }
 
 /** Why a node must not carry traffic, in words; undefined when it may. */
-function barred(node: Node): string | undefined {
+export function barred(node: Node): string | undefined {
   if (node.deleting) return 'it is being deleted';
   if (node.autoscalerDeletes) return 'the cluster autoscaler is about to delete it';
   if (node.excludeLabel !== undefined && !parsesToFalse(node.excludeLabel)) {
