@@ -54,6 +54,7 @@ describe('judgeForward', () => {
       ruleset('drop', [[is(iif, 'eth1'), is(oif, { set: ['eth0', 'eth2'] }), accept]]),
       'passes',
     ],
+    ['takes the packet for a new connection', ruleset('drop', [[is(state, 'new'), accept]]), 'passes'],
     [
       'does not take established for new',
       ruleset('drop', [[is(state, ['established', 'related'], 'in'), accept]]),

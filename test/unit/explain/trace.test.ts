@@ -147,6 +147,11 @@ describe('trace', () => {
       why: /another program has put/,
     },
     {
+      name: 'breaks at a route of ours that leads to no nexthop',
+      facts: withKernel({ vias: undefined }),
+      want: 'broken at route',
+    },
+    {
       name: 'breaks at a route that wins',
       facts: withKernel({ matched: { kind: 'route', route: { ...route, protocol: 4 } } }),
       want: 'broken at route',
