@@ -3,6 +3,7 @@ import { defaultFile, fileVariable } from '../config/default-file.ts';
 import type { Cli } from './cli.ts';
 import { addConfig } from './config.ts';
 import { addDemo } from './demo.ts';
+import { addDoctor } from './doctor.ts';
 import { ending } from './ending.ts';
 import { type ExitCode, exit } from './exit.ts';
 import { addGateway } from './gateway.ts';
@@ -44,6 +45,7 @@ export async function runProgram(argv: readonly string[], cli: Cli): Promise<Exi
   addPlan(program);
   addStatus(program);
   addTrace(program);
+  addDoctor(program);
   addPools(program);
   addRelease(program);
   addPurge(program);

@@ -18,6 +18,7 @@ import { unprobed } from '../model/probed.ts';
 import { type PathsAnswer, type PathView, pathTarget, pathViews } from '../status/path-view.ts';
 import { connect } from './connection.ts';
 import { type Firewall, readFirewall } from './firewall.ts';
+import { addressOn } from './link-address.ts';
 import { askNeighbours } from './neighbour-inquiry.ts';
 import type { Target } from './target.ts';
 import type { KernelFacts, KnownFrom, NotAsked, ProbeFacts, TraceFacts } from './trace-facts.ts';
@@ -162,11 +163,6 @@ function clientBeyond(eip: Ip, { gateway }: GatewayConfig, links: readonly Link[
   const own = addressOn(gateway.uplink, of, links);
   // The other one of the two that differ in the last bit.
   return router ?? (own && ipFromNumber(ipNumber(own) ^ 1n, of));
-}
-
-function addressOn(name: string, of: 4 | 6, links: readonly Link[]): Ip | undefined {
-  const link = links.find((one) => one.name === name);
-  return link?.addresses.find(({ ip }) => family(ip) === of && !ip.startsWith('fe80:'))?.ip;
 }
 
 /** Where the group, or the nexthop, of our route of an EIP leads. */
