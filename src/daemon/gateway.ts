@@ -37,7 +37,6 @@ import {
 } from './daemon.ts';
 import { DarkEips, eipsAnswer } from './eips.ts';
 import { keepHeapSmall } from './heap.ts';
-import { LanHosts } from './hosts.ts';
 import { identity } from './identity.ts';
 import { lock } from './lock.ts';
 import { NodeTroubles } from './node-troubles.ts';
@@ -117,6 +116,7 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
           cluster,
           inputs,
           installed: (ip) => handle?.has(routeKey(ip, config.gateway.table)) ?? false,
+          answered: (service) => !probing.isUnanswered(service),
           identity: await identity(config.stateDirectory),
           troubled: () => handle?.roundSignal.notify({ kind: 'cluster', text: 'Lease' }),
         })
@@ -129,6 +129,7 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
     links: () => handle?.links() ?? [],
     has: (key) => handle?.has(key) ?? false,
     changed: () => handle?.roundSignal.notify({ kind: 'cluster', text: 'probe' }),
+    answered: (service) => allocating?.controller.answered(service),
   });
   /** Changes of the cluster that the next round reads. */
   let changed = new GrowingDelta();
@@ -165,12 +166,6 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
   /** What should be routed, as of the last round. */
   let counts = role.desire.paths.counts;
   let links: readonly Link[] | undefined;
-  const lanHosts = new LanHosts({
-    kernel,
-    lan: () => handle?.links().find(({ name }) => name === config.gateway.lan),
-    clock: () => performance.timeOrigin + performance.now(),
-    changed: () => handle?.roundSignal.notify({ kind: 'cluster', text: 'nodes of the LAN' }),
-  });
   const troubles = new NodeTroubles();
   const sizes = new PoolSizes();
   const dark = new DarkEips();
@@ -181,7 +176,7 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
     counts,
     cluster: cluster.overview(),
     source: config.source.kind,
-    dark: dark.of(taken.desire.paths, lanHosts.silent, state.report),
+    dark: dark.of(taken.desire.paths, probing.unheard, state.report),
     unrouted: () => taken.desire.unrouted(),
   });
   const daemonRole: DaemonRole = {
@@ -198,7 +193,7 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
     },
     pace: () => config.pace,
     history: () => role.desire.paths.takeHistory(),
-    look: (until) => lanHosts.look(until),
+    look: (until) => probing.look(until),
     health: (state) => gatewayHealth(facts(state)),
     status: (state) =>
       gatewayStatus({
@@ -206,7 +201,7 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
         facts: facts(state),
         paths: taken.desire.paths,
         nodes: cluster.overview().nodes,
-        hosts: lanHosts.hosts,
+        hosts: probing.hosts,
         address: config.source.kind === 'file' ? config.source.path : source.server?.(),
         sizes: sizes.of(inputs()),
         waiting: allocating?.waiting,
@@ -220,7 +215,7 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
             ...state,
             paths: taken.desire.paths.paths(),
             table: config.gateway.table,
-            silent: lanHosts.silent,
+            silent: probing.unheard,
           }),
       ],
       [
@@ -291,7 +286,6 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
         allocating?.controller.notify();
         roundSignal.notify({ kind: 'config', text: 'configuration' });
       }),
-    (_, until) => lanHosts.follow(until),
     (_, until) => probing.run(until),
     ...(allocating ? allocationWatches(allocating, (until) => source.recoveries?.(until)) : []),
   ];

@@ -5,6 +5,7 @@ import { routeKey } from '../desire/eip-routes.ts';
 import type { NeighbourPort } from '../kernel/neighbour-port.ts';
 import type { Service } from '../model/cluster.ts';
 import type { Gateway } from '../model/gateway.ts';
+import type { Hosts } from '../model/host.ts';
 import { contains, family, type Ip, networkOf } from '../model/ip.ts';
 import type { Link } from '../model/object.ts';
 import type { Probed } from '../model/probed.ts';
@@ -24,6 +25,8 @@ export interface ProbingInputs {
   readonly has: (key: string) => boolean;
   /** Called when the desire or the problems have changed. */
   readonly changed: () => void;
+  /** Called when a node has said that it serves the Service `namespace/name`. */
+  readonly answered: (service: string) => void;
 }
 
 /** The probe of a gateway: which nodes to ask, and what its answers are for. */
@@ -40,7 +43,7 @@ export class Probing implements Probed {
   #isStarted = false;
 
   constructor(inputs: ProbingInputs) {
-    const { port, gateway, terms, changed } = inputs;
+    const { port, gateway, terms, changed, answered } = inputs;
     const clock = (): number => performance.now();
     this.#inputs = inputs;
     this.#reachability = new Reachability({
@@ -49,6 +52,7 @@ export class Probing implements Probed {
       every: () => gateway().neighbour.reachableMs / 2,
       share: () => terms().share,
       clock,
+      time: () => performance.timeOrigin + performance.now(),
       changed,
     });
     this.#serving = new Serving({
@@ -61,6 +65,7 @@ export class Probing implements Probed {
       wait: () => terms().wait,
       clock,
       changed,
+      answered,
     });
   }
 
@@ -68,8 +73,26 @@ export class Probing implements Probed {
     return this.#reachability.silent;
   }
 
+  /** Nodes that do not answer, also those whose silence is doubted; the same set as long as they are the same. */
+  get unheard(): ReadonlySet<Ip> {
+    return this.#reachability.unheard;
+  }
+
+  /** The nodes in the neighbour table, as of the last {@link look}. */
+  get hosts(): Hosts {
+    return this.#reachability.hosts;
+  }
+
+  look(signal: AbortSignal): Promise<void> {
+    return this.#reachability.look(signal);
+  }
+
   waiting(service: string) {
     return this.#serving.waiting(service);
+  }
+
+  isUnanswered(service: string): boolean {
+    return this.#serving.isUnanswered(service);
   }
 
   takeTurned(): ReadonlySet<string> {

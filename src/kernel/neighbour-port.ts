@@ -25,7 +25,8 @@ export interface NeighbourPort extends AsyncDisposable {
   ): Promise<readonly (NeighbourState | undefined)[]>;
 
   /**
-   * Addresses that have just failed to answer, on any interface. They may have answered since: {@link states} tells.
+   * Addresses that have just failed to answer, or whose link-layer address somebody has just fixed, on any interface.
+   * They may have answered since: {@link states} tells.
    * 'unknown': notifications were lost. Ends with the signal.
    */
   failures(signal: AbortSignal): AsyncIterable<readonly Ip[] | 'unknown'>;

@@ -1,7 +1,7 @@
 import type { Service } from '../model/cluster.ts';
-import type { Family, Ip } from '../model/ip.ts';
+import { type Family, family, type Ip } from '../model/ip.ts';
 import { noneWaiting, type Waiting } from '../model/probed.ts';
-import { waitingNodes } from './waiting.ts';
+import { ableNodes, waitingNodes } from './waiting.ts';
 
 /** A node that waits, and where its kube-proxy says whether it serves the Service. */
 export interface Question {
@@ -65,6 +65,25 @@ export class ServingTable {
   /** The Services that may wait: `namespace/name`. */
   keys(): Set<string> {
     return new Set(this.#services.keys());
+  }
+
+  /**
+   * An EIP of the Service leads to nodes of which none has said yet that it serves it. What was there before this
+   * program counts as said.
+   */
+  isUnanswered(key: string): boolean {
+    const service = this.#services.get(key);
+    if (service === undefined || this.isIdle) return false;
+    const eips = [...service.ingress, ...service.externalIps];
+    return families.some((of) => {
+      if (!eips.some((ip) => family(ip) === of)) return false;
+      const able = [...ableNodes(service, of)];
+      const isAsked = (node: string): boolean => {
+        const id = keyOf({ service: key, node, of });
+        return this.#questions.has(id) || this.#late.has(id);
+      };
+      return able.length > 0 && able.every(isAsked);
+    });
   }
 
   get isIdle(): boolean {

@@ -15,6 +15,8 @@ export interface ServingOptions extends ServingInputs {
   readonly clock: () => number;
   /** Called when a node waits no more, or when other problems are there. */
   readonly changed: () => void;
+  /** Called when a node has said that it serves a Service: `namespace/name`. */
+  readonly answered?: (service: string) => void;
 }
 
 /** ms between two questions to one node while it waits */
@@ -53,6 +55,11 @@ export class Serving {
 
   takeTurned(): ReadonlySet<string> {
     return this.#table.takeTurned();
+  }
+
+  /** See {@link ServingTable.isUnanswered}. */
+  isUnanswered(service: string): boolean {
+    return this.#table.isUnanswered(service);
   }
 
   /** The same array as long as nothing in it changes. */
@@ -122,6 +129,7 @@ export class Serving {
       this.#lateAgain = 0;
       this.#report();
       this.#options.changed();
+      this.#options.answered?.(question.service);
     });
   }
 

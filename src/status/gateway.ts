@@ -1,7 +1,8 @@
 import type { PathTable } from '../desire/path-table.ts';
 import type { Node } from '../model/cluster.ts';
+import type { Hosts } from '../model/host.ts';
 import { eipCounts, type GatewayFacts, gatewayHealth } from './health.ts';
-import { type Hosts, nodeStatuses } from './nodes.ts';
+import { nodeStatuses } from './nodes.ts';
 import {
   feedStatus,
   type GatewayStatus,

@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import { LinuxNeighbours } from '../../src/kernel/linux-neighbours.ts';
 import { parseIp } from '../../src/model/ip.ts';
+import { ip } from './ip.ts';
 import { LinuxFixture } from './linux-fixture.ts';
 import { describeOnKernel } from './namespace.ts';
 
@@ -51,5 +52,23 @@ describeOnKernel('the neighbour table', () => {
     expect(end.signal.aborted, 'in time').to.equal(true);
     expect([...heard].sort()).to.deep.equal([gone, gone6]);
     expect(await neighbours.states(link, [gone, gone6], late())).to.deep.equal(['FAILED', 'FAILED']);
+  });
+
+  it('says when somebody fixes an entry: asking would make an ordinary one of it', async () => {
+    if (!here || !gone) throw new Error('no addresses');
+    const end = new AbortController();
+    const failures = neighbours.failures(AbortSignal.any([end.signal, late()]));
+    const first = (async () => {
+      for await (const ips of failures) return ips;
+      return undefined;
+    })();
+    await fixture.setNeighbour('eip-lan', gone, mac);
+    await ip(`neigh replace ${here} lladdr ${mac} dev eip-lan nud permanent`);
+    expect(await first).to.deep.equal([here]);
+    end.abort();
+    await neighbours.solicit(link, [here]);
+    expect(await neighbours.states(link, [here], late()), 'what asking does').to.not.deep.equal([
+      'PERMANENT',
+    ]);
   });
 });

@@ -4,7 +4,6 @@ import { familyNumber, type MessageReader, type MessageWriter } from './message.
 
 const NDA_DST = 1;
 const NDA_LLADDR = 2;
-const NDA_IFINDEX = 8;
 /**
  * NUD_*: one bit each. NUD_NONE (0) is an entry that nobody has used yet. NUD_NOARP (0x40) is left out: it is no host
  * that could answer, but a group address.
@@ -41,9 +40,8 @@ export type FoundNeighbour = Omit<Neighbour, 'mac'> & {
 };
 
 /** @param link ifindex; undefined: of all interfaces */
-export function encodeNeighbourDump(writer: MessageWriter, of: Family, link: number | undefined): void {
+export function encodeNeighbourDump(writer: MessageWriter, of: Family): void {
   writer.u8(familyNumber(of)).u8(0).u16(0).u32(0).u16(0).u8(0).u8(0);
-  if (link !== undefined) writer.attributeU32(NDA_IFINDEX, link);
 }
 
 /** NTF_USE: the kernel treats the entry as if a packet had just been sent to it, and resolves it if necessary. */

@@ -4,6 +4,7 @@ import { feedFailure } from '../../../src/cluster/failure.ts';
 import { UnreachableError } from '../../../src/cluster/transport.ts';
 import type { GatewayDesire } from '../../../src/desire/gateway-desire.ts';
 import type { Feed, Snapshot } from '../../../src/model/cluster.ts';
+import type { Host } from '../../../src/model/host.ts';
 import { compareIp, type Ip, parseIp } from '../../../src/model/ip.ts';
 import type { NeighbourState } from '../../../src/model/listing.ts';
 import type { Route } from '../../../src/model/object.ts';
@@ -12,7 +13,7 @@ import { silentNode } from '../../../src/probe/reachability-problems.ts';
 import { eipStatuses } from '../../../src/status/eips.ts';
 import { type GatewayInputs, gatewayStatus } from '../../../src/status/gateway.ts';
 import type { GatewayFacts } from '../../../src/status/health.ts';
-import { type Hosts, nextHosts, nodeProblems, silentIps } from '../../../src/status/nodes.ts';
+import { nodeProblems } from '../../../src/status/nodes.ts';
 import type { GatewayStatus } from '../../../src/status/status.ts';
 import { endpoint, gateway, node, Scene, service, snapshot } from '../../scene.ts';
 
@@ -73,9 +74,13 @@ async function sample({
   const scene = new Scene(snapshot(nodes, services, { feeds: feeds(now - 2000), ...cluster }), settings);
   disturb?.(scene);
   const first = await scene.round('link');
-  const entries = Object.entries(neighbours).map(([ip, state]) => ({ ip: parseIp(ip), state }));
-  const hosts: Hosts = nextHosts(new Map(), entries, now - 41_000);
-  const silent = silentIps(hosts);
+  const hosts = new Map<Ip, Host>(
+    Object.entries(neighbours).map(([ip, state]) => [
+      parseIp(ip),
+      { state, silentSince: state === 'FAILED' ? now - 41_000 : undefined },
+    ]),
+  );
+  const silent = new Set([...hosts].flatMap(([ip, { silentSince }]) => (silentSince ? [ip] : [])));
   const desire = desireOf(scene);
   const { paths } = desire;
   const report = {
