@@ -229,7 +229,7 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
               probed: probing,
               problems: [...(state.report?.problems ?? []), ...(allocating?.problems() ?? none)],
             }),
-            lanHosts.hosts,
+            probing.hosts,
           ),
       ],
       [

@@ -1,5 +1,5 @@
+import type { Hosts } from '../model/host.ts';
 import type { Ip } from '../model/ip.ts';
-import type { Hosts } from '../status/nodes.ts';
 import type { PathsAnswer, PathView } from '../status/path-view.ts';
 import { type Health, iso, summaryOf } from '../status/state.ts';
 
