@@ -13,7 +13,15 @@ export function ask(
   runtimeDirectory: string,
   role: RoleName,
   method: 'GET' | 'POST',
-  path: '/status' | '/synced' | '/objects' | '/eips' | `/eips?of=${string}` | '/pools' | '/release',
+  path:
+    | '/status'
+    | '/synced'
+    | '/objects'
+    | '/eips'
+    | `/eips?of=${string}`
+    | '/pools'
+    | `/events?after=${number}`
+    | '/release',
   signal: AbortSignal,
 ): Promise<string> {
   const socket = socketPath(runtimeDirectory, role);
