@@ -157,6 +157,7 @@ export async function runDaemon(
         question((query) => answer(state(), query)),
       ]),
     ]),
+    replies: new Map(),
     release: () => {
       const count = (report?.held ?? []).filter(({ reason }) => reason === 'too many at once').length;
       if (count === 0) return 0;
