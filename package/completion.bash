@@ -15,14 +15,15 @@ _eiproute() {
   local command= options='--config --log-level --log-format --help' i
   for ((i = 1; i < cword; i++)); do
     case ${words[i]} in
-      gateway | node | plan | status | trace | doctor | pools | release | purge | config | version) command=${words[i]}; break ;;
+      gateway | node | plan | status | trace | doctor | events | pools | release | purge | config | version) command=${words[i]}; break ;;
     esac
   done
   case $command in
-    '') options="gateway node plan status trace doctor pools release purge config version $options --version" ;;
+    '') options="gateway node plan status trace doctor events pools release purge config version $options --version" ;;
     plan) options="$options --from --json" ;;
     status) options="$options --eips --json --objects --wait-synced --timeout --watch" ;;
     doctor) options="$options --bundle --json" ;;
+    events) options="$options --all --eip --follow --json --node --service" ;;
     trace) options="$options --from --json --probe" ;;
     purge) options="$options --dry-run --json" ;;
     config) options="check print $options --origin --json" ;;

@@ -5,6 +5,7 @@ import { addConfig } from './config.ts';
 import { addDemo } from './demo.ts';
 import { addDoctor } from './doctor.ts';
 import { ending } from './ending.ts';
+import { addEvents } from './events.ts';
 import { type ExitCode, exit } from './exit.ts';
 import { addGateway } from './gateway.ts';
 import { addNode } from './node.ts';
@@ -46,6 +47,7 @@ export async function runProgram(argv: readonly string[], cli: Cli): Promise<Exi
   addStatus(program);
   addTrace(program);
   addDoctor(program);
+  addEvents(program);
   addPools(program);
   addRelease(program);
   addPurge(program);

@@ -131,7 +131,7 @@ async function answersOf(
   ] as const;
   return Promise.all(
     paths.map(async (path): Promise<TarFile> => {
-      const name = `${path.slice(1)}.json`;
+      const name = `${path.slice(1).replace(/\?.*/, '')}.json`;
       try {
         const { runtimeDirectory } = configuration.config;
         return { name, text: await ask(runtimeDirectory, role, 'GET', path, signal) };
