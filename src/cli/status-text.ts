@@ -4,11 +4,7 @@ import type { Need } from '../status/need.ts';
 import type { NodeStatus } from '../status/nodes.ts';
 import { counted, type State, span } from '../status/state.ts';
 import type { AnnounceStatus, AnyStatus, GatewayStatus, NodeAgentStatus, PoolUse } from '../status/status.ts';
-
-/** Colours a part of the text; on anything but a terminal it returns the text as it is. */
-export type Paint = (text: string, colour: 'green' | 'yellow' | 'red') => string;
-
-export const plain: Paint = (text) => text;
+import type { Paint } from './paint.ts';
 
 /** Of what needs a person, so much is shown; JSON has all. */
 const mostNeeds = 20;

@@ -26,6 +26,7 @@ import { isDoubted, type Report } from '../reconcile/report.ts';
 import { gatewayStatus } from '../status/gateway.ts';
 import { type GatewayFacts, gatewayHealth } from '../status/health.ts';
 import { eipOf } from '../status/need.ts';
+import { pathTarget, pathViews } from '../status/path-view.ts';
 import { Allocating, type AllocationInputs } from './allocation.ts';
 import { Announcing } from './announcing.ts';
 import {
@@ -43,6 +44,7 @@ import { keepHeapSmall } from './heap.ts';
 import { identity } from './identity.ts';
 import { lock } from './lock.ts';
 import { NodeTroubles } from './node-troubles.ts';
+import { pathsAnswer } from './paths.ts';
 import { PoolSizes, poolsStatus } from './pools.ts';
 import { Probing } from './probing.ts';
 import type { Answer } from './socket.ts';
@@ -237,7 +239,7 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
         lease: allocating?.lease,
         announce: announcing.status(),
       }),
-    orders: new Map([
+    commands: new Map([
       ['/drain', () => announcing.drain()],
       ['/undrain', () => announcing.undrain()],
     ]),
@@ -251,6 +253,20 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
             table: config.gateway.table,
             silent: probing.unheard,
           }),
+      ],
+      [
+        '/paths',
+        (state, query) =>
+          pathsAnswer(
+            gatewayHealth(facts(state)),
+            pathViews(pathTarget(query.get('of') ?? ''), {
+              cluster,
+              gateway: config.gateway,
+              probed: probing,
+              problems: [...(state.report?.problems ?? []), ...(allocating?.problems() ?? none)],
+            }),
+            probing.hosts,
+          ),
       ],
       [
         '/pools',

@@ -1,4 +1,5 @@
-import { eipsListText, plain, statusText } from '../../../src/cli/status-text.ts';
+import { plain } from '../../../src/cli/paint.ts';
+import { eipsListText, statusText } from '../../../src/cli/status-text.ts';
 import { feedFailure } from '../../../src/cluster/failure.ts';
 import { UnreachableError } from '../../../src/cluster/transport.ts';
 import type { GatewayDesire } from '../../../src/desire/gateway-desire.ts';
