@@ -28,6 +28,9 @@ const files: Readonly<Record<string, string>> = {
   'usr/share/doc/eiproute/exit-codes.md': 'docs/exit-codes.md',
   'usr/share/doc/eiproute/operations.md': 'docs/operations.md',
   'usr/share/doc/eiproute/status.md': 'docs/status.md',
+  'usr/share/doc/eiproute/doctor.md': 'docs/doctor.md',
+  'usr/share/doc/eiproute/events.md': 'docs/events.md',
+  'usr/share/doc/eiproute/trace.md': 'docs/trace.md',
   'usr/share/doc/eiproute/status.schema.json': 'docs/status.schema.json',
 };
 

@@ -41,6 +41,8 @@ export function node(name: string, addresses: readonly string[], rest: Partial<N
     excludeLabel: undefined,
     networkUnavailable: false,
     notReady: false,
+    unschedulable: false,
+    drain: false,
     ...rest,
   };
 }
@@ -252,8 +254,8 @@ export class TestRole implements Role {
     const services = () => readerOf(this.#cluster()).services();
     const now = this.#probed;
     const probed: Probed = {
-      get silent() {
-        return now().silent;
+      get standings() {
+        return now().standings;
       },
       waiting: (key) => now().waiting(key),
       takeTurned: () => this.#turned(),

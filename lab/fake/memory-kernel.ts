@@ -2,7 +2,7 @@ import { type Hint, holdsTable, type Kernel, KernelError, type Scope } from '../
 import { egressLink } from '../../src/model/egress-link.ts';
 import type { Ip } from '../../src/model/ip.ts';
 import { command } from '../../src/model/iproute.ts';
-import type { Listing, Neighbour, NeighbourEntry, NeighbourQuery } from '../../src/model/listing.ts';
+import type { Listing, Neighbour, NeighbourQuery } from '../../src/model/listing.ts';
 import {
   type Change,
   changeObject,
@@ -138,12 +138,6 @@ export class MemoryKernel implements Kernel, Listener {
         return holder === undefined ? [] : [[key, holder] as const];
       }),
     );
-  }
-
-  async neighbours(link: number, signal: AbortSignal): Promise<readonly NeighbourEntry[]> {
-    signal.throwIfAborted();
-    const name = this.#world.links.get(link)?.name;
-    return name === undefined ? [] : [...this.#world.neighbours(name)];
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

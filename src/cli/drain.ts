@@ -1,25 +1,33 @@
 import type { Command } from 'commander';
 import { readGatewayOnly } from './any-config.ts';
 import { type Cli, Failure } from './cli.ts';
+import { markNode } from './drain-node.ts';
 import { type ExitCode, exit } from './exit.ts';
 import type { Program } from './program.ts';
 
 export function addDrain({ root, run }: Program): void {
   root
-    .command('drain')
-    .description('announce nothing any more, so that the traffic takes the other gateway; routes stay')
-    .action(run((cli, command) => order(cli, command, '/drain')));
+    .command('drain [node]')
+    .description('of a gateway: announce nothing any more, routes stay; of a node: give it no new flows')
+    .option('--kubeconfig <file>', 'with the right to patch nodes (default: that of the gateway)')
+    .action(run((cli, command) => drain(cli, command, 'drain')));
   root
-    .command('undrain')
-    .description('announce again what "drain" has withdrawn')
-    .action(run((cli, command) => order(cli, command, '/undrain')));
+    .command('undrain [node]')
+    .description('of a gateway: announce again; of a node: give it new flows again')
+    .option('--kubeconfig <file>', 'with the right to patch nodes (default: that of the gateway)')
+    .action(run((cli, command) => drain(cli, command, 'undrain')));
+}
+
+async function drain(cli: Cli, command: Command, to: 'drain' | 'undrain'): Promise<ExitCode> {
+  const [node] = command.args;
+  return node === undefined ? order(cli, command, `/${to}`) : markNode(cli, command, node, to);
 }
 
 /** What the daemon answers once a round has seen the order. */
 export interface DrainAnswer {
   readonly version: 1;
   /** Why nothing is announced; undefined: something may be. */
-  readonly standing: { readonly ipv4: string; readonly ipv6: string };
+  readonly states: { readonly ipv4: string; readonly ipv6: string };
   /** Entries that are in the announce table now. */
   readonly entries: number;
 }
@@ -29,7 +37,7 @@ async function order(cli: Cli, command: Command, path: '/drain' | '/undrain'): P
   if (config === undefined) return exit.config;
   const { ask } = await import('../daemon/ask.ts');
   const text = await ask(config.runtimeDirectory, 'gateway', 'POST', path, cli.signal);
-  const { entries, standing }: DrainAnswer = JSON.parse(text);
+  const { entries, states }: DrainAnswer = JSON.parse(text);
   if (path === '/drain') {
     if (entries > 0)
       throw new Failure(
@@ -43,7 +51,7 @@ async function order(cli: Cli, command: Command, path: '/drain' | '/undrain'): P
   const why =
     entries > 0
       ? `${entries} entries are in the announce table`
-      : `IPv4: ${standing.ipv4}, IPv6: ${standing.ipv6}`;
+      : `IPv4: ${states.ipv4}, IPv6: ${states.ipv6}`;
   cli.stdout.write(`not drained any more: ${why}\n`);
   return exit.ok;
 }

@@ -4,11 +4,7 @@ import type { Need } from '../status/need.ts';
 import type { NodeStatus } from '../status/nodes.ts';
 import { counted, type State, span } from '../status/state.ts';
 import type { AnnounceStatus, AnyStatus, GatewayStatus, NodeAgentStatus, PoolUse } from '../status/status.ts';
-
-/** Colours a part of the text; on anything but a terminal it returns the text as it is. */
-export type Paint = (text: string, colour: 'green' | 'yellow' | 'red') => string;
-
-export const plain: Paint = (text) => text;
+import type { Paint } from './paint.ts';
 
 /** Of what needs a person, so much is shown; JSON has all. */
 const mostNeeds = 20;
@@ -91,17 +87,24 @@ function counts(pairs: readonly (readonly [count: number, what: string])[]): rea
   return pairs.filter(([count]) => count > 0).map(([count, what]) => `${count} ${what}`);
 }
 
+function isDraining(traffic: NodeStatus['traffic']): boolean {
+  return traffic === 'draining' || traffic === 'drained';
+}
+
 function nodesText(nodes: readonly NodeStatus[], now: number): string {
   const carriers = nodes.filter(({ addresses }) => addresses.length > 0);
   const unasked = carriers.filter(({ answers }) => answers === 'unknown').length;
   const asked = carriers.length - unasked;
   const answering = carriers.filter(({ answers }) => answers === 'yes').length;
-  const ill = carriers.filter(({ answers, ready }) => answers === 'no' || !ready);
-  const shown = ill.slice(0, mostNodes).map(({ name, neighbour, silentSince, ready }) => {
+  const ill = carriers.filter(
+    ({ answers, ready, traffic }) => answers === 'no' || !ready || isDraining(traffic),
+  );
+  const shown = ill.slice(0, mostNodes).map(({ name, neighbour, silentSince, ready, traffic, why }) => {
     const words: string[] = [];
     if (silentSince !== undefined)
       words.push(`${neighbour ?? 'silent'} for ${span(now - Date.parse(silentSince))}`);
     if (!ready) words.push('not Ready');
+    if (isDraining(traffic)) words.push(`${traffic}: ${why}`);
     return `${name} ${words.join(', ')}`;
   });
   if (ill.length > mostNodes) shown.push(`${ill.length - mostNodes} more`);

@@ -121,7 +121,13 @@ function assemble(
       always: preset(leaves.always),
       hold: preset(leaves.hold),
     },
-    probe: { share: preset(leaves.probeShare), wait: preset(leaves.probeWait) },
+    probe: {
+      share: preset(leaves.probeShare),
+      wait: preset(leaves.probeWait),
+      proxyPort: preset(leaves.proxyPort),
+      drainLimit: preset(leaves.drainLimit),
+      cordon: preset(leaves.drainCordon) ? 'drains' : 'ignored',
+    },
     logLevel: preset(leaves.logLevel),
     logFormat: preset(leaves.logFormat),
   };

@@ -66,13 +66,13 @@ export class Announcing {
     if (announcing === undefined || announce === undefined) return undefined;
     const of = (version: Family): FamilyAnnounceStatus | undefined =>
       servesFamily(gateway(), version)
-        ? { state: announcing.standings[version], eips: announcing.count(version) }
+        ? { state: announcing.states[version], eips: announcing.count(version) }
         : undefined;
     return { table: announce.table, ipv4: of(4), ipv6: of(6), drainingSince: draining.since };
   }
 
   #isDrained(): boolean {
-    return this.#inputs.table()?.standings[4] === 'draining';
+    return this.#inputs.table()?.states[4] === 'draining';
   }
 
   #refuseWithoutTable(verb: 'drain' | 'undrain'): void {
@@ -97,7 +97,7 @@ export class Announcing {
   #answer(): string {
     const objects = this.#inputs.actual()?.objects.values() ?? [];
     const entries = [...objects].filter(isAnnouncement).length;
-    const { 4: ipv4, 6: ipv6 } = this.#inputs.table()?.standings ?? {};
-    return JSON.stringify({ version: 1, standing: { ipv4, ipv6 }, entries });
+    const { 4: ipv4, 6: ipv6 } = this.#inputs.table()?.states ?? {};
+    return JSON.stringify({ version: 1, states: { ipv4, ipv6 }, entries });
   }
 }

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { RoleName } from '../config/config.ts';
 import type { PathHistory } from '../desire/path-history.ts';
 import type { EventName } from '../journal/event.ts';
+import type { RecentEvents } from '../journal/recent-events.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import { releaseFreePages } from '../libc.ts';
 import type { Log } from '../log.ts';
@@ -21,13 +22,15 @@ import { type Health, summaryOf } from '../status/state.ts';
 import type { AnyStatus, StatusInputs } from '../status/status.ts';
 import { Journal } from './journal.ts';
 import type { Notify } from './notify.ts';
-import { type Answer, type Order, type Question, serve } from './socket.ts';
+import { type Answer, type Command, type Question, serve } from './socket.ts';
 
 /** Options of a daemon of either role. */
 export interface DaemonOptions {
   readonly release: string;
   readonly log: Log;
   readonly notify: Notify;
+  /** What the log said last. */
+  readonly recent: RecentEvents;
   /** Upper limit in ms for the resync interval, for systemd's watchdog. */
   readonly longestRest: number;
   /** The configuration file, for the status. */
@@ -56,7 +59,7 @@ export interface DaemonRole {
   /** Further questions of the socket, by path; the answers are JSON. */
   readonly questions: ReadonlyMap<string, (state: DaemonState, query: URLSearchParams) => Answer>;
   /** What can be asked for by the socket, beside what every daemon does. */
-  readonly orders: ReadonlyMap<string, Order>;
+  readonly commands: ReadonlyMap<string, Command>;
   /** Called after a round, once the journal has its report. */
   rounded(report: Report): void;
   readonly name: RoleName;
@@ -95,7 +98,7 @@ export async function runDaemon(
   daemonRole: DaemonRole,
   kernel: Kernel,
   watches: readonly Watch[],
-  { release, log, notify, longestRest, configFile }: DaemonOptions,
+  { release, log, notify, recent, longestRest, configFile }: DaemonOptions,
   signal: AbortSignal,
 ): Promise<void> {
   const started = Date.now();
@@ -152,12 +155,14 @@ export async function runDaemon(
       ['/status', question(() => JSON.stringify(daemonRole.status(state())))],
       ['/synced', question(() => JSON.stringify(summaryOf(health())))],
       ['/objects', question(() => JSON.stringify(objects()))],
+      ['/events', (query) => eventsAnswer(recent, Number(query.get('after') ?? 0))],
       ...[...daemonRole.questions].map(([path, answer]): [string, Question] => [
         path,
         question((query) => answer(state(), query)),
       ]),
     ]),
-    orders: daemonRole.orders,
+    commands: daemonRole.commands,
+    replies: new Map(),
     release: () => {
       const count = (report?.held ?? []).filter(({ reason }) => reason === 'too many at once').length;
       if (count === 0) return 0;
@@ -241,6 +246,11 @@ export async function runDaemon(
     await Promise.allSettled(parts);
   }
   log.info({ event: 'stopped' }, 'stopped; routes and settings stay as they are');
+}
+
+/** `/events?after=NUMBER`: the events that are still in memory; more may have been and gone before the first of them. */
+function eventsAnswer(recent: RecentEvents, after: number): string {
+  return JSON.stringify({ version: 1, last: recent.last, events: [...recent.after(after)] });
 }
 
 export async function listen<T>(source: AsyncIterable<T>, hear: (value: T) => void): Promise<void> {

@@ -18,6 +18,7 @@ import type { Delta } from '../model/cluster.ts';
 import type { Ip } from '../model/ip.ts';
 import { changeObject, type Link } from '../model/object.ts';
 import { ownerOf } from '../model/owner.ts';
+import { unprobed } from '../model/probed.ts';
 import type { Problem } from '../model/problem.ts';
 import { isDelete } from '../reconcile/diff.ts';
 import type { Role } from '../reconcile/reconciler.ts';
@@ -25,6 +26,7 @@ import { isDoubted, type Report } from '../reconcile/report.ts';
 import { gatewayStatus } from '../status/gateway.ts';
 import { type GatewayFacts, gatewayHealth } from '../status/health.ts';
 import { eipOf } from '../status/need.ts';
+import { pathTarget, pathViews } from '../status/path-view.ts';
 import { Allocating, type AllocationInputs } from './allocation.ts';
 import { Announcing } from './announcing.ts';
 import {
@@ -39,13 +41,14 @@ import {
 import { Draining } from './draining.ts';
 import { DarkEips, eipsAnswer } from './eips.ts';
 import { keepHeapSmall } from './heap.ts';
-import { LanHosts } from './hosts.ts';
 import { identity } from './identity.ts';
 import { lock } from './lock.ts';
 import { NodeTroubles } from './node-troubles.ts';
+import { pathsAnswer } from './paths.ts';
 import { PoolSizes, poolsStatus } from './pools.ts';
 import { Probing } from './probing.ts';
 import type { Answer } from './socket.ts';
+import { Standings } from './standings.ts';
 
 export function openSource(
   source: Source,
@@ -59,7 +62,21 @@ export function gatewayRole(
   cluster: ClusterReader,
   problems: () => readonly Problem[],
 ): Role {
-  const sources: GatewaySources = { cluster, takeDelta: () => nothing, problems: () => [problems()] };
+  const standings = new Standings();
+  standings.read({
+    nodes: cluster.overview().nodes,
+    silent: new Set(),
+    terms: config.probe,
+    proxy: () => 'unknown',
+    now: 0,
+  });
+  const sources: GatewaySources = {
+    cluster,
+    takeDelta: () => nothing,
+    // What Kubernetes says of its nodes; nobody is asked.
+    probed: { ...unprobed, standings: standings.standings },
+    problems: () => [problems()],
+  };
   return roleOf(config, new GatewayDesire(config.gateway, sources));
 }
 
@@ -119,6 +136,7 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
           cluster,
           inputs,
           installed: (ip) => handle?.has(routeKey(ip, config.gateway.table)) ?? false,
+          answered: (service) => !probing.isUnanswered(service),
           identity: await identity(config.stateDirectory),
           troubled: () => handle?.roundSignal.notify({ kind: 'cluster', text: 'Lease' }),
         })
@@ -131,6 +149,7 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
     links: () => handle?.links() ?? [],
     has: (key) => handle?.has(key) ?? false,
     changed: () => handle?.roundSignal.notify({ kind: 'cluster', text: 'probe' }),
+    answered: (service) => allocating?.controller.answered(service),
   });
   const draining = await Draining.recall(config.stateDirectory);
   const announcing = new Announcing({
@@ -176,12 +195,6 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
   /** What should be routed, as of the last round. */
   let counts = role.desire.paths.counts;
   let links: readonly Link[] | undefined;
-  const lanHosts = new LanHosts({
-    kernel,
-    lan: () => handle?.links().find(({ name }) => name === config.gateway.lan),
-    clock: () => performance.timeOrigin + performance.now(),
-    changed: () => handle?.roundSignal.notify({ kind: 'cluster', text: 'nodes of the LAN' }),
-  });
   const troubles = new NodeTroubles();
   const sizes = new PoolSizes();
   const dark = new DarkEips();
@@ -192,9 +205,9 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
     counts,
     cluster: cluster.overview(),
     source: config.source.kind,
-    dark: dark.of(taken.desire.paths, lanHosts.silent, state.report),
+    dark: dark.of(taken.desire.paths, probing.unheard, state.report),
     unrouted: () => taken.desire.unrouted(),
-    standings: taken.desire.announcing?.standings,
+    announceStates: taken.desire.announcing?.states,
   });
   const daemonRole: DaemonRole = {
     name: 'gateway',
@@ -210,7 +223,7 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
     },
     pace: () => config.pace,
     history: () => role.desire.paths.takeHistory(),
-    look: (until) => lanHosts.look(until),
+    look: (until) => probing.look(until),
     health: (state) => gatewayHealth(facts(state)),
     status: (state) =>
       gatewayStatus({
@@ -218,14 +231,15 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
         facts: facts(state),
         paths: taken.desire.paths,
         nodes: cluster.overview().nodes,
-        hosts: lanHosts.hosts,
+        hosts: probing.hosts,
+        verdicts: probing.verdicts,
         address: config.source.kind === 'file' ? config.source.path : source.server?.(),
         sizes: sizes.of(inputs()),
         waiting: allocating?.waiting,
         lease: allocating?.lease,
         announce: announcing.status(),
       }),
-    orders: new Map([
+    commands: new Map([
       ['/drain', () => announcing.drain()],
       ['/undrain', () => announcing.undrain()],
     ]),
@@ -237,8 +251,22 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
             ...state,
             paths: taken.desire.paths.paths(),
             table: config.gateway.table,
-            silent: lanHosts.silent,
+            silent: probing.unheard,
           }),
+      ],
+      [
+        '/paths',
+        (state, query) =>
+          pathsAnswer(
+            gatewayHealth(facts(state)),
+            pathViews(pathTarget(query.get('of') ?? ''), {
+              cluster,
+              gateway: config.gateway,
+              probed: probing,
+              problems: [...(state.report?.problems ?? []), ...(allocating?.problems() ?? none)],
+            }),
+            probing.hosts,
+          ),
       ],
       [
         '/pools',
@@ -296,7 +324,6 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
         allocating?.controller.notify();
         roundSignal.notify({ kind: 'config', text: 'configuration' });
       }),
-    (_, until) => lanHosts.follow(until),
     (_, until) => probing.run(until),
     ...(allocating ? allocationWatches(allocating, (until) => source.recoveries?.(until)) : []),
   ];

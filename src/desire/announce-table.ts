@@ -3,7 +3,13 @@ import type { Announce, Gateway } from '../model/gateway.ts';
 import { type Family, family, type Ip, onlyIp } from '../model/ip.ts';
 import { type Key, keyOf } from '../model/object.ts';
 import type { Owner } from '../model/owner.ts';
-import { type Announcement, announcer, isStanding, type Standings, standings } from './announcements.ts';
+import {
+  type Announcement,
+  type AnnounceStates,
+  announcer,
+  announceStates,
+  mayAnnounce,
+} from './announcements.ts';
 import { isEipObject, routeKey } from './eip-routes.ts';
 
 export interface AnnounceTableInputs {
@@ -38,7 +44,7 @@ export class AnnounceTable {
   readonly #waiting = new Set<Ip>();
   /** How many announced EIPs want each entry. */
   readonly #uses = new Map<Key, number>();
-  #standings: Standings = { 4: 'no LAN', 6: 'no LAN' };
+  #states: AnnounceStates = { 4: 'no LAN', 6: 'no LAN' };
   #objects: unknown;
   #refusals = -1;
 
@@ -50,8 +56,8 @@ export class AnnounceTable {
   }
 
   /** As of the last update. */
-  get standings(): Standings {
-    return this.#standings;
+  get states(): AnnounceStates {
+    return this.#states;
   }
 
   /** How many entries are desired. */
@@ -71,10 +77,10 @@ export class AnnounceTable {
    * @returns whether an EIP waits for the kernel to have its route
    */
   update(kernel: KernelState, isDraining: boolean, written: Iterable<Ip> | 'all'): boolean {
-    const before = this.#standings;
+    const before = this.#states;
     const { links } = kernel;
-    this.#standings = standings({ gateway: this.#gateway, announce: this.#announce, links, isDraining });
-    const isAny = written === 'all' || families.some((of) => before[of] !== this.#standings[of]);
+    this.#states = announceStates({ gateway: this.#gateway, announce: this.#announce, links, isDraining });
+    const isAny = written === 'all' || families.some((of) => before[of] !== this.#states[of]);
     for (const eip of isAny ? this.#known() : written) this.#look(eip, kernel);
     // What is announced was in the kernel when it was looked at; a dump may have found it gone.
     if (this.#objects !== kernel.objects)
@@ -110,11 +116,11 @@ export class AnnounceTable {
   #look(eip: Ip, kernel: KernelState): void {
     const key = this.#announced.get(eip)?.key ?? routeKey(eip, this.#gateway.table);
     const isDesired = this.#desired.get(key) !== undefined;
-    const isOpen = this.#standings[family(eip)] === 'announced';
-    const stands = isStanding(key, isDesired, kernel);
-    if (isOpen && isDesired && !stands) this.#waiting.add(eip);
+    const isOpen = this.#states[family(eip)] === 'announced';
+    const isThere = mayAnnounce(key, isDesired, kernel);
+    if (isOpen && isDesired && !isThere) this.#waiting.add(eip);
     else this.#waiting.delete(eip);
-    if (isOpen && stands) this.#enter(eip, key);
+    if (isOpen && isThere) this.#enter(eip, key);
     else this.#leave(eip);
   }
 

@@ -13,20 +13,25 @@ import { poolFinder } from './pools.ts';
  * Whether the EIPs of a family are announced, and if not, why: an operator drains this gateway; it has not the address
  * that makes it active; its LAN is gone.
  */
-export type Standing = 'announced' | 'draining' | 'standby' | 'no LAN';
+export type AnnounceState = 'announced' | 'draining' | 'standby' | 'no LAN';
 
-export type Standings = Readonly<Record<Family, Standing>>;
+export type AnnounceStates = Readonly<Record<Family, AnnounceState>>;
 
-/** The inputs of {@link standings}. */
-export interface StandingInputs {
+/** The inputs of {@link announceStates}. */
+export interface AnnounceStateInputs {
   readonly gateway: Pick<Gateway, 'lan'>;
   readonly announce: Announce;
   readonly links: readonly Link[];
   readonly isDraining: boolean;
 }
 
-export function standings({ gateway, announce, links, isDraining }: StandingInputs): Standings {
-  const of = (version: Family): Standing => {
+export function announceStates({
+  gateway,
+  announce,
+  links,
+  isDraining,
+}: AnnounceStateInputs): AnnounceStates {
+  const of = (version: Family): AnnounceState => {
     if (isDraining) return 'draining';
     const address = announce.active.find((ip) => family(ip) === version) ?? announce.active[0];
     const isOwn = links.some(({ addresses }) => addresses.some(({ ip }) => ip === address));
@@ -41,7 +46,7 @@ export function standings({ gateway, announce, links, isDraining }: StandingInpu
  *
  * @param key {@link routeKey} of the EIP
  */
-export function isStanding(
+export function mayAnnounce(
   key: Key,
   isDesired: boolean,
   { objects, stuck }: Pick<KernelState, 'objects' | 'stuck'>,
@@ -69,13 +74,13 @@ export function announcements(inputs: AnnouncementInputs, add: Add): void {
   const { gateway, owner, kernel, isDraining, isDesired } = inputs;
   const { announce } = gateway;
   if (announce === undefined) return;
-  const standing = standings({ gateway, announce, links: kernel.links, isDraining });
+  const states = announceStates({ gateway, announce, links: kernel.links, isDraining });
   const announcement = announcer(gateway, announce, owner);
   for (const object of kernel.objects.values()) {
     const eip = object.kind === 'route' ? onlyIp(object.dst) : undefined;
-    if (eip === undefined || standing[family(eip)] !== 'announced') continue;
+    if (eip === undefined || states[family(eip)] !== 'announced') continue;
     const key = routeKey(eip, gateway.table);
-    if (!isStanding(key, isDesired(key), kernel)) continue;
+    if (!mayAnnounce(key, isDesired(key), kernel)) continue;
     for (const { route, why } of announcement(eip)) add(route, why);
   }
 }

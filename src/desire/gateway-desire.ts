@@ -106,7 +106,8 @@ export class GatewayDesire implements Desire {
       this.#routes = undefined;
     } else {
       if (this.#routes?.link !== lan.index) this.#rebuild(kernel, lan.index);
-      unfinished = this.#routes?.table.update(changes, this.#reserved, kernel, this.#probed.silent) ?? false;
+      unfinished =
+        this.#routes?.table.update(changes, this.#reserved, kernel, this.#probed.standings) ?? false;
     }
     const written = this.#routes?.table.takeWritten() ?? [];
     const isAnew = this.#routes !== before;
@@ -282,7 +283,7 @@ export class GatewayDesire implements Desire {
       paths,
       desired,
       reserved: this.#reserved,
-      silent: this.#probed.silent,
+      standings: this.#probed.standings,
     };
     this.#routes = { table: new RouteTable(inputs, kernel), link };
     for (const { key, why } of [...desired.values()]) if (why === this.#frozen) desired.drop(key);

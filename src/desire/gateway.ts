@@ -53,8 +53,8 @@ export function gatewayObjects(
     ),
   );
   const lan = alive(have.links, gateway.lan);
-  const { silent } = probed;
-  problems.push(...eipRoutes(found.paths, { gateway, owner, lan, reserved, have, refused, silent }, add));
+  const { standings } = probed;
+  problems.push(...eipRoutes(found.paths, { gateway, owner, lan, reserved, have, refused, standings }, add));
   const routes = new Set(objects.keys());
   announcements(
     {

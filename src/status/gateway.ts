@@ -1,7 +1,9 @@
 import type { PathTable } from '../desire/path-table.ts';
+import type { Verdict } from '../desire/verdict.ts';
 import type { Node } from '../model/cluster.ts';
+import type { Hosts } from '../model/host.ts';
 import { eipCounts, type GatewayFacts, gatewayHealth } from './health.ts';
-import { type Hosts, nodeStatuses } from './nodes.ts';
+import { nodeStatuses } from './nodes.ts';
 import {
   type AnnounceStatus,
   feedStatus,
@@ -18,6 +20,8 @@ export interface GatewayInputs extends StatusInputs {
   readonly paths: Pick<PathTable, 'held' | 'candidates'>;
   readonly nodes: readonly Node[];
   readonly hosts: Hosts;
+  /** By the name of the node. */
+  readonly verdicts: ReadonlyMap<string, Verdict>;
   readonly address: string | undefined;
   /** How many addresses there are to give, by pool and family. */
   readonly sizes: readonly Omit<PoolUse, 'used'>[];
@@ -31,7 +35,7 @@ export function gatewayStatus(inputs: GatewayInputs): GatewayStatus {
   return {
     ...statusOf('gateway', gatewayHealth(facts), inputs),
     eips: eipCounts(facts),
-    nodes: nodeStatuses(nodes, paths.candidates, hosts),
+    nodes: nodeStatuses(nodes, paths.candidates, hosts, inputs.verdicts),
     source: { kind: facts.source, address: inputs.address },
     feeds: facts.cluster.feeds.map(feedStatus),
     pools: sizes.map((pool) => ({ ...pool, used: paths.held(pool.name, pool.family) })),

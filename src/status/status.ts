@@ -1,4 +1,4 @@
-import type { Standing } from '../desire/announcements.ts';
+import type { AnnounceState } from '../desire/announcements.ts';
 import type { Feed, Resource } from '../model/cluster.ts';
 import { describe, type LinkNames } from '../model/iproute.ts';
 import { type Counts, changeObject } from '../model/object.ts';
@@ -60,7 +60,7 @@ export interface AnnounceStatus {
 }
 
 export interface FamilyAnnounceStatus {
-  readonly state: Standing;
+  readonly state: AnnounceState;
   /** EIPs with an entry in the table. */
   readonly eips: number;
 }

@@ -164,7 +164,7 @@ describe('eiproute status', () => {
       const { status, out, err } = await host.eiproute(...words);
       expect({ status, out }).to.deep.equal({ status: 1, out: '' });
       expect(err).to.match(
-        /^eiproute: no gateway daemon answers at \S+gateway.sock: there is no such socket \(ENOENT\); is it running\? systemctl status eiproute-gateway, or start it: eiproute gateway\n$/,
+        /^eiproute: no gateway daemon answers at \S+gateway(-control)?.sock: there is no such socket \(ENOENT\); is it running\? systemctl status eiproute-gateway, or start it: eiproute gateway\n$/,
       );
     }
   });
@@ -292,10 +292,58 @@ describe('eiproute status', () => {
   it('says of a release of nothing that nothing is held', async () => {
     expect(await host.eiproute('release')).to.deep.equal({ status: 0, out: 'nothing is held\n', err: '' });
   });
+});
 
-  it('keeps its socket for root alone', async () => {
-    const { out } = await host.within('stat', '-c', '%a %U', join(host.runtime, 'gateway.sock'));
-    expect(out).to.equal('600 root\n');
+describe('the sockets of a daemon', () => {
+  let host: GatewayHost;
+  /** As a user with no rights, and this group beside its own. */
+  const as = (group: number | undefined, ...words: readonly string[]) =>
+    host.within(
+      ...['setpriv', '--reuid', '65534', '--regid', '65534'],
+      ...(group === undefined ? ['--clear-groups'] : ['--groups', String(group)]),
+      ...['curl', '-sS', '-o', '/dev/null', '-w', '%{http_code}', ...words],
+    );
+  const group = 4711;
+  const asking = ['--unix-socket', '', 'http://localhost/synced'];
+  const releasing = ['--unix-socket', '', '-X', 'POST', 'http://localhost/release'];
+
+  before(async function () {
+    needRoot(this);
+    host = await GatewayHost.make();
+    await host.start();
+    // Under systemd the files belong to the unit's group; here it is given by hand, and the rights are the daemon's.
+    for (const name of ['gateway.sock', 'gateway-control.sock'])
+      await host.within('chgrp', String(group), join(host.runtime, name));
+    await host.within('chmod', 'o+x', host.folder, host.runtime);
+    asking[1] = join(host.runtime, 'gateway.sock');
+    releasing[1] = join(host.runtime, 'gateway-control.sock');
+  });
+
+  after(async () => {
+    await host?.[Symbol.asyncDispose]();
+  });
+
+  it('answer the questions of a member of the group', async () => {
+    expect((await as(group, ...asking)).out).to.equal('200');
+  });
+
+  it('take no command from a member of the group', async () => {
+    const { status, err } = await as(group, ...releasing);
+    expect(status).to.equal(7);
+    expect(err).to.match(/Permission denied|Couldn't connect/);
+  });
+
+  it('answer nobody else', async () => {
+    expect((await as(undefined, ...asking)).status).to.equal(7);
+  });
+
+  it('take no command where questions are asked, and answer none where commands are taken', async () => {
+    const code = ['curl', '-sS', '-o', '/dev/null', '-w', '%{http_code}', '--unix-socket'];
+    const [, questions = ''] = asking;
+    const [, commands = ''] = releasing;
+    const posted = await host.within(...code, questions, '-X', 'POST', 'http://localhost/release');
+    const asked = await host.within(...code, commands, 'http://localhost/status');
+    expect([posted.out, asked.out]).to.deep.equal(['404', '404']);
   });
 });
 

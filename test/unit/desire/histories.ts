@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import type { Node, Service, Snapshot } from '../../../src/model/cluster.ts';
 import type { Gateway } from '../../../src/model/gateway.ts';
 import { type Ip, parseIp } from '../../../src/model/ip.ts';
-import type { Probed } from '../../../src/model/probed.ts';
+import type { Probed, Standing } from '../../../src/model/probed.ts';
 import { endpoint, gateway, node, request, service, snapshot } from '../../scene.ts';
 
 /** Small numbers on purpose: EIPs are shared, come back as they were, and take each other's places. */
@@ -17,7 +17,7 @@ export type Step =
   | { readonly kind: 'service'; readonly name: string; readonly to: ServiceShape | undefined }
   | { readonly kind: 'endpoints'; readonly name: string; readonly on: readonly OnNode[] }
   | { readonly kind: 'node'; readonly name: string; readonly to: NodeShape | undefined }
-  | { readonly kind: 'silent'; readonly name: string; readonly of: 4 | 6; readonly to: boolean }
+  | { readonly kind: 'stand'; readonly name: string; readonly of: 4 | 6; readonly to: Standing | undefined }
   | {
       readonly kind: 'wait';
       readonly name: string;
@@ -129,10 +129,10 @@ const anyStep: fc.Arbitrary<Step> = fc.oneof(
   {
     weight: 3,
     arbitrary: fc.record({
-      kind: fc.constant('silent' as const),
+      kind: fc.constant('stand' as const),
       name: fc.constantFrom(...nodeNames),
       of: fc.constantFrom(4 as const, 4 as const, 6 as const),
-      to: fc.boolean(),
+      to: fc.constantFrom('silent' as const, 'draining' as const, 'drained' as const, undefined),
     }),
   },
   {
@@ -193,7 +193,7 @@ export class ClusterModel {
   readonly #nodes = new Map<string, Node>();
   #complete = true;
   #nodeList: readonly Node[] = [];
-  #silent: ReadonlySet<Ip> = new Set();
+  #standings: ReadonlyMap<Ip, Standing> = new Map();
   /** `service node family` */
   readonly #waiting = new Set<string>();
   #probed: Probed = this.#probe();
@@ -243,13 +243,13 @@ export class ClusterModel {
       case 'complete':
         this.#complete = step.to;
         return;
-      case 'silent': {
-        const silent = new Set(this.#silent);
+      case 'stand': {
+        const standings = new Map(this.#standings);
         const [v4, v6] = addressesOf(step.name, 0);
         const ip = parseIp(step.of === 4 ? v4 : v6);
-        if (step.to) silent.add(ip);
-        else silent.delete(ip);
-        this.#silent = silent;
+        if (step.to !== undefined) standings.set(ip, step.to);
+        else standings.delete(ip);
+        this.#standings = standings;
         this.#probed = this.#probe();
         return;
       }
@@ -275,7 +275,7 @@ export class ClusterModel {
     const nodes = (service: string, of: 4 | 6): ReadonlySet<string> =>
       new Set(nodeNames.filter((name) => waiting.has(`${service.split('/')[1]} ${name} ${of}`)));
     return {
-      silent: this.#silent,
+      standings: this.#standings,
       waiting: (service) => ({ 4: nodes(service, 4), 6: nodes(service, 6) }),
       takeTurned: () => new Set(),
     };

@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import type { Standings } from '../../../src/desire/announcements.ts';
+import type { AnnounceStates } from '../../../src/desire/announcements.ts';
 import type { GatewayDesire } from '../../../src/desire/gateway-desire.ts';
 import { KernelError } from '../../../src/kernel/kernel.ts';
 import type { Feed, Snapshot } from '../../../src/model/cluster.ts';
@@ -45,7 +45,7 @@ async function facts(scene: Scene, rest: Partial<GatewayFacts> = {}): Promise<Ga
     dark: [],
     unrouted: () => desire.unrouted(),
     names,
-    standings: undefined,
+    announceStates: undefined,
     ...rest,
   };
 }
@@ -78,7 +78,7 @@ function foreignRoute(eip: string): Route {
 }
 
 describe('a gateway that announces nothing', () => {
-  const cases: readonly [standings: Standings, said: string][] = [
+  const cases: readonly [announceStates: AnnounceStates, said: string][] = [
     [{ 4: 'announced', 6: 'announced' }, ''],
     [{ 4: 'draining', 6: 'draining' }, '; drained, nothing is announced'],
     [{ 4: 'standby', 6: 'standby' }, '; standby, nothing is announced'],
@@ -86,11 +86,11 @@ describe('a gateway that announces nothing', () => {
     // That the LAN is dead is said already.
     [{ 4: 'no LAN', 6: 'no LAN' }, ''],
   ];
-  for (const [standings, words] of cases)
-    it(`is OK and says so: ${standings[4]}, ${standings[6]}`, async () => {
+  for (const [announceStates, words] of cases)
+    it(`is OK and says so: ${announceStates[4]}, ${announceStates[6]}`, async () => {
       const plain = await facts(new Scene(cluster()));
-      expect(said({ ...plain, standings })).to.equal(`${said(plain)}${words}`);
-      expect(gatewayHealth({ ...plain, standings }).state).to.equal('OK');
+      expect(said({ ...plain, announceStates })).to.equal(`${said(plain)}${words}`);
+      expect(gatewayHealth({ ...plain, announceStates }).state).to.equal('OK');
     });
 });
 

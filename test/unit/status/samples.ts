@@ -1,8 +1,10 @@
-import { eipsListText, plain, statusText } from '../../../src/cli/status-text.ts';
+import { plain } from '../../../src/cli/paint.ts';
+import { eipsListText, statusText } from '../../../src/cli/status-text.ts';
 import { feedFailure } from '../../../src/cluster/failure.ts';
 import { UnreachableError } from '../../../src/cluster/transport.ts';
 import type { GatewayDesire } from '../../../src/desire/gateway-desire.ts';
 import type { Feed, Snapshot } from '../../../src/model/cluster.ts';
+import type { Host } from '../../../src/model/host.ts';
 import { compareIp, type Ip, parseIp } from '../../../src/model/ip.ts';
 import type { NeighbourState } from '../../../src/model/listing.ts';
 import type { Route } from '../../../src/model/object.ts';
@@ -11,7 +13,7 @@ import { silentNode } from '../../../src/probe/reachability-problems.ts';
 import { eipStatuses } from '../../../src/status/eips.ts';
 import { type GatewayInputs, gatewayStatus } from '../../../src/status/gateway.ts';
 import type { GatewayFacts } from '../../../src/status/health.ts';
-import { type Hosts, nextHosts, nodeProblems, silentIps } from '../../../src/status/nodes.ts';
+import { nodeProblems } from '../../../src/status/nodes.ts';
 import type { AnnounceStatus, GatewayStatus } from '../../../src/status/status.ts';
 import { endpoint, gateway, node, Scene, service, snapshot } from '../../scene.ts';
 
@@ -74,9 +76,13 @@ async function sample({
   const scene = new Scene(snapshot(nodes, services, { feeds: feeds(now - 2000), ...cluster }), settings);
   disturb?.(scene);
   const first = await scene.round('link');
-  const entries = Object.entries(neighbours).map(([ip, state]) => ({ ip: parseIp(ip), state }));
-  const hosts: Hosts = nextHosts(new Map(), entries, now - 41_000);
-  const silent = silentIps(hosts);
+  const hosts = new Map<Ip, Host>(
+    Object.entries(neighbours).map(([ip, state]) => [
+      parseIp(ip),
+      { state, silentSince: state === 'FAILED' ? now - 41_000 : undefined },
+    ]),
+  );
+  const silent = new Set([...hosts].flatMap(([ip, { silentSince }]) => (silentSince ? [ip] : [])));
   const desire = desireOf(scene);
   const { paths } = desire;
   const report = {
@@ -103,7 +109,7 @@ async function sample({
     dark: [...paths.eipsWithin(silent)],
     unrouted: () => desire.unrouted(),
     names,
-    standings: announce?.ipv4 && { 4: announce.ipv4.state, 6: announce.ipv4.state },
+    announceStates: announce?.ipv4 && { 4: announce.ipv4.state, 6: announce.ipv4.state },
   };
   const status = gatewayStatus({
     release: '0.1.0',
@@ -118,6 +124,7 @@ async function sample({
     paths,
     nodes: scene.cluster.nodes,
     hosts,
+    verdicts: new Map(),
     address: 'https://10.0.0.10:6443',
     sizes: [
       { name: 'public', family: 4, size: 254 },
