@@ -1,4 +1,4 @@
-import { leftOut, type Candidates, candidates, usable } from '../desire/carriers.ts';
+import { type Candidates, candidates, leftOut, usable } from '../desire/carriers.ts';
 import { namedAddresses } from '../desire/claims.ts';
 import type { ClusterReader } from '../desire/cluster-reader.ts';
 import type { Path } from '../desire/path.ts';
