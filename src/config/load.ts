@@ -83,6 +83,7 @@ function assemble(
       weighByEndpoints: preset(leaves.weightByEndpoints),
       resilience: resilient ? resilience : undefined,
       hash: preset(leaves.hashPolicy),
+      segmentSize: preset(leaves.segmentSize) || undefined,
       nexthopCompat: preset(leaves.nexthopCompatMode),
       neighbour: {
         reachableMs: preset(leaves.reachable),

@@ -55,6 +55,7 @@ function gatewayNotation(config: GatewayConfig): Partial {
     [leaves.idleTimer.key, resilience && seconds(resilience.idleTimer)],
     [leaves.unbalancedTimer.key, resilience && seconds(resilience.unbalancedTimer)],
     [leaves.hashPolicy.key, gateway.hash],
+    [leaves.segmentSize.key, gateway.segmentSize ?? 0],
     [leaves.nexthopCompatMode.key, gateway.nexthopCompat],
     [leaves.reachable.key, durationText(gateway.neighbour.reachableMs)],
     [leaves.firstProbe.key, seconds(gateway.neighbour.delaySeconds)],

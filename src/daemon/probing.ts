@@ -68,7 +68,7 @@ export class Probing implements Probed {
       changed,
     });
     this.#awake = new AwakeClock(clock, 2 * drainPace);
-    this.#proxies = new ProxyHealths({ ask: askHealth, port: () => terms().proxyPort, changed });
+    this.#proxies = new ProxyHealths({ ask: askHealth, port: () => terms().proxyPort, clock, changed });
     this.#serving = new Serving({
       isRouted: (service, of) => this.#isRouted(service, of),
       addressOf: (node, of) => {

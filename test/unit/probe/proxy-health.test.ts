@@ -10,22 +10,25 @@ const answers: Readonly<Record<string, Health>> = {
 };
 
 describe('what is known of a kube-proxy', () => {
-  for (const [heard, want] of [
-    ['', 'unknown'],
-    ['2', 'serves'],
-    ['5', 'refuses'],
-    ['----', 'unknown'],
-    ['2--', 'serves'],
-    ['2---', 'gone'],
-    ['2--2--', 'serves'],
-    ['2---2', 'serves'],
-    ['5--', 'refuses'],
-    ['5---', 'gone'],
-    ['2---5', 'refuses'],
+  for (const [heard, seconds, want] of [
+    ['', 1, 'unknown'],
+    ['2', 1, 'serves'],
+    ['5', 1, 'refuses'],
+    ['----', 60, 'unknown'],
+    ['2--', 60, 'serves'],
+    ['2---', 14, 'serves'],
+    ['2---', 15, 'gone'],
+    ['2--2--', 60, 'serves'],
+    ['2---2', 60, 'serves'],
+    ['5--', 60, 'refuses'],
+    ['5---', 60, 'gone'],
+    ['2---5', 60, 'refuses'],
+    [`2${'-'.repeat(30)}`, 1, 'serves'],
+    [`2${'-'.repeat(31)}`, 1, 'gone'],
   ] as const) {
-    it(`after ${heard || 'nothing'} it is ${want}`, () => {
+    it(`after ${heard || 'nothing'}, ${seconds} s apart, it is ${want}`, () => {
       const known = [...heard].reduce(
-        (before, sign) => afterAnswer(before, answers[sign] ?? { kind: 'serves' }),
+        (before, sign, i) => afterAnswer(before, answers[sign] ?? { kind: 'serves' }, i * seconds * 1000),
         unasked,
       );
       expect(known.health).to.equal(want);
@@ -53,6 +56,7 @@ class World implements AsyncDisposable {
         return this.answer;
       },
       port: () => this.port,
+      clock: () => performance.now(),
       changed: () => {
         this.changes += 1;
       },
