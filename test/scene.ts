@@ -193,6 +193,7 @@ export class TestRole implements Role {
   readonly #cluster: () => Snapshot;
   readonly #settings: () => Gateway;
   readonly #probed: () => Probed;
+  readonly #isDraining: () => boolean;
   #made: { readonly settings: Gateway; readonly desire: Desire } | undefined;
   /** How a change of a Service, or of 'nodes', is learned. */
   originOf: (key: string) => Origin = () => 'list';
@@ -205,7 +206,9 @@ export class TestRole implements Role {
     settings: () => Gateway = () => defaultSettings,
     kind: DesireKind = 'table',
     probed: () => Probed = () => unprobed,
+    isDraining: () => boolean = () => false,
   ) {
+    this.#isDraining = isDraining;
     this.#cluster = cluster;
     this.#settings = settings;
     this.#probed = probed;
@@ -216,7 +219,7 @@ export class TestRole implements Role {
     const settings = this.#settings();
     return {
       owner: ownerOf(settings.protocol),
-      tables: [settings.table],
+      tables: 'all',
       sysctls: sysctlNames(settings),
       nftTables: nftTableNames(settings.protocol),
       neighbours: [],
@@ -239,7 +242,10 @@ export class TestRole implements Role {
 
   #full(settings: Gateway): Desire {
     return new RecomputedDesire((have, refused) =>
-      gatewayObjects(this.#cluster(), settings, have, refused, this.#probed()),
+      gatewayObjects(this.#cluster(), settings, have, refused, this.#probed(), {
+        stuck: have.stuck,
+        isDraining: this.#isDraining(),
+      }),
     );
   }
 
@@ -258,6 +264,7 @@ export class TestRole implements Role {
       cluster: { service, services, overview: this.#cluster },
       takeDelta: () => this.#delta(),
       probed,
+      isDraining: this.#isDraining,
       problems: () => [],
     });
   }
@@ -295,6 +302,7 @@ export class Scene {
   settings: Gateway;
   cluster: Snapshot;
   probed: Probed = unprobed;
+  isDraining = false;
   now = 1_000_000;
 
   /** @param steps what happens between the changes that the engine makes */
@@ -315,6 +323,7 @@ export class Scene {
       () => this.settings,
       kind,
       () => this.probed,
+      () => this.isDraining,
     );
     this.reconciler = new Reconciler(new StepKernel(this.kernel, steps), () => this.now);
   }

@@ -5,27 +5,9 @@ import { readGatewayOnly } from './any-config.ts';
 import { type Cli, Failure } from './cli.ts';
 import { type ExitCode, exit } from './exit.ts';
 import { optionsOf } from './options.ts';
-import type { Handler, Program } from './program.ts';
-
-export function addDrainNode({ root, run }: Program): void {
-  root
-    .command('drain <node>')
-    .description('give a node no new flows; it keeps the old ones until drain.limit')
-    .option('--kubeconfig <file>', 'with the right to patch nodes (default: that of the gateway)')
-    .action(run(mark('drain')));
-  root
-    .command('undrain <node>')
-    .description('give a node new flows again')
-    .option('--kubeconfig <file>', 'with the right to patch nodes (default: that of the gateway)')
-    .action(run(mark('undrain')));
-}
-
-function mark(to: 'drain' | 'undrain'): Handler {
-  return async (cli, command) => markNode(cli, command, command.args[0] ?? '', to);
-}
 
 /** Sets or removes the annotation, which every gateway of the cluster follows. */
-async function markNode(
+export async function markNode(
   cli: Cli,
   command: Command,
   node: string,

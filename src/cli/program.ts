@@ -3,7 +3,7 @@ import { defaultFile, fileVariable } from '../config/default-file.ts';
 import type { Cli } from './cli.ts';
 import { addConfig } from './config.ts';
 import { addDemo } from './demo.ts';
-import { addDrainNode } from './drain-node.ts';
+import { addDrain } from './drain.ts';
 import { ending } from './ending.ts';
 import { type ExitCode, exit } from './exit.ts';
 import { addGateway } from './gateway.ts';
@@ -45,7 +45,7 @@ export async function runProgram(argv: readonly string[], cli: Cli): Promise<Exi
   addStatus(program);
   addPools(program);
   addRelease(program);
-  addDrainNode(program);
+  addDrain(program);
   addPurge(program);
   addConfig(program);
   addDemo(program);

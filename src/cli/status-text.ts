@@ -3,7 +3,7 @@ import type { EipStatus } from '../status/eips.ts';
 import type { Need } from '../status/need.ts';
 import type { NodeStatus } from '../status/nodes.ts';
 import { counted, type State, span } from '../status/state.ts';
-import type { AnyStatus, GatewayStatus, NodeAgentStatus, PoolUse } from '../status/status.ts';
+import type { AnnounceStatus, AnyStatus, GatewayStatus, NodeAgentStatus, PoolUse } from '../status/status.ts';
 
 /** Colours a part of the text; on anything but a terminal it returns the text as it is. */
 export type Paint = (text: string, colour: 'green' | 'yellow' | 'red') => string;
@@ -47,6 +47,8 @@ function gatewayRows(status: GatewayStatus): readonly Row[] {
     [status.source.kind === 'file' ? 'File' : 'API', sourceText(status)],
   ];
   if (lease !== undefined) rows.push(['Lease', leaseText(lease)]);
+  if (status.announce !== undefined)
+    rows.push(['Announce', announceText(status.announce, Date.parse(status.now))]);
   rows.push(['Kernel', kernelText(status)]);
   if (pools.length > 0) rows.push(['Pools', poolsText(pools, status.waiting)]);
   return rows;
@@ -125,6 +127,16 @@ function sourceText({ feeds, source, now }: GatewayStatus): string {
   const failing = feeds.filter(({ trouble }) => trouble !== undefined);
   if (failing.length === 0) return `${last === 0 ? '' : 'ok, '}${when}${address}`;
   return `no answer about ${failing.map(({ resource }) => resource).join(', ')}, ${when}${address}`;
+}
+
+function announceText({ table, ipv4, ipv6, drainingSince }: AnnounceStatus, now: number): string {
+  const part = (name: string, family: AnnounceStatus['ipv4']): readonly string[] => {
+    if (family === undefined) return [];
+    const { state, eips } = family;
+    return [`${name} ${state === 'announced' ? `announced, ${counted(eips, 'EIP')}` : state}`];
+  };
+  const since = drainingSince === undefined ? [] : [`drained for ${span(now - Date.parse(drainingSince))}`];
+  return columns([...part('IPv4', ipv4), ...part('IPv6', ipv6), `table ${table}`, ...since]);
 }
 
 function leaseText({ leads, holder }: NonNullable<GatewayStatus['lease']>): string {

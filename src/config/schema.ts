@@ -13,7 +13,7 @@ import {
   whole,
   word,
 } from './format.ts';
-import { protocol, table } from './numbers.ts';
+import { announceTable, protocol, table } from './numbers.ts';
 
 /** One setting that is not a section. */
 export interface Leaf<T> {
@@ -73,6 +73,14 @@ export const leaves = {
   classless: leaf('allocate.classless', truth, 'true', 'Services without a class are ours as well'),
   finalizer: leaf('allocate.finalizer', truth, 'true', 'hold deletions back until the routes are gone'),
   lease: leaf('allocate.lease', objectOrFalse, 'kube-system/eiproute', 'the Lease of the one that writes'),
+  announce: leaf('announce.enabled', truth, 'false', 'tell routing daemons which EIPs to announce'),
+  announceTable: leaf('announce.table', announceTable, '86', 'the routing table that they read'),
+  activeAddress: leaf<readonly Ip[]>(
+    'active.address',
+    addresses,
+    undefined,
+    'announce only while this host has it',
+  ),
   weightByEndpoints: leaf('weightByEndpoints', truth, 'false', 'more endpoints, more flows (under Local)'),
   resilient: leaf('resilient.enabled', truth, 'false', 'resilient nexthop groups'),
   // A power of two is only a convention: the kernel accepts any u16.
@@ -81,6 +89,12 @@ export const leaves = {
   unbalancedTimer: leaf('resilient.unbalancedTimer', duration(0, 24 * hour, second), '0', 'when it must'),
   hashPolicy: leaf('hashPolicy', choice(['addresses', 'ports']), 'addresses', 'what spreads the flows'),
   segmentSize: leaf('mss', whole(0, 65_535), '1220', 'the longest TCP segment, with hashPolicy ports'),
+  hashSeed: leaf(
+    'hashSeed',
+    whole(1, 4_294_967_295),
+    undefined,
+    'the seed of the hash, the same on all gateways',
+  ),
   nexthopCompatMode: leaf('nexthopCompatMode', truth, 'false', 'for routing daemons of the old kind'),
   reachable: leaf(
     'neighbour.reachable',
@@ -127,6 +141,7 @@ export const gatewaySchema: Schema = {
   shorthands: new Map([
     ['resilient', 'enabled'],
     ['allocate', 'enabled'],
+    ['announce', 'enabled'],
   ]),
 };
 

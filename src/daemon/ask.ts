@@ -13,7 +13,16 @@ export function ask(
   runtimeDirectory: string,
   role: RoleName,
   method: 'GET' | 'POST',
-  path: '/status' | '/synced' | '/objects' | '/eips' | `/eips?of=${string}` | '/pools' | '/release',
+  path:
+    | '/status'
+    | '/synced'
+    | '/objects'
+    | '/eips'
+    | `/eips?of=${string}`
+    | '/pools'
+    | '/release'
+    | '/drain'
+    | '/undrain',
   signal: AbortSignal,
 ): Promise<string> {
   const socket = socketPath(runtimeDirectory, role);
@@ -25,6 +34,7 @@ export function ask(
       response.on('end', () => {
         const body = Buffer.concat(chunks).toString();
         if (response.statusCode === 200 || response.statusCode === 204) resolve(body);
+        else if (response.statusCode === 409) reject(new DaemonError(body.trim()));
         else reject(new DaemonError(`the daemon answered ${response.statusCode}: ${body.trim()}`));
       });
     });

@@ -10,10 +10,15 @@ import { close } from './lock.ts';
 export type Question = (query: URLSearchParams) => Promise<Answer> | Answer;
 export type Answer = string | Iterable<string>;
 
+/** Does something, and answers as JSON how it went. A {@link DaemonError} says why it could not be done. */
+export type Order = () => Promise<string>;
+
 /** The answers of a running daemon. */
 export interface Answers {
   /** By path, JSON each. `/synced` has the first fields of `/status` alone: it is cheap enough to be polled. */
   readonly questions: ReadonlyMap<string, Question>;
+  /** What can be asked for with POST beside `/release`, by path. */
+  readonly orders: ReadonlyMap<string, Order>;
   /** Lets held deletes go on. @returns how many are held as too many at once */
   release(): number;
 }
@@ -23,7 +28,7 @@ export function socketPath(runtimeDirectory: string, role: RoleName): string {
 }
 
 /**
- * Answers the questions (`GET`) and `POST /release` over HTTP on a unix socket:
+ * Answers the questions (`GET`) and carries out the orders (`POST`) over HTTP on a unix socket:
  * `curl --unix-socket /run/eiproute/gateway.sock http://localhost/status`.
  *
  * @throws DaemonError when the socket cannot be made
@@ -38,14 +43,16 @@ export async function serve(
     const asked = `${request.method} ${request.url}`;
     const { pathname, searchParams } = new URL(request.url ?? '/', 'http://localhost');
     const question = request.method === 'GET' ? answers.questions.get(pathname) : undefined;
+    const order = request.method === 'POST' ? answers.orders.get(pathname) : undefined;
     if (question !== undefined) void answerTo(question, searchParams, response);
+    else if (order !== undefined) void carryOut(order, response);
     else if (asked === 'POST /release') {
       response.setHeader('content-type', 'application/json');
       response.end(`${JSON.stringify({ version: 1, released: answers.release() })}\n`);
     } else {
       response.statusCode = 404;
       response.end(
-        `nothing at ${asked}; there is GET ${[...answers.questions.keys()].join(', GET ')} and POST /release\n`,
+        `nothing at ${asked}; there is GET ${[...answers.questions.keys()].join(', GET ')}, POST ${['/release', ...answers.orders.keys()].join(', POST ')}\n`,
       );
     }
   });
@@ -80,6 +87,18 @@ async function answerTo(question: Question, query: URLSearchParams, response: Se
     await turn();
   }
   response.end('\n');
+}
+
+async function carryOut(order: Order, response: ServerResponse): Promise<void> {
+  try {
+    const answer = await order();
+    response.setHeader('content-type', 'application/json');
+    response.end(`${answer}\n`);
+  } catch (error) {
+    if (!(error instanceof DaemonError)) throw error;
+    response.statusCode = 409;
+    response.end(`${error.message}\n`);
+  }
 }
 
 function listen(server: Server, path: string): Promise<void> {

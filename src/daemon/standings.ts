@@ -3,7 +3,7 @@ import { drainReason, type Verdict, verdict } from '../desire/verdict.ts';
 import type { Node } from '../model/cluster.ts';
 import type { Ip } from '../model/ip.ts';
 import { noStandings, type ProxyHealth, type Standing } from '../model/probed.ts';
-import { Draining } from '../probe/draining.ts';
+import { DrainingNodes } from '../probe/draining-nodes.ts';
 
 export interface StandingsInputs {
   readonly nodes: readonly Node[];
@@ -17,7 +17,7 @@ export interface StandingsInputs {
 
 /** What every node may be sent, by its name and by its addresses: the verdicts on all of them. */
 export class Standings {
-  readonly #draining = new Draining();
+  readonly #draining = new DrainingNodes();
   #standings = noStandings;
   #verdicts: ReadonlyMap<string, Verdict> = new Map();
 

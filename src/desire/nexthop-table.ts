@@ -9,7 +9,14 @@ import type { Carrier } from './carriers.ts';
 import { nexthopWhy } from './eip-routes.ts';
 import { IdRange } from './ids.ts';
 import type { KernelView } from './kernel-view.ts';
-import { isGateway, networkAddress, notAHost, refusedNexthops, unreachable } from './nexthops.ts';
+import {
+  isAdoptable,
+  isGateway,
+  networkAddress,
+  notAHost,
+  refusedNexthops,
+  unreachable,
+} from './nexthops.ts';
 
 export interface NexthopTableInputs {
   readonly owner: Owner;
@@ -87,7 +94,7 @@ export class NexthopTable {
     this.#links = kernel.state.links;
     this.#refusals = kernel.state.refusals;
     for (const object of kernel.state.objects.values()) {
-      if (object.kind !== 'nexthop' || object.link !== lan.index) continue;
+      if (object.kind !== 'nexthop' || !isAdoptable(object, lan, owner)) continue;
       const twin = this.#found.get(object.via);
       if (twin === undefined || object.id < twin) this.#found.set(object.via, object.id);
     }
@@ -227,7 +234,7 @@ export class NexthopTable {
   /** The carrier that a nexthop in the kernel leads to; undefined: it is none of ours. */
   carrierOf(id: number, weight: number): Carrier | undefined {
     const hop = this.#kernel.state.objects.get(`nexthop ${id}`);
-    if (hop?.kind !== 'nexthop' || hop.link !== this.#lan.index) return undefined;
+    if (hop?.kind !== 'nexthop' || !isAdoptable(hop, this.#lan, this.#owner)) return undefined;
     this.#found.set(hop.via, id);
     return { ip: hop.via, node: this.#named.get(hop.via)?.node ?? '', weight };
   }

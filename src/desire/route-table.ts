@@ -108,6 +108,11 @@ export class RouteTable {
     return this.#settle();
   }
 
+  /** The EIPs whose routes were written or withdrawn since the last call. */
+  takeWritten(): ReadonlySet<Ip> {
+    return this.#placements.takeWritten();
+  }
+
   /** Where all EIPs of a group go depends on their endpoints alone. */
   goesByEndpoints(groupId: number): boolean {
     const { eips } = this.#groups.get(groupId) ?? {};
@@ -209,6 +214,7 @@ export class RouteTable {
   #avoidStuck(): void {
     const { stuck, refused } = this.#kernel.state;
     for (const key of stuck) {
+      if (!key.startsWith('nexthop ')) continue;
       const group = this.#groups.get(Number(key.slice('nexthop '.length)));
       if (group === undefined) continue;
       for (const eip of [...group.eips]) {

@@ -5,6 +5,7 @@ import type { Hosts } from '../model/host.ts';
 import { eipCounts, type GatewayFacts, gatewayHealth } from './health.ts';
 import { nodeStatuses } from './nodes.ts';
 import {
+  type AnnounceStatus,
   feedStatus,
   type GatewayStatus,
   type LeaseStatus,
@@ -26,6 +27,7 @@ export interface GatewayInputs extends StatusInputs {
   readonly sizes: readonly Omit<PoolUse, 'used'>[];
   readonly waiting: number | undefined;
   readonly lease: LeaseStatus | undefined;
+  readonly announce: AnnounceStatus | undefined;
 }
 
 export function gatewayStatus(inputs: GatewayInputs): GatewayStatus {
@@ -39,5 +41,6 @@ export function gatewayStatus(inputs: GatewayInputs): GatewayStatus {
     pools: sizes.map((pool) => ({ ...pool, used: paths.held(pool.name, pool.family) })),
     waiting: inputs.waiting,
     lease: inputs.lease,
+    announce: inputs.announce,
   };
 }

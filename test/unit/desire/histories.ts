@@ -27,6 +27,7 @@ export type Step =
     }
   | { readonly kind: 'gateway'; readonly to: GatewayShape }
   | { readonly kind: 'complete'; readonly to: boolean }
+  | { readonly kind: 'drain'; readonly to: boolean }
   | { readonly kind: 'disturb'; readonly what: Disturbance; readonly nth: number }
   | { readonly kind: 'refuse'; readonly chance: number };
 
@@ -37,7 +38,9 @@ export type Disturbance =
   | 'lan down'
   | 'lan up'
   | 'foreign id'
+  | 'former ids'
   | 'own address'
+  | 'active address'
   | 'sysctl';
 
 interface OnNode {
@@ -65,6 +68,9 @@ interface GatewayShape {
   readonly weighByEndpoints: boolean;
   readonly buckets: number | undefined;
   readonly idleTimer: number;
+  /** Absent: always. */
+  readonly announces?: 'nothing' | 'always' | 'while active';
+  readonly aggregates?: boolean;
 }
 
 const serviceName = fc.constantFrom('a', 'b', 'c', 'd', 'e', 'f');
@@ -95,6 +101,8 @@ const anyGatewayShape: fc.Arbitrary<GatewayShape> = fc.record({
   weighByEndpoints: fc.boolean(),
   buckets: fc.constantFrom(undefined, 32, 64),
   idleTimer: fc.constantFrom(60, 120),
+  announces: fc.constantFrom('nothing', 'always', 'while active'),
+  aggregates: fc.boolean(),
 });
 
 const anyStep: fc.Arbitrary<Step> = fc.oneof(
@@ -155,12 +163,15 @@ const anyStep: fc.Arbitrary<Step> = fc.oneof(
         'lan up',
         'lan up',
         'foreign id',
+        'former ids',
         'own address',
+        'active address',
         'sysctl',
       ),
       nth: fc.nat(30),
     }),
   },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('drain' as const), to: fc.boolean() }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('refuse' as const), chance: fc.nat(3) }) },
 );
 
@@ -250,6 +261,7 @@ export class ClusterModel {
         return;
       }
       case 'gateway':
+      case 'drain':
       case 'disturb':
       case 'refuse':
         return;
@@ -304,7 +316,26 @@ function endpointsOn(on: readonly OnNode[]): Service['endpoints'] {
   return endpoints;
 }
 
-export function gatewayOf({ weighByEndpoints, buckets, idleTimer }: GatewayShape): Gateway {
+/** The gateway announces a family while it has this address. */
+export const activeAddress = '203.0.113.100';
+
+export function gatewayOf({
+  weighByEndpoints,
+  buckets,
+  idleTimer,
+  announces = 'always',
+  aggregates = true,
+}: GatewayShape): Gateway {
   const resilience = buckets === undefined ? undefined : { buckets, idleTimer, unbalancedTimer: 0 };
-  return gateway({ weighByEndpoints, resilience });
+  const active = announces === 'while active' ? [parseIp(activeAddress)] : [];
+  const { pools, ...rest } = gateway({ weighByEndpoints, resilience });
+  return {
+    ...rest,
+    ...(announces === 'nothing' ? {} : { announce: { table: 86, active } }),
+    pools: pools.map((pool) =>
+      aggregates && pool.name === 'public' ? { ...pool, aggregate: { 4: 31, 6: 126 } } : pool,
+    ),
+  };
 }
+
+export const firstGateway = gatewayOf({ weighByEndpoints: false, buckets: undefined, idleTimer: 60 });

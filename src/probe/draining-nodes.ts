@@ -1,5 +1,5 @@
 /** How long each node has had a reason to drain, in ms of a clock that the caller looks at. */
-export class Draining {
+export class DrainingNodes {
   readonly #since = new Map<string, number>();
 
   /** @returns ms; 0 for a node that has just begun, or does not drain */
