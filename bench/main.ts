@@ -5,6 +5,7 @@ import { decision } from './decision.ts';
 import { latency } from './events.ts';
 import { failover } from './failover.ts';
 import { memory, soak } from './memory.ts';
+import { probe } from './probe.ts';
 import { routes } from './routes.ts';
 import { scale } from './scale.ts';
 import { starts } from './start.ts';
@@ -22,9 +23,10 @@ const tables: Readonly<Record<string, () => string | Promise<string>>> = {
   cluster,
   scale,
   failover,
+  probe,
 };
 /** They take many minutes, and are run when they are asked for. */
-const long = ['soak', 'cluster', 'scale', 'failover'];
+const long = ['soak', 'cluster', 'scale', 'failover', 'probe'];
 
 const asked = process.argv.slice(2);
 const unknown = asked.find((name) => !Object.hasOwn(tables, name));

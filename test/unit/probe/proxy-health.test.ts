@@ -66,7 +66,7 @@ class World implements AsyncDisposable {
   }
 
   async until(what: () => boolean): Promise<void> {
-    const late = Date.now() + 1900;
+    const late = Date.now() + 15_000;
     while (!what()) {
       if (Date.now() > late) throw new Error('it does not come');
       await new Promise((resolve) => setTimeout(resolve, 2));
@@ -79,7 +79,10 @@ class World implements AsyncDisposable {
   }
 }
 
-describe('the probe of kube-proxy', () => {
+describe('the probe of kube-proxy', function () {
+  // A busy machine is slow, and what is broken never comes.
+  this.timeout(20_000);
+
   it('asks every node, and tells when one is of another health', async () => {
     await using world = new World(targets(3));
     await world.until(() => world.changes === 3);
@@ -88,13 +91,14 @@ describe('the probe of kube-proxy', () => {
     await world.until(() => world.changes === 6);
     expect(world.probe.health('n1')).to.equal('refuses');
     expect(world.probe.health('another')).to.equal('unknown');
+    expect(world.probe.changes, 'to follow, and two for each').to.equal(7);
   });
 
-  it('asks a thousand nodes a tenth of a hundred at a time', async () => {
+  it('asks no more than three of a thousand nodes at a time', async () => {
     await using world = new World(targets(1000));
     await world.until(() => world.asked.length > 0);
-    expect(world.asked.length).to.equal(10);
-    await world.until(() => world.asked.length > 10);
+    expect(world.asked.length).to.equal(3);
+    await world.until(() => world.asked.length > 3);
     expect(new Set(world.asked).size).to.equal(world.asked.length);
   });
 
