@@ -29,6 +29,12 @@ const files: Readonly<Record<string, string>> = {
   'usr/share/doc/eiproute/operations.md': 'docs/operations.md',
   'usr/share/doc/eiproute/status.md': 'docs/status.md',
   'usr/share/doc/eiproute/status.schema.json': 'docs/status.schema.json',
+  'usr/share/doc/eiproute/metrics.md': 'docs/metrics.md',
+  'usr/share/doc/eiproute/runbooks.md': 'docs/runbooks.md',
+  'usr/share/eiproute/monitoring/eiproute.rules.yml': 'monitoring/eiproute.rules.yml',
+  'usr/share/eiproute/monitoring/eiproute.rules.test.yml': 'monitoring/eiproute.rules.test.yml',
+  'usr/share/eiproute/monitoring/grafana-dashboard.json': 'monitoring/grafana-dashboard.json',
+  'usr/share/eiproute/monitoring/prometheus.example.yml': 'monitoring/prometheus.example.yml',
 };
 
 const compressed: Readonly<Record<string, string>> = {

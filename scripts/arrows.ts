@@ -13,6 +13,7 @@ const rooms = [
   'ipam',
   'reconcile',
   'status',
+  'metrics',
   'config',
   'journal',
 ].map(inSrc);
@@ -33,6 +34,7 @@ export const arrows: Arrows = {
   ],
   'src/reconcile': ['src/model', 'src/kernel/kernel.ts'],
   'src/status': ['src/model', 'src/desire', 'src/reconcile'],
+  'src/metrics': ['src/model', 'src/reconcile', 'src/status'],
   'src/config': ['src/model'],
   'src/journal': ['src/libc.ts'],
   'src/daemon': [...rooms, 'src/log.ts', 'src/libc.ts'],

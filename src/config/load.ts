@@ -101,6 +101,7 @@ function assemble(
       hold: preset(leaves.hold),
     },
     probe: { share: preset(leaves.probeShare), wait: preset(leaves.probeWait) },
+    metrics: optional(leaves.metricsListen),
     logLevel: preset(leaves.logLevel),
     logFormat: preset(leaves.logFormat),
   };

@@ -3,7 +3,7 @@ import { type Document, isMap, isPair, isScalar, visit, Document as YamlDocument
 import type { Pool } from '../model/gateway.ts';
 import type { GatewayConfig, NodeConfig } from './config.ts';
 import { type Origin, originText } from './config-problem.ts';
-import { durationText } from './format.ts';
+import { durationText, listenText } from './format.ts';
 import { nodeLeaves } from './node-schema.ts';
 import { leaves } from './schema.ts';
 
@@ -71,6 +71,7 @@ function gatewayNotation(config: GatewayConfig): Partial {
     [leaves.probeWait.key, durationText(probe.wait)],
     [leaves.stateDirectory.key, config.stateDirectory],
     [leaves.runtimeDirectory.key, config.runtimeDirectory],
+    [leaves.metricsListen.key, config.metrics && listenText(config.metrics)],
     [leaves.logLevel.key, config.logLevel],
     [leaves.logFormat.key, config.logFormat],
   ];
@@ -100,6 +101,7 @@ function nodeNotation({ agent, eipsFrom, pace, ...rest }: NodeConfig): Partial {
     [nodeLeaves.stateDirectory.key, rest.stateDirectory],
     [nodeLeaves.runtimeDirectory.key, rest.runtimeDirectory],
     [nodeLeaves.namesDirectory.key, rest.namesDirectory],
+    [nodeLeaves.metricsListen.key, rest.metrics && listenText(rest.metrics)],
     [nodeLeaves.logLevel.key, rest.logLevel],
     [nodeLeaves.logFormat.key, rest.logFormat],
   ];

@@ -1,12 +1,13 @@
 import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { RoleName } from '../config/config.ts';
+import type { ListenAddress, RoleName } from '../config/config.ts';
 import type { PathHistory } from '../desire/path-history.ts';
 import type { EventName } from '../journal/event.ts';
 import type { RecentEvents } from '../journal/recent-events.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import { releaseFreePages } from '../libc.ts';
 import type { Log } from '../log.ts';
+import { Metrics } from '../metrics/metrics.ts';
 import type { DesiredTable } from '../model/desired.ts';
 import type { LinkNames } from '../model/iproute.ts';
 import type { Neighbour } from '../model/listing.ts';
@@ -19,8 +20,10 @@ import { isDoubted, type Report } from '../reconcile/report.ts';
 import { RoundSignal } from '../reconcile/round-signal.ts';
 import { type ObjectsStatus, objectStatuses } from '../status/objects.ts';
 import { type Health, summaryOf } from '../status/state.ts';
-import type { AnyStatus, StatusInputs } from '../status/status.ts';
+import type { AnyStatus, Figures, StatusInputs } from '../status/status.ts';
 import { Journal } from './journal.ts';
+import { listenReadOnly } from './listener.ts';
+import { monitoring } from './monitoring.ts';
 import type { Notify } from './notify.ts';
 import { type Answer, type Question, serve } from './socket.ts';
 
@@ -72,6 +75,13 @@ export interface DaemonRole {
   look(signal: AbortSignal): Promise<void>;
   health(state: DaemonState): Health;
   status(state: DaemonState): AnyStatus;
+  figures(state: DaemonState): Figures;
+  /** The read-only listener; undefined: none. */
+  readonly listen: ListenAddress | undefined;
+  /** ms since the epoch when the credentials for the API end; undefined: they do not say */
+  credentialsEnd(): number | undefined;
+  /** How often the Lease went from one gateway to another; undefined: there is none. */
+  leaseTransitions(): number | undefined;
 }
 
 /** The interface of a daemon for its watches. */
@@ -146,6 +156,19 @@ export async function runDaemon(
       return answer(query);
     };
 
+  const metrics = new Metrics(daemonRole.name);
+  const replies = monitoring({
+    metrics,
+    recent,
+    started,
+    look: () => daemonRole.look(signal),
+    figures: () => daemonRole.figures(state()),
+    sentence,
+    readable: () => unreadable === undefined,
+    credentialsEnd: () => daemonRole.credentialsEnd(),
+    leaseTransitions: () => daemonRole.leaseTransitions(),
+  });
+  await using _listener = daemonRole.listen && (await listenReadOnly(daemonRole.listen, replies));
   await using _socket = await serve(daemonRole.runtimeDirectory, daemonRole.name, {
     questions: new Map([
       ['/status', question(() => JSON.stringify(daemonRole.status(state())))],
@@ -157,7 +180,7 @@ export async function runDaemon(
         question((query) => answer(state(), query)),
       ]),
     ]),
-    replies: new Map(),
+    replies,
     release: () => {
       const count = (report?.held ?? []).filter(({ reason }) => reason === 'too many at once').length;
       if (count === 0) return 0;
@@ -208,6 +231,7 @@ export async function runDaemon(
         return;
       }
       unreadable = undefined;
+      metrics.rounded(result, sinceEvent(result, roundSignal));
       journal.round(result, names, () => daemonRole.history());
       const first = report === undefined;
       report = result;
@@ -240,6 +264,12 @@ export async function runDaemon(
     await Promise.allSettled(parts);
   }
   log.info({ event: 'stopped' }, 'stopped; routes and settings stay as they are');
+}
+
+/** ms from the first event of the cluster that a round was for to its end. */
+function sinceEvent({ reasons }: Report, { takenSince }: RoundSignal): number | undefined {
+  const isOfCluster = reasons.length > 0 && reasons.every(({ kind }) => kind === 'cluster');
+  return isOfCluster && takenSince !== undefined ? performance.now() - takenSince : undefined;
 }
 
 /** `/events?after=NUMBER`: the events that are still in memory; more may have been and gone before the first of them. */

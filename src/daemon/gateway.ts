@@ -22,7 +22,7 @@ import type { Problem } from '../model/problem.ts';
 import { isDelete } from '../reconcile/diff.ts';
 import type { Role } from '../reconcile/reconciler.ts';
 import { isDoubted, type Report } from '../reconcile/report.ts';
-import { gatewayStatus } from '../status/gateway.ts';
+import { figuresOfGateway, type GatewayInputs, gatewayStatus } from '../status/gateway.ts';
 import { type GatewayFacts, gatewayHealth } from '../status/health.ts';
 import { Allocating, type AllocationInputs } from './allocation.ts';
 import {
@@ -46,7 +46,7 @@ import type { Answer } from './socket.ts';
 
 export function openSource(
   source: Source,
-): Cluster & Partial<Pick<KubernetesCluster, 'writer' | 'server' | 'recoveries'>> {
+): Cluster & Partial<Pick<KubernetesCluster, 'writer' | 'server' | 'recoveries' | 'credentialsEnd'>> {
   return source.kind === 'file' ? fileCluster(source.path) : kubernetesCluster(source);
 }
 
@@ -182,6 +182,17 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
     dark: dark.of(taken.desire.paths, lanHosts.silent, state.report),
     unrouted: () => taken.desire.unrouted(),
   });
+  const statusInputs = (state: DaemonState): GatewayInputs => ({
+    ...state,
+    facts: facts(state),
+    paths: taken.desire.paths,
+    nodes: cluster.overview().nodes,
+    hosts: lanHosts.hosts,
+    address: config.source.kind === 'file' ? config.source.path : source.server?.(),
+    sizes: sizes.of(inputs()),
+    waiting: allocating?.waiting,
+    lease: allocating?.lease,
+  });
   const daemonRole: DaemonRole = {
     name: 'gateway',
     runtimeDirectory: config.runtimeDirectory,
@@ -198,18 +209,11 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
     history: () => role.desire.paths.takeHistory(),
     look: (until) => lanHosts.look(until),
     health: (state) => gatewayHealth(facts(state)),
-    status: (state) =>
-      gatewayStatus({
-        ...state,
-        facts: facts(state),
-        paths: taken.desire.paths,
-        nodes: cluster.overview().nodes,
-        hosts: lanHosts.hosts,
-        address: config.source.kind === 'file' ? config.source.path : source.server?.(),
-        sizes: sizes.of(inputs()),
-        waiting: allocating?.waiting,
-        lease: allocating?.lease,
-      }),
+    status: (state) => gatewayStatus(statusInputs(state)),
+    figures: (state) => figuresOfGateway(statusInputs(state)),
+    listen: config.metrics,
+    credentialsEnd: () => source.credentialsEnd?.(),
+    leaseTransitions: () => allocating?.transitions,
     questions: new Map<string, (state: DaemonState, query: URLSearchParams) => Answer>([
       [
         '/eips',

@@ -73,7 +73,7 @@ export async function serve(
   return stack.move();
 }
 
-function nothingAt(words: string, known: string, response: ServerResponse): void {
+export function nothingAt(words: string, known: string, response: ServerResponse): void {
   response.statusCode = 404;
   response.end(`nothing at ${words}; there is ${known}\n`);
 }
@@ -112,7 +112,7 @@ async function answerTo(question: Question, query: URLSearchParams, response: Se
   response.end('\n');
 }
 
-async function replyWith(reply: () => Promise<Reply>, response: ServerResponse): Promise<void> {
+export async function replyWith(reply: () => Promise<Reply>, response: ServerResponse): Promise<void> {
   const { status, type, body } = await reply();
   response.writeHead(status, { 'content-type': type });
   response.end(body);

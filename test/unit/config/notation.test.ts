@@ -82,6 +82,13 @@ const config: fc.Arbitrary<GatewayConfig> = fc.record({
     share: fc.double({ min: 0, max: 1, noNaN: true }).map(Math.abs),
     wait: ms(0, 60_000),
   }),
+  metrics: fc.option(
+    fc.record({
+      host: fc.constantFrom(parseIp('127.0.0.1'), parseIp('::1'), parseIp('2001:db8::7')),
+      port: fc.integer({ min: 1, max: 65_535 }),
+    }),
+    { nil: undefined },
+  ),
   logLevel: fc.constantFrom('debug', 'info', 'warn', 'error'),
   logFormat: fc.constantFrom('auto', 'pretty', 'json'),
 });
