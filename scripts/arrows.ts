@@ -14,6 +14,7 @@ const rooms = [
   'reconcile',
   'status',
   'metrics',
+  'page',
   'config',
   'journal',
 ].map(inSrc);
@@ -35,6 +36,8 @@ export const arrows: Arrows = {
   'src/reconcile': ['src/model', 'src/kernel/kernel.ts'],
   'src/status': ['src/model', 'src/desire', 'src/reconcile'],
   'src/metrics': ['src/model', 'src/reconcile', 'src/status'],
+  // The live page: a document, and nothing of ours.
+  'src/page': [],
   'src/config': ['src/model'],
   'src/journal': ['src/libc.ts'],
   'src/daemon': [...rooms, 'src/log.ts', 'src/libc.ts'],

@@ -13,16 +13,19 @@ import type { LinkNames } from '../model/iproute.ts';
 import type { Neighbour } from '../model/listing.ts';
 import type { Key, Link } from '../model/object.ts';
 import type { Pace } from '../model/pace.ts';
+import { readPage } from '../page/page.ts';
 import type { Actual } from '../reconcile/actual.ts';
 import { type KernelUnreadable, rounds } from '../reconcile/loop.ts';
 import { Reconciler, type Role } from '../reconcile/reconciler.ts';
 import { isDoubted, type Report } from '../reconcile/report.ts';
 import { RoundSignal } from '../reconcile/round-signal.ts';
+import type { EipStatus } from '../status/eips.ts';
 import { type ObjectsStatus, objectStatuses } from '../status/objects.ts';
 import { type Health, summaryOf } from '../status/state.ts';
 import type { AnyStatus, Figures, StatusInputs } from '../status/status.ts';
 import { Journal } from './journal.ts';
 import { listenReadOnly } from './listener.ts';
+import { Live } from './live.ts';
 import { monitoring } from './monitoring.ts';
 import type { Notify } from './notify.ts';
 import { type Answer, type Question, serve } from './socket.ts';
@@ -76,6 +79,8 @@ export interface DaemonRole {
   health(state: DaemonState): Health;
   status(state: DaemonState): AnyStatus;
   figures(state: DaemonState): Figures;
+  /** In no order. */
+  eips(state: DaemonState): Iterable<EipStatus>;
   /** The read-only listener; undefined: none. */
   readonly listen: ListenAddress | undefined;
   /** ms since the epoch when the credentials for the API end; undefined: they do not say */
@@ -168,7 +173,18 @@ export async function runDaemon(
     credentialsEnd: () => daemonRole.credentialsEnd(),
     leaseTransitions: () => daemonRole.leaseTransitions(),
   });
-  await using _listener = daemonRole.listen && (await listenReadOnly(daemonRole.listen, replies));
+  await using _listener =
+    daemonRole.listen &&
+    (await listenReadOnly(daemonRole.listen, {
+      replies,
+      page: readPage(),
+      live: new Live({
+        recent,
+        look: () => daemonRole.look(signal),
+        status: () => daemonRole.status(state()),
+        eips: () => daemonRole.eips(state()),
+      }),
+    }));
   await using _socket = await serve(daemonRole.runtimeDirectory, daemonRole.name, {
     questions: new Map([
       ['/status', question(() => JSON.stringify(daemonRole.status(state())))],

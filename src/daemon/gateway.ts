@@ -22,6 +22,7 @@ import type { Problem } from '../model/problem.ts';
 import { isDelete } from '../reconcile/diff.ts';
 import type { Role } from '../reconcile/reconciler.ts';
 import { isDoubted, type Report } from '../reconcile/report.ts';
+import { type EipInputs, eipStatuses } from '../status/eips.ts';
 import { figuresOfGateway, type GatewayInputs, gatewayStatus } from '../status/gateway.ts';
 import { type GatewayFacts, gatewayHealth } from '../status/health.ts';
 import { Allocating, type AllocationInputs } from './allocation.ts';
@@ -193,6 +194,12 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
     waiting: allocating?.waiting,
     lease: allocating?.lease,
   });
+  const eipInputs = (state: DaemonState): EipInputs => ({
+    ...state,
+    paths: taken.desire.paths.paths(),
+    table: config.gateway.table,
+    silent: lanHosts.silent,
+  });
   const daemonRole: DaemonRole = {
     name: 'gateway',
     runtimeDirectory: config.runtimeDirectory,
@@ -211,6 +218,7 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
     health: (state) => gatewayHealth(facts(state)),
     status: (state) => gatewayStatus(statusInputs(state)),
     figures: (state) => figuresOfGateway(statusInputs(state)),
+    eips: (state) => eipStatuses(eipInputs(state)),
     listen: config.metrics,
     credentialsEnd: () => source.credentialsEnd?.(),
     leaseTransitions: () => allocating?.transitions,
@@ -218,12 +226,7 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
       [
         '/eips',
         (state, query) =>
-          eipsAnswer(gatewayHealth(facts(state)), query.get('of') ?? undefined, {
-            ...state,
-            paths: taken.desire.paths.paths(),
-            table: config.gateway.table,
-            silent: lanHosts.silent,
-          }),
+          eipsAnswer(gatewayHealth(facts(state)), query.get('of') ?? undefined, eipInputs(state)),
       ],
       [
         '/pools',

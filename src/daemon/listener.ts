@@ -1,9 +1,18 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { ListenAddress } from '../config/config.ts';
 import { listenText } from '../config/format.ts';
+import type { Page } from '../page/page.ts';
 import { DaemonError } from './daemon-error.ts';
+import { isThisHost, type Live } from './live.ts';
 import { close } from './lock.ts';
 import { nothingAt, type Reply, replyWith } from './socket.ts';
+
+/** What the listener answers. */
+export interface ReadOnlyAnswers {
+  readonly replies: ReadonlyMap<string, () => Promise<Reply>>;
+  readonly page: Page;
+  readonly live: Pick<Live, 'stream'>;
+}
 
 /**
  * The read-only listener of `metrics.listen`: it answers `GET` and `HEAD`, changes nothing and takes no body.
@@ -12,9 +21,9 @@ import { nothingAt, type Reply, replyWith } from './socket.ts';
  */
 export async function listenReadOnly(
   { host, port }: ListenAddress,
-  replies: ReadonlyMap<string, () => Promise<Reply>>,
+  answers: ReadOnlyAnswers,
 ): Promise<AsyncDisposable> {
-  const server = createServer((request, response) => answer(request, response, replies));
+  const server = createServer((request, response) => answer(request, response, answers));
   // Whoever connects and says nothing holds a connection for so long at most.
   server.headersTimeout = 10_000;
   server.requestTimeout = 10_000;
@@ -41,20 +50,25 @@ export async function listenReadOnly(
   };
 }
 
-function answer(
-  { method, url }: IncomingMessage,
-  response: ServerResponse,
-  replies: ReadonlyMap<string, () => Promise<Reply>>,
-): void {
+function answer(request: IncomingMessage, response: ServerResponse, answers: ReadOnlyAnswers): void {
+  const { method, url, headers } = request;
+  const { replies, page, live } = answers;
   response.setHeader('x-content-type-options', 'nosniff');
-  const { pathname } = new URL(url ?? '/', 'http://localhost');
+  const { pathname, searchParams } = new URL(url ?? '/', 'http://localhost');
   const reply = replies.get(pathname);
   if (method !== 'GET' && method !== 'HEAD') {
     response.writeHead(405, { allow: 'GET, HEAD' });
     response.end('this listener only answers questions\n');
-  } else if (reply === undefined)
-    nothingAt(`${method} ${url}`, `GET ${[...replies.keys()].join(', GET ')}`, response);
-  else void replyWith(reply, response);
+  } else if (reply !== undefined) void replyWith(reply, response);
+  else if (pathname !== '/' && pathname !== '/stream') {
+    nothingAt(`${method} ${url}`, `GET /, GET ${[...replies.keys()].join(', GET ')}`, response);
+  } else if (!isThisHost(headers.host)) {
+    response.writeHead(421);
+    response.end('ask for the page by the address of this host, or by its own name\n');
+  } else if (pathname === '/') {
+    response.writeHead(200, { 'content-type': 'text/html; charset=utf-8', ...page.headers });
+    response.end(page.html);
+  } else void live.stream(searchParams.get('of') ?? '', response);
 }
 
 function words(error: NodeJS.ErrnoException): string {

@@ -120,6 +120,7 @@ export async function runNode(options: NodeOptions, signal: AbortSignal): Promis
     health: (state) => nodeHealth({ ...state, agent }),
     status: (state) => nodeAgentStatus({ ...state, agent }, state),
     figures: (state) => figuresOfNode({ ...state, agent }, state),
+    eips: () => [],
     listen: config.metrics,
     credentialsEnd: () => undefined,
     leaseTransitions: () => undefined,
