@@ -41,7 +41,8 @@ export const arrows: Arrows = {
   'src/config': ['src/model'],
   'src/journal': ['src/libc.ts'],
   'src/daemon': [...rooms, 'src/log.ts', 'src/libc.ts'],
-  'src/cli': [...rooms, 'src/daemon', 'src/log.ts', 'src/cli/demo.ts'],
+  'src/explain': [...rooms, 'src/daemon'],
+  'src/cli': [...rooms, 'src/daemon', 'src/explain', 'src/log.ts', 'src/cli/demo.ts'],
   // Packages replace this file by an empty function: nothing else of src may lead to the lab.
   'src/cli/demo.ts': ['src/cli', 'lab/demo', 'lab/process'],
   'src/log.ts': ['src/model/text.ts'],

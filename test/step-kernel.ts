@@ -1,5 +1,5 @@
 import { type Hint, type Kernel, KernelError, type Scope } from '../src/kernel/kernel.ts';
-import type { Listing, NeighbourEntry } from '../src/model/listing.ts';
+import type { Listing } from '../src/model/listing.ts';
 import type { Change, KernelObject, Key } from '../src/model/object.ts';
 
 /** What a test does to a kernel between two changes. */
@@ -44,10 +44,6 @@ export class StepKernel implements Kernel {
 
   holders(keys: ReadonlySet<Key>, signal: AbortSignal): Promise<ReadonlyMap<Key, KernelObject>> {
     return this.#inner.holders(keys, signal);
-  }
-
-  neighbours(link: number, signal: AbortSignal): Promise<readonly NeighbourEntry[]> {
-    return this.#inner.neighbours(link, signal);
   }
 
   [Symbol.asyncDispose](): PromiseLike<void> {

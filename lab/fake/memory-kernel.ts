@@ -2,7 +2,7 @@ import { type Hint, holdsTable, type Kernel, KernelError, type Scope } from '../
 import { egressLink } from '../../src/model/egress-link.ts';
 import type { Ip } from '../../src/model/ip.ts';
 import { command } from '../../src/model/iproute.ts';
-import type { Listing, Neighbour, NeighbourEntry, NeighbourQuery } from '../../src/model/listing.ts';
+import type { Listing, Neighbour, NeighbourQuery } from '../../src/model/listing.ts';
 import {
   type Change,
   changeObject,
@@ -12,7 +12,7 @@ import {
   type Link,
   type Sysctl,
 } from '../../src/model/object.ts';
-import type { Owner } from '../../src/model/owner.ts';
+import { isOwnId } from '../../src/model/owner.ts';
 import { HintQueue } from './memory-hints.ts';
 import type { Listener, World } from './memory-world.ts';
 
@@ -140,12 +140,6 @@ export class MemoryKernel implements Kernel, Listener {
     );
   }
 
-  async neighbours(link: number, signal: AbortSignal): Promise<readonly NeighbourEntry[]> {
-    signal.throwIfAborted();
-    const name = this.#world.links.get(link)?.name;
-    return name === undefined ? [] : [...this.#world.neighbours(name)];
-  }
-
   async [Symbol.asyncDispose](): Promise<void> {
     this.#world.unlisten(this);
     for (const queue of this.#queues) queue.close();
@@ -174,7 +168,7 @@ export class MemoryKernel implements Kernel, Listener {
     const { owner } = this.#scope;
     if (object.kind === 'sysctl' || object.protocol === owner.protocol) return true;
     if (object.kind !== 'nexthop' && object.kind !== 'group') return false;
-    return within(owner.nexthopIds, object.id) || within(owner.groupIds, object.id);
+    return isOwnId(object.id, owner);
   }
 
   #try(change: Change, object: KernelObject): KernelError | undefined {
@@ -208,9 +202,8 @@ function isOurs(object: KernelObject, scope: Scope): boolean {
   const { owner } = scope;
   switch (object.kind) {
     case 'nexthop':
-      return object.protocol === owner.protocol && within(owner.nexthopIds, object.id);
     case 'group':
-      return object.protocol === owner.protocol && within(owner.groupIds, object.id);
+      return object.protocol === owner.protocol && isOwnId(object.id, owner);
     case 'route':
       return object.protocol === owner.protocol && holdsTable(scope, object.table);
     case 'nft':
@@ -223,8 +216,4 @@ function isOurs(object: KernelObject, scope: Scope): boolean {
     default:
       return object satisfies never;
   }
-}
-
-function within([first, last]: Owner['nexthopIds'], id: number): boolean {
-  return id >= first && id <= last;
 }

@@ -1,6 +1,5 @@
 import { type Hint, KernelError } from '../../src/kernel/kernel.ts';
 import { type Family, family, type Ip, networkOf, parseIp } from '../../src/model/ip.ts';
-import type { NeighbourEntry, NeighbourState } from '../../src/model/listing.ts';
 import {
   type Change,
   changeObject,
@@ -55,7 +54,6 @@ export class World implements State {
   /** Link-layer addresses by the name of the link and the IP address. */
   readonly #neighbours = new Map<string, string>();
   /** The same, of the hosts that are in the neighbour table. */
-  readonly #states = new Map<string, NeighbourState>();
   #lastIndex = 0;
 
   constructor() {
@@ -78,14 +76,6 @@ export class World implements State {
   /** What the neighbour table knows of a host; undefined: it does not answer. */
   mac(link: string, ip: Ip): string | undefined {
     return this.#neighbours.get(`${link} ${ip}`);
-  }
-
-  /** The entries of the neighbour table of a link. */
-  *neighbours(link: string): Generator<NeighbourEntry> {
-    for (const [key, state] of this.#states) {
-      const [name, ip = ''] = key.split(' ');
-      if (name === link) yield { ip: parseIp(ip), state };
-    }
   }
 
   get onLink(): Iterable<Route> {
@@ -258,15 +248,7 @@ export class World implements State {
     if (this.#neighbours.get(key) === mac) return;
     if (mac === undefined) this.#neighbours.delete(key);
     else this.#neighbours.set(key, mac);
-    if (mac === undefined) this.#states.delete(key);
-    else this.#states.set(key, 'REACHABLE');
     for (const listener of this.#listeners) listener.hearNeighbour(ip, `${ip} is at ${mac}`);
-  }
-
-  /** A host on a link does not answer ARP or NDP. */
-  failNeighbour(link: string, ip: Ip): void {
-    this.setNeighbour(link, ip, undefined);
-    this.#states.set(`${link} ${ip}`, 'FAILED');
   }
 
   /** @throws RangeError when there is no such link: a fault of the test */

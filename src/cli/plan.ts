@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import type { Cluster } from '../cluster/cluster.ts';
 import type { GatewayConfig, NodeConfig } from '../config/config.ts';
-import type { Feed, Snapshot } from '../model/cluster.ts';
+import type { Snapshot } from '../model/cluster.ts';
 import { printable } from '../model/text.ts';
 import type { DryRun } from '../reconcile/dry-run.ts';
 import { readAnyConfig } from './any-config.ts';
@@ -98,26 +98,13 @@ async function printDryRun(cli: Cli, seen: DryRun, json: boolean): Promise<ExitC
 
 /** The first complete snapshot. Fails when every missing list has failed. */
 async function complete(cluster: Cluster, { source }: GatewayConfig, signal: AbortSignal): Promise<Snapshot> {
-  const limit = AbortSignal.any([signal, AbortSignal.timeout(patience)]);
-  const changes = cluster.changes(limit);
-  if (cluster.snapshot().complete) return cluster.snapshot();
-  try {
-    for await (const _ of changes) {
-      if (cluster.snapshot().complete) return cluster.snapshot();
-      if (missing(cluster).every(({ trouble }) => trouble !== undefined)) break;
-    }
-  } catch (error) {
-    if (!limit.aborted) throw error;
-  }
-  signal.throwIfAborted();
+  const { completeSnapshot, unsynced } = await import('../cluster/complete-snapshot.ts');
+  const snapshot = await completeSnapshot(cluster, patience, signal);
+  if (snapshot !== undefined) return snapshot;
   const where = source.kind === 'file' ? source.path : (source.kubeconfig ?? 'the default kubeconfig');
-  const reasons = Map.groupBy(missing(cluster), ({ trouble }) => trouble ?? 'no list yet');
+  const reasons = Map.groupBy(unsynced(cluster), ({ trouble }) => trouble ?? 'no list yet');
   const words = [...reasons].map(
     ([why, feeds]) => `${feeds.map(({ resource }) => resource).join(', ')}: ${why}`,
   );
   throw new Failure(`the cluster could not be read from ${where}: ${words.join('; ')}`);
-}
-
-function missing(cluster: Cluster): readonly Feed[] {
-  return cluster.snapshot().feeds.filter(({ synced }) => !synced);
 }

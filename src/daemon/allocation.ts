@@ -54,7 +54,7 @@ export class CurrentTerms {
 
 /** Under Cluster the addresses of all candidate nodes, under Local those of nodes with a usable endpoint. */
 function nodeAddresses(nodes: readonly Node[]): NodeAddresses {
-  const able = candidates(nodes);
+  const able = candidates(nodes.filter(({ autoscalerDeletes }) => !autoscalerDeletes));
   return (service) => {
     const versions = new Set(service.request.clusterIps.map(family));
     const local = service.externalTrafficPolicy === 'Local';
@@ -79,6 +79,8 @@ export interface AllocatingOptions {
   readonly inputs: () => AllocationInputs;
   /** Whether an EIP's route is in the kernel. */
   readonly installed: (ip: Ip) => boolean;
+  /** Whether a node's dataplane has said that it serves the Service `namespace/name`, where it can say so. */
+  readonly answered: (service: string) => boolean;
   /** Holder identity in the Lease. */
   readonly identity: string;
   /** Called when the trouble with the Lease is another one. */
@@ -91,7 +93,7 @@ export class Allocating {
   readonly #leadership: Leadership | undefined;
 
   constructor(options: AllocatingOptions) {
-    const { allocation, writer, cluster, inputs, installed, identity, troubled } = options;
+    const { allocation, writer, cluster, inputs, installed, answered, identity, troubled } = options;
     const terms = new CurrentTerms();
     const { lease } = allocation;
     this.#leadership =
@@ -112,6 +114,7 @@ export class Allocating {
         return terms.of(now, now.gateway.allocation ?? allocation);
       },
       routed: installed,
+      answered,
       // Without a dump the gateway's own addresses are unknown, and must not be assigned.
       leads: () => inputs().links.length > 0 && (this.#leadership?.leads ?? true),
       clock: systemClock,

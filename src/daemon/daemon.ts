@@ -28,7 +28,7 @@ import { listenReadOnly } from './listener.ts';
 import { Live } from './live.ts';
 import { monitoring } from './monitoring.ts';
 import type { Notify } from './notify.ts';
-import { type Answer, type Question, serve } from './socket.ts';
+import { type Answer, type Command, type Question, serve } from './socket.ts';
 
 /** Options of a daemon of either role. */
 export interface DaemonOptions {
@@ -64,6 +64,8 @@ export interface DaemonRole {
   history(): PathHistory | undefined;
   /** Further questions of the socket, by path; the answers are JSON. */
   readonly questions: ReadonlyMap<string, (state: DaemonState, query: URLSearchParams) => Answer>;
+  /** What can be asked for by the socket, beside what every daemon does. */
+  readonly commands: ReadonlyMap<string, Command>;
   /** Called after a round, once the journal has its report. */
   rounded(report: Report): void;
   readonly name: RoleName;
@@ -97,6 +99,8 @@ export interface DaemonHandle {
   links(): readonly Link[];
   /** Whether our object with this key is in the kernel, by the last dump and our own writes. */
   has(key: Key): boolean;
+  /** The known state of the kernel. */
+  actual(): Actual | undefined;
   /** A person requested the change: the guard does not hold it, unless it holds another one already. */
   asked(): void;
 }
@@ -196,6 +200,7 @@ export async function runDaemon(
         question((query) => answer(state(), query)),
       ]),
     ]),
+    commands: daemonRole.commands,
     replies,
     release: () => {
       const count = (report?.held ?? []).filter(({ reason }) => reason === 'too many at once').length;
@@ -220,6 +225,7 @@ export async function runDaemon(
     journal,
     links: () => reconciler.links,
     has: (key) => reconciler.has(key),
+    actual: () => reconciler.actual,
     asked: () => {
       if (!isDoubted(report)) reconciler.agree();
     },

@@ -15,9 +15,10 @@ import { sysctlNames } from '../desire/sysctls.ts';
 import { LinuxKernel } from '../kernel/linux.ts';
 import { LinuxNeighbours } from '../kernel/linux-neighbours.ts';
 import type { Delta } from '../model/cluster.ts';
-import { type Ip, onlyIp } from '../model/ip.ts';
+import type { Ip } from '../model/ip.ts';
 import { changeObject, type Link } from '../model/object.ts';
 import { ownerOf } from '../model/owner.ts';
+import { unprobed } from '../model/probed.ts';
 import type { Problem } from '../model/problem.ts';
 import { isDelete } from '../reconcile/diff.ts';
 import type { Role } from '../reconcile/reconciler.ts';
@@ -25,7 +26,10 @@ import { isDoubted, type Report } from '../reconcile/report.ts';
 import { type EipInputs, eipStatuses } from '../status/eips.ts';
 import { figuresOfGateway, type GatewayInputs, gatewayStatus } from '../status/gateway.ts';
 import { type GatewayFacts, gatewayHealth } from '../status/health.ts';
+import { eipOf } from '../status/need.ts';
+import { pathTarget, pathViews } from '../status/path-view.ts';
 import { Allocating, type AllocationInputs } from './allocation.ts';
+import { Announcing } from './announcing.ts';
 import {
   type DaemonHandle,
   type DaemonOptions,
@@ -35,15 +39,17 @@ import {
   runDaemon,
   type Watch,
 } from './daemon.ts';
+import { Draining } from './draining.ts';
 import { DarkEips, eipsAnswer } from './eips.ts';
 import { keepHeapSmall } from './heap.ts';
-import { LanHosts } from './hosts.ts';
 import { identity } from './identity.ts';
 import { lock } from './lock.ts';
 import { NodeTroubles } from './node-troubles.ts';
+import { pathsAnswer } from './paths.ts';
 import { PoolSizes, poolsStatus } from './pools.ts';
 import { Probing } from './probing.ts';
 import type { Answer } from './socket.ts';
+import { Standings } from './standings.ts';
 
 export function openSource(
   source: Source,
@@ -57,7 +63,21 @@ export function gatewayRole(
   cluster: ClusterReader,
   problems: () => readonly Problem[],
 ): Role {
-  const sources: GatewaySources = { cluster, takeDelta: () => nothing, problems: () => [problems()] };
+  const standings = new Standings();
+  standings.read({
+    nodes: cluster.overview().nodes,
+    silent: new Set(),
+    terms: config.probe,
+    proxy: () => 'unknown',
+    now: 0,
+  });
+  const sources: GatewaySources = {
+    cluster,
+    takeDelta: () => nothing,
+    // What Kubernetes says of its nodes; nobody is asked.
+    probed: { ...unprobed, standings: standings.standings },
+    problems: () => [problems()],
+  };
   return roleOf(config, new GatewayDesire(config.gateway, sources));
 }
 
@@ -65,7 +85,8 @@ function roleOf({ gateway, limits }: GatewayConfig, desire: GatewayDesire): Role
   return {
     scope: {
       owner: ownerOf(gateway.protocol),
-      tables: [gateway.table],
+      // A table that was named in a former configuration may still announce what nobody routes any more.
+      tables: 'all',
       sysctls: sysctlNames(gateway),
       nftTables: [flowLabelTableName(gateway.protocol)],
       neighbours: [],
@@ -116,6 +137,7 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
           cluster,
           inputs,
           installed: (ip) => handle?.has(routeKey(ip, config.gateway.table)) ?? false,
+          answered: (service) => !probing.isUnanswered(service),
           identity: await identity(config.stateDirectory),
           troubled: () => handle?.roundSignal.notify({ kind: 'cluster', text: 'Lease' }),
         })
@@ -128,6 +150,15 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
     links: () => handle?.links() ?? [],
     has: (key) => handle?.has(key) ?? false,
     changed: () => handle?.roundSignal.notify({ kind: 'cluster', text: 'probe' }),
+    answered: (service) => allocating?.controller.answered(service),
+  });
+  const draining = await Draining.recall(config.stateDirectory);
+  const announcing = new Announcing({
+    gateway: () => config.gateway,
+    draining,
+    table: () => taken.desire.announcing,
+    actual: () => handle?.actual(),
+    changed: () => handle?.roundSignal.notify({ kind: 'operator', text: 'drain' }),
   });
   /** Changes of the cluster that the next round reads. */
   let changed = new GrowingDelta();
@@ -150,6 +181,7 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
           return delta;
         },
         probed: probing,
+        isDraining: () => draining.since !== undefined,
         problems: () => [
           kernel.problems,
           allocating?.problems() ?? none,
@@ -164,12 +196,6 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
   /** What should be routed, as of the last round. */
   let counts = role.desire.paths.counts;
   let links: readonly Link[] | undefined;
-  const lanHosts = new LanHosts({
-    kernel,
-    lan: () => handle?.links().find(({ name }) => name === config.gateway.lan),
-    clock: () => performance.timeOrigin + performance.now(),
-    changed: () => handle?.roundSignal.notify({ kind: 'cluster', text: 'nodes of the LAN' }),
-  });
   const troubles = new NodeTroubles();
   const sizes = new PoolSizes();
   const dark = new DarkEips();
@@ -180,25 +206,28 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
     counts,
     cluster: cluster.overview(),
     source: config.source.kind,
-    dark: dark.of(taken.desire.paths, lanHosts.silent, state.report),
+    dark: dark.of(taken.desire.paths, probing.unheard, state.report),
     unrouted: () => taken.desire.unrouted(),
+    announceStates: taken.desire.announcing?.states,
   });
   const statusInputs = (state: DaemonState): GatewayInputs => ({
     ...state,
     facts: facts(state),
     paths: taken.desire.paths,
     nodes: cluster.overview().nodes,
-    hosts: lanHosts.hosts,
+    hosts: probing.hosts,
+    verdicts: probing.verdicts,
     address: config.source.kind === 'file' ? config.source.path : source.server?.(),
     sizes: sizes.of(inputs()),
     waiting: allocating?.waiting,
     lease: allocating?.lease,
+    announce: announcing.status(),
   });
   const eipInputs = (state: DaemonState): EipInputs => ({
     ...state,
     paths: taken.desire.paths.paths(),
     table: config.gateway.table,
-    silent: lanHosts.silent,
+    silent: probing.unheard,
   });
   const daemonRole: DaemonRole = {
     name: 'gateway',
@@ -214,7 +243,7 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
     },
     pace: () => config.pace,
     history: () => role.desire.paths.takeHistory(),
-    look: (until) => lanHosts.look(until),
+    look: (until) => probing.look(until),
     health: (state) => gatewayHealth(facts(state)),
     status: (state) => gatewayStatus(statusInputs(state)),
     figures: (state) => figuresOfGateway(statusInputs(state)),
@@ -222,11 +251,29 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
     listen: config.metrics,
     credentialsEnd: () => source.credentialsEnd?.(),
     leaseTransitions: () => allocating?.transitions,
+    commands: new Map([
+      ['/drain', () => announcing.drain()],
+      ['/undrain', () => announcing.undrain()],
+    ]),
     questions: new Map<string, (state: DaemonState, query: URLSearchParams) => Answer>([
       [
         '/eips',
         (state, query) =>
           eipsAnswer(gatewayHealth(facts(state)), query.get('of') ?? undefined, eipInputs(state)),
+      ],
+      [
+        '/paths',
+        (state, query) =>
+          pathsAnswer(
+            gatewayHealth(facts(state)),
+            pathViews(pathTarget(query.get('of') ?? ''), {
+              cluster,
+              gateway: config.gateway,
+              probed: probing,
+              problems: [...(state.report?.problems ?? []), ...(allocating?.problems() ?? none)],
+            }),
+            probing.hosts,
+          ),
       ],
       [
         '/pools',
@@ -249,6 +296,8 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
       report = result;
       counts = taken.desire.paths.counts;
       probing.rounded();
+      announcing.rounded();
+      if (handle) announcing.tell(handle.journal);
       if (links !== handle?.links()) allocating?.controller.notify();
       links = handle?.links();
       allocating?.controller.rerouted(reroutedBy(result));
@@ -282,7 +331,6 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
         allocating?.controller.notify();
         roundSignal.notify({ kind: 'config', text: 'configuration' });
       }),
-    (_, until) => lanHosts.follow(until),
     (_, until) => probing.run(until),
     ...(allocating ? allocationWatches(allocating, (until) => source.recoveries?.(until)) : []),
   ];
@@ -311,7 +359,7 @@ function allocationWatches(
 function* reroutedBy({ done }: Report): Generator<Ip> {
   for (const { change } of done) {
     const object = changeObject(change);
-    const ip = object.kind === 'route' ? onlyIp(object.dst) : undefined;
+    const ip = eipOf(object);
     if (ip !== undefined) yield ip;
   }
 }

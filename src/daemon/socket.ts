@@ -10,6 +10,9 @@ import { close } from './lock.ts';
 export type Question = (query: URLSearchParams) => Promise<Answer> | Answer;
 export type Answer = string | Iterable<string>;
 
+/** Does something, and answers as JSON how it went. A {@link DaemonError} says why it could not be done. */
+export type Command = () => Promise<string>;
+
 /** A whole answer that is no JSON. */
 export interface Reply {
   readonly status: number;
@@ -24,6 +27,8 @@ export interface Answers {
   readonly questions: ReadonlyMap<string, Question>;
   /** By path: what monitoring asks for. */
   readonly replies: ReadonlyMap<string, () => Promise<Reply>>;
+  /** By path, beside `/release`. */
+  readonly commands: ReadonlyMap<string, Command>;
   /** Lets held deletes go on. @returns how many are held as too many at once */
   release(): number;
 }
@@ -39,7 +44,7 @@ export function controlPath(runtimeDirectory: string, role: RoleName): string {
 }
 
 /**
- * Answers questions (`GET`) and takes commands (`POST /release`) over HTTP, on a unix socket each:
+ * Answers questions (`GET`) and takes commands (`POST`) over HTTP, on a unix socket each:
  * `curl --unix-socket /run/eiproute/gateway.sock http://localhost/status`. The rights are those of the two files: the
  * kernel keeps them, and no line of ours has to ask who is at the other end.
  *
@@ -62,12 +67,14 @@ export async function serve(
     else nothingAt(`${request.method} ${request.url}`, `GET ${known}`, response);
   });
   stack.use(asked);
+  const commands = new Map(answers.commands).set('/release', async () =>
+    JSON.stringify({ version: 1, released: answers.release() }),
+  );
+  const taken = [...commands.keys()].join(', POST ');
   const control = await listenOn(controlPath(runtimeDirectory, role), 0o600, (request, response) => {
-    const words = `${request.method} ${request.url}`;
-    if (words === 'POST /release') {
-      response.setHeader('content-type', 'application/json');
-      response.end(`${JSON.stringify({ version: 1, released: answers.release() })}\n`);
-    } else nothingAt(words, 'POST /release', response);
+    const command = request.method === 'POST' ? commands.get(request.url ?? '') : undefined;
+    if (command !== undefined) void carryOut(command, response);
+    else nothingAt(`${request.method} ${request.url}`, `POST ${taken}`, response);
   });
   stack.use(control);
   return stack.move();
@@ -110,6 +117,18 @@ async function answerTo(question: Question, query: URLSearchParams, response: Se
     await turn();
   }
   response.end('\n');
+}
+
+async function carryOut(command: Command, response: ServerResponse): Promise<void> {
+  try {
+    const answer = await command();
+    response.setHeader('content-type', 'application/json');
+    response.end(`${answer}\n`);
+  } catch (error) {
+    if (!(error instanceof DaemonError)) throw error;
+    response.statusCode = 409;
+    response.end(`${error.message}\n`);
+  }
 }
 
 export async function replyWith(reply: () => Promise<Reply>, response: ServerResponse): Promise<void> {

@@ -13,8 +13,15 @@ export interface Conditions {
   readonly serving: UndatedCondition | undefined;
 }
 
-/** @param routed whether an address leads to the Service now */
-export function conditionsOf(decision: Decision, routed: (ip: Ip) => boolean): Conditions {
+/** How traffic to a Service fares, as far as this gateway knows. */
+export interface Traffic {
+  /** Whether an address leads to the Service now. */
+  readonly routed: (ip: Ip) => boolean;
+  /** Some node's dataplane has said that it serves the Service, where it can say so at all. */
+  readonly answered: boolean;
+}
+
+export function conditionsOf(decision: Decision, { routed, answered }: Traffic): Conditions {
   const { ips, pool, enforce, unsatisfied, warnings } = decision;
   if (ips.length === 0) {
     const { reason, message } = unsatisfied ?? { reason: 'NoFreeAddress', message: '' };
@@ -32,16 +39,20 @@ export function conditionsOf(decision: Decision, routed: (ip: Ip) => boolean): C
     message: words.join('; '),
   };
   const idle = decision.ofNodes ? [] : ips.filter((ip) => !routed(ip));
-  const serving: UndatedCondition =
-    idle.length === 0
-      ? { type: servingType, status: 'True', reason: decision.ofNodes ? 'OnNodes' : 'Routed', message: '' }
-      : {
-          type: servingType,
-          status: 'False',
-          reason: 'NotRouted',
-          message: `no route for ${idle.join(', ')}`,
-        };
-  return { allocated, serving };
+  return { allocated, serving: { type: servingType, ...servingOf(decision, idle, answered) } };
+}
+
+function servingOf(
+  { ofNodes }: Decision,
+  idle: readonly Ip[],
+  answered: boolean,
+): Omit<UndatedCondition, 'type'> {
+  if (idle.length > 0)
+    return { status: 'False', reason: 'NotRouted', message: `no route for ${idle.join(', ')}` };
+  if (ofNodes) return { status: 'True', reason: 'OnNodes', message: '' };
+  if (answered) return { status: 'True', reason: 'Routed', message: '' };
+  const message = 'routed, but no node has said on its health check port that it serves the Service';
+  return { status: 'False', reason: 'NoAnswer', message };
 }
 
 /** Whether a Service's condition of this type says the same already. */

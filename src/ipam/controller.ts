@@ -21,6 +21,8 @@ export interface ControllerOptions {
   readonly terms: () => Terms;
   /** Whether an EIP leads to its Service in the kernel of this gateway. */
   readonly routed: (ip: Ip) => boolean;
+  /** Whether a node's dataplane has said that it serves the Service `namespace/name`, where it can say so. */
+  readonly answered: (service: string) => boolean;
   /** Whether it is us who writes: with several gateways, the one that holds the Lease. */
   readonly leads: () => boolean;
   readonly clock: Clock;
@@ -79,6 +81,11 @@ export class Controller {
   rerouted(ips: Iterable<Ip>): void {
     const assignments = this.#allocator?.assignments;
     for (const ip of ips) for (const { key } of assignments?.claimants(ip) ?? []) this.#queue.add(key);
+  }
+
+  /** A node's dataplane has said that it serves the Service `namespace/name`. */
+  answered(service: string): void {
+    this.#queue.add(service);
   }
 
   /** With the assignments; undefined while another gateway writes. */
@@ -232,11 +239,12 @@ export class Controller {
   }
 
   #due(service: Service, allocator: Allocator, now: number): Task | undefined {
-    const { routed, terms } = this.#options;
+    const { routed, answered, terms } = this.#options;
     const decision = allocator.converge(serviceName(service));
     return due(service, decision, {
       allocation: terms().allocation,
       routed,
+      answered: (one) => answered(serviceName(one)),
       lingers: (one) => {
         const lingers = this.#lingers(one, allocator);
         // Its own routes are waited for by their addresses; those that it shares with a Service that goes, so.

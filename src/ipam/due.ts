@@ -33,6 +33,8 @@ export interface Facts {
   readonly allocation: Allocation;
   /** Whether an address leads to its Service now. */
   readonly routed: (ip: Ip) => boolean;
+  /** Whether a node's dataplane has said that it serves the Service, where it can say so. */
+  readonly answered: (service: Service) => boolean;
   /** Whether an address is still routed for this Service alone. */
   readonly lingers: (service: Service) => boolean;
   /** Whether the status may hold addresses of ours that are not to stay there, as far as we know. */
@@ -63,7 +65,10 @@ function forOurs(service: Service, decision: Decision, facts: Facts): Task | und
   if (ips.length > 0 && facts.allocation.finalizer && !request.finalizer) {
     return { kind: 'finalizer', verb: 'add' };
   }
-  const { allocated, serving } = conditionsOf(decision, facts.routed);
+  const { allocated, serving } = conditionsOf(decision, {
+    routed: facts.routed,
+    answered: facts.answered(service),
+  });
   const moves = !sameIps(ips, ingress) || request.hostnames.length > 0 || facts.unconfirmed(service);
   const changesCondition = !says(service, allocatedType, allocated);
   if (!moves && !changesCondition && says(service, servingType, serving)) return undefined;

@@ -1,4 +1,4 @@
-import type { Listing, NeighbourEntry, NeighbourQuery } from '../model/listing.ts';
+import type { Listing, NeighbourQuery } from '../model/listing.ts';
 import type { Change, KernelObject, Key } from '../model/object.ts';
 import type { Owner } from '../model/owner.ts';
 
@@ -34,14 +34,6 @@ export interface Kernel extends AsyncDisposable {
    * listing a late caller also receives hints about objects that are not ours.
    */
   hints(signal: AbortSignal): AsyncIterable<Hint>;
-
-  /**
-   * The neighbour table of one interface. No host is asked anything.
-   *
-   * @param link ifindex
-   * @throws KernelError when the kernel cannot be read
-   */
-  neighbours(link: number, signal: AbortSignal): Promise<readonly NeighbourEntry[]>;
 
   /** Foreign objects that have these keys, to name them in a conflict. Expensive: it may read a whole table. */
   holders(keys: ReadonlySet<Key>, signal: AbortSignal): Promise<ReadonlyMap<Key, KernelObject>>;

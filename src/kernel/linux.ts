@@ -1,13 +1,13 @@
 import { join } from 'node:path';
 import type { Family } from '../model/ip.ts';
-import type { Listing, NeighbourEntry } from '../model/listing.ts';
+import type { Listing } from '../model/listing.ts';
 import { type Change, changeObject, type KernelObject, type Key, keyOf } from '../model/object.ts';
 import type { Problem } from '../model/problem.ts';
 import { type Hint, type Kernel, KernelError, type Scope } from './kernel.ts';
 import { Ledger } from './ledger.ts';
 import { Lister } from './lister.ts';
 import { Mutex } from './mutex.ts';
-import { findNeighbours, neighbourEntries } from './neighbours.ts';
+import { findNeighbours } from './neighbours.ts';
 import { Batcher, type Run } from './netlink/batch.ts';
 import { Dumper } from './netlink/dump.ts';
 import { MalformedError } from './netlink/message.ts';
@@ -108,16 +108,6 @@ export class LinuxKernel implements Kernel {
     return this.#reading.run(async () => {
       try {
         return await this.#holders(keys, signal);
-      } catch (error) {
-        throw asKernelError(error);
-      }
-    });
-  }
-
-  neighbours(link: number, signal: AbortSignal): Promise<readonly NeighbourEntry[]> {
-    return this.#reading.run(async () => {
-      try {
-        return await neighbourEntries(this.#dumper, link, signal);
       } catch (error) {
         throw asKernelError(error);
       }

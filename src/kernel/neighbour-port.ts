@@ -14,6 +14,17 @@ export interface NeighbourPort extends AsyncDisposable {
   solicit(link: number, ips: readonly Ip[]): Promise<void>;
 
   /**
+   * Makes STALE of entries that are REACHABLE, so that the kernel asks with the next packet or question. An entry keeps
+   * the timer that it was given when its host answered last: up to 45 s with the kernel's defaults, whatever
+   * `base_reachable_time_ms` has become since.
+   *
+   * @param link ifindex
+   * @param ips of entries that are REACHABLE: one that somebody has fixed would be one no longer
+   * @throws KernelError
+   */
+  expire(link: number, ips: readonly Ip[]): Promise<void>;
+
+  /**
    * @param link ifindex
    * @returns one state per address; undefined: the kernel knows nothing of it
    * @throws KernelError
@@ -25,7 +36,8 @@ export interface NeighbourPort extends AsyncDisposable {
   ): Promise<readonly (NeighbourState | undefined)[]>;
 
   /**
-   * Addresses that have just failed to answer, on any interface. They may have answered since: {@link states} tells.
+   * Addresses that have just failed to answer, or whose link-layer address somebody has just fixed, on any interface.
+   * They may have answered since: {@link states} tells.
    * 'unknown': notifications were lost. Ends with the signal.
    */
   failures(signal: AbortSignal): AsyncIterable<readonly Ip[] | 'unknown'>;

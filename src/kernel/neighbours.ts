@@ -1,6 +1,6 @@
 import { egressLink } from '../model/egress-link.ts';
 import { type Family, family } from '../model/ip.ts';
-import type { Neighbour, NeighbourEntry, NeighbourQuery } from '../model/listing.ts';
+import type { Neighbour, NeighbourQuery } from '../model/listing.ts';
 import type { Link } from '../model/object.ts';
 import type { Unresolved } from './netlink/batch.ts';
 import type { Dumper } from './netlink/dump.ts';
@@ -31,19 +31,4 @@ export async function findNeighbours(
     else if (link.up) unresolved.push({ ip: query.ip, link: link.index });
   }
   return { known, unresolved };
-}
-
-/** The entries of one interface that somebody has used. */
-export async function neighbourEntries(
-  dumper: Dumper,
-  link: number,
-  signal: AbortSignal,
-): Promise<readonly NeighbourEntry[]> {
-  const entries: NeighbourEntry[] = [];
-  for (const of of families) {
-    for (const found of await dumper.dump(neighbourDump(of, link), signal))
-      if (found.link === link && found.state !== undefined)
-        entries.push({ ip: found.ip, state: found.state });
-  }
-  return entries;
 }

@@ -36,12 +36,6 @@ export type NeighbourState =
   | 'FAILED'
   | 'PERMANENT';
 
-/** What the neighbour table says of a host. */
-export interface NeighbourEntry {
-  readonly ip: Ip;
-  readonly state: NeighbourState;
-}
-
 /** A host whose link-layer address a role depends on. */
 export interface NeighbourQuery {
   readonly ip: Ip;

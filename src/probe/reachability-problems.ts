@@ -1,5 +1,6 @@
 import { family } from '../model/ip.ts';
 import type { Problem } from '../model/problem.ts';
+import type { Flapping } from './host-table.ts';
 import { type Doubt, doubtFor } from './judge.ts';
 import type { Target } from './reachability.ts';
 
@@ -14,6 +15,17 @@ export function silentNode({ node, ip }: Target, lan: string): Problem {
     subject: `node ${node} (${ip})`,
     message: `node ${node} does not answer ${protocol} at ${ip} on ${lan}; EIPs that other nodes serve go to these alone`,
     advice: `see that it runs and is on this LAN: ping -I ${lan} ${ip}; ${show} ${ip}`,
+    node,
+  };
+}
+
+export function flappingNode({ node, ip }: Target, { losses, steadyFor }: Flapping, lan: string): Problem {
+  return {
+    code: 'node-flaps',
+    severity: 'warn',
+    subject: `node ${node} (${ip}) comes and goes`,
+    message: `node ${node} fell silent at ${ip} on ${lan} ${losses} times, with less than five minutes between; when it answers again it gets traffic after ${steadyFor / 1000} s`,
+    advice: `look at its cable, its switch port and its load; dmesg on ${node} tells of a link that goes down`,
     node,
   };
 }

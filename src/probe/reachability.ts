@@ -1,11 +1,12 @@
 import { KernelError } from '../kernel/kernel.ts';
 import type { NeighbourPort } from '../kernel/neighbour-port.ts';
+import type { Hosts } from '../model/host.ts';
 import type { Ip } from '../model/ip.ts';
-import type { NeighbourState } from '../model/listing.ts';
 import type { Problem } from '../model/problem.ts';
 import { AwakeClock } from './awake-clock.ts';
-import { type Doubt, doubtFor, judge, type Signal } from './judge.ts';
-import { blind, doubted, silentNode } from './reachability-problems.ts';
+import { HostTable } from './host-table.ts';
+import { type Doubt, doubtFor, judge } from './judge.ts';
+import { blind, doubted, flappingNode, silentNode } from './reachability-problems.ts';
 import { rest } from './rest.ts';
 
 /** An address of a node, on the LAN. */
@@ -29,6 +30,8 @@ export interface ReachabilityOptions {
   readonly share: () => number;
   /** ms; must never run backwards */
   readonly clock: () => number;
+  /** ms since the epoch */
+  readonly time: () => number;
   /** Called when other nodes are silent than before, or other problems are there. */
   readonly changed: () => void;
 }
@@ -36,11 +39,17 @@ export interface ReachabilityOptions {
 /** Questions in one go: more ARP requests at once overflow the queues of network cards and switches. */
 const mostAtOnce = 400;
 
-/** ms for which a node that was silent must answer before it gets traffic again */
-const steadyFor = 1000;
-
 /** ms; a turn of the loop takes less, unless this program was stopped */
 const longestLook = 1000;
+
+/**
+ * Turns after which all entries are looked at. One that was fixed may be an ordinary one again, and one that is
+ * REACHABLE may be so by an old timer: nothing tells of either.
+ */
+const turnsOfAll = 16;
+
+/** ms for which a look is young enough for who asks */
+const young = 1000;
 
 const none: readonly Problem[] = [];
 const nobody: Targets = { lan: undefined, nodes: [] };
@@ -55,32 +64,42 @@ export class Reachability {
   readonly #every: () => number;
   readonly #share: () => number;
   readonly #clock: AwakeClock;
+  readonly #time: () => number;
   readonly #changed: () => void;
+  readonly #table = new HostTable();
   #targets = nobody;
-  #ips: ReadonlySet<Ip> = new Set();
-  /** Whose link-layer address somebody has fixed (NUD_PERMANENT): asking would make an ordinary entry of it. */
-  readonly #fixed = new Set<Ip>();
   #slices: readonly (readonly Ip[])[] = [];
-  readonly #silentSince = new Map<Ip, number>();
-  /** Since when those of them that were silent answer again, in ms of the awake clock. */
-  readonly #answersSince = new Map<Ip, number>();
   /** The kernel was not asked about these yet. */
   #fresh: readonly Ip[] = [];
   #silent: ReadonlySet<Ip> = new Set();
+  #unheard: ReadonlySet<Ip> = new Set();
   #problems = none;
   #said = '';
+  #looking: Promise<void> | undefined;
+  #lookedAt = Number.NEGATIVE_INFINITY;
 
-  constructor({ port, every, share, clock, changed }: ReachabilityOptions) {
+  constructor({ port, every, share, clock, time, changed }: ReachabilityOptions) {
     this.#port = port;
     this.#every = every;
     this.#share = share;
     this.#clock = new AwakeClock(clock, longestLook);
+    this.#time = time;
     this.#changed = changed;
   }
 
   /** Nodes that do not answer; the same set as long as they are the same. */
   get silent(): ReadonlySet<Ip> {
     return this.#silent;
+  }
+
+  /** The same, with those whose silence is doubted. */
+  get unheard(): ReadonlySet<Ip> {
+    return this.#unheard;
+  }
+
+  /** As of the last look at each. */
+  get hosts(): Hosts {
+    return this.#table.hosts;
   }
 
   /** The same array as long as nothing in it changes. */
@@ -91,24 +110,22 @@ export class Reachability {
   /** @param targets the same object as long as nothing in it changes */
   follow(targets: Targets): void {
     if (targets === this.#targets) return;
-    const before = this.#targets;
+    const { lan } = this.#targets;
     this.#targets = targets;
+    const isOther = targets.lan?.index !== lan?.index;
     const ips = targets.lan === undefined ? [] : [...new Set(targets.nodes.map(({ ip }) => ip))];
-    const isOther = targets.lan?.index !== before.lan?.index;
-    const known = isOther ? new Set<Ip>() : new Set(before.nodes.map(({ ip }) => ip));
+    const known = new Set(isOther ? [] : this.#table.ips);
     const asked = new Set(ips);
-    this.#ips = asked;
-    for (const silent of [this.#silentSince, this.#answersSince])
-      for (const ip of silent.keys()) if (isOther || !asked.has(ip)) silent.delete(ip);
+    this.#table.follow(ips, isOther ? 'anew' : 'as they are');
     this.#fresh = [...this.#fresh.filter((ip) => asked.has(ip)), ...ips.filter((ip) => !known.has(ip))];
-    for (const ip of this.#fixed) if (isOther || !asked.has(ip)) this.#fixed.delete(ip);
+    this.#lookedAt = Number.NEGATIVE_INFINITY;
     this.#slice();
     this.#judge();
   }
 
   /** Divides those that are asked into what is sent at once. */
   #slice(): void {
-    const ips = [...this.#ips].filter((ip) => !this.#fixed.has(ip));
+    const ips = this.#table.asked;
     const count = Math.ceil(ips.length / mostAtOnce);
     this.#slices = Array.from({ length: count }, (_, nth) => ips.filter((_ip, i) => i % count === nth));
   }
@@ -118,19 +135,35 @@ export class Reachability {
     await Promise.all([this.#hear(signal), this.#ask(signal)]);
   }
 
+  /** Brings {@link hosts} up to date, unless they were a moment ago. */
+  async look(signal: AbortSignal): Promise<void> {
+    if (this.#time() - this.#lookedAt < young) return;
+    this.#looking ??= this.#read(this.#table.ips, this.#clock.now(), signal).finally(() => {
+      this.#looking = undefined;
+      this.#lookedAt = this.#time();
+    });
+    await this.#looking;
+  }
+
   async #hear(signal: AbortSignal): Promise<void> {
     for await (const failed of this.#port.failures(signal)) {
-      const known = failed === 'unknown' ? [...this.#ips] : failed.filter((ip) => this.#ips.has(ip));
-      await this.#read(known, this.#clock.now(), signal);
+      const now = this.#clock.now();
+      if (failed === 'unknown') await this.#read(this.#table.ips, now, signal);
+      else {
+        const known = failed.filter((ip) => this.#table.has(ip));
+        await this.#read(known, now, signal, 'reported');
+      }
     }
   }
 
   async #ask(signal: AbortSignal): Promise<void> {
+    let turn = 0;
     while (!signal.aborted) {
       // Read before the first question, which makes INCOMPLETE of FAILED. Who was silent then has been so for long.
       const fresh = this.#fresh;
       this.#fresh = [];
       await this.#read(fresh, this.#clock.now() - doubtFor, signal);
+      if (fresh.length > 0) await this.#expire();
       const { lan } = this.#targets;
       const slices = this.#slices;
       for (const slice of slices) {
@@ -139,41 +172,47 @@ export class Reachability {
         this.#clock.now();
       }
       if (slices.length === 0 && !(await rest(this.#every(), signal))) return;
-      if (this.#silentSince.size > 0)
-        await this.#read([...this.#silentSince.keys()], this.#clock.now(), signal);
+      turn += 1;
+      if (turn % turnsOfAll !== 0) await this.#read(this.#table.silent, this.#clock.now(), signal);
+      else {
+        await this.#read(this.#table.ips, this.#clock.now(), signal);
+        await this.#expire();
+      }
+      // What is told of nodes that flap ends with the time.
+      if (this.#problems.length > 0) this.#judge();
     }
   }
 
-  /** Reads what the kernel says of some addresses now. @param since when those that are silent began to be */
-  async #read(ips: readonly Ip[], since: number, signal: AbortSignal): Promise<void> {
+  /** The kernel asks everybody again, whatever its timers were when they answered last. */
+  async #expire(): Promise<void> {
+    const { lan } = this.#targets;
+    const { reachable } = this.#table;
+    if (lan !== undefined && reachable.length > 0)
+      await this.#try(() => this.#port.expire(lan.index, reachable));
+  }
+
+  /**
+   * Reads what the kernel says of some addresses now.
+   *
+   * @param since when those that are silent began to be
+   * @param failed 'reported': the kernel has just said that all of them failed. The next packet for a node makes
+   *   INCOMPLETE of FAILED, often before its state is read: only an answer contradicts the report.
+   */
+  async #read(ips: readonly Ip[], since: number, signal: AbortSignal, failed?: 'reported'): Promise<void> {
     const { lan } = this.#targets;
     if (lan === undefined || ips.length === 0) return;
     const states = await this.#try(() => this.#port.states(lan.index, ips, signal));
     if (states === undefined || lan.index !== this.#targets.lan?.index) return;
-    const fixed = this.#fixed.size;
-    for (const [i, ip] of ips.entries()) {
-      if (!this.#ips.has(ip)) continue;
-      if (states[i] === 'PERMANENT') this.#fixed.add(ip);
-      const answer = answerOf(states[i]);
-      if (answer === 'answers') this.#hears(ip);
-      else if (answer === 'silent') {
-        this.#answersSince.delete(ip);
-        if (!this.#silentSince.has(ip)) this.#silentSince.set(ip, since);
-      }
-    }
-    if (this.#fixed.size !== fixed) this.#slice();
-    this.#judge();
-  }
-
-  #hears(ip: Ip): void {
-    if (!this.#silentSince.has(ip)) return;
+    const before = this.#table.fixed.length;
     const now = this.#clock.now();
-    const since = this.#answersSince.get(ip) ?? now;
-    this.#answersSince.set(ip, since);
-    // A node that was away answers ARP before its routes and its kube-proxy are what they should be.
-    if (now - since < steadyFor) return;
-    this.#silentSince.delete(ip);
-    this.#answersSince.delete(ip);
+    const at = this.#time();
+    for (const [i, ip] of ips.entries()) {
+      const isAskedAgain = states[i] === 'INCOMPLETE' || states[i] === undefined;
+      const state = failed === 'reported' && isAskedAgain ? 'FAILED' : states[i];
+      this.#table.saw(ip, { state, now, since, at });
+    }
+    if (this.#table.fixed.length !== before) this.#slice();
+    this.#judge();
   }
 
   /** @returns undefined when the kernel could not be asked: then nothing is known of anybody */
@@ -182,26 +221,32 @@ export class Reachability {
       return await work();
     } catch (error) {
       if (!(error instanceof KernelError)) throw error;
-      this.#silentSince.clear();
-      this.#answersSince.clear();
+      this.#table.forget();
+      this.#unheard = new Set();
       this.#publish(new Set(), [blind(error.message)]);
       return undefined;
     }
   }
 
   #judge(): void {
-    const signals: Signal[] = [...this.#ips].map((ip) => ({ ip, silentSince: this.#silentSince.get(ip) }));
-    const { silent, doubts } = judge(signals, { share: this.#share(), now: this.#clock.now() });
-    this.#publish(silent, this.#problemsOf(silent, doubts));
+    const unheard = new Set(this.#table.silent);
+    if (unheard.symmetricDifference(this.#unheard).size > 0) this.#unheard = unheard;
+    const now = this.#clock.now();
+    const { silent, doubts } = judge(this.#table.signals, { share: this.#share(), now });
+    this.#publish(silent, this.#problemsOf(silent, doubts, now));
   }
 
-  #problemsOf(silent: ReadonlySet<Ip>, doubts: readonly Doubt[]): readonly Problem[] {
+  #problemsOf(silent: ReadonlySet<Ip>, doubts: readonly Doubt[], now: number): readonly Problem[] {
     const { nodes, lan } = this.#targets;
-    if (silent.size === 0 && doubts.length === 0) return none;
+    const flapping = this.#table.flapping(now);
+    if (silent.size === 0 && doubts.length === 0 && flapping.length === 0) return none;
     const name = lan?.name ?? '';
     return [
       ...doubts.map((doubt) => doubted(doubt, nodes, name)),
       ...nodes.filter(({ ip }) => silent.has(ip)).map((target) => silentNode(target, name)),
+      ...flapping.flatMap((each) =>
+        nodes.filter(({ ip }) => ip === each.ip).map((target) => flappingNode(target, each, name)),
+      ),
     ];
   }
 
@@ -213,27 +258,5 @@ export class Reachability {
     this.#problems = problems;
     if (!isSame) this.#silent = silent;
     this.#changed();
-  }
-}
-
-/**
- * An entry that failed becomes INCOMPLETE with the next question, and an unused one is forgotten: neither says anything
- * new.
- */
-function answerOf(state: NeighbourState | undefined): 'answers' | 'silent' | 'as before' {
-  switch (state) {
-    case 'REACHABLE':
-    case 'STALE':
-    case 'DELAY':
-    case 'PROBE':
-    case 'PERMANENT':
-      return 'answers';
-    case 'FAILED':
-      return 'silent';
-    case 'INCOMPLETE':
-    case undefined:
-      return 'as before';
-    default:
-      return state satisfies never;
   }
 }

@@ -30,7 +30,7 @@ export function waitingNodes({ before, after, waiting, isRouted }: Wait, of: Fam
 }
 
 /** Nodes with an endpoint that serves, be it one that is shutting down. */
-function ableNodes({ endpoints }: Service, of: Family): ReadonlySet<string> {
+export function ableNodes({ endpoints }: Service, of: Family): ReadonlySet<string> {
   const nodes = new Set<string>();
   for (const { ip, node, ready, serving } of endpoints)
     if (node !== undefined && (ready || serving) && family(ip) === of) nodes.add(node);

@@ -1,8 +1,11 @@
 import type { PathTable } from '../desire/path-table.ts';
+import type { Verdict } from '../desire/verdict.ts';
 import type { Node } from '../model/cluster.ts';
+import type { Hosts } from '../model/host.ts';
 import { eipCounts, type GatewayFacts, gatewayHealth } from './health.ts';
-import { type Hosts, nodeStatuses } from './nodes.ts';
+import { nodeStatuses } from './nodes.ts';
 import {
+  type AnnounceStatus,
   type Figures,
   feedStatus,
   figuresOf,
@@ -20,11 +23,14 @@ export interface GatewayInputs extends StatusInputs {
   readonly paths: Pick<PathTable, 'held' | 'candidates'>;
   readonly nodes: readonly Node[];
   readonly hosts: Hosts;
+  /** By the name of the node. */
+  readonly verdicts: ReadonlyMap<string, Verdict>;
   readonly address: string | undefined;
   /** How many addresses there are to give, by pool and family. */
   readonly sizes: readonly Omit<PoolUse, 'used'>[];
   readonly waiting: number | undefined;
   readonly lease: LeaseStatus | undefined;
+  readonly announce: AnnounceStatus | undefined;
 }
 
 export function gatewayStatus(inputs: GatewayInputs): GatewayStatus {
@@ -33,6 +39,7 @@ export function gatewayStatus(inputs: GatewayInputs): GatewayStatus {
   return {
     ...statusOf('gateway', gatewayHealth(facts), inputs),
     ...counted,
+    announce: inputs.announce,
     source: { kind: facts.source, address: inputs.address },
     feeds: facts.cluster.feeds.map(feedStatus),
   };
@@ -52,13 +59,14 @@ function gatewayFigures({
   paths,
   nodes,
   hosts,
+  verdicts,
   sizes,
   waiting,
   lease,
 }: GatewayInputs): GatewayFigures {
   return {
     eips: eipCounts(facts),
-    nodes: nodeStatuses(nodes, paths.candidates, hosts),
+    nodes: nodeStatuses(nodes, paths.candidates, hosts, verdicts),
     heard: facts.cluster.feeds.map(({ resource, heard: at }) => ({ resource, at })),
     pools: sizes.map((pool) => ({ ...pool, used: paths.held(pool.name, pool.family) })),
     waiting,

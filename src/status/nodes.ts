@@ -1,44 +1,11 @@
 import type { Candidate, Candidates } from '../desire/carriers.ts';
+import type { Verdict } from '../desire/verdict.ts';
 import type { Node } from '../model/cluster.ts';
+import type { Hosts } from '../model/host.ts';
 import type { Ip } from '../model/ip.ts';
-import type { NeighbourEntry, NeighbourState } from '../model/listing.ts';
+import type { NeighbourState } from '../model/listing.ts';
 import type { Problem } from '../model/problem.ts';
 import { iso } from './state.ts';
-
-/** A host in the neighbour table of the LAN. */
-export interface Host {
-  readonly state: NeighbourState;
-  /** ms since the epoch since when it has not answered; undefined: it answers, or was never asked. */
-  readonly silentSince: number | undefined;
-}
-
-/** The hosts of the LAN, by address, as of one look at the neighbour table. */
-export type Hosts = ReadonlyMap<Ip, Host>;
-
-/**
- * The hosts after another look at the neighbour table.
- *
- * A host that has not answered is FAILED; as soon as a packet wants to go there the kernel asks again, and the entry
- * is INCOMPLETE until that has failed as well. So an INCOMPLETE host is as silent as it was before.
- *
- * @param now ms since the epoch
- */
-export function nextHosts(before: Hosts, entries: readonly NeighbourEntry[], now: number): Hosts {
-  const hosts = new Map<Ip, Host>();
-  for (const { ip, state } of entries) {
-    const since = before.get(ip)?.silentSince;
-    const isSilent = state === 'FAILED' || (state === 'INCOMPLETE' && since !== undefined);
-    hosts.set(ip, { state, silentSince: isSilent ? (since ?? now) : undefined });
-  }
-  return hosts;
-}
-
-/** The addresses of hosts that do not answer. */
-export function silentIps(hosts: Hosts): ReadonlySet<Ip> {
-  const silent = new Set<Ip>();
-  for (const [ip, { silentSince }] of hosts) if (silentSince !== undefined) silent.add(ip);
-  return silent;
-}
 
 export interface NodeStatus {
   readonly name: string;
@@ -52,6 +19,9 @@ export interface NodeStatus {
   readonly neighbour: NeighbourState | undefined;
   /** ISO 8601; undefined: it answers */
   readonly silentSince: string | undefined;
+  /** What it may be sent; undefined: nobody has looked yet. */
+  readonly traffic: Verdict['kind'] | undefined;
+  readonly why: string | undefined;
 }
 
 /** @param candidates the nodes that may carry traffic */
@@ -59,6 +29,7 @@ export function nodeStatuses(
   nodes: readonly Node[],
   candidates: Candidates,
   hosts: Hosts,
+  verdicts: ReadonlyMap<string, Verdict>,
 ): readonly NodeStatus[] {
   return nodes.map(({ name, notReady }) => {
     const addresses = ipsOf(candidates.byName.get(name));
@@ -72,6 +43,8 @@ export function nodeStatuses(
       answers: silent.length > 0 ? 'no' : known.length > 0 ? 'yes' : 'unknown',
       neighbour: worst?.state,
       silentSince: worst?.silentSince === undefined ? undefined : iso(worst.silentSince),
+      traffic: verdicts.get(name)?.kind,
+      why: verdicts.get(name)?.why,
     };
   });
 }

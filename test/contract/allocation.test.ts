@@ -53,6 +53,18 @@ describe('the allocation over an API', () => {
     expect(new Set(names.map((name) => api.ips(name))).size).to.equal(names.length);
   });
 
+  it('does not set Serving while no node has said that it serves the Service', async () => {
+    await using api = await ApiFixture.open(...world, pending('web'));
+    const gateway = await api.gateway();
+    gateway.unanswered.add('default/web');
+    await api.until(() => api.ips('web') !== '', 'an address');
+    gateway.route(first);
+    await api.until(() => api.condition('web', 'eiproute.io/Serving') === 'False NoAnswer', 'no answer');
+    gateway.unanswered.delete('default/web');
+    gateway.controller.answered('default/web');
+    await api.until(() => api.condition('web', 'eiproute.io/Serving') === 'True Routed', 'serving');
+  });
+
   it('sets Serving when the route is there, and clears it when the route is gone', async () => {
     await using api = await ApiFixture.open(...world, pending('web'));
     const gateway = await api.gateway();

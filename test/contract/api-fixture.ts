@@ -148,6 +148,8 @@ export class Gateway implements AsyncDisposable {
   readonly assignmentChanges: AssignmentChange[] = [];
   readonly routed = new Set<Ip>();
   terms: Terms;
+  /** Services of which no node has said that it serves them: `namespace/name`. */
+  readonly unanswered = new Set<string>();
   readonly #stop = new AbortController();
   readonly #parts: Promise<void>[];
   #ended = false;
@@ -173,6 +175,7 @@ export class Gateway implements AsyncDisposable {
       writer: options.writer?.(cluster.writer) ?? cluster.writer,
       terms: () => this.terms,
       routed: (ip) => this.routed.has(ip),
+      answered: (service) => !this.unanswered.has(service),
       leads: () => this.leadership?.leads ?? true,
       clock: systemClock,
       pace: { idle: 1, first: 5, longest: 20 },

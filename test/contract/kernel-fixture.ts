@@ -34,8 +34,6 @@ export interface KernelFixture extends AsyncDisposable {
   touchNft(table: string): Promise<void>;
   /** A host on a link is heard of at this link-layer address; undefined: it is forgotten. */
   setNeighbour(link: string, ip: string, mac: string | undefined): Promise<void>;
-  /** A host on a link has not answered. */
-  failNeighbour(link: string, ip: string): Promise<void>;
   setSysctl(name: string, value: string): Promise<void>;
   sysctl(name: string): Promise<string>;
 

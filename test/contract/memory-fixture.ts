@@ -55,10 +55,6 @@ export class MemoryFixture implements KernelFixture {
     this.world.setNeighbour(link, parseIp(ip), mac);
   }
 
-  async failNeighbour(link: string, ip: string): Promise<void> {
-    this.world.failNeighbour(link, parseIp(ip));
-  }
-
   async setSysctl(name: string, value: string): Promise<void> {
     this.world.setSysctl(name, value);
   }

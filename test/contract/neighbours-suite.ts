@@ -31,25 +31,6 @@ export function describeNeighbours(make: MakeKernelFixture): void {
       ]);
     });
 
-    it('are shown with their state, and only those of the link', async () => {
-      const shown = async () =>
-        (await scenario.kernel.neighbours(scenario.lan, AbortSignal.timeout(patience)))
-          .map(({ ip, state }) => `${ip} ${state}`)
-          .sort();
-      expect(await shown()).to.deep.equal([]);
-      await scenario.fixture.setNeighbour(lan, '10.0.0.250', mac);
-      await scenario.fixture.setNeighbour(uplink, '203.0.113.250', mac);
-      await scenario.fixture.failNeighbour(lan, '10.0.0.251');
-      await scenario.fixture.failNeighbour(lan, '2001:db8:10::251');
-      expect(await shown()).to.deep.equal([
-        '10.0.0.250 REACHABLE',
-        '10.0.0.251 FAILED',
-        '2001:db8:10::251 FAILED',
-      ]);
-      await scenario.fixture.setNeighbour(lan, '10.0.0.251', mac);
-      expect(await shown()).to.include('10.0.0.251 REACHABLE');
-    });
-
     for (const [what, neighbour, mine, before, after] of [
       ['comes', '10.0.0.250', true, undefined, mac],
       ['comes by IPv6', '2001:db8:10::250', true, undefined, mac],

@@ -30,7 +30,7 @@ describe('eiproute plan', () => {
     expect(plan.status, plan.err).to.equal(2);
     expect(plan.err).to.equal('');
     expect(plan.out).to.match(
-      /^ip route add 198.51.100.11 nhid 861000000 proto 86 {2}# Service default\/mail$/m,
+      /^ip route add 198.51.100.11 nhid 260000000 proto 86 {2}# Service default\/mail$/m,
     );
     const shell = await host.within('sh', '-ec', plan.out);
     expect(shell.status, shell.err).to.equal(0);
@@ -65,10 +65,10 @@ describe('eiproute plan', () => {
   it('prints the way back from any disturbance', async () => {
     const desired = await host.routing();
     await host.batch([
-      'nexthop delete id 860000000',
+      'nexthop delete id 250000000',
       'route delete 198.51.100.10',
       'route add unreachable 198.51.100.77 proto 86',
-      'nexthop replace id 860000002 via 10.0.0.77 dev eth0 proto 86',
+      'nexthop replace id 250000002 via 10.0.0.77 dev eth0 proto 86',
     ]);
     host.setSysctl('net/ipv4/conf/eth0/send_redirects', '1');
     const plan = await host.eiproute('plan');
@@ -95,7 +95,7 @@ describe('eiproute plan', () => {
     const plan = await host.eiproute('plan', '--from', file);
     expect({ status: plan.status, err: plan.err }).to.deep.equal({ status: 2, err: '' });
     expect(plan.out).to.match(
-      /^ip route add 198.51.100.40 nhid 86100000\d proto 86 {2}# Service default\/more\n$/,
+      /^ip route add 198.51.100.40 nhid 26000000\d proto 86 {2}# Service default\/more\n$/,
     );
     const missing = await host.eiproute('plan', '--from', join(host.folder, 'none.json'));
     expect(missing.status).to.equal(1);
@@ -271,10 +271,10 @@ describe('eiproute status', () => {
     expect(status).to.equal(3);
     expect(err).to.match(/^DEGRADED: 3 of 4 EIPs routed/);
     expect(out).to.match(
-      /^installed {2}nexthop {4}id 86000000\d via 10.0.0.11 dev eth0 proto 86 \(node n1\)$/m,
+      /^installed {2}nexthop {4}id 25000000\d via 10.0.0.11 dev eth0 proto 86 \(node n1\)$/m,
     );
     expect(out).to.match(
-      /^installed {2}route {6}198.51.100.10 nhid 861000001 proto 86 \(Service default\/web\)$/m,
+      /^installed {2}route {6}198.51.100.10 nhid 260000001 proto 86 \(Service default\/web\)$/m,
     );
     expect(out).to.match(
       /^foreign {4}route {6}198.51.100.41 nhid \d+ proto 86 .*: 198.51.100.41 via 10.0.0.99 /m,
@@ -384,7 +384,7 @@ describe('eiproute purge', () => {
         files.map((file) => `rm ${file}`),
       );
     expect(await readdir(host.state)).to.deep.equal(['notes.txt']);
-    expect(purged.out).to.match(/^ip route delete 198.51.100.10 nhid 861000001 proto 86$/m);
+    expect(purged.out).to.match(/^ip route delete 198.51.100.10 nhid 260000001 proto 86$/m);
     expect(purged.out).to.match(/^sysctl -w net.ipv4.ip_forward="0"$/m);
     expect([await host.kernel(), await host.settings()]).to.deep.equal(before);
     expect(await host.eiproute('purge')).to.deep.equal({ status: 0, out: '', err: '' });

@@ -113,10 +113,6 @@ export class LinuxFixture implements KernelFixture {
     );
   }
 
-  async failNeighbour(link: string, neighbour: string): Promise<void> {
-    await ip(`neigh replace ${neighbour} dev ${link} nud failed`);
-  }
-
   async setSysctl(name: string, value: string): Promise<void> {
     writeFileSync(`/proc/sys/${name}`, value);
   }

@@ -4,7 +4,6 @@ import { familyNumber, type MessageReader, type MessageWriter } from './message.
 
 const NDA_DST = 1;
 const NDA_LLADDR = 2;
-const NDA_IFINDEX = 8;
 /**
  * NUD_*: one bit each. NUD_NONE (0) is an entry that nobody has used yet. NUD_NOARP (0x40) is left out: it is no host
  * that could answer, but a group address.
@@ -25,6 +24,7 @@ const resolved: ReadonlySet<NeighbourState | undefined> = new Set([
   'PROBE',
   'PERMANENT',
 ]);
+const NUD_STALE = 0x04;
 const NTF_USE = 0x01;
 const NTF_PROXY = 0x08;
 const macBytes = 6;
@@ -41,9 +41,8 @@ export type FoundNeighbour = Omit<Neighbour, 'mac'> & {
 };
 
 /** @param link ifindex; undefined: of all interfaces */
-export function encodeNeighbourDump(writer: MessageWriter, of: Family, link: number | undefined): void {
+export function encodeNeighbourDump(writer: MessageWriter, of: Family): void {
   writer.u8(familyNumber(of)).u8(0).u16(0).u32(0).u16(0).u8(0).u8(0);
-  if (link !== undefined) writer.attributeU32(NDA_IFINDEX, link);
 }
 
 /** NTF_USE: the kernel treats the entry as if a packet had just been sent to it, and resolves it if necessary. */
@@ -51,18 +50,23 @@ export function encodeNeighbourUse(writer: MessageWriter, ip: Ip, link: number):
   encodeEntry(writer, ip, link, NTF_USE);
 }
 
+/** Makes an entry with a link-layer address STALE, and keeps the address. */
+export function encodeNeighbourStale(writer: MessageWriter, ip: Ip, link: number): void {
+  encodeEntry(writer, ip, link, 0, NUD_STALE);
+}
+
 /** Names one entry, for RTM_GETNEIGH. */
 export function encodeNeighbourKey(writer: MessageWriter, ip: Ip, link: number): void {
   encodeEntry(writer, ip, link, 0);
 }
 
-function encodeEntry(writer: MessageWriter, ip: Ip, link: number, flags: number): void {
+function encodeEntry(writer: MessageWriter, ip: Ip, link: number, flags: number, state = 0): void {
   writer
     .u8(familyNumber(family(ip)))
     .u8(0)
     .u16(0)
     .u32(link)
-    .u16(0)
+    .u16(state)
     .u8(flags)
     .u8(0);
   writer.attributeBytes(NDA_DST, ipBytes(ip));

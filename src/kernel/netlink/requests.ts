@@ -47,10 +47,10 @@ export function routeDump(filter: RouteFilter): DumpRequest<Route> {
 }
 
 /** @param link ifindex; undefined: of all interfaces */
-export function neighbourDump(of: Family, link?: number): DumpRequest<FoundNeighbour> {
+export function neighbourDump(of: Family): DumpRequest<FoundNeighbour> {
   return {
     type: Type.RTM_GETNEIGH,
-    encode: (writer) => encodeNeighbourDump(writer, of, link),
+    encode: (writer) => encodeNeighbourDump(writer, of),
     decode: decodeNeighbour,
   };
 }

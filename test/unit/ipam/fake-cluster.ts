@@ -63,6 +63,7 @@ export class FakeCluster {
   /** Addresses that a write showed while another Service showed them that cannot share them, in words. */
   readonly twice: string[] = [];
   routed: (ip: Ip) => boolean = () => false;
+  answered: (service: Service) => boolean = () => true;
   now = '2026-01-01T00:00:00Z';
   allocator: Allocator;
   #terms: Terms;
@@ -141,6 +142,7 @@ export class FakeCluster {
     return due(one, this.allocator.decisions.get(serviceName(one)), {
       allocation: this.#terms.allocation,
       routed: this.routed,
+      answered: this.answered,
       lingers: ({ ingress }) => ingress.some(this.routed),
       unconfirmed: (service) => this.allocator.isUnconfirmed(service),
       now: this.now,

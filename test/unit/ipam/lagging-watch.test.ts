@@ -33,6 +33,7 @@ class Run {
       writer: this.api,
       terms: () => terms,
       routed: (ip) => this.routed.has(ip),
+      answered: () => true,
       leads: () => this.leads,
       clock,
     });

@@ -19,6 +19,7 @@ function ip(last: number): Ip {
 class Table implements NeighbourPort {
   readonly table = new Map<Ip, NeighbourState>();
   readonly solicited = new Set<Ip>();
+  readonly expired = new Set<Ip>();
   error: KernelError | undefined;
   readonly #told: (readonly Ip[] | 'unknown')[] = [];
   #wake = Promise.withResolvers<void>();
@@ -26,6 +27,14 @@ class Table implements NeighbourPort {
   async solicit(_link: number, ips: readonly Ip[]): Promise<void> {
     if (this.error) throw this.error;
     for (const each of ips) this.solicited.add(each);
+  }
+
+  async expire(_link: number, ips: readonly Ip[]): Promise<void> {
+    for (const each of ips) {
+      this.expired.add(each);
+      // The kernel refuses it for one that has failed meanwhile.
+      if (this.table.get(each) === 'REACHABLE') this.table.set(each, 'STALE');
+    }
   }
 
   async states(_link: number, ips: readonly Ip[]): Promise<readonly (NeighbourState | undefined)[]> {
@@ -72,6 +81,7 @@ class World implements AsyncDisposable {
       every: () => 2,
       share: () => 0.5,
       clock: () => this.now,
+      time: () => this.now,
       changed: () => undefined,
     });
     for (const node of nodes) this.port.table.set(ip(node), dead.includes(node) ? 'FAILED' : 'REACHABLE');
@@ -109,6 +119,7 @@ describe('the probe of the nodes', () => {
       every: () => 2,
       share: () => 0.5,
       clock: () => 0,
+      time: () => 0,
       changed: () => undefined,
     });
     probe.follow(targets(11, 12));
@@ -118,6 +129,25 @@ describe('the probe of the nodes', () => {
     stop.abort();
     await running;
     expect([...port.solicited]).to.deep.equal([ip(12)]);
+  });
+
+  it('ceases to ask about an entry when somebody fixes it, and asks again when it is an ordinary one', async () => {
+    await using world = new World([11, 12]);
+    const { port } = world;
+    /** Who is asked in a whole turn that begins now. */
+    const asked = async (): Promise<readonly Ip[]> => {
+      for (const _ of [1, 2]) {
+        port.solicited.clear();
+        while (port.solicited.size === 0) await new Promise((resolve) => setTimeout(resolve, 1));
+      }
+      return [...port.solicited];
+    };
+    port.table.set(ip(11), 'PERMANENT');
+    port.tell([ip(11)]);
+    expect(await asked()).to.deep.equal([ip(12)]);
+    port.table.set(ip(11), 'STALE');
+    const late = Date.now() + 1500;
+    while ((await asked()).length < 2) if (Date.now() > late) throw new Error('it is not asked again');
   });
 
   it('has the kernel ask every node, again and again', async () => {
@@ -147,6 +177,27 @@ describe('the probe of the nodes', () => {
     await world.until('');
   });
 
+  it('has the kernel ask those that are reachable by a timer from before, at the start and again and again', async () => {
+    await using world = new World([11, 12, 13]);
+    world.port.table.set(ip(13), 'PERMANENT');
+    const expired = async (...last: readonly number[]): Promise<void> => {
+      while (!last.every((each) => world.port.expired.has(ip(each))))
+        await new Promise((resolve) => setTimeout(resolve, 1));
+    };
+    await expired(11, 12);
+    world.port.expired.clear();
+    world.port.table.set(ip(12), 'REACHABLE');
+    await expired(12);
+    expect([...world.port.expired]).to.deep.equal([ip(12)]);
+  });
+
+  it('believes a failure although the kernel asks again by the time that its table is read', async () => {
+    await using world = new World([11, 12, 13]);
+    world.port.table.set(ip(12), 'INCOMPLETE');
+    world.port.tell([ip(12)]);
+    await world.until('12 node-silent');
+  });
+
   it('takes a node back that has answered for a second, and not one that answers now and then', async () => {
     await using world = new World([11, 12, 13]);
     world.port.fail(12);
@@ -169,6 +220,48 @@ describe('the probe of the nodes', () => {
     await turns();
     world.now += 1000;
     await world.until('');
+  });
+
+  it('holds a node that flaps out longer each time, and names it', async () => {
+    await using world = new World([11, 12, 13]);
+    world.pace = 50;
+    world.port.fail(12);
+    await world.until('12 node-silent');
+    world.port.table.set(ip(12), 'REACHABLE');
+    await world.until('');
+    world.port.fail(12);
+    await world.until('12 node-silent node-flaps');
+    const since = world.now;
+    world.port.table.set(ip(12), 'REACHABLE');
+    await world.until('node-flaps');
+    expect(world.now - since).to.be.at.least(2000);
+    expect(world.probe.problems[0]?.message).to.include('node n12 fell silent at 10.0.0.12 on eth0 2 times');
+    world.now += 300_000;
+    // Time that nobody saw is not believed, so it takes many looks.
+    for (let looks = 0; looks < 400 && world.probe.problems.length > 0; looks += 1) {
+      world.now += 1000;
+      await new Promise((resolve) => setTimeout(resolve, 3));
+    }
+    await world.until('');
+  });
+
+  it('shows every host when it is asked to look, once a second at most', async () => {
+    await using world = new World([11, 12]);
+    const states = (): string[] => [...world.probe.hosts.values()].map(({ state }) => state);
+    const look = (): Promise<void> => world.probe.look(new AbortController().signal);
+    for (const node of [11, 12]) world.port.table.set(ip(node), 'DELAY');
+    world.now = 5000;
+    await look();
+    expect(states()).to.deep.equal(['DELAY', 'DELAY']);
+    world.port.table.set(ip(12), 'STALE');
+    await look();
+    expect(states()).to.deep.equal(['DELAY', 'DELAY']);
+    world.now += 1000;
+    await look();
+    expect(states()).to.deep.equal(['DELAY', 'STALE']);
+    world.port.fail(11, 12);
+    await world.until('probe-doubted');
+    expect([world.probe.silent.size, [...world.probe.unheard]]).to.deep.equal([0, [ip(11), ip(12)]]);
   });
 
   it('goes by what the kernel says now, not by what it said while nobody listened', async () => {

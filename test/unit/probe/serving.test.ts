@@ -19,11 +19,20 @@ function local(...on: readonly string[]): Service {
   return { ...made, endpoints: made.endpoints.filter(({ ip }) => !ip.includes(':')) };
 }
 
+function dual(name: string): Service {
+  return service(name, ['198.51.100.10', '2001:db8:e::10'], {
+    externalTrafficPolicy: 'Local',
+    healthCheckNodePort: 31_000,
+    endpoints: [endpoint('n1')],
+  });
+}
+
 const never: Health = { kind: 'not yet', why: 'ECONNREFUSED' };
 
 /** A probe over nodes that answer what the test says. */
 class World implements AsyncDisposable {
   readonly asked: string[] = [];
+  readonly answered: string[] = [];
   readonly healths = new Map<Ip, Health>();
   wait = 60_000;
   isRouted = true;
@@ -33,10 +42,10 @@ class World implements AsyncDisposable {
   readonly #running: Promise<void>;
   #changed = Promise.withResolvers<void>();
 
-  constructor() {
+  constructor(families: 'IPv4' | 'both families' = 'IPv4') {
     this.serving = new Serving({
       isRouted: () => this.isRouted,
-      addressOf: (name, of) => (of === 4 ? addresses[name] : undefined),
+      addressOf: (name, of) => (of === 4 || families === 'both families' ? addresses[name] : undefined),
       ask: async (ip, port) => {
         this.asked.push(`${ip}:${port}`);
         return this.healths.get(ip) ?? never;
@@ -44,6 +53,7 @@ class World implements AsyncDisposable {
       wait: () => this.wait,
       clock: () => this.now,
       changed: () => this.#changed.resolve(),
+      answered: (service) => this.answered.push(service),
     });
     this.#running = this.serving.run(this.#stop.signal);
   }
@@ -96,6 +106,7 @@ describe('the probe of health check ports', () => {
     world.now += 70;
     await world.changed();
     expect(world.waits).to.equal('');
+    expect(serving.isUnanswered('default/web')).to.equal(false);
     const [problem] = serving.problems;
     expect(problem?.code).to.equal('node-does-not-say-it-serves');
     expect(problem?.message).to.include('default/web').and.to.include('n2');
@@ -108,6 +119,54 @@ describe('the probe of health check ports', () => {
     advancing.defer(() => clearInterval(timer));
     await world.changed();
     expect(serving.problems).to.deep.equal([]);
+  });
+
+  it('counts Services, not their families, in what it says of a node', async () => {
+    await using world = new World('both families');
+    const { serving } = world;
+    world.wait = 50;
+    world.isRouted = false;
+    serving.read('default/web', dual('web'), 'changed');
+    world.now += 70;
+    await world.changed();
+    expect(serving.problems.map(({ message }) => / serves (.*) \(/.exec(message)?.[1])).to.deep.equal([
+      'default/web',
+    ]);
+    serving.read('default/mail', dual('mail'), 'changed');
+    world.now += 70;
+    await world.changed();
+    expect(serving.problems.map(({ message }) => / serves (.*) \(/.exec(message)?.[1])).to.deep.equal([
+      'default/web and 1 more Service',
+    ]);
+    serving.read('default/web', undefined, 'changed');
+    expect(serving.problems.map(({ message }) => / serves (.*) \(/.exec(message)?.[1])).to.deep.equal([
+      'default/mail',
+    ]);
+  });
+
+  it('knows a Service of which no node has said that it serves it, and tells when one does', async () => {
+    await using world = new World();
+    const { serving } = world;
+    world.wait = 50;
+    world.isRouted = false;
+    serving.read('default/web', local('n1', 'n2'), 'changed');
+    expect(serving.isUnanswered('default/web')).to.equal(true);
+    world.now += 70;
+    await world.changed();
+    expect(world.waits).to.equal('');
+    expect(serving.isUnanswered('default/web')).to.equal(true);
+    expect(world.answered).to.deep.equal([]);
+    world.healths.set(parseIp('10.0.0.12'), { kind: 'serves' });
+    using advancing = new DisposableStack();
+    const timer = setInterval(() => {
+      world.now += 100;
+    }, 1);
+    advancing.defer(() => clearInterval(timer));
+    const late = Date.now() + 1500;
+    while (world.answered.length === 0 && Date.now() < late)
+      await new Promise((resolve) => setTimeout(resolve, 2));
+    expect(world.answered).to.deep.equal(['default/web']);
+    expect(serving.isUnanswered('default/web')).to.equal(false);
   });
 
   it('forgets a node that never said it when its endpoint goes', async () => {

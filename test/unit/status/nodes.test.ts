@@ -1,51 +1,10 @@
 import { expect } from 'chai';
 import { candidates } from '../../../src/desire/carriers.ts';
-import { parseIp } from '../../../src/model/ip.ts';
-import type { NeighbourEntry, NeighbourState } from '../../../src/model/listing.ts';
-import { type Hosts, nextHosts, nodeProblems, nodeStatuses } from '../../../src/status/nodes.ts';
+import type { Verdict } from '../../../src/desire/verdict.ts';
+import type { Host } from '../../../src/model/host.ts';
+import { type Ip, parseIp } from '../../../src/model/ip.ts';
+import { nodeProblems, nodeStatuses } from '../../../src/status/nodes.ts';
 import { node, threeNodes } from '../../scene.ts';
-
-const n2 = parseIp('10.0.0.12');
-const none: Hosts = new Map();
-
-function entry(ip: string, state: NeighbourState): NeighbourEntry {
-  return { ip: parseIp(ip), state };
-}
-
-/** What is known of n2 after a look at each of these, a second apart from the first at 0. */
-function seen(...states: readonly (NeighbourState | undefined)[]): string {
-  const hosts = states.reduce<Hosts>(
-    (before, state, i) => nextHosts(before, state === undefined ? [] : [entry('10.0.0.12', state)], i * 1000),
-    none,
-  );
-  const host = hosts.get(n2);
-  return host === undefined ? 'unknown' : `${host.state} ${host.silentSince ?? 'answers'}`;
-}
-
-describe('the hosts of the LAN', () => {
-  it('are silent from the first look that finds them FAILED', () => {
-    expect(seen('REACHABLE', 'FAILED', 'FAILED')).to.equal('FAILED 1000');
-  });
-
-  it('stay silent while the kernel asks again', () => {
-    expect(seen('FAILED', 'INCOMPLETE', 'FAILED', 'INCOMPLETE')).to.equal('INCOMPLETE 0');
-  });
-
-  it('are not silent while they are asked for the first time', () => {
-    expect(seen('INCOMPLETE')).to.equal('INCOMPLETE answers');
-  });
-
-  for (const state of ['REACHABLE', 'STALE', 'DELAY', 'PROBE', 'PERMANENT'] as const) {
-    it(`answer again once they are ${state}`, () => {
-      expect(seen('FAILED', state)).to.equal(`${state} answers`);
-    });
-  }
-
-  it('are unknown once the kernel has forgotten them', () => {
-    expect(seen('FAILED', undefined)).to.equal('unknown');
-    expect(seen('FAILED', undefined, 'INCOMPLETE')).to.equal('INCOMPLETE answers');
-  });
-});
 
 describe('the nodes', () => {
   const nodes = [
@@ -53,14 +12,16 @@ describe('the nodes', () => {
     node('n2', ['10.0.0.12', '2001:db8:10::12'], { notReady: true }),
     node('out', ['10.0.0.13'], { excludeLabel: '', notReady: true }),
   ];
-  const hosts = nextHosts(
-    none,
-    [entry('10.0.0.12', 'FAILED'), entry('2001:db8:10::12', 'REACHABLE'), entry('10.0.0.13', 'FAILED')],
-    5000,
-  );
+  const hosts = new Map<Ip, Host>([
+    [parseIp('10.0.0.12'), { state: 'FAILED', silentSince: 5000 }],
+    [parseIp('2001:db8:10::12'), { state: 'REACHABLE', silentSince: undefined }],
+    [parseIp('10.0.0.13'), { state: 'FAILED', silentSince: 5000 }],
+  ]);
+
+  const verdicts = new Map<string, Verdict>([['n2', { kind: 'draining', why: 'it is cordoned' }]]);
 
   it('are shown with what Kubernetes and the neighbour table say', () => {
-    expect(nodeStatuses(nodes, candidates(nodes), hosts)).to.deep.equal([
+    expect(nodeStatuses(nodes, candidates(nodes), hosts, verdicts)).to.deep.equal([
       {
         name: 'n1',
         addresses: ['10.0.0.11', '2001:db8:10::11'],
@@ -68,6 +29,8 @@ describe('the nodes', () => {
         answers: 'unknown',
         neighbour: undefined,
         silentSince: undefined,
+        traffic: undefined,
+        why: undefined,
       },
       {
         name: 'n2',
@@ -76,6 +39,8 @@ describe('the nodes', () => {
         answers: 'no',
         neighbour: 'FAILED',
         silentSince: '1970-01-01T00:00:05.000Z',
+        traffic: 'draining',
+        why: 'it is cordoned',
       },
       {
         name: 'out',
@@ -84,6 +49,8 @@ describe('the nodes', () => {
         answers: 'unknown',
         neighbour: undefined,
         silentSince: undefined,
+        traffic: undefined,
+        why: undefined,
       },
     ]);
   });

@@ -1,8 +1,10 @@
-import { eipsListText, plain, statusText } from '../../../src/cli/status-text.ts';
+import { plain } from '../../../src/cli/paint.ts';
+import { eipsListText, statusText } from '../../../src/cli/status-text.ts';
 import { feedFailure } from '../../../src/cluster/failure.ts';
 import { UnreachableError } from '../../../src/cluster/transport.ts';
 import type { GatewayDesire } from '../../../src/desire/gateway-desire.ts';
 import type { Feed, Snapshot } from '../../../src/model/cluster.ts';
+import type { Host } from '../../../src/model/host.ts';
 import { compareIp, type Ip, parseIp } from '../../../src/model/ip.ts';
 import type { NeighbourState } from '../../../src/model/listing.ts';
 import type { Route } from '../../../src/model/object.ts';
@@ -11,8 +13,8 @@ import { silentNode } from '../../../src/probe/reachability-problems.ts';
 import { eipStatuses } from '../../../src/status/eips.ts';
 import { figuresOfGateway, type GatewayInputs, gatewayStatus } from '../../../src/status/gateway.ts';
 import type { GatewayFacts } from '../../../src/status/health.ts';
-import { type Hosts, nextHosts, nodeProblems, silentIps } from '../../../src/status/nodes.ts';
-import type { Figures, GatewayStatus } from '../../../src/status/status.ts';
+import { nodeProblems } from '../../../src/status/nodes.ts';
+import type { AnnounceStatus, Figures, GatewayStatus } from '../../../src/status/status.ts';
 import { endpoint, gateway, node, Scene, service, snapshot } from '../../scene.ts';
 
 /** Gateways as the pages of docs/ show them. All times are fixed. */
@@ -59,6 +61,7 @@ interface SampleOptions {
   /** Problems of the allocation. */
   readonly problems?: readonly Problem[];
   readonly waiting?: number;
+  readonly announce?: AnnounceStatus;
 }
 
 async function sample({
@@ -68,14 +71,19 @@ async function sample({
   neighbours = {},
   problems = [],
   waiting = 0,
+  announce,
 }: SampleOptions): Promise<Sample> {
   const settings = gateway({ lan });
   const scene = new Scene(snapshot(nodes, services, { feeds: feeds(now - 2000), ...cluster }), settings);
   disturb?.(scene);
   const first = await scene.round('link');
-  const entries = Object.entries(neighbours).map(([ip, state]) => ({ ip: parseIp(ip), state }));
-  const hosts: Hosts = nextHosts(new Map(), entries, now - 41_000);
-  const silent = silentIps(hosts);
+  const hosts = new Map<Ip, Host>(
+    Object.entries(neighbours).map(([ip, state]) => [
+      parseIp(ip),
+      { state, silentSince: state === 'FAILED' ? now - 41_000 : undefined },
+    ]),
+  );
+  const silent = new Set([...hosts].flatMap(([ip, { silentSince }]) => (silentSince ? [ip] : [])));
   const desire = desireOf(scene);
   const { paths } = desire;
   const report = {
@@ -102,6 +110,7 @@ async function sample({
     dark: [...paths.eipsWithin(silent)],
     unrouted: () => desire.unrouted(),
     names,
+    announceStates: announce?.ipv4 && { 4: announce.ipv4.state, 6: announce.ipv4.state },
   };
   const inputs: GatewayInputs = {
     release: '0.1.0',
@@ -116,6 +125,7 @@ async function sample({
     paths,
     nodes: scene.cluster.nodes,
     hosts,
+    verdicts: new Map(),
     address: 'https://10.0.0.10:6443',
     sizes: [
       { name: 'public', family: 4, size: 254 },
@@ -123,6 +133,7 @@ async function sample({
     ],
     waiting,
     lease: { leads: true, holder: 'gw1' },
+    announce,
     report,
   };
   const parsed: GatewayStatus = JSON.parse(JSON.stringify(gatewayStatus(inputs)));
@@ -196,6 +207,17 @@ export const degraded = (): Promise<Sample> =>
     },
     problems: ['s7', 's8'].map(waits),
     waiting: 2,
+  });
+
+export const drained = (): Promise<Sample> =>
+  sample({
+    neighbours: answering,
+    announce: {
+      table: 86,
+      ipv4: { state: 'draining', eips: 0 },
+      ipv6: undefined,
+      drainingSince: new Date(now - 4 * 60_000).toISOString(),
+    },
   });
 
 export const noLan = (): Promise<Sample> =>

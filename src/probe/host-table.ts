@@ -1,0 +1,208 @@
+import type { Host, Hosts } from '../model/host.ts';
+import type { Ip } from '../model/ip.ts';
+import type { NeighbourState } from '../model/listing.ts';
+import type { Signal } from './judge.ts';
+
+/** What is known of one address. */
+interface Entry {
+  readonly state: NeighbourState | undefined;
+  /** ms of the awake clock; undefined: it answers, or was never asked */
+  readonly silentSince: number | undefined;
+  /** ms since the epoch of the same moment */
+  readonly silentAt: number | undefined;
+  /** Since when one that was silent answers again, in ms of the awake clock. */
+  readonly answersSince: number | undefined;
+  /** How often it fell silent, as long as {@link forgottenAfter} of answers do not lie between. */
+  readonly losses: number;
+  /** ms of the awake clock; when it was last trusted again */
+  readonly trustedAt: number;
+}
+
+/** One look at an address. Times in ms. */
+export interface Look {
+  readonly state: NeighbourState | undefined;
+  /** On the awake clock. */
+  readonly now: number;
+  /** On the awake clock: since when it is silent, if it is and was not before. */
+  readonly since: number;
+  /** Since the epoch. */
+  readonly at: number;
+}
+
+/** An address that fell silent again and again. */
+export interface Flapping {
+  readonly ip: Ip;
+  readonly losses: number;
+  /** ms for which it must answer, after it was silent */
+  readonly steadyFor: number;
+}
+
+/**
+ * ms for which a node that was silent must answer before it gets traffic again: it answers ARP before its routes and
+ * its kube-proxy are what they should be.
+ */
+const steadyFor = 1000;
+
+/** ms; a node is held out no longer than this after it answers again */
+const longestSteady = 60_000;
+
+/** ms of answers after which it is forgotten that a node fell silent */
+const forgottenAfter = 300_000;
+
+const unknown: Entry = {
+  state: undefined,
+  silentSince: undefined,
+  silentAt: undefined,
+  answersSince: undefined,
+  losses: 0,
+  trustedAt: 0,
+};
+
+/** The addresses of the nodes, as the kernel saw them; kept up to date by looks. No clock of its own. */
+export class HostTable {
+  readonly #entries = new Map<Ip, Entry>();
+  #silent = 0;
+  #fixed = 0;
+
+  /** Keeps these addresses and no others. @param how 'anew': nothing is known of them any more */
+  follow(ips: Iterable<Ip>, how: 'as they are' | 'anew'): void {
+    const before = new Map(this.#entries);
+    this.#entries.clear();
+    for (const ip of ips) this.#entries.set(ip, (how === 'anew' ? undefined : before.get(ip)) ?? unknown);
+    this.#count();
+  }
+
+  /** Nothing is known of anybody: the kernel cannot be asked. */
+  forget(): void {
+    for (const ip of this.#entries.keys()) this.#entries.set(ip, unknown);
+    this.#count();
+  }
+
+  has(ip: Ip): boolean {
+    return this.#entries.has(ip);
+  }
+
+  get ips(): readonly Ip[] {
+    return [...this.#entries.keys()];
+  }
+
+  /** Whom the kernel may be made to ask: not those whose link-layer address somebody has fixed (NUD_PERMANENT). */
+  get asked(): readonly Ip[] {
+    return this.ips.filter((ip) => this.#entries.get(ip)?.state !== 'PERMANENT');
+  }
+
+  /** Those whose link-layer address is fixed. */
+  get fixed(): readonly Ip[] {
+    return this.#fixed === 0 ? [] : this.ips.filter((ip) => this.#at(ip).state === 'PERMANENT');
+  }
+
+  /** Those that were REACHABLE at the last look. */
+  get reachable(): readonly Ip[] {
+    return this.ips.filter((ip) => this.#at(ip).state === 'REACHABLE');
+  }
+
+  /** Those that do not answer, or not for long enough. */
+  get silent(): readonly Ip[] {
+    return this.#silent === 0 ? [] : this.ips.filter((ip) => this.#at(ip).silentSince !== undefined);
+  }
+
+  /** What {@link judge} takes. */
+  get signals(): readonly Signal[] {
+    return [...this.#entries].map(([ip, { silentSince }]) => ({ ip, silentSince }));
+  }
+
+  get hosts(): Hosts {
+    const hosts = new Map<Ip, Host>();
+    for (const [ip, { state, silentAt }] of this.#entries)
+      if (state !== undefined) hosts.set(ip, { state, silentSince: silentAt });
+    return hosts;
+  }
+
+  /** Those that fell silent more than once. @param now ms of the awake clock */
+  flapping(now: number): readonly Flapping[] {
+    return [...this.#entries].flatMap(([ip, entry]) => {
+      const losses = lossesAt(entry, now);
+      return losses > 1 ? [{ ip, losses, steadyFor: steadyAfter(losses) }] : [];
+    });
+  }
+
+  saw(ip: Ip, look: Look): void {
+    const before = this.#entries.get(ip);
+    if (before === undefined) return;
+    const after = next(before, look);
+    this.#entries.set(ip, after);
+    this.#silent += Number(after.silentSince !== undefined) - Number(before.silentSince !== undefined);
+    this.#fixed += Number(after.state === 'PERMANENT') - Number(before.state === 'PERMANENT');
+  }
+
+  #at(ip: Ip): Entry {
+    return this.#entries.get(ip) ?? unknown;
+  }
+
+  #count(): void {
+    const entries = [...this.#entries.values()];
+    this.#silent = entries.filter(({ silentSince }) => silentSince !== undefined).length;
+    this.#fixed = entries.filter(({ state }) => state === 'PERMANENT').length;
+  }
+}
+
+function next(before: Entry, { state, now, since, at }: Look): Entry {
+  switch (answerOf(state)) {
+    case 'as before':
+      return { ...before, state };
+    case 'silent':
+      return before.silentSince === undefined
+        ? {
+            ...before,
+            state,
+            silentSince: since,
+            silentAt: at,
+            answersSince: undefined,
+            losses: lossesAt(before, now) + 1,
+          }
+        : { ...before, state, answersSince: undefined };
+    case 'answers': {
+      if (before.silentSince === undefined) return { ...before, state };
+      const { answersSince = now } = before;
+      if (now - answersSince < steadyAfter(before.losses)) return { ...before, state, answersSince };
+      const trusted = {
+        silentSince: undefined,
+        silentAt: undefined,
+        answersSince: undefined,
+        trustedAt: now,
+      };
+      return { ...before, state, ...trusted };
+    }
+  }
+}
+
+function lossesAt({ losses, silentSince, trustedAt }: Entry, now: number): number {
+  return silentSince === undefined && now - trustedAt >= forgottenAfter ? 0 : losses;
+}
+
+/** ms; twice as long with each loss: a node that comes and goes takes its share of connections down each time. */
+export function steadyAfter(losses: number): number {
+  return Math.min(steadyFor * 2 ** Math.max(0, losses - 1), longestSteady);
+}
+
+/**
+ * An entry that failed becomes INCOMPLETE with the next question, and an unused one is forgotten: neither says anything
+ * new.
+ */
+function answerOf(state: NeighbourState | undefined): 'answers' | 'silent' | 'as before' {
+  switch (state) {
+    case 'REACHABLE':
+    case 'STALE':
+    case 'DELAY':
+    case 'PROBE':
+    case 'PERMANENT':
+      return 'answers';
+    case 'FAILED':
+      return 'silent';
+    case 'INCOMPLETE':
+    case undefined:
+      return 'as before';
+    default:
+      return state satisfies never;
+  }
+}
