@@ -62,7 +62,7 @@ describe('the read-only listener', () => {
     for (const path of ['release', 'status', 'objects', '..%2f..%2fetc%2fpasswd']) {
       const [missing, words] = await http(host, `http://${listen}/${path}`);
       expect(missing, path).to.equal('404');
-      expect(words).to.match(/^nothing at GET \S+; there is GET \/metrics/);
+      expect(words).to.match(/^nothing at GET \S+; there is GET \/, GET \/metrics/);
     }
   });
 
