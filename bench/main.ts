@@ -6,12 +6,14 @@ import { memory, soak } from './memory.ts';
 import { routes } from './routes.ts';
 import { scale } from './scale.ts';
 import { starts } from './start.ts';
+import { watched } from './watched.ts';
 
 // npm run bench [-- NAME ...]: everything that we claim about speed and memory, measured here and now, one table after
 // the other. A table is a function that measures and returns its text.
 const tables: Readonly<Record<string, () => string | Promise<string>>> = {
   routes,
   events: latency,
+  watched,
   start: starts,
   allocations,
   memory,
@@ -20,7 +22,7 @@ const tables: Readonly<Record<string, () => string | Promise<string>>> = {
   scale,
 };
 /** They take many minutes, and are run when they are asked for. */
-const long = ['soak', 'cluster', 'scale'];
+const long = ['soak', 'watched', 'cluster', 'scale'];
 
 const asked = process.argv.slice(2);
 const unknown = asked.find((name) => !Object.hasOwn(tables, name));
