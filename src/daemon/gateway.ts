@@ -56,7 +56,7 @@ export function gatewayRole(
   config: GatewayConfig,
   cluster: ClusterReader,
   problems: () => readonly Problem[],
-): Role {
+): Role & { readonly desire: GatewayDesire } {
   const sources: GatewaySources = { cluster, takeDelta: () => nothing, problems: () => [problems()] };
   return roleOf(config, new GatewayDesire(config.gateway, sources));
 }

@@ -54,7 +54,7 @@ const well: DoctorFacts = {
     {
       family: 4,
       configured: router,
-      present: [{ via: router, dev: 'eth1', metric: 0, isOurs: true }],
+      present: [{ via: router, dev: 'eth1', metric: 0, protocol: 86 }],
       neighbour: 'REACHABLE',
     },
   ],
@@ -273,7 +273,7 @@ describe('doctor', () => {
     {
       name: 'a default route that is shadowed',
       facts: withRoute({
-        present: [{ via: parseIp('192.168.1.1'), dev: 'eth0', metric: 100, isOurs: false }],
+        present: [{ via: parseIp('192.168.1.1'), dev: 'eth0', metric: 100, protocol: 4 }],
       }),
       check: 'default route',
       state: 'warn',
