@@ -5,12 +5,15 @@ import { Witness } from '../lab/load/witness.ts';
 import { removeLeftovers } from '../lab/network/lab-run.ts';
 import { layNetwork } from '../lab/network/network.ts';
 import { now } from '../lab/process/clock.ts';
-import { residentMiB } from '../lab/process/process.ts';
+import { processorSeconds, residentMiB } from '../lab/process/process.ts';
 import { waitFor } from '../lab/process/wait.ts';
 import { median, table } from './table.ts';
 
-/** Services, with an EndpointSlice for each family: as many as Kubernetes says that a cluster may have. */
-const count = 10_000;
+/**
+ * Services, with an EndpointSlice for each family: as many as Kubernetes says that a cluster may have; fewer by
+ * EIPROUTE_SERVICES.
+ */
+const count = Number(process.env['EIPROUTE_SERVICES'] ?? 10_000);
 const events = 300;
 /** Requests that are under way at once. */
 const parallel = 16;
@@ -25,10 +28,15 @@ export async function scale(): Promise<string> {
   // No kube-proxy: nobody asks for these addresses.
   await using cluster = await RealCluster.start(network);
   const pools = ['198.18.0.0/15', '2001:db8:e::/64'];
-  await using eiproute = await Eiproute.start(network, cluster, { lines: 'allocate: true', pools }, 'none');
+  // Nobody answers on the health check ports.
+  const lines = 'allocate: true\nprobe: { wait: 0s }';
+  await using eiproute = await Eiproute.start(network, cluster, { lines, pools }, 'none');
   await eiproute.synced(signal);
   const { pid = 0 } = eiproute.gateway;
 
+  const pids = [pid, cluster.plane.pid('kube-apiserver'), cluster.plane.pid('etcd'), process.pid];
+  const used = (): Promise<number[]> => Promise.all(pids.map((each = 0) => processorSeconds(each)));
+  const before = await used();
   const start = now();
   const numbers = Array.from({ length: count }, (_, i) => i);
   await eachOf(numbers, async (i) => {
@@ -40,6 +48,8 @@ export async function scale(): Promise<string> {
     cluster.feed.list('Service').filter(isServing).length >= count ? true : undefined;
   await waitFor('every Service is Serving', serving, signal);
   const served = now() - start;
+  const after = await used();
+  const processor = after.map((each, i) => (each - (before[i] ?? 0)).toFixed(1));
   const afterCreation = await residentMiB(pid);
 
   const witness = await Witness.watch(network.namespace('gateway'), signal);
@@ -51,7 +61,7 @@ export async function scale(): Promise<string> {
     const name = `scale-${number}`;
     const ip = textAt(listAt(find(cluster, name), 'status', 'loadBalancer', 'ingress')[0], 'ip');
     const sent = now();
-    const moved = slices(number, 1)[0];
+    const moved = slices(number, 1 + Math.floor((i * 4) / count))[0];
     if (moved === undefined) throw new Error('no slice');
     const heard = new Promise<number>((resolve) => {
       const unlisten = cluster.feed.listen(({ object }) => {
@@ -74,10 +84,11 @@ export async function scale(): Promise<string> {
   await eiproute.gateway.synced(signal);
   const restarted = now() - reborn;
   return [
-    `${count.toLocaleString('en')} Services and ${(2 * count).toLocaleString('en')} EndpointSlices through Kubernetes ${cluster.plane.programs.release}, ${parallel} requests at a time`,
+    `${count.toLocaleString('en')} Services and ${(2 * count).toLocaleString('en')} EndpointSlices through Kubernetes ${cluster.plane.programs.release}, ${parallel} requests at a time; no kube-proxy, hence probe.wait: 0s`,
     table([
       ['all created, s', seconds(created)],
       ['all have addresses and are Serving, s', seconds(served)],
+      ['processor time, s: eiproute, kube-apiserver, etcd, the bench', processor.join(', ')],
       ['event -> kernel, ms: median', median(ms).toFixed(1)],
       ['99 %', percentile(ms, 0.99).toFixed(1)],
       ['event -> our own watch of the same API, ms: median', median(api).toFixed(1)],

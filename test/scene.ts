@@ -41,6 +41,8 @@ export function node(name: string, addresses: readonly string[], rest: Partial<N
     excludeLabel: undefined,
     networkUnavailable: false,
     notReady: false,
+    unschedulable: false,
+    drain: false,
     ...rest,
   };
 }
@@ -191,6 +193,7 @@ export class TestRole implements Role {
   readonly #cluster: () => Snapshot;
   readonly #settings: () => Gateway;
   readonly #probed: () => Probed;
+  readonly #isDraining: () => boolean;
   #made: { readonly settings: Gateway; readonly desire: Desire } | undefined;
   /** How a change of a Service, or of 'nodes', is learned. */
   originOf: (key: string) => Origin = () => 'list';
@@ -203,7 +206,9 @@ export class TestRole implements Role {
     settings: () => Gateway = () => defaultSettings,
     kind: DesireKind = 'table',
     probed: () => Probed = () => unprobed,
+    isDraining: () => boolean = () => false,
   ) {
+    this.#isDraining = isDraining;
     this.#cluster = cluster;
     this.#settings = settings;
     this.#probed = probed;
@@ -214,7 +219,7 @@ export class TestRole implements Role {
     const settings = this.#settings();
     return {
       owner: ownerOf(settings.protocol),
-      tables: [settings.table],
+      tables: 'all',
       sysctls: sysctlNames(settings),
       nftTables: [flowLabelTableName(settings.protocol)],
       neighbours: [],
@@ -237,7 +242,10 @@ export class TestRole implements Role {
 
   #full(settings: Gateway): Desire {
     return new RecomputedDesire((have, refused) =>
-      gatewayObjects(this.#cluster(), settings, have, refused, this.#probed()),
+      gatewayObjects(this.#cluster(), settings, have, refused, this.#probed(), {
+        stuck: have.stuck,
+        isDraining: this.#isDraining(),
+      }),
     );
   }
 
@@ -246,8 +254,8 @@ export class TestRole implements Role {
     const services = () => readerOf(this.#cluster()).services();
     const now = this.#probed;
     const probed: Probed = {
-      get silent() {
-        return now().silent;
+      get standings() {
+        return now().standings;
       },
       waiting: (key) => now().waiting(key),
       takeTurned: () => this.#turned(),
@@ -256,6 +264,7 @@ export class TestRole implements Role {
       cluster: { service, services, overview: this.#cluster },
       takeDelta: () => this.#delta(),
       probed,
+      isDraining: this.#isDraining,
       problems: () => [],
     });
   }
@@ -293,6 +302,7 @@ export class Scene {
   settings: Gateway;
   cluster: Snapshot;
   probed: Probed = unprobed;
+  isDraining = false;
   now = 1_000_000;
 
   /** @param steps what happens between the changes that the engine makes */
@@ -313,6 +323,7 @@ export class Scene {
       () => this.settings,
       kind,
       () => this.probed,
+      () => this.isDraining,
     );
     this.reconciler = new Reconciler(new StepKernel(this.kernel, steps), () => this.now);
   }

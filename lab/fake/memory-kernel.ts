@@ -12,7 +12,7 @@ import {
   type Link,
   type Sysctl,
 } from '../../src/model/object.ts';
-import type { Owner } from '../../src/model/owner.ts';
+import { isOwnId } from '../../src/model/owner.ts';
 import { HintQueue } from './memory-hints.ts';
 import type { Listener, World } from './memory-world.ts';
 
@@ -168,7 +168,7 @@ export class MemoryKernel implements Kernel, Listener {
     const { owner } = this.#scope;
     if (object.kind === 'sysctl' || object.protocol === owner.protocol) return true;
     if (object.kind !== 'nexthop' && object.kind !== 'group') return false;
-    return within(owner.nexthopIds, object.id) || within(owner.groupIds, object.id);
+    return isOwnId(object.id, owner);
   }
 
   #try(change: Change, object: KernelObject): KernelError | undefined {
@@ -202,9 +202,8 @@ function isOurs(object: KernelObject, scope: Scope): boolean {
   const { owner } = scope;
   switch (object.kind) {
     case 'nexthop':
-      return object.protocol === owner.protocol && within(owner.nexthopIds, object.id);
     case 'group':
-      return object.protocol === owner.protocol && within(owner.groupIds, object.id);
+      return object.protocol === owner.protocol && isOwnId(object.id, owner);
     case 'route':
       return object.protocol === owner.protocol && holdsTable(scope, object.table);
     case 'nft':
@@ -217,8 +216,4 @@ function isOurs(object: KernelObject, scope: Scope): boolean {
     default:
       return object satisfies never;
   }
-}
-
-function within([first, last]: Owner['nexthopIds'], id: number): boolean {
-  return id >= first && id <= last;
 }

@@ -5,6 +5,7 @@
 const fresh: Readonly<Record<string, string>> = {
   'net/ipv4/ip_forward': '0',
   'net/ipv4/fib_multipath_hash_policy': '0',
+  'net/ipv4/fib_multipath_hash_seed': '0',
   'net/ipv4/fib_multipath_use_neigh': '0',
   'net/ipv4/nexthop_compat_mode': '1',
   'net/ipv4/conf/IF/accept_local': '0',

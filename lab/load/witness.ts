@@ -7,7 +7,7 @@ import { ipBatch, within } from '../process/run.ts';
 export interface Sighting {
   /** ms since the epoch, by the kernel's listener, not by us. */
   readonly at: number;
-  /** In iproute2's words, on one line: `Deleted 198.51.100.10 nhid 861000000 proto 86`. */
+  /** In iproute2's words, on one line: `Deleted 198.51.100.10 nhid 260000000 proto 86`. */
   readonly text: string;
 }
 

@@ -73,6 +73,7 @@ async function plan(cli: Cli, command: Command): Promise<ExitCode> {
     dark: [],
     unrouted: () => role.desire.unrouted(),
     names: namesOf(seen),
+    announceStates: role.desire.announcing?.states,
   });
   return print(cli, seen, health, await shadowed(seen, config, cli.signal), options);
 }

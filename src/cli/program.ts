@@ -4,6 +4,7 @@ import type { Cli } from './cli.ts';
 import { addConfig } from './config.ts';
 import { addDemo } from './demo.ts';
 import { addDoctor } from './doctor.ts';
+import { addDrain } from './drain.ts';
 import { ending } from './ending.ts';
 import { addEvents } from './events.ts';
 import { type ExitCode, exit } from './exit.ts';
@@ -50,6 +51,7 @@ export async function runProgram(argv: readonly string[], cli: Cli): Promise<Exi
   addEvents(program);
   addPools(program);
   addRelease(program);
+  addDrain(program);
   addPurge(program);
   addConfig(program);
   addDemo(program);

@@ -215,11 +215,11 @@ async function emptied(loaded: AnyLoaded): Promise<Emptied> {
 }
 
 function emptyRole(
-  { gateway: { protocol, table } }: GatewayConfig,
+  { gateway: { protocol } }: GatewayConfig,
   nftTables: readonly string[],
 ): Omit<Role, 'desire'> {
   return {
-    scope: { owner: ownerOf(protocol), tables: [table], sysctls: [], nftTables, neighbours: [] },
+    scope: { owner: ownerOf(protocol), tables: 'all', sysctls: [], nftTables, neighbours: [] },
     limits: { share: 1, window: 0, always: Number.POSITIVE_INFINITY, hold: 0 },
   };
 }

@@ -3,7 +3,7 @@ import type { EipStatus } from '../status/eips.ts';
 import type { Need } from '../status/need.ts';
 import type { NodeStatus } from '../status/nodes.ts';
 import { counted, type State, span } from '../status/state.ts';
-import type { AnyStatus, GatewayStatus, NodeAgentStatus, PoolUse } from '../status/status.ts';
+import type { AnnounceStatus, AnyStatus, GatewayStatus, NodeAgentStatus, PoolUse } from '../status/status.ts';
 import type { Paint } from './paint.ts';
 
 /** Of what needs a person, so much is shown; JSON has all. */
@@ -43,6 +43,8 @@ function gatewayRows(status: GatewayStatus): readonly Row[] {
     [status.source.kind === 'file' ? 'File' : 'API', sourceText(status)],
   ];
   if (lease !== undefined) rows.push(['Lease', leaseText(lease)]);
+  if (status.announce !== undefined)
+    rows.push(['Announce', announceText(status.announce, Date.parse(status.now))]);
   rows.push(['Kernel', kernelText(status)]);
   if (pools.length > 0) rows.push(['Pools', poolsText(pools, status.waiting)]);
   return rows;
@@ -85,17 +87,24 @@ function counts(pairs: readonly (readonly [count: number, what: string])[]): rea
   return pairs.filter(([count]) => count > 0).map(([count, what]) => `${count} ${what}`);
 }
 
+function isDraining(traffic: NodeStatus['traffic']): boolean {
+  return traffic === 'draining' || traffic === 'drained';
+}
+
 function nodesText(nodes: readonly NodeStatus[], now: number): string {
   const carriers = nodes.filter(({ addresses }) => addresses.length > 0);
   const unasked = carriers.filter(({ answers }) => answers === 'unknown').length;
   const asked = carriers.length - unasked;
   const answering = carriers.filter(({ answers }) => answers === 'yes').length;
-  const ill = carriers.filter(({ answers, ready }) => answers === 'no' || !ready);
-  const shown = ill.slice(0, mostNodes).map(({ name, neighbour, silentSince, ready }) => {
+  const ill = carriers.filter(
+    ({ answers, ready, traffic }) => answers === 'no' || !ready || isDraining(traffic),
+  );
+  const shown = ill.slice(0, mostNodes).map(({ name, neighbour, silentSince, ready, traffic, why }) => {
     const words: string[] = [];
     if (silentSince !== undefined)
       words.push(`${neighbour ?? 'silent'} for ${span(now - Date.parse(silentSince))}`);
     if (!ready) words.push('not Ready');
+    if (isDraining(traffic)) words.push(`${traffic}: ${why}`);
     return `${name} ${words.join(', ')}`;
   });
   if (ill.length > mostNodes) shown.push(`${ill.length - mostNodes} more`);
@@ -114,6 +123,16 @@ function sourceText({ feeds, source, now }: GatewayStatus): string {
   const failing = feeds.filter(({ trouble }) => trouble !== undefined);
   if (failing.length === 0) return `${last === 0 ? '' : 'ok, '}${when}${address}`;
   return `no answer about ${failing.map(({ resource }) => resource).join(', ')}, ${when}${address}`;
+}
+
+function announceText({ table, ipv4, ipv6, drainingSince }: AnnounceStatus, now: number): string {
+  const part = (name: string, family: AnnounceStatus['ipv4']): readonly string[] => {
+    if (family === undefined) return [];
+    const { state, eips } = family;
+    return [`${name} ${state === 'announced' ? `announced, ${counted(eips, 'EIP')}` : state}`];
+  };
+  const since = drainingSince === undefined ? [] : [`drained for ${span(now - Date.parse(drainingSince))}`];
+  return columns([...part('IPv4', ipv4), ...part('IPv6', ipv6), `table ${table}`, ...since]);
 }
 
 function leaseText({ leads, holder }: NonNullable<GatewayStatus['lease']>): string {

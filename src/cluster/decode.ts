@@ -1,5 +1,13 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { Endpoint, Node, Protocol, Resource, Service, ServicePort } from '../model/cluster.ts';
+import {
+  drainAnnotation,
+  type Endpoint,
+  type Node,
+  type Protocol,
+  type Resource,
+  type Service,
+  type ServicePort,
+} from '../model/cluster.ts';
 import { compareIp, type Ip, parseIp } from '../model/ip.ts';
 import type { Problem } from '../model/problem.ts';
 import { allocationRequest } from './allocation-request.ts';
@@ -127,6 +135,7 @@ export function decodeNode(raw: unknown): Decoded<Node> {
     if (ip !== undefined && !addresses.includes(ip)) addresses.push(ip);
   }
   const exclude = part(metadata.labels)['node.kubernetes.io/exclude-from-external-load-balancers'];
+  const drain = part(metadata.annotations)[drainAnnotation];
   const object: Node = {
     name: decoder.name,
     uid: text(metadata.uid) ?? '',
@@ -144,6 +153,8 @@ export function decodeNode(raw: unknown): Decoded<Node> {
       const { type, status: value } = part(condition);
       return type === 'Ready' && (value === 'False' || value === 'Unknown');
     }),
+    unschedulable: spec.unschedulable === true,
+    drain: typeof drain === 'string' && drain !== 'false',
   };
   return { key, object, problems: decoder.problems };
 }

@@ -1,4 +1,11 @@
-import { cleanupFinalizer, type Endpoint, type Node, type Service, type Texts } from '../model/cluster.ts';
+import {
+  cleanupFinalizer,
+  drainAnnotation,
+  type Endpoint,
+  type Node,
+  type Service,
+  type Texts,
+} from '../model/cluster.ts';
 import { family, type Ip } from '../model/ip.ts';
 
 // The inverse of decode.ts: API objects with the fields we use.
@@ -16,10 +23,14 @@ export function encodeNode(node: Node): object {
       ...(excludeLabel === undefined
         ? {}
         : { labels: { 'node.kubernetes.io/exclude-from-external-load-balancers': excludeLabel } }),
+      ...(node.drain ? { annotations: { [drainAnnotation]: 'true' } } : {}),
     },
-    spec: node.autoscalerDeletes
-      ? { taints: [{ key: 'ToBeDeletedByClusterAutoscaler', effect: 'NoSchedule' }] }
-      : {},
+    spec: {
+      ...(node.autoscalerDeletes
+        ? { taints: [{ key: 'ToBeDeletedByClusterAutoscaler', effect: 'NoSchedule' }] }
+        : {}),
+      ...(node.unschedulable ? { unschedulable: true } : {}),
+    },
     status: {
       addresses: node.addresses.map((address) => ({ type: 'InternalIP', address })),
       conditions: [

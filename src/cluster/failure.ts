@@ -7,6 +7,7 @@ export type ApiRequest =
   | 'patch services'
   | 'patch services/status'
   | 'get configmaps'
+  | 'patch nodes'
   | 'create events'
   | 'patch events'
   | 'get leases'

@@ -18,6 +18,7 @@ type Field =
   | 'addressType'
   | 'conditions'
   | 'deletionTimestamp'
+  | 'eiproute.io/drain'
   | 'endpoints'
   | 'externalIPs'
   | 'externalTrafficPolicy'
@@ -45,7 +46,8 @@ type Field =
   | 'taints'
   | 'terminating'
   | 'type'
-  | 'uid';
+  | 'uid'
+  | 'unschedulable';
 export type Raw = { readonly [field in Field]?: unknown };
 
 const nothing: Raw = {};

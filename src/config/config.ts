@@ -35,6 +35,12 @@ export interface ProbeTerms {
   readonly share: number;
   /** ms after which a node gets traffic although its kube-proxy never said that it serves; 0: at once */
   readonly wait: number;
+  /** kube-proxy's own health check; 0: not asked */
+  readonly proxyPort: number;
+  /** ms for which a draining node keeps its flows */
+  readonly drainLimit: number;
+  /** Whether a cordoned node drains. */
+  readonly cordon: 'drains' | 'ignored';
 }
 
 /** The ConfigMap that a node takes its EIP networks from. */

@@ -1,3 +1,4 @@
+import type { Pool } from '../model/gateway.ts';
 import { contains, family, hostPrefix, type Ip } from '../model/ip.ts';
 import type { GatewayConfig, Source } from './config.ts';
 import { type ConfigProblem, rank } from './config-problem.ts';
@@ -63,6 +64,24 @@ function assemble(
   if (nodePool >= 0 && !allocate) {
     report(`pools[${nodePool}].nodeAddresses`, 'does nothing without allocate: true');
   }
+  const hashSeed = optional(leaves.hashSeed);
+  const announce = preset(leaves.announce);
+  const announceTable = preset(leaves.announceTable);
+  if (announce && announceTable === preset(leaves.table))
+    report(
+      leaves.announceTable.key,
+      `${announceTable} is the table of the routes; announcements need another one`,
+    );
+  const active = optional(leaves.activeAddress) ?? [];
+  checkActive(active, pools, (what) => report(leaves.activeAddress.key, what));
+  if (active.length > 0 && !announce) report(leaves.activeAddress.key, 'does nothing without announce: true');
+  if (active.length > 0 && hashSeed === undefined) {
+    warnings.push({
+      origin: layers.origin(leaves.activeAddress.key),
+      key: leaves.hashSeed.key,
+      what: 'is not set: the other gateway picks other nodes for the same flows, and these break when it takes over; set one number on both',
+    });
+  }
   const pace = readPace(layers, preset, report);
   const resilient = preset(leaves.resilient);
   const resilience = {
@@ -80,9 +99,11 @@ function assemble(
       ...(allocate ? { allocation } : {}),
       protocol: preset(leaves.protocol),
       table: preset(leaves.table),
+      ...(announce ? { announce: { table: announceTable, active } } : {}),
       weighByEndpoints: preset(leaves.weightByEndpoints),
       resilience: resilient ? resilience : undefined,
       hash: preset(leaves.hashPolicy),
+      ...(hashSeed === undefined ? {} : { hashSeed }),
       nexthopCompat: preset(leaves.nexthopCompatMode),
       neighbour: {
         reachableMs: preset(leaves.reachable),
@@ -100,10 +121,27 @@ function assemble(
       always: preset(leaves.always),
       hold: preset(leaves.hold),
     },
-    probe: { share: preset(leaves.probeShare), wait: preset(leaves.probeWait) },
+    probe: {
+      share: preset(leaves.probeShare),
+      wait: preset(leaves.probeWait),
+      proxyPort: preset(leaves.proxyPort),
+      drainLimit: preset(leaves.drainLimit),
+      cordon: preset(leaves.drainCordon) ? 'drains' : 'ignored',
+    },
     logLevel: preset(leaves.logLevel),
     logFormat: preset(leaves.logFormat),
   };
+}
+
+function checkActive(active: readonly Ip[], pools: readonly Pool[], report: (what: string) => void): void {
+  active.forEach((ip, i) => {
+    const use = specialUse(hostPrefix(ip));
+    if (use !== undefined) report(`${ip} cannot be an address that moves between gateways (${use})`);
+    const other = active.find((one, j) => j < i && family(one) === family(ip));
+    if (other) report(`${other} and ${ip} are both IPv${family(ip)}; there is one address per family`);
+    const pool = pools.find(({ addresses }) => addresses.some((network) => contains(network, ip)));
+    if (pool) report(`${ip} is inside pool "${pool.name}"; it must not be an EIP`);
+  });
 }
 
 function checkDefaultRoutes(routers: readonly Ip[], report: (what: string) => void): void {

@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { type Document, isMap, isPair, isScalar, visit, Document as YamlDocument } from 'yaml';
 import type { Pool } from '../model/gateway.ts';
+import { openTerms } from '../model/pool.ts';
 import type { GatewayConfig, NodeConfig } from './config.ts';
 import { type Origin, originText } from './config-problem.ts';
 import { durationText } from './format.ts';
@@ -31,7 +32,7 @@ function gatewayNotation(config: GatewayConfig): Partial {
   const file = source.kind === 'file' ? source.path : undefined;
   const kubernetes = source.kind === 'kubernetes' ? source : undefined;
   const via = gateway.defaultRoutes.length === 0 ? undefined : gateway.defaultRoutes;
-  const { resilience, allocation } = gateway;
+  const { resilience, allocation, announce } = gateway;
   const lease = allocation?.lease;
   const seconds = (count: number): string => durationText(count * 1000);
   return [
@@ -49,12 +50,19 @@ function gatewayNotation(config: GatewayConfig): Partial {
     [leaves.lease.key, allocation && (lease === undefined ? false : `${lease.namespace}/${lease.name}`)],
     [leaves.protocol.key, gateway.protocol],
     [leaves.table.key, gateway.table],
+    [leaves.announce.key, announce !== undefined],
+    [leaves.announceTable.key, announce?.table],
+    [
+      leaves.activeAddress.key,
+      announce === undefined || announce.active.length === 0 ? undefined : announce.active,
+    ],
     [leaves.weightByEndpoints.key, gateway.weighByEndpoints],
     [leaves.resilient.key, resilience !== undefined],
     [leaves.buckets.key, resilience?.buckets],
     [leaves.idleTimer.key, resilience && seconds(resilience.idleTimer)],
     [leaves.unbalancedTimer.key, resilience && seconds(resilience.unbalancedTimer)],
     [leaves.hashPolicy.key, gateway.hash],
+    [leaves.hashSeed.key, gateway.hashSeed],
     [leaves.nexthopCompatMode.key, gateway.nexthopCompat],
     [leaves.reachable.key, durationText(gateway.neighbour.reachableMs)],
     [leaves.firstProbe.key, seconds(gateway.neighbour.delaySeconds)],
@@ -69,6 +77,9 @@ function gatewayNotation(config: GatewayConfig): Partial {
     [leaves.hold.key, durationText(limits.hold)],
     [leaves.probeShare.key, probe.share],
     [leaves.probeWait.key, durationText(probe.wait)],
+    [leaves.proxyPort.key, probe.proxyPort],
+    [leaves.drainLimit.key, durationText(probe.drainLimit)],
+    [leaves.drainCordon.key, probe.cordon === 'drains'],
     [leaves.stateDirectory.key, config.stateDirectory],
     [leaves.runtimeDirectory.key, config.runtimeDirectory],
     [leaves.logLevel.key, config.logLevel],
@@ -106,8 +117,7 @@ function nodeNotation({ agent, eipsFrom, pace, ...rest }: NodeConfig): Partial {
 }
 
 /** A pool with the terms that differ from the defaults. */
-function poolNotation({ name, addresses, terms }: Pool): Plain {
-  if (terms === undefined) return { name, addresses };
+function poolNotation({ name, addresses, terms = openTerms, aggregate, communities }: Pool): Plain {
   return {
     name,
     ...(terms.nodeAddresses ? { nodeAddresses: true } : { addresses }),
@@ -117,6 +127,15 @@ function poolNotation({ name, addresses, terms }: Pool): Plain {
     ...(terms.namespaces.length === 0 ? {} : { namespaces: terms.namespaces }),
     ...(Object.keys(terms.serviceSelector).length === 0 ? {} : { serviceSelector: terms.serviceSelector }),
     ...(terms.enforce ? { enforce: true } : {}),
+    ...(aggregate === undefined
+      ? {}
+      : {
+          aggregate: {
+            ...(aggregate[4] === undefined ? {} : { ipv4: aggregate[4] }),
+            ...(aggregate[6] === undefined ? {} : { ipv6: aggregate[6] }),
+          },
+        }),
+    ...(communities === undefined ? {} : { communities }),
   };
 }
 

@@ -59,6 +59,9 @@ export const table: Format<number> = refusing(whole(1, 4_294_967_295), (value) =
   value === 255 ? `255 is "local", the kernel's own table; the main table is 254` : undefined,
 );
 
+/** FRR's zebra reads no others; 253 to 255 are the kernel's own. */
+export const announceTable: Format<number> = whole(1, 252);
+
 function refusing(base: Format<number>, why: (value: number) => string | undefined): Format<number> {
   const check = (value: number): number => {
     const reason = why(value);

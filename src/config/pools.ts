@@ -14,6 +14,7 @@ import {
   rangePrefixes,
 } from '../model/ip.ts';
 import { quoted } from '../model/text.ts';
+import { announceKeys, readAggregate, readCommunities } from './announce-keys.ts';
 import { kindOf } from './document.ts';
 import { readTerms, termKeys } from './pool-terms.ts';
 import { hint, meant } from './spelling.ts';
@@ -32,7 +33,7 @@ interface Piece {
   readonly last: bigint;
 }
 
-const keys = ['name', 'addresses', ...termKeys];
+const keys = ['name', 'addresses', ...termKeys, ...announceKeys];
 
 // The kernel refuses routes to these, never looks them up, or other traffic would follow them.
 const special: readonly (readonly [network: Prefix, what: string])[] = [
@@ -88,7 +89,15 @@ export function readPools(raw: unknown, report: ReportProblem): readonly Pool[] 
     if (terms?.nodeAddresses) checkNodePool(item, key, pools, report);
     pieces.push(...own);
     const addresses = own.flatMap((piece) => piece.networks).sort(compareNetworks);
-    pools.push(terms ? { name: name ?? key, addresses, terms } : { name: name ?? key, addresses });
+    const aggregate = readAggregate(item, key, addresses, report);
+    const communities = readCommunities(item, key, report);
+    pools.push({
+      name: name ?? key,
+      addresses,
+      ...(terms && { terms }),
+      ...(aggregate && { aggregate }),
+      ...(communities && { communities }),
+    });
   });
   refuseOverlaps(pieces, report);
   return pools;

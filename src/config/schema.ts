@@ -13,7 +13,7 @@ import {
   whole,
   word,
 } from './format.ts';
-import { protocol, table } from './numbers.ts';
+import { announceTable, protocol, table } from './numbers.ts';
 
 /** One setting that is not a section. */
 export interface Leaf<T> {
@@ -73,6 +73,14 @@ export const leaves = {
   classless: leaf('allocate.classless', truth, 'true', 'Services without a class are ours as well'),
   finalizer: leaf('allocate.finalizer', truth, 'true', 'hold deletions back until the routes are gone'),
   lease: leaf('allocate.lease', objectOrFalse, 'kube-system/eiproute', 'the Lease of the one that writes'),
+  announce: leaf('announce.enabled', truth, 'false', 'tell routing daemons which EIPs to announce'),
+  announceTable: leaf('announce.table', announceTable, '86', 'the routing table that they read'),
+  activeAddress: leaf<readonly Ip[]>(
+    'active.address',
+    addresses,
+    undefined,
+    'announce only while this host has it',
+  ),
   weightByEndpoints: leaf('weightByEndpoints', truth, 'false', 'more endpoints, more flows (under Local)'),
   resilient: leaf('resilient.enabled', truth, 'false', 'resilient nexthop groups'),
   // A power of two is only a convention: the kernel accepts any u16.
@@ -80,6 +88,12 @@ export const leaves = {
   idleTimer: leaf('resilient.idleTimer', duration(0, 24 * hour, second), '120s', 'when a bucket may move'),
   unbalancedTimer: leaf('resilient.unbalancedTimer', duration(0, 24 * hour, second), '0', 'when it must'),
   hashPolicy: leaf('hashPolicy', choice(['addresses', 'ports']), 'addresses', 'what spreads the flows'),
+  hashSeed: leaf(
+    'hashSeed',
+    whole(1, 4_294_967_295),
+    undefined,
+    'the seed of the hash, the same on all gateways',
+  ),
   nexthopCompatMode: leaf('nexthopCompatMode', truth, 'false', 'for routing daemons of the old kind'),
   reachable: leaf(
     'neighbour.reachable',
@@ -104,6 +118,14 @@ export const leaves = {
   hold: leaf('guard.hold', duration(0, 24 * hour), '10m', 'how long a larger deletion is held'),
   probeShare: leaf('probe.share', share, '0.5', 'when more nodes go silent within a second, it is doubted'),
   probeWait: leaf('probe.wait', duration(0, minute), '2s', 'how long a node may wait for its kube-proxy'),
+  proxyPort: leaf(
+    'probe.proxyPort',
+    whole(0, 65_535),
+    '10256',
+    "kube-proxy's own health check; 0: not asked",
+  ),
+  drainLimit: leaf('drain.limit', duration(0, 24 * hour), '5m', 'how long a draining node keeps its flows'),
+  drainCordon: leaf('drain.cordon', truth, 'false', 'a cordoned node gets no new flows'),
   stateDirectory: leaf('stateDirectory', path, '/var/lib/eiproute', 'sysctl ledger, last known cluster'),
   runtimeDirectory: leaf('runtimeDirectory', path, '/run/eiproute', 'the status socket'),
   logLevel: leaf('log.level', choice(['debug', 'info', 'warn', 'error']), 'info', 'the least that is logged'),
@@ -118,6 +140,7 @@ export const gatewaySchema: Schema = {
   shorthands: new Map([
     ['resilient', 'enabled'],
     ['allocate', 'enabled'],
+    ['announce', 'enabled'],
   ]),
 };
 

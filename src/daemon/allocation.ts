@@ -54,7 +54,7 @@ export class CurrentTerms {
 
 /** Under Cluster the addresses of all candidate nodes, under Local those of nodes with a usable endpoint. */
 function nodeAddresses(nodes: readonly Node[]): NodeAddresses {
-  const able = candidates(nodes);
+  const able = candidates(nodes.filter(({ autoscalerDeletes }) => !autoscalerDeletes));
   return (service) => {
     const versions = new Set(service.request.clusterIps.map(family));
     const local = service.externalTrafficPolicy === 'Local';

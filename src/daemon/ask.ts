@@ -22,7 +22,9 @@ export function ask(
     | `/paths?of=${string}`
     | '/pools'
     | `/events?after=${number}`
-    | '/release',
+    | '/release'
+    | '/drain'
+    | '/undrain',
   signal: AbortSignal,
 ): Promise<string> {
   const socket = (method === 'POST' ? controlPath : socketPath)(runtimeDirectory, role);
@@ -34,6 +36,7 @@ export function ask(
       response.on('end', () => {
         const body = Buffer.concat(chunks).toString();
         if (response.statusCode === 200 || response.statusCode === 204) resolve(body);
+        else if (response.statusCode === 409) reject(new DaemonError(body.trim()));
         else reject(new DaemonError(`the daemon answered ${response.statusCode}: ${body.trim()}`));
       });
     });

@@ -22,7 +22,7 @@ import { type Health, summaryOf } from '../status/state.ts';
 import type { AnyStatus, StatusInputs } from '../status/status.ts';
 import { Journal } from './journal.ts';
 import type { Notify } from './notify.ts';
-import { type Answer, type Question, serve } from './socket.ts';
+import { type Answer, type Order, type Question, serve } from './socket.ts';
 
 /** Options of a daemon of either role. */
 export interface DaemonOptions {
@@ -58,6 +58,8 @@ export interface DaemonRole {
   history(): PathHistory | undefined;
   /** Further questions of the socket, by path; the answers are JSON. */
   readonly questions: ReadonlyMap<string, (state: DaemonState, query: URLSearchParams) => Answer>;
+  /** What can be asked for by the socket, beside what every daemon does. */
+  readonly orders: ReadonlyMap<string, Order>;
   /** Called after a round, once the journal has its report. */
   rounded(report: Report): void;
   readonly name: RoleName;
@@ -82,6 +84,8 @@ export interface DaemonHandle {
   links(): readonly Link[];
   /** Whether our object with this key is in the kernel, by the last dump and our own writes. */
   has(key: Key): boolean;
+  /** The known state of the kernel. */
+  actual(): Actual | undefined;
   /** A person requested the change: the guard does not hold it, unless it holds another one already. */
   asked(): void;
 }
@@ -158,6 +162,7 @@ export async function runDaemon(
       ]),
     ]),
     replies: new Map(),
+    orders: daemonRole.orders,
     release: () => {
       const count = (report?.held ?? []).filter(({ reason }) => reason === 'too many at once').length;
       if (count === 0) return 0;
@@ -181,6 +186,7 @@ export async function runDaemon(
     journal,
     links: () => reconciler.links,
     has: (key) => reconciler.has(key),
+    actual: () => reconciler.actual,
     asked: () => {
       if (!isDoubted(report)) reconciler.agree();
     },

@@ -15,17 +15,20 @@ import { sysctlNames } from '../desire/sysctls.ts';
 import { LinuxKernel } from '../kernel/linux.ts';
 import { LinuxNeighbours } from '../kernel/linux-neighbours.ts';
 import type { Delta } from '../model/cluster.ts';
-import { type Ip, onlyIp } from '../model/ip.ts';
+import type { Ip } from '../model/ip.ts';
 import { changeObject, type Link } from '../model/object.ts';
 import { ownerOf } from '../model/owner.ts';
+import { unprobed } from '../model/probed.ts';
 import type { Problem } from '../model/problem.ts';
 import { isDelete } from '../reconcile/diff.ts';
 import type { Role } from '../reconcile/reconciler.ts';
 import { isDoubted, type Report } from '../reconcile/report.ts';
 import { gatewayStatus } from '../status/gateway.ts';
 import { type GatewayFacts, gatewayHealth } from '../status/health.ts';
+import { eipOf } from '../status/need.ts';
 import { pathTarget, pathViews } from '../status/path-view.ts';
 import { Allocating, type AllocationInputs } from './allocation.ts';
+import { Announcing } from './announcing.ts';
 import {
   type DaemonHandle,
   type DaemonOptions,
@@ -35,6 +38,7 @@ import {
   runDaemon,
   type Watch,
 } from './daemon.ts';
+import { Draining } from './draining.ts';
 import { DarkEips, eipsAnswer } from './eips.ts';
 import { keepHeapSmall } from './heap.ts';
 import { identity } from './identity.ts';
@@ -44,6 +48,7 @@ import { pathsAnswer } from './paths.ts';
 import { PoolSizes, poolsStatus } from './pools.ts';
 import { Probing } from './probing.ts';
 import type { Answer } from './socket.ts';
+import { Standings } from './standings.ts';
 
 export function openSource(
   source: Source,
@@ -57,7 +62,21 @@ export function gatewayRole(
   cluster: ClusterReader,
   problems: () => readonly Problem[],
 ): Role & { readonly desire: GatewayDesire } {
-  const sources: GatewaySources = { cluster, takeDelta: () => nothing, problems: () => [problems()] };
+  const standings = new Standings();
+  standings.read({
+    nodes: cluster.overview().nodes,
+    silent: new Set(),
+    terms: config.probe,
+    proxy: () => 'unknown',
+    now: 0,
+  });
+  const sources: GatewaySources = {
+    cluster,
+    takeDelta: () => nothing,
+    // What Kubernetes says of its nodes; nobody is asked.
+    probed: { ...unprobed, standings: standings.standings },
+    problems: () => [problems()],
+  };
   return roleOf(config, new GatewayDesire(config.gateway, sources));
 }
 
@@ -65,7 +84,8 @@ function roleOf({ gateway, limits }: GatewayConfig, desire: GatewayDesire): Role
   return {
     scope: {
       owner: ownerOf(gateway.protocol),
-      tables: [gateway.table],
+      // A table that was named in a former configuration may still announce what nobody routes any more.
+      tables: 'all',
       sysctls: sysctlNames(gateway),
       nftTables: [flowLabelTableName(gateway.protocol)],
       neighbours: [],
@@ -131,6 +151,14 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
     changed: () => handle?.roundSignal.notify({ kind: 'cluster', text: 'probe' }),
     answered: (service) => allocating?.controller.answered(service),
   });
+  const draining = await Draining.recall(config.stateDirectory);
+  const announcing = new Announcing({
+    gateway: () => config.gateway,
+    draining,
+    table: () => taken.desire.announcing,
+    actual: () => handle?.actual(),
+    changed: () => handle?.roundSignal.notify({ kind: 'operator', text: 'drain' }),
+  });
   /** Changes of the cluster that the next round reads. */
   let changed = new GrowingDelta();
   /** The changes of the cluster that the present round acts on. */
@@ -152,6 +180,7 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
           return delta;
         },
         probed: probing,
+        isDraining: () => draining.since !== undefined,
         problems: () => [
           kernel.problems,
           allocating?.problems() ?? none,
@@ -178,6 +207,7 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
     source: config.source.kind,
     dark: dark.of(taken.desire.paths, probing.unheard, state.report),
     unrouted: () => taken.desire.unrouted(),
+    announceStates: taken.desire.announcing?.states,
   });
   const daemonRole: DaemonRole = {
     name: 'gateway',
@@ -202,11 +232,17 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
         paths: taken.desire.paths,
         nodes: cluster.overview().nodes,
         hosts: probing.hosts,
+        verdicts: probing.verdicts,
         address: config.source.kind === 'file' ? config.source.path : source.server?.(),
         sizes: sizes.of(inputs()),
         waiting: allocating?.waiting,
         lease: allocating?.lease,
+        announce: announcing.status(),
       }),
+    orders: new Map([
+      ['/drain', () => announcing.drain()],
+      ['/undrain', () => announcing.undrain()],
+    ]),
     questions: new Map<string, (state: DaemonState, query: URLSearchParams) => Answer>([
       [
         '/eips',
@@ -253,6 +289,8 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
       report = result;
       counts = taken.desire.paths.counts;
       probing.rounded();
+      announcing.rounded();
+      if (handle) announcing.tell(handle.journal);
       if (links !== handle?.links()) allocating?.controller.notify();
       links = handle?.links();
       allocating?.controller.rerouted(reroutedBy(result));
@@ -314,7 +352,7 @@ function allocationWatches(
 function* reroutedBy({ done }: Report): Generator<Ip> {
   for (const { change } of done) {
     const object = changeObject(change);
-    const ip = object.kind === 'route' ? onlyIp(object.dst) : undefined;
+    const ip = eipOf(object);
     if (ip !== undefined) yield ip;
   }
 }

@@ -12,6 +12,7 @@ import type { KernelUnreadable } from '../reconcile/loop.ts';
 import type { PlannedChange, Report } from '../reconcile/report.ts';
 import { eipOf } from '../status/need.ts';
 import type { Health, State } from '../status/state.ts';
+import type { AnnounceStatus } from '../status/status.ts';
 import { type JournalProblem, journalProblems } from './journal-problems.ts';
 import { Repeats } from './repeats.ts';
 
@@ -79,6 +80,19 @@ export class Journal {
     }
     const more = changes.length - mostLines;
     if (more > 0) this.#write('info', 'eips-assigned', { more }, 'further EIPs assigned');
+  }
+
+  /** What is announced, or why it is not. */
+  announcing({ table, ipv4, ipv6 }: AnnounceStatus): void {
+    const states = [ipv4, ipv6].flatMap((one) => one?.state ?? []);
+    const level = states.includes('no LAN') ? 'warn' : 'info';
+    const eips = (ipv4?.eips ?? 0) + (ipv6?.eips ?? 0);
+    this.#write(
+      level,
+      'announcing',
+      { ipv4: ipv4?.state, ipv6: ipv6?.state, announceTable: table, eips },
+      'announcements changed',
+    );
   }
 
   kernelUnreadable({ error, failures, retryIn }: KernelUnreadable): void {

@@ -112,6 +112,7 @@ export async function runNode(options: NodeOptions, signal: AbortSignal): Promis
     },
     waitsForLists: false,
     questions: new Map(),
+    orders: new Map(),
     history: () => undefined,
     rounded: () => undefined,
     role: () => role,

@@ -2,17 +2,22 @@ import type { ProbeTerms } from '../config/config.ts';
 import { type Candidates, candidates } from '../desire/carriers.ts';
 import type { ClusterReader } from '../desire/cluster-reader.ts';
 import { routeKey } from '../desire/eip-routes.ts';
+import type { Verdict } from '../desire/verdict.ts';
 import type { NeighbourPort } from '../kernel/neighbour-port.ts';
 import type { Service } from '../model/cluster.ts';
 import type { Gateway } from '../model/gateway.ts';
 import type { Hosts } from '../model/host.ts';
 import { contains, family, type Ip, networkOf } from '../model/ip.ts';
 import type { Link } from '../model/object.ts';
-import type { Probed } from '../model/probed.ts';
+import type { Probed, Standing } from '../model/probed.ts';
 import type { Problem } from '../model/problem.ts';
+import { AwakeClock } from '../probe/awake-clock.ts';
 import { askHealth } from '../probe/health-port.ts';
+import { ProxyHealths } from '../probe/proxy-health.ts';
 import { Reachability, type Targets } from '../probe/reachability.ts';
+import { rest } from '../probe/rest.ts';
 import { Serving } from '../probe/serving.ts';
+import { Standings } from './standings.ts';
 
 export interface ProbingInputs {
   readonly port: NeighbourPort;
@@ -29,11 +34,18 @@ export interface ProbingInputs {
   readonly answered: (service: string) => void;
 }
 
+/** ms between two looks at how long nodes have been draining */
+const drainPace = 1000;
+
 /** The probe of a gateway: which nodes to ask, and what its answers are for. */
 export class Probing implements Probed {
   readonly #inputs: ProbingInputs;
   readonly #reachability: Reachability;
   readonly #serving: Serving;
+  readonly #proxies: ProxyHealths;
+  readonly #standings = new Standings();
+  /** A limit is not over sooner because this program, or the machine, slept. */
+  readonly #awake: AwakeClock;
   #nodes: unknown;
   #links: unknown;
   #lan = '';
@@ -55,6 +67,8 @@ export class Probing implements Probed {
       time: () => performance.timeOrigin + performance.now(),
       changed,
     });
+    this.#awake = new AwakeClock(clock, 2 * drainPace);
+    this.#proxies = new ProxyHealths({ ask: askHealth, port: () => terms().proxyPort, changed });
     this.#serving = new Serving({
       isRouted: (service, of) => this.#isRouted(service, of),
       addressOf: (node, of) => {
@@ -69,8 +83,13 @@ export class Probing implements Probed {
     });
   }
 
-  get silent(): ReadonlySet<Ip> {
-    return this.#reachability.silent;
+  get standings(): ReadonlyMap<Ip, Standing> {
+    return this.#standings.standings;
+  }
+
+  /** What every node may be sent, by its name. */
+  get verdicts(): ReadonlyMap<string, Verdict> {
+    return this.#standings.verdicts;
   }
 
   /** Nodes that do not answer, also those whose silence is doubted; the same set as long as they are the same. */
@@ -116,7 +135,14 @@ export class Probing implements Probed {
       this.#candidates = candidates(nodes);
       this.#targets = this.#targetsNow();
       this.#reachability.follow(this.#targets);
+      this.#proxies.follow(
+        [...this.#candidates.byName].flatMap(([node, { ipv4, ipv6 }]) => {
+          const ip = ipv4 ?? ipv6;
+          return ip === undefined ? [] : [{ node, ip }];
+        }),
+      );
     }
+    this.#stand();
     // What comes with the first lists was there before this program.
     const how = this.#isStarted ? 'changed' : 'as it is';
     this.#isStarted = complete;
@@ -147,7 +173,31 @@ export class Probing implements Probed {
   }
 
   async run(signal: AbortSignal): Promise<void> {
-    await Promise.all([this.#reachability.run(signal), this.#serving.run(signal)]);
+    await Promise.all([
+      this.#reachability.run(signal),
+      this.#serving.run(signal),
+      this.#proxies.run(signal),
+      this.#watchDrains(signal),
+    ]);
+  }
+
+  /** Nothing tells that the limit of a drain is over. */
+  async #watchDrains(signal: AbortSignal): Promise<void> {
+    while (await rest(drainPace, signal)) {
+      if (this.#standings.isIdle) this.#awake.now();
+      else if (this.#stand()) this.#inputs.changed();
+    }
+  }
+
+  /** @returns whether a node stands otherwise than before */
+  #stand(): boolean {
+    return this.#standings.read({
+      nodes: this.#inputs.cluster.overview().nodes,
+      silent: this.#reachability.silent,
+      terms: this.#inputs.terms(),
+      proxy: (node) => this.#proxies.health(node),
+      now: this.#awake.now(),
+    });
   }
 
   /** The nodes in the networks of the LAN: the kernel accepts no others as nexthops. */

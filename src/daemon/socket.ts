@@ -18,12 +18,17 @@ export interface Reply {
   readonly body: string;
 }
 
+/** Does something, and answers as JSON how it went. A {@link DaemonError} says why it could not be done. */
+export type Order = () => Promise<string>;
+
 /** The answers of a running daemon. */
 export interface Answers {
   /** By path, JSON each. `/synced` has the first fields of `/status` alone: it is cheap enough to be polled. */
   readonly questions: ReadonlyMap<string, Question>;
   /** By path: what monitoring asks for. */
   readonly replies: ReadonlyMap<string, () => Promise<Reply>>;
+  /** What can be asked for with POST beside `/release`, by path. */
+  readonly orders: ReadonlyMap<string, Order>;
   /** Lets held deletes go on. @returns how many are held as too many at once */
   release(): number;
 }
@@ -39,7 +44,7 @@ export function controlPath(runtimeDirectory: string, role: RoleName): string {
 }
 
 /**
- * Answers questions (`GET`) and takes commands (`POST /release`) over HTTP, on a unix socket each:
+ * Answers questions (`GET`) and takes commands (`POST`) over HTTP, on a unix socket each:
  * `curl --unix-socket /run/eiproute/gateway.sock http://localhost/status`. The rights are those of the two files: the
  * kernel keeps them, and no line of ours has to ask who is at the other end.
  *
@@ -64,10 +69,12 @@ export async function serve(
   stack.use(asked);
   const control = await listenOn(controlPath(runtimeDirectory, role), 0o600, (request, response) => {
     const words = `${request.method} ${request.url}`;
-    if (words === 'POST /release') {
+    const order = request.method === 'POST' ? answers.orders.get(request.url ?? '') : undefined;
+    if (order !== undefined) void carryOut(order, response);
+    else if (words === 'POST /release') {
       response.setHeader('content-type', 'application/json');
       response.end(`${JSON.stringify({ version: 1, released: answers.release() })}\n`);
-    } else nothingAt(words, 'POST /release', response);
+    } else nothingAt(words, `POST ${['/release', ...answers.orders.keys()].join(', POST ')}`, response);
   });
   stack.use(control);
   return stack.move();
@@ -116,6 +123,18 @@ async function replyWith(reply: () => Promise<Reply>, response: ServerResponse):
   const { status, type, body } = await reply();
   response.writeHead(status, { 'content-type': type });
   response.end(body);
+}
+
+async function carryOut(order: Order, response: ServerResponse): Promise<void> {
+  try {
+    const answer = await order();
+    response.setHeader('content-type', 'application/json');
+    response.end(`${answer}\n`);
+  } catch (error) {
+    if (!(error instanceof DaemonError)) throw error;
+    response.statusCode = 409;
+    response.end(`${error.message}\n`);
+  }
 }
 
 function listen(server: Server, path: string): Promise<void> {

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isLog } from '../cluster/cluster-log.ts';
 import { isLedger } from '../kernel/ledger.ts';
+import { isDrainingFile } from './draining.ts';
 import { isEipsMemory } from './eips-memory.ts';
 import { isIdentity } from './identity.ts';
 
@@ -9,6 +10,7 @@ import { isIdentity } from './identity.ts';
 const known: Readonly<Record<'gateway' | 'node', ReadonlyMap<string, (text: string) => boolean>>> = {
   gateway: new Map([
     ['cluster.json', isLog],
+    ['draining', isDrainingFile],
     ['identity', isIdentity],
     ['sysctls.json', isLedger],
   ]),

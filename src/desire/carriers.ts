@@ -32,7 +32,7 @@ const heaviest = 256;
  * kubelet that is cut off does not stop the dataplane.
  */
 export function candidates(nodes: readonly Node[]): Candidates {
-  const able = nodes.filter((node) => barred(node) === undefined);
+  const able = nodes.filter((node) => leftOut(node) === undefined);
   const byName = new Map<string, Candidate>();
   for (const { name, addresses } of [...able].sort((a, b) => (a.name < b.name ? -1 : 1))) {
     const usableOf = (of: Family) => (ip: Ip) => family(ip) === of && cannotBeNode(ip) === undefined;
@@ -94,10 +94,9 @@ function notANode(node: string, ip: Ip, why: string): Problem {
   };
 }
 
-/** Why a node must not carry traffic, in words; undefined when it may. */
-export function barred(node: Node): string | undefined {
+/** Why Kubernetes lets no load balancer use a node, in words; undefined: it may. */
+export function leftOut(node: Node): string | undefined {
   if (node.deleting) return 'it is being deleted';
-  if (node.autoscalerDeletes) return 'the cluster autoscaler is about to delete it';
   if (node.excludeLabel !== undefined && !parsesToFalse(node.excludeLabel)) {
     return 'label node.kubernetes.io/exclude-from-external-load-balancers is set';
   }

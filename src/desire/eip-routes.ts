@@ -12,6 +12,7 @@ import {
   routeKeyOf,
 } from '../model/object.ts';
 import type { Owner } from '../model/owner.ts';
+import type { Standing } from '../model/probed.ts';
 import type { Problem } from '../model/problem.ts';
 import { answering } from './answering.ts';
 import type { Carrier } from './carriers.ts';
@@ -35,8 +36,7 @@ export interface EipRouteInputs {
   readonly reserved: Reserved;
   readonly have: Listing;
   readonly refused: Refusals;
-  /** Addresses of nodes that do not answer. */
-  readonly silent: ReadonlySet<Ip>;
+  readonly standings: ReadonlyMap<Ip, Standing>;
 }
 
 /**
@@ -44,7 +44,7 @@ export interface EipRouteInputs {
  * specification of {@link RouteTable}.
  */
 export function eipRoutes(all: readonly Path[], inputs: EipRouteInputs, add: Add): readonly Problem[] {
-  const { gateway, owner, lan, reserved, have, refused, silent } = inputs;
+  const { gateway, owner, lan, reserved, have, refused, standings } = inputs;
   if (lan === undefined) {
     for (const object of have.objects.values()) {
       if (isEipObject(object)) add(object, keptFor(gateway.lan));
@@ -65,7 +65,7 @@ export function eipRoutes(all: readonly Path[], inputs: EipRouteInputs, add: Add
   const hops = nexthops(carriers, lan, owner, have, refused);
   problems.push(...hops.problems);
 
-  const { bundles, lost } = bundle(routed, gateway.table, hops, silent);
+  const { bundles, lost } = bundle(routed, gateway, hops, standings);
   for (const { nexthop, node } of hops.byIp.values()) add(nexthop, nexthopWhy(node));
   const kept = lost.flatMap((path) => presentRoute(path, gateway.table, owner, have)?.nhid ?? []);
   const chosen = groups(bundles, gateway.resilience, owner, have, refused, new Set(kept));
@@ -89,15 +89,16 @@ export function isEipObject(object: KernelObject): boolean {
 /** Sets of nodes with the same group; `lost` are the paths whose nodes the kernel all refuses. */
 function bundle(
   all: readonly Path[],
-  table: number,
+  { table, resilience }: Gateway,
   hops: Nexthops,
-  silent: ReadonlySet<Ip>,
+  standings: ReadonlyMap<Ip, Standing>,
 ): { readonly bundles: readonly Bundle[]; readonly lost: readonly Path[] } {
   const byContent = new Map<string, { members: readonly Member[]; paths: Path[]; users: Key[] }>();
   const lost: Path[] = [];
+  const kind = resilience === undefined ? 'plain' : 'resilient';
   for (const path of all) {
     const accepted = path.carriers.filter(({ ip }) => hops.byIp.has(ip));
-    const members = membersOf(answering(accepted, silent), (ip) => hops.byIp.get(ip)?.nexthop.id);
+    const members = membersOf(answering(accepted, standings, kind), (ip) => hops.byIp.get(ip)?.nexthop.id);
     if (members.length === 0) {
       lost.push(path);
       continue;

@@ -15,9 +15,11 @@ import {
 import { type Owner, ownerOf } from '../model/owner.ts';
 import { type Probed, unprobed } from '../model/probed.ts';
 import type { Problem } from '../model/problem.ts';
+import { AnnounceTable } from './announce-table.ts';
 import type { ClusterReader } from './cluster-reader.ts';
 import { isEipObject, keptFor, routeKey } from './eip-routes.ts';
-import { alive, fixedObjects, notInUse } from './gateway.ts';
+import { fixedObjects, notInUse } from './gateway.ts';
+import { alive } from './links.ts';
 import { PathTable } from './path-table.ts';
 import { apiServiceName, type Reserved, reservedIn } from './reserved.ts';
 import { RouteTable } from './route-table.ts';
@@ -31,6 +33,8 @@ export interface GatewaySources {
   takeDelta(): Delta;
   /** What the gateway has seen of the nodes. */
   readonly probed?: Probed;
+  /** An operator takes the traffic off this gateway. Absent: never. */
+  isDraining?(): boolean;
   /** Further problems; each list is the same array as long as nothing in it changes. */
   problems(): readonly (readonly Problem[])[];
 }
@@ -47,6 +51,9 @@ export class GatewayDesire implements Desire {
   readonly #cluster: ClusterReader;
   readonly #probed: Probed;
   readonly #takeDelta: () => Delta;
+  readonly #isDraining: () => boolean;
+  /** undefined: nothing is announced. */
+  readonly announcing: AnnounceTable | undefined;
   readonly #otherProblems: () => readonly (readonly Problem[])[];
   readonly #frozen: Why;
   #isFirst = true;
@@ -66,7 +73,10 @@ export class GatewayDesire implements Desire {
   #parts: readonly (readonly Problem[])[] = [];
   #problems = none;
 
-  constructor(gateway: Gateway, { cluster, takeDelta, problems, probed = unprobed }: GatewaySources) {
+  constructor(
+    gateway: Gateway,
+    { cluster, takeDelta, problems, probed = unprobed, isDraining = () => false }: GatewaySources,
+  ) {
     this.#otherProblems = problems;
     this.#gateway = gateway;
     this.#owner = ownerOf(gateway.protocol);
@@ -75,6 +85,10 @@ export class GatewayDesire implements Desire {
     this.#frozen = keptFor(gateway.lan);
     this.#probed = probed;
     this.paths = new PathTable(gateway, probed);
+    this.#isDraining = isDraining;
+    const { announce } = gateway;
+    this.announcing =
+      announce && new AnnounceTable({ gateway, announce, owner: this.#owner, desired: this.table });
   }
 
   update(kernel: KernelState): DesiredState {
@@ -86,13 +100,18 @@ export class GatewayDesire implements Desire {
     const isReservedAnew = this.#readReserved(kernel);
     const lan = alive(kernel.links, this.#gateway.lan);
     let unfinished = false;
+    const before = this.#routes;
     if (lan === undefined) {
       if (this.#routes !== undefined || this.#dumps !== kernel.dumps) this.#freeze(kernel);
       this.#routes = undefined;
     } else {
       if (this.#routes?.link !== lan.index) this.#rebuild(kernel, lan.index);
-      unfinished = this.#routes?.table.update(changes, this.#reserved, kernel, this.#probed.silent) ?? false;
+      unfinished =
+        this.#routes?.table.update(changes, this.#reserved, kernel, this.#probed.standings) ?? false;
     }
+    const written = this.#routes?.table.takeWritten() ?? [];
+    const isAnew = this.#routes !== before;
+    if (this.announcing?.update(kernel, this.#isDraining(), isAnew ? 'all' : written)) unfinished = true;
     if (
       isReservedAnew ||
       this.#reserved.size > 0 ||
@@ -120,7 +139,8 @@ export class GatewayDesire implements Desire {
    */
   #lacking(): number {
     const { paths, table } = this;
-    if (this.#routes !== undefined) return paths.counts.routed - (table.counts.route - this.#fixedRoutes);
+    const others = this.#fixedRoutes + (this.announcing?.size ?? 0);
+    if (this.#routes !== undefined) return paths.counts.routed - (table.counts.route - others);
     let kept = 0;
     for (const eip of this.#kept) if ((paths.path(eip)?.carriers.length ?? 0) > 0) kept += 1;
     return paths.counts.routed - kept;
@@ -263,7 +283,7 @@ export class GatewayDesire implements Desire {
       paths,
       desired,
       reserved: this.#reserved,
-      silent: this.#probed.silent,
+      standings: this.#probed.standings,
     };
     this.#routes = { table: new RouteTable(inputs, kernel), link };
     for (const { key, why } of [...desired.values()]) if (why === this.#frozen) desired.drop(key);

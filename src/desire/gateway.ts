@@ -7,8 +7,10 @@ import { type Key, keyOf, type Link } from '../model/object.ts';
 import { ownerOf } from '../model/owner.ts';
 import { type Probed, unprobed } from '../model/probed.ts';
 import type { Problem } from '../model/problem.ts';
+import { announcements } from './announcements.ts';
 import { eipRoutes, presentRoute, routeKey } from './eip-routes.ts';
 import { flowLabels } from './flow-label.ts';
+import { alive } from './links.ts';
 import { paths } from './paths.ts';
 import { type Add, defaultRoutes, poolRoutes } from './plain-routes.ts';
 import { apiService, type Reserved, reservedIn } from './reserved.ts';
@@ -23,6 +25,7 @@ import { sysctls } from './sysctls.ts';
  * @param have the dump; ids found in it are kept
  * @param refused changes that the kernel has refused in this round: left out, so that the rest can be installed
  * @param probed what the gateway has seen of the nodes
+ * @param announcing what else decides which EIPs are announced
  */
 export function gatewayObjects(
   snapshot: Snapshot,
@@ -30,6 +33,7 @@ export function gatewayObjects(
   have: Listing,
   refused: Refusals,
   probed: Probed = unprobed,
+  announcing: Announcing = notDraining,
 ): DesiredObjects {
   const owner = ownerOf(gateway.protocol);
   const objects = new Map<Key, DesiredObject>();
@@ -49,11 +53,32 @@ export function gatewayObjects(
     ),
   );
   const lan = alive(have.links, gateway.lan);
-  const { silent } = probed;
-  problems.push(...eipRoutes(found.paths, { gateway, owner, lan, reserved, have, refused, silent }, add));
+  const { standings } = probed;
+  problems.push(...eipRoutes(found.paths, { gateway, owner, lan, reserved, have, refused, standings }, add));
+  const routes = new Set(objects.keys());
+  announcements(
+    {
+      gateway,
+      owner,
+      kernel: { objects: have.objects, links: have.links, stuck: announcing.stuck },
+      isDraining: announcing.isDraining,
+      isDesired: (key) => routes.has(key),
+    },
+    add,
+  );
   const lacking = found.paths.filter(({ eip }) => !objects.has(routeKey(eip, gateway.table))).length;
   return { objects: [...objects.values()], problems, complete: snapshot.complete, lacking };
 }
+
+/** What decides, beside the routes, which EIPs are announced. */
+export interface Announcing {
+  /** As `stuck` of the kernel's state in model/desired.ts. */
+  readonly stuck: ReadonlySet<Key>;
+  /** An operator takes the traffic off this gateway. */
+  readonly isDraining: boolean;
+}
+
+const notDraining: Announcing = { stuck: new Set(), isDraining: false };
 
 export interface FixedInputs {
   readonly gateway: Gateway;
@@ -86,12 +111,6 @@ export function fixedObjects(inputs: FixedInputs, add: Add): readonly Problem[] 
 /** The reserved addresses but for those that nodes claim while they are in use as EIPs. */
 export function notInUse(reserved: Reserved, inUse: Pick<ReadonlySet<Ip>, 'has'>): Reserved {
   return new Map([...reserved].filter(([ip, { isNode }]) => !(isNode && inUse.has(ip))));
-}
-
-/** The interface, when packets can leave by it. */
-export function alive(links: readonly Link[], name: string): Link | undefined {
-  const link = links.find((one) => one.name === name);
-  return link?.up && link.carrier ? link : undefined;
 }
 
 function interfaceProblem(name: string, link: Link | undefined): Problem | undefined {

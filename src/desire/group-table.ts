@@ -5,7 +5,7 @@ import type { Owner } from '../model/owner.ts';
 import type { Carrier } from './carriers.ts';
 import { groupWhy, keptWhy } from './eip-routes.ts';
 import { contentOf, type Group, unknownGroup } from './group.ts';
-import { sameBuckets } from './groups.ts';
+import { isKeepable } from './groups.ts';
 import { IdRange } from './ids.ts';
 import type { KernelView } from './kernel-view.ts';
 import type { NexthopTable } from './nexthop-table.ts';
@@ -42,8 +42,7 @@ export class GroupTable {
     this.#desired = desired;
     this.#ids = new IdRange(owner.groupIds);
     for (const object of kernel.state.objects.values()) {
-      // Linux does not change the number of buckets in place.
-      if (object.kind !== 'group' || !sameBuckets(object.resilience, gateway.resilience)) continue;
+      if (object.kind !== 'group' || !isKeepable(object, gateway.resilience, owner)) continue;
       const carriers = nexthops.carriersOf(object);
       if (carriers === undefined) continue;
       const content = contentOf(carriers);
@@ -96,8 +95,7 @@ export class GroupTable {
     const object = this.#kernel.group(id);
     if (object === undefined) return undefined;
     this.#ids.use(id);
-    // Linux does not change the number of buckets in place.
-    const isFixed = !sameBuckets(object.resilience, this.#gateway.resilience);
+    const isFixed = !isKeepable(object, this.#gateway.resilience, this.#owner);
     const group = this.#enter(id, isFixed);
     const carriers = isFixed ? undefined : this.#nexthops.carriersOf(object);
     if (carriers !== undefined) this.fill(group, carriers);

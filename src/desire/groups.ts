@@ -9,7 +9,7 @@ import {
   sameMembers,
   sameResilience,
 } from '../model/object.ts';
-import type { Owner } from '../model/owner.ts';
+import { isWithin, type Owner } from '../model/owner.ts';
 import { Ids } from './ids.ts';
 
 /** The members that a group needs, and the routes that will use it. */
@@ -24,7 +24,7 @@ export interface Demand {
  *
  * A group that the dump holds with the same content keeps its id; of several the one that most of the demanded routes
  * use. Otherwise a group whose users all move to the same new members is replaced in place: one message moves a hundred
- * thousand EIPs. Only what is left gets a new id. Type and bucket count cannot change in place: that is a new id as well.
+ * thousand EIPs. Only what is left gets a new id; so do those that {@link isKeepable} says no of.
  *
  * @param kept ids of groups that routes outside of the demands need as they are
  * @returns the group of each demand, in the order of the demands
@@ -41,7 +41,7 @@ export function groups(
   const existing: NexthopGroup[] = [];
   const members = new Map<string, NexthopGroup>();
   for (const object of have.objects.values()) {
-    if (object.kind !== 'group' || !sameBuckets(object.resilience, resilience)) continue;
+    if (object.kind !== 'group' || !isKeepable(object, resilience, owner)) continue;
     existing.push(object);
     const content = signature(object.members);
     const twin = members.get(content);
@@ -153,6 +153,14 @@ export function signature(members: readonly Member[]): string {
   return members.map(({ id, weight }) => `${id},${weight}`).join('/');
 }
 
-export function sameBuckets(a: Resilience | undefined, b: Resilience | undefined): boolean {
-  return a?.buckets === b?.buckets;
+/**
+ * A group in the kernel can keep its id and be changed in place. Linux does not change the number of buckets in place, and
+ * a group with an id of a former version makes place for a new one.
+ */
+export function isKeepable(
+  { id, resilience }: NexthopGroup,
+  wanted: Resilience | undefined,
+  { groupIds }: Owner,
+): boolean {
+  return resilience?.buckets === wanted?.buckets && isWithin(id, groupIds);
 }

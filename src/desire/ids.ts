@@ -1,6 +1,7 @@
 import type { KernelState } from '../model/desired.ts';
 import type { Refusals } from '../model/desired-object.ts';
 import type { Listing } from '../model/listing.ts';
+import { type IdSpan, isWithin } from '../model/owner.ts';
 
 /** Allocates free nexthop ids, lowest first: for the full recompute. */
 export class Ids {
@@ -9,7 +10,7 @@ export class Ids {
   readonly #have: Listing;
   readonly #refused: Refusals;
 
-  constructor(range: readonly [first: number, last: number], have: Listing, refused: Refusals) {
+  constructor(range: IdSpan, have: Listing, refused: Refusals) {
     [this.#next, this.#last] = range;
     this.#have = have;
     this.#refused = refused;
@@ -28,21 +29,19 @@ export class Ids {
 
 /** Allocates the nexthop ids of a range. A released id is free again once the kernel no longer has it. */
 export class IdRange {
-  readonly #first: number;
-  readonly #last: number;
+  readonly #span: IdSpan;
   #next: number;
   readonly #released: number[] = [];
   readonly #used = new Set<number>();
 
-  constructor([first, last]: readonly [first: number, last: number]) {
-    this.#first = first;
-    this.#last = last;
-    this.#next = first;
+  constructor(span: IdSpan) {
+    this.#span = span;
+    [this.#next] = span;
   }
 
   /** The id is in use from now on; ids outside of the range are not counted. */
   use(id: number): void {
-    if (id >= this.#first && id <= this.#last) this.#used.add(id);
+    if (isWithin(id, this.#span)) this.#used.add(id);
   }
 
   release(id: number): void {
@@ -59,12 +58,13 @@ export class IdRange {
   }
 
   #fresh(kernel: KernelState): number {
-    while (this.#next <= this.#last) {
+    const [, last] = this.#span;
+    while (this.#next <= last) {
       const id = this.#next;
       this.#next += 1;
       if (this.#isFree(id, kernel)) return id;
     }
-    throw usedUp(this.#last);
+    throw usedUp(last);
   }
 
   #isFree(id: number, kernel: KernelState): boolean {

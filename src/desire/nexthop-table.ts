@@ -2,21 +2,29 @@ import type { DesiredTable } from '../model/desired.ts';
 import { compareIp, type Ip, type Prefix } from '../model/ip.ts';
 import type { Link, Nexthop, NexthopGroup } from '../model/object.ts';
 import type { Owner } from '../model/owner.ts';
+import type { Standing } from '../model/probed.ts';
 import type { Problem } from '../model/problem.ts';
 import { answering } from './answering.ts';
 import type { Carrier } from './carriers.ts';
 import { nexthopWhy } from './eip-routes.ts';
 import { IdRange } from './ids.ts';
 import type { KernelView } from './kernel-view.ts';
-import { isGateway, networkAddress, notAHost, refusedNexthops, unreachable } from './nexthops.ts';
+import {
+  isAdoptable,
+  isGateway,
+  networkAddress,
+  notAHost,
+  refusedNexthops,
+  unreachable,
+} from './nexthops.ts';
 
 export interface NexthopTableInputs {
   readonly owner: Owner;
   readonly lan: Link;
   readonly desired: DesiredTable;
   readonly kernel: KernelView;
-  /** Addresses of nodes that do not answer. */
-  readonly silent: ReadonlySet<Ip>;
+  readonly standings: ReadonlyMap<Ip, Standing>;
+  readonly groups: 'plain' | 'resilient';
 }
 
 /** The nexthop of one node. */
@@ -39,7 +47,7 @@ interface Named {
 
 /** What an update found out about nexthops, by the addresses of their nodes. */
 export interface NexthopChanges {
-  /** Accepted, refused, barred or silent, and it was not before. */
+  /** Accepted, refused, barred or of another standing than before. */
   readonly changed: ReadonlySet<Ip>;
   /** Refused, and a group may lead to it. */
   readonly refused: ReadonlySet<Ip>;
@@ -66,16 +74,18 @@ export class NexthopTable {
   /** Addresses that cannot be nexthops because of the links. */
   readonly #barred = new Map<Ip, 'own' | Prefix | undefined>();
   #refused: ReadonlyMap<Ip, string> = new Map();
-  #silent: ReadonlySet<Ip>;
-  /** Addresses that began or ceased to be silent with this update. */
+  #standings: ReadonlyMap<Ip, Standing>;
+  readonly #groups: 'plain' | 'resilient';
+  /** Addresses that have another standing with this update. */
   #turned: ReadonlySet<Ip> = new Set();
   #links: readonly Link[];
   #refusals: number;
   #problems: readonly Problem[] | undefined;
 
   /** Adopts the ids of nexthops in the kernel that this table will desire. */
-  constructor({ owner, lan, desired, kernel, silent }: NexthopTableInputs) {
-    this.#silent = silent;
+  constructor({ owner, lan, desired, kernel, standings, groups }: NexthopTableInputs) {
+    this.#standings = standings;
+    this.#groups = groups;
     this.#owner = owner;
     this.#lan = lan;
     this.#desired = desired;
@@ -84,17 +94,21 @@ export class NexthopTable {
     this.#links = kernel.state.links;
     this.#refusals = kernel.state.refusals;
     for (const object of kernel.state.objects.values()) {
-      if (object.kind !== 'nexthop' || object.link !== lan.index) continue;
+      if (object.kind !== 'nexthop' || !isAdoptable(object, lan, owner)) continue;
       const twin = this.#found.get(object.via);
       if (twin === undefined || object.id < twin) this.#found.set(object.via, object.id);
     }
   }
 
   /** An update begins. */
-  begin(silent: ReadonlySet<Ip>): void {
-    if (silent === this.#silent) return;
-    this.#turned = this.#turned.union(silent.symmetricDifference(this.#silent));
-    this.#silent = silent;
+  begin(standings: ReadonlyMap<Ip, Standing>): void {
+    const before = this.#standings;
+    if (standings === before) return;
+    const turned = new Set(this.#turned);
+    for (const ip of [...before.keys(), ...standings.keys()])
+      if (before.get(ip) !== standings.get(ip)) turned.add(ip);
+    this.#turned = turned;
+    this.#standings = standings;
   }
 
   /** The same array as long as nothing about them changes. */
@@ -195,7 +209,7 @@ export class NexthopTable {
   }
 
   /**
-   * The carriers that the kernel accepts and that answer, in the order of their addresses; undefined: some are not tried
+   * The carriers that the kernel accepts and that are to get traffic, in the order of their addresses; undefined: some are not tried
    * yet.
    */
   usable(carriers: readonly Carrier[]): readonly Carrier[] | undefined {
@@ -203,7 +217,7 @@ export class NexthopTable {
     const accepted = carriers.filter(
       ({ ip }) => this.#hops.get(ip)?.isAccepted === true && this.#barFor(ip) === undefined,
     );
-    return [...answering(accepted, this.#silent)].sort((a, b) => compareIp(a.ip, b.ip));
+    return [...answering(accepted, this.#standings, this.#groups)].sort((a, b) => compareIp(a.ip, b.ip));
   }
 
   /** The members of a group as carriers; undefined: some of them are none of our nexthops. */
@@ -220,7 +234,7 @@ export class NexthopTable {
   /** The carrier that a nexthop in the kernel leads to; undefined: it is none of ours. */
   carrierOf(id: number, weight: number): Carrier | undefined {
     const hop = this.#kernel.state.objects.get(`nexthop ${id}`);
-    if (hop?.kind !== 'nexthop' || hop.link !== this.#lan.index) return undefined;
+    if (hop?.kind !== 'nexthop' || !isAdoptable(hop, this.#lan, this.#owner)) return undefined;
     this.#found.set(hop.via, id);
     return { ip: hop.via, node: this.#named.get(hop.via)?.node ?? '', weight };
   }

@@ -2,7 +2,7 @@ import type { Refusals } from '../model/desired-object.ts';
 import { family, type Ip, ipNumber, networkOf, type Prefix, prefixIp } from '../model/ip.ts';
 import type { Listing } from '../model/listing.ts';
 import type { Link, Nexthop } from '../model/object.ts';
-import type { Owner } from '../model/owner.ts';
+import { isWithin, type Owner } from '../model/owner.ts';
 import type { Problem } from '../model/problem.ts';
 import type { Carrier } from './carriers.ts';
 import { Ids } from './ids.ts';
@@ -27,7 +27,7 @@ export function nexthops(
 ): Nexthops {
   const existing = new Map<Ip, Nexthop>();
   for (const object of have.objects.values()) {
-    if (object.kind !== 'nexthop' || object.link !== lan.index) continue;
+    if (object.kind !== 'nexthop' || !isAdoptable(object, lan, owner)) continue;
     const twin = existing.get(object.via);
     if (twin === undefined || object.id < twin.id) existing.set(object.via, object);
   }
@@ -64,6 +64,11 @@ export function nexthops(
     }
   }
   return { byIp, problems };
+}
+
+/** A nexthop in the kernel can keep its id. One with an id of a former version makes place for a new one. */
+export function isAdoptable({ id, link }: Nexthop, lan: Link, { nexthopIds }: Owner): boolean {
+  return link === lan.index && isWithin(id, nexthopIds);
 }
 
 /** The nodes that the kernel refuses, each with the kernel's error. */

@@ -27,6 +27,7 @@ export class Placements {
   readonly dirty = new Set<Group>();
   /** EIPs that need a group, each with the carriers that it keeps when its own are refused. */
   readonly pending = new Map<Ip, readonly Carrier[] | undefined>();
+  #written = new Set<Ip>();
   readonly #table: number;
   readonly #owner: Owner;
   readonly #kernel: KernelView;
@@ -47,6 +48,13 @@ export class Placements {
     this.#sets = sets;
     this.#groups = groups;
     this.#desired = desired;
+  }
+
+  /** The EIPs whose routes were written or withdrawn since the last call. */
+  takeWritten(): ReadonlySet<Ip> {
+    const written = this.#written;
+    if (written.size > 0) this.#written = new Set();
+    return written;
   }
 
   setOf(eip: Ip): CarrierSet | undefined {
@@ -91,7 +99,7 @@ export class Placements {
     this.#detach(eip);
     this.#sets.leave(set);
     this.#setOf.delete(eip);
-    this.#desired.delete(routeKey(eip, this.#table));
+    this.#delete(eip);
   }
 
   /** Other carriers of the set are usable now. */
@@ -131,7 +139,7 @@ export class Placements {
     const group = this.#presentGroup(eip);
     if (group === undefined) {
       this.#unplaced.add(eip);
-      this.#desired.delete(routeKey(eip, this.#table));
+      this.#delete(eip);
     } else this.attach(eip, group);
   }
 
@@ -150,11 +158,17 @@ export class Placements {
     const why = this.isRefused(eip) ? { ...routeWhy(path), text: keptWhy.text } : routeWhy(path);
     const sameWhy = known?.why.text === why.text && sameNames(known.why.services, why.services);
     const sameRoute = known?.object.kind === 'route' && known.object.nhid === group.id;
+    this.#written.add(eip);
     this.#desired.set(
       sameRoute ? known.object : eipRoute(eip, group.id, this.#table, this.#owner),
       sameWhy ? known.why : why,
       key,
     );
+  }
+
+  #delete(eip: Ip): void {
+    this.#written.add(eip);
+    this.#desired.delete(routeKey(eip, this.#table));
   }
 
   /** The group that the EIP's route in the kernel leads to. */

@@ -3,6 +3,7 @@ import type { Gateway } from '../model/gateway.ts';
 import type { Ip } from '../model/ip.ts';
 import type { Link } from '../model/object.ts';
 import type { Owner } from '../model/owner.ts';
+import type { Standing } from '../model/probed.ts';
 import type { Problem } from '../model/problem.ts';
 import type { CarrierSet } from './carrier-sets.ts';
 import type { Group } from './group.ts';
@@ -23,8 +24,7 @@ export interface RouteTableInputs {
   readonly paths: PathTable;
   readonly desired: DesiredTable;
   readonly reserved: Reserved;
-  /** Addresses of nodes that do not answer. */
-  readonly silent: ReadonlySet<Ip>;
+  readonly standings: ReadonlyMap<Ip, Standing>;
 }
 
 /**
@@ -49,11 +49,18 @@ export class RouteTable {
 
   /** Adopts the ids of objects in the kernel that this table will desire. */
   constructor(
-    { gateway, owner, lan, paths, desired, reserved, silent }: RouteTableInputs,
+    { gateway, owner, lan, paths, desired, reserved, standings }: RouteTableInputs,
     state: KernelState,
   ) {
     const kernel = new KernelView(state, gateway.table, owner);
-    const nexthops = new NexthopTable({ owner, lan, desired, kernel, silent });
+    const nexthops = new NexthopTable({
+      owner,
+      lan,
+      desired,
+      kernel,
+      standings,
+      groups: gateway.resilience === undefined ? 'plain' : 'resilient',
+    });
     const sets = new UsableSets(nexthops);
     const groups = new GroupTable({ gateway, owner, kernel, nexthops, desired });
     const placements = new Placements({ gateway, owner, kernel, paths, sets, groups, desired });
@@ -73,9 +80,14 @@ export class RouteTable {
   }
 
   /** @returns whether another update in this round is needed */
-  update(changes: PathChanges, reserved: Reserved, kernel: KernelState, silent: ReadonlySet<Ip>): boolean {
+  update(
+    changes: PathChanges,
+    reserved: Reserved,
+    kernel: KernelState,
+    standings: ReadonlyMap<Ip, Standing>,
+  ): boolean {
     this.#kernel.state = kernel;
-    this.#nexthops.begin(silent);
+    this.#nexthops.begin(standings);
     if (this.#refusals !== kernel.refusals) this.#avoidStuck();
     for (const eip of this.#reservations.replace(reserved)) this.#readEip(eip);
     for (const eip of changes.eips) {
@@ -94,6 +106,11 @@ export class RouteTable {
     this.#dumps = kernel.dumps;
     this.#regrouping.resume();
     return this.#settle();
+  }
+
+  /** The EIPs whose routes were written or withdrawn since the last call. */
+  takeWritten(): ReadonlySet<Ip> {
+    return this.#placements.takeWritten();
   }
 
   /** Where all EIPs of a group go depends on their endpoints alone. */
@@ -197,6 +214,7 @@ export class RouteTable {
   #avoidStuck(): void {
     const { stuck, refused } = this.#kernel.state;
     for (const key of stuck) {
+      if (!key.startsWith('nexthop ')) continue;
       const group = this.#groups.get(Number(key.slice('nexthop '.length)));
       if (group === undefined) continue;
       for (const eip of [...group.eips]) {

@@ -24,6 +24,7 @@ function gatewaySysctls(gateway: Gateway): readonly Sysctl[] {
     [`net/ipv4/conf/${lan}/send_redirects`, '0'],
     ['net/ipv4/fib_multipath_hash_policy', hash],
     ['net/ipv4/nexthop_compat_mode', gateway.nexthopCompat ? '1' : '0'],
+    ...(gateway.hashSeed === undefined ? [] : [seed(gateway.hashSeed)]),
     ...neighbourTimers(gateway, 'ipv4'),
   );
   if (servesFamily(gateway, 6)) {
@@ -36,6 +37,13 @@ function gatewaySysctls(gateway: Gateway): readonly Sysctl[] {
   }
   return values.map(([name, value]) => ({ kind: 'sysctl', name, value }));
 }
+
+/** It governs IPv6 as well. */
+function seed(value: number): [name: string, value: string] {
+  return [hashSeed, String(value)];
+}
+
+const hashSeed = 'net/ipv4/fib_multipath_hash_seed';
 
 function neighbourTimers(gateway: Gateway, ip: 'ipv4' | 'ipv6'): [name: string, value: string][] {
   const folder = `net/${ip}/neigh/${gateway.lan}`;
@@ -89,6 +97,14 @@ function acceptRa(uplink: string): string {
 
 const ipv6Forwarding = 'net/ipv6/conf/all/forwarding';
 
+const seedMissing: Problem = {
+  code: 'hash-seed',
+  severity: 'warn',
+  subject: 'hashSeed',
+  message: `this kernel has no ${sysctlName(hashSeed)} (Linux has it since 6.11): another gateway picks other nodes for the same flows, and these break when their traffic moves there`,
+  advice: 'run Linux 6.11 or newer on all gateways, or take hashSeed out of the configuration',
+};
+
 function interfaceGone(name: string, links: ReadonlySet<string>): boolean {
   const [, , folder, link] = name.split('/');
   return (
@@ -97,6 +113,7 @@ function interfaceGone(name: string, links: ReadonlySet<string>): boolean {
 }
 
 function missing(name: string): Problem {
+  if (name === hashSeed) return seedMissing;
   return {
     code: 'sysctl-missing',
     severity: 'error',

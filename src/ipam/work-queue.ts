@@ -23,6 +23,8 @@ export class WorkQueue<Key> {
   readonly #delayed = new Map<Key, number>();
   /** The same, earliest first; entries that #delayed does not confirm are void. */
   readonly #timers = new Heap<{ readonly at: number; readonly key: Key }>((a, b) => a.at < b.at);
+  /** When the sleeps end that are under way, in ms since the epoch. */
+  readonly #sleeps = new Set<number>();
   readonly #failures = new Map<Key, number>();
   #wake: (() => void) | undefined;
 
@@ -111,21 +113,28 @@ export class WorkQueue<Key> {
 
   /** Waits for a key that is added, for the first delayed one, or for the signal. */
   async #more(signal: AbortSignal): Promise<void> {
-    const woken = new AbortController();
-    const added = new Promise<void>((resolve) => {
-      this.#wake = () => {
-        woken.abort();
-        resolve();
-      };
-    });
+    const woken = Promise.withResolvers<void>();
+    this.#wake = woken.resolve;
     const next = this.#timers.first;
+    if (next !== undefined) this.#wakeAt(next.at, signal);
     try {
-      if (next === undefined) await added;
-      else await this.#clock.sleep(next.at - this.#clock.now(), woken.signal);
-    } catch (error) {
-      if (!woken.signal.aborted && !signal.aborted) throw error;
+      await woken.promise;
     } finally {
       this.#wake = undefined;
     }
+  }
+
+  /** Sleeps on when a key is added meanwhile: to abort a sleep costs more than to be woken once for nothing. */
+  #wakeAt(at: number, signal: AbortSignal): void {
+    for (const earlier of this.#sleeps) if (earlier <= at) return;
+    this.#sleeps.add(at);
+    const woken = (): void => {
+      this.#sleeps.delete(at);
+      this.#wake?.();
+    };
+    this.#clock.sleep(at - this.#clock.now(), signal).then(woken, (error: unknown) => {
+      woken();
+      if (!signal.aborted) throw error;
+    });
   }
 }

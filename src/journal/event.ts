@@ -86,6 +86,16 @@ export const events = {
     say: (f) =>
       `round ${text(f, 'round')}: ${text(f, 'done')} changes in ${text(f, 'ms')} ms; why: ${list(f, 'why')}`,
   },
+  announcing: {
+    id: 'dd2c27ea6f2a41e4b0f96f2e0a52ac07',
+    priority: notice,
+    say: (f) => {
+      const of = (name: string, state: string): readonly string[] =>
+        state === '' ? [] : [`${name} ${state}`];
+      const states = [...of('IPv4', text(f, 'ipv4')), ...of('IPv6', text(f, 'ipv6'))];
+      return `announcements: ${states.join(', ')}; ${text(f, 'eips')} EIPs in table ${text(f, 'announceTable')}`;
+    },
+  },
   'lists-complete': {
     id: 'e0f784f5472442c0a4312048450c5a36',
     say: (f) => `all lists of the cluster are in; ${text(f, 'routes')} routes wanted`,

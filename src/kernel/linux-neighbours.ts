@@ -8,7 +8,7 @@ import type { NeighbourPort } from './neighbour-port.ts';
 import { Batcher } from './netlink/batch.ts';
 import { failedNeighbours } from './netlink/failed-neighbours.ts';
 import { Flag, MalformedError, MessageReader, MessageWriter, Type } from './netlink/message.ts';
-import { decodeNeighbour, encodeNeighbourUse } from './netlink/neighbour.ts';
+import { decodeNeighbour, encodeNeighbourStale, encodeNeighbourUse } from './netlink/neighbour.ts';
 import { openTransport, SocketError, type Transport } from './netlink/transport.ts';
 
 const commandBuffer = 4 << 20;
@@ -43,15 +43,14 @@ export class LinuxNeighbours implements NeighbourPort {
   async solicit(link: number, ips: readonly Ip[]): Promise<void> {
     let batch = this.#batches.get(ips);
     if (batch?.link !== link) {
-      batch = { link, ...solicitation(link, ips) };
+      batch = solicitation(link, ips);
       this.#batches.set(ips, batch);
     }
-    const { bytes, length } = batch;
-    await this.#run(async () => {
-      await this.#commands.send(bytes, length);
-      // Only refusals are answered: the interface is down or gone, which RTM_NEWLINK or RTM_DELLINK reports.
-      while (this.#commands.receive(this.#refusals) >= 0);
-    });
+    await this.#send(batch);
+  }
+
+  expire(link: number, ips: readonly Ip[]): Promise<void> {
+    return this.#send(expiry(link, ips));
   }
 
   states(
@@ -92,6 +91,15 @@ export class LinuxNeighbours implements NeighbourPort {
     await this.#running.run(async () => this.#commands.close());
   }
 
+  #send({ bytes, length }: Batch): Promise<void> {
+    return this.#run(async () => {
+      await this.#commands.send(bytes, length);
+      // Only refusals are answered: the interface is down or gone, which RTM_NEWLINK or RTM_DELLINK reports, or the
+      // entry is.
+      while (this.#commands.receive(this.#refusals) >= 0);
+    });
+  }
+
   #run<T>(work: () => Promise<T>): Promise<T> {
     return this.#running.run(async () => {
       try {
@@ -103,14 +111,27 @@ export class LinuxNeighbours implements NeighbourPort {
   }
 }
 
-function solicitation(link: number, ips: readonly Ip[]): Omit<Batch, 'link'> {
+function solicitation(link: number, ips: readonly Ip[]): Batch {
+  return batchOf(link, ips, Flag.NLM_F_REQUEST | Flag.NLM_F_CREATE, encodeNeighbourUse);
+}
+
+function expiry(link: number, ips: readonly Ip[]): Batch {
+  return batchOf(link, ips, Flag.NLM_F_REQUEST | Flag.NLM_F_REPLACE, encodeNeighbourStale);
+}
+
+function batchOf(
+  link: number,
+  ips: readonly Ip[],
+  flags: number,
+  encode: (writer: MessageWriter, ip: Ip, link: number) => void,
+): Batch {
   const writer = new MessageWriter(ips.length * longestMessage);
   for (const ip of ips) {
-    writer.begin(Type.RTM_NEWNEIGH, Flag.NLM_F_REQUEST | Flag.NLM_F_CREATE, 0);
-    encodeNeighbourUse(writer, ip, link);
+    writer.begin(Type.RTM_NEWNEIGH, flags, 0);
+    encode(writer, ip, link);
     writer.end();
   }
-  return { bytes: writer.bytes, length: writer.length };
+  return { link, bytes: writer.bytes, length: writer.length };
 }
 
 /** Empties the socket. */

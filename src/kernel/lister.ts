@@ -10,7 +10,7 @@ import {
   type NftTable,
   type Sysctl,
 } from '../model/object.ts';
-import type { Owner } from '../model/owner.ts';
+import { isOwnId, type Owner } from '../model/owner.ts';
 import type { Scope } from './kernel.ts';
 import type { Dumper, DumpRequest } from './netlink/dump.ts';
 import type { FoundNexthop } from './netlink/nexthop.ts';
@@ -165,10 +165,8 @@ function reading<T>(
   };
 }
 
-function isOurs({ id, protocol, object }: FoundNexthop, owner: Owner): boolean {
-  if (protocol !== owner.protocol) return false;
-  const [first, last] = object?.kind === 'group' ? owner.groupIds : owner.nexthopIds;
-  return id >= first && id <= last;
+function isOurs({ id, protocol }: FoundNexthop, owner: Owner): boolean {
+  return protocol === owner.protocol && isOwnId(id, owner);
 }
 
 function sameObjects(a: readonly KernelObject[], b: readonly KernelObject[]): boolean {

@@ -14,6 +14,17 @@ export interface NeighbourPort extends AsyncDisposable {
   solicit(link: number, ips: readonly Ip[]): Promise<void>;
 
   /**
+   * Makes STALE of entries that are REACHABLE, so that the kernel asks with the next packet or question. An entry keeps
+   * the timer that it was given when its host answered last: up to 45 s with the kernel's defaults, whatever
+   * `base_reachable_time_ms` has become since.
+   *
+   * @param link ifindex
+   * @param ips of entries that are REACHABLE: one that somebody has fixed would be one no longer
+   * @throws KernelError
+   */
+  expire(link: number, ips: readonly Ip[]): Promise<void>;
+
+  /**
    * @param link ifindex
    * @returns one state per address; undefined: the kernel knows nothing of it
    * @throws KernelError

@@ -2,6 +2,7 @@ import type { Ip } from '../model/ip.ts';
 import type { Listing } from '../model/listing.ts';
 import type { Change, Key, Link } from '../model/object.ts';
 import { keyOf } from '../model/object.ts';
+import { isOwnId } from '../model/owner.ts';
 import { type Hint, holdsTable, KernelError, type Scope } from './kernel.ts';
 import { decodeAddress } from './netlink/address.ts';
 import { decodeLink } from './netlink/link.ts';
@@ -217,14 +218,7 @@ export class NotificationFilter implements Filter {
     const { id, protocol } = decodeNexthop(message);
     this.#gone.delete(id);
     const owner = this.#scope?.owner;
-    if (
-      owner &&
-      protocol !== owner.protocol &&
-      !within(id, owner.nexthopIds) &&
-      !within(id, owner.groupIds)
-    ) {
-      return undefined;
-    }
+    if (owner && protocol !== owner.protocol && !isOwnId(id, owner)) return undefined;
     const what =
       message.type === Type.RTM_DELNEXTHOP
         ? 'deleted'
@@ -294,8 +288,4 @@ function stateOf({ name, up, carrier }: Link): string {
 function author(port: number): string {
   if (port === 0) return 'by the kernel';
   return port <= largestPid ? `by pid ${port}` : `by netlink port ${port}`;
-}
-
-function within(id: number, [first, last]: readonly [number, number]): boolean {
-  return id >= first && id <= last;
 }

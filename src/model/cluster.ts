@@ -16,6 +16,10 @@ export interface Node {
   readonly networkUnavailable: boolean;
   /** Condition `Ready` is False or Unknown. A load balancer uses the node all the same; a person should know. */
   readonly notReady: boolean;
+  /** `spec.unschedulable`: kubectl cordon and kubectl drain set it. */
+  readonly unschedulable: boolean;
+  /** Annotation {@link drainAnnotation} is there and does not say false. */
+  readonly drain: boolean;
 }
 
 export type Protocol = 'TCP' | 'UDP' | 'SCTP';
@@ -99,6 +103,9 @@ export interface Condition {
 
 /** Prefix of our annotations and conditions. */
 export const ownPrefix = 'eiproute.io/';
+
+/** Annotation of a Node that is to get no new flows; `eiproute drain` sets it. */
+export const drainAnnotation = 'eiproute.io/drain';
 
 /** Kubernetes' finalizer for Services whose load balancer has to be torn down first. */
 export const cleanupFinalizer = 'service.kubernetes.io/load-balancer-cleanup';

@@ -8,8 +8,8 @@ export interface KernelState extends Listing {
   /** The changes that the kernel has refused since the last dump. */
   readonly refused: Refusals;
   /**
-   * Keys of objects that should have been replaced and were not: the kernel refused it, or the guard holds it.
-   * No new route may lead to them.
+   * Keys of objects that stay as they are although a change is due: groups whose replacement the kernel refused or the
+   * guard holds, to which no new route may lead; and routes of EIPs whose delete is held.
    */
   readonly stuck: ReadonlySet<Key>;
   /** Raised with every dump. */

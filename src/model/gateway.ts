@@ -1,5 +1,5 @@
 import type { Allocation } from './allocation.ts';
-import type { Ip, Prefix } from './ip.ts';
+import type { Family, Ip, Prefix } from './ip.ts';
 import type { Resilience } from './object.ts';
 import type { PoolTerms } from './pool.ts';
 
@@ -9,6 +9,21 @@ export interface Pool {
   readonly addresses: readonly Prefix[];
   /** undefined: every Service may use it, without a request. */
   readonly terms?: PoolTerms;
+  /** Lengths of the networks that are announced in the place of single EIPs, by family. */
+  readonly aggregate?: Readonly<Partial<Record<Family, number>>>;
+  /** BGP communities, as `65001:100`; for the include of a routing daemon alone. */
+  readonly communities?: readonly string[];
+}
+
+/** What this gateway tells routing daemons to announce. */
+export interface Announce {
+  /** The routing table with an entry for each EIP that may be announced: 1..252, looked up by no rule. */
+  readonly table: number;
+  /**
+   * A family is announced while this host has the address of it, or the only one of them. At most one of each family;
+   * none: always.
+   */
+  readonly active: readonly Ip[];
 }
 
 /** The part of a gateway's configuration that decides what is in the kernel. */
@@ -24,12 +39,16 @@ export interface Gateway {
   readonly allocation?: Allocation;
   readonly protocol: number;
   readonly table: number;
+  /** undefined: nothing is announced. */
+  readonly announce?: Announce;
   /** Under Local, weigh each node by its number of ready endpoints. */
   readonly weighByEndpoints: boolean;
   /** undefined: plain groups. */
   readonly resilience: Resilience | undefined;
   /** Fields that the multipath hash uses: 'addresses' (policy 0) or 'ports' (policy 1). */
   readonly hash: 'addresses' | 'ports';
+  /** `net.ipv4.fib_multipath_hash_seed`, the same on all gateways; undefined: the kernel's own, another on each host. */
+  readonly hashSeed?: number;
   /** `net.ipv4.nexthop_compat_mode`; true where a routing daemon without nexthop objects (BIRD 2) reads our routes. */
   readonly nexthopCompat: boolean;
   /** How fast the kernel notices a dead node. */

@@ -35,7 +35,7 @@ function sysctlWord(value: string): string {
 }
 
 /**
- * The object in iproute2's words, without a verb: `198.51.100.10/32 nhid 861000000 proto 86`.
+ * The object in iproute2's words, without a verb: `198.51.100.10/32 nhid 260000000 proto 86`.
  *
  * @param word quotes names that other programs chose
  */

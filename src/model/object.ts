@@ -244,6 +244,14 @@ function sameHops(a: readonly Hop[], b: readonly Hop[]): boolean {
   );
 }
 
+/**
+ * A route of ours says that an EIP, or an aggregate, may be announced. No other route of ours is a blackhole; BIRD reads
+ * no other type without a hop but `unreachable` and `prohibit`, and `unreachable` are those of the pools.
+ */
+export function isAnnouncement(object: KernelObject): boolean {
+  return object.kind === 'route' && object.type === 'blackhole';
+}
+
 /** undefined for objects of no family or of both: sysctls, groups, nft tables. */
 export function familyOf(object: KernelObject): Family | undefined {
   switch (object.kind) {

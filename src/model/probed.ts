@@ -3,10 +3,9 @@ import type { Family, Ip } from './ip.ts';
 /** What the gateway has seen of the nodes by itself: an input of the desire. */
 export interface Probed {
   /**
-   * Addresses of nodes that do not answer. No group leads there while one of its other nodes answers. The same set as
-   * long as nothing in it changes.
+   * What keeps traffic from addresses of nodes; most have no entry. The same map as long as nothing in it changes.
    */
-  readonly silent: ReadonlySet<Ip>;
+  readonly standings: ReadonlyMap<Ip, Standing>;
   /**
    * Nodes that get no traffic of a Service yet, by their names.
    *
@@ -17,6 +16,16 @@ export interface Probed {
   takeTurned(): ReadonlySet<string>;
 }
 
+/**
+ * - silent: it does not answer. No group leads there while one of its other nodes answers.
+ * - draining: no new flows while another node gets them; where the kernel can, it keeps the flows that it has.
+ * - drained: no flows while another node gets them.
+ */
+export type Standing = 'silent' | 'draining' | 'drained';
+
+/** What kube-proxy's own health check says of its node; unknown: it never answered, or nobody asks. */
+export type ProxyHealth = 'serves' | 'refuses' | 'gone' | 'unknown';
+
 /** Nodes whose kube-proxy has not said yet that it serves the Service. Each family has rules of its own. */
 export type Waiting = Readonly<Record<Family, ReadonlySet<string>>>;
 
@@ -24,5 +33,11 @@ const nobody: ReadonlySet<string> = new Set();
 
 export const noneWaiting: Waiting = { 4: nobody, 6: nobody };
 
+export const noStandings: ReadonlyMap<Ip, Standing> = new Map();
+
 /** Without a probe every node answers, and none waits. */
-export const unprobed: Probed = { silent: new Set(), waiting: () => noneWaiting, takeTurned: () => nobody };
+export const unprobed: Probed = {
+  standings: noStandings,
+  waiting: () => noneWaiting,
+  takeTurned: () => nobody,
+};

@@ -5,26 +5,27 @@ import type { Ip } from '../model/ip.ts';
 export type Health =
   | { readonly kind: 'serves' }
   /** Why not, as the end of a sentence. */
-  | { readonly kind: 'not yet'; readonly why: string };
+  | { readonly kind: 'not yet' | 'no answer'; readonly why: string };
 
 /** ms; who takes longer is asked again */
 const patience = 1000;
 
 /**
- * Asks a node's kube-proxy for a Service under Local: 200 when it has endpoints on the node and the rules for them are
- * written (kubernetes/kubernetes, pkg/proxy/healthcheck/service_health.go).
+ * Asks a health check of kube-proxy: of a Service under Local, which says 200 when it has endpoints on the node and the
+ * rules for them are written (kubernetes/kubernetes, pkg/proxy/healthcheck/service_health.go), or its own.
  */
 export function askHealth(ip: Ip, port: number, signal: AbortSignal): Promise<Health> {
   return new Promise((resolve) => {
-    const no = (why: string): void => resolve({ kind: 'not yet', why });
     const stop = AbortSignal.any([signal, AbortSignal.timeout(patience)]);
     const request = get({ host: ip, port, path: '/healthz', agent: false, signal: stop }, (response) => {
       response.resume();
       if (response.statusCode === 200) resolve({ kind: 'serves' });
-      else no(`it answers ${response.statusCode}`);
+      else resolve({ kind: 'not yet', why: `it answers ${response.statusCode}` });
     });
     request.on('error', (error: NodeJS.ErrnoException) => {
-      no(error.name === 'AbortError' ? `no answer within ${patience} ms` : (error.code ?? error.message));
+      const why =
+        error.name === 'AbortError' ? `no answer within ${patience} ms` : (error.code ?? error.message);
+      resolve({ kind: 'no answer', why });
     });
   });
 }

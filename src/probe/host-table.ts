@@ -96,6 +96,11 @@ export class HostTable {
     return this.#fixed === 0 ? [] : this.ips.filter((ip) => this.#at(ip).state === 'PERMANENT');
   }
 
+  /** Those that were REACHABLE at the last look. */
+  get reachable(): readonly Ip[] {
+    return this.ips.filter((ip) => this.#at(ip).state === 'REACHABLE');
+  }
+
   /** Those that do not answer, or not for long enough. */
   get silent(): readonly Ip[] {
     return this.#silent === 0 ? [] : this.ips.filter((ip) => this.#at(ip).silentSince !== undefined);

@@ -42,8 +42,11 @@ const mostAtOnce = 400;
 /** ms; a turn of the loop takes less, unless this program was stopped */
 const longestLook = 1000;
 
-/** Turns after which fixed entries are looked at: they may be ordinary ones again, which nothing tells. */
-const turnsOfFixed = 16;
+/**
+ * Turns after which all entries are looked at. One that was fixed may be an ordinary one again, and one that is
+ * REACHABLE may be so by an old timer: nothing tells of either.
+ */
+const turnsOfAll = 16;
 
 /** ms for which a look is young enough for who asks */
 const young = 1000;
@@ -144,8 +147,12 @@ export class Reachability {
 
   async #hear(signal: AbortSignal): Promise<void> {
     for await (const failed of this.#port.failures(signal)) {
-      const known = failed === 'unknown' ? this.#table.ips : failed.filter((ip) => this.#table.has(ip));
-      await this.#read(known, this.#clock.now(), signal);
+      const now = this.#clock.now();
+      if (failed === 'unknown') await this.#read(this.#table.ips, now, signal);
+      else {
+        const known = failed.filter((ip) => this.#table.has(ip));
+        await this.#read(known, now, signal, 'reported');
+      }
     }
   }
 
@@ -156,6 +163,7 @@ export class Reachability {
       const fresh = this.#fresh;
       this.#fresh = [];
       await this.#read(fresh, this.#clock.now() - doubtFor, signal);
+      if (fresh.length > 0) await this.#expire();
       const { lan } = this.#targets;
       const slices = this.#slices;
       for (const slice of slices) {
@@ -164,16 +172,33 @@ export class Reachability {
         this.#clock.now();
       }
       if (slices.length === 0 && !(await rest(this.#every(), signal))) return;
-      turn = (turn + 1) % turnsOfFixed;
-      const known = turn === 0 ? [...this.#table.silent, ...this.#table.fixed] : this.#table.silent;
-      await this.#read(known, this.#clock.now(), signal);
+      turn += 1;
+      if (turn % turnsOfAll !== 0) await this.#read(this.#table.silent, this.#clock.now(), signal);
+      else {
+        await this.#read(this.#table.ips, this.#clock.now(), signal);
+        await this.#expire();
+      }
       // What is told of nodes that flap ends with the time.
       if (this.#problems.length > 0) this.#judge();
     }
   }
 
-  /** Reads what the kernel says of some addresses now. @param since when those that are silent began to be */
-  async #read(ips: readonly Ip[], since: number, signal: AbortSignal): Promise<void> {
+  /** The kernel asks everybody again, whatever its timers were when they answered last. */
+  async #expire(): Promise<void> {
+    const { lan } = this.#targets;
+    const { reachable } = this.#table;
+    if (lan !== undefined && reachable.length > 0)
+      await this.#try(() => this.#port.expire(lan.index, reachable));
+  }
+
+  /**
+   * Reads what the kernel says of some addresses now.
+   *
+   * @param since when those that are silent began to be
+   * @param failed 'reported': the kernel has just said that all of them failed. The next packet for a node makes
+   *   INCOMPLETE of FAILED, often before its state is read: only an answer contradicts the report.
+   */
+  async #read(ips: readonly Ip[], since: number, signal: AbortSignal, failed?: 'reported'): Promise<void> {
     const { lan } = this.#targets;
     if (lan === undefined || ips.length === 0) return;
     const states = await this.#try(() => this.#port.states(lan.index, ips, signal));
@@ -181,7 +206,11 @@ export class Reachability {
     const before = this.#table.fixed.length;
     const now = this.#clock.now();
     const at = this.#time();
-    for (const [i, ip] of ips.entries()) this.#table.saw(ip, { state: states[i], now, since, at });
+    for (const [i, ip] of ips.entries()) {
+      const isAskedAgain = states[i] === 'INCOMPLETE' || states[i] === undefined;
+      const state = failed === 'reported' && isAskedAgain ? 'FAILED' : states[i];
+      this.#table.saw(ip, { state, now, since, at });
+    }
     if (this.#table.fixed.length !== before) this.#slice();
     this.#judge();
   }

@@ -1,6 +1,7 @@
 import type { Service } from '../model/cluster.ts';
 import { type Family, family, type Ip } from '../model/ip.ts';
 import { noneWaiting, type Waiting } from '../model/probed.ts';
+import { type LateNode, LateNodes } from './late-nodes.ts';
 import { ableNodes, waitingNodes } from './waiting.ts';
 
 /** A node that waits, and where its kube-proxy says whether it serves the Service. */
@@ -35,7 +36,7 @@ export class ServingTable {
   readonly #waiting = new Map<string, Waiting>();
   readonly #questions = new Map<string, Question>();
   /** Nodes that got traffic although they never answered. */
-  readonly #late = new Map<string, Question>();
+  readonly #late = new LateNodes();
   #turned = new Set<string>();
 
   constructor(inputs: ServingInputs) {
@@ -58,8 +59,8 @@ export class ServingTable {
   }
 
   /** Nodes that got traffic because they never answered, and have not answered since. */
-  get late(): Iterable<Question> {
-    return this.#late.values();
+  get late(): readonly LateNode[] {
+    return this.#late.nodes();
   }
 
   /** The Services that may wait: `namespace/name`. */
@@ -78,16 +79,17 @@ export class ServingTable {
     return families.some((of) => {
       if (!eips.some((ip) => family(ip) === of)) return false;
       const able = [...ableNodes(service, of)];
+      const late = new Set([...this.#late.of(key)].map(keyOf));
       const isAsked = (node: string): boolean => {
         const id = keyOf({ service: key, node, of });
-        return this.#questions.has(id) || this.#late.has(id);
+        return this.#questions.has(id) || late.has(id);
       };
       return able.length > 0 && able.every(isAsked);
     });
   }
 
   get isIdle(): boolean {
-    return this.#questions.size === 0 && this.#late.size === 0;
+    return this.#questions.size === 0 && this.#late.isEmpty;
   }
 
   /**
@@ -109,14 +111,14 @@ export class ServingTable {
 
   /** Its kube-proxy has said that it serves the Service. */
   answered(question: Question): void {
-    this.#late.delete(keyOf(question));
+    this.#late.delete(question);
     this.#admit(question);
   }
 
   /** It has waited long enough, and gets traffic. */
   overdue(question: Question): void {
     if (!this.#questions.has(keyOf(question))) return;
-    this.#late.set(keyOf(question), question);
+    this.#late.add(question);
     this.#admit(question);
   }
 
@@ -153,8 +155,7 @@ export class ServingTable {
       }
       if (waiting[of].symmetricDifference(before[of]).size > 0) this.#turned.add(key);
     }
-    for (const [id, late] of this.#late)
-      if (late.service === key && !this.#stands(late, service)) this.#late.delete(id);
+    for (const late of this.#late.of(key)) if (!this.#stands(late, service)) this.#late.delete(late);
     if (waiting[4].size + waiting[6].size > 0) this.#waiting.set(key, waiting);
     else this.#waiting.delete(key);
   }

@@ -4,6 +4,7 @@ import type { Waiting } from '../model/probed.ts';
 import type { Problem } from '../model/problem.ts';
 import { AwakeClock } from './awake-clock.ts';
 import type { Health } from './health-port.ts';
+import type { LateNode } from './late-nodes.ts';
 import { rest } from './rest.ts';
 import { type Question, type ServingInputs, ServingTable } from './serving-table.ts';
 
@@ -100,12 +101,7 @@ export class Serving {
     if (now < this.#lateAgain) return;
     this.#lateAgain = now + latePace;
     // One of each node is enough to hear that it answers again; its answer makes the next one due.
-    const nodes = new Set<string>();
-    for (const question of this.#table.late) {
-      if (nodes.has(question.node)) continue;
-      nodes.add(question.node);
-      this.#ask(question, signal);
-    }
+    for (const { question } of this.#table.late) this.#ask(question, signal);
   }
 
   #overdue(question: Question): void {
@@ -121,7 +117,7 @@ export class Serving {
     this.#asking.add(question);
     void this.#options.ask(ip, question.port, signal).then((health) => {
       this.#asking.delete(question);
-      if (health.kind === 'not yet') {
+      if (health.kind !== 'serves') {
         this.#why.set(question, health.why);
         return;
       }
@@ -134,21 +130,16 @@ export class Serving {
   }
 
   #report(): void {
-    const byNode = new Map<string, Question[]>();
-    for (const question of this.#table.late) {
-      const known = byNode.get(question.node);
-      if (known) known.push(question);
-      else byNode.set(question.node, [question]);
-    }
-    if (byNode.size === 0 && this.#problems.length === 0) return;
-    this.#problems = byNode.size === 0 ? none : [...byNode].map(([node, late]) => this.#problem(node, late));
+    const { late } = this.#table;
+    if (late.length === 0 && this.#problems.length === 0) return;
+    this.#problems = late.length === 0 ? none : late.map((each) => this.#problem(each));
   }
 
-  #problem(node: string, late: readonly Question[]): Problem {
-    const [first] = late;
-    const { service = '', port = 0 } = first ?? {};
-    const more = late.length > 1 ? ` and ${late.length - 1} more Services` : '';
-    const why = (first && this.#why.get(first)) ?? 'no answer';
+  #problem({ node, question, services }: LateNode): Problem {
+    const { service, port } = question;
+    const others = services - 1;
+    const more = others > 0 ? ` and ${others} more Service${others > 1 ? 's' : ''}` : '';
+    const why = this.#why.get(question) ?? 'no answer';
     return {
       code: 'node-does-not-say-it-serves',
       severity: 'warn',

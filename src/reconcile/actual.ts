@@ -1,4 +1,5 @@
 import type { KernelState } from '../model/desired.ts';
+import type { Ip } from '../model/ip.ts';
 import type { Listing, Neighbour } from '../model/listing.ts';
 import { type Change, changeObject, equal, type KernelObject, type Key, type Link } from '../model/object.ts';
 import { OverlayMap } from './overlay-map.ts';
@@ -16,7 +17,8 @@ export class Actual implements KernelState {
   #dumps = 1;
   #refusals = 1;
   #carrying = 0;
-  #nexthops = 0;
+  /** How many nexthops lead to each address: two, while one with another id takes the place of the first. */
+  readonly #nexthops = new Map<Ip, number>();
 
   constructor(listing: Listing) {
     this.#objects = new OverlayMap(listing.objects);
@@ -66,8 +68,9 @@ export class Actual implements KernelState {
     return this.#carrying;
   }
 
+  /** How many addresses nexthops lead to. */
   get nexthops(): number {
-    return this.#nexthops;
+    return this.#nexthops.size;
   }
 
   /**
@@ -144,12 +147,16 @@ export class Actual implements KernelState {
 
   #count(): void {
     this.#carrying = 0;
-    this.#nexthops = 0;
+    this.#nexthops.clear();
     for (const object of this.#objects.values()) this.#tally(object, 1);
   }
 
   #tally(object: KernelObject, step: 1 | -1): void {
-    if (object.kind === 'nexthop') this.#nexthops += step;
-    else if (object.kind === 'route' && object.nhid !== undefined) this.#carrying += step;
+    if (object.kind === 'nexthop') {
+      const count = (this.#nexthops.get(object.via) ?? 0) + step;
+      if (count > 0) this.#nexthops.set(object.via, count);
+      else this.#nexthops.delete(object.via);
+    }
+    if (object.kind === 'route' && object.nhid !== undefined) this.#carrying += step;
   }
 }

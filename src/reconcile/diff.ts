@@ -1,6 +1,7 @@
 import type { DesiredTable, KernelState } from '../model/desired.ts';
 import type { Why } from '../model/desired-object.ts';
-import { changeObject, equal, type KernelObject, type Key } from '../model/object.ts';
+import type { Prefix } from '../model/ip.ts';
+import { changeObject, equal, isAnnouncement, type KernelObject, type Key } from '../model/object.ts';
 import type { PlannedChange } from './report.ts';
 
 /** Make before break: an object is written before the objects that reference it. */
@@ -14,6 +15,9 @@ const rank: Readonly<Record<KernelObject['kind'], number>> = {
   route: 5,
   rule: 6,
 };
+
+/** After the EIP's own route, and withdrawn before it: nobody may be told of what is not there. */
+const announcementRank = 7;
 
 /** What the diff reads of the desired table. */
 export type Desired = Pick<DesiredTable, 'get' | 'former' | 'keys'>;
@@ -75,7 +79,8 @@ function noLonger(before: Why | undefined): Why {
 }
 
 function rankOf({ change }: PlannedChange): number {
-  return rank[changeObject(change).kind];
+  const object = changeObject(change);
+  return isAnnouncement(object) ? announcementRank : rank[object.kind];
 }
 
 export function isDelete({ change }: PlannedChange): boolean {
@@ -101,7 +106,8 @@ export function references(object: KernelObject): readonly Key[] {
 }
 
 /**
- * Drops the deletes of objects that a remaining object references, transitively.
+ * Drops the deletes of objects that a remaining object references, transitively. What is still announced is referenced as
+ * well: the route of its EIP stays.
  *
  * @param stays objects that remain in the kernel although a change of them is due
  */
@@ -111,6 +117,9 @@ export function unpinned(
   have: ReadonlyMap<Key, KernelObject>,
 ): readonly PlannedChange[] {
   const pinned = new Set<Key>();
+  const announced = new Set<Prefix>();
+  for (const object of stays)
+    if (object.kind === 'route' && isAnnouncement(object)) announced.add(object.dst);
   const queue = [...stays];
   for (let object = queue.pop(); object !== undefined; object = queue.pop()) {
     for (const key of references(object)) {
@@ -120,5 +129,10 @@ export function unpinned(
       if (next) queue.push(next);
     }
   }
-  return pinned.size === 0 ? deletes : deletes.filter(({ key }) => !pinned.has(key));
+  if (pinned.size === 0 && announced.size === 0) return deletes;
+  const isAnnounced = ({ change }: PlannedChange): boolean => {
+    const object = changeObject(change);
+    return object.kind === 'route' && !isAnnouncement(object) && announced.has(object.dst);
+  };
+  return deletes.filter((one) => !(pinned.has(one.key) || isAnnounced(one)));
 }

@@ -1,5 +1,12 @@
 import type { DeleteLimits } from '../model/delete-limits.ts';
-import { type Change, changeObject, type KernelObject, type Key, keyOf } from '../model/object.ts';
+import {
+  type Change,
+  changeObject,
+  isAnnouncement,
+  type KernelObject,
+  type Key,
+  keyOf,
+} from '../model/object.ts';
 import type { Actual } from './actual.ts';
 import { isDelete } from './diff.ts';
 import type { Held, PlannedChange } from './report.ts';
@@ -31,7 +38,8 @@ export interface GuardInputs {
 /**
  * Holds changes back so that what forwards packets is not withdrawn on wrong information.
  *
- * - Nothing is deleted before every list has come in.
+ * - Nothing is deleted before every list has come in, but for announcements: these are withdrawn with their own reason
+ *   (the LAN is gone, the gateway drains), and stay by themselves where the route of their EIP is held.
  * - When more than a set share of our routes would vanish within a window of time, they wait.
  * - When more than a set share of the nexthops that carry traffic would vanish, the changes that take traffic off
  *   them wait. A list of nodes that is suddenly short looks just like this.
@@ -44,9 +52,10 @@ export function guard(due: readonly PlannedChange[], inputs: GuardInputs): Guard
   const { actual, complete, limits, agreed, holdUntil, withdrawn, isEvident } = inputs;
   const none = new Set<PlannedChange>();
   if (!complete) {
+    const waits = (one: PlannedChange): boolean => isDelete(one) && !isAnnouncement(changeObject(one.change));
     return {
-      go: due.filter((one) => !isDelete(one)),
-      held: due.filter(isDelete).map((one) => ({ ...one, reason: 'lists incomplete', until: undefined })),
+      go: due.filter((one) => !waits(one)),
+      held: due.filter(waits).map((one) => ({ ...one, reason: 'lists incomplete', until: undefined })),
       doubtful: none,
     };
   }

@@ -1,5 +1,5 @@
 import type { Refusal } from '../model/desired-object.ts';
-import { type Change, changeObject, equal, type KernelObject, type Key } from '../model/object.ts';
+import { type Change, changeObject, equal, type KernelObject, type Key, keyOf } from '../model/object.ts';
 import type { Actual } from './actual.ts';
 import { isDelete, references, unpinned } from './diff.ts';
 import { type GuardInputs, guard } from './guard.ts';
@@ -58,8 +58,24 @@ export function plan(due: readonly PlannedChange[], actual: Actual, restraints: 
 }
 
 /** A group that is to get other members: until then it leads to the former nodes. */
-export function isGroupReplace(change: Change): change is Extract<Change, { verb: 'replace' }> {
+function isGroupReplace(change: Change): change is Extract<Change, { verb: 'replace' }> {
   return change.verb === 'replace' && change.want.kind === 'group';
+}
+
+/**
+ * What stays as it is although a change is due; see `stuck` in model/desired.ts. Not a route that waits for its
+ * announcement to go.
+ */
+export function stuckKeys(held: readonly Held[], refused: ReadonlyMap<Key, Refusal>): ReadonlySet<Key> {
+  const keys = new Set<Key>();
+  for (const { change } of refused.values()) if (isGroupReplace(change)) keys.add(keyOf(change.want));
+  for (const { key, change, reason } of held)
+    if (isGroupReplace(change) || (isEipDelete(change) && reason !== 'still named')) keys.add(key);
+  return keys;
+}
+
+function isEipDelete(change: Change): boolean {
+  return change.verb === 'delete' && change.have.kind === 'route' && change.have.nhid !== undefined;
 }
 
 function needs(change: Change, missing: ReadonlySet<Key>): boolean {

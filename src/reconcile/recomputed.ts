@@ -1,14 +1,13 @@
 import { type Desire, type DesiredState, DesiredTable, type KernelState } from '../model/desired.ts';
 import type { DesiredObjects, Refusals } from '../model/desired-object.ts';
-import type { Listing } from '../model/listing.ts';
 import { equal, type Key } from '../model/object.ts';
 
 /** A desire that recomputes everything in each update: for the few objects of a node, and for tests as an oracle. */
 export class RecomputedDesire implements Desire {
   readonly table = new DesiredTable();
-  readonly #want: (have: Listing, refused: Refusals) => DesiredObjects;
+  readonly #want: (have: KernelState, refused: Refusals) => DesiredObjects;
 
-  constructor(want: (have: Listing, refused: Refusals) => DesiredObjects) {
+  constructor(want: (have: KernelState, refused: Refusals) => DesiredObjects) {
     this.#want = want;
   }
 

@@ -2,12 +2,12 @@ import type { Kernel, KernelError, Scope } from '../kernel/kernel.ts';
 import type { DeleteLimits } from '../model/delete-limits.ts';
 import type { Desire, DesiredState } from '../model/desired.ts';
 import type { Listing, Neighbour } from '../model/listing.ts';
-import { changeObject, type KernelObject, type Key, keyOf, type Link } from '../model/object.ts';
+import { changeObject, isAnnouncement, type KernelObject, type Key, type Link } from '../model/object.ts';
 import { Actual } from './actual.ts';
 import { allKeys, diff, differs, isDelete, references, unpinned } from './diff.ts';
 import { Fights } from './fights.ts';
 import { Hold } from './hold.ts';
-import { comesTo, isGroupReplace, type Plan, plan } from './plan.ts';
+import { comesTo, type Plan, plan, stuckKeys } from './plan.ts';
 import type { Conflict, Failed, Held, HoldReason, Missing, PlannedChange, Reason, Report } from './report.ts';
 import { Withdrawals } from './withdrawals.ts';
 
@@ -120,7 +120,7 @@ export class Reconciler {
     let refused = await this.#build(pass.plan.builds, actual, done, signal);
     let goesOn = false;
     for (let passes = 1; ; passes += 1) {
-      const stuck = actual.setStuck(stuckGroups(pass.plan.held, actual));
+      const stuck = actual.setStuck(stuckKeys(pass.plan.held, actual.refused));
       goesOn = stuck || (pass.desired.unfinished && pass.plan.builds.length > 0);
       if (passes === mostPasses) break;
       if (refused.length > 0) {
@@ -234,9 +234,9 @@ export class Reconciler {
     const held: Held[] = [];
     let rest = deletes;
     for (let [first] = rest; first !== undefined; [first] = rest) {
-      const { kind } = changeObject(first.change);
-      const level = rest.filter(({ change }) => changeObject(change).kind === kind);
-      rest = rest.filter(({ change }) => changeObject(change).kind !== kind);
+      const isAlike = sameLevel(first);
+      const level = rest.filter(isAlike);
+      rest = rest.filter((one) => !isAlike(one));
       const refused = await this.#apply(level, actual, done, signal);
       if (refused.length === 0) continue;
       const stays = refused.map(({ change }) => changeObject(change));
@@ -378,13 +378,13 @@ function forgetSolved(actual: Actual): void {
   });
 }
 
-/** Groups whose change of members is held or refused. */
-function stuckGroups(held: readonly Held[], { refused }: Actual): ReadonlySet<Key> {
-  const keys = new Set<Key>();
-  for (const { change } of [...held, ...refused.values()]) {
-    if (isGroupReplace(change)) keys.add(keyOf(change.want));
-  }
-  return keys;
+/** Announcements go before the routes that they announce. */
+function sameLevel({ change }: PlannedChange): (one: PlannedChange) => boolean {
+  const first = changeObject(change);
+  return (one) => {
+    const object = changeObject(one.change);
+    return object.kind === first.kind && isAnnouncement(object) === isAnnouncement(first);
+  };
 }
 
 function waiting(planned: PlannedChange, reason: HoldReason): Held {

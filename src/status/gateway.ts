@@ -1,9 +1,11 @@
 import type { PathTable } from '../desire/path-table.ts';
+import type { Verdict } from '../desire/verdict.ts';
 import type { Node } from '../model/cluster.ts';
 import type { Hosts } from '../model/host.ts';
 import { eipCounts, type GatewayFacts, gatewayHealth } from './health.ts';
 import { nodeStatuses } from './nodes.ts';
 import {
+  type AnnounceStatus,
   feedStatus,
   type GatewayStatus,
   type LeaseStatus,
@@ -18,11 +20,14 @@ export interface GatewayInputs extends StatusInputs {
   readonly paths: Pick<PathTable, 'held' | 'candidates'>;
   readonly nodes: readonly Node[];
   readonly hosts: Hosts;
+  /** By the name of the node. */
+  readonly verdicts: ReadonlyMap<string, Verdict>;
   readonly address: string | undefined;
   /** How many addresses there are to give, by pool and family. */
   readonly sizes: readonly Omit<PoolUse, 'used'>[];
   readonly waiting: number | undefined;
   readonly lease: LeaseStatus | undefined;
+  readonly announce: AnnounceStatus | undefined;
 }
 
 export function gatewayStatus(inputs: GatewayInputs): GatewayStatus {
@@ -30,11 +35,12 @@ export function gatewayStatus(inputs: GatewayInputs): GatewayStatus {
   return {
     ...statusOf('gateway', gatewayHealth(facts), inputs),
     eips: eipCounts(facts),
-    nodes: nodeStatuses(nodes, paths.candidates, hosts),
+    nodes: nodeStatuses(nodes, paths.candidates, hosts, inputs.verdicts),
     source: { kind: facts.source, address: inputs.address },
     feeds: facts.cluster.feeds.map(feedStatus),
     pools: sizes.map((pool) => ({ ...pool, used: paths.held(pool.name, pool.family) })),
     waiting: inputs.waiting,
     lease: inputs.lease,
+    announce: inputs.announce,
   };
 }

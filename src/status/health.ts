@@ -1,3 +1,4 @@
+import type { AnnounceStates } from '../desire/announcements.ts';
 import type { PathTable } from '../desire/path-table.ts';
 import type { Feed, Overview } from '../model/cluster.ts';
 import type { Ip } from '../model/ip.ts';
@@ -29,6 +30,8 @@ export interface GatewayFacts {
   /** EIPs that should be routed and for which no route is desired; asked for only when there are some. */
   readonly unrouted: () => Iterable<Ip>;
   readonly names: LinkNames;
+  /** undefined: nothing is announced. */
+  readonly announceStates: AnnounceStates | undefined;
 }
 
 /** How many EIPs there are, and how many are as they should be. */
@@ -125,7 +128,11 @@ function frozen(old: readonly Feed[], { cluster, now, source }: GatewayFacts, { 
   return `no answer from ${whose}${what} for ${span(now - since)}; ${stay(routed)}`;
 }
 
-function routing({ counts, lan, cluster }: GatewayFacts, eips: EipCounts, report: Report): string {
+function routing(
+  { counts, lan, cluster, announceStates }: GatewayFacts,
+  eips: EipCounts,
+  report: Report,
+): string {
   const { wanted, routed, idle } = eips;
   // The LAN and the uplink: without the one no EIP is routed, without the other no packet comes in.
   const dead = report.problems.filter(({ code }) => /^interface-(missing|down)$/.test(code));
@@ -149,7 +156,19 @@ function routing({ counts, lan, cluster }: GatewayFacts, eips: EipCounts, report
   if (warnings > 0) parts.push(counted(warnings, 'warning'));
   const failing = cluster.feeds.filter(({ trouble }) => trouble !== undefined);
   if (failing.length > 0) parts.push(`no answer about ${failing.map(({ resource }) => resource).join(', ')}`);
+  parts.push(...quiet(announceStates));
   return parts.join('; ');
+}
+
+/** That nothing is announced although all is well. */
+function quiet(announceStates: AnnounceStates | undefined): readonly string[] {
+  if (announceStates === undefined) return [];
+  const { 4: v4, 6: v6 } = announceStates;
+  if (v4 === 'draining') return ['drained, nothing is announced'];
+  if (v4 === v6) return v4 === 'standby' ? ['standby, nothing is announced'] : [];
+  return ([v4, v6] as const).flatMap((one, i) =>
+    one === 'standby' ? [`IPv${i === 0 ? 4 : 6} on standby`] : [],
+  );
 }
 
 function needs(facts: GatewayFacts): readonly Need[] {

@@ -1,4 +1,5 @@
 import type { Candidate, Candidates } from '../desire/carriers.ts';
+import type { Verdict } from '../desire/verdict.ts';
 import type { Node } from '../model/cluster.ts';
 import type { Hosts } from '../model/host.ts';
 import type { Ip } from '../model/ip.ts';
@@ -18,6 +19,9 @@ export interface NodeStatus {
   readonly neighbour: NeighbourState | undefined;
   /** ISO 8601; undefined: it answers */
   readonly silentSince: string | undefined;
+  /** What it may be sent; undefined: nobody has looked yet. */
+  readonly traffic: Verdict['kind'] | undefined;
+  readonly why: string | undefined;
 }
 
 /** @param candidates the nodes that may carry traffic */
@@ -25,6 +29,7 @@ export function nodeStatuses(
   nodes: readonly Node[],
   candidates: Candidates,
   hosts: Hosts,
+  verdicts: ReadonlyMap<string, Verdict>,
 ): readonly NodeStatus[] {
   return nodes.map(({ name, notReady }) => {
     const addresses = ipsOf(candidates.byName.get(name));
@@ -38,6 +43,8 @@ export function nodeStatuses(
       answers: silent.length > 0 ? 'no' : known.length > 0 ? 'yes' : 'unknown',
       neighbour: worst?.state,
       silentSince: worst?.silentSince === undefined ? undefined : iso(worst.silentSince),
+      traffic: verdicts.get(name)?.kind,
+      why: verdicts.get(name)?.why,
     };
   });
 }

@@ -1,3 +1,4 @@
+import type { AnnounceState } from '../desire/announcements.ts';
 import type { Feed, Resource } from '../model/cluster.ts';
 import type { Ip } from '../model/ip.ts';
 import { describe, type LinkNames } from '../model/iproute.ts';
@@ -45,6 +46,24 @@ export interface GatewayStatus extends Status {
   readonly waiting: number | undefined;
   /** undefined: there is none. */
   readonly lease: LeaseStatus | undefined;
+  /** undefined: nothing is announced here (announce: false). */
+  readonly announce: AnnounceStatus | undefined;
+}
+
+/** What routing daemons are told to announce. */
+export interface AnnounceStatus {
+  readonly table: number;
+  /** A family without pools is absent. */
+  readonly ipv4: FamilyAnnounceStatus | undefined;
+  readonly ipv6: FamilyAnnounceStatus | undefined;
+  /** ISO 8601; undefined: the gateway is not drained. */
+  readonly drainingSince: string | undefined;
+}
+
+export interface FamilyAnnounceStatus {
+  readonly state: AnnounceState;
+  /** EIPs with an entry in the table. */
+  readonly eips: number;
 }
 
 export interface NodeAgentStatus extends Status {

@@ -50,6 +50,8 @@ export function clusterContract(
           excludeLabel: undefined,
           networkUnavailable: false,
           notReady: false,
+          unschedulable: false,
+          drain: false,
         },
         {
           name: 'n2',
@@ -60,6 +62,8 @@ export function clusterContract(
           excludeLabel: undefined,
           networkUnavailable: false,
           notReady: false,
+          unschedulable: false,
+          drain: false,
         },
       ]);
       expect(services.map(serviceName)).to.deep.equal(['default/web', 'other/api']);

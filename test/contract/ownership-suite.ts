@@ -59,6 +59,21 @@ export function describeOwnership(make: MakeKernelFixture): void {
       expect([...foreignIds].toSorted((a, b) => a - b)).to.deep.equal([7, 8, nexthopId(1), groupId(1)]);
     });
 
+    it('and those with ids of a former version are ours as well, by protocol', async () => {
+      const [first] = owner.formerIds;
+      await scenario.meddle(
+        nexthop(first, '10.0.0.12', scenario.lan, owner.protocol),
+        group(first + 1_000_000, [first], undefined, owner.protocol),
+        nexthop(first + 1, '10.0.0.13', scenario.lan, foreign),
+      );
+      const { foreignIds } = await scenario.list();
+      expect((await scenario.ours()).map(keyOf)).to.deep.equal([
+        `nexthop ${first}`,
+        `nexthop ${first + 1_000_000}`,
+      ]);
+      expect([...foreignIds]).to.deep.equal([first + 1]);
+    });
+
     it('and shows a foreign object that was taken over as ours', async () => {
       await scenario.add(nexthop(nexthopId(1), '10.0.0.11', scenario.lan));
       const want = route('192.0.2.1', { nhid: nexthopId(1) });

@@ -30,7 +30,7 @@ describe('eiproute plan', () => {
     expect(plan.status, plan.err).to.equal(2);
     expect(plan.err).to.equal('');
     expect(plan.out).to.match(
-      /^ip route add 198.51.100.11 nhid 861000000 proto 86 {2}# Service default\/mail$/m,
+      /^ip route add 198.51.100.11 nhid 260000000 proto 86 {2}# Service default\/mail$/m,
     );
     const shell = await host.within('sh', '-ec', plan.out);
     expect(shell.status, shell.err).to.equal(0);
@@ -65,10 +65,10 @@ describe('eiproute plan', () => {
   it('prints the way back from any disturbance', async () => {
     const desired = await host.routing();
     await host.batch([
-      'nexthop delete id 860000000',
+      'nexthop delete id 250000000',
       'route delete 198.51.100.10',
       'route add unreachable 198.51.100.77 proto 86',
-      'nexthop replace id 860000002 via 10.0.0.77 dev eth0 proto 86',
+      'nexthop replace id 250000002 via 10.0.0.77 dev eth0 proto 86',
     ]);
     host.setSysctl('net/ipv4/conf/eth0/send_redirects', '1');
     const plan = await host.eiproute('plan', '--commands');
@@ -95,7 +95,7 @@ describe('eiproute plan', () => {
     const plan = await host.eiproute('plan', '--commands', '--from', file);
     expect({ status: plan.status, err: plan.err }).to.deep.equal({ status: 2, err: '' });
     expect(plan.out).to.match(
-      /^ip route add 198.51.100.40 nhid 86100000\d proto 86 {2}# Service default\/more\n$/,
+      /^ip route add 198.51.100.40 nhid 26000000\d proto 86 {2}# Service default\/more\n$/,
     );
     const missing = await host.eiproute('plan', '--commands', '--from', join(host.folder, 'none.json'));
     expect(missing.status).to.equal(1);
@@ -164,8 +164,8 @@ describe('eiproute plan', () => {
     const lines = out.split('\n').map((line) => line.replace(/ {2,}/g, '  '));
     expect(lines).to.include.members([
       '~ sysctl net.ipv4.ip_forward  0 -> 1  gateway settings',
-      '+ nexthop id 860000001 via 10.0.0.11 dev eth0 proto 86  node n1',
-      '+ route 198.51.100.11 nhid 861000000 proto 86  Service default/mail',
+      '+ nexthop id 250000001 via 10.0.0.11 dev eth0 proto 86  node n1',
+      '+ route 198.51.100.11 nhid 260000000 proto 86  Service default/mail',
       '- route unreachable 198.51.100.77 proto 86  no longer wanted',
       '! default via 203.0.113.254 dev eth1 will win over the present one via 10.0.0.98 dev eth0 metric 100',
     ]);
@@ -180,9 +180,9 @@ describe('eiproute plan', () => {
     const again = await other.eiproute('plan');
     expect({ status: again.status, err: again.err }).to.deep.equal({ status: 0, err: '' });
     expect(again.out).to.match(/^No changes\. 3 of 3 EIPs routed over 3 nodes; \d+ objects as wanted\.\n$/);
-    await other.ip('route replace 198.51.100.11 nhid 861000001 proto 86');
+    await other.ip('route replace 198.51.100.11 nhid 260000001 proto 86');
     expect((await other.eiproute('plan')).out).to.match(
-      /^~ route 198\.51\.100\.11 nhid 861000000 proto 86 +Service default\/mail; was 198\.51\.100\.11 nhid 861000001 proto 86$/m,
+      /^~ route 198\.51\.100\.11 nhid 260000000 proto 86 +Service default\/mail; was 198\.51\.100\.11 nhid 260000001 proto 86$/m,
     );
   });
 
@@ -321,10 +321,10 @@ describe('eiproute status', () => {
     expect(status).to.equal(3);
     expect(err).to.match(/^DEGRADED: 3 of 4 EIPs routed/);
     expect(out).to.match(
-      /^installed {2}nexthop {4}id 86000000\d via 10.0.0.11 dev eth0 proto 86 \(node n1\)$/m,
+      /^installed {2}nexthop {4}id 25000000\d via 10.0.0.11 dev eth0 proto 86 \(node n1\)$/m,
     );
     expect(out).to.match(
-      /^installed {2}route {6}198.51.100.10 nhid 861000001 proto 86 \(Service default\/web\)$/m,
+      /^installed {2}route {6}198.51.100.10 nhid 260000001 proto 86 \(Service default\/web\)$/m,
     );
     expect(out).to.match(
       /^foreign {4}route {6}198.51.100.41 nhid \d+ proto 86 .*: 198.51.100.41 via 10.0.0.99 /m,
@@ -434,7 +434,7 @@ describe('eiproute purge', () => {
         files.map((file) => `rm ${file}`),
       );
     expect(await readdir(host.state)).to.deep.equal(['notes.txt']);
-    expect(purged.out).to.match(/^ip route delete 198.51.100.10 nhid 861000001 proto 86$/m);
+    expect(purged.out).to.match(/^ip route delete 198.51.100.10 nhid 260000001 proto 86$/m);
     expect(purged.out).to.match(/^sysctl -w net.ipv4.ip_forward="0"$/m);
     expect([await host.kernel(), await host.settings()]).to.deep.equal(before);
     expect(await host.eiproute('purge', '--yes')).to.deep.equal({ status: 0, out: '', err: '' });

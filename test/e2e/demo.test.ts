@@ -88,7 +88,7 @@ describe('eiproute demo', function () {
       expect((await outcome({ argv: curl })).status).to.equal(7);
     }
     playing.signal('SIGINT');
-    expect(await playing.ended, playing.err).to.equal(0);
+    expect(await playing.ended, playing.out + playing.err).to.equal(0);
     expect(traces(playing.id)).to.deep.equal([]);
   });
 

@@ -343,8 +343,8 @@ describe('a daemon that ends and starts again', () => {
     await host.synced(daemon);
     const changes = await watch.take();
     expect(changes.map((line) => line.replace(/\s+/g, ' ').trim())).to.deep.equal([
-      'Deleted 198.51.100.11 nhid 861000000 proto 86',
-      'Deleted id 861000000 group 860000000 proto 86',
+      'Deleted 198.51.100.11 nhid 260000000 proto 86',
+      'Deleted id 260000000 group 250000000 proto 86',
     ]);
   });
 });

@@ -33,19 +33,19 @@ describe('links that go and come', () => {
     expect(desired.split('\n').map((line) => line.replace(/ proto 86.*/, ''))).to.deep.equal([
       'default via 203.0.113.254 dev eth1',
       'unreachable 198.51.100.0/24',
-      '198.51.100.10 nhid 861000001',
-      '198.51.100.11 nhid 861000000',
-      '2001:db8:e::10 nhid 861000002',
+      '198.51.100.10 nhid 260000001',
+      '198.51.100.11 nhid 260000000',
+      '2001:db8:e::10 nhid 260000002',
       'unreachable 2001:db8:e::/64 dev lo',
-      'id 860000000 via 10.0.0.12 dev eth0 scope link',
-      'id 860000001 via 10.0.0.11 dev eth0 scope link',
-      'id 860000002 via 10.0.0.13 dev eth0 scope link',
-      'id 860000003 via 2001:db8:10::11 dev eth0 scope link',
-      'id 860000004 via 2001:db8:10::12 dev eth0 scope link',
-      'id 860000005 via 2001:db8:10::13 dev eth0 scope link',
-      'id 861000000 group 860000000',
-      'id 861000001 group 860000001/860000000/860000002',
-      'id 861000002 group 860000003/860000004/860000005',
+      'id 250000000 via 10.0.0.12 dev eth0 scope link',
+      'id 250000001 via 10.0.0.11 dev eth0 scope link',
+      'id 250000002 via 10.0.0.13 dev eth0 scope link',
+      'id 250000003 via 2001:db8:10::11 dev eth0 scope link',
+      'id 250000004 via 2001:db8:10::12 dev eth0 scope link',
+      'id 250000005 via 2001:db8:10::13 dev eth0 scope link',
+      'id 260000000 group 250000000',
+      'id 260000001 group 250000001/250000000/250000002',
+      'id 260000002 group 250000003/250000004/250000005',
     ]);
   });
 
@@ -171,16 +171,16 @@ describe('routes and nexthops that others touch', () => {
   });
 
   it('heals a nexthop that was deleted, with the groups it was in', async () => {
-    await host.ip('nexthop delete id 860000000');
+    await host.ip('nexthop delete id 250000000');
     await host.becomes(desired);
-    await daemon.says(/nexthop deleted: id 860000000 by pid \d+.*"round"/, mark);
-    await daemon.says(/nexthop id 860000000 via 10.0.0.12 dev eth0.*"repaired"/, mark);
+    await daemon.says(/nexthop deleted: id 250000000 by pid \d+.*"round"/, mark);
+    await daemon.says(/nexthop id 250000000 via 10.0.0.12 dev eth0.*"repaired"/, mark);
   });
 
   it('heals a group that was deleted, with the routes that went along', async () => {
-    await host.ip('nexthop delete id 861000001');
+    await host.ip('nexthop delete id 260000001');
     await host.becomes(desired);
-    await daemon.says(/nexthop deleted: id 861000001 by pid \d+.*"round"/, mark);
+    await daemon.says(/nexthop deleted: id 260000001 by pid \d+.*"round"/, mark);
     await daemon.says(/"eip":"198.51.100.10".*"EIP repaired"/, mark);
   });
 
@@ -207,7 +207,7 @@ describe('routes and nexthops that others touch', () => {
     );
     const { conflicts, state } = await host.status();
     expect(conflicts.map(({ object, why }) => `${object} (${why})`)).to.deep.equal([
-      '198.51.100.11 nhid 861000000 proto 86 (Service default/mail)',
+      '198.51.100.11 nhid 260000000 proto 86 (Service default/mail)',
     ]);
     expect(state).to.equal('DEGRADED');
     expect(await host.ip('route show 198.51.100.11')).to.match(/via 10.0.0.99 dev eth0 proto static/);
@@ -218,17 +218,17 @@ describe('routes and nexthops that others touch', () => {
 
   it('goes around a foreign nexthop that takes the id of ours, and leaves it alone', async () => {
     const before = await host.routing();
-    await host.ip('nexthop replace id 860000001 via 10.0.0.99 dev eth0 proto static');
+    await host.ip('nexthop replace id 250000001 via 10.0.0.99 dev eth0 proto static');
     await until(
       'all EIPs lead to their nodes again',
       () => host.routing(),
       (now) => now === before,
     );
-    expect(await host.ip('nexthop show id 860000001')).to.include(
+    expect(await host.ip('nexthop show id 250000001')).to.include(
       'via 10.0.0.99 dev eth0 scope link proto static',
     );
-    await daemon.says(/nexthop replaced: id 860000001 by pid \d+/, mark);
-    await host.ip('nexthop delete id 860000001');
+    await daemon.says(/nexthop replaced: id 250000001 by pid \d+/, mark);
+    await host.ip('nexthop delete id 250000001');
     expect((await host.eiproute('plan', '--commands')).out).to.equal('');
     desired = await host.ours();
   });
@@ -262,7 +262,7 @@ describe('routes and nexthops that others touch', () => {
     await host.ip('route delete 198.51.100.12');
     const { held } = await host.statusOf(daemon, 'it waits', (status) => status.held.length > 0);
     expect(held.map(({ object, reason }) => `${object} ${reason}`)).to.deep.equal([
-      '198.51.100.12 nhid 861000001 proto 86 fight',
+      '198.51.100.12 nhid 260000001 proto 86 fight',
     ]);
   });
 });
@@ -272,18 +272,18 @@ describe('what was there before we came', () => {
     needRoot(this);
     await using host = await GatewayHost.make({ settings: noResync });
     await host.ip('route add 198.51.100.10 via 10.0.0.99 proto bird');
-    await host.ip('nexthop add id 860000000 via 10.0.0.98 dev eth0 proto static');
-    await host.ip('nexthop add id 861000000 group 860000000 proto static');
+    await host.ip('nexthop add id 250000000 via 10.0.0.98 dev eth0 proto static');
+    await host.ip('nexthop add id 260000000 group 250000000 proto static');
     const daemon = host.launch();
     await host.statusOf(daemon, 'all else is in the kernel', ({ eips }) => eips.routed === 2);
     await daemon.says(/"eip":"198.51.100.10".*via 10.0.0.99 dev eth0 proto 12.*"conflict: /);
     expect(await host.routing()).to.equal(
       '198.51.100.11 > 10.0.0.12\n2001:db8:e::10 > 2001:db8:10::11 2001:db8:10::12 2001:db8:10::13',
     );
-    expect(await host.ip('nexthop show id 860000000')).to.include(
+    expect(await host.ip('nexthop show id 250000000')).to.include(
       'via 10.0.0.98 dev eth0 scope link proto static',
     );
-    expect(await host.ip('nexthop show id 861000000')).to.include('group 860000000 proto static');
+    expect(await host.ip('nexthop show id 260000000')).to.include('group 250000000 proto static');
     await host.ip('route delete 198.51.100.10 proto bird');
     await until(
       'the EIP is ours',

@@ -58,6 +58,11 @@ export class GoldenGateway {
     return await reconciler.round(role, reasons, 'dump', AbortSignal.timeout(5000));
   }
 
+  /** `eiproute drain`, `eiproute undrain` */
+  drain(how: 'drain' | 'undrain'): void {
+    this.#scene.isDraining = how === 'drain';
+  }
+
   /** `eiproute release` */
   release(): void {
     this.#scene.reconciler.agree();

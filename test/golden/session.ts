@@ -24,7 +24,8 @@ import { GoldenGateway } from './gateway.ts';
  *     list lacks node|service NAME               a new list comes without it
  *     lists incomplete|complete                  whether every list of the API has come in
  *     config YAML                                settings of the gateway, in the program's own words
- *     ip ...                                     another program: route add|del, link set ... up|down
+ *     ip ...                                     another program: route add|del, link set ... up|down, address add|del
+ *     drain, undrain                             as `eiproute drain`, `eiproute undrain`
  *     restart                                    of the daemon
  *     wait SECONDS
  *     release                                    as `eiproute release`
@@ -65,11 +66,14 @@ async function play(gateway: GoldenGateway, line: string): Promise<readonly stri
       gateway.complete = first === 'complete';
       return [];
     case 'config': {
-      const { defaultRoutes, ...settings } = parse(words.join(' '));
+      const { defaultRoutes, announce, ...settings } = parse(words.join(' '));
       gateway.settings = {
         ...gateway.settings,
         ...settings,
         ...(defaultRoutes && { defaultRoutes: defaultRoutes.map(parseIp) }),
+        ...(announce && {
+          announce: { table: announce.table, active: (announce.active ?? []).map(parseIp) },
+        }),
       };
       return [];
     }
@@ -78,6 +82,10 @@ async function play(gateway: GoldenGateway, line: string): Promise<readonly stri
       return [];
     case 'restart':
       gateway.restart();
+      return [];
+    case 'drain':
+    case 'undrain':
+      gateway.drain(verb);
       return [];
     case 'wait':
       gateway.wait(1000 * Number(first));
@@ -129,11 +137,13 @@ function meddle({ world }: GoldenGateway, words: readonly string[]): void {
     world.add(foreignRoute(dst, Number(value('proto')), hop));
   } else if (noun === 'route' && verb === 'del') {
     const found = [...world.objects.values()].find(
-      (object) => object.kind === 'route' && object.dst === parsePrefix(dst),
+      (object) => object.kind === 'route' && object.table === 254 && object.dst === parsePrefix(dst),
     );
     if (found === undefined) throw new Error(`no route ${dst}`);
     world.delete(found);
-  } else throw new Error(`no command 'ip ${words.join(' ')}' in golden sessions`);
+  } else if (noun === 'address' && verb === 'add') world.addAddress(rest[1] ?? '', dst);
+  else if (noun === 'address' && verb === 'del') world.removeAddress(rest[1] ?? '', parseIp(dst));
+  else throw new Error(`no command 'ip ${words.join(' ')}' in golden sessions`);
 }
 
 function foreignRoute(dst: string, protocol: number, hop: Route['hops'][number]): Route {

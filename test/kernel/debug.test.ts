@@ -3,13 +3,14 @@ import { expect } from 'chai';
 import { describeOnKernel } from './namespace.ts';
 
 const source = new URL('../../src/kernel/linux.ts', import.meta.url).href;
+const owner = new URL('../../src/model/owner.ts', import.meta.url).href;
 const script = `
   import { LinuxKernel } from ${JSON.stringify(source)};
+  import { ownerOf } from ${JSON.stringify(owner)};
   await using kernel = await LinuxKernel.open('/nonexistent/eip-state');
   const signal = AbortSignal.timeout(5000);
-  const owner = { protocol: 86, nexthopIds: [860000000, 860999999], groupIds: [861000000, 861999999] };
-  await kernel.list({ owner, tables: [254], sysctls: [], nftTables: [], neighbours: [] }, signal);
-  const hop = { kind: 'nexthop', id: 860000001, protocol: 86, via: '10.0.0.11', link: 4711 };
+  await kernel.list({ owner: ownerOf(86), tables: [254], sysctls: [], nftTables: [], neighbours: [] }, signal);
+  const hop = { kind: 'nexthop', id: 250000001, protocol: 86, via: '10.0.0.11', link: 4711 };
   await kernel.apply([{ verb: 'add', want: hop }], signal);
 `;
 

@@ -71,4 +71,31 @@ describeOnKernel('the neighbour table', () => {
       'PERMANENT',
     ]);
   });
+
+  it('finds out that a host is gone although its entry was given a long timer, once that is cut short', async () => {
+    if (!here || !gone6) throw new Error('no addresses');
+    const end = new AbortController();
+    const heard = new Set<string>();
+    const failures = neighbours.failures(AbortSignal.any([end.signal, late()]));
+    const reading = (async () => {
+      for await (const ips of failures) {
+        if (ips === 'unknown') throw new Error('an overrun');
+        for (const ip of ips) heard.add(ip);
+        if (heard.has(here) && heard.has(gone6)) end.abort();
+      }
+    })();
+    // Nobody has these addresses, and the kernel believes for half a minute that somebody answered.
+    await fixture.setNeighbour('eip-lan', here, mac);
+    await fixture.setNeighbour('eip-lan', gone6, mac);
+    for (const family of ['ipv4', 'ipv6']) {
+      await fixture.setSysctl(`net/${family}/neigh/eip-lan/base_reachable_time_ms`, '20');
+      await fixture.setSysctl(`net/${family}/neigh/eip-lan/delay_first_probe_time`, '0');
+    }
+    await neighbours.solicit(link, [here, gone6]);
+    expect(await neighbours.states(link, [here, gone6], late())).to.deep.equal(['REACHABLE', 'REACHABLE']);
+    await neighbours.expire(link, [here, gone6]);
+    await neighbours.solicit(link, [here, gone6]);
+    await reading;
+    expect([...heard].sort()).to.deep.equal([here, gone6]);
+  });
 });

@@ -18,7 +18,7 @@ const mostBytes = 32;
 
 /**
  * The messages of a buffer, one line each:
- * `> RTM_NEWROUTE seq 3 REQUEST|ACK|CREATE|EXCL inet dst_len 32 ... RTA_DST 198.51.100.10 RTA_NH_ID 861000000`.
+ * `> RTM_NEWROUTE seq 3 REQUEST|ACK|CREATE|EXCL inet dst_len 32 ... RTA_DST 198.51.100.10 RTA_NH_ID 260000000`.
  * A malformed message is a line as well: it is what one looks for.
  */
 export function messageLines(direction: Direction, bytes: Uint8Array, length: number): readonly string[] {
@@ -133,7 +133,7 @@ function value(message: MessageReader, shown: Shown, prefix: string): string {
   }
 }
 
-/** The nexthops of a group, as iproute2 writes them: `860000001/860000002,3`. */
+/** The nexthops of a group, as iproute2 writes them: `250000001/250000002,3`. */
 function members(message: MessageReader): string {
   const { at, size } = message;
   const ids = Array.from({ length: Math.floor(size / 8) }, (_, i) => {

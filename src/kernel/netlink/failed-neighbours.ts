@@ -22,8 +22,9 @@ const program: readonly Instruction[] = [
 ];
 
 /**
- * Accepts the notifications of neighbours that failed, and of those that somebody has fixed. Another neighbour that is asked often changes its state three times for
- * each question: a thousand of them send 10,000 notifications a second, which the kernel drops for us.
+ * Accepts the notifications of neighbours that failed, and of those that somebody has fixed. Any other neighbour that is
+ * asked often changes its state three times for each question: a thousand of them send 10,000 notifications a second,
+ * which the kernel drops for us.
  */
 export const failedNeighbours: Uint8Array = encoded();
 

@@ -24,6 +24,7 @@ const resolved: ReadonlySet<NeighbourState | undefined> = new Set([
   'PROBE',
   'PERMANENT',
 ]);
+const NUD_STALE = 0x04;
 const NTF_USE = 0x01;
 const NTF_PROXY = 0x08;
 const macBytes = 6;
@@ -49,18 +50,23 @@ export function encodeNeighbourUse(writer: MessageWriter, ip: Ip, link: number):
   encodeEntry(writer, ip, link, NTF_USE);
 }
 
+/** Makes an entry with a link-layer address STALE, and keeps the address. */
+export function encodeNeighbourStale(writer: MessageWriter, ip: Ip, link: number): void {
+  encodeEntry(writer, ip, link, 0, NUD_STALE);
+}
+
 /** Names one entry, for RTM_GETNEIGH. */
 export function encodeNeighbourKey(writer: MessageWriter, ip: Ip, link: number): void {
   encodeEntry(writer, ip, link, 0);
 }
 
-function encodeEntry(writer: MessageWriter, ip: Ip, link: number, flags: number): void {
+function encodeEntry(writer: MessageWriter, ip: Ip, link: number, flags: number, state = 0): void {
   writer
     .u8(familyNumber(family(ip)))
     .u8(0)
     .u16(0)
     .u32(link)
-    .u16(0)
+    .u16(state)
     .u8(flags)
     .u8(0);
   writer.attributeBytes(NDA_DST, ipBytes(ip));

@@ -15,7 +15,7 @@ const names = (index: number): string => ['', 'lo', 'eth0', 'eth1'][index] ?? `i
 const sysctl = (name: string, value: string): KernelObject => ({ kind: 'sysctl', name, value });
 const nexthop: KernelObject = {
   kind: 'nexthop',
-  id: 860_000_000,
+  id: 250_000_000,
   protocol: 86,
   via: parseIp('10.0.0.11'),
   link: 2,
@@ -42,11 +42,11 @@ const forward = planned(
 );
 const added = planned({ verb: 'add', want: nexthop }, 'node node1');
 const moved = planned(
-  { verb: 'replace', want: route('198.51.100.10', 861_000_001), have: route('198.51.100.10', 861_000_000) },
+  { verb: 'replace', want: route('198.51.100.10', 260_000_001), have: route('198.51.100.10', 260_000_000) },
   'Service default/web',
 );
 const gone = planned(
-  { verb: 'delete', have: route('198.51.100.77', 861_000_000) },
+  { verb: 'delete', have: route('198.51.100.77', 260_000_000) },
   'no longer wanted: Service default/old',
 );
 
@@ -79,12 +79,12 @@ describe('planRow', () => {
   };
   const cases: readonly (readonly [one: PlannedChange, row: string])[] = [
     [forward, '~ sysctl net.ipv4.ip_forward  0 -> 1 | gateway settings'],
-    [added, '+ nexthop id 860000000 via 10.0.0.11 dev eth0 proto 86 | node node1'],
+    [added, '+ nexthop id 250000000 via 10.0.0.11 dev eth0 proto 86 | node node1'],
     [
       moved,
-      '~ route 198.51.100.10 nhid 861000001 proto 86 | Service default/web; was 198.51.100.10 nhid 861000000 proto 86',
+      '~ route 198.51.100.10 nhid 260000001 proto 86 | Service default/web; was 198.51.100.10 nhid 260000000 proto 86',
     ],
-    [gone, '- route 198.51.100.77 nhid 861000000 proto 86 | no longer wanted: Service default/old'],
+    [gone, '- route 198.51.100.77 nhid 260000000 proto 86 | no longer wanted: Service default/old'],
     [
       planned({ verb: 'delete', have: sysctl('net/ipv4/conf/all/rp_filter', '0') }, 'no longer wanted'),
       '~ sysctl net.ipv4.conf.all.rp_filter  0 -> 2 | no longer wanted',
@@ -95,15 +95,15 @@ describe('planRow', () => {
           verb: 'add',
           want: {
             kind: 'group',
-            id: 861_000_000,
+            id: 260_000_000,
             protocol: 86,
-            members: [{ id: 860_000_000, weight: 1 }],
+            members: [{ id: 250_000_000, weight: 1 }],
             resilience: undefined,
           },
         },
         '2 EIPs',
       ),
-      '+ nexthop id 861000000 group 860000000 proto 86 | 2 EIPs',
+      '+ nexthop id 260000000 group 250000000 proto 86 | 2 EIPs',
     ],
   ];
   for (const [one, want] of cases) {
@@ -140,7 +140,7 @@ describe('planText', () => {
 });
 
 const held = (eip: string | undefined, service: string, reason: string): HeldStatus => ({
-  object: `${eip} nhid 861000000 proto 86`,
+  object: `${eip} nhid 260000000 proto 86`,
   eip: eip === undefined ? undefined : parseIp(eip),
   services: [service],
   reason,

@@ -116,6 +116,8 @@ describe('a command about what only a gateway has', () => {
   for (const [word, what] of [
     ['pools', 'pools'],
     ['release', 'held deletes'],
+    ['drain', 'announcements'],
+    ['undrain', 'announcements'],
   ] as const) {
     it(`${word} says of a node's file whose it is`, async () => {
       const folder = mkdtempSync(join(tmpdir(), 'eiproute-node-'));

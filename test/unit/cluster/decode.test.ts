@@ -21,6 +21,8 @@ describe('decodeNode', () => {
       excludeLabel: undefined,
       networkUnavailable: false,
       notReady: false,
+      unschedulable: false,
+      drain: false,
     });
   });
 
@@ -30,8 +32,12 @@ describe('decodeNode', () => {
         name: 'n1',
         deletionTimestamp: '2026-01-01T00:00:00Z',
         labels: { 'node.kubernetes.io/exclude-from-external-load-balancers': '' },
+        annotations: { 'eiproute.io/drain': '' },
       },
-      spec: { taints: [{ key: 'ToBeDeletedByClusterAutoscaler', effect: 'NoSchedule' }] },
+      spec: {
+        unschedulable: true,
+        taints: [{ key: 'ToBeDeletedByClusterAutoscaler', effect: 'NoSchedule' }],
+      },
       status: { conditions: [{ type: 'NetworkUnavailable', status: 'True' }] },
     };
     expect(decodeNode(raw).object).to.include({
@@ -39,7 +45,11 @@ describe('decodeNode', () => {
       autoscalerDeletes: true,
       excludeLabel: '',
       networkUnavailable: true,
+      unschedulable: true,
+      drain: true,
     });
+    const undrained = { metadata: { name: 'n1', annotations: { 'eiproute.io/drain': 'false' } } };
+    expect(decodeNode(undrained).object).to.include({ drain: false, unschedulable: false });
   });
 
   for (const [ready, notReady] of [

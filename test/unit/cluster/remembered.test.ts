@@ -495,6 +495,8 @@ describe('what is encoded', () => {
     excludeLabel: fc.option(fc.constantFrom('', 'true', 'false'), { nil: undefined }),
     networkUnavailable: fc.boolean(),
     notReady: fc.boolean(),
+    unschedulable: fc.boolean(),
+    drain: fc.boolean(),
   });
   const endpoint: fc.Arbitrary<Endpoint> = fc.record({
     ip,

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { expect } from 'chai';
 import { exit } from '../../../src/cli/exit.ts';
+import { announceKeys } from '../../../src/config/announce-keys.ts';
 import { problemLine } from '../../../src/config/config-problem.ts';
 import { readGatewayConfig } from '../../../src/config/load.ts';
 import { readNodeConfig } from '../../../src/config/load-node.ts';
@@ -52,6 +53,7 @@ describe('docs/configuration.md', () => {
       'name',
       'addresses',
       ...termKeys,
+      ...announceKeys,
     ];
     expect([...rows.keys()].filter((key) => !known.includes(key))).to.deep.equal([]);
   });
@@ -60,7 +62,10 @@ describe('docs/configuration.md', () => {
 describe('docs/gateway.example.yaml', () => {
   const text = file('gateway.example.yaml');
   // Each comment that is a key or belongs below one, as a person would take the "#" away.
-  const all = text.replace(/^# (?=( {2})?\w+:( |$))(?!Check it|Look at it|source|context| {2}file)/gm, '');
+  const all = text.replace(
+    /^# (?=( {2})?\w+:( |$))(?!Check it|Look at it|source|context| {2}file|hashSeed|active| {2}address:)/gm,
+    '',
+  );
 
   it('is a good configuration', () => {
     const result = read(text);
@@ -76,7 +81,7 @@ describe('docs/gateway.example.yaml', () => {
     expect(changedKeys(shown.config, whole.config)).to.deep.equal([]);
     // That nothing differs must not be because nothing was uncommented.
     const silent = allLeaves.filter(({ preset }) => preset !== undefined).map(({ key }) => key);
-    const resilient = /^(resilient|allocate)\./;
+    const resilient = /^(resilient|allocate|announce)\./;
     for (const key of silent) {
       if (resilient.test(key)) continue;
       expect(whole.origins.get(key)?.kind, key).to.equal('file');

@@ -81,6 +81,9 @@ const config: fc.Arbitrary<GatewayConfig> = fc.record({
   probe: fc.record({
     share: fc.double({ min: 0, max: 1, noNaN: true }).map(Math.abs),
     wait: ms(0, 60_000),
+    proxyPort: fc.integer({ min: 0, max: 65_535 }),
+    drainLimit: ms(0, 86_400_000),
+    cordon: fc.constantFrom('drains', 'ignored'),
   }),
   logLevel: fc.constantFrom('debug', 'info', 'warn', 'error'),
   logFormat: fc.constantFrom('auto', 'pretty', 'json'),

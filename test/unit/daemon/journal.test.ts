@@ -80,7 +80,7 @@ describe('the journal', () => {
       told.push((await diary.round('route')).filter((line) => !line.startsWith('info round')));
     }
     expect(told[0]?.filter((line) => line.startsWith('error'))).to.deep.equal([
-      'error refused by the kernel; it is tried again route 198.51.100.10 nhid 861000000 proto 86',
+      'error refused by the kernel; it is tried again route 198.51.100.10 nhid 260000000 proto 86',
     ]);
     expect(told[1]).to.deep.equal([]);
     expect(told[2]).to.deep.equal(['info EIP routed 198.51.100.10', `info solved refused ${route}`]);
@@ -130,12 +130,12 @@ describe('the journal', () => {
   it('says what was put right', async () => {
     const diary = new Diary(new Scene(snapshot(threeNodes, [web])));
     await diary.round();
-    const nexthop = diary.scene.world.objects.get('nexthop 860000001');
+    const nexthop = diary.scene.world.objects.get('nexthop 250000001');
     if (nexthop === undefined) throw new Error('no nexthop');
     diary.scene.world.delete(nexthop);
     expect(await diary.round('route')).to.deep.equal([
-      'warn repaired nexthop id 860000001 via 10.0.0.12 dev eth0 proto 86',
-      'warn repaired group id 861000000 group 860000000/860000001/860000002 proto 86',
+      'warn repaired nexthop id 250000001 via 10.0.0.12 dev eth0 proto 86',
+      'warn repaired group id 260000000 group 250000000/250000001/250000002 proto 86',
       'info round',
     ]);
   });

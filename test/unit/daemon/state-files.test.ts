@@ -2,6 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { expect } from 'chai';
+import { Draining } from '../../../src/daemon/draining.ts';
 import { rememberEips } from '../../../src/daemon/eips-memory.ts';
 import { identity } from '../../../src/daemon/identity.ts';
 import { stateFiles } from '../../../src/daemon/state-files.ts';
@@ -26,8 +27,9 @@ describe('the state files', () => {
     await (await Ledger.load(join(folder, 'node', 'sysctls.json'))).remember(former);
     await rememberEips(join(folder, 'node', 'eips.json'), 'kube-system/eips', [parsePrefix('192.0.2.0/24')]);
     writeFileSync(join(folder, 'cluster.json'), 'eiproute-cluster-log 2\n');
+    await (await Draining.recall(folder)).begin(0);
     writeFileSync(join(folder, 'notes.txt'), 'of a person');
-    expect(await found('gateway')).to.deep.equal(['cluster.json', 'identity', 'sysctls.json']);
+    expect(await found('gateway')).to.deep.equal(['cluster.json', 'draining', 'identity', 'sysctls.json']);
     expect(await found('node')).to.deep.equal(['node/eips.json', 'node/sysctls.json']);
   });
 
@@ -36,6 +38,7 @@ describe('the state files', () => {
     mkdirSync(join(folder, 'node'));
     writeFileSync(join(folder, 'cluster.json'), '{ "kind": "List", "items": [] }');
     writeFileSync(join(folder, 'identity'), 'me\n');
+    writeFileSync(join(folder, 'draining'), 'the pool\n');
     writeFileSync(join(folder, 'node', 'eips.json'), '[]');
     writeFileSync(join(folder, 'node', 'sysctls.json'), 'net.ipv4.ip_forward = 1\n');
     expect([...(await found('gateway')), ...(await found('node'))]).to.deep.equal([]);

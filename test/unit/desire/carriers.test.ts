@@ -197,9 +197,9 @@ describe('a node', () => {
     { name: 'carries by default', rest: {}, carries: true },
     { name: 'that is being deleted does not', rest: { deleting: true }, carries: false },
     {
-      name: 'that the autoscaler is about to delete does not',
+      name: 'that the autoscaler is about to delete drains, and carries',
       rest: { autoscalerDeletes: true },
-      carries: false,
+      carries: true,
     },
     { name: 'without a network does not', rest: { networkUnavailable: true }, carries: false },
   ];

@@ -236,6 +236,20 @@ const reload: Step = { kind: 'gateway', to: { weighByEndpoints: false, buckets: 
 /** Histories in which the guard held something, and the tables differed once it let go. */
 export const guardedCounterExamples: readonly (readonly [reason: string, history: History])[] = [
   [
+    'no counterexample: a list lacks the node of every EIP, which the guard holds for sure',
+    {
+      nodes: ['n1'],
+      steps: [
+        held('a', [A], 'Local', 'n1'),
+        held('b', [B], 'Local', 'n1'),
+        held('e', ['192.0.2.10'], 'Local', 'n1'),
+        held('f', ['2001:db8:e::10'], 'Local', 'n1'),
+        { kind: 'complete', to: true },
+        gone('node', 'n1'),
+      ],
+    },
+  ],
+  [
     'an EIP finds a group of the same nodes that is no longer in use, and another one comes to them in place',
     {
       nodes: [],

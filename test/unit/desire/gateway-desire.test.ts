@@ -5,17 +5,26 @@ import { gatewayObjects } from '../../../src/desire/gateway.ts';
 import { paths } from '../../../src/desire/paths.ts';
 import { poolFinder } from '../../../src/desire/pools.ts';
 import { family, onlyIp, parseIp } from '../../../src/model/ip.ts';
-import { type KernelObject, keyOf } from '../../../src/model/object.ts';
+import {
+  type Change,
+  changeObject,
+  isAnnouncement,
+  type KernelObject,
+  keyOf,
+} from '../../../src/model/object.ts';
 import { allKeys, diff } from '../../../src/reconcile/diff.ts';
 import { RecomputedDesire } from '../../../src/reconcile/recomputed.ts';
 import type { Report } from '../../../src/reconcile/report.ts';
 import { isOurs } from '../../any.ts';
-import { gateway, router, Scene } from '../../scene.ts';
+import { useFormerIds } from '../../former-ids.ts';
+import { router, Scene } from '../../scene.ts';
 import { counterExamples, guardedCounterExamples } from './counter-examples.ts';
 import {
+  activeAddress,
   anyHistory,
   ClusterModel,
   type Disturbance,
+  firstGateway,
   gatewayOf,
   type History,
   type Step,
@@ -31,10 +40,12 @@ class Life {
 
   constructor({ nodes }: History) {
     this.model = new ClusterModel(nodes);
-    this.scene = new Scene(this.model.snapshot(), gateway(), router(), new Map(), {
-      before: () => {
+    this.scene = new Scene(this.model.snapshot(), firstGateway, router(), new Map(), {
+      before: (change) => {
         this.#changes += 1;
-        return this.refuses > 0 && this.#changes % (this.refuses + 1) === 0 ? 'EPERM' : undefined;
+        const isRefused = this.refuses > 0 && this.#changes % (this.refuses + 1) === 0;
+        if (!isRefused) expectAnnouncementsInOrder(change, this.scene);
+        return isRefused ? 'EPERM' : undefined;
       },
     });
   }
@@ -46,6 +57,7 @@ class Life {
     this.scene.probed = this.model.probed;
     if (step.kind === 'gateway') this.scene.settings = gatewayOf(step.to);
     if (step.kind === 'refuse') this.refuses = step.chance;
+    if (step.kind === 'drain') this.scene.isDraining = step.to;
     if (step.kind === 'disturb') disturb(this.scene, step.what, step.nth);
     // The guard would only hide what is desired.
     if (!guarded) this.scene.reconciler.agree();
@@ -82,8 +94,16 @@ function disturb({ world }: Scene, what: Disturbance, nth: number): void {
       world.add({ kind: 'nexthop', id: victim.id, protocol: 4, via: parseIp('10.0.0.99'), link: 2 });
       return;
     }
+    case 'former ids':
+      useFormerIds(world);
+      return;
     case 'own address':
       world.addAddress('eth0', `10.0.0.${11 + (nth % 5)}/24`);
+      return;
+    case 'active address':
+      if (world.link('eth1').addresses.some(({ ip }) => ip === activeAddress))
+        world.removeAddress('eth1', parseIp(activeAddress));
+      else world.addAddress('eth1', `${activeAddress}/32`);
       return;
     case 'sysctl':
       world.setSysctl('net/ipv4/ip_forward', '0');
@@ -102,7 +122,7 @@ function shape(objects: ReadonlyMap<string, KernelObject>): readonly string[] {
       case 'group':
         return `[${object.members.map(({ id, weight }) => `${show(objects.get(`nexthop ${id}`))}*${weight}`)}] ${JSON.stringify(object.resilience)}`;
       case 'route':
-        return `${object.type} ${object.dst} ${object.nhid === undefined ? '' : show(objects.get(`nexthop ${object.nhid}`))}`;
+        return `${object.type} ${object.table} ${object.dst} ${object.nhid === undefined ? '' : show(objects.get(`nexthop ${object.nhid}`))}`;
       case 'sysctl':
         return `${object.name}=${object.value}`;
       default:
@@ -112,13 +132,53 @@ function shape(objects: ReadonlyMap<string, KernelObject>): readonly string[] {
   return [...objects.values()].map(show).sort();
 }
 
+/** An EIP is announced after its own route is there, and withdrawn before that goes. */
+function expectAnnouncementsInOrder(change: Change, { world, settings }: Scene): void {
+  const object = changeObject(change);
+  if (object.kind !== 'route') return;
+  const eip = onlyIp(object.dst);
+  if (eip === undefined) return;
+  if (isAnnouncement(object)) {
+    if (change.verb === 'add')
+      expect(world.objects.get(routeKey(eip, settings.table)), `announced ${eip}`).to.have.property('nhid');
+  } else if (change.verb === 'delete' && object.nhid !== undefined) {
+    const announced = [...world.objects.values()].find(
+      (one) => one.kind === 'route' && isAnnouncement(one) && one.dst === object.dst && isOurs(one),
+    );
+    expect(announced, `${eip} goes while it is announced`).to.equal(undefined);
+  }
+}
+
+/** The EIPs that are announced in the kernel, and those that may be: with a route, and nothing that keeps them back. */
+function announcedAndStanding({ scene }: Life): readonly (readonly string[])[] {
+  const { world, settings, isDraining } = scene;
+  const all = [...world.objects.values()].filter(isOurs);
+  const hosts = (found: readonly KernelObject[]) =>
+    found
+      .flatMap((one) => (one.kind === 'route' ? (onlyIp(one.dst) ?? []) : []))
+      .filter((ip, i, list) => list.indexOf(ip) === i)
+      .sort();
+  const { announce } = settings;
+  const lan = [...world.links.values()].find(({ name }) => name === 'eth0');
+  const isActive =
+    announce?.active.length === 0 || world.link('eth1').addresses.some(({ ip }) => ip === activeAddress);
+  const isOpen = announce !== undefined && !isDraining && lan?.up && lan.carrier && isActive;
+  return [
+    hosts(all.filter(isAnnouncement)),
+    isOpen ? hosts(all.filter((one) => one.kind === 'route' && one.nhid !== undefined)) : [],
+  ];
+}
+
 /** What the full recompute still finds to do once the table has done its work. */
 function leftOver({ scene, model }: Life): readonly string[] {
   const { settings, reconciler, role } = scene;
   const actual = reconciler.actual;
   if (actual === undefined) throw new Error('no round yet');
   const full = new RecomputedDesire((have, refused) =>
-    gatewayObjects(model.snapshot(), settings, have, refused, model.probed),
+    gatewayObjects(model.snapshot(), settings, have, refused, model.probed, {
+      stuck: have.stuck,
+      isDraining: scene.isDraining,
+    }),
   );
   full.update(actual);
   const byTable = diff(allKeys(role.desire.table, actual), role.desire.table, actual);
@@ -194,6 +254,8 @@ describe('the tables of a gateway', () => {
           // A refusal of the kernel's own mood leaves things undone until the next dump.
           if (life.refuses > 0 || [...actual.refused.values()].some(({ code }) => code === 'EPERM')) continue;
           expect(leftOver(life), JSON.stringify(step)).to.deep.equal([]);
+          const [announced, standing] = announcedAndStanding(life);
+          expect(announced, JSON.stringify(step)).to.deep.equal(standing);
         }
         // Once the kernel takes everything again, all is as a gateway would have it that has just started.
         life.refuses = 0;
@@ -251,6 +313,7 @@ describe('the tables of a gateway', () => {
         fc.pre([...links.values()].every(({ addresses }) => addresses.length <= 2));
         const fresh = new Scene(life.scene.cluster, life.scene.settings);
         fresh.probed = life.model.probed;
+        fresh.isDraining = life.scene.isDraining;
         await fresh.round('link');
         const ours = (all: ReadonlyMap<string, KernelObject>) =>
           new Map([...all].filter(([, one]) => isOurs(one)));

@@ -197,7 +197,7 @@ describe('pools', () => {
     const objects = inUse.map(({ object }) => object).filter(({ kind }) => kind !== 'sysctl');
     const result = want({ cluster, settings, links, objects });
     const routes = kinds(result, 'route');
-    expect(routes).to.include('203.0.113.9 nhid 861000000 proto 86');
+    expect(routes).to.include('203.0.113.9 nhid 260000000 proto 86');
     expect(routes).to.include('unreachable 203.0.113.0/25 proto 86 metric 1000000');
     expect(told(result)).to.deep.equal(['eip-claimed: 203.0.113.9']);
   });
@@ -205,7 +205,7 @@ describe('pools', () => {
   it('give every other EIP of such a network its route', () => {
     const cluster = snapshot([node('n9', ['203.0.113.9'])], [service('web', ['203.0.113.10'])]);
     const result = want({ cluster, settings, links: [lan, { ...uplink, addresses: [] }] });
-    expect(kinds(result, 'route')).to.include('203.0.113.10 nhid 861000000 proto 86');
+    expect(kinds(result, 'route')).to.include('203.0.113.10 nhid 260000000 proto 86');
   });
 
   it('are looked at again when an address comes to the gateway', () => {
@@ -281,7 +281,7 @@ describe('interfaces', () => {
       expect(told(result)).to.deep.equal([`${problem}: interface eth0`]);
       expect(result.problems[0]?.advice).to.include(advice);
       expect(kinds(result, ...forwarding)).to.have.length(4);
-      expect(kinds(result, 'route')).to.include('198.51.100.10 nhid 861000000 proto 86');
+      expect(kinds(result, 'route')).to.include('198.51.100.10 nhid 260000000 proto 86');
       expect(kinds(want({ cluster, links }), ...forwarding)).to.deep.equal([]);
     });
   }
@@ -370,6 +370,20 @@ describe('settings', () => {
     expect(value(result, 'net/ipv4/conf/eth0/rp_filter')).to.equal('0');
   });
 
+  it('have the seed of the hash when one is configured, and no other', () => {
+    const seed = 'net/ipv4/fib_multipath_hash_seed';
+    const settings = gateway({ hashSeed: 7361 });
+    expect(value(want({ settings }), seed)).to.equal('7361');
+    expect(value(want({ objects: settingsOf(settings, twoLinks) }), seed)).to.equal(undefined);
+  });
+
+  it('go on without the seed on a kernel that has none, which is a warning', () => {
+    const settings = gateway({ hashSeed: 7361 });
+    const known = settingsOf(gateway(), twoLinks);
+    const { problems } = gatewayObjects(snapshot([], []), settings, listing(known), new Map());
+    expect(problems.map(({ code, severity }) => `${severity} ${code}`)).to.deep.equal(['warn hash-seed']);
+  });
+
   it('that the kernel has not are reported', () => {
     const bare = gatewayObjects(snapshot([], []), gateway(), listing([]), new Map());
     const sixes = bare.problems.filter(({ advice }) => advice.includes('ipv6.disable=1'));
@@ -391,7 +405,7 @@ describe('nodes', () => {
     const refused = refusal({ verb: 'add', want: nexthop }, 'ENETUNREACH', 'Nexthop has invalid gateway');
     const result = want({ cluster, refused });
     expect(told(result)).to.deep.equal(['node-not-on-lan: node far (10.9.9.9)']);
-    expect(kinds(result, 'group')).to.deep.equal(['id 861000000 group 860000001 proto 86']);
+    expect(kinds(result, 'group')).to.deep.equal(['id 260000000 group 250000001 proto 86']);
   });
 
   it('are not left out when only their id belongs to another program now', () => {
@@ -406,13 +420,13 @@ describe('nodes', () => {
     const both = snapshot([...threeNodes.slice(0, 1), node('me', ['10.0.0.1'])], cluster.services);
     const result = want({ cluster: both });
     expect(told(result)).to.deep.equal(['node-is-gateway: node me']);
-    expect(kinds(result, 'nexthop')).to.deep.equal(['id 860000000 via 10.0.0.11 dev eth0 proto 86']);
+    expect(kinds(result, 'nexthop')).to.deep.equal(['id 250000000 via 10.0.0.11 dev eth0 proto 86']);
   });
 
   it('keep the nexthop that the dump holds for them, and the lowest of two', () => {
-    const twins = [860_000_009, 860_000_004].map((id) => ({ ...nexthop, id }));
+    const twins = [250_000_009, 250_000_004].map((id) => ({ ...nexthop, id }));
     expect(kinds(want({ cluster, objects: twins }), 'nexthop')).to.include(
-      'id 860000004 via 10.9.9.9 dev eth0 proto 86',
+      'id 250000004 via 10.9.9.9 dev eth0 proto 86',
     );
   });
 

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import type { Node, Service, Snapshot } from '../../../src/model/cluster.ts';
 import type { Gateway } from '../../../src/model/gateway.ts';
 import { type Ip, parseIp } from '../../../src/model/ip.ts';
-import type { Probed } from '../../../src/model/probed.ts';
+import type { Probed, Standing } from '../../../src/model/probed.ts';
 import { endpoint, gateway, node, request, service, snapshot } from '../../scene.ts';
 
 /** Small numbers on purpose: EIPs are shared, come back as they were, and take each other's places. */
@@ -17,7 +17,7 @@ export type Step =
   | { readonly kind: 'service'; readonly name: string; readonly to: ServiceShape | undefined }
   | { readonly kind: 'endpoints'; readonly name: string; readonly on: readonly OnNode[] }
   | { readonly kind: 'node'; readonly name: string; readonly to: NodeShape | undefined }
-  | { readonly kind: 'silent'; readonly name: string; readonly of: 4 | 6; readonly to: boolean }
+  | { readonly kind: 'stand'; readonly name: string; readonly of: 4 | 6; readonly to: Standing | undefined }
   | {
       readonly kind: 'wait';
       readonly name: string;
@@ -27,6 +27,7 @@ export type Step =
     }
   | { readonly kind: 'gateway'; readonly to: GatewayShape }
   | { readonly kind: 'complete'; readonly to: boolean }
+  | { readonly kind: 'drain'; readonly to: boolean }
   | { readonly kind: 'disturb'; readonly what: Disturbance; readonly nth: number }
   | { readonly kind: 'refuse'; readonly chance: number };
 
@@ -37,7 +38,9 @@ export type Disturbance =
   | 'lan down'
   | 'lan up'
   | 'foreign id'
+  | 'former ids'
   | 'own address'
+  | 'active address'
   | 'sysctl';
 
 interface OnNode {
@@ -65,6 +68,9 @@ interface GatewayShape {
   readonly weighByEndpoints: boolean;
   readonly buckets: number | undefined;
   readonly idleTimer: number;
+  /** Absent: always. */
+  readonly announces?: 'nothing' | 'always' | 'while active';
+  readonly aggregates?: boolean;
 }
 
 const serviceName = fc.constantFrom('a', 'b', 'c', 'd', 'e', 'f');
@@ -95,6 +101,8 @@ const anyGatewayShape: fc.Arbitrary<GatewayShape> = fc.record({
   weighByEndpoints: fc.boolean(),
   buckets: fc.constantFrom(undefined, 32, 64),
   idleTimer: fc.constantFrom(60, 120),
+  announces: fc.constantFrom('nothing', 'always', 'while active'),
+  aggregates: fc.boolean(),
 });
 
 const anyStep: fc.Arbitrary<Step> = fc.oneof(
@@ -121,10 +129,10 @@ const anyStep: fc.Arbitrary<Step> = fc.oneof(
   {
     weight: 3,
     arbitrary: fc.record({
-      kind: fc.constant('silent' as const),
+      kind: fc.constant('stand' as const),
       name: fc.constantFrom(...nodeNames),
       of: fc.constantFrom(4 as const, 4 as const, 6 as const),
-      to: fc.boolean(),
+      to: fc.constantFrom('silent' as const, 'draining' as const, 'drained' as const, undefined),
     }),
   },
   {
@@ -155,12 +163,15 @@ const anyStep: fc.Arbitrary<Step> = fc.oneof(
         'lan up',
         'lan up',
         'foreign id',
+        'former ids',
         'own address',
+        'active address',
         'sysctl',
       ),
       nth: fc.nat(30),
     }),
   },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('drain' as const), to: fc.boolean() }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('refuse' as const), chance: fc.nat(3) }) },
 );
 
@@ -182,7 +193,7 @@ export class ClusterModel {
   readonly #nodes = new Map<string, Node>();
   #complete = true;
   #nodeList: readonly Node[] = [];
-  #silent: ReadonlySet<Ip> = new Set();
+  #standings: ReadonlyMap<Ip, Standing> = new Map();
   /** `service node family` */
   readonly #waiting = new Set<string>();
   #probed: Probed = this.#probe();
@@ -232,13 +243,13 @@ export class ClusterModel {
       case 'complete':
         this.#complete = step.to;
         return;
-      case 'silent': {
-        const silent = new Set(this.#silent);
+      case 'stand': {
+        const standings = new Map(this.#standings);
         const [v4, v6] = addressesOf(step.name, 0);
         const ip = parseIp(step.of === 4 ? v4 : v6);
-        if (step.to) silent.add(ip);
-        else silent.delete(ip);
-        this.#silent = silent;
+        if (step.to !== undefined) standings.set(ip, step.to);
+        else standings.delete(ip);
+        this.#standings = standings;
         this.#probed = this.#probe();
         return;
       }
@@ -250,6 +261,7 @@ export class ClusterModel {
         return;
       }
       case 'gateway':
+      case 'drain':
       case 'disturb':
       case 'refuse':
         return;
@@ -263,7 +275,7 @@ export class ClusterModel {
     const nodes = (service: string, of: 4 | 6): ReadonlySet<string> =>
       new Set(nodeNames.filter((name) => waiting.has(`${service.split('/')[1]} ${name} ${of}`)));
     return {
-      silent: this.#silent,
+      standings: this.#standings,
       waiting: (service) => ({ 4: nodes(service, 4), 6: nodes(service, 6) }),
       takeTurned: () => new Set(),
     };
@@ -304,7 +316,26 @@ function endpointsOn(on: readonly OnNode[]): Service['endpoints'] {
   return endpoints;
 }
 
-export function gatewayOf({ weighByEndpoints, buckets, idleTimer }: GatewayShape): Gateway {
+/** The gateway announces a family while it has this address. */
+export const activeAddress = '203.0.113.100';
+
+export function gatewayOf({
+  weighByEndpoints,
+  buckets,
+  idleTimer,
+  announces = 'always',
+  aggregates = true,
+}: GatewayShape): Gateway {
   const resilience = buckets === undefined ? undefined : { buckets, idleTimer, unbalancedTimer: 0 };
-  return gateway({ weighByEndpoints, resilience });
+  const active = announces === 'while active' ? [parseIp(activeAddress)] : [];
+  const { pools, ...rest } = gateway({ weighByEndpoints, resilience });
+  return {
+    ...rest,
+    ...(announces === 'nothing' ? {} : { announce: { table: 86, active } }),
+    pools: pools.map((pool) =>
+      aggregates && pool.name === 'public' ? { ...pool, aggregate: { 4: 31, 6: 126 } } : pool,
+    ),
+  };
 }
+
+export const firstGateway = gatewayOf({ weighByEndpoints: false, buckets: undefined, idleTimer: 60 });

@@ -17,6 +17,7 @@ const selfEvident: readonly EventName[] = [
   'eip-withdrawn',
   'eips-changed',
   'round',
+  'announcing',
   'lists-complete',
   'cluster-back',
   'kernel-readable',

@@ -8,23 +8,23 @@ import { group, hop, nexthop, proxyNeighbour, route, rule, sysctl } from '../../
 const names = (index: number) => ({ 1: 'lo', 2: 'eth0', 3: 'eth1' })[index] ?? `if${index}`;
 
 const words: readonly (readonly [KernelObject, string])[] = [
-  [nexthop(860000001, '10.0.0.11', 2), 'ip nexthop add id 860000001 via 10.0.0.11 dev eth0 proto 86'],
+  [nexthop(250000001, '10.0.0.11', 2), 'ip nexthop add id 250000001 via 10.0.0.11 dev eth0 proto 86'],
   [
-    nexthop(860000001, '2001:db8:10::11', 2),
-    'ip -6 nexthop add id 860000001 via 2001:db8:10::11 dev eth0 proto 86',
+    nexthop(250000001, '2001:db8:10::11', 2),
+    'ip -6 nexthop add id 250000001 via 2001:db8:10::11 dev eth0 proto 86',
   ],
   [
-    group(861000000, [860000001, [860000002, 3]]),
-    'ip nexthop add id 861000000 group 860000001/860000002,3 proto 86',
+    group(260000000, [250000001, [250000002, 3]]),
+    'ip nexthop add id 260000000 group 250000001/250000002,3 proto 86',
   ],
   [
-    group(861000000, [860000001], { buckets: 128, idleTimer: 120, unbalancedTimer: 0 }),
-    'ip nexthop add id 861000000 group 860000001 type resilient buckets 128 idle_timer 120 unbalanced_timer 0 proto 86',
+    group(260000000, [250000001], { buckets: 128, idleTimer: 120, unbalancedTimer: 0 }),
+    'ip nexthop add id 260000000 group 250000001 type resilient buckets 128 idle_timer 120 unbalanced_timer 0 proto 86',
   ],
-  [route('198.51.100.10', { nhid: 861000000 }), 'ip route add 198.51.100.10 nhid 861000000 proto 86'],
+  [route('198.51.100.10', { nhid: 260000000 }), 'ip route add 198.51.100.10 nhid 260000000 proto 86'],
   [
-    route('2001:db8:e::10', { nhid: 861000000 }),
-    'ip -6 route add 2001:db8:e::10 nhid 861000000 proto 86 metric 1024',
+    route('2001:db8:e::10', { nhid: 260000000 }),
+    'ip -6 route add 2001:db8:e::10 nhid 260000000 proto 86 metric 1024',
   ],
   [
     route('198.51.100.0/24', { type: 'unreachable', metric: 4278198272 }),
@@ -71,20 +71,20 @@ describe('command', () => {
   }
 
   it('says replace and delete with the same words', () => {
-    const want = route('198.51.100.10', { nhid: 861000000 });
+    const want = route('198.51.100.10', { nhid: 260000000 });
     expect(command({ verb: 'replace', want, have: want }, names)).to.equal(
-      'ip route replace 198.51.100.10 nhid 861000000 proto 86',
+      'ip route replace 198.51.100.10 nhid 260000000 proto 86',
     );
     expect(command({ verb: 'delete', have: want }, names)).to.equal(
-      'ip route delete 198.51.100.10 nhid 861000000 proto 86',
+      'ip route delete 198.51.100.10 nhid 260000000 proto 86',
     );
   });
 
   it('names only the id when a nexthop or a group is deleted, since Linux refuses more', () => {
-    const doomed = [nexthop(860000001, '2001:db8:10::11', 2), group(861000000, [860000001])];
+    const doomed = [nexthop(250000001, '2001:db8:10::11', 2), group(260000000, [250000001])];
     expect(doomed.map((have) => command({ verb: 'delete', have }, names))).to.deep.equal([
-      'ip nexthop delete id 860000001',
-      'ip nexthop delete id 861000000',
+      'ip nexthop delete id 250000001',
+      'ip nexthop delete id 260000000',
     ]);
   });
 

@@ -19,6 +19,7 @@ function ip(last: number): Ip {
 class Table implements NeighbourPort {
   readonly table = new Map<Ip, NeighbourState>();
   readonly solicited = new Set<Ip>();
+  readonly expired = new Set<Ip>();
   error: KernelError | undefined;
   readonly #told: (readonly Ip[] | 'unknown')[] = [];
   #wake = Promise.withResolvers<void>();
@@ -26,6 +27,14 @@ class Table implements NeighbourPort {
   async solicit(_link: number, ips: readonly Ip[]): Promise<void> {
     if (this.error) throw this.error;
     for (const each of ips) this.solicited.add(each);
+  }
+
+  async expire(_link: number, ips: readonly Ip[]): Promise<void> {
+    for (const each of ips) {
+      this.expired.add(each);
+      // The kernel refuses it for one that has failed meanwhile.
+      if (this.table.get(each) === 'REACHABLE') this.table.set(each, 'STALE');
+    }
   }
 
   async states(_link: number, ips: readonly Ip[]): Promise<readonly (NeighbourState | undefined)[]> {
@@ -168,6 +177,27 @@ describe('the probe of the nodes', () => {
     await world.until('');
   });
 
+  it('has the kernel ask those that are reachable by a timer from before, at the start and again and again', async () => {
+    await using world = new World([11, 12, 13]);
+    world.port.table.set(ip(13), 'PERMANENT');
+    const expired = async (...last: readonly number[]): Promise<void> => {
+      while (!last.every((each) => world.port.expired.has(ip(each))))
+        await new Promise((resolve) => setTimeout(resolve, 1));
+    };
+    await expired(11, 12);
+    world.port.expired.clear();
+    world.port.table.set(ip(12), 'REACHABLE');
+    await expired(12);
+    expect([...world.port.expired]).to.deep.equal([ip(12)]);
+  });
+
+  it('believes a failure although the kernel asks again by the time that its table is read', async () => {
+    await using world = new World([11, 12, 13]);
+    world.port.table.set(ip(12), 'INCOMPLETE');
+    world.port.tell([ip(12)]);
+    await world.until('12 node-silent');
+  });
+
   it('takes a node back that has answered for a second, and not one that answers now and then', async () => {
     await using world = new World([11, 12, 13]);
     world.port.fail(12);
@@ -219,15 +249,16 @@ describe('the probe of the nodes', () => {
     await using world = new World([11, 12]);
     const states = (): string[] => [...world.probe.hosts.values()].map(({ state }) => state);
     const look = (): Promise<void> => world.probe.look(new AbortController().signal);
+    for (const node of [11, 12]) world.port.table.set(ip(node), 'DELAY');
     world.now = 5000;
     await look();
-    expect(states()).to.deep.equal(['REACHABLE', 'REACHABLE']);
+    expect(states()).to.deep.equal(['DELAY', 'DELAY']);
     world.port.table.set(ip(12), 'STALE');
     await look();
-    expect(states()).to.deep.equal(['REACHABLE', 'REACHABLE']);
+    expect(states()).to.deep.equal(['DELAY', 'DELAY']);
     world.now += 1000;
     await look();
-    expect(states()).to.deep.equal(['REACHABLE', 'STALE']);
+    expect(states()).to.deep.equal(['DELAY', 'STALE']);
     world.port.fail(11, 12);
     await world.until('probe-doubted');
     expect([world.probe.silent.size, [...world.probe.unheard]]).to.deep.equal([0, [ip(11), ip(12)]]);

@@ -19,6 +19,14 @@ function local(...on: readonly string[]): Service {
   return { ...made, endpoints: made.endpoints.filter(({ ip }) => !ip.includes(':')) };
 }
 
+function dual(name: string): Service {
+  return service(name, ['198.51.100.10', '2001:db8:e::10'], {
+    externalTrafficPolicy: 'Local',
+    healthCheckNodePort: 31_000,
+    endpoints: [endpoint('n1')],
+  });
+}
+
 const never: Health = { kind: 'not yet', why: 'ECONNREFUSED' };
 
 /** A probe over nodes that answer what the test says. */
@@ -34,10 +42,10 @@ class World implements AsyncDisposable {
   readonly #running: Promise<void>;
   #changed = Promise.withResolvers<void>();
 
-  constructor() {
+  constructor(families: 'IPv4' | 'both families' = 'IPv4') {
     this.serving = new Serving({
       isRouted: () => this.isRouted,
-      addressOf: (name, of) => (of === 4 ? addresses[name] : undefined),
+      addressOf: (name, of) => (of === 4 || families === 'both families' ? addresses[name] : undefined),
       ask: async (ip, port) => {
         this.asked.push(`${ip}:${port}`);
         return this.healths.get(ip) ?? never;
@@ -111,6 +119,29 @@ describe('the probe of health check ports', () => {
     advancing.defer(() => clearInterval(timer));
     await world.changed();
     expect(serving.problems).to.deep.equal([]);
+  });
+
+  it('counts Services, not their families, in what it says of a node', async () => {
+    await using world = new World('both families');
+    const { serving } = world;
+    world.wait = 50;
+    world.isRouted = false;
+    serving.read('default/web', dual('web'), 'changed');
+    world.now += 70;
+    await world.changed();
+    expect(serving.problems.map(({ message }) => / serves (.*) \(/.exec(message)?.[1])).to.deep.equal([
+      'default/web',
+    ]);
+    serving.read('default/mail', dual('mail'), 'changed');
+    world.now += 70;
+    await world.changed();
+    expect(serving.problems.map(({ message }) => / serves (.*) \(/.exec(message)?.[1])).to.deep.equal([
+      'default/web and 1 more Service',
+    ]);
+    serving.read('default/web', undefined, 'changed');
+    expect(serving.problems.map(({ message }) => / serves (.*) \(/.exec(message)?.[1])).to.deep.equal([
+      'default/mail',
+    ]);
   });
 
   it('knows a Service of which no node has said that it serves it, and tells when one does', async () => {

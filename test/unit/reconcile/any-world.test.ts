@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { flowLabelTableName } from '../../../src/desire/flow-label.ts';
+import { ownerOf } from '../../../src/model/owner.ts';
 import { RecomputedDesire } from '../../../src/reconcile/recomputed.ts';
 import { anyCluster, anyGateway, installed, isOurs } from '../../any.ts';
 import { Scene, snapshot } from '../../scene.ts';
@@ -91,11 +92,7 @@ describe('from any world to any world', () => {
         const report = await before.reconciler.round(
           {
             scope: {
-              owner: {
-                protocol: 86,
-                nexthopIds: [860_000_000, 860_999_999],
-                groupIds: [861_000_000, 861_999_999],
-              },
+              owner: ownerOf(86),
               tables: [nothing.table],
               sysctls: [],
               nftTables: [flowLabelTableName(86)],

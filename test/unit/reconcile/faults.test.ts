@@ -62,7 +62,7 @@ function thief(world: World): Steps {
       if (
         want?.kind === 'group' &&
         want.members.length === 1 &&
-        want.members[0]?.id === 860_000_002 &&
+        want.members[0]?.id === 250_000_002 &&
         thefts < 5
       ) {
         thefts += 1;
@@ -179,7 +179,7 @@ describe('one refused change', () => {
         if (
           change.verb === 'add' &&
           change.want.kind === 'nexthop' &&
-          !scene.world.objects.has('nexthop 860000000')
+          !scene.world.objects.has('nexthop 250000000')
         ) {
           scene.world.add({ ...change.want, protocol: 4, via: parseIp('10.0.0.77') });
         }
@@ -364,18 +364,18 @@ describe('a crash', () => {
     next.cluster = snapshot(threeNodes, [web]);
     await next.round();
     expect(next.commands()).to.deep.equal([
-      'ip route delete 198.51.100.11 nhid 861000000 proto 86',
-      'ip nexthop delete id 861000000',
+      'ip route delete 198.51.100.11 nhid 260000000 proto 86',
+      'ip nexthop delete id 260000000',
     ]);
   });
 });
 
 const foreign: readonly KernelObject[] = [
   { kind: 'nexthop', id: 17, protocol: 4, via: parseIp('10.0.0.99'), link: lan },
-  { kind: 'nexthop', id: 860_000_001, protocol: 4, via: parseIp('10.0.0.98'), link: lan },
+  { kind: 'nexthop', id: 250_000_001, protocol: 4, via: parseIp('10.0.0.98'), link: lan },
   { kind: 'nexthop', id: 18, protocol: 86, via: parseIp('10.0.0.97'), link: lan },
-  { kind: 'group', id: 861_000_000, protocol: 4, members: [{ id: 17, weight: 1 }], resilience: undefined },
-  { ...route('198.51.100.10/32'), nhid: 861_000_000 },
+  { kind: 'group', id: 260_000_000, protocol: 4, members: [{ id: 17, weight: 1 }], resilience: undefined },
+  { ...route('198.51.100.10/32'), nhid: 260_000_000 },
   route('198.51.100.0/24'),
   { ...route('192.0.2.0/24'), protocol: 86, table: 100 },
   route('2001:db8:e::/64', 1024),

@@ -28,17 +28,17 @@ describe('a gateway, read as a shell session', () => {
       'sysctl -w net.ipv6.neigh.eth0.delay_first_probe_time="1"',
       'sysctl -w net.ipv6.neigh.eth0.retrans_time_ms="240"',
       'sysctl -w net.ipv6.conf.eth1.accept_ra="2"',
-      'ip nexthop add id 860000000 via 10.0.0.11 dev eth0 proto 86',
-      'ip nexthop add id 860000001 via 10.0.0.12 dev eth0 proto 86',
-      'ip nexthop add id 860000002 via 10.0.0.13 dev eth0 proto 86',
+      'ip nexthop add id 250000000 via 10.0.0.11 dev eth0 proto 86',
+      'ip nexthop add id 250000001 via 10.0.0.12 dev eth0 proto 86',
+      'ip nexthop add id 250000002 via 10.0.0.13 dev eth0 proto 86',
       "nft -f - <<'EOF'\ncreate table inet eiproute-flow-label-86 {",
       'ip route add unreachable 198.51.100.0/24 proto 86 metric 1000000',
       'ip -6 route add unreachable 2001:db8:e::/64 proto 86 metric 1000000',
       'ip route add unreachable 192.0.2.10 proto 86 metric 1000000',
-      'ip nexthop add id 861000000 group 860000000/860000001/860000002 proto 86',
-      'ip nexthop add id 861000001 group 860000000/860000001 proto 86',
-      'ip route add 198.51.100.10 nhid 861000000 proto 86',
-      'ip route add 198.51.100.12 nhid 861000001 proto 86',
+      'ip nexthop add id 260000000 group 250000000/250000001/250000002 proto 86',
+      'ip nexthop add id 260000001 group 250000000/250000001 proto 86',
+      'ip route add 198.51.100.10 nhid 260000000 proto 86',
+      'ip route add 198.51.100.12 nhid 260000001 proto 86',
     ]);
     expect(isInSync(report)).to.equal(true);
     expect(report.wanted).to.deep.equal(report.installed);
@@ -61,8 +61,8 @@ describe('a gateway, read as a shell session', () => {
     scene.cluster = snapshot(threeNodes.slice(0, 2), [web, api]);
     await scene.round();
     expect(scene.commands()).to.deep.equal([
-      'ip nexthop replace id 861000000 group 860000000/860000001 proto 86',
-      'ip nexthop delete id 860000002',
+      'ip nexthop replace id 260000000 group 250000000/250000001 proto 86',
+      'ip nexthop delete id 250000002',
     ]);
   });
 
@@ -72,8 +72,8 @@ describe('a gateway, read as a shell session', () => {
     scene.cluster = snapshot(threeNodes, [web, { ...local, externalTrafficPolicy: 'Cluster' }]);
     await scene.round();
     expect(scene.commands()).to.deep.equal([
-      'ip route replace 198.51.100.12 nhid 861000000 proto 86',
-      'ip nexthop delete id 861000001',
+      'ip route replace 198.51.100.12 nhid 260000000 proto 86',
+      'ip nexthop delete id 260000001',
     ]);
   });
 
@@ -86,8 +86,8 @@ describe('a gateway, read as a shell session', () => {
     ]);
     await scene.round();
     expect(scene.commands()).to.deep.equal([
-      'ip nexthop add id 861000001 group 860000001 proto 86',
-      'ip route replace 198.51.100.11 nhid 861000001 proto 86',
+      'ip nexthop add id 260000001 group 250000001 proto 86',
+      'ip route replace 198.51.100.11 nhid 260000001 proto 86',
     ]);
   });
 
@@ -96,7 +96,7 @@ describe('a gateway, read as a shell session', () => {
     await scene.round();
     scene.cluster = snapshot(threeNodes, [{ ...web, endpoints: [] }, api]);
     await scene.round();
-    expect(scene.commands()).to.deep.equal(['ip route delete 198.51.100.10 nhid 861000000 proto 86']);
+    expect(scene.commands()).to.deep.equal(['ip route delete 198.51.100.10 nhid 260000000 proto 86']);
   });
 
   it('makes new groups when their type changes, and moves the routes before the old one goes', async () => {
@@ -105,9 +105,9 @@ describe('a gateway, read as a shell session', () => {
     scene.settings = gateway({ resilience: { buckets: 128, idleTimer: 120, unbalancedTimer: 0 } });
     await scene.round();
     expect(scene.commands()).to.deep.equal([
-      'ip nexthop add id 861000001 group 860000000/860000001/860000002 type resilient buckets 128 idle_timer 120 unbalanced_timer 0 proto 86',
-      'ip route replace 198.51.100.10 nhid 861000001 proto 86',
-      'ip nexthop delete id 861000000',
+      'ip nexthop add id 260000001 group 250000000/250000001/250000002 type resilient buckets 128 idle_timer 120 unbalanced_timer 0 proto 86',
+      'ip route replace 198.51.100.10 nhid 260000001 proto 86',
+      'ip nexthop delete id 260000000',
     ]);
     expect((await scene.round('route')).done).to.deep.equal([]);
   });
@@ -116,10 +116,10 @@ describe('a gateway, read as a shell session', () => {
     const scene = new Scene(snapshot(threeNodes, [service('dual', ['198.51.100.10', '2001:db8:e::10'])]));
     await scene.round();
     expect(scene.commands().slice(-4)).to.deep.equal([
-      'ip nexthop add id 861000000 group 860000000/860000001/860000002 proto 86',
-      'ip nexthop add id 861000001 group 860000003/860000004/860000005 proto 86',
-      'ip route add 198.51.100.10 nhid 861000000 proto 86',
-      'ip -6 route add 2001:db8:e::10 nhid 861000001 proto 86 metric 1024',
+      'ip nexthop add id 260000000 group 250000000/250000001/250000002 proto 86',
+      'ip nexthop add id 260000001 group 250000003/250000004/250000005 proto 86',
+      'ip route add 198.51.100.10 nhid 260000000 proto 86',
+      'ip -6 route add 2001:db8:e::10 nhid 260000001 proto 86 metric 1024',
     ]);
   });
 
@@ -143,7 +143,7 @@ describe('a gateway and what disturbs it', () => {
     const route = scene.world.objects.get('route 254 198.51.100.10/32 0') as Route;
     scene.world.delete(route);
     const report = await scene.round('route');
-    expect(scene.commands()).to.deep.equal(['ip route add 198.51.100.10 nhid 861000000 proto 86']);
+    expect(scene.commands()).to.deep.equal(['ip route add 198.51.100.10 nhid 260000000 proto 86']);
     expect([...report.repaired]).to.deep.equal(['route 254 198.51.100.10/32 0']);
   });
 
@@ -165,13 +165,13 @@ describe('a gateway and what disturbs it', () => {
   it('repairs a nexthop that another program deleted, and the group that shrank', async () => {
     const scene = new Scene(snapshot(threeNodes, [web]));
     await scene.round();
-    const nexthop = scene.world.objects.get('nexthop 860000001');
+    const nexthop = scene.world.objects.get('nexthop 250000001');
     if (nexthop === undefined) throw new Error('no nexthop');
     scene.world.delete(nexthop);
     await scene.round('route');
     expect(scene.commands()).to.deep.equal([
-      'ip nexthop add id 860000001 via 10.0.0.12 dev eth0 proto 86',
-      'ip nexthop replace id 861000000 group 860000000/860000001/860000002 proto 86',
+      'ip nexthop add id 250000001 via 10.0.0.12 dev eth0 proto 86',
+      'ip nexthop replace id 260000000 group 250000000/250000001/250000002 proto 86',
     ]);
   });
 
@@ -199,7 +199,7 @@ describe('a gateway and what disturbs it', () => {
     scene.world.delete(foreign);
     const after = await scene.round('route');
     expect(after.conflicts).to.deep.equal([]);
-    expect(scene.commands()).to.deep.equal(['ip route add 198.51.100.10 nhid 861000000 proto 86']);
+    expect(scene.commands()).to.deep.equal(['ip route add 198.51.100.10 nhid 260000000 proto 86']);
   });
 
   it('takes back a route that another program replaced by its own only when it is gone', async () => {
@@ -228,7 +228,7 @@ describe('a gateway and what disturbs it', () => {
     scene.cluster = snapshot([node('far', ['10.9.9.9'])], [{ ...local, endpoints: [endpoint('far')] }]);
     await scene.round();
     expect(scene.world.objects.has('route 254 198.51.100.12/32 0')).to.equal(true);
-    expect(scene.world.objects.has('nexthop 860000000')).to.equal(true);
+    expect(scene.world.objects.has('nexthop 250000000')).to.equal(true);
   });
 
   it('keeps it also when the type of groups changes meanwhile, until a node is accepted', async () => {
@@ -244,13 +244,13 @@ describe('a gateway and what disturbs it', () => {
     scene.cluster = snapshot(threeNodes, [{ ...local, endpoints: [endpoint('n2')] }, web]);
     await scene.round();
     expect(scene.commands()).to.deep.equal([
-      'ip nexthop add id 860000003 via 10.0.0.12 dev eth0 proto 86',
-      'ip nexthop add id 860000004 via 10.0.0.13 dev eth0 proto 86',
-      'ip nexthop add id 861000001 group 860000000/860000003/860000004 type resilient buckets 32 idle_timer 60 unbalanced_timer 0 proto 86',
-      'ip nexthop add id 861000002 group 860000003 type resilient buckets 32 idle_timer 60 unbalanced_timer 0 proto 86',
-      'ip route add 198.51.100.10 nhid 861000001 proto 86',
-      'ip route replace 198.51.100.12 nhid 861000002 proto 86',
-      'ip nexthop delete id 861000000',
+      'ip nexthop add id 250000003 via 10.0.0.12 dev eth0 proto 86',
+      'ip nexthop add id 250000004 via 10.0.0.13 dev eth0 proto 86',
+      'ip nexthop add id 260000001 group 250000000/250000003/250000004 type resilient buckets 32 idle_timer 60 unbalanced_timer 0 proto 86',
+      'ip nexthop add id 260000002 group 250000003 type resilient buckets 32 idle_timer 60 unbalanced_timer 0 proto 86',
+      'ip route add 198.51.100.10 nhid 260000001 proto 86',
+      'ip route replace 198.51.100.12 nhid 260000002 proto 86',
+      'ip nexthop delete id 260000000',
     ]);
   });
 
@@ -259,9 +259,9 @@ describe('a gateway and what disturbs it', () => {
     const first = new Scene(snapshot(nodes, [local]));
     await first.round();
     const { world } = first;
-    const twin = 860_000_005;
+    const twin = 250_000_005;
     world.add({ kind: 'nexthop', id: twin, protocol: 86, via: parseIp('10.0.0.11'), link: 2 });
-    const group = world.objects.get('nexthop 861000000');
+    const group = world.objects.get('nexthop 260000000');
     if (group?.kind !== 'group') throw new Error('the group of n1');
     world.replace({ ...group, members: [{ id: twin, weight: 1 }] });
     const settings = gateway({ resilience: { buckets: 32, idleTimer: 60, unbalancedTimer: 0 } });
@@ -270,7 +270,7 @@ describe('a gateway and what disturbs it', () => {
     await second.round('route');
     await second.round('route');
     expect(
-      ['nexthop 860000005', 'nexthop 861000000', 'route 254 198.51.100.12/32 0'].map((key) =>
+      ['nexthop 250000005', 'nexthop 260000000', 'route 254 198.51.100.12/32 0'].map((key) =>
         world.objects.has(key),
       ),
     ).to.deep.equal([true, true, true]);
@@ -283,14 +283,14 @@ describe('a gateway and what disturbs it', () => {
     scene.cluster = snapshot(nodes, [{ ...local, endpoints: [endpoint('far')] }]);
     scene.settings = gateway({ resilience: { buckets: 32, idleTimer: 60, unbalancedTimer: 0 } });
     await scene.round();
-    const group = scene.world.objects.get('nexthop 861000000');
+    const group = scene.world.objects.get('nexthop 260000000');
     if (group === undefined) throw new Error('the group is kept');
     scene.world.delete(group);
-    scene.world.add({ kind: 'nexthop', id: 861_000_000, protocol: 4, via: parseIp('10.0.0.99'), link: 2 });
+    scene.world.add({ kind: 'nexthop', id: 260_000_000, protocol: 4, via: parseIp('10.0.0.99'), link: 2 });
     await scene.round('route');
     const report = await scene.round('route');
     expect(report.failed.map(({ change }) => keyOf(changeObject(change)))).to.deep.equal([
-      'nexthop 860000001',
+      'nexthop 250000001',
     ]);
     expect(report.held).to.deep.equal([]);
     expect(scene.role.desire.table.get('route 254 198.51.100.12/32 0')).to.equal(undefined);
@@ -317,9 +317,9 @@ describe('a gateway and what disturbs it', () => {
     await scene.round();
     // Its only EIP moves, so the group is replaced in place.
     expect(scene.commands()).to.deep.equal([
-      'ip nexthop replace id 861000000 group 860000001 proto 86',
-      'ip nexthop delete id 860000002',
-      'ip nexthop delete id 860000003',
+      'ip nexthop replace id 260000000 group 250000001 proto 86',
+      'ip nexthop delete id 250000002',
+      'ip nexthop delete id 250000003',
     ]);
   });
 
@@ -358,11 +358,11 @@ describe('a gateway and what disturbs it', () => {
 
   it('never uses a nexthop id of another program', async () => {
     const scene = new Scene(snapshot(threeNodes, [web]));
-    scene.world.add({ kind: 'nexthop', id: 860_000_000, protocol: 4, via: parseIp('10.0.0.50'), link: 2 });
-    scene.world.add({ kind: 'nexthop', id: 861_000_000, protocol: 4, via: parseIp('10.0.0.51'), link: 2 });
+    scene.world.add({ kind: 'nexthop', id: 250_000_000, protocol: 4, via: parseIp('10.0.0.50'), link: 2 });
+    scene.world.add({ kind: 'nexthop', id: 260_000_000, protocol: 4, via: parseIp('10.0.0.51'), link: 2 });
     await scene.round();
-    expect(scene.commands()).to.include('ip nexthop add id 860000001 via 10.0.0.11 dev eth0 proto 86');
-    expect(scene.commands()).to.include('ip route add 198.51.100.10 nhid 861000001 proto 86');
+    expect(scene.commands()).to.include('ip nexthop add id 250000001 via 10.0.0.11 dev eth0 proto 86');
+    expect(scene.commands()).to.include('ip route add 198.51.100.10 nhid 260000001 proto 86');
   });
 });
 

@@ -7,7 +7,7 @@ import type { NodeAgent } from '../../../src/model/node-agent.ts';
 import { nodeAgentStatus } from '../../../src/status/node.ts';
 import type { State } from '../../../src/status/state.ts';
 import { violations } from './json-schema.ts';
-import { aFew, degraded, frozen, noLan, well } from './samples.ts';
+import { aFew, degraded, drained, frozen, noLan, well } from './samples.ts';
 
 const page = new URL('../../../docs/status.md', import.meta.url);
 
@@ -45,6 +45,7 @@ async function samples(): Promise<ReadonlyMap<string, string>> {
     ['well', `$ eiproute status\n${(await well()).text}`],
     ['degraded', `$ eiproute status\n${(await degraded()).text}`],
     ['lan', `$ eiproute status\n${(await noLan()).text}`],
+    ['drained', `$ eiproute status\n${(await drained()).text}`],
     ['frozen', `$ eiproute status\n${(await frozen()).text}`],
     ['errors', errors()],
     ['eips', `$ eiproute status --eips\n${(await aFew()).eips}`],
@@ -79,7 +80,7 @@ describe('docs/status.schema.json', () => {
     readFileSync(new URL('../../../docs/status.schema.json', import.meta.url), 'utf8'),
   );
 
-  for (const [name, make] of Object.entries({ well, degraded, noLan, frozen, aFew })) {
+  for (const [name, make] of Object.entries({ well, degraded, drained, noLan, frozen, aFew })) {
     it(`describes the status of a gateway: ${name}`, async () => {
       expect(violations(schema, (await make()).status)).to.deep.equal([]);
     });

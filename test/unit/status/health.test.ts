@@ -1,4 +1,5 @@
 import { expect } from 'chai';
+import type { AnnounceStates } from '../../../src/desire/announcements.ts';
 import type { GatewayDesire } from '../../../src/desire/gateway-desire.ts';
 import { KernelError } from '../../../src/kernel/kernel.ts';
 import type { Feed, Snapshot } from '../../../src/model/cluster.ts';
@@ -44,6 +45,7 @@ async function facts(scene: Scene, rest: Partial<GatewayFacts> = {}): Promise<Ga
     dark: [],
     unrouted: () => desire.unrouted(),
     names,
+    announceStates: undefined,
     ...rest,
   };
 }
@@ -74,6 +76,23 @@ function foreignRoute(eip: string): Route {
     src: undefined,
   };
 }
+
+describe('a gateway that announces nothing', () => {
+  const cases: readonly [announceStates: AnnounceStates, said: string][] = [
+    [{ 4: 'announced', 6: 'announced' }, ''],
+    [{ 4: 'draining', 6: 'draining' }, '; drained, nothing is announced'],
+    [{ 4: 'standby', 6: 'standby' }, '; standby, nothing is announced'],
+    [{ 4: 'announced', 6: 'standby' }, '; IPv6 on standby'],
+    // That the LAN is dead is said already.
+    [{ 4: 'no LAN', 6: 'no LAN' }, ''],
+  ];
+  for (const [announceStates, words] of cases)
+    it(`is OK and says so: ${announceStates[4]}, ${announceStates[6]}`, async () => {
+      const plain = await facts(new Scene(cluster()));
+      expect(said({ ...plain, announceStates })).to.equal(`${said(plain)}${words}`);
+      expect(gatewayHealth({ ...plain, announceStates }).state).to.equal('OK');
+    });
+});
 
 describe('the state of a gateway', () => {
   it('is OK when all that should be there is in the kernel', async () => {

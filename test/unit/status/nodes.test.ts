@@ -1,5 +1,6 @@
 import { expect } from 'chai';
 import { candidates } from '../../../src/desire/carriers.ts';
+import type { Verdict } from '../../../src/desire/verdict.ts';
 import type { Host } from '../../../src/model/host.ts';
 import { type Ip, parseIp } from '../../../src/model/ip.ts';
 import { nodeProblems, nodeStatuses } from '../../../src/status/nodes.ts';
@@ -17,8 +18,10 @@ describe('the nodes', () => {
     [parseIp('10.0.0.13'), { state: 'FAILED', silentSince: 5000 }],
   ]);
 
+  const verdicts = new Map<string, Verdict>([['n2', { kind: 'draining', why: 'it is cordoned' }]]);
+
   it('are shown with what Kubernetes and the neighbour table say', () => {
-    expect(nodeStatuses(nodes, candidates(nodes), hosts)).to.deep.equal([
+    expect(nodeStatuses(nodes, candidates(nodes), hosts, verdicts)).to.deep.equal([
       {
         name: 'n1',
         addresses: ['10.0.0.11', '2001:db8:10::11'],
@@ -26,6 +29,8 @@ describe('the nodes', () => {
         answers: 'unknown',
         neighbour: undefined,
         silentSince: undefined,
+        traffic: undefined,
+        why: undefined,
       },
       {
         name: 'n2',
@@ -34,6 +39,8 @@ describe('the nodes', () => {
         answers: 'no',
         neighbour: 'FAILED',
         silentSince: '1970-01-01T00:00:05.000Z',
+        traffic: 'draining',
+        why: 'it is cordoned',
       },
       {
         name: 'out',
@@ -42,6 +49,8 @@ describe('the nodes', () => {
         answers: 'unknown',
         neighbour: undefined,
         silentSince: undefined,
+        traffic: undefined,
+        why: undefined,
       },
     ]);
   });

@@ -14,7 +14,7 @@ import { eipStatuses } from '../../../src/status/eips.ts';
 import { type GatewayInputs, gatewayStatus } from '../../../src/status/gateway.ts';
 import type { GatewayFacts } from '../../../src/status/health.ts';
 import { nodeProblems } from '../../../src/status/nodes.ts';
-import type { GatewayStatus } from '../../../src/status/status.ts';
+import type { AnnounceStatus, GatewayStatus } from '../../../src/status/status.ts';
 import { endpoint, gateway, node, Scene, service, snapshot } from '../../scene.ts';
 
 /** Gateways as the pages of docs/ show them. All times are fixed. */
@@ -60,6 +60,7 @@ interface SampleOptions {
   /** Problems of the allocation. */
   readonly problems?: readonly Problem[];
   readonly waiting?: number;
+  readonly announce?: AnnounceStatus;
 }
 
 async function sample({
@@ -69,6 +70,7 @@ async function sample({
   neighbours = {},
   problems = [],
   waiting = 0,
+  announce,
 }: SampleOptions): Promise<Sample> {
   const settings = gateway({ lan });
   const scene = new Scene(snapshot(nodes, services, { feeds: feeds(now - 2000), ...cluster }), settings);
@@ -107,6 +109,7 @@ async function sample({
     dark: [...paths.eipsWithin(silent)],
     unrouted: () => desire.unrouted(),
     names,
+    announceStates: announce?.ipv4 && { 4: announce.ipv4.state, 6: announce.ipv4.state },
   };
   const status = gatewayStatus({
     release: '0.1.0',
@@ -121,6 +124,7 @@ async function sample({
     paths,
     nodes: scene.cluster.nodes,
     hosts,
+    verdicts: new Map(),
     address: 'https://10.0.0.10:6443',
     sizes: [
       { name: 'public', family: 4, size: 254 },
@@ -128,6 +132,7 @@ async function sample({
     ],
     waiting,
     lease: { leads: true, holder: 'gw1' },
+    announce,
     report,
   });
   const parsed: GatewayStatus = JSON.parse(JSON.stringify(status));
@@ -196,6 +201,17 @@ export const degraded = (): Promise<Sample> =>
     },
     problems: ['s7', 's8'].map(waits),
     waiting: 2,
+  });
+
+export const drained = (): Promise<Sample> =>
+  sample({
+    neighbours: answering,
+    announce: {
+      table: 86,
+      ipv4: { state: 'draining', eips: 0 },
+      ipv6: undefined,
+      drainingSince: new Date(now - 4 * 60_000).toISOString(),
+    },
   });
 
 export const noLan = (): Promise<Sample> =>

@@ -1,0 +1,39 @@
+import { resolve } from 'node:path';
+import type { Command } from 'commander';
+import { printable } from '../model/text.ts';
+import { readGatewayOnly } from './any-config.ts';
+import { type Cli, Failure } from './cli.ts';
+import { type ExitCode, exit } from './exit.ts';
+import { optionsOf } from './options.ts';
+
+/** Sets or removes the annotation, which every gateway of the cluster follows. */
+export async function markNode(
+  cli: Cli,
+  command: Command,
+  node: string,
+  to: 'drain' | 'undrain',
+): Promise<ExitCode> {
+  const config = await readGatewayOnly(cli, command, 'drained nodes');
+  if (config === undefined) return exit.config;
+  const { kubeconfig } = optionsOf<{ readonly kubeconfig?: string }>(command);
+  const { source } = config;
+  if (source.kind === 'file' && kubeconfig === undefined) {
+    throw new Failure(
+      `the cluster is read from ${source.path}: set the annotation eiproute.io/drain of the Node there`,
+    );
+  }
+  const { setDrain } = await import('../cluster/node-drain.ts');
+  const { RequestError } = await import('../cluster/writer.ts');
+  const own = source.kind === 'kubernetes' ? source : { kubeconfig: undefined, context: undefined };
+  const access =
+    kubeconfig === undefined ? own : { kubeconfig: resolve(cli.cwd, kubeconfig), context: undefined };
+  try {
+    await setDrain(access, node, to, cli.signal);
+  } catch (error) {
+    if (!(error instanceof RequestError)) throw error;
+    throw new Failure(`${printable(error.message)}; ${printable(error.advice)}`, { cause: error });
+  }
+  const what = to === 'drain' ? 'gets no new flows from now on' : 'gets new flows again';
+  cli.stdout.write(`node ${printable(node)} ${what}; eiproute status shows it\n`);
+  return exit.ok;
+}

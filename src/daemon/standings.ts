@@ -1,0 +1,62 @@
+import type { ProbeTerms } from '../config/config.ts';
+import { drainReason, type Verdict, verdict } from '../desire/verdict.ts';
+import type { Node } from '../model/cluster.ts';
+import type { Ip } from '../model/ip.ts';
+import { noStandings, type ProxyHealth, type Standing } from '../model/probed.ts';
+import { DrainingNodes } from '../probe/draining-nodes.ts';
+
+export interface StandingsInputs {
+  readonly nodes: readonly Node[];
+  readonly silent: ReadonlySet<Ip>;
+  readonly terms: Pick<ProbeTerms, 'cordon' | 'drainLimit'>;
+  /** @param node its name */
+  readonly proxy: (node: string) => ProxyHealth;
+  /** ms; must never run backwards */
+  readonly now: number;
+}
+
+/** What every node may be sent, by its name and by its addresses: the verdicts on all of them. */
+export class Standings {
+  readonly #draining = new DrainingNodes();
+  #standings = noStandings;
+  #verdicts: ReadonlyMap<string, Verdict> = new Map();
+
+  /** The same map as long as nothing in it changes. */
+  get standings(): ReadonlyMap<Ip, Standing> {
+    return this.#standings;
+  }
+
+  /** By name; of a node with two addresses the verdict on the one that is worse off. */
+  get verdicts(): ReadonlyMap<string, Verdict> {
+    return this.#verdicts;
+  }
+
+  /** Whether time alone may change them. */
+  get isIdle(): boolean {
+    return this.#draining.isIdle;
+  }
+
+  /** @returns whether the standings are others than before */
+  read({ nodes, silent, terms, proxy, now }: StandingsInputs): boolean {
+    const { cordon, drainLimit: limit } = terms;
+    const standings = new Map<Ip, Standing>();
+    const verdicts = new Map<string, Verdict>();
+    for (const node of nodes) {
+      const known = { node, proxy: proxy(node.name), cordon };
+      const drainingFor = this.#draining.note(node.name, drainReason(known) !== undefined, now);
+      const on = (isSilent: boolean): Verdict => verdict({ ...known, silent: isSilent, drainingFor, limit });
+      verdicts.set(node.name, on(node.addresses.some((ip) => silent.has(ip))));
+      for (const ip of node.addresses) {
+        const { kind } = on(silent.has(ip));
+        if (kind !== 'carries' && kind !== 'left out') standings.set(ip, kind);
+      }
+    }
+    this.#draining.keep(new Set(nodes.map(({ name }) => name)));
+    this.#verdicts = verdicts;
+    const isSame =
+      standings.size === this.#standings.size &&
+      [...standings].every(([ip, standing]) => this.#standings.get(ip) === standing);
+    if (!isSame) this.#standings = standings;
+    return !isSame;
+  }
+}

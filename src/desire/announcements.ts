@@ -1,0 +1,138 @@
+import type { KernelState } from '../model/desired.ts';
+import type { Why } from '../model/desired-object.ts';
+import type { Announce, Gateway, Pool } from '../model/gateway.ts';
+import { type Family, family, hostPrefix, type Ip, networkOf, onlyIp, type Prefix } from '../model/ip.ts';
+import { type Key, type Link, noHops, type Route } from '../model/object.ts';
+import type { Owner } from '../model/owner.ts';
+import { routeKey } from './eip-routes.ts';
+import { alive } from './links.ts';
+import type { Add } from './plain-routes.ts';
+import { poolFinder } from './pools.ts';
+
+/**
+ * Whether the EIPs of a family are announced, and if not, why: an operator drains this gateway; it has not the address
+ * that makes it active; its LAN is gone.
+ */
+export type AnnounceState = 'announced' | 'draining' | 'standby' | 'no LAN';
+
+export type AnnounceStates = Readonly<Record<Family, AnnounceState>>;
+
+/** The inputs of {@link announceStates}. */
+export interface AnnounceStateInputs {
+  readonly gateway: Pick<Gateway, 'lan'>;
+  readonly announce: Announce;
+  readonly links: readonly Link[];
+  readonly isDraining: boolean;
+}
+
+export function announceStates({
+  gateway,
+  announce,
+  links,
+  isDraining,
+}: AnnounceStateInputs): AnnounceStates {
+  const of = (version: Family): AnnounceState => {
+    if (isDraining) return 'draining';
+    const address = announce.active.find((ip) => family(ip) === version) ?? announce.active[0];
+    const isOwn = links.some(({ addresses }) => addresses.some(({ ip }) => ip === address));
+    if (address !== undefined && !isOwn) return 'standby';
+    return alive(links, gateway.lan) === undefined ? 'no LAN' : 'announced';
+  };
+  return { 4: of(4), 6: of(6) };
+}
+
+/**
+ * An EIP may be announced when its route stands in the kernel and is to stay: it is desired, or its delete is held.
+ *
+ * @param key {@link routeKey} of the EIP
+ */
+export function mayAnnounce(
+  key: Key,
+  isDesired: boolean,
+  { objects, stuck }: Pick<KernelState, 'objects' | 'stuck'>,
+): boolean {
+  const route = objects.get(key);
+  return route?.kind === 'route' && route.nhid !== undefined && (isDesired || stuck.has(key));
+}
+
+/** The inputs of {@link announcements}. */
+export interface AnnouncementInputs {
+  readonly gateway: Gateway;
+  readonly owner: Owner;
+  readonly kernel: Pick<KernelState, 'objects' | 'stuck' | 'links'>;
+  readonly isDraining: boolean;
+  /** The route of an EIP is desired. */
+  readonly isDesired: (key: Key) => boolean;
+}
+
+/**
+ * The announce table: one `blackhole` route for each EIP that may be announced now, and for each aggregate with such an
+ * EIP in it. Routing daemons read it; no rule looks it up. The full recompute, and the specification of
+ * {@link AnnounceTable}.
+ */
+export function announcements(inputs: AnnouncementInputs, add: Add): void {
+  const { gateway, owner, kernel, isDraining, isDesired } = inputs;
+  const { announce } = gateway;
+  if (announce === undefined) return;
+  const states = announceStates({ gateway, announce, links: kernel.links, isDraining });
+  const announcement = announcer(gateway, announce, owner);
+  for (const object of kernel.objects.values()) {
+    const eip = object.kind === 'route' ? onlyIp(object.dst) : undefined;
+    if (eip === undefined || states[family(eip)] !== 'announced') continue;
+    const key = routeKey(eip, gateway.table);
+    if (!mayAnnounce(key, isDesired(key), kernel)) continue;
+    for (const { route, why } of announcement(eip)) add(route, why);
+  }
+}
+
+export interface Announcement {
+  readonly route: Route;
+  readonly why: Why;
+}
+
+/** Makes the entries of an EIP: its own, and that of its aggregate; none for an EIP outside of the pools. */
+export function announcer(
+  { pools }: Gateway,
+  { table }: Announce,
+  owner: Owner,
+): (eip: Ip) => readonly Announcement[] {
+  const poolOf = poolFinder(pools);
+  const metrics = new Map(pools.map((pool, i) => [pool, poolMetric(i)]));
+  return (eip) => {
+    const pool = poolOf(eip);
+    const metric = pool && metrics.get(pool);
+    if (pool === undefined || metric === undefined) return [];
+    const entry = (dst: Prefix, why: Why): Announcement => ({
+      route: blackhole(dst, table, metric, owner),
+      why,
+    });
+    const own = entry(hostPrefix(eip), { text: `announces ${eip}`, eip });
+    const network = aggregateOf(eip, pool);
+    return network === undefined ? [own] : [own, entry(network, { text: `aggregate of pool ${pool.name}` })];
+  };
+}
+
+/** The metric of a pool's entries names it for the filters of a routing daemon: 100 for the first pool, 200, ... */
+function poolMetric(index: number): number {
+  return 100 * (index + 1);
+}
+
+/** The network that is announced in the place of an EIP; undefined: the EIP itself is. */
+function aggregateOf(eip: Ip, { aggregate }: Pool): Prefix | undefined {
+  const length = aggregate?.[family(eip)];
+  return length === undefined ? undefined : networkOf(eip, length);
+}
+
+function blackhole(dst: Prefix, table: number, metric: number, { protocol }: Owner): Route {
+  return {
+    kind: 'route',
+    table,
+    dst,
+    metric,
+    protocol,
+    type: 'blackhole',
+    nhid: undefined,
+    hops: noHops,
+    src: undefined,
+  };
+}

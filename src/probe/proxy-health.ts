@@ -1,0 +1,118 @@
+import type { Ip } from '../model/ip.ts';
+import type { ProxyHealth } from '../model/probed.ts';
+import type { Health } from './health-port.ts';
+import { rest } from './rest.ts';
+
+/** What is known of one node's kube-proxy. */
+export interface Known {
+  readonly health: ProxyHealth;
+  /** Questions in a row that got no answer. */
+  readonly misses: number;
+}
+
+/** Questions without an answer after which a kube-proxy that answered before is gone. */
+const mostMisses = 3;
+
+export const unasked: Known = { health: 'unknown', misses: 0 };
+
+/**
+ * What is known after another answer. A kube-proxy that never answered is unknown: the port may be closed for us, and
+ * other dataplanes have none.
+ */
+export function afterAnswer(before: Known, { kind }: Health): Known {
+  switch (kind) {
+    case 'serves':
+      return { health: 'serves', misses: 0 };
+    case 'not yet':
+      return { health: 'refuses', misses: 0 };
+    case 'no answer': {
+      if (before.health === 'unknown') return before;
+      const misses = before.misses + 1;
+      return { health: misses >= mostMisses ? 'gone' : before.health, misses };
+    }
+    default:
+      return kind satisfies never;
+  }
+}
+
+/** A node, and the address at which its kube-proxy is asked. */
+export interface ProxyTarget {
+  readonly node: string;
+  readonly ip: Ip;
+}
+
+export interface ProxyHealthsOptions {
+  readonly ask: (ip: Ip, port: number, signal: AbortSignal) => Promise<Health>;
+  /** 0: nobody is asked */
+  readonly port: () => number;
+  /** Called when a node's kube-proxy is of another health than before. */
+  readonly changed: () => void;
+}
+
+/** ms between two questions to one node, as long as there are few nodes */
+const pace = 1000;
+/** Questions in a second: each costs some tenths of a millisecond. */
+const mostPerSecond = 100;
+
+/** What the kube-proxy of each node says of itself (kubernetes/kubernetes, pkg/proxy/healthcheck/proxy_health.go). */
+export class ProxyHealths {
+  readonly #options: ProxyHealthsOptions;
+  readonly #known = new Map<string, Known>();
+  readonly #asking = new Set<string>();
+  #targets: readonly ProxyTarget[] = [];
+
+  constructor(options: ProxyHealthsOptions) {
+    this.#options = options;
+  }
+
+  health(node: string): ProxyHealth {
+    return this.#known.get(node)?.health ?? 'unknown';
+  }
+
+  /** @param targets the same array as long as nothing in it changes */
+  follow(targets: readonly ProxyTarget[]): void {
+    if (targets === this.#targets) return;
+    const addresses = new Map(this.#targets.map(({ node, ip }) => [node, ip]));
+    const kept = new Set(
+      targets.filter(({ node, ip }) => addresses.get(node) === ip).map(({ node }) => node),
+    );
+    for (const node of this.#known.keys()) if (!kept.has(node)) this.#known.delete(node);
+    this.#targets = targets;
+  }
+
+  /** Asks until the signal is aborted: every node once in a turn, evenly spread over it. */
+  async run(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      const targets = this.#targets;
+      const port = this.#options.port();
+      if (port === 0) this.#forget();
+      const few = Math.ceil(targets.length / (mostPerSecond / 10));
+      const portion = port === 0 ? 0 : Math.max(1, Math.min(few, mostPerSecond / 10));
+      for (let at = 0; portion > 0 && at < targets.length; at += portion) {
+        for (const target of targets.slice(at, at + portion)) this.#ask(target, port, signal);
+        if (!(await rest(pace / 10, signal))) return;
+      }
+      const turns = portion === 0 ? 0 : Math.ceil(targets.length / portion);
+      if (turns < 10 && !(await rest(pace - (turns * pace) / 10, signal))) return;
+    }
+  }
+
+  #forget(): void {
+    if (this.#known.size === 0) return;
+    this.#known.clear();
+    this.#options.changed();
+  }
+
+  #ask({ node, ip }: ProxyTarget, port: number, signal: AbortSignal): void {
+    if (this.#asking.has(node)) return;
+    this.#asking.add(node);
+    void this.#options.ask(ip, port, signal).then((answer) => {
+      this.#asking.delete(node);
+      if (signal.aborted || !this.#targets.some((target) => target.node === node && target.ip === ip)) return;
+      const before = this.#known.get(node) ?? unasked;
+      const after = afterAnswer(before, answer);
+      this.#known.set(node, after);
+      if (after.health !== before.health) this.#options.changed();
+    });
+  }
+}

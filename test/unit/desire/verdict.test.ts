@@ -1,0 +1,121 @@
+import { expect } from 'chai';
+import { answering } from '../../../src/desire/answering.ts';
+import type { Carrier } from '../../../src/desire/carriers.ts';
+import { type NodeSignals, verdict } from '../../../src/desire/verdict.ts';
+import type { Node } from '../../../src/model/cluster.ts';
+import { type Ip, parseIp } from '../../../src/model/ip.ts';
+import type { Standing } from '../../../src/model/probed.ts';
+import { node } from '../../scene.ts';
+
+interface Case extends Partial<Omit<NodeSignals, 'node'>> {
+  readonly name: string;
+  readonly of?: Partial<Node>;
+  readonly want: string;
+}
+
+describe('the verdict on a node', () => {
+  const gone = 'its kube-proxy answers no more';
+  const no = 'its kube-proxy says that it should get no traffic (503)';
+  const autoscaler = 'the cluster autoscaler is about to delete it';
+  const cases: readonly Case[] = [
+    { name: 'it carries when nobody says anything else', want: 'carries' },
+    { name: 'it carries though Kubernetes calls it not ready', of: { notReady: true }, want: 'carries' },
+    { name: 'it carries when its kube-proxy never answered', proxy: 'unknown', want: 'carries' },
+    { name: 'a cordon is ignored', of: { unschedulable: true }, want: 'carries' },
+    {
+      name: 'a cordon drains',
+      of: { unschedulable: true },
+      cordon: 'drains',
+      want: 'draining it is cordoned',
+    },
+    { name: 'the autoscaler drains', of: { autoscalerDeletes: true }, want: `draining ${autoscaler}` },
+    { name: 'a person drains', of: { drain: true }, want: 'draining annotation eiproute.io/drain is set' },
+    { name: 'a kube-proxy that says no drains', proxy: 'refuses', want: `draining ${no}` },
+    { name: 'a kube-proxy that died drains', proxy: 'gone', want: `draining ${gone}` },
+    { name: 'it drains just below the limit', proxy: 'gone', drainingFor: 999, want: `draining ${gone}` },
+    { name: 'it is drained at the limit', proxy: 'gone', drainingFor: 1000, want: `drained ${gone}` },
+    { name: 'a limit of 0 lets it keep nothing', proxy: 'gone', limit: 0, want: `drained ${gone}` },
+    { name: 'the time counts for nothing without a reason', drainingFor: 5000, want: 'carries' },
+    {
+      name: 'silence comes before a drain',
+      of: { drain: true },
+      silent: true,
+      want: 'silent it does not answer ARP or NDP',
+    },
+    {
+      name: 'what Kubernetes leaves out comes first',
+      of: { deleting: true },
+      silent: true,
+      want: 'left out it is being deleted',
+    },
+    {
+      name: 'the label leaves it out',
+      of: { excludeLabel: '', drain: true },
+      want: 'left out label node.kubernetes.io/exclude-from-external-load-balancers is set',
+    },
+    {
+      name: 'a network that is not there leaves it out',
+      of: { networkUnavailable: true },
+      want: 'left out its condition NetworkUnavailable is True',
+    },
+    {
+      name: 'the reason of a person is told before others',
+      of: { drain: true, autoscalerDeletes: true },
+      proxy: 'refuses',
+      want: 'draining annotation eiproute.io/drain is set',
+    },
+  ];
+  for (const { name, of = {}, want, ...signals } of cases) {
+    it(name, () => {
+      const { kind, why } = verdict({
+        node: node('n1', ['10.0.0.11'], of),
+        silent: false,
+        proxy: 'serves',
+        cordon: 'ignored',
+        drainingFor: 0,
+        limit: 1000,
+        ...signals,
+      });
+      expect([kind, why].filter(Boolean).join(' ')).to.equal(want);
+    });
+  }
+});
+
+describe('the carriers of a group', () => {
+  const ips = ['10.0.0.11', '10.0.0.12', '10.0.0.13'].map(parseIp);
+  const letters: Readonly<Record<string, Standing>> = { s: 'silent', d: 'draining', D: 'drained' };
+  const cases: readonly {
+    /** One letter for each of three nodes. */
+    readonly nodes: string;
+    readonly weights?: readonly number[];
+    readonly plain: string;
+    readonly resilient?: string;
+  }[] = [
+    { nodes: '...', plain: '11*1 12*1 13*1' },
+    { nodes: '.s.', plain: '11*1 13*1' },
+    { nodes: '.D.', plain: '11*1 13*1' },
+    { nodes: '.d.', plain: '11*1 13*1', resilient: '11*256 12*1 13*256' },
+    { nodes: '.ds', plain: '11*1', resilient: '11*256 12*1' },
+    { nodes: 'ddd', plain: '11*1 12*1 13*1' },
+    { nodes: 'dDs', plain: '11*1 12*1' },
+    { nodes: 'sss', plain: '11*1 12*1 13*1' },
+    { nodes: '..d', weights: [3, 5, 7], plain: '11*3 12*5', resilient: '11*153 12*255 13*1' },
+    { nodes: '..d', weights: [256, 1, 9], plain: '11*256 12*1', resilient: '11*256 12*1 13*1' },
+  ];
+  for (const { nodes, weights = [1, 1, 1], plain, resilient = plain } of cases) {
+    it(`of ${nodes} with weights ${weights} are ${plain}, in a resilient group ${resilient}`, () => {
+      const carriers = ips.map((ip, i): Carrier => ({ node: `n${i}`, ip, weight: weights[i] ?? 0 }));
+      const standings = new Map<Ip, Standing>();
+      for (const [i, ip] of ips.entries()) {
+        const standing = letters[nodes[i] ?? ''];
+        if (standing !== undefined) standings.set(ip, standing);
+      }
+      const shown = (groups: 'plain' | 'resilient'): string =>
+        [...answering(carriers, standings, groups)]
+          .sort((a, b) => (a.ip < b.ip ? -1 : 1))
+          .map(({ ip, weight }) => `${ip.slice(7)}*${weight}`)
+          .join(' ');
+      expect([shown('plain'), shown('resilient')]).to.deep.equal([plain, resilient]);
+    });
+  }
+});
