@@ -211,11 +211,7 @@ function defaultRouteCheck(
 ): Check {
   const name = of === 6 ? 'default route 6' : 'default route';
   const [first] = present;
-  const answers = quiet.has(neighbour)
-    ? 'does not answer'
-    : neighbour === undefined
-      ? 'not asked'
-      : 'answers';
+  const answers = neighbour === undefined ? 'not asked' : 'answers';
   if (configured === undefined && first === undefined)
     return check(
       name,
@@ -230,6 +226,8 @@ function defaultRouteCheck(
     return check(name, 'FAIL', `the router ${router} does not answer`, {
       advice: `ping -I ${uplink} ${router}; correct defaultRoute, or see to the router`,
     });
+  const words =
+    configured === undefined ? first && defaultRouteText(first) : `via ${configured} dev ${uplink}`;
   const other = present.find(
     ({ protocol, via, dev }) => protocol !== own && !(via === configured && dev === uplink),
   );
@@ -242,8 +240,11 @@ function defaultRouteCheck(
         advice: 'leave defaultRoute out where another program sets the right one',
       },
     );
-  if (configured !== undefined) return check(name, 'ok', `via ${configured} dev ${uplink}; ${answers}`);
-  return check(name, 'ok', `${first === undefined ? '' : defaultRouteText(first)}; ${answers}`);
+  if (router !== undefined && neighbour === undefined)
+    return check(name, '?', `${words}; whether it answers could not be found out`, {
+      advice: `ping -c 1 -I ${configured === undefined ? first?.dev : uplink} ${router}`,
+    });
+  return check(name, 'ok', router === undefined ? `${words}` : `${words}; ${answers}`);
 }
 
 function managersCheck({ managers }: DoctorFacts, ours: readonly string[]): Check {

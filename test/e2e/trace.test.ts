@@ -172,7 +172,8 @@ describe('eiproute trace', () => {
     expect(others.status, JSON.stringify(others.trace)).to.equal(0);
     const step = others.trace.steps.find(({ name }) => name === 'neighbours');
     expect(step?.state).to.equal('warn');
-    expect(step?.more.join('\n')).to.match(/^n2 10\.0\.0\.12 FAILED/m);
+    expect(step?.finding).to.match(/^n2 10\.0\.0\.12 FAILED/);
+    expect(step?.more).to.include('n1 10.0.0.11 PERMANENT');
     await host.ip('neigh replace 10.0.0.12 lladdr 02:00:5e:00:53:12 dev eth0 nud permanent');
     await until(
       'all is well',

@@ -295,6 +295,24 @@ describe('doctor', () => {
       finding: /^via 203\.0\.113\.254 dev eth1; answers$/,
     },
     {
+      name: 'a router that could not be asked',
+      facts: withRoute({ neighbour: undefined }),
+      check: 'default route',
+      state: '?',
+      finding: /^via 203\.0\.113\.254 dev eth1; whether it answers could not be found out$/,
+    },
+    {
+      name: 'a default route without a router',
+      facts: withRoute({
+        configured: undefined,
+        present: [{ via: undefined, dev: 'ppp0', metric: 0, protocol: 4 }],
+        neighbour: undefined,
+      }),
+      check: 'default route',
+      state: 'ok',
+      finding: /^dev ppp0$/,
+    },
+    {
       name: 'systemd-networkd that was told nothing',
       facts: {
         managers: {
