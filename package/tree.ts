@@ -31,6 +31,7 @@ const files: Readonly<Record<string, string>> = {
   'usr/share/doc/eiproute/status.md': 'docs/status.md',
   'usr/share/doc/eiproute/doctor.md': 'docs/doctor.md',
   'usr/share/doc/eiproute/events.md': 'docs/events.md',
+  'usr/share/doc/eiproute/plan.md': 'docs/plan.md',
   'usr/share/doc/eiproute/trace.md': 'docs/trace.md',
   'usr/share/doc/eiproute/status.schema.json': 'docs/status.schema.json',
   'usr/share/doc/eiproute/metrics.md': 'docs/metrics.md',

@@ -62,7 +62,7 @@ export function gatewayRole(
   config: GatewayConfig,
   cluster: ClusterReader,
   problems: () => readonly Problem[],
-): Role {
+): Role & { readonly desire: GatewayDesire } {
   const standings = new Standings();
   standings.read({
     nodes: cluster.overview().nodes,
