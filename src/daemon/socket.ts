@@ -80,7 +80,7 @@ export async function serve(
   return stack.move();
 }
 
-function nothingAt(words: string, known: string, response: ServerResponse): void {
+export function nothingAt(words: string, known: string, response: ServerResponse): void {
   response.statusCode = 404;
   response.end(`nothing at ${words}; there is ${known}\n`);
 }
@@ -131,7 +131,7 @@ async function carryOut(command: Command, response: ServerResponse): Promise<voi
   }
 }
 
-async function replyWith(reply: () => Promise<Reply>, response: ServerResponse): Promise<void> {
+export async function replyWith(reply: () => Promise<Reply>, response: ServerResponse): Promise<void> {
   const { status, type, body } = await reply();
   response.writeHead(status, { 'content-type': type });
   response.end(body);

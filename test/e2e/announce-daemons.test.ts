@@ -5,7 +5,7 @@ import { rawService, rawSlice } from '../../lab/cluster/manifests.ts';
 import { gateway, gateway2, upstream } from '../../lab/network/map.ts';
 import { outcome } from '../../lab/process/run.ts';
 import { ownBird } from './bird-configurations.ts';
-import { needRouting } from './root.ts';
+import { needPrograms, needRoot } from './root.ts';
 import { Bird, eventually, Frr } from './routing-daemons.ts';
 import { local, parts, TwoGateways } from './two-gateways.ts';
 
@@ -55,7 +55,8 @@ describe('BIRD on one gateway and FRR on the other, with FRR upstream', function
   let bird: Bird;
   let frr: Frr;
   before(async function () {
-    needRouting(this);
+    needRoot(this);
+    needPrograms(this, 'bird', '/usr/lib/frr/zebra', 'keepalived');
     two = await TwoGateways.lay({
       lines: (part) => (part === 'gateway' ? 'announce: true' : ''),
       pools: [`{ name: single, addresses: [${single}], communities: ["65001:300"] }`],

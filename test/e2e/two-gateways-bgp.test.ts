@@ -4,7 +4,7 @@ import { expect } from 'chai';
 import type { Load } from '../../lab/load/load.ts';
 import { late } from '../lab/stage.ts';
 import { ownBird, upstreamBird } from './bird-configurations.ts';
-import { needRouting } from './root.ts';
+import { needPrograms, needRoot } from './root.ts';
 import { Bird, eventually } from './routing-daemons.ts';
 import { local, type Part, parts, TwoGateways } from './two-gateways.ts';
 
@@ -15,7 +15,8 @@ describe('two gateways with BGP, both active', function () {
   const birds = new Map<Part, Bird>();
   let load: Load;
   before(async function () {
-    needRouting(this);
+    needRoot(this);
+    needPrograms(this, 'bird', '/usr/lib/frr/zebra', 'keepalived');
     two = await TwoGateways.lay({ lines: () => 'announce: true\nhashSeed: 7361' });
     router = await Bird.start(two.place('upstream', 'bird'), upstreamBird);
     for (const part of parts) {

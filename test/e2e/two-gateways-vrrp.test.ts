@@ -4,7 +4,7 @@ import { pools } from '../../lab/network/map.ts';
 import type { Process } from '../../lab/process/process.ts';
 import { abortable } from '../../src/abortable.ts';
 import { late } from '../lab/stage.ts';
-import { needRouting } from './root.ts';
+import { needPrograms, needRoot } from './root.ts';
 import { eventually, startKeepalived } from './routing-daemons.ts';
 import { local, type Part, parts, TwoGateways } from './two-gateways.ts';
 
@@ -34,7 +34,8 @@ describe('two gateways with keepalived, one active', function () {
   let load: Load;
   const vrrp = new Map<Part, Process>();
   before(async function () {
-    needRouting(this);
+    needRoot(this);
+    needPrograms(this, 'bird', '/usr/lib/frr/zebra', 'keepalived');
     two = await TwoGateways.lay({ lines: () => lines });
     const [pool] = pools;
     await two.ip('upstream', `route add ${pool} via ${shared} dev eth1`);

@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { expect } from 'chai';
 import { rulesOf } from '../../../lab/cluster/api/rbac.ts';
 import { doctorText } from '../../../src/cli/doctor-text.ts';
@@ -8,6 +8,7 @@ import { doctor } from '../../../src/explain/doctor.ts';
 import type { ApiFacts, DoctorFacts } from '../../../src/explain/doctor-facts.ts';
 import { neededRights, rightText } from '../../../src/explain/rights.ts';
 import { parseIp, parsePrefix } from '../../../src/model/ip.ts';
+import { expectSamples } from '../../sampled-page.ts';
 import { gateway } from '../../scene.ts';
 import { links, nodes } from './facts.ts';
 
@@ -54,7 +55,7 @@ const well: DoctorFacts = {
     {
       family: 4,
       configured: router,
-      present: [{ via: router, dev: 'eth1', metric: 0, isOurs: true }],
+      present: [{ via: router, dev: 'eth1', metric: 0, protocol: 86 }],
       neighbour: 'REACHABLE',
     },
   ],
@@ -273,7 +274,7 @@ describe('doctor', () => {
     {
       name: 'a default route that is shadowed',
       facts: withRoute({
-        present: [{ via: parseIp('192.168.1.1'), dev: 'eth0', metric: 100, isOurs: false }],
+        present: [{ via: parseIp('192.168.1.1'), dev: 'eth0', metric: 100, protocol: 4 }],
       }),
       check: 'default route',
       state: 'warn',
@@ -293,6 +294,24 @@ describe('doctor', () => {
       check: 'default route',
       state: 'ok',
       finding: /^via 203\.0\.113\.254 dev eth1; answers$/,
+    },
+    {
+      name: 'a router that could not be asked',
+      facts: withRoute({ neighbour: undefined }),
+      check: 'default route',
+      state: '?',
+      finding: /^via 203\.0\.113\.254 dev eth1; whether it answers could not be found out$/,
+    },
+    {
+      name: 'a default route without a router',
+      facts: withRoute({
+        configured: undefined,
+        present: [{ via: undefined, dev: 'ppp0', metric: 0, protocol: 4 }],
+        neighbour: undefined,
+      }),
+      check: 'default route',
+      state: 'ok',
+      finding: /^dev ppp0$/,
     },
     {
       name: 'systemd-networkd that was told nothing',
@@ -468,8 +487,6 @@ describe('neededRights', () => {
 });
 
 const page = new URL('../../../docs/doctor.md', import.meta.url);
-const block = /(<!-- sample (\w+) -->\n\n```\n)([\s\S]*?)(```\n)/g;
-
 describe('docs/doctor.md', () => {
   it('shows what eiproute prints (UPDATE_DOCS=1 writes it anew)', () => {
     const about = 'eiproute 0.1.0 on gw1, Debian GNU/Linux 12 (bookworm), Linux 6.1.0-28-amd64';
@@ -488,15 +505,7 @@ describe('docs/doctor.md', () => {
       ...withAgent({ fromUplink: failed }),
     };
     const printed = new Map([['ill', `$ eiproute doctor\n${doctorText(about, doctor(ill), plain)}`]]);
-    const text = readFileSync(page, 'utf8');
-    const anew = text.replace(
-      block,
-      (_, head: string, name: string, _old: string, end: string) =>
-        `${head}${printed.get(name) ?? `no sample ${name}\n`}${end}`,
-    );
-    if (process.env['UPDATE_DOCS']) writeFileSync(page, anew);
-    expect(text).to.equal(anew);
-    expect([...text.matchAll(block)].map(([, , name]) => name)).to.deep.equal([...printed.keys()]);
+    expectSamples('docs/doctor.md', printed);
   });
 
   it('names every check', () => {
