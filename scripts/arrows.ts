@@ -13,6 +13,8 @@ const rooms = [
   'ipam',
   'reconcile',
   'status',
+  'metrics',
+  'page',
   'config',
   'journal',
 ].map(inSrc);
@@ -33,6 +35,9 @@ export const arrows: Arrows = {
   ],
   'src/reconcile': ['src/model', 'src/kernel/kernel.ts'],
   'src/status': ['src/model', 'src/desire', 'src/reconcile'],
+  'src/metrics': ['src/model', 'src/reconcile', 'src/status'],
+  // The live page: a document, and nothing of ours.
+  'src/page': [],
   'src/config': ['src/model'],
   'src/journal': ['src/libc.ts'],
   'src/daemon': [...rooms, 'src/log.ts', 'src/libc.ts'],

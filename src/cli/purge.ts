@@ -194,9 +194,9 @@ async function emptied(loaded: AnyLoaded): Promise<Emptied> {
   const { stateFiles } = await import('../daemon/state-files.ts');
   if (loaded.role === 'gateway') {
     const { LinuxKernel } = await import('../kernel/linux.ts');
-    const { flowLabelTableName } = await import('../desire/flow-label.ts');
+    const { nftTableNames } = await import('../desire/gateway.ts');
     const { config } = loaded;
-    const nftTables = [flowLabelTableName(config.gateway.protocol)];
+    const nftTables = nftTableNames(config.gateway.protocol);
     return {
       empty: emptyRole(config, nftTables),
       open: () => LinuxKernel.open(config.stateDirectory),

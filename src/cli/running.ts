@@ -101,6 +101,7 @@ function needsRestart(key: string): boolean {
     'namesDirectory',
     'allocate.enabled',
     'allocate.lease',
+    'metrics.listen',
     'log.format',
   ].includes(key);
 }

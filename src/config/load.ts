@@ -103,6 +103,7 @@ function assemble(
       weighByEndpoints: preset(leaves.weightByEndpoints),
       resilience: resilient ? resilience : undefined,
       hash: preset(leaves.hashPolicy),
+      segmentSize: preset(leaves.segmentSize) || undefined,
       ...(hashSeed === undefined ? {} : { hashSeed }),
       nexthopCompat: preset(leaves.nexthopCompatMode),
       neighbour: {
@@ -128,6 +129,7 @@ function assemble(
       drainLimit: preset(leaves.drainLimit),
       cordon: preset(leaves.drainCordon) ? 'drains' : 'ignored',
     },
+    metrics: optional(leaves.metricsListen),
     logLevel: preset(leaves.logLevel),
     logFormat: preset(leaves.logFormat),
   };

@@ -6,6 +6,7 @@ import {
   duration,
   type Format,
   interfaceName,
+  listenAddress,
   objectOrFalse,
   path,
   share,
@@ -88,6 +89,7 @@ export const leaves = {
   idleTimer: leaf('resilient.idleTimer', duration(0, 24 * hour, second), '120s', 'when a bucket may move'),
   unbalancedTimer: leaf('resilient.unbalancedTimer', duration(0, 24 * hour, second), '0', 'when it must'),
   hashPolicy: leaf('hashPolicy', choice(['addresses', 'ports']), 'addresses', 'what spreads the flows'),
+  segmentSize: leaf('mss', whole(0, 65_535), '1220', 'the longest TCP segment, with hashPolicy ports'),
   hashSeed: leaf(
     'hashSeed',
     whole(1, 4_294_967_295),
@@ -128,6 +130,12 @@ export const leaves = {
   drainCordon: leaf('drain.cordon', truth, 'false', 'a cordoned node gets no new flows'),
   stateDirectory: leaf('stateDirectory', path, '/var/lib/eiproute', 'sysctl ledger, last known cluster'),
   runtimeDirectory: leaf('runtimeDirectory', path, '/run/eiproute', 'the status socket'),
+  metricsListen: leaf(
+    'metrics.listen',
+    listenAddress,
+    undefined,
+    'a read-only listener for metrics and the live page',
+  ),
   logLevel: leaf('log.level', choice(['debug', 'info', 'warn', 'error']), 'info', 'the least that is logged'),
   logFormat: leaf('log.format', choice(['auto', 'pretty', 'json']), 'auto', 'how a log line looks'),
 } as const;

@@ -8,7 +8,7 @@ import { Signal } from '../cluster/signal.ts';
 import type { GatewayConfig, Source } from '../config/config.ts';
 import type { ClusterReader } from '../desire/cluster-reader.ts';
 import { routeKey } from '../desire/eip-routes.ts';
-import { flowLabelTableName } from '../desire/flow-label.ts';
+import { nftTableNames } from '../desire/gateway.ts';
 import { GatewayDesire, type GatewaySources } from '../desire/gateway-desire.ts';
 import { apiServiceName } from '../desire/reserved.ts';
 import { sysctlNames } from '../desire/sysctls.ts';
@@ -23,7 +23,8 @@ import type { Problem } from '../model/problem.ts';
 import { isDelete } from '../reconcile/diff.ts';
 import type { Role } from '../reconcile/reconciler.ts';
 import { isDoubted, type Report } from '../reconcile/report.ts';
-import { gatewayStatus } from '../status/gateway.ts';
+import { type EipInputs, eipStatuses } from '../status/eips.ts';
+import { figuresOfGateway, type GatewayInputs, gatewayStatus } from '../status/gateway.ts';
 import { type GatewayFacts, gatewayHealth } from '../status/health.ts';
 import { eipOf } from '../status/need.ts';
 import { pathTarget, pathViews } from '../status/path-view.ts';
@@ -52,7 +53,7 @@ import { Standings } from './standings.ts';
 
 export function openSource(
   source: Source,
-): Cluster & Partial<Pick<KubernetesCluster, 'writer' | 'server' | 'recoveries'>> {
+): Cluster & Partial<Pick<KubernetesCluster, 'writer' | 'server' | 'recoveries' | 'credentialsEnd'>> {
   return source.kind === 'file' ? fileCluster(source.path) : kubernetesCluster(source);
 }
 
@@ -87,7 +88,7 @@ function roleOf({ gateway, limits }: GatewayConfig, desire: GatewayDesire): Role
       // A table that was named in a former configuration may still announce what nobody routes any more.
       tables: 'all',
       sysctls: sysctlNames(gateway),
-      nftTables: [flowLabelTableName(gateway.protocol)],
+      nftTables: nftTableNames(gateway.protocol),
       neighbours: [],
     },
     limits,
@@ -209,6 +210,25 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
     unrouted: () => taken.desire.unrouted(),
     announceStates: taken.desire.announcing?.states,
   });
+  const statusInputs = (state: DaemonState): GatewayInputs => ({
+    ...state,
+    facts: facts(state),
+    paths: taken.desire.paths,
+    nodes: cluster.overview().nodes,
+    hosts: probing.hosts,
+    verdicts: probing.verdicts,
+    address: config.source.kind === 'file' ? config.source.path : source.server?.(),
+    sizes: sizes.of(inputs()),
+    waiting: allocating?.waiting,
+    lease: allocating?.lease,
+    announce: announcing.status(),
+  });
+  const eipInputs = (state: DaemonState): EipInputs => ({
+    ...state,
+    paths: taken.desire.paths.paths(),
+    table: config.gateway.table,
+    silent: probing.unheard,
+  });
   const daemonRole: DaemonRole = {
     name: 'gateway',
     runtimeDirectory: config.runtimeDirectory,
@@ -225,21 +245,13 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
     history: () => role.desire.paths.takeHistory(),
     look: (until) => probing.look(until),
     health: (state) => gatewayHealth(facts(state)),
-    status: (state) =>
-      gatewayStatus({
-        ...state,
-        facts: facts(state),
-        paths: taken.desire.paths,
-        nodes: cluster.overview().nodes,
-        hosts: probing.hosts,
-        verdicts: probing.verdicts,
-        address: config.source.kind === 'file' ? config.source.path : source.server?.(),
-        sizes: sizes.of(inputs()),
-        waiting: allocating?.waiting,
-        lease: allocating?.lease,
-        announce: announcing.status(),
-      }),
-    orders: new Map([
+    status: (state) => gatewayStatus(statusInputs(state)),
+    figures: (state) => figuresOfGateway(statusInputs(state)),
+    eips: (state) => eipStatuses(eipInputs(state)),
+    listen: config.metrics,
+    credentialsEnd: () => source.credentialsEnd?.(),
+    leaseTransitions: () => allocating?.transitions,
+    commands: new Map([
       ['/drain', () => announcing.drain()],
       ['/undrain', () => announcing.undrain()],
     ]),
@@ -247,12 +259,7 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
       [
         '/eips',
         (state, query) =>
-          eipsAnswer(gatewayHealth(facts(state)), query.get('of') ?? undefined, {
-            ...state,
-            paths: taken.desire.paths.paths(),
-            table: config.gateway.table,
-            silent: probing.unheard,
-          }),
+          eipsAnswer(gatewayHealth(facts(state)), query.get('of') ?? undefined, eipInputs(state)),
       ],
       [
         '/paths',

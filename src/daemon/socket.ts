@@ -10,6 +10,9 @@ import { close } from './lock.ts';
 export type Question = (query: URLSearchParams) => Promise<Answer> | Answer;
 export type Answer = string | Iterable<string>;
 
+/** Does something, and answers as JSON how it went. A {@link DaemonError} says why it could not be done. */
+export type Command = () => Promise<string>;
+
 /** A whole answer that is no JSON. */
 export interface Reply {
   readonly status: number;
@@ -18,17 +21,14 @@ export interface Reply {
   readonly body: string;
 }
 
-/** Does something, and answers as JSON how it went. A {@link DaemonError} says why it could not be done. */
-export type Order = () => Promise<string>;
-
 /** The answers of a running daemon. */
 export interface Answers {
   /** By path, JSON each. `/synced` has the first fields of `/status` alone: it is cheap enough to be polled. */
   readonly questions: ReadonlyMap<string, Question>;
   /** By path: what monitoring asks for. */
   readonly replies: ReadonlyMap<string, () => Promise<Reply>>;
-  /** What can be asked for with POST beside `/release`, by path. */
-  readonly orders: ReadonlyMap<string, Order>;
+  /** By path, beside `/release`. */
+  readonly commands: ReadonlyMap<string, Command>;
   /** Lets held deletes go on. @returns how many are held as too many at once */
   release(): number;
 }
@@ -67,20 +67,20 @@ export async function serve(
     else nothingAt(`${request.method} ${request.url}`, `GET ${known}`, response);
   });
   stack.use(asked);
+  const commands = new Map(answers.commands).set('/release', async () =>
+    JSON.stringify({ version: 1, released: answers.release() }),
+  );
+  const taken = [...commands.keys()].join(', POST ');
   const control = await listenOn(controlPath(runtimeDirectory, role), 0o600, (request, response) => {
-    const words = `${request.method} ${request.url}`;
-    const order = request.method === 'POST' ? answers.orders.get(request.url ?? '') : undefined;
-    if (order !== undefined) void carryOut(order, response);
-    else if (words === 'POST /release') {
-      response.setHeader('content-type', 'application/json');
-      response.end(`${JSON.stringify({ version: 1, released: answers.release() })}\n`);
-    } else nothingAt(words, `POST ${['/release', ...answers.orders.keys()].join(', POST ')}`, response);
+    const command = request.method === 'POST' ? commands.get(request.url ?? '') : undefined;
+    if (command !== undefined) void carryOut(command, response);
+    else nothingAt(`${request.method} ${request.url}`, `POST ${taken}`, response);
   });
   stack.use(control);
   return stack.move();
 }
 
-function nothingAt(words: string, known: string, response: ServerResponse): void {
+export function nothingAt(words: string, known: string, response: ServerResponse): void {
   response.statusCode = 404;
   response.end(`nothing at ${words}; there is ${known}\n`);
 }
@@ -119,15 +119,9 @@ async function answerTo(question: Question, query: URLSearchParams, response: Se
   response.end('\n');
 }
 
-async function replyWith(reply: () => Promise<Reply>, response: ServerResponse): Promise<void> {
-  const { status, type, body } = await reply();
-  response.writeHead(status, { 'content-type': type });
-  response.end(body);
-}
-
-async function carryOut(order: Order, response: ServerResponse): Promise<void> {
+async function carryOut(command: Command, response: ServerResponse): Promise<void> {
   try {
-    const answer = await order();
+    const answer = await command();
     response.setHeader('content-type', 'application/json');
     response.end(`${answer}\n`);
   } catch (error) {
@@ -135,6 +129,12 @@ async function carryOut(order: Order, response: ServerResponse): Promise<void> {
     response.statusCode = 409;
     response.end(`${error.message}\n`);
   }
+}
+
+export async function replyWith(reply: () => Promise<Reply>, response: ServerResponse): Promise<void> {
+  const { status, type, body } = await reply();
+  response.writeHead(status, { 'content-type': type });
+  response.end(body);
 }
 
 function listen(server: Server, path: string): Promise<void> {

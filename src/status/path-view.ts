@@ -115,7 +115,7 @@ function viewOf(eip: Ip, { cluster, gateway, probed, problems }: PathViewInputs)
       ip,
       standing: probed.standings.get(ip),
     })),
-    leftOut: othersThan(nodes, able, path, of, (node) =>
+    leftOut: notCarrying(nodes, able, path, of, (node) =>
       named.some((service) => holders.has(serviceName(service)) && waiting(service).has(node)),
     ),
     problems: distinct([...found, ...problems.filter((one) => one.eip === eip || one.subject === eip)]),
@@ -152,7 +152,7 @@ function serviceView(
   };
 }
 
-function othersThan(
+function notCarrying(
   nodes: readonly Node[],
   able: Candidates,
   path: Path | undefined,
