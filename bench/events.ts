@@ -124,6 +124,8 @@ export function runEvents(run: {
   readonly program: string;
   readonly samples: readonly number[];
   readonly timeout: number;
+  /** Metrics and status are asked every second, and a live page is open. */
+  readonly asked?: boolean;
 }): Run {
   const folder = mkdtempSync(join(tmpdir(), 'eip-bench-'));
   try {
@@ -132,6 +134,7 @@ export function runEvents(run: {
     const out = execFileSync('unshare', ['--net', process.execPath, script, ...words], {
       timeout: run.timeout,
       maxBuffer: 1 << 26,
+      env: { ...process.env, EIP_BENCH_ASKED: run.asked ? '1' : '' },
       stdio: ['ignore', 'pipe', 'inherit'],
     });
     return JSON.parse(out.toString());

@@ -9,6 +9,7 @@ import { probe } from './probe.ts';
 import { routes } from './routes.ts';
 import { scale } from './scale.ts';
 import { starts } from './start.ts';
+import { watched } from './watched.ts';
 
 // npm run bench [-- NAME ...]: everything that we claim about speed and memory, measured here and now, one table after
 // the other. A table is a function that measures and returns its text.
@@ -16,6 +17,7 @@ const tables: Readonly<Record<string, () => string | Promise<string>>> = {
   routes,
   events: latency,
   decision,
+  watched,
   start: starts,
   allocations,
   memory,
@@ -26,7 +28,7 @@ const tables: Readonly<Record<string, () => string | Promise<string>>> = {
   probe,
 };
 /** They take many minutes, and are run when they are asked for. */
-const long = ['soak', 'cluster', 'scale', 'failover', 'probe'];
+const long = ['soak', 'watched', 'cluster', 'scale', 'failover', 'probe'];
 
 const asked = process.argv.slice(2);
 const unknown = asked.find((name) => !Object.hasOwn(tables, name));

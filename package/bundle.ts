@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { copyFile, readFile } from 'node:fs/promises';
 import { isBuiltin } from 'node:module';
 import { join } from 'node:path';
 import { build, type Plugin } from 'esbuild';
@@ -36,6 +36,8 @@ export async function bundle(
     logLevel: 'warning',
   });
   if (warnings.length > 0) throw new Error('esbuild warns; see above');
+  // It is read from beside the program, in the sources as in the bundle.
+  await copyFile('src/page/page.html', join(folder, 'page.html'));
   const names = new Set<string>();
   for (const input of Object.keys(metafile.inputs)) {
     const [, name] = /node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(input) ?? [];

@@ -7,7 +7,7 @@ _eiproute() {
     cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} words=("${COMP_WORDS[@]}") cword=$COMP_CWORD
   fi
   case $prev in
-    --config | --from) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+    --config | --from | --bundle) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
     --log-level) mapfile -t COMPREPLY < <(compgen -W 'debug info warn error' -- "$cur"); return ;;
     --log-format) mapfile -t COMPREPLY < <(compgen -W 'auto pretty json' -- "$cur"); return ;;
     --timeout) return ;;
@@ -15,14 +15,18 @@ _eiproute() {
   local command= options='--config --log-level --log-format --help' i
   for ((i = 1; i < cword; i++)); do
     case ${words[i]} in
-      gateway | node | plan | status | pools | release | purge | config | version) command=${words[i]}; break ;;
+      gateway | node | plan | status | trace | doctor | events | pools | release | purge | config | version) command=${words[i]}; break ;;
     esac
   done
   case $command in
-    '') options="gateway node plan status pools release purge config version $options --version" ;;
-    plan) options="$options --from --json" ;;
+    '') options="gateway node plan status trace doctor events pools release purge config version $options --version" ;;
+    plan) options="$options --commands --from --json" ;;
     status) options="$options --eips --json --objects --wait-synced --timeout --watch" ;;
-    purge) options="$options --dry-run --json" ;;
+    doctor) options="$options --bundle --json" ;;
+    events) options="$options --all --eip --follow --json --node --service" ;;
+    trace) options="$options --from --json --probe" ;;
+    purge) options="$options --dry-run --json --yes" ;;
+    release) options="$options --json --show --yes" ;;
     config) options="check print $options --origin --json" ;;
     pools | version) options="$options --json" ;;
   esac

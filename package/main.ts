@@ -5,19 +5,19 @@ import { parseArgs } from 'node:util';
 import about from '../package.json' with { type: 'json' };
 import { bundle } from './bundle.ts';
 import { writeDeb } from './deb.ts';
-import { type Architecture, architectures } from './parts.ts';
+import { type Architecture, architectures, needStrip } from './parts.ts';
 import { output } from './run.ts';
 import { writeTarball } from './tarball.ts';
 import { plant } from './tree.ts';
 
 /**
- * `npm run package [-- --arch amd64 --version 0.2.0 --out dist --draft]`: a .deb and a .tar.gz for each
- * architecture; a draft is a .deb alone, compressed in seconds.
+ * `npm run package [-- --arch amd64,arm64 --version 0.2.0 --out dist --draft]`: a .deb and a .tar.gz for each
+ * architecture, this machine's by default; a draft is a .deb alone, compressed in seconds.
  * The same commit gives the same bytes, on any machine with the same dpkg, strip and compressors.
  */
 const { values } = parseArgs({
   options: {
-    arch: { type: 'string', default: Object.keys(architectures).join(',') },
+    arch: { type: 'string', default: process.arch === 'x64' ? 'amd64' : process.arch },
     version: { type: 'string', default: about.version },
     out: { type: 'string', default: 'dist' },
     draft: { type: 'boolean', default: false },
@@ -37,6 +37,7 @@ try {
   for (const name of values.arch.split(',')) {
     if (!isArchitecture(name))
       throw new Error(`no architecture "${name}"; there are ${Object.keys(architectures).join(', ')}`);
+    await needStrip(name);
     const root = join(work, name);
     await plant(root, name, code);
     const said = { version: values.version, architecture: name, epoch: Number(epoch) };

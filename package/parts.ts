@@ -57,6 +57,17 @@ export const architectures: Readonly<Record<Architecture, Binaries>> = {
   },
 };
 
+/** @throws Error that names Debian's package, when this machine cannot strip programs of an architecture */
+export async function needStrip(name: Architecture): Promise<void> {
+  const { strip } = architectures[name];
+  try {
+    await output([strip, '--version']);
+  } catch (cause) {
+    const debian = `binutils-${strip.replace(/-strip$/, '').replaceAll('_', '-')}`;
+    throw new Error(`a package for ${name} needs ${strip}: as root, apt-get install ${debian}`, { cause });
+  }
+}
+
 const cache = '.cache/package';
 
 /**

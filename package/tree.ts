@@ -4,6 +4,7 @@ import { gzipSync } from 'node:zlib';
 import { type Bundle, licences } from './bundle.ts';
 import { type Architecture, architectures, unpacked } from './parts.ts';
 import { output } from './run.ts';
+import { unedited } from './unedited.ts';
 
 /** Where each file of ours goes; all are text. */
 const files: Readonly<Record<string, string>> = {
@@ -16,8 +17,8 @@ const files: Readonly<Record<string, string>> = {
   'etc/iproute2/rt_protos.d/eiproute.conf': 'systemd/rt_protos.conf',
   'etc/iproute2/rt_tables.d/eiproute.conf': 'systemd/rt_tables.conf',
   'usr/lib/eiproute/node-options.sh': 'bin/node-options.sh',
-  'etc/eiproute/gateway.yaml': 'docs/gateway.example.yaml',
-  'etc/eiproute/node.yaml': 'docs/node.example.yaml',
+  'usr/share/doc/eiproute/gateway.example.yaml': 'docs/gateway.example.yaml',
+  'usr/share/doc/eiproute/node.example.yaml': 'docs/node.example.yaml',
   'usr/share/bash-completion/completions/eiproute': 'package/completion.bash',
   'usr/share/zsh/vendor-completions/_eiproute': 'package/completion.zsh',
   'usr/share/doc/eiproute/README.md': 'README.md',
@@ -28,7 +29,23 @@ const files: Readonly<Record<string, string>> = {
   'usr/share/doc/eiproute/exit-codes.md': 'docs/exit-codes.md',
   'usr/share/doc/eiproute/operations.md': 'docs/operations.md',
   'usr/share/doc/eiproute/status.md': 'docs/status.md',
+  'usr/share/doc/eiproute/doctor.md': 'docs/doctor.md',
+  'usr/share/doc/eiproute/events.md': 'docs/events.md',
+  'usr/share/doc/eiproute/plan.md': 'docs/plan.md',
+  'usr/share/doc/eiproute/trace.md': 'docs/trace.md',
   'usr/share/doc/eiproute/status.schema.json': 'docs/status.schema.json',
+  'usr/share/doc/eiproute/metrics.md': 'docs/metrics.md',
+  'usr/share/doc/eiproute/runbooks.md': 'docs/runbooks.md',
+  'usr/share/eiproute/monitoring/eiproute.rules.yml': 'monitoring/eiproute.rules.yml',
+  'usr/share/eiproute/monitoring/eiproute.rules.test.yml': 'monitoring/eiproute.rules.test.yml',
+  'usr/share/eiproute/monitoring/grafana-dashboard.json': 'monitoring/grafana-dashboard.json',
+  'usr/share/eiproute/monitoring/prometheus.example.yml': 'monitoring/prometheus.example.yml',
+};
+
+/** The examples, with every key as a comment. */
+const toEdit: Readonly<Record<string, string>> = {
+  'etc/eiproute/gateway.yaml': 'docs/gateway.example.yaml',
+  'etc/eiproute/node.yaml': 'docs/node.example.yaml',
 };
 
 const compressed: Readonly<Record<string, string>> = {
@@ -57,6 +74,9 @@ export async function plant(root: string, architecture: Architecture, code: Bund
     return file;
   };
   for (const [to, from] of Object.entries(files)) await copyFile(from, await at(to));
+  for (const [to, from] of Object.entries(toEdit)) {
+    await writeFile(await at(to), unedited(await readFile(from, 'utf8')));
+  }
   for (const [to, from] of Object.entries(compressed)) {
     await writeFile(await at(to), gzipSync(await readFile(from), { level: 9 }));
   }

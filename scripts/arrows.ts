@@ -13,6 +13,8 @@ const rooms = [
   'ipam',
   'reconcile',
   'status',
+  'metrics',
+  'page',
   'config',
   'journal',
 ].map(inSrc);
@@ -33,10 +35,14 @@ export const arrows: Arrows = {
   ],
   'src/reconcile': ['src/model', 'src/kernel/kernel.ts'],
   'src/status': ['src/model', 'src/desire', 'src/reconcile'],
+  'src/metrics': ['src/model', 'src/reconcile', 'src/status'],
+  // The live page: a document, and nothing of ours.
+  'src/page': [],
   'src/config': ['src/model'],
   'src/journal': ['src/libc.ts'],
   'src/daemon': [...rooms, 'src/log.ts', 'src/libc.ts'],
-  'src/cli': [...rooms, 'src/daemon', 'src/log.ts', 'src/cli/demo.ts'],
+  'src/explain': [...rooms, 'src/daemon'],
+  'src/cli': [...rooms, 'src/daemon', 'src/explain', 'src/log.ts', 'src/cli/demo.ts'],
   // Packages replace this file by an empty function: nothing else of src may lead to the lab.
   'src/cli/demo.ts': ['src/cli', 'lab/demo', 'lab/process'],
   'src/log.ts': ['src/model/text.ts'],

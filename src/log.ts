@@ -18,6 +18,8 @@ export interface LogOptions {
   readonly env: { readonly NO_COLOR?: string | undefined; readonly TERM?: string | undefined };
   /** The sink to journald, when journald reads the stream; used under `auto`. */
   readonly journal?: Sink | undefined;
+  /** Takes every record as well, whatever the format. */
+  readonly recent?: Sink | undefined;
 }
 
 interface LogStream {
@@ -26,6 +28,8 @@ interface LogStream {
 }
 
 export function createLog(options: LogOptions): Log {
+  const { recent } = options;
+  const write = sink(options);
   return pino(
     {
       level: options.level,
@@ -34,7 +38,12 @@ export function createLog(options: LogOptions): Log {
       formatters: { level: (label) => ({ level: label }) },
       serializers: { err: stdSerializers.err, error: stdSerializers.err, cause: stdSerializers.err },
     },
-    { write: sink(options) },
+    {
+      write: (line: string) => {
+        write(line);
+        recent?.(line);
+      },
+    },
   );
 }
 

@@ -9,6 +9,7 @@ import { DatagramReceiver } from '../../lab/process/datagram-receiver.ts';
 import { LinuxKernel } from '../../src/kernel/linux.ts';
 import { ownerOf } from '../../src/model/owner.ts';
 import { memoryOf } from './memory-of.ts';
+import { listen, onlookers } from './onlookers.ts';
 import {
   createNode,
   eipOf,
@@ -44,7 +45,9 @@ const stop = new AbortController();
 await using api = await startApiServer();
 fill(api, Number(services));
 writeFileSync(join(String(folder), 'kubeconfig'), api.kubeconfig(), { mode: 0o600 });
-const file = writeConfig(String(folder));
+// EIP_BENCH_ASKED=1: somebody looks on all the time.
+const isAsked = process.env['EIP_BENCH_ASKED'] === '1';
+const file = writeConfig(String(folder), isAsked ? { metrics: { listen } } : {});
 
 // As under systemd the daemon puts its state into a sentence after each round. Its datagrams are read with each event.
 using systemd = new DatagramReceiver();
@@ -70,6 +73,7 @@ const daemon = spawn(
 const ended = new Promise<void>((resolve) => daemon.once('exit', () => resolve()));
 await synced(String(folder), stop.signal);
 const start = performance.now() - started;
+const looking = isAsked ? onlookers(join(String(folder), 'run'), stop.signal) : undefined;
 // What the start leaves to be done, such as saving the whole state for the next start, is part of the start.
 await rested();
 const memory = [{ events: 0, ...memoryOf(daemon) }];
@@ -140,6 +144,7 @@ for (let i = 1; i <= nodeEvents; i += 1) {
   await setTimeout(200);
 }
 stop.abort();
+await looking;
 daemon.kill();
 await ended;
 

@@ -76,8 +76,11 @@ export function setUpLinks(): void {
   ip('address add 203.0.113.1/24 dev eth1');
 }
 
-/** @returns the configuration file; the kubeconfig is beside it */
-export function writeConfig(folder: string): string {
+/**
+ * @param rest further keys
+ * @returns the configuration file; the kubeconfig is beside it
+ */
+export function writeConfig(folder: string, rest: object = {}): string {
   const file = join(folder, 'gateway.json');
   writeFileSync(
     file,
@@ -88,6 +91,7 @@ export function writeConfig(folder: string): string {
       pools: [{ name: 'bench', addresses: ['198.18.0.0/15'] }],
       stateDirectory: 'state',
       runtimeDirectory: 'run',
+      ...rest,
     }),
   );
   return file;

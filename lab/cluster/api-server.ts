@@ -10,10 +10,10 @@ import { discovery } from './api/discovery.ts';
 import { Exchange, type Request, type Response } from './api/exchange.ts';
 import { Failure } from './api/failure.ts';
 import { Faults } from './api/faults.ts';
-import type { JsonObject } from './api/json.ts';
+import { isObject, type JsonObject } from './api/json.ts';
 import { kinds } from './api/kinds.ts';
 import { Objects } from './api/objects.ts';
-import { adminRules, type Rules } from './api/rbac.ts';
+import { type Asked, adminRules, type Rules, reviewed, reviews } from './api/rbac.ts';
 import { Resources, type Target, targetOf } from './api/resource.ts';
 import { selector } from './api/selector.ts';
 import { Watches } from './api/watches.ts';
@@ -320,6 +320,12 @@ export class ApiServer implements AsyncDisposable {
       exchange.answer(200, { status: 'ok' });
       return;
     }
+    if (method === 'POST' && path === reviews) {
+      const review = await exchange.body();
+      if (!isObject(review)) throw new Failure(400, 'no SelfSubjectAccessReview');
+      exchange.answer(201, { ...review, status: { allowed: this.#allows(reviewed(review), rules) } });
+      return;
+    }
     const target = targetOf(path);
     if (target === undefined) throw new Failure(404, 'the server could not find the requested resource');
     const watches = query.get('watch') === 'true' || query.get('watch') === '1';
@@ -347,10 +353,14 @@ export class ApiServer implements AsyncDisposable {
     }
   }
 
+  #allows(asked: Asked, rules: Rules): boolean {
+    return !this.faults.forbids(asked.verb, asked.resource) && rules(asked);
+  }
+
   #authorize({ kind, namespace, name, subresource }: Target, verb: string, rules: Rules): void {
     const resource = subresource === '' ? kind.plural : `${kind.plural}/${subresource}`;
     const asked = { verb, group: kind.group, resource, namespace, name };
-    if (!this.faults.forbids(verb, resource) && rules(asked)) return;
+    if (this.#allows(asked, rules)) return;
     throw new Failure(
       403,
       `${kind.plural}${kind.group === '' ? '' : `.${kind.group}`} is forbidden: User "eiproute" cannot ${verb} resource "${resource}" in API group "${kind.group}" ${namespace === '' ? 'at the cluster scope' : `in the namespace "${namespace}"`}`,

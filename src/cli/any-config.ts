@@ -29,6 +29,16 @@ export async function readAnyConfig(
   flags: readonly Flag[] = [],
   role?: RoleName,
 ): Promise<AnyLoaded | undefined> {
+  return printProblems(cli, command, (await loadAnyConfig(cli, command, flags, role)).result);
+}
+
+/** The same, and prints nothing. The role is that of the file that was looked for. */
+export async function loadAnyConfig(
+  cli: Cli,
+  command: Command,
+  flags: readonly Flag[] = [],
+  role?: RoleName,
+): Promise<{ readonly role: RoleName; readonly result: AnyLoaded | Refused }> {
   const { loadFile } = await import('../config/file.ts');
   const { readGatewayConfig } = await import('../config/load.ts');
   const { readNodeConfig } = await import('../config/load-node.ts');
@@ -41,11 +51,8 @@ export async function readAnyConfig(
     const result = readGatewayConfig(bytes, request);
     return result.kind === 'loaded' ? { role: 'gateway', ...result } : result;
   };
-  return printProblems(
-    cli,
-    command,
-    loadFile(requestOf(cli, command, flags, role ?? roleOfThisHost()), read),
-  );
+  const assumed = role ?? roleOfThisHost();
+  return { role: assumed, result: loadFile(requestOf(cli, command, flags, assumed), read) };
 }
 
 /**

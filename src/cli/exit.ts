@@ -8,7 +8,11 @@ export const exit = {
   config: 2,
   /** `plan`: there are changes. With --json, `changes` holds them. */
   changes: 2,
-  /** `status`: something that should be there is missing, in conflict, refused, held or without a live node. */
+  /** `trace`: the address does not work. */
+  broken: 1,
+  /** `trace`: whether the address works could not be found out. */
+  notKnown: 2,
+  /** `status`: something that should be there is missing, in conflict, refused, held or without a live node; `plan`: it would be. */
   degraded: 3,
   /** `status`: no answer about the cluster for too long; all stays as it was. */
   frozen: 4,

@@ -1,11 +1,15 @@
 import { Command, CommanderError, Option } from 'commander';
 import { defaultFile, fileVariable } from '../config/default-file.ts';
+import { addBird } from './bird.ts';
 import type { Cli } from './cli.ts';
 import { addConfig } from './config.ts';
 import { addDemo } from './demo.ts';
+import { addDoctor } from './doctor.ts';
 import { addDrain } from './drain.ts';
 import { ending } from './ending.ts';
+import { addEvents } from './events.ts';
 import { type ExitCode, exit } from './exit.ts';
+import { addFrr } from './frr.ts';
 import { addGateway } from './gateway.ts';
 import { addNode } from './node.ts';
 import { addPlan } from './plan.ts';
@@ -13,6 +17,7 @@ import { addPools } from './pools.ts';
 import { addPurge } from './purge.ts';
 import { addRelease } from './release.ts';
 import { addStatus } from './status.ts';
+import { addTrace } from './trace.ts';
 import { addVersion, release } from './version.ts';
 
 /** The action of a command; resolves with its exit code. */
@@ -43,9 +48,14 @@ export async function runProgram(argv: readonly string[], cli: Cli): Promise<Exi
   addNode(program);
   addPlan(program);
   addStatus(program);
+  addTrace(program);
+  addDoctor(program);
+  addEvents(program);
   addPools(program);
   addRelease(program);
   addDrain(program);
+  addBird(program);
+  addFrr(program);
   addPurge(program);
   addConfig(program);
   addDemo(program);

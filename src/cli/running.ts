@@ -1,6 +1,7 @@
 import type { KubernetesAccess } from '../cluster/kubeconfig-files.ts';
 import type { Config } from '../config/notation.ts';
 import type { Notify } from '../daemon/notify.ts';
+import type { RecentEvents } from '../journal/recent-events.ts';
 import type { Log } from '../log.ts';
 import { type Cli, Failure } from './cli.ts';
 
@@ -10,6 +11,8 @@ import { type Cli, Failure } from './cli.ts';
 export interface SetUp {
   readonly log: Log;
   readonly notify: Notify;
+  /** What the log said last. */
+  readonly recent: RecentEvents;
   /** Upper limit in ms for the resync interval, for systemd's watchdog. */
   readonly longestRest: number;
 }
@@ -18,14 +21,17 @@ export interface SetUp {
 export async function setUpDaemon(cli: Cli, { logLevel, logFormat }: Config): Promise<SetUp> {
   const { createLog } = await import('../log.ts');
   const { journalSink } = await import('../journal/sink.ts');
+  const { RecentEvents } = await import('../journal/recent-events.ts');
   const { openNotify, watchdogPace } = await import('../daemon/notify.ts');
   const { missing, readHost } = await import('../kernel/requirements.ts');
+  const recent = new RecentEvents();
   const log = createLog({
     level: logLevel,
     format: logFormat,
     stream: cli.stderr,
     env: cli.env,
     journal: journalSink(cli.env),
+    recent: recent.write,
   });
   const notify = openNotify(cli.env, (error) =>
     log.warn({ event: 'notify-failed', error }, 'cannot tell systemd'),
@@ -34,7 +40,7 @@ export async function setUpDaemon(cli: Cli, { logLevel, logFormat }: Config): Pr
   if (lacks.length > 0) {
     throw new Failure(lacks.map(({ message, advice }) => `${message}. ${advice}`).join(' '));
   }
-  return { log, notify, longestRest: watchdogPace(cli.env, process.pid) };
+  return { log, notify, recent, longestRest: watchdogPace(cli.env, process.pid) };
 }
 
 /** Logs warnings about the access to the API server: it works, but is insecure. */
@@ -95,6 +101,7 @@ function needsRestart(key: string): boolean {
     'namesDirectory',
     'allocate.enabled',
     'allocate.lease',
+    'metrics.listen',
     'log.format',
   ].includes(key);
 }

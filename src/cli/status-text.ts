@@ -4,11 +4,7 @@ import type { Need } from '../status/need.ts';
 import type { NodeStatus } from '../status/nodes.ts';
 import { counted, type State, span } from '../status/state.ts';
 import type { AnnounceStatus, AnyStatus, GatewayStatus, NodeAgentStatus, PoolUse } from '../status/status.ts';
-
-/** Colours a part of the text; on anything but a terminal it returns the text as it is. */
-export type Paint = (text: string, colour: 'green' | 'yellow' | 'red') => string;
-
-export const plain: Paint = (text) => text;
+import type { Paint } from './paint.ts';
 
 /** Of what needs a person, so much is shown; JSON has all. */
 const mostNeeds = 20;
@@ -174,7 +170,7 @@ function columns(parts: readonly string[]): string {
   return parts.join('   ');
 }
 
-function needLines({ needs, now }: AnyStatus, paint: Paint): readonly string[] {
+export function needLines({ needs, now }: Pick<AnyStatus, 'needs' | 'now'>, paint: Paint): readonly string[] {
   if (needs.length === 0) return [];
   const shown = needs.slice(0, mostNeeds);
   const width = Math.max(...shown.map(({ kind }) => kind.length));
@@ -184,7 +180,7 @@ function needLines({ needs, now }: AnyStatus, paint: Paint): readonly string[] {
     lines.push(`  ${kind}  ${printable(needText(need, Date.parse(now)))}`);
     lines.push(`  ${' '.repeat(width)}  ${printable(need.advice)}`);
   }
-  if (needs.length > mostNeeds) lines.push(`  and ${needs.length - mostNeeds} more: eiproute status --json`);
+  if (needs.length > mostNeeds) lines.push(`  and ${needs.length - mostNeeds} more: --json has all`);
   return lines;
 }
 

@@ -1,5 +1,4 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { styleText } from 'node:util';
 import { type Command, InvalidArgumentError } from 'commander';
 import type { RoleName } from '../config/config.ts';
 import { compareIp } from '../model/ip.ts';
@@ -12,8 +11,9 @@ import { readAnyConfig } from './any-config.ts';
 import { type Cli, Failure } from './cli.ts';
 import { type ExitCode, exit } from './exit.ts';
 import { optionsOf } from './options.ts';
+import { painter, plain } from './paint.ts';
 import type { Program } from './program.ts';
-import { eipsListText, headline, type Paint, plain, statusText } from './status-text.ts';
+import { eipsListText, headline, statusText } from './status-text.ts';
 
 interface Options {
   readonly json?: boolean;
@@ -139,12 +139,6 @@ async function watch(cli: Cli, daemon: Daemon, options: Options): Promise<never>
     }
     await sleep(watchEvery, undefined, { signal: cli.signal });
   }
-}
-
-/** Colours only for a terminal, and not where NO_COLOR forbids them (https://no-color.org). */
-function painter({ stdout, env }: Cli): Paint {
-  if (!stdout.isTTY || env['NO_COLOR'] || env['TERM'] === 'dumb') return plain;
-  return (text, colour) => styleText(colour, text, { validateStream: false });
 }
 
 /** The address of a daemon. */

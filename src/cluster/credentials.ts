@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { createSecureContext } from 'node:tls';
 import { Agent, type Dispatcher, ProxyAgent } from 'undici';
 import { type ExecCredential, runExecPlugin } from './exec-plugin.ts';
+import { certificateEnd, earliest, tokenEnd } from './expiry.ts';
 import {
   type ClusterEntry,
   headerFault,
@@ -20,6 +21,8 @@ export interface Session {
   /** Where the address of the server is written, for messages. */
   readonly from: string;
   readonly dispatcher: Dispatcher;
+  /** ms since the epoch when the client certificate or token of the kubeconfig ends; undefined: neither says so */
+  readonly expires: number | undefined;
   /** Asks the token file or the exec plugin again when what it gave has expired. */
   headers(): Promise<Record<string, string | string[]>>;
 }
@@ -49,11 +52,15 @@ export async function openSession(access: KubernetesAccess): Promise<Session> {
   const { cluster, user } = config;
   const { authorization, certificate } = await authorize(name, config);
   const tls = tlsOf(name, cluster, user, certificate);
+  // What is fetched anew by itself ends often, and no person has to care.
+  const certificateEnds = user.certificate && tls.cert && certificateEnd(tls.cert);
+  const tokenEnds = user.credential.kind === 'token' ? tokenEnd(user.credential.token) : undefined;
   const fixed = { accept: 'application/json', 'user-agent': 'eiproute', ...user.impersonate };
   return {
     server: cluster.server,
     from: name,
     dispatcher: dispatcherOf(cluster, tls),
+    expires: earliest(certificateEnds, tokenEnds),
     headers: async () => {
       const value = await authorization();
       return value === undefined ? { ...fixed } : { ...fixed, authorization: value };

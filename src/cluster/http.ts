@@ -25,6 +25,7 @@ export class HttpTransport implements Transport, AsyncDisposable {
   readonly #access: KubernetesAccess;
   #session: Promise<Session> | undefined;
   #server: string | undefined;
+  #expires: number | undefined;
   /** Ends all that is on its way now. */
   #connections = new AbortController();
 
@@ -35,6 +36,11 @@ export class HttpTransport implements Transport, AsyncDisposable {
   /** The address of the API server, as of the kubeconfig that was read last; undefined: none was. */
   get server(): string | undefined {
     return this.#server;
+  }
+
+  /** When the credentials end, in ms since the epoch; undefined: not known. */
+  get credentialsEnd(): number | undefined {
+    return this.#expires;
   }
 
   async list(
@@ -157,6 +163,7 @@ export class HttpTransport implements Transport, AsyncDisposable {
     try {
       session = await abortable(opened, signal);
       this.#server = session.server;
+      this.#expires = session.expires;
       return await work(session, opened, AbortSignal.any([signal, this.#connections.signal]));
     } catch (error) {
       // An API error other than 401 does not invalidate the session.

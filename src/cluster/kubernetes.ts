@@ -13,6 +13,8 @@ export interface KubernetesCluster extends Cluster {
   readonly writer: Writer & Leases;
   /** The address of the API server, `https://192.0.2.1:6443`; undefined: the kubeconfig was not read yet. */
   server(): string | undefined;
+  /** When the credentials end, in ms since the epoch; undefined: they do not say. */
+  credentialsEnd(): number | undefined;
   /** Yields when the API server is there again after an outage. */
   recoveries(signal: AbortSignal): AsyncIterable<unknown>;
 }
@@ -52,6 +54,7 @@ export function kubernetesCluster(
     ...cluster,
     writer: new KubernetesWriter(transport, store, heartbeat),
     server: () => transport.server,
+    credentialsEnd: () => transport.credentialsEnd,
     recoveries: (signal) => recovery.listen(signal),
   };
 }

@@ -1,5 +1,6 @@
 import type { DeleteLimits } from '../model/delete-limits.ts';
 import type { Gateway } from '../model/gateway.ts';
+import type { Ip } from '../model/ip.ts';
 import type { NodeAgent } from '../model/node-agent.ts';
 import type { Pace } from '../model/pace.ts';
 
@@ -22,11 +23,20 @@ export interface GatewayConfig {
   readonly stateDirectory: string;
   /** The status socket. */
   readonly runtimeDirectory: string;
+  /** The read-only listener for metrics, health and the page; undefined: none. */
+  readonly metrics: ListenAddress | undefined;
   readonly pace: Pace;
   readonly limits: DeleteLimits;
   readonly probe: ProbeTerms;
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error';
   readonly logFormat: 'auto' | 'pretty' | 'json';
+}
+
+/** Where a TCP listener is. */
+export interface ListenAddress {
+  /** An IP address. */
+  readonly host: Ip;
+  readonly port: number;
 }
 
 /** How far the gateway trusts its own probe of the nodes. */
@@ -66,6 +76,7 @@ export interface NodeConfig {
   readonly runtimeDirectory: string;
   /** The folder of iproute2's names of numbers. */
   readonly namesDirectory: string;
+  readonly metrics: GatewayConfig['metrics'];
   readonly pace: Pace;
   readonly logLevel: GatewayConfig['logLevel'];
   readonly logFormat: GatewayConfig['logFormat'];

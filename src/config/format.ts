@@ -1,5 +1,6 @@
-import { type Ip, parseIp } from '../model/ip.ts';
+import { family, type Ip, parseIp } from '../model/ip.ts';
 import { quoted } from '../model/text.ts';
+import type { ListenAddress } from './config.ts';
 import { kindOf } from './document.ts';
 
 /** Parser of a value. Both functions throw RangeError with the rest of the sentence "KEY ...". */
@@ -194,6 +195,23 @@ export const objectOrFalse: Format<ObjectName | false> = {
     throw new RangeError(`must be NAMESPACE/NAME or false, not ${shown(raw)}`);
   },
 };
+
+/** Where to listen: an address, never a name, and a port. */
+export const listenAddress: Format<ListenAddress> = textFormat('ADDRESS:PORT', (text) => {
+  const [, v6, v4, digits = ''] = /^(?:\[([^\]]+)\]|([^:[\]]+)):(\d{1,5})$/.exec(text) ?? [];
+  const host = v6 ?? v4;
+  if (host === undefined) {
+    throw new RangeError(`must be ADDRESS:PORT, such as 127.0.0.1:9469 or [::1]:9469, not ${quoted(text)}`);
+  }
+  const port = Number(digits);
+  if (port < 1 || port > 65_535) throw new RangeError(`has port ${digits}; there are 1 to 65535`);
+  return { host: parseIp(host), port };
+});
+
+/** As {@link listenAddress} reads it. */
+export function listenText({ host, port }: ListenAddress): string {
+  return family(host) === 6 ? `[${host}]:${port}` : `${host}:${port}`;
+}
 
 /** One address, or a list of them (with commas in the environment). */
 export const addresses: Format<readonly Ip[]> = {

@@ -58,6 +58,7 @@ function assemble(layer: FileLayer, layers: Layers, bases: Bases, errors: Config
     runtimeDirectory: path(nodeLeaves.runtimeDirectory) ?? '',
     namesDirectory: path(nodeLeaves.namesDirectory) ?? '',
     pace: readPace(layers, preset, report),
+    metrics: optional(nodeLeaves.metricsListen),
     logLevel: preset(nodeLeaves.logLevel),
     logFormat: preset(nodeLeaves.logFormat),
   };

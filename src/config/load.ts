@@ -129,6 +129,7 @@ function assemble(
       drainLimit: preset(leaves.drainLimit),
       cordon: preset(leaves.drainCordon) ? 'drains' : 'ignored',
     },
+    metrics: optional(leaves.metricsListen),
     logLevel: preset(leaves.logLevel),
     logFormat: preset(leaves.logFormat),
   };

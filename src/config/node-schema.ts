@@ -28,6 +28,7 @@ export const nodeLeaves = {
   stateDirectory: leaves.stateDirectory,
   runtimeDirectory: leaves.runtimeDirectory,
   namesDirectory: leaf('namesDirectory', path, '/etc/iproute2', 'where iproute2 looks for names of numbers'),
+  metricsListen: leaves.metricsListen,
   logLevel: leaves.logLevel,
   logFormat: leaves.logFormat,
 } as const;

@@ -4,7 +4,7 @@ import type { Pool } from '../model/gateway.ts';
 import { openTerms } from '../model/pool.ts';
 import type { GatewayConfig, NodeConfig } from './config.ts';
 import { type Origin, originText } from './config-problem.ts';
-import { durationText } from './format.ts';
+import { durationText, listenText } from './format.ts';
 import { nodeLeaves } from './node-schema.ts';
 import { leaves } from './schema.ts';
 
@@ -83,6 +83,7 @@ function gatewayNotation(config: GatewayConfig): Partial {
     [leaves.drainCordon.key, probe.cordon === 'drains'],
     [leaves.stateDirectory.key, config.stateDirectory],
     [leaves.runtimeDirectory.key, config.runtimeDirectory],
+    [leaves.metricsListen.key, config.metrics && listenText(config.metrics)],
     [leaves.logLevel.key, config.logLevel],
     [leaves.logFormat.key, config.logFormat],
   ];
@@ -112,6 +113,7 @@ function nodeNotation({ agent, eipsFrom, pace, ...rest }: NodeConfig): Partial {
     [nodeLeaves.stateDirectory.key, rest.stateDirectory],
     [nodeLeaves.runtimeDirectory.key, rest.runtimeDirectory],
     [nodeLeaves.namesDirectory.key, rest.namesDirectory],
+    [nodeLeaves.metricsListen.key, rest.metrics && listenText(rest.metrics)],
     [nodeLeaves.logLevel.key, rest.logLevel],
     [nodeLeaves.logFormat.key, rest.logFormat],
   ];

@@ -6,6 +6,7 @@ import {
   duration,
   type Format,
   interfaceName,
+  listenAddress,
   objectOrFalse,
   path,
   share,
@@ -129,6 +130,12 @@ export const leaves = {
   drainCordon: leaf('drain.cordon', truth, 'false', 'a cordoned node gets no new flows'),
   stateDirectory: leaf('stateDirectory', path, '/var/lib/eiproute', 'sysctl ledger, last known cluster'),
   runtimeDirectory: leaf('runtimeDirectory', path, '/run/eiproute', 'the status socket'),
+  metricsListen: leaf(
+    'metrics.listen',
+    listenAddress,
+    undefined,
+    'a read-only listener for metrics and the live page',
+  ),
   logLevel: leaf('log.level', choice(['debug', 'info', 'warn', 'error']), 'info', 'the least that is logged'),
   logFormat: leaf('log.format', choice(['auto', 'pretty', 'json']), 'auto', 'how a log line looks'),
 } as const;

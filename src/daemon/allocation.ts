@@ -127,6 +127,11 @@ export class Allocating {
     return leadership && { leads: leadership.leads, holder: leadership.holder };
   }
 
+  /** How often the Lease went from one gateway to another; undefined: there is no Lease. */
+  get transitions(): number | undefined {
+    return this.#leadership?.transitions;
+  }
+
   /** Services without an address; undefined: another gateway gives them. */
   get waiting(): number | undefined {
     const { allocator } = this.controller;

@@ -1,7 +1,7 @@
 import { request } from 'node:http';
 import type { RoleName } from '../config/config.ts';
 import { DaemonError } from './daemon-error.ts';
-import { socketPath } from './socket.ts';
+import { controlPath, socketPath } from './socket.ts';
 
 /**
  * Asks the running daemon.
@@ -19,13 +19,15 @@ export function ask(
     | '/objects'
     | '/eips'
     | `/eips?of=${string}`
+    | `/paths?of=${string}`
     | '/pools'
+    | `/events?after=${number}`
     | '/release'
     | '/drain'
     | '/undrain',
   signal: AbortSignal,
 ): Promise<string> {
-  const socket = socketPath(runtimeDirectory, role);
+  const socket = (method === 'POST' ? controlPath : socketPath)(runtimeDirectory, role);
   return new Promise((resolve, reject) => {
     const sent = request({ socketPath: socket, method, path, signal }, (response) => {
       const chunks: Buffer[] = [];
@@ -39,13 +41,18 @@ export function ask(
       });
     });
     sent.on('error', (cause: NodeJS.ErrnoException) => {
-      reject(signal.aborted ? cause : unanswered(role, socket, cause));
+      reject(signal.aborted ? cause : unanswered(role, method, socket, cause));
     });
     sent.end();
   });
 }
 
-function unanswered(role: RoleName, socket: string, cause: NodeJS.ErrnoException): Error {
+function unanswered(
+  role: RoleName,
+  method: 'GET' | 'POST',
+  socket: string,
+  cause: NodeJS.ErrnoException,
+): Error {
   switch (cause.code) {
     case 'ENOENT':
       return silent(role, socket, 'there is no such socket (ENOENT)', cause);
@@ -53,7 +60,7 @@ function unanswered(role: RoleName, socket: string, cause: NodeJS.ErrnoException
       return silent(role, socket, 'nothing listens there (ECONNREFUSED)', cause);
     case 'EACCES':
       return new DaemonError(
-        `this user may not talk to the daemon at ${socket} (EACCES): only its owner and root may; try again with sudo`,
+        `this user may not talk to the daemon at ${socket} (EACCES): ${whoMay(method)}`,
         {
           cause,
         },
@@ -61,6 +68,12 @@ function unanswered(role: RoleName, socket: string, cause: NodeJS.ErrnoException
     default:
       return cause;
   }
+}
+
+function whoMay(method: 'GET' | 'POST'): string {
+  return method === 'POST'
+    ? 'only root and the user that the daemon runs as may change something; try again with sudo'
+    : 'only root and members of the group eiproute may ask; try again with sudo, or once: sudo usermod -aG eiproute "$USER", and log in again';
 }
 
 function silent(role: RoleName, socket: string, why: string, cause: Error): DaemonError {

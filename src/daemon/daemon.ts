@@ -1,33 +1,42 @@
 import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { RoleName } from '../config/config.ts';
+import type { ListenAddress, RoleName } from '../config/config.ts';
 import type { PathHistory } from '../desire/path-history.ts';
 import type { EventName } from '../journal/event.ts';
+import type { RecentEvents } from '../journal/recent-events.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import { releaseFreePages } from '../libc.ts';
 import type { Log } from '../log.ts';
+import { Metrics } from '../metrics/metrics.ts';
 import type { DesiredTable } from '../model/desired.ts';
 import type { LinkNames } from '../model/iproute.ts';
 import type { Neighbour } from '../model/listing.ts';
 import type { Key, Link } from '../model/object.ts';
 import type { Pace } from '../model/pace.ts';
+import { readPage } from '../page/page.ts';
 import type { Actual } from '../reconcile/actual.ts';
 import { type KernelUnreadable, rounds } from '../reconcile/loop.ts';
 import { Reconciler, type Role } from '../reconcile/reconciler.ts';
 import { isDoubted, type Report } from '../reconcile/report.ts';
 import { RoundSignal } from '../reconcile/round-signal.ts';
+import type { EipStatus } from '../status/eips.ts';
 import { type ObjectsStatus, objectStatuses } from '../status/objects.ts';
 import { type Health, summaryOf } from '../status/state.ts';
-import type { AnyStatus, StatusInputs } from '../status/status.ts';
+import type { AnyStatus, Figures, StatusInputs } from '../status/status.ts';
 import { Journal } from './journal.ts';
+import { listenReadOnly } from './listener.ts';
+import { Live } from './live.ts';
+import { monitoring } from './monitoring.ts';
 import type { Notify } from './notify.ts';
-import { type Answer, type Order, type Question, serve } from './socket.ts';
+import { type Answer, type Command, type Question, serve } from './socket.ts';
 
 /** Options of a daemon of either role. */
 export interface DaemonOptions {
   readonly release: string;
   readonly log: Log;
   readonly notify: Notify;
+  /** What the log said last. */
+  readonly recent: RecentEvents;
   /** Upper limit in ms for the resync interval, for systemd's watchdog. */
   readonly longestRest: number;
   /** The configuration file, for the status. */
@@ -56,7 +65,7 @@ export interface DaemonRole {
   /** Further questions of the socket, by path; the answers are JSON. */
   readonly questions: ReadonlyMap<string, (state: DaemonState, query: URLSearchParams) => Answer>;
   /** What can be asked for by the socket, beside what every daemon does. */
-  readonly orders: ReadonlyMap<string, Order>;
+  readonly commands: ReadonlyMap<string, Command>;
   /** Called after a round, once the journal has its report. */
   rounded(report: Report): void;
   readonly name: RoleName;
@@ -71,6 +80,15 @@ export interface DaemonRole {
   look(signal: AbortSignal): Promise<void>;
   health(state: DaemonState): Health;
   status(state: DaemonState): AnyStatus;
+  figures(state: DaemonState): Figures;
+  /** In no order. */
+  eips(state: DaemonState): Iterable<EipStatus>;
+  /** The read-only listener; undefined: none. */
+  readonly listen: ListenAddress | undefined;
+  /** ms since the epoch when the credentials for the API end; undefined: they do not say */
+  credentialsEnd(): number | undefined;
+  /** How often the Lease went from one gateway to another; undefined: there is none. */
+  leaseTransitions(): number | undefined;
 }
 
 /** The interface of a daemon for its watches. */
@@ -95,7 +113,7 @@ export async function runDaemon(
   daemonRole: DaemonRole,
   kernel: Kernel,
   watches: readonly Watch[],
-  { release, log, notify, longestRest, configFile }: DaemonOptions,
+  { release, log, notify, recent, longestRest, configFile }: DaemonOptions,
   signal: AbortSignal,
 ): Promise<void> {
   const started = Date.now();
@@ -147,17 +165,43 @@ export async function runDaemon(
       return answer(query);
     };
 
+  const metrics = new Metrics(daemonRole.name);
+  const replies = monitoring({
+    metrics,
+    recent,
+    started,
+    look: () => daemonRole.look(signal),
+    figures: () => daemonRole.figures(state()),
+    sentence,
+    readable: () => unreadable === undefined,
+    credentialsEnd: () => daemonRole.credentialsEnd(),
+    leaseTransitions: () => daemonRole.leaseTransitions(),
+  });
+  await using _listener =
+    daemonRole.listen &&
+    (await listenReadOnly(daemonRole.listen, {
+      replies,
+      page: readPage(),
+      live: new Live({
+        recent,
+        look: () => daemonRole.look(signal),
+        status: () => daemonRole.status(state()),
+        eips: () => daemonRole.eips(state()),
+      }),
+    }));
   await using _socket = await serve(daemonRole.runtimeDirectory, daemonRole.name, {
     questions: new Map([
       ['/status', question(() => JSON.stringify(daemonRole.status(state())))],
       ['/synced', question(() => JSON.stringify(summaryOf(health())))],
       ['/objects', question(() => JSON.stringify(objects()))],
+      ['/events', (query) => eventsAnswer(recent, Number(query.get('after') ?? 0))],
       ...[...daemonRole.questions].map(([path, answer]): [string, Question] => [
         path,
         question((query) => answer(state(), query)),
       ]),
     ]),
-    orders: daemonRole.orders,
+    commands: daemonRole.commands,
+    replies,
     release: () => {
       const count = (report?.held ?? []).filter(({ reason }) => reason === 'too many at once').length;
       if (count === 0) return 0;
@@ -209,6 +253,7 @@ export async function runDaemon(
         return;
       }
       unreadable = undefined;
+      metrics.rounded(result, sinceEvent(result, roundSignal));
       journal.round(result, names, () => daemonRole.history());
       const first = report === undefined;
       report = result;
@@ -241,6 +286,17 @@ export async function runDaemon(
     await Promise.allSettled(parts);
   }
   log.info({ event: 'stopped' }, 'stopped; routes and settings stay as they are');
+}
+
+/** ms from the first event of the cluster that a round was for to its end. */
+function sinceEvent({ reasons }: Report, { takenSince }: RoundSignal): number | undefined {
+  const isOfCluster = reasons.length > 0 && reasons.every(({ kind }) => kind === 'cluster');
+  return isOfCluster && takenSince !== undefined ? performance.now() - takenSince : undefined;
+}
+
+/** `/events?after=NUMBER`: the events that are still in memory; more may have been and gone before the first of them. */
+function eventsAnswer(recent: RecentEvents, after: number): string {
+  return JSON.stringify({ version: 1, last: recent.last, events: [...recent.after(after)] });
 }
 
 export async function listen<T>(source: AsyncIterable<T>, hear: (value: T) => void): Promise<void> {

@@ -23,9 +23,11 @@ import type { Problem } from '../model/problem.ts';
 import { isDelete } from '../reconcile/diff.ts';
 import type { Role } from '../reconcile/reconciler.ts';
 import { isDoubted, type Report } from '../reconcile/report.ts';
-import { gatewayStatus } from '../status/gateway.ts';
+import { type EipInputs, eipStatuses } from '../status/eips.ts';
+import { figuresOfGateway, type GatewayInputs, gatewayStatus } from '../status/gateway.ts';
 import { type GatewayFacts, gatewayHealth } from '../status/health.ts';
 import { eipOf } from '../status/need.ts';
+import { pathTarget, pathViews } from '../status/path-view.ts';
 import { Allocating, type AllocationInputs } from './allocation.ts';
 import { Announcing } from './announcing.ts';
 import {
@@ -43,6 +45,7 @@ import { keepHeapSmall } from './heap.ts';
 import { identity } from './identity.ts';
 import { lock } from './lock.ts';
 import { NodeTroubles } from './node-troubles.ts';
+import { pathsAnswer } from './paths.ts';
 import { PoolSizes, poolsStatus } from './pools.ts';
 import { Probing } from './probing.ts';
 import type { Answer } from './socket.ts';
@@ -50,7 +53,7 @@ import { Standings } from './standings.ts';
 
 export function openSource(
   source: Source,
-): Cluster & Partial<Pick<KubernetesCluster, 'writer' | 'server' | 'recoveries'>> {
+): Cluster & Partial<Pick<KubernetesCluster, 'writer' | 'server' | 'recoveries' | 'credentialsEnd'>> {
   return source.kind === 'file' ? fileCluster(source.path) : kubernetesCluster(source);
 }
 
@@ -59,7 +62,7 @@ export function gatewayRole(
   config: GatewayConfig,
   cluster: ClusterReader,
   problems: () => readonly Problem[],
-): Role {
+): Role & { readonly desire: GatewayDesire } {
   const standings = new Standings();
   standings.read({
     nodes: cluster.overview().nodes,
@@ -207,6 +210,25 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
     unrouted: () => taken.desire.unrouted(),
     announceStates: taken.desire.announcing?.states,
   });
+  const statusInputs = (state: DaemonState): GatewayInputs => ({
+    ...state,
+    facts: facts(state),
+    paths: taken.desire.paths,
+    nodes: cluster.overview().nodes,
+    hosts: probing.hosts,
+    verdicts: probing.verdicts,
+    address: config.source.kind === 'file' ? config.source.path : source.server?.(),
+    sizes: sizes.of(inputs()),
+    waiting: allocating?.waiting,
+    lease: allocating?.lease,
+    announce: announcing.status(),
+  });
+  const eipInputs = (state: DaemonState): EipInputs => ({
+    ...state,
+    paths: taken.desire.paths.paths(),
+    table: config.gateway.table,
+    silent: probing.unheard,
+  });
   const daemonRole: DaemonRole = {
     name: 'gateway',
     runtimeDirectory: config.runtimeDirectory,
@@ -223,21 +245,13 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
     history: () => role.desire.paths.takeHistory(),
     look: (until) => probing.look(until),
     health: (state) => gatewayHealth(facts(state)),
-    status: (state) =>
-      gatewayStatus({
-        ...state,
-        facts: facts(state),
-        paths: taken.desire.paths,
-        nodes: cluster.overview().nodes,
-        hosts: probing.hosts,
-        verdicts: probing.verdicts,
-        address: config.source.kind === 'file' ? config.source.path : source.server?.(),
-        sizes: sizes.of(inputs()),
-        waiting: allocating?.waiting,
-        lease: allocating?.lease,
-        announce: announcing.status(),
-      }),
-    orders: new Map([
+    status: (state) => gatewayStatus(statusInputs(state)),
+    figures: (state) => figuresOfGateway(statusInputs(state)),
+    eips: (state) => eipStatuses(eipInputs(state)),
+    listen: config.metrics,
+    credentialsEnd: () => source.credentialsEnd?.(),
+    leaseTransitions: () => allocating?.transitions,
+    commands: new Map([
       ['/drain', () => announcing.drain()],
       ['/undrain', () => announcing.undrain()],
     ]),
@@ -245,12 +259,21 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
       [
         '/eips',
         (state, query) =>
-          eipsAnswer(gatewayHealth(facts(state)), query.get('of') ?? undefined, {
-            ...state,
-            paths: taken.desire.paths.paths(),
-            table: config.gateway.table,
-            silent: probing.unheard,
-          }),
+          eipsAnswer(gatewayHealth(facts(state)), query.get('of') ?? undefined, eipInputs(state)),
+      ],
+      [
+        '/paths',
+        (state, query) =>
+          pathsAnswer(
+            gatewayHealth(facts(state)),
+            pathViews(pathTarget(query.get('of') ?? ''), {
+              cluster,
+              gateway: config.gateway,
+              probed: probing,
+              problems: [...(state.report?.problems ?? []), ...(allocating?.problems() ?? none)],
+            }),
+            probing.hosts,
+          ),
       ],
       [
         '/pools',

@@ -10,7 +10,7 @@ import type { Listing } from '../model/listing.ts';
 import type { NodeAgent } from '../model/node-agent.ts';
 import type { Link } from '../model/object.ts';
 import type { Problem } from '../model/problem.ts';
-import { nodeAgentStatus, nodeHealth } from '../status/node.ts';
+import { figuresOfNode, nodeAgentStatus, nodeHealth } from '../status/node.ts';
 import { type DaemonOptions, type DaemonRole, listen, runDaemon, type Watch } from './daemon.ts';
 import { DaemonError } from './daemon-error.ts';
 import { EipsFrom } from './eips-from.ts';
@@ -112,7 +112,7 @@ export async function runNode(options: NodeOptions, signal: AbortSignal): Promis
     },
     waitsForLists: false,
     questions: new Map(),
-    orders: new Map(),
+    commands: new Map(),
     history: () => undefined,
     rounded: () => undefined,
     role: () => role,
@@ -120,6 +120,11 @@ export async function runNode(options: NodeOptions, signal: AbortSignal): Promis
     look: () => Promise.resolve(),
     health: (state) => nodeHealth({ ...state, agent }),
     status: (state) => nodeAgentStatus({ ...state, agent }, state),
+    figures: (state) => figuresOfNode({ ...state, agent }, state),
+    eips: () => [],
+    listen: config.metrics,
+    credentialsEnd: () => undefined,
+    leaseTransitions: () => undefined,
   };
   await runDaemon(daemonRole, kernel, eipsFrom ? [reload, follow] : [reload], options, signal);
 }

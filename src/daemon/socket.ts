@@ -1,6 +1,6 @@
 import { chmod, mkdir, rm } from 'node:fs/promises';
-import { createServer, type Server, type ServerResponse } from 'node:http';
-import { join } from 'node:path';
+import { createServer, type RequestListener, type Server, type ServerResponse } from 'node:http';
+import { dirname, join } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
 import type { RoleName } from '../config/config.ts';
 import { DaemonError } from './daemon-error.ts';
@@ -11,61 +11,91 @@ export type Question = (query: URLSearchParams) => Promise<Answer> | Answer;
 export type Answer = string | Iterable<string>;
 
 /** Does something, and answers as JSON how it went. A {@link DaemonError} says why it could not be done. */
-export type Order = () => Promise<string>;
+export type Command = () => Promise<string>;
+
+/** A whole answer that is no JSON. */
+export interface Reply {
+  readonly status: number;
+  /** The content type. */
+  readonly type: string;
+  readonly body: string;
+}
 
 /** The answers of a running daemon. */
 export interface Answers {
   /** By path, JSON each. `/synced` has the first fields of `/status` alone: it is cheap enough to be polled. */
   readonly questions: ReadonlyMap<string, Question>;
-  /** What can be asked for with POST beside `/release`, by path. */
-  readonly orders: ReadonlyMap<string, Order>;
+  /** By path: what monitoring asks for. */
+  readonly replies: ReadonlyMap<string, () => Promise<Reply>>;
+  /** By path, beside `/release`. */
+  readonly commands: ReadonlyMap<string, Command>;
   /** Lets held deletes go on. @returns how many are held as too many at once */
   release(): number;
 }
 
+/** Where the daemon answers questions: its user, root, and the members of its group may ask. */
 export function socketPath(runtimeDirectory: string, role: RoleName): string {
   return join(runtimeDirectory, `${role}.sock`);
 }
 
+/** Where the daemon takes commands: from its user and root alone. */
+export function controlPath(runtimeDirectory: string, role: RoleName): string {
+  return join(runtimeDirectory, `${role}-control.sock`);
+}
+
 /**
- * Answers the questions (`GET`) and carries out the orders (`POST`) over HTTP on a unix socket:
- * `curl --unix-socket /run/eiproute/gateway.sock http://localhost/status`.
+ * Answers questions (`GET`) and takes commands (`POST`) over HTTP, on a unix socket each:
+ * `curl --unix-socket /run/eiproute/gateway.sock http://localhost/status`. The rights are those of the two files: the
+ * kernel keeps them, and no line of ours has to ask who is at the other end.
  *
- * @throws DaemonError when the socket cannot be made
+ * @throws DaemonError when a socket cannot be made
  */
 export async function serve(
   runtimeDirectory: string,
   role: RoleName,
   answers: Answers,
 ): Promise<AsyncDisposable> {
-  const path = socketPath(runtimeDirectory, role);
-  const server = createServer((request, response) => {
-    const asked = `${request.method} ${request.url}`;
+  await using stack = new AsyncDisposableStack();
+  const known = [...answers.questions.keys(), ...answers.replies.keys()].join(', GET ');
+  const asked = await listenOn(socketPath(runtimeDirectory, role), 0o660, (request, response) => {
     const { pathname, searchParams } = new URL(request.url ?? '/', 'http://localhost');
-    const question = request.method === 'GET' ? answers.questions.get(pathname) : undefined;
-    const order = request.method === 'POST' ? answers.orders.get(pathname) : undefined;
+    const isGet = request.method === 'GET';
+    const question = isGet ? answers.questions.get(pathname) : undefined;
+    const reply = isGet ? answers.replies.get(pathname) : undefined;
     if (question !== undefined) void answerTo(question, searchParams, response);
-    else if (order !== undefined) void carryOut(order, response);
-    else if (asked === 'POST /release') {
-      response.setHeader('content-type', 'application/json');
-      response.end(`${JSON.stringify({ version: 1, released: answers.release() })}\n`);
-    } else {
-      response.statusCode = 404;
-      response.end(
-        `nothing at ${asked}; there is GET ${[...answers.questions.keys()].join(', GET ')}, POST ${['/release', ...answers.orders.keys()].join(', POST ')}\n`,
-      );
-    }
+    else if (reply !== undefined) void replyWith(reply, response);
+    else nothingAt(`${request.method} ${request.url}`, `GET ${known}`, response);
   });
+  stack.use(asked);
+  const commands = new Map(answers.commands).set('/release', async () =>
+    JSON.stringify({ version: 1, released: answers.release() }),
+  );
+  const taken = [...commands.keys()].join(', POST ');
+  const control = await listenOn(controlPath(runtimeDirectory, role), 0o600, (request, response) => {
+    const command = request.method === 'POST' ? commands.get(request.url ?? '') : undefined;
+    if (command !== undefined) void carryOut(command, response);
+    else nothingAt(`${request.method} ${request.url}`, `POST ${taken}`, response);
+  });
+  stack.use(control);
+  return stack.move();
+}
+
+export function nothingAt(words: string, known: string, response: ServerResponse): void {
+  response.statusCode = 404;
+  response.end(`nothing at ${words}; there is ${known}\n`);
+}
+
+async function listenOn(path: string, mode: number, answer: RequestListener): Promise<AsyncDisposable> {
+  const server = createServer(answer);
   try {
-    await mkdir(runtimeDirectory, { recursive: true });
+    await mkdir(dirname(path), { recursive: true });
     // This process holds the lock, so a socket that is there belongs to a dead process.
     await rm(path, { force: true });
     await listen(server, path);
-    // Owner only, whatever the group of the folder: the socket also releases held deletes.
-    await chmod(path, 0o600);
+    await chmod(path, mode);
   } catch (cause) {
     if (!(cause instanceof Error)) throw cause;
-    throw new DaemonError(`cannot make the status socket ${path}: ${cause.message}; check runtimeDirectory`, {
+    throw new DaemonError(`cannot make the socket ${path}: ${cause.message}; check runtimeDirectory`, {
       cause,
     });
   }
@@ -89,9 +119,9 @@ async function answerTo(question: Question, query: URLSearchParams, response: Se
   response.end('\n');
 }
 
-async function carryOut(order: Order, response: ServerResponse): Promise<void> {
+async function carryOut(command: Command, response: ServerResponse): Promise<void> {
   try {
-    const answer = await order();
+    const answer = await command();
     response.setHeader('content-type', 'application/json');
     response.end(`${answer}\n`);
   } catch (error) {
@@ -99,6 +129,12 @@ async function carryOut(order: Order, response: ServerResponse): Promise<void> {
     response.statusCode = 409;
     response.end(`${error.message}\n`);
   }
+}
+
+export async function replyWith(reply: () => Promise<Reply>, response: ServerResponse): Promise<void> {
+  const { status, type, body } = await reply();
+  response.writeHead(status, { 'content-type': type });
+  response.end(body);
 }
 
 function listen(server: Server, path: string): Promise<void> {

@@ -45,6 +45,7 @@ export class Leadership {
   #observed = '';
   #observedAt = 0;
   #holder: string | undefined;
+  #transitions = 0;
   #trouble: LeaseTrouble | undefined;
   /** Tries that got no answer, in a row. */
   #unanswered = 0;
@@ -62,6 +63,11 @@ export class Leadership {
   /** Who holds it, as far as we know. */
   get holder(): string | undefined {
     return this.#holder;
+  }
+
+  /** How often it went from one gateway to another, as far as we know. */
+  get transitions(): number {
+    return this.#transitions;
   }
 
   /** Why it cannot be read or renewed; undefined: all is well. */
@@ -123,6 +129,7 @@ export class Leadership {
       if (!this.leads) this.#led = false;
       this.#renewed = asked;
       this.#holder = identity;
+      this.#transitions = next.transitions;
       this.#tellTrouble(undefined);
     } else if (outcome.kind === 'refused')
       this.#tellTrouble({ message: outcome.message, advice: 'it is tried again by itself', answered: true });
@@ -132,6 +139,7 @@ export class Leadership {
   /** By our own clock alone: theirs may be off. */
   #observe(lease: Lease, now: number): void {
     this.#holder = lease.holder;
+    this.#transitions = lease.transitions;
     const state = `${lease.holder} ${lease.renewed} ${lease.transitions}`;
     if (state === this.#observed) return;
     this.#observed = state;

@@ -2,10 +2,19 @@ import type { Reason } from './report.ts';
 
 /** Starts the next round. Reasons that arrive between two waits are kept, and start one round together. */
 export class RoundSignal {
+  readonly #clock: () => number;
   #reasons: Reason[] = [];
+  #since: number | undefined;
+  #takenSince: number | undefined;
   #resolve: (() => void) | undefined;
 
+  /** @param clock ms, for {@link takenSince} */
+  constructor(clock: () => number = () => performance.now()) {
+    this.#clock = clock;
+  }
+
   notify(reason: Reason): void {
+    this.#since ??= this.#clock();
     // A burst repeats itself: the first reason of each kind is always kept.
     if (this.#reasons.length < 16 || !this.#reasons.some(({ kind }) => kind === reason.kind))
       this.#reasons.push(reason);
@@ -16,7 +25,14 @@ export class RoundSignal {
   take(): readonly Reason[] {
     const reasons = this.#reasons;
     this.#reasons = [];
+    this.#takenSince = this.#since;
+    this.#since = undefined;
     return reasons;
+  }
+
+  /** When the first of the reasons that were taken last came, in ms of the clock; undefined: there was none. */
+  get takenSince(): number | undefined {
+    return this.#takenSince;
   }
 
   /**

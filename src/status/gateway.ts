@@ -6,7 +6,10 @@ import { eipCounts, type GatewayFacts, gatewayHealth } from './health.ts';
 import { nodeStatuses } from './nodes.ts';
 import {
   type AnnounceStatus,
+  type Figures,
   feedStatus,
+  figuresOf,
+  type GatewayFigures,
   type GatewayStatus,
   type LeaseStatus,
   type PoolUse,
@@ -31,16 +34,42 @@ export interface GatewayInputs extends StatusInputs {
 }
 
 export function gatewayStatus(inputs: GatewayInputs): GatewayStatus {
-  const { facts, paths, nodes, hosts, sizes } = inputs;
+  const { facts } = inputs;
+  const { heard: _, ...counted } = gatewayFigures(inputs);
   return {
     ...statusOf('gateway', gatewayHealth(facts), inputs),
-    eips: eipCounts(facts),
-    nodes: nodeStatuses(nodes, paths.candidates, hosts, inputs.verdicts),
+    ...counted,
+    announce: inputs.announce,
     source: { kind: facts.source, address: inputs.address },
     feeds: facts.cluster.feeds.map(feedStatus),
+  };
+}
+
+/** The part of the status that metrics need: without the lists of all that is wrong. */
+export function figuresOfGateway(inputs: GatewayInputs): Figures {
+  return {
+    ...figuresOf('gateway', gatewayHealth(inputs.facts), inputs),
+    gateway: gatewayFigures(inputs),
+    gateways: [],
+  };
+}
+
+function gatewayFigures({
+  facts,
+  paths,
+  nodes,
+  hosts,
+  verdicts,
+  sizes,
+  waiting,
+  lease,
+}: GatewayInputs): GatewayFigures {
+  return {
+    eips: eipCounts(facts),
+    nodes: nodeStatuses(nodes, paths.candidates, hosts, verdicts),
+    heard: facts.cluster.feeds.map(({ resource, heard: at }) => ({ resource, at })),
     pools: sizes.map((pool) => ({ ...pool, used: paths.held(pool.name, pool.family) })),
-    waiting: inputs.waiting,
-    lease: inputs.lease,
-    announce: inputs.announce,
+    waiting,
+    lease,
   };
 }

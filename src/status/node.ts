@@ -5,7 +5,14 @@ import type { KernelUnreadable } from '../reconcile/loop.ts';
 import type { Report } from '../reconcile/report.ts';
 import { byUrgency, type Need, reportNeeds } from './need.ts';
 import { counted, type Health, type State } from './state.ts';
-import { type NodeAgentStatus, type StatusInputs, statusOf } from './status.ts';
+import {
+  type Figures,
+  figuresOf,
+  type NodeAgentStatus,
+  type ReplyGateway,
+  type StatusInputs,
+  statusOf,
+} from './status.ts';
 
 /** All that the state of a node agent follows from. */
 export interface NodeFacts {
@@ -50,15 +57,27 @@ function needs({ report, names }: NodeFacts): readonly Need[] {
 }
 
 export function nodeAgentStatus(facts: NodeFacts, inputs: StatusInputs): NodeAgentStatus {
-  const { agent, neighbours } = facts;
   return {
     ...statusOf('node', nodeHealth(facts), inputs),
-    networks: agent.eips,
-    gateways: agent.gateways.map(({ address, table, mark }) => ({
-      address,
-      mac: neighbours.find(({ ip }) => ip === address)?.mac,
-      table,
-      mark: `0x${mark.toString(16).padStart(8, '0')}`,
-    })),
+    networks: facts.agent.eips,
+    gateways: replyGateways(facts),
   };
+}
+
+/** The part of the status that metrics need. */
+export function figuresOfNode(facts: NodeFacts, inputs: StatusInputs): Figures {
+  return {
+    ...figuresOf('node', nodeHealth(facts), inputs),
+    gateway: undefined,
+    gateways: replyGateways(facts),
+  };
+}
+
+function replyGateways({ agent, neighbours }: NodeFacts): readonly ReplyGateway[] {
+  return agent.gateways.map(({ address, table, mark }) => ({
+    address,
+    mac: neighbours.find(({ ip }) => ip === address)?.mac,
+    table,
+    mark: `0x${mark.toString(16).padStart(8, '0')}`,
+  }));
 }

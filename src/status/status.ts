@@ -1,13 +1,14 @@
 import type { AnnounceState } from '../desire/announcements.ts';
 import type { Feed, Resource } from '../model/cluster.ts';
+import type { Ip } from '../model/ip.ts';
 import { describe, type LinkNames } from '../model/iproute.ts';
 import { type Counts, changeObject } from '../model/object.ts';
 import type { Problem } from '../model/problem.ts';
 import type { Report } from '../reconcile/report.ts';
 import type { EipCounts } from './health.ts';
-import type { Need } from './need.ts';
+import { eipOf, type Need } from './need.ts';
 import type { NodeStatus } from './nodes.ts';
-import { type Health, iso, type Summary, summaryOf } from './state.ts';
+import { type Health, iso, type State, type Summary, summaryOf } from './state.ts';
 
 /** What `eiproute status --json` prints; docs/status.schema.json describes it. All times are ISO 8601 in UTC. */
 export interface Status extends Summary {
@@ -141,8 +142,42 @@ export interface FailedStatus {
 
 export interface HeldStatus {
   readonly object: string;
+  /** undefined: it is no route of an EIP. */
+  readonly eip: Ip | undefined;
+  /** Those that it is or was for. */
+  readonly services: readonly string[] | undefined;
   readonly reason: string;
   readonly until: string | undefined;
+}
+
+/** What can be counted of a daemon: what metrics are made of. It costs what is wrong, and the nodes. */
+export interface Figures {
+  readonly role: Status['role'];
+  readonly release: string;
+  readonly state: State;
+  /** ms since the epoch; undefined: before the first round */
+  readonly round: number | undefined;
+  readonly wanted: Counts | undefined;
+  readonly installed: Counts | undefined;
+  readonly conflicts: number;
+  readonly refused: number;
+  /** Changes that wait. */
+  readonly held: number;
+  readonly problems: Readonly<Record<Problem['severity'], number>>;
+  /** Of a gateway. */
+  readonly gateway: GatewayFigures | undefined;
+  /** Of a node agent: the gateways of its replies, and whether they answer. */
+  readonly gateways: readonly ReplyGateway[];
+}
+
+export interface GatewayFigures {
+  readonly eips: EipCounts;
+  readonly nodes: readonly NodeStatus[];
+  /** ms since the epoch; undefined: never heard */
+  readonly heard: readonly { readonly resource: Resource; readonly at: number | undefined }[];
+  readonly pools: readonly PoolUse[];
+  readonly waiting: number | undefined;
+  readonly lease: LeaseStatus | undefined;
 }
 
 /** What both roles know of themselves. */
@@ -157,6 +192,28 @@ export interface StatusInputs {
   readonly repairs: { readonly count: number; readonly last: number | undefined };
   readonly report: Report | undefined;
   readonly names: LinkNames;
+}
+
+/** The figures that both roles have. */
+export function figuresOf(
+  role: Status['role'],
+  { state }: Pick<Health, 'state'>,
+  { release, report }: Pick<StatusInputs, 'release' | 'report'>,
+): Omit<Figures, 'gateway' | 'gateways'> {
+  const problems = { error: 0, warn: 0 };
+  for (const { severity } of report?.problems ?? []) problems[severity] += 1;
+  return {
+    role,
+    release,
+    state,
+    round: report?.at,
+    wanted: report?.wanted,
+    installed: report?.installed,
+    conflicts: report?.conflicts.length ?? 0,
+    refused: report?.failed.length ?? 0,
+    held: report?.held.length ?? 0,
+    problems,
+  };
 }
 
 /** The fields that both roles have. */
@@ -196,8 +253,10 @@ export function statusOf<R extends Status['role']>(
       why: why.text,
       error: message,
     })),
-    held: (report?.held ?? []).map(({ change, reason, until }) => ({
+    held: (report?.held ?? []).map(({ change, why, reason, until }) => ({
       object: describe(changeObject(change), names),
+      eip: eipOf(changeObject(change)),
+      services: why.services,
       reason,
       until: until === undefined ? undefined : iso(until),
     })),

@@ -14,6 +14,22 @@ export interface Asked {
   readonly name: string;
 }
 
+/** Where SelfSubjectAccessReviews are sent. */
+export const reviews = '/apis/authorization.k8s.io/v1/selfsubjectaccessreviews';
+
+/** What a SelfSubjectAccessReview asks about. */
+export function reviewed(review: JsonObject): Asked {
+  const of = (field: string): string => textAt(review, 'spec', 'resourceAttributes', field);
+  const [resource, subresource] = [of('resource'), of('subresource')];
+  return {
+    verb: of('verb'),
+    group: of('group'),
+    resource: subresource === '' ? resource : `${resource}/${subresource}`,
+    namespace: of('namespace'),
+    name: of('name'),
+  };
+}
+
 /** Whether somebody may do it. */
 export type Rules = (asked: Asked) => boolean;
 

@@ -46,6 +46,7 @@ describe("a node's configuration", () => {
       eipsFrom: undefined,
       stateDirectory: '/var/lib/eiproute',
       runtimeDirectory: '/run/eiproute',
+      metrics: undefined,
       namesDirectory: '/etc/iproute2',
       pace: { settle: 0, resync: 60_000, retryFirst: 100, retryLongest: 30_000 },
       logLevel: 'info',

@@ -51,6 +51,7 @@ describe('a configuration', () => {
       source: { kind: 'kubernetes', kubeconfig: undefined, context: undefined },
       stateDirectory: '/var/lib/eiproute',
       runtimeDirectory: '/run/eiproute',
+      metrics: undefined,
       pace: { settle: 0, resync: 60_000, retryFirst: 100, retryLongest: 30_000 },
       limits: { share: 0.5, window: 60_000, always: 1, hold: 600_000 },
       probe: { share: 0.5, wait: 2000, proxyPort: 10_256, drainLimit: 300_000, cordon: 'ignored' },
@@ -82,6 +83,7 @@ probe: { share: 0.2, wait: 0, proxyPort: 0 }
 drain: { limit: 1m, cordon: true }
 stateDirectory: state
 runtimeDirectory: /run/other
+metrics: { listen: "[2001:db8:0::7]:9469" }
 log: { level: debug, format: json }
 `);
     expect(config).to.deep.equal({
@@ -108,6 +110,7 @@ log: { level: debug, format: json }
       source: { kind: 'file', path: '/work/etc/cluster.json' },
       stateDirectory: '/work/etc/state',
       runtimeDirectory: '/run/other',
+      metrics: { host: '2001:db8::7', port: 9469 },
       pace: { settle: 0, resync: 90_000, retryFirst: 1000, retryLongest: 1000 },
       limits: { share: 1, window: 30_000, always: 0, hold: 0 },
       probe: { share: 0.2, wait: 0, proxyPort: 0, drainLimit: 60_000, cordon: 'drains' },
@@ -149,6 +152,28 @@ log: { level: debug, format: json }
 
 describe('a wrong configuration', () => {
   const cases: readonly { name: string; text: string; want: readonly string[] }[] = [
+    {
+      name: 'has a listener without an address, with a name, or with a port that there is not',
+      text: `${good}metrics: { listen: 9469 }\n`,
+      want: ['4:20 metrics.listen: must be ADDRESS:PORT, not a number; put it in quotes'],
+    },
+    {
+      name: 'has a listener on a name',
+      text: `${good}metrics: { listen: localhost:9469 }\n`,
+      want: ['4:20 metrics.listen: "localhost" is not an IP address'],
+    },
+    {
+      name: 'has a listener on every port, or on none',
+      text: `${good}metrics: { listen: 127.0.0.1 }\n`,
+      want: [
+        '4:20 metrics.listen: must be ADDRESS:PORT, such as 127.0.0.1:9469 or [::1]:9469, not "127.0.0.1"',
+      ],
+    },
+    {
+      name: 'has a listener on a port that no host has',
+      text: `${good}metrics: { listen: "[::1]:70000" }\n`,
+      want: ['4:20 metrics.listen: has port 70000; there are 1 to 65535'],
+    },
     {
       name: 'names what is missing',
       text: '# nothing yet\n',

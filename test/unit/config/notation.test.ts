@@ -86,6 +86,13 @@ const config: fc.Arbitrary<GatewayConfig> = fc.record({
     drainLimit: ms(0, 86_400_000),
     cordon: fc.constantFrom('drains', 'ignored'),
   }),
+  metrics: fc.option(
+    fc.record({
+      host: fc.constantFrom(parseIp('127.0.0.1'), parseIp('::1'), parseIp('2001:db8::7')),
+      port: fc.integer({ min: 1, max: 65_535 }),
+    }),
+    { nil: undefined },
+  ),
   logLevel: fc.constantFrom('debug', 'info', 'warn', 'error'),
   logFormat: fc.constantFrom('auto', 'pretty', 'json'),
 });

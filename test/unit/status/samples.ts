@@ -1,4 +1,5 @@
-import { eipsListText, plain, statusText } from '../../../src/cli/status-text.ts';
+import { plain } from '../../../src/cli/paint.ts';
+import { eipsListText, statusText } from '../../../src/cli/status-text.ts';
 import { feedFailure } from '../../../src/cluster/failure.ts';
 import { UnreachableError } from '../../../src/cluster/transport.ts';
 import type { GatewayDesire } from '../../../src/desire/gateway-desire.ts';
@@ -10,10 +11,10 @@ import type { Route } from '../../../src/model/object.ts';
 import type { Problem } from '../../../src/model/problem.ts';
 import { silentNode } from '../../../src/probe/reachability-problems.ts';
 import { eipStatuses } from '../../../src/status/eips.ts';
-import { type GatewayInputs, gatewayStatus } from '../../../src/status/gateway.ts';
+import { figuresOfGateway, type GatewayInputs, gatewayStatus } from '../../../src/status/gateway.ts';
 import type { GatewayFacts } from '../../../src/status/health.ts';
 import { nodeProblems } from '../../../src/status/nodes.ts';
-import type { AnnounceStatus, GatewayStatus } from '../../../src/status/status.ts';
+import type { AnnounceStatus, Figures, GatewayStatus } from '../../../src/status/status.ts';
 import { endpoint, gateway, node, Scene, service, snapshot } from '../../scene.ts';
 
 /** Gateways as the pages of docs/ show them. All times are fixed. */
@@ -44,6 +45,7 @@ function feeds(heard: number, trouble?: string): readonly Feed[] {
 
 export interface Sample {
   readonly status: GatewayStatus;
+  readonly figures: Figures;
   /** What `eiproute status` prints. */
   readonly text: string;
   /** What `eiproute status --eips` prints. */
@@ -110,7 +112,7 @@ async function sample({
     names,
     announceStates: announce?.ipv4 && { 4: announce.ipv4.state, 6: announce.ipv4.state },
   };
-  const status = gatewayStatus({
+  const inputs: GatewayInputs = {
     release: '0.1.0',
     host: 'gw1',
     pid: 142,
@@ -133,9 +135,14 @@ async function sample({
     lease: { leads: true, holder: 'gw1' },
     announce,
     report,
-  });
-  const parsed: GatewayStatus = JSON.parse(JSON.stringify(status));
-  return { status: parsed, text: statusText(parsed, plain), eips: eipsText(scene, desire, silent, report) };
+  };
+  const parsed: GatewayStatus = JSON.parse(JSON.stringify(gatewayStatus(inputs)));
+  return {
+    status: parsed,
+    figures: figuresOfGateway(inputs),
+    text: statusText(parsed, plain),
+    eips: eipsText(scene, desire, silent, report),
+  };
 }
 
 function desireOf({ role }: Scene): GatewayDesire {

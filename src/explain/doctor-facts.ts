@@ -1,0 +1,143 @@
+import type { DefaultRoute } from '../kernel/default-routes.ts';
+import type { Gateway } from '../model/gateway.ts';
+import type { Family, Ip } from '../model/ip.ts';
+import type { NeighbourState } from '../model/listing.ts';
+import type { NodeAgent } from '../model/node-agent.ts';
+import type { Link } from '../model/object.ts';
+import type { Problem } from '../model/problem.ts';
+import type { State } from '../status/state.ts';
+import type { ForwardVerdict } from './forward-hooks.ts';
+import type { Right } from './rights.ts';
+import type { Attempt, NotAsked } from './trace-facts.ts';
+
+/** All that the checks of a host follow from. Each part is found out by itself: one that fails hides no other. */
+export interface DoctorFacts {
+  /** ms since the epoch */
+  readonly now: number;
+  readonly release: string;
+  readonly configuration: ConfigurationFacts;
+  /** undefined: the kernel cannot be read */
+  readonly links: readonly Link[] | undefined;
+  /** Requirements that this host does not meet. */
+  readonly lacks: readonly Problem[];
+  /** `6.1.0-18-amd64` */
+  readonly kernel: string;
+  readonly abilities: AbilityFacts | NotAsked;
+  /** undefined: the cluster is read from a file, or this is a node */
+  readonly api: ApiFacts | undefined;
+  readonly defaultRoutes: readonly DefaultRouteFacts[];
+  readonly managers: ManagerFacts;
+  readonly firewall: readonly FirewallFacts[];
+  readonly nodes: NodesFacts | NotAsked;
+  readonly agents: readonly AgentFacts[];
+  readonly daemon: DaemonFacts;
+}
+
+export type ConfigurationFacts =
+  | {
+      readonly kind: 'gateway';
+      readonly file: string;
+      readonly warnings: readonly string[];
+      readonly gateway: Gateway;
+      /** Addresses in the pools; Infinity where nobody counts them. */
+      readonly addresses: number;
+    }
+  | {
+      readonly kind: 'node';
+      readonly file: string;
+      readonly warnings: readonly string[];
+      readonly agent: NodeAgent;
+    }
+  | { readonly kind: 'refused'; readonly file: string; readonly errors: readonly string[] };
+
+/** What the kernel could do in a network namespace that was made for it. */
+export interface AbilityFacts {
+  readonly kind: 'tried';
+  /** `nexthop`, `group`, `resilient`, `ipv6`, `nft` */
+  readonly able: ReadonlySet<string>;
+  readonly wanted: readonly string[];
+}
+
+export interface ApiFacts {
+  /** undefined: the kubeconfig cannot be used */
+  readonly server: string | undefined;
+  /** Why it cannot be reached, with advice; undefined: it answers. */
+  readonly trouble: string | undefined;
+  /** `v1.31.2` */
+  readonly version: string | undefined;
+  /** ms until it answered */
+  readonly latency: number | undefined;
+  /** The end of the server's certificate, in ms since the epoch; undefined: not known */
+  readonly certificateEnds: number | undefined;
+  /** ms that this clock is ahead of the server's, which tells whole seconds; undefined: not known */
+  readonly ahead: number | undefined;
+  readonly credential: CredentialFacts | undefined;
+  readonly rights: readonly { readonly right: Right; readonly allowed: boolean }[] | NotAsked;
+  /** What a person should know of the kubeconfig although it works. */
+  readonly warnings: readonly Problem[];
+}
+
+export interface CredentialFacts {
+  /** `the token`, `the client certificate` */
+  readonly what: string;
+  /** ms since the epoch; undefined: it does not say */
+  readonly ends: number | undefined;
+}
+
+/** Of one family of the pools. */
+export interface DefaultRouteFacts {
+  readonly family: Family;
+  /** The router of the configuration. */
+  readonly configured: Ip | undefined;
+  /** The kernel's default routes, the strongest first. */
+  readonly present: readonly DefaultRoute[];
+  /** Of the router; undefined: the kernel knows nothing of it */
+  readonly neighbour: NeighbourState | undefined;
+}
+
+export interface ManagerFacts {
+  /** Names of programs that run in this network namespace and manage routes. */
+  readonly running: readonly string[];
+  /** What systemd-networkd was told to leave alone, of `ManageForeignRoutes` and the like. */
+  readonly networkd: ReadonlyMap<string, string>;
+  /** Interfaces of ours that NetworkManager manages. */
+  readonly networkManager: readonly string[];
+}
+
+/** Packets to a pool. */
+export interface FirewallFacts {
+  readonly pool: string;
+  readonly family: Family;
+  readonly verdict: ForwardVerdict | NotAsked;
+}
+
+export interface NodesFacts {
+  readonly kind: 'asked';
+  /** `by the API`, `by the last known state` */
+  readonly known: string;
+  readonly hosts: readonly HostFacts[];
+}
+
+export interface HostFacts {
+  readonly name: string;
+  readonly ip: Ip;
+  readonly state: NeighbourState | undefined;
+}
+
+/** Connections to an EIP of a pool, from the LAN and from the uplink. */
+export interface AgentFacts {
+  readonly pool: string;
+  readonly family: Family;
+  readonly asked:
+    | {
+        readonly kind: 'asked';
+        readonly to: string;
+        readonly fromLan: Attempt;
+        readonly fromUplink: Attempt;
+      }
+    | NotAsked;
+}
+
+export type DaemonFacts =
+  | { readonly kind: 'runs'; readonly state: State; readonly summary: string; readonly release: string }
+  | { readonly kind: 'silent'; readonly why: string };

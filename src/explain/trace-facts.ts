@@ -1,0 +1,79 @@
+import type { RouteLookup } from '../kernel/route-lookup.ts';
+import type { Gateway } from '../model/gateway.ts';
+import type { Ip } from '../model/ip.ts';
+import type { NeighbourState } from '../model/listing.ts';
+import type { Link } from '../model/object.ts';
+import type { Need } from '../status/need.ts';
+import type { PathView } from '../status/path-view.ts';
+import type { State } from '../status/state.ts';
+import type { ForwardVerdict } from './forward-hooks.ts';
+
+/** All that the steps of a trace follow from. */
+export interface TraceFacts {
+  /** ms since the epoch */
+  readonly now: number;
+  /** As it was asked for. */
+  readonly asked: string;
+  readonly port: number | undefined;
+  readonly gateway: Gateway;
+  readonly source: KnownFrom;
+  /** undefined: no such Service. */
+  readonly view: PathView | undefined;
+  /** What the status says of this EIP. */
+  readonly needs: readonly Need[];
+  /** ISO 8601, by address of a node. */
+  readonly silentSince: Readonly<Record<Ip, string>>;
+  /** undefined: there is no EIP to look up. */
+  readonly kernel: KernelFacts | undefined;
+  /** undefined: not asked for. */
+  readonly probe: ProbeFacts | NotAsked | undefined;
+}
+
+/** Where the state of the cluster is known from. */
+export type KnownFrom =
+  | { readonly kind: 'daemon'; readonly state: State; readonly summary: string }
+  /** The daemon does not answer; its last known state was saved at this time, in ms since the epoch. */
+  | { readonly kind: 'saved'; readonly why: string; readonly at: number }
+  | { readonly kind: 'nothing'; readonly why: string };
+
+/** What the kernel says of one EIP. */
+export interface KernelFacts {
+  readonly links: readonly Link[];
+  /** Where the group of our route leads; undefined: there is no route of ours. */
+  readonly vias: readonly Ip[] | undefined;
+  /** The route of another program in its place, and the command that deletes it. */
+  readonly holder: { readonly route: string; readonly command: string } | undefined;
+  /** Which route matches. */
+  readonly matched: RouteLookup;
+  /** The address of the client that {@link forwarded} is about; undefined: none could be chosen. */
+  readonly client: Ip | undefined;
+  /** Where a packet of the client goes. */
+  readonly forwarded: RouteLookup;
+  /** By path below /proc/sys; what does not exist is left out. */
+  readonly sysctls: ReadonlyMap<string, string>;
+  readonly firewall: ForwardVerdict | NotAsked;
+  /** Of the carriers; those that the kernel knows nothing of are left out. */
+  readonly neighbours: ReadonlyMap<Ip, NeighbourState>;
+}
+
+export interface NotAsked {
+  readonly kind: 'not asked';
+  readonly why: string;
+}
+
+/** The outcome of connections to the EIP. */
+export interface ProbeFacts {
+  readonly kind: 'probed';
+  readonly port: number;
+  /** From this gateway's address on the LAN: the nodes answer directly. */
+  readonly fromLan: Attempt;
+  /** From its address on the uplink: the reply takes the way of replies to clients; undefined: it has none. */
+  readonly fromUplink: Attempt | undefined;
+  /** To the nodePort of each carrier. */
+  readonly nodes: readonly { readonly node: string; readonly to: string; readonly attempt: Attempt }[];
+}
+
+export type Attempt =
+  | { readonly kind: 'connected'; readonly ms: number }
+  /** `ECONNREFUSED` */
+  | { readonly kind: 'failed'; readonly code: string };

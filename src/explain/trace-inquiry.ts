@@ -1,0 +1,237 @@
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { readState } from '../cluster/remembered-state.ts';
+import type { GatewayConfig } from '../config/config.ts';
+import { ask } from '../daemon/ask.ts';
+import { DaemonError } from '../daemon/daemon-error.ts';
+import { readerOf } from '../desire/cluster-reader.ts';
+import { routeKey } from '../desire/eip-routes.ts';
+import type { Kernel } from '../kernel/kernel.ts';
+import { lookUpRoute } from '../kernel/route-lookup.ts';
+import { readSysctl } from '../kernel/sysctl.ts';
+import { family, type Ip, ipFromNumber, ipNumber } from '../model/ip.ts';
+import { command, describe, type LinkNames } from '../model/iproute.ts';
+import type { Listing } from '../model/listing.ts';
+import type { Link } from '../model/object.ts';
+import { ownerOf } from '../model/owner.ts';
+import { unprobed } from '../model/probed.ts';
+import { type PathsAnswer, type PathView, pathTarget, pathViews } from '../status/path-view.ts';
+import { connect } from './connection.ts';
+import { type Firewall, readFirewall } from './firewall.ts';
+import { addressOn } from './link-address.ts';
+import { askNeighbours } from './neighbour-inquiry.ts';
+import type { Target } from './target.ts';
+import type { KernelFacts, KnownFrom, NotAsked, ProbeFacts, TraceFacts } from './trace-facts.ts';
+
+export interface TraceOptions {
+  readonly config: GatewayConfig;
+  readonly kernel: Kernel;
+  /** probe: open connections to the EIP as well */
+  readonly how: 'look' | 'probe';
+  /** The client whose packets are traced; undefined: one beyond the uplink is chosen. */
+  readonly client: Ip | undefined;
+}
+
+/** Finds out what there is to know of an EIP, or of each EIP of a Service. Changes nothing. */
+export async function inquire(
+  target: Target,
+  options: TraceOptions,
+  signal: AbortSignal,
+): Promise<readonly TraceFacts[]> {
+  const { config, kernel, how } = options;
+  const known = await knownPaths(target.of, config, signal);
+  const listing = await listingOf(kernel, config, signal);
+  const firewall = await readFirewall(signal);
+  const views: readonly (PathView | undefined)[] = known.views.length > 0 ? known.views : [undefined];
+  const found: TraceFacts[] = [];
+  for (const view of views) {
+    const facts = await kernelFacts(view, { kernel, listing, firewall, target }, options, signal);
+    found.push({
+      now: Date.now(),
+      asked: target.of,
+      port: target.port,
+      gateway: config.gateway,
+      source: known.source,
+      view,
+      needs: known.needs.filter(({ eip }) => eip === view?.eip),
+      silentSince: known.silentSince,
+      kernel: facts,
+      probe: how === 'probe' ? await probe(view, target, config, listing.links, signal) : undefined,
+    });
+  }
+  return found;
+}
+
+interface Known extends Pick<PathsAnswer, 'views' | 'needs' | 'silentSince'> {
+  readonly source: KnownFrom;
+}
+
+/** Asks the daemon; where none answers, its last known state. */
+async function knownPaths(of: string, config: GatewayConfig, signal: AbortSignal): Promise<Known> {
+  try {
+    const path = `/paths?of=${encodeURIComponent(of)}` as const;
+    const text = await ask(config.runtimeDirectory, 'gateway', 'GET', path, signal);
+    const { state, summary, views, needs, silentSince }: PathsAnswer = JSON.parse(text);
+    return { source: { kind: 'daemon', state, summary }, views, needs, silentSince };
+  } catch (error) {
+    if (!(error instanceof DaemonError)) throw error;
+    return savedPaths(of, config, error.message);
+  }
+}
+
+async function savedPaths(of: string, config: GatewayConfig, why: string): Promise<Known> {
+  const file = join(config.stateDirectory, 'cluster.json');
+  const { state } = readState(file);
+  const target = pathTarget(of);
+  const rest = { needs: [], silentSince: {} };
+  const cluster = state?.snapshot() ?? { services: [], nodes: [], complete: false, feeds: [], problems: [] };
+  const inputs = { gateway: config.gateway, probed: unprobed, problems: [] };
+  const views = pathViews(target, { ...inputs, cluster: readerOf(cluster) });
+  if (state === undefined) return { ...rest, source: { kind: 'nothing', why }, views };
+  const { mtimeMs } = await stat(file);
+  return { ...rest, source: { kind: 'saved', why, at: mtimeMs }, views };
+}
+
+function listingOf(
+  kernel: Kernel,
+  { gateway: { protocol, table } }: GatewayConfig,
+  signal: AbortSignal,
+): Promise<Listing> {
+  return kernel.list(
+    { owner: ownerOf(protocol), tables: [table], sysctls: [], nftTables: [], neighbours: [] },
+    signal,
+  );
+}
+
+interface Sources {
+  readonly kernel: Kernel;
+  readonly listing: Listing;
+  readonly firewall: Firewall;
+  readonly target: Target;
+}
+
+async function kernelFacts(
+  view: PathView | undefined,
+  { kernel, listing, firewall, target }: Sources,
+  { config, client: asked }: TraceOptions,
+  signal: AbortSignal,
+): Promise<KernelFacts | undefined> {
+  const eip = view?.eip;
+  if (view === undefined || eip === undefined) return undefined;
+  const { lan, uplink, table } = config.gateway;
+  const { links } = listing;
+  const client = asked ?? clientBeyond(eip, config, links);
+  const lanLink = links.find(({ name }) => name === lan);
+  const hasUplink = links.some(({ name }) => name === uplink);
+  const vias = viasOf(eip, table, listing);
+  const carriers = view.carriers.length > 0 ? view.carriers.map(({ ip }) => ip) : (vias ?? []);
+  const [matched, forwarded, sysctls, neighbours, holder] = await Promise.all([
+    lookUpRoute(eip, undefined, signal),
+    client === undefined || !hasUplink
+      ? ({ kind: 'not asked', why: 'there is no address of a client to ask with: --from names one' } as const)
+      : lookUpRoute(eip, { from: client, iif: uplink }, signal),
+    readSysctls(forwardingSysctls(lan, uplink)),
+    lanLink === undefined ? new Map() : askNeighbours(lanLink.index, carriers, signal),
+    vias === undefined ? holderOf(eip, table, kernel, links, signal) : undefined,
+  ]);
+  const holding = view.services.find(({ holds }) => holds);
+  const port = target.port ?? holding?.ports[0]?.port;
+  return {
+    links,
+    vias,
+    holder,
+    matched,
+    client,
+    forwarded,
+    sysctls,
+    firewall: firewall.judge({
+      iif: uplink,
+      oif: lan,
+      source: client ?? eip,
+      destination: eip,
+      protocol: holding?.ports.find((one) => one.port === port)?.protocol,
+      port,
+    }),
+    neighbours,
+  };
+}
+
+/** An address that a packet from outside could have. */
+function clientBeyond(eip: Ip, { gateway }: GatewayConfig, links: readonly Link[]): Ip | undefined {
+  const of = family(eip);
+  const router = gateway.defaultRoutes.find((via) => family(via) === of);
+  const own = addressOn(gateway.uplink, of, links);
+  // The other one of the two that differ in the last bit.
+  return router ?? (own && ipFromNumber(ipNumber(own) ^ 1n, of));
+}
+
+/** Where the group, or the nexthop, of our route of an EIP leads. */
+function viasOf(eip: Ip, table: number, { objects }: Listing): readonly Ip[] | undefined {
+  const route = objects.get(routeKey(eip, table));
+  if (route?.kind !== 'route' || route.nhid === undefined) return undefined;
+  const target = objects.get(`nexthop ${route.nhid}`);
+  const hops =
+    target?.kind === 'group' ? target.members.map(({ id }) => objects.get(`nexthop ${id}`)) : [target];
+  return hops.flatMap((hop) => (hop?.kind === 'nexthop' ? [hop.via] : []));
+}
+
+async function holderOf(
+  eip: Ip,
+  table: number,
+  kernel: Kernel,
+  links: readonly Link[],
+  signal: AbortSignal,
+): Promise<KernelFacts['holder']> {
+  const key = routeKey(eip, table);
+  const holder = (await kernel.holders(new Set([key]), signal)).get(key);
+  if (holder === undefined) return undefined;
+  const names: LinkNames = (index) => links.find((link) => link.index === index)?.name ?? `if${index}`;
+  return {
+    route: describe(holder, names),
+    command: command({ verb: 'delete', have: holder }, names),
+  };
+}
+
+function forwardingSysctls(lan: string, uplink: string): readonly string[] {
+  const links = ['all', lan, uplink];
+  return [
+    'net/ipv4/ip_forward',
+    'net/ipv6/conf/all/forwarding',
+    ...links.flatMap((link) => [`net/ipv4/conf/${link}/forwarding`, `net/ipv4/conf/${link}/rp_filter`]),
+  ];
+}
+
+async function readSysctls(names: readonly string[]): Promise<ReadonlyMap<string, string>> {
+  const values = await Promise.all(names.map(readSysctl));
+  return new Map(names.flatMap((name, i) => (values[i] === undefined ? [] : [[name, values[i]] as const])));
+}
+
+async function probe(
+  view: PathView | undefined,
+  target: Target,
+  { gateway }: GatewayConfig,
+  links: readonly Link[],
+  signal: AbortSignal,
+): Promise<ProbeFacts | NotAsked> {
+  const eip = view?.eip;
+  const ports = view?.services.filter(({ holds }) => holds).flatMap((service) => service.ports) ?? [];
+  const found = ports.find(({ protocol, port }) => protocol === 'TCP' && (target.port ?? port) === port);
+  const port = found?.port ?? target.port;
+  if (eip === undefined || port === undefined)
+    return { kind: 'not asked', why: 'there is no TCP port to connect to' };
+  if (found === undefined && ports.some((one) => one.port === port))
+    return { kind: 'not asked', why: `port ${port} is not TCP: only TCP says whether it was answered` };
+  const of = family(eip);
+  const uplink = addressOn(gateway.uplink, of, links);
+  const { nodePort } = found ?? {};
+  const [fromLan, fromUplink, ...nodes] = await Promise.all([
+    connect(eip, port, addressOn(gateway.lan, of, links), signal),
+    uplink && connect(eip, port, uplink, signal),
+    ...(nodePort === undefined ? [] : (view?.carriers ?? [])).map(async ({ node, ip }) => ({
+      node,
+      to: `${ip}:${nodePort}`,
+      attempt: await connect(ip, nodePort ?? 0, undefined, signal),
+    })),
+  ]);
+  return { kind: 'probed', port, fromLan, fromUplink, nodes };
+}

@@ -1,0 +1,179 @@
+import { type Candidates, candidates, leftOut, usable } from '../desire/carriers.ts';
+import { namedAddresses } from '../desire/claims.ts';
+import type { ClusterReader } from '../desire/cluster-reader.ts';
+import type { Path } from '../desire/path.ts';
+import { resolve } from '../desire/paths.ts';
+import { poolFinder } from '../desire/pools.ts';
+import { type Node, type Service, type ServicePort, serviceName } from '../model/cluster.ts';
+import type { Gateway } from '../model/gateway.ts';
+import { type Family, family, type Ip, parseIp } from '../model/ip.ts';
+import type { Probed, Standing } from '../model/probed.ts';
+import type { Problem } from '../model/problem.ts';
+import type { Need } from './need.ts';
+import type { Summary } from './state.ts';
+
+/** What a person asks about: an EIP, or a Service by `namespace/name` or by its name alone. */
+export type PathTarget =
+  | { readonly kind: 'eip'; readonly eip: Ip }
+  | { readonly kind: 'service'; readonly name: string };
+
+/** @param text an address, `namespace/name`, or a name */
+export function pathTarget(text: string): PathTarget {
+  try {
+    return { kind: 'eip', eip: parseIp(text) };
+  } catch (error) {
+    if (error instanceof RangeError) return { kind: 'service', name: text };
+    throw error;
+  }
+}
+
+/** The answer of the socket to `/paths?of=TARGET`. */
+export interface PathsAnswer extends Summary {
+  readonly views: readonly PathView[];
+  /** Those of the status that are about these EIPs. */
+  readonly needs: readonly Need[];
+  /** Hosts of the LAN that do not answer, with the time since when: ISO 8601. */
+  readonly silentSince: Readonly<Record<Ip, string>>;
+}
+
+/** What the cluster says of one EIP, or of a Service that has none. */
+export interface PathView {
+  /** undefined: the Service has no address. */
+  readonly eip: Ip | undefined;
+  /** undefined: it is in no pool. */
+  readonly pool: { readonly name: string; readonly networks: readonly string[] } | undefined;
+  /** Those that name the EIP; the holders first. */
+  readonly services: readonly ServiceView[];
+  readonly carriers: readonly CarrierView[];
+  /** The other nodes, and why they get no traffic. */
+  readonly leftOut: readonly { readonly node: string; readonly why: string }[];
+  readonly problems: readonly Problem[];
+}
+
+export interface CarrierView {
+  readonly node: string;
+  readonly ip: Ip;
+  /** Why it gets no new flows while another node gets them; undefined: it gets them. */
+  readonly standing: Standing | undefined;
+}
+
+export interface ServiceView {
+  /** `namespace/name` */
+  readonly name: string;
+  /** It has the EIP; false: it asks for it, and may not have it. */
+  readonly holds: boolean;
+  readonly type: Service['type'];
+  readonly policy: Service['externalTrafficPolicy'];
+  readonly ports: readonly ServicePort[];
+  /** Endpoints of the EIP's family that take new connections. */
+  readonly endpoints: number;
+  /** How many nodes they are on. */
+  readonly nodes: number;
+}
+
+export interface PathViewInputs {
+  readonly cluster: ClusterReader;
+  readonly gateway: Gateway;
+  readonly probed: Pick<Probed, 'waiting' | 'standings'>;
+  /** Of the last round, and of the allocation. */
+  readonly problems: readonly Problem[];
+}
+
+/** What the cluster says of an EIP, or of each EIP of a Service. Walks all Services. Empty: no such Service. */
+export function pathViews(target: PathTarget, inputs: PathViewInputs): readonly PathView[] {
+  const { cluster, gateway } = inputs;
+  if (target.kind === 'eip') return [viewOf(target.eip, inputs)];
+  const { name } = target;
+  const isAsked = (service: Service): boolean => service.name === name || serviceName(service) === name;
+  return [...cluster.services()]
+    .filter(isAsked)
+    .sort((a, b) => (serviceName(a) < serviceName(b) ? -1 : 1))
+    .flatMap((service) => {
+      const eips = namedAddresses(service, gateway);
+      return eips.length > 0 ? eips.map((eip) => viewOf(eip, inputs)) : [withoutEip(service, inputs)];
+    });
+}
+
+function viewOf(eip: Ip, { cluster, gateway, probed, problems }: PathViewInputs): PathView {
+  const { nodes } = cluster.overview();
+  const named = [...cluster.services()].filter((service) => namedAddresses(service, gateway).includes(eip));
+  const poolOf = poolFinder(gateway.pools);
+  const able = candidates(nodes);
+  const { path, problems: found } = resolve(eip, named, { gateway, poolOf, nodes: able, probed });
+  const holders = new Set(path?.services);
+  const of = family(eip);
+  const pool = poolOf(eip);
+  const waiting = (service: Service): ReadonlySet<string> => probed.waiting(serviceName(service))[of];
+  return {
+    eip,
+    pool: pool && { name: pool.name, networks: pool.addresses },
+    services: named
+      .map((service) => serviceView(service, of, holders.has(serviceName(service)), waiting(service)))
+      .sort((a, b) => Number(b.holds) - Number(a.holds) || (a.name < b.name ? -1 : 1)),
+    carriers: (path?.carriers ?? []).map(({ node, ip }) => ({
+      node,
+      ip,
+      standing: probed.standings.get(ip),
+    })),
+    leftOut: notCarrying(nodes, able, path, of, (node) =>
+      named.some((service) => holders.has(serviceName(service)) && waiting(service).has(node)),
+    ),
+    problems: distinct([...found, ...problems.filter((one) => one.eip === eip || one.subject === eip)]),
+  };
+}
+
+function withoutEip(service: Service, { problems }: PathViewInputs): PathView {
+  const name = serviceName(service);
+  return {
+    eip: undefined,
+    pool: undefined,
+    services: [serviceView(service, 4, false, new Set())],
+    carriers: [],
+    leftOut: [],
+    problems: problems.filter((one) => one.service === name || one.subject === `Service ${name}`),
+  };
+}
+
+function serviceView(
+  service: Service,
+  of: Family,
+  holds: boolean,
+  waiting: ReadonlySet<string>,
+): ServiceView {
+  const endpoints = usable(service, of, waiting);
+  return {
+    name: serviceName(service),
+    holds,
+    type: service.type,
+    policy: service.externalTrafficPolicy,
+    ports: service.ports,
+    endpoints: endpoints.length,
+    nodes: new Set(endpoints.map(({ node }) => node)).size,
+  };
+}
+
+function notCarrying(
+  nodes: readonly Node[],
+  able: Candidates,
+  path: Path | undefined,
+  of: Family,
+  isWaiting: (node: string) => boolean,
+): PathView['leftOut'] {
+  const carrying = new Set(path?.carriers.map(({ node }) => node));
+  const addresses = new Set(path?.carriers.map(({ ip }) => ip));
+  const why = (node: Node): string => {
+    const no = leftOut(node);
+    if (no !== undefined) return no;
+    const candidate = able.byName.get(node.name);
+    const ip = of === 4 ? candidate?.ipv4 : candidate?.ipv6;
+    if (ip === undefined) return `it has no IPv${of} InternalIP`;
+    if (addresses.has(ip)) return `another node has its address ${ip}`;
+    return isWaiting(node.name) ? 'its kube-proxy has not said yet that it serves' : 'no ready endpoint';
+  };
+  return nodes.filter(({ name }) => !carrying.has(name)).map((node) => ({ node: node.name, why: why(node) }));
+}
+
+function distinct(problems: readonly Problem[]): readonly Problem[] {
+  const found = new Map(problems.map((one) => [`${one.code} ${one.subject}`, one]));
+  return [...found.values()];
+}

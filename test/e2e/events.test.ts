@@ -1,0 +1,91 @@
+import { once } from 'node:events';
+import { expect } from 'chai';
+import type { RecentEvent } from '../../src/journal/recent-events.ts';
+import type { GatewayDaemon } from './gateway-daemon.ts';
+import { GatewayHost, serviceOn } from './gateway-host.ts';
+import { needRoot } from './root.ts';
+import { tied } from './tied.ts';
+import { until } from './until.ts';
+
+describe('eiproute events', () => {
+  let host: GatewayHost;
+  let daemon: GatewayDaemon;
+
+  before(async function () {
+    needRoot(this);
+    host = await GatewayHost.make();
+    daemon = await host.start();
+  });
+  after(async () => {
+    await host?.[Symbol.asyncDispose]();
+  });
+
+  async function told(...words: readonly string[]): Promise<readonly string[]> {
+    const { status, out, err } = await host.eiproute('events', ...words);
+    expect({ status, err }).to.deep.equal({ status: 0, err: '' });
+    return out
+      .trimEnd()
+      .split('\n')
+      .map((line) => line.replace(/^[\d:.]+ {2}/, ''));
+  }
+
+  it('tells what was done: all of it, or of one EIP, Service or node', async () => {
+    const all = await told();
+    expect(all).to.include.members([
+      '+  198.51.100.10 (default/web) is routed to n1, n2, n3',
+      '+  198.51.100.11 (default/mail) is routed to n2',
+    ]);
+    expect(all.some((line) => line.includes('round 1:'))).to.equal(false);
+    expect((await told('--all')).some((line) => line.includes('round 1:'))).to.equal(true);
+    const mail = ['+  198.51.100.11 (default/mail) is routed to n2'];
+    for (const words of [
+      ['--eip', '198.51.100.11'],
+      ['--service', 'default/mail'],
+      ['--service', 'mail', '--node', 'n2'],
+    ])
+      expect(await told(...words), words.join(' ')).to.deep.equal(mail);
+  });
+
+  it('prints JSON with a version', async () => {
+    const { out } = await host.eiproute('events', '--json', '--eip', '198.51.100.11');
+    const { version, events }: { version: number; events: readonly RecentEvent[] } = JSON.parse(out);
+    expect(version).to.equal(1);
+    expect(events.map(({ event, eips }) => `${event} ${eips.join()}`)).to.deep.equal([
+      'eip-routed 198.51.100.11',
+    ]);
+  });
+
+  it('follows what comes, over a restart of the daemon', async () => {
+    const child = tied(host.argv('events', '-f', '--eip', '198.51.100.30'), {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    let text = '';
+    for (const stream of [child.stdout, child.stderr])
+      stream?.setEncoding('utf8').on('data', (part: string) => {
+        text += part;
+      });
+    const ended = once(child, 'close');
+    const says = (pattern: RegExp): Promise<string> =>
+      until(
+        `it says ${pattern}`,
+        () => text,
+        (seen) => pattern.test(seen),
+      );
+    host.put(...serviceOn('more', ['198.51.100.30']));
+    await says(/ {2}\+ {2}198\.51\.100\.30 \(default\/more\) is routed to n1, n2, n3\n/);
+    await daemon.stop();
+    await says(/\neiproute: no gateway daemon answers at /);
+    daemon = await host.start();
+    await host.ip('route delete 198.51.100.30');
+    await says(/ {2}! {2}198\.51\.100\.30 .*it is restored\n$/);
+    child.kill('SIGINT');
+    expect((await ended)[0]).to.equal(130);
+  });
+
+  it('says that no daemon runs', async () => {
+    await using other = await GatewayHost.make();
+    const { status, out, err } = await other.eiproute('events');
+    expect({ status, out }).to.deep.equal({ status: 1, out: '' });
+    expect(err).to.match(/^eiproute: no gateway daemon answers at /);
+  });
+});

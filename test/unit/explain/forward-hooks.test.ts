@@ -1,0 +1,157 @@
+import { expect } from 'chai';
+import { judgeForward, type Packet } from '../../../src/explain/forward-hooks.ts';
+import { parseIp } from '../../../src/model/ip.ts';
+
+const packet: Packet = {
+  iif: 'eth1',
+  oif: 'eth0',
+  source: parseIp('203.0.113.7'),
+  destination: parseIp('198.51.100.10'),
+  protocol: 'TCP',
+  port: 80,
+};
+
+type Json = Readonly<Record<string, unknown>>;
+
+const is = (left: Json, right: unknown, op = '=='): Json => ({ match: { op, left, right } });
+const iif = { meta: { key: 'iifname' } };
+const oif = { meta: { key: 'oifname' } };
+const dport = { payload: { protocol: 'tcp', field: 'dport' } };
+const daddr = { payload: { protocol: 'ip', field: 'daddr' } };
+const state = { ct: { key: 'state' } };
+const mark = { meta: { key: 'mark' } };
+const [accept, drop] = [{ accept: null }, { drop: null }];
+
+/** A ruleset with one forward chain, and further chains by name. */
+function ruleset(
+  policy: 'accept' | 'drop',
+  rules: readonly (readonly Json[])[],
+  more: Readonly<Record<string, readonly (readonly Json[])[]>> = {},
+  family = 'inet',
+) {
+  const of = { family, table: 'filter' };
+  const chains = Object.entries({ forward: rules, ...more });
+  return {
+    nftables: [
+      ...chains.map(([name]) => ({
+        chain: name === 'forward' ? { ...of, name, hook: 'forward', policy } : { ...of, name },
+      })),
+      { set: { ...of, name: 'eips', elem: ['192.0.2.1', { prefix: { addr: '198.51.100.0', len: 24 } }] } },
+      ...chains.flatMap(([chain, all]) =>
+        all.map((expr, i) => ({ rule: { ...of, chain, handle: i + 1, expr } })),
+      ),
+    ],
+  };
+}
+
+describe('judgeForward', () => {
+  const cases: readonly (readonly [what: string, ruleset: unknown, verdict: string])[] = [
+    ['passes an empty ruleset', { nftables: [] }, 'passes'],
+    ['passes a chain that accepts', ruleset('accept', []), 'passes'],
+    ['drops by the policy', ruleset('drop', []), 'drops chain inet filter forward, its policy drop'],
+    [
+      'passes a rule that accepts it',
+      ruleset('drop', [[is(iif, 'eth1'), is(oif, { set: ['eth0', 'eth2'] }), accept]]),
+      'passes',
+    ],
+    ['takes the packet for a new connection', ruleset('drop', [[is(state, 'new'), accept]]), 'passes'],
+    [
+      'does not take established for new',
+      ruleset('drop', [[is(state, ['established', 'related'], 'in'), accept]]),
+      'drops chain inet filter forward, its policy drop',
+    ],
+    [
+      'drops by a rule',
+      ruleset('accept', [[is(dport, { range: [80, 90] }), drop]]),
+      'drops chain inet filter forward, rule handle 1',
+    ],
+    [
+      'rejects by a rule',
+      ruleset('accept', [[is(dport, 443), drop], [{ reject: {} }]]),
+      'drops chain inet filter forward, rule handle 2',
+    ],
+    [
+      'reads networks',
+      ruleset('drop', [[is(daddr, { prefix: { addr: '198.51.100.0', len: 24 } }), accept]]),
+      'passes',
+    ],
+    [
+      'reads what is not',
+      ruleset('accept', [[is(daddr, { prefix: { addr: '10.0.0.0', len: 8 } }, '!='), drop]]),
+      'drops chain inet filter forward, rule handle 1',
+    ],
+    ['reads named sets', ruleset('drop', [[is(daddr, '@eips'), accept]]), 'passes'],
+    ['reads stars', ruleset('drop', [[is(iif, 'eth*'), accept]]), 'passes'],
+    [
+      'passes by IPv4 what is about IPv6',
+      ruleset('accept', [[is({ payload: { protocol: 'ip6', field: 'daddr' } }, '::'), drop]]),
+      'passes',
+    ],
+    ['leaves other families alone', ruleset('drop', [], {}, 'ip6'), 'passes'],
+    [
+      'reads the chains of iptables',
+      ruleset('drop', [], {}, 'ip'),
+      'drops chain ip filter forward, its policy drop',
+    ],
+    [
+      'is not sure about a mark',
+      ruleset('accept', [[is(mark, 7), drop]]),
+      'unclear chain inet filter forward, rule handle 1',
+    ],
+    [
+      'is sure where a rule before it accepts',
+      ruleset('accept', [
+        [is(iif, 'eth1'), accept],
+        [is(mark, 7), drop],
+      ]),
+      'passes',
+    ],
+    [
+      'is not sure about a match of iptables',
+      ruleset('drop', [[{ xt: { type: 'match', name: 'conntrack' } }, accept]]),
+      'unclear chain inet filter forward, its policy drop',
+    ],
+    [
+      'passes over comments and counters',
+      ruleset('drop', [[{ xt: { type: 'match', name: 'comment' } }, { counter: {} }, accept]]),
+      'passes',
+    ],
+    [
+      'is not sure about a verdict map',
+      ruleset('accept', [[{ vmap: { key: state, data: '@m' } }]]),
+      'unclear chain inet filter forward, rule handle 1',
+    ],
+    [
+      'follows a jump',
+      ruleset('accept', [[{ jump: { target: 'more' } }]], { more: [[is(dport, 80), drop]] }),
+      'drops chain inet filter more, rule handle 1',
+    ],
+    [
+      'comes back from a jump',
+      ruleset('drop', [[{ jump: { target: 'more' } }], [accept]], { more: [[{ return: null }], [drop]] }),
+      'passes',
+    ],
+    [
+      'does not come back from a goto',
+      ruleset('drop', [[{ goto: { target: 'more' } }], [accept]], { more: [] }),
+      'drops chain inet filter forward, its policy drop',
+    ],
+    [
+      'ends in a circle',
+      ruleset('drop', [[{ jump: { target: 'more' } }], [accept]], { more: [[{ jump: { target: 'more' } }]] }),
+      'passes',
+    ],
+  ];
+  for (const [what, rules, verdict] of cases) {
+    it(what, () => {
+      const found = judgeForward(rules, packet);
+      expect(found.kind === 'passes' ? 'passes' : `${found.kind} ${found.by}`).to.equal(verdict);
+    });
+  }
+
+  it('is not sure about a port where none was asked for', () => {
+    const rules = ruleset('drop', [[is(dport, 80), accept]]);
+    const found = judgeForward(rules, { ...packet, port: undefined });
+    expect(found.kind).to.equal('unclear');
+  });
+});

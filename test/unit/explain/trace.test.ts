@@ -1,0 +1,351 @@
+import { readFileSync } from 'node:fs';
+import { expect } from 'chai';
+import { plain } from '../../../src/cli/paint.ts';
+import { traceText } from '../../../src/cli/trace-text.ts';
+import { trace } from '../../../src/explain/trace.ts';
+import type { KernelFacts, TraceFacts } from '../../../src/explain/trace-facts.ts';
+import { parseIp } from '../../../src/model/ip.ts';
+import type { Need } from '../../../src/status/need.ts';
+import { expectSamples } from '../../sampled-page.ts';
+import { kernel, links, neighbours, nodes, probed, route, silentNode, view, web, well } from './facts.ts';
+
+const [lan, uplink] = links;
+
+const withKernel = (rest: Partial<KernelFacts>): Partial<TraceFacts> => ({ kernel: { ...kernel, ...rest } });
+const sysctl = (name: string, value: string): Partial<TraceFacts> =>
+  withKernel({ sysctls: new Map([...kernel.sysctls, [name, value]]) });
+
+const conflict: Need = {
+  kind: 'CONFLICT',
+  code: 'conflict',
+  severity: 'error',
+  subject: '198.51.100.10',
+  where: 'default/web',
+  why: 'held by "via 10.0.0.99 dev eth0 proto 4"',
+  advice: 'delete it',
+  eip: parseIp('198.51.100.10'),
+};
+
+interface Case {
+  readonly name: string;
+  readonly facts: Partial<TraceFacts>;
+  /** `works`, `broken at route`, `not known` */
+  readonly want: string;
+  readonly why?: RegExp;
+}
+
+describe('trace', () => {
+  const cases: readonly Case[] = [
+    { name: 'works when all is well', facts: {}, want: 'works' },
+    { name: 'works when the probe says so', facts: { probe: probed }, want: 'works' },
+    {
+      name: 'breaks at a pool that is missing',
+      facts: { view: { ...view, pool: undefined, services: [] } },
+      want: 'broken at pool',
+      why: /no Service asks for it either/,
+    },
+    {
+      name: 'works where a Service keeps an address of no pool',
+      facts: { view: { ...view, pool: undefined } },
+      want: 'works',
+    },
+    {
+      name: 'breaks at a Service that is not there',
+      facts: { view: undefined, kernel: undefined },
+      want: 'broken at service',
+    },
+    {
+      name: 'breaks at an address without a Service',
+      facts: { view: { ...view, services: [], carriers: [] } },
+      want: 'broken at service',
+    },
+    {
+      name: 'breaks at a Service that may not have the address',
+      facts: { view: { ...view, services: [{ ...web, holds: false }], carriers: [] } },
+      want: 'broken at service',
+      why: /default\/web may not have it/,
+    },
+    {
+      name: 'breaks at a Service without an address',
+      facts: { view: { ...view, eip: undefined, services: [{ ...web, holds: false }] }, kernel: undefined },
+      want: 'broken at service',
+      why: /allocate: false/,
+    },
+    {
+      name: 'breaks at a Service that is no load balancer',
+      facts: {
+        view: { ...view, eip: undefined, services: [{ ...web, type: 'ClusterIP' }] },
+        kernel: undefined,
+      },
+      want: 'broken at service',
+      why: /of type LoadBalancer/,
+    },
+    {
+      name: 'breaks at a port that no Service has',
+      facts: { port: 81 },
+      want: 'broken at service',
+      why: /TCP 80 \(default\/web\)/,
+    },
+    {
+      name: 'breaks without an endpoint',
+      facts: { view: { ...view, services: [{ ...web, endpoints: 0, nodes: 0 }], carriers: [] } },
+      want: 'broken at service',
+      why: /no ready endpoint/,
+    },
+    {
+      name: 'works for the port of the one of two Services that has endpoints',
+      facts: {
+        port: 80,
+        view: {
+          ...view,
+          services: [
+            web,
+            {
+              ...web,
+              name: 'default/udp',
+              endpoints: 0,
+              ports: [{ name: '', protocol: 'UDP', port: 53, nodePort: undefined }],
+            },
+          ],
+        },
+      },
+      want: 'works',
+    },
+    { name: 'breaks without a node', facts: { view: { ...view, carriers: [] } }, want: 'broken at carriers' },
+    {
+      name: 'breaks without the LAN',
+      facts: withKernel({ links: [uplink] }),
+      want: 'broken at route',
+      why: /eth0 does not exist/,
+    },
+    {
+      name: 'breaks without a carrier on the LAN',
+      facts: withKernel({ links: [{ ...lan, carrier: false }, uplink] }),
+      want: 'broken at route',
+      why: /no carrier/,
+    },
+    {
+      name: 'breaks without a route',
+      facts: withKernel({ matched: { kind: 'refused', why: 'No route to host' } }),
+      want: 'broken at route',
+    },
+    {
+      name: 'says of a route what the status says of it',
+      facts: {
+        needs: [conflict],
+        ...withKernel({ vias: undefined, matched: { kind: 'refused', why: 'No route to host' } }),
+      },
+      want: 'broken at route',
+      why: /^CONFLICT: held by/,
+    },
+    {
+      name: 'breaks at a foreign route',
+      facts: withKernel({
+        vias: undefined,
+        holder: { route: '198.51.100.10 via 10.0.0.99 proto 4', command: 'ip route delete' },
+      }),
+      want: 'broken at route',
+      why: /another program has put/,
+    },
+    {
+      name: 'breaks at a route of ours that leads to no nexthop',
+      facts: withKernel({ vias: undefined }),
+      want: 'broken at route',
+    },
+    {
+      name: 'breaks at a route that wins',
+      facts: withKernel({ matched: { kind: 'route', route: { ...route, protocol: 4 } } }),
+      want: 'broken at route',
+    },
+    {
+      name: 'breaks at an own address',
+      facts: withKernel({ matched: { kind: 'route', route: { ...route, type: 'local' } } }),
+      want: 'broken at route',
+      why: /of this gateway/,
+    },
+    {
+      name: 'breaks at a route to nodes that do not carry it',
+      facts: withKernel({ vias: [parseIp('10.0.0.77')] }),
+      want: 'broken at route',
+      why: /10\.0\.0\.77/,
+    },
+    {
+      name: 'does not know a kernel that was not asked',
+      facts: withKernel({ matched: { kind: 'not asked', why: 'there is no program ip' } }),
+      want: 'not known',
+    },
+    {
+      name: 'breaks without the uplink',
+      facts: withKernel({ links: [lan] }),
+      want: 'broken at forwarding',
+      why: /eth1 does not exist/,
+    },
+    {
+      name: 'breaks with ip_forward off',
+      facts: sysctl('net/ipv4/ip_forward', '0'),
+      want: 'broken at forwarding',
+    },
+    {
+      name: 'breaks with forwarding off on the uplink',
+      facts: sysctl('net/ipv4/conf/eth1/forwarding', '0'),
+      want: 'broken at forwarding',
+    },
+    {
+      name: 'breaks at rp_filter',
+      facts: withKernel({
+        forwarded: { kind: 'refused', why: 'Invalid argument' },
+        sysctls: new Map([...kernel.sysctls, ['net/ipv4/conf/all/rp_filter', '1']]),
+      }),
+      want: 'broken at forwarding',
+      why: /rp_filter 1 on eth1 drops what comes from 203\.0\.113\.254/,
+    },
+    {
+      name: 'works with an rp_filter that lets the client in',
+      facts: sysctl('net/ipv4/conf/eth1/rp_filter', '1'),
+      want: 'works',
+    },
+    {
+      name: 'breaks at the firewall',
+      facts: withKernel({ firewall: { kind: 'drops', by: 'chain inet filter forward, rule handle 3' } }),
+      want: 'broken at forwarding',
+      why: /rule handle 3/,
+    },
+    {
+      name: 'does not know an unclear firewall',
+      facts: withKernel({ firewall: { kind: 'unclear', by: 'x' } }),
+      want: 'not known',
+    },
+    {
+      name: 'trusts the probe over an unclear firewall',
+      facts: { probe: probed, ...withKernel({ firewall: { kind: 'unclear', by: 'x' } }) },
+      want: 'works',
+    },
+    {
+      name: 'does not know a firewall that was not asked',
+      facts: withKernel({ firewall: { kind: 'not asked', why: 'there is no program nft' } }),
+      want: 'not known',
+    },
+    {
+      name: 'breaks at nodes that are all silent',
+      facts: withKernel({ neighbours: neighbours('FAILED', 'INCOMPLETE') }),
+      want: 'broken at neighbours',
+      why: /node1, node3 do not answer/,
+    },
+    {
+      name: 'works when one of two nodes is silent',
+      facts: withKernel({ neighbours: neighbours('REACHABLE', 'FAILED') }),
+      want: 'works',
+    },
+    {
+      name: 'does not know nodes that the kernel knows nothing of',
+      facts: withKernel({ neighbours: neighbours('REACHABLE') }),
+      want: 'not known',
+    },
+    {
+      name: 'breaks at the return path',
+      facts: { probe: { ...probed, fromUplink: { kind: 'failed', code: 'ETIMEDOUT' } } },
+      want: 'broken at return path',
+      why: /node agent/,
+    },
+    {
+      name: 'does not know the return path without an address to ask from',
+      facts: { probe: { ...probed, fromUplink: undefined } },
+      want: 'not known',
+    },
+    {
+      name: 'breaks at the probe',
+      facts: {
+        probe: {
+          ...probed,
+          fromLan: { kind: 'failed', code: 'ECONNREFUSED' },
+          fromUplink: { kind: 'failed', code: 'ECONNREFUSED' },
+        },
+      },
+      want: 'broken at probe',
+      why: /refuses/,
+    },
+    {
+      name: 'does not know a probe that was not possible',
+      facts: { probe: { kind: 'not asked', why: 'port 53 is not TCP' } },
+      want: 'not known',
+    },
+    {
+      name: 'does not know by the last known state',
+      facts: { source: { kind: 'saved', why: 'no daemon', at: well.now - 60_000 } },
+      want: 'not known',
+      why: /as of 2026-01-08T13:43:10/,
+    },
+    {
+      name: 'does not know a frozen cluster',
+      facts: { source: { kind: 'daemon', state: 'FROZEN', summary: 'no answer' } },
+      want: 'not known',
+    },
+    {
+      name: 'finds a break of the kernel where nothing is known of the cluster',
+      facts: {
+        source: { kind: 'nothing', why: 'no daemon' },
+        view: { ...view, services: [], carriers: [] },
+        ...withKernel({ vias: undefined, matched: { kind: 'refused', why: 'No route to host' } }),
+      },
+      want: 'broken at route',
+    },
+  ];
+  for (const { name, facts, want, why } of cases) {
+    it(name, () => {
+      const found = trace({ ...well, ...facts });
+      const at = found.brokenAt === undefined ? '' : ` at ${found.steps[found.brokenAt - 1]?.name}`;
+      expect(`${found.verdict}${at}`).to.equal(want);
+      if (want === 'works') expect(found.why).to.equal(undefined);
+      else expect(found.why).to.match(why ?? /./);
+    });
+  }
+
+  it('has the same steps in the same order, whatever it finds', () => {
+    const names = trace(well).steps.map(({ name }) => name);
+    for (const { facts } of cases)
+      expect(trace({ ...well, ...facts }).steps.map(({ name }) => name)).to.deep.equal(names);
+  });
+
+  it('says of a node since when it is silent', () => {
+    const step = trace(silentNode).steps.find(({ name }) => name === 'neighbours');
+    expect(step?.finding).to.equal('node3 10.0.0.13 FAILED for 41 s');
+    expect(step?.advice).to.equal('ping -I eth0 10.0.0.13; kubectl get node node3');
+  });
+
+  it('leads on to what the nodes answered to a probe', () => {
+    const [, , , , , , , back, probe] = trace({ ...well, probe: probed }).steps;
+    expect(back?.state).to.equal('ok');
+    expect(probe?.more).to.deep.equal(
+      nodes.map(({ node, ip }, i) => `${node} ${ip}:30080 (nodePort) connected in ${0.4 + i / 10} ms`),
+    );
+  });
+});
+
+const page = new URL('../../../docs/trace.md', import.meta.url);
+describe('docs/trace.md', () => {
+  it('shows what eiproute prints (UPDATE_DOCS=1 writes it anew)', () => {
+    const print = (command: string, facts: TraceFacts): string =>
+      `$ eiproute trace ${command}\n${traceText(trace(facts), plain)}`;
+    const printed = new Map([
+      ['works', print('198.51.100.10 --probe', { ...well, probe: probed })],
+      ['silent', print('198.51.100.10', silentNode)],
+      [
+        'saved',
+        print('198.51.100.10', {
+          ...well,
+          source: {
+            kind: 'saved',
+            why: 'no gateway daemon answers at /run/eiproute/gateway.sock: nothing listens there (ECONNREFUSED)',
+            at: well.now - 720_000,
+          },
+        }),
+      ],
+    ]);
+    expectSamples('docs/trace.md', printed);
+  });
+
+  it('names every step', () => {
+    const text = readFileSync(page, 'utf8');
+    for (const { name } of trace(well).steps) expect(text).to.match(new RegExp(`^\\| \`${name}\` `, 'm'));
+  });
+});

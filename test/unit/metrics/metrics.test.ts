@@ -1,0 +1,187 @@
+import { expect } from 'chai';
+import type { MetricSources } from '../../../src/metrics/family.ts';
+import { Metrics } from '../../../src/metrics/metrics.ts';
+import { parsePrefix } from '../../../src/model/ip.ts';
+import type { Route } from '../../../src/model/object.ts';
+import type { PlannedChange } from '../../../src/reconcile/report.ts';
+import type { Figures } from '../../../src/status/status.ts';
+import { degraded, frozen, well } from '../status/samples.ts';
+
+const process = {
+  cpuSeconds: 1.5,
+  activeSeconds: 1.25,
+  residentBytes: 100_000_000,
+  heapBytes: 20_000_000,
+  openFiles: 30,
+  started: 1_700_000_000_000,
+};
+
+function sources(metrics: Metrics, figures: Figures, rest: Partial<MetricSources> = {}): MetricSources {
+  return {
+    figures,
+    tally: metrics.tally,
+    reload: { refused: false, taken: 1_700_000_001_000 },
+    credentialsEnd: undefined,
+    leaseTransitions: 4,
+    process,
+    ...rest,
+  };
+}
+
+/** The lines of one metric, without its help and type. */
+async function shows(metrics: Metrics, of: MetricSources, name: string): Promise<readonly string[]> {
+  const text = await metrics.text(of);
+  return text.split('\n').filter((line) => new RegExp(`^${name}(_bucket|_sum|_count)?[{ ]`).test(line));
+}
+
+const route: Route = {
+  kind: 'route',
+  table: 254,
+  dst: parsePrefix('198.51.100.7/32'),
+  metric: 0,
+  protocol: 86,
+  type: 'unicast',
+  nhid: 861_000_000,
+  hops: [],
+  src: undefined,
+};
+
+const added: PlannedChange = {
+  key: 'route 254 198.51.100.7/32 0',
+  change: { verb: 'add', want: route },
+  why: { text: 'default/web' },
+};
+
+describe('the metrics of a gateway', () => {
+  it('say the state that the status says', async () => {
+    for (const [sample, state] of [
+      [await well(), 'ok'],
+      [await degraded(), 'degraded'],
+      [await frozen(), 'frozen'],
+    ] as const) {
+      const metrics = new Metrics('gateway');
+      const of = sources(metrics, sample.figures);
+      expect(await shows(metrics, of, 'eiproute_state')).to.deep.equal(
+        ['ok', 'degraded', 'frozen', 'not_synced'].map(
+          (one) => `eiproute_state{state="${one}"} ${one === state ? 1 : 0}`,
+        ),
+      );
+      expect(await shows(metrics, of, 'eiproute_synced')).to.deep.equal([
+        `eiproute_synced ${sample.status.synced ? 1 : 0}`,
+      ]);
+    }
+  });
+
+  it('count EIPs by state, and name none of them', async () => {
+    const metrics = new Metrics('gateway');
+    const of = sources(metrics, (await degraded()).figures);
+    expect(await shows(metrics, of, 'eiproute_eips_wanted')).to.deep.equal(['eiproute_eips_wanted 71']);
+    expect(await shows(metrics, of, 'eiproute_eips')).to.deep.equal([
+      'eiproute_eips{state="routed"} 69',
+      'eiproute_eips{state="conflict"} 2',
+      'eiproute_eips{state="refused"} 0',
+      'eiproute_eips{state="held"} 0',
+      'eiproute_eips{state="dark"} 0',
+      'eiproute_eips{state="idle"} 1',
+    ]);
+    expect(await metrics.text(of)).not.to.match(/198\.51\.100|default\/web/);
+  });
+
+  it('have a series for each node that is known, and none for one that was never asked', async () => {
+    const metrics = new Metrics('gateway');
+    const { figures } = await degraded();
+    expect(await shows(metrics, sources(metrics, figures), 'eiproute_node_up')).to.deep.equal([
+      'eiproute_node_up{node="node1"} 1',
+      'eiproute_node_up{node="node2"} 1',
+      'eiproute_node_up{node="node3"} 0',
+    ]);
+    expect(await shows(metrics, sources(metrics, figures), 'eiproute_node_neighbour_state')).to.deep.equal([
+      'eiproute_node_neighbour_state{node="node1",state="REACHABLE"} 1',
+      'eiproute_node_neighbour_state{node="node2",state="REACHABLE"} 1',
+      'eiproute_node_neighbour_state{node="node3",state="FAILED"} 1',
+    ]);
+    const unknown = figures.gateway && {
+      ...figures,
+      gateway: {
+        ...figures.gateway,
+        nodes: figures.gateway.nodes.map((node) => ({ ...node, answers: 'unknown' as const })),
+      },
+    };
+    if (unknown === undefined) throw new Error('no figures of a gateway');
+    // Also after a scrape that had them: a node that is gone must not stay.
+    expect(await shows(metrics, sources(metrics, unknown), 'eiproute_node_up')).to.deep.equal([]);
+  });
+
+  it('leave out what is not known, and say it once it is', async () => {
+    const metrics = new Metrics('gateway');
+    const { figures } = await well();
+    const name = 'eiproute_credentials_expiry_timestamp_seconds';
+    const end = 1_800_000_000_000;
+    expect(await shows(metrics, sources(metrics, figures), name)).to.deep.equal([]);
+    expect(await shows(metrics, sources(metrics, figures, { credentialsEnd: end }), name)).to.deep.equal([
+      `${name} 1800000000`,
+    ]);
+    expect(await shows(metrics, sources(metrics, figures), name)).to.deep.equal([]);
+  });
+
+  it('add up what rounds have changed and repaired', async () => {
+    const metrics = new Metrics('gateway');
+    const { figures } = await well();
+    const round = { duration: 3, dumped: false };
+    metrics.rounded({ ...round, done: [added], repaired: new Set() }, 4);
+    metrics.rounded({ ...round, done: [added], repaired: new Set([added.key]) }, undefined);
+    metrics.rounded({ ...round, dumped: true, done: [], repaired: new Set() }, 700);
+    const of = sources(metrics, figures);
+    // Asked twice: a sum that is read must not be added again.
+    await metrics.text(of);
+    expect(await shows(metrics, of, 'eiproute_kernel_changes_total')).to.deep.equal([
+      'eiproute_kernel_changes_total{kind="route",verb="add"} 2',
+    ]);
+    expect(await shows(metrics, of, 'eiproute_repairs_total')).to.deep.equal([
+      'eiproute_repairs_total{kind="route"} 1',
+    ]);
+    const rounds = await shows(metrics, of, 'eiproute_round_duration_seconds');
+    expect(rounds).to.include('eiproute_round_duration_seconds_count{dump="no"} 2');
+    expect(rounds).to.include('eiproute_round_duration_seconds_bucket{le="0.0025",dump="no"} 0');
+    expect(rounds).to.include('eiproute_round_duration_seconds_bucket{le="0.005",dump="no"} 2');
+    // A round that changes nothing is no way of an event to the kernel.
+    expect(await shows(metrics, of, 'eiproute_event_to_kernel_seconds')).to.include.members([
+      'eiproute_event_to_kernel_seconds_count 1',
+      'eiproute_event_to_kernel_seconds_sum 0.004',
+    ]);
+  });
+
+  it('write names of strangers so that they stay labels', async () => {
+    const metrics = new Metrics('gateway');
+    const { figures } = await well();
+    const { gateway } = figures;
+    const [node] = gateway?.nodes ?? [];
+    if (gateway === undefined || node === undefined) throw new Error('no nodes');
+    const odd = { ...figures, gateway: { ...gateway, nodes: [{ ...node, name: 'a"} 7\nup{x="\\' }] } };
+    expect(await shows(metrics, sources(metrics, odd), 'eiproute_node_ready')).to.deep.equal([
+      'eiproute_node_ready{node="a\\"} 7\\nup{x=\\"\\\\"} 1',
+    ]);
+  });
+});
+
+describe('the metrics of a node agent', () => {
+  it('say which gateways answer, and nothing of EIPs', async () => {
+    const metrics = new Metrics('node');
+    const { figures } = await well();
+    const agent: Figures = {
+      ...figures,
+      role: 'node',
+      gateway: undefined,
+      gateways: [
+        { address: '10.0.0.1', mac: '02:00:5e:00:53:01', table: 101, mark: '0x00100000' },
+        { address: '10.0.0.2', mac: undefined, table: 102, mark: '0x00200000' },
+      ],
+    };
+    const of = sources(metrics, agent);
+    expect(await shows(metrics, of, 'eiproute_node_gateway_up')).to.deep.equal([
+      'eiproute_node_gateway_up{gateway="10.0.0.1"} 1',
+      'eiproute_node_gateway_up{gateway="10.0.0.2"} 0',
+    ]);
+    expect(await metrics.text(of)).not.to.match(/eiproute_eips|eiproute_pool/);
+  });
+});

@@ -1,0 +1,93 @@
+import { expect } from 'chai';
+import { readerOf } from '../../../src/desire/cluster-reader.ts';
+import { parseIp, parsePrefix } from '../../../src/model/ip.ts';
+import { unprobed } from '../../../src/model/probed.ts';
+import { type PathView, pathTarget, pathViews } from '../../../src/status/path-view.ts';
+import { endpoint, gateway, node, service, snapshot } from '../../scene.ts';
+
+const nodes = [
+  node('n1', ['10.0.0.11']),
+  node('n2', ['10.0.0.12'], { excludeLabel: '' }),
+  node('n3', ['2001:db8:10::13']),
+  node('n4', ['10.0.0.14']),
+];
+const local = { externalTrafficPolicy: 'Local', endpoints: [endpoint('n1'), endpoint('n4')] } as const;
+const cluster = snapshot(nodes, [
+  service('web', ['198.51.100.10'], local),
+  service('late', [], { externalIps: [parseIp('198.51.100.10')], namespace: 'other' }),
+  service('bare', []),
+]);
+const settings = gateway({ pools: [{ name: 'public', addresses: [parsePrefix('198.51.100.0/24')] }] });
+
+function viewsOf(text: string, waiting: readonly string[] = []): readonly PathView[] {
+  const none = new Set<string>();
+  return pathViews(pathTarget(text), {
+    cluster: readerOf(cluster),
+    gateway: settings,
+    probed:
+      waiting.length === 0 ? unprobed : { ...unprobed, waiting: () => ({ 4: new Set(waiting), 6: none }) },
+    problems: [
+      {
+        code: 'x',
+        severity: 'warn',
+        subject: 's',
+        message: 'about bare',
+        advice: '',
+        service: 'default/bare',
+      },
+      {
+        code: 'y',
+        severity: 'warn',
+        subject: 's',
+        message: 'about it',
+        advice: '',
+        eip: parseIp('198.51.100.10'),
+      },
+    ],
+  });
+}
+
+describe('pathViews', () => {
+  it('says of an EIP its pool, its Services, its carriers, and why the others are left out', () => {
+    const [view] = viewsOf('198.51.100.10');
+    expect(view?.pool).to.deep.equal({ name: 'public', networks: ['198.51.100.0/24'] });
+    expect(
+      view?.services.map(({ name, holds, endpoints, nodes: on }) => ({ name, holds, endpoints, on })),
+    ).to.deep.equal([
+      { name: 'default/web', holds: true, endpoints: 2, on: 2 },
+      { name: 'other/late', holds: false, endpoints: 1, on: 1 },
+    ]);
+    expect(view?.carriers.map(({ node: name }) => name)).to.deep.equal(['n1', 'n4']);
+    expect(view?.leftOut).to.deep.equal([
+      { node: 'n2', why: 'label node.kubernetes.io/exclude-from-external-load-balancers is set' },
+      { node: 'n3', why: 'it has no IPv4 InternalIP' },
+    ]);
+    expect(view?.problems.map(({ message }) => message)).to.include('about it');
+    expect(view?.problems.map(({ message }) => message)).not.to.include('about bare');
+  });
+
+  it('says of a node that its kube-proxy has not said yet that it serves', () => {
+    const [view] = viewsOf('198.51.100.10', ['n4']);
+    expect(view?.carriers.map(({ node: name }) => name)).to.deep.equal(['n1']);
+    expect(view?.leftOut.at(-1)).to.deep.equal({
+      node: 'n4',
+      why: 'its kube-proxy has not said yet that it serves',
+    });
+  });
+
+  it('finds a Service by its whole name and by its name alone', () => {
+    for (const name of ['default/web', 'web']) expect(viewsOf(name)).to.deep.equal(viewsOf('198.51.100.10'));
+    expect(viewsOf('other/web')).to.deep.equal([]);
+  });
+
+  it('says of a Service without an address what is told of it', () => {
+    const [view] = viewsOf('bare');
+    expect(view?.eip).to.equal(undefined);
+    expect(view?.problems.map(({ message }) => message)).to.deep.equal(['about bare']);
+  });
+
+  it('knows an address that nobody holds', () => {
+    const [view] = viewsOf('192.0.2.1');
+    expect(view).to.deep.include({ pool: undefined, services: [], carriers: [] });
+  });
+});
