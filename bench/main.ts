@@ -1,8 +1,11 @@
 import { release } from 'node:os';
 import { allocations } from './allocation.ts';
 import { cluster } from './cluster.ts';
+import { decision } from './decision.ts';
 import { latency } from './events.ts';
+import { failover } from './failover.ts';
 import { memory, soak } from './memory.ts';
+import { probe } from './probe.ts';
 import { routes } from './routes.ts';
 import { scale } from './scale.ts';
 import { starts } from './start.ts';
@@ -13,6 +16,7 @@ import { watched } from './watched.ts';
 const tables: Readonly<Record<string, () => string | Promise<string>>> = {
   routes,
   events: latency,
+  decision,
   watched,
   start: starts,
   allocations,
@@ -20,9 +24,11 @@ const tables: Readonly<Record<string, () => string | Promise<string>>> = {
   soak,
   cluster,
   scale,
+  failover,
+  probe,
 };
 /** They take many minutes, and are run when they are asked for. */
-const long = ['soak', 'watched', 'cluster', 'scale'];
+const long = ['soak', 'watched', 'cluster', 'scale', 'failover', 'probe'];
 
 const asked = process.argv.slice(2);
 const unknown = asked.find((name) => !Object.hasOwn(tables, name));

@@ -16,8 +16,6 @@ export type LabKind =
   | ({
       readonly cluster: 'real';
       readonly proxy: 'played' | ProxyMode;
-      /** The minor release of Kubernetes: `1.37`; absent: the newest that this repository has. */
-      readonly minor?: string;
     } & ControlPlaneOptions);
 
 export const embedded: LabKind = { cluster: 'embedded', proxy: 'played' };
@@ -73,7 +71,7 @@ async function startCluster(
     const cluster = stack.use(await EmbeddedCluster.start(network));
     return { cluster, proxy: stack.use(new PlayedProxy(network, cluster.feed)) };
   }
-  const cluster = stack.use(await RealCluster.start(network, kind.minor, kind));
+  const cluster = stack.use(await RealCluster.start(network, kind));
   const { proxy } = kind;
   return {
     cluster,

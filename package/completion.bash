@@ -20,12 +20,13 @@ _eiproute() {
   done
   case $command in
     '') options="gateway node plan status trace doctor events pools release purge config version $options --version" ;;
-    plan) options="$options --from --json" ;;
+    plan) options="$options --commands --from --json" ;;
     status) options="$options --eips --json --objects --wait-synced --timeout --watch" ;;
     doctor) options="$options --bundle --json" ;;
     events) options="$options --all --eip --follow --json --node --service" ;;
     trace) options="$options --from --json --probe" ;;
-    purge) options="$options --dry-run --json" ;;
+    purge) options="$options --dry-run --json --yes" ;;
+    release) options="$options --json --show --yes" ;;
     config) options="check print $options --origin --json" ;;
     pools | version) options="$options --json" ;;
   esac

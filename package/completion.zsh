@@ -25,12 +25,13 @@ _arguments -C $common '1:command:{_describe command commands}' '*::argument:->re
 case $state in
   rest)
     case $words[1] in
-      plan) _arguments $common '--from[read the cluster from a file]:file:_files' '--json[print JSON]' ;;
+      plan) _arguments $common '--commands[as commands to be pasted]' '--from[read the cluster from a file]:file:_files' '--json[print JSON]' ;;
       status) _arguments $common '--eips[where each EIP goes]::EIP, Service or node:' '--json[print JSON]' '--objects[every kernel object with its state]' '--watch[show it again every second]' '--wait-synced[wait until the state is OK]' '--timeout[seconds]:seconds:' ;;
       doctor) _arguments $common '--bundle[write a tar for a bug report]:file:_files' '--json[print JSON]' ;;
       events) _arguments $common '(-f --follow)'{-f,--follow}'[go on with those that come]' '--eip[of this EIP]:address:' '--service[of this Service]:name:' '--node[of this node]:name:' '--all[the rounds as well]' '--json[print JSON]' ;;
       trace) _arguments $common '1:EIP, Service or ADDRESS\:PORT:' '--probe[open connections as well]' '--from[trace the packets of this client]:address:' '--json[print JSON]' ;;
-      purge) _arguments $common '--dry-run[only print the commands]' '--json[print JSON]' ;;
+      release) _arguments $common '--show[only show what is held]' '--yes[do not ask]' '--json[print JSON]' ;;
+      purge) _arguments $common '--dry-run[only print the commands]' '--yes[do not ask]' '--json[print JSON]' ;;
       config) _arguments $common '1:what:(check print)' '--origin[where each value came from]' '--json[print JSON]' ;;
       pools | version) _arguments $common '--json[print JSON]' ;;
       *) _arguments $common ;;

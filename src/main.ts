@@ -2,6 +2,7 @@ import { Stopped } from './cli/cli.ts';
 import { ending } from './cli/ending.ts';
 import { exit } from './cli/exit.ts';
 import { runProgram } from './cli/program.ts';
+import { terminalOf } from './cli/terminal.ts';
 
 const stop = new AbortController();
 // Once: a second signal has its default effect.
@@ -29,6 +30,7 @@ process.exitCode = await runProgram(process.argv.slice(2), {
   env: process.env,
   cwd: process.cwd(),
   signal: stop.signal,
+  terminal: process.stdin.isTTY ? terminalOf(process.stdin, process.stderr) : undefined,
   stdout: process.stdout,
   stderr: process.stderr,
 });

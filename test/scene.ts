@@ -2,8 +2,7 @@ import { MemoryKernel } from '../lab/fake/memory-kernel.ts';
 import { World } from '../lab/fake/memory-world.ts';
 import { GrowingDelta } from '../src/cluster/delta.ts';
 import { readerOf } from '../src/desire/cluster-reader.ts';
-import { flowLabelTableName } from '../src/desire/flow-label.ts';
-import { gatewayObjects } from '../src/desire/gateway.ts';
+import { gatewayObjects, nftTableNames } from '../src/desire/gateway.ts';
 import { GatewayDesire } from '../src/desire/gateway-desire.ts';
 import { sysctlNames } from '../src/desire/sysctls.ts';
 import type { Scope } from '../src/kernel/kernel.ts';
@@ -122,6 +121,7 @@ export function gateway(rest: Partial<Gateway> = {}): Gateway {
     weighByEndpoints: false,
     resilience: undefined,
     hash: 'addresses',
+    segmentSize: 1220,
     nexthopCompat: false,
     neighbour: { reachableMs: 2000, delaySeconds: 1, retransMs: 240 },
     ...rest,
@@ -221,7 +221,7 @@ export class TestRole implements Role {
       owner: ownerOf(settings.protocol),
       tables: 'all',
       sysctls: sysctlNames(settings),
-      nftTables: [flowLabelTableName(settings.protocol)],
+      nftTables: nftTableNames(settings.protocol),
       neighbours: [],
     };
   }

@@ -98,6 +98,8 @@ export function writeConfig(folder: string, rest: object = {}): string {
       pools: [{ name: 'bench', addresses: ['198.18.0.0/15'] }],
       stateDirectory: 'state',
       runtimeDirectory: 'run',
+      // The nodes are addresses without a kube-proxy behind them.
+      probe: { proxyPort: 0 },
       ...rest,
     }),
   );

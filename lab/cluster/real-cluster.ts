@@ -47,14 +47,9 @@ export class RealCluster implements Cluster {
     };
   }
 
-  /** @param minor `1.37`; absent: the newest that this repository has */
-  static async start(
-    network: Network,
-    minor?: string,
-    options: ControlPlaneOptions = {},
-  ): Promise<RealCluster> {
+  static async start(network: Network, options: ControlPlaneOptions = {}): Promise<RealCluster> {
     await using stack = new AsyncDisposableStack();
-    const plane = stack.use(await ControlPlane.start(network, await findPrograms(minor), options));
+    const plane = stack.use(await ControlPlane.start(network, await findPrograms(), options));
     const cluster = stack.use(new RealCluster(plane, network.nodes));
     await Promise.all([
       ...network.nodes.map((name, i) => putNode(plane.client, name, node(i + 1))),

@@ -136,9 +136,9 @@ export const purged: Scene = {
       `eiproute stopped; its ${before.trim().split('\n').length} routes and nexthops stay`,
     );
     const start = now();
-    await network.run('gateway', { argv: [program, 'purge', '--config', files.config] }, signal);
+    await network.run('gateway', { argv: [program, 'purge', '--yes', '--config', files.config] }, signal);
     const purgeMs = now() - start;
-    page.command('gateway', 'eiproute purge');
+    page.command('gateway', 'eiproute purge --yes');
     const left = await ours();
     demand(left === '', `left behind:\n${left}`);
     const forwarding = await network.run(

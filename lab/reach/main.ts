@@ -6,6 +6,7 @@ import { layServices, type ReachCell, reachTable } from './reach-table.ts';
 
 // Who can reach an EIP: every kind of Service from every place, as a table. Exit 0: all yes.
 //   npm run reach -- [--cluster embedded|real] [--proxy nftables|iptables]
+// The release of a real one is in $EIPROUTE_KUBERNETES.
 
 const usage = 'npm run reach -- [--cluster embedded|real] [--proxy nftables|iptables]';
 

@@ -1,4 +1,5 @@
 import { printableJson } from '../model/text.ts';
+import type { Terminal } from './terminal.ts';
 
 /** The process environment of a command; tests pass another one. */
 export interface Cli {
@@ -6,6 +7,8 @@ export interface Cli {
   readonly cwd: string;
   /** Aborted by SIGINT or SIGTERM; the reason is a {@link Stopped}. */
   readonly signal: AbortSignal;
+  /** undefined: stdin is no terminal, and nobody can be asked. */
+  readonly terminal: Terminal | undefined;
   /** For the output of the command. */
   readonly stdout: Output;
   /** For everything else: errors, warnings, the log. */

@@ -12,7 +12,7 @@ export const exit = {
   broken: 1,
   /** `trace`: whether the address works could not be found out. */
   notKnown: 2,
-  /** `status`: something that should be there is missing, in conflict, refused, held or without a live node. */
+  /** `status`: something that should be there is missing, in conflict, refused, held or without a live node; `plan`: it would be. */
   degraded: 3,
   /** `status`: no answer about the cluster for too long; all stays as it was. */
   frozen: 4,

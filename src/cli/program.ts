@@ -1,5 +1,6 @@
 import { Command, CommanderError, Option } from 'commander';
 import { defaultFile, fileVariable } from '../config/default-file.ts';
+import { addBird } from './bird.ts';
 import type { Cli } from './cli.ts';
 import { addConfig } from './config.ts';
 import { addDemo } from './demo.ts';
@@ -8,6 +9,7 @@ import { addDrain } from './drain.ts';
 import { ending } from './ending.ts';
 import { addEvents } from './events.ts';
 import { type ExitCode, exit } from './exit.ts';
+import { addFrr } from './frr.ts';
 import { addGateway } from './gateway.ts';
 import { addNode } from './node.ts';
 import { addPlan } from './plan.ts';
@@ -52,6 +54,8 @@ export async function runProgram(argv: readonly string[], cli: Cli): Promise<Exi
   addPools(program);
   addRelease(program);
   addDrain(program);
+  addBird(program);
+  addFrr(program);
   addPurge(program);
   addConfig(program);
   addDemo(program);

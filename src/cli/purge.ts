@@ -7,6 +7,7 @@ import { changeObject, keyOf } from '../model/object.ts';
 import { ownerOf } from '../model/owner.ts';
 import { printable, shellWord } from '../model/text.ts';
 import type { Role } from '../reconcile/reconciler.ts';
+import { counted } from '../status/state.ts';
 import { type AnyLoaded, readAnyConfig } from './any-config.ts';
 import { type Cli, printJson } from './cli.ts';
 import { type ExitCode, exit } from './exit.ts';
@@ -15,6 +16,7 @@ import type { Program } from './program.ts';
 
 interface Options {
   readonly dryRun?: boolean;
+  readonly yes?: boolean;
   readonly json?: boolean;
 }
 
@@ -25,6 +27,7 @@ export function addPurge({ root, run }: Program): void {
       'remove everything that is ours from the kernel, and put settings back; the daemon must be stopped',
     )
     .option('--dry-run', 'only print the commands that would do it')
+    .option('--yes', 'do not ask')
     .option('--json', 'print JSON')
     .action(run(purge));
 }
@@ -34,13 +37,24 @@ async function purge(cli: Cli, command: Command): Promise<ExitCode> {
   const loaded = await readAnyConfig(cli, command);
   if (loaded === undefined) return exit.config;
   const options = optionsOf<Options>(command);
-  if (options.dryRun) return await preview(cli, loaded, options);
+  const emptying = await emptied(loaded);
+  if (options.dryRun) {
+    const found = await wouldRemove(emptying, cli.signal);
+    if (options.json) printJson(cli, { removed: found.removed, refused: [], leftAlone: found.leftAlone });
+    else for (const line of found.removed) cli.stdout.write(`${line}\n`);
+    for (const line of found.leftAlone) cli.stderr.write(`eiproute: ${printable(line)}\n`);
+    return exit.ok;
+  }
   const { lock } = await import('../daemon/lock.ts');
   const { Reconciler } = await import('../reconcile/reconciler.ts');
   const { commandOf } = await import('./changes.ts');
   const { removeFiles } = await import('../daemon/names.ts');
-  const { empty, open, files } = await emptied(loaded);
+  const { empty, open, files } = emptying;
   await using _lock = await lock(empty.scope.owner.protocol, loaded.config.runtimeDirectory);
+  if (!(options.yes || (await mayRemove(cli, emptying)))) {
+    cli.stdout.write('nothing was removed\n');
+    return exit.failed;
+  }
   await using kernel = await open();
   const role = await withoutForeign(empty, kernel);
   const reconciler = new Reconciler(kernel, Date.now);
@@ -70,28 +84,55 @@ async function purge(cli: Cli, command: Command): Promise<ExitCode> {
   return refused.length === 0 ? exit.ok : exit.failed;
 }
 
-async function preview(cli: Cli, loaded: AnyLoaded, { json }: Options): Promise<ExitCode> {
+/** Asks, unless there is nothing to remove. */
+async function mayRemove(cli: Cli, emptying: Emptied): Promise<boolean> {
+  const { removed, counts } = await wouldRemove(emptying, cli.signal);
+  if (removed.length === 0) return true;
+  const { isAgreed } = await import('./terminal.ts');
+  const parts = [
+    `deletes ${counted(counts.objects, 'object')} from the kernel`,
+    `puts ${counted(counts.settings, 'setting')} back`,
+    `removes ${counted(counts.files, 'file')}`,
+  ];
+  const what = `purge ${parts.slice(0, -1).join(', ')} and ${parts.at(-1)}`;
+  if (cli.terminal !== undefined)
+    cli.stderr.write(`${what}; as commands: eiproute purge --dry-run\nNo EIP is routed then.\n`);
+  return isAgreed(cli, what, 'Go on?');
+}
+
+/** What a purge would do. */
+interface Removal {
+  /** As commands. */
+  readonly removed: readonly string[];
+  /** Settings of others, in words. */
+  readonly leftAlone: readonly string[];
+  readonly counts: { readonly objects: number; readonly settings: number; readonly files: number };
+}
+
+async function wouldRemove({ empty, open, files }: Emptied, signal: AbortSignal): Promise<Removal> {
   const { dryRun } = await import('../reconcile/dry-run.ts');
   const { commandOf } = await import('./changes.ts');
   const { companions } = await import('../kernel/sysctl.ts');
-  const { empty, open, files } = await emptied(loaded);
   await using kernel = await open();
-  const { due, have } = await dryRun(kernel, await withoutForeign(empty, kernel), cli.signal);
+  const { due, have } = await dryRun(kernel, await withoutForeign(empty, kernel), signal);
   const left = foreignSysctls(have, kernel);
   const untouched = new Set(left.flatMap(({ name }) => [name, companions.get(name)]));
-  const removed = due.map(({ change }) => commandOf(change, have));
+  const changes = due.map(({ change }) => change);
   // Linux changes some settings along with ours; they are restored afterwards.
-  const ours = new Set(due.map(({ change }) => keyOf(changeObject(change))));
+  const ours = new Set(changes.map((change) => keyOf(changeObject(change))));
   for (const [name, value] of have.formerSysctls) {
     const sysctl = { kind: 'sysctl', name, value } as const;
-    if (!ours.has(keyOf(sysctl)) && !untouched.has(name))
-      removed.push(commandOf({ verb: 'delete', have: sysctl }, have));
+    if (!ours.has(keyOf(sysctl)) && !untouched.has(name)) changes.push({ verb: 'delete', have: sysctl });
   }
-  removed.push(...files.map((file) => `rm ${shellWord(file)}`));
-  if (json) printJson(cli, { removed, refused: [], leftAlone: left.map(leftAlone) });
-  else for (const line of removed) cli.stdout.write(`${line}\n`);
-  for (const one of left) cli.stderr.write(`eiproute: ${printable(leftAlone(one))}\n`);
-  return exit.ok;
+  const settings = changes.filter((change) => changeObject(change).kind === 'sysctl').length;
+  return {
+    removed: [
+      ...changes.map((change) => commandOf(change, have)),
+      ...files.map((file) => `rm ${shellWord(file)}`),
+    ],
+    leftAlone: left.map(leftAlone),
+    counts: { objects: changes.length - settings, settings, files: files.length },
+  };
 }
 
 /** A setting that somebody else has changed since we wrote it. */
@@ -153,9 +194,9 @@ async function emptied(loaded: AnyLoaded): Promise<Emptied> {
   const { stateFiles } = await import('../daemon/state-files.ts');
   if (loaded.role === 'gateway') {
     const { LinuxKernel } = await import('../kernel/linux.ts');
-    const { flowLabelTableName } = await import('../desire/flow-label.ts');
+    const { nftTableNames } = await import('../desire/gateway.ts');
     const { config } = loaded;
-    const nftTables = [flowLabelTableName(config.gateway.protocol)];
+    const nftTables = nftTableNames(config.gateway.protocol);
     return {
       empty: emptyRole(config, nftTables),
       open: () => LinuxKernel.open(config.stateDirectory),

@@ -170,7 +170,7 @@ function columns(parts: readonly string[]): string {
   return parts.join('   ');
 }
 
-function needLines({ needs, now }: AnyStatus, paint: Paint): readonly string[] {
+export function needLines({ needs, now }: Pick<AnyStatus, 'needs' | 'now'>, paint: Paint): readonly string[] {
   if (needs.length === 0) return [];
   const shown = needs.slice(0, mostNeeds);
   const width = Math.max(...shown.map(({ kind }) => kind.length));
@@ -180,7 +180,7 @@ function needLines({ needs, now }: AnyStatus, paint: Paint): readonly string[] {
     lines.push(`  ${kind}  ${printable(needText(need, Date.parse(now)))}`);
     lines.push(`  ${' '.repeat(width)}  ${printable(need.advice)}`);
   }
-  if (needs.length > mostNeeds) lines.push(`  and ${needs.length - mostNeeds} more: eiproute status --json`);
+  if (needs.length > mostNeeds) lines.push(`  and ${needs.length - mostNeeds} more: --json has all`);
   return lines;
 }
 

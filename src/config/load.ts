@@ -103,6 +103,7 @@ function assemble(
       weighByEndpoints: preset(leaves.weightByEndpoints),
       resilience: resilient ? resilience : undefined,
       hash: preset(leaves.hashPolicy),
+      segmentSize: preset(leaves.segmentSize) || undefined,
       ...(hashSeed === undefined ? {} : { hashSeed }),
       nexthopCompat: preset(leaves.nexthopCompatMode),
       neighbour: {

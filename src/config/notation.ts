@@ -62,6 +62,7 @@ function gatewayNotation(config: GatewayConfig): Partial {
     [leaves.idleTimer.key, resilience && seconds(resilience.idleTimer)],
     [leaves.unbalancedTimer.key, resilience && seconds(resilience.unbalancedTimer)],
     [leaves.hashPolicy.key, gateway.hash],
+    [leaves.segmentSize.key, gateway.segmentSize ?? 0],
     [leaves.hashSeed.key, gateway.hashSeed],
     [leaves.nexthopCompatMode.key, gateway.nexthopCompat],
     [leaves.reachable.key, durationText(gateway.neighbour.reachableMs)],

@@ -89,6 +89,7 @@ export const leaves = {
   idleTimer: leaf('resilient.idleTimer', duration(0, 24 * hour, second), '120s', 'when a bucket may move'),
   unbalancedTimer: leaf('resilient.unbalancedTimer', duration(0, 24 * hour, second), '0', 'when it must'),
   hashPolicy: leaf('hashPolicy', choice(['addresses', 'ports']), 'addresses', 'what spreads the flows'),
+  segmentSize: leaf('mss', whole(0, 65_535), '1220', 'the longest TCP segment, with hashPolicy ports'),
   hashSeed: leaf(
     'hashSeed',
     whole(1, 4_294_967_295),

@@ -8,7 +8,7 @@ import { Signal } from '../cluster/signal.ts';
 import type { GatewayConfig, Source } from '../config/config.ts';
 import type { ClusterReader } from '../desire/cluster-reader.ts';
 import { routeKey } from '../desire/eip-routes.ts';
-import { flowLabelTableName } from '../desire/flow-label.ts';
+import { nftTableNames } from '../desire/gateway.ts';
 import { GatewayDesire, type GatewaySources } from '../desire/gateway-desire.ts';
 import { apiServiceName } from '../desire/reserved.ts';
 import { sysctlNames } from '../desire/sysctls.ts';
@@ -63,7 +63,7 @@ export function gatewayRole(
   config: GatewayConfig,
   cluster: ClusterReader,
   problems: () => readonly Problem[],
-): Role {
+): Role & { readonly desire: GatewayDesire } {
   const standings = new Standings();
   standings.read({
     nodes: cluster.overview().nodes,
@@ -89,7 +89,7 @@ function roleOf({ gateway, limits }: GatewayConfig, desire: GatewayDesire): Role
       // A table that was named in a former configuration may still announce what nobody routes any more.
       tables: 'all',
       sysctls: sysctlNames(gateway),
-      nftTables: [flowLabelTableName(gateway.protocol)],
+      nftTables: nftTableNames(gateway.protocol),
       neighbours: [],
     },
     limits,

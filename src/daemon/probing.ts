@@ -17,6 +17,7 @@ import { ProxyHealths } from '../probe/proxy-health.ts';
 import { Reachability, type Targets } from '../probe/reachability.ts';
 import { rest } from '../probe/rest.ts';
 import { Serving } from '../probe/serving.ts';
+import { gcThreshold, neighbourLimit } from './neighbour-limits.ts';
 import { Standings } from './standings.ts';
 
 export interface ProbingInputs {
@@ -34,6 +35,8 @@ export interface ProbingInputs {
   readonly answered: (service: string) => void;
 }
 
+const none: readonly Problem[] = [];
+
 /** ms between two looks at how long nodes have been draining */
 const drainPace = 1000;
 
@@ -44,6 +47,8 @@ export class Probing implements Probed {
   readonly #serving: Serving;
   readonly #proxies: ProxyHealths;
   readonly #standings = new Standings();
+  /** What the standings were read from. */
+  #stoodBy: { nodes: unknown; silent: unknown; terms: unknown; changes: number } | undefined;
   /** A limit is not over sooner because this program, or the machine, slept. */
   readonly #awake: AwakeClock;
   #nodes: unknown;
@@ -51,6 +56,8 @@ export class Probing implements Probed {
   #lan = '';
   #candidates: Candidates = candidates([]);
   #targets: Targets = { lan: undefined, nodes: [] };
+  /** Of the neighbour table; the same array as long as nothing in it changes. */
+  #limits: readonly Problem[] = none;
   #hasRead = false;
   #isStarted = false;
 
@@ -68,7 +75,7 @@ export class Probing implements Probed {
       changed,
     });
     this.#awake = new AwakeClock(clock, 2 * drainPace);
-    this.#proxies = new ProxyHealths({ ask: askHealth, port: () => terms().proxyPort, changed });
+    this.#proxies = new ProxyHealths({ ask: askHealth, port: () => terms().proxyPort, clock, changed });
     this.#serving = new Serving({
       isRouted: (service, of) => this.#isRouted(service, of),
       addressOf: (node, of) => {
@@ -119,7 +126,7 @@ export class Probing implements Probed {
   }
 
   problems(): readonly (readonly Problem[])[] {
-    return [this.#reachability.problems, this.#serving.problems];
+    return [this.#reachability.problems, this.#serving.problems, this.#limits];
   }
 
   /**
@@ -133,8 +140,7 @@ export class Probing implements Probed {
     if (nodes !== this.#nodes) {
       this.#nodes = nodes;
       this.#candidates = candidates(nodes);
-      this.#targets = this.#targetsNow();
-      this.#reachability.follow(this.#targets);
+      this.#follow();
       this.#proxies.follow(
         [...this.#candidates.byName].flatMap(([node, { ipv4, ipv6 }]) => {
           const ip = ipv4 ?? ipv6;
@@ -168,8 +174,7 @@ export class Probing implements Probed {
     if (links === this.#links && lan === this.#lan) return;
     this.#links = links;
     this.#lan = lan;
-    this.#targets = this.#targetsNow();
-    this.#reachability.follow(this.#targets);
+    this.#follow();
   }
 
   async run(signal: AbortSignal): Promise<void> {
@@ -191,13 +196,28 @@ export class Probing implements Probed {
 
   /** @returns whether a node stands otherwise than before */
   #stand(): boolean {
-    return this.#standings.read({
-      nodes: this.#inputs.cluster.overview().nodes,
-      silent: this.#reachability.silent,
-      terms: this.#inputs.terms(),
-      proxy: (node) => this.#proxies.health(node),
-      now: this.#awake.now(),
+    const { nodes } = this.#inputs.cluster.overview();
+    const { silent } = this.#reachability;
+    const { changes } = this.#proxies;
+    const terms = this.#inputs.terms();
+    const now = this.#awake.now();
+    const known = this.#stoodBy;
+    const isSame =
+      known?.nodes === nodes && known.silent === silent && known.terms === terms && known.changes === changes;
+    // An event must not cost what the nodes weigh.
+    if (isSame && this.#standings.isIdle) return false;
+    this.#stoodBy = { nodes, silent, terms, changes };
+    return this.#standings.read({ nodes, silent, terms, proxy: (node) => this.#proxies.health(node), now });
+  }
+
+  #follow(): void {
+    this.#targets = this.#targetsNow();
+    this.#reachability.follow(this.#targets);
+    const limits = ([4, 6] as const).flatMap((of) => {
+      const { length } = this.#targets.nodes.filter(({ ip }) => family(ip) === of);
+      return length === 0 ? none : neighbourLimit(of, length, gcThreshold(of));
     });
+    if (limits.length > 0 || this.#limits.length > 0) this.#limits = limits;
   }
 
   /** The nodes in the networks of the LAN: the kernel accepts no others as nexthops. */

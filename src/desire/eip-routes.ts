@@ -1,6 +1,6 @@
 import type { Refusals, Why } from '../model/desired-object.ts';
 import type { Gateway } from '../model/gateway.ts';
-import { compareIp, family, hostPrefix, type Ip } from '../model/ip.ts';
+import { compareIp, type Family, family, hostPrefix, type Ip } from '../model/ip.ts';
 import type { Listing } from '../model/listing.ts';
 import {
   type KernelObject,
@@ -158,7 +158,7 @@ export function eipRoute(eip: Ip, nhid: number, table: number, { protocol }: Own
     kind: 'route',
     table,
     dst: hostPrefix(eip),
-    metric: eipMetric(eip),
+    metric: eipMetric(family(eip)),
     protocol,
     type: 'unicast',
     nhid,
@@ -168,12 +168,12 @@ export function eipRoute(eip: Ip, nhid: number, table: number, { protocol }: Own
 }
 
 /** The default metric of `ip route add`: Linux has no metric 0 for IPv6. */
-function eipMetric(eip: Ip): number {
-  return family(eip) === 4 ? 0 : 1024;
+function eipMetric(of: Family): number {
+  return of === 4 ? 0 : 1024;
 }
 
 export function routeKey(eip: Ip, table: number): string {
-  return routeKeyOf(table, hostPrefix(eip), eipMetric(eip));
+  return routeKeyOf(table, hostPrefix(eip), eipMetric(family(eip)));
 }
 
 export function routeWhy({ eip, services }: Path): Why {

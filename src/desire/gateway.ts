@@ -9,11 +9,12 @@ import { type Probed, unprobed } from '../model/probed.ts';
 import type { Problem } from '../model/problem.ts';
 import { announcements } from './announcements.ts';
 import { eipRoutes, presentRoute, routeKey } from './eip-routes.ts';
-import { flowLabels } from './flow-label.ts';
+import { flowLabels, flowLabelTableName } from './flow-label.ts';
 import { alive } from './links.ts';
 import { paths } from './paths.ts';
 import { type Add, defaultRoutes, poolRoutes } from './plain-routes.ts';
 import { apiService, type Reserved, reservedIn } from './reserved.ts';
+import { segmentSizes, segmentSizeTableName } from './segment-size.ts';
 import { sysctls } from './sysctls.ts';
 
 /**
@@ -88,6 +89,11 @@ export interface FixedInputs {
   readonly reserved: Reserved;
 }
 
+/** The nftables tables that a gateway may make. */
+export function nftTableNames(protocol: number): readonly string[] {
+  return [flowLabelTableName(protocol), segmentSizeTableName(protocol)];
+}
+
 /** All that does not depend on which Service has which EIP. */
 export function fixedObjects(inputs: FixedInputs, add: Add): readonly Problem[] {
   const { gateway, have, refused, reserved } = inputs;
@@ -101,7 +107,7 @@ export function fixedObjects(inputs: FixedInputs, add: Add): readonly Problem[] 
     if (problem) problems.push(problem);
   }
   problems.push(...sysctls(gateway, have, add));
-  problems.push(...flowLabels(gateway, refused, add));
+  problems.push(...flowLabels(gateway, refused, add), ...segmentSizes(gateway, refused, add));
   problems.push(...poolRoutes(gateway, owner, reserved, add));
   const uplink = alive(have.links, gateway.uplink);
   problems.push(...defaultRoutes({ gateway, owner, uplink, have, refused }, add));

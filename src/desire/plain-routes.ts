@@ -11,7 +11,7 @@ import type { Reserved, ReservedBy } from './reserved.ts';
 export type Add = (object: KernelObject, why: Why) => void;
 
 /** Worse than any EIP's: a pool of single addresses has its unreachable route beside the EIP's own. */
-const poolMetric = 1_000_000;
+export const unreachableMetric = 1_000_000;
 
 /**
  * An `unreachable` route per pool network: without it, a packet to an EIP without a node bounces between
@@ -75,7 +75,7 @@ function unreachable(dst: Prefix, table: number, owner: Owner): Route {
     kind: 'route',
     table,
     dst,
-    metric: poolMetric,
+    metric: unreachableMetric,
     protocol: owner.protocol,
     type: 'unreachable',
     nhid: undefined,

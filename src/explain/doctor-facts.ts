@@ -1,3 +1,4 @@
+import type { DefaultRoute } from '../kernel/default-routes.ts';
 import type { Gateway } from '../model/gateway.ts';
 import type { Family, Ip } from '../model/ip.ts';
 import type { NeighbourState } from '../model/listing.ts';
@@ -89,12 +90,7 @@ export interface DefaultRouteFacts {
   /** The router of the configuration. */
   readonly configured: Ip | undefined;
   /** The kernel's default routes, the strongest first. */
-  readonly present: readonly {
-    readonly via: Ip | undefined;
-    readonly dev: string;
-    readonly metric: number;
-    readonly isOurs: boolean;
-  }[];
+  readonly present: readonly DefaultRoute[];
   /** Of the router; undefined: the kernel knows nothing of it */
   readonly neighbour: NeighbourState | undefined;
 }

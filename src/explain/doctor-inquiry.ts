@@ -9,12 +9,12 @@ import { nodeScope } from '../daemon/node-role.ts';
 import { candidates } from '../desire/carriers.ts';
 import { paths } from '../desire/paths.ts';
 import { poolFinder } from '../desire/pools.ts';
+import { listDefaultRoutes } from '../kernel/default-routes.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import { KernelError } from '../kernel/kernel.ts';
-import { readWith } from '../kernel/program.ts';
 import { missing, readHost } from '../kernel/requirements.ts';
 import { type Snapshot, serviceName } from '../model/cluster.ts';
-import { family, type Ip, ipFromNumber, ipNumber, parseIp, prefixIp, prefixLength } from '../model/ip.ts';
+import { family, type Ip, ipFromNumber, ipNumber, prefixIp, prefixLength } from '../model/ip.ts';
 import type { Listing } from '../model/listing.ts';
 import type { Link } from '../model/object.ts';
 import { ownerOf } from '../model/owner.ts';
@@ -285,31 +285,13 @@ function firewallFacts(
     );
 }
 
-/** What `ip -j route show default` prints of a route. */
-interface PrintedRoute {
-  readonly gateway?: string;
-  readonly dev?: string;
-  readonly metric?: number;
-  readonly protocol?: string;
-}
-
 async function defaultRoute(
   of: 4 | 6,
   { gateway }: GatewayConfig,
   links: readonly Link[],
   signal: AbortSignal,
 ): Promise<DefaultRouteFacts> {
-  const ended = await readWith('ip', ['-N', '-j', `-${of}`, 'route', 'show', 'default'], signal);
-  const printed: readonly PrintedRoute[] =
-    ended.kind === 'ended' && ended.status === 0 ? JSON.parse(ended.out || '[]') : [];
-  const present = printed
-    .map(({ gateway: via, dev = '', metric = 0, protocol }) => ({
-      via: via === undefined ? undefined : parseIp(via),
-      dev,
-      metric,
-      isOurs: Number(protocol) === gateway.protocol,
-    }))
-    .sort((a, b) => a.metric - b.metric);
+  const present = await listDefaultRoutes(of, signal);
   const configured = gateway.defaultRoutes.find((via) => family(via) === of);
   const [first] = present;
   const router = configured ?? first?.via;

@@ -1,3 +1,4 @@
+import { defaultRouteText } from '../kernel/default-routes.ts';
 import type { Gateway } from '../model/gateway.ts';
 import { family } from '../model/ip.ts';
 import type { NeighbourState } from '../model/listing.ts';
@@ -206,17 +207,11 @@ const quiet: ReadonlySet<NeighbourState | undefined> = new Set<NeighbourState>([
 
 function defaultRouteCheck(
   { family: of, configured, present, neighbour }: DefaultRouteFacts,
-  { uplink }: Gateway,
+  { uplink, protocol: own }: Gateway,
 ): Check {
   const name = of === 6 ? 'default route 6' : 'default route';
   const [first] = present;
-  const words = (route: (typeof present)[number]): string =>
-    `${route.via === undefined ? '' : `via ${route.via} `}dev ${route.dev}${route.metric === 0 ? '' : ` metric ${route.metric}`}`;
-  const answers = quiet.has(neighbour)
-    ? 'does not answer'
-    : neighbour === undefined
-      ? 'not asked'
-      : 'answers';
+  const answers = neighbour === undefined ? 'not asked' : 'answers';
   if (configured === undefined && first === undefined)
     return check(
       name,
@@ -231,18 +226,25 @@ function defaultRouteCheck(
     return check(name, 'FAIL', `the router ${router} does not answer`, {
       advice: `ping -I ${uplink} ${router}; correct defaultRoute, or see to the router`,
     });
-  const other = present.find(({ isOurs, via, dev }) => !isOurs && !(via === configured && dev === uplink));
+  const words =
+    configured === undefined ? first && defaultRouteText(first) : `via ${configured} dev ${uplink}`;
+  const other = present.find(
+    ({ protocol, via, dev }) => protocol !== own && !(via === configured && dev === uplink),
+  );
   if (configured !== undefined && other !== undefined)
     return check(
       name,
       'warn',
-      `via ${configured} dev ${uplink}, ${answers}; it wins over the present one ${words(other)}`,
+      `via ${configured} dev ${uplink}, ${answers}; it wins over the present one ${defaultRouteText(other)}`,
       {
         advice: 'leave defaultRoute out where another program sets the right one',
       },
     );
-  if (configured !== undefined) return check(name, 'ok', `via ${configured} dev ${uplink}; ${answers}`);
-  return check(name, 'ok', `${first === undefined ? '' : words(first)}; ${answers}`);
+  if (router !== undefined && neighbour === undefined)
+    return check(name, '?', `${words}; whether it answers could not be found out`, {
+      advice: `ping -c 1 -I ${configured === undefined ? first?.dev : uplink} ${router}`,
+    });
+  return check(name, 'ok', router === undefined ? `${words}` : `${words}; ${answers}`);
 }
 
 function managersCheck({ managers }: DoctorFacts, ours: readonly string[]): Check {

@@ -7,14 +7,10 @@ import type { NeighbourState } from '../model/listing.ts';
 const patience = 4000;
 const between = 25;
 
-const undecided: ReadonlySet<NeighbourState | undefined> = new Set<NeighbourState | undefined>([
-  undefined,
-  'INCOMPLETE',
-  'DELAY',
-  'PROBE',
-]);
-
+/** One that somebody has fixed, or that was heard a moment ago: a question would only change the entry. */
 const settled: ReadonlySet<NeighbourState | undefined> = new Set<NeighbourState>(['PERMANENT', 'REACHABLE']);
+/** The answer to a question, or to the last of them. */
+const answered: ReadonlySet<NeighbourState | undefined> = new Set<NeighbourState>(['STALE', 'FAILED']);
 
 /** Makes the kernel ask hosts by ARP or NDP, and waits until it knows of each whether it answers. */
 export async function askNeighbours(
@@ -24,15 +20,25 @@ export async function askNeighbours(
 ): Promise<ReadonlyMap<Ip, NeighbourState>> {
   if (ips.length === 0) return new Map();
   await using neighbours = new LinuxNeighbours();
-  // A question changes the entry: one that somebody has fixed, or that was heard a moment ago, is left alone.
-  const before = await neighbours.states(link, ips, signal);
-  const asked = ips.filter((_, i) => !settled.has(before[i]));
-  if (asked.length > 0) await neighbours.solicit(link, asked);
   const end = performance.now() + patience;
+  const asked = new Set<Ip>();
   while (true) {
     const states = await neighbours.states(link, ips, signal);
-    if (performance.now() > end || states.every((state) => !undecided.has(state)))
-      return new Map(ips.flatMap((ip, i) => (states[i] === undefined ? [] : [[ip, states[i]] as const])));
+    const found = new Map(ips.map((ip, i) => [ip, states[i]]));
+    const open = ips.filter(
+      (ip) => !(settled.has(found.get(ip)) || (asked.has(ip) && answered.has(found.get(ip)))),
+    );
+    if (open.length === 0 || performance.now() > end) return known(found);
+    // A kernel whose table is full drops entries, and says so to nobody: they are asked for again.
+    const due = open.filter((ip) => !asked.has(ip) || found.get(ip) === undefined);
+    for (const ip of due) asked.add(ip);
+    if (due.length > 0) await neighbours.solicit(link, due);
     await sleep(between, undefined, { signal });
   }
+}
+
+function known(states: ReadonlyMap<Ip, NeighbourState | undefined>): ReadonlyMap<Ip, NeighbourState> {
+  const result = new Map<Ip, NeighbourState>();
+  for (const [ip, state] of states) if (state !== undefined) result.set(ip, state);
+  return result;
 }

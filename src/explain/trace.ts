@@ -2,7 +2,7 @@ import { family, type Ip } from '../model/ip.ts';
 import { sysctlName } from '../model/iproute.ts';
 import type { NeighbourState } from '../model/listing.ts';
 import { some } from '../status/need.ts';
-import type { ServiceView } from '../status/path-view.ts';
+import type { CarrierView, ServiceView } from '../status/path-view.ts';
 import { counted, iso, span } from '../status/state.ts';
 import type { Attempt, KernelFacts, ProbeFacts, TraceFacts } from './trace-facts.ts';
 
@@ -238,12 +238,16 @@ function carriersStep({ view, source }: TraceFacts): Step {
   );
   const words = left.length === 0 ? '' : ` (left out: ${left.join('; ')})`;
   if (view.carriers.length > 0)
-    return step('carriers', 'ok', `${some(view.carriers.map(({ node }) => node))}${words}`);
+    return step('carriers', 'ok', `${some(view.carriers.map(carrierText))}${words}`);
   if (!view.services.some(({ holds }) => holds)) return step('carriers', '-', 'no Service holds the address');
   return step('carriers', 'FAIL', `no node can carry it${words}`, {
     why: left.length === 0 ? 'the cluster has no node' : `no node can carry it: ${left.join('; ')}`,
     advice: 'kubectl get nodes -o wide; kubectl get endpointslices -A -o wide',
   });
+}
+
+function carrierText({ node, standing }: CarrierView): string {
+  return standing === undefined || standing === 'silent' ? node : `${node} (${standing})`;
 }
 
 function routeStep(facts: TraceFacts, kernel: KernelFacts): Step {

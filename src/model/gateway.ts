@@ -47,6 +47,8 @@ export interface Gateway {
   readonly resilience: Resilience | undefined;
   /** Fields that the multipath hash uses: 'addresses' (policy 0) or 'ports' (policy 1). */
   readonly hash: 'addresses' | 'ports';
+  /** bytes of a TCP segment that a client gets at most, with hash 'ports'; undefined: what it asks for */
+  readonly segmentSize: number | undefined;
   /** `net.ipv4.fib_multipath_hash_seed`, the same on all gateways; undefined: the kernel's own, another on each host. */
   readonly hashSeed?: number;
   /** `net.ipv4.nexthop_compat_mode`; true where a routing daemon without nexthop objects (BIRD 2) reads our routes. */

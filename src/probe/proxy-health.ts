@@ -1,34 +1,44 @@
 import type { Ip } from '../model/ip.ts';
 import type { ProxyHealth } from '../model/probed.ts';
+import { AwakeClock } from './awake-clock.ts';
 import type { Health } from './health-port.ts';
 import { rest } from './rest.ts';
 
 /** What is known of one node's kube-proxy. */
 export interface Known {
   readonly health: ProxyHealth;
-  /** Questions in a row that got no answer. */
+  /** Questions in a row that got no answer, and when the first of them ended, in ms of the awake clock. */
   readonly misses: number;
+  readonly missingSince: number;
 }
 
-/** Questions without an answer after which a kube-proxy that answered before is gone. */
+/** Questions without an answer after which a kube-proxy that answered before is gone, and ms that lie between. */
 const mostMisses = 3;
+/** A kube-proxy that is restarted, or updated, is back sooner; what it wrote stays in force meanwhile. */
+const missingFor = 30_000;
 
-export const unasked: Known = { health: 'unknown', misses: 0 };
+export const unasked: Known = { health: 'unknown', misses: 0, missingSince: 0 };
 
 /**
- * What is known after another answer. A kube-proxy that never answered is unknown: the port may be closed for us, and
+ * What is known after another answer.
+ *
+ * A kube-proxy that never answered is unknown: the port may be closed for us, and
  * other dataplanes have none.
+ *
+ * @param now ms of the awake clock
  */
-export function afterAnswer(before: Known, { kind }: Health): Known {
+export function afterAnswer(before: Known, { kind }: Health, now: number): Known {
   switch (kind) {
     case 'serves':
-      return { health: 'serves', misses: 0 };
+      return { ...unasked, health: 'serves' };
     case 'not yet':
-      return { health: 'refuses', misses: 0 };
+      return { ...unasked, health: 'refuses' };
     case 'no answer': {
       if (before.health === 'unknown') return before;
       const misses = before.misses + 1;
-      return { health: misses >= mostMisses ? 'gone' : before.health, misses };
+      const missingSince = before.misses === 0 ? now : before.missingSince;
+      const isGone = misses >= mostMisses && now - missingSince >= missingFor;
+      return { health: isGone ? 'gone' : before.health, misses, missingSince };
     }
     default:
       return kind satisfies never;
@@ -45,24 +55,34 @@ export interface ProxyHealthsOptions {
   readonly ask: (ip: Ip, port: number, signal: AbortSignal) => Promise<Health>;
   /** 0: nobody is asked */
   readonly port: () => number;
+  /** ms; must never run backwards */
+  readonly clock: () => number;
   /** Called when a node's kube-proxy is of another health than before. */
   readonly changed: () => void;
 }
 
 /** ms between two questions to one node, as long as there are few nodes */
 const pace = 1000;
-/** Questions in a second: each costs some tenths of a millisecond. */
-const mostPerSecond = 100;
+/** Questions in a second: each costs 0.4 ms of processor time. */
+const mostPerSecond = 30;
 
 /** What the kube-proxy of each node says of itself (kubernetes/kubernetes, pkg/proxy/healthcheck/proxy_health.go). */
 export class ProxyHealths {
   readonly #options: ProxyHealthsOptions;
+  readonly #clock: AwakeClock;
   readonly #known = new Map<string, Known>();
   readonly #asking = new Set<string>();
   #targets: readonly ProxyTarget[] = [];
+  #changes = 0;
 
   constructor(options: ProxyHealthsOptions) {
     this.#options = options;
+    this.#clock = new AwakeClock(options.clock, 2 * pace);
+  }
+
+  /** Grows with each change of a health. */
+  get changes(): number {
+    return this.#changes;
   }
 
   health(node: string): ProxyHealth {
@@ -77,12 +97,14 @@ export class ProxyHealths {
       targets.filter(({ node, ip }) => addresses.get(node) === ip).map(({ node }) => node),
     );
     for (const node of this.#known.keys()) if (!kept.has(node)) this.#known.delete(node);
+    this.#changes += 1;
     this.#targets = targets;
   }
 
   /** Asks until the signal is aborted: every node once in a turn, evenly spread over it. */
   async run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
+      this.#clock.now();
       const targets = this.#targets;
       const port = this.#options.port();
       if (port === 0) this.#forget();
@@ -91,6 +113,7 @@ export class ProxyHealths {
       for (let at = 0; portion > 0 && at < targets.length; at += portion) {
         for (const target of targets.slice(at, at + portion)) this.#ask(target, port, signal);
         if (!(await rest(pace / 10, signal))) return;
+        this.#clock.now();
       }
       const turns = portion === 0 ? 0 : Math.ceil(targets.length / portion);
       if (turns < 10 && !(await rest(pace - (turns * pace) / 10, signal))) return;
@@ -100,6 +123,7 @@ export class ProxyHealths {
   #forget(): void {
     if (this.#known.size === 0) return;
     this.#known.clear();
+    this.#changes += 1;
     this.#options.changed();
   }
 
@@ -110,9 +134,11 @@ export class ProxyHealths {
       this.#asking.delete(node);
       if (signal.aborted || !this.#targets.some((target) => target.node === node && target.ip === ip)) return;
       const before = this.#known.get(node) ?? unasked;
-      const after = afterAnswer(before, answer);
+      const after = afterAnswer(before, answer, this.#clock.now());
       this.#known.set(node, after);
-      if (after.health !== before.health) this.#options.changed();
+      if (after.health === before.health) return;
+      this.#changes += 1;
+      this.#options.changed();
     });
   }
 }

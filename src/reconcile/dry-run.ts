@@ -1,22 +1,20 @@
 import type { Kernel } from '../kernel/kernel.ts';
-import type { DesiredState } from '../model/desired.ts';
+import type { DesiredState, DesiredTable } from '../model/desired.ts';
 import type { Listing } from '../model/listing.ts';
-import { changeObject } from '../model/object.ts';
-import type { Problem } from '../model/problem.ts';
+import { changeObject, equal, type Key, keyOf } from '../model/object.ts';
 import { Actual } from './actual.ts';
 import { allKeys, diff } from './diff.ts';
 import { type Plan, plan, stuckKeys } from './plan.ts';
 import type { Role } from './reconciler.ts';
-import type { Conflict, Held, PlannedChange } from './report.ts';
+import type { Conflict, Missing, PlannedChange, Report } from './report.ts';
 import { nothingWithdrawn } from './withdrawals.ts';
 
 /** The result of a first round that changes nothing. */
 export interface DryRun {
   readonly have: Listing;
   readonly due: readonly PlannedChange[];
-  readonly held: readonly Held[];
-  readonly conflicts: readonly Conflict[];
-  readonly problems: readonly Problem[];
+  /** What a round would report that made these changes, and met no refusal. */
+  readonly report: Report;
 }
 
 /**
@@ -48,13 +46,46 @@ export async function dryRun(kernel: Kernel, role: Role, signal: AbortSignal): P
     if (holder) conflicts.push({ want: object, why: planned.why, holder });
     else possible.push(planned);
   }
+  const due = [...possible, ...found.deletes];
+  const inConflict = new Set(conflicts.map(({ want }) => keyOf(want)));
   return {
     have,
-    due: [...possible, ...found.deletes],
-    held: found.held,
-    conflicts,
-    problems: desired.problems,
+    due,
+    report: {
+      round: 1,
+      reasons: [],
+      dumped: true,
+      at: 0,
+      duration: 0,
+      done: due,
+      repaired: new Set(),
+      failed: [],
+      conflicts,
+      held: found.held,
+      problems: desired.problems,
+      ...shortfall(role.desire.table, then, inConflict),
+      lacking: desired.lacking,
+      complete: desired.complete,
+      again: undefined,
+    },
   };
+}
+
+/** What would be lacking afterwards. */
+function shortfall(
+  table: DesiredTable,
+  then: Actual,
+  inConflict: ReadonlySet<Key>,
+): Pick<Report, 'wanted' | 'installed' | 'missing'> {
+  const installed = { ...table.counts };
+  const missing: Missing[] = [];
+  for (const { key, object: want } of table.values()) {
+    const have = inConflict.has(key) ? undefined : then.objects.get(key);
+    if (have !== undefined && equal(have, want)) continue;
+    installed[want.kind] -= 1;
+    missing.push({ want, have });
+  }
+  return { wanted: { ...table.counts }, installed, missing };
 }
 
 function pass(

@@ -126,7 +126,7 @@ function holdWords(reason: HoldReason): string {
 function holdAdvice(reason: HoldReason): string {
   switch (reason) {
     case 'too many at once':
-      return 'if that is meant: eiproute release';
+      return 'see which: eiproute release --show; if that is meant: eiproute release';
     case 'lists incomplete':
       return 'nothing to do once the API answers';
     case 'fight':

@@ -7,7 +7,7 @@ import { poolFinder } from '../desire/pools.ts';
 import { type Node, type Service, type ServicePort, serviceName } from '../model/cluster.ts';
 import type { Gateway } from '../model/gateway.ts';
 import { type Family, family, type Ip, parseIp } from '../model/ip.ts';
-import type { Probed } from '../model/probed.ts';
+import type { Probed, Standing } from '../model/probed.ts';
 import type { Problem } from '../model/problem.ts';
 import type { Need } from './need.ts';
 import type { Summary } from './state.ts';
@@ -44,10 +44,17 @@ export interface PathView {
   readonly pool: { readonly name: string; readonly networks: readonly string[] } | undefined;
   /** Those that name the EIP; the holders first. */
   readonly services: readonly ServiceView[];
-  readonly carriers: readonly { readonly node: string; readonly ip: Ip }[];
+  readonly carriers: readonly CarrierView[];
   /** The other nodes, and why they get no traffic. */
   readonly leftOut: readonly { readonly node: string; readonly why: string }[];
   readonly problems: readonly Problem[];
+}
+
+export interface CarrierView {
+  readonly node: string;
+  readonly ip: Ip;
+  /** Why it gets no new flows while another node gets them; undefined: it gets them. */
+  readonly standing: Standing | undefined;
 }
 
 export interface ServiceView {
@@ -67,7 +74,7 @@ export interface ServiceView {
 export interface PathViewInputs {
   readonly cluster: ClusterReader;
   readonly gateway: Gateway;
-  readonly probed: Pick<Probed, 'waiting'>;
+  readonly probed: Pick<Probed, 'waiting' | 'standings'>;
   /** Of the last round, and of the allocation. */
   readonly problems: readonly Problem[];
 }
@@ -103,7 +110,11 @@ function viewOf(eip: Ip, { cluster, gateway, probed, problems }: PathViewInputs)
     services: named
       .map((service) => serviceView(service, of, holders.has(serviceName(service)), waiting(service)))
       .sort((a, b) => Number(b.holds) - Number(a.holds) || (a.name < b.name ? -1 : 1)),
-    carriers: (path?.carriers ?? []).map(({ node, ip }) => ({ node, ip })),
+    carriers: (path?.carriers ?? []).map(({ node, ip }) => ({
+      node,
+      ip,
+      standing: probed.standings.get(ip),
+    })),
     leftOut: notCarrying(nodes, able, path, of, (node) =>
       named.some((service) => holders.has(serviceName(service)) && waiting(service).has(node)),
     ),

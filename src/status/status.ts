@@ -1,11 +1,12 @@
 import type { AnnounceState } from '../desire/announcements.ts';
 import type { Feed, Resource } from '../model/cluster.ts';
+import type { Ip } from '../model/ip.ts';
 import { describe, type LinkNames } from '../model/iproute.ts';
 import { type Counts, changeObject } from '../model/object.ts';
 import type { Problem } from '../model/problem.ts';
 import type { Report } from '../reconcile/report.ts';
 import type { EipCounts } from './health.ts';
-import type { Need } from './need.ts';
+import { eipOf, type Need } from './need.ts';
 import type { NodeStatus } from './nodes.ts';
 import { type Health, iso, type State, type Summary, summaryOf } from './state.ts';
 
@@ -141,6 +142,10 @@ export interface FailedStatus {
 
 export interface HeldStatus {
   readonly object: string;
+  /** undefined: it is no route of an EIP. */
+  readonly eip: Ip | undefined;
+  /** Those that it is or was for. */
+  readonly services: readonly string[] | undefined;
   readonly reason: string;
   readonly until: string | undefined;
 }
@@ -248,8 +253,10 @@ export function statusOf<R extends Status['role']>(
       why: why.text,
       error: message,
     })),
-    held: (report?.held ?? []).map(({ change, reason, until }) => ({
+    held: (report?.held ?? []).map(({ change, why, reason, until }) => ({
       object: describe(changeObject(change), names),
+      eip: eipOf(changeObject(change)),
+      services: why.services,
       reason,
       until: until === undefined ? undefined : iso(until),
     })),

@@ -1,15 +1,13 @@
-import { findPrograms, newest } from '../../lab/cluster/real/programs.ts';
+import { findPrograms } from '../../lab/cluster/real/programs.ts';
 import type { LabKind } from '../../lab/lab.ts';
 import { needRoot } from '../e2e/root.ts';
 
-const { EIPROUTE_KUBERNETES, CI } = process.env;
-/** The release under test: `npm run test:cluster -- 1.33` sets it. */
-export const minor = EIPROUTE_KUBERNETES ?? newest;
+const { CI } = process.env;
 
 type RealKind = Extract<LabKind, { readonly cluster: 'real' }>;
 
 export function real(proxy: RealKind['proxy'], options: Partial<RealKind> = {}): RealKind {
-  return { cluster: 'real', proxy, minor, ...options };
+  return { cluster: 'real', proxy, ...options };
 }
 
 /**
@@ -19,7 +17,7 @@ export function real(proxy: RealKind['proxy'], options: Partial<RealKind> = {}):
 export async function needKubernetes(context: Mocha.Context): Promise<void> {
   needRoot(context);
   try {
-    await findPrograms(minor);
+    await findPrograms();
   } catch (error) {
     if (CI === 'true') throw error;
     const suite = context.test?.parent;

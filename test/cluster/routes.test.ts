@@ -13,7 +13,7 @@ import { waitFor } from '../../lab/process/wait.ts';
 import type { Ip } from '../../src/model/ip.ts';
 import { downloadPort, Flows, flowServer } from '../e2e/flows.ts';
 import { late, Stage } from '../lab/stage.ts';
-import { minor, needKubernetes, real } from './kind.ts';
+import { needKubernetes, real } from './kind.ts';
 
 /** Cases of route owners, with their numbers in the project's list; what they did wrong is written there. */
 describe('routes under a real control plane', function () {
@@ -213,6 +213,26 @@ describe('routes under a real control plane', function () {
     expect(await lostSince(load, start)).to.equal('');
   });
 
+  it('72: a node has two ways out: replies leave by the one that the request came by, also when rp_filter is set back', async () => {
+    const { network } = stage.lab;
+    // The default route of a node leads to another router, which drops what it did not see begin.
+    const wayOut = await network.run('node1', { argv: ['ip', 'route', 'show', 'default'] });
+    expect(wayOut).to.not.include('10.0.0.1 ');
+    await using load = await loadOn('web');
+    // What systemd-sysctl sets back to strict becomes loose again on a node, and off on the gateway.
+    const wanted = { gateway: '0', node1: '2' };
+    for (const machine of ['gateway', 'node1'] as const) {
+      await network.run(machine, { argv: ['sysctl', '-qw', 'net.ipv4.conf.eth0.rp_filter=1'] });
+      await stage.until(`rp_filter of ${machine} is ${wanted[machine]}`, async () => {
+        const now = await network.run(machine, { argv: ['sysctl', '-n', 'net.ipv4.conf.eth0.rp_filter'] });
+        return now.trim() === wanted[machine];
+      });
+    }
+    const start = Date.now();
+    for (let i = 0; i < 50; i += 1) await load.next(() => true, late());
+    expect(await lostSince(load, start)).to.equal('');
+  });
+
   it('74: heartbeats and conditions of others change nothing in the kernel', async () => {
     const start = Date.now();
     for (let i = 0; i < 20; i += 1) {
@@ -250,7 +270,7 @@ describe('a control plane that closes connections (--goaway-chance 0.02)', funct
   it('K1: 1,000 Services at once all get an address of their own', async function () {
     await needKubernetes(this);
     await using network = await layNetwork({ nodes: 3, nodeRouting: 'by agents' });
-    await using cluster = await RealCluster.start(network, minor, {
+    await using cluster = await RealCluster.start(network, {
       apiServerFlags: ['--goaway-chance=0.02'],
     });
     // No kube-proxy and no agents: nobody asks for these addresses.

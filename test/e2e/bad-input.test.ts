@@ -77,10 +77,13 @@ describe('a daemon that can do a part', () => {
     await writeFile(file, half);
     const lost =
       /sysctls.json cannot be used as the ledger of sysctls: .*; the values from before eiproute are lost/;
-    for (const command of ['plan', 'purge']) {
-      const ran = await host.eiproute(command);
+    for (const words of [
+      ['plan', '--commands'],
+      ['purge', '--yes'],
+    ]) {
+      const ran = await host.eiproute(...words);
       expect(ran.err).to.match(lost);
-      expect(ran.status, command).to.equal(command === 'plan' ? 2 : 0);
+      expect(ran.status, words.join(' ')).to.equal(words[0] === 'plan' ? 2 : 0);
     }
     expect(await readFile(file, 'utf8')).to.equal(half);
     const daemon = await host.start();

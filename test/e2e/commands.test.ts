@@ -26,7 +26,7 @@ describe('eiproute plan', () => {
 
   it('prints commands that do in a shell what the daemon does', async () => {
     await using twin = await GatewayHost.make();
-    const plan = await host.eiproute('plan');
+    const plan = await host.eiproute('plan', '--commands');
     expect(plan.status, plan.err).to.equal(2);
     expect(plan.err).to.equal('');
     expect(plan.out).to.match(
@@ -37,7 +37,7 @@ describe('eiproute plan', () => {
     await twin.start();
     expect(await host.ours()).to.equal(await twin.ours());
     expect(await host.settings()).to.equal(await twin.settings());
-    expect(await host.eiproute('plan')).to.deep.equal({ status: 0, out: '', err: '' });
+    expect(await host.eiproute('plan', '--commands')).to.deep.equal({ status: 0, out: '', err: '' });
   });
 
   it('runs nothing but its commands in a shell, whatever Services and Nodes are called', async () => {
@@ -52,7 +52,7 @@ describe('eiproute plan', () => {
     ]);
     const cluster = join(other.folder, 'cluster.json');
     await writeFile(cluster, JSON.stringify({ kind: 'List', items }));
-    const plan = await other.eiproute('plan', '--from', cluster);
+    const plan = await other.eiproute('plan', '--commands', '--from', cluster);
     expect(plan.status, plan.err).to.equal(2);
     expect(plan.out).to.match(/touch/);
     expect(plan.out + plan.err).not.to.match(/[^\P{C}\n]/u);
@@ -71,20 +71,20 @@ describe('eiproute plan', () => {
       'nexthop replace id 250000002 via 10.0.0.77 dev eth0 proto 86',
     ]);
     host.setSysctl('net/ipv4/conf/eth0/send_redirects', '1');
-    const plan = await host.eiproute('plan');
+    const plan = await host.eiproute('plan', '--commands');
     expect(plan.status).to.equal(2);
     const shell = await host.within('sh', '-ec', plan.out);
     expect(shell.status, `${plan.out}${shell.err}`).to.equal(0);
     expect(await host.routing()).to.equal(desired);
     expect(await host.ours()).not.to.match(/198.51.100.77|10.0.0.77/);
     expect(host.sysctl('net/ipv4/conf/eth0/send_redirects')).to.equal('0');
-    expect((await host.eiproute('plan')).status).to.equal(0);
+    expect((await host.eiproute('plan', '--commands')).status).to.equal(0);
   });
 
   it('changes nothing', async () => {
     await using other = await GatewayHost.make();
     const before = [await other.kernel(), await other.settings(), await readdir(other.folder)];
-    expect((await other.eiproute('plan')).status).to.equal(2);
+    expect((await other.eiproute('plan', '--commands')).status).to.equal(2);
     expect([await other.kernel(), await other.settings(), await readdir(other.folder)]).to.deep.equal(before);
   });
 
@@ -92,12 +92,12 @@ describe('eiproute plan', () => {
     const file = join(host.folder, 'cluster.json');
     const items = [...standardWorld, ...serviceOn('more', ['198.51.100.40'])];
     await writeFile(file, JSON.stringify({ apiVersion: 'v1', kind: 'List', items }));
-    const plan = await host.eiproute('plan', '--from', file);
+    const plan = await host.eiproute('plan', '--commands', '--from', file);
     expect({ status: plan.status, err: plan.err }).to.deep.equal({ status: 2, err: '' });
     expect(plan.out).to.match(
       /^ip route add 198.51.100.40 nhid 26000000\d proto 86 {2}# Service default\/more\n$/,
     );
-    const missing = await host.eiproute('plan', '--from', join(host.folder, 'none.json'));
+    const missing = await host.eiproute('plan', '--commands', '--from', join(host.folder, 'none.json'));
     expect(missing.status).to.equal(1);
     expect(missing.err).to.match(
       /^eiproute: the cluster could not be read from \S+none.json: services, endpointslices, nodes: .*ENOENT.*\n$/,
@@ -110,10 +110,13 @@ describe('eiproute plan', () => {
     await host.ip('route add 198.51.100.40 via 10.0.0.99 proto static');
     const { status, out } = await host.eiproute('plan', '--json');
     const plan = JSON.parse(out.replace(/nhid \d+/, 'nhid ID'));
-    expect(status).to.equal(0);
-    expect({ ...plan, problems: plan.problems.map(({ code }: { code: string }) => code) }).to.deep.equal({
+    expect(status).to.equal(3);
+    const { needs, ...rest } = plan;
+    expect(needs.map(({ kind }: { kind: string }) => kind)).to.deep.equal(['CONFLICT', 'EIP']);
+    expect({ ...rest, problems: plan.problems.map(({ code }: { code: string }) => code) }).to.deep.equal({
       version: 1,
       changes: [],
+      counts: { add: 0, change: 0, delete: 0 },
       held: [],
       conflicts: [
         {
@@ -124,9 +127,12 @@ describe('eiproute plan', () => {
         },
       ],
       problems: ['eip-outside-pools'],
+      state: 'DEGRADED',
+      summary: '3 of 4 EIPs routed over 3 nodes; 1 in conflict; 1 warning',
+      shadows: [],
     });
-    const words = await host.eiproute('plan');
-    expect(words.status).to.equal(0);
+    const words = await host.eiproute('plan', '--commands');
+    expect(words.status).to.equal(3);
     expect(words.out).to.equal('');
     expect(words.err).to.match(
       /^conflict: 198.51.100.40 .* is held by another program: .*; delete it: ip route delete .*$/m,
@@ -138,12 +144,56 @@ describe('eiproute plan', () => {
 
   it('says which list is missing and why when the API refuses one', async () => {
     host.api.faults.forbid('list', 'nodes');
-    const plan = await host.eiproute('plan');
+    const plan = await host.eiproute('plan', '--commands');
     host.api.faults.allow('list', 'nodes');
     expect(plan.status).to.equal(1);
     expect(plan.out).to.equal('');
     expect(plan.err).to.match(
       /^eiproute: the cluster could not be read from \S+kubeconfig: nodes: HTTP 403: /,
+    );
+  });
+
+  it('says with signs what comes, changes and goes, who asked for it, and what was there before', async () => {
+    await using other = await GatewayHost.make({ settings: 'defaultRoute: { via: 203.0.113.254 }' });
+    await other.batch([
+      'route add unreachable 198.51.100.77 proto 86',
+      'route add default via 10.0.0.98 metric 100 proto static',
+    ]);
+    const { status, out, err } = await other.eiproute('plan');
+    expect({ status, err }).to.deep.equal({ status: 2, err: '' });
+    const lines = out.split('\n').map((line) => line.replace(/ {2,}/g, '  '));
+    expect(lines).to.include.members([
+      '~ sysctl net.ipv4.ip_forward  0 -> 1  gateway settings',
+      '+ nexthop id 250000001 via 10.0.0.11 dev eth0 proto 86  node n1',
+      '+ route 198.51.100.11 nhid 260000000 proto 86  Service default/mail',
+      '- route unreachable 198.51.100.77 proto 86  no longer wanted',
+      '! default via 203.0.113.254 dev eth1 will win over the present one via 10.0.0.98 dev eth0 metric 100',
+    ]);
+    expect(lines.at(-2)).to.match(
+      /^Plan: \d+ to add, \d+ to change, 1 to delete\. As commands: eiproute plan --commands$/,
+    );
+    const [, add, change] = /(\d+) to add, (\d+) to change/.exec(out) ?? [];
+    const count = (sign: string): number => lines.filter((line) => line.startsWith(`${sign} `)).length;
+    expect([count('+'), count('~'), count('-')]).to.deep.equal([Number(add), Number(change), 1]);
+    const shell = await other.within('sh', '-ec', (await other.eiproute('plan', '--commands')).out);
+    expect(shell.status, shell.err).to.equal(0);
+    const again = await other.eiproute('plan');
+    expect({ status: again.status, err: again.err }).to.deep.equal({ status: 0, err: '' });
+    expect(again.out).to.match(/^No changes\. 3 of 3 EIPs routed over 3 nodes; \d+ objects as wanted\.\n$/);
+    await other.ip('route replace 198.51.100.11 nhid 260000001 proto 86');
+    expect((await other.eiproute('plan')).out).to.match(
+      /^~ route 198\.51\.100\.11 nhid 260000000 proto 86 +Service default\/mail; was 198\.51\.100\.11 nhid 260000001 proto 86$/m,
+    );
+  });
+
+  it('says that nothing can work without the LAN, and exits with 3', async () => {
+    await using other = await GatewayHost.make();
+    await other.ip('link delete eth0');
+    const { status, out } = await other.eiproute('plan');
+    expect(status).to.equal(3);
+    expect(out).to.match(/^ {2}INTERFACE {2}interface eth0 does not exist/m);
+    expect(out).to.match(
+      /\nAfterwards DEGRADED: interface eth0 does not exist: 0 of 3 EIPs are routed.*\nPlan: /,
     );
   });
 });
@@ -367,7 +417,7 @@ describe('eiproute purge', () => {
     const daemon = await host.start();
     expect([await host.kernel(), await host.settings()]).not.to.deep.equal(before);
 
-    const refused = await host.eiproute('purge');
+    const refused = await host.eiproute('purge', '--yes');
     expect({ status: refused.status, out: refused.out }).to.deep.equal({ status: 1, out: '' });
     expect(refused.err).to.match(
       /^eiproute: another eiproute already manages routes of protocol 86 in this network namespace; stop it first.*\n$/,
@@ -382,7 +432,7 @@ describe('eiproute purge', () => {
     const files = ['cluster.json', 'sysctls.json'].map((name) => join(host.state, name));
     await writeFile(join(host.state, 'notes.txt'), 'of a person');
     const preview = await host.eiproute('purge', '--dry-run');
-    const purged = await host.eiproute('purge');
+    const purged = await host.eiproute('purge', '--yes');
     expect(purged.status, purged.err).to.equal(0);
     for (const { out } of [preview, purged])
       expect(out.split('\n').filter((line) => line.startsWith('rm '))).to.deep.equal(
@@ -392,7 +442,7 @@ describe('eiproute purge', () => {
     expect(purged.out).to.match(/^ip route delete 198.51.100.10 nhid 260000001 proto 86$/m);
     expect(purged.out).to.match(/^sysctl -w net.ipv4.ip_forward="0"$/m);
     expect([await host.kernel(), await host.settings()]).to.deep.equal(before);
-    expect(await host.eiproute('purge')).to.deep.equal({ status: 0, out: '', err: '' });
+    expect(await host.eiproute('purge', '--yes')).to.deep.equal({ status: 0, out: '', err: '' });
     expect([await host.kernel(), await host.settings()]).to.deep.equal(before);
   });
 
@@ -406,7 +456,7 @@ describe('eiproute purge', () => {
     const says =
       /^eiproute: net\.ipv4\.neigh\.eth0\.base_reachable_time_ms is "7000", where eiproute had written "300": somebody else .* not put back to "30000"\n$/;
     const preview = await host.eiproute('purge', '--dry-run');
-    const purged = await host.eiproute('purge');
+    const purged = await host.eiproute('purge', '--yes');
     for (const { status, out, err } of [preview, purged]) {
       expect(status).to.equal(0);
       expect(err).to.match(says);
@@ -415,14 +465,14 @@ describe('eiproute purge', () => {
     }
     expect(host.sysctl('net/ipv4/neigh/eth0/base_reachable_time_ms')).to.equal('7000');
     expect(host.sysctl('net/ipv4/ip_forward')).to.equal('0');
-    expect(await host.eiproute('purge')).to.deep.equal({ status: 0, out: '', err: '' });
+    expect(await host.eiproute('purge', '--yes')).to.deep.equal({ status: 0, out: '', err: '' });
   });
 
   it('prints JSON with a version', async function () {
     needRoot(this);
     await using host = await GatewayHost.make();
     await host.ip('route add unreachable 198.51.100.77 proto 86');
-    const { status, out } = await host.eiproute('purge', '--json');
+    const { status, out } = await host.eiproute('purge', '--yes', '--json');
     expect(status).to.equal(0);
     const { version, removed, refused } = JSON.parse(out);
     expect({ version, refused }).to.deep.equal({ version: 1, refused: [] });

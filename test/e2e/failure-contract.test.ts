@@ -250,7 +250,7 @@ describe('what the API may send', () => {
     }
     await daemon.says(/too much would vanish at once: held; .*eiproute release/, mark);
     expect(await host.kernel()).to.equal(full);
-    const released = await host.eiproute('release');
+    const released = await host.eiproute('release', '--yes');
     expect(released.out).to.match(/^\d+ held deletes are released\n$/);
     expect({ status: released.status, err: released.err }).to.deep.equal({ status: 0, err: '' });
     await until(

@@ -250,7 +250,7 @@ log: { format: json }
 
     it('leave nothing behind after purge', async () => {
       await daemon.stop();
-      const argv = [program, 'purge', '--config', folder('gateway.yaml')];
+      const argv = [program, 'purge', '--yes', '--config', folder('gateway.yaml')];
       const { out } = await net.outcome('gateway', { argv });
       expect(out).to.include('delete table inet eiproute-flow-label-86');
       expect(await net.run('gateway', { argv: ['nft', 'list', 'ruleset'] })).to.equal('');

@@ -47,6 +47,11 @@ export class Flows implements AsyncDisposable {
     return this.#ask({ verb: 'count' });
   }
 
+  /** Which connections, in the order in which they were opened, are broken or have not echoed every byte. */
+  stuck(): Promise<readonly number[]> {
+    return this.#ask({ verb: 'stuck' });
+  }
+
   download(to: string, count: number, from: readonly string[]): Promise<Downloads> {
     return this.#ask({ verb: 'download', to, count, from });
   }
@@ -112,6 +117,9 @@ const client = `
       live: flows.filter(({ broken, sent, echoed }) => !broken && sent === echoed).length,
       broken: flows.filter(({ broken }) => broken).length,
     }),
+    stuck: async () => [...flows.entries()]
+      .filter(([, { broken, sent, echoed }]) => broken || sent !== echoed)
+      .map(([i]) => i),
     download: async ({ to, count, from }) => {
       const all = await Promise.all(Array.from({ length: count }, (_, i) => download(to, from[i % from.length])));
       const good = all.filter((ms) => ms !== undefined);

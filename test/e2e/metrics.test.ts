@@ -9,7 +9,7 @@ import { rawNode } from '../../lab/cluster/manifests.ts';
 import { inside } from '../../lab/process/namespace.ts';
 import { outcome, within } from '../../lab/process/run.ts';
 import { GatewayHost, serviceOn } from './gateway-host.ts';
-import { needProgram, needRoot } from './root.ts';
+import { needPrograms, needRoot } from './root.ts';
 import { tied } from './tied.ts';
 import { until } from './until.ts';
 
@@ -28,7 +28,7 @@ describe('the read-only listener', () => {
 
   before(async function () {
     needRoot(this);
-    needProgram(this, 'promtool');
+    needPrograms(this, 'promtool');
     host = await GatewayHost.make({ settings: `metrics: { listen: "${listen}" }` });
     await host.start();
   });
@@ -106,7 +106,7 @@ describe('monitoring', function () {
   this.timeout(60_000);
   before(function () {
     needRoot(this);
-    needProgram(this, 'prometheus');
+    needPrograms(this, 'prometheus');
   });
 
   it('has alerts that fire on their cause, and are silent on a gateway that is well', async () => {

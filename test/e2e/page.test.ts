@@ -5,7 +5,7 @@ import { rawNode } from '../../lab/cluster/manifests.ts';
 import { Browser } from './browser.ts';
 import type { GatewayDaemon } from './gateway-daemon.ts';
 import { GatewayHost, serviceOn, standardWorld } from './gateway-host.ts';
-import { needProgram, needRoot } from './root.ts';
+import { needPrograms, needRoot } from './root.ts';
 import { until } from './until.ts';
 
 const listen = '127.0.0.1:9469';
@@ -22,7 +22,7 @@ describe('the live page in a real browser', function () {
 
   before(async function () {
     needRoot(this);
-    needProgram(this, 'chromium');
+    needPrograms(this, 'chromium');
     const settings = `metrics: { listen: "${listen}" }`;
     host = await GatewayHost.make({ settings, world: [...standardWorld, ...many] });
     daemon = await host.start();

@@ -8,10 +8,10 @@ export function needRoot(context: Mocha.Context): void {
   if (process.getuid?.() !== 0) without(context, 'root: network namespaces, nft and sysctls');
 }
 
-/** The same for a program of Debian that `sh scripts/setup e2e` installs. */
-export function needProgram(context: Mocha.Context, name: string): void {
-  if (spawnSync('sh', ['-c', `command -v ${name}`]).status !== 0)
-    without(context, `${name}: sh scripts/setup e2e`);
+/** The same for programs of Debian that `sh scripts/setup e2e` installs. */
+export function needPrograms(context: Mocha.Context, ...names: readonly string[]): void {
+  const missing = names.filter((name) => spawnSync('sh', ['-c', `command -v ${name}`]).status !== 0);
+  if (missing.length > 0) without(context, `${missing.join(', ')}: sh scripts/setup e2e`);
 }
 
 function without(context: Mocha.Context, what: string): void {

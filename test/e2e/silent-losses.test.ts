@@ -229,7 +229,7 @@ describe('routes and nexthops that others touch', () => {
     );
     await daemon.says(/nexthop replaced: id 250000001 by pid \d+/, mark);
     await host.ip('nexthop delete id 250000001');
-    expect((await host.eiproute('plan')).out).to.equal('');
+    expect((await host.eiproute('plan', '--commands')).out).to.equal('');
     desired = await host.ours();
   });
 

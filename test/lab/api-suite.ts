@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { expect } from 'chai';
-import { at, type JsonObject, listAt, textAt } from '../../lab/cluster/api/json.ts';
+import { at, type JsonObject, listAt, objectAt, textAt } from '../../lab/cluster/api/json.ts';
 import { type ApiClient, ApiRefusal } from '../../lab/cluster/api-client.ts';
 import { type Lab, type LabKind, openLab } from '../../lab/lab.ts';
 import { api } from '../../lab/network/map.ts';
@@ -29,6 +29,16 @@ export function apiSuite(kind: LabKind): void {
       client.patch(ref(name), { status: { loadBalancer: { ingress: [{ ip, ipMode: 'VIP' }] } } }, 'status');
     const ingress = (object: JsonObject): readonly string[] =>
       listAt(object, 'status', 'loadBalancer', 'ingress').map((each) => textAt(each, 'ip'));
+
+    /** What the API answers to the account of the shipped manifest. */
+    const asGateway = async (path: string, ...options: readonly string[]): Promise<string> => {
+      const kubeconfig = `${lab.network.folder}/weak.kubeconfig`;
+      await lab.cluster.writeKubeconfig(kubeconfig);
+      const token = /token: (\S+)/.exec(await readFile(kubeconfig, 'utf8'))?.[1];
+      const header = ['-H', `Authorization: Bearer ${token}`];
+      const argv = ['curl', '-sk', ...options, ...header, `https://${api.v4}:6443${path}`];
+      return await lab.network.run('gateway', { argv });
+    };
 
     it('takes no status with a new Service, and none by way of the Service itself', async () => {
       const status = { loadBalancer: { ingress: [{ ip: '198.51.100.7', ipMode: 'VIP' }] } };
@@ -139,13 +149,32 @@ export function apiSuite(kind: LabKind): void {
       expect(seen).to.deep.equal(['ADDED ', 'MODIFIED 198.51.100.7', 'DELETED 198.51.100.7']);
     });
 
+    it('ends a watch in time, with a bookmark of what it has told', async () => {
+      const { version } = await client.snapshot('Service', late());
+      const created = await client.create(service('bookmarked'));
+      const query = new URLSearchParams({
+        watch: 'true',
+        allowWatchBookmarks: 'true',
+        resourceVersion: version,
+        timeoutSeconds: '4',
+      });
+      const lines = await asGateway(`/api/v1/namespaces/default/services?${query}`);
+      const events = lines
+        .trim()
+        .split('\n')
+        .map((line): JsonObject => JSON.parse(line));
+      const types = events.map(({ type }) => type);
+      expect(types.slice(0, 2)).to.deep.equal(['ADDED', 'BOOKMARK']);
+      // A slow kube-apiserver may send several.
+      expect(new Set(types.slice(1))).to.deep.equal(new Set(['BOOKMARK']));
+      const versionOf = (object: JsonObject | undefined): number =>
+        Number(textAt(object, 'metadata', 'resourceVersion'));
+      expect(versionOf(objectAt(events[1], 'object'))).to.be.at.least(versionOf(created));
+    });
+
     it('gives nothing to an account without rights, in words that name the right', async () => {
-      const path = `${lab.network.folder}/weak.kubeconfig`;
-      await lab.cluster.writeKubeconfig(path);
-      const token = /token: (\S+)/.exec(await readFile(path, 'utf8'))?.[1];
-      const url = `https://${api.v4}:6443/api/v1/namespaces/default/services/born`;
-      const argv = ['curl', '-sk', '-X', 'DELETE', '-H', `Authorization: Bearer ${token}`, url];
-      const answer: JsonObject = JSON.parse(await lab.network.run('gateway', { argv }));
+      const path = '/api/v1/namespaces/default/services/born';
+      const answer: JsonObject = JSON.parse(await asGateway(path, '-X', 'DELETE'));
       expect(at(answer, 'code')).to.equal(403);
       expect(textAt(answer, 'message')).to.match(
         /cannot delete resource "services" in API group "" in the namespace "default"/,

@@ -60,7 +60,10 @@ export class Watches {
     const bookmark = setInterval(() => this.#bookmark(watch), this.#bookmarkEvery);
     const seconds = Number(query.get('timeoutSeconds') ?? 1800);
     const timeout = setTimeout(() => {
-      if (!this.silent && !watch.muted) exchange.end();
+      if (this.silent || watch.muted) return;
+      // kube-apiserver sends the last one two seconds before the end.
+      this.#bookmark(watch);
+      exchange.end();
     }, seconds * 1000);
     exchange.onClose(() => {
       clearInterval(bookmark);

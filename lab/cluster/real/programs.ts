@@ -15,18 +15,18 @@ export interface Programs {
   readonly argv: Readonly<Record<Component, readonly string[]>>;
 }
 
-/** The release that is taken when nobody asks for another. */
-export const newest = '1.37';
+/** The release that is asked for, as `sh scripts/setup cluster` and `npm run test:cluster -- 1.33` set it. */
+const minor = process.env['EIPROUTE_KUBERNETES'] || '1.37';
 
 /**
- * Finds the programs: those in $KUBEBUILDER_ASSETS when its kube-apiserver is of this minor release, and for all that
- * it lacks the program of test/hyperkube, when the cache has it. It builds nothing.
+ * Finds the programs of the release in $EIPROUTE_KUBERNETES, or of the newest: those in $KUBEBUILDER_ASSETS when its
+ * kube-apiserver is of this minor release, and for all that it lacks the program of test/hyperkube, when the cache has
+ * it. It builds nothing.
  *
- * @param minor `1.37`
  * @throws CommandError what is missing, and how to get it
  */
-export async function findPrograms(minor: string = newest): Promise<Programs> {
-  const assets = await assetsOf(minor);
+export async function findPrograms(): Promise<Programs> {
+  const assets = await assetsOf();
   const lacks = components.filter((name) => !assets.paths.has(name));
   if (lacks.length === 0) return { release: assets.release, argv: argvOf((name) => assets.paths.get(name)) };
   const { status, out, err } = await outcome({ argv: ['sh', build, '--if-cached', minor] });
@@ -45,9 +45,10 @@ export async function findPrograms(minor: string = newest): Promise<Programs> {
 }
 
 /** What envtest and other tools of the field have installed, if it is of this release. */
-async function assetsOf(
-  minor: string,
-): Promise<{ readonly release: string; readonly paths: ReadonlyMap<Component, string> }> {
+async function assetsOf(): Promise<{
+  readonly release: string;
+  readonly paths: ReadonlyMap<Component, string>;
+}> {
   const { KUBEBUILDER_ASSETS: folder } = process.env;
   const server = folder === undefined ? '' : join(folder, 'kube-apiserver');
   if (folder === undefined || !existsSync(server)) return { release: '', paths: new Map() };

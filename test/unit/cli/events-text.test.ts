@@ -106,7 +106,7 @@ describe('docs/events.md', () => {
         level: 'error',
         event: 'held',
         held: 6,
-        first: '198.51.100.14 nhid 861000001 proto 86',
+        first: '198.51.100.14 nhid 260000001 proto 86',
         until: '2026-01-08T12:57:12.400Z',
       },
     ];

@@ -118,6 +118,8 @@ describe('a command about what only a gateway has', () => {
     ['release', 'held deletes'],
     ['drain', 'announcements'],
     ['undrain', 'announcements'],
+    ['bird', 'announcements'],
+    ['frr', 'announcements'],
   ] as const) {
     it(`${word} says of a node's file whose it is`, async () => {
       const folder = mkdtempSync(join(tmpdir(), 'eiproute-node-'));

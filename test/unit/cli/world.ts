@@ -16,6 +16,7 @@ export async function run(argv: readonly string[], env: Cli['env'] = {}, cwd = '
     env,
     cwd,
     signal: new AbortController().signal,
+    terminal: undefined,
     stdout: { write: (text) => out.push(text) },
     stderr: { write: (text) => err.push(text) },
   });

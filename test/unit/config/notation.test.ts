@@ -56,6 +56,7 @@ const config: fc.Arbitrary<GatewayConfig> = fc.record({
       { nil: undefined },
     ),
     hash: fc.constantFrom('addresses', 'ports'),
+    segmentSize: fc.option(fc.integer({ min: 1, max: 65_535 }), { nil: undefined }),
     nexthopCompat: fc.boolean(),
     neighbour: fc.record({
       reachableMs: ms(5, 180_000).map((ticks) => ticks * 20),

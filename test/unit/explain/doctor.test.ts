@@ -54,7 +54,7 @@ const well: DoctorFacts = {
     {
       family: 4,
       configured: router,
-      present: [{ via: router, dev: 'eth1', metric: 0, isOurs: true }],
+      present: [{ via: router, dev: 'eth1', metric: 0, protocol: 86 }],
       neighbour: 'REACHABLE',
     },
   ],
@@ -273,7 +273,7 @@ describe('doctor', () => {
     {
       name: 'a default route that is shadowed',
       facts: withRoute({
-        present: [{ via: parseIp('192.168.1.1'), dev: 'eth0', metric: 100, isOurs: false }],
+        present: [{ via: parseIp('192.168.1.1'), dev: 'eth0', metric: 100, protocol: 4 }],
       }),
       check: 'default route',
       state: 'warn',
@@ -293,6 +293,24 @@ describe('doctor', () => {
       check: 'default route',
       state: 'ok',
       finding: /^via 203\.0\.113\.254 dev eth1; answers$/,
+    },
+    {
+      name: 'a router that could not be asked',
+      facts: withRoute({ neighbour: undefined }),
+      check: 'default route',
+      state: '?',
+      finding: /^via 203\.0\.113\.254 dev eth1; whether it answers could not be found out$/,
+    },
+    {
+      name: 'a default route without a router',
+      facts: withRoute({
+        configured: undefined,
+        present: [{ via: undefined, dev: 'ppp0', metric: 0, protocol: 4 }],
+        neighbour: undefined,
+      }),
+      check: 'default route',
+      state: 'ok',
+      finding: /^dev ppp0$/,
     },
     {
       name: 'systemd-networkd that was told nothing',

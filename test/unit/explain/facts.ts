@@ -10,7 +10,11 @@ import { gateway } from '../../scene.ts';
 const now = Date.UTC(2026, 0, 8, 13, 44, 10);
 const eip = parseIp('198.51.100.10');
 
-export const nodes = [1, 3].map((n) => ({ node: `node${n}`, ip: parseIp(`10.0.0.1${n}`) }));
+export const nodes = [1, 3].map((n) => ({
+  node: `node${n}`,
+  ip: parseIp(`10.0.0.1${n}`),
+  standing: undefined,
+}));
 
 function link(index: number, name: string, address: string): Link {
   return { index, name, up: true, carrier: true, addresses: [{ ip: parseIp(address), length: 24 }] };
@@ -41,7 +45,7 @@ export const route = {
   type: 'unicast',
   table: 254,
   protocol: 86,
-  nhid: 861_000_002,
+  nhid: 260_000_002,
   dst: '198.51.100.10',
   hops: nodes.map(({ ip }) => ({ via: ip, dev: 'eth0' })),
 } as const;

@@ -89,8 +89,8 @@ describe('withoutSecrets', () => {
     '# password: hunter2': '# password: REMOVED',
     '{"client_secret":"x1","name":"web"}': '{"client_secret":"REMOVED","name":"web"}',
     [`before ${key.trim()} after`]: 'before REMOVED after',
-    'ip route add 198.51.100.10 nhid 861000000 proto 86':
-      'ip route add 198.51.100.10 nhid 861000000 proto 86',
+    'ip route add 198.51.100.10 nhid 260000000 proto 86':
+      'ip route add 198.51.100.10 nhid 260000000 proto 86',
   };
   for (const [text, want] of Object.entries(cases)) {
     it(`makes ${JSON.stringify(want)}`, () => {

@@ -10,22 +10,25 @@ const answers: Readonly<Record<string, Health>> = {
 };
 
 describe('what is known of a kube-proxy', () => {
-  for (const [heard, want] of [
-    ['', 'unknown'],
-    ['2', 'serves'],
-    ['5', 'refuses'],
-    ['----', 'unknown'],
-    ['2--', 'serves'],
-    ['2---', 'gone'],
-    ['2--2--', 'serves'],
-    ['2---2', 'serves'],
-    ['5--', 'refuses'],
-    ['5---', 'gone'],
-    ['2---5', 'refuses'],
+  for (const [heard, seconds, want] of [
+    ['', 1, 'unknown'],
+    ['2', 1, 'serves'],
+    ['5', 1, 'refuses'],
+    ['----', 60, 'unknown'],
+    ['2--', 60, 'serves'],
+    ['2---', 14, 'serves'],
+    ['2---', 15, 'gone'],
+    ['2--2--', 60, 'serves'],
+    ['2---2', 60, 'serves'],
+    ['5--', 60, 'refuses'],
+    ['5---', 60, 'gone'],
+    ['2---5', 60, 'refuses'],
+    [`2${'-'.repeat(30)}`, 1, 'serves'],
+    [`2${'-'.repeat(31)}`, 1, 'gone'],
   ] as const) {
-    it(`after ${heard || 'nothing'} it is ${want}`, () => {
+    it(`after ${heard || 'nothing'}, ${seconds} s apart, it is ${want}`, () => {
       const known = [...heard].reduce(
-        (before, sign) => afterAnswer(before, answers[sign] ?? { kind: 'serves' }),
+        (before, sign, i) => afterAnswer(before, answers[sign] ?? { kind: 'serves' }, i * seconds * 1000),
         unasked,
       );
       expect(known.health).to.equal(want);
@@ -53,6 +56,7 @@ class World implements AsyncDisposable {
         return this.answer;
       },
       port: () => this.port,
+      clock: () => performance.now(),
       changed: () => {
         this.changes += 1;
       },
@@ -62,7 +66,7 @@ class World implements AsyncDisposable {
   }
 
   async until(what: () => boolean): Promise<void> {
-    const late = Date.now() + 1900;
+    const late = Date.now() + 15_000;
     while (!what()) {
       if (Date.now() > late) throw new Error('it does not come');
       await new Promise((resolve) => setTimeout(resolve, 2));
@@ -75,7 +79,10 @@ class World implements AsyncDisposable {
   }
 }
 
-describe('the probe of kube-proxy', () => {
+describe('the probe of kube-proxy', function () {
+  // A busy machine is slow, and what is broken never comes.
+  this.timeout(20_000);
+
   it('asks every node, and tells when one is of another health', async () => {
     await using world = new World(targets(3));
     await world.until(() => world.changes === 3);
@@ -84,13 +91,14 @@ describe('the probe of kube-proxy', () => {
     await world.until(() => world.changes === 6);
     expect(world.probe.health('n1')).to.equal('refuses');
     expect(world.probe.health('another')).to.equal('unknown');
+    expect(world.probe.changes, 'to follow, and two for each').to.equal(7);
   });
 
-  it('asks a thousand nodes a tenth of a hundred at a time', async () => {
+  it('asks no more than three of a thousand nodes at a time', async () => {
     await using world = new World(targets(1000));
     await world.until(() => world.asked.length > 0);
-    expect(world.asked.length).to.equal(10);
-    await world.until(() => world.asked.length > 10);
+    expect(world.asked.length).to.equal(3);
+    await world.until(() => world.asked.length > 3);
     expect(new Set(world.asked).size).to.equal(world.asked.length);
   });
 

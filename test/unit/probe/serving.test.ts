@@ -157,17 +157,14 @@ describe('the probe of health check ports', () => {
     expect(serving.isUnanswered('default/web')).to.equal(true);
     expect(world.answered).to.deep.equal([]);
     world.healths.set(parseIp('10.0.0.12'), { kind: 'serves' });
-    using advancing = new DisposableStack();
-    const timer = setInterval(() => {
+    // Bounded by looks, and not by time: the machine may be busy.
+    for (let looks = 0; looks < 3000 && world.answered.length === 0; looks += 1) {
       world.now += 100;
-    }, 1);
-    advancing.defer(() => clearInterval(timer));
-    const late = Date.now() + 1500;
-    while (world.answered.length === 0 && Date.now() < late)
       await new Promise((resolve) => setTimeout(resolve, 2));
+    }
     expect(world.answered).to.deep.equal(['default/web']);
     expect(serving.isUnanswered('default/web')).to.equal(false);
-  });
+  }).timeout(20_000);
 
   it('forgets a node that never said it when its endpoint goes', async () => {
     await using world = new World();

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { flowLabelTableName } from '../../../src/desire/flow-label.ts';
+import { nftTableNames } from '../../../src/desire/gateway.ts';
 import { ownerOf } from '../../../src/model/owner.ts';
 import { RecomputedDesire } from '../../../src/reconcile/recomputed.ts';
 import { anyCluster, anyGateway, installed, isOurs } from '../../any.ts';
@@ -95,7 +95,7 @@ describe('from any world to any world', () => {
               owner: ownerOf(86),
               tables: [nothing.table],
               sysctls: [],
-              nftTables: [flowLabelTableName(86)],
+              nftTables: nftTableNames(86),
               neighbours: [],
             },
             limits: { share: 1, window: 0, always: Number.POSITIVE_INFINITY, hold: 0 },

@@ -24,7 +24,8 @@ function viewsOf(text: string, waiting: readonly string[] = []): readonly PathVi
   return pathViews(pathTarget(text), {
     cluster: readerOf(cluster),
     gateway: settings,
-    probed: waiting.length === 0 ? unprobed : { waiting: () => ({ 4: new Set(waiting), 6: none }) },
+    probed:
+      waiting.length === 0 ? unprobed : { ...unprobed, waiting: () => ({ 4: new Set(waiting), 6: none }) },
     problems: [
       {
         code: 'x',

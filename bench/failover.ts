@@ -1,0 +1,285 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { ready } from '../lab/cluster/cluster.ts';
+import { client, clients } from '../lab/network/map.ts';
+import type { Pod } from '../lab/network/network.ts';
+import { within } from '../lab/process/run.ts';
+import { RealProxy } from '../lab/proxy/real-proxy.ts';
+import { echoPort, Flows, flowServer } from '../test/e2e/flows.ts';
+import { GatewayDaemon } from '../test/e2e/gateway-daemon.ts';
+import { late, Stage } from '../test/lab/stage.ts';
+import { table } from './table.ts';
+
+/** Flows of each family. */
+const flowsEach = 150;
+/** ms between two new connections */
+const every = 10;
+/** ms that each state of a case is watched */
+const watched = 3000;
+const everyPod = ['web-1', 'web-2', 'web-3'];
+
+interface Column {
+  readonly name: string;
+  /** Of the gateway's configuration. */
+  readonly lines: string;
+}
+
+const fast = 'neighbour: { reachable: 100ms, firstProbe: 0s, retransmit: 40ms }';
+const columns: readonly Column[] = [
+  { name: 'defaults', lines: '' },
+  { name: 'resilient', lines: 'resilient: true' },
+  { name: 'fast', lines: fast },
+];
+
+/** What came of one case. */
+interface Figures {
+  readonly sent: number;
+  readonly lost: number;
+  /** ms between two good answers */
+  readonly gap: number;
+  /** Long-lived connections that ended or stalled, whose pod was not taken away by the case itself. */
+  readonly broken: number | undefined;
+}
+
+/** Something that happens to the cluster, and its end. */
+interface Case {
+  readonly name: string;
+  readonly policy: 'Local' | 'Cluster';
+  /** The pods of the Services; absent: one on each node. */
+  readonly pods?: readonly string[];
+  /** Pods whose flows may break; undefined: which flows survive is not known, since any node carries any flow. */
+  readonly victims: readonly string[] | undefined;
+  readonly happens: (world: World) => Promise<void>;
+  /** undefined: it is over by itself */
+  readonly ends?: (world: World) => Promise<void>;
+}
+
+/**
+ * What fails when something happens to a node, a pod or the gateway: new connections every 10 ms and 300 long-lived ones over
+ * three nodes, IPv4 and IPv6 in turn, against the real kube-proxy.
+ */
+export async function failover(): Promise<string> {
+  const results: Figures[][] = [];
+  for (const { name, lines } of columns) {
+    await using world = await World.open(`allocate: true\n${lines}`);
+    const column: Figures[] = [];
+    for (const each of cases) {
+      column.push(await world.measure(each));
+      process.stderr.write(`${name}: ${each.name}\n`);
+    }
+    results.push(column);
+  }
+  return [
+    'new connections that failed, of those sent; the longest time without an answer, ms; flows broken on what survives, of 300',
+    table([
+      ['', ...columns.map(({ name }) => name)],
+      ...cases.map(({ name }, i) => [name, ...results.map((column) => cell(column[i]))]),
+    ]),
+  ].join('\n');
+}
+
+function cell(figures: Figures | undefined): string {
+  if (figures === undefined) return '-';
+  const { sent, lost, gap, broken } = figures;
+  return `${lost} of ${sent}, ${Math.round(gap)}, ${broken ?? '-'}`;
+}
+
+const cases: readonly Case[] = [
+  {
+    name: 'a cable is pulled, and plugged again (Local)',
+    policy: 'Local',
+    victims: ['web-2'],
+    happens: ({ network }) => network.unplug('node2'),
+    ends: ({ network }) => network.plug('node2'),
+  },
+  {
+    name: 'the same (Cluster, no pod on it)',
+    policy: 'Cluster',
+    pods: ['web-1', 'web-3'],
+    victims: undefined,
+    happens: ({ network }) => network.unplug('node2'),
+    ends: ({ network }) => network.plug('node2'),
+  },
+  {
+    name: 'a kube-proxy is frozen, and goes on',
+    policy: 'Cluster',
+    victims: [],
+    happens: (world) => world.proxy.signal('node2', 'SIGSTOP'),
+    ends: (world) => world.proxy.signal('node2', 'SIGCONT'),
+  },
+  {
+    name: 'the autoscaler marks a node, and changes its mind',
+    policy: 'Cluster',
+    victims: [],
+    happens: (world) =>
+      world.taint('node2', [{ key: 'ToBeDeletedByClusterAutoscaler', effect: 'NoSchedule' }]),
+    ends: (world) => world.taint('node2', []),
+  },
+  {
+    name: 'a node is drained, and undrained',
+    policy: 'Local',
+    victims: [],
+    happens: (world) => world.drain('node2', 'true'),
+    ends: (world) => world.drain('node2', null),
+  },
+  {
+    name: 'a pod is gone, and one comes',
+    policy: 'Local',
+    victims: ['web-2'],
+    happens: (world) => world.backends('web-1', 'web-3'),
+    ends: (world) => world.backends('web-1', 'web-2', 'web-3'),
+  },
+  {
+    name: 'all pods are restarted, one after the other',
+    policy: 'Local',
+    victims: ['web-1', 'web-2', 'web-3'],
+    happens: (world) => world.roll(),
+  },
+  {
+    name: 'the gateway is killed, and starts again',
+    policy: 'Local',
+    victims: [],
+    happens: async ({ stage }) => {
+      await stage.eiproute.gateway.kill('SIGKILL', late());
+    },
+    ends: ({ stage }) => stage.eiproute.restartGateway(),
+  },
+];
+
+/** A lab with eiproute, three pods and two Services over them: one for new connections, one for long-lived ones. */
+class World implements AsyncDisposable {
+  readonly stage: Stage;
+  readonly #servers: AsyncDisposableStack;
+
+  private constructor(stage: Stage, servers: AsyncDisposableStack) {
+    this.stage = stage;
+    this.#servers = servers;
+  }
+
+  static async open(lines: string): Promise<World> {
+    const stage = await Stage.open({ cluster: 'real', proxy: 'nftables' }, lines);
+    const world = new World(stage, new AsyncDisposableStack());
+    for (const i of [1, 2, 3]) await world.addPod(`web-${i}`, `node${i}`);
+    return world;
+  }
+
+  get network(): Stage['lab']['network'] {
+    return this.stage.lab.network;
+  }
+
+  get proxy(): RealProxy {
+    const { proxy } = this.stage.lab;
+    if (!(proxy instanceof RealProxy)) throw new Error('the lab has no real kube-proxy');
+    return proxy;
+  }
+
+  async addPod(name: string, on: string): Promise<Pod> {
+    const pod = await this.network.addPod(name, on);
+    const argv = within(this.network.namespace(name), [process.execPath, '-e', flowServer(name)]);
+    this.#servers.use(new GatewayDaemon(argv));
+    const listening = ['ss', '-Hltn', 'sport', '=', `:${echoPort}`];
+    await this.stage.until(
+      `${name} listens`,
+      async () => (await this.network.run(name, { argv: listening })) !== '',
+    );
+    return pod;
+  }
+
+  async backends(...names: readonly string[]): Promise<void> {
+    await this.set(names, []);
+  }
+
+  async set(names: readonly string[], terminating: readonly string[]): Promise<void> {
+    const backends = [
+      ...ready(this.stage.pods(...names)),
+      ...this.stage.pods(...terminating).map((pod) => ({ pod, state: 'terminating' as const })),
+    ];
+    const { cluster } = this.stage.lab;
+    // The Services have the same Pods: they are labelled one after the other.
+    for (const name of ['web', 'flows']) await cluster.setBackends(name, backends);
+  }
+
+  /** A new pod on each node in turn, twice; the old one serves until every kube-proxy has written its rules. */
+  async roll(): Promise<void> {
+    let names = ['web-1', 'web-2', 'web-3'];
+    for (const [i, old] of names.entries()) {
+      const born = `new-${i + 1}`;
+      await this.addPod(born, `node${i + 1}`);
+      await this.set([...names, born], []);
+      names = [...names.filter((name) => name !== old), born];
+      await this.set(names, [old]);
+      await this.proxy.settled();
+      await this.network.removePod(old);
+      await this.set(names, []);
+    }
+    for (const i of [1, 2, 3]) await this.addPod(`web-${i}`, `node${i}`);
+    await this.set(everyPod, names);
+    await this.proxy.settled();
+    await this.backends(...everyPod);
+    await this.proxy.settled();
+    for (const i of [1, 2, 3]) await this.network.removePod(`new-${i}`);
+  }
+
+  async drain(name: string, to: string | null): Promise<void> {
+    const node = { kind: 'Node', name };
+    await this.stage.lab.cluster.client.patch(node, {
+      metadata: { annotations: { 'eiproute.io/drain': to } },
+    });
+  }
+
+  async taint(
+    name: string,
+    taints: readonly { readonly key: string; readonly effect: string }[],
+  ): Promise<void> {
+    await this.stage.lab.cluster.client.patch({ kind: 'Node', name }, { spec: { taints: [...taints] } });
+  }
+
+  async measure({ policy, pods: names = everyPod, victims, happens, ends }: Case): Promise<Figures> {
+    const { stage } = this;
+    const { cluster, clients: load } = stage.lab;
+    const pods = ready(stage.pods(...names));
+    const ports = [{ name: 'echo', protocol: 'TCP', port: echoPort, targetPort: echoPort }];
+    await cluster.createService({ name: 'web', policy }, pods);
+    await cluster.createService({ name: 'flows', policy, spec: { ports } }, pods);
+    await stage.serving('web');
+    await stage.serving('flows');
+    await this.proxy.settled();
+    const on: string[] = [];
+    const flows: Flows[] = [];
+    for (const ip of stage.ips('flows')) {
+      const one = new Flows(this.network.namespace('client'));
+      flows.push(one);
+      const of = ip.includes(':') ? 'v6' : 'v4';
+      on.push(
+        ...(await one.open(
+          ip,
+          flowsEach,
+          Array.from({ length: clients }, (_, i) => client(i)[of]),
+        )),
+      );
+    }
+    await using requests = load.start({ to: stage.ips('web'), port: 80, every });
+    const speak = async (ms: number): Promise<void> => {
+      for (let past = 0; past < ms; past += 500) {
+        await Promise.all(flows.map((one) => one.send()));
+        await sleep(500);
+      }
+    };
+    await speak(1000);
+    const start = Date.now();
+    await Promise.all([happens(this), speak(watched)]);
+    await Promise.all([ends?.(this), speak(watched)]);
+    const { sent, lost, gap } = await requests.stop(start);
+    await sleep(1500);
+    const stuck = (await Promise.all(flows.map((one) => one.stuck()))).flatMap((list, i) =>
+      list.map((nth) => on[i * flowsEach + nth] ?? ''),
+    );
+    for (const one of flows) await one[Symbol.asyncDispose]();
+    for (const name of ['web', 'flows']) await stage.gone(name);
+    return { sent, lost, gap, broken: victims && stuck.filter((pod) => !victims.includes(pod)).length };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#servers.disposeAsync();
+    await this.stage[Symbol.asyncDispose]();
+  }
+}

@@ -1,0 +1,76 @@
+import type { Command } from 'commander';
+import type { Announce, Gateway, Pool } from '../model/gateway.ts';
+import { type Family, family, type Prefix, prefixLength } from '../model/ip.ts';
+import { readGatewayOnly } from './any-config.ts';
+import { type Cli, Failure } from './cli.ts';
+import { type ExitCode, exit } from './exit.ts';
+import type { Program } from './program.ts';
+
+export function addBird({ root, run }: Program): void {
+  root
+    .command('bird')
+    .description('print what a configuration of BIRD 2 includes to announce the EIPs')
+    .action(run(bird));
+}
+
+async function bird(cli: Cli, command: Command): Promise<ExitCode> {
+  const config = await readGatewayOnly(cli, command, 'announcements');
+  if (config === undefined) return exit.config;
+  const { announce } = config.gateway;
+  if (announce === undefined)
+    throw new Failure(
+      'nothing is announced here (announce: false), and BIRD would see no EIP: set announce: true in the configuration of the gateway',
+    );
+  cli.stdout.write(birdInclude(config.gateway, announce));
+  return exit.ok;
+}
+
+/**
+ * Tables `eip4` and `eip6` with the EIPs that may be announced, and the filter `eip_out` for what is exported. BIRD reads the
+ * announce table by notifications; the scan finds what these have missed.
+ */
+export function birdInclude(
+  { pools, protocol }: Pick<Gateway, 'pools' | 'protocol'>,
+  { table }: Announce,
+): string {
+  const kernel = (version: Family): string => `ipv${version} table eip${version};
+protocol kernel eiproute${version} {
+  kernel table ${table};
+  learn;
+  persist;
+  scan time 60;
+  ipv${version} { table eip${version}; import where krt_source = ${protocol}; export none; };
+}
+`;
+  return `# Made by "eiproute bird"; make it anew after a change of the pools. Include it, and export the tables eip4 and eip6 to your
+# router with "import none; export filter eip_out;".
+${kernel(4)}${kernel(6)}filter eip_out {
+${pools.map(poolClauses).join('')}  reject;
+}
+`;
+}
+
+/** A set of BIRD holds prefixes of one family. */
+function poolClauses(pool: Pool): string {
+  return ([4, 6] as const)
+    .map((version) => {
+      const sets = pool.addresses
+        .filter((network) => family(network) === version)
+        .map((network) => pattern(network, pool.aggregate?.[version]));
+      if (sets.length === 0) return '';
+      const communities = (pool.communities ?? []).map(
+        (community) => `    bgp_community.add((${community.replace(':', ', ')}));\n`,
+      );
+      return `  if net ~ [ ${sets.join(', ')} ] then { # pool ${pool.name}
+${communities.join('')}    accept;
+  }
+`;
+    })
+    .join('');
+}
+
+/** The single addresses of a network, or its aggregates in their place. */
+function pattern(network: Prefix, aggregate: number | undefined): string {
+  const length = aggregate ?? (family(network) === 4 ? 32 : 128);
+  return prefixLength(network) === length ? network : `${network}{${length},${length}}`;
+}

@@ -1,0 +1,46 @@
+import { gateway, gateway2, upstream } from '../../lab/network/map.ts';
+import type { Part } from './two-gateways.ts';
+
+const bfd = `protocol bfd {
+  interface "eth1" { min rx interval 200 ms; min tx interval 200 ms; multiplier 5; };
+}
+`;
+
+/** What a person writes beside the include of `eiproute bird`: docs/high-availability.md has the same. */
+export function ownBird(part: Part, include: string): string {
+  return `router id ${(part === 'gateway' ? gateway : gateway2).uplink.v4};
+protocol device { scan time 10; }
+include "${include}";
+${bfd}template bgp upstream {
+  local as 65001; hold time 9; keepalive time 3; bfd on;
+  connect delay time 1; connect retry time 2; error wait time 1, 5;
+}
+protocol bgp up4 from upstream {
+  neighbor ${upstream.outer.v4} as 65000;
+  ipv4 { table eip4; import none; export filter eip_out; next hop self; };
+}
+protocol bgp up6 from upstream {
+  neighbor ${upstream.outer.v6} as 65000;
+  ipv6 { table eip6; import none; export filter eip_out; next hop self; };
+}
+`;
+}
+
+/** A router with ECMP over whoever announces. */
+export const upstreamBird = `router id ${upstream.outer.v4};
+protocol device { scan time 10; }
+${bfd}protocol kernel k4 { merge paths on; ipv4 { import none; export all; }; }
+protocol kernel k6 { merge paths on; ipv6 { import none; export all; }; }
+template bgp below {
+  local as 65000; hold time 9; keepalive time 3; bfd on; error wait time 1, 5; passive;
+}
+${[gateway, gateway2]
+  .map(
+    (
+      { uplink },
+      i,
+    ) => `protocol bgp gw${i + 1}v4 from below { neighbor ${uplink.v4} as 65001; ipv4 { import all; export none; }; }
+protocol bgp gw${i + 1}v6 from below { neighbor ${uplink.v6} as 65001; ipv6 { import all; export none; }; }
+`,
+  )
+  .join('')}`;
