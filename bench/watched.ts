@@ -8,7 +8,7 @@ import { median, table } from './table.ts';
 const services = 10_000;
 const cycles = 150;
 /** Pairs of runs; the table has the medians. */
-const pairs = 2;
+const pairs = 3;
 
 /**
  * What it costs to be looked at: events of the packaged daemon, with nobody who asks, and with `/metrics` and `/status`
