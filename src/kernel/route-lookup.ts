@@ -1,4 +1,5 @@
 import { type Ip, parseIp } from '../model/ip.ts';
+import { routeTypes } from './netlink/route.ts';
 import { readWith } from './program.ts';
 
 /** The kernel's answer to the question where a packet goes. */
@@ -60,25 +61,12 @@ interface Printed {
   readonly nexthops?: readonly Pick<Printed, 'gateway' | 'via' | 'dev'>[];
 }
 
-/** RTN_*; with -N, ip prints the number. */
-const types: readonly string[] = [
-  'unspec',
-  'unicast',
-  'local',
-  'broadcast',
-  'anycast',
-  'multicast',
-  'blackhole',
-  'unreachable',
-  'prohibit',
-  'throw',
-];
-
 function routeOf(json: string): FoundRoute {
   const [printed = {}]: readonly Printed[] = JSON.parse(json);
   const hops = printed.nexthops ?? [printed];
   return {
-    type: types[Number(printed.type ?? 1)] ?? `type ${printed.type}`,
+    // With -N, ip prints the number.
+    type: routeTypes[Number(printed.type ?? 1)] ?? `type ${printed.type}`,
     table: Number(printed.table ?? 254),
     protocol: Number(printed.protocol ?? 0),
     nhid: printed.nhid,

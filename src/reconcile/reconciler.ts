@@ -2,13 +2,16 @@ import type { Kernel, KernelError, Scope } from '../kernel/kernel.ts';
 import type { DeleteLimits } from '../model/delete-limits.ts';
 import type { Desire, DesiredState } from '../model/desired.ts';
 import type { Listing, Neighbour } from '../model/listing.ts';
-import { changeObject, isAnnouncement, type KernelObject, type Key, type Link } from '../model/object.ts';
+import type { Change, KernelObject, Key, Link } from '../model/object.ts';
 import { Actual } from './actual.ts';
-import { allKeys, diff, differs, isDelete, references, unpinned } from './diff.ts';
+import { diff, isDelete } from './diff.ts';
+import { Drift } from './drift.ts';
+import { Execution, waiting } from './execution.ts';
 import { Fights } from './fights.ts';
 import { Hold } from './hold.ts';
-import { comesTo, type Plan, plan, stuckKeys } from './plan.ts';
-import type { Conflict, Failed, Held, HoldReason, Missing, PlannedChange, Reason, Report } from './report.ts';
+import { type Plan, plan, stuckKeys } from './plan.ts';
+import { conflictingKeys, forgetSolved, refusalsOf } from './refusals.ts';
+import type { Held, Missing, PlannedChange, Reason, Report } from './report.ts';
 import { Withdrawals } from './withdrawals.ts';
 
 /** The part of reconciliation that differs between a gateway and a node. */
@@ -42,14 +45,13 @@ interface Pass {
  */
 export class Reconciler {
   readonly #kernel: Kernel;
+  readonly #writer: Pick<Kernel, 'apply'>;
   readonly #clock: () => number;
   readonly #fights = new Fights();
   #actual: Actual | undefined;
   /** A write was aborted and may be done in part: the next round dumps. */
   #isInDoubt = false;
-  #desire: Desire | undefined;
-  /** The keys in which desired and actual differ. */
-  readonly #drift = new Set<Key>();
+  readonly #drift = new Drift();
   readonly #withdrawals = new Withdrawals();
   #holders: ReadonlyMap<Key, KernelObject> = new Map();
   readonly #hold = new Hold();
@@ -58,6 +60,7 @@ export class Reconciler {
   /** @param clock ms since the epoch */
   constructor(kernel: Kernel, clock: () => number) {
     this.#kernel = kernel;
+    this.#writer = { apply: (changes, signal) => this.#write(changes, signal) };
     this.#clock = clock;
   }
 
@@ -68,7 +71,7 @@ export class Reconciler {
 
   /** The keys in which desired and actual differ. */
   get drift(): ReadonlySet<Key> {
-    return this.#drift;
+    return this.#drift.keys;
   }
 
   /** The interfaces, as of the last dump. */
@@ -104,7 +107,6 @@ export class Reconciler {
   ): Promise<Report> {
     const at = this.#clock();
     const start = performance.now();
-    const done: PlannedChange[] = [];
     const disturbed = new Set<Key>();
     this.#rounds += 1;
     this.#hold.begin();
@@ -116,8 +118,9 @@ export class Reconciler {
       actual.forgetRefused();
     }
     const earlier = new Set(actual.refused.values());
+    const execution = new Execution({ kernel: this.#writer, actual, drift: this.#drift, signal });
     let pass = this.#pass(role, actual, at);
-    let refused = await this.#build(pass.plan.builds, actual, done, signal);
+    let refused = await execution.build(pass.plan.builds);
     let goesOn = false;
     for (let passes = 1; ; passes += 1) {
       const stuck = actual.setStuck(stuckKeys(pass.plan.held, actual.refused));
@@ -131,12 +134,13 @@ export class Reconciler {
         this.#holders = await this.#kernel.holders(conflictingKeys(actual.refused), signal);
       } else if (!goesOn) break;
       pass = this.#pass(role, actual, at);
-      refused = await this.#build(pass.plan.builds, actual, done, signal);
+      refused = await execution.build(pass.plan.builds);
     }
     const held: Held[] = [...pass.plan.held];
-    if (refused.length === 0) held.push(...(await this.#withdraw(pass.plan.deletes, actual, done, signal)));
+    if (refused.length === 0) held.push(...(await execution.withdraw(pass.plan.deletes)));
     else held.push(...pass.plan.deletes.map((one) => waiting(one, 'after a refusal')));
 
+    const { done } = execution;
     const repaired = repairs(done, disturbed);
     if (!reasons.some(({ kind }) => kind === 'link' || kind === 'address'))
       this.#fights.repaired(repaired, at);
@@ -148,7 +152,7 @@ export class Reconciler {
     table.forget((key) => !actual.objects.has(key));
     // A refusal is reported in its own round, and does not outlive the object that it was about.
     actual.forgetRefused(
-      (key, failed) => earlier.has(failed) && table.get(key) === undefined && !this.#drift.has(key),
+      (key, failed) => earlier.has(failed) && table.get(key) === undefined && !this.#drift.keys.has(key),
     );
     return {
       round: this.#rounds,
@@ -159,7 +163,7 @@ export class Reconciler {
       done,
       repaired,
       held,
-      ...this.#refusals(actual),
+      ...refusalsOf(actual.refused, this.#holders),
       ...this.#problems(pass.desired, at),
       ...this.#shortfall(role.desire, actual),
       lacking: pass.desired.lacking,
@@ -173,17 +177,17 @@ export class Reconciler {
     const listing: Listing = await this.#kernel.list(role.scope, signal);
     if (this.#actual === undefined) {
       this.#actual = new Actual(listing);
-      if (this.#desire !== undefined) this.#compareAll(this.#desire, this.#actual);
+      this.#drift.compareAll(this.#actual);
       return this.#actual;
     }
     const actual = this.#actual;
     const { changed, appeared } = actual.refresh(listing);
     // After an aborted write, the difference may come from ourselves.
     if (!this.#isInDoubt) for (const key of changed) disturbed.add(key);
-    for (const key of changed) this.#compare(key, actual);
-    for (const key of appeared) this.#compare(key, actual);
+    for (const key of changed) this.#drift.compare(key, actual);
+    for (const key of appeared) this.#drift.compare(key, actual);
     // The ledger, which is part of the listing, decides which sysctls are ours.
-    for (const [key, { kind }] of actual.objects) if (kind === 'sysctl') this.#compare(key, actual);
+    for (const [key, { kind }] of actual.objects) if (kind === 'sysctl') this.#drift.compare(key, actual);
     this.#isInDoubt = false;
     return actual;
   }
@@ -192,14 +196,8 @@ export class Reconciler {
   #pass(role: Role, actual: Actual, at: number): Pass {
     const { desire, limits } = role;
     const desired = desire.update(actual);
-    if (desire === this.#desire) for (const key of desire.table.takeTouched()) this.#compare(key, actual);
-    else {
-      if (this.#desire !== undefined) desire.table.inherit(this.#desire.table);
-      this.#desire = desire;
-      desire.table.takeTouched();
-      this.#compareAll(desire, actual);
-    }
-    const due = diff(this.#drift, desire.table, actual);
+    this.#drift.follow(desire, actual);
+    const due = diff(this.#drift.keys, desire.table, actual);
     const found = plan(due, actual, {
       complete: desired.complete,
       limits,
@@ -213,129 +211,23 @@ export class Reconciler {
     return { desired, due, plan: found };
   }
 
-  #compare(key: Key, actual: Actual): void {
-    const { table } = this.#desire ?? {};
-    if (table !== undefined && differs(key, table, actual)) this.#drift.add(key);
-    else this.#drift.delete(key);
-  }
-
-  #compareAll({ table }: Desire, actual: Actual): void {
-    this.#drift.clear();
-    for (const key of allKeys(table, actual)) if (differs(key, table, actual)) this.#drift.add(key);
-  }
-
-  /** Deletes from the top down: an object whose delete fails keeps its references. */
-  async #withdraw(
-    deletes: readonly PlannedChange[],
-    actual: Actual,
-    done: PlannedChange[],
-    signal: AbortSignal,
-  ): Promise<readonly Held[]> {
-    const held: Held[] = [];
-    let rest = deletes;
-    for (let [first] = rest; first !== undefined; [first] = rest) {
-      const isAlike = sameLevel(first);
-      const level = rest.filter(isAlike);
-      rest = rest.filter((one) => !isAlike(one));
-      const refused = await this.#apply(level, actual, done, signal);
-      if (refused.length === 0) continue;
-      const stays = refused.map(({ change }) => changeObject(change));
-      const free = new Set(unpinned(rest, stays, actual.objects));
-      held.push(...rest.filter((one) => !free.has(one)).map((one) => waiting(one, 'still named')));
-      rest = rest.filter((one) => free.has(one));
-    }
-    return held;
-  }
-
-  /**
-   * Builds from the bottom up, one kind after the other. Skips objects that reference a refused one.
-   *
-   * @returns what was refused or skipped
-   */
-  async #build(
-    builds: readonly PlannedChange[],
-    actual: Actual,
-    done: PlannedChange[],
-    signal: AbortSignal,
-  ): Promise<readonly PlannedChange[]> {
-    const undone: PlannedChange[] = [];
-    const keys = new Set<Key>();
-    const isPossible = ({ change }: PlannedChange): boolean =>
-      !references(changeObject(change)).some((key) => keys.has(key)) && !comesTo(change, keys);
-    for (let from = 0; from < builds.length; ) {
-      const kind = kindOf(builds[from]);
-      let to = from + 1;
-      while (to < builds.length && kindOf(builds[to]) === kind) to += 1;
-      const level = builds.slice(from, to);
-      const possible = keys.size === 0 ? level : level.filter(isPossible);
-      const refused = await this.#apply(possible, actual, done, signal);
-      undone.push(...refused, ...(possible === level ? [] : level.filter((one) => !isPossible(one))));
-      for (const { key } of undone) keys.add(key);
-      from = to;
-    }
-    return undone;
-  }
-
-  /** @returns what was refused */
-  async #apply(
-    planned: readonly PlannedChange[],
-    actual: Actual,
-    done: PlannedChange[],
-    signal: AbortSignal,
-  ): Promise<readonly PlannedChange[]> {
-    if (planned.length === 0) return [];
-    const outcomes = await this.#write(planned, signal);
-    const refused: PlannedChange[] = [];
-    for (const [i, one] of planned.entries()) {
-      const { key, change, why } = one;
-      const outcome = outcomes[i];
-      if (outcome === undefined || (isDelete(one) && isGone(outcome))) {
-        actual.acknowledge(one);
-        this.#compare(key, actual);
-        done.push(one);
-      } else {
-        refused.push(one);
-        actual.refuse(key, { change, why, code: outcome.code, message: outcome.message });
-      }
-    }
-    return refused;
-  }
-
   async #write(
-    planned: readonly PlannedChange[],
+    changes: readonly Change[],
     signal: AbortSignal,
   ): Promise<readonly (KernelError | undefined)[]> {
     try {
-      return await this.#kernel.apply(
-        planned.map(({ change }) => change),
-        signal,
-      );
+      return await this.#kernel.apply(changes, signal);
     } catch (error) {
       this.#isInDoubt = true;
       throw error;
     }
   }
 
-  #refusals({ refused }: Actual): Pick<Report, 'failed' | 'conflicts'> {
-    const failed: Failed[] = [];
-    const conflicts: Conflict[] = [];
-    for (const [key, failure] of refused) {
-      if (isConflict(failure))
-        conflicts.push({
-          want: changeObject(failure.change),
-          why: failure.why,
-          holder: this.#holders.get(key),
-        });
-      else failed.push(failure);
-    }
-    return { failed, conflicts };
-  }
-
   /** Costs what the drift holds, which is nothing once all is done. */
   #shortfall({ table }: Desire, { objects }: Actual): Pick<Report, 'installed' | 'missing'> {
     const installed = { ...table.counts };
     const missing: Missing[] = [];
-    for (const key of this.#drift) {
+    for (const key of this.#drift.keys) {
       const want = table.get(key)?.object;
       if (want === undefined) continue;
       installed[want.kind] -= 1;
@@ -361,53 +253,6 @@ export class Reconciler {
       ],
     };
   }
-}
-
-/** Forgets refusals that the new dump explains. */
-function forgetSolved(actual: Actual): void {
-  actual.forgetRefused((key, { change, code }) => {
-    const object = changeObject(change);
-    const isId = object.kind === 'nexthop' || object.kind === 'group';
-    return (
-      (change.verb === 'add' && actual.objects.has(key)) ||
-      // Another program has taken the id; a retry uses another one.
-      (isId && code === 'EEXIST') ||
-      // Another program has deleted an object that it references; that one is written first now.
-      (change.verb !== 'delete' && references(object).some((name) => !actual.objects.has(name)))
-    );
-  });
-}
-
-/** Announcements go before the routes that they announce. */
-function sameLevel({ change }: PlannedChange): (one: PlannedChange) => boolean {
-  const first = changeObject(change);
-  return (one) => {
-    const object = changeObject(one.change);
-    return object.kind === first.kind && isAnnouncement(object) === isAnnouncement(first);
-  };
-}
-
-function waiting(planned: PlannedChange, reason: HoldReason): Held {
-  return { ...planned, reason, until: undefined };
-}
-
-function kindOf(planned: PlannedChange | undefined): KernelObject['kind'] | undefined {
-  return planned && changeObject(planned.change).kind;
-}
-
-function isGone({ code }: KernelError): boolean {
-  return code === 'ESRCH' || code === 'ENOENT' || code === 'EADDRNOTAVAIL';
-}
-
-/** The key belongs to another program: the add was refused, and no dump showed the object as ours. */
-function isConflict({ change, code }: Failed): boolean {
-  return change.verb === 'add' && code === 'EEXIST';
-}
-
-function conflictingKeys(refused: ReadonlyMap<Key, Failed>): ReadonlySet<Key> {
-  const keys = new Set<Key>();
-  for (const [key, failure] of refused) if (isConflict(failure)) keys.add(key);
-  return keys;
 }
 
 function repairs(done: readonly PlannedChange[], disturbed: ReadonlySet<Key>): ReadonlySet<Key> {

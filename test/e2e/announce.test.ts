@@ -152,7 +152,7 @@ describe('what a gateway announces', () => {
     await host.eiproute('drain');
     await daemon.stop();
     await host.configure({ settings: '' });
-    const { out } = await host.eiproute('purge');
+    const { out } = await host.eiproute('purge', '--yes');
     expect(out).to.include(`rm ${host.state}/draining\n`);
     expect(await host.ours()).to.equal('');
   });

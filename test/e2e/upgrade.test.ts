@@ -99,7 +99,7 @@ describe('an upgrade from a version with the former nexthop ids, under load', fu
     await stage.eiproute.gateway.kill('SIGTERM', late());
     await playFormerVersion();
     await stage.lab.network.run('gateway', {
-      argv: [program, 'purge', '--config', stage.eiproute.files.config],
+      argv: [program, 'purge', '--yes', '--config', stage.eiproute.files.config],
     });
     expect(await nexthops()).to.deep.equal([]);
     expect(await eips()).to.deep.equal([]);

@@ -29,8 +29,8 @@ const fixedBytes = 12;
 /** rtnexthop */
 const hopBytes = 8;
 
-/** By their number in rtm_type. */
-const types: readonly (RouteType | undefined)[] = [
+/** By their number in rtm_type (RTN_*). */
+export const routeTypes: readonly (RouteType | undefined)[] = [
   undefined,
   'unicast',
   'local',
@@ -78,7 +78,7 @@ function encode(writer: MessageWriter, route: Route, scope: number): void {
   const length = prefixLength(route.dst);
   writer.u8(familyNumber(of)).u8(length).u8(0).u8(0);
   writer.u8(route.table < 256 ? route.table : 0).u8(route.protocol);
-  writer.u8(scope).u8(types.indexOf(route.type)).u32(0);
+  writer.u8(scope).u8(routeTypes.indexOf(route.type)).u32(0);
   // The first attribute, also of a default route: RouteTemplate patches it at a fixed offset.
   writer.attributeBytes(RTA_DST, ipBytes(prefixIp(route.dst)));
   if (route.table > 255) writer.attributeU32(RTA_TABLE, route.table);
@@ -152,7 +152,7 @@ export function decodeRoute(message: MessageReader): Route | undefined {
   const af = message.u8At(start);
   const length = message.u8At(start + 1);
   const tos = message.u8At(start + 3);
-  const type = types[message.u8At(start + 7)];
+  const type = routeTypes[message.u8At(start + 7)];
   if ((af !== AF.inet && af !== AF.inet6) || type === undefined || tos !== 0) return undefined;
   if (message.u32At(start + 8) & RTM_F_CLONED) return undefined;
   let table = message.u8At(start + 4);

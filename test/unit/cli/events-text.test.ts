@@ -1,8 +1,8 @@
-import { readFileSync, writeFileSync } from 'node:fs';
 import { expect } from 'chai';
 import { type EventFilter, eventLine, isWanted } from '../../../src/cli/events-text.ts';
 import { plain } from '../../../src/cli/paint.ts';
 import { type RecentEvent, RecentEvents } from '../../../src/journal/recent-events.ts';
+import { expectSamples } from '../../sampled-page.ts';
 
 const at = new Date(2026, 0, 8, 13, 44, 22, 216);
 
@@ -68,9 +68,6 @@ describe('eventLine', () => {
   }
 });
 
-const page = new URL('../../../docs/events.md', import.meta.url);
-const block = /(<!-- sample events -->\n\n```\n)([\s\S]*?)(```\n)/;
-
 describe('docs/events.md', () => {
   it('shows what eiproute prints (UPDATE_DOCS=1 writes it anew)', () => {
     const records = [
@@ -117,13 +114,7 @@ describe('docs/events.md', () => {
       );
     });
     const lines = [...recent.after(0)].map((one) => eventLine(one, at.getTime(), plain)).join('');
-    const text = readFileSync(page, 'utf8');
-    const anew = text.replace(
-      block,
-      (_, head: string, _old: string, end: string) => `${head}$ eiproute events\n${lines}${end}`,
-    );
-    if (process.env['UPDATE_DOCS']) writeFileSync(page, anew);
     expect(lines.split('\n')).to.have.length(records.length + 1);
-    expect(text).to.equal(anew);
+    expectSamples('docs/events.md', new Map([['events', `$ eiproute events\n${lines}`]]));
   });
 });

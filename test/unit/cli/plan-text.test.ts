@@ -1,4 +1,3 @@
-import { readFileSync, writeFileSync } from 'node:fs';
 import { expect } from 'chai';
 import { plain } from '../../../src/cli/paint.ts';
 import { type PlanView, planRow, planText } from '../../../src/cli/plan-text.ts';
@@ -8,6 +7,7 @@ import type { Change, KernelObject, Route } from '../../../src/model/object.ts';
 import type { PlannedChange } from '../../../src/reconcile/report.ts';
 import type { Need } from '../../../src/status/need.ts';
 import type { HeldStatus } from '../../../src/status/status.ts';
+import { expectSamples } from '../../sampled-page.ts';
 
 const now = Date.UTC(2026, 0, 8, 13, 44, 48);
 const names = (index: number): string => ['', 'lo', 'eth0', 'eth1'][index] ?? `if${index}`;
@@ -176,9 +176,6 @@ describe('heldText', () => {
   });
 });
 
-const page = new URL('../../../docs/plan.md', import.meta.url);
-const block = /(<!-- sample (\w+) -->\n\n```\n)([\s\S]*?)(```\n)/g;
-
 describe('docs/plan.md', () => {
   it('shows what eiproute prints (UPDATE_DOCS=1 writes it anew)', () => {
     const view: PlanView = {
@@ -195,14 +192,6 @@ describe('docs/plan.md', () => {
       ['plan', `$ eiproute plan\n${planText(view, now, plain)}`],
       ['held', `$ eiproute release --show\n${heldText(status)}`],
     ]);
-    const text = readFileSync(page, 'utf8');
-    const anew = text.replace(
-      block,
-      (_, head: string, name: string, _old: string, end: string) =>
-        `${head}${printed.get(name) ?? `no sample ${name}\n`}${end}`,
-    );
-    if (process.env['UPDATE_DOCS']) writeFileSync(page, anew);
-    expect(text).to.equal(anew);
-    expect([...text.matchAll(block)].map(([, , name]) => name)).to.deep.equal([...printed.keys()]);
+    expectSamples('docs/plan.md', printed);
   });
 });

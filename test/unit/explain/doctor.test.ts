@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { expect } from 'chai';
 import { rulesOf } from '../../../lab/cluster/api/rbac.ts';
 import { doctorText } from '../../../src/cli/doctor-text.ts';
@@ -8,6 +8,7 @@ import { doctor } from '../../../src/explain/doctor.ts';
 import type { ApiFacts, DoctorFacts } from '../../../src/explain/doctor-facts.ts';
 import { neededRights, rightText } from '../../../src/explain/rights.ts';
 import { parseIp, parsePrefix } from '../../../src/model/ip.ts';
+import { expectSamples } from '../../sampled-page.ts';
 import { gateway } from '../../scene.ts';
 import { links, nodes } from './facts.ts';
 
@@ -486,8 +487,6 @@ describe('neededRights', () => {
 });
 
 const page = new URL('../../../docs/doctor.md', import.meta.url);
-const block = /(<!-- sample (\w+) -->\n\n```\n)([\s\S]*?)(```\n)/g;
-
 describe('docs/doctor.md', () => {
   it('shows what eiproute prints (UPDATE_DOCS=1 writes it anew)', () => {
     const about = 'eiproute 0.1.0 on gw1, Debian GNU/Linux 12 (bookworm), Linux 6.1.0-28-amd64';
@@ -506,15 +505,7 @@ describe('docs/doctor.md', () => {
       ...withAgent({ fromUplink: failed }),
     };
     const printed = new Map([['ill', `$ eiproute doctor\n${doctorText(about, doctor(ill), plain)}`]]);
-    const text = readFileSync(page, 'utf8');
-    const anew = text.replace(
-      block,
-      (_, head: string, name: string, _old: string, end: string) =>
-        `${head}${printed.get(name) ?? `no sample ${name}\n`}${end}`,
-    );
-    if (process.env['UPDATE_DOCS']) writeFileSync(page, anew);
-    expect(text).to.equal(anew);
-    expect([...text.matchAll(block)].map(([, , name]) => name)).to.deep.equal([...printed.keys()]);
+    expectSamples('docs/doctor.md', printed);
   });
 
   it('names every check', () => {

@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { expect } from 'chai';
 import { plain } from '../../../src/cli/paint.ts';
 import { traceText } from '../../../src/cli/trace-text.ts';
@@ -6,6 +6,7 @@ import { trace } from '../../../src/explain/trace.ts';
 import type { KernelFacts, TraceFacts } from '../../../src/explain/trace-facts.ts';
 import { parseIp } from '../../../src/model/ip.ts';
 import type { Need } from '../../../src/status/need.ts';
+import { expectSamples } from '../../sampled-page.ts';
 import { kernel, links, neighbours, nodes, probed, route, silentNode, view, web, well } from './facts.ts';
 
 const [lan, uplink] = links;
@@ -321,8 +322,6 @@ describe('trace', () => {
 });
 
 const page = new URL('../../../docs/trace.md', import.meta.url);
-const block = /(<!-- sample (\w+) -->\n\n```\n)([\s\S]*?)(```\n)/g;
-
 describe('docs/trace.md', () => {
   it('shows what eiproute prints (UPDATE_DOCS=1 writes it anew)', () => {
     const print = (command: string, facts: TraceFacts): string =>
@@ -342,17 +341,7 @@ describe('docs/trace.md', () => {
         }),
       ],
     ]);
-    const text = readFileSync(page, 'utf8');
-    const anew = text.replace(
-      block,
-      (_, head: string, name: string, _old: string, end: string) =>
-        `${head}${printed.get(name) ?? `no sample ${name}\n`}${end}`,
-    );
-    if (process.env['UPDATE_DOCS']) writeFileSync(page, anew);
-    expect(text).to.equal(anew);
-    expect([...text.matchAll(block)].map(([, , name]) => name).sort()).to.deep.equal(
-      [...printed.keys()].sort(),
-    );
+    expectSamples('docs/trace.md', printed);
   });
 
   it('names every step', () => {

@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { expect } from 'chai';
 import { feedFailure } from '../../../src/cluster/failure.ts';
 import { ApiError, UnreachableError } from '../../../src/cluster/transport.ts';
@@ -6,14 +6,13 @@ import { parseIp, parsePrefix } from '../../../src/model/ip.ts';
 import type { NodeAgent } from '../../../src/model/node-agent.ts';
 import { nodeAgentStatus } from '../../../src/status/node.ts';
 import type { State } from '../../../src/status/state.ts';
+import { expectSamples } from '../../sampled-page.ts';
 import { violations } from './json-schema.ts';
 import { aFew, degraded, drained, frozen, noLan, well } from './samples.ts';
 
 const page = new URL('../../../docs/status.md', import.meta.url);
 
 /** The blocks of the page that follow a line `<!-- sample NAME -->`, by name. */
-const block = /(<!-- sample (\w+) -->\n\n```\n)([\s\S]*?)(```\n)/g;
-
 /** What is said of an API server for each way in which it cannot be reached or refuses. */
 function errors(): string {
   const unreachable = (code: string): Error => {
@@ -55,16 +54,7 @@ async function samples(): Promise<ReadonlyMap<string, string>> {
 describe('docs/status.md', () => {
   it('shows what eiproute prints (UPDATE_DOCS=1 writes it anew)', async () => {
     const printed = await samples();
-    const text = readFileSync(page, 'utf8');
-    const anew = text.replace(
-      block,
-      (_, head: string, name: string, _old: string, end: string) =>
-        `${head}${printed.get(name) ?? `no sample ${name}\n`}${end}`,
-    );
-    if (process.env['UPDATE_DOCS']) writeFileSync(page, anew);
-    expect(text).to.equal(anew);
-    const shown = [...text.matchAll(block)].map(([, , name]) => name);
-    expect(shown.sort()).to.deep.equal([...printed.keys()].sort());
+    expectSamples('docs/status.md', printed);
   });
 
   it('names every state with its exit code', () => {

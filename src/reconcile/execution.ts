@@ -1,0 +1,125 @@
+import type { Kernel, KernelError } from '../kernel/kernel.ts';
+import { changeObject, isAnnouncement, type KernelObject, type Key } from '../model/object.ts';
+import type { Actual } from './actual.ts';
+import { isDelete, references, unpinned } from './diff.ts';
+import type { Drift } from './drift.ts';
+import { comesTo } from './plan.ts';
+import type { Held, HoldReason, PlannedChange } from './report.ts';
+
+export interface ExecutionInputs {
+  readonly kernel: Pick<Kernel, 'apply'>;
+  readonly actual: Actual;
+  readonly drift: Drift;
+  readonly signal: AbortSignal;
+}
+
+/** Makes the planned changes of one round in the kernel, level by level, and notes what came of each. */
+export class Execution {
+  readonly #kernel: Pick<Kernel, 'apply'>;
+  readonly #actual: Actual;
+  readonly #drift: Drift;
+  readonly #signal: AbortSignal;
+  readonly #done: PlannedChange[] = [];
+
+  constructor({ kernel, actual, drift, signal }: ExecutionInputs) {
+    this.#kernel = kernel;
+    this.#actual = actual;
+    this.#drift = drift;
+    this.#signal = signal;
+  }
+
+  /** What the kernel has acknowledged, in order. */
+  get done(): readonly PlannedChange[] {
+    return this.#done;
+  }
+
+  /**
+   * Builds from the bottom up, one kind after the other. Skips objects that reference a refused one.
+   *
+   * @returns what was refused or skipped
+   * @throws when the kernel cannot be written: what was done of the level is unknown then
+   */
+  async build(builds: readonly PlannedChange[]): Promise<readonly PlannedChange[]> {
+    const undone: PlannedChange[] = [];
+    const keys = new Set<Key>();
+    const isPossible = ({ change }: PlannedChange): boolean =>
+      !references(changeObject(change)).some((key) => keys.has(key)) && !comesTo(change, keys);
+    for (let from = 0; from < builds.length; ) {
+      const kind = kindOf(builds[from]);
+      let to = from + 1;
+      while (to < builds.length && kindOf(builds[to]) === kind) to += 1;
+      const level = builds.slice(from, to);
+      const possible = keys.size === 0 ? level : level.filter(isPossible);
+      const refused = await this.#apply(possible);
+      undone.push(...refused, ...(possible === level ? [] : level.filter((one) => !isPossible(one))));
+      for (const { key } of undone) keys.add(key);
+      from = to;
+    }
+    return undone;
+  }
+
+  /**
+   * Deletes from the top down: an object whose delete fails keeps its references.
+   *
+   * @returns what waits because it is still referenced
+   * @throws as {@link build}
+   */
+  async withdraw(deletes: readonly PlannedChange[]): Promise<readonly Held[]> {
+    const held: Held[] = [];
+    let rest = deletes;
+    for (let [first] = rest; first !== undefined; [first] = rest) {
+      const isAlike = sameLevel(first);
+      const level = rest.filter(isAlike);
+      rest = rest.filter((one) => !isAlike(one));
+      const refused = await this.#apply(level);
+      if (refused.length === 0) continue;
+      const stays = refused.map(({ change }) => changeObject(change));
+      const free = new Set(unpinned(rest, stays, this.#actual.objects));
+      held.push(...rest.filter((one) => !free.has(one)).map((one) => waiting(one, 'still named')));
+      rest = rest.filter((one) => free.has(one));
+    }
+    return held;
+  }
+
+  /** @returns what was refused */
+  async #apply(planned: readonly PlannedChange[]): Promise<readonly PlannedChange[]> {
+    if (planned.length === 0) return [];
+    const changes = planned.map(({ change }) => change);
+    const outcomes = await this.#kernel.apply(changes, this.#signal);
+    const refused: PlannedChange[] = [];
+    for (const [i, one] of planned.entries()) {
+      const { key, change, why } = one;
+      const outcome = outcomes[i];
+      if (outcome === undefined || (isDelete(one) && isGone(outcome))) {
+        this.#actual.acknowledge(one);
+        this.#drift.compare(key, this.#actual);
+        this.#done.push(one);
+      } else {
+        refused.push(one);
+        this.#actual.refuse(key, { change, why, code: outcome.code, message: outcome.message });
+      }
+    }
+    return refused;
+  }
+}
+
+export function waiting(planned: PlannedChange, reason: HoldReason): Held {
+  return { ...planned, reason, until: undefined };
+}
+
+/** Announcements go before the routes that they announce. */
+function sameLevel({ change }: PlannedChange): (one: PlannedChange) => boolean {
+  const first = changeObject(change);
+  return (one) => {
+    const object = changeObject(one.change);
+    return object.kind === first.kind && isAnnouncement(object) === isAnnouncement(first);
+  };
+}
+
+function kindOf(planned: PlannedChange | undefined): KernelObject['kind'] | undefined {
+  return planned && changeObject(planned.change).kind;
+}
+
+function isGone({ code }: KernelError): boolean {
+  return code === 'ESRCH' || code === 'ENOENT' || code === 'EADDRNOTAVAIL';
+}
