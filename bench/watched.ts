@@ -6,7 +6,7 @@ import { packaged } from './packaged.ts';
 import { median, table } from './table.ts';
 
 const services = 10_000;
-const cycles = 200;
+const cycles = 150;
 /** Pairs of runs; the table has the medians. */
 const pairs = 3;
 

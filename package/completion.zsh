@@ -11,9 +11,14 @@ commands=(
   'events:what the daemon did and found lately'
   'pools:who holds what of the pools, and who waits'
   'release:release held deletes'
+  'drain:announce nothing any more, or give a node no new flows'
+  'undrain:the other way round'
+  'bird:what BIRD 2 includes to announce the EIPs'
+  'frr:what FRR takes to announce the EIPs'
   'purge:remove everything of ours from the kernel'
   'config:check the configuration, or show it'
   'version:show the version'
+  'help:show the help of a command'
 )
 common=(
   '--config[the configuration]:file:_files'
@@ -32,7 +37,9 @@ case $state in
       trace) _arguments $common '1:EIP, Service or ADDRESS\:PORT:' '--probe[open connections as well]' '--from[trace the packets of this client]:address:' '--json[print JSON]' ;;
       release) _arguments $common '--show[only show what is held]' '--yes[do not ask]' '--json[print JSON]' ;;
       purge) _arguments $common '--dry-run[only print the commands]' '--yes[do not ask]' '--json[print JSON]' ;;
-      config) _arguments $common '1:what:(check print)' '--origin[where each value came from]' '--json[print JSON]' ;;
+      drain | undrain) _arguments $common '1:node:' '--kubeconfig[with the right to patch nodes]:file:_files' ;;
+      help) _arguments '1:command:{_describe command commands}' ;;
+      config) _arguments $common '1:what:(check print)' '--role[whose configuration it is]:role:(gateway node)' '--origin[where each value came from]' '--json[print JSON]' ;;
       pools | version) _arguments $common '--json[print JSON]' ;;
       *) _arguments $common ;;
     esac

@@ -127,7 +127,7 @@ for (let i = 0; i < Number(cycles); i += 1) {
   const move = (): unknown =>
     api.objects.update(sliceKind, slice(local, [(local + step) % nodes, (local * 7 + 1 + step) % nodes]));
   const eip = `${eipOf(local)}/32`.replaceAll('.', '\\.');
-  times.push(await timed(move, new RegExp(`^(nexthop replaced: id 861|route \\w+: ${eip})`)));
+  times.push(await timed(move, new RegExp(`^(nexthop replaced: id 26|route \\w+: ${eip})`)));
   if (samples.includes(String(i + 1)) || i + 1 === Number(cycles))
     memory.push({ events: times.length, ...memoryOf(daemon) });
 }
@@ -137,9 +137,9 @@ const work = (workOf(daemon) - startWork) / times.length;
 const node: number[] = [];
 for (let i = 1; i <= nodeEvents; i += 1) {
   const leave = (): unknown => api.objects.delete(nodeKind, '', `n${i}`);
-  node.push(await timed(leave, /^nexthop deleted: id 860/));
+  node.push(await timed(leave, /^nexthop deleted: id 25/));
   createNode(api, i);
-  await announced(/^nexthop (added|changed): id 860/);
+  await announced(/^nexthop (added|changed): id 25/);
   // Its EIPs come back after it.
   await setTimeout(200);
 }

@@ -74,6 +74,13 @@ export function setUpLinks(): void {
   for (const name of ['eth0', 'peer0', 'eth1', 'peer1']) ip(`link set ${name} up`);
   ip('address add 10.0.0.1/24 dev eth0');
   ip('address add 203.0.113.1/24 dev eth1');
+  // The nodes as hosts that answer: nobody is there who could, and the probe would call all of them silent.
+  const hosts = Array.from(
+    { length: nodes },
+    (_, i) =>
+      `neigh replace 10.0.0.${i + 10} lladdr 02:00:5e:00:53:${(i + 10).toString(16).padStart(2, '0')} dev eth0 nud permanent\n`,
+  );
+  execFileSync('ip', ['-batch', '-'], { input: hosts.join('') });
 }
 
 /**
@@ -91,6 +98,8 @@ export function writeConfig(folder: string, rest: object = {}): string {
       pools: [{ name: 'bench', addresses: ['198.18.0.0/15'] }],
       stateDirectory: 'state',
       runtimeDirectory: 'run',
+      // The nodes are addresses without a kube-proxy behind them.
+      probe: { proxyPort: 0 },
       ...rest,
     }),
   );

@@ -13,7 +13,7 @@ const every = 5;
 /** A Service that comes without an EIP and waits for one. */
 const mail: LabService = { name: 'mail', policy: 'Cluster' };
 /** The first free addresses of the pools. Clients send requests to them before they are assigned. */
-export const mailEip: Dual = { v4: parseIp('198.51.100.1'), v6: parseIp('2001:db8:e::') };
+export const mailEip: Dual = { v4: parseIp('198.51.100.1'), v6: parseIp('2001:db8:e::1') };
 
 export const addressGiven: Scene = {
   id: 'address-given',

@@ -1,3 +1,4 @@
+import { writeFileSync } from 'node:fs';
 import type { KubernetesAccess } from '../cluster/kubeconfig-files.ts';
 import type { Config } from '../config/notation.ts';
 import type { Notify } from '../daemon/notify.ts';
@@ -36,6 +37,8 @@ export async function setUpDaemon(cli: Cli, { logLevel, logFormat }: Config): Pr
   const notify = openNotify(cli.env, (error) =>
     log.warn({ event: 'notify-failed', error }, 'cannot tell systemd'),
   );
+  // Node calls its first thread MainThread, and so ps, top and systemctl status would call us.
+  writeFileSync('/proc/self/comm', 'eiproute');
   const lacks = missing(await readHost());
   if (lacks.length > 0) {
     throw new Failure(lacks.map(({ message, advice }) => `${message}. ${advice}`).join(' '));

@@ -163,7 +163,7 @@ function tlsOf(
   } catch (error) {
     if (!(error instanceof Error)) throw error;
     throw new CredentialsError(
-      `${name}: the certificates of cluster "${cluster.name}" or user "${user.name}" can not be used: ${error.message}`,
+      `${name}: the certificates of cluster "${cluster.name}" or user "${user.name}" cannot be used: ${error.message}`,
       'check certificate-authority, client-certificate and client-key',
       { cause: error },
     );

@@ -76,8 +76,12 @@ function networkTrouble(error: unknown): Trouble {
   if (error instanceof CredentialsError) return error;
   if (!(error instanceof Error)) return { message: String(error), advice: undefined };
   if (isCertificateError(error)) {
+    const who =
+      error instanceof UnreachableError
+        ? `the Kubernetes API at ${new URL(error.server).host} (server in ${error.from}) is not trusted: `
+        : '';
     return {
-      message: chain(error),
+      message: `${who}${chain(error)}`,
       advice: 'compare certificate-authority and server in the kubeconfig with what the API server shows',
     };
   }

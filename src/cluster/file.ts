@@ -55,7 +55,10 @@ async function follow(
       }
     } catch (error) {
       if (!isFileError(error)) throw error;
-      trouble(store, `${path} can not be followed: ${error.message}; create the folder ${dirname(path)}`);
+      trouble(
+        store,
+        `${path} cannot be followed: there is no folder ${dirname(path)} (${error.code}); create it`,
+      );
     }
     await clock.sleep(retry, signal).catch((error: unknown) => {
       if (!signal.aborted) throw error;
@@ -85,12 +88,12 @@ async function read(path: string, store: ClusterStore, last: string, clock: Cloc
     await take(readObjects(await readFile(path, 'utf8')), path, store, clock.now());
   } catch (error) {
     if (error instanceof DocumentError) {
-      trouble(store, `${path}: ${error.message}; the last good content stays in use; ${recipe}`);
+      trouble(store, `${path}: ${error.message}; what was read before stays in use; ${recipe}`);
     } else if (isFileError(error)) {
       version = '';
       trouble(
         store,
-        `${path} can not be read: ${error.message}; the last good content stays in use; ${recipe}`,
+        `${path} cannot be read: ${fileWords(error)}; what was read before stays in use; ${recipe}`,
       );
     } else throw error;
   }
@@ -111,6 +114,20 @@ async function take(objects: ByResource, path: string, store: ClusterStore, now:
     await store.commit(replacement, turn);
     store.heard(resource, now);
     store.state(resource, { synced: true, trouble: undefined });
+  }
+}
+
+/** Why a file cannot be read, in words. */
+function fileWords({ code, message }: NodeJS.ErrnoException): string {
+  switch (code) {
+    case 'ENOENT':
+      return 'there is no such file (ENOENT)';
+    case 'EACCES':
+      return 'this user may not read it (EACCES)';
+    case 'EISDIR':
+      return 'it is a folder (EISDIR)';
+    default:
+      return message;
   }
 }
 

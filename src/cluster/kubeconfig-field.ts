@@ -144,5 +144,5 @@ export class KubeconfigField {
 }
 
 function wrong(where: string, what: string, advice: string, cause?: Error): CredentialsError {
-  return new CredentialsError(`kubeconfig ${where} can not be used: ${what}`, advice, cause && { cause });
+  return new CredentialsError(`kubeconfig ${where} cannot be used: ${what}`, advice, cause && { cause });
 }

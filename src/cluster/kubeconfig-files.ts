@@ -86,7 +86,7 @@ function readText(file: string): string {
         : code === 'EACCES'
           ? 'let the user that runs eiproute read it'
           : compareAdvice;
-    throw new CredentialsError(`kubeconfig ${file} can not be used: ${error.message}`, advice, {
+    throw new CredentialsError(`kubeconfig ${file} cannot be used: ${error.message}`, advice, {
       cause: error,
     });
   }

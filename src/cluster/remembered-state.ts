@@ -44,7 +44,7 @@ function unreadable(file: string, why: string, then: string): Problem {
     code: 'remembered-cluster-unreadable',
     severity: 'warn',
     subject: file,
-    message: `the last known state of the cluster can not be used: ${why}; ${then}`,
+    message: `the last known state of the cluster cannot be used: ${why}; ${then}`,
     advice: 'nothing to do when the API is reachable: it is written anew as soon as all lists are in',
   };
 }

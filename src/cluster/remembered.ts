@@ -258,7 +258,7 @@ class Memory {
         code: 'cluster-not-remembered',
         severity: 'warn',
         subject: this.#file,
-        message: `what is known of the cluster can not be saved: ${error.message}; a reboot with the API down would lose it`,
+        message: `what is known of the cluster cannot be saved: ${error.message}; a reboot with the API down would lose it`,
         advice: `check space and permissions of ${dirname(this.#file)}`,
       });
     }

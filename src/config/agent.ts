@@ -172,7 +172,10 @@ export function refuseMismatches(
     const network = eips.find((one) => family(one) === version);
     if (network === undefined || gateways.some(({ address }) => family(address) === version)) continue;
     if (gateways.length > 0)
-      report('gateways', `has no IPv${version} address, but eips holds ${quoted(network)}`);
+      report(
+        'gateways',
+        `has no IPv${version} address, but eips holds ${quoted(network)}: add the gateway's IPv${version} address on the LAN, or take that network out of eips`,
+      );
   }
 }
 

@@ -164,7 +164,7 @@ function scalar(value: unknown): Value {
 function syntaxWords(code: string, message: string): string {
   switch (code) {
     case 'TAB_AS_INDENT':
-      return 'is indented with a tab; YAML wants blanks';
+      return 'is indented with a tab; YAML allows only spaces';
     default: {
       const first = message.split('\n')[0] ?? code;
       return `is not YAML: ${first.charAt(0).toLowerCase()}${first.slice(1)}`;

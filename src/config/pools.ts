@@ -189,7 +189,10 @@ function readPiece(text: string, key: string, pool: string): Piece {
   const networks = to === undefined ? [parsePrefix(from)] : readRange(text, from, to);
   for (const network of networks) {
     const use = specialUse(network);
-    if (use !== undefined) throw new RangeError(`${text} holds addresses that no EIP can have (${use})`);
+    if (use !== undefined)
+      throw new RangeError(
+        `${text} holds addresses that no EIP can have (${use}); name networks that are routed to this gateway`,
+      );
   }
   const [head] = networks;
   const tail = networks.at(-1);

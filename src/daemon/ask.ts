@@ -47,7 +47,7 @@ export function ask(
   });
 }
 
-function unanswered(
+export function unanswered(
   role: RoleName,
   method: 'GET' | 'POST',
   socket: string,

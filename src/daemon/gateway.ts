@@ -41,6 +41,7 @@ import {
 } from './daemon.ts';
 import { Draining } from './draining.ts';
 import { DarkEips, eipsAnswer } from './eips.ts';
+import { needFolder } from './folders.ts';
 import { keepHeapSmall } from './heap.ts';
 import { identity } from './identity.ts';
 import { lock } from './lock.ts';
@@ -114,6 +115,8 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
   /** Of the last round. */
   let report: Report | undefined;
   let handle: DaemonHandle | undefined;
+  await needFolder('stateDirectory', config.stateDirectory);
+  await needFolder('runtimeDirectory', config.runtimeDirectory);
   await using _lock = await lock(config.gateway.protocol, config.runtimeDirectory);
   await using kernel = await LinuxKernel.open(config.stateDirectory);
   await using neighbours = new LinuxNeighbours();

@@ -4,7 +4,7 @@ import type { AssignmentChange } from '../ipam/controller.ts';
 import type { EventName } from '../journal/event.ts';
 import type { Facts } from '../journal/facts.ts';
 import type { Log, LogLevel } from '../log.ts';
-import type { Feed, Overview } from '../model/cluster.ts';
+import type { Overview } from '../model/cluster.ts';
 import type { Ip } from '../model/ip.ts';
 import { describe, type LinkNames } from '../model/iproute.ts';
 import { changeObject, keyOf } from '../model/object.ts';
@@ -107,20 +107,22 @@ export class Journal {
     this.#writeRepeats();
   }
 
-  /** Reports feeds that fail or recover. */
+  /** Reports feeds that fail or recover; those that fail for the same reason are one record. */
   feeds({ feeds }: Pick<Overview, 'feeds'>): void {
-    for (const feed of feeds) {
-      const before = this.#troubles.get(feed.resource);
-      if (feed.trouble === before) continue;
-      if (feed.trouble === undefined) {
-        this.#troubles.delete(feed.resource);
-        this.#write('info', 'cluster-back', { resource: feed.resource }, 'the cluster answers again');
+    const changed = feeds.filter(({ resource, trouble }) => this.#troubles.get(resource) !== trouble);
+    for (const [trouble, all] of Map.groupBy(changed, (feed) => feed.trouble)) {
+      const resource = all.map((feed) => feed.resource);
+      if (trouble === undefined) {
+        for (const one of resource) this.#troubles.delete(one);
+        this.#write('info', 'cluster-back', { resource }, 'the cluster answers again');
       } else {
-        this.#troubles.set(feed.resource, feed.trouble);
+        for (const one of resource) this.#troubles.set(one, trouble);
+        const at = all.map(({ heard: last }) => last).filter((last) => last !== undefined);
+        const lastHeard = at.length === 0 ? 'never' : new Date(Math.max(...at)).toISOString();
         this.#write(
           'warn',
           'cluster-silent',
-          { resource: feed.resource, trouble: feed.trouble, lastHeard: heard(feed) },
+          { resource, trouble, lastHeard },
           'the cluster does not answer; routes stay as they are',
         );
       }
@@ -261,8 +263,4 @@ interface RepeatedRecord extends Omit<JournalProblem, 'code'> {
 /** Equal for the same nodes. */
 function nodesOf(carriers: Path['carriers'] = []): readonly string[] {
   return carriers.map(({ node }) => node);
-}
-
-function heard({ heard: at }: Feed): string {
-  return at === undefined ? 'never' : new Date(at).toISOString();
 }

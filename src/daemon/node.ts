@@ -14,6 +14,7 @@ import { figuresOfNode, nodeAgentStatus, nodeHealth } from '../status/node.ts';
 import { type DaemonOptions, type DaemonRole, listen, runDaemon, type Watch } from './daemon.ts';
 import { DaemonError } from './daemon-error.ts';
 import { EipsFrom } from './eips-from.ts';
+import { needFolder } from './folders.ts';
 import { lock } from './lock.ts';
 import { writeNames } from './names.ts';
 import { firstListing, nodeRole, nodeScope, withInterface } from './node-role.ts';
@@ -63,6 +64,8 @@ export async function prepare(
  */
 export async function runNode(options: NodeOptions, signal: AbortSignal): Promise<void> {
   let { config } = options;
+  await needFolder('stateDirectory', config.stateDirectory);
+  await needFolder('runtimeDirectory', config.runtimeDirectory);
   await using _lock = await lock(config.agent.protocol, config.runtimeDirectory);
   await using kernel = await openNodeKernel(config);
   const prepared = await prepare(kernel, config, signal);

@@ -94,7 +94,7 @@ function holdsReserved(pool: string, prefix: Prefix, [ip, { name }]: readonly [I
   };
 }
 
-function refusedDefault(via: Ip, uplink: string, message: string): Problem {
+export function refusedDefault(via: Ip, uplink: string, message: string): Problem {
   return {
     code: 'default-route-refused',
     severity: 'error',

@@ -83,17 +83,19 @@ export class PoolRange {
   }
 
   /**
-   * The lowest address that is fit and not assigned.
+   * The lowest address that is fit and not assigned. The first one of an IPv6 /64 is the subnet-router anycast address
+   * (RFC 4291, 2.6.1): every router of that network would answer for it, so it is given when there is no other.
    *
    * @param avoid those that should be left to others as long as there is another
    */
   lowest(isAssigned: (ip: Ip) => boolean, avoid: (ip: Ip) => boolean): Ip | undefined {
     const aside: number[] = [];
+    const isSecond = (ip: Ip): boolean => avoid(ip) || this.#isAnycast(ip);
     let second: Ip | undefined;
     let found: Ip | undefined;
     for (let place = this.#returned.first; place !== undefined; place = this.#returned.first) {
       const ip = this.#at(place);
-      if (!isAssigned(ip) && !avoid(ip)) {
+      if (!isAssigned(ip) && !isSecond(ip)) {
         found = ip;
         break;
       }
@@ -106,7 +108,7 @@ export class PoolRange {
     while (found === undefined && this.#frontier < this.#total) {
       const ip = this.#at(this.#frontier);
       if (this.unfit(ip) === undefined && !isAssigned(ip)) {
-        if (!avoid(ip)) {
+        if (!isSecond(ip)) {
           found = ip;
           break;
         }
@@ -141,6 +143,10 @@ export class PoolRange {
     const number = ipNumber(ip);
     const range = this.#ranges.find(({ first, last }) => number >= first && number <= last);
     return range && range.start + Number(number - range.first);
+  }
+
+  #isAnycast(ip: Ip): boolean {
+    return this.#family === 6 && (ipNumber(ip) & 0xffff_ffff_ffff_ffffn) === 0n;
   }
 
   #isBuggy(ip: Ip): boolean {

@@ -107,11 +107,11 @@ export const events = {
   'cluster-silent': {
     id: 'eb39325b538f4dad90539356595553f7',
     say: (f) =>
-      `cannot read ${text(f, 'resource')} from the cluster: ${text(f, 'trouble')}; last heard ${text(f, 'lastHeard')}; routes stay as they are`,
+      `cannot read ${list(f, 'resource')} from the cluster: ${text(f, 'trouble')}; last heard ${text(f, 'lastHeard')}; routes stay as they are`,
   },
   'cluster-back': {
     id: '8bd248533ba44f57a2c4a0ed02c7ee14',
-    say: (f) => `${text(f, 'resource')} can be read from the cluster again`,
+    say: (f) => `${list(f, 'resource')} can be read from the cluster again`,
   },
   'kernel-unreadable': {
     id: '014f89a6e7e3405883073bd9764c2035',

@@ -64,7 +64,7 @@ export class Ledger {
         code: 'sysctl-ledger-damaged',
         severity: 'warn',
         subject: this.#file,
-        message: `${this.#file} can not be used as the ledger of sysctls: ${why}; the values from before eiproute are lost; before the next change of a setting the file is moved to ${aside}`,
+        message: `${this.#file} cannot be used as the ledger of sysctls: ${why}; the values from before eiproute are lost; before the next change of a setting the file is moved to ${aside}`,
         advice:
           'nothing that is routed needs them; after a purge, set by hand what was not a default of this host',
       },

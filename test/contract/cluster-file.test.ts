@@ -109,7 +109,7 @@ describe('the file cluster', () => {
     await using cluster = fileCluster(path, 5);
     const before = await until(cluster, ({ complete }) => complete);
     await rm(path);
-    const after = await until(cluster, (snapshot) => troubles(snapshot).includes('can not be read'));
+    const after = await until(cluster, (snapshot) => troubles(snapshot).includes('cannot be read'));
     expect(after.nodes).to.equal(before.nodes);
   });
 
@@ -120,7 +120,7 @@ describe('the file cluster', () => {
     await using cluster = fileCluster(path, 5);
     await until(cluster, ({ complete }) => complete);
     await rename(path, `${path}.away`);
-    await until(cluster, (snapshot) => troubles(snapshot).includes('can not be read'));
+    await until(cluster, (snapshot) => troubles(snapshot).includes('cannot be read'));
     await rename(`${path}.away`, path);
     await until(cluster, (snapshot) => troubles(snapshot).trim() === '');
   });

@@ -444,8 +444,8 @@ describe('the Kubernetes cluster', () => {
   });
 
   const wrong: readonly { name: string; edit: (text: string) => string; says: RegExp }[] = [
-    { name: 'is no YAML', edit: () => 'a: [', says: /kubeconfig \S+ can not be used: .*kubectl accepts/ },
-    { name: 'is empty', edit: () => '', says: /can not be used|has no current-context/ },
+    { name: 'is no YAML', edit: () => 'a: [', says: /kubeconfig \S+ cannot be used: .*kubectl accepts/ },
+    { name: 'is empty', edit: () => '', says: /cannot be used|has no current-context/ },
     {
       name: 'has no server',
       edit: (text) => text.replace(/server: .*/, 'x: y'),

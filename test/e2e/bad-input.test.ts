@@ -76,7 +76,7 @@ describe('a daemon that can do a part', () => {
     await mkdir(host.state, { recursive: true });
     await writeFile(file, half);
     const lost =
-      /sysctls.json can not be used as the ledger of sysctls: .*; the values from before eiproute are lost/;
+      /sysctls.json cannot be used as the ledger of sysctls: .*; the values from before eiproute are lost/;
     for (const words of [
       ['plan', '--commands'],
       ['purge', '--yes'],
@@ -113,7 +113,7 @@ describe('a daemon that can do a part', () => {
       (now) => now.includes('198.51.100.10 > 10.0.0.11'),
     );
     expect(await host.settings()).to.equal(before);
-    await daemon.says(/can not be saved: .*a reboot with the API down would lose it/);
+    await daemon.says(/cannot be saved: .*a reboot with the API down would lose it/);
     const { synced, failed } = await host.statusOf(
       daemon,
       'a round is over',
@@ -133,7 +133,7 @@ describe('a daemon that can do a part', () => {
     host.api.faults.forbid('list', 'nodes');
     const daemon = host.launch();
     await daemon.says(
-      /"level":"warn".*"subject":"\S+cluster.json".*the last known state of the cluster can not be used: /,
+      /"level":"warn".*"subject":"\S+cluster.json".*the last known state of the cluster cannot be used: /,
     );
     host.api.faults.allow('list', 'nodes');
     await host.synced(daemon);
@@ -154,7 +154,7 @@ describe('a daemon that can do a part', () => {
     const daemon = host.launch();
     await daemon.says(/"trouble":"kubeconfig \S+ .*ENOENT/);
     await writeFile(file, '{ this is: [ not');
-    await daemon.says(/"trouble":"kubeconfig \S+ can not be used/);
+    await daemon.says(/"trouble":"kubeconfig \S+ cannot be used/);
     expect(await host.routing()).to.equal('');
     await writeFile(file, good);
     await host.synced(daemon);

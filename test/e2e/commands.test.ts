@@ -373,6 +373,11 @@ describe('the sockets of a daemon', () => {
     await host?.[Symbol.asyncDispose]();
   });
 
+  it('belong to a process that has our name', async () => {
+    const { pid } = await host.status();
+    expect(readFileSync(`/proc/${pid}/comm`, 'utf8')).to.equal('eiproute\n');
+  });
+
   it('answer the questions of a member of the group', async () => {
     expect((await as(group, ...asking)).out).to.equal('200');
   });

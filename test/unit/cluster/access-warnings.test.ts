@@ -47,7 +47,7 @@ users: [{ name: a, user: { token: abc } }]
     expect(codes(0o600, ', proxy-url: "http://proxy:3128"', env)).to.deep.equal([]);
   });
 
-  it('are none for a kubeconfig that can not be used: that is reported elsewhere', () => {
+  it('are none for a kubeconfig that cannot be used: that is reported elsewhere', () => {
     expect(accessWarnings({ kubeconfig: join(folder, 'none'), context: undefined }, {})).to.deep.equal([]);
   });
 });

@@ -212,14 +212,14 @@ describe('a kubeconfig', () => {
   });
 
   const wrong: readonly (readonly [name: string, text: string, says: RegExp])[] = [
-    ['no YAML', 'a: [', /^kubeconfig \/etc\/kube:1:5 can not be used: it is not YAML: /],
+    ['no YAML', 'a: [', /^kubeconfig \/etc\/kube:1:5 cannot be used: it is not YAML: /],
     ['empty', '', /it is empty/],
-    ['two documents', 'a: b\n---\nc: d\n', /:2:1 can not be used: a second YAML document/],
+    ['two documents', 'a: b\n---\nc: d\n', /:2:1 cannot be used: a second YAML document/],
     ['a list', '- a\n', /must be a section of keys/],
     [
       'a token that is a number',
       kubeconfig({ token: 7 }),
-      /\/etc\/kube:16:14 can not be used: users\[0\]\.user\.token must be text, not a number/,
+      /\/etc\/kube:16:14 cannot be used: users\[0\]\.user\.token must be text, not a number/,
     ],
     [
       'a token with a line break',
@@ -229,7 +229,7 @@ describe('a kubeconfig', () => {
     [
       'an API server over http',
       kubeconfig({ token: 'hunter' }).replace('https://', 'http://'),
-      /^kubeconfig \/etc\/kube:\d+:\d+ can not be used: clusters\[0\]\.cluster\.server of cluster ".*" begins with http: /,
+      /^kubeconfig \/etc\/kube:\d+:\d+ cannot be used: clusters\[0\]\.cluster\.server of cluster ".*" begins with http: /,
     ],
     ['a token in other letters', kubeconfig({ token: 'токен' }), /U\+0442 at position 1 of 5/],
     ['a token of blanks', kubeconfig({ token: '  ' }), /users\[0\]\.user\.token is empty/],
@@ -241,7 +241,7 @@ describe('a kubeconfig', () => {
     [
       'a certificate without a key',
       kubeconfig({ 'client-certificate': 'x' }),
-      /^kubeconfig \/etc\/kube:16:7 can not be used: users\[0\]\.user\.client-key is missing/,
+      /^kubeconfig \/etc\/kube:16:7 cannot be used: users\[0\]\.user\.client-key is missing/,
     ],
     ['a key without a certificate', kubeconfig({ 'client-key': 'x' }), /client-certificate is missing/],
     [

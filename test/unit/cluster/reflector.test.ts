@@ -330,7 +330,7 @@ describe('the reflector', () => {
 
   it('does not ask every 2 s about a certificate or a kubeconfig that is wrong', async () => {
     const wrong = Object.assign(new Error('self-signed certificate'), { code: 'SELF_SIGNED_CERT_IN_CHAIN' });
-    const none = new CredentialsError('kubeconfig /x can not be used: ENOENT', 'put it there');
+    const none = new CredentialsError('kubeconfig /x cannot be used: ENOENT', 'put it there');
     for (const error of [wrong, none]) {
       const { waits } = await play([1, 2, 3, 4].map(() => ({ list: error })));
       expect(waits).to.deep.equal([800, 1600, 3200, 6400]);
@@ -414,9 +414,9 @@ describe('the reflector', () => {
 
   it('passes on what is wrong with the credentials and what to do', async () => {
     const { troubles } = await play([
-      { list: new CredentialsError('kubeconfig /x can not be used: ENOENT', 'put it there') },
+      { list: new CredentialsError('kubeconfig /x cannot be used: ENOENT', 'put it there') },
     ]);
-    expect(troubles).to.deep.equal(['kubeconfig /x can not be used: ENOENT; put it there']);
+    expect(troubles).to.deep.equal(['kubeconfig /x cannot be used: ENOENT; put it there']);
   });
 
   it('calls a certificate error by its name and says what to compare', async () => {

@@ -414,7 +414,7 @@ describe('the remembered cluster', () => {
 
   const garbage: readonly { name: string; content: (good: string) => string; says: RegExp }[] = [
     { name: 'is empty', content: () => '', says: /it is empty/ },
-    { name: 'is binary', content: () => '\u0000\u0001\ufffd', says: /can not be used/ },
+    { name: 'is binary', content: () => '\u0000\u0001\ufffd', says: /cannot be used/ },
     {
       name: 'is of another version',
       content: (good) => good.replace('log 2', 'log 9'),
@@ -463,7 +463,7 @@ describe('the remembered cluster', () => {
       (now) => now.problems[0]?.code === 'cluster-not-remembered',
     );
     expect(problems[0]).to.include({ severity: 'warn', subject: at.file });
-    expect(problems[0]?.message).to.match(/can not be saved: (ENOTDIR|EEXIST)/);
+    expect(problems[0]?.message).to.match(/cannot be saved: (ENOTDIR|EEXIST)/);
     expect(services).to.have.length(1);
   });
 

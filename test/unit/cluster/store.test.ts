@@ -402,7 +402,7 @@ describe('the store', () => {
     expect(notified()).to.equal(1);
   });
 
-  it('keeps what it knew of an object that can not be read any more, and says so once', () => {
+  it('keeps what it knew of an object that cannot be read any more, and says so once', () => {
     const { store, notified } = filled();
     const before = named(store, 'web');
     const broken = { metadata: { name: 'web', namespace: 'default' } };
@@ -417,7 +417,7 @@ describe('the store', () => {
     expect(store.snapshot().problems).to.deep.equal([]);
   });
 
-  it('keeps what it knew of an object that is in a new list but can not be read', async () => {
+  it('keeps what it knew of an object that is in a new list but cannot be read', async () => {
     const { store } = filled();
     const before = store.snapshot();
     const replacement = store.indexes.services.replacement();

@@ -333,10 +333,10 @@ pools:
         '9:9 pools[0].addresses[3]: 2001:db8::1-192.0.2.1 mixes IPv4 and IPv6',
         '10:9 pools[0].addresses[4]: "192.0.2.1-192.0.2.2-192.0.2.3" is not a range like 192.0.2.10-192.0.2.20',
         '11:9 pools[0].addresses[5]: "router.example" is not an IP address',
-        '12:9 pools[0].addresses[6]: 127.0.0.1 holds addresses that no EIP can have (loopback)',
-        '13:9 pools[0].addresses[7]: 0.0.0.0/0 holds addresses that no EIP can have ("this network")',
-        '14:9 pools[0].addresses[8]: 223.255.255.0-224.0.0.1 holds addresses that no EIP can have (multicast)',
-        '15:9 pools[0].addresses[9]: fe80::/64 holds addresses that no EIP can have (link-local)',
+        '12:9 pools[0].addresses[6]: 127.0.0.1 holds addresses that no EIP can have (loopback); name networks that are routed to this gateway',
+        '13:9 pools[0].addresses[7]: 0.0.0.0/0 holds addresses that no EIP can have ("this network"); name networks that are routed to this gateway',
+        '14:9 pools[0].addresses[8]: 223.255.255.0-224.0.0.1 holds addresses that no EIP can have (multicast); name networks that are routed to this gateway',
+        '15:9 pools[0].addresses[9]: fe80::/64 holds addresses that no EIP can have (link-local); name networks that are routed to this gateway',
         '16:9 pools[0].addresses[10]: "::ffff:192.0.2.1" is an IPv4 address written as IPv6',
         '17:9 pools[0].addresses[11]: "198.51.100.0/024" is not a network: write its length as 24, without a leading 0',
       ],
@@ -397,7 +397,7 @@ pools:
     {
       name: 'is indented with tabs',
       text: 'log:\n\tlevel: info\n',
-      want: ['2:1: is indented with a tab; YAML wants blanks'],
+      want: ['2:1: is indented with a tab; YAML allows only spaces'],
     },
     {
       name: 'is two documents',

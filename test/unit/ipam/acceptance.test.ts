@@ -456,12 +456,12 @@ describe('the allocator, by the cases of acceptance', () => {
       cluster.set(asking('s1', how));
       return cluster.ips('s1');
     };
-    it('prefers a pool of both', () => expect(get([v4, both], prefer)).to.equal('192.0.2.0 2001:db8:e::'));
+    it('prefers a pool of both', () => expect(get([v4, both], prefer)).to.equal('192.0.2.0 2001:db8:e::1'));
     it('else takes its first family', () => {
       expect(get([v6, v4], prefer)).to.equal('198.51.100.0');
-      expect(get([v4, v6], sixFirst)).to.equal('2001:db8:6::');
+      expect(get([v4, v6], sixFirst)).to.equal('2001:db8:6::1');
     });
-    it('else the other one', () => expect(get([v6], prefer)).to.equal('2001:db8:6::'));
+    it('else the other one', () => expect(get([v6], prefer)).to.equal('2001:db8:6::1'));
 
     it('gets a second address of the same pool when that gets the family, and never of another pool', () => {
       const cluster = new FakeCluster([v4]);
@@ -469,7 +469,7 @@ describe('the allocator, by the cases of acceptance', () => {
       cluster.restart([v4, both]);
       expect(cluster.ips('s1')).to.equal('198.51.100.0');
       cluster.restart([pool('v4', ['198.51.100.0/30', '2001:db8:4::/64']), both]);
-      expect(cluster.ips('s1')).to.equal('198.51.100.0 2001:db8:4::');
+      expect(cluster.ips('s1')).to.equal('198.51.100.0 2001:db8:4::1');
     });
 
     it('gives the second one back when it is SingleStack again', () => {
@@ -480,15 +480,15 @@ describe('the allocator, by the cases of acceptance', () => {
     });
 
     it('is completed when it names one of two addresses', () => {
-      expect(get([both], { ...prefer, ...named('192.0.2.2') })).to.equal('192.0.2.2 2001:db8:e::');
+      expect(get([both], { ...prefer, ...named('192.0.2.2') })).to.equal('192.0.2.2 2001:db8:e::1');
     });
 
     it('gets its second address as soon as one comes free, not only after a restart', () => {
       const cluster = new FakeCluster([pool('both', ['192.0.2.0/32', '2001:db8:e::/127'])]);
       cluster.set(asking('s1'), asking('s2', prefer));
-      expect([cluster.ips('s1'), cluster.ips('s2')]).to.deep.equal(['192.0.2.0', '2001:db8:e::']);
+      expect([cluster.ips('s1'), cluster.ips('s2')]).to.deep.equal(['192.0.2.0', '2001:db8:e::1']);
       cluster.delete('s1');
-      expect(cluster.ips('s2')).to.equal('192.0.2.0 2001:db8:e::');
+      expect(cluster.ips('s2')).to.equal('192.0.2.0 2001:db8:e::1');
     });
 
     it('names the Service that holds its address now', () => {

@@ -250,14 +250,26 @@ describe('a pool range', () => {
         () => false,
         () => false,
       ),
-    ).to.equal('2001:db8::');
+    ).to.equal('2001:db8::1');
     poolRange.released(parseIp('2001:db8:ffff:ffff:ffff:ffff:ffff:ffff'));
     expect(
       poolRange.lowest(
-        (ip) => ip === '2001:db8::',
+        (ip) => ip === '2001:db8::1',
         () => false,
       ),
-    ).to.equal('2001:db8::1');
+    ).to.equal('2001:db8::2');
+  });
+
+  it('gives the subnet-router anycast address of an IPv6 /64 when there is no other', () => {
+    const lowest = (network: string, taken: readonly string[]) =>
+      new PoolRange(6, [parsePrefix(network)], { buggy: false, reserved: new Map() }).lowest(
+        (ip) => taken.includes(ip),
+        () => false,
+      );
+    expect(lowest('2001:db8:e::/127', [])).to.equal('2001:db8:e::1');
+    expect(lowest('2001:db8:e::/127', ['2001:db8:e::1'])).to.equal('2001:db8:e::');
+    expect(lowest('2001:db8:e::/128', [])).to.equal('2001:db8:e::');
+    expect(lowest('2001:db8:e:0:1::/127', [])).to.equal('2001:db8:e:0:1::');
   });
 });
 

@@ -58,7 +58,7 @@ describe('MemoryKernel, for tests that play the world,', () => {
     expect(outcomes.map((error) => error?.message)).to.deep.equal([undefined, 'ENOMEM: no room', undefined]);
   });
 
-  it('can not be read, once', async () => {
+  it('cannot be read, once', async () => {
     const kernel = new MemoryKernel(world());
     kernel.failList('ENOBUFS');
     const error = await kernel.list(scope, signal).catch((caught: unknown) => caught);
