@@ -85,14 +85,21 @@ function cell(figures: Figures | undefined): string {
 
 const cases: readonly Case[] = [
   {
-    name: 'a cable is pulled, and plugged again (Local)',
+    name: 'a cable is pulled, and plugged again, node 2 of 3',
     policy: 'Local',
     victims: ['web-2'],
     happens: ({ network }) => network.unplug('node2'),
     ends: ({ network }) => network.plug('node2'),
   },
   {
-    name: 'the same (Cluster, no pod on it)',
+    name: 'the same, node 1',
+    policy: 'Local',
+    victims: ['web-1'],
+    happens: ({ network }) => network.unplug('node1'),
+    ends: ({ network }) => network.plug('node1'),
+  },
+  {
+    name: 'the same, node 2, under Cluster (no pod on it)',
     policy: 'Cluster',
     pods: ['web-1', 'web-3'],
     victims: undefined,

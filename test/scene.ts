@@ -151,11 +151,13 @@ export function listing(
     readonly links?: readonly Link[];
     readonly former?: Readonly<Record<string, string>> | undefined;
     readonly foreignIds?: readonly number[];
+    readonly lookedUp?: readonly number[];
   } = {},
 ): Listing {
   return {
     objects: new Map(objects.map((object) => [keyOf(object), object])),
     foreignIds: new Set(rest.foreignIds),
+    lookedUp: new Set(rest.lookedUp),
     links: rest.links ?? twoLinks,
     neighbours: [],
     formerSysctls: new Map(Object.entries(rest.former ?? {})),

@@ -90,9 +90,11 @@ export class MemoryKernel implements Kernel, Listener {
     if (blind !== undefined) throw blind;
     const objects = new Map<Key, KernelObject>();
     const foreignIds = new Set<number>();
+    const lookedUp = new Set<number>();
     for (const [key, object] of this.#world.objects) {
       if (isOurs(object, scope)) objects.set(key, object);
       else if (object.kind === 'nexthop' || object.kind === 'group') foreignIds.add(object.id);
+      else if (object.kind === 'rule') lookedUp.add(object.table);
     }
     for (const name of new Set([...scope.sysctls, ...this.#ledger.keys()])) {
       const value = this.#world.sysctls.get(name);
@@ -104,6 +106,7 @@ export class MemoryKernel implements Kernel, Listener {
     return {
       objects,
       foreignIds,
+      lookedUp,
       links,
       neighbours: scope.neighbours.flatMap((query) => this.#neighbour(query, links)),
       formerSysctls: new Map(this.#ledger),

@@ -2,8 +2,10 @@ import type { KernelState } from '../model/desired.ts';
 import type { Why } from '../model/desired-object.ts';
 import type { Announce, Gateway, Pool } from '../model/gateway.ts';
 import { type Family, family, hostPrefix, type Ip, networkOf, onlyIp, type Prefix } from '../model/ip.ts';
+import type { Listing } from '../model/listing.ts';
 import { type Key, type Link, noHops, type Route } from '../model/object.ts';
 import type { Owner } from '../model/owner.ts';
+import type { Problem } from '../model/problem.ts';
 import { routeKey } from './eip-routes.ts';
 import { alive } from './links.ts';
 import type { Add } from './plain-routes.ts';
@@ -83,6 +85,21 @@ export function announcements(inputs: AnnouncementInputs, add: Add): void {
     if (!mayAnnounce(key, isDesired(key), kernel)) continue;
     for (const { route, why } of announcement(eip)) add(route, why);
   }
+}
+
+/** A rule that looks the table up leads packets to its blackholes. */
+export function lookups(announce: Announce | undefined, have: Pick<Listing, 'lookedUp'>): readonly Problem[] {
+  if (announce === undefined || !have.lookedUp.has(announce.table)) return [];
+  const { table } = announce;
+  return [
+    {
+      code: 'announce-table-in-use',
+      severity: 'error',
+      subject: `table ${table}`,
+      message: `a rule looks up table ${table}, which is the list of what is announced: the kernel drops the packets for EIPs that get there`,
+      advice: `ip rule show; ip -6 rule show: delete the rule, or name another table in announce.table`,
+    },
+  ];
 }
 
 export interface Announcement {

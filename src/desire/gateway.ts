@@ -7,7 +7,7 @@ import { type Key, keyOf, type Link } from '../model/object.ts';
 import { ownerOf } from '../model/owner.ts';
 import { type Probed, unprobed } from '../model/probed.ts';
 import type { Problem } from '../model/problem.ts';
-import { announcements } from './announcements.ts';
+import { announcements, lookups } from './announcements.ts';
 import { eipRoutes, presentRoute, routeKey } from './eip-routes.ts';
 import { flowLabels, flowLabelTableName } from './flow-label.ts';
 import { alive } from './links.ts';
@@ -109,6 +109,7 @@ export function fixedObjects(inputs: FixedInputs, add: Add): readonly Problem[] 
   problems.push(...sysctls(gateway, have, add));
   problems.push(...flowLabels(gateway, refused, add), ...segmentSizes(gateway, refused, add));
   problems.push(...poolRoutes(gateway, owner, reserved, add));
+  problems.push(...lookups(gateway.announce, have));
   const uplink = alive(have.links, gateway.uplink);
   problems.push(...defaultRoutes({ gateway, owner, uplink, have, refused }, add));
   return problems;

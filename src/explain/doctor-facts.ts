@@ -115,7 +115,12 @@ export interface NodesFacts {
   readonly kind: 'asked';
   /** `by the API`, `by the last known state` */
   readonly known: string;
+  /** Those that were asked. */
   readonly hosts: readonly HostFacts[];
+  /** How many there are. */
+  readonly total: number;
+  /** What keeps the kernel from asking all of them. */
+  readonly limits: readonly Problem[];
 }
 
 export interface HostFacts {

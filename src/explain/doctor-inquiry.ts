@@ -5,6 +5,7 @@ import type { GatewayConfig, NodeConfig, RoleName } from '../config/config.ts';
 import { ask } from '../daemon/ask.ts';
 import { DaemonError } from '../daemon/daemon-error.ts';
 import { openSource } from '../daemon/gateway.ts';
+import { gcThreshold, neighbourLimit } from '../daemon/neighbour-limits.ts';
 import { nodeScope } from '../daemon/node-role.ts';
 import { candidates } from '../desire/carriers.ts';
 import { paths } from '../desire/paths.ts';
@@ -66,8 +67,8 @@ export interface DoctorOptions {
 
 /** ms until the lists of the cluster must be in */
 const patience = 10_000;
-/** Hosts that are asked by ARP or NDP. */
-const mostHosts = 1024;
+/** Hosts that are asked by ARP or NDP: a kernel with its defaults keeps 512, and needs some for its traffic. */
+const mostHosts = 200;
 
 /** Looks at a host from all sides. Changes nothing. */
 export async function examine(options: DoctorOptions, signal: AbortSignal): Promise<DoctorFacts> {
@@ -141,7 +142,7 @@ async function examineGateway(
           kind: 'not asked',
           why: 'the nodes are not known: the cluster cannot be read, and no state was saved',
         }
-      : { kind: 'asked', known: how, hosts: await answersOf(nodesOf(cluster, families), lan, signal) };
+      : await askNodes(nodesOf(cluster, families), how, lan, signal);
   return {
     links: listing?.links,
     abilities,
@@ -179,7 +180,7 @@ async function examineNode(
       agent.gateways.some(({ address }) => family(address) === 6) ? ['ipv6', 'nft'] : ['nft'],
       signal,
     ),
-    nodes: { kind: 'asked', known: '', hosts: await answersOf(hosts, link, signal) },
+    nodes: await askNodes(hosts, '', link, signal),
     daemon: await askDaemon(config.runtimeDirectory, 'node', signal),
   };
 }
@@ -248,15 +249,25 @@ function nodesOf(cluster: Snapshot, families: readonly (4 | 6)[]): readonly Omit
   ]);
 }
 
-async function answersOf(
+async function askNodes(
   hosts: readonly Omit<HostFacts, 'state'>[],
+  known: string,
   link: Link | undefined,
   signal: AbortSignal,
-): Promise<readonly HostFacts[]> {
+): Promise<NodesFacts> {
   const asked = hosts.slice(0, mostHosts);
   const ips = asked.map(({ ip }) => ip);
   const states = link === undefined ? new Map() : await readable(askNeighbours(link.index, ips, signal));
-  return asked.map((host) => ({ ...host, state: states?.get(host.ip) }));
+  const limits = ([4, 6] as const).flatMap((of) =>
+    neighbourLimit(of, hosts.filter(({ ip }) => family(ip) === of).length, gcThreshold(of)),
+  );
+  return {
+    kind: 'asked',
+    known,
+    hosts: asked.map((host) => ({ ...host, state: states?.get(host.ip) })),
+    total: hosts.length,
+    limits,
+  };
 }
 
 function firewallFacts(

@@ -314,11 +314,14 @@ function answering(hosts: readonly HostFacts[], link: string) {
 function nodesCheck({ nodes }: DoctorFacts, { lan }: Gateway): Check {
   const name = 'nodes';
   if (nodes.kind === 'not asked') return check(name, '?', `not asked: ${nodes.why}`);
-  const { hosts, known } = nodes;
+  const { hosts, known, total, limits } = nodes;
   if (hosts.length === 0) return check(name, 'warn', `there is no node that could carry traffic, ${known}`);
   const { deaf, finding, names } = answering(hosts, lan);
-  if (deaf.length === 0) return check(name, 'ok', `${finding}, ${known}`);
-  return check(name, deaf.length === hosts.length ? 'FAIL' : 'warn', `${finding}, ${known}; not ${names}`, {
+  const all = total > hosts.length ? `${finding}, of ${total}, ${known}` : `${finding}, ${known}`;
+  const more = limits.map(({ message, advice }) => `${message}; ${advice}`);
+  if (deaf.length === 0) return check(name, more.length > 0 ? 'warn' : 'ok', all, { more });
+  return check(name, deaf.length === hosts.length ? 'FAIL' : 'warn', `${all}; not ${names}`, {
+    more,
     advice: `ping -I ${lan} ${deaf[0]?.ip}; kubectl get nodes -o wide`,
   });
 }

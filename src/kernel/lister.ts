@@ -30,10 +30,13 @@ const families: readonly Family[] = [4, 6];
 /** RT_TABLE_UNSPEC: the dump is not filtered by table. */
 const everyTable = 0;
 
-/** An object of ours with its key, which is built once; or an id that another program uses. */
-type Found = { readonly key: Key; readonly object: KernelObject } | { readonly foreignId: number };
+/** An object of ours with its key, which is built once; an id that another program uses; a table that its rule looks up. */
+type Found =
+  | { readonly key: Key; readonly object: KernelObject }
+  | { readonly foreignId: number }
+  | { readonly lookedUp: number };
 
-type Listed = Pick<Listing, 'objects' | 'foreignIds'>;
+type Listed = Pick<Listing, 'objects' | 'foreignIds' | 'lookedUp'>;
 
 /** The result of the netlink dumps and of /proc/sys. */
 interface Dumped {
@@ -122,15 +125,17 @@ export class Lister {
 function gather(parts: readonly (readonly (Found | undefined)[])[], others: readonly KernelObject[]): Listed {
   const objects = new Map<Key, KernelObject>();
   const foreignIds = new Set<number>();
+  const lookedUp = new Set<number>();
   for (const part of parts) {
     for (const found of part) {
       if (found === undefined) continue;
       if ('foreignId' in found) foreignIds.add(found.foreignId);
+      else if ('lookedUp' in found) lookedUp.add(found.lookedUp);
       else objects.set(found.key, found.object);
     }
   }
   for (const object of others) objects.set(keyOf(object), object);
-  return { objects, foreignIds };
+  return { objects, foreignIds, lookedUp };
 }
 
 function dumpsOf({ owner, tables }: Scope): readonly DumpRequest<Found>[] {
@@ -142,7 +147,10 @@ function dumpsOf({ owner, tables }: Scope): readonly DumpRequest<Found>[] {
       (found) => (isOurs(found, owner) ? ours(found.object) : undefined) ?? { foreignId: found.id },
     ),
     ...families.flatMap((family) => [
-      reading(ruleDump(family), ({ rule }) => ours(rule)),
+      reading(
+        ruleDump(family),
+        ({ rule, table }) => ours(rule) ?? (table === undefined ? undefined : { lookedUp: table }),
+      ),
       reading(proxyNeighbourDump(family), ours),
       ...(tables === 'all' ? [everyTable] : tables).map((table) =>
         reading(routeDump({ family, table, protocol: owner.protocol }), ours),

@@ -10,6 +10,8 @@ export interface Listing {
   readonly objects: ReadonlyMap<Key, KernelObject>;
   /** Ids of nexthops and groups of other programs. */
   readonly foreignIds: ReadonlySet<number>;
+  /** Routing tables that policy rules of other programs look up. */
+  readonly lookedUp: ReadonlySet<number>;
   readonly links: readonly Link[];
   /** The scope's neighbours that have a link-layer address now. */
   readonly neighbours: readonly Neighbour[];

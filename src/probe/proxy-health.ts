@@ -45,6 +45,11 @@ export function afterAnswer(before: Known, { kind }: Health, now: number): Known
   }
 }
 
+/** That it has answered for the first time changes nothing: a round for each of a thousand nodes would be a lot. */
+function isFine({ health }: Known): boolean {
+  return health === 'serves' || health === 'unknown';
+}
+
 /** A node, and the address at which its kube-proxy is asked. */
 export interface ProxyTarget {
   readonly node: string;
@@ -57,7 +62,7 @@ export interface ProxyHealthsOptions {
   readonly port: () => number;
   /** ms; must never run backwards */
   readonly clock: () => number;
-  /** Called when a node's kube-proxy is of another health than before. */
+  /** Called when a node's kube-proxy began or ceased to say that it is well, or to be missing. */
   readonly changed: () => void;
 }
 
@@ -136,7 +141,7 @@ export class ProxyHealths {
       const before = this.#known.get(node) ?? unasked;
       const after = afterAnswer(before, answer, this.#clock.now());
       this.#known.set(node, after);
-      if (after.health === before.health) return;
+      if (after.health === before.health || (isFine(after) && isFine(before))) return;
       this.#changes += 1;
       this.#options.changed();
     });

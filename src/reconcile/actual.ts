@@ -11,7 +11,7 @@ import type { Failed, PlannedChange } from './report.ts';
 export class Actual implements KernelState {
   #objects: OverlayMap<Key, KernelObject>;
   #former: Map<string, string>;
-  #listing: Pick<Listing, 'foreignIds' | 'links' | 'neighbours'>;
+  #listing: Pick<Listing, 'foreignIds' | 'lookedUp' | 'links' | 'neighbours'>;
   #refused = new Map<Key, Failed>();
   #stuck: ReadonlySet<Key> = new Set();
   #dumps = 1;
@@ -33,6 +33,10 @@ export class Actual implements KernelState {
 
   get foreignIds(): ReadonlySet<number> {
     return this.#listing.foreignIds;
+  }
+
+  get lookedUp(): ReadonlySet<number> {
+    return this.#listing.lookedUp;
   }
 
   get links(): readonly Link[] {

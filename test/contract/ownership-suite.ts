@@ -74,6 +74,16 @@ export function describeOwnership(make: MakeKernelFixture): void {
       expect([...foreignIds]).to.deep.equal([first + 1]);
     });
 
+    it('and tells which tables the rules of others look up', async () => {
+      await scenario.meddle(
+        rule(4, 1000, 86, { protocol: foreign }),
+        rule(6, 1001, 87, { protocol: foreign }),
+      );
+      await scenario.add(rule(4, 1002, 88));
+      const { lookedUp } = await scenario.list();
+      expect([86, 87, 88, 254].map((table) => lookedUp.has(table))).to.deep.equal([true, true, false, true]);
+    });
+
     it('and shows a foreign object that was taken over as ours', async () => {
       await scenario.add(nexthop(nexthopId(1), '10.0.0.11', scenario.lan));
       const want = route('192.0.2.1', { nhid: nexthopId(1) });

@@ -143,6 +143,20 @@ describe('what a gateway announces', () => {
     ]);
   });
 
+  it('is told to be in use while a rule looks the table up', async () => {
+    await host.configure({ settings: 'announce: true' });
+    const inUse = (told: boolean) => (status: { problems: readonly { code: string }[] }) =>
+      status.problems.some(({ code }) => code === 'announce-table-in-use') === told;
+    await host.ip('rule add pref 500 lookup 86');
+    // A rule of another program starts no round by itself.
+    daemon.signal('SIGHUP');
+    await host.ip(`address add 203.0.113.7/32 dev eth1`);
+    await host.statusOf(daemon, 'it is told', inUse(true));
+    await host.ip('rule delete pref 500');
+    await host.ip(`address delete 203.0.113.7/32 dev eth1`);
+    await host.statusOf(daemon, 'it is solved', inUse(false));
+  });
+
   it('is gone after a purge, whatever table the configuration names', async () => {
     await host.configure({ settings: 'announce: true' });
     daemon.signal('SIGHUP');

@@ -127,7 +127,7 @@ describe('a node agent that takes its EIPs from a ConfigMap', () => {
     await server.stop();
     await daemon.says(/ConfigMap kube-system\/eips cannot be read: get configmaps: .*ECONNREFUSED/);
     await daemon.stop();
-    expect((await agent.command('plan', '--commands')).out).to.equal('');
+    expect((await agent.command('plan --commands')).out).to.equal('');
     daemon = await start(agent);
     await daemon.says(/ConfigMap kube-system\/eips cannot be read/);
     expect(await agent.kernel()).to.equal(good);
@@ -139,7 +139,7 @@ describe('a node agent that takes its EIPs from a ConfigMap', () => {
     await server.start();
     await installed('198.51.100.0/24');
     await daemon.stop();
-    await agent.command('purge', '--yes');
+    await agent.command('purge --yes');
     expect(await agent.kernel()).to.equal(untouched);
   });
 
@@ -153,7 +153,7 @@ describe('a node agent that takes its EIPs from a ConfigMap', () => {
     await server.start();
     await installed('198.51.100.0/25');
     await daemon.stop();
-    await agent.command('purge', '--yes');
+    await agent.command('purge --yes');
     expect(await agent.kernel()).to.equal(untouched);
   });
 
@@ -171,7 +171,7 @@ describe('a node agent that takes its EIPs from a ConfigMap', () => {
     expect((await agent.status())?.synced).to.equal(false);
     await daemon.stop();
     await server.start();
-    await agent.command('purge', '--yes');
+    await agent.command('purge --yes');
     expect(await agent.kernel()).to.equal(untouched);
   });
 
@@ -182,6 +182,6 @@ describe('a node agent that takes its EIPs from a ConfigMap', () => {
     const daemon = await start(agent);
     await shows(agent, /HTTP 403: .*resources: \["configmaps"\], verbs: \["get"\] \} of docs\/node\.md/);
     await daemon.stop();
-    await agent.command('purge', '--yes');
+    await agent.command('purge --yes');
   });
 });

@@ -200,7 +200,7 @@ describe('a node agent', () => {
     for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
       await daemon.stop(signal);
       expect(await agent.kernel()).to.equal(good);
-      expect((await watch.command('plan', '--commands')).out).to.equal('');
+      expect((await watch.command('plan --commands')).out).to.equal('');
       daemon = await agent.start();
       expect(await agent.kernel()).to.equal(good);
       const [round] = daemon.journal.filter(({ msg }) => msg === 'round');
@@ -230,7 +230,7 @@ describe('a node agent', () => {
     await lan.run('node1', `echo 1 >${filter}`);
     await until('it is loose', look, (now) => now === '2\n');
     await daemon.stop();
-    const { out } = await agent.command('purge', '--yes');
+    const { out } = await agent.command('purge --yes');
     expect(out).to.include('net.ipv4.conf.eth0.rp_filter="1"');
     await lan.run('node1', `echo 0 >${filter}`);
     daemon = await agent.start();
@@ -239,12 +239,12 @@ describe('a node agent', () => {
 
   it('is purged without a trace', async () => {
     await daemon.stop();
-    const { status, out } = await agent.command('purge', '--yes');
+    const { status, out } = await agent.command('purge --yes');
     expect(status).to.equal(0);
     expect(out).to.match(/^rm .*eiproute-node.conf$/m);
     expect(await agent.kernel()).to.equal(untouched);
-    expect((await agent.command('purge', '--yes')).out).to.equal('');
-    const { out: plan, status: code } = await agent.command('plan', '--commands');
+    expect((await agent.command('purge --yes')).out).to.equal('');
+    const { out: plan, status: code } = await agent.command('plan --commands');
     expect(code).to.equal(2);
     // What it prints does the same.
     await lan.run('node1', plan);

@@ -130,7 +130,7 @@ describe('nodes with agents', () => {
   }
 
   it('have nothing left to do', async () => {
-    const { status, out } = await (await lan.agent('node1')).command('plan', '--commands');
+    const { status, out } = await (await lan.agent('node1')).command('plan --commands');
     expect(out).to.equal('');
     expect(status).to.equal(0);
   });

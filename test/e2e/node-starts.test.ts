@@ -91,7 +91,7 @@ describe('a node agent that cannot start', () => {
     for (const ip of [cluster.v4, cluster.v6]) expect(await lan.get('client', ip)).to.match(/^web-/);
     expect((await lan.replies())['other']).to.equal(0);
     await daemon.stop();
-    await agent.command('purge', '--yes');
+    await agent.command('purge --yes');
     expect(await agent.kernel()).to.equal(untouched);
   });
 
@@ -111,7 +111,7 @@ describe('a node agent that cannot start', () => {
       (now) => now?.synced === true,
     );
     await daemon.stop();
-    await agent.command('purge', '--yes');
+    await agent.command('purge --yes');
     expect(await agent.kernel()).to.equal(untouched);
   });
 
@@ -125,7 +125,7 @@ describe('a node agent that cannot start', () => {
     expect(await lan.get('client', cluster.v4, 81)).to.equal('7');
     expect(await lan.get('node1', cluster.v4)).to.match(/^web-/);
     await daemon.stop();
-    await agent.command('purge', '--yes');
+    await agent.command('purge --yes');
     expect(await agent.kernel()).to.equal(untouched);
   });
 

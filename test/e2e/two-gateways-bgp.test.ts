@@ -90,10 +90,7 @@ describe('two gateways with BGP, both active', function () {
       );
     await some(50);
     await two.net.plug('node3');
-    for (const part of parts)
-      await eventually(`${part} has taken it in again`, async () =>
-        (await two.status(part)).nodes.every(({ answers }) => answers === 'yes'),
-      );
+    await two.know();
     expect(await updates()).to.equal(before);
     // A third of the connections, until the silence is noticed.
     expect(lost(start)).to.be.lessThan(80);

@@ -175,8 +175,17 @@ export class TwoGateways implements AsyncDisposable {
     );
   }
 
+  /** Both gateways have heard of every node: else the kernel sends its flows to another one. */
+  async know(): Promise<void> {
+    for (const part of parts)
+      await eventually(`${part} knows all nodes`, async () =>
+        (await this.status(part)).nodes.every(({ answers }) => answers === 'yes'),
+      );
+  }
+
   /** Opens connections from sixteen clients. */
   async open(count: number, family: 'v4' | 'v6' = 'v4'): Promise<void> {
+    await this.know();
     await this.flows.open(local[family], count, sources[family]);
   }
 

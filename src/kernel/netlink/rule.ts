@@ -45,6 +45,8 @@ export function encodeRuleDump(writer: MessageWriter, family: Family): void {
 /** A rule of a dump; `rule` is undefined when our model cannot express it. */
 export interface FoundRule {
   readonly protocol: number;
+  /** The table that it looks up; undefined: it does something else. */
+  readonly table: number | undefined;
   readonly rule: Rule | undefined;
 }
 
@@ -111,5 +113,6 @@ export function decodeRule(message: MessageReader): FoundRule {
   const mark = mask === 0 ? undefined : { value, mask };
   const family: Family = af === AF.inet ? 4 : 6;
   const rule: Rule = { kind: 'rule', family, priority, protocol, table, from, to, mark, iif };
-  return { protocol, rule: expressible ? rule : undefined };
+  const lookup = action === FR_ACT_TO_TBL ? table : undefined;
+  return { protocol, table: lookup, rule: expressible ? rule : undefined };
 }

@@ -393,6 +393,21 @@ describe('settings', () => {
   });
 });
 
+describe('the announce table', () => {
+  it('must be looked up by no rule of anybody', () => {
+    const told = (lookedUp: readonly number[], announces = true) =>
+      gatewayObjects(
+        snapshot([], []),
+        gateway(announces ? { announce: { table: 86, active: [] } } : {}),
+        listing(settingsOf(gateway(), twoLinks), { lookedUp }),
+        new Map(),
+      ).problems.map(({ code, subject }) => `${code}: ${subject}`);
+    expect(told([253, 254, 255, 87])).to.deep.equal([]);
+    expect(told([254, 86])).to.deep.equal(['announce-table-in-use: table 86']);
+    expect(told([86], false)).to.deep.equal([]);
+  });
+});
+
 describe('nodes', () => {
   const far = node('far', ['10.9.9.9']);
   const cluster = snapshot([...threeNodes.slice(0, 1), far], [service('web', ['198.51.100.10'])]);

@@ -1,5 +1,6 @@
 import { expect } from 'chai';
-import { answering } from '../../../src/desire/answering.ts';
+import fc from 'fast-check';
+import { answering, covering } from '../../../src/desire/answering.ts';
 import type { Carrier } from '../../../src/desire/carriers.ts';
 import { type NodeSignals, verdict } from '../../../src/desire/verdict.ts';
 import type { Node } from '../../../src/model/cluster.ts';
@@ -97,10 +98,16 @@ describe('the carriers of a group', () => {
     { nodes: '.d.', plain: '11*1 13*1', resilient: '11*256 12*1 13*256' },
     { nodes: '.ds', plain: '11*1', resilient: '11*256 12*1' },
     { nodes: 'ddd', plain: '11*1 12*1 13*1' },
-    { nodes: 'dDs', plain: '11*1 12*1' },
+    { nodes: 'dDs', plain: '11*1 12*2', resilient: '11*1 12*1' },
+    { nodes: 'sdD', plain: '12*2 13*1', resilient: '12*1 13*1' },
     { nodes: 'sss', plain: '11*1 12*1 13*1' },
-    { nodes: '..d', weights: [3, 5, 7], plain: '11*3 12*5', resilient: '11*153 12*255 13*1' },
-    { nodes: '..d', weights: [256, 1, 9], plain: '11*256 12*1', resilient: '11*256 12*1 13*1' },
+    { nodes: 's..', plain: '12*2 13*1', resilient: '12*1 13*1' },
+    { nodes: '..D', plain: '11*1 12*2', resilient: '11*1 12*1' },
+    { nodes: 's.s', plain: '12*1' },
+    { nodes: '.d.', weights: [1, 4, 1], plain: '11*1 13*1', resilient: '11*256 12*1 13*256' },
+    { nodes: '.s.', weights: [3, 5, 7], plain: '11*11 13*19', resilient: '11*3 13*7' },
+    { nodes: '..d', weights: [3, 5, 7], plain: '11*1 12*4', resilient: '11*153 12*255 13*1' },
+    { nodes: '..d', weights: [256, 1, 9], plain: '11*128 12*5', resilient: '11*256 12*1 13*1' },
   ];
   for (const { nodes, weights = [1, 1, 1], plain, resilient = plain } of cases) {
     it(`of ${nodes} with weights ${weights} are ${plain}, in a resilient group ${resilient}`, () => {
@@ -118,4 +125,49 @@ describe('the carriers of a group', () => {
       expect([shown('plain'), shown('resilient')]).to.deep.equal([plain, resilient]);
     });
   }
+});
+
+/** Where the kernel sends a hash of 31 bits: hash-threshold, net/ipv4/nexthop.c. */
+function memberAt(hash: bigint, members: readonly Carrier[]): Ip | undefined {
+  const total = members.reduce((sum, { weight }) => sum + BigInt(weight), 0n);
+  let upTo = 0n;
+  for (const { ip, weight } of members) {
+    upTo += BigInt(weight);
+    const bound = ((upTo << 31n) + total / 2n) / total - 1n;
+    if (hash <= bound) return ip;
+  }
+  return undefined;
+}
+
+describe('a plain group', () => {
+  const carriersOf = (weights: readonly number[]): readonly Carrier[] =>
+    weights.map((weight, i) => ({ node: `n${i}`, ip: parseIp(`10.0.0.${i + 11}`), weight }));
+
+  it('moves no flow of a node that stays, whoever else is left out', () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.record({ weight: fc.integer({ min: 1, max: 3 }), stays: fc.boolean() }), {
+          minLength: 2,
+          maxLength: 12,
+        }),
+        fc.array(fc.bigInt({ min: 0n, max: (1n << 31n) - 1n }), { minLength: 50, maxLength: 50 }),
+        (nodes, hashes) => {
+          const all = carriersOf(nodes.map(({ weight }) => weight));
+          const staying = new Set(all.filter((_, i) => nodes[i]?.stays).map(({ ip }) => ip));
+          fc.pre(staying.size > 0);
+          const rest = covering(all, ({ ip }) => staying.has(ip));
+          expect(new Set(rest.map(({ ip }) => ip))).to.deep.equal(staying);
+          for (const hash of hashes) {
+            const before = memberAt(hash, all);
+            if (before !== undefined && staying.has(before)) expect(memberAt(hash, rest)).to.equal(before);
+          }
+        },
+      ),
+    );
+  });
+
+  it('takes what a group takes at most', () => {
+    for (const { weight } of covering(carriersOf([256, 256, 1, 256]), ({ node: name }) => name !== 'n1'))
+      expect(weight).to.be.within(1, 256);
+  });
 });

@@ -3,6 +3,7 @@ import { expect } from 'chai';
 import { rulesOf } from '../../../lab/cluster/api/rbac.ts';
 import { doctorText } from '../../../src/cli/doctor-text.ts';
 import { plain } from '../../../src/cli/paint.ts';
+import { neighbourLimit } from '../../../src/daemon/neighbour-limits.ts';
 import type { CheckState } from '../../../src/explain/check.ts';
 import { doctor } from '../../../src/explain/doctor.ts';
 import type { ApiFacts, DoctorFacts } from '../../../src/explain/doctor-facts.ts';
@@ -65,6 +66,8 @@ const well: DoctorFacts = {
     kind: 'asked',
     known: 'by the API',
     hosts: nodes.map(({ node: name, ip }) => ({ name, ip, state: 'REACHABLE' })),
+    total: 2,
+    limits: [],
   },
   agents: [
     {
@@ -86,6 +89,10 @@ const well: DoctorFacts = {
   },
 };
 
+const hosts = nodes.map(({ node: name, ip }) => ({ name, ip, state: 'REACHABLE' as const }));
+const withNodes = (rest: object): Partial<DoctorFacts> => ({
+  nodes: { kind: 'asked', known: 'by the API', hosts, total: 2, limits: [], ...rest },
+});
 const withApi = (rest: Partial<ApiFacts>): Partial<DoctorFacts> => ({ api: { ...api, ...rest } });
 const [route] = well.defaultRoutes;
 const withRoute = (rest: Partial<NonNullable<typeof route>>): Partial<DoctorFacts> => ({
@@ -373,29 +380,31 @@ describe('doctor', () => {
     },
     {
       name: 'a silent node',
-      facts: {
-        nodes: {
-          kind: 'asked',
-          known: 'by the API',
-          hosts: nodes.map(({ node: name, ip }, i) => ({ name, ip, state: i === 0 ? 'FAILED' : 'STALE' })),
-        },
-      },
+      facts: withNodes({ hosts: hosts.map((one, i) => (i === 0 ? { ...one, state: 'FAILED' } : one)) }),
       check: 'nodes',
       state: 'warn',
       finding: /^1 of 2 answer .*; not node1 \(10\.0\.0\.11\)$/,
     },
     {
       name: 'nodes that are all silent',
-      facts: {
-        nodes: {
-          kind: 'asked',
-          known: '',
-          hosts: nodes.map(({ node: name, ip }) => ({ name, ip, state: 'FAILED' })),
-        },
-      },
+      facts: withNodes({ hosts: hosts.map((one) => ({ ...one, state: 'FAILED' })) }),
       check: 'nodes',
       state: 'FAIL',
       finding: /^0 of 2/,
+    },
+    {
+      name: 'more nodes than are asked',
+      facts: withNodes({ total: 1000 }),
+      check: 'nodes',
+      state: 'ok',
+      finding: /^2 of 2 answer ARP or NDP on eth0, of 1000, by the API$/,
+    },
+    {
+      name: 'a neighbour table that is too small',
+      facts: withNodes({ limits: neighbourLimit(4, 1000, 512) }),
+      check: 'nodes',
+      state: 'warn',
+      finding: /^2 of 2 answer/,
     },
     {
       name: 'nodes that are not known',

@@ -79,6 +79,7 @@ describe('the filter of notifications', () => {
     return {
       objects: new Map(objects.map((object) => [keyOf(object), object])),
       foreignIds: new Set(),
+      lookedUp: new Set(),
       links: [up],
       neighbours: [],
       formerSysctls: new Map(),

@@ -14,7 +14,7 @@ const nodes = [
 const local = { externalTrafficPolicy: 'Local', endpoints: [endpoint('n1'), endpoint('n4')] } as const;
 const cluster = snapshot(nodes, [
   service('web', ['198.51.100.10'], local),
-  service('late', [], { externalIps: [parseIp('198.51.100.10')], namespace: 'other' }),
+  service('late', [], { externalIps: [parseIp('198.51.100.10')], namespace: 'a' }),
   service('bare', []),
 ]);
 const settings = gateway({ pools: [{ name: 'public', addresses: [parsePrefix('198.51.100.0/24')] }] });
@@ -55,7 +55,7 @@ describe('pathViews', () => {
       view?.services.map(({ name, holds, endpoints, nodes: on }) => ({ name, holds, endpoints, on })),
     ).to.deep.equal([
       { name: 'default/web', holds: true, endpoints: 2, on: 2 },
-      { name: 'other/late', holds: false, endpoints: 1, on: 1 },
+      { name: 'a/late', holds: false, endpoints: 1, on: 1 },
     ]);
     expect(view?.carriers.map(({ node: name }) => name)).to.deep.equal(['n1', 'n4']);
     expect(view?.leftOut).to.deep.equal([
