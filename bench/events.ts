@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Memory } from './runs/memory-of.ts';
+import type { Look } from './runs/onlookers.ts';
 import { table } from './table.ts';
 
 /** The last commit whose events cost what the whole cluster weighs. */
@@ -124,8 +125,8 @@ export function runEvents(run: {
   readonly program: string;
   readonly samples: readonly number[];
   readonly timeout: number;
-  /** Metrics and status are asked every second, and a live page is open. */
-  readonly asked?: boolean;
+  /** What somebody looks at meanwhile. */
+  readonly look?: Look | undefined;
 }): Run {
   const folder = mkdtempSync(join(tmpdir(), 'eip-bench-'));
   try {
@@ -134,7 +135,7 @@ export function runEvents(run: {
     const out = execFileSync('unshare', ['--net', process.execPath, script, ...words], {
       timeout: run.timeout,
       maxBuffer: 1 << 26,
-      env: { ...process.env, EIP_BENCH_ASKED: run.asked ? '1' : '' },
+      env: { ...process.env, EIP_BENCH_LOOK: run.look ?? '' },
       stdio: ['ignore', 'pipe', 'inherit'],
     });
     return JSON.parse(out.toString());

@@ -1,18 +1,18 @@
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { mib, runEvents } from './events.ts';
+import { mib, type Run, runEvents } from './events.ts';
 import { packaged } from './packaged.ts';
 import { median, table } from './table.ts';
 
 const services = 10_000;
 const cycles = 150;
-/** Pairs of runs; the table has the medians. */
-const pairs = 3;
+/** Runs of each column; the table has the medians. */
+const turns = 3;
 
 /**
  * What it costs to be looked at: events of the packaged daemon, with nobody who asks, and with `/metrics` and `/status`
- * asked every second and a live page open. The two take turns, so that both meet the same machine.
+ * asked every second, and with a live page open as well. They take turns, so that all meet the same machine.
  */
 export async function watched(): Promise<string> {
   const folder = mkdtempSync(join(tmpdir(), 'eip-bench-'));
@@ -20,23 +20,19 @@ export async function watched(): Promise<string> {
     const lib = join(folder, 'lib');
     mkdirSync(lib);
     const program = await packaged(lib);
-    const measure = (asked: boolean) =>
-      runEvents({ services, cycles, program, samples: [], timeout: 300_000, asked });
-    const runs = Array.from({ length: pairs }, () => ({ quiet: measure(false), asked: measure(true) }));
-    const row = (
-      label: string,
-      value: (run: ReturnType<typeof measure>) => number,
-      text: (n: number) => string,
-    ) => {
-      const quiet = median(runs.map((each) => value(each.quiet)));
-      const asked = median(runs.map((each) => value(each.asked)));
-      return [label, text(quiet), text(asked), text(asked - quiet)];
-    };
+    const looks = [undefined, 'questions', 'page'] as const;
+    const rounds = Array.from({ length: turns }, () =>
+      looks.map((look) => runEvents({ services, cycles, program, samples: [], timeout: 300_000, look })),
+    );
+    const row = (label: string, value: (run: Run) => number, text: (n: number) => string) => [
+      label,
+      ...looks.map((_, i) => text(median(rounds.flatMap((runs) => runs[i] ?? []).map(value)))),
+    ];
     const ms = (time: number): string => `${time.toFixed(2)} ms`;
     return [
-      `being looked at, at ${services.toLocaleString('en')} Services: medians of ${pairs} runs each, in turn`,
+      `being looked at, at ${services.toLocaleString('en')} Services: medians of ${turns} runs each, in turn`,
       table([
-        ['', 'nobody asks', 'asked each second, page open', 'more'],
+        ['', 'nobody asks', 'metrics and status each second', 'and a page open'],
         row('API server -> kernel: median', ({ events }) => median(events), ms),
         row('99 %', ({ events }) => share(events, 0.99), ms),
         row('processor time of an event, with what is asked meanwhile', ({ work }) => work, ms),

@@ -45,9 +45,10 @@ const stop = new AbortController();
 await using api = await startApiServer();
 fill(api, Number(services));
 writeFileSync(join(String(folder), 'kubeconfig'), api.kubeconfig(), { mode: 0o600 });
-// EIP_BENCH_ASKED=1: somebody looks on all the time.
-const isAsked = process.env['EIP_BENCH_ASKED'] === '1';
-const file = writeConfig(String(folder), isAsked ? { metrics: { listen } } : {});
+// EIP_BENCH_LOOK=questions or page: somebody looks on all the time.
+const wanted = process.env['EIP_BENCH_LOOK'];
+const look = wanted === 'questions' || wanted === 'page' ? wanted : undefined;
+const file = writeConfig(String(folder), look ? { metrics: { listen } } : {});
 
 // As under systemd the daemon puts its state into a sentence after each round. Its datagrams are read with each event.
 using systemd = new DatagramReceiver();
@@ -73,7 +74,7 @@ const daemon = spawn(
 const ended = new Promise<void>((resolve) => daemon.once('exit', () => resolve()));
 await synced(String(folder), stop.signal);
 const start = performance.now() - started;
-const looking = isAsked ? onlookers(join(String(folder), 'run'), stop.signal) : undefined;
+const looking = look ? onlookers(look, join(String(folder), 'run'), stop.signal) : undefined;
 // What the start leaves to be done, such as saving the whole state for the next start, is part of the start.
 await rested();
 const memory = [{ events: 0, ...memoryOf(daemon) }];

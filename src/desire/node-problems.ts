@@ -18,7 +18,7 @@ export function unresolved(agent: NodeAgent, neighbours: readonly Neighbour[]): 
     severity: 'warn',
     subject: `gateway ${address}`,
     message: `gateway ${address} does not answer ${family(address) === 4 ? 'ARP' : 'NDP'} on ${agent.interface}; what came through it cannot be answered`,
-    advice: `see that it is up and on this LAN (ip neigh show ${address}); the others are not concerned`,
+    advice: `see that it is up and on this LAN (ip neigh show ${address}); other gateways are unaffected`,
   }));
 }
 

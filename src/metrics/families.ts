@@ -1,6 +1,7 @@
 import type { Counts } from '../model/object.ts';
 import type { NodeStatus } from '../status/nodes.ts';
 import type { State } from '../status/state.ts';
+import type { AnnounceStatus, FamilyAnnounceStatus } from '../status/status.ts';
 import { type Family, ofGateway, one, type Sample, seconds } from './family.ts';
 
 const states: readonly State[] = ['OK', 'DEGRADED', 'FROZEN', 'NOT SYNCED'];
@@ -45,6 +46,23 @@ const eipFamilies: readonly Family[] = [
     ['state'],
     ({ eips: { wanted: _, ...states } }) =>
       Object.entries(states).map(([state, count]): Sample => [{ state }, count]),
+  ),
+];
+
+const announceFamilies: readonly Family[] = [
+  ofGateway(
+    'gauge',
+    'eiproute_announced_eips',
+    'EIPs that routing daemons are told to announce, by family; absent with announce: false',
+    ['family'],
+    ({ announce }) => ofFamilies(announce, ({ eips }) => eips),
+  ),
+  ofGateway(
+    'gauge',
+    'eiproute_announcing',
+    '1 when the gateway announces, 0 while it is draining, standby or without a LAN, by family',
+    ['family'],
+    ({ announce }) => ofFamilies(announce, ({ state }) => Number(state === 'announced')),
   ),
 ];
 
@@ -259,6 +277,7 @@ export const families: readonly Family[] = [
   ...stateFamilies,
   ...eipFamilies,
   ...nodeFamilies,
+  ...announceFamilies,
   ...poolFamilies,
   ...workFamilies,
   ...processFamilies,
@@ -285,6 +304,16 @@ export const buckets: readonly number[] = [
 
 function of({ name }: NodeStatus, value: boolean): Sample {
   return [{ node: name }, Number(value)];
+}
+
+function ofFamilies(
+  announce: AnnounceStatus | undefined,
+  value: (family: FamilyAnnounceStatus) => number,
+): readonly Sample[] {
+  return (['4', '6'] as const).flatMap((family): readonly Sample[] => {
+    const found = family === '4' ? announce?.ipv4 : announce?.ipv6;
+    return found === undefined ? [] : [[{ family }, value(found)]];
+  });
 }
 
 function objects(state: string, counts: Counts | undefined): readonly Sample[] {

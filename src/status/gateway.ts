@@ -39,7 +39,6 @@ export function gatewayStatus(inputs: GatewayInputs): GatewayStatus {
   return {
     ...statusOf('gateway', gatewayHealth(facts), inputs),
     ...counted,
-    announce: inputs.announce,
     source: { kind: facts.source, address: inputs.address },
     feeds: facts.cluster.feeds.map(feedStatus),
   };
@@ -63,6 +62,7 @@ function gatewayFigures({
   sizes,
   waiting,
   lease,
+  announce,
 }: GatewayInputs): GatewayFigures {
   return {
     eips: eipCounts(facts),
@@ -71,5 +71,6 @@ function gatewayFigures({
     pools: sizes.map((pool) => ({ ...pool, used: paths.held(pool.name, pool.family) })),
     waiting,
     lease,
+    announce,
   };
 }

@@ -178,6 +178,7 @@ export interface GatewayFigures {
   readonly pools: readonly PoolUse[];
   readonly waiting: number | undefined;
   readonly lease: LeaseStatus | undefined;
+  readonly announce: AnnounceStatus | undefined;
 }
 
 /** What both roles know of themselves. */
