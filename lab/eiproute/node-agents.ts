@@ -1,6 +1,6 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { gateway, pools } from '../network/map.ts';
+import { gateway, gateway2, pools } from '../network/map.ts';
 import type { Network } from '../network/network.ts';
 import { DaemonProcess } from './daemon-process.ts';
 
@@ -39,11 +39,13 @@ export class NodeAgents implements AsyncDisposable {
 async function startAgent(network: Network, name: string): Promise<DaemonProcess> {
   const folder = join(network.folder, name);
   const config = join(folder, 'node.yaml');
+  const lan = { gateway: gateway.lan, gateway2: gateway2.lan };
+  const gateways = network.gateways.flatMap((part) => [lan[part].v4, `"${lan[part].v6}"`]);
   await mkdir(folder, { recursive: true });
   await writeFile(
     config,
     `eips: [${pools.map((pool) => `"${pool}"`).join(', ')}]
-gateways: [${gateway.lan.v4}, "${gateway.lan.v6}"]
+gateways: [${gateways.join(', ')}]
 stateDirectory: state
 runtimeDirectory: runtime
 namesDirectory: ${folder} # not the machine's own: it is no router

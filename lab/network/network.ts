@@ -67,6 +67,7 @@ export class Network implements AsyncDisposable {
   /** Files of this run live here; removed with the network. */
   readonly folder: string;
   readonly nodes: readonly string[];
+  readonly gateways: readonly ('gateway' | 'gateway2')[];
   readonly #labRun: LabRun;
   readonly #servers: PodServers;
   readonly #stack: AsyncDisposableStack;
@@ -77,6 +78,7 @@ export class Network implements AsyncDisposable {
   constructor(plan: Shape, labRun: LabRun, servers: PodServers, stack: AsyncDisposableStack) {
     this.folder = labRun.folder;
     this.nodes = Array.from({ length: plan.nodes }, (_, i) => `node${i + 1}`);
+    this.gateways = plan.gateways === 2 ? ['gateway', 'gateway2'] : ['gateway'];
     this.#labRun = labRun;
     this.#servers = servers;
     this.#stack = stack;

@@ -5,6 +5,7 @@ import { type Lab, type LabKind, openLab } from '../../lab/lab.ts';
 import { removeLeftovers } from '../../lab/network/lab-run.ts';
 import { node } from '../../lab/network/map.ts';
 import type { Pod } from '../../lab/network/network.ts';
+import type { Shape } from '../../lab/network/wiring.ts';
 import { waitFor } from '../../lab/process/wait.ts';
 import { type Ip, parseIp } from '../../src/model/ip.ts';
 
@@ -24,10 +25,14 @@ export class Stage implements AsyncDisposable {
   }
 
   /** @param lines of the gateway's configuration, beside its interfaces and pools */
-  static async open(kind: LabKind, lines = 'allocate: true'): Promise<Stage> {
+  static async open(
+    kind: LabKind,
+    lines = 'allocate: true',
+    { gateways = 1 }: Pick<Shape, 'gateways'> = {},
+  ): Promise<Stage> {
     await using stack = new AsyncDisposableStack();
     await removeLeftovers();
-    const lab = stack.use(await openLab({ nodes: 3, nodeRouting: 'by agents' }, kind));
+    const lab = stack.use(await openLab({ nodes: 3, gateways, nodeRouting: 'by agents' }, kind));
     const eiproute = stack.use(await Eiproute.start(lab.network, lab.cluster, { lines }));
     await eiproute.synced(late());
     return new Stage(lab, eiproute, stack.move());
