@@ -160,10 +160,13 @@ export class Reachability {
     let turn = 0;
     while (!signal.aborted) {
       // Read before the first question, which makes INCOMPLETE of FAILED. Who was silent then has been so for long.
-      const fresh = this.#fresh;
-      this.#fresh = [];
-      await this.#read(fresh, this.#clock.now() - doubtFor, signal);
-      if (fresh.length > 0) await this.#expire();
+      // More may come while they are read: nobody is asked unread, for to ask makes an ordinary entry of a fixed one.
+      while (this.#fresh.length > 0) {
+        const fresh = this.#fresh;
+        this.#fresh = [];
+        await this.#read(fresh, this.#clock.now() - doubtFor, signal);
+        await this.#expire();
+      }
       const { lan } = this.#targets;
       const slices = this.#slices;
       for (const slice of slices) {

@@ -86,10 +86,7 @@ export class GatewayHost implements AsyncDisposable {
     const { folder } = labRun;
     await ipBatch([], [`netns add ${namespace}`]);
     setSysctls(namespace, fresh);
-    await ipBatch(
-      ['-n', namespace],
-      ['link set lo up', ...wire('eth0', lan), ...wire('eth1', uplink), ...neighbours],
-    );
+    await ipBatch(['-n', namespace], ['link set lo up', ...wire('eth0'), ...wire('eth1')]);
     const api = stack.use(
       await startApiServer({ listen: (server, port) => inside(namespace, () => server.listen(port)) }),
     );
@@ -267,7 +264,7 @@ ${settings ?? this.#settings.settings}
   }
 
   async addLink(name: 'eth0' | 'eth1'): Promise<void> {
-    await ipBatch(['-n', this.namespace], wire(name, name === 'eth0' ? lan : uplink));
+    await ipBatch(['-n', this.namespace], wire(name));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -279,12 +276,14 @@ const lan = ['10.0.0.1/24', '2001:db8:10::1/64'];
 const uplink = ['203.0.113.1/24', '2001:db8:113::1/64'];
 
 /** A veth pair whose far end hangs in the air: all that the kernel asks of a link is its carrier. */
-function wire(name: string, addresses: readonly string[]): readonly string[] {
+function wire(name: 'eth0' | 'eth1'): readonly string[] {
   return [
     `link add ${name} type veth peer name ${name}-far`,
     `link set ${name}-far up`,
+    // Before anybody can ask.
+    ...(name === 'eth0' ? neighbours() : []),
     `link set ${name} up`,
-    ...addresses.map((address) => `address add ${address} dev ${name}`),
+    ...(name === 'eth0' ? lan : uplink).map((address) => `address add ${address} dev ${name}`),
   ];
 }
 
@@ -297,9 +296,11 @@ function addressesOf(n: number): readonly string[] {
 const threeNodes: readonly object[] = nodeNumbers.map((n) => rawNode(`n${n}`, { addresses: addressesOf(n) }));
 
 /** The nodes as hosts that answer: nobody is there who could, and the probe would doubt itself. */
-const neighbours: readonly string[] = nodeNumbers.flatMap((n) =>
-  addressesOf(n).map((ip) => `neigh replace ${ip} lladdr 02:00:5e:00:53:1${n} dev eth0 nud permanent`),
-);
+function neighbours(): readonly string[] {
+  return nodeNumbers.flatMap((n) =>
+    addressesOf(n).map((ip) => `neigh replace ${ip} lladdr 02:00:5e:00:53:1${n} dev eth0 nud permanent`),
+  );
+}
 
 /** A Service with endpoints on some nodes; all nodes carry it. */
 export function serviceOn(

@@ -150,6 +150,32 @@ describe('the probe of the nodes', () => {
     while ((await asked()).length < 2) if (Date.now() > late) throw new Error('it is not asked again');
   });
 
+  it('asks nobody unread, also when nodes come while others are read', async () => {
+    const port = new Table();
+    port.table.set(ip(11), 'REACHABLE').set(ip(12), 'PERMANENT');
+    const probe = new Reachability({
+      port,
+      every: () => 2,
+      share: () => 0.5,
+      clock: () => 0,
+      time: () => 0,
+      changed: () => undefined,
+    });
+    const states = port.states.bind(port);
+    port.states = async (link, ips) => {
+      probe.follow(both);
+      return states(link, ips);
+    };
+    const both = targets(11, 12);
+    probe.follow(targets(11));
+    const stop = new AbortController();
+    const running = probe.run(stop.signal);
+    while (port.solicited.size === 0) await new Promise((resolve) => setTimeout(resolve, 1));
+    stop.abort();
+    await running;
+    expect([...port.solicited]).to.deep.equal([ip(11)]);
+  });
+
   it('has the kernel ask every node, again and again', async () => {
     await using world = new World([11, 12, 13]);
     const asked = async (): Promise<number> => {
