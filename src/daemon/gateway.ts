@@ -20,7 +20,6 @@ import { changeObject, type Link } from '../model/object.ts';
 import { ownerOf } from '../model/owner.ts';
 import { unprobed } from '../model/probed.ts';
 import type { Problem } from '../model/problem.ts';
-import { isDelete } from '../reconcile/diff.ts';
 import type { Role } from '../reconcile/reconciler.ts';
 import { isDoubted, type Report } from '../reconcile/report.ts';
 import { type EipInputs, eipStatuses } from '../status/eips.ts';
@@ -167,7 +166,7 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
   let changed = new GrowingDelta();
   /** The changes of the cluster that the present round acts on. */
   let acted = new GrowingDelta();
-  const withdrawn = new Signal<Delta, GrowingDelta>(mergeDelta);
+  const applied = new Signal<Delta, GrowingDelta>(mergeDelta);
   const nodeTroubles = (): readonly Problem[] => troubles.of(cluster.overview().nodes);
   /** The first round with all lists is over. */
   const listed = new Signal(() => {});
@@ -304,14 +303,14 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
       if (links !== handle?.links()) allocating?.controller.notify();
       links = handle?.links();
       allocating?.controller.rerouted(reroutedBy(result));
-      if (result.done.some(isDelete)) withdrawn.notify(acted);
+      if (result.done.length > 0) applied.notify(acted);
       acted = new GrowingDelta();
     },
   };
   const watches: readonly Watch[] = [
-    // An EIP that was withdrawn must not come back after a crash with the API down.
+    // What was applied must not be undone by a start after a crash, before the lists are in or with the API down.
     async (_, until) => {
-      for await (const delta of withdrawn.listen(until)) await cluster.save(delta);
+      for await (const delta of applied.listen(until)) await cluster.save(delta);
     },
     async (_, until) => {
       for await (const _round of listed.listen(until)) await keepHeapSmall();

@@ -58,7 +58,9 @@ export function defaultRoutes(inputs: DefaultRouteInputs, add: Add): readonly Pr
     const why = { text: 'defaultRoute' };
     const present = have.objects.get(keyOf(route));
     const refusal = refused.get(keyOf(route));
-    if (refusal) problems.push(refusedDefault(via, gateway.uplink, refusal.message));
+    // A place that another program has is told as a conflict.
+    if (refusal !== undefined && refusal.code !== 'EEXIST')
+      problems.push(refusedDefault(via, gateway.uplink, refusal.message));
     if (uplink !== undefined) add(route, why);
     else if (present) add(present, why);
   }

@@ -162,7 +162,7 @@ function serviceStep(facts: TraceFacts, holders: readonly ServiceView[]): Step {
         why: `only a Service of type LoadBalancer, or one with externalIPs, has an EIP`,
         advice: `kubectl patch service ${kubectlName(service?.name)} -p '{"spec":{"type":"LoadBalancer"}}'`,
       });
-    return step('service', 'FAIL', what, told ?? withoutAddress(facts, service.name));
+    return step('service', 'FAIL', what, told ?? withoutAddress(facts, service));
   }
   if (holders.length === 0) {
     const [first] = services;
@@ -217,15 +217,27 @@ function serviceText({ name, type, policy, endpoints, nodes }: ServiceView): str
   return `${name}, ${type}, policy ${policy}, ${counted(endpoints, 'ready endpoint')}${on}`;
 }
 
-function withoutAddress({ gateway }: TraceFacts, service: string): Rest {
-  if (gateway.allocation !== undefined)
+function withoutAddress({ gateway }: TraceFacts, service: ServiceView): Rest {
+  const { name, loadBalancerClass: found } = service;
+  const { allocation } = gateway;
+  if (allocation === undefined)
     return {
-      why: `${service} has no address yet, and no reason is known; the gateway that holds the Lease gives it`,
-      advice: 'eiproute pools; eiproute status on the gateway that holds the Lease',
+      why: `eiproute gives no addresses here (allocate: false), and no other program has given ${name} one`,
+      advice: 'set allocate: true in the configuration, or see to the program that gives addresses',
     };
+  if (found === undefined ? !allocation.classless : found !== allocation.class) {
+    const ours = allocation.classless
+      ? `with loadBalancerClass ${allocation.class}, or without one,`
+      : `with loadBalancerClass ${allocation.class} alone`;
+    return {
+      why: `${name} has ${found === undefined ? 'no loadBalancerClass' : `loadBalancerClass ${found}`}, and eiproute gives addresses to Services ${ours} here`,
+      advice: `make it anew with loadBalancerClass: ${allocation.class} (Kubernetes lets nobody change it), or see to the program that its class is for`,
+    };
+  }
+  const { lease } = allocation;
   return {
-    why: `eiproute gives no addresses here (allocate: false), and no other program has given ${service} one`,
-    advice: 'set allocate: true in the configuration, or see to the program that gives addresses',
+    why: `${name} has no address yet, and no reason is known${lease === undefined ? '' : '; the gateway that holds the Lease gives it'}`,
+    advice: `eiproute pools; eiproute status${lease === undefined ? '' : ' on the gateway that holds the Lease'}`,
   };
 }
 
@@ -274,6 +286,12 @@ function routeStep(facts: TraceFacts, kernel: KernelFacts): Step {
     case 'not asked':
       return step('route', '?', `the kernel was not asked: ${matched.why}`, { why: matched.why });
     case 'refused':
+      // Linux has been seen to refuse the question over IPv6 while it forwards by the route.
+      if (vias !== undefined && view?.eip !== undefined && family(view.eip) === 6)
+        return step('route', '?', `eiproute's route is there, and ip route get says: ${matched.why}`, {
+          why: `the table has eiproute's route to ${view?.eip}, and ip route get says: ${matched.why}`,
+          advice: 'trace --probe opens a connection, which tells',
+        });
       return step('route', 'FAIL', `the kernel has no route of it: ${matched.why}`, {
         ...told(
           `the kernel has no route to ${view?.eip} (${matched.why})`,
@@ -390,7 +408,7 @@ function forwardingStep({ gateway, view }: TraceFacts, kernel: KernelFacts): Ste
     default:
       return firewall satisfies never;
   }
-  if (forwarded.kind === 'not asked')
+  if (forwarded.kind !== 'route')
     return step('forwarding', '?', `${way}; ${forwarded.why}`, { more, why: forwarded.why });
   return step('forwarding', more.length > 0 ? 'warn' : 'ok', `${way}; no forward hook of nft drops it`, {
     more,

@@ -39,9 +39,12 @@ export function doubted(
   const names = targets.filter(({ ip }) => silent.includes(ip)).map(({ node }) => node);
   const more = names.length - mostNames;
   const list = `${names.slice(0, mostNames).join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
+  const alone = `node ${list} does not answer ${protocol} on ${lan}, and there is no other: EIPs still lead to it`;
   const message =
     kind === 'all'
-      ? `none of the ${asked} nodes answers ${protocol} on ${lan} (${list}): the probe is wrong, and no node is left out`
+      ? asked === 1
+        ? alone
+        : `none of the ${asked} nodes answers ${protocol} on ${lan} (${list}): the fault is probably the switch or ${lan}, and no node is left out`
       : `${silent.length} of ${asked} nodes ceased to answer ${protocol} on ${lan} within a second (${list}): this is doubted, and they stay in use for ${doubtFor / 1000} s`;
   return {
     code: 'probe-doubted',

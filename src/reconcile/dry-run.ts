@@ -61,7 +61,8 @@ export async function dryRun(kernel: Kernel, role: Role, signal: AbortSignal): P
       repaired: new Set(),
       failed: [],
       conflicts,
-      held: found.held,
+      // When it would go on is up to the daemon that runs.
+      held: found.held.map((one) => ({ ...one, until: undefined })),
       problems: desired.problems,
       ...shortfall(role.desire.table, then, inConflict),
       lacking: desired.lacking,

@@ -63,6 +63,7 @@ export interface ServiceView {
   /** It has the EIP; false: it asks for it, and may not have it. */
   readonly holds: boolean;
   readonly type: Service['type'];
+  readonly loadBalancerClass: string | undefined;
   readonly policy: Service['externalTrafficPolicy'];
   readonly ports: readonly ServicePort[];
   /** Endpoints of the EIP's family that take new connections. */
@@ -145,6 +146,7 @@ function serviceView(
     name: serviceName(service),
     holds,
     type: service.type,
+    loadBalancerClass: service.loadBalancerClass,
     policy: service.externalTrafficPolicy,
     ports: service.ports,
     endpoints: endpoints.length,

@@ -1,10 +1,10 @@
 import { existsSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import type { ApiServer } from '../../lab/cluster/api-server.ts';
 import type { GatewayDaemon } from './gateway-daemon.ts';
-import { GatewayHost, kindOf, serviceOn, standardWorld } from './gateway-host.ts';
+import { GatewayHost, kindOf, localServiceOn, serviceOn, standardWorld } from './gateway-host.ts';
 import type { KernelWatch } from './kernel-watch.ts';
 import { needRoot } from './root.ts';
 import { until } from './until.ts';
@@ -322,6 +322,39 @@ describe('a daemon that ends and starts again', () => {
     daemon = await host.start();
     expect(await watch.take()).to.deep.equal([]);
     expect(daemon.journal.map(({ msg }) => msg)).not.to.include('round');
+  });
+
+  it('leads where it led last when it was killed in the moment after a move, and starts with the API down', async () => {
+    const before = await host.routing();
+    host.put(...localServiceOn('mail', ['198.51.100.11'], ['n3']));
+    const moved = await until(
+      'mail is on n3',
+      () => host.routing(),
+      (now) => now !== before,
+    );
+    // Some ms after the kernel; what no round asks for is saved every five seconds, a tick late.
+    await until(
+      'it is remembered',
+      async () => (await readFile(join(host.state, 'cluster.json'), 'utf8')).split('\n').at(-2) ?? '',
+      (last) => last.includes('"mail"') && last.includes('"n3"'),
+      3000,
+    );
+    await host.api.stop();
+    await daemon.stop('SIGKILL');
+    await watch.take();
+    daemon = host.launch();
+    await host.statusOf(daemon, 'a round is over', ({ round }) => round !== undefined);
+    expect(await watch.take()).to.deep.equal([]);
+    expect(await host.routing()).to.equal(moved);
+    await host.api.start();
+    await host.synced(daemon);
+    host.put(...localServiceOn('mail', ['198.51.100.11'], ['n2']));
+    await until(
+      'mail is back',
+      () => host.routing(),
+      (now) => now === before,
+    );
+    await watch.take();
   });
 
   it('removes after the lists are in what was orphaned meanwhile, and touches nothing else', async () => {

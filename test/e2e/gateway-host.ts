@@ -320,7 +320,11 @@ function on(nodes: readonly string[], network: string) {
 }
 
 /** Under Local: only the nodes with endpoints carry it. */
-function localServiceOn(name: string, eips: readonly string[], nodes: readonly string[]): readonly object[] {
+export function localServiceOn(
+  name: string,
+  eips: readonly string[],
+  nodes: readonly string[],
+): readonly object[] {
   const [, ...slices] = serviceOn(name, eips, [...nodes]);
   return [rawService(name, { eips, spec: { externalTrafficPolicy: 'Local' } }), ...slices];
 }

@@ -26,6 +26,7 @@ export const web: ServiceView = {
   name: 'default/web',
   holds: true,
   type: 'LoadBalancer',
+  loadBalancerClass: undefined,
   policy: 'Local',
   ports: [{ name: 'http', protocol: 'TCP', port: 80, nodePort: 30_080 }],
   endpoints: 2,

@@ -34,6 +34,13 @@ interface Case {
   readonly why?: RegExp;
 }
 
+const allocation = {
+  class: 'eiproute.io/gateway',
+  classless: false,
+  finalizer: true,
+  lease: undefined,
+};
+
 describe('trace', () => {
   const cases: readonly Case[] = [
     { name: 'works when all is well', facts: {}, want: 'works' },
@@ -128,6 +135,52 @@ describe('trace', () => {
       name: 'breaks without a route',
       facts: withKernel({ matched: { kind: 'refused', why: 'No route to host' } }),
       want: 'broken at route',
+    },
+    {
+      name: 'does not know a question that the kernel refuses over IPv6 although the route is there',
+      facts: {
+        view: { ...view, eip: parseIp('2001:db8:e::10') },
+        ...withKernel({
+          matched: { kind: 'refused', why: 'Network is unreachable' },
+          forwarded: { kind: 'refused', why: 'Network is unreachable' },
+        }),
+      },
+      want: 'not known',
+      why: /eiproute's route to 2001:db8:e::10, and ip route get says: Network is unreachable/,
+    },
+    {
+      name: 'breaks at a Service of no class where others are ours',
+      facts: {
+        view: { ...view, eip: undefined, services: [{ ...web, holds: false }] },
+        gateway: { ...well.gateway, allocation },
+        kernel: undefined,
+      },
+      want: 'broken at service',
+      why: /has no loadBalancerClass, and .* with loadBalancerClass eiproute.io\/gateway alone here/,
+    },
+    {
+      name: 'breaks at a Service of another class',
+      facts: {
+        view: {
+          ...view,
+          eip: undefined,
+          services: [{ ...web, holds: false, loadBalancerClass: 'example.com/other' }],
+        },
+        gateway: { ...well.gateway, allocation: { ...allocation, classless: true } },
+        kernel: undefined,
+      },
+      want: 'broken at service',
+      why: /loadBalancerClass example.com\/other, and .* or without one, here/,
+    },
+    {
+      name: 'breaks at a Service that waits, and names no Lease where there is none',
+      facts: {
+        view: { ...view, eip: undefined, services: [{ ...web, holds: false }] },
+        gateway: { ...well.gateway, allocation: { ...allocation, classless: true } },
+        kernel: undefined,
+      },
+      want: 'broken at service',
+      why: /^default\/web has no address yet, and no reason is known$/,
     },
     {
       name: 'says of a route what the status says of it',
