@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { expect } from 'chai';
 import { at, type JsonObject, listAt, objectAt, textAt } from '../../lab/cluster/api/json.ts';
 import { type ApiClient, ApiRefusal } from '../../lab/cluster/api-client.ts';
+import { RealCluster } from '../../lab/cluster/real-cluster.ts';
 import { type Lab, type LabKind, openLab } from '../../lab/lab.ts';
 import { api } from '../../lab/network/map.ts';
 import { waitFor } from '../../lab/process/wait.ts';
@@ -149,6 +150,9 @@ export function apiSuite(kind: LabKind): void {
       expect(seen).to.deep.equal(['ADDED ', 'MODIFIED 198.51.100.7', 'DELETED 198.51.100.7']);
     });
 
+    const versionOf = (object: JsonObject | undefined): number =>
+      Number(textAt(object, 'metadata', 'resourceVersion'));
+
     it('ends a watch in time, with a bookmark of what it has told', async () => {
       const { version } = await client.snapshot('Service', late());
       const created = await client.create(service('bookmarked'));
@@ -156,20 +160,23 @@ export function apiSuite(kind: LabKind): void {
         watch: 'true',
         allowWatchBookmarks: 'true',
         resourceVersion: version,
-        timeoutSeconds: '4',
+        timeoutSeconds: '8',
       });
       const lines = await asGateway(`/api/v1/namespaces/default/services?${query}`);
       const events = lines
         .trim()
         .split('\n')
         .map((line): JsonObject => JSON.parse(line));
-      const types = events.map(({ type }) => type);
-      expect(types.slice(0, 2)).to.deep.equal(['ADDED', 'BOOKMARK']);
-      // A slow kube-apiserver may send several.
-      expect(new Set(types.slice(1))).to.deep.equal(new Set(['BOOKMARK']));
-      const versionOf = (object: JsonObject | undefined): number =>
-        Number(textAt(object, 'metadata', 'resourceVersion'));
-      expect(versionOf(objectAt(events[1], 'object'))).to.be.at.least(versionOf(created));
+      const [first, ...bookmarks] = events;
+      expect(textAt(first, 'type')).to.equal('ADDED');
+      for (const each of bookmarks) {
+        expect(textAt(each, 'type')).to.equal('BOOKMARK');
+        expect(versionOf(objectAt(each, 'object'))).to.be.at.least(versionOf(created));
+      }
+      // Kubernetes 1.33 sends the first after a minute.
+      const { cluster } = lab;
+      const isOld = cluster instanceof RealCluster && cluster.plane.programs.release.startsWith('1.33.');
+      expect(bookmarks.length).to.be.at.least(isOld ? 0 : 1);
     });
 
     it('gives nothing to an account without rights, in words that name the right', async () => {
