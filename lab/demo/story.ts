@@ -66,7 +66,10 @@ export async function playStory(
     results.push(result);
     if (!result.ok) {
       const later = scenes.slice(i + 1).filter((one) => !(linger && one === purged)).length;
-      if (later > 0) page.line(`\n   The ${later} scenes after it are not played.`);
+      if (later > 0)
+        page.line(
+          `\n   ${later === 1 ? 'The scene after it is' : `The ${later} scenes after it are`} not played.`,
+        );
       page.line(`\n   The end of the gateway's log:\n${await eiproute.gateway.logTail()}`);
       break;
     }

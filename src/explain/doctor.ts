@@ -1,6 +1,6 @@
 import { defaultRouteText } from '../kernel/default-routes.ts';
 import type { Gateway } from '../model/gateway.ts';
-import { family } from '../model/ip.ts';
+import { contains, family, networkOf } from '../model/ip.ts';
 import type { NeighbourState } from '../model/listing.ts';
 import type { NodeAgent } from '../model/node-agent.ts';
 import type { Problem } from '../model/problem.ts';
@@ -26,7 +26,9 @@ export function doctor(facts: DoctorFacts): readonly Check[] {
     const { agent } = configuration;
     return [
       ...first,
-      interfacesCheck(facts, agent.interface === undefined ? [] : [['interface', agent.interface]]),
+      agent.interface === undefined
+        ? gatewayNetworkCheck(facts, agent)
+        : interfacesCheck(facts, [['interface', agent.interface]]),
       ...host,
       managersCheck(facts, [agent.interface ?? '']),
       gatewaysCheck(facts, agent),
@@ -98,6 +100,27 @@ function interfacesCheck(
       advice: 'correct the name in the configuration, or see to the interface: ip link',
     });
   return check(name, 'ok', wanted.map(([key, wish]) => `${key} ${wish}`).join(', ') || there);
+}
+
+/** Without an interface in the configuration the agent takes the one whose network holds a gateway. */
+function gatewayNetworkCheck({ links }: DoctorFacts, { gateways }: NodeAgent): Check {
+  const name = 'interfaces';
+  if (links === undefined) return check(name, '?', 'the kernel cannot be read');
+  const found = links.find(({ addresses }) =>
+    addresses.some(({ ip, length }) =>
+      gateways.some(({ address }) => contains(networkOf(ip, length), address)),
+    ),
+  );
+  if (found !== undefined) return check(name, 'ok', `${found.name}, toward the gateways`);
+  const all = gateways.map(({ address }) => address).join(', ');
+  return check(
+    name,
+    'FAIL',
+    `no interface of this node has a network with one of the gateways (${all}) in it`,
+    {
+      advice: 'set gateways to their addresses on the LAN of the nodes, or set interface',
+    },
+  );
 }
 
 function capabilityCheck(lacks: readonly Problem[]): Check {
@@ -326,12 +349,12 @@ function nodesCheck({ nodes }: DoctorFacts, { lan }: Gateway): Check {
   });
 }
 
-function gatewaysCheck({ nodes }: DoctorFacts, { interface: link = 'the LAN' }: NodeAgent): Check {
+function gatewaysCheck({ nodes }: DoctorFacts, { interface: link }: NodeAgent): Check {
   if (nodes.kind === 'not asked') return check('gateways', '?', `not asked: ${nodes.why}`);
-  const { deaf, finding, names } = answering(nodes.hosts, link);
+  const { deaf, finding, names } = answering(nodes.hosts, link ?? 'the LAN');
   if (deaf.length === 0) return check('gateways', 'ok', finding);
   return check('gateways', 'FAIL', `${finding}; not ${names}`, {
-    advice: `replies to clients of a gateway that does not answer are lost: ping -I ${link} ${deaf[0]?.ip}`,
+    advice: `replies to clients of a gateway that does not answer are lost: ping ${link === undefined ? '' : `-I ${link} `}${deaf[0]?.ip}`,
   });
 }
 

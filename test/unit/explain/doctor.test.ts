@@ -9,6 +9,7 @@ import { doctor } from '../../../src/explain/doctor.ts';
 import type { ApiFacts, DoctorFacts } from '../../../src/explain/doctor-facts.ts';
 import { neededRights, rightText } from '../../../src/explain/rights.ts';
 import { parseIp, parsePrefix } from '../../../src/model/ip.ts';
+import type { NodeAgent } from '../../../src/model/node-agent.ts';
 import { expectSamples } from '../../sampled-page.ts';
 import { gateway } from '../../scene.ts';
 import { links, nodes } from './facts.ts';
@@ -469,6 +470,31 @@ describe('doctor', () => {
       expect(others).to.deep.equal([]);
     });
   }
+});
+
+describe('doctor on a node that names no interface', () => {
+  const interfaces = (address: string): string => {
+    const agent: NodeAgent = {
+      eips: [parsePrefix('198.51.100.0/24')],
+      gateways: [{ address: parseIp(address), table: 101, mark: 0x100000 }],
+      interface: undefined,
+      localTable: 255,
+      priorities: { marks: 1001, local: 1100, replies: 1200 },
+      markMask: 0xff00000,
+      protocol: 87,
+      literalLocal: false,
+    };
+    const configuration = { kind: 'node', file: 'node.yaml', warnings: [], agent } as const;
+    const found = doctor({ ...well, configuration }).find(({ name }) => name === 'interfaces');
+    return `${found?.state} ${found?.finding}`;
+  };
+
+  it('finds the one whose network holds a gateway, or says that there is none', () => {
+    expect(interfaces('10.0.0.254')).to.equal('ok eth0, toward the gateways');
+    expect(interfaces('10.9.9.1')).to.equal(
+      'FAIL no interface of this node has a network with one of the gateways (10.9.9.1) in it',
+    );
+  });
 });
 
 describe('neededRights', () => {
