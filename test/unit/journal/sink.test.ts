@@ -42,7 +42,8 @@ describe('the way to journald', () => {
     while (performance.now() - start < patience) record();
     const full = performance.now();
     for (let i = 0; i < 100; i += 1) record();
-    expect(performance.now() - full, 'ms').to.be.below(patience);
+    // To wait for each would take a hundred times as long.
+    expect(performance.now() - full, 'ms').to.be.below(50 * patience);
     const kept = receiver.texts().length;
     expect(kept).to.be.below(sent);
     record();
