@@ -21,6 +21,11 @@ interface Entry {
 /** One look at an address. Times in ms. */
 export interface Look {
   readonly state: NeighbourState | undefined;
+  /**
+   * 'reported': the kernel has just said that it failed. The next packet for a node makes INCOMPLETE of FAILED, often
+   * before its state is read: only an answer contradicts the report.
+   */
+  readonly failed: 'reported' | 'unreported';
   /** On the awake clock. */
   readonly now: number;
   /** On the awake clock: since when it is silent, if it is and was not before. */
@@ -146,7 +151,8 @@ export class HostTable {
   }
 }
 
-function next(before: Entry, { state, now, since, at }: Look): Entry {
+function next(before: Entry, { state: read, failed, now, since, at }: Look): Entry {
+  const state = failed === 'reported' && answerOf(read) === 'as before' ? 'FAILED' : read;
   switch (answerOf(state)) {
     case 'as before':
       return { ...before, state };

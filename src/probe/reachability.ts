@@ -4,7 +4,7 @@ import type { Hosts } from '../model/host.ts';
 import type { Ip } from '../model/ip.ts';
 import type { Problem } from '../model/problem.ts';
 import { AwakeClock } from './awake-clock.ts';
-import { HostTable } from './host-table.ts';
+import { HostTable, type Look } from './host-table.ts';
 import { type Doubt, doubtFor, judge } from './judge.ts';
 import { blind, doubted, flappingNode, silentNode } from './reachability-problems.ts';
 import { rest } from './rest.ts';
@@ -198,10 +198,14 @@ export class Reachability {
    * Reads what the kernel says of some addresses now.
    *
    * @param since when those that are silent began to be
-   * @param failed 'reported': the kernel has just said that all of them failed. The next packet for a node makes
-   *   INCOMPLETE of FAILED, often before its state is read: only an answer contradicts the report.
+   * @param failed see {@link Look}
    */
-  async #read(ips: readonly Ip[], since: number, signal: AbortSignal, failed?: 'reported'): Promise<void> {
+  async #read(
+    ips: readonly Ip[],
+    since: number,
+    signal: AbortSignal,
+    failed: Look['failed'] = 'unreported',
+  ): Promise<void> {
     const { lan } = this.#targets;
     if (lan === undefined || ips.length === 0) return;
     const states = await this.#try(() => this.#port.states(lan.index, ips, signal));
@@ -209,11 +213,7 @@ export class Reachability {
     const before = this.#table.fixed.length;
     const now = this.#clock.now();
     const at = this.#time();
-    for (const [i, ip] of ips.entries()) {
-      const isAskedAgain = states[i] === 'INCOMPLETE' || states[i] === undefined;
-      const state = failed === 'reported' && isAskedAgain ? 'FAILED' : states[i];
-      this.#table.saw(ip, { state, now, since, at });
-    }
+    for (const [i, ip] of ips.entries()) this.#table.saw(ip, { state: states[i], failed, now, since, at });
     if (this.#table.fixed.length !== before) this.#slice();
     this.#judge();
   }

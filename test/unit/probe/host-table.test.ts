@@ -14,7 +14,7 @@ class World {
   }
 
   saw(now: number, state: NeighbourState | undefined): this {
-    this.table.saw(n2, { state, now, since: now, at: 1_000_000 + now });
+    this.table.saw(n2, { state, failed: 'unreported', now, since: now, at: 1_000_000 + now });
     return this;
   }
 
