@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import type { Announce, Gateway, Pool } from '../model/gateway.ts';
-import { type Family, family, type Prefix, prefixLength } from '../model/ip.ts';
+import { bits, type Family, family, type Prefix, prefixLength } from '../model/ip.ts';
 import { readGatewayOnly } from './any-config.ts';
 import { type Cli, Failure } from './cli.ts';
 import { type ExitCode, exit } from './exit.ts';
@@ -71,6 +71,6 @@ ${communities.join('')}    accept;
 
 /** The single addresses of a network, or its aggregates in their place. */
 function pattern(network: Prefix, aggregate: number | undefined): string {
-  const length = aggregate ?? (family(network) === 4 ? 32 : 128);
+  const length = aggregate ?? bits(family(network));
   return prefixLength(network) === length ? network : `${network}{${length},${length}}`;
 }

@@ -1,6 +1,7 @@
 import type { Check, CheckState } from '../explain/check.ts';
 import { printable } from '../model/text.ts';
 import { counted } from '../status/state.ts';
+import { checkColour } from './check-colour.ts';
 import type { Paint } from './paint.ts';
 
 const stateWidth = 4;
@@ -11,7 +12,7 @@ export function doctorText(about: string, checks: readonly Check[], paint: Paint
   const lines = [printable(about)];
   for (const { state, name, finding, more, advice } of checks) {
     lines.push(
-      `${paint(state.padEnd(stateWidth), colourOf(state))}  ${name.padEnd(width)}  ${printable(finding)}`,
+      `${paint(state.padEnd(stateWidth), checkColour(state))}  ${name.padEnd(width)}  ${printable(finding)}`,
     );
     const indent = ' '.repeat(stateWidth + width + 4);
     for (const line of more) lines.push(`${indent}${printable(line)}`);
@@ -29,9 +30,4 @@ function summaryOf(checks: readonly Check[]): string {
     counted(count('warn'), 'warning'),
     ...(unknown > 0 ? [`${unknown} not known`] : []),
   ].join(', ');
-}
-
-function colourOf(state: CheckState): 'green' | 'yellow' | 'red' {
-  if (state === 'FAIL') return 'red';
-  return state === 'ok' ? 'green' : 'yellow';
 }

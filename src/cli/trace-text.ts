@@ -1,5 +1,6 @@
-import type { StepState, Trace } from '../explain/trace.ts';
+import type { Trace } from '../explain/trace.ts';
 import { printable } from '../model/text.ts';
+import { checkColour } from './check-colour.ts';
 import type { Paint } from './paint.ts';
 
 const stateWidth = 4;
@@ -13,7 +14,7 @@ export function traceText(found: Trace, paint: Paint): string {
   for (const [i, { state, name, finding, more }] of steps.entries()) {
     const label = `${i + 1}`.padStart(3);
     lines.push(
-      `${label} ${paint(state.padEnd(stateWidth), colourOf(state))}  ${name.padEnd(nameWidth)} ${printable(finding)}`,
+      `${label} ${paint(state.padEnd(stateWidth), checkColour(state))}  ${name.padEnd(nameWidth)} ${printable(finding)}`,
     );
     const indent = ' '.repeat(label.length + stateWidth + nameWidth + 4);
     for (const line of more) lines.push(`${indent}${printable(line)}`);
@@ -40,9 +41,4 @@ function verdictText({ verdict, brokenAt }: Trace, paint: Paint): string {
     default:
       return verdict satisfies never;
   }
-}
-
-function colourOf(state: StepState): 'green' | 'yellow' | 'red' {
-  if (state === 'FAIL') return 'red';
-  return state === 'ok' ? 'green' : 'yellow';
 }

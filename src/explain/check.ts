@@ -1,9 +1,9 @@
 /**
  * - ok: as it should be
  * - warn: it works, and a person may want to act
- * - FAIL: eiproute cannot do its work
+ * - FAIL: eiproute cannot do its work; of a trace: here it breaks
  * - ?: it could not be found out
- * - -: there is nothing to look at
+ * - -: not asked, or there is nothing to look at
  */
 export type CheckState = 'ok' | 'warn' | 'FAIL' | '?' | '-';
 

@@ -6,7 +6,7 @@ import { ask } from '../daemon/ask.ts';
 import { DaemonError } from '../daemon/daemon-error.ts';
 import { openSource } from '../daemon/gateway.ts';
 import { gcThreshold, neighbourLimit } from '../daemon/neighbour-limits.ts';
-import { nodeScope } from '../daemon/node-role.ts';
+import { nodeScope, withInterface } from '../daemon/node-role.ts';
 import { candidates } from '../desire/carriers.ts';
 import { paths } from '../desire/paths.ts';
 import { poolFinder } from '../desire/pools.ts';
@@ -15,7 +15,7 @@ import type { Kernel } from '../kernel/kernel.ts';
 import { KernelError } from '../kernel/kernel.ts';
 import { missing, readHost } from '../kernel/requirements.ts';
 import { type Snapshot, serviceName } from '../model/cluster.ts';
-import { family, type Ip, ipFromNumber, ipNumber, prefixIp, prefixLength } from '../model/ip.ts';
+import { bits, family, ipFromNumber, ipNumber, prefixIp, prefixLength } from '../model/ip.ts';
 import type { Listing } from '../model/listing.ts';
 import type { Link } from '../model/object.ts';
 import { ownerOf } from '../model/owner.ts';
@@ -163,15 +163,8 @@ async function examineNode(
   const { agent } = config;
   const listing = await readable(kernel.list(nodeScope(agent), signal));
   const links = listing?.links ?? [];
-  const link =
-    links.find(({ name }) => name === agent.interface) ??
-    links.find(({ addresses }) =>
-      agent.gateways.some(({ address }) =>
-        addresses.some(
-          ({ ip, length }) => family(ip) === family(address) && sameNetwork(ip, address, length),
-        ),
-      ),
-    );
+  const { interface: chosen } = withInterface(agent, links);
+  const link = links.find(({ name }) => name === chosen);
   const hosts = agent.gateways.map(({ address }) => ({ name: 'gateway', ip: address }));
   return {
     ...nothing,
@@ -185,11 +178,6 @@ async function examineNode(
   };
 }
 
-function sameNetwork(a: Ip, b: Ip, length: number): boolean {
-  const shift = BigInt((family(a) === 4 ? 32 : 128) - length);
-  return ipNumber(a) >> shift === ipNumber(b) >> shift;
-}
-
 function factsOf(configuration: AnyConfiguration): ConfigurationFacts {
   switch (configuration.kind) {
     case 'refused':
@@ -201,7 +189,7 @@ function factsOf(configuration: AnyConfiguration): ConfigurationFacts {
     case 'gateway': {
       const { file, warnings, config } = configuration;
       const sizes = config.gateway.pools.flatMap(({ addresses }) =>
-        addresses.map((prefix) => 2 ** ((family(prefix) === 4 ? 32 : 128) - prefixLength(prefix))),
+        addresses.map((prefix) => 2 ** (bits(family(prefix)) - prefixLength(prefix))),
       );
       const addresses = sizes.reduce((sum, size) => sum + size, 0);
       return { kind: 'gateway', file, warnings, gateway: config.gateway, addresses };

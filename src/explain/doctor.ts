@@ -1,6 +1,7 @@
+import { withInterface } from '../daemon/node-role.ts';
 import { defaultRouteText } from '../kernel/default-routes.ts';
 import type { Gateway } from '../model/gateway.ts';
-import { contains, family, networkOf } from '../model/ip.ts';
+import { family } from '../model/ip.ts';
 import type { NeighbourState } from '../model/listing.ts';
 import type { NodeAgent } from '../model/node-agent.ts';
 import type { Problem } from '../model/problem.ts';
@@ -27,7 +28,7 @@ export function doctor(facts: DoctorFacts): readonly Check[] {
     return [
       ...first,
       agent.interface === undefined
-        ? gatewayNetworkCheck(facts, agent)
+        ? chosenInterfaceCheck(facts, agent)
         : interfacesCheck(facts, [['interface', agent.interface]]),
       ...host,
       managersCheck(facts, [agent.interface ?? '']),
@@ -102,17 +103,13 @@ function interfacesCheck(
   return check(name, 'ok', wanted.map(([key, wish]) => `${key} ${wish}`).join(', ') || there);
 }
 
-/** Without an interface in the configuration the agent takes the one whose network holds a gateway. */
-function gatewayNetworkCheck({ links }: DoctorFacts, { gateways }: NodeAgent): Check {
+/** Without an interface in the configuration the agent chooses one. */
+function chosenInterfaceCheck({ links }: DoctorFacts, agent: NodeAgent): Check {
   const name = 'interfaces';
   if (links === undefined) return check(name, '?', 'the kernel cannot be read');
-  const found = links.find(({ addresses }) =>
-    addresses.some(({ ip, length }) =>
-      gateways.some(({ address }) => contains(networkOf(ip, length), address)),
-    ),
-  );
-  if (found !== undefined) return check(name, 'ok', `${found.name}, toward the gateways`);
-  const all = gateways.map(({ address }) => address).join(', ');
+  const { interface: chosen } = withInterface(agent, links);
+  if (chosen !== undefined) return check(name, 'ok', `${chosen}, toward the gateways`);
+  const all = agent.gateways.map(({ address }) => address).join(', ');
   return check(
     name,
     'FAIL',

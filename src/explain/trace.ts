@@ -4,21 +4,13 @@ import type { NeighbourState } from '../model/listing.ts';
 import { some } from '../status/need.ts';
 import type { CarrierView, ServiceView } from '../status/path-view.ts';
 import { counted, iso, span } from '../status/state.ts';
+import type { CheckState } from './check.ts';
 import type { Attempt, KernelFacts, ProbeFacts, TraceFacts } from './trace-facts.ts';
-
-/**
- * - ok: as it should be
- * - warn: it works, and a person may want to act
- * - FAIL: here it breaks
- * - ?: it could not be found out
- * - -: not asked, or there is nothing to ask about
- */
-export type StepState = 'ok' | 'warn' | 'FAIL' | '?' | '-';
 
 /** One station of a packet's way. */
 export interface Step {
   readonly name: StepName;
-  readonly state: StepState;
+  readonly state: CheckState;
   readonly finding: string;
   /** Further findings, one per line. */
   readonly more: readonly string[];
@@ -91,7 +83,7 @@ export function trace(facts: TraceFacts): Trace {
 
 type Rest = Partial<Pick<Step, 'more' | 'why' | 'advice'>>;
 
-function step(name: StepName, state: StepState, finding: string, rest: Rest = {}): Step {
+function step(name: StepName, state: CheckState, finding: string, rest: Rest = {}): Step {
   return { name, state, finding, more: rest.more ?? [], why: rest.why, advice: rest.advice };
 }
 
