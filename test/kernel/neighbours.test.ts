@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { LinuxNeighbours } from '../../src/kernel/linux-neighbours.ts';
-import { parseIp } from '../../src/model/ip.ts';
+import { type Ip, parseIp } from '../../src/model/ip.ts';
 import { ip } from './ip.ts';
 import { LinuxFixture } from './linux-fixture.ts';
 import { describeOnKernel } from './namespace.ts';
@@ -26,6 +26,19 @@ describeOnKernel('the neighbour table', () => {
     await fixture[Symbol.asyncDispose]();
   });
 
+  /** Hears of failures until both have failed, or it is late. @returns all that were heard of, in order */
+  const hearOf = async (one: Ip, other: Ip): Promise<readonly string[]> => {
+    const end = new AbortController();
+    const heard = new Set<string>();
+    for await (const ips of neighbours.failures(AbortSignal.any([end.signal, late()]))) {
+      if (ips === 'unknown') throw new Error('an overrun');
+      for (const each of ips) heard.add(each);
+      if (heard.has(one) && heard.has(other)) end.abort();
+    }
+    expect(end.signal.aborted, 'in time').to.equal(true);
+    return [...heard].sort();
+  };
+
   it('has a state for each address that is asked for, and none for an unknown one', async () => {
     if (!here || !never) throw new Error('no addresses');
     await fixture.setNeighbour('eip-lan', here, mac);
@@ -35,22 +48,11 @@ describeOnKernel('the neighbour table', () => {
 
   it('asks a host when it is told to, and says when none answers, of either family', async () => {
     if (!here || !gone || !gone6) throw new Error('no addresses');
-    const end = new AbortController();
-    const heard = new Set<string>();
-    const failures = neighbours.failures(AbortSignal.any([end.signal, late()]));
-    const reading = (async () => {
-      for await (const ips of failures) {
-        if (ips === 'unknown') throw new Error('an overrun');
-        for (const ip of ips) heard.add(ip);
-        if (heard.has(gone) && heard.has(gone6)) end.abort();
-      }
-    })();
+    const reading = hearOf(gone, gone6);
     // The one that is there changes its state as well, and is not heard of.
     await fixture.setNeighbour('eip-lan', here, mac);
     await neighbours.solicit(link, [here, gone, gone6]);
-    await reading;
-    expect(end.signal.aborted, 'in time').to.equal(true);
-    expect([...heard].sort()).to.deep.equal([gone, gone6]);
+    expect(await reading).to.deep.equal([gone, gone6]);
     expect(await neighbours.states(link, [gone, gone6], late())).to.deep.equal(['FAILED', 'FAILED']);
   });
 
@@ -74,16 +76,7 @@ describeOnKernel('the neighbour table', () => {
 
   it('finds out that a host is gone although its entry was given a long timer, once that is cut short', async () => {
     if (!here || !gone6) throw new Error('no addresses');
-    const end = new AbortController();
-    const heard = new Set<string>();
-    const failures = neighbours.failures(AbortSignal.any([end.signal, late()]));
-    const reading = (async () => {
-      for await (const ips of failures) {
-        if (ips === 'unknown') throw new Error('an overrun');
-        for (const ip of ips) heard.add(ip);
-        if (heard.has(here) && heard.has(gone6)) end.abort();
-      }
-    })();
+    const reading = hearOf(here, gone6);
     // Nobody has these addresses, and the kernel believes for half a minute that somebody answered.
     await fixture.setNeighbour('eip-lan', here, mac);
     await fixture.setNeighbour('eip-lan', gone6, mac);
@@ -95,7 +88,6 @@ describeOnKernel('the neighbour table', () => {
     expect(await neighbours.states(link, [here, gone6], late())).to.deep.equal(['REACHABLE', 'REACHABLE']);
     await neighbours.expire(link, [here, gone6]);
     await neighbours.solicit(link, [here, gone6]);
-    await reading;
-    expect([...heard].sort()).to.deep.equal([here, gone6]);
+    expect(await reading).to.deep.equal([here, gone6]);
   });
 });

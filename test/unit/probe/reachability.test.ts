@@ -66,6 +66,27 @@ class Table implements NeighbourPort {
   async [Symbol.asyncDispose](): Promise<void> {}
 }
 
+/** A probe for which no time passes. */
+function probeOf(port: Table): Reachability {
+  return new Reachability({
+    port,
+    every: () => 2,
+    share: () => 0.5,
+    clock: () => 0,
+    time: () => 0,
+    changed: () => undefined,
+  });
+}
+
+/** Runs a probe until it has asked for the first time. */
+async function untilAsked(probe: Reachability, port: Table): Promise<void> {
+  const stop = new AbortController();
+  const running = probe.run(stop.signal);
+  while (port.solicited.size === 0) await new Promise((resolve) => setTimeout(resolve, 1));
+  stop.abort();
+  await running;
+}
+
 class World implements AsyncDisposable {
   readonly port = new Table();
   now = 0;
@@ -114,20 +135,9 @@ describe('the probe of the nodes', () => {
   it('does not ask about an entry that somebody has fixed: the kernel would make an ordinary one of it', async () => {
     const port = new Table();
     port.table.set(ip(11), 'PERMANENT').set(ip(12), 'REACHABLE');
-    const probe = new Reachability({
-      port,
-      every: () => 2,
-      share: () => 0.5,
-      clock: () => 0,
-      time: () => 0,
-      changed: () => undefined,
-    });
+    const probe = probeOf(port);
     probe.follow(targets(11, 12));
-    const stop = new AbortController();
-    const running = probe.run(stop.signal);
-    while (port.solicited.size === 0) await new Promise((resolve) => setTimeout(resolve, 1));
-    stop.abort();
-    await running;
+    await untilAsked(probe, port);
     expect([...port.solicited]).to.deep.equal([ip(12)]);
   });
 
@@ -153,14 +163,7 @@ describe('the probe of the nodes', () => {
   it('asks nobody unread, also when nodes come while others are read', async () => {
     const port = new Table();
     port.table.set(ip(11), 'REACHABLE').set(ip(12), 'PERMANENT');
-    const probe = new Reachability({
-      port,
-      every: () => 2,
-      share: () => 0.5,
-      clock: () => 0,
-      time: () => 0,
-      changed: () => undefined,
-    });
+    const probe = probeOf(port);
     const states = port.states.bind(port);
     port.states = async (link, ips) => {
       probe.follow(both);
@@ -168,11 +171,7 @@ describe('the probe of the nodes', () => {
     };
     const both = targets(11, 12);
     probe.follow(targets(11));
-    const stop = new AbortController();
-    const running = probe.run(stop.signal);
-    while (port.solicited.size === 0) await new Promise((resolve) => setTimeout(resolve, 1));
-    stop.abort();
-    await running;
+    await untilAsked(probe, port);
     expect([...port.solicited]).to.deep.equal([ip(11)]);
   });
 
