@@ -18,7 +18,7 @@ describeOnKernel('the monitor', () => {
   it('survives an overrun, reports it once, goes on, and the listing is exact', async () => {
     const index = await fixture.addLink('eip-lan', '10.0.0.1/24');
     const end = new AbortController();
-    const hints = fixture.kernel.hints(AbortSignal.any([end.signal, AbortSignal.timeout(8000)]));
+    const hints = fixture.kernel.hints(end.signal);
     const lines = Array.from({ length: flood }, (_, i) => {
       const address = `198.${18 + (i >> 16)}.${(i >> 8) & 255}.${i & 255}`;
       return `route add ${address} via 10.0.0.2 dev eip-lan proto ${owner.protocol}`;
@@ -43,7 +43,7 @@ describeOnKernel('the monitor', () => {
       nhid: undefined,
       hops: [{ via: '10.0.0.2', link: index, weight: 1 }],
     });
-  }).timeout(20_000);
+  }).timeout(60_000);
 });
 
 describeOnKernel('an open kernel port', () => {
