@@ -6,7 +6,8 @@ import { run, within } from '../lab/process/run.ts';
 import { RealProxy } from '../lab/proxy/real-proxy.ts';
 import { echoPort, Flows, flowServer } from '../test/e2e/flows.ts';
 import { GatewayDaemon } from '../test/e2e/gateway-daemon.ts';
-import { late, Stage } from '../test/lab/stage.ts';
+import { Stage } from '../test/lab/stage.ts';
+import { late } from '../test/patience.ts';
 import { table } from './table.ts';
 
 /** Flows of each family. */

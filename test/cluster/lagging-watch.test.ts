@@ -3,7 +3,8 @@ import { expect } from 'chai';
 import { listAt, textAt } from '../../lab/cluster/api/json.ts';
 import { ready } from '../../lab/cluster/cluster.ts';
 import { writeGatewayConfig } from '../../lab/eiproute/gateway-files.ts';
-import { late, Stage } from '../lab/stage.ts';
+import { Stage } from '../lab/stage.ts';
+import { late } from '../patience.ts';
 import { needKubernetes, real } from './kind.ts';
 import { LaggingApi } from './lagging-api.ts';
 

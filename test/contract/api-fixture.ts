@@ -7,7 +7,7 @@ import { type JsonObject, listAt, textAt } from '../../lab/cluster/api/json.ts';
 import { kinds } from '../../lab/cluster/api/kinds.ts';
 import { type Asked, type Rules, rulesOf } from '../../lab/cluster/api/rbac.ts';
 import { type ApiServer, startApiServer } from '../../lab/cluster/api-server.ts';
-import { systemClock } from '../../src/cluster/clock.ts';
+import { type Clock, systemClock } from '../../src/cluster/clock.ts';
 import { type KubernetesCluster, kubernetesCluster } from '../../src/cluster/kubernetes.ts';
 import type { Writer } from '../../src/cluster/writer.ts';
 import type { Terms } from '../../src/ipam/allocator.ts';
@@ -15,15 +15,11 @@ import { type AssignmentChange, Controller } from '../../src/ipam/controller.ts'
 import { Leadership, type LeasePace } from '../../src/ipam/leadership.ts';
 import type { Pool } from '../../src/model/gateway.ts';
 import type { Ip } from '../../src/model/ip.ts';
+import { late } from '../patience.ts';
 import { allocation, pool } from '../unit/ipam/fake-cluster.ts';
 
 export const manifest = readFileSync(new URL('../../docs/rbac.yaml', import.meta.url), 'utf8');
 const leaseName = { namespace: 'kube-system', name: 'eiproute' };
-
-/** Long enough for a busy machine, short enough to fail soon. */
-function late(): AbortSignal {
-  return AbortSignal.timeout(8000);
-}
 
 /** An API server with the manifest applied, and as many gateways at it as one likes. */
 export class ApiFixture implements AsyncDisposable {
@@ -32,6 +28,7 @@ export class ApiFixture implements AsyncDisposable {
   readonly used = new Set<string>();
   readonly #folder: string;
   readonly #gateways: Gateway[] = [];
+  #now = Date.now();
 
   private constructor(server: ApiServer, folder: string) {
     this.server = server;
@@ -62,9 +59,15 @@ export class ApiFixture implements AsyncDisposable {
     const gateway = new Gateway(cluster, {
       ...options,
       identity: options.identity ?? `g${this.#gateways.length}`,
+      leaseClock: { ...systemClock, now: () => this.#now },
     });
     this.#gateways.push(gateway);
     return gateway;
+  }
+
+  /** Lets time pass for those who hold a Lease, for whom none passes otherwise. @param ms */
+  pass(ms: number): void {
+    this.#now += ms;
   }
 
   put(...objects: readonly object[]): void {
@@ -155,7 +158,10 @@ export class Gateway implements AsyncDisposable {
   #ended = false;
   #hear = (): void => {};
 
-  constructor(cluster: KubernetesCluster, options: Partial<GatewayOptions> & { readonly identity: string }) {
+  constructor(
+    cluster: KubernetesCluster,
+    options: Partial<GatewayOptions> & { readonly identity: string; readonly leaseClock: Clock },
+  ) {
     this.cluster = cluster;
     const pools = options.pools ?? [pool('public', ['198.51.100.0/24'])];
     this.terms = { pools, allocation, reserved: new Map(), nodeAddresses: () => [], ...options.terms };
@@ -166,7 +172,7 @@ export class Gateway implements AsyncDisposable {
         leases: cluster.writer,
         name: leaseName,
         identity: options.identity,
-        clock: systemClock,
+        clock: options.leaseClock,
         changed: () => this.controller.notify(),
         pace: lease,
       });

@@ -1,13 +1,12 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'chai';
 import type { StoryResult } from '../../lab/demo/story.ts';
 import { outcome, run } from '../../lab/process/run.ts';
 import { machine } from './machine.ts';
 import { namespaces, Playing, processes, traces } from './playing.ts';
 import { needRoot } from './root.ts';
+import { until } from './until.ts';
 
-describe('eiproute demo', function () {
-  this.timeout(60_000);
+describe('eiproute demo', () => {
   before(async function () {
     needRoot(this);
     // Makes /run/netns, which is iproute2's own and stays.
@@ -64,7 +63,11 @@ describe('eiproute demo', function () {
     playing.signal('SIGKILL');
     expect(await playing.ended).to.equal('SIGKILL');
     // The kernel tells its children at once; how long they take to go is their own.
-    await eventually(() => processes(id).length === 0);
+    await until(
+      'its processes are gone',
+      () => processes(id),
+      (left) => left.length === 0,
+    );
     expect(namespaces(id)).to.not.deep.equal([]);
     await using next = new Playing(['--clean']);
     expect(await next.ended, next.err).to.equal(0);
@@ -78,13 +81,17 @@ describe('eiproute demo', function () {
     await playing.printed(/Ctrl-C takes it down/);
     const [, kubeconfig = ''] = /KUBECONFIG=(\S+)/.exec(playing.out) ?? [];
     const client = `eip-${playing.id}-client`;
-    const curl = ['ip', 'netns', 'exec', client, 'curl', '-sS', '-m', '3', 'http://198.51.100.11/'];
+    const curl = ['ip', 'netns', 'exec', client, 'curl', '-sS', '-m', '20', 'http://198.51.100.11/'];
     expect(await run({ argv: curl })).to.match(/^shop-\d 192\.0\.2\.1\d\d\n$/);
     const kubectl = await outcome({ argv: ['sh', '-c', 'command -v kubectl'] });
     if (kubectl.status === 0) {
       await run({ argv: ['kubectl', '--kubeconfig', kubeconfig, 'delete', 'service', 'shop'] });
       const gateway = ['ip', '-n', `eip-${playing.id}-gateway`, 'route', 'show', '198.51.100.11'];
-      await eventually(async () => (await run({ argv: gateway })) === '');
+      await until(
+        'its route is gone',
+        () => run({ argv: gateway }),
+        (shown) => shown === '',
+      );
       expect((await outcome({ argv: curl })).status).to.equal(7);
     }
     playing.signal('SIGINT');
@@ -110,8 +117,3 @@ describe('eiproute demo', function () {
     }
   });
 });
-
-/** Looks until it is so; mocha's timeout bounds it. For what another process does in its own time. */
-async function eventually(holds: () => boolean | Promise<boolean>): Promise<void> {
-  while (!(await holds())) await sleep(10);
-}

@@ -12,6 +12,7 @@ import { inside, setSysctls } from '../../lab/process/namespace.ts';
 import { ipBatch, type Outcome, outcome, run, within } from '../../lab/process/run.ts';
 import { ask } from '../../src/daemon/ask.ts';
 import type { GatewayStatus as Status } from '../../src/status/status.ts';
+import { late } from '../patience.ts';
 import { GatewayDaemon } from './gateway-daemon.ts';
 import { KernelWatch } from './kernel-watch.ts';
 import { until } from './until.ts';
@@ -179,7 +180,7 @@ ${settings ?? this.#settings.settings}
   }
 
   async status(): Promise<Status> {
-    return JSON.parse(await ask(this.runtime, 'gateway', 'GET', '/status', AbortSignal.timeout(2000)));
+    return JSON.parse(await ask(this.runtime, 'gateway', 'GET', '/status', late()));
   }
 
   /** All routes, nexthops and rules, of whoever they are. */

@@ -13,8 +13,7 @@ for (const [what, lines, works] of [
   ['the segments that the gateway allows', 'hashPolicy: ports', true],
   ['the segments that clients ask for', 'hashPolicy: ports\nmss: 0', false],
 ] as const) {
-  describe(`flows spread by ports, behind a path of 1300 bytes, with ${what}`, function () {
-    this.timeout(90_000);
+  describe(`flows spread by ports, behind a path of 1300 bytes, with ${what}`, () => {
     const stack = new AsyncDisposableStack();
     let stage: Stage;
     let flows: Flows;

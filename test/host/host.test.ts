@@ -3,6 +3,7 @@ import { run, within } from '../../lab/process/run.ts';
 import type { GatewayStatus as Status } from '../../src/status/status.ts';
 import { needRoot } from '../e2e/root.ts';
 import { until } from '../e2e/until.ts';
+import { late } from '../patience.ts';
 import { HostLab, web } from './host-lab.ts';
 import { difference, type HostState, stateOf } from './host-state.ts';
 import { draft } from './packages.ts';
@@ -159,7 +160,7 @@ describe('eiproute on real hosts', function () {
   async function survives(what: () => Promise<unknown>): Promise<void> {
     const old = await property('MainPID');
     await using load = lab.load();
-    await load.next(({ pod }) => pod !== undefined, AbortSignal.timeout(5000));
+    await load.next(({ pod }) => pod !== undefined, late());
     await what();
     await until(
       'another daemon is in sync',
@@ -167,7 +168,7 @@ describe('eiproute on real hosts', function () {
       (seen) => !seen.startsWith(`${old} `) && /^\d+ OK/.test(seen),
       60_000,
     );
-    await load.next(({ pod }) => pod !== undefined, AbortSignal.timeout(5000));
+    await load.next(({ pod }) => pod !== undefined, late());
     const { sent, lost, errors } = await load.stop();
     expect({ lost, errors }).to.deep.equal({ lost: 0, errors: {} });
     expect(sent).to.be.above(20);
@@ -260,7 +261,7 @@ describe('eiproute on real hosts', function () {
         };
         socket.onclose = socket.onerror = () => process.exit();`;
       const argv = [process.execPath, '--input-type=module', '--eval', script];
-      await run({ argv: within(lab.network.namespace('gateway'), argv) }, AbortSignal.timeout(30_000));
+      await run({ argv: within(lab.network.namespace('gateway'), argv) }, late());
     });
     expect(Number(await property('NRestarts'))).to.equal(Number(barked) + 1);
     expect(await lab.gateway.run('journalctl', '-q', '--no-pager', '-o', 'cat', '-u', unit)).to.contain(

@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { expect } from 'chai';
 import { owner } from '../contract/objects.ts';
 import { scope } from '../contract/scenario.ts';
+import { late } from '../patience.ts';
 import { LinuxFixture } from './linux-fixture.ts';
 import { describeOnKernel } from './namespace.ts';
 
@@ -36,14 +37,14 @@ describeOnKernel('the monitor', () => {
     expect(heard.get('overrun')).to.equal(1);
     expect(heard.get('netconf')).to.equal(1);
 
-    const { objects } = await fixture.kernel.list(scope, AbortSignal.timeout(8000));
+    const { objects } = await fixture.kernel.list(scope, late());
     const routes = [...objects.values()].filter(({ kind }) => kind === 'route');
     expect(routes.length).to.equal(flood);
     expect(routes.at(-1)).to.deep.include({
       nhid: undefined,
       hops: [{ via: '10.0.0.2', link: index, weight: 1 }],
     });
-  }).timeout(60_000);
+  });
 });
 
 describeOnKernel('an open kernel port', () => {
