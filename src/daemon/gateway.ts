@@ -180,6 +180,8 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
           acted.merge(delta);
           changed = new GrowingDelta();
           probing.read(delta.services);
+          // Before the round, whose moves follow from it.
+          handle?.journal.drains(probing.verdicts);
           return delta;
         },
         probed: probing,
@@ -230,6 +232,7 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
     paths: taken.desire.paths.paths(),
     table: config.gateway.table,
     silent: probing.unheard,
+    standings: probing.standings,
   });
   const daemonRole: DaemonRole = {
     name: 'gateway',

@@ -81,6 +81,33 @@ export const events = {
     priority: notice,
     say: (f) => `${text(f, 'more')} more EIPs changed in the same round`,
   },
+  'node-drains': {
+    id: '75cd0835a7564bafb318af4a9ac79b1c',
+    priority: notice,
+    say: (f) => {
+      const still = text(f, 'still') === '' ? 'gets no new flows' : 'still gets no new flows';
+      return `node ${text(f, 'node')} ${still} while another node can serve: ${text(f, 'why')}`;
+    },
+  },
+  'node-drained': {
+    id: '146c4f863db04fbfa6a7672eddcb6efd',
+    priority: notice,
+    say: (f) =>
+      `node ${text(f, 'node')} gets no flows any more while another node can serve: the time to drain is over (${text(f, 'why')})`,
+  },
+  'node-undrained': {
+    id: '25ca33f3b7024d5fb7dfa9ee4d0f05bd',
+    priority: notice,
+    say: (f) => {
+      const but = text(f, 'but');
+      return `node ${text(f, 'node')} no longer drains (${text(f, 'why')}): ${but === '' ? 'it gets new flows again' : but}`;
+    },
+  },
+  'more-drains': {
+    id: '3d2bb5d3c3d947b78a9725dc18329026',
+    priority: notice,
+    say: (f) => `${text(f, 'more')} more nodes began or ceased to drain; "eiproute status --json" lists them`,
+  },
   round: {
     id: 'cf8d463b557c442382eb208410353e7f',
     say: (f) =>

@@ -51,7 +51,7 @@ export function clusterContract(
           networkUnavailable: false,
           notReady: false,
           unschedulable: false,
-          drain: false,
+          drain: undefined,
         },
         {
           name: 'n2',
@@ -63,7 +63,7 @@ export function clusterContract(
           networkUnavailable: false,
           notReady: false,
           unschedulable: false,
-          drain: false,
+          drain: undefined,
         },
       ]);
       expect(services.map(serviceName)).to.deep.equal(['default/web', 'other/api']);
