@@ -199,7 +199,10 @@ export const events = {
   },
   released: {
     id: 'c76307b4105a427f9b35e9ef8b8ced5e',
-    say: () => 'an operator released the held deletes',
+    say: (f) => {
+      const eips = list(f, 'eip');
+      return `an operator released ${eips === '' ? 'the held deletes' : `the held delete of ${eips}`}`;
+    },
   },
   'records-lost': {
     id: '97856b0772654f6aa8eee3aa48485c8f',
