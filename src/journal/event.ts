@@ -188,6 +188,10 @@ export const events = {
         : `configuration reloaded; changed: ${changed}`;
     },
   },
+  'config-warning': {
+    id: 'bf092fb2c85f49e9af05d2b696402711',
+    say: (f) => text(f, 'warning'),
+  },
   'config-refused': {
     id: 'b76eb317e0ab4ad995bac079cace8017',
     say: (f) => {
