@@ -42,7 +42,7 @@ export function node(name: string, addresses: readonly string[], rest: Partial<N
     networkUnavailable: false,
     notReady: false,
     unschedulable: false,
-    drain: false,
+    drain: undefined,
     ...rest,
   };
 }

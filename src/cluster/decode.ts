@@ -154,7 +154,7 @@ export function decodeNode(raw: unknown): Decoded<Node> {
       return type === 'Ready' && (value === 'False' || value === 'Unknown');
     }),
     unschedulable: spec.unschedulable === true,
-    drain: typeof drain === 'string' && drain !== 'false',
+    drain: typeof drain === 'string' && drain !== 'false' ? drain : undefined,
   };
   return { key, object, problems: decoder.problems };
 }

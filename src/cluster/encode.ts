@@ -23,7 +23,7 @@ export function encodeNode(node: Node): object {
       ...(excludeLabel === undefined
         ? {}
         : { labels: { 'node.kubernetes.io/exclude-from-external-load-balancers': excludeLabel } }),
-      ...(node.drain ? { annotations: { [drainAnnotation]: 'true' } } : {}),
+      ...(node.drain === undefined ? {} : { annotations: { [drainAnnotation]: node.drain } }),
     },
     spec: {
       ...(node.autoscalerDeletes

@@ -105,6 +105,7 @@ export class GatewayAnswers
       paths: sources.desire().paths.paths(),
       table: sources.config().gateway.table,
       silent: probing.unheard,
+      standings: probing.standings,
     };
   }
 

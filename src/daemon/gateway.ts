@@ -119,6 +119,8 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
           acted.merge(delta);
           changed = new GrowingDelta();
           probing.read(delta.services);
+          // Before the round, whose moves follow from it.
+          handle?.journal.drains(probing.verdicts);
           return delta;
         },
         probed: probing,

@@ -8,6 +8,7 @@ import { ownerOf } from '../model/owner.ts';
 import { type Probed, unprobed } from '../model/probed.ts';
 import type { Problem } from '../model/problem.ts';
 import { announcements, lookups } from './announcements.ts';
+import { causes } from './causes.ts';
 import { eipRoutes, presentRoute, routeKey } from './eip-routes.ts';
 import { flowLabels, flowLabelTableName } from './flow-label.ts';
 import { alive } from './links.ts';
@@ -68,7 +69,7 @@ export function gatewayObjects(
     add,
   );
   const lacking = found.paths.filter(({ eip }) => !objects.has(routeKey(eip, gateway.table))).length;
-  return { objects: [...objects.values()], problems, complete: snapshot.complete, lacking };
+  return { objects: [...objects.values()], problems: causes(problems), complete: snapshot.complete, lacking };
 }
 
 /** What decides, beside the routes, which EIPs are announced. */

@@ -76,6 +76,7 @@ function unsatisfiedProblems(allocator: Allocator): readonly Problem[] {
       subject: `Service ${key}`,
       message: `Service ${key} ${what}: ${unsatisfied.message}`,
       advice: adviceOn(unsatisfied),
+      ...(unsatisfied.about && { eip: unsatisfied.about }),
       service: key,
     });
   }

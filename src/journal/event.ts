@@ -81,6 +81,33 @@ export const events = {
     priority: notice,
     say: (f) => `${text(f, 'more')} more EIPs changed in the same round`,
   },
+  'node-drains': {
+    id: '75cd0835a7564bafb318af4a9ac79b1c',
+    priority: notice,
+    say: (f) => {
+      const still = text(f, 'still') === '' ? 'gets no new flows' : 'still gets no new flows';
+      return `node ${text(f, 'node')} ${still} while another node can serve: ${text(f, 'why')}`;
+    },
+  },
+  'node-drained': {
+    id: '146c4f863db04fbfa6a7672eddcb6efd',
+    priority: notice,
+    say: (f) =>
+      `node ${text(f, 'node')} gets no flows any more while another node can serve: the time to drain is over (${text(f, 'why')})`,
+  },
+  'node-undrained': {
+    id: '25ca33f3b7024d5fb7dfa9ee4d0f05bd',
+    priority: notice,
+    say: (f) => {
+      const but = text(f, 'but');
+      return `node ${text(f, 'node')} no longer drains (${text(f, 'why')}): ${but === '' ? 'it gets new flows again' : but}`;
+    },
+  },
+  'more-drains': {
+    id: '3d2bb5d3c3d947b78a9725dc18329026',
+    priority: notice,
+    say: (f) => `${text(f, 'more')} more nodes began or ceased to drain; "eiproute status --json" lists them`,
+  },
   round: {
     id: 'cf8d463b557c442382eb208410353e7f',
     say: (f) =>
@@ -161,6 +188,10 @@ export const events = {
         : `configuration reloaded; changed: ${changed}`;
     },
   },
+  'config-warning': {
+    id: 'bf092fb2c85f49e9af05d2b696402711',
+    say: (f) => text(f, 'warning'),
+  },
   'config-refused': {
     id: 'b76eb317e0ab4ad995bac079cace8017',
     say: (f) => {
@@ -172,7 +203,10 @@ export const events = {
   },
   released: {
     id: 'c76307b4105a427f9b35e9ef8b8ced5e',
-    say: () => 'an operator released the held deletes',
+    say: (f) => {
+      const eips = list(f, 'eip');
+      return `an operator released ${eips === '' ? 'the held deletes' : `the held delete of ${eips}`}`;
+    },
   },
   'records-lost': {
     id: '97856b0772654f6aa8eee3aa48485c8f',

@@ -18,8 +18,8 @@ export interface Node {
   readonly notReady: boolean;
   /** `spec.unschedulable`: kubectl cordon and kubectl drain set it. */
   readonly unschedulable: boolean;
-  /** Annotation {@link drainAnnotation} is there and does not say false. */
-  readonly drain: boolean;
+  /** Value of annotation {@link drainAnnotation}: who asked for the drain; undefined: it is absent, or says false. */
+  readonly drain: string | undefined;
 }
 
 export type Protocol = 'TCP' | 'UDP' | 'SCTP';
@@ -104,7 +104,7 @@ export interface Condition {
 /** Prefix of our annotations and conditions. */
 export const ownPrefix = 'eiproute.io/';
 
-/** Annotation of a Node that is to get no new flows; `eiproute drain` sets it. */
+/** Annotation of a Node that is to get no new flows; `eiproute drain` sets it to who asked: `root@gw1`. */
 export const drainAnnotation = 'eiproute.io/drain';
 
 /** Kubernetes' finalizer for Services whose load balancer has to be torn down first. */

@@ -52,7 +52,7 @@ export function clusterContract(
           networkUnavailable: false,
           notReady: false,
           unschedulable: false,
-          drain: false,
+          drain: undefined,
         },
         {
           name: 'n2',
@@ -64,7 +64,7 @@ export function clusterContract(
           networkUnavailable: false,
           notReady: false,
           unschedulable: false,
-          drain: false,
+          drain: undefined,
         },
       ]);
       expect(services.map(serviceName)).to.deep.equal(['default/web', 'other/api']);

@@ -620,6 +620,18 @@ describe('the layers', () => {
     ]);
   });
 
+  it('warn of a listener that others can reach, with what is to be read there', () => {
+    for (const here of ['127.0.0.1:9469', '127.3.4.5:9469', '"[::1]:9469"'])
+      expect(warnings(`${good}metrics: { listen: ${here} }\n`), here).to.deep.equal([]);
+    for (const open of ['0.0.0.0:9469', '10.0.0.1:9469', '"[::]:9469"', '"[2001:db8::1]:9469"']) {
+      const [line, ...more] = warnings(`${good}metrics: { listen: ${open} }\n`);
+      expect(more, open).to.deep.equal([]);
+      expect(line).to.match(
+        /^etc\/gw\.yaml:4:20 metrics\.listen: \S+:9469 can be reached from elsewhere: .* anybody there reads the names of all Services and nodes, .*; nothing can be changed there\. Listen on 127\.0\.0\.1:9469, or let only your Prometheus/,
+      );
+    }
+  });
+
   it('warn when both sides are one interface', () => {
     expect(warnings(good.replace('eth1', 'eth0'))).to.deep.equal([
       'etc/gw.yaml:2:9 uplink: is the same interface as lan (eth0): it works, but replies may reach clients past this gateway',
