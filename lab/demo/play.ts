@@ -33,8 +33,15 @@ export async function playScene<Needs extends Pick<Stage, 'page'>>(
     // Ctrl-C is no failure of the scene.
     signal.throwIfAborted();
     const said = error instanceof Error ? error.message : String(error);
-    const trouble = late.aborted ? `not seen within ${duration(bound)}: ${said}` : said;
+    const trouble = late.aborted
+      ? `not seen within ${duration(bound)}: ${isAbort(error) ? title : said}`
+      : said;
     stage.page.bad(trouble);
     return { id, title, ok: false, ms: now() - start, figures: {}, trouble };
   }
+}
+
+/** The wait itself, which says nothing of what was waited for. */
+function isAbort(error: unknown): boolean {
+  return error instanceof Error && (error.name === 'TimeoutError' || error.name === 'AbortError');
 }

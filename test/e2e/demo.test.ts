@@ -1,3 +1,6 @@
+import { readFileSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'chai';
 import type { StoryResult } from '../../lab/demo/story.ts';
@@ -55,6 +58,26 @@ describe('eiproute demo', function () {
     expect(await machine()).to.deep.equal(before);
   });
 
+  it('says in words what failed and where the logs are', async () => {
+    await using playing = new Playing([]);
+    await playing.printed(/link set node2 down/);
+    const { id } = playing;
+    for (const pid of gateways(id)) process.kill(pid, 'SIGKILL');
+    expect(await playing.ended, playing.err).to.equal(1);
+    expect(playing.out).to.match(/✘ not seen within 15\.00 s: A node goes, and traffic goes on\n/);
+    expect(playing.out).to.match(/The daemon of the gateway has ended: exit SIGKILL/);
+    expect(playing.out).to.match(/ 3 of 8 scenes as they should be\n$/);
+    expect(playing.out).to.match(/scenes? after it (is|are) not played/);
+    expect(playing.out).to.match(
+      /What the gateway said last:\n\n(.*\n)* +[\d:.]+ {2}info {3}198\.51\.100\.11 /,
+    );
+    expect(playing.out + playing.err).to.not.match(/[{"]level"/);
+    const [, kept = ''] = /The whole logs: (\S+)/.exec(playing.out) ?? [];
+    expect(readFileSync(join(kept, 'gateway.log'), 'utf8')).to.match(/^\{"level":/);
+    await rm(kept, { recursive: true });
+    expect(traces(id)).to.deep.equal([]);
+  });
+
   it('leaves no process behind when it is killed, and the next run removes the rest', async () => {
     const before = await machine();
     await using playing = new Playing([]);
@@ -110,6 +133,13 @@ describe('eiproute demo', function () {
     }
   });
 });
+
+/** The processes of the daemon of the gateway. */
+function gateways(id: string): readonly number[] {
+  return processes(id)
+    .filter((pid) => /\0gateway\0--config\0/.test(readFileSync(`/proc/${pid}/cmdline`, 'utf8')))
+    .map(Number);
+}
 
 /** Looks until it is so; mocha's timeout bounds it. For what another process does in its own time. */
 async function eventually(holds: () => boolean | Promise<boolean>): Promise<void> {
