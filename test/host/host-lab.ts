@@ -92,7 +92,7 @@ export class HostLab implements AsyncDisposable {
   }
 
   /** The content of the gateway's configuration. */
-  get settings(): Readonly<Record<string, unknown>> {
+  get settings() {
     return {
       lan: 'eth0',
       uplink: 'eth1',

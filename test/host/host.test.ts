@@ -189,6 +189,34 @@ describe('eiproute on real hosts', function () {
     expect(await property('MainPID'), 'after a restart').to.not.equal(pid);
   });
 
+  it('has Ansible write what BIRD includes, and BIRD read it again when pools change', async () => {
+    const include = '/etc/bird/eips.conf';
+    const rolled = async (setting: object): Promise<void> => {
+      const all = { gateway_config: { ...lab.settings, ...setting }, gateway_bird_include: include };
+      const { status: code, out, err } = await play('site', '--limit', 'gateways', '-e', JSON.stringify(all));
+      expect(code, `${out}${err}`).to.equal(0);
+    };
+    /** The EIPs that BIRD would announce. */
+    const announced = async (): Promise<string> => {
+      const shown = await lab.gateway.run('birdc', 'show', 'route', 'table', 'eip4');
+      return [...shown.matchAll(/^([\d.]+\/\d+) /gm)].map(([, route]) => route).join(' ');
+    };
+    const conf = `router id 203.0.113.1;\nprotocol device { }\ninclude "${include}";\n`;
+    await lab.gateway.sh(
+      `cp -a /etc/bird /tmp/bird && : >${include} && printf '%s' '${conf}' >/etc/bird/bird.conf && systemctl start bird`,
+    );
+    await rolled({ announce: true });
+    await until('BIRD has the EIP', announced, (seen) => seen === `${web.eip.v4}/32`);
+    const read = async (): Promise<string> =>
+      /Last reconfiguration on (.*)/.exec(await lab.gateway.run('birdc', 'show', 'status'))?.[1] ?? '';
+    const before = await read();
+    const [pool] = lab.settings.pools;
+    await rolled({ announce: true, pools: [{ ...pool, communities: ['65001:7'] }] });
+    expect(await lab.gateway.run('cat', include)).to.contain('(65001, 7)');
+    expect(await read()).to.not.equal(before);
+    await lab.gateway.sh('systemctl stop bird && rm -r /etc/bird && mv /tmp/bird /etc/bird');
+  });
+
   it('keeps its routes from systemd-networkd, which deletes what it has not made', async () => {
     await lab.gateway.sh(
       `ip link add spare type veth peer name other && ip link set spare up && ip link set other up &&
