@@ -174,7 +174,7 @@ describe('routes under a real control plane', () => {
     const sources = Array.from({ length: clients }, (_, i) => client(i));
     for (const ip of stage.ips('narrow')) {
       const from = sources.map(({ v4, v6 }) => (ip.includes(':') ? v6 : v4));
-      const { failed } = await flows.download(ip, clients, from);
+      const failed = await flows.download(ip, clients, from);
       expect(failed, ip).to.equal(0);
     }
     await network.run('upstream', { argv: ['ip', 'link', 'set', 'eth0', 'mtu', '1500'] });
