@@ -74,7 +74,8 @@ export const arrows: Arrows = {
   'lab/fake': ['src/model', 'src/kernel', 'src/cluster'],
 
   scripts: [],
-  package: [],
+  // The manual of the file format is made of the schema.
+  package: ['src/config'],
   test: ['src', 'lab', 'scripts', 'package'],
   bench: ['src', 'lab', 'test', 'package'],
 };

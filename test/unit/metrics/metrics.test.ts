@@ -1,11 +1,12 @@
 import { expect } from 'chai';
+import fc from 'fast-check';
 import type { MetricSources } from '../../../src/metrics/family.ts';
 import { Metrics } from '../../../src/metrics/metrics.ts';
 import { parsePrefix } from '../../../src/model/ip.ts';
 import type { Route } from '../../../src/model/object.ts';
 import type { PlannedChange } from '../../../src/reconcile/report.ts';
 import type { Figures } from '../../../src/status/status.ts';
-import { degraded, frozen, well } from '../status/samples.ts';
+import { degraded, frozen, noLan, well } from '../status/samples.ts';
 
 const process = {
   cpuSeconds: 1.5,
@@ -124,6 +125,86 @@ describe('the metrics of a gateway', () => {
     expect(await shows(metrics, sources(metrics, figures), name)).to.deep.equal([]);
   });
 
+  it('have every counter from the start, at 0: a rate needs a sample from before the first', async () => {
+    for (const role of ['gateway', 'node'] as const) {
+      const metrics = new Metrics(role);
+      const { figures } = await well();
+      const text = await metrics.text(sources(metrics, figures));
+      const of = (name: string, rest = ''): readonly string[] =>
+        text
+          .split('\n')
+          .filter((line) => line.startsWith(`${name}${rest}{`) || line.startsWith(`${name}${rest} `));
+      for (const [, name = '', type] of text.matchAll(/^# TYPE (\S+) (counter|histogram)$/gm)) {
+        const isOfProcess = /^(process|nodejs)_/.test(name);
+        const samples = of(name, type === 'histogram' ? '_count' : '');
+        expect(samples, name).to.not.deep.equal([]);
+        if (!isOfProcess && name !== 'eiproute_lease_transitions_total')
+          expect(
+            samples.every((line) => line.endsWith(' 0')),
+            name,
+          ).to.equal(true);
+      }
+      const kinds = ['group', 'neighbour', 'nexthop', 'nft', 'route', 'rule', 'sysctl'];
+      const kindsOf = (name: string): readonly string[] =>
+        [...new Set(of(name).map((line) => /kind="(\w+)"/.exec(line)?.[1] ?? ''))].sort();
+      expect(kindsOf('eiproute_repairs_total')).to.deep.equal(kinds);
+      expect(kindsOf('eiproute_kernel_changes_total')).to.deep.equal(kinds);
+      expect(of('eiproute_kernel_changes_total')).to.have.length(kinds.length * 3);
+      expect(of('eiproute_round_duration_seconds', '_count')).to.have.length(2);
+    }
+  });
+
+  it('are written as if for the first time, whatever was asked before, and by how many at once', async () => {
+    const histories = await Promise.all([well(), degraded(), frozen(), noLan()]);
+    const asked = fc.array(
+      fc.record({
+        sample: fc.constantFrom(...histories),
+        nodes: fc.array(fc.constantFrom('a', 'b', 'c"\\'), { maxLength: 3 }),
+        end: fc.option(fc.constantFrom(1000, 2000), { nil: undefined }),
+        open: fc.integer({ min: 3, max: 5 }),
+      }),
+      { minLength: 1, maxLength: 6 },
+    );
+    await fc.assert(
+      fc.asyncProperty(asked, async (questions) => {
+        const metrics = new Metrics('gateway');
+        const all = questions.map(({ sample: { figures }, nodes, end, open }) => {
+          const [node] = figures.gateway?.nodes ?? [];
+          const gateway = figures.gateway && {
+            ...figures.gateway,
+            nodes: nodes.flatMap((name) => (node ? [{ ...node, name }] : [])),
+          };
+          return sources(
+            metrics,
+            { ...figures, gateway },
+            { credentialsEnd: end, process: { ...process, openFiles: open } },
+          );
+        });
+        const first = await Promise.all(all.map((of) => new Metrics('gateway').text(of)));
+        for (const [i, of] of all.entries()) expect(await metrics.text(of)).to.equal(first[i]);
+        expect(await Promise.all(all.map((of) => metrics.text(of)))).to.deep.equal(first);
+      }),
+      { numRuns: 30 },
+    );
+  });
+
+  it('let events go first while they are written', async () => {
+    const metrics = new Metrics('gateway');
+    const { figures } = await well();
+    const [node] = figures.gateway?.nodes ?? [];
+    if (figures.gateway === undefined || node === undefined) throw new Error('no nodes');
+    const nodes = Array.from({ length: 5000 }, (_, i) => ({ ...node, name: `n${i}` }));
+    let turns = 0;
+    const count = (): void => {
+      turns += 1;
+      next = setImmediate(count);
+    };
+    let next = setImmediate(count);
+    await metrics.text(sources(metrics, { ...figures, gateway: { ...figures.gateway, nodes } }));
+    clearImmediate(next);
+    expect(turns).to.be.above(1);
+  });
+
   it('add up what rounds have changed and repaired', async () => {
     const metrics = new Metrics('gateway');
     const { figures } = await well();
@@ -134,12 +215,12 @@ describe('the metrics of a gateway', () => {
     const of = sources(metrics, figures);
     // Asked twice: a sum that is read must not be added again.
     await metrics.text(of);
-    expect(await shows(metrics, of, 'eiproute_kernel_changes_total')).to.deep.equal([
+    const counted = async (name: string): Promise<readonly string[]> =>
+      (await shows(metrics, of, name)).filter((line) => !line.endsWith(' 0'));
+    expect(await counted('eiproute_kernel_changes_total')).to.deep.equal([
       'eiproute_kernel_changes_total{kind="route",verb="add"} 2',
     ]);
-    expect(await shows(metrics, of, 'eiproute_repairs_total')).to.deep.equal([
-      'eiproute_repairs_total{kind="route"} 1',
-    ]);
+    expect(await counted('eiproute_repairs_total')).to.deep.equal(['eiproute_repairs_total{kind="route"} 1']);
     const rounds = await shows(metrics, of, 'eiproute_round_duration_seconds');
     expect(rounds).to.include('eiproute_round_duration_seconds_count{dump="no"} 2');
     expect(rounds).to.include('eiproute_round_duration_seconds_bucket{le="0.0025",dump="no"} 0');

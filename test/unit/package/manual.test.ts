@@ -1,5 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { expect } from 'chai';
+import { yamlManual } from '../../../package/yaml-manual.ts';
+import { announceKeys } from '../../../src/config/announce-keys.ts';
+import { nodeSchema } from '../../../src/config/node-schema.ts';
+import { termKeys } from '../../../src/config/pool-terms.ts';
+import { gatewaySchema } from '../../../src/config/schema.ts';
 import { run } from '../cli/world.ts';
 
 function file(name: string): string {
@@ -93,5 +98,46 @@ describe('manual and completion', () => {
       'EXIT STATUS',
       'SEE ALSO',
     ]);
+  });
+});
+
+describe('the manual of the file format', () => {
+  const docs = (name: string): string =>
+    readFileSync(new URL(`../../../docs/${name}`, import.meta.url), 'utf8');
+  const parts = {
+    page: docs('configuration.md'),
+    gatewayExample: docs('gateway.example.yaml'),
+    nodeExample: docs('node.example.yaml'),
+  };
+  const roff = yamlManual(parts);
+  const said = roff.replaceAll('\\-', '-');
+
+  it('has every key of both files with its default and its variable', () => {
+    for (const { key, preset, variable } of [...gatewaySchema.leaves, ...nodeSchema.leaves]) {
+      const [, state = ''] =
+        said.match(new RegExp(`^\\\\fB${key.replaceAll('.', '\\.')}\\\\fR(.*)$`, 'm')) ?? [];
+      if (preset !== undefined) expect(state, key).to.equal(` (${preset})`);
+      expect(said, key).to.include(`\\fB${key}\\fR`);
+      expect(said, key).to.include(`\\fB${variable}\\fR`);
+    }
+    for (const key of [...gatewaySchema.lists, ...nodeSchema.lists, ...termKeys, ...announceKeys])
+      expect(said, key).to.include(`\\fB${key}\\fR`);
+  });
+
+  it('is refused when the page lacks a key', () => {
+    const page = parts.page.replace(/^\| `hashSeed`.*\n/m, '');
+    expect(() => yamlManual({ ...parts, page })).to.throw('does not describe hashSeed');
+  });
+
+  it('leads to the other manual, and that one here', () => {
+    expect(said).to.match(/^\.BR eiproute \(8\)$/m);
+    expect(manual).to.match(/^\.BR eiproute\.yaml \(5\),$/m);
+  });
+
+  it('has no line that roff would take for a request', () => {
+    const requests = said.split('\n').filter((line) => /^[.']/.test(line));
+    expect(
+      requests.filter((line) => !/^\.(TH|SH|TP|TQ|PP|nf|fi|RS|RE|br|I|BR)( |$)/.test(line)),
+    ).to.deep.equal([]);
   });
 });
