@@ -1,3 +1,4 @@
+import type { ObjectName } from '../model/cluster.ts';
 import { family, type Ip, parseIp } from '../model/ip.ts';
 import { quoted } from '../model/text.ts';
 import type { ListenAddress } from './config.ts';
@@ -163,11 +164,6 @@ export const interfaceName: Format<string> = textFormat('an interface name', (te
   if (text === '.' || text === '..' || text === 'all' || text === 'default') refuse('Linux reserves it');
   return text;
 });
-
-interface ObjectName {
-  readonly namespace: string;
-  readonly name: string;
-}
 
 function objectIn(text: string): ObjectName | undefined {
   const [, namespace, name] = /^([a-z0-9][-a-z0-9]{0,62})\/([a-z0-9][-.a-z0-9]{0,252})$/.exec(text) ?? [];

@@ -117,6 +117,12 @@ export const requestAnnotations = {
   sharingKey: ['eiproute.io/sharing-key', 'metallb.io/allow-shared-ip'],
 } as const;
 
+/** Of an object in a namespace. */
+export interface ObjectName {
+  readonly namespace: string;
+  readonly name: string;
+}
+
 export type Resource = 'services' | 'endpointslices' | 'nodes';
 
 /** The state of one list and watch. */
