@@ -17,6 +17,7 @@ type Field =
   | 'address'
   | 'addressType'
   | 'conditions'
+  | 'data'
   | 'deletionTimestamp'
   | 'eiproute.io/drain'
   | 'endpoints'

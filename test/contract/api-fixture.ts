@@ -8,6 +8,7 @@ import { kinds } from '../../lab/cluster/api/kinds.ts';
 import { type Asked, type Rules, rulesOf } from '../../lab/cluster/api/rbac.ts';
 import { type ApiServer, startApiServer } from '../../lab/cluster/api-server.ts';
 import { systemClock } from '../../src/cluster/clock.ts';
+import type { KubernetesAccess } from '../../src/cluster/kubeconfig-files.ts';
 import { type KubernetesCluster, kubernetesCluster } from '../../src/cluster/kubernetes.ts';
 import type { Writer } from '../../src/cluster/writer.ts';
 import type { Terms } from '../../src/ipam/allocator.ts';
@@ -18,7 +19,8 @@ import type { Ip } from '../../src/model/ip.ts';
 import { allocation, pool } from '../unit/ipam/fake-cluster.ts';
 
 export const manifest = readFileSync(new URL('../../docs/rbac.yaml', import.meta.url), 'utf8');
-const leaseName = { namespace: 'kube-system', name: 'eiproute' };
+/** Of the Lease and of the ConfigMap. */
+export const leaseName = { namespace: 'kube-system', name: 'eiproute' };
 
 /** Long enough for a busy machine, short enough to fail soon. */
 function late(): AbortSignal {
@@ -32,6 +34,7 @@ export class ApiFixture implements AsyncDisposable {
   readonly used = new Set<string>();
   readonly #folder: string;
   readonly #gateways: Gateway[] = [];
+  #accounts = 0;
 
   private constructor(server: ApiServer, folder: string) {
     this.server = server;
@@ -42,7 +45,7 @@ export class ApiFixture implements AsyncDisposable {
     const server = await startApiServer();
     for (const document of parseAllDocuments(manifest)) {
       const object: JsonObject = document.toJS();
-      if (textAt(object, 'kind') === 'Lease') server.put(object);
+      if (['Lease', 'ConfigMap'].includes(textAt(object, 'kind'))) server.put(object);
     }
     for (const object of world) server.put(JSON.parse(JSON.stringify(object)));
     return new ApiFixture(server, await mkdtemp(join(tmpdir(), 'eiproute-api-')));
@@ -50,21 +53,26 @@ export class ApiFixture implements AsyncDisposable {
 
   /** A gateway that gives addresses, with the rights of the manifest or less. */
   async gateway(options: Partial<GatewayOptions> = {}): Promise<Gateway> {
-    const rules = options.rules ?? rulesOf(manifest);
-    const token = this.server.account((asked) => {
-      const granted = rules(asked);
-      if (granted) this.used.add(words(asked));
-      return granted;
-    });
-    const kubeconfig = join(this.#folder, `kubeconfig-${this.#gateways.length}`);
-    await writeFile(kubeconfig, this.server.kubeconfig({ token }));
-    const cluster = kubernetesCluster({ kubeconfig, context: undefined });
+    const cluster = kubernetesCluster(await this.access(options.rules));
     const gateway = new Gateway(cluster, {
       ...options,
       identity: options.identity ?? `g${this.#gateways.length}`,
     });
     this.#gateways.push(gateway);
     return gateway;
+  }
+
+  /** An account whose requests are noted. */
+  async access(rules: Rules = rulesOf(manifest)): Promise<KubernetesAccess> {
+    const token = this.server.account((asked) => {
+      const granted = rules(asked);
+      if (granted) this.used.add(words(asked));
+      return granted;
+    });
+    const kubeconfig = join(this.#folder, `kubeconfig-${this.#accounts}`);
+    this.#accounts += 1;
+    await writeFile(kubeconfig, this.server.kubeconfig({ token }));
+    return { kubeconfig, context: undefined };
   }
 
   put(...objects: readonly object[]): void {
