@@ -11,6 +11,9 @@ export interface MemoryConfigMap extends ConfigMapPort {
   fail(error: Error): void;
   /** What was written, in order: `key=value`. */
   readonly writes: readonly string[];
+  /** Writes are not shown before {@link release}, as by a watch that lags. */
+  hold(): void;
+  release(): void;
   /** The answer to the next writes; undefined: they succeed. */
   refuse(outcome: Outcome | undefined): void;
 }
@@ -20,6 +23,7 @@ export function memoryConfigMap(name: ObjectName): MemoryConfigMap {
   const store = new ConfigMapStore(name);
   const writes: string[] = [];
   let refusal: Outcome | undefined;
+  let held: (() => void)[] | undefined;
   const show: MemoryConfigMap['put'] = (object) => {
     const list = store.replacement();
     if (object) list.add({ metadata: { uid: object.uid }, data: object.data });
@@ -38,7 +42,10 @@ export function memoryConfigMap(name: ObjectName): MemoryConfigMap {
       const { object } = store.state;
       if (object === undefined) return { kind: 'gone' };
       writes.push(`${key}=${value}`);
-      show({ uid: object.uid, data: { ...Object.fromEntries(object.data), [key]: value } });
+      const data = { ...Object.fromEntries(object.data), [key]: value };
+      const shown = (): void => show({ uid: object.uid, data });
+      if (held === undefined) shown();
+      else held.push(shown);
       return { kind: 'done' };
     },
     put: show,
@@ -47,6 +54,13 @@ export function memoryConfigMap(name: ObjectName): MemoryConfigMap {
       store.notify();
     },
     writes,
+    hold: () => {
+      held = [];
+    },
+    release: () => {
+      for (const shown of held ?? []) shown();
+      held = undefined;
+    },
     refuse: (outcome) => {
       refusal = outcome;
     },

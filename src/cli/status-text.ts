@@ -3,7 +3,14 @@ import type { EipStatus } from '../status/eips.ts';
 import type { Need } from '../status/need.ts';
 import type { NodeStatus } from '../status/nodes.ts';
 import { counted, type State, span } from '../status/state.ts';
-import type { AnnounceStatus, AnyStatus, GatewayStatus, NodeAgentStatus, PoolUse } from '../status/status.ts';
+import type {
+  AnnounceStatus,
+  AnyStatus,
+  GatewayStatus,
+  NodeAgentStatus,
+  PoolUse,
+  PublishStatus,
+} from '../status/status.ts';
 import type { Paint } from './paint.ts';
 
 /** Of what needs a person, so much is shown; JSON has all. */
@@ -45,6 +52,7 @@ function gatewayRows(status: GatewayStatus): readonly Row[] {
   if (lease !== undefined) rows.push(['Lease', leaseText(lease)]);
   if (status.announce !== undefined)
     rows.push(['Announce', announceText(status.announce, Date.parse(status.now))]);
+  if (status.publish !== undefined) rows.push(['Publish', publishText(status.publish)]);
   rows.push(['Kernel', kernelText(status)]);
   if (pools.length > 0) rows.push(['Pools', poolsText(pools, status.waiting)]);
   return rows;
@@ -133,6 +141,11 @@ function announceText({ table, ipv4, ipv6, drainingSince }: AnnounceStatus, now:
   };
   const since = drainingSince === undefined ? [] : [`drained for ${span(now - Date.parse(drainingSince))}`];
   return columns([...part('IPv4', ipv4), ...part('IPv6', ipv6), `table ${table}`, ...since]);
+}
+
+function publishText({ configMap, name, state, why }: PublishStatus): string {
+  if (state === 'published') return `as ${name} in ConfigMap ${configMap}`;
+  return `${state} in ConfigMap ${configMap}${why === undefined ? '' : `: ${why}`}`;
 }
 
 function leaseText({ leads, holder }: NonNullable<GatewayStatus['lease']>): string {

@@ -153,6 +153,12 @@ export const word: Format<string> = textFormat('text', (text) => {
 
 // Names that Linux accepts (dev_valid_name in net/core/dev.c), without `all` and `default`: conf/all and conf/default
 // below /proc/sys/net are no interfaces.
+/** A key in the data of a ConfigMap. */
+export const dataKey: Format<string> = textFormat('a name', (text) => {
+  if (/^[-._a-zA-Z0-9]{1,253}$/.test(text)) return text;
+  throw new RangeError(`must be letters, digits, "-", "_" and ".", not ${quoted(text)}`);
+});
+
 export const interfaceName: Format<string> = textFormat('an interface name', (text) => {
   const refuse = (why: string): never => {
     throw new RangeError(`${quoted(text)} is no interface name: ${why}`);

@@ -82,6 +82,10 @@ function assemble(
       what: 'is not set: the other gateway picks other nodes for the same flows, and these break when it takes over; set one number on both',
     });
   }
+  const publishLan = optional(leaves.publishLan) ?? [];
+  checkOnePerFamily(publishLan, (what) => report(leaves.publishLan.key, what));
+  const configMap = preset(leaves.publish);
+  const publish = { name: optional(leaves.publishName), lan: publishLan };
   const pace = readPace(layers, preset, report);
   const resilient = preset(leaves.resilient);
   const resilience = {
@@ -129,6 +133,7 @@ function assemble(
       drainLimit: preset(leaves.drainLimit),
       cordon: preset(leaves.drainCordon) ? 'drains' : 'ignored',
     },
+    publish: configMap ? { configMap, ...publish } : undefined,
     metrics: optional(leaves.metricsListen),
     logLevel: preset(leaves.logLevel),
     logFormat: preset(leaves.logFormat),
@@ -143,6 +148,13 @@ function checkActive(active: readonly Ip[], pools: readonly Pool[], report: (wha
     if (other) report(`${other} and ${ip} are both IPv${family(ip)}; there is one address per family`);
     const pool = pools.find(({ addresses }) => addresses.some((network) => contains(network, ip)));
     if (pool) report(`${ip} is inside pool "${pool.name}"; it must not be an EIP`);
+  });
+}
+
+function checkOnePerFamily(ips: readonly Ip[], report: (what: string) => void): void {
+  ips.forEach((ip, i) => {
+    const other = ips.find((one, j) => j < i && family(one) === family(ip));
+    if (other) report(`${other} and ${ip} are both IPv${family(ip)}; there is one address per family`);
   });
 }
 

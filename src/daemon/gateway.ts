@@ -1,8 +1,11 @@
+import { hostname } from 'node:os';
 import { join } from 'node:path';
+import { systemClock } from '../cluster/clock.ts';
 import type { Cluster } from '../cluster/cluster.ts';
 import { GrowingDelta, mergeDelta, nothing } from '../cluster/delta.ts';
 import { fileCluster } from '../cluster/file.ts';
 import { type KubernetesCluster, kubernetesCluster } from '../cluster/kubernetes.ts';
+import { kubernetesConfigMap } from '../cluster/kubernetes-config-map.ts';
 import { remembered } from '../cluster/remembered.ts';
 import { Signal } from '../cluster/signal.ts';
 import type { GatewayConfig, Source } from '../config/config.ts';
@@ -20,6 +23,7 @@ import { changeObject, type Link } from '../model/object.ts';
 import { ownerOf } from '../model/owner.ts';
 import { unprobed } from '../model/probed.ts';
 import type { Problem } from '../model/problem.ts';
+import type { GatewayState } from '../model/publication.ts';
 import type { Role } from '../reconcile/reconciler.ts';
 import { isDoubted, type Report } from '../reconcile/report.ts';
 import { type EipInputs, eipStatuses } from '../status/eips.ts';
@@ -27,6 +31,7 @@ import { figuresOfGateway, type GatewayInputs, gatewayStatus } from '../status/g
 import { type GatewayFacts, gatewayHealth } from '../status/health.ts';
 import { eipOf } from '../status/need.ts';
 import { pathTarget, pathViews } from '../status/path-view.ts';
+import type { AnnounceStatus } from '../status/status.ts';
 import { Allocating, type AllocationInputs } from './allocation.ts';
 import { Announcing } from './announcing.ts';
 import {
@@ -48,6 +53,7 @@ import { NodeTroubles } from './node-troubles.ts';
 import { pathsAnswer } from './paths.ts';
 import { PoolSizes, poolsStatus } from './pools.ts';
 import { Probing } from './probing.ts';
+import { lanAddresses, Publishing } from './publishing.ts';
 import type { Answer } from './socket.ts';
 import { Standings } from './standings.ts';
 
@@ -154,6 +160,13 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
     changed: () => handle?.roundSignal.notify({ kind: 'cluster', text: 'probe' }),
     answered: (service) => allocating?.controller.answered(service),
   });
+  const publish = config.source.kind === 'kubernetes' ? config.publish : undefined;
+  await using published =
+    publish && config.source.kind === 'kubernetes'
+      ? kubernetesConfigMap(config.source, publish.configMap)
+      : undefined;
+  /** Of this gateway, as of the last round that has seen one. */
+  let lan: readonly Ip[] = [];
   const draining = await Draining.recall(config.stateDirectory);
   const announcing = new Announcing({
     gateway: () => config.gateway,
@@ -162,6 +175,21 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
     actual: () => handle?.actual(),
     changed: () => handle?.roundSignal.notify({ kind: 'operator', text: 'drain' }),
   });
+  const publishing =
+    publish && published
+      ? new Publishing({
+          port: published,
+          name: publish.name ?? hostname(),
+          id: await identity(config.stateDirectory),
+          wanted: () => ({
+            pools: config.gateway.pools.map(({ name, addresses }) => ({ name, networks: addresses })),
+            lan,
+            state: gatewayState(announcing.status()),
+          }),
+          clock: systemClock,
+          changed: () => handle?.roundSignal.notify({ kind: 'cluster', text: 'ConfigMap' }),
+        })
+      : undefined;
   /** Changes of the cluster that the next round reads. */
   let changed = new GrowingDelta();
   /** The changes of the cluster that the present round acts on. */
@@ -188,6 +216,7 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
           kernel.problems,
           allocating?.problems() ?? none,
           nodeTroubles(),
+          publishing?.problems() ?? none,
           ...probing.problems(),
         ],
       }),
@@ -224,6 +253,7 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
     waiting: allocating?.waiting,
     lease: allocating?.lease,
     announce: announcing.status(),
+    publish: publishing?.status(),
   });
   const eipInputs = (state: DaemonState): EipInputs => ({
     ...state,
@@ -302,6 +332,8 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
       if (handle) announcing.tell(handle.journal);
       if (links !== handle?.links()) allocating?.controller.notify();
       links = handle?.links();
+      lan = lanAddresses(links ?? [], config.gateway.lan, config.publish?.lan ?? [], lan);
+      publishing?.notify();
       allocating?.controller.rerouted(reroutedBy(result));
       if (result.done.length > 0) applied.notify(acted);
       acted = new GrowingDelta();
@@ -334,9 +366,18 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
         roundSignal.notify({ kind: 'config', text: 'configuration' });
       }),
     (_, until) => probing.run(until),
+    ...(publishing ? [(_: DaemonHandle, until: AbortSignal) => publishing.run(until)] : []),
     ...(allocating ? allocationWatches(allocating, (until) => source.recoveries?.(until)) : []),
   ];
   await runDaemon(daemonRole, kernel, watches, options, signal);
+}
+
+/** By the announcements; a gateway that announces nothing has no other state than active. */
+function gatewayState(announce: AnnounceStatus | undefined): GatewayState {
+  if (announce === undefined) return 'active';
+  if (announce.drainingSince !== undefined) return 'draining';
+  const families = [announce.ipv4, announce.ipv6].filter((one) => one !== undefined);
+  return families.length > 0 && families.every(({ state }) => state === 'standby') ? 'standby' : 'active';
 }
 
 function allocationWatches(

@@ -46,8 +46,21 @@ export interface GatewayStatus extends Status {
   readonly waiting: number | undefined;
   /** undefined: there is none. */
   readonly lease: LeaseStatus | undefined;
+  /** undefined: nothing is published here (publish.configMap: false, or no API to publish to). */
+  readonly publish: PublishStatus | undefined;
   /** undefined: nothing is announced here (announce: false). */
   readonly announce: AnnounceStatus | undefined;
+}
+
+/** What the agents of the nodes are told. */
+export interface PublishStatus {
+  /** NAMESPACE/NAME */
+  readonly configMap: string;
+  /** The key of this gateway. */
+  readonly name: string;
+  readonly state: 'published' | 'not read yet' | 'not published';
+  /** undefined: it is published. */
+  readonly why: string | undefined;
 }
 
 /** What routing daemons are told to announce. */

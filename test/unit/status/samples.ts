@@ -134,6 +134,7 @@ async function sample({
     waiting,
     lease: { leads: true, holder: 'gw1' },
     announce,
+    publish: { configMap: 'kube-system/eiproute', name: 'gw1', state: 'published', why: undefined },
     report,
   };
   const parsed: GatewayStatus = JSON.parse(JSON.stringify(gatewayStatus(inputs)));
