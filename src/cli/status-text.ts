@@ -65,11 +65,18 @@ function nodeRows(status: NodeAgentStatus): readonly Row[] {
     ...status.gateways.map(
       ({ address, mac, table, mark }): Row => [
         'Gateway',
-        `${address} ${mac === undefined ? 'does not answer' : `is at ${mac}`}, table ${table}, mark ${mark}`,
+        `${address}${whose(status, address)} ${mac === undefined ? 'does not answer' : `is at ${mac}`}, table ${table}, mark ${mark}`,
       ],
     ),
     ['Kernel', kernelText(status)],
   ];
+}
+
+/** The name of a gateway that is followed, and its state where it is not active. */
+function whose({ followed }: NodeAgentStatus, address: string): string {
+  const gateway = followed?.find(({ addresses }) => addresses.includes(address));
+  if (gateway === undefined) return '';
+  return ` (${gateway.name}${gateway.state === 'active' ? '' : `, ${gateway.state}`})`;
 }
 
 function about({ host, release, started, now, config }: AnyStatus): string {

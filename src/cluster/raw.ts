@@ -19,6 +19,7 @@ type Field =
   | 'conditions'
   | 'data'
   | 'deletionTimestamp'
+  | 'eiproute.io/agent'
   | 'eiproute.io/drain'
   | 'endpoints'
   | 'externalIPs'

@@ -1,5 +1,6 @@
 import type { Ip } from './ip.ts';
 import type { Problem } from './problem.ts';
+import type { ToldAgent } from './publication.ts';
 
 /** The fields we use of a Kubernetes Node. The predicates over them are in desire/carriers. */
 export interface Node {
@@ -20,6 +21,8 @@ export interface Node {
   readonly unschedulable: boolean;
   /** Annotation {@link drainAnnotation} is there and does not say false. */
   readonly drain: boolean;
+  /** What its agent tells by {@link agentAnnotation}; absent: it tells nothing. */
+  readonly agent?: ToldAgent;
 }
 
 export type Protocol = 'TCP' | 'UDP' | 'SCTP';
@@ -106,6 +109,9 @@ export const ownPrefix = 'eiproute.io/';
 
 /** Annotation of a Node that is to get no new flows; `eiproute drain` sets it. */
 export const drainAnnotation = 'eiproute.io/drain';
+
+/** Annotation of a Node in which its agent tells what it serves. */
+export const agentAnnotation = 'eiproute.io/agent';
 
 /** Kubernetes' finalizer for Services whose load balancer has to be torn down first. */
 export const cleanupFinalizer = 'service.kubernetes.io/load-balancer-cleanup';

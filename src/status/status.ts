@@ -4,6 +4,7 @@ import type { Ip } from '../model/ip.ts';
 import { describe, type LinkNames } from '../model/iproute.ts';
 import { type Counts, changeObject } from '../model/object.ts';
 import type { Problem } from '../model/problem.ts';
+import type { GatewayState } from '../model/publication.ts';
 import type { Report } from '../reconcile/report.ts';
 import type { EipCounts } from './health.ts';
 import { eipOf, type Need } from './need.ts';
@@ -84,6 +85,8 @@ export interface NodeAgentStatus extends Status {
   /** The networks that it answers for. */
   readonly networks: readonly string[];
   readonly gateways: readonly ReplyGateway[];
+  /** Those that publish; undefined: the agent follows none. */
+  readonly followed: readonly FollowedGateway[] | undefined;
 }
 
 export type AnyStatus = GatewayStatus | NodeAgentStatus;
@@ -129,6 +132,14 @@ export interface LeaseStatus {
   /** This gateway holds it, and gives addresses. */
   readonly leads: boolean;
   readonly holder: string | undefined;
+}
+
+/** A gateway by what it publishes of itself. */
+export interface FollowedGateway {
+  readonly name: string;
+  readonly state: GatewayState;
+  /** On the LAN. */
+  readonly addresses: readonly string[];
 }
 
 /** A gateway of a node's replies. */

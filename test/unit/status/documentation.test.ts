@@ -98,7 +98,14 @@ describe('docs/status.schema.json', () => {
       report: undefined,
       names: String,
     };
-    const facts = { agent, report: undefined, unreadable: undefined, neighbours: [], names: String };
+    const facts = {
+      agent,
+      report: undefined,
+      unreadable: undefined,
+      neighbours: [],
+      names: String,
+      followed: undefined,
+    };
     const status = JSON.parse(JSON.stringify(nodeAgentStatus(facts, inputs)));
     expect(violations(schema, status)).to.deep.equal([]);
   });
