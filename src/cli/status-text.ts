@@ -47,6 +47,7 @@ function gatewayRows(status: GatewayStatus): readonly Row[] {
     ['Gateway', about(status)],
     ['EIPs', eipsText(eips)],
     ['Nodes', nodesText(status.nodes, Date.parse(status.now))],
+    ...agentRows(status.nodes),
     [status.source.kind === 'file' ? 'File' : 'API', sourceText(status)],
   ];
   if (lease !== undefined) rows.push(['Lease', leaseText(lease)]);
@@ -128,6 +129,16 @@ function nodesText(nodes: readonly NodeStatus[], now: number): string {
     ...(unasked > 0 ? [`${unasked} without traffic so far`] : []),
     ...shown,
   ]);
+}
+
+/** None where no agent tells anything: then nothing is known of them. */
+function agentRows(nodes: readonly NodeStatus[]): readonly Row[] {
+  const carriers = nodes.filter(({ addresses }) => addresses.length > 0);
+  const told = carriers.filter(({ agent }) => agent !== undefined).length;
+  if (told === 0) return [];
+  const silent = carriers.length - told;
+  const rest = silent === 0 ? '' : `; of ${silent} it is not known`;
+  return [['Agents', `${told} of ${carriers.length} tell what they serve${rest}`]];
 }
 
 function sourceText({ feeds, source, now }: GatewayStatus): string {

@@ -174,7 +174,8 @@ export class Following {
   /** What is published, and not served since the file says otherwise, or since there is no room. */
   #lacking(agent: NodeAgent, { terms, links }: NodeContext): readonly Problem[] {
     const can = (of: Family): boolean =>
-      agent.gateways.some(({ address }) => family(address) === of) && hasAddress(agent, links, of);
+      (terms.eipsAt !== undefined || agent.gateways.some(({ address }) => family(address) === of)) &&
+      hasAddress(agent, links, of);
     const own = new Set<Ip>(links.flatMap(({ addresses }) => addresses.map(({ ip }) => ip)));
     const addresses = [...agent.gateways.map(({ address }) => address), ...own];
     const networks = lackingNetworks(this.#gateways, agent.eips, can);
@@ -269,6 +270,6 @@ function lackProblem(
     advice:
       at === undefined
         ? 'there is no room for it: a wider markMask, or another tables.replies'
-        : `add ${what} to ${list} in ${at}, or take ${list} out of the file: then what is published counts`,
+        : `add ${what} to ${list} in ${at}, or take ${list} out of the file: then what is published counts${pool === undefined ? '; where the gateway is there by another address: publish.lan on the gateway' : ''}`,
   };
 }

@@ -26,12 +26,14 @@ import type { Problem } from '../model/problem.ts';
 import type { GatewayState } from '../model/publication.ts';
 import type { Role } from '../reconcile/reconciler.ts';
 import { isDoubted, type Report } from '../reconcile/report.ts';
+import type { AgentTerms } from '../status/agents.ts';
 import { type EipInputs, eipStatuses } from '../status/eips.ts';
 import { figuresOfGateway, type GatewayInputs, gatewayStatus } from '../status/gateway.ts';
 import { type GatewayFacts, gatewayHealth } from '../status/health.ts';
 import { eipOf } from '../status/need.ts';
 import { pathTarget, pathViews } from '../status/path-view.ts';
 import type { AnnounceStatus } from '../status/status.ts';
+import { CurrentAgentTerms } from './agent-terms.ts';
 import { Allocating, type AllocationInputs } from './allocation.ts';
 import { Announcing } from './announcing.ts';
 import {
@@ -53,7 +55,7 @@ import { NodeTroubles } from './node-troubles.ts';
 import { pathsAnswer } from './paths.ts';
 import { PoolSizes, poolsStatus } from './pools.ts';
 import { Probing } from './probing.ts';
-import { lanAddresses, Publishing } from './publishing.ts';
+import { Publishing } from './publishing.ts';
 import type { Answer } from './socket.ts';
 import { Standings } from './standings.ts';
 
@@ -165,8 +167,9 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
     publish && config.source.kind === 'kubernetes'
       ? kubernetesConfigMap(config.source, publish.configMap)
       : undefined;
-  /** Of this gateway, as of the last round that has seen one. */
-  let lan: readonly Ip[] = [];
+  const currentTerms = new CurrentAgentTerms();
+  const agentTerms = (): AgentTerms =>
+    currentTerms.of(handle?.links() ?? [], config.gateway, config.publish?.lan ?? []);
   const draining = await Draining.recall(config.stateDirectory);
   const announcing = new Announcing({
     gateway: () => config.gateway,
@@ -183,7 +186,7 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
           id: await identity(config.stateDirectory),
           wanted: () => ({
             pools: config.gateway.pools.map(({ name, addresses }) => ({ name, networks: addresses })),
-            lan,
+            lan: agentTerms().published,
             state: gatewayState(announcing.status()),
           }),
           clock: systemClock,
@@ -195,7 +198,7 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
   /** The changes of the cluster that the present round acts on. */
   let acted = new GrowingDelta();
   const applied = new Signal<Delta, GrowingDelta>(mergeDelta);
-  const nodeTroubles = (): readonly Problem[] => troubles.of(cluster.overview().nodes);
+  const nodeTroubles = (): readonly Problem[] => troubles.of(cluster.overview().nodes, agentTerms());
   /** The first round with all lists is over. */
   const listed = new Signal(() => {});
   const roleFor = (now: GatewayConfig) =>
@@ -302,6 +305,7 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
               cluster,
               gateway: config.gateway,
               probed: probing,
+              lan: agentTerms().lan,
               problems: [...(state.report?.problems ?? []), ...(allocating?.problems() ?? none)],
             }),
             probing.hosts,
@@ -332,7 +336,6 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
       if (handle) announcing.tell(handle.journal);
       if (links !== handle?.links()) allocating?.controller.notify();
       links = handle?.links();
-      lan = lanAddresses(links ?? [], config.gateway.lan, config.publish?.lan ?? [], lan);
       publishing?.notify();
       allocating?.controller.rerouted(reroutedBy(result));
       if (result.done.length > 0) applied.notify(acted);

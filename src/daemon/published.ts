@@ -142,6 +142,10 @@ export function lackingNetworks(
   return [...lacks.values()];
 }
 
+function isPooled({ pools }: Publication, of: Family): boolean {
+  return pools.some(({ networks }) => networks.some((network) => family(network) === of));
+}
+
 /** The addresses of gateways that an agent has no table for. */
 export function lackingGateways(
   gateways: PublishedGateways,
@@ -150,7 +154,7 @@ export function lackingGateways(
 ): readonly Lack[] {
   return gateways.flatMap(({ name: gateway, publication }) =>
     publication.lan
-      .filter((ip) => canServe(family(ip)) && !has.includes(ip))
+      .filter((ip) => canServe(family(ip)) && isPooled(publication, family(ip)) && !has.includes(ip))
       .map((what) => ({ gateway, pool: undefined, what })),
   );
 }

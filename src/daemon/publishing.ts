@@ -1,8 +1,6 @@
 import type { Clock } from '../cluster/clock.ts';
 import type { ConfigMapPort, ConfigMapState } from '../cluster/config-map.ts';
 import { Signal } from '../cluster/signal.ts';
-import { family, type Ip } from '../model/ip.ts';
-import type { Link } from '../model/object.ts';
 import type { Problem } from '../model/problem.ts';
 import { type Publication, publicationText, readPublication } from '../model/publication.ts';
 import { backoff } from '../reconcile/backoff.ts';
@@ -159,27 +157,4 @@ function ownerOf(text: string): string | undefined {
     if (!(error instanceof RangeError)) throw error;
     return undefined;
   }
-}
-
-/**
- * The addresses of a gateway on the nodes' LAN, one of each family. A family whose address is gone for the moment keeps
- * the former one: a cable that is out must not take the gateway from the agents.
- *
- * @param named in the configuration
- */
-export function lanAddresses(
-  links: readonly Link[],
-  lan: string,
-  named: readonly Ip[],
-  former: readonly Ip[],
-): readonly Ip[] {
-  if (named.length > 0) return named;
-  const addresses = links.find(({ name }) => name === lan)?.addresses ?? [];
-  const isHost = (ip: Ip, length: number): boolean => length === (family(ip) === 4 ? 32 : 128);
-  return ([4, 6] as const).flatMap((of) => {
-    // An address that moves between gateways is often one without a network.
-    const own = addresses.filter(({ ip, length }) => family(ip) === of && !isHost(ip, length));
-    const best = own.find(({ ip }) => !ip.startsWith('fe80:')) ?? own[0];
-    return best?.ip ?? former.find((ip) => family(ip) === of) ?? [];
-  });
 }

@@ -299,9 +299,9 @@ describe('an agent that follows', () => {
       await stage.put({ gw1, gw2 });
       expect(stage.agent.eips).to.deep.equal(all);
       expect(stage.gateways).to.equal('10.0.0.1 101 1, 2001:db8:10::1 101 1');
-      expect(stage.says.split('\n')).to.have.length(2);
+      // Its other address is for IPv6, and it has no pool of that.
       expect(stage.says).to.match(
-        /^gateways-lack-published: gateways \(\/etc\/eiproute\/node\.yaml:1\) does not hold the address 10\.0\.0\.2 of gateway gw2/,
+        /^gateways-lack-published: gateways \(\/etc\/eiproute\/node\.yaml:1\) does not hold the address 10\.0\.0\.2 of gateway gw2: [^\n]*$/,
       );
     });
   });
