@@ -90,7 +90,14 @@ async function planNode(cli: Cli, config: NodeConfig, options: Options): Promise
   const role = nodeRole(agent, new Map(), () => kernel.problems);
   const seen = await dryRun(kernel, role, cli.signal);
   const { neighbours } = seen.have;
-  const facts = { agent, report: seen.report, unreadable: undefined, neighbours, names: namesOf(seen) };
+  const facts = {
+    agent,
+    report: seen.report,
+    unreadable: undefined,
+    neighbours,
+    names: namesOf(seen),
+    followed: undefined,
+  };
   return print(cli, seen, nodeHealth(facts), [], options);
 }
 

@@ -1,6 +1,5 @@
 import { type Dispatcher, request } from 'undici';
 import { abortable } from '../abortable.ts';
-import type { Resource } from '../model/cluster.ts';
 import { openSession, type Session } from './credentials.ts';
 import { errorOf } from './failure.ts';
 import type { KubernetesAccess } from './kubeconfig-files.ts';
@@ -8,17 +7,26 @@ import { jsonLines } from './lines.ts';
 import {
   ApiError,
   CredentialsError,
+  type Listed,
   type Page,
   ProtocolError,
   type Transport,
   UnreachableError,
 } from './transport.ts';
 
-const paths: Readonly<Record<Resource, string>> = {
+const paths = {
   services: '/api/v1/services',
   endpointslices: '/apis/discovery.k8s.io/v1/endpointslices',
   nodes: '/api/v1/nodes',
-};
+} as const;
+
+/** The path of a collection with a query. */
+function listPath(of: Listed, query: URLSearchParams): string {
+  if (typeof of === 'string') return `${paths[of]}?${query}`;
+  // A Role can allow list and watch of this one name, for requests with this selector.
+  query.set('fieldSelector', `metadata.name=${of.name}`);
+  return `/api/v1/namespaces/${of.namespace}/configmaps?${query}`;
+}
 
 /** A transport over HTTP/2, or HTTP/1.1, with one connection pool for all resources. */
 export class HttpTransport implements Transport, AsyncDisposable {
@@ -43,23 +51,18 @@ export class HttpTransport implements Transport, AsyncDisposable {
     return this.#expires;
   }
 
-  async list(
-    resource: Resource,
-    limit: number,
-    from: string | undefined,
-    signal: AbortSignal,
-  ): Promise<Page> {
+  async list(of: Listed, limit: number, from: string | undefined, signal: AbortSignal): Promise<Page> {
     const query = new URLSearchParams({ limit: String(limit) });
     if (from !== undefined) query.set('continue', from);
     return this.#within(signal, async (session, _, within) => {
-      const body = await get(session, `${paths[resource]}?${query}`, within);
+      const body = await get(session, listPath(of, query), within);
       const text = await body.text();
-      return pageOf(parse(text), resource);
+      return pageOf(parse(text), typeof of === 'string' ? of : 'configmaps');
     });
   }
 
   async watch(
-    resource: Resource,
+    of: Listed,
     resourceVersion: string,
     timeoutSeconds: number,
     signal: AbortSignal,
@@ -70,7 +73,7 @@ export class HttpTransport implements Transport, AsyncDisposable {
       resourceVersion,
       timeoutSeconds: String(timeoutSeconds),
     });
-    const path = `${paths[resource]}?${query}`;
+    const path = listPath(of, query);
     return this.#within(signal, async (session, opened, within) => {
       const body = await get(session, path, within);
       return this.#events(body, session, opened);
@@ -235,7 +238,7 @@ function parse(text: string): unknown {
   }
 }
 
-function pageOf(list: unknown, resource: Resource): Page {
+function pageOf(list: unknown, resource: string): Page {
   if (typeof list === 'object' && list !== null && 'items' in list && 'metadata' in list) {
     const { items, metadata } = list;
     if (typeof metadata === 'object' && metadata !== null && 'resourceVersion' in metadata) {

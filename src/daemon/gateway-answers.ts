@@ -1,6 +1,7 @@
 import type { RememberedCluster } from '../cluster/remembered.ts';
 import type { GatewayConfig } from '../config/config.ts';
 import type { GatewayDesire } from '../desire/gateway-desire.ts';
+import type { AgentTerms } from '../status/agents.ts';
 import { type EipInputs, eipStatuses } from '../status/eips.ts';
 import { figuresOfGateway, type GatewayInputs, gatewayStatus } from '../status/gateway.ts';
 import { type GatewayFacts, gatewayHealth } from '../status/health.ts';
@@ -12,6 +13,7 @@ import { DarkEips, eipsAnswer } from './eips.ts';
 import { pathsAnswer } from './paths.ts';
 import { PoolSizes, poolsStatus } from './pools.ts';
 import type { Probing } from './probing.ts';
+import type { Publishing } from './publishing.ts';
 import type { Answer } from './socket.ts';
 import type { SourceCluster } from './source.ts';
 
@@ -29,6 +31,10 @@ export interface AnswerSources {
   readonly announcing: Announcing;
   /** undefined: this gateway gives no addresses. */
   readonly allocating: Allocating | undefined;
+  /** undefined: it publishes nothing. */
+  readonly publishing: Publishing | undefined;
+  /** What an agent must serve. */
+  agentTerms(): AgentTerms;
 }
 
 /** What a gateway says of itself: to systemd, to the socket, to Prometheus. It changes nothing. */
@@ -81,7 +87,7 @@ export class GatewayAnswers
   }
 
   #inputs(state: DaemonState): GatewayInputs {
-    const { cluster, source, probing, allocating, announcing, ...sources } = this.#sources;
+    const { cluster, source, probing, allocating, announcing, publishing, ...sources } = this.#sources;
     const of = sources.config().source;
     return {
       ...state,
@@ -95,6 +101,7 @@ export class GatewayAnswers
       waiting: allocating?.waiting,
       lease: allocating?.lease,
       announce: announcing.status(),
+      publish: publishing?.status(),
     };
   }
 
@@ -119,6 +126,7 @@ export class GatewayAnswers
       cluster,
       gateway: sources.config().gateway,
       probed: probing,
+      lan: sources.agentTerms().lan,
       problems: [...(state.report?.problems ?? []), ...(allocating?.problems() ?? [])],
     });
     return pathsAnswer(this.health(state), views, probing.hosts);

@@ -1,5 +1,8 @@
+import { hostname } from 'node:os';
 import { join } from 'node:path';
+import { systemClock } from '../cluster/clock.ts';
 import { GrowingDelta, mergeDelta } from '../cluster/delta.ts';
+import { kubernetesConfigMap } from '../cluster/kubernetes-config-map.ts';
 import { remembered } from '../cluster/remembered.ts';
 import { Signal } from '../cluster/signal.ts';
 import type { GatewayConfig } from '../config/config.ts';
@@ -12,8 +15,12 @@ import type { Delta } from '../model/cluster.ts';
 import type { Ip } from '../model/ip.ts';
 import { changeObject, type Link } from '../model/object.ts';
 import type { Problem } from '../model/problem.ts';
+import type { GatewayState } from '../model/publication.ts';
 import { isDoubted, type Report } from '../reconcile/report.ts';
+import type { AgentTerms } from '../status/agents.ts';
 import { eipOf } from '../status/need.ts';
+import type { AnnounceStatus } from '../status/status.ts';
+import { CurrentAgentTerms } from './agent-terms.ts';
 import { Allocating, type AllocationInputs } from './allocation.ts';
 import { Announcing } from './announcing.ts';
 import {
@@ -33,6 +40,7 @@ import { identity } from './identity.ts';
 import { lock } from './lock.ts';
 import { NodeTroubles } from './node-troubles.ts';
 import { Probing } from './probing.ts';
+import { Publishing } from './publishing.ts';
 import { openSource } from './source.ts';
 
 const none: readonly Problem[] = [];
@@ -93,6 +101,14 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
     changed: () => handle?.roundSignal.notify({ kind: 'cluster', text: 'probe' }),
     answered: (service) => allocating?.controller.answered(service),
   });
+  const publish = config.source.kind === 'kubernetes' ? config.publish : undefined;
+  await using published =
+    publish && config.source.kind === 'kubernetes'
+      ? kubernetesConfigMap(config.source, publish.configMap)
+      : undefined;
+  const currentTerms = new CurrentAgentTerms();
+  const agentTerms = (): AgentTerms =>
+    currentTerms.of(handle?.links() ?? [], config.gateway, config.publish?.lan ?? []);
   const draining = await Draining.recall(config.stateDirectory);
   const announcing = new Announcing({
     gateway: () => config.gateway,
@@ -101,12 +117,27 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
     actual: () => handle?.actual(),
     changed: () => handle?.roundSignal.notify({ kind: 'operator', text: 'drain' }),
   });
+  const publishing =
+    publish && published
+      ? new Publishing({
+          port: published,
+          name: publish.name ?? hostname(),
+          id: await identity(config.stateDirectory),
+          wanted: () => ({
+            pools: config.gateway.pools.map(({ name, addresses }) => ({ name, networks: addresses })),
+            lan: agentTerms().published,
+            state: gatewayState(announcing.status()),
+          }),
+          clock: systemClock,
+          changed: () => handle?.roundSignal.notify({ kind: 'cluster', text: 'ConfigMap' }),
+        })
+      : undefined;
   /** Changes of the cluster that the next round reads. */
   let changed = new GrowingDelta();
   /** The changes of the cluster that the present round acts on. */
   let acted = new GrowingDelta();
   const applied = new Signal<Delta, GrowingDelta>(mergeDelta);
-  const nodeTroubles = (): readonly Problem[] => troubles.of(cluster.overview().nodes);
+  const nodeTroubles = (): readonly Problem[] => troubles.of(cluster.overview().nodes, agentTerms());
   /** The first round with all lists is over. */
   const listed = new Signal(() => {});
   const roleFor = (now: GatewayConfig) =>
@@ -129,6 +160,7 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
           kernel.problems,
           allocating?.problems() ?? none,
           nodeTroubles(),
+          publishing?.problems() ?? none,
           ...probing.problems(),
         ],
       }),
@@ -150,6 +182,8 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
     probing,
     announcing,
     allocating,
+    publishing,
+    agentTerms,
   });
   const daemonRole: DaemonRole = {
     name: 'gateway',
@@ -187,6 +221,7 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
       if (handle) announcing.tell(handle.journal);
       if (links !== handle?.links()) allocating?.controller.notify();
       links = handle?.links();
+      publishing?.notify();
       allocating?.controller.rerouted(reroutedBy(result));
       if (result.done.length > 0) applied.notify(acted);
       acted = new GrowingDelta();
@@ -219,9 +254,18 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
         roundSignal.notify({ kind: 'config', text: 'configuration' });
       }),
     (_, until) => probing.run(until),
+    ...(publishing ? [(_: DaemonHandle, until: AbortSignal) => publishing.run(until)] : []),
     ...(allocating ? allocationWatches(allocating, (until) => source.recoveries?.(until)) : []),
   ];
   await runDaemon(daemonRole, kernel, watches, options, signal);
+}
+
+/** By the announcements; a gateway that announces nothing has no other state than active. */
+function gatewayState(announce: AnnounceStatus | undefined): GatewayState {
+  if (announce === undefined) return 'active';
+  if (announce.drainingSince !== undefined) return 'draining';
+  const families = [announce.ipv4, announce.ipv6].filter((one) => one !== undefined);
+  return families.length > 0 && families.every(({ state }) => state === 'standby') ? 'standby' : 'active';
 }
 
 function allocationWatches(

@@ -356,7 +356,12 @@ async function askDaemon(
   try {
     const status: AnyStatus = JSON.parse(await ask(runtimeDirectory, role, 'GET', '/status', signal));
     const { state, summary, release } = status;
-    return { kind: 'runs', state, summary, release };
+    const about = { kind: 'runs', state, summary, release } as const;
+    if (status.role === 'node') return about;
+    const carriers = status.nodes.filter(({ addresses }) => addresses.length > 0);
+    const told = carriers.filter(({ agent }) => agent !== undefined).length;
+    const problems = status.problems.filter(({ code }) => code.startsWith('agent-lacks-'));
+    return { ...about, agents: { told, nodes: carriers.length, problems } };
   } catch (error) {
     if (error instanceof DaemonError) return { kind: 'silent', why: error.message };
     throw error;

@@ -85,7 +85,7 @@ async function savedPaths(of: string, config: GatewayConfig, why: string): Promi
   const target = pathTarget(of);
   const rest = { needs: [], silentSince: {} };
   const cluster = state?.snapshot() ?? { services: [], nodes: [], complete: false, feeds: [], problems: [] };
-  const inputs = { gateway: config.gateway, probed: unprobed, problems: [] };
+  const inputs = { gateway: config.gateway, probed: unprobed, problems: [], lan: [] };
   const views = pathViews(target, { ...inputs, cluster: readerOf(cluster) });
   if (state === undefined) return { ...rest, source: { kind: 'nothing', why }, views };
   const { mtimeMs } = await stat(file);

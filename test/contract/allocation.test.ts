@@ -3,11 +3,12 @@ import { parseAllDocuments } from 'yaml';
 import { type Json, listAt, textAt } from '../../lab/cluster/api/json.ts';
 import { rawNode, rawService, rawSlice } from '../../lab/cluster/manifests.ts';
 import { waitFor } from '../../lab/process/wait.ts';
+import { kubernetesConfigMap } from '../../src/cluster/kubernetes-config-map.ts';
 import type { Outcome, Writer } from '../../src/cluster/writer.ts';
 import { parseIp } from '../../src/model/ip.ts';
 import { late } from '../patience.ts';
 import { pool } from '../unit/ipam/fake-cluster.ts';
-import { ApiFixture, kind, manifest, words } from './api-fixture.ts';
+import { ApiFixture, kind, leaseName, manifest, words } from './api-fixture.ts';
 
 const finalizer = 'service.kubernetes.io/load-balancer-cleanup';
 const world = [
@@ -403,6 +404,13 @@ describe('the allocation over an API', () => {
       }
       // The same event again is the one that is patched.
       await api.until(() => api.used.has('patch events'), 'a folded event');
+      await using published = kubernetesConfigMap(await api.access(), leaseName);
+      const shown = published.changes(AbortSignal.timeout(8000));
+      for await (const _ of shown) {
+        const { object } = published.state;
+        if (object?.data.has('gw1')) break;
+        if (object) await published.set('gw1', '{}', AbortSignal.timeout(8000));
+      }
       expect([...api.used].sort()).to.deep.equal([...granted].sort());
       expect(gateway.controller.problems().map(({ code }) => code)).to.deep.equal(['service-asks-otherwise']);
     });

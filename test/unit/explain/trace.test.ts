@@ -317,6 +317,28 @@ describe('trace', () => {
       want: 'not known',
     },
     {
+      name: 'breaks at the return path without a probe, by what an agent tells',
+      facts: {
+        probe: undefined,
+        view: { ...view, carriers: nodes.map((one, i) => ({ ...one, served: i === 0 })) },
+      },
+      want: 'broken at return path',
+      why: /^the agent of node3 tells that it does not serve 198\.51\.100\.10 through this gateway/,
+    },
+    {
+      name: 'works by what all agents tell, without a probe',
+      facts: {
+        probe: undefined,
+        view: { ...view, carriers: nodes.map((one) => ({ ...one, served: true })) },
+      },
+      want: 'works',
+    },
+    {
+      name: 'works by a probe, whatever an agent tells',
+      facts: { probe: probed, view: { ...view, carriers: nodes.map((one) => ({ ...one, served: false })) } },
+      want: 'works',
+    },
+    {
       name: 'breaks at the return path',
       facts: { probe: { ...probed, fromUplink: { kind: 'failed', code: 'ETIMEDOUT' } } },
       want: 'broken at return path',
