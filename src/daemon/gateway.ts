@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Cluster } from '../cluster/cluster.ts';
 import { GrowingDelta, mergeDelta, nothing } from '../cluster/delta.ts';
 import { fileCluster } from '../cluster/file.ts';
@@ -21,7 +22,7 @@ import { ownerOf } from '../model/owner.ts';
 import { unprobed } from '../model/probed.ts';
 import type { Problem } from '../model/problem.ts';
 import type { Role } from '../reconcile/reconciler.ts';
-import { isDoubted, type Report } from '../reconcile/report.ts';
+import { isBelieved, type Report } from '../reconcile/report.ts';
 import { type EipInputs, eipStatuses } from '../status/eips.ts';
 import { figuresOfGateway, type GatewayInputs, gatewayStatus } from '../status/gateway.ts';
 import { type GatewayFacts, gatewayHealth } from '../status/health.ts';
@@ -98,6 +99,9 @@ function roleOf({ gateway, limits }: GatewayConfig, desire: GatewayDesire): Role
 
 const none: readonly Problem[] = [];
 
+/** ms between the first round with all lists and the collection of the heap, which holds everything else up. */
+const heapRest = 2000;
+
 export interface GatewayOptions extends DaemonOptions {
   readonly config: GatewayConfig;
   /** Yields a valid configuration at each reload. */
@@ -121,7 +125,7 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
   await using neighbours = new LinuxNeighbours();
   const source = openSource(config.source);
   await using cluster = remembered(source, join(config.stateDirectory, 'cluster.json'), {
-    believed: () => !isDoubted(report),
+    believed: () => isBelieved(report),
   });
 
   const inputs = (): AllocationInputs => ({
@@ -313,7 +317,10 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
       for await (const delta of applied.listen(until)) await cluster.save(delta);
     },
     async (_, until) => {
-      for await (const _round of listed.listen(until)) await keepHeapSmall();
+      for await (const _round of listed.listen(until)) {
+        await sleep(heapRest, undefined, { signal: until });
+        await keepHeapSmall();
+      }
     },
     (daemon, until) => {
       handle = daemon;
