@@ -405,11 +405,11 @@ describe('the allocation over an API', () => {
       // The same event again is the one that is patched.
       await api.until(() => api.used.has('patch events'), 'a folded event');
       await using published = kubernetesConfigMap(await api.access(), leaseName);
-      const shown = published.changes(AbortSignal.timeout(8000));
+      const shown = published.changes(late());
       for await (const _ of shown) {
         const { object } = published.state;
         if (object?.data.has('gw1')) break;
-        if (object) await published.set('gw1', '{}', AbortSignal.timeout(8000));
+        if (object) await published.set('gw1', '{}', late());
       }
       expect([...api.used].sort()).to.deep.equal([...granted].sort());
       expect(gateway.controller.problems().map(({ code }) => code)).to.deep.equal(['service-asks-otherwise']);

@@ -296,8 +296,11 @@ function addressesOf(n: number): readonly string[] {
 
 const threeNodes: readonly object[] = nodeNumbers.map((n) => rawNode(`n${n}`, { addresses: addressesOf(n) }));
 
-/** The nodes as hosts that answer: nobody is there who could, and the probe would doubt itself. */
-function neighbours(): readonly string[] {
+/**
+ * The nodes as hosts that answer, in commands of iproute2: nobody is there who could, and the probe would doubt itself.
+ * Linux takes them along with a link that goes down, and with its last address.
+ */
+export function neighbours(): readonly string[] {
   return nodeNumbers.flatMap((n) =>
     addressesOf(n).map((ip) => `neigh replace ${ip} lladdr 02:00:5e:00:53:1${n} dev eth0 nud permanent`),
   );

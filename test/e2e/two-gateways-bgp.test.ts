@@ -128,6 +128,7 @@ describe('two gateways with BGP, both active', () => {
     for (const port of ['gateway', 'gateway-up']) await two.net.plug(port);
     await two.start('gateway');
     await two.synced('gateway');
+    await two.know();
     await birds.get('gateway')?.again();
     await two.leads('gateway gateway2');
     await two.leads('gateway gateway2', 'v6');
