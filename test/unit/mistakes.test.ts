@@ -439,7 +439,7 @@ const mistakes: readonly Mistake[] = [
     name: 'a node has no nft',
     says: async () => {
       const { PATH } = process.env;
-      process.env['PATH'] = '/nowhere';
+      process.env['PATH'] = '';
       try {
         const found = await nftProblem();
         return found === undefined ? 'nothing was wrong' : sentence(found);
