@@ -22,7 +22,7 @@ commands=(
 )
 common=(
   '--config[the configuration]:file:_files'
-  '--log-level[the least that is logged]:level:(debug info warn error)'
+  '--log-level[the lowest level that is logged]:level:(debug info warn error)'
   '--log-format[how a log line looks]:format:(auto pretty json)'
   '--help[show help]'
 )

@@ -10,7 +10,9 @@ import { release } from './version.ts';
 export function addGateway({ root, run }: Program): void {
   root
     .command('gateway')
-    .description('keep routes and settings of this host in sync with the cluster, until stopped')
+    .description(
+      'run the gateway: keep routes and settings of this host in sync with the cluster, until stopped',
+    )
     .action(run(gateway));
 }
 

@@ -10,7 +10,9 @@ import { release } from './version.ts';
 export function addNode({ root, run }: Program): void {
   root
     .command('node')
-    .description('keep this Kubernetes node able to serve EIPs, and to answer through the right gateway')
+    .description(
+      'run the node agent: accept EIP traffic, and return replies through the gateway it came from',
+    )
     .action(run(node));
 }
 

@@ -1,5 +1,6 @@
 import { hostname } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { systemClock } from '../cluster/clock.ts';
 import { GrowingDelta, mergeDelta } from '../cluster/delta.ts';
 import { kubernetesConfigMap } from '../cluster/kubernetes-config-map.ts';
@@ -16,7 +17,7 @@ import type { Ip } from '../model/ip.ts';
 import { changeObject, type Link } from '../model/object.ts';
 import type { Problem } from '../model/problem.ts';
 import type { GatewayState } from '../model/publication.ts';
-import { isDoubted, type Report } from '../reconcile/report.ts';
+import { isBelieved, type Report } from '../reconcile/report.ts';
 import type { AgentTerms } from '../status/agents.ts';
 import { eipOf } from '../status/need.ts';
 import type { AnnounceStatus } from '../status/status.ts';
@@ -45,6 +46,9 @@ import { openSource } from './source.ts';
 
 const none: readonly Problem[] = [];
 
+/** ms between the first round with all lists and the collection of the heap, which holds everything else up. */
+const heapRest = 2000;
+
 export interface GatewayOptions extends DaemonOptions {
   readonly config: GatewayConfig;
   /** Yields a valid configuration at each reload. */
@@ -68,7 +72,7 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
   await using neighbours = new LinuxNeighbours();
   const source = openSource(config.source);
   await using cluster = remembered(source, join(config.stateDirectory, 'cluster.json'), {
-    believed: () => !isDoubted(report),
+    believed: () => isBelieved(report),
   });
 
   const inputs = (): AllocationInputs => ({
@@ -233,7 +237,10 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
       for await (const delta of applied.listen(until)) await cluster.save(delta);
     },
     async (_, until) => {
-      for await (const _round of listed.listen(until)) await keepHeapSmall();
+      for await (const _round of listed.listen(until)) {
+        await sleep(heapRest, undefined, { signal: until });
+        await keepHeapSmall();
+      }
     },
     (daemon, until) => {
       handle = daemon;

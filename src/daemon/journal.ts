@@ -260,8 +260,13 @@ export class Journal {
     }
     const solved = [...this.#openProblems].filter(([key]) => !now.has(key));
     for (const [key] of solved) this.#openProblems.delete(key);
-    for (const [key, { eip, service, node }] of solved.slice(0, mostLines)) {
-      this.#write('info', 'solved', { was: key, eip, service, node }, 'solved');
+    for (const [key, { eip, service, node, problem }] of solved.slice(0, mostLines)) {
+      this.#write(
+        'info',
+        'solved',
+        { was: key, problem: firstClause(problem), eip, service, node },
+        'solved',
+      );
     }
     const more = solved.length - mostLines;
     if (more > 0) this.#write('info', 'more-solved', { more }, 'and more solved');
@@ -292,4 +297,9 @@ interface RepeatedRecord extends Omit<JournalProblem, 'code'> {
 /** Equal for the same nodes. */
 function nodesOf(carriers: Path['carriers'] = []): readonly string[] {
   return carriers.map(({ node }) => node);
+}
+
+/** What was wrong, without what followed from it. */
+function firstClause(problem: unknown): string | undefined {
+  return typeof problem === 'string' ? problem.replace(/; .*/s, '') : undefined;
 }

@@ -111,7 +111,7 @@ export const events = {
   round: {
     id: 'cf8d463b557c442382eb208410353e7f',
     say: (f) =>
-      `round ${text(f, 'round')}: ${text(f, 'done')} changes in ${text(f, 'ms')} ms; why: ${list(f, 'why')}`,
+      `reconciled (${list(f, 'why')}): ${text(f, 'done')} ${text(f, 'done') === '1' ? 'change' : 'changes'} in ${text(f, 'ms')} ms, round ${text(f, 'round')}`,
   },
   announcing: {
     id: 'dd2c27ea6f2a41e4b0f96f2e0a52ac07',
@@ -134,7 +134,7 @@ export const events = {
   'cluster-silent': {
     id: 'eb39325b538f4dad90539356595553f7',
     say: (f) =>
-      `cannot read ${list(f, 'resource')} from the cluster: ${text(f, 'trouble')}; last heard ${text(f, 'lastHeard')}; routes stay as they are`,
+      `cannot read ${list(f, 'resource')} from the cluster: ${text(f, 'trouble')}; ${text(f, 'lastHeard') === 'never' ? 'never heard so far' : `last heard ${text(f, 'lastHeard')}`}; existing routes are kept`,
   },
   'cluster-back': {
     id: '8bd248533ba44f57a2c4a0ed02c7ee14',
@@ -161,7 +161,7 @@ export const events = {
   held: {
     id: '4c2f5beec03d4e59b45c05e94299d1d8',
     say: (f) =>
-      `${text(f, 'held')} routes would vanish at once (${text(f, 'first')} is the first); held until ${text(f, 'until')}; "eiproute release" lets it proceed`,
+      `${text(f, 'held')} deletes at once are more than guard.share allows (${text(f, 'first')} is the first): paused until ${text(f, 'until')}; "eiproute release --show" lists them, "eiproute release" lets them go`,
   },
   problem: {
     id: 'e31d8538f40745418ed45b65d0e0f244',
@@ -169,7 +169,7 @@ export const events = {
   },
   solved: {
     id: '6aef4c5819fd4c958fefb0881ecf88f5',
-    say: (f) => `solved: ${text(f, 'was')}`,
+    say: (f) => `resolved: ${text(f, 'problem') || text(f, 'was')}`,
   },
   'more-findings': {
     id: 'ff1818a6733b400b8cc0930dac36be6f',
@@ -177,7 +177,7 @@ export const events = {
   },
   'more-solved': {
     id: 'f5f0c44b62f34004b4b6f5d0c3231e8f',
-    say: (f) => `${text(f, 'more')} more are solved`,
+    say: (f) => `${text(f, 'more')} more are resolved`,
   },
   'config-reloaded': {
     id: 'baf4190fd1024556b74a997528e92b32',

@@ -8,7 +8,8 @@ import { expect } from 'chai';
 import { type JsonObject, textAt } from '../../lab/cluster/api/json.ts';
 import { kinds } from '../../lab/cluster/api/kinds.ts';
 import { nameOf, namespaceOf } from '../../lab/cluster/api/objects.ts';
-import { type ApiServer, startApiServer } from '../../lab/cluster/api-server.ts';
+import { encodeEvent } from '../../lab/cluster/api/protobuf-writer.ts';
+import { type ApiServer, type ApiServerOptions, startApiServer } from '../../lab/cluster/api-server.ts';
 import { rawNode, rawService, rawSlice } from '../../lab/cluster/manifests.ts';
 import { waitFor } from '../../lab/process/wait.ts';
 import { GrowingDelta } from '../../src/cluster/delta.ts';
@@ -69,31 +70,31 @@ async function stage(
   pace: Partial<ReflectorPace> = {},
   prepare: (server: ApiServer) => void = () => {},
   user?: (folder: string, server: ApiServer) => Promise<JsonObject>,
-  protocol: 'h2' | 'http/1.1' = 'h2',
+  server: Partial<ApiServerOptions> = {},
 ): Promise<ApiServerFixture> {
   const folder = await mkdtemp(join(tmpdir(), 'eiproute-kubernetes-'));
-  const server = await startApiServer({ protocol });
-  for (const object of world) server.put(json(object));
-  prepare(server);
+  const api = await startApiServer(server);
+  for (const object of world) api.put(json(object));
+  prepare(api);
   const kubeconfig = join(folder, 'kubeconfig');
-  await writeFile(kubeconfig, server.kubeconfig(await user?.(folder, server)));
+  await writeFile(kubeconfig, api.kubeconfig(await user?.(folder, api)));
   const cluster = kubernetesCluster({ kubeconfig, context: undefined }, { ...quick, ...pace });
   return {
     cluster,
-    server,
+    server: api,
     folder,
-    watched: () => server.watched(plurals, 1, late()),
+    watched: () => api.watched(plurals, 1, late()),
     set: async (...objects) => {
-      for (const object of objects) server.put(json(object));
+      for (const object of objects) api.put(json(object));
     },
     delete: async (...objects) => {
       for (const object of objects.map(json)) {
-        server.objects.delete(kindOf(object), namespaceOf(object), nameOf(object));
+        api.objects.delete(kindOf(object), namespaceOf(object), nameOf(object));
       }
     },
     async [Symbol.asyncDispose]() {
       await cluster[Symbol.asyncDispose]();
-      await server[Symbol.asyncDispose]();
+      await api[Symbol.asyncDispose]();
       await rm(folder, { recursive: true });
     },
   };
@@ -101,7 +102,10 @@ async function stage(
 
 clusterContract('Kubernetes', 'event', (world) => stage(world));
 clusterContract('Kubernetes over HTTP/1.1', 'event', (world) =>
-  stage(world, {}, undefined, undefined, 'http/1.1'),
+  stage(world, {}, undefined, undefined, { protocol: 'http/1.1' }),
+);
+clusterContract('Kubernetes in JSON', 'event', (world) =>
+  stage(world, {}, undefined, undefined, { writes: 'json' }),
 );
 
 const small = [
@@ -158,7 +162,7 @@ describe('the Kubernetes cluster', () => {
         message: new SilenceError(15_000).message,
       });
       server.beSilent(false);
-      expect((await transport.list('nodes', 5, undefined, late())).items).to.have.length(1);
+      expect([...(await transport.list('nodes', 5, undefined, late())).items]).to.have.length(1);
       await rm(folder, { recursive: true });
     });
   }
@@ -252,48 +256,74 @@ describe('the Kubernetes cluster', () => {
     expect(lists()).to.equal(before);
   });
 
-  it('resumes after an event that was cut off in the middle', async () => {
-    await using it = await stage(small);
-    await until(it.cluster, ({ complete }) => complete);
-    await it.watched();
-    it.server.injectIntoWatches('nodes', '{"type":"ADDED","object":{"metadata":{"name":"ha');
-    it.server.breakWatches();
-    it.server.put(json(rawNode('n4')));
-    const { nodes } = await until(it.cluster, (now) => now.nodes.length === 4);
-    expect(names(nodes)).to.deep.equal(['n1', 'n2', 'n3', 'n4']);
-  });
+  for (const writes of ['protobuf', 'json'] as const) {
+    describe(`in ${writes}`, () => {
+      const open = async (): Promise<ApiServerFixture> => {
+        const it = await stage(small, {}, undefined, undefined, { writes });
+        await until(it.cluster, ({ complete }) => complete);
+        await it.watched();
+        return it;
+      };
+      const event = (object: JsonObject): Buffer =>
+        writes === 'json'
+          ? Buffer.from(`${JSON.stringify({ type: 'ADDED', object })}\n`)
+          : (encodeEvent('ADDED', object) ?? expect.fail('no protobuf'));
 
-  it('resumes after lines that are no JSON', async () => {
-    await using it = await stage(small);
-    await until(it.cluster, ({ complete }) => complete);
-    await it.watched();
-    it.server.injectIntoWatches('nodes', '<html>504 Gateway Time-out</html>\n');
-    it.server.put(json(rawNode('n4')));
-    await until(it.cluster, ({ nodes }) => nodes.length === 4);
-  });
+      it('speaks it', async () => {
+        await using it = await open();
+        const [type, other] = ['application/vnd.kubernetes.protobuf', 'application/json'];
+        expect(it.server.answered).to.have.all.keys(
+          ...(writes === 'json' ? [other] : [type, `${type};stream=watch`]),
+        );
+      });
 
-  it('skips garbage objects, says so once, and works on', async () => {
-    await using it = await stage(small);
-    await until(it.cluster, ({ complete }) => complete);
-    await it.watched();
-    it.server.injectIntoWatches('services', '{"type":"ADDED","object":{"metadata":{"name":7}}}\n');
-    it.server.put(json(rawService('new')));
-    const { services, problems } = await until(it.cluster, (now) => now.services.length === 2);
-    expect(names(services)).to.deep.equal(['new', 'web']);
-    expect(problems.map(({ code, subject }) => `${code} ${subject}`)).to.deep.equal([
-      'object-unreadable Service without a name',
-    ]);
-  });
+      it('resumes after an event that was cut off in the middle', async () => {
+        await using it = await open();
+        it.server.injectIntoWatches('nodes', event(json(rawNode('half'))).subarray(0, 40));
+        it.server.breakWatches();
+        it.server.put(json(rawNode('n4')));
+        const { nodes } = await until(it.cluster, (now) => now.nodes.length === 4);
+        expect(names(nodes)).to.deep.equal(['n1', 'n2', 'n3', 'n4']);
+      });
 
-  it('survives error events inside a stream', async () => {
-    await using it = await stage(small);
-    await until(it.cluster, ({ complete }) => complete);
-    await it.watched();
-    const status = { kind: 'Status', code: 500, message: 'etcdserver: leader changed' };
-    it.server.injectIntoWatches('nodes', `${JSON.stringify({ type: 'ERROR', object: status })}\n`);
-    it.server.put(json(rawNode('n4')));
-    await until(it.cluster, ({ nodes }) => nodes.length === 4);
-  });
+      it('resumes after what is no event', async () => {
+        await using it = await open();
+        it.server.injectIntoWatches('nodes', '<html>504 Gateway Time-out</html>\n');
+        it.server.put(json(rawNode('n4')));
+        await until(it.cluster, ({ nodes }) => nodes.length === 4);
+      });
+
+      it('skips garbage objects, says so once, and works on', async () => {
+        await using it = await open();
+        const nameless = { apiVersion: 'v1', kind: 'Service', metadata: {}, spec: {} };
+        it.server.inventEvent('services', 'ADDED', nameless);
+        it.server.put(json(rawService('new')));
+        const { services, problems } = await until(it.cluster, (now) => now.services.length === 2);
+        expect(names(services)).to.deep.equal(['new', 'web']);
+        expect(problems.map(({ code, subject }) => `${code} ${subject}`)).to.deep.equal([
+          'object-unreadable Service without a name',
+        ]);
+      });
+
+      it('survives error events inside a stream', async () => {
+        await using it = await open();
+        const status = { kind: 'Status', apiVersion: 'v1', code: 500, message: 'etcdserver: leader changed' };
+        it.server.inventEvent('nodes', 'ERROR', status);
+        it.server.put(json(rawNode('n4')));
+        await until(it.cluster, ({ nodes }) => nodes.length === 4);
+      });
+
+      it('says what the server says to a 403', async () => {
+        await using it = await stage(small, {}, ({ faults }) => faults.forbid('list', 'nodes'), undefined, {
+          writes,
+        });
+        const refused = await until(it.cluster, (now) => troubles(now).includes('403'));
+        expect(refused.feeds[2]?.trouble).to.match(
+          /^HTTP 403: nodes is forbidden: User "eiproute" cannot list resource "nodes"/,
+        );
+      });
+    });
+  }
 
   it('leaves the connection of a watch that fell silent', async () => {
     await using it = await stage(small, { watchSeconds: [1, 1], silence: -900 });
@@ -526,7 +556,7 @@ describe('the Kubernetes cluster', () => {
   }
 
   it('resumes torn watches over HTTP/1.1 as well', async () => {
-    await using it = await stage(small, {}, undefined, undefined, 'http/1.1');
+    await using it = await stage(small, {}, undefined, undefined, { protocol: 'http/1.1' });
     await until(it.cluster, ({ complete }) => complete);
     await it.watched();
     it.server.injectIntoWatches('nodes', '{"type":"ADD');

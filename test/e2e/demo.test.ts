@@ -126,7 +126,8 @@ describe('eiproute demo', () => {
     const nobody = ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups'];
     const readable = await outcome({ argv: [...nobody, process.execPath, '--version'] });
     const allowed = await outcome({ argv: [...nobody, 'unshare', '--user', '--map-root-user', 'true'] });
-    await using playing = new Playing(['--json'], nobody);
+    // Debian's PATH of a user, without /usr/sbin, where nft is.
+    await using playing = new Playing(['--json'], ['env', 'PATH=/usr/local/bin:/usr/bin:/bin', ...nobody]);
     const code = await playing.ended;
     if (readable.status !== 0) expect(playing.err, 'the checkout is closed to other users').to.not.equal('');
     else if (allowed.status === 0) {

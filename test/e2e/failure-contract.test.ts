@@ -200,13 +200,12 @@ describe('what the API may send', () => {
       apiVersion: 'v1',
       kind: 'Service',
       metadata: { name: 'odd', namespace: 'default' },
-      spec: 7,
+      spec: { type: 'Odd' },
     };
-    const line = `${JSON.stringify({ type: 'MODIFIED', object: garbage })}\n`;
-    host.api.injectIntoWatches('services', line);
+    host.api.inventEvent('services', 'MODIFIED', garbage);
     await daemon.says(/object-unreadable/, mark);
     for (const eip of ['198.51.100.33', '198.51.100.32']) {
-      host.api.injectIntoWatches('services', line);
+      host.api.inventEvent('services', 'MODIFIED', garbage);
       host.put(...serviceOn('sound', [eip]));
       await until(
         'the EIP is routed',

@@ -48,7 +48,7 @@ describe('a node agent that cannot start', () => {
     [
       'gateways that are in no network of its own',
       'gateways: [192.0.2.1, "2001:db8:99::1"]\n',
-      /no interface of this node has a network with one of the gateways/,
+      /no gateway \(.*\) is on a directly connected network of this node/,
     ],
   ];
   for (const [what, rest, says] of reasons) {

@@ -51,7 +51,7 @@ describe('links that go and come', () => {
 
   it('brings all back after the LAN was down and up', async () => {
     await host.ip('link set eth0 down');
-    await daemon.says(/interface eth0 is down; no route can lead through it until it is back/, mark);
+    await daemon.says(/interface eth0 is down; no EIP can be routed until it is back/, mark);
     expect(await host.routing()).to.equal('');
     await host.batch(['link set eth0 up', ...neighbours()]);
     await until(
@@ -90,7 +90,7 @@ describe('links that go and come', () => {
 
   it('brings all back after the carrier of the LAN was lost', async () => {
     await host.ip('link set eth0-far down');
-    await daemon.says(/interface eth0 has no carrier; no route can lead through it until it is back/, mark);
+    await daemon.says(/interface eth0 has no carrier; no EIP can be routed until it is back/, mark);
     expect(await host.routing()).to.equal('');
     await host.ip('link set eth0-far up');
     await host.becomes(desired);
@@ -137,7 +137,7 @@ describe('links that go and come', () => {
     await daemon.stop();
     await host.ip('link delete eth0');
     daemon = host.launch();
-    await daemon.says(/interface eth0 does not exist; no route can lead through it until it is back/);
+    await daemon.says(/interface eth0 does not exist; no EIP can be routed until it appears/);
     const { problems } = await host.statusOf(daemon, 'the lists are in', ({ feeds }) =>
       feeds.every(({ synced }) => synced),
     );

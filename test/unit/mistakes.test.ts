@@ -220,7 +220,7 @@ const mistakes: readonly Mistake[] = [
   {
     name: 'the interface of lan does not exist',
     says: () => problem('interface-missing', new Scene(snapshot(threeNodes, []), gateway({ lan: 'enp9s0' }))),
-    what: /no route can lead through it/,
+    what: /no EIP can be routed until it appears/,
     where: /enp9s0/,
     why: /does not exist/,
     advice: /ip link.*correct lan or uplink/,
@@ -336,7 +336,7 @@ const mistakes: readonly Mistake[] = [
       }),
     what: /^stateDirectory/,
     where: /\/var\/lib\/eiproute/,
-    why: /is a file, and must be a folder/,
+    why: /is a file, and must be a directory/,
     advice: /move that file away, or set stateDirectory/,
   },
   {
@@ -400,7 +400,7 @@ const mistakes: readonly Mistake[] = [
       ofNode({ interface: undefined, gateways: [{ address: parseIp('192.0.2.77'), table: 101, mark: 1 }] }),
     what: /nothing is installed/,
     where: /192.0.2.77/,
-    why: /no interface of this node has a network/,
+    why: /is on a directly connected network of this node/,
     advice: /set gateways to.*or set interface to one of: eth0$/,
   },
   {
@@ -408,7 +408,7 @@ const mistakes: readonly Mistake[] = [
     says: () => unresolved(agent, []).map(sentence).join(),
     what: /does not answer ARP/,
     where: /10.0.0.1 .*eth0/,
-    why: /what came through it cannot be answered/,
+    why: /replies to clients that came through it are dropped/,
     advice: /ip neigh show 10.0.0.1/,
   },
   {
@@ -439,7 +439,7 @@ const mistakes: readonly Mistake[] = [
     name: 'a node has no nft',
     says: async () => {
       const { PATH } = process.env;
-      process.env['PATH'] = '/nowhere';
+      process.env['PATH'] = '';
       try {
         const found = await nftProblem();
         return found === undefined ? 'nothing was wrong' : sentence(found);

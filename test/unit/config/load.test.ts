@@ -491,7 +491,7 @@ pools:
     expect(line('dev/no-such-file.yaml')).to.deep.equal([
       'dev/no-such-file.yaml: cannot be read: there is no such file (ENOENT); name yours with --config FILE, or write it there',
     ]);
-    expect(line('/dev')).to.deep.equal(['/dev: cannot be read: it is a folder (EISDIR)']);
+    expect(line('/dev')).to.deep.equal(['/dev: cannot be read: it is a directory (EISDIR)']);
   });
 
   it('says that it is not UTF-8', () => {
