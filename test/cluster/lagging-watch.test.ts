@@ -14,8 +14,7 @@ const pools = ['198.51.100.8/30', '2001:db8:e::8/126'];
 const names = Array.from({ length: 12 }, (_, i) => `waits-${i}`);
 
 /** K9 of the findings: one address had two owners when the watch lagged by more than 1.3 s behind our own writes. */
-describe('a real control plane whose watches lag', function () {
-  this.timeout(180_000);
+describe('a real control plane whose watches lag', () => {
   let stage: Stage;
   let proxy: LaggingApi;
   before(async function () {
