@@ -1,3 +1,4 @@
+import type { Elsewhere } from '../daemon/namespace.ts';
 import type { DefaultRoute } from '../kernel/default-routes.ts';
 import type { Gateway } from '../model/gateway.ts';
 import type { Family, Ip } from '../model/ip.ts';
@@ -144,5 +145,12 @@ export interface AgentFacts {
 }
 
 export type DaemonFacts =
-  | { readonly kind: 'runs'; readonly state: State; readonly summary: string; readonly release: string }
+  | {
+      readonly kind: 'runs';
+      readonly state: State;
+      readonly summary: string;
+      readonly release: string;
+      /** Set: it works in another network namespace, and what is found here is about another one. */
+      readonly elsewhere: Elsewhere | undefined;
+    }
   | { readonly kind: 'silent'; readonly why: string };

@@ -5,6 +5,7 @@ import type { GatewayConfig, NodeConfig, RoleName } from '../config/config.ts';
 import { ask } from '../daemon/ask.ts';
 import { DaemonError } from '../daemon/daemon-error.ts';
 import { openSource } from '../daemon/gateway.ts';
+import { elsewhere } from '../daemon/namespace.ts';
 import { gcThreshold, neighbourLimit } from '../daemon/neighbour-limits.ts';
 import { nodeScope, withInterface } from '../daemon/node-role.ts';
 import { candidates } from '../desire/carriers.ts';
@@ -356,7 +357,13 @@ async function askDaemon(
   try {
     const status: AnyStatus = JSON.parse(await ask(runtimeDirectory, role, 'GET', '/status', signal));
     const { state, summary, release } = status;
-    return { kind: 'runs', state, summary, release };
+    return {
+      kind: 'runs',
+      state,
+      summary,
+      release,
+      elsewhere: await elsewhere(runtimeDirectory, role, signal),
+    };
   } catch (error) {
     if (error instanceof DaemonError) return { kind: 'silent', why: error.message };
     throw error;

@@ -1,3 +1,4 @@
+import { type Elsewhere, elsewhereWords } from '../daemon/namespace.ts';
 import { withInterface } from '../daemon/node-role.ts';
 import { defaultRouteText } from '../kernel/default-routes.ts';
 import type { Gateway } from '../model/gateway.ts';
@@ -17,12 +18,18 @@ const soon = 14 * 24 * 3_600_000;
 const skewed = 2000;
 const badlySkewed = 30_000;
 
-/** The checks of a host, from facts alone. Always the same ones for a role. */
+/**
+ * The checks of a host, from facts alone. Always the same ones for a role, but for one: what this process sees of the
+ * kernel is not told where the daemon sees another one.
+ */
 export function doctor(facts: DoctorFacts): readonly Check[] {
   const { configuration } = facts;
   const first = [configurationCheck(facts)];
   const host = [capabilityCheck(facts.lacks), kernelCheck(facts)];
   if (configuration.kind === 'refused') return [...first, ...host];
+  const { daemon } = facts;
+  if (daemon.kind === 'runs' && daemon.elsewhere !== undefined)
+    return [...first, namespaceCheck(daemon.elsewhere), daemonCheck(facts, configuration.kind)];
   if (configuration.kind === 'node') {
     const { agent } = configuration;
     return [
@@ -81,6 +88,11 @@ function configurationCheck({ configuration }: DoctorFacts): Check {
       ? counted(addresses, 'address').replace('addresss', 'addresses')
       : 'more addresses than one counts';
   return check(name, state, `${file}, ${counted(gateway.pools.length, 'pool')}, ${much}`, { more: warnings });
+}
+
+function namespaceCheck(elsewhere: Elsewhere): Check {
+  const { why, advice } = elsewhereWords(elsewhere);
+  return check('namespace', 'FAIL', `${why}; nothing else was looked at`, { advice });
 }
 
 function interfacesCheck(

@@ -1,3 +1,4 @@
+import { elsewhereWords } from '../daemon/namespace.ts';
 import { family, type Ip } from '../model/ip.ts';
 import { sysctlName } from '../model/iproute.ts';
 import type { NeighbourState } from '../model/listing.ts';
@@ -59,10 +60,11 @@ export function trace(facts: TraceFacts): Trace {
     serviceStep(facts, holders),
     carriersStep(facts),
     ...(kernel === undefined
-      ? [untold('route'), untold('forwarding'), untold('neighbours')]
+      ? ofKernel.map((name) => unseen(name, facts))
       : [routeStep(facts, kernel), forwardingStep(facts, kernel), neighboursStep(facts, kernel)]),
-    returnStep(facts),
-    probeStep(facts),
+    ...(facts.elsewhere === undefined
+      ? [returnStep(facts), probeStep(facts)]
+      : [unseen('return path', facts), unseen('probe', facts)]),
   ];
   const broken = steps.findIndex(({ state }) => state === 'FAIL');
   const first = broken >= 0 ? steps[broken] : steps.find(({ state }) => state === '?');
@@ -85,6 +87,19 @@ type Rest = Partial<Pick<Step, 'more' | 'why' | 'advice'>>;
 
 function step(name: StepName, state: CheckState, finding: string, rest: Rest = {}): Step {
   return { name, state, finding, more: rest.more ?? [], why: rest.why, advice: rest.advice };
+}
+
+const ofKernel = ['route', 'forwarding', 'neighbours'] as const;
+
+/** A step that looks at the kernel, when it was not asked. */
+function unseen(name: StepName, { elsewhere }: TraceFacts): Step {
+  if (elsewhere === undefined) return untold(name);
+  return step(
+    name,
+    '?',
+    'not looked at: the daemon is in another network namespace',
+    elsewhereWords(elsewhere),
+  );
 }
 
 function untold(name: StepName): Step {

@@ -87,6 +87,7 @@ export const well: TraceFacts = {
   view,
   needs: [],
   silentSince: {},
+  elsewhere: undefined,
   kernel,
   probe: undefined,
 };
