@@ -23,7 +23,8 @@ async function node(cli: Cli, command: Command): Promise<ExitCode> {
   const file = configFile(optionsOf(command), cli, 'node');
   const setUp = await setUpDaemon(cli, config);
   await logConfigWarnings(setUp.log, warnings);
-  if (config.eipsFrom) await logAccessWarnings(cli, setUp.log, config.eipsFrom);
+  const access = config.eipsFrom ?? config.follow;
+  if (access) await logAccessWarnings(cli, setUp.log, access);
   const { runNode } = await import('../daemon/node.ts');
   const again = reloads(cli, config, setUp, () => readNode(cli, command));
   await runNode({ config, release, reloads: again, configFile: file, ...setUp }, cli.signal);

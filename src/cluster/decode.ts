@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import {
+  agentAnnotation,
   drainAnnotation,
   type Endpoint,
   type Node,
@@ -10,6 +11,7 @@ import {
 } from '../model/cluster.ts';
 import { compareIp, type Ip, parseIp } from '../model/ip.ts';
 import type { Problem } from '../model/problem.ts';
+import { readTold } from '../model/publication.ts';
 import { allocationRequest } from './allocation-request.ts';
 import { exact, isRaw, list, none, part, port, type Raw, text } from './raw.ts';
 import { StringPool } from './string-pool.ts';
@@ -155,8 +157,22 @@ export function decodeNode(raw: unknown): Decoded<Node> {
     }),
     unschedulable: spec.unschedulable === true,
     drain: typeof drain === 'string' && drain !== 'false' ? drain : undefined,
+    ...toldBy(decoder),
   };
   return { key, object, problems: decoder.problems };
+}
+
+/** What the agent of a node tells. */
+function toldBy(decoder: ObjectDecoder): Pick<Node, 'agent'> {
+  const told = part(decoder.metadata.annotations)[agentAnnotation];
+  if (typeof told !== 'string') return {};
+  try {
+    return { agent: readTold(told) };
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    decoder.leaveOut(`annotation ${agentAnnotation}`, error.message);
+    return {};
+  }
 }
 
 /**
@@ -205,10 +221,12 @@ function isProtocol(value: unknown): value is Protocol {
 }
 
 function servicePort(raw: unknown, decoder: ObjectDecoder): ServicePort[] {
-  const { name, protocol = 'TCP', port: number, nodePort } = part(raw);
+  const { name, protocol: given, port: number, nodePort } = part(raw);
+  const protocol = given === undefined ? 'TCP' : given;
   const checked = port(number);
   if (checked === undefined || !isProtocol(protocol)) {
-    decoder.leaveOut(`spec.ports ${JSON.stringify(raw)}`, 'it is no port of TCP, UDP or SCTP');
+    const read = JSON.stringify({ name, protocol: given, port: number, nodePort });
+    decoder.leaveOut(`spec.ports ${read}`, 'it is no port of TCP, UDP or SCTP');
     return [];
   }
   return [{ name: names.of(text(name) ?? ''), protocol, port: checked, nodePort: port(nodePort) }];

@@ -14,7 +14,9 @@ import type { Problem } from '../model/problem.ts';
 import type { Cluster } from './cluster.ts';
 import { decodeNode, decodeService, decodeSlice, oncePerIp, type Slice, same } from './decode.ts';
 import { GrowingDelta, mergeDelta } from './delta.ts';
+import { feedFailure } from './failure.ts';
 import { exact, none } from './raw.ts';
+import type { ReflectorStore } from './reflector.ts';
 import { DecodedIndex, type IndexChange, type Replacement, type ResourceIndex } from './resource-index.ts';
 import { Signal } from './signal.ts';
 import { SortedMap } from './sorted-map.ts';
@@ -122,7 +124,7 @@ export class ClusterStore implements Omit<Cluster, typeof Symbol.asyncDispose> {
     const problems = this.#problems.array();
     if (this.#flat?.of !== problems) this.#flat = { of: problems, problems: problems.flat() };
     this.#overview ??= {
-      complete: [...this.#feeds.values()].every((feed) => feed.synced),
+      complete: !this.#isListing(),
       nodes: this.#nodes.array(),
       feeds: [...this.#feeds.values()],
       problems: this.#flat.problems,
@@ -173,6 +175,26 @@ export class ClusterStore implements Omit<Cluster, typeof Symbol.asyncDispose> {
     this.#overviewChanged();
   }
 
+  /** One resource, for its reflector. */
+  of(resource: Resource): ReflectorStore {
+    const index = this.indexes[resource];
+    return {
+      of: resource,
+      isSynced: () => this.feed(resource).synced,
+      set: (object) => index.set(object),
+      delete: (object) => index.delete(object),
+      replacement: () => index.replacement(),
+      commit: async (...list) => {
+        await this.commit(...list);
+        this.state(resource, { synced: true });
+      },
+      heard: (now) => this.heard(resource, now),
+      works: () => this.state(resource, { trouble: undefined }),
+      fails: (error, readiness) => this.state(resource, { trouble: feedFailure(error, resource, readiness) }),
+      notify: () => this.notify(),
+    };
+  }
+
   /**
    * Applies a new list in portions, so that ten thousand objects do not block the event loop. Readers see the former
    * state until all of it is applied.
@@ -200,6 +222,12 @@ export class ClusterStore implements Omit<Cluster, typeof Symbol.asyncDispose> {
     this.signal.notify(delta);
   }
 
+  /** Some resource was never listed. */
+  #isListing(): boolean {
+    for (const { synced } of this.#feeds.values()) if (!synced) return true;
+    return false;
+  }
+
   #changed(): GrowingDelta {
     this.#snapshot = undefined;
     this.#delta ??= new GrowingDelta();
@@ -217,7 +245,10 @@ export class ClusterStore implements Omit<Cluster, typeof Symbol.asyncDispose> {
     }
     if (after === undefined) this.#services.delete(key);
     else this.#services.set(key, after);
-    this.#changed().service(key, origin);
+    const delta = this.#changed();
+    // Whoever listens has read next to nothing yet: a hundred thousand keys would only be copied for each of them.
+    if (origin === 'list' && delta.services !== 'all' && this.#isListing()) delta.allServices();
+    else delta.service(key, origin);
   }
 
   #move({ key, before, after, origin }: IndexChange<Slice>): void {

@@ -1,5 +1,5 @@
 import { readEips, readGateways, refuseMismatches } from './agent.ts';
-import type { EipsOrigin, NodeConfig } from './config.ts';
+import type { EipsOrigin, FollowTerms, NodeConfig } from './config.ts';
 import type { ConfigProblem } from './config-problem.ts';
 import { type LoadRequest, type LoadResult, loadFile, readConfig } from './file.ts';
 import type { Layers } from './layers.ts';
@@ -31,9 +31,12 @@ function assemble(
     if (!layer.values.has(key) && !errors.some((one) => one.key === key)) report(key, `is missing: ${what}`);
   };
   const eipsFrom = readOrigin(read, layers, (what) => missing(nodeLeaves.eipsConfigMap.key, what));
-  if (eipsFrom === undefined && !errors.some(({ key }) => key.startsWith('eipsFrom')))
+  const follow = readFollow(read, layer);
+  if (follow !== undefined && eipsFrom !== undefined)
+    report('eipsFrom', 'is given together with follow; the networks come from one ConfigMap');
+  if (eipsFrom === undefined && follow === undefined && !errors.some(({ key }) => key.startsWith('eipsFrom')))
     missing('eips', 'the networks that hold EIPs');
-  missing('gateways', 'the addresses of the gateways on the LAN');
+  if (follow === undefined) missing('gateways', 'the addresses of the gateways on the LAN');
   const markMask = preset(nodeLeaves.markMask);
   const localTable = preset(nodeLeaves.localTable);
   const numbering = { table: preset(nodeLeaves.repliesTable), mask: markMask, localTable };
@@ -67,6 +70,7 @@ function assemble(
       literalLocal: preset(nodeLeaves.literalLocal),
     },
     eipsFrom,
+    follow,
     stateDirectory: path(nodeLeaves.stateDirectory) ?? '',
     runtimeDirectory: path(nodeLeaves.runtimeDirectory) ?? '',
     namesDirectory: path(nodeLeaves.namesDirectory) ?? '',
@@ -74,6 +78,26 @@ function assemble(
     metrics,
     logLevel: preset(nodeLeaves.logLevel),
     logFormat: preset(nodeLeaves.logFormat),
+  };
+}
+
+/** @returns undefined when no gateway is followed */
+function readFollow({ optional, preset, path }: Readings, layer: FileLayer): FollowTerms | undefined {
+  if (!preset(nodeLeaves.follow)) return undefined;
+  const placeOf = (key: string): string | undefined => {
+    const origin = layer.origin(key, 'value');
+    if (!layer.values.has(key) || origin.kind !== 'file') return undefined;
+    return origin.at === undefined ? origin.file : `${origin.file}:${origin.at.line}`;
+  };
+  return {
+    kubeconfig: path(nodeLeaves.followKubeconfig),
+    context: optional(nodeLeaves.followContext),
+    configMap: preset(nodeLeaves.followConfigMap),
+    node: optional(nodeLeaves.followNode),
+    tell: preset(nodeLeaves.followTell),
+    repliesTable: preset(nodeLeaves.repliesTable),
+    eipsAt: placeOf('eips'),
+    gatewaysAt: placeOf('gateways'),
   };
 }
 

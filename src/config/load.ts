@@ -89,6 +89,10 @@ function assemble(
     const { key } = leaves.metricsListen;
     warnings.push({ origin: layers.origin(key), key, what: open });
   }
+  const publishLan = optional(leaves.publishLan) ?? [];
+  checkOnePerFamily(publishLan, (what) => report(leaves.publishLan.key, what));
+  const configMap = preset(leaves.publish);
+  const publish = { name: optional(leaves.publishName), lan: publishLan };
   const pace = readPace(layers, preset, report);
   const resilient = preset(leaves.resilient);
   const resilience = {
@@ -136,6 +140,7 @@ function assemble(
       drainLimit: preset(leaves.drainLimit),
       cordon: preset(leaves.drainCordon) ? 'drains' : 'ignored',
     },
+    publish: configMap ? { configMap, ...publish } : undefined,
     metrics,
     logLevel: preset(leaves.logLevel),
     logFormat: preset(leaves.logFormat),
@@ -150,6 +155,13 @@ function checkActive(active: readonly Ip[], pools: readonly Pool[], report: (wha
     if (other) report(`${other} and ${ip} are both IPv${family(ip)}; there is one address per family`);
     const pool = pools.find(({ addresses }) => addresses.some((network) => contains(network, ip)));
     if (pool) report(`${ip} is inside pool "${pool.name}"; it must not be an EIP`);
+  });
+}
+
+function checkOnePerFamily(ips: readonly Ip[], report: (what: string) => void): void {
+  ips.forEach((ip, i) => {
+    const other = ips.find((one, j) => j < i && family(one) === family(ip));
+    if (other) report(`${other} and ${ip} are both IPv${family(ip)}; there is one address per family`);
   });
 }
 

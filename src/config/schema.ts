@@ -3,6 +3,7 @@ import { defaultProtocol } from '../model/owner.ts';
 import {
   addresses,
   choice,
+  dataKey,
   duration,
   type Format,
   interfaceName,
@@ -82,6 +83,14 @@ export const leaves = {
     undefined,
     'announce only while this host has it',
   ),
+  publish: leaf(
+    'publish.configMap',
+    objectOrFalse,
+    'kube-system/eiproute',
+    'where the agents of the nodes read pools and addresses',
+  ),
+  publishName: leaf('publish.name', dataKey, undefined, 'the name of this gateway there; the host name'),
+  publishLan: leaf<readonly Ip[]>('publish.lan', addresses, undefined, 'its addresses on the LAN'),
   weightByEndpoints: leaf('weightByEndpoints', truth, 'false', 'more endpoints, more flows (under Local)'),
   resilient: leaf('resilient.enabled', truth, 'false', 'resilient nexthop groups'),
   // A power of two is only a convention: the kernel accepts any u16.

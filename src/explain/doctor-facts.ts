@@ -144,6 +144,14 @@ export interface AgentFacts {
     | NotAsked;
 }
 
+/** What agents tell that they serve, as the gateway judges it. */
+export interface ToldFacts {
+  /** Nodes whose agent tells, of those that may carry traffic. */
+  readonly told: number;
+  readonly nodes: number;
+  readonly problems: readonly Problem[];
+}
+
 export type DaemonFacts =
   | {
       readonly kind: 'runs';
@@ -152,5 +160,7 @@ export type DaemonFacts =
       readonly release: string;
       /** Set: it works in another network namespace, and what is found here is about another one. */
       readonly elsewhere: Elsewhere | undefined;
+      /** What the daemon of a gateway says of the agents of the nodes. */
+      readonly agents?: ToldFacts;
     }
   | { readonly kind: 'silent'; readonly why: string };

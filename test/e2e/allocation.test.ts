@@ -46,8 +46,7 @@ const pending = (name: string, spec: object = {}): readonly object[] => [
   rawSlice(name, [{ ip: '10.244.0.9', node: 'n1', ready: true }]),
 ];
 
-describe('eiproute gateway with allocate', function () {
-  this.timeout(40_000);
+describe('eiproute gateway with allocate', () => {
   before(function () {
     needRoot(this);
   });

@@ -123,8 +123,7 @@ describe('the read-only listener', () => {
   });
 });
 
-describe('monitoring', function () {
-  this.timeout(60_000);
+describe('monitoring', () => {
   before(function () {
     needRoot(this);
     needPrograms(this, 'prometheus');
@@ -228,7 +227,6 @@ rule_files: ['${monitoring}/eiproute.rules.yml']
       `Prometheus answers ${query}`,
       async () => await this.#asked(query),
       (result) => result.length > 0,
-      20_000,
     );
   }
 

@@ -6,8 +6,7 @@ import { outcome, run } from '../../lab/process/run.ts';
 import { needRoot } from '../e2e/root.ts';
 import { draft } from './packages.ts';
 
-describe('the package', function () {
-  this.timeout(120_000);
+describe('the package', () => {
   let folder: string;
   let file: string;
 

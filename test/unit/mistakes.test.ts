@@ -153,9 +153,9 @@ const mistakes: readonly Mistake[] = [
     name: 'the path of the kubeconfig is wrong',
     says: () => thrown(() => loadKubeconfig({ kubeconfig: '/etc/eiproute/kubeconfg', context: undefined })),
     what: /cannot be used/,
-    where: /\/etc\/eiproute\/kubeconfg/,
+    where: /^kubeconfig \/etc\/eiproute\/kubeconfg /,
     why: /ENOENT/,
-    advice: /; .+/,
+    advice: /; put the kubeconfig there or correct "kubeconfig"/,
   },
   {
     name: 'the kubeconfig is empty',
@@ -300,7 +300,7 @@ const mistakes: readonly Mistake[] = [
     what: /pool public/,
     where: /198.51.100.0\/24/,
     why: /198.51.100.9.*n9/,
-    advice: /; .+/,
+    advice: /; write the pool as ranges that leave 198.51.100.9 out/,
   },
   {
     name: 'a pool is the whole Internet',
@@ -315,7 +315,7 @@ const mistakes: readonly Mistake[] = [
     says: () =>
       sentence(refusedDefault(parseIp('192.0.2.1'), 'eth1', 'ENETUNREACH: Nexthop has invalid gateway')),
     what: /default route via 192.0.2.1/,
-    where: /eth1/,
+    where: /on eth1 was refused/,
     why: /Nexthop has invalid gateway/,
     advice: /ip address show dev eth1/,
   },
@@ -325,7 +325,7 @@ const mistakes: readonly Mistake[] = [
     what: /may not change routes/,
     where: /this process/,
     why: /CAP_NET_ADMIN is not among/,
-    advice: /; .+/,
+    advice: /; Run it as root, or give the systemd unit AmbientCapabilities=CAP_NET_ADMIN/,
   },
   {
     name: 'the state directory is a file',
@@ -334,7 +334,7 @@ const mistakes: readonly Mistake[] = [
         writeFileSync(join(folder, 'eiproute'), '');
         return await rejected(needFolder('stateDirectory', join(folder, 'eiproute')));
       }),
-    what: /stateDirectory/,
+    what: /^stateDirectory/,
     where: /\/var\/lib\/eiproute/,
     why: /is a file, and must be a directory/,
     advice: /move that file away, or set stateDirectory/,
@@ -447,7 +447,7 @@ const mistakes: readonly Mistake[] = [
         process.env['PATH'] = PATH;
       }
     },
-    what: /cannot run nft|no program nft/,
+    what: /cannot run nft/,
     where: /in PATH/,
     why: /there is no program nft/,
     advice: /apt-get install nftables/,
@@ -485,7 +485,7 @@ const mistakes: readonly Mistake[] = [
     what: /Services default\/dup and default\/web/,
     where: /198.51.100.10/,
     why: /same port TCP\/80/,
-    advice: /; .+/,
+    advice: /; give all but one of the Services another address or port/,
   },
 ];
 

@@ -1,8 +1,15 @@
 import { type Check, check } from '../check.ts';
 import type { DoctorFacts } from '../doctor-facts.ts';
 
-export function agentsCheck({ agents }: DoctorFacts): Check {
+export function agentsCheck({ agents, daemon }: DoctorFacts): Check {
   const name = 'node agents';
+  const said = daemon.kind === 'runs' ? daemon.agents : undefined;
+  const [lack, ...others] = said?.problems ?? [];
+  if (lack !== undefined)
+    return check(name, 'FAIL', lack.message, {
+      more: others.map(({ message }) => message),
+      advice: lack.advice,
+    });
   const told = agents.map(({ pool, family: of, asked }) => {
     const whose = `pool ${pool} (IPv${of})`;
     if (asked.kind === 'not asked') return { state: '?' as const, text: `${whose}: not known: ${asked.why}` };
@@ -18,6 +25,11 @@ export function agentsCheck({ agents }: DoctorFacts): Check {
   });
   const worst = (['FAIL', '?', 'ok'] as const).find((state) => told.some((one) => one.state === state));
   if (worst === undefined) return check(name, '-', 'there is no pool to ask about');
+  // What nobody could connect to is known all the same where every agent tells what it serves.
+  if (worst === '?' && said !== undefined && said.told === said.nodes && said.told > 0)
+    return check(name, 'ok', `all ${said.nodes} tell that they serve all pools through this gateway`, {
+      more: told.map(({ text }) => text),
+    });
   const [first, ...more] = [...told].sort((a, b) => Number(a.state !== worst) - Number(b.state !== worst));
   return check(name, worst, first?.text ?? '', {
     more: more.map(({ text }) => text),

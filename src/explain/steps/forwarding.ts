@@ -23,7 +23,10 @@ export function forwardingStep({ gateway, view }: TraceFacts, kernel: KernelFact
       advice: `sysctl -w ${sysctlName(off)}=1; the running daemon keeps it so`,
     });
   const filter = reversePath(kernel, uplink);
-  if (forwarded.kind === 'refused' && kernel.matched.kind === 'route') {
+  if (
+    forwarded.kind === 'refused' &&
+    (kernel.matched.kind === 'route' || kernel.matched.kind === 'unnamed')
+  ) {
     const because =
       filter > 0
         ? `rp_filter ${filter} on ${uplink} drops what comes from ${client}, since the way back to it is not ${filter === 1 ? uplink : 'known'}`
@@ -62,7 +65,7 @@ export function forwardingStep({ gateway, view }: TraceFacts, kernel: KernelFact
     default:
       return firewall satisfies never;
   }
-  if (forwarded.kind !== 'route')
+  if (forwarded.kind === 'refused' || forwarded.kind === 'not asked')
     return step('forwarding', '?', `${way}; ${forwarded.why}`, { more, why: forwarded.why });
   return step('forwarding', more.length > 0 ? 'warn' : 'ok', `${way}; no forward hook of nft drops it`, {
     more,

@@ -1,6 +1,5 @@
 import type { Clock } from '../../../src/cluster/clock.ts';
-import type { Page, Transport } from '../../../src/cluster/transport.ts';
-import type { Resource } from '../../../src/model/cluster.ts';
+import type { Listed, Page, Transport } from '../../../src/cluster/transport.ts';
 
 /** What happens inside a watch, in order; it ends after the last one. */
 export type Happening =
@@ -12,7 +11,7 @@ export type Happening =
 
 /** The answer to one call. */
 export type Step =
-  | { readonly list: Page | Error; readonly takes?: number }
+  | { readonly list: Page | Error; readonly takes?: number; readonly asked?: () => void }
   | { readonly watch: readonly Happening[] | Error; readonly takes?: number };
 
 /** An API server that follows a script; when the script is over, it calls the end. */
@@ -29,22 +28,18 @@ export class ScriptedTransport implements Transport {
     this.#end = end;
   }
 
-  async list(
-    _resource: Resource,
-    limit: number,
-    from: string | undefined,
-    signal: AbortSignal,
-  ): Promise<Page> {
+  async list(_of: Listed, limit: number, from: string | undefined, signal: AbortSignal): Promise<Page> {
     this.calls.push(from === undefined ? `list limit=${limit}` : `list limit=${limit} from=${from}`);
     const step = this.#next(signal);
     if (!('list' in step)) throw new TypeError('the script has a watch here');
+    step.asked?.();
     if (step.takes !== undefined) await this.#clock.sleep(step.takes, signal);
     if (step.list instanceof Error) throw step.list;
     return step.list;
   }
 
   async watch(
-    _resource: Resource,
+    _of: Listed,
     resourceVersion: string,
     timeoutSeconds: number,
     signal: AbortSignal,

@@ -49,6 +49,7 @@ describe('a configuration', () => {
         neighbour: { reachableMs: 300, delaySeconds: 0, retransMs: 100 },
       },
       source: { kind: 'kubernetes', kubeconfig: undefined, context: undefined },
+      publish: { configMap: { namespace: 'kube-system', name: 'eiproute' }, name: undefined, lan: [] },
       stateDirectory: '/var/lib/eiproute',
       runtimeDirectory: '/run/eiproute',
       metrics: undefined,
@@ -74,6 +75,7 @@ protocol: 0x57
 table: 100
 weightByEndpoints: true
 resilient: { buckets: 64, idleTimer: 1m, unbalancedTimer: 10m }
+publish: { configMap: net/eips, name: gw1, lan: [10.0.0.1, 2001:DB8:10::1] }
 hashPolicy: ports
 nexthopCompatMode: true
 neighbour: { reachable: 500ms, firstProbe: 1s, retransmit: 240ms }
@@ -108,6 +110,11 @@ log: { level: debug, format: json }
         neighbour: { reachableMs: 500, delaySeconds: 1, retransMs: 240 },
       },
       source: { kind: 'file', path: '/work/etc/cluster.json' },
+      publish: {
+        configMap: { namespace: 'net', name: 'eips' },
+        name: 'gw1',
+        lan: ['10.0.0.1', '2001:db8:10::1'],
+      },
       stateDirectory: '/work/etc/state',
       runtimeDirectory: '/run/other',
       metrics: { host: '2001:db8::7', port: 9469 },
@@ -117,6 +124,16 @@ log: { level: debug, format: json }
       logLevel: 'debug',
       logFormat: 'json',
     });
+  });
+
+  it('publishes where it is told to, or nowhere', () => {
+    expect(loaded(`${good}publish: { configMap: false }\n`).publish).to.equal(undefined);
+    expect(errors(`${good}publish: { name: a/b }\n`).join()).to.match(
+      /publish\.name: must be letters, digits/,
+    );
+    expect(errors(`${good}publish: { lan: [10.0.0.1, 10.0.0.2] }\n`).join()).to.match(
+      /publish\.lan: 10\.0\.0\.1 and 10\.0\.0\.2 are both IPv4/,
+    );
   });
 
   it('has resilient groups by one word, by their section, and not by default', () => {

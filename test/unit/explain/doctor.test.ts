@@ -106,6 +106,28 @@ const withAgent = (rest: object): Partial<DoctorFacts> => ({
   agents: agent === undefined ? [] : [{ ...agent, asked: { ...agent.asked, ...rest } }],
 });
 
+/** What the agents of three nodes tell, as the daemon judges it. */
+const withTold = (messages: readonly string[]): Partial<DoctorFacts> => ({
+  daemon: {
+    kind: 'runs',
+    state: 'OK',
+    summary: 's',
+    release: '0.1.0',
+    elsewhere: undefined,
+    agents: {
+      told: 3,
+      nodes: 3,
+      problems: messages.map((message) => ({
+        code: 'agent-lacks-pool',
+        severity: 'error',
+        subject: 's',
+        message,
+        advice: 'a',
+      })),
+    },
+  },
+});
+
 interface Case {
   readonly name: string;
   readonly facts: Partial<DoctorFacts>;
@@ -421,6 +443,20 @@ describe('doctor', () => {
       check: 'node agents',
       state: 'FAIL',
       finding: /its replies beyond the LAN do not come back/,
+    },
+    {
+      name: 'a node agent that tells that it lacks a pool, whatever a connection says',
+      facts: withTold(['the agent of n1']),
+      check: 'node agents',
+      state: 'FAIL',
+      finding: /^the agent of n1$/,
+    },
+    {
+      name: 'agents that all tell, where nobody could connect',
+      facts: { ...withAgent({ fromLan: failed }), ...withTold([]) },
+      check: 'node agents',
+      state: 'ok',
+      finding: /^all 3 tell that they serve all pools through this gateway$/,
     },
     {
       name: 'an EIP that does not answer',

@@ -5,12 +5,13 @@ import { UnreachableError } from '../../../src/cluster/transport.ts';
 import type { GatewayDesire } from '../../../src/desire/gateway-desire.ts';
 import type { Feed, Snapshot } from '../../../src/model/cluster.ts';
 import type { Host } from '../../../src/model/host.ts';
-import { compareIp, type Ip, parseIp } from '../../../src/model/ip.ts';
+import { compareIp, type Ip, parseIp, parsePrefix } from '../../../src/model/ip.ts';
 import type { NeighbourState } from '../../../src/model/listing.ts';
 import type { Route } from '../../../src/model/object.ts';
 import type { Standing } from '../../../src/model/probed.ts';
 import type { Problem } from '../../../src/model/problem.ts';
 import { silentNode } from '../../../src/probe/reachability-problems.ts';
+import { type AgentTerms, agentProblems } from '../../../src/status/agents.ts';
 import { eipStatuses } from '../../../src/status/eips.ts';
 import { figuresOfGateway, type GatewayInputs, gatewayStatus } from '../../../src/status/gateway.ts';
 import type { GatewayFacts } from '../../../src/status/health.ts';
@@ -43,6 +44,16 @@ function feeds(heard: number, trouble?: string): readonly Feed[] {
     trouble,
   }));
 }
+
+/** What the agents of the nodes have to serve. */
+const agentTerms: AgentTerms = {
+  pools: [
+    { name: 'public', addresses: [parsePrefix('198.51.100.0/24')] },
+    { name: 'new', addresses: [parsePrefix('203.0.113.64/26')] },
+  ],
+  lan: [parseIp('10.0.0.1')],
+  published: [parseIp('10.0.0.1')],
+};
 
 export interface Sample {
   readonly status: GatewayStatus;
@@ -101,6 +112,7 @@ async function sample({
         addresses.filter((ip) => silent.has(ip)).map((ip) => silentNode({ node: name, ip }, lan)),
       ),
       ...nodeProblems(scene.cluster.nodes, paths.candidates),
+      ...agentProblems(scene.cluster.nodes, paths.candidates, agentTerms),
     ],
   };
   const facts: GatewayFacts = {
@@ -138,6 +150,7 @@ async function sample({
     waiting,
     lease: { leads: true, holder: 'gw1' },
     announce,
+    publish: { configMap: 'kube-system/eiproute', name: 'gw1', state: 'published', why: undefined },
     report,
   };
   const parsed: GatewayStatus = JSON.parse(JSON.stringify(gatewayStatus(inputs)));
@@ -214,6 +227,15 @@ export const degraded = (): Promise<Sample> =>
     problems: ['s7', 's8'].map(waits),
     waiting: 2,
   });
+
+/** A pool is new, and the file of one node does not have it. */
+export const lacking = (): Promise<Sample> => {
+  const eips = agentTerms.pools.flatMap(({ addresses }) => addresses);
+  const agent = { eips, gateways: agentTerms.lan, eipsAt: undefined, gatewaysAt: undefined };
+  const behind = { ...agent, eips: eips.slice(0, 1), eipsAt: '/etc/eiproute/node.yaml:2' };
+  const told = nodes.map((one) => ({ ...one, agent: one.name === 'node2' ? behind : agent }));
+  return sample({ cluster: { nodes: told }, neighbours: answering });
+};
 
 export const drained = (): Promise<Sample> =>
   sample({
