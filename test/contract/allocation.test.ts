@@ -1,12 +1,11 @@
 import { expect } from 'chai';
-import { parseAllDocuments } from 'yaml';
 import { type Json, listAt, textAt } from '../../lab/cluster/api/json.ts';
 import { rawNode, rawService, rawSlice } from '../../lab/cluster/manifests.ts';
 import { kubernetesConfigMap } from '../../src/cluster/kubernetes-config-map.ts';
 import type { Outcome, Writer } from '../../src/cluster/writer.ts';
 import { parseIp } from '../../src/model/ip.ts';
 import { pool } from '../unit/ipam/fake-cluster.ts';
-import { ApiFixture, kind, leaseName, manifest, words } from './api-fixture.ts';
+import { ApiFixture, grantedBy, kind, leaseName, manifest, words } from './api-fixture.ts';
 
 const finalizer = 'service.kubernetes.io/load-balancer-cleanup';
 const world = [
@@ -365,25 +364,7 @@ describe('the allocation over an API', () => {
   });
 
   describe('docs/rbac.yaml', () => {
-    const granted = parseAllDocuments(manifest)
-      .map((document): Json => document.toJS())
-      .filter((role) => /Role$/.test(textAt(role, 'kind')))
-      .flatMap((role) => listAt(role, 'rules'))
-      .flatMap((rule) =>
-        listAt(rule, 'verbs').flatMap((verb) =>
-          listAt(rule, 'apiGroups').flatMap((group) =>
-            listAt(rule, 'resources').map((resource) =>
-              words({
-                verb: String(verb),
-                group: String(group),
-                resource: String(resource),
-                namespace: '',
-                name: '',
-              }),
-            ),
-          ),
-        ),
-      );
+    const granted = grantedBy(manifest);
 
     it('grants all that is used, and nothing that is not', async () => {
       await using api = await ApiFixture.open(...world, pending('web'));
