@@ -339,7 +339,11 @@ export class ApiServer implements AsyncDisposable {
     const target = targetOf(path);
     if (target === undefined) throw new Failure(404, 'the server could not find the requested resource');
     const watches = query.get('watch') === 'true' || query.get('watch') === '1';
-    this.#authorize(target, verbOf(method, target, watches), rules);
+    this.#authorize(
+      { ...target, name: target.name || nameIn(query) },
+      verbOf(method, target, watches),
+      rules,
+    );
     switch (method) {
       case 'GET':
         if (watches) this.#watches.open(target.kind, target.namespace, selector(query), exchange);
@@ -376,6 +380,11 @@ export class ApiServer implements AsyncDisposable {
       `${kind.plural}${kind.group === '' ? '' : `.${kind.group}`} is forbidden: User "eiproute" cannot ${verb} resource "${resource}" in API group "${kind.group}" ${namespace === '' ? 'at the cluster scope' : `in the namespace "${namespace}"`}`,
     );
   }
+}
+
+/** The name that a list or watch is restricted to: RBAC takes it for the name of the object. */
+function nameIn(query: URLSearchParams): string {
+  return /^metadata\.name=([^,]+)$/.exec(query.get('fieldSelector') ?? '')?.[1] ?? '';
 }
 
 function verbOf(method: string, { name }: Target, watches: boolean): string {

@@ -50,6 +50,8 @@ export interface Cluster extends AsyncDisposable {
   readonly feed: ObjectFeed;
   /** Writes a kubeconfig that works inside the network, with the rights of docs/rbac.yaml and no more. */
   writeKubeconfig(path: string): Promise<void>;
+  /** The same for the agents of the nodes, with the rights of docs/rbac-node.yaml. */
+  writeNodeKubeconfig(path: string): Promise<void>;
   /** Writes the administrator's kubeconfig for the machine itself, where the API has a port of 127.0.0.1. */
   writeMachineKubeconfig(path: string): Promise<void>;
   createService(service: LabService, backends: readonly Backend[]): Promise<void>;

@@ -18,6 +18,7 @@ import { serviceObject, slicePorts, statusWith } from './service-object.ts';
 const port = 6443;
 
 const manifest = new URL('../../docs/rbac.yaml', import.meta.url);
+const nodeManifest = new URL('../../docs/rbac-node.yaml', import.meta.url);
 
 /** Above those that the API hands out to Services that are posted. */
 const firstHealthPort = 32_000;
@@ -56,7 +57,7 @@ export class EmbeddedCluster implements Cluster {
     }
     for (const document of parseAllDocuments(await readFile(manifest, 'utf8'))) {
       const object: JsonObject = document.toJS();
-      if (textAt(object, 'kind') === 'Lease') server.put(object);
+      if (['Lease', 'ConfigMap'].includes(textAt(object, 'kind'))) server.put(object);
     }
     return new EmbeddedCluster(
       server,
@@ -65,8 +66,11 @@ export class EmbeddedCluster implements Cluster {
   }
 
   async writeKubeconfig(path: string): Promise<void> {
-    const token = this.#server.account(rulesOf(await readFile(manifest, 'utf8')));
-    await writeFile(path, this.#server.kubeconfig({ token }), { mode: 0o600 });
+    await this.#writeKubeconfig(path, manifest);
+  }
+
+  async writeNodeKubeconfig(path: string): Promise<void> {
+    await this.#writeKubeconfig(path, nodeManifest);
   }
 
   async writeMachineKubeconfig(path: string): Promise<void> {
@@ -107,16 +111,21 @@ export class EmbeddedCluster implements Cluster {
     await this.#server.start();
     // The client still has connections of before, and finds out here.
     const isReady = async (): Promise<true> => {
-      await this.client.text('/readyz', AbortSignal.timeout(1000));
+      await this.client.text('/readyz', AbortSignal.timeout(5000));
       return true;
     };
-    await waitFor('the API server is ready', isReady, AbortSignal.timeout(5000));
+    await waitFor('the API server is ready', isReady, AbortSignal.timeout(30_000));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.client[Symbol.asyncDispose]();
     await this.#gate[Symbol.asyncDispose]();
     await this.#server[Symbol.asyncDispose]();
+  }
+
+  async #writeKubeconfig(path: string, rights: URL): Promise<void> {
+    const token = this.#server.account(rulesOf(await readFile(rights, 'utf8')));
+    await writeFile(path, this.#server.kubeconfig({ token }), { mode: 0o600 });
   }
 
   #putSlices(service: string, backends: readonly Backend[]): void {

@@ -12,6 +12,8 @@ import { findPrograms } from './real/programs.ts';
 import { podLabel, serviceObject, statusWith } from './service-object.ts';
 
 const manifest = new URL('../../docs/rbac.yaml', import.meta.url);
+const nodeManifest = new URL('../../docs/rbac-node.yaml', import.meta.url);
+const nodeAccount = { namespace: 'kube-system', name: 'eiproute-node' };
 const account = { namespace: 'kube-system', name: 'eiproute' };
 /** ms; the controllers need less than a second on an idle machine */
 const patience = 30_000;
@@ -54,6 +56,7 @@ export class RealCluster implements Cluster {
     await Promise.all([
       ...network.nodes.map((name, i) => putNode(plane.client, name, node(i + 1))),
       plane.client.apply(await readFile(manifest, 'utf8')),
+      plane.client.apply(await readFile(nodeManifest, 'utf8')),
       ...[...cluster.#informers.values()].map(({ listed }) => listed),
     ]);
     if (options.nodeGraceSeconds !== undefined) {
@@ -69,8 +72,11 @@ export class RealCluster implements Cluster {
   }
 
   async writeKubeconfig(path: string): Promise<void> {
-    const token = await this.client.token(account.namespace, account.name, 24 * 3600);
-    await writeFile(path, this.plane.kubeconfig({ token }), { mode: 0o600 });
+    await this.#writeKubeconfig(path, account);
+  }
+
+  async writeNodeKubeconfig(path: string): Promise<void> {
+    await this.#writeKubeconfig(path, nodeAccount);
   }
 
   /** The same, with its token in a file that is read again now and then. */
@@ -140,11 +146,11 @@ export class RealCluster implements Cluster {
     await this.client.patch({ kind: 'Pod', namespace, name }, runningStatus({ ip }), 'status');
   }
 
-  /** Makes a Node that was deleted anew: the kubelet registers again. */
-  async putNode(name: string): Promise<void> {
+  /** Makes a Node that was deleted anew: the kubelet registers again. @param ip absent: the network's map has it */
+  async putNode(name: string, ip?: Dual): Promise<void> {
     const index = this.nodes.indexOf(name);
     if (index < 0) throw new Error(`no node ${name}`);
-    await putNode(this.client, name, node(index + 1));
+    await putNode(this.client, name, ip ?? node(index + 1));
   }
 
   /** From now on the kubelet of a node renews its Lease no more. */
@@ -222,6 +228,11 @@ export class RealCluster implements Cluster {
     const ends = at(pod, 'metadata', 'deletionTimestamp') !== undefined;
     if (ends || others.length === 0) await this.client.delete(ref, { graceSeconds: 0 });
     else await this.client.patch(ref, { metadata: { labels: { [label]: null } } });
+  }
+
+  async #writeKubeconfig(path: string, { namespace, name }: typeof account): Promise<void> {
+    const token = await this.client.token(namespace, name, 24 * 3600);
+    await writeFile(path, this.plane.kubeconfig({ token }), { mode: 0o600 });
   }
 
   async #account(namespace = 'default'): Promise<JsonObject | undefined> {

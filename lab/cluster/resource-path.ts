@@ -28,6 +28,11 @@ const resources: ReadonlyMap<string, Resource> = new Map([
   ...clusterWide('/apis/apiextensions.k8s.io/v1', 'CustomResourceDefinition'),
   ...namespaced('/apis/metallb.io/v1beta1', 'IPAddressPool', 'L2Advertisement'),
   ...clusterWide('/apis/admissionregistration.k8s.io/v1', 'ValidatingWebhookConfiguration'),
+  ...clusterWide(
+    '/apis/admissionregistration.k8s.io/v1',
+    'ValidatingAdmissionPolicy',
+    'ValidatingAdmissionPolicyBinding',
+  ),
   ...clusterWide('/apis/flowcontrol.apiserver.k8s.io/v1', 'FlowSchema', 'PriorityLevelConfiguration'),
 ]);
 
@@ -44,9 +49,13 @@ export function resourcePath({ kind, name, namespace = 'default' }: ObjectRef, a
 }
 
 function namespaced(root: string, ...names: readonly string[]): readonly [string, Resource][] {
-  return names.map((kind) => [kind, { root, plural: `${kind.toLowerCase()}s`, namespaced: true }]);
+  return names.map((kind) => [kind, { root, plural: pluralOf(kind), namespaced: true }]);
 }
 
 function clusterWide(root: string, ...names: readonly string[]): readonly [string, Resource][] {
-  return names.map((kind) => [kind, { root, plural: `${kind.toLowerCase()}s`, namespaced: false }]);
+  return names.map((kind) => [kind, { root, plural: pluralOf(kind), namespaced: false }]);
+}
+
+function pluralOf(kind: string): string {
+  return `${kind.toLowerCase().replace(/y$/, 'ie')}s`;
 }

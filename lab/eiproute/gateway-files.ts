@@ -1,5 +1,5 @@
 import { mkdir, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { pools as mapPools, upstream } from '../network/map.ts';
 
 /** Paths of a gateway's files; all in the folder of the run. */
@@ -44,6 +44,7 @@ pools:
   - name: public
     addresses: [${pools.map((pool) => `"${pool}"`).join(', ')}]
     avoidBuggyIPs: true
+publish: { name: ${basename(dirname(files.config))} }
 stateDirectory: ${files.state}
 runtimeDirectory: ${files.runtime}
 log:

@@ -36,7 +36,8 @@ export class NodeAgents implements AsyncDisposable {
   }
 }
 
-async function startAgent(network: Network, name: string): Promise<DaemonProcess> {
+/** Starts the one of a node, and does not wait. @param lines of its configuration in the place of networks and gateways */
+async function startAgent(network: Network, name: string, lines?: string): Promise<DaemonProcess> {
   const folder = join(network.folder, name);
   const config = join(folder, 'node.yaml');
   const lan = { gateway: gateway.lan, gateway2: gateway2.lan };
@@ -44,8 +45,7 @@ async function startAgent(network: Network, name: string): Promise<DaemonProcess
   await mkdir(folder, { recursive: true });
   await writeFile(
     config,
-    `eips: [${pools.map((pool) => `"${pool}"`).join(', ')}]
-gateways: [${gateways.join(', ')}]
+    `${lines ?? `eips: [${pools.map((pool) => `"${pool}"`).join(', ')}]\ngateways: [${gateways.join(', ')}]`}
 stateDirectory: state
 runtimeDirectory: runtime
 namesDirectory: ${folder} # not the machine's own: it is no router

@@ -3,7 +3,14 @@ import type { EipStatus } from '../status/eips.ts';
 import type { Need } from '../status/need.ts';
 import type { NodeStatus } from '../status/nodes.ts';
 import { counted, type State, span } from '../status/state.ts';
-import type { AnnounceStatus, AnyStatus, GatewayStatus, NodeAgentStatus, PoolUse } from '../status/status.ts';
+import type {
+  AnnounceStatus,
+  AnyStatus,
+  GatewayStatus,
+  NodeAgentStatus,
+  PoolUse,
+  PublishStatus,
+} from '../status/status.ts';
 import type { Paint } from './paint.ts';
 
 /** Of what needs a person, so much is shown; JSON has all. */
@@ -40,11 +47,13 @@ function gatewayRows(status: GatewayStatus): readonly Row[] {
     ['Gateway', about(status)],
     ['EIPs', eipsText(eips)],
     ['Nodes', nodesText(status.nodes, Date.parse(status.now))],
+    ...agentRows(status.nodes),
     [status.source.kind === 'file' ? 'File' : 'API', sourceText(status)],
   ];
   if (lease !== undefined) rows.push(['Lease', leaseText(lease)]);
   if (status.announce !== undefined)
     rows.push(['Announce', announceText(status.announce, Date.parse(status.now))]);
+  if (status.publish !== undefined) rows.push(['Publish', publishText(status.publish)]);
   rows.push(['Kernel', kernelText(status)]);
   if (pools.length > 0) rows.push(['Pools', poolsText(pools, status.waiting)]);
   return rows;
@@ -57,11 +66,18 @@ function nodeRows(status: NodeAgentStatus): readonly Row[] {
     ...status.gateways.map(
       ({ address, mac, table, mark }): Row => [
         'Gateway',
-        `${address} ${mac === undefined ? 'does not answer' : `is at ${mac}`}, table ${table}, mark ${mark}`,
+        `${address}${whose(status, address)} ${mac === undefined ? 'does not answer' : `is at ${mac}`}, table ${table}, mark ${mark}`,
       ],
     ),
     ['Kernel', kernelText(status)],
   ];
+}
+
+/** The name of a gateway that is followed, and its state where it is not active. */
+function whose({ followed }: NodeAgentStatus, address: string): string {
+  const gateway = followed?.find(({ addresses }) => addresses.includes(address));
+  if (gateway === undefined) return '';
+  return ` (${gateway.name}${gateway.state === 'active' ? '' : `, ${gateway.state}`})`;
 }
 
 function about({ host, release, started, now, config }: AnyStatus): string {
@@ -115,6 +131,16 @@ function nodesText(nodes: readonly NodeStatus[], now: number): string {
   ]);
 }
 
+/** None where no agent tells anything: then nothing is known of them. */
+function agentRows(nodes: readonly NodeStatus[]): readonly Row[] {
+  const carriers = nodes.filter(({ addresses }) => addresses.length > 0);
+  const told = carriers.filter(({ agent }) => agent !== undefined).length;
+  if (told === 0) return [];
+  const silent = carriers.length - told;
+  const rest = silent === 0 ? '' : `; of ${silent} it is not known`;
+  return [['Agents', `${told} of ${carriers.length} tell what they serve${rest}`]];
+}
+
 function sourceText({ feeds, source, now }: GatewayStatus): string {
   const address = source.address === undefined ? '' : ` (${source.address})`;
   const heard = feeds.map((feed) => (feed.heard === undefined ? 0 : Date.parse(feed.heard)));
@@ -133,6 +159,11 @@ function announceText({ table, ipv4, ipv6, drainingSince }: AnnounceStatus, now:
   };
   const since = drainingSince === undefined ? [] : [`drained for ${span(now - Date.parse(drainingSince))}`];
   return columns([...part('IPv4', ipv4), ...part('IPv6', ipv6), `table ${table}`, ...since]);
+}
+
+function publishText({ configMap, name, state, why }: PublishStatus): string {
+  if (state === 'published') return `as ${name} in ConfigMap ${configMap}`;
+  return `${state} in ConfigMap ${configMap}${why === undefined ? '' : `: ${why}`}`;
 }
 
 function leaseText({ leads, holder }: NonNullable<GatewayStatus['lease']>): string {
@@ -200,11 +231,14 @@ export function eipsListText(eips: readonly EipStatus[], paint: Paint): string {
     .map(({ eip, state, services, nodes }) => {
       const word = state === 'routed' || state === 'idle' ? state : state.toUpperCase();
       const shown = paint(word.padEnd(8), state === 'routed' ? 'green' : state === 'idle' ? 'yellow' : 'red');
-      const to =
-        nodes.length === 0
-          ? 'no ready endpoint'
-          : nodes.map(({ name, silent }) => (silent ? `${name}(down)` : name)).join(' ');
+      const to = nodes.length === 0 ? 'no ready endpoint' : nodes.map(carrierText).join(' ');
       return `${eip.padEnd(width)}  ${shown}  ${printable(`${services.join(', ').padEnd(names)}  ${to}`)}\n`;
     })
     .join('');
+}
+
+/** `node2(down)`, `node2(draining)` */
+function carrierText({ name, silent, standing }: EipStatus['nodes'][number]): string {
+  const mark = silent ? 'down' : standing;
+  return mark === undefined ? name : `${name}(${mark})`;
 }

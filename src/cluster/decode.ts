@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import {
+  agentAnnotation,
   drainAnnotation,
   type Endpoint,
   type Node,
@@ -10,6 +11,7 @@ import {
 } from '../model/cluster.ts';
 import { compareIp, type Ip, parseIp } from '../model/ip.ts';
 import type { Problem } from '../model/problem.ts';
+import { readTold } from '../model/publication.ts';
 import { allocationRequest } from './allocation-request.ts';
 import { exact, isRaw, list, none, part, port, type Raw, text } from './raw.ts';
 import { StringPool } from './string-pool.ts';
@@ -158,9 +160,23 @@ export function decodeNode(raw: unknown): Decoded<Node> {
       return type === 'Ready' && (value === 'False' || value === 'Unknown');
     }),
     unschedulable: spec.unschedulable === true,
-    drain: typeof drain === 'string' && drain !== 'false',
+    drain: typeof drain === 'string' && drain !== 'false' ? drain : undefined,
+    ...toldBy(decoder),
   };
   return { key, object, problems: decoder.problems };
+}
+
+/** What the agent of a node tells. */
+function toldBy(decoder: ObjectDecoder): Pick<Node, 'agent'> {
+  const told = part(decoder.metadata.annotations)[agentAnnotation];
+  if (typeof told !== 'string') return {};
+  try {
+    return { agent: readTold(told) };
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    decoder.leaveOut(`annotation ${agentAnnotation}`, error.message);
+    return {};
+  }
 }
 
 /**

@@ -1,4 +1,5 @@
 import {
+  agentAnnotation,
   cleanupFinalizer,
   drainAnnotation,
   type Endpoint,
@@ -7,6 +8,7 @@ import {
   type Texts,
 } from '../model/cluster.ts';
 import { family, type Ip } from '../model/ip.ts';
+import { toldText } from '../model/publication.ts';
 
 // The inverse of decode.ts: API objects with the fields we use.
 
@@ -23,7 +25,10 @@ export function encodeNode(node: Node): object {
       ...(excludeLabel === undefined
         ? {}
         : { labels: { 'node.kubernetes.io/exclude-from-external-load-balancers': excludeLabel } }),
-      ...(node.drain ? { annotations: { [drainAnnotation]: 'true' } } : {}),
+      ...some('annotations', {
+        ...(node.drain === undefined ? {} : { [drainAnnotation]: node.drain }),
+        ...(node.agent ? { [agentAnnotation]: toldText(node.agent) } : {}),
+      }),
     },
     spec: {
       ...(node.autoscalerDeletes

@@ -1,4 +1,4 @@
-import type { Resource } from '../model/cluster.ts';
+import type { ObjectName, Resource } from '../model/cluster.ts';
 import type { Readiness } from './heartbeat.ts';
 import { ApiError, CredentialsError, UnreachableError } from './transport.ts';
 
@@ -7,6 +7,8 @@ export type ApiRequest =
   | 'patch services'
   | 'patch services/status'
   | 'get configmaps'
+  | 'patch configmaps'
+  | 'get nodes'
   | 'patch nodes'
   | 'create events'
   | 'patch events'
@@ -28,7 +30,7 @@ export function troubleText({ message, advice }: Trouble): string {
 export function requestTrouble(error: unknown, request: ApiRequest, readiness: Readiness): Trouble {
   const [verb = '', resource = ''] = request.split(' ');
   const group = resource === 'leases' ? 'coordination.k8s.io' : '';
-  const page = resource === 'configmaps' ? 'docs/node.md' : 'docs/rbac.yaml';
+  const page = request === 'get configmaps' ? 'docs/node.md' : 'docs/rbac.yaml';
   const rule = `it needs ${ruleText(group, resource, verb)} of ${page}`;
   if (error instanceof ApiError) {
     const message = `${request}: HTTP ${error.status}: ${error.message}`;
@@ -50,6 +52,24 @@ export function feedFailure(error: unknown, resource: Resource, readiness: Readi
       ? `is "server" in the kubeconfig an API server of Kubernetes 1.21 or newer? It does not serve ${resource}`
       : answerAdvice(error.status, `its ClusterRole needs ${feedRule(resource)}`, readiness);
   return troubleText({ message: `HTTP ${error.status}: ${error.message}`, advice });
+}
+
+/**
+ * Why a ConfigMap cannot be read, and what to do about it.
+ *
+ * @param readiness of the server, asked after a 403
+ */
+export function configMapTrouble(
+  error: unknown,
+  { namespace, name }: ObjectName,
+  readiness: Readiness,
+): Trouble {
+  if (!(error instanceof ApiError)) return networkTrouble(error);
+  const rule = `the rule { apiGroups: [""], resources: ["configmaps"], resourceNames: ["${name}"], verbs: ["list", "watch"] }`;
+  return {
+    message: `HTTP ${error.status}: ${error.message}`,
+    advice: answerAdvice(error.status, `its Role in ${namespace} needs ${rule}`, readiness),
+  };
 }
 
 /** @param rule what a 403 of a server that is ready asks for */

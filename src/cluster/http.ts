@@ -1,6 +1,5 @@
 import { type Dispatcher, request } from 'undici';
 import { abortable } from '../abortable.ts';
-import type { Resource } from '../model/cluster.ts';
 import { openSession, type Session } from './credentials.ts';
 import { errorOf } from './failure.ts';
 import { jsonWire, parseJson } from './json-wire.ts';
@@ -9,6 +8,7 @@ import { protobufType, protobufWire } from './protobuf-wire.ts';
 import {
   ApiError,
   CredentialsError,
+  type Listed,
   type Page,
   ProtocolError,
   type Transport,
@@ -16,14 +16,27 @@ import {
 } from './transport.ts';
 import type { Wire } from './wire.ts';
 
-const paths: Readonly<Record<Resource, string>> = {
+const paths = {
   services: '/api/v1/services',
   endpointslices: '/apis/discovery.k8s.io/v1/endpointslices',
   nodes: '/api/v1/nodes',
-};
+} as const;
 
-/** kube-apiserver writes protobuf for its own types; what it does not know in protobuf, and other servers, write JSON. */
-const accept = `${protobufType}, application/json`;
+/** The path of a collection with a query. */
+function listPath(of: Listed, query: URLSearchParams): string {
+  if (typeof of === 'string') return `${paths[of]}?${query}`;
+  // A Role can allow list and watch of this one name, for requests with this selector.
+  query.set('fieldSelector', `metadata.name=${of.name}`);
+  return `/api/v1/namespaces/${of.namespace}/configmaps?${query}`;
+}
+
+/**
+ * kube-apiserver writes protobuf for its own types; what it does not know in protobuf, and other servers, write JSON. One
+ * ConfigMap is not worth a reader of its own.
+ */
+function acceptOf(of: Listed): string {
+  return typeof of === 'string' ? `${protobufType}, application/json` : 'application/json';
+}
 
 /** A transport over HTTP/2, or HTTP/1.1, with one connection pool for all resources. */
 export class HttpTransport implements Transport, AsyncDisposable {
@@ -48,22 +61,17 @@ export class HttpTransport implements Transport, AsyncDisposable {
     return this.#expires;
   }
 
-  async list(
-    resource: Resource,
-    limit: number,
-    from: string | undefined,
-    signal: AbortSignal,
-  ): Promise<Page> {
+  async list(of: Listed, limit: number, from: string | undefined, signal: AbortSignal): Promise<Page> {
     const query = new URLSearchParams({ limit: String(limit) });
     if (from !== undefined) query.set('continue', from);
     return this.#within(signal, async (session, _, within) => {
-      const { body, wire } = await get(session, `${paths[resource]}?${query}`, within);
-      return wire.page(Buffer.from(await body.arrayBuffer()), resource);
+      const { body, wire } = await get(session, listPath(of, query), acceptOf(of), within);
+      return wire.page(Buffer.from(await body.arrayBuffer()), of);
     });
   }
 
   async watch(
-    resource: Resource,
+    of: Listed,
     resourceVersion: string,
     timeoutSeconds: number,
     signal: AbortSignal,
@@ -74,10 +82,10 @@ export class HttpTransport implements Transport, AsyncDisposable {
       resourceVersion,
       timeoutSeconds: String(timeoutSeconds),
     });
-    const path = `${paths[resource]}?${query}`;
+    const path = listPath(of, query);
     return this.#within(signal, async (session, opened, within) => {
-      const { body, wire } = await get(session, path, within);
-      return this.#events(wire.events(body, resource), session, opened);
+      const { body, wire } = await get(session, path, acceptOf(of), within);
+      return this.#events(wire.events(body, of), session, opened);
     });
   }
 
@@ -200,6 +208,7 @@ function nothing(): void {}
 async function get(
   session: Session,
   path: string,
+  accept: string,
   signal: AbortSignal,
 ): Promise<{ readonly body: Dispatcher.ResponseData['body']; readonly wire: Wire }> {
   const headers = { ...(await abortable(session.headers(), signal)), accept };

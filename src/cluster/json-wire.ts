@@ -4,7 +4,7 @@ import type { Wire } from './wire.ts';
 
 /** JSON, which every server can write. */
 export const jsonWire: Wire = {
-  page: (body, resource) => {
+  page: (body, of) => {
     const list = parseJson(body.toString('utf8'));
     if (typeof list === 'object' && list !== null && 'items' in list && 'metadata' in list) {
       const { items, metadata } = list;
@@ -22,7 +22,9 @@ export const jsonWire: Wire = {
         }
       }
     }
-    throw new ProtocolError(`what the API server sent for ${resource} is no list of Kubernetes`);
+    throw new ProtocolError(
+      `what the API server sent for ${typeof of === 'string' ? of : 'configmaps'} is no list of Kubernetes`,
+    );
   },
   events: jsonLines,
   status: (body) => {

@@ -39,7 +39,7 @@ export function kubernetesCluster(
     ready: () => recovery.notify('ready'),
   });
   const reflectors = resources.map(
-    (resource) => new Reflector({ resource, transport, store, pace, clock, recovery, heartbeat }),
+    (resource) => new Reflector({ store: store.of(resource), transport, pace, clock, recovery, heartbeat }),
   );
   const running = Promise.all([
     heartbeat.run(stop.signal),

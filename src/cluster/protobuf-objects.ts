@@ -1,4 +1,4 @@
-import { drainAnnotation, requestAnnotations } from '../model/cluster.ts';
+import { agentAnnotation, drainAnnotation, requestAnnotations } from '../model/cluster.ts';
 import type { ProtobufReader } from './protobuf.ts';
 import type { Raw } from './raw.ts';
 
@@ -19,7 +19,7 @@ interface MetadataKeys {
 
 const ofNode: MetadataKeys = {
   labels: new Set(['node.kubernetes.io/exclude-from-external-load-balancers']),
-  annotations: new Set([drainAnnotation]),
+  annotations: new Set([agentAnnotation, drainAnnotation]),
 };
 const ofService: MetadataKeys = {
   labels: 'all',

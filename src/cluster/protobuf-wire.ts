@@ -1,7 +1,7 @@
 import type { Resource } from '../model/cluster.ts';
 import { ProtobufError, ProtobufReader } from './protobuf.ts';
 import { readListMeta, readNode, readService, readSlice, readStatus } from './protobuf-objects.ts';
-import { type Page, ProtocolError } from './transport.ts';
+import { type Listed, type Page, ProtocolError } from './transport.ts';
 import type { Wire } from './wire.ts';
 
 /** The content type of Kubernetes' protobuf; a watch adds `;stream=watch`. */
@@ -20,7 +20,8 @@ type Place = readonly [start: number, end: number];
 
 /** The protobuf of Kubernetes, of which only the fields that we use are read. */
 export const protobufWire: Wire = {
-  page: (body, resource) => {
+  page: (body, of) => {
+    const resource = resourceOf(of);
     const what = `the list of ${resource}`;
     try {
       return pageOf(body, resource, what);
@@ -28,7 +29,7 @@ export const protobufWire: Wire = {
       throw inWords(what, error);
     }
   },
-  events: (chunks, resource) => eventsOf(chunks, resource),
+  events: (chunks, of) => eventsOf(chunks, resourceOf(of)),
   status: (body) => {
     try {
       const reader = new ProtobufReader(body);
@@ -40,6 +41,12 @@ export const protobufWire: Wire = {
     }
   },
 };
+
+/** Anything else is asked for in JSON. */
+function resourceOf(of: Listed): Resource {
+  if (typeof of === 'string') return of;
+  throw new ProtocolError(`the API server sent ConfigMap ${of.name} as protobuf, and was asked for JSON`);
+}
 
 /** The items are read one by one, when they are asked for: nothing of one is kept longer than its reader keeps it. */
 function pageOf(body: Buffer, resource: Resource, what: string): Page {

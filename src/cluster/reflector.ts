@@ -1,11 +1,17 @@
-import type { Resource } from '../model/cluster.ts';
 import type { Clock } from './clock.ts';
-import { errorOf, feedFailure, isCertificateError } from './failure.ts';
-import type { Heartbeat } from './heartbeat.ts';
+import { errorOf, isCertificateError } from './failure.ts';
+import type { Heartbeat, Readiness } from './heartbeat.ts';
+import type { Replacement } from './resource-index.ts';
 import { Signal } from './signal.ts';
 import { withinSilence } from './silence.ts';
-import type { ClusterStore } from './store.ts';
-import { ApiError, CredentialsError, type Page, ProtocolError, type Transport } from './transport.ts';
+import {
+  ApiError,
+  CredentialsError,
+  type Listed,
+  type Page,
+  ProtocolError,
+  type Transport,
+} from './transport.ts';
 import { versionOf } from './versions.ts';
 
 /** How often and how long; ms unless the name says otherwise. */
@@ -47,10 +53,35 @@ export const defaultPace: ReflectorPace = {
   relistAfter: 4,
 };
 
+/** Where a reflector keeps what it lists and watches. */
+export interface ReflectorStore {
+  readonly of: Listed;
+  /** A list was complete. */
+  isSynced(): boolean;
+  /** An event of the watch. */
+  set(object: unknown): void;
+  delete(object: unknown): void;
+  /** Begins a new list. */
+  replacement(): Replacement;
+  /**
+   * Applies a list that is complete.
+   *
+   * @param turn yields to the event loop
+   * @param version resourceVersion of the list
+   */
+  commit(replacement: Replacement, turn: () => Promise<void>, version: string): Promise<void>;
+  /** @param now ms since the epoch */
+  heard(now: number): void;
+  works(): void;
+  /** @param readiness of the server, asked after a 403 */
+  fails(error: unknown, readiness: Readiness): void;
+  /** Tells the listeners what has changed. */
+  notify(): void;
+}
+
 export interface ReflectorOptions {
-  readonly resource: Resource;
   readonly transport: Transport;
-  readonly store: ClusterStore;
+  readonly store: ReflectorStore;
   readonly pace: ReflectorPace;
   readonly clock: Clock;
   /** Shared by the reflectors of one server. */
@@ -71,13 +102,12 @@ export function recoverySignal(): Signal<Recovery, Recovery> {
 type Failure = 'none' | 'unanswered' | 'expired' | 'other';
 
 /**
- * Keeps one resource of the store in sync with the API server until the signal is aborted: LIST, then WATCH, then again
+ * Keeps a store in sync with the API server until the signal is aborted: LIST, then WATCH, then again
  * after any failure. The old state stays until a new list is complete.
  */
 export class Reflector {
-  readonly #resource: Resource;
   readonly #transport: Transport;
-  readonly #store: ClusterStore;
+  readonly #store: ReflectorStore;
   readonly #pace: ReflectorPace;
   readonly #clock: Clock;
   readonly #recovery: Signal<Recovery, Recovery>;
@@ -94,8 +124,7 @@ export class Reflector {
   /** A watch is open: what comes on its connection proves that it is alive. */
   #isWatching = false;
 
-  constructor({ resource, transport, store, pace, clock, recovery, heartbeat }: ReflectorOptions) {
-    this.#resource = resource;
+  constructor({ transport, store, pace, clock, recovery, heartbeat }: ReflectorOptions) {
     this.#transport = transport;
     this.#store = store;
     this.#pace = pace;
@@ -106,7 +135,7 @@ export class Reflector {
 
   /** The server has answered something. */
   answered(): void {
-    if (this.#isWatching) this.#store.heard(this.#resource, this.#clock.now());
+    if (this.#isWatching) this.#store.heard(this.#clock.now());
   }
 
   async run(signal: AbortSignal): Promise<void> {
@@ -130,7 +159,7 @@ export class Reflector {
    * @returns the version of the list
    */
   async #list(signal: AbortSignal): Promise<string> {
-    const replacement = this.#store.indexes[this.#resource].replacement();
+    const replacement = this.#store.replacement();
     const over = new AbortController();
     const either = AbortSignal.any([signal, over.signal]);
     let coming = this.#page(undefined, either);
@@ -138,7 +167,7 @@ export class Reflector {
       for (;;) {
         const { items, resourceVersion, next } = await coming;
         signal.throwIfAborted();
-        this.#store.heard(this.#resource, this.#clock.now());
+        this.#store.heard(this.#clock.now());
         if (next !== undefined) {
           coming = this.#page(next, either);
           // It is awaited below, and may fail before.
@@ -147,7 +176,7 @@ export class Reflector {
         for (const item of items) replacement.add(item);
         if (next === undefined) {
           await this.#store.commit(replacement, () => this.#clock.sleep(0, signal), resourceVersion);
-          this.#store.state(this.#resource, { synced: true, trouble: undefined });
+          this.#store.works();
           this.#store.notify();
           if (this.#failures > 0) this.#recovery.notify('answers');
           return resourceVersion;
@@ -167,7 +196,7 @@ export class Reflector {
       this.#clock,
       () => this.#pace.listSilence,
       signal,
-      (within) => this.#transport.list(this.#resource, this.#pace.page, from, within),
+      (within) => this.#transport.list(this.#store.of, this.#pace.page, from, within),
     );
   }
 
@@ -184,7 +213,7 @@ export class Reflector {
       () => silence,
       signal,
       async (within, heard) => {
-        const batches = await this.#transport.watch(this.#resource, version, seconds, within);
+        const batches = await this.#transport.watch(this.#store.of, version, seconds, within);
         silence = limit;
         heard();
         this.#isWatching = true;
@@ -197,7 +226,7 @@ export class Reflector {
           for await (const batch of batches) {
             within.throwIfAborted();
             heard();
-            this.#store.heard(this.#resource, this.#clock.now());
+            this.#store.heard(this.#clock.now());
             for (const event of batch) this.#take(event);
             this.#store.notify();
           }
@@ -220,21 +249,20 @@ export class Reflector {
     this.#failures = 0;
     this.#lastFailure = 'none';
     this.#woken = false;
-    this.#store.heard(this.#resource, this.#clock.now());
-    this.#store.state(this.#resource, { trouble: undefined });
+    this.#store.heard(this.#clock.now());
+    this.#store.works();
     this.#store.notify();
   }
 
   #take(event: unknown): void {
     const { type, object } = eventOf(event);
-    const index = this.#store.indexes[this.#resource];
     switch (type) {
       case 'ADDED':
       case 'MODIFIED':
-        index.set(object);
+        this.#store.set(object);
         break;
       case 'DELETED':
-        index.delete(object);
+        this.#store.delete(object);
         break;
       case 'BOOKMARK':
         this.#bookmarks = true;
@@ -272,11 +300,11 @@ export class Reflector {
     if (before === 0 && error instanceof ApiError && error.status === 401) return 0;
     if (this.#failures >= relistAfter) this.#version = undefined;
     // A single failure is normal; the second one in a row is reported.
-    if (before > 0 || !this.#store.feed(this.#resource).synced) {
+    if (before > 0 || !this.#store.isSynced()) {
       // A server that starts refuses everybody: only when it is ready a 403 is about our rights.
       const isRefused = error instanceof ApiError && error.status === 403;
       const readiness = isRefused ? await this.#heartbeat.ask(signal) : 'ready';
-      this.#store.state(this.#resource, { trouble: feedFailure(error, this.#resource, readiness) });
+      this.#store.fails(error, readiness);
     }
     if (error instanceof ApiError && error.retryAfter !== undefined) return error.retryAfter;
     const most = failure === 'unanswered' ? longestUnanswered : longest;

@@ -14,7 +14,9 @@ import type { Problem } from '../model/problem.ts';
 import type { Cluster } from './cluster.ts';
 import { decodeNode, decodeService, decodeSlice, oncePerIp, type Slice, same } from './decode.ts';
 import { GrowingDelta, mergeDelta } from './delta.ts';
+import { feedFailure } from './failure.ts';
 import { exact, none } from './raw.ts';
+import type { ReflectorStore } from './reflector.ts';
 import { DecodedIndex, type IndexChange, type Replacement, type ResourceIndex } from './resource-index.ts';
 import { Signal } from './signal.ts';
 import { SortedMap } from './sorted-map.ts';
@@ -171,6 +173,26 @@ export class ClusterStore implements Omit<Cluster, typeof Symbol.asyncDispose> {
     if (next.synced === feed.synced && next.trouble === feed.trouble) return;
     this.#feeds.set(resource, next);
     this.#overviewChanged();
+  }
+
+  /** One resource, for its reflector. */
+  of(resource: Resource): ReflectorStore {
+    const index = this.indexes[resource];
+    return {
+      of: resource,
+      isSynced: () => this.feed(resource).synced,
+      set: (object) => index.set(object),
+      delete: (object) => index.delete(object),
+      replacement: () => index.replacement(),
+      commit: async (...list) => {
+        await this.commit(...list);
+        this.state(resource, { synced: true });
+      },
+      heard: (now) => this.heard(resource, now),
+      works: () => this.state(resource, { trouble: undefined }),
+      fails: (error, readiness) => this.state(resource, { trouble: feedFailure(error, resource, readiness) }),
+      notify: () => this.notify(),
+    };
   }
 
   /**

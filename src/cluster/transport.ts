@@ -1,4 +1,7 @@
-import type { Resource } from '../model/cluster.ts';
+import type { ObjectName, Resource } from '../model/cluster.ts';
+
+/** What can be listed and watched: a resource in the whole cluster, or the ConfigMap of this name. */
+export type Listed = Resource | ObjectName;
 
 export interface Page {
   /** To be iterated once; the iteration throws {@link ProtocolError} at an object that cannot be read. */
@@ -13,13 +16,13 @@ export interface Page {
  * connection error. After a 401 or a connection error the next call reads the credentials again and reconnects.
  */
 export interface Transport {
-  list(resource: Resource, limit: number, from: string | undefined, signal: AbortSignal): Promise<Page>;
+  list(of: Listed, limit: number, from: string | undefined, signal: AbortSignal): Promise<Page>;
 
   /**
    * Resolves when the server has accepted the watch. Yields batches of events in their order: `{ type, object }`. Ends when the server ends the watch; throws when the connection breaks.
    */
   watch(
-    resource: Resource,
+    of: Listed,
     resourceVersion: string,
     timeoutSeconds: number,
     signal: AbortSignal,

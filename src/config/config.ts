@@ -1,3 +1,4 @@
+import type { ObjectName } from '../model/cluster.ts';
 import type { DeleteLimits } from '../model/delete-limits.ts';
 import type { Gateway } from '../model/gateway.ts';
 import type { Ip } from '../model/ip.ts';
@@ -28,6 +29,8 @@ export interface GatewayConfig {
   readonly pace: Pace;
   readonly limits: DeleteLimits;
   readonly probe: ProbeTerms;
+  /** undefined: this gateway publishes nothing; nor does one that reads the cluster from a file. */
+  readonly publish: PublishTerms | undefined;
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error';
   readonly logFormat: 'auto' | 'pretty' | 'json';
 }
@@ -37,6 +40,15 @@ export interface ListenAddress {
   /** An IP address. */
   readonly host: Ip;
   readonly port: number;
+}
+
+/** Where and as what a gateway publishes its pools and addresses. */
+export interface PublishTerms {
+  readonly configMap: ObjectName;
+  /** undefined: the name of the host */
+  readonly name: string | undefined;
+  /** Its addresses on the LAN, at most one of each family; none: those of the interface. */
+  readonly lan: readonly Ip[];
 }
 
 /** How far the gateway trusts its own probe of the nodes. */
@@ -65,11 +77,30 @@ export interface EipsOrigin {
   readonly every: number;
 }
 
+/** What an agent follows, and what it tells. */
+export interface FollowTerms {
+  readonly kubeconfig: string | undefined;
+  readonly context: string | undefined;
+  /** In which the gateways publish. */
+  readonly configMap: ObjectName;
+  /** The name of its Node; undefined: the name of the host */
+  readonly node: string | undefined;
+  /** It tells by an annotation of its Node what it serves. */
+  readonly tell: boolean;
+  /** Table of the first gateway that is followed. */
+  readonly repliesTable: number;
+  /** Where the file has them, `/etc/eiproute/node.yaml:2`; undefined: those that are published count. */
+  readonly eipsAt: string | undefined;
+  readonly gatewaysAt: string | undefined;
+}
+
 /** The whole configuration of `eiproute node`, checked, with every default filled in. */
 export interface NodeConfig {
-  /** Its `eips` are empty when they come from the ConfigMap of `eipsFrom` alone. */
+  /** Its `eips` are empty when they come from the ConfigMap of `eipsFrom` alone, like its `gateways` with `follow`. */
   readonly agent: NodeAgent;
   readonly eipsFrom: EipsOrigin | undefined;
+  /** undefined: it follows no gateway. */
+  readonly follow: FollowTerms | undefined;
   /** Ledger of sysctls, last known EIP networks. */
   readonly stateDirectory: string;
   /** The status socket. */

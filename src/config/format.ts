@@ -1,3 +1,4 @@
+import type { ObjectName } from '../model/cluster.ts';
 import { family, type Ip, parseIp } from '../model/ip.ts';
 import { quoted } from '../model/text.ts';
 import type { ListenAddress } from './config.ts';
@@ -152,6 +153,12 @@ export const word: Format<string> = textFormat('text', (text) => {
 
 // Names that Linux accepts (dev_valid_name in net/core/dev.c), without `all` and `default`: conf/all and conf/default
 // below /proc/sys/net are no interfaces.
+/** A key in the data of a ConfigMap. */
+export const dataKey: Format<string> = textFormat('a name', (text) => {
+  if (/^[-._a-zA-Z0-9]{1,253}$/.test(text)) return text;
+  throw new RangeError(`must be letters, digits, "-", "_" and ".", not ${quoted(text)}`);
+});
+
 export const interfaceName: Format<string> = textFormat('an interface name', (text) => {
   const refuse = (why: string): never => {
     throw new RangeError(`${quoted(text)} is no interface name: ${why}`);
@@ -163,11 +170,6 @@ export const interfaceName: Format<string> = textFormat('an interface name', (te
   if (text === '.' || text === '..' || text === 'all' || text === 'default') refuse('Linux reserves it');
   return text;
 });
-
-interface ObjectName {
-  readonly namespace: string;
-  readonly name: string;
-}
 
 function objectIn(text: string): ObjectName | undefined {
   const [, namespace, name] = /^([a-z0-9][-a-z0-9]{0,62})\/([a-z0-9][-.a-z0-9]{0,252})$/.exec(text) ?? [];

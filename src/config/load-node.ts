@@ -1,9 +1,10 @@
 import { readEips, readGateways, refuseMismatches } from './agent.ts';
-import type { EipsOrigin, NodeConfig } from './config.ts';
+import type { EipsOrigin, FollowTerms, NodeConfig } from './config.ts';
 import type { ConfigProblem } from './config-problem.ts';
 import { type LoadRequest, type LoadResult, loadFile, readConfig } from './file.ts';
 import type { Layers } from './layers.ts';
 import { nodeLeaves, nodeSchema } from './node-schema.ts';
+import { openListener } from './open-listener.ts';
 import { type Bases, type Readings, readings, readPace } from './readings.ts';
 import type { FileLayer } from './shape.ts';
 
@@ -17,16 +18,25 @@ export function readNodeConfig(bytes: Uint8Array, request: LoadRequest): LoadRes
   return readConfig(bytes, request, nodeSchema, assemble);
 }
 
-function assemble(layer: FileLayer, layers: Layers, bases: Bases, errors: ConfigProblem[]): NodeConfig {
+function assemble(
+  layer: FileLayer,
+  layers: Layers,
+  bases: Bases,
+  errors: ConfigProblem[],
+  warnings: ConfigProblem[],
+): NodeConfig {
   const read = readings(layer, layers, bases, errors);
   const { report, optional, preset, path } = read;
   const missing = (key: string, what: string): void => {
     if (!layer.values.has(key) && !errors.some((one) => one.key === key)) report(key, `is missing: ${what}`);
   };
   const eipsFrom = readOrigin(read, layers, (what) => missing(nodeLeaves.eipsConfigMap.key, what));
-  if (eipsFrom === undefined && !errors.some(({ key }) => key.startsWith('eipsFrom')))
+  const follow = readFollow(read, layer);
+  if (follow !== undefined && eipsFrom !== undefined)
+    report('eipsFrom', 'is given together with follow; the networks come from one ConfigMap');
+  if (eipsFrom === undefined && follow === undefined && !errors.some(({ key }) => key.startsWith('eipsFrom')))
     missing('eips', 'the networks that hold EIPs');
-  missing('gateways', 'the addresses of the gateways on the LAN');
+  if (follow === undefined) missing('gateways', 'the addresses of the gateways on the LAN');
   const markMask = preset(nodeLeaves.markMask);
   const localTable = preset(nodeLeaves.localTable);
   const numbering = { table: preset(nodeLeaves.repliesTable), mask: markMask, localTable };
@@ -37,6 +47,12 @@ function assemble(layer: FileLayer, layers: Layers, bases: Bases, errors: Config
   refuseMismatches(eips, gateways, report);
   if (localTable >= 253 && localTable <= 255) {
     report(nodeLeaves.localTable.key, `${localTable} is one of the kernel's own tables; 100 is free`);
+  }
+  const metrics = optional(nodeLeaves.metricsListen);
+  const open = openListener(metrics, 'node');
+  if (open !== undefined) {
+    const { key } = nodeLeaves.metricsListen;
+    warnings.push({ origin: layers.origin(key), key, what: open });
   }
   return {
     agent: {
@@ -54,13 +70,34 @@ function assemble(layer: FileLayer, layers: Layers, bases: Bases, errors: Config
       literalLocal: preset(nodeLeaves.literalLocal),
     },
     eipsFrom,
+    follow,
     stateDirectory: path(nodeLeaves.stateDirectory) ?? '',
     runtimeDirectory: path(nodeLeaves.runtimeDirectory) ?? '',
     namesDirectory: path(nodeLeaves.namesDirectory) ?? '',
     pace: readPace(layers, preset, report),
-    metrics: optional(nodeLeaves.metricsListen),
+    metrics,
     logLevel: preset(nodeLeaves.logLevel),
     logFormat: preset(nodeLeaves.logFormat),
+  };
+}
+
+/** @returns undefined when no gateway is followed */
+function readFollow({ optional, preset, path }: Readings, layer: FileLayer): FollowTerms | undefined {
+  if (!preset(nodeLeaves.follow)) return undefined;
+  const placeOf = (key: string): string | undefined => {
+    const origin = layer.origin(key, 'value');
+    if (!layer.values.has(key) || origin.kind !== 'file') return undefined;
+    return origin.at === undefined ? origin.file : `${origin.file}:${origin.at.line}`;
+  };
+  return {
+    kubeconfig: path(nodeLeaves.followKubeconfig),
+    context: optional(nodeLeaves.followContext),
+    configMap: preset(nodeLeaves.followConfigMap),
+    node: optional(nodeLeaves.followNode),
+    tell: preset(nodeLeaves.followTell),
+    repliesTable: preset(nodeLeaves.repliesTable),
+    eipsAt: placeOf('eips'),
+    gatewaysAt: placeOf('gateways'),
   };
 }
 

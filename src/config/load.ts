@@ -4,6 +4,7 @@ import type { GatewayConfig, Source } from './config.ts';
 import { type ConfigProblem, rank } from './config-problem.ts';
 import { type LoadRequest, type LoadResult, loadFile, readConfig } from './file.ts';
 import type { Layers } from './layers.ts';
+import { openListener } from './open-listener.ts';
 import { type ReportProblem, readPools, specialUse } from './pools.ts';
 import { type Bases, readings, readPace } from './readings.ts';
 import { gatewaySchema, type Leaf, leaves } from './schema.ts';
@@ -82,6 +83,16 @@ function assemble(
       what: 'is not set: the other gateway picks other nodes for the same flows, and these break when it takes over; set one number on both',
     });
   }
+  const metrics = optional(leaves.metricsListen);
+  const open = openListener(metrics, 'gateway');
+  if (open !== undefined) {
+    const { key } = leaves.metricsListen;
+    warnings.push({ origin: layers.origin(key), key, what: open });
+  }
+  const publishLan = optional(leaves.publishLan) ?? [];
+  checkOnePerFamily(publishLan, (what) => report(leaves.publishLan.key, what));
+  const configMap = preset(leaves.publish);
+  const publish = { name: optional(leaves.publishName), lan: publishLan };
   const pace = readPace(layers, preset, report);
   const resilient = preset(leaves.resilient);
   const resilience = {
@@ -129,7 +140,8 @@ function assemble(
       drainLimit: preset(leaves.drainLimit),
       cordon: preset(leaves.drainCordon) ? 'drains' : 'ignored',
     },
-    metrics: optional(leaves.metricsListen),
+    publish: configMap ? { configMap, ...publish } : undefined,
+    metrics,
     logLevel: preset(leaves.logLevel),
     logFormat: preset(leaves.logFormat),
   };
@@ -143,6 +155,13 @@ function checkActive(active: readonly Ip[], pools: readonly Pool[], report: (wha
     if (other) report(`${other} and ${ip} are both IPv${family(ip)}; there is one address per family`);
     const pool = pools.find(({ addresses }) => addresses.some((network) => contains(network, ip)));
     if (pool) report(`${ip} is inside pool "${pool.name}"; it must not be an EIP`);
+  });
+}
+
+function checkOnePerFamily(ips: readonly Ip[], report: (what: string) => void): void {
+  ips.forEach((ip, i) => {
+    const other = ips.find((one, j) => j < i && family(one) === family(ip));
+    if (other) report(`${other} and ${ip} are both IPv${family(ip)}; there is one address per family`);
   });
 }
 

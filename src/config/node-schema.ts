@@ -12,6 +12,12 @@ export const nodeLeaves = {
   eipsConfigMap: leaf('eipsFrom.configMap', objectName, undefined, 'the ConfigMap that holds the networks'),
   eipsKey: leaf('eipsFrom.key', word, 'eips', 'its key'),
   eipsEvery: leaf('eipsFrom.every', duration(1000, 3_600_000), '30s', 'time between two looks at it'),
+  follow: leaf('follow.enabled', truth, 'false', 'take networks and gateways from what gateways publish'),
+  followKubeconfig: leaf('follow.kubeconfig', path, undefined, 'how to reach the Kubernetes API'),
+  followContext: leaf('follow.context', word, undefined, 'the context of the kubeconfig'),
+  followConfigMap: leaf('follow.configMap', objectName, 'kube-system/eiproute', 'where gateways publish'),
+  followNode: leaf('follow.node', word, undefined, 'the name of its Node; the host name'),
+  followTell: leaf('follow.tell', truth, 'true', 'tell by an annotation of the Node what is served'),
   interface: leaf('interface', interfaceName, undefined, 'the interface towards the gateways'),
   localTable: leaf('tables.local', table, '100', 'the table that keeps EIPs from looping'),
   repliesTable: leaf('tables.replies', table, '101', 'the table of the first gateway; the next follow'),
@@ -38,5 +44,5 @@ const allNodeLeaves: readonly Leaf<unknown>[] = Object.values(nodeLeaves);
 export const nodeSchema: Schema = {
   leaves: allNodeLeaves,
   lists: ['eips', 'gateways'],
-  shorthands: new Map(),
+  shorthands: new Map([['follow', 'enabled']]),
 };

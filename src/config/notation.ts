@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { type Document, isMap, isPair, isScalar, visit, Document as YamlDocument } from 'yaml';
+import type { ObjectName } from '../model/cluster.ts';
 import type { Pool } from '../model/gateway.ts';
 import { openTerms } from '../model/pool.ts';
 import type { GatewayConfig, NodeConfig } from './config.ts';
@@ -28,7 +29,7 @@ export function notation(config: Config): Notation {
 }
 
 function gatewayNotation(config: GatewayConfig): Partial {
-  const { gateway, source, pace, limits, probe } = config;
+  const { gateway, source, pace, limits, probe, publish } = config;
   const file = source.kind === 'file' ? source.path : undefined;
   const kubernetes = source.kind === 'kubernetes' ? source : undefined;
   const via = gateway.defaultRoutes.length === 0 ? undefined : gateway.defaultRoutes;
@@ -56,6 +57,9 @@ function gatewayNotation(config: GatewayConfig): Partial {
       leaves.activeAddress.key,
       announce === undefined || announce.active.length === 0 ? undefined : announce.active,
     ],
+    [leaves.publish.key, publish === undefined ? false : nameText(publish.configMap)],
+    [leaves.publishName.key, publish?.name],
+    [leaves.publishLan.key, publish === undefined || publish.lan.length === 0 ? undefined : publish.lan],
     [leaves.weightByEndpoints.key, gateway.weighByEndpoints],
     [leaves.resilient.key, resilience !== undefined],
     [leaves.buckets.key, resilience?.buckets],
@@ -89,7 +93,11 @@ function gatewayNotation(config: GatewayConfig): Partial {
   ];
 }
 
-function nodeNotation({ agent, eipsFrom, pace, ...rest }: NodeConfig): Partial {
+function nameText({ namespace, name }: ObjectName): string {
+  return `${namespace}/${name}`;
+}
+
+function nodeNotation({ agent, eipsFrom, follow, pace, ...rest }: NodeConfig): Partial {
   return [
     ['eips', agent.eips.length === 0 ? undefined : agent.eips],
     [nodeLeaves.eipsKubeconfig.key, eipsFrom?.kubeconfig],
@@ -97,9 +105,21 @@ function nodeNotation({ agent, eipsFrom, pace, ...rest }: NodeConfig): Partial {
     [nodeLeaves.eipsConfigMap.key, eipsFrom && `${eipsFrom.namespace}/${eipsFrom.name}`],
     [nodeLeaves.eipsKey.key, eipsFrom?.key],
     [nodeLeaves.eipsEvery.key, eipsFrom && durationText(eipsFrom.every)],
-    ['gateways', agent.gateways.map(({ address, table, mark }) => ({ address, table, mark }))],
+    [nodeLeaves.follow.key, follow !== undefined],
+    [nodeLeaves.followKubeconfig.key, follow?.kubeconfig],
+    [nodeLeaves.followContext.key, follow?.context],
+    [nodeLeaves.followConfigMap.key, follow && nameText(follow.configMap)],
+    [nodeLeaves.followNode.key, follow?.node],
+    [nodeLeaves.followTell.key, follow?.tell],
+    [
+      'gateways',
+      agent.gateways.length === 0
+        ? undefined
+        : agent.gateways.map(({ address, table, mark }) => ({ address, table, mark })),
+    ],
     [nodeLeaves.interface.key, agent.interface],
     [nodeLeaves.localTable.key, agent.localTable],
+    [nodeLeaves.repliesTable.key, follow?.repliesTable],
     [nodeLeaves.marksPriority.key, agent.priorities.marks],
     [nodeLeaves.localPriority.key, agent.priorities.local],
     [nodeLeaves.repliesPriority.key, agent.priorities.replies],

@@ -3,6 +3,7 @@ import { defaultProtocol } from '../model/owner.ts';
 import {
   addresses,
   choice,
+  dataKey,
   duration,
   type Format,
   interfaceName,
@@ -82,6 +83,14 @@ export const leaves = {
     undefined,
     'announce only while this host has it',
   ),
+  publish: leaf(
+    'publish.configMap',
+    objectOrFalse,
+    'kube-system/eiproute',
+    'where the agents of the nodes read pools and addresses',
+  ),
+  publishName: leaf('publish.name', dataKey, undefined, 'the name of this gateway there; the host name'),
+  publishLan: leaf<readonly Ip[]>('publish.lan', addresses, undefined, 'its addresses on the LAN'),
   weightByEndpoints: leaf('weightByEndpoints', truth, 'false', 'more endpoints, more flows (under Local)'),
   resilient: leaf('resilient.enabled', truth, 'false', 'resilient nexthop groups'),
   // A power of two is only a convention: the kernel accepts any u16.
@@ -128,7 +137,12 @@ export const leaves = {
   ),
   drainLimit: leaf('drain.limit', duration(0, 24 * hour), '5m', 'how long a draining node keeps its flows'),
   drainCordon: leaf('drain.cordon', truth, 'false', 'a cordoned node gets no new flows'),
-  stateDirectory: leaf('stateDirectory', path, '/var/lib/eiproute', 'sysctl ledger, last known cluster'),
+  stateDirectory: leaf(
+    'stateDirectory',
+    path,
+    '/var/lib/eiproute',
+    'saved values of sysctls, last known cluster',
+  ),
   runtimeDirectory: leaf('runtimeDirectory', path, '/run/eiproute', 'the status socket'),
   metricsListen: leaf(
     'metrics.listen',
@@ -136,7 +150,12 @@ export const leaves = {
     undefined,
     'a read-only listener for metrics and the live page',
   ),
-  logLevel: leaf('log.level', choice(['debug', 'info', 'warn', 'error']), 'info', 'the least that is logged'),
+  logLevel: leaf(
+    'log.level',
+    choice(['debug', 'info', 'warn', 'error']),
+    'info',
+    'the lowest level that is logged',
+  ),
   logFormat: leaf('log.format', choice(['auto', 'pretty', 'json']), 'auto', 'how a log line looks'),
 } as const;
 

@@ -1,101 +1,48 @@
+import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Cluster } from '../cluster/cluster.ts';
-import { GrowingDelta, mergeDelta, nothing } from '../cluster/delta.ts';
-import { fileCluster } from '../cluster/file.ts';
-import { type KubernetesCluster, kubernetesCluster } from '../cluster/kubernetes.ts';
+import { systemClock } from '../cluster/clock.ts';
+import { GrowingDelta, mergeDelta } from '../cluster/delta.ts';
+import { kubernetesConfigMap } from '../cluster/kubernetes-config-map.ts';
 import { remembered } from '../cluster/remembered.ts';
 import { Signal } from '../cluster/signal.ts';
-import type { GatewayConfig, Source } from '../config/config.ts';
-import type { ClusterReader } from '../desire/cluster-reader.ts';
+import type { GatewayConfig } from '../config/config.ts';
 import { routeKey } from '../desire/eip-routes.ts';
-import { nftTableNames } from '../desire/gateway.ts';
-import { GatewayDesire, type GatewaySources } from '../desire/gateway-desire.ts';
+import { GatewayDesire } from '../desire/gateway-desire.ts';
 import { apiServiceName } from '../desire/reserved.ts';
-import { sysctlNames } from '../desire/sysctls.ts';
 import { LinuxKernel } from '../kernel/linux.ts';
 import { LinuxNeighbours } from '../kernel/linux-neighbours.ts';
 import type { Delta } from '../model/cluster.ts';
 import type { Ip } from '../model/ip.ts';
 import { changeObject, type Link } from '../model/object.ts';
-import { ownerOf } from '../model/owner.ts';
-import { unprobed } from '../model/probed.ts';
 import type { Problem } from '../model/problem.ts';
-import type { Role } from '../reconcile/reconciler.ts';
+import type { GatewayState } from '../model/publication.ts';
 import { isBelieved, type Report } from '../reconcile/report.ts';
-import { type EipInputs, eipStatuses } from '../status/eips.ts';
-import { figuresOfGateway, type GatewayInputs, gatewayStatus } from '../status/gateway.ts';
-import { type GatewayFacts, gatewayHealth } from '../status/health.ts';
+import type { AgentTerms } from '../status/agents.ts';
 import { eipOf } from '../status/need.ts';
-import { pathTarget, pathViews } from '../status/path-view.ts';
+import type { AnnounceStatus } from '../status/status.ts';
+import { CurrentAgentTerms } from './agent-terms.ts';
 import { Allocating, type AllocationInputs } from './allocation.ts';
 import { Announcing } from './announcing.ts';
 import {
   type DaemonHandle,
   type DaemonOptions,
   type DaemonRole,
-  type DaemonState,
   listen,
   runDaemon,
   type Watch,
 } from './daemon.ts';
 import { Draining } from './draining.ts';
-import { DarkEips, eipsAnswer } from './eips.ts';
 import { needFolder } from './folders.ts';
+import { GatewayAnswers } from './gateway-answers.ts';
+import { roleOf } from './gateway-role.ts';
 import { keepHeapSmall } from './heap.ts';
 import { identity } from './identity.ts';
 import { lock } from './lock.ts';
 import { NodeTroubles } from './node-troubles.ts';
-import { pathsAnswer } from './paths.ts';
-import { PoolSizes, poolsStatus } from './pools.ts';
 import { Probing } from './probing.ts';
-import type { Answer } from './socket.ts';
-import { Standings } from './standings.ts';
-
-export function openSource(
-  source: Source,
-): Cluster & Partial<Pick<KubernetesCluster, 'writer' | 'server' | 'recoveries' | 'credentialsEnd'>> {
-  return source.kind === 'file' ? fileCluster(source.path) : kubernetesCluster(source);
-}
-
-/** The role of a gateway for a command: over a cluster that does not change. */
-export function gatewayRole(
-  config: GatewayConfig,
-  cluster: ClusterReader,
-  problems: () => readonly Problem[],
-): Role & { readonly desire: GatewayDesire } {
-  const standings = new Standings();
-  standings.read({
-    nodes: cluster.overview().nodes,
-    silent: new Set(),
-    terms: config.probe,
-    proxy: () => 'unknown',
-    now: 0,
-  });
-  const sources: GatewaySources = {
-    cluster,
-    takeDelta: () => nothing,
-    // What Kubernetes says of its nodes; nobody is asked.
-    probed: { ...unprobed, standings: standings.standings },
-    problems: () => [problems()],
-  };
-  return roleOf(config, new GatewayDesire(config.gateway, sources));
-}
-
-function roleOf({ gateway, limits }: GatewayConfig, desire: GatewayDesire): Role & { desire: GatewayDesire } {
-  return {
-    scope: {
-      owner: ownerOf(gateway.protocol),
-      // A table that was named in a former configuration may still announce what nobody routes any more.
-      tables: 'all',
-      sysctls: sysctlNames(gateway),
-      nftTables: nftTableNames(gateway.protocol),
-      neighbours: [],
-    },
-    limits,
-    desire,
-  };
-}
+import { Publishing } from './publishing.ts';
+import { openSource } from './source.ts';
 
 const none: readonly Problem[] = [];
 
@@ -158,6 +105,14 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
     changed: () => handle?.roundSignal.notify({ kind: 'cluster', text: 'probe' }),
     answered: (service) => allocating?.controller.answered(service),
   });
+  const publish = config.source.kind === 'kubernetes' ? config.publish : undefined;
+  await using published =
+    publish && config.source.kind === 'kubernetes'
+      ? kubernetesConfigMap(config.source, publish.configMap)
+      : undefined;
+  const currentTerms = new CurrentAgentTerms();
+  const agentTerms = (): AgentTerms =>
+    currentTerms.of(handle?.links() ?? [], config.gateway, config.publish?.lan ?? []);
   const draining = await Draining.recall(config.stateDirectory);
   const announcing = new Announcing({
     gateway: () => config.gateway,
@@ -166,12 +121,27 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
     actual: () => handle?.actual(),
     changed: () => handle?.roundSignal.notify({ kind: 'operator', text: 'drain' }),
   });
+  const publishing =
+    publish && published
+      ? new Publishing({
+          port: published,
+          name: publish.name ?? hostname(),
+          id: await identity(config.stateDirectory),
+          wanted: () => ({
+            pools: config.gateway.pools.map(({ name, addresses }) => ({ name, networks: addresses })),
+            lan: agentTerms().published,
+            state: gatewayState(announcing.status()),
+          }),
+          clock: systemClock,
+          changed: () => handle?.roundSignal.notify({ kind: 'cluster', text: 'ConfigMap' }),
+        })
+      : undefined;
   /** Changes of the cluster that the next round reads. */
   let changed = new GrowingDelta();
   /** The changes of the cluster that the present round acts on. */
   let acted = new GrowingDelta();
   const applied = new Signal<Delta, GrowingDelta>(mergeDelta);
-  const nodeTroubles = (): readonly Problem[] => troubles.of(cluster.overview().nodes);
+  const nodeTroubles = (): readonly Problem[] => troubles.of(cluster.overview().nodes, agentTerms());
   /** The first round with all lists is over. */
   const listed = new Signal(() => {});
   const roleFor = (now: GatewayConfig) =>
@@ -184,6 +154,8 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
           acted.merge(delta);
           changed = new GrowingDelta();
           probing.read(delta.services);
+          // Before the round, whose moves follow from it.
+          handle?.journal.drains(probing.verdicts);
           return delta;
         },
         probed: probing,
@@ -192,6 +164,7 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
           kernel.problems,
           allocating?.problems() ?? none,
           nodeTroubles(),
+          publishing?.problems() ?? none,
           ...probing.problems(),
         ],
       }),
@@ -203,37 +176,18 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
   let counts = role.desire.paths.counts;
   let links: readonly Link[] | undefined;
   const troubles = new NodeTroubles();
-  const sizes = new PoolSizes();
-  const dark = new DarkEips();
-
-  const facts = (state: DaemonState): GatewayFacts => ({
-    ...state,
-    lan: config.gateway.lan,
-    counts,
-    cluster: cluster.overview(),
-    source: config.source.kind,
-    dark: dark.of(taken.desire.paths, probing.unheard, state.report),
-    unrouted: () => taken.desire.unrouted(),
-    announceStates: taken.desire.announcing?.states,
-  });
-  const statusInputs = (state: DaemonState): GatewayInputs => ({
-    ...state,
-    facts: facts(state),
-    paths: taken.desire.paths,
-    nodes: cluster.overview().nodes,
-    hosts: probing.hosts,
-    verdicts: probing.verdicts,
-    address: config.source.kind === 'file' ? config.source.path : source.server?.(),
-    sizes: sizes.of(inputs()),
-    waiting: allocating?.waiting,
-    lease: allocating?.lease,
-    announce: announcing.status(),
-  });
-  const eipInputs = (state: DaemonState): EipInputs => ({
-    ...state,
-    paths: taken.desire.paths.paths(),
-    table: config.gateway.table,
-    silent: probing.unheard,
+  const answers = new GatewayAnswers({
+    config: () => config,
+    desire: () => taken.desire,
+    counts: () => counts,
+    inputs,
+    cluster,
+    source,
+    probing,
+    announcing,
+    allocating,
+    publishing,
+    agentTerms,
   });
   const daemonRole: DaemonRole = {
     name: 'gateway',
@@ -250,52 +204,17 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
     pace: () => config.pace,
     history: () => role.desire.paths.takeHistory(),
     look: (until) => probing.look(until),
-    health: (state) => gatewayHealth(facts(state)),
-    status: (state) => gatewayStatus(statusInputs(state)),
-    figures: (state) => figuresOfGateway(statusInputs(state)),
-    eips: (state) => eipStatuses(eipInputs(state)),
+    health: (state) => answers.health(state),
+    status: (state) => answers.status(state),
+    figures: (state) => answers.figures(state),
+    eips: (state) => answers.eips(state),
+    questions: answers.questions,
     listen: config.metrics,
     credentialsEnd: () => source.credentialsEnd?.(),
     leaseTransitions: () => allocating?.transitions,
     commands: new Map([
       ['/drain', () => announcing.drain()],
       ['/undrain', () => announcing.undrain()],
-    ]),
-    questions: new Map<string, (state: DaemonState, query: URLSearchParams) => Answer>([
-      [
-        '/eips',
-        (state, query) =>
-          eipsAnswer(gatewayHealth(facts(state)), query.get('of') ?? undefined, eipInputs(state)),
-      ],
-      [
-        '/paths',
-        (state, query) =>
-          pathsAnswer(
-            gatewayHealth(facts(state)),
-            pathViews(pathTarget(query.get('of') ?? ''), {
-              cluster,
-              gateway: config.gateway,
-              probed: probing,
-              problems: [...(state.report?.problems ?? []), ...(allocating?.problems() ?? none)],
-            }),
-            probing.hosts,
-          ),
-      ],
-      [
-        '/pools',
-        () =>
-          JSON.stringify(
-            poolsStatus(
-              {
-                ...inputs(),
-                services: () => cluster.snapshot().services,
-                paths: () => role.desire.paths.paths(),
-              },
-              allocating?.lease,
-              allocating?.controller.allocator,
-            ),
-          ),
-      ],
     ]),
     rounded: (result) => {
       if (result.complete && !report?.complete) listed.notify();
@@ -306,6 +225,7 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
       if (handle) announcing.tell(handle.journal);
       if (links !== handle?.links()) allocating?.controller.notify();
       links = handle?.links();
+      publishing?.notify();
       allocating?.controller.rerouted(reroutedBy(result));
       if (result.done.length > 0) applied.notify(acted);
       acted = new GrowingDelta();
@@ -341,9 +261,18 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
         roundSignal.notify({ kind: 'config', text: 'configuration' });
       }),
     (_, until) => probing.run(until),
+    ...(publishing ? [(_: DaemonHandle, until: AbortSignal) => publishing.run(until)] : []),
     ...(allocating ? allocationWatches(allocating, (until) => source.recoveries?.(until)) : []),
   ];
   await runDaemon(daemonRole, kernel, watches, options, signal);
+}
+
+/** By the announcements; a gateway that announces nothing has no other state than active. */
+function gatewayState(announce: AnnounceStatus | undefined): GatewayState {
+  if (announce === undefined) return 'active';
+  if (announce.drainingSince !== undefined) return 'draining';
+  const families = [announce.ipv4, announce.ipv6].filter((one) => one !== undefined);
+  return families.length > 0 && families.every(({ state }) => state === 'standby') ? 'standby' : 'active';
 }
 
 function allocationWatches(

@@ -15,14 +15,29 @@ import type { Role } from '../reconcile/reconciler.ts';
 /** No limits: the objects of a node follow from its configuration alone, so no deletion is an accident. */
 const limits: DeleteLimits = { share: 1, window: 0, always: Number.POSITIVE_INFINITY, hold: 0 };
 
-/** Reported while the networks are unknown. Existing objects stay: they may be those of the networks to come. */
-const unknown: Problem = {
-  code: 'eips-unknown',
-  severity: 'error',
-  subject: 'eipsFrom',
-  message: 'the networks of EIPs were never read from the ConfigMap of eipsFrom; nothing is changed',
-  advice: 'let the agent reach it once, or name them in eips as well',
-};
+/** Whether an agent has networks and gateways; without them there is nothing to install. */
+export function isKnown({ eips, gateways }: NodeAgent): boolean {
+  return eips.length > 0 && gateways.length > 0;
+}
+
+/** Reported while something is unknown. Existing objects stay: they may be those of what is to come. */
+function unknownProblem({ gateways }: NodeAgent): Problem {
+  if (gateways.length === 0)
+    return {
+      code: 'gateways-unknown',
+      severity: 'error',
+      subject: 'follow',
+      message: 'what the gateways publish was never read; nothing is changed',
+      advice: 'let the agent reach the API once, or name eips and gateways in the file as well',
+    };
+  return {
+    code: 'eips-unknown',
+    severity: 'error',
+    subject: 'eipsFrom',
+    message: 'the networks of EIPs were never read from the ConfigMap of eipsFrom; nothing is changed',
+    advice: 'let the agent reach it once, or name them in eips as well',
+  };
+}
 
 /** ms to wait for the link-layer addresses of gateways before the first round */
 const patience = 1000;
@@ -41,8 +56,8 @@ export function nodeRole(
     limits,
     desire: new RecomputedDesire((have) => {
       for (const { ip, mac } of have.neighbours) seen.set(ip, mac);
-      if (agent.eips.length === 0)
-        return { objects: [], problems: [unknown, ...problems()], complete: false };
+      if (!isKnown(agent))
+        return { objects: [], problems: [unknownProblem(agent), ...problems()], complete: false };
       const want = nodeObjects(agent, have, seen);
       return { ...want, problems: [...want.problems, ...problems()] };
     }),

@@ -1,5 +1,9 @@
+import { hostname } from 'node:os';
 import { join } from 'node:path';
-import type { NodeConfig } from '../config/config.ts';
+import { isDeepStrictEqual } from 'node:util';
+import { systemClock } from '../cluster/clock.ts';
+import type { ConfigMapPort } from '../cluster/config-map.ts';
+import type { FollowTerms, NodeConfig } from '../config/config.ts';
 import { nodeProblems } from '../desire/node-problems.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import { LinuxKernel } from '../kernel/linux.ts';
@@ -10,14 +14,25 @@ import type { Listing } from '../model/listing.ts';
 import type { NodeAgent } from '../model/node-agent.ts';
 import type { Link } from '../model/object.ts';
 import type { Problem } from '../model/problem.ts';
-import { figuresOfNode, nodeAgentStatus, nodeHealth } from '../status/node.ts';
-import { type DaemonOptions, type DaemonRole, listen, runDaemon, type Watch } from './daemon.ts';
+import { isInSync } from '../reconcile/report.ts';
+import { figuresOfNode, type NodeFacts, nodeAgentStatus, nodeHealth } from '../status/node.ts';
+import {
+  type DaemonHandle,
+  type DaemonOptions,
+  type DaemonRole,
+  type DaemonState,
+  listen,
+  runDaemon,
+  type Watch,
+} from './daemon.ts';
 import { DaemonError } from './daemon-error.ts';
 import { EipsFrom } from './eips-from.ts';
 import { needFolder } from './folders.ts';
+import { Following, type NodeContext } from './following.ts';
 import { lock } from './lock.ts';
 import { writeNames } from './names.ts';
-import { firstListing, nodeRole, nodeScope, withInterface } from './node-role.ts';
+import { firstListing, isKnown, nodeRole, nodeScope, withInterface } from './node-role.ts';
+import { Telling } from './telling.ts';
 
 export interface NodeOptions extends DaemonOptions {
   readonly config: NodeConfig;
@@ -30,30 +45,49 @@ export function openNodeKernel({ stateDirectory }: NodeConfig): Promise<LinuxKer
   return LinuxKernel.open(join(stateDirectory, 'node'));
 }
 
+export interface Prepared {
+  readonly have: Listing;
+  readonly agent: NodeAgent;
+  readonly eipsFrom: EipsFrom | undefined;
+  readonly following: Following | undefined;
+}
+
 /**
  * Checks the machine before anything is installed.
  *
  * @returns the dump, and the agent with its interface and, where a ConfigMap is configured, its last known EIP networks
  * @throws DaemonError when the configuration does not fit this machine
  */
-export async function prepare(
-  kernel: Kernel,
-  config: NodeConfig,
-  signal: AbortSignal,
-): Promise<{ readonly have: Listing; readonly agent: NodeAgent; readonly eipsFrom: EipsFrom | undefined }> {
+export async function prepare(kernel: Kernel, config: NodeConfig, signal: AbortSignal): Promise<Prepared> {
   const lacking = await nftProblem();
   if (lacking) throw new DaemonError(`${lacking.message}; ${lacking.advice}`);
   const { links } = await kernel.list(nodeScope(config.agent), signal);
   const written = withInterface(config.agent, links);
   const eipsFrom = config.eipsFrom && new EipsFrom(config.eipsFrom, config.stateDirectory);
   await eipsFrom?.recall({ agent: written, links });
-  const agent = eipsFrom?.applied(written) ?? written;
+  const following = config.follow && new Following(config.follow, config.stateDirectory);
+  await following?.recall();
+  const agent = effective(config, links, eipsFrom, following);
+  if (following && !isKnown(agent))
+    return { have: await kernel.list(nodeScope(agent), signal), agent, eipsFrom, following };
   // An interface that is down may come up; the other problems need a person.
   const wrong = nodeProblems(agent, links).filter(({ code }) => code !== 'interface-down');
   if (wrong.length > 0) {
     throw new DaemonError(wrong.map(({ message, advice }) => `${message}; ${advice}`).join('. '));
   }
-  return { have: await firstListing(kernel, agent, signal), agent, eipsFrom };
+  return { have: await firstListing(kernel, agent, signal), agent, eipsFrom, following };
+}
+
+/** What this node serves by its file, and by what it follows. */
+function effective(
+  { agent, follow: terms }: NodeConfig,
+  links: readonly Link[],
+  eipsFrom: EipsFrom | undefined,
+  following: Following | undefined,
+): NodeAgent {
+  const whole = following && terms ? following.applied({ agent, terms, links }) : agent;
+  const written = withInterface(whole, links);
+  return eipsFrom?.applied(written) ?? written;
 }
 
 /**
@@ -69,39 +103,82 @@ export async function runNode(options: NodeOptions, signal: AbortSignal): Promis
   await using _lock = await lock(config.agent.protocol, config.runtimeDirectory);
   await using kernel = await openNodeKernel(config);
   const prepared = await prepare(kernel, config, signal);
-  const { eipsFrom } = prepared;
+  const { eipsFrom, following } = prepared;
+  /** Which ConfigMap and Node these are follows a restart. */
+  const { follow: terms } = config;
   let { agent } = prepared;
   await nameNumbers(config, agent, options.log);
 
   const seen = new Map<Ip, string>(prepared.have.neighbours.map(({ ip, mac }) => [ip, mac]));
-  const problems = (): readonly Problem[] => [...kernel.problems, ...(eipsFrom?.problems() ?? [])];
+  let handle: DaemonHandle | undefined;
+  const configured = (text: string): void => handle?.roundSignal.notify({ kind: 'config', text });
+  const telling = terms && (await openTelling(terms, () => configured('annotation')));
+  const problems = (): readonly Problem[] => [
+    ...kernel.problems,
+    ...(eipsFrom?.problems() ?? []),
+    ...(following?.problems() ?? []),
+    ...(telling?.problems() ?? []),
+  ];
   let role = nodeRole(agent, seen, problems);
-  const take = (links: readonly Link[]): void => {
-    const next = withInterface(config.agent, links);
-    agent = eipsFrom?.applied(next) ?? next;
+  /** Of the present round. */
+  let taken = agent;
+  // Before the first round, the links of the dump at the start.
+  const links = (): readonly Link[] => {
+    const now = handle?.links() ?? [];
+    return now.length === 0 ? prepared.have.links : now;
+  };
+  /** Those that the agent was made for. */
+  let known = links();
+  /** @returns whether the agent is another one now */
+  const take = (): boolean => {
+    const next = effective(config, links(), eipsFrom, following);
+    if (isDeepStrictEqual(next, agent)) return false;
+    agent = next;
     role = nodeRole(agent, seen, problems);
+    return true;
   };
-  const reload: Watch = ({ roundSignal, links, asked }) =>
-    listen(options.reloads, (next) => {
-      asked();
+  const reload: Watch = (daemon) => {
+    handle = daemon;
+    return listen(options.reloads, (next) => {
+      daemon.asked();
       config = next;
-      take(links());
-      roundSignal.notify({ kind: 'config', text: 'configuration' });
+      take();
+      configured('configuration');
     });
-  const follow: Watch = async ({ roundSignal, links }, until) => {
-    // Before the first round, the links of the dump at the start.
-    const known = (): readonly Link[] => (links().length === 0 ? prepared.have.links : links());
-    const changed = (): void => {
-      take(known());
-      roundSignal.notify({ kind: 'config', text: 'networks of EIPs' });
-    };
-    await eipsFrom?.follow(() => ({ agent, links: known() }), changed, until);
   };
-  if (agent.eips.length === 0) {
+  const changed = (): void => {
+    take();
+    configured('networks of EIPs');
+  };
+  const followGateways = async (from: FollowTerms, by: Following, until: AbortSignal): Promise<void> => {
+    await using port = await openConfigMap(from);
+    const context = (): NodeContext => ({
+      agent: config.agent,
+      terms: config.follow ?? from,
+      links: links(),
+    });
+    const moved = async (): Promise<void> => nameNumbers(config, agent, options.log);
+    await by.follow(port, context, changed, moved, until);
+  };
+  const watches: readonly Watch[] = [
+    reload,
+    ...(eipsFrom
+      ? [
+          (_: DaemonHandle, until: AbortSignal) =>
+            eipsFrom.follow(() => ({ agent, links: links() }), changed, until),
+        ]
+      : []),
+    ...(following && terms
+      ? [(_: DaemonHandle, until: AbortSignal) => followGateways(terms, following, until)]
+      : []),
+    ...(telling ? [(_: DaemonHandle, until: AbortSignal) => telling.run(until)] : []),
+  ];
+  if (eipsFrom && agent.eips.length === 0) {
     // Without networks there is nothing to install. A failure here is reported by the first round.
-    await eipsFrom?.first({ agent, links: prepared.have.links }, signal);
-    take(prepared.have.links);
+    await eipsFrom.first({ agent, links: prepared.have.links }, signal);
+    take();
   }
+  const facts = (state: DaemonState): NodeFacts => ({ ...state, agent, followed: following?.gateways() });
   const daemonRole: DaemonRole = {
     name: 'node',
     runtimeDirectory: config.runtimeDirectory,
@@ -117,19 +194,51 @@ export async function runNode(options: NodeOptions, signal: AbortSignal): Promis
     questions: new Map(),
     commands: new Map(),
     history: () => undefined,
-    rounded: () => undefined,
-    role: () => role,
+    rounded: (report) => {
+      if (following && links() !== known) {
+        known = links();
+        // An address of the node has come: a family more can be served.
+        if (take()) configured('addresses of this node');
+      }
+      const { eipsAt, gatewaysAt } = config.follow ?? {};
+      if (!isInSync(report)) return;
+      telling?.serves({
+        eips: taken.eips,
+        gateways: taken.gateways.map(({ address }) => address),
+        eipsAt,
+        gatewaysAt,
+      });
+    },
+    role: () => {
+      taken = agent;
+      return role;
+    },
     pace: () => config.pace,
     look: () => Promise.resolve(),
-    health: (state) => nodeHealth({ ...state, agent }),
-    status: (state) => nodeAgentStatus({ ...state, agent }, state),
-    figures: (state) => figuresOfNode({ ...state, agent }, state),
+    health: (state) => nodeHealth(facts(state)),
+    status: (state) => nodeAgentStatus(facts(state), state),
+    figures: (state) => figuresOfNode(facts(state), state),
     eips: () => [],
     listen: config.metrics,
     credentialsEnd: () => undefined,
     leaseTransitions: () => undefined,
   };
-  await runDaemon(daemonRole, kernel, eipsFrom ? [reload, follow] : [reload], options, signal);
+  await runDaemon(daemonRole, kernel, watches, options, signal);
+}
+
+// Imported late: most nodes need no API, and the modules cost memory.
+
+async function openConfigMap(terms: FollowTerms): Promise<ConfigMapPort> {
+  const { kubernetesConfigMap } = await import('../cluster/kubernetes-config-map.ts');
+  return kubernetesConfigMap(terms, terms.configMap);
+}
+
+/** @returns undefined when nothing is to be told */
+async function openTelling(terms: FollowTerms, changed: () => void): Promise<Telling | undefined> {
+  if (!terms.tell) return undefined;
+  const { nodeAnnotation } = await import('../cluster/node-annotation.ts');
+  const node = terms.node ?? hostname();
+  return new Telling({ annotation: nodeAnnotation(terms, node), node, clock: systemClock, changed });
 }
 
 /** Optional: the names are only for people. */

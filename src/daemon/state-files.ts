@@ -5,6 +5,7 @@ import { isLedger } from '../kernel/ledger.ts';
 import { isDrainingFile } from './draining.ts';
 import { isEipsMemory } from './eips-memory.ts';
 import { isIdentity } from './identity.ts';
+import { isPublishedMemory } from './published-memory.ts';
 
 /** Below the state directory: the files of each role, and how we know our own. */
 const known: Readonly<Record<'gateway' | 'node', ReadonlyMap<string, (text: string) => boolean>>> = {
@@ -16,6 +17,7 @@ const known: Readonly<Record<'gateway' | 'node', ReadonlyMap<string, (text: stri
   ]),
   node: new Map([
     ['node/eips.json', isEipsMemory],
+    ['node/published.json', isPublishedMemory],
     ['node/sysctls.json', isLedger],
   ]),
 };

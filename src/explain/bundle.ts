@@ -69,7 +69,9 @@ interface FoundKubeconfig extends TarFile {
 async function kubeconfigsOf(configuration: AnyConfiguration): Promise<readonly FoundKubeconfig[]> {
   if (configuration.kind === 'refused') return [];
   const source =
-    configuration.kind === 'gateway' ? configuration.config.source : configuration.config.eipsFrom;
+    configuration.kind === 'gateway'
+      ? configuration.config.source
+      : (configuration.config.eipsFrom ?? configuration.config.follow);
   if (source === undefined || ('kind' in source && source.kind === 'file')) return [];
   let files: readonly string[];
   try {

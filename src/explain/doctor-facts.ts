@@ -143,6 +143,21 @@ export interface AgentFacts {
     | NotAsked;
 }
 
+/** What agents tell that they serve, as the gateway judges it. */
+export interface ToldFacts {
+  /** Nodes whose agent tells, of those that may carry traffic. */
+  readonly told: number;
+  readonly nodes: number;
+  readonly problems: readonly Problem[];
+}
+
 export type DaemonFacts =
-  | { readonly kind: 'runs'; readonly state: State; readonly summary: string; readonly release: string }
+  | {
+      readonly kind: 'runs';
+      readonly state: State;
+      readonly summary: string;
+      readonly release: string;
+      /** What the daemon of a gateway says of the agents of the nodes. */
+      readonly agents?: ToldFacts;
+    }
   | { readonly kind: 'silent'; readonly why: string };

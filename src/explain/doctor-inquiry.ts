@@ -4,9 +4,9 @@ import { readState } from '../cluster/remembered-state.ts';
 import type { GatewayConfig, NodeConfig, RoleName } from '../config/config.ts';
 import { ask } from '../daemon/ask.ts';
 import { DaemonError } from '../daemon/daemon-error.ts';
-import { openSource } from '../daemon/gateway.ts';
 import { gcThreshold, neighbourLimit } from '../daemon/neighbour-limits.ts';
 import { nodeScope, withInterface } from '../daemon/node-role.ts';
+import { openSource } from '../daemon/source.ts';
 import { candidates } from '../desire/carriers.ts';
 import { paths } from '../desire/paths.ts';
 import { poolFinder } from '../desire/pools.ts';
@@ -356,7 +356,12 @@ async function askDaemon(
   try {
     const status: AnyStatus = JSON.parse(await ask(runtimeDirectory, role, 'GET', '/status', signal));
     const { state, summary, release } = status;
-    return { kind: 'runs', state, summary, release };
+    const about = { kind: 'runs', state, summary, release } as const;
+    if (status.role === 'node') return about;
+    const carriers = status.nodes.filter(({ addresses }) => addresses.length > 0);
+    const told = carriers.filter(({ agent }) => agent !== undefined).length;
+    const problems = status.problems.filter(({ code }) => code.startsWith('agent-lacks-'));
+    return { ...about, agents: { told, nodes: carriers.length, problems } };
   } catch (error) {
     if (error instanceof DaemonError) return { kind: 'silent', why: error.message };
     throw error;

@@ -110,14 +110,9 @@ function chosenInterfaceCheck({ links }: DoctorFacts, agent: NodeAgent): Check {
   const { interface: chosen } = withInterface(agent, links);
   if (chosen !== undefined) return check(name, 'ok', `${chosen}, toward the gateways`);
   const all = agent.gateways.map(({ address }) => address).join(', ');
-  return check(
-    name,
-    'FAIL',
-    `no interface of this node has a network with one of the gateways (${all}) in it`,
-    {
-      advice: 'set gateways to their addresses on the LAN of the nodes, or set interface',
-    },
-  );
+  return check(name, 'FAIL', `no gateway (${all}) is on a directly connected network of this node`, {
+    advice: 'set gateways to their addresses on the LAN of the nodes, or set interface',
+  });
 }
 
 function capabilityCheck(lacks: readonly Problem[]): Check {
@@ -355,8 +350,15 @@ function gatewaysCheck({ nodes }: DoctorFacts, { interface: link }: NodeAgent): 
   });
 }
 
-function agentsCheck({ agents }: DoctorFacts): Check {
+function agentsCheck({ agents, daemon }: DoctorFacts): Check {
   const name = 'node agents';
+  const said = daemon.kind === 'runs' ? daemon.agents : undefined;
+  const [lack, ...others] = said?.problems ?? [];
+  if (lack !== undefined)
+    return check(name, 'FAIL', lack.message, {
+      more: others.map(({ message }) => message),
+      advice: lack.advice,
+    });
   const told = agents.map(({ pool, family: of, asked }) => {
     const whose = `pool ${pool} (IPv${of})`;
     if (asked.kind === 'not asked') return { state: '?' as const, text: `${whose}: not known: ${asked.why}` };
@@ -372,6 +374,11 @@ function agentsCheck({ agents }: DoctorFacts): Check {
   });
   const worst = (['FAIL', '?', 'ok'] as const).find((state) => told.some((one) => one.state === state));
   if (worst === undefined) return check(name, '-', 'there is no pool to ask about');
+  // What nobody could connect to is known all the same where every agent tells what it serves.
+  if (worst === '?' && said !== undefined && said.told === said.nodes && said.told > 0)
+    return check(name, 'ok', `all ${said.nodes} tell that they serve all pools through this gateway`, {
+      more: told.map(({ text }) => text),
+    });
   const [first, ...more] = [...told].sort((a, b) => Number(a.state !== worst) - Number(b.state !== worst));
   return check(name, worst, first?.text ?? '', {
     more: more.map(({ text }) => text),

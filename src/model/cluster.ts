@@ -1,5 +1,6 @@
 import type { Ip } from './ip.ts';
 import type { Problem } from './problem.ts';
+import type { ToldAgent } from './publication.ts';
 
 /** The fields we use of a Kubernetes Node. The predicates over them are in desire/carriers. */
 export interface Node {
@@ -18,8 +19,10 @@ export interface Node {
   readonly notReady: boolean;
   /** `spec.unschedulable`: kubectl cordon and kubectl drain set it. */
   readonly unschedulable: boolean;
-  /** Annotation {@link drainAnnotation} is there and does not say false. */
-  readonly drain: boolean;
+  /** Value of annotation {@link drainAnnotation}: who asked for the drain; undefined: it is absent, or says false. */
+  readonly drain: string | undefined;
+  /** What its agent tells by {@link agentAnnotation}; absent: it tells nothing. */
+  readonly agent?: ToldAgent;
 }
 
 export type Protocol = 'TCP' | 'UDP' | 'SCTP';
@@ -104,8 +107,11 @@ export interface Condition {
 /** Prefix of our annotations and conditions. */
 export const ownPrefix = 'eiproute.io/';
 
-/** Annotation of a Node that is to get no new flows; `eiproute drain` sets it. */
+/** Annotation of a Node that is to get no new flows; `eiproute drain` sets it to who asked: `root@gw1`. */
 export const drainAnnotation = 'eiproute.io/drain';
+
+/** Annotation of a Node in which its agent tells what it serves. */
+export const agentAnnotation = 'eiproute.io/agent';
 
 /** Kubernetes' finalizer for Services whose load balancer has to be torn down first. */
 export const cleanupFinalizer = 'service.kubernetes.io/load-balancer-cleanup';
@@ -116,6 +122,12 @@ export const requestAnnotations = {
   pool: ['eiproute.io/pool', 'metallb.io/address-pool'],
   sharingKey: ['eiproute.io/sharing-key', 'metallb.io/allow-shared-ip'],
 } as const;
+
+/** Of an object in a namespace. */
+export interface ObjectName {
+  readonly namespace: string;
+  readonly name: string;
+}
 
 export type Resource = 'services' | 'endpointslices' | 'nodes';
 

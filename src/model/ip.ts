@@ -202,6 +202,23 @@ export function overlaps(a: Prefix, b: Prefix): boolean {
   return prefixLength(a) <= prefixLength(b) ? contains(a, prefixIp(b)) : contains(b, prefixIp(a));
 }
 
+/** Whether all addresses of a network are in another one. */
+export function isWithin(inner: Prefix, outer: Prefix): boolean {
+  return prefixLength(outer) <= prefixLength(inner) && contains(outer, prefixIp(inner));
+}
+
+/** The parts of a network that are in none of the others: as few networks as possible, in order. */
+export function remainder(network: Prefix, others: readonly Prefix[]): readonly Prefix[] {
+  const near = others.filter((other) => overlaps(network, other));
+  if (near.length === 0) return [network];
+  if (near.some((other) => isWithin(network, other))) return [];
+  const length = prefixLength(network) + 1;
+  const first = prefixIp(network);
+  const of = family(network);
+  const second = ipFromNumber(ipNumber(first) + (1n << BigInt(bits(of) - length)), of);
+  return [first, second].flatMap((ip) => remainder(networkOf(ip, length), near));
+}
+
 /**
  * The fewest networks that cover exactly the addresses from `first` to `last`, both included.
  *

@@ -13,6 +13,7 @@ import {
   type GatewayStatus,
   type LeaseStatus,
   type PoolUse,
+  type PublishStatus,
   type StatusInputs,
   statusOf,
 } from './status.ts';
@@ -31,6 +32,7 @@ export interface GatewayInputs extends StatusInputs {
   readonly waiting: number | undefined;
   readonly lease: LeaseStatus | undefined;
   readonly announce: AnnounceStatus | undefined;
+  readonly publish: PublishStatus | undefined;
 }
 
 export function gatewayStatus(inputs: GatewayInputs): GatewayStatus {
@@ -39,6 +41,7 @@ export function gatewayStatus(inputs: GatewayInputs): GatewayStatus {
   return {
     ...statusOf('gateway', gatewayHealth(facts), inputs),
     ...counted,
+    publish: inputs.publish,
     source: { kind: facts.source, address: inputs.address },
     feeds: facts.cluster.feeds.map(feedStatus),
   };

@@ -7,6 +7,7 @@ import { byUrgency, type Need, reportNeeds } from './need.ts';
 import { counted, type Health, type State } from './state.ts';
 import {
   type Figures,
+  type FollowedGateway,
   figuresOf,
   type NodeAgentStatus,
   type ReplyGateway,
@@ -22,6 +23,8 @@ export interface NodeFacts {
   /** The gateways that answer, as of the last dump. */
   readonly neighbours: readonly Neighbour[];
   readonly names: LinkNames;
+  /** What the gateways publish of themselves; undefined: none is followed. */
+  readonly followed: readonly FollowedGateway[] | undefined;
 }
 
 export function nodeHealth(facts: NodeFacts): Health {
@@ -36,6 +39,8 @@ function verdict({ agent, report, unreadable, neighbours }: NodeFacts): Pick<Hea
   if (report === undefined) return { state: 'NOT SYNCED', summary: 'starting' };
   if (agent.eips.length === 0)
     return { state: 'NOT SYNCED', summary: 'the networks of EIPs are not known yet; nothing is changed' };
+  if (agent.gateways.length === 0)
+    return { state: 'NOT SYNCED', summary: 'the gateways are not known yet; nothing is changed' };
   const isWhole =
     report.missing.length === 0 &&
     report.failed.length === 0 &&
@@ -61,6 +66,7 @@ export function nodeAgentStatus(facts: NodeFacts, inputs: StatusInputs): NodeAge
     ...statusOf('node', nodeHealth(facts), inputs),
     networks: facts.agent.eips,
     gateways: replyGateways(facts),
+    followed: facts.followed,
   };
 }
 

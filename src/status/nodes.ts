@@ -2,7 +2,7 @@ import type { Candidate, Candidates } from '../desire/carriers.ts';
 import type { Verdict } from '../desire/verdict.ts';
 import type { Node } from '../model/cluster.ts';
 import type { Hosts } from '../model/host.ts';
-import type { Ip } from '../model/ip.ts';
+import type { Ip, Prefix } from '../model/ip.ts';
 import type { NeighbourState } from '../model/listing.ts';
 import type { Problem } from '../model/problem.ts';
 import { iso } from './state.ts';
@@ -22,6 +22,13 @@ export interface NodeStatus {
   /** What it may be sent; undefined: nobody has looked yet. */
   readonly traffic: Verdict['kind'] | undefined;
   readonly why: string | undefined;
+  /** What its agent tells that it serves; undefined: it tells nothing, and is not judged. */
+  readonly agent: AgentStatus | undefined;
+}
+
+export interface AgentStatus {
+  readonly eips: readonly Prefix[];
+  readonly gateways: readonly Ip[];
 }
 
 /** @param candidates the nodes that may carry traffic */
@@ -31,7 +38,7 @@ export function nodeStatuses(
   hosts: Hosts,
   verdicts: ReadonlyMap<string, Verdict>,
 ): readonly NodeStatus[] {
-  return nodes.map(({ name, notReady }) => {
+  return nodes.map(({ name, notReady, agent }) => {
     const addresses = ipsOf(candidates.byName.get(name));
     const known = addresses.flatMap((ip) => hosts.get(ip) ?? []);
     const silent = known.filter(({ silentSince }) => silentSince !== undefined);
@@ -45,6 +52,7 @@ export function nodeStatuses(
       silentSince: worst?.silentSince === undefined ? undefined : iso(worst.silentSince),
       traffic: verdicts.get(name)?.kind,
       why: verdicts.get(name)?.why,
+      agent: agent && { eips: agent.eips, gateways: agent.gateways },
     };
   });
 }

@@ -9,6 +9,7 @@ import type { Gateway } from '../model/gateway.ts';
 import { type Family, family, type Ip, parseIp } from '../model/ip.ts';
 import type { Probed, Standing } from '../model/probed.ts';
 import type { Problem } from '../model/problem.ts';
+import { servesEip } from './agents.ts';
 import type { Need } from './need.ts';
 import type { Summary } from './state.ts';
 
@@ -55,6 +56,8 @@ export interface CarrierView {
   readonly ip: Ip;
   /** Why it gets no new flows while another node gets them; undefined: it gets them. */
   readonly standing: Standing | undefined;
+  /** Whether the node's agent serves the EIP through this gateway; absent: it does not tell. */
+  readonly served?: boolean;
 }
 
 export interface ServiceView {
@@ -78,6 +81,8 @@ export interface PathViewInputs {
   readonly probed: Pick<Probed, 'waiting' | 'standings'>;
   /** Of the last round, and of the allocation. */
   readonly problems: readonly Problem[];
+  /** The addresses of this gateway on the LAN, as far as they are known. */
+  readonly lan: readonly Ip[];
 }
 
 /** What the cluster says of an EIP, or of each EIP of a Service. Walks all Services. Empty: no such Service. */
@@ -95,7 +100,7 @@ export function pathViews(target: PathTarget, inputs: PathViewInputs): readonly 
     });
 }
 
-function viewOf(eip: Ip, { cluster, gateway, probed, problems }: PathViewInputs): PathView {
+function viewOf(eip: Ip, { cluster, gateway, probed, problems, lan }: PathViewInputs): PathView {
   const { nodes } = cluster.overview();
   const named = [...cluster.services()].filter((service) => namedAddresses(service, gateway).includes(eip));
   const poolOf = poolFinder(gateway.pools);
@@ -104,6 +109,10 @@ function viewOf(eip: Ip, { cluster, gateway, probed, problems }: PathViewInputs)
   const holders = new Set(path?.services);
   const of = family(eip);
   const pool = poolOf(eip);
+  const agentOf = (node: Node | undefined): Pick<CarrierView, 'served'> => {
+    const served = servesEip(node, eip, lan);
+    return served === undefined ? {} : { served };
+  };
   const waiting = (service: Service): ReadonlySet<string> => probed.waiting(serviceName(service))[of];
   return {
     eip,
@@ -115,6 +124,7 @@ function viewOf(eip: Ip, { cluster, gateway, probed, problems }: PathViewInputs)
       node,
       ip,
       standing: probed.standings.get(ip),
+      ...agentOf(nodes.find(({ name }) => name === node)),
     })),
     leftOut: notCarrying(nodes, able, path, of, (node) =>
       named.some((service) => holders.has(serviceName(service)) && waiting(service).has(node)),

@@ -4,6 +4,7 @@ import type { Ip } from '../model/ip.ts';
 import { describe, type LinkNames } from '../model/iproute.ts';
 import { type Counts, changeObject } from '../model/object.ts';
 import type { Problem } from '../model/problem.ts';
+import type { GatewayState } from '../model/publication.ts';
 import type { Report } from '../reconcile/report.ts';
 import type { EipCounts } from './health.ts';
 import { eipOf, type Need } from './need.ts';
@@ -46,8 +47,21 @@ export interface GatewayStatus extends Status {
   readonly waiting: number | undefined;
   /** undefined: there is none. */
   readonly lease: LeaseStatus | undefined;
+  /** undefined: nothing is published here (publish.configMap: false, or no API to publish to). */
+  readonly publish: PublishStatus | undefined;
   /** undefined: nothing is announced here (announce: false). */
   readonly announce: AnnounceStatus | undefined;
+}
+
+/** What the agents of the nodes are told. */
+export interface PublishStatus {
+  /** NAMESPACE/NAME */
+  readonly configMap: string;
+  /** The key of this gateway. */
+  readonly name: string;
+  readonly state: 'published' | 'not read yet' | 'not published';
+  /** undefined: it is published. */
+  readonly why: string | undefined;
 }
 
 /** What routing daemons are told to announce. */
@@ -71,6 +85,8 @@ export interface NodeAgentStatus extends Status {
   /** The networks that it answers for. */
   readonly networks: readonly string[];
   readonly gateways: readonly ReplyGateway[];
+  /** Those that publish; undefined: the agent follows none. */
+  readonly followed: readonly FollowedGateway[] | undefined;
 }
 
 export type AnyStatus = GatewayStatus | NodeAgentStatus;
@@ -116,6 +132,14 @@ export interface LeaseStatus {
   /** This gateway holds it, and gives addresses. */
   readonly leads: boolean;
   readonly holder: string | undefined;
+}
+
+/** A gateway by what it publishes of itself. */
+export interface FollowedGateway {
+  readonly name: string;
+  readonly state: GatewayState;
+  /** On the LAN. */
+  readonly addresses: readonly string[];
 }
 
 /** A gateway of a node's replies. */

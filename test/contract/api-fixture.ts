@@ -7,7 +7,8 @@ import { type JsonObject, listAt, textAt } from '../../lab/cluster/api/json.ts';
 import { kinds } from '../../lab/cluster/api/kinds.ts';
 import { type Asked, type Rules, rulesOf } from '../../lab/cluster/api/rbac.ts';
 import { type ApiServer, startApiServer } from '../../lab/cluster/api-server.ts';
-import { systemClock } from '../../src/cluster/clock.ts';
+import { type Clock, systemClock } from '../../src/cluster/clock.ts';
+import type { KubernetesAccess } from '../../src/cluster/kubeconfig-files.ts';
 import { type KubernetesCluster, kubernetesCluster } from '../../src/cluster/kubernetes.ts';
 import type { Writer } from '../../src/cluster/writer.ts';
 import type { Terms } from '../../src/ipam/allocator.ts';
@@ -15,15 +16,12 @@ import { type AssignmentChange, Controller } from '../../src/ipam/controller.ts'
 import { Leadership, type LeasePace } from '../../src/ipam/leadership.ts';
 import type { Pool } from '../../src/model/gateway.ts';
 import type { Ip } from '../../src/model/ip.ts';
+import { late } from '../patience.ts';
 import { allocation, pool } from '../unit/ipam/fake-cluster.ts';
 
 export const manifest = readFileSync(new URL('../../docs/rbac.yaml', import.meta.url), 'utf8');
-const leaseName = { namespace: 'kube-system', name: 'eiproute' };
-
-/** Long enough for a busy machine, short enough to fail soon. */
-function late(): AbortSignal {
-  return AbortSignal.timeout(8000);
-}
+/** Of the Lease and of the ConfigMap. */
+export const leaseName = { namespace: 'kube-system', name: 'eiproute' };
 
 /** An API server with the manifest applied, and as many gateways at it as one likes. */
 export class ApiFixture implements AsyncDisposable {
@@ -32,6 +30,8 @@ export class ApiFixture implements AsyncDisposable {
   readonly used = new Set<string>();
   readonly #folder: string;
   readonly #gateways: Gateway[] = [];
+  #now = Date.now();
+  #accounts = 0;
 
   private constructor(server: ApiServer, folder: string) {
     this.server = server;
@@ -42,7 +42,7 @@ export class ApiFixture implements AsyncDisposable {
     const server = await startApiServer();
     for (const document of parseAllDocuments(manifest)) {
       const object: JsonObject = document.toJS();
-      if (textAt(object, 'kind') === 'Lease') server.put(object);
+      if (['Lease', 'ConfigMap'].includes(textAt(object, 'kind'))) server.put(object);
     }
     for (const object of world) server.put(JSON.parse(JSON.stringify(object)));
     return new ApiFixture(server, await mkdtemp(join(tmpdir(), 'eiproute-api-')));
@@ -50,21 +50,32 @@ export class ApiFixture implements AsyncDisposable {
 
   /** A gateway that gives addresses, with the rights of the manifest or less. */
   async gateway(options: Partial<GatewayOptions> = {}): Promise<Gateway> {
-    const rules = options.rules ?? rulesOf(manifest);
+    const cluster = kubernetesCluster(await this.access(options.rules));
+    const gateway = new Gateway(cluster, {
+      ...options,
+      identity: options.identity ?? `g${this.#gateways.length}`,
+      leaseClock: { ...systemClock, now: () => this.#now },
+    });
+    this.#gateways.push(gateway);
+    return gateway;
+  }
+
+  /** Lets time pass for those who hold a Lease, for whom none passes otherwise. @param ms */
+  pass(ms: number): void {
+    this.#now += ms;
+  }
+
+  /** An account whose requests are noted. */
+  async access(rules: Rules = rulesOf(manifest)): Promise<KubernetesAccess> {
     const token = this.server.account((asked) => {
       const granted = rules(asked);
       if (granted) this.used.add(words(asked));
       return granted;
     });
-    const kubeconfig = join(this.#folder, `kubeconfig-${this.#gateways.length}`);
+    const kubeconfig = join(this.#folder, `kubeconfig-${this.#accounts}`);
+    this.#accounts += 1;
     await writeFile(kubeconfig, this.server.kubeconfig({ token }));
-    const cluster = kubernetesCluster({ kubeconfig, context: undefined });
-    const gateway = new Gateway(cluster, {
-      ...options,
-      identity: options.identity ?? `g${this.#gateways.length}`,
-    });
-    this.#gateways.push(gateway);
-    return gateway;
+    return { kubeconfig, context: undefined };
   }
 
   put(...objects: readonly object[]): void {
@@ -155,7 +166,10 @@ export class Gateway implements AsyncDisposable {
   #ended = false;
   #hear = (): void => {};
 
-  constructor(cluster: KubernetesCluster, options: Partial<GatewayOptions> & { readonly identity: string }) {
+  constructor(
+    cluster: KubernetesCluster,
+    options: Partial<GatewayOptions> & { readonly identity: string; readonly leaseClock: Clock },
+  ) {
     this.cluster = cluster;
     const pools = options.pools ?? [pool('public', ['198.51.100.0/24'])];
     this.terms = { pools, allocation, reserved: new Map(), nodeAddresses: () => [], ...options.terms };
@@ -166,7 +180,7 @@ export class Gateway implements AsyncDisposable {
         leases: cluster.writer,
         name: leaseName,
         identity: options.identity,
-        clock: systemClock,
+        clock: options.leaseClock,
         changed: () => this.controller.notify(),
         pace: lease,
       });

@@ -140,9 +140,8 @@ class Feeds {
         disconnect: transport.disconnect.bind(transport),
       };
       return new Reflector({
-        resource,
         transport: through,
-        store,
+        store: store.of(resource),
         pace: defaultPace,
         clock,
         recovery,

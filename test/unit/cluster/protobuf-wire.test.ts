@@ -291,6 +291,7 @@ const words: Readonly<Record<string, readonly string[]>> = {
 const mapKeys = [
   'eiproute.io/pool',
   'eiproute.io/drain',
+  'eiproute.io/agent',
   'metallb.io/loadBalancerIPs',
   'kubernetes.io/service-name',
   'node.kubernetes.io/exclude-from-external-load-balancers',

@@ -48,9 +48,8 @@ async function play(script: readonly Step[] | ((store: ClusterStore) => readonly
   };
   const recovery = recoverySignal();
   await new Reflector({
-    resource: 'nodes',
     transport,
-    store,
+    store: store.of('nodes'),
     pace: defaultPace,
     clock,
     recovery,
@@ -547,7 +546,14 @@ describe('the reflector', () => {
         const transport = new ScriptedTransport(script, clock, () => stop.abort());
         transport.calls.push = (call) =>
           told.push(`${(clock.now() - start) / 1000} ${resource} ${call.split(' ')[0]}`);
-        const options = { resource, transport, store, pace: defaultPace, clock, recovery, heartbeat };
+        const options = {
+          transport,
+          store: store.of(resource),
+          pace: defaultPace,
+          clock,
+          recovery,
+          heartbeat,
+        };
         await new Reflector(options).run(stop.signal);
       };
       await Promise.all([run('nodes', nodes), run('services', services)]);
@@ -613,9 +619,8 @@ describe('the reflector', () => {
       const transport = new ScriptedTransport([step, step], clock, () => expect.fail('asked after the stop'));
       const recovery = recoverySignal();
       const running = new Reflector({
-        resource: 'nodes',
         transport,
-        store,
+        store: store.of('nodes'),
         pace: defaultPace,
         clock,
         recovery,

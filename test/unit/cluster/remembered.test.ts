@@ -512,7 +512,7 @@ describe('what is encoded', () => {
     networkUnavailable: fc.boolean(),
     notReady: fc.boolean(),
     unschedulable: fc.boolean(),
-    drain: fc.boolean(),
+    drain: fc.option(fc.constantFrom('', 'true', 'root@gw1'), { nil: undefined }),
   });
   const endpoint: fc.Arbitrary<Endpoint> = fc.record({
     ip,

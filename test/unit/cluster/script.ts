@@ -1,6 +1,5 @@
 import type { Clock } from '../../../src/cluster/clock.ts';
-import type { Page, Transport } from '../../../src/cluster/transport.ts';
-import type { Resource } from '../../../src/model/cluster.ts';
+import type { Listed, Page, Transport } from '../../../src/cluster/transport.ts';
 
 /** What happens inside a watch, in order; it ends after the last one. */
 export type Happening =
@@ -29,12 +28,7 @@ export class ScriptedTransport implements Transport {
     this.#end = end;
   }
 
-  async list(
-    _resource: Resource,
-    limit: number,
-    from: string | undefined,
-    signal: AbortSignal,
-  ): Promise<Page> {
+  async list(_of: Listed, limit: number, from: string | undefined, signal: AbortSignal): Promise<Page> {
     this.calls.push(from === undefined ? `list limit=${limit}` : `list limit=${limit} from=${from}`);
     const step = this.#next(signal);
     if (!('list' in step)) throw new TypeError('the script has a watch here');
@@ -45,7 +39,7 @@ export class ScriptedTransport implements Transport {
   }
 
   async watch(
-    _resource: Resource,
+    _of: Listed,
     resourceVersion: string,
     timeoutSeconds: number,
     signal: AbortSignal,

@@ -44,6 +44,7 @@ describe("a node's configuration", () => {
         literalLocal: false,
       },
       eipsFrom: undefined,
+      follow: undefined,
       stateDirectory: '/var/lib/eiproute',
       runtimeDirectory: '/run/eiproute',
       metrics: undefined,
@@ -54,6 +55,15 @@ describe("a node's configuration", () => {
     });
   });
 
+  it('is warned of a listener that others can reach', () => {
+    const result = read(`${good}metrics: { listen: 10.0.0.11:9469 }\n`);
+    const [warning, ...more] = result.kind === 'loaded' ? result.warnings : [];
+    expect(more).to.deep.equal([]);
+    expect(warning?.what).to.match(
+      /^10\.0\.0\.11:9469 can be reached from elsewhere: .* the networks of the EIPs/,
+    );
+  });
+
   it('is the same when it is printed and read again', () => {
     const first = config(
       `${good}markMask: 0x0ff00000\ninterface: bond0.7\ntables: { local: 7 }\nliteralLocal: true\n`,
@@ -61,6 +71,28 @@ describe("a node's configuration", () => {
     const printed = printYaml(first);
     expect(printed).to.include('markMask: 0xff00000');
     expect(config(printed)).to.deep.equal(first);
+  });
+
+  it('needs neither where it follows the gateways, and knows where the file has them', () => {
+    const { agent, follow } = config('follow: { kubeconfig: kc }\n');
+    expect([agent.eips, agent.gateways]).to.deep.equal([[], []]);
+    expect(follow).to.deep.equal({
+      kubeconfig: '/etc/eiproute/kc',
+      context: undefined,
+      configMap: { namespace: 'kube-system', name: 'eiproute' },
+      node: undefined,
+      tell: true,
+      repliesTable: 101,
+      eipsAt: undefined,
+      gatewaysAt: undefined,
+    });
+    const mixed = config('follow: true\ntables: { replies: 200 }\neips: [198.51.100.0/24]\n');
+    expect(mixed.follow).to.include({ repliesTable: 200, eipsAt: 'node.yaml:3', gatewaysAt: undefined });
+    expect(mixed.agent.eips).to.deep.equal(['198.51.100.0/24']);
+    expect(config(`${good}follow: false\n`).follow).to.equal(undefined);
+    expect(roleOf(Buffer.from('follow: true\n'))).to.equal('node');
+    const printed = printYaml(mixed);
+    expect({ ...config(printed).follow, eipsAt: 'node.yaml:3' }).to.deep.equal(mixed.follow);
   });
 
   it('may have its EIPs from a ConfigMap instead', () => {
@@ -158,6 +190,11 @@ describe("a node's configuration", () => {
       'half an object',
       `eipsFrom: { key: eips }\n${good.replace(/eips:.*\n/, '')}`,
       /^node\.yaml:1:11 eipsFrom\.configMap: is missing: the ConfigMap .*NAMESPACE\/NAME\)$/,
+    ],
+    [
+      'two origins of the networks',
+      `${good}follow: true\neipsFrom: { configMap: a/b }\n`,
+      /^node\.yaml:4:\d+ eipsFrom: is given together with follow/,
     ],
     ['a slip in eipsFrom', `${good}eipsFrom: { configmap: a/b }\n`, /did you mean "configMap"/],
     ['no ConfigMap', `${good}eipsFrom: { configMap: false }\n`, /configMap: must be/],

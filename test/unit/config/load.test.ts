@@ -49,6 +49,7 @@ describe('a configuration', () => {
         neighbour: { reachableMs: 300, delaySeconds: 0, retransMs: 100 },
       },
       source: { kind: 'kubernetes', kubeconfig: undefined, context: undefined },
+      publish: { configMap: { namespace: 'kube-system', name: 'eiproute' }, name: undefined, lan: [] },
       stateDirectory: '/var/lib/eiproute',
       runtimeDirectory: '/run/eiproute',
       metrics: undefined,
@@ -74,6 +75,7 @@ protocol: 0x57
 table: 100
 weightByEndpoints: true
 resilient: { buckets: 64, idleTimer: 1m, unbalancedTimer: 10m }
+publish: { configMap: net/eips, name: gw1, lan: [10.0.0.1, 2001:DB8:10::1] }
 hashPolicy: ports
 nexthopCompatMode: true
 neighbour: { reachable: 500ms, firstProbe: 1s, retransmit: 240ms }
@@ -108,6 +110,11 @@ log: { level: debug, format: json }
         neighbour: { reachableMs: 500, delaySeconds: 1, retransMs: 240 },
       },
       source: { kind: 'file', path: '/work/etc/cluster.json' },
+      publish: {
+        configMap: { namespace: 'net', name: 'eips' },
+        name: 'gw1',
+        lan: ['10.0.0.1', '2001:db8:10::1'],
+      },
       stateDirectory: '/work/etc/state',
       runtimeDirectory: '/run/other',
       metrics: { host: '2001:db8::7', port: 9469 },
@@ -117,6 +124,16 @@ log: { level: debug, format: json }
       logLevel: 'debug',
       logFormat: 'json',
     });
+  });
+
+  it('publishes where it is told to, or nowhere', () => {
+    expect(loaded(`${good}publish: { configMap: false }\n`).publish).to.equal(undefined);
+    expect(errors(`${good}publish: { name: a/b }\n`).join()).to.match(
+      /publish\.name: must be letters, digits/,
+    );
+    expect(errors(`${good}publish: { lan: [10.0.0.1, 10.0.0.2] }\n`).join()).to.match(
+      /publish\.lan: 10\.0\.0\.1 and 10\.0\.0\.2 are both IPv4/,
+    );
   });
 
   it('has resilient groups by one word, by their section, and not by default', () => {
@@ -474,7 +491,7 @@ pools:
     expect(line('dev/no-such-file.yaml')).to.deep.equal([
       'dev/no-such-file.yaml: cannot be read: there is no such file (ENOENT); name yours with --config FILE, or write it there',
     ]);
-    expect(line('/dev')).to.deep.equal(['/dev: cannot be read: it is a folder (EISDIR)']);
+    expect(line('/dev')).to.deep.equal(['/dev: cannot be read: it is a directory (EISDIR)']);
   });
 
   it('says that it is not UTF-8', () => {
@@ -618,6 +635,18 @@ describe('the layers', () => {
     expect(errors(good, { EIPROUTE_KUBECONFIG: '/k', EIPROUTE_SOURCE_FILE: '/c' })).to.deep.equal([
       'EIPROUTE_KUBECONFIG kubeconfig: is given together with source.file (EIPROUTE_SOURCE_FILE); the cluster has one source',
     ]);
+  });
+
+  it('warn of a listener that others can reach, with what is to be read there', () => {
+    for (const here of ['127.0.0.1:9469', '127.3.4.5:9469', '"[::1]:9469"'])
+      expect(warnings(`${good}metrics: { listen: ${here} }\n`), here).to.deep.equal([]);
+    for (const open of ['0.0.0.0:9469', '10.0.0.1:9469', '"[::]:9469"', '"[2001:db8::1]:9469"']) {
+      const [line, ...more] = warnings(`${good}metrics: { listen: ${open} }\n`);
+      expect(more, open).to.deep.equal([]);
+      expect(line).to.match(
+        /^etc\/gw\.yaml:4:20 metrics\.listen: \S+:9469 can be reached from elsewhere: .* anybody there reads the names of all Services and nodes, .*; nothing can be changed there\. Listen on 127\.0\.0\.1:9469, or let only your Prometheus/,
+      );
+    }
   });
 
   it('warn when both sides are one interface', () => {

@@ -33,6 +33,12 @@ const pools = fc
     })),
   );
 
+const publish = fc.record({
+  configMap: fc.constantFrom({ namespace: 'kube-system', name: 'eiproute' }, { namespace: 'a', name: 'b.c' }),
+  name: fc.option(fc.constantFrom('gw1', '7', 'a_b.c'), { nil: undefined }),
+  lan: fc.constantFrom([], [parseIp('10.0.0.1')], [parseIp('10.0.0.1'), parseIp('2001:db8:10::1')]),
+});
+
 const config: fc.Arbitrary<GatewayConfig> = fc.record({
   gateway: fc.record({
     lan: name,
@@ -65,6 +71,7 @@ const config: fc.Arbitrary<GatewayConfig> = fc.record({
     }),
   }),
   source,
+  publish: fc.option(publish, { nil: undefined }),
   stateDirectory: path,
   runtimeDirectory: path,
   pace: fc.record({

@@ -105,6 +105,27 @@ const withAgent = (rest: object): Partial<DoctorFacts> => ({
   agents: agent === undefined ? [] : [{ ...agent, asked: { ...agent.asked, ...rest } }],
 });
 
+/** What the agents of three nodes tell, as the daemon judges it. */
+const withTold = (messages: readonly string[]): Partial<DoctorFacts> => ({
+  daemon: {
+    kind: 'runs',
+    state: 'OK',
+    summary: 's',
+    release: '0.1.0',
+    agents: {
+      told: 3,
+      nodes: 3,
+      problems: messages.map((message) => ({
+        code: 'agent-lacks-pool',
+        severity: 'error',
+        subject: 's',
+        message,
+        advice: 'a',
+      })),
+    },
+  },
+});
+
 interface Case {
   readonly name: string;
   readonly facts: Partial<DoctorFacts>;
@@ -422,6 +443,20 @@ describe('doctor', () => {
       finding: /its replies beyond the LAN do not come back/,
     },
     {
+      name: 'a node agent that tells that it lacks a pool, whatever a connection says',
+      facts: withTold(['the agent of n1']),
+      check: 'node agents',
+      state: 'FAIL',
+      finding: /^the agent of n1$/,
+    },
+    {
+      name: 'agents that all tell, where nobody could connect',
+      facts: { ...withAgent({ fromLan: failed }), ...withTold([]) },
+      check: 'node agents',
+      state: 'ok',
+      finding: /^all 3 tell that they serve all pools through this gateway$/,
+    },
+    {
       name: 'an EIP that does not answer',
       facts: withAgent({ fromLan: failed }),
       check: 'node agents',
@@ -492,7 +527,7 @@ describe('doctor on a node that names no interface', () => {
   it('finds the one whose network holds a gateway, or says that there is none', () => {
     expect(interfaces('10.0.0.254')).to.equal('ok eth0, toward the gateways');
     expect(interfaces('10.9.9.1')).to.equal(
-      'FAIL no interface of this node has a network with one of the gateways (10.9.9.1) in it',
+      'FAIL no gateway (10.9.9.1) is on a directly connected network of this node',
     );
   });
 });

@@ -9,11 +9,14 @@ import {
   ipFromBytes,
   ipFromNumber,
   ipNumber,
+  isWithin,
+  networkOf,
   onlyIp,
   overlaps,
   parseIp,
   parsePrefix,
   rangePrefixes,
+  remainder,
 } from '../../../src/model/ip.ts';
 
 const v4 = fc.uint8Array({ minLength: 4, maxLength: 4 }).map(ipFromBytes);
@@ -121,5 +124,33 @@ describe('networks', () => {
     const sorted = ['2001:db8::1', '198.51.100.10', '198.51.100.9'].map(parseIp).sort(compareIp);
     expect(sorted).to.deep.equal(['198.51.100.9', '198.51.100.10', '2001:db8::1']);
     expect(hostPrefix(parseIp('198.51.100.9'))).to.equal('198.51.100.9/32');
+  });
+});
+
+describe('remainder', () => {
+  /** Networks in 198.51.100.0/24 that often meet. */
+  const small = fc
+    .record({ last: fc.integer({ min: 0, max: 255 }), length: fc.integer({ min: 24, max: 32 }) })
+    .map(({ last, length }) => networkOf(parseIp(`198.51.100.${last}`), length));
+
+  it('holds exactly the addresses that are in none of the others', () => {
+    fc.assert(
+      fc.property(small, fc.array(small, { maxLength: 5 }), (network, others) => {
+        const rest = remainder(network, others);
+        for (let last = 0; last < 256; last += 1) {
+          const ip = parseIp(`198.51.100.${last}`);
+          const want = contains(network, ip) && !others.some((other) => contains(other, ip));
+          expect(rest.filter((one) => contains(one, ip)).length, ip).to.equal(want ? 1 : 0);
+        }
+        expect(rest.every((one) => isWithin(one, network))).to.equal(true);
+      }),
+    );
+  });
+
+  it('is quick for IPv6', () => {
+    const [first, ...more] = remainder(parsePrefix('2001:db8:e::/64'), [parsePrefix('2001:db8:e::7')]);
+    expect(first).to.equal('2001:db8:e::/126');
+    expect(more).to.have.length(63);
+    expect(remainder(parsePrefix('2001:db8:e::/64'), [parsePrefix('2001:db8::/32')])).to.deep.equal([]);
   });
 });

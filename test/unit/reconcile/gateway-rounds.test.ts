@@ -455,6 +455,35 @@ describe('the guard', () => {
     );
   });
 
+  it('lets those go that an operator names, and holds the others until their time', async () => {
+    const scene = new Scene(snapshot(threeNodes, ten));
+    await scene.round();
+    scene.cluster = snapshot(threeNodes, ten.slice(6));
+    const { held } = await scene.round();
+    expect(held).to.have.length(6);
+    const two = held.slice(0, 2);
+    scene.reconciler.release(two);
+    const released = await scene.round();
+    expect(released.done.map(({ key }) => key)).to.have.members(two.map(({ key }) => key));
+    expect(released.held).to.have.length(4);
+    // The guard's window has forgotten what went, and four of eight would be no more than half.
+    scene.now += scene.role.limits.window + 1;
+    expect((await scene.round()).held).to.have.length(4);
+  });
+
+  it('does not take the word for one EIP for the next time', async () => {
+    const scene = new Scene(snapshot(threeNodes, ten));
+    await scene.round();
+    scene.cluster = snapshot(threeNodes, ten.slice(6));
+    const { held } = await scene.round();
+    scene.reconciler.release(held.slice(0, 1));
+    await scene.round();
+    scene.cluster = snapshot(threeNodes, [...ten.slice(0, 1), ...ten.slice(6)]);
+    await scene.round();
+    scene.cluster = snapshot(threeNodes, ten.slice(6));
+    expect((await scene.round()).held).to.have.length(6);
+  });
+
   it('does not lose the word of an operator who agrees while a round is under way', async () => {
     const scene = new Scene(snapshot(threeNodes, ten));
     const running = scene.round();

@@ -8,7 +8,7 @@ import { nodeAgentStatus } from '../../../src/status/node.ts';
 import type { State } from '../../../src/status/state.ts';
 import { expectSamples } from '../../sampled-page.ts';
 import { violations } from './json-schema.ts';
-import { aFew, degraded, drained, frozen, noLan, well } from './samples.ts';
+import { aFew, degraded, drained, frozen, lacking, noLan, well } from './samples.ts';
 
 const page = new URL('../../../docs/status.md', import.meta.url);
 
@@ -43,6 +43,7 @@ async function samples(): Promise<ReadonlyMap<string, string>> {
   return new Map([
     ['well', `$ eiproute status\n${(await well()).text}`],
     ['degraded', `$ eiproute status\n${(await degraded()).text}`],
+    ['lacking', `$ eiproute status\n${(await lacking()).text}`],
     ['lan', `$ eiproute status\n${(await noLan()).text}`],
     ['drained', `$ eiproute status\n${(await drained()).text}`],
     ['frozen', `$ eiproute status\n${(await frozen()).text}`],
@@ -98,7 +99,14 @@ describe('docs/status.schema.json', () => {
       report: undefined,
       names: String,
     };
-    const facts = { agent, report: undefined, unreadable: undefined, neighbours: [], names: String };
+    const facts = {
+      agent,
+      report: undefined,
+      unreadable: undefined,
+      neighbours: [],
+      names: String,
+      followed: undefined,
+    };
     const status = JSON.parse(JSON.stringify(nodeAgentStatus(facts, inputs)));
     expect(violations(schema, status)).to.deep.equal([]);
   });

@@ -31,6 +31,7 @@ describe('the nodes', () => {
         silentSince: undefined,
         traffic: undefined,
         why: undefined,
+        agent: undefined,
       },
       {
         name: 'n2',
@@ -41,6 +42,7 @@ describe('the nodes', () => {
         silentSince: '1970-01-01T00:00:05.000Z',
         traffic: 'draining',
         why: 'it is cordoned',
+        agent: undefined,
       },
       {
         name: 'out',
@@ -51,6 +53,7 @@ describe('the nodes', () => {
         silentSince: undefined,
         traffic: undefined,
         why: undefined,
+        agent: undefined,
       },
     ]);
   });

@@ -23,6 +23,7 @@ function viewsOf(text: string, waiting: readonly string[] = []): readonly PathVi
   const none = new Set<string>();
   return pathViews(pathTarget(text), {
     cluster: readerOf(cluster),
+    lan: [parseIp('10.0.0.1')],
     gateway: settings,
     probed:
       waiting.length === 0 ? unprobed : { ...unprobed, waiting: () => ({ 4: new Set(waiting), 6: none }) },

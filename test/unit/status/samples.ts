@@ -5,11 +5,13 @@ import { UnreachableError } from '../../../src/cluster/transport.ts';
 import type { GatewayDesire } from '../../../src/desire/gateway-desire.ts';
 import type { Feed, Snapshot } from '../../../src/model/cluster.ts';
 import type { Host } from '../../../src/model/host.ts';
-import { compareIp, type Ip, parseIp } from '../../../src/model/ip.ts';
+import { compareIp, type Ip, parseIp, parsePrefix } from '../../../src/model/ip.ts';
 import type { NeighbourState } from '../../../src/model/listing.ts';
 import type { Route } from '../../../src/model/object.ts';
+import type { Standing } from '../../../src/model/probed.ts';
 import type { Problem } from '../../../src/model/problem.ts';
 import { silentNode } from '../../../src/probe/reachability-problems.ts';
+import { type AgentTerms, agentProblems } from '../../../src/status/agents.ts';
 import { eipStatuses } from '../../../src/status/eips.ts';
 import { figuresOfGateway, type GatewayInputs, gatewayStatus } from '../../../src/status/gateway.ts';
 import type { GatewayFacts } from '../../../src/status/health.ts';
@@ -43,6 +45,16 @@ function feeds(heard: number, trouble?: string): readonly Feed[] {
   }));
 }
 
+/** What the agents of the nodes have to serve. */
+const agentTerms: AgentTerms = {
+  pools: [
+    { name: 'public', addresses: [parsePrefix('198.51.100.0/24')] },
+    { name: 'new', addresses: [parsePrefix('203.0.113.64/26')] },
+  ],
+  lan: [parseIp('10.0.0.1')],
+  published: [parseIp('10.0.0.1')],
+};
+
 export interface Sample {
   readonly status: GatewayStatus;
   readonly figures: Figures;
@@ -58,6 +70,7 @@ interface SampleOptions {
   /** Before the first round. */
   readonly disturb?: (scene: Scene) => void;
   readonly neighbours?: Readonly<Record<string, NeighbourState>>;
+  readonly standings?: Readonly<Record<string, Standing>>;
   /** Problems of the allocation. */
   readonly problems?: readonly Problem[];
   readonly waiting?: number;
@@ -69,6 +82,7 @@ async function sample({
   lan = 'eth0',
   disturb,
   neighbours = {},
+  standings: stands = {},
   problems = [],
   waiting = 0,
   announce,
@@ -77,6 +91,7 @@ async function sample({
   const scene = new Scene(snapshot(nodes, services, { feeds: feeds(now - 2000), ...cluster }), settings);
   disturb?.(scene);
   const first = await scene.round('link');
+  const standings = new Map(Object.entries(stands).map(([ip, standing]) => [parseIp(ip), standing]));
   const hosts = new Map<Ip, Host>(
     Object.entries(neighbours).map(([ip, state]) => [
       parseIp(ip),
@@ -97,6 +112,7 @@ async function sample({
         addresses.filter((ip) => silent.has(ip)).map((ip) => silentNode({ node: name, ip }, lan)),
       ),
       ...nodeProblems(scene.cluster.nodes, paths.candidates),
+      ...agentProblems(scene.cluster.nodes, paths.candidates, agentTerms),
     ],
   };
   const facts: GatewayFacts = {
@@ -134,6 +150,7 @@ async function sample({
     waiting,
     lease: { leads: true, holder: 'gw1' },
     announce,
+    publish: { configMap: 'kube-system/eiproute', name: 'gw1', state: 'published', why: undefined },
     report,
   };
   const parsed: GatewayStatus = JSON.parse(JSON.stringify(gatewayStatus(inputs)));
@@ -141,7 +158,7 @@ async function sample({
     status: parsed,
     figures: figuresOfGateway(inputs),
     text: statusText(parsed, plain),
-    eips: eipsText(scene, desire, silent, report),
+    eips: eipsText(scene, desire, silent, report, standings),
   };
 }
 
@@ -155,6 +172,7 @@ function eipsText(
   desire: GatewayDesire,
   silent: ReadonlySet<Ip>,
   report: GatewayInputs['report'],
+  standings: ReadonlyMap<Ip, Standing>,
 ): string {
   const inputs = {
     paths: desire.paths.paths(),
@@ -163,6 +181,7 @@ function eipsText(
     desired: desire.table,
     report,
     silent,
+    standings,
   };
   const all = [...eipStatuses(inputs)].sort((a, b) => compareIp(a.eip, b.eip));
   return eipsListText(all, plain);
@@ -209,6 +228,15 @@ export const degraded = (): Promise<Sample> =>
     waiting: 2,
   });
 
+/** A pool is new, and the file of one node does not have it. */
+export const lacking = (): Promise<Sample> => {
+  const eips = agentTerms.pools.flatMap(({ addresses }) => addresses);
+  const agent = { eips, gateways: agentTerms.lan, eipsAt: undefined, gatewaysAt: undefined };
+  const behind = { ...agent, eips: eips.slice(0, 1), eipsAt: '/etc/eiproute/node.yaml:2' };
+  const told = nodes.map((one) => ({ ...one, agent: one.name === 'node2' ? behind : agent }));
+  return sample({ cluster: { nodes: told }, neighbours: answering });
+};
+
 export const drained = (): Promise<Sample> =>
   sample({
     neighbours: answering,
@@ -244,6 +272,7 @@ export const aFew = (): Promise<Sample> =>
       services: [...services.slice(0, 3), service('idle', ['198.51.100.99'], { endpoints: [] })],
     },
     neighbours: { ...answering, '10.0.0.12': 'FAILED' },
+    standings: { '10.0.0.12': 'silent', '10.0.0.13': 'draining' },
     disturb: ({ world }) =>
       world.add(foreign('198.51.100.11', { via: parseIp('10.0.0.12'), link: 2, weight: 1 })),
   });

@@ -1,0 +1,102 @@
+import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import type { Family } from '../model/ip.ts';
+import { publicationText, readPublication } from '../model/publication.ts';
+import type { PublishedGateways } from './published.ts';
+
+const version = 1;
+
+interface Content {
+  readonly version: number;
+  /** NAMESPACE/NAME of the ConfigMap */
+  readonly configMap: string;
+  readonly gateways: readonly unknown[];
+  /** Families that were served. */
+  readonly served: readonly unknown[];
+}
+
+/** What an agent keeps over a restart. */
+export interface PublishedMemory {
+  readonly gateways: PublishedGateways;
+  readonly served: ReadonlySet<Family>;
+}
+
+/** Whether the text is that of the file of {@link recallPublished}. */
+export function isPublishedMemory(text: string): boolean {
+  try {
+    return contentOf(text) !== undefined;
+  } catch (error) {
+    if (error instanceof SyntaxError) return false;
+    throw error;
+  }
+}
+
+/**
+ * The gateways as they were known last.
+ *
+ * @param configMap the file must be about this one
+ * @returns undefined when there are none
+ * @throws Error that says why the file cannot be used
+ */
+export async function recallPublished(file: string, configMap: string): Promise<PublishedMemory | undefined> {
+  let text: string;
+  try {
+    text = await readFile(file, 'utf8');
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+    throw error;
+  }
+  const content = contentOf(text);
+  if (content?.version !== version) throw new Error(`it is not of version ${version}`);
+  if (content.configMap !== configMap) return undefined;
+  const gateways = content.gateways.map((gateway) => {
+    const { name, number, uid, value } = { ...Object(gateway) };
+    if (typeof name !== 'string' || typeof number !== 'number' || typeof uid !== 'string')
+      throw new Error('a gateway in it has no name, number or uid');
+    return { name, number, uid, publication: readPublication(String(value)) };
+  });
+  return { gateways, served: new Set(([4, 6] as const).filter((of) => content.served.includes(of))) };
+}
+
+/** Replaces the file atomically. */
+export async function rememberPublished(
+  file: string,
+  configMap: string,
+  { gateways, served }: PublishedMemory,
+): Promise<void> {
+  await mkdir(dirname(file), { recursive: true });
+  const draft = `${file}.new`;
+  const content: Content = {
+    version,
+    configMap,
+    served: [...served],
+    gateways: gateways.map(({ name, number, uid, publication }) => ({
+      name,
+      number,
+      uid,
+      value: publicationText(publication),
+    })),
+  };
+  try {
+    const handle = await open(draft, 'w', 0o600);
+    try {
+      await handle.writeFile(`${JSON.stringify(content)}\n`);
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+    await rename(draft, file);
+  } catch (error) {
+    await rm(draft, { force: true });
+    throw error;
+  }
+}
+
+function contentOf(text: string): Content | undefined {
+  const content: Partial<Content> = { ...Object(JSON.parse(text)) };
+  const { version: written, configMap, gateways, served } = content;
+  if (typeof written !== 'number' || typeof configMap !== 'string' || !Array.isArray(gateways))
+    return undefined;
+  if (!Array.isArray(served)) return undefined;
+  return { version: written, configMap, gateways, served };
+}

@@ -1,0 +1,160 @@
+import type { Clock } from '../cluster/clock.ts';
+import type { ConfigMapPort, ConfigMapState } from '../cluster/config-map.ts';
+import { Signal } from '../cluster/signal.ts';
+import type { Problem } from '../model/problem.ts';
+import { type Publication, publicationText, readPublication } from '../model/publication.ts';
+import { backoff } from '../reconcile/backoff.ts';
+import type { PublishStatus } from '../status/status.ts';
+
+/** ms between two tries of a write that is refused */
+const pace = { first: 1000, longest: 60_000 };
+
+export interface PublishingInputs {
+  readonly port: ConfigMapPort;
+  /** The key of this gateway. */
+  readonly name: string;
+  /** The same after a restart, and that of no other gateway. */
+  readonly id: string;
+  /** What is to be published now, as far as it is known. */
+  readonly wanted: () => Omit<Publication, 'id'>;
+  readonly clock: Clock;
+  /** Called when {@link Publishing.problems} or the status may be others. */
+  readonly changed: () => void;
+}
+
+/** Keeps one key of a ConfigMap as it should be, and writes only when the watch shows another value. */
+export class Publishing {
+  readonly #inputs: PublishingInputs;
+  readonly #wake = new Signal(() => {});
+  /** What was written last, and the state that this was an answer to: a watch shows a write a moment later. */
+  #written: { readonly value: string; readonly over: ConfigMapState } | undefined;
+  /** The watch has shown our value. */
+  #isShown = false;
+  /** Another gateway writes under our name. */
+  #isTaken = false;
+  /** The object was there: without it, nobody has asked us to publish. */
+  #wasThere = false;
+  /** Why the last write failed. */
+  #refusal: string | undefined;
+
+  constructor(inputs: PublishingInputs) {
+    this.#inputs = inputs;
+  }
+
+  /** What is wanted, or what is known of it, may have changed. */
+  notify(): void {
+    this.#wake.notify();
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    const { port, changed } = this.#inputs;
+    const awake = this.#wake.listen(signal);
+    this.#look();
+    const follow = async (): Promise<void> => {
+      for await (const _ of port.changes(signal)) {
+        this.#look();
+        changed();
+        this.#wake.notify();
+      }
+    };
+    const write = async (): Promise<void> => {
+      for await (const _ of awake) await this.#write(signal);
+    };
+    await Promise.all([follow(), write()]);
+  }
+
+  status(): PublishStatus {
+    const { port, name } = this.#inputs;
+    const where = { configMap: `${port.name.namespace}/${port.name.name}`, name };
+    const { object, synced, trouble } = port.state;
+    if (trouble !== undefined) return { ...where, state: 'not published', why: trouble.message };
+    if (!synced) return { ...where, state: 'not read yet', why: undefined };
+    if (object === undefined) return { ...where, state: 'not published', why: 'there is no such ConfigMap' };
+    if (this.#isTaken) return { ...where, state: 'not published', why: 'another gateway has this name' };
+    if (this.#due() === undefined && this.#refusal === undefined)
+      return { ...where, state: 'published', why: undefined };
+    return { ...where, state: 'not published', why: this.#refusal ?? 'it is being written' };
+  }
+
+  /** What a person should know. Where nobody has made the object, nothing is wrong. */
+  problems(): readonly Problem[] {
+    const { port, name } = this.#inputs;
+    const { object, trouble } = port.state;
+    const subject = `ConfigMap ${port.name.namespace}/${port.name.name}`;
+    const stays = 'agents of the nodes keep what was published before';
+    if (this.#isTaken) {
+      const message = `another gateway publishes as ${name} in ${subject}, so this one does not; agents do not learn its pools and addresses`;
+      const advice = 'give each gateway a publish.name of its own';
+      return [{ code: 'publish-name-taken', severity: 'warn', subject, message, advice }];
+    }
+    if (!this.#wasThere) return [];
+    const refused = (message: string, advice: string): readonly Problem[] => [
+      { code: 'publish-refused', severity: 'warn', subject, message: `${message}; ${stays}`, advice },
+    ];
+    // An API that cannot be reached is told by the feeds.
+    if (trouble?.answered)
+      return refused(`${subject} cannot be read: ${trouble.message}`, trouble.advice ?? 'it is tried again');
+    if (object === undefined)
+      return refused(`${subject} is gone`, 'make it again: kubectl apply -f docs/rbac.yaml');
+    if (this.#refusal === undefined) return [];
+    return refused(
+      `this gateway cannot publish in ${subject}: ${this.#refusal}`,
+      'it is tried again by itself',
+    );
+  }
+
+  /** The value that has to be written now; undefined: none. */
+  #due(): string | undefined {
+    const { port, id, name, wanted } = this.#inputs;
+    const { object } = port.state;
+    if (object === undefined) return undefined;
+    const now = wanted();
+    // Before the first dump of the kernel.
+    if (now.lan.length === 0 || this.#isTaken) return undefined;
+    const value = publicationText({ id, ...now });
+    return object.data.get(name) === value ? undefined : value;
+  }
+
+  /** Notes what the watch shows. */
+  #look(): void {
+    const { port, id, name } = this.#inputs;
+    const { object } = port.state;
+    this.#wasThere ||= object !== undefined;
+    const owner = ownerOf(object?.data.get(name) ?? '');
+    if (owner === id) this.#isShown = true;
+    // Whoever was overwritten gives way: two that both wrote again would do so for ever.
+    this.#isTaken = this.#isShown && owner !== undefined && owner !== id;
+  }
+
+  async #write(signal: AbortSignal): Promise<void> {
+    const { port, name, clock, changed } = this.#inputs;
+    for (let failures = 0; ; failures += 1) {
+      const value = this.#due();
+      const over = port.state;
+      if (value === undefined || (this.#written?.value === value && this.#written.over === over)) return;
+      const outcome = await port.set(name, value, signal);
+      const refusal = outcome.kind === 'refused' ? outcome.message : undefined;
+      if (refusal !== this.#refusal) {
+        this.#refusal = refusal;
+        changed();
+      }
+      if (outcome.kind === 'done') this.#written = { value, over };
+      if (outcome.kind !== 'refused') return;
+      const rest = outcome.wait ?? backoff(failures + 1, pace.first, pace.longest, clock.random());
+      await clock.sleep(rest, signal).catch((error: unknown) => {
+        if (!signal.aborted) throw error;
+      });
+      if (signal.aborted) return;
+    }
+  }
+}
+
+/** The id in a value; undefined: it cannot be read. */
+function ownerOf(text: string): string | undefined {
+  try {
+    return readPublication(text).id;
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    return undefined;
+  }
+}

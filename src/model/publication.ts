@@ -1,0 +1,112 @@
+import { compareIp, family, type Ip, isWithin, type Prefix, parseIp, parsePrefix, prefixIp } from './ip.ts';
+
+/** Whether a gateway takes traffic now. */
+export type GatewayState = 'active' | 'standby' | 'draining';
+
+const states: readonly GatewayState[] = ['active', 'standby', 'draining'];
+
+/** What a gateway publishes of itself, for the agents of the nodes. */
+export interface Publication {
+  /** The same after a restart, and that of no other gateway. */
+  readonly id: string;
+  readonly pools: readonly PublishedPool[];
+  /** Its addresses on the nodes' LAN, one of each family at most. */
+  readonly lan: readonly Ip[];
+  readonly state: GatewayState;
+}
+
+export interface PublishedPool {
+  readonly name: string;
+  /** Sorted, disjoint. */
+  readonly networks: readonly Prefix[];
+}
+
+/** The value of the ConfigMap: one line of JSON. The same publication is the same text. */
+export function publicationText({ id, pools, lan, state }: Publication): string {
+  return JSON.stringify({
+    version: 1,
+    id,
+    pools: pools.map(({ name, networks }) => ({ name, networks })),
+    lan,
+    state,
+  });
+}
+
+/** @throws RangeError that says what is wrong with the text */
+export function readPublication(text: string): Publication {
+  const fields = fieldsOf(text);
+  const { id, pools, lan, state } = fields;
+  const known = states.find((one) => one === state);
+  if (typeof id !== 'string' || known === undefined) throw new RangeError('it has no id, or no state');
+  if (!Array.isArray(pools) || !Array.isArray(lan))
+    throw new RangeError('it has no list of pools, or of addresses');
+  const addresses = lan.map((one: unknown) => parseIp(String(one)));
+  for (const [i, ip] of addresses.entries()) {
+    const other = addresses.slice(0, i).find((one) => family(one) === family(ip));
+    if (other !== undefined) throw new RangeError(`${other} and ${ip} are both IPv${family(ip)}`);
+  }
+  return {
+    id,
+    pools: pools.map((pool: unknown) => {
+      const { name, networks } = { ...(typeof pool === 'object' ? pool : {}) } as Fields;
+      if (typeof name !== 'string' || !Array.isArray(networks))
+        throw new RangeError('a pool has no name or networks');
+      return { name, networks: networks.map((one: unknown) => parsePrefix(String(one))) };
+    }),
+    lan: addresses,
+    state: known,
+  };
+}
+
+/** What the agent of a node serves, as it tells by an annotation of its Node. */
+export interface ToldAgent {
+  /** The networks that it answers for. Sorted, disjoint. */
+  readonly eips: readonly Prefix[];
+  /** The gateways that it has a table for, by their addresses on the LAN. */
+  readonly gateways: readonly Ip[];
+  /** Where the file of the node says so, `/etc/eiproute/node.yaml:2`; undefined: it follows the gateways. */
+  readonly eipsAt: string | undefined;
+  readonly gatewaysAt: string | undefined;
+}
+
+/** One line of JSON. */
+export function toldText({ eips, gateways, eipsAt, gatewaysAt }: ToldAgent): string {
+  return JSON.stringify({ version: 1, eips, gateways, eipsAt, gatewaysAt });
+}
+
+/** @throws RangeError that says what is wrong with the text */
+export function readTold(text: string): ToldAgent {
+  const { eips, gateways, eipsAt, gatewaysAt } = fieldsOf(text);
+  if (!Array.isArray(eips) || !Array.isArray(gateways))
+    throw new RangeError('it has no eips, or no gateways');
+  return {
+    eips: eips.map((one: unknown) => parsePrefix(String(one))),
+    gateways: gateways.map((one: unknown) => parseIp(String(one))),
+    eipsAt: typeof eipsAt === 'string' ? eipsAt : undefined,
+    gatewaysAt: typeof gatewaysAt === 'string' ? gatewaysAt : undefined,
+  };
+}
+
+/** The networks of all pools without those that lie in others: sorted, disjoint. */
+export function unionOf(pools: readonly PublishedPool[]): readonly Prefix[] {
+  const all = [...new Set(pools.flatMap(({ networks }) => networks))];
+  return all
+    .filter((one) => !all.some((other) => other !== one && isWithin(one, other)))
+    .sort((a, b) => compareIp(prefixIp(a), prefixIp(b)));
+}
+
+type Fields = { readonly [name: string]: unknown };
+
+function fieldsOf(text: string): Fields {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    throw new RangeError('it is no JSON', { cause: error });
+  }
+  if (typeof value !== 'object' || value === null) throw new RangeError('it is no object of JSON');
+  const { version, ...fields }: Fields = { ...value };
+  if (version !== 1) throw new RangeError(`it is of version ${String(version)}, and not of version 1`);
+  return fields;
+}

@@ -1,0 +1,76 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import { type ApiServer, startApiServer } from '../../lab/cluster/api-server.ts';
+import { rawNode } from '../../lab/cluster/manifests.ts';
+import { decodeNode } from '../../src/cluster/decode.ts';
+import { encodeNode } from '../../src/cluster/encode.ts';
+import { nodeAnnotation } from '../../src/cluster/node-annotation.ts';
+import { parseIp, parsePrefix } from '../../src/model/ip.ts';
+import { type ToldAgent, toldText } from '../../src/model/publication.ts';
+import { kind } from './api-fixture.ts';
+
+const told: ToldAgent = {
+  eips: [parsePrefix('198.51.100.0/24')],
+  gateways: [parseIp('10.0.0.1')],
+  eipsAt: undefined,
+  gatewaysAt: '/etc/eiproute/node.yaml:3',
+};
+
+describe('the annotation of an agent', () => {
+  let server: ApiServer;
+  let folder: string;
+  let kubeconfig: string;
+  const never = new AbortController().signal;
+  before(async () => {
+    server = await startApiServer();
+    folder = await mkdtemp(join(tmpdir(), 'eiproute-annotation-'));
+    kubeconfig = join(folder, 'kubeconfig');
+    const rules = ({ verb, resource }: { verb: string; resource: string }): boolean =>
+      resource === 'nodes' && (verb === 'get' || verb === 'patch');
+    await writeFile(kubeconfig, server.kubeconfig({ token: server.account(rules) }));
+    server.put(JSON.parse(JSON.stringify(rawNode('n1', { addresses: ['10.0.0.11'] }))));
+  });
+  after(async () => {
+    await server[Symbol.asyncDispose]();
+    await rm(folder, { recursive: true });
+  });
+  const of = (node: string) => nodeAnnotation({ kubeconfig, context: undefined }, node);
+
+  it('is read and written with get and patch alone, and the gateway reads it with the Node', async () => {
+    expect(await of('n1').read(never)).to.equal(undefined);
+    await of('n1').write(toldText(told), never);
+    expect(await of('n1').read(never)).to.equal(toldText(told));
+    const { object } = decodeNode(server.objects.get(kind('Node'), '', 'n1'));
+    expect(object?.agent).to.deep.equal(told);
+    expect(object?.addresses).to.deep.equal(['10.0.0.11']);
+    if (object) expect(decodeNode(encodeNode(object)).object).to.deep.equal(object);
+  });
+
+  it('says that there is no such Node, or which right is missing', async () => {
+    await refused(() => of('n9').read(never), /^there is no Node n9$/);
+    server.faults.forbid('patch', 'nodes');
+    await refused(() => of('n1').write('x', never), /patch nodes: HTTP 403/);
+    server.faults.allow('patch', 'nodes');
+  });
+
+  it('is left out with a warning where it makes no sense', async () => {
+    await of('n1').write('{"version":2}', never);
+    const { object, problems } = decodeNode(server.objects.get(kind('Node'), '', 'n1'));
+    expect(object?.agent).to.equal(undefined);
+    expect(problems.map(({ message }) => message)).to.deep.equal([
+      'skipped annotation eiproute.io/agent: it is of version 2, and not of version 1; the rest of the object is used',
+    ]);
+  });
+});
+
+async function refused(work: () => Promise<unknown>, says: RegExp): Promise<void> {
+  let message = 'nothing was refused';
+  try {
+    await work();
+  } catch (error) {
+    message = error instanceof Error ? error.message : '?';
+  }
+  expect(message).to.match(says);
+}

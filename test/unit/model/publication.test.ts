@@ -1,0 +1,70 @@
+import { expect } from 'chai';
+import { parseIp, parsePrefix } from '../../../src/model/ip.ts';
+import {
+  type Publication,
+  publicationText,
+  readPublication,
+  readTold,
+  type ToldAgent,
+  toldText,
+  unionOf,
+} from '../../../src/model/publication.ts';
+
+const publication: Publication = {
+  id: 'gw1_1',
+  pools: [{ name: 'public', networks: [parsePrefix('198.51.100.0/24'), parsePrefix('2001:db8:e::/64')] }],
+  lan: [parseIp('10.0.0.1'), parseIp('2001:db8:10::1')],
+  state: 'active',
+};
+const told: ToldAgent = {
+  eips: [parsePrefix('198.51.100.0/24')],
+  gateways: [parseIp('10.0.0.1')],
+  eipsAt: '/etc/eiproute/node.yaml:2',
+  gatewaysAt: undefined,
+};
+
+describe('what a gateway publishes', () => {
+  it('is read as it was written', () => {
+    expect(readPublication(publicationText(publication))).to.deep.equal(publication);
+  });
+
+  const wrong: readonly (readonly [what: string, text: string, says: RegExp])[] = [
+    ['no JSON', 'gone', /it is no JSON/],
+    ['no object', '7', /it is no object of JSON/],
+    ['a newer version', publicationText(publication).replace('1', '2'), /version 2, and not of version 1/],
+    ['a word that is no state', publicationText(publication).replace('active', 'idle'), /no state/],
+    ['no network', publicationText(publication).replace('198.51.100.0/24', 'web'), /web/],
+    [
+      'a pool without networks',
+      publicationText(publication).replace('networks', 'nets'),
+      /no name or networks/,
+    ],
+    [
+      'two addresses of a family',
+      publicationText(publication).replace('2001:db8:10::1', '10.0.0.2'),
+      /both IPv4/,
+    ],
+  ];
+  for (const [what, text, says] of wrong) {
+    it(`is refused with ${what}`, () => {
+      expect(() => readPublication(text)).to.throw(RangeError, says);
+    });
+  }
+
+  it('is joined to a union without networks inside of others', () => {
+    const of = (...networks: readonly string[]) => ({ name: 'p', networks: networks.map(parsePrefix) });
+    expect(
+      unionOf([of('198.51.100.0/25', '2001:db8:e::/64'), of('198.51.100.0/24', '192.0.2.0/24')]),
+    ).to.deep.equal(['192.0.2.0/24', '198.51.100.0/24', '2001:db8:e::/64']);
+  });
+});
+
+describe('what an agent tells', () => {
+  it('is read as it was written', () => {
+    expect(readTold(toldText(told))).to.deep.equal(told);
+  });
+
+  it('is refused without its networks', () => {
+    expect(() => readTold('{"version":1,"gateways":[]}')).to.throw(RangeError, 'no eips');
+  });
+});
