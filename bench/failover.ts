@@ -1,12 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ready } from '../lab/cluster/cluster.ts';
-import { client, clients } from '../lab/network/map.ts';
-import type { Pod } from '../lab/network/network.ts';
-import { within } from '../lab/process/run.ts';
+import { client, clients, type Dual, node } from '../lab/network/map.ts';
+import { type Pod, podPort } from '../lab/network/network.ts';
+import { run, within } from '../lab/process/run.ts';
 import { RealProxy } from '../lab/proxy/real-proxy.ts';
 import { echoPort, Flows, flowServer } from '../test/e2e/flows.ts';
 import { GatewayDaemon } from '../test/e2e/gateway-daemon.ts';
-import { late, Stage } from '../test/lab/stage.ts';
+import { Stage } from '../test/lab/stage.ts';
+import { late } from '../test/patience.ts';
 import { table } from './table.ts';
 
 /** Flows of each family. */
@@ -59,10 +60,12 @@ interface Case {
  */
 export async function failover(): Promise<string> {
   const results: Figures[][] = [];
+  const only = process.env['EIPROUTE_CASES']?.split(',');
+  const chosen = cases.filter((_, i) => only?.includes(String(i + 1)) ?? true);
   for (const { name, lines } of columns) {
     await using world = await World.open(`allocate: true\n${lines}`);
     const column: Figures[] = [];
-    for (const each of cases) {
+    for (const each of chosen) {
       column.push(await world.measure(each));
       process.stderr.write(`${name}: ${each.name}\n`);
     }
@@ -72,7 +75,7 @@ export async function failover(): Promise<string> {
     'new connections that failed, of those sent; the longest time without an answer, ms; flows broken on what survives, of 300',
     table([
       ['', ...columns.map(({ name }) => name)],
-      ...cases.map(({ name }, i) => [name, ...results.map((column) => cell(column[i]))]),
+      ...chosen.map(({ name }, i) => [name, ...results.map((column) => cell(column[i]))]),
     ]),
   ].join('\n');
 }
@@ -105,6 +108,20 @@ const cases: readonly Case[] = [
     victims: undefined,
     happens: ({ network }) => network.unplug('node2'),
     ends: ({ network }) => network.plug('node2'),
+  },
+  {
+    name: 'the switch passes nothing to node 2, its link stays up',
+    policy: 'Local',
+    victims: ['web-2'],
+    happens: (world) => world.switchPort('node2', 'nomaster'),
+    ends: (world) => world.switchPort('node2', 'master lan'),
+  },
+  {
+    name: 'a node is frozen with all that runs on it, and goes on',
+    policy: 'Local',
+    victims: ['web-2'],
+    happens: (world) => world.signalNode('node2', 'STOP'),
+    ends: (world) => world.signalNode('node2', 'CONT'),
   },
   {
     name: 'a kube-proxy is frozen, and goes on',
@@ -142,6 +159,19 @@ const cases: readonly Case[] = [
     happens: (world) => world.roll(),
   },
   {
+    name: 'all nodes are drained and restarted, one after the other',
+    policy: 'Local',
+    victims: ['web-1', 'web-2', 'web-3'],
+    happens: (world) => world.restartNodes(),
+  },
+  {
+    name: 'a node is deleted, and made anew with another address',
+    policy: 'Local',
+    victims: ['web-2'],
+    happens: (world) => world.readdress('node2', node(2), node(9)),
+    ends: (world) => world.readdress('node2', node(9), node(2)),
+  },
+  {
     name: 'the gateway is killed, and starts again',
     policy: 'Local',
     victims: [],
@@ -151,6 +181,11 @@ const cases: readonly Case[] = [
     ends: ({ stage }) => stage.eiproute.restartGateway(),
   },
 ];
+
+/** As a frozen program does it: the kernel takes the connection, and nobody reads what comes. */
+const silencePod = `table inet eip-frozen { chain in { type filter hook input priority 0;
+  tcp dport ${podPort} tcp flags & psh == psh drop;
+}; };`;
 
 /** A lab with eiproute, three pods and two Services over them: one for new connections, one for long-lived ones. */
 class World implements AsyncDisposable {
@@ -226,11 +261,66 @@ class World implements AsyncDisposable {
     for (const i of [1, 2, 3]) await this.network.removePod(`new-${i}`);
   }
 
+  /** What `ip link set` does with the switch's end of a cable. */
+  async switchPort(port: string, how: 'nomaster' | 'master lan'): Promise<void> {
+    await this.network.run('switch', { argv: ['ip', 'link', 'set', port, ...how.split(' ')] });
+  }
+
+  /**
+   * Sends a signal to every process of a node and of its pods: kube-proxy, the agent, the servers of flows. The pods'
+   * servers of new connections live in this process: to them it happens that no request arrives.
+   */
+  async signalNode(name: string, signal: 'STOP' | 'CONT'): Promise<void> {
+    const pods = this.network.pods.filter((pod) => pod.node === name).map((pod) => pod.name);
+    const silence = signal === 'STOP' ? silencePod : 'delete table inet eip-frozen';
+    for (const pod of pods) await this.network.run(pod, { argv: ['nft', silence] });
+    for (const part of [name, ...pods]) {
+      const pids = await run({ argv: ['ip', 'netns', 'pids', this.network.namespace(part)] });
+      for (const pid of pids.split(/\s+/).filter((each) => each !== ''))
+        process.kill(Number(pid), `SIG${signal}`);
+    }
+  }
+
+  /** As an upgrade of a cluster does it: drained for a second, away for a second; the next when this one is back. */
+  async restartNodes(): Promise<void> {
+    const { network } = this;
+    const leads = async (): Promise<boolean> =>
+      (await this.stage.nodesOf(this.stage.ips('web')[0] ?? '')) === network.nodes.join(' ');
+    for (const name of network.nodes) {
+      await this.drain(name, 'true');
+      await sleep(1000);
+      await network.unplug(name);
+      await sleep(1000);
+      await network.plug(name);
+      await this.drain(name, null);
+      await this.stage.until(`${name} is back`, leads);
+    }
+  }
+
+  /** Deletes a Node, and registers it again when its host has the other address. */
+  async readdress(name: string, from: Dual, to: Dual): Promise<void> {
+    await this.stage.real.deleteNode(name);
+    // Else the second address of a subnet goes with the first, and the default route with both.
+    const sysctl = 'net.ipv4.conf.eth0.promote_secondaries=1';
+    await this.network.run(name, { argv: ['sysctl', '-qw', sysctl] });
+    for (const family of ['v4', 'v6'] as const) {
+      const length = family === 'v4' ? 24 : 64;
+      for (const [verb, ip] of [
+        ['add', to[family]],
+        ['del', from[family]],
+      ] as const)
+        await this.network.run(name, { argv: ['ip', 'addr', verb, `${ip}/${length}`, 'dev', 'eth0'] });
+    }
+    await this.stage.real.putNode(name, to);
+  }
+
   async drain(name: string, to: string | null): Promise<void> {
-    const node = { kind: 'Node', name };
-    await this.stage.lab.cluster.client.patch(node, {
-      metadata: { annotations: { 'eiproute.io/drain': to } },
-    });
+    await this.stage.lab.cluster.client.patch(
+      { kind: 'Node', name },
+      {
+        metadata: { annotations: { 'eiproute.io/drain': to } },
+      },
+    );
   }
 
   async taint(

@@ -22,7 +22,7 @@ commands=(
 )
 common=(
   '--config[the configuration]:file:_files'
-  '--log-level[the least that is logged]:level:(debug info warn error)'
+  '--log-level[the lowest level that is logged]:level:(debug info warn error)'
   '--log-format[how a log line looks]:format:(auto pretty json)'
   '--help[show help]'
 )
@@ -35,7 +35,7 @@ case $state in
       doctor) _arguments $common '--bundle[write a tar for a bug report]:file:_files' '--json[print JSON]' ;;
       events) _arguments $common '(-f --follow)'{-f,--follow}'[go on with those that come]' '--eip[of this EIP]:address:' '--service[of this Service]:name:' '--node[of this node]:name:' '--all[the rounds as well]' '--json[print JSON]' ;;
       trace) _arguments $common '1:EIP, Service or ADDRESS\:PORT:' '--probe[open connections as well]' '--from[trace the packets of this client]:address:' '--json[print JSON]' ;;
-      release) _arguments $common '--show[only show what is held]' '--yes[do not ask]' '--json[print JSON]' ;;
+      release) _arguments $common '*:EIP:' '--show[only show what is held]' '--yes[do not ask]' '--json[print JSON]' ;;
       purge) _arguments $common '--dry-run[only print the commands]' '--yes[do not ask]' '--json[print JSON]' ;;
       drain | undrain) _arguments $common '1:node:' '--kubeconfig[with the right to patch nodes]:file:_files' ;;
       help) _arguments '1:command:{_describe command commands}' ;;

@@ -5,6 +5,7 @@ import { type Bundle, licences } from './bundle.ts';
 import { type Architecture, architectures, unpacked } from './parts.ts';
 import { output } from './run.ts';
 import { unedited } from './unedited.ts';
+import { yamlManual } from './yaml-manual.ts';
 
 /** Where each file of ours goes; all are text. */
 const files: Readonly<Record<string, string>> = {
@@ -81,6 +82,12 @@ export async function plant(root: string, architecture: Architecture, code: Bund
   for (const [to, from] of Object.entries(compressed)) {
     await writeFile(await at(to), gzipSync(await readFile(from), { level: 9 }));
   }
+  const manual = yamlManual({
+    page: await readFile('docs/configuration.md', 'utf8'),
+    gatewayExample: await readFile('docs/gateway.example.yaml', 'utf8'),
+    nodeExample: await readFile('docs/node.example.yaml', 'utf8'),
+  });
+  await writeFile(await at('usr/share/man/man5/eiproute.yaml.5.gz'), gzipSync(manual, { level: 9 }));
   await writeFile(await at('usr/bin/eiproute'), startScript('/usr/lib/eiproute'));
   await chmod(join(root, 'usr/bin/eiproute'), 0o755);
 

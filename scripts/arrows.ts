@@ -56,7 +56,7 @@ export const arrows: Arrows = {
   'lab/network': ['lab/process', 'src/model'],
   'lab/cluster': ['lab/network', 'lab/process', 'src/model'],
   'lab/proxy': ['lab/cluster', 'lab/network', 'lab/process', 'src/model'],
-  'lab/eiproute': ['lab/cluster', 'lab/network', 'lab/process', 'src/abortable.ts'],
+  'lab/eiproute': ['lab/cluster', 'lab/network', 'lab/process', 'src/abortable.ts', 'src/journal/entry.ts'],
   'lab/load': ['lab/network', 'lab/process', 'src/model', 'src/abortable.ts'],
   'lab/lab.ts': ['lab/proxy', 'lab/load', 'lab/cluster', 'lab/network', 'lab/process'],
   'lab/reach': ['lab/lab.ts', 'lab/eiproute', 'lab/cluster', 'lab/network', 'lab/process', 'src/model'],
@@ -74,7 +74,8 @@ export const arrows: Arrows = {
   'lab/fake': ['src/model', 'src/kernel', 'src/cluster'],
 
   scripts: [],
-  package: [],
+  // The manual of the file format is made of the schema.
+  package: ['src/config'],
   test: ['src', 'lab', 'scripts', 'package'],
   bench: ['src', 'lab', 'test', 'package'],
 };

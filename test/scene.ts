@@ -26,6 +26,7 @@ import { ownerOf } from '../src/model/owner.ts';
 import { type Probed, unprobed } from '../src/model/probed.ts';
 import { RecomputedDesire } from '../src/reconcile/recomputed.ts';
 import { Reconciler, type Role } from '../src/reconcile/reconciler.ts';
+import { late } from './patience.ts';
 import { StepKernel, type Steps } from './step-kernel.ts';
 
 /** Builders of small clusters and gateways for tests; every default can be overridden. */
@@ -41,7 +42,7 @@ export function node(name: string, addresses: readonly string[], rest: Partial<N
     networkUnavailable: false,
     notReady: false,
     unschedulable: false,
-    drain: false,
+    drain: undefined,
     ...rest,
   };
 }
@@ -334,7 +335,7 @@ export class Scene {
   round(kind: 'cluster' | 'route' | 'link' = 'cluster') {
     this.kernel.forget();
     const refresh = kind === 'cluster' ? 'cached' : 'dump';
-    return this.reconciler.round(this.role, [{ kind, text: kind }], refresh, AbortSignal.timeout(5000));
+    return this.reconciler.round(this.role, [{ kind, text: kind }], refresh, late());
   }
 
   /** What the last round did, as a shell session; settings left out. */

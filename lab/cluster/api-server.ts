@@ -7,7 +7,7 @@ import { family, parseIp } from '../../src/model/ip.ts';
 import { serverCertificate } from './api/certificate.ts';
 import { Defaults } from './api/defaults.ts';
 import { discovery } from './api/discovery.ts';
-import { Exchange, type Request, type Response } from './api/exchange.ts';
+import { Exchange, type Format, type Request, type Response } from './api/exchange.ts';
 import { Failure } from './api/failure.ts';
 import { Faults } from './api/faults.ts';
 import { isObject, type JsonObject } from './api/json.ts';
@@ -30,6 +30,8 @@ export interface ApiServerOptions {
   readonly bookmarkEvery: number;
   /** The best it speaks. */
   readonly protocol: 'h2' | 'http/1.1';
+  /** What it writes to a client that would take either; 'protobuf': as kube-apiserver does. */
+  readonly writes: Format;
   /** Makes the server listen on `port`; instead of on `host`, for one that listens in another namespace. */
   readonly listen: ((server: Server, port: number) => void) | undefined;
 }
@@ -40,6 +42,7 @@ const standard: ApiServerOptions = {
   addresses: [],
   bookmarkEvery: 10_000,
   protocol: 'h2',
+  writes: 'protobuf',
   listen: undefined,
 };
 
@@ -63,6 +66,8 @@ export class ApiServer implements AsyncDisposable {
   readonly faults = new Faults();
   readonly objects = new Objects();
   readonly seen: Seen[] = [];
+  /** The content types of its answers. */
+  readonly answered = new Set<string>();
   readonly #options: ApiServerOptions;
   readonly #certificate;
   readonly #resources = new Resources(this.objects, new Defaults());
@@ -240,9 +245,14 @@ export class ApiServer implements AsyncDisposable {
     this.#watches.bookmarkAll();
   }
 
-  /** Writes text into all watches of a resource (its plural), as it is. */
-  injectIntoWatches(plural: string, text: string): void {
-    this.#watches.inject(plural, text);
+  /** Sends an event that never happened to all watches of a resource (its plural), in the format of each. */
+  inventEvent(plural: string, type: string, object: JsonObject): void {
+    this.#watches.invent(plural, type, object);
+  }
+
+  /** Writes this into all watches of a resource (its plural), as it is. */
+  injectIntoWatches(plural: string, bytes: string | Buffer): void {
+    this.#watches.inject(plural, bytes);
   }
 
   /** Accepts everything and says nothing any more; or is itself again. */
@@ -278,7 +288,7 @@ export class ApiServer implements AsyncDisposable {
   }
 
   async #serve(request: Request, response: Response): Promise<void> {
-    const exchange = new Exchange(request, response);
+    const exchange = new Exchange(request, response, this.#options.writes, (type) => this.answered.add(type));
     const { method, target } = exchange;
     const agent = exchange.header('user-agent');
     const connection = this.#connections.get(`${request.socket.remotePort}`) ?? 0;

@@ -118,10 +118,10 @@ export class EmbeddedCluster implements Cluster {
     await this.#server.start();
     // The client still has connections of before, and finds out here.
     const isReady = async (): Promise<true> => {
-      await this.client.text('/readyz', AbortSignal.timeout(1000));
+      await this.client.text('/readyz', AbortSignal.timeout(5000));
       return true;
     };
-    await waitFor('the API server is ready', isReady, AbortSignal.timeout(5000));
+    await waitFor('the API server is ready', isReady, AbortSignal.timeout(30_000));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -13,6 +13,7 @@ interface NodeOptions {
   readonly ready?: 'True' | 'False' | 'Unknown';
   readonly resourceVersion?: string;
   readonly kubeletVersion?: string;
+  readonly spec?: object;
 }
 
 export function rawNode(name: string, options: NodeOptions = {}): JsonObject {
@@ -24,12 +25,13 @@ export function rawNode(name: string, options: NodeOptions = {}): JsonObject {
     ready = 'True',
     resourceVersion,
     kubeletVersion = 'v1.33.0',
+    spec = {},
   } = options;
   return {
     apiVersion: 'v1',
     kind: 'Node',
     metadata: { name, uid, labels: { 'kubernetes.io/hostname': name, ...labels }, resourceVersion },
-    spec: { podCIDR: '10.244.0.0/24' },
+    spec: { podCIDR: '10.244.0.0/24', ...spec },
     status: {
       addresses: [
         ...addresses.map((address) => ({ type: 'InternalIP', address })),

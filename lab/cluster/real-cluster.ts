@@ -146,11 +146,11 @@ export class RealCluster implements Cluster {
     await this.client.patch({ kind: 'Pod', namespace, name }, runningStatus({ ip }), 'status');
   }
 
-  /** Makes a Node that was deleted anew: the kubelet registers again. */
-  async putNode(name: string): Promise<void> {
+  /** Makes a Node that was deleted anew: the kubelet registers again. @param ip absent: the network's map has it */
+  async putNode(name: string, ip?: Dual): Promise<void> {
     const index = this.nodes.indexOf(name);
     if (index < 0) throw new Error(`no node ${name}`);
-    await putNode(this.client, name, node(index + 1));
+    await putNode(this.client, name, ip ?? node(index + 1));
   }
 
   /** From now on the kubelet of a node renews its Lease no more. */

@@ -8,7 +8,7 @@ import { Page } from './page.ts';
 import { summarise } from './peers.ts';
 import { inUserNamespace, isRootless, missingPrograms, needsUserNamespace, obstacle } from './rootless.ts';
 import { type Stage, shop } from './stage.ts';
-import { playStory } from './story.ts';
+import { playStory, StageError, type StoryResult } from './story.ts';
 
 export interface DemoOptions {
   /** What to do: the story; the story and then stay until aborted; only remove what killed runs left. */
@@ -59,9 +59,15 @@ export async function demo(
     page.line(removed.length === 0 ? 'nothing was left over' : `removed: ${removed.join(', ')}`);
     return 0;
   }
-  const result = await playStory(page, labs[cluster], signal, mode === 'keep' ? linger : undefined);
+  let result: StoryResult;
+  try {
+    result = await playStory(page, labs[cluster], signal, mode === 'keep' ? linger : undefined);
+  } catch (error) {
+    if (error instanceof StageError) return refuse(error.message);
+    throw error;
+  }
   if (json) stdout.write(`${JSON.stringify(result, undefined, 2)}\n`);
-  else if (mode === 'play') summarise(page, result);
+  else if (mode === 'play' && result.ok) summarise(page, result);
   return result.ok ? 0 : 1;
 }
 

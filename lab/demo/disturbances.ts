@@ -134,7 +134,7 @@ export const purged: Scene = {
       );
     const before = await ours();
     const how = await gateway.kill('SIGTERM', signal);
-    demand(how === 'exit 0', `eiproute gateway ended with ${how} on SIGTERM\n${await gateway.logTail()}`);
+    demand(how === 'exit 0', `eiproute gateway ended with ${how} on SIGTERM\n${await gateway.lastWords()}`);
     demand((await ours()) === before, 'stopping the daemon changed routes');
     page.said(
       'gateway',

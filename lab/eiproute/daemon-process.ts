@@ -2,6 +2,7 @@ import { fileURLToPath } from 'node:url';
 import { abortable } from '../../src/abortable.ts';
 import { Process } from '../process/process.ts';
 import { outcome } from '../process/run.ts';
+import { logWords } from './log-words.ts';
 
 /** The lab starts eiproute as a user does. */
 export const program = fileURLToPath(new URL('../../bin/eiproute', import.meta.url));
@@ -43,7 +44,7 @@ export class DaemonProcess implements AsyncDisposable {
    */
   async synced(signal: AbortSignal): Promise<void> {
     const { role, config } = this.#plan;
-    const argv = [program, 'status', '--config', config, '--wait-synced', '--timeout', '10'];
+    const argv = [program, 'status', '--config', config, '--wait-synced', '--timeout', '30'];
     const stop = new AbortController();
     const asked = outcome({ argv }, AbortSignal.any([signal, stop.signal]));
     asked.catch(() => undefined);
@@ -51,7 +52,7 @@ export class DaemonProcess implements AsyncDisposable {
     stop.abort();
     if (typeof result !== 'string' && result.status === 0) return;
     const how = typeof result === 'string' ? result : `status: ${result.status}: ${result.err}${result.out}`;
-    throw new Error(`eiproute ${role}: ${how}\n${await this.logTail()}`);
+    throw new Error(`eiproute ${role}: ${how}\n${await this.lastWords()}`);
   }
 
   /** SIGSTOP: it hears nothing until SIGCONT. */
@@ -67,6 +68,16 @@ export class DaemonProcess implements AsyncDisposable {
 
   logTail(): Promise<string> {
     return this.#process.logTail();
+  }
+
+  /** How it ended; undefined: it runs. */
+  howEnded(): Promise<string | undefined> {
+    return Promise.race([this.#process.ended, Promise.resolve(undefined)]);
+  }
+
+  /** The end of its log, for a person. */
+  async lastWords(): Promise<string> {
+    return logWords(await this.logTail());
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

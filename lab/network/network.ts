@@ -23,7 +23,7 @@ export interface Pod {
 }
 
 /** All pods listen here. */
-const podPort = 8080;
+export const podPort = 8080;
 
 /**
  * A network in namespaces, each cable a veth pair, each segment a bridge in the namespace `switch`:

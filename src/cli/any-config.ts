@@ -5,7 +5,7 @@ import { defaultFile, defaultNodeFile } from '../config/default-file.ts';
 import type { LoadRequest, LoadResult } from '../config/file.ts';
 import type { Flag } from '../config/layers.ts';
 import { type Cli, Failure } from './cli.ts';
-import { printProblems, requestOf } from './gateway-config.ts';
+import { printErrors, printProblems, requestOf } from './gateway-config.ts';
 import { configFile, optionsOf } from './options.ts';
 
 type Loaded<Config> = Extract<LoadResult<Config>, { kind: 'loaded' }>;
@@ -79,8 +79,8 @@ function roleOfThisHost(): RoleName {
   return existsSync(defaultNodeFile) && !existsSync(defaultFile) ? 'node' : 'gateway';
 }
 
-/** A node's configuration. */
+/** A node's configuration; the warnings are for the log of its daemon. */
 export async function readNode(cli: Cli, command: Command): Promise<Loaded<NodeConfig> | undefined> {
   const { loadNodeConfig } = await import('../config/load-node.ts');
-  return printProblems(cli, command, loadNodeConfig(requestOf(cli, command, [], 'node')));
+  return printErrors(cli, command, loadNodeConfig(requestOf(cli, command, [], 'node')));
 }

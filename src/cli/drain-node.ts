@@ -1,3 +1,4 @@
+import { hostname, userInfo } from 'node:os';
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { printable } from '../model/text.ts';
@@ -28,7 +29,7 @@ export async function markNode(
   const access =
     kubeconfig === undefined ? own : { kubeconfig: resolve(cli.cwd, kubeconfig), context: undefined };
   try {
-    await setDrain(access, node, to, cli.signal);
+    await setDrain(access, node, to === 'drain' ? asker(cli) : undefined, cli.signal);
   } catch (error) {
     if (!(error instanceof RequestError)) throw error;
     throw new Failure(`${printable(error.message)}; ${printable(error.advice)}`, { cause: error });
@@ -36,4 +37,9 @@ export async function markNode(
   const what = to === 'drain' ? 'gets no new flows from now on' : 'gets new flows again';
   cli.stdout.write(`node ${printable(node)} ${what}; eiproute status shows it\n`);
   return exit.ok;
+}
+
+/** `root@gw1`, or who became root by sudo. */
+function asker({ env }: Cli): string {
+  return `${env['SUDO_USER'] ?? userInfo().username}@${hostname()}`;
 }

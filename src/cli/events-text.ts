@@ -32,6 +32,9 @@ const signs: Readonly<Partial<Record<EventName, '+' | '~' | '-'>>> = {
   'eip-assigned': '+',
   'eip-routed': '+',
   'eip-moved': '~',
+  'node-drains': '~',
+  'node-drained': '~',
+  'node-undrained': '~',
   'eip-taken-back': '-',
   'eip-withdrawn': '-',
 };

@@ -7,19 +7,17 @@ import { type Cli, printJson } from './cli.ts';
 import { configFile, globalFlags, optionsOf } from './options.ts';
 
 /**
- * Reads the configuration from file, environment and command line.
+ * The configuration of the daemon of a gateway, from file, environment and command line; the warnings are for its log.
  *
- * @param flags options of this command that are settings
  * @returns undefined when it is refused: the problems are printed, and the command ends with `exit.config`
  */
-export async function readConfig(
+export async function readForDaemon(
   cli: Cli,
   command: Command,
-  flags: readonly Flag[] = [],
 ): Promise<Extract<LoadResult, { kind: 'loaded' }> | undefined> {
   // YAML and convict take a third of the start-up time; `version` and `--help` do not need them.
   const { loadGatewayConfig } = await import('../config/load.ts');
-  return printProblems(cli, command, loadGatewayConfig(requestOf(cli, command, flags)));
+  return printErrors(cli, command, loadGatewayConfig(requestOf(cli, command, [])));
 }
 
 export function requestOf(
@@ -37,15 +35,29 @@ export function requestOf(
   };
 }
 
+type Loaded = { readonly kind: 'loaded'; readonly warnings: readonly ConfigProblem[] };
+type Refused = Extract<LoadResult, { kind: 'refused' }>;
+
 /** Prints warnings and errors; undefined when the configuration is refused. */
-export async function printProblems<
-  T extends { readonly kind: 'loaded'; readonly warnings: readonly ConfigProblem[] },
->(cli: Cli, command: Command, result: T | Extract<LoadResult, { kind: 'refused' }>): Promise<T | undefined> {
+export async function printProblems<T extends Loaded>(
+  cli: Cli,
+  command: Command,
+  result: T | Refused,
+): Promise<T | undefined> {
   const { problemLine } = await import('../config/config-problem.ts');
-  if (result.kind === 'loaded') {
-    for (const warning of result.warnings) cli.stderr.write(`warning: ${problemLine(warning)}\n`);
-    return result;
-  }
+  const loaded = await printErrors(cli, command, result);
+  for (const warning of loaded?.warnings ?? []) cli.stderr.write(`warning: ${problemLine(warning)}\n`);
+  return loaded;
+}
+
+/** The same without the warnings: a daemon has them in its log. */
+export async function printErrors<T extends Loaded>(
+  cli: Cli,
+  command: Command,
+  result: T | Refused,
+): Promise<T | undefined> {
+  if (result.kind === 'loaded') return result;
+  const { problemLine } = await import('../config/config-problem.ts');
   for (const error of result.errors) cli.stderr.write(`${problemLine(error)}\n`);
   if (optionsOf<{ readonly json?: boolean }>(command).json) {
     printJson(cli, { errors: result.errors.map(problemJson) });

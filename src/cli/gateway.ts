@@ -1,28 +1,31 @@
 import type { Command } from 'commander';
 import type { Cli } from './cli.ts';
 import { type ExitCode, exit } from './exit.ts';
-import { readConfig } from './gateway-config.ts';
+import { readForDaemon } from './gateway-config.ts';
 import { configFile, optionsOf } from './options.ts';
 import type { Program } from './program.ts';
-import { logAccessWarnings, reloads, setUpDaemon } from './running.ts';
+import { logAccessWarnings, logConfigWarnings, reloads, setUpDaemon } from './running.ts';
 import { release } from './version.ts';
 
 export function addGateway({ root, run }: Program): void {
   root
     .command('gateway')
-    .description('keep routes and settings of this host in sync with the cluster, until stopped')
+    .description(
+      'run the gateway: keep routes and settings of this host in sync with the cluster, until stopped',
+    )
     .action(run(gateway));
 }
 
 async function gateway(cli: Cli, command: Command): Promise<ExitCode> {
-  const loaded = await readConfig(cli, command);
+  const loaded = await readForDaemon(cli, command);
   if (loaded === undefined) return exit.config;
-  const { config } = loaded;
+  const { config, warnings } = loaded;
   const file = configFile(optionsOf(command), cli, 'gateway');
   const setUp = await setUpDaemon(cli, config);
+  await logConfigWarnings(setUp.log, warnings);
   if (config.source.kind === 'kubernetes') await logAccessWarnings(cli, setUp.log, config.source);
   const { runGateway } = await import('../daemon/gateway.ts');
-  const again = reloads(cli, config, setUp, async () => (await readConfig(cli, command))?.config);
+  const again = reloads(cli, config, setUp, () => readForDaemon(cli, command));
   await runGateway({ config, release, reloads: again, configFile: file, ...setUp }, cli.signal);
   return exit.ok;
 }

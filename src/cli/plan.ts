@@ -51,7 +51,8 @@ async function plan(cli: Cli, command: Command): Promise<ExitCode> {
   if (loaded === undefined) return exit.config;
   if (loaded.role === 'node') return planNode(cli, loaded.config, options);
   const { config } = loaded;
-  const { gatewayRole, openSource } = await import('../daemon/gateway.ts');
+  const { gatewayRole } = await import('../daemon/gateway-role.ts');
+  const { openSource } = await import('../daemon/source.ts');
   const { LinuxKernel } = await import('../kernel/linux.ts');
   const { dryRun } = await import('../reconcile/dry-run.ts');
   const { gatewayHealth } = await import('../status/health.ts');

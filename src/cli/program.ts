@@ -88,7 +88,7 @@ function root(cli: Cli): Command {
       .version(`eiproute ${release}`, '-V, --version', 'show the version')
       .option('--config <file>', `the configuration (default: $${fileVariable}, else ${defaultFile})`)
       .addOption(
-        new Option('--log-level <level>', 'the least that is logged').choices([
+        new Option('--log-level <level>', 'the lowest level that is logged').choices([
           'debug',
           'info',
           'warn',

@@ -1,4 +1,4 @@
-import { compareIp } from '../model/ip.ts';
+import { compareIp, type Ip } from '../model/ip.ts';
 import { printable } from '../model/text.ts';
 import { counted, span } from '../status/state.ts';
 import type { GatewayStatus, HeldStatus } from '../status/status.ts';
@@ -6,14 +6,23 @@ import type { GatewayStatus, HeldStatus } from '../status/status.ts';
 /** EIPs that are listed. */
 const most = 20;
 
-/** The deletes that a release would let go. */
-export function releasable({ held }: Pick<GatewayStatus, 'held'>): readonly HeldStatus[] {
-  return held.filter(({ reason }) => reason === 'too many at once');
+/** The deletes that a release would let go. @param only of these EIPs; empty: all */
+export function releasable(
+  { held }: Pick<GatewayStatus, 'held'>,
+  only: readonly Ip[] = [],
+): readonly HeldStatus[] {
+  return held.filter(
+    ({ reason, eip }) =>
+      reason === 'too many at once' && (only.length === 0 || (eip !== undefined && only.includes(eip))),
+  );
 }
 
-/** What `eiproute release --show` prints. */
-export function heldText(status: Pick<GatewayStatus, 'held' | 'eips' | 'now'>): string {
-  const held = releasable(status);
+/** What `eiproute release --show` prints. @param only of these EIPs; empty: all */
+export function heldText(
+  status: Pick<GatewayStatus, 'held' | 'eips' | 'now'>,
+  only: readonly Ip[] = [],
+): string {
+  const held = releasable(status, only);
   if (held.length === 0) {
     const others = status.held.length;
     if (others === 0) return 'nothing is held\n';
@@ -22,10 +31,13 @@ export function heldText(status: Pick<GatewayStatus, 'held' | 'eips' | 'now'>): 
   const eips = held
     .flatMap(({ eip, services = [] }) => (eip === undefined ? [] : [{ eip, services }]))
     .sort((a, b) => compareIp(a.eip, b.eip));
+  const all = releasable(status).filter(({ eip }) => eip !== undefined).length;
   const would =
-    eips.length > 0
-      ? `${eips.length} of ${counted(status.eips.routed + eips.length, 'EIP')} would go`
-      : `${counted(held.length, 'change')} would be made`;
+    eips.length < all
+      ? `${eips.length} of ${counted(all, 'held EIP')} would go, the others stay held`
+      : eips.length > 0
+        ? `${eips.length} of ${counted(status.eips.routed + eips.length, 'EIP')} would go`
+        : `${counted(held.length, 'change')} would be made`;
   const until = held[0]?.until;
   const left =
     until === undefined

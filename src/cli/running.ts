@@ -1,5 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import type { KubernetesAccess } from '../cluster/kubeconfig-files.ts';
+import type { ConfigProblem } from '../config/config-problem.ts';
 import type { Config } from '../config/notation.ts';
 import type { Notify } from '../daemon/notify.ts';
 import type { RecentEvents } from '../journal/recent-events.ts';
@@ -7,6 +8,11 @@ import type { Log } from '../log.ts';
 import { type Cli, Failure } from './cli.ts';
 
 // The common part of the start of both daemons.
+
+interface Loaded<C> {
+  readonly config: C;
+  readonly warnings: readonly ConfigProblem[];
+}
 
 /** Log and systemd notifications of a daemon. */
 export interface SetUp {
@@ -54,23 +60,32 @@ export async function logAccessWarnings(cli: Cli, log: Log, access: KubernetesAc
   }
 }
 
+/** Logs the warnings of a configuration that is valid. */
+export async function logConfigWarnings(log: Log, warnings: readonly ConfigProblem[]): Promise<void> {
+  const { problemLine } = await import('../config/config-problem.ts');
+  for (const warning of warnings)
+    log.warn({ event: 'config-warning', key: warning.key, warning: problemLine(warning) }, 'configuration');
+}
+
 /** Yields the new configuration after each SIGHUP. An invalid one is reported and changes nothing. */
 export async function* reloads<C extends Config>(
   cli: Cli,
   first: C,
   { log, notify }: SetUp,
-  read: () => Promise<C | undefined>,
+  read: () => Promise<Loaded<C> | undefined>,
 ): AsyncGenerator<C> {
   const { changedKeys } = await import('../config/notation.ts');
   let current = first;
   for await (const _ of hangups(cli.signal)) {
     notify.reloading();
     using _done = defer(notify.reloaded);
-    const next = await read();
-    if (next === undefined) {
+    const loaded = await read();
+    if (loaded === undefined) {
       log.error({ event: 'config-refused' }, 'the new configuration is refused; the old one stays in force');
       continue;
     }
+    const { config: next, warnings } = loaded;
+    await logConfigWarnings(log, warnings);
     const changed = changedKeys(current, next);
     const fixed = changed.filter((key) => needsRestart(key));
     if (fixed.length > 0) {

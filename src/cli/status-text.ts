@@ -231,11 +231,14 @@ export function eipsListText(eips: readonly EipStatus[], paint: Paint): string {
     .map(({ eip, state, services, nodes }) => {
       const word = state === 'routed' || state === 'idle' ? state : state.toUpperCase();
       const shown = paint(word.padEnd(8), state === 'routed' ? 'green' : state === 'idle' ? 'yellow' : 'red');
-      const to =
-        nodes.length === 0
-          ? 'no ready endpoint'
-          : nodes.map(({ name, silent }) => (silent ? `${name}(down)` : name)).join(' ');
+      const to = nodes.length === 0 ? 'no ready endpoint' : nodes.map(carrierText).join(' ');
       return `${eip.padEnd(width)}  ${shown}  ${printable(`${services.join(', ').padEnd(names)}  ${to}`)}\n`;
     })
     .join('');
+}
+
+/** `node2(down)`, `node2(draining)` */
+function carrierText({ name, silent, standing }: EipStatus['nodes'][number]): string {
+  const mark = silent ? 'down' : standing;
+  return mark === undefined ? name : `${name}(${mark})`;
 }

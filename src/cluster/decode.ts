@@ -156,7 +156,7 @@ export function decodeNode(raw: unknown): Decoded<Node> {
       return type === 'Ready' && (value === 'False' || value === 'Unknown');
     }),
     unschedulable: spec.unschedulable === true,
-    drain: typeof drain === 'string' && drain !== 'false',
+    drain: typeof drain === 'string' && drain !== 'false' ? drain : undefined,
     ...toldBy(decoder),
   };
   return { key, object, problems: decoder.problems };
@@ -221,10 +221,12 @@ function isProtocol(value: unknown): value is Protocol {
 }
 
 function servicePort(raw: unknown, decoder: ObjectDecoder): ServicePort[] {
-  const { name, protocol = 'TCP', port: number, nodePort } = part(raw);
+  const { name, protocol: given, port: number, nodePort } = part(raw);
+  const protocol = given === undefined ? 'TCP' : given;
   const checked = port(number);
   if (checked === undefined || !isProtocol(protocol)) {
-    decoder.leaveOut(`spec.ports ${JSON.stringify(raw)}`, 'it is no port of TCP, UDP or SCTP');
+    const read = JSON.stringify({ name, protocol: given, port: number, nodePort });
+    decoder.leaveOut(`spec.ports ${read}`, 'it is no port of TCP, UDP or SCTP');
     return [];
   }
   return [{ name: names.of(text(name) ?? ''), protocol, port: checked, nodePort: port(nodePort) }];

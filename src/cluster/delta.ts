@@ -18,6 +18,12 @@ export class GrowingDelta implements Delta {
     this.nodes = true;
   }
 
+  /** Any Service may have changed. */
+  allServices(): void {
+    this.services = 'all';
+    this.byEvent.services.clear();
+  }
+
   /** Removes the changes of another delta. */
   forget({ services, nodes }: Delta): void {
     if (this.services !== 'all' && services !== 'all') {
@@ -33,10 +39,8 @@ export class GrowingDelta implements Delta {
   }
 
   merge({ services, nodes, byEvent }: Delta): this {
-    if (services === 'all') {
-      this.services = 'all';
-      this.byEvent.services.clear();
-    } else for (const key of services) this.service(key, byEvent.services.has(key) ? 'event' : 'list');
+    if (services === 'all') this.allServices();
+    else for (const key of services) this.service(key, byEvent.services.has(key) ? 'event' : 'list');
     if (nodes) this.node(byEvent.nodes ? 'event' : 'list');
     return this;
   }

@@ -26,7 +26,7 @@ export function encodeNode(node: Node): object {
         ? {}
         : { labels: { 'node.kubernetes.io/exclude-from-external-load-balancers': excludeLabel } }),
       ...some('annotations', {
-        ...(node.drain ? { [drainAnnotation]: 'true' } : {}),
+        ...(node.drain === undefined ? {} : { [drainAnnotation]: node.drain }),
         ...(node.agent ? { [agentAnnotation]: toldText(node.agent) } : {}),
       }),
     },

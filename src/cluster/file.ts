@@ -125,7 +125,7 @@ function fileWords({ code, message }: NodeJS.ErrnoException): string {
     case 'EACCES':
       return 'this user may not read it (EACCES)';
     case 'EISDIR':
-      return 'it is a folder (EISDIR)';
+      return 'it is a directory (EISDIR)';
     default:
       return message;
   }

@@ -2,8 +2,9 @@ import { type Dispatcher, request } from 'undici';
 import { abortable } from '../abortable.ts';
 import { openSession, type Session } from './credentials.ts';
 import { errorOf } from './failure.ts';
+import { jsonWire, parseJson } from './json-wire.ts';
 import type { KubernetesAccess } from './kubeconfig-files.ts';
-import { jsonLines } from './lines.ts';
+import { protobufType, protobufWire } from './protobuf-wire.ts';
 import {
   ApiError,
   CredentialsError,
@@ -13,6 +14,7 @@ import {
   type Transport,
   UnreachableError,
 } from './transport.ts';
+import type { Wire } from './wire.ts';
 
 const paths = {
   services: '/api/v1/services',
@@ -26,6 +28,14 @@ function listPath(of: Listed, query: URLSearchParams): string {
   // A Role can allow list and watch of this one name, for requests with this selector.
   query.set('fieldSelector', `metadata.name=${of.name}`);
   return `/api/v1/namespaces/${of.namespace}/configmaps?${query}`;
+}
+
+/**
+ * kube-apiserver writes protobuf for its own types; what it does not know in protobuf, and other servers, write JSON. One
+ * ConfigMap is not worth a reader of its own.
+ */
+function acceptOf(of: Listed): string {
+  return typeof of === 'string' ? `${protobufType}, application/json` : 'application/json';
 }
 
 /** A transport over HTTP/2, or HTTP/1.1, with one connection pool for all resources. */
@@ -55,9 +65,8 @@ export class HttpTransport implements Transport, AsyncDisposable {
     const query = new URLSearchParams({ limit: String(limit) });
     if (from !== undefined) query.set('continue', from);
     return this.#within(signal, async (session, _, within) => {
-      const body = await get(session, listPath(of, query), within);
-      const text = await body.text();
-      return pageOf(parse(text), typeof of === 'string' ? of : 'configmaps');
+      const { body, wire } = await get(session, listPath(of, query), acceptOf(of), within);
+      return wire.page(Buffer.from(await body.arrayBuffer()), of);
     });
   }
 
@@ -75,8 +84,8 @@ export class HttpTransport implements Transport, AsyncDisposable {
     });
     const path = listPath(of, query);
     return this.#within(signal, async (session, opened, within) => {
-      const body = await get(session, path, within);
-      return this.#events(body, session, opened);
+      const { body, wire } = await get(session, path, acceptOf(of), within);
+      return this.#events(wire.events(body, of), session, opened);
     });
   }
 
@@ -130,9 +139,9 @@ export class HttpTransport implements Transport, AsyncDisposable {
       // undici looks at the signal once it has begun to send. A request that it holds for a connection which the server
       // is closing (GOAWAY) would wait for ever, and with it the Service that it is for.
       const answer = await abortable(request(`${server}${path}`, options), within);
-      const text = await answer.body.text();
-      if (answer.statusCode >= 200 && answer.statusCode < 300) return parse(text);
-      throw errorOf(statusOf(text), answer.statusCode, retryAfter(answer.headers['retry-after']));
+      const bytes = Buffer.from(await answer.body.arrayBuffer());
+      if (answer.statusCode >= 200 && answer.statusCode < 300) return parseJson(bytes.toString('utf8'));
+      throw errorOf(jsonWire.status(bytes), answer.statusCode, retryAfter(answer.headers['retry-after']));
     });
   }
 
@@ -145,9 +154,9 @@ export class HttpTransport implements Transport, AsyncDisposable {
     await Promise.resolve();
   }
 
-  async *#events(body: Dispatcher.ResponseData['body'], session: Session, opened: Promise<Session>) {
+  async *#events(batches: AsyncIterable<readonly unknown[]>, session: Session, opened: Promise<Session>) {
     try {
-      yield* jsonLines(body);
+      yield* batches;
     } catch (error) {
       // The stream broke or timed out, so the connection may be dead.
       this.#drop(opened);
@@ -199,24 +208,17 @@ function nothing(): void {}
 async function get(
   session: Session,
   path: string,
+  accept: string,
   signal: AbortSignal,
-): Promise<Dispatcher.ResponseData['body']> {
-  const headers = await abortable(session.headers(), signal);
+): Promise<{ readonly body: Dispatcher.ResponseData['body']; readonly wire: Wire }> {
+  const headers = { ...(await abortable(session.headers(), signal)), accept };
   const { dispatcher, server } = session;
   const answer = await request(`${server}${path}`, { dispatcher, headers, signal });
-  if (answer.statusCode === 200) return answer.body;
-  const text = await answer.body.text();
-  throw errorOf(statusOf(text), answer.statusCode, retryAfter(answer.headers['retry-after']));
-}
-
-/** Parses a Status; an intermediate proxy may send a page of its own instead. */
-function statusOf(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    if (!(error instanceof SyntaxError)) throw error;
-    return { message: text.trim().slice(0, 200) };
-  }
+  const type = String(answer.headers['content-type'] ?? '');
+  const wire = type.startsWith(protobufType) ? protobufWire : jsonWire;
+  if (answer.statusCode === 200) return { body: answer.body, wire };
+  const bytes = Buffer.from(await answer.body.arrayBuffer());
+  throw errorOf(wire.status(bytes), answer.statusCode, retryAfter(answer.headers['retry-after']));
 }
 
 function retryAfter(value: string | string[] | undefined): number | undefined {
@@ -225,35 +227,4 @@ function retryAfter(value: string | string[] | undefined): number | undefined {
   if (Number.isFinite(seconds)) return Math.max(0, seconds) * 1000;
   const until = Date.parse(value);
   return Number.isNaN(until) ? undefined : Math.max(0, until - Date.now());
-}
-
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    if (!(error instanceof SyntaxError)) throw error;
-    throw new ProtocolError(`the API server sent an answer that is no JSON: ${error.message}`, {
-      cause: error,
-    });
-  }
-}
-
-function pageOf(list: unknown, resource: string): Page {
-  if (typeof list === 'object' && list !== null && 'items' in list && 'metadata' in list) {
-    const { items, metadata } = list;
-    if (typeof metadata === 'object' && metadata !== null && 'resourceVersion' in metadata) {
-      const { resourceVersion } = metadata;
-      const next = 'continue' in metadata ? metadata.continue : undefined;
-      // Go encodes a nil slice as null.
-      const all: unknown = items ?? [];
-      if (Array.isArray(all) && typeof resourceVersion === 'string') {
-        return {
-          items: all,
-          resourceVersion,
-          next: typeof next === 'string' && next !== '' ? next : undefined,
-        };
-      }
-    }
-  }
-  throw new ProtocolError(`what the API server sent for ${resource} is no list of Kubernetes`);
 }

@@ -11,16 +11,17 @@ const patience = 5000;
 /**
  * Sets or removes the annotation of a Node that is to get no new flows.
  *
+ * @param by who asks, as the gateways will tell it; undefined: the node is to get new flows again
  * @throws RequestError
  */
 export async function setDrain(
   access: KubernetesAccess,
   node: string,
-  to: 'drain' | 'undrain',
+  by: string | undefined,
   signal: AbortSignal,
 ): Promise<void> {
   await using transport = new HttpTransport(access);
-  const body = { metadata: { annotations: { [drainAnnotation]: to === 'drain' ? 'true' : null } } };
+  const body = { metadata: { annotations: { [drainAnnotation]: by ?? null } } };
   try {
     const path = `/api/v1/nodes/${encodeURIComponent(node)}`;
     const within = AbortSignal.any([signal, AbortSignal.timeout(patience)]);
@@ -33,7 +34,7 @@ export async function setDrain(
     const status = answered ? error.status : undefined;
     if (status === 404)
       throw new RequestError(`there is no Node ${node}`, 'kubectl get nodes', true, { cause: error });
-    const byHand = `give it a kubeconfig that may patch nodes (--kubeconfig), or: kubectl annotate node ${node} ${drainAnnotation}${to === 'drain' ? '=true' : '-'}`;
+    const byHand = `give it a kubeconfig that may patch nodes (--kubeconfig), or: kubectl annotate node ${node} ${drainAnnotation}${by === undefined ? '-' : '=true'}`;
     throw new RequestError(message, status === 403 ? byHand : (advice ?? 'try it again'), answered, {
       cause: error,
     });

@@ -4,7 +4,14 @@ import type { Heartbeat, Readiness } from './heartbeat.ts';
 import type { Replacement } from './resource-index.ts';
 import { Signal } from './signal.ts';
 import { withinSilence } from './silence.ts';
-import { ApiError, CredentialsError, type Listed, ProtocolError, type Transport } from './transport.ts';
+import {
+  ApiError,
+  CredentialsError,
+  type Listed,
+  type Page,
+  ProtocolError,
+  type Transport,
+} from './transport.ts';
 import { versionOf } from './versions.ts';
 
 /** How often and how long; ms unless the name says otherwise. */
@@ -146,31 +153,51 @@ export class Reflector {
     }
   }
 
-  /** @returns the version of the list */
+  /**
+   * The server writes the next page while this one is read.
+   *
+   * @returns the version of the list
+   */
   async #list(signal: AbortSignal): Promise<string> {
     const replacement = this.#store.replacement();
-    let from: string | undefined;
-    for (;;) {
-      const page = await withinSilence(
-        this.#clock,
-        () => this.#pace.listSilence,
-        signal,
-        (within) => this.#transport.list(this.#store.of, this.#pace.page, from, within),
-      );
-      signal.throwIfAborted();
-      this.#store.heard(this.#clock.now());
-      for (const item of page.items) replacement.add(item);
-      if (page.next === undefined) {
-        await this.#store.commit(replacement, () => this.#clock.sleep(0, signal), page.resourceVersion);
-        this.#store.works();
-        this.#store.notify();
-        if (this.#failures > 0) this.#recovery.notify('answers');
-        return page.resourceVersion;
+    const over = new AbortController();
+    const either = AbortSignal.any([signal, over.signal]);
+    let coming = this.#page(undefined, either);
+    try {
+      for (;;) {
+        const { items, resourceVersion, next } = await coming;
+        signal.throwIfAborted();
+        this.#store.heard(this.#clock.now());
+        if (next !== undefined) {
+          coming = this.#page(next, either);
+          // It is awaited below, and may fail before.
+          coming.catch(nothing);
+        }
+        for (const item of items) replacement.add(item);
+        if (next === undefined) {
+          await this.#store.commit(replacement, () => this.#clock.sleep(0, signal), resourceVersion);
+          this.#store.works();
+          this.#store.notify();
+          if (this.#failures > 0) this.#recovery.notify('answers');
+          return resourceVersion;
+        }
+        // Yield to the event loop between two pages.
+        await this.#clock.sleep(0, signal);
       }
-      from = page.next;
-      // Yield to the event loop between two pages.
-      await this.#clock.sleep(0, signal);
+    } finally {
+      // A page that is on its way when this one cannot be read.
+      over.abort();
+      await coming.catch(nothing);
     }
+  }
+
+  #page(from: string | undefined, signal: AbortSignal): Promise<Page> {
+    return withinSilence(
+      this.#clock,
+      () => this.#pace.listSilence,
+      signal,
+      (within) => this.#transport.list(this.#store.of, this.#pace.page, from, within),
+    );
   }
 
   async #watch(version: string, signal: AbortSignal): Promise<void> {
@@ -311,6 +338,8 @@ export class Reflector {
     return false;
   }
 }
+
+function nothing(): void {}
 
 function failureOf(error: unknown): Failure {
   if (error instanceof ApiError && error.status === 410) return 'expired';

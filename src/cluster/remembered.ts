@@ -24,8 +24,8 @@ export interface RememberedOptions {
   readonly every: number;
   readonly clock: Clock;
   /**
-   * False while the guard holds deletes that the state of the source would cause: a list that is suddenly empty must
-   * not replace the last known state.
+   * False before a round has judged the lists, and while the guard holds deletes that the state of the source would
+   * cause: a list that is suddenly empty must not replace the last known state.
    */
   readonly believed: () => boolean;
 }
@@ -70,6 +70,9 @@ export function remembered(
     },
   };
 }
+
+/** Fewer Services are not worth a walk over all of them. */
+const many = 1000;
 
 /** A cached value and its inputs. */
 interface Derived<T extends Overview> {
@@ -174,11 +177,11 @@ class Memory {
     await delivered();
     await this.#inTurn(async () => {
       if (!this.#isCredible()) return;
-      if (delta.services === 'all') {
-        this.#due.merge(delta);
+      const { services, nodes } = delta;
+      if (services === 'all' || (this.#log.isOpen && this.#isMost(services))) {
+        this.#due.merge(everything);
         await this.#tick();
       } else if (this.#log.isOpen) {
-        const { services, nodes } = delta;
         // A change that comes in from now on is saved once more.
         for (const pending of [this.#due, this.#fresh]) pending.forget(delta);
         await this.#write(() => this.#log.append(this.#linesOf(services, nodes)));
@@ -219,6 +222,14 @@ class Memory {
   #inTurn(work: () => Promise<void>): Promise<void> {
     this.#saving = this.#saving.then(work);
     return this.#saving;
+  }
+
+  /** Most Services have changed, as in the first round of a start: the whole state is shorter than a log with all of them. */
+  #isMost(services: ReadonlySet<string>): boolean {
+    if (services.size < many) return false;
+    let all = 0;
+    for (const _ of this.#cluster.services()) all += 1;
+    return services.size > all / 2;
   }
 
   #isCredible(): boolean {

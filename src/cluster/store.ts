@@ -124,7 +124,7 @@ export class ClusterStore implements Omit<Cluster, typeof Symbol.asyncDispose> {
     const problems = this.#problems.array();
     if (this.#flat?.of !== problems) this.#flat = { of: problems, problems: problems.flat() };
     this.#overview ??= {
-      complete: [...this.#feeds.values()].every((feed) => feed.synced),
+      complete: !this.#isListing(),
       nodes: this.#nodes.array(),
       feeds: [...this.#feeds.values()],
       problems: this.#flat.problems,
@@ -222,6 +222,12 @@ export class ClusterStore implements Omit<Cluster, typeof Symbol.asyncDispose> {
     this.signal.notify(delta);
   }
 
+  /** Some resource was never listed. */
+  #isListing(): boolean {
+    for (const { synced } of this.#feeds.values()) if (!synced) return true;
+    return false;
+  }
+
   #changed(): GrowingDelta {
     this.#snapshot = undefined;
     this.#delta ??= new GrowingDelta();
@@ -239,7 +245,10 @@ export class ClusterStore implements Omit<Cluster, typeof Symbol.asyncDispose> {
     }
     if (after === undefined) this.#services.delete(key);
     else this.#services.set(key, after);
-    this.#changed().service(key, origin);
+    const delta = this.#changed();
+    // Whoever listens has read next to nothing yet: a hundred thousand keys would only be copied for each of them.
+    if (origin === 'list' && delta.services !== 'all' && this.#isListing()) delta.allServices();
+    else delta.service(key, origin);
   }
 
   #move({ key, before, after, origin }: IndexChange<Slice>): void {

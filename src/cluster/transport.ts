@@ -4,7 +4,8 @@ import type { ObjectName, Resource } from '../model/cluster.ts';
 export type Listed = Resource | ObjectName;
 
 export interface Page {
-  readonly items: readonly unknown[];
+  /** To be iterated once; the iteration throws {@link ProtocolError} at an object that cannot be read. */
+  readonly items: Iterable<unknown>;
   readonly resourceVersion: string;
   /** Continue token of the next page; undefined: this is the last one. */
   readonly next: string | undefined;
@@ -18,8 +19,7 @@ export interface Transport {
   list(of: Listed, limit: number, from: string | undefined, signal: AbortSignal): Promise<Page>;
 
   /**
-   * Resolves when the server has accepted the watch. Yields batches of events, each as the server sent it:
-   * `{ type, object }`. Ends when the server ends the watch; throws when the connection breaks.
+   * Resolves when the server has accepted the watch. Yields batches of events in their order: `{ type, object }`. Ends when the server ends the watch; throws when the connection breaks.
    */
   watch(
     of: Listed,

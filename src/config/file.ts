@@ -105,7 +105,7 @@ function readWords(code: string): string {
     case 'EPERM':
       return `this user may not read it (${code})`;
     case 'EISDIR':
-      return `it is a folder (${code})`;
+      return `it is a directory (${code})`;
     default:
       return `the system refused (${code})`;
   }

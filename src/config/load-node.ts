@@ -4,6 +4,7 @@ import type { ConfigProblem } from './config-problem.ts';
 import { type LoadRequest, type LoadResult, loadFile, readConfig } from './file.ts';
 import type { Layers } from './layers.ts';
 import { nodeLeaves, nodeSchema } from './node-schema.ts';
+import { openListener } from './open-listener.ts';
 import { type Bases, type Readings, readings, readPace } from './readings.ts';
 import type { FileLayer } from './shape.ts';
 
@@ -17,7 +18,13 @@ export function readNodeConfig(bytes: Uint8Array, request: LoadRequest): LoadRes
   return readConfig(bytes, request, nodeSchema, assemble);
 }
 
-function assemble(layer: FileLayer, layers: Layers, bases: Bases, errors: ConfigProblem[]): NodeConfig {
+function assemble(
+  layer: FileLayer,
+  layers: Layers,
+  bases: Bases,
+  errors: ConfigProblem[],
+  warnings: ConfigProblem[],
+): NodeConfig {
   const read = readings(layer, layers, bases, errors);
   const { report, optional, preset, path } = read;
   const missing = (key: string, what: string): void => {
@@ -41,6 +48,12 @@ function assemble(layer: FileLayer, layers: Layers, bases: Bases, errors: Config
   if (localTable >= 253 && localTable <= 255) {
     report(nodeLeaves.localTable.key, `${localTable} is one of the kernel's own tables; 100 is free`);
   }
+  const metrics = optional(nodeLeaves.metricsListen);
+  const open = openListener(metrics, 'node');
+  if (open !== undefined) {
+    const { key } = nodeLeaves.metricsListen;
+    warnings.push({ origin: layers.origin(key), key, what: open });
+  }
   return {
     agent: {
       eips,
@@ -62,7 +75,7 @@ function assemble(layer: FileLayer, layers: Layers, bases: Bases, errors: Config
     runtimeDirectory: path(nodeLeaves.runtimeDirectory) ?? '',
     namesDirectory: path(nodeLeaves.namesDirectory) ?? '',
     pace: readPace(layers, preset, report),
-    metrics: optional(nodeLeaves.metricsListen),
+    metrics,
     logLevel: preset(nodeLeaves.logLevel),
     logFormat: preset(nodeLeaves.logFormat),
   };

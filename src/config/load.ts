@@ -4,6 +4,7 @@ import type { GatewayConfig, Source } from './config.ts';
 import { type ConfigProblem, rank } from './config-problem.ts';
 import { type LoadRequest, type LoadResult, loadFile, readConfig } from './file.ts';
 import type { Layers } from './layers.ts';
+import { openListener } from './open-listener.ts';
 import { type ReportProblem, readPools, specialUse } from './pools.ts';
 import { type Bases, readings, readPace } from './readings.ts';
 import { gatewaySchema, type Leaf, leaves } from './schema.ts';
@@ -82,6 +83,12 @@ function assemble(
       what: 'is not set: the other gateway picks other nodes for the same flows, and these break when it takes over; set one number on both',
     });
   }
+  const metrics = optional(leaves.metricsListen);
+  const open = openListener(metrics, 'gateway');
+  if (open !== undefined) {
+    const { key } = leaves.metricsListen;
+    warnings.push({ origin: layers.origin(key), key, what: open });
+  }
   const publishLan = optional(leaves.publishLan) ?? [];
   checkOnePerFamily(publishLan, (what) => report(leaves.publishLan.key, what));
   const configMap = preset(leaves.publish);
@@ -134,7 +141,7 @@ function assemble(
       cordon: preset(leaves.drainCordon) ? 'drains' : 'ignored',
     },
     publish: configMap ? { configMap, ...publish } : undefined,
-    metrics: optional(leaves.metricsListen),
+    metrics,
     logLevel: preset(leaves.logLevel),
     logFormat: preset(leaves.logFormat),
   };

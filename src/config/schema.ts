@@ -137,7 +137,12 @@ export const leaves = {
   ),
   drainLimit: leaf('drain.limit', duration(0, 24 * hour), '5m', 'how long a draining node keeps its flows'),
   drainCordon: leaf('drain.cordon', truth, 'false', 'a cordoned node gets no new flows'),
-  stateDirectory: leaf('stateDirectory', path, '/var/lib/eiproute', 'sysctl ledger, last known cluster'),
+  stateDirectory: leaf(
+    'stateDirectory',
+    path,
+    '/var/lib/eiproute',
+    'saved values of sysctls, last known cluster',
+  ),
   runtimeDirectory: leaf('runtimeDirectory', path, '/run/eiproute', 'the status socket'),
   metricsListen: leaf(
     'metrics.listen',
@@ -145,7 +150,12 @@ export const leaves = {
     undefined,
     'a read-only listener for metrics and the live page',
   ),
-  logLevel: leaf('log.level', choice(['debug', 'info', 'warn', 'error']), 'info', 'the least that is logged'),
+  logLevel: leaf(
+    'log.level',
+    choice(['debug', 'info', 'warn', 'error']),
+    'info',
+    'the lowest level that is logged',
+  ),
   logFormat: leaf('log.format', choice(['auto', 'pretty', 'json']), 'auto', 'how a log line looks'),
 } as const;
 

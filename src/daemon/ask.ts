@@ -23,6 +23,7 @@ export function ask(
     | '/pools'
     | `/events?after=${number}`
     | '/release'
+    | `/release?${string}`
     | '/drain'
     | '/undrain',
   signal: AbortSignal,

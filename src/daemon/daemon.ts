@@ -11,18 +11,21 @@ import { Metrics } from '../metrics/metrics.ts';
 import type { DesiredTable } from '../model/desired.ts';
 import type { LinkNames } from '../model/iproute.ts';
 import type { Neighbour } from '../model/listing.ts';
-import type { Key, Link } from '../model/object.ts';
+import { changeObject, type Key, type Link } from '../model/object.ts';
 import type { Pace } from '../model/pace.ts';
 import { readPage } from '../page/page.ts';
 import type { Actual } from '../reconcile/actual.ts';
+import { isDelete } from '../reconcile/diff.ts';
 import { type KernelUnreadable, rounds } from '../reconcile/loop.ts';
 import { Reconciler, type Role } from '../reconcile/reconciler.ts';
-import { isDoubted, type Report } from '../reconcile/report.ts';
+import { type Held, isDoubted, type Report } from '../reconcile/report.ts';
 import { RoundSignal } from '../reconcile/round-signal.ts';
 import type { EipStatus } from '../status/eips.ts';
+import { eipOf } from '../status/need.ts';
 import { type ObjectsStatus, objectStatuses } from '../status/objects.ts';
 import { type Health, summaryOf } from '../status/state.ts';
 import type { AnyStatus, Figures, StatusInputs } from '../status/status.ts';
+import { DaemonError } from './daemon-error.ts';
 import { Journal } from './journal.ts';
 import { listenReadOnly } from './listener.ts';
 import { Live } from './live.ts';
@@ -202,13 +205,16 @@ export async function runDaemon(
     ]),
     commands: daemonRole.commands,
     replies,
-    release: () => {
-      const count = (report?.held ?? []).filter(({ reason }) => reason === 'too many at once').length;
-      if (count === 0) return 0;
-      log.warn({ event: 'released' }, 'an operator released the held deletes');
-      reconciler.agree();
+    release: (eips) => {
+      const held = report?.held ?? [];
+      const released = eips === 'all' ? held.filter(isTooMany) : heldDeletes(held, eips);
+      if (released.length === 0) return 0;
+      const facts = eips === 'all' ? {} : { eip: eips };
+      log.warn({ event: 'released', ...facts }, 'an operator released held deletes');
+      if (eips === 'all') reconciler.agree();
+      else reconciler.release(released);
       roundSignal.notify({ kind: 'operator', text: 'released by an operator' });
-      return count;
+      return released.length;
     },
   });
   const takeRole = (): Role => {
@@ -286,6 +292,29 @@ export async function runDaemon(
     await Promise.allSettled(parts);
   }
   log.info({ event: 'stopped' }, 'stopped; routes and settings stay as they are');
+}
+
+/**
+ * The held deletes of these EIPs.
+ *
+ * @throws DaemonError when an EIP has none
+ */
+function heldDeletes(held: readonly Held[], eips: readonly string[]): readonly Held[] {
+  const deletes = new Map<string | undefined, Held>(
+    held
+      .filter((one) => isTooMany(one) && isDelete(one))
+      .map((one) => [eipOf(changeObject(one.change)), one]),
+  );
+  return eips.map((eip) => {
+    const one = deletes.get(eip);
+    if (one === undefined)
+      throw new DaemonError(`no delete of ${eip} is held; eiproute release --show lists those that are`);
+    return one;
+  });
+}
+
+function isTooMany({ reason }: Held): boolean {
+  return reason === 'too many at once';
 }
 
 /** ms from the first event of the cluster that a round was for to its end. */

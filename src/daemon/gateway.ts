@@ -1,37 +1,25 @@
 import { hostname } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { systemClock } from '../cluster/clock.ts';
-import type { Cluster } from '../cluster/cluster.ts';
-import { GrowingDelta, mergeDelta, nothing } from '../cluster/delta.ts';
-import { fileCluster } from '../cluster/file.ts';
-import { type KubernetesCluster, kubernetesCluster } from '../cluster/kubernetes.ts';
+import { GrowingDelta, mergeDelta } from '../cluster/delta.ts';
 import { kubernetesConfigMap } from '../cluster/kubernetes-config-map.ts';
 import { remembered } from '../cluster/remembered.ts';
 import { Signal } from '../cluster/signal.ts';
-import type { GatewayConfig, Source } from '../config/config.ts';
-import type { ClusterReader } from '../desire/cluster-reader.ts';
+import type { GatewayConfig } from '../config/config.ts';
 import { routeKey } from '../desire/eip-routes.ts';
-import { nftTableNames } from '../desire/gateway.ts';
-import { GatewayDesire, type GatewaySources } from '../desire/gateway-desire.ts';
+import { GatewayDesire } from '../desire/gateway-desire.ts';
 import { apiServiceName } from '../desire/reserved.ts';
-import { sysctlNames } from '../desire/sysctls.ts';
 import { LinuxKernel } from '../kernel/linux.ts';
 import { LinuxNeighbours } from '../kernel/linux-neighbours.ts';
 import type { Delta } from '../model/cluster.ts';
 import type { Ip } from '../model/ip.ts';
 import { changeObject, type Link } from '../model/object.ts';
-import { ownerOf } from '../model/owner.ts';
-import { unprobed } from '../model/probed.ts';
 import type { Problem } from '../model/problem.ts';
 import type { GatewayState } from '../model/publication.ts';
-import type { Role } from '../reconcile/reconciler.ts';
-import { isDoubted, type Report } from '../reconcile/report.ts';
+import { isBelieved, type Report } from '../reconcile/report.ts';
 import type { AgentTerms } from '../status/agents.ts';
-import { type EipInputs, eipStatuses } from '../status/eips.ts';
-import { figuresOfGateway, type GatewayInputs, gatewayStatus } from '../status/gateway.ts';
-import { type GatewayFacts, gatewayHealth } from '../status/health.ts';
 import { eipOf } from '../status/need.ts';
-import { pathTarget, pathViews } from '../status/path-view.ts';
 import type { AnnounceStatus } from '../status/status.ts';
 import { CurrentAgentTerms } from './agent-terms.ts';
 import { Allocating, type AllocationInputs } from './allocation.ts';
@@ -40,71 +28,26 @@ import {
   type DaemonHandle,
   type DaemonOptions,
   type DaemonRole,
-  type DaemonState,
   listen,
   runDaemon,
   type Watch,
 } from './daemon.ts';
 import { Draining } from './draining.ts';
-import { DarkEips, eipsAnswer } from './eips.ts';
 import { needFolder } from './folders.ts';
+import { GatewayAnswers } from './gateway-answers.ts';
+import { roleOf } from './gateway-role.ts';
 import { keepHeapSmall } from './heap.ts';
 import { identity } from './identity.ts';
 import { lock } from './lock.ts';
 import { NodeTroubles } from './node-troubles.ts';
-import { pathsAnswer } from './paths.ts';
-import { PoolSizes, poolsStatus } from './pools.ts';
 import { Probing } from './probing.ts';
 import { Publishing } from './publishing.ts';
-import type { Answer } from './socket.ts';
-import { Standings } from './standings.ts';
-
-export function openSource(
-  source: Source,
-): Cluster & Partial<Pick<KubernetesCluster, 'writer' | 'server' | 'recoveries' | 'credentialsEnd'>> {
-  return source.kind === 'file' ? fileCluster(source.path) : kubernetesCluster(source);
-}
-
-/** The role of a gateway for a command: over a cluster that does not change. */
-export function gatewayRole(
-  config: GatewayConfig,
-  cluster: ClusterReader,
-  problems: () => readonly Problem[],
-): Role & { readonly desire: GatewayDesire } {
-  const standings = new Standings();
-  standings.read({
-    nodes: cluster.overview().nodes,
-    silent: new Set(),
-    terms: config.probe,
-    proxy: () => 'unknown',
-    now: 0,
-  });
-  const sources: GatewaySources = {
-    cluster,
-    takeDelta: () => nothing,
-    // What Kubernetes says of its nodes; nobody is asked.
-    probed: { ...unprobed, standings: standings.standings },
-    problems: () => [problems()],
-  };
-  return roleOf(config, new GatewayDesire(config.gateway, sources));
-}
-
-function roleOf({ gateway, limits }: GatewayConfig, desire: GatewayDesire): Role & { desire: GatewayDesire } {
-  return {
-    scope: {
-      owner: ownerOf(gateway.protocol),
-      // A table that was named in a former configuration may still announce what nobody routes any more.
-      tables: 'all',
-      sysctls: sysctlNames(gateway),
-      nftTables: nftTableNames(gateway.protocol),
-      neighbours: [],
-    },
-    limits,
-    desire,
-  };
-}
+import { openSource } from './source.ts';
 
 const none: readonly Problem[] = [];
+
+/** ms between the first round with all lists and the collection of the heap, which holds everything else up. */
+const heapRest = 2000;
 
 export interface GatewayOptions extends DaemonOptions {
   readonly config: GatewayConfig;
@@ -129,7 +72,7 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
   await using neighbours = new LinuxNeighbours();
   const source = openSource(config.source);
   await using cluster = remembered(source, join(config.stateDirectory, 'cluster.json'), {
-    believed: () => !isDoubted(report),
+    believed: () => isBelieved(report),
   });
 
   const inputs = (): AllocationInputs => ({
@@ -211,6 +154,8 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
           acted.merge(delta);
           changed = new GrowingDelta();
           probing.read(delta.services);
+          // Before the round, whose moves follow from it.
+          handle?.journal.drains(probing.verdicts);
           return delta;
         },
         probed: probing,
@@ -231,38 +176,18 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
   let counts = role.desire.paths.counts;
   let links: readonly Link[] | undefined;
   const troubles = new NodeTroubles();
-  const sizes = new PoolSizes();
-  const dark = new DarkEips();
-
-  const facts = (state: DaemonState): GatewayFacts => ({
-    ...state,
-    lan: config.gateway.lan,
-    counts,
-    cluster: cluster.overview(),
-    source: config.source.kind,
-    dark: dark.of(taken.desire.paths, probing.unheard, state.report),
-    unrouted: () => taken.desire.unrouted(),
-    announceStates: taken.desire.announcing?.states,
-  });
-  const statusInputs = (state: DaemonState): GatewayInputs => ({
-    ...state,
-    facts: facts(state),
-    paths: taken.desire.paths,
-    nodes: cluster.overview().nodes,
-    hosts: probing.hosts,
-    verdicts: probing.verdicts,
-    address: config.source.kind === 'file' ? config.source.path : source.server?.(),
-    sizes: sizes.of(inputs()),
-    waiting: allocating?.waiting,
-    lease: allocating?.lease,
-    announce: announcing.status(),
-    publish: publishing?.status(),
-  });
-  const eipInputs = (state: DaemonState): EipInputs => ({
-    ...state,
-    paths: taken.desire.paths.paths(),
-    table: config.gateway.table,
-    silent: probing.unheard,
+  const answers = new GatewayAnswers({
+    config: () => config,
+    desire: () => taken.desire,
+    counts: () => counts,
+    inputs,
+    cluster,
+    source,
+    probing,
+    announcing,
+    allocating,
+    publishing,
+    agentTerms,
   });
   const daemonRole: DaemonRole = {
     name: 'gateway',
@@ -279,53 +204,17 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
     pace: () => config.pace,
     history: () => role.desire.paths.takeHistory(),
     look: (until) => probing.look(until),
-    health: (state) => gatewayHealth(facts(state)),
-    status: (state) => gatewayStatus(statusInputs(state)),
-    figures: (state) => figuresOfGateway(statusInputs(state)),
-    eips: (state) => eipStatuses(eipInputs(state)),
+    health: (state) => answers.health(state),
+    status: (state) => answers.status(state),
+    figures: (state) => answers.figures(state),
+    eips: (state) => answers.eips(state),
+    questions: answers.questions,
     listen: config.metrics,
     credentialsEnd: () => source.credentialsEnd?.(),
     leaseTransitions: () => allocating?.transitions,
     commands: new Map([
       ['/drain', () => announcing.drain()],
       ['/undrain', () => announcing.undrain()],
-    ]),
-    questions: new Map<string, (state: DaemonState, query: URLSearchParams) => Answer>([
-      [
-        '/eips',
-        (state, query) =>
-          eipsAnswer(gatewayHealth(facts(state)), query.get('of') ?? undefined, eipInputs(state)),
-      ],
-      [
-        '/paths',
-        (state, query) =>
-          pathsAnswer(
-            gatewayHealth(facts(state)),
-            pathViews(pathTarget(query.get('of') ?? ''), {
-              cluster,
-              gateway: config.gateway,
-              probed: probing,
-              lan: agentTerms().lan,
-              problems: [...(state.report?.problems ?? []), ...(allocating?.problems() ?? none)],
-            }),
-            probing.hosts,
-          ),
-      ],
-      [
-        '/pools',
-        () =>
-          JSON.stringify(
-            poolsStatus(
-              {
-                ...inputs(),
-                services: () => cluster.snapshot().services,
-                paths: () => role.desire.paths.paths(),
-              },
-              allocating?.lease,
-              allocating?.controller.allocator,
-            ),
-          ),
-      ],
     ]),
     rounded: (result) => {
       if (result.complete && !report?.complete) listed.notify();
@@ -348,7 +237,10 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
       for await (const delta of applied.listen(until)) await cluster.save(delta);
     },
     async (_, until) => {
-      for await (const _round of listed.listen(until)) await keepHeapSmall();
+      for await (const _round of listed.listen(until)) {
+        await sleep(heapRest, undefined, { signal: until });
+        await keepHeapSmall();
+      }
     },
     (daemon, until) => {
       handle = daemon;

@@ -71,7 +71,7 @@ export function journalProblems(report: Report, names: LinkNames): ReadonlyMap<s
         first: describe(changeObject(first.change), names),
         until: new Date(first.until ?? 0).toISOString(),
       },
-      words: 'too much would vanish at once: held; "eiproute release" lets it proceed',
+      words: 'too much would vanish at once: held; "eiproute release" lets it go',
     });
   }
   return found;

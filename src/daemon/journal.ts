@@ -1,5 +1,6 @@
 import type { Path } from '../desire/path.ts';
 import type { FormerPath, PathHistory } from '../desire/path-history.ts';
+import type { Verdict } from '../desire/verdict.ts';
 import type { AssignmentChange } from '../ipam/controller.ts';
 import type { EventName } from '../journal/event.ts';
 import type { Facts } from '../journal/facts.ts';
@@ -14,6 +15,7 @@ import { eipOf } from '../status/need.ts';
 import type { Health, State } from '../status/state.ts';
 import type { AnnounceStatus } from '../status/status.ts';
 import { type JournalProblem, journalProblems } from './journal-problems.ts';
+import { NodeDrains } from './node-drains.ts';
 import { Repeats } from './repeats.ts';
 
 /** Records of one kind per round; the rest is counted in one record. */
@@ -29,6 +31,7 @@ export class Journal {
   readonly #repeats = new Repeats<RepeatedRecord>();
   readonly #openProblems = new Map<string, Facts>();
   readonly #troubles = new Map<string, string>();
+  readonly #drains = new NodeDrains();
   #complete: boolean;
   #state: State | undefined;
   #isUnreadable = false;
@@ -93,6 +96,32 @@ export class Journal {
       { ipv4: ipv4?.state, ipv6: ipv6?.state, announceTable: table, eips },
       'announcements changed',
     );
+  }
+
+  /** Nodes that begin or cease to drain, and who asked. */
+  drains(verdicts: ReadonlyMap<string, Verdict>): void {
+    const changes = this.#drains.read(verdicts);
+    for (const change of changes.slice(0, mostLines)) {
+      const { kind, node, why } = change;
+      switch (kind) {
+        case 'begins':
+          this.#write('info', 'node-drains', { node, why }, 'node drains');
+          break;
+        case 'goes on':
+          this.#write('info', 'node-drains', { node, why, still: true }, 'node drains');
+          break;
+        case 'is over':
+          this.#write('info', 'node-drained', { node, why }, 'node is drained');
+          break;
+        case 'ends':
+          this.#write('info', 'node-undrained', { node, why, but: change.but }, 'node drains no more');
+          break;
+        default:
+          kind satisfies never;
+      }
+    }
+    const more = changes.length - mostLines;
+    if (more > 0) this.#write('info', 'more-drains', { more }, 'further nodes began or ceased to drain');
   }
 
   kernelUnreadable({ error, failures, retryIn }: KernelUnreadable): void {
@@ -231,8 +260,13 @@ export class Journal {
     }
     const solved = [...this.#openProblems].filter(([key]) => !now.has(key));
     for (const [key] of solved) this.#openProblems.delete(key);
-    for (const [key, { eip, service, node }] of solved.slice(0, mostLines)) {
-      this.#write('info', 'solved', { was: key, eip, service, node }, 'solved');
+    for (const [key, { eip, service, node, problem }] of solved.slice(0, mostLines)) {
+      this.#write(
+        'info',
+        'solved',
+        { was: key, problem: firstClause(problem), eip, service, node },
+        'solved',
+      );
     }
     const more = solved.length - mostLines;
     if (more > 0) this.#write('info', 'more-solved', { more }, 'and more solved');
@@ -263,4 +297,9 @@ interface RepeatedRecord extends Omit<JournalProblem, 'code'> {
 /** Equal for the same nodes. */
 function nodesOf(carriers: Path['carriers'] = []): readonly string[] {
   return carriers.map(({ node }) => node);
+}
+
+/** What was wrong, without what followed from it. */
+function firstClause(problem: unknown): string | undefined {
+  return typeof problem === 'string' ? problem.replace(/; .*/s, '') : undefined;
 }

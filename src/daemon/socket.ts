@@ -11,7 +11,7 @@ export type Question = (query: URLSearchParams) => Promise<Answer> | Answer;
 export type Answer = string | Iterable<string>;
 
 /** Does something, and answers as JSON how it went. A {@link DaemonError} says why it could not be done. */
-export type Command = () => Promise<string>;
+export type Command = (query: URLSearchParams) => Promise<string>;
 
 /** A whole answer that is no JSON. */
 export interface Reply {
@@ -29,8 +29,14 @@ export interface Answers {
   readonly replies: ReadonlyMap<string, () => Promise<Reply>>;
   /** By path, beside `/release`. */
   readonly commands: ReadonlyMap<string, Command>;
-  /** Lets held deletes go on. @returns how many are held as too many at once */
-  release(): number;
+  /**
+   * Lets held deletes go on.
+   *
+   * @param eips only those of these EIPs; 'all': whatever is held as too many at once
+   * @returns how many are released
+   * @throws DaemonError when one of the EIPs is not held; none is released then
+   */
+  release(eips: readonly string[] | 'all'): number;
 }
 
 /** Where the daemon answers questions: its user, root, and the members of its group may ask. */
@@ -67,13 +73,15 @@ export async function serve(
     else nothingAt(`${request.method} ${request.url}`, `GET ${known}`, response);
   });
   stack.use(asked);
-  const commands = new Map(answers.commands).set('/release', async () =>
-    JSON.stringify({ version: 1, released: answers.release() }),
-  );
+  const commands = new Map(answers.commands).set('/release', async (query) => {
+    const eips = query.getAll('eip');
+    return JSON.stringify({ version: 1, released: answers.release(eips.length === 0 ? 'all' : eips) });
+  });
   const taken = [...commands.keys()].join(', POST ');
   const control = await listenOn(controlPath(runtimeDirectory, role), 0o600, (request, response) => {
-    const command = request.method === 'POST' ? commands.get(request.url ?? '') : undefined;
-    if (command !== undefined) void carryOut(command, response);
+    const { pathname, searchParams } = new URL(request.url ?? '/', 'http://localhost');
+    const command = request.method === 'POST' ? commands.get(pathname) : undefined;
+    if (command !== undefined) void carryOut(command, searchParams, response);
     else nothingAt(`${request.method} ${request.url}`, `POST ${taken}`, response);
   });
   stack.use(control);
@@ -119,9 +127,9 @@ async function answerTo(question: Question, query: URLSearchParams, response: Se
   response.end('\n');
 }
 
-async function carryOut(command: Command, response: ServerResponse): Promise<void> {
+async function carryOut(command: Command, query: URLSearchParams, response: ServerResponse): Promise<void> {
   try {
-    const answer = await command();
+    const answer = await command(query);
     response.setHeader('content-type', 'application/json');
     response.end(`${answer}\n`);
   } catch (error) {

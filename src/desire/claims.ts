@@ -70,7 +70,7 @@ export function claim(
 
 /**
  * Ports that several holders of an address have: where eiproute does not allocate, nothing keeps two Services apart.
- * Only one of them can get a connection.
+ * Only one of them can get a connection. The same Services are one problem, whatever the number of their ports.
  */
 function portsTwice(eip: Ip, holders: readonly Claimant[]): readonly Problem[] {
   const byPort = new Map<string, Claimant[]>();
@@ -78,21 +78,27 @@ function portsTwice(eip: Ip, holders: readonly Claimant[]): readonly Problem[] {
     for (const port of sharingOf(holder.service).ports)
       byPort.set(port, [...(byPort.get(port) ?? []), holder]);
   }
-  return [...byPort].flatMap(([port, claimants]) => {
-    if (claimants.length < 2) return [];
-    const names = claimants.map(({ service }) => serviceName(service)).sort();
-    return [
-      {
-        code: 'eip-port-twice',
-        // A spec can be written by whoever may edit a Service: it must not make the whole gateway look ill.
-        severity: claimants.some(({ by }) => by === 'spec') ? ('warn' as const) : ('error' as const),
-        subject: `${eip} ${port}`,
-        message: `Services ${names.join(' and ')} hold ${eip} with the same port ${port}: kube-proxy serves one of them, and clients of the others reach the wrong one`,
-        advice: 'give all but one of the Services another address or port',
-        eip,
-      },
-    ];
+  const twice = [...byPort].filter(([, claimants]) => claimants.length > 1);
+  return [...Map.groupBy(twice, ([, claimants]) => namesOf(claimants))].map(([names, found]): Problem => {
+    const ports = found.map(([port]) => port).sort();
+    const bySpec = found.some(([, claimants]) => claimants.some(({ by }) => by === 'spec'));
+    return {
+      code: 'eip-port-twice',
+      // A spec can be written by whoever may edit a Service: it must not make the whole gateway look ill.
+      severity: bySpec ? 'warn' : 'error',
+      subject: `${eip} ${ports.join(', ')}`,
+      message: `Services ${names} hold ${eip} with the same ${ports.length === 1 ? 'port' : 'ports'} ${ports.join(', ')}: kube-proxy serves one of them, and clients of the others reach the wrong one`,
+      advice: 'give all but one of the Services another address or port',
+      eip,
+    };
   });
+}
+
+function namesOf(claimants: readonly Claimant[]): string {
+  return claimants
+    .map(({ service }) => serviceName(service))
+    .sort()
+    .join(' and ');
 }
 
 function claimedBy(eip: Ip, service: Service, gateway: Gateway): Claimant['by'] {

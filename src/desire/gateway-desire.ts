@@ -16,6 +16,7 @@ import { type Owner, ownerOf } from '../model/owner.ts';
 import { type Probed, unprobed } from '../model/probed.ts';
 import type { Problem } from '../model/problem.ts';
 import { AnnounceTable } from './announce-table.ts';
+import { causes } from './causes.ts';
 import type { ClusterReader } from './cluster-reader.ts';
 import { isEipObject, keptFor, routeKey } from './eip-routes.ts';
 import { fixedObjects, notInUse } from './gateway.ts';
@@ -292,7 +293,7 @@ export class GatewayDesire implements Desire {
   #collect(parts: readonly (readonly Problem[])[]): readonly Problem[] {
     if (parts.length !== this.#parts.length || parts.some((part, i) => part !== this.#parts[i])) {
       this.#parts = parts;
-      this.#problems = parts.flat();
+      this.#problems = causes(parts.flat());
     }
     return this.#problems;
   }

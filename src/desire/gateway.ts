@@ -8,6 +8,7 @@ import { ownerOf } from '../model/owner.ts';
 import { type Probed, unprobed } from '../model/probed.ts';
 import type { Problem } from '../model/problem.ts';
 import { announcements, lookups } from './announcements.ts';
+import { causes } from './causes.ts';
 import { eipRoutes, presentRoute, routeKey } from './eip-routes.ts';
 import { flowLabels, flowLabelTableName } from './flow-label.ts';
 import { alive } from './links.ts';
@@ -68,7 +69,7 @@ export function gatewayObjects(
     add,
   );
   const lacking = found.paths.filter(({ eip }) => !objects.has(routeKey(eip, gateway.table))).length;
-  return { objects: [...objects.values()], problems, complete: snapshot.complete, lacking };
+  return { objects: [...objects.values()], problems: causes(problems), complete: snapshot.complete, lacking };
 }
 
 /** What decides, beside the routes, which EIPs are announced. */
@@ -99,9 +100,14 @@ export function fixedObjects(inputs: FixedInputs, add: Add): readonly Problem[] 
   const { gateway, have, refused, reserved } = inputs;
   const owner = ownerOf(gateway.protocol);
   const problems: Problem[] = [];
-  for (const name of [gateway.lan, gateway.uplink]) {
+  const sides = [
+    [gateway.lan, 'no EIP can be routed'],
+    [gateway.uplink, 'no packet of a client comes in'],
+  ] as const;
+  for (const [name, lost] of sides) {
     const problem = interfaceProblem(
       name,
+      lost,
       have.links.find((link) => link.name === name),
     );
     if (problem) problems.push(problem);
@@ -120,14 +126,15 @@ export function notInUse(reserved: Reserved, inUse: Pick<ReadonlySet<Ip>, 'has'>
   return new Map([...reserved].filter(([ip, { isNode }]) => !(isNode && inUse.has(ip))));
 }
 
-function interfaceProblem(name: string, link: Link | undefined): Problem | undefined {
+/** @param lost what there is not without the interface */
+function interfaceProblem(name: string, lost: string, link: Link | undefined): Problem | undefined {
   if (link?.up && link.carrier) return undefined;
   const state = link === undefined ? 'does not exist' : link.up ? 'has no carrier' : 'is down';
   return {
     code: link === undefined ? 'interface-missing' : 'interface-down',
     severity: 'error',
     subject: `interface ${name}`,
-    message: `interface ${name} ${state}; no route can lead through it until it is back`,
+    message: `interface ${name} ${state}; ${lost} until it ${link === undefined ? 'appears' : 'is back'}`,
     advice:
       link === undefined
         ? 'see "ip link" for the names there are, and correct lan or uplink in the configuration'

@@ -17,7 +17,7 @@ export function unresolved(agent: NodeAgent, neighbours: readonly Neighbour[]): 
     code: 'gateway-unresolved',
     severity: 'warn',
     subject: `gateway ${address}`,
-    message: `gateway ${address} does not answer ${family(address) === 4 ? 'ARP' : 'NDP'} on ${agent.interface}; what came through it cannot be answered`,
+    message: `gateway ${address} does not answer ${family(address) === 4 ? 'ARP' : 'NDP'} on ${agent.interface}; replies to clients that came through it are dropped`,
     advice: `see that it is up and on this LAN (ip neigh show ${address}); other gateways are unaffected`,
   }));
 }
@@ -41,7 +41,7 @@ function interfaceProblems(agent: NodeAgent, links: readonly Link[]): readonly P
     return [
       problem(
         'interface-missing',
-        `no interface of this node has a network with one of the gateways (${gateways}) in it; nothing is installed`,
+        `no gateway (${gateways}) is on a directly connected network of this node; nothing is installed`,
         `set gateways to their addresses on the LAN of the nodes, or set interface to one of: ${names}`,
       ),
     ];

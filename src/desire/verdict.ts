@@ -1,5 +1,6 @@
-import type { Node } from '../model/cluster.ts';
+import { drainAnnotation, type Node } from '../model/cluster.ts';
 import type { ProxyHealth } from '../model/probed.ts';
+import { quoted } from '../model/text.ts';
 import { leftOut } from './carriers.ts';
 
 /** All that is known of a node as a carrier, at one of its addresses. */
@@ -46,7 +47,7 @@ export function drainReason({
   proxy,
   cordon,
 }: Pick<NodeSignals, 'node' | 'proxy' | 'cordon'>): string | undefined {
-  if (node.drain) return 'annotation eiproute.io/drain is set';
+  if (node.drain !== undefined) return `annotation ${drainAnnotation} is set${byWhom(node.drain)}`;
   if (node.autoscalerDeletes) return 'the cluster autoscaler is about to delete it';
   if (node.unschedulable && cordon === 'drains') return 'it is cordoned';
   switch (proxy) {
@@ -60,4 +61,9 @@ export function drainReason({
     default:
       return proxy satisfies never;
   }
+}
+
+/** A plain yes names nobody. */
+function byWhom(value: string): string {
+  return value === '' || value === 'true' ? '' : ` (${quoted(value)})`;
 }

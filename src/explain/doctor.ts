@@ -110,14 +110,9 @@ function chosenInterfaceCheck({ links }: DoctorFacts, agent: NodeAgent): Check {
   const { interface: chosen } = withInterface(agent, links);
   if (chosen !== undefined) return check(name, 'ok', `${chosen}, toward the gateways`);
   const all = agent.gateways.map(({ address }) => address).join(', ');
-  return check(
-    name,
-    'FAIL',
-    `no interface of this node has a network with one of the gateways (${all}) in it`,
-    {
-      advice: 'set gateways to their addresses on the LAN of the nodes, or set interface',
-    },
-  );
+  return check(name, 'FAIL', `no gateway (${all}) is on a directly connected network of this node`, {
+    advice: 'set gateways to their addresses on the LAN of the nodes, or set interface',
+  });
 }
 
 function capabilityCheck(lacks: readonly Problem[]): Check {

@@ -39,6 +39,8 @@ export type KnownFrom =
 /** What the kernel says of one EIP. */
 export interface KernelFacts {
   readonly links: readonly Link[];
+  /** The group, or the nexthop, of our route; undefined: there is no route of ours. */
+  readonly nhid: number | undefined;
   /** Where the group of our route leads; undefined: there is no route of ours. */
   readonly vias: readonly Ip[] | undefined;
   /** The route of another program in its place, and the command that deletes it. */

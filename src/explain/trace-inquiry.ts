@@ -123,7 +123,8 @@ async function kernelFacts(
   const client = asked ?? clientBeyond(eip, config, links);
   const lanLink = links.find(({ name }) => name === lan);
   const hasUplink = links.some(({ name }) => name === uplink);
-  const vias = viasOf(eip, table, listing);
+  const nhid = nhidOf(eip, table, listing);
+  const vias = nhid === undefined ? undefined : viasOf(nhid, listing);
   const carriers = view.carriers.length > 0 ? view.carriers.map(({ ip }) => ip) : (vias ?? []);
   const [matched, forwarded, sysctls, neighbours, holder] = await Promise.all([
     lookUpRoute(eip, undefined, signal),
@@ -138,6 +139,7 @@ async function kernelFacts(
   const port = target.port ?? holding?.ports[0]?.port;
   return {
     links,
+    nhid,
     vias,
     holder,
     matched,
@@ -165,11 +167,15 @@ function clientBeyond(eip: Ip, { gateway }: GatewayConfig, links: readonly Link[
   return router ?? (own && ipFromNumber(ipNumber(own) ^ 1n, of));
 }
 
-/** Where the group, or the nexthop, of our route of an EIP leads. */
-function viasOf(eip: Ip, table: number, { objects }: Listing): readonly Ip[] | undefined {
+/** The group, or the nexthop, of our route of an EIP. */
+function nhidOf(eip: Ip, table: number, { objects }: Listing): number | undefined {
   const route = objects.get(routeKey(eip, table));
-  if (route?.kind !== 'route' || route.nhid === undefined) return undefined;
-  const target = objects.get(`nexthop ${route.nhid}`);
+  return route?.kind === 'route' ? route.nhid : undefined;
+}
+
+/** Where a group, or a nexthop, leads. */
+function viasOf(nhid: number, { objects }: Listing): readonly Ip[] {
+  const target = objects.get(`nexthop ${nhid}`);
   const hops =
     target?.kind === 'group' ? target.members.map(({ id }) => objects.get(`nexthop ${id}`)) : [target];
   return hops.flatMap((hop) => (hop?.kind === 'nexthop' ? [hop.via] : []));

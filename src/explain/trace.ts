@@ -268,7 +268,7 @@ function routeStep(facts: TraceFacts, kernel: KernelFacts): Step {
     why: need === undefined ? why : `${need.kind}: ${need.why}`,
     advice: need?.advice ?? advice,
   });
-  const { matched, vias, holder } = kernel;
+  const { matched, nhid, vias, holder } = kernel;
   if (holder !== undefined)
     return step('route', 'FAIL', `a route of another program has its place: ${holder.route}`, {
       why: `another program has put "${holder.route}" in the place of eiproute's route; eiproute does not overwrite it`,
@@ -278,25 +278,32 @@ function routeStep(facts: TraceFacts, kernel: KernelFacts): Step {
     case 'not asked':
       return step('route', '?', `the kernel was not asked: ${matched.why}`, { why: matched.why });
     case 'refused':
-      // Linux has been seen to refuse the question over IPv6 while it forwards by the route.
-      if (vias !== undefined && view?.eip !== undefined && family(view.eip) === 6)
-        return step('route', '?', `eiproute's route is there, and ip route get says: ${matched.why}`, {
-          why: `the table has eiproute's route to ${view?.eip}, and ip route get says: ${matched.why}`,
-          advice: 'trace --probe opens a connection, which tells',
-        });
       return step('route', 'FAIL', `the kernel has no route of it: ${matched.why}`, {
         ...told(
           `the kernel has no route to ${view?.eip} (${matched.why})`,
           'eiproute plan shows what is missing; eiproute status says why',
         ),
       });
+    case 'unnamed':
     case 'route':
       break;
     default:
       return matched satisfies never;
   }
-  const { route } = matched;
-  const words = routeWords(route);
+  // Over IPv6 the kernel may name another route over the same nexthop object, or none: ours is in the table.
+  const ours =
+    view?.eip !== undefined && family(view.eip) === 6 && nhid !== undefined
+      ? { type: 'unicast', table: gateway.table, protocol: gateway.protocol, nhid, dst: view.eip, hops: [] }
+      : undefined;
+  const route = matched.kind === 'route' ? matched.route : ours;
+  if (route === undefined)
+    return step('route', 'FAIL', 'another route wins, over a nexthop object', {
+      ...told(
+        'the kernel sends it by another route, which it does not name',
+        'ip -6 rule; ip -6 route show table all; eiproute plan shows what eiproute would change',
+      ),
+    });
+  const words = routeWords(route.protocol === gateway.protocol ? (ours ?? route) : route);
   if (route.type === 'local')
     return step('route', 'FAIL', `${view?.eip} is an address of this gateway: ${words}`, {
       why: `${view?.eip} is on ${route.hops[0]?.dev} of this gateway, which keeps the packets for itself`,
@@ -311,7 +318,7 @@ function routeStep(facts: TraceFacts, kernel: KernelFacts): Step {
     });
   const carriers = new Set(view?.carriers.map(({ ip }) => ip));
   const stray = vias.filter((via) => !carriers.has(via));
-  const asExpected = `${words}; ip route get agrees`;
+  const asExpected = `${words}; ${matched.kind === 'route' ? 'ip route get agrees' : 'the kernel has a route, and cannot name it'}`;
   if (facts.source.kind !== 'nothing' && carriers.size > 0 && stray.length > 0)
     return step('route', carriers.size > 0 && stray.length < vias.length ? 'warn' : 'FAIL', words, {
       ...told(
@@ -361,7 +368,10 @@ function forwardingStep({ gateway, view }: TraceFacts, kernel: KernelFacts): Ste
       advice: `sysctl -w ${sysctlName(off)}=1; the running daemon keeps it so`,
     });
   const filter = reversePath(kernel, uplink);
-  if (forwarded.kind === 'refused' && kernel.matched.kind === 'route') {
+  if (
+    forwarded.kind === 'refused' &&
+    (kernel.matched.kind === 'route' || kernel.matched.kind === 'unnamed')
+  ) {
     const because =
       filter > 0
         ? `rp_filter ${filter} on ${uplink} drops what comes from ${client}, since the way back to it is not ${filter === 1 ? uplink : 'known'}`
@@ -400,7 +410,7 @@ function forwardingStep({ gateway, view }: TraceFacts, kernel: KernelFacts): Ste
     default:
       return firewall satisfies never;
   }
-  if (forwarded.kind !== 'route')
+  if (forwarded.kind === 'refused' || forwarded.kind === 'not asked')
     return step('forwarding', '?', `${way}; ${forwarded.why}`, { more, why: forwarded.why });
   return step('forwarding', more.length > 0 ? 'warn' : 'ok', `${way}; no forward hook of nft drops it`, {
     more,

@@ -41,6 +41,8 @@ export interface Unsatisfied {
     | 'PortInUse';
   /** Stable: the same as long as nothing changes for this Service. */
   readonly message: string;
+  /** The address that it asks for and does not get; undefined: it is about no one address. */
+  readonly about?: Ip;
 }
 
 export interface Lost {

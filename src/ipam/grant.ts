@@ -44,10 +44,11 @@ export function grantNamed(inputs: GrantInputs, supply: Supply): Grant {
     if (pool === undefined) {
       // What it has had since before the pool was made smaller, it may well name.
       if (assigned.includes(ip)) continue;
-      return refused({ reason: 'OutsidePools', message: `${words}, which is in no pool` });
+      return refused({ reason: 'OutsidePools', message: `${words}, which is in no pool`, about: ip });
     }
     const barred = barredFrom(pool, candidate.service);
-    if (barred !== undefined) return refused({ reason: 'NotAllowed', message: `${words}, but ${barred}` });
+    if (barred !== undefined)
+      return refused({ reason: 'NotAllowed', message: `${words}, but ${barred}`, about: ip });
     if (request.pool !== undefined && request.pool !== pool.name) {
       const message = `${words}, which is of pool ${pool.name}, and for pool ${request.pool}`;
       return refused({ reason: 'Contradiction', message });
@@ -62,7 +63,7 @@ export function grantNamed(inputs: GrantInputs, supply: Supply): Grant {
       return refused({ reason: 'AddressUnfit', message: `${words}, but ${unfit.why}` });
     const taken = assignments.refusal(ip, candidate);
     if (taken !== undefined)
-      return refused({ reason: 'AddressInUse', message: `${words}, but ${taken}` }, [ip]);
+      return refused({ reason: 'AddressInUse', message: `${words}, but ${taken}`, about: ip }, [ip]);
   }
   return completed(inputs, addresses, home, supply);
 }

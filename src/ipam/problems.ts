@@ -76,6 +76,7 @@ function unsatisfiedProblems(allocator: Allocator): readonly Problem[] {
       subject: `Service ${key}`,
       message: `Service ${key} ${what}: ${unsatisfied.message}`,
       advice: adviceOn(unsatisfied),
+      ...(unsatisfied.about && { eip: unsatisfied.about }),
       service: key,
     });
   }
@@ -95,7 +96,7 @@ function unsatisfiedProblems(allocator: Allocator): readonly Problem[] {
 function adviceOn({ reason }: Unsatisfied): string {
   switch (reason) {
     case 'NoFreeAddress':
-      return 'enlarge the pool, or delete a Service that holds one of its addresses: it is given at once';
+      return 'enlarge the pool, or delete a Service that holds one of its addresses: the first that waits gets it at once';
     case 'AddressInUse':
     case 'PortInUse':
       return 'ask for another address or port, or let both Services share it (eiproute.io/sharing-key)';

@@ -81,10 +81,37 @@ export const events = {
     priority: notice,
     say: (f) => `${text(f, 'more')} more EIPs changed in the same round`,
   },
+  'node-drains': {
+    id: '75cd0835a7564bafb318af4a9ac79b1c',
+    priority: notice,
+    say: (f) => {
+      const still = text(f, 'still') === '' ? 'gets no new flows' : 'still gets no new flows';
+      return `node ${text(f, 'node')} ${still} while another node can serve: ${text(f, 'why')}`;
+    },
+  },
+  'node-drained': {
+    id: '146c4f863db04fbfa6a7672eddcb6efd',
+    priority: notice,
+    say: (f) =>
+      `node ${text(f, 'node')} gets no flows any more while another node can serve: the time to drain is over (${text(f, 'why')})`,
+  },
+  'node-undrained': {
+    id: '25ca33f3b7024d5fb7dfa9ee4d0f05bd',
+    priority: notice,
+    say: (f) => {
+      const but = text(f, 'but');
+      return `node ${text(f, 'node')} no longer drains (${text(f, 'why')}): ${but === '' ? 'it gets new flows again' : but}`;
+    },
+  },
+  'more-drains': {
+    id: '3d2bb5d3c3d947b78a9725dc18329026',
+    priority: notice,
+    say: (f) => `${text(f, 'more')} more nodes began or ceased to drain; "eiproute status --json" lists them`,
+  },
   round: {
     id: 'cf8d463b557c442382eb208410353e7f',
     say: (f) =>
-      `round ${text(f, 'round')}: ${text(f, 'done')} changes in ${text(f, 'ms')} ms; why: ${list(f, 'why')}`,
+      `reconciled (${list(f, 'why')}): ${text(f, 'done')} ${text(f, 'done') === '1' ? 'change' : 'changes'} in ${text(f, 'ms')} ms, round ${text(f, 'round')}`,
   },
   announcing: {
     id: 'dd2c27ea6f2a41e4b0f96f2e0a52ac07',
@@ -107,7 +134,7 @@ export const events = {
   'cluster-silent': {
     id: 'eb39325b538f4dad90539356595553f7',
     say: (f) =>
-      `cannot read ${list(f, 'resource')} from the cluster: ${text(f, 'trouble')}; last heard ${text(f, 'lastHeard')}; routes stay as they are`,
+      `cannot read ${list(f, 'resource')} from the cluster: ${text(f, 'trouble')}; ${text(f, 'lastHeard') === 'never' ? 'never heard so far' : `last heard ${text(f, 'lastHeard')}`}; existing routes are kept`,
   },
   'cluster-back': {
     id: '8bd248533ba44f57a2c4a0ed02c7ee14',
@@ -134,7 +161,7 @@ export const events = {
   held: {
     id: '4c2f5beec03d4e59b45c05e94299d1d8',
     say: (f) =>
-      `${text(f, 'held')} routes would vanish at once (${text(f, 'first')} is the first); held until ${text(f, 'until')}; "eiproute release" lets it proceed`,
+      `${text(f, 'held')} deletes at once are more than guard.share allows (${text(f, 'first')} is the first): paused until ${text(f, 'until')}; "eiproute release --show" lists them, "eiproute release" lets them go`,
   },
   problem: {
     id: 'e31d8538f40745418ed45b65d0e0f244',
@@ -142,7 +169,7 @@ export const events = {
   },
   solved: {
     id: '6aef4c5819fd4c958fefb0881ecf88f5',
-    say: (f) => `solved: ${text(f, 'was')}`,
+    say: (f) => `resolved: ${text(f, 'problem') || text(f, 'was')}`,
   },
   'more-findings': {
     id: 'ff1818a6733b400b8cc0930dac36be6f',
@@ -150,7 +177,7 @@ export const events = {
   },
   'more-solved': {
     id: 'f5f0c44b62f34004b4b6f5d0c3231e8f',
-    say: (f) => `${text(f, 'more')} more are solved`,
+    say: (f) => `${text(f, 'more')} more are resolved`,
   },
   'config-reloaded': {
     id: 'baf4190fd1024556b74a997528e92b32',
@@ -160,6 +187,10 @@ export const events = {
         ? 'configuration reloaded; nothing has changed'
         : `configuration reloaded; changed: ${changed}`;
     },
+  },
+  'config-warning': {
+    id: 'bf092fb2c85f49e9af05d2b696402711',
+    say: (f) => text(f, 'warning'),
   },
   'config-refused': {
     id: 'b76eb317e0ab4ad995bac079cace8017',
@@ -172,7 +203,10 @@ export const events = {
   },
   released: {
     id: 'c76307b4105a427f9b35e9ef8b8ced5e',
-    say: () => 'an operator released the held deletes',
+    say: (f) => {
+      const eips = list(f, 'eip');
+      return `an operator released ${eips === '' ? 'the held deletes' : `the held delete of ${eips}`}`;
+    },
   },
   'records-lost': {
     id: '97856b0772654f6aa8eee3aa48485c8f',

@@ -20,6 +20,7 @@ import { readSysctl, type SysctlChange, Sysctls } from './sysctl.ts';
 import { Watch } from './watch.ts';
 
 const commandBuffer = 4 << 20;
+const monitorBuffer = 16 << 20;
 const families: readonly Family[] = [4, 6];
 
 /** The kernel of this network namespace, by rtnetlink, nft and /proc/sys. */
@@ -34,8 +35,10 @@ export class LinuxKernel implements Kernel {
   readonly #writing = new Mutex();
   readonly #closing = new AbortController();
   readonly #watches = new Set<Watch>();
+  readonly #monitorBuffer: number;
 
-  private constructor(ledger: Ledger) {
+  private constructor(ledger: Ledger, monitor: number) {
+    this.#monitorBuffer = monitor;
     this.#commands = openTransport({ name: 'commands', receiveBuffer: commandBuffer, groups: [] });
     this.#batcher = new Batcher(this.#commands);
     this.#dumper = new Dumper(() =>
@@ -47,10 +50,11 @@ export class LinuxKernel implements Kernel {
 
   /**
    * @param stateDirectory directory of the sysctl ledger; created with the first write
+   * @param monitor bytes of notifications that may wait for each caller of {@link hints}
    * @throws SocketError
    */
-  static async open(stateDirectory: string): Promise<LinuxKernel> {
-    return new LinuxKernel(await Ledger.load(join(stateDirectory, 'sysctls.json')));
+  static async open(stateDirectory: string, monitor = monitorBuffer): Promise<LinuxKernel> {
+    return new LinuxKernel(await Ledger.load(join(stateDirectory, 'sysctls.json')), monitor);
   }
 
   /** The values of sysctls that the kernel showed after our own writes, by the path below /proc/sys. */
@@ -99,7 +103,7 @@ export class LinuxKernel implements Kernel {
 
   hints(signal: AbortSignal): AsyncIterable<Hint> {
     const stop = AbortSignal.any([signal, this.#closing.signal]);
-    const watch = new Watch(this.#commands.portId, this.#nft, stop);
+    const watch = new Watch(this.#commands.portId, this.#monitorBuffer, this.#nft, stop);
     this.#watches.add(watch);
     return watch.hints();
   }

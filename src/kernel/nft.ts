@@ -3,6 +3,7 @@ import { digestOf, listingOf, nftScript, parseNftComment, seal } from '../model/
 import type { Change, NftTable } from '../model/object.ts';
 import type { Problem } from '../model/problem.ts';
 import { KernelError } from './kernel.ts';
+import { programEnvironment } from './program.ts';
 
 /** Notifications of older processes have been received by now. */
 const remembered = 32;
@@ -59,7 +60,7 @@ export class Nft {
   ): Promise<{ readonly text: string; readonly error: KernelError | undefined }> {
     signal.throwIfAborted();
     // Not killed by the signal: whether its transaction was committed would be unknown. It runs for milliseconds.
-    const child = spawn('nft', args, { stdio: 'pipe', env: { ...process.env, LC_ALL: 'C' } });
+    const child = spawn('nft', args, { stdio: 'pipe', env: programEnvironment() });
     if (child.pid !== undefined) this.#remember(child.pid);
     const ended = new Promise<number | null>((resolve, reject) => {
       child.once('error', reject);
@@ -145,7 +146,7 @@ function startError(cause: unknown): KernelError {
 
 /** What this host lacks to have nftables; undefined when nothing. */
 export async function nftProblem(): Promise<Problem | undefined> {
-  const child = spawn('nft', ['--version'], { stdio: 'ignore' });
+  const child = spawn('nft', ['--version'], { stdio: 'ignore', env: programEnvironment() });
   const error = await new Promise<unknown>((resolve) => {
     child.once('error', resolve);
     child.once('close', () => resolve(undefined));

@@ -6,10 +6,19 @@ export type Ended =
   /** It is not installed, or may not be run; the reason in words. */
   | { readonly kind: 'not run'; readonly why: string };
 
-/** Runs a program that only reads, in the C locale. Debian's PATH of a user lacks /usr/sbin, where nft is. */
+/**
+ * For a program of this host: the C locale, and a PATH with /usr/sbin, which Debian's PATH of a user lacks. Who empties
+ * PATH wants no program to be found.
+ */
+export function programEnvironment(): NodeJS.ProcessEnv {
+  const { PATH } = process.env;
+  return { ...process.env, LC_ALL: 'C', PATH: PATH === '' ? '' : `${PATH ?? ''}:/usr/sbin:/sbin` };
+}
+
+/** Runs a program that only reads. */
 export function readWith(name: string, args: readonly string[], signal: AbortSignal): Promise<Ended> {
   signal.throwIfAborted();
-  const env = { ...process.env, LC_ALL: 'C', PATH: `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin` };
+  const env = programEnvironment();
   const { promise, resolve, reject } = Promise.withResolvers<Ended>();
   const child = spawn(name, args, { stdio: ['ignore', 'pipe', 'pipe'], env, signal });
   let out = '';

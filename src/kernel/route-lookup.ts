@@ -1,10 +1,13 @@
-import { type Ip, parseIp } from '../model/ip.ts';
+import { createSocket } from 'node:dgram';
+import { family, type Ip, parseIp } from '../model/ip.ts';
 import { routeTypes } from './netlink/route.ts';
 import { readWith } from './program.ts';
 
 /** The kernel's answer to the question where a packet goes. */
 export type RouteLookup =
   | { readonly kind: 'route'; readonly route: FoundRoute }
+  /** It has a route and cannot name it, see {@link lookUpRoute}. */
+  | { readonly kind: 'unnamed' }
   /** No route, or one that refuses; in the kernel's words: `No route to host`. */
   | { readonly kind: 'refused'; readonly why: string }
   /** The kernel could not be asked. */
@@ -17,7 +20,7 @@ export interface FoundRoute {
   readonly table: number;
   readonly protocol: number;
   readonly nhid: number | undefined;
-  /** `198.51.100.10`, `default` */
+  /** `198.51.100.10`, `default`; over IPv6 perhaps of another route over the same nexthop object */
   readonly dst: string;
   readonly hops: readonly { readonly via: Ip | undefined; readonly dev: string | undefined }[];
 }
@@ -31,6 +34,12 @@ export interface Forwarded {
 /**
  * Asks by `ip route get`: which route matches, or, for a packet that comes in, which hop it takes. The latter is refused
  * where the kernel would drop the packet: forwarding is off, or rp_filter rejects its source.
+ *
+ * Over IPv6, Linux keeps for each nexthop object and processor a copy of the route that used it first, and takes packets
+ * of all routes over that nexthop by it. The question is answered with what the copy was made of: the name of the other
+ * route, or ENETUNREACH once that one is deleted, although the packets go (seen with 6.18). Only a program that connects
+ * is told then whether there is a route. Where it is, the answer is `unnamed`, also for a packet that comes in: whether
+ * that one is refused by a rule of its own cannot be asked.
  */
 export async function lookUpRoute(
   dst: Ip,
@@ -43,9 +52,30 @@ export async function lookUpRoute(
   if (ended.kind === 'not run') return { kind: 'not asked', why: `${ended.why}; install iproute2` };
   if (ended.status !== 0) {
     const [, why] = /RTNETLINK answers: (.*)/.exec(ended.err) ?? [];
-    return why === undefined ? { kind: 'not asked', why: ended.err } : { kind: 'refused', why };
+    if (why === undefined) return { kind: 'not asked', why: ended.err };
+    if (family(dst) === 6 && why === unreachable && (await hasRoute(dst))) return { kind: 'unnamed' };
+    return { kind: 'refused', why };
   }
   return { kind: 'route', route: routeOf(ended.out) };
+}
+
+/** ENETUNREACH in the words of the C library. */
+const unreachable = 'Network is unreachable';
+/** Any port: nothing is sent. */
+const discard = 9;
+
+/** Whether a datagram could be sent there. None is. */
+function hasRoute(to: Ip): Promise<boolean> {
+  const { promise, resolve } = Promise.withResolvers<boolean>();
+  const socket = createSocket('udp6');
+  const end = (has: boolean): void => {
+    socket.close();
+    resolve(has);
+  };
+  socket.once('connect', () => end(true));
+  socket.once('error', () => end(false));
+  socket.connect(discard, to);
+  return promise;
 }
 
 /** What `ip -j route get` prints of a route; further fields are left out. */

@@ -7,8 +7,6 @@ import type { Nft } from './nft.ts';
 import { NftNotificationFilter, netfilter, nftGroup } from './nft-notification-filter.ts';
 import { NotificationFilter } from './notification-filter.ts';
 
-const monitorBuffer = 16 << 20;
-
 /** One call of `hints`, with its own sockets and filters: callers do not share state. */
 export class Watch {
   readonly #filter: NotificationFilter;
@@ -16,15 +14,20 @@ export class Watch {
   readonly #monitor: Monitor;
   readonly #transport: Transport;
   readonly #signal: AbortSignal;
+  readonly #receiveBuffer: number;
   #hearsNeighbours = false;
   #hearsNft = false;
 
-  /** @param ownPort port id of the command socket */
-  constructor(ownPort: number, nft: Nft, signal: AbortSignal) {
+  /**
+   * @param ownPort port id of the command socket
+   * @param receiveBuffer bytes of notifications that wait to be read; Linux makes twice as much of it
+   */
+  constructor(ownPort: number, receiveBuffer: number, nft: Nft, signal: AbortSignal) {
     this.#signal = signal;
+    this.#receiveBuffer = receiveBuffer;
     this.#filter = new NotificationFilter(ownPort);
     this.#nftFilter = new NftNotificationFilter(nft);
-    this.#transport = openTransport({ name: 'monitor', receiveBuffer: monitorBuffer, groups });
+    this.#transport = openTransport({ name: 'monitor', receiveBuffer, groups });
     this.#monitor = new Monitor(signal);
     this.#monitor.listen(this.#transport, this.#filter);
   }
@@ -45,7 +48,7 @@ export class Watch {
       this.#hearsNeighbours = true;
     }
     if (nftTables.length > 0 && !this.#hearsNft) {
-      const transport = openNftTransport();
+      const transport = openNftTransport(this.#receiveBuffer);
       if (transport) this.#monitor.listen(transport, this.#nftFilter);
       this.#hearsNft = true;
     }
@@ -75,12 +78,12 @@ export class Watch {
 }
 
 /** A socket for notifications of nf_tables; undefined on a kernel without nfnetlink, where no table can exist. */
-function openNftTransport(): Transport | undefined {
+function openNftTransport(receiveBuffer: number): Transport | undefined {
   try {
     return openTransport({
       name: 'nft',
       family: netfilter,
-      receiveBuffer: monitorBuffer,
+      receiveBuffer,
       groups: [nftGroup],
     });
   } catch (error) {

@@ -19,8 +19,8 @@ export interface Node {
   readonly notReady: boolean;
   /** `spec.unschedulable`: kubectl cordon and kubectl drain set it. */
   readonly unschedulable: boolean;
-  /** Annotation {@link drainAnnotation} is there and does not say false. */
-  readonly drain: boolean;
+  /** Value of annotation {@link drainAnnotation}: who asked for the drain; undefined: it is absent, or says false. */
+  readonly drain: string | undefined;
   /** What its agent tells by {@link agentAnnotation}; absent: it tells nothing. */
   readonly agent?: ToldAgent;
 }
@@ -107,7 +107,7 @@ export interface Condition {
 /** Prefix of our annotations and conditions. */
 export const ownPrefix = 'eiproute.io/';
 
-/** Annotation of a Node that is to get no new flows; `eiproute drain` sets it. */
+/** Annotation of a Node that is to get no new flows; `eiproute drain` sets it to who asked: `root@gw1`. */
 export const drainAnnotation = 'eiproute.io/drain';
 
 /** Annotation of a Node in which its agent tells what it serves. */

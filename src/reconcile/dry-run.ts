@@ -99,6 +99,7 @@ function pass(
     complete: desired.complete,
     limits,
     agreed: false,
+    released: new Map(),
     holdUntil: 0,
     fights: new Map(),
     now: 0,

@@ -27,6 +27,11 @@ export interface GuardInputs {
   readonly limits: DeleteLimits;
   /** The hold time is over, or an operator agrees. */
   readonly agreed: boolean;
+  /**
+   * Deletes of routes that an operator let go one by one in the present hold, each with the Service that loses it. They
+   * still count, also when they are done: the others must not go because of them.
+   */
+  readonly released: ReadonlyMap<Key, string>;
   /** ms since the epoch when the hold ends by itself */
   readonly holdUntil: number;
   /** What went within the window before. */
@@ -49,7 +54,7 @@ export interface GuardInputs {
  * What these still reference waits with them: see `unpinned` in diff.ts.
  */
 export function guard(due: readonly PlannedChange[], inputs: GuardInputs): Guarded {
-  const { actual, complete, limits, agreed, holdUntil, withdrawn, isEvident } = inputs;
+  const { actual, complete, limits, agreed, released, holdUntil, withdrawn, isEvident } = inputs;
   const none = new Set<PlannedChange>();
   if (!complete) {
     const waits = (one: PlannedChange): boolean => isDelete(one) && !isAnnouncement(changeObject(one.change));
@@ -67,8 +72,9 @@ export function guard(due: readonly PlannedChange[], inputs: GuardInputs): Guard
   );
   const leaving = vanishing(due, have, isEvident);
   const doubtful = new Set([...routes, ...leaving.values()]);
-  const services = new Set([...withdrawn.routes.values(), ...routes.map(serviceOf)]);
-  const lost = { routes: withdrawn.routes.size, nexthops: withdrawn.nexthops.size };
+  const withdrawnRoutes = new Map([...withdrawn.routes, ...[...released].filter(([key]) => !have.has(key))]);
+  const services = new Set([...withdrawnRoutes.values(), ...routes.map(serviceOf)]);
+  const lost = { routes: withdrawnRoutes.size, nexthops: withdrawn.nexthops.size };
   const tooMany = (count: number, gone: number, owned: number): boolean =>
     count > 0 && count + gone > (owned + gone) * limits.share;
   const holdRoutes = services.size > limits.always && tooMany(routes.length, lost.routes, actual.carrying);
@@ -79,6 +85,7 @@ export function guard(due: readonly PlannedChange[], inputs: GuardInputs): Guard
   const isTooMany = (one: PlannedChange): boolean => {
     const { change } = one;
     const object = changeObject(change);
+    if (isDelete(one) && released.has(one.key)) return false;
     if (holdRoutes && doubtful.has(one) && carries(object)) return true;
     if (!holdNexthops) return false;
     return leaving.has(keyOf(object)) || (takesOff(change, leaving, have) && !isEvident(change));

@@ -1,3 +1,4 @@
+import type { Key } from '../model/object.ts';
 import type { Held } from './report.ts';
 
 /** How long deletes are held that are too many at once: until an end in time, or an operator agrees. */
@@ -7,10 +8,22 @@ export class Hold {
   /** An operator agreed since the last round began; it counts from the next one on. */
   #asked = false;
   #agreed = false;
+  /** Held deletes that an operator let go one by one, each with the Service that loses it. */
+  readonly #released = new Map<Key, string>();
 
   /** An operator agrees with what is held. */
   agree(): void {
     this.#asked = true;
+  }
+
+  /** An operator lets these go, and no other. @param routes by key, each with the Service that loses it */
+  release(routes: ReadonlyMap<Key, string>): void {
+    for (const [key, service] of routes) this.#released.set(key, service);
+  }
+
+  /** What was let go one by one in the present hold. */
+  get released(): ReadonlyMap<Key, string> {
+    return this.#released;
   }
 
   /** A round begins. */
@@ -37,12 +50,18 @@ export class Hold {
     return this.#until ?? at + length;
   }
 
-  /** The hold begins with the first round with held deletes, and ends with the first round without. */
-  keep(held: readonly Held[]): void {
+  /**
+   * The hold begins with the first round with held deletes, and ends with the first round without.
+   *
+   * @param isDesired whether an object is to be there again: what an operator let go does not count for the next time
+   */
+  keep(held: readonly Held[], isDesired: (key: Key) => boolean): void {
     const hold = held.find(({ reason }) => reason === 'too many at once');
     // Released deletes blocked by a refusal are not held again.
     if (hold === undefined && held.some(({ reason }) => reason === 'after a refusal')) return;
     this.#until = hold?.until;
     if (hold === undefined) this.#agreed = false;
+    for (const key of this.#released.keys())
+      if (hold === undefined || isDesired(key)) this.#released.delete(key);
   }
 }

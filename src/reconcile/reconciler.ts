@@ -12,7 +12,7 @@ import { Hold } from './hold.ts';
 import { type Plan, plan, stuckKeys } from './plan.ts';
 import { conflictingKeys, forgetSolved, refusalsOf } from './refusals.ts';
 import type { Held, Missing, PlannedChange, Reason, Report } from './report.ts';
-import { Withdrawals } from './withdrawals.ts';
+import { serviceOf, Withdrawals } from './withdrawals.ts';
 
 /** The part of reconciliation that differs between a gateway and a node. */
 export interface Role {
@@ -94,6 +94,11 @@ export class Reconciler {
     this.#hold.agree();
   }
 
+  /** Releases these of the deletes that are held as too many at once, and no other. */
+  release(held: readonly Held[]): void {
+    this.#hold.release(new Map(held.map((one) => [one.key, serviceOf(one)])));
+  }
+
   /**
    * Reconciles the kernel with the desire of the role, except for refused and held changes.
    *
@@ -147,8 +152,8 @@ export class Reconciler {
     // What a person has agreed to is no trickle.
     if (this.#hold.isReleased(at)) this.#withdrawals.forget();
     else this.#withdrawals.note(done, (one) => pass.plan.doubtful.has(one), at);
-    this.#hold.keep(held);
     const { table } = role.desire;
+    this.#hold.keep(held, (key) => table.get(key) !== undefined);
     table.forget((key) => !actual.objects.has(key));
     // A refusal is reported in its own round, and does not outlive the object that it was about.
     actual.forgetRefused(
@@ -202,6 +207,7 @@ export class Reconciler {
       complete: desired.complete,
       limits,
       agreed: this.#hold.isReleased(at),
+      released: this.#hold.released,
       holdUntil: this.#hold.end(at, limits.hold),
       fights: this.#fights.ongoing(at),
       now: at,

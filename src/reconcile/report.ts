@@ -100,3 +100,8 @@ export function isInSync(report: Report): boolean {
 export function isDoubted(report: Report | undefined): boolean {
   return report?.held.some(({ reason }) => reason === 'too many at once') ?? false;
 }
+
+/** A round has seen all lists of the cluster, and the guard doubts none of them. */
+export function isBelieved(report: Report | undefined): boolean {
+  return (report?.complete ?? false) && !isDoubted(report);
+}

@@ -3,6 +3,7 @@ import type { Path } from '../desire/path.ts';
 import type { DesiredTable, KernelState } from '../model/desired.ts';
 import type { Ip } from '../model/ip.ts';
 import { changeObject, equal } from '../model/object.ts';
+import type { Standing } from '../model/probed.ts';
 import type { Report } from '../reconcile/report.ts';
 import { eipOf } from './need.ts';
 
@@ -22,7 +23,7 @@ export interface EipStatus {
   readonly eip: Ip;
   readonly state: EipState;
   readonly services: readonly string[];
-  /** The nodes that it goes to, or should go to, with those that do not answer marked. */
+  /** The nodes that it goes to, or should go to, with those that do not answer or drain marked. */
   readonly nodes: readonly EipNode[];
 }
 
@@ -30,6 +31,8 @@ export interface EipNode {
   readonly name: string;
   /** It does not answer ARP or NDP. */
   readonly silent: boolean;
+  /** What keeps traffic from it, where another node can serve the EIP; undefined: nothing does. */
+  readonly standing: Standing | undefined;
 }
 
 export interface EipInputs {
@@ -40,11 +43,12 @@ export interface EipInputs {
   readonly desired: Pick<DesiredTable, 'get'> | undefined;
   readonly report: Report | undefined;
   readonly silent: ReadonlySet<Ip>;
+  readonly standings: ReadonlyMap<Ip, Standing>;
 }
 
 /** Every EIP with its state, in no order: a hundred thousand of them are sorted by who asked. */
 export function* eipStatuses(inputs: EipInputs): Generator<EipStatus> {
-  const { paths, table, actual, desired, report, silent } = inputs;
+  const { paths, table, actual, desired, report, silent, standings } = inputs;
   const conflicts = new Set((report?.conflicts ?? []).map(({ want }) => eipOf(want)));
   const changing = new Set(
     [...(report?.failed ?? []), ...(report?.held ?? [])].map(({ change }) => eipOf(changeObject(change))),
@@ -63,7 +67,11 @@ export function* eipStatuses(inputs: EipInputs): Generator<EipStatus> {
       eip: path.eip,
       state: stateOf(path),
       services: path.services,
-      nodes: path.carriers.map(({ node, ip }) => ({ name: node, silent: silent.has(ip) })),
+      nodes: path.carriers.map(({ node, ip }) => ({
+        name: node,
+        silent: silent.has(ip),
+        standing: standings.get(ip),
+      })),
     };
   }
 }

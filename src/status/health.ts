@@ -186,8 +186,12 @@ function needs(facts: GatewayFacts): readonly Need[] {
       eip: undefined,
     });
   }
-  found.push(...apiNeeds(facts));
-  if (report !== undefined) found.push(...reportNeeds(report, names), ...missingNeeds(facts, report));
+  const followsFrom = consequences(facts);
+  found.push(...apiNeeds(facts, followsFrom));
+  if (report !== undefined) {
+    const problems = report.problems.filter((one) => !followsFrom.includes(one));
+    found.push(...reportNeeds({ ...report, problems }, names), ...missingNeeds(facts, report));
+  }
   if (facts.dark.length > 0) {
     found.push({
       kind: 'DARK',
@@ -203,14 +207,26 @@ function needs(facts: GatewayFacts): readonly Need[] {
   return found.sort(byUrgency);
 }
 
-/** Feeds that fail for the same reason are one entry. */
-function apiNeeds(facts: GatewayFacts): readonly Need[] {
+/** Problems of the allocation that the trouble of a feed explains: an API that cannot be reached takes no writes. */
+function consequences({ cluster, report }: GatewayFacts): readonly Problem[] {
+  const causes = cluster.feeds.flatMap(({ trouble }) => trouble?.replace(/; check: .*/s, '') ?? []);
+  const isOfAllocation = ({ code }: Problem): boolean =>
+    /^(allocation|events)-refused$|^lease-trouble$/.test(code);
+  return (report?.problems ?? []).filter(
+    (one) => isOfAllocation(one) && causes.some((cause) => one.message.includes(cause)),
+  );
+}
+
+/** Feeds that fail for the same reason are one entry, with what else follows from it. */
+function apiNeeds(facts: GatewayFacts, followsFrom: readonly Problem[]): readonly Need[] {
   const { cluster, now, source } = facts;
   const old = oldFeeds(facts);
   const failing = cluster.feeds.filter((feed) => feed.trouble !== undefined || old.includes(feed));
   return [...Map.groupBy(failing, ({ trouble }) => trouble)].map(([trouble, feeds]) => {
     const heard = Math.max(...feeds.map((feed) => feed.heard ?? 0));
-    const isOld = feeds.some((feed) => old.includes(feed) || !feed.synced);
+    const isOld =
+      feeds.some((feed) => old.includes(feed) || !feed.synced) ||
+      followsFrom.some(({ severity }) => severity === 'error');
     return {
       kind: source === 'file' ? 'FILE' : 'API',
       code: source === 'file' ? 'file' : 'api',
@@ -218,7 +234,7 @@ function apiNeeds(facts: GatewayFacts): readonly Need[] {
       subject: feeds.map(({ resource }) => resource).join(', '),
       where: undefined,
       why: `${trouble ?? 'no answer'}${heard === 0 ? '; never heard' : `; last heard ${span(now - heard)} ago`}`,
-      advice: 'all that is routed stays as it is; it is tried again by itself',
+      advice: `all that is routed stays as it is${followsFrom.length > 0 ? '; no Service gets an address meanwhile' : ''}; it is tried again by itself`,
       eip: undefined,
     };
   });

@@ -4,12 +4,12 @@ import { ready } from '../../lab/cluster/cluster.ts';
 import { Kubelets, runningStatus } from '../../lab/cluster/real/kubelets.ts';
 import type { RealCluster } from '../../lab/cluster/real-cluster.ts';
 import { parseIp } from '../../src/model/ip.ts';
-import { late, Stage } from '../lab/stage.ts';
+import { Stage } from '../lab/stage.ts';
+import { late } from '../patience.ts';
 import { needKubernetes, real } from './kind.ts';
 
 /** What the controllers make of Pods and Nodes, and what the gateway makes of that. */
-describe('real controllers', function () {
-  this.timeout(120_000);
+describe('real controllers', () => {
   let stage: Stage;
   let cluster: RealCluster;
   before(async function () {

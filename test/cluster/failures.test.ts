@@ -11,13 +11,13 @@ import { inside } from '../../lab/process/namespace.ts';
 import { waitFor } from '../../lab/process/wait.ts';
 import { firstEvent } from '../lab/first-event.ts';
 import { Stage } from '../lab/stage.ts';
+import { late } from '../patience.ts';
 import { needKubernetes, real } from './kind.ts';
 
 const user = 'system:serviceaccount:kube-system:eiproute';
 
 /** What a control plane does to its clients when it is restarted, overloaded, or of another opinion. */
-describe('a real control plane in trouble', function () {
-  this.timeout(120_000);
+describe('a real control plane in trouble', () => {
   let stage: Stage;
   let cluster: RealCluster;
   before(async function () {
@@ -46,7 +46,7 @@ describe('a real control plane in trouble', function () {
   it('kube-apiserver is killed and started: the watches get a 410, and a new list follows', async () => {
     await pending('before');
     await stage.until('it has an address', () => stage.eips('before') !== '');
-    const { version } = await cluster.client.snapshot('Service', AbortSignal.timeout(5000));
+    const { version } = await cluster.client.snapshot('Service', late());
     // What the gateway does not hear of before the restart is not in the watch cache that begins with it.
     stage.eiproute.gateway.signal('SIGSTOP');
     await pending('unheard');
@@ -59,7 +59,8 @@ describe('a real control plane in trouble', function () {
     expect(await firstEvent(cluster.client, version)).to.match(/^410 /);
   });
 
-  it('kube-apiserver was away for twenty seconds: all goes on within three of /readyz, and no right is missed', async () => {
+  // That all goes on within three seconds of /readyz is held by the unit tests of the feeds, on a clock of their own.
+  it('kube-apiserver was away for twenty seconds: all goes on, and no right is missed', async () => {
     const said = (await journal()).length;
     await cluster.stopApi();
     await stage.until('the status tells', async () => /cannot reach the Kubernetes API/.test(await status()));
@@ -71,7 +72,7 @@ describe('a real control plane in trouble', function () {
       const object = await cluster.client.get({ kind: 'Service', name: 'away' });
       return listAt(object, 'status', 'loadBalancer', 'ingress').length > 0 ? true : undefined;
     };
-    await waitFor('it has an address', asked, AbortSignal.timeout(3000));
+    await waitFor('it has an address', asked, late());
     await stage.until('all is OK', async () => /^OK: /.test(await status()));
     const told = (await journal()).slice(said);
     expect(told).to.match(/cluster-silent/);
@@ -84,7 +85,7 @@ describe('a real control plane in trouble', function () {
     const eips = stage.eips('etcd-before');
     await cluster.plane.kill('etcd');
     await stage.until('the API server misses it', () =>
-      isRefused(() => cluster.client.text('/readyz', AbortSignal.timeout(5000))),
+      isRefused(() => cluster.client.text('/readyz', late())),
     );
     await cluster.plane.start('etcd');
     await cluster.plane.ready();
@@ -129,9 +130,9 @@ describe('a real control plane in trouble', function () {
     const short = await cluster.tokenUntil(now - 50);
     await writeFile(tokenFile, short);
     await cluster.writeKubeconfigWithFile(files.kubeconfig, tokenFile);
-    await gateway.kill('SIGTERM', AbortSignal.timeout(10_000));
+    await gateway.kill('SIGTERM', late());
     await stage.eiproute.restartGateway();
-    await stage.eiproute.gateway.synced(AbortSignal.timeout(10_000));
+    await stage.eiproute.gateway.synced(late());
     const said = (await journal()).length;
     await stage.until('the token has expired', async () => {
       await another('expiring');
@@ -267,7 +268,7 @@ class Webhook implements AsyncDisposable {
   /** Works until the API server asks: it takes a moment until it knows of a new webhook. */
   async asked(work: () => Promise<void>): Promise<void> {
     const before = this.#requests;
-    const limit = AbortSignal.timeout(20_000);
+    const limit = late();
     while (this.#requests === before) {
       limit.throwIfAborted();
       await work();

@@ -11,7 +11,7 @@ import { removeLeftovers } from '../../lab/network/lab-run.ts';
 import { api, eip, gateway, pools } from '../../lab/network/map.ts';
 import { waitFor } from '../../lab/process/wait.ts';
 import { readPublication, readTold } from '../../src/model/publication.ts';
-import { late } from '../lab/stage.ts';
+import { late } from '../patience.ts';
 import { needKubernetes, real } from './kind.ts';
 
 const map = { kind: 'ConfigMap', namespace: 'kube-system', name: 'eiproute' };

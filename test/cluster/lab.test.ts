@@ -5,7 +5,6 @@ import { needKubernetes, real } from './kind.ts';
 
 describe('eiproute on a real Kubernetes', () => {
   before(async function () {
-    this.timeout(30_000);
     await needKubernetes(this);
   });
   apiSuite(real('played'));

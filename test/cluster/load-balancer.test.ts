@@ -6,7 +6,8 @@ import type { RealCluster } from '../../lab/cluster/real-cluster.ts';
 import { node } from '../../lab/network/map.ts';
 import { ask, type Heard } from '../../lab/reach/ask.ts';
 import type { Ip } from '../../src/model/ip.ts';
-import { late, Stage } from '../lab/stage.ts';
+import { Stage } from '../lab/stage.ts';
+import { late } from '../patience.ts';
 import { needKubernetes, real } from './kind.ts';
 
 const finalizer = 'service.kubernetes.io/load-balancer-cleanup';
@@ -15,8 +16,7 @@ const finalizer = 'service.kubernetes.io/load-balancer-cleanup';
  * What Kubernetes' own end-to-end suite asks of a load balancer (test/e2e/network/loadbalancer.go), with the numbers of
  * the project's list of cases.
  */
-describe("Kubernetes' cases for load balancers", function () {
-  this.timeout(120_000);
+describe("Kubernetes' cases for load balancers", () => {
   let stage: Stage;
   let cluster: RealCluster;
   before(async function () {

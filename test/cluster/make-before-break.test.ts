@@ -5,12 +5,12 @@ import { Witness } from '../../lab/load/witness.ts';
 import { node as nodeAddress } from '../../lab/network/map.ts';
 import type { Pod } from '../../lab/network/network.ts';
 import { parseIp } from '../../src/model/ip.ts';
-import { late, Stage } from '../lab/stage.ts';
+import { Stage } from '../lab/stage.ts';
+import { late } from '../patience.ts';
 import { needKubernetes, real } from './kind.ts';
 
 /** No traffic to a node before its kube-proxy, which waits up to a second, has written its rules. */
-describe('make before break, real kube-proxy', function () {
-  this.timeout(120_000);
+describe('make before break, real kube-proxy', () => {
   let stage: Stage;
   before(async function () {
     await needKubernetes(this);

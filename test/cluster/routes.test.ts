@@ -12,12 +12,12 @@ import { Process } from '../../lab/process/process.ts';
 import { waitFor } from '../../lab/process/wait.ts';
 import type { Ip } from '../../src/model/ip.ts';
 import { downloadPort, Flows, flowServer } from '../e2e/flows.ts';
-import { late, Stage } from '../lab/stage.ts';
+import { Stage } from '../lab/stage.ts';
+import { late } from '../patience.ts';
 import { needKubernetes, real } from './kind.ts';
 
 /** Cases of route owners, with their numbers in the project's list; what they did wrong is written there. */
-describe('routes under a real control plane', function () {
-  this.timeout(120_000);
+describe('routes under a real control plane', () => {
   let stage: Stage;
   let cluster: RealCluster;
   let witness: Witness;
@@ -174,7 +174,7 @@ describe('routes under a real control plane', function () {
     const sources = Array.from({ length: clients }, (_, i) => client(i));
     for (const ip of stage.ips('narrow')) {
       const from = sources.map(({ v4, v6 }) => (ip.includes(':') ? v6 : v4));
-      const { failed } = await flows.download(ip, clients, from);
+      const failed = await flows.download(ip, clients, from);
       expect(failed, ip).to.equal(0);
     }
     await network.run('upstream', { argv: ['ip', 'link', 'set', 'eth0', 'mtu', '1500'] });

@@ -7,7 +7,8 @@ import { client, clients, gateway, gateway2, pools } from '../../lab/network/map
 import { Process } from '../../lab/process/process.ts';
 import type { Ip } from '../../src/model/ip.ts';
 import { echoPort, Flows, flowServer } from '../e2e/flows.ts';
-import { late, Stage } from '../lab/stage.ts';
+import { Stage } from '../lab/stage.ts';
+import { late } from '../patience.ts';
 import { needKubernetes, real } from './kind.ts';
 
 const lines = 'allocate: true\nhashSeed: 7361';
@@ -32,8 +33,7 @@ table ip6 eip-heard {
 `;
 
 /** Cases 69 and 70 of the project's list. */
-describe('two gateways under a real control plane', function () {
-  this.timeout(120_000);
+describe('two gateways under a real control plane', () => {
   let stage: Stage;
   let second: DaemonProcess;
   const stack = new AsyncDisposableStack();

@@ -1,27 +1,43 @@
+import type { ChildProcess } from 'node:child_process';
+import { createInterface } from 'node:readline';
 import { expect } from 'chai';
 import { ready } from '../../lab/cluster/cluster.ts';
-import { late, Stage } from '../lab/stage.ts';
+import { within } from '../../lab/process/run.ts';
+import { tied } from '../e2e/tied.ts';
+import { Stage } from '../lab/stage.ts';
 import { needKubernetes, real } from './kind.ts';
 
-/** A client that goes on sending from one port, as DNS resolvers and games do: one conntrack entry on the node for ever. */
+/** Sends on and on, and prints which pod answers. */
 const client = `
-  const [to, count] = process.argv.slice(1);
+  const [to] = process.argv.slice(1);
   const socket = require('node:dgram').createSocket({ type: to.includes(':') ? 'udp6' : 'udp4', ipv6Only: to.includes(':') });
-  const answers = [];
-  socket.on('message', (bytes) => answers.push(String(bytes).split(' ')[0]));
+  socket.on('message', (bytes) => console.log(String(bytes).split(' ')[0]));
   socket.bind(4321);
-  let sent = 0;
-  const timer = setInterval(() => {
-    socket.send('.', 5353, to, () => {});
-    sent += 1;
-    if (sent < Number(count)) return;
-    clearInterval(timer);
-    setTimeout(() => { console.log(JSON.stringify(answers)); socket.close(); }, 500);
-  }, 20);
+  setInterval(() => socket.send('.', 5353, to, () => {}), 20);
 `;
 
-describe('UDP from one port, real kube-proxy', function () {
-  this.timeout(120_000);
+/** A client that goes on sending from one port, as DNS resolvers and games do: one conntrack entry on the node for ever. */
+class Sender implements Disposable {
+  /** The pods that answered, in order. */
+  readonly answers: string[] = [];
+  readonly to: string;
+  readonly #child: ChildProcess;
+
+  constructor(namespace: string, to: string) {
+    this.to = to;
+    this.#child = tied(within(namespace, [process.execPath, '-e', client, to]), {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    if (this.#child.stdout === null) throw new Error('no pipe from the client');
+    createInterface({ input: this.#child.stdout }).on('line', (pod) => this.answers.push(pod));
+  }
+
+  [Symbol.dispose](): void {
+    this.#child.kill('SIGKILL');
+  }
+}
+
+describe('UDP from one port, real kube-proxy', () => {
   let stage: Stage;
   before(async function () {
     await needKubernetes(this);
@@ -40,20 +56,24 @@ describe('UDP from one port, real kube-proxy', function () {
       await cluster.createService({ name, policy, spec: { ports } }, ready(stage.pods('web-1')));
       await stage.serving(name);
       await proxy.settled();
-      const answers = stage.ips(name).map(async (ip): Promise<readonly string[]> => {
-        const argv = [process.execPath, '-e', client, ip, '400'];
-        return JSON.parse(await network.run('client', { argv }, late()));
-      });
+      using stack = new DisposableStack();
+      const senders = stage.ips(name).map((ip) => stack.use(new Sender(network.namespace('client'), ip)));
+      expect(senders).to.not.have.length(0);
+      const answered = async (pod: string): Promise<void> => {
+        for (const { to, answers } of senders) {
+          // Often enough that a flow which goes back and forth is seen.
+          const isSteady = (): boolean => answers.slice(-50).filter((by) => by === pod).length === 50;
+          await stage.until(`${pod} answers at ${to}`, isSteady);
+        }
+      };
+      await answered('web-1');
       for (const pod of ['web-2', 'web-3']) {
-        await new Promise((resolve) => setTimeout(resolve, 2000));
         await cluster.setBackends(name, ready(stage.pods(pod)));
+        await answered(pod);
       }
-      for (const seen of await Promise.all(answers)) {
-        expect(seen[0]).to.equal('web-1');
-        expect(seen.at(-1)).to.equal('web-3');
-        expect(new Set(seen)).to.deep.equal(new Set(['web-1', 'web-2', 'web-3']));
-        // kube-proxy waits up to a second before it writes, twice, of eight.
-        expect(seen.length).to.be.at.least(250);
+      for (const { to, answers } of senders) {
+        const turns = answers.filter((pod, i) => pod !== answers[i - 1]);
+        expect(turns, to).to.deep.equal(['web-1', 'web-2', 'web-3']);
       }
       await stage.gone(name);
     });

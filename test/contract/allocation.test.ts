@@ -1,9 +1,11 @@
 import { expect } from 'chai';
 import { type Json, listAt, textAt } from '../../lab/cluster/api/json.ts';
 import { rawNode, rawService, rawSlice } from '../../lab/cluster/manifests.ts';
+import { waitFor } from '../../lab/process/wait.ts';
 import { kubernetesConfigMap } from '../../src/cluster/kubernetes-config-map.ts';
 import type { Outcome, Writer } from '../../src/cluster/writer.ts';
 import { parseIp } from '../../src/model/ip.ts';
+import { late } from '../patience.ts';
 import { pool } from '../unit/ipam/fake-cluster.ts';
 import { ApiFixture, grantedBy, kind, leaseName, manifest, words } from './api-fixture.ts';
 
@@ -319,11 +321,11 @@ describe('the allocation over an API', () => {
   });
 
   describe('with two gateways', () => {
-    const quick = { duration: 400, deadline: 250, retry: 20 };
+    const eager = { duration: 15_000, deadline: 10_000, retry: 20 };
 
     it('lets just one of them write, and the other one when the first is gone', async () => {
       await using api = await ApiFixture.open(...world);
-      const pair = await Promise.all([api.gateway({ lease: quick }), api.gateway({ lease: quick })]);
+      const pair = await Promise.all([api.gateway({ lease: eager }), api.gateway({ lease: eager })]);
       for (const name of ['a', 'b', 'c']) api.put(pending(name));
       await api.until(() => ['a', 'b', 'c'].every((name) => api.events(name).length > 0), 'three events');
       expect(api.writes()).to.have.length(9);
@@ -337,16 +339,17 @@ describe('the allocation over an API', () => {
 
     it('does not let a holder write that cannot renew, and lets the other one when the Lease has expired', async () => {
       await using api = await ApiFixture.open(...world);
-      const one = await api.gateway({ lease: quick, identity: 'one' });
+      const one = await api.gateway({ lease: eager, identity: 'one' });
       await api.until(() => textAt(leaseOf(api), 'spec', 'holderIdentity') === 'one', 'the Lease');
-      const two = await api.gateway({ lease: quick, identity: 'two' });
+      const two = await api.gateway({ lease: eager, identity: 'two' });
       api.server.faults.refuse({ status: 503 }, 1000, /leases/);
       api.put(pending('a'));
       await api.until(() => api.ips('a') !== '', 'an address as long as it is sure');
-      while (one.leadership?.leads)
-        await api.server.asked(/leases/, api.server.seen.length + 1, AbortSignal.timeout(50)).catch(() => {});
+      api.pass(eager.deadline);
+      expect(one.leadership?.leads).to.equal(false);
+      await waitFor('it is refused', () => one.leadership?.trouble, late());
       api.put(pending('b'));
-      await api.server.watched(['services'], 2, AbortSignal.timeout(5000));
+      await api.server.watched(['services'], 2, late());
       expect(one.leadership?.trouble?.message).to.include('503');
       expect(api.ips('b')).to.equal('');
       api.server.faults.clear();
@@ -357,8 +360,8 @@ describe('the allocation over an API', () => {
     it('says what is missing when there is no Lease', async () => {
       await using api = await ApiFixture.open(...world);
       api.server.objects.delete(kind('Lease'), 'kube-system', 'eiproute');
-      const one = await api.gateway({ lease: quick });
-      await api.server.asked(/leases/, 3, AbortSignal.timeout(5000));
+      const one = await api.gateway({ lease: eager });
+      await api.server.asked(/leases/, 3, late());
       expect(one.leadership?.trouble?.advice).to.include('create it with docs/rbac.yaml');
     });
   });
@@ -368,7 +371,7 @@ describe('the allocation over an API', () => {
 
     it('grants all that is used, and nothing that is not', async () => {
       await using api = await ApiFixture.open(...world, pending('web'));
-      const gateway = await api.gateway({ lease: { duration: 400, deadline: 250, retry: 20 } });
+      const gateway = await api.gateway({ lease: { duration: 15_000, deadline: 10_000, retry: 20 } });
       await api.until(() => api.ips('web') !== '', 'an address');
       const ask = (value: string): void => {
         const service = api.service('web');
@@ -383,11 +386,11 @@ describe('the allocation over an API', () => {
       // The same event again is the one that is patched.
       await api.until(() => api.used.has('patch events'), 'a folded event');
       await using published = kubernetesConfigMap(await api.access(), leaseName);
-      const shown = published.changes(AbortSignal.timeout(8000));
+      const shown = published.changes(late());
       for await (const _ of shown) {
         const { object } = published.state;
         if (object?.data.has('gw1')) break;
-        if (object) await published.set('gw1', '{}', AbortSignal.timeout(8000));
+        if (object) await published.set('gw1', '{}', late());
       }
       expect([...api.used].sort()).to.deep.equal([...granted].sort());
       expect(gateway.controller.problems().map(({ code }) => code)).to.deep.equal(['service-asks-otherwise']);

@@ -7,7 +7,7 @@ import { type Json, type JsonObject, listAt, textAt } from '../../lab/cluster/ap
 import { kinds } from '../../lab/cluster/api/kinds.ts';
 import { type Asked, type Rules, rulesOf } from '../../lab/cluster/api/rbac.ts';
 import { type ApiServer, startApiServer } from '../../lab/cluster/api-server.ts';
-import { systemClock } from '../../src/cluster/clock.ts';
+import { type Clock, systemClock } from '../../src/cluster/clock.ts';
 import type { KubernetesAccess } from '../../src/cluster/kubeconfig-files.ts';
 import { type KubernetesCluster, kubernetesCluster } from '../../src/cluster/kubernetes.ts';
 import type { Writer } from '../../src/cluster/writer.ts';
@@ -16,16 +16,12 @@ import { type AssignmentChange, Controller } from '../../src/ipam/controller.ts'
 import { Leadership, type LeasePace } from '../../src/ipam/leadership.ts';
 import type { Pool } from '../../src/model/gateway.ts';
 import type { Ip } from '../../src/model/ip.ts';
+import { late } from '../patience.ts';
 import { allocation, pool } from '../unit/ipam/fake-cluster.ts';
 
 export const manifest = readFileSync(new URL('../../docs/rbac.yaml', import.meta.url), 'utf8');
 /** Of the Lease and of the ConfigMap. */
 export const leaseName = { namespace: 'kube-system', name: 'eiproute' };
-
-/** Long enough for a busy machine, short enough to fail soon. */
-function late(): AbortSignal {
-  return AbortSignal.timeout(8000);
-}
 
 /** An API server with the manifest applied, and as many gateways at it as one likes. */
 export class ApiFixture implements AsyncDisposable {
@@ -34,6 +30,7 @@ export class ApiFixture implements AsyncDisposable {
   readonly used = new Set<string>();
   readonly #folder: string;
   readonly #gateways: Gateway[] = [];
+  #now = Date.now();
   #accounts = 0;
 
   private constructor(server: ApiServer, folder: string) {
@@ -57,9 +54,15 @@ export class ApiFixture implements AsyncDisposable {
     const gateway = new Gateway(cluster, {
       ...options,
       identity: options.identity ?? `g${this.#gateways.length}`,
+      leaseClock: { ...systemClock, now: () => this.#now },
     });
     this.#gateways.push(gateway);
     return gateway;
+  }
+
+  /** Lets time pass for those who hold a Lease, for whom none passes otherwise. @param ms */
+  pass(ms: number): void {
+    this.#now += ms;
   }
 
   /** An account whose requests are noted. */
@@ -163,7 +166,10 @@ export class Gateway implements AsyncDisposable {
   #ended = false;
   #hear = (): void => {};
 
-  constructor(cluster: KubernetesCluster, options: Partial<GatewayOptions> & { readonly identity: string }) {
+  constructor(
+    cluster: KubernetesCluster,
+    options: Partial<GatewayOptions> & { readonly identity: string; readonly leaseClock: Clock },
+  ) {
     this.cluster = cluster;
     const pools = options.pools ?? [pool('public', ['198.51.100.0/24'])];
     this.terms = { pools, allocation, reserved: new Map(), nodeAddresses: () => [], ...options.terms };
@@ -174,7 +180,7 @@ export class Gateway implements AsyncDisposable {
         leases: cluster.writer,
         name: leaseName,
         identity: options.identity,
-        clock: systemClock,
+        clock: options.leaseClock,
         changed: () => this.controller.notify(),
         pace: lease,
       });

@@ -5,6 +5,7 @@ import { GrowingDelta } from '../../src/cluster/delta.ts';
 import { encodeService } from '../../src/cluster/encode.ts';
 import { type Delta, type Origin, type Snapshot, serviceName } from '../../src/model/cluster.ts';
 import { parseIp } from '../../src/model/ip.ts';
+import { late } from '../patience.ts';
 import { until } from './until.ts';
 
 /** A source under test, and a hand that changes what it reads. */
@@ -51,7 +52,7 @@ export function clusterContract(
           networkUnavailable: false,
           notReady: false,
           unschedulable: false,
-          drain: false,
+          drain: undefined,
         },
         {
           name: 'n2',
@@ -63,7 +64,7 @@ export function clusterContract(
           networkUnavailable: false,
           notReady: false,
           unschedulable: false,
-          drain: false,
+          drain: undefined,
         },
       ]);
       expect(services.map(serviceName)).to.deep.equal(['default/web', 'other/api']);
@@ -292,11 +293,10 @@ interface DeltaListener extends AsyncDisposable {
 
 function listen(cluster: Cluster): DeltaListener {
   const stop = new AbortController();
-  const late = AbortSignal.timeout(5000);
-  const changes = cluster.changes(AbortSignal.any([stop.signal, late]))[Symbol.asyncIterator]();
+  const changes = cluster.changes(AbortSignal.any([stop.signal, late()]))[Symbol.asyncIterator]();
   const next = async (): Promise<Delta> => {
     const result = await changes.next();
-    if (result.done) throw new Error('no change came within 5 s');
+    if (result.done) throw new Error('no change came in time');
     return result.value;
   };
   const gatherAll = async (holds: () => boolean): Promise<Delta> => {

@@ -1,5 +1,6 @@
 import { expect } from 'chai';
 import type { ConfigMapPort, ConfigMapState } from '../../src/cluster/config-map.ts';
+import { late } from '../patience.ts';
 
 /** A ConfigMap under test, and a hand that changes it behind the back of the port. */
 export interface ConfigMapFixture extends AsyncDisposable {
@@ -21,7 +22,7 @@ async function until(
   holds: (state: ConfigMapState) => boolean,
 ): Promise<ConfigMapState> {
   const stop = new AbortController();
-  const changes = port.changes(AbortSignal.any([AbortSignal.timeout(8000), stop.signal]));
+  const changes = port.changes(AbortSignal.any([late(), stop.signal]));
   if (holds(port.state)) return port.state;
   for await (const _ of changes) {
     if (!holds(port.state)) continue;

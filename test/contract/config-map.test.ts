@@ -7,6 +7,7 @@ import { startApiServer } from '../../lab/cluster/api-server.ts';
 import { memoryConfigMap } from '../../lab/fake/memory-config-map.ts';
 import { kubernetesConfigMap } from '../../src/cluster/kubernetes-config-map.ts';
 import { defaultPace } from '../../src/cluster/reflector.ts';
+import { late } from '../patience.ts';
 import { kind, manifest } from './api-fixture.ts';
 import { type ConfigMapFixture, configMapContract } from './config-map-suite.ts';
 
@@ -64,13 +65,13 @@ describe('a ConfigMap without the right to read it', () => {
   it('says which right is missing', async () => {
     await using stage = await overApi(() => false);
     const { port } = stage;
-    for await (const _ of port.changes(AbortSignal.timeout(8000))) if (port.state.trouble) break;
+    for await (const _ of port.changes(late())) if (port.state.trouble) break;
     expect(port.state).to.include({ synced: false, object: undefined });
     expect(port.state.trouble?.answered).to.equal(true);
     expect(port.state.trouble?.advice).to.equal(
       'its Role in kube-system needs the rule { apiGroups: [""], resources: ["configmaps"], resourceNames: ["eiproute"], verbs: ["list", "watch"] }',
     );
-    const outcome = await port.set('own', 'x', AbortSignal.timeout(8000));
+    const outcome = await port.set('own', 'x', late());
     expect(outcome).to.include({ kind: 'refused', everything: true });
   });
 });

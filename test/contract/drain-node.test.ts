@@ -29,7 +29,7 @@ describe('eiproute drain NODE', () => {
     server.put(JSON.parse(JSON.stringify(node)));
   });
 
-  const drains = (): boolean | undefined => {
+  const drains = (): string | undefined => {
     return decodeNode(server.objects.get(kind('Node'), '', 'n1')).object?.drain;
   };
   const eiproute = (...words: readonly string[]) => run([...words, '--config', 'gateway.yaml'], {}, folder);
@@ -40,10 +40,12 @@ describe('eiproute drain NODE', () => {
       0,
       'node n1 gets no new flows from now on; eiproute status shows it\n',
     ]);
-    expect(drains()).to.equal(true);
+    expect(drains()).to.match(/^\S+@\S+$/);
     expect((await eiproute('drain', 'n1')).code, 'again').to.equal(0);
     expect((await eiproute('undrain', 'n1')).code).to.equal(0);
-    expect(drains()).to.equal(false);
+    expect(drains()).to.equal(undefined);
+    await run(['drain', 'n1', '--config', 'gateway.yaml'], { SUDO_USER: 'ada' }, folder);
+    expect(drains(), 'who became root').to.match(/^ada@/);
   });
 
   it('says that there is no such Node', async () => {

@@ -1,11 +1,9 @@
 import { expect } from 'chai';
 import type { Hint } from '../../src/kernel/kernel.ts';
+import { late } from '../patience.ts';
 import type { MakeKernelFixture } from './kernel-fixture.ts';
 import { foreign, group, groupId, nexthop, nexthopId, route, rule, sysctl } from './objects.ts';
 import { adding, deleting, foreignTwin, lan, replacing, Scenario, samples, settings } from './scenario.ts';
-
-/** How long a notification may take before the test gives up, in ms. */
-const patience = 3000;
 
 export function describeHints(make: MakeKernelFixture): void {
   describe('hints', () => {
@@ -19,7 +17,7 @@ export function describeHints(make: MakeKernelFixture): void {
     /** The kinds heard of a deed; a rule in our name that another program adds after it closes the list. */
     async function heard(deed: () => Promise<unknown>): Promise<readonly Hint['kind'][]> {
       const end = new AbortController();
-      const hints = scenario.kernel.hints(AbortSignal.any([end.signal, AbortSignal.timeout(patience)]));
+      const hints = scenario.kernel.hints(AbortSignal.any([end.signal, late()]));
       // Before a listing all is news; after it only what concerns us.
       await scenario.list();
       await deed();
@@ -32,7 +30,7 @@ export function describeHints(make: MakeKernelFixture): void {
         }
         kinds.push(kind);
       }
-      throw new Error(`the closing rule was not heard of in ${patience} ms, only: ${kinds.join(', ')}`);
+      throw new Error(`the closing rule was not heard of in time, only: ${kinds.join(', ')}`);
     }
 
     const ours = route('192.0.2.200', { nhid: nexthopId(1) });
@@ -111,7 +109,7 @@ export function describeHints(make: MakeKernelFixture): void {
     }
 
     it('report when another program adds and deletes a rule with our protocol', async () => {
-      const hints = scenario.kernel.hints(AbortSignal.any([scenario.signal, AbortSignal.timeout(patience)]));
+      const hints = scenario.kernel.hints(AbortSignal.any([scenario.signal, late()]));
       await scenario.list();
       await scenario.meddle(rule(6, 1000, 99));
       await scenario.fixture.meddle(deleting(rule(6, 1000, 99)));
@@ -124,7 +122,7 @@ export function describeHints(make: MakeKernelFixture): void {
     });
 
     it('say what happened in words', async () => {
-      const hints = scenario.kernel.hints(AbortSignal.any([scenario.signal, AbortSignal.timeout(patience)]));
+      const hints = scenario.kernel.hints(AbortSignal.any([scenario.signal, late()]));
       await scenario.meddle(route('192.0.2.1', { nhid: nexthopId(1) }));
       const texts: string[] = [];
       for await (const { kind, text } of hints) {
@@ -183,7 +181,7 @@ export function describeHints(make: MakeKernelFixture): void {
     });
 
     it('hold what happened between the call and the first question', async () => {
-      const hints = scenario.kernel.hints(AbortSignal.any([scenario.signal, AbortSignal.timeout(patience)]));
+      const hints = scenario.kernel.hints(AbortSignal.any([scenario.signal, late()]));
       await scenario.meddle(route('192.0.2.1', { nhid: nexthopId(1) }));
       await scenario.list();
       const kinds: string[] = [];
@@ -210,7 +208,7 @@ export function describeHints(make: MakeKernelFixture): void {
     ] as const) {
       it(`of ${what} reach every caller, the one who came after the listing as well`, async () => {
         const end = new AbortController();
-        const signal = AbortSignal.any([end.signal, AbortSignal.timeout(patience)]);
+        const signal = AbortSignal.any([end.signal, late()]);
         const early = [scenario.kernel.hints(signal), scenario.kernel.hints(signal)];
         await scenario.list();
         const callers = [...early, scenario.kernel.hints(signal)];

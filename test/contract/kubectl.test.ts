@@ -26,8 +26,7 @@ const web = [
   },
 ];
 
-describe('kubectl with the embedded API server', function () {
-  this.timeout(30_000);
+describe('kubectl with the embedded API server', () => {
   let server: ApiServer;
   let folder: string;
   let kubectl: (line: string) => Promise<string>;

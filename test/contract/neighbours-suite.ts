@@ -1,8 +1,8 @@
 import { expect } from 'chai';
+import { late } from '../patience.ts';
 import type { MakeKernelFixture } from './kernel-fixture.ts';
 import { lan, Scenario, uplink } from './scenario.ts';
 
-const patience = 3000;
 const mac = '02:00:5e:00:53:01';
 const newMac = '02:00:5e:00:53:02';
 
@@ -41,7 +41,7 @@ export function describeNeighbours(make: MakeKernelFixture): void {
       it(`are ${mine ? 'announced' : 'not announced'} when one ${what}`, async () => {
         await scenario.fixture.setNeighbour(lan, neighbour, before);
         const end = new AbortController();
-        const hints = scenario.kernel.hints(AbortSignal.any([end.signal, AbortSignal.timeout(patience)]));
+        const hints = scenario.kernel.hints(AbortSignal.any([end.signal, late()]));
         await scenario.list();
         await scenario.fixture.setNeighbour(lan, neighbour, after);
         await scenario.fixture.addLink('eip-last');

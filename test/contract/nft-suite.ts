@@ -1,11 +1,10 @@
 import { expect } from 'chai';
 import { nftTable } from '../../src/model/nft.ts';
 import { type KernelObject, keyOf } from '../../src/model/object.ts';
+import { late } from '../patience.ts';
 import type { MakeKernelFixture } from './kernel-fixture.ts';
 import { foreign, owner, rule } from './objects.ts';
 import { adding, deleting, foreignTwin, replacing, Scenario } from './scenario.ts';
-
-const patience = 3000;
 
 const content = `
   set nets {
@@ -100,7 +99,7 @@ export function describeNft(make: MakeKernelFixture): void {
 
     it('is announced when another program changes it, and not when we do', async () => {
       const end = new AbortController();
-      const hints = scenario.kernel.hints(AbortSignal.any([end.signal, AbortSignal.timeout(patience)]));
+      const hints = scenario.kernel.hints(AbortSignal.any([end.signal, late()]));
       await scenario.list();
       await scenario.add(table);
       expect(await scenario.one(replacing(table, other))).to.equal('ok');

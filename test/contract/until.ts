@@ -1,12 +1,12 @@
 import type { Cluster } from '../../src/cluster/cluster.ts';
 import type { Snapshot } from '../../src/model/cluster.ts';
+import { late } from '../patience.ts';
 
-/** The first snapshot for which something holds; fails after 5 s with what it saw last. */
+/** The first snapshot for which something holds; fails in the end with what it saw last. */
 export async function until(cluster: Cluster, holds: (snapshot: Snapshot) => boolean): Promise<Snapshot> {
   const stop = new AbortController();
-  const late = AbortSignal.timeout(5000);
   try {
-    const changes = cluster.changes(AbortSignal.any([late, stop.signal]));
+    const changes = cluster.changes(AbortSignal.any([late(), stop.signal]));
     if (holds(cluster.snapshot())) return cluster.snapshot();
     for await (const _ of changes) {
       const snapshot = cluster.snapshot();

@@ -46,10 +46,21 @@ const pending = (name: string, spec: object = {}): readonly object[] => [
   rawSlice(name, [{ ip: '10.244.0.9', node: 'n1', ready: true }]),
 ];
 
-describe('eiproute gateway with allocate', function () {
-  this.timeout(40_000);
+describe('eiproute gateway with allocate', () => {
   before(function () {
     needRoot(this);
+  });
+
+  it('tells one cause once, with both Services: one waits for the address that the other has', async () => {
+    await using at = await host();
+    const daemon = await at.start();
+    at.put(...pending('dup', { externalIPs: ['198.51.100.10'] }));
+    const { needs } = await at.statusOf(daemon, 'dup waits', (status) =>
+      status.needs.some(({ kind }) => kind === 'WAITS'),
+    );
+    expect(needs.map(({ kind, subject, why }) => `${kind} ${subject} ${why}`)).to.deep.equal([
+      'WAITS default/dup asks for 198.51.100.10 (spec.externalIPs), but 198.51.100.10 is held by default/web, and they do not both have a sharing key',
+    ]);
   });
 
   it('gives a pending Service an address and routes it, keeps it over a crash, and lets go of it', async () => {

@@ -48,8 +48,7 @@ const ownFrr = `router bgp 65001
  exit-address-family
 `;
 
-describe('BIRD on one gateway and FRR on the other, with FRR upstream', function () {
-  this.timeout(60_000);
+describe('BIRD on one gateway and FRR on the other, with FRR upstream', () => {
   let two: TwoGateways;
   let router: Frr;
   let bird: Bird;

@@ -61,7 +61,7 @@ describe('a daemon that cannot start', () => {
     const { code, text } = await refusal(host);
     expect(code).to.equal(1);
     expect(text).to.match(
-      /^eiproute: runtimeDirectory \S+ is a file, and must be a folder: move that file away, or set runtimeDirectory to a folder$/,
+      /^eiproute: runtimeDirectory \S+ is a file, and must be a directory: move that file away, or set runtimeDirectory to a directory$/,
     );
     await host.within('rm', host.runtime);
   });

@@ -61,7 +61,6 @@ export class Browser implements AsyncDisposable {
       'there is a page',
       () => browser.#send<{ targetInfos: { type: string; targetId: string }[] }>('Target.getTargets'),
       (found) => found.targetInfos.some(({ type }) => type === 'page'),
-      20_000,
     );
     const page = targetInfos.find(({ type }) => type === 'page');
     const { sessionId } = await browser.#send<{ sessionId: string }>('Target.attachToTarget', {

@@ -1,5 +1,6 @@
 import { expect } from 'chai';
 import { type Outcome, outcome } from '../../lab/process/run.ts';
+import type { GatewayDaemon } from './gateway-daemon.ts';
 import { GatewayHost, kindOf, serviceOn, standardWorld } from './gateway-host.ts';
 import { needRoot } from './root.ts';
 import { until } from './until.ts';
@@ -14,12 +15,13 @@ function onTerminal(host: GatewayHost, words: readonly string[], typed: string):
 
 describe('eiproute release', () => {
   let host: GatewayHost;
+  let daemon: GatewayDaemon;
 
   before(async function () {
     needRoot(this);
     const shop = serviceOn('shop', ['198.51.100.31']);
     host = await GatewayHost.make({ world: [...standardWorld, ...shop] });
-    const daemon = await host.start();
+    daemon = await host.start();
     await host.api.stop();
     for (const kind of ['Service', 'EndpointSlice', 'Node']) host.api.objects.forget(kindOf(kind));
     await host.api.start();
@@ -59,6 +61,32 @@ describe('eiproute release', () => {
       /^eiproute: release lets \d+ deletes go, and stdin is no terminal to ask on: say --yes if that is meant$/m,
     );
     expect(await host.routing()).to.include('198.51.100.31');
+  });
+
+  it('releases the one that is named, and no other', async () => {
+    const no = await host.eiproute('release', '198.51.100.99', '--yes');
+    expect({ status: no.status, err: no.err }).to.deep.equal({
+      status: 1,
+      err: 'eiproute: no delete of 198.51.100.99 is held; eiproute release --show lists those that are\n',
+    });
+    const shown = await host.eiproute('release', '198.51.100.11', '--show');
+    expect(shown.out).to.match(
+      /^1 of 4 held EIPs would go, the others stay held: .*\n {2}198.51.100.11 {2}default\/mail\n$/,
+    );
+    const { status, out, err } = await host.eiproute('release', '198.51.100.11', '--yes');
+    expect({ status, out, err }).to.deep.equal({ status: 0, out: '1 held delete is released\n', err: '' });
+    await daemon.says(/an operator released.*198.51.100.11|198.51.100.11.*an operator released/);
+    await until(
+      'it is gone',
+      () => host.routing(),
+      (now) => !now.includes('198.51.100.11 '),
+    );
+    await until(
+      'the others are still held',
+      () => host.eiproute('release', '--show'),
+      (now) => /^3 of 3 EIPs would go/.test(now.out),
+    );
+    for (const eip of ['198.51.100.10', '198.51.100.31']) expect(await host.routing()).to.include(eip);
   });
 
   it('asks on a terminal, and takes only yes for yes', async () => {

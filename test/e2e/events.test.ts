@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { expect } from 'chai';
+import { rawNode } from '../../lab/cluster/manifests.ts';
 import type { RecentEvent } from '../../src/journal/recent-events.ts';
 import type { GatewayDaemon } from './gateway-daemon.ts';
 import { GatewayHost, serviceOn } from './gateway-host.ts';
@@ -53,6 +54,30 @@ describe('eiproute events', () => {
     expect(events.map(({ event, eips }) => `${event} ${eips.join()}`)).to.deep.equal([
       'eip-routed 198.51.100.11',
     ]);
+  });
+
+  it('tells when a node begins and ceases to drain and who asked, and the EIPs show it', async () => {
+    await host.eiproute('drain', 'n2');
+    await daemon.says(/node-drains.*"node":"n2"/);
+    const { out } = await host.eiproute('status', '--eips', '198.51.100.10');
+    expect(out).to.equal('198.51.100.10  routed    default/web  n1 n2(draining) n3\n');
+    // A cordon is no drain by default, and the autoscaler's taint is.
+    const taints = [{ key: 'ToBeDeletedByClusterAutoscaler', effect: 'NoSchedule' }];
+    host.put(
+      rawNode('n3', { addresses: ['10.0.0.13', '2001:db8:10::13'], spec: { unschedulable: true } }),
+      rawNode('n1', { addresses: ['10.0.0.11', '2001:db8:10::11'], spec: { taints } }),
+    );
+    await daemon.says(/node-drains.*"node":"n1"/);
+    await host.eiproute('undrain', 'n2');
+    await daemon.says(/node-undrained.*"node":"n2"/);
+    const by = '(annotation eiproute.io/drain is set ("WHO"))';
+    const drains = (await told()).filter((line) => /drain|flows/.test(line));
+    expect(drains.map((line) => line.replace(/"\S+@\S+"/, '"WHO"'))).to.deep.equal([
+      `~  node n2 gets no new flows while another node can serve: ${by.slice(1, -1)}`,
+      '~  node n1 gets no new flows while another node can serve: the cluster autoscaler is about to delete it',
+      `~  node n2 no longer drains ${by}: it gets new flows again`,
+    ]);
+    expect((await told('--node', 'n2')).filter((line) => /drain|flows/.test(line))).to.have.length(2);
   });
 
   it('follows what comes, over a restart of the daemon', async () => {

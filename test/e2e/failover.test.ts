@@ -5,7 +5,8 @@ import { ready } from '../../lab/cluster/cluster.ts';
 import { embedded } from '../../lab/lab.ts';
 import type { Load } from '../../lab/load/load.ts';
 import { type Ip, parseIp } from '../../src/model/ip.ts';
-import { late, Stage } from '../lab/stage.ts';
+import { Stage } from '../lab/stage.ts';
+import { late } from '../patience.ts';
 import { needRoot } from './root.ts';
 
 for (const [groups, settings] of [
@@ -13,8 +14,7 @@ for (const [groups, settings] of [
   ['resilient', 'allocate: true\nresilient: true'],
 ] as const) {
   /** With the defaults that ship; the kernel alone leaves a silent node out of plain groups only. */
-  describe(`nodes that do not answer, ${groups} groups`, function () {
-    this.timeout(90_000);
+  describe(`nodes that do not answer, ${groups} groups`, () => {
     let stage: Stage;
     let ips: readonly Ip[];
     let load: Load;

@@ -20,7 +20,7 @@ import { ask } from '../../src/daemon/ask.ts';
 import { parseIp } from '../../src/model/ip.ts';
 import { publicationText } from '../../src/model/publication.ts';
 import type { GatewayStatus, NodeAgentStatus } from '../../src/status/status.ts';
-import { late } from '../lab/stage.ts';
+import { late } from '../patience.ts';
 import { needRoot } from './root.ts';
 
 const first = ['198.51.100.0/25', '2001:db8:e::/64'];

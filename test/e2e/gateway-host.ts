@@ -12,6 +12,7 @@ import { inside, setSysctls } from '../../lab/process/namespace.ts';
 import { ipBatch, type Outcome, outcome, run, within } from '../../lab/process/run.ts';
 import { ask } from '../../src/daemon/ask.ts';
 import type { GatewayStatus as Status } from '../../src/status/status.ts';
+import { late } from '../patience.ts';
 import { GatewayDaemon } from './gateway-daemon.ts';
 import { KernelWatch } from './kernel-watch.ts';
 import { until } from './until.ts';
@@ -179,7 +180,7 @@ ${settings ?? this.#settings.settings}
   }
 
   async status(): Promise<Status> {
-    return JSON.parse(await ask(this.runtime, 'gateway', 'GET', '/status', AbortSignal.timeout(2000)));
+    return JSON.parse(await ask(this.runtime, 'gateway', 'GET', '/status', late()));
   }
 
   /** All routes, nexthops and rules, of whoever they are. */
@@ -295,8 +296,11 @@ function addressesOf(n: number): readonly string[] {
 
 const threeNodes: readonly object[] = nodeNumbers.map((n) => rawNode(`n${n}`, { addresses: addressesOf(n) }));
 
-/** The nodes as hosts that answer: nobody is there who could, and the probe would doubt itself. */
-function neighbours(): readonly string[] {
+/**
+ * The nodes as hosts that answer, in commands of iproute2: nobody is there who could, and the probe would doubt itself.
+ * Linux takes them along with a link that goes down, and with its last address.
+ */
+export function neighbours(): readonly string[] {
   return nodeNumbers.flatMap((n) =>
     addressesOf(n).map((ip) => `neigh replace ${ip} lladdr 02:00:5e:00:53:1${n} dev eth0 nud permanent`),
   );

@@ -66,6 +66,27 @@ describe('the read-only listener', () => {
     }
   });
 
+  it('says of an address that others can reach what is to be read there, and listens all the same', async () => {
+    await using other = await GatewayHost.make({ settings: 'metrics: { listen: "0.0.0.0:9469" }' });
+    const daemon = await other.start();
+    const open =
+      /metrics\.listen: 0\.0\.0\.0:9469 can be reached from elsewhere: .*anybody there reads the names of all Services and nodes/;
+    const told = await daemon.says(/"config-warning"/);
+    expect(told.level).to.equal('warn');
+    expect(told['warning']).to.match(open);
+    // Once, and as a record alone.
+    expect(daemon.words.filter((line) => open.test(line))).to.deep.equal([]);
+    for (const words of [['config', 'check'], ['status']]) {
+      const { status, err } = await other.eiproute(...words);
+      expect(status, words.join(' ')).to.equal(0);
+      expect(err).to.match(open);
+    }
+    expect((await other.eiproute('doctor')).out).to.match(
+      /^warn {2}configuration .*\n.*0\.0\.0\.0:9469 can be reached/m,
+    );
+    expect((await http(other, `http://${listen}/healthz`))[0]).to.equal('200');
+  });
+
   it('is told in words when its port is taken, and changes nothing then', async () => {
     await using other = await GatewayHost.make({ settings: `metrics: { listen: "${listen}" }` });
     const taken = createServer();
@@ -102,8 +123,7 @@ describe('the read-only listener', () => {
   });
 });
 
-describe('monitoring', function () {
-  this.timeout(60_000);
+describe('monitoring', () => {
   before(function () {
     needRoot(this);
     needPrograms(this, 'prometheus');
@@ -207,7 +227,6 @@ rule_files: ['${monitoring}/eiproute.rules.yml']
       `Prometheus answers ${query}`,
       async () => await this.#asked(query),
       (result) => result.length > 0,
-      20_000,
     );
   }
 

@@ -6,6 +6,7 @@ import { eip, node, upstream } from '../../lab/network/map.ts';
 import { layNetwork, type Network } from '../../lab/network/network.ts';
 import { ipBatch, run } from '../../lab/process/run.ts';
 import { proxiedService as service, writeProxyRules } from '../../lab/proxy/played-proxy.ts';
+import { late } from '../patience.ts';
 import { machine } from './machine.ts';
 import { needRoot } from './root.ts';
 
@@ -61,7 +62,7 @@ describe('the network in namespaces', () => {
 
   it('refuses a port of an EIP that no Service serves, though the node listens there', async () => {
     const { status, err } = await net.outcome('client', {
-      argv: ['curl', '-sS', '-m', '2', `http://${host.v4}:9090/`],
+      argv: ['curl', '-sS', '-m', '20', `http://${host.v4}:9090/`],
     });
     expect(status, err).to.equal(7);
   });
@@ -73,7 +74,7 @@ describe('the network in namespaces', () => {
     const talk = `const socket = require('node:dgram').createSocket('udp4');
       socket.on('message', (answer) => { process.stdout.write(String(answer)); socket.close(); });
       socket.send('?', 53, '${cluster.v4}');
-      setTimeout(() => process.exit(1), 2000).unref();`;
+      setTimeout(() => process.exit(1), 20_000).unref();`;
     expect(await net.run('client', { argv: [process.execPath, '-e', talk] })).to.match(/^(web|host)-\d /);
   });
 });
@@ -110,7 +111,7 @@ describe('the load', () => {
     ]);
     await using clients = new Clients(net.namespace('client'));
     const load = clients.start({ to: [cluster.v4, cluster.v6], port: 80, every: 5 });
-    const signal = AbortSignal.timeout(5000);
+    const signal = late();
     // The gateway has no route yet.
     await load.next(({ error }) => error !== undefined, signal);
     await routeByHand(net);

@@ -23,7 +23,6 @@ describe('a node agent that takes its EIPs from a ConfigMap', () => {
   let server: ApiServer;
   let untouched: string;
   before(async function () {
-    this.timeout(60_000);
     needRoot(this);
     lan = stack.use(await NodeLan.lay());
     server = stack.use(
@@ -82,8 +81,7 @@ describe('a node agent that takes its EIPs from a ConfigMap', () => {
     );
   }
 
-  it('takes them and their changes, refuses garbage, and keeps them while the API is down', async function () {
-    this.timeout(60_000);
+  it('takes them and their changes, refuses garbage, and keeps them while the API is down', async () => {
     put({ eips: wide });
     const agent = await agentWith(alone);
     let daemon = await start(agent);

@@ -9,6 +9,7 @@ import type { ProxiedService } from '../../lab/proxy/proxy-rules.ts';
 import { ask } from '../../src/daemon/ask.ts';
 import { DaemonError } from '../../src/daemon/daemon-error.ts';
 import type { NodeAgentStatus as Status } from '../../src/status/status.ts';
+import { late } from '../patience.ts';
 import { Echo, echoServer } from './echo.ts';
 import { GatewayDaemon } from './gateway-daemon.ts';
 import { until } from './until.ts';
@@ -80,8 +81,14 @@ export class NodeLan implements AsyncDisposable {
   /** @returns what answered, as a line; or the exit code of curl: 7 is refused, 28 is silence */
   async get(from: string, ip: string, port = 80, extra = ''): Promise<string> {
     const url = ip.includes(':') ? `http://[${ip}]:${port}/` : `http://${ip}:${port}/`;
-    const { status, out } = await this.outcome(from, `exec curl -gsS -m 2 ${extra} '${url}'`);
+    const { status, out } = await this.outcome(from, `exec curl -gsS -m 20 ${extra} '${url}'`);
     return status === 0 ? out.trim() : String(status);
+  }
+
+  /** How many TCP segments this part had to send a second time, since it was laid. */
+  async sentAgain(part: string): Promise<number> {
+    const [names = '', values = ''] = (await this.run(part, 'grep ^Tcp: /proc/net/snmp')).split('\n');
+    return Number(values.split(' ')[names.split(' ').indexOf('RetransSegs')]);
   }
 
   /** New flows from outside come in through this gateway from now on. */
@@ -264,9 +271,7 @@ export class Agent {
   /** undefined: nobody answers. */
   async status(): Promise<Status | undefined> {
     try {
-      return JSON.parse(
-        await ask(join(this.folder, 'run'), 'node', 'GET', '/status', AbortSignal.timeout(2000)),
-      );
+      return JSON.parse(await ask(join(this.folder, 'run'), 'node', 'GET', '/status', late()));
     } catch (error) {
       if (error instanceof DaemonError) return undefined;
       throw error;

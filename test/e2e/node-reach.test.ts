@@ -8,7 +8,6 @@ describe('nodes with agents', () => {
   let lan: NodeLan;
   const stack = new AsyncDisposableStack();
   before(async function () {
-    this.timeout(60_000);
     needRoot(this);
     lan = stack.use(await NodeLan.lay());
     const agents = await Promise.all(lan.net.nodes.map((name) => lan.agent(name)));
@@ -35,6 +34,7 @@ describe('nodes with agents', () => {
     });
 
     it(`refuse ${from} at once what no Service serves`, async () => {
+      const before = await lan.sentAgain(from);
       for (const [what, ip, port] of [
         ['a closed port', cluster.v4, 81],
         ['a closed port', cluster.v6, 81],
@@ -47,10 +47,10 @@ describe('nodes with agents', () => {
         ['a nodePort', cluster.v4, nodePort],
         ['a nodePort', cluster.v6, nodePort],
       ] as const) {
-        const start = performance.now();
         expect(await lan.get(from, ip, port), `${what} ${ip}:${port}`).to.equal('7');
-        expect(performance.now() - start, `${what} ${ip}:${port}`).to.be.lessThan(900);
       }
+      // The first packet has got the answer, and none a second later.
+      expect(await lan.sentAgain(from)).to.equal(before);
     });
   }
 
@@ -121,7 +121,7 @@ describe('nodes with agents', () => {
       };
       await lan.get('client', ip);
       const before = await forwarded();
-      const { out } = await lan.outcome('client', `ping -n -c 1 -W 1 ${ip}`);
+      const { out } = await lan.outcome('client', `ping -n -c 1 -W ${ip.includes(':') ? 20 : 1} ${ip}`);
       // IPv4 sends nothing from an address that is in no `local` table of its own, so there is no echo.
       expect(out).to.match(ip.includes(':') ? /1 received/ : /0 received/);
       // One that loops is forwarded some 30 times; a few are the end of the request before.

@@ -30,7 +30,6 @@ describe('a node agent under systemd', () => {
   const stack = new AsyncDisposableStack();
   let lan: NodeLan;
   before(async function () {
-    this.timeout(60_000);
     needRoot(this);
     lan = stack.use(await NodeLan.lay());
   });

@@ -14,8 +14,7 @@ const page = `http://${listen}/`;
 /** A name that is no name of Kubernetes, and that a file may hold all the same. */
 const hostile = '<img src=x onerror="document.title=`broken`"><script>document.title="broken"</script>';
 
-describe('the live page in a real browser', function () {
-  this.timeout(60_000);
+describe('the live page in a real browser', () => {
   let host: GatewayHost;
   let browser: Browser;
   let daemon: GatewayDaemon;
@@ -143,7 +142,6 @@ describe('the live page in a real browser', function () {
       'the page says that nothing answers',
       () => browser.evaluate<boolean>(lost),
       (is) => is,
-      20_000,
     );
     expect(await browser.text('#lost')).to.match(/^No answer from the daemon/);
     daemon = host.launch();
@@ -151,7 +149,6 @@ describe('the live page in a real browser', function () {
       'the page goes on',
       () => browser.evaluate<boolean>(lost),
       (is) => !is,
-      20_000,
     );
     await browser.shows('#events-list', /eiproute \S+ started/);
   });

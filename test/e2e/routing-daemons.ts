@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { Process } from '../../lab/process/process.ts';
 import { outcome, run, within } from '../../lab/process/run.ts';
 import { waitFor } from '../../lab/process/wait.ts';
-import { late } from '../lab/stage.ts';
+import { late } from '../patience.ts';
 
 /** Where a routing daemon runs, and where its files go: a folder of its own. */
 export interface Place {

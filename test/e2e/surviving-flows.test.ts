@@ -12,8 +12,7 @@ const count = 120;
 
 for (const groups of ['plain', 'resilient'] as const) {
   /** Under Local a flow that comes to another node than before is unknown there. */
-  describe(`flows on nodes that stay, ${groups} groups`, function () {
-    this.timeout(90_000);
+  describe(`flows on nodes that stay, ${groups} groups`, () => {
     const stack = new AsyncDisposableStack();
     let stage: Stage;
     let opened: readonly { readonly flows: Flows; readonly pods: readonly string[] }[];

@@ -7,12 +7,12 @@ import { eip } from '../../lab/network/map.ts';
 import { outcome, within } from '../../lab/process/run.ts';
 import { layServices } from '../../lab/reach/reach-table.ts';
 import type { Trace } from '../../src/explain/trace.ts';
+import { late } from '../patience.ts';
 import { needRoot } from './root.ts';
 
 // Real packets to pods behind a kube-proxy; the nodes' default route leads past the gateway.
 for (const nodes of ['agents', 'none'] as const) {
-  describe(`eiproute trace --probe, node agents: ${nodes}`, function () {
-    this.timeout(60_000);
+  describe(`eiproute trace --probe, node agents: ${nodes}`, () => {
     let stack: AsyncDisposableStack;
     let namespace = '';
     let config = '';
@@ -25,7 +25,7 @@ for (const nodes of ['agents', 'none'] as const) {
       const eiproute = stack.use(
         await Eiproute.start(lab.network, lab.cluster, { lines: 'allocate: true' }, nodes),
       );
-      await eiproute.synced(AbortSignal.timeout(30_000));
+      await eiproute.synced(late());
       stack.use(await layServices(lab));
       namespace = lab.network.namespace('gateway');
       config = eiproute.files.config;

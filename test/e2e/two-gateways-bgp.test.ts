@@ -2,14 +2,13 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import type { Load } from '../../lab/load/load.ts';
-import { late } from '../lab/stage.ts';
+import { late } from '../patience.ts';
 import { ownBird, upstreamBird } from './bird-configurations.ts';
 import { needPrograms, needRoot } from './root.ts';
 import { Bird, eventually } from './routing-daemons.ts';
 import { local, type Part, parts, TwoGateways } from './two-gateways.ts';
 
-describe('two gateways with BGP, both active', function () {
-  this.timeout(90_000);
+describe('two gateways with BGP, both active', () => {
   let two: TwoGateways;
   let router: Bird;
   const birds = new Map<Part, Bird>();
@@ -129,6 +128,7 @@ describe('two gateways with BGP, both active', function () {
     for (const port of ['gateway', 'gateway-up']) await two.net.plug(port);
     await two.start('gateway');
     await two.synced('gateway');
+    await two.know();
     await birds.get('gateway')?.again();
     await two.leads('gateway gateway2');
     await two.leads('gateway gateway2', 'v6');

@@ -3,7 +3,7 @@ import type { Load } from '../../lab/load/load.ts';
 import { pools } from '../../lab/network/map.ts';
 import type { Process } from '../../lab/process/process.ts';
 import { abortable } from '../../src/abortable.ts';
-import { late } from '../lab/stage.ts';
+import { late } from '../patience.ts';
 import { needPrograms, needRoot } from './root.ts';
 import { eventually, startKeepalived } from './routing-daemons.ts';
 import { local, type Part, parts, TwoGateways } from './two-gateways.ts';
@@ -28,8 +28,7 @@ function keepalived(priority: number): string {
 
 const other = (part: Part): Part => (part === 'gateway' ? 'gateway2' : 'gateway');
 
-describe('two gateways with keepalived, one active', function () {
-  this.timeout(90_000);
+describe('two gateways with keepalived, one active', () => {
   let two: TwoGateways;
   let load: Load;
   const vrrp = new Map<Part, Process>();

@@ -11,7 +11,7 @@ import { writeProxyRules } from '../../lab/proxy/played-proxy.ts';
 import { ask } from '../../src/daemon/ask.ts';
 import type { Ip } from '../../src/model/ip.ts';
 import type { GatewayStatus } from '../../src/status/status.ts';
-import { late } from '../lab/stage.ts';
+import { late } from '../patience.ts';
 import { echoPort, Flows, flowServer } from './flows.ts';
 import { GatewayDaemon } from './gateway-daemon.ts';
 import { eventually, type Place } from './routing-daemons.ts';
@@ -138,7 +138,7 @@ export class TwoGateways implements AsyncDisposable {
 
   async status(part: Part): Promise<GatewayStatus> {
     const runtime = join(this.folder(part), 'run');
-    return JSON.parse(await ask(runtime, 'gateway', 'GET', '/status', AbortSignal.timeout(2000)));
+    return JSON.parse(await ask(runtime, 'gateway', 'GET', '/status', late()));
   }
 
   /** `ip WORDS` somewhere in the network. */

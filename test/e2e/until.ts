@@ -1,7 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { patience } from '../patience.ts';
 
-/** ms; a machine with two cores that runs other tests as well is slow, and what is broken never comes. */
-const patience = 8000;
 const between = 15;
 
 /**

@@ -4,7 +4,8 @@ import { program } from '../../lab/eiproute/daemon-process.ts';
 import { embedded } from '../../lab/lab.ts';
 import type { Load } from '../../lab/load/load.ts';
 import { ipBatch } from '../../lab/process/run.ts';
-import { late, Stage } from '../lab/stage.ts';
+import { Stage } from '../lab/stage.ts';
+import { late } from '../patience.ts';
 import { needRoot } from './root.ts';
 
 /** A part of what `ip -j nexthop` prints. */
@@ -23,8 +24,7 @@ interface Route {
 /** The id that 0.1 would have given: protocol 86 had 860000000 and on for nexthops, 861000000 and on for groups. */
 const former = (id: number): number => (id < 260_000_000 ? id + 610_000_000 : id + 601_000_000);
 
-describe('an upgrade from a version with the former nexthop ids, under load', function () {
-  this.timeout(60_000);
+describe('an upgrade from a version with the former nexthop ids, under load', () => {
   let stage: Stage;
   let load: Load;
   before(async function () {

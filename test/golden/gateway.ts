@@ -4,6 +4,7 @@ import type { Gateway } from '../../src/model/gateway.ts';
 import { RecomputedDesire } from '../../src/reconcile/recomputed.ts';
 import type { Role } from '../../src/reconcile/reconciler.ts';
 import type { Report } from '../../src/reconcile/report.ts';
+import { late } from '../patience.ts';
 import { gateway, router, Scene, snapshot } from '../scene.ts';
 
 /**
@@ -55,7 +56,7 @@ export class GoldenGateway {
       desire: new RecomputedDesire(() => ({ objects: [], problems: [], complete: true })),
     };
     const reasons = [{ kind: 'operator', text: 'purge' }] as const;
-    return await reconciler.round(role, reasons, 'dump', AbortSignal.timeout(5000));
+    return await reconciler.round(role, reasons, 'dump', late());
   }
 
   /** `eiproute drain`, `eiproute undrain` */

@@ -3,9 +3,7 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import { outcome, run } from '../../lab/process/run.ts';
 
-describe('the Ansible collection', function () {
-  this.timeout(60_000);
-
+describe('the Ansible collection', () => {
   it('has no findings in ansible-lint, profile production', async () => {
     const { status, out, err } = await outcome({
       argv: ['env', '--chdir=ansible', 'ansible-lint', '--nocolor', '--offline', '--profile', 'production'],

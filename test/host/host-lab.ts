@@ -74,7 +74,7 @@ export class HostLab implements AsyncDisposable {
   /** One request, as a person would make it. */
   curl(url = `http://${web.eip.v4}/`): Promise<Outcome> {
     return this.network.outcome('client', {
-      argv: ['curl', '--silent', '--show-error', '--max-time', '2', url],
+      argv: ['curl', '--silent', '--show-error', '--max-time', '20', url],
     });
   }
 
@@ -92,7 +92,7 @@ export class HostLab implements AsyncDisposable {
   }
 
   /** The content of the gateway's configuration. */
-  get settings(): Readonly<Record<string, unknown>> {
+  get settings() {
     return {
       lan: 'eth0',
       uplink: 'eth1',

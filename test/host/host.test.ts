@@ -3,6 +3,7 @@ import { run, within } from '../../lab/process/run.ts';
 import type { GatewayStatus as Status } from '../../src/status/status.ts';
 import { needRoot } from '../e2e/root.ts';
 import { until } from '../e2e/until.ts';
+import { late } from '../patience.ts';
 import { HostLab, web } from './host-lab.ts';
 import { difference, type HostState, stateOf } from './host-state.ts';
 import { draft } from './packages.ts';
@@ -159,7 +160,7 @@ describe('eiproute on real hosts', function () {
   async function survives(what: () => Promise<unknown>): Promise<void> {
     const old = await property('MainPID');
     await using load = lab.load();
-    await load.next(({ pod }) => pod !== undefined, AbortSignal.timeout(5000));
+    await load.next(({ pod }) => pod !== undefined, late());
     await what();
     await until(
       'another daemon is in sync',
@@ -167,7 +168,7 @@ describe('eiproute on real hosts', function () {
       (seen) => !seen.startsWith(`${old} `) && /^\d+ OK/.test(seen),
       60_000,
     );
-    await load.next(({ pod }) => pod !== undefined, AbortSignal.timeout(5000));
+    await load.next(({ pod }) => pod !== undefined, late());
     const { sent, lost, errors } = await load.stop();
     expect({ lost, errors }).to.deep.equal({ lost: 0, errors: {} });
     expect(sent).to.be.above(20);
@@ -186,6 +187,34 @@ describe('eiproute on real hosts', function () {
     expect(await journal('-o', 'cat', '-n', '20')).to.contain('configuration reloaded; changed: pace.resync');
     await change({ log: { level: 'info' }, pace: { resync: '30s' } });
     expect(await property('MainPID'), 'after a restart').to.not.equal(pid);
+  });
+
+  it('has Ansible write what BIRD includes, and BIRD read it again when pools change', async () => {
+    const include = '/etc/bird/eips.conf';
+    const rolled = async (setting: object): Promise<void> => {
+      const all = { gateway_config: { ...lab.settings, ...setting }, gateway_bird_include: include };
+      const { status: code, out, err } = await play('site', '--limit', 'gateways', '-e', JSON.stringify(all));
+      expect(code, `${out}${err}`).to.equal(0);
+    };
+    /** The EIPs that BIRD would announce. */
+    const announced = async (): Promise<string> => {
+      const shown = await lab.gateway.run('birdc', 'show', 'route', 'table', 'eip4');
+      return [...shown.matchAll(/^([\d.]+\/\d+) /gm)].map(([, route]) => route).join(' ');
+    };
+    const conf = `router id 203.0.113.1;\nprotocol device { }\ninclude "${include}";\n`;
+    await lab.gateway.sh(
+      `cp -a /etc/bird /tmp/bird && : >${include} && printf '%s' '${conf}' >/etc/bird/bird.conf && systemctl start bird`,
+    );
+    await rolled({ announce: true });
+    await until('BIRD has the EIP', announced, (seen) => seen === `${web.eip.v4}/32`);
+    const read = async (): Promise<string> =>
+      /Last reconfiguration on (.*)/.exec(await lab.gateway.run('birdc', 'show', 'status'))?.[1] ?? '';
+    const before = await read();
+    const [pool] = lab.settings.pools;
+    await rolled({ announce: true, pools: [{ ...pool, communities: ['65001:7'] }] });
+    expect(await lab.gateway.run('cat', include)).to.contain('(65001, 7)');
+    expect(await read()).to.not.equal(before);
+    await lab.gateway.sh('systemctl stop bird && rm -r /etc/bird && mv /tmp/bird /etc/bird');
   });
 
   it('keeps its routes from systemd-networkd, which deletes what it has not made', async () => {
@@ -260,7 +289,7 @@ describe('eiproute on real hosts', function () {
         };
         socket.onclose = socket.onerror = () => process.exit();`;
       const argv = [process.execPath, '--input-type=module', '--eval', script];
-      await run({ argv: within(lab.network.namespace('gateway'), argv) }, AbortSignal.timeout(30_000));
+      await run({ argv: within(lab.network.namespace('gateway'), argv) }, late());
     });
     expect(Number(await property('NRestarts'))).to.equal(Number(barked) + 1);
     expect(await lab.gateway.run('journalctl', '-q', '--no-pager', '-o', 'cat', '-u', unit)).to.contain(

@@ -6,8 +6,7 @@ import { outcome, run } from '../../lab/process/run.ts';
 import { needRoot } from '../e2e/root.ts';
 import { draft } from './packages.ts';
 
-describe('the package', function () {
-  this.timeout(120_000);
+describe('the package', () => {
   let folder: string;
   let file: string;
 
@@ -94,10 +93,13 @@ describe('the package', function () {
     expect(await ask('eiproute --log-level w')).to.equal('warn\n');
   });
 
-  it('has a manual without mistakes', async () => {
-    const man = await outcome({ argv: ['man', '--warnings', '-l', 'package/eiproute.8'] });
-    expect({ ...man, out: man.out.length > 1000 }).to.deep.equal({ status: 0, out: true, err: '' });
-  });
+  for (const page of ['man8/eiproute.8.gz', 'man5/eiproute.yaml.5.gz']) {
+    it(`has a manual without mistakes: ${page}`, async () => {
+      const path = join(folder, 'tree/usr/share/man', page);
+      const man = await outcome({ argv: ['man', '--warnings', '-l', path] });
+      expect({ ...man, out: man.out.length > 1000 }).to.deep.equal({ status: 0, out: true, err: '' });
+    });
+  }
 });
 
 async function hash(file: string): Promise<string> {

@@ -15,6 +15,7 @@ const packages = [
   'kmod',
   'python3',
   'openssh-server',
+  'bird2',
 ];
 
 const cache = '.cache/host';
@@ -53,6 +54,8 @@ export async function rootfs(): Promise<string> {
   await writeFile(join(fresh, 'etc/machine-id'), '');
   // What mmdebstrap has from this machine; without it a container is called by its own name.
   await rm(join(fresh, 'etc/hostname'), { force: true });
+  // The tests that announce EIPs start it.
+  await rm(join(fresh, 'etc/systemd/system/multi-user.target.wants/bird.service'));
   // Root comes by key only, which Debian's own default allows.
   await mkdir(join(fresh, 'root/.ssh'), { recursive: true, mode: 0o700 });
   await rename(fresh, root);

@@ -36,11 +36,12 @@ export class LinuxFixture implements KernelFixture {
     this.#state = state;
   }
 
-  static async make(): Promise<LinuxFixture> {
+  /** @param monitor see {@link LinuxKernel.open} */
+  static async make(monitor?: number): Promise<LinuxFixture> {
     await ip('link set lo up');
     for (const [name, value] of Object.entries(fresh)) writeFileSync(`/proc/sys/${name}`, value);
     const state = mkdtempSync(join(tmpdir(), 'eip-kernel-'));
-    return new LinuxFixture(await LinuxKernel.open(state), state);
+    return new LinuxFixture(await LinuxKernel.open(state, monitor), state);
   }
 
   /** ifindex -> name, for iproute2's words. */

@@ -4,6 +4,7 @@ import { nftTable } from '../../src/model/nft.ts';
 import { keyOf } from '../../src/model/object.ts';
 import { group, groupId, nexthop, nexthopId, owner, route } from '../contract/objects.ts';
 import { scope } from '../contract/scenario.ts';
+import { late } from '../patience.ts';
 import { ip } from './ip.ts';
 import { LinuxFixture } from './linux-fixture.ts';
 import { describeOnKernel } from './namespace.ts';
@@ -17,7 +18,7 @@ describeOnKernel('a second look', () => {
   const routes = Array.from({ length: 100 }, (_, i) => route(`198.51.100.${i}/32`, { nhid: target.id }));
 
   beforeEach(async () => {
-    signal = AbortSignal.timeout(8000);
+    signal = late();
     fixture = await LinuxFixture.make();
     const link = await fixture.addLink('eip-lan', '10.0.0.1/24');
     const wanted = [nexthop(nexthopId(0), '10.0.0.2', link), target, ...routes];

@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import { LinuxNeighbours } from '../../src/kernel/linux-neighbours.ts';
 import { type Ip, parseIp } from '../../src/model/ip.ts';
+import { late } from '../patience.ts';
 import { ip } from './ip.ts';
 import { LinuxFixture } from './linux-fixture.ts';
 import { describeOnKernel } from './namespace.ts';
@@ -12,7 +13,6 @@ describeOnKernel('the neighbour table', () => {
   let fixture: LinuxFixture;
   let neighbours: LinuxNeighbours;
   let link: number;
-  const late = (): AbortSignal => AbortSignal.timeout(8000);
   beforeEach(async () => {
     fixture = await LinuxFixture.make();
     neighbours = new LinuxNeighbours();

@@ -5,15 +5,14 @@ import { type ApiClient, ApiRefusal } from '../../lab/cluster/api-client.ts';
 import { type Lab, type LabKind, openLab } from '../../lab/lab.ts';
 import { api } from '../../lab/network/map.ts';
 import { waitFor } from '../../lab/process/wait.ts';
+import { late } from '../patience.ts';
 import { firstEvent } from './first-event.ts';
-import { late } from './stage.ts';
 
 const finalizer = 'service.kubernetes.io/load-balancer-cleanup';
 
 /** What both API servers do alike, as far as eiproute or a test depends on it. */
 export function apiSuite(kind: LabKind): void {
-  describe(`the API of a ${kind.cluster} cluster`, function () {
-    this.timeout(60_000);
+  describe(`the API of a ${kind.cluster} cluster`, () => {
     let lab: Lab;
     let client: ApiClient;
     before(async () => {

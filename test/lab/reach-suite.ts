@@ -7,8 +7,7 @@ import { Stage } from './stage.ts';
 
 /** Who reaches an EIP: the table of `npm run reach`, all yes, and nothing but what a Service serves. */
 export function reachSuite(kind: LabKind): void {
-  describe(`an EIP, ${kind.cluster} cluster, ${kind.proxy} kube-proxy`, function () {
-    this.timeout(90_000);
+  describe(`an EIP, ${kind.cluster} cluster, ${kind.proxy} kube-proxy`, () => {
     let stage: Stage;
     let stack: AsyncDisposableStack;
     before(async () => {

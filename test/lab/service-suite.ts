@@ -3,14 +3,14 @@ import { listAt, textAt } from '../../lab/cluster/api/json.ts';
 import { ready } from '../../lab/cluster/cluster.ts';
 import type { LabKind } from '../../lab/lab.ts';
 import { parseIp } from '../../src/model/ip.ts';
+import { late } from '../patience.ts';
 import { Stage } from './stage.ts';
 
 const finalizer = 'service.kubernetes.io/load-balancer-cleanup';
 
 /** The life of a Service, and of what serves it; the API and the gateway that come and go. */
 export function serviceSuite(kind: LabKind): void {
-  describe(`a Service, ${kind.cluster} cluster, ${kind.proxy} kube-proxy`, function () {
-    this.timeout(90_000);
+  describe(`a Service, ${kind.cluster} cluster, ${kind.proxy} kube-proxy`, () => {
     let stage: Stage;
     before(async () => {
       stage = await Stage.open(kind);
@@ -102,11 +102,10 @@ export function serviceSuite(kind: LabKind): void {
       await proxy.settled();
       const addresses = stage.eips('kept').split(' ').map(parseIp);
       await using load = clients.start({ to: addresses, port: 80, every: 10 });
-      const late = AbortSignal.timeout(20_000);
-      for (const ip of addresses) await load.next(({ to, pod }) => to === ip && pod !== undefined, late);
+      for (const ip of addresses) await load.next(({ to, pod }) => to === ip && pod !== undefined, late());
       const start = Date.now();
       await cluster.stopApi();
-      for (let i = 0; i < 100; i += 1) await load.next(() => true, late);
+      for (let i = 0; i < 100; i += 1) await load.next(() => true, late());
       await cluster.startApi();
       await cluster.createService({ name: 'fresh', policy: 'Cluster' }, pods('web-3'));
       await stage.serving('fresh');
@@ -123,7 +122,7 @@ export function serviceSuite(kind: LabKind): void {
       await stage.serving('stays');
       await proxy.settled();
       const eips = stage.eips('stays');
-      const signal = AbortSignal.timeout(20_000);
+      const signal = late();
       await using load = clients.start({ to: eips.split(' ').map(parseIp), port: 80, every: 10 });
       await load.next(({ pod }) => pod !== undefined, signal);
       const start = Date.now();

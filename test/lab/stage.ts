@@ -8,9 +8,7 @@ import type { Pod } from '../../lab/network/network.ts';
 import type { Shape } from '../../lab/network/wiring.ts';
 import { waitFor } from '../../lab/process/wait.ts';
 import { type Ip, parseIp } from '../../src/model/ip.ts';
-
-/** ms; a real control plane on a machine that does other work as well is slow, and what is broken never comes */
-const patience = 30_000;
+import { late } from '../patience.ts';
 
 /** A lab with eiproute on its gateway and its three nodes, as one installs it. */
 export class Stage implements AsyncDisposable {
@@ -133,8 +131,4 @@ interface Nexthop {
   readonly id: number;
   readonly gateway?: string;
   readonly group?: readonly { readonly id: number }[];
-}
-
-export function late(): AbortSignal {
-  return AbortSignal.timeout(patience);
 }

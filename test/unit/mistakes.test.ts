@@ -153,9 +153,9 @@ const mistakes: readonly Mistake[] = [
     name: 'the path of the kubeconfig is wrong',
     says: () => thrown(() => loadKubeconfig({ kubeconfig: '/etc/eiproute/kubeconfg', context: undefined })),
     what: /cannot be used/,
-    where: /\/etc\/eiproute\/kubeconfg/,
+    where: /^kubeconfig \/etc\/eiproute\/kubeconfg /,
     why: /ENOENT/,
-    advice: /; .+/,
+    advice: /; put the kubeconfig there or correct "kubeconfig"/,
   },
   {
     name: 'the kubeconfig is empty',
@@ -220,7 +220,7 @@ const mistakes: readonly Mistake[] = [
   {
     name: 'the interface of lan does not exist',
     says: () => problem('interface-missing', new Scene(snapshot(threeNodes, []), gateway({ lan: 'enp9s0' }))),
-    what: /no route can lead through it/,
+    what: /no EIP can be routed until it appears/,
     where: /enp9s0/,
     why: /does not exist/,
     advice: /ip link.*correct lan or uplink/,
@@ -300,7 +300,7 @@ const mistakes: readonly Mistake[] = [
     what: /pool public/,
     where: /198.51.100.0\/24/,
     why: /198.51.100.9.*n9/,
-    advice: /; .+/,
+    advice: /; write the pool as ranges that leave 198.51.100.9 out/,
   },
   {
     name: 'a pool is the whole Internet',
@@ -315,7 +315,7 @@ const mistakes: readonly Mistake[] = [
     says: () =>
       sentence(refusedDefault(parseIp('192.0.2.1'), 'eth1', 'ENETUNREACH: Nexthop has invalid gateway')),
     what: /default route via 192.0.2.1/,
-    where: /eth1/,
+    where: /on eth1 was refused/,
     why: /Nexthop has invalid gateway/,
     advice: /ip address show dev eth1/,
   },
@@ -325,7 +325,7 @@ const mistakes: readonly Mistake[] = [
     what: /may not change routes/,
     where: /this process/,
     why: /CAP_NET_ADMIN is not among/,
-    advice: /; .+/,
+    advice: /; Run it as root, or give the systemd unit AmbientCapabilities=CAP_NET_ADMIN/,
   },
   {
     name: 'the state directory is a file',
@@ -334,9 +334,9 @@ const mistakes: readonly Mistake[] = [
         writeFileSync(join(folder, 'eiproute'), '');
         return await rejected(needFolder('stateDirectory', join(folder, 'eiproute')));
       }),
-    what: /stateDirectory/,
+    what: /^stateDirectory/,
     where: /\/var\/lib\/eiproute/,
-    why: /is a file, and must be a folder/,
+    why: /is a file, and must be a directory/,
     advice: /move that file away, or set stateDirectory/,
   },
   {
@@ -400,7 +400,7 @@ const mistakes: readonly Mistake[] = [
       ofNode({ interface: undefined, gateways: [{ address: parseIp('192.0.2.77'), table: 101, mark: 1 }] }),
     what: /nothing is installed/,
     where: /192.0.2.77/,
-    why: /no interface of this node has a network/,
+    why: /is on a directly connected network of this node/,
     advice: /set gateways to.*or set interface to one of: eth0$/,
   },
   {
@@ -408,7 +408,7 @@ const mistakes: readonly Mistake[] = [
     says: () => unresolved(agent, []).map(sentence).join(),
     what: /does not answer ARP/,
     where: /10.0.0.1 .*eth0/,
-    why: /what came through it cannot be answered/,
+    why: /replies to clients that came through it are dropped/,
     advice: /ip neigh show 10.0.0.1/,
   },
   {
@@ -439,7 +439,7 @@ const mistakes: readonly Mistake[] = [
     name: 'a node has no nft',
     says: async () => {
       const { PATH } = process.env;
-      process.env['PATH'] = '/nowhere';
+      process.env['PATH'] = '';
       try {
         const found = await nftProblem();
         return found === undefined ? 'nothing was wrong' : sentence(found);
@@ -447,7 +447,7 @@ const mistakes: readonly Mistake[] = [
         process.env['PATH'] = PATH;
       }
     },
-    what: /cannot run nft|no program nft/,
+    what: /cannot run nft/,
     where: /in PATH/,
     why: /there is no program nft/,
     advice: /apt-get install nftables/,
@@ -485,7 +485,7 @@ const mistakes: readonly Mistake[] = [
     what: /Services default\/dup and default\/web/,
     where: /198.51.100.10/,
     why: /same port TCP\/80/,
-    advice: /; .+/,
+    advice: /; give all but one of the Services another address or port/,
   },
 ];
 

@@ -4,13 +4,14 @@ import { parse as parseYaml } from 'yaml';
 import { Failure } from './failure.ts';
 import type { Json, JsonObject } from './json.ts';
 import { decode } from './protobuf.ts';
+import { encode, encodeEvent } from './protobuf-writer.ts';
 
 export type Request = Http2ServerRequest | IncomingMessage;
 /** What the answers of node:http and node:http2 have in common, and where they differ. */
 export interface Response {
   writeHead(status: number, headers: Readonly<Record<string, string>>): unknown;
-  write(text: string): unknown;
-  end(text: string): unknown;
+  write(bytes: string | Buffer): unknown;
+  end(bytes: string | Buffer): unknown;
   once(event: 'close', listener: () => void): unknown;
   readonly writableEnded: boolean;
   readonly destroyed: boolean;
@@ -20,6 +21,11 @@ export interface Response {
   flushHeaders?(): void;
 }
 
+/** What a server writes to a client that would take either. */
+export type Format = 'protobuf' | 'json';
+
+const protobufType = 'application/vnd.kubernetes.protobuf';
+
 /** One request and its answer, over HTTP/2 or HTTP/1.1. */
 export class Exchange {
   readonly method: string;
@@ -27,10 +33,18 @@ export class Exchange {
   readonly query: URLSearchParams;
   readonly #request: Request;
   readonly #response: Response;
+  readonly #writes: Format;
+  readonly #answers: (type: string) => void;
 
-  constructor(request: Request, response: Response) {
+  /**
+   * @param writes 'json': nothing is answered in protobuf
+   * @param answers told the content type
+   */
+  constructor(request: Request, response: Response, writes: Format, answers: (type: string) => void) {
     this.#request = request;
     this.#response = response;
+    this.#writes = writes;
+    this.#answers = answers;
     const url = new URL(request.url ?? '/', 'https://api');
     this.method = request.method ?? 'GET';
     this.path = url.pathname;
@@ -67,20 +81,37 @@ export class Exchange {
     }
   }
 
-  answer(status: number, body: JsonObject, headers: Readonly<Record<string, string>> = {}): void {
-    if (this.closed) return;
-    this.#response.writeHead(status, { 'content-type': 'application/json', ...headers });
-    this.#response.end(JSON.stringify(body));
+  /** The client would rather have protobuf, and the server writes it. */
+  get #wantsProtobuf(): boolean {
+    return this.#writes === 'protobuf' && this.header('accept').startsWith(protobufType);
   }
 
-  /** Sends the headers of an answer that goes on. */
+  answer(status: number, body: JsonObject, headers: Readonly<Record<string, string>> = {}): void {
+    if (this.closed) return;
+    const protobuf = this.#wantsProtobuf ? encode(body) : undefined;
+    const type = protobuf === undefined ? 'application/json' : protobufType;
+    this.#answers(type);
+    this.#response.writeHead(status, { 'content-type': type, ...headers });
+    this.#response.end(protobuf ?? JSON.stringify(body));
+  }
+
+  /** Sends the headers of a watch. */
   open(): void {
-    this.#response.writeHead(200, { 'content-type': 'application/json' });
+    const type = this.#wantsProtobuf ? `${protobufType};stream=watch` : 'application/json';
+    this.#answers(type);
+    this.#response.writeHead(200, { 'content-type': type });
     this.#response.flushHeaders?.();
   }
 
-  write(text: string): void {
-    if (!this.closed) this.#response.write(text);
+  /** An event of a watch. */
+  event(type: string, object: JsonObject): void {
+    const bytes = this.#wantsProtobuf ? encodeEvent(type, object) : `${JSON.stringify({ type, object })}\n`;
+    if (bytes === undefined) throw new Error(`a ${String(object['kind'])} is not written in protobuf here`);
+    this.write(bytes);
+  }
+
+  write(bytes: string | Buffer): void {
+    if (!this.closed) this.#response.write(bytes);
   }
 
   end(): void {

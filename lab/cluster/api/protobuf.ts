@@ -1,57 +1,8 @@
 import { Failure } from './failure.ts';
 import type { Json, JsonObject } from './json.ts';
+import { intOrString, type Message, readable, type Type } from './messages.ts';
 
-// `kubectl create namespace` and its like send protobuf whatever the server says it takes. These are the messages
-// they make, with the field numbers of k8s.io/api/core/v1/generated.proto.
-
-type Type = 'text' | 'number' | 'boolean' | 'map' | 'port' | Message;
-/** Field number to name and type; a name that ends in `*` is a list. */
-type Message = Readonly<Record<number, readonly [name: string, type: Type]>>;
-
-const metadata: Message = {
-  1: ['name', 'text'],
-  2: ['generateName', 'text'],
-  3: ['namespace', 'text'],
-  11: ['labels', 'map'],
-  12: ['annotations', 'map'],
-  14: ['finalizers*', 'text'],
-};
-
-const servicePort: Message = {
-  1: ['name', 'text'],
-  2: ['protocol', 'text'],
-  3: ['port', 'number'],
-  4: ['targetPort', 'port'],
-  5: ['nodePort', 'number'],
-  6: ['appProtocol', 'text'],
-};
-
-const serviceSpec: Message = {
-  1: ['ports*', servicePort],
-  2: ['selector', 'map'],
-  3: ['clusterIP', 'text'],
-  4: ['type', 'text'],
-  5: ['externalIPs*', 'text'],
-  7: ['sessionAffinity', 'text'],
-  8: ['loadBalancerIP', 'text'],
-  9: ['loadBalancerSourceRanges*', 'text'],
-  10: ['externalName', 'text'],
-  11: ['externalTrafficPolicy', 'text'],
-  12: ['healthCheckNodePort', 'number'],
-  17: ['ipFamilyPolicy', 'text'],
-  18: ['clusterIPs*', 'text'],
-  19: ['ipFamilies*', 'text'],
-  20: ['allocateLoadBalancerNodePorts', 'boolean'],
-  21: ['loadBalancerClass', 'text'],
-  22: ['internalTrafficPolicy', 'text'],
-};
-
-const objects: Readonly<Record<string, Message>> = {
-  Namespace: { 1: ['metadata', metadata] },
-  Service: { 1: ['metadata', metadata], 2: ['spec', serviceSpec] },
-  ConfigMap: { 1: ['metadata', metadata], 2: ['data', 'map'] },
-  ServiceAccount: { 1: ['metadata', metadata] },
-};
+// `kubectl create namespace` and its like send protobuf whatever the server says it takes.
 
 /** An object in the envelope of Kubernetes: `k8s`, a zero, and the message Unknown. */
 export function decode(bytes: Buffer): JsonObject {
@@ -68,7 +19,7 @@ export function decode(bytes: Buffer): JsonObject {
       else if (inner.number === 2) kind = String(inner.value);
     }
   }
-  const message = objects[kind];
+  const message = readable[kind];
   if (message === undefined) {
     throw new Failure(415, `protobuf of a ${kind} is not known here; use kubectl apply -f`);
   }
@@ -131,14 +82,13 @@ function read(bytes: Buffer, message: Message): JsonObject {
 function convert(value: number | Buffer, type: Type): Json {
   if (typeof value === 'number') return type === 'boolean' ? value === 1 : value;
   if (type === 'map') return null;
+  if (type === 'quantities' || type === 'time' || type === 'json') return '';
   if (type === 'port') {
     const { kind, number, text } = { kind: 0, number: 0, text: '', ...read(value, intOrString) };
     return kind === 1 ? text : number;
   }
   return typeof type === 'string' ? value.toString('utf8') : read(value, type);
 }
-
-const intOrString: Message = { 1: ['kind', 'number'], 2: ['number', 'number'], 3: ['text', 'text'] };
 
 function entry(value: number | Buffer): JsonObject {
   if (typeof value === 'number') return {};

@@ -52,7 +52,7 @@ export class Watches {
     } catch (error) {
       if (!(error instanceof Failure)) throw error;
       // As an API server does it: the watch begins well and its first event is the error.
-      exchange.write(line({ type: 'ERROR', object: error.toStatus() }));
+      exchange.event('ERROR', error.toStatus());
       exchange.end();
       return;
     }
@@ -106,9 +106,14 @@ export class Watches {
     for (const watch of this.#open) this.#bookmark(watch);
   }
 
+  /** Sends an event that never happened. */
+  invent(plural: string, type: string, object: JsonObject): void {
+    for (const { kind, exchange } of this.#open) if (kind.plural === plural) exchange.event(type, object);
+  }
+
   /** Writes anything at all into the watches of a resource. */
-  inject(plural: string, text: string): void {
-    for (const { kind, exchange } of this.#open) if (kind.plural === plural) exchange.write(text);
+  inject(plural: string, bytes: string | Buffer): void {
+    for (const { kind, exchange } of this.#open) if (kind.plural === plural) exchange.write(bytes);
   }
 
   #catchUp(watch: Watch, from: string): void {
@@ -128,7 +133,7 @@ export class Watches {
     const type = typeFor(watch.selects, change);
     if (type === undefined) return;
     const object = watch.exchange.wantsTable ? table(watch.kind, [change.object], {}) : change.object;
-    const write = (): void => watch.exchange.write(line({ type, object }));
+    const write = (): void => watch.exchange.event(type, object);
     if (this.#held === undefined) write();
     else this.#held.push(write);
   }
@@ -136,9 +141,7 @@ export class Watches {
   #bookmark({ kind, exchange, bookmarks, muted }: Watch): void {
     if (!bookmarks || this.silent || muted) return;
     const metadata = { resourceVersion: String(this.#objects.version), creationTimestamp: null };
-    exchange.write(
-      line({ type: 'BOOKMARK', object: { kind: kind.kind, apiVersion: apiVersion(kind), metadata } }),
-    );
+    exchange.event('BOOKMARK', { kind: kind.kind, apiVersion: apiVersion(kind), metadata });
   }
 }
 
@@ -150,8 +153,4 @@ function typeFor(selects: Selector, { type, object, before }: Change): Change['t
   if (type === 'DELETED') return was || now ? 'DELETED' : undefined;
   if (now) return was ? 'MODIFIED' : 'ADDED';
   return was ? 'DELETED' : undefined;
-}
-
-function line(event: JsonObject): string {
-  return `${JSON.stringify(event)}\n`;
 }

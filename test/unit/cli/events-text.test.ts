@@ -87,6 +87,12 @@ describe('docs/events.md', () => {
         from: ['node1'],
       },
       {
+        level: 'info',
+        event: 'node-drains',
+        node: 'node2',
+        why: 'annotation eiproute.io/drain is set ("root@gw1")',
+      },
+      {
         level: 'warn',
         event: 'eip-repaired',
         eip: '198.51.100.10',

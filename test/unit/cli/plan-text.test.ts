@@ -163,6 +163,15 @@ describe('heldText', () => {
     );
   });
 
+  it('is about the EIPs that are asked for', () => {
+    const lines = heldText(status, [parseIp('198.51.100.15')]).split('\n');
+    expect(lines).to.deep.equal([
+      '1 of 6 held EIPs would go, the others stay held: too much at once. Held until 2026-01-08T13:54:00.000Z (9 min left).',
+      '  198.51.100.15  shop/web1',
+      '',
+    ]);
+  });
+
   it('lists the EIPs by address, not more than one reads, and their one namespace', () => {
     const lots = Array.from({ length: 30 }, (_, i) =>
       held(`198.51.100.${99 - i}`, `shop/w${i}`, 'too many at once'),

@@ -124,8 +124,7 @@ describe('the log of the cluster', () => {
     expect(read(await readFile(at.file))).to.equal('a 1');
   });
 
-  it('has all that it took when the process is killed', async function () {
-    this.timeout(60_000);
+  it('has all that it took when the process is killed', async () => {
     const writer = fileURLToPath(new URL('log-writer.ts', import.meta.url));
     for (let run = 0; run < 12; run += 1) {
       await using at = await place();

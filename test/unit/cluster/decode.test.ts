@@ -22,7 +22,7 @@ describe('decodeNode', () => {
       networkUnavailable: false,
       notReady: false,
       unschedulable: false,
-      drain: false,
+      drain: undefined,
     });
   });
 
@@ -46,10 +46,10 @@ describe('decodeNode', () => {
       excludeLabel: '',
       networkUnavailable: true,
       unschedulable: true,
-      drain: true,
+      drain: '',
     });
     const undrained = { metadata: { name: 'n1', annotations: { 'eiproute.io/drain': 'false' } } };
-    expect(decodeNode(undrained).object).to.include({ drain: false, unschedulable: false });
+    expect(decodeNode(undrained).object).to.include({ drain: undefined, unschedulable: false });
   });
 
   for (const [ready, notReady] of [

@@ -47,6 +47,21 @@ describe('a failure in words', () => {
     );
   });
 
+  it('advises no rights to who is not even reached: the Lease of an API that refuses connections', () => {
+    for (const code of ['ECONNREFUSED', 'EHOSTUNREACH', 'UND_ERR_CONNECT_TIMEOUT', 'ECONNRESET']) {
+      const cause = Object.assign(new Error(code), { code });
+      const error = new UnreachableError('https://10.0.0.10:6443', 'kc', cause);
+      for (const request of ['get leases', 'patch leases'] as const) {
+        const { message, advice } = requestTrouble(error, request, 'ready');
+        expect(message).to.match(
+          new RegExp(`^${request}: cannot reach the Kubernetes API at 10.0.0.10:6443 .*${code}`),
+        );
+        expect(advice).to.match(/^check: .*curl -k https:\/\/10\.0\.0\.10:6443\/livez$/);
+        expect(`${message} ${advice}`).to.not.match(/rule|rbac|verbs/i);
+      }
+    }
+  });
+
   describe('of the network', () => {
     const said = (
       code: string,

@@ -3,7 +3,7 @@ import { rawNode } from '../../../lab/cluster/manifests.ts';
 import { errorOf } from '../../../src/cluster/failure.ts';
 import { defaultPace, Reflector, recoverySignal } from '../../../src/cluster/reflector.ts';
 import { ClusterStore } from '../../../src/cluster/store.ts';
-import { ApiError, CredentialsError, type Page } from '../../../src/cluster/transport.ts';
+import { ApiError, CredentialsError, type Page, ProtocolError } from '../../../src/cluster/transport.ts';
 import { ScriptedTransport, type Step } from './script.ts';
 import { VirtualClock } from './virtual-clock.ts';
 
@@ -90,6 +90,57 @@ describe('the reflector', () => {
     expect(store.feed('nodes').synced).to.equal(false);
     expect(names()).to.deep.equal([]);
     expect(troubles).to.deep.equal(['socket hang up']);
+  });
+
+  it('asks for the next page before it reads the present one', async () => {
+    let read = false;
+    const first: Page = {
+      ...page([], '7', 'token'),
+      items: {
+        *[Symbol.iterator]() {
+          read = true;
+          yield rawNode('n1');
+        },
+      },
+    };
+    const second = { list: page(['n2'], '7'), asked: () => expect(read).to.equal(false) };
+    const { names } = await play([{ list: first }, second, live]);
+    expect(read).to.equal(true);
+    expect(names()).to.deep.equal(['n1', 'n2']);
+  });
+
+  it('keeps what it knows, and says why, when an object of a list cannot be read', async () => {
+    const words =
+      'the API server sent object 2 in the list of nodes as protobuf that cannot be read: at byte 7';
+    const broken: Page = {
+      ...page([], '9', 'token'),
+      items: {
+        *[Symbol.iterator]() {
+          yield rawNode('n8');
+          throw new ProtocolError(words);
+        },
+      },
+    };
+    const { calls, names, troubles, store } = await play([
+      { list: page(['n1', 'n2'], '7') },
+      { watch: new ApiError(410, 'too old') },
+      { list: broken },
+      // The page that was on its way already.
+      { list: page(['n9'], '9'), takes: 5 * minute },
+      { list: broken },
+      { list: page(['n9'], '9') },
+    ]);
+    expect(calls.slice(2)).to.deep.equal([
+      'list limit=500',
+      'list limit=500 from=token',
+      'list limit=500',
+      'list limit=500 from=token',
+      'list limit=500',
+    ]);
+    expect(names()).to.deep.equal(['n1', 'n2']);
+    expect(troubles).to.have.length(1);
+    expect(troubles[0]).to.contain(words);
+    expect(store.feed('nodes').synced).to.equal(true);
   });
 
   it('resumes at once, without a list, when the server ends a watch as asked', async () => {

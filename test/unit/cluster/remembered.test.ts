@@ -324,6 +324,22 @@ describe('the remembered cluster', () => {
       expect(await afterCrash(at.file)).to.deep.equal(['other']);
     });
 
+    it('has each Service once after a round that was about most of them', async () => {
+      await using at = await place();
+      const services = Array.from({ length: 1000 }, (_, i) => rawService(`s${i}`));
+      await save(at.file, [rawNode('n1'), ...services]);
+      const source = memoryCluster();
+      source.set(rawNode('n1'), ...services);
+      source.complete();
+      await using cluster = remembered(source, at.file, { clock: new Pauses() });
+      const keys = services.map((_, i) => `default/s${i}`);
+      await cluster.save(delta(...keys));
+      const lines = (await readFile(at.file, 'utf8')).trimEnd().split('\n');
+      expect(lines, 'a header, a Node and the Services').to.have.length(1002);
+      await cluster.save(delta(...keys.slice(0, 300)));
+      expect((await readFile(at.file, 'utf8')).trimEnd().split('\n')).to.have.length(1302);
+    });
+
     it('still has what is doubted, and what came after the round', async () => {
       await using at = await place();
       const source = memoryCluster();
@@ -496,7 +512,7 @@ describe('what is encoded', () => {
     networkUnavailable: fc.boolean(),
     notReady: fc.boolean(),
     unschedulable: fc.boolean(),
-    drain: fc.boolean(),
+    drain: fc.option(fc.constantFrom('', 'true', 'root@gw1'), { nil: undefined }),
   });
   const endpoint: fc.Arbitrary<Endpoint> = fc.record({
     ip,

@@ -11,7 +11,7 @@ export type Happening =
 
 /** The answer to one call. */
 export type Step =
-  | { readonly list: Page | Error; readonly takes?: number }
+  | { readonly list: Page | Error; readonly takes?: number; readonly asked?: () => void }
   | { readonly watch: readonly Happening[] | Error; readonly takes?: number };
 
 /** An API server that follows a script; when the script is over, it calls the end. */
@@ -32,6 +32,7 @@ export class ScriptedTransport implements Transport {
     this.calls.push(from === undefined ? `list limit=${limit}` : `list limit=${limit} from=${from}`);
     const step = this.#next(signal);
     if (!('list' in step)) throw new TypeError('the script has a watch here');
+    step.asked?.();
     if (step.takes !== undefined) await this.#clock.sleep(step.takes, signal);
     if (step.list instanceof Error) throw step.list;
     return step.list;

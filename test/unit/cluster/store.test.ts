@@ -34,6 +34,7 @@ function filled(): ReturnType<typeof counted> {
     services.set(rawService(name));
     endpointslices.set(rawSlice(name, [{ ip: '10.1.0.1', node: 'n1' }]));
   }
+  for (const resource of resources) made.store.state(resource, { synced: true });
   made.store.notify();
   return made;
 }
@@ -285,6 +286,26 @@ describe('the store', () => {
     expect(after.services.map(({ name }) => name)).to.deep.equal(['new', 'web']);
     expect(after.services[1]).to.equal(before.services[1]);
     expect(notified()).to.equal(2);
+  });
+
+  it('calls a list a change of any Service until every resource was listed', async () => {
+    const { store, last, notified } = counted();
+    await list(store, 'services', rawService('web'));
+    expect(last()).to.deep.include({ services: 'all', nodes: false });
+    store.state('services', { synced: true });
+    store.indexes.services.set(rawService('event'));
+    store.notify();
+    expect(last()).to.deep.include(delta('default/event'));
+    store.state('nodes', { synced: true });
+    await list(store, 'endpointslices', rawSlice('web', [{ ip: '10.1.0.1' }]));
+    expect(last()).to.deep.include({ services: 'all' });
+    store.state('endpointslices', { synced: true });
+    store.notify();
+    const before = notified();
+    await list(store, 'services', rawService('web'), rawService('event'));
+    expect(notified(), 'nothing has changed').to.equal(before);
+    await list(store, 'services', rawService('web'));
+    expect(last()).to.deep.include(delta('default/event'));
   });
 
   it('shows the old state until a long list is all in place, and then yields all changes', async () => {

@@ -55,6 +55,15 @@ describe("a node's configuration", () => {
     });
   });
 
+  it('is warned of a listener that others can reach', () => {
+    const result = read(`${good}metrics: { listen: 10.0.0.11:9469 }\n`);
+    const [warning, ...more] = result.kind === 'loaded' ? result.warnings : [];
+    expect(more).to.deep.equal([]);
+    expect(warning?.what).to.match(
+      /^10\.0\.0\.11:9469 can be reached from elsewhere: .* the networks of the EIPs/,
+    );
+  });
+
   it('is the same when it is printed and read again', () => {
     const first = config(
       `${good}markMask: 0x0ff00000\ninterface: bond0.7\ntables: { local: 7 }\nliteralLocal: true\n`,

@@ -491,7 +491,7 @@ pools:
     expect(line('dev/no-such-file.yaml')).to.deep.equal([
       'dev/no-such-file.yaml: cannot be read: there is no such file (ENOENT); name yours with --config FILE, or write it there',
     ]);
-    expect(line('/dev')).to.deep.equal(['/dev: cannot be read: it is a folder (EISDIR)']);
+    expect(line('/dev')).to.deep.equal(['/dev: cannot be read: it is a directory (EISDIR)']);
   });
 
   it('says that it is not UTF-8', () => {
@@ -635,6 +635,18 @@ describe('the layers', () => {
     expect(errors(good, { EIPROUTE_KUBECONFIG: '/k', EIPROUTE_SOURCE_FILE: '/c' })).to.deep.equal([
       'EIPROUTE_KUBECONFIG kubeconfig: is given together with source.file (EIPROUTE_SOURCE_FILE); the cluster has one source',
     ]);
+  });
+
+  it('warn of a listener that others can reach, with what is to be read there', () => {
+    for (const here of ['127.0.0.1:9469', '127.3.4.5:9469', '"[::1]:9469"'])
+      expect(warnings(`${good}metrics: { listen: ${here} }\n`), here).to.deep.equal([]);
+    for (const open of ['0.0.0.0:9469', '10.0.0.1:9469', '"[::]:9469"', '"[2001:db8::1]:9469"']) {
+      const [line, ...more] = warnings(`${good}metrics: { listen: ${open} }\n`);
+      expect(more, open).to.deep.equal([]);
+      expect(line).to.match(
+        /^etc\/gw\.yaml:4:20 metrics\.listen: \S+:9469 can be reached from elsewhere: .* anybody there reads the names of all Services and nodes, .*; nothing can be changed there\. Listen on 127\.0\.0\.1:9469, or let only your Prometheus/,
+      );
+    }
   });
 
   it('warn when both sides are one interface', () => {

@@ -36,8 +36,7 @@ function sizes(prepare: string): Sizes {
 }
 
 describe('the heap of a gateway', () => {
-  it('stays small while events change what is kept', function staysSmall() {
-    this.timeout(20_000);
+  it('stays small while events change what is kept', () => {
     const { used, most } = sizes('await keepHeapSmall();');
     expect(most).to.be.lessThan(2 * used);
     const left = sizes('globalThis.gc();');

@@ -130,7 +130,7 @@ describe('what journald stores', () => {
     expect(await story.round(scene)).to.deep.equal([]);
     scene.cluster = snapshot(threeNodes, []);
     expect(await story.round(scene)).to.deep.equal([
-      '6 203.0.113.99 solved: eip-outside-pools 203.0.113.99 of Service default/far',
+      '6 203.0.113.99 resolved: Service default/far asks for 203.0.113.99, which is in none of the configured pools',
     ]);
   });
 });

@@ -92,7 +92,7 @@ describe('the journal', () => {
     await diary.round();
     diary.scene.cluster = snapshot(threeNodes, ten.slice(8));
     expect(await diary.round()).to.deep.equal([
-      'error too much would vanish at once: held; "eiproute release" lets it proceed',
+      'error too much would vanish at once: held; "eiproute release" lets it go',
     ]);
     diary.scene.cluster = snapshot(threeNodes, ten.slice(9));
     expect(await diary.round()).to.deep.equal([]);

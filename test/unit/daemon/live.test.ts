@@ -12,7 +12,7 @@ function eip(number: number, state: EipState = 'routed', silent = false): EipSta
     eip: parseIp(`10.${number >> 16}.${(number >> 8) & 255}.${number & 255}`),
     state,
     services: [`default/web${number}`],
-    nodes: [{ name: `Node${number % 3}`, silent }],
+    nodes: [{ name: `Node${number % 3}`, silent, standing: undefined }],
   };
 }
 

@@ -106,6 +106,17 @@ describe('claims', () => {
       );
     });
 
+    it('are told once, with all of their ports', () => {
+      const ports = [80, 443].map((port) => ({
+        name: `p${port}`,
+        protocol: 'TCP' as const,
+        port,
+        nodePort: undefined,
+      }));
+      const services = [service('web0', [A], { ports }), service('dup', [A], { ports })];
+      expect(told(services)).to.deep.equal([`error eip-port-twice ${A} TCP/443, TCP/80`]);
+    });
+
     it('are no fault of the gateway when one of them is of a spec', () => {
       expect(told([service('web', [A]), claiming('b', A)])).to.deep.equal([
         `warn eip-port-twice ${A} TCP/80`,

@@ -30,7 +30,12 @@ describe('the verdict on a node', () => {
       want: 'draining it is cordoned',
     },
     { name: 'the autoscaler drains', of: { autoscalerDeletes: true }, want: `draining ${autoscaler}` },
-    { name: 'a person drains', of: { drain: true }, want: 'draining annotation eiproute.io/drain is set' },
+    {
+      name: 'a person drains',
+      of: { drain: 'root@gw1' },
+      want: 'draining annotation eiproute.io/drain is set ("root@gw1")',
+    },
+    { name: 'somebody drains', of: { drain: '' }, want: 'draining annotation eiproute.io/drain is set' },
     { name: 'a kube-proxy that says no drains', proxy: 'refuses', want: `draining ${no}` },
     { name: 'a kube-proxy that died drains', proxy: 'gone', want: `draining ${gone}` },
     { name: 'it drains just below the limit', proxy: 'gone', drainingFor: 999, want: `draining ${gone}` },
@@ -39,7 +44,7 @@ describe('the verdict on a node', () => {
     { name: 'the time counts for nothing without a reason', drainingFor: 5000, want: 'carries' },
     {
       name: 'silence comes before a drain',
-      of: { drain: true },
+      of: { drain: 'true' },
       silent: true,
       want: 'silent it does not answer ARP or NDP',
     },
@@ -51,7 +56,7 @@ describe('the verdict on a node', () => {
     },
     {
       name: 'the label leaves it out',
-      of: { excludeLabel: '', drain: true },
+      of: { excludeLabel: '', drain: 'true' },
       want: 'left out label node.kubernetes.io/exclude-from-external-load-balancers is set',
     },
     {
@@ -61,7 +66,7 @@ describe('the verdict on a node', () => {
     },
     {
       name: 'the reason of a person is told before others',
-      of: { drain: true, autoscalerDeletes: true },
+      of: { drain: 'true', autoscalerDeletes: true },
       proxy: 'refuses',
       want: 'draining annotation eiproute.io/drain is set',
     },

@@ -527,7 +527,7 @@ describe('doctor on a node that names no interface', () => {
   it('finds the one whose network holds a gateway, or says that there is none', () => {
     expect(interfaces('10.0.0.254')).to.equal('ok eth0, toward the gateways');
     expect(interfaces('10.9.9.1')).to.equal(
-      'FAIL no interface of this node has a network with one of the gateways (10.9.9.1) in it',
+      'FAIL no gateway (10.9.9.1) is on a directly connected network of this node',
     );
   });
 });

@@ -59,6 +59,7 @@ export function neighbours(
 
 export const kernel: KernelFacts = {
   links,
+  nhid: route.nhid,
   vias: nodes.map(({ ip }) => ip),
   holder: undefined,
   matched: { kind: 'route', route },

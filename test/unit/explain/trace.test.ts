@@ -14,6 +14,10 @@ const [lan, uplink] = links;
 const withKernel = (rest: Partial<KernelFacts>): Partial<TraceFacts> => ({ kernel: { ...kernel, ...rest } });
 const sysctl = (name: string, value: string): Partial<TraceFacts> =>
   withKernel({ sysctls: new Map([...kernel.sysctls, [name, value]]) });
+const overIpv6 = (rest: Partial<KernelFacts>): Partial<TraceFacts> => ({
+  view: { ...view, eip: parseIp('2001:db8:e::10') },
+  ...withKernel(rest),
+});
 
 const conflict: Need = {
   kind: 'CONFLICT',
@@ -137,16 +141,29 @@ describe('trace', () => {
       want: 'broken at route',
     },
     {
-      name: 'does not know a question that the kernel refuses over IPv6 although the route is there',
-      facts: {
-        view: { ...view, eip: parseIp('2001:db8:e::10') },
-        ...withKernel({
-          matched: { kind: 'refused', why: 'Network is unreachable' },
-          forwarded: { kind: 'refused', why: 'Network is unreachable' },
-        }),
-      },
-      want: 'not known',
-      why: /eiproute's route to 2001:db8:e::10, and ip route get says: Network is unreachable/,
+      name: 'breaks without a route over IPv6',
+      facts: overIpv6({
+        matched: { kind: 'refused', why: 'Network is unreachable' },
+        forwarded: { kind: 'refused', why: 'Network is unreachable' },
+      }),
+      want: 'broken at route',
+      why: /no route to 2001:db8:e::10 \(Network is unreachable\)/,
+    },
+    {
+      name: 'works over IPv6 by a route that is there, and that the kernel cannot name',
+      facts: overIpv6({ matched: { kind: 'unnamed' }, forwarded: { kind: 'unnamed' } }),
+      want: 'works',
+    },
+    {
+      name: 'breaks over IPv6 by a route that the kernel cannot name, and that is none of ours',
+      facts: overIpv6({
+        nhid: undefined,
+        vias: undefined,
+        matched: { kind: 'unnamed' },
+        forwarded: { kind: 'unnamed' },
+      }),
+      want: 'broken at route',
+      why: /by another route, which it does not name/,
     },
     {
       name: 'breaks at a Service of no class where others are ours',
@@ -186,7 +203,11 @@ describe('trace', () => {
       name: 'says of a route what the status says of it',
       facts: {
         needs: [conflict],
-        ...withKernel({ vias: undefined, matched: { kind: 'refused', why: 'No route to host' } }),
+        ...withKernel({
+          nhid: undefined,
+          vias: undefined,
+          matched: { kind: 'refused', why: 'No route to host' },
+        }),
       },
       want: 'broken at route',
       why: /^CONFLICT: held by/,
@@ -194,6 +215,7 @@ describe('trace', () => {
     {
       name: 'breaks at a foreign route',
       facts: withKernel({
+        nhid: undefined,
         vias: undefined,
         holder: { route: '198.51.100.10 via 10.0.0.99 proto 4', command: 'ip route delete' },
       }),
@@ -202,7 +224,7 @@ describe('trace', () => {
     },
     {
       name: 'breaks at a route of ours that leads to no nexthop',
-      facts: withKernel({ vias: undefined }),
+      facts: withKernel({ nhid: undefined, vias: undefined }),
       want: 'broken at route',
     },
     {
@@ -360,7 +382,11 @@ describe('trace', () => {
       facts: {
         source: { kind: 'nothing', why: 'no daemon' },
         view: { ...view, services: [], carriers: [] },
-        ...withKernel({ vias: undefined, matched: { kind: 'refused', why: 'No route to host' } }),
+        ...withKernel({
+          nhid: undefined,
+          vias: undefined,
+          matched: { kind: 'refused', why: 'No route to host' },
+        }),
       },
       want: 'broken at route',
     },
@@ -379,6 +405,23 @@ describe('trace', () => {
     const names = trace(well).steps.map(({ name }) => name);
     for (const { facts } of cases)
       expect(trace({ ...well, ...facts }).steps.map(({ name }) => name)).to.deep.equal(names);
+  });
+
+  it('shows our own route over IPv6, whichever route over its nexthop the kernel names', () => {
+    const finding = (matched: KernelFacts['matched']): string | undefined =>
+      trace({ ...well, ...overIpv6({ matched }) }).steps.find(({ name }) => name === 'route')?.finding;
+    if (kernel.matched.kind !== 'route') throw new Error('no route');
+    const other = { ...kernel.matched.route, dst: '2001:db8:e::99', nhid: 260_000_007 };
+    expect(finding({ kind: 'route', route: other })).to.equal(
+      '2001:db8:e::10 nhid 260000002 proto 86; ip route get agrees',
+    );
+    expect(finding({ kind: 'unnamed' })).to.equal(
+      '2001:db8:e::10 nhid 260000002 proto 86; the kernel has a route, and cannot name it',
+    );
+    // A route of another program over a nexthop object of its own is named.
+    expect(finding({ kind: 'route', route: { ...other, protocol: 4 } })).to.match(
+      /^another route wins: 2001:db8:e::99 nhid 260000007 proto 4/,
+    );
   });
 
   it('says of a node since when it is silent', () => {

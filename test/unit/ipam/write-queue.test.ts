@@ -4,6 +4,7 @@ import type { Task } from '../../../src/ipam/due.ts';
 import { WorkQueue } from '../../../src/ipam/work-queue.ts';
 import { WriteQueue } from '../../../src/ipam/write-queue.ts';
 import { serviceName } from '../../../src/model/cluster.ts';
+import { late } from '../../patience.ts';
 import { VirtualClock } from '../cluster/virtual-clock.ts';
 import { asking } from './fake-cluster.ts';
 
@@ -105,7 +106,7 @@ describe('writes', () => {
     let up = false;
     const run = new Run(names(40), () => [up ? done : broken, 5]);
     const troubles: (string | undefined)[] = [];
-    for await (const _ of run.queue.ready(AbortSignal.timeout(5000))) {
+    for await (const _ of run.queue.ready(late())) {
       run.turn();
       troubles.push(run.writes.trouble);
       if (run.passed > 15_530) up = true;
@@ -135,7 +136,7 @@ describe('writes', () => {
   it('of a Service that alone fails are tried at longer intervals, and it is named', async () => {
     const run = new Run(names(200), (name, nth) => [name === 's0' && nth < 4 ? broken : done, 5]);
     const named: string[] = [];
-    for await (const _ of run.queue.ready(AbortSignal.timeout(5000))) {
+    for await (const _ of run.queue.ready(late())) {
       run.turn();
       named.push(...run.writes.refused.keys());
       if (run.left.size === 0) break;

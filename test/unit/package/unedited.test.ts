@@ -29,6 +29,11 @@ describe('a configuration that nobody has edited', () => {
     ]);
   });
 
+  it('says at its head that it has to be edited, and what refuses it until then', () => {
+    for (const name of ['gateway', 'node'])
+      expect(unedited(example(name))).to.match(/^# Edit me: [^\n]*"eiproute config check" refuses this file/);
+  });
+
   it('is the example once the "#" is taken away', () => {
     const text = example('gateway');
     const plain = unedited(text).replace(/^# (?=(lan|uplink|kubeconfig|defaultRoute|pools): ?)/gm, '');

@@ -3,6 +3,7 @@ import { type Ip, parseIp } from '../../../src/model/ip.ts';
 import type { ProxyHealth } from '../../../src/model/probed.ts';
 import type { Health } from '../../../src/probe/health-port.ts';
 import { afterAnswer, ProxyHealths, type ProxyTarget, unasked } from '../../../src/probe/proxy-health.ts';
+import { until } from './until.ts';
 
 const answers: Readonly<Record<string, Health>> = {
   '2': { kind: 'serves' },
@@ -66,32 +67,21 @@ class World implements AsyncDisposable {
     this.#running = this.probe.run(this.#stop.signal);
   }
 
-  async until(what: () => boolean): Promise<void> {
-    const late = Date.now() + 15_000;
-    while (!what()) {
-      if (Date.now() > late) throw new Error('it does not come');
-      await new Promise((resolve) => setTimeout(resolve, 2));
-    }
-  }
-
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort();
     await this.#running;
   }
 }
 
-describe('the probe of kube-proxy', function () {
-  // A busy machine is slow, and what is broken never comes.
-  this.timeout(20_000);
-
+describe('the probe of kube-proxy', () => {
   it('asks every node, and tells when one is of another health', async () => {
     await using world = new World(targets(3));
     const known = (health: ProxyHealth) => () =>
       ['n0', 'n1', 'n2'].every((name) => world.probe.health(name) === health);
-    await world.until(known('serves'));
+    await until('all serve', known('serves'));
     expect(world.changes, 'a first answer').to.equal(0);
     world.answer = { kind: 'not yet', why: 'it answers 503' };
-    await world.until(known('refuses'));
+    await until('all refuse', known('refuses'));
     expect(world.changes).to.equal(3);
     expect(world.probe.health('n1')).to.equal('refuses');
     expect(world.probe.health('another')).to.equal('unknown');
@@ -100,23 +90,24 @@ describe('the probe of kube-proxy', function () {
 
   it('asks no more than three of a thousand nodes at a time', async () => {
     await using world = new World(targets(1000));
-    await world.until(() => world.asked.length > 0);
+    await until('the first are asked', () => world.asked.length > 0);
     expect(world.asked.length).to.equal(3);
-    await world.until(() => world.asked.length > 3);
+    await until('more are asked', () => world.asked.length > 3);
     expect(new Set(world.asked).size).to.equal(world.asked.length);
   });
 
   it('asks nobody with port 0, and knows nothing then', async () => {
     await using world = new World(targets(1));
-    await world.until(() => world.probe.health('n0') === 'serves');
+    await until('n0 serves', () => world.probe.health('n0') === 'serves');
     world.port = 0;
-    await world.until(() => world.changes === 1);
+    await until('it changes', () => world.changes === 1);
     expect(world.probe.health('n0')).to.equal('unknown');
   });
 
   it('forgets a node that goes or has another address', async () => {
     await using world = new World(targets(2));
-    await world.until(() => world.probe.health('n1') === 'serves' && world.probe.health('n0') === 'serves');
+    for (const name of ['n0', 'n1'])
+      await until(`${name} serves`, () => world.probe.health(name) === 'serves');
     world.port = 0;
     world.probe.follow([{ node: 'n0', ip: parseIp('10.9.9.9') }, ...targets(2).slice(1)]);
     expect([world.probe.health('n0'), world.probe.health('n1')]).to.deep.equal(['unknown', 'serves']);

@@ -4,6 +4,7 @@ import type { NeighbourPort } from '../../../src/kernel/neighbour-port.ts';
 import { type Ip, parseIp } from '../../../src/model/ip.ts';
 import type { NeighbourState } from '../../../src/model/listing.ts';
 import { Reachability, type Targets } from '../../../src/probe/reachability.ts';
+import { until } from './until.ts';
 
 const lan = { index: 2, name: 'eth0' };
 
@@ -82,7 +83,7 @@ function probeOf(port: Table): Reachability {
 async function untilAsked(probe: Reachability, port: Table): Promise<void> {
   const stop = new AbortController();
   const running = probe.run(stop.signal);
-  while (port.solicited.size === 0) await new Promise((resolve) => setTimeout(resolve, 1));
+  await until('somebody is asked', () => port.solicited.size > 0);
   stop.abort();
   await running;
 }
@@ -117,12 +118,23 @@ class World implements AsyncDisposable {
         ...[...this.probe.silent].map((one) => one.slice(7)),
         ...this.probe.problems.map(({ code }) => code),
       ].join(' ');
-    const late = Date.now() + 1500;
-    while (seen() !== what && Date.now() < late) {
-      this.now += this.pace;
-      await new Promise((resolve) => setTimeout(resolve, 2));
+    await until(
+      what || 'nobody is silent',
+      () => seen() === what,
+      () => {
+        this.now += this.pace;
+      },
+    );
+  }
+
+  /** Waits until so many were asked in a whole turn that begins now: what they say was read. */
+  async turn(count: number): Promise<readonly Ip[]> {
+    const { solicited } = this.port;
+    for (const _ of [1, 2]) {
+      solicited.clear();
+      await until(`${count} are asked`, () => solicited.size >= count);
     }
-    expect(seen()).to.equal(what);
+    return [...solicited];
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -144,20 +156,11 @@ describe('the probe of the nodes', () => {
   it('ceases to ask about an entry when somebody fixes it, and asks again when it is an ordinary one', async () => {
     await using world = new World([11, 12]);
     const { port } = world;
-    /** Who is asked in a whole turn that begins now. */
-    const asked = async (): Promise<readonly Ip[]> => {
-      for (const _ of [1, 2]) {
-        port.solicited.clear();
-        while (port.solicited.size === 0) await new Promise((resolve) => setTimeout(resolve, 1));
-      }
-      return [...port.solicited];
-    };
     port.table.set(ip(11), 'PERMANENT');
     port.tell([ip(11)]);
-    expect(await asked()).to.deep.equal([ip(12)]);
+    expect(await world.turn(1)).to.deep.equal([ip(12)]);
     port.table.set(ip(11), 'STALE');
-    const late = Date.now() + 1500;
-    while ((await asked()).length < 2) if (Date.now() > late) throw new Error('it is not asked again');
+    expect(await world.turn(2)).to.have.members([ip(11), ip(12)]);
   });
 
   it('asks nobody unread, also when nodes come while others are read', async () => {
@@ -177,13 +180,9 @@ describe('the probe of the nodes', () => {
 
   it('has the kernel ask every node, again and again', async () => {
     await using world = new World([11, 12, 13]);
-    const asked = async (): Promise<number> => {
-      while (world.port.solicited.size < 3) await new Promise((resolve) => setTimeout(resolve, 1));
-      return world.port.solicited.size;
-    };
-    expect(await asked()).to.equal(3);
-    world.port.solicited.clear();
-    expect(await asked()).to.equal(3);
+    const everyone = [11, 12, 13].map(ip);
+    expect(await world.turn(3)).to.have.members(everyone);
+    expect(await world.turn(3)).to.have.members(everyone);
   });
 
   it('names a node that failed, and knows when it is back', async () => {
@@ -205,10 +204,8 @@ describe('the probe of the nodes', () => {
   it('has the kernel ask those that are reachable by a timer from before, at the start and again and again', async () => {
     await using world = new World([11, 12, 13]);
     world.port.table.set(ip(13), 'PERMANENT');
-    const expired = async (...last: readonly number[]): Promise<void> => {
-      while (!last.every((each) => world.port.expired.has(ip(each))))
-        await new Promise((resolve) => setTimeout(resolve, 1));
-    };
+    const expired = (...last: readonly number[]): Promise<void> =>
+      until(`${last} have expired`, () => last.every((each) => world.port.expired.has(ip(each))));
     await expired(11, 12);
     world.port.expired.clear();
     world.port.table.set(ip(12), 'REACHABLE');
@@ -227,22 +224,17 @@ describe('the probe of the nodes', () => {
     await using world = new World([11, 12, 13]);
     world.port.fail(12);
     await world.until('12 node-silent');
-    const turns = async (): Promise<void> => {
-      world.port.solicited.clear();
-      while (world.port.solicited.size < 3) await new Promise((resolve) => setTimeout(resolve, 1));
-      await new Promise((resolve) => setTimeout(resolve, 10));
-    };
     for (let times = 0; times < 3; times += 1) {
       world.port.table.set(ip(12), 'REACHABLE');
-      await turns();
+      await world.turn(3);
       world.now += 900;
-      await turns();
+      await world.turn(3);
       world.port.table.set(ip(12), 'FAILED');
-      await turns();
+      await world.turn(3);
       expect([...world.probe.silent]).to.deep.equal([ip(12)]);
     }
     world.port.table.set(ip(12), 'REACHABLE');
-    await turns();
+    await world.turn(3);
     world.now += 1000;
     await world.until('');
   });
@@ -261,13 +253,10 @@ describe('the probe of the nodes', () => {
     await world.until('node-flaps');
     expect(world.now - since).to.be.at.least(2000);
     expect(world.probe.problems[0]?.message).to.include('node n12 fell silent at 10.0.0.12 on eth0 2 times');
-    world.now += 300_000;
     // Time that nobody saw is not believed, so it takes many looks.
-    for (let looks = 0; looks < 400 && world.probe.problems.length > 0; looks += 1) {
-      world.now += 1000;
-      await new Promise((resolve) => setTimeout(resolve, 3));
-    }
+    world.pace = 1000;
     await world.until('');
+    expect(world.now - since).to.be.at.least(300_000);
   });
 
   it('shows every host when it is asked to look, once a second at most', async () => {
@@ -331,13 +320,10 @@ describe('the probe of the nodes', () => {
     for (let second = 0; second < 9; second += 1) {
       world.now += 1000;
       world.port.tell('unknown');
-      await new Promise((resolve) => setTimeout(resolve, 3));
+      await world.turn(3);
       expect([...world.probe.silent]).to.deep.equal([]);
     }
-    for (let second = 0; second < 5; second += 1) {
-      world.now += 1000;
-      await new Promise((resolve) => setTimeout(resolve, 5));
-    }
+    world.pace = 1000;
     await world.until('11 12 node-silent node-silent');
   });
 

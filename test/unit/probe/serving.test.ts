@@ -4,6 +4,7 @@ import { type Ip, parseIp } from '../../../src/model/ip.ts';
 import type { Health } from '../../../src/probe/health-port.ts';
 import { Serving } from '../../../src/probe/serving.ts';
 import { endpoint, service } from '../../scene.ts';
+import { until } from './until.ts';
 
 const addresses: Readonly<Record<string, Ip>> = {
   n1: parseIp('10.0.0.11'),
@@ -62,6 +63,13 @@ class World implements AsyncDisposable {
     return [...this.serving.waiting('default/web')[4]].join(' ');
   }
 
+  /** Waits until something holds, while the time goes on. */
+  passes(what: string, holds: () => boolean): Promise<void> {
+    return until(what, holds, () => {
+      this.now += 100;
+    });
+  }
+
   async changed(): Promise<void> {
     await this.#changed.promise;
     this.#changed = Promise.withResolvers();
@@ -112,12 +120,7 @@ describe('the probe of health check ports', () => {
     expect(problem?.message).to.include('default/web').and.to.include('n2');
     world.healths.set(parseIp('10.0.0.12'), { kind: 'serves' });
     world.now += 90;
-    using advancing = new DisposableStack();
-    const timer = setInterval(() => {
-      world.now += 100;
-    }, 1);
-    advancing.defer(() => clearInterval(timer));
-    await world.changed();
+    await world.passes('it answers', () => serving.problems.length === 0);
     expect(serving.problems).to.deep.equal([]);
   });
 
@@ -157,14 +160,10 @@ describe('the probe of health check ports', () => {
     expect(serving.isUnanswered('default/web')).to.equal(true);
     expect(world.answered).to.deep.equal([]);
     world.healths.set(parseIp('10.0.0.12'), { kind: 'serves' });
-    // Bounded by looks, and not by time: the machine may be busy.
-    for (let looks = 0; looks < 3000 && world.answered.length === 0; looks += 1) {
-      world.now += 100;
-      await new Promise((resolve) => setTimeout(resolve, 2));
-    }
+    await world.passes('it answers', () => world.answered.length > 0);
     expect(world.answered).to.deep.equal(['default/web']);
     expect(serving.isUnanswered('default/web')).to.equal(false);
-  }).timeout(20_000);
+  });
 
   it('forgets a node that never said it when its endpoint goes', async () => {
     await using world = new World();
@@ -187,9 +186,7 @@ describe('the probe of health check ports', () => {
     serving.read('default/web', local('n1', 'n2'), 'changed');
     const before = world.asked.length;
     world.now += 60_000;
-    for (let i = 0; i < 200 && world.asked.length < before + 3; i += 1)
-      await new Promise((resolve) => setTimeout(resolve, 5));
-    expect(world.asked.length).to.be.at.least(before + 3);
+    await until('it is asked again', () => world.asked.length >= before + 3);
     expect(world.waits).to.equal('n2');
     expect(serving.problems).to.deep.equal([]);
   });

@@ -4,6 +4,7 @@ import { nftTableNames } from '../../../src/desire/gateway.ts';
 import { ownerOf } from '../../../src/model/owner.ts';
 import { RecomputedDesire } from '../../../src/reconcile/recomputed.ts';
 import { anyCluster, anyGateway, installed, isOurs } from '../../any.ts';
+import { late } from '../../patience.ts';
 import { Scene, snapshot } from '../../scene.ts';
 
 /** What others do to us between two rounds. */
@@ -103,7 +104,7 @@ describe('from any world to any world', () => {
           },
           [],
           'dump',
-          AbortSignal.timeout(5000),
+          late(),
         );
         expect(report.failed).to.deep.equal([]);
         expect([...before.world.objects.keys()]).to.deep.equal(objectsBefore);

@@ -126,6 +126,7 @@ describe('a plan', () => {
     fights: new Map(),
     now: 100,
     withdrawn: nothingWithdrawn,
+    released: new Map(),
     isEvident: () => false,
   };
 

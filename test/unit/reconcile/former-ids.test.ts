@@ -5,6 +5,7 @@ import { RecomputedDesire } from '../../../src/reconcile/recomputed.ts';
 import { Reconciler } from '../../../src/reconcile/reconciler.ts';
 import { isOurs } from '../../any.ts';
 import { useFormerIds } from '../../former-ids.ts';
+import { late } from '../../patience.ts';
 import { endpoint, gateway, Scene, service, snapshot, threeNodes } from '../../scene.ts';
 
 const cluster = snapshot(threeNodes, [
@@ -106,7 +107,7 @@ for (const kind of ['table', 'full'] as const)
         const desire = new RecomputedDesire(() => ({ objects: [], problems: [], complete: true }));
         const limits = { share: 1, window: 0, always: Number.POSITIVE_INFINITY, hold: 0 };
         const reconciler = new Reconciler(scene.kernel, () => 0);
-        await reconciler.round({ scope, limits, desire }, [], 'dump', AbortSignal.timeout(5000));
+        await reconciler.round({ scope, limits, desire }, [], 'dump', late());
         expect([...scene.world.objects.values()].filter(isOurs).map(keyOf)).to.deep.equal([]);
       });
     });

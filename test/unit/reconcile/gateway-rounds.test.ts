@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { parseIp } from '../../../src/model/ip.ts';
 import { changeObject, keyOf, type Route } from '../../../src/model/object.ts';
-import { isInSync } from '../../../src/reconcile/report.ts';
+import { isBelieved, isInSync } from '../../../src/reconcile/report.ts';
 import { endpoint, gateway, node, Scene, service, snapshot, threeNodes } from '../../scene.ts';
 
 const web = service('web', ['198.51.100.10']);
@@ -43,6 +43,19 @@ describe('a gateway, read as a shell session', () => {
     expect(isInSync(report)).to.equal(true);
     expect(report.wanted).to.deep.equal(report.installed);
     expect(report.wanted.route).to.equal(5);
+  });
+
+  it('believes the lists once a round has seen all of them, and while the guard doubts none', async () => {
+    const scene = new Scene(snapshot(threeNodes, [web, local], { complete: false }));
+    expect(isBelieved(undefined)).to.equal(false);
+    expect(isBelieved(await scene.round())).to.equal(false);
+    scene.cluster = snapshot(threeNodes, [web, local]);
+    expect(isBelieved(await scene.round())).to.equal(true);
+    const many = Array.from({ length: 20 }, (_, i) => service(`s${i}`, [`198.51.100.${100 + i}`]));
+    scene.cluster = snapshot(threeNodes, many);
+    expect(isBelieved(await scene.round())).to.equal(true);
+    scene.cluster = snapshot(threeNodes, []);
+    expect(isBelieved(await scene.round())).to.equal(false);
   });
 
   it('does nothing in the second round, nor after a restart', async () => {
@@ -440,6 +453,35 @@ describe('the guard', () => {
     expect((await scene.round()).held.filter(({ reason }) => reason === 'too many at once')).to.have.length(
       2,
     );
+  });
+
+  it('lets those go that an operator names, and holds the others until their time', async () => {
+    const scene = new Scene(snapshot(threeNodes, ten));
+    await scene.round();
+    scene.cluster = snapshot(threeNodes, ten.slice(6));
+    const { held } = await scene.round();
+    expect(held).to.have.length(6);
+    const two = held.slice(0, 2);
+    scene.reconciler.release(two);
+    const released = await scene.round();
+    expect(released.done.map(({ key }) => key)).to.have.members(two.map(({ key }) => key));
+    expect(released.held).to.have.length(4);
+    // The guard's window has forgotten what went, and four of eight would be no more than half.
+    scene.now += scene.role.limits.window + 1;
+    expect((await scene.round()).held).to.have.length(4);
+  });
+
+  it('does not take the word for one EIP for the next time', async () => {
+    const scene = new Scene(snapshot(threeNodes, ten));
+    await scene.round();
+    scene.cluster = snapshot(threeNodes, ten.slice(6));
+    const { held } = await scene.round();
+    scene.reconciler.release(held.slice(0, 1));
+    await scene.round();
+    scene.cluster = snapshot(threeNodes, [...ten.slice(0, 1), ...ten.slice(6)]);
+    await scene.round();
+    scene.cluster = snapshot(threeNodes, ten.slice(6));
+    expect((await scene.round()).held).to.have.length(6);
   });
 
   it('does not lose the word of an operator who agrees while a round is under way', async () => {

@@ -23,6 +23,7 @@ function held(
     agreed: false,
     holdUntil: until,
     withdrawn: nothingWithdrawn,
+    released: new Map(),
     isEvident: () => false,
     ...rest,
   });

@@ -1,10 +1,15 @@
 import { expect } from 'chai';
 import { parseIp } from '../../../src/model/ip.ts';
 import type { Route } from '../../../src/model/object.ts';
+import type { Standing } from '../../../src/model/probed.ts';
 import { type EipStatus, eipStatuses, isAsked } from '../../../src/status/eips.ts';
 import { endpoint, Scene, service, snapshot, threeNodes } from '../../scene.ts';
 
-async function eips(scene: Scene, silent: readonly string[] = []): Promise<readonly EipStatus[]> {
+async function eips(
+  scene: Scene,
+  silent: readonly string[] = [],
+  standings: Readonly<Record<string, Standing>> = {},
+): Promise<readonly EipStatus[]> {
   const report = await scene.round('link');
   const { gatewayDesire } = scene.role;
   if (gatewayDesire === undefined) throw new Error('a scene without tables');
@@ -16,12 +21,15 @@ async function eips(scene: Scene, silent: readonly string[] = []): Promise<reado
       desired: gatewayDesire.table,
       report,
       silent: new Set(silent.map(parseIp)),
+      standings: new Map(Object.entries(standings).map(([ip, standing]) => [parseIp(ip), standing])),
     }),
   ];
 }
 
 function short({ eip, state, services, nodes }: EipStatus): string {
-  const to = nodes.map(({ name, silent }) => `${name}${silent ? '!' : ''}`).join(' ');
+  const to = nodes
+    .map(({ name, silent, standing }) => `${name}${silent ? '!' : ''}${standing ? `(${standing})` : ''}`)
+    .join(' ');
   return `${eip} ${state} ${services.join(',')} > ${to}`;
 }
 
@@ -50,6 +58,14 @@ describe('the EIPs', () => {
       '198.51.100.10 routed default/web > n1 n2! n3',
       '198.51.100.11 conflict default/local > n2!',
       '198.51.100.12 idle default/idle > ',
+    ]);
+  });
+
+  it('are shown with the nodes that drain', async () => {
+    const scene = new Scene(snapshot(threeNodes, [web]));
+    const standings = { '10.0.0.11': 'draining', '10.0.0.12': 'drained', '10.0.0.13': 'silent' } as const;
+    expect((await eips(scene, ['10.0.0.13'], standings)).map(short)).to.deep.equal([
+      '198.51.100.10 routed default/web > n1(draining) n2(drained) n3!(silent)',
     ]);
   });
 

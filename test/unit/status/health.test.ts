@@ -1,10 +1,13 @@
 import { expect } from 'chai';
+import { type ApiRequest, feedFailure, requestTrouble } from '../../../src/cluster/failure.ts';
+import { UnreachableError } from '../../../src/cluster/transport.ts';
 import type { AnnounceStates } from '../../../src/desire/announcements.ts';
 import type { GatewayDesire } from '../../../src/desire/gateway-desire.ts';
 import { KernelError } from '../../../src/kernel/kernel.ts';
 import type { Feed, Snapshot } from '../../../src/model/cluster.ts';
 import { parseIp } from '../../../src/model/ip.ts';
 import type { Route } from '../../../src/model/object.ts';
+import type { Problem } from '../../../src/model/problem.ts';
 import { eipCounts, type GatewayFacts, gatewayHealth } from '../../../src/status/health.ts';
 import type { Need } from '../../../src/status/need.ts';
 import { frozenAfter } from '../../../src/status/state.ts';
@@ -331,6 +334,38 @@ describe('what needs a person', () => {
       'CONFLICT 198.51.100.100',
       'EIP 203.0.113.77 of Service default/outside',
     ]);
+  });
+
+  it('is one entry for an API that cannot be reached, whatever follows from it', async () => {
+    const unreachable = new UnreachableError(
+      'https://10.0.0.10:6443',
+      'kc',
+      Object.assign(new Error(), { code: 'ECONNREFUSED' }),
+    );
+    const trouble = feedFailure(unreachable, 'nodes', 'silent');
+    const follows = (code: string, request: ApiRequest): Problem => ({
+      code,
+      severity: 'error',
+      subject: code,
+      message: `the API takes no writes: ${requestTrouble(unreachable, request, 'ready').message}`,
+      advice: 'wait',
+    });
+    const scene = new Scene(
+      cluster([api, web], threeNodes, { feeds: feeds.map((feed) => ({ ...feed, trouble })) }),
+    );
+    const of = await facts(scene);
+    const { report } = of;
+    if (report === undefined) throw new Error('no report');
+    const problems = [
+      follows('allocation-refused', 'patch services/status'),
+      follows('lease-trouble', 'get leases'),
+      { ...follows('status-refused', 'patch services'), service: 'default/web' },
+    ];
+    const needs = gatewayHealth({ ...of, report: { ...report, problems } }).needs();
+    expect(needs.map(({ kind }) => kind)).to.deep.equal(['API', 'STATUS']);
+    expect(needs[0]?.advice).to.equal(
+      'all that is routed stays as it is; no Service gets an address meanwhile; it is tried again by itself',
+    );
   });
 
   it('always says what, why, and what to do', async () => {

@@ -8,6 +8,7 @@ import type { Host } from '../../../src/model/host.ts';
 import { compareIp, type Ip, parseIp, parsePrefix } from '../../../src/model/ip.ts';
 import type { NeighbourState } from '../../../src/model/listing.ts';
 import type { Route } from '../../../src/model/object.ts';
+import type { Standing } from '../../../src/model/probed.ts';
 import type { Problem } from '../../../src/model/problem.ts';
 import { silentNode } from '../../../src/probe/reachability-problems.ts';
 import { type AgentTerms, agentProblems } from '../../../src/status/agents.ts';
@@ -69,6 +70,7 @@ interface SampleOptions {
   /** Before the first round. */
   readonly disturb?: (scene: Scene) => void;
   readonly neighbours?: Readonly<Record<string, NeighbourState>>;
+  readonly standings?: Readonly<Record<string, Standing>>;
   /** Problems of the allocation. */
   readonly problems?: readonly Problem[];
   readonly waiting?: number;
@@ -80,6 +82,7 @@ async function sample({
   lan = 'eth0',
   disturb,
   neighbours = {},
+  standings: stands = {},
   problems = [],
   waiting = 0,
   announce,
@@ -88,6 +91,7 @@ async function sample({
   const scene = new Scene(snapshot(nodes, services, { feeds: feeds(now - 2000), ...cluster }), settings);
   disturb?.(scene);
   const first = await scene.round('link');
+  const standings = new Map(Object.entries(stands).map(([ip, standing]) => [parseIp(ip), standing]));
   const hosts = new Map<Ip, Host>(
     Object.entries(neighbours).map(([ip, state]) => [
       parseIp(ip),
@@ -154,7 +158,7 @@ async function sample({
     status: parsed,
     figures: figuresOfGateway(inputs),
     text: statusText(parsed, plain),
-    eips: eipsText(scene, desire, silent, report),
+    eips: eipsText(scene, desire, silent, report, standings),
   };
 }
 
@@ -168,6 +172,7 @@ function eipsText(
   desire: GatewayDesire,
   silent: ReadonlySet<Ip>,
   report: GatewayInputs['report'],
+  standings: ReadonlyMap<Ip, Standing>,
 ): string {
   const inputs = {
     paths: desire.paths.paths(),
@@ -176,6 +181,7 @@ function eipsText(
     desired: desire.table,
     report,
     silent,
+    standings,
   };
   const all = [...eipStatuses(inputs)].sort((a, b) => compareIp(a.eip, b.eip));
   return eipsListText(all, plain);
@@ -266,6 +272,7 @@ export const aFew = (): Promise<Sample> =>
       services: [...services.slice(0, 3), service('idle', ['198.51.100.99'], { endpoints: [] })],
     },
     neighbours: { ...answering, '10.0.0.12': 'FAILED' },
+    standings: { '10.0.0.12': 'silent', '10.0.0.13': 'draining' },
     disturb: ({ world }) =>
       world.add(foreign('198.51.100.11', { via: parseIp('10.0.0.12'), link: 2, weight: 1 })),
   });

@@ -1,0 +1,19 @@
+import { hostPrefix } from '../model/ip.ts';
+import type { ListenAddress, RoleName } from './config.ts';
+import { listenText } from './format.ts';
+import { specialUse } from './pools.ts';
+
+/**
+ * What to know of a listener that others than this host may reach; undefined: nobody else can. It is never refused: a
+ * Prometheus on another host needs it.
+ */
+export function openListener(listen: ListenAddress | undefined, role: RoleName): string | undefined {
+  if (listen === undefined || specialUse(hostPrefix(listen.host)) === 'loopback') return undefined;
+  return `${listenText(listen)} can be reached from elsewhere: without a password and without TLS anybody there reads ${shown(role)}; nothing can be changed there. Listen on 127.0.0.1:${listen.port}, or let only your Prometheus through to port ${listen.port}`;
+}
+
+function shown(role: RoleName): string {
+  return role === 'gateway'
+    ? 'the names of all Services and nodes, where each EIP goes, and what happened'
+    : 'the networks of the EIPs, the gateways, and what happened';
+}

@@ -1,0 +1,144 @@
+import type { RememberedCluster } from '../cluster/remembered.ts';
+import type { GatewayConfig } from '../config/config.ts';
+import type { GatewayDesire } from '../desire/gateway-desire.ts';
+import type { AgentTerms } from '../status/agents.ts';
+import { type EipInputs, eipStatuses } from '../status/eips.ts';
+import { figuresOfGateway, type GatewayInputs, gatewayStatus } from '../status/gateway.ts';
+import { type GatewayFacts, gatewayHealth } from '../status/health.ts';
+import { pathTarget, pathViews } from '../status/path-view.ts';
+import type { Allocating, AllocationInputs } from './allocation.ts';
+import type { Announcing } from './announcing.ts';
+import type { DaemonRole, DaemonState } from './daemon.ts';
+import { DarkEips, eipsAnswer } from './eips.ts';
+import { pathsAnswer } from './paths.ts';
+import { PoolSizes, poolsStatus } from './pools.ts';
+import type { Probing } from './probing.ts';
+import type { Publishing } from './publishing.ts';
+import type { Answer } from './socket.ts';
+import type { SourceCluster } from './source.ts';
+
+/** Where the answers of a gateway come from; the functions give what is so when they are called. */
+export interface AnswerSources {
+  config(): GatewayConfig;
+  /** Of the last round: of a reload, the first round is not over yet. */
+  desire(): GatewayDesire;
+  /** What should be routed, as of the last round. */
+  counts(): GatewayFacts['counts'];
+  inputs(): AllocationInputs;
+  readonly cluster: RememberedCluster;
+  readonly source: SourceCluster;
+  readonly probing: Probing;
+  readonly announcing: Announcing;
+  /** undefined: this gateway gives no addresses. */
+  readonly allocating: Allocating | undefined;
+  /** undefined: it publishes nothing. */
+  readonly publishing: Publishing | undefined;
+  /** What an agent must serve. */
+  agentTerms(): AgentTerms;
+}
+
+/** What a gateway says of itself: to systemd, to the socket, to Prometheus. It changes nothing. */
+export class GatewayAnswers
+  implements Pick<DaemonRole, 'health' | 'status' | 'figures' | 'eips' | 'questions'>
+{
+  readonly #sources: AnswerSources;
+  readonly #sizes = new PoolSizes();
+  readonly #dark = new DarkEips();
+  readonly questions = new Map<string, (state: DaemonState, query: URLSearchParams) => Answer>([
+    ['/eips', (state, query) => this.#eips(state, query)],
+    ['/paths', (state, query) => this.#paths(state, query)],
+    ['/pools', () => this.#pools()],
+  ]);
+
+  constructor(sources: AnswerSources) {
+    this.#sources = sources;
+  }
+
+  health(state: DaemonState) {
+    return gatewayHealth(this.#facts(state));
+  }
+
+  status(state: DaemonState) {
+    return gatewayStatus(this.#inputs(state));
+  }
+
+  figures(state: DaemonState) {
+    return figuresOfGateway(this.#inputs(state));
+  }
+
+  eips(state: DaemonState) {
+    return eipStatuses(this.#eipInputs(state));
+  }
+
+  #facts(state: DaemonState): GatewayFacts {
+    const { cluster, probing, ...sources } = this.#sources;
+    const config = sources.config();
+    const desire = sources.desire();
+    return {
+      ...state,
+      lan: config.gateway.lan,
+      counts: sources.counts(),
+      cluster: cluster.overview(),
+      source: config.source.kind,
+      dark: this.#dark.of(desire.paths, probing.unheard, state.report),
+      unrouted: () => desire.unrouted(),
+      announceStates: desire.announcing?.states,
+    };
+  }
+
+  #inputs(state: DaemonState): GatewayInputs {
+    const { cluster, source, probing, allocating, announcing, publishing, ...sources } = this.#sources;
+    const of = sources.config().source;
+    return {
+      ...state,
+      facts: this.#facts(state),
+      paths: sources.desire().paths,
+      nodes: cluster.overview().nodes,
+      hosts: probing.hosts,
+      verdicts: probing.verdicts,
+      address: of.kind === 'file' ? of.path : source.server?.(),
+      sizes: this.#sizes.of(sources.inputs()),
+      waiting: allocating?.waiting,
+      lease: allocating?.lease,
+      announce: announcing.status(),
+      publish: publishing?.status(),
+    };
+  }
+
+  #eipInputs(state: DaemonState): EipInputs {
+    const { probing, ...sources } = this.#sources;
+    return {
+      ...state,
+      paths: sources.desire().paths.paths(),
+      table: sources.config().gateway.table,
+      silent: probing.unheard,
+      standings: probing.standings,
+    };
+  }
+
+  #eips(state: DaemonState, query: URLSearchParams): Answer {
+    return eipsAnswer(this.health(state), query.get('of') ?? undefined, this.#eipInputs(state));
+  }
+
+  #paths(state: DaemonState, query: URLSearchParams): Answer {
+    const { cluster, probing, allocating, ...sources } = this.#sources;
+    const views = pathViews(pathTarget(query.get('of') ?? ''), {
+      cluster,
+      gateway: sources.config().gateway,
+      probed: probing,
+      lan: sources.agentTerms().lan,
+      problems: [...(state.report?.problems ?? []), ...(allocating?.problems() ?? [])],
+    });
+    return pathsAnswer(this.health(state), views, probing.hosts);
+  }
+
+  #pools(): Answer {
+    const { cluster, allocating, ...sources } = this.#sources;
+    const of = {
+      ...sources.inputs(),
+      services: () => cluster.snapshot().services,
+      paths: () => sources.desire().paths.paths(),
+    };
+    return JSON.stringify(poolsStatus(of, allocating?.lease, allocating?.controller.allocator));
+  }
+}
