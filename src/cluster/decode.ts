@@ -109,6 +109,10 @@ class ObjectDecoder {
 
   ips(values: readonly unknown[], what: string): readonly Ip[] {
     if (values.length === 0) return none;
+    if (values.length === 1) {
+      const ip = this.ip(values[0], what);
+      return ip === undefined ? none : [ip];
+    }
     const ips = new Set<Ip>();
     for (const value of values) {
       const ip = this.ip(value, what);
@@ -244,41 +248,51 @@ export function decodeSlice(raw: unknown): Decoded<Slice> {
   const object: Slice = {
     uid: text(metadata.uid) ?? '',
     service: owner === undefined ? undefined : [decoder.namespace, owner].join('/'),
-    endpoints: exact(oncePerIp(entries.flatMap((item) => endpoint(item, decoder)))),
+    endpoints: exact(oncePerIp(endpointsOf(entries, decoder))),
   };
   return { key, object, problems: decoder.problems };
 }
 
-function endpoint(raw: unknown, decoder: ObjectDecoder): Endpoint[] {
-  const { addresses, conditions, nodeName } = part(raw);
-  // All addresses of an endpoint belong to one pod; kube-proxy uses only the first one, too.
-  const first = list(addresses)[0];
-  const ip = first === undefined ? undefined : decoder.ip(first, 'endpoint');
-  if (ip === undefined) return [];
-  const { ready, serving, terminating } = part(conditions);
-  const node = text(nodeName);
-  const isReady = ready !== false;
-  return [
-    {
+function endpointsOf(entries: readonly unknown[], decoder: ObjectDecoder): readonly Endpoint[] {
+  const endpoints: Endpoint[] = [];
+  for (const entry of entries) {
+    const { addresses, conditions, nodeName } = part(entry);
+    // All addresses of an endpoint belong to one pod; kube-proxy uses only the first one, too.
+    const first = list(addresses)[0];
+    const ip = first === undefined ? undefined : decoder.ip(first, 'endpoint');
+    if (ip === undefined) continue;
+    const { ready, serving, terminating } = part(conditions);
+    const node = text(nodeName);
+    const isReady = ready !== false;
+    endpoints.push({
       ip,
       node: node === undefined ? undefined : names.of(node),
       ready: isReady,
       // The API documents that an unset "serving" defers to "ready".
       serving: typeof serving === 'boolean' ? serving : isReady,
       terminating: terminating === true,
-    },
-  ];
+    });
+  }
+  return endpoints;
 }
 
 /** Sorts by ip. Of two endpoints with the same ip the more useful one is kept, independent of their order. */
 export function oncePerIp(endpoints: readonly Endpoint[]): readonly Endpoint[] {
-  if (endpoints.length < 2) return endpoints;
+  if (isAscending(endpoints)) return endpoints;
   const best = new Map<Ip, Endpoint>();
   for (const candidate of endpoints) {
     const held = best.get(candidate.ip);
     if (held === undefined || better(candidate, held)) best.set(candidate.ip, candidate);
   }
   return [...best.values()].sort((a, b) => compareIp(a.ip, b.ip));
+}
+
+function isAscending(endpoints: readonly Endpoint[]): boolean {
+  for (const [i, { ip }] of endpoints.entries()) {
+    const before = endpoints[i - 1];
+    if (before !== undefined && compareIp(before.ip, ip) >= 0) return false;
+  }
+  return true;
 }
 
 // A live migrated pod is listed under both its nodes; only one of them is ready (kubevirt#2908).

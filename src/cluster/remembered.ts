@@ -176,17 +176,17 @@ class Memory {
   async save(delta: Delta): Promise<void> {
     await delivered();
     await this.#inTurn(async () => {
-      if (!this.#isCredible()) return;
+      // When there is no log to append to, the next tick writes one; nothing in it has to be undone.
+      if (!this.#isCredible() || !this.#log.isOpen) return;
       const { services, nodes } = delta;
-      if (services === 'all' || (this.#log.isOpen && this.#isMost(services))) {
+      if (services === 'all' || this.#isMost(services)) {
         this.#due.merge(everything);
         await this.#tick();
-      } else if (this.#log.isOpen) {
-        // A change that comes in from now on is saved once more.
-        for (const pending of [this.#due, this.#fresh]) pending.forget(delta);
-        await this.#write(() => this.#log.append(this.#linesOf(services, nodes)));
+        return;
       }
-      // When there is no log to append to, the next tick writes one.
+      // A change that comes in from now on is saved once more.
+      for (const pending of [this.#due, this.#fresh]) pending.forget(delta);
+      await this.#write(() => this.#log.append(this.#linesOf(services, nodes)));
     });
   }
 

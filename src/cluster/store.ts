@@ -266,7 +266,12 @@ export class ClusterStore implements Omit<Cluster, typeof Symbol.asyncDispose> {
   }
 
   #putSlice(service: string, before: Slice | undefined, after: Slice | undefined): void {
-    const others = (this.#slices.get(service) ?? []).filter((slice) => slice !== before);
+    const held = this.#slices.get(service);
+    if (held === undefined && after !== undefined) {
+      this.#slices.set(service, [after]);
+      return;
+    }
+    const others = (held ?? none).filter((slice) => slice !== before);
     this.#slices.set(service, after === undefined ? others : exact([...others, after]));
   }
 

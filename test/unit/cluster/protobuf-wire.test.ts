@@ -108,7 +108,7 @@ describe('the protobuf of Kubernetes', () => {
             readPage(jsonWire.page(json, resource), resource),
           );
         }),
-        { numRuns: 300 },
+        { numRuns: 100 },
       );
     });
   }
@@ -119,7 +119,10 @@ describe('the protobuf of Kubernetes', () => {
     for (const [resource, bytes] of pages) {
       const whole = readPage(protobufWire.page(bytes, resource), resource);
       let refused = 0;
-      for (let length = 0; length < bytes.length; length += 1) {
+      let tried = 0;
+      // A prime: the cuts fall on all kinds of places.
+      for (let length = bytes.length - 1; length >= 0; length -= length > bytes.length - 100 ? 1 : 13) {
+        tried += 1;
         try {
           const page = readPage(protobufWire.page(bytes.subarray(0, length), resource), resource);
           // What stands behind the list is empty.
@@ -132,7 +135,7 @@ describe('the protobuf of Kubernetes', () => {
           refused += 1;
         }
       }
-      expect(refused).to.be.at.least(bytes.length - 4);
+      expect(refused).to.be.at.least(tried - 4);
     }
   });
 
@@ -153,7 +156,7 @@ describe('the protobuf of Kubernetes', () => {
           }
         },
       ),
-      { numRuns: 2000 },
+      { numRuns: 500 },
     );
   });
 
@@ -168,7 +171,7 @@ describe('the protobuf of Kubernetes', () => {
           expect(error).to.be.instanceOf(ProtocolError);
         }
       }),
-      { numRuns: 2000 },
+      { numRuns: 500 },
     );
   });
 

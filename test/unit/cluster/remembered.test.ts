@@ -324,6 +324,19 @@ describe('the remembered cluster', () => {
       expect(await afterCrash(at.file)).to.deep.equal(['other']);
     });
 
+    it('leaves the first log to a tick: nothing in it has to be undone', async () => {
+      await using at = await place();
+      const source = memoryCluster();
+      const pauses = new Pauses();
+      source.set(...world);
+      source.complete();
+      await using cluster = remembered(source, at.file, { clock: pauses });
+      await cluster.save(everything);
+      expect(await readdir(at.folder)).to.deep.equal([]);
+      await pauses.tick();
+      expect(await afterCrash(at.file)).to.deep.equal(['web']);
+    });
+
     it('has each Service once after a round that was about most of them', async () => {
       await using at = await place();
       const services = Array.from({ length: 1000 }, (_, i) => rawService(`s${i}`));
