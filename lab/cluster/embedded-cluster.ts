@@ -73,6 +73,13 @@ export class EmbeddedCluster implements Cluster {
     await this.#writeKubeconfig(path, nodeManifest);
   }
 
+  /** Every PATCH, POST and PUT so far, with the path of its object. */
+  writes(): readonly string[] {
+    return this.#server.seen
+      .filter(({ method }) => ['PATCH', 'POST', 'PUT'].includes(method))
+      .map(({ method, target }) => `${method} ${target}`);
+  }
+
   async writeMachineKubeconfig(path: string): Promise<void> {
     const { authority, token } = this.#server;
     await writeFile(path, kubeconfigOf(this.#gate.url, authority, { token }), { mode: 0o600 });

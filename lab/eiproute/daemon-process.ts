@@ -44,7 +44,7 @@ export class DaemonProcess implements AsyncDisposable {
    */
   async synced(signal: AbortSignal): Promise<void> {
     const { role, config } = this.#plan;
-    const argv = [program, 'status', '--config', config, '--wait-synced', '--timeout', '30'];
+    const argv = [program, 'status', '--config', config, '--wait-synced', '--timeout', '60'];
     const stop = new AbortController();
     const asked = outcome({ argv }, AbortSignal.any([signal, stop.signal]));
     asked.catch(() => undefined);

@@ -37,7 +37,7 @@ export class NodeAgents implements AsyncDisposable {
 }
 
 /** Starts the one of a node, and does not wait. @param lines of its configuration in the place of networks and gateways */
-async function startAgent(network: Network, name: string, lines?: string): Promise<DaemonProcess> {
+export async function startAgent(network: Network, name: string, lines?: string): Promise<DaemonProcess> {
   const folder = join(network.folder, name);
   const config = join(folder, 'node.yaml');
   const lan = { gateway: gateway.lan, gateway2: gateway2.lan };

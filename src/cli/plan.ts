@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import type { Cluster } from '../cluster/cluster.ts';
-import type { GatewayConfig, NodeConfig } from '../config/config.ts';
+import type { GatewayConfig, NodeConfig, RoleName } from '../config/config.ts';
 import type { Snapshot } from '../model/cluster.ts';
 import type { LinkNames } from '../model/iproute.ts';
 import { printable } from '../model/text.ts';
@@ -51,6 +51,7 @@ async function plan(cli: Cli, command: Command): Promise<ExitCode> {
   if (loaded === undefined) return exit.config;
   if (loaded.role === 'node') return planNode(cli, loaded.config, options);
   const { config } = loaded;
+  await warnElsewhere(cli, config, 'gateway');
   const { gatewayRole } = await import('../daemon/gateway-role.ts');
   const { openSource } = await import('../daemon/source.ts');
   const { LinuxKernel } = await import('../kernel/linux.ts');
@@ -85,6 +86,7 @@ async function planNode(cli: Cli, config: NodeConfig, options: Options): Promise
   const { nodeRole } = await import('../daemon/node-role.ts');
   const { dryRun } = await import('../reconcile/dry-run.ts');
   const { nodeHealth } = await import('../status/node.ts');
+  await warnElsewhere(cli, config, 'node');
   await using kernel = await openNodeKernel(config);
   const { agent } = await prepare(kernel, config, cli.signal);
   const role = nodeRole(agent, new Map(), () => kernel.problems);
@@ -99,6 +101,19 @@ async function planNode(cli: Cli, config: NodeConfig, options: Options): Promise
     followed: undefined,
   };
   return print(cli, seen, nodeHealth(facts), [], options);
+}
+
+/** Says that the plan is not about the kernel of the daemon. */
+async function warnElsewhere(
+  cli: Cli,
+  { runtimeDirectory }: { readonly runtimeDirectory: string },
+  role: RoleName,
+): Promise<void> {
+  const { elsewhere, elsewhereWords } = await import('../daemon/namespace.ts');
+  const away = await elsewhere(runtimeDirectory, role, cli.signal);
+  if (away === undefined) return;
+  const { why, advice } = elsewhereWords(away);
+  cli.stderr.write(`warning: ${why}; ${advice}\n`);
 }
 
 function namesOf({ have: { links } }: DryRun): LinkNames {

@@ -17,6 +17,7 @@ export function ask(
     | '/status'
     | '/synced'
     | '/objects'
+    | '/namespace'
     | '/eips'
     | `/eips?of=${string}`
     | `/paths?of=${string}`

@@ -30,6 +30,7 @@ import { Journal } from './journal.ts';
 import { listenReadOnly } from './listener.ts';
 import { Live } from './live.ts';
 import { monitoring } from './monitoring.ts';
+import { namespaceAnswer } from './namespace.ts';
 import type { Notify } from './notify.ts';
 import { type Answer, type Command, type Question, serve } from './socket.ts';
 
@@ -197,6 +198,7 @@ export async function runDaemon(
       ['/status', question(() => JSON.stringify(daemonRole.status(state())))],
       ['/synced', question(() => JSON.stringify(summaryOf(health())))],
       ['/objects', question(() => JSON.stringify(objects()))],
+      ['/namespace', () => namespaceAnswer()],
       ['/events', (query) => eventsAnswer(recent, Number(query.get('after') ?? 0))],
       ...[...daemonRole.questions].map(([path, answer]): [string, Question] => [
         path,

@@ -34,6 +34,9 @@ import { writeNames } from './names.ts';
 import { firstListing, isKnown, nodeRole, nodeScope, withInterface } from './node-role.ts';
 import { Telling } from './telling.ts';
 
+/** ms that the link-layer address of a new gateway may take before it is told that it is not served */
+const resolving = 10_000;
+
 export interface NodeOptions extends DaemonOptions {
   readonly config: NodeConfig;
   /** Yields a valid configuration at each reload. */
@@ -122,6 +125,8 @@ export async function runNode(options: NodeOptions, signal: AbortSignal): Promis
   let role = nodeRole(agent, seen, problems);
   /** Of the present round. */
   let taken = agent;
+  /** The agent that the last good round was for, and the time of the first such round: ms since the epoch. */
+  let told: { readonly agent: NodeAgent; readonly since: number } | undefined;
   // Before the first round, the links of the dump at the start.
   const links = (): readonly Link[] => {
     const now = handle?.links() ?? [];
@@ -200,11 +205,16 @@ export async function runNode(options: NodeOptions, signal: AbortSignal): Promis
         // An address of the node has come: a family more can be served.
         if (take()) configured('addresses of this node');
       }
-      const { eipsAt, gatewaysAt } = config.follow ?? {};
       if (!isInSync(report)) return;
+      if (told?.agent !== taken) told = { agent: taken, since: report.at };
+      // Of a gateway whose link-layer address was never known the packets are not told apart. It is asked for; one that
+      // is down does not answer.
+      const heard = taken.gateways.filter(({ address }) => seen.has(address));
+      if (heard.length < taken.gateways.length && report.at - told.since < resolving) return;
+      const { eipsAt, gatewaysAt } = config.follow ?? {};
       telling?.serves({
         eips: taken.eips,
-        gateways: taken.gateways.map(({ address }) => address),
+        gateways: heard.map(({ address }) => address),
         eipsAt,
         gatewaysAt,
       });

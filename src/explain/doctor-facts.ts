@@ -1,3 +1,4 @@
+import type { Elsewhere } from '../daemon/namespace.ts';
 import type { DefaultRoute } from '../kernel/default-routes.ts';
 import type { Gateway } from '../model/gateway.ts';
 import type { Family, Ip } from '../model/ip.ts';
@@ -157,6 +158,8 @@ export type DaemonFacts =
       readonly state: State;
       readonly summary: string;
       readonly release: string;
+      /** Set: it works in another network namespace, and what is found here is about another one. */
+      readonly elsewhere: Elsewhere | undefined;
       /** What the daemon of a gateway says of the agents of the nodes. */
       readonly agents?: ToldFacts;
     }

@@ -4,6 +4,7 @@ import { readState } from '../cluster/remembered-state.ts';
 import type { GatewayConfig, NodeConfig, RoleName } from '../config/config.ts';
 import { ask } from '../daemon/ask.ts';
 import { DaemonError } from '../daemon/daemon-error.ts';
+import { elsewhere } from '../daemon/namespace.ts';
 import { gcThreshold, neighbourLimit } from '../daemon/neighbour-limits.ts';
 import { nodeScope, withInterface } from '../daemon/node-role.ts';
 import { openSource } from '../daemon/source.ts';
@@ -356,7 +357,13 @@ async function askDaemon(
   try {
     const status: AnyStatus = JSON.parse(await ask(runtimeDirectory, role, 'GET', '/status', signal));
     const { state, summary, release } = status;
-    const about = { kind: 'runs', state, summary, release } as const;
+    const about = {
+      kind: 'runs',
+      state,
+      summary,
+      release,
+      elsewhere: await elsewhere(runtimeDirectory, role, signal),
+    } as const;
     if (status.role === 'node') return about;
     const carriers = status.nodes.filter(({ addresses }) => addresses.length > 0);
     const told = carriers.filter(({ agent }) => agent !== undefined).length;

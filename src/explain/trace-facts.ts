@@ -1,3 +1,4 @@
+import type { Elsewhere } from '../daemon/namespace.ts';
 import type { RouteLookup } from '../kernel/route-lookup.ts';
 import type { Gateway } from '../model/gateway.ts';
 import type { Ip } from '../model/ip.ts';
@@ -23,6 +24,8 @@ export interface TraceFacts {
   readonly needs: readonly Need[];
   /** ISO 8601, by address of a node. */
   readonly silentSince: Readonly<Record<Ip, string>>;
+  /** Set: the kernel that this process reads is not the daemon's, and was not asked. */
+  readonly elsewhere: Elsewhere | undefined;
   /** undefined: there is no EIP to look up. */
   readonly kernel: KernelFacts | undefined;
   /** undefined: not asked for. */

@@ -4,6 +4,7 @@ import { readState } from '../cluster/remembered-state.ts';
 import type { GatewayConfig } from '../config/config.ts';
 import { ask } from '../daemon/ask.ts';
 import { DaemonError } from '../daemon/daemon-error.ts';
+import { elsewhere } from '../daemon/namespace.ts';
 import { readerOf } from '../desire/cluster-reader.ts';
 import { routeKey } from '../desire/eip-routes.ts';
 import type { Kernel } from '../kernel/kernel.ts';
@@ -40,12 +41,16 @@ export async function inquire(
 ): Promise<readonly TraceFacts[]> {
   const { config, kernel, how } = options;
   const known = await knownPaths(target.of, config, signal);
+  const away = await elsewhere(config.runtimeDirectory, 'gateway', signal);
   const listing = await listingOf(kernel, config, signal);
   const firewall = await readFirewall(signal);
   const views: readonly (PathView | undefined)[] = known.views.length > 0 ? known.views : [undefined];
   const found: TraceFacts[] = [];
   for (const view of views) {
-    const facts = await kernelFacts(view, { kernel, listing, firewall, target }, options, signal);
+    const facts =
+      away === undefined
+        ? await kernelFacts(view, { kernel, listing, firewall, target }, options, signal)
+        : undefined;
     found.push({
       now: Date.now(),
       asked: target.of,
@@ -55,8 +60,12 @@ export async function inquire(
       view,
       needs: known.needs.filter(({ eip }) => eip === view?.eip),
       silentSince: known.silentSince,
+      elsewhere: away,
       kernel: facts,
-      probe: how === 'probe' ? await probe(view, target, config, listing.links, signal) : undefined,
+      probe:
+        how === 'probe' && away === undefined
+          ? await probe(view, target, config, listing.links, signal)
+          : undefined,
     });
   }
   return found;

@@ -13,7 +13,7 @@ import { waitFor } from '../../lab/process/wait.ts';
 import type { Ip } from '../../src/model/ip.ts';
 import { downloadPort, Flows, flowServer } from '../e2e/flows.ts';
 import { Stage } from '../lab/stage.ts';
-import { late } from '../patience.ts';
+import { late, patience } from '../patience.ts';
 import { needKubernetes, real } from './kind.ts';
 
 /** Cases of route owners, with their numbers in the project's list; what they did wrong is written there. */
@@ -264,9 +264,7 @@ describe('routes under a real control plane', () => {
   });
 });
 
-describe('a control plane that closes connections (--goaway-chance 0.02)', function () {
-  this.timeout(300_000);
-
+describe('a control plane that closes connections (--goaway-chance 0.02)', () => {
   it('K1: 1,000 Services at once all get an address of their own', async function () {
     await needKubernetes(this);
     await using network = await layNetwork({ nodes: 3, nodeRouting: 'by agents' });
@@ -293,7 +291,7 @@ describe('a control plane that closes connections (--goaway-chance 0.02)', funct
         .map((each) => textAt(listAt(each, 'status', 'loadBalancer', 'ingress')[0], 'ip'))
         .filter((ip) => ip !== '');
     const isDone = (): true | undefined => (given().length === names.length ? true : undefined);
-    await waitFor('every Service has an address', isDone, AbortSignal.timeout(240_000));
+    await waitFor('every Service has an address', isDone, AbortSignal.timeout(4 * patience));
     expect(new Set(given()).size).to.equal(names.length);
   });
 });

@@ -1,5 +1,4 @@
 import { expect } from 'chai';
-import { parseAllDocuments } from 'yaml';
 import { type Json, listAt, textAt } from '../../lab/cluster/api/json.ts';
 import { rawNode, rawService, rawSlice } from '../../lab/cluster/manifests.ts';
 import { waitFor } from '../../lab/process/wait.ts';
@@ -8,7 +7,7 @@ import type { Outcome, Writer } from '../../src/cluster/writer.ts';
 import { parseIp } from '../../src/model/ip.ts';
 import { late } from '../patience.ts';
 import { pool } from '../unit/ipam/fake-cluster.ts';
-import { ApiFixture, kind, leaseName, manifest, words } from './api-fixture.ts';
+import { ApiFixture, grantedBy, kind, leaseName, manifest, words } from './api-fixture.ts';
 
 const finalizer = 'service.kubernetes.io/load-balancer-cleanup';
 const world = [
@@ -368,25 +367,7 @@ describe('the allocation over an API', () => {
   });
 
   describe('docs/rbac.yaml', () => {
-    const granted = parseAllDocuments(manifest)
-      .map((document): Json => document.toJS())
-      .filter((role) => /Role$/.test(textAt(role, 'kind')))
-      .flatMap((role) => listAt(role, 'rules'))
-      .flatMap((rule) =>
-        listAt(rule, 'verbs').flatMap((verb) =>
-          listAt(rule, 'apiGroups').flatMap((group) =>
-            listAt(rule, 'resources').map((resource) =>
-              words({
-                verb: String(verb),
-                group: String(group),
-                resource: String(resource),
-                namespace: '',
-                name: '',
-              }),
-            ),
-          ),
-        ),
-      );
+    const granted = grantedBy(manifest);
 
     it('grants all that is used, and nothing that is not', async () => {
       await using api = await ApiFixture.open(...world, pending('web'));

@@ -3,7 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseAllDocuments } from 'yaml';
-import { type JsonObject, listAt, textAt } from '../../lab/cluster/api/json.ts';
+import { type Json, type JsonObject, listAt, textAt } from '../../lab/cluster/api/json.ts';
 import { kinds } from '../../lab/cluster/api/kinds.ts';
 import { type Asked, type Rules, rulesOf } from '../../lab/cluster/api/rbac.ts';
 import { type ApiServer, startApiServer } from '../../lab/cluster/api-server.ts';
@@ -249,4 +249,27 @@ export function kind(name: string) {
 
 export function words({ verb, group, resource }: Asked): string {
   return `${verb} ${resource}${group === '' ? '' : `.${group}`}`;
+}
+
+/** What the roles of a manifest grant: `get nodes`. */
+export function grantedBy(text: string): readonly string[] {
+  return parseAllDocuments(text)
+    .map((document): Json => document.toJS())
+    .filter((role) => /Role$/.test(textAt(role, 'kind')))
+    .flatMap((role) => listAt(role, 'rules'))
+    .flatMap((rule) =>
+      listAt(rule, 'verbs').flatMap((verb) =>
+        listAt(rule, 'apiGroups').flatMap((group) =>
+          listAt(rule, 'resources').map((resource) =>
+            words({
+              verb: String(verb),
+              group: String(group),
+              resource: String(resource),
+              namespace: '',
+              name: '',
+            }),
+          ),
+        ),
+      ),
+    );
 }

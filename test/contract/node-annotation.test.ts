@@ -1,15 +1,19 @@
+import { readFileSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
+import { parseAllDocuments } from 'yaml';
+import { rulesOf } from '../../lab/cluster/api/rbac.ts';
 import { type ApiServer, startApiServer } from '../../lab/cluster/api-server.ts';
 import { rawNode } from '../../lab/cluster/manifests.ts';
 import { decodeNode } from '../../src/cluster/decode.ts';
 import { encodeNode } from '../../src/cluster/encode.ts';
+import { kubernetesConfigMap } from '../../src/cluster/kubernetes-config-map.ts';
 import { nodeAnnotation } from '../../src/cluster/node-annotation.ts';
 import { parseIp, parsePrefix } from '../../src/model/ip.ts';
 import { type ToldAgent, toldText } from '../../src/model/publication.ts';
-import { kind } from './api-fixture.ts';
+import { ApiFixture, grantedBy, kind, leaseName } from './api-fixture.ts';
 
 const told: ToldAgent = {
   eips: [parsePrefix('198.51.100.0/24')],
@@ -62,6 +66,37 @@ describe('the annotation of an agent', () => {
     expect(problems.map(({ message }) => message)).to.deep.equal([
       'skipped annotation eiproute.io/agent: it is of version 2, and not of version 1; the rest of the object is used',
     ]);
+  });
+});
+
+describe('docs/rbac-node.yaml', () => {
+  const text = (path: string): string => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
+  const manifest = text('docs/rbac-node.yaml');
+
+  it('grants all that an agent uses, and nothing that it does not', async () => {
+    await using api = await ApiFixture.open(rawNode('n1', { addresses: ['10.0.0.11'] }));
+    const access = await api.access(rulesOf(manifest));
+    const annotation = nodeAnnotation(access, 'n1');
+    const never = new AbortController().signal;
+    await annotation.read(never);
+    await annotation.write(toldText(told), never);
+    await using map = kubernetesConfigMap(access, leaseName);
+    for await (const _ of map.changes(AbortSignal.timeout(8000))) {
+      if (map.state.object?.data.has('gw1')) break;
+      // The watch shows what comes after the list.
+      if (map.state.object) {
+        const metadata = { ...leaseName };
+        api.put({ apiVersion: 'v1', kind: 'ConfigMap', metadata, data: { gw1: '' } });
+      }
+    }
+    expect([...api.used].sort()).to.deep.equal([...grantedBy(manifest)].sort());
+  });
+
+  it('is what Ansible applies', () => {
+    const objects = (path: string): unknown[] =>
+      parseAllDocuments(text(path)).map((document): unknown => document.toJS());
+    const copy = objects('ansible/playbooks/files/rbac-node.yaml').filter((one) => one !== null);
+    expect(copy).to.deep.equal(objects('docs/rbac-node.yaml'));
   });
 });
 

@@ -258,7 +258,7 @@ describe('what the API may send', () => {
       () => host.routing(),
       (now) => now === '',
     );
-    await daemon.says(/an operator released the held deletes/, mark);
+    await daemon.says(/an operator released held deletes/, mark);
     host.put(...standardWorld);
     await until(
       'EIPs are back',

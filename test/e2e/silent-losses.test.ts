@@ -254,8 +254,8 @@ describe('routes and nexthops that others touch', () => {
     for (let i = 0; i < 5 && !/another program keeps/.test(daemon.text(mark)); i += 1) {
       const from = daemon.journal.length;
       await host.ip('route delete 198.51.100.12');
-      // Of what comes again and again the EIP's own line is folded.
-      await daemon.says(/198\.51\.100\.12.*"repaired":1/, from);
+      // Of what comes again and again the EIP's own line is folded. The last one is not repaired, and told instead.
+      await daemon.says(/198\.51\.100\.12.*"repaired":1|another program keeps/, from);
     }
     await daemon.says(/another program keeps changing route .*198.51.100.12.*five minutes/, mark);
     await host.ip('route delete 198.51.100.12');

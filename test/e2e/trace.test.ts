@@ -1,8 +1,11 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { expect } from 'chai';
 import { rawService } from '../../lab/cluster/manifests.ts';
+import { outcome } from '../../lab/process/run.ts';
 import type { Trace } from '../../src/explain/trace.ts';
 import type { GatewayDaemon } from './gateway-daemon.ts';
-import { GatewayHost, serviceOn } from './gateway-host.ts';
+import { GatewayHost, serviceOn, standardWorld } from './gateway-host.ts';
 import { needRoot } from './root.ts';
 import { until } from './until.ts';
 
@@ -50,6 +53,32 @@ describe('eiproute trace', () => {
     expect(out).to.match(/^ {2}7 ok {4}neighbours {3}n1 10\.0\.0\.11 PERMANENT$/m);
     expect(out).to.match(/^ {2}8 - {5}return path {2}not asked/m);
     expect(out).to.match(/^ {2}Story eiproute events --eip 198\.51\.100\.10$/m);
+  });
+
+  it('says from another network namespace that it cannot know, as do doctor and plan, and what to do', async () => {
+    const there = `nsenter --net=/proc/${daemon.pid}/ns/net eiproute ...`;
+    const file = join(host.folder, 'world.json');
+    await writeFile(file, JSON.stringify({ kind: 'List', items: standardWorld }));
+    // Without the two words that enter the namespace of the gateway.
+    const outside = (...words: readonly string[]) =>
+      outcome({ argv: ['unshare', '--net', ...host.argv(...words).slice(2)] });
+    const seen = await outside('trace', '198.51.100.10');
+    expect(seen.status).to.equal(2);
+    expect(seen.out).to.match(/^198\.51\.100\.10 {2}default\/web {2}TCP 80 {2}NOT KNOWN\n/);
+    expect(seen.out).to.match(
+      / {2}5 \? {5}route {8}not looked at: the daemon is in another network namespace/,
+    );
+    expect(seen.out).to.include(there);
+    const doctor = await outside('doctor');
+    expect(doctor.status).to.equal(1);
+    expect(doctor.out).to.match(/^FAIL {2}namespace /m);
+    expect(doctor.out).to.include(there);
+    const plan = await outside('plan', '--from', file);
+    expect(plan.err).to.match(
+      /^warning: the daemon \(process \d+\) is in another network namespace than this command/m,
+    );
+    for (const words of [['doctor'], ['plan', '--from', file]])
+      expect((await host.eiproute(...words)).err, words.join(' ')).to.not.include('namespace');
   });
 
   it('takes a Service, by its whole name or by its name alone, and traces each of its addresses', async () => {

@@ -12,7 +12,6 @@ const unit = 'eiproute-gateway';
 
 /** One story on one lab, in the order in which an operator lives it: each part stands on the one before. */
 describe('eiproute on real hosts', function () {
-  this.timeout(240_000);
   this.bail(true);
   let lab: HostLab;
   let artifact: string;

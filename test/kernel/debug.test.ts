@@ -8,7 +8,7 @@ const script = `
   import { LinuxKernel } from ${JSON.stringify(source)};
   import { ownerOf } from ${JSON.stringify(owner)};
   await using kernel = await LinuxKernel.open('/nonexistent/eip-state');
-  const signal = AbortSignal.timeout(30000);
+  const signal = AbortSignal.timeout(60000);
   await kernel.list({ owner: ownerOf(86), tables: [254], sysctls: [], nftTables: [], neighbours: [] }, signal);
   const hop = { kind: 'nexthop', id: 250000001, protocol: 86, via: '10.0.0.11', link: 4711 };
   await kernel.apply([{ verb: 'add', want: hop }], signal);
@@ -17,7 +17,7 @@ const script = `
 function lines(debug: string): readonly string[] {
   const argv = ['--input-type=module', '-e', script];
   const env = { ...process.env, EIPROUTE_DEBUG: debug };
-  const { status, stderr } = spawnSync(process.execPath, argv, { env, encoding: 'utf8', timeout: 60_000 });
+  const { status, stderr } = spawnSync(process.execPath, argv, { env, encoding: 'utf8', timeout: 120_000 });
   expect(status, stderr).to.equal(0);
   return stderr.split('\n').filter(Boolean);
 }

@@ -265,7 +265,7 @@ describe('the tables of a gateway', () => {
       }),
       { numRuns: runs, examples: counterExamples.map(([, history]) => [history]) },
     );
-  }).timeout(Math.max(120_000, runs * 400));
+  }).timeout(Math.max(300_000, runs * 1000));
 
   it('never withdraw an EIP that has a node to go to', async () => {
     const routed = ({ scene }: Life) =>
@@ -295,7 +295,7 @@ describe('the tables of a gateway', () => {
       { numRuns: runs },
     );
     expect(kept).to.be.greaterThan(runs);
-  }).timeout(Math.max(120_000, runs * 400));
+  }).timeout(Math.max(300_000, runs * 1000));
 
   it('come to what a fresh start comes to', async () => {
     await fc.assert(
@@ -321,7 +321,7 @@ describe('the tables of a gateway', () => {
       }),
       { numRuns: runs },
     );
-  }).timeout(Math.max(120_000, runs * 400));
+  }).timeout(Math.max(300_000, runs * 1000));
 
   it('come to what the full recompute wants once the guard lets go, whatever it held before', async () => {
     let holds = 0;
@@ -347,7 +347,7 @@ describe('the tables of a gateway', () => {
       { numRuns: runs, examples: guardedCounterExamples.map(([, history]) => [history]) },
     );
     expect(holds).to.be.greaterThan(0);
-  }).timeout(Math.max(120_000, runs * 400));
+  }).timeout(Math.max(300_000, runs * 1000));
 
   it('forget how an EIP and a node went once the kernel has nothing of them', async () => {
     const life = new Life({ nodes: ['n1', 'n2'], steps: [] });
@@ -398,7 +398,7 @@ describe('the tables of a gateway', () => {
       { numRuns: runs },
     );
     expect(withdrawals).to.be.greaterThan(runs / 10);
-  }).timeout(Math.max(120_000, runs * 400));
+  }).timeout(Math.max(300_000, runs * 1000));
 
   it('have nothing to do in a round that follows a round', async () => {
     await fc.assert(

@@ -87,6 +87,7 @@ const well: DoctorFacts = {
     state: 'OK',
     summary: '70 of 70 EIPs routed over 3 nodes',
     release: '0.1.0',
+    elsewhere: undefined,
   },
 };
 
@@ -112,6 +113,7 @@ const withTold = (messages: readonly string[]): Partial<DoctorFacts> => ({
     state: 'OK',
     summary: 's',
     release: '0.1.0',
+    elsewhere: undefined,
     agents: {
       told: 3,
       nodes: 3,
@@ -472,14 +474,16 @@ describe('doctor', () => {
     },
     {
       name: 'a daemon that is degraded',
-      facts: { daemon: { kind: 'runs', state: 'DEGRADED', summary: 's', release: '0.1.0' } },
+      facts: {
+        daemon: { kind: 'runs', state: 'DEGRADED', summary: 's', release: '0.1.0', elsewhere: undefined },
+      },
       check: 'daemon',
       state: 'warn',
       finding: /^DEGRADED: s$/,
     },
     {
       name: 'a daemon of another release',
-      facts: { daemon: { kind: 'runs', state: 'OK', summary: 's', release: '0.0.9' } },
+      facts: { daemon: { kind: 'runs', state: 'OK', summary: 's', release: '0.0.9', elsewhere: undefined } },
       check: 'daemon',
       state: 'warn',
       finding: /it is 0\.0\.9, and this is 0\.1\.0/,
@@ -492,6 +496,18 @@ describe('doctor', () => {
       finding: /from a file/,
     },
   ];
+  it('tells of a daemon in another network namespace, and of nothing that is seen from here', () => {
+    const { daemon } = well;
+    if (daemon.kind !== 'runs') throw new Error('no daemon');
+    const checks = doctor({ ...well, links: [], daemon: { ...daemon, elsewhere: { pid: 142 } } });
+    expect(checks.map(({ name, state }) => `${name} ${state}`)).to.deep.equal([
+      'configuration ok',
+      'namespace FAIL',
+      'daemon ok',
+    ]);
+    expect(checks[1]?.advice).to.equal('run it there: nsenter --net=/proc/142/ns/net eiproute ...');
+  });
+
   for (const { name, facts, check, state, finding } of cases) {
     it(`tells of ${name}`, () => {
       const checks = doctor({ ...well, ...facts });

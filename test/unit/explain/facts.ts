@@ -88,6 +88,7 @@ export const well: TraceFacts = {
   view,
   needs: [],
   silentSince: {},
+  elsewhere: undefined,
   kernel,
   probe: undefined,
 };

@@ -50,6 +50,21 @@ describe('trace', () => {
     { name: 'works when all is well', facts: {}, want: 'works' },
     { name: 'works when the probe says so', facts: { probe: probed }, want: 'works' },
     {
+      name: 'is not known from another network namespace than the daemon is in',
+      facts: { elsewhere: { pid: 142 }, kernel: undefined },
+      want: 'not known',
+      why: /the daemon \(process 142\) is in another network namespace than this command/,
+    },
+    {
+      name: 'breaks from there as well at what the daemon knows',
+      facts: {
+        elsewhere: { pid: 142 },
+        kernel: undefined,
+        view: { ...view, services: [{ ...web, endpoints: 0, nodes: 0 }] },
+      },
+      want: 'broken at service',
+    },
+    {
       name: 'breaks at a pool that is missing',
       facts: { view: { ...view, pool: undefined, services: [] } },
       want: 'broken at pool',

@@ -1,0 +1,80 @@
+import { family } from '../../model/ip.ts';
+import { sysctlName } from '../../model/iproute.ts';
+import type { KernelFacts, TraceFacts } from '../trace-facts.ts';
+import { deadInterface, type Step, step } from './step.ts';
+
+export function forwardingStep({ gateway, view }: TraceFacts, kernel: KernelFacts): Step {
+  const { uplink, lan } = gateway;
+  const { sysctls, forwarded, firewall, client } = kernel;
+  const dead = deadInterface(kernel, uplink);
+  if (dead !== undefined)
+    return step('forwarding', 'FAIL', dead, {
+      why: `${dead}: no packet of a client comes in`,
+      advice: 'ip link; correct uplink in the configuration, or bring the interface up',
+    });
+  const forwarding =
+    view?.eip !== undefined && family(view.eip) === 6
+      ? ['net/ipv6/conf/all/forwarding']
+      : ['net/ipv4/ip_forward', `net/ipv4/conf/${uplink}/forwarding`];
+  const off = forwarding.find((name) => sysctls.get(name) === '0');
+  if (off !== undefined)
+    return step('forwarding', 'FAIL', `${sysctlName(off)} is 0`, {
+      why: `${sysctlName(off)} is 0: this host forwards nothing`,
+      advice: `sysctl -w ${sysctlName(off)}=1; the running daemon keeps it so`,
+    });
+  const filter = reversePath(kernel, uplink);
+  if (
+    forwarded.kind === 'refused' &&
+    (kernel.matched.kind === 'route' || kernel.matched.kind === 'unnamed')
+  ) {
+    const because =
+      filter > 0
+        ? `rp_filter ${filter} on ${uplink} drops what comes from ${client}, since the way back to it is not ${filter === 1 ? uplink : 'known'}`
+        : `the kernel drops a packet from ${client} that comes in on ${uplink}: ${forwarded.why}`;
+    return step('forwarding', 'FAIL', because, {
+      why: because,
+      advice: `ip route get ${view?.eip} from ${client} iif ${uplink}; sysctl -w net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.${uplink.replaceAll('.', '/')}.rp_filter=0`,
+    });
+  }
+  const way = `${sysctlName(forwarding[0] ?? '')} ${sysctls.get(forwarding[0] ?? '') ?? 'unknown'}; ${uplink} -> ${lan}`;
+  const more =
+    filter > 0
+      ? [`rp_filter ${filter} on ${uplink}: clients whose way back is another interface are dropped`]
+      : [];
+  switch (firewall.kind) {
+    case 'drops':
+      return step('forwarding', 'FAIL', `${way}; dropped by ${firewall.by}`, {
+        more,
+        why: `the firewall of this gateway drops it: ${firewall.by}`,
+        advice: `allow ${uplink} -> ${lan} there; see the rules with their handles: nft -a list ruleset`,
+      });
+    case 'unclear':
+      return step('forwarding', '?', `${way}; it depends on ${firewall.by}`, {
+        more,
+        why: `whether the firewall lets it pass depends on ${firewall.by}, which looks at more than is known here`,
+        advice: 'nft -a list ruleset; --probe sends a packet',
+      });
+    case 'not asked':
+      return step('forwarding', '?', `${way}; the firewall was not asked: ${firewall.why}`, {
+        more,
+        why: `the firewall was not asked: ${firewall.why}`,
+        advice: 'install nftables, or look at the FORWARD chain of iptables by hand',
+      });
+    case 'passes':
+      break;
+    default:
+      return firewall satisfies never;
+  }
+  if (forwarded.kind === 'refused' || forwarded.kind === 'not asked')
+    return step('forwarding', '?', `${way}; ${forwarded.why}`, { more, why: forwarded.why });
+  return step('forwarding', more.length > 0 ? 'warn' : 'ok', `${way}; no forward hook of nft drops it`, {
+    more,
+  });
+}
+
+/** The kernel uses the larger of `all` and the interface. */
+function reversePath({ sysctls }: KernelFacts, link: string): number {
+  return Math.max(
+    ...['all', link].map((name) => Number(sysctls.get(`net/ipv4/conf/${name}/rp_filter`) ?? 0)),
+  );
+}
