@@ -1,6 +1,7 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'chai';
+import { textAt } from '../../lab/cluster/api/json.ts';
 import { ready } from '../../lab/cluster/cluster.ts';
 import { EmbeddedCluster } from '../../lab/cluster/embedded-cluster.ts';
 import { DaemonProcess, program } from '../../lab/eiproute/daemon-process.ts';
@@ -208,6 +209,7 @@ describe('agents that follow the gateways', function () {
         .join(', ');
     const three = `${gateway.lan.v4} 101, ${gateway2.lan.v4} 102, ${other.lan.v4} 103`;
     await until('the agents have a table for each', async () => (await tables()) === three);
+    await until('all agents have told of three', () => told(gateway.lan, gateway2.lan, other.lan));
     // Gone for good, as the documentation has it.
     await cluster.client.patch(map, { data: { third: '' } });
     await until('the agents know two', async () => !(await names()).includes('third'));
@@ -226,6 +228,11 @@ describe('agents that follow the gateways', function () {
   it('write nothing while nothing changes', async () => {
     await until('both are OK', async () => (await isOk('gateway')) && (await isOk('gateway2')));
     await until('the agents have told of two', () => told(gateway.lan, gateway2.lan));
+    const seen: string[] = [];
+    const stop = cluster.feed.listen(({ object }) => {
+      const text = textAt(object, 'metadata', 'annotations', 'eiproute.io/agent');
+      if (text !== '') seen.push(`${textAt(object, 'metadata', 'name')} ${text}`);
+    });
     const before = cluster.writes();
     for (const name of lab.network.nodes) {
       await agent(name, follow(name));
@@ -233,7 +240,8 @@ describe('agents that follow the gateways', function () {
     }
     for (const { daemon } of gateways.values()) process.kill(daemon.pid ?? 0, 'SIGHUP');
     await until('both are OK again', async () => (await isOk('gateway')) && (await isOk('gateway2')));
-    expect(cluster.writes().slice(before.length)).to.deep.equal([]);
+    stop();
+    expect(cluster.writes().slice(before.length), seen.join('\n')).to.deep.equal([]);
   });
 
   it('keep everything while the API is away, over a restart as well, and catch up', async () => {
