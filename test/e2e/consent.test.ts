@@ -130,7 +130,7 @@ describe('eiproute purge', () => {
     const { status, out, err } = await host.eiproute('purge');
     expect({ status, out }).to.deep.equal({ status: 1, out: '' });
     expect(err).to.match(
-      /^eiproute: purge deletes \d+ objects from the kernel, puts \d+ settings back and removes 2 files, and stdin is no terminal to ask on: say --yes if that is meant\n$/,
+      /^eiproute: purge deletes \d+ objects from the kernel, puts \d+ settings back and removes 3 files, and stdin is no terminal to ask on: say --yes if that is meant\n$/,
     );
     expect(await host.kernel()).to.equal(before);
   });

@@ -36,8 +36,8 @@ describe('eiproute events', () => {
       '+  198.51.100.10 (default/web) is routed to n1, n2, n3',
       '+  198.51.100.11 (default/mail) is routed to n2',
     ]);
-    expect(all.some((line) => line.includes('round 1:'))).to.equal(false);
-    expect((await told('--all')).some((line) => line.includes('round 1:'))).to.equal(true);
+    expect(all.some((line) => line.includes('reconciled ('))).to.equal(false);
+    expect((await told('--all')).some((line) => line.includes('reconciled ('))).to.equal(true);
     const mail = ['+  198.51.100.11 (default/mail) is routed to n2'];
     for (const words of [
       ['--eip', '198.51.100.11'],

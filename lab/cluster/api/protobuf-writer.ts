@@ -108,7 +108,7 @@ class Writer {
     switch (type) {
       case 'text':
         if (typeof value !== 'string') throw wrong(name, value);
-        this.inside(number, () => this.raw(Buffer.from(value)));
+        this.inside(number, () => this.#text(value));
         break;
       case 'number':
         if (typeof value !== 'number') throw wrong(name, value);
@@ -126,14 +126,14 @@ class Writer {
         this.inside(number, () => this.#port(name, value));
         break;
       case 'json':
-        this.inside(number, () => this.inside(1, () => this.raw(Buffer.from(JSON.stringify(value)))));
+        this.inside(number, () => this.inside(1, () => this.#text(JSON.stringify(value))));
         break;
       case 'map':
-        this.#map(number, name, value, (text) => this.inside(2, () => this.raw(Buffer.from(text))));
+        this.#map(number, name, value, (text) => this.inside(2, () => this.#text(text)));
         break;
       case 'quantities':
         this.#map(number, name, value, (text) =>
-          this.inside(2, () => this.inside(1, () => this.raw(Buffer.from(text)))),
+          this.inside(2, () => this.inside(1, () => this.#text(text))),
         );
         break;
       default:
@@ -163,7 +163,7 @@ class Writer {
       if (typeof text !== 'string') throw wrong(name, value);
       this.inside(number, () => {
         write(text);
-        this.inside(1, () => this.raw(Buffer.from(key)));
+        this.inside(1, () => this.#text(key));
       });
     }
   }
@@ -176,7 +176,7 @@ class Writer {
 
   #port(name: string, value: Json): void {
     if (typeof value === 'string') {
-      this.inside(3, () => this.raw(Buffer.from(value)));
+      this.inside(3, () => this.#text(value));
       this.#number(1, 1);
     } else if (typeof value === 'number') this.#number(2, value);
     else throw wrong(name, value);
@@ -187,7 +187,21 @@ class Writer {
     this.#varint(number * 8);
   }
 
+  #text(text: string): void {
+    const length = Buffer.byteLength(text);
+    this.#room(length);
+    this.#start -= length;
+    this.#buffer.write(text, this.#start);
+  }
+
   #varint(value: number): void {
+    // Nearly every number is a length or a tag.
+    if (value >= 0 && value < 128) {
+      this.#room(1);
+      this.#start -= 1;
+      this.#buffer[this.#start] = value;
+      return;
+    }
     let rest = BigInt.asUintN(64, BigInt(value));
     const bytes: number[] = [];
     do {
