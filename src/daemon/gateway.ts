@@ -37,7 +37,7 @@ import { needFolder } from './folders.ts';
 import { GatewayAnswers } from './gateway-answers.ts';
 import { roleOf } from './gateway-role.ts';
 import { keepHeapSmall } from './heap.ts';
-import { identity } from './identity.ts';
+import { identity, publisherId } from './identity.ts';
 import { lock } from './lock.ts';
 import { NodeTroubles } from './node-troubles.ts';
 import { Probing } from './probing.ts';
@@ -126,7 +126,7 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
       ? new Publishing({
           port: published,
           name: publish.name ?? hostname(),
-          id: await identity(config.stateDirectory),
+          id: await publisherId(config.stateDirectory),
           wanted: () => ({
             pools: config.gateway.pools.map(({ name, addresses }) => ({ name, networks: addresses })),
             lan: agentTerms().published,

@@ -34,3 +34,16 @@ export async function identity(stateDirectory: string): Promise<string> {
     });
   }
 }
+
+/**
+ * Who publishes: {@link identity}, or one of this run where it cannot be kept. Two gateways that run at once must differ, and
+ * no more. That the state directory cannot be written is told of the ledger of sysctls, and does not end what routes.
+ */
+export async function publisherId(stateDirectory: string): Promise<string> {
+  try {
+    return await identity(stateDirectory);
+  } catch (error) {
+    if (!(error instanceof DaemonError)) throw error;
+    return `${hostname()}_${randomUUID()}`;
+  }
+}

@@ -1,14 +1,15 @@
+import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
 import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { rawNode, rawService, rawSlice } from '../../lab/cluster/manifests.ts';
-import { outcome } from '../../lab/process/run.ts';
 import type { ObjectStatus } from '../../src/status/objects.ts';
 import { violations } from '../unit/status/json-schema.ts';
 import type { GatewayDaemon } from './gateway-daemon.ts';
 import { GatewayHost, serviceOn, standardWorld } from './gateway-host.ts';
 import { needRoot } from './root.ts';
+import { tied } from './tied.ts';
 import { until } from './until.ts';
 
 const schema = JSON.parse(readFileSync('docs/status.schema.json', 'utf8'));
@@ -308,10 +309,19 @@ describe('eiproute status', () => {
   });
 
   it('shows it again every second under --watch, until it is stopped', async () => {
-    const argv = ['timeout', '--signal=INT', '3', ...host.argv('status', '--watch')];
-    const { status, out } = await outcome({ argv });
-    expect(status).to.be.oneOf([124, 130]);
-    expect(out.match(/^DEGRADED: /gm)?.length).to.be.greaterThan(1);
+    const child = tied(host.argv('status', '--watch'), { stdio: ['ignore', 'pipe', 'inherit'] });
+    const ended = once(child, 'close');
+    let out = '';
+    child.stdout?.setEncoding('utf8').on('data', (part: string) => {
+      out += part;
+    });
+    await until(
+      'it is shown twice',
+      () => out,
+      (shown) => (shown.match(/^DEGRADED: /gm)?.length ?? 0) > 1,
+    );
+    child.kill('SIGINT');
+    expect(await ended).to.deep.equal([130, null]);
   });
 
   it('lists every object with its state under --objects', async () => {
@@ -427,7 +437,7 @@ describe('eiproute purge', () => {
     expect((await host.status()).pid).to.equal(daemon.pid);
 
     await daemon.stop();
-    const files = ['cluster.json', 'sysctls.json'].map((name) => join(host.state, name));
+    const files = ['cluster.json', 'identity', 'sysctls.json'].map((name) => join(host.state, name));
     await writeFile(join(host.state, 'notes.txt'), 'of a person');
     const preview = await host.eiproute('purge', '--dry-run');
     const purged = await host.eiproute('purge', '--yes');
