@@ -1,6 +1,6 @@
 import type { ObjectName, Resource } from '../model/cluster.ts';
 import type { Readiness } from './heartbeat.ts';
-import { ApiError, CredentialsError, UnreachableError } from './transport.ts';
+import { ApiError, CredentialsError, ProtocolError, UnreachableError } from './transport.ts';
 
 /** A request other than list and watch: verb and resource, as in RBAC rules. */
 export type ApiRequest =
@@ -104,6 +104,10 @@ function networkTrouble(error: unknown): Trouble {
       message: `${who}${chain(error)}`,
       advice: 'compare certificate-authority and server in the kubeconfig with what the API server shows',
     };
+  }
+  if (error instanceof ProtocolError) {
+    const advice = 'look for a proxy between this host and the API server that cuts or changes its answers';
+    return { message: chain(error), advice };
   }
   if (!(error instanceof UnreachableError)) return { message: chain(error), advice: undefined };
   const { server, from } = error;
