@@ -1,5 +1,6 @@
-import { mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
 import { rawNode, rawService, rawSlice } from '../../lab/cluster/manifests.ts';
 import { program } from '../../lab/eiproute/daemon-process.ts';
@@ -14,6 +15,8 @@ import { downloadPort, echoPort, Flows, flowServer } from './flows.ts';
 import { GatewayDaemon } from './gateway-daemon.ts';
 import { needRoot } from './root.ts';
 import { until } from './until.ts';
+
+const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
 
 /** Under Local: a flow that comes to another node than before is unknown there. */
 const local = eip(1);
@@ -88,10 +91,10 @@ log: { format: json }
     );
   }
 
-  /** Starts the gateway and waits for its first round. */
-  async function start(path = process.env['PATH'] ?? ''): Promise<GatewayDaemon> {
-    const argv = [`PATH=${path}`, program, 'gateway', '--config', folder('gateway.yaml')];
-    const daemon = new GatewayDaemon(within(net.namespace('gateway'), ['env', ...argv]));
+  /** Starts the gateway and waits for its first round. @param command what runs eiproute */
+  async function start(command: readonly string[] = [program]): Promise<GatewayDaemon> {
+    const argv = [...command, 'gateway', '--config', folder('gateway.yaml')];
+    const daemon = new GatewayDaemon(within(net.namespace('gateway'), argv));
     await until(
       'a route leads to the nodes',
       async () => {
@@ -166,9 +169,8 @@ log: { format: json }
   describe('without nft', () => {
     let daemon: GatewayDaemon;
     before(async () => {
-      await mkdir(folder('bin'));
-      for (const name of ['dirname', 'readlink']) await symlink(`/usr/bin/${name}`, folder(`bin/${name}`));
-      daemon = await start(folder('bin'));
+      // Without a PATH no program is found, and so bin/eiproute is not either.
+      daemon = await start(['env', 'PATH=', process.execPath, main]);
     });
     after(() => daemon?.[Symbol.asyncDispose]());
 
