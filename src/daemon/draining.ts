@@ -1,6 +1,7 @@
-import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DaemonError } from './daemon-error.ts';
+import { replaceFile } from './whole-file.ts';
 
 const name = 'draining';
 
@@ -48,18 +49,7 @@ export class Draining {
   async begin(now: number): Promise<void> {
     if (this.#since !== undefined) return;
     const since = new Date(now).toISOString();
-    await this.#change(async () => {
-      await mkdir(join(this.#file, '..'), { recursive: true });
-      const draft = `${this.#file}.new`;
-      const handle = await open(draft, 'w', 0o600);
-      try {
-        await handle.writeFile(`${since}\n`);
-        await handle.sync();
-      } finally {
-        await handle.close();
-      }
-      await rename(draft, this.#file);
-    });
+    await this.#change(() => replaceFile(this.#file, `${since}\n`));
     this.#since = since;
   }
 

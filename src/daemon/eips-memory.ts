@@ -1,6 +1,5 @@
-import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
-import { dirname } from 'node:path';
 import type { Prefix } from '../model/ip.ts';
+import { readIfThere, replaceFile } from './whole-file.ts';
 
 const version = 1;
 
@@ -23,13 +22,8 @@ export function isEipsMemory(text: string): boolean {
  * @throws Error that says why the file cannot be used
  */
 export async function recallEips(file: string, object: string): Promise<string | undefined> {
-  let text: string;
-  try {
-    text = await readFile(file, 'utf8');
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
-    throw error;
-  }
+  const text = await readIfThere(file);
+  if (text === undefined) return undefined;
   const content: unknown = JSON.parse(text);
   const fields = typeof content === 'object' && content !== null ? content : {};
   if (!('version' in fields && 'object' in fields && 'eips' in fields) || fields.version !== version) {
@@ -40,19 +34,5 @@ export async function recallEips(file: string, object: string): Promise<string |
 
 /** Replaces the file atomically. */
 export async function rememberEips(file: string, object: string, eips: readonly Prefix[]): Promise<void> {
-  await mkdir(dirname(file), { recursive: true });
-  const draft = `${file}.new`;
-  try {
-    const handle = await open(draft, 'w', 0o600);
-    try {
-      await handle.writeFile(`${JSON.stringify({ version, object, eips })}\n`);
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
-    await rename(draft, file);
-  } catch (error) {
-    await rm(draft, { force: true });
-    throw error;
-  }
+  await replaceFile(file, `${JSON.stringify({ version, object, eips })}\n`);
 }

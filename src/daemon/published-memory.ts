@@ -1,8 +1,7 @@
-import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
-import { dirname } from 'node:path';
 import type { Family } from '../model/ip.ts';
 import { publicationText, readPublication } from '../model/publication.ts';
 import type { PublishedGateways } from './published.ts';
+import { readIfThere, replaceFile } from './whole-file.ts';
 
 const version = 1;
 
@@ -39,13 +38,8 @@ export function isPublishedMemory(text: string): boolean {
  * @throws Error that says why the file cannot be used
  */
 export async function recallPublished(file: string, configMap: string): Promise<PublishedMemory | undefined> {
-  let text: string;
-  try {
-    text = await readFile(file, 'utf8');
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
-    throw error;
-  }
+  const text = await readIfThere(file);
+  if (text === undefined) return undefined;
   const content = contentOf(text);
   if (content?.version !== version) throw new Error(`it is not of version ${version}`);
   if (content.configMap !== configMap) return undefined;
@@ -64,8 +58,6 @@ export async function rememberPublished(
   configMap: string,
   { gateways, served }: PublishedMemory,
 ): Promise<void> {
-  await mkdir(dirname(file), { recursive: true });
-  const draft = `${file}.new`;
   const content: Content = {
     version,
     configMap,
@@ -77,19 +69,7 @@ export async function rememberPublished(
       value: publicationText(publication),
     })),
   };
-  try {
-    const handle = await open(draft, 'w', 0o600);
-    try {
-      await handle.writeFile(`${JSON.stringify(content)}\n`);
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
-    await rename(draft, file);
-  } catch (error) {
-    await rm(draft, { force: true });
-    throw error;
-  }
+  await replaceFile(file, `${JSON.stringify(content)}\n`);
 }
 
 function contentOf(text: string): Content | undefined {

@@ -13,6 +13,7 @@ import {
 } from '../../lab/eiproute/gateway-files.ts';
 import { startAgent } from '../../lab/eiproute/node-agents.ts';
 import { embedded, type Lab, openLab } from '../../lab/lab.ts';
+import type { Load } from '../../lab/load/load.ts';
 import { removeLeftovers } from '../../lab/network/lab-run.ts';
 import { eip, gateway, gateway2, other, pools } from '../../lab/network/map.ts';
 import type { Outcome } from '../../lab/process/run.ts';
@@ -171,17 +172,7 @@ describe('agents that follow the gateways', function () {
     await until('the gateway is OK', () => isOk('gateway'));
     for (const name of lab.network.nodes) expect((await status(name)).networks, name).to.include(added);
     expect((await eiproute('gateway', 'status')).out).to.match(/^Agents {4}3 of 3 tell what they serve$/m);
-    const { sent, lost, errors } = await load.stop(from);
-    expect(sent).to.be.above(10);
-    expect(
-      lost,
-      JSON.stringify([
-        errors,
-        load.answers
-          .filter((one) => one.pod === undefined)
-          .map((one) => [Math.round(one.sent - from), Math.round(one.done - one.sent), one.to].join(' ')),
-      ]),
-    ).to.equal(0);
+    await expectNoneLost(load, from);
   });
 
   it('take a second and a third gateway, and lose nothing', async () => {
@@ -213,16 +204,7 @@ describe('agents that follow the gateways', function () {
     // Gone for good, as the documentation has it.
     await cluster.client.patch(map, { data: { third: '' } });
     await until('the agents know two', async () => !(await names()).includes('third'));
-    const { lost, errors } = await load.stop(from);
-    expect(
-      lost,
-      JSON.stringify([
-        errors,
-        load.answers
-          .filter((one) => one.pod === undefined)
-          .map((one) => [Math.round(one.sent - from), Math.round(one.done - one.sent), one.to].join(' ')),
-      ]),
-    ).to.equal(0);
+    await expectNoneLost(load, from);
   });
 
   it('write nothing while nothing changes', async () => {
@@ -261,16 +243,7 @@ describe('agents that follow the gateways', function () {
     await cluster.startApi();
     await until('the agent hears again', async () => (await status('node2')).problems.length === 0);
     expect(await kernel('node2')).to.equal(good);
-    const { lost, errors } = await load.stop(from);
-    expect(
-      lost,
-      JSON.stringify([
-        errors,
-        load.answers
-          .filter((one) => one.pod === undefined)
-          .map((one) => [Math.round(one.sent - from), Math.round(one.done - one.sent), one.to].join(' ')),
-      ]),
-    ).to.equal(0);
+    await expectNoneLost(load, from);
   });
 
   it('keep everything when the ConfigMap is deleted, and when it is made anew', async () => {
@@ -322,3 +295,13 @@ describe('agents that follow the gateways', function () {
     expect((await eiproute('gateway', 'status')).status).to.equal(0);
   });
 });
+
+/** Ends the load: of the requests that were sent since then some were answered, and none was lost. */
+async function expectNoneLost(load: Load, from: number): Promise<void> {
+  const { sent, lost, errors } = await load.stop(from);
+  const unanswered = load.answers
+    .filter((one) => one.pod === undefined)
+    .map((one) => [Math.round(one.sent - from), Math.round(one.done - one.sent), one.to].join(' '));
+  expect(lost, JSON.stringify([errors, unanswered])).to.equal(0);
+  expect(sent).to.be.above(10);
+}
