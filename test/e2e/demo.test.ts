@@ -61,11 +61,12 @@ describe('eiproute demo', () => {
     await using playing = new Playing([]);
     await playing.printed(/link set node2 down/);
     const { id } = playing;
+    // The daemon dies in this scene, or in the next one when it was faster than we.
     for (const pid of gateways(id)) process.kill(pid, 'SIGKILL');
     expect(await playing.ended, playing.err).to.equal(1);
-    expect(playing.out).to.match(/✘ not seen within 30\.00 s: A node goes, and traffic goes on\n/);
+    expect(playing.out).to.match(/✘ not seen within 30\.00 s: \S/);
     expect(playing.out).to.match(/The daemon of the gateway has ended: exit SIGKILL/);
-    expect(playing.out).to.match(/ 3 of 8 scenes as they should be\n$/);
+    expect(playing.out).to.match(/ [34] of 8 scenes as they should be\n$/);
     expect(playing.out).to.match(/scenes? after it (is|are) not played/);
     expect(playing.out).to.match(
       /What the gateway said last:\n\n(.*\n)* +[\d:.]+ {2}info {3}198\.51\.100\.11 /,
