@@ -44,7 +44,7 @@ pools:
   - name: public
     addresses: [${pools.map((pool) => `"${pool}"`).join(', ')}]
     avoidBuggyIPs: true
-publish: { name: ${basename(dirname(files.config))} }
+publish: { name: "${basename(dirname(files.config))}" }
 stateDirectory: ${files.state}
 runtimeDirectory: ${files.runtime}
 log:

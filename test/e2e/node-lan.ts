@@ -263,9 +263,9 @@ export class Agent {
     return new GatewayDaemon(within(this.#lan.net.namespace(this.part), ['env', ...set, ...line]));
   }
 
-  /** @param environment variables, as a shell takes them in front of a command */
-  command(words: string, environment = ''): Promise<Outcome> {
-    return this.#lan.outcome(this.part, `${environment}${program} ${words} --config ${this.#config}`);
+  /** @param eiproute what runs eiproute, for a shell */
+  command(words: string, eiproute = program): Promise<Outcome> {
+    return this.#lan.outcome(this.part, `${eiproute} ${words} --config ${this.#config}`);
   }
 
   /** undefined: nobody answers. */

@@ -1,5 +1,4 @@
-import { mkdir, symlink } from 'node:fs/promises';
-import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
 import { Clients } from '../../lab/load/load.ts';
 import { gateway, node } from '../../lab/network/map.ts';
@@ -7,6 +6,8 @@ import { late } from '../patience.ts';
 import { cluster, local, NodeLan } from './node-lan.ts';
 import { needRoot } from './root.ts';
 import { until } from './until.ts';
+
+const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
 
 describe('a node agent that cannot start', () => {
   const stack = new AsyncDisposableStack();
@@ -67,10 +68,8 @@ describe('a node agent that cannot start', () => {
 
   it('says why, and leaves nothing behind: there is no nft', async () => {
     const agent = await lan.agent('node1');
-    const bare = join(agent.folder, 'bin');
-    await mkdir(bare);
-    for (const name of ['dirname', 'readlink']) await symlink(`/usr/bin/${name}`, join(bare, name));
-    const { status, err } = await agent.command('node', `PATH=${bare} `);
+    // Without a PATH no program is found, and so bin/eiproute is not either.
+    const { status, err } = await agent.command('node', `PATH= ${process.execPath} ${main}`);
     expect(err).to.match(/there is no program nft in PATH; install the package nftables/);
     expect(status).to.equal(1);
     expect(await agent.kernel()).to.equal(untouched);
