@@ -76,8 +76,13 @@ describe('agents that follow a gateway, on a real Kubernetes', function () {
     expect(published.lan).to.deep.equal([gateway.lan.v4, gateway.lan.v6]);
     expect(published.pools).to.deep.equal([{ name: 'public', networks: pools }]);
     for (const name of lab.network.nodes) {
-      const text = textAt(await nodeOf(name), 'metadata', 'annotations', told);
-      expect(readTold(text).eips, name).to.deep.equal(pools);
+      // An agent tells once it knows the gateways' link-layer addresses; it may be OK before.
+      const said = async (): Promise<string> => textAt(await nodeOf(name), 'metadata', 'annotations', told);
+      await until(`${name} has told of the gateway`, async () => {
+        const text = await said();
+        return text !== '' && readTold(text).gateways.length === 2;
+      });
+      expect(readTold(await said()).eips, name).to.deep.equal(pools);
     }
     const argv = ['curl', '-gsS', '-m', '5', `http://${eip(1).v4}/`];
     await until('an EIP answers', async () =>
