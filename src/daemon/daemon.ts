@@ -18,7 +18,7 @@ import type { Actual } from '../reconcile/actual.ts';
 import { isDelete } from '../reconcile/diff.ts';
 import { type KernelUnreadable, rounds } from '../reconcile/loop.ts';
 import { Reconciler, type Role } from '../reconcile/reconciler.ts';
-import { type Held, isDoubted, type Report } from '../reconcile/report.ts';
+import { type Held, isDoubted, isTooMany, type Report } from '../reconcile/report.ts';
 import { RoundSignal } from '../reconcile/round-signal.ts';
 import type { EipStatus } from '../status/eips.ts';
 import { eipOf } from '../status/need.ts';
@@ -313,10 +313,6 @@ function heldDeletes(held: readonly Held[], eips: readonly string[]): readonly H
       throw new DaemonError(`no delete of ${eip} is held; eiproute release --show lists those that are`);
     return one;
   });
-}
-
-function isTooMany({ reason }: Held): boolean {
-  return reason === 'too many at once';
 }
 
 /** ms from the first event of the cluster that a round was for to its end. */

@@ -105,7 +105,7 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
     changed: () => handle?.roundSignal.notify({ kind: 'cluster', text: 'probe' }),
     answered: (service) => allocating?.controller.answered(service),
   });
-  const publish = config.source.kind === 'kubernetes' ? config.publish : undefined;
+  const { publish } = config;
   await using published =
     publish && config.source.kind === 'kubernetes'
       ? kubernetesConfigMap(config.source, publish.configMap)

@@ -3,7 +3,7 @@ import type { Facts } from '../journal/facts.ts';
 import { describe, type LinkNames } from '../model/iproute.ts';
 import { changeObject, keyOf } from '../model/object.ts';
 import { type Problem, problemKey } from '../model/problem.ts';
-import type { Report } from '../reconcile/report.ts';
+import { isTooMany, type Report } from '../reconcile/report.ts';
 import { eipOf } from '../status/need.ts';
 
 /** A problem, refusal, conflict or hold as a journal record. It is open until a round no longer finds it. */
@@ -59,7 +59,7 @@ export function journalProblems(report: Report, names: LinkNames): ReadonlyMap<s
         'conflict: an object of another program is in its place, and is never overwritten: delete it, and eiproute installs its own',
     });
   }
-  const held = report.held.filter(({ reason }) => reason === 'too many at once');
+  const held = report.held.filter(isTooMany);
   const [first] = held;
   if (first) {
     found.set('held', {

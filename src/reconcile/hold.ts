@@ -1,5 +1,5 @@
 import type { Key } from '../model/object.ts';
-import type { Held } from './report.ts';
+import { type Held, isTooMany } from './report.ts';
 
 /** How long deletes are held that are too many at once: until an end in time, or an operator agrees. */
 export class Hold {
@@ -56,7 +56,7 @@ export class Hold {
    * @param isDesired whether an object is to be there again: what an operator let go does not count for the next time
    */
   keep(held: readonly Held[], isDesired: (key: Key) => boolean): void {
-    const hold = held.find(({ reason }) => reason === 'too many at once');
+    const hold = held.find(isTooMany);
     // Released deletes blocked by a refusal are not held again.
     if (hold === undefined && held.some(({ reason }) => reason === 'after a refusal')) return;
     this.#until = hold?.until;

@@ -96,9 +96,14 @@ export function isInSync(report: Report): boolean {
   );
 }
 
+/** The guard holds it, which an operator may end. */
+export function isTooMany({ reason }: Held): boolean {
+  return reason === 'too many at once';
+}
+
 /** The guard holds deletes as too many at once: the state of the cluster may be wrong. */
 export function isDoubted(report: Report | undefined): boolean {
-  return report?.held.some(({ reason }) => reason === 'too many at once') ?? false;
+  return report?.held.some(isTooMany) ?? false;
 }
 
 /** A round has seen all lists of the cluster, and the guard doubts none of them. */
