@@ -135,6 +135,18 @@ export const twoLinks: readonly [lan: Link, uplink: Link] = [
   link(3, 'eth1', ['203.0.113.1', 24], ['2001:db8:113::1', 64]),
 ];
 
+/** eth0, up, with these addresses: `10.0.0.11/24` */
+export function eth0(...addresses: readonly string[]): Link {
+  return link(
+    2,
+    'eth0',
+    ...addresses.map((text): [string, number] => {
+      const [ip = '', length] = text.split('/');
+      return [ip, Number(length)];
+    }),
+  );
+}
+
 function link(index: number, name: string, ...addresses: readonly [ip: string, length: number][]): Link {
   return {
     index,

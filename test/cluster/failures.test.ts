@@ -7,12 +7,12 @@ import { ApiRefusal } from '../../lab/cluster/api-client.ts';
 import type { RealCluster } from '../../lab/cluster/real-cluster.ts';
 import { program } from '../../lab/eiproute/daemon-process.ts';
 import { api } from '../../lab/network/map.ts';
-import { inside } from '../../lab/process/namespace.ts';
 import { waitFor } from '../../lab/process/wait.ts';
 import { firstEvent } from '../lab/first-event.ts';
 import { Stage } from '../lab/stage.ts';
 import { late } from '../patience.ts';
 import { needKubernetes, real } from './kind.ts';
+import { close, listenInside } from './server-inside.ts';
 
 const user = 'system:serviceaccount:kube-system:eiproute';
 
@@ -236,10 +236,7 @@ class Webhook implements AsyncDisposable {
       );
     });
     const webhook = new Webhook(server, authority);
-    await new Promise<void>((resolve, reject) => {
-      server.once('error', reject).once('listening', resolve);
-      inside(namespace, () => server.listen(port));
-    });
+    await listenInside(namespace, server, port);
     return webhook;
   }
 
@@ -276,8 +273,7 @@ class Webhook implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#server.closeAllConnections();
-    await new Promise((resolve) => this.#server.close(resolve));
+    await close(this.#server);
   }
 }
 

@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import { createServer, request, type Server } from 'node:https';
 import { parse } from 'yaml';
 import { serverCertificate } from '../../lab/cluster/api/certificate.ts';
@@ -6,7 +5,7 @@ import { kubeconfigOf } from '../../lab/cluster/kubeconfig.ts';
 import type { RealCluster } from '../../lab/cluster/real-cluster.ts';
 import { api } from '../../lab/network/map.ts';
 import type { Network } from '../../lab/network/network.ts';
-import { inside } from '../../lab/process/namespace.ts';
+import { close, listenInside } from './server-inside.ts';
 
 const port = 9444;
 
@@ -45,9 +44,7 @@ export class LaggingApi implements AsyncDisposable {
       answer.on('close', () => passed.destroy());
       asked.pipe(passed);
     });
-    const listening = once(server, 'listening');
-    inside(network.namespace('api'), () => server.listen(port));
-    await listening;
+    await listenInside(network.namespace('api'), server, port);
     return new LaggingApi(server, authority);
   }
 
@@ -57,8 +54,7 @@ export class LaggingApi implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#server.closeAllConnections();
-    await new Promise((resolve) => this.#server.close(resolve));
+    await close(this.#server);
   }
 }
 

@@ -8,22 +8,12 @@ import { ApiError } from '../../../src/cluster/transport.ts';
 import type { FollowTerms, NodeConfig } from '../../../src/config/config.ts';
 import { readNodeConfig } from '../../../src/config/load-node.ts';
 import { Following, type NodeContext } from '../../../src/daemon/following.ts';
-import { parseIp } from '../../../src/model/ip.ts';
 import type { NodeAgent } from '../../../src/model/node-agent.ts';
 import type { Link } from '../../../src/model/object.ts';
 import { publicationText, readPublication } from '../../../src/model/publication.ts';
+import { eth0 } from '../../scene.ts';
 
-const link = (...texts: readonly string[]): Link => ({
-  index: 2,
-  name: 'eth0',
-  up: true,
-  carrier: true,
-  addresses: texts.map((text) => {
-    const [ip = '', length] = text.split('/');
-    return { ip: parseIp(ip), length: Number(length) };
-  }),
-});
-const both = [link('10.0.0.11/24', '2001:db8:10::11/64')];
+const both = [eth0('10.0.0.11/24', '2001:db8:10::11/64')];
 
 interface Gateway {
   readonly pools?: Readonly<Record<string, readonly string[]>>;
@@ -314,7 +304,7 @@ describe('an agent that follows', () => {
 
     it('without IPv6 serves IPv4 alone, and both once it has an address', async () => {
       await using stage = await Stage.open();
-      stage.links = [link('10.0.0.11/24')];
+      stage.links = [eth0('10.0.0.11/24')];
       await stage.put({ v6 });
       expect(stage.agent.eips).to.deep.equal(['198.51.100.0/24']);
       expect(stage.says).to.equal('');
@@ -326,7 +316,7 @@ describe('an agent that follows', () => {
     it('keeps IPv6 while its address is gone for a moment, over a restart as well', async () => {
       await using stage = await Stage.open();
       await stage.put({ v6 });
-      stage.links = [link('10.0.0.11/24')];
+      stage.links = [eth0('10.0.0.11/24')];
       stage.take();
       expect(stage.agent.eips).to.have.length(2);
       await stage.restart();
@@ -335,7 +325,7 @@ describe('an agent that follows', () => {
 
     it('that is a gateway itself has no way back to itself', async () => {
       await using stage = await Stage.open();
-      stage.links = [link('10.0.0.1/24', '2001:db8:10::1/64')];
+      stage.links = [eth0('10.0.0.1/24', '2001:db8:10::1/64')];
       await stage.put({ gw1, gw2 });
       expect(stage.gateways).to.equal('10.0.0.2 102 2, 2001:db8:10::2 102 2');
       expect(stage.says).to.equal('');

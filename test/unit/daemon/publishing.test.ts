@@ -7,6 +7,7 @@ import { Publishing } from '../../../src/daemon/publishing.ts';
 import { parseIp, parsePrefix } from '../../../src/model/ip.ts';
 import type { Link } from '../../../src/model/object.ts';
 import { type Publication, publicationText } from '../../../src/model/publication.ts';
+import { eth0 } from '../../scene.ts';
 import { VirtualClock } from '../cluster/virtual-clock.ts';
 
 const name = { namespace: 'kube-system', name: 'eiproute' };
@@ -174,28 +175,18 @@ describe('publishing', () => {
 });
 
 describe('the addresses of a gateway on the LAN', () => {
-  const link = (...texts: readonly string[]): Link => ({
-    index: 2,
-    name: 'eth0',
-    up: true,
-    carrier: true,
-    addresses: texts.map((text) => {
-      const [ip = '', length] = text.split('/');
-      return { ip: parseIp(ip), length: Number(length) };
-    }),
-  });
   const of = (own: Link, former: readonly string[] = []) =>
     lanAddresses([own], 'eth0', [], former.map(parseIp));
 
   it('are the first of each family, without those that move and the link-local ones', () => {
     expect(
-      of(link('10.0.0.100/32', '10.0.0.1/24', '10.0.0.9/24', 'fe80::1/64', '2001:db8:10::1/64')),
+      of(eth0('10.0.0.100/32', '10.0.0.1/24', '10.0.0.9/24', 'fe80::1/64', '2001:db8:10::1/64')),
     ).to.deep.equal(['10.0.0.1', '2001:db8:10::1']);
-    expect(of(link('fe80::1/64'))).to.deep.equal(['fe80::1']);
+    expect(of(eth0('fe80::1/64'))).to.deep.equal(['fe80::1']);
   });
 
   it('stay while the interface has none', () => {
-    expect(of(link('10.0.0.1/24'), ['10.0.0.7', '2001:db8:10::1'])).to.deep.equal([
+    expect(of(eth0('10.0.0.1/24'), ['10.0.0.7', '2001:db8:10::1'])).to.deep.equal([
       '10.0.0.1',
       '2001:db8:10::1',
     ]);
@@ -203,7 +194,7 @@ describe('the addresses of a gateway on the LAN', () => {
   });
 
   it('are those of the configuration where it has some', () => {
-    expect(lanAddresses([link('10.0.0.1/24')], 'eth0', [parseIp('10.0.0.9')], [])).to.deep.equal([
+    expect(lanAddresses([eth0('10.0.0.1/24')], 'eth0', [parseIp('10.0.0.9')], [])).to.deep.equal([
       '10.0.0.9',
     ]);
   });

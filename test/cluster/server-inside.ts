@@ -1,0 +1,16 @@
+import { once } from 'node:events';
+import type { Server } from 'node:https';
+import { inside } from '../../lab/process/namespace.ts';
+
+/** Resolves when the server listens in a network namespace, seen under its full name. */
+export async function listenInside(namespace: string, server: Server, port: number): Promise<void> {
+  const listening = once(server, 'listening');
+  inside(namespace, () => server.listen(port));
+  await listening;
+}
+
+/** Ends the server and what is on its connections. */
+export async function close(server: Server): Promise<void> {
+  server.closeAllConnections();
+  await new Promise((resolve) => server.close(resolve));
+}
