@@ -14,7 +14,7 @@ import {
   rangePrefixes,
 } from '../model/ip.ts';
 import { quoted } from '../model/text.ts';
-import { announceKeys, readAggregate, readCommunities } from './announce-keys.ts';
+import { announceKeys, readAggregate, readCommunities, readWay } from './announce-keys.ts';
 import { kindOf } from './document.ts';
 import { readTerms, termKeys } from './pool-terms.ts';
 import { hint, meant } from './spelling.ts';
@@ -91,12 +91,14 @@ export function readPools(raw: unknown, report: ReportProblem): readonly Pool[] 
     const addresses = own.flatMap((piece) => piece.networks).sort(compareNetworks);
     const aggregate = readAggregate(item, key, addresses, report);
     const communities = readCommunities(item, key, report);
+    const announce = readWay(item, key, report);
     pools.push({
       name: name ?? key,
       addresses,
       ...(terms && { terms }),
       ...(aggregate && { aggregate }),
       ...(communities && { communities }),
+      ...(announce && { announce }),
     });
   });
   refuseOverlaps(pieces, report);

@@ -19,7 +19,7 @@ export interface AnnouncingInputs {
   readonly changed: () => void;
 }
 
-/** What `eiproute drain` and `undrain` do, and what `status` says of the announce table. */
+/** What `eiproute drain` and `undrain` do, and what `status` says of what is announced. */
 export class Announcing {
   readonly #inputs: AnnouncingInputs;
   /** The states that were last reported; none before the first round. */
@@ -68,7 +68,8 @@ export class Announcing {
       servesFamily(gateway(), version)
         ? { state: announcing.states[version], eips: announcing.count(version) }
         : undefined;
-    return { table: announce.table, ipv4: of(4), ipv6: of(6), drainingSince: draining.since };
+    const { table: number, segment } = announce;
+    return { table: number, segment, ipv4: of(4), ipv6: of(6), drainingSince: draining.since };
   }
 
   #isDrained(): boolean {
@@ -78,7 +79,7 @@ export class Announcing {
   #refuseWithoutTable(verb: 'drain' | 'undrain'): void {
     if (this.#inputs.gateway().announce !== undefined) return;
     throw new DaemonError(
-      `nothing to ${verb}: this gateway announces nothing (announce: false); take its traffic away at the router`,
+      `nothing to ${verb}: this gateway announces nothing (announce: false, and no pool has announce: layer2); take its traffic away at the router`,
     );
   }
 

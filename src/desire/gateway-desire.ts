@@ -15,6 +15,7 @@ import {
 import { type Owner, ownerOf } from '../model/owner.ts';
 import { type Probed, unprobed } from '../model/probed.ts';
 import type { Problem } from '../model/problem.ts';
+import { type Uniqueness, undetected } from '../model/uniqueness.ts';
 import { AnnounceTable } from './announce-table.ts';
 import { causes } from './causes.ts';
 import type { ClusterReader } from './cluster-reader.ts';
@@ -36,6 +37,8 @@ export interface GatewaySources {
   readonly probed?: Probed;
   /** An operator takes the traffic off this gateway. Absent: never. */
   isDraining?(): boolean;
+  /** Who has the EIPs on the segment where this gateway answers for them. Absent: nobody else. */
+  readonly uniqueness?: Uniqueness;
   /** Further problems; each list is the same array as long as nothing in it changes. */
   problems(): readonly (readonly Problem[])[];
 }
@@ -76,8 +79,9 @@ export class GatewayDesire implements Desire {
 
   constructor(
     gateway: Gateway,
-    { cluster, takeDelta, problems, probed = unprobed, isDraining = () => false }: GatewaySources,
+    { cluster, takeDelta, problems, probed = unprobed, isDraining = () => false, ...sources }: GatewaySources,
   ) {
+    const { uniqueness = undetected } = sources;
     this.#otherProblems = problems;
     this.#gateway = gateway;
     this.#owner = ownerOf(gateway.protocol);
@@ -89,7 +93,8 @@ export class GatewayDesire implements Desire {
     this.#isDraining = isDraining;
     const { announce } = gateway;
     this.announcing =
-      announce && new AnnounceTable({ gateway, announce, owner: this.#owner, desired: this.table });
+      announce &&
+      new AnnounceTable({ gateway, announce, owner: this.#owner, desired: this.table, uniqueness });
   }
 
   update(kernel: KernelState): DesiredState {
@@ -140,7 +145,7 @@ export class GatewayDesire implements Desire {
    */
   #lacking(): number {
     const { paths, table } = this;
-    const others = this.#fixedRoutes + (this.announcing?.size ?? 0);
+    const others = this.#fixedRoutes + (this.announcing?.routes ?? 0);
     if (this.#routes !== undefined) return paths.counts.routed - (table.counts.route - others);
     let kept = 0;
     for (const eip of this.#kept) if ((paths.path(eip)?.carriers.length ?? 0) > 0) kept += 1;

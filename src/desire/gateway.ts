@@ -7,6 +7,7 @@ import { type Key, keyOf, type Link } from '../model/object.ts';
 import { ownerOf } from '../model/owner.ts';
 import { type Probed, unprobed } from '../model/probed.ts';
 import type { Problem } from '../model/problem.ts';
+import { type Uniqueness, undetected } from '../model/uniqueness.ts';
 import { announcements, lookups } from './announcements.ts';
 import { causes } from './causes.ts';
 import { eipRoutes, presentRoute, routeKey } from './eip-routes.ts';
@@ -64,6 +65,7 @@ export function gatewayObjects(
       owner,
       kernel: { objects: have.objects, links: have.links, stuck: announcing.stuck },
       isDraining: announcing.isDraining,
+      uniqueness: announcing.uniqueness ?? undetected,
       isDesired: (key) => routes.has(key),
     },
     add,
@@ -78,6 +80,8 @@ export interface Announcing {
   readonly stuck: ReadonlySet<Key>;
   /** An operator takes the traffic off this gateway. */
   readonly isDraining: boolean;
+  /** Absent: nobody else has an EIP. */
+  readonly uniqueness?: Uniqueness;
 }
 
 const notDraining: Announcing = { stuck: new Set(), isDraining: false };
@@ -104,7 +108,7 @@ export function fixedObjects(inputs: FixedInputs, add: Add): readonly Problem[] 
     [gateway.lan, 'no EIP can be routed'],
     [gateway.uplink, 'no packet of a client comes in'],
   ] as const;
-  for (const [name, lost] of sides) {
+  for (const [name, lost] of [...sides, ...segmentSide(gateway)]) {
     const problem = interfaceProblem(
       name,
       lost,
@@ -119,6 +123,13 @@ export function fixedObjects(inputs: FixedInputs, add: Add): readonly Problem[] 
   const uplink = alive(have.links, gateway.uplink);
   problems.push(...defaultRoutes({ gateway, owner, uplink, have, refused }, add));
   return problems;
+}
+
+/** The interface where the gateway answers for EIPs, when it is another one. */
+function segmentSide({ lan, uplink, announce }: Gateway): readonly (readonly [name: string, lost: string])[] {
+  const segment = announce?.segment;
+  if (segment === undefined || segment === lan || segment === uplink) return [];
+  return [[segment, 'nobody is told where the EIPs of layer 2 are']];
 }
 
 /** The reserved addresses but for those that nodes claim while they are in use as EIPs. */

@@ -53,7 +53,7 @@ const announceFamilies: readonly Family[] = [
   ofGateway(
     'gauge',
     'eiproute_announced_eips',
-    'EIPs that routing daemons are told to announce, by family; absent with announce: false',
+    'EIPs that are announced, by BGP or by layer 2, by family; absent where nothing is',
     ['family'],
     ({ announce }) => ofFamilies(announce, ({ eips }) => eips),
   ),

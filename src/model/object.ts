@@ -1,4 +1,4 @@
-import { type Family, family, type Ip, type Prefix } from './ip.ts';
+import { type Family, family, hostPrefix, type Ip, type Prefix } from './ip.ts';
 
 /**
  * An object that eiproute keeps in the kernel. Every field is always present (undefined, not missing), so that objects
@@ -245,11 +245,18 @@ function sameHops(a: readonly Hop[], b: readonly Hop[]): boolean {
 }
 
 /**
- * A route of ours says that an EIP, or an aggregate, may be announced. No other route of ours is a blackhole; BIRD reads
- * no other type without a hop but `unreachable` and `prohibit`, and `unreachable` are those of the pools.
+ * An object of ours announces an EIP, or an aggregate: a route that says that routing daemons may do it, or a proxy
+ * neighbour, which answers for it. No other route of ours is a blackhole; BIRD reads no other type without a hop but
+ * `unreachable` and `prohibit`, and `unreachable` are those of the pools.
  */
 export function isAnnouncement(object: KernelObject): boolean {
-  return object.kind === 'route' && object.type === 'blackhole';
+  return announcedBy(object) !== undefined;
+}
+
+/** What an object announces; undefined: nothing. */
+export function announcedBy(object: KernelObject): Prefix | undefined {
+  if (object.kind === 'neighbour') return hostPrefix(object.ip);
+  return object.kind === 'route' && object.type === 'blackhole' ? object.dst : undefined;
 }
 
 /** undefined for objects of no family or of both: sysctls, groups, nft tables. */

@@ -1,7 +1,14 @@
 import type { DesiredTable, KernelState } from '../model/desired.ts';
 import type { Why } from '../model/desired-object.ts';
 import type { Prefix } from '../model/ip.ts';
-import { changeObject, equal, isAnnouncement, type KernelObject, type Key } from '../model/object.ts';
+import {
+  announcedBy,
+  changeObject,
+  equal,
+  isAnnouncement,
+  type KernelObject,
+  type Key,
+} from '../model/object.ts';
 import type { PlannedChange } from './report.ts';
 
 /** Make before break: an object is written before the objects that reference it. */
@@ -9,15 +16,16 @@ const rank: Readonly<Record<KernelObject['kind'], number>> = {
   sysctl: 0,
   nexthop: 1,
   group: 2,
-  neighbour: 3,
   // The nft table of a node protects its sockets before rules lead packets to them.
-  nft: 4,
-  route: 5,
-  rule: 6,
+  nft: 3,
+  route: 4,
+  rule: 5,
+  // What announces comes after the EIP's own route, and is withdrawn before it: nobody may be told of what is not there.
+  neighbour: 7,
 };
 
-/** After the EIP's own route, and withdrawn before it: nobody may be told of what is not there. */
-const announcementRank = 7;
+/** Of a route that announces. */
+const announcementRank = 6;
 
 /** What the diff reads of the desired table. */
 export type Desired = Pick<DesiredTable, 'get' | 'former' | 'keys'>;
@@ -80,7 +88,7 @@ function noLonger(before: Why | undefined): Why {
 
 function rankOf({ change }: PlannedChange): number {
   const object = changeObject(change);
-  return isAnnouncement(object) ? announcementRank : rank[object.kind];
+  return object.kind === 'route' && isAnnouncement(object) ? announcementRank : rank[object.kind];
 }
 
 export function isDelete({ change }: PlannedChange): boolean {
@@ -118,8 +126,10 @@ export function unpinned(
 ): readonly PlannedChange[] {
   const pinned = new Set<Key>();
   const announced = new Set<Prefix>();
-  for (const object of stays)
-    if (object.kind === 'route' && isAnnouncement(object)) announced.add(object.dst);
+  for (const object of stays) {
+    const dst = announcedBy(object);
+    if (dst !== undefined) announced.add(dst);
+  }
   const queue = [...stays];
   for (let object = queue.pop(); object !== undefined; object = queue.pop()) {
     for (const key of references(object)) {

@@ -64,9 +64,12 @@ export interface PublishStatus {
   readonly why: string | undefined;
 }
 
-/** What routing daemons are told to announce. */
+/** What is announced, and how. */
 export interface AnnounceStatus {
-  readonly table: number;
+  /** That routing daemons read; undefined: they are told nothing. */
+  readonly table: number | undefined;
+  /** Where ARP and NDP are answered for EIPs; undefined: nowhere. */
+  readonly segment: string | undefined;
   /** A family without pools is absent. */
   readonly ipv4: FamilyAnnounceStatus | undefined;
   readonly ipv6: FamilyAnnounceStatus | undefined;
@@ -76,7 +79,7 @@ export interface AnnounceStatus {
 
 export interface FamilyAnnounceStatus {
   readonly state: AnnounceState;
-  /** EIPs with an entry in the table. */
+  /** EIPs that are announced, in either way. */
   readonly eips: number;
 }
 

@@ -3,6 +3,7 @@ import type { Node, Service, Snapshot } from '../../../src/model/cluster.ts';
 import type { Gateway } from '../../../src/model/gateway.ts';
 import { type Ip, parseIp } from '../../../src/model/ip.ts';
 import type { Probed, Standing } from '../../../src/model/probed.ts';
+import type { Uniqueness } from '../../../src/model/uniqueness.ts';
 import { endpoint, gateway, node, request, service, snapshot } from '../../scene.ts';
 
 /** Small numbers on purpose: EIPs are shared, come back as they were, and take each other's places. */
@@ -28,6 +29,7 @@ export type Step =
   | { readonly kind: 'gateway'; readonly to: GatewayShape }
   | { readonly kind: 'complete'; readonly to: boolean }
   | { readonly kind: 'drain'; readonly to: boolean }
+  | { readonly kind: 'claim'; readonly eip: string; readonly to: boolean }
   | { readonly kind: 'disturb'; readonly what: Disturbance; readonly nth: number }
   | { readonly kind: 'refuse'; readonly chance: number };
 
@@ -37,6 +39,9 @@ export type Disturbance =
   | 'flap'
   | 'lan down'
   | 'lan up'
+  | 'uplink flaps'
+  | 'uplink down'
+  | 'uplink up'
   | 'foreign id'
   | 'former ids'
   | 'own address'
@@ -71,6 +76,8 @@ interface GatewayShape {
   /** Absent: always. */
   readonly announces?: 'nothing' | 'always' | 'while active';
   readonly aggregates?: boolean;
+  /** The pool 'public' is announced by layer 2; 'alone': and no other is announced. */
+  readonly layer2?: 'no' | 'beside bgp' | 'alone';
 }
 
 const serviceName = fc.constantFrom('a', 'b', 'c', 'd', 'e', 'f');
@@ -103,6 +110,7 @@ const anyGatewayShape: fc.Arbitrary<GatewayShape> = fc.record({
   idleTimer: fc.constantFrom(60, 120),
   announces: fc.constantFrom('nothing', 'always', 'while active'),
   aggregates: fc.boolean(),
+  layer2: fc.constantFrom('no', 'beside bgp', 'alone'),
 });
 
 const anyStep: fc.Arbitrary<Step> = fc.oneof(
@@ -162,6 +170,9 @@ const anyStep: fc.Arbitrary<Step> = fc.oneof(
         'lan down',
         'lan up',
         'lan up',
+        'uplink flaps',
+        'uplink down',
+        'uplink up',
         'foreign id',
         'former ids',
         'own address',
@@ -172,19 +183,34 @@ const anyStep: fc.Arbitrary<Step> = fc.oneof(
     }),
   },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('drain' as const), to: fc.boolean() }) },
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      kind: fc.constant('claim' as const),
+      // Few, so that one is claimed, routed, and free again within a history.
+      eip: fc.constantFrom('198.51.100.10', '198.51.100.11'),
+      to: fc.boolean(),
+    }),
+  },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('refuse' as const), chance: fc.nat(3) }) },
 );
 
 export interface History {
   readonly nodes: readonly string[];
   readonly steps: readonly Step[];
+  /** Of the first gateway; absent: 'no'. */
+  readonly layer2?: GatewayShape['layer2'];
 }
 
 export function anyHistory(steps: {
   readonly minLength: number;
   readonly maxLength: number;
 }): fc.Arbitrary<History> {
-  return fc.record({ nodes: fc.subarray(nodeNames), steps: fc.array(anyStep, steps) });
+  return fc.record({
+    nodes: fc.subarray(nodeNames),
+    steps: fc.array(anyStep, steps),
+    layer2: fc.constantFrom('no', 'beside bgp'),
+  });
 }
 
 /** The cluster of a history, event by event: what an event does not touch is the same object before and after. */
@@ -262,6 +288,7 @@ export class ClusterModel {
       }
       case 'gateway':
       case 'drain':
+      case 'claim':
       case 'disturb':
       case 'refuse':
         return;
@@ -325,17 +352,58 @@ export function gatewayOf({
   idleTimer,
   announces = 'always',
   aggregates = true,
+  layer2 = 'no',
 }: GatewayShape): Gateway {
   const resilience = buckets === undefined ? undefined : { buckets, idleTimer, unbalancedTimer: 0 };
   const active = announces === 'while active' ? [parseIp(activeAddress)] : [];
   const { pools, ...rest } = gateway({ weighByEndpoints, resilience });
   return {
     ...rest,
-    ...(announces === 'nothing' ? {} : { announce: { table: 86, active } }),
-    pools: pools.map((pool) =>
-      aggregates && pool.name === 'public' ? { ...pool, aggregate: { 4: 31, 6: 126 } } : pool,
-    ),
+    ...(announces === 'nothing'
+      ? {}
+      : {
+          announce: {
+            table: layer2 === 'alone' ? undefined : 86,
+            ...(layer2 === 'no' ? {} : { segment: 'eth1' }),
+            active,
+          },
+        }),
+    pools: pools.map((pool) => {
+      if (pool.name !== 'public') return pool;
+      if (layer2 !== 'no') return { ...pool, announce: 'layer2' };
+      return aggregates ? { ...pool, aggregate: { 4: 31, 6: 126 } } : pool;
+    }),
   };
 }
 
-export const firstGateway = gatewayOf({ weighByEndpoints: false, buckets: undefined, idleTimer: 60 });
+export function firstGateway(layer2: GatewayShape['layer2']): Gateway {
+  return gatewayOf({
+    weighByEndpoints: false,
+    buckets: undefined,
+    idleTimer: 60,
+    ...(layer2 === undefined ? {} : { layer2 }),
+  });
+}
+
+/** Who has which EIP on the segment, event by event. */
+export class SegmentModel implements Uniqueness {
+  readonly #claimed = new Set<Ip>();
+  #turned = new Set<Ip>();
+
+  /** Somebody else claims an EIP, or does so no more. */
+  claim(eip: Ip, to: boolean): void {
+    if (to) this.#claimed.add(eip);
+    else this.#claimed.delete(eip);
+    this.#turned.add(eip);
+  }
+
+  isUnique(eip: Ip): boolean {
+    return !this.#claimed.has(eip);
+  }
+
+  takeTurned(): ReadonlySet<Ip> {
+    const turned = this.#turned;
+    this.#turned = new Set();
+    return turned;
+  }
+}

@@ -286,6 +286,7 @@ describe('every metric of a gateway', () => {
         lease: { leads: true, holder: 'gw1' },
         announce: {
           table: 87,
+          segment: undefined,
           ipv4: { state: 'announced', eips: 35 },
           ipv6: { state: 'draining', eips: 36 },
           drainingSince: undefined,

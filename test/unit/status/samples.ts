@@ -241,6 +241,7 @@ export const drained = (): Promise<Sample> =>
   sample({
     neighbours: answering,
     announce: {
+      segment: undefined,
       table: 86,
       ipv4: { state: 'draining', eips: 0 },
       ipv6: undefined,
