@@ -94,6 +94,10 @@ export class Probing implements Probed {
     return this.#standings.standings;
   }
 
+  get areNodesHeard(): boolean {
+    return this.#reachability.isHeard;
+  }
+
   /** What every node may be sent, by its name. */
   get verdicts(): ReadonlyMap<string, Verdict> {
     return this.#standings.verdicts;

@@ -66,6 +66,7 @@ export function gatewayObjects(
       kernel: { objects: have.objects, links: have.links, stuck: announcing.stuck },
       isDraining: announcing.isDraining,
       uniqueness: announcing.uniqueness ?? undetected,
+      areNodesHeard: probed.areNodesHeard,
       isDesired: (key) => routes.has(key),
     },
     add,
