@@ -31,10 +31,11 @@ export class MemorySegment implements SegmentPort {
     this.#mac = mac;
   }
 
-  bind(_link: number): void {
+  bind(_link: number): string {
     if (this.refuses !== undefined) throw new KernelError(this.refuses, 'socket on a packet socket');
     this.#isBound = true;
     this.#wire.ports.add(this);
+    return this.#mac;
   }
 
   async probe(ips: readonly Ip[]): Promise<void> {

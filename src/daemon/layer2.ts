@@ -33,7 +33,8 @@ export class Layer2 {
     { done }: Pick<Report, 'done'>,
     actual: Actual | undefined,
   ): void {
-    this.duplicates.follow(table?.segment, active);
+    const isStandby = table?.states[4] === 'standby' || table?.states[6] === 'standby';
+    this.duplicates.follow(table?.segment, active, isStandby ? 'standby' : 'active');
     const turned = table?.takeTurned() ?? new Set<Ip>();
     if (table !== this.#table) {
       this.#table = table;

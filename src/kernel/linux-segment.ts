@@ -75,7 +75,7 @@ export class LinuxSegment implements SegmentPort {
     this.#sockets = sockets;
   }
 
-  bind(link: number): void {
+  bind(link: number): string {
     this.#sockets ??= openPacketSockets();
     const { arp, ndp } = this.#sockets;
     for (const [fd, protocol] of [
@@ -88,6 +88,7 @@ export class LinuxSegment implements SegmentPort {
     this.#link = link;
     this.#mac = own.slice(12, 18);
     this.#poll();
+    return macText(this.#mac);
   }
 
   probe(ips: readonly Ip[]): Promise<void> {

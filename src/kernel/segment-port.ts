@@ -15,9 +15,10 @@ export interface SegmentPort extends AsyncDisposable {
    * The interface to speak and listen on from now on.
    *
    * @param link ifindex
+   * @returns its link-layer address
    * @throws KernelError EPERM without CAP_NET_RAW; ENODEV
    */
-  bind(link: number): void;
+  bind(link: number): string;
 
   /**
    * Asks whether somebody has the addresses, without a claim of our own: ARP with sender 0.0.0.0 (RFC 5227), and a

@@ -13,6 +13,9 @@ export interface DuplicatesOptions {
   readonly changed: () => void;
 }
 
+/** The virtual link-layer addresses of VRRP (RFC 9568), for IPv4 and IPv6, without their last byte. */
+const virtualMac = /^00:00:5e:00:0[12]:/;
+
 /** Where this gateway answers for EIPs. */
 export interface Segment {
   readonly index: number;
@@ -38,6 +41,8 @@ const defendEvery = 10_000;
 /** EIPs that are asked or told about together. */
 interface Batch {
   readonly ips: readonly Ip[];
+  /** Only who claims one from now on counts. */
+  readonly isAnew?: boolean;
   /** How often that was done. */
   sent: number;
   /** ms, when it is done next */
@@ -48,7 +53,7 @@ interface Entry {
   state: 'tentative' | 'unique' | 'duplicate';
   /** Who claims it; of the latest claim. */
   mac: string | undefined;
-  /** Somebody has claimed it since it was asked about last. */
+  /** Somebody has claimed it since hosts were asked anew. */
   isClaimed: boolean;
   /** ms, when it was told last that it is here; undefined: never, or to all at once */
   defended: number | undefined;
@@ -77,6 +82,9 @@ export class Duplicates implements Uniqueness {
   #active: readonly Ip[] = [];
   #segment: Segment | undefined;
   #isBound = false;
+  /** Another gateway has the same link-layer address. */
+  #isShared = false;
+  #role: 'active' | 'standby' = 'active';
   #asking: Batch[] = [];
   #telling: Batch[] = [];
   #turned = new Set<Ip>();
@@ -116,9 +124,12 @@ export class Duplicates implements Uniqueness {
   /**
    * @param segment undefined while there is none that packets can leave by
    * @param active the addresses that make a gateway the active one
+   * @param role a standby says nothing with a link-layer address that it shares with the active gateway: the switch would
+   *   send it the packets
    */
-  follow(segment: Segment | undefined, active: readonly Ip[]): void {
+  follow(segment: Segment | undefined, active: readonly Ip[], role: 'active' | 'standby' = 'active'): void {
     this.#active = active;
+    this.#role = role;
     if (segment?.index === this.#segment?.index && segment?.name === this.#segment?.name) return;
     this.#segment = segment;
     this.#isBound = false;
@@ -196,6 +207,7 @@ export class Duplicates implements Uniqueness {
   /** Takes note of what others said. */
   async hear(heard: readonly Heard[]): Promise<void> {
     const contradicted: Ip[] = [];
+    const suspected: Ip[] = [];
     let isOther = false;
     for (const { kind, ip, mac } of heard) {
       if (kind === 'claim' && this.#active.includes(ip) && !this.#gateways.has(mac)) {
@@ -206,19 +218,35 @@ export class Duplicates implements Uniqueness {
       if (entry === undefined || this.#gateways.has(mac)) continue;
       if (kind === 'claim') {
         this.claims += 1;
-        if (entry.mac !== mac || !entry.isClaimed) isOther = true;
+        if (entry.mac !== mac) isOther = true;
         entry.mac = mac;
+        // It may be the gateway that takes over: hosts are asked, and with them for the address of the active one.
+        if (!entry.isClaimed && entry.state === 'unique') suspected.push(ip);
         entry.isClaimed = true;
-        if (entry.state === 'unique') this.#turn(ip, entry, 'duplicate');
       }
-      if (this.#answered.has(ip) && this.#clock() - (entry.defended ?? -defendEvery) >= defendEvery) {
-        entry.defended = this.#clock();
-        contradicted.push(ip);
-      }
+      // Linux leaves ARP probes for proxies unanswered; a claim is contradicted once it is known for a stranger's.
+      if (kind === 'probe' || entry.state === 'duplicate') contradicted.push(ip);
+    }
+    if (suspected.length > 0) {
+      this.#asking.push({ ips: suspected, sent: 0, due: this.#clock() });
+      this.#wake.abort();
     }
     if (isOther) this.#judge();
-    if (contradicted.length > 0 && this.#isBound)
-      await this.#attempt(() => this.#port.announce(contradicted));
+    await this.#contradict(contradicted);
+  }
+
+  /** Tells all hosts again that EIPs are here, each once in a while. */
+  async #contradict(eips: readonly Ip[]): Promise<void> {
+    const now = this.#clock();
+    const due: Ip[] = [];
+    for (const eip of eips) {
+      const entry = this.#entries.get(eip);
+      if (entry === undefined || !this.#answered.has(eip)) continue;
+      if (now - (entry.defended ?? -defendEvery) < defendEvery) continue;
+      entry.defended = now;
+      due.push(eip);
+    }
+    if (due.length > 0 && this.#isBound) await this.#attempt(() => this.#port.announce(due));
   }
 
   async #listen(signal: AbortSignal): Promise<void> {
@@ -235,12 +263,13 @@ export class Duplicates implements Uniqueness {
 
   async #ask(batch: Batch, now: number): Promise<void> {
     const ips = batch.ips.filter((ip) => this.#entries.has(ip));
-    if (batch.sent === probes || ips.length === 0) {
+    const isSilent = this.#isShared && this.#role === 'standby';
+    if (batch.sent === probes || ips.length === 0 || isSilent) {
       this.#asking = this.#asking.filter((one) => one !== batch);
-      this.#settle(ips, now);
+      await this.#settle(ips, now);
       return;
     }
-    if (batch.sent === 0)
+    if (batch.sent === 0 && batch.isAnew)
       for (const ip of ips) {
         const entry = this.#entries.get(ip);
         if (entry !== undefined) entry.isClaimed = false;
@@ -251,26 +280,22 @@ export class Duplicates implements Uniqueness {
   }
 
   /** All hosts were asked and had time to answer. */
-  #settle(ips: readonly Ip[], now: number): void {
+  async #settle(ips: readonly Ip[], now: number): Promise<void> {
     const claimed: Ip[] = [];
     for (const ip of ips) {
       const entry = this.#entries.get(ip);
       if (entry === undefined) continue;
       const isTaken = entry.isClaimed && entry.mac !== undefined && !this.#gateways.has(entry.mac);
       if (isTaken) claimed.push(ip);
-      this.#turn(ip, entry, isTaken ? 'duplicate' : 'unique');
+      entry.isClaimed = isTaken;
+      const to = isTaken ? 'duplicate' : 'unique';
+      if (entry.state !== to) this.#turned.add(ip);
+      entry.state = to;
     }
-    if (claimed.length > 0) this.#asking.push({ ips: claimed, sent: 0, due: now + againAfter });
+    if (claimed.length > 0)
+      this.#asking.push({ ips: claimed, sent: 0, due: now + againAfter, isAnew: true });
     this.#judge();
-  }
-
-  #turn(eip: Ip, entry: Entry, to: Entry['state']): void {
-    if (entry.state === to) return;
-    // Nobody asks about it now, and the claim must end some time.
-    if (entry.state === 'unique') this.#asking.push({ ips: [eip], sent: 0, due: this.#clock() + againAfter });
-    entry.state = to;
-    this.#turned.add(eip);
-    this.#wake.abort();
+    await this.#contradict(claimed);
   }
 
   async #tell(batch: Batch, now: number): Promise<void> {
@@ -289,7 +314,7 @@ export class Duplicates implements Uniqueness {
 
   #bind(): void {
     if (this.#segment === undefined) return;
-    this.#port.bind(this.#segment.index);
+    this.#isShared = virtualMac.test(this.#port.bind(this.#segment.index));
     this.#isBound = true;
   }
 

@@ -39,7 +39,7 @@ export function segmentSuite(make: () => Promise<SegmentFixture>): void {
   it('asks for an address of either family without claiming it', async () => {
     const { here, there, hereLink, thereLink, hereMac } = fixture;
     there.bind(thereLink);
-    here.bind(hereLink);
+    expect(here.bind(hereLink)).to.equal(hereMac);
     await here.probe([eip, eip6]);
     expect([...(await hears(2))].sort()).to.deep.equal([
       `probe ${eip} ${hereMac}`,

@@ -29,6 +29,8 @@ export interface TwoGatewaysOptions {
   readonly lines: (part: Part) => string;
   /** Further pools, in YAML's flow style. */
   readonly pools?: readonly string[];
+  /** The EIPs' pool is announced by layer 2; absent: as the gateways announce. */
+  readonly announce?: 'layer2';
 }
 
 /**
@@ -50,7 +52,7 @@ export class TwoGateways implements AsyncDisposable {
     this.#stack = stack;
   }
 
-  static async lay({ lines, pools: more = [] }: TwoGatewaysOptions): Promise<TwoGateways> {
+  static async lay({ lines, pools: more = [], announce }: TwoGatewaysOptions): Promise<TwoGateways> {
     await using stack = new AsyncDisposableStack();
     await removeLeftovers();
     const net = stack.use(await layNetwork({ nodes: 3, gateways: 2, nodeRouting: 'by agents' }));
@@ -91,7 +93,7 @@ export class TwoGateways implements AsyncDisposable {
     });
     for (const part of parts) {
       await mkdir(two.folder(part), { recursive: true });
-      await writeFile(two.config(part), two.#configuration(lines(part), more));
+      await writeFile(two.config(part), two.#configuration(lines(part), more, announce));
       await two.start(part);
     }
     for (const part of parts) await two.synced(part);
@@ -225,8 +227,8 @@ export class TwoGateways implements AsyncDisposable {
     return JSON.stringify({ kind: 'List', items });
   }
 
-  #configuration(lines: string, more: readonly string[]): string {
-    const own = `{ name: public, addresses: [${pools.map((pool) => `"${pool}"`).join(', ')}], communities: ["65001:100"] }`;
+  #configuration(lines: string, more: readonly string[], announce?: 'layer2'): string {
+    const own = `{ name: public, addresses: [${pools.map((pool) => `"${pool}"`).join(', ')}], ${announce === undefined ? 'communities: ["65001:100"]' : `announce: ${announce}`} }`;
     return `source: { file: ${join(this.net.folder, 'cluster.json')} }
 lan: eth0
 uplink: eth1
