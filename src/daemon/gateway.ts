@@ -122,6 +122,7 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
     gateway: () => config.gateway,
     draining,
     table: () => taken.desire.announcing,
+    claims: () => layer2.duplicates.counts,
     actual: () => handle?.actual(),
     changed: () => handle?.roundSignal.notify({ kind: 'operator', text: 'drain' }),
   });

@@ -91,8 +91,7 @@ export class Duplicates implements Uniqueness {
   #blind: string | undefined;
   #problems = none;
   #wake = new AbortController();
-  /** Claims of EIPs by others, since the start. */
-  claims = 0;
+  #claims = 0;
 
   constructor({ port, clock, changed }: DuplicatesOptions) {
     this.#port = port;
@@ -114,6 +113,11 @@ export class Duplicates implements Uniqueness {
   *duplicates(): Generator<readonly [eip: Ip, mac: string]> {
     for (const [eip, { state, mac }] of this.#entries)
       if (state === 'duplicate' && mac !== undefined) yield [eip, mac];
+  }
+
+  /** EIPs that somebody else has now; packets in which others have claimed one, since the start. */
+  get counts(): { readonly claimed: number; readonly claims: number } {
+    return { claimed: [...this.duplicates()].length, claims: this.#claims };
   }
 
   /** The same array as long as nothing in it changes. */
@@ -217,7 +221,7 @@ export class Duplicates implements Uniqueness {
       const entry = this.#entries.get(ip);
       if (entry === undefined || this.#gateways.has(mac)) continue;
       if (kind === 'claim') {
-        this.claims += 1;
+        this.#claims += 1;
         if (entry.mac !== mac) isOther = true;
         entry.mac = mac;
         // It may be the gateway that takes over: hosts are asked, and with them for the address of the active one.
@@ -292,8 +296,7 @@ export class Duplicates implements Uniqueness {
       if (entry.state !== to) this.#turned.add(ip);
       entry.state = to;
     }
-    if (claimed.length > 0)
-      this.#asking.push({ ips: claimed, sent: 0, due: now + againAfter, isAnew: true });
+    if (claimed.length > 0) this.#asking.push({ ips: claimed, sent: 0, due: now + againAfter, isAnew: true });
     this.#judge();
     await this.#contradict(claimed);
   }

@@ -65,6 +65,8 @@ describe('EIPs that are on-link for their clients', () => {
     const { announce } = await two.status('gateway');
     expect(announce).to.deep.equal({
       segment: 'eth1',
+      claimed: 0,
+      claims: 0,
       ipv4: { state: 'announced', eips: 1 },
       ipv6: { state: 'announced', eips: 1 },
     });
@@ -111,10 +113,15 @@ describe('EIPs that are on-link for their clients', () => {
     await two.ip('other', `address add ${local.v4}/32 dev eth1`);
     // It asks for its neighbour, with the address that it has taken.
     await two.net.outcome('other', { argv: ['ping', '-c1', '-W1', '-I', local.v4, '203.0.113.77'] });
-    await eventually('the claim is told', async () => (await needs('gateway2')).some((one) => one.includes(stranger)));
+    await eventually('the claim is told', async () =>
+      (await needs('gateway2')).some((one) => one.includes(stranger)),
+    );
     const [need] = await needs('gateway2');
-    expect(need).to.include(`${local.v4} is claimed by ${stranger} on eth1 (ARP); this gateway answers for it too`);
+    expect(need).to.include(
+      `${local.v4} is claimed by ${stranger} on eth1 (ARP); this gateway answers for it too`,
+    );
     expect(await proxies('gateway2')).to.equal(`${local.v4} ${local.v6}`);
+    expect((await two.status('gateway2')).announce).to.deep.include({ claimed: 1 });
     const traced = await two.eiproute('gateway2', 'trace', local.v4);
     expect(traced.out).to.include(stranger);
   });
@@ -135,6 +142,9 @@ describe('EIPs that are on-link for their clients', () => {
     expect(await proxies('gateway2')).to.equal(local.v6);
     await two.start('gateway2');
     await two.synced('gateway2');
-    await eventually('both are answered for', async () => (await proxies('gateway2')) === `${local.v4} ${local.v6}`);
+    await eventually(
+      'both are answered for',
+      async () => (await proxies('gateway2')) === `${local.v4} ${local.v6}`,
+    );
   });
 });

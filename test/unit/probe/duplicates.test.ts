@@ -86,7 +86,7 @@ describe('duplicate address detection', () => {
     expect(bench.messages()).to.deep.equal([
       `${a} is claimed by ${stranger} on eth1 (ARP); this gateway does not answer for it`,
     ]);
-    expect(bench.duplicates.claims).to.equal(3);
+    expect(bench.duplicates.counts).to.deep.equal({ claimed: 1, claims: 3 });
     await bench.pass(35_000);
     expect(bench.duplicates.isUnique(a)).to.equal(false);
     bench.wire.hosts.delete(a);
