@@ -159,7 +159,8 @@ function announceText({ ipv4, ipv6, drainingSince, ...announce }: AnnounceStatus
   };
   const since = drainingSince === undefined ? [] : [`drained for ${span(now - Date.parse(drainingSince))}`];
   const table = announce.table === undefined ? [] : [`table ${announce.table}`];
-  const segment = announce.segment === undefined ? [] : [`layer 2 on ${announce.segment}`];
+  const claimed = announce.claimed ? `, ${counted(announce.claimed, 'EIP')} claimed by others` : '';
+  const segment = announce.segment === undefined ? [] : [`layer 2 on ${announce.segment}${claimed}`];
   return columns([...part('IPv4', ipv4), ...part('IPv6', ipv6), ...table, ...segment, ...since]);
 }
 

@@ -14,10 +14,14 @@ export interface AnnouncingInputs {
   readonly draining: Draining;
   /** The table of the last round; undefined: nothing is announced. */
   readonly table: () => AnnounceTable | undefined;
+  /** What others say of the EIPs on their segment; see {@link AnnounceStatus}. */
+  readonly claims: () => { readonly claimed: number; readonly claims: number };
   readonly actual: () => Actual | undefined;
   /** Starts a round. */
   readonly changed: () => void;
 }
+
+const unclaimed = { claimed: undefined, claims: undefined };
 
 /** What `eiproute drain` and `undrain` do, and what `status` says of what is announced. */
 export class Announcing {
@@ -69,7 +73,16 @@ export class Announcing {
         ? { state: announcing.states[version], eips: announcing.count(version) }
         : undefined;
     const { table: number, segment } = announce;
-    return { table: number, segment, ipv4: of(4), ipv6: of(6), drainingSince: draining.since };
+    const { claimed, claims } = segment === undefined ? unclaimed : this.#inputs.claims();
+    return {
+      table: number,
+      segment,
+      claimed,
+      claims,
+      ipv4: of(4),
+      ipv6: of(6),
+      drainingSince: draining.since,
+    };
   }
 
   #isDrained(): boolean {

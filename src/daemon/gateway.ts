@@ -12,6 +12,8 @@ import { GatewayDesire } from '../desire/gateway-desire.ts';
 import { apiServiceName } from '../desire/reserved.ts';
 import { LinuxKernel } from '../kernel/linux.ts';
 import { LinuxNeighbours } from '../kernel/linux-neighbours.ts';
+import { LinuxSegment } from '../kernel/linux-segment.ts';
+import { inheritedPacketSockets } from '../kernel/packet-sockets.ts';
 import type { Delta } from '../model/cluster.ts';
 import type { Ip } from '../model/ip.ts';
 import { changeObject, type Link } from '../model/object.ts';
@@ -38,6 +40,7 @@ import { GatewayAnswers } from './gateway-answers.ts';
 import { roleOf } from './gateway-role.ts';
 import { keepHeapSmall } from './heap.ts';
 import { identity, publisherId } from './identity.ts';
+import { Layer2 } from './layer2.ts';
 import { lock } from './lock.ts';
 import { NodeTroubles } from './node-troubles.ts';
 import { Probing } from './probing.ts';
@@ -70,6 +73,7 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
   await using _lock = await lock(config.gateway.protocol, config.runtimeDirectory);
   await using kernel = await LinuxKernel.open(config.stateDirectory);
   await using neighbours = new LinuxNeighbours();
+  await using segment = new LinuxSegment(inheritedPacketSockets());
   const source = openSource(config.source);
   await using cluster = remembered(source, join(config.stateDirectory, 'cluster.json'), {
     believed: () => isBelieved(report),
@@ -118,8 +122,13 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
     gateway: () => config.gateway,
     draining,
     table: () => taken.desire.announcing,
+    claims: () => layer2.duplicates.counts,
     actual: () => handle?.actual(),
     changed: () => handle?.roundSignal.notify({ kind: 'operator', text: 'drain' }),
+  });
+  const layer2 = new Layer2({
+    port: segment,
+    changed: () => handle?.roundSignal.notify({ kind: 'cluster', text: 'layer 2' }),
   });
   const publishing =
     publish && published
@@ -160,10 +169,12 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
         },
         probed: probing,
         isDraining: () => draining.since !== undefined,
+        uniqueness: layer2.duplicates,
         problems: () => [
           kernel.problems,
           allocating?.problems() ?? none,
           nodeTroubles(),
+          layer2.duplicates.problems,
           publishing?.problems() ?? none,
           ...probing.problems(),
         ],
@@ -222,6 +233,8 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
       counts = taken.desire.paths.counts;
       probing.rounded();
       announcing.rounded();
+      const { announcing: table } = taken.desire;
+      layer2.rounded(table, config.gateway.announce?.active ?? [], result, handle?.actual());
       if (handle) announcing.tell(handle.journal);
       if (links !== handle?.links()) allocating?.controller.notify();
       links = handle?.links();
@@ -261,6 +274,7 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
         roundSignal.notify({ kind: 'config', text: 'configuration' });
       }),
     (_, until) => probing.run(until),
+    (_, until) => layer2.duplicates.run(until),
     ...(publishing ? [(_: DaemonHandle, until: AbortSignal) => publishing.run(until)] : []),
     ...(allocating ? allocationWatches(allocating, (until) => source.recoveries?.(until)) : []),
   ];

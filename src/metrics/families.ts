@@ -64,6 +64,20 @@ const announceFamilies: readonly Family[] = [
     ['family'],
     ({ announce }) => ofFamilies(announce, ({ state }) => Number(state === 'announced')),
   ),
+  ofGateway(
+    'gauge',
+    'eiproute_claimed_eips',
+    'EIPs that another host of the segment claims by ARP or NDP now; absent without announce: layer2',
+    [],
+    ({ announce }) => one(announce?.claimed),
+  ),
+  ofGateway(
+    'counter',
+    'eiproute_eip_claims_total',
+    'Packets in which other hosts have claimed an EIP of announce: layer2, by ARP or NDP',
+    [],
+    ({ announce }) => one(announce?.claims ?? 0),
+  ),
 ];
 
 const poolFamilies: readonly Family[] = [

@@ -70,6 +70,10 @@ export interface AnnounceStatus {
   readonly table: number | undefined;
   /** Where ARP and NDP are answered for EIPs; undefined: nowhere. */
   readonly segment: string | undefined;
+  /** EIPs that another host claims there now; undefined without layer 2. */
+  readonly claimed: number | undefined;
+  /** Packets in which others have claimed an EIP, since the start; undefined without layer 2. */
+  readonly claims: number | undefined;
   /** A family without pools is absent. */
   readonly ipv4: FamilyAnnounceStatus | undefined;
   readonly ipv6: FamilyAnnounceStatus | undefined;

@@ -43,6 +43,8 @@ export interface TwoGatewaysOptions {
   readonly pools?: readonly string[];
   /** The cluster is read from an API server of the lab, and not from a file. */
   readonly hasApi?: boolean;
+  /** The EIPs' pool is announced by layer 2; absent: as the gateways announce. */
+  readonly announce?: 'layer2';
 }
 
 /**
@@ -66,7 +68,12 @@ export class TwoGateways implements AsyncDisposable {
     this.#stack = stack;
   }
 
-  static async lay({ lines, pools: more = [], hasApi = false }: TwoGatewaysOptions): Promise<TwoGateways> {
+  static async lay({
+    lines,
+    pools: more = [],
+    announce,
+    hasApi = false,
+  }: TwoGatewaysOptions): Promise<TwoGateways> {
     await using stack = new AsyncDisposableStack();
     await removeLeftovers();
     const net = stack.use(await layNetwork({ nodes: 3, gateways: 2, nodeRouting: 'by agents' }));
@@ -112,7 +119,7 @@ export class TwoGateways implements AsyncDisposable {
     });
     for (const part of parts) {
       await mkdir(two.folder(part), { recursive: true });
-      await writeFile(two.config(part), two.#configuration(lines(part), more));
+      await writeFile(two.config(part), two.#configuration(lines(part), more, announce));
       await two.start(part);
     }
     for (const part of parts) await two.synced(part);
@@ -266,8 +273,8 @@ export class TwoGateways implements AsyncDisposable {
     ];
   }
 
-  #configuration(lines: string, more: readonly string[]): string {
-    const own = `{ name: public, addresses: [${pools.map((pool) => `"${pool}"`).join(', ')}], communities: ["65001:100"] }`;
+  #configuration(lines: string, more: readonly string[], announce?: 'layer2'): string {
+    const own = `{ name: public, addresses: [${pools.map((pool) => `"${pool}"`).join(', ')}], ${announce === undefined ? 'communities: ["65001:100"]' : `announce: ${announce}`} }`;
     const { folder } = this.net;
     const source = this.#api
       ? `kubeconfig: ${folder}/kubeconfig`

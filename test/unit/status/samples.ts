@@ -242,6 +242,8 @@ export const drained = (): Promise<Sample> =>
     neighbours: answering,
     announce: {
       segment: undefined,
+      claimed: undefined,
+      claims: undefined,
       table: 86,
       ipv4: { state: 'draining', eips: 0 },
       ipv6: undefined,
