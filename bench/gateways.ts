@@ -335,6 +335,7 @@ class Vrrp implements Announcer {
   virtual_router_id 51
   priority ${part === 'gateway' ? 150 : 100}
   advert_int 0.1
+  track_interface { eth0 }
   virtual_ipaddress { ${shared}/24 }
 }
 `;
