@@ -40,7 +40,7 @@ export interface ProbingInputs {
 const none: readonly Problem[] = [];
 
 /** ms between two looks at how long nodes have been draining */
-const drainPace = 1000;
+const drainPace = 200;
 /** ms by which agents hear of a drain before the traffic moves: a write to the API, a watch, and a table of nftables. */
 const drainLead = 1000;
 
@@ -78,7 +78,7 @@ export class Probing implements Probed {
       time: () => performance.timeOrigin + performance.now(),
       changed,
     });
-    this.#awake = new AwakeClock(clock, 2 * drainPace);
+    this.#awake = new AwakeClock(clock, 10 * drainPace);
     this.#proxies = new ProxyHealths({ ask: askHealth, port: () => terms().proxyPort, clock, changed });
     this.#serving = new Serving({
       isRouted: (service, of) => this.#isRouted(service, of),
