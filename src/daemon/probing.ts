@@ -100,6 +100,8 @@ export class Probing implements Probed {
 
   get areNodesHeard(): boolean {
     return this.#reachability.isHeard;
+  }
+
   /** See {@link Standings.handing}; undefined: no node is known yet. */
   get handing(): readonly Ip[] | undefined 
     return this.#inputs.cluster.overview().nodes.length === 0 ? undefined : this.#standings.handing;
