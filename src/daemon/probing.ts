@@ -103,35 +103,44 @@ export class Probing implements Probed {
   }
 
   /** See {@link Standings.handing}; undefined: no node is known yet. */
-  get handing(): readonly Ip[] | undefined 
+  get handing(): readonly Ip[] | undefined {
     return this.#inputs.cluster.overview().nodes.length === 0 ? undefined : this.#standings.handing;
+  }
 
   /** What every node may be sent, by its name. */
-  get verdicts(): ReadonlyMap<string, Verdict> 
+  get verdicts(): ReadonlyMap<string, Verdict> {
     return this.#standings.verdicts;
+  }
 
   /** Nodes that do not answer, also those whose silence is doubted; the same set as long as they are the same. */
-  get unheard(): ReadonlySet<Ip> 
+  get unheard(): ReadonlySet<Ip> {
     return this.#reachability.unheard;
+  }
 
   /** The nodes in the neighbour table, as of the last {@link look}. */
-  get hosts(): Hosts 
+  get hosts(): Hosts {
     return this.#reachability.hosts;
+  }
 
-  look(signal: AbortSignal): Promise<void> 
+  look(signal: AbortSignal): Promise<void> {
     return this.#reachability.look(signal);
+  }
 
-  waiting(service: string) 
+  waiting(service: string) {
     return this.#serving.waiting(service);
+  }
 
-  isUnanswered(service: string): boolean 
+  isUnanswered(service: string): boolean {
     return this.#serving.isUnanswered(service);
+  }
 
-  takeTurned(): ReadonlySet<string> 
+  takeTurned(): ReadonlySet<string> {
     return this.#serving.takeTurned();
+  }
 
-  problems(): readonly (readonly Problem[])[] 
+  problems(): readonly (readonly Problem[])[] {
     return [this.#reachability.problems, this.#serving.problems, this.#limits];
+  }
 
   /**
    * Reads what has changed, before a round acts on it.
@@ -181,13 +190,14 @@ export class Probing implements Probed {
     this.#follow();
   }
 
-  async run(signal: AbortSignal): Promise<void> 
+  async run(signal: AbortSignal): Promise<void> {
     await Promise.all([
       this.#reachability.run(signal),
       this.#serving.run(signal),
       this.#proxies.run(signal),
       this.#watchDrains(signal),
     ]);
+  }
 
   /** Nothing tells that the limit of a drain is over. */
   async #watchDrains(signal: AbortSignal): Promise<void> {
