@@ -139,7 +139,7 @@ describe('what a gateway announces', () => {
     const drained = await host.eiproute('drain');
     expect([drained.status, drained.err]).to.deep.equal([
       1,
-      'eiproute: nothing to drain: this gateway announces nothing (announce: false); take its traffic away at the router\n',
+      'eiproute: nothing to drain: this gateway announces nothing (announce: false, and no pool has announce: layer2); take its traffic away at the router\n',
     ]);
   });
 
