@@ -182,6 +182,16 @@ describe('layer 2', () => {
     expect(table?.answered).to.have.lengthOf(2);
   });
 
+  it('tells that nobody answers NDP where IPv6 is off', async () => {
+    const scene = new Scene(cluster, answering);
+    const codes = async () => (await scene.round('link')).problems.map(({ code }) => code);
+    expect(await codes()).to.deep.equal([]);
+    scene.world.setSysctl('net/ipv6/conf/eth1/disable_ipv6', '1');
+    expect(await codes()).to.deep.equal(['segment-without-ipv6']);
+    scene.world.setSysctl('net/ipv6/conf/eth1/disable_ipv6', '0');
+    expect(await codes()).to.deep.equal([]);
+  });
+
   it('goes on for an EIP that somebody claims afterwards', async () => {
     const scene = new Scene(cluster, answering);
     const claims = new Claims();
