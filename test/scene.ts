@@ -277,6 +277,9 @@ export class TestRole implements Role {
       get standings() {
         return now().standings;
       },
+      get areNodesHeard() {
+        return now().areNodesHeard;
+      },
       waiting: (key) => now().waiting(key),
       takeTurned: () => this.#turned(),
     };

@@ -210,7 +210,10 @@ function isOurs(object: KernelObject, scope: Scope): boolean {
     case 'route':
       return object.protocol === owner.protocol && holdsTable(scope, object.table);
     case 'nft':
-      return object.protocol === owner.protocol && scope.nftTables.includes(object.name);
+      return (
+        object.protocol === owner.protocol &&
+        scope.nftTables.some((table) => keyOf({ ...object, ...table }) === keyOf(object))
+      );
     case 'rule':
     case 'neighbour':
       return object.protocol === owner.protocol;

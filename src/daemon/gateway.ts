@@ -99,21 +99,22 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
           troubled: () => handle?.roundSignal.notify({ kind: 'cluster', text: 'Lease' }),
         })
       : undefined;
-  const probing = new Probing({
-    port: neighbours,
-    cluster,
-    gateway: () => config.gateway,
-    terms: () => config.probe,
-    links: () => handle?.links() ?? [],
-    has: (key) => handle?.has(key) ?? false,
-    changed: () => handle?.roundSignal.notify({ kind: 'cluster', text: 'probe' }),
-    answered: (service) => allocating?.controller.answered(service),
-  });
   const { publish } = config;
   await using published =
     publish && config.source.kind === 'kubernetes'
       ? kubernetesConfigMap(config.source, publish.configMap)
       : undefined;
+  const probing = new Probing({
+    port: neighbours,
+    cluster,
+    gateway: () => config.gateway,
+    terms: () => config.probe,
+    tells: published !== undefined,
+    links: () => handle?.links() ?? [],
+    has: (key) => handle?.has(key) ?? false,
+    changed: () => handle?.roundSignal.notify({ kind: 'cluster', text: 'probe' }),
+    answered: (service) => allocating?.controller.answered(service),
+  });
   const currentTerms = new CurrentAgentTerms();
   const agentTerms = (): AgentTerms =>
     currentTerms.of(handle?.links() ?? [], config.gateway, config.publish?.lan ?? []);
@@ -140,6 +141,7 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
             pools: config.gateway.pools.map(({ name, addresses }) => ({ name, networks: addresses })),
             lan: agentTerms().published,
             state: gatewayState(announcing.status()),
+            draining: probing.handing,
           }),
           clock: systemClock,
           changed: () => handle?.roundSignal.notify({ kind: 'cluster', text: 'ConfigMap' }),

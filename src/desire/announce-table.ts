@@ -10,7 +10,7 @@ import {
   announcer,
   announceStates,
   mayAnnounce,
-  mayAnswer,
+  mayBegin,
   segmentOf,
 } from './announcements.ts';
 import { isEipObject, routeKey } from './eip-routes.ts';
@@ -54,8 +54,9 @@ export class AnnounceTable {
   readonly #answered = new Set<Ip>();
   /** Those that came to it or left it since they were last taken. */
   #turned = new Set<Ip>();
-  /** Those that would be answered for, had nobody else claimed them. */
-  readonly #claimed = new Set<Ip>();
+  /** Those that would be announced, had nobody else claimed them, and had the nodes been heard. */
+  readonly #withheld = new Set<Ip>();
+  #areNodesHeard = true;
   #segment: Link | undefined;
   #states: AnnounceStates = { 4: 'no LAN', 6: 'no LAN' };
   #objects: unknown;
@@ -110,7 +111,11 @@ export class AnnounceTable {
    * @param written EIPs whose routes were written or withdrawn since the last update; 'all': any may have been
    * @returns whether an EIP waits for the kernel to have its route
    */
-  update(kernel: KernelState, isDraining: boolean, written: Iterable<Ip> | 'all'): boolean {
+  update(
+    kernel: KernelState,
+    { isDraining, areNodesHeard }: { readonly isDraining: boolean; readonly areNodesHeard: boolean },
+    written: Iterable<Ip> | 'all',
+  ): boolean {
     const before = this.#states;
     const { links } = kernel;
     this.#states = announceStates({ gateway: this.#gateway, announce: this.#announce, links, isDraining });
@@ -118,7 +123,9 @@ export class AnnounceTable {
     const isElsewhere = segment?.index !== this.#segment?.index;
     this.#segment = segment;
     if (isElsewhere) for (const eip of this.#answered) this.#leave(eip);
-    const isAny = written === 'all' || isElsewhere || families.some((of) => before[of] !== this.#states[of]);
+    const isOther = isElsewhere || areNodesHeard !== this.#areNodesHeard;
+    this.#areNodesHeard = areNodesHeard;
+    const isAny = written === 'all' || isOther || families.some((of) => before[of] !== this.#states[of]);
     for (const eip of this.#uniqueness.takeTurned()) this.#look(eip, kernel);
     for (const eip of isAny ? this.#known() : written) this.#look(eip, kernel);
     if (this.#objects !== kernel.objects) this.#readDump(kernel);
@@ -135,7 +142,7 @@ export class AnnounceTable {
     for (const [eip, { key, entries }] of this.#announced)
       if (isGone(key) || entries.some(isGone)) this.#look(eip, kernel);
     for (const eip of this.#answered) if (isGone(routeKey(eip, this.#gateway.table))) this.#look(eip, kernel);
-    for (const eip of [...this.#claimed]) this.#look(eip, kernel);
+    for (const eip of [...this.#withheld]) this.#look(eip, kernel);
   }
 
   /** Routes whose delete is held, or is not any more. */
@@ -174,18 +181,20 @@ export class AnnounceTable {
       if (isAnswered) this.#answered.add(eip);
       else this.#answered.delete(eip);
     }
-    this.#claimed.delete(eip);
+    this.#withheld.delete(eip);
     if (isOpen && isThere) this.#enter(eip, key, kernel);
     else this.#leave(eip);
   }
 
   #enter(eip: Ip, key: Key, kernel: KernelState): void {
     const found = this.#announcer.entriesOf(eip, this.#segment);
-    const isClaimed = found.some(
-      ({ object }) => object.kind === 'neighbour' && !mayAnswer(eip, keyOf(object), kernel, this.#uniqueness),
-    );
-    if (isClaimed) this.#claimed.add(eip);
-    if (isClaimed || found.length === 0) {
+    const isWithheld = !mayBegin(eip, found, {
+      kernel,
+      uniqueness: this.#uniqueness,
+      areNodesHeard: this.#areNodesHeard,
+    });
+    if (isWithheld) this.#withheld.add(eip);
+    if (isWithheld || found.length === 0) {
       this.#leave(eip);
       return;
     }

@@ -66,19 +66,31 @@ export function mayAnnounce(
   return route?.kind === 'route' && route.nhid !== undefined && (isDesired || stuck.has(key));
 }
 
+/** The inputs of {@link mayBegin}. */
+export interface BeginInputs {
+  readonly kernel: Pick<KernelState, 'objects'>;
+  readonly uniqueness: Pick<Uniqueness, 'isUnique'>;
+  /** See {@link Probed}. */
+  readonly areNodesHeard: boolean;
+}
+
 /**
- * ARP and NDP may be answered for an EIP when nobody else has it. One that is answered for already stays so: clients use
- * it, and any host of the segment could take it from them by one packet.
+ * An EIP may begin to be announced when the nodes were heard: its flows come at once. ARP and NDP may be answered for it
+ * when nobody else has it. One that is announced already stays so: clients use it, a daemon that restarts has heard nobody
+ * yet, and any host of the segment could take an EIP from them by one packet.
  *
- * @param key of its proxy neighbour
+ * @param entries all that announce it
  */
-export function mayAnswer(
+export function mayBegin(
   eip: Ip,
-  key: Key,
-  { objects }: Pick<KernelState, 'objects'>,
-  uniqueness: Pick<Uniqueness, 'isUnique'>,
+  entries: readonly Announcement[],
+  { kernel, uniqueness, areNodesHeard }: BeginInputs,
 ): boolean {
-  return objects.has(key) || uniqueness.isUnique(eip);
+  return entries.every(
+    ({ object }) =>
+      kernel.objects.has(keyOf(object)) ||
+      (areNodesHeard && (object.kind === 'route' || uniqueness.isUnique(eip))),
+  );
 }
 
 /** The interface on which ARP and NDP are answered; undefined while it is dead: Linux forgets its proxy neighbours then. */
@@ -93,6 +105,7 @@ export interface AnnouncementInputs {
   readonly kernel: Pick<KernelState, 'objects' | 'stuck' | 'links'>;
   readonly isDraining: boolean;
   readonly uniqueness: Pick<Uniqueness, 'isUnique'>;
+  readonly areNodesHeard: boolean;
   /** The route of an EIP is desired. */
   readonly isDesired: (key: Key) => boolean;
 }
@@ -103,7 +116,7 @@ export interface AnnouncementInputs {
  * full recompute, and the specification of {@link AnnounceTable}.
  */
 export function announcements(inputs: AnnouncementInputs, add: Add): void {
-  const { gateway, owner, kernel, isDraining, uniqueness, isDesired } = inputs;
+  const { gateway, owner, kernel, isDraining, isDesired } = inputs;
   const { announce } = gateway;
   if (announce === undefined) return;
   const states = announceStates({ gateway, announce, links: kernel.links, isDraining });
@@ -114,8 +127,8 @@ export function announcements(inputs: AnnouncementInputs, add: Add): void {
     if (eip === undefined || states[family(eip)] !== 'announced') continue;
     const key = routeKey(eip, gateway.table);
     if (!mayAnnounce(key, isDesired(key), kernel)) continue;
-    for (const { object: entry, why } of entriesOf(eip, segment))
-      if (entry.kind === 'route' || mayAnswer(eip, keyOf(entry), kernel, uniqueness)) add(entry, why);
+    const entries = entriesOf(eip, segment);
+    if (mayBegin(eip, entries, inputs)) for (const { object: entry, why } of entries) add(entry, why);
   }
 }
 

@@ -117,7 +117,9 @@ export class GatewayDesire implements Desire {
     }
     const written = this.#routes?.table.takeWritten() ?? [];
     const isAnew = this.#routes !== before;
-    if (this.announcing?.update(kernel, this.#isDraining(), isAnew ? 'all' : written)) unfinished = true;
+    const { areNodesHeard } = this.#probed;
+    const announcing = { isDraining: this.#isDraining(), areNodesHeard };
+    if (this.announcing?.update(kernel, announcing, isAnew ? 'all' : written)) unfinished = true;
     if (
       isReservedAnew ||
       this.#reserved.size > 0 ||

@@ -3,7 +3,7 @@ import type { DesiredObject, DesiredObjects, Refusals } from '../model/desired-o
 import type { Gateway } from '../model/gateway.ts';
 import type { Ip } from '../model/ip.ts';
 import type { Listing } from '../model/listing.ts';
-import { type Key, keyOf, type Link } from '../model/object.ts';
+import { type Key, keyOf, type Link, type NftName } from '../model/object.ts';
 import { ownerOf } from '../model/owner.ts';
 import { type Probed, unprobed } from '../model/probed.ts';
 import type { Problem } from '../model/problem.ts';
@@ -66,6 +66,7 @@ export function gatewayObjects(
       kernel: { objects: have.objects, links: have.links, stuck: announcing.stuck },
       isDraining: announcing.isDraining,
       uniqueness: announcing.uniqueness ?? undetected,
+      areNodesHeard: probed.areNodesHeard,
       isDesired: (key) => routes.has(key),
     },
     add,
@@ -95,7 +96,7 @@ export interface FixedInputs {
 }
 
 /** The nftables tables that a gateway may make. */
-export function nftTableNames(protocol: number): readonly string[] {
+export function nftTableNames(protocol: number): readonly NftName[] {
   return [flowLabelTableName(protocol), segmentSizeTableName(protocol)];
 }
 

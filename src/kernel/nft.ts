@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { digestOf, listingOf, nftScript, parseNftComment, seal } from '../model/nft.ts';
-import type { Change, NftTable } from '../model/object.ts';
+import type { Change, NftName, NftTable } from '../model/object.ts';
 import type { Problem } from '../model/problem.ts';
 import { KernelError } from './kernel.ts';
 import { programEnvironment } from './program.ts';
@@ -33,7 +33,7 @@ export class Nft {
    *
    * @throws KernelError
    */
-  async list(name: string, signal: AbortSignal): Promise<NftTable | undefined> {
+  async list(name: NftName, signal: AbortSignal): Promise<NftTable | undefined> {
     const listed = await this.#run(listingOf(name), '', signal);
     if (listed.error && absent.has(listed.error.code)) return undefined;
     if (listed.error) throw listed.error;
@@ -44,11 +44,11 @@ export class Nft {
   async apply(change: Change, signal: AbortSignal): Promise<KernelError | undefined> {
     const { error } = await this.#run(['--file', '-'], nftScript(change), signal);
     if (error || change.verb === 'delete' || change.want.kind !== 'nft') return error;
-    const { name } = change.want;
-    const written = await this.#run(listingOf(name), '', signal);
+    const { family, name } = change.want;
+    const written = await this.#run(listingOf(change.want), '', signal);
     if (written.error) return written.error;
     const digest = digestOf(unsealed(written.text).content);
-    const chain = `add chain inet ${name} ${seal} { comment "${digest}"; }\n`;
+    const chain = `add chain ${family} ${name} ${seal} { comment "${digest}"; }\n`;
     return (await this.#run(['--file', '-'], chain, signal)).error;
   }
 
@@ -91,7 +91,7 @@ export class Nft {
 }
 
 /** @param text as `nft list table` prints it */
-export function parseTable(name: string, text: string): NftTable {
+export function parseTable({ family, name }: NftName, text: string): NftTable {
   const { content, seal: sealed } = unsealed(text);
   const [, comment = ''] = /^\tcomment "([^"]*)"$/m.exec(text) ?? [];
   const whose = parseNftComment(comment);
@@ -99,6 +99,7 @@ export function parseTable(name: string, text: string): NftTable {
   const intact = whose !== undefined && sealed === found;
   return {
     kind: 'nft',
+    family,
     name,
     protocol: whose?.protocol ?? 0,
     content,

@@ -19,7 +19,7 @@ export function command(change: Change, names: LinkNames, former?: string): stri
   }
   if (object.kind === 'nft') {
     const script = `nft -f - <<'EOF'\n${nftScript(change)}EOF`;
-    return change.verb === 'delete' ? script : `${script}\n${sealCommand(object.name)}`;
+    return change.verb === 'delete' ? script : `${script}\n${sealCommand(object)}`;
   }
   const dash = familyOf(object) === 6 ? 'ip -6' : 'ip';
   if (change.verb === 'delete' && (object.kind === 'nexthop' || object.kind === 'group')) {
@@ -62,7 +62,7 @@ export function describe(
     case 'sysctl':
       return `${sysctlName(object.name)} = ${object.value}`;
     case 'nft':
-      return `table inet ${object.name}`;
+      return `table ${object.family} ${object.name}`;
     default:
       return object satisfies never;
   }

@@ -111,10 +111,18 @@ export interface Sysctl {
   readonly value: string;
 }
 
-/** An nftables table of ours, in family inet; made by {@link nftTable} in nft.ts. */
-export interface NftTable {
-  readonly kind: 'nft';
+/** The families of nftables that we write to. The statement `dup` is there in `ip` and `ip6` only. */
+export type NftFamily = 'inet' | 'ip' | 'ip6';
+
+/** What nftables knows a table by. */
+export interface NftName {
+  readonly family: NftFamily;
   readonly name: string;
+}
+
+/** An nftables table of ours; made by {@link nftTable} in nft.ts. */
+export interface NftTable extends NftName {
+  readonly kind: 'nft';
   readonly protocol: number;
   /** Sets, chains and rules: as written, or in a dump as nft lists them. */
   readonly content: string;
@@ -167,7 +175,7 @@ export function keyOf(object: KernelObject): Key {
     case 'sysctl':
       return `sysctl ${object.name}`;
     case 'nft':
-      return `nft ${object.name}`;
+      return `nft ${object.family} ${object.name}`;
     default:
       return object satisfies never;
   }
@@ -221,7 +229,7 @@ export function equal(a: KernelObject, b: KernelObject): boolean {
     case 'sysctl':
       return b.kind === 'sysctl' && a.name === b.name && a.value === b.value;
     case 'nft':
-      return b.kind === 'nft' && a.name === b.name && a.protocol === b.protocol && a.digest === b.digest;
+      return b.kind === 'nft' && keyOf(a) === keyOf(b) && a.protocol === b.protocol && a.digest === b.digest;
     default:
       return a satisfies never;
   }

@@ -54,10 +54,10 @@ class Life {
     this.scene.uniqueness = this.segment;
   }
 
-  /** The EIPs that are answered for in the kernel. */
-  answered(): ReadonlySet<string> {
-    const all = [...this.scene.world.objects.values()];
-    return new Set(all.flatMap((one) => (one.kind === 'neighbour' ? [one.ip] : [])));
+  /** The EIPs that are announced in the kernel. */
+  announced(): ReadonlySet<string> {
+    const all = [...this.scene.world.objects.values()].filter((one) => isAnnouncement(one) && isOurs(one));
+    return new Set(all.flatMap((one) => announcedBy(one) ?? []).flatMap((dst) => onlyIp(dst) ?? []));
   }
 
   /** @param guarded what the guard holds is not released */
@@ -173,11 +173,11 @@ function expectAnnouncementsInOrder(change: Change, { world, settings }: Scene):
 /**
  * The EIPs that are announced in the kernel, and those that may be: with a route, and nothing that keeps them back.
  *
- * @param answered that were answered for before the last step: a claim does not end it
+ * @param before that were announced before the last step: neither a claim ends it, nor nodes that are not heard
  */
 function announcedAndStanding(
-  { scene, segment }: Life,
-  answered: ReadonlySet<string>,
+  { scene, segment, model }: Life,
+  before: ReadonlySet<string>,
 ): readonly (readonly string[])[] {
   const { world, settings, isDraining } = scene;
   const all = [...world.objects.values()].filter(isOurs);
@@ -195,8 +195,10 @@ function announcedAndStanding(
   const uplink = world.link('eth1');
   const poolOf = poolFinder(settings.pools);
   const mayBe = (eip: Ip): boolean => {
-    if (poolOf(eip)?.announce !== 'layer2') return announce?.table !== undefined;
-    return uplink.up && uplink.carrier && (segment.isUnique(eip) || answered.has(eip));
+    const { areNodesHeard } = model.probed;
+    if (poolOf(eip)?.announce !== 'layer2')
+      return announce?.table !== undefined && (areNodesHeard || before.has(eip));
+    return uplink.up && uplink.carrier && ((areNodesHeard && segment.isUnique(eip)) || before.has(eip));
   };
   const standing = hosts(all.filter((one) => one.kind === 'route' && one.nhid !== undefined));
   return [hosts(all.filter(isAnnouncement)), isOpen ? standing.filter(mayBe) : []];
@@ -247,7 +249,7 @@ describe('the tables of a gateway', () => {
         const life = new Life(history);
         await life.scene.round('link');
         for (const step of history.steps) {
-          const standing = life.answered();
+          const standing = life.announced();
           const report = await life.step(step);
           const { desire } = life.scene.role;
           const found = paths(life.model.snapshot(), life.scene.settings, life.model.probed);
@@ -338,10 +340,9 @@ describe('the tables of a gateway', () => {
       fc.asyncProperty(anyHistory({ minLength: 3, maxLength: 15 }), async (history) => {
         const life = new Life(history);
         await life.scene.round('link');
-        // An EIP that is answered for when somebody claims it stays so: there the past shows.
-        for (const step of history.steps)
-          if (step.kind !== 'refuse' && step.kind !== 'complete' && step.kind !== 'claim')
-            await life.step(step);
+        // An EIP that is announced stays so when somebody claims it, or nodes are not heard: there the past shows.
+        const leaveTraces: readonly Step['kind'][] = ['refuse', 'complete', 'claim', 'hear'];
+        for (const step of history.steps) if (!leaveTraces.includes(step.kind)) await life.step(step);
         const { links, objects } = life.scene.world;
         // An EIP whose every node is refused, or whose LAN is dead, keeps its old way: there the past shows.
         fc.pre(!life.model.snapshot().nodes.some(({ name }) => name === 'far'));

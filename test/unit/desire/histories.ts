@@ -29,6 +29,7 @@ export type Step =
   | { readonly kind: 'gateway'; readonly to: GatewayShape }
   | { readonly kind: 'complete'; readonly to: boolean }
   | { readonly kind: 'drain'; readonly to: boolean }
+  | { readonly kind: 'hear'; readonly to: boolean }
   | { readonly kind: 'claim'; readonly eip: string; readonly to: boolean }
   | { readonly kind: 'disturb'; readonly what: Disturbance; readonly nth: number }
   | { readonly kind: 'refuse'; readonly chance: number };
@@ -183,6 +184,7 @@ const anyStep: fc.Arbitrary<Step> = fc.oneof(
     }),
   },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('drain' as const), to: fc.boolean() }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('hear' as const), to: fc.boolean() }) },
   {
     weight: 4,
     arbitrary: fc.record({
@@ -222,6 +224,7 @@ export class ClusterModel {
   #standings: ReadonlyMap<Ip, Standing> = new Map();
   /** `service node family` */
   readonly #waiting = new Set<string>();
+  #areNodesHeard = true;
   #probed: Probed = this.#probe();
 
   /** Another object whenever something in it has changed. */
@@ -286,6 +289,10 @@ export class ClusterModel {
         this.#probed = this.#probe();
         return;
       }
+      case 'hear':
+        this.#areNodesHeard = step.to;
+        this.#probed = this.#probe();
+        return;
       case 'gateway':
       case 'drain':
       case 'claim':
@@ -303,6 +310,7 @@ export class ClusterModel {
       new Set(nodeNames.filter((name) => waiting.has(`${service.split('/')[1]} ${name} ${of}`)));
     return {
       standings: this.#standings,
+      areNodesHeard: this.#areNodesHeard,
       waiting: (service) => ({ 4: nodes(service, 4), 6: nodes(service, 6) }),
       takeTurned: () => new Set(),
     };
