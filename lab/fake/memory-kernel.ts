@@ -3,6 +3,7 @@ import { egressLink } from '../../src/model/egress-link.ts';
 import type { Ip } from '../../src/model/ip.ts';
 import { command } from '../../src/model/iproute.ts';
 import type { Listing, Neighbour, NeighbourQuery } from '../../src/model/listing.ts';
+import { natTableName } from '../../src/model/nat.ts';
 import {
   type Change,
   changeObject,
@@ -211,6 +212,9 @@ function isOurs(object: KernelObject, scope: Scope): boolean {
       return object.protocol === owner.protocol && holdsTable(scope, object.table);
     case 'nft':
       return object.protocol === owner.protocol && scope.nftTables.includes(object.name);
+    case 'nat-group':
+    case 'nat-eip':
+      return object.protocol === owner.protocol && scope.nftTables.includes(natTableName(object.protocol));
     case 'rule':
     case 'neighbour':
       return object.protocol === owner.protocol;

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { frameFilter, frameListingOf, isNatTable } from './nat.ts';
 import type { Change, NftTable } from './object.ts';
 
 /** @param content sets, chains and rules: the text between the braces of the table */
@@ -45,6 +46,9 @@ export function listingOf(name: string): readonly string[] {
 
 /** The shell command that adds the seal to a written table. A table without it counts as changed. */
 export function sealCommand(name: string): string {
-  const digest = `$(nft ${listingOf(name).join(' ')} | sha256sum | cut -c 1-16)`;
+  const listed = isNatTable(name)
+    ? `nft ${frameListingOf(name).join(' ')} | ${frameFilter}`
+    : `nft ${listingOf(name).join(' ')}`;
+  const digest = `$(${listed} | sha256sum | cut -c 1-16)`;
   return `nft add chain inet ${name} ${seal} "{ comment \\"${digest}\\"; }"`;
 }

@@ -1,7 +1,16 @@
 import type { DesiredTable, KernelState } from '../model/desired.ts';
 import type { Why } from '../model/desired-object.ts';
-import type { Prefix } from '../model/ip.ts';
-import { changeObject, equal, isAnnouncement, type KernelObject, type Key } from '../model/object.ts';
+import { onlyIp, type Prefix } from '../model/ip.ts';
+import { natTableName } from '../model/nat.ts';
+import {
+  changeObject,
+  equal,
+  isAnnouncement,
+  type KernelObject,
+  type Key,
+  natEipKey,
+  natGroupKey,
+} from '../model/object.ts';
 import type { PlannedChange } from './report.ts';
 
 /** Make before break: an object is written before the objects that reference it. */
@@ -12,12 +21,15 @@ const rank: Readonly<Record<KernelObject['kind'], number>> = {
   neighbour: 3,
   // The nft table of a node protects its sockets before rules lead packets to them.
   nft: 4,
-  route: 5,
-  rule: 6,
+  // Before the route leads packets to this host, they are sure to get the address of a node.
+  'nat-group': 5,
+  'nat-eip': 6,
+  route: 7,
+  rule: 8,
 };
 
 /** After the EIP's own route, and withdrawn before it: nobody may be told of what is not there. */
-const announcementRank = 7;
+const announcementRank = 9;
 
 /** What the diff reads of the desired table. */
 export type Desired = Pick<DesiredTable, 'get' | 'former' | 'keys'>;
@@ -94,6 +106,10 @@ export function references(object: KernelObject): readonly Key[] {
       return object.members.map(({ id }) => `nexthop ${id}`);
     case 'route':
       return object.nhid === undefined ? [] : [`nexthop ${object.nhid}`];
+    case 'nat-group':
+      return [`nexthop ${object.id}`, `nft ${natTableName(object.protocol)}`];
+    case 'nat-eip':
+      return [...new Set(object.ports.map(({ group }) => natGroupKey(group)))];
     case 'nexthop':
     case 'neighbour':
     case 'rule':
@@ -103,6 +119,16 @@ export function references(object: KernelObject): readonly Key[] {
     default:
       return object satisfies never;
   }
+}
+
+/**
+ * Keys of the objects that come before this one and go after it, where there are any: those that it references, and the
+ * NAT of an EIP, without which its route would lead packets to nodes as they are.
+ */
+export function foundations(object: KernelObject): readonly Key[] {
+  const named = references(object);
+  const eip = object.kind === 'route' && object.nhid !== undefined ? onlyIp(object.dst) : undefined;
+  return eip === undefined ? named : [...named, natEipKey(eip)];
 }
 
 /**
@@ -122,7 +148,7 @@ export function unpinned(
     if (object.kind === 'route' && isAnnouncement(object)) announced.add(object.dst);
   const queue = [...stays];
   for (let object = queue.pop(); object !== undefined; object = queue.pop()) {
-    for (const key of references(object)) {
+    for (const key of foundations(object)) {
       if (pinned.has(key)) continue;
       pinned.add(key);
       const next = have.get(key);

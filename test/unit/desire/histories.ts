@@ -56,6 +56,8 @@ interface ServiceShape {
   readonly namespace: string;
   readonly created: number;
   readonly key: string | undefined;
+  /** Absent: one. */
+  readonly nodePorts?: 'none' | 'some' | 'many';
 }
 
 interface NodeShape {
@@ -71,6 +73,8 @@ interface GatewayShape {
   /** Absent: always. */
   readonly announces?: 'nothing' | 'always' | 'while active';
   readonly aggregates?: boolean;
+  /** Absent: none. */
+  readonly nat?: 'none' | 'all pools' | 'one pool';
 }
 
 const serviceName = fc.constantFrom('a', 'b', 'c', 'd', 'e', 'f');
@@ -89,6 +93,7 @@ const anyServiceShape: fc.Arbitrary<ServiceShape> = fc.record({
   namespace: fc.constantFrom('default', 'default', 'other'),
   created: fc.nat(3),
   key: fc.constantFrom(undefined, undefined, 'k'),
+  nodePorts: fc.constantFrom('none', 'some', 'many', 'many'),
 });
 
 const anyNodeShape: fc.Arbitrary<NodeShape> = fc.record({
@@ -97,12 +102,15 @@ const anyNodeShape: fc.Arbitrary<NodeShape> = fc.record({
   extra: fc.constantFrom(false, false, false, true),
 });
 
+const anyNat = fc.constantFrom('none' as const, 'all pools' as const, 'one pool' as const);
+
 const anyGatewayShape: fc.Arbitrary<GatewayShape> = fc.record({
   weighByEndpoints: fc.boolean(),
   buckets: fc.constantFrom(undefined, 32, 64),
   idleTimer: fc.constantFrom(60, 120),
   announces: fc.constantFrom('nothing', 'always', 'while active'),
   aggregates: fc.boolean(),
+  nat: anyNat,
 });
 
 const anyStep: fc.Arbitrary<Step> = fc.oneof(
@@ -177,6 +185,8 @@ const anyStep: fc.Arbitrary<Step> = fc.oneof(
 
 export interface History {
   readonly nodes: readonly string[];
+  /** Absent: none. */
+  readonly nat?: NonNullable<GatewayShape['nat']>;
   readonly steps: readonly Step[];
 }
 
@@ -184,7 +194,7 @@ export function anyHistory(steps: {
   readonly minLength: number;
   readonly maxLength: number;
 }): fc.Arbitrary<History> {
-  return fc.record({ nodes: fc.subarray(nodeNames), steps: fc.array(anyStep, steps) });
+  return fc.record({ nodes: fc.subarray(nodeNames), nat: anyNat, steps: fc.array(anyStep, steps) });
 }
 
 /** The cluster of a history, event by event: what an event does not touch is the same object before and after. */
@@ -292,6 +302,7 @@ export class ClusterModel {
       externalTrafficPolicy: to.policy,
       request: request({ created, annotations }),
       endpoints: endpointsOn(to.on),
+      ports: portsOf[to.nodePorts ?? 'some'],
     });
     this.#services.set(`${namespace}/${name}`, made);
   }
@@ -301,6 +312,14 @@ export class ClusterModel {
     this.#nodes.set(name, node(name, addresses, { excludeLabel: excluded ? 'true' : undefined }));
   }
 }
+
+const http = { name: 'http', protocol: 'TCP', port: 80, nodePort: 30080 } as const;
+const dns = { name: 'dns', protocol: 'UDP', port: 53, nodePort: 30053 } as const;
+const portsOf = {
+  none: [{ ...http, nodePort: undefined }],
+  some: [http],
+  many: [http, dns, { ...dns, port: 54, nodePort: undefined }],
+} as const;
 
 function addressesOf(name: string, shift: number): readonly [v4: string, v6: string] {
   const last = 11 + nodeNames.indexOf(name) * 2 + shift;
@@ -325,17 +344,27 @@ export function gatewayOf({
   idleTimer,
   announces = 'always',
   aggregates = true,
+  nat = 'none',
 }: GatewayShape): Gateway {
   const resilience = buckets === undefined ? undefined : { buckets, idleTimer, unbalancedTimer: 0 };
   const active = announces === 'while active' ? [parseIp(activeAddress)] : [];
   const { pools, ...rest } = gateway({ weighByEndpoints, resilience });
   return {
     ...rest,
+    ...(nat === 'all pools' ? { mode: 'nat' as const } : {}),
     ...(announces === 'nothing' ? {} : { announce: { table: 86, active } }),
     pools: pools.map((pool) =>
-      aggregates && pool.name === 'public' ? { ...pool, aggregate: { 4: 31, 6: 126 } } : pool,
+      pool.name === 'public'
+        ? {
+            ...pool,
+            ...(aggregates ? { aggregate: { 4: 31, 6: 126 } } : {}),
+            ...(nat === 'one pool' ? { mode: 'nat' as const } : {}),
+          }
+        : pool,
     ),
   };
 }
 
-export const firstGateway = gatewayOf({ weighByEndpoints: false, buckets: undefined, idleTimer: 60 });
+export function firstGateway({ nat = 'none' }: Pick<History, 'nat'>): Gateway {
+  return gatewayOf({ weighByEndpoints: false, buckets: undefined, idleTimer: 60, nat });
+}

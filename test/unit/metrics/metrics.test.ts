@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import type { MetricSources } from '../../../src/metrics/family.ts';
 import { Metrics } from '../../../src/metrics/metrics.ts';
 import { parsePrefix } from '../../../src/model/ip.ts';
-import type { Route } from '../../../src/model/object.ts';
+import { noCounts, type Route } from '../../../src/model/object.ts';
 import type { PlannedChange } from '../../../src/reconcile/report.ts';
 import type { Figures } from '../../../src/status/status.ts';
 import { degraded, frozen, noLan, well } from '../status/samples.ts';
@@ -144,9 +144,9 @@ describe('the metrics of a gateway', () => {
             name,
           ).to.equal(true);
       }
-      const kinds = ['group', 'neighbour', 'nexthop', 'nft', 'route', 'rule', 'sysctl'];
+      const kinds = Object.keys(noCounts).sort();
       const kindsOf = (name: string): readonly string[] =>
-        [...new Set(of(name).map((line) => /kind="(\w+)"/.exec(line)?.[1] ?? ''))].sort();
+        [...new Set(of(name).map((line) => /kind="([-\w]+)"/.exec(line)?.[1] ?? ''))].sort();
       expect(kindsOf('eiproute_repairs_total')).to.deep.equal(kinds);
       expect(kindsOf('eiproute_kernel_changes_total')).to.deep.equal(kinds);
       expect(of('eiproute_kernel_changes_total')).to.have.length(kinds.length * 3);
@@ -246,7 +246,7 @@ describe('the metrics of a gateway', () => {
 });
 
 describe('every metric of a gateway', () => {
-  const none = { sysctl: 0, nexthop: 0, group: 0, neighbour: 0, nft: 0, route: 0, rule: 0 };
+  const none = noCounts;
 
   /** What Prometheus reads, without help, types and the two histograms: each figure is another number. */
   async function everything(of: 'as it is' | 'unknown'): Promise<readonly string[]> {
@@ -317,7 +317,7 @@ describe('every metric of a gateway', () => {
         /^\w/.test(line) &&
         !/_(bucket|sum|count)[{ ]/.test(line) &&
         // Every kind of object has its figures, most of them 0.
-        !/kind="\w+"(,\w+="\w+")?} 0$/.test(line),
+        !/kind="[-\w]+"(,\w+="\w+")?} 0$/.test(line),
     );
   }
 
