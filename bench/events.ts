@@ -38,7 +38,8 @@ export function latency(): string {
   const programs = [{ name: 'now', program: 'bin/eiproute' }, ...(former ? [former] : [])];
   const columns = sizes.flatMap(({ services, cycles }) =>
     programs.map(({ name, program }) => {
-      const found = runEvents({ services, cycles, program, samples: [], timeout: 600_000 });
+      const isFormer = name === 'before';
+      const found = runEvents({ services, cycles, program, isFormer, samples: [], timeout: 600_000 });
       return { head: services.toLocaleString('en'), name, cells: cellsOf(found), work: found.work, services };
     }),
   );
@@ -123,6 +124,8 @@ export function runEvents(run: {
   /** Three events each. */
   readonly cycles: number;
   readonly program: string;
+  /** It is the version of {@link before}. */
+  readonly isFormer?: boolean;
   readonly samples: readonly number[];
   readonly timeout: number;
   /** What somebody looks at meanwhile. */
@@ -135,7 +138,11 @@ export function runEvents(run: {
     const out = execFileSync('unshare', ['--net', process.execPath, script, ...words], {
       timeout: run.timeout,
       maxBuffer: 1 << 26,
-      env: { ...process.env, EIP_BENCH_LOOK: run.look ?? '' },
+      env: {
+        ...process.env,
+        EIP_BENCH_LOOK: run.look ?? '',
+        ...(run.isFormer ? { EIP_BENCH_FORMER: '1' } : {}),
+      },
       stdio: ['ignore', 'pipe', 'inherit'],
     });
     return JSON.parse(out.toString());

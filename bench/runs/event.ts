@@ -48,7 +48,13 @@ writeFileSync(join(String(folder), 'kubeconfig'), api.kubeconfig(), { mode: 0o60
 // EIP_BENCH_LOOK=questions or page: somebody looks on all the time.
 const wanted = process.env['EIP_BENCH_LOOK'];
 const look = wanted === 'questions' || wanted === 'page' ? wanted : undefined;
-const file = writeConfig(String(folder), look ? { metrics: { listen } } : {});
+// EIP_BENCH_FORMER: a version that knew no probe, and had other ids.
+const isFormer = process.env['EIP_BENCH_FORMER'] !== undefined;
+const file = writeConfig(String(folder), {
+  ...(look ? { metrics: { listen } } : {}),
+  ...(isFormer ? { probe: undefined } : {}),
+});
+const ids = isFormer ? { nexthop: '860', group: '861' } : { nexthop: '25', group: '26' };
 
 // As under systemd the daemon puts its state into a sentence after each round. Its datagrams are read with each event.
 using systemd = new DatagramReceiver();
@@ -72,7 +78,12 @@ const daemon = spawn(
   },
 );
 const ended = new Promise<void>((resolve) => daemon.once('exit', () => resolve()));
-await synced(String(folder), stop.signal);
+const endedEarly = ended.then(() => {
+  throw new Error(`${program} ended before all was in the kernel`);
+});
+// Later it is ended by us.
+endedEarly.catch(() => undefined);
+await Promise.race([synced(String(folder), stop.signal), endedEarly]);
 const start = performance.now() - started;
 const looking = look ? onlookers(look, join(String(folder), 'run'), stop.signal) : undefined;
 // What the start leaves to be done, such as saving the whole state for the next start, is part of the start.
@@ -128,7 +139,7 @@ for (let i = 0; i < Number(cycles); i += 1) {
   const move = (): unknown =>
     api.objects.update(sliceKind, slice(local, [(local + step) % nodes, (local * 7 + 1 + step) % nodes]));
   const eip = `${eipOf(local)}/32`.replaceAll('.', '\\.');
-  times.push(await timed(move, new RegExp(`^(nexthop replaced: id 26|route \\w+: ${eip})`)));
+  times.push(await timed(move, new RegExp(`^(nexthop replaced: id ${ids.group}|route \\w+: ${eip})`)));
   if (samples.includes(String(i + 1)) || i + 1 === Number(cycles))
     memory.push({ events: times.length, ...memoryOf(daemon) });
 }
@@ -138,9 +149,9 @@ const work = (workOf(daemon) - startWork) / times.length;
 const node: number[] = [];
 for (let i = 1; i <= nodeEvents; i += 1) {
   const leave = (): unknown => api.objects.delete(nodeKind, '', `n${i}`);
-  node.push(await timed(leave, /^nexthop deleted: id 25/));
+  node.push(await timed(leave, new RegExp(`^nexthop deleted: id ${ids.nexthop}`)));
   createNode(api, i);
-  await announced(/^nexthop (added|changed): id 25/);
+  await announced(new RegExp(`^nexthop (added|changed): id ${ids.nexthop}`));
   // Its EIPs come back after it.
   await setTimeout(200);
 }

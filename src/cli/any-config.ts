@@ -5,7 +5,7 @@ import { defaultFile, defaultNodeFile } from '../config/default-file.ts';
 import type { LoadRequest, LoadResult } from '../config/file.ts';
 import type { Flag } from '../config/layers.ts';
 import { type Cli, Failure } from './cli.ts';
-import { printErrors, printProblems, requestOf } from './gateway-config.ts';
+import { printErrors, requestOf } from './gateway-config.ts';
 import { configFile, optionsOf } from './options.ts';
 
 type Loaded<Config> = Extract<LoadResult<Config>, { kind: 'loaded' }>;
@@ -21,7 +21,7 @@ export type AnyLoaded =
  *
  * @param flags options of this command that are settings
  * @param role overrides the decision by keys
- * @returns undefined when it is refused: the problems are printed, and the command ends with `exit.config`
+ * @returns undefined when it is refused: the errors are printed, and the command ends with `exit.config`
  */
 export async function readAnyConfig(
   cli: Cli,
@@ -29,7 +29,7 @@ export async function readAnyConfig(
   flags: readonly Flag[] = [],
   role?: RoleName,
 ): Promise<AnyLoaded | undefined> {
-  return printProblems(cli, command, (await loadAnyConfig(cli, command, flags, role)).result);
+  return printErrors(cli, command, (await loadAnyConfig(cli, command, flags, role)).result);
 }
 
 /** The same, and prints nothing. The role is that of the file that was looked for. */

@@ -3,7 +3,7 @@ import type { RoleName } from '../config/config.ts';
 import { type AnyLoaded, readAnyConfig } from './any-config.ts';
 import { type Cli, printJson } from './cli.ts';
 import { type ExitCode, exit } from './exit.ts';
-import { problemJson } from './gateway-config.ts';
+import { printWarnings, problemJson } from './gateway-config.ts';
 import { optionsOf } from './options.ts';
 import type { Program } from './program.ts';
 
@@ -37,8 +37,10 @@ function roleOption(): Option {
   ]);
 }
 
-function read(cli: Cli, command: Command): Promise<AnyLoaded | undefined> {
-  return readAnyConfig(cli, command, [], optionsOf<Options>(command).role);
+async function read(cli: Cli, command: Command): Promise<AnyLoaded | undefined> {
+  const loaded = await readAnyConfig(cli, command, [], optionsOf<Options>(command).role);
+  if (loaded !== undefined) await printWarnings(cli, loaded);
+  return loaded;
 }
 
 async function check(cli: Cli, command: Command): Promise<ExitCode> {

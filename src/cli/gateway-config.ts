@@ -38,19 +38,13 @@ export function requestOf(
 type Loaded = { readonly kind: 'loaded'; readonly warnings: readonly ConfigProblem[] };
 type Refused = Extract<LoadResult, { kind: 'refused' }>;
 
-/** Prints warnings and errors; undefined when the configuration is refused. */
-export async function printProblems<T extends Loaded>(
-  cli: Cli,
-  command: Command,
-  result: T | Refused,
-): Promise<T | undefined> {
+/** Where a configuration is looked at: `config` and `plan`. A daemon has its warnings in its log, `doctor` in a check. */
+export async function printWarnings(cli: Cli, { warnings }: Loaded): Promise<void> {
   const { problemLine } = await import('../config/config-problem.ts');
-  const loaded = await printErrors(cli, command, result);
-  for (const warning of loaded?.warnings ?? []) cli.stderr.write(`warning: ${problemLine(warning)}\n`);
-  return loaded;
+  for (const warning of warnings) cli.stderr.write(`warning: ${problemLine(warning)}\n`);
 }
 
-/** The same without the warnings: a daemon has them in its log. */
+/** Prints the errors of a configuration that is refused. */
 export async function printErrors<T extends Loaded>(
   cli: Cli,
   command: Command,

@@ -10,6 +10,7 @@ import type { Health, State } from '../status/state.ts';
 import { readAnyConfig } from './any-config.ts';
 import { type Cli, Failure, printJson } from './cli.ts';
 import { type ExitCode, exit } from './exit.ts';
+import { printWarnings } from './gateway-config.ts';
 import { optionsOf } from './options.ts';
 import { painter } from './paint.ts';
 import type { Program } from './program.ts';
@@ -49,6 +50,7 @@ async function plan(cli: Cli, command: Command): Promise<ExitCode> {
   const flags = from === undefined ? [] : [{ flag: '--from', key: 'source.file', value: from }];
   const loaded = await readAnyConfig(cli, command, flags);
   if (loaded === undefined) return exit.config;
+  await printWarnings(cli, loaded);
   if (loaded.role === 'node') return planNode(cli, loaded.config, options);
   const { config } = loaded;
   await warnElsewhere(cli, config, 'gateway');

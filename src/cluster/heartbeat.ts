@@ -28,6 +28,20 @@ export const defaultHeartbeat: HeartbeatPace = {
  */
 export type Readiness = 'ready' | 'answers' | 'silent';
 
+/** Asks once, for a command or an agent that keeps no connection. */
+export async function readinessOf(
+  transport: Pick<Transport, 'probe'>,
+  signal: AbortSignal,
+): Promise<Readiness> {
+  try {
+    return (await transport.probe(signal)) === 200 ? 'ready' : 'answers';
+  } catch (error) {
+    signal.throwIfAborted();
+    if (error instanceof TypeError || error instanceof ReferenceError) throw error;
+    return 'silent';
+  }
+}
+
 export interface HeartbeatOptions {
   readonly transport: Pick<Transport, 'probe' | 'disconnect'>;
   readonly clock: Clock;

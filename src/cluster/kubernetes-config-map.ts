@@ -62,6 +62,7 @@ export function kubernetesConfigMap(
         return {
           kind: 'refused',
           message: troubleText(requestTrouble(error, 'patch configmaps', readiness)),
+          answered: error instanceof ApiError,
           everything: true,
           wait: error instanceof ApiError ? error.retryAfter : undefined,
         };

@@ -155,7 +155,7 @@ export class KubernetesWriter implements Writer, Leases {
       const wait = error instanceof ApiError ? error.retryAfter : undefined;
       const everything = status !== 400 && status !== 422 && status !== 413;
       const message = troubleText(await this.#trouble(error, request, signal));
-      return { kind: 'refused', message, everything, wait };
+      return { kind: 'refused', message, answered: error instanceof ApiError, everything, wait };
     }
   }
 

@@ -1,5 +1,6 @@
 import { agentAnnotation } from '../model/cluster.ts';
 import { requestTrouble } from './failure.ts';
+import { readinessOf } from './heartbeat.ts';
 import { HttpTransport } from './http.ts';
 import type { KubernetesAccess } from './kubeconfig-files.ts';
 import { part } from './raw.ts';
@@ -34,8 +35,9 @@ export function nodeAnnotation(access: KubernetesAccess, node: string): NodeAnno
       signal.throwIfAborted();
       if (error instanceof TypeError || error instanceof ReferenceError) throw error;
       const request = method === 'GET' ? 'get nodes' : 'patch nodes';
-      const { message, advice = 'it is tried again by itself' } = requestTrouble(error, request, 'ready');
       const isAnswer = error instanceof ApiError;
+      const readiness = isAnswer && error.status === 403 ? await readinessOf(transport, signal) : 'ready';
+      const { message, advice = 'it is tried again by itself' } = requestTrouble(error, request, readiness);
       if (isAnswer && error.status === 404)
         throw new RequestError(
           `there is no Node ${node}`,

@@ -1,5 +1,6 @@
 import { drainAnnotation } from '../model/cluster.ts';
 import { requestTrouble } from './failure.ts';
+import { readinessOf } from './heartbeat.ts';
 import { HttpTransport } from './http.ts';
 import type { KubernetesAccess } from './kubeconfig-files.ts';
 import { ApiError } from './transport.ts';
@@ -30,13 +31,13 @@ export async function setDrain(
     signal.throwIfAborted();
     if (error instanceof TypeError || error instanceof ReferenceError) throw error;
     const answered = error instanceof ApiError;
-    const { message, advice } = requestTrouble(error, 'patch nodes', 'ready');
     const status = answered ? error.status : undefined;
+    const readiness = status === 403 ? await readinessOf(transport, signal) : 'ready';
+    const { message, advice } = requestTrouble(error, 'patch nodes', readiness);
     if (status === 404)
       throw new RequestError(`there is no Node ${node}`, 'kubectl get nodes', true, { cause: error });
     const byHand = `give it a kubeconfig that may patch nodes (--kubeconfig), or: kubectl annotate node ${node} ${drainAnnotation}${by === undefined ? '-' : '=true'}`;
-    throw new RequestError(message, status === 403 ? byHand : (advice ?? 'try it again'), answered, {
-      cause: error,
-    });
+    const mayNot = status === 403 && readiness === 'ready';
+    throw new RequestError(message, mayNot ? byHand : (advice ?? 'try it again'), answered, { cause: error });
   }
 }

@@ -37,6 +37,9 @@ export interface ServiceEvent {
   readonly last: string;
 }
 
+/** Something was not written. */
+export type Refusal = Extract<Outcome, { kind: 'refused' }>;
+
 export type Outcome =
   | { readonly kind: 'done' }
   /** The Service has changed since it was read. */
@@ -48,6 +51,8 @@ export type Outcome =
       readonly kind: 'refused';
       /** The reason, and what to do about it. */
       readonly message: string;
+      /** The API server has answered; false: the feeds tell that it does not. */
+      readonly answered: boolean;
       /** Other writes would fail as well: no rights, no connection, too many requests. */
       readonly everything: boolean;
       /** ms of Retry-After */

@@ -154,6 +154,7 @@ export class Allocating {
         subject: 'Lease',
         message: `the Lease cannot be held: ${trouble.message}; this gateway gives no addresses, and only routes`,
         advice: trouble.advice,
+        ...(trouble.answered ? {} : { unanswered: true }),
       },
     ];
   }

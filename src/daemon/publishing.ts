@@ -1,6 +1,7 @@
 import type { Clock } from '../cluster/clock.ts';
 import type { ConfigMapPort, ConfigMapState } from '../cluster/config-map.ts';
 import { Signal } from '../cluster/signal.ts';
+import type { Refusal } from '../cluster/writer.ts';
 import type { Problem } from '../model/problem.ts';
 import { type Publication, publicationText, readPublication } from '../model/publication.ts';
 import { backoff } from '../reconcile/backoff.ts';
@@ -8,6 +9,8 @@ import type { PublishStatus } from '../status/status.ts';
 
 /** ms between two tries of a write that is refused */
 const pace = { first: 1000, longest: 60_000 };
+/** In the words of the row beside, which has the error. */
+const unreachable = 'the API does not answer';
 
 export interface PublishingInputs {
   readonly port: ConfigMapPort;
@@ -35,7 +38,7 @@ export class Publishing {
   /** The object was there: without it, nobody has asked us to publish. */
   #wasThere = false;
   /** Why the last write failed. */
-  #refusal: string | undefined;
+  #refusal: Refusal | undefined;
 
   constructor(inputs: PublishingInputs) {
     this.#inputs = inputs;
@@ -67,13 +70,19 @@ export class Publishing {
     const { port, name } = this.#inputs;
     const where = { configMap: `${port.name.namespace}/${port.name.name}`, name };
     const { object, synced, trouble } = port.state;
-    if (trouble !== undefined) return { ...where, state: 'not published', why: trouble.message };
+    if (trouble !== undefined) {
+      const why = trouble.answered ? trouble.message : unreachable;
+      return { ...where, state: 'not published', why };
+    }
     if (!synced) return { ...where, state: 'not read yet', why: undefined };
     if (object === undefined) return { ...where, state: 'not published', why: 'there is no such ConfigMap' };
     if (this.#isTaken) return { ...where, state: 'not published', why: 'another gateway has this name' };
     if (this.#due() === undefined && this.#refusal === undefined)
       return { ...where, state: 'published', why: undefined };
-    return { ...where, state: 'not published', why: this.#refusal ?? 'it is being written' };
+    const refusal = this.#refusal;
+    const why =
+      refusal === undefined ? 'it is being written' : refusal.answered ? refusal.message : unreachable;
+    return { ...where, state: 'not published', why };
   }
 
   /** What a person should know. Where nobody has made the object, nothing is wrong. */
@@ -96,9 +105,9 @@ export class Publishing {
       return refused(`${subject} cannot be read: ${trouble.message}`, trouble.advice ?? 'it is tried again');
     if (object === undefined)
       return refused(`${subject} is gone`, 'make it again: kubectl apply -f docs/rbac.yaml');
-    if (this.#refusal === undefined) return [];
+    if (!this.#refusal?.answered) return [];
     return refused(
-      `this gateway cannot publish in ${subject}: ${this.#refusal}`,
+      `this gateway cannot publish in ${subject}: ${this.#refusal.message}`,
       'it is tried again by itself',
     );
   }
@@ -133,11 +142,11 @@ export class Publishing {
       const over = port.state;
       if (value === undefined || (this.#written?.value === value && this.#written.over === over)) return;
       const outcome = await port.set(name, value, signal);
-      const refusal = outcome.kind === 'refused' ? outcome.message : undefined;
-      if (refusal !== this.#refusal) {
-        this.#refusal = refusal;
-        changed();
-      }
+      const refusal = outcome.kind === 'refused' ? outcome : undefined;
+      const isOther =
+        refusal?.message !== this.#refusal?.message || refusal?.answered !== this.#refusal?.answered;
+      this.#refusal = refusal;
+      if (isOther) changed();
       if (outcome.kind === 'done') this.#written = { value, over };
       if (outcome.kind !== 'refused') return;
       const rest = outcome.wait ?? backoff(failures + 1, pace.first, pace.longest, clock.random());

@@ -55,6 +55,7 @@ export class Controller {
   /** Addresses that another program wrote over ours, once counted as a conflict. */
   readonly #overwritten = new Map<string, readonly Ip[]>();
   #changes: AssignmentChange[] = [];
+  /** The message of the last one that was told. */
   #trouble: string | undefined;
 
   constructor(options: ControllerOptions) {
@@ -112,7 +113,7 @@ export class Controller {
     try {
       for await (const _ of this.#queue.ready(signal)) {
         this.#work(signal);
-        const { trouble = this.#recorder.trouble } = this.#writes;
+        const trouble = (this.#writes.trouble ?? this.#recorder.trouble)?.message;
         if (this.#changes.length === 0 && trouble === this.#trouble) continue;
         this.#trouble = trouble;
         const changes = this.#changes;
@@ -287,7 +288,8 @@ export class Controller {
   ): void {
     const key = serviceName(service);
     // A start may wait for the last write, and a report for its trouble.
-    if (this.#allocator === undefined || this.#writes.trouble !== this.#trouble) this.#queue.add(everything);
+    if (this.#allocator === undefined || this.#writes.trouble?.message !== this.#trouble)
+      this.#queue.add(everything);
     this.#allocator?.ended(key);
     if (task.kind !== 'status') return;
     if (outcome.kind === 'stale' && this.#overwritten.has(key)) this.#conflicts.retract(key);
@@ -300,10 +302,10 @@ export class Controller {
   }
 
   #record(service: Service, draft: EventDraft, signal: AbortSignal): void {
-    const { trouble } = this.#recorder;
+    const before = this.#recorder.trouble?.message;
     const recorded = this.#recorder.record(service, draft, signal).then(() => {
       // A pass over everything reports the changed problems.
-      if (this.#recorder.trouble !== trouble) this.#queue.add(everything);
+      if (this.#recorder.trouble?.message !== before) this.#queue.add(everything);
     });
     recorded.catch((error: unknown) => {
       if (!signal.aborted) throw error;

@@ -1,5 +1,5 @@
 import type { Clock } from '../cluster/clock.ts';
-import type { ServiceEvent, Writer } from '../cluster/writer.ts';
+import type { Refusal, ServiceEvent, Writer } from '../cluster/writer.ts';
 import type { Service } from '../model/cluster.ts';
 import type { EventDraft } from './due.ts';
 
@@ -22,7 +22,7 @@ export class EventRecorder {
   /** Not written, since the last call of {@link takeDropped}. */
   #dropped = 0;
   /** Why the API takes no events; undefined: it does. */
-  trouble: string | undefined;
+  trouble: Refusal | undefined;
 
   constructor(writer: Writer, clock: Clock) {
     this.#writer = writer;
@@ -52,7 +52,7 @@ export class EventRecorder {
     this.#remember(key, { ...event, at: now });
     const outcome = await this.#writer.event(service, event, signal);
     if (outcome.kind === 'refused') {
-      this.trouble = outcome.message;
+      this.trouble = outcome;
       this.#dropped += 1;
       return;
     }

@@ -132,7 +132,7 @@ export class Leadership {
       this.#transitions = next.transitions;
       this.#tellTrouble(undefined);
     } else if (outcome.kind === 'refused')
-      this.#tellTrouble({ message: outcome.message, advice: 'it is tried again by itself', answered: true });
+      this.#tellTrouble({ ...outcome, advice: 'it is tried again by itself' });
     else if (mine) this.#renewed = Number.NEGATIVE_INFINITY;
   }
 

@@ -1,3 +1,4 @@
+import type { Refusal } from '../cluster/writer.ts';
 import type { Problem } from '../model/problem.ts';
 import type { Allocator } from './allocator.ts';
 import type { Unsatisfied } from './decision.ts';
@@ -7,8 +8,8 @@ const named = 20;
 
 export interface Troubles {
   /** Why the API takes no writes at all. */
-  readonly trouble: string | undefined;
-  readonly eventTrouble: string | undefined;
+  readonly trouble: Refusal | undefined;
+  readonly eventTrouble: Refusal | undefined;
   /** What the API will not have of one Service. */
   readonly refused: ReadonlyMap<string, string>;
   /** Services whose status has another writer, and until when it is left alone, in ms. */
@@ -23,9 +24,10 @@ export function problemsOf(allocator: Allocator | undefined, troubles: Troubles)
       code: 'allocation-refused',
       severity: 'error',
       subject: 'allocation of EIPs',
-      message: `the API takes no writes: ${trouble}`,
+      message: `the API takes no writes: ${trouble.message}`,
       advice:
         'Services that wait for an address go on waiting; what is routed stays. It is tried again by itself',
+      ...cause(trouble),
     });
   }
   if (eventTrouble !== undefined) {
@@ -33,8 +35,9 @@ export function problemsOf(allocator: Allocator | undefined, troubles: Troubles)
       code: 'events-refused',
       severity: 'warn',
       subject: 'events',
-      message: `the API takes no events: ${eventTrouble}`,
+      message: `the API takes no events: ${eventTrouble.message}`,
       advice: 'see the conditions of the Services, and "eiproute pools"',
+      ...cause(eventTrouble),
     });
   }
   for (const [key, message] of troubles.refused) {
@@ -60,6 +63,10 @@ export function problemsOf(allocator: Allocator | undefined, troubles: Troubles)
   }
   if (allocator !== undefined) problems.push(...unsatisfiedProblems(allocator));
   return problems;
+}
+
+function cause({ answered }: Refusal): Pick<Problem, 'unanswered'> {
+  return answered ? {} : { unanswered: true };
 }
 
 function unsatisfiedProblems(allocator: Allocator): readonly Problem[] {

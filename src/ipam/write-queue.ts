@@ -1,5 +1,5 @@
 import type { Clock } from '../cluster/clock.ts';
-import type { Outcome, Writer } from '../cluster/writer.ts';
+import type { Outcome, Refusal, Writer } from '../cluster/writer.ts';
 import { type Service, serviceName } from '../model/cluster.ts';
 import type { Task } from './due.ts';
 import type { Backoff, WorkQueue } from './work-queue.ts';
@@ -41,7 +41,7 @@ export class WriteQueue {
   #event = 0;
   #pausedUntil = 0;
   /** Why the API takes no writes at all; undefined: it does. */
-  trouble: string | undefined;
+  trouble: Refusal | undefined;
 
   constructor(writer: Writer, queue: WorkQueue<string>, clock: Clock, pace: WritePace) {
     this.#writer = writer;
@@ -154,7 +154,7 @@ export class WriteQueue {
         this.#queue.addAfter(key, stale.longest);
         return;
       case 'refused':
-        if (outcome.everything) this.#broken(key, outcome.message, outcome.wait, event);
+        if (outcome.everything) this.#broken(key, outcome, event);
         else {
           this.#refused.set(key, outcome.message);
           this.#queue.addRateLimited(key, this.#pace);
@@ -166,7 +166,8 @@ export class WriteQueue {
   }
 
   /** The API might refuse any other write as well. */
-  #broken(key: string, message: string, wait: number | undefined, event: number): void {
+  #broken(key: string, refusal: Refusal, event: number): void {
+    const { message, wait } = refusal;
     const now = this.#clock.now();
     if (event === this.#event) {
       this.#event += 1;
@@ -175,7 +176,7 @@ export class WriteQueue {
         const { first, longest } = this.#pace;
         const nominal = Math.min(longest, first * 2 ** Math.min(Math.max(0, this.#failures - 2), 16));
         this.#pausedUntil = now + (wait ?? nominal * (0.5 + this.#clock.random()));
-        this.trouble = message;
+        this.trouble = refusal;
       }
     }
     if (now < this.#pausedUntil) this.#queue.add(key);

@@ -17,6 +17,8 @@ export interface Problem {
   readonly eip?: Ip;
   readonly service?: string;
   readonly node?: string;
+  /** The API server did not answer: whatever feed has no answer either has the same cause. */
+  readonly unanswered?: true;
 }
 
 export function problemKey(problem: Problem): string {

@@ -207,13 +207,20 @@ function needs(facts: GatewayFacts): readonly Need[] {
   return found.sort(byUrgency);
 }
 
-/** Problems of the allocation that the trouble of a feed explains: an API that cannot be reached takes no writes. */
-function consequences({ cluster, report }: GatewayFacts): readonly Problem[] {
+/**
+ * Problems of the allocation that the trouble of a feed explains: an API that does not answer, or that answers every
+ * request with the same error, takes no writes.
+ */
+function consequences(facts: GatewayFacts): readonly Problem[] {
+  const { cluster, report } = facts;
   const causes = cluster.feeds.flatMap(({ trouble }) => trouble?.replace(/; check: .*/s, '') ?? []);
+  const isSilent = causes.length > 0 || oldFeeds(facts).length > 0;
   const isOfAllocation = ({ code }: Problem): boolean =>
     /^(allocation|events)-refused$|^lease-trouble$/.test(code);
   return (report?.problems ?? []).filter(
-    (one) => isOfAllocation(one) && causes.some((cause) => one.message.includes(cause)),
+    (one) =>
+      isOfAllocation(one) &&
+      ((isSilent && one.unanswered) || causes.some((cause) => one.message.includes(cause))),
   );
 }
 

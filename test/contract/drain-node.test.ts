@@ -62,6 +62,16 @@ describe('eiproute drain NODE', () => {
     expect(stderr).to.include('kubectl annotate node n1 eiproute.io/drain=true');
   });
 
+  it('is told to wait for an API server that starts, and refuses everybody until it has read its roles', async () => {
+    server.faults.refuse({ status: 403, message: 'forbidden' }, 1, /nodes/);
+    server.faults.refuse({ status: 500, message: 'poststarthook/rbac/bootstrap-roles' }, 1, /readyz/);
+    const { code, stderr } = await eiproute('drain', 'n1');
+    server.faults.clear();
+    expect(code).to.equal(1);
+    expect(stderr).to.match(/HTTP 403: forbidden.*the API server is starting .*: wait/);
+    expect(stderr).not.to.include('annotate');
+  });
+
   it('is told that the cluster is a file', async () => {
     const { code, stderr } = await run(['drain', 'n1', '--config', 'file.yaml'], {}, folder);
     expect(code).to.equal(1);

@@ -11,6 +11,7 @@ import { decodeNode } from '../../src/cluster/decode.ts';
 import { encodeNode } from '../../src/cluster/encode.ts';
 import { kubernetesConfigMap } from '../../src/cluster/kubernetes-config-map.ts';
 import { nodeAnnotation } from '../../src/cluster/node-annotation.ts';
+import { RequestError } from '../../src/cluster/writer.ts';
 import { parseIp, parsePrefix } from '../../src/model/ip.ts';
 import { type ToldAgent, toldText } from '../../src/model/publication.ts';
 import { ApiFixture, grantedBy, kind, leaseName } from './api-fixture.ts';
@@ -55,7 +56,9 @@ describe('the annotation of an agent', () => {
   it('says that there is no such Node, or which right is missing', async () => {
     await refused(() => of('n9').read(never), /^there is no Node n9$/);
     server.faults.forbid('patch', 'nodes');
-    await refused(() => of('n1').write('x', never), /patch nodes: HTTP 403/);
+    await refused(() => of('n1').write('x', never), /patch nodes: HTTP 403/, /it needs the rule/);
+    server.faults.refuse({ status: 500 }, 1, /readyz/);
+    await refused(() => of('n1').write('x', never), /patch nodes: HTTP 403/, /is starting .*: wait/);
     server.faults.allow('patch', 'nodes');
   });
 
@@ -100,12 +103,14 @@ describe('docs/rbac-node.yaml', () => {
   });
 });
 
-async function refused(work: () => Promise<unknown>, says: RegExp): Promise<void> {
-  let message = 'nothing was refused';
+async function refused(work: () => Promise<unknown>, says: RegExp, advises = /./): Promise<void> {
+  let failure: unknown;
   try {
     await work();
   } catch (error) {
-    message = error instanceof Error ? error.message : '?';
+    failure = error;
   }
-  expect(message).to.match(says);
+  if (!(failure instanceof RequestError)) throw new Error('nothing was refused', { cause: failure });
+  expect(failure.message).to.match(says);
+  expect(failure.advice).to.match(advises);
 }

@@ -76,11 +76,11 @@ describe('the read-only listener', () => {
     expect(told['warning']).to.match(open);
     // Once, and as a record alone.
     expect(daemon.words.filter((line) => open.test(line))).to.deep.equal([]);
-    for (const words of [['config', 'check'], ['status']]) {
-      const { status, err } = await other.eiproute(...words);
-      expect(status, words.join(' ')).to.equal(0);
-      expect(err).to.match(open);
-    }
+    const { status, err } = await other.eiproute('config', 'check');
+    expect(status).to.equal(0);
+    expect(err).to.match(open);
+    // Who looks at what runs, again and again, does not read it each time.
+    expect(await other.eiproute('status')).to.include({ status: 0, err: '' });
     expect((await other.eiproute('doctor')).out).to.match(
       /^warn {2}configuration .*\n.*0\.0\.0\.0:9469 can be reached/m,
     );

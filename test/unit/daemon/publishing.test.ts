@@ -126,6 +126,8 @@ describe('publishing', () => {
     stage.port.fail(new Error('connection refused'));
     await stage.settle();
     expect(publishing.problems()).to.deep.equal([]);
+    // The row of the API has the error.
+    expect(publishing.status()).to.include({ state: 'not published', why: 'the API does not answer' });
     stage.port.fail(new ApiError(403, 'configmaps is forbidden'));
     await stage.settle();
     expect(publishing.problems().map(({ code, message }) => `${code} ${message}`)).to.deep.equal([
@@ -141,7 +143,13 @@ describe('publishing', () => {
   it('tries a refused write again, and says why it is refused', async () => {
     await using stage = new Stage();
     stage.port.put({ uid: 'u', data: {} });
-    stage.port.refuse({ kind: 'refused', message: 'HTTP 422: too large', everything: true, wait: undefined });
+    stage.port.refuse({
+      kind: 'refused',
+      message: 'HTTP 422: too large',
+      answered: true,
+      everything: true,
+      wait: undefined,
+    });
     const publishing = stage.start();
     publishing.notify();
     await stage.settle();
@@ -150,6 +158,23 @@ describe('publishing', () => {
     await stage.settle();
     expect(stage.port.writes).to.have.length(1);
     expect(publishing.problems()).to.deep.equal([]);
+  });
+
+  it('leaves an API that does not answer a write to the feeds', async () => {
+    await using stage = new Stage();
+    stage.port.put({ uid: 'u', data: {} });
+    stage.port.refuse({
+      kind: 'refused',
+      message: 'patch configmaps: connection refused',
+      answered: false,
+      everything: true,
+      wait: undefined,
+    });
+    const publishing = stage.start();
+    publishing.notify();
+    await stage.settle();
+    expect(publishing.problems()).to.deep.equal([]);
+    expect(publishing.status().why).to.equal('the API does not answer');
   });
 
   it('gives way to another gateway of its name, and takes the key over from one that is gone', async () => {

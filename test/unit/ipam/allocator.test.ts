@@ -55,8 +55,8 @@ describe('an address that a Service gives up', () => {
 
   const failures: readonly Outcome[] = [
     { kind: 'stale' },
-    { kind: 'refused', message: 'by a webhook', everything: false, wait: undefined },
-    { kind: 'refused', message: 'reset', everything: true, wait: undefined },
+    { kind: 'refused', message: 'by a webhook', answered: true, everything: false, wait: undefined },
+    { kind: 'refused', message: 'reset', answered: false, everything: true, wait: undefined },
   ];
   for (const outcome of failures) {
     it(`stays with it when that write is ${outcome.kind}: ${'message' in outcome ? outcome.message : ''}`, () => {
@@ -90,7 +90,13 @@ describe('an address that may have been written', () => {
     cluster.converge();
     expect(decided(cluster, 's1')).to.equal(A);
     const end = cluster.allocator.begin(s1, dueFor(cluster, 's1'));
-    end({ kind: 'refused', message: 'the connection was reset', everything: true, wait: undefined });
+    end({
+      kind: 'refused',
+      message: 'the connection was reset',
+      answered: false,
+      everything: true,
+      wait: undefined,
+    });
     cluster.allocator.ended('default/s1');
     // Now it asks for the other one, and a new Service for the first.
     const changed = asking('s1', named(B));

@@ -187,6 +187,7 @@ export class FakeApi implements Cluster, Writer {
 const broken: Outcome = {
   kind: 'refused',
   message: 'the connection was reset',
+  answered: false,
   everything: true,
   wait: undefined,
 };

@@ -23,7 +23,13 @@ class Registry {
       },
       write: async (_name, lease, version): Promise<Outcome> => {
         if (this.cut.has(identity)) {
-          return { kind: 'refused', message: 'connect ECONNREFUSED', everything: true, wait: undefined };
+          return {
+            kind: 'refused',
+            message: 'connect ECONNREFUSED',
+            answered: false,
+            everything: true,
+            wait: undefined,
+          };
         }
         if (version !== String(this.#version)) return { kind: 'stale' };
         this.#version += 1;

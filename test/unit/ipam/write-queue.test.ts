@@ -9,7 +9,13 @@ import { VirtualClock } from '../cluster/virtual-clock.ts';
 import { asking } from './fake-cluster.ts';
 
 const done: Outcome = { kind: 'done' };
-const broken: Outcome = { kind: 'refused', message: 'reset', everything: true, wait: undefined };
+const broken: Outcome = {
+  kind: 'refused',
+  message: 'reset',
+  answered: false,
+  everything: true,
+  wait: undefined,
+};
 const task: Task = { kind: 'finalizer', verb: 'add' };
 
 /** Writes each Service as often as it has to be, until its write succeeds. */
@@ -108,7 +114,7 @@ describe('writes', () => {
     const troubles: (string | undefined)[] = [];
     for await (const _ of run.queue.ready(late())) {
       run.turn();
-      troubles.push(run.writes.trouble);
+      troubles.push(run.writes.trouble?.message);
       if (run.passed > 15_530) up = true;
       if (run.left.size === 0) break;
     }
@@ -128,7 +134,7 @@ describe('writes', () => {
   });
 
   it('wait as long as the API asks', async () => {
-    const busy: Outcome = { kind: 'refused', message: '429', everything: true, wait: 3000 };
+    const busy: Outcome = { kind: 'refused', message: '429', answered: true, everything: true, wait: 3000 };
     const run = new Run(names(3), (_, nth) => [nth === 0 ? busy : done, 5]);
     expect(await run.all()).to.equal(3010);
   });

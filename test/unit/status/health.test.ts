@@ -368,6 +368,30 @@ describe('what needs a person', () => {
     );
   });
 
+  it('is one entry for an API that says nothing, in whatever words its requests ended', async () => {
+    const lost: Problem = {
+      code: 'lease-trouble',
+      severity: 'warn',
+      subject: 'Lease',
+      message: 'the Lease cannot be held: get leases: no answer within 5 s',
+      advice: 'check: curl',
+      unanswered: true,
+    };
+    const trouble = 'the API server has been silent for 30 s';
+    const needsOf = async (all: readonly Feed[], problem: Problem) => {
+      const of = await facts(new Scene(cluster([api, web], threeNodes, { feeds: all })));
+      if (of.report === undefined) throw new Error('no report');
+      const health = gatewayHealth({ ...of, report: { ...of.report, problems: [problem] } });
+      return health.needs().map(({ kind }) => kind);
+    };
+    const failing = feeds.map((feed) => ({ ...feed, trouble }));
+    expect(await needsOf(failing, lost)).to.deep.equal(['API']);
+    const { unanswered: _, ...told } = lost;
+    expect(await needsOf(failing, told)).to.deep.equal(['API', 'LEASE']);
+    // Nobody else tells it.
+    expect(await needsOf(feeds, lost)).to.deep.equal(['LEASE']);
+  });
+
   it('always says what, why, and what to do', async () => {
     const scene = new Scene(cluster([...['a', 'b'].map((name) => service(name, ['198.51.100.10'])), web]));
     scene.world.add(foreignRoute('198.51.100.10'));
