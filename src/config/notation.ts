@@ -33,7 +33,7 @@ function gatewayNotation(config: GatewayConfig): Partial {
   const file = source.kind === 'file' ? source.path : undefined;
   const kubernetes = source.kind === 'kubernetes' ? source : undefined;
   const via = gateway.defaultRoutes.length === 0 ? undefined : gateway.defaultRoutes;
-  const { resilience, allocation, announce } = gateway;
+  const { resilience, allocation, announce, nat } = gateway;
   const lease = allocation?.lease;
   const seconds = (count: number): string => durationText(count * 1000);
   return [
@@ -60,6 +60,11 @@ function gatewayNotation(config: GatewayConfig): Partial {
     [leaves.publish.key, publish === undefined ? false : nameText(publish.configMap)],
     [leaves.publishName.key, publish?.name],
     [leaves.publishLan.key, publish === undefined || publish.lan.length === 0 ? undefined : publish.lan],
+    [leaves.mode.key, gateway.mode ?? 'routed'],
+    [leaves.natSource.key, nat?.source],
+    [leaves.natInside.key, nat === undefined || nat.inside.length === 0 ? undefined : nat.inside],
+    [leaves.natAffinity.key, nat?.affinity],
+    [leaves.natSeed.key, nat?.seed],
     [leaves.weightByEndpoints.key, gateway.weighByEndpoints],
     [leaves.resilient.key, resilience !== undefined],
     [leaves.buckets.key, resilience?.buckets],
@@ -140,7 +145,7 @@ function nodeNotation({ agent, eipsFrom, follow, pace, ...rest }: NodeConfig): P
 }
 
 /** A pool with the terms that differ from the defaults. */
-function poolNotation({ name, addresses, terms = openTerms, aggregate, communities }: Pool): Plain {
+function poolNotation({ name, addresses, terms = openTerms, aggregate, communities, mode }: Pool): Plain {
   return {
     name,
     ...(terms.nodeAddresses ? { nodeAddresses: true } : { addresses }),
@@ -159,6 +164,7 @@ function poolNotation({ name, addresses, terms = openTerms, aggregate, communiti
           },
         }),
     ...(communities === undefined ? {} : { communities }),
+    ...(mode === undefined ? {} : { mode }),
   };
 }
 
