@@ -146,7 +146,12 @@ export function unpinned(
   const announced = new Set<Prefix>();
   for (const object of stays)
     if (object.kind === 'route' && isAnnouncement(object)) announced.add(object.dst);
-  const queue = [...stays];
+  const isAnnounced = ({ change }: PlannedChange): boolean => {
+    const object = changeObject(change);
+    return object.kind === 'route' && !isAnnouncement(object) && announced.has(object.dst);
+  };
+  const kept = announced.size === 0 ? [] : deletes.filter(isAnnounced);
+  const queue = [...stays, ...kept.map(({ change }) => changeObject(change))];
   for (let object = queue.pop(); object !== undefined; object = queue.pop()) {
     for (const key of foundations(object)) {
       if (pinned.has(key)) continue;
@@ -155,10 +160,6 @@ export function unpinned(
       if (next) queue.push(next);
     }
   }
-  if (pinned.size === 0 && announced.size === 0) return deletes;
-  const isAnnounced = ({ change }: PlannedChange): boolean => {
-    const object = changeObject(change);
-    return object.kind === 'route' && !isAnnouncement(object) && announced.has(object.dst);
-  };
+  if (pinned.size === 0 && kept.length === 0) return deletes;
   return deletes.filter((one) => !(pinned.has(one.key) || isAnnounced(one)));
 }
