@@ -22,7 +22,7 @@ export function natFrame(gateway: Gateway): NftTable | undefined {
   const { seed } = gateway.nat ?? defaultNat;
   const content = `${families.map(maps).join('')}${families
     .map((of) => groupBlocks(templateName(of), of, seed))
-    .join('')}${entry('prerouting')}${entry('output')}  chain postrouting {
+    .join('')}${entry('prerouting', admission)}${entry('output', '')}  chain postrouting {
     type nat hook postrouting priority 95; policy accept;
     ct status dnat ct original ip daddr @eips4 goto source
     ct status dnat ct original ip6 daddr @eips6 goto source
@@ -45,6 +45,13 @@ function maps(of: Family): string {
   return `  set eips${of} {
     type ${address}
   }
+  set limited${of} {
+    type ${key}
+  }
+  set ranges${of} {
+    type ${key} . ${address}
+    flags interval
+  }
   map port${of} {
     type ${key} : inet_service
   }
@@ -55,14 +62,25 @@ function maps(of: Family): string {
 }
 
 /** Five before the others': the first NAT of a connection wins. `dstnat` is no name in an output hook. */
-function entry(hook: 'prerouting' | 'output'): string {
+function entry(hook: 'prerouting' | 'output', first: string): string {
   return `  chain ${hook} {
     type nat hook ${hook} priority -105; policy accept;
-    ip daddr . meta l4proto . th dport vmap @service4
+${first}    ip daddr . meta l4proto . th dport vmap @service4
     ip6 daddr . meta l4proto . th dport vmap @service6
   }
 `;
 }
+
+/**
+ * kube-proxy asks for `loadBalancerSourceRanges` at the EIP and not at the NodePort, and may see another address. As there,
+ * who is not let in gets no answer.
+ */
+const admission = families
+  .map((of) => {
+    const key = `${word(of)} daddr . meta l4proto . th dport`;
+    return `    ${key} @limited${of} ${key} . ${word(of)} saddr != @ranges${of} drop\n`;
+  })
+  .join('');
 
 /** What no map has taken would go to a node as it is. A ping is refused as well: a Service has none. */
 function refusal(hook: 'forward' | 'output'): string {

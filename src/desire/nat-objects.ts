@@ -1,7 +1,7 @@
 import type { Service } from '../model/cluster.ts';
 import type { Why } from '../model/desired-object.ts';
 import { defaultNat, type Gateway } from '../model/gateway.ts';
-import { type Family, family, type Ip, onlyIp } from '../model/ip.ts';
+import { type Family, family, type Ip, onlyIp, overlaps, type Prefix, prefixLength } from '../model/ip.ts';
 import { bucketCount } from '../model/nat.ts';
 import {
   compareNatPorts,
@@ -82,7 +82,9 @@ export function natEip(
   if (nhid === undefined) return undefined;
   const { affinity } = gateway.nat ?? defaultNat;
   const ports =
-    services === undefined ? keptPorts(have.get(natEipKey(eip)), nhid) : natPorts(services, nhid, affinity);
+    services === undefined
+      ? keptPorts(have.get(natEipKey(eip)), nhid)
+      : natPorts(services, nhid, affinity, family(eip));
   return ports.length === 0 ? undefined : { kind: 'nat-eip', eip, protocol, ports, intact: true };
 }
 
@@ -118,6 +120,24 @@ export function natGroup(id: number, of: Family, gateway: Gateway, find: Finder)
   };
 }
 
+/**
+ * Who may connect; undefined: everybody. As kube-proxy has it, networks of one family say nothing of the other, and they
+ * bind a Service of type LoadBalancer alone.
+ */
+function admitted({ type, sourceRanges }: Service, of: Family): readonly Prefix[] | undefined {
+  if (sourceRanges === undefined || type !== 'LoadBalancer') return undefined;
+  const networks = sourceRanges.filter((prefix) => family(prefix) === of);
+  if (sourceRanges.length > 0 && networks.length === 0) return undefined;
+  if (networks.some((prefix) => prefixLength(prefix) === 0)) return undefined;
+  // nftables takes no two that overlap.
+  return networks.filter(
+    (one) =>
+      !networks.some(
+        (other) => other !== one && overlaps(one, other) && prefixLength(other) < prefixLength(one),
+      ),
+  );
+}
+
 const lower = { TCP: 'tcp', UDP: 'udp', SCTP: 'sctp' } as const;
 
 /** Of two Services with the same port the one with the stronger claim has it. */
@@ -125,12 +145,22 @@ function natPorts(
   services: readonly Service[],
   group: number,
   affinity: NatPort['affinity'],
+  of: Family,
 ): readonly NatPort[] {
   const found = new Map<string, NatPort>();
   for (const service of services)
     for (const { protocol, port, nodePort } of nodePorts(service)) {
       const key = `${protocol} ${port}`;
-      if (!found.has(key)) found.set(key, { protocol: lower[protocol], port, nodePort, group, affinity });
+      if (found.has(key)) continue;
+      const sticky = service.sessionAffinity === 'ClientIP' ? 'address' : affinity;
+      found.set(key, {
+        protocol: lower[protocol],
+        port,
+        nodePort,
+        group,
+        affinity: sticky,
+        ranges: admitted(service, of),
+      });
     }
   return [...found.values()].sort(compareNatPorts);
 }

@@ -1,4 +1,12 @@
-import { family, type Ip, parseIp } from '../model/ip.ts';
+import {
+  comparePrefixes,
+  family,
+  hostPrefix,
+  type Ip,
+  networkOf,
+  type Prefix,
+  parseIp,
+} from '../model/ip.ts';
 import { chainName, frameOf, groupName, templateName } from '../model/nat.ts';
 import {
   compareNatPorts,
@@ -98,14 +106,25 @@ function eipsOf(elements: Elements, protocol: number): readonly NatEip[] {
     ports.set(eip, known);
     return known;
   };
-  const note = (element: unknown, read: (value: unknown) => Partial<NatPort>): void => {
-    const [key, value] = arrayOf(element);
+  const note = (
+    key: unknown,
+    value: unknown,
+    read: (value: unknown, before: NatPort) => Partial<NatPort>,
+  ): void => {
     const [eip, number, port] = arrayOf(field(key, 'concat'));
     const of = protocols.get(number);
     if (typeof eip !== 'string' || of === undefined || typeof port !== 'number') return;
     const known = portsOf(parseIp(eip));
-    const empty: NatPort = { protocol: of, port, nodePort: 0, group: 0, affinity: 'address' };
-    known.set(`${of} ${port}`, { ...empty, ...known.get(`${of} ${port}`), ...read(value) });
+    const empty: NatPort = {
+      protocol: of,
+      port,
+      nodePort: 0,
+      group: 0,
+      affinity: 'address',
+      ranges: undefined,
+    };
+    const before = known.get(`${of} ${port}`) ?? empty;
+    known.set(`${of} ${port}`, { ...before, ...read(value, before) });
   };
   for (const version of [4, 6]) {
     for (const eip of arrayOf(elements.get(`eips${version}`))) {
@@ -113,10 +132,16 @@ function eipsOf(elements: Elements, protocol: number): readonly NatEip[] {
       listed.add(parseIp(eip));
       portsOf(parseIp(eip));
     }
-    for (const element of arrayOf(elements.get(`port${version}`)))
-      note(element, (nodePort) => (typeof nodePort === 'number' ? { nodePort } : {}));
-    for (const element of arrayOf(elements.get(`service${version}`)))
-      note(element, (verdict) => targetOf(field(field(verdict, 'goto'), 'target')));
+    for (const element of arrayOf(elements.get(`limited${version}`)))
+      note(element, undefined, () => ({ ranges: [] }));
+    for (const element of arrayOf(elements.get(`ranges${version}`)))
+      note(element, arrayOf(field(element, 'concat'))[3], (range, { ranges = [] }) => ({
+        ranges: [...ranges, ...rangeOf(range)].sort(comparePrefixes),
+      }));
+    for (const [key, value] of pairsOf(elements.get(`port${version}`)))
+      note(key, value, (nodePort) => (typeof nodePort === 'number' ? { nodePort } : {}));
+    for (const [key, value] of pairsOf(elements.get(`service${version}`)))
+      note(key, value, (verdict) => targetOf(field(field(verdict, 'goto'), 'target')));
   }
   return [...ports]
     .sort(([a], [b]) => family(a) - family(b) || (a < b ? -1 : 1))
@@ -127,6 +152,20 @@ function eipsOf(elements: Elements, protocol: number): readonly NatEip[] {
       ports: [...found.values()].sort(compareNatPorts),
       intact: listed.has(eip),
     }));
+}
+
+function pairsOf(elements: unknown): readonly (readonly unknown[])[] {
+  return arrayOf(elements).map(arrayOf);
+}
+
+/** A network, or an address by itself. */
+function rangeOf(value: unknown): readonly Prefix[] {
+  if (typeof value === 'string') return [hostPrefix(parseIp(value))];
+  const { addr, len } = {
+    addr: field(field(value, 'prefix'), 'addr'),
+    len: field(field(value, 'prefix'), 'len'),
+  };
+  return typeof addr === 'string' && typeof len === 'number' ? [networkOf(parseIp(addr), len)] : [];
 }
 
 /** Of the name of a chain. */

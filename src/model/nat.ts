@@ -31,6 +31,8 @@ export function frameOf(listed: string): string {
 export function contentCommands(name: string): string {
   const maps = [4, 6].flatMap((of) => [
     `set inet ${name} eips${of}`,
+    `set inet ${name} limited${of}`,
+    `set inet ${name} ranges${of}`,
     `map inet ${name} port${of}`,
     `map inet ${name} service${of}`,
   ]);
@@ -154,10 +156,18 @@ function eipStatements(
   const come = want?.ports.filter((port) => !has(have, port)) ?? [];
   const key = ({ protocol: of4, port }: NatPort): string => `${eip} . ${of4} . ${port}`;
   const verb = have === undefined ? 'create' : 'add';
+  const limited = (ports: readonly NatPort[]) => ports.filter(({ ranges }) => ranges !== undefined).map(key);
+  const ranged = (ports: readonly NatPort[]) =>
+    ports.flatMap((port) => (port.ranges ?? []).map((range) => `${key(port)} . ${range}`));
+  statement('delete', 'ranges', ranged(gone));
+  statement('delete', 'limited', limited(gone));
   statement('delete', 'service', gone.filter(({ group }) => group !== 0).map(key));
   statement('delete', 'port', gone.filter(({ nodePort }) => nodePort !== 0).map(key));
   if (want === undefined && have?.intact) statement('delete', 'eips', [eip]);
   if (want !== undefined && !have?.intact) statement(verb, 'eips', [eip]);
+  // Before the port leads anywhere.
+  statement(verb, 'limited', limited(come));
+  statement(verb, 'ranges', ranged(come));
   statement(
     verb,
     'port',

@@ -166,6 +166,8 @@ export interface NatPort {
   readonly group: number;
   /** What decides the node: the client's address, or its address and port. */
   readonly affinity: 'address' | 'connection';
+  /** Who may connect: sorted, none in another; empty: nobody; undefined: everybody. */
+  readonly ranges: readonly Prefix[] | undefined;
 }
 
 /** What is in nftables. */
@@ -342,8 +344,13 @@ export function samePort(a: NatPort, b: NatPort | undefined): boolean {
     a.port === b.port &&
     a.nodePort === b.nodePort &&
     a.group === b.group &&
-    a.affinity === b.affinity
+    a.affinity === b.affinity &&
+    sameRanges(a.ranges, b.ranges)
   );
+}
+
+function sameRanges(a: readonly Prefix[] | undefined, b: readonly Prefix[] | undefined): boolean {
+  return a?.length === b?.length && (a ?? []).every((prefix, i) => prefix === b?.[i]);
 }
 
 function sameHops(a: readonly Hop[], b: readonly Hop[]): boolean {

@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import { fillBuckets } from '../../src/desire/buckets.ts';
 import { natFrame } from '../../src/desire/nat-frame.ts';
 import { defaultNat, type Nat } from '../../src/model/gateway.ts';
-import { family, type Ip, parseIp } from '../../src/model/ip.ts';
+import { family, type Ip, parseIp, parsePrefix } from '../../src/model/ip.ts';
 import {
   type KernelObject,
   keyOf,
@@ -55,7 +55,7 @@ function port(
   n: number,
   affinity: NatPort['affinity'] = 'address',
 ): NatPort {
-  return { protocol, port: number, nodePort, group: groupId(n), affinity };
+  return { protocol, port: number, nodePort, group: groupId(n), affinity, ranges: undefined };
 }
 
 function natEip(eip: string, ports: readonly NatPort[], rest: Partial<NatEip> = {}): NatEip {
@@ -109,6 +109,27 @@ export function describeNat(make: MakeKernelFixture): void {
       expect(await scenario.one(replacing(fewer, seeded))).to.equal('ok');
       // Judged by the chains of the frame, whatever their seed.
       expect(await content()).to.deep.equal(byKey([seeded, group6, moved, web6]));
+    });
+
+    it('lets in whom a port lets in, and nobody where there is none', async () => {
+      await scenario.add(frame(), group, group6);
+      const open = port('tcp', 80, 30080, 1);
+      const some = { ...open, ranges: ['192.0.2.0/24', '198.51.100.7/32'].map(parsePrefix) };
+      const none = { ...port('tcp', 81, 30081, 1), ranges: [] };
+      const limited = natEip('192.0.2.7', [some, none]);
+      const limited6 = natEip('2001:db8:e::7', [
+        { ...port('tcp', 80, 30080, 2), ranges: ['2001:db8::/32', '2001:db9::7/128'].map(parsePrefix) },
+      ]);
+      await scenario.add(limited, limited6);
+      expect(await content()).to.deep.equal(byKey([group, group6, limited, limited6]));
+      const opened = natEip('192.0.2.7', [open, { ...none, ranges: [parsePrefix('10.0.0.0/8')] }]);
+      expect(await scenario.codes([replacing(limited, opened), deleting(limited6)])).to.deep.equal([
+        'ok',
+        'ok',
+      ]);
+      expect(await content()).to.deep.equal(byKey([group, group6, opened]));
+      expect(await scenario.one(replacing(frame(), frame({ source: 'masquerade' })))).to.equal('ok');
+      expect(await content()).to.deep.equal(byKey([group, group6, opened]));
     });
 
     it('keeps them when its frame is replaced', async () => {

@@ -8,6 +8,7 @@ import {
   clients,
   eip,
   gateway,
+  gateway2,
   node,
   other,
   podNetwork,
@@ -44,9 +45,9 @@ class Plain implements AsyncDisposable {
   }
 
   /** @param way of the nodes to the world: by the gateway, or past it */
-  static async lay(way: 'gateway' | 'other'): Promise<Plain> {
+  static async lay(way: 'gateway' | 'other', gateways: 1 | 2 = 1): Promise<Plain> {
     await using stack = new AsyncDisposableStack();
-    const net = stack.use(await layNetwork({ nodes: 3, nodeRouting: 'by agents' }));
+    const net = stack.use(await layNetwork({ nodes: 3, gateways, nodeRouting: 'by agents' }));
     for (const [i, name] of names.entries()) {
       await net.addHostPod(`web-${name}`, name, nodePort);
       const argv = [process.execPath, '-e', flowServer(name)];
@@ -108,7 +109,7 @@ defaultRoute: { via: [${upstream.outer.v4}, "${upstream.outer.v6}"] }
 pools: [{ name: public, addresses: [${pools.map((pool) => `"${pool}"`).join(', ')}] }]
 mode: nat
 ${nat}
-stateDirectory: state
+stateDirectory: run-state
 runtimeDirectory: run
 log: { format: json }
 `,
@@ -119,16 +120,23 @@ log: { format: json }
     return this.net.outcome('gateway', { argv: [program, ...words, '--config', this.file('gateway.yaml')] });
   }
 
-  async start(): Promise<void> {
-    const argv = [program, 'gateway', '--config', this.file('gateway.yaml')];
-    const daemon = new GatewayDaemon(within(this.net.namespace('gateway'), argv));
+  /** @param runtime its folder below that of the network, as `gateway.yaml` or a variable has it */
+  async start(part: 'gateway' | 'gateway2' = 'gateway', runtime = 'run'): Promise<void> {
+    const argv = [
+      'env',
+      `EIPROUTE_RUNTIME_DIRECTORY=${this.file(runtime)}`,
+      `EIPROUTE_STATE_DIRECTORY=${this.file(`${runtime}-state`)}`,
+    ];
+    const daemon = new GatewayDaemon(
+      within(this.net.namespace(part), [...argv, program, 'gateway', '--config', this.file('gateway.yaml')]),
+    );
     this.#daemon = daemon;
     this.#stack.use(daemon);
     await until(
       'all is in the kernel',
       async (): Promise<Status | undefined> => {
         if (daemon.end !== undefined) throw new Error(`it ended with ${daemon.end}:\n${daemon.text()}`);
-        const answer = await ask(this.file('run'), 'gateway', 'GET', '/status', late()).catch(
+        const answer = await ask(this.file(runtime), 'gateway', 'GET', '/status', late()).catch(
           () => undefined,
         );
         return answer === undefined ? undefined : JSON.parse(answer);
@@ -281,6 +289,24 @@ describe('a gateway with NAT, which is the way of the nodes to the world', () =>
     );
   });
 
+  it('lets in those alone whom the Service lets in', async () => {
+    await plain.stop();
+    const source = client(2);
+    await plain.configure('', { loadBalancerSourceRanges: [`${source.v4}/32`, '2001:db8:c::102/127'] });
+    await plain.start();
+    for (const family of families) {
+      const get = (i: number) =>
+        plain.get('client', `http://${host(web[family])}/`, '--interface', client(i)[family]);
+      expect(await get(2), family).to.match(/^web-node/);
+      // As with kube-proxy: no answer.
+      expect(await get(4), family).to.equal('curl 28');
+    }
+    expect(await plain.get('node1', `http://${web.v4}/`)).to.equal('curl 28');
+    await plain.stop();
+    await plain.configure('');
+    await plain.start();
+  });
+
   it('keeps running connections through a restart', async () => {
     await using flows = new Flows(plain.net.namespace('client'));
     await flows.open(
@@ -343,4 +369,50 @@ describe('a gateway with NAT, past which the nodes answer', () => {
     await plain.start();
     expect(await plain.get('client', `http://${web.v4}/`)).to.match(/^curl (28|7|56)$/);
   });
+});
+
+describe('two gateways with NAT that synchronise nothing', () => {
+  const stack = new AsyncDisposableStack();
+  let plain: Plain;
+  before(async function () {
+    needRoot(this);
+    plain = stack.use(await Plain.lay('gateway', 2));
+    await plain.configure('nat: { seed: 7361 }');
+    await plain.start('gateway', 'run');
+    await plain.start('gateway2', 'run2');
+  });
+  after(() => stack.disposeAsync());
+
+  /** The world and the nodes turn to a gateway. */
+  async function turnTo(to: typeof gateway): Promise<void> {
+    for (const family of families) {
+      const pool = pools[family === 'v4' ? 0 : 1] ?? '';
+      await plain.net.run('upstream', {
+        argv: ['ip', 'route', 'replace', pool, 'via', to.uplink[family], 'dev', 'eth1'],
+      });
+      for (const name of names)
+        await plain.net.run(name, { argv: ['ip', 'route', 'replace', 'default', 'via', to.lan[family]] });
+    }
+  }
+
+  for (const family of families) {
+    it(`keep 60 of 60 connections when the other one takes over, IP${family}`, async () => {
+      await turnTo(gateway);
+      await using flows = new Flows(plain.net.namespace('client'));
+      const first = await flows.open(
+        web[family],
+        60,
+        many.map((one) => one[family]),
+      );
+      expect(new Set(first).size, first.join()).to.equal(3);
+      await turnTo(gateway2);
+      await flows.send();
+      await until(
+        'all echo',
+        () => flows.count(),
+        ({ live, broken }) => live + broken === 60,
+      );
+      expect(await flows.count()).to.deep.equal({ live: 60, broken: 0 });
+    });
+  }
 });

@@ -153,7 +153,35 @@ describe('a gateway with NAT', () => {
       nodePort: 31234,
       group: changed?.ports[0]?.group,
       affinity: 'address',
+      ranges: undefined,
     });
+  });
+
+  it('keeps a client on its node, and others out, where the Service asks for it', async () => {
+    const ask = (rest: Partial<Service>) =>
+      snapshot(threeNodes, [service('a', [eip, '2001:db8:e::10'], rest)]);
+    const scene = new Scene(ask({}), { ...settings, nat: { ...defaultNat, affinity: 'connection' } });
+    const port = (of: string) => {
+      const found = ofKind(scene, 'nat-eip').find((one) => one.eip === of)?.ports[0];
+      return [found?.affinity, found?.ranges];
+    };
+    await scene.round('link');
+    expect(port(eip)).to.deep.equal(['connection', undefined]);
+    const ranges = ['10.0.0.0/8', '10.1.0.0/16', '192.0.2.7/32'].map(parsePrefix);
+    scene.cluster = ask({ sessionAffinity: 'ClientIP', sourceRanges: ranges });
+    await scene.round('cluster');
+    // A network in another is no element of its own, and those of IPv4 say nothing of IPv6.
+    expect(port(eip)).to.deep.equal(['address', ['10.0.0.0/8', '192.0.2.7/32']]);
+    expect(port('2001:db8:e::10')).to.deep.equal(['address', undefined]);
+    scene.cluster = ask({ sourceRanges: [] });
+    await scene.round('cluster');
+    expect([port(eip), port('2001:db8:e::10')]).to.deep.equal([
+      ['connection', []],
+      ['connection', []],
+    ]);
+    scene.cluster = ask({ sourceRanges: [parsePrefix('0.0.0.0/0'), ...ranges] });
+    await scene.round('cluster');
+    expect(port(eip)).to.deep.equal(['connection', undefined]);
   });
 
   it('does not route an EIP whose Service has no NodePort, and says so', async () => {
