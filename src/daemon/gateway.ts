@@ -39,6 +39,7 @@ import { roleOf } from './gateway-role.ts';
 import { keepHeapSmall } from './heap.ts';
 import { identity, publisherId } from './identity.ts';
 import { lock } from './lock.ts';
+import { NatFlows } from './nat-flows.ts';
 import { NodeTroubles } from './node-troubles.ts';
 import { Probing } from './probing.ts';
 import { Publishing } from './publishing.ts';
@@ -136,6 +137,16 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
           changed: () => handle?.roundSignal.notify({ kind: 'cluster', text: 'ConfigMap' }),
         })
       : undefined;
+  const natFlows = new NatFlows({
+    gateway: () => config.gateway,
+    isGone: (ip) =>
+      probing.standings.get(ip) === 'silent' ||
+      !cluster.overview().nodes.some(({ addresses }) => addresses.includes(ip)),
+    *desired() {
+      for (const { object } of taken.desire.table.values()) yield object;
+    },
+    changed: () => handle?.roundSignal.notify({ kind: 'cluster', text: 'conntrack' }),
+  });
   /** Changes of the cluster that the next round reads. */
   let changed = new GrowingDelta();
   /** The changes of the cluster that the present round acts on. */
@@ -165,6 +176,7 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
           allocating?.problems() ?? none,
           nodeTroubles(),
           publishing?.problems() ?? none,
+          natFlows.problems,
           ...probing.problems(),
         ],
       }),
@@ -187,6 +199,7 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
     announcing,
     allocating,
     publishing,
+    natFlows,
     agentTerms,
   });
   const daemonRole: DaemonRole = {
@@ -221,6 +234,7 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
       report = result;
       counts = taken.desire.paths.counts;
       probing.rounded();
+      natFlows.rounded(result.done);
       announcing.rounded();
       if (handle) announcing.tell(handle.journal);
       if (links !== handle?.links()) allocating?.controller.notify();
@@ -261,6 +275,8 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
         roundSignal.notify({ kind: 'config', text: 'configuration' });
       }),
     (_, until) => probing.run(until),
+    (_, until) => natFlows.run(until),
+    (_, until) => natFlows.watch(until),
     ...(publishing ? [(_: DaemonHandle, until: AbortSignal) => publishing.run(until)] : []),
     ...(allocating ? allocationWatches(allocating, (until) => source.recoveries?.(until)) : []),
   ];

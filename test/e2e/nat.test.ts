@@ -324,6 +324,36 @@ describe('a gateway with NAT, which is the way of the nodes to the world', () =>
     );
   });
 
+  it('ends the connections of a node that is gone, and no other; UDP goes on', async () => {
+    const { net } = plain;
+    await using flows = new Flows(net.namespace('client'));
+    const first = await flows.open(
+      web.v4,
+      60,
+      many.map(({ v4 }) => v4),
+    );
+    const script = `
+      const socket = require('node:dgram').createSocket('udp4');
+      socket.bind(0, '${client(0).v4}', () => setInterval(() => socket.send('hello', 53, '${web.v4}'), 50));
+      socket.on('message', (text) => console.error(JSON.stringify({ level: 'info', msg: String(text).split(' ')[0] })));`;
+    await using udp = new GatewayDaemon(within(net.namespace('client'), [process.execPath, '-e', script]));
+    const { msg } = await udp.says(/web-node/);
+    const dead = msg.replace('web-', '');
+    const lost = first.filter((name) => name === dead).length;
+    expect(lost, first.join()).to.be.above(0);
+    await net.unplug(dead);
+    // The socket sends all the time: an entry that stays would be renewed for ever.
+    await udp.says(new RegExp(`web-(?!${dead})`));
+    await flows.send();
+    await until(
+      'each connection lives, or is known to be dead',
+      () => flows.count(),
+      ({ live, broken }) => live + broken === 60,
+    );
+    expect(await flows.count()).to.deep.equal({ live: 60 - lost, broken: lost });
+    await net.plug(dead);
+  });
+
   it('takes it away with the route', async () => {
     await plain.stop();
     const { status, out, err } = await plain.eiproute('purge', '--yes');
