@@ -26,12 +26,12 @@ export class Stage implements AsyncDisposable {
   static async open(
     kind: LabKind,
     lines = 'allocate: true',
-    { gateways = 1 }: Pick<Shape, 'gateways'> = {},
+    { gateways = 1, nodes = 'agents' }: Pick<Shape, 'gateways'> & { readonly nodes?: 'agents' | 'none' } = {},
   ): Promise<Stage> {
     await using stack = new AsyncDisposableStack();
     await removeLeftovers();
     const lab = stack.use(await openLab({ nodes: 3, gateways, nodeRouting: 'by agents' }, kind));
-    const eiproute = stack.use(await Eiproute.start(lab.network, lab.cluster, { lines }));
+    const eiproute = stack.use(await Eiproute.start(lab.network, lab.cluster, { lines }, nodes));
     await eiproute.synced(late());
     return new Stage(lab, eiproute, stack.move());
   }
