@@ -269,6 +269,23 @@ describe('a gateway with NAT, which is the way of the nodes to the world', () =>
     });
   }
 
+  it('is traced, and told of a firewall that drops, in the words of that', async () => {
+    const traced = await plain.eiproute('trace', `${web.v4}:80`);
+    expect(traced.out).to.match(/nat +.*tcp 80 -> port 30080 of 10\.0\.0\.11, 10\.0\.0\.12, 10\.0\.0\.13/);
+    expect(traced.out).to.include('no forward hook of nft drops it');
+    // As ufw has it.
+    const table = 'add table ip filter; add chain ip filter ufw-before-forward';
+    await plain.nft(
+      `${table}; add chain ip filter FORWARD { type filter hook forward priority 0; policy drop; }`,
+    );
+    expect(await plain.get('client', `http://${web.v4}/`)).to.equal('curl 28');
+    for (const words of [['trace', `${web.v4}:80`], ['doctor']]) {
+      const { out } = await plain.eiproute(...words);
+      expect(out, words[0]).to.include('ufw route allow in on eth1 out on eth0');
+    }
+    await plain.nft('delete table ip filter');
+  });
+
   it('heals what somebody flushes, and takes in what changes', async () => {
     await plain.nft('flush', 'ruleset');
     await until(
