@@ -198,7 +198,10 @@ class World implements AsyncDisposable {
   }
 
   static async open(lines: string): Promise<World> {
-    const stage = await Stage.open({ cluster: 'real', proxy: 'nftables' }, lines);
+    const stage = await Stage.open({ cluster: 'real', proxy: 'nftables' }, lines, {
+      agents: 'following',
+    });
+    await stage.until('the gateway is OK', () => stage.isOk());
     const world = new World(stage, new AsyncDisposableStack());
     for (const i of [1, 2, 3]) await world.addPod(`web-${i}`, `node${i}`);
     return world;
@@ -281,14 +284,14 @@ class World implements AsyncDisposable {
     }
   }
 
-  /** As an upgrade of a cluster does it: drained for a second, away for a second; the next when this one is back. */
+  /** As an upgrade of a cluster does it: drained for two seconds, away for one; the next when this one is back. */
   async restartNodes(): Promise<void> {
     const { network } = this;
     const leads = async (): Promise<boolean> =>
       (await this.stage.nodesOf(this.stage.ips('web')[0] ?? '')) === network.nodes.join(' ');
     for (const name of network.nodes) {
       await this.drain(name, 'true');
-      await sleep(1000);
+      await sleep(2000);
       await network.unplug(name);
       await sleep(1000);
       await network.plug(name);

@@ -4,6 +4,7 @@ import { cluster } from './cluster.ts';
 import { decision } from './decision.ts';
 import { latency } from './events.ts';
 import { failover } from './failover.ts';
+import { gateways } from './gateways.ts';
 import { memory, soak } from './memory.ts';
 import { probe } from './probe.ts';
 import { routes } from './routes.ts';
@@ -25,10 +26,11 @@ const tables: Readonly<Record<string, () => string | Promise<string>>> = {
   cluster,
   scale,
   failover,
+  gateways,
   probe,
 };
 /** They take many minutes, and are run when they are asked for. */
-const long = ['soak', 'watched', 'cluster', 'scale', 'failover', 'probe'];
+const long = ['soak', 'watched', 'cluster', 'scale', 'failover', 'gateways', 'probe'];
 
 const asked = process.argv.slice(2);
 const unknown = asked.find((name) => !Object.hasOwn(tables, name));

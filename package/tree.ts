@@ -15,6 +15,7 @@ const files: Readonly<Record<string, string>> = {
   'usr/lib/systemd/networkd.conf.d/50-eiproute.conf': 'systemd/networkd.conf',
   'usr/lib/systemd/catalog/eiproute.catalog': 'systemd/eiproute.catalog',
   'usr/share/eiproute/sysctl.conf': 'systemd/sysctl.conf',
+  'usr/share/eiproute/layer2.conf': 'systemd/layer2.conf',
   'etc/iproute2/rt_protos.d/eiproute.conf': 'systemd/rt_protos.conf',
   'etc/iproute2/rt_tables.d/eiproute.conf': 'systemd/rt_tables.conf',
   'usr/lib/eiproute/node-options.sh': 'bin/node-options.sh',

@@ -28,7 +28,10 @@ export const arrows: Arrows = {
   'src/cluster': ['src/model', 'src/abortable.ts'],
   'src/kernel': ['src/model', 'src/libc.ts'],
   'src/desire': ['src/model'],
-  'src/probe': ['src/model', 'src/kernel/kernel.ts', 'src/kernel/neighbour-port.ts'],
+  'src/probe': [
+    'src/model',
+    ...['kernel', 'neighbour-port', 'segment-port'].map((port) => `src/kernel/${port}.ts`),
+  ],
   'src/ipam': [
     'src/model',
     ...['clock', 'cluster', 'signal', 'writer'].map((port) => `src/cluster/${port}.ts`),

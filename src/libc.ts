@@ -4,6 +4,7 @@ import koffi from 'koffi';
 // System calls without a function in Node, and constants that more than one caller needs.
 
 export const AF_UNIX = 1;
+export const AF_PACKET = 17;
 export const SOCK_STREAM = 1;
 export const SOCK_DGRAM = 2;
 export const SOCK_RAW = 3;
@@ -25,6 +26,9 @@ export const libc = {
   send: library.func('intptr_t send(int, const void *, size_t, int)'),
   sendto: library.func('intptr_t sendto(int, const void *, size_t, int, const void *, uint32_t)'),
   recv: library.func('intptr_t recv(int, void *, size_t, int)'),
+  recvfrom: library.func('intptr_t recvfrom(int, void *, size_t, int, void *, void *)'),
+  prctl: library.func('int prctl(int, uintptr_t, uintptr_t, uintptr_t, uintptr_t)'),
+  fcntl: library.func('int fcntl(int, int, int)'),
   flock: library.func('int flock(int, int)'),
   close: library.func('int close(int)'),
 };

@@ -24,6 +24,7 @@ import type { Listing } from '../src/model/listing.ts';
 import { type KernelObject, keyOf, type Link, type Sysctl } from '../src/model/object.ts';
 import { ownerOf } from '../src/model/owner.ts';
 import { type Probed, unprobed } from '../src/model/probed.ts';
+import { type Uniqueness, undetected } from '../src/model/uniqueness.ts';
 import { RecomputedDesire } from '../src/reconcile/recomputed.ts';
 import { Reconciler, type Role } from '../src/reconcile/reconciler.ts';
 import { late } from './patience.ts';
@@ -209,6 +210,7 @@ export class TestRole implements Role {
   readonly #settings: () => Gateway;
   readonly #probed: () => Probed;
   readonly #isDraining: () => boolean;
+  readonly #uniqueness: () => Uniqueness;
   #made: { readonly settings: Gateway; readonly desire: Desire } | undefined;
   /** How a change of a Service, or of 'nodes', is learned. */
   originOf: (key: string) => Origin = () => 'list';
@@ -222,7 +224,9 @@ export class TestRole implements Role {
     kind: DesireKind = 'table',
     probed: () => Probed = () => unprobed,
     isDraining: () => boolean = () => false,
+    uniqueness: () => Uniqueness = () => undetected,
   ) {
+    this.#uniqueness = uniqueness;
     this.#isDraining = isDraining;
     this.#cluster = cluster;
     this.#settings = settings;
@@ -260,6 +264,7 @@ export class TestRole implements Role {
       gatewayObjects(this.#cluster(), settings, have, refused, this.#probed(), {
         stuck: have.stuck,
         isDraining: this.#isDraining(),
+        uniqueness: this.#uniqueness(),
       }),
     );
   }
@@ -272,6 +277,9 @@ export class TestRole implements Role {
       get standings() {
         return now().standings;
       },
+      get areNodesHeard() {
+        return now().areNodesHeard;
+      },
       waiting: (key) => now().waiting(key),
       takeTurned: () => this.#turned(),
     };
@@ -280,6 +288,10 @@ export class TestRole implements Role {
       takeDelta: () => this.#delta(),
       probed,
       isDraining: this.#isDraining,
+      uniqueness: {
+        isUnique: (eip) => this.#uniqueness().isUnique(eip),
+        takeTurned: () => this.#uniqueness().takeTurned(),
+      },
       problems: () => [],
     });
   }
@@ -318,6 +330,7 @@ export class Scene {
   cluster: Snapshot;
   probed: Probed = unprobed;
   isDraining = false;
+  uniqueness: Uniqueness = undetected;
   now = 1_000_000;
 
   /** @param steps what happens between the changes that the engine makes */
@@ -339,6 +352,7 @@ export class Scene {
       kind,
       () => this.probed,
       () => this.isDraining,
+      () => this.uniqueness,
     );
     this.reconciler = new Reconciler(new StepKernel(this.kernel, steps), () => this.now);
   }

@@ -8,7 +8,7 @@ import {
   gatewayFiles,
   writeGatewayConfig,
 } from './gateway-files.ts';
-import { NodeAgents } from './node-agents.ts';
+import { type AgentKind, NodeAgents } from './node-agents.ts';
 
 /** eiproute as it is installed in a lab: the daemon on the gateway, an agent on every node. */
 export class Eiproute implements AsyncDisposable {
@@ -27,16 +27,17 @@ export class Eiproute implements AsyncDisposable {
   /**
    * Writes the configuration, starts all and does not wait.
    *
-   * @param nodes 'agents': one on every node; 'none': nothing is installed there
+   * @param nodes the agents, one on every node; 'none': nothing is installed there
    */
   static async start(
     network: Network,
     cluster: Cluster,
     settings: GatewaySettings,
-    nodes: 'agents' | 'none' = 'agents',
+    nodes: AgentKind | 'none' = 'static',
   ): Promise<Eiproute> {
     await using stack = new AsyncDisposableStack();
-    const agents = stack.use(await NodeAgents.start(network, nodes === 'none' ? [] : network.nodes));
+    const [on, kind] = nodes === 'none' ? [[], 'static' as const] : [network.nodes, nodes];
+    const agents = stack.use(await NodeAgents.start(network, cluster, on, kind));
     const files = gatewayFiles(network.folder);
     await writeGatewayConfig(files, settings);
     await cluster.writeKubeconfig(files.kubeconfig);

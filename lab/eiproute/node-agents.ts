@@ -1,8 +1,12 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Cluster } from '../cluster/cluster.ts';
 import { gateway, gateway2, pools } from '../network/map.ts';
 import type { Network } from '../network/network.ts';
 import { DaemonProcess } from './daemon-process.ts';
+
+/** Whether agents have networks and gateways in their files, or take what the gateways publish. */
+export type AgentKind = 'static' | 'following';
 
 /** `eiproute node` on every node, each a process of its own. */
 export class NodeAgents implements AsyncDisposable {
@@ -13,8 +17,20 @@ export class NodeAgents implements AsyncDisposable {
   }
 
   /** Starts them and does not wait; their logs go to files. */
-  static async start(network: Network, nodes: readonly string[]): Promise<NodeAgents> {
-    return new NodeAgents(await Promise.all(nodes.map((name) => startAgent(network, name))));
+  static async start(
+    network: Network,
+    cluster: Cluster,
+    nodes: readonly string[],
+    kind: AgentKind,
+  ): Promise<NodeAgents> {
+    const start = async (name: string): Promise<DaemonProcess> => {
+      if (kind === 'static') return startAgent(network, name);
+      const folder = join(network.folder, name);
+      await mkdir(folder, { recursive: true });
+      await cluster.writeNodeKubeconfig(join(folder, 'kubeconfig'));
+      return startAgent(network, name, `follow: { kubeconfig: kubeconfig, node: ${name} }`);
+    };
+    return new NodeAgents(await Promise.all(nodes.map(start)));
   }
 
   /** Of the first one; undefined: there is none. */

@@ -211,10 +211,16 @@ function isOurs(object: KernelObject, scope: Scope): boolean {
     case 'route':
       return object.protocol === owner.protocol && holdsTable(scope, object.table);
     case 'nft':
-      return object.protocol === owner.protocol && scope.nftTables.includes(object.name);
+      return (
+        object.protocol === owner.protocol &&
+        scope.nftTables.some((table) => keyOf({ ...object, ...table }) === keyOf(object))
+      );
     case 'nat-group':
     case 'nat-eip':
-      return object.protocol === owner.protocol && scope.nftTables.includes(natTableName(object.protocol));
+      return (
+        object.protocol === owner.protocol &&
+        scope.nftTables.some(({ name }) => name === natTableName(object.protocol).name)
+      );
     case 'rule':
     case 'neighbour':
       return object.protocol === owner.protocol;

@@ -21,6 +21,7 @@ import {
   type NexthopGroup,
   type NftTable,
   natGroupKey,
+  nftKey,
   type ProxyNeighbour,
   type Route,
   type Rule,
@@ -250,7 +251,7 @@ function judgeNft({ content }: NftTable): void {
 
 /** What is in no table, or leads to no chain, is refused; so is the replace of what is not there. */
 function judgeNat(verb: 'add' | 'replace', want: NatGroup | NatEip, state: State): void {
-  const frame = state.objects.get(`nft ${natTableName(want.protocol)}`);
+  const frame = state.objects.get(nftKey(natTableName(want.protocol)));
   const isNew = verb === 'replace' && !state.objects.has(keyOf(want));
   const leadsAstray =
     want.kind === 'nat-eip' && want.ports.some(({ group }) => !state.objects.has(natGroupKey(group)));

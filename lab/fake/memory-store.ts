@@ -43,7 +43,7 @@ export class Store {
     const there = this.#objects.get(key);
     if (there === undefined) return;
     this.#forget(key, there);
-    if (there.kind === 'nft' && isNatTable(there.name)) {
+    if (there.kind === 'nft' && isNatTable(there)) {
       this.dropWhere(
         (one) => (one.kind === 'nat-group' || one.kind === 'nat-eip') && one.protocol === there.protocol,
       );

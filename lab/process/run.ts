@@ -52,7 +52,8 @@ export function outcome({ argv, input = '' }: Command, signal?: AbortSignal): Pr
     // A command may end without reading its input; its status tells the story.
     child.stdin.on('error', () => {});
     child.stdin.end(input);
-    child.once('error', (cause) =>
+    // There may be two: it ends by the signal, and something was wrong with it before.
+    child.on('error', (cause) =>
       reject(signal?.aborted ? cause : new CommandError(`${argv.join(' ')}: ${cause.message}`, { cause })),
     );
     child.once('close', (code, killed) => resolve({ status: code ?? killed ?? 'unknown', out, err }));

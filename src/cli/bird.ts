@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import type { Announce, Gateway, Pool } from '../model/gateway.ts';
+import type { Gateway, Pool } from '../model/gateway.ts';
 import { bits, type Family, family, type Prefix, prefixLength } from '../model/ip.ts';
 import { readGatewayOnly } from './any-config.ts';
 import { type Cli, Failure } from './cli.ts';
@@ -17,11 +17,11 @@ async function bird(cli: Cli, command: Command): Promise<ExitCode> {
   const config = await readGatewayOnly(cli, command, 'announcements');
   if (config === undefined) return exit.config;
   const { announce } = config.gateway;
-  if (announce === undefined)
+  if (announce?.table === undefined)
     throw new Failure(
       'nothing is announced here (announce: false), and BIRD would see no EIP: set announce: true in the configuration of the gateway',
     );
-  cli.stdout.write(birdInclude(config.gateway, announce));
+  cli.stdout.write(birdInclude(config.gateway, announce.table));
   return exit.ok;
 }
 
@@ -29,10 +29,7 @@ async function bird(cli: Cli, command: Command): Promise<ExitCode> {
  * Tables `eip4` and `eip6` with the EIPs that may be announced, and the filter `eip_out` for what is exported. BIRD reads the
  * announce table by notifications; the scan finds what these have missed.
  */
-export function birdInclude(
-  { pools, protocol }: Pick<Gateway, 'pools' | 'protocol'>,
-  { table }: Announce,
-): string {
+export function birdInclude({ pools, protocol }: Pick<Gateway, 'pools' | 'protocol'>, table: number): string {
   const kernel = (version: Family): string => `ipv${version} table eip${version};
 protocol kernel eiproute${version} {
   kernel table ${table};
@@ -45,9 +42,14 @@ protocol kernel eiproute${version} {
   return `# Made by "eiproute bird"; make it anew after a change of the pools. Include it, and export the tables eip4 and eip6 to your
 # router with "import none; export filter eip_out;".
 ${kernel(4)}${kernel(6)}filter eip_out {
-${pools.map(poolClauses).join('')}  reject;
+${pools.filter(isToldRouters).map(poolClauses).join('')}  reject;
 }
 `;
+}
+
+/** A pool that layer 2 announces, or nobody, is no business of a routing daemon. */
+export function isToldRouters({ announce = 'bgp' }: Pool): boolean {
+  return announce === 'bgp';
 }
 
 /** A set of BIRD holds prefixes of one family. */

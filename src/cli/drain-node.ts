@@ -34,7 +34,7 @@ export async function markNode(
     if (!(error instanceof RequestError)) throw error;
     throw new Failure(`${printable(error.message)}; ${printable(error.advice)}`, { cause: error });
   }
-  const what = to === 'drain' ? 'gets no new flows from now on' : 'gets new flows again';
+  const what = to === 'drain' ? 'gets no new flows any more, in a second or so' : 'gets new flows again';
   cli.stdout.write(`node ${printable(node)} ${what}; eiproute status shows it\n`);
   return exit.ok;
 }

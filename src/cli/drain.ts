@@ -28,7 +28,7 @@ export interface DrainAnswer {
   readonly version: 1;
   /** Why nothing is announced; undefined: something may be. */
   readonly states: { readonly ipv4: string; readonly ipv6: string };
-  /** Entries that are in the announce table now. */
+  /** Entries that announce an EIP now: in the announce table, and proxy neighbours. */
   readonly entries: number;
 }
 
@@ -41,17 +41,14 @@ async function order(cli: Cli, command: Command, path: '/drain' | '/undrain'): P
   if (path === '/drain') {
     if (entries > 0)
       throw new Failure(
-        `${entries} entries are still in the announce table: the kernel did not let them go; eiproute status says why`,
+        `${entries} entries still announce EIPs: the kernel did not let them go; eiproute status says why`,
       );
     cli.stdout.write(
       'drained: nothing is announced any more, and what still comes here is routed; it stays so over a restart, until eiproute undrain\n',
     );
     return exit.ok;
   }
-  const why =
-    entries > 0
-      ? `${entries} entries are in the announce table`
-      : `IPv4: ${states.ipv4}, IPv6: ${states.ipv6}`;
+  const why = entries > 0 ? `${entries} entries announce EIPs` : `IPv4: ${states.ipv4}, IPv6: ${states.ipv6}`;
   cli.stdout.write(`not drained any more: ${why}\n`);
   return exit.ok;
 }

@@ -20,6 +20,8 @@ async function gateway(cli: Cli, command: Command): Promise<ExitCode> {
   const loaded = await readForDaemon(cli, command);
   if (loaded === undefined) return exit.config;
   const { config, warnings } = loaded;
+  const { dropRawPackets } = await import('../kernel/packet-sockets.ts');
+  dropRawPackets();
   const file = configFile(optionsOf(command), cli, 'gateway');
   const setUp = await setUpDaemon(cli, config);
   await logConfigWarnings(setUp.log, warnings);

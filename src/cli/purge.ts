@@ -3,7 +3,7 @@ import type { GatewayConfig } from '../config/config.ts';
 import type { LinuxKernel } from '../kernel/linux.ts';
 import { sysctlName } from '../model/iproute.ts';
 import type { Listing } from '../model/listing.ts';
-import { changeObject, keyOf } from '../model/object.ts';
+import { changeObject, keyOf, type NftName } from '../model/object.ts';
 import { ownerOf } from '../model/owner.ts';
 import { printable, shellWord } from '../model/text.ts';
 import type { Role } from '../reconcile/reconciler.ts';
@@ -216,7 +216,7 @@ async function emptied(loaded: AnyLoaded): Promise<Emptied> {
 
 function emptyRole(
   { gateway: { protocol } }: GatewayConfig,
-  nftTables: readonly string[],
+  nftTables: readonly NftName[],
 ): Omit<Role, 'desire'> {
   return {
     scope: { owner: ownerOf(protocol), tables: 'all', sysctls: [], nftTables, neighbours: [] },

@@ -151,14 +151,17 @@ function sourceText({ feeds, source, now }: GatewayStatus): string {
   return `no answer about ${failing.map(({ resource }) => resource).join(', ')}, ${when}${address}`;
 }
 
-function announceText({ table, ipv4, ipv6, drainingSince }: AnnounceStatus, now: number): string {
+function announceText({ ipv4, ipv6, drainingSince, ...announce }: AnnounceStatus, now: number): string {
   const part = (name: string, family: AnnounceStatus['ipv4']): readonly string[] => {
     if (family === undefined) return [];
     const { state, eips } = family;
     return [`${name} ${state === 'announced' ? `announced, ${counted(eips, 'EIP')}` : state}`];
   };
   const since = drainingSince === undefined ? [] : [`drained for ${span(now - Date.parse(drainingSince))}`];
-  return columns([...part('IPv4', ipv4), ...part('IPv6', ipv6), `table ${table}`, ...since]);
+  const table = announce.table === undefined ? [] : [`table ${announce.table}`];
+  const claimed = announce.claimed ? `, ${counted(announce.claimed, 'EIP')} claimed by others` : '';
+  const segment = announce.segment === undefined ? [] : [`layer 2 on ${announce.segment}${claimed}`];
+  return columns([...part('IPv4', ipv4), ...part('IPv6', ipv6), ...table, ...segment, ...since]);
 }
 
 function publishText({ configMap, name, state, why }: PublishStatus): string {

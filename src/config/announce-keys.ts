@@ -1,18 +1,48 @@
-import type { Pool } from '../model/gateway.ts';
+import type { AnnounceWay, Pool } from '../model/gateway.ts';
 import { type Family, family, type Prefix, prefixLength } from '../model/ip.ts';
 import { quoted } from '../model/text.ts';
 import { kindOf } from './document.ts';
-import { type Format, whole } from './format.ts';
+import { choice, type Format, whole } from './format.ts';
 import type { ReportProblem } from './pools.ts';
 import { hint, meant } from './spelling.ts';
 
 /** The keys of a pool that say how it is announced; see docs/configuration.md. */
-export const announceKeys: readonly string[] = ['aggregate', 'communities'];
+export const announceKeys: readonly string[] = ['announce', 'aggregate', 'communities'];
 
 const lengths: ReadonlyMap<string, { readonly of: Family; readonly format: Format<number> }> = new Map([
   ['ipv4', { of: 4, format: whole(8, 31) }],
   ['ipv6', { of: 6, format: whole(16, 127) }],
 ]);
+
+const way: Format<AnnounceWay> = choice(['bgp', 'layer2', 'none']);
+
+/** What only routing daemons are told. */
+const bgpKeys = ['aggregate', 'communities'] as const;
+
+/**
+ * How a pool is announced.
+ *
+ * @returns undefined when the pool does not say it
+ */
+export function readWay(
+  pool: ReadonlyMap<unknown, unknown>,
+  poolKey: string,
+  report: ReportProblem,
+): AnnounceWay | undefined {
+  if (!pool.has('announce')) return undefined;
+  try {
+    const found = way.fromYaml(pool.get('announce'));
+    if (found !== 'layer2') return found;
+    for (const key of bgpKeys)
+      if (pool.has(key))
+        report(`${poolKey}.${key}`, 'is told to routing daemons, and this pool has announce: layer2');
+    return found;
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    report(`${poolKey}.announce`, error.message);
+    return undefined;
+  }
+}
 
 /** @returns undefined when the pool has none */
 export function readAggregate(

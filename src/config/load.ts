@@ -75,9 +75,21 @@ function assemble(
       leaves.announceTable.key,
       `${announceTable} is the table of the routes; announcements need another one`,
     );
+  pools.forEach((pool, i) => {
+    if (pool.announce === 'bgp' && !announce)
+      report(
+        `pools[${i}].announce`,
+        'bgp does nothing without announce: true, the table that routing daemons read',
+      );
+  });
+  const segment = readSegment(pools, optional(leaves.layer2Interface), { lan, uplink }, (what) =>
+    report(leaves.layer2Interface.key, what),
+  );
   const active = optional(leaves.activeAddress) ?? [];
   checkActive(active, pools, (what) => report(leaves.activeAddress.key, what));
-  if (active.length > 0 && !announce) report(leaves.activeAddress.key, 'does nothing without announce: true');
+  const announces = announce || segment !== undefined;
+  if (active.length > 0 && !announces)
+    report(leaves.activeAddress.key, 'does nothing without announce: true, or a pool with announce: layer2');
   if (active.length > 0 && hashSeed === undefined) {
     warnings.push({
       origin: layers.origin(leaves.activeAddress.key),
@@ -113,7 +125,15 @@ function assemble(
       ...readNat(layers, reading, { lan, uplink, pools, hashSeed, warnings }),
       protocol: preset(leaves.protocol),
       table: preset(leaves.table),
-      ...(announce ? { announce: { table: announceTable, active } } : {}),
+      ...(announces
+        ? {
+            announce: {
+              table: announce ? announceTable : undefined,
+              ...(segment === undefined ? {} : { segment }),
+              active,
+            },
+          }
+        : {}),
       weighByEndpoints: preset(leaves.weightByEndpoints),
       resilience: resilient ? resilience : undefined,
       hash: preset(leaves.hashPolicy),
@@ -159,6 +179,28 @@ function checkActive(active: readonly Ip[], pools: readonly Pool[], report: (wha
     const pool = pools.find(({ addresses }) => addresses.some((network) => contains(network, ip)));
     if (pool) report(`${ip} is inside pool "${pool.name}"; it must not be an EIP`);
   });
+}
+
+/**
+ * The interface of layer 2.
+ *
+ * @returns undefined without a pool that is announced by it
+ */
+function readSegment(
+  pools: readonly Pool[],
+  named: string | undefined,
+  { lan, uplink }: { readonly lan: string; readonly uplink: string },
+  report: (what: string) => void,
+): string | undefined {
+  if (!pools.some(({ announce }) => announce === 'layer2')) {
+    if (named !== undefined) report('does nothing without a pool with announce: layer2');
+    return undefined;
+  }
+  const segment = named ?? uplink;
+  // arp_process() in net/ipv4/arp.c: a proxy entry counts only where the route leaves by another interface.
+  if (segment === lan && lan !== '')
+    report(`${lan} is lan: Linux answers no ARP for what it forwards to the interface that asks`);
+  return segment;
 }
 
 function checkOnePerFamily(ips: readonly Ip[], report: (what: string) => void): void {

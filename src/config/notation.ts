@@ -51,8 +51,9 @@ function gatewayNotation(config: GatewayConfig): Partial {
     [leaves.lease.key, allocation && (lease === undefined ? false : `${lease.namespace}/${lease.name}`)],
     [leaves.protocol.key, gateway.protocol],
     [leaves.table.key, gateway.table],
-    [leaves.announce.key, announce !== undefined],
+    [leaves.announce.key, announce?.table !== undefined],
     [leaves.announceTable.key, announce?.table],
+    [leaves.layer2Interface.key, announce?.segment],
     [
       leaves.activeAddress.key,
       announce === undefined || announce.active.length === 0 ? undefined : announce.active,
@@ -145,7 +146,8 @@ function nodeNotation({ agent, eipsFrom, follow, pace, ...rest }: NodeConfig): P
 }
 
 /** A pool with the terms that differ from the defaults. */
-function poolNotation({ name, addresses, terms = openTerms, aggregate, communities, mode }: Pool): Plain {
+function poolNotation({ name, addresses, terms = openTerms, ...pool }: Pool): Plain {
+  const { aggregate, communities, announce, mode } = pool;
   return {
     name,
     ...(terms.nodeAddresses ? { nodeAddresses: true } : { addresses }),
@@ -155,6 +157,7 @@ function poolNotation({ name, addresses, terms = openTerms, aggregate, communiti
     ...(terms.namespaces.length === 0 ? {} : { namespaces: terms.namespaces }),
     ...(Object.keys(terms.serviceSelector).length === 0 ? {} : { serviceSelector: terms.serviceSelector }),
     ...(terms.enforce ? { enforce: true } : {}),
+    ...(announce === undefined ? {} : { announce }),
     ...(aggregate === undefined
       ? {}
       : {

@@ -14,7 +14,7 @@ import {
   rangePrefixes,
 } from '../model/ip.ts';
 import { quoted } from '../model/text.ts';
-import { announceKeys, readAggregate, readCommunities } from './announce-keys.ts';
+import { announceKeys, readAggregate, readCommunities, readWay } from './announce-keys.ts';
 import { kindOf } from './document.ts';
 import { modeKeys, readMode } from './pool-mode.ts';
 import { readTerms, termKeys } from './pool-terms.ts';
@@ -93,6 +93,7 @@ export function readPools(raw: unknown, report: ReportProblem): readonly Pool[] 
     const aggregate = readAggregate(item, key, addresses, report);
     const communities = readCommunities(item, key, report);
     const mode = readMode(item, key, report);
+    const announce = readWay(item, key, report);
     pools.push({
       name: name ?? key,
       addresses,
@@ -100,6 +101,7 @@ export function readPools(raw: unknown, report: ReportProblem): readonly Pool[] 
       ...(aggregate && { aggregate }),
       ...(communities && { communities }),
       ...(mode && { mode }),
+      ...(announce && { announce }),
     });
   });
   refuseOverlaps(pieces, report);

@@ -79,6 +79,12 @@ export const leaves = {
   lease: leaf('allocate.lease', objectOrFalse, 'kube-system/eiproute', 'the Lease of the one that writes'),
   announce: leaf('announce.enabled', truth, 'false', 'tell routing daemons which EIPs to announce'),
   announceTable: leaf('announce.table', announceTable, '86', 'the routing table that they read'),
+  layer2Interface: leaf(
+    'layer2.interface',
+    interfaceName,
+    undefined,
+    'where ARP and NDP are answered for EIPs; the uplink',
+  ),
   activeAddress: leaf<readonly Ip[]>(
     'active.address',
     addresses,

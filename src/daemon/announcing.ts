@@ -14,12 +14,16 @@ export interface AnnouncingInputs {
   readonly draining: Draining;
   /** The table of the last round; undefined: nothing is announced. */
   readonly table: () => AnnounceTable | undefined;
+  /** What others say of the EIPs on their segment; see {@link AnnounceStatus}. */
+  readonly claims: () => { readonly claimed: number; readonly claims: number };
   readonly actual: () => Actual | undefined;
   /** Starts a round. */
   readonly changed: () => void;
 }
 
-/** What `eiproute drain` and `undrain` do, and what `status` says of the announce table. */
+const unclaimed = { claimed: undefined, claims: undefined };
+
+/** What `eiproute drain` and `undrain` do, and what `status` says of what is announced. */
 export class Announcing {
   readonly #inputs: AnnouncingInputs;
   /** The states that were last reported; none before the first round. */
@@ -68,7 +72,17 @@ export class Announcing {
       servesFamily(gateway(), version)
         ? { state: announcing.states[version], eips: announcing.count(version) }
         : undefined;
-    return { table: announce.table, ipv4: of(4), ipv6: of(6), drainingSince: draining.since };
+    const { table: number, segment } = announce;
+    const { claimed, claims } = segment === undefined ? unclaimed : this.#inputs.claims();
+    return {
+      table: number,
+      segment,
+      claimed,
+      claims,
+      ipv4: of(4),
+      ipv6: of(6),
+      drainingSince: draining.since,
+    };
   }
 
   #isDrained(): boolean {
@@ -78,7 +92,7 @@ export class Announcing {
   #refuseWithoutTable(verb: 'drain' | 'undrain'): void {
     if (this.#inputs.gateway().announce !== undefined) return;
     throw new DaemonError(
-      `nothing to ${verb}: this gateway announces nothing (announce: false); take its traffic away at the router`,
+      `nothing to ${verb}: this gateway announces nothing (announce: false, and no pool has announce: layer2); take its traffic away at the router`,
     );
   }
 

@@ -25,6 +25,7 @@ export function gatewayRole(
     silent: new Set(),
     terms: config.probe,
     proxy: () => 'unknown',
+    lead: 0,
     now: 0,
   });
   const sources: GatewaySources = {

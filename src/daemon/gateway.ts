@@ -12,6 +12,8 @@ import { GatewayDesire } from '../desire/gateway-desire.ts';
 import { apiServiceName } from '../desire/reserved.ts';
 import { LinuxKernel } from '../kernel/linux.ts';
 import { LinuxNeighbours } from '../kernel/linux-neighbours.ts';
+import { LinuxSegment } from '../kernel/linux-segment.ts';
+import { inheritedPacketSockets } from '../kernel/packet-sockets.ts';
 import type { Delta } from '../model/cluster.ts';
 import type { Ip } from '../model/ip.ts';
 import { changeObject, type Link } from '../model/object.ts';
@@ -38,6 +40,7 @@ import { GatewayAnswers } from './gateway-answers.ts';
 import { roleOf } from './gateway-role.ts';
 import { keepHeapSmall } from './heap.ts';
 import { identity, publisherId } from './identity.ts';
+import { Layer2 } from './layer2.ts';
 import { lock } from './lock.ts';
 import { NatFlows } from './nat-flows.ts';
 import { NodeTroubles } from './node-troubles.ts';
@@ -71,6 +74,7 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
   await using _lock = await lock(config.gateway.protocol, config.runtimeDirectory);
   await using kernel = await LinuxKernel.open(config.stateDirectory);
   await using neighbours = new LinuxNeighbours();
+  await using segment = new LinuxSegment(inheritedPacketSockets());
   const source = openSource(config.source);
   await using cluster = remembered(source, join(config.stateDirectory, 'cluster.json'), {
     believed: () => isBelieved(report),
@@ -96,21 +100,22 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
           troubled: () => handle?.roundSignal.notify({ kind: 'cluster', text: 'Lease' }),
         })
       : undefined;
-  const probing = new Probing({
-    port: neighbours,
-    cluster,
-    gateway: () => config.gateway,
-    terms: () => config.probe,
-    links: () => handle?.links() ?? [],
-    has: (key) => handle?.has(key) ?? false,
-    changed: () => handle?.roundSignal.notify({ kind: 'cluster', text: 'probe' }),
-    answered: (service) => allocating?.controller.answered(service),
-  });
   const { publish } = config;
   await using published =
     publish && config.source.kind === 'kubernetes'
       ? kubernetesConfigMap(config.source, publish.configMap)
       : undefined;
+  const probing = new Probing({
+    port: neighbours,
+    cluster,
+    gateway: () => config.gateway,
+    terms: () => config.probe,
+    tells: published !== undefined,
+    links: () => handle?.links() ?? [],
+    has: (key) => handle?.has(key) ?? false,
+    changed: () => handle?.roundSignal.notify({ kind: 'cluster', text: 'probe' }),
+    answered: (service) => allocating?.controller.answered(service),
+  });
   const currentTerms = new CurrentAgentTerms();
   const agentTerms = (): AgentTerms =>
     currentTerms.of(handle?.links() ?? [], config.gateway, config.publish?.lan ?? []);
@@ -119,8 +124,13 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
     gateway: () => config.gateway,
     draining,
     table: () => taken.desire.announcing,
+    claims: () => layer2.duplicates.counts,
     actual: () => handle?.actual(),
     changed: () => handle?.roundSignal.notify({ kind: 'operator', text: 'drain' }),
+  });
+  const layer2 = new Layer2({
+    port: segment,
+    changed: () => handle?.roundSignal.notify({ kind: 'cluster', text: 'layer 2' }),
   });
   const publishing =
     publish && published
@@ -132,6 +142,7 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
             pools: config.gateway.pools.map(({ name, addresses }) => ({ name, networks: addresses })),
             lan: agentTerms().published,
             state: gatewayState(announcing.status()),
+            draining: probing.handing,
           }),
           clock: systemClock,
           changed: () => handle?.roundSignal.notify({ kind: 'cluster', text: 'ConfigMap' }),
@@ -171,10 +182,12 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
         },
         probed: probing,
         isDraining: () => draining.since !== undefined,
+        uniqueness: layer2.duplicates,
         problems: () => [
           kernel.problems,
           allocating?.problems() ?? none,
           nodeTroubles(),
+          layer2.duplicates.problems,
           publishing?.problems() ?? none,
           natFlows.problems,
           ...probing.problems(),
@@ -236,6 +249,8 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
       probing.rounded();
       natFlows.rounded(result.done);
       announcing.rounded();
+      const { announcing: table } = taken.desire;
+      layer2.rounded(table, config.gateway.announce?.active ?? [], result, handle?.actual());
       if (handle) announcing.tell(handle.journal);
       if (links !== handle?.links()) allocating?.controller.notify();
       links = handle?.links();
@@ -277,6 +292,7 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
     (_, until) => probing.run(until),
     (_, until) => natFlows.run(until),
     (_, until) => natFlows.watch(until),
+    (_, until) => layer2.duplicates.run(until),
     ...(publishing ? [(_: DaemonHandle, until: AbortSignal) => publishing.run(until)] : []),
     ...(allocating ? allocationWatches(allocating, (until) => source.recoveries?.(until)) : []),
   ];

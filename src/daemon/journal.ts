@@ -86,14 +86,14 @@ export class Journal {
   }
 
   /** What is announced, or why it is not. */
-  announcing({ table, ipv4, ipv6 }: AnnounceStatus): void {
+  announcing({ table, segment, ipv4, ipv6 }: AnnounceStatus): void {
     const states = [ipv4, ipv6].flatMap((one) => one?.state ?? []);
     const level = states.includes('no LAN') ? 'warn' : 'info';
     const eips = (ipv4?.eips ?? 0) + (ipv6?.eips ?? 0);
     this.#write(
       level,
       'announcing',
-      { ipv4: ipv4?.state, ipv6: ipv6?.state, announceTable: table, eips },
+      { ipv4: ipv4?.state, ipv6: ipv6?.state, announceTable: table, segment, eips },
       'announcements changed',
     );
   }

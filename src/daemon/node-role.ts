@@ -1,3 +1,4 @@
+import { drainTableNames } from '../desire/drain-table.ts';
 import { nodeObjects, nodeSysctlNames } from '../desire/node.ts';
 import { agentTableName } from '../desire/node-table.ts';
 import type { Kernel, Scope } from '../kernel/kernel.ts';
@@ -75,7 +76,7 @@ export function nodeScope(agent: NodeAgent): Scope {
     // A gateway that was removed from the configuration has left its table behind.
     tables: 'all',
     sysctls: nodeSysctlNames(agent),
-    nftTables: [agentTableName],
+    nftTables: [agentTableName, ...drainTableNames],
     neighbours: agent.gateways.map(({ address }) => ({ ip: address, interface: agent.interface })),
   };
 }

@@ -9,7 +9,7 @@ import type { Gateway } from '../model/gateway.ts';
 import type { Hosts } from '../model/host.ts';
 import { contains, family, type Ip, networkOf } from '../model/ip.ts';
 import type { Link } from '../model/object.ts';
-import type { Probed, Standing } from '../model/probed.ts';
+import type { Probed, ProxyHealth, Standing } from '../model/probed.ts';
 import type { Problem } from '../model/problem.ts';
 import { AwakeClock } from '../probe/awake-clock.ts';
 import { askHealth } from '../probe/health-port.ts';
@@ -25,6 +25,8 @@ export interface ProbingInputs {
   readonly cluster: ClusterReader;
   readonly gateway: () => Gateway;
   readonly terms: () => ProbeTerms;
+  /** Whether agents of the nodes are told of drains; they hear of one before the traffic moves. */
+  readonly tells: boolean;
   /** As of the last dump. */
   readonly links: () => readonly Link[];
   /** Whether our object with this key is in the kernel. */
@@ -38,7 +40,9 @@ export interface ProbingInputs {
 const none: readonly Problem[] = [];
 
 /** ms between two looks at how long nodes have been draining */
-const drainPace = 1000;
+const drainPace = 200;
+/** ms by which agents hear of a drain before the traffic moves: a write to the API, a watch, and a table of nftables. */
+const drainLead = 1000;
 
 /** The probe of a gateway: which nodes to ask, and what its answers are for. */
 export class Probing implements Probed {
@@ -74,7 +78,7 @@ export class Probing implements Probed {
       time: () => performance.timeOrigin + performance.now(),
       changed,
     });
-    this.#awake = new AwakeClock(clock, 2 * drainPace);
+    this.#awake = new AwakeClock(clock, 10 * drainPace);
     this.#proxies = new ProxyHealths({ ask: askHealth, port: () => terms().proxyPort, clock, changed });
     this.#serving = new Serving({
       isRouted: (service, of) => this.#isRouted(service, of),
@@ -92,6 +96,15 @@ export class Probing implements Probed {
 
   get standings(): ReadonlyMap<Ip, Standing> {
     return this.#standings.standings;
+  }
+
+  get areNodesHeard(): boolean {
+    return this.#reachability.isHeard;
+  }
+
+  /** See {@link Standings.handing}; undefined: no node is known yet. */
+  get handing(): readonly Ip[] | undefined {
+    return this.#inputs.cluster.overview().nodes.length === 0 ? undefined : this.#standings.handing;
   }
 
   /** What every node may be sent, by its name. */
@@ -207,7 +220,9 @@ export class Probing implements Probed {
     // An event must not cost what the nodes weigh.
     if (isSame && this.#standings.isIdle) return false;
     this.#stoodBy = { nodes, silent, terms, changes };
-    return this.#standings.read({ nodes, silent, terms, proxy: (node) => this.#proxies.health(node), now });
+    const lead = this.#inputs.tells ? drainLead : 0;
+    const proxy = (node: string): ProxyHealth => this.#proxies.health(node);
+    return this.#standings.read({ nodes, silent, terms, proxy, lead, now });
   }
 
   #follow(): void {

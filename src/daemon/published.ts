@@ -1,6 +1,15 @@
 import type { ConfigMap } from '../cluster/config-map.ts';
 import { addressOf } from '../desire/node-view.ts';
-import { contains, type Family, family, type Ip, networkOf, type Prefix, remainder } from '../model/ip.ts';
+import {
+  compareIp,
+  contains,
+  type Family,
+  family,
+  type Ip,
+  networkOf,
+  type Prefix,
+  remainder,
+} from '../model/ip.ts';
 import type { AgentGateway, NodeAgent } from '../model/node-agent.ts';
 import type { Link } from '../model/object.ts';
 import { type Publication, readPublication, unionOf } from '../model/publication.ts';
@@ -81,7 +90,8 @@ export interface ComposeInputs {
 /** An agent with what its file leaves out: its gateways, and the union of their pools. What the file has wins. */
 export function composed(agent: NodeAgent, inputs: ComposeInputs): NodeAgent {
   const gateways = agent.gateways.length > 0 ? agent.gateways : followed(agent, inputs);
-  const whole = { ...agent, gateways };
+  const draining = inputs.gateways.flatMap(({ publication }) => publication.draining);
+  const whole = { ...agent, gateways, draining: [...new Set(draining)].sort(compareIp) };
   if (agent.eips.length > 0) return whole;
   const networks = unionOf(inputs.gateways.flatMap(({ publication }) => publication.pools));
   const eips = networks.filter(

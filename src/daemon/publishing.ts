@@ -2,6 +2,7 @@ import type { Clock } from '../cluster/clock.ts';
 import type { ConfigMapPort, ConfigMapState } from '../cluster/config-map.ts';
 import { Signal } from '../cluster/signal.ts';
 import type { Refusal } from '../cluster/writer.ts';
+import type { Ip } from '../model/ip.ts';
 import type { Problem } from '../model/problem.ts';
 import { type Publication, publicationText, readPublication } from '../model/publication.ts';
 import { backoff } from '../reconcile/backoff.ts';
@@ -12,14 +13,20 @@ const pace = { first: 1000, longest: 60_000 };
 /** In the words of the row beside, which has the error. */
 const unreachable = 'the API does not answer';
 
+/** What is to be published, as far as it is known. */
+export interface Wanted extends Omit<Publication, 'id' | 'draining'> {
+  /** undefined: what was published before holds. */
+  readonly draining: readonly Ip[] | undefined;
+}
+
 export interface PublishingInputs {
   readonly port: ConfigMapPort;
   /** The key of this gateway. */
   readonly name: string;
   /** The same after a restart, and that of no other gateway. */
   readonly id: string;
-  /** What is to be published now, as far as it is known. */
-  readonly wanted: () => Omit<Publication, 'id'>;
+  /** What is to be published now. */
+  readonly wanted: () => Wanted;
   readonly clock: Clock;
   /** Called when {@link Publishing.problems} or the status may be others. */
   readonly changed: () => void;
@@ -120,8 +127,10 @@ export class Publishing {
     const now = wanted();
     // Before the first dump of the kernel.
     if (now.lan.length === 0 || this.#isTaken) return undefined;
-    const value = publicationText({ id, ...now });
-    return object.data.get(name) === value ? undefined : value;
+    const shown = object.data.get(name) ?? '';
+    const { draining = publicationOf(shown)?.draining ?? [] } = now;
+    const value = publicationText({ ...now, id, draining });
+    return shown === value ? undefined : value;
   }
 
   /** Notes what the watch shows. */
@@ -129,7 +138,7 @@ export class Publishing {
     const { port, id, name } = this.#inputs;
     const { object } = port.state;
     this.#wasThere ||= object !== undefined;
-    const owner = ownerOf(object?.data.get(name) ?? '');
+    const owner = publicationOf(object?.data.get(name) ?? '')?.id;
     if (owner === id) this.#isShown = true;
     // Whoever was overwritten gives way: two that both wrote again would do so for ever.
     this.#isTaken = this.#isShown && owner !== undefined && owner !== id;
@@ -158,10 +167,10 @@ export class Publishing {
   }
 }
 
-/** The id in a value; undefined: it cannot be read. */
-function ownerOf(text: string): string | undefined {
+/** undefined: the value cannot be read. */
+function publicationOf(text: string): Publication | undefined {
   try {
-    return readPublication(text).id;
+    return readPublication(text);
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
     return undefined;

@@ -1,7 +1,8 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { ProbeTerms } from '../config/config.ts';
 import { drainReason, type Verdict, verdict } from '../desire/verdict.ts';
 import type { Node } from '../model/cluster.ts';
-import type { Ip } from '../model/ip.ts';
+import { compareIp, family, type Ip } from '../model/ip.ts';
 import { noStandings, type ProxyHealth, type Standing } from '../model/probed.ts';
 import { DrainingNodes } from '../probe/draining-nodes.ts';
 
@@ -11,6 +12,8 @@ export interface StandingsInputs {
   readonly terms: Pick<ProbeTerms, 'cordon' | 'drainLimit'>;
   /** @param node its name */
   readonly proxy: (node: string) => ProxyHealth;
+  /** See {@link DrainingNodes.note}. */
+  readonly lead: number;
   /** ms; must never run backwards */
   readonly now: number;
 }
@@ -19,11 +22,20 @@ export interface StandingsInputs {
 export class Standings {
   readonly #draining = new DrainingNodes();
   #standings = noStandings;
+  #handing: readonly Ip[] = [];
   #verdicts: ReadonlyMap<string, Verdict> = new Map();
 
   /** The same map as long as nothing in it changes. */
   get standings(): ReadonlyMap<Ip, Standing> {
     return this.#standings;
+  }
+
+  /**
+   * Addresses of nodes that keep flows which the gateways send to others: agents hand these over to them. Sorted; the same
+   * array as long as nothing in it changes.
+   */
+  get handing(): readonly Ip[] {
+    return this.#handing;
   }
 
   /** By name; of a node with two addresses the verdict on the one that is worse off. */
@@ -36,18 +48,24 @@ export class Standings {
     return this.#draining.isIdle;
   }
 
-  /** @returns whether the standings are others than before */
-  read({ nodes, silent, terms, proxy, now }: StandingsInputs): boolean {
+  /** @returns whether the standings, or what the agents are told, are others than before */
+  read({ nodes, silent, terms, proxy, lead, now }: StandingsInputs): boolean {
     const { cordon, drainLimit: limit } = terms;
     const standings = new Map<Ip, Standing>();
     const verdicts = new Map<string, Verdict>();
+    const handing: Ip[] = [];
     for (const node of nodes) {
       const known = { node, proxy: proxy(node.name), cordon };
-      const drainingFor = this.#draining.note(node.name, drainReason(known) !== undefined, now);
+      const drain = this.#draining.note(node.name, drainReason(known) !== undefined, now, lead);
+      const drainingFor = drain.ms;
       const on = (isSilent: boolean): Verdict => verdict({ ...known, silent: isSilent, drainingFor, limit });
       verdicts.set(node.name, on(node.addresses.some((ip) => silent.has(ip))));
       for (const ip of node.addresses) {
         const { kind } = on(silent.has(ip));
+        // The one that is its nexthop: each node has one place in the order of those that drain.
+        const isFirst = ip === node.addresses.find((one) => family(one) === family(ip));
+        if (isFirst && (kind === 'draining' || (kind === 'carries' && drain.isOver))) handing.push(ip);
+        if (kind === 'draining' && drain.isAhead) continue;
         if (kind !== 'carries' && kind !== 'left out') standings.set(ip, kind);
       }
     }
@@ -57,6 +75,9 @@ export class Standings {
       standings.size === this.#standings.size &&
       [...standings].every(([ip, standing]) => this.#standings.get(ip) === standing);
     if (!isSame) this.#standings = standings;
-    return !isSame;
+    handing.sort(compareIp);
+    const isTold = isDeepStrictEqual(handing, this.#handing);
+    if (!isTold) this.#handing = handing;
+    return !isSame || !isTold;
   }
 }

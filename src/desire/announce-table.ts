@@ -1,14 +1,17 @@
 import type { DesiredTable, KernelState } from '../model/desired.ts';
 import type { Announce, Gateway } from '../model/gateway.ts';
 import { type Family, family, type Ip, onlyIp } from '../model/ip.ts';
-import { type Key, keyOf } from '../model/object.ts';
+import { type Key, keyOf, type Link } from '../model/object.ts';
 import type { Owner } from '../model/owner.ts';
+import type { Uniqueness } from '../model/uniqueness.ts';
 import {
-  type Announcement,
+  type Announcer,
   type AnnounceStates,
   announcer,
   announceStates,
   mayAnnounce,
+  mayBegin,
+  segmentOf,
 } from './announcements.ts';
 import { isEipObject, routeKey } from './eip-routes.ts';
 
@@ -17,6 +20,7 @@ export interface AnnounceTableInputs {
   readonly announce: Announce;
   readonly owner: Owner;
   readonly desired: DesiredTable;
+  readonly uniqueness: Uniqueness;
 }
 
 /** The entries of an announced EIP. */
@@ -29,30 +33,41 @@ interface Announced {
 const families: readonly Family[] = [4, 6];
 
 /**
- * The announce table, kept up to date by what changed. {@link announcements} is its specification.
+ * What is announced, kept up to date by what changed: routes of the announce table, and proxy neighbours.
+ * {@link announcements} is its specification.
  *
  * An EIP is looked at when its route was written or withdrawn, while its route is not in the kernel yet, when a dump has
- * found other objects, and when another set of deletes is held.
+ * found other objects, when another set of deletes is held, and when somebody has claimed it or does so no more.
  */
 export class AnnounceTable {
   readonly #gateway: Gateway;
   readonly #announce: Announce;
   readonly #desired: DesiredTable;
-  readonly #entriesOf: (eip: Ip) => readonly Announcement[];
+  readonly #announcer: Announcer;
+  readonly #uniqueness: Uniqueness;
   readonly #announced = new Map<Ip, Announced>();
   /** EIPs whose desired routes are not in the kernel. */
   readonly #waiting = new Set<Ip>();
   /** How many announced EIPs want each entry. */
   readonly #uses = new Map<Key, number>();
+  /** EIPs with a route that layer 2 announces, or will once this gateway is the active one. */
+  readonly #answered = new Set<Ip>();
+  /** Those that came to it or left it since they were last taken. */
+  #turned = new Set<Ip>();
+  /** Those that would be announced, had nobody else claimed them, and had the nodes been heard. */
+  readonly #withheld = new Set<Ip>();
+  #areNodesHeard = true;
+  #segment: Link | undefined;
   #states: AnnounceStates = { 4: 'no LAN', 6: 'no LAN' };
   #objects: unknown;
   #refusals = -1;
 
-  constructor({ gateway, announce, owner, desired }: AnnounceTableInputs) {
+  constructor({ gateway, announce, owner, desired, uniqueness }: AnnounceTableInputs) {
     this.#gateway = gateway;
     this.#announce = announce;
     this.#desired = desired;
-    this.#entriesOf = announcer(gateway, announce, owner);
+    this.#announcer = announcer(gateway, announce, owner);
+    this.#uniqueness = uniqueness;
   }
 
   /** As of the last update. */
@@ -60,9 +75,9 @@ export class AnnounceTable {
     return this.#states;
   }
 
-  /** How many entries are desired. */
-  get size(): number {
-    return this.#uses.size;
+  /** How many routes of the announce table are desired. */
+  get routes(): number {
+    return this.#uses.size - this.#desired.counts.neighbour;
   }
 
   /** How many EIPs of a family are announced; a walk over all. */
@@ -72,24 +87,62 @@ export class AnnounceTable {
     return count;
   }
 
+  /** The interface on which this gateway answers for EIPs; undefined: none, or it is dead. */
+  get segment(): Link | undefined {
+    return this.#segment;
+  }
+
+  /**
+   * EIPs that have a route and a pool that is announced by layer 2, whether they are announced now or not: a standby
+   * gateway must know already whether somebody else has them.
+   */
+  get answered(): ReadonlySet<Ip> {
+    return this.#answered;
+  }
+
+  /** Those that came to {@link answered} or left it since the last call. */
+  takeTurned(): ReadonlySet<Ip> {
+    const turned = this.#turned;
+    this.#turned = new Set();
+    return turned;
+  }
+
   /**
    * @param written EIPs whose routes were written or withdrawn since the last update; 'all': any may have been
    * @returns whether an EIP waits for the kernel to have its route
    */
-  update(kernel: KernelState, isDraining: boolean, written: Iterable<Ip> | 'all'): boolean {
+  update(
+    kernel: KernelState,
+    { isDraining, areNodesHeard }: { readonly isDraining: boolean; readonly areNodesHeard: boolean },
+    written: Iterable<Ip> | 'all',
+  ): boolean {
     const before = this.#states;
     const { links } = kernel;
     this.#states = announceStates({ gateway: this.#gateway, announce: this.#announce, links, isDraining });
-    const isAny = written === 'all' || families.some((of) => before[of] !== this.#states[of]);
+    const segment = segmentOf(this.#announce, links);
+    const isElsewhere = segment?.index !== this.#segment?.index;
+    this.#segment = segment;
+    if (isElsewhere) for (const eip of this.#answered) this.#leave(eip);
+    const isOther = isElsewhere || areNodesHeard !== this.#areNodesHeard;
+    this.#areNodesHeard = areNodesHeard;
+    const isAny = written === 'all' || isOther || families.some((of) => before[of] !== this.#states[of]);
+    for (const eip of this.#uniqueness.takeTurned()) this.#look(eip, kernel);
     for (const eip of isAny ? this.#known() : written) this.#look(eip, kernel);
-    // What is announced was in the kernel when it was looked at; a dump may have found it gone.
-    if (this.#objects !== kernel.objects)
-      for (const [eip, { key }] of this.#announced) if (!kernel.objects.has(key)) this.#look(eip, kernel);
+    if (this.#objects !== kernel.objects) this.#readDump(kernel);
     if (isAny || this.#refusals !== kernel.refusals) this.#readStuck(kernel);
     for (const eip of this.#waiting) this.#look(eip, kernel);
     this.#objects = kernel.objects;
     this.#refusals = kernel.refusals;
     return this.#waiting.size > 0;
+  }
+
+  /** What is announced was in the kernel when it was looked at; a dump may have found it gone, or there again. */
+  #readDump(kernel: KernelState): void {
+    const isGone = (key: Key): boolean => !kernel.objects.has(key);
+    for (const [eip, { key, entries }] of this.#announced)
+      if (isGone(key) || entries.some(isGone)) this.#look(eip, kernel);
+    for (const eip of this.#answered) if (isGone(routeKey(eip, this.#gateway.table))) this.#look(eip, kernel);
+    for (const eip of [...this.#withheld]) this.#look(eip, kernel);
   }
 
   /** Routes whose delete is held, or is not any more. */
@@ -101,6 +154,8 @@ export class AnnounceTable {
     }
     for (const [eip, { key }] of this.#announced)
       if (this.#desired.get(key) === undefined) this.#look(eip, kernel);
+    for (const eip of this.#answered)
+      if (this.#desired.get(routeKey(eip, this.#gateway.table)) === undefined) this.#look(eip, kernel);
   }
 
   /** EIPs that are announced or whose routes are desired. */
@@ -120,17 +175,35 @@ export class AnnounceTable {
     const isThere = mayAnnounce(key, isDesired, kernel);
     if (isOpen && isDesired && !isThere) this.#waiting.add(eip);
     else this.#waiting.delete(eip);
-    if (isOpen && isThere) this.#enter(eip, key);
+    const isAnswered = isThere && this.#announcer.isAnswered(eip);
+    if (isAnswered !== this.#answered.has(eip)) {
+      this.#turned.add(eip);
+      if (isAnswered) this.#answered.add(eip);
+      else this.#answered.delete(eip);
+    }
+    this.#withheld.delete(eip);
+    if (isOpen && isThere) this.#enter(eip, key, kernel);
     else this.#leave(eip);
   }
 
-  #enter(eip: Ip, key: Key): void {
+  #enter(eip: Ip, key: Key, kernel: KernelState): void {
+    const found = this.#announcer.entriesOf(eip, this.#segment);
+    const isWithheld = !mayBegin(eip, found, {
+      kernel,
+      uniqueness: this.#uniqueness,
+      areNodesHeard: this.#areNodesHeard,
+    });
+    if (isWithheld) this.#withheld.add(eip);
+    if (isWithheld || found.length === 0) {
+      this.#leave(eip);
+      return;
+    }
     if (this.#announced.has(eip)) return;
-    const entries = this.#entriesOf(eip).map(({ route, why }) => {
-      const entry = keyOf(route);
+    const entries = found.map(({ object, why }) => {
+      const entry = keyOf(object);
       const uses = this.#uses.get(entry) ?? 0;
       this.#uses.set(entry, uses + 1);
-      if (uses === 0) this.#desired.set(route, why, entry);
+      if (uses === 0) this.#desired.set(object, why, entry);
       return entry;
     });
     this.#announced.set(eip, { key, entries });

@@ -3,9 +3,18 @@ import type { Why } from '../model/desired-object.ts';
 import type { Announce, Gateway, Pool } from '../model/gateway.ts';
 import { type Family, family, hostPrefix, type Ip, networkOf, onlyIp, type Prefix } from '../model/ip.ts';
 import type { Listing } from '../model/listing.ts';
-import { type Key, type Link, noHops, type Route } from '../model/object.ts';
+import {
+  type KernelObject,
+  type Key,
+  keyOf,
+  type Link,
+  noHops,
+  type ProxyNeighbour,
+  type Route,
+} from '../model/object.ts';
 import type { Owner } from '../model/owner.ts';
 import type { Problem } from '../model/problem.ts';
+import type { Uniqueness } from '../model/uniqueness.ts';
 import { routeKey } from './eip-routes.ts';
 import { alive } from './links.ts';
 import type { Add } from './plain-routes.ts';
@@ -57,40 +66,76 @@ export function mayAnnounce(
   return route?.kind === 'route' && route.nhid !== undefined && (isDesired || stuck.has(key));
 }
 
+/** The inputs of {@link mayBegin}. */
+export interface BeginInputs {
+  readonly kernel: Pick<KernelState, 'objects'>;
+  readonly uniqueness: Pick<Uniqueness, 'isUnique'>;
+  /** See {@link Probed}. */
+  readonly areNodesHeard: boolean;
+}
+
+/**
+ * An EIP may begin to be announced when the nodes were heard: its flows come at once. ARP and NDP may be answered for it
+ * when nobody else has it. One that is announced already stays so: clients use it, a daemon that restarts has heard nobody
+ * yet, and any host of the segment could take an EIP from them by one packet.
+ *
+ * @param entries all that announce it
+ */
+export function mayBegin(
+  eip: Ip,
+  entries: readonly Announcement[],
+  { kernel, uniqueness, areNodesHeard }: BeginInputs,
+): boolean {
+  return entries.every(
+    ({ object }) =>
+      kernel.objects.has(keyOf(object)) ||
+      (areNodesHeard && (object.kind === 'route' || uniqueness.isUnique(eip))),
+  );
+}
+
+/** The interface on which ARP and NDP are answered; undefined while it is dead: Linux forgets its proxy neighbours then. */
+export function segmentOf({ segment }: Announce, links: readonly Link[]): Link | undefined {
+  return segment === undefined ? undefined : alive(links, segment);
+}
+
 /** The inputs of {@link announcements}. */
 export interface AnnouncementInputs {
   readonly gateway: Gateway;
   readonly owner: Owner;
   readonly kernel: Pick<KernelState, 'objects' | 'stuck' | 'links'>;
   readonly isDraining: boolean;
+  readonly uniqueness: Pick<Uniqueness, 'isUnique'>;
+  readonly areNodesHeard: boolean;
   /** The route of an EIP is desired. */
   readonly isDesired: (key: Key) => boolean;
 }
 
 /**
- * The announce table: one `blackhole` route for each EIP that may be announced now, and for each aggregate with such an
- * EIP in it. Routing daemons read it; no rule looks it up. The full recompute, and the specification of
- * {@link AnnounceTable}.
+ * What is announced now. By BGP: the announce table, with one `blackhole` route for each EIP, and for each aggregate with
+ * such an EIP in it; routing daemons read it, and no rule looks it up. By layer 2: one proxy neighbour for each EIP. The
+ * full recompute, and the specification of {@link AnnounceTable}.
  */
 export function announcements(inputs: AnnouncementInputs, add: Add): void {
   const { gateway, owner, kernel, isDraining, isDesired } = inputs;
   const { announce } = gateway;
   if (announce === undefined) return;
   const states = announceStates({ gateway, announce, links: kernel.links, isDraining });
-  const announcement = announcer(gateway, announce, owner);
+  const { entriesOf } = announcer(gateway, announce, owner);
+  const segment = segmentOf(announce, kernel.links);
   for (const object of kernel.objects.values()) {
     const eip = object.kind === 'route' ? onlyIp(object.dst) : undefined;
     if (eip === undefined || states[family(eip)] !== 'announced') continue;
     const key = routeKey(eip, gateway.table);
     if (!mayAnnounce(key, isDesired(key), kernel)) continue;
-    for (const { route, why } of announcement(eip)) add(route, why);
+    const entries = entriesOf(eip, segment);
+    if (mayBegin(eip, entries, inputs)) for (const { object: entry, why } of entries) add(entry, why);
   }
 }
 
 /** A rule that looks the table up leads packets to its blackholes. */
 export function lookups(announce: Announce | undefined, have: Pick<Listing, 'lookedUp'>): readonly Problem[] {
-  if (announce === undefined || !have.lookedUp.has(announce.table)) return [];
-  const { table } = announce;
+  const table = announce?.table;
+  if (table === undefined || !have.lookedUp.has(table)) return [];
   return [
     {
       code: 'announce-table-in-use',
@@ -103,30 +148,60 @@ export function lookups(announce: Announce | undefined, have: Pick<Listing, 'loo
 }
 
 export interface Announcement {
-  readonly route: Route;
+  readonly object: KernelObject & (Route | ProxyNeighbour);
   readonly why: Why;
 }
 
-/** Makes the entries of an EIP: its own, and that of its aggregate; none for an EIP outside of the pools. */
-export function announcer(
-  { pools }: Gateway,
-  { table }: Announce,
-  owner: Owner,
-): (eip: Ip) => readonly Announcement[] {
+export interface Announcer {
+  /** Its pool is announced by layer 2. */
+  isAnswered(eip: Ip): boolean;
+  /**
+   * By BGP: its own route and that of its aggregate. By layer 2: its proxy neighbour. None for an EIP that is not
+   * announced, or outside of the pools.
+   *
+   * @param segment see {@link segmentOf}
+   */
+  entriesOf(eip: Ip, segment: Link | undefined): readonly Announcement[];
+}
+
+export function announcer({ pools }: Gateway, { table }: Announce, owner: Owner): Announcer {
   const poolOf = poolFinder(pools);
   const metrics = new Map(pools.map((pool, i) => [pool, poolMetric(i)]));
-  return (eip) => {
-    const pool = poolOf(eip);
-    const metric = pool && metrics.get(pool);
-    if (pool === undefined || metric === undefined) return [];
+  const routes = (eip: Ip, pool: Pool): readonly Announcement[] => {
+    const metric = metrics.get(pool);
+    if (table === undefined || metric === undefined) return [];
     const entry = (dst: Prefix, why: Why): Announcement => ({
-      route: blackhole(dst, table, metric, owner),
+      object: blackhole(dst, table, metric, owner),
       why,
     });
     const own = entry(hostPrefix(eip), { text: `announces ${eip}`, eip });
     const network = aggregateOf(eip, pool);
     return network === undefined ? [own] : [own, entry(network, { text: `aggregate of pool ${pool.name}` })];
   };
+  return {
+    isAnswered: (eip) => poolOf(eip)?.announce === 'layer2',
+    entriesOf: (eip, segment) => {
+      const pool = poolOf(eip);
+      if (pool === undefined) return [];
+      switch (pool.announce) {
+        case undefined:
+        case 'bgp':
+          return routes(eip, pool);
+        case 'layer2':
+          return segment === undefined
+            ? []
+            : [{ object: proxy(eip, segment, owner), why: { text: `answers for ${eip}`, eip } }];
+        case 'none':
+          return [];
+        default:
+          return pool.announce satisfies never;
+      }
+    },
+  };
+}
+
+function proxy(ip: Ip, { index }: Link, { protocol }: Owner): ProxyNeighbour {
+  return { kind: 'neighbour', ip, link: index, protocol };
 }
 
 /** The metric of a pool's entries names it for the filters of a routing daemon: 100 for the first pool, 200, ... */

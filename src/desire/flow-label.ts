@@ -1,15 +1,15 @@
 import type { Refusals } from '../model/desired-object.ts';
 import type { Gateway } from '../model/gateway.ts';
 import { family } from '../model/ip.ts';
-import { nftTable } from '../model/nft.ts';
-import { keyOf, type NftTable } from '../model/object.ts';
+import { inet, nftTable } from '../model/nft.ts';
+import { keyOf, type NftName, type NftTable } from '../model/object.ts';
 import type { Problem } from '../model/problem.ts';
 import type { Add } from './plain-routes.ts';
 import { poolPrefixes } from './pools.ts';
 
 /** Two gateways on one host, told apart by their protocol, have a table each; a node agent's is `eiproute`. */
-export function flowLabelTableName(protocol: number): string {
-  return `eiproute-flow-label-${protocol}`;
+export function flowLabelTableName(protocol: number): NftName {
+  return inet(`eiproute-flow-label-${protocol}`);
 }
 
 /**

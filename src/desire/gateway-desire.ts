@@ -15,6 +15,7 @@ import {
 import { type Owner, ownerOf } from '../model/owner.ts';
 import { type Probed, unprobed } from '../model/probed.ts';
 import type { Problem } from '../model/problem.ts';
+import { type Uniqueness, undetected } from '../model/uniqueness.ts';
 import { AnnounceTable } from './announce-table.ts';
 import { causes } from './causes.ts';
 import type { ClusterReader } from './cluster-reader.ts';
@@ -37,6 +38,8 @@ export interface GatewaySources {
   readonly probed?: Probed;
   /** An operator takes the traffic off this gateway. Absent: never. */
   isDraining?(): boolean;
+  /** Who has the EIPs on the segment where this gateway answers for them. Absent: nobody else. */
+  readonly uniqueness?: Uniqueness;
   /** Further problems; each list is the same array as long as nothing in it changes. */
   problems(): readonly (readonly Problem[])[];
 }
@@ -79,8 +82,9 @@ export class GatewayDesire implements Desire {
 
   constructor(
     gateway: Gateway,
-    { cluster, takeDelta, problems, probed = unprobed, isDraining = () => false }: GatewaySources,
+    { cluster, takeDelta, problems, probed = unprobed, isDraining = () => false, ...sources }: GatewaySources,
   ) {
+    const { uniqueness = undetected } = sources;
     this.#otherProblems = problems;
     this.#gateway = gateway;
     this.#owner = ownerOf(gateway.protocol);
@@ -100,7 +104,8 @@ export class GatewayDesire implements Desire {
     });
     const { announce } = gateway;
     this.announcing =
-      announce && new AnnounceTable({ gateway, announce, owner: this.#owner, desired: this.table });
+      announce &&
+      new AnnounceTable({ gateway, announce, owner: this.#owner, desired: this.table, uniqueness });
   }
 
   update(kernel: KernelState): DesiredState {
@@ -128,7 +133,9 @@ export class GatewayDesire implements Desire {
     const isAnew = this.#routes !== before;
     const isAny = isAnew || isFrozenAnew || (lan === undefined && changes.eips.size > 0);
     this.#nat?.update(kernel, isAny ? 'all' : { eips: written, groups });
-    if (this.announcing?.update(kernel, this.#isDraining(), isAnew ? 'all' : written)) unfinished = true;
+    const { areNodesHeard } = this.#probed;
+    const announcing = { isDraining: this.#isDraining(), areNodesHeard };
+    if (this.announcing?.update(kernel, announcing, isAnew ? 'all' : written)) unfinished = true;
     if (
       isReservedAnew ||
       this.#reserved.size > 0 ||
@@ -156,7 +163,7 @@ export class GatewayDesire implements Desire {
    */
   #lacking(): number {
     const { paths, table } = this;
-    const others = this.#fixedRoutes + (this.announcing?.size ?? 0);
+    const others = this.#fixedRoutes + (this.announcing?.routes ?? 0);
     if (this.#routes !== undefined) return paths.counts.routed - (table.counts.route - others);
     let kept = 0;
     for (const eip of this.#kept) if ((paths.path(eip)?.carriers.length ?? 0) > 0) kept += 1;

@@ -4,10 +4,11 @@ import type { Gateway } from '../model/gateway.ts';
 import type { Ip } from '../model/ip.ts';
 import type { Listing } from '../model/listing.ts';
 import { natTableName } from '../model/nat.ts';
-import { type Key, keyOf, type Link } from '../model/object.ts';
+import { type Key, keyOf, type Link, type NftName } from '../model/object.ts';
 import { ownerOf } from '../model/owner.ts';
 import { type Probed, unprobed } from '../model/probed.ts';
 import type { Problem } from '../model/problem.ts';
+import { type Uniqueness, undetected } from '../model/uniqueness.ts';
 import { announcements, lookups } from './announcements.ts';
 import { causes } from './causes.ts';
 import { claim } from './claims.ts';
@@ -84,6 +85,8 @@ export function gatewayObjects(
       owner,
       kernel: { objects: have.objects, links: have.links, stuck: announcing.stuck },
       isDraining: announcing.isDraining,
+      uniqueness: announcing.uniqueness ?? undetected,
+      areNodesHeard: probed.areNodesHeard,
       isDesired: (key) => routes.has(key),
     },
     add,
@@ -103,6 +106,8 @@ export interface Announcing {
   readonly stuck: ReadonlySet<Key>;
   /** An operator takes the traffic off this gateway. */
   readonly isDraining: boolean;
+  /** Absent: nobody else has an EIP. */
+  readonly uniqueness?: Uniqueness;
 }
 
 const notDraining: Announcing = { stuck: new Set(), isDraining: false };
@@ -116,7 +121,7 @@ export interface FixedInputs {
 }
 
 /** The nftables tables that a gateway may make. */
-export function nftTableNames(protocol: number): readonly string[] {
+export function nftTableNames(protocol: number): readonly NftName[] {
   return [flowLabelTableName(protocol), segmentSizeTableName(protocol), natTableName(protocol)];
 }
 
@@ -129,7 +134,7 @@ export function fixedObjects(inputs: FixedInputs, add: Add): readonly Problem[] 
     [gateway.lan, 'no EIP can be routed'],
     [gateway.uplink, 'no packet of a client comes in'],
   ] as const;
-  for (const [name, lost] of sides) {
+  for (const [name, lost] of [...sides, ...segmentSide(gateway)]) {
     const problem = interfaceProblem(
       name,
       lost,
@@ -145,6 +150,13 @@ export function fixedObjects(inputs: FixedInputs, add: Add): readonly Problem[] 
   const uplink = alive(have.links, gateway.uplink);
   problems.push(...defaultRoutes({ gateway, owner, uplink, have, refused }, add));
   return problems;
+}
+
+/** The interface where the gateway answers for EIPs, when it is another one. */
+function segmentSide({ lan, uplink, announce }: Gateway): readonly (readonly [name: string, lost: string])[] {
+  const segment = announce?.segment;
+  if (segment === undefined || segment === lan || segment === uplink) return [];
+  return [[segment, 'nobody is told where the EIPs of layer 2 are']];
 }
 
 /** The reserved addresses but for those that nodes claim while they are in use as EIPs. */

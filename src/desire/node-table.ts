@@ -1,10 +1,10 @@
 import { type Family, family } from '../model/ip.ts';
-import { nftTable } from '../model/nft.ts';
+import { inet, nftTable } from '../model/nft.ts';
 import type { AgentGateway, NodeAgent } from '../model/node-agent.ts';
 import type { NftTable } from '../model/object.ts';
 import { families } from './node-view.ts';
 
-export const agentTableName = 'eiproute';
+export const agentTableName = inet('eiproute');
 
 /** A gateway with a known link-layer address. */
 export interface KnownGateway {

@@ -4,6 +4,7 @@ import type { Listing } from '../model/listing.ts';
 import type { NodeAgent } from '../model/node-agent.ts';
 import { type KernelObject, type Key, keyOf, type Link, type Route, type Rule } from '../model/object.ts';
 import type { Problem } from '../model/problem.ts';
+import { drainTables } from './drain-table.ts';
 import { nodeProblems, unresolved } from './node-problems.ts';
 import { agentTable, type KnownGateway, reachMark } from './node-table.ts';
 import { addressOf, families, gatewaysOf } from './node-view.ts';
@@ -38,6 +39,8 @@ export function nodeObjects(agent: NodeAgent, have: Listing, seen: ReadonlyMap<I
   addReversePath(usable, have, add);
   const table = agentTable(usable, link.name, known);
   add(table, { text: 'connection marks by gateway, and the guard of this node' });
+  for (const each of drainTables(usable, link, own, known))
+    add(each, { text: 'connections that began on a node that drains' });
   const guarded = have.objects.has(keyOf(table));
   for (const of of families(usable)) {
     addRoutes(usable, of, link, have, add);

@@ -1,15 +1,15 @@
 import type { Refusals } from '../model/desired-object.ts';
 import type { Gateway } from '../model/gateway.ts';
 import { family } from '../model/ip.ts';
-import { nftTable } from '../model/nft.ts';
-import { keyOf, type NftTable } from '../model/object.ts';
+import { inet, nftTable } from '../model/nft.ts';
+import { keyOf, type NftName, type NftTable } from '../model/object.ts';
 import type { Problem } from '../model/problem.ts';
 import type { Add } from './plain-routes.ts';
 import { poolPrefixes } from './pools.ts';
 
 /** Two gateways on one host, told apart by their protocol, have a table each. */
-export function segmentSizeTableName(protocol: number): string {
-  return `eiproute-mss-${protocol}`;
+export function segmentSizeTableName(protocol: number): NftName {
+  return inet(`eiproute-mss-${protocol}`);
 }
 
 /**

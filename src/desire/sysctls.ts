@@ -27,7 +27,15 @@ function gatewaySysctls(gateway: Gateway): readonly Sysctl[] {
     ...(gateway.hashSeed === undefined ? [] : [seed(gateway.hashSeed)]),
     ...neighbourTimers(gateway, 'ipv4'),
   );
+  const segment = gateway.announce?.segment;
+  // The kernel's own 0.8 s are for proxies that a real host should outrun, and 64 answers wait at most.
+  if (segment !== undefined) values.push([`net/ipv4/neigh/${segment}/proxy_delay`, '0']);
   if (servesFamily(gateway, 6)) {
+    if (segment !== undefined)
+      values.push(
+        [`net/ipv6/neigh/${segment}/proxy_delay`, '0'],
+        [`net/ipv6/conf/${segment}/proxy_ndp`, '1'],
+      );
     values.push(
       // For IPv6, forwarding per interface alone is not enough.
       ['net/ipv6/conf/all/forwarding', '1'],

@@ -120,7 +120,13 @@ export const events = {
       const of = (name: string, state: string): readonly string[] =>
         state === '' ? [] : [`${name} ${state}`];
       const states = [...of('IPv4', text(f, 'ipv4')), ...of('IPv6', text(f, 'ipv6'))];
-      return `announcements: ${states.join(', ')}; ${text(f, 'eips')} EIPs in table ${text(f, 'announceTable')}`;
+      const table = text(f, 'announceTable');
+      const segment = text(f, 'segment');
+      const ways = [
+        ...(table === '' ? [] : [`in table ${table}`]),
+        ...(segment === '' ? [] : [`on ${segment}`]),
+      ];
+      return `announcements: ${states.join(', ')}; ${text(f, 'eips')} EIPs ${ways.join(' and ')}`;
     },
   },
   'lists-complete': {

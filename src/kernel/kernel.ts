@@ -1,5 +1,5 @@
 import type { Listing, NeighbourQuery } from '../model/listing.ts';
-import type { Change, KernelObject, Key } from '../model/object.ts';
+import type { Change, KernelObject, Key, NftName } from '../model/object.ts';
 import type { Owner } from '../model/owner.ts';
 
 /**
@@ -46,8 +46,8 @@ export interface Scope {
   readonly tables: readonly number[] | 'all';
   /** Sysctls we may set, as paths below /proc/sys. Those in the ledger are listed in any case. */
   readonly sysctls: readonly string[];
-  /** Names of the nftables tables we may make, in family inet. */
-  readonly nftTables: readonly string[];
+  /** The nftables tables we may make. No two have the same name in two families. */
+  readonly nftTables: readonly NftName[];
   readonly neighbours: readonly NeighbourQuery[];
 }
 

@@ -1,7 +1,14 @@
 import { join } from 'node:path';
 import type { Family } from '../model/ip.ts';
 import type { Listing } from '../model/listing.ts';
-import { type Change, changeObject, type KernelObject, type Key, keyOf } from '../model/object.ts';
+import {
+  type Change,
+  changeObject,
+  type KernelObject,
+  type Key,
+  keyOf,
+  type NftFamily,
+} from '../model/object.ts';
 import type { Problem } from '../model/problem.ts';
 import { type Hint, type Kernel, KernelError, type Scope } from './kernel.ts';
 import { Ledger } from './ledger.ts';
@@ -167,7 +174,7 @@ export class LinuxKernel implements Kernel {
           collect((await this.#dumper.dump(ruleDump(of), signal)).map(({ rule }) => rule));
         }
       } else if (kind === 'nft') {
-        collect(await this.#nft.list(first, signal));
+        collect(await this.#nft.list({ family: first as NftFamily, name: second }, signal));
       } else if (kind === 'neighbour') {
         for (const of of families) collect(await this.#dumper.dump(proxyNeighbourDump(of), signal));
       }

@@ -13,6 +13,7 @@ import {
   type NatEip,
   type NatGroup,
   type NatPort,
+  type NftName,
   type NftObject,
 } from '../model/object.ts';
 import { parseTable } from './nft-listing.ts';
@@ -23,7 +24,7 @@ import { parseTable } from './nft-listing.ts';
  * @param blocks as nft lists the table with `frameListingOf`
  * @param json the table with its elements, as `nft --json` lists it
  */
-export function parseNatTable(name: string, blocks: string, json: string): readonly NftObject[] {
+export function parseNatTable(name: NftName, blocks: string, json: string): readonly NftObject[] {
   const frame = parseTable(name, frameOf(blocks));
   const elements = elementsOf(JSON.parse(json));
   return [frame, ...groupsOf(blocks, elements, frame.protocol), ...eipsOf(elements, frame.protocol)];

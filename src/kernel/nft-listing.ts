@@ -1,8 +1,8 @@
 import { digestOf, parseNftComment } from '../model/nft.ts';
-import type { NftTable } from '../model/object.ts';
+import type { NftName, NftTable } from '../model/object.ts';
 
 /** @param text as `nft list table` prints it */
-export function parseTable(name: string, text: string): NftTable {
+export function parseTable({ family, name }: NftName, text: string): NftTable {
   const { content, seal: sealed } = unsealed(text);
   const [, comment = ''] = /^\tcomment "([^"]*)"$/m.exec(text) ?? [];
   const whose = parseNftComment(comment);
@@ -10,6 +10,7 @@ export function parseTable(name: string, text: string): NftTable {
   const intact = whose !== undefined && sealed === found;
   return {
     kind: 'nft',
+    family,
     name,
     protocol: whose?.protocol ?? 0,
     content,

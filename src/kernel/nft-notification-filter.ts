@@ -1,3 +1,4 @@
+import type { NftName } from '../model/object.ts';
 import type { Hint } from './kernel.ts';
 import type { MessageReader } from './netlink/message.ts';
 import type { Nft } from './nft.ts';
@@ -18,15 +19,15 @@ const fixedBytes = 4;
 /** Passes notifications of nf_tables about our tables, unless a process of ours caused them. */
 export class NftNotificationFilter implements Filter {
   readonly #nft: Nft;
-  #names: readonly string[] = [];
+  #tables: readonly NftName[] = [];
 
   constructor(nft: Nft) {
     this.#nft = nft;
   }
 
-  /** @param names of our tables */
-  listed(names: readonly string[]): void {
-    this.#names = names;
+  /** @param tables ours */
+  listed(tables: readonly NftName[]): void {
+    this.#tables = tables;
   }
 
   hintOf(message: MessageReader): Hint | undefined {
@@ -36,9 +37,10 @@ export class NftNotificationFilter implements Filter {
     message.attributes(fixedBytes);
     while (message.nextAttribute()) {
       if (message.attribute !== NFTA_TABLE) continue;
-      const name = message.text();
-      if (!this.#names.includes(name)) return undefined;
-      return { kind: 'nft', text: `nft table inet ${name} was changed by pid ${message.port}` };
+      const text = message.text();
+      const table = this.#tables.find(({ name }) => name === text);
+      if (table === undefined) return undefined;
+      return { kind: 'nft', text: `nft table ${table.family} ${text} was changed by pid ${message.port}` };
     }
     return undefined;
   }

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { frameListingOf, frameOf, isNatTable, natScript } from '../model/nat.ts';
 import { digestOf, listingOf, nftScript, seal } from '../model/nft.ts';
-import type { Change, NatEip, NatGroup, NftObject } from '../model/object.ts';
+import type { Change, NatEip, NatGroup, NftName, NftObject } from '../model/object.ts';
 import type { Problem } from '../model/problem.ts';
 import { KernelError } from './kernel.ts';
 import { parseNatTable } from './nat-listing.ts';
@@ -39,7 +39,7 @@ export class Nft {
    *
    * @throws KernelError
    */
-  async list(name: string, signal: AbortSignal): Promise<readonly NftObject[]> {
+  async list(name: NftName, signal: AbortSignal): Promise<readonly NftObject[]> {
     const listed = await this.#run(isNatTable(name) ? frameListingOf(name) : listingOf(name), '', signal);
     if (listed.error && absent.has(listed.error.code)) return [];
     if (listed.error) throw listed.error;
@@ -49,10 +49,10 @@ export class Nft {
     if (elements.error?.code === 'ENOENT') return [];
     if (elements.error) throw elements.error;
     const text = listed.text + elements.text;
-    const former = this.#former.get(name);
+    const former = this.#former.get(name.name);
     if (former?.text === text) return former.objects;
     const objects = parseNatTable(name, listed.text, elements.text);
-    this.#former.set(name, { text, objects });
+    this.#former.set(name.name, { text, objects });
     return objects;
   }
 
@@ -60,16 +60,16 @@ export class Nft {
   async apply(change: Change, signal: AbortSignal): Promise<KernelError | undefined> {
     const table = change.verb === 'delete' ? change.have : change.want;
     if (table.kind !== 'nft') throw new TypeError(`a ${table.kind} is no table of nftables`);
-    const { name } = table;
-    const isFrame = isNatTable(name);
-    const kept = isFrame && change.verb === 'replace' ? contentOf(await this.list(name, signal)) : [];
+    const { family, name } = table;
+    const isFrame = isNatTable(table);
+    const kept = isFrame && change.verb === 'replace' ? contentOf(await this.list(table, signal)) : [];
     const script = nftScript(change) + natScript(kept.map((want) => ({ verb: 'add', want })));
     const { error } = await this.#run(['--file', '-'], script, signal);
     if (error || change.verb === 'delete') return error;
-    const written = await this.#run(isFrame ? frameListingOf(name) : listingOf(name), '', signal);
+    const written = await this.#run(isFrame ? frameListingOf(table) : listingOf(table), '', signal);
     if (written.error) return written.error;
     const digest = digestOf(unsealed(isFrame ? frameOf(written.text) : written.text).content);
-    const chain = `add chain inet ${name} ${seal} { comment "${digest}"; }\n`;
+    const chain = `add chain ${family} ${name} ${seal} { comment "${digest}"; }\n`;
     return (await this.#run(['--file', '-'], chain, signal)).error;
   }
 

@@ -53,7 +53,7 @@ const announceFamilies: readonly Family[] = [
   ofGateway(
     'gauge',
     'eiproute_announced_eips',
-    'EIPs that routing daemons are told to announce, by family; absent with announce: false',
+    'EIPs that are announced, by BGP or by layer 2, by family; absent where nothing is',
     ['family'],
     ({ announce }) => ofFamilies(announce, ({ eips }) => eips),
   ),
@@ -63,6 +63,20 @@ const announceFamilies: readonly Family[] = [
     '1 when the gateway announces, 0 while it is draining, standby or without a LAN, by family',
     ['family'],
     ({ announce }) => ofFamilies(announce, ({ state }) => Number(state === 'announced')),
+  ),
+  ofGateway(
+    'gauge',
+    'eiproute_claimed_eips',
+    'EIPs that another host of the segment claims by ARP or NDP now; absent without announce: layer2',
+    [],
+    ({ announce }) => one(announce?.claimed),
+  ),
+  ofGateway(
+    'counter',
+    'eiproute_eip_claims_total',
+    'Packets in which other hosts have claimed an EIP of announce: layer2, by ARP or NDP',
+    [],
+    ({ announce }) => one(announce?.claims ?? 0),
   ),
 ];
 

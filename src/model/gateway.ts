@@ -21,6 +21,8 @@ export interface Pool {
   readonly communities?: readonly string[];
   /** Absent: that of the gateway. */
   readonly mode?: Mode;
+  /** undefined: as the gateway does, by BGP or not at all. */
+  readonly announce?: AnnounceWay;
 }
 
 /** How NAT changes packets, in the pools that have it. */
@@ -39,10 +41,21 @@ export interface Nat {
   readonly seed: number;
 }
 
-/** What this gateway tells routing daemons to announce. */
+/**
+ * How the world learns where the EIPs of a pool are: routing daemons are told ('bgp'); the gateway answers ARP and NDP
+ * for them ('layer2').
+ */
+export type AnnounceWay = 'bgp' | 'layer2' | 'none';
+
+/** How this gateway announces, and when. */
 export interface Announce {
-  /** The routing table with an entry for each EIP that may be announced: 1..252, looked up by no rule. */
-  readonly table: number;
+  /**
+   * The routing table with an entry for each EIP that routing daemons may announce: 1..252, looked up by no rule;
+   * undefined: they are told nothing.
+   */
+  readonly table: number | undefined;
+  /** The interface on which ARP and NDP are answered for EIPs; undefined: no pool is announced by layer 2. */
+  readonly segment?: string;
   /**
    * A family is announced while this host has the address of it, or the only one of them. At most one of each family;
    * none: always.

@@ -28,10 +28,10 @@ export function command(change: Change, names: LinkNames, former?: string): stri
   }
   if (object.kind === 'nft') {
     const script =
-      change.verb === 'replace' && isNatTable(object.name)
+      change.verb === 'replace' && isNatTable(object)
         ? `{ cat <<'EOF'\n${nftScript(change)}EOF\n${contentCommands(object.name)}\n} | nft -f -`
         : `nft -f - <<'EOF'\n${nftScript(change)}EOF`;
-    return change.verb === 'delete' ? script : `${script}\n${sealCommand(object.name)}`;
+    return change.verb === 'delete' ? script : `${script}\n${sealCommand(object)}`;
   }
   if (object.kind === 'nat-group' || object.kind === 'nat-eip')
     return `nft -f - <<'EOF'\n${natScript([change])}EOF`;
@@ -76,7 +76,7 @@ export function describe(
     case 'sysctl':
       return `${sysctlName(object.name)} = ${object.value}`;
     case 'nft':
-      return `table inet ${object.name}`;
+      return `table ${object.family} ${object.name}`;
     case 'nat-group':
       return `group ${object.id} nodes ${bucketShares(object.buckets).join(', ')}`;
     case 'nat-eip':

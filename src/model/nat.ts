@@ -1,22 +1,22 @@
 import { family, type Ip } from './ip.ts';
-import { type Change, type NatEip, type NatGroup, type NatPort, samePort } from './object.ts';
+import { type Change, type NatEip, type NatGroup, type NatPort, type NftName, samePort } from './object.ts';
 
 /** How many buckets a group has. */
 export const bucketCount = 256;
 
 /** The nftables table that NAT is in: its frame is an `NftTable`, and the groups and EIPs are objects of their own. */
-export function natTableName(protocol: number): string {
-  return `eiproute-nat-${protocol}`;
+export function natTableName(protocol: number): NftName {
+  return { family: 'inet', name: `eiproute-nat-${protocol}` };
 }
 
 /** The table holds objects of their own, which are no part of its content and stay when it is replaced. */
-export function isNatTable(name: string): boolean {
+export function isNatTable({ name }: NftName): boolean {
   return name.startsWith('eiproute-nat-');
 }
 
 /** Arguments of nft that list the frame of a table of NAT; {@link frameOf} leaves the groups out. */
-export function frameListingOf(name: string): readonly string[] {
-  return ['--terse', '--stateless', '--numeric', 'list', 'table', 'inet', name];
+export function frameListingOf({ family, name }: NftName): readonly string[] {
+  return ['--terse', '--stateless', '--numeric', 'list', 'table', family, name];
 }
 
 /** What {@link frameOf} does, for a shell. */
@@ -74,6 +74,11 @@ export function groupBlocks(group: string, of: 4 | 6, seed: number): string {
   return `  map ${group} {\n    typeof numgen inc mod ${bucketCount} : ${address} daddr\n  }\n${chains.join('')}`;
 }
 
+function tableOf(protocol: number): string {
+  const { family, name } = natTableName(protocol);
+  return `${family} ${name}`;
+}
+
 /** Statements of nft that make the changes, together. */
 export function natScript(changes: readonly Change[]): string {
   return changes.flatMap(statements).join('');
@@ -97,7 +102,7 @@ function statements(change: Change): readonly string[] {
 function groupAddition(group: NatGroup): readonly string[] {
   const { id, protocol, family: of, seed } = group;
   const name = groupName(id);
-  const table = `inet ${natTableName(protocol)}`;
+  const table = tableOf(protocol);
   return [
     // `create` fails on what is there; a block would silently add to it.
     `create map ${table} ${name} { typeof numgen inc mod ${bucketCount} : ${of === 4 ? 'ip' : 'ip6'} daddr; }\n`,
@@ -111,7 +116,7 @@ function groupAddition(group: NatGroup): readonly string[] {
 function groupReplacement(group: NatGroup, have: NatGroup): readonly string[] {
   const { id, protocol, family: of, seed } = group;
   const name = groupName(id);
-  const table = `inet ${natTableName(protocol)}`;
+  const table = tableOf(protocol);
   const isSameChain = have.intact && have.seed === seed && have.family === of;
   const chains = affinities.map((one) => chainName(name, one));
   return [
@@ -128,7 +133,7 @@ function groupReplacement(group: NatGroup, have: NatGroup): readonly string[] {
 
 function groupDeletion({ id, protocol }: NatGroup): readonly string[] {
   const name = groupName(id);
-  const table = `inet ${natTableName(protocol)}`;
+  const table = tableOf(protocol);
   return [
     ...affinities.map((one) => `delete chain ${table} ${chainName(name, one)}\n`),
     `delete map ${table} ${name}\n`,
@@ -137,7 +142,7 @@ function groupDeletion({ id, protocol }: NatGroup): readonly string[] {
 
 function elements({ id, protocol, buckets }: NatGroup): string {
   const all = buckets.map((ip, i) => `${i} : ${ip}`).join(', ');
-  return `add element inet ${natTableName(protocol)} ${groupName(id)} { ${all} }\n`;
+  return `add element ${tableOf(protocol)} ${groupName(id)} { ${all} }\n`;
 }
 
 /** What of `have` is not in `want` goes, and what `want` has beyond comes. */
@@ -147,7 +152,7 @@ function eipStatements(
   { eip, protocol }: NatEip,
 ): readonly string[] {
   const of = family(eip);
-  const table = `inet ${natTableName(protocol)}`;
+  const table = tableOf(protocol);
   const lines: string[] = [];
   const statement = (verb: string, map: string, found: readonly string[]): void => {
     if (found.length > 0) lines.push(`${verb} element ${table} ${map}${of} { ${found.join(', ')} }\n`);

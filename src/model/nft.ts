@@ -1,10 +1,15 @@
 import { createHash } from 'node:crypto';
 import { frameFilter, frameListingOf, isNatTable } from './nat.ts';
-import type { Change, NftTable } from './object.ts';
+import type { Change, NftName, NftTable } from './object.ts';
 
 /** @param content sets, chains and rules: the text between the braces of the table */
-export function nftTable(name: string, protocol: number, content: string): NftTable {
-  return { kind: 'nft', name, protocol, content, digest: digestOf(content) };
+export function nftTable({ family, name }: NftName, protocol: number, content: string): NftTable {
+  return { kind: 'nft', family, name, protocol, content, digest: digestOf(content) };
+}
+
+/** Of a table for both families of IP. */
+export function inet(name: string): NftName {
+  return { family: 'inet', name };
 }
 
 export function digestOf(text: string): string {
@@ -28,11 +33,12 @@ export function parseNftComment(
 export function nftScript(change: Change): string {
   const object = change.verb === 'delete' ? change.have : change.want;
   if (object.kind !== 'nft') throw new TypeError(`a ${object.kind} is nothing for nft`);
-  const gone = `delete table inet ${object.name}\n`;
+  const table = `${object.family} ${object.name}`;
+  const gone = `delete table ${table}\n`;
   if (change.verb === 'delete') return gone;
   // `create` fails on an existing table; `table` alone would silently add to it. nft 1.0.6 silently ignores everything
   // but the comment in a `create` block, hence two blocks.
-  const made = `create table inet ${object.name} {\n  comment "${nftComment(object)}"\n}\ntable inet ${object.name} {\n${object.content}}\n`;
+  const made = `create table ${table} {\n  comment "${nftComment(object)}"\n}\ntable ${table} {\n${object.content}}\n`;
   return change.verb === 'add' ? made : gone + made;
 }
 
@@ -40,15 +46,15 @@ export function nftScript(change: Change): string {
 export const seal = 'seal';
 
 /** Arguments of nft that list a table; the digest of the seal is computed from this output. */
-export function listingOf(name: string): readonly string[] {
-  return ['--stateless', '--numeric', 'list', 'table', 'inet', name];
+export function listingOf({ family, name }: NftName): readonly string[] {
+  return ['--stateless', '--numeric', 'list', 'table', family, name];
 }
 
 /** The shell command that adds the seal to a written table. A table without it counts as changed. */
-export function sealCommand(name: string): string {
-  const listed = isNatTable(name)
-    ? `nft ${frameListingOf(name).join(' ')} | ${frameFilter}`
-    : `nft ${listingOf(name).join(' ')}`;
+export function sealCommand(table: NftName): string {
+  const listed = isNatTable(table)
+    ? `nft ${frameListingOf(table).join(' ')} | ${frameFilter}`
+    : `nft ${listingOf(table).join(' ')}`;
   const digest = `$(${listed} | sha256sum | cut -c 1-16)`;
-  return `nft add chain inet ${name} ${seal} "{ comment \\"${digest}\\"; }"`;
+  return `nft add chain ${table.family} ${table.name} ${seal} "{ comment \\"${digest}\\"; }"`;
 }

@@ -15,6 +15,8 @@ export interface NodeAgent {
   readonly protocol: number;
   /** The local table holds `local 0.0.0.0/0` or `local ::/0` instead of the EIPs only. */
   readonly literalLocal: boolean;
+  /** LAN addresses of nodes that drain and keep their flows; undefined: nobody tells. Sorted. */
+  readonly draining?: readonly Ip[];
 }
 
 export interface AgentGateway {

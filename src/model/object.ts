@@ -1,4 +1,4 @@
-import { type Family, family, type Ip, type Prefix } from './ip.ts';
+import { type Family, family, hostPrefix, type Ip, type Prefix } from './ip.ts';
 
 /**
  * An object that eiproute keeps in the kernel. Every field is always present (undefined, not missing), so that objects
@@ -120,10 +120,18 @@ export interface Sysctl {
   readonly value: string;
 }
 
-/** An nftables table of ours, in family inet; made by {@link nftTable} in nft.ts. */
-export interface NftTable {
-  readonly kind: 'nft';
+/** The families of nftables that we write to. The statement `dup` is there in `ip` and `ip6` only. */
+export type NftFamily = 'inet' | 'ip' | 'ip6';
+
+/** What nftables knows a table by. */
+export interface NftName {
+  readonly family: NftFamily;
   readonly name: string;
+}
+
+/** An nftables table of ours; made by {@link nftTable} in nft.ts. */
+export interface NftTable extends NftName {
+  readonly kind: 'nft';
   readonly protocol: number;
   /** Sets, chains and rules: as written, or in a dump as nft lists them. */
   readonly content: string;
@@ -228,7 +236,7 @@ export function keyOf(object: KernelObject): Key {
     case 'sysctl':
       return `sysctl ${object.name}`;
     case 'nft':
-      return `nft ${object.name}`;
+      return nftKey(object);
     case 'nat-group':
       return natGroupKey(object.id);
     case 'nat-eip':
@@ -241,6 +249,10 @@ export function keyOf(object: KernelObject): Key {
 /** A hundred thousand of them are kept: join makes one flat string, and a template a tree of its parts. */
 export function routeKeyOf(table: number, dst: Prefix, metric: number): Key {
   return ['route', table, dst, metric].join(' ');
+}
+
+export function nftKey({ family, name }: NftName): Key {
+  return `nft ${family} ${name}`;
 }
 
 export function natGroupKey(id: number): Key {
@@ -294,7 +306,7 @@ export function equal(a: KernelObject, b: KernelObject): boolean {
     case 'sysctl':
       return b.kind === 'sysctl' && a.name === b.name && a.value === b.value;
     case 'nft':
-      return b.kind === 'nft' && a.name === b.name && a.protocol === b.protocol && a.digest === b.digest;
+      return b.kind === 'nft' && keyOf(a) === keyOf(b) && a.protocol === b.protocol && a.digest === b.digest;
     case 'nat-group':
       return b.kind === 'nat-group' && sameNatGroup(a, b);
     case 'nat-eip':
@@ -361,11 +373,18 @@ function sameHops(a: readonly Hop[], b: readonly Hop[]): boolean {
 }
 
 /**
- * A route of ours says that an EIP, or an aggregate, may be announced. No other route of ours is a blackhole; BIRD reads
- * no other type without a hop but `unreachable` and `prohibit`, and `unreachable` are those of the pools.
+ * An object of ours announces an EIP, or an aggregate: a route that says that routing daemons may do it, or a proxy
+ * neighbour, which answers for it. No other route of ours is a blackhole; BIRD reads no other type without a hop but
+ * `unreachable` and `prohibit`, and `unreachable` are those of the pools.
  */
 export function isAnnouncement(object: KernelObject): boolean {
-  return object.kind === 'route' && object.type === 'blackhole';
+  return announcedBy(object) !== undefined;
+}
+
+/** What an object announces; undefined: nothing. */
+export function announcedBy(object: KernelObject): Prefix | undefined {
+  if (object.kind === 'neighbour') return hostPrefix(object.ip);
+  return object.kind === 'route' && object.type === 'blackhole' ? object.dst : undefined;
 }
 
 /** undefined for objects of no family or of both: sysctls, groups, nft tables. */

@@ -7,6 +7,11 @@ export interface Probed {
    */
   readonly standings: ReadonlyMap<Ip, Standing>;
   /**
+   * Each node has answered or is silent, since packets can leave by the LAN. Before that, an answer of one node among
+   * several takes the flows of all: the kernel passes over members of a group whose address it is asking for.
+   */
+  readonly areNodesHeard: boolean;
+  /**
    * Nodes that get no traffic of a Service yet, by their names.
    *
    * @param service `namespace/name`
@@ -38,6 +43,7 @@ export const noStandings: ReadonlyMap<Ip, Standing> = new Map();
 /** Without a probe every node answers, and none waits. */
 export const unprobed: Probed = {
   standings: noStandings,
+  areNodesHeard: true,
   waiting: () => noneWaiting,
   takeTurned: () => nobody,
 };

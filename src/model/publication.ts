@@ -13,6 +13,8 @@ export interface Publication {
   /** Its addresses on the nodes' LAN, one of each family at most. */
   readonly lan: readonly Ip[];
   readonly state: GatewayState;
+  /** Addresses of nodes that get no new flows and keep those that they have. Sorted. */
+  readonly draining: readonly Ip[];
 }
 
 export interface PublishedPool {
@@ -22,23 +24,25 @@ export interface PublishedPool {
 }
 
 /** The value of the ConfigMap: one line of JSON. The same publication is the same text. */
-export function publicationText({ id, pools, lan, state }: Publication): string {
+export function publicationText({ id, pools, lan, state, draining }: Publication): string {
   return JSON.stringify({
     version: 1,
     id,
     pools: pools.map(({ name, networks }) => ({ name, networks })),
     lan,
     state,
+    // Left out as long as no node drains, as by gateways that know of no drains.
+    draining: draining.length > 0 ? draining : undefined,
   });
 }
 
 /** @throws RangeError that says what is wrong with the text */
 export function readPublication(text: string): Publication {
   const fields = fieldsOf(text);
-  const { id, pools, lan, state } = fields;
+  const { id, pools, lan, state, draining = [] } = fields;
   const known = states.find((one) => one === state);
   if (typeof id !== 'string' || known === undefined) throw new RangeError('it has no id, or no state');
-  if (!Array.isArray(pools) || !Array.isArray(lan))
+  if (!Array.isArray(pools) || !Array.isArray(lan) || !Array.isArray(draining))
     throw new RangeError('it has no list of pools, or of addresses');
   const addresses = lan.map((one: unknown) => parseIp(String(one)));
   for (const [i, ip] of addresses.entries()) {
@@ -55,6 +59,7 @@ export function readPublication(text: string): Publication {
     }),
     lan: addresses,
     state: known,
+    draining: draining.map((one: unknown) => parseIp(String(one))),
   };
 }
 

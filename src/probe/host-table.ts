@@ -96,6 +96,14 @@ export class HostTable {
     return this.ips.filter((ip) => this.#entries.get(ip)?.state !== 'PERMANENT');
   }
 
+  /** Those that have neither answered nor failed to. */
+  get unheard(): readonly Ip[] {
+    return this.ips.filter((ip) => {
+      const { state, silentSince } = this.#at(ip);
+      return silentSince === undefined && answerOf(state) === 'as before';
+    });
+  }
+
   /** Those whose link-layer address is fixed. */
   get fixed(): readonly Ip[] {
     return this.#fixed === 0 ? [] : this.ips.filter((ip) => this.#at(ip).state === 'PERMANENT');

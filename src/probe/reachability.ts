@@ -73,6 +73,8 @@ export class Reachability {
   #fresh: readonly Ip[] = [];
   #silent: ReadonlySet<Ip> = new Set();
   #unheard: ReadonlySet<Ip> = new Set();
+  /** Everybody has answered, or is silent, since this LAN is there. Who comes later does not change it. */
+  #isHeard = false;
   #problems = none;
   #said = '';
   #looking: Promise<void> | undefined;
@@ -97,6 +99,11 @@ export class Reachability {
     return this.#unheard;
   }
 
+  /** Everybody has answered, or is silent, since packets can leave by the LAN; true while the kernel cannot be asked. */
+  get isHeard(): boolean {
+    return this.#isHeard;
+  }
+
   /** As of the last look at each. */
   get hosts(): Hosts {
     return this.#table.hosts;
@@ -119,6 +126,7 @@ export class Reachability {
     this.#table.follow(ips, isOther ? 'anew' : 'as they are');
     this.#fresh = [...this.#fresh.filter((ip) => asked.has(ip)), ...ips.filter((ip) => !known.has(ip))];
     this.#lookedAt = Number.NEGATIVE_INFINITY;
+    if (isOther) this.#isHeard = false;
     this.#slice();
     this.#judge();
   }
@@ -176,7 +184,9 @@ export class Reachability {
       }
       if (slices.length === 0 && !(await rest(this.#every(), signal))) return;
       turn += 1;
-      if (turn % turnsOfAll !== 0) await this.#read(this.#table.silent, this.#clock.now(), signal);
+      // Who is asked for the first time is waited for.
+      const expected = this.#isHeard ? this.#table.silent : this.#table.ips;
+      if (turn % turnsOfAll !== 0) await this.#read(expected, this.#clock.now(), signal);
       else {
         await this.#read(this.#table.ips, this.#clock.now(), signal);
         await this.#expire();
@@ -226,7 +236,10 @@ export class Reachability {
       if (!(error instanceof KernelError)) throw error;
       this.#table.forget();
       this.#unheard = new Set();
+      const isNews = !this.#isHeard;
+      this.#isHeard = true;
       this.#publish(new Set(), [blind(error.message)]);
+      if (isNews) this.#changed();
       return undefined;
     }
   }
@@ -234,9 +247,17 @@ export class Reachability {
   #judge(): void {
     const unheard = new Set(this.#table.silent);
     if (unheard.symmetricDifference(this.#unheard).size > 0) this.#unheard = unheard;
+    this.#listenForAll();
     const now = this.#clock.now();
     const { silent, doubts } = judge(this.#table.signals, { share: this.#share(), now });
     this.#publish(silent, this.#problemsOf(silent, doubts, now));
+  }
+
+  #listenForAll(): void {
+    const isAsked = this.#targets.lan !== undefined && this.#fresh.length === 0;
+    if (this.#isHeard || !isAsked || this.#table.unheard.length > 0) return;
+    this.#isHeard = true;
+    this.#changed();
   }
 
   #problemsOf(silent: ReadonlySet<Ip>, doubts: readonly Doubt[], now: number): readonly Problem[] {

@@ -3,6 +3,7 @@ import type { Why } from '../model/desired-object.ts';
 import { onlyIp, type Prefix } from '../model/ip.ts';
 import { natTableName } from '../model/nat.ts';
 import {
+  announcedBy,
   changeObject,
   equal,
   isAnnouncement,
@@ -10,6 +11,7 @@ import {
   type Key,
   natEipKey,
   natGroupKey,
+  nftKey,
 } from '../model/object.ts';
 import type { PlannedChange } from './report.ts';
 
@@ -18,18 +20,19 @@ const rank: Readonly<Record<KernelObject['kind'], number>> = {
   sysctl: 0,
   nexthop: 1,
   group: 2,
-  neighbour: 3,
   // The nft table of a node protects its sockets before rules lead packets to them.
-  nft: 4,
+  nft: 3,
   // Before the route leads packets to this host, they are sure to get the address of a node.
-  'nat-group': 5,
-  'nat-eip': 6,
-  route: 7,
-  rule: 8,
+  'nat-group': 4,
+  'nat-eip': 5,
+  route: 6,
+  rule: 7,
+  // What announces comes after the EIP's own route, and is withdrawn before it: nobody may be told of what is not there.
+  neighbour: 9,
 };
 
-/** After the EIP's own route, and withdrawn before it: nobody may be told of what is not there. */
-const announcementRank = 9;
+/** Of a route that announces. */
+const announcementRank = 8;
 
 /** What the diff reads of the desired table. */
 export type Desired = Pick<DesiredTable, 'get' | 'former' | 'keys'>;
@@ -92,7 +95,7 @@ function noLonger(before: Why | undefined): Why {
 
 function rankOf({ change }: PlannedChange): number {
   const object = changeObject(change);
-  return isAnnouncement(object) ? announcementRank : rank[object.kind];
+  return object.kind === 'route' && isAnnouncement(object) ? announcementRank : rank[object.kind];
 }
 
 export function isDelete({ change }: PlannedChange): boolean {
@@ -107,7 +110,7 @@ export function references(object: KernelObject): readonly Key[] {
     case 'route':
       return object.nhid === undefined ? [] : [`nexthop ${object.nhid}`];
     case 'nat-group':
-      return [`nexthop ${object.id}`, `nft ${natTableName(object.protocol)}`];
+      return [`nexthop ${object.id}`, nftKey(natTableName(object.protocol))];
     case 'nat-eip':
       return [...new Set(object.ports.map(({ group }) => natGroupKey(group)))];
     case 'nexthop':
@@ -144,8 +147,10 @@ export function unpinned(
 ): readonly PlannedChange[] {
   const pinned = new Set<Key>();
   const announced = new Set<Prefix>();
-  for (const object of stays)
-    if (object.kind === 'route' && isAnnouncement(object)) announced.add(object.dst);
+  for (const object of stays) {
+    const dst = announcedBy(object);
+    if (dst !== undefined) announced.add(dst);
+  }
   const isAnnounced = ({ change }: PlannedChange): boolean => {
     const object = changeObject(change);
     return object.kind === 'route' && !isAnnouncement(object) && announced.has(object.dst);

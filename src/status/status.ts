@@ -65,9 +65,16 @@ export interface PublishStatus {
   readonly why: string | undefined;
 }
 
-/** What routing daemons are told to announce. */
+/** What is announced, and how. */
 export interface AnnounceStatus {
-  readonly table: number;
+  /** That routing daemons read; undefined: they are told nothing. */
+  readonly table: number | undefined;
+  /** Where ARP and NDP are answered for EIPs; undefined: nowhere. */
+  readonly segment: string | undefined;
+  /** EIPs that another host claims there now; undefined without layer 2. */
+  readonly claimed: number | undefined;
+  /** Packets in which others have claimed an EIP, since the start; undefined without layer 2. */
+  readonly claims: number | undefined;
   /** A family without pools is absent. */
   readonly ipv4: FamilyAnnounceStatus | undefined;
   readonly ipv6: FamilyAnnounceStatus | undefined;
@@ -77,7 +84,7 @@ export interface AnnounceStatus {
 
 export interface FamilyAnnounceStatus {
   readonly state: AnnounceState;
-  /** EIPs with an entry in the table. */
+  /** EIPs that are announced, in either way. */
   readonly eips: number;
 }
 

@@ -13,7 +13,7 @@ for (const proxy of ['nftables', 'iptables'] as const) {
     before(async function () {
       await needKubernetes(this);
       stage = await Stage.open(real(proxy), 'allocate: true\nmode: nat\nnat: { source: masquerade }', {
-        nodes: 'none',
+        agents: 'none',
       });
       await stage.layPods();
     });

@@ -38,7 +38,7 @@ describe('eiproute drain NODE', () => {
     const { code, stdout } = await eiproute('drain', 'n1');
     expect([code, stdout]).to.deep.equal([
       0,
-      'node n1 gets no new flows from now on; eiproute status shows it\n',
+      'node n1 gets no new flows any more, in a second or so; eiproute status shows it\n',
     ]);
     expect(drains()).to.match(/^\S+@\S+$/);
     expect((await eiproute('drain', 'n1')).code, 'again').to.equal(0);

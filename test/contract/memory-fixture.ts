@@ -46,7 +46,7 @@ export class MemoryFixture implements KernelFixture {
   }
 
   async touchNft(table: string): Promise<void> {
-    const have = this.world.objects.get(`nft ${table}`);
+    const have = this.world.objects.get(`nft inet ${table}`);
     if (have?.kind !== 'nft') throw new RangeError(`no nft table ${table} in this world`);
     this.world.change({ verb: 'replace', have, want: { ...have, digest: 'touched' } });
   }

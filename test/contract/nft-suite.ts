@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { nftTable } from '../../src/model/nft.ts';
+import { inet, nftTable } from '../../src/model/nft.ts';
 import { type KernelObject, keyOf } from '../../src/model/object.ts';
 import { late } from '../patience.ts';
 import type { MakeKernelFixture } from './kernel-fixture.ts';
@@ -18,9 +18,9 @@ const content = `
     ip daddr @nets ct mark set ct mark & 0xff0fffff | 0x00100000
   }
 `;
-const table = nftTable('eip-table', owner.protocol, content);
-const other = nftTable('eip-table', owner.protocol, content.replace('0x00100000', '0x00200000'));
-const broken = nftTable('eip-table', owner.protocol, '  chain guard {\n');
+const table = nftTable(inet('eip-table'), owner.protocol, content);
+const other = nftTable(inet('eip-table'), owner.protocol, content.replace('0x00100000', '0x00200000'));
+const broken = nftTable(inet('eip-table'), owner.protocol, '  chain guard {\n');
 
 export function describeNft(make: MakeKernelFixture): void {
   describe('an nftables table', () => {
@@ -74,10 +74,32 @@ export function describeNft(make: MakeKernelFixture): void {
       await scenario.meddle(foreignTwin(table));
       expect(await shown()).to.equal(undefined);
       expect(await scenario.one(adding(table))).to.equal('EEXIST');
-      const holders = await scenario.kernel.holders(new Set([keyOf(table), 'nft eip-free']), scenario.signal);
+      const holders = await scenario.kernel.holders(
+        new Set([keyOf(table), 'nft inet eip-free']),
+        scenario.signal,
+      );
       expect([...holders.keys()]).to.deep.equal([keyOf(table)]);
       const holder = holders.get(keyOf(table));
       expect(holder?.kind === 'nft' && holder.protocol).to.equal(foreign);
+    });
+
+    it('stands in one family of IP as well, where a statement like dup is', async () => {
+      const one = nftTable(
+        { family: 'ip6', name: 'eip-table6' },
+        owner.protocol,
+        '  chain away {\n    ip6 daddr 2001:db8:e::/64 dup to 2001:db8:10::13 device "eip-lan" drop\n  }\n',
+      );
+      await scenario.add(table, one);
+      expect(await shown()).to.deep.equal(facts(table));
+      const digestOf = async (): Promise<unknown> => {
+        const found = await scenario.shown(one);
+        return found?.kind === 'nft' && found.digest;
+      };
+      expect(await digestOf()).to.equal(one.digest);
+      await scenario.fixture.restart();
+      expect(await digestOf()).to.equal(one.digest);
+      expect(await scenario.one(deleting(one))).to.equal('ok');
+      expect(await digestOf()).to.equal(false);
     });
 
     it('is refused whole when a part of it is wrong', async () => {

@@ -91,7 +91,7 @@ describe('what a gateway announces', () => {
     const undrained = await host.eiproute('undrain');
     expect([undrained.status, undrained.out]).to.deep.equal([
       0,
-      'not drained any more: 3 entries are in the announce table\n',
+      'not drained any more: 3 entries announce EIPs\n',
     ]);
     expect(await table()).to.equal(announced);
   });

@@ -190,6 +190,7 @@ describe('agents that follow the gateways', function () {
       pools: [],
       lan: [other.lan.v4, other.lan.v6],
       state: 'standby',
+      draining: [],
     });
     await cluster.client.patch(map, { data: { third: value } });
     await until('the agents know three', async () => (await names()).endsWith('third standby'));

@@ -50,6 +50,10 @@ export class Bird implements AsyncDisposable {
     await this.#process.ended;
   }
 
+  signal(name: 'SIGSTOP' | 'SIGCONT'): void {
+    this.#process.signal(name);
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#process[Symbol.asyncDispose]();
   }

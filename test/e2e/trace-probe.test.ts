@@ -11,7 +11,7 @@ import { late } from '../patience.ts';
 import { needRoot } from './root.ts';
 
 // Real packets to pods behind a kube-proxy; the nodes' default route leads past the gateway.
-for (const nodes of ['agents', 'none'] as const) {
+for (const nodes of ['static', 'none'] as const) {
   describe(`eiproute trace --probe, node agents: ${nodes}`, () => {
     let stack: AsyncDisposableStack;
     let namespace = '';

@@ -17,7 +17,7 @@ describe('two gateways with BGP, both active', () => {
     needRoot(this);
     needPrograms(this, 'bird', '/usr/lib/frr/zebra', 'keepalived');
     two = await TwoGateways.lay({ lines: () => 'announce: true\nhashSeed: 7361' });
-    router = await Bird.start(two.place('upstream', 'bird'), upstreamBird);
+    router = await Bird.start(two.place('upstream', 'bird'), upstreamBird());
     for (const part of parts) {
       const include = join(two.folder(part), 'eips.conf');
       const { out, status } = await two.eiproute(part, 'bird');

@@ -1,11 +1,23 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { type ApiServer, startApiServer } from '../../lab/cluster/api-server.ts';
 import { rawNode, rawService, rawSlice } from '../../lab/cluster/manifests.ts';
 import { DaemonProcess, program } from '../../lab/eiproute/daemon-process.ts';
 import { Clients, type Load } from '../../lab/load/load.ts';
 import { removeLeftovers } from '../../lab/network/lab-run.ts';
-import { client, clients, eip, gateway, gateway2, node, pools, upstream } from '../../lab/network/map.ts';
+import {
+  api,
+  client,
+  clients,
+  eip,
+  gateway,
+  gateway2,
+  node,
+  pools,
+  upstream,
+} from '../../lab/network/map.ts';
 import { layNetwork, type Network } from '../../lab/network/network.ts';
+import { inside } from '../../lab/process/namespace.ts';
 import { ipBatch, type Outcome, within } from '../../lab/process/run.ts';
 import { writeProxyRules } from '../../lab/proxy/played-proxy.ts';
 import { ask } from '../../src/daemon/ask.ts';
@@ -29,6 +41,10 @@ export interface TwoGatewaysOptions {
   readonly lines: (part: Part) => string;
   /** Further pools, in YAML's flow style. */
   readonly pools?: readonly string[];
+  /** The cluster is read from an API server of the lab, and not from a file. */
+  readonly hasApi?: boolean;
+  /** The EIPs' pool is announced by layer 2; absent: as the gateways announce. */
+  readonly announce?: 'layer2';
 }
 
 /**
@@ -42,6 +58,8 @@ export class TwoGateways implements AsyncDisposable {
   readonly #daemons = new Map<Part, DaemonProcess>();
   #stack: AsyncDisposableStack;
   readonly #linkLocal = new Map<Part, string>();
+  /** undefined: the cluster is a file. */
+  #api: ApiServer | undefined;
 
   private constructor(net: Network, flows: Flows, load: Clients, stack: AsyncDisposableStack) {
     this.net = net;
@@ -50,7 +68,12 @@ export class TwoGateways implements AsyncDisposable {
     this.#stack = stack;
   }
 
-  static async lay({ lines, pools: more = [] }: TwoGatewaysOptions): Promise<TwoGateways> {
+  static async lay({
+    lines,
+    pools: more = [],
+    announce,
+    hasApi = false,
+  }: TwoGatewaysOptions): Promise<TwoGateways> {
     await using stack = new AsyncDisposableStack();
     await removeLeftovers();
     const net = stack.use(await layNetwork({ nodes: 3, gateways: 2, nodeRouting: 'by agents' }));
@@ -84,19 +107,29 @@ export class TwoGateways implements AsyncDisposable {
     const flows = stack.use(new Flows(net.namespace('client')));
     const load = stack.use(new Clients(net.namespace('client')));
     const two = new TwoGateways(net, flows, load, stack);
-    await writeFile(join(net.folder, 'cluster.json'), two.#cluster());
+    if (hasApi) two.#api = stack.use(await two.#startApi());
+    else
+      await writeFile(
+        join(net.folder, 'cluster.json'),
+        JSON.stringify({ kind: 'List', items: two.#cluster() }),
+      );
     for (const name of net.nodes) stack.use(await two.#startAgent(name));
     stack.defer(async () => {
       for (const daemon of two.#daemons.values()) await daemon[Symbol.asyncDispose]();
     });
     for (const part of parts) {
       await mkdir(two.folder(part), { recursive: true });
-      await writeFile(two.config(part), two.#configuration(lines(part), more));
+      await writeFile(two.config(part), two.#configuration(lines(part), more, announce));
       await two.start(part);
     }
     for (const part of parts) await two.synced(part);
     two.#stack = stack.move();
     return two;
+  }
+
+  /** The API server ends, as if its host had lost its power. */
+  async stopApi(): Promise<void> {
+    await this.#api?.stop();
   }
 
   /** For the files of a gateway and of the routing daemon beside it. */
@@ -130,6 +163,10 @@ export class TwoGateways implements AsyncDisposable {
 
   async kill(part: Part): Promise<void> {
     await this.#daemons.get(part)?.kill('SIGKILL', late());
+  }
+
+  signal(part: Part, name: 'SIGSTOP' | 'SIGCONT'): void {
+    this.#daemons.get(part)?.signal(name);
   }
 
   eiproute(part: Part, ...words: readonly string[]): Promise<Outcome> {
@@ -210,8 +247,20 @@ export class TwoGateways implements AsyncDisposable {
     await this.#stack.disposeAsync();
   }
 
-  #cluster(): string {
-    const items = [
+  async #startApi(): Promise<ApiServer> {
+    const port = 6443;
+    const server = await startApiServer({
+      host: api.v4,
+      port,
+      listen: (listener) => inside(this.net.namespace('api'), () => listener.listen(port)),
+    });
+    for (const item of this.#cluster()) server.put(JSON.parse(JSON.stringify(item)));
+    await writeFile(join(this.net.folder, 'kubeconfig'), server.kubeconfig(), { mode: 0o600 });
+    return server;
+  }
+
+  #cluster(): readonly object[] {
+    return [
       ...this.net.nodes.map((name, i) => rawNode(name, { addresses: [node(i + 1).v4, node(i + 1).v6] })),
       rawService('local', { eips: [local.v4, local.v6], spec: { externalTrafficPolicy: 'Local' } }),
       ...(['v4', 'v6'] as const).map((family) =>
@@ -222,12 +271,15 @@ export class TwoGateways implements AsyncDisposable {
         ),
       ),
     ];
-    return JSON.stringify({ kind: 'List', items });
   }
 
-  #configuration(lines: string, more: readonly string[]): string {
-    const own = `{ name: public, addresses: [${pools.map((pool) => `"${pool}"`).join(', ')}], communities: ["65001:100"] }`;
-    return `source: { file: ${join(this.net.folder, 'cluster.json')} }
+  #configuration(lines: string, more: readonly string[], announce?: 'layer2'): string {
+    const own = `{ name: public, addresses: [${pools.map((pool) => `"${pool}"`).join(', ')}], ${announce === undefined ? 'communities: ["65001:100"]' : `announce: ${announce}`} }`;
+    const { folder } = this.net;
+    const source = this.#api
+      ? `kubeconfig: ${folder}/kubeconfig`
+      : `source: { file: ${folder}/cluster.json }`;
+    return `${source}
 lan: eth0
 uplink: eth1
 defaultRoute: { via: [${upstream.outer.v4}, "${upstream.outer.v6}"] }

@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { expect } from 'chai';
 import { command } from '../../src/model/iproute.ts';
-import { nftTable } from '../../src/model/nft.ts';
+import { inet, nftTable } from '../../src/model/nft.ts';
 import type { Change, KernelObject } from '../../src/model/object.ts';
 import { frame, group, natGroup, web } from '../contract/nat-suite.ts';
 import { owner, sysctl } from '../contract/objects.ts';
@@ -63,12 +63,12 @@ describeOnKernel('a printed change', () => {
 
   it('does by hand what we do: an nftables table, which then counts as ours and untouched', async () => {
     const table = nftTable(
-      'eip-table',
+      inet('eip-table'),
       owner.protocol,
       '  chain guard {\n    ip daddr 192.0.2.8 drop\n  }\n',
     );
     const other = nftTable(
-      'eip-table',
+      inet('eip-table'),
       owner.protocol,
       '  chain guard {\n    ip daddr 192.0.2.9 drop\n  }\n',
     );

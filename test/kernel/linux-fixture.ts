@@ -109,7 +109,7 @@ export class LinuxFixture implements KernelFixture {
   }
 
   async touchNat(of: Ip | number, what: 'set' | 'port' | 'chain'): Promise<void> {
-    const table = natTableName(owner.protocol);
+    const { name: table } = natTableName(owner.protocol);
     if (what === 'chain')
       return void (await nft('flush chain inet', table, chainName(groupName(Number(of)), 'address')));
     const ip = String(of);

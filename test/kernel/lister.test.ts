@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import type { Listing } from '../../src/model/listing.ts';
-import { nftTable } from '../../src/model/nft.ts';
+import { inet, nftTable } from '../../src/model/nft.ts';
 import { keyOf } from '../../src/model/object.ts';
 import { group, groupId, nexthop, nexthopId, owner, route } from '../contract/objects.ts';
 import { scope } from '../contract/scenario.ts';
@@ -84,13 +84,13 @@ describeOnKernel('a second look', () => {
   });
 
   it('shows an nftables table that was touched, and is the very same map while it is not', async () => {
-    const [name = ''] = scope.nftTables;
+    const [name = inet('')] = scope.nftTables;
     const table = nftTable(name, owner.protocol, '  chain guard {\n    ip daddr 192.0.2.8 drop\n  }\n');
     expect(await fixture.kernel.apply([{ verb: 'add', want: table }], signal)).to.deep.equal([undefined]);
     const now = await again();
     expect(now.objects.get(keyOf(table))).to.have.property('digest', table.digest);
     expect((await again()).objects).to.equal(now.objects);
-    await nft('flush table inet', name);
+    await nft('flush table inet', name.name);
     expect((await again()).objects.get(keyOf(table)))
       .to.have.property('digest')
       .that.matches(/^touched/);

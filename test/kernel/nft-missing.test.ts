@@ -1,12 +1,12 @@
 import { expect } from 'chai';
-import { nftTable } from '../../src/model/nft.ts';
+import { inet, nftTable } from '../../src/model/nft.ts';
 import { keyOf } from '../../src/model/object.ts';
 import { owner, route } from '../contract/objects.ts';
 import { adding, Scenario } from '../contract/scenario.ts';
 import { LinuxFixture } from './linux-fixture.ts';
 import { describeOnKernel } from './namespace.ts';
 
-const table = nftTable('eip-table', owner.protocol, '  chain guard {\n  }\n');
+const table = nftTable(inet('eip-table'), owner.protocol, '  chain guard {\n  }\n');
 const unreachable = route('198.51.100.0/24', { type: 'unreachable' });
 
 describeOnKernel('a host without nft', () => {

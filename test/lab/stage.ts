@@ -1,6 +1,8 @@
 import { type JsonObject, listAt, textAt } from '../../lab/cluster/api/json.ts';
 import { RealCluster } from '../../lab/cluster/real-cluster.ts';
+import { program } from '../../lab/eiproute/daemon-process.ts';
 import { Eiproute } from '../../lab/eiproute/eiproute.ts';
+import type { AgentKind } from '../../lab/eiproute/node-agents.ts';
 import { type Lab, type LabKind, openLab } from '../../lab/lab.ts';
 import { removeLeftovers } from '../../lab/network/lab-run.ts';
 import { node } from '../../lab/network/map.ts';
@@ -26,12 +28,15 @@ export class Stage implements AsyncDisposable {
   static async open(
     kind: LabKind,
     lines = 'allocate: true',
-    { gateways = 1, nodes = 'agents' }: Pick<Shape, 'gateways'> & { readonly nodes?: 'agents' | 'none' } = {},
+    {
+      gateways = 1,
+      agents = 'static',
+    }: Pick<Shape, 'gateways'> & { readonly agents?: AgentKind | 'none' } = {},
   ): Promise<Stage> {
     await using stack = new AsyncDisposableStack();
     await removeLeftovers();
     const lab = stack.use(await openLab({ nodes: 3, gateways, nodeRouting: 'by agents' }, kind));
-    const eiproute = stack.use(await Eiproute.start(lab.network, lab.cluster, { lines }, nodes));
+    const eiproute = stack.use(await Eiproute.start(lab.network, lab.cluster, { lines }, agents));
     await eiproute.synced(late());
     return new Stage(lab, eiproute, stack.move());
   }
@@ -95,6 +100,12 @@ export class Stage implements AsyncDisposable {
       `Service ${name} is Serving`,
       () => this.eips(name) !== '' && this.condition(name, 'eiproute.io/Serving').startsWith('True'),
     );
+  }
+
+  /** Whether `eiproute status` on the gateway says OK. */
+  async isOk(): Promise<boolean> {
+    const argv = [program, 'status', '--config', this.eiproute.files.config];
+    return (await this.lab.network.outcome('gateway', { argv })).status === 0;
   }
 
   /** What `ip route show` says of an address on the gateway; empty: it has no route of its own. */

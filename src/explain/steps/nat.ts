@@ -11,7 +11,7 @@ export function isNatTraced({ gateway, view }: Pick<TraceFacts, 'gateway' | 'vie
 }
 
 export function natStep({ gateway, view, port }: TraceFacts, { nat }: KernelFacts): Step {
-  const table = `table inet ${natTableName(gateway.protocol)}`;
+  const table = `table inet ${natTableName(gateway.protocol).name}`;
   const advice = 'eiproute plan shows what is missing; eiproute status says why';
   if (nat === undefined)
     return step('nat', 'FAIL', `${view?.eip} is not in ${table}`, {

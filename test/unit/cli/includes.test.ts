@@ -26,7 +26,7 @@ function lines(text: string): readonly string[] {
 
 describe('the include for BIRD', () => {
   it('reads the announce table by our protocol, and exports the EIPs of each pool with its communities', () => {
-    expect(lines(birdInclude({ pools, protocol: 87 }, { table: 99, active: [] }))).to.deep.equal([
+    expect(lines(birdInclude({ pools, protocol: 87 }, 99))).to.deep.equal([
       'ipv4 table eip4;',
       'protocol kernel eiproute4 {',
       '  kernel table 99;',

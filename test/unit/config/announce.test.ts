@@ -31,6 +31,8 @@ announce: { table: 87 }
 active: { address: [203.0.113.100, "2001:db8:113::100"] }
 `;
 
+const layer2 = 'pools: [ { name: public, addresses: [198.51.100.0/24], announce: layer2 } ]\n';
+
 describe('the configuration of announcements', () => {
   it('is off unless asked for', () => {
     expect(loaded(plain).gateway).not.to.have.any.keys('announce', 'hashSeed');
@@ -52,6 +54,29 @@ describe('the configuration of announcements', () => {
     expect(again.kind === 'loaded' && again.config).to.deep.equal(loaded(full));
   });
 
+  it('answers ARP and NDP on the uplink, and tells routing daemons nothing, for a pool with announce: layer2', () => {
+    const { gateway } = loaded(layer2);
+    expect(gateway.announce).to.deep.equal({ table: undefined, segment: 'eth1', active: [] });
+    expect(gateway.pools[0]?.announce).to.equal('layer2');
+  });
+
+  it('has pools of every way beside each other, and writes them as they are read', () => {
+    const text = `pools:
+  - { name: a, addresses: [198.51.100.0/24], announce: layer2 }
+  - { name: b, addresses: [192.0.2.0/25] }
+  - { name: c, addresses: [192.0.2.128/25], announce: none }
+hashSeed: 7361
+announce: true
+layer2: { interface: vrrp.51 }
+active: { address: 203.0.113.100 }
+`;
+    const { gateway } = loaded(text);
+    expect(gateway.announce).to.deep.equal({ table: 86, segment: 'vrrp.51', active: ['203.0.113.100'] });
+    expect(gateway.pools.map(({ announce }) => announce)).to.deep.equal(['layer2', undefined, 'none']);
+    const again = read(printYaml(loaded(text)).replace(/^(lan|uplink): .*\n/gm, ''));
+    expect(again.kind === 'loaded' && again.config).to.deep.equal(loaded(text));
+  });
+
   const cases: readonly (readonly [text: string, told: string])[] = [
     [`${plain}announce: { table: 253 }`, 'announce.table: must be a whole number from 1 to 252, not 253'],
     [
@@ -60,7 +85,7 @@ describe('the configuration of announcements', () => {
     ],
     [
       `${plain}active: { address: 203.0.113.100 }\nhashSeed: 1`,
-      'active.address: does nothing without announce: true',
+      'active.address: does nothing without announce: true, or a pool with announce: layer2',
     ],
     [
       `${plain}announce: true\nhashSeed: 1\nactive: { address: [203.0.113.1, 203.0.113.2] }`,
@@ -73,6 +98,27 @@ describe('the configuration of announcements', () => {
     [
       `${plain}announce: true\nactive: { address: 203.0.113.1 }`,
       'hashSeed: is not set: the other gateway picks other nodes for the same flows, and these break when it takes over; set one number on both',
+    ],
+    [
+      layer2.replace('announce: layer2', 'announce: bgp'),
+      'pools[0].announce: bgp does nothing without announce: true, the table that routing daemons read',
+    ],
+    [layer2.replace('layer2', 'arp'), 'pools[0].announce: must be bgp, layer2 or none, not "arp"'],
+    [
+      layer2.replace('layer2', 'true'),
+      'pools[0].announce: must be bgp, layer2 or none, not true; put it in quotes',
+    ],
+    [
+      `${layer2}layer2: { interface: eth0 }`,
+      'layer2.interface: eth0 is lan: Linux answers no ARP for what it forwards to the interface that asks',
+    ],
+    [
+      `${plain}layer2: { interface: eth2 }`,
+      'layer2.interface: does nothing without a pool with announce: layer2',
+    ],
+    [
+      layer2.replace('layer2', 'layer2, aggregate: { ipv4: 24 }'),
+      'pools[0].aggregate: is told to routing daemons, and this pool has announce: layer2',
     ],
     [`${plain}hashSeed: 0`, 'hashSeed: must be a whole number from 1 to 4294967295, not 0'],
     [

@@ -65,7 +65,7 @@ describe('docs/gateway.example.yaml', () => {
   const text = file('gateway.example.yaml');
   // Each comment that is a key or belongs below one, as a person would take the "#" away.
   const all = text.replace(
-    /^# (?=( {2})?\w+:( |$))(?!Check it|Look at it|source|context| {2}file|hashSeed|active| {2}(address|name|lan):)/gm,
+    /^# (?=( {2})?\w+:( |$))(?!Check it|Look at it|source|context| {2}file|hashSeed|layer2|active| {2}(interface|address|name|lan):)/gm,
     '',
   );
 

@@ -3,7 +3,7 @@ import { expect } from 'chai';
 import { type MemoryConfigMap, memoryConfigMap } from '../../../lab/fake/memory-config-map.ts';
 import { ApiError } from '../../../src/cluster/transport.ts';
 import { lanAddresses } from '../../../src/daemon/agent-terms.ts';
-import { Publishing } from '../../../src/daemon/publishing.ts';
+import { Publishing, type Wanted } from '../../../src/daemon/publishing.ts';
 import { parseIp, parsePrefix } from '../../../src/model/ip.ts';
 import type { Link } from '../../../src/model/object.ts';
 import { type Publication, publicationText } from '../../../src/model/publication.ts';
@@ -16,6 +16,7 @@ const content: Publication = {
   pools: [{ name: 'public', networks: [parsePrefix('198.51.100.0/24')] }],
   lan: [parseIp('10.0.0.1')],
   state: 'active',
+  draining: [],
 };
 
 /** One gateway, and the ConfigMap that it publishes in. */
@@ -25,12 +26,12 @@ class Stage {
   readonly #running: Promise<void>[] = [];
   wanted = content;
 
-  start(id = 'one', wanted = (): Publication => this.wanted): Publishing {
+  start(id = 'one', wanted?: Wanted): Publishing {
     const publishing = new Publishing({
       port: this.port,
       name: 'gw1',
       id,
-      wanted,
+      wanted: () => wanted ?? this.wanted,
       clock: new VirtualClock(),
       changed: () => {},
     });
@@ -76,6 +77,18 @@ describe('publishing', () => {
     expect(stage.port.writes).to.have.length(3);
     expect(stage.port.state.object?.data.get('gw2')).to.equal('changed');
     expect(publishing.problems()).to.deep.equal([]);
+  });
+
+  it('leaves the draining nodes as they were published as long as no node is known', async () => {
+    await using stage = new Stage();
+    const before = { ...content, draining: [parseIp('10.0.0.13')] };
+    stage.port.put({ uid: 'u', data: { gw1: publicationText(before) } });
+    stage.start('one', { ...content, draining: undefined }).notify();
+    await stage.settle();
+    expect(stage.port.writes).to.deep.equal([]);
+    stage.start('one').notify();
+    await stage.settle();
+    expect(stage.port.writes).to.deep.equal([`gw1=${publicationText(content)}`]);
   });
 
   it('does not write again what the watch has not shown yet', async () => {
@@ -184,7 +197,7 @@ describe('publishing', () => {
     first.notify();
     await stage.settle();
     expect(stage.port.writes).to.have.length(1);
-    const second = stage.start('two', () => ({ ...content, id: 'two', lan: [parseIp('10.0.0.2')] }));
+    const second = stage.start('two', { ...content, lan: [parseIp('10.0.0.2')] });
     second.notify();
     await stage.settle();
     expect(stage.port.writes).to.have.length(2);

@@ -38,7 +38,7 @@ describe('flow labels', () => {
 
   it('have a table per protocol, none of which is the node agent’s', () => {
     const names = [86, 87].map((protocol) => tableOf(gateway({ protocol })).name);
-    expect(names).to.deep.equal([86, 87].map(flowLabelTableName));
+    expect(names).to.deep.equal([86, 87].map((protocol) => flowLabelTableName(protocol).name));
     expect(new Set([...names, 'eiproute']).size).to.equal(3);
   });
 

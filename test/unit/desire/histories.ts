@@ -3,6 +3,7 @@ import type { Node, Service, Snapshot } from '../../../src/model/cluster.ts';
 import type { Gateway } from '../../../src/model/gateway.ts';
 import { type Ip, parseIp } from '../../../src/model/ip.ts';
 import type { Probed, Standing } from '../../../src/model/probed.ts';
+import type { Uniqueness } from '../../../src/model/uniqueness.ts';
 import { endpoint, gateway, node, request, service, snapshot } from '../../scene.ts';
 
 /** Small numbers on purpose: EIPs are shared, come back as they were, and take each other's places. */
@@ -28,6 +29,8 @@ export type Step =
   | { readonly kind: 'gateway'; readonly to: GatewayShape }
   | { readonly kind: 'complete'; readonly to: boolean }
   | { readonly kind: 'drain'; readonly to: boolean }
+  | { readonly kind: 'hear'; readonly to: boolean }
+  | { readonly kind: 'claim'; readonly eip: string; readonly to: boolean }
   | { readonly kind: 'disturb'; readonly what: Disturbance; readonly nth: number }
   | { readonly kind: 'refuse'; readonly chance: number };
 
@@ -37,6 +40,9 @@ export type Disturbance =
   | 'flap'
   | 'lan down'
   | 'lan up'
+  | 'uplink flaps'
+  | 'uplink down'
+  | 'uplink up'
   | 'foreign id'
   | 'former ids'
   | 'own address'
@@ -75,6 +81,8 @@ interface GatewayShape {
   readonly aggregates?: boolean;
   /** Absent: none. */
   readonly nat?: 'none' | 'all pools' | 'one pool';
+  /** The pool 'public' is announced by layer 2; 'alone': and no other is announced. */
+  readonly layer2?: 'no' | 'beside bgp' | 'alone';
 }
 
 const serviceName = fc.constantFrom('a', 'b', 'c', 'd', 'e', 'f');
@@ -111,6 +119,7 @@ const anyGatewayShape: fc.Arbitrary<GatewayShape> = fc.record({
   announces: fc.constantFrom('nothing', 'always', 'while active'),
   aggregates: fc.boolean(),
   nat: anyNat,
+  layer2: fc.constantFrom('no', 'beside bgp', 'alone'),
 });
 
 const anyStep: fc.Arbitrary<Step> = fc.oneof(
@@ -170,6 +179,9 @@ const anyStep: fc.Arbitrary<Step> = fc.oneof(
         'lan down',
         'lan up',
         'lan up',
+        'uplink flaps',
+        'uplink down',
+        'uplink up',
         'foreign id',
         'former ids',
         'own address',
@@ -180,6 +192,16 @@ const anyStep: fc.Arbitrary<Step> = fc.oneof(
     }),
   },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('drain' as const), to: fc.boolean() }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('hear' as const), to: fc.boolean() }) },
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      kind: fc.constant('claim' as const),
+      // Few, so that one is claimed, routed, and free again within a history.
+      eip: fc.constantFrom('198.51.100.10', '198.51.100.11'),
+      to: fc.boolean(),
+    }),
+  },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('refuse' as const), chance: fc.nat(3) }) },
 );
 
@@ -188,13 +210,20 @@ export interface History {
   /** Absent: none. */
   readonly nat?: NonNullable<GatewayShape['nat']>;
   readonly steps: readonly Step[];
+  /** Of the first gateway; absent: 'no'. */
+  readonly layer2?: GatewayShape['layer2'];
 }
 
 export function anyHistory(steps: {
   readonly minLength: number;
   readonly maxLength: number;
 }): fc.Arbitrary<History> {
-  return fc.record({ nodes: fc.subarray(nodeNames), nat: anyNat, steps: fc.array(anyStep, steps) });
+  return fc.record({
+    nodes: fc.subarray(nodeNames),
+    nat: anyNat,
+    steps: fc.array(anyStep, steps),
+    layer2: fc.constantFrom('no', 'beside bgp'),
+  });
 }
 
 /** The cluster of a history, event by event: what an event does not touch is the same object before and after. */
@@ -206,6 +235,7 @@ export class ClusterModel {
   #standings: ReadonlyMap<Ip, Standing> = new Map();
   /** `service node family` */
   readonly #waiting = new Set<string>();
+  #areNodesHeard = true;
   #probed: Probed = this.#probe();
 
   /** Another object whenever something in it has changed. */
@@ -270,8 +300,13 @@ export class ClusterModel {
         this.#probed = this.#probe();
         return;
       }
+      case 'hear':
+        this.#areNodesHeard = step.to;
+        this.#probed = this.#probe();
+        return;
       case 'gateway':
       case 'drain':
+      case 'claim':
       case 'disturb':
       case 'refuse':
         return;
@@ -286,6 +321,7 @@ export class ClusterModel {
       new Set(nodeNames.filter((name) => waiting.has(`${service.split('/')[1]} ${name} ${of}`)));
     return {
       standings: this.#standings,
+      areNodesHeard: this.#areNodesHeard,
       waiting: (service) => ({ 4: nodes(service, 4), 6: nodes(service, 6) }),
       takeTurned: () => new Set(),
     };
@@ -345,6 +381,7 @@ export function gatewayOf({
   announces = 'always',
   aggregates = true,
   nat = 'none',
+  layer2 = 'no',
 }: GatewayShape): Gateway {
   const resilience = buckets === undefined ? undefined : { buckets, idleTimer, unbalancedTimer: 0 };
   const active = announces === 'while active' ? [parseIp(activeAddress)] : [];
@@ -352,19 +389,47 @@ export function gatewayOf({
   return {
     ...rest,
     ...(nat === 'all pools' ? { mode: 'nat' as const } : {}),
-    ...(announces === 'nothing' ? {} : { announce: { table: 86, active } }),
-    pools: pools.map((pool) =>
-      pool.name === 'public'
-        ? {
-            ...pool,
-            ...(aggregates ? { aggregate: { 4: 31, 6: 126 } } : {}),
-            ...(nat === 'one pool' ? { mode: 'nat' as const } : {}),
-          }
-        : pool,
-    ),
+    ...(announces === 'nothing'
+      ? {}
+      : {
+          announce: {
+            table: layer2 === 'alone' ? undefined : 86,
+            ...(layer2 === 'no' ? {} : { segment: 'eth1' }),
+            active,
+          },
+        }),
+    pools: pools.map((pool) => {
+      if (pool.name !== 'public') return pool;
+      const named = nat === 'one pool' ? { ...pool, mode: 'nat' as const } : pool;
+      if (layer2 !== 'no') return { ...named, announce: 'layer2' };
+      return aggregates ? { ...named, aggregate: { 4: 31, 6: 126 } } : named;
+    }),
   };
 }
 
-export function firstGateway({ nat = 'none' }: Pick<History, 'nat'>): Gateway {
-  return gatewayOf({ weighByEndpoints: false, buckets: undefined, idleTimer: 60, nat });
+export function firstGateway({ nat = 'none', layer2 = 'no' }: Pick<History, 'nat' | 'layer2'>): Gateway {
+  return gatewayOf({ weighByEndpoints: false, buckets: undefined, idleTimer: 60, nat, layer2 });
+}
+
+/** Who has which EIP on the segment, event by event. */
+export class SegmentModel implements Uniqueness {
+  readonly #claimed = new Set<Ip>();
+  #turned = new Set<Ip>();
+
+  /** Somebody else claims an EIP, or does so no more. */
+  claim(eip: Ip, to: boolean): void {
+    if (to) this.#claimed.add(eip);
+    else this.#claimed.delete(eip);
+    this.#turned.add(eip);
+  }
+
+  isUnique(eip: Ip): boolean {
+    return !this.#claimed.has(eip);
+  }
+
+  takeTurned(): ReadonlySet<Ip> {
+    const turned = this.#turned;
+    this.#turned = new Set();
+    return turned;
+  }
 }

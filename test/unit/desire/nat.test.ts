@@ -215,7 +215,7 @@ describe('a gateway with NAT', () => {
   it('has no route where the table of NAT cannot be made', async () => {
     const scene = new Scene(snapshot(threeNodes, [service('a', [eip])]), settings);
     scene.kernel.failNext(
-      (change) => change.verb === 'add' && keyOf(change.want) === 'nft eiproute-nat-86',
+      (change) => change.verb === 'add' && keyOf(change.want) === 'nft inet eiproute-nat-86',
       'ENOSYS',
       'cannot run nft',
     );

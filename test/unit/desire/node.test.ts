@@ -4,7 +4,7 @@ import { nodeProblems } from '../../../src/desire/node-problems.ts';
 import { type Ip, parseIp, parsePrefix } from '../../../src/model/ip.ts';
 import { describe as words } from '../../../src/model/iproute.ts';
 import type { Listing, Neighbour } from '../../../src/model/listing.ts';
-import { nftTable } from '../../../src/model/nft.ts';
+import { inet, nftTable } from '../../../src/model/nft.ts';
 import type { NodeAgent } from '../../../src/model/node-agent.ts';
 import type { KernelObject, Link } from '../../../src/model/object.ts';
 import { listing } from '../../scene.ts';
@@ -32,7 +32,7 @@ const neighbours: readonly Neighbour[] = [
   { ip: parseIp('2001:db8:10::1'), link: 2, mac: macs[0] },
 ];
 /** Ours stands already: only then the rules for EIPs are wanted. */
-const guard = nftTable('eiproute', 86, '');
+const guard = nftTable(inet('eiproute'), 86, '');
 
 function link(index: number, name: string, ...addresses: readonly string[]): Link {
   const own = addresses.map((text) => {

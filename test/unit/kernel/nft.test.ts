@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { nftError } from '../../../src/kernel/nft.ts';
 import { parseTable } from '../../../src/kernel/nft-listing.ts';
-import { digestOf, nftScript, nftTable } from '../../../src/model/nft.ts';
+import { digestOf, inet, nftScript, nftTable } from '../../../src/model/nft.ts';
 
 const rules = '\tchain input {\n\t\ttype filter hook input priority 150; policy accept;\n\t}\n';
 const open = 'table inet t {\n\tcomment "eiproute protocol 86 digest abc123"\n';
@@ -17,7 +17,7 @@ function listed(body: string, digest: string | undefined): string {
 describe('a listed nftables table', () => {
   it('has the digest that it was written with while nothing was touched', () => {
     const text = listed(rules, written);
-    expect(parseTable('t', text)).to.include({ protocol: 86, digest: 'abc123' });
+    expect(parseTable(inet('t'), text)).to.include({ protocol: 86, digest: 'abc123' });
   });
 
   for (const [what, body, seal] of [
@@ -27,13 +27,13 @@ describe('a listed nftables table', () => {
     ['the seal is another', rules, 'feed'],
   ] as const) {
     it(`has another when ${what}`, () => {
-      expect(parseTable('t', listed(body, seal)).digest).to.match(/^touched /);
+      expect(parseTable(inet('t'), listed(body, seal)).digest).to.match(/^touched /);
     });
   }
 
   it('is none of ours without our comment', () => {
-    expect(parseTable('t', 'table inet t {\n}\n').protocol).to.equal(0);
-    expect(parseTable('t', 'table inet t {\n\tcomment "mine"\n}\n').protocol).to.equal(0);
+    expect(parseTable(inet('t'), 'table inet t {\n}\n').protocol).to.equal(0);
+    expect(parseTable(inet('t'), 'table inet t {\n\tcomment "mine"\n}\n').protocol).to.equal(0);
   });
 });
 
@@ -58,7 +58,7 @@ describe('the words of nft', () => {
 });
 
 describe('the script for nft', () => {
-  const table = nftTable('t', 86, 'chain a {\n}\n');
+  const table = nftTable(inet('t'), 86, 'chain a {\n}\n');
 
   it('never adds to a table that is there', () => {
     expect(nftScript({ verb: 'add', want: table })).to.match(

@@ -15,6 +15,7 @@ const publication: Publication = {
   pools: [{ name: 'public', networks: [parsePrefix('198.51.100.0/24'), parsePrefix('2001:db8:e::/64')] }],
   lan: [parseIp('10.0.0.1'), parseIp('2001:db8:10::1')],
   state: 'active',
+  draining: [parseIp('10.0.0.13'), parseIp('2001:db8:10::13')],
 };
 const told: ToldAgent = {
   eips: [parsePrefix('198.51.100.0/24')],
@@ -26,6 +27,14 @@ const told: ToldAgent = {
 describe('what a gateway publishes', () => {
   it('is read as it was written', () => {
     expect(readPublication(publicationText(publication))).to.deep.equal(publication);
+  });
+
+  it('names no draining nodes when there are none, as older gateways do, and is read without', () => {
+    const text = publicationText({ ...publication, draining: [] });
+    expect(text).to.not.include('draining');
+    expect(readPublication(text).draining).to.deep.equal([]);
+    const wrong = publicationText(publication).replace('["10.0.0.13","2001:db8:10::13"]', '["node3"]');
+    expect(() => readPublication(wrong)).to.throw(RangeError, 'node3');
   });
 
   const wrong: readonly (readonly [what: string, text: string, says: RegExp])[] = [

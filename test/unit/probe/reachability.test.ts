@@ -201,6 +201,34 @@ describe('the probe of the nodes', () => {
     await world.until('');
   });
 
+  it('has heard everybody once each has answered or failed, and anew when the LAN is back', async () => {
+    await using world = new World([11, 12]);
+    await until('all are heard', () => world.probe.isHeard);
+    // Who comes later keeps nothing back.
+    world.probe.follow(targets(11, 12, 13));
+    expect(world.probe.isHeard).to.equal(true);
+    world.probe.follow({ lan: undefined, nodes: [] });
+    expect(world.probe.isHeard).to.equal(false);
+    world.port.table.clear();
+    world.port.table.set(ip(11), 'REACHABLE');
+    world.port.table.set(ip(12), 'INCOMPLETE');
+    world.probe.follow(targets(11, 12));
+    await world.turn(2);
+    expect(world.probe.isHeard).to.equal(false);
+    world.port.fail(12);
+    await until('all are heard', () => world.probe.isHeard);
+  });
+
+  it('has heard nobody whom it has not asked, and keeps nothing back while the kernel cannot be asked', async () => {
+    await using world = new World([11]);
+    await until('all are heard', () => world.probe.isHeard);
+    world.probe.follow({ lan: undefined, nodes: [] });
+    world.port.error = new KernelError('EPERM', '');
+    world.probe.follow(targets(11));
+    expect(world.probe.isHeard).to.equal(false);
+    await until('it goes on', () => world.probe.isHeard);
+  });
+
   it('has the kernel ask those that are reachable by a timer from before, at the start and again and again', async () => {
     await using world = new World([11, 12, 13]);
     world.port.table.set(ip(13), 'PERMANENT');

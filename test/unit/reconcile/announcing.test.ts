@@ -1,5 +1,7 @@
 import { expect } from 'chai';
+import { type Ip, parseIp } from '../../../src/model/ip.ts';
 import { isAnnouncement } from '../../../src/model/object.ts';
+import type { Uniqueness } from '../../../src/model/uniqueness.ts';
 import { gateway, Scene, service, snapshot, threeNodes } from '../../scene.ts';
 
 const cluster = snapshot(threeNodes, [
@@ -61,5 +63,141 @@ describe('the announce table', () => {
     scene.now += 600_001;
     await scene.round();
     expect(announced(scene)).to.deep.equal([]);
+  });
+});
+
+const answering = gateway({
+  pools: gateway().pools.map((pool) => (pool.name === 'public' ? { ...pool, announce: 'layer2' } : pool)),
+  announce: { table: undefined, segment: 'eth1', active: [] },
+});
+
+/** The EIPs that the kernel answers ARP and NDP for, each with the interface. */
+function answered({ world }: Scene): readonly string[] {
+  return [...world.objects.values()].flatMap((one) =>
+    one.kind === 'neighbour' ? [`${one.ip} on ${one.link}`] : [],
+  );
+}
+
+/** The EIPs that somebody else has. */
+class Claims implements Uniqueness {
+  readonly #claimed = new Set<Ip>();
+  #turned = new Set<Ip>();
+
+  claim(text: string): void {
+    this.#claimed.add(parseIp(text));
+    this.#turned.add(parseIp(text));
+  }
+
+  release(text: string): void {
+    this.#claimed.delete(parseIp(text));
+    this.#turned.add(parseIp(text));
+  }
+
+  isUnique(eip: Ip): boolean {
+    return !this.#claimed.has(eip);
+  }
+
+  takeTurned(): ReadonlySet<Ip> {
+    const turned = this.#turned;
+    this.#turned = new Set();
+    return turned;
+  }
+}
+
+describe('layer 2', () => {
+  const all = ['198.51.100.10 on 3', '2001:db8:e::10 on 3', '198.51.100.11 on 3'];
+
+  it('answers for each EIP on the uplink without delay, after its route stands', async () => {
+    const scene = new Scene(cluster, answering);
+    const report = await scene.round('link');
+    expect(answered(scene)).to.have.members(all);
+    expect(announced(scene)).to.deep.equal([]);
+    expect(report.again).to.equal(undefined);
+    const kinds = report.done.flatMap(({ change }) => (change.verb === 'add' ? [change.want.kind] : []));
+    expect(kinds.indexOf('neighbour')).to.be.greaterThan(kinds.lastIndexOf('route'));
+    const setting = (name: string) => scene.world.sysctls.get(name);
+    expect(setting('net/ipv4/neigh/eth1/proxy_delay')).to.equal('0');
+    expect(setting('net/ipv6/neigh/eth1/proxy_delay')).to.equal('0');
+    expect(setting('net/ipv6/conf/eth1/proxy_ndp')).to.equal('1');
+    expect(setting('net/ipv4/conf/eth1/proxy_arp')).to.equal('0');
+  });
+
+  it('ends before the route of an EIP goes', async () => {
+    const scene = new Scene(cluster, answering);
+    await scene.round('link');
+    scene.cluster = snapshot(threeNodes, cluster.services.slice(0, 1));
+    const { done } = await scene.round();
+    const gone = done.map(({ key }) => key.split(' ')[0]);
+    expect(gone.indexOf('neighbour')).to.be.lessThan(gone.indexOf('route'));
+    expect(answered(scene)).to.have.members(all.slice(0, 2));
+  });
+
+  it('is silent while it drains, without a LAN, and on a dead uplink', async () => {
+    const scene = new Scene(cluster, answering);
+    await scene.round('link');
+    scene.isDraining = true;
+    await scene.round();
+    expect(answered(scene)).to.deep.equal([]);
+    scene.isDraining = false;
+    await scene.round();
+    expect(answered(scene)).to.have.members(all);
+    scene.world.linkDown('eth0');
+    await scene.round('link');
+    expect(answered(scene)).to.deep.equal([]);
+    scene.world.linkUp('eth0');
+    scene.world.addAddress('eth0', '2001:db8:10::1/64');
+    await scene.round('link');
+    expect(answered(scene)).to.have.members(all);
+    scene.world.linkDown('eth1');
+    await scene.round('link');
+    expect(answered(scene)).to.deep.equal([]);
+    scene.world.linkUp('eth1');
+    await scene.round('link');
+    expect(answered(scene)).to.have.members(all);
+  });
+
+  it('follows its interface, made anew between two rounds', async () => {
+    const scene = new Scene(cluster, answering);
+    await scene.round('link');
+    scene.world.removeLink('eth1');
+    scene.world.addLink('eth1', '203.0.113.1/24', '2001:db8:113::1/64');
+    const { index } = scene.world.link('eth1');
+    expect(index).not.to.equal(3);
+    await scene.round('link');
+    expect(answered(scene)).to.have.members(all.map((one) => one.replace(/3$/, String(index))));
+  });
+
+  it('does not begin for an EIP that somebody else has, and begins once nobody has it', async () => {
+    const scene = new Scene(cluster, answering);
+    const claims = new Claims();
+    scene.uniqueness = claims;
+    claims.claim('198.51.100.11');
+    await scene.round('link');
+    expect(answered(scene)).to.have.members(all.slice(0, 2));
+    claims.release('198.51.100.11');
+    await scene.round();
+    expect(answered(scene)).to.have.members(all);
+  });
+
+  it('goes on for an EIP that somebody claims afterwards', async () => {
+    const scene = new Scene(cluster, answering);
+    const claims = new Claims();
+    scene.uniqueness = claims;
+    await scene.round('link');
+    claims.claim('198.51.100.11');
+    await scene.round();
+    await scene.round('link');
+    expect(answered(scene)).to.have.members(all);
+    expect(scene.role.gatewayDesire?.announcing?.answered).to.have.lengthOf(3);
+  });
+
+  it('leaves the proxy neighbours of others alone', async () => {
+    const scene = new Scene(cluster, answering);
+    scene.world.add({ kind: 'neighbour', ip: parseIp('203.0.113.50'), link: 3, protocol: 4 });
+    await scene.round('link');
+    scene.cluster = snapshot(threeNodes, []);
+    scene.reconciler.agree();
+    await scene.round();
+    expect(answered(scene)).to.deep.equal(['203.0.113.50 on 3']);
   });
 });

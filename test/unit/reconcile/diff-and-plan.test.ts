@@ -50,9 +50,9 @@ describe('a diff', () => {
     'add sysctl net/ipv4/ip_forward',
     'add nexthop 1',
     'add nexthop 7',
-    'add neighbour 3 198.51.100.1',
     'add route 254 198.51.100.1/32 0',
     'add rule 4 1000 86 100 undefined undefined undefined/undefined undefined',
+    'add neighbour 3 198.51.100.1',
   ];
 
   it('builds from the bottom up', () => {

@@ -242,6 +242,9 @@ export const drained = (): Promise<Sample> =>
   sample({
     neighbours: answering,
     announce: {
+      segment: undefined,
+      claimed: undefined,
+      claims: undefined,
       table: 86,
       ipv4: { state: 'draining', eips: 0 },
       ipv6: undefined,

@@ -1,0 +1,150 @@
+import { expect } from 'chai';
+import type { Load } from '../../lab/load/load.ts';
+import { pools } from '../../lab/network/map.ts';
+import { late } from '../patience.ts';
+import { needRoot } from './root.ts';
+import { eventually } from './routing-daemons.ts';
+import { local, type Part, parts, TwoGateways } from './two-gateways.ts';
+
+const shared = '203.0.113.100';
+const lines = `hashSeed: 7361\nactive: { address: ${shared} }`;
+
+describe('EIPs that are on-link for their clients', () => {
+  let two: TwoGateways;
+  let load: Load;
+  before(async function () {
+    needRoot(this);
+    two = await TwoGateways.lay({ lines: () => lines, announce: 'layer2' });
+    // The router is a host on the segment of the EIPs: it asks for each by ARP or NDP.
+    for (const pool of pools) await two.ip('upstream', `route add ${pool} dev eth1`);
+    await two.ip('gateway', `address add ${shared}/24 dev eth1`);
+    await answers('gateway');
+    load = two.load(local.v4, local.v6);
+  });
+  after(async () => {
+    await load?.[Symbol.asyncDispose]();
+    await two?.[Symbol.asyncDispose]();
+  });
+
+  const macOf = async (part: string): Promise<string> =>
+    JSON.parse(await two.ip(part, '-json link show eth1'))[0].address;
+  /** The proxy neighbours of a gateway. */
+  const proxies = async (part: Part): Promise<string> =>
+    (await Promise.all(['-4', '-6'].map((family) => two.ip(part, `${family} neigh show proxy dev eth1`))))
+      .join('')
+      .split('\n')
+      .flatMap((line) => line.split(' ')[0] || [])
+      .join(' ');
+  const answers = (part: Part): Promise<void> =>
+    eventually(`${part} answers`, async () => (await proxies(part)) === `${local.v4} ${local.v6}`);
+  const falls = (part: Part): Promise<void> =>
+    eventually(`${part} is silent`, async () => (await proxies(part)) === '');
+  /** Where a host of the segment has learned that the EIPs are. */
+  const learned = async (): Promise<readonly string[]> => {
+    const shown = await Promise.all(
+      [local.v4, local.v6].map((eip) => two.ip('upstream', `neigh show ${eip} dev eth1`)),
+    );
+    return shown.map((line) => /lladdr (\S+)/.exec(line)?.[1] ?? line.trim());
+  };
+  const leadsTo = async (part: Part): Promise<void> => {
+    const mac = await macOf(part);
+    await eventually(`hosts know ${part}`, async () => (await learned()).every((one) => one === mac));
+  };
+  const some = async (count: number): Promise<void> => {
+    for (let i = 0; i < count; i += 1) await load.next(() => true, late());
+  };
+  const needs = async (part: Part): Promise<readonly string[]> => {
+    const { needs: all } = await two.status(part);
+    return all.map((need) => JSON.stringify(need));
+  };
+
+  it('are found by ARP and NDP at the active gateway, and reached', async () => {
+    await some(40);
+    await leadsTo('gateway');
+    expect(await proxies('gateway2')).to.equal('');
+    const { announce } = await two.status('gateway');
+    expect(announce).to.deep.equal({
+      segment: 'eth1',
+      claimed: 0,
+      claims: 0,
+      ipv4: { state: 'announced', eips: 1 },
+      ipv6: { state: 'announced', eips: 1 },
+    });
+    expect((await two.status('gateway2')).announce?.ipv4?.state).to.equal('standby');
+    for (const part of parts) expect(await needs(part), part).to.deep.equal([]);
+  });
+
+  it('are not answered for where nobody has them', async () => {
+    const reached = await two.net.outcome('upstream', { argv: ['ping', '-c1', '-W1', '198.51.100.200'] });
+    expect(reached.status).not.to.equal(0);
+    const shown = await two.ip('upstream', 'neigh show 198.51.100.200 dev eth1');
+    expect(shown).not.to.match(/lladdr/);
+  });
+
+  it('move to the other gateway with its address, and hosts learn it without a question', async () => {
+    await two.ip('gateway', `address del ${shared}/24 dev eth1`);
+    await falls('gateway');
+    await two.ip('gateway2', `address add ${shared}/24 dev eth1`);
+    await answers('gateway2');
+    await leadsTo('gateway2');
+    await some(40);
+    for (const part of parts) expect(await needs(part), part).to.deep.equal([]);
+  });
+
+  it('are let go by a drain, and come back after it', async () => {
+    const drained = await two.eiproute('gateway2', 'drain');
+    expect(drained.out + drained.err).to.match(/^drained/);
+    expect(await proxies('gateway2')).to.equal('');
+    const undrained = await two.eiproute('gateway2', 'undrain');
+    expect(undrained.out).to.equal('not drained any more: 2 entries announce EIPs\n');
+    await answers('gateway2');
+  });
+
+  it('are let go when the LAN is lost', async () => {
+    await two.ip('gateway2', 'link set eth0 down');
+    await falls('gateway2');
+    await two.ip('gateway2', 'link set eth0 up');
+    await two.ip('gateway2', 'address replace 2001:db8:10::2/64 dev eth0 nodad');
+    await answers('gateway2');
+  });
+
+  it('stay when a host claims one, which is told with its MAC, and the hosts are told again', async () => {
+    const stranger = await macOf('other');
+    await two.ip('other', `address add ${local.v4}/32 dev eth1`);
+    // It asks for its neighbour, with the address that it has taken.
+    await two.net.outcome('other', { argv: ['ping', '-c1', '-W1', '-I', local.v4, '203.0.113.77'] });
+    await eventually('the claim is told', async () =>
+      (await needs('gateway2')).some((one) => one.includes(stranger)),
+    );
+    const [need] = await needs('gateway2');
+    expect(need).to.include(
+      `${local.v4} is claimed by ${stranger} on eth1 (ARP); this gateway answers for it too`,
+    );
+    expect(await proxies('gateway2')).to.equal(`${local.v4} ${local.v6}`);
+    expect((await two.status('gateway2')).announce).to.deep.include({ claimed: 1 });
+    const traced = await two.eiproute('gateway2', 'trace', local.v4);
+    expect(traced.out).to.include(stranger);
+  });
+
+  it('are not answered for by a gateway that finds a host with one when it starts', async () => {
+    await two.kill('gateway2');
+    await two.ip('gateway2', `neigh del proxy ${local.v4} dev eth1`);
+    await two.ip('gateway2', `neigh del proxy ${local.v6} dev eth1`);
+    await two.start('gateway2');
+    await two.synced('gateway2');
+    await eventually('it answers for the other', async () => (await proxies('gateway2')) === local.v6);
+    expect((await needs('gateway2')).join()).to.include('this gateway does not answer for it');
+    await two.ip('other', `address del ${local.v4}/32 dev eth1`);
+  });
+
+  it('are left in the kernel by a daemon that is killed, and kept by the next', async () => {
+    await two.kill('gateway2');
+    expect(await proxies('gateway2')).to.equal(local.v6);
+    await two.start('gateway2');
+    await two.synced('gateway2');
+    await eventually(
+      'both are answered for',
+      async () => (await proxies('gateway2')) === `${local.v4} ${local.v6}`,
+    );
+  });
+});
