@@ -22,6 +22,7 @@ export type StepName =
   | 'service'
   | 'carriers'
   | 'route'
+  | 'nat'
   | 'forwarding'
   | 'neighbours'
   | 'return path'

@@ -2,6 +2,7 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 import { routeKey } from '../../../src/desire/eip-routes.ts';
 import { gatewayObjects } from '../../../src/desire/gateway.ts';
+import { isNat } from '../../../src/desire/nat-mode.ts';
 import { paths } from '../../../src/desire/paths.ts';
 import { poolFinder } from '../../../src/desire/pools.ts';
 import {
@@ -13,6 +14,7 @@ import {
   type Prefix,
   parseIp,
 } from '../../../src/model/ip.ts';
+import { bucketShares } from '../../../src/model/nat.ts';
 import {
   announcedBy,
   type Change,
@@ -20,6 +22,8 @@ import {
   isAnnouncement,
   type KernelObject,
   keyOf,
+  natEipKey,
+  natGroupKey,
 } from '../../../src/model/object.ts';
 import { allKeys, diff } from '../../../src/reconcile/diff.ts';
 import { RecomputedDesire } from '../../../src/reconcile/recomputed.ts';
@@ -49,13 +53,16 @@ class Life {
   refuses = 0;
   #changes = 0;
 
-  constructor({ nodes, layer2 }: History) {
-    this.model = new ClusterModel(nodes);
-    this.scene = new Scene(this.model.snapshot(), firstGateway(layer2), router(), new Map(), {
+  constructor(history: History) {
+    this.model = new ClusterModel(history.nodes);
+    this.scene = new Scene(this.model.snapshot(), firstGateway(history), router(), new Map(), {
       before: (change) => {
         this.#changes += 1;
         const isRefused = this.refuses > 0 && this.#changes % (this.refuses + 1) === 0;
-        if (!isRefused) expectAnnouncementsInOrder(change, this.scene);
+        if (!isRefused) {
+          expectAnnouncementsInOrder(change, this.scene);
+          expectNatInOrder(change, this.scene);
+        }
         return isRefused ? 'EPERM' : undefined;
       },
     });
@@ -91,7 +98,9 @@ function disturb({ world }: Scene, what: Disturbance, nth: number): void {
   const victim = ours[nth % Math.max(1, ours.length)];
   switch (what) {
     case 'delete':
-      if (victim) world.delete(victim);
+      // A chain that a port leads to cannot be deleted, and can be changed.
+      if (victim?.kind === 'nat-group') world.replace({ ...victim, intact: false });
+      else if (victim) world.delete(victim);
       return;
     case 'change':
       if (victim?.kind === 'route' && victim.nhid !== undefined)
@@ -156,6 +165,10 @@ function shape(objects: ReadonlyMap<string, KernelObject>): readonly string[] {
         return `${object.type} ${object.table} ${object.dst} ${object.nhid === undefined ? '' : show(objects.get(`nexthop ${object.nhid}`))}`;
       case 'sysctl':
         return `${object.name}=${object.value}`;
+      case 'nat-group':
+        return `nat [${bucketShares(object.buckets)}]`;
+      case 'nat-eip':
+        return `nat ${object.eip} ${object.ports.map(({ protocol, port, nodePort, group }) => `${protocol} ${port} ${nodePort} ${show(objects.get(natGroupKey(group)))}`)}`;
       default:
         return `${object?.kind}`;
     }
@@ -175,6 +188,23 @@ function expectAnnouncementsInOrder(change: Change, { world, settings }: Scene):
   } else if (change.verb === 'delete' && object.kind === 'route' && object.nhid !== undefined) {
     const announced = [...world.objects.values()].find((one) => announcedBy(one) === dst && isOurs(one));
     expect(announced, `${eip} goes while it is announced`).to.equal(undefined);
+  }
+}
+
+/** A route of an EIP of mode nat finds its NAT, to the nodes of a group that is there; the NAT goes after the route. */
+function expectNatInOrder(change: Change, { world, settings }: Scene): void {
+  const object = changeObject(change);
+  const poolOf = poolFinder(settings.pools);
+  if (object.kind === 'route' && object.nhid !== undefined && change.verb !== 'delete') {
+    const eip = onlyIp(object.dst);
+    if (eip === undefined || !isNat(settings, poolOf(eip))) return;
+    const found = world.objects.get(natEipKey(eip));
+    expect(found, `the NAT of ${eip}`).to.have.property('ports').that.is.not.empty;
+  }
+  if (object.kind === 'nat-eip' && change.verb === 'delete' && isNat(settings, poolOf(object.eip))) {
+    const route = world.objects.get(routeKey(object.eip, settings.table));
+    const leads = route?.kind === 'route' && route.nhid !== undefined && isOurs(route);
+    expect(leads, `the NAT of ${object.eip} goes before its route`).to.equal(false);
   }
 }
 
@@ -371,8 +401,8 @@ describe('the tables of a gateway', () => {
         fc.pre([...links.values()].every(({ up, carrier }) => up && carrier));
         fc.pre([...links.values()].every(({ addresses }) => addresses.length <= 2));
         // An uplink that flaps loses its IPv6 address, so the number alone does not tell that the other one is there.
-        const own = [...links.values()].flatMap(({ addresses }) => addresses.map(({ ip }) => ip));
-        fc.pre(!own.includes(activeAddress));
+        const own = [...links.values()].flatMap(({ addresses }) => addresses);
+        fc.pre(own.every(({ ip }) => ip !== activeAddress));
         const fresh = new Scene(life.scene.cluster, life.scene.settings);
         fresh.probed = life.model.probed;
         fresh.isDraining = life.scene.isDraining;

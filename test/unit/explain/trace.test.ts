@@ -5,8 +5,10 @@ import { traceText } from '../../../src/cli/trace-text.ts';
 import { trace } from '../../../src/explain/trace.ts';
 import type { KernelFacts, TraceFacts } from '../../../src/explain/trace-facts.ts';
 import { parseIp } from '../../../src/model/ip.ts';
+import type { NatEip, NatPort } from '../../../src/model/object.ts';
 import type { Need } from '../../../src/status/need.ts';
 import { expectSamples } from '../../sampled-page.ts';
+import { gateway } from '../../scene.ts';
 import { kernel, links, neighbours, nodes, probed, route, silentNode, view, web, well } from './facts.ts';
 
 const [lan, uplink] = links;
@@ -18,6 +20,29 @@ const overIpv6 = (rest: Partial<KernelFacts>): Partial<TraceFacts> => ({
   view: { ...view, eip: parseIp('2001:db8:e::10') },
   ...withKernel(rest),
 });
+
+const natPort: NatPort = {
+  protocol: 'tcp',
+  port: 80,
+  nodePort: 30_080,
+  group: route.nhid,
+  affinity: 'address',
+  ranges: undefined,
+};
+
+/** The same EIP in mode nat, with this in the table of the kernel. */
+function withNat(rest: Partial<NatEip>): Partial<TraceFacts> {
+  const eip: NatEip = {
+    kind: 'nat-eip',
+    eip: view.eip ?? parseIp('::'),
+    protocol: 86,
+    ports: [natPort],
+    intact: true,
+    ...rest,
+  };
+  const nat = { eip, nodes: () => nodes.map(({ ip }) => ip) };
+  return { gateway: gateway({ mode: 'nat' }), port: 80, ...withKernel({ nat }) };
+}
 
 const conflict: Need = {
   kind: 'CONFLICT',
@@ -63,6 +88,24 @@ describe('trace', () => {
         view: { ...view, services: [{ ...web, endpoints: 0, nodes: 0 }] },
       },
       want: 'broken at service',
+    },
+    { name: 'works by NAT', facts: withNat({}), want: 'works' },
+    {
+      name: 'breaks at NAT without a place in its table',
+      facts: { ...withNat({}), kernel },
+      want: 'broken at nat',
+      why: /would get to nodes as they are: it is not in table inet eiproute-nat-86/,
+    },
+    {
+      name: 'breaks at NAT that somebody has changed',
+      facts: withNat({ intact: false }),
+      want: 'broken at nat',
+    },
+    {
+      name: 'breaks at NAT for a port without a NodePort',
+      facts: withNat({ ports: [{ ...natPort, port: 443 }] }),
+      want: 'broken at nat',
+      why: /has tcp 443, and what comes to another port is refused/,
     },
     {
       name: 'breaks at a pool that is missing',
@@ -418,8 +461,11 @@ describe('trace', () => {
 
   it('has the same steps in the same order, whatever it finds', () => {
     const names = trace(well).steps.map(({ name }) => name);
+    const withNatStep = names.flatMap((name) => (name === 'route' ? [name, 'nat' as const] : [name]));
     for (const { facts } of cases)
-      expect(trace({ ...well, ...facts }).steps.map(({ name }) => name)).to.deep.equal(names);
+      expect(trace({ ...well, ...facts }).steps.map(({ name }) => name)).to.deep.equal(
+        facts.gateway?.mode === 'nat' ? withNatStep : names,
+      );
   });
 
   it('shows our own route over IPv6, whichever route over its nexthop the kernel names', () => {

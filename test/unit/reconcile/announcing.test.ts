@@ -38,6 +38,20 @@ describe('the announce table', () => {
     expect(report.again).to.equal(undefined);
   });
 
+  for (const mode of ['routed', 'nat'] as const)
+    it(`keeps all that a route stands on while the kernel refuses to withdraw its announcement, ${mode}`, async () => {
+      const scene = new Scene(cluster, { ...settings, mode });
+      await scene.round('link');
+      const before = new Set(scene.world.objects.keys());
+      scene.cluster = snapshot(threeNodes, []);
+      scene.reconciler.agree();
+      for (let i = 0; i < 3; i += 1)
+        scene.kernel.failNext((change) => change.verb === 'delete' && isAnnouncement(change.have), 'EPERM');
+      await scene.round();
+      expect(announced(scene)).to.have.length(3);
+      expect(before.difference(new Set(scene.world.objects.keys()))).to.deep.equal(new Set());
+    });
+
   it('keeps what the guard holds, and gives it up with the route', async () => {
     const scene = new Scene(cluster, settings);
     await scene.round('link');
@@ -163,6 +177,33 @@ describe('layer 2', () => {
     claims.release('198.51.100.11');
     await scene.round();
     expect(answered(scene)).to.have.members(all);
+  });
+
+  it('names the EIPs to ask about on a standby gateway as well, with their first round', async () => {
+    const standby = {
+      ...answering,
+      announce: { table: undefined, segment: 'eth1', active: [parseIp('203.0.113.100')] },
+    };
+    const scene = new Scene(cluster, standby);
+    await scene.round('link');
+    expect(answered(scene)).to.deep.equal([]);
+    const table = scene.role.gatewayDesire?.announcing;
+    expect(table?.answered).to.have.lengthOf(3);
+    expect(table?.takeTurned()).to.have.lengthOf(3);
+    scene.cluster = snapshot(threeNodes, cluster.services.slice(0, 1));
+    await scene.round();
+    expect([...(table?.takeTurned() ?? [])]).to.deep.equal(['198.51.100.11']);
+    expect(table?.answered).to.have.lengthOf(2);
+  });
+
+  it('tells that nobody answers NDP where IPv6 is off', async () => {
+    const scene = new Scene(cluster, answering);
+    const codes = async () => (await scene.round('link')).problems.map(({ code }) => code);
+    expect(await codes()).to.deep.equal([]);
+    scene.world.setSysctl('net/ipv6/conf/eth1/disable_ipv6', '1');
+    expect(await codes()).to.deep.equal(['segment-without-ipv6']);
+    scene.world.setSysctl('net/ipv6/conf/eth1/disable_ipv6', '0');
+    expect(await codes()).to.deep.equal([]);
   });
 
   it('goes on for an EIP that somebody claims afterwards', async () => {
