@@ -2,6 +2,7 @@ import type { Ip } from '../model/ip.ts';
 import { carriersStep } from './steps/carriers.ts';
 import { daemonStep } from './steps/daemon.ts';
 import { forwardingStep } from './steps/forwarding.ts';
+import { layer2Step } from './steps/layer2.ts';
 import { neighboursStep } from './steps/neighbours.ts';
 import { poolStep } from './steps/pool.ts';
 import { probeStep } from './steps/probe.ts';
@@ -30,12 +31,13 @@ export interface Trace {
 }
 
 /** In the order of a packet's way. The last two are the connections that prove all before them. */
-const way: readonly ((facts: TraceFacts) => Step)[] = [
+const way: readonly ((facts: TraceFacts) => Step | undefined)[] = [
   daemonStep,
   poolStep,
   serviceStep,
   carriersStep,
   ofKernel('route', routeStep),
+  layer2Step,
   ofKernel('forwarding', forwardingStep),
   ofKernel('neighbours', neighboursStep),
   fromHere('return path', returnStep),
@@ -46,7 +48,7 @@ const way: readonly ((facts: TraceFacts) => Step)[] = [
 export function trace(facts: TraceFacts): Trace {
   const { view, asked } = facts;
   const holders = holdersOf(facts);
-  const steps = way.map((step) => step(facts));
+  const steps = way.flatMap((step) => step(facts) ?? []);
   const broken = steps.findIndex(({ state }) => state === 'FAIL');
   const first = broken >= 0 ? steps[broken] : steps.find(({ state }) => state === '?');
   const isProven = steps.slice(-2).every(({ state }) => state === 'ok');
