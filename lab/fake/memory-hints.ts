@@ -50,6 +50,10 @@ export function hintOf(verb: Change['verb'], object: KernelObject): Hint | undef
       return { kind: 'rule', text: `rule ${done}: priority ${object.priority}` };
     case 'nft':
       return { kind: 'nft', text: `nft table ${done}: ${object.name}` };
+    case 'nat-group':
+      return { kind: 'nft', text: `nft elements ${done}: group ${object.id}` };
+    case 'nat-eip':
+      return { kind: 'nft', text: `nft elements ${done}: ${object.eip}` };
     case 'neighbour':
     case 'sysctl':
       return undefined;

@@ -3,6 +3,7 @@ import { egressLink } from '../../src/model/egress-link.ts';
 import type { Ip } from '../../src/model/ip.ts';
 import { command } from '../../src/model/iproute.ts';
 import type { Listing, Neighbour, NeighbourQuery } from '../../src/model/listing.ts';
+import { natTableName } from '../../src/model/nat.ts';
 import {
   type Change,
   changeObject,
@@ -213,6 +214,12 @@ function isOurs(object: KernelObject, scope: Scope): boolean {
       return (
         object.protocol === owner.protocol &&
         scope.nftTables.some((table) => keyOf({ ...object, ...table }) === keyOf(object))
+      );
+    case 'nat-group':
+    case 'nat-eip':
+      return (
+        object.protocol === owner.protocol &&
+        scope.nftTables.some(({ name }) => name === natTableName(object.protocol).name)
       );
     case 'rule':
     case 'neighbour':

@@ -10,13 +10,18 @@ import {
   prefixIp,
   prefixLength,
 } from '../../src/model/ip.ts';
+import { natTableName } from '../../src/model/nat.ts';
 import {
   type KernelObject,
   keyOf,
   type Link,
+  type NatEip,
+  type NatGroup,
   type Nexthop,
   type NexthopGroup,
   type NftTable,
+  natGroupKey,
+  nftKey,
   type ProxyNeighbour,
   type Route,
   type Rule,
@@ -59,6 +64,10 @@ export function judge(verb: 'add' | 'replace', want: KernelObject, state: State)
       break;
     case 'nft':
       judgeNft(want);
+      break;
+    case 'nat-group':
+    case 'nat-eip':
+      judgeNat(verb, want, state);
       break;
     case 'sysctl':
       judgeSysctl(want, state);
@@ -238,6 +247,24 @@ function judgeNft({ content }: NftTable): void {
   const open = content.split('{').length;
   if (open !== content.split('}').length)
     throw new KernelError('EINVAL', 'syntax error, unexpected end of file');
+}
+
+/** What is in no table, or leads to no chain, is refused; so is the replace of what is not there. */
+function judgeNat(verb: 'add' | 'replace', want: NatGroup | NatEip, state: State): void {
+  const frame = state.objects.get(nftKey(natTableName(want.protocol)));
+  const isNew = verb === 'replace' && !state.objects.has(keyOf(want));
+  const leadsAstray =
+    want.kind === 'nat-eip' && want.ports.some(({ group }) => !state.objects.has(natGroupKey(group)));
+  if (frame === undefined || isNew || leadsAstray) throw new KernelError('ENOENT', '');
+}
+
+/** A chain stays while a port leads to it. */
+export function judgeDelete(have: KernelObject, state: State): void {
+  if (have.kind !== 'nat-group') return;
+  const isUsed = [...state.objects.values()].some(
+    (one) => one.kind === 'nat-eip' && one.ports.some(({ group }) => group === have.id),
+  );
+  if (isUsed) throw new KernelError('EBUSY', '');
 }
 
 function judgeSysctl({ name, value }: Sysctl, state: State): void {

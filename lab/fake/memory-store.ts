@@ -1,3 +1,4 @@
+import { isNatTable } from '../../src/model/nat.ts';
 import { type KernelObject, type Key, keyOf, type Route } from '../../src/model/object.ts';
 
 /** Objects by key, with the threads between them: what goes takes along what cannot live without it. */
@@ -42,6 +43,11 @@ export class Store {
     const there = this.#objects.get(key);
     if (there === undefined) return;
     this.#forget(key, there);
+    if (there.kind === 'nft' && isNatTable(there)) {
+      this.dropWhere(
+        (one) => (one.kind === 'nat-group' || one.kind === 'nat-eip') && one.protocol === there.protocol,
+      );
+    }
     if (there.kind !== 'nexthop' && there.kind !== 'group') return;
     for (const user of this.users(there.id)) {
       const members = user.kind === 'group' ? user.members.filter(({ id }) => id !== there.id) : [];

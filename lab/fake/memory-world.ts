@@ -13,7 +13,7 @@ import {
   type Rule,
 } from '../../src/model/object.ts';
 import { hintOf } from './memory-hints.ts';
-import { judge, linkTo, type State } from './memory-laws.ts';
+import { judge, judgeDelete, linkTo, type State } from './memory-laws.ts';
 import { Store } from './memory-store.ts';
 import { announced, followers, globalSysctls, kept, linkSysctls } from './memory-sysctl.ts';
 
@@ -115,7 +115,9 @@ export class World implements State {
     const stored = this.#asStored(object);
     const touched = [this.#store.objects.get(keyOf(stored)), stored].filter((one) => one !== undefined);
     if (change.verb === 'delete') {
-      this.#store.drop(this.#find(stored));
+      const found = this.#find(stored);
+      judgeDelete(found, this);
+      this.#store.drop(found);
     } else {
       judge(change.verb, stored, this);
       this.#store.put(stored);

@@ -63,7 +63,9 @@ function signOf(change: Change): Sign {
 }
 
 function noun(object: KernelObject): string {
-  return object.kind === 'group' ? 'nexthop' : object.kind === 'neighbour' ? 'neigh' : object.kind;
+  if (object.kind === 'group') return 'nexthop';
+  if (object.kind === 'nat-group' || object.kind === 'nat-eip') return 'nat';
+  return object.kind === 'neighbour' ? 'neigh' : object.kind;
 }
 
 function sysctlChange(change: Change, former: ReadonlyMap<string, string>): string {

@@ -9,7 +9,16 @@ import {
   type Service,
   type ServicePort,
 } from '../model/cluster.ts';
-import { compareIp, type Ip, parseIp } from '../model/ip.ts';
+import {
+  bits,
+  compareIp,
+  comparePrefixes,
+  family,
+  type Ip,
+  networkOf,
+  type Prefix,
+  parseIp,
+} from '../model/ip.ts';
 import type { Problem } from '../model/problem.ts';
 import { readTold } from '../model/publication.ts';
 import { allocationRequest } from './allocation-request.ts';
@@ -104,6 +113,21 @@ class ObjectDecoder {
       if (!(error instanceof RangeError)) throw error;
       this.leaveOut(`${what} ${JSON.stringify(value)}`, error.message);
       return undefined;
+    }
+  }
+
+  /** The network of `10.0.0.7/8`, whose host bits Kubernetes lets through; none, with a problem, when it is not one. */
+  network(value: unknown, what: string): readonly Prefix[] {
+    const [ip, length = ''] = typeof value === 'string' ? value.trim().split('/') : [];
+    try {
+      if (!/^\d{1,3}$/.test(length)) throw new RangeError('it has no prefix length');
+      const address = parseIp(ip ?? '');
+      if (Number(length) > bits(family(address))) throw new RangeError(`its prefix length is ${length}`);
+      return [networkOf(address, Number(length))];
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error;
+      this.leaveOut(`${what} ${JSON.stringify(value)}`, error.message);
+      return [];
     }
   }
 
@@ -208,6 +232,8 @@ export function decodeService(raw: unknown): Decoded<Service> {
     loadBalancerClass: text(spec.loadBalancerClass),
     externalTrafficPolicy: policy,
     healthCheckNodePort: port(spec.healthCheckNodePort),
+    ...(spec.sessionAffinity === 'ClientIP' ? { sessionAffinity: 'ClientIP' } : {}),
+    ...sourceRanges(decoder),
     ports: exact(list(spec.ports).flatMap((item) => servicePort(item, decoder))),
     ingress: decoder.ips(ingress, 'status.loadBalancer.ingress'),
     externalIps: decoder.ips(list(spec.externalIPs), 'spec.externalIPs'),
@@ -216,6 +242,14 @@ export function decodeService(raw: unknown): Decoded<Service> {
     slicesKnown: false,
   };
   return { key, object, problems: decoder.problems };
+}
+
+/** Where none of the networks can be read nobody is let in: a list that was meant to keep others out is no open door. */
+function sourceRanges(decoder: ObjectDecoder): Pick<Service, 'sourceRanges'> {
+  const given = list(decoder.spec.loadBalancerSourceRanges);
+  if (given.length === 0) return {};
+  const networks = given.flatMap((value) => decoder.network(value, 'spec.loadBalancerSourceRanges'));
+  return { sourceRanges: exact([...new Set(networks)].sort(comparePrefixes)) };
 }
 
 const serviceTypes = ['ClusterIP', 'NodePort', 'LoadBalancer', 'ExternalName'] as const;

@@ -7,7 +7,7 @@ import {
   type Service,
   type Texts,
 } from '../model/cluster.ts';
-import { family, type Ip } from '../model/ip.ts';
+import { family, type Ip, type Prefix } from '../model/ip.ts';
 import { toldText } from '../model/publication.ts';
 
 // The inverse of decode.ts: API objects with the fields we use.
@@ -71,6 +71,10 @@ export function encodeService(service: Service): readonly object[] {
       loadBalancerClass: service.loadBalancerClass,
       externalTrafficPolicy: service.externalTrafficPolicy,
       healthCheckNodePort: service.healthCheckNodePort,
+      ...(service.sessionAffinity === undefined ? {} : { sessionAffinity: service.sessionAffinity }),
+      ...(service.sourceRanges === undefined
+        ? {}
+        : { loadBalancerSourceRanges: rangesText(service.sourceRanges) }),
       ports: ports.map(({ name, ...port }) => (name === '' ? port : { name, ...port })),
       externalIPs: externalIps,
     },
@@ -87,6 +91,11 @@ export function encodeService(service: Service): readonly object[] {
   });
   if (slices.length === 0 && service.slicesKnown) return [object, slice(service, `${name}-ipv4`, 'IPv4', [])];
   return [object, ...slices];
+}
+
+/** Where none could be read, what is written cannot be read either: it keeps everybody out. */
+function rangesText(ranges: readonly Prefix[]): readonly string[] {
+  return ranges.length === 0 ? ['unreadable'] : ranges;
 }
 
 /** Empty maps are left out: they would be half of a file of ten thousand Services. */

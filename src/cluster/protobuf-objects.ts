@@ -262,7 +262,9 @@ function serviceSpec(reader: ProtobufReader): Raw {
   const clusterIPs: string[] = [];
   let type: string | undefined;
   const externalIPs: string[] = [];
+  let sessionAffinity: string | undefined;
   let loadBalancerIP: string | undefined;
+  const loadBalancerSourceRanges: string[] = [];
   let externalTrafficPolicy: string | undefined;
   let healthCheckNodePort: number | undefined;
   let ipFamilyPolicy: string | undefined;
@@ -284,8 +286,14 @@ function serviceSpec(reader: ProtobufReader): Raw {
       case 5:
         externalIPs.push(reader.text());
         break;
+      case 7:
+        sessionAffinity = reader.word();
+        break;
       case 8:
         loadBalancerIP = reader.text();
+        break;
+      case 9:
+        loadBalancerSourceRanges.push(reader.text());
         break;
       case 11:
         externalTrafficPolicy = set(reader.word());
@@ -313,7 +321,9 @@ function serviceSpec(reader: ProtobufReader): Raw {
     clusterIPs,
     type,
     externalIPs,
+    sessionAffinity,
     loadBalancerIP,
+    loadBalancerSourceRanges,
     externalTrafficPolicy,
     healthCheckNodePort,
     ipFamilyPolicy,

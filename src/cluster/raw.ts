@@ -14,6 +14,8 @@ type Field =
   | 'reason'
   | 'resourceVersion'
   | 'selector'
+  | 'sessionAffinity'
+  | 'loadBalancerSourceRanges'
   | 'address'
   | 'addressType'
   | 'conditions'

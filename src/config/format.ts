@@ -1,5 +1,6 @@
 import type { ObjectName } from '../model/cluster.ts';
-import { family, type Ip, parseIp } from '../model/ip.ts';
+import type { Nat } from '../model/gateway.ts';
+import { family, type Ip, type Prefix, parseIp, parsePrefix } from '../model/ip.ts';
 import { quoted } from '../model/text.ts';
 import type { ListenAddress } from './config.ts';
 import { kindOf } from './document.ts';
@@ -228,6 +229,41 @@ export const addresses: Format<readonly Ip[]> = {
     });
   },
 };
+
+/** One network, or a list of them (with commas in the environment). */
+export const networks: Format<readonly Prefix[]> = {
+  fromText: (text) => text.split(',').map((one) => parsePrefix(one.trim())),
+  fromYaml: (raw) => {
+    if (typeof raw === 'string') return [parsePrefix(raw)];
+    if (!Array.isArray(raw)) throw new RangeError(`must be a network or a list of them, not ${kindOf(raw)}`);
+    if (raw.length === 0) throw new RangeError('is an empty list; take the key out, or name a network');
+    return raw.map((one) => {
+      if (typeof one === 'string') return parsePrefix(one);
+      throw new RangeError(`must be networks, not ${kindOf(one)}`);
+    });
+  },
+};
+
+/** What a node sees of a client. */
+export const natSource: Format<Nat['source']> = {
+  fromText: (text) => sourceWord(text) ?? sourceAddresses(() => addresses.fromText(text)),
+  fromYaml: (raw) => sourceWord(raw) ?? sourceAddresses(() => addresses.fromYaml(raw)),
+};
+
+function sourceWord(raw: unknown): 'preserve' | 'masquerade' | undefined {
+  return raw === 'preserve' || raw === 'masquerade' ? raw : undefined;
+}
+
+function sourceAddresses(read: () => readonly Ip[]): readonly Ip[] {
+  try {
+    return read();
+  } catch (cause) {
+    if (!(cause instanceof RangeError)) throw cause;
+    throw new RangeError(`must be preserve, masquerade or an address of the LAN: ${cause.message}`, {
+      cause,
+    });
+  }
+}
 
 function shown(raw: unknown): string {
   return typeof raw === 'string' ? `the text ${quoted(raw)}` : kindOf(raw);

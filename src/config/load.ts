@@ -4,6 +4,7 @@ import type { GatewayConfig, Source } from './config.ts';
 import { type ConfigProblem, rank } from './config-problem.ts';
 import { type LoadRequest, type LoadResult, loadFile, readConfig } from './file.ts';
 import type { Layers } from './layers.ts';
+import { readNat } from './nat.ts';
 import { openListener } from './open-listener.ts';
 import { type ReportProblem, readPools, specialUse } from './pools.ts';
 import { type Bases, readings, readPace } from './readings.ts';
@@ -28,7 +29,8 @@ function assemble(
   errors: ConfigProblem[],
   warnings: ConfigProblem[],
 ): GatewayConfig {
-  const { report, optional, preset, required, path } = readings(layer, layers, bases, errors);
+  const reading = readings(layer, layers, bases, errors);
+  const { report, optional, preset, required, path } = reading;
   const pools = layers.origin('pools').kind === 'file' ? readPools(layers.raw('pools'), report) : [];
   if (!layer.values.has('pools') && !errors.some(({ key }) => key === 'pools')) {
     report('pools', 'is missing: the addresses that may be routed');
@@ -120,6 +122,7 @@ function assemble(
       defaultRoutes: [...defaultRoutes].sort((a, b) => family(a) - family(b)),
       pools,
       ...(allocate ? { allocation } : {}),
+      ...readNat(layers, reading, { lan, uplink, pools, hashSeed, warnings }),
       protocol: preset(leaves.protocol),
       table: preset(leaves.table),
       ...(announces

@@ -33,7 +33,7 @@ function gatewayNotation(config: GatewayConfig): Partial {
   const file = source.kind === 'file' ? source.path : undefined;
   const kubernetes = source.kind === 'kubernetes' ? source : undefined;
   const via = gateway.defaultRoutes.length === 0 ? undefined : gateway.defaultRoutes;
-  const { resilience, allocation, announce } = gateway;
+  const { resilience, allocation, announce, nat } = gateway;
   const lease = allocation?.lease;
   const seconds = (count: number): string => durationText(count * 1000);
   return [
@@ -61,6 +61,11 @@ function gatewayNotation(config: GatewayConfig): Partial {
     [leaves.publish.key, publish === undefined ? false : nameText(publish.configMap)],
     [leaves.publishName.key, publish?.name],
     [leaves.publishLan.key, publish === undefined || publish.lan.length === 0 ? undefined : publish.lan],
+    [leaves.mode.key, gateway.mode ?? 'routed'],
+    [leaves.natSource.key, nat?.source],
+    [leaves.natInside.key, nat === undefined || nat.inside.length === 0 ? undefined : nat.inside],
+    [leaves.natAffinity.key, nat?.affinity],
+    [leaves.natSeed.key, nat?.seed],
     [leaves.weightByEndpoints.key, gateway.weighByEndpoints],
     [leaves.resilient.key, resilience !== undefined],
     [leaves.buckets.key, resilience?.buckets],
@@ -142,7 +147,7 @@ function nodeNotation({ agent, eipsFrom, follow, pace, ...rest }: NodeConfig): P
 
 /** A pool with the terms that differ from the defaults. */
 function poolNotation({ name, addresses, terms = openTerms, ...pool }: Pool): Plain {
-  const { aggregate, communities, announce } = pool;
+  const { aggregate, communities, announce, mode } = pool;
   return {
     name,
     ...(terms.nodeAddresses ? { nodeAddresses: true } : { addresses }),
@@ -162,6 +167,7 @@ function poolNotation({ name, addresses, terms = openTerms, ...pool }: Pool): Pl
           },
         }),
     ...(communities === undefined ? {} : { communities }),
+    ...(mode === undefined ? {} : { mode }),
   };
 }
 

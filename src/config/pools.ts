@@ -16,6 +16,7 @@ import {
 import { quoted } from '../model/text.ts';
 import { announceKeys, readAggregate, readCommunities, readWay } from './announce-keys.ts';
 import { kindOf } from './document.ts';
+import { modeKeys, readMode } from './pool-mode.ts';
 import { readTerms, termKeys } from './pool-terms.ts';
 import { hint, meant } from './spelling.ts';
 
@@ -33,7 +34,7 @@ interface Piece {
   readonly last: bigint;
 }
 
-const keys = ['name', 'addresses', ...termKeys, ...announceKeys];
+const keys = ['name', 'addresses', ...termKeys, ...announceKeys, ...modeKeys];
 
 // The kernel refuses routes to these, never looks them up, or other traffic would follow them.
 const special: readonly (readonly [network: Prefix, what: string])[] = [
@@ -91,6 +92,7 @@ export function readPools(raw: unknown, report: ReportProblem): readonly Pool[] 
     const addresses = own.flatMap((piece) => piece.networks).sort(compareNetworks);
     const aggregate = readAggregate(item, key, addresses, report);
     const communities = readCommunities(item, key, report);
+    const mode = readMode(item, key, report);
     const announce = readWay(item, key, report);
     pools.push({
       name: name ?? key,
@@ -98,6 +100,7 @@ export function readPools(raw: unknown, report: ReportProblem): readonly Pool[] 
       ...(terms && { terms }),
       ...(aggregate && { aggregate }),
       ...(communities && { communities }),
+      ...(mode && { mode }),
       ...(announce && { announce }),
     });
   });

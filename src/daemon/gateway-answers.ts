@@ -10,6 +10,7 @@ import type { Allocating, AllocationInputs } from './allocation.ts';
 import type { Announcing } from './announcing.ts';
 import type { DaemonRole, DaemonState } from './daemon.ts';
 import { DarkEips, eipsAnswer } from './eips.ts';
+import type { NatFlows } from './nat-flows.ts';
 import { pathsAnswer } from './paths.ts';
 import { PoolSizes, poolsStatus } from './pools.ts';
 import type { Probing } from './probing.ts';
@@ -33,6 +34,7 @@ export interface AnswerSources {
   readonly allocating: Allocating | undefined;
   /** undefined: it publishes nothing. */
   readonly publishing: Publishing | undefined;
+  readonly natFlows: NatFlows;
   /** What an agent must serve. */
   agentTerms(): AgentTerms;
 }
@@ -87,7 +89,8 @@ export class GatewayAnswers
   }
 
   #inputs(state: DaemonState): GatewayInputs {
-    const { cluster, source, probing, allocating, announcing, publishing, ...sources } = this.#sources;
+    const { cluster, source, probing, allocating, announcing, publishing, natFlows, ...sources } =
+      this.#sources;
     const of = sources.config().source;
     return {
       ...state,
@@ -102,6 +105,7 @@ export class GatewayAnswers
       lease: allocating?.lease,
       announce: announcing.status(),
       publish: publishing?.status(),
+      conntrack: natFlows.count,
     };
   }
 

@@ -42,6 +42,7 @@ import { keepHeapSmall } from './heap.ts';
 import { identity, publisherId } from './identity.ts';
 import { Layer2 } from './layer2.ts';
 import { lock } from './lock.ts';
+import { NatFlows } from './nat-flows.ts';
 import { NodeTroubles } from './node-troubles.ts';
 import { Probing } from './probing.ts';
 import { Publishing } from './publishing.ts';
@@ -147,6 +148,16 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
           changed: () => handle?.roundSignal.notify({ kind: 'cluster', text: 'ConfigMap' }),
         })
       : undefined;
+  const natFlows = new NatFlows({
+    gateway: () => config.gateway,
+    isGone: (ip) =>
+      probing.standings.get(ip) === 'silent' ||
+      !cluster.overview().nodes.some(({ addresses }) => addresses.includes(ip)),
+    *desired() {
+      for (const { object } of taken.desire.table.values()) yield object;
+    },
+    changed: () => handle?.roundSignal.notify({ kind: 'cluster', text: 'conntrack' }),
+  });
   /** Changes of the cluster that the next round reads. */
   let changed = new GrowingDelta();
   /** The changes of the cluster that the present round acts on. */
@@ -178,6 +189,7 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
           nodeTroubles(),
           layer2.duplicates.problems,
           publishing?.problems() ?? none,
+          natFlows.problems,
           ...probing.problems(),
         ],
       }),
@@ -200,6 +212,7 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
     announcing,
     allocating,
     publishing,
+    natFlows,
     agentTerms,
   });
   const daemonRole: DaemonRole = {
@@ -234,6 +247,7 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
       report = result;
       counts = taken.desire.paths.counts;
       probing.rounded();
+      natFlows.rounded(result.done);
       announcing.rounded();
       const { announcing: table } = taken.desire;
       layer2.rounded(table, config.gateway.announce?.active ?? [], result, handle?.actual());
@@ -276,6 +290,8 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
         roundSignal.notify({ kind: 'config', text: 'configuration' });
       }),
     (_, until) => probing.run(until),
+    (_, until) => natFlows.run(until),
+    (_, until) => natFlows.watch(until),
     (_, until) => layer2.duplicates.run(until),
     ...(publishing ? [(_: DaemonHandle, until: AbortSignal) => publishing.run(until)] : []),
     ...(allocating ? allocationWatches(allocating, (until) => source.recoveries?.(until)) : []),

@@ -22,6 +22,7 @@ import type { ClusterReader } from './cluster-reader.ts';
 import { isEipObject, keptFor, routeKey } from './eip-routes.ts';
 import { fixedObjects, notInUse } from './gateway.ts';
 import { alive } from './links.ts';
+import { NatTable } from './nat-table.ts';
 import { PathTable } from './path-table.ts';
 import { apiServiceName, type Reserved, reservedIn } from './reserved.ts';
 import { RouteTable } from './route-table.ts';
@@ -58,6 +59,8 @@ export class GatewayDesire implements Desire {
   readonly #isDraining: () => boolean;
   /** undefined: nothing is announced. */
   readonly announcing: AnnounceTable | undefined;
+  /** undefined: no pool has mode nat. */
+  readonly #nat: NatTable | undefined;
   readonly #otherProblems: () => readonly (readonly Problem[])[];
   readonly #frozen: Why;
   #isFirst = true;
@@ -91,6 +94,14 @@ export class GatewayDesire implements Desire {
     this.#probed = probed;
     this.paths = new PathTable(gateway, probed);
     this.#isDraining = isDraining;
+    this.#nat = NatTable.of({
+      gateway,
+      desired: this.table,
+      holders: (eip) => {
+        const holders = this.paths.holders(eip);
+        return holders.length === 0 ? undefined : holders;
+      },
+    });
     const { announce } = gateway;
     this.announcing =
       announce &&
@@ -107,8 +118,10 @@ export class GatewayDesire implements Desire {
     const lan = alive(kernel.links, this.#gateway.lan);
     let unfinished = false;
     const before = this.#routes;
+    let isFrozenAnew = false;
     if (lan === undefined) {
-      if (this.#routes !== undefined || this.#dumps !== kernel.dumps) this.#freeze(kernel);
+      isFrozenAnew = this.#routes !== undefined || this.#dumps !== kernel.dumps;
+      if (isFrozenAnew) this.#freeze(kernel);
       this.#routes = undefined;
     } else {
       if (this.#routes?.link !== lan.index) this.#rebuild(kernel, lan.index);
@@ -116,7 +129,10 @@ export class GatewayDesire implements Desire {
         this.#routes?.table.update(changes, this.#reserved, kernel, this.#probed.standings) ?? false;
     }
     const written = this.#routes?.table.takeWritten() ?? [];
+    const groups = this.#routes?.table.takeWrittenGroups() ?? [];
     const isAnew = this.#routes !== before;
+    const isAny = isAnew || isFrozenAnew || (lan === undefined && changes.eips.size > 0);
+    this.#nat?.update(kernel, isAny ? 'all' : { eips: written, groups });
     const { areNodesHeard } = this.#probed;
     const announcing = { isDraining: this.#isDraining(), areNodesHeard };
     if (this.announcing?.update(kernel, announcing, isAnew ? 'all' : written)) unfinished = true;

@@ -3,6 +3,7 @@ import type { DesiredObject, DesiredObjects, Refusals } from '../model/desired-o
 import type { Gateway } from '../model/gateway.ts';
 import type { Ip } from '../model/ip.ts';
 import type { Listing } from '../model/listing.ts';
+import { natTableName } from '../model/nat.ts';
 import { type Key, keyOf, type Link, type NftName } from '../model/object.ts';
 import { ownerOf } from '../model/owner.ts';
 import { type Probed, unprobed } from '../model/probed.ts';
@@ -10,11 +11,16 @@ import type { Problem } from '../model/problem.ts';
 import { type Uniqueness, undetected } from '../model/uniqueness.ts';
 import { announcements, lookups } from './announcements.ts';
 import { causes } from './causes.ts';
+import { claim } from './claims.ts';
 import { eipRoutes, presentRoute, routeKey } from './eip-routes.ts';
 import { flowLabels, flowLabelTableName } from './flow-label.ts';
 import { alive } from './links.ts';
-import { paths } from './paths.ts';
+import { natFrames } from './nat-frame.ts';
+import { usesNat } from './nat-mode.ts';
+import { natObjects } from './nat-objects.ts';
+import { naming, paths } from './paths.ts';
 import { type Add, defaultRoutes, poolRoutes } from './plain-routes.ts';
+import { poolFinder } from './pools.ts';
 import { apiService, type Reserved, reservedIn } from './reserved.ts';
 import { segmentSizes, segmentSizeTableName } from './segment-size.ts';
 import { sysctls, withoutIpv6 } from './sysctls.ts';
@@ -58,6 +64,20 @@ export function gatewayObjects(
   const lan = alive(have.links, gateway.lan);
   const { standings } = probed;
   problems.push(...eipRoutes(found.paths, { gateway, owner, lan, reserved, have, refused, standings }, add));
+  if (usesNat(gateway)) {
+    const named = naming(services, gateway);
+    const poolOf = poolFinder(gateway.pools);
+    natObjects(
+      {
+        gateway,
+        desired: [...objects.values()].map(({ object }) => object),
+        find: (key) => objects.get(key)?.object,
+        holders: (eip) => known(claim(eip, named.get(eip) ?? [], gateway, poolOf(eip)).holders),
+        have: have.objects,
+      },
+      add,
+    );
+  }
   const routes = new Set(objects.keys());
   announcements(
     {
@@ -73,6 +93,11 @@ export function gatewayObjects(
   );
   const lacking = found.paths.filter(({ eip }) => !objects.has(routeKey(eip, gateway.table))).length;
   return { objects: [...objects.values()], problems: causes(problems), complete: snapshot.complete, lacking };
+}
+
+/** undefined in the place of none: where nobody holds an EIP, its ports stay as they are in the kernel. */
+function known<T>(holders: readonly T[]): readonly T[] | undefined {
+  return holders.length === 0 ? undefined : holders;
 }
 
 /** What decides, beside the routes, which EIPs are announced. */
@@ -97,7 +122,7 @@ export interface FixedInputs {
 
 /** The nftables tables that a gateway may make. */
 export function nftTableNames(protocol: number): readonly NftName[] {
-  return [flowLabelTableName(protocol), segmentSizeTableName(protocol)];
+  return [flowLabelTableName(protocol), segmentSizeTableName(protocol), natTableName(protocol)];
 }
 
 /** All that does not depend on which Service has which EIP. */
@@ -119,6 +144,7 @@ export function fixedObjects(inputs: FixedInputs, add: Add): readonly Problem[] 
   }
   problems.push(...sysctls(gateway, have, add));
   problems.push(...flowLabels(gateway, refused, add), ...segmentSizes(gateway, refused, add));
+  problems.push(...natFrames(gateway, refused, add));
   problems.push(...poolRoutes(gateway, owner, reserved, add));
   problems.push(...lookups(gateway.announce, have), ...withoutIpv6(gateway, have));
   const uplink = alive(have.links, gateway.uplink);

@@ -32,6 +32,7 @@ export class GroupTable {
   readonly #found = new Map<string, number>();
   /** Nexthops of other nodes in groups that stay as they were found, by id, and in how many of these. */
   readonly #otherHops = new Map<number, number>();
+  #written = new Set<number>();
 
   /** Notes the groups in the kernel, whose ids are adopted when their content is needed. */
   constructor({ gateway, owner, kernel, nexthops, desired }: GroupTableInputs) {
@@ -49,6 +50,13 @@ export class GroupTable {
       const twin = this.#found.get(content);
       if (twin === undefined || object.id < twin) this.#found.set(content, object.id);
     }
+  }
+
+  /** The ids of the groups that were written since the last call. */
+  takeWritten(): ReadonlySet<number> {
+    const written = this.#written;
+    if (written.size > 0) this.#written = new Set();
+    return written;
   }
 
   get(id: number): Group | undefined {
@@ -132,6 +140,7 @@ export class GroupTable {
   }
 
   write(group: Group): void {
+    this.#written.add(group.id);
     if (group.carriers.length === 0) {
       this.#writeFound(group);
       return;

@@ -100,12 +100,12 @@ export class PathTable {
 
   /** The Services that hold the EIP are there, and have no endpoint that could serve it. */
   lacksEndpoints(eip: Ip): boolean {
-    return lackEndpoints(this.#holders(eip), family(eip));
+    return lackEndpoints(this.holders(eip), family(eip));
   }
 
   /** Where the EIP goes depends on its endpoints alone, and on no node that is not known. */
   goesByEndpoints(eip: Ip): boolean {
-    return goByEndpoints(this.#holders(eip), this.#candidates, family(eip));
+    return goByEndpoints(this.holders(eip), this.#candidates, family(eip));
   }
 
   /** A node that may carry traffic has this address. */
@@ -181,8 +181,8 @@ export class PathTable {
     }
   }
 
-  /** The Services that hold the EIP, of those that name it. */
-  #holders(eip: Ip): readonly Service[] {
+  /** The Services that hold the EIP, of those that name it; the strongest claim first. */
+  holders(eip: Ip): readonly Service[] {
     return claim(eip, this.#claimants.of(eip), this.#gateway, this.#poolOf(eip)).holders;
   }
 

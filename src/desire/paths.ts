@@ -5,6 +5,7 @@ import { type Probed, unprobed } from '../model/probed.ts';
 import type { Problem } from '../model/problem.ts';
 import { addressProblems, type Candidates, candidates, carriers, shared } from './carriers.ts';
 import { claim, namedAddresses } from './claims.ts';
+import { isNat, nodePorts, withoutNodePort } from './nat-mode.ts';
 import type { Path } from './path.ts';
 import { type PoolFinder, poolFinder } from './pools.ts';
 
@@ -29,18 +30,10 @@ export function paths(
   probed: Pick<Probed, 'waiting'> = unprobed,
 ): Paths {
   const terms: Terms = { gateway, poolOf: poolFinder(gateway.pools), nodes: candidates(nodes), probed };
-  const naming = new Map<Ip, Service[]>();
-  for (const service of services) {
-    for (const ip of namedAddresses(service, gateway)) {
-      const others = naming.get(ip);
-      if (others) others.push(service);
-      else naming.set(ip, [service]);
-    }
-  }
   const result: Path[] = [];
   const idle: Idle[] = [];
   const problems: Problem[] = [...addressProblems(nodes)];
-  for (const [eip, named] of naming) {
+  for (const [eip, named] of naming(services, gateway)) {
     const found = resolve(eip, named, terms);
     problems.push(...found.problems);
     if (found.path === undefined) continue;
@@ -48,6 +41,19 @@ export function paths(
     else idle.push(found.path);
   }
   return { paths: result, idle, problems };
+}
+
+/** The Services that name each EIP. */
+export function naming(services: readonly Service[], gateway: Gateway): ReadonlyMap<Ip, readonly Service[]> {
+  const named = new Map<Ip, Service[]>();
+  for (const service of services) {
+    for (const ip of namedAddresses(service, gateway)) {
+      const others = named.get(ip);
+      if (others) others.push(service);
+      else named.set(ip, [service]);
+    }
+  }
+  return named;
 }
 
 /** Where one EIP goes. */
@@ -72,12 +78,17 @@ export function resolve(
   { gateway, poolOf, nodes, probed }: Terms,
 ): Resolved {
   const of = family(eip);
-  const { holders, problems } = claim(eip, named, gateway, poolOf(eip));
-  if (holders.length === 0) return { path: undefined, problems };
+  const pool = poolOf(eip);
+  const { holders, problems: claims } = claim(eip, named, gateway, pool);
+  if (holders.length === 0) return { path: undefined, problems: claims };
+  const byNat = isNat(gateway, pool);
+  const unreachable = byNat ? holders.flatMap((service) => withoutNodePort(eip, service) ?? []) : [];
+  const problems = unreachable.length === 0 ? claims : [...claims, ...unreachable];
   const services = holders.map(serviceName).sort();
   const weighing = gateway.weighByEndpoints ? 'endpoints' : 'equal';
   // A Service that no node can serve must not take the EIP away from a Service that shares it.
   const able = holders
+    .filter((service) => !byNat || nodePorts(service).length > 0)
     .map((service) => {
       const waiting = probed.waiting(serviceName(service))[of];
       return { service, list: carriers(service, nodes, of, weighing, waiting) };

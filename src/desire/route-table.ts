@@ -113,6 +113,11 @@ export class RouteTable {
     return this.#placements.takeWritten();
   }
 
+  /** The ids of the nexthop groups that were written since the last call. */
+  takeWrittenGroups(): ReadonlySet<number> {
+    return this.#groups.takeWritten();
+  }
+
   /** Where all EIPs of a group go depends on their endpoints alone. */
   goesByEndpoints(groupId: number): boolean {
     const { eips } = this.#groups.get(groupId) ?? {};

@@ -9,6 +9,7 @@ import { gcThreshold, neighbourLimit } from '../daemon/neighbour-limits.ts';
 import { nodeScope, withInterface } from '../daemon/node-role.ts';
 import { openSource } from '../daemon/source.ts';
 import { candidates } from '../desire/carriers.ts';
+import { isNat } from '../desire/nat-mode.ts';
 import { paths } from '../desire/paths.ts';
 import { poolFinder } from '../desire/pools.ts';
 import { listDefaultRoutes } from '../kernel/default-routes.ts';
@@ -266,11 +267,16 @@ function firewallFacts(
 ): readonly FirewallFacts[] {
   return gateway.pools
     .filter((pool) => !termsOf(pool).nodeAddresses)
-    .flatMap(({ name, addresses }) =>
+    .flatMap((pool) =>
       ([4, 6] as const).flatMap((of) => {
+        const { name, addresses } = pool;
         const prefix = addresses.find((one) => family(one) === of);
         if (prefix === undefined) return [];
-        const destination = prefixIp(prefix);
+        const lan = addressOn(gateway.lan, of, links);
+        // With NAT a packet has the address of a node by now.
+        const node =
+          isNat(gateway, pool) && lan !== undefined ? ipFromNumber(ipNumber(lan) ^ 1n, of) : undefined;
+        const destination = node ?? prefixIp(prefix);
         const own = addressOn(gateway.uplink, of, links);
         const verdict = firewall.judge({
           iif: gateway.uplink,

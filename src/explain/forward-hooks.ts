@@ -1,5 +1,6 @@
 import type { Protocol } from '../model/cluster.ts';
 import { contains, family, type Ip, parseIp, parsePrefix } from '../model/ip.ts';
+import { type FirewallManager, managerOf } from './firewall-managers.ts';
 
 /** The first packet of a connection that comes in on one interface and leaves by another. */
 export interface Packet {
@@ -17,7 +18,7 @@ export interface Packet {
 export type ForwardVerdict =
   | { readonly kind: 'passes' }
   /** By whom: `chain inet filter forward, its policy`. */
-  | { readonly kind: 'drops'; readonly by: string }
+  | { readonly kind: 'drops'; readonly by: string; readonly manager?: FirewallManager }
   /** A rule that decides it looks at more than is known of the packet. */
   | { readonly kind: 'unclear'; readonly by: string };
 
@@ -38,7 +39,13 @@ export function judgeForward(ruleset: unknown, packet: Packet): ForwardVerdict {
       if (found.next && policy === 'drop') found.drop ??= `${by}, its policy drop`;
       const passes = found.accept || (found.next && policy !== 'drop');
       if (found.drop === undefined) continue;
-      if (!passes) return { kind: 'drops', by: found.drop };
+      if (!passes) {
+        const all = [...tables].flatMap(([table, { chains }]) =>
+          [...chains.keys()].map((one) => `${table} ${one}`),
+        );
+        const manager = managerOf(found.drop, all);
+        return { kind: 'drops', by: found.drop, ...(manager && { manager }) };
+      }
       unclear ??= found.drop;
     }
   }

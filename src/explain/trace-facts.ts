@@ -3,7 +3,7 @@ import type { RouteLookup } from '../kernel/route-lookup.ts';
 import type { Gateway } from '../model/gateway.ts';
 import type { Ip } from '../model/ip.ts';
 import type { NeighbourState } from '../model/listing.ts';
-import type { Link } from '../model/object.ts';
+import type { Link, NatEip } from '../model/object.ts';
 import type { Need } from '../status/need.ts';
 import type { PathView } from '../status/path-view.ts';
 import type { State } from '../status/state.ts';
@@ -58,9 +58,19 @@ export interface KernelFacts {
   readonly forwarded: RouteLookup;
   /** By path below /proc/sys; what does not exist is left out. */
   readonly sysctls: ReadonlyMap<string, string>;
+  /** Of the packet as it is forwarded: with mode nat it has the address of a node. */
   readonly firewall: ForwardVerdict | NotAsked;
+  /** Absent: the EIP is not in the table of NAT. */
+  readonly nat?: NatFacts;
   /** Of the carriers; those that the kernel knows nothing of are left out. */
   readonly neighbours: ReadonlyMap<Ip, NeighbourState>;
+}
+
+/** What the table of NAT has of an EIP. */
+export interface NatFacts {
+  readonly eip: NatEip;
+  /** The nodes of a group, one per bucket. */
+  nodes(group: number): readonly Ip[];
 }
 
 export interface NotAsked {

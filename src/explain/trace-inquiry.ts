@@ -14,7 +14,8 @@ import { readSysctl } from '../kernel/sysctl.ts';
 import { family, type Ip, ipFromNumber, ipNumber } from '../model/ip.ts';
 import { command, describe, type LinkNames } from '../model/iproute.ts';
 import type { Listing } from '../model/listing.ts';
-import type { Link } from '../model/object.ts';
+import { natTableName } from '../model/nat.ts';
+import { type Link, natEipKey, natGroupKey } from '../model/object.ts';
 import { ownerOf } from '../model/owner.ts';
 import { unprobed } from '../model/probed.ts';
 import { type PathsAnswer, type PathView, pathTarget, pathViews } from '../status/path-view.ts';
@@ -23,7 +24,7 @@ import { type Firewall, readFirewall } from './firewall.ts';
 import { addressOn } from './link-address.ts';
 import { askNeighbours } from './neighbour-inquiry.ts';
 import type { Target } from './target.ts';
-import type { KernelFacts, KnownFrom, NotAsked, ProbeFacts, TraceFacts } from './trace-facts.ts';
+import type { KernelFacts, KnownFrom, NatFacts, NotAsked, ProbeFacts, TraceFacts } from './trace-facts.ts';
 
 export interface TraceOptions {
   readonly config: GatewayConfig;
@@ -108,7 +109,13 @@ function listingOf(
   signal: AbortSignal,
 ): Promise<Listing> {
   return kernel.list(
-    { owner: ownerOf(protocol), tables: [table], sysctls: [], nftTables: [], neighbours: [] },
+    {
+      owner: ownerOf(protocol),
+      tables: [table],
+      sysctls: [],
+      nftTables: [natTableName(protocol)],
+      neighbours: [],
+    },
     signal,
   );
 }
@@ -147,7 +154,12 @@ async function kernelFacts(
   ]);
   const holding = view.services.find(({ holds }) => holds);
   const port = target.port ?? holding?.ports[0]?.port;
+  const protocol = holding?.ports.find((one) => one.port === port)?.protocol;
+  const nat = natFacts(eip, listing);
+  const sent = nat?.eip.ports.find((one) => one.port === port);
+  const [node] = sent === undefined ? [] : (nat?.nodes(sent.group) ?? []);
   return {
+    ...(nat && { nat }),
     links,
     nhid,
     vias,
@@ -161,11 +173,23 @@ async function kernelFacts(
       iif: uplink,
       oif: lan,
       source: client ?? eip,
-      destination: eip,
-      protocol: holding?.ports.find((one) => one.port === port)?.protocol,
-      port,
+      destination: node ?? eip,
+      protocol,
+      port: node === undefined ? port : sent?.nodePort,
     }),
     neighbours,
+  };
+}
+
+function natFacts(eip: Ip, { objects }: Listing): NatFacts | undefined {
+  const found = objects.get(natEipKey(eip));
+  if (found?.kind !== 'nat-eip') return undefined;
+  return {
+    eip: found,
+    nodes: (id) => {
+      const group = objects.get(natGroupKey(id));
+      return group?.kind === 'nat-group' ? group.buckets : [];
+    },
   };
 }
 

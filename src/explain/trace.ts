@@ -3,6 +3,7 @@ import { carriersStep } from './steps/carriers.ts';
 import { daemonStep } from './steps/daemon.ts';
 import { forwardingStep } from './steps/forwarding.ts';
 import { layer2Step } from './steps/layer2.ts';
+import { isNatTraced, natStep } from './steps/nat.ts';
 import { neighboursStep } from './steps/neighbours.ts';
 import { poolStep } from './steps/pool.ts';
 import { probeStep } from './steps/probe.ts';
@@ -38,6 +39,7 @@ const way: readonly ((facts: TraceFacts) => Step | undefined)[] = [
   carriersStep,
   ofKernel('route', routeStep),
   layer2Step,
+  (facts) => (isNatTraced(facts) ? ofKernel('nat', natStep)(facts) : undefined),
   ofKernel('forwarding', forwardingStep),
   ofKernel('neighbours', neighboursStep),
   fromHere('return path', returnStep),
@@ -48,7 +50,7 @@ const way: readonly ((facts: TraceFacts) => Step | undefined)[] = [
 export function trace(facts: TraceFacts): Trace {
   const { view, asked } = facts;
   const holders = holdersOf(facts);
-  const steps = way.flatMap((step) => step(facts) ?? []);
+  const steps = way.map((step) => step(facts)).filter((found) => found !== undefined);
   const broken = steps.findIndex(({ state }) => state === 'FAIL');
   const first = broken >= 0 ? steps[broken] : steps.find(({ state }) => state === '?');
   const isProven = steps.slice(-2).every(({ state }) => state === 'ok');

@@ -174,7 +174,7 @@ export class LinuxKernel implements Kernel {
           collect((await this.#dumper.dump(ruleDump(of), signal)).map(({ rule }) => rule));
         }
       } else if (kind === 'nft') {
-        collect([await this.#nft.list({ family: first as NftFamily, name: second }, signal)]);
+        collect(await this.#nft.list({ family: first as NftFamily, name: second }, signal));
       } else if (kind === 'neighbour') {
         for (const of of families) collect(await this.#dumper.dump(proxyNeighbourDump(of), signal));
       }
@@ -190,6 +190,8 @@ export class LinuxKernel implements Kernel {
         return addProxies(this.#batcher, run, signal);
       case 'nft':
         return this.#applyNft(run, signal);
+      case 'nat':
+        return this.#applyNat(run, signal);
       case 'set':
       case 'restore':
         return this.#applySysctls(way, run, signal);
@@ -203,6 +205,11 @@ export class LinuxKernel implements Kernel {
       const change = run.changes[index];
       if (change) run.outcomes[index] = await this.#nft.apply(change, signal);
     }
+  }
+
+  async #applyNat({ changes, from, to, outcomes }: Run, signal: AbortSignal): Promise<void> {
+    const made = await this.#nft.applyNat(changes.slice(from, to), signal);
+    for (const [i, outcome] of made.entries()) outcomes[from + i] = outcome;
   }
 
   async #applySysctls(way: 'set' | 'restore', run: Run, signal: AbortSignal): Promise<void> {
@@ -226,12 +233,13 @@ export class LinuxKernel implements Kernel {
 }
 
 /** How a change is made; consecutive changes of one way share a batch. */
-type Way = 'netlink' | 'new proxy' | 'nft' | 'set' | 'restore';
+type Way = 'netlink' | 'new proxy' | 'nft' | 'nat' | 'set' | 'restore';
 
 function wayOf(change: Change | undefined): Way {
   if (change === undefined) return 'netlink';
   const { kind } = changeObject(change);
   if (kind === 'nft') return 'nft';
+  if (kind === 'nat-group' || kind === 'nat-eip') return 'nat';
   if (kind === 'sysctl') return change.verb === 'delete' ? 'restore' : 'set';
   return kind === 'neighbour' && change.verb === 'add' ? 'new proxy' : 'netlink';
 }

@@ -7,7 +7,7 @@ import {
   keyOf,
   type Link,
   type LinkAddress,
-  type NftTable,
+  type NftObject,
   type Sysctl,
 } from '../model/object.ts';
 import { isOwnId, type Owner } from '../model/owner.ts';
@@ -58,7 +58,7 @@ export class Lister {
   #dumps: readonly RepeatedDump<Found>[] = [];
   #parts: readonly (readonly (Found | undefined)[])[] = [];
   #settings: readonly Sysctl[] = [];
-  #tables: readonly NftTable[] = [];
+  #tables: readonly NftObject[] = [];
   #listed: Listed | undefined;
 
   constructor(dumper: Dumper, sysctls: Sysctls, nft: Nft) {
@@ -101,11 +101,12 @@ export class Lister {
     return { links, parts, settings: await this.#sysctls.list(scope.sysctls) };
   }
 
-  async #nftTables({ nftTables, owner }: Scope, signal: AbortSignal): Promise<readonly NftTable[]> {
-    const tables: NftTable[] = [];
+  async #nftTables({ nftTables, owner }: Scope, signal: AbortSignal): Promise<readonly NftObject[]> {
+    const tables: NftObject[] = [];
     for (const name of nftTables) {
-      const table = await this.#nft.list(name, signal);
-      if (table?.protocol === owner.protocol) tables.push(table);
+      const listed = await this.#nft.list(name, signal);
+      // A large table of NAT is no argument list.
+      for (const object of listed) if (object.protocol === owner.protocol) tables.push(object);
     }
     return tables;
   }

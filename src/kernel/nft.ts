@@ -1,8 +1,11 @@
 import { spawn } from 'node:child_process';
-import { digestOf, listingOf, nftScript, parseNftComment, seal } from '../model/nft.ts';
-import type { Change, NftName, NftTable } from '../model/object.ts';
+import { frameListingOf, frameOf, isNatTable, natScript } from '../model/nat.ts';
+import { digestOf, listingOf, nftScript, seal } from '../model/nft.ts';
+import type { Change, NatEip, NatGroup, NftName, NftObject } from '../model/object.ts';
 import type { Problem } from '../model/problem.ts';
 import { KernelError } from './kernel.ts';
+import { parseNatTable } from './nat-listing.ts';
+import { parseTable, unsealed } from './nft-listing.ts';
 import { programEnvironment } from './program.ts';
 
 /** Notifications of older processes have been received by now. */
@@ -21,6 +24,8 @@ const remembered = 32;
  */
 export class Nft {
   readonly #pids = new Set<number>();
+  /** The last listing of each table of NAT: a large one is parsed when it has changed. */
+  readonly #former = new Map<string, { readonly text: string; readonly objects: readonly NftObject[] }>();
 
   /** Whether a notification was caused by a process of ours. */
   isOwn(pid: number): boolean {
@@ -28,28 +33,65 @@ export class Nft {
   }
 
   /**
-   * The table; undefined when it does not exist, and on a host without nftables: there `apply` refuses to add the
-   * table, and a listing of everything else succeeds.
+   * The table, and what is in it if it is one of NAT; empty when it does not exist, and on a host without nftables:
+   * there `apply` refuses to add the table, and a listing of everything else succeeds. Unchanged objects are the same
+   * ones as in the last listing.
    *
    * @throws KernelError
    */
-  async list(name: NftName, signal: AbortSignal): Promise<NftTable | undefined> {
-    const listed = await this.#run(listingOf(name), '', signal);
-    if (listed.error && absent.has(listed.error.code)) return undefined;
+  async list(name: NftName, signal: AbortSignal): Promise<readonly NftObject[]> {
+    const listed = await this.#run(isNatTable(name) ? frameListingOf(name) : listingOf(name), '', signal);
+    if (listed.error && absent.has(listed.error.code)) return [];
     if (listed.error) throw listed.error;
-    return parseTable(name, listed.text);
+    if (!isNatTable(name)) return [parseTable(name, listed.text)];
+    const elements = await this.#run(['--json', ...listingOf(name)], '', signal);
+    // Somebody has deleted it meanwhile.
+    if (elements.error?.code === 'ENOENT') return [];
+    if (elements.error) throw elements.error;
+    const text = listed.text + elements.text;
+    const former = this.#former.get(name.name);
+    if (former?.text === text) return former.objects;
+    const objects = parseNatTable(name, listed.text, elements.text);
+    this.#former.set(name.name, { text, objects });
+    return objects;
   }
 
   /** @returns undefined when it is done */
   async apply(change: Change, signal: AbortSignal): Promise<KernelError | undefined> {
-    const { error } = await this.#run(['--file', '-'], nftScript(change), signal);
-    if (error || change.verb === 'delete' || change.want.kind !== 'nft') return error;
-    const { family, name } = change.want;
-    const written = await this.#run(listingOf(change.want), '', signal);
+    const table = change.verb === 'delete' ? change.have : change.want;
+    if (table.kind !== 'nft') throw new TypeError(`a ${table.kind} is no table of nftables`);
+    const { family, name } = table;
+    const isFrame = isNatTable(table);
+    const kept = isFrame && change.verb === 'replace' ? contentOf(await this.list(table, signal)) : [];
+    const script = nftScript(change) + natScript(kept.map((want) => ({ verb: 'add', want })));
+    const { error } = await this.#run(['--file', '-'], script, signal);
+    if (error || change.verb === 'delete') return error;
+    const written = await this.#run(isFrame ? frameListingOf(table) : listingOf(table), '', signal);
     if (written.error) return written.error;
-    const digest = digestOf(unsealed(written.text).content);
+    const digest = digestOf(unsealed(isFrame ? frameOf(written.text) : written.text).content);
     const chain = `add chain ${family} ${name} ${seal} { comment "${digest}"; }\n`;
     return (await this.#run(['--file', '-'], chain, signal)).error;
+  }
+
+  /**
+   * Makes changes of groups and EIPs in one transaction. When something in it is refused, nothing of it is done, so the
+   * halves are tried by themselves.
+   *
+   * @returns one entry per change; undefined: it is done
+   */
+  async applyNat(
+    changes: readonly Change[],
+    signal: AbortSignal,
+  ): Promise<readonly (KernelError | undefined)[]> {
+    if (changes.length === 0) return [];
+    const { error } = await this.#run(['--file', '-'], natScript(changes), signal);
+    if (error === undefined) return changes.map(() => undefined);
+    if (changes.length === 1 || error.code === 'ENOSYS') return changes.map(() => error);
+    const half = Math.ceil(changes.length / 2);
+    return [
+      ...(await this.applyNat(changes.slice(0, half), signal)),
+      ...(await this.applyNat(changes.slice(half), signal)),
+    ];
   }
 
   /** @throws the signal's reason */
@@ -90,26 +132,17 @@ export class Nft {
   }
 }
 
-/** @param text as `nft list table` prints it */
-export function parseTable({ family, name }: NftName, text: string): NftTable {
-  const { content, seal: sealed } = unsealed(text);
-  const [, comment = ''] = /^\tcomment "([^"]*)"$/m.exec(text) ?? [];
-  const whose = parseNftComment(comment);
-  const found = digestOf(content);
-  const intact = whose !== undefined && sealed === found;
-  return {
-    kind: 'nft',
-    family,
-    name,
-    protocol: whose?.protocol ?? 0,
-    content,
-    digest: intact ? whose.digest : `touched ${found}`,
-  };
-}
-
-function unsealed(text: string): { readonly content: string; readonly seal: string | undefined } {
-  const chain = /\n*\tchain seal \{\n\t\tcomment "(\w+)"\n\t\}\n/;
-  return { content: text.replace(chain, '\n'), seal: chain.exec(text)?.[1] };
+/** What is left of a table of NAT that others have changed, so that it can be put into another frame. */
+function contentOf(listed: readonly NftObject[]): readonly (NatGroup | NatEip)[] {
+  const groups = listed.filter((one) => one.kind === 'nat-group');
+  const ids = new Set(groups.flatMap(({ id, buckets }) => (buckets.length > 0 ? [id] : [])));
+  const eips = listed
+    .filter((one) => one.kind === 'nat-eip')
+    .map((eip) => ({
+      ...eip,
+      ports: eip.ports.filter(({ nodePort, group }) => nodePort !== 0 && ids.has(group)),
+    }));
+  return [...groups.filter(({ buckets }) => buckets.length > 0), ...eips];
 }
 
 /** nft prints the position, the kernel's message, the line and a row of carets; only the message is kept. */

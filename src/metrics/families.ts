@@ -80,6 +80,23 @@ const announceFamilies: readonly Family[] = [
   ),
 ];
 
+const natFamilies: readonly Family[] = [
+  ofGateway(
+    'gauge',
+    'eiproute_conntrack_entries',
+    'Connections that the kernel keeps in mind; absent without mode nat',
+    [],
+    ({ conntrack }) => one(conntrack?.entries),
+  ),
+  ofGateway(
+    'gauge',
+    'eiproute_conntrack_limit',
+    'nf_conntrack_max: beyond it new connections are dropped; absent without mode nat',
+    [],
+    ({ conntrack }) => one(conntrack?.limit),
+  ),
+];
+
 const poolFamilies: readonly Family[] = [
   ofGateway(
     'gauge',
@@ -292,6 +309,7 @@ export const families: readonly Family[] = [
   ...eipFamilies,
   ...nodeFamilies,
   ...announceFamilies,
+  ...natFamilies,
   ...poolFamilies,
   ...workFamilies,
   ...processFamilies,

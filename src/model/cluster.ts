@@ -1,4 +1,4 @@
-import type { Ip } from './ip.ts';
+import type { Ip, Prefix } from './ip.ts';
 import type { Problem } from './problem.ts';
 import type { ToldAgent } from './publication.ts';
 
@@ -53,6 +53,10 @@ export interface Service {
   readonly loadBalancerClass: string | undefined;
   readonly externalTrafficPolicy: 'Cluster' | 'Local';
   readonly healthCheckNodePort: number | undefined;
+  /** Absent: a client may come to another endpoint with each connection. */
+  readonly sessionAffinity?: 'ClientIP';
+  /** `spec.loadBalancerSourceRanges`, those that can be read; absent: everybody may connect. */
+  readonly sourceRanges?: readonly Prefix[];
   readonly ports: readonly ServicePort[];
   /** `status.loadBalancer.ingress[].ip` */
   readonly ingress: readonly Ip[];

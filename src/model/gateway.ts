@@ -3,6 +3,12 @@ import type { Family, Ip, Prefix } from './ip.ts';
 import type { Resilience } from './object.ts';
 import type { PoolTerms } from './pool.ts';
 
+/**
+ * How packets for an EIP get to a node: as they are, or with the node's address and the NodePort of the Service in the
+ * place of the EIP and its port.
+ */
+export type Mode = 'routed' | 'nat';
+
 export interface Pool {
   readonly name: string;
   /** Networks; ranges are broken up into networks. Sorted, disjoint. */
@@ -13,8 +19,26 @@ export interface Pool {
   readonly aggregate?: Readonly<Partial<Record<Family, number>>>;
   /** BGP communities, as `65001:100`; for the include of a routing daemon alone. */
   readonly communities?: readonly string[];
+  /** Absent: that of the gateway. */
+  readonly mode?: Mode;
   /** undefined: as the gateway does, by BGP or not at all. */
   readonly announce?: AnnounceWay;
+}
+
+/** How NAT changes packets, in the pools that have it. */
+export interface Nat {
+  /**
+   * What a node sees of a client: its address; an address of this gateway on the LAN; or one of these, at most one per
+   * family. Who reaches an EIP from the LAN, or from this host, is masqueraded in any case: the reply would not come back
+   * through this gateway.
+   */
+  readonly source: 'preserve' | 'masquerade' | readonly Ip[];
+  /** Networks beyond those that come in by the LAN whose packets are masqueraded. */
+  readonly inside: readonly Prefix[];
+  /** What decides the node of a flow, where the Service does not ask for ClientIP. */
+  readonly affinity: 'address' | 'connection';
+  /** Of the hash, the same on all gateways. */
+  readonly seed: number;
 }
 
 /**
@@ -39,6 +63,9 @@ export interface Announce {
   readonly active: readonly Ip[];
 }
 
+/** Two gateways that nobody told a seed must agree on it all the same. */
+export const defaultNat: Nat = { source: 'preserve', inside: [], affinity: 'address', seed: 1 };
+
 /** The part of a gateway's configuration that decides what is in the kernel. */
 export interface Gateway {
   /** Interface toward the nodes. */
@@ -48,6 +75,10 @@ export interface Gateway {
   /** Routers of the default routes on the uplink, at most one per family; empty: other programs set them. */
   readonly defaultRoutes: readonly Ip[];
   readonly pools: readonly Pool[];
+  /** Of the pools that name none, and of EIPs that are in no pool any more. Absent: routed. */
+  readonly mode?: Mode;
+  /** Absent: {@link defaultNat}. */
+  readonly nat?: Nat;
   /** undefined: another program assigns addresses to Services. */
   readonly allocation?: Allocation;
   readonly protocol: number;

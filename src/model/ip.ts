@@ -198,6 +198,11 @@ function startsWith(bytes: Uint8Array, network: Uint8Array, length: number): boo
   return true;
 }
 
+/** By address, the shorter prefix first. */
+export function comparePrefixes(a: Prefix, b: Prefix): number {
+  return compareIp(prefixIp(a), prefixIp(b)) || prefixLength(a) - prefixLength(b);
+}
+
 export function overlaps(a: Prefix, b: Prefix): boolean {
   return prefixLength(a) <= prefixLength(b) ? contains(a, prefixIp(b)) : contains(b, prefixIp(a));
 }

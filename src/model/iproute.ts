@@ -1,6 +1,15 @@
 import { family, onlyIp, type Prefix } from './ip.ts';
+import { bucketShares, contentCommands, isNatTable, natScript } from './nat.ts';
 import { nftScript, sealCommand } from './nft.ts';
-import { type Change, familyOf, type KernelObject, type Member, type Route, type Rule } from './object.ts';
+import {
+  type Change,
+  familyOf,
+  type KernelObject,
+  type Member,
+  type NatPort,
+  type Route,
+  type Rule,
+} from './object.ts';
 import { shellWord } from './text.ts';
 
 /** ifindex -> interface name */
@@ -18,9 +27,14 @@ export function command(change: Change, names: LinkNames, former?: string): stri
     return `sysctl -w ${shellWord(sysctlName(object.name))}=${sysctlWord(value)}`;
   }
   if (object.kind === 'nft') {
-    const script = `nft -f - <<'EOF'\n${nftScript(change)}EOF`;
+    const script =
+      change.verb === 'replace' && isNatTable(object)
+        ? `{ cat <<'EOF'\n${nftScript(change)}EOF\n${contentCommands(object.name)}\n} | nft -f -`
+        : `nft -f - <<'EOF'\n${nftScript(change)}EOF`;
     return change.verb === 'delete' ? script : `${script}\n${sealCommand(object)}`;
   }
+  if (object.kind === 'nat-group' || object.kind === 'nat-eip')
+    return `nft -f - <<'EOF'\n${natScript([change])}EOF`;
   const dash = familyOf(object) === 6 ? 'ip -6' : 'ip';
   if (change.verb === 'delete' && (object.kind === 'nexthop' || object.kind === 'group')) {
     // Linux refuses a delete with attributes other than the id.
@@ -63,6 +77,10 @@ export function describe(
       return `${sysctlName(object.name)} = ${object.value}`;
     case 'nft':
       return `table ${object.family} ${object.name}`;
+    case 'nat-group':
+      return `group ${object.id} nodes ${bucketShares(object.buckets).join(', ')}`;
+    case 'nat-eip':
+      return `${object.eip} ${object.ports.map(portWords).join(', ')}`;
     default:
       return object satisfies never;
   }
@@ -84,6 +102,8 @@ function noun(object: KernelObject): string {
     case 'rule':
     case 'sysctl':
     case 'nft':
+    case 'nat-group':
+    case 'nat-eip':
       return object.kind;
     default:
       return object satisfies never;
@@ -92,6 +112,10 @@ function noun(object: KernelObject): string {
 
 function member({ id, weight }: Member): string {
   return weight === 1 ? String(id) : `${id},${weight}`;
+}
+
+function portWords({ protocol, port, nodePort, group }: NatPort): string {
+  return `${protocol} ${port} to group ${group} port ${nodePort}`;
 }
 
 function destination(dst: Prefix): string {

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { frameFilter, frameListingOf, isNatTable } from './nat.ts';
 import type { Change, NftName, NftTable } from './object.ts';
 
 /** @param content sets, chains and rules: the text between the braces of the table */
@@ -51,6 +52,9 @@ export function listingOf({ family, name }: NftName): readonly string[] {
 
 /** The shell command that adds the seal to a written table. A table without it counts as changed. */
 export function sealCommand(table: NftName): string {
-  const digest = `$(nft ${listingOf(table).join(' ')} | sha256sum | cut -c 1-16)`;
+  const listed = isNatTable(table)
+    ? `nft ${frameListingOf(table).join(' ')} | ${frameFilter}`
+    : `nft ${listingOf(table).join(' ')}`;
+  const digest = `$(${listed} | sha256sum | cut -c 1-16)`;
   return `nft add chain ${table.family} ${table.name} ${seal} "{ comment \\"${digest}\\"; }"`;
 }

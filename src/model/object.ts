@@ -4,7 +4,16 @@ import { type Family, family, hostPrefix, type Ip, type Prefix } from './ip.ts';
  * An object that eiproute keeps in the kernel. Every field is always present (undefined, not missing), so that objects
  * of one kind share a hidden class: a gateway holds a hundred thousand of them.
  */
-export type KernelObject = Sysctl | Nexthop | NexthopGroup | ProxyNeighbour | Route | Rule | NftTable;
+export type KernelObject =
+  | Sysctl
+  | Nexthop
+  | NexthopGroup
+  | ProxyNeighbour
+  | Route
+  | Rule
+  | NftTable
+  | NatGroup
+  | NatEip;
 
 /** A nexthop object toward one node; the family is that of its address. */
 export interface Nexthop {
@@ -130,6 +139,48 @@ export interface NftTable extends NftName {
   readonly digest: string;
 }
 
+/** The nodes of a nexthop group, as a map of the table of NAT and the chains that ask it; see nat.ts. */
+export interface NatGroup {
+  readonly kind: 'nat-group';
+  /** That of the {@link NexthopGroup}. */
+  readonly id: number;
+  readonly protocol: number;
+  readonly family: Family;
+  /** The node of each bucket. A flow goes to the bucket that its hash says. */
+  readonly buckets: readonly Ip[];
+  /** Of the hash, the same on all gateways. */
+  readonly seed: number;
+  /** False: another program has changed its chains. */
+  readonly intact: boolean;
+}
+
+/** An EIP in the table of NAT. What comes to it and to none of its ports is refused. */
+export interface NatEip {
+  readonly kind: 'nat-eip';
+  readonly eip: Ip;
+  readonly protocol: number;
+  /** Sorted by protocol, then by port. */
+  readonly ports: readonly NatPort[];
+  /** False: another program has taken it out of the set of EIPs. */
+  readonly intact: boolean;
+}
+
+export interface NatPort {
+  readonly protocol: 'sctp' | 'tcp' | 'udp';
+  readonly port: number;
+  /** 0: it has none, since another program has taken it out. */
+  readonly nodePort: number;
+  /** id of a {@link NatGroup}; 0: as with nodePort. */
+  readonly group: number;
+  /** What decides the node: the client's address, or its address and port. */
+  readonly affinity: 'address' | 'connection';
+  /** Who may connect: sorted, none in another; empty: nobody; undefined: everybody. */
+  readonly ranges: readonly Prefix[] | undefined;
+}
+
+/** What is in nftables. */
+export type NftObject = NftTable | NatGroup | NatEip;
+
 /** A network interface: the fields that routing depends on. */
 export interface Link {
   readonly index: number;
@@ -155,7 +206,17 @@ export type Change =
 /** How many objects there are of each kind. */
 export type Counts = Readonly<Record<KernelObject['kind'], number>>;
 
-export const noCounts: Counts = { sysctl: 0, nexthop: 0, group: 0, neighbour: 0, nft: 0, route: 0, rule: 0 };
+export const noCounts: Counts = {
+  sysctl: 0,
+  nexthop: 0,
+  group: 0,
+  neighbour: 0,
+  nft: 0,
+  'nat-group': 0,
+  'nat-eip': 0,
+  route: 0,
+  rule: 0,
+};
 
 /** The identity of an object in the kernel: it refuses a second object with the same key. */
 export type Key = string;
@@ -175,7 +236,11 @@ export function keyOf(object: KernelObject): Key {
     case 'sysctl':
       return `sysctl ${object.name}`;
     case 'nft':
-      return `nft ${object.family} ${object.name}`;
+      return nftKey(object);
+    case 'nat-group':
+      return natGroupKey(object.id);
+    case 'nat-eip':
+      return natEipKey(object.eip);
     default:
       return object satisfies never;
   }
@@ -184,6 +249,18 @@ export function keyOf(object: KernelObject): Key {
 /** A hundred thousand of them are kept: join makes one flat string, and a template a tree of its parts. */
 export function routeKeyOf(table: number, dst: Prefix, metric: number): Key {
   return ['route', table, dst, metric].join(' ');
+}
+
+export function nftKey({ family, name }: NftName): Key {
+  return `nft ${family} ${name}`;
+}
+
+export function natGroupKey(id: number): Key {
+  return `nat-group ${id}`;
+}
+
+export function natEipKey(eip: Ip): Key {
+  return `nat-eip ${eip}`;
 }
 
 export function changeObject(change: Change): KernelObject {
@@ -230,6 +307,17 @@ export function equal(a: KernelObject, b: KernelObject): boolean {
       return b.kind === 'sysctl' && a.name === b.name && a.value === b.value;
     case 'nft':
       return b.kind === 'nft' && keyOf(a) === keyOf(b) && a.protocol === b.protocol && a.digest === b.digest;
+    case 'nat-group':
+      return b.kind === 'nat-group' && sameNatGroup(a, b);
+    case 'nat-eip':
+      return (
+        b.kind === 'nat-eip' &&
+        a.eip === b.eip &&
+        a.protocol === b.protocol &&
+        a.intact === b.intact &&
+        a.ports.length === b.ports.length &&
+        a.ports.every((port, i) => samePort(port, b.ports[i]))
+      );
     default:
       return a satisfies never;
   }
@@ -243,6 +331,38 @@ export function sameResilience(a: Resilience | undefined, b: Resilience | undefi
   return (
     a?.buckets === b?.buckets && a?.idleTimer === b?.idleTimer && a?.unbalancedTimer === b?.unbalancedTimer
   );
+}
+
+function sameNatGroup(a: NatGroup, b: NatGroup): boolean {
+  return (
+    a.id === b.id &&
+    a.protocol === b.protocol &&
+    a.family === b.family &&
+    a.seed === b.seed &&
+    a.intact === b.intact &&
+    a.buckets.length === b.buckets.length &&
+    a.buckets.every((ip, i) => ip === b.buckets[i])
+  );
+}
+
+/** By protocol, then by port. */
+export function compareNatPorts(a: NatPort, b: NatPort): number {
+  return a.protocol === b.protocol ? a.port - b.port : a.protocol < b.protocol ? -1 : 1;
+}
+
+export function samePort(a: NatPort, b: NatPort | undefined): boolean {
+  return (
+    a.protocol === b?.protocol &&
+    a.port === b.port &&
+    a.nodePort === b.nodePort &&
+    a.group === b.group &&
+    a.affinity === b.affinity &&
+    sameRanges(a.ranges, b.ranges)
+  );
+}
+
+function sameRanges(a: readonly Prefix[] | undefined, b: readonly Prefix[] | undefined): boolean {
+  return a?.length === b?.length && (a ?? []).every((prefix, i) => prefix === b?.[i]);
 }
 
 function sameHops(a: readonly Hop[], b: readonly Hop[]): boolean {
@@ -277,7 +397,10 @@ export function familyOf(object: KernelObject): Family | undefined {
     case 'route':
       return family(object.dst);
     case 'rule':
+    case 'nat-group':
       return object.family;
+    case 'nat-eip':
+      return family(object.eip);
     case 'group':
     case 'sysctl':
     case 'nft':

@@ -1,6 +1,7 @@
 import type { DesiredTable, KernelState } from '../model/desired.ts';
 import type { Why } from '../model/desired-object.ts';
-import type { Prefix } from '../model/ip.ts';
+import { onlyIp, type Prefix } from '../model/ip.ts';
+import { natTableName } from '../model/nat.ts';
 import {
   announcedBy,
   changeObject,
@@ -8,6 +9,9 @@ import {
   isAnnouncement,
   type KernelObject,
   type Key,
+  natEipKey,
+  natGroupKey,
+  nftKey,
 } from '../model/object.ts';
 import type { PlannedChange } from './report.ts';
 
@@ -18,14 +22,17 @@ const rank: Readonly<Record<KernelObject['kind'], number>> = {
   group: 2,
   // The nft table of a node protects its sockets before rules lead packets to them.
   nft: 3,
-  route: 4,
-  rule: 5,
+  // Before the route leads packets to this host, they are sure to get the address of a node.
+  'nat-group': 4,
+  'nat-eip': 5,
+  route: 6,
+  rule: 7,
   // What announces comes after the EIP's own route, and is withdrawn before it: nobody may be told of what is not there.
-  neighbour: 7,
+  neighbour: 9,
 };
 
 /** Of a route that announces. */
-const announcementRank = 6;
+const announcementRank = 8;
 
 /** What the diff reads of the desired table. */
 export type Desired = Pick<DesiredTable, 'get' | 'former' | 'keys'>;
@@ -102,6 +109,10 @@ export function references(object: KernelObject): readonly Key[] {
       return object.members.map(({ id }) => `nexthop ${id}`);
     case 'route':
       return object.nhid === undefined ? [] : [`nexthop ${object.nhid}`];
+    case 'nat-group':
+      return [`nexthop ${object.id}`, nftKey(natTableName(object.protocol))];
+    case 'nat-eip':
+      return [...new Set(object.ports.map(({ group }) => natGroupKey(group)))];
     case 'nexthop':
     case 'neighbour':
     case 'rule':
@@ -111,6 +122,16 @@ export function references(object: KernelObject): readonly Key[] {
     default:
       return object satisfies never;
   }
+}
+
+/**
+ * Keys of the objects that come before this one and go after it, where there are any: those that it references, and the
+ * NAT of an EIP, without which its route would lead packets to nodes as they are.
+ */
+export function foundations(object: KernelObject): readonly Key[] {
+  const named = references(object);
+  const eip = object.kind === 'route' && object.nhid !== undefined ? onlyIp(object.dst) : undefined;
+  return eip === undefined ? named : [...named, natEipKey(eip)];
 }
 
 /**
@@ -130,19 +151,20 @@ export function unpinned(
     const dst = announcedBy(object);
     if (dst !== undefined) announced.add(dst);
   }
-  const queue = [...stays];
+  const isAnnounced = ({ change }: PlannedChange): boolean => {
+    const object = changeObject(change);
+    return object.kind === 'route' && !isAnnouncement(object) && announced.has(object.dst);
+  };
+  const kept = announced.size === 0 ? [] : deletes.filter(isAnnounced);
+  const queue = [...stays, ...kept.map(({ change }) => changeObject(change))];
   for (let object = queue.pop(); object !== undefined; object = queue.pop()) {
-    for (const key of references(object)) {
+    for (const key of foundations(object)) {
       if (pinned.has(key)) continue;
       pinned.add(key);
       const next = have.get(key);
       if (next) queue.push(next);
     }
   }
-  if (pinned.size === 0 && announced.size === 0) return deletes;
-  const isAnnounced = ({ change }: PlannedChange): boolean => {
-    const object = changeObject(change);
-    return object.kind === 'route' && !isAnnouncement(object) && announced.has(object.dst);
-  };
+  if (pinned.size === 0 && kept.length === 0) return deletes;
   return deletes.filter((one) => !(pinned.has(one.key) || isAnnounced(one)));
 }

@@ -1,7 +1,7 @@
 import type { Kernel, KernelError } from '../kernel/kernel.ts';
 import { changeObject, isAnnouncement, type KernelObject, type Key } from '../model/object.ts';
 import type { Actual } from './actual.ts';
-import { isDelete, references, unpinned } from './diff.ts';
+import { foundations, isDelete, unpinned } from './diff.ts';
 import type { Drift } from './drift.ts';
 import { comesTo } from './plan.ts';
 import type { Held, HoldReason, PlannedChange } from './report.ts';
@@ -43,7 +43,7 @@ export class Execution {
     const undone: PlannedChange[] = [];
     const keys = new Set<Key>();
     const isPossible = ({ change }: PlannedChange): boolean =>
-      !references(changeObject(change)).some((key) => keys.has(key)) && !comesTo(change, keys);
+      !foundations(changeObject(change)).some((key) => keys.has(key)) && !comesTo(change, keys);
     for (let from = 0; from < builds.length; ) {
       const kind = kindOf(builds[from]);
       let to = from + 1;

@@ -1,7 +1,7 @@
 import type { Refusal } from '../model/desired-object.ts';
 import { type Change, changeObject, equal, type KernelObject, type Key, keyOf } from '../model/object.ts';
 import type { Actual } from './actual.ts';
-import { isDelete, references, unpinned } from './diff.ts';
+import { foundations, isDelete, references, unpinned } from './diff.ts';
 import { type GuardInputs, guard } from './guard.ts';
 import type { Held, PlannedChange } from './report.ts';
 
@@ -36,7 +36,7 @@ export function plan(due: readonly PlannedChange[], actual: Actual, restraints: 
     const { key, change } = one;
     const until = fights.get(key)?.until ?? 0;
     if (until > now) held.push({ ...one, reason: 'fight', until });
-    else if (needs(change, missing) || comesTo(change, outdated))
+    else if (needs(change, missing) || comesTo(change, outdated) || follows(change, outdated))
       held.push({ ...one, reason: 'names what is missing', until: undefined });
     else if (!isRefused(change, actual.refused.get(key))) {
       go.push(one);
@@ -44,7 +44,7 @@ export function plan(due: readonly PlannedChange[], actual: Actual, restraints: 
     }
     stays.push(...remains(change));
     if (change.verb === 'add') missing.add(key);
-    if (isGroupReplace(change)) outdated.add(key);
+    if (isGroupReplace(change) || follows(change, outdated)) outdated.add(key);
   }
   const wished = go.filter(isDelete);
   const deletes = unpinned(wished, stays, actual.objects);
@@ -80,13 +80,21 @@ function isEipDelete(change: Change): boolean {
 
 function needs(change: Change, missing: ReadonlySet<Key>): boolean {
   return (
-    change.verb !== 'delete' && missing.size > 0 && references(change.want).some((key) => missing.has(key))
+    change.verb !== 'delete' && missing.size > 0 && foundations(change.want).some((key) => missing.has(key))
   );
 }
 
-/** The change leads a route to one of these groups that does not lead there now. */
+/** NAT sends packets where the nexthop group leads: its group waits with that one. */
+function follows(change: Change, groups: ReadonlySet<Key>): boolean {
+  return (
+    change.verb !== 'delete' && change.want.kind === 'nat-group' && groups.has(`nexthop ${change.want.id}`)
+  );
+}
+
+/** The change leads an EIP, its route or its NAT, to one of these groups that does not lead there now. */
 export function comesTo(change: Change, groups: ReadonlySet<Key>): boolean {
-  if (change.verb === 'delete' || groups.size === 0 || change.want.kind !== 'route') return false;
+  if (change.verb === 'delete' || groups.size === 0) return false;
+  if (change.want.kind !== 'route' && change.want.kind !== 'nat-eip') return false;
   const before = change.verb === 'replace' ? references(change.have) : [];
   return references(change.want).some((key) => groups.has(key) && !before.includes(key));
 }

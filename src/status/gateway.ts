@@ -1,6 +1,7 @@
 import type { PathTable } from '../desire/path-table.ts';
 import type { Verdict } from '../desire/verdict.ts';
 import type { Node } from '../model/cluster.ts';
+import type { ConntrackCount } from '../model/conntrack.ts';
 import type { Hosts } from '../model/host.ts';
 import { eipCounts, type GatewayFacts, gatewayHealth } from './health.ts';
 import { nodeStatuses } from './nodes.ts';
@@ -33,6 +34,7 @@ export interface GatewayInputs extends StatusInputs {
   readonly lease: LeaseStatus | undefined;
   readonly announce: AnnounceStatus | undefined;
   readonly publish: PublishStatus | undefined;
+  readonly conntrack: ConntrackCount | undefined;
 }
 
 export function gatewayStatus(inputs: GatewayInputs): GatewayStatus {
@@ -66,6 +68,7 @@ function gatewayFigures({
   waiting,
   lease,
   announce,
+  conntrack,
 }: GatewayInputs): GatewayFigures {
   return {
     eips: eipCounts(facts),
@@ -75,5 +78,6 @@ function gatewayFigures({
     waiting,
     lease,
     announce,
+    ...(conntrack && { conntrack }),
   };
 }

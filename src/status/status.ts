@@ -1,5 +1,6 @@
 import type { AnnounceState } from '../desire/announcements.ts';
 import type { Feed, Resource } from '../model/cluster.ts';
+import type { ConntrackCount } from '../model/conntrack.ts';
 import type { Ip } from '../model/ip.ts';
 import { describe, type LinkNames } from '../model/iproute.ts';
 import { type Counts, changeObject } from '../model/object.ts';
@@ -210,6 +211,8 @@ export interface GatewayFigures {
   readonly waiting: number | undefined;
   readonly lease: LeaseStatus | undefined;
   readonly announce: AnnounceStatus | undefined;
+  /** Absent: no pool has mode nat, or the kernel tracks no connections. */
+  readonly conntrack?: ConntrackCount;
 }
 
 /** What both roles know of themselves. */

@@ -1,4 +1,5 @@
 import type { Kernel } from '../../src/kernel/kernel.ts';
+import type { Ip } from '../../src/model/ip.ts';
 import type { Change } from '../../src/model/object.ts';
 
 /**
@@ -32,6 +33,11 @@ export interface KernelFixture extends AsyncDisposable {
   /** Another program writes a setting, named by its path below /proc/sys. */
   /** Another program deletes a rule from an nftables table that has one. */
   touchNft(table: string): Promise<void>;
+  /**
+   * Another program takes something out of the table of NAT of our protocol: the EIP from the set of EIPs, the node port
+   * of the first port of the EIP, or a rule from a chain of the group with this id.
+   */
+  touchNat(of: Ip | number, what: 'set' | 'port' | 'chain'): Promise<void>;
   /** A host on a link is heard of at this link-layer address; undefined: it is forgotten. */
   setNeighbour(link: string, ip: string, mac: string | undefined): Promise<void>;
   setSysctl(name: string, value: string): Promise<void>;

@@ -1,6 +1,7 @@
 import { describeHints } from './hints-suite.ts';
 import type { MakeKernelFixture } from './kernel-fixture.ts';
 import { describeLosses } from './losses-suite.ts';
+import { describeNat } from './nat-suite.ts';
 import { describeNeighbours } from './neighbours-suite.ts';
 import { describeNft } from './nft-suite.ts';
 import { describeObjects } from './objects-suite.ts';
@@ -18,6 +19,7 @@ export function describeKernel(name: string, make: MakeKernelFixture): void {
     describeSysctls(make);
     describeHints(make);
     describeNft(make);
+    describeNat(make);
     describeNeighbours(make);
   });
 }

@@ -1,7 +1,7 @@
 import { MemoryKernel } from '../../lab/fake/memory-kernel.ts';
 import { World } from '../../lab/fake/memory-world.ts';
-import { parseIp } from '../../src/model/ip.ts';
-import type { Change } from '../../src/model/object.ts';
+import { type Ip, parseIp } from '../../src/model/ip.ts';
+import { type Change, natEipKey, natGroupKey } from '../../src/model/object.ts';
 import type { KernelFixture } from './kernel-fixture.ts';
 
 export class MemoryFixture implements KernelFixture {
@@ -49,6 +49,18 @@ export class MemoryFixture implements KernelFixture {
     const have = this.world.objects.get(`nft inet ${table}`);
     if (have?.kind !== 'nft') throw new RangeError(`no nft table ${table} in this world`);
     this.world.change({ verb: 'replace', have, want: { ...have, digest: 'touched' } });
+  }
+
+  async touchNat(of: Ip | number, what: 'set' | 'port' | 'chain'): Promise<void> {
+    const have = this.world.objects.get(typeof of === 'number' ? natGroupKey(of) : natEipKey(of));
+    if (have?.kind === 'nat-group') this.world.replace({ ...have, intact: false });
+    else if (have?.kind !== 'nat-eip') throw new RangeError(`no NAT of ${of} in this world`);
+    else if (what === 'set') this.world.replace({ ...have, intact: false });
+    else
+      this.world.replace({
+        ...have,
+        ports: have.ports.map((port, i) => (i === 0 ? { ...port, nodePort: 0 } : port)),
+      });
   }
 
   async setNeighbour(link: string, ip: string, mac: string | undefined): Promise<void> {

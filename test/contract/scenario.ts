@@ -2,6 +2,7 @@ import { expect } from 'chai';
 import type { Kernel, Scope } from '../../src/kernel/kernel.ts';
 import { parseIp } from '../../src/model/ip.ts';
 import type { Listing } from '../../src/model/listing.ts';
+import { natTableName } from '../../src/model/nat.ts';
 import { inet } from '../../src/model/nft.ts';
 import type { Change, KernelObject } from '../../src/model/object.ts';
 import { keyOf } from '../../src/model/object.ts';
@@ -26,7 +27,7 @@ export const scope: Scope = {
   owner,
   tables: [254, 100, 101],
   sysctls: Object.values(settings),
-  nftTables: [inet('eip-table'), { family: 'ip6', name: 'eip-table6' }],
+  nftTables: [inet('eip-table'), { family: 'ip6', name: 'eip-table6' }, natTableName(owner.protocol)],
   neighbours: [
     { ip: parseIp('10.0.0.250'), interface: undefined },
     { ip: parseIp('2001:db8:10::250'), interface: undefined },

@@ -4,6 +4,7 @@ import { expect } from 'chai';
 import { command } from '../../src/model/iproute.ts';
 import { inet, nftTable } from '../../src/model/nft.ts';
 import type { Change, KernelObject } from '../../src/model/object.ts';
+import { frame, group, natGroup, web } from '../contract/nat-suite.ts';
 import { owner, sysctl } from '../contract/objects.ts';
 import { shapes } from '../contract/objects-suite.ts';
 import { adding, deleting, replacing, Scenario, settings } from '../contract/scenario.ts';
@@ -81,6 +82,27 @@ describeOnKernel('a printed change', () => {
     expect(await digest()).to.equal(other.digest);
     await paste(deleting(other));
     expect(await digest()).to.equal(undefined);
+  });
+
+  it('does by hand what we do: NAT, which counts as untouched, and stays in another frame', async () => {
+    const fewer = natGroup(1, ['10.0.0.12']);
+    const steps = [
+      adding(frame()),
+      adding(group),
+      adding(web),
+      replacing(group, fewer),
+      replacing(frame(), frame({ source: 'masquerade' })),
+    ];
+    for (const step of steps) await apply(step);
+    const ours = await everything();
+    await apply(deleting(frame()));
+    for (const step of steps) await paste(step);
+    const content = (objects: ReadonlyMap<string, KernelObject>) =>
+      [...objects.values()].map((one) => (one.kind === 'nft' ? [one.name, one.digest] : one));
+    expect(content(await everything())).to.have.deep.members(content(ours));
+    await paste(deleting(web));
+    await paste(deleting(fewer));
+    expect((await scenario.ours()).filter(({ kind }) => kind.startsWith('nat-'))).to.deep.equal([]);
   });
 
   it('does by hand what we do: a setting', async () => {

@@ -2,7 +2,9 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { LinuxKernel } from '../../src/kernel/linux.ts';
+import type { Ip } from '../../src/model/ip.ts';
 import { command } from '../../src/model/iproute.ts';
+import { chainName, groupName, natTableName } from '../../src/model/nat.ts';
 import { type Change, changeObject } from '../../src/model/object.ts';
 import type { KernelFixture } from '../contract/kernel-fixture.ts';
 import { foreign, owner } from '../contract/objects.ts';
@@ -95,7 +97,7 @@ export class LinuxFixture implements KernelFixture {
   }
 
   async meddle(change: Change): Promise<void> {
-    if (changeObject(change).kind === 'nft') await nftScript(change);
+    if (/^(nft|nat-)/.test(changeObject(change).kind)) await nftScript(change);
     else await ip(command(change, this.names).replace(/^ip /, ''));
   }
 
@@ -104,6 +106,20 @@ export class LinuxFixture implements KernelFixture {
     const [, chain = '', handle = ''] =
       /\tchain (\S+) \{ # handle \d+\n\t\ttype [^\n]*\n\t\t[^\n]* # handle (\d+)\n/.exec(listed) ?? [];
     await nft('delete rule inet', table, chain, 'handle', handle);
+  }
+
+  async touchNat(of: Ip | number, what: 'set' | 'port' | 'chain'): Promise<void> {
+    const { name: table } = natTableName(owner.protocol);
+    if (what === 'chain')
+      return void (await nft('flush chain inet', table, chainName(groupName(Number(of)), 'address')));
+    const ip = String(of);
+    const version = ip.includes(':') ? 6 : 4;
+    if (what === 'set') return void (await nft('delete element inet', table, `eips${version} { ${ip} }`));
+    const listed = await nft('--numeric list map inet', table, `port${version}`);
+    const keys = [...listed.matchAll(/([0-9a-f.:]+) \. (\d+) \. (\d+) :/g)].filter(([, eip]) => eip === ip);
+    // tcp comes before udp in what we write.
+    const [first] = keys.sort((a, b) => Number(a[2]) - Number(b[2]));
+    await nft('delete element inet', table, `port${version} { ${first?.[0].replace(/ :$/, '')} }`);
   }
 
   async setNeighbour(link: string, neighbour: string, mac: string | undefined): Promise<void> {

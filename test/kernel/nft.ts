@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
+import { natScript } from '../../src/model/nat.ts';
 import * as model from '../../src/model/nft.ts';
 import type { Change } from '../../src/model/object.ts';
 
@@ -14,6 +15,7 @@ export async function nft(...words: readonly string[]): Promise<string> {
 /** Another program makes this change. */
 export async function nftScript(change: Change): Promise<void> {
   const running = run('nft', ['-f', '-']);
-  running.child.stdin?.end(model.nftScript(change));
+  const object = change.verb === 'delete' ? change.have : change.want;
+  running.child.stdin?.end(object.kind === 'nft' ? model.nftScript(change) : natScript([change]));
   await running;
 }

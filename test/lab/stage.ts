@@ -28,7 +28,10 @@ export class Stage implements AsyncDisposable {
   static async open(
     kind: LabKind,
     lines = 'allocate: true',
-    { gateways = 1, agents = 'static' }: Pick<Shape, 'gateways'> & { readonly agents?: AgentKind } = {},
+    {
+      gateways = 1,
+      agents = 'static',
+    }: Pick<Shape, 'gateways'> & { readonly agents?: AgentKind | 'none' } = {},
   ): Promise<Stage> {
     await using stack = new AsyncDisposableStack();
     await removeLeftovers();

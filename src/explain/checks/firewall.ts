@@ -1,6 +1,17 @@
 import type { Gateway } from '../../model/gateway.ts';
 import { type Check, check } from '../check.ts';
 import type { DoctorFacts } from '../doctor-facts.ts';
+import { allowance } from '../firewall-managers.ts';
+import type { ForwardVerdict } from '../forward-hooks.ts';
+
+/** In the words of the program that made the chain, where it is known. */
+function advice({ by, manager }: Dropped, uplink: string, lan: string): string {
+  return manager === undefined
+    ? `allow ${uplink} -> ${lan} there: nft -a list ruleset`
+    : allowance(manager, by, uplink, lan);
+}
+
+type Dropped = Extract<ForwardVerdict, { kind: 'drops' }>;
 
 export function firewallCheck({ firewall }: DoctorFacts, { lan, uplink }: Gateway): Check {
   const name = 'firewall';
@@ -12,7 +23,7 @@ export function firewallCheck({ firewall }: DoctorFacts, { lan, uplink }: Gatewa
       'FAIL',
       `TCP to pool ${dropped.pool} (IPv${dropped.family}) is dropped by ${dropped.verdict.by}`,
       {
-        advice: `allow ${way} there: nft -a list ruleset`,
+        advice: advice(dropped.verdict, uplink, lan),
       },
     );
   const unclear = firewall.find(({ verdict }) => verdict.kind === 'unclear');

@@ -1,5 +1,6 @@
 import { family } from '../../model/ip.ts';
 import { sysctlName } from '../../model/iproute.ts';
+import { allowance } from '../firewall-managers.ts';
 import type { KernelFacts, TraceFacts } from '../trace-facts.ts';
 import { deadInterface, type Step, step } from './step.ts';
 
@@ -46,7 +47,10 @@ export function forwardingStep({ gateway, view }: TraceFacts, kernel: KernelFact
       return step('forwarding', 'FAIL', `${way}; dropped by ${firewall.by}`, {
         more,
         why: `the firewall of this gateway drops it: ${firewall.by}`,
-        advice: `allow ${uplink} -> ${lan} there; see the rules with their handles: nft -a list ruleset`,
+        advice:
+          firewall.manager === undefined
+            ? `allow ${uplink} -> ${lan} there; see the rules with their handles: nft -a list ruleset`
+            : allowance(firewall.manager, firewall.by, uplink, lan),
       });
     case 'unclear':
       return step('forwarding', '?', `${way}; it depends on ${firewall.by}`, {

@@ -1,14 +1,19 @@
 import { some } from '../../status/need.ts';
 import type { PathView } from '../../status/path-view.ts';
 import type { TraceFacts } from '../trace-facts.ts';
+import { isNatTraced } from './nat.ts';
 import { type Step, step, untold } from './step.ts';
 
+const natReturn =
+  'replies come back where this gateway is the default route of the nodes, or nat.source gives them an address of it';
 const agentQuestion = 'on the node: eiproute status --config /etc/eiproute/node.yaml';
 
-export function returnStep({ probe, view }: TraceFacts): Step {
+export function returnStep({ gateway, probe, view }: TraceFacts): Step {
   if (view?.eip === undefined) return untold('return path');
   if (probe === undefined || probe.kind === 'not asked')
-    return toldStep(view, probe?.why ?? '--probe finds out');
+    return isNatTraced({ gateway, view })
+      ? step('return path', '-', `not asked: ${probe?.why ?? '--probe finds out'}; ${natReturn}`)
+      : toldStep(view, probe?.why ?? '--probe finds out');
   const { fromLan, fromUplink } = probe;
   if (fromLan.kind === 'failed') return step('return path', '-', 'the probe did not come so far');
   if (fromUplink === undefined)
@@ -18,6 +23,16 @@ export function returnStep({ probe, view }: TraceFacts): Step {
     });
   if (fromUplink.kind === 'connected')
     return step('return path', 'ok', 'replies to an address beyond the LAN come back');
+  if (isNatTraced({ gateway, view }))
+    return step(
+      'return path',
+      'FAIL',
+      `replies to an address beyond the LAN do not come back (${fromUplink.code})`,
+      {
+        why: 'the node answers this gateway on the LAN, but a reply to a client takes another way',
+        advice: `make this gateway the default route of the nodes, or set nat.source to masquerade or to an address of the LAN`,
+      },
+    );
   return step(
     'return path',
     'FAIL',

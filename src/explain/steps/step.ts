@@ -23,6 +23,7 @@ export type StepName =
   | 'carriers'
   | 'route'
   | 'layer 2'
+  | 'nat'
   | 'forwarding'
   | 'neighbours'
   | 'return path'

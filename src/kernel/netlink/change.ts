@@ -1,4 +1,4 @@
-import type { Change, KernelObject, NftTable, Sysctl } from '../../model/object.ts';
+import type { Change, KernelObject, NatEip, NatGroup, NftTable, Sysctl } from '../../model/object.ts';
 import { encodeGroup } from './group.ts';
 import { Flag, type MessageWriter, Type } from './message.ts';
 import { encodeNexthop, encodeNexthopId } from './nexthop.ts';
@@ -7,7 +7,7 @@ import { encodeRoute, encodeRouteDeletion } from './route.ts';
 import { encodeRule } from './rule.ts';
 
 /** Objects that rtnetlink has messages for. */
-export type NetlinkObject = Exclude<KernelObject, Sysctl | NftTable>;
+export type NetlinkObject = Exclude<KernelObject, Sysctl | NftTable | NatGroup | NatEip>;
 
 const verbFlags = {
   add: Flag.NLM_F_REQUEST | Flag.NLM_F_CREATE | Flag.NLM_F_EXCL,
@@ -15,12 +15,14 @@ const verbFlags = {
   delete: Flag.NLM_F_REQUEST,
 } as const;
 
-/** Writes one message. Throws for a sysctl or an nftables table: rtnetlink has no messages for them. */
+/** Writes one message. Throws for a sysctl and for all that is in nftables: rtnetlink has no messages for them. */
 export function encodeChange(writer: MessageWriter, change: Change, sequence: number): void {
   const object = change.verb === 'delete' ? change.have : change.want;
   if (object.kind === 'sysctl' || object.kind === 'nft') {
     throw new TypeError(`the ${object.kind} ${object.name} does not travel by rtnetlink`);
   }
+  if (object.kind === 'nat-group' || object.kind === 'nat-eip')
+    throw new TypeError(`a ${object.kind} does not travel by rtnetlink`);
   const gone = change.verb === 'delete';
   writer.begin(messageType(object, gone), verbFlags[change.verb], sequence);
   if (gone) encodeDeletion(writer, object);

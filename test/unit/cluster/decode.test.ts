@@ -2,6 +2,7 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 import { rawNode, rawService, rawSlice } from '../../../lab/cluster/manifests.ts';
 import { decodeNode, decodeService, decodeSlice } from '../../../src/cluster/decode.ts';
+import { encodeService } from '../../../src/cluster/encode.ts';
 import { parseIp } from '../../../src/model/ip.ts';
 import { request } from '../../scene.ts';
 
@@ -97,6 +98,31 @@ describe('decodeService', () => {
       },
       problems: [],
     });
+  });
+
+  it('keeps who may connect, and whether a client stays', () => {
+    const spec = (loadBalancerSourceRanges: readonly string[]) => ({
+      spec: { loadBalancerSourceRanges, sessionAffinity: 'ClientIP' },
+    });
+    const { object, problems } = decodeService(
+      rawService(
+        'web',
+        spec(['192.0.2.0/24', ' 10.0.0.7/8', '2001:db8::/32', '192.0.2.0/24', '10.0.0.0/33']),
+      ),
+    );
+    expect(object).to.deep.include({
+      sessionAffinity: 'ClientIP',
+      sourceRanges: ['10.0.0.0/8', '192.0.2.0/24', '2001:db8::/32'],
+    });
+    expect(problems.map(({ message }) => message)).to.deep.equal([
+      'skipped spec.loadBalancerSourceRanges "10.0.0.0/33": its prefix length is 33; the rest of the object is used',
+    ]);
+    // A list that was meant to keep others out is no open door, also when it is read from our own file again.
+    const closed = decodeService(rawService('web', spec(['anybody']))).object;
+    expect(closed?.sourceRanges).to.deep.equal([]);
+    if (closed === undefined) throw new Error('no Service');
+    expect(decodeService(encodeService(closed)[0]).object?.sourceRanges).to.deep.equal([]);
+    expect(decodeService(rawService('web')).object).not.to.have.any.keys('sourceRanges', 'sessionAffinity');
   });
 
   it('keeps its allocation request, and of annotations and conditions no other', () => {

@@ -7,6 +7,7 @@ import { readGatewayConfig } from '../../../src/config/load.ts';
 import { readNodeConfig } from '../../../src/config/load-node.ts';
 import { nodeSchema } from '../../../src/config/node-schema.ts';
 import { changedKeys } from '../../../src/config/notation.ts';
+import { modeKeys } from '../../../src/config/pool-mode.ts';
 import { termKeys } from '../../../src/config/pool-terms.ts';
 import { allLeaves } from '../../../src/config/schema.ts';
 
@@ -54,6 +55,7 @@ describe('docs/configuration.md', () => {
       'addresses',
       ...termKeys,
       ...announceKeys,
+      ...modeKeys,
     ];
     expect([...rows.keys()].filter((key) => !known.includes(key))).to.deep.equal([]);
   });
@@ -82,7 +84,7 @@ describe('docs/gateway.example.yaml', () => {
     expect(changedKeys(shown.config, whole.config)).to.deep.equal(['metrics.listen']);
     // That nothing differs must not be because nothing was uncommented.
     const silent = allLeaves.filter(({ preset }) => preset !== undefined).map(({ key }) => key);
-    const resilient = /^(resilient|allocate|announce)\./;
+    const resilient = /^(resilient|allocate|announce|nat)\./;
     for (const key of silent) {
       if (resilient.test(key)) continue;
       expect(whole.origins.get(key)?.kind, key).to.equal('file');

@@ -2,9 +2,19 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 import { routeKey } from '../../../src/desire/eip-routes.ts';
 import { gatewayObjects } from '../../../src/desire/gateway.ts';
+import { isNat } from '../../../src/desire/nat-mode.ts';
 import { paths } from '../../../src/desire/paths.ts';
 import { poolFinder } from '../../../src/desire/pools.ts';
-import { family, type Ip, onlyIp, parseIp } from '../../../src/model/ip.ts';
+import {
+  family,
+  hostPrefix,
+  type Ip,
+  networkOf,
+  onlyIp,
+  type Prefix,
+  parseIp,
+} from '../../../src/model/ip.ts';
+import { bucketShares } from '../../../src/model/nat.ts';
 import {
   announcedBy,
   type Change,
@@ -12,6 +22,8 @@ import {
   isAnnouncement,
   type KernelObject,
   keyOf,
+  natEipKey,
+  natGroupKey,
 } from '../../../src/model/object.ts';
 import { allKeys, diff } from '../../../src/reconcile/diff.ts';
 import { RecomputedDesire } from '../../../src/reconcile/recomputed.ts';
@@ -41,23 +53,26 @@ class Life {
   refuses = 0;
   #changes = 0;
 
-  constructor({ nodes, layer2 }: History) {
-    this.model = new ClusterModel(nodes);
-    this.scene = new Scene(this.model.snapshot(), firstGateway(layer2), router(), new Map(), {
+  constructor(history: History) {
+    this.model = new ClusterModel(history.nodes);
+    this.scene = new Scene(this.model.snapshot(), firstGateway(history), router(), new Map(), {
       before: (change) => {
         this.#changes += 1;
         const isRefused = this.refuses > 0 && this.#changes % (this.refuses + 1) === 0;
-        if (!isRefused) expectAnnouncementsInOrder(change, this.scene);
+        if (!isRefused) {
+          expectAnnouncementsInOrder(change, this.scene);
+          expectNatInOrder(change, this.scene);
+        }
         return isRefused ? 'EPERM' : undefined;
       },
     });
     this.scene.uniqueness = this.segment;
   }
 
-  /** The EIPs that are announced in the kernel. */
+  /** The networks that are announced in the kernel, each with how: `route 198.51.100.10/32`. */
   announced(): ReadonlySet<string> {
     const all = [...this.scene.world.objects.values()].filter((one) => isAnnouncement(one) && isOurs(one));
-    return new Set(all.flatMap((one) => announcedBy(one) ?? []).flatMap((dst) => onlyIp(dst) ?? []));
+    return new Set(all.map((one) => `${one.kind} ${announcedBy(one)}`));
   }
 
   /** @param guarded what the guard holds is not released */
@@ -83,7 +98,9 @@ function disturb({ world }: Scene, what: Disturbance, nth: number): void {
   const victim = ours[nth % Math.max(1, ours.length)];
   switch (what) {
     case 'delete':
-      if (victim) world.delete(victim);
+      // A chain that a port leads to cannot be deleted, and can be changed.
+      if (victim?.kind === 'nat-group') world.replace({ ...victim, intact: false });
+      else if (victim) world.delete(victim);
       return;
     case 'change':
       if (victim?.kind === 'route' && victim.nhid !== undefined)
@@ -148,6 +165,10 @@ function shape(objects: ReadonlyMap<string, KernelObject>): readonly string[] {
         return `${object.type} ${object.table} ${object.dst} ${object.nhid === undefined ? '' : show(objects.get(`nexthop ${object.nhid}`))}`;
       case 'sysctl':
         return `${object.name}=${object.value}`;
+      case 'nat-group':
+        return `nat [${bucketShares(object.buckets)}]`;
+      case 'nat-eip':
+        return `nat ${object.eip} ${object.ports.map(({ protocol, port, nodePort, group }) => `${protocol} ${port} ${nodePort} ${show(objects.get(natGroupKey(group)))}`)}`;
       default:
         return `${object?.kind}`;
     }
@@ -170,10 +191,27 @@ function expectAnnouncementsInOrder(change: Change, { world, settings }: Scene):
   }
 }
 
+/** A route of an EIP of mode nat finds its NAT, to the nodes of a group that is there; the NAT goes after the route. */
+function expectNatInOrder(change: Change, { world, settings }: Scene): void {
+  const object = changeObject(change);
+  const poolOf = poolFinder(settings.pools);
+  if (object.kind === 'route' && object.nhid !== undefined && change.verb !== 'delete') {
+    const eip = onlyIp(object.dst);
+    if (eip === undefined || !isNat(settings, poolOf(eip))) return;
+    const found = world.objects.get(natEipKey(eip));
+    expect(found, `the NAT of ${eip}`).to.have.property('ports').that.is.not.empty;
+  }
+  if (object.kind === 'nat-eip' && change.verb === 'delete' && isNat(settings, poolOf(object.eip))) {
+    const route = world.objects.get(routeKey(object.eip, settings.table));
+    const leads = route?.kind === 'route' && route.nhid !== undefined && isOurs(route);
+    expect(leads, `the NAT of ${object.eip} goes before its route`).to.equal(false);
+  }
+}
+
 /**
  * The EIPs that are announced in the kernel, and those that may be: with a route, and nothing that keeps them back.
  *
- * @param before that were announced before the last step: neither a claim ends it, nor nodes that are not heard
+ * @param before what was announced before the last step: neither a claim ends it, nor nodes that are not heard
  */
 function announcedAndStanding(
   { scene, segment, model }: Life,
@@ -196,9 +234,21 @@ function announcedAndStanding(
   const poolOf = poolFinder(settings.pools);
   const mayBe = (eip: Ip): boolean => {
     const { areNodesHeard } = model.probed;
-    if (poolOf(eip)?.announce !== 'layer2')
-      return announce?.table !== undefined && (areNodesHeard || before.has(eip));
-    return uplink.up && uplink.carrier && ((areNodesHeard && segment.isUnique(eip)) || before.has(eip));
+    const pool = poolOf(eip);
+    const was = (kind: KernelObject['kind'], dst: Prefix): boolean => before.has(`${kind} ${dst}`);
+    if (pool?.announce === 'layer2')
+      return (
+        uplink.up &&
+        uplink.carrier &&
+        ((areNodesHeard && segment.isUnique(eip)) || was('neighbour', hostPrefix(eip)))
+      );
+    const length = pool?.aggregate?.[family(eip)];
+    return (
+      announce?.table !== undefined &&
+      (areNodesHeard ||
+        was('route', hostPrefix(eip)) ||
+        (length !== undefined && was('route', networkOf(eip, length))))
+    );
   };
   const standing = hosts(all.filter((one) => one.kind === 'route' && one.nhid !== undefined));
   return [hosts(all.filter(isAnnouncement)), isOpen ? standing.filter(mayBe) : []];
@@ -350,6 +400,9 @@ describe('the tables of a gateway', () => {
         fc.pre(history.steps.every((step) => step.kind !== 'node' || step.to?.extra !== true));
         fc.pre([...links.values()].every(({ up, carrier }) => up && carrier));
         fc.pre([...links.values()].every(({ addresses }) => addresses.length <= 2));
+        // An uplink that flaps loses its IPv6 address, so the number alone does not tell that the other one is there.
+        const own = [...links.values()].flatMap(({ addresses }) => addresses);
+        fc.pre(own.every(({ ip }) => ip !== activeAddress));
         const fresh = new Scene(life.scene.cluster, life.scene.settings);
         fresh.probed = life.model.probed;
         fresh.isDraining = life.scene.isDraining;

@@ -62,6 +62,8 @@ interface ServiceShape {
   readonly namespace: string;
   readonly created: number;
   readonly key: string | undefined;
+  /** Absent: one. */
+  readonly nodePorts?: 'none' | 'some' | 'many';
 }
 
 interface NodeShape {
@@ -77,6 +79,8 @@ interface GatewayShape {
   /** Absent: always. */
   readonly announces?: 'nothing' | 'always' | 'while active';
   readonly aggregates?: boolean;
+  /** Absent: none. */
+  readonly nat?: 'none' | 'all pools' | 'one pool';
   /** The pool 'public' is announced by layer 2; 'alone': and no other is announced. */
   readonly layer2?: 'no' | 'beside bgp' | 'alone';
 }
@@ -97,6 +101,7 @@ const anyServiceShape: fc.Arbitrary<ServiceShape> = fc.record({
   namespace: fc.constantFrom('default', 'default', 'other'),
   created: fc.nat(3),
   key: fc.constantFrom(undefined, undefined, 'k'),
+  nodePorts: fc.constantFrom('none', 'some', 'many', 'many'),
 });
 
 const anyNodeShape: fc.Arbitrary<NodeShape> = fc.record({
@@ -105,12 +110,15 @@ const anyNodeShape: fc.Arbitrary<NodeShape> = fc.record({
   extra: fc.constantFrom(false, false, false, true),
 });
 
+const anyNat = fc.constantFrom('none' as const, 'all pools' as const, 'one pool' as const);
+
 const anyGatewayShape: fc.Arbitrary<GatewayShape> = fc.record({
   weighByEndpoints: fc.boolean(),
   buckets: fc.constantFrom(undefined, 32, 64),
   idleTimer: fc.constantFrom(60, 120),
   announces: fc.constantFrom('nothing', 'always', 'while active'),
   aggregates: fc.boolean(),
+  nat: anyNat,
   layer2: fc.constantFrom('no', 'beside bgp', 'alone'),
 });
 
@@ -199,6 +207,8 @@ const anyStep: fc.Arbitrary<Step> = fc.oneof(
 
 export interface History {
   readonly nodes: readonly string[];
+  /** Absent: none. */
+  readonly nat?: NonNullable<GatewayShape['nat']>;
   readonly steps: readonly Step[];
   /** Of the first gateway; absent: 'no'. */
   readonly layer2?: GatewayShape['layer2'];
@@ -210,6 +220,7 @@ export function anyHistory(steps: {
 }): fc.Arbitrary<History> {
   return fc.record({
     nodes: fc.subarray(nodeNames),
+    nat: anyNat,
     steps: fc.array(anyStep, steps),
     layer2: fc.constantFrom('no', 'beside bgp'),
   });
@@ -327,6 +338,7 @@ export class ClusterModel {
       externalTrafficPolicy: to.policy,
       request: request({ created, annotations }),
       endpoints: endpointsOn(to.on),
+      ports: portsOf[to.nodePorts ?? 'some'],
     });
     this.#services.set(`${namespace}/${name}`, made);
   }
@@ -336,6 +348,14 @@ export class ClusterModel {
     this.#nodes.set(name, node(name, addresses, { excludeLabel: excluded ? 'true' : undefined }));
   }
 }
+
+const http = { name: 'http', protocol: 'TCP', port: 80, nodePort: 30080 } as const;
+const dns = { name: 'dns', protocol: 'UDP', port: 53, nodePort: 30053 } as const;
+const portsOf = {
+  none: [{ ...http, nodePort: undefined }],
+  some: [http],
+  many: [http, dns, { ...dns, port: 54, nodePort: undefined }],
+} as const;
 
 function addressesOf(name: string, shift: number): readonly [v4: string, v6: string] {
   const last = 11 + nodeNames.indexOf(name) * 2 + shift;
@@ -360,6 +380,7 @@ export function gatewayOf({
   idleTimer,
   announces = 'always',
   aggregates = true,
+  nat = 'none',
   layer2 = 'no',
 }: GatewayShape): Gateway {
   const resilience = buckets === undefined ? undefined : { buckets, idleTimer, unbalancedTimer: 0 };
@@ -367,6 +388,7 @@ export function gatewayOf({
   const { pools, ...rest } = gateway({ weighByEndpoints, resilience });
   return {
     ...rest,
+    ...(nat === 'all pools' ? { mode: 'nat' as const } : {}),
     ...(announces === 'nothing'
       ? {}
       : {
@@ -378,19 +400,15 @@ export function gatewayOf({
         }),
     pools: pools.map((pool) => {
       if (pool.name !== 'public') return pool;
-      if (layer2 !== 'no') return { ...pool, announce: 'layer2' };
-      return aggregates ? { ...pool, aggregate: { 4: 31, 6: 126 } } : pool;
+      const named = nat === 'one pool' ? { ...pool, mode: 'nat' as const } : pool;
+      if (layer2 !== 'no') return { ...named, announce: 'layer2' };
+      return aggregates ? { ...named, aggregate: { 4: 31, 6: 126 } } : named;
     }),
   };
 }
 
-export function firstGateway(layer2: GatewayShape['layer2']): Gateway {
-  return gatewayOf({
-    weighByEndpoints: false,
-    buckets: undefined,
-    idleTimer: 60,
-    ...(layer2 === undefined ? {} : { layer2 }),
-  });
+export function firstGateway({ nat = 'none', layer2 = 'no' }: Pick<History, 'nat' | 'layer2'>): Gateway {
+  return gatewayOf({ weighByEndpoints: false, buckets: undefined, idleTimer: 60, nat, layer2 });
 }
 
 /** Who has which EIP on the segment, event by event. */

@@ -1,4 +1,5 @@
 import { expect } from 'chai';
+import { allowance } from '../../../src/explain/firewall-managers.ts';
 import { judgeForward, type Packet } from '../../../src/explain/forward-hooks.ts';
 import { parseIp } from '../../../src/model/ip.ts';
 
@@ -153,5 +154,42 @@ describe('judgeForward', () => {
     const rules = ruleset('drop', [[is(dport, 80), accept]]);
     const found = judgeForward(rules, { ...packet, port: undefined });
     expect(found.kind).to.equal('unclear');
+  });
+});
+
+describe('what a firewall has to be told', () => {
+  const foreign = (more: readonly string[], family = 'ip'): unknown => {
+    const found = ruleset('drop', [], Object.fromEntries(more.map((name) => [name, []])), family);
+    return JSON.parse(JSON.stringify(found).replaceAll('"forward","hook"', '"FORWARD","hook"'));
+  };
+  const told = (rules: unknown, to = packet): string => {
+    const verdict = judgeForward(rules, to);
+    if (verdict.kind !== 'drops') return verdict.kind;
+    return verdict.manager === undefined
+      ? 'nobody known'
+      : allowance(verdict.manager, verdict.by, 'eth1', 'eth0');
+  };
+
+  it('is in the words of who made the chain', () => {
+    expect(told(foreign(['ufw-before-forward']))).to.equal('ufw route allow in on eth1 out on eth0');
+    expect(told(foreign(['ufw-before-forward', 'DOCKER-USER']))).to.equal(
+      'iptables -I DOCKER-USER -i eth1 -o eth0 -j ACCEPT',
+    );
+    const ipv6 = { ...packet, source: parseIp('2001:db8::7'), destination: parseIp('2001:db8:10::11') };
+    expect(told(foreign(['DOCKER-USER'], 'ip6'), ipv6)).to.equal(
+      'ip6tables -I DOCKER-USER -i eth1 -o eth0 -j ACCEPT',
+    );
+    const firewalld = JSON.parse(
+      JSON.stringify(ruleset('drop', [])).replaceAll('"table":"filter"', '"table":"firewalld"'),
+    );
+    expect(told(firewalld)).to.match(
+      /^firewall-cmd --permanent --new-policy eiproute && .* --set-target ACCEPT/,
+    );
+  });
+
+  it('is not known of a chain that a person made', () => {
+    expect(told(ruleset('drop', []))).to.equal('nobody known');
+    // Docker has a table of its own, and another one drops.
+    expect(told(ruleset('drop', [], { 'DOCKER-USER': [] }))).to.equal('nobody known');
   });
 });

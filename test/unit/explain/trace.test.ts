@@ -5,8 +5,10 @@ import { traceText } from '../../../src/cli/trace-text.ts';
 import { trace } from '../../../src/explain/trace.ts';
 import type { KernelFacts, TraceFacts } from '../../../src/explain/trace-facts.ts';
 import { parseIp } from '../../../src/model/ip.ts';
+import type { NatEip, NatPort } from '../../../src/model/object.ts';
 import type { Need } from '../../../src/status/need.ts';
 import { expectSamples } from '../../sampled-page.ts';
+import { gateway } from '../../scene.ts';
 import { kernel, links, neighbours, nodes, probed, route, silentNode, view, web, well } from './facts.ts';
 
 const [lan, uplink] = links;
@@ -18,6 +20,29 @@ const overIpv6 = (rest: Partial<KernelFacts>): Partial<TraceFacts> => ({
   view: { ...view, eip: parseIp('2001:db8:e::10') },
   ...withKernel(rest),
 });
+
+const natPort: NatPort = {
+  protocol: 'tcp',
+  port: 80,
+  nodePort: 30_080,
+  group: route.nhid,
+  affinity: 'address',
+  ranges: undefined,
+};
+
+/** The same EIP in mode nat, with this in the table of the kernel. */
+function withNat(rest: Partial<NatEip>): Partial<TraceFacts> {
+  const eip: NatEip = {
+    kind: 'nat-eip',
+    eip: view.eip ?? parseIp('::'),
+    protocol: 86,
+    ports: [natPort],
+    intact: true,
+    ...rest,
+  };
+  const nat = { eip, nodes: () => nodes.map(({ ip }) => ip) };
+  return { gateway: gateway({ mode: 'nat' }), port: 80, ...withKernel({ nat }) };
+}
 
 const conflict: Need = {
   kind: 'CONFLICT',
@@ -98,6 +123,24 @@ describe('trace', () => {
         view: { ...view, services: [{ ...web, endpoints: 0, nodes: 0 }] },
       },
       want: 'broken at service',
+    },
+    { name: 'works by NAT', facts: withNat({}), want: 'works' },
+    {
+      name: 'breaks at NAT without a place in its table',
+      facts: { ...withNat({}), kernel },
+      want: 'broken at nat',
+      why: /would get to nodes as they are: it is not in table inet eiproute-nat-86/,
+    },
+    {
+      name: 'breaks at NAT that somebody has changed',
+      facts: withNat({ intact: false }),
+      want: 'broken at nat',
+    },
+    {
+      name: 'breaks at NAT for a port without a NodePort',
+      facts: withNat({ ports: [{ ...natPort, port: 443 }] }),
+      want: 'broken at nat',
+      why: /has tcp 443, and what comes to another port is refused/,
     },
     {
       name: 'breaks at a pool that is missing',
@@ -453,12 +496,15 @@ describe('trace', () => {
 
   it('has the same steps in the same order, whatever it finds', () => {
     const names = trace(well).steps.map(({ name }) => name);
-    for (const { facts } of cases) {
-      const found = trace({ ...well, ...facts }).steps.map(({ name }) => name);
-      // It is there by the configuration, not by what is found.
-      const isOnSegment = facts.gateway?.announce?.segment !== undefined;
-      expect(found).to.deep.equal(isOnSegment ? names.toSpliced(5, 0, 'layer 2') : names);
-    }
+    // These two are there by the configuration, not by what is found.
+    const further = ({ gateway: settings }: Partial<TraceFacts>) => [
+      ...(settings?.announce?.segment === undefined ? [] : (['layer 2'] as const)),
+      ...(settings?.mode === 'nat' ? (['nat'] as const) : []),
+    ];
+    for (const { facts } of cases)
+      expect(trace({ ...well, ...facts }).steps.map(({ name }) => name)).to.deep.equal(
+        names.flatMap((name) => (name === 'route' ? [name, ...further(facts)] : [name])),
+      );
   });
 
   it('shows our own route over IPv6, whichever route over its nexthop the kernel names', () => {

@@ -1,5 +1,6 @@
 import { expect } from 'chai';
-import { nftError, parseTable } from '../../../src/kernel/nft.ts';
+import { nftError } from '../../../src/kernel/nft.ts';
+import { parseTable } from '../../../src/kernel/nft-listing.ts';
 import { digestOf, inet, nftScript, nftTable } from '../../../src/model/nft.ts';
 
 const rules = '\tchain input {\n\t\ttype filter hook input priority 150; policy accept;\n\t}\n';

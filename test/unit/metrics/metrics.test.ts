@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import type { MetricSources } from '../../../src/metrics/family.ts';
 import { Metrics } from '../../../src/metrics/metrics.ts';
 import { parsePrefix } from '../../../src/model/ip.ts';
-import type { Route } from '../../../src/model/object.ts';
+import { noCounts, type Route } from '../../../src/model/object.ts';
 import type { PlannedChange } from '../../../src/reconcile/report.ts';
 import type { Figures } from '../../../src/status/status.ts';
 import { degraded, frozen, noLan, well } from '../status/samples.ts';
@@ -144,9 +144,9 @@ describe('the metrics of a gateway', () => {
             name,
           ).to.equal(true);
       }
-      const kinds = ['group', 'neighbour', 'nexthop', 'nft', 'route', 'rule', 'sysctl'];
+      const kinds = Object.keys(noCounts).sort();
       const kindsOf = (name: string): readonly string[] =>
-        [...new Set(of(name).map((line) => /kind="(\w+)"/.exec(line)?.[1] ?? ''))].sort();
+        [...new Set(of(name).map((line) => /kind="([-\w]+)"/.exec(line)?.[1] ?? ''))].sort();
       expect(kindsOf('eiproute_repairs_total')).to.deep.equal(kinds);
       expect(kindsOf('eiproute_kernel_changes_total')).to.deep.equal(kinds);
       expect(of('eiproute_kernel_changes_total')).to.have.length(kinds.length * 3);
@@ -246,7 +246,7 @@ describe('the metrics of a gateway', () => {
 });
 
 describe('every metric of a gateway', () => {
-  const none = { sysctl: 0, nexthop: 0, group: 0, neighbour: 0, nft: 0, route: 0, rule: 0 };
+  const none = noCounts;
 
   /** What Prometheus reads, without help, types and the two histograms: each figure is another number. */
   async function everything(of: 'as it is' | 'unknown'): Promise<readonly string[]> {
@@ -284,6 +284,7 @@ describe('every metric of a gateway', () => {
         ],
         waiting: 34,
         lease: { leads: true, holder: 'gw1' },
+        conntrack: { entries: 38, limit: 39 },
         announce: {
           table: 87,
           segment: 'eth1',
@@ -320,7 +321,7 @@ describe('every metric of a gateway', () => {
         /^\w/.test(line) &&
         !/_(bucket|sum|count)[{ ]/.test(line) &&
         // Every kind of object has its figures, most of them 0.
-        !/kind="\w+"(,\w+="\w+")?} 0$/.test(line),
+        !/kind="[-\w]+"(,\w+="\w+")?} 0$/.test(line),
     );
   }
 
@@ -359,6 +360,8 @@ describe('every metric of a gateway', () => {
       'eiproute_announcing{family="6"} 0',
       'eiproute_claimed_eips 1',
       'eiproute_eip_claims_total 37',
+      'eiproute_conntrack_entries 38',
+      'eiproute_conntrack_limit 39',
       'eiproute_pool_addresses{pool="public",family="4"} 31',
       'eiproute_pool_addresses_in_use{pool="public",family="4"} 32',
       'eiproute_pool_addresses_in_use{pool="vast",family="6"} 33',
@@ -391,6 +394,8 @@ describe('every metric of a gateway', () => {
       'eiproute_announced_eips',
       'eiproute_announcing',
       'eiproute_claimed_eips',
+      'eiproute_conntrack_entries',
+      'eiproute_conntrack_limit',
       'eiproute_pool_addresses',
       'eiproute_pool_addresses_in_use',
       'eiproute_pool_waiting_services',

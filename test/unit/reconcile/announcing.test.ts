@@ -38,6 +38,20 @@ describe('the announce table', () => {
     expect(report.again).to.equal(undefined);
   });
 
+  for (const mode of ['routed', 'nat'] as const)
+    it(`keeps all that a route stands on while the kernel refuses to withdraw its announcement, ${mode}`, async () => {
+      const scene = new Scene(cluster, { ...settings, mode });
+      await scene.round('link');
+      const before = new Set(scene.world.objects.keys());
+      scene.cluster = snapshot(threeNodes, []);
+      scene.reconciler.agree();
+      for (let i = 0; i < 3; i += 1)
+        scene.kernel.failNext((change) => change.verb === 'delete' && isAnnouncement(change.have), 'EPERM');
+      await scene.round();
+      expect(announced(scene)).to.have.length(3);
+      expect(before.difference(new Set(scene.world.objects.keys()))).to.deep.equal(new Set());
+    });
+
   it('keeps what the guard holds, and gives it up with the route', async () => {
     const scene = new Scene(cluster, settings);
     await scene.round('link');

@@ -92,6 +92,8 @@ describe('a diff', () => {
       group: 1,
       neighbour: 1,
       nft: 0,
+      'nat-group': 0,
+      'nat-eip': 0,
       route: 1,
       rule: 1,
     });

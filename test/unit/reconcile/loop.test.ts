@@ -1,5 +1,6 @@
 import { expect } from 'chai';
 import { KernelError } from '../../../src/kernel/kernel.ts';
+import { noCounts } from '../../../src/model/object.ts';
 import type { Pace } from '../../../src/model/pace.ts';
 import { type KernelUnreadable, rounds } from '../../../src/reconcile/loop.ts';
 import type { Reconciler, Refresh } from '../../../src/reconcile/reconciler.ts';
@@ -8,7 +9,7 @@ import { RoundSignal } from '../../../src/reconcile/round-signal.ts';
 import { snapshot, TestRole } from '../../scene.ts';
 import { adding, route } from './objects.ts';
 
-const none = { sysctl: 0, nexthop: 0, group: 0, neighbour: 0, nft: 0, route: 0, rule: 0 };
+const none = noCounts;
 const failure: Failed = { ...adding(route(1, 7)), code: 'EPERM', message: 'EPERM' };
 
 /** What a round does: takes this long (ms), and ends so. */

@@ -150,6 +150,7 @@ async function sample({
     waiting,
     lease: { leads: true, holder: 'gw1' },
     announce,
+    conntrack: announce && { entries: 38, limit: 39 },
     publish: { configMap: 'kube-system/eiproute', name: 'gw1', state: 'published', why: undefined },
     report,
   };

@@ -1,0 +1,118 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Signal } from '../cluster/signal.ts';
+import { isNat, usesNat } from '../desire/nat-mode.ts';
+import { poolFinder } from '../desire/pools.ts';
+import { Conntrack, conntrackCount } from '../kernel/conntrack.ts';
+import { KernelError } from '../kernel/kernel.ts';
+import type { ConntrackCount } from '../model/conntrack.ts';
+import type { Gateway } from '../model/gateway.ts';
+import type { Ip } from '../model/ip.ts';
+import type { Problem } from '../model/problem.ts';
+import type { PlannedChange } from '../reconcile/report.ts';
+import { GoneNodes, type GoneNodesInputs } from './gone-nodes.ts';
+
+export interface NatFlowsInputs extends GoneNodesInputs {
+  readonly gateway: () => Gateway;
+  /** Called when the problems have changed. */
+  readonly changed: () => void;
+}
+
+const none: readonly Problem[] = [];
+
+/** When the table of connections is nearly full: a part of its limit. */
+const nearlyFull = 0.8;
+
+/** ms between two looks */
+const lookEvery = 10_000;
+
+/** What NAT leaves in the kernel's table of connections: ends those of nodes that are gone, and sees how full it is. */
+export class NatFlows {
+  readonly #inputs: NatFlowsInputs;
+  readonly #nodes: GoneNodes;
+  readonly #gone = new Signal<Iterable<Ip>, Set<Ip>>((all, more) => new Set([...(all ?? []), ...more]));
+  #count: ConntrackCount | undefined;
+  #deletion = none;
+  #fullness = none;
+  #problems = none;
+
+  constructor(inputs: NatFlowsInputs) {
+    this.#inputs = inputs;
+    this.#nodes = new GoneNodes(inputs);
+  }
+
+  /** As of the last look; undefined: no pool has mode nat, or the kernel tracks no connections. */
+  get count(): ConntrackCount | undefined {
+    return this.#count;
+  }
+
+  /** The same array as long as none of them changed. */
+  get problems(): readonly Problem[] {
+    return this.#problems;
+  }
+
+  rounded(done: readonly PlannedChange[]): void {
+    const gone = this.#nodes.rounded(done);
+    if (gone.length > 0) this.#gone.notify(gone);
+  }
+
+  /** Looks now and then how full the table is, until the signal is aborted. */
+  async watch(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      await this.#look();
+      await sleep(lookEvery, undefined, { signal });
+    }
+  }
+
+  async #look(): Promise<void> {
+    this.#count = usesNat(this.#inputs.gateway()) ? await conntrackCount() : undefined;
+    const { entries = 0, limit = 1 } = this.#count ?? {};
+    // It moves all the time: a problem that is told stays the same until it is over.
+    if (entries < nearlyFull * limit) this.#fullness = none;
+    else if (this.#fullness === none) this.#fullness = [full(limit)];
+    this.#collect();
+  }
+
+  /** Deletes connections until the signal is aborted. */
+  async run(signal: AbortSignal): Promise<void> {
+    using conntrack = new Conntrack();
+    for await (const nodes of this.#gone.listen(signal)) {
+      const gateway = this.#inputs.gateway();
+      const poolOf = poolFinder(gateway.pools);
+      try {
+        await conntrack.deleteFlows(nodes, (ip) => isNat(gateway, poolOf(ip)), signal);
+        this.#deletion = none;
+      } catch (error) {
+        if (!(error instanceof KernelError)) throw error;
+        this.#deletion = [undeleted([...nodes], error)];
+      }
+      this.#collect();
+    }
+  }
+
+  #collect(): void {
+    const all = [...this.#deletion, ...this.#fullness];
+    if (all.length === this.#problems.length && all.every((one, i) => one === this.#problems[i])) return;
+    this.#problems = all;
+    this.#inputs.changed();
+  }
+}
+
+function full(limit: number): Problem {
+  return {
+    code: 'conntrack-full',
+    severity: 'error',
+    subject: 'nf_conntrack',
+    message: `the table of connections, which NAT needs, is more than ${nearlyFull * 100} % full: its limit is ${limit}, and beyond it new connections are dropped`,
+    advice: `sysctl -w net.netfilter.nf_conntrack_max=${2 * limit}, if the memory allows it (about 320 bytes each)`,
+  };
+}
+
+function undeleted(nodes: readonly Ip[], { message }: KernelError): Problem {
+  return {
+    code: 'conntrack-entries',
+    severity: 'warn',
+    subject: nodes.join(', '),
+    message: `the connections that NAT sent to ${nodes.join(', ')}, which is gone, cannot be ended: ${message}; they hang until they time out`,
+    advice: 'modprobe nf_conntrack_netlink, or conntrack --delete --reply-src ADDRESS',
+  };
+}
