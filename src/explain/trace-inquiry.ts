@@ -7,6 +7,7 @@ import { DaemonError } from '../daemon/daemon-error.ts';
 import { elsewhere } from '../daemon/namespace.ts';
 import { readerOf } from '../desire/cluster-reader.ts';
 import { routeKey } from '../desire/eip-routes.ts';
+import { poolFinder } from '../desire/pools.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import { lookUpRoute } from '../kernel/route-lookup.ts';
 import { readSysctl } from '../kernel/sysctl.ts';
@@ -162,6 +163,7 @@ async function kernelFacts(
     links,
     nhid,
     vias,
+    isAnswered: isAnswered(eip, config, listing),
     holder,
     matched,
     client,
@@ -198,6 +200,13 @@ function clientBeyond(eip: Ip, { gateway }: GatewayConfig, links: readonly Link[
   const own = addressOn(gateway.uplink, of, links);
   // The other one of the two that differ in the last bit.
   return router ?? (own && ipFromNumber(ipNumber(own) ^ 1n, of));
+}
+
+/** undefined: its pool is not announced by layer 2 */
+function isAnswered(eip: Ip, { gateway }: GatewayConfig, { links, objects }: Listing): boolean | undefined {
+  if (poolFinder(gateway.pools)(eip)?.announce !== 'layer2') return undefined;
+  const segment = links.find(({ name }) => name === gateway.announce?.segment);
+  return segment !== undefined && objects.has(`neighbour ${segment.index} ${eip}`);
 }
 
 /** The group, or the nexthop, of our route of an EIP. */

@@ -2,6 +2,7 @@ import type { Ip } from '../model/ip.ts';
 import { carriersStep } from './steps/carriers.ts';
 import { daemonStep } from './steps/daemon.ts';
 import { forwardingStep } from './steps/forwarding.ts';
+import { layer2Step } from './steps/layer2.ts';
 import { isNatTraced, natStep } from './steps/nat.ts';
 import { neighboursStep } from './steps/neighbours.ts';
 import { poolStep } from './steps/pool.ts';
@@ -37,6 +38,7 @@ const way: readonly ((facts: TraceFacts) => Step | undefined)[] = [
   serviceStep,
   carriersStep,
   ofKernel('route', routeStep),
+  layer2Step,
   (facts) => (isNatTraced(facts) ? ofKernel('nat', natStep)(facts) : undefined),
   ofKernel('forwarding', forwardingStep),
   ofKernel('neighbours', neighboursStep),

@@ -22,6 +22,7 @@ export type StepName =
   | 'service'
   | 'carriers'
   | 'route'
+  | 'layer 2'
   | 'nat'
   | 'forwarding'
   | 'neighbours'

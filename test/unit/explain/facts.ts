@@ -62,6 +62,7 @@ export const kernel: KernelFacts = {
   nhid: route.nhid,
   vias: nodes.map(({ ip }) => ip),
   holder: undefined,
+  isAnswered: undefined,
   matched: { kind: 'route', route },
   client: parseIp('203.0.113.254'),
   forwarded: { kind: 'route', route: { ...route, nhid: undefined, protocol: 0 } },

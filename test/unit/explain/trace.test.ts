@@ -70,9 +70,44 @@ const allocation = {
   lease: undefined,
 };
 
+/** The EIP is announced by layer 2. */
+const onSegment = (isAnswered: boolean, rest: Partial<TraceFacts> = {}): Partial<TraceFacts> => ({
+  gateway: { ...well.gateway, announce: { table: undefined, segment: 'eth1', active: [] } },
+  ...withKernel({ isAnswered }),
+  ...rest,
+});
+
 describe('trace', () => {
+  it('looks at layer 2 where the EIP is announced by it', () => {
+    const states = (facts: Partial<TraceFacts>) =>
+      trace({ ...well, ...facts }).steps.flatMap(({ name, state }) => (name === 'layer 2' ? [state] : []));
+    expect(states({})).to.deep.equal([]);
+    expect(states(onSegment(true))).to.deep.equal(['ok']);
+    // The other gateway may do it.
+    expect(states(onSegment(false))).to.deep.equal(['warn']);
+  });
+
   const cases: readonly Case[] = [
     { name: 'works when all is well', facts: {}, want: 'works' },
+    {
+      name: 'breaks at layer 2 when another host has the EIP',
+      facts: onSegment(false, {
+        needs: [
+          {
+            kind: 'EIP',
+            code: 'eip-duplicate',
+            severity: 'error',
+            subject: 's',
+            where: undefined,
+            eip: view.eip,
+            why: 'it is claimed by 02:00:5e:00:53:99',
+            advice: 'a',
+          },
+        ],
+      }),
+      want: 'broken at layer 2',
+      why: /claimed by 02:00:5e:00:53:99/,
+    },
     { name: 'works when the probe says so', facts: { probe: probed }, want: 'works' },
     {
       name: 'is not known from another network namespace than the daemon is in',
@@ -461,10 +496,14 @@ describe('trace', () => {
 
   it('has the same steps in the same order, whatever it finds', () => {
     const names = trace(well).steps.map(({ name }) => name);
-    const withNatStep = names.flatMap((name) => (name === 'route' ? [name, 'nat' as const] : [name]));
+    // These two are there by the configuration, not by what is found.
+    const further = ({ gateway: settings }: Partial<TraceFacts>) => [
+      ...(settings?.announce?.segment === undefined ? [] : (['layer 2'] as const)),
+      ...(settings?.mode === 'nat' ? (['nat'] as const) : []),
+    ];
     for (const { facts } of cases)
       expect(trace({ ...well, ...facts }).steps.map(({ name }) => name)).to.deep.equal(
-        facts.gateway?.mode === 'nat' ? withNatStep : names,
+        names.flatMap((name) => (name === 'route' ? [name, ...further(facts)] : [name])),
       );
   });
 
