@@ -27,8 +27,9 @@ const ip = (...words: readonly string[]): string => execFileSync('ip', words).to
 /** Everything here ends with us, however we end. */
 const tied = (...argv: readonly string[]) =>
   spawn('setpriv', ['--pdeathsig', 'KILL', ...argv], { stdio: ['ignore', 'pipe', 'inherit'] });
+// It closes no idle connection, as kube-proxy does not.
 const server = `
-  require('node:http').createServer((_, response) => response.end('{}')).listen(10256, '::', () => console.log('up'));
+  require('node:http').createServer({ keepAliveTimeout: 0 }, (_, response) => response.end('{}')).listen(10256, '::', () => console.log('up'));
   setInterval(() => {}, 1e6);
 `;
 const addresses = (i: number): readonly string[] => [

@@ -12,7 +12,8 @@ import type { Link } from '../model/object.ts';
 import type { Probed, ProxyHealth, Standing } from '../model/probed.ts';
 import type { Problem } from '../model/problem.ts';
 import { AwakeClock } from '../probe/awake-clock.ts';
-import { askHealth } from '../probe/health-port.ts';
+import { HealthConnections } from '../probe/health-connections.ts';
+import { askHealth, type Health } from '../probe/health-port.ts';
 import { ProxyHealths } from '../probe/proxy-health.ts';
 import { Reachability, type Targets } from '../probe/reachability.ts';
 import { rest } from '../probe/rest.ts';
@@ -50,6 +51,8 @@ export class Probing implements Probed {
   readonly #reachability: Reachability;
   readonly #serving: Serving;
   readonly #proxies: ProxyHealths;
+  /** To the health checks of the kube-proxies. */
+  readonly #connections = new HealthConnections();
   readonly #standings = new Standings();
   /** What the standings were read from. */
   #stoodBy: { nodes: unknown; silent: unknown; terms: unknown; changes: number } | undefined;
@@ -79,7 +82,8 @@ export class Probing implements Probed {
       changed,
     });
     this.#awake = new AwakeClock(clock, 10 * drainPace);
-    this.#proxies = new ProxyHealths({ ask: askHealth, port: () => terms().proxyPort, clock, changed });
+    const ask = (ip: Ip, at: number): Promise<Health> => this.#connections.ask(ip, at);
+    this.#proxies = new ProxyHealths({ ask, port: () => terms().proxyPort, clock, changed });
     this.#serving = new Serving({
       isRouted: (service, of) => this.#isRouted(service, of),
       addressOf: (node, of) => {
@@ -154,12 +158,12 @@ export class Probing implements Probed {
       this.#nodes = nodes;
       this.#candidates = candidates(nodes);
       this.#follow();
-      this.#proxies.follow(
-        [...this.#candidates.byName].flatMap(([node, { ipv4, ipv6 }]) => {
-          const ip = ipv4 ?? ipv6;
-          return ip === undefined ? [] : [{ node, ip }];
-        }),
-      );
+      const proxies = [...this.#candidates.byName].flatMap(([node, { ipv4, ipv6 }]) => {
+        const ip = ipv4 ?? ipv6;
+        return ip === undefined ? [] : [{ node, ip }];
+      });
+      this.#proxies.follow(proxies);
+      this.#connections.keep(new Set(proxies.map(({ ip }) => ip)));
     }
     this.#stand();
     // What comes with the first lists was there before this program.
@@ -191,6 +195,7 @@ export class Probing implements Probed {
   }
 
   async run(signal: AbortSignal): Promise<void> {
+    signal.addEventListener('abort', () => this.#connections.close(), { once: true });
     await Promise.all([
       this.#reachability.run(signal),
       this.#serving.run(signal),

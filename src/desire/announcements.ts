@@ -86,10 +86,9 @@ export function mayBegin(
   entries: readonly Announcement[],
   { kernel, uniqueness, areNodesHeard }: BeginInputs,
 ): boolean {
-  return entries.every(
-    ({ object }) =>
-      kernel.objects.has(keyOf(object)) ||
-      (areNodesHeard && (object.kind === 'route' || uniqueness.isUnique(eip))),
+  if (entries.some(({ object }) => kernel.objects.has(keyOf(object)))) return true;
+  return (
+    areNodesHeard && (uniqueness.isUnique(eip) || entries.every(({ object }) => object.kind === 'route'))
   );
 }
 

@@ -51,6 +51,23 @@ describe('make before break, real kube-proxy', () => {
     await stage.gone('asked');
   });
 
+  it('asks each kube-proxy how it is over one connection that stays', async () => {
+    const { network } = stage.lab;
+    const argv = ['ss', '-Htin', 'state', 'established', 'dport = :10256'];
+    /** How much each connection has carried, by its two ends. */
+    const connections = async (): Promise<ReadonlyMap<string, number>> => {
+      const text = await network.run('gateway', { argv });
+      const found = text.matchAll(/(\S+:\d+) +(\S+:10256)\s*\n.*bytes_sent:(\d+)/g);
+      return new Map([...found].map(([, from, to, sent]) => [`${from} ${to}`, Number(sent)]));
+    };
+    await stage.until('each is connected', async () => (await connections()).size === network.nodes.length);
+    const before = await connections();
+    await stage.until('each was asked ten times more', async () =>
+      [...(await connections())].every(([ends, sent]) => sent > (before.get(ends) ?? sent) + 500),
+    );
+    expect([...(await connections()).keys()].sort()).to.deep.equal([...before.keys()].sort());
+  });
+
   it('sends nothing to a node too early when the endpoint of a Local Service moves, three times', async () => {
     const { cluster, clients } = stage.lab;
     await cluster.createService({ name: 'moves', policy: 'Local' }, ready(stage.pods('web-1')));
@@ -79,6 +96,23 @@ describe('make before break, real kube-proxy', () => {
     // EIPs can meet one each, and on a slow machine another one. Without the wait, 208 ran into a time-out.
     expect(lost, JSON.stringify(errors)).to.be.at.most(12);
     await stage.gone('moves');
+  });
+
+  it('says that a new Cluster Service is Serving when every node answers: from then on every request is answered', async () => {
+    const { cluster, clients, proxy } = stage.lab;
+    // kube-proxy has just written its rules when the next one comes, and waits.
+    for (const name of ['spread-1', 'spread-2', 'spread-3', 'spread-4']) {
+      await proxy.settled();
+      await cluster.createService({ name, policy: 'Cluster' }, ready(stage.pods('web-1', 'web-2', 'web-3')));
+      await stage.serving(name);
+      const since = Date.now();
+      await using load = clients.start({ to: stage.ips(name), port: 80, every: 10 });
+      for (let more = 0; more < 60; more += 1) await load.next(() => true, late());
+      const { sent, lost, errors } = await load.stop(since);
+      expect(sent).to.be.at.least(60);
+      expect(lost, `${name} ${JSON.stringify(errors)}`).to.equal(0);
+    }
+    for (const name of ['spread-1', 'spread-2', 'spread-3', 'spread-4']) await stage.gone(name);
   });
 
   it('routes a new Local Service only once its kube-proxy is ready: from then on every request is answered', async () => {

@@ -5,7 +5,15 @@ import { gatewayObjects } from '../../../src/desire/gateway.ts';
 import { isNat } from '../../../src/desire/nat-mode.ts';
 import { paths } from '../../../src/desire/paths.ts';
 import { poolFinder } from '../../../src/desire/pools.ts';
-import { family, type Ip, onlyIp, parseIp } from '../../../src/model/ip.ts';
+import {
+  family,
+  hostPrefix,
+  type Ip,
+  networkOf,
+  onlyIp,
+  type Prefix,
+  parseIp,
+} from '../../../src/model/ip.ts';
 import { bucketShares } from '../../../src/model/nat.ts';
 import {
   announcedBy,
@@ -61,10 +69,10 @@ class Life {
     this.scene.uniqueness = this.segment;
   }
 
-  /** The EIPs that are announced in the kernel. */
+  /** The networks that are announced in the kernel, each with how: `route 198.51.100.10/32`. */
   announced(): ReadonlySet<string> {
     const all = [...this.scene.world.objects.values()].filter((one) => isAnnouncement(one) && isOurs(one));
-    return new Set(all.flatMap((one) => announcedBy(one) ?? []).flatMap((dst) => onlyIp(dst) ?? []));
+    return new Set(all.map((one) => `${one.kind} ${announcedBy(one)}`));
   }
 
   /** @param guarded what the guard holds is not released */
@@ -203,7 +211,7 @@ function expectNatInOrder(change: Change, { world, settings }: Scene): void {
 /**
  * The EIPs that are announced in the kernel, and those that may be: with a route, and nothing that keeps them back.
  *
- * @param before that were announced before the last step: neither a claim ends it, nor nodes that are not heard
+ * @param before what was announced before the last step: neither a claim ends it, nor nodes that are not heard
  */
 function announcedAndStanding(
   { scene, segment, model }: Life,
@@ -226,9 +234,21 @@ function announcedAndStanding(
   const poolOf = poolFinder(settings.pools);
   const mayBe = (eip: Ip): boolean => {
     const { areNodesHeard } = model.probed;
-    if (poolOf(eip)?.announce !== 'layer2')
-      return announce?.table !== undefined && (areNodesHeard || before.has(eip));
-    return uplink.up && uplink.carrier && ((areNodesHeard && segment.isUnique(eip)) || before.has(eip));
+    const pool = poolOf(eip);
+    const was = (kind: KernelObject['kind'], dst: Prefix): boolean => before.has(`${kind} ${dst}`);
+    if (pool?.announce === 'layer2')
+      return (
+        uplink.up &&
+        uplink.carrier &&
+        ((areNodesHeard && segment.isUnique(eip)) || was('neighbour', hostPrefix(eip)))
+      );
+    const length = pool?.aggregate?.[family(eip)];
+    return (
+      announce?.table !== undefined &&
+      (areNodesHeard ||
+        was('route', hostPrefix(eip)) ||
+        (length !== undefined && was('route', networkOf(eip, length))))
+    );
   };
   const standing = hosts(all.filter((one) => one.kind === 'route' && one.nhid !== undefined));
   return [hosts(all.filter(isAnnouncement)), isOpen ? standing.filter(mayBe) : []];
@@ -380,6 +400,9 @@ describe('the tables of a gateway', () => {
         fc.pre(history.steps.every((step) => step.kind !== 'node' || step.to?.extra !== true));
         fc.pre([...links.values()].every(({ up, carrier }) => up && carrier));
         fc.pre([...links.values()].every(({ addresses }) => addresses.length <= 2));
+        // An uplink that flaps loses its IPv6 address, so the number alone does not tell that the other one is there.
+        const own = [...links.values()].flatMap(({ addresses }) => addresses.map(({ ip }) => ip));
+        fc.pre(!own.includes(parseIp(activeAddress)));
         const fresh = new Scene(life.scene.cluster, life.scene.settings);
         fresh.probed = life.model.probed;
         fresh.isDraining = life.scene.isDraining;
