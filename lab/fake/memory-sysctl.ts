@@ -23,6 +23,7 @@ const fresh: Readonly<Record<string, string>> = {
   'net/ipv4/neigh/IF/retrans_time_ms': '1000',
   'net/ipv6/fib_multipath_hash_policy': '0',
   'net/ipv6/conf/IF/accept_ra': '1',
+  'net/ipv6/conf/IF/disable_ipv6': '0',
   'net/ipv6/conf/IF/forwarding': '0',
   'net/ipv6/conf/IF/proxy_ndp': '0',
   'net/ipv6/neigh/IF/base_reachable_time_ms': '30000',

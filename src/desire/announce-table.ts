@@ -50,7 +50,7 @@ export class AnnounceTable {
   readonly #waiting = new Set<Ip>();
   /** How many announced EIPs want each entry. */
   readonly #uses = new Map<Key, number>();
-  /** EIPs with a route that layer 2 announces, or will once this gateway is the active one. */
+  /** EIPs with a desired route that layer 2 announces, or will once this gateway is the active one. */
   readonly #answered = new Set<Ip>();
   /** Those that came to it or left it since they were last taken. */
   #turned = new Set<Ip>();
@@ -93,8 +93,8 @@ export class AnnounceTable {
   }
 
   /**
-   * EIPs that have a route and a pool that is announced by layer 2, whether they are announced now or not: a standby
-   * gateway must know already whether somebody else has them.
+   * EIPs whose routes are desired and whose pool is announced by layer 2, whether they are announced now or not: a
+   * standby gateway must know already whether somebody else has them.
    */
   get answered(): ReadonlySet<Ip> {
     return this.#answered;
@@ -175,7 +175,7 @@ export class AnnounceTable {
     const isThere = mayAnnounce(key, isDesired, kernel);
     if (isOpen && isDesired && !isThere) this.#waiting.add(eip);
     else this.#waiting.delete(eip);
-    const isAnswered = isThere && this.#announcer.isAnswered(eip);
+    const isAnswered = (isDesired || isThere) && this.#announcer.isAnswered(eip);
     if (isAnswered !== this.#answered.has(eip)) {
       this.#turned.add(eip);
       if (isAnswered) this.#answered.add(eip);

@@ -23,7 +23,7 @@ import { type Add, defaultRoutes, poolRoutes } from './plain-routes.ts';
 import { poolFinder } from './pools.ts';
 import { apiService, type Reserved, reservedIn } from './reserved.ts';
 import { segmentSizes, segmentSizeTableName } from './segment-size.ts';
-import { sysctls } from './sysctls.ts';
+import { sysctls, withoutIpv6 } from './sysctls.ts';
 
 /**
  * All objects that a gateway desires: the full recompute, and the specification of {@link GatewayDesire}.
@@ -146,7 +146,7 @@ export function fixedObjects(inputs: FixedInputs, add: Add): readonly Problem[] 
   problems.push(...flowLabels(gateway, refused, add), ...segmentSizes(gateway, refused, add));
   problems.push(...natFrames(gateway, refused, add));
   problems.push(...poolRoutes(gateway, owner, reserved, add));
-  problems.push(...lookups(gateway.announce, have));
+  problems.push(...lookups(gateway.announce, have), ...withoutIpv6(gateway, have));
   const uplink = alive(have.links, gateway.uplink);
   problems.push(...defaultRoutes({ gateway, owner, uplink, have, refused }, add));
   return problems;

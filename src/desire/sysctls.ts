@@ -79,9 +79,14 @@ export function sysctls(gateway: Gateway, have: Listing, add: Add): readonly Pro
   return problems;
 }
 
-/** Paths of all sysctls that {@link sysctls} may desire, for the listing. */
+/** Paths of all sysctls that {@link sysctls} may desire and {@link withoutIpv6} reads, for the listing. */
 export function sysctlNames(gateway: Gateway): readonly string[] {
-  return [...gatewaySysctls(gateway).map(({ name }) => name), acceptRa(gateway.uplink)];
+  const segment = gateway.announce?.segment;
+  return [
+    ...gatewaySysctls(gateway).map(({ name }) => name),
+    acceptRa(gateway.uplink),
+    ...(segment !== undefined && answersNdp(gateway) ? [disableIpv6(segment)] : []),
+  ];
 }
 
 /**
@@ -97,6 +102,35 @@ function advertisements(gateway: Gateway, have: Listing): readonly Sysctl[] {
     return have.formerSysctls.get(path) ?? (present?.kind === 'sysctl' ? present.value : undefined);
   };
   return before(ipv6Forwarding) === '0' && before(name) === '1' ? [{ kind: 'sysctl', name, value: '2' }] : [];
+}
+
+/** Linux answers no NDP on an interface where IPv6 is off, as it is on those that keepalived makes for a virtual MAC. */
+export function withoutIpv6(gateway: Gateway, have: Pick<Listing, 'objects'>): readonly Problem[] {
+  const segment = gateway.announce?.segment;
+  if (segment === undefined || !answersNdp(gateway)) return [];
+  const found = have.objects.get(`sysctl ${disableIpv6(segment)}`);
+  if (found?.kind !== 'sysctl' || found.value === '0') return [];
+  return [
+    {
+      code: 'segment-without-ipv6',
+      severity: 'error',
+      subject: `IPv6 on ${segment}`,
+      message: `IPv6 is off on ${segment} (${sysctlName(disableIpv6(segment))} is ${found.value}): Linux answers no NDP there, and no IPv6 EIP of layer 2 is found`,
+      advice:
+        'name an interface with IPv6 in layer2.interface; keepalived switches it off where use_vmac has only IPv4 addresses',
+    },
+  ];
+}
+
+/** A pool with IPv6 addresses is announced by layer 2. */
+function answersNdp({ pools }: Gateway): boolean {
+  return pools.some(
+    ({ announce, addresses }) => announce === 'layer2' && addresses.some((one) => family(one) === 6),
+  );
+}
+
+function disableIpv6(link: string): string {
+  return `net/ipv6/conf/${link}/disable_ipv6`;
 }
 
 function acceptRa(uplink: string): string {

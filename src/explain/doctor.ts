@@ -11,14 +11,15 @@ import { managersCheck } from './checks/foreign.ts';
 import { gatewaysCheck } from './checks/gateways.ts';
 import { chosenInterfaceCheck, interfacesCheck } from './checks/interfaces.ts';
 import { kernelCheck } from './checks/kernel.ts';
+import { layer2Checks } from './checks/layer2.ts';
 import { namespaceCheck } from './checks/namespace.ts';
 import { agentsCheck } from './checks/node-agents.ts';
 import { nodesCheck } from './checks/nodes.ts';
 import type { DoctorFacts } from './doctor-facts.ts';
 
 /**
- * The checks of a host, from facts alone. Always the same ones for a role, but for one: what this process sees of the
- * kernel is not told where the daemon sees another one.
+ * The checks of a host, from facts alone. Always the same ones for a role, but for two: layer 2 is looked at where a pool is
+ * announced by it, and what this process sees of the kernel is not told where the daemon sees another one.
  */
 export function doctor(facts: DoctorFacts): readonly Check[] {
   const { configuration } = facts;
@@ -53,6 +54,7 @@ export function doctor(facts: DoctorFacts): readonly Check[] {
     ...apiChecks(facts),
     ...facts.defaultRoutes.map((route) => defaultRouteCheck(route, gateway)),
     managersCheck(facts, [lan, uplink]),
+    ...layer2Checks(facts, gateway),
     firewallCheck(facts, gateway),
     nodesCheck(facts, gateway),
     agentsCheck(facts),

@@ -29,6 +29,9 @@ export interface Segment {
  */
 const probes = 3;
 const probeEvery = 250;
+/** EIPs that are asked about at once, and ms to the next: every host of the segment gets each question. */
+const mostAtOnce = 500;
+const sliceEvery = 25;
 /** ms after which hosts are asked again about an EIP that somebody claims */
 const againAfter = 30_000;
 /** ms after which it is tried again what the kernel has refused */
@@ -152,7 +155,13 @@ export class Duplicates implements Uniqueness {
     if (fresh.length === 0) return;
     for (const eip of fresh)
       this.#entries.set(eip, { state: 'tentative', mac: undefined, isClaimed: false, defended: undefined });
-    this.#asking.push({ ips: fresh, sent: 0, due: this.#clock() });
+    const now = this.#clock();
+    for (let from = 0; from < fresh.length; from += mostAtOnce)
+      this.#asking.push({
+        ips: fresh.slice(from, from + mostAtOnce),
+        sent: 0,
+        due: now + (from / mostAtOnce) * sliceEvery,
+      });
     this.#wake.abort();
   }
 

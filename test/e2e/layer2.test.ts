@@ -14,7 +14,7 @@ describe('EIPs that are on-link for their clients', () => {
   let load: Load;
   before(async function () {
     needRoot(this);
-    two = await TwoGateways.lay({ lines: () => lines, announce: 'layer2' });
+    two = await TwoGateways.lay({ lines: () => lines, layer2: 'all' });
     // The router is a host on the segment of the EIPs: it asks for each by ARP or NDP.
     for (const pool of pools) await two.ip('upstream', `route add ${pool} dev eth1`);
     await two.ip('gateway', `address add ${shared}/24 dev eth1`);

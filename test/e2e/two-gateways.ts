@@ -43,8 +43,10 @@ export interface TwoGatewaysOptions {
   readonly pools?: readonly string[];
   /** The cluster is read from an API server of the lab, and not from a file. */
   readonly hasApi?: boolean;
-  /** The EIPs' pool is announced by layer 2; absent: as the gateways announce. */
-  readonly announce?: 'layer2';
+  /** The EIPs that layer 2 announces; absent: none, and the gateways announce as they are told. */
+  readonly layer2?: 'all' | 'IPv4';
+  /** What a gateway needs before its daemon starts. */
+  readonly prepare?: (two: TwoGateways, part: Part) => Promise<void>;
 }
 
 /**
@@ -71,7 +73,8 @@ export class TwoGateways implements AsyncDisposable {
   static async lay({
     lines,
     pools: more = [],
-    announce,
+    layer2,
+    prepare,
     hasApi = false,
   }: TwoGatewaysOptions): Promise<TwoGateways> {
     await using stack = new AsyncDisposableStack();
@@ -119,7 +122,8 @@ export class TwoGateways implements AsyncDisposable {
     });
     for (const part of parts) {
       await mkdir(two.folder(part), { recursive: true });
-      await writeFile(two.config(part), two.#configuration(lines(part), more, announce));
+      await writeFile(two.config(part), two.#configuration(lines(part), more, layer2));
+      await prepare?.(two, part);
       await two.start(part);
     }
     for (const part of parts) await two.synced(part);
@@ -273,8 +277,15 @@ export class TwoGateways implements AsyncDisposable {
     ];
   }
 
-  #configuration(lines: string, more: readonly string[], announce?: 'layer2'): string {
-    const own = `{ name: public, addresses: [${pools.map((pool) => `"${pool}"`).join(', ')}], ${announce === undefined ? 'communities: ["65001:100"]' : `announce: ${announce}`} }`;
+  #configuration(lines: string, more: readonly string[], layer2?: 'all' | 'IPv4'): string {
+    const [v4, v6] = pools.map((pool) => `"${pool}"`);
+    const both = `name: public, addresses: [${v4}, ${v6}]`;
+    const own =
+      layer2 === undefined
+        ? `{ ${both}, communities: ["65001:100"] }`
+        : layer2 === 'all'
+          ? `{ ${both}, announce: layer2 }`
+          : `{ name: public, addresses: [${v4}], announce: layer2 }, { name: public6, addresses: [${v6}] }`;
     const { folder } = this.net;
     const source = this.#api
       ? `kubeconfig: ${folder}/kubeconfig`

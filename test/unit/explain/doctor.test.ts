@@ -136,7 +136,45 @@ interface Case {
   readonly finding: RegExp;
 }
 
+const answering = (addresses: string, segment = 'eth1'): DoctorFacts['configuration'] => ({
+  kind: 'gateway',
+  file: '/etc/eiproute/gateway.yaml',
+  warnings: [],
+  addresses: 16,
+  gateway: {
+    ...settings,
+    pools: [{ name: 'public', addresses: [parsePrefix(addresses)], announce: 'layer2' }],
+    announce: { table: undefined, segment, active: [] },
+  },
+});
+
 describe('doctor', () => {
+  describe('looks at layer 2', () => {
+    const found = (configuration: DoctorFacts['configuration']) =>
+      doctor({ ...well, configuration }).find(({ name }) => name === 'layer 2');
+
+    it('where a pool is announced by it', () => {
+      expect(found(well.configuration)).to.equal(undefined);
+      expect(found(answering('203.0.113.64/28'))).to.deep.include({
+        state: 'ok',
+        finding: 'answers on eth1, where 203.0.113.64/28 is on-link',
+      });
+    });
+
+    it('and warns of EIPs that nobody on the segment would ask for', () => {
+      const check = found(answering('198.51.100.0/24'));
+      expect(check?.state).to.equal('warn');
+      expect(check?.finding).to.match(/^198\.51\.100\.0\/24 is in no network of eth1:/);
+    });
+
+    it('and fails without its interface', () => {
+      expect(found(answering('203.0.113.64/28', 'vrrp.51'))).to.deep.include({
+        state: 'FAIL',
+        finding: 'vrrp.51 does not exist',
+      });
+    });
+  });
+
   it('finds nothing wrong when all is well, and has nothing to advise', () => {
     const checks = doctor(well);
     expect(checks.filter(({ state }) => state !== 'ok')).to.deep.equal([]);

@@ -77,6 +77,19 @@ describe('duplicate address detection', () => {
     expect(bench.wire.sent.some((one) => one.startsWith('claim'))).to.equal(false);
   });
 
+  it('asks about many a few hundred at a time: every host gets each question', async () => {
+    const bench = new Bench();
+    const many = Array.from({ length: 1200 }, (_, i) => parseIp(`198.51.${100 + (i >> 8)}.${i & 255}`));
+    bench.duplicates.ask(many);
+    const asked = () => bench.wire.sent.filter((one) => one.startsWith('probe 198')).length;
+    await bench.pass(0);
+    expect(asked()).to.equal(500);
+    await bench.pass(50);
+    expect(asked()).to.equal(1200);
+    await bench.pass(750);
+    expect(many.every((eip) => bench.duplicates.isUnique(eip))).to.equal(true);
+  });
+
   it('does not for one that a host has, names both, and asks again until nobody has it', async () => {
     const bench = new Bench();
     bench.wire.hosts.set(a, stranger);

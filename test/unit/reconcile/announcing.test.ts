@@ -179,6 +179,33 @@ describe('layer 2', () => {
     expect(answered(scene)).to.have.members(all);
   });
 
+  it('names the EIPs to ask about on a standby gateway as well, with their first round', async () => {
+    const standby = {
+      ...answering,
+      announce: { table: undefined, segment: 'eth1', active: [parseIp('203.0.113.100')] },
+    };
+    const scene = new Scene(cluster, standby);
+    await scene.round('link');
+    expect(answered(scene)).to.deep.equal([]);
+    const table = scene.role.gatewayDesire?.announcing;
+    expect(table?.answered).to.have.lengthOf(3);
+    expect(table?.takeTurned()).to.have.lengthOf(3);
+    scene.cluster = snapshot(threeNodes, cluster.services.slice(0, 1));
+    await scene.round();
+    expect([...(table?.takeTurned() ?? [])]).to.deep.equal(['198.51.100.11']);
+    expect(table?.answered).to.have.lengthOf(2);
+  });
+
+  it('tells that nobody answers NDP where IPv6 is off', async () => {
+    const scene = new Scene(cluster, answering);
+    const codes = async () => (await scene.round('link')).problems.map(({ code }) => code);
+    expect(await codes()).to.deep.equal([]);
+    scene.world.setSysctl('net/ipv6/conf/eth1/disable_ipv6', '1');
+    expect(await codes()).to.deep.equal(['segment-without-ipv6']);
+    scene.world.setSysctl('net/ipv6/conf/eth1/disable_ipv6', '0');
+    expect(await codes()).to.deep.equal([]);
+  });
+
   it('goes on for an EIP that somebody claims afterwards', async () => {
     const scene = new Scene(cluster, answering);
     const claims = new Claims();
