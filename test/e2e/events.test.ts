@@ -59,8 +59,12 @@ describe('eiproute events', () => {
   it('tells when a node begins and ceases to drain and who asked, and the EIPs show it', async () => {
     await host.eiproute('drain', 'n2');
     await daemon.says(/node-drains.*"node":"n2"/);
-    const { out } = await host.eiproute('status', '--eips', '198.51.100.10');
-    expect(out).to.equal('198.51.100.10  routed    default/web  n1 n2(draining) n3\n');
+    // The agents hear of it a second before the traffic moves.
+    await until(
+      'n2 is marked',
+      async () => (await host.eiproute('status', '--eips', '198.51.100.10')).out,
+      (out) => out === '198.51.100.10  routed    default/web  n1 n2(draining) n3\n',
+    );
     // A cordon is no drain by default, and the autoscaler's taint is.
     const taints = [{ key: 'ToBeDeletedByClusterAutoscaler', effect: 'NoSchedule' }];
     host.put(
