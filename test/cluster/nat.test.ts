@@ -63,6 +63,9 @@ for (const proxy of ['nftables', 'iptables'] as const) {
     });
 
     it('is refused where no Service is, and where a Service has no NodePort', async () => {
+      // Linux sends a host one ICMP error a second, and this client has just got some: the answer would be silence.
+      await stage.lab.network.run('gateway', { argv: ['sysctl', '-qw', 'net.ipv4.icmp_ratelimit=0'] });
+      await stage.lab.network.run('gateway', { argv: ['sysctl', '-qw', 'net.ipv6.icmp.ratelimit=0'] });
       await stage.lab.cluster.createService(
         { name: 'none', policy: 'Cluster', spec: { allocateLoadBalancerNodePorts: false } },
         ready(stage.pods('web-1')),
