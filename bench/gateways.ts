@@ -7,6 +7,7 @@ import type { Process } from '../lab/process/process.ts';
 import { within } from '../lab/process/run.ts';
 import type { Ip } from '../src/model/ip.ts';
 import { type Bfd, ownBird, upstreamBird } from '../test/e2e/bird-configurations.ts';
+import { deaf, keepalived, shared } from '../test/e2e/keepalived-configuration.ts';
 import { Bird, eventually, startKeepalived } from '../test/e2e/routing-daemons.ts';
 import { tied } from '../test/e2e/tied.ts';
 import { local, type Part, parts, TwoGateways } from '../test/e2e/two-gateways.ts';
@@ -18,7 +19,6 @@ const flows = 120;
 const watched = 3000;
 /** What docs/high-availability.md recommends. */
 const bfd: Bfd = { interval: 100, multiplier: 3 };
-const shared = '203.0.113.100';
 
 /** What announces the EIPs to the router, beside each gateway. */
 interface Announcer extends AsyncDisposable {
@@ -137,9 +137,6 @@ const cases: readonly Case[] = [
     ends: (of, victim) => of.again(victim),
   },
 ];
-
-const deaf =
-  'table ip eip-deaf {\n chain in { type filter hook input priority 0\n ip protocol vrrp drop\n }\n}\n';
 
 /** What `ip link set` does with the switch's end of a cable: without a bridge nothing passes, and the carrier stays. */
 async function switchPort({ two }: Announcer, port: string, how: string): Promise<void> {
@@ -327,18 +324,7 @@ class Vrrp implements Announcer {
   }
 
   async again(part: Part): Promise<void> {
-    const configuration = `vrrp_instance up {
-  interface eth1
-  state BACKUP
-  nopreempt
-  version 3
-  virtual_router_id 51
-  priority ${part === 'gateway' ? 150 : 100}
-  advert_int 0.1
-  track_interface { eth0 }
-  virtual_ipaddress { ${shared}/24 }
-}
-`;
+    const configuration = keepalived(part, { advert: 0.1, lines: ['track_interface { eth0 }'] });
     this.#daemons.set(part, await startKeepalived(this.two.place(part, 'keepalived'), configuration));
   }
 

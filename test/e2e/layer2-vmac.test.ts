@@ -3,30 +3,13 @@ import type { Load } from '../../lab/load/load.ts';
 import { pools } from '../../lab/network/map.ts';
 import type { Process } from '../../lab/process/process.ts';
 import { late } from '../patience.ts';
+import { keepalived, shared } from './keepalived-configuration.ts';
 import { needPrograms, needRoot } from './root.ts';
 import { eventually, startKeepalived } from './routing-daemons.ts';
 import { local, type Part, TwoGateways } from './two-gateways.ts';
 
-const shared = '203.0.113.100';
 const virtualMac = '00:00:5e:00:01:33';
 const lines = `hashSeed: 7361\nlayer2: { interface: vrrp.51 }\nactive: { address: ${shared} }`;
-
-/** As docs/high-availability.md has it, but slower: on a machine that does other work as well, adverts come late. */
-function keepalived(priority: number): string {
-  return `vrrp_instance up {
-  interface eth1
-  use_vmac vrrp.51
-  vmac_xmit_base
-  state BACKUP
-  nopreempt
-  version 3
-  virtual_router_id 51
-  priority ${priority}
-  advert_int 1
-  virtual_ipaddress { ${shared}/24 }
-}
-`;
-}
 
 describe('EIPs behind the virtual MAC of keepalived', () => {
   let two: TwoGateways;
@@ -49,7 +32,10 @@ describe('EIPs behind the virtual MAC of keepalived', () => {
 
   const startVrrp = async (on: TwoGateways, part: Part): Promise<void> => {
     const place = on.place(part, 'keepalived');
-    vrrp.set(part, await startKeepalived(place, keepalived(part === 'gateway' ? 150 : 100)));
+    vrrp.set(
+      part,
+      await startKeepalived(place, keepalived(part, { lines: ['use_vmac vrrp.51', 'vmac_xmit_base'] })),
+    );
   };
   const some = async (count: number): Promise<void> => {
     for (let i = 0; i < count; i += 1) await load.next(() => true, late());

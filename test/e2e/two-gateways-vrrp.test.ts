@@ -4,27 +4,12 @@ import { pools } from '../../lab/network/map.ts';
 import type { Process } from '../../lab/process/process.ts';
 import { abortable } from '../../src/abortable.ts';
 import { late } from '../patience.ts';
+import { deaf, keepalived, shared } from './keepalived-configuration.ts';
 import { needPrograms, needRoot } from './root.ts';
 import { eventually, startKeepalived } from './routing-daemons.ts';
 import { local, type Part, parts, TwoGateways } from './two-gateways.ts';
 
-const shared = '203.0.113.100';
 const lines = `announce: true\nhashSeed: 7361\nactive: { address: ${shared} }`;
-
-/** As docs/high-availability.md has it, but slower: on a machine that does other work as well, adverts come late. */
-function keepalived(priority: number): string {
-  return `vrrp_instance up {
-  interface eth1
-  state BACKUP
-  nopreempt
-  version 3
-  virtual_router_id 51
-  priority ${priority}
-  advert_int 1
-  virtual_ipaddress { ${shared}/24 }
-}
-`;
-}
 
 const other = (part: Part): Part => (part === 'gateway' ? 'gateway2' : 'gateway');
 
@@ -53,7 +38,7 @@ describe('two gateways with keepalived, one active', () => {
 
   const startVrrp = async (part: Part): Promise<void> => {
     const place = two.place(part, 'keepalived');
-    vrrp.set(part, await startKeepalived(place, keepalived(part === 'gateway' ? 150 : 100)));
+    vrrp.set(part, await startKeepalived(place, keepalived(part)));
   };
   const some = async (count: number): Promise<void> => {
     for (let i = 0; i < count; i += 1) await load.next(() => true, late());
@@ -129,8 +114,6 @@ describe('two gateways with keepalived, one active', () => {
   });
 
   it('both announce while they cannot hear each other, and one does afterwards', async () => {
-    const deaf =
-      'table ip eip-deaf {\n chain in { type filter hook input priority 0\n ip protocol vrrp drop\n }\n}\n';
     for (const part of parts) await two.net.run(part, { argv: ['nft', '-f', '-'], input: deaf });
     for (const part of parts)
       await eventually(`${part} announces`, async () => (await stateOf(part)) === 'announced');
