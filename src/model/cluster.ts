@@ -227,3 +227,9 @@ export function clusterOf(name: string): string | undefined {
 export function nameInside(name: string): string {
   return name.slice(name.indexOf(':') + 1);
 }
+
+/** Before a command of kubectl about an object with a {@link qualified} name; empty where there is one cluster. */
+export function insideWords(name: string): string {
+  const cluster = clusterOf(name);
+  return cluster === undefined ? '' : `in cluster ${cluster}: `;
+}
