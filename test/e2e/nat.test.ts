@@ -33,6 +33,51 @@ type Family = (typeof families)[number];
 const host = (ip: string): string => (ip.includes(':') ? `[${ip}]` : ip);
 const many = Array.from({ length: clients }, (_, i) => client(i));
 
+/**
+ * SCTP by raw sockets, since the kernel may have none: a node answers an INIT with an INIT ACK, whose payload says to which
+ * port the INIT came.
+ */
+const sctpParts = `
+import socket, struct, sys
+v6 = sys.argv[1] == 'v6'
+raw = socket.socket(socket.AF_INET6 if v6 else socket.AF_INET, socket.SOCK_RAW, 132)
+def crc32c(data):
+    crc = 0xffffffff
+    for byte in data:
+        crc ^= byte
+        for _ in range(8): crc = crc >> 1 ^ (0x82f63b78 if crc & 1 else 0)
+    return crc ^ 0xffffffff
+def packet(source, destination, tag, chunk):
+    head = struct.pack('!HHI', source, destination, tag)
+    return head + struct.pack('<I', crc32c(head + bytes(4) + chunk)) + chunk
+def init(kind, tag):
+    return struct.pack('!BBHIIHHI', kind, 0, 20, tag, 65536, 1, 1, 1)
+def received():
+    data, address = raw.recvfrom(2048)
+    if not v6: data = data[20:]
+    return (*struct.unpack('!HHI', data[:8]), data[12], data[12:], address[0])
+`;
+const sctpNode = `${sctpParts}
+while True:
+    source, destination, tag, kind, chunk, peer = received()
+    if kind != 1: continue
+    initial = struct.unpack('!I', chunk[4:8])[0]
+    raw.sendto(packet(destination, source, initial, init(2, destination)), (peer, 0))
+`;
+const sctpClient = `${sctpParts}
+raw.bind((sys.argv[2], 0))
+raw.settimeout(1)
+# A node whose server has not begun yet gets it again.
+for _ in range(15):
+    raw.sendto(packet(41000, 3868, 0, init(1, 7)), (sys.argv[3], 0))
+    try:
+        source, destination, tag, kind, chunk, peer = received()
+    except TimeoutError:
+        continue
+    if kind == 2: print(f"from {peer} port {source} to port {destination}, sent to port {struct.unpack('!I', chunk[4:8])[0]}")
+    break
+`;
+
 /** Nodes without an agent and without kube-proxy: a server listens on the NodePort. */
 class Plain implements AsyncDisposable {
   readonly net: Network;
@@ -76,10 +121,12 @@ class Plain implements AsyncDisposable {
     return join(this.net.folder, name);
   }
 
-  async configure(nat: string, service: object = {}): Promise<void> {
+  /** @param on the nodes with a ready endpoint */
+  async configure(nat: string, service: object = {}, on: readonly string[] = names): Promise<void> {
     const ports = [
       { name: 'http', protocol: 'TCP', port: 80, nodePort },
       { name: 'dns', protocol: 'UDP', port: 53, nodePort },
+      { name: 'sctp', protocol: 'SCTP', port: 3868, nodePort: 30868 },
       { name: 'echo', protocol: 'TCP', port: 7, nodePort: echoPort },
       { name: 'echo-2', protocol: 'TCP', port: echoPort, nodePort: echoPort },
       { name: 'file', protocol: 'TCP', port: downloadPort, nodePort: downloadPort },
@@ -93,7 +140,7 @@ class Plain implements AsyncDisposable {
           names.map((name, i) => ({
             ip: podNetwork(i + 1)[family].replace(/0?\/.*$/, family === 'v4' ? '77' : '77'),
             node: name,
-            ready: true,
+            ready: on.includes(name),
           })),
           `web-${family}`,
         ),
@@ -182,7 +229,7 @@ describe('a gateway with NAT, which is the way of the nodes to the world', () =>
     const order = [
       at(/nft table inet eiproute-nat-86/),
       at(/nat group \d+ nodes 10\.0\.0\.1\d\*8\d/),
-      at(/nat 198\.51\.100\.10 tcp 7 to group \d+ port 7000, tcp 80 to group/),
+      at(/nat 198\.51\.100\.10 sctp 3868 to group \d+ port 30868, tcp 7 to group \d+ port 7000, tcp 80 to group/),
       at(/route 198\.51\.100\.10 nhid/),
     ];
     expect(order, out).to.not.include(-1);
@@ -243,6 +290,16 @@ describe('a gateway with NAT, which is the way of the nodes to the world', () =>
       });
       expect(out.trim()).to.match(/^web-node[123] \S+ \S+ 53$/);
       expect(out).to.include(` ${web[family]} 53`);
+    });
+
+    it(`sends SCTP to the NodePort of a node, whose answer comes from the EIP, IP${family}`, async () => {
+      await using stack = new AsyncDisposableStack();
+      for (const name of names)
+        stack.use(new GatewayDaemon(within(plain.net.namespace(name), ['python3', '-c', sctpNode, family])));
+      const { out, err } = await plain.net.outcome('client', {
+        argv: ['timeout', '20', 'python3', '-c', sctpClient, family, client(4)[family], web[family]],
+      });
+      expect(out.trim(), err).to.equal(`from ${web[family]} port 3868 to port 41000, sent to port 30868`);
     });
 
     it(`leaves what else it forwards alone, IP${family}`, async () => {
@@ -369,6 +426,36 @@ describe('a gateway with NAT, which is the way of the nodes to the world', () =>
     );
     expect(await flows.count()).to.deep.equal({ live: 60 - lost, broken: lost });
     await net.plug(dead);
+  });
+
+  it('sends the UDP of a client that keeps its port on, when the endpoint moves; TCP stays', async () => {
+    const { net } = plain;
+    const local = { externalTrafficPolicy: 'Local' };
+    await plain.configure('', local, ['node1']);
+    await until(
+      'node1 alone serves it',
+      () => plain.eiproute('status', '--eips'),
+      ({ out }) => new RegExp(`${web.v4.replaceAll('.', '\\.')}.* node1$`, 'm').test(out),
+    );
+    await using flows = new Flows(net.namespace('client'));
+    await flows.open(web.v4, 10, [client(0).v4]);
+    const script = `
+      const socket = require('node:dgram').createSocket('udp4');
+      socket.bind(0, '${client(0).v4}', () => setInterval(() => socket.send('hello', 53, '${web.v4}'), 50));
+      socket.on('message', (text) => console.error(JSON.stringify({ level: 'info', msg: String(text).split(' ')[0] })));`;
+    await using udp = new GatewayDaemon(within(net.namespace('client'), [process.execPath, '-e', script]));
+    await udp.says(/web-node1/);
+    await plain.configure('', local, ['node2']);
+    // Each packet renews the entry that leads to node1.
+    await udp.says(/web-node2/);
+    await flows.send();
+    await until(
+      'all echo',
+      () => flows.count(),
+      ({ live, broken }) => live + broken === 10,
+    );
+    expect(await flows.count()).to.deep.equal({ live: 10, broken: 0 });
+    await plain.configure('');
   });
 
   it('takes it away with the route', async () => {
