@@ -1,4 +1,4 @@
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { rawNode, rawService, rawSlice } from '../../lab/cluster/manifests.ts';
@@ -229,7 +229,9 @@ describe('a gateway with NAT, which is the way of the nodes to the world', () =>
     const order = [
       at(/nft table inet eiproute-nat-86/),
       at(/nat group \d+ nodes 10\.0\.0\.1\d\*8\d/),
-      at(/nat 198\.51\.100\.10 sctp 3868 to group \d+ port 30868, tcp 7 to group \d+ port 7000, tcp 80 to group/),
+      at(
+        /nat 198\.51\.100\.10 sctp 3868 to group \d+ port 30868, tcp 7 to group \d+ port 7000, tcp 80 to group/,
+      ),
       at(/route 198\.51\.100\.10 nhid/),
     ];
     expect(order, out).to.not.include(-1);
@@ -326,6 +328,46 @@ describe('a gateway with NAT, which is the way of the nodes to the world', () =>
     });
   }
 
+  it('is reached from everywhere, as docs/choosing-a-mode.md has it', async () => {
+    const { net } = plain;
+    // Linux sends a host one ICMP error a second.
+    for (const name of ['net.ipv4.icmp_ratelimit', 'net.ipv6.icmp.ratelimit'])
+      await net.run('gateway', { argv: ['sysctl', '-qw', `${name}=0`] });
+    for (const family of families)
+      await net.run('api', { argv: ['ip', 'route', 'replace', 'default', 'via', gateway.lan[family]] });
+    const http = async (from: string, family: Family, port: number): Promise<string> => {
+      const answer = await plain.get(from, `http://${host(web[family])}:${port}/`);
+      return answer.startsWith('web-node') ? 'yes' : answer === 'curl 7' ? 'refused' : answer;
+    };
+    const ping = async (from: string, family: Family): Promise<string> => {
+      const { out, err } = await net.outcome(from, { argv: ['ping', '-c', '1', '-W', '5', web[family]] });
+      return /Port unreachable|Operation not permitted/i.test(out + err) ? 'refused' : out + err;
+    };
+    const rows = [
+      '| from, IPv4 and IPv6 | curl EIP | a port that no Service has | ping EIP |',
+      '| --- | --- | --- | --- |',
+    ];
+    for (const [who, from] of [
+      ['outside client', 'client'],
+      ['node', 'node1'],
+      ['pod', 'pod-a'],
+      ['other host of the LAN', 'api'],
+      ['NAT host itself', 'gateway'],
+    ] as const) {
+      const cells: string[] = [];
+      for (const ask of [
+        (family: Family) => http(from, family, 80),
+        (family: Family) => http(from, family, 81),
+        (family: Family) => ping(from, family),
+      ])
+        cells.push(`${await ask('v4')}, ${await ask('v6')}`);
+      rows.push(`| ${[who, ...cells].join(' | ')} |`);
+    }
+    const squeezed = (text: string): string => text.replace(/ +/g, ' ').replace(/-{3,}/g, '---');
+    const page = await readFile(new URL('../../docs/choosing-a-mode.md', import.meta.url), 'utf8');
+    expect(squeezed(page), rows.join('\n')).to.include(rows.join('\n'));
+  });
+
   it('is traced, and told of a firewall that drops, in the words of that', async () => {
     const traced = await plain.eiproute('trace', `${web.v4}:80`);
     expect(traced.out).to.match(/nat +.*tcp 80 -> port 30080 of 10\.0\.0\.11, 10\.0\.0\.12, 10\.0\.0\.13/);
@@ -341,6 +383,14 @@ describe('a gateway with NAT, which is the way of the nodes to the world', () =>
       expect(out, words[0]).to.include('ufw route allow in on eth1 out on eth0');
     }
     await plain.nft('delete table ip filter');
+  });
+
+  it('finds out that replies come back by it', async () => {
+    const { out } = await plain.eiproute('doctor');
+    for (const family of ['IPv4', 'IPv6'])
+      expect(out).to.match(new RegExp(`pool public \\(${family}\\): replies of \\S+:${nodePort} come back`));
+    const traced = await plain.eiproute('trace', `${web.v4}:80`, '--probe');
+    expect(traced.out).to.include('replies to an address beyond the LAN come back');
   });
 
   it('heals what somebody flushes, and takes in what changes', async () => {
@@ -495,6 +545,10 @@ describe('a gateway with NAT, past which the nodes answer', () => {
             new RegExp(`^web-node[123] ${seen[family].replaceAll('.', '\\.')}$`),
           );
       expect(await plain.get('client', `http://${web.v4}:81/`)).to.equal('curl 7');
+      const { out } = await plain.eiproute('doctor');
+      expect(out).to.include('take another way than this gateway, and need none: nat.source');
+      const traced = await plain.eiproute('trace', `${web.v4}:80`, '--probe');
+      expect(traced.out).to.include('nat.source gives connections its address');
     });
   }
 
@@ -502,6 +556,14 @@ describe('a gateway with NAT, past which the nodes answer', () => {
     await plain.configure('');
     await plain.start();
     expect(await plain.get('client', `http://${web.v4}/`)).to.match(/^curl (28|7|56)$/);
+    // It finds out by asking, from an address beyond the LAN and past its own table.
+    const told = await plain.eiproute('doctor');
+    expect(told.out).to.match(
+      /FAIL +node agents +pool public \(IPv[46]\): \S+:80 answers on the LAN, and replies of \S+:30080 .* do not come back by eth0/,
+    );
+    expect(told.out).to.include('make this gateway the default route of the nodes, or set nat.source');
+    const traced = await plain.eiproute('trace', `${web.v4}:80`, '--probe');
+    expect(traced.out).to.match(/FAIL +return path/);
   });
 });
 
