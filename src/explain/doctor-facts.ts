@@ -24,8 +24,8 @@ export interface DoctorFacts {
   /** `6.1.0-18-amd64` */
   readonly kernel: string;
   readonly abilities: AbilityFacts | NotAsked;
-  /** undefined: the cluster is read from a file, or this is a node */
-  readonly api: ApiFacts | undefined;
+  /** Of each cluster; none: the cluster is read from a file, or this is a node */
+  readonly apis: readonly NamedApi[];
   readonly defaultRoutes: readonly DefaultRouteFacts[];
   readonly managers: ManagerFacts;
   readonly firewall: readonly FirewallFacts[];
@@ -57,6 +57,11 @@ export interface AbilityFacts {
   /** `nexthop`, `group`, `resilient`, `ipv6`, `nft` */
   readonly able: ReadonlySet<string>;
   readonly wanted: readonly string[];
+}
+
+export interface NamedApi extends ApiFacts {
+  /** Absent: it is the only one. */
+  readonly cluster?: string;
 }
 
 export interface ApiFacts {

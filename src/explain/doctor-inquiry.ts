@@ -1,13 +1,11 @@
-import { join } from 'node:path';
 import { completeSnapshot } from '../cluster/complete-snapshot.ts';
-import { readState } from '../cluster/remembered-state.ts';
 import type { GatewayConfig, NodeConfig, RoleName } from '../config/config.ts';
 import { ask } from '../daemon/ask.ts';
 import { DaemonError } from '../daemon/daemon-error.ts';
 import { elsewhere } from '../daemon/namespace.ts';
 import { gcThreshold, neighbourLimit } from '../daemon/neighbour-limits.ts';
 import { nodeScope, withInterface } from '../daemon/node-role.ts';
-import { openSource } from '../daemon/source.ts';
+import { openSource, sourcesOf } from '../daemon/source.ts';
 import { candidates } from '../desire/carriers.ts';
 import { isNat } from '../desire/nat-mode.ts';
 import { paths } from '../desire/paths.ts';
@@ -29,12 +27,14 @@ import { connect, connectBy } from './connection.ts';
 import { familiesOf } from './doctor.ts';
 import type {
   AgentFacts,
+  ApiFacts,
   ConfigurationFacts,
   DaemonFacts,
   DefaultRouteFacts,
   DoctorFacts,
   FirewallFacts,
   HostFacts,
+  NamedApi,
   NodesFacts,
 } from './doctor-facts.ts';
 import { type Firewall, readFirewall } from './firewall.ts';
@@ -42,6 +42,7 @@ import { addressOn } from './link-address.ts';
 import { findManagers } from './managers.ts';
 import { askNeighbours } from './neighbour-inquiry.ts';
 import { neededRights } from './rights.ts';
+import { savedCluster } from './saved-cluster.ts';
 import type { NotAsked } from './trace-facts.ts';
 
 /** A configuration as it was read, of either role, or why it was refused. */
@@ -104,7 +105,7 @@ export async function examine(options: DoctorOptions, signal: AbortSignal): Prom
 /** What is not looked at. */
 const nothing = {
   links: undefined,
-  api: undefined,
+  apis: [],
   defaultRoutes: [],
   firewall: [],
   nodes: { kind: 'not asked', why: 'the configuration is wrong' },
@@ -129,9 +130,15 @@ async function examineGateway(
     ...(gateway.resilience === undefined ? [] : ['resilient']),
     ...(families.includes(6) ? ['ipv6', 'nft'] : []),
   ];
-  const [abilities, api, known, firewall, defaultRoutes, daemon] = await Promise.all([
+  const [abilities, apis, known, firewall, defaultRoutes, daemon] = await Promise.all([
     tryAbilities(wanted, signal),
-    source.kind === 'file' ? undefined : askApi(source, env, neededRights(gateway.allocation), signal),
+    Promise.all(
+      sourcesOf(source).flatMap(({ name, access }) =>
+        access === undefined
+          ? []
+          : [namedApi(name, askApi(access, env, neededRights(gateway.allocation), signal))],
+      ),
+    ),
     knownCluster(config, signal),
     readFirewall(signal),
     Promise.all(families.map((of) => defaultRoute(of, config, links, signal))),
@@ -148,7 +155,7 @@ async function examineGateway(
   return {
     links: listing?.links,
     abilities,
-    api,
+    apis,
     defaultRoutes,
     firewall: firewallFacts(firewall, config, links),
     nodes: hosts,
@@ -219,6 +226,11 @@ async function readable<T>(work: Promise<T>): Promise<T | undefined> {
   }
 }
 
+/** @param name undefined: it is the only one */
+async function namedApi(name: string | undefined, api: Promise<ApiFacts>): Promise<NamedApi> {
+  return { ...(name === undefined ? {} : { cluster: name }), ...(await api) };
+}
+
 /** The cluster as the source has it now; else the last known state. */
 async function knownCluster(
   config: GatewayConfig,
@@ -228,8 +240,8 @@ async function knownCluster(
   const cluster = await completeSnapshot(source, patience, signal);
   if (cluster !== undefined)
     return { cluster, how: config.source.kind === 'file' ? 'by the source file' : 'by the API' };
-  const { state } = readState(join(config.stateDirectory, 'cluster.json'));
-  return { cluster: state?.snapshot(), how: 'by the last known state' };
+  const { snapshot } = savedCluster(config);
+  return { cluster: snapshot, how: 'by the last known state' };
 }
 
 function nodesOf(cluster: Snapshot, families: readonly (4 | 6)[]): readonly Omit<HostFacts, 'state'>[] {

@@ -1,6 +1,3 @@
-import { stat } from 'node:fs/promises';
-import { join } from 'node:path';
-import { readState } from '../cluster/remembered-state.ts';
 import type { GatewayConfig } from '../config/config.ts';
 import { ask } from '../daemon/ask.ts';
 import { DaemonError } from '../daemon/daemon-error.ts';
@@ -23,6 +20,7 @@ import { connect, connectBy } from './connection.ts';
 import { type Firewall, readFirewall } from './firewall.ts';
 import { addressOn } from './link-address.ts';
 import { askNeighbours } from './neighbour-inquiry.ts';
+import { savedCluster } from './saved-cluster.ts';
 import { isNatTraced } from './steps/nat.ts';
 import type { Target } from './target.ts';
 import type {
@@ -100,16 +98,14 @@ async function knownPaths(of: string, config: GatewayConfig, signal: AbortSignal
 }
 
 async function savedPaths(of: string, config: GatewayConfig, why: string): Promise<Known> {
-  const file = join(config.stateDirectory, 'cluster.json');
-  const { state } = readState(file);
+  const { snapshot, at } = savedCluster(config);
   const target = pathTarget(of);
   const rest = { needs: [], silentSince: {} };
-  const cluster = state?.snapshot() ?? { services: [], nodes: [], complete: false, feeds: [], problems: [] };
+  const cluster = snapshot ?? { services: [], nodes: [], complete: false, feeds: [], problems: [] };
   const inputs = { gateway: config.gateway, probed: unprobed, problems: [], lan: [] };
   const views = pathViews(target, { ...inputs, cluster: readerOf(cluster) });
-  if (state === undefined) return { ...rest, source: { kind: 'nothing', why }, views };
-  const { mtimeMs } = await stat(file);
-  return { ...rest, source: { kind: 'saved', why, at: mtimeMs }, views };
+  if (at === undefined) return { ...rest, source: { kind: 'nothing', why }, views };
+  return { ...rest, source: { kind: 'saved', why, at }, views };
 }
 
 function listingOf(

@@ -52,7 +52,7 @@ const well: DoctorFacts = {
   lacks: [],
   kernel: '6.1.0-28-amd64',
   abilities: { kind: 'tried', able: new Set(['nexthop', 'group']), wanted: ['nexthop', 'group'] },
-  api,
+  apis: [api],
   defaultRoutes: [
     {
       family: 4,
@@ -95,7 +95,7 @@ const hosts = nodes.map(({ node: name, ip }) => ({ name, ip, state: 'REACHABLE' 
 const withNodes = (rest: object): Partial<DoctorFacts> => ({
   nodes: { kind: 'asked', known: 'by the API', hosts, total: 2, limits: [], ...rest },
 });
-const withApi = (rest: Partial<ApiFacts>): Partial<DoctorFacts> => ({ api: { ...api, ...rest } });
+const withApi = (rest: Partial<ApiFacts>): Partial<DoctorFacts> => ({ apis: [{ ...api, ...rest }] });
 const [route] = well.defaultRoutes;
 const withRoute = (rest: Partial<NonNullable<typeof route>>): Partial<DoctorFacts> => ({
   defaultRoutes: route === undefined ? [] : [{ ...route, ...rest }],
@@ -535,7 +535,7 @@ describe('doctor', () => {
     },
     {
       name: 'a cluster that is read from a file',
-      facts: { api: undefined },
+      facts: { apis: [] },
       check: 'rights',
       state: '-',
       finding: /from a file/,
