@@ -6,6 +6,7 @@ import { latency } from './events.ts';
 import { failover } from './failover.ts';
 import { gateways } from './gateways.ts';
 import { memory, soak } from './memory.ts';
+import { nat } from './nat.ts';
 import { probe } from './probe.ts';
 import { routes } from './routes.ts';
 import { scale } from './scale.ts';
@@ -27,10 +28,11 @@ const tables: Readonly<Record<string, () => string | Promise<string>>> = {
   scale,
   failover,
   gateways,
+  nat,
   probe,
 };
 /** They take many minutes, and are run when they are asked for. */
-const long = ['soak', 'watched', 'cluster', 'scale', 'failover', 'gateways', 'probe'];
+const long = ['soak', 'watched', 'cluster', 'scale', 'failover', 'gateways', 'nat', 'probe'];
 
 const asked = process.argv.slice(2);
 const unknown = asked.find((name) => !Object.hasOwn(tables, name));

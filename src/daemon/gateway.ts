@@ -153,6 +153,7 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
   );
   const natFlows = new NatFlows({
     gateway: () => config.gateway,
+    isDraining: (ip) => probing.standings.get(ip) === 'draining' || probing.standings.get(ip) === 'drained',
     isGone: (ip) =>
       probing.standings.get(ip) === 'silent' ||
       !cluster.overview().nodes.some(({ addresses }) => addresses.includes(ip)),

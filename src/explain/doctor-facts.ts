@@ -145,6 +145,11 @@ export interface AgentFacts {
         readonly to: string;
         readonly fromLan: Attempt;
         readonly fromUplink: Attempt;
+        /**
+         * Of a pool of mode nat: the node that was asked from the uplink at its NodePort, past the table of NAT, which
+         * would give this host's own connections an address of the LAN. Replies count that come back by the LAN.
+         */
+        readonly node?: string;
       }
     | NotAsked;
 }

@@ -14,8 +14,8 @@ import { listDefaultRoutes } from '../kernel/default-routes.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import { KernelError } from '../kernel/kernel.ts';
 import { missing, readHost } from '../kernel/requirements.ts';
-import { type Snapshot, serviceName } from '../model/cluster.ts';
-import { bits, family, ipFromNumber, ipNumber, prefixIp, prefixLength } from '../model/ip.ts';
+import { type ServicePort, type Snapshot, serviceName } from '../model/cluster.ts';
+import { bits, family, type Ip, ipFromNumber, ipNumber, prefixIp, prefixLength } from '../model/ip.ts';
 import type { Listing } from '../model/listing.ts';
 import type { Link } from '../model/object.ts';
 import { ownerOf } from '../model/owner.ts';
@@ -23,7 +23,7 @@ import { termsOf } from '../model/pool.ts';
 import type { AnyStatus } from '../status/status.ts';
 import { tryAbilities } from './abilities.ts';
 import { askApi } from './api-inquiry.ts';
-import { connect } from './connection.ts';
+import { connect, connectBy } from './connection.ts';
 import { familiesOf } from './doctor.ts';
 import type {
   AgentFacts,
@@ -337,8 +337,8 @@ function agentFacts(
   const found = cluster === undefined ? [] : paths(cluster, gateway).paths;
   const services = new Map(cluster?.services.map((service) => [serviceName(service), service]));
   const poolOf = poolFinder(gateway.pools);
-  const tcpPort = (names: readonly string[]): number | undefined =>
-    names.flatMap((name) => services.get(name)?.ports ?? []).find(({ protocol }) => protocol === 'TCP')?.port;
+  const tcpPort = (names: readonly string[]): ServicePort | undefined =>
+    names.flatMap((name) => services.get(name)?.ports ?? []).find(({ protocol }) => protocol === 'TCP');
   const asked = gateway.pools.flatMap((pool) =>
     ([4, 6] as const)
       .filter((of) => pool.addresses.some((prefix) => family(prefix) === of))
@@ -347,7 +347,7 @@ function agentFacts(
         const path = found.find(
           (one) => family(one.eip) === of && poolOf(one.eip) === pool && tcpPort(one.services) !== undefined,
         );
-        const port = tcpPort(path?.services ?? []);
+        const { port, nodePort } = tcpPort(path?.services ?? []) ?? {};
         if (path === undefined || port === undefined)
           return { ...about, asked: { kind: 'not asked', why: 'no EIP of it with a TCP port is served' } };
         const uplink = addressOn(gateway.uplink, of, links);
@@ -356,12 +356,29 @@ function agentFacts(
             ...about,
             asked: { kind: 'not asked', why: `${gateway.uplink} has no IPv${of} address to ask from` },
           };
+        const [carrier] = path.carriers;
+        const node =
+          isNat(gateway, pool) && carrier !== undefined && nodePort !== undefined
+            ? { to: carrier.ip, port: nodePort }
+            : undefined;
         const [fromLan, fromUplink] = await Promise.all([
           connect(path.eip, port, addressOn(gateway.lan, of, links), signal),
-          connect(path.eip, port, uplink, signal),
+          node === undefined
+            ? connect(path.eip, port, uplink, signal)
+            : connectBy({ ...node, from: uplink, device: gateway.lan }, signal),
         ]);
-        const to = of === 4 ? `${path.eip}:${port}` : `[${path.eip}]:${port}`;
-        return { ...about, asked: { kind: 'asked', to, fromLan, fromUplink } };
+        const at = (ip: Ip, number: number): string => (of === 4 ? `${ip}:${number}` : `[${ip}]:${number}`);
+        const to = at(path.eip, port);
+        return {
+          ...about,
+          asked: {
+            kind: 'asked',
+            to,
+            fromLan,
+            fromUplink,
+            ...(node === undefined ? {} : { node: at(node.to, node.port) }),
+          },
+        };
       }),
   );
   return Promise.all(asked);

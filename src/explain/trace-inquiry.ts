@@ -16,13 +16,22 @@ import { type Link, natEipKey, natGroupKey } from '../model/object.ts';
 import { ownerOf } from '../model/owner.ts';
 import { unprobed } from '../model/probed.ts';
 import { type PathsAnswer, type PathView, pathTarget, pathViews } from '../status/path-view.ts';
-import { connect } from './connection.ts';
+import { connect, connectBy } from './connection.ts';
 import { type Firewall, readFirewall } from './firewall.ts';
 import { addressOn } from './link-address.ts';
 import { askNeighbours } from './neighbour-inquiry.ts';
 import { savedCluster } from './saved-cluster.ts';
+import { isNatTraced } from './steps/nat.ts';
 import type { Target } from './target.ts';
-import type { KernelFacts, KnownFrom, NatFacts, NotAsked, ProbeFacts, TraceFacts } from './trace-facts.ts';
+import type {
+  Attempt,
+  KernelFacts,
+  KnownFrom,
+  NatFacts,
+  NotAsked,
+  ProbeFacts,
+  TraceFacts,
+} from './trace-facts.ts';
 
 export interface TraceOptions {
   readonly config: GatewayConfig;
@@ -268,9 +277,15 @@ async function probe(
   const of = family(eip);
   const uplink = addressOn(gateway.uplink, of, links);
   const { nodePort } = found ?? {};
+  const [carrier] = view?.carriers ?? [];
+  /** The table of NAT would give a connection of ours an address of the LAN: the node is asked past it. */
+  const connectBeyond = (from: Ip): Promise<Attempt> =>
+    isNatTraced({ gateway, view }) && carrier !== undefined && nodePort !== undefined
+      ? connectBy({ to: carrier.ip, port: nodePort, from, device: gateway.lan }, signal)
+      : connect(eip, port, from, signal);
   const [fromLan, fromUplink, ...nodes] = await Promise.all([
     connect(eip, port, addressOn(gateway.lan, of, links), signal),
-    uplink && connect(eip, port, uplink, signal),
+    uplink && connectBeyond(uplink),
     ...(nodePort === undefined ? [] : (view?.carriers ?? [])).map(async ({ node, ip }) => ({
       node,
       to: `${ip}:${nodePort}`,

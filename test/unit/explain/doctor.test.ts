@@ -483,6 +483,13 @@ describe('doctor', () => {
       finding: /its replies beyond the LAN do not come back/,
     },
     {
+      name: 'a node of a pool with NAT that answers past this gateway',
+      facts: withAgent({ fromUplink: failed, node: '10.0.0.11:30080' }),
+      check: 'node agents',
+      state: 'FAIL',
+      finding: /replies of 10\.0\.0\.11:30080 to an address beyond it do not come back by eth0 \(ETIMEDOUT\)/,
+    },
+    {
       name: 'a node agent that tells that it lacks a pool, whatever a connection says',
       facts: withTold(['the agent of n1']),
       check: 'node agents',
