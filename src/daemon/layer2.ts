@@ -1,7 +1,8 @@
 import type { AnnounceTable } from '../desire/announce-table.ts';
 import type { SegmentPort } from '../kernel/segment-port.ts';
-import type { Ip } from '../model/ip.ts';
+import { type Family, family, type Ip } from '../model/ip.ts';
 import { changeObject } from '../model/object.ts';
+import { isSilence } from '../model/silence.ts';
 import { Duplicates } from '../probe/duplicates.ts';
 import type { Actual } from '../reconcile/actual.ts';
 import type { Report } from '../reconcile/report.ts';
@@ -16,6 +17,8 @@ export interface Layer2Inputs {
 export class Layer2 {
   readonly duplicates: Duplicates;
   #table: AnnounceTable | undefined;
+  /** The families whose proxy neighbours give no answer. */
+  #silent: ReadonlySet<Family> = new Set();
 
   constructor({ port, changed }: Layer2Inputs) {
     this.duplicates = new Duplicates({ port, clock: () => performance.now(), changed });
@@ -36,10 +39,17 @@ export class Layer2 {
     const isStandby = table?.states[4] === 'standby' || table?.states[6] === 'standby';
     this.duplicates.follow(table?.segment, active, isStandby ? 'standby' : 'active');
     const turned = table?.takeTurned() ?? new Set<Ip>();
+    const isSilent = (ip: Ip): boolean => this.#silent.has(family(ip));
+    const before = new Set(this.#silent);
+    this.#silent = silentFamilies(actual);
     if (table !== this.#table) {
       this.#table = table;
       this.duplicates.retain(table?.answered ?? new Set());
-      this.duplicates.adopt(neighbours(actual));
+      this.duplicates.adopt(neighbours(actual).filter((ip) => !isSilent(ip)));
+    } else if (before.size !== this.#silent.size || [...before].some((of) => !this.#silent.has(of))) {
+      const all = neighbours(actual);
+      this.duplicates.falls(all.filter((ip) => !before.has(family(ip)) && isSilent(ip)));
+      this.duplicates.answers(all.filter((ip) => before.has(family(ip)) && !isSilent(ip)));
     }
     const answered = table?.answered ?? new Set<Ip>();
     this.duplicates.forget([...turned].filter((eip) => !answered.has(eip)));
@@ -51,11 +61,19 @@ export class Layer2 {
       if (object.kind === 'neighbour') (change.verb === 'delete' ? ended : begun).push(object.ip);
     }
     this.duplicates.falls(ended);
-    this.duplicates.answers(begun);
+    // Those of a family that was silent until now were told of above.
+    this.duplicates.answers(begun.filter((ip) => !isSilent(ip) && !before.has(family(ip))));
   }
 }
 
-/** What the kernel answers for already. */
+function silentFamilies(actual: Actual | undefined): ReadonlySet<Family> {
+  const found = new Set<Family>();
+  for (const object of actual?.objects.values() ?? [])
+    if (object.kind === 'nft' && isSilence(object)) found.add(object.family === 'arp' ? 4 : 6);
+  return found;
+}
+
+/** What has a proxy neighbour in the kernel. */
 function neighbours(actual: Actual | undefined): readonly Ip[] {
   const all = [...(actual?.objects.values() ?? [])];
   return all.flatMap((object) => (object.kind === 'neighbour' ? [object.ip] : []));

@@ -15,9 +15,10 @@ import { family, type Ip, ipFromNumber, ipNumber } from '../model/ip.ts';
 import { command, describe, type LinkNames } from '../model/iproute.ts';
 import type { Listing } from '../model/listing.ts';
 import { natTableName } from '../model/nat.ts';
-import { type Link, natEipKey, natGroupKey } from '../model/object.ts';
+import { type Link, natEipKey, natGroupKey, nftKey } from '../model/object.ts';
 import { ownerOf } from '../model/owner.ts';
 import { unprobed } from '../model/probed.ts';
+import { silenceName } from '../model/silence.ts';
 import { type PathsAnswer, type PathView, pathTarget, pathViews } from '../status/path-view.ts';
 import { connect } from './connection.ts';
 import { type Firewall, readFirewall } from './firewall.ts';
@@ -113,7 +114,7 @@ function listingOf(
       owner: ownerOf(protocol),
       tables: [table],
       sysctls: [],
-      nftTables: [natTableName(protocol)],
+      nftTables: [natTableName(protocol), silenceName(protocol, 4), silenceName(protocol, 6)],
       neighbours: [],
     },
     signal,
@@ -206,7 +207,8 @@ function clientBeyond(eip: Ip, { gateway }: GatewayConfig, links: readonly Link[
 function isAnswered(eip: Ip, { gateway }: GatewayConfig, { links, objects }: Listing): boolean | undefined {
   if (poolFinder(gateway.pools)(eip)?.announce !== 'layer2') return undefined;
   const segment = links.find(({ name }) => name === gateway.announce?.segment);
-  return segment !== undefined && objects.has(`neighbour ${segment.index} ${eip}`);
+  const silence = nftKey(silenceName(gateway.protocol, family(eip)));
+  return segment !== undefined && objects.has(`neighbour ${segment.index} ${eip}`) && !objects.has(silence);
 }
 
 /** The group, or the nexthop, of our route of an EIP. */

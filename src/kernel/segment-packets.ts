@@ -104,8 +104,12 @@ function readNdp(bytes: Uint8Array, from: string): Heard | undefined {
   if (message.length < 24 || bytes[6] !== icmpv6 || bytes[7] !== neverForwarded) return undefined;
   const ip = ipFromBytes(message.subarray(8, 24));
   if (message[0] === neighbourAdvertisement) return { kind: 'claim', ip, mac: linkLayer(message) ?? from };
-  const isProbe = message[0] === neighbourSolicitation && isZero(bytes.subarray(8, 24));
-  return isProbe ? { kind: 'probe', ip, mac: from } : undefined;
+  if (message[0] !== neighbourSolicitation) return undefined;
+  const source = bytes.subarray(8, 24);
+  // Who asks for its neighbour says who it is, as with ARP.
+  return isZero(source)
+    ? { kind: 'probe', ip, mac: from }
+    : { kind: 'claim', ip: ipFromBytes(source), mac: from };
 }
 
 /** The target link-layer address of an advertisement. */

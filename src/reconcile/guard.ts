@@ -7,6 +7,7 @@ import {
   type Key,
   keyOf,
 } from '../model/object.ts';
+import { isSilence } from '../model/silence.ts';
 import type { Actual } from './actual.ts';
 import { isDelete } from './diff.ts';
 import type { Held, PlannedChange } from './report.ts';
@@ -43,8 +44,8 @@ export interface GuardInputs {
 /**
  * Holds changes back so that what forwards packets is not withdrawn on wrong information.
  *
- * - Nothing is deleted before every list has come in, but for announcements: these are withdrawn with their own reason
- *   (the LAN is gone, the gateway drains), and stay by themselves where the route of their EIP is held.
+ * - Nothing is deleted before every list has come in, but for announcements and what silences them: these are withdrawn
+ *   with their own reason (the LAN is gone, the gateway drains, it takes over), and stay by themselves where the route of their EIP is held.
  * - When more than a set share of our routes would vanish within a window of time, they wait.
  * - When more than a set share of the nexthops that carry traffic would vanish, the changes that take traffic off
  *   them wait. A list of nodes that is suddenly short looks just like this.
@@ -57,7 +58,11 @@ export function guard(due: readonly PlannedChange[], inputs: GuardInputs): Guard
   const { actual, complete, limits, agreed, released, holdUntil, withdrawn, isEvident } = inputs;
   const none = new Set<PlannedChange>();
   if (!complete) {
-    const waits = (one: PlannedChange): boolean => isDelete(one) && !isAnnouncement(changeObject(one.change));
+    const waits = (one: PlannedChange): boolean => {
+      const object = changeObject(one.change);
+      const isSilenced = object.kind === 'nft' && isSilence(object);
+      return isDelete(one) && !isAnnouncement(object) && !isSilenced;
+    };
     return {
       go: due.filter((one) => !waits(one)),
       held: due.filter(waits).map((one) => ({ ...one, reason: 'lists incomplete', until: undefined })),

@@ -25,6 +25,7 @@ import {
   natEipKey,
   natGroupKey,
 } from '../../../src/model/object.ts';
+import { isSilence } from '../../../src/model/silence.ts';
 import { allKeys, diff } from '../../../src/reconcile/diff.ts';
 import { RecomputedDesire } from '../../../src/reconcile/recomputed.ts';
 import type { Report } from '../../../src/reconcile/report.ts';
@@ -230,6 +231,7 @@ function announcedAndStanding(
   const isActive =
     announce?.active.length === 0 || world.link('eth1').addresses.some(({ ip }) => ip === activeAddress);
   const isOpen = announce !== undefined && !isDraining && lan?.up && lan.carrier && isActive;
+  const isSilenced = !isOpen && all.some((one) => one.kind === 'nft' && isSilence(one));
   const uplink = world.link('eth1');
   const poolOf = poolFinder(settings.pools);
   const mayBe = (eip: Ip): boolean => {
@@ -240,7 +242,8 @@ function announcedAndStanding(
       return (
         uplink.up &&
         uplink.carrier &&
-        ((areNodesHeard && segment.isUnique(eip)) || was('neighbour', hostPrefix(eip)))
+        ((areNodesHeard && segment.isUnique(eip)) ||
+          (was('neighbour', hostPrefix(eip)) && (isOpen === true || segment.isUnique(eip))))
       );
     const length = pool?.aggregate?.[family(eip)];
     return (
@@ -251,7 +254,9 @@ function announcedAndStanding(
     );
   };
   const standing = hosts(all.filter((one) => one.kind === 'route' && one.nhid !== undefined));
-  return [hosts(all.filter(isAnnouncement)), isOpen ? standing.filter(mayBe) : []];
+  const isProxied = (eip: Ip): boolean => poolOf(eip)?.announce === 'layer2';
+  const open = standing.filter((eip) => isOpen || (isSilenced && isProxied(eip)));
+  return [hosts(all.filter(isAnnouncement)), announce === undefined ? [] : open.filter(mayBe)];
 }
 
 /** What the full recompute still finds to do once the table has done its work. */
