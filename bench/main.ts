@@ -11,6 +11,7 @@ import { probe } from './probe.ts';
 import { routes } from './routes.ts';
 import { scale } from './scale.ts';
 import { starts } from './start.ts';
+import { takeovers } from './takeover.ts';
 import { watched } from './watched.ts';
 
 // npm run bench [-- NAME ...]: everything that we claim about speed and memory, measured here and now, one table after
@@ -29,10 +30,11 @@ const tables: Readonly<Record<string, () => string | Promise<string>>> = {
   failover,
   gateways,
   nat,
+  takeovers,
   probe,
 };
 /** They take many minutes, and are run when they are asked for. */
-const long = ['soak', 'watched', 'cluster', 'scale', 'failover', 'gateways', 'nat', 'probe'];
+const long = ['soak', 'watched', 'cluster', 'scale', 'failover', 'gateways', 'nat', 'takeovers', 'probe'];
 
 const asked = process.argv.slice(2);
 const unknown = asked.find((name) => !Object.hasOwn(tables, name));

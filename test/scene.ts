@@ -290,6 +290,7 @@ export class TestRole implements Role {
       isDraining: this.#isDraining,
       uniqueness: {
         isUnique: (eip) => this.#uniqueness().isUnique(eip),
+        isClaimed: (eip) => this.#uniqueness().isClaimed(eip),
         takeTurned: () => this.#uniqueness().takeTurned(),
       },
       problems: () => [],

@@ -2,7 +2,7 @@ import type { AnnounceTable } from '../desire/announce-table.ts';
 import { servesFamily } from '../desire/pools.ts';
 import type { Gateway } from '../model/gateway.ts';
 import type { Family } from '../model/ip.ts';
-import { isAnnouncement } from '../model/object.ts';
+import { familyOf, isAnnouncement, type KernelObject } from '../model/object.ts';
 import type { Actual } from '../reconcile/actual.ts';
 import type { AnnounceStatus, FamilyAnnounceStatus } from '../status/status.ts';
 import { DaemonError } from './daemon-error.ts';
@@ -110,8 +110,11 @@ export class Announcing {
 
   #answer(): string {
     const objects = this.#inputs.actual()?.objects.values() ?? [];
-    const entries = [...objects].filter(isAnnouncement).length;
-    const { 4: ipv4, 6: ipv6 } = this.#inputs.table()?.states ?? {};
+    const states = this.#inputs.table()?.states;
+    const { 4: ipv4, 6: ipv6 } = states ?? {};
+    const isSaid = (object: KernelObject): boolean =>
+      isAnnouncement(object) && (object.kind === 'route' || states?.[familyOf(object) ?? 4] === 'announced');
+    const entries = [...objects].filter(isSaid).length;
     return JSON.stringify({ version: 1, states: { ipv4, ipv6 }, entries });
   }
 }

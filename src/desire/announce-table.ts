@@ -1,8 +1,9 @@
 import type { DesiredTable, KernelState } from '../model/desired.ts';
 import type { Announce, Gateway } from '../model/gateway.ts';
 import { type Family, family, type Ip, onlyIp } from '../model/ip.ts';
-import { type Key, keyOf, type Link } from '../model/object.ts';
+import { equal, type Key, keyOf, type Link, nftKey } from '../model/object.ts';
 import type { Owner } from '../model/owner.ts';
+import { standbyFilterName } from '../model/standby-filter.ts';
 import type { Uniqueness } from '../model/uniqueness.ts';
 import {
   type Announcer,
@@ -10,10 +11,14 @@ import {
   announcer,
   announceStates,
   mayAnnounce,
-  mayBegin,
+  proxyStates,
   segmentOf,
+  standbyFilters,
+  standbyWhy,
+  standing,
 } from './announcements.ts';
 import { isEipObject, routeKey } from './eip-routes.ts';
+import type { ProxyState } from './standby-filter.ts';
 
 export interface AnnounceTableInputs {
   readonly gateway: Gateway;
@@ -59,6 +64,9 @@ export class AnnounceTable {
   #areNodesHeard = true;
   #segment: Link | undefined;
   #states: AnnounceStates = { 4: 'no LAN', 6: 'no LAN' };
+  #proxies: Readonly<Record<Family, ProxyState>> = { 4: 'answered', 6: 'answered' };
+  /** The tables that are desired. */
+  readonly #filters = new Map<Family, Key>();
   #objects: unknown;
   #refusals = -1;
 
@@ -83,6 +91,7 @@ export class AnnounceTable {
   /** How many EIPs of a family are announced; a walk over all. */
   count(of: Family): number {
     let count = 0;
+    if (this.#states[of] !== 'announced') return count;
     for (const eip of this.#announced.keys()) if (family(eip) === of) count += 1;
     return count;
   }
@@ -98,6 +107,14 @@ export class AnnounceTable {
    */
   get answered(): ReadonlySet<Ip> {
     return this.#answered;
+  }
+
+  /** The families whose proxy neighbours the kernel keeps from answering. */
+  filtered(kernel: Pick<KernelState, 'objects'> | undefined): ReadonlySet<Family> {
+    const { protocol } = this.#gateway;
+    const has = (of: Family): boolean =>
+      kernel?.objects.has(nftKey(standbyFilterName(protocol, of))) ?? false;
+    return new Set(families.filter(has));
   }
 
   /** Those that came to {@link answered} or left it since the last call. */
@@ -119,13 +136,18 @@ export class AnnounceTable {
     const before = this.#states;
     const { links } = kernel;
     this.#states = announceStates({ gateway: this.#gateway, announce: this.#announce, links, isDraining });
+    const proxiesBefore = this.#proxies;
+    this.#readFilters(kernel);
     const segment = segmentOf(this.#announce, links);
     const isElsewhere = segment?.index !== this.#segment?.index;
     this.#segment = segment;
     if (isElsewhere) for (const eip of this.#answered) this.#leave(eip);
     const isOther = isElsewhere || areNodesHeard !== this.#areNodesHeard;
     this.#areNodesHeard = areNodesHeard;
-    const isAny = written === 'all' || isOther || families.some((of) => before[of] !== this.#states[of]);
+    const isAny =
+      written === 'all' ||
+      isOther ||
+      families.some((of) => before[of] !== this.#states[of] || proxiesBefore[of] !== this.#proxies[of]);
     for (const eip of this.#uniqueness.takeTurned()) this.#look(eip, kernel);
     for (const eip of isAny ? this.#known() : written) this.#look(eip, kernel);
     if (this.#objects !== kernel.objects) this.#readDump(kernel);
@@ -133,7 +155,25 @@ export class AnnounceTable {
     for (const eip of this.#waiting) this.#look(eip, kernel);
     this.#objects = kernel.objects;
     this.#refusals = kernel.refusals;
-    return this.#waiting.size > 0;
+    return this.#waiting.size > 0 || families.some((of) => this.#proxies[of] === 'being filtered');
+  }
+
+  #readFilters(kernel: KernelState): void {
+    const tables = standbyFilters(this.#gateway, kernel.links, this.#states);
+    this.#proxies = proxyStates(this.#states, tables, kernel);
+    for (const of of families) {
+      const table = tables[of];
+      const key = this.#filters.get(of);
+      if (table === undefined) {
+        if (key !== undefined) this.#desired.delete(key);
+        this.#filters.delete(of);
+        continue;
+      }
+      const known = key === undefined ? undefined : this.#desired.get(key);
+      if (known !== undefined && equal(known.object, table)) continue;
+      this.#desired.set(table, standbyWhy);
+      this.#filters.set(of, keyOf(table));
+    }
   }
 
   /** What is announced was in the kernel when it was looked at; a dump may have found it gone, or there again. */
@@ -171,11 +211,14 @@ export class AnnounceTable {
   #look(eip: Ip, kernel: KernelState): void {
     const key = this.#announced.get(eip)?.key ?? routeKey(eip, this.#gateway.table);
     const isDesired = this.#desired.get(key) !== undefined;
-    const isOpen = this.#states[family(eip)] === 'announced';
     const isThere = mayAnnounce(key, isDesired, kernel);
+    const isProxied = this.#announcer.isAnswered(eip);
+    const isOpen = isProxied
+      ? this.#proxies[family(eip)] !== 'refused'
+      : this.#states[family(eip)] === 'announced';
     if (isOpen && isDesired && !isThere) this.#waiting.add(eip);
     else this.#waiting.delete(eip);
-    const isAnswered = (isDesired || isThere) && this.#announcer.isAnswered(eip);
+    const isAnswered = (isDesired || isThere) && isProxied;
     if (isAnswered !== this.#answered.has(eip)) {
       this.#turned.add(eip);
       if (isAnswered) this.#answered.add(eip);
@@ -188,13 +231,15 @@ export class AnnounceTable {
 
   #enter(eip: Ip, key: Key, kernel: KernelState): void {
     const found = this.#announcer.entriesOf(eip, this.#segment);
-    const isWithheld = !mayBegin(eip, found, {
+    const stands = standing(eip, found, {
       kernel,
       uniqueness: this.#uniqueness,
       areNodesHeard: this.#areNodesHeard,
+      state: this.#states[family(eip)],
+      proxies: this.#proxies[family(eip)],
     });
-    if (isWithheld) this.#withheld.add(eip);
-    if (isWithheld || found.length === 0) {
+    if (stands === 'withheld') this.#withheld.add(eip);
+    if (stands !== 'stands') {
       this.#leave(eip);
       return;
     }

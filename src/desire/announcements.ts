@@ -8,6 +8,7 @@ import {
   type Key,
   keyOf,
   type Link,
+  type NftTable,
   noHops,
   type ProxyNeighbour,
   type Route,
@@ -19,6 +20,7 @@ import { routeKey } from './eip-routes.ts';
 import { alive } from './links.ts';
 import type { Add } from './plain-routes.ts';
 import { poolFinder } from './pools.ts';
+import { type ProxyState, proxyStateOf, standbyFilter } from './standby-filter.ts';
 
 /**
  * Whether the EIPs of a family are announced, and if not, why: an operator drains this gateway; it has not the address
@@ -66,31 +68,70 @@ export function mayAnnounce(
   return route?.kind === 'route' && route.nhid !== undefined && (isDesired || stuck.has(key));
 }
 
-/** The inputs of {@link mayBegin}. */
-export interface BeginInputs {
+/** The inputs of {@link standing}. */
+export interface StandingInputs {
   readonly kernel: Pick<KernelState, 'objects'>;
-  readonly uniqueness: Pick<Uniqueness, 'isUnique'>;
+  readonly uniqueness: Pick<Uniqueness, 'isUnique' | 'isClaimed'>;
   /** See {@link Probed}. */
   readonly areNodesHeard: boolean;
+  readonly state: AnnounceState;
+  /** Of its family. */
+  readonly proxies: ProxyState;
 }
 
 /**
- * An EIP may begin to be announced when the nodes were heard: its flows come at once. ARP and NDP may be answered for it
- * when nobody else has it. One that is announced already stays so: clients use it, a daemon that restarts has heard nobody
+ * What becomes of the entries of an EIP that has its route.
+ *
+ * It may begin to be announced when the nodes were heard: its flows come at once. ARP and NDP may be answered for it when
+ * nobody else has it. One that is announced already stays so: clients use it, a daemon that restarts has heard nobody
  * yet, and any host of the segment could take an EIP from them by one packet.
  *
+ * Proxy neighbours stand on a gateway that does not announce as well, behind the standby filter; there nobody uses one that another
+ * host claims, and it goes.
+ *
  * @param entries all that announce it
+ * @returns 'withheld': not yet
  */
-export function mayBegin(
+export function standing(
   eip: Ip,
   entries: readonly Announcement[],
-  { kernel, uniqueness, areNodesHeard }: BeginInputs,
-): boolean {
-  if (entries.some(({ object }) => kernel.objects.has(keyOf(object)))) return true;
-  return (
-    areNodesHeard && (uniqueness.isUnique(eip) || entries.every(({ object }) => object.kind === 'route'))
-  );
+  { kernel, uniqueness, areNodesHeard, state, proxies }: StandingInputs,
+): 'stands' | 'withheld' | 'none' {
+  if (entries.length === 0) return 'none';
+  const isThere = entries.some(({ object }) => kernel.objects.has(keyOf(object)));
+  if (entries.every(({ object }) => object.kind === 'route')) {
+    if (state !== 'announced') return 'none';
+    return isThere || areNodesHeard ? 'stands' : 'withheld';
+  }
+  if (proxies === 'refused') return 'none';
+  if (isThere) return proxies === 'answered' || !uniqueness.isClaimed(eip) ? 'stands' : 'withheld';
+  const mayBegin = proxies !== 'being filtered' && areNodesHeard && uniqueness.isUnique(eip);
+  return mayBegin ? 'stands' : 'withheld';
 }
+
+/** The filters that keep proxy neighbours from answering, of the families that this gateway does not announce. */
+export function standbyFilters(
+  gateway: Gateway,
+  links: readonly Link[],
+  states: AnnounceStates,
+): Readonly<Record<Family, NftTable | undefined>> {
+  const of = (version: Family): NftTable | undefined =>
+    states[version] === 'announced' ? undefined : standbyFilter(gateway, links, version);
+  return { 4: of(4), 6: of(6) };
+}
+
+/** How the proxy neighbours of each family stand. @param tables {@link standbyFilters} */
+export function proxyStates(
+  states: AnnounceStates,
+  tables: Readonly<Record<Family, NftTable | undefined>>,
+  { objects, refused }: Pick<KernelState, 'objects' | 'refused'>,
+): Readonly<Record<Family, ProxyState>> {
+  const of = (version: Family): ProxyState =>
+    proxyStateOf({ isAnnounced: states[version] === 'announced', filter: tables[version], objects, refused });
+  return { 4: of(4), 6: of(6) };
+}
+
+export const standbyWhy: Why = { text: 'another gateway answers for the EIPs' };
 
 /** The interface on which ARP and NDP are answered; undefined while it is dead: Linux forgets its proxy neighbours then. */
 export function segmentOf({ segment }: Announce, links: readonly Link[]): Link | undefined {
@@ -101,9 +142,9 @@ export function segmentOf({ segment }: Announce, links: readonly Link[]): Link |
 export interface AnnouncementInputs {
   readonly gateway: Gateway;
   readonly owner: Owner;
-  readonly kernel: Pick<KernelState, 'objects' | 'stuck' | 'links'>;
+  readonly kernel: Pick<KernelState, 'objects' | 'stuck' | 'links' | 'refused'>;
   readonly isDraining: boolean;
-  readonly uniqueness: Pick<Uniqueness, 'isUnique'>;
+  readonly uniqueness: Pick<Uniqueness, 'isUnique' | 'isClaimed'>;
   readonly areNodesHeard: boolean;
   /** The route of an EIP is desired. */
   readonly isDesired: (key: Key) => boolean;
@@ -111,8 +152,8 @@ export interface AnnouncementInputs {
 
 /**
  * What is announced now. By BGP: the announce table, with one `blackhole` route for each EIP, and for each aggregate with
- * such an EIP in it; routing daemons read it, and no rule looks it up. By layer 2: one proxy neighbour for each EIP. The
- * full recompute, and the specification of {@link AnnounceTable}.
+ * such an EIP in it; routing daemons read it, and no rule looks it up. By layer 2: one proxy neighbour for each EIP, and
+ * the filter that keeps them from answering. The full recompute, and the specification of {@link AnnounceTable}.
  */
 export function announcements(inputs: AnnouncementInputs, add: Add): void {
   const { gateway, owner, kernel, isDraining, isDesired } = inputs;
@@ -121,13 +162,18 @@ export function announcements(inputs: AnnouncementInputs, add: Add): void {
   const states = announceStates({ gateway, announce, links: kernel.links, isDraining });
   const { entriesOf } = announcer(gateway, announce, owner);
   const segment = segmentOf(announce, kernel.links);
+  const tables = standbyFilters(gateway, kernel.links, states);
+  const filtered = proxyStates(states, tables, kernel);
+  for (const table of [tables[4], tables[6]]) if (table !== undefined) add(table, standbyWhy);
   for (const object of kernel.objects.values()) {
     const eip = object.kind === 'route' ? onlyIp(object.dst) : undefined;
-    if (eip === undefined || states[family(eip)] !== 'announced') continue;
+    if (eip === undefined) continue;
     const key = routeKey(eip, gateway.table);
     if (!mayAnnounce(key, isDesired(key), kernel)) continue;
     const entries = entriesOf(eip, segment);
-    if (mayBegin(eip, entries, inputs)) for (const { object: entry, why } of entries) add(entry, why);
+    const of = { ...inputs, state: states[family(eip)], proxies: filtered[family(eip)] };
+    if (standing(eip, entries, of) === 'stands')
+      for (const { object: entry, why } of entries) add(entry, why);
   }
 }
 

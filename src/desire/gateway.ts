@@ -8,6 +8,7 @@ import { type Key, keyOf, type Link, type NftName } from '../model/object.ts';
 import { ownerOf } from '../model/owner.ts';
 import { type Probed, unprobed } from '../model/probed.ts';
 import type { Problem } from '../model/problem.ts';
+import { standbyFilterName } from '../model/standby-filter.ts';
 import { type Uniqueness, undetected } from '../model/uniqueness.ts';
 import { announcements, lookups } from './announcements.ts';
 import { causes } from './causes.ts';
@@ -84,7 +85,7 @@ export function gatewayObjects(
     {
       gateway,
       owner,
-      kernel: { objects: have.objects, links: have.links, stuck: announcing.stuck },
+      kernel: { objects: have.objects, links: have.links, stuck: announcing.stuck, refused },
       isDraining: announcing.isDraining,
       uniqueness: announcing.uniqueness ?? undetected,
       areNodesHeard: probed.areNodesHeard,
@@ -123,7 +124,13 @@ export interface FixedInputs {
 
 /** The nftables tables that a gateway may make. */
 export function nftTableNames(protocol: number): readonly NftName[] {
-  return [flowLabelTableName(protocol), segmentSizeTableName(protocol), natTableName(protocol)];
+  return [
+    flowLabelTableName(protocol),
+    segmentSizeTableName(protocol),
+    natTableName(protocol),
+    standbyFilterName(protocol, 4),
+    standbyFilterName(protocol, 6),
+  ];
 }
 
 /** All that does not depend on which Service has which EIP. */

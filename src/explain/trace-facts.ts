@@ -46,7 +46,7 @@ export interface KernelFacts {
   readonly nhid: number | undefined;
   /** Where the group of our route leads; undefined: there is no route of ours. */
   readonly vias: readonly Ip[] | undefined;
-  /** There is a proxy neighbour for it; undefined: its pool is not announced by layer 2. */
+  /** There is a proxy neighbour for it that is not silenced; undefined: its pool is not announced by layer 2. */
   readonly isAnswered: boolean | undefined;
   /** The route of another program in its place, and the command that deletes it. */
   readonly holder: { readonly route: string; readonly command: string } | undefined;

@@ -12,9 +12,10 @@ import { family, type Ip, ipFromNumber, ipNumber } from '../model/ip.ts';
 import { command, describe, type LinkNames } from '../model/iproute.ts';
 import type { Listing } from '../model/listing.ts';
 import { natTableName } from '../model/nat.ts';
-import { type Link, natEipKey, natGroupKey } from '../model/object.ts';
+import { type Link, natEipKey, natGroupKey, nftKey } from '../model/object.ts';
 import { ownerOf } from '../model/owner.ts';
 import { unprobed } from '../model/probed.ts';
+import { standbyFilterName } from '../model/standby-filter.ts';
 import { type PathsAnswer, type PathView, pathTarget, pathViews } from '../status/path-view.ts';
 import { connect, connectBy } from './connection.ts';
 import { type Firewall, readFirewall } from './firewall.ts';
@@ -118,7 +119,7 @@ function listingOf(
       owner: ownerOf(protocol),
       tables: [table],
       sysctls: [],
-      nftTables: [natTableName(protocol)],
+      nftTables: [natTableName(protocol), standbyFilterName(protocol, 4), standbyFilterName(protocol, 6)],
       neighbours: [],
     },
     signal,
@@ -211,7 +212,8 @@ function clientBeyond(eip: Ip, { gateway }: GatewayConfig, links: readonly Link[
 function isAnswered(eip: Ip, { gateway }: GatewayConfig, { links, objects }: Listing): boolean | undefined {
   if (poolFinder(gateway.pools)(eip)?.announce !== 'layer2') return undefined;
   const segment = links.find(({ name }) => name === gateway.announce?.segment);
-  return segment !== undefined && objects.has(`neighbour ${segment.index} ${eip}`);
+  const filter = nftKey(standbyFilterName(gateway.protocol, family(eip)));
+  return segment !== undefined && objects.has(`neighbour ${segment.index} ${eip}`) && !objects.has(filter);
 }
 
 /** The group, or the nexthop, of our route of an EIP. */

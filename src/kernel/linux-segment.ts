@@ -22,6 +22,7 @@ import {
   type Packet,
   probeOf,
   readPacket,
+  reportsOf,
 } from './segment-packets.ts';
 import type { Heard, SegmentPort } from './segment-port.ts';
 
@@ -95,8 +96,9 @@ export class LinuxSegment implements SegmentPort {
     return this.#send(ips, probeOf);
   }
 
-  announce(ips: readonly Ip[]): Promise<void> {
-    return this.#send(ips, announcementOf);
+  async announce(ips: readonly Ip[]): Promise<void> {
+    for (const packet of reportsOf(ips, this.#mac)) this.#sendOne(packet);
+    await this.#send(ips, announcementOf);
   }
 
   async *heard(signal: AbortSignal): AsyncGenerator<readonly Heard[]> {
@@ -126,14 +128,18 @@ export class LinuxSegment implements SegmentPort {
 
   async #send(ips: readonly Ip[], encode: (ip: Ip, mac: Uint8Array) => Packet): Promise<void> {
     if (this.#sockets === undefined) throw new KernelError('ENOTCONN', 'no interface is bound');
-    const { arp, ndp } = this.#sockets;
     for (const [i, ip] of ips.entries()) {
       if (i > 0 && i % mostAtOnce === 0) await nextTurn();
-      const { protocol, to, bytes } = encode(ip, this.#mac);
-      const fd = protocol === ETH_P_ARP ? arp : ndp;
-      const address = addressOf(protocol, this.#link, to);
-      check('sendto', libc.sendto(fd, bytes, bytes.length, 0, address, addressBytes));
+      this.#sendOne(encode(ip, this.#mac));
     }
+  }
+
+  #sendOne({ protocol, to, bytes }: Packet): void {
+    if (this.#sockets === undefined) throw new KernelError('ENOTCONN', 'no interface is bound');
+    const { arp, ndp } = this.#sockets;
+    const fd = protocol === ETH_P_ARP ? arp : ndp;
+    const address = addressOf(protocol, this.#link, to);
+    check('sendto', libc.sendto(fd, bytes, bytes.length, 0, address, addressBytes));
   }
 
   /** Wakes {@link heard} with the next packet, once. */

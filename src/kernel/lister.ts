@@ -103,7 +103,10 @@ export class Lister {
 
   async #nftTables({ nftTables, owner }: Scope, signal: AbortSignal): Promise<readonly NftObject[]> {
     const tables: NftObject[] = [];
-    for (const name of nftTables) {
+    if (nftTables.length === 0) return tables;
+    // A process for each table costs more than one that says which there are.
+    const present = await this.#nft.tables(signal);
+    for (const name of nftTables.filter((one) => present.has(`${one.family} ${one.name}`))) {
       const listed = await this.#nft.list(name, signal);
       // A large table of NAT is no argument list.
       for (const object of listed) if (object.protocol === owner.protocol) tables.push(object);

@@ -56,6 +56,18 @@ export class Nft {
     return objects;
   }
 
+  /**
+   * The tables of this network namespace, each as `inet filter`; none on a host without nftables.
+   *
+   * @throws KernelError
+   */
+  async tables(signal: AbortSignal): Promise<ReadonlySet<string>> {
+    const listed = await this.#run(['list', 'tables'], '', signal);
+    if (listed.error && absent.has(listed.error.code)) return new Set();
+    if (listed.error) throw listed.error;
+    return new Set(listed.text.split('\n').map((line) => line.replace(/^table /, '').trim()));
+  }
+
   /** @returns undefined when it is done */
   async apply(change: Change, signal: AbortSignal): Promise<KernelError | undefined> {
     const table = change.verb === 'delete' ? change.have : change.want;

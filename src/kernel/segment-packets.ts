@@ -35,8 +35,11 @@ export interface Packet {
 export function probeOf(ip: Ip, mac: Uint8Array): Packet {
   const address = ipBytes(ip);
   if (family(ip) === 4) return arp(mac, nowhere4, address);
-  const group = Uint8Array.of(0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0xff, ...address.subarray(13));
-  return icmp(nowhere6, group, Uint8Array.of(neighbourSolicitation, 0, 0, 0, 0, 0, 0, 0, ...address));
+  return icmp(
+    nowhere6,
+    groupOf(address),
+    Uint8Array.of(neighbourSolicitation, 0, 0, 0, 0, 0, 0, 0, ...address),
+  );
 }
 
 /** @param mac of our interface */
@@ -46,6 +49,58 @@ export function announcementOf(ip: Ip, mac: Uint8Array): Packet {
   const allNodes = Uint8Array.of(0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1);
   const head = [neighbourAdvertisement, 0, 0, 0, routerOverrides, 0, 0, 0];
   return icmp(address, allNodes, Uint8Array.of(...head, ...address, targetLinkLayerAddress, 1, ...mac));
+}
+
+/** Groups in one report; it fits into the smallest MTU of IPv6. */
+const groupsAtOnce = 60;
+const multicastReport = 143;
+const changeToExclude = 4;
+
+/**
+ * Reports of MLDv2 (RFC 3810) that the groups in which hosts solicit the addresses are here. A switch that snoops forwards
+ * a solicitation nowhere else, and hears of a group by itself only with its next query.
+ *
+ * @param mac of our interface
+ */
+export function reportsOf(ips: readonly Ip[], mac: Uint8Array): readonly Packet[] {
+  const found = ips.filter((ip) => family(ip) === 6);
+  const packets: Packet[] = [];
+  for (let from = 0; from < found.length; from += groupsAtOnce) {
+    const some = found.slice(from, from + groupsAtOnce);
+    const records = some.flatMap((ip) => [changeToExclude, 0, 0, 0, ...groupOf(ipBytes(ip))]);
+    const head = [multicastReport, 0, 0, 0, 0, 0, 0, some.length];
+    packets.push(report(linkLocalOf(mac), Uint8Array.of(...head, ...records)));
+  }
+  return packets;
+}
+
+/** The solicited-node group of an address. */
+function groupOf(address: Uint8Array): Uint8Array {
+  return Uint8Array.of(0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0xff, ...address.subarray(13));
+}
+
+function linkLocalOf(mac: Uint8Array): Uint8Array {
+  const [a = 0, b = 0, c = 0, d = 0, e = 0, f = 0] = mac;
+  return Uint8Array.of(0xfe, 0x80, 0, 0, 0, 0, 0, 0, a ^ 2, b, c, 0xff, 0xfe, d, e, f);
+}
+
+function report(from: Uint8Array, message: Uint8Array): Packet {
+  const allRouters = Uint8Array.of(0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x16);
+  const length = message.length;
+  const [high, low] = [length >> 8, length & 0xff];
+  const pseudo = Uint8Array.of(...from, ...allRouters, 0, 0, high, low, 0, 0, 0, icmpv6, ...message);
+  const sum = checksum(pseudo);
+  message[2] = sum >> 8;
+  message[3] = sum & 0xff;
+  // A header of hop-by-hop options with a router alert comes first.
+  const alert = [icmpv6, 0, 5, 2, 0, 0, 1, 0];
+  const size = length + alert.length;
+  const head = [0x60, 0, 0, 0, size >> 8, size & 0xff, 0, 1];
+  return {
+    protocol: ETH_P_IPV6,
+    to: Uint8Array.of(0x33, 0x33, ...allRouters.subarray(12)),
+    bytes: Uint8Array.of(...head, ...from, ...allRouters, ...alert, ...message),
+  };
 }
 
 function arp(mac: Uint8Array, sender: Uint8Array, target: Uint8Array): Packet {
@@ -104,8 +159,12 @@ function readNdp(bytes: Uint8Array, from: string): Heard | undefined {
   if (message.length < 24 || bytes[6] !== icmpv6 || bytes[7] !== neverForwarded) return undefined;
   const ip = ipFromBytes(message.subarray(8, 24));
   if (message[0] === neighbourAdvertisement) return { kind: 'claim', ip, mac: linkLayer(message) ?? from };
-  const isProbe = message[0] === neighbourSolicitation && isZero(bytes.subarray(8, 24));
-  return isProbe ? { kind: 'probe', ip, mac: from } : undefined;
+  if (message[0] !== neighbourSolicitation) return undefined;
+  const source = bytes.subarray(8, 24);
+  // Who asks for its neighbour says who it is, as with ARP.
+  return isZero(source)
+    ? { kind: 'probe', ip, mac: from }
+    : { kind: 'claim', ip: ipFromBytes(source), mac: from };
 }
 
 /** The target link-layer address of an advertisement. */

@@ -121,7 +121,7 @@ export interface Sysctl {
 }
 
 /** The families of nftables that we write to. The statement `dup` is there in `ip` and `ip6` only. */
-export type NftFamily = 'inet' | 'ip' | 'ip6';
+export type NftFamily = 'arp' | 'inet' | 'ip' | 'ip6';
 
 /** What nftables knows a table by. */
 export interface NftName {
@@ -189,8 +189,15 @@ export interface Link {
   readonly up: boolean;
   /** IFF_LOWER_UP: there is a carrier. Without it Linux refuses nexthops (ENETDOWN). */
   readonly carrier: boolean;
+  /** `02:00:5e:00:53:01`; absent: it has none of Ethernet. */
+  readonly mac?: string;
   /** Its addresses with their prefix lengths. */
   readonly addresses: readonly LinkAddress[];
+}
+
+/** A link-layer address of VRRP (RFC 9568), for IPv4 or IPv6: two gateways have it, and one of them uses it. */
+export function isVirtualMac(mac: string): boolean {
+  return /^00:00:5e:00:0[12]:/.test(mac);
 }
 
 export interface LinkAddress {

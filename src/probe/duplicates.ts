@@ -1,6 +1,7 @@
 import { KernelError } from '../kernel/kernel.ts';
 import type { Heard, SegmentPort } from '../kernel/segment-port.ts';
 import type { Ip } from '../model/ip.ts';
+import { isVirtualMac } from '../model/object.ts';
 import type { Problem } from '../model/problem.ts';
 import type { Uniqueness } from '../model/uniqueness.ts';
 import { duplicateEip, segmentBlind } from './duplicate-problems.ts';
@@ -12,9 +13,6 @@ export interface DuplicatesOptions {
   /** Called when another EIP is unique than before, or other problems are there. */
   readonly changed: () => void;
 }
-
-/** The virtual link-layer addresses of VRRP (RFC 9568), for IPv4 and IPv6, without their last byte. */
-const virtualMac = /^00:00:5e:00:0[12]:/;
 
 /** Where this gateway answers for EIPs. */
 export interface Segment {
@@ -104,6 +102,10 @@ export class Duplicates implements Uniqueness {
 
   isUnique(eip: Ip): boolean {
     return this.#entries.get(eip)?.state === 'unique';
+  }
+
+  isClaimed(eip: Ip): boolean {
+    return this.#entries.get(eip)?.state === 'duplicate';
   }
 
   takeTurned(): ReadonlySet<Ip> {
@@ -326,7 +328,7 @@ export class Duplicates implements Uniqueness {
 
   #bind(): void {
     if (this.#segment === undefined) return;
-    this.#isShared = virtualMac.test(this.#port.bind(this.#segment.index));
+    this.#isShared = isVirtualMac(this.#port.bind(this.#segment.index));
     this.#isBound = true;
   }
 

@@ -7,6 +7,7 @@ import {
   type Key,
   keyOf,
 } from '../model/object.ts';
+import { isStandbyFilter } from '../model/standby-filter.ts';
 import type { Actual } from './actual.ts';
 import { isDelete } from './diff.ts';
 import type { Held, PlannedChange } from './report.ts';
@@ -45,9 +46,9 @@ export interface GuardInputs {
 /**
  * Holds changes back so that what forwards packets is not withdrawn on wrong information.
  *
- * - Nothing is deleted before every list has come in that could still name it, but for announcements: these are withdrawn
- *   with their own reason (the LAN is gone, the gateway drains), and stay by themselves where the route of their EIP is
- *   held. A cluster that cannot be read holds back the deletes of no other.
+ * - Nothing is deleted before every list has come in that could still name it, but for announcements and the standby filter:
+ *   these are withdrawn with their own reason (the LAN is gone, the gateway drains, it takes over), and stay by themselves
+ *   where the route of their EIP is held. A cluster that cannot be read holds back the deletes of no other.
  * - When more than a set share of our routes would vanish within a window of time, they wait.
  * - When more than a set share of the nexthops that carry traffic would vanish, the changes that take traffic off
  *   them wait. A list of nodes that is suddenly short looks just like this.
@@ -78,7 +79,9 @@ export function guard(due: readonly PlannedChange[], inputs: GuardInputs): Guard
 
 /** A list that is missing could name what is to be deleted. */
 function waitsForLists(one: PlannedChange, { isDecided }: GuardInputs): boolean {
-  return isDelete(one) && !isAnnouncement(changeObject(one.change)) && !isDecided(one.change);
+  const object = changeObject(one.change);
+  const isFilter = object.kind === 'nft' && isStandbyFilter(object);
+  return isDelete(one) && !isAnnouncement(object) && !isFilter && !isDecided(one.change);
 }
 
 /**

@@ -27,7 +27,8 @@ export interface LoopOptions {
 
 /**
  * Maximum share of the time for dumps. Under constant changes by other programs, hints are collected for four times the
- * duration of the last dump, and start one dump together.
+ * duration of the last dump, and start one dump together. An address that comes or goes does not wait: it happens rarely,
+ * and may decide which of two gateways answers for the EIPs.
  */
 const dumpShare = 0.2;
 
@@ -103,8 +104,13 @@ class Timetable {
   }
 
   earliest(): number {
-    const hints = this.#hints.length > 0 ? this.#rest : Number.POSITIVE_INFINITY;
+    const hints = this.#hints.length > 0 ? this.#restFor(this.#hints) : Number.POSITIVE_INFINITY;
     return Math.min(this.again, this.#resync, this.#retry, hints);
+  }
+
+  /** An address that comes may make this gateway the active one: clients wait for it. */
+  #restFor(hints: readonly Reason[]): number {
+    return hints.some(({ kind }) => kind === 'address') ? Number.NEGATIVE_INFINITY : this.#rest;
   }
 
   due(
@@ -113,11 +119,13 @@ class Timetable {
   ): { readonly reasons: readonly Reason[]; readonly refresh: Refresh } {
     const reasons = waiting.filter((reason) => !isHint(reason));
     // A burst repeats itself: the first hints suffice.
-    this.#hints = [...this.#hints, ...waiting.filter(isHint)].slice(0, mostReasons);
+    const hints = [...this.#hints, ...waiting.filter(isHint)];
+    const rest = this.#restFor(hints);
+    this.#hints = hints.slice(0, mostReasons);
     let refresh: Refresh = reasons.some(({ kind }) => kind === 'config' || kind === 'operator')
       ? 'dump'
       : 'cached';
-    if (this.#hints.length > 0 && now >= this.#rest) {
+    if (this.#hints.length > 0 && now >= rest) {
       reasons.push(...this.#hints);
       refresh = 'dump';
     }

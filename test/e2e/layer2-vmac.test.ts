@@ -8,8 +8,11 @@ import { needPrograms, needRoot } from './root.ts';
 import { eventually, startKeepalived } from './routing-daemons.ts';
 import { local, type Part, TwoGateways } from './two-gateways.ts';
 
+const shared6 = '2001:db8:1::100';
 const virtualMac = '00:00:5e:00:01:33';
-const lines = `hashSeed: 7361\nlayer2: { interface: vrrp.51 }\nactive: { address: ${shared} }`;
+const lines = `hashSeed: 7361\nlayer2: { interface: vrrp.51 }\nactive: { address: [${shared}, "${shared6}"] }`;
+/** IPv6 by the same instance: its virtual address, and so its link-layer address, goes along. */
+const vrrpLines = ['use_vmac vrrp.51', 'vmac_xmit_base', `virtual_ipaddress_excluded { ${shared6}/64 }`];
 
 describe('EIPs behind the virtual MAC of keepalived', () => {
   let two: TwoGateways;
@@ -18,10 +21,10 @@ describe('EIPs behind the virtual MAC of keepalived', () => {
   before(async function () {
     needRoot(this);
     needPrograms(this, 'keepalived');
-    two = await TwoGateways.lay({ lines: () => lines, layer2: 'IPv4', prepare: startVrrp });
+    two = await TwoGateways.lay({ lines: () => lines, layer2: 'all', prepare: startVrrp });
     for (const pool of pools) await two.ip('upstream', `route add ${pool} dev eth1`);
     await eventually('gateway announces', async () => (await stateOf('gateway')) === 'announced');
-    load = two.load(local.v4);
+    load = two.load(local.v4, local.v6);
     await some(50);
   });
   after(async () => {
@@ -32,33 +35,41 @@ describe('EIPs behind the virtual MAC of keepalived', () => {
 
   const startVrrp = async (on: TwoGateways, part: Part): Promise<void> => {
     const place = on.place(part, 'keepalived');
-    vrrp.set(
-      part,
-      await startKeepalived(place, keepalived(part, { lines: ['use_vmac vrrp.51', 'vmac_xmit_base'] })),
-    );
+    vrrp.set(part, await startKeepalived(place, keepalived(part, { lines: vrrpLines })));
   };
   const some = async (count: number): Promise<void> => {
     for (let i = 0; i < count; i += 1) await load.next(() => true, late());
   };
   const stateOf = async (part: Part): Promise<string | undefined> =>
     (await two.status(part)).announce?.ipv4?.state;
-  const proxies = async (part: Part): Promise<string> => await two.ip(part, 'neigh show proxy');
+  const proxies = async (part: Part): Promise<string> =>
+    (await Promise.all(['-4', '-6'].map((of) => two.ip(part, `${of} neigh show proxy dev vrrp.51`)))).join(
+      '',
+    );
+  const standbyFilters = async (part: Part): Promise<number> =>
+    (await two.net.run(part, { argv: ['nft', 'list', 'tables'] })).split('eiproute-standby').length - 1;
   const learned = async (eip: string): Promise<string> =>
     /lladdr (\S+)/.exec(await two.ip('upstream', `neigh show ${eip} dev eth1`))?.[1] ?? 'nothing';
 
   it('are at that MAC', async () => {
-    await eventually('v4', async () => (await learned(local.v4)) === virtualMac);
-    expect(await proxies('gateway2')).to.equal('');
+    for (const eip of [local.v4, local.v6])
+      await eventually(eip, async () => (await learned(eip)) === virtualMac);
+    expect(await standbyFilters('gateway')).to.equal(0);
+    expect(await standbyFilters('gateway2')).to.equal(2);
+    for (const part of ['gateway', 'gateway2'] as const)
+      for (const eip of [local.v4, local.v6]) expect(await proxies(part)).to.include(eip);
   });
 
   it('keep it when the other gateway takes over, and are reached there', async () => {
     await vrrp.get('gateway')?.[Symbol.asyncDispose]();
     vrrp.delete('gateway');
     await eventually('gateway2 announces', async () => (await stateOf('gateway2')) === 'announced');
-    await eventually('gateway2 answers', async () => (await proxies('gateway2')).includes(local.v4));
-    await eventually('gateway is silent', async () => (await proxies('gateway')) === '');
+    await eventually('gateway2 answers', async () => (await standbyFilters('gateway2')) === 0);
     await some(100);
-    expect(await learned(local.v4)).to.equal(virtualMac);
+    for (const eip of [local.v4, local.v6]) {
+      expect(await learned(eip)).to.equal(virtualMac);
+      expect(await proxies('gateway2')).to.include(eip);
+    }
     expect((await two.status('gateway2')).needs).to.deep.equal([]);
   });
 });

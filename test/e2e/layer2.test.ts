@@ -1,6 +1,8 @@
 import { expect } from 'chai';
 import type { Load } from '../../lab/load/load.ts';
 import { pools } from '../../lab/network/map.ts';
+import { inside } from '../../lab/process/namespace.ts';
+import { LinuxSegment } from '../../src/kernel/linux-segment.ts';
 import { late } from '../patience.ts';
 import { needRoot } from './root.ts';
 import { eventually } from './routing-daemons.ts';
@@ -28,8 +30,14 @@ describe('EIPs that are on-link for their clients', () => {
 
   const macOf = async (part: string): Promise<string> =>
     JSON.parse(await two.ip(part, '-json link show eth1'))[0].address;
-  /** The proxy neighbours of a gateway. */
+  const isFiltered = async (part: Part): Promise<boolean> =>
+    /eiproute-standby4-86[\s\S]*eiproute-standby6-86/.test(
+      await two.net.run(part, { argv: ['nft', 'list', 'tables'] }),
+    );
+  /** The proxy neighbours of a gateway that are answered for. */
   const proxies = async (part: Part): Promise<string> =>
+    (await isFiltered(part)) ? '' : await standing(part);
+  const standing = async (part: Part): Promise<string> =>
     (await Promise.all(['-4', '-6'].map((family) => two.ip(part, `${family} neigh show proxy dev eth1`))))
       .join('')
       .split('\n')
@@ -38,7 +46,7 @@ describe('EIPs that are on-link for their clients', () => {
   const answers = (part: Part): Promise<void> =>
     eventually(`${part} answers`, async () => (await proxies(part)) === `${local.v4} ${local.v6}`);
   const falls = (part: Part): Promise<void> =>
-    eventually(`${part} is silent`, async () => (await proxies(part)) === '');
+    eventually(`${part} has no proxies`, async () => (await proxies(part)) === '');
   /** Where a host of the segment has learned that the EIPs are. */
   const learned = async (): Promise<readonly string[]> => {
     const shown = await Promise.all(
@@ -61,7 +69,11 @@ describe('EIPs that are on-link for their clients', () => {
   it('are found by ARP and NDP at the active gateway, and reached', async () => {
     await some(40);
     await leadsTo('gateway');
-    expect(await proxies('gateway2')).to.equal('');
+    await eventually(
+      'the standby is ready',
+      async () => (await standing('gateway2')) === `${local.v4} ${local.v6}`,
+    );
+    expect(await isFiltered('gateway2')).to.equal(true);
     const { announce } = await two.status('gateway');
     expect(announce).to.deep.equal({
       segment: 'eth1',
@@ -111,17 +123,24 @@ describe('EIPs that are on-link for their clients', () => {
   it('stay when a host claims one, which is told with its MAC, and the hosts are told again', async () => {
     const stranger = await macOf('other');
     await two.ip('other', `address add ${local.v4}/32 dev eth1`);
-    // It asks for its neighbour, with the address that it has taken.
+    await two.ip('other', `address add ${local.v6}/128 dev eth1 nodad`);
+    // It asks for its neighbours, with the addresses that it has taken.
     await two.net.outcome('other', { argv: ['ping', '-c1', '-W1', '-I', local.v4, '203.0.113.77'] });
-    await eventually('the claim is told', async () =>
-      (await needs('gateway2')).some((one) => one.includes(stranger)),
+    await two.net.outcome('other', { argv: ['ping', '-6', '-c1', '-W1', '-I', local.v6, '2001:db8:1::77'] });
+    await eventually(
+      'the claims are told',
+      async () => (await needs('gateway2')).filter((one) => one.includes(stranger)).length === 2,
     );
-    const [need] = await needs('gateway2');
-    expect(need).to.include(
-      `${local.v4} is claimed by ${stranger} on eth1 (ARP); this gateway answers for it too`,
-    );
+    const told = (await needs('gateway2')).join();
+    for (const [eip, protocol] of [
+      [local.v4, 'ARP'],
+      [local.v6, 'NDP'],
+    ])
+      expect(told).to.include(
+        `${eip} is claimed by ${stranger} on eth1 (${protocol}); this gateway answers for it too`,
+      );
     expect(await proxies('gateway2')).to.equal(`${local.v4} ${local.v6}`);
-    expect((await two.status('gateway2')).announce).to.deep.include({ claimed: 1 });
+    expect((await two.status('gateway2')).announce).to.deep.include({ claimed: 2 });
     const traced = await two.eiproute('gateway2', 'trace', local.v4);
     expect(traced.out).to.include(stranger);
   });
@@ -130,16 +149,37 @@ describe('EIPs that are on-link for their clients', () => {
     await two.kill('gateway2');
     await two.ip('gateway2', `neigh del proxy ${local.v4} dev eth1`);
     await two.ip('gateway2', `neigh del proxy ${local.v6} dev eth1`);
+    await using ear = new LinuxSegment();
+    const { ifindex } = JSON.parse(await two.ip('other', '-json link show eth1'))[0];
+    inside(two.net.namespace('other'), () => ear.bind(ifindex));
+    const end = new AbortController();
+    const heard: string[] = [];
+    const listening = (async () => {
+      const own = await macOf('gateway2');
+      for await (const all of ear.heard(end.signal))
+        for (const { kind, ip, mac } of all) if (mac === own) heard.push(`${kind} ${ip}`);
+    })();
     await two.start('gateway2');
     await two.synced('gateway2');
-    await eventually('it answers for the other', async () => (await proxies('gateway2')) === local.v6);
-    expect((await needs('gateway2')).join()).to.include('this gateway does not answer for it');
+    await eventually(
+      'both are found',
+      async () =>
+        (await needs('gateway2')).filter((one) => one.includes('this gateway does not answer for it'))
+          .length === 2,
+    );
+    end.abort();
+    await listening;
+    expect(await proxies('gateway2')).to.equal('');
+    for (const eip of [local.v4, local.v6]) {
+      expect(heard, heard.join(', ')).to.include(`probe ${eip}`);
+      expect(heard).not.to.include(`claim ${eip}`);
+    }
     await two.ip('other', `address del ${local.v4}/32 dev eth1`);
+    await two.ip('other', `address del ${local.v6}/128 dev eth1`);
   });
 
   it('are left in the kernel by a daemon that is killed, and kept by the next', async () => {
     await two.kill('gateway2');
-    expect(await proxies('gateway2')).to.equal(local.v6);
     await two.start('gateway2');
     await two.synced('gateway2');
     await eventually(

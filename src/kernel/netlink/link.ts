@@ -1,6 +1,8 @@
 import type { Link } from '../../model/object.ts';
 import { AF, MalformedError, type MessageReader, type MessageWriter } from './message.ts';
+import { macBytes, macText } from './neighbour.ts';
 
+const IFLA_ADDRESS = 1;
 const IFLA_IFNAME = 3;
 const IFLA_EXT_MASK = 29;
 const RTEXT_FILTER_SKIP_STATS = 8;
@@ -26,9 +28,12 @@ export function decodeLink(message: MessageReader): Link | undefined {
   const index = message.u32At(message.start + 4);
   const flags = message.u32At(message.start + 8);
   let name: string | undefined;
+  let mac: string | undefined;
   while (message.nextAttribute()) {
     if (message.attribute === IFLA_IFNAME) name = message.text();
+    else if (message.attribute === IFLA_ADDRESS && message.size === macBytes) mac = macText(message);
   }
   if (name === undefined) throw new MalformedError(`link ${index} has no name`);
-  return { index, name, up: (flags & IFF_UP) !== 0, carrier: (flags & IFF_LOWER_UP) !== 0, addresses: [] };
+  const [up, carrier] = [(flags & IFF_UP) !== 0, (flags & IFF_LOWER_UP) !== 0];
+  return { index, name, up, carrier, ...(mac === undefined ? {} : { mac }), addresses: [] };
 }

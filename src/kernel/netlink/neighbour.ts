@@ -27,7 +27,7 @@ const resolved: ReadonlySet<NeighbourState | undefined> = new Set([
 const NUD_STALE = 0x04;
 const NTF_USE = 0x01;
 const NTF_PROXY = 0x08;
-const macBytes = 6;
+export const macBytes = 6;
 /** ndmsg */
 const fixedBytes = 12;
 
@@ -91,6 +91,7 @@ export function decodeNeighbour(message: MessageReader): FoundNeighbour | undefi
   return { ip, link: message.u32At(start + 4), state, mac: resolved.has(state) ? mac : undefined };
 }
 
-function macText({ bytes, at, size }: MessageReader): string {
+/** An address of the link layer, of an attribute. */
+export function macText({ bytes, at, size }: MessageReader): string {
   return Array.from(bytes.subarray(at, at + size), (byte) => byte.toString(16).padStart(2, '0')).join(':');
 }

@@ -26,6 +26,7 @@ import {
   natEipKey,
   natGroupKey,
 } from '../../../src/model/object.ts';
+import { isStandbyFilter } from '../../../src/model/standby-filter.ts';
 import { allKeys, diff } from '../../../src/reconcile/diff.ts';
 import { RecomputedDesire } from '../../../src/reconcile/recomputed.ts';
 import type { Report } from '../../../src/reconcile/report.ts';
@@ -236,6 +237,7 @@ function announcedAndStanding(
   const isActive =
     announce?.active.length === 0 || world.link('eth1').addresses.some(({ ip }) => ip === activeAddress);
   const isOpen = announce !== undefined && !isDraining && lan?.up && lan.carrier && isActive;
+  const isFiltered = !isOpen && all.some((one) => one.kind === 'nft' && isStandbyFilter(one));
   const uplink = world.link('eth1');
   const poolOf = poolFinder(settings.pools);
   const mayBe = (eip: Ip): boolean => {
@@ -246,7 +248,8 @@ function announcedAndStanding(
       return (
         uplink.up &&
         uplink.carrier &&
-        ((areNodesHeard && segment.isUnique(eip)) || was('neighbour', hostPrefix(eip)))
+        ((areNodesHeard && segment.isUnique(eip)) ||
+          (was('neighbour', hostPrefix(eip)) && (isOpen === true || segment.isUnique(eip))))
       );
     const length = pool?.aggregate?.[family(eip)];
     return (
@@ -257,7 +260,9 @@ function announcedAndStanding(
     );
   };
   const standing = hosts(all.filter((one) => one.kind === 'route' && one.nhid !== undefined));
-  return [hosts(all.filter(isAnnouncement)), isOpen ? standing.filter(mayBe) : []];
+  const isProxied = (eip: Ip): boolean => poolOf(eip)?.announce === 'layer2';
+  const open = standing.filter((eip) => isOpen || (isFiltered && isProxied(eip)));
+  return [hosts(all.filter(isAnnouncement)), announce === undefined ? [] : open.filter(mayBe)];
 }
 
 /** What the full recompute still finds to do once the table has done its work. */

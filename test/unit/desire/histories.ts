@@ -467,6 +467,10 @@ export class SegmentModel implements Uniqueness {
     this.#turned.add(eip);
   }
 
+  isClaimed(eip: Ip): boolean {
+    return this.#claimed.has(eip);
+  }
+
   isUnique(eip: Ip): boolean {
     return !this.#claimed.has(eip);
   }

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { type Ip, parseIp } from '../../../src/model/ip.ts';
-import { isAnnouncement } from '../../../src/model/object.ts';
+import { type Change, changeObject, isAnnouncement } from '../../../src/model/object.ts';
 import type { Uniqueness } from '../../../src/model/uniqueness.ts';
 import { gateway, Scene, service, snapshot, threeNodes } from '../../scene.ts';
 
@@ -78,6 +78,15 @@ function answered({ world }: Scene): readonly string[] {
   );
 }
 
+/** The tables that keep the kernel from answering. */
+function filtered({ world }: Scene): readonly string[] {
+  return [...world.objects.values()].flatMap((one) =>
+    one.kind === 'nft' && one.name.includes('standby') ? [`${one.family} ${one.name}`] : [],
+  );
+}
+
+const both = ['arp eiproute-standby4-86', 'ip6 eiproute-standby6-86'];
+
 /** The EIPs that somebody else has. */
 class Claims implements Uniqueness {
   readonly #claimed = new Set<Ip>();
@@ -91,6 +100,10 @@ class Claims implements Uniqueness {
   release(text: string): void {
     this.#claimed.delete(parseIp(text));
     this.#turned.add(parseIp(text));
+  }
+
+  isClaimed(eip: Ip): boolean {
+    return this.#claimed.has(eip);
   }
 
   isUnique(eip: Ip): boolean {
@@ -132,18 +145,21 @@ describe('layer 2', () => {
     expect(answered(scene)).to.have.members(all.slice(0, 2));
   });
 
-  it('is silent while it drains, without a LAN, and on a dead uplink', async () => {
+  it('answers for nothing while it drains, without a LAN, and on a dead uplink', async () => {
     const scene = new Scene(cluster, answering);
     await scene.round('link');
     scene.isDraining = true;
     await scene.round();
-    expect(answered(scene)).to.deep.equal([]);
+    expect(answered(scene)).to.have.members(all);
+    expect(filtered(scene)).to.have.members(both);
     scene.isDraining = false;
     await scene.round();
     expect(answered(scene)).to.have.members(all);
+    expect(filtered(scene)).to.deep.equal([]);
     scene.world.linkDown('eth0');
     await scene.round('link');
     expect(answered(scene)).to.deep.equal([]);
+    expect(filtered(scene)).to.have.members(both);
     scene.world.linkUp('eth0');
     scene.world.addAddress('eth0', '2001:db8:10::1/64');
     await scene.round('link');
@@ -186,7 +202,8 @@ describe('layer 2', () => {
     };
     const scene = new Scene(cluster, standby);
     await scene.round('link');
-    expect(answered(scene)).to.deep.equal([]);
+    expect(answered(scene)).to.have.members(all);
+    expect(filtered(scene)).to.have.members(both);
     const table = scene.role.gatewayDesire?.announcing;
     expect(table?.answered).to.have.lengthOf(3);
     expect(table?.takeTurned()).to.have.lengthOf(3);
@@ -194,6 +211,65 @@ describe('layer 2', () => {
     await scene.round();
     expect([...(table?.takeTurned() ?? [])]).to.deep.equal(['198.51.100.11']);
     expect(table?.answered).to.have.lengthOf(2);
+  });
+
+  const standby = {
+    ...answering,
+    announce: { table: undefined, segment: 'eth1', active: [parseIp('203.0.113.100')] },
+  };
+
+  it('stands behind a filter on a standby gateway, and a takeover is the delete of the filter', async () => {
+    const scene = new Scene(cluster, standby);
+    const { done } = await scene.round('link');
+    const kinds = done.map(({ change }) => changeObject(change).kind);
+    expect(kinds.lastIndexOf('nft')).to.be.lessThan(kinds.indexOf('neighbour'));
+    scene.world.addAddress('eth1', '203.0.113.100/32');
+    const taken = (await scene.round('link')).done;
+    expect(taken.map(({ key }) => key)).to.have.members(both.map((name) => `nft ${name}`));
+    expect(filtered(scene)).to.deep.equal([]);
+    expect(answered(scene)).to.have.members(all);
+    scene.world.removeAddress('eth1', parseIp('203.0.113.100'));
+    const given = (await scene.round('link')).done;
+    expect(given.map(({ key }) => key)).to.have.members(both.map((name) => `nft ${name}`));
+    expect(answered(scene)).to.have.members(all);
+  });
+
+  it('takes over while the lists are not complete', async () => {
+    const scene = new Scene(cluster, standby);
+    await scene.round('link');
+    scene.cluster = { ...cluster, complete: false };
+    scene.world.addAddress('eth1', '203.0.113.100/32');
+    await scene.round('link');
+    expect(filtered(scene)).to.deep.equal([]);
+  });
+
+  it('does not begin where the kernel cannot be filtered, and comes by the takeover', async () => {
+    const refuses = {
+      before: (change: Change) => (changeObject(change).kind === 'nft' ? 'ENOSYS' : undefined),
+    };
+    const scene = new Scene(cluster, gateway(), undefined, undefined, refuses);
+    await scene.round('link');
+    // The routes stand by now.
+    scene.settings = standby;
+    await scene.round('link');
+    expect(scene.kernel.journal.map(({ change }) => changeObject(change).kind)).not.to.include('neighbour');
+    expect(answered(scene)).to.deep.equal([]);
+    scene.world.addAddress('eth1', '203.0.113.100/32');
+    await scene.round('link');
+    expect(answered(scene)).to.have.members(all);
+    scene.world.removeAddress('eth1', parseIp('203.0.113.100'));
+    await scene.round('link');
+    expect(answered(scene)).to.deep.equal([]);
+  });
+
+  it('goes from a standby gateway where another host claims the EIP, and stays on the active one', async () => {
+    const scene = new Scene(cluster, standby);
+    const claims = new Claims();
+    scene.uniqueness = claims;
+    await scene.round('link');
+    claims.claim('198.51.100.11');
+    await scene.round();
+    expect(answered(scene)).to.have.members(all.slice(0, 2));
   });
 
   it('tells that nobody answers NDP where IPv6 is off', async () => {

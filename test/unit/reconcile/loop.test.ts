@@ -176,6 +176,14 @@ describe('the loop', () => {
     expect(bench.asked.slice(2)).to.deep.equal(['cached: cluster', 'dump: route']);
   });
 
+  it('does not rest from an address that comes or goes', async () => {
+    const bench = new Bench([{ takes: 50 }]);
+    await bench.next();
+    bench.notify('route', 'address');
+    await bench.next();
+    expect(bench.asked.slice(1)).to.deep.equal(['dump: route address']);
+  });
+
   it('dumps once for all hints of a rest', async () => {
     const bench = new Bench([{ takes: 50 }]);
     await bench.next();
