@@ -7,7 +7,7 @@ import type { NeighbourPort } from '../kernel/neighbour-port.ts';
 import type { Service } from '../model/cluster.ts';
 import type { Gateway } from '../model/gateway.ts';
 import type { Hosts } from '../model/host.ts';
-import { contains, family, type Ip, networkOf } from '../model/ip.ts';
+import { family, type Ip } from '../model/ip.ts';
 import type { Link } from '../model/object.ts';
 import type { Probed, ProxyHealth, Standing } from '../model/probed.ts';
 import type { Problem } from '../model/problem.ts';
@@ -15,9 +15,10 @@ import { AwakeClock } from '../probe/awake-clock.ts';
 import { HealthConnections } from '../probe/health-connections.ts';
 import { askHealth, type Health } from '../probe/health-port.ts';
 import { ProxyHealths } from '../probe/proxy-health.ts';
-import { Reachability, type Targets } from '../probe/reachability.ts';
+import { Reachability } from '../probe/reachability.ts';
 import { rest } from '../probe/rest.ts';
 import { Serving } from '../probe/serving.ts';
+import { type Targets, targetsOn } from '../probe/targets.ts';
 import { gcThreshold, neighbourLimit } from './neighbour-limits.ts';
 import { Standings } from './standings.ts';
 
@@ -231,27 +232,16 @@ export class Probing implements Probed {
   }
 
   #follow(): void {
-    this.#targets = this.#targetsNow();
+    const { lan: name } = this.#inputs.gateway();
+    const lan = this.#inputs.links().find((link) => link.name === name && link.up && link.carrier);
+    const { every } = this.#candidates;
+    this.#targets = targetsOn(lan, [...every[4], ...every[6]]);
     this.#reachability.follow(this.#targets);
     const limits = ([4, 6] as const).flatMap((of) => {
       const { length } = this.#targets.nodes.filter(({ ip }) => family(ip) === of);
       return length === 0 ? none : neighbourLimit(of, length, gcThreshold(of));
     });
     if (limits.length > 0 || this.#limits.length > 0) this.#limits = limits;
-  }
-
-  /** The nodes in the networks of the LAN: the kernel accepts no others as nexthops. */
-  #targetsNow(): Targets {
-    const { lan: name } = this.#inputs.gateway();
-    const lan = this.#inputs.links().find((link) => link.name === name && link.up && link.carrier);
-    if (lan === undefined) return { lan: undefined, nodes: [] };
-    const networks = lan.addresses.map(({ ip, length }) => networkOf(ip, length));
-    const own = new Set(lan.addresses.map(({ ip }) => ip));
-    const { every } = this.#candidates;
-    const nodes = [...every[4], ...every[6]].filter(
-      ({ ip }) => !own.has(ip) && networks.some((network) => contains(network, ip)),
-    );
-    return { lan: { index: lan.index, name }, nodes };
   }
 
   #isRouted({ ingress, externalIps }: Service, of: 4 | 6): boolean {

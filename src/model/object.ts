@@ -196,6 +196,8 @@ export interface Link {
 export interface LinkAddress {
   readonly ip: Ip;
   readonly length: number;
+  /** The kernel still asks whether another host has it, and sends nothing from it; only of IPv6. */
+  readonly tentative?: true;
 }
 
 export type Change =
