@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { ProbeTerms } from '../config/config.ts';
 import { type Candidates, candidates } from '../desire/carriers.ts';
 import type { ClusterReader } from '../desire/cluster-reader.ts';
@@ -190,9 +191,11 @@ export class Probing implements Probed {
     const links = this.#inputs.links();
     const { lan } = this.#inputs.gateway();
     if (links === this.#links && lan === this.#lan) return;
+    // A dump makes a new list of the same links.
+    const isSame = lan === this.#lan && isDeepStrictEqual(links, this.#links);
     this.#links = links;
     this.#lan = lan;
-    this.#follow();
+    if (!isSame) this.#follow();
   }
 
   async run(signal: AbortSignal): Promise<void> {

@@ -34,7 +34,7 @@ const longestLook = 1000;
  * Turns after which all entries are looked at. One that was fixed may be an ordinary one again, and one that is
  * REACHABLE may be so by an old timer: nothing tells of either.
  */
-const turnsOfAll = 16;
+const turnsOfAll = 64;
 
 /** ms for which a look is young enough for who asks */
 const young = 1000;
