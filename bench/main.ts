@@ -5,6 +5,7 @@ import { decision } from './decision.ts';
 import { latency } from './events.ts';
 import { failover } from './failover.ts';
 import { gateways } from './gateways.ts';
+import { load } from './load.ts';
 import { memory, soak } from './memory.ts';
 import { probe } from './probe.ts';
 import { routes } from './routes.ts';
@@ -28,9 +29,10 @@ const tables: Readonly<Record<string, () => string | Promise<string>>> = {
   failover,
   gateways,
   probe,
+  load,
 };
 /** They take many minutes, and are run when they are asked for. */
-const long = ['soak', 'watched', 'cluster', 'scale', 'failover', 'gateways', 'probe'];
+const long = ['soak', 'watched', 'cluster', 'scale', 'failover', 'gateways', 'probe', 'load'];
 
 const asked = process.argv.slice(2);
 const unknown = asked.find((name) => !Object.hasOwn(tables, name));
