@@ -246,7 +246,7 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
       if (result.complete && !report?.complete) listed.notify();
       report = result;
       counts = taken.desire.paths.counts;
-      probing.rounded();
+      probing.rounded(result.failed.length === 0 ? 'done' : 'refused');
       natFlows.rounded(result.done);
       announcing.rounded();
       const { announcing: table } = taken.desire;

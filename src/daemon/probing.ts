@@ -10,7 +10,7 @@ import type { Gateway } from '../model/gateway.ts';
 import type { Hosts } from '../model/host.ts';
 import { family, type Ip } from '../model/ip.ts';
 import type { Link } from '../model/object.ts';
-import type { Probed, ProxyHealth, Standing } from '../model/probed.ts';
+import { noStandings, type Probed, type ProxyHealth, type Standing } from '../model/probed.ts';
 import type { Problem } from '../model/problem.ts';
 import { AwakeClock } from '../probe/awake-clock.ts';
 import { HealthConnections } from '../probe/health-connections.ts';
@@ -67,6 +67,9 @@ export class Probing implements Probed {
   #targets: Targets = { lan: undefined, nodes: [] };
   /** Of the neighbour table; the same array as long as nothing in it changes. */
   #limits: readonly Problem[] = none;
+  /** The standings that the present round acts on, and those that the kernel has. */
+  #acting = noStandings;
+  #applied = noStandings;
   #hasRead = false;
   #isStarted = false;
 
@@ -116,6 +119,11 @@ export class Probing implements Probed {
   /** What every node may be sent, by its name. */
   get verdicts(): ReadonlyMap<string, Verdict> {
     return this.#standings.verdicts;
+  }
+
+  /** The standings that the kernel has, as of the last round. */
+  get applied(): ReadonlyMap<Ip, Standing> {
+    return this.#applied;
   }
 
   /** Nodes that do not answer, also those whose silence is doubted; the same set as long as they are the same. */
@@ -168,6 +176,7 @@ export class Probing implements Probed {
       this.#connections.keep(new Set(proxies.map(({ ip }) => ip)));
     }
     this.#stand();
+    this.#acting = this.#standings.standings;
     // What comes with the first lists was there before this program.
     const how = this.#isStarted ? 'changed' : 'as it is';
     this.#isStarted = complete;
@@ -186,8 +195,9 @@ export class Probing implements Probed {
     for (const key of gone) this.#serving.read(key, undefined, how);
   }
 
-  /** A round is over: the links may be other ones. */
-  rounded(): void {
+  /** A round is over: the links may be other ones. @param how 'done': the kernel has refused nothing */
+  rounded(how: 'done' | 'refused'): void {
+    if (how === 'done') this.#applied = this.#acting;
     const links = this.#inputs.links();
     const { lan } = this.#inputs.gateway();
     if (links === this.#links && lan === this.#lan) return;
