@@ -7,6 +7,7 @@ import { failover } from './failover.ts';
 import { gateways } from './gateways.ts';
 import { load } from './load.ts';
 import { memory, soak } from './memory.ts';
+import { nat } from './nat.ts';
 import { probe } from './probe.ts';
 import { routes } from './routes.ts';
 import { scale } from './scale.ts';
@@ -28,11 +29,12 @@ const tables: Readonly<Record<string, () => string | Promise<string>>> = {
   scale,
   failover,
   gateways,
+  nat,
   probe,
   load,
 };
 /** They take many minutes, and are run when they are asked for. */
-const long = ['soak', 'watched', 'cluster', 'scale', 'failover', 'gateways', 'probe', 'load'];
+const long = ['soak', 'watched', 'cluster', 'scale', 'failover', 'gateways', 'nat', 'probe', 'load'];
 
 const asked = process.argv.slice(2);
 const unknown = asked.find((name) => !Object.hasOwn(tables, name));

@@ -19,9 +19,13 @@ export interface MemoryCluster extends Cluster {
   trouble(resource: Resource, text: string | undefined): void;
 }
 
-/** Starts empty and not complete. */
-export function memoryCluster(now: () => number = Date.now): MemoryCluster {
-  const store = new ClusterStore();
+/**
+ * Starts empty and not complete.
+ *
+ * @param name absent: there is one cluster, without a name
+ */
+export function memoryCluster(now: () => number = Date.now, name?: string): MemoryCluster {
+  const store = new ClusterStore(name);
   const indexOf = (object: unknown) => {
     const resource = resourceOf(object);
     if (resource === undefined)

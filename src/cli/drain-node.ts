@@ -27,11 +27,19 @@ export async function markNode(
   }
   const { setDrain } = await import('../cluster/node-drain.ts');
   const { RequestError } = await import('../cluster/writer.ts');
-  const own = source.kind === 'kubernetes' ? source : { kubeconfig: undefined, context: undefined };
+  const { sourcesOf } = await import('../daemon/source.ts');
+  const { clusterOf, nameInside } = await import('../model/cluster.ts');
+  const all = sourcesOf(source);
+  const own = all.find(({ name }) => name === clusterOf(node));
+  if (own === undefined && kubeconfig === undefined) {
+    const names = all.map(({ name }) => `${name}:${nameInside(node)}`);
+    throw new Failure(`there are several clusters: name the node with its cluster, ${names.join(' or ')}`);
+  }
+  const named = kubeconfig === undefined ? undefined : resolve(cli.cwd, kubeconfig);
   const access =
-    kubeconfig === undefined ? own : { kubeconfig: resolve(cli.cwd, kubeconfig), context: undefined };
+    named === undefined && own?.access !== undefined ? own.access : { kubeconfig: named, context: undefined };
   try {
-    await setDrain(access, node, to === 'drain' ? asker(cli) : undefined, cli.signal);
+    await setDrain(access, nameInside(node), to === 'drain' ? asker(cli) : undefined, cli.signal);
   } catch (error) {
     if (!(error instanceof RequestError)) throw error;
     throw new Failure(`${printable(error.message)}; ${printable(error.advice)}`, { cause: error });

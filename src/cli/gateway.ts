@@ -25,7 +25,9 @@ async function gateway(cli: Cli, command: Command): Promise<ExitCode> {
   const file = configFile(optionsOf(command), cli, 'gateway');
   const setUp = await setUpDaemon(cli, config);
   await logConfigWarnings(setUp.log, warnings);
-  if (config.source.kind === 'kubernetes') await logAccessWarnings(cli, setUp.log, config.source);
+  const { sourcesOf } = await import('../daemon/source.ts');
+  for (const { access } of sourcesOf(config.source))
+    if (access !== undefined) await logAccessWarnings(cli, setUp.log, access);
   const { runGateway } = await import('../daemon/gateway.ts');
   const again = reloads(cli, config, setUp, () => readForDaemon(cli, command));
   await runGateway({ config, release, reloads: again, configFile: file, ...setUp }, cli.signal);

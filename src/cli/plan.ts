@@ -73,7 +73,7 @@ async function plan(cli: Cli, command: Command): Promise<ExitCode> {
     unreadable: undefined,
     counts: role.desire.paths.counts,
     cluster: snapshot,
-    source: config.source.kind,
+    source: config.source.kind === 'file' ? 'file' : 'kubernetes',
     dark: [],
     unrouted: () => role.desire.unrouted(),
     names: namesOf(seen),
@@ -242,10 +242,25 @@ async function complete(cluster: Cluster, { source }: GatewayConfig, signal: Abo
   const { completeSnapshot, unsynced } = await import('../cluster/complete-snapshot.ts');
   const snapshot = await completeSnapshot(cluster, patience, signal);
   if (snapshot !== undefined) return snapshot;
-  const where = source.kind === 'file' ? source.path : (source.kubeconfig ?? 'the default kubeconfig');
-  const reasons = Map.groupBy(unsynced(cluster), ({ trouble }) => trouble ?? 'no list yet');
+  const reasons = Map.groupBy(
+    unsynced(cluster),
+    ({ cluster: of, trouble = 'no list yet' }) => `${of === undefined ? '' : `cluster ${of}, `}${trouble}`,
+  );
   const words = [...reasons].map(
     ([why, feeds]) => `${feeds.map(({ resource }) => resource).join(', ')}: ${why}`,
   );
-  throw new Failure(`the cluster could not be read from ${where}: ${words.join('; ')}`);
+  throw new Failure(`the cluster could not be read from ${placeOf(source)}: ${words.join('; ')}`);
+}
+
+function placeOf(source: GatewayConfig['source']): string {
+  switch (source.kind) {
+    case 'file':
+      return source.path;
+    case 'kubernetes':
+      return source.kubeconfig ?? 'the default kubeconfig';
+    case 'clusters':
+      return source.clusters.map(({ name }) => name).join(' and ');
+    default:
+      return source satisfies never;
+  }
 }

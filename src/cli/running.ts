@@ -112,6 +112,7 @@ function needsRestart(key: string): boolean {
     'kubeconfig',
     'context',
     'source.file',
+    'clusters',
     'stateDirectory',
     'runtimeDirectory',
     'protocol',

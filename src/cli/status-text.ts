@@ -48,7 +48,7 @@ function gatewayRows(status: GatewayStatus): readonly Row[] {
     ['EIPs', eipsText(eips)],
     ['Nodes', nodesText(status.nodes, Date.parse(status.now))],
     ...agentRows(status.nodes),
-    [status.source.kind === 'file' ? 'File' : 'API', sourceText(status)],
+    ...sourceRows(status),
   ];
   if (lease !== undefined) rows.push(['Lease', leaseText(lease)]);
   if (status.announce !== undefined)
@@ -141,8 +141,29 @@ function agentRows(nodes: readonly NodeStatus[]): readonly Row[] {
   return [['Agents', `${told} of ${carriers.length} tell what they serve${rest}`]];
 }
 
-function sourceText({ feeds, source, now }: GatewayStatus): string {
-  const address = source.address === undefined ? '' : ` (${source.address})`;
+/** One row, or those of each cluster. */
+function sourceRows(status: GatewayStatus): readonly Row[] {
+  const { clusters, feeds, source, now } = status;
+  if (clusters === undefined)
+    return [[source.kind === 'file' ? 'File' : 'API', sourceText({ feeds, address: source.address, now })]];
+  return clusters.flatMap(({ name, state, remembered, address, lease, publish }): readonly Row[] => {
+    const own = feeds.filter(({ cluster }) => cluster === name);
+    const frozen = state === 'OK' ? '' : `${state}, `;
+    const from = remembered ? ', routed as last known' : '';
+    return [
+      ['Cluster', `${name}: ${frozen}${sourceText({ feeds: own, address, now })}${from}`],
+      ...(lease === undefined ? [] : [['', `Lease ${leaseText(lease)}`] as const]),
+      ...(publish === undefined ? [] : [['', publishText(publish)] as const]),
+    ];
+  });
+}
+
+interface SourceFacts extends Pick<GatewayStatus, 'feeds' | 'now'> {
+  readonly address: string | undefined;
+}
+
+function sourceText({ feeds, address: at, now }: SourceFacts): string {
+  const address = at === undefined ? '' : ` (${at})`;
   const heard = feeds.map((feed) => (feed.heard === undefined ? 0 : Date.parse(feed.heard)));
   const last = Math.min(...heard);
   const when = last === 0 ? 'not heard yet' : `heard ${span(Date.parse(now) - last)} ago`;

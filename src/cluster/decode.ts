@@ -5,6 +5,7 @@ import {
   type Endpoint,
   type Node,
   type Protocol,
+  qualified,
   type Resource,
   type Service,
   type ServicePort,
@@ -31,7 +32,7 @@ const names = new StringPool();
 /** What one EndpointSlice adds to its Service. */
 export interface Slice {
   readonly uid: string;
-  /** `namespace/name` of the Service; undefined when the label is missing. */
+  /** The key of the Service; undefined when the label is missing. */
   readonly service: string | undefined;
   /** Sorted by ip; every ip once. */
   readonly endpoints: readonly Endpoint[];
@@ -40,7 +41,7 @@ export interface Slice {
 /**
  * The fields we use of an API object.
  *
- * `key` is `namespace/name`, or `name` for a Node; undefined when it is missing. `object` is undefined when the API
+ * `key` is `namespace/name`, or `name` for a Node, with the name of the cluster before it; undefined when it is missing. `object` is undefined when the API
  * object cannot be used at all. `problems` gives the reason, or the parts that were left out.
  */
 export interface Decoded<T> {
@@ -52,6 +53,8 @@ export interface Decoded<T> {
 /** Reads one API object and collects its problems. */
 class ObjectDecoder {
   readonly kind: string;
+  /** undefined: there is one cluster, without a name */
+  readonly cluster: string | undefined;
   readonly key: string | undefined;
   readonly namespace: string;
   readonly name: string;
@@ -61,8 +64,9 @@ class ObjectDecoder {
   readonly raw: Raw;
   #problems: Problem[] | undefined;
 
-  constructor(kind: 'Node' | 'Service' | 'EndpointSlice', raw: unknown) {
+  constructor(kind: 'Node' | 'Service' | 'EndpointSlice', raw: unknown, cluster: string | undefined) {
     this.kind = kind;
+    this.cluster = cluster;
     this.raw = part(raw);
     this.metadata = part(this.raw.metadata);
     this.spec = part(this.raw.spec);
@@ -70,9 +74,22 @@ class ObjectDecoder {
     this.name = text(this.metadata.name) ?? '';
     this.namespace = names.of(text(this.metadata.namespace) ?? '');
     if (this.name === '') this.key = undefined;
-    else if (kind === 'Node') this.key = this.name;
-    // A template literal gives a cons string, which keeps both parts alive; join gives a flat one.
-    else this.key = this.namespace === '' ? undefined : [this.namespace, this.name].join('/');
+    else if (kind === 'Node') this.key = this.nodeName(this.name);
+    else this.key = this.namespace === '' ? undefined : this.inNamespace(this.name);
+  }
+
+  /** The key of an object in the namespace of this one. */
+  inNamespace(name: string): string {
+    return qualified(this.cluster, [this.namespace, name].join('/'));
+  }
+
+  nodeName(name: string): string {
+    return names.of(qualified(this.cluster, name));
+  }
+
+  /** The field of a Node or Service that names its cluster. */
+  get origin(): { readonly cluster?: string } {
+    return this.cluster === undefined ? {} : { cluster: this.cluster };
   }
 
   get problems(): readonly Problem[] {
@@ -89,7 +106,7 @@ class ObjectDecoder {
       message: `skipped ${what}: ${why}; the rest of the object is used`,
       advice: this.#advice(),
     };
-    if (this.kind === 'Node') this.#problems.push({ ...problem, node: this.name });
+    if (this.kind === 'Node') this.#problems.push({ ...problem, node: this.key ?? '' });
     else if (this.kind === 'Service') this.#problems.push({ ...problem, service: this.key ?? '' });
     else this.#problems.push(problem);
   }
@@ -148,13 +165,17 @@ class ObjectDecoder {
   #advice(): string {
     if (this.key === undefined) return `look for a ${this.kind} without a name in what the API server sends`;
     const where = this.kind === 'Node' ? '' : ` -n ${this.namespace}`;
-    return `look at it with: kubectl get ${this.kind.toLowerCase()} ${this.name}${where} -o yaml`;
+    const there = this.cluster === undefined ? '' : ` (in cluster ${this.cluster})`;
+    return `look at it with: kubectl get ${this.kind.toLowerCase()} ${this.name}${where} -o yaml${there}`;
   }
 }
 
-/** @param raw a v1 Node as JSON */
-export function decodeNode(raw: unknown): Decoded<Node> {
-  const decoder = new ObjectDecoder('Node', raw);
+/**
+ * @param raw a v1 Node as JSON
+ * @param cluster absent: there is one, without a name
+ */
+export function decodeNode(raw: unknown, cluster?: string): Decoded<Node> {
+  const decoder = new ObjectDecoder('Node', raw, cluster);
   const { key, metadata, spec, status } = decoder;
   if (key === undefined) return decoder.skip('it has no metadata.name');
   const addresses: Ip[] = [];
@@ -167,7 +188,8 @@ export function decodeNode(raw: unknown): Decoded<Node> {
   const exclude = part(metadata.labels)['node.kubernetes.io/exclude-from-external-load-balancers'];
   const drain = part(metadata.annotations)[drainAnnotation];
   const object: Node = {
-    name: decoder.name,
+    name: key,
+    ...decoder.origin,
     uid: text(metadata.uid) ?? '',
     addresses,
     deleting: text(metadata.deletionTimestamp) !== undefined,
@@ -207,9 +229,10 @@ function toldBy(decoder: ObjectDecoder): Pick<Node, 'agent'> {
  * The Service has no endpoints yet; they come from its EndpointSlices.
  *
  * @param raw a v1 Service as JSON
+ * @param cluster absent: there is one, without a name
  */
-export function decodeService(raw: unknown): Decoded<Service> {
-  const decoder = new ObjectDecoder('Service', raw);
+export function decodeService(raw: unknown, cluster?: string): Decoded<Service> {
+  const decoder = new ObjectDecoder('Service', raw, cluster);
   const { key, metadata, spec, status } = decoder;
   if (key === undefined) return decoder.skip('it has no metadata.name and namespace');
   if (!isRaw(decoder.raw.spec)) return decoder.skip('it has no spec');
@@ -224,6 +247,7 @@ export function decodeService(raw: unknown): Decoded<Service> {
     return ip === undefined || ip === '' ? [] : [ip];
   });
   const object: Service = {
+    ...decoder.origin,
     namespace: decoder.namespace,
     name: decoder.name,
     uid: text(metadata.uid) ?? '',
@@ -270,9 +294,12 @@ function servicePort(raw: unknown, decoder: ObjectDecoder): ServicePort[] {
   return [{ name: names.of(text(name) ?? ''), protocol, port: checked, nodePort: port(nodePort) }];
 }
 
-/** @param raw a discovery.k8s.io/v1 EndpointSlice as JSON */
-export function decodeSlice(raw: unknown): Decoded<Slice> {
-  const decoder = new ObjectDecoder('EndpointSlice', raw);
+/**
+ * @param raw a discovery.k8s.io/v1 EndpointSlice as JSON
+ * @param cluster absent: there is one, without a name
+ */
+export function decodeSlice(raw: unknown, cluster?: string): Decoded<Slice> {
+  const decoder = new ObjectDecoder('EndpointSlice', raw, cluster);
   const { key, metadata } = decoder;
   if (key === undefined) return decoder.skip('it has no metadata.name and namespace');
   const owner = text(part(metadata.labels)['kubernetes.io/service-name']);
@@ -281,7 +308,7 @@ export function decodeSlice(raw: unknown): Decoded<Slice> {
   const entries = addressType === 'FQDN' ? none : list(endpoints);
   const object: Slice = {
     uid: text(metadata.uid) ?? '',
-    service: owner === undefined ? undefined : [decoder.namespace, owner].join('/'),
+    service: owner === undefined ? undefined : decoder.inNamespace(owner),
     endpoints: exact(oncePerIp(endpointsOf(entries, decoder))),
   };
   return { key, object, problems: decoder.problems };
@@ -300,7 +327,7 @@ function endpointsOf(entries: readonly unknown[], decoder: ObjectDecoder): reado
     const isReady = ready !== false;
     endpoints.push({
       ip,
-      node: node === undefined ? undefined : names.of(node),
+      node: node === undefined ? undefined : decoder.nodeName(node),
       ready: isReady,
       // The API documents that an unset "serving" defers to "ready".
       serving: typeof serving === 'boolean' ? serving : isReady,

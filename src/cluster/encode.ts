@@ -4,13 +4,14 @@ import {
   drainAnnotation,
   type Endpoint,
   type Node,
+  nameInside,
   type Service,
   type Texts,
 } from '../model/cluster.ts';
 import { family, type Ip, type Prefix } from '../model/ip.ts';
 import { toldText } from '../model/publication.ts';
 
-// The inverse of decode.ts: API objects with the fields we use.
+// The inverse of decode.ts: API objects with the fields we use, as their own cluster has them.
 
 /** A v1 Node. */
 export function encodeNode(node: Node): object {
@@ -19,7 +20,7 @@ export function encodeNode(node: Node): object {
     apiVersion: 'v1',
     kind: 'Node',
     metadata: {
-      name,
+      name: nameInside(name),
       uid,
       ...(deleting ? { deletionTimestamp } : {}),
       ...(excludeLabel === undefined
@@ -119,7 +120,7 @@ function slice(
     addressType,
     endpoints: endpoints.map(({ ip, node, ready, serving, terminating }) => ({
       addresses: [ip] satisfies Ip[],
-      nodeName: node,
+      nodeName: node === undefined ? undefined : nameInside(node),
       conditions: { ready, serving, terminating },
     })),
   };

@@ -19,13 +19,18 @@ export interface KubernetesCluster extends Cluster {
   recoveries(signal: AbortSignal): AsyncIterable<unknown>;
 }
 
-/** The cluster of an API server; its reflectors run until it is disposed of. */
+/**
+ * The cluster of an API server; its reflectors run until it is disposed of.
+ *
+ * @param name absent: there is one cluster, without a name
+ */
 export function kubernetesCluster(
   access: KubernetesAccess,
   pace: ReflectorPace = defaultPace,
   clock: Clock = systemClock,
+  name?: string,
 ): KubernetesCluster {
-  const store = new ClusterStore();
+  const store = new ClusterStore(name);
   const transport = new HttpTransport(access);
   const stop = new AbortController();
   const recovery = recoverySignal();

@@ -16,17 +16,20 @@ export interface RememberedState {
   readonly problem: Problem | undefined;
 }
 
-/** @param file a log, see cluster-log.ts, or a List that an older version wrote; it need not be there */
-export function readState(file: string): RememberedState {
+/**
+ * @param file a log, see cluster-log.ts, or a List that an older version wrote; it need not be there
+ * @param name of the cluster; undefined: there is one, without a name
+ */
+export function readState(file: string, name: string | undefined): RememberedState {
   try {
     const text = readFileSync(file);
     if (!isLog(text)) {
-      return { state: storeOf(oldList(text.toString('utf8'))), length: undefined, problem: undefined };
+      return { state: storeOf(oldList(text.toString('utf8')), name), length: undefined, problem: undefined };
     }
     const { objects, length, damaged } = readLog(text);
     const problem =
       damaged > 0 ? unreadable(file, `${damaged} of its lines are damaged`, 'the rest is used') : undefined;
-    return { state: storeOf(objects), length, problem };
+    return { state: storeOf(objects, name), length, problem };
   } catch (error) {
     const nothing = { state: undefined, length: undefined };
     if (isFileError(error) && error.code === 'ENOENT') return { ...nothing, problem: undefined };
@@ -58,8 +61,8 @@ function oldList(text: string): readonly unknown[] {
 }
 
 /** @throws DocumentError when an object cannot be decoded */
-function storeOf(objects: readonly unknown[]): ClusterStore {
-  const store = new ClusterStore();
+function storeOf(objects: readonly unknown[], name: string | undefined): ClusterStore {
+  const store = new ClusterStore(name);
   for (const object of objects) {
     const resource = resourceOf(object);
     if (resource === undefined) throw new DocumentError(`it holds ${JSON.stringify(object).slice(0, 80)}`);

@@ -28,6 +28,8 @@ export interface RememberedOptions {
    * cause: a list that is suddenly empty must not replace the last known state.
    */
   readonly believed: () => boolean;
+  /** Of the cluster; absent: there is one, without a name. */
+  readonly name?: string;
 }
 
 const standard: RememberedOptions = { every: 5000, clock: systemClock, believed: () => true };
@@ -105,7 +107,7 @@ class Memory {
     this.#cluster = cluster;
     this.#file = file;
     this.#options = options;
-    const { state, length, problem } = readState(file);
+    const { state, length, problem } = readState(file, options.name);
     this.#former = state;
     for (const node of state?.overview().nodes ?? []) this.#nodes.set(node.name, node);
     this.#problem = problem;
@@ -138,8 +140,9 @@ class Memory {
     const live = this.#cluster.overview();
     const problem = this.#problem;
     if (this.#overview?.live === live && this.#overview.problem === problem) return this.#overview.value;
-    const value = {
+    const value: Overview = {
       complete: live.complete,
+      ...(former && { remembered: true }),
       nodes: former?.overview().nodes ?? live.nodes,
       feeds: live.feeds,
       problems: problem === undefined ? live.problems : [...live.problems, problem],

@@ -53,9 +53,11 @@ export class ClusterStore implements Omit<Cluster, typeof Symbol.asyncDispose> {
   #before: Before | undefined;
   #committing = 0;
 
-  constructor() {
+  /** @param name of the cluster, which qualifies the names of its objects; absent: there is one, without a name */
+  constructor(name?: string) {
+    const of = name === undefined ? {} : { cluster: name };
     for (const resource of resources) {
-      this.#feeds.set(resource, { resource, synced: false, heard: undefined, trouble: undefined });
+      this.#feeds.set(resource, { ...of, resource, synced: false, heard: undefined, trouble: undefined });
     }
     const report = (resource: Resource) => (key: string, problems: readonly Problem[]) => {
       const at = `${resource} ${key}`;
@@ -65,7 +67,7 @@ export class ClusterStore implements Omit<Cluster, typeof Symbol.asyncDispose> {
       this.#overviewChanged();
     };
     this.#serviceIndex = new DecodedIndex({
-      decode: decodeService,
+      decode: (raw) => decodeService(raw, name),
       complete: (key, service) => {
         const slicesKnown = this.#areSlicesKnown(key);
         const isComplete = service.slicesKnown === slicesKnown && !this.#slices.has(key);
@@ -77,7 +79,7 @@ export class ClusterStore implements Omit<Cluster, typeof Symbol.asyncDispose> {
     });
     this.indexes = {
       nodes: new DecodedIndex({
-        decode: decodeNode,
+        decode: (raw) => decodeNode(raw, name),
         changed: ({ key, after, origin }) => {
           if (after === undefined) this.#nodes.delete(key);
           else this.#nodes.set(key, after);
@@ -87,7 +89,7 @@ export class ClusterStore implements Omit<Cluster, typeof Symbol.asyncDispose> {
       }),
       services: this.#serviceIndex,
       endpointslices: new DecodedIndex({
-        decode: decodeSlice,
+        decode: (raw) => decodeSlice(raw, name),
         changed: (change) => this.#move(change),
         report: report('endpointslices'),
       }),

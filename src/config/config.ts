@@ -14,7 +14,17 @@ export type Source =
       readonly kubeconfig: string | undefined;
       readonly context: string | undefined;
     }
-  | { readonly kind: 'file'; readonly path: string };
+  | { readonly kind: 'file'; readonly path: string }
+  /** Behind one gateway; not empty. */
+  | { readonly kind: 'clusters'; readonly clusters: readonly NamedAccess[] };
+
+/** How one of several clusters is reached. */
+export interface NamedAccess {
+  /** A label of DNS. */
+  readonly name: string;
+  readonly kubeconfig: string | undefined;
+  readonly context: string | undefined;
+}
 
 /** The whole configuration of `eiproute gateway`, checked, with every default filled in. */
 export interface GatewayConfig {

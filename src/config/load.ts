@@ -1,6 +1,7 @@
 import type { Pool } from '../model/gateway.ts';
 import { contains, family, hostPrefix, type Ip } from '../model/ip.ts';
-import type { GatewayConfig, Source } from './config.ts';
+import { readClusters } from './clusters.ts';
+import type { GatewayConfig, NamedAccess, Source } from './config.ts';
 import { type ConfigProblem, rank } from './config-problem.ts';
 import { type LoadRequest, type LoadResult, loadFile, readConfig } from './file.ts';
 import type { Layers } from './layers.ts';
@@ -59,7 +60,11 @@ function assemble(
     if (pool) report(leaves.defaultRoute.key, `${via} is inside pool "${pool.name}"; a router is no EIP`);
   }
 
-  const source = readSource(layers, optional(leaves.context), path, report);
+  const clusters =
+    layers.origin('clusters').kind === 'file'
+      ? readClusters(layers.raw('clusters'), bases.folder, report)
+      : undefined;
+  const source = readSource(layers, { context: optional(leaves.context), clusters }, path, report);
   if (allocate && source.kind === 'file') {
     report(leaves.allocate.key, 'needs an API to write to; the cluster is read from a file');
   }
@@ -221,10 +226,17 @@ function checkDefaultRoutes(routers: readonly Ip[], report: (what: string) => vo
   });
 }
 
-/** A file in a higher layer replaces the kubeconfig; both in one layer contradict each other. */
+/**
+ * A source in a higher layer replaces one in a lower layer; two in one layer contradict each other.
+ *
+ * @param clusters undefined: none are named; the file alone can name them
+ */
 function readSource(
   layers: Layers,
-  context: string | undefined,
+  {
+    context,
+    clusters,
+  }: { readonly context: string | undefined; readonly clusters: readonly NamedAccess[] | undefined },
   path: (leaf: Leaf<string>) => string | undefined,
   report: ReportProblem,
 ): Source {
@@ -233,6 +245,16 @@ function readSource(
   const place = layers.origin(leaves.sourceFile.key);
   const level = (key: string): number => rank(layers.origin(key));
   const kubernetes: Source = { kind: 'kubernetes', kubeconfig, context };
+  if (clusters !== undefined) {
+    const single = [leaves.kubeconfig, leaves.context, leaves.sourceFile].map(({ key }) => key);
+    for (const key of single)
+      if (level(key) === level('clusters'))
+        report(
+          key,
+          `is given together with clusters (${placeText(layers.origin('clusters'))}); name each cluster there`,
+        );
+    if (!single.some((key) => level(key) > level('clusters'))) return { kind: 'clusters', clusters };
+  }
   if (file === undefined) return kubernetes;
   for (const { key } of [leaves.kubeconfig, leaves.context]) {
     if (level(key) === rank(place)) {

@@ -3,7 +3,7 @@ import { type Document, isMap, isPair, isScalar, visit, Document as YamlDocument
 import type { ObjectName } from '../model/cluster.ts';
 import type { Pool } from '../model/gateway.ts';
 import { openTerms } from '../model/pool.ts';
-import type { GatewayConfig, NodeConfig } from './config.ts';
+import type { GatewayConfig, NamedAccess, NodeConfig } from './config.ts';
 import { type Origin, originText } from './config-problem.ts';
 import { durationText, listenText } from './format.ts';
 import { nodeLeaves } from './node-schema.ts';
@@ -40,6 +40,7 @@ function gatewayNotation(config: GatewayConfig): Partial {
     [leaves.kubeconfig.key, kubernetes?.kubeconfig],
     [leaves.context.key, kubernetes?.context],
     [leaves.sourceFile.key, file],
+    ['clusters', source.kind === 'clusters' ? source.clusters.map(clusterNotation) : undefined],
     [leaves.lan.key, gateway.lan],
     [leaves.uplink.key, gateway.uplink],
     [leaves.defaultRoute.key, via],
@@ -146,6 +147,14 @@ function nodeNotation({ agent, eipsFrom, follow, pace, ...rest }: NodeConfig): P
 }
 
 /** A pool with the terms that differ from the defaults. */
+function clusterNotation({ name, kubeconfig, context }: NamedAccess): Plain {
+  return {
+    name,
+    ...(kubeconfig === undefined ? {} : { kubeconfig }),
+    ...(context === undefined ? {} : { context }),
+  };
+}
+
 function poolNotation({ name, addresses, terms = openTerms, ...pool }: Pool): Plain {
   const { aggregate, communities, announce, mode } = pool;
   return {

@@ -60,7 +60,7 @@ const minute = 60 * second;
 const hour = 60 * minute;
 
 /**
- * Every key except `pools`, which is a list and has pools.ts. docs/configuration.md describes each; a test compares the
+ * Every key except `pools` and `clusters`, which are lists and have pools.ts and clusters.ts. docs/configuration.md describes each; a test compares the
  * two.
  */
 export const leaves = {
@@ -176,7 +176,7 @@ export const allLeaves: readonly Leaf<unknown>[] = Object.values(leaves);
 
 export const gatewaySchema: Schema = {
   leaves: allLeaves,
-  lists: ['pools'],
+  lists: ['pools', 'clusters'],
   shorthands: new Map([
     ['resilient', 'enabled'],
     ['allocate', 'enabled'],

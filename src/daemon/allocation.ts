@@ -1,8 +1,9 @@
 import { systemClock } from '../cluster/clock.ts';
 import type { KubernetesCluster } from '../cluster/kubernetes.ts';
-import { candidates, carriers } from '../desire/carriers.ts';
+import { candidates, carriers, everyNode } from '../desire/carriers.ts';
 import { reservedIn } from '../desire/reserved.ts';
 import type { Terms } from '../ipam/allocator.ts';
+import { ClusterWriter } from '../ipam/cluster-writer.ts';
 import { Controller } from '../ipam/controller.ts';
 import { Leadership } from '../ipam/leadership.ts';
 import type { NodeAddresses } from '../ipam/nodes.ts';
@@ -13,12 +14,13 @@ import { family, type Ip } from '../model/ip.ts';
 import type { Link } from '../model/object.ts';
 import { termsOf } from '../model/pool.ts';
 import type { Problem } from '../model/problem.ts';
+import type { LeaseStatus } from '../status/status.ts';
 
 /** The sources of the terms of the allocation. */
 export interface AllocationInputs {
   readonly nodes: readonly Node[];
-  /** The Service whose endpoints are the API servers. */
-  readonly api: Service | undefined;
+  /** The Services whose endpoints are the API servers. */
+  readonly apis: readonly Service[];
   readonly gateway: Gateway;
   readonly links: readonly Link[];
 }
@@ -30,11 +32,14 @@ export class CurrentTerms {
   #nodes: readonly Node[] | undefined;
 
   of(inputs: AllocationInputs, allocation: Allocation): Terms {
-    const { nodes, api, gateway, links } = inputs;
+    const { nodes, apis, gateway, links } = inputs;
     const before = this.#terms;
     const known = this.#inputs;
     const isSame =
-      known?.nodes === nodes && known.api === api && known.gateway === gateway && known.links === links;
+      known?.nodes === nodes &&
+      sameItems(known.apis, apis) &&
+      known.gateway === gateway &&
+      known.links === links;
     if (before !== undefined && before.allocation === allocation && isSame) return before;
     this.#inputs = inputs;
     const { pools } = gateway;
@@ -62,9 +67,13 @@ function nodeAddresses(nodes: readonly Node[]): NodeAddresses {
       .filter((version) => versions.has(version))
       .flatMap((version) => {
         if (local) return carriers(service, able, version, 'equal').map(({ ip }) => ip);
-        return [...able.byName.values()].flatMap(({ ipv4, ipv6 }) => (version === 4 ? ipv4 : ipv6) ?? []);
+        return everyNode(able, service.cluster)[version].map(({ ip }) => ip);
       });
   };
+}
+
+function sameItems(a: readonly unknown[], b: readonly unknown[]): boolean {
+  return a.length === b.length && a.every((one, i) => one === b[i]);
 }
 
 function sameEntries(a: ReadonlyMap<Ip, string>, b: ReadonlyMap<Ip, string>): boolean {
@@ -73,7 +82,8 @@ function sameEntries(a: ReadonlyMap<Ip, string>, b: ReadonlyMap<Ip, string>): bo
 
 export interface AllocatingOptions {
   readonly allocation: Allocation;
-  readonly writer: KubernetesCluster['writer'];
+  /** By the name of the cluster, in the order of the configuration; undefined: it is the only one. */
+  readonly writers: ReadonlyMap<string | undefined, KubernetesCluster['writer']>;
   readonly cluster: ConstructorParameters<typeof Controller>[0]['cluster'];
   /** Called in each pass. */
   readonly inputs: () => AllocationInputs;
@@ -87,28 +97,40 @@ export interface AllocatingOptions {
   readonly troubled: () => void;
 }
 
-/** The allocation with its Lease. */
+/**
+ * The allocation with its Leases, one in each cluster.
+ *
+ * There is one book of addresses over all clusters, so one gateway writes to all of them: it takes the Leases in the order
+ * of the configuration, and lets go of a later one while another gateway holds an earlier one. A cluster whose Lease cannot be
+ * read or renewed is passed over: nobody of this gateway writes there, and the others go on.
+ */
 export class Allocating {
   readonly controller: Controller;
-  readonly #leadership: Leadership | undefined;
+  /** By the name of the cluster; empty: there is no Lease. */
+  readonly #leaderships = new Map<string | undefined, Leadership>();
 
   constructor(options: AllocatingOptions) {
-    const { allocation, writer, cluster, inputs, installed, answered, identity, troubled } = options;
+    const { allocation, writers, cluster, inputs, installed, answered, identity, troubled } = options;
     const terms = new CurrentTerms();
     const { lease } = allocation;
-    this.#leadership =
-      lease &&
-      new Leadership({
-        leases: writer,
-        name: lease,
-        identity,
-        clock: systemClock,
-        changed: () => this.controller.notify(),
-        troubled,
-      });
+    if (lease !== undefined) {
+      for (const [cluster, leases] of writers) {
+        const earlier = [...this.#leaderships.values()];
+        const leadership = new Leadership({
+          leases,
+          name: lease,
+          identity,
+          clock: systemClock,
+          changed: () => this.controller.notify(),
+          troubled,
+          admits: () => earlier.every(isSettled),
+        });
+        this.#leaderships.set(cluster, leadership);
+      }
+    }
     this.controller = new Controller({
       cluster,
-      writer,
+      writer: new ClusterWriter(writers),
       terms: () => {
         const now = inputs();
         return terms.of(now, now.gateway.allocation ?? allocation);
@@ -116,20 +138,32 @@ export class Allocating {
       routed: installed,
       answered,
       // Without a dump the gateway's own addresses are unknown, and must not be assigned.
-      leads: () => inputs().links.length > 0 && (this.#leadership?.leads ?? true),
+      leads: () => inputs().links.length > 0 && this.#leads(),
+      mayWrite: (name) => this.#leaderships.get(name)?.leads ?? true,
       clock: systemClock,
     });
   }
 
-  /** Whether this gateway writes, and the holder of the Lease; undefined: there is no Lease. */
-  get lease(): { readonly leads: boolean; readonly holder: string | undefined } | undefined {
-    const leadership = this.#leadership;
+  /** Whether this gateway writes, and the holder of the Lease; undefined: there is no Lease, or there are several. */
+  get lease(): LeaseStatus | undefined {
+    return this.leaseOf(undefined);
+  }
+
+  /** The same of one of several clusters. */
+  leaseOf(cluster: string | undefined): LeaseStatus | undefined {
+    const leadership = this.#leaderships.get(cluster);
     return leadership && { leads: leadership.leads, holder: leadership.holder };
   }
 
-  /** How often the Lease went from one gateway to another; undefined: there is no Lease. */
+  /** How often a Lease went from one gateway to another; undefined: there is no Lease. */
   get transitions(): number | undefined {
-    return this.#leadership?.transitions;
+    if (this.#leaderships.size === 0) return undefined;
+    return [...this.#leaderships.values()].reduce((sum, { transitions }) => sum + transitions, 0);
+  }
+
+  #leads(): boolean {
+    const all = [...this.#leaderships.values()];
+    return all.every(isSettled) && (all.length === 0 || all.some(({ leads }) => leads));
   }
 
   /** Services without an address; undefined: another gateway gives them. */
@@ -142,25 +176,37 @@ export class Allocating {
   }
 
   problems(): readonly Problem[] {
-    const trouble = this.#leadership?.trouble;
     const problems = this.controller.problems();
-    if (trouble === undefined) return problems;
-    return [
-      ...problems,
-      {
-        code: 'lease-trouble',
-        // An API server that cannot be reached is told by the feeds as well; routes do not depend on it.
-        severity: trouble.answered ? 'error' : 'warn',
-        subject: 'Lease',
-        message: `the Lease cannot be held: ${trouble.message}; this gateway gives no addresses, and only routes`,
-        advice: trouble.advice,
-        ...(trouble.answered ? {} : { unanswered: true }),
-      },
-    ];
+    const troubles = [...this.#leaderships].flatMap(([name, { trouble }]): readonly Problem[] => {
+      if (trouble === undefined) return [];
+      const where = name === undefined ? '' : ` of cluster ${name}`;
+      const there = name === undefined ? '' : ' there';
+      return [
+        {
+          code: 'lease-trouble',
+          // An API server that cannot be reached is told by the feeds as well; routes do not depend on it.
+          severity: trouble.answered ? 'error' : 'warn',
+          subject: `Lease${where}`,
+          message: `the Lease${where} cannot be held: ${trouble.message}; this gateway gives no addresses${there}, and only routes`,
+          advice: trouble.advice,
+          ...(trouble.answered ? {} : { unanswered: true }),
+        },
+      ];
+    });
+    return troubles.length === 0 ? problems : [...problems, ...troubles];
   }
 
-  async holdLease(signal: AbortSignal): Promise<void> {
-    if (this.#leadership) return this.#leadership.run(signal);
+  async holdLeases(signal: AbortSignal): Promise<void> {
+    const all = [...this.#leaderships.values()];
+    if (all.length > 0) {
+      await Promise.all(all.map((leadership) => leadership.run(signal)));
+      return;
+    }
     await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
   }
+}
+
+/** This gateway holds the Lease, or nobody can say who does. */
+function isSettled({ leads, trouble }: Leadership): boolean {
+  return leads || trouble !== undefined;
 }

@@ -1,9 +1,14 @@
-import type { RememberedCluster } from '../cluster/remembered.ts';
+import type { Cluster } from '../cluster/cluster.ts';
 import type { GatewayConfig } from '../config/config.ts';
 import type { GatewayDesire } from '../desire/gateway-desire.ts';
 import type { AgentTerms } from '../status/agents.ts';
 import { type EipInputs, eipStatuses } from '../status/eips.ts';
-import { figuresOfGateway, type GatewayInputs, gatewayStatus } from '../status/gateway.ts';
+import {
+  type ClusterInputs,
+  figuresOfGateway,
+  type GatewayInputs,
+  gatewayStatus,
+} from '../status/gateway.ts';
 import { type GatewayFacts, gatewayHealth } from '../status/health.ts';
 import { movedStatus } from '../status/moved.ts';
 import { pathTarget, pathViews } from '../status/path-view.ts';
@@ -11,13 +16,13 @@ import type { Allocating, AllocationInputs } from './allocation.ts';
 import type { Announcing } from './announcing.ts';
 import type { DaemonRole, DaemonState } from './daemon.ts';
 import { DarkEips, eipsAnswer } from './eips.ts';
+import type { GatewayClusters } from './gateway-clusters.ts';
 import type { NatFlows } from './nat-flows.ts';
 import { pathsAnswer } from './paths.ts';
 import { PoolSizes, poolsStatus } from './pools.ts';
 import type { Probing } from './probing.ts';
 import type { Publishing } from './publishing.ts';
 import type { Answer } from './socket.ts';
-import type { SourceCluster } from './source.ts';
 
 /** Where the answers of a gateway come from; the functions give what is so when they are called. */
 export interface AnswerSources {
@@ -27,14 +32,14 @@ export interface AnswerSources {
   /** What should be routed, as of the last round. */
   counts(): GatewayFacts['counts'];
   inputs(): AllocationInputs;
-  readonly cluster: RememberedCluster;
-  readonly source: SourceCluster;
+  readonly cluster: Cluster;
+  readonly clusters: GatewayClusters;
   readonly probing: Probing;
   readonly announcing: Announcing;
   /** undefined: this gateway gives no addresses. */
   readonly allocating: Allocating | undefined;
-  /** undefined: it publishes nothing. */
-  readonly publishing: Publishing | undefined;
+  /** One in each cluster; empty: it publishes nothing. */
+  readonly publishing: readonly Publishing[];
   readonly natFlows: NatFlows;
   /** What an agent must serve. */
   agentTerms(): AgentTerms;
@@ -83,7 +88,7 @@ export class GatewayAnswers
       lan: config.gateway.lan,
       counts: sources.counts(),
       cluster: cluster.overview(),
-      source: config.source.kind,
+      source: config.source.kind === 'file' ? 'file' : 'kubernetes',
       dark: this.#dark.of(desire.paths, probing.unheard, state.report),
       unrouted: () => desire.unrouted(),
       announceStates: desire.announcing?.states,
@@ -91,9 +96,11 @@ export class GatewayAnswers
   }
 
   #inputs(state: DaemonState): GatewayInputs {
-    const { cluster, source, probing, allocating, announcing, publishing, natFlows, ...sources } =
+    const { cluster, clusters, probing, allocating, announcing, publishing, natFlows, ...sources } =
       this.#sources;
     const of = sources.config().source;
+    const [only] = clusters.each;
+    const isOne = only?.name === undefined;
     return {
       ...state,
       facts: this.#facts(state),
@@ -101,14 +108,26 @@ export class GatewayAnswers
       nodes: cluster.overview().nodes,
       hosts: probing.hosts,
       verdicts: probing.verdicts,
-      address: of.kind === 'file' ? of.path : source.server?.(),
+      address: of.kind === 'file' ? of.path : isOne ? only?.source.server?.() : undefined,
       sizes: this.#sizes.of(sources.inputs()),
       waiting: allocating?.waiting,
       lease: allocating?.lease,
       announce: announcing.status(),
-      publish: publishing?.status(),
+      publish: isOne ? publishing[0]?.status() : undefined,
+      ...(isOne ? {} : { clusters: this.#clusters() }),
       conntrack: natFlows.count,
     };
+  }
+
+  /** Each of several clusters by itself. */
+  #clusters(): readonly ClusterInputs[] {
+    const { clusters, allocating, publishing } = this.#sources;
+    return clusters.each.map(({ name = '', source }) => ({
+      name,
+      address: source.server?.(),
+      lease: allocating?.leaseOf(name),
+      publish: publishing.find((one) => one.cluster === name)?.status(),
+    }));
   }
 
   #eipInputs(state: DaemonState): EipInputs {

@@ -1,15 +1,12 @@
 import { hostname } from 'node:os';
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { systemClock } from '../cluster/clock.ts';
 import { GrowingDelta, mergeDelta } from '../cluster/delta.ts';
-import { kubernetesConfigMap } from '../cluster/kubernetes-config-map.ts';
-import { remembered } from '../cluster/remembered.ts';
 import { Signal } from '../cluster/signal.ts';
 import type { GatewayConfig } from '../config/config.ts';
 import { routeKey } from '../desire/eip-routes.ts';
 import { GatewayDesire } from '../desire/gateway-desire.ts';
-import { apiServiceName } from '../desire/reserved.ts';
+import { apiServices } from '../desire/reserved.ts';
 import { LinuxKernel } from '../kernel/linux.ts';
 import { LinuxNeighbours } from '../kernel/linux-neighbours.ts';
 import { LinuxSegment } from '../kernel/linux-segment.ts';
@@ -37,6 +34,7 @@ import {
 import { Draining } from './draining.ts';
 import { needFolder } from './folders.ts';
 import { GatewayAnswers } from './gateway-answers.ts';
+import { type GatewayCluster, GatewayClusters } from './gateway-clusters.ts';
 import { roleOf } from './gateway-role.ts';
 import { keepHeapSmall } from './heap.ts';
 import { identity, publisherId } from './identity.ts';
@@ -46,7 +44,6 @@ import { NatFlows } from './nat-flows.ts';
 import { NodeTroubles } from './node-troubles.ts';
 import { Probing } from './probing.ts';
 import { Publishing } from './publishing.ts';
-import { openSource } from './source.ts';
 
 const none: readonly Problem[] = [];
 
@@ -75,23 +72,29 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
   await using kernel = await LinuxKernel.open(config.stateDirectory);
   await using neighbours = new LinuxNeighbours();
   await using segment = new LinuxSegment(inheritedPacketSockets());
-  const source = openSource(config.source);
-  await using cluster = remembered(source, join(config.stateDirectory, 'cluster.json'), {
-    believed: () => isBelieved(report),
+  /** The clusters whose lists the last round has seen. */
+  let judged: ReadonlySet<string | undefined> = new Set();
+  /** Those that the present round sees. */
+  let seen = judged;
+  await using clusters = new GatewayClusters({
+    ...config,
+    believed: (name) => isBelieved(report, judged.has(name)),
   });
+  const { cluster } = clusters;
 
   const inputs = (): AllocationInputs => ({
     nodes: cluster.overview().nodes,
-    api: cluster.service(apiServiceName),
+    apis: apiServices(cluster),
     gateway: config.gateway,
     links: handle?.links() ?? [],
   });
   const { allocation } = config.gateway;
+  const writers = clusters.writers();
   const allocating =
-    allocation && source.writer
+    allocation && writers
       ? new Allocating({
           allocation,
-          writer: source.writer,
+          writers,
           cluster,
           inputs,
           installed: (ip) => handle?.has(routeKey(ip, config.gateway.table)) ?? false,
@@ -101,16 +104,14 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
         })
       : undefined;
   const { publish } = config;
-  await using published =
-    publish && config.source.kind === 'kubernetes'
-      ? kubernetesConfigMap(config.source, publish.configMap)
-      : undefined;
+  const published = publish ? clusters.configMaps(publish.configMap) : [];
+  await using _published = disposed(published.map(({ port }) => port));
   const probing = new Probing({
     port: neighbours,
     cluster,
     gateway: () => config.gateway,
     terms: () => config.probe,
-    tells: published !== undefined,
+    tells: published.length > 0,
     links: () => handle?.links() ?? [],
     has: (key) => handle?.has(key) ?? false,
     changed: () => handle?.roundSignal.notify({ kind: 'cluster', text: 'probe' }),
@@ -132,24 +133,27 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
     port: segment,
     changed: () => handle?.roundSignal.notify({ kind: 'cluster', text: 'layer 2' }),
   });
-  const publishing =
-    publish && published
-      ? new Publishing({
-          port: published,
-          name: publish.name ?? hostname(),
-          id: await publisherId(config.stateDirectory),
-          wanted: () => ({
-            pools: config.gateway.pools.map(({ name, addresses }) => ({ name, networks: addresses })),
-            lan: agentTerms().published,
-            state: gatewayState(announcing.status()),
-            draining: probing.handing,
-          }),
-          clock: systemClock,
-          changed: () => handle?.roundSignal.notify({ kind: 'cluster', text: 'ConfigMap' }),
-        })
-      : undefined;
+  const id = published.length === 0 ? '' : await publisherId(config.stateDirectory);
+  const publishing = published.map(
+    ({ name: of, port }) =>
+      new Publishing({
+        port,
+        cluster: of,
+        name: publish?.name ?? hostname(),
+        id,
+        wanted: () => ({
+          pools: config.gateway.pools.map(({ name, addresses }) => ({ name, networks: addresses })),
+          lan: agentTerms().published,
+          state: gatewayState(announcing.status()),
+          draining: probing.handingOf(of),
+        }),
+        clock: systemClock,
+        changed: () => handle?.roundSignal.notify({ kind: 'cluster', text: 'ConfigMap' }),
+      }),
+  );
   const natFlows = new NatFlows({
     gateway: () => config.gateway,
+    isDraining: (ip) => probing.standings.get(ip) === 'draining' || probing.standings.get(ip) === 'drained',
     isGone: (ip) =>
       probing.standings.get(ip) === 'silent' ||
       !cluster.overview().nodes.some(({ addresses }) => addresses.includes(ip)),
@@ -173,6 +177,7 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
         cluster,
         takeDelta: () => {
           const delta = changed;
+          seen = clusters.listed();
           acted.merge(delta);
           changed = new GrowingDelta();
           probing.read(delta.services);
@@ -188,9 +193,9 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
           allocating?.problems() ?? none,
           nodeTroubles(),
           layer2.duplicates.problems,
-          publishing?.problems() ?? none,
           natFlows.problems,
           ...probing.problems(),
+          ...publishing.map((one) => one.problems()),
         ],
       }),
     );
@@ -207,7 +212,7 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
     counts: () => counts,
     inputs,
     cluster,
-    source,
+    clusters,
     probing,
     announcing,
     allocating,
@@ -236,7 +241,7 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
     eips: (state) => answers.eips(state),
     questions: answers.questions,
     listen: config.metrics,
-    credentialsEnd: () => source.credentialsEnd?.(),
+    credentialsEnd: () => clusters.credentialsEnd(),
     leaseTransitions: () => allocating?.transitions,
     commands: new Map([
       ['/drain', () => announcing.drain()],
@@ -245,6 +250,7 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
     rounded: (result) => {
       if (result.complete && !report?.complete) listed.notify();
       report = result;
+      judged = seen;
       counts = taken.desire.paths.counts;
       probing.rounded(result.failed.length === 0 ? 'done' : 'refused');
       natFlows.rounded(result.done);
@@ -254,7 +260,7 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
       if (handle) announcing.tell(handle.journal);
       if (links !== handle?.links()) allocating?.controller.notify();
       links = handle?.links();
-      publishing?.notify();
+      for (const one of publishing) one.notify();
       allocating?.controller.rerouted(reroutedBy(result));
       if (result.done.length > 0) applied.notify(acted);
       acted = new GrowingDelta();
@@ -263,7 +269,7 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
   const watches: readonly Watch[] = [
     // What was applied must not be undone by a start after a crash, before the lists are in or with the API down.
     async (_, until) => {
-      for await (const delta of applied.listen(until)) await cluster.save(delta);
+      for await (const delta of applied.listen(until)) await clusters.save(delta);
     },
     async (_, until) => {
       for await (const _round of listed.listen(until)) {
@@ -293,10 +299,18 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
     (_, until) => natFlows.run(until),
     (_, until) => natFlows.watch(until),
     (_, until) => layer2.duplicates.run(until),
-    ...(publishing ? [(_: DaemonHandle, until: AbortSignal) => publishing.run(until)] : []),
-    ...(allocating ? allocationWatches(allocating, (until) => source.recoveries?.(until)) : []),
+    ...publishing.map((one) => (_: DaemonHandle, until: AbortSignal) => one.run(until)),
+    ...(allocating ? allocationWatches(allocating, clusters.each) : []),
   ];
   await runDaemon(daemonRole, kernel, watches, options, signal);
+}
+
+function disposed(all: readonly AsyncDisposable[]): AsyncDisposable {
+  return {
+    async [Symbol.asyncDispose]() {
+      await Promise.all(all.map((one) => one[Symbol.asyncDispose]()));
+    },
+  };
 }
 
 /** By the announcements; a gateway that announces nothing has no other state than active. */
@@ -307,15 +321,12 @@ function gatewayState(announce: AnnounceStatus | undefined): GatewayState {
   return families.length > 0 && families.every(({ state }) => state === 'standby') ? 'standby' : 'active';
 }
 
-function allocationWatches(
-  allocating: Allocating,
-  recoveries: (signal: AbortSignal) => AsyncIterable<unknown> | undefined,
-): readonly Watch[] {
+function allocationWatches(allocating: Allocating, clusters: readonly GatewayCluster[]): readonly Watch[] {
   return [
-    async (_, until) => {
-      for await (const _recovered of recoveries(until) ?? []) allocating.controller.recovered();
-    },
-    (_, until) => allocating.holdLease(until),
+    ...clusters.map(({ name, source }) => async (_: DaemonHandle, until: AbortSignal) => {
+      for await (const _recovered of source.recoveries?.(until) ?? []) allocating.controller.recovered(name);
+    }),
+    (_, until) => allocating.holdLeases(until),
     ({ journal, roundSignal }, until) =>
       listen(allocating.controller.run(until), (changes) => {
         journal.assignments(changes);

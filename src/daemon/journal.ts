@@ -5,7 +5,7 @@ import type { AssignmentChange } from '../ipam/controller.ts';
 import type { EventName } from '../journal/event.ts';
 import type { Facts } from '../journal/facts.ts';
 import type { Log, LogLevel } from '../log.ts';
-import type { Overview } from '../model/cluster.ts';
+import { type Feed, type Overview, qualified } from '../model/cluster.ts';
 import type { Ip } from '../model/ip.ts';
 import { describe, type LinkNames } from '../model/iproute.ts';
 import { changeObject, keyOf } from '../model/object.ts';
@@ -138,20 +138,25 @@ export class Journal {
 
   /** Reports feeds that fail or recover; those that fail for the same reason are one record. */
   feeds({ feeds }: Pick<Overview, 'feeds'>): void {
-    const changed = feeds.filter(({ resource, trouble }) => this.#troubles.get(resource) !== trouble);
-    for (const [trouble, all] of Map.groupBy(changed, (feed) => feed.trouble)) {
+    const keyOfFeed = ({ cluster, resource }: Feed): string => qualified(cluster, resource);
+    const changed = feeds.filter((feed) => this.#troubles.get(keyOfFeed(feed)) !== feed.trouble);
+    const groups = Map.groupBy(changed, ({ cluster = '', trouble }) => `${cluster} ${trouble}`);
+    for (const all of groups.values()) {
       const resource = all.map((feed) => feed.resource);
+      const [first] = all;
+      const trouble = first?.trouble;
+      const of = first?.cluster === undefined ? {} : { cluster: first.cluster };
       if (trouble === undefined) {
-        for (const one of resource) this.#troubles.delete(one);
-        this.#write('info', 'cluster-back', { resource }, 'the cluster answers again');
+        for (const one of all) this.#troubles.delete(keyOfFeed(one));
+        this.#write('info', 'cluster-back', { ...of, resource }, 'the cluster answers again');
       } else {
-        for (const one of resource) this.#troubles.set(one, trouble);
+        for (const one of all) this.#troubles.set(keyOfFeed(one), trouble);
         const at = all.map(({ heard: last }) => last).filter((last) => last !== undefined);
         const lastHeard = at.length === 0 ? 'never' : new Date(Math.max(...at)).toISOString();
         this.#write(
           'warn',
           'cluster-silent',
-          { resource, trouble, lastHeard },
+          { ...of, resource, trouble, lastHeard },
           'the cluster does not answer; routes stay as they are',
         );
       }

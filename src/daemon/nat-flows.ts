@@ -10,14 +10,34 @@ import type { Ip } from '../model/ip.ts';
 import type { Problem } from '../model/problem.ts';
 import type { PlannedChange } from '../reconcile/report.ts';
 import { GoneNodes, type GoneNodesInputs } from './gone-nodes.ts';
+import { type LeftNodes, leftNodes } from './left-nodes.ts';
 
 export interface NatFlowsInputs extends GoneNodesInputs {
   readonly gateway: () => Gateway;
+  /** A node keeps its flows although no new ones go there. */
+  readonly isDraining: (ip: Ip) => boolean;
   /** Called when the problems have changed. */
   readonly changed: () => void;
 }
 
 const none: readonly Problem[] = [];
+
+const UDP = 17;
+
+/** What has to end. */
+interface Ending {
+  /** All that NAT has sent to these nodes, which are gone. */
+  readonly gone: ReadonlySet<Ip>;
+  /** Of each EIP the UDP that NAT has sent to these nodes. */
+  readonly left: LeftNodes;
+}
+
+function merge(before: Ending | undefined, { gone, left }: Ending): Ending {
+  if (before === undefined) return { gone, left };
+  const all = new Map(before.left);
+  for (const [eip, nodes] of left) all.set(eip, nodes.union(all.get(eip) ?? new Set()));
+  return { gone: before.gone.union(gone), left: all };
+}
 
 /** When the table of connections is nearly full: a part of its limit. */
 const nearlyFull = 0.8;
@@ -25,11 +45,14 @@ const nearlyFull = 0.8;
 /** ms between two looks */
 const lookEvery = 10_000;
 
-/** What NAT leaves in the kernel's table of connections: ends those of nodes that are gone, and sees how full it is. */
+/**
+ * What NAT leaves in the kernel's table of connections: ends those of nodes that are gone, and the UDP to nodes that an EIP
+ * has left, and sees how full it is.
+ */
 export class NatFlows {
   readonly #inputs: NatFlowsInputs;
   readonly #nodes: GoneNodes;
-  readonly #gone = new Signal<Iterable<Ip>, Set<Ip>>((all, more) => new Set([...(all ?? []), ...more]));
+  readonly #ending = new Signal<Ending, Ending>(merge);
   #count: ConntrackCount | undefined;
   #deletion = none;
   #fullness = none;
@@ -51,8 +74,10 @@ export class NatFlows {
   }
 
   rounded(done: readonly PlannedChange[]): void {
-    const gone = this.#nodes.rounded(done);
-    if (gone.length > 0) this.#gone.notify(gone);
+    const { desired, isDraining } = this.#inputs;
+    const gone = new Set(this.#nodes.rounded(done));
+    const left = leftNodes(done, desired, isDraining);
+    if (gone.size > 0 || left.size > 0) this.#ending.notify({ gone, left });
   }
 
   /** Looks now and then how full the table is, until the signal is aborted. */
@@ -75,15 +100,20 @@ export class NatFlows {
   /** Deletes connections until the signal is aborted. */
   async run(signal: AbortSignal): Promise<void> {
     using conntrack = new Conntrack();
-    for await (const nodes of this.#gone.listen(signal)) {
+    for await (const { gone, left } of this.#ending.listen(signal)) {
       const gateway = this.#inputs.gateway();
       const poolOf = poolFinder(gateway.pools);
       try {
-        await conntrack.deleteFlows(nodes, (ip) => isNat(gateway, poolOf(ip)), signal);
+        await conntrack.deleteFlows(
+          ({ destination, node, protocol }) =>
+            (gone.has(node) && isNat(gateway, poolOf(destination))) ||
+            (protocol === UDP && left.get(destination)?.has(node) === true),
+          signal,
+        );
         this.#deletion = none;
       } catch (error) {
         if (!(error instanceof KernelError)) throw error;
-        this.#deletion = [undeleted([...nodes], error)];
+        this.#deletion = [undeleted([...gone, ...[...left.values()].flatMap((nodes) => [...nodes])], error)];
       }
       this.#collect();
     }
@@ -107,12 +137,13 @@ function full(limit: number): Problem {
   };
 }
 
-function undeleted(nodes: readonly Ip[], { message }: KernelError): Problem {
+function undeleted(ips: readonly Ip[], { message }: KernelError): Problem {
+  const nodes = [...new Set(ips)];
   return {
     code: 'conntrack-entries',
     severity: 'warn',
     subject: nodes.join(', '),
-    message: `the connections that NAT sent to ${nodes.join(', ')}, which is gone, cannot be ended: ${message}; they hang until they time out`,
+    message: `the connections that NAT sent to ${nodes.join(', ')} and that go nowhere now cannot be ended: ${message}; they hang until they time out`,
     advice: 'modprobe nf_conntrack_netlink, or conntrack --delete --reply-src ADDRESS',
   };
 }

@@ -5,7 +5,7 @@ import type { ClusterReader } from '../desire/cluster-reader.ts';
 import { routeKey } from '../desire/eip-routes.ts';
 import type { Verdict } from '../desire/verdict.ts';
 import type { NeighbourPort } from '../kernel/neighbour-port.ts';
-import type { Service } from '../model/cluster.ts';
+import { clusterOf, type Service, serviceName } from '../model/cluster.ts';
 import type { Gateway } from '../model/gateway.ts';
 import type { Hosts } from '../model/host.ts';
 import { family, type Ip } from '../model/ip.ts';
@@ -71,7 +71,8 @@ export class Probing implements Probed {
   #acting = noStandings;
   #applied = noStandings;
   #hasRead = false;
-  #isStarted = false;
+  /** Names of the clusters whose first lists have been read. */
+  readonly #started = new Set<string | undefined>();
 
   constructor(inputs: ProbingInputs) {
     const { port, gateway, terms, changed, answered } = inputs;
@@ -111,9 +112,19 @@ export class Probing implements Probed {
     return this.#reachability.isHeard;
   }
 
-  /** See {@link Standings.handing}; undefined: no node is known yet. */
-  get handing(): readonly Ip[] | undefined {
-    return this.#inputs.cluster.overview().nodes.length === 0 ? undefined : this.#standings.handing;
+  /**
+   * See {@link Standings.handing}, of the nodes of one cluster: those of another one know nothing of its flows.
+   *
+   * @param cluster undefined: there is one, without a name
+   * @returns undefined: no node of it is known yet
+   */
+  handingOf(cluster: string | undefined): readonly Ip[] | undefined {
+    const nodes = this.#inputs.cluster.overview().nodes.filter((node) => node.cluster === cluster);
+    if (nodes.length === 0) return undefined;
+    const { handing } = this.#standings;
+    if (cluster === undefined || handing.length === 0) return handing;
+    const own = new Set(nodes.flatMap(({ addresses }) => addresses));
+    return handing.filter((ip) => own.has(ip));
   }
 
   /** What every node may be sent, by its name. */
@@ -163,7 +174,7 @@ export class Probing implements Probed {
    */
   read(keys: ReadonlySet<string> | 'all'): void {
     const { cluster } = this.#inputs;
-    const { nodes, complete } = cluster.overview();
+    const { nodes } = cluster.overview();
     if (nodes !== this.#nodes) {
       this.#nodes = nodes;
       this.#candidates = candidates(nodes);
@@ -177,22 +188,34 @@ export class Probing implements Probed {
     }
     this.#stand();
     this.#acting = this.#standings.standings;
-    // What comes with the first lists was there before this program.
-    const how = this.#isStarted ? 'changed' : 'as it is';
-    this.#isStarted = complete;
-    const isFirst = !this.#hasRead;
+    this.#readServices(this.#hasRead ? keys : 'all');
     this.#hasRead = true;
-    if (keys !== 'all' && !isFirst) {
-      for (const key of keys) this.#serving.read(key, cluster.service(key), how);
+    this.#noteStarted();
+  }
+
+  #readServices(keys: ReadonlySet<string> | 'all'): void {
+    const { cluster } = this.#inputs;
+    // What comes with the first lists was there before this program.
+    const how = (key: string) => (this.#started.has(clusterOf(key)) ? 'changed' : 'as it is');
+    if (keys !== 'all') {
+      for (const key of keys) this.#serving.read(key, cluster.service(key), how(key));
       return;
     }
     const gone = this.#serving.keys();
     for (const service of cluster.services()) {
-      const key = `${service.namespace}/${service.name}`;
+      const key = serviceName(service);
       gone.delete(key);
-      this.#serving.read(key, service, how);
+      this.#serving.read(key, service, how(key));
     }
-    for (const key of gone) this.#serving.read(key, undefined, how);
+    for (const key of gone) this.#serving.read(key, undefined, how(key));
+  }
+
+  /** Notes the clusters whose first lists are in. */
+  #noteStarted(): void {
+    const { complete, clusters } = this.#inputs.cluster.overview();
+    if (clusters === undefined) {
+      if (complete) this.#started.add(undefined);
+    } else for (const one of clusters) if (one.complete) this.#started.add(one.name);
   }
 
   /** A round is over: the links may be other ones. @param how 'done': the kernel has refused nothing */
@@ -247,8 +270,10 @@ export class Probing implements Probed {
   #follow(): void {
     const { lan: name } = this.#inputs.gateway();
     const lan = this.#inputs.links().find((link) => link.name === name && link.up && link.carrier);
-    const { every } = this.#candidates;
-    this.#targets = targetsOn(lan, [...every[4], ...every[6]]);
+    const every = [...this.#candidates.every.values()].flatMap((of) => [...of[4], ...of[6]]);
+    // An address that nodes of two clusters have is one host.
+    const hosts = new Map(every.map((carrier) => [carrier.ip, carrier]));
+    this.#targets = targetsOn(lan, [...hosts.values()]);
     this.#reachability.follow(this.#targets);
     const limits = ([4, 6] as const).flatMap((of) => {
       const { length } = this.#targets.nodes.filter(({ ip }) => family(ip) === of);

@@ -21,6 +21,8 @@ export interface Wanted extends Omit<Publication, 'id' | 'draining'> {
 
 export interface PublishingInputs {
   readonly port: ConfigMapPort;
+  /** The cluster that the ConfigMap is in; absent: it is the only one. */
+  readonly cluster?: string | undefined;
   /** The key of this gateway. */
   readonly name: string;
   /** The same after a restart, and that of no other gateway. */
@@ -49,6 +51,11 @@ export class Publishing {
 
   constructor(inputs: PublishingInputs) {
     this.#inputs = inputs;
+  }
+
+  /** The cluster that it publishes in; undefined: it is the only one */
+  get cluster(): string | undefined {
+    return this.#inputs.cluster;
   }
 
   /** What is wanted, or what is known of it, may have changed. */
@@ -96,7 +103,9 @@ export class Publishing {
   problems(): readonly Problem[] {
     const { port, name } = this.#inputs;
     const { object, trouble } = port.state;
-    const subject = `ConfigMap ${port.name.namespace}/${port.name.name}`;
+    const { cluster } = this.#inputs;
+    const where = cluster === undefined ? '' : ` of cluster ${cluster}`;
+    const subject = `ConfigMap ${port.name.namespace}/${port.name.name}${where}`;
     const stays = 'agents of the nodes keep what was published before';
     if (this.#isTaken) {
       const message = `another gateway publishes as ${name} in ${subject}, so this one does not; agents do not learn its pools and addresses`;

@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isLog } from '../cluster/cluster-log.ts';
 import { isLedger } from '../kernel/ledger.ts';
@@ -33,7 +33,30 @@ export async function stateFiles(
     const text = await read(file);
     if (text !== undefined && isOurs(text)) files.push(file);
   }
-  return files;
+  if (role === 'gateway') files.push(...(await clusterLogs(stateDirectory)));
+  return files.sort();
+}
+
+/** Of clusters with names, also of those that the configuration names no more. */
+async function clusterLogs(stateDirectory: string): Promise<readonly string[]> {
+  const found: string[] = [];
+  for (const name of await names(stateDirectory)) {
+    if (!/^cluster-[-a-z0-9]+\.json$/.test(name)) continue;
+    const file = join(stateDirectory, name);
+    const text = await read(file);
+    if (text !== undefined && isLog(text)) found.push(file);
+  }
+  return found;
+}
+
+async function names(folder: string): Promise<readonly string[]> {
+  try {
+    return await readdir(folder);
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? error.code : undefined;
+    if (code === 'ENOENT' || code === 'ENOTDIR') return [];
+    throw error;
+  }
 }
 
 async function read(file: string): Promise<string | undefined> {

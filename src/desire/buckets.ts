@@ -13,13 +13,16 @@ export interface Weighed {
  *
  * Each node has its share of the buckets, rounded, so nobody gets less for an unlucky hash. Which ones they are is a
  * rendezvous: of all pairs of a bucket and a node, the one that hashes highest is taken first. When a node goes, its
- * buckets move, and few others.
+ * buckets move, and few others. Of more nodes than buckets, as many as there are buckets get one each.
  *
  * @param nodes not empty, each address once
  */
 export function fillBuckets(nodes: readonly Weighed[], count: number, seed: number): readonly Ip[] {
-  const sorted = [...nodes].sort((a, b) => compareIp(a.ip, b.ip));
-  const rooms = quotas(sorted, count);
+  const all = [...nodes].sort((a, b) => compareIp(a.ip, b.ip));
+  const shares = quotas(all, count);
+  // However many nodes there are: at most as many as there are buckets have a share.
+  const sorted = all.filter((_, i) => shares[i] !== 0);
+  const rooms = shares.filter((share) => share !== 0);
   const hashes = sorted.map(({ ip }) => hashOf(ip, seed));
   const pairs = new Float64Array(sorted.length * count);
   // The hash decides, then the position: one number sorts both. 32 and 21 bits are what a double holds.
@@ -42,12 +45,11 @@ export function fillBuckets(nodes: readonly Weighed[], count: number, seed: numb
   return filled.filter((ip) => ip !== undefined);
 }
 
-/** More pairs than that are refused: 8192 nodes of 256 buckets. */
+/** More than there are pairs: of 256 nodes and 256 buckets, 65,536. */
 const positions = 2 ** 21;
 
 /** How many buckets each node gets: its share, rounded so that the sum is right (largest remainder, then address). */
 function quotas(nodes: readonly Weighed[], count: number): number[] {
-  if (nodes.length * count > positions) throw new RangeError(`${nodes.length} nodes are too many for NAT`);
   const total = nodes.reduce((sum, { weight }) => sum + weight, 0);
   const rooms = nodes.map(({ weight }) => Math.floor((weight * count) / total));
   const left = count - rooms.reduce((sum, room) => sum + room, 0);

@@ -18,9 +18,10 @@ export interface PathCounts {
   readonly nodes: number;
 }
 
-/** The sets that EIPs are in: the two of every node, by family, and one for each choice of nodes. */
+/** The sets that EIPs are in: those of every node of a cluster, by family, and one for each choice of nodes. */
 export class CarrierSets {
-  readonly every: Readonly<Record<Family, CarrierSet>> = { 4: newSet([]), 6: newSet([]) };
+  readonly #every = new Map<string | undefined, Readonly<Record<Family, CarrierSet>>>();
+  readonly #everySets = new Set<CarrierSet>();
   readonly #chosen = new Map<string, CarrierSet>();
   /** In how many sets with EIPs a node is. */
   readonly #setsOfNode = new Map<string, number>();
@@ -31,14 +32,38 @@ export class CarrierSets {
     return { routed: this.#routed, idle: this.#idle, nodes: this.#setsOfNode.size };
   }
 
+  /** The clusters that have been asked for. */
+  get clusters(): Iterable<string | undefined> {
+    return this.#every.keys();
+  }
+
+  /**
+   * The set of every node of a cluster: the same one, whatever its nodes are.
+   *
+   * @param cluster undefined: there is one, without a name
+   */
+  every(cluster: string | undefined, version: Family): CarrierSet {
+    let sets = this.#every.get(cluster);
+    if (sets === undefined) {
+      sets = { 4: newSet([]), 6: newSet([]) };
+      this.#every.set(cluster, sets);
+      this.#everySets.add(sets[4]).add(sets[6]);
+    }
+    return sets[version];
+  }
+
+  /** Whether it is the set of every node of some cluster. */
+  isEvery(set: CarrierSet | undefined): boolean {
+    return set !== undefined && this.#everySets.has(set);
+  }
+
   /** The set of some carriers of a family. It is kept once an EIP joins it. */
   of(carriers: readonly Carrier[], version: Family): CarrierSet {
     return this.#chosen.get(keyOf(carriers, version)) ?? newSet(carriers);
   }
 
-  /** Gives the set of every node of a family other carriers. */
-  refill(version: Family, carriers: readonly Carrier[]): void {
-    const set = this.every[version];
+  /** Gives a set of every node other carriers. */
+  refill(set: CarrierSet, carriers: readonly Carrier[]): void {
     if (set.eips.size > 0) this.#countNodes(set, -1);
     this.#countEips(set, -set.eips.size);
     set.carriers = carriers;
@@ -51,8 +76,7 @@ export class CarrierSets {
     set.eips.add(eip);
     if (set.eips.size > 1) return;
     this.#countNodes(set, 1);
-    const version = family(eip);
-    if (set !== this.every[version]) this.#chosen.set(keyOf(set.carriers, version), set);
+    if (!this.isEvery(set)) this.#chosen.set(keyOf(set.carriers, family(eip)), set);
   }
 
   leave(eip: Ip, set: CarrierSet): void {
@@ -60,14 +84,13 @@ export class CarrierSets {
     set.eips.delete(eip);
     if (set.eips.size > 0) return;
     this.#countNodes(set, -1);
-    const version = family(eip);
-    if (set !== this.every[version]) this.#chosen.delete(keyOf(set.carriers, version));
+    if (!this.isEvery(set)) this.#chosen.delete(keyOf(set.carriers, family(eip)));
   }
 
   /** EIPs whose carriers are all among these. */
   *eipsWithin(ips: ReadonlySet<Ip>): Generator<Ip> {
     if (ips.size === 0) return;
-    for (const { carriers, eips } of [this.every[4], this.every[6], ...this.#chosen.values()])
+    for (const { carriers, eips } of [...this.#everySets, ...this.#chosen.values()])
       if (carriers.length > 0 && carriers.every(({ ip }) => ips.has(ip))) yield* eips;
   }
 

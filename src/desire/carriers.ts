@@ -20,8 +20,24 @@ export interface Candidate {
 export interface Candidates {
   /** By name, in the order of the names. */
   readonly byName: ReadonlyMap<string, Candidate>;
-  /** The carriers of every Service under Cluster, by family: sorted by node name, each address once. */
-  readonly every: Readonly<Record<Family, readonly Carrier[]>>;
+  /**
+   * The carriers of every Service under Cluster, by cluster and family: sorted by node name, each address once. A
+   * cluster without nodes is absent.
+   */
+  readonly every: ReadonlyMap<string | undefined, EveryNode>;
+}
+
+export type EveryNode = Readonly<Record<Family, readonly Carrier[]>>;
+
+const noNodes: EveryNode = { 4: [], 6: [] };
+
+/**
+ * The nodes that carry for a Service under Cluster: those of its own cluster.
+ *
+ * @param cluster undefined: there is one, without a name
+ */
+export function everyNode({ every }: Candidates, cluster: string | undefined): EveryNode {
+  return every.get(cluster) ?? noNodes;
 }
 
 /** The most a nexthop group takes: one byte on the wire, plus one. */
@@ -34,14 +50,22 @@ const heaviest = 256;
 export function candidates(nodes: readonly Node[]): Candidates {
   const able = nodes.filter((node) => leftOut(node) === undefined);
   const byName = new Map<string, Candidate>();
-  for (const { name, addresses } of [...able].sort((a, b) => (a.name < b.name ? -1 : 1))) {
+  const clusters = new Map<string | undefined, Map<string, Candidate>>();
+  for (const { name, cluster, addresses } of [...able].sort((a, b) => (a.name < b.name ? -1 : 1))) {
     const usableOf = (of: Family) => (ip: Ip) => family(ip) === of && cannotBeNode(ip) === undefined;
-    byName.set(name, { ipv4: addresses.find(usableOf(4)), ipv6: addresses.find(usableOf(6)) });
+    const candidate = { ipv4: addresses.find(usableOf(4)), ipv6: addresses.find(usableOf(6)) };
+    byName.set(name, candidate);
+    const inside = clusters.get(cluster);
+    if (inside) inside.set(name, candidate);
+    else clusters.set(cluster, new Map([[name, candidate]]));
   }
-  return { byName, every: { 4: everyNode(byName, 4), 6: everyNode(byName, 6) } };
+  const every = [...clusters].map(
+    ([cluster, inside]) => [cluster, { 4: carriersOf(inside, 4), 6: carriersOf(inside, 6) }] as const,
+  );
+  return { byName, every: new Map(every) };
 }
 
-function everyNode(nodes: ReadonlyMap<string, Candidate>, of: Family): readonly Carrier[] {
+function carriersOf(nodes: ReadonlyMap<string, Candidate>, of: Family): readonly Carrier[] {
   const all = new Map<Ip, Carrier>();
   for (const [node, { ipv4, ipv6 }] of nodes) {
     const ip = of === 4 ? ipv4 : ipv6;
@@ -50,14 +74,37 @@ function everyNode(nodes: ReadonlyMap<string, Candidate>, of: Family): readonly 
   return [...all.values()];
 }
 
-/** Addresses among the InternalIPs of nodes that no node can have. */
+/** Addresses among the InternalIPs of nodes that no node can have, and those that nodes of two clusters have. */
 export function addressProblems(nodes: readonly Node[]): readonly Problem[] {
-  return nodes.flatMap(({ name, addresses }) =>
+  const problems = nodes.flatMap(({ name, addresses }) =>
     addresses.flatMap((ip) => {
       const why = cannotBeNode(ip);
       return why === undefined ? [] : [notANode(name, ip, why)];
     }),
   );
+  const owners = new Map<Ip, Node>();
+  for (const node of nodes) {
+    if (node.cluster === undefined) continue;
+    for (const ip of node.addresses) {
+      const owner = owners.get(ip) ?? node;
+      owners.set(ip, owner);
+      if (owner.cluster !== node.cluster) problems.push(inTwoClusters(ip, owner, node));
+    }
+  }
+  return problems;
+}
+
+/** On the wire there is one host with the address, and only one kube-proxy on it. */
+function inTwoClusters(ip: Ip, owner: Node, node: Node): Problem {
+  return {
+    code: 'node-address-in-two-clusters',
+    severity: 'error',
+    subject: `node ${node.name} (${ip})`,
+    message: `node ${node.name} has ${ip} as an InternalIP, and so has node ${owner.name}: the packets of both clusters go to one host, which serves one of them`,
+    advice:
+      'give the nodes of the clusters addresses of their own, or take the node out of the cluster that it has left',
+    node: node.name,
+  };
 }
 
 /**
@@ -155,7 +202,7 @@ export function carriers(
 ): readonly Carrier[] {
   const endpoints = usable(service, of, waiting);
   if (endpoints.length === 0) return [];
-  if (service.externalTrafficPolicy !== 'Local') return nodes.every[of];
+  if (service.externalTrafficPolicy !== 'Local') return everyNode(nodes, service.cluster)[of];
   const chosen = new Map<Ip, Carrier>();
   const counts = countByNode(endpoints);
   for (const node of [...counts.keys()].sort()) {

@@ -142,8 +142,10 @@ function refusal(
   { allocation }: Gateway,
 ): readonly [holder: Service, why: string] | undefined {
   for (const other of holders) {
-    if (by === 'status' && other.by === 'status') continue;
-    if (allocation === undefined && service.namespace === other.service.namespace) continue;
+    // An address leads to the nodes of one cluster, whoever says that they share it.
+    const isInside = service.cluster === other.service.cluster;
+    if (isInside && by === 'status' && other.by === 'status') continue;
+    if (isInside && allocation === undefined && service.namespace === other.service.namespace) continue;
     const why = cannotShare(sharingOf(service), sharingOf(other.service));
     if (why !== undefined) return [other.service, why];
   }
@@ -173,6 +175,7 @@ function notAllowed(eip: Ip, service: Service, barred: string): Problem {
 
 function heldByAnother(eip: Ip, { service, by }: Claimant, holder: Service, why: string): Problem {
   const name = serviceName(service);
+  const isElsewhere = service.cluster !== holder.cluster;
   const field = by === 'spec' ? 'spec.externalIPs' : 'status.loadBalancer';
   return {
     code: 'eip-held-by-another',
@@ -180,8 +183,9 @@ function heldByAnother(eip: Ip, { service, by }: Claimant, holder: Service, why:
     severity: by === 'spec' ? 'warn' : 'error',
     subject: `${eip} of Service ${name}`,
     message: `Service ${name} claims ${eip} in ${field}, which ${serviceName(holder)} holds, and ${why}; it is not routed to it`,
-    advice:
-      by === 'spec'
+    advice: isElsewhere
+      ? `give one of the two another address; of equal claims that of the older Service counts, here ${serviceName(holder)}`
+      : by === 'spec'
         ? 'take the address from the Service; kube-proxy on the nodes goes by spec.externalIPs all the same'
         : 'find the program that writes the status of the Service (loadBalancerClass), and take the address out of its range',
     eip,

@@ -19,6 +19,11 @@ export class Departures {
     this.#eips.delete(eip);
   }
 
+  /** Services named the EIP once, and none does now. */
+  isEipLost(eip: Ip): boolean {
+    return this.#eips.has(eip);
+  }
+
   /** Every Service that named the EIP was changed or deleted by an event. */
   isEipTaken(eip: Ip): boolean {
     return this.#eips.get(eip) === 'event';

@@ -24,7 +24,7 @@ import { fixedObjects, notInUse } from './gateway.ts';
 import { alive } from './links.ts';
 import { NatTable } from './nat-table.ts';
 import { PathTable } from './path-table.ts';
-import { apiServiceName, type Reserved, reservedIn } from './reserved.ts';
+import { apiServices, type Reserved, reservedIn } from './reserved.ts';
 import { RouteTable } from './route-table.ts';
 
 const none: readonly Problem[] = [];
@@ -73,7 +73,7 @@ export class GatewayDesire implements Desire {
   #kept: ReadonlySet<Ip> = new Set();
   #fixedProblems = none;
   #nodes: unknown;
-  #api: Service | undefined;
+  #apis: readonly Service[] = [];
   #kernel: KernelState | undefined;
   #dumps = -1;
   #refusals = -1;
@@ -190,6 +190,28 @@ export class GatewayDesire implements Desire {
     return eip !== undefined && this.paths.goesByEndpoints(eip);
   }
 
+  isDecided(change: Change): boolean {
+    const listed = new Set<string | undefined>();
+    for (const { name, complete } of this.#cluster.overview().clusters ?? []) if (complete) listed.add(name);
+    if (listed.size === 0) return false;
+    const object = changeObject(change);
+    switch (object.kind) {
+      case 'route': {
+        const eip = object.nhid === undefined ? undefined : onlyIp(object.dst);
+        return eip !== undefined && this.paths.isKnown(eip, (cluster) => listed.has(cluster));
+      }
+      case 'nat-eip':
+        return this.paths.isKnown(object.eip, (cluster) => listed.has(cluster));
+      // Where the route or the NAT of an EIP stays, so does what it leads to. Without them these forward nothing.
+      case 'nexthop':
+      case 'group':
+      case 'nat-group':
+        return true;
+      default:
+        return false;
+    }
+  }
+
   /** Its Services or their endpoints were taken away, or the nodes that it leads to. */
   #isWithdrawalEvident(route: Route): boolean {
     const eip = onlyIp(route.dst);
@@ -224,13 +246,14 @@ export class GatewayDesire implements Desire {
    */
   #readReserved(kernel: KernelState): boolean {
     const { nodes } = this.#cluster.overview();
-    const api = this.#cluster.service(apiServiceName);
-    if (nodes === this.#nodes && api === this.#api && this.#dumps === kernel.dumps) return false;
-    const reserved = reservedIn({ nodes, api, links: kernel.links }, this.#gateway);
+    const apis = apiServices(this.#cluster);
+    const areSame = apis.length === this.#apis.length && apis.every((api, i) => api === this.#apis[i]);
+    if (nodes === this.#nodes && areSame && this.#dumps === kernel.dumps) return false;
+    const reserved = reservedIn({ nodes, apis, links: kernel.links }, this.#gateway);
     const isSame =
       reserved.size === this.#reserved.size && [...reserved].every(([ip, by]) => this.#isReservedBy(ip, by));
     this.#nodes = nodes;
-    this.#api = api;
+    this.#apis = apis;
     if (!isSame) this.#reserved = reserved;
     return !isSame;
   }

@@ -12,6 +12,7 @@ import { type Uniqueness, undetected } from '../model/uniqueness.ts';
 import { announcements, lookups } from './announcements.ts';
 import { causes } from './causes.ts';
 import { claim } from './claims.ts';
+import { readerOf } from './cluster-reader.ts';
 import { eipRoutes, presentRoute, routeKey } from './eip-routes.ts';
 import { flowLabels, flowLabelTableName } from './flow-label.ts';
 import { alive } from './links.ts';
@@ -21,7 +22,7 @@ import { natObjects } from './nat-objects.ts';
 import { naming, paths } from './paths.ts';
 import { type Add, defaultRoutes, poolRoutes } from './plain-routes.ts';
 import { poolFinder } from './pools.ts';
-import { apiService, type Reserved, reservedIn } from './reserved.ts';
+import { apiServices, type Reserved, reservedIn } from './reserved.ts';
 import { segmentSizes, segmentSizeTableName } from './segment-size.ts';
 import { sysctls, withoutIpv6 } from './sysctls.ts';
 
@@ -53,7 +54,7 @@ export function gatewayObjects(
   const found = paths(snapshot, gateway, probed);
   const problems: Problem[] = [...snapshot.problems, ...found.problems];
   const { nodes, services } = snapshot;
-  const reserved = reservedIn({ nodes, api: apiService(services), links: have.links }, gateway);
+  const reserved = reservedIn({ nodes, apis: apiServices(readerOf(snapshot)), links: have.links }, gateway);
   const inUse = found.paths.filter((path) => presentRoute(path, gateway.table, owner, have) !== undefined);
   problems.push(
     ...fixedObjects(

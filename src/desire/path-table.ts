@@ -4,7 +4,14 @@ import { type Family, family, type Ip } from '../model/ip.ts';
 import { type Probed, unprobed } from '../model/probed.ts';
 import type { Problem } from '../model/problem.ts';
 import { type CarrierSet, CarrierSets, type PathCounts } from './carrier-sets.ts';
-import { addressProblems, type Candidate, type Candidates, type Carrier, candidates } from './carriers.ts';
+import {
+  addressProblems,
+  type Candidate,
+  type Candidates,
+  type Carrier,
+  candidates,
+  everyNode,
+} from './carriers.ts';
 import { Claimants } from './claimants.ts';
 import { claim } from './claims.ts';
 import type { ClusterReader } from './cluster-reader.ts';
@@ -108,9 +115,25 @@ export class PathTable {
     return goByEndpoints(this.holders(eip), this.#candidates, family(eip));
   }
 
+  /**
+   * All Services that name the EIP, or named it last, are in clusters whose lists are in; false for an EIP that no Service
+   * has named so far.
+   *
+   * @param isListed asked of the name of a cluster
+   */
+  isKnown(eip: Ip, isListed: (cluster: string | undefined) => boolean): boolean {
+    const named = this.#claimants.of(eip);
+    return named.length === 0
+      ? this.departures.isEipLost(eip)
+      : named.every(({ cluster }) => isListed(cluster));
+  }
+
   /** A node that may carry traffic has this address. */
   isCarrier(ip: Ip): boolean {
-    return this.#candidates.every[family(ip)].some((carrier) => carrier.ip === ip);
+    const of = family(ip);
+    for (const nodes of this.#candidates.every.values())
+      if (nodes[of].some((carrier) => carrier.ip === ip)) return true;
+    return false;
   }
 
   get problems(): readonly Problem[] {
@@ -158,15 +181,17 @@ export class PathTable {
     const names = changedNames(before, this.#candidates);
     this.#noteDepartures(before, names, origin);
     for (const eip of this.#dependents.of(names)) dirty.add(eip);
-    for (const version of [4, 6] as const) {
-      const set = this.#sets.every[version];
-      const carriers = this.#candidates.every[version];
-      if (sameCarriers(set.carriers, carriers)) continue;
-      // They cease to go somewhere, one by one.
-      if (carriers.length === 0) for (const eip of set.eips) dirty.add(eip);
-      if (!this.#formerCarriers.has(set)) this.#formerCarriers.set(set, set.carriers);
-      this.#sets.refill(version, carriers);
-      changed.add(set);
+    for (const cluster of new Set([...this.#sets.clusters, ...this.#candidates.every.keys()])) {
+      for (const version of [4, 6] as const) {
+        const set = this.#sets.every(cluster, version);
+        const carriers = everyNode(this.#candidates, cluster)[version];
+        if (sameCarriers(set.carriers, carriers)) continue;
+        // They cease to go somewhere, one by one.
+        if (carriers.length === 0) for (const eip of set.eips) dirty.add(eip);
+        if (!this.#formerCarriers.has(set)) this.#formerCarriers.set(set, set.carriers);
+        this.#sets.refill(set, carriers);
+        changed.add(set);
+      }
     }
     return changed;
   }
@@ -212,8 +237,9 @@ export class PathTable {
 
   #setOf(eip: Ip, carriers: readonly Carrier[]): CarrierSet {
     const version = family(eip);
-    const isEvery = carriers === this.#candidates.every[version];
-    return isEvery ? this.#sets.every[version] : this.#sets.of(carriers, version);
+    for (const [cluster, every] of this.#candidates.every)
+      if (every[version] === carriers) return this.#sets.every(cluster, version);
+    return this.#sets.of(carriers, version);
   }
 
   #countHeld(eip: Ip, step: 1 | -1): void {
@@ -227,7 +253,9 @@ export class PathTable {
     const version = family(eip);
     const local = named.filter(({ externalTrafficPolicy }) => externalTrafficPolicy === 'Local');
     // Under Cluster alone an EIP is in the common set, or lacks endpoints, unless there are no nodes at all.
-    const isEvery = set === this.#sets.every[version] || this.#candidates.every[version].length > 0;
+    const hasNodes = ({ cluster }: Service): boolean =>
+      everyNode(this.#candidates, cluster)[version].length > 0;
+    const isEvery = this.#sets.isEvery(set) || named.every(hasNodes);
     if (local.length === 0 && isEvery) return none;
     // A Cluster and a Local Service share the EIP.
     if (local.length < named.length) return 'all';

@@ -1,7 +1,8 @@
-import { type Node, type Service, serviceName } from '../model/cluster.ts';
+import { type Node, qualified, type Service } from '../model/cluster.ts';
 import type { Gateway } from '../model/gateway.ts';
 import type { Ip } from '../model/ip.ts';
 import type { Link } from '../model/object.ts';
+import type { ClusterReader } from './cluster-reader.ts';
 import { poolFinder } from './pools.ts';
 
 /** The owner of an address in our pools that is no EIP. */
@@ -15,32 +16,39 @@ export interface ReservedBy {
 /** Addresses inside our pools that cannot be EIPs. Nearly always empty: it is a mistake in the pools. */
 export type Reserved = ReadonlyMap<Ip, ReservedBy>;
 
-/** The Service whose endpoints are the API servers; Kubernetes keeps it. */
-export const apiServiceName = 'default/kubernetes';
+/** The Service whose endpoints are the API servers; Kubernetes keeps it in every cluster. */
+const apiServiceName = 'default/kubernetes';
 
 export interface ReservedInputs {
   readonly nodes: readonly Node[];
-  /** The Service {@link apiServiceName} */
-  readonly api: Service | undefined;
+  /** See {@link apiServices}. */
+  readonly apis: readonly Service[];
   readonly links: readonly Link[];
 }
 
-export function reservedIn({ nodes, api, links }: ReservedInputs, gateway: Gateway): Reserved {
+export function reservedIn({ nodes, apis, links }: ReservedInputs, gateway: Gateway): Reserved {
   const poolOf = poolFinder(gateway.pools);
   const reserved = new Map<Ip, ReservedBy>();
   const add = (ip: Ip, name: string, isNode = false): void => {
     if (poolOf(ip)) reserved.set(ip, { name, isNode });
   };
   for (const node of nodes) for (const ip of node.addresses) add(ip, `node ${node.name}`, true);
-  for (const { ip } of api?.endpoints ?? []) add(ip, 'the Kubernetes API');
+  for (const { cluster, endpoints } of apis) {
+    const of = cluster === undefined ? '' : ` of cluster ${cluster}`;
+    for (const { ip } of endpoints) add(ip, `the Kubernetes API${of}`);
+  }
   for (const via of gateway.defaultRoutes) add(via, 'the router of defaultRoute');
   for (const link of links) for (const { ip } of link.addresses) add(ip, `this gateway (${link.name})`);
   return reserved;
 }
 
-export function apiService(services: readonly Service[]): Service | undefined {
-  return services.find((service) => serviceName(service) === apiServiceName);
+/** The Services whose endpoints are the API servers, one of each cluster. */
+export function apiServices(cluster: Pick<ClusterReader, 'service' | 'overview'>): readonly Service[] {
+  const names = cluster.overview().clusters?.map(({ name }) => name) ?? unnamed;
+  return names.flatMap((name) => cluster.service(qualified(name, apiServiceName)) ?? []);
 }
+
+const unnamed = [undefined];
 
 /**
  * The owner that prevents an EIP from being routed; undefined: it is routed. An EIP in use stays: a node that claims

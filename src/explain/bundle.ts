@@ -1,9 +1,10 @@
 import { readFile } from 'node:fs/promises';
 import { dirname, isAbsolute, join } from 'node:path';
-import { loadKubeconfig } from '../cluster/kubeconfig-files.ts';
+import { type KubernetesAccess, loadKubeconfig } from '../cluster/kubeconfig-files.ts';
 import { CredentialsError } from '../cluster/transport.ts';
 import { ask } from '../daemon/ask.ts';
 import { DaemonError } from '../daemon/daemon-error.ts';
+import { sourcesOf } from '../daemon/source.ts';
 import { readWith } from '../kernel/program.ts';
 import type { AnyConfiguration } from './doctor-inquiry.ts';
 import { redactKubeconfig, withoutSecrets } from './secrets.ts';
@@ -68,20 +69,22 @@ interface FoundKubeconfig extends TarFile {
 
 async function kubeconfigsOf(configuration: AnyConfiguration): Promise<readonly FoundKubeconfig[]> {
   if (configuration.kind === 'refused') return [];
-  const source =
+  const accesses =
     configuration.kind === 'gateway'
-      ? configuration.config.source
-      : (configuration.config.eipsFrom ?? configuration.config.follow);
-  if (source === undefined || ('kind' in source && source.kind === 'file')) return [];
-  let files: readonly string[];
+      ? sourcesOf(configuration.config.source).map(({ access }) => access)
+      : [configuration.config.eipsFrom ?? configuration.config.follow];
+  const files = accesses.flatMap((access) => (access === undefined ? [] : filesOf(access)));
+  return Promise.all([...new Set(files)].map((file, i) => redacted(file, i === 0 ? '' : `-${i + 1}`)));
+}
+
+function filesOf(access: KubernetesAccess): readonly string[] {
   try {
-    ({ files } = loadKubeconfig(source));
+    return loadKubeconfig(access).files;
   } catch (error) {
     if (!(error instanceof CredentialsError)) throw error;
     // One that is wrong may hold secrets all the same; it is read as far as that goes.
-    files = source.kubeconfig === undefined ? [] : [source.kubeconfig];
+    return access.kubeconfig === undefined ? [] : [access.kubeconfig];
   }
-  return Promise.all(files.map((file, i) => redacted(file, i === 0 ? '' : `-${i + 1}`)));
 }
 
 async function redacted(file: string, suffix: string): Promise<FoundKubeconfig> {

@@ -1,4 +1,5 @@
 import { createConnection } from 'node:net';
+import { type BoundEnds, connectBound } from '../kernel/bound-connection.ts';
 import type { Ip } from '../model/ip.ts';
 import type { Attempt } from './trace-facts.ts';
 
@@ -28,4 +29,12 @@ export function connect(to: Ip, port: number, from: Ip | undefined, signal: Abor
     else resolve({ kind: 'failed', code: error.code ?? error.message });
   });
   return promise;
+}
+
+/** As {@link connect}, by one interface: a reply that comes in by another one is lost. */
+export async function connectBy(ends: BoundEnds, signal: AbortSignal): Promise<Attempt> {
+  const start = performance.now();
+  const code = await connectBound(ends, patience, signal);
+  if (code !== undefined) return { kind: 'failed', code };
+  return { kind: 'connected', ms: Math.round((performance.now() - start) * 10) / 10 };
 }

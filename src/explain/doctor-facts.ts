@@ -24,8 +24,8 @@ export interface DoctorFacts {
   /** `6.1.0-18-amd64` */
   readonly kernel: string;
   readonly abilities: AbilityFacts | NotAsked;
-  /** undefined: the cluster is read from a file, or this is a node */
-  readonly api: ApiFacts | undefined;
+  /** Of each cluster; none: the cluster is read from a file, or this is a node */
+  readonly apis: readonly NamedApi[];
   readonly defaultRoutes: readonly DefaultRouteFacts[];
   readonly managers: ManagerFacts;
   readonly firewall: readonly FirewallFacts[];
@@ -57,6 +57,11 @@ export interface AbilityFacts {
   /** `nexthop`, `group`, `resilient`, `ipv6`, `nft` */
   readonly able: ReadonlySet<string>;
   readonly wanted: readonly string[];
+}
+
+export interface NamedApi extends ApiFacts {
+  /** Absent: it is the only one. */
+  readonly cluster?: string;
 }
 
 export interface ApiFacts {
@@ -140,6 +145,11 @@ export interface AgentFacts {
         readonly to: string;
         readonly fromLan: Attempt;
         readonly fromUplink: Attempt;
+        /**
+         * Of a pool of mode nat: the node that was asked from the uplink at its NodePort, past the table of NAT, which
+         * would give this host's own connections an address of the LAN. Replies count that come back by the LAN.
+         */
+        readonly node?: string;
       }
     | NotAsked;
 }

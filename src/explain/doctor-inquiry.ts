@@ -1,13 +1,11 @@
-import { join } from 'node:path';
 import { completeSnapshot } from '../cluster/complete-snapshot.ts';
-import { readState } from '../cluster/remembered-state.ts';
 import type { GatewayConfig, NodeConfig, RoleName } from '../config/config.ts';
 import { ask } from '../daemon/ask.ts';
 import { DaemonError } from '../daemon/daemon-error.ts';
 import { elsewhere } from '../daemon/namespace.ts';
 import { gcThreshold, neighbourLimit } from '../daemon/neighbour-limits.ts';
 import { nodeScope, withInterface } from '../daemon/node-role.ts';
-import { openSource } from '../daemon/source.ts';
+import { openSource, sourcesOf } from '../daemon/source.ts';
 import { candidates } from '../desire/carriers.ts';
 import { isNat } from '../desire/nat-mode.ts';
 import { paths } from '../desire/paths.ts';
@@ -16,8 +14,8 @@ import { listDefaultRoutes } from '../kernel/default-routes.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import { KernelError } from '../kernel/kernel.ts';
 import { missing, readHost } from '../kernel/requirements.ts';
-import { type Snapshot, serviceName } from '../model/cluster.ts';
-import { bits, family, ipFromNumber, ipNumber, prefixIp, prefixLength } from '../model/ip.ts';
+import { type ServicePort, type Snapshot, serviceName } from '../model/cluster.ts';
+import { bits, family, type Ip, ipFromNumber, ipNumber, prefixIp, prefixLength } from '../model/ip.ts';
 import type { Listing } from '../model/listing.ts';
 import type { Link } from '../model/object.ts';
 import { ownerOf } from '../model/owner.ts';
@@ -25,16 +23,18 @@ import { termsOf } from '../model/pool.ts';
 import type { AnyStatus } from '../status/status.ts';
 import { tryAbilities } from './abilities.ts';
 import { askApi } from './api-inquiry.ts';
-import { connect } from './connection.ts';
+import { connect, connectBy } from './connection.ts';
 import { familiesOf } from './doctor.ts';
 import type {
   AgentFacts,
+  ApiFacts,
   ConfigurationFacts,
   DaemonFacts,
   DefaultRouteFacts,
   DoctorFacts,
   FirewallFacts,
   HostFacts,
+  NamedApi,
   NodesFacts,
 } from './doctor-facts.ts';
 import { type Firewall, readFirewall } from './firewall.ts';
@@ -42,6 +42,7 @@ import { addressOn } from './link-address.ts';
 import { findManagers } from './managers.ts';
 import { askNeighbours } from './neighbour-inquiry.ts';
 import { neededRights } from './rights.ts';
+import { savedCluster } from './saved-cluster.ts';
 import type { NotAsked } from './trace-facts.ts';
 
 /** A configuration as it was read, of either role, or why it was refused. */
@@ -104,7 +105,7 @@ export async function examine(options: DoctorOptions, signal: AbortSignal): Prom
 /** What is not looked at. */
 const nothing = {
   links: undefined,
-  api: undefined,
+  apis: [],
   defaultRoutes: [],
   firewall: [],
   nodes: { kind: 'not asked', why: 'the configuration is wrong' },
@@ -129,9 +130,15 @@ async function examineGateway(
     ...(gateway.resilience === undefined ? [] : ['resilient']),
     ...(families.includes(6) ? ['ipv6', 'nft'] : []),
   ];
-  const [abilities, api, known, firewall, defaultRoutes, daemon] = await Promise.all([
+  const [abilities, apis, known, firewall, defaultRoutes, daemon] = await Promise.all([
     tryAbilities(wanted, signal),
-    source.kind === 'file' ? undefined : askApi(source, env, neededRights(gateway.allocation), signal),
+    Promise.all(
+      sourcesOf(source).flatMap(({ name, access }) =>
+        access === undefined
+          ? []
+          : [namedApi(name, askApi(access, env, neededRights(gateway.allocation), signal))],
+      ),
+    ),
     knownCluster(config, signal),
     readFirewall(signal),
     Promise.all(families.map((of) => defaultRoute(of, config, links, signal))),
@@ -148,7 +155,7 @@ async function examineGateway(
   return {
     links: listing?.links,
     abilities,
-    api,
+    apis,
     defaultRoutes,
     firewall: firewallFacts(firewall, config, links),
     nodes: hosts,
@@ -219,6 +226,11 @@ async function readable<T>(work: Promise<T>): Promise<T | undefined> {
   }
 }
 
+/** @param name undefined: it is the only one */
+async function namedApi(name: string | undefined, api: Promise<ApiFacts>): Promise<NamedApi> {
+  return { ...(name === undefined ? {} : { cluster: name }), ...(await api) };
+}
+
 /** The cluster as the source has it now; else the last known state. */
 async function knownCluster(
   config: GatewayConfig,
@@ -228,8 +240,8 @@ async function knownCluster(
   const cluster = await completeSnapshot(source, patience, signal);
   if (cluster !== undefined)
     return { cluster, how: config.source.kind === 'file' ? 'by the source file' : 'by the API' };
-  const { state } = readState(join(config.stateDirectory, 'cluster.json'));
-  return { cluster: state?.snapshot(), how: 'by the last known state' };
+  const { snapshot } = savedCluster(config);
+  return { cluster: snapshot, how: 'by the last known state' };
 }
 
 function nodesOf(cluster: Snapshot, families: readonly (4 | 6)[]): readonly Omit<HostFacts, 'state'>[] {
@@ -325,8 +337,8 @@ function agentFacts(
   const found = cluster === undefined ? [] : paths(cluster, gateway).paths;
   const services = new Map(cluster?.services.map((service) => [serviceName(service), service]));
   const poolOf = poolFinder(gateway.pools);
-  const tcpPort = (names: readonly string[]): number | undefined =>
-    names.flatMap((name) => services.get(name)?.ports ?? []).find(({ protocol }) => protocol === 'TCP')?.port;
+  const tcpPort = (names: readonly string[]): ServicePort | undefined =>
+    names.flatMap((name) => services.get(name)?.ports ?? []).find(({ protocol }) => protocol === 'TCP');
   const asked = gateway.pools.flatMap((pool) =>
     ([4, 6] as const)
       .filter((of) => pool.addresses.some((prefix) => family(prefix) === of))
@@ -335,7 +347,7 @@ function agentFacts(
         const path = found.find(
           (one) => family(one.eip) === of && poolOf(one.eip) === pool && tcpPort(one.services) !== undefined,
         );
-        const port = tcpPort(path?.services ?? []);
+        const { port, nodePort } = tcpPort(path?.services ?? []) ?? {};
         if (path === undefined || port === undefined)
           return { ...about, asked: { kind: 'not asked', why: 'no EIP of it with a TCP port is served' } };
         const uplink = addressOn(gateway.uplink, of, links);
@@ -344,12 +356,29 @@ function agentFacts(
             ...about,
             asked: { kind: 'not asked', why: `${gateway.uplink} has no IPv${of} address to ask from` },
           };
+        const [carrier] = path.carriers;
+        const node =
+          isNat(gateway, pool) && carrier !== undefined && nodePort !== undefined
+            ? { to: carrier.ip, port: nodePort }
+            : undefined;
         const [fromLan, fromUplink] = await Promise.all([
           connect(path.eip, port, addressOn(gateway.lan, of, links), signal),
-          connect(path.eip, port, uplink, signal),
+          node === undefined
+            ? connect(path.eip, port, uplink, signal)
+            : connectBy({ ...node, from: uplink, device: gateway.lan }, signal),
         ]);
-        const to = of === 4 ? `${path.eip}:${port}` : `[${path.eip}]:${port}`;
-        return { ...about, asked: { kind: 'asked', to, fromLan, fromUplink } };
+        const at = (ip: Ip, number: number): string => (of === 4 ? `${ip}:${number}` : `[${ip}]:${number}`);
+        const to = at(path.eip, port);
+        return {
+          ...about,
+          asked: {
+            kind: 'asked',
+            to,
+            fromLan,
+            fromUplink,
+            ...(node === undefined ? {} : { node: at(node.to, node.port) }),
+          },
+        };
       }),
   );
   return Promise.all(asked);

@@ -57,7 +57,7 @@ export function doctor(facts: DoctorFacts): readonly Check[] {
     ...layer2Checks(facts, gateway),
     firewallCheck(facts, gateway),
     nodesCheck(facts, gateway),
-    agentsCheck(facts),
+    agentsCheck(facts, gateway),
     daemonCheck(facts, 'gateway'),
   ];
 }

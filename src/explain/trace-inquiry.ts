@@ -1,6 +1,3 @@
-import { stat } from 'node:fs/promises';
-import { join } from 'node:path';
-import { readState } from '../cluster/remembered-state.ts';
 import type { GatewayConfig } from '../config/config.ts';
 import { ask } from '../daemon/ask.ts';
 import { DaemonError } from '../daemon/daemon-error.ts';
@@ -19,12 +16,22 @@ import { type Link, natEipKey, natGroupKey } from '../model/object.ts';
 import { ownerOf } from '../model/owner.ts';
 import { unprobed } from '../model/probed.ts';
 import { type PathsAnswer, type PathView, pathTarget, pathViews } from '../status/path-view.ts';
-import { connect } from './connection.ts';
+import { connect, connectBy } from './connection.ts';
 import { type Firewall, readFirewall } from './firewall.ts';
 import { addressOn } from './link-address.ts';
 import { askNeighbours } from './neighbour-inquiry.ts';
+import { savedCluster } from './saved-cluster.ts';
+import { isNatTraced } from './steps/nat.ts';
 import type { Target } from './target.ts';
-import type { KernelFacts, KnownFrom, NatFacts, NotAsked, ProbeFacts, TraceFacts } from './trace-facts.ts';
+import type {
+  Attempt,
+  KernelFacts,
+  KnownFrom,
+  NatFacts,
+  NotAsked,
+  ProbeFacts,
+  TraceFacts,
+} from './trace-facts.ts';
 
 export interface TraceOptions {
   readonly config: GatewayConfig;
@@ -91,16 +98,14 @@ async function knownPaths(of: string, config: GatewayConfig, signal: AbortSignal
 }
 
 async function savedPaths(of: string, config: GatewayConfig, why: string): Promise<Known> {
-  const file = join(config.stateDirectory, 'cluster.json');
-  const { state } = readState(file);
+  const { snapshot, at } = savedCluster(config);
   const target = pathTarget(of);
   const rest = { needs: [], silentSince: {} };
-  const cluster = state?.snapshot() ?? { services: [], nodes: [], complete: false, feeds: [], problems: [] };
+  const cluster = snapshot ?? { services: [], nodes: [], complete: false, feeds: [], problems: [] };
   const inputs = { gateway: config.gateway, probed: unprobed, problems: [], lan: [] };
   const views = pathViews(target, { ...inputs, cluster: readerOf(cluster) });
-  if (state === undefined) return { ...rest, source: { kind: 'nothing', why }, views };
-  const { mtimeMs } = await stat(file);
-  return { ...rest, source: { kind: 'saved', why, at: mtimeMs }, views };
+  if (at === undefined) return { ...rest, source: { kind: 'nothing', why }, views };
+  return { ...rest, source: { kind: 'saved', why, at }, views };
 }
 
 function listingOf(
@@ -272,9 +277,15 @@ async function probe(
   const of = family(eip);
   const uplink = addressOn(gateway.uplink, of, links);
   const { nodePort } = found ?? {};
+  const [carrier] = view?.carriers ?? [];
+  /** The table of NAT would give a connection of ours an address of the LAN: the node is asked past it. */
+  const connectBeyond = (from: Ip): Promise<Attempt> =>
+    isNatTraced({ gateway, view }) && carrier !== undefined && nodePort !== undefined
+      ? connectBy({ to: carrier.ip, port: nodePort, from, device: gateway.lan }, signal)
+      : connect(eip, port, from, signal);
   const [fromLan, fromUplink, ...nodes] = await Promise.all([
     connect(eip, port, addressOn(gateway.lan, of, links), signal),
-    uplink && connect(eip, port, uplink, signal),
+    uplink && connectBeyond(uplink),
     ...(nodePort === undefined ? [] : (view?.carriers ?? [])).map(async ({ node, ip }) => ({
       node,
       to: `${ip}:${nodePort}`,

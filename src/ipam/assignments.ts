@@ -281,6 +281,7 @@ function holdersAmong(entries: readonly Entry[]): readonly Candidate[] {
 function isAlike(one: Candidate, other: Candidate | undefined): boolean {
   return (
     one.key === other?.key &&
+    one.sharing.cluster === other.sharing.cluster &&
     one.sharing.key === other.sharing.key &&
     one.sharing.backend === other.sharing.backend &&
     one.sharing.ports.join() === other.sharing.ports.join()

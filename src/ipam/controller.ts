@@ -1,7 +1,7 @@
 import type { Clock } from '../cluster/clock.ts';
 import type { Cluster } from '../cluster/cluster.ts';
 import type { Outcome, Writer } from '../cluster/writer.ts';
-import { type Service, serviceName } from '../model/cluster.ts';
+import { clusterOf, type Overview, type Service, serviceName } from '../model/cluster.ts';
 import type { Ip } from '../model/ip.ts';
 import type { Problem } from '../model/problem.ts';
 import { Allocator, type Terms } from './allocator.ts';
@@ -16,6 +16,7 @@ import { defaultWritePace, type WritePace, WriteQueue } from './write-queue.ts';
 
 export interface ControllerOptions {
   readonly cluster: Cluster;
+  /** Writes to the cluster that a Service is in. */
   readonly writer: Writer;
   /** The same object as long as nothing in it has changed. */
   readonly terms: () => Terms;
@@ -25,6 +26,8 @@ export interface ControllerOptions {
   readonly answered: (service: string) => boolean;
   /** Whether it is us who writes: with several gateways, the one that holds the Lease. */
   readonly leads: () => boolean;
+  /** Whether we may write to a cluster by its name, while we lead; absent: to every one. */
+  readonly mayWrite?: (cluster: string | undefined) => boolean;
   readonly clock: Clock;
   readonly pace?: WritePace;
 }
@@ -44,8 +47,8 @@ export interface AssignmentChange {
 export class Controller {
   readonly #options: ControllerOptions;
   readonly #queue: WorkQueue<string>;
-  readonly #writes: WriteQueue;
-  readonly #recorder: EventRecorder;
+  /** By the name of the cluster: one that takes no writes delays those of no other. */
+  readonly #writing = new Map<string | undefined, Writing>();
   readonly #conflicts = new WriteConflicts();
   readonly #services: ServiceChanges;
   #allocator: Allocator | undefined;
@@ -57,13 +60,13 @@ export class Controller {
   #changes: AssignmentChange[] = [];
   /** The message of the last one that was told. */
   #trouble: string | undefined;
+  /** Names of the clusters to which we might write at the last look. */
+  #open: ReadonlySet<string | undefined> = new Set();
 
   constructor(options: ControllerOptions) {
-    const { writer, clock, cluster, pace = defaultWritePace } = options;
+    const { clock, cluster } = options;
     this.#options = options;
     this.#queue = new WorkQueue(clock);
-    this.#writes = new WriteQueue(writer, this.#queue, clock, pace);
-    this.#recorder = new EventRecorder(writer, clock);
     this.#services = new ServiceChanges(cluster);
   }
 
@@ -72,9 +75,13 @@ export class Controller {
     this.#queue.add(everything);
   }
 
-  /** The API server is there again after an outage: writes that wait for it go now. */
-  recovered(): void {
-    this.#writes.recovered();
+  /**
+   * The API server is there again after an outage: writes that wait for it go now.
+   *
+   * @param cluster its name; absent: it is the only one
+   */
+  recovered(cluster?: string): void {
+    this.#writing.get(cluster)?.queue.recovered();
     this.#queue.add(everything);
   }
 
@@ -97,11 +104,14 @@ export class Controller {
   /** What a person should know. */
   problems(): readonly Problem[] {
     const now = this.#options.clock.now();
-    const { trouble, refused } = this.#writes;
+    const each = [...this.#writing];
     return problemsOf(this.#allocator, {
-      trouble,
-      eventTrouble: this.#recorder.trouble,
-      refused,
+      writing: each.map(([cluster, { queue, recorder }]) => ({
+        cluster,
+        trouble: queue.trouble,
+        eventTrouble: recorder.trouble,
+      })),
+      refused: new Map(each.flatMap(([, { queue }]) => [...queue.refused])),
       contested: this.#conflicts.resting(now),
     });
   }
@@ -113,7 +123,7 @@ export class Controller {
     try {
       for await (const _ of this.#queue.ready(signal)) {
         this.#work(signal);
-        const trouble = (this.#writes.trouble ?? this.#recorder.trouble)?.message;
+        const trouble = this.#troubleText();
         if (this.#changes.length === 0 && trouble === this.#trouble) continue;
         this.#trouble = trouble;
         const changes = this.#changes;
@@ -121,7 +131,7 @@ export class Controller {
         yield changes;
       }
     } finally {
-      await this.#writes.end();
+      await Promise.all([...this.#writing.values()].map(({ queue }) => queue.end()));
       await following;
     }
   }
@@ -141,25 +151,71 @@ export class Controller {
         else if (this.#reconcile(key, signal)) continue;
         this.#queue.done(key);
       }
-    } while (this.#writes.refill());
+    } while (this.#refill());
+  }
+
+  /** Queues Services that wait to be written, in every cluster. @returns whether there were any */
+  #refill(): boolean {
+    let any = false;
+    for (const { queue } of this.#writing.values()) any = queue.refill() || any;
+    return any;
+  }
+
+  /** Of the cluster that a Service is in. */
+  #writingOf(key: string): Writing {
+    const cluster = clusterOf(key);
+    let writing = this.#writing.get(cluster);
+    if (writing === undefined) {
+      const { writer, clock, pace = defaultWritePace } = this.#options;
+      writing = {
+        queue: new WriteQueue(writer, this.#queue, clock, pace),
+        recorder: new EventRecorder(writer, clock),
+      };
+      this.#writing.set(cluster, writing);
+    }
+    return writing;
+  }
+
+  /** Another text when other writes or events are refused than before; undefined: none are. */
+  #troubleText(): string | undefined {
+    const messages = [...this.#writing.values()].flatMap(
+      ({ queue, recorder }) => (queue.trouble ?? recorder.trouble)?.message ?? [],
+    );
+    return messages.length === 0 ? undefined : messages.join('\n');
   }
 
   /** Reads the changes of cluster, terms and leadership. */
   #lookAround(): void {
     const { cluster, leads, terms } = this.#options;
     // A gateway that does not write keeps no assignments: it reads them from the statuses when its turn comes.
-    if (!leads() || !cluster.overview().complete) {
+    if (!leads() || !isBookKnown(cluster.overview())) {
       this.#standDown();
       return;
     }
     const now = terms();
     this.enqueue(this.#services.take());
-    if (this.#allocator !== undefined && this.#terms === now) return;
+    const isOpened = this.#lookAtWriters();
+    if (this.#allocator !== undefined && this.#terms === now && !isOpened) return;
     // A write from before the Lease was lost may still arrive; its end leads here again.
-    if (this.#allocator === undefined && this.#writes.isBusy) return;
+    const isBusy = [...this.#writing.values()].some(({ queue }) => queue.isBusy);
+    if (this.#allocator === undefined && isBusy) return;
     this.#allocator = new Allocator(now, (key) => this.#queue.add(key), this.#allocator);
     this.#terms = now;
     this.enqueue('all');
+  }
+
+  /** @returns whether we may write to a cluster to which we might not before */
+  #lookAtWriters(): boolean {
+    const { cluster, mayWrite = always } = this.#options;
+    const open = (cluster.overview().clusters ?? []).map(({ name }) => name).filter(mayWrite);
+    const before = this.#open;
+    this.#open = new Set(open);
+    return open.some((name) => !before.has(name));
+  }
+
+  #mayWrite(key: string): boolean {
+    const { mayWrite = always } = this.#options;
+    return mayWrite(clusterOf(key));
   }
 
   #standDown(): void {
@@ -201,7 +257,7 @@ export class Controller {
     this.#idle.delete(key);
     this.#overwritten.delete(key);
     this.#conflicts.forget(key);
-    this.#writes.forget(key);
+    this.#writingOf(key).queue.forget(key);
   }
 
   /** @returns whether a write has begun, whose end is the end of this key */
@@ -223,11 +279,14 @@ export class Controller {
       this.#queue.addAfter(key, at - now);
       return false;
     }
-    if (!this.#writes.admits(key)) return false;
+    // Another gateway may hold its Lease; when we do, all are queued again.
+    if (!this.#mayWrite(key)) return false;
+    const { queue } = this.#writingOf(key);
+    if (!queue.admits(key)) return false;
     this.#idle.delete(key);
     const pool = allocator.decisions.get(key)?.pool;
     const end = allocator.begin(service, task);
-    this.#writes.start(
+    queue.start(
       service,
       task,
       (outcome) => {
@@ -288,8 +347,7 @@ export class Controller {
   ): void {
     const key = serviceName(service);
     // A start may wait for the last write, and a report for its trouble.
-    if (this.#allocator === undefined || this.#writes.trouble?.message !== this.#trouble)
-      this.#queue.add(everything);
+    if (this.#allocator === undefined || this.#troubleText() !== this.#trouble) this.#queue.add(everything);
     this.#allocator?.ended(key);
     if (task.kind !== 'status') return;
     if (outcome.kind === 'stale' && this.#overwritten.has(key)) this.#conflicts.retract(key);
@@ -302,15 +360,32 @@ export class Controller {
   }
 
   #record(service: Service, draft: EventDraft, signal: AbortSignal): void {
-    const before = this.#recorder.trouble?.message;
-    const recorded = this.#recorder.record(service, draft, signal).then(() => {
+    const { recorder } = this.#writingOf(serviceName(service));
+    const before = recorder.trouble?.message;
+    const recorded = recorder.record(service, draft, signal).then(() => {
       // A pass over everything reports the changed problems.
-      if (this.#recorder.trouble?.message !== before) this.#queue.add(everything);
+      if (recorder.trouble?.message !== before) this.#queue.add(everything);
     });
     recorded.catch((error: unknown) => {
       if (!signal.aborted) throw error;
     });
   }
+}
+
+/** What is on its way to one cluster. */
+interface Writing {
+  readonly queue: WriteQueue;
+  readonly recorder: EventRecorder;
+}
+
+const always = (): boolean => true;
+
+/**
+ * All addresses that are in use are known: of a cluster that cannot be read its last known state says which. Until then
+ * nobody is given one that may be another's.
+ */
+function isBookKnown({ complete, clusters }: Overview): boolean {
+  return clusters?.every((one) => one.complete || one.remembered) ?? complete;
 }
 
 /** ms after which a Service that waits for the deletion of its routes is checked again, without a report of routes */

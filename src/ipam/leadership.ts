@@ -31,6 +31,8 @@ export interface LeadershipOptions {
   readonly changed: () => void;
   /** Called when {@link Leadership.trouble} is another one. */
   readonly troubled?: () => void;
+  /** Whether this gateway may hold the Lease now; absent: always. */
+  readonly admits?: () => boolean;
   readonly pace?: LeasePace;
 }
 
@@ -81,7 +83,8 @@ export class Leadership {
     const { retry } = this.#pace;
     try {
       while (!signal.aborted) {
-        await this.#try(signal);
+        if (this.#options.admits?.() ?? true) await this.#try(signal);
+        else await this.#release();
         this.#notify();
         // With a jitter, or two gateways that start together would ask together for ever.
         await clock.sleep(retry * (1 - 0.2 * clock.random()), signal);

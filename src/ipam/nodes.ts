@@ -1,4 +1,4 @@
-import type { Service } from '../model/cluster.ts';
+import { nameInside, qualified, type Service } from '../model/cluster.ts';
 import type { Pool } from '../model/gateway.ts';
 import type { Ip } from '../model/ip.ts';
 import { byAge, type Candidate } from './candidate.ts';
@@ -15,7 +15,7 @@ const own = [22, 179, 2379, 2380, 6443, 10_248, 10_249, 10_250, 10_255, 10_256, 
 /** Who has which port of the nodes' addresses: all Services of the pool are on the same ones. */
 export class NodePorts {
   readonly pool: Pool;
-  /** Who is on each port, the oldest first: the port is that one's. */
+  /** Who is on each port of the nodes of its cluster, the oldest first: the port is that one's. */
   readonly #claimants = new Map<string, readonly Candidate[]>();
   readonly #ports = new Map<string, readonly string[]>();
   readonly #addresses: NodeAddresses;
@@ -40,7 +40,7 @@ export class NodePorts {
   /** @returns the other Services on its former and present ports */
   assign(candidate: Candidate): readonly string[] {
     const others = this.release(candidate.key);
-    const { ports } = candidate.sharing;
+    const ports = portsOf(candidate);
     this.#ports.set(candidate.key, ports);
     for (const port of ports) {
       this.#claimants.set(port, [...(this.#claimants.get(port) ?? []), candidate].sort(byAge));
@@ -61,18 +61,19 @@ export class NodePorts {
   }
 
   /** @param before what it has now; it stays while no node can serve, so that names do not lose their addresses */
-  grant({ key, service, sharing }: Candidate, before: readonly Ip[]): Grant {
+  grant(candidate: Candidate, before: readonly Ip[]): Grant {
+    const { key, service } = candidate;
     const { name } = this.pool;
     const taken = portOfNodes(service);
     if (taken !== undefined) {
       const message = `TCP/${taken} is a port that the nodes themselves live by (pool ${name})`;
       return this.#refused({ reason: 'PortInUse', message });
     }
-    for (const port of sharing.ports) {
+    for (const port of portsOf(candidate)) {
       const holder = this.#claimants.get(port)?.find((one) => one.key !== key);
       const mine = this.#claimants.get(port)?.[0]?.key === key;
       if (holder !== undefined && !mine) {
-        const message = `${port} of the nodes is held by ${holder.key} (pool ${name})`;
+        const message = `${nameInside(port)} of the nodes is held by ${holder.key} (pool ${name})`;
         return this.#refused({ reason: 'PortInUse', message });
       }
     }
@@ -92,6 +93,11 @@ export class NodePorts {
   #refused(unsatisfied: Unsatisfied): Grant {
     return { kind: 'refused', unsatisfied, waitsFor: [poolTopic(this.pool.name)] };
   }
+}
+
+/** `TCP/80`, with the name of the cluster before it: another one has other nodes. */
+function portsOf({ sharing: { cluster, ports } }: Candidate): readonly string[] {
+  return cluster === undefined ? ports : ports.map((port) => qualified(cluster, port));
 }
 
 function portOfNodes({ ports }: Service): number | undefined {

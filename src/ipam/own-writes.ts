@@ -27,9 +27,9 @@ export interface OwnWrite {
 export class OwnWrites {
   readonly #writes = new Map<string, OwnWrite>();
 
-  of({ namespace, name, uid }: Service): OwnWrite | undefined {
-    const found = this.#writes.get(`${namespace}/${name}`);
-    return found?.uid === uid ? found : undefined;
+  of(service: Service): OwnWrite | undefined {
+    const found = this.#writes.get(serviceName(service));
+    return found?.uid === service.uid ? found : undefined;
   }
 
   /** Before the write is sent. */

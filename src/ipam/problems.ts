@@ -7,38 +7,48 @@ import type { Unsatisfied } from './decision.ts';
 const named = 20;
 
 export interface Troubles {
-  /** Why the API takes no writes at all. */
-  readonly trouble: Refusal | undefined;
-  readonly eventTrouble: Refusal | undefined;
+  readonly writing: readonly WriteTrouble[];
   /** What the API will not have of one Service. */
   readonly refused: ReadonlyMap<string, string>;
   /** Services whose status has another writer, and until when it is left alone, in ms. */
   readonly contested: Iterable<readonly [key: string, until: number]>;
 }
 
+/** Of one cluster. */
+export interface WriteTrouble {
+  /** Its name; undefined: it is the only one */
+  readonly cluster: string | undefined;
+  /** Why its API takes no writes at all. */
+  readonly trouble: Refusal | undefined;
+  readonly eventTrouble: Refusal | undefined;
+}
+
 export function problemsOf(allocator: Allocator | undefined, troubles: Troubles): readonly Problem[] {
   const problems: Problem[] = [];
-  const { trouble, eventTrouble } = troubles;
-  if (trouble !== undefined) {
-    problems.push({
-      code: 'allocation-refused',
-      severity: 'error',
-      subject: 'allocation of EIPs',
-      message: `the API takes no writes: ${trouble.message}`,
-      advice:
-        'Services that wait for an address go on waiting; what is routed stays. It is tried again by itself',
-      ...cause(trouble),
-    });
-  }
-  if (eventTrouble !== undefined) {
-    problems.push({
-      code: 'events-refused',
-      severity: 'warn',
-      subject: 'events',
-      message: `the API takes no events: ${eventTrouble.message}`,
-      advice: 'see the conditions of the Services, and "eiproute pools"',
-      ...cause(eventTrouble),
-    });
+  for (const { cluster, trouble, eventTrouble } of troubles.writing) {
+    const where = cluster === undefined ? '' : ` in cluster ${cluster}`;
+    const api = cluster === undefined ? 'the API' : `the API of cluster ${cluster}`;
+    if (trouble !== undefined) {
+      problems.push({
+        code: 'allocation-refused',
+        severity: 'error',
+        subject: `allocation of EIPs${where}`,
+        message: `${api} takes no writes: ${trouble.message}`,
+        advice:
+          'Services that wait for an address go on waiting; what is routed stays. It is tried again by itself',
+        ...cause(trouble),
+      });
+    }
+    if (eventTrouble !== undefined) {
+      problems.push({
+        code: 'events-refused',
+        severity: 'warn',
+        subject: `events${where}`,
+        message: `${api} takes no events: ${eventTrouble.message}`,
+        advice: 'see the conditions of the Services, and "eiproute pools"',
+        ...cause(eventTrouble),
+      });
+    }
   }
   for (const [key, message] of troubles.refused) {
     problems.push({

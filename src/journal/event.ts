@@ -140,11 +140,11 @@ export const events = {
   'cluster-silent': {
     id: 'eb39325b538f4dad90539356595553f7',
     say: (f) =>
-      `cannot read ${list(f, 'resource')} from the cluster: ${text(f, 'trouble')}; ${text(f, 'lastHeard') === 'never' ? 'never heard so far' : `last heard ${text(f, 'lastHeard')}`}; existing routes are kept`,
+      `cannot read ${list(f, 'resource')} from ${clusterWords(f)}: ${text(f, 'trouble')}; ${text(f, 'lastHeard') === 'never' ? 'never heard so far' : `last heard ${text(f, 'lastHeard')}`}; existing routes are kept`,
   },
   'cluster-back': {
     id: '8bd248533ba44f57a2c4a0ed02c7ee14',
-    say: (f) => `${list(f, 'resource')} can be read from the cluster again`,
+    say: (f) => `${list(f, 'resource')} can be read from ${clusterWords(f)} again`,
   },
   'kernel-unreadable': {
     id: '014f89a6e7e3405883073bd9764c2035',
@@ -228,4 +228,9 @@ export type EventName = keyof typeof events;
 
 export function isEventName(name: unknown): name is EventName {
   return typeof name === 'string' && Object.hasOwn(events, name);
+}
+
+/** The one cluster has no name. */
+function clusterWords(f: Facts): string {
+  return f['cluster'] === undefined ? 'the cluster' : `cluster ${text(f, 'cluster')}`;
 }

@@ -17,6 +17,8 @@ const CTA_TUPLE_REPLY = 2;
 const CTA_STATUS = 3;
 const CTA_ID = 12;
 const CTA_TUPLE_IP = 1;
+const CTA_TUPLE_PROTO = 2;
+const CTA_PROTO_NUM = 1;
 const CTA_IP_V4_SRC = 1;
 const CTA_IP_V4_DST = 2;
 const CTA_IP_V6_SRC = 3;
@@ -36,22 +38,28 @@ interface Entry {
   readonly id: number | undefined;
 }
 
+/** A connection that NAT has sent to a node. */
+export interface Flow {
+  /** Where the client has sent it: an EIP, or what another program translates. */
+  readonly destination: Ip;
+  readonly node: Ip;
+  /** As in IP: 6 is TCP, 17 UDP. */
+  readonly protocol: number;
+}
+
 /** The kernel's table of connections. */
 export class Conntrack implements Disposable {
   readonly #dumper = new Dumper(() => open('flows'));
 
   /**
-   * Deletes the entries of connections to EIPs that NAT has sent to one of these nodes. The next packet of such a
-   * connection is sent to another node: a TCP connection is reset at once, and UDP goes on.
+   * Deletes the entries of connections that NAT has sent to a node. The next packet of such a connection is sent to
+   * another node: a TCP connection is reset at once, and UDP goes on.
    *
+   * @param ends which of them; NAT of others is among those that it is asked about
    * @returns how many were there
    * @throws KernelError
    */
-  async deleteFlows(
-    nodes: ReadonlySet<Ip>,
-    isEip: (ip: Ip) => boolean,
-    signal: AbortSignal,
-  ): Promise<number> {
+  async deleteFlows(ends: (flow: Flow) => boolean, signal: AbortSignal): Promise<number> {
     try {
       const entries: Entry[] = [];
       for (const family of [AF.inet, AF.inet6])
@@ -60,7 +68,7 @@ export class Conntrack implements Disposable {
             {
               type: IPCTNL_MSG_CT_GET,
               encode: (writer) => header(writer, family),
-              decode: (message) => flowOf(message, nodes, isEip),
+              decode: (message) => entryOf(message, ends),
             },
             signal,
           )),
@@ -98,34 +106,41 @@ function header(writer: MessageWriter, family: number): void {
   writer.u8(family).u8(0).u16(0);
 }
 
-function flowOf(
-  message: MessageReader,
-  nodes: ReadonlySet<Ip>,
-  isEip: (ip: Ip) => boolean,
-): Entry | undefined {
+function entryOf(message: MessageReader, ends: (flow: Flow) => boolean): Entry | undefined {
   let original: Uint8Array | undefined;
   let id: number | undefined;
-  let toEip = false;
-  let byNode = false;
+  let destination: Ip | undefined;
+  let protocol = 0;
+  let node: Ip | undefined;
   let isNat = false;
   message.attributes(fixedBytes);
   while (message.nextAttribute()) {
     const { attribute, at, size } = message;
     if (attribute === CTA_TUPLE_ORIG) {
       original = message.bytes.slice(at, at + size);
-      const dst = addressIn(message.within(at, at + size), CTA_IP_V4_DST, CTA_IP_V6_DST);
-      toEip = dst !== undefined && isEip(dst);
+      destination = addressIn(message.within(at, at + size), CTA_IP_V4_DST, CTA_IP_V6_DST);
+      protocol = protocolIn(message.within(at, at + size));
     } else if (attribute === CTA_TUPLE_REPLY) {
-      const src = addressIn(message.within(at, at + size), CTA_IP_V4_SRC, CTA_IP_V6_SRC);
-      byNode = src !== undefined && nodes.has(src);
+      node = addressIn(message.within(at, at + size), CTA_IP_V4_SRC, CTA_IP_V6_SRC);
     } else if (attribute === CTA_STATUS) {
       isNat = ((message.bytes[at + 3] ?? 0) & IPS_DST_NAT) !== 0;
     } else if (attribute === CTA_ID) {
       id = message.u32();
     }
   }
-  if (original === undefined || !(toEip && byNode && isNat)) return undefined;
+  if (!isNat || original === undefined || destination === undefined || node === undefined) return undefined;
+  if (!ends({ destination, node, protocol })) return undefined;
   return { family: message.u8At(message.start), original, id };
+}
+
+/** The protocol of a tuple; 0: it names none. */
+function protocolIn(tuple: MessageReader): number {
+  while (tuple.nextAttribute()) {
+    if (tuple.attribute !== CTA_TUPLE_PROTO) continue;
+    const inner = tuple.within(tuple.at, tuple.at + tuple.size);
+    while (inner.nextAttribute()) if (inner.attribute === CTA_PROTO_NUM) return inner.u8At(inner.at);
+  }
+  return 0;
 }
 
 /** An address of a tuple. */

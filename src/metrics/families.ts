@@ -221,10 +221,10 @@ const workFamilies: readonly Family[] = [
     'gauge',
     'eiproute_api_last_heard_timestamp_seconds',
     'When the source of the cluster was heard last, by resource; absent: never',
-    ['resource'],
+    ['resource', 'cluster'],
     ({ heard }) =>
-      heard.flatMap(({ resource, at }): readonly Sample[] =>
-        at === undefined ? [] : [[{ resource }, at / 1000]],
+      heard.flatMap(({ cluster, resource, at }): readonly Sample[] =>
+        at === undefined ? [] : [[cluster === undefined ? { resource } : { resource, cluster }, at / 1000]],
       ),
   ),
   ofGateway(

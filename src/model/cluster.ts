@@ -4,7 +4,10 @@ import type { ToldAgent } from './publication.ts';
 
 /** The fields we use of a Kubernetes Node. The predicates over them are in desire/carriers. */
 export interface Node {
+  /** Qualified: `n1`, or `east:n1` in a cluster with a name. */
   readonly name: string;
+  /** Of its cluster; absent: there is one cluster, without a name. */
+  readonly cluster?: string;
   readonly uid: string;
   /** InternalIP addresses, in the order of the API. */
   readonly addresses: readonly Ip[];
@@ -37,6 +40,7 @@ export interface ServicePort {
 /** One address of an EndpointSlice. Duplicates of an address are merged; a ready one wins. */
 export interface Endpoint {
   readonly ip: Ip;
+  /** Qualified, as the name of a {@link Node}. */
   readonly node: string | undefined;
   readonly ready: boolean;
   readonly serving: boolean;
@@ -45,6 +49,8 @@ export interface Endpoint {
 
 /** A Service joined with its endpoints. */
 export interface Service {
+  /** Of its cluster; absent: there is one cluster, without a name. */
+  readonly cluster?: string;
   readonly namespace: string;
   readonly name: string;
   readonly uid: string;
@@ -137,6 +143,8 @@ export type Resource = 'services' | 'endpointslices' | 'nodes';
 
 /** The state of one list and watch. */
 export interface Feed {
+  /** Absent: of the one cluster, without a name. */
+  readonly cluster?: string;
   readonly resource: Resource;
   /** The first list was complete. */
   readonly synced: boolean;
@@ -150,10 +158,22 @@ export interface Feed {
 export interface Overview {
   /** Every resource was listed since the start; false: still listing, the state may be read from disk. */
   readonly complete: boolean;
+  /** What is shown is the last known state, read from disk; absent: it is not. */
+  readonly remembered?: true;
+  /** Each cluster by itself; absent: there is one, without a name. */
+  readonly clusters?: readonly ClusterState[];
   readonly nodes: readonly Node[];
   readonly feeds: readonly Feed[];
   /** Objects and parts of objects that were skipped. */
   readonly problems: readonly Problem[];
+}
+
+/** One of several clusters. */
+export interface ClusterState {
+  readonly name: string;
+  /** As in the {@link Overview}, of this one. */
+  readonly complete: boolean;
+  readonly remembered: boolean;
 }
 
 /** The state of the cluster. An unchanged Node or Service is the same object in the next snapshot. */
@@ -164,7 +184,7 @@ export interface Snapshot extends Overview {
 
 /** Keys that changed since a listener's last delta. The new state is read from the cluster. */
 export interface Delta {
-  /** `namespace/name` of the Services that were added, changed or deleted; 'all': any of them. */
+  /** Keys of the Services, as {@link serviceName}, that were added, changed or deleted; 'all': any of them. */
   readonly services: ReadonlySet<string> | 'all';
   /** Whether a Node was added, changed or deleted. */
   readonly nodes: boolean;
@@ -182,7 +202,34 @@ export interface Delta {
  */
 export type Origin = 'event' | 'list';
 
-/** The key of a Service: `namespace/name`. */
-export function serviceName(service: Service): string {
-  return `${service.namespace}/${service.name}`;
+/** The key of a Service: `namespace/name`, or `cluster:namespace/name` in a cluster with a name. */
+export function serviceName({ cluster, namespace, name }: Service): string {
+  return cluster === undefined ? `${namespace}/${name}` : `${cluster}:${namespace}/${name}`;
+}
+
+/**
+ * The name of an object among all clusters. No name in Kubernetes has a colon.
+ *
+ * @param cluster undefined: there is one, without a name
+ */
+export function qualified(cluster: string | undefined, name: string): string {
+  // A template literal gives a cons string, which keeps both parts alive; join gives a flat one.
+  return cluster === undefined ? name : [cluster, name].join(':');
+}
+
+/** The cluster in a {@link qualified} name; undefined: it names none. */
+export function clusterOf(name: string): string | undefined {
+  const colon = name.indexOf(':');
+  return colon < 0 ? undefined : name.slice(0, colon);
+}
+
+/** A {@link qualified} name as its own cluster knows it. */
+export function nameInside(name: string): string {
+  return name.slice(name.indexOf(':') + 1);
+}
+
+/** Before a command of kubectl about an object with a {@link qualified} name; empty where there is one cluster. */
+export function insideWords(name: string): string {
+  const cluster = clusterOf(name);
+  return cluster === undefined ? '' : `in cluster ${cluster}: `;
 }

@@ -22,7 +22,7 @@ export interface KernelState extends Listing {
 export interface DesiredState {
   /** The same array as long as none of them changed. */
   readonly problems: readonly Problem[];
-  /** False: some list has not arrived yet, so an object that is not in the table may still be desired. */
+  /** False: some list has not arrived yet, so an object that is not in the table may still be desired; see `isDecided`. */
   readonly complete: boolean;
   /** True: another update in this round adds objects, once the present ones are in the kernel. */
   readonly unfinished: boolean;
@@ -41,6 +41,12 @@ export interface Desire {
    * missing from a list shows nothing. Absent: never.
    */
   isEvident?(change: Change): boolean;
+  /**
+   * Whether the lists that are in decide that an object is not desired, whatever those that are missing will say: it
+   * belongs to a cluster that is listed, and another one is not. Asked about deletes while a list is missing. Absent:
+   * never.
+   */
+  isDecided?(change: Change): boolean;
 }
 
 /** The desired objects by key, and the keys that were written since the reconciler last took them. */

@@ -105,6 +105,7 @@ function pass(
     now: 0,
     withdrawn: nothingWithdrawn,
     isEvident: (change) => desire.isEvident?.(change) ?? false,
+    isDecided: (change) => desire.isDecided?.(change) ?? false,
   });
   return { desired, plan: found };
 }

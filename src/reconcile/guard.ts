@@ -38,13 +38,16 @@ export interface GuardInputs {
   readonly withdrawn: Withdrawn;
   /** The cluster shows why a change is due; see `Desire` in model/desired.ts. */
   readonly isEvident: (change: Change) => boolean;
+  /** The lists that are in decide a delete, whatever those that are missing will say; see `Desire`. */
+  readonly isDecided: (change: Change) => boolean;
 }
 
 /**
  * Holds changes back so that what forwards packets is not withdrawn on wrong information.
  *
- * - Nothing is deleted before every list has come in, but for announcements: these are withdrawn with their own reason
- *   (the LAN is gone, the gateway drains), and stay by themselves where the route of their EIP is held.
+ * - Nothing is deleted before every list has come in that could still name it, but for announcements: these are withdrawn
+ *   with their own reason (the LAN is gone, the gateway drains), and stay by themselves where the route of their EIP is
+ *   held. A cluster that cannot be read holds back the deletes of no other.
  * - When more than a set share of our routes would vanish within a window of time, they wait.
  * - When more than a set share of the nexthops that carry traffic would vanish, the changes that take traffic off
  *   them wait. A list of nodes that is suddenly short looks just like this.
@@ -54,16 +57,46 @@ export interface GuardInputs {
  * What these still reference waits with them: see `unpinned` in diff.ts.
  */
 export function guard(due: readonly PlannedChange[], inputs: GuardInputs): Guarded {
-  const { actual, complete, limits, agreed, released, holdUntil, withdrawn, isEvident } = inputs;
+  if (inputs.complete) return guardListed(due, inputs);
+  const waiting = new Set(due.filter((one) => waitsForLists(one, inputs)));
+  const kept = new Set<number | undefined>();
+  for (const { change } of waiting)
+    if (change.verb === 'delete' && change.have.kind === 'route') kept.add(change.have.nhid);
+  kept.delete(undefined);
+  for (const one of due) if (leadsElsewhere(one.change, kept)) waiting.add(one);
+  const { go, held, doubtful } = guardListed(
+    due.filter((one) => !waiting.has(one)),
+    inputs,
+  );
+  const until = { reason: 'lists incomplete', until: undefined } as const;
+  return {
+    go,
+    held: [...due.filter((one) => waiting.has(one)).map((one) => ({ ...one, ...until })), ...held],
+    doubtful,
+  };
+}
+
+/** A list that is missing could name what is to be deleted. */
+function waitsForLists(one: PlannedChange, { isDecided }: GuardInputs): boolean {
+  return isDelete(one) && !isAnnouncement(changeObject(one.change)) && !isDecided(one.change);
+}
+
+/**
+ * The change leads a group to further nodes, while a route leads to it that a missing list may name: that EIP may have no
+ * endpoint there. A node that is only left out goes.
+ */
+function leadsElsewhere(change: Change, kept: ReadonlySet<number | undefined>): boolean {
+  if (kept.size === 0 || change.verb !== 'replace') return false;
+  const { want, have } = change;
+  if (want.kind !== 'group' || have.kind !== 'group' || !kept.has(want.id)) return false;
+  const before = new Set(have.members.map(({ id }) => id));
+  return want.members.some(({ id }) => !before.has(id));
+}
+
+/** The deletes that the lists decide. */
+function guardListed(due: readonly PlannedChange[], inputs: GuardInputs): Guarded {
+  const { actual, limits, agreed, released, holdUntil, withdrawn, isEvident } = inputs;
   const none = new Set<PlannedChange>();
-  if (!complete) {
-    const waits = (one: PlannedChange): boolean => isDelete(one) && !isAnnouncement(changeObject(one.change));
-    return {
-      go: due.filter((one) => !waits(one)),
-      held: due.filter(waits).map((one) => ({ ...one, reason: 'lists incomplete', until: undefined })),
-      doubtful: none,
-    };
-  }
   if (agreed) return { go: due, held: [], doubtful: none };
   const have = actual.objects;
 

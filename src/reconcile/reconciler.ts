@@ -213,6 +213,7 @@ export class Reconciler {
       now: at,
       withdrawn: this.#withdrawals.since(at - limits.window),
       isEvident: (change) => desire.isEvident?.(change) ?? false,
+      isDecided: (change) => desire.isDecided?.(change) ?? false,
     });
     return { desired, due, plan: found };
   }

@@ -106,7 +106,11 @@ export function isDoubted(report: Report | undefined): boolean {
   return report?.held.some(isTooMany) ?? false;
 }
 
-/** A round has seen all lists of the cluster, and the guard doubts none of them. */
-export function isBelieved(report: Report | undefined): boolean {
-  return (report?.complete ?? false) && !isDoubted(report);
+/**
+ * A round has seen all lists, and the guard doubts none of them.
+ *
+ * @param isListed whether it has seen those that are asked about; absent: those of every cluster
+ */
+export function isBelieved(report: Report | undefined, isListed = report?.complete ?? false): boolean {
+  return isListed && !isDoubted(report);
 }

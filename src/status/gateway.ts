@@ -3,10 +3,11 @@ import type { Verdict } from '../desire/verdict.ts';
 import type { Node } from '../model/cluster.ts';
 import type { ConntrackCount } from '../model/conntrack.ts';
 import type { Hosts } from '../model/host.ts';
-import { eipCounts, type GatewayFacts, gatewayHealth } from './health.ts';
+import { clusterState, eipCounts, type GatewayFacts, gatewayHealth } from './health.ts';
 import { nodeStatuses } from './nodes.ts';
 import {
   type AnnounceStatus,
+  type ClusterStatus,
   type Figures,
   feedStatus,
   figuresOf,
@@ -34,8 +35,13 @@ export interface GatewayInputs extends StatusInputs {
   readonly lease: LeaseStatus | undefined;
   readonly announce: AnnounceStatus | undefined;
   readonly publish: PublishStatus | undefined;
+  /** Each of several; absent: there is one, without a name. */
+  readonly clusters?: readonly ClusterInputs[];
   readonly conntrack: ConntrackCount | undefined;
 }
+
+/** What is known of one of several clusters beside its feeds. */
+export type ClusterInputs = Pick<ClusterStatus, 'name' | 'address' | 'lease' | 'publish'>;
 
 export function gatewayStatus(inputs: GatewayInputs): GatewayStatus {
   const { facts } = inputs;
@@ -46,6 +52,16 @@ export function gatewayStatus(inputs: GatewayInputs): GatewayStatus {
     publish: inputs.publish,
     source: { kind: facts.source, address: inputs.address },
     feeds: facts.cluster.feeds.map(feedStatus),
+    ...(inputs.clusters && { clusters: inputs.clusters.map((one) => clusterStatus(one, facts)) }),
+  };
+}
+
+function clusterStatus(inputs: ClusterInputs, facts: GatewayFacts): ClusterStatus {
+  const of = facts.cluster.clusters?.find(({ name }) => name === inputs.name);
+  return {
+    ...inputs,
+    state: clusterState(facts, inputs.name),
+    remembered: of?.remembered ?? false,
   };
 }
 
@@ -73,7 +89,11 @@ function gatewayFigures({
   return {
     eips: eipCounts(facts),
     nodes: nodeStatuses(nodes, paths.candidates, hosts, verdicts),
-    heard: facts.cluster.feeds.map(({ resource, heard: at }) => ({ resource, at })),
+    heard: facts.cluster.feeds.map(({ cluster, resource, heard: at }) => ({
+      ...(cluster === undefined ? {} : { cluster }),
+      resource,
+      at,
+    })),
     pools: sizes.map((pool) => ({ ...pool, used: paths.held(pool.name, pool.family) })),
     waiting,
     lease,

@@ -22,7 +22,7 @@ export interface GatewayFacts {
   readonly unreadable: KernelUnreadable | undefined;
   /** What should be routed, as of the same round. */
   readonly counts: PathTable['counts'];
-  readonly cluster: Pick<Overview, 'complete' | 'feeds'>;
+  readonly cluster: Pick<Overview, 'complete' | 'clusters' | 'feeds'>;
   /** Where the cluster is read from; a file is silent as long as nobody writes it. */
   readonly source: 'kubernetes' | 'file';
   /** EIPs that lead to nodes that do not answer, and to no other. */
@@ -99,12 +99,15 @@ function verdict(facts: GatewayFacts): Pick<Health, 'state' | 'summary'> {
   return { state: isWhole ? 'OK' : 'DEGRADED', summary: routing(facts, eips, report) };
 }
 
-function incomplete(feeds: readonly Feed[], { routed }: EipCounts): string {
+function incomplete(feeds: readonly Feed[], { wanted, routed }: EipCounts): string {
   const missing = feeds.filter(({ synced }) => !synced);
   const trouble = missing.find((feed) => feed.trouble !== undefined)?.trouble;
-  const stays = routed > 0 ? `; ${stay(routed)}` : '';
+  const isOne = feeds.every(({ cluster }) => cluster === undefined);
+  // Of several, some of them may be routed as they are now.
+  const kept = isOne ? stay(routed) : `${routed} of ${counted(wanted, 'EIP')} routed`;
+  const stays = routed > 0 ? `; ${kept}` : '';
   if (missing.length === 0) return `the lists of the cluster are just in${stays}`;
-  const names = missing.map(({ resource }) => resource).join(', ');
+  const names = feedNames(missing);
   return `no complete list of ${names} yet${trouble === undefined ? '' : `: ${trouble}`}${stays}`;
 }
 
@@ -120,7 +123,45 @@ function oldFeeds({ cluster, now, source }: GatewayFacts): readonly Feed[] {
   );
 }
 
-function frozen(old: readonly Feed[], { cluster, now, source }: GatewayFacts, { routed }: EipCounts): string {
+/** How one of several clusters is by itself; see `ClusterStatus` in status.ts. */
+export function clusterState(facts: GatewayFacts, name: string): 'OK' | 'FROZEN' | 'NOT SYNCED' {
+  const isOf = (feed: Feed): boolean => feed.cluster === name;
+  if (facts.cluster.clusters?.find((one) => one.name === name)?.complete !== true) return 'NOT SYNCED';
+  return oldFeeds(facts).some(isOf) ? 'FROZEN' : 'OK';
+}
+
+/** `services, nodes`; of several clusters `services of east, nodes of west`, and `east` for all of one. */
+function feedNames(feeds: readonly Feed[]): string {
+  return [...Map.groupBy(feeds, ({ cluster }) => cluster)]
+    .map(([cluster, of]) => {
+      const names = of.map(({ resource }) => resource).join(', ');
+      return cluster === undefined ? names : `${names} of cluster ${cluster}`;
+    })
+    .join('; ');
+}
+
+/** Clusters of which there was no word for too long; the others go on. */
+function frozenClusters(
+  old: readonly Feed[],
+  { cluster, now }: GatewayFacts,
+  { wanted, routed }: EipCounts,
+): string {
+  const parts = [...Map.groupBy(old, (feed) => feed.cluster ?? '')].map(([name, feeds]) => {
+    const isAll = feeds.length === cluster.feeds.filter((feed) => feed.cluster === name).length;
+    const what = isAll ? '' : ` about ${feeds.map(({ resource }) => resource).join(', ')}`;
+    const since = Math.max(...feeds.map(({ heard = 0 }) => heard));
+    return `no answer from the API of cluster ${name}${what} for ${span(now - since)}`;
+  });
+  const names = new Set(old.map((feed) => feed.cluster));
+  const others = (cluster.clusters ?? []).filter((one) => !names.has(one.name)).map(({ name }) => name);
+  const rest = others.length === 0 ? '' : `, ${others.join(', ')} ${others.length === 1 ? 'goes' : 'go'} on`;
+  return `${parts.join('; ')}: what it has stays as it was${rest}; ${routed} of ${counted(wanted, 'EIP')} routed`;
+}
+
+function frozen(old: readonly Feed[], facts: GatewayFacts, eips: EipCounts): string {
+  const { cluster, now, source } = facts;
+  if (cluster.clusters !== undefined) return frozenClusters(old, facts, eips);
+  const { routed } = eips;
   const whose = source === 'file' ? 'the source file' : 'the API';
   const what =
     old.length === cluster.feeds.length ? '' : ` about ${old.map(({ resource }) => resource).join(', ')}`;
@@ -155,7 +196,7 @@ function routing(
   if (errors > 0) parts.push(counted(errors, 'problem'));
   if (warnings > 0) parts.push(counted(warnings, 'warning'));
   const failing = cluster.feeds.filter(({ trouble }) => trouble !== undefined);
-  if (failing.length > 0) parts.push(`no answer about ${failing.map(({ resource }) => resource).join(', ')}`);
+  if (failing.length > 0) parts.push(`no answer about ${feedNames(failing)}`);
   parts.push(...quiet(announceStates));
   return parts.join('; ');
 }
@@ -229,7 +270,11 @@ function apiNeeds(facts: GatewayFacts, followsFrom: readonly Problem[]): readonl
   const { cluster, now, source } = facts;
   const old = oldFeeds(facts);
   const failing = cluster.feeds.filter((feed) => feed.trouble !== undefined || old.includes(feed));
-  return [...Map.groupBy(failing, ({ trouble }) => trouble)].map(([trouble, feeds]) => {
+  const groups = Map.groupBy(failing, ({ cluster: of = '', trouble }) => `${of} ${trouble}`);
+  return [...groups.values()].map((feeds) => {
+    const [first] = feeds;
+    const of = first?.cluster;
+    const trouble = first?.trouble;
     const heard = Math.max(...feeds.map((feed) => feed.heard ?? 0));
     const isOld =
       feeds.some((feed) => old.includes(feed) || !feed.synced) ||
@@ -239,9 +284,9 @@ function apiNeeds(facts: GatewayFacts, followsFrom: readonly Problem[]): readonl
       code: source === 'file' ? 'file' : 'api',
       severity: isOld ? 'error' : 'warn',
       subject: feeds.map(({ resource }) => resource).join(', '),
-      where: undefined,
+      where: of === undefined ? undefined : `cluster ${of}`,
       why: `${trouble ?? 'no answer'}${heard === 0 ? '; never heard' : `; last heard ${span(now - heard)} ago`}`,
-      advice: `all that is routed stays as it is${followsFrom.length > 0 ? '; no Service gets an address meanwhile' : ''}; it is tried again by itself`,
+      advice: `${of === undefined ? 'all that is routed' : 'what is routed to its nodes'} stays as it is${followsFrom.length > 0 ? '; no Service gets an address meanwhile' : ''}; it is tried again by itself`,
       eip: undefined,
     };
   });

@@ -1,6 +1,6 @@
 import type { Path } from '../desire/path.ts';
 import type { Verdict } from '../desire/verdict.ts';
-import type { Node } from '../model/cluster.ts';
+import { clusterOf, type Node } from '../model/cluster.ts';
 import type { Ip } from '../model/ip.ts';
 import type { Standing } from '../model/probed.ts';
 
@@ -41,7 +41,9 @@ export function movedStatus(name: string, { nodes, verdicts, applied, paths }: M
   let kept = 0;
   for (const { carriers } of paths)
     if (carriers.some(({ ip }) => own.has(ip)) && carriers.every(({ ip }) => applied.has(ip))) kept += 1;
+  // Nodes of other clusters get none of its flows.
   const deaf = nodes
+    .filter(({ name: other }) => clusterOf(other) === clusterOf(name))
     .filter((one) => one.agent === undefined && verdicts.get(one.name)?.kind === 'carries')
     .map((one) => one.name);
   return { version: 1, state: 'moved', kept, deaf };

@@ -1,6 +1,6 @@
 import type { Candidate, Candidates } from '../desire/carriers.ts';
 import type { Verdict } from '../desire/verdict.ts';
-import type { Node } from '../model/cluster.ts';
+import { insideWords, type Node, nameInside } from '../model/cluster.ts';
 import type { Hosts } from '../model/host.ts';
 import type { Ip, Prefix } from '../model/ip.ts';
 import type { NeighbourState } from '../model/listing.ts';
@@ -70,7 +70,7 @@ function notReadyNode(node: string): Problem {
     severity: 'warn',
     subject: `node ${node} (Ready)`,
     message: `node ${node} is not Ready for Kubernetes; EIPs still go there, since a kubelet that is cut off does not stop the traffic`,
-    advice: `kubectl describe node ${node}; to take it out of all EIPs: kubectl label node ${node} node.kubernetes.io/exclude-from-external-load-balancers=true`,
+    advice: `${insideWords(node)}kubectl describe node ${nameInside(node)}; to take it out of all EIPs: kubectl label node ${nameInside(node)} node.kubernetes.io/exclude-from-external-load-balancers=true`,
     node,
   };
 }

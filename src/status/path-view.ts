@@ -4,7 +4,7 @@ import type { ClusterReader } from '../desire/cluster-reader.ts';
 import type { Path } from '../desire/path.ts';
 import { resolve } from '../desire/paths.ts';
 import { poolFinder } from '../desire/pools.ts';
-import { type Node, type Service, type ServicePort, serviceName } from '../model/cluster.ts';
+import { type Node, nameInside, type Service, type ServicePort, serviceName } from '../model/cluster.ts';
 import type { Gateway } from '../model/gateway.ts';
 import { type Family, family, type Ip, parseIp } from '../model/ip.ts';
 import type { Probed, Standing } from '../model/probed.ts';
@@ -90,7 +90,9 @@ export function pathViews(target: PathTarget, inputs: PathViewInputs): readonly 
   const { cluster, gateway } = inputs;
   if (target.kind === 'eip') return [viewOf(target.eip, inputs)];
   const { name } = target;
-  const isAsked = (service: Service): boolean => service.name === name || serviceName(service) === name;
+  // In several clusters `namespace/name` may be one in each.
+  const isAsked = (service: Service): boolean =>
+    service.name === name || serviceName(service) === name || nameInside(serviceName(service)) === name;
   return [...cluster.services()]
     .filter(isAsked)
     .sort((a, b) => (serviceName(a) < serviceName(b) ? -1 : 1))

@@ -43,6 +43,8 @@ export interface GatewayStatus extends Status {
   readonly nodes: readonly NodeStatus[];
   readonly source: SourceStatus;
   readonly feeds: readonly FeedStatus[];
+  /** Each of several clusters; absent: there is one, without a name, and these fields say it. */
+  readonly clusters?: readonly ClusterStatus[];
   readonly pools: readonly PoolUse[];
   /** Services that wait for an address; undefined: this gateway gives none. */
   readonly waiting: number | undefined;
@@ -52,6 +54,21 @@ export interface GatewayStatus extends Status {
   readonly publish: PublishStatus | undefined;
   /** undefined: nothing is announced here (announce: false). */
   readonly announce: AnnounceStatus | undefined;
+}
+
+/** One of several clusters. */
+export interface ClusterStatus {
+  readonly name: string;
+  /** FROZEN: no word for too long, and its routes stay as they are; NOT SYNCED: its lists are not in since the start. */
+  readonly state: 'OK' | 'FROZEN' | 'NOT SYNCED';
+  /** What is routed is its last known state, from disk. */
+  readonly remembered: boolean;
+  /** Of its API server; undefined: not known yet */
+  readonly address: string | undefined;
+  /** undefined: there is no Lease */
+  readonly lease: LeaseStatus | undefined;
+  /** undefined: nothing is published */
+  readonly publish: PublishStatus | undefined;
 }
 
 /** What the agents of the nodes are told. */
@@ -119,6 +136,8 @@ export interface SourceStatus {
 }
 
 export interface FeedStatus {
+  /** Absent: of the one cluster, without a name. */
+  readonly cluster?: string;
   readonly resource: Resource;
   /** The first list was complete. */
   readonly synced: boolean;
@@ -206,7 +225,11 @@ export interface GatewayFigures {
   readonly eips: EipCounts;
   readonly nodes: readonly NodeStatus[];
   /** ms since the epoch; undefined: never heard */
-  readonly heard: readonly { readonly resource: Resource; readonly at: number | undefined }[];
+  readonly heard: readonly {
+    readonly cluster?: string;
+    readonly resource: Resource;
+    readonly at: number | undefined;
+  }[];
   readonly pools: readonly PoolUse[];
   readonly waiting: number | undefined;
   readonly lease: LeaseStatus | undefined;
@@ -298,6 +321,7 @@ export function statusOf<R extends Status['role']>(
   };
 }
 
-export function feedStatus({ resource, synced, heard, trouble }: Feed): FeedStatus {
-  return { resource, synced, heard: heard === undefined ? undefined : iso(heard), trouble };
+export function feedStatus({ cluster, resource, synced, heard, trouble }: Feed): FeedStatus {
+  const of = cluster === undefined ? {} : { cluster };
+  return { ...of, resource, synced, heard: heard === undefined ? undefined : iso(heard), trouble };
 }

@@ -103,7 +103,7 @@ export class GatewayHost implements AsyncDisposable {
     await mkdir(this.folder, { recursive: true });
     await writeFile(
       this.config,
-      `${settings?.includes('source:') ? '' : 'kubeconfig: kubeconfig\n'}lan: eth0
+      `${/source:|clusters:/.test(settings ?? this.#settings.settings) ? '' : 'kubeconfig: kubeconfig\n'}lan: eth0
 uplink: eth1
 pools: [{ name: public, addresses: ${pools ?? this.#settings.pools} }]
 stateDirectory: ${state ?? this.state}

@@ -1,4 +1,4 @@
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { rawNode, rawService, rawSlice } from '../../lab/cluster/manifests.ts';
@@ -32,6 +32,51 @@ const families = ['v4', 'v6'] as const;
 type Family = (typeof families)[number];
 const host = (ip: string): string => (ip.includes(':') ? `[${ip}]` : ip);
 const many = Array.from({ length: clients }, (_, i) => client(i));
+
+/**
+ * SCTP by raw sockets, since the kernel may have none: a node answers an INIT with an INIT ACK, whose payload says to which
+ * port the INIT came.
+ */
+const sctpParts = `
+import socket, struct, sys
+v6 = sys.argv[1] == 'v6'
+raw = socket.socket(socket.AF_INET6 if v6 else socket.AF_INET, socket.SOCK_RAW, 132)
+def crc32c(data):
+    crc = 0xffffffff
+    for byte in data:
+        crc ^= byte
+        for _ in range(8): crc = crc >> 1 ^ (0x82f63b78 if crc & 1 else 0)
+    return crc ^ 0xffffffff
+def packet(source, destination, tag, chunk):
+    head = struct.pack('!HHI', source, destination, tag)
+    return head + struct.pack('<I', crc32c(head + bytes(4) + chunk)) + chunk
+def init(kind, tag):
+    return struct.pack('!BBHIIHHI', kind, 0, 20, tag, 65536, 1, 1, 1)
+def received():
+    data, address = raw.recvfrom(2048)
+    if not v6: data = data[20:]
+    return (*struct.unpack('!HHI', data[:8]), data[12], data[12:], address[0])
+`;
+const sctpNode = `${sctpParts}
+while True:
+    source, destination, tag, kind, chunk, peer = received()
+    if kind != 1: continue
+    initial = struct.unpack('!I', chunk[4:8])[0]
+    raw.sendto(packet(destination, source, initial, init(2, destination)), (peer, 0))
+`;
+const sctpClient = `${sctpParts}
+raw.bind((sys.argv[2], 0))
+raw.settimeout(1)
+# A node whose server has not begun yet gets it again.
+for _ in range(15):
+    raw.sendto(packet(41000, 3868, 0, init(1, 7)), (sys.argv[3], 0))
+    try:
+        source, destination, tag, kind, chunk, peer = received()
+    except TimeoutError:
+        continue
+    if kind == 2: print(f"from {peer} port {source} to port {destination}, sent to port {struct.unpack('!I', chunk[4:8])[0]}")
+    break
+`;
 
 /** Nodes without an agent and without kube-proxy: a server listens on the NodePort. */
 class Plain implements AsyncDisposable {
@@ -76,10 +121,12 @@ class Plain implements AsyncDisposable {
     return join(this.net.folder, name);
   }
 
-  async configure(nat: string, service: object = {}): Promise<void> {
+  /** @param on the nodes with a ready endpoint */
+  async configure(nat: string, service: object = {}, on: readonly string[] = names): Promise<void> {
     const ports = [
       { name: 'http', protocol: 'TCP', port: 80, nodePort },
       { name: 'dns', protocol: 'UDP', port: 53, nodePort },
+      { name: 'sctp', protocol: 'SCTP', port: 3868, nodePort: 30868 },
       { name: 'echo', protocol: 'TCP', port: 7, nodePort: echoPort },
       { name: 'echo-2', protocol: 'TCP', port: echoPort, nodePort: echoPort },
       { name: 'file', protocol: 'TCP', port: downloadPort, nodePort: downloadPort },
@@ -93,7 +140,7 @@ class Plain implements AsyncDisposable {
           names.map((name, i) => ({
             ip: podNetwork(i + 1)[family].replace(/0?\/.*$/, family === 'v4' ? '77' : '77'),
             node: name,
-            ready: true,
+            ready: on.includes(name),
           })),
           `web-${family}`,
         ),
@@ -182,7 +229,9 @@ describe('a gateway with NAT, which is the way of the nodes to the world', () =>
     const order = [
       at(/nft table inet eiproute-nat-86/),
       at(/nat group \d+ nodes 10\.0\.0\.1\d\*8\d/),
-      at(/nat 198\.51\.100\.10 tcp 7 to group \d+ port 7000, tcp 80 to group/),
+      at(
+        /nat 198\.51\.100\.10 sctp 3868 to group \d+ port 30868, tcp 7 to group \d+ port 7000, tcp 80 to group/,
+      ),
       at(/route 198\.51\.100\.10 nhid/),
     ];
     expect(order, out).to.not.include(-1);
@@ -245,6 +294,16 @@ describe('a gateway with NAT, which is the way of the nodes to the world', () =>
       expect(out).to.include(` ${web[family]} 53`);
     });
 
+    it(`sends SCTP to the NodePort of a node, whose answer comes from the EIP, IP${family}`, async () => {
+      await using stack = new AsyncDisposableStack();
+      for (const name of names)
+        stack.use(new GatewayDaemon(within(plain.net.namespace(name), ['python3', '-c', sctpNode, family])));
+      const { out, err } = await plain.net.outcome('client', {
+        argv: ['timeout', '20', 'python3', '-c', sctpClient, family, client(4)[family], web[family]],
+      });
+      expect(out.trim(), err).to.equal(`from ${web[family]} port 3868 to port 41000, sent to port 30868`);
+    });
+
     it(`leaves what else it forwards alone, IP${family}`, async () => {
       const length = family === 'v4' ? 24 : 64;
       const lan = family === 'v4' ? `10.0.0.0/${length}` : `2001:db8:10::/${length}`;
@@ -269,6 +328,46 @@ describe('a gateway with NAT, which is the way of the nodes to the world', () =>
     });
   }
 
+  it('is reached from everywhere, as docs/choosing-a-mode.md has it', async () => {
+    const { net } = plain;
+    // Linux sends a host one ICMP error a second.
+    for (const name of ['net.ipv4.icmp_ratelimit', 'net.ipv6.icmp.ratelimit'])
+      await net.run('gateway', { argv: ['sysctl', '-qw', `${name}=0`] });
+    for (const family of families)
+      await net.run('api', { argv: ['ip', 'route', 'replace', 'default', 'via', gateway.lan[family]] });
+    const http = async (from: string, family: Family, port: number): Promise<string> => {
+      const answer = await plain.get(from, `http://${host(web[family])}:${port}/`);
+      return answer.startsWith('web-node') ? 'yes' : answer === 'curl 7' ? 'refused' : answer;
+    };
+    const ping = async (from: string, family: Family): Promise<string> => {
+      const { out, err } = await net.outcome(from, { argv: ['ping', '-c', '1', '-W', '5', web[family]] });
+      return /Port unreachable|Operation not permitted/i.test(out + err) ? 'refused' : out + err;
+    };
+    const rows = [
+      '| from, IPv4 and IPv6 | curl EIP | a port that no Service has | ping EIP |',
+      '| --- | --- | --- | --- |',
+    ];
+    for (const [who, from] of [
+      ['outside client', 'client'],
+      ['node', 'node1'],
+      ['pod', 'pod-a'],
+      ['other host of the LAN', 'api'],
+      ['NAT host itself', 'gateway'],
+    ] as const) {
+      const cells: string[] = [];
+      for (const ask of [
+        (family: Family) => http(from, family, 80),
+        (family: Family) => http(from, family, 81),
+        (family: Family) => ping(from, family),
+      ])
+        cells.push(`${await ask('v4')}, ${await ask('v6')}`);
+      rows.push(`| ${[who, ...cells].join(' | ')} |`);
+    }
+    const squeezed = (text: string): string => text.replace(/ +/g, ' ').replace(/-{3,}/g, '---');
+    const page = await readFile(new URL('../../docs/choosing-a-mode.md', import.meta.url), 'utf8');
+    expect(squeezed(page), rows.join('\n')).to.include(rows.join('\n'));
+  });
+
   it('is traced, and told of a firewall that drops, in the words of that', async () => {
     const traced = await plain.eiproute('trace', `${web.v4}:80`);
     expect(traced.out).to.match(/nat +.*tcp 80 -> port 30080 of 10\.0\.0\.11, 10\.0\.0\.12, 10\.0\.0\.13/);
@@ -284,6 +383,14 @@ describe('a gateway with NAT, which is the way of the nodes to the world', () =>
       expect(out, words[0]).to.include('ufw route allow in on eth1 out on eth0');
     }
     await plain.nft('delete table ip filter');
+  });
+
+  it('finds out that replies come back by it', async () => {
+    const { out } = await plain.eiproute('doctor');
+    for (const family of ['IPv4', 'IPv6'])
+      expect(out).to.match(new RegExp(`pool public \\(${family}\\): replies of \\S+:${nodePort} come back`));
+    const traced = await plain.eiproute('trace', `${web.v4}:80`, '--probe');
+    expect(traced.out).to.include('replies to an address beyond the LAN come back');
   });
 
   it('heals what somebody flushes, and takes in what changes', async () => {
@@ -371,6 +478,36 @@ describe('a gateway with NAT, which is the way of the nodes to the world', () =>
     await net.plug(dead);
   });
 
+  it('sends the UDP of a client that keeps its port on, when the endpoint moves; TCP stays', async () => {
+    const { net } = plain;
+    const local = { externalTrafficPolicy: 'Local' };
+    await plain.configure('', local, ['node1']);
+    await until(
+      'node1 alone serves it',
+      () => plain.eiproute('status', '--eips'),
+      ({ out }) => new RegExp(`${web.v4.replaceAll('.', '\\.')}.* node1$`, 'm').test(out),
+    );
+    await using flows = new Flows(net.namespace('client'));
+    await flows.open(web.v4, 10, [client(0).v4]);
+    const script = `
+      const socket = require('node:dgram').createSocket('udp4');
+      socket.bind(0, '${client(0).v4}', () => setInterval(() => socket.send('hello', 53, '${web.v4}'), 50));
+      socket.on('message', (text) => console.error(JSON.stringify({ level: 'info', msg: String(text).split(' ')[0] })));`;
+    await using udp = new GatewayDaemon(within(net.namespace('client'), [process.execPath, '-e', script]));
+    await udp.says(/web-node1/);
+    await plain.configure('', local, ['node2']);
+    // Each packet renews the entry that leads to node1.
+    await udp.says(/web-node2/);
+    await flows.send();
+    await until(
+      'all echo',
+      () => flows.count(),
+      ({ live, broken }) => live + broken === 10,
+    );
+    expect(await flows.count()).to.deep.equal({ live: 10, broken: 0 });
+    await plain.configure('');
+  });
+
   it('takes it away with the route', async () => {
     await plain.stop();
     const { status, out, err } = await plain.eiproute('purge', '--yes');
@@ -408,6 +545,10 @@ describe('a gateway with NAT, past which the nodes answer', () => {
             new RegExp(`^web-node[123] ${seen[family].replaceAll('.', '\\.')}$`),
           );
       expect(await plain.get('client', `http://${web.v4}:81/`)).to.equal('curl 7');
+      const { out } = await plain.eiproute('doctor');
+      expect(out).to.include('take another way than this gateway, and need none: nat.source');
+      const traced = await plain.eiproute('trace', `${web.v4}:80`, '--probe');
+      expect(traced.out).to.include('nat.source gives connections its address');
     });
   }
 
@@ -415,6 +556,14 @@ describe('a gateway with NAT, past which the nodes answer', () => {
     await plain.configure('');
     await plain.start();
     expect(await plain.get('client', `http://${web.v4}/`)).to.match(/^curl (28|7|56)$/);
+    // It finds out by asking, from an address beyond the LAN and past its own table.
+    const told = await plain.eiproute('doctor');
+    expect(told.out).to.match(
+      /FAIL +node agents +pool public \(IPv[46]\): \S+:80 answers on the LAN, and replies of \S+:30080 .* do not come back by eth0/,
+    );
+    expect(told.out).to.include('make this gateway the default route of the nodes, or set nat.source');
+    const traced = await plain.eiproute('trace', `${web.v4}:80`, '--probe');
+    expect(traced.out).to.match(/FAIL +return path/);
   });
 });
 

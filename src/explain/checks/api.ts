@@ -5,12 +5,16 @@ import { lasts, urgency } from './ends.ts';
 import { rightsCheck } from './rights.ts';
 import { timeCheck } from './time.ts';
 
-export function apiChecks({ api, now }: DoctorFacts): readonly Check[] {
-  if (api === undefined) {
+export function apiChecks({ apis, now }: DoctorFacts): readonly Check[] {
+  if (apis.length === 0) {
     const file = 'the cluster is read from a file';
     return ['API', 'credentials', 'rights', 'time'].map((name) => check(name, '-', file));
   }
-  return [apiCheck(api, now), credentialsCheck(api, now), rightsCheck(api), timeCheck(api)];
+  return apis.flatMap((api) => {
+    const checks = [apiCheck(api, now), credentialsCheck(api, now), rightsCheck(api), timeCheck(api)];
+    const { cluster } = api;
+    return cluster === undefined ? checks : checks.map((one) => ({ ...one, name: `${one.name} ${cluster}` }));
+  });
 }
 
 function apiCheck({ server, trouble, version, latency, certificateEnds }: ApiFacts, now: number): Check {

@@ -1,3 +1,4 @@
+import { insideWords, nameInside } from '../../model/cluster.ts';
 import type { Ip } from '../../model/ip.ts';
 import { some } from '../../status/need.ts';
 import { span } from '../../status/state.ts';
@@ -25,7 +26,9 @@ export function neighboursStep({ view, gateway, silentSince, now }: TraceFacts, 
   const unknown = carriers.filter(({ ip }) => neighbours.get(ip) === undefined);
   const names = some(dead.map(({ node }) => node));
   const [one] = dead;
-  const advice = one && `ping -I ${gateway.lan} ${one.ip}; kubectl get node ${one.node}`;
+  const advice =
+    one &&
+    `ping -I ${gateway.lan} ${one.ip}; ${insideWords(one.node)}kubectl get node ${nameInside(one.node)}`;
   if (dead.length === carriers.length)
     return step('neighbours', 'FAIL', first, {
       more,

@@ -1,3 +1,4 @@
+import { defaultNat } from '../../model/gateway.ts';
 import { some } from '../../status/need.ts';
 import type { PathView } from '../../status/path-view.ts';
 import type { TraceFacts } from '../trace-facts.ts';
@@ -21,6 +22,9 @@ export function returnStep({ gateway, probe, view }: TraceFacts): Step {
       why: 'whether replies to clients come back cannot be probed without an address on the uplink',
       advice: agentQuestion,
     });
+  const { source } = gateway.nat ?? defaultNat;
+  if (isNatTraced({ gateway, view }) && source !== 'preserve')
+    return step('return path', 'ok', 'nodes answer this gateway: nat.source gives connections its address');
   if (fromUplink.kind === 'connected')
     return step('return path', 'ok', 'replies to an address beyond the LAN come back');
   if (isNatTraced({ gateway, view }))

@@ -1,4 +1,5 @@
 import { elsewhereWords } from '../../daemon/namespace.ts';
+import { nameInside } from '../../model/cluster.ts';
 import type { ServiceView } from '../../status/path-view.ts';
 import type { CheckState } from '../check.ts';
 import type { KernelFacts, TraceFacts } from '../trace-facts.ts';
@@ -62,7 +63,7 @@ export function portsOf({ ports }: ServiceView): readonly string[] {
 
 /** `-n default web` */
 export function kubectlName(name = '', option = ''): string {
-  const [namespace, short] = name.split('/');
+  const [namespace, short] = nameInside(name).split('/');
   return `-n ${namespace} ${option}${short}`;
 }
 

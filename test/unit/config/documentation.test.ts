@@ -51,6 +51,7 @@ describe('docs/configuration.md', () => {
       ...[...allLeaves, ...nodeSchema.leaves].map(({ key }) => key),
       ...nodeSchema.lists,
       'pools',
+      'clusters',
       'name',
       'addresses',
       ...termKeys,
@@ -65,7 +66,7 @@ describe('docs/gateway.example.yaml', () => {
   const text = file('gateway.example.yaml');
   // Each comment that is a key or belongs below one, as a person would take the "#" away.
   const all = text.replace(
-    /^# (?=( {2})?\w+:( |$))(?!Check it|Look at it|source|context| {2}file|hashSeed|layer2|active| {2}(interface|address|name|lan):)/gm,
+    /^# (?=( {2})?\w+:( |$))(?!Check it|Look at it|source|clusters|context| {2}file|hashSeed|layer2|active| {2}(interface|address|name|lan):)/gm,
     '',
   );
 

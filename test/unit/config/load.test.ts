@@ -61,6 +61,29 @@ describe('a configuration', () => {
     });
   });
 
+  it('takes several clusters, unless a layer above the file names another source', () => {
+    const text = `${good}clusters:
+  - { name: east, kubeconfig: east.kubeconfig }
+  - { name: west-2, kubeconfig: /etc/kube/west, context: admin }
+`;
+    expect(loaded(text).source).to.deep.equal({
+      kind: 'clusters',
+      clusters: [
+        { name: 'east', kubeconfig: '/work/etc/east.kubeconfig', context: undefined },
+        { name: 'west-2', kubeconfig: '/etc/kube/west', context: 'admin' },
+      ],
+    });
+    expect(loaded(text, { EIPROUTE_SOURCE_FILE: '/c.json' }).source).to.deep.equal({
+      kind: 'file',
+      path: '/c.json',
+    });
+    expect(loaded(text, { EIPROUTE_KUBECONFIG: '/k' }).source).to.deep.equal({
+      kind: 'kubernetes',
+      kubeconfig: '/k',
+      context: undefined,
+    });
+  });
+
   it('takes every key', () => {
     const config = loaded(`
 source: { file: cluster.json }
@@ -283,6 +306,32 @@ describe('a wrong configuration', () => {
         '5:31 pace.resync: must be a time like 250ms, 2s or 10m, not "90d"',
         '6:16 guard.hold: must be a time like 250ms, 2s or 10m, not "-5s"',
       ],
+    },
+    {
+      name: 'names clusters wrongly',
+      text: `${good}clusters:\n  - { name: east, kubeconfig: a, contxt: x }\n  - { name: East, kubeconfig: b }\n  - { name: east, kubeconfig: c }\n  - { name: twin, kubeconfig: a }\n  - { kubeconfig: d }\n  - { name: bare }\n  - west\n`,
+      want: [
+        '5:34 clusters[0].contxt: unknown key (did you mean "context"?)',
+        '6:13 clusters[1].name: must be of a-z, 0-9 and -, at most 63 of them, not "East"',
+        '7:13 clusters[2].name: "east" is already the name of another cluster',
+        '8:31 clusters[3].kubeconfig: is that of cluster east, with the same context: it would be one cluster twice',
+        '9:5 clusters[4]: has no name; status, trace and metrics tell the clusters apart by it',
+        '10:5 clusters[5]: has no kubeconfig: how to reach its Kubernetes API',
+        '11:5 clusters[6]: must be a cluster with the keys name and kubeconfig, not text',
+      ],
+    },
+    {
+      name: 'names clusters and one beside them',
+      text: `${good}kubeconfig: a\nsource: { file: b }\nclusters: [{ name: east, kubeconfig: c }]\n`,
+      want: [
+        '4:13 kubeconfig: is given together with clusters (line 6); name each cluster there',
+        '5:17 source.file: is given together with clusters (line 6); name each cluster there',
+      ],
+    },
+    {
+      name: 'names no cluster',
+      text: `${good}clusters: []\n`,
+      want: ['4:11 clusters: is an empty list; for one cluster without a name there is kubeconfig'],
     },
     {
       name: 'has words that are not among the choices',

@@ -18,7 +18,7 @@ function text(services: readonly Service[], rest: Partial<Gateway> = { allocatio
   const found = paths(snapshot(threeNodes, services), settings);
   const inputs = {
     nodes: threeNodes,
-    api: undefined,
+    apis: [],
     services: () => services,
     paths: () => found.paths,
     gateway: settings,
@@ -78,7 +78,7 @@ Not as they ask:
   it('say who gives addresses', () => {
     const inputs = {
       nodes: [],
-      api: undefined,
+      apis: [],
       services: () => [],
       paths: () => [],
       gateway: gateway({ pools, allocation }),

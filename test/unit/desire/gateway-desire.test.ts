@@ -5,6 +5,7 @@ import { gatewayObjects } from '../../../src/desire/gateway.ts';
 import { isNat } from '../../../src/desire/nat-mode.ts';
 import { paths } from '../../../src/desire/paths.ts';
 import { poolFinder } from '../../../src/desire/pools.ts';
+import { nameInside, type Snapshot } from '../../../src/model/cluster.ts';
 import {
   family,
   hostPrefix,
@@ -54,7 +55,7 @@ class Life {
   #changes = 0;
 
   constructor(history: History) {
-    this.model = new ClusterModel(history.nodes);
+    this.model = new ClusterModel(history);
     this.scene = new Scene(this.model.snapshot(), firstGateway(history), router(), new Map(), {
       before: (change) => {
         this.#changes += 1;
@@ -151,6 +152,11 @@ function disturb({ world }: Scene, what: Disturbance, nth: number): void {
     default:
       what satisfies never;
   }
+}
+
+/** A cluster that was never listed. */
+function withoutNodesOf(cluster: string, { nodes, ...rest }: Snapshot): Snapshot {
+  return { ...rest, nodes: nodes.filter((node) => node.cluster !== cluster) };
 }
 
 /** The objects without their ids, each route with where it leads. */
@@ -395,7 +401,7 @@ describe('the tables of a gateway', () => {
         for (const step of history.steps) if (!leaveTraces.includes(step.kind)) await life.step(step);
         const { links, objects } = life.scene.world;
         // An EIP whose every node is refused, or whose LAN is dead, keeps its old way: there the past shows.
-        fc.pre(!life.model.snapshot().nodes.some(({ name }) => name === 'far'));
+        fc.pre(!life.model.snapshot().nodes.some(({ name }) => nameInside(name) === 'far'));
         // An EIP in use stays when a node claims its address.
         fc.pre(history.steps.every((step) => step.kind !== 'node' || step.to?.extra !== true));
         fc.pre([...links.values()].every(({ up, carrier }) => up && carrier));
@@ -469,8 +475,8 @@ describe('the tables of a gateway', () => {
   it('know the reason of everything that events of the watch take away', async () => {
     let withdrawals = 0;
     await fc.assert(
-      fc.asyncProperty(anyHistory({ minLength: 8, maxLength: 25 }), async ({ steps }) => {
-        const life = new Life({ nodes: ['n1', 'n2', 'n3', 'n4'], steps });
+      fc.asyncProperty(anyHistory({ minLength: 8, maxLength: 25 }), async ({ steps, clusters = 'one' }) => {
+        const life = new Life({ nodes: ['n1', 'n2', 'n3', 'n4'], steps, clusters });
         life.scene.role.originOf = () => 'event';
         await life.scene.round('link');
         let isDoubtful = false;
@@ -492,6 +498,46 @@ describe('the tables of a gateway', () => {
     );
     expect(withdrawals).to.be.greaterThan(runs / 10);
   }).timeout(Math.max(300_000, runs * 1000));
+
+  it('withdraw what goes from one cluster while the lists of another are missing, and nothing of that one', async () => {
+    const life = new Life({ nodes: ['n1', 'n3'], steps: [], clusters: 'two' });
+    life.scene.role.originOf = () => 'event';
+    const shape = { external: [], policy: 'Cluster', on: [{ node: 'n1', ready: true }] } as const;
+    const more = { namespace: 'default', created: 0, key: undefined } as const;
+    const put = (name: string, ...eips: readonly string[]) =>
+      life.step({ kind: 'service', name, to: { ...shape, ...more, eips } }, true);
+    await put('a', '198.51.100.10');
+    await put('e', '198.51.100.11');
+    await put('f', '198.51.100.12');
+    const routed = () => {
+      const ours = [...life.scene.world.objects.values()].filter(isOurs);
+      const dsts = ours.flatMap((one) => (one.kind === 'route' && one.nhid !== undefined ? [one.dst] : []));
+      return dsts.sort();
+    };
+    expect(routed()).to.deep.equal(['198.51.100.10/32', '198.51.100.11/32', '198.51.100.12/32']);
+    // A gateway that has just started: what the kernel has of east is nobody's so far.
+    const model = new ClusterModel({ nodes: [], clusters: 'two' });
+    for (const name of ['n1', 'n3'])
+      model.apply({ kind: 'node', name, to: { shift: 0, excluded: false, extra: false } });
+    for (const [name, eip] of [
+      ['e', '198.51.100.11'],
+      ['f', '198.51.100.12'],
+    ] as const)
+      model.apply({ kind: 'service', name, to: { ...shape, ...more, eips: [eip] } });
+    model.apply({ kind: 'complete', to: false });
+    const fresh = new Scene(withoutNodesOf('east', model.snapshot()), life.scene.settings, life.scene.world);
+    fresh.role.originOf = () => 'event';
+    await fresh.round('link');
+    model.apply({ kind: 'service', name: 'e', to: undefined });
+    fresh.cluster = withoutNodesOf('east', model.snapshot());
+    const { held } = await fresh.round('cluster');
+    expect(routed()).to.deep.equal(['198.51.100.10/32', '198.51.100.12/32']);
+    expect(held.map(({ reason }) => reason)).to.include('lists incomplete');
+    model.apply({ kind: 'complete', to: true });
+    fresh.cluster = withoutNodesOf('east', model.snapshot());
+    await fresh.round('cluster');
+    expect(routed()).to.deep.equal(['198.51.100.12/32']);
+  });
 
   it('have nothing to do in a round that follows a round', async () => {
     await fc.assert(

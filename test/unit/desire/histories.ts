@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import type { Node, Service, Snapshot } from '../../../src/model/cluster.ts';
+import { clusterOf, type Node, qualified, type Service, type Snapshot } from '../../../src/model/cluster.ts';
 import type { Gateway } from '../../../src/model/gateway.ts';
 import { type Ip, parseIp } from '../../../src/model/ip.ts';
 import type { Probed, Standing } from '../../../src/model/probed.ts';
@@ -207,6 +207,8 @@ const anyStep: fc.Arbitrary<Step> = fc.oneof(
 
 export interface History {
   readonly nodes: readonly string[];
+  /** Absent: one, without a name. */
+  readonly clusters?: 'one' | 'two';
   /** Absent: none. */
   readonly nat?: NonNullable<GatewayShape['nat']>;
   readonly steps: readonly Step[];
@@ -219,6 +221,7 @@ export function anyHistory(steps: {
   readonly maxLength: number;
 }): fc.Arbitrary<History> {
   return fc.record({
+    clusters: fc.constantFrom('one', 'two'),
     nodes: fc.subarray(nodeNames),
     nat: anyNat,
     steps: fc.array(anyStep, steps),
@@ -226,8 +229,17 @@ export function anyHistory(steps: {
   });
 }
 
-/** The cluster of a history, event by event: what an event does not touch is the same object before and after. */
+/** Services of these names are in the cluster `west`, where there are two. */
+const western = ['e', 'f'];
+/** Nodes of these names are in both clusters, with other addresses. */
+const inBoth = ['n1', 'n3', 'n4'];
+
+/**
+ * The cluster of a history, event by event: what an event does not touch is the same object before and after. Where there
+ * are two, only the lists of `east` are incomplete now and then.
+ */
 export class ClusterModel {
+  readonly #clusters: readonly (string | undefined)[];
   readonly #services = new Map<string, Service>();
   readonly #nodes = new Map<string, Node>();
   #complete = true;
@@ -243,7 +255,8 @@ export class ClusterModel {
     return this.#probed;
   }
 
-  constructor(nodes: readonly string[]) {
+  constructor({ nodes, clusters }: Pick<History, 'nodes' | 'clusters'>) {
+    this.#clusters = clusters === 'two' ? ['east', 'west'] : [undefined];
     for (const name of nodes) this.#setNode(name, { shift: 0, excluded: false, extra: false });
     this.#nodeList = [...this.#nodes.values()];
   }
@@ -253,8 +266,20 @@ export class ClusterModel {
     return snapshot(
       this.#nodeList,
       services.map(([, one]) => one),
-      { complete: this.#complete },
+      { complete: this.#complete, ...this.#states() },
     );
+  }
+
+  #states(): Pick<Snapshot, 'clusters'> {
+    const names = this.#clusters.filter((name) => name !== undefined);
+    if (names.length === 0) return {};
+    const complete = (name: string): boolean => name === 'west' || this.#complete;
+    return { clusters: names.map((name) => ({ name, complete: complete(name), remembered: false })) };
+  }
+
+  /** Of a Service. */
+  #clusterOf(name: string): string | undefined {
+    return this.#clusters[western.includes(name) ? this.#clusters.length - 1 : 0];
   }
 
   /** Some endpoint is on a node that is not there. */
@@ -271,12 +296,14 @@ export class ClusterModel {
         return;
       case 'endpoints': {
         for (const [key, one] of this.#services) {
-          if (one.name === step.name) this.#services.set(key, { ...one, endpoints: endpointsOn(step.on) });
+          if (one.name === step.name)
+            this.#services.set(key, { ...one, endpoints: endpointsOn(step.on, one.cluster) });
         }
         return;
       }
       case 'node':
-        if (step.to === undefined) this.#nodes.delete(step.name);
+        if (step.to === undefined)
+          for (const cluster of this.#clusters) this.#nodes.delete(qualified(cluster, step.name));
         else this.#setNode(step.name, step.to);
         this.#nodeList = [...this.#nodes.values()];
         return;
@@ -318,7 +345,11 @@ export class ClusterModel {
   #probe(): Probed {
     const waiting = new Set(this.#waiting);
     const nodes = (service: string, of: 4 | 6): ReadonlySet<string> =>
-      new Set(nodeNames.filter((name) => waiting.has(`${service.split('/')[1]} ${name} ${of}`)));
+      new Set(
+        nodeNames
+          .filter((name) => waiting.has(`${service.split('/')[1]} ${name} ${of}`))
+          .map((name) => qualified(clusterOf(service), name)),
+      );
     return {
       standings: this.#standings,
       areNodesHeard: this.#areNodesHeard,
@@ -332,20 +363,31 @@ export class ClusterModel {
     if (to === undefined) return;
     const { namespace, created, key } = to;
     const annotations: Record<string, string> = key === undefined ? {} : { 'eiproute.io/sharing-key': key };
+    const cluster = this.#clusterOf(name);
     const made = service(name, to.eips, {
+      ...(cluster === undefined ? {} : { cluster }),
       namespace,
       externalIps: service('x', to.external).ingress,
       externalTrafficPolicy: to.policy,
       request: request({ created, annotations }),
-      endpoints: endpointsOn(to.on),
+      endpoints: endpointsOn(to.on, cluster),
       ports: portsOf[to.nodePorts ?? 'some'],
     });
-    this.#services.set(`${namespace}/${name}`, made);
+    this.#services.set(qualified(cluster, `${namespace}/${name}`), made);
   }
 
   #setNode(name: string, { shift, excluded, extra }: NodeShape): void {
-    const addresses = [...addressesOf(name, shift), ...(extra ? [claimed] : [])];
-    this.#nodes.set(name, node(name, addresses, { excludeLabel: excluded ? 'true' : undefined }));
+    for (const cluster of this.#clusters) {
+      if (cluster === 'west' && !inBoth.includes(name)) continue;
+      const own = addressesOf(name, cluster === 'west' ? shift + 100 : shift);
+      const addresses = [...own, ...(extra && cluster !== 'west' ? [claimed] : [])];
+      const rest = {
+        excludeLabel: excluded ? 'true' : undefined,
+        ...(cluster === undefined ? {} : { cluster }),
+      };
+      const key = qualified(cluster, name);
+      this.#nodes.set(key, node(key, addresses, rest));
+    }
   }
 }
 
@@ -364,9 +406,11 @@ function addressesOf(name: string, shift: number): readonly [v4: string, v6: str
     : [`10.0.0.${last}`, `2001:db8:10::${last}`];
 }
 
-function endpointsOn(on: readonly OnNode[]): Service['endpoints'] {
+function endpointsOn(on: readonly OnNode[], cluster: string | undefined): Service['endpoints'] {
   const { endpoints } = service('x', [], {
-    endpoints: on.map((one) => endpoint(one.node, { ready: one.ready, serving: one.ready })),
+    endpoints: on.map((one) =>
+      endpoint(qualified(cluster, one.node), { ready: one.ready, serving: one.ready }),
+    ),
   });
   return endpoints;
 }

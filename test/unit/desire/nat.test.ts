@@ -55,6 +55,16 @@ describe('buckets', () => {
     }
   });
 
+  it('are filled from any number of nodes: of 10,000, one bucket each for 256 of them', () => {
+    const all = Array.from({ length: 10_000 }, (_, i) => `10.0.${i >> 8}.${i & 255}`);
+    const buckets = fillBuckets(weighed(all), 256, 7);
+    expect(buckets).to.have.length(256);
+    expect(new Set(buckets).size).to.equal(256);
+    // Those with more weight come first.
+    const heavy = [...weighed(all.slice(0, 9_999)), ...weighed(all.slice(9_999), 100)];
+    expect(fillBuckets(heavy, 256, 7)).to.include(all[9_999]);
+  });
+
   it('are others for another seed', () => {
     const nodes = weighed(['10.0.0.11', '10.0.0.12']);
     expect(fillBuckets(nodes, 256, 7)).to.not.deep.equal(fillBuckets(nodes, 256, 8));

@@ -79,8 +79,8 @@ describe('the history of the paths', () => {
       fc.property(
         anyHistory({ minLength: 20, maxLength: 40 }),
         anyAmount,
-        ({ nodes, steps }, { looks, limit }) => {
-          const model = new ClusterModel(nodes);
+        ({ steps, ...world }, { looks, limit }) => {
+          const model = new ClusterModel(world);
           const table = new PathTable(gateway());
           table.update(readerOf(model.snapshot()), 'all');
           table.takeHistory();

@@ -52,7 +52,7 @@ const well: DoctorFacts = {
   lacks: [],
   kernel: '6.1.0-28-amd64',
   abilities: { kind: 'tried', able: new Set(['nexthop', 'group']), wanted: ['nexthop', 'group'] },
-  api,
+  apis: [api],
   defaultRoutes: [
     {
       family: 4,
@@ -95,7 +95,7 @@ const hosts = nodes.map(({ node: name, ip }) => ({ name, ip, state: 'REACHABLE' 
 const withNodes = (rest: object): Partial<DoctorFacts> => ({
   nodes: { kind: 'asked', known: 'by the API', hosts, total: 2, limits: [], ...rest },
 });
-const withApi = (rest: Partial<ApiFacts>): Partial<DoctorFacts> => ({ api: { ...api, ...rest } });
+const withApi = (rest: Partial<ApiFacts>): Partial<DoctorFacts> => ({ apis: [{ ...api, ...rest }] });
 const [route] = well.defaultRoutes;
 const withRoute = (rest: Partial<NonNullable<typeof route>>): Partial<DoctorFacts> => ({
   defaultRoutes: route === undefined ? [] : [{ ...route, ...rest }],
@@ -483,6 +483,13 @@ describe('doctor', () => {
       finding: /its replies beyond the LAN do not come back/,
     },
     {
+      name: 'a node of a pool with NAT that answers past this gateway',
+      facts: withAgent({ fromUplink: failed, node: '10.0.0.11:30080' }),
+      check: 'node agents',
+      state: 'FAIL',
+      finding: /replies of 10\.0\.0\.11:30080 to an address beyond it do not come back by eth0 \(ETIMEDOUT\)/,
+    },
+    {
       name: 'a node agent that tells that it lacks a pool, whatever a connection says',
       facts: withTold(['the agent of n1']),
       check: 'node agents',
@@ -528,7 +535,7 @@ describe('doctor', () => {
     },
     {
       name: 'a cluster that is read from a file',
-      facts: { api: undefined },
+      facts: { apis: [] },
       check: 'rights',
       state: '-',
       finding: /from a file/,

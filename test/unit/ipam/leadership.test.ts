@@ -53,6 +53,25 @@ function join(registry: Registry, identity: string, clock: Clock, changed = (): 
   return { leadership, stop, ended: leadership.run(stop.signal) };
 }
 
+/**
+ * Joins for the Leases of two clusters, in their order, as the allocation does: a later one only while the earlier one is
+ * held, or cannot be reached.
+ */
+function joinBoth(east: Registry, west: Registry, identity: string, clock: Clock): readonly Party[] {
+  const first = join(east, identity, clock);
+  const stop = new AbortController();
+  const { leadership: one } = first;
+  const leadership = new Leadership({
+    leases: west.for(identity),
+    name,
+    identity,
+    clock,
+    changed: () => {},
+    admits: () => one.leads || one.trouble !== undefined,
+  });
+  return [first, { leadership, stop, ended: leadership.run(stop.signal) }];
+}
+
 /** Lets ms of the clock pass. */
 async function pass(clock: VirtualClock, ms: number): Promise<void> {
   await clock.sleep(ms, new AbortController().signal);
@@ -216,5 +235,28 @@ describe('a Lease', () => {
       ),
       { numRuns: 30 },
     );
+  });
+});
+
+describe('the Leases of two clusters', () => {
+  it('come to one gateway, also when each held one', async () => {
+    const clock = new VirtualClock();
+    const [east, west] = [new Registry(), new Registry()];
+    // gw1 reaches the west alone, gw2 the east alone.
+    east.cut.add('gw1');
+    west.cut.add('gw2');
+    const one = joinBoth(east, west, 'gw1', clock);
+    const two = joinBoth(east, west, 'gw2', clock);
+    const leads = () =>
+      [one, two].map((all) => all.map(({ leadership }) => Number(leadership.leads)).join(''));
+    await pass(clock, 30_000);
+    expect(leads()).to.deep.equal(['01', '10']);
+    east.cut.clear();
+    west.cut.clear();
+    await pass(clock, 10_000);
+    expect(leads()).to.deep.equal(['00', '11']);
+    expect(west.lease.holder).to.equal('gw2');
+    for (const { stop } of [...one, ...two]) stop.abort();
+    await Promise.all([...one, ...two].map(({ ended }) => ended));
   });
 });

@@ -130,6 +130,7 @@ describe('a plan', () => {
     withdrawn: nothingWithdrawn,
     released: new Map(),
     isEvident: () => false,
+    isDecided: () => false,
   };
 
   function planOf(

@@ -25,6 +25,7 @@ function held(
     withdrawn: nothingWithdrawn,
     released: new Map(),
     isEvident: () => false,
+    isDecided: () => false,
     ...rest,
   });
   expect([...guarded.go, ...guarded.held].map(say).sort(), 'nothing is lost').to.deep.equal(
@@ -200,5 +201,40 @@ describe('the guard', () => {
 
   it('holds nothing on an empty kernel', () => {
     expect(held([adding(all)], [])).to.deep.equal([]);
+  });
+});
+
+describe('the guard, while a list is missing,', () => {
+  const [first = all, second = all] = routes;
+  const ofFirst: Partial<GuardInputs> = {
+    complete: false,
+    isDecided: (change) => changeObject(change) === first,
+  };
+
+  it('lets go what the other lists decide, and holds the rest', () => {
+    expect(held([deleting(first), deleting(second)], have, ofFirst)).to.deep.equal([
+      `${say(deleting(second))}: lists incomplete`,
+    ]);
+  });
+
+  it('counts what they decide as ever', () => {
+    const some = routes.slice(0, 6);
+    const decided = { complete: false, isDecided: () => true };
+    expect(held(some.map(deleting), have, decided)).to.deep.equal(
+      some.map((one) => `${say(deleting(one))}: too many at once, for a time`),
+    );
+    expect(held(some.slice(0, 5).map(deleting), have, decided)).to.deep.equal([]);
+  });
+
+  it('leads a group to no further node while a route that waits leads to it', () => {
+    const further = replacing(all, group(9, [1, 2, 3, 5]));
+    const fewer = replacing(all, group(9, [1, 2]));
+    const waits = `${say(deleting(second))}: lists incomplete`;
+    expect(held([further, deleting(second)], have, ofFirst)).to.deep.equal([
+      `${say(further)}: lists incomplete`,
+      waits,
+    ]);
+    expect(held([fewer, deleting(second)], have, ofFirst)).to.deep.equal([waits]);
+    expect(held([further], have, ofFirst)).to.deep.equal([]);
   });
 });

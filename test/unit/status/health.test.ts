@@ -8,7 +8,7 @@ import type { Feed, Snapshot } from '../../../src/model/cluster.ts';
 import { parseIp } from '../../../src/model/ip.ts';
 import type { Route } from '../../../src/model/object.ts';
 import type { Problem } from '../../../src/model/problem.ts';
-import { eipCounts, type GatewayFacts, gatewayHealth } from '../../../src/status/health.ts';
+import { clusterState, eipCounts, type GatewayFacts, gatewayHealth } from '../../../src/status/health.ts';
 import type { Need } from '../../../src/status/need.ts';
 import { frozenAfter } from '../../../src/status/state.ts';
 import { endpoint, node, Scene, service, snapshot, threeNodes } from '../../scene.ts';
@@ -399,5 +399,41 @@ describe('what needs a person', () => {
     expect(needs.length).to.be.greaterThan(2);
     for (const need of needs)
       for (const text of [need.kind, need.subject, need.why, need.advice]) expect(text).not.to.equal('');
+  });
+});
+
+describe('the state of a gateway before two clusters', () => {
+  const of = (name: string, rest: Partial<Feed> = {}): readonly Feed[] =>
+    feeds.map((feed) => ({ ...feed, cluster: name, ...rest }));
+  const two = (east: readonly Feed[], complete: boolean) =>
+    cluster(undefined, undefined, {
+      feeds: [...east, ...of('west')],
+      complete,
+      clusters: [
+        { name: 'east', complete, remembered: false },
+        { name: 'west', complete: true, remembered: false },
+      ],
+    });
+
+  it('is FROZEN for the one that is silent, and says that the other goes on', async () => {
+    const old = of('east', { heard: now - frozenAfter - 1, trouble: 'no answer in time' });
+    const from = await facts(new Scene(two(old, true)));
+    expect(said(from)).to.match(
+      /^FROZEN: no answer from the API of cluster east for .*: what it has stays as it was, west goes on; 3 of 3 EIPs routed$/,
+    );
+    expect(['east', 'west'].map((name) => clusterState(from, name))).to.deep.equal(['FROZEN', 'OK']);
+    const [need] = gatewayHealth(from).needs();
+    expect(need && short(need)).to.match(
+      /^error API services, endpointslices, nodes \[cluster east\] no answer in time/,
+    );
+  });
+
+  it('is NOT SYNCED while one was never listed, and names it', async () => {
+    const missing = of('east', { synced: false, heard: undefined, trouble: 'connection refused' });
+    const from = await facts(new Scene(two(missing, false)));
+    expect(said(from)).to.equal(
+      'NOT SYNCED: no complete list of services, endpointslices, nodes of cluster east yet: connection refused; 3 of 3 EIPs routed',
+    );
+    expect(['east', 'west'].map((name) => clusterState(from, name))).to.deep.equal(['NOT SYNCED', 'OK']);
   });
 });

@@ -51,5 +51,8 @@ describe('whether the traffic of a node has moved', () => {
     expect(movedStatus('n2', inputs({ applied: out })).deaf).to.deep.equal(['n1']);
     const told = [node('n1', [ip(1)], { agent }), node('n2', [ip(2)])];
     expect(movedStatus('n2', inputs({ nodes: told, applied: out })).deaf).to.deep.equal([]);
+    const other = [...told, node('b:n1', ['10.0.0.9'])];
+    const verdicts = new Map([...inputs({}).verdicts, ['b:n1', carries] as const]);
+    expect(movedStatus('n2', inputs({ nodes: other, verdicts, applied: out })).deaf).to.deep.equal([]);
   });
 });

@@ -64,4 +64,13 @@ describe('the nodes', () => {
       'warn node-not-ready node n2 (Ready)',
     ]);
   });
+
+  it('are named to kubectl as their own cluster knows them', () => {
+    const eastern = [node('east:n2', ['10.0.0.12'], { cluster: 'east', notReady: true })];
+    const [found] = nodeProblems(eastern, candidates(eastern));
+    expect(found?.message).to.match(/^node east:n2 is not Ready/);
+    expect(found?.advice).to.match(
+      /^in cluster east: kubectl describe node n2; .*kubectl label node n2 node/,
+    );
+  });
 });
