@@ -153,6 +153,13 @@ const cases: readonly Case[] = [
     ends: (world) => world.backends('web-1', 'web-2', 'web-3'),
   },
   {
+    name: 'a pod moves to another node, and back',
+    policy: 'Local',
+    victims: ['web-2'],
+    happens: (world) => world.move(['web-1', 'web-2', 'web-3'], 'web-2', 'moved', 'node3'),
+    ends: (world) => world.move(['web-1', 'web-3', 'moved'], 'moved', 'web-2', 'node2'),
+  },
+  {
     name: 'all pods are restarted, one after the other',
     policy: 'Local',
     victims: ['web-1', 'web-2', 'web-3'],
@@ -243,6 +250,17 @@ class World implements AsyncDisposable {
     for (const name of ['web', 'flows']) await cluster.setBackends(name, backends);
   }
 
+  /** A new pod begins on another node, and the old one serves until every kube-proxy has written its rules. */
+  async move(names: readonly string[], from: string, to: string, on: string): Promise<void> {
+    await this.addPod(to, on);
+    const rest = names.filter((name) => name !== from);
+    await this.set([...names, to], []);
+    await this.set([...rest, to], [from]);
+    await this.proxy.settled();
+    await this.network.removePod(from);
+    await this.set([...rest, to], []);
+  }
+
   /** A new pod on each node in turn, twice; the old one serves until every kube-proxy has written its rules. */
   async roll(): Promise<void> {
     let names = ['web-1', 'web-2', 'web-3'];
@@ -315,6 +333,7 @@ class World implements AsyncDisposable {
         await this.network.run(name, { argv: ['ip', 'addr', verb, `${ip}/${length}`, 'dev', 'eth0'] });
     }
     await this.stage.real.putNode(name, to);
+    await this.proxy.restart(name);
   }
 
   async drain(name: string, to: string | null): Promise<void> {

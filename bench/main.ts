@@ -5,6 +5,7 @@ import { decision } from './decision.ts';
 import { latency } from './events.ts';
 import { failover } from './failover.ts';
 import { gateways } from './gateways.ts';
+import { load } from './load.ts';
 import { memory, soak } from './memory.ts';
 import { nat } from './nat.ts';
 import { probe } from './probe.ts';
@@ -32,9 +33,21 @@ const tables: Readonly<Record<string, () => string | Promise<string>>> = {
   nat,
   takeovers,
   probe,
+  load,
 };
 /** They take many minutes, and are run when they are asked for. */
-const long = ['soak', 'watched', 'cluster', 'scale', 'failover', 'gateways', 'nat', 'takeovers', 'probe'];
+const long = [
+  'soak',
+  'watched',
+  'cluster',
+  'scale',
+  'failover',
+  'gateways',
+  'nat',
+  'takeovers',
+  'probe',
+  'load',
+];
 
 const asked = process.argv.slice(2);
 const unknown = asked.find((name) => !Object.hasOwn(tables, name));

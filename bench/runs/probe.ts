@@ -20,7 +20,7 @@ export interface Probe {
 
 const count = Number(process.argv[2] ?? 0);
 const families = process.argv[3] === '4' ? (['4'] as const) : (['4', '6'] as const);
-const settled = 15_000;
+const settled = 45_000;
 const watched = 20_000;
 
 const ip = (...words: readonly string[]): string => execFileSync('ip', words).toString();

@@ -68,6 +68,12 @@ export class RealProxy implements KubeProxy {
     this.#processes.delete(name);
   }
 
+  /** As a DaemonSet does it for a Node that is made anew: kube-proxy itself ends when its Node is deleted. */
+  async restart(name: string): Promise<void> {
+    await this.signal(name, 'SIGKILL');
+    await this.startOn(name);
+  }
+
   /**
    * A marker is changed last, in both kinds of object that kube-proxy reads. It takes each kind in order, and writes all
    * that it knows at once: rules that have the marker have all before it. A node that is cut off hears nothing of it.

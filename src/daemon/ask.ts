@@ -22,6 +22,7 @@ export function ask(
     | `/eips?of=${string}`
     | `/paths?of=${string}`
     | '/pools'
+    | `/moved?node=${string}`
     | `/events?after=${number}`
     | '/release'
     | `/release?${string}`

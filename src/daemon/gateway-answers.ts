@@ -10,6 +10,7 @@ import {
   gatewayStatus,
 } from '../status/gateway.ts';
 import { type GatewayFacts, gatewayHealth } from '../status/health.ts';
+import { movedStatus } from '../status/moved.ts';
 import { pathTarget, pathViews } from '../status/path-view.ts';
 import type { Allocating, AllocationInputs } from './allocation.ts';
 import type { Announcing } from './announcing.ts';
@@ -55,6 +56,7 @@ export class GatewayAnswers
     ['/eips', (state, query) => this.#eips(state, query)],
     ['/paths', (state, query) => this.#paths(state, query)],
     ['/pools', () => this.#pools()],
+    ['/moved', (_, query) => this.#moved(query.get('node') ?? '')],
   ]);
 
   constructor(sources: AnswerSources) {
@@ -153,6 +155,13 @@ export class GatewayAnswers
       problems: [...(state.report?.problems ?? []), ...(allocating?.problems() ?? [])],
     });
     return pathsAnswer(this.health(state), views, probing.hosts);
+  }
+
+  #moved(node: string): Answer {
+    const { cluster, probing, ...sources } = this.#sources;
+    const { verdicts, applied } = probing;
+    const paths = sources.desire().paths.paths();
+    return JSON.stringify(movedStatus(node, { nodes: cluster.overview().nodes, verdicts, applied, paths }));
   }
 
   #pools(): Answer {

@@ -252,7 +252,7 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
       report = result;
       judged = seen;
       counts = taken.desire.paths.counts;
-      probing.rounded();
+      probing.rounded(result.failed.length === 0 ? 'done' : 'refused');
       natFlows.rounded(result.done);
       announcing.rounded();
       const { announcing: table } = taken.desire;

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { ProbeTerms } from '../config/config.ts';
 import { type Candidates, candidates } from '../desire/carriers.ts';
 import type { ClusterReader } from '../desire/cluster-reader.ts';
@@ -7,17 +8,18 @@ import type { NeighbourPort } from '../kernel/neighbour-port.ts';
 import { clusterOf, type Service, serviceName } from '../model/cluster.ts';
 import type { Gateway } from '../model/gateway.ts';
 import type { Hosts } from '../model/host.ts';
-import { contains, family, type Ip, networkOf } from '../model/ip.ts';
+import { family, type Ip } from '../model/ip.ts';
 import type { Link } from '../model/object.ts';
-import type { Probed, ProxyHealth, Standing } from '../model/probed.ts';
+import { noStandings, type Probed, type ProxyHealth, type Standing } from '../model/probed.ts';
 import type { Problem } from '../model/problem.ts';
 import { AwakeClock } from '../probe/awake-clock.ts';
 import { HealthConnections } from '../probe/health-connections.ts';
 import { askHealth, type Health } from '../probe/health-port.ts';
 import { ProxyHealths } from '../probe/proxy-health.ts';
-import { Reachability, type Targets } from '../probe/reachability.ts';
+import { Reachability } from '../probe/reachability.ts';
 import { rest } from '../probe/rest.ts';
 import { Serving } from '../probe/serving.ts';
+import { type Targets, targetsOn } from '../probe/targets.ts';
 import { gcThreshold, neighbourLimit } from './neighbour-limits.ts';
 import { Standings } from './standings.ts';
 
@@ -65,6 +67,9 @@ export class Probing implements Probed {
   #targets: Targets = { lan: undefined, nodes: [] };
   /** Of the neighbour table; the same array as long as nothing in it changes. */
   #limits: readonly Problem[] = none;
+  /** The standings that the present round acts on, and those that the kernel has. */
+  #acting = noStandings;
+  #applied = noStandings;
   #hasRead = false;
   /** Names of the clusters whose first lists have been read. */
   readonly #started = new Set<string | undefined>();
@@ -127,6 +132,11 @@ export class Probing implements Probed {
     return this.#standings.verdicts;
   }
 
+  /** The standings that the kernel has, as of the last round. */
+  get applied(): ReadonlyMap<Ip, Standing> {
+    return this.#applied;
+  }
+
   /** Nodes that do not answer, also those whose silence is doubted; the same set as long as they are the same. */
   get unheard(): ReadonlySet<Ip> {
     return this.#reachability.unheard;
@@ -177,6 +187,7 @@ export class Probing implements Probed {
       this.#connections.keep(new Set(proxies.map(({ ip }) => ip)));
     }
     this.#stand();
+    this.#acting = this.#standings.standings;
     this.#readServices(this.#hasRead ? keys : 'all');
     this.#hasRead = true;
     this.#noteStarted();
@@ -207,14 +218,17 @@ export class Probing implements Probed {
     } else for (const one of clusters) if (one.complete) this.#started.add(one.name);
   }
 
-  /** A round is over: the links may be other ones. */
-  rounded(): void {
+  /** A round is over: the links may be other ones. @param how 'done': the kernel has refused nothing */
+  rounded(how: 'done' | 'refused'): void {
+    if (how === 'done') this.#applied = this.#acting;
     const links = this.#inputs.links();
     const { lan } = this.#inputs.gateway();
     if (links === this.#links && lan === this.#lan) return;
+    // A dump makes a new list of the same links.
+    const isSame = lan === this.#lan && isDeepStrictEqual(links, this.#links);
     this.#links = links;
     this.#lan = lan;
-    this.#follow();
+    if (!isSame) this.#follow();
   }
 
   async run(signal: AbortSignal): Promise<void> {
@@ -254,29 +268,18 @@ export class Probing implements Probed {
   }
 
   #follow(): void {
-    this.#targets = this.#targetsNow();
+    const { lan: name } = this.#inputs.gateway();
+    const lan = this.#inputs.links().find((link) => link.name === name && link.up && link.carrier);
+    const every = [...this.#candidates.every.values()].flatMap((of) => [...of[4], ...of[6]]);
+    // An address that nodes of two clusters have is one host.
+    const hosts = new Map(every.map((carrier) => [carrier.ip, carrier]));
+    this.#targets = targetsOn(lan, [...hosts.values()]);
     this.#reachability.follow(this.#targets);
     const limits = ([4, 6] as const).flatMap((of) => {
       const { length } = this.#targets.nodes.filter(({ ip }) => family(ip) === of);
       return length === 0 ? none : neighbourLimit(of, length, gcThreshold(of));
     });
     if (limits.length > 0 || this.#limits.length > 0) this.#limits = limits;
-  }
-
-  /** The nodes in the networks of the LAN: the kernel accepts no others as nexthops. */
-  #targetsNow(): Targets {
-    const { lan: name } = this.#inputs.gateway();
-    const lan = this.#inputs.links().find((link) => link.name === name && link.up && link.carrier);
-    if (lan === undefined) return { lan: undefined, nodes: [] };
-    const networks = lan.addresses.map(({ ip, length }) => networkOf(ip, length));
-    const own = new Set(lan.addresses.map(({ ip }) => ip));
-    const every = [...this.#candidates.every.values()].flatMap((of) => [...of[4], ...of[6]]);
-    // An address that nodes of two clusters have is one host.
-    const hosts = new Map(every.map((carrier) => [carrier.ip, carrier]));
-    const nodes = [...hosts.values()].filter(
-      ({ ip }) => !own.has(ip) && networks.some((network) => contains(network, ip)),
-    );
-    return { lan: { index: lan.index, name }, nodes };
   }
 
   #isRouted({ ingress, externalIps }: Service, of: 4 | 6): boolean {

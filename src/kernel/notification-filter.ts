@@ -29,7 +29,7 @@ const largestPid = 4_194_304;
  * | nexthop   | it has our protocol, or an id of our ranges                                                 |
  * | rule      | it has our protocol                                                                         |
  * | link      | its name, up or carrier differs from the state known                                        |
- * | address   | it is added and not known, or deleted                                                       |
+ * | address   | it is added and not known, tentative no more, or deleted                                    |
  * | netconf   | the value of a setting in the scope differs from the one listed or written last             |
  * | neighbour | the link-layer address of a neighbour in the scope differs from the one known               |
  *
@@ -43,7 +43,8 @@ export class NotificationFilter implements Filter {
   readonly #added = new Set<Key>();
   readonly #refused = new Set<Key>();
   readonly #links = new Map<number, string>();
-  readonly #addresses = new Set<string>();
+  /** Whether each is tentative. */
+  readonly #addresses = new Map<string, boolean>();
   /** An entry is a new object whenever the value was listed, written or compared. */
   readonly #settings = new Map<string, { readonly value: string }>();
   /** Link-layer addresses of the neighbours in scope, by IP address. */
@@ -71,7 +72,8 @@ export class NotificationFilter implements Filter {
     this.#addresses.clear();
     for (const link of listing.links) {
       this.#links.set(link.index, stateOf(link));
-      for (const { ip, length } of link.addresses) this.#addresses.add(`${link.index} ${ip}/${length}`);
+      for (const { ip, length, tentative = false } of link.addresses)
+        this.#addresses.set(`${link.index} ${ip}/${length}`, tentative);
     }
     this.#neighbours.clear();
     for (const { ip } of scope.neighbours) this.#neighbours.set(ip, undefined);
@@ -254,14 +256,14 @@ export class NotificationFilter implements Filter {
   #address(message: MessageReader): Hint | undefined {
     const found = decodeAddress(message);
     if (found === undefined) return undefined;
-    const { ip, length } = found.address;
+    const { ip, length, tentative = false } = found.address;
     const key = `${found.link} ${ip}/${length}`;
     const deleted = message.type === Type.RTM_DELADDR;
     // A router advertisement repeats RTM_NEWADDR every few seconds with a new lifetime.
     if (deleted) this.#addresses.delete(key);
-    else if (this.#addresses.has(key)) return undefined;
-    else this.#addresses.add(key);
-    const what = deleted ? 'deleted' : 'added';
+    else if (this.#addresses.get(key) === tentative) return undefined;
+    else this.#addresses.set(key, tentative);
+    const what = deleted ? 'deleted' : tentative ? 'added (tentative)' : 'added';
     return { kind: 'address', text: `address ${what}: ${ip}/${length} on interface ${found.link}` };
   }
 

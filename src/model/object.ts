@@ -203,6 +203,8 @@ export function isVirtualMac(mac: string): boolean {
 export interface LinkAddress {
   readonly ip: Ip;
   readonly length: number;
+  /** The kernel still asks whether another host has it, and sends nothing from it; only of IPv6. */
+  readonly tentative?: true;
 }
 
 export type Change =

@@ -2,7 +2,7 @@ import { family } from '../model/ip.ts';
 import type { Problem } from '../model/problem.ts';
 import type { Flapping } from './host-table.ts';
 import { type Doubt, doubtFor } from './judge.ts';
-import type { Target } from './reachability.ts';
+import type { Target } from './targets.ts';
 
 /** Node names that a sentence holds. */
 const mostNames = 5;

@@ -8,19 +8,7 @@ import { HostTable, type Look } from './host-table.ts';
 import { type Doubt, doubtFor, judge } from './judge.ts';
 import { blind, doubted, flappingNode, silentNode } from './reachability-problems.ts';
 import { rest } from './rest.ts';
-
-/** An address of a node, on the LAN. */
-export interface Target {
-  readonly node: string;
-  readonly ip: Ip;
-}
-
-/** Whom to ask, and where. */
-export interface Targets {
-  /** The interface; undefined while there is none that packets can leave by. */
-  readonly lan: { readonly index: number; readonly name: string } | undefined;
-  readonly nodes: readonly Target[];
-}
+import type { Targets } from './targets.ts';
 
 export interface ReachabilityOptions {
   readonly port: NeighbourPort;
@@ -46,7 +34,7 @@ const longestLook = 1000;
  * Turns after which all entries are looked at. One that was fixed may be an ordinary one again, and one that is
  * REACHABLE may be so by an old timer: nothing tells of either.
  */
-const turnsOfAll = 16;
+const turnsOfAll = 64;
 
 /** ms for which a look is young enough for who asks */
 const young = 1000;
@@ -254,7 +242,8 @@ export class Reachability {
   }
 
   #listenForAll(): void {
-    const isAsked = this.#targets.lan !== undefined && this.#fresh.length === 0;
+    const { lan, isPartial } = this.#targets;
+    const isAsked = lan !== undefined && isPartial === undefined && this.#fresh.length === 0;
     if (this.#isHeard || !isAsked || this.#table.unheard.length > 0) return;
     this.#isHeard = true;
     this.#changed();

@@ -17,7 +17,7 @@ describe('eiproute drain NODE', () => {
     server = await startApiServer();
     folder = await mkdtemp(join(tmpdir(), 'eiproute-drain-'));
     await writeFile(join(folder, 'kubeconfig'), server.kubeconfig());
-    await writeFile(join(folder, 'gateway.yaml'), `${good}kubeconfig: kubeconfig\n`);
+    await writeFile(join(folder, 'gateway.yaml'), `${good}kubeconfig: kubeconfig\nruntimeDirectory: run\n`);
     await writeFile(join(folder, 'file.yaml'), `${good}source: { file: cluster.yaml }\n`);
   });
   after(async () => {
@@ -36,10 +36,11 @@ describe('eiproute drain NODE', () => {
 
   it('sets the annotation that the gateways follow, and undrain takes it away', async () => {
     const { code, stdout } = await eiproute('drain', 'n1');
-    expect([code, stdout]).to.deep.equal([
-      0,
-      'node n1 gets no new flows any more, in a second or so; eiproute status shows it\n',
-    ]);
+    expect(code).to.equal(0);
+    // No gateway runs here.
+    expect(stdout).to.match(
+      /^node n1 gets no new flows any more, in two seconds at most: no gateway here says when \(no gateway daemon answers at .*ENOENT.*\); eiproute status shows it\n$/,
+    );
     expect(drains()).to.match(/^\S+@\S+$/);
     expect((await eiproute('drain', 'n1')).code, 'again').to.equal(0);
     expect((await eiproute('undrain', 'n1')).code).to.equal(0);

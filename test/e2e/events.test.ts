@@ -57,14 +57,16 @@ describe('eiproute events', () => {
   });
 
   it('tells when a node begins and ceases to drain and who asked, and the EIPs show it', async () => {
-    await host.eiproute('drain', 'n2');
-    await daemon.says(/node-drains.*"node":"n2"/);
-    // The agents hear of it a second before the traffic moves.
-    await until(
-      'n2 is marked',
-      async () => (await host.eiproute('status', '--eips', '198.51.100.10')).out,
-      (out) => out === '198.51.100.10  routed    default/web  n1 n2(draining) n3\n',
+    const drained = await host.eiproute('drain', 'n2');
+    expect([drained.status, drained.out]).to.deep.equal([
+      0,
+      'node n2 gets no new flows any more; 1 EIP still leads there, since no other node can serve it; its connections that come to n1, n3 break, whose agents do not tell that they follow the gateways; eiproute status shows it\n',
+    ]);
+    // The command ends when the traffic has moved: whoever restarts the node then loses nothing.
+    expect((await host.eiproute('status', '--eips', '198.51.100.10')).out).to.equal(
+      '198.51.100.10  routed    default/web  n1 n2(draining) n3\n',
     );
+    await daemon.says(/node-drains.*"node":"n2"/);
     // A cordon is no drain by default, and the autoscaler's taint is.
     const taints = [{ key: 'ToBeDeletedByClusterAutoscaler', effect: 'NoSchedule' }];
     host.put(

@@ -4,6 +4,9 @@ import { AF, type MessageReader, type MessageWriter } from './message.ts';
 
 const IFA_ADDRESS = 1;
 const IFA_LOCAL = 2;
+// Of an address that another host has IFA_F_TENTATIVE stays, and IFA_F_DADFAILED comes.
+const IFA_F_DADFAILED = 0x08;
+const IFA_F_TENTATIVE = 0x40;
 /** ifaddrmsg */
 const fixedBytes = 8;
 
@@ -34,8 +37,14 @@ export function decodeAddress(message: MessageReader): FoundAddress | undefined 
   // On a point-to-point link IFA_ADDRESS is the other end's.
   const own = local ?? ip;
   if (own === undefined) return undefined;
+  const flags = message.u8At(message.start + 2) & (IFA_F_TENTATIVE | IFA_F_DADFAILED);
+  const isTentative = af === AF.inet6 && flags === IFA_F_TENTATIVE;
   return {
     link: message.u32At(message.start + 4),
-    address: { ip: own, length: message.u8At(message.start + 1) },
+    address: {
+      ip: own,
+      length: message.u8At(message.start + 1),
+      ...(isTentative ? { tentative: true as const } : {}),
+    },
   };
 }

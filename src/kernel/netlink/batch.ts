@@ -4,7 +4,12 @@ import type { KernelError } from '../kernel.ts';
 import { encodeChange } from './change.ts';
 import { decodeError } from './error.ts';
 import { Flag, MessageReader, MessageWriter, Type } from './message.ts';
-import { decodeNeighbour, encodeNeighbourKey, encodeNeighbourUse, type FoundNeighbour } from './neighbour.ts';
+import {
+  decodeNeighbourState,
+  encodeNeighbourKey,
+  encodeNeighbourUse,
+  type FoundNeighbour,
+} from './neighbour.ts';
 import { encodeProxyNeighbourKey } from './proxy-neighbour.ts';
 import { RouteTemplate } from './template.ts';
 import { SocketError, type Transport } from './transport.ts';
@@ -118,7 +123,7 @@ export class Batcher {
     };
     // ENOENT: no entry. Another error means that the interface is gone, which RTM_DELLINK reports.
     await this.#each(neighbours, signal, encode, (reader, index) => {
-      if (reader.type === Type.RTM_NEWNEIGH) states[index] = decodeNeighbour(reader)?.state;
+      if (reader.type === Type.RTM_NEWNEIGH) states[index] = decodeNeighbourState(reader);
     });
     return states;
   }

@@ -72,6 +72,12 @@ function encodeEntry(writer: MessageWriter, ip: Ip, link: number, flags: number,
   writer.attributeBytes(NDA_DST, ipBytes(ip));
 }
 
+/** Of an entry that is no proxy: a thousand nodes are read every few seconds for nothing else. */
+export function decodeNeighbourState(message: MessageReader): NeighbourState | undefined {
+  message.attributes(fixedBytes);
+  return states.get(message.u16At(message.start + 8));
+}
+
 /**
  * @returns undefined for proxy entries, and for families that we do not know
  * @throws MalformedError

@@ -3,6 +3,7 @@ import { type Hint, KernelError } from '../../../src/kernel/kernel.ts';
 import { encodeChange } from '../../../src/kernel/netlink/change.ts';
 import { MessageReader, MessageWriter, Type } from '../../../src/kernel/netlink/message.ts';
 import { NotificationFilter } from '../../../src/kernel/notification-filter.ts';
+import { ipBytes, parseIp } from '../../../src/model/ip.ts';
 import type { Listing } from '../../../src/model/listing.ts';
 import { type Change, type KernelObject, keyOf, type Link } from '../../../src/model/object.ts';
 import {
@@ -235,6 +236,27 @@ describe('the filter of notifications', () => {
     expect(at.hintOf(addressMessage(Type.RTM_NEWADDR, 2, 7))).to.equal(undefined);
     expect(at.hintOf(addressMessage(Type.RTM_DELADDR, 2, 1))).to.have.property('kind', 'address');
     expect(at.hintOf(addressMessage(Type.RTM_NEWADDR, 2, 1))).to.have.property('kind', 'address');
+  });
+
+  it('reports an address of IPv6 again when it is tentative no more', () => {
+    const at = filter();
+    const told = (flags: number) =>
+      at.hintOf(
+        message(0, (writer) => {
+          writer.begin(Type.RTM_NEWADDR, 0, 0);
+          writer.u8(10).u8(64).u8(flags).u8(0).u32(2);
+          writer.attributeBytes(1, ipBytes(parseIp('fe80::1')));
+          writer.end();
+        }),
+      );
+    const [tentative, permanent, dadFailed] = [0x40, 0x80, 0x08];
+    expect(told(tentative | permanent)).to.have.property('kind', 'address');
+    expect(told(tentative | permanent)).to.equal(undefined);
+    expect(told(permanent)).to.have.property('kind', 'address');
+    expect(told(permanent)).to.equal(undefined);
+    expect(told(tentative | permanent)).to.have.property('kind', 'address');
+    // It was not to be had: nothing else will come.
+    expect(told(tentative | permanent | dadFailed)).to.have.property('kind', 'address');
   });
 
   describe('of settings', () => {

@@ -3,7 +3,8 @@ import { KernelError } from '../../../src/kernel/kernel.ts';
 import type { NeighbourPort } from '../../../src/kernel/neighbour-port.ts';
 import { type Ip, parseIp } from '../../../src/model/ip.ts';
 import type { NeighbourState } from '../../../src/model/listing.ts';
-import { Reachability, type Targets } from '../../../src/probe/reachability.ts';
+import { Reachability } from '../../../src/probe/reachability.ts';
+import type { Targets } from '../../../src/probe/targets.ts';
 import { until } from './until.ts';
 
 const lan = { index: 2, name: 'eth0' };
@@ -216,6 +217,18 @@ describe('the probe of the nodes', () => {
     await world.turn(2);
     expect(world.probe.isHeard).to.equal(false);
     world.port.fail(12);
+    await until('all are heard', () => world.probe.isHeard);
+  });
+
+  it('has not heard everybody while some cannot be asked yet', async () => {
+    await using world = new World([11]);
+    await until('all are heard', () => world.probe.isHeard);
+    world.probe.follow({ lan: undefined, nodes: [] });
+    world.probe.follow({ ...targets(11), isPartial: true });
+    await world.turn(1);
+    expect(world.probe.isHeard).to.equal(false);
+    world.port.table.set(ip(12), 'REACHABLE');
+    world.probe.follow(targets(11, 12));
     await until('all are heard', () => world.probe.isHeard);
   });
 
