@@ -157,9 +157,7 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
     isGone: (ip) =>
       probing.standings.get(ip) === 'silent' ||
       !cluster.overview().nodes.some(({ addresses }) => addresses.includes(ip)),
-    *desired() {
-      for (const { object } of taken.desire.table.values()) yield object;
-    },
+    desired: () => taken.desire.table,
     changed: () => handle?.roundSignal.notify({ kind: 'cluster', text: 'conntrack' }),
   });
   /** Changes of the cluster that the next round reads. */

@@ -1,3 +1,4 @@
+import type { DesiredTable } from '../model/desired.ts';
 import type { Ip } from '../model/ip.ts';
 import type { KernelObject } from '../model/object.ts';
 import type { PlannedChange } from '../reconcile/report.ts';
@@ -6,7 +7,7 @@ export interface GoneNodesInputs {
   /** The node does not answer, or the cluster has none with this address. */
   readonly isGone: (ip: Ip) => boolean;
   /** The objects that are desired. */
-  readonly desired: () => Iterable<KernelObject>;
+  readonly desired: () => Pick<DesiredTable, 'get' | 'values'>;
 }
 
 /**
@@ -38,7 +39,8 @@ export class GoneNodes {
     const gone = new Set([...this.#left].filter(this.#inputs.isGone));
     if (gone.size === 0) return [];
     // When no node of an EIP answers, all of them stay in its group: that may be our own fault.
-    for (const object of this.#inputs.desired()) for (const ip of nodesOf(object)) gone.delete(ip);
+    for (const { object } of this.#inputs.desired().values())
+      for (const ip of nodesOf(object)) gone.delete(ip);
     for (const ip of gone) this.#left.delete(ip);
     return [...gone];
   }

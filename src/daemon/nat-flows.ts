@@ -76,7 +76,7 @@ export class NatFlows {
   rounded(done: readonly PlannedChange[]): void {
     const { desired, isDraining } = this.#inputs;
     const gone = new Set(this.#nodes.rounded(done));
-    const left = leftNodes(done, desired, isDraining);
+    const left = leftNodes(done, desired(), isDraining);
     if (gone.size > 0 || left.size > 0) this.#ending.notify({ gone, left });
   }
 

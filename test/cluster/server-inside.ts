@@ -1,6 +1,9 @@
 import { once } from 'node:events';
-import type { Server } from 'node:https';
+import type { Server as HttpServer } from 'node:http';
+import type { Server as HttpsServer } from 'node:https';
 import { inside } from '../../lab/process/namespace.ts';
+
+type Server = HttpServer | HttpsServer;
 
 /** Resolves when the server listens in a network namespace, seen under its full name. */
 export async function listenInside(namespace: string, server: Server, port: number): Promise<void> {

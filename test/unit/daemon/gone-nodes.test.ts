@@ -1,5 +1,6 @@
 import { expect } from 'chai';
 import { GoneNodes } from '../../../src/daemon/gone-nodes.ts';
+import { DesiredTable } from '../../../src/model/desired.ts';
 import { type Ip, parseIp } from '../../../src/model/ip.ts';
 import { type Change, changeObject, keyOf, type NatGroup } from '../../../src/model/object.ts';
 
@@ -26,7 +27,12 @@ describe('the nodes whose connections end', () => {
   beforeEach(() => {
     gone.clear();
     desired = [group(1, n1)];
-    nodes = new GoneNodes({ isGone: (ip) => gone.has(ip), desired: () => desired });
+    const table = (): DesiredTable => {
+      const made = new DesiredTable();
+      for (const object of desired) made.set(object, { text: '' });
+      return made;
+    };
+    nodes = new GoneNodes({ isGone: (ip) => gone.has(ip), desired: table });
   });
 
   it('are those that have left the groups and are gone, once', () => {

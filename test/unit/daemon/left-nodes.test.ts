@@ -1,5 +1,7 @@
 import { expect } from 'chai';
+import fc from 'fast-check';
 import { leftNodes } from '../../../src/daemon/left-nodes.ts';
+import { DesiredTable } from '../../../src/model/desired.ts';
 import { type Ip, parseIp } from '../../../src/model/ip.ts';
 import {
   type Change,
@@ -28,14 +30,16 @@ function eip(of: Ip, id: number): NatEip {
   return { kind: 'nat-eip', eip: of, protocol: 86, ports: [{ ...port, group: id }], intact: true };
 }
 
+function tableOf(objects: readonly KernelObject[]): DesiredTable {
+  const table = new DesiredTable();
+  for (const object of objects) table.set(object, { text: '' });
+  return table;
+}
+
 /** The nodes that were left, by EIP. */
 function left(changes: readonly Change[], desired: readonly KernelObject[], kept: readonly Ip[] = []) {
   const done = changes.map((change) => ({ key: keyOf(changeObject(change)), change, why: { text: '' } }));
-  const found = leftNodes(
-    done,
-    () => desired,
-    (node) => kept.includes(node),
-  );
+  const found = leftNodes(done, tableOf(desired), (node) => kept.includes(node));
   return Object.fromEntries([...found].map(([ip, nodes]) => [ip, [...nodes]]));
 }
 
@@ -70,5 +74,57 @@ describe('the nodes that an EIP has left', () => {
       ),
     ).to.deep.equal({});
     expect(left([{ verb: 'replace', have: eip(web, 1), want: eip(web, 1) }], desired)).to.deep.equal({});
+  });
+
+  it('are found without a walk over all that is desired, unless a group that stays has lost a node', () => {
+    const table = tableOf([group(1, n1, n2), group(2, n2, n3), eip(web, 2), eip(mail, 2)]);
+    const walked = (...changes: readonly Change[]): number => {
+      let count = 0;
+      const done = changes.map((change) => ({ key: keyOf(changeObject(change)), change, why: { text: '' } }));
+      const values = (): ReturnType<DesiredTable['values']> => {
+        count += 1;
+        return table.values();
+      };
+      leftNodes(done, { get: (key) => table.get(key), values }, () => false);
+      return count;
+    };
+    const moves: Change = { verb: 'replace', have: eip(web, 1), want: eip(web, 2) };
+    expect(walked(moves, { verb: 'delete', have: group(3, n3) })).to.equal(0);
+    expect(walked({ verb: 'replace', have: group(1, n1), want: group(1, n1, n2) })).to.equal(0);
+    expect(walked({ verb: 'replace', have: group(1, n1, n2, n3), want: group(1, n1, n2) })).to.equal(1);
+  });
+
+  it('are, for every EIP, its nodes before without its nodes after', () => {
+    const ips = [web, mail];
+    const some = fc.record({
+      groups: fc.tuple(...[1, 2, 3].map(() => fc.subarray([n1, n2, n3], { minLength: 1 }))),
+      of: fc.tuple(...ips.map(() => fc.option(fc.integer({ min: 1, max: 3 })))),
+    });
+    /** Groups that no EIP uses are not there. */
+    const objects = ({ groups, of }: typeof some extends fc.Arbitrary<infer T> ? T : never) => [
+      ...groups.map((nodes, i) => group(i + 1, ...nodes)).filter(({ id }) => of.includes(id)),
+      ...ips.flatMap((ip, i) => (of[i] == null ? [] : [eip(ip, of[i])])),
+    ];
+    fc.assert(
+      fc.property(some, some, fc.subarray([n1, n2, n3]), (before, after, kept) => {
+        const wanted = new Map(objects(after).map((object) => [keyOf(object), object]));
+        const changes: Change[] = objects(before).flatMap((have): readonly Change[] => {
+          const want = wanted.get(keyOf(have));
+          if (want === undefined) return [{ verb: 'delete', have }];
+          return JSON.stringify(want) === JSON.stringify(have) ? [] : [{ verb: 'replace', have, want }];
+        });
+        const had = new Set(objects(before).map(keyOf));
+        for (const [key, want] of wanted) if (!had.has(key)) changes.push({ verb: 'add', want });
+        const nodesAt = ({ groups, of }: typeof before, i: number): readonly Ip[] =>
+          groups[(of[i] ?? 0) - 1] ?? [];
+        const expected = ips.flatMap((ip, i) => {
+          const gone = nodesAt(before, i).filter(
+            (node) => !nodesAt(after, i).includes(node) && !kept.includes(node),
+          );
+          return gone.length === 0 ? [] : [[ip, gone]];
+        });
+        expect(left(changes, objects(after), kept)).to.deep.equal(Object.fromEntries(expected));
+      }),
+    );
   });
 });
