@@ -181,6 +181,7 @@ async function kernelFacts(
       destination: node ?? eip,
       protocol,
       port: node === undefined ? port : sent?.nodePort,
+      translated: node !== undefined,
     }),
     neighbours,
   };
