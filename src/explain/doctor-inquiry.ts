@@ -297,6 +297,7 @@ function firewallFacts(
           destination,
           protocol: 'TCP',
           port: undefined,
+          translated: isNat(gateway, pool),
         });
         return [{ pool: name, family: of, verdict }];
       }),

@@ -22,13 +22,28 @@ export function allowance(manager: FirewallManager, by: string, from: string, to
   switch (manager) {
     case 'ufw':
       return `ufw route allow in on ${from} out on ${to}`;
-    case 'docker':
-      return `${by.startsWith('chain ip6 ') ? 'ip6tables' : 'iptables'} -I DOCKER-USER -i ${from} -o ${to} -j ACCEPT`;
+    case 'docker': {
+      // Docker lets replies pass to its own bridges only.
+      const add = `${by.startsWith('chain ip6 ') ? 'ip6tables' : 'iptables'} -I DOCKER-USER`;
+      return [
+        `${add} -i ${from} -o ${to} -j ACCEPT`,
+        `${add} -i ${to} -o ${from} -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT`,
+      ].join(' && ');
+    }
     case 'firewalld': {
+      // A policy does not hold for an interface that no zone names, although the default zone is asked about it.
+      const bind = (link: string): string =>
+        `{ firewall-cmd --get-zone-of-interface=${link} || firewall-cmd --permanent --add-interface=${link}; }`;
+      const policy = 'firewall-cmd --permanent --policy=eiproute';
       const zone = (link: string): string => `"$(firewall-cmd --get-zone-of-interface=${link})"`;
       return [
-        'firewall-cmd --permanent --new-policy eiproute',
-        `firewall-cmd --permanent --policy eiproute --add-ingress-zone ${zone(from)} --add-egress-zone ${zone(to)} --set-target ACCEPT`,
+        bind(from),
+        bind(to),
+        'firewall-cmd --permanent --new-policy=eiproute',
+        'firewall-cmd --reload',
+        `${policy} --add-ingress-zone=${zone(from)}`,
+        `${policy} --add-egress-zone=${zone(to)}`,
+        `${policy} --set-target=ACCEPT`,
         'firewall-cmd --reload',
       ].join(' && ');
     }

@@ -9,8 +9,9 @@ export interface Firewall {
 }
 
 export async function readFirewall(signal: AbortSignal): Promise<Firewall> {
-  const [listed, legacy] = await Promise.all([
+  const [listed, text, legacy] = await Promise.all([
     readWith('nft', ['-j', 'list', 'ruleset'], signal),
+    readWith('nft', ['-a', 'list', 'ruleset'], signal),
     legacyVerdict(signal),
   ]);
   if (listed.kind === 'not run') return notAsked(listed.why);
@@ -18,7 +19,11 @@ export async function readFirewall(signal: AbortSignal): Promise<Firewall> {
   const ruleset: unknown = JSON.parse(listed.out);
   return {
     judge: (packet) => {
-      const verdict = judgeForward(ruleset, packet);
+      const verdict = judgeForward(
+        ruleset,
+        packet,
+        text.kind === 'ended' && text.status === 0 ? text.out : '',
+      );
       return verdict.kind === 'passes' ? legacy : verdict;
     },
   };

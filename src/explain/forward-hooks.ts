@@ -12,6 +12,8 @@ export interface Packet {
   readonly protocol: Protocol | undefined;
   /** undefined: to any port */
   readonly port: number | undefined;
+  /** NAT gave it the destination that it has: its connection has the status `dnat`. */
+  readonly translated: boolean;
 }
 
 /** What the forward hooks do with a packet. */
@@ -25,9 +27,11 @@ export type ForwardVerdict =
 /**
  * Judges what `nft -j list ruleset` printed. Each base chain of the hook must let the packet pass. A match that cannot be
  * decided counts as both, so that a packet passes or is dropped only where that is certain.
+ *
+ * @param text what `nft -a list ruleset` printed: it tells the states that a rule of iptables asks for, which JSON does not
  */
-export function judgeForward(ruleset: unknown, packet: Packet): ForwardVerdict {
-  const tables = tablesOf(ruleset);
+export function judgeForward(ruleset: unknown, packet: Packet, text = ''): ForwardVerdict {
+  const tables = tablesOf(ruleset, ruleStates(text));
   const families = family(packet.destination) === 4 ? ['inet', 'ip'] : ['inet', 'ip6'];
   let unclear: string | undefined;
   for (const [name, table] of tables) {
@@ -59,6 +63,7 @@ interface Table {
   readonly chains: Map<string, { readonly hook: unknown; readonly policy: unknown }>;
   readonly rules: Map<string, Json[]>;
   readonly sets: Map<string, readonly unknown[]>;
+  readonly states: ReadonlyMap<string, readonly string[]>;
 }
 
 /** What may become of a packet in a chain. */
@@ -70,8 +75,26 @@ interface Outcome {
   next: boolean;
 }
 
+/** The states of connections that rules match, by `ip filter FORWARD 12`. */
+function ruleStates(text: string): ReadonlyMap<string, readonly string[]> {
+  const states = new Map<string, readonly string[]>();
+  let [table, chain] = ['', ''];
+  for (const line of text.split('\n')) {
+    table = /^table (\w+ \S+) \{/.exec(line)?.[1] ?? table;
+    chain = /^\tchain (\S+) \{/.exec(line)?.[1] ?? chain;
+    const [, before, words, handle] = /^\t\t(.*?)ct state ([a-z,]+) .*# handle (\d+)$/.exec(line) ?? [];
+    // Of two, or of one that is negated, it is not known.
+    if (words !== undefined && !/ct state .*ct state /.test(line) && !before?.includes('ct '))
+      states.set(`${table} ${chain} ${handle}`, words.split(','));
+  }
+  return states;
+}
+
 /** By `inet filter`. */
-function tablesOf(ruleset: unknown): ReadonlyMap<string, Table> {
+function tablesOf(
+  ruleset: unknown,
+  states: ReadonlyMap<string, readonly string[]>,
+): ReadonlyMap<string, Table> {
   const tables = new Map<string, Table>();
   const entries = isJson(ruleset) && Array.isArray(ruleset['nftables']) ? ruleset['nftables'] : [];
   for (const entry of entries) {
@@ -80,7 +103,7 @@ function tablesOf(ruleset: unknown): ReadonlyMap<string, Table> {
     const part = [chain, rule, set].find(isJson);
     if (part === undefined) continue;
     const name = `${part['family']} ${part['table']}`;
-    const table = tables.get(name) ?? { name, chains: new Map(), rules: new Map(), sets: new Map() };
+    const table = tables.get(name) ?? { name, chains: new Map(), rules: new Map(), sets: new Map(), states };
     tables.set(name, table);
     if (part === chain)
       table.chains.set(String(part['name']), { hook: part['hook'], policy: part['policy'] });
@@ -145,8 +168,14 @@ function apply(
         return { matches, outcome: { ...found, next: false }, leaves: found.next };
       }
       case 'xt':
-        // A match of iptables that nft cannot print; a comment matches always.
-        if (!(isJson(body) && body['name'] === 'comment')) matches = and(matches, undefined);
+        if (isJson(body) && body['type'] === 'target' && body['name'] !== 'LOG')
+          return undecided(matches, where);
+        matches = and(matches, isJson(body) ? decideXt(table, rule, body['name']) : undefined);
+        if (matches === false) return { matches, outcome: go, leaves: false };
+        break;
+      case 'limit':
+      case 'quota':
+        matches = and(matches, undefined);
         break;
       case 'counter':
       case 'log':
@@ -155,15 +184,33 @@ function apply(
       case 'flow':
         break;
       default:
-        // A limit, a verdict map, a queue, or what a later nft brings.
-        return {
-          matches: and(matches, undefined),
-          outcome: { accept: true, drop: where, next: true },
-          leaves: false,
-        };
+        // A verdict map, a queue, or what a later nft brings.
+        return undecided(matches, where);
     }
   }
   return { matches, outcome: go, leaves: false };
+}
+
+function undecided(matches: Truth, where: string) {
+  const outcome: Outcome = { accept: true, drop: where, next: true };
+  return { matches: and(matches, undefined), outcome, leaves: false };
+}
+
+/** A match or LOG of iptables, of which JSON has no more than the name. */
+function decideXt(table: Table, { chain, handle }: Json, name: unknown): Truth {
+  switch (name) {
+    case 'comment':
+    case 'LOG':
+      return true;
+    case 'rt':
+      // The first packet of a connection has no routing header.
+      return false;
+    case 'conntrack':
+    case 'state':
+      return table.states.get(`${table.name} ${chain} ${handle}`)?.includes('new');
+    default:
+      return undefined;
+  }
 }
 
 function and(a: Truth, b: Truth): Truth {
@@ -172,6 +219,8 @@ function and(a: Truth, b: Truth): Truth {
 }
 
 function decide(table: Table, { op, left, right }: Json, packet: Packet): Truth {
+  if (isJson(left) && isJson(left['ct']) && left['ct']['key'] === 'status')
+    return right === 'dnat' && (op === 'in' || op === '==') ? packet.translated : undefined;
   const value = partOf(left, packet);
   if (value === undefined) return undefined;
   if (value === 'never') return false;
@@ -256,6 +305,8 @@ function sameWord(value: string, pattern: string): boolean {
 function inPrefix(value: string | number, { addr, len }: Json): Truth {
   try {
     const ip = parseIp(String(value));
+    // No packet of ours has such an address: `Ip` has none.
+    if (String(addr).startsWith('::ffff:') && Number(len) >= 96) return false;
     const prefix = parsePrefix(`${addr}/${len}`);
     return family(prefix) === family(ip) && contains(prefix, ip);
   } catch (error) {

@@ -182,6 +182,7 @@ async function kernelFacts(
       destination: node ?? eip,
       protocol,
       port: node === undefined ? port : sent?.nodePort,
+      translated: node !== undefined,
     }),
     neighbours,
   };

@@ -18,20 +18,25 @@ const packages = [
   'bird2',
 ];
 
+/** Programs that drop what is forwarded; a test starts them. */
+export const firewalls = ['ufw', 'firewalld', 'docker.io', 'iptables'] as const;
+
 const cache = '.cache/host';
 
 /**
  * The file system that the containers share; made once, from the sources that the machine's own apt has.
  *
+ * @param more packages
  * @returns an absolute path
  */
-export async function rootfs(): Promise<string> {
+export async function rootfs(more: readonly string[] = []): Promise<string> {
   const sources = await aptSources();
   const suite = /^VERSION_CODENAME=(\w+)$/m.exec(await readFile('/etc/os-release', 'utf8'))?.[1];
   if (suite === undefined)
     throw new Error('/etc/os-release names no VERSION_CODENAME; the lab needs a Debian');
+  const wanted = [...packages, ...more];
   const key = createHash('sha256')
-    .update(JSON.stringify([packages, suite]))
+    .update(JSON.stringify([wanted, suite]))
     .digest('hex')
     .slice(0, 12);
   const root = resolve(cache, `rootfs-${key}`);
@@ -44,7 +49,7 @@ export async function rootfs(): Promise<string> {
       'mmdebstrap',
       '--quiet',
       '--variant=minbase',
-      `--include=${packages.join(',')}`,
+      `--include=${wanted.join(',')}`,
       suite,
       fresh,
       ...sources,
@@ -54,8 +59,13 @@ export async function rootfs(): Promise<string> {
   await writeFile(join(fresh, 'etc/machine-id'), '');
   // What mmdebstrap has from this machine; without it a container is called by its own name.
   await rm(join(fresh, 'etc/hostname'), { force: true });
-  // The tests that announce EIPs start it.
-  await rm(join(fresh, 'etc/systemd/system/multi-user.target.wants/bird.service'));
+  // The tests that announce EIPs start BIRD, and that of firewalls its own.
+  const units = join(fresh, 'etc/systemd/system');
+  await rm(join(units, 'multi-user.target.wants/bird.service'));
+  if (more.length > 0)
+    for (const name of ['ufw.service', 'firewalld.service', 'docker.service', 'containerd.service'])
+      await rm(join(units, 'multi-user.target.wants', name), { force: true });
+  await rm(join(units, 'sockets.target.wants/docker.socket'), { force: true });
   // Root comes by key only, which Debian's own default allows.
   await mkdir(join(fresh, 'root/.ssh'), { recursive: true, mode: 0o700 });
   await rename(fresh, root);

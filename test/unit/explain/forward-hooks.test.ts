@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { expect } from 'chai';
 import { allowance } from '../../../src/explain/firewall-managers.ts';
 import { judgeForward, type Packet } from '../../../src/explain/forward-hooks.ts';
@@ -10,6 +11,7 @@ const packet: Packet = {
   destination: parseIp('198.51.100.10'),
   protocol: 'TCP',
   port: 80,
+  translated: false,
 };
 
 type Json = Readonly<Record<string, unknown>>;
@@ -173,17 +175,17 @@ describe('what a firewall has to be told', () => {
   it('is in the words of who made the chain', () => {
     expect(told(foreign(['ufw-before-forward']))).to.equal('ufw route allow in on eth1 out on eth0');
     expect(told(foreign(['ufw-before-forward', 'DOCKER-USER']))).to.equal(
-      'iptables -I DOCKER-USER -i eth1 -o eth0 -j ACCEPT',
+      'iptables -I DOCKER-USER -i eth1 -o eth0 -j ACCEPT && iptables -I DOCKER-USER -i eth0 -o eth1 -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT',
     );
     const ipv6 = { ...packet, source: parseIp('2001:db8::7'), destination: parseIp('2001:db8:10::11') };
-    expect(told(foreign(['DOCKER-USER'], 'ip6'), ipv6)).to.equal(
-      'ip6tables -I DOCKER-USER -i eth1 -o eth0 -j ACCEPT',
+    expect(told(foreign(['DOCKER-USER'], 'ip6'), ipv6)).to.match(
+      /^ip6tables -I DOCKER-USER -i eth1 -o eth0 -j ACCEPT && ip6tables -I DOCKER-USER -i eth0 -o eth1 /,
     );
     const firewalld = JSON.parse(
       JSON.stringify(ruleset('drop', [])).replaceAll('"table":"filter"', '"table":"firewalld"'),
     );
     expect(told(firewalld)).to.match(
-      /^firewall-cmd --permanent --new-policy eiproute && .* --set-target ACCEPT/,
+      /firewall-cmd --permanent --new-policy=eiproute && .* --set-target=ACCEPT && firewall-cmd --reload$/,
     );
   });
 
@@ -191,5 +193,60 @@ describe('what a firewall has to be told', () => {
     expect(told(ruleset('drop', []))).to.equal('nobody known');
     // Docker has a table of its own, and another one drops.
     expect(told(ruleset('drop', [], { 'DOCKER-USER': [] }))).to.equal('nobody known');
+  });
+});
+
+/** As Debian 12 makes them; `test/host/firewalls.test.ts` has the programs themselves. */
+describe('the real rules of other programs', () => {
+  const packets = {
+    IPv4: { ...packet, port: undefined },
+    IPv6: {
+      ...packet,
+      port: undefined,
+      source: parseIp('2001:db8:5::fe'),
+      destination: parseIp('2001:db8:e::10'),
+    },
+  };
+  const read = (name: string): string =>
+    readFileSync(new URL(`../../fixtures/firewalls/${name}`, import.meta.url), 'utf8');
+  const judged = (name: string, one: Packet, text = read(`${name}.txt`)): string => {
+    const verdict = judgeForward(JSON.parse(read(`${name}.json`)), one, text);
+    return verdict.kind === 'passes'
+      ? 'passes'
+      : `${verdict.kind}: ${verdict.by}${verdict.kind === 'drops' ? ` of ${verdict.manager}` : ''}`;
+  };
+
+  for (const [name, IPv4, IPv6] of [
+    [
+      'ufw',
+      'drops: chain ip filter FORWARD, its policy drop of ufw',
+      'drops: chain ip6 filter FORWARD, its policy drop of ufw',
+    ],
+    ['ufw-allowed', 'passes', 'passes'],
+    [
+      'firewalld',
+      /^drops: chain inet firewalld filter_FWD_public, rule handle \d+ of firewalld$/,
+      /^drops: chain inet firewalld filter_FWD_public, rule handle \d+ of firewalld$/,
+    ],
+    ['firewalld-allowed', 'passes', 'passes'],
+    ['docker', 'drops: chain ip filter FORWARD, its policy drop of docker', 'passes'],
+  ] as const) {
+    it(name, () => {
+      for (const [found, wanted] of [
+        [judged(name, packets.IPv4), IPv4],
+        [judged(name, packets.IPv6), IPv6],
+      ] as const)
+        if (typeof wanted === 'string') expect(found).to.equal(wanted);
+        else expect(found).to.match(wanted);
+    });
+  }
+
+  it('pass what has been translated, where firewalld looks for that', () => {
+    for (const one of Object.values(packets))
+      expect(judged('firewalld', { ...one, translated: true })).to.equal('passes');
+  });
+
+  it('are unclear where their states are not known', () => {
+    expect(judged('ufw', packets.IPv4, '')).to.match(/^unclear: chain ip filter /);
   });
 });
