@@ -11,11 +11,11 @@ import {
   announcer,
   announceStates,
   mayAnnounce,
+  presence,
   proxyStates,
   segmentOf,
   standbyFilters,
   standbyWhy,
-  standing,
 } from './announcements.ts';
 import { isEipObject, routeKey } from './eip-routes.ts';
 import type { ProxyState } from './standby-filter.ts';
@@ -231,15 +231,15 @@ export class AnnounceTable {
 
   #enter(eip: Ip, key: Key, kernel: KernelState): void {
     const found = this.#announcer.entriesOf(eip, this.#segment);
-    const stands = standing(eip, found, {
+    const due = presence(eip, found, {
       kernel,
       uniqueness: this.#uniqueness,
       areNodesHeard: this.#areNodesHeard,
       state: this.#states[family(eip)],
       proxies: this.#proxies[family(eip)],
     });
-    if (stands === 'withheld') this.#withheld.add(eip);
-    if (stands !== 'stands') {
+    if (due === 'withheld') this.#withheld.add(eip);
+    if (due !== 'present') {
       this.#leave(eip);
       return;
     }

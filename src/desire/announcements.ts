@@ -68,8 +68,8 @@ export function mayAnnounce(
   return route?.kind === 'route' && route.nhid !== undefined && (isDesired || stuck.has(key));
 }
 
-/** The inputs of {@link standing}. */
-export interface StandingInputs {
+/** The inputs of {@link presence}. */
+export interface PresenceInputs {
   readonly kernel: Pick<KernelState, 'objects'>;
   readonly uniqueness: Pick<Uniqueness, 'isUnique' | 'isClaimed'>;
   /** See {@link Probed}. */
@@ -80,7 +80,7 @@ export interface StandingInputs {
 }
 
 /**
- * What becomes of the entries of an EIP that has its route.
+ * Whether the entries of an EIP that has its route are to be in the kernel.
  *
  * It may begin to be announced when the nodes were heard: its flows come at once. ARP and NDP may be answered for it when
  * nobody else has it. One that is announced already stays so: clients use it, a daemon that restarts has heard nobody
@@ -92,21 +92,21 @@ export interface StandingInputs {
  * @param entries all that announce it
  * @returns 'withheld': not yet
  */
-export function standing(
+export function presence(
   eip: Ip,
   entries: readonly Announcement[],
-  { kernel, uniqueness, areNodesHeard, state, proxies }: StandingInputs,
-): 'stands' | 'withheld' | 'none' {
-  if (entries.length === 0) return 'none';
+  { kernel, uniqueness, areNodesHeard, state, proxies }: PresenceInputs,
+): 'present' | 'withheld' | 'absent' {
+  if (entries.length === 0) return 'absent';
   const isThere = entries.some(({ object }) => kernel.objects.has(keyOf(object)));
   if (entries.every(({ object }) => object.kind === 'route')) {
-    if (state !== 'announced') return 'none';
-    return isThere || areNodesHeard ? 'stands' : 'withheld';
+    if (state !== 'announced') return 'absent';
+    return isThere || areNodesHeard ? 'present' : 'withheld';
   }
-  if (proxies === 'refused') return 'none';
-  if (isThere) return proxies === 'answered' || !uniqueness.isClaimed(eip) ? 'stands' : 'withheld';
+  if (proxies === 'refused') return 'absent';
+  if (isThere) return proxies === 'answered' || !uniqueness.isClaimed(eip) ? 'present' : 'withheld';
   const mayBegin = proxies !== 'being filtered' && areNodesHeard && uniqueness.isUnique(eip);
-  return mayBegin ? 'stands' : 'withheld';
+  return mayBegin ? 'present' : 'withheld';
 }
 
 /** The filters that keep proxy neighbours from answering, of the families that this gateway does not announce. */
@@ -172,7 +172,7 @@ export function announcements(inputs: AnnouncementInputs, add: Add): void {
     if (!mayAnnounce(key, isDesired(key), kernel)) continue;
     const entries = entriesOf(eip, segment);
     const of = { ...inputs, state: states[family(eip)], proxies: filtered[family(eip)] };
-    if (standing(eip, entries, of) === 'stands')
+    if (presence(eip, entries, of) === 'present')
       for (const { object: entry, why } of entries) add(entry, why);
   }
 }
