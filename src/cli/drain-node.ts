@@ -76,6 +76,10 @@ async function drained(cli: Cli, runtimeDirectory: string, node: string): Promis
     if (!(error instanceof DaemonError)) throw error;
     return `gets no new flows any more, in two seconds at most: no gateway here says when (${error.message})`;
   }
+  if (moved.state === 'unknown')
+    throw new Failure(
+      `node ${printable(node)} is to drain, and the gateway of this host does not know it after ${patience / 1000} s: eiproute status says why`,
+    );
   if (moved.state !== 'moved')
     throw new Failure(
       `node ${printable(node)} is to drain, and the gateway of this host still sends it new flows after ${patience / 1000} s; it goes on trying: eiproute status says why`,
