@@ -1,5 +1,6 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
 import { rawNode, rawService, rawSlice } from '../../lab/cluster/manifests.ts';
 import { program } from '../../lab/eiproute/daemon-process.ts';
@@ -383,6 +384,15 @@ describe('a gateway with NAT, which is the way of the nodes to the world', () =>
       expect(out, words[0]).to.include('ufw route allow in on eth1 out on eth0');
     }
     await plain.nft('delete table ip filter');
+  });
+
+  it("passes the rules that Debian's firewalld has, and doctor says so", async () => {
+    await plain.nft('-f', fileURLToPath(new URL('../fixtures/firewalls/firewalld.txt', import.meta.url)));
+    for (const ip of [web.v4, web.v6])
+      expect(await plain.get('client', `http://${host(ip)}/`), ip).to.match(/^web-node/);
+    const { checks } = JSON.parse((await plain.eiproute('doctor', '--json')).out);
+    expect(checks.find(({ name }: { name: string }) => name === 'firewall')).to.include({ state: 'ok' });
+    await plain.nft('delete table inet firewalld');
   });
 
   it('finds out that replies come back by it', async () => {
