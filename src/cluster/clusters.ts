@@ -1,4 +1,5 @@
 import { clusterOf, type Delta, type Overview, type Service, type Snapshot } from '../model/cluster.ts';
+import { sameItems } from '../model/same-items.ts';
 import type { Cluster } from './cluster.ts';
 import { mergeDelta } from './delta.ts';
 import { Signal } from './signal.ts';
@@ -117,8 +118,4 @@ class Concatenation<T> {
     }
     return this.#whole;
   }
-}
-
-function sameItems(a: readonly unknown[], b: readonly unknown[]): boolean {
-  return a.length === b.length && a.every((one, i) => one === b[i]);
 }

@@ -14,6 +14,7 @@ import { family, type Ip } from '../model/ip.ts';
 import type { Link } from '../model/object.ts';
 import { termsOf } from '../model/pool.ts';
 import type { Problem } from '../model/problem.ts';
+import { sameItems } from '../model/same-items.ts';
 import type { LeaseStatus } from '../status/status.ts';
 
 /** The sources of the terms of the allocation. */
@@ -70,10 +71,6 @@ function nodeAddresses(nodes: readonly Node[]): NodeAddresses {
         return everyNode(able, service.cluster)[version].map(({ ip }) => ip);
       });
   };
-}
-
-function sameItems(a: readonly unknown[], b: readonly unknown[]): boolean {
-  return a.length === b.length && a.every((one, i) => one === b[i]);
 }
 
 function sameEntries(a: ReadonlyMap<Ip, string>, b: ReadonlyMap<Ip, string>): boolean {

@@ -8,6 +8,7 @@ import type { ConntrackCount } from '../model/conntrack.ts';
 import type { Gateway } from '../model/gateway.ts';
 import type { Ip } from '../model/ip.ts';
 import type { Problem } from '../model/problem.ts';
+import { sameItems } from '../model/same-items.ts';
 import type { PlannedChange } from '../reconcile/report.ts';
 import { GoneNodes, type GoneNodesInputs } from './gone-nodes.ts';
 import { type LeftNodes, leftNodes } from './left-nodes.ts';
@@ -121,7 +122,7 @@ export class NatFlows {
 
   #collect(): void {
     const all = [...this.#deletion, ...this.#fullness];
-    if (all.length === this.#problems.length && all.every((one, i) => one === this.#problems[i])) return;
+    if (sameItems(all, this.#problems)) return;
     this.#problems = all;
     this.#inputs.changed();
   }

@@ -15,6 +15,7 @@ import {
 import { type Owner, ownerOf } from '../model/owner.ts';
 import { type Probed, unprobed } from '../model/probed.ts';
 import type { Problem } from '../model/problem.ts';
+import { sameItems } from '../model/same-items.ts';
 import { type Uniqueness, undetected } from '../model/uniqueness.ts';
 import { AnnounceTable } from './announce-table.ts';
 import { causes } from './causes.ts';
@@ -247,8 +248,7 @@ export class GatewayDesire implements Desire {
   #readReserved(kernel: KernelState): boolean {
     const { nodes } = this.#cluster.overview();
     const apis = apiServices(this.#cluster);
-    const areSame = apis.length === this.#apis.length && apis.every((api, i) => api === this.#apis[i]);
-    if (nodes === this.#nodes && areSame && this.#dumps === kernel.dumps) return false;
+    if (nodes === this.#nodes && sameItems(apis, this.#apis) && this.#dumps === kernel.dumps) return false;
     const reserved = reservedIn({ nodes, apis, links: kernel.links }, this.#gateway);
     const isSame =
       reserved.size === this.#reserved.size && [...reserved].every(([ip, by]) => this.#isReservedBy(ip, by));
@@ -337,7 +337,7 @@ export class GatewayDesire implements Desire {
   }
 
   #collect(parts: readonly (readonly Problem[])[]): readonly Problem[] {
-    if (parts.length !== this.#parts.length || parts.some((part, i) => part !== this.#parts[i])) {
+    if (!sameItems(parts, this.#parts)) {
       this.#parts = parts;
       this.#problems = causes(parts.flat());
     }
