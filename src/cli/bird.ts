@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { isToldRouters } from '../desire/pools.ts';
 import type { Gateway, Pool } from '../model/gateway.ts';
 import { bits, type Family, family, type Prefix, prefixLength } from '../model/ip.ts';
 import { readGatewayOnly } from './any-config.ts';
@@ -45,11 +46,6 @@ ${kernel(4)}${kernel(6)}filter eip_out {
 ${pools.filter(isToldRouters).map(poolClauses).join('')}  reject;
 }
 `;
-}
-
-/** A pool that layer 2 announces, or nobody, is no business of a routing daemon. */
-export function isToldRouters({ announce = 'bgp' }: Pool): boolean {
-  return announce === 'bgp';
 }
 
 /** A set of BIRD holds prefixes of one family. */
