@@ -125,9 +125,16 @@ export class Frr implements AsyncDisposable {
         late(),
       );
     }
-    await run({
-      argv: within(this.#namespace, ['vtysh', '--vty_socket', this.#folder, '-f', at('frr.conf')]),
-    });
+    await this.read(at('frr.conf'));
+  }
+
+  /** Reads commands of its configuration from a file. */
+  async read(file: string): Promise<void> {
+    await run({ argv: within(this.#namespace, ['vtysh', '--vty_socket', this.#folder, '-f', file]) });
+  }
+
+  signal(name: 'SIGSTOP' | 'SIGCONT'): void {
+    for (const daemon of this.#daemons) daemon.signal(name);
   }
 
   /** @param daemon undefined: all of them */
