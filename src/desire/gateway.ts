@@ -1,4 +1,5 @@
 import type { Snapshot } from '../model/cluster.ts';
+import type { KernelState } from '../model/desired.ts';
 import type { DesiredObject, DesiredObjects, Refusals } from '../model/desired-object.ts';
 import type { Gateway } from '../model/gateway.ts';
 import type { Ip } from '../model/ip.ts';
@@ -105,14 +106,14 @@ function known<T>(holders: readonly T[]): readonly T[] | undefined {
 /** What decides, beside the routes, which EIPs are announced. */
 export interface Announcing {
   /** As `stuck` of the kernel's state in model/desired.ts. */
-  readonly stuck: ReadonlySet<Key>;
+  readonly stuck: KernelState['stuck'];
   /** An operator takes the traffic off this gateway. */
   readonly isDraining: boolean;
   /** Absent: nobody else has an EIP. */
   readonly uniqueness?: Uniqueness;
 }
 
-const notDraining: Announcing = { stuck: new Set(), isDraining: false };
+const notDraining: Announcing = { stuck: new Map(), isDraining: false };
 
 export interface FixedInputs {
   readonly gateway: Gateway;

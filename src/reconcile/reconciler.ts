@@ -9,7 +9,7 @@ import { Drift } from './drift.ts';
 import { Execution, waiting } from './execution.ts';
 import { Fights } from './fights.ts';
 import { Hold } from './hold.ts';
-import { type Plan, plan, stuckKeys } from './plan.ts';
+import { type Plan, plan, stuckObjects } from './plan.ts';
 import { conflictingKeys, forgetSolved, refusalsOf } from './refusals.ts';
 import type { Held, Missing, PlannedChange, Reason, Report } from './report.ts';
 import { serviceOf, Withdrawals } from './withdrawals.ts';
@@ -128,7 +128,7 @@ export class Reconciler {
     let refused = await execution.build(pass.plan.builds);
     let goesOn = false;
     for (let passes = 1; ; passes += 1) {
-      const stuck = actual.setStuck(stuckKeys(pass.plan.held, actual.refused));
+      const stuck = actual.setStuck(stuckObjects(pass.plan.held, actual.refused));
       goesOn = stuck || (pass.desired.unfinished && pass.plan.builds.length > 0);
       if (passes === mostPasses) break;
       if (refused.length > 0) {

@@ -267,4 +267,19 @@ export const guardedCounterExamples: readonly (readonly [reason: string, history
       ],
     },
   ],
+  [
+    'a group is to get a node more, and a missing list may still name another EIP that leads to it',
+    {
+      nodes: ['n1'],
+      steps: [
+        node('n4'),
+        held('b', ['198.51.100.12', A], 'Cluster'),
+        { kind: 'complete', to: false },
+        held('a', [B, A], 'Local', 'n1'),
+        endpoints('a'),
+        gone('service', 'a'),
+        endpoints('b', 'n1'),
+      ],
+    },
+  ],
 ];

@@ -216,17 +216,43 @@ export interface History {
   readonly layer2?: GatewayShape['layer2'];
 }
 
+/** Services that are routed at once, as long as none of them takes the EIP of another one. */
+const anyOpening: fc.Arbitrary<readonly Step[]> = fc.uniqueArray(
+  fc.record({
+    kind: fc.constant('service' as const),
+    name: serviceName,
+    to: fc.record({
+      eips: fc.uniqueArray(fc.constantFrom(...eips), { minLength: 1, maxLength: 2 }),
+      external: fc.constant([]),
+      policy: fc.constantFrom('Cluster' as const, 'Local' as const),
+      on: fc.uniqueArray(
+        fc.record({ node: fc.constantFrom('n1', 'n2', 'n3', 'n4'), ready: fc.constant(true) }),
+        { minLength: 1, maxLength: 3, selector: ({ node }) => node },
+      ),
+      namespace: fc.constant('default'),
+      created: fc.nat(3),
+      key: fc.constant(undefined),
+      nodePorts: fc.constant('many' as const),
+    }),
+  }),
+  { minLength: 1, maxLength: 4, selector: ({ name }) => name },
+);
+
+/** @param steps of those that follow the opening, which every second history has */
 export function anyHistory(steps: {
   readonly minLength: number;
   readonly maxLength: number;
 }): fc.Arbitrary<History> {
-  return fc.record({
-    clusters: fc.constantFrom('one', 'two'),
-    nodes: fc.subarray(nodeNames),
-    nat: anyNat,
-    steps: fc.array(anyStep, steps),
-    layer2: fc.constantFrom('no', 'beside bgp'),
-  });
+  return fc
+    .record({
+      clusters: fc.constantFrom('one' as const, 'two' as const),
+      nodes: fc.oneof(fc.constant(nodeNames.slice(0, 4)), fc.subarray(nodeNames)),
+      nat: anyNat,
+      opening: fc.oneof(fc.constant([]), anyOpening),
+      steps: fc.array(anyStep, steps),
+      layer2: fc.constantFrom('no' as const, 'beside bgp' as const),
+    })
+    .map(({ opening, ...rest }) => ({ ...rest, steps: [...opening, ...rest.steps] }));
 }
 
 /** Services of these names are in the cluster `west`, where there are two. */
