@@ -21,6 +21,8 @@ export interface Candidate {
 export interface Candidates {
   /** By name, in the order of the names. */
   readonly byName: ReadonlyMap<string, Candidate>;
+  /** Names of the nodes that are there, and that Kubernetes lets no load balancer use. */
+  readonly leftOut: ReadonlySet<string>;
   /**
    * The carriers of every Service under Cluster, by cluster and family: sorted by node name, each address once. A
    * cluster without nodes is absent.
@@ -60,7 +62,8 @@ export function candidates(nodes: readonly Node[]): Candidates {
   const every = [...clusters].map(
     ([cluster, inside]) => [cluster, { 4: carriersOf(inside, 4), 6: carriersOf(inside, 6) }] as const,
   );
-  return { byName, every: new Map(every) };
+  const others = nodes.filter(({ name }) => !byName.has(name)).map(({ name }) => name);
+  return { byName, leftOut: new Set(others), every: new Map(every) };
 }
 
 function carriersOf(nodes: ReadonlyMap<string, Candidate>, of: Family): readonly Carrier[] {

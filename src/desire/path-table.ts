@@ -107,7 +107,7 @@ export class PathTable {
 
   /** The Services that hold the EIP are there, and have no endpoint that could serve it. */
   lacksEndpoints(eip: Ip): boolean {
-    return lackEndpoints(this.holders(eip), family(eip));
+    return lackEndpoints(this.holders(eip), this.#candidates, family(eip));
   }
 
   /** Where the EIP goes depends on its endpoints alone, and on no node that is not known. */

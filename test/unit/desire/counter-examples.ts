@@ -242,6 +242,22 @@ export const counterExamples: readonly (readonly [reason: string, history: Histo
   ],
 ];
 
+/** Events that took an EIP away, and that the guard held. */
+export const eventCounterExamples: readonly (readonly [reason: string, history: History])[] = [
+  [
+    'the last endpoint of two Services comes to a node that is left out',
+    {
+      nodes: ['n1', 'n2', 'n3', 'n4'],
+      steps: [
+        { kind: 'node', name: 'n2', to: { shift: 0, excluded: true, extra: false } },
+        held('a', ['2001:db8:e::10', A], 'Local', 'n1'),
+        held('b', [A], 'Cluster'),
+        endpoints('a', 'n2'),
+      ],
+    },
+  ],
+];
+
 const reload: Step = { kind: 'gateway', to: { weighByEndpoints: false, buckets: 64, idleTimer: 60 } };
 
 /** Histories in which the guard held something, and the tables differed once it let go. */
