@@ -50,7 +50,7 @@ protocol bgp below { local as 65000; neighbor ${here} as 65001; passive; ipv4 { 
 protocol device { }
 include "${include}";
 protocol bgp up4 { local as 65001; neighbor ${there} as 65000;
-  connect delay time 1; connect retry time 2; error wait time 1, 5;
+  connect delay time 1; connect retry time 1; error wait time 0, 0;
   ipv4 { table eip4; import none; export filter eip_out; next hop self; }; }
 `,
       );
