@@ -280,6 +280,9 @@ export class TestRole implements Role {
       get areNodesHeard() {
         return now().areNodesHeard;
       },
+      get probePaths() {
+        return now().probePaths;
+      },
       waiting: (key) => now().waiting(key),
       takeTurned: () => this.#turned(),
     };
