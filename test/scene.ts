@@ -280,6 +280,9 @@ export class TestRole implements Role {
       get areNodesHeard() {
         return now().areNodesHeard;
       },
+      get probePaths() {
+        return now().probePaths;
+      },
       waiting: (key) => now().waiting(key),
       formerCarriers: (key) => now().formerCarriers(key),
       takeTurned: () => this.#turned(),

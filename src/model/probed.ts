@@ -1,4 +1,5 @@
 import type { Family, Ip } from './ip.ts';
+import { noProbePaths, type ProbePaths } from './probe-path.ts';
 
 /** What the gateway has seen of the nodes by itself: an input of the desire. */
 export interface Probed {
@@ -11,6 +12,8 @@ export interface Probed {
    * several takes the flows of all: the kernel passes over members of a group whose address it is asking for.
    */
   readonly areNodesHeard: boolean;
+  /** The nodes that are to be asked for EIPs, one by one; the same object as long as nothing in it changes. */
+  readonly probePaths: ProbePaths;
   /**
    * Nodes that get no traffic of a Service yet, by their names.
    *
@@ -35,8 +38,9 @@ export interface Probed {
  * - silent: it does not answer. No group leads there while one of its other nodes answers.
  * - draining: no new flows while another node gets them; where the kernel can, it keeps the flows that it has.
  * - drained: no flows while another node gets them.
+ * - waiting: it is new, or back, and its dataplane has not answered yet. No flows while another node gets them.
  */
-export type Standing = 'silent' | 'draining' | 'drained';
+export type Standing = 'silent' | 'draining' | 'drained' | 'waiting';
 
 /** What kube-proxy's own health check says of its node; unknown: it never answered, or nobody asks. */
 export type ProxyHealth = 'serves' | 'refuses' | 'gone' | 'unknown';
@@ -57,6 +61,7 @@ export const noStandings: ReadonlyMap<Ip, Standing> = new Map();
 export const unprobed: Probed = {
   standings: noStandings,
   areNodesHeard: true,
+  probePaths: noProbePaths,
   waiting: () => noneWaiting,
   formerCarriers: () => noneWaiting,
   takeTurned: () => nobody,

@@ -35,11 +35,6 @@ export class FormerCarriers {
     return turned;
   }
 
-  /** The Services that it knows: `namespace/name`. */
-  keys(): Set<string> {
-    return new Set(this.#entries.keys());
-  }
-
   /** Whether time alone changes nothing. */
   get isIdle(): boolean {
     return this.#leaving.size === 0;

@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { clusterOf, type Node, qualified, type Service, type Snapshot } from '../../../src/model/cluster.ts';
 import type { Gateway } from '../../../src/model/gateway.ts';
-import { type Ip, parseIp } from '../../../src/model/ip.ts';
+import { type Family, family, type Ip, parseIp } from '../../../src/model/ip.ts';
+import { noProbePaths, type ProbePaths } from '../../../src/model/probe-path.ts';
 import type { ByFamily, Probed, Standing } from '../../../src/model/probed.ts';
 import type { Uniqueness } from '../../../src/model/uniqueness.ts';
 import { endpoint, gateway, node, request, service, snapshot } from '../../scene.ts';
@@ -157,7 +158,13 @@ const anyStep: fc.Arbitrary<Step> = fc.oneof(
       kind: fc.constant('stand' as const),
       name: fc.constantFrom(...nodeNames),
       of: fc.constantFrom(4 as const, 4 as const, 6 as const),
-      to: fc.constantFrom('silent' as const, 'draining' as const, 'drained' as const, undefined),
+      to: fc.constantFrom(
+        'silent' as const,
+        'draining' as const,
+        'drained' as const,
+        'waiting' as const,
+        undefined,
+      ),
     }),
   },
   {
@@ -289,6 +296,8 @@ export class ClusterModel {
   #complete = true;
   #nodeList: readonly Node[] = [];
   #standings: ReadonlyMap<Ip, Standing> = new Map();
+  /** As nodes that wait are asked. */
+  #probePaths = noProbePaths;
   /** `service node family` */
   readonly #waiting = new Set<string>();
   /** `service node family` */
@@ -363,6 +372,7 @@ export class ClusterModel {
         if (step.to !== undefined) standings.set(ip, step.to);
         else standings.delete(ip);
         this.#standings = standings;
+        this.#probePaths = pathsOf([...standings.keys()].filter((ip) => standings.get(ip) === 'waiting'));
         this.#probed = this.#probe();
         return;
       }
@@ -405,6 +415,7 @@ export class ClusterModel {
     return {
       standings: this.#standings,
       areNodesHeard: this.#areNodesHeard,
+      probePaths: this.#probePaths,
       waiting: (service) => byFamily(waiting, service),
       formerCarriers: (service) => byFamily(former, service),
       takeTurned: () => new Set(),
@@ -533,4 +544,10 @@ export class SegmentModel implements Uniqueness {
     this.#turned = new Set();
     return turned;
   }
+}
+
+function pathsOf(ips: readonly Ip[]): ProbePaths {
+  const of = (version: Family): ReadonlyMap<Ip, number> =>
+    new Map(ips.filter((ip) => family(ip) === version).map((ip, i) => [ip, 1 + i]));
+  return { 4: of(4), 6: of(6) };
 }

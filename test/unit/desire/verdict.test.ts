@@ -23,6 +23,18 @@ describe('the verdict on a node', () => {
     { name: 'it carries when nobody says anything else', want: 'carries' },
     { name: 'it carries though Kubernetes calls it not ready', of: { notReady: true }, want: 'carries' },
     { name: 'it carries when its kube-proxy never answered', proxy: 'unknown', want: 'carries' },
+    {
+      name: 'it waits when it is new and does not answer for an EIP',
+      waits: true,
+      want: 'waiting it is new, or back, and does not answer for an EIP that others answer for',
+    },
+    { name: 'a drain counts more than that it waits', waits: true, proxy: 'refuses', want: `draining ${no}` },
+    {
+      name: 'silence counts more than that it waits',
+      waits: true,
+      silent: true,
+      want: 'silent it does not answer ARP or NDP',
+    },
     { name: 'a cordon is ignored', of: { unschedulable: true }, want: 'carries' },
     {
       name: 'a cordon drains',
@@ -77,6 +89,7 @@ describe('the verdict on a node', () => {
       const { kind, why } = verdict({
         node: node('n1', ['10.0.0.11'], of),
         silent: false,
+        waits: false,
         proxy: 'serves',
         cordon: 'ignored',
         drainingFor: 0,
