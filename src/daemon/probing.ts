@@ -3,33 +3,26 @@ import type { ProbeTerms } from '../config/config.ts';
 import { type Candidates, candidates, usable } from '../desire/carriers.ts';
 import type { ClusterReader } from '../desire/cluster-reader.ts';
 import { routeKey } from '../desire/eip-routes.ts';
-import { isNat } from '../desire/nat-mode.ts';
-import { poolFinder } from '../desire/pools.ts';
 import type { Verdict } from '../desire/verdict.ts';
-import { askHalfOpen, type HalfOpenEnds } from '../kernel/half-open.ts';
 import type { NeighbourPort } from '../kernel/neighbour-port.ts';
-import { clusterOf, type Node, type Service, serviceName } from '../model/cluster.ts';
+import { clusterOf, type Service, serviceName } from '../model/cluster.ts';
 import type { Gateway } from '../model/gateway.ts';
 import type { Hosts } from '../model/host.ts';
 import { family, type Ip } from '../model/ip.ts';
-import { type Key, type Link, nftKey } from '../model/object.ts';
-import { type ProbePaths, probeMark, probeTableName } from '../model/probe-path.ts';
+import type { Key, Link } from '../model/object.ts';
+import type { ProbePaths } from '../model/probe-path.ts';
 import { type ByFamily, noStandings, type Probed, type ProxyHealth, type Standing } from '../model/probed.ts';
 import type { Problem } from '../model/problem.ts';
-import { Answers, askedPorts, eipsOf } from '../probe/answers.ts';
 import { AwakeClock } from '../probe/awake-clock.ts';
 import { FormerCarriers } from '../probe/former-carriers.ts';
 import { HealthConnections } from '../probe/health-connections.ts';
 import { askHealth, type Health } from '../probe/health-port.ts';
-import { Inquiry } from '../probe/inquiry.ts';
-import { Newcomers, type Sample } from '../probe/newcomers.ts';
-import { CurrentProbePaths } from '../probe/probe-paths.ts';
 import { ProxyHealths } from '../probe/proxy-health.ts';
-import type { Answer } from '../probe/question.ts';
 import { Reachability } from '../probe/reachability.ts';
 import { rest } from '../probe/rest.ts';
 import { Serving } from '../probe/serving.ts';
 import { type Targets, targetsOn } from '../probe/targets.ts';
+import { EipQuestions } from './eip-questions.ts';
 import { gcThreshold, neighbourLimit } from './neighbour-limits.ts';
 import { Standings } from './standings.ts';
 
@@ -54,12 +47,6 @@ export interface ProbingInputs {
 
 const none: readonly Problem[] = [];
 
-/** ms between two turns of questions, while there are any; and for which a node has to answer one */
-const turnPace = 25;
-const askPatience = 1000;
-/** ms for which a sample of what nodes serve stays good */
-const sampleFor = 500;
-
 /** ms between two looks at how long nodes have been draining */
 const drainPace = 200;
 /** ms by which agents hear of a drain before the traffic moves: a write to the API, a watch, and a table of nftables. */
@@ -70,14 +57,7 @@ export class Probing implements Probed {
   readonly #inputs: ProbingInputs;
   readonly #reachability: Reachability;
   readonly #serving: Serving;
-  readonly #answers: Answers;
-  readonly #newcomers: Newcomers;
-  readonly #inquiry: Inquiry;
-  readonly #paths = new CurrentProbePaths();
-  /** Of the questions; the time in which this program did not run is no silence. */
-  readonly #turns: AwakeClock;
-  #asked = Promise.withResolvers<void>();
-  readonly #samples = new Map<string, { readonly sample: Sample | undefined; readonly until: number }>();
+  readonly #questions: EipQuestions;
   readonly #proxies: ProxyHealths;
   /** To the health checks of the kube-proxies. */
   readonly #connections = new HealthConnections();
@@ -117,29 +97,27 @@ export class Probing implements Probed {
       changed,
     });
     this.#awake = new AwakeClock(clock, 10 * drainPace);
-    this.#turns = new AwakeClock(clock, 4 * turnPace);
-    this.#inquiry = new Inquiry({
-      ask: askEip,
-      mark: (via) => this.#probeMark(via),
+    this.#questions = new EipQuestions({
+      cluster: inputs.cluster,
+      gateway,
+      wait: () => terms().wait,
+      has: inputs.has,
+      carriersOf: inputs.carriersOf,
+      waitingOf: (service, of) =>
+        [...this.#serving.waiting(service)[of]].flatMap((node) => this.#addressOf(node, of) ?? []),
+      standings: () => this.standings,
+      clock,
+      stand: () => this.#stand(),
+      changed,
+      answered,
     });
-    this.#answers = new Answers(
-      {
-        isRouted: (eip) => inputs.has(routeKey(eip, gateway().table)),
-        isAskable: (eip) => !isNat(gateway(), poolFinder(gateway().pools)(eip)),
-        carriersOf: (eip) => this.#carriersOf(eip),
-        waitingOf: (service, of) =>
-          [...this.#serving.waiting(service)[of]].flatMap((node) => this.#addressOf(node, of) ?? []),
-      },
-      this.#inquiry,
-    );
-    this.#newcomers = new Newcomers({ sample: (ip, name) => this.#sampleFor(ip, name) }, this.#inquiry);
     const ask = (ip: Ip, at: number): Promise<Health> => this.#connections.ask(ip, at);
     this.#proxies = new ProxyHealths({ ask, port: () => terms().proxyPort, clock, changed });
     this.#serving = new Serving({
       isRouted: (service, of) => this.#isRouted(service, of),
       addressOf: (node, of) => this.#addressOf(node, of),
       ask: askHealth,
-      eipAnswer: (service, via) => this.#answers.answerOf(service, via),
+      eipAnswer: (service, via) => this.#questions.answerOf(service, via),
       wait: () => terms().wait,
       clock,
       changed,
@@ -152,7 +130,7 @@ export class Probing implements Probed {
   }
 
   get probePaths(): ProbePaths {
-    return this.#paths.wanted;
+    return this.#questions.paths;
   }
 
   get areNodesHeard(): boolean {
@@ -203,7 +181,7 @@ export class Probing implements Probed {
   }
 
   isUnanswered(service: string): boolean {
-    return this.#answers.isUnanswered(service) || this.#serving.isUnanswered(service);
+    return this.#questions.isUnanswered(service) || this.#serving.isUnanswered(service);
   }
 
   formerCarriers(service: string): ByFamily {
@@ -242,8 +220,7 @@ export class Probing implements Probed {
     this.#readServices(this.#hasRead ? keys : 'all');
     this.#hasRead = true;
     this.#noteStarted();
-    this.#wake();
-    this.#paths.act();
+    this.#questions.act();
   }
 
   #readServices(keys: ReadonlySet<string> | 'all'): void {
@@ -254,7 +231,7 @@ export class Probing implements Probed {
       for (const key of keys) this.#readService(key, cluster.service(key), how(key));
       return;
     }
-    const gone = this.#answers.keys();
+    const gone = this.#questions.keys();
     for (const service of cluster.services()) {
       const key = serviceName(service);
       gone.delete(key);
@@ -266,69 +243,12 @@ export class Probing implements Probed {
   #readService(key: string, service: Service | undefined, how: 'changed' | 'as it is'): void {
     this.#serving.read(key, service, how);
     this.#former.read(key, service && carrying(service), this.#awake.now());
-    this.#answers.read(key, service, this.#inputs.terms().wait > 0 ? how : 'as it is', this.#turns.now());
-  }
-
-  #wake(): void {
-    if (this.#isIdle) return;
-    if (this.#paths.want(true, this.#turns.now())) this.#inputs.changed();
-    this.#asked.resolve();
-  }
-
-  get #isIdle(): boolean {
-    return this.#answers.isIdle && this.#newcomers.isIdle;
-  }
-
-  /** undefined: the kernel has no path by way of this node yet. */
-  #probeMark(via: Ip): number | undefined {
-    const { protocol } = this.#inputs.gateway();
-    const number = this.#paths.number(via);
-    const isThere = this.#inputs.has(nftKey(probeTableName(protocol, family(via))));
-    return number !== undefined && isThere ? probeMark(protocol, number) : undefined;
-  }
-
-  /** Those that get its packets. */
-  #carriersOf(eip: Ip): readonly Ip[] {
-    const carriers = this.#inputs.carriersOf(eip);
-    const { standings } = this.#standings;
-    if (standings.size === 0) return carriers;
-    const serving = carriers.filter((ip) => !standings.has(ip));
-    return serving.length > 0 ? serving : carriers;
+    this.#questions.readService(key, service, how);
   }
 
   #addressOf(node: string, of: 4 | 6): Ip | undefined {
     const found = this.#candidates.byName.get(node);
     return of === 4 ? found?.ipv4 : found?.ipv6;
-  }
-
-  /** An EIP of a Service under Cluster that is answered, and another node that gets its packets. */
-  #sampleFor(ip: Ip, cluster: string | undefined): Sample | undefined {
-    const of = family(ip);
-    const id = `${of} ${cluster}`;
-    const now = this.#turns.now();
-    let known = this.#samples.get(id);
-    if (known === undefined || now >= known.until || known.sample?.control === ip) {
-      known = { sample: this.#findSample(ip, cluster), until: now + sampleFor };
-      this.#samples.set(id, known);
-    }
-    return known.sample?.control === ip ? undefined : known.sample;
-  }
-
-  #findSample(ip: Ip, cluster: string | undefined): Sample | undefined {
-    const { standings } = this.#standings;
-    const poolOf = poolFinder(this.#inputs.gateway().pools);
-    for (const service of this.#inputs.cluster.services()) {
-      if (service.externalTrafficPolicy !== 'Cluster' || service.cluster !== cluster) continue;
-      const ports = askedPorts(service);
-      if (ports.length === 0 || this.#answers.isUnanswered(serviceName(service))) continue;
-      for (const eip of eipsOf(service)) {
-        if (family(eip) !== family(ip) || isNat(this.#inputs.gateway(), poolOf(eip))) continue;
-        if (!this.#inputs.has(routeKey(eip, this.#inputs.gateway().table))) continue;
-        const control = this.#inputs.carriersOf(eip).find((via) => via !== ip && !standings.has(via));
-        if (control !== undefined) return { eip, ports, control };
-      }
-    }
-    return undefined;
   }
 
   /** Notes the clusters whose first lists are in. */
@@ -346,15 +266,8 @@ export class Probing implements Probed {
    * @param rerouted EIPs whose routes came, went or changed
    */
   rounded(refused: readonly Key[], rerouted: Iterable<Ip>): void {
-    const { protocol } = this.#inputs.gateway();
-    const probeTables = [nftKey(probeTableName(protocol, 4)), nftKey(probeTableName(protocol, 6))];
-    if (refused.some((key) => probeTables.includes(key))) this.#paths.refused();
-    this.#answers.rerouted(rerouted);
-    this.#wake();
-    if (refused.length === 0) {
-      this.#applied = this.#acting;
-      this.#paths.applied();
-    }
+    this.#questions.rounded(refused, rerouted);
+    if (refused.length === 0) this.#applied = this.#acting;
     const links = this.#inputs.links();
     const { lan } = this.#inputs.gateway();
     if (links === this.#links && lan === this.#lan) return;
@@ -372,30 +285,8 @@ export class Probing implements Probed {
       this.#serving.run(signal),
       this.#proxies.run(signal),
       this.#watchLimits(signal),
-      this.#inquire(signal),
+      this.#questions.run(signal),
     ]);
-  }
-
-  /** Puts the questions to single nodes, as long as there are any. */
-  async #inquire(signal: AbortSignal): Promise<void> {
-    const { changed, answered, terms } = this.#inputs;
-    signal.addEventListener('abort', () => this.#asked.resolve(), { once: true });
-    while (!signal.aborted) {
-      await this.#asked.promise;
-      this.#asked = Promise.withResolvers();
-      this.#turns.now();
-      let isWanted = true;
-      while (isWanted && (await rest(turnPace, signal))) {
-        const now = this.#turns.now();
-        const { wait } = terms();
-        this.#inquiry.turn();
-        const isOther = this.#newcomers.turn(now, wait, signal) && this.#stand();
-        this.#answers.turn(now, wait, answered, signal);
-        const isIdle = this.#isIdle;
-        if (this.#paths.want(!isIdle, now) || isOther) changed();
-        isWanted = !isIdle || this.#paths.isWanted;
-      }
-    }
   }
 
   /** Nothing tells that the limit of a drain is over, or that a node is covered for no longer. */
@@ -412,10 +303,8 @@ export class Probing implements Probed {
   #stand(): boolean {
     const { nodes } = this.#inputs.cluster.overview();
     const { silent } = this.#reachability;
-    const isAsked = ({ cluster }: Node): boolean =>
-      this.#started.has(cluster) && this.#inputs.terms().wait > 0;
-    this.#newcomers.read(nodes, silent, isAsked, this.#turns.now());
-    const { waiting } = this.#newcomers;
+    this.#questions.readNodes(nodes, silent, ({ cluster }) => this.#started.has(cluster));
+    const { waiting } = this.#questions;
     const { changes } = this.#proxies;
     const terms = this.#inputs.terms();
     const now = this.#awake.now();
@@ -442,7 +331,7 @@ export class Probing implements Probed {
     const hosts = new Map(every.map((carrier) => [carrier.ip, carrier]));
     this.#targets = targetsOn(lan, [...hosts.values()]);
     this.#reachability.follow(this.#targets);
-    this.#paths.follow([...new Set(this.#targets.nodes.map(({ ip }) => ip))]);
+    this.#questions.follow([...new Set(this.#targets.nodes.map(({ ip }) => ip))]);
     const limits = ([4, 6] as const).flatMap((of) => {
       const { length } = this.#targets.nodes.filter(({ ip }) => family(ip) === of);
       return length === 0 ? none : neighbourLimit(of, length, gcThreshold(of));
@@ -464,12 +353,4 @@ function carrying(service: Service): ByFamily | undefined {
   const nodes = (of: 4 | 6): ReadonlySet<string> =>
     new Set(usable(service, of).flatMap(({ node }) => node ?? []));
   return { 4: nodes(4), 6: nodes(6) };
-}
-
-/** Whether somebody answers for an EIP. */
-async function askEip(ends: HalfOpenEnds, signal: AbortSignal): Promise<Answer> {
-  const code = await askHalfOpen(ends, askPatience, signal);
-  if (code === undefined) return 'serves';
-  // A reset, or an ICMP error: unreachable, or a packet that went in circles until its TTL ended.
-  return code === 'ECONNREFUSED' || code === 'EHOSTUNREACH' ? 'refuses' : 'no answer';
 }
