@@ -153,6 +153,13 @@ const cases: readonly Case[] = [
     ends: (world) => world.backends('web-1', 'web-2', 'web-3'),
   },
   {
+    name: 'the same, the pod of node 1',
+    policy: 'Local',
+    victims: ['web-1'],
+    happens: (world) => world.backends('web-2', 'web-3'),
+    ends: (world) => world.backends('web-1', 'web-2', 'web-3'),
+  },
+  {
     name: 'a pod moves to another node, and back',
     policy: 'Local',
     victims: ['web-2'],

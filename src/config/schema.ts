@@ -148,7 +148,12 @@ export const leaves = {
     '10256',
     "kube-proxy's own health check; 0: not asked",
   ),
-  drainLimit: leaf('drain.limit', duration(0, 24 * hour), '5m', 'how long a draining node keeps its flows'),
+  drainLimit: leaf(
+    'drain.limit',
+    duration(0, 24 * hour),
+    '5m',
+    'how long a draining node keeps its flows, and others cover for a pod that is gone',
+  ),
   drainCordon: leaf('drain.cordon', truth, 'false', 'a cordoned node gets no new flows'),
   stateDirectory: leaf(
     'stateDirectory',

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { ProbeTerms } from '../config/config.ts';
-import { type Candidates, candidates } from '../desire/carriers.ts';
+import { type Candidates, candidates, usable } from '../desire/carriers.ts';
 import type { ClusterReader } from '../desire/cluster-reader.ts';
 import { routeKey } from '../desire/eip-routes.ts';
 import type { Verdict } from '../desire/verdict.ts';
@@ -10,9 +10,10 @@ import type { Gateway } from '../model/gateway.ts';
 import type { Hosts } from '../model/host.ts';
 import { family, type Ip } from '../model/ip.ts';
 import type { Link } from '../model/object.ts';
-import { noStandings, type Probed, type ProxyHealth, type Standing } from '../model/probed.ts';
+import { type ByFamily, noStandings, type Probed, type ProxyHealth, type Standing } from '../model/probed.ts';
 import type { Problem } from '../model/problem.ts';
 import { AwakeClock } from '../probe/awake-clock.ts';
+import { FormerCarriers } from '../probe/former-carriers.ts';
 import { HealthConnections } from '../probe/health-connections.ts';
 import { askHealth, type Health } from '../probe/health-port.ts';
 import { ProxyHealths } from '../probe/proxy-health.ts';
@@ -56,6 +57,7 @@ export class Probing implements Probed {
   /** To the health checks of the kube-proxies. */
   readonly #connections = new HealthConnections();
   readonly #standings = new Standings();
+  readonly #former = new FormerCarriers();
   /** What the standings were read from. */
   #stoodBy: { nodes: unknown; silent: unknown; terms: unknown; changes: number } | undefined;
   /** A limit is not over sooner because this program, or the machine, slept. */
@@ -159,8 +161,12 @@ export class Probing implements Probed {
     return this.#serving.isUnanswered(service);
   }
 
+  formerCarriers(service: string): ByFamily {
+    return this.#former.of(service);
+  }
+
   takeTurned(): ReadonlySet<string> {
-    return this.#serving.takeTurned();
+    return this.#serving.takeTurned().union(this.#former.takeTurned());
   }
 
   problems(): readonly (readonly Problem[])[] {
@@ -198,16 +204,21 @@ export class Probing implements Probed {
     // What comes with the first lists was there before this program.
     const how = (key: string) => (this.#started.has(clusterOf(key)) ? 'changed' : 'as it is');
     if (keys !== 'all') {
-      for (const key of keys) this.#serving.read(key, cluster.service(key), how(key));
+      for (const key of keys) this.#readService(key, cluster.service(key), how(key));
       return;
     }
-    const gone = this.#serving.keys();
+    const gone = this.#serving.keys().union(this.#former.keys());
     for (const service of cluster.services()) {
       const key = serviceName(service);
       gone.delete(key);
-      this.#serving.read(key, service, how(key));
+      this.#readService(key, service, how(key));
     }
-    for (const key of gone) this.#serving.read(key, undefined, how(key));
+    for (const key of gone) this.#readService(key, undefined, how(key));
+  }
+
+  #readService(key: string, service: Service | undefined, how: 'changed' | 'as it is'): void {
+    this.#serving.read(key, service, how);
+    this.#former.read(key, service && carrying(service), this.#awake.now());
   }
 
   /** Notes the clusters whose first lists are in. */
@@ -237,15 +248,17 @@ export class Probing implements Probed {
       this.#reachability.run(signal),
       this.#serving.run(signal),
       this.#proxies.run(signal),
-      this.#watchDrains(signal),
+      this.#watchLimits(signal),
     ]);
   }
 
-  /** Nothing tells that the limit of a drain is over. */
-  async #watchDrains(signal: AbortSignal): Promise<void> {
+  /** Nothing tells that the limit of a drain is over, or that a node is covered for no longer. */
+  async #watchLimits(signal: AbortSignal): Promise<void> {
     while (await rest(drainPace, signal)) {
-      if (this.#standings.isIdle) this.#awake.now();
-      else if (this.#stand()) this.#inputs.changed();
+      const now = this.#awake.now();
+      const isStanding = this.#standings.isIdle || !this.#stand();
+      const isCovering = this.#former.isIdle || !this.#former.expire(now, this.#inputs.terms().drainLimit);
+      if (!(isStanding && isCovering)) this.#inputs.changed();
     }
   }
 
@@ -288,4 +301,12 @@ export class Probing implements Probed {
       (ip) => family(ip) === of && this.#inputs.has(routeKey(ip, table)),
     );
   }
+}
+
+/** The nodes with endpoints that take new connections; undefined: it is not under Local, so where they are does not count. */
+function carrying(service: Service): ByFamily | undefined {
+  if (service.externalTrafficPolicy !== 'Local') return undefined;
+  const nodes = (of: 4 | 6): ReadonlySet<string> =>
+    new Set(usable(service, of).flatMap(({ node }) => node ?? []));
+  return { 4: nodes(4), 6: nodes(6) };
 }

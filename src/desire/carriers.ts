@@ -1,6 +1,7 @@
 import type { Endpoint, Node, Service } from '../model/cluster.ts';
 import { type Family, family, type Ip, ipBytes } from '../model/ip.ts';
 import type { Problem } from '../model/problem.ts';
+import { coveringFor, heaviest } from './covering.ts';
 
 /** A node that may take an EIP's traffic. */
 export interface Carrier {
@@ -39,9 +40,6 @@ const noNodes: EveryNode = { 4: [], 6: [] };
 export function everyNode({ every }: Candidates, cluster: string | undefined): EveryNode {
   return every.get(cluster) ?? noNodes;
 }
-
-/** The most a nexthop group takes: one byte on the wire, plus one. */
-const heaviest = 256;
 
 /**
  * The nodes that Kubernetes lets a load balancer use. `Ready=False` alone is no reason to leave a node out: a
@@ -192,6 +190,7 @@ export type Weighing = 'equal' | 'endpoints';
  *
  * @param weighing 'endpoints': under Local, a node weighs as much as it has usable endpoints
  * @param waiting names of nodes that get no traffic of the Service under Local yet
+ * @param former names of nodes that the others cover for under Local, where they weigh the same; see {@link coveringFor}
  */
 export function carriers(
   service: Service,
@@ -199,6 +198,7 @@ export function carriers(
   of: Family,
   weighing: Weighing,
   waiting?: ReadonlySet<string>,
+  former: ReadonlySet<string> = nobody,
 ): readonly Carrier[] {
   const endpoints = usable(service, of, waiting);
   if (endpoints.length === 0) return [];
@@ -214,7 +214,14 @@ export function carriers(
     const weight = weighing === 'endpoints' ? Math.min(count, heaviest) : 1;
     chosen.set(ip, { node: twin?.node ?? node, ip, weight });
   }
-  return [...chosen.values()];
+  if (former.size === 0 || weighing !== 'equal') return [...chosen.values()];
+  const gone = new Map<Ip, Carrier>();
+  for (const node of former) {
+    const candidate = nodes.byName.get(node);
+    const ip = of === 4 ? candidate?.ipv4 : candidate?.ipv6;
+    if (ip !== undefined && !chosen.has(ip)) gone.set(ip, { node, ip, weight: 1 });
+  }
+  return coveringFor([...chosen.values()], [...gone.values()]);
 }
 
 function countByNode(endpoints: readonly Endpoint[]): ReadonlyMap<string, number> {

@@ -17,7 +17,17 @@ export interface Probed {
    * @param service `namespace/name`
    */
   waiting(service: string): Waiting;
-  /** The Services that began or ceased to wait for a node since the last call: `namespace/name`. */
+  /**
+   * Nodes that had endpoints of a Service under Local until lately, by their names; those that have some again may be
+   * among them.
+   *
+   * @param service `namespace/name`
+   */
+  formerCarriers(service: string): ByFamily;
+  /**
+   * The Services that began or ceased to wait for a node, or to cover for one, since the last call: `namespace/name`. What
+   * changed with the Service itself may be missing.
+   */
   takeTurned(): ReadonlySet<string>;
 }
 
@@ -31,8 +41,11 @@ export type Standing = 'silent' | 'draining' | 'drained';
 /** What kube-proxy's own health check says of its node; unknown: it never answered, or nobody asks. */
 export type ProxyHealth = 'serves' | 'refuses' | 'gone' | 'unknown';
 
-/** Nodes whose kube-proxy has not said yet that it serves the Service. Each family has rules of its own. */
-export type Waiting = Readonly<Record<Family, ReadonlySet<string>>>;
+/** Names of nodes. Each family has rules of its own. */
+export type ByFamily = Readonly<Record<Family, ReadonlySet<string>>>;
+
+/** Nodes whose kube-proxy has not said yet that it serves the Service. */
+export type Waiting = ByFamily;
 
 const nobody: ReadonlySet<string> = new Set();
 
@@ -45,5 +58,6 @@ export const unprobed: Probed = {
   standings: noStandings,
   areNodesHeard: true,
   waiting: () => noneWaiting,
+  formerCarriers: () => noneWaiting,
   takeTurned: () => nobody,
 };

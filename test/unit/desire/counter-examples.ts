@@ -48,6 +48,17 @@ const claiming = { shift: 0, excluded: false, extra: true };
 
 export const counterExamples: readonly (readonly [reason: string, history: History])[] = [
   [
+    'no counterexample: a node that others cover for goes from the cluster',
+    {
+      nodes: ['n1', 'n2', 'n3'],
+      steps: [
+        held('a', [A], 'Local', 'n2', 'n3'),
+        { kind: 'former', name: 'a', node: 'n1', of: 4, to: true },
+        gone('node', 'n1'),
+      ],
+    },
+  ],
+  [
     'an EIP of a Local and a Cluster Service waits for the node of the Local one',
     {
       nodes: [],

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { clusterOf, type Node, qualified, type Service, type Snapshot } from '../../../src/model/cluster.ts';
 import type { Gateway } from '../../../src/model/gateway.ts';
 import { type Ip, parseIp } from '../../../src/model/ip.ts';
-import type { Probed, Standing } from '../../../src/model/probed.ts';
+import type { ByFamily, Probed, Standing } from '../../../src/model/probed.ts';
 import type { Uniqueness } from '../../../src/model/uniqueness.ts';
 import { endpoint, gateway, node, request, service, snapshot } from '../../scene.ts';
 
@@ -21,6 +21,14 @@ export type Step =
   | { readonly kind: 'stand'; readonly name: string; readonly of: 4 | 6; readonly to: Standing | undefined }
   | {
       readonly kind: 'wait';
+      readonly name: string;
+      readonly node: string;
+      readonly of: 4 | 6;
+      readonly to: boolean;
+    }
+  /** A node had endpoints of the Service until lately, or that is long ago. */
+  | {
+      readonly kind: 'former';
       readonly name: string;
       readonly node: string;
       readonly of: 4 | 6;
@@ -162,6 +170,16 @@ const anyStep: fc.Arbitrary<Step> = fc.oneof(
       to: fc.boolean(),
     }),
   },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      kind: fc.constant('former' as const),
+      name: serviceName,
+      node: fc.constantFrom(...nodeNames),
+      of: fc.constantFrom(4 as const, 4 as const, 6 as const),
+      to: fc.boolean(),
+    }),
+  },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('gateway' as const), to: anyGatewayShape }) },
   {
     weight: 1,
@@ -273,6 +291,8 @@ export class ClusterModel {
   #standings: ReadonlyMap<Ip, Standing> = new Map();
   /** `service node family` */
   readonly #waiting = new Set<string>();
+  /** `service node family` */
+  readonly #former = new Set<string>();
   #areNodesHeard = true;
   #probed: Probed = this.#probe();
 
@@ -346,10 +366,12 @@ export class ClusterModel {
         this.#probed = this.#probe();
         return;
       }
-      case 'wait': {
+      case 'wait':
+      case 'former': {
         const key = `${step.name} ${step.node} ${step.of}`;
-        if (step.to) this.#waiting.add(key);
-        else this.#waiting.delete(key);
+        const nodes = step.kind === 'wait' ? this.#waiting : this.#former;
+        if (step.to) nodes.add(key);
+        else nodes.delete(key);
         this.#probed = this.#probe();
         return;
       }
@@ -369,17 +391,22 @@ export class ClusterModel {
   }
 
   #probe(): Probed {
+    const byFamily = (noted: ReadonlySet<string>, service: string): ByFamily => {
+      const nodes = (of: 4 | 6): ReadonlySet<string> =>
+        new Set(
+          nodeNames
+            .filter((name) => noted.has(`${service.split('/')[1]} ${name} ${of}`))
+            .map((name) => qualified(clusterOf(service), name)),
+        );
+      return { 4: nodes(4), 6: nodes(6) };
+    };
     const waiting = new Set(this.#waiting);
-    const nodes = (service: string, of: 4 | 6): ReadonlySet<string> =>
-      new Set(
-        nodeNames
-          .filter((name) => waiting.has(`${service.split('/')[1]} ${name} ${of}`))
-          .map((name) => qualified(clusterOf(service), name)),
-      );
+    const former = new Set(this.#former);
     return {
       standings: this.#standings,
       areNodesHeard: this.#areNodesHeard,
-      waiting: (service) => ({ 4: nodes(service, 4), 6: nodes(service, 6) }),
+      waiting: (service) => byFamily(waiting, service),
+      formerCarriers: (service) => byFamily(former, service),
       takeTurned: () => new Set(),
     };
   }
