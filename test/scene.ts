@@ -363,10 +363,10 @@ export class Scene {
     this.reconciler = new Reconciler(new StepKernel(this.kernel, steps), () => this.now);
   }
 
-  /** A round after a change of the cluster, or after a hint. */
-  round(kind: 'cluster' | 'route' | 'link' = 'cluster') {
+  /** A round after a change of the cluster, or after a hint; after 'address' the one before the dump. */
+  round(kind: 'cluster' | 'address' | 'route' | 'link' = 'cluster') {
     this.kernel.forget();
-    const refresh = kind === 'cluster' ? 'cached' : 'dump';
+    const refresh = kind === 'cluster' ? 'cached' : kind === 'address' ? 'links' : 'dump';
     return this.reconciler.round(this.role, [{ kind, text: kind }], refresh, late());
   }
 

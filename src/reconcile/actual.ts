@@ -101,6 +101,11 @@ export class Actual implements KernelState {
     return { changed, appeared };
   }
 
+  /** The interfaces were read anew; everything else stays known as it was. */
+  setLinks(links: readonly Link[]): void {
+    this.#listing = { ...this.#listing, links };
+  }
+
   /** The kernel has acknowledged the change. */
   acknowledge({ key, change }: Pick<PlannedChange, 'key' | 'change'>): void {
     const object = changeObject(change);

@@ -22,8 +22,11 @@ export interface Role {
   readonly desire: Desire;
 }
 
-/** 'dump' reads the whole kernel; 'cached' relies on the last dump and the acknowledgements of our own writes. */
-export type Refresh = 'dump' | 'cached';
+/**
+ * 'dump' reads the whole kernel; 'links' its interfaces and their addresses alone; 'cached' nothing: what is not read is
+ * known by the last dump and the acknowledgements of our own writes.
+ */
+export type Refresh = 'dump' | 'links' | 'cached';
 
 /**
  * Passes of one round. A refused nexthop hides a refusal of its group, and that one a refusal of its route; a group
@@ -121,7 +124,7 @@ export class Reconciler {
     if (actual === undefined || dumped) {
       actual = await this.#dump(role, disturbed, signal);
       actual.forgetRefused();
-    }
+    } else if (refresh === 'links') actual.setLinks(await this.#kernel.links(signal));
     const earlier = new Set(actual.refused.values());
     const execution = new Execution({ kernel: this.#writer, actual, drift: this.#drift, signal });
     let pass = this.#pass(role, actual, at);

@@ -181,6 +181,10 @@ describe('EIPs that are on-link for their clients', () => {
     expect((await two.status('gateway2')).announce).to.deep.include({ claimed: 2 });
     const traced = await two.eiproute('gateway2', 'trace', local.v4);
     expect(traced.out).to.include(stranger);
+    // What the advice names finds the host.
+    expect(told).to.include(`ndisc6 ${local.v6} eth1`);
+    const found = await two.net.outcome('gateway2', { argv: ['ndisc6', local.v6, 'eth1'] });
+    expect(found.out.toLowerCase(), found.err).to.include(stranger);
   });
 
   it('are not answered for by a gateway that finds a host with one when it starts', async () => {
