@@ -146,9 +146,7 @@ const cases: readonly Case[] = [
     policy: 'Cluster',
     victims: [],
     happens: (world) => world.sayUnhealthy('node2'),
-    ends: async ({ network }) => {
-      await network.run('node2', { argv: ['nft', 'delete', 'table', 'ip', 'eip-unhealthy'] });
-    },
+    ends: (world) => world.sayHealthy('node2'),
   },
   {
     name: 'the autoscaler marks a node, and changes its mind',
@@ -236,8 +234,8 @@ class World implements AsyncDisposable {
   readonly #servers: AsyncDisposableStack;
   /** What a node loses with its link: its routes, as `ip route` names them. */
   readonly #routes = new Map<string, readonly (readonly string[])[]>();
-  /** Nodes with a server that says 503. */
-  readonly #unhealthy = new Set<string>();
+  /** The servers of nodes that say 503. */
+  readonly #unhealthy = new Map<string, GatewayDaemon>();
 
   private constructor(stage: Stage, servers: AsyncDisposableStack) {
     this.stage = stage;
@@ -350,17 +348,21 @@ class World implements AsyncDisposable {
 
   /** Whoever asks the health check of kube-proxy hears 503, and nothing else changes. */
   async sayUnhealthy(name: string): Promise<void> {
-    if (!this.#unhealthy.has(name)) {
-      this.#unhealthy.add(name);
-      const argv = within(this.network.namespace(name), [process.execPath, '-e', unhealthyServer]);
-      this.#servers.use(new GatewayDaemon(argv));
-      const listening = ['ss', '-Hltn', 'sport', '=', `:${unhealthyPort}`];
-      await this.stage.until(
-        `${name} says 503`,
-        async () => (await this.network.run(name, { argv: listening })) !== '',
-      );
-    }
+    const argv = within(this.network.namespace(name), [process.execPath, '-e', unhealthyServer]);
+    this.#unhealthy.set(name, new GatewayDaemon(argv));
+    const listening = ['ss', '-Hltn', 'sport', '=', `:${unhealthyPort}`];
+    await this.stage.until(
+      `${name} says 503`,
+      async () => (await this.network.run(name, { argv: listening })) !== '',
+    );
     await this.network.run(name, { argv: ['nft', unhealthy] });
+  }
+
+  /** A connection that is open goes on as it was translated, so the server ends with the table. */
+  async sayHealthy(name: string): Promise<void> {
+    await this.network.run(name, { argv: ['nft', 'delete', 'table', 'ip', 'eip-unhealthy'] });
+    await this.#unhealthy.get(name)?.[Symbol.asyncDispose]();
+    this.#unhealthy.delete(name);
   }
 
   /**
@@ -477,6 +479,7 @@ class World implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    for (const server of this.#unhealthy.values()) await server[Symbol.asyncDispose]();
     await this.#servers.disposeAsync();
     await this.stage[Symbol.asyncDispose]();
   }
