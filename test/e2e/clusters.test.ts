@@ -211,6 +211,24 @@ describe('eiproute gateway before two clusters', () => {
     await at.routes(west20, west21);
   });
 
+  it('gives no address while a cluster is away that it has not read since it began, and says which', async () => {
+    await using at = await TwoClusters.make('allocate: true\n');
+    const daemon = await at.host.start();
+    await at.shows(/^OK/);
+    await daemon.stop();
+    await at.host.api.stop();
+    at.host.launch();
+    at.put(at.west, ...web('next', []));
+    await at.shows(/WAITS +west:default\/next +an address that looks free may be in use in cluster east/);
+    expect(ips(at.west, 'next')).to.equal('');
+    await at.host.api.start();
+    await until(
+      'it is given',
+      () => ips(at.west, 'next'),
+      (ip) => ip !== '',
+    );
+  });
+
   it('gives no address twice, and passes over a cluster that is away', async () => {
     await using at = await TwoClusters.make('allocate: true\n');
     await at.host.configure({
