@@ -280,14 +280,17 @@ class Story implements AsyncDisposable {
       const ips = one.ingress.join(' ');
       const before = this.#given.get(key);
       if (before !== undefined) expect(ips, `${key} keeps what it was given`).to.equal(before);
-      else if (
-        ips !== '' &&
-        !this.#fresh.has(key) &&
-        Object.keys(one.request.annotations).length === 0 &&
-        one.type === 'LoadBalancer'
-      )
-        this.#given.set(key, ips);
+      else if (ips !== '' && this.#isSettled(one)) this.#given.set(key, ips);
     }
+  }
+
+  /** It asks for nothing else, and for nothing that it could have to give back. */
+  #isSettled(one: Service): boolean {
+    const isPlain = one.type === 'LoadBalancer' && Object.keys(one.request.annotations).length === 0;
+    const isAlone = this.#at.services.every(
+      (other) => other === one || !one.ingress.some((ip) => other.ingress.includes(ip)),
+    );
+    return isPlain && isAlone && !this.#fresh.has(serviceName(one));
   }
 
   /** All is well again: whoever waits, waits for a reason. */
@@ -321,11 +324,9 @@ class Story implements AsyncDisposable {
     await this.#heal();
     for (const name of gateways) await at.end(name, 'stopped');
     const keys = at.apis.map(({ name }) => `${name}:default/duel`);
+    // Another one may have it, or get it as the last one that is free.
     const isAsked = at.services.some(
-      ({ ingress, request }) =>
-        ingress.includes(ip3) ||
-        request.annotations['eiproute.io/addresses'] === ip3 ||
-        (request.finalizer && ingress.length === 0),
+      ({ ingress, type }) => type === 'LoadBalancer' && (ingress.includes(ip3) || ingress.length === 0),
     );
     at.apis.forEach((api, i) => {
       const created = i === older ? 1000 : 2000;
@@ -362,7 +363,33 @@ const ip3 = parseIp('198.51.100.3');
 const histories = Number(process.env['HISTORIES'] ?? 60);
 
 describe('the allocation over two clusters, whatever happens', () => {
-  const steps = fc.array(step, { minLength: 5, maxLength: 40 });
+  // What leads to most trouble, more often than chance would have it: a gateway that starts blind, or takes over.
+  const blind = fc
+    .record({ gateway, at: side, how: fc.constantFrom('stopped' as const, 'killed' as const) })
+    .map(({ gateway: who, at, how }): readonly Step[] => [
+      { kind: how, gateway: who },
+      { kind: 'cut', at, gateway: who },
+      { kind: 'start', gateway: who },
+    ]);
+  const takeover = gateway.map((who): readonly Step[] => [
+    { kind: 'start', gateway: 1 - who },
+    { kind: 'stopped', gateway: who },
+  ]);
+  const given = fc.record({ at: side, i: index }).map(({ at, i }): readonly Step[] => [
+    { kind: 'put', at, i, how: 0 },
+    { kind: 'pass', ms: 20_000 },
+  ]);
+  const steps = fc
+    .array(
+      fc.oneof(
+        { weight: 6, arbitrary: step.map((each): readonly Step[] => [each]) },
+        { weight: 1, arbitrary: blind },
+        { weight: 1, arbitrary: takeover },
+        { weight: 2, arbitrary: given },
+      ),
+      { minLength: 5, maxLength: 30, size: 'max' },
+    )
+    .map((groups) => groups.flat());
   const holds = async (story: readonly Step[], lease: boolean): Promise<void> => {
     await using at = new Story(lease);
     for (const each of story) await at.take(each);

@@ -240,7 +240,7 @@ export class FakeClusters implements AsyncDisposable {
     this.#pools = pools;
     this.#clock = clock;
     this.#lease = lease;
-    for (const api of this.apis) api.written = () => this.#check();
+    for (const api of this.apis) api.written = (before, after) => this.#check(before, after);
   }
 
   get apis(): readonly [FakeApiServer, FakeApiServer] {
@@ -331,14 +331,14 @@ export class FakeClusters implements AsyncDisposable {
     for (const gateway of this.gateways) await this.end(gateway, 'killed');
   }
 
-  #check(): void {
-    const holders = new Map<string, Service>();
-    for (const service of this.services) {
-      for (const ip of service.type === 'LoadBalancer' ? service.ingress : []) {
-        const other = holders.get(ip);
-        if (other && cannotShare(sharingOf(service), sharingOf(other)) !== undefined)
-          this.twice.push(`${ip} is shown by ${serviceName(other)} and ${serviceName(service)}`);
-        holders.set(ip, service);
+  /** That what a write shows anew is shown by no other: those who could share it once may have been changed since. */
+  #check(before: Service, after: Service | undefined): void {
+    for (const ip of after?.type === 'LoadBalancer' ? after.ingress : []) {
+      if (after === undefined || before.ingress.includes(ip)) continue;
+      for (const other of this.services) {
+        if (other === after || other.type !== 'LoadBalancer' || !other.ingress.includes(ip)) continue;
+        if (cannotShare(sharingOf(after), sharingOf(other)) !== undefined)
+          this.twice.push(`${ip} is shown by ${serviceName(other)} and ${serviceName(after)}`);
       }
     }
   }
