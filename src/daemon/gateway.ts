@@ -101,6 +101,7 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
           answered: (service) => !probing.isUnanswered(service),
           identity: await identity(config.stateDirectory),
           troubled: () => handle?.roundSignal.notify({ kind: 'cluster', text: 'Lease' }),
+          clock: systemClock,
         })
       : undefined;
   const { publish } = config;

@@ -160,6 +160,11 @@ export class PathTable {
     return this.#sets.eipsWithin(ips);
   }
 
+  /** How many EIPs go to nodes of this one of several clusters. */
+  routedIn(cluster: string): number {
+    return this.#sets.routedIn(cluster);
+  }
+
   /** Changes since the last call; the former path of an EIP is undefined when it had none. */
   takeHistory(): PathHistory {
     const history = new PathHistory(this, this.#formerPaths, this.#formerCarriers);

@@ -5,7 +5,7 @@ import { gatewayObjects } from '../../../src/desire/gateway.ts';
 import { isNat } from '../../../src/desire/nat-mode.ts';
 import { paths } from '../../../src/desire/paths.ts';
 import { poolFinder } from '../../../src/desire/pools.ts';
-import { nameInside, type Snapshot } from '../../../src/model/cluster.ts';
+import { clusterOf, nameInside, type Snapshot } from '../../../src/model/cluster.ts';
 import {
   family,
   hostPrefix,
@@ -337,6 +337,10 @@ describe('the tables of a gateway', () => {
               .map(({ eip }) => eip)
               .sort(),
           );
+          for (const cluster of ['east', 'west'])
+            expect(table.routedIn(cluster)).to.equal(
+              found.paths.filter(({ services }) => services.some((one) => clusterOf(one) === cluster)).length,
+            );
           const { actual } = life.scene.reconciler;
           if (actual === undefined) throw new Error('no round yet');
           // How many EIPs should be routed and are not is known without a walk over them.
