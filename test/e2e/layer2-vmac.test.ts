@@ -121,7 +121,8 @@ describe('EIPs behind the virtual MAC of keepalived', () => {
     expect((await two.status('gateway2')).needs).to.deep.equal([]);
   });
 
-  it('are found behind a switch that snoops, by a host that knew nothing', async () => {
+  /** A host that knew nothing asks for the EIP, and is answered. */
+  const isFoundAt = async (part: Part): Promise<void> => {
     const answered = await countPackets(two.net, 'upstream', {
       family: 'ip6',
       hook: 'filter hook input priority 0',
@@ -130,8 +131,24 @@ describe('EIPs behind the virtual MAC of keepalived', () => {
       },
     });
     // The switch asks again in an hour: it has heard of the group by the report of the takeover.
-    await eventually('gateway2 has the group', async () => (await ports()).includes('gateway2-up'));
+    await eventually(`${part} has the group`, async () => (await ports()).includes(`${part}-up`));
     await two.net.outcome('upstream', { argv: ['ndisc6', '-n', '-r', '1', '-w', '200', local.v6, 'eth1'] });
     await eventually('the question is answered', async () => ((await answered())['adverts'] ?? 0) > 0);
+  };
+
+  it('are found behind a switch that snoops, by a host that knew nothing', () => isFoundAt('gateway2'));
+
+  it('go back to the first gateway, where keepalived has made the interface anew', async () => {
+    await startVrrp(two, 'gateway');
+    await eventually('gateway is ready', async () => {
+      const shown = await proxies('gateway').catch(() => '');
+      return (await standbyFilters('gateway')) === 2 && shown.includes(local.v4) && shown.includes(local.v6);
+    });
+    await vrrp.get('gateway2')?.[Symbol.asyncDispose]();
+    vrrp.delete('gateway2');
+    await eventually('gateway answers', async () => (await standbyFilters('gateway')) === 0);
+    await isFoundAt('gateway');
+    await some(100);
+    expect((await two.status('gateway')).needs).to.deep.equal([]);
   });
 });
