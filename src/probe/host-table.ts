@@ -16,6 +16,11 @@ interface Entry {
   readonly losses: number;
   /** ms of the awake clock; when it was last trusted again */
   readonly trustedAt: number;
+  /**
+   * Set while it may fail by a question of the time in which the LAN was lost: 'unread' since the LAN is back; 'asked', a question
+   * was under way then; 'failed', and nobody has asked since.
+   */
+  readonly excuse: 'unread' | 'asked' | 'failed' | undefined;
 }
 
 /** One look at an address. Times in ms. */
@@ -61,7 +66,11 @@ const unknown: Entry = {
   answersSince: undefined,
   losses: 0,
   trustedAt: 0,
+  excuse: undefined,
 };
+
+/** Other programs go on asking while no packet can leave, and the kernel keeps what came of it. */
+const back: Entry = { ...unknown, excuse: 'unread' };
 
 /** The addresses of the nodes, as the kernel saw them; kept up to date by looks. No clock of its own. */
 export class HostTable {
@@ -69,12 +78,28 @@ export class HostTable {
   #silent = 0;
   #fixed = 0;
 
-  /** Keeps these addresses and no others. @param how 'anew': nothing is known of them any more */
-  follow(ips: Iterable<Ip>, how: 'as they are' | 'anew'): void {
+  /**
+   * Keeps these addresses and no others.
+   *
+   * @param how 'anew': nothing is known of them any more; 'back': the same, and the LAN was lost: who failed before it was
+   * asked again is not silent
+   */
+  follow(ips: Iterable<Ip>, how: 'as they are' | 'anew' | 'back'): void {
     const before = new Map(this.#entries);
     this.#entries.clear();
-    for (const ip of ips) this.#entries.set(ip, (how === 'anew' ? undefined : before.get(ip)) ?? unknown);
+    for (const ip of ips) {
+      const kept = how === 'as they are' ? before.get(ip) : undefined;
+      this.#entries.set(ip, kept ?? (how === 'back' ? back : unknown));
+    }
     this.#count();
+  }
+
+  /** The kernel begins to ask: a question that is under way goes on. */
+  asks(ips: Iterable<Ip>): void {
+    for (const ip of ips) {
+      const entry = this.#entries.get(ip);
+      if (entry?.excuse === 'failed') this.#entries.set(ip, { ...entry, excuse: undefined });
+    }
   }
 
   /** Nothing is known of anybody: the kernel cannot be asked. */
@@ -163,8 +188,9 @@ function next(before: Entry, { state: read, failed, now, since, at }: Look): Ent
   const state = failed === 'reported' && answerOf(read) === 'as before' ? 'FAILED' : read;
   switch (answerOf(state)) {
     case 'as before':
-      return { ...before, state };
+      return { ...before, state, excuse: excuseOf(before.excuse, state) };
     case 'silent':
+      if (before.excuse !== undefined) return { ...before, state: undefined, excuse: 'failed' };
       return before.silentSince === undefined
         ? {
             ...before,
@@ -176,7 +202,7 @@ function next(before: Entry, { state: read, failed, now, since, at }: Look): Ent
           }
         : { ...before, state, answersSince: undefined };
     case 'answers': {
-      if (before.silentSince === undefined) return { ...before, state };
+      if (before.silentSince === undefined) return { ...before, state, excuse: undefined };
       const { answersSince = now } = before;
       if (now - answersSince < steadyAfter(before.losses)) return { ...before, state, answersSince };
       const trusted = {
@@ -188,6 +214,12 @@ function next(before: Entry, { state: read, failed, now, since, at }: Look): Ent
       return { ...before, state, ...trusted };
     }
   }
+}
+
+/** Of an entry that has neither answered nor failed. A question that begins after a failure is one of the LAN that is back. */
+function excuseOf(before: Entry['excuse'], state: NeighbourState | undefined): Entry['excuse'] {
+  if (state === undefined) return before === 'failed' ? before : undefined;
+  return before === 'unread' || before === 'asked' ? 'asked' : undefined;
 }
 
 function lossesAt({ losses, silentSince, trustedAt }: Entry, now: number): number {

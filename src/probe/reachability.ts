@@ -65,6 +65,8 @@ export class Reachability {
   #unheard: ReadonlySet<Ip> = new Set();
   /** Everybody has answered, or is silent, since this LAN is there. Who comes later does not change it. */
   #isHeard = false;
+  /** The LAN went away while it was watched. */
+  #wasLost = false;
   #problems = none;
   #said = '';
   #looking: Promise<void> | undefined;
@@ -113,7 +115,9 @@ export class Reachability {
     const ips = targets.lan === undefined ? [] : [...new Set(targets.nodes.map(({ ip }) => ip))];
     const known = new Set(isOther ? [] : this.#table.ips);
     const asked = new Set(ips);
-    this.#table.follow(ips, isOther ? 'anew' : 'as they are');
+    if (lan !== undefined && targets.lan === undefined) this.#wasLost = true;
+    this.#table.follow(ips, isOther ? (this.#wasLost ? 'back' : 'anew') : 'as they are');
+    if (targets.lan !== undefined) this.#wasLost = false;
     this.#fresh = [...this.#fresh.filter((ip) => asked.has(ip)), ...ips.filter((ip) => !known.has(ip))];
     this.#lookedAt = Number.NEGATIVE_INFINITY;
     if (isOther) this.#isHeard = false;
@@ -174,7 +178,10 @@ export class Reachability {
       const { lan } = this.#targets;
       const slices = this.#turns[turn % this.#turns.length] ?? [];
       for (const slice of slices) {
-        if (lan !== undefined) await this.#try(() => this.#port.solicit(lan.index, slice));
+        if (lan !== undefined) {
+          this.#table.asks(slice);
+          await this.#try(() => this.#port.solicit(lan.index, slice));
+        }
         if (!(await rest(this.#every() / slices.length, signal))) return;
         this.#clock.now();
       }

@@ -88,4 +88,39 @@ describe('the hosts of the LAN', () => {
     expect(world.table.flapping(313_000)).to.deep.equal([]);
     expect(world.falls(313_000).saw(315_000, 'REACHABLE').table.silent).to.deep.equal([]);
   });
+
+  describe('when the LAN is back', () => {
+    const back = (): World => {
+      const world = new World();
+      world.table.follow([n2], 'back');
+      return world;
+    };
+    const isSilent = ({ table }: World): boolean => table.silent.length > 0;
+
+    it('are not silent by a failure from before', () => {
+      const world = back().saw(0, 'FAILED').saw(1, 'FAILED');
+      expect(isSilent(world)).to.equal(false);
+      expect(world.table.unheard).to.deep.equal([n2]);
+    });
+
+    it('are silent by the first question after it', () => {
+      const world = back().saw(0, 'FAILED');
+      world.table.asks([n2]);
+      expect(isSilent(world.saw(400, 'FAILED'))).to.equal(true);
+      expect(isSilent(back().saw(0, 'FAILED').saw(100, 'INCOMPLETE').saw(400, 'FAILED'))).to.equal(true);
+      expect(isSilent(back().saw(0, undefined).saw(400, 'FAILED'))).to.equal(true);
+    });
+
+    it('are not silent by a question that was under way, but by the next', () => {
+      const world = back().saw(0, 'INCOMPLETE');
+      world.table.asks([n2]);
+      expect(isSilent(world.saw(100, 'FAILED').saw(101, 'FAILED'))).to.equal(false);
+      world.table.asks([n2]);
+      expect(isSilent(world.saw(400, 'FAILED'))).to.equal(true);
+    });
+
+    it('are as always once they have answered', () => {
+      expect(isSilent(back().saw(0, 'REACHABLE').saw(400, 'FAILED'))).to.equal(true);
+    });
+  });
 });

@@ -25,12 +25,17 @@ class Table implements NeighbourPort {
   error: KernelError | undefined;
   /** Who was solicited, in this order. */
   log: Ip[] | undefined;
+  /** A question makes INCOMPLETE of FAILED, as in Linux; else a test writes what comes of it. */
+  asksAnew = false;
   readonly #told: (readonly Ip[] | 'unknown')[] = [];
   #wake = Promise.withResolvers<void>();
 
   async solicit(_link: number, ips: readonly Ip[]): Promise<void> {
     if (this.error) throw this.error;
-    for (const each of ips) this.solicited.add(each);
+    for (const each of ips) {
+      this.solicited.add(each);
+      if (this.asksAnew && this.table.get(each) === 'FAILED') this.table.set(each, 'INCOMPLETE');
+    }
     this.log?.push(...ips);
   }
 
@@ -221,6 +226,24 @@ describe('the probe of the nodes', () => {
     expect(world.probe.isHeard).to.equal(false);
     world.port.fail(12);
     await until('all are heard', () => world.probe.isHeard);
+  });
+
+  it('holds nothing against a node that failed while the LAN was lost', async () => {
+    for (const left of ['FAILED', 'INCOMPLETE'] as const) {
+      await using world = new World([11, 12, 13]);
+      await until('all are heard', () => world.probe.isHeard);
+      world.probe.follow({ lan: undefined, nodes: [] });
+      // Something else has asked for it all the time, and the last question goes on when the LAN is back.
+      world.port.table.set(ip(13), left);
+      world.port.asksAnew = true;
+      world.probe.follow(targets(11, 12, 13));
+      await world.turn(3);
+      if (left === 'INCOMPLETE') world.port.fail(13);
+      expect(world.probe.isHeard, left).to.equal(false);
+      world.port.table.set(ip(13), 'REACHABLE');
+      await until('all are heard', () => world.probe.isHeard);
+      expect([...world.probe.silent], left).to.deep.equal([]);
+    }
   });
 
   it('has not heard everybody while some cannot be asked yet', async () => {
