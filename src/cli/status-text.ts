@@ -146,12 +146,14 @@ function sourceRows(status: GatewayStatus): readonly Row[] {
   const { clusters, feeds, source, now } = status;
   if (clusters === undefined)
     return [[source.kind === 'file' ? 'File' : 'API', sourceText({ feeds, address: source.address, now })]];
-  return clusters.flatMap(({ name, state, remembered, address, lease, publish }): readonly Row[] => {
+  return clusters.flatMap((one): readonly Row[] => {
+    const { name, state, remembered, address, lease, publish } = one;
     const own = feeds.filter(({ cluster }) => cluster === name);
     const frozen = state === 'OK' ? '' : `${state}, `;
     const from = remembered ? ', routed as last known' : '';
     return [
       ['Cluster', `${name}: ${frozen}${sourceText({ feeds: own, address, now })}${from}`],
+      ['', `${counted(one.nodes, 'node')}, ${counted(one.eips, 'EIP')} routed there`],
       ...(lease === undefined ? [] : [['', `Lease ${leaseText(lease)}`] as const]),
       ...(publish === undefined ? [] : [['', publishText(publish)] as const]),
     ];

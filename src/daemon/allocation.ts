@@ -1,5 +1,5 @@
-import { systemClock } from '../cluster/clock.ts';
-import type { KubernetesCluster } from '../cluster/kubernetes.ts';
+import type { Clock } from '../cluster/clock.ts';
+import type { Leases, Writer } from '../cluster/writer.ts';
 import { candidates, carriers, everyNode } from '../desire/carriers.ts';
 import { reservedIn } from '../desire/reserved.ts';
 import type { Terms } from '../ipam/allocator.ts';
@@ -80,7 +80,7 @@ function sameEntries(a: ReadonlyMap<Ip, string>, b: ReadonlyMap<Ip, string>): bo
 export interface AllocatingOptions {
   readonly allocation: Allocation;
   /** By the name of the cluster, in the order of the configuration; undefined: it is the only one. */
-  readonly writers: ReadonlyMap<string | undefined, KubernetesCluster['writer']>;
+  readonly writers: ReadonlyMap<string | undefined, Writer & Leases>;
   readonly cluster: ConstructorParameters<typeof Controller>[0]['cluster'];
   /** Called in each pass. */
   readonly inputs: () => AllocationInputs;
@@ -92,6 +92,7 @@ export interface AllocatingOptions {
   readonly identity: string;
   /** Called when the trouble with the Lease is another one. */
   readonly troubled: () => void;
+  readonly clock: Clock;
 }
 
 /**
@@ -107,7 +108,7 @@ export class Allocating {
   readonly #leaderships = new Map<string | undefined, Leadership>();
 
   constructor(options: AllocatingOptions) {
-    const { allocation, writers, cluster, inputs, installed, answered, identity, troubled } = options;
+    const { allocation, writers, cluster, inputs, installed, answered, identity, troubled, clock } = options;
     const terms = new CurrentTerms();
     const { lease } = allocation;
     if (lease !== undefined) {
@@ -117,7 +118,7 @@ export class Allocating {
           leases,
           name: lease,
           identity,
-          clock: systemClock,
+          clock,
           changed: () => this.controller.notify(),
           troubled,
           admits: () => earlier.every(isSettled),
@@ -136,8 +137,8 @@ export class Allocating {
       answered,
       // Without a dump the gateway's own addresses are unknown, and must not be assigned.
       leads: () => inputs().links.length > 0 && this.#leads(),
-      mayWrite: (name) => this.#leaderships.get(name)?.leads ?? true,
-      clock: systemClock,
+      turn: (name) => (this.#leaderships.size === 0 ? 0 : this.#leaderships.get(name)?.turn),
+      clock,
     });
   }
 

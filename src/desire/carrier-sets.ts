@@ -1,3 +1,4 @@
+import { clusterOf } from '../model/cluster.ts';
 import { type Family, family, type Ip } from '../model/ip.ts';
 import type { Carrier } from './carriers.ts';
 
@@ -92,6 +93,17 @@ export class CarrierSets {
     if (ips.size === 0) return;
     for (const { carriers, eips } of [...this.#everySets, ...this.#chosen.values()])
       if (carriers.length > 0 && carriers.every(({ ip }) => ips.has(ip))) yield* eips;
+  }
+
+  /** How many EIPs go to nodes of this cluster; costs the sets that there are, and not their EIPs. */
+  routedIn(cluster: string): number {
+    let count = 0;
+    for (const {
+      carriers: [first],
+      eips,
+    } of [...this.#everySets, ...this.#chosen.values()])
+      if (first !== undefined && clusterOf(first.node) === cluster) count += eips.size;
+    return count;
   }
 
   #countEips({ carriers }: CarrierSet, step: number): void {

@@ -1,10 +1,11 @@
 import type { Outcome } from '../cluster/writer.ts';
 import type { Allocation } from '../model/allocation.ts';
-import { type Service, serviceName } from '../model/cluster.ts';
+import { clusterOf, type Service, serviceName } from '../model/cluster.ts';
 import type { Pool } from '../model/gateway.ts';
 import type { Ip } from '../model/ip.ts';
 import { termsOf } from '../model/pool.ts';
 import { Assignments, type Claim } from './assignments.ts';
+import type { Book } from './book.ts';
 import { byWaiting, type Candidate, candidateOf, isSame, namedBy, statusOf } from './candidate.ts';
 import { converge, type Rules } from './converge.ts';
 import type { Decision } from './decision.ts';
@@ -25,6 +26,13 @@ export interface Terms {
   readonly nodeAddresses: NodeAddresses;
 }
 
+export interface AllocatorOptions {
+  /** The allocator under other terms or with another book: what it decided and wrote holds on. */
+  readonly before?: Allocator | undefined;
+  /** Absent: all clusters are known. */
+  readonly book?: Book;
+}
+
 /**
  * Keeps a decision for each Service of ours. {@link observe} takes in what the cluster shows, {@link converge} decides
  * about one Service; both name the Services that have to be converged next. Decisions follow from the Services alone,
@@ -34,6 +42,7 @@ export interface Terms {
 export class Allocator {
   readonly assignments: Assignments;
   readonly #terms: Terms;
+  readonly #book: Book | undefined;
   readonly #rules: Rules;
   readonly #nodes: NodePorts | undefined;
   readonly #add: (key: string) => void;
@@ -45,11 +54,11 @@ export class Allocator {
 
   /**
    * @param add queues a Service to be converged
-   * @param before the allocator under other terms: what it decided and wrote holds on
    */
-  constructor(terms: Terms, add: (key: string) => void, before?: Allocator) {
+  constructor(terms: Terms, add: (key: string) => void, { before, book }: AllocatorOptions = {}) {
     this.#terms = terms;
     this.#add = add;
+    this.#book = book;
     this.assignments = new Assignments(terms.pools, terms.reserved);
     const nodePool = terms.pools.find((pool) => termsOf(pool).nodeAddresses);
     this.#nodes = nodePool && new NodePorts(nodePool, terms.nodeAddresses);
@@ -57,10 +66,15 @@ export class Allocator {
       pools: inOrder(terms.pools),
       nodes: this.#nodes,
       avoid: (ip) => this.#waiters.for(ip).size > 0,
+      awaited: book?.awaited ?? [],
     };
     this.#writes = before === undefined ? new OwnWrites() : before.#writes;
-    this.#decisions = new Map(before?.decisions);
-    this.#unsatisfied = new Set(before?.unsatisfied);
+    const taken = before !== undefined && before.#book === book ? undefined : book?.taken;
+    const isTaken = (key: string): boolean => taken?.has(clusterOf(key)) === true;
+    const isKept = (key: string): boolean => this.#decidesFor(clusterOf(key)) && !isTaken(key);
+    this.#writes.forgetAll(isTaken);
+    this.#decisions = new Map([...(before?.decisions ?? [])].filter(([key]) => isKept(key)));
+    this.#unsatisfied = new Set([...(before?.unsatisfied ?? [])].filter(isKept));
   }
 
   /** Of the Services of ours. */
@@ -107,10 +121,11 @@ export class Allocator {
     this.#affect(changed);
   }
 
-  /** Decides about one Service. @returns undefined when it is not ours to serve */
+  /** Decides about one Service. @returns undefined when it is not ours to serve, or not now */
   converge(key: string): Decision | undefined {
     const candidate = this.#candidates.get(key);
     if (candidate?.role !== 'ours') return undefined;
+    if (!this.#decidesFor(candidate.service.cluster)) return undefined;
     const before = this.#decisions.get(key);
     const decision = converge(candidate, before, this.assignments, this.#rules);
     this.#decisions.set(key, decision);
@@ -158,6 +173,10 @@ export class Allocator {
   isOverwritten(service: Service): boolean {
     const own = this.#writes.of(service);
     return own !== undefined && own.unconfirmed.length === 0 && !sameIps(own.ips, service.ingress);
+  }
+
+  #decidesFor(cluster: string | undefined): boolean {
+    return this.#book?.open.has(cluster) ?? true;
   }
 
   #observe(service: Service, touched: Candidate[], changed: Ip[]): void {

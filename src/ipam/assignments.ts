@@ -126,6 +126,11 @@ export class Assignments {
     return !this.#addresses.has(ip);
   }
 
+  /** Whether another Service holds an address. */
+  isHeldBeside(ip: Ip, { key }: Candidate): boolean {
+    return this.holders(ip).some((holder) => holder.key !== key);
+  }
+
   *entries(): Generator<readonly [ip: Ip, holders: readonly Candidate[]]> {
     for (const [ip, { holders }] of this.#addresses) yield [ip, holders];
   }
@@ -175,14 +180,26 @@ export class Assignments {
   }
 
   /**
-   * The address that a Service would get from a pool: one that it can share with others, else the lowest free one.
+   * The lowest free address of a pool.
    *
    * @param avoid addresses that are left to others as long as there is another
    */
-  free(pool: Pool, of: Family, candidate: Candidate, avoid: (ip: Ip) => boolean): Ip | undefined {
-    const range = this.#range(pool, of);
-    if (range === undefined) return undefined;
-    return this.#toShare(pool, of, candidate) ?? range.lowest((ip) => this.#addresses.has(ip), avoid);
+  free(pool: Pool, of: Family, avoid: (ip: Ip) => boolean): Ip | undefined {
+    return this.#range(pool, of)?.lowest((ip) => this.#addresses.has(ip), avoid);
+  }
+
+  /** The lowest address of a pool that a Service can share with others. */
+  toShare(pool: Pool, of: Family, candidate: Candidate): Ip | undefined {
+    const { key } = candidate.sharing;
+    if (key === undefined) return undefined;
+    let best: Ip | undefined;
+    for (const ip of this.#shared.get(key) ?? []) {
+      if (family(ip) !== of || this.refusal(ip, candidate) !== undefined || this.poolOf(ip) !== pool)
+        continue;
+      if (this.unfit(ip, pool) !== undefined) continue;
+      if (best === undefined || ipNumber(ip) < ipNumber(best)) best = ip;
+    }
+    return best;
   }
 
   use(): readonly Use[] {
@@ -234,19 +251,6 @@ export class Assignments {
       if (ips) ips.add(ip);
       else this.#shared.set(sharing.key, new Set([ip]));
     }
-  }
-
-  #toShare(pool: Pool, of: Family, candidate: Candidate): Ip | undefined {
-    const { key } = candidate.sharing;
-    if (key === undefined) return undefined;
-    let best: Ip | undefined;
-    for (const ip of this.#shared.get(key) ?? []) {
-      if (family(ip) !== of || this.refusal(ip, candidate) !== undefined || this.poolOf(ip) !== pool)
-        continue;
-      if (this.unfit(ip, pool) !== undefined) continue;
-      if (best === undefined || ipNumber(ip) < ipNumber(best)) best = ip;
-    }
-    return best;
   }
 
   #range(pool: Pool, of: Family): PoolRange | undefined {

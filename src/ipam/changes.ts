@@ -28,6 +28,10 @@ export class ServiceChanges {
     else if (this.#pending !== 'all') for (const key of services) this.#pending.add(key);
   }
 
+  noteAll(): void {
+    this.#pending = 'all';
+  }
+
   /** Reads the Services that have changed since the last call; returns their keys. */
   take(): ReadonlySet<string> {
     const pending = this.#pending;

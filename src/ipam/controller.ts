@@ -1,10 +1,11 @@
 import type { Clock } from '../cluster/clock.ts';
 import type { Cluster } from '../cluster/cluster.ts';
 import type { Outcome, Writer } from '../cluster/writer.ts';
-import { clusterOf, type Overview, type Service, serviceName } from '../model/cluster.ts';
+import { clusterOf, type Service, serviceName } from '../model/cluster.ts';
 import type { Ip } from '../model/ip.ts';
 import type { Problem } from '../model/problem.ts';
 import { Allocator, type Terms } from './allocator.ts';
+import { type Book, BookKeeper } from './book.ts';
 import { ServiceChanges } from './changes.ts';
 import { due, type EventDraft, type Task } from './due.ts';
 import { EventRecorder, iso } from './event-recorder.ts';
@@ -26,8 +27,11 @@ export interface ControllerOptions {
   readonly answered: (service: string) => boolean;
   /** Whether it is us who writes: with several gateways, the one that holds the Lease. */
   readonly leads: () => boolean;
-  /** Whether we may write to a cluster by its name, while we lead; absent: to every one. */
-  readonly mayWrite?: (cluster: string | undefined) => boolean;
+  /**
+   * Our turn as the one who writes to a cluster, by its name, while we lead: another number when somebody else may have
+   * written since. undefined: we may not write there. Absent: nobody else ever does.
+   */
+  readonly turn?: (cluster: string | undefined) => number | undefined;
   readonly clock: Clock;
   readonly pace?: WritePace;
 }
@@ -60,8 +64,9 @@ export class Controller {
   #changes: AssignmentChange[] = [];
   /** The message of the last one that was told. */
   #trouble: string | undefined;
-  /** Names of the clusters to which we might write at the last look. */
-  #open: ReadonlySet<string | undefined> = new Set();
+  readonly #books = new BookKeeper();
+  /** Under which the allocator decides. */
+  #book: Book | undefined;
 
   constructor(options: ControllerOptions) {
     const { clock, cluster } = options;
@@ -186,49 +191,57 @@ export class Controller {
 
   /** Reads the changes of cluster, terms and leadership. */
   #lookAround(): void {
-    const { cluster, leads, terms } = this.#options;
+    const { leads, terms } = this.#options;
     // A gateway that does not write keeps no assignments: it reads them from the statuses when its turn comes.
-    if (!leads() || !isBookKnown(cluster.overview())) {
+    if (!leads()) {
       this.#standDown();
       return;
     }
+    const book = this.#lookAtClusters();
+    if (book === undefined) return;
     const now = terms();
-    this.enqueue(this.#services.take());
-    const isOpened = this.#lookAtWriters();
-    if (this.#allocator !== undefined && this.#terms === now && !isOpened) return;
-    // A write from before the Lease was lost may still arrive; its end leads here again.
-    const isBusy = [...this.#writing.values()].some(({ queue }) => queue.isBusy);
-    if (this.#allocator === undefined && isBusy) return;
-    this.#allocator = new Allocator(now, (key) => this.#queue.add(key), this.#allocator);
+    const changed = this.#services.take();
+    if (this.#allocator !== undefined && this.#terms === now && this.#book === book) {
+      this.#enqueue(changed);
+      return;
+    }
+    this.#allocator = new Allocator(now, (key) => this.#queue.add(key), { before: this.#allocator, book });
     this.#terms = now;
-    this.enqueue('all');
+    this.#book = book;
+    // All at once: the allocator has the order in which they are decided.
+    this.#enqueue(new Set([...this.#services.keys(), ...changed]));
   }
 
-  /** @returns whether we may write to a cluster to which we might not before */
-  #lookAtWriters(): boolean {
-    const { cluster, mayWrite = always } = this.#options;
-    const open = (cluster.overview().clusters ?? []).map(({ name }) => name).filter(mayWrite);
-    const before = this.#open;
-    this.#open = new Set(open);
-    return open.some((name) => !before.has(name));
+  /** @returns undefined: nothing can be decided yet */
+  #lookAtClusters(): Book | undefined {
+    const { cluster, turn = ours } = this.#options;
+    const before = this.#books.book;
+    const book = this.#books.look({
+      overview: cluster.overview(),
+      turn,
+      isBusy: (name) => this.#writing.get(name)?.queue.isBusy === true,
+    });
+    // What was read of a cluster before may be older than what says that its lists are in.
+    if (book !== before) this.#services.noteAll();
+    return book;
   }
 
   #mayWrite(key: string): boolean {
-    const { mayWrite = always } = this.#options;
-    return mayWrite(clusterOf(key));
+    return this.#books.isOpen(clusterOf(key), this.#options.turn ?? ours);
   }
 
   #standDown(): void {
     this.#allocator = undefined;
+    this.#books.forget();
     this.#idle.clear();
     this.#overwritten.clear();
   }
 
   /** Takes in Services as they are now, and queues them and those that they concern. */
-  enqueue(keys: ReadonlySet<string> | 'all'): void {
+  #enqueue(keys: ReadonlySet<string>): void {
     const services: Service[] = [];
     const gone: string[] = [];
-    for (const key of keys === 'all' ? this.#services.keys() : keys) {
+    for (const key of keys) {
       const service = this.#services.service(key);
       if (service === undefined) gone.push(key);
       else services.push(service);
@@ -346,8 +359,8 @@ export class Controller {
     signal: AbortSignal,
   ): void {
     const key = serviceName(service);
-    // A start may wait for the last write, and a report for its trouble.
-    if (this.#allocator === undefined || this.#troubleText() !== this.#trouble) this.#queue.add(everything);
+    // A cluster may be opened after its last write from before, and a report wait for its trouble.
+    if (!this.#mayWrite(key) || this.#troubleText() !== this.#trouble) this.#queue.add(everything);
     this.#allocator?.ended(key);
     if (task.kind !== 'status') return;
     if (outcome.kind === 'stale' && this.#overwritten.has(key)) this.#conflicts.retract(key);
@@ -378,15 +391,8 @@ interface Writing {
   readonly recorder: EventRecorder;
 }
 
-const always = (): boolean => true;
-
-/**
- * All addresses that are in use are known: of a cluster that cannot be read its last known state says which. Until then
- * nobody is given one that may be another's.
- */
-function isBookKnown({ complete, clusters }: Overview): boolean {
-  return clusters?.every((one) => one.complete || one.remembered) ?? complete;
-}
+/** Nobody but us ever writes there. */
+const ours = (): number => 0;
 
 /** ms after which a Service that waits for the deletion of its routes is checked again, without a report of routes */
 const lookAgain = 5000;

@@ -2,6 +2,7 @@ import type { Pool } from '../model/gateway.ts';
 import { family, type Ip } from '../model/ip.ts';
 import { barredFrom, termsOf } from '../model/pool.ts';
 import type { Assignments } from './assignments.ts';
+import type { Book } from './book.ts';
 import { type Candidate, statusOf } from './candidate.ts';
 import type { Decision } from './decision.ts';
 import { type Grant, type GrantInputs, grantAny, grantNamed } from './grant.ts';
@@ -17,6 +18,8 @@ export interface Rules {
   readonly nodes: NodePorts | undefined;
   /** Addresses that another Service asks for by name: left to it as long as there is another. */
   readonly avoid: (ip: Ip) => boolean;
+  /** Clusters that may have any address that looks free; see `Book`. */
+  readonly awaited: Book['awaited'];
 }
 
 /**
@@ -78,8 +81,8 @@ function keptOfDecided(
 
 function findFor(inputs: GrantInputs, onNodes: boolean, assignments: Assignments, rules: Rules): OfNodes {
   const { candidate, request, assigned } = inputs;
-  const { pools, nodes, avoid } = rules;
-  const supply = { assignments, avoid };
+  const { pools, nodes, avoid, awaited } = rules;
+  const supply = { assignments, avoid, awaited };
   if (request.addresses.length > 0)
     return grantNamed({ ...inputs, assigned: onNodes ? [] : assigned }, supply);
   if (nodes === undefined || barredFrom(nodes.pool, candidate.service) !== undefined) {
@@ -94,7 +97,8 @@ function findFor(inputs: GrantInputs, onNodes: boolean, assignments: Assignments
   // The nodes are tried in their place among the pools.
   const place = pools.indexOf(nodes.pool);
   const before = grantAny(inputs, pools.slice(0, place), supply);
-  if (before.kind === 'granted') return before;
+  // What one of these has for it will be known.
+  if (before.kind === 'granted' || before.unsatisfied.reason === 'ClusterAwaited') return before;
   const there = given();
   if (there.kind === 'granted') return there;
   const after = grantAny(inputs, pools.slice(place + 1), supply);

@@ -37,6 +37,7 @@ export interface Unsatisfied {
     | 'AddressInUse'
     | 'NoPool'
     | 'NoFreeAddress'
+    | 'ClusterAwaited'
     | 'NoNode'
     | 'PortInUse';
   /** Stable: the same as long as nothing changes for this Service. */

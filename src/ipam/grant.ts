@@ -2,6 +2,7 @@ import type { Pool } from '../model/gateway.ts';
 import { type Family, family, type Ip } from '../model/ip.ts';
 import { barredFrom, termsOf } from '../model/pool.ts';
 import type { Assignments } from './assignments.ts';
+import type { Book } from './book.ts';
 import type { Candidate } from './candidate.ts';
 import type { Unsatisfied } from './decision.ts';
 import type { Request } from './request.ts';
@@ -23,6 +24,8 @@ export interface Supply {
   readonly assignments: Assignments;
   /** Addresses that other Services ask for by name: left to them as long as there is another. */
   readonly avoid: (ip: Ip) => boolean;
+  /** Clusters that may have any address that looks free; see `Book`. */
+  readonly awaited: Book['awaited'];
 }
 
 /** A Service, what it asks for, and what it has and may keep. */
@@ -35,7 +38,7 @@ export interface GrantInputs {
 /** The addresses that a Service names. */
 export function grantNamed(inputs: GrantInputs, supply: Supply): Grant {
   const { candidate, request, assigned } = inputs;
-  const { assignments } = supply;
+  const { assignments, awaited } = supply;
   const { addresses, by } = request;
   let home: Pool | undefined;
   for (const ip of addresses) {
@@ -64,6 +67,9 @@ export function grantNamed(inputs: GrantInputs, supply: Supply): Grant {
     const taken = assignments.refusal(ip, candidate);
     if (taken !== undefined)
       return refused({ reason: 'AddressInUse', message: `${words}, but ${taken}`, about: ip }, [ip]);
+    const isCertain = assigned.includes(ip) || assignments.isHeldBeside(ip, candidate);
+    if (!isCertain && awaited.length > 0)
+      return refused({ ...waits(awaited), message: `${words}; ${waits(awaited).message}`, about: ip });
   }
   return completed(inputs, addresses, home, supply);
 }
@@ -121,6 +127,7 @@ function completed(inputs: GrantInputs, ips: readonly Ip[], home: Pool | undefin
   }
   if (missing === undefined || (need === 'most' && result.length > 0))
     return { kind: 'granted', ips: result };
+  if (supply.awaited.length > 0) return refused(waits(supply.awaited));
   const message = `pool ${home?.name ?? 'of its address'} has no IPv${missing} address for it, and a Service is never split between pools`;
   return refused({ reason: 'NoFreeAddress', message }, home && [poolTopic(home.name)]);
 }
@@ -131,16 +138,35 @@ function further(
   home: Pool,
   supply: Supply,
 ): Ip | undefined {
-  const { assignments, avoid } = supply;
+  const { assignments } = supply;
   if (barredFrom(home, candidate.service) !== undefined) return undefined;
   const own = assigned.find((ip) => family(ip) === of && assignments.poolOf(ip) === home);
-  return own ?? assignments.free(home, of, candidate, avoid);
+  return own ?? available(home, of, candidate, supply);
+}
+
+/** One that it can share, else a free one: as long as clusters are awaited, none is known to be free. */
+function available(
+  pool: Pool,
+  of: Family,
+  candidate: Candidate,
+  { assignments, avoid, awaited }: Supply,
+): Ip | undefined {
+  const shared = assignments.toShare(pool, of, candidate);
+  return shared ?? (awaited.length > 0 ? undefined : assignments.free(pool, of, avoid));
+}
+
+function waits(awaited: Supply['awaited']): Unsatisfied {
+  const names = awaited.map((name) => `cluster ${name}`).join(' and ');
+  const have = awaited.length === 1 ? 'has' : 'have';
+  return {
+    reason: 'ClusterAwaited',
+    message: `an address that looks free may be in use in ${names}, which ${have} not been read since this gateway began to give addresses`,
+  };
 }
 
 function anyOf({ candidate, request }: GrantInputs, pools: readonly Pool[], supply: Supply): Grant {
   const { families, need } = request;
-  const { assignments, avoid } = supply;
-  const free = (pool: Pool, of: Family): Ip | undefined => assignments.free(pool, of, candidate, avoid);
+  const free = (pool: Pool, of: Family): Ip | undefined => available(pool, of, candidate, supply);
   for (const pool of pools) {
     const ips = families.map((of) => free(pool, of)).filter((ip) => ip !== undefined);
     if (ips.length === families.length) return { kind: 'granted', ips };
@@ -153,6 +179,7 @@ function anyOf({ candidate, request }: GrantInputs, pools: readonly Pool[], supp
       }
     }
   }
+  if (supply.awaited.length > 0) return refused(waits(supply.awaited));
   const kinds = families.map((of) => `IPv${of}`).join(need === 'most' ? ' or ' : ' and ');
   const names = pools.map(({ name }) => name);
   const message = `no free ${kinds} address in ${pools.length === 1 ? 'pool' : 'the pools'} ${names.join(', ')}`;

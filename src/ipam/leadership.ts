@@ -62,6 +62,11 @@ export class Leadership {
     return this.#options.clock.now() < this.#renewed + this.#pace.deadline;
   }
 
+  /** While we lead: another number when another gateway may have led since. */
+  get turn(): number | undefined {
+    return this.leads ? this.#transitions : undefined;
+  }
+
   /** Who holds it, as far as we know. */
   get holder(): string | undefined {
     return this.#holder;

@@ -70,6 +70,10 @@ export class OwnWrites {
     this.#writes.delete(key);
   }
 
+  forgetAll(isGone: (key: string) => boolean): void {
+    for (const key of this.#writes.keys()) if (isGone(key)) this.#writes.delete(key);
+  }
+
   #restore(service: Service, before: OwnWrite | undefined): void {
     if (before === undefined) this.#writes.delete(serviceName(service));
     else this.#writes.set(serviceName(service), before);

@@ -114,6 +114,8 @@ function adviceOn({ reason }: Unsatisfied): string {
   switch (reason) {
     case 'NoFreeAddress':
       return 'enlarge the pool, or delete a Service that holds one of its addresses: the first that waits gets it at once';
+    case 'ClusterAwaited':
+      return 'see to the API of that cluster: the Service is served when it is read. One that is gone for good is taken out of "clusters", and the gateway restarted';
     case 'AddressInUse':
     case 'PortInUse':
       return 'ask for another address or port, or let both Services share it (eiproute.io/sharing-key)';

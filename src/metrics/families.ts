@@ -126,9 +126,10 @@ const poolFamilies: readonly Family[] = [
   ofGateway(
     'gauge',
     'eiproute_leader',
-    '1 on the gateway that holds the Lease and gives addresses; absent without a Lease',
-    [],
-    ({ lease }) => one(lease?.leads),
+    '1 on the gateway that holds the Lease and gives addresses there; absent without a Lease',
+    ['cluster'],
+    ({ leases }) =>
+      leases.map(({ cluster, leads }): Sample => [cluster === undefined ? {} : { cluster }, Number(leads)]),
   ),
   ofGateway(
     'counter',

@@ -1,6 +1,6 @@
 import type { PathTable } from '../desire/path-table.ts';
 import type { Verdict } from '../desire/verdict.ts';
-import type { Node } from '../model/cluster.ts';
+import { clusterOf, type Node } from '../model/cluster.ts';
 import type { ConntrackCount } from '../model/conntrack.ts';
 import type { Hosts } from '../model/host.ts';
 import { clusterState, eipCounts, type GatewayFacts, gatewayHealth } from './health.ts';
@@ -23,7 +23,7 @@ import {
 /** What a gateway tells beside its state. */
 export interface GatewayInputs extends StatusInputs {
   readonly facts: GatewayFacts;
-  readonly paths: Pick<PathTable, 'held' | 'candidates'>;
+  readonly paths: Pick<PathTable, 'held' | 'candidates' | 'routedIn'>;
   readonly nodes: readonly Node[];
   readonly hosts: Hosts;
   /** By the name of the node. */
@@ -45,23 +45,26 @@ export type ClusterInputs = Pick<ClusterStatus, 'name' | 'address' | 'lease' | '
 
 export function gatewayStatus(inputs: GatewayInputs): GatewayStatus {
   const { facts } = inputs;
-  const { heard: _, ...counted } = gatewayFigures(inputs);
+  const { heard: _, leases: __, ...counted } = gatewayFigures(inputs);
   return {
     ...statusOf('gateway', gatewayHealth(facts), inputs),
     ...counted,
+    lease: inputs.lease,
     publish: inputs.publish,
     source: { kind: facts.source, address: inputs.address },
     feeds: facts.cluster.feeds.map(feedStatus),
-    ...(inputs.clusters && { clusters: inputs.clusters.map((one) => clusterStatus(one, facts)) }),
+    ...(inputs.clusters && { clusters: inputs.clusters.map((one) => clusterStatus(one, inputs)) }),
   };
 }
 
-function clusterStatus(inputs: ClusterInputs, facts: GatewayFacts): ClusterStatus {
-  const of = facts.cluster.clusters?.find(({ name }) => name === inputs.name);
+function clusterStatus(one: ClusterInputs, { facts, paths }: GatewayInputs): ClusterStatus {
+  const of = facts.cluster.clusters?.find(({ name }) => name === one.name);
   return {
-    ...inputs,
-    state: clusterState(facts, inputs.name),
+    ...one,
+    state: clusterState(facts, one.name),
     remembered: of?.remembered ?? false,
+    nodes: [...paths.candidates.byName.keys()].filter((node) => clusterOf(node) === one.name).length,
+    eips: paths.routedIn(one.name),
   };
 }
 
@@ -84,6 +87,7 @@ function gatewayFigures({
   waiting,
   lease,
   announce,
+  clusters,
   conntrack,
 }: GatewayInputs): GatewayFigures {
   return {
@@ -96,8 +100,18 @@ function gatewayFigures({
     })),
     pools: sizes.map((pool) => ({ ...pool, used: paths.held(pool.name, pool.family) })),
     waiting,
-    lease,
+    leases: leasesOf(lease, clusters),
     announce,
     ...(conntrack && { conntrack }),
   };
+}
+
+function leasesOf(
+  lease: LeaseStatus | undefined,
+  clusters: readonly ClusterInputs[] | undefined,
+): GatewayFigures['leases'] {
+  if (clusters === undefined) return lease === undefined ? [] : [{ leads: lease.leads }];
+  return clusters.flatMap(({ name, lease: own }) =>
+    own === undefined ? [] : [{ cluster: name, leads: own.leads }],
+  );
 }

@@ -63,6 +63,10 @@ export interface ClusterStatus {
   readonly state: 'OK' | 'FROZEN' | 'NOT SYNCED';
   /** What is routed is its last known state, from disk. */
   readonly remembered: boolean;
+  /** That may carry traffic. */
+  readonly nodes: number;
+  /** That go to its nodes. */
+  readonly eips: number;
   /** Of its API server; undefined: not known yet */
   readonly address: string | undefined;
   /** undefined: there is no Lease */
@@ -232,7 +236,8 @@ export interface GatewayFigures {
   }[];
   readonly pools: readonly PoolUse[];
   readonly waiting: number | undefined;
-  readonly lease: LeaseStatus | undefined;
+  /** Whether this gateway holds each Lease; empty: there is none. */
+  readonly leases: readonly { readonly cluster?: string; readonly leads: boolean }[];
   readonly announce: AnnounceStatus | undefined;
   /** Absent: no pool has mode nat, or the kernel tracks no connections. */
   readonly conntrack?: ConntrackCount;

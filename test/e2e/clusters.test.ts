@@ -4,16 +4,19 @@ import type { Server } from 'node:net';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { parseAllDocuments } from 'yaml';
-import { type JsonObject, listAt, textAt } from '../../lab/cluster/api/json.ts';
+import { type JsonObject, listAt, objectAt, textAt } from '../../lab/cluster/api/json.ts';
 import { type ApiServer, startApiServer } from '../../lab/cluster/api-server.ts';
 import { rawNode, rawService, rawSlice } from '../../lab/cluster/manifests.ts';
 import { inside } from '../../lab/process/namespace.ts';
 import { patience } from '../patience.ts';
+import { Browser } from './browser.ts';
 import { GatewayHost, kindOf } from './gateway-host.ts';
-import { needRoot } from './root.ts';
+import { needPrograms, needRoot } from './root.ts';
 import { until } from './until.ts';
 
 const manifest = readFileSync(new URL('../../docs/rbac.yaml', import.meta.url), 'utf8');
+
+const listen = '127.0.0.1:9469';
 
 const clusters = `clusters:
   - { name: east, kubeconfig: kubeconfig }
@@ -78,7 +81,8 @@ class TwoClusters implements AsyncDisposable {
     made.put(west, ...western);
     for (const document of parseAllDocuments(manifest)) {
       const object: JsonObject = document.toJS();
-      if (textAt(object, 'kind') === 'Lease') for (const one of [host.api, west]) made.put(one, object);
+      if (/^(Lease|ConfigMap)$/.test(textAt(object, 'kind')))
+        for (const one of [host.api, west]) made.put(one, object);
     }
     return made;
   }
@@ -142,8 +146,9 @@ describe('eiproute gateway before two clusters', () => {
     const { out } = await at.host.eiproute('status', '--eips');
     expect(out).to.match(/198.51.100.10 +routed +east:default\/web +east:n1 east:n2\n/);
     expect(out).to.match(/198.51.100.20 +routed +west:default\/web +west:n1\n/);
-    const status = await at.host.eiproute('status');
-    expect(status.out).to.match(/\nCluster +east: ok, heard .*\(https:.*\n[\s\S]*\nCluster +west: ok, heard/);
+    const { out: status } = await at.host.eiproute('status');
+    expect(status).to.match(/\nCluster +east: ok, heard .*\(https:.*\n +2 nodes, 1 EIP routed there\n/);
+    expect(status).to.match(/\nCluster +west: ok, heard .*\n +1 node, 2 EIPs routed there\n/);
   });
 
   it('gives an EIP of both to the older Service, tells the other, and hands it over', async () => {
@@ -211,6 +216,24 @@ describe('eiproute gateway before two clusters', () => {
     await at.routes(west20, west21);
   });
 
+  it('gives no address while a cluster is away that it has not read since it began, and says which', async () => {
+    await using at = await TwoClusters.make('allocate: true\n');
+    const daemon = await at.host.start();
+    await at.shows(/^OK/);
+    await daemon.stop();
+    await at.host.api.stop();
+    at.host.launch();
+    at.put(at.west, ...web('next', []));
+    await at.shows(/WAITS +west:default\/next +an address that looks free may be in use in cluster east/);
+    expect(ips(at.west, 'next')).to.equal('');
+    await at.host.api.start();
+    await until(
+      'it is given',
+      () => ips(at.west, 'next'),
+      (ip) => ip !== '',
+    );
+  });
+
   it('gives no address twice, and passes over a cluster that is away', async () => {
     await using at = await TwoClusters.make('allocate: true\n');
     await at.host.configure({
@@ -248,5 +271,66 @@ describe('eiproute gateway before two clusters', () => {
     );
     const held = new Set(['web', ...names].map((name) => ips(at.host.api, name)));
     expect(held.has(ips(at.west, 'next'))).to.equal(false);
+  });
+
+  it('publishes in each, drains a node of one, and tells how each is: doctor, metrics, page', async function () {
+    needPrograms(this, 'chromium');
+    await using at = await TwoClusters.make(`allocate: true\nmetrics: { listen: "${listen}" }\n`);
+    const { host } = at;
+    await host.start();
+    const published = (api: ApiServer): readonly string[] =>
+      Object.keys(objectAt(api.objects.get(kindOf('ConfigMap'), 'kube-system', 'eiproute'), 'data'));
+    for (const api of [host.api, at.west])
+      await until(
+        'the networks are published',
+        () => published(api),
+        (keys) => keys.length === 1,
+      );
+    expect(published(host.api)).to.deep.equal(published(at.west));
+
+    const plain = await host.eiproute('drain', 'n1');
+    expect([plain.status, plain.err]).to.deep.equal([
+      1,
+      'eiproute: there are several clusters: name the node with its cluster, east:n1 or west:n1\n',
+    ]);
+    const drained = await host.eiproute('drain', 'east:n1');
+    expect([drained.err, drained.out]).to.deep.equal([
+      '',
+      // Nodes of the other cluster get none of its connections.
+      'node east:n1 gets no new flows any more; its connections that come to east:n2 break, whose agents do not tell that they follow the gateways; eiproute status shows it\n',
+    ]);
+    const drain = (api: ApiServer): string =>
+      textAt(api.objects.get(kindOf('Node'), '', 'n1'), 'metadata', 'annotations', 'eiproute.io/drain');
+    expect(drain(host.api)).to.match(/@/);
+    expect(drain(at.west)).to.equal('');
+    await at.routes('198.51.100.10 > 10.0.0.12', west20, west21);
+    await host.eiproute('undrain', 'east:n1');
+    await at.routes(east10, west20, west21);
+
+    const metrics = async (): Promise<string> =>
+      (await host.within('curl', '-sS', `http://${listen}/metrics`)).out;
+    await until('it leads in both', metrics, (text) =>
+      ['east', 'west'].every((name) => text.includes(`eiproute_leader{cluster="${name}"} 1\n`)),
+    );
+    for (const name of ['east', 'west'])
+      expect(await metrics()).to.match(
+        new RegExp(
+          `^eiproute_api_last_heard_timestamp_seconds\\{resource="nodes",cluster="${name}"\\} \\d`,
+          'm',
+        ),
+      );
+
+    await using browser = await Browser.start(host.namespace);
+    await browser.open(`http://${listen}/`);
+    await browser.shows('#clusters-list', /OK\s+east\s+heard \d+ s ago\s+2 nodes\s+1 EIP\s/);
+    await browser.shows('#clusters-list', /OK\s+west\s+heard \d+ s ago\s+1 node\s+2 EIPs\s/);
+    await host.api.stop();
+    await browser.shows('#clusters-list', /FROZEN\s+east\s+heard/);
+    await browser.shows('#clusters-list', /OK\s+west\s+heard/);
+    expect(await browser.text('#clusters-more')).to.equal('1 of 2 away');
+    const { out } = await host.eiproute('doctor');
+    expect(out).to.match(/FAIL +API east +cannot reach/);
+    expect(out).to.match(/ok +API west +https/);
+    expect(browser.errors).to.deep.equal([]);
   });
 });

@@ -5,7 +5,7 @@ import { gatewayObjects } from '../../../src/desire/gateway.ts';
 import { isNat } from '../../../src/desire/nat-mode.ts';
 import { paths } from '../../../src/desire/paths.ts';
 import { poolFinder } from '../../../src/desire/pools.ts';
-import { nameInside, type Snapshot } from '../../../src/model/cluster.ts';
+import { clusterOf, nameInside, type Snapshot } from '../../../src/model/cluster.ts';
 import {
   family,
   hostPrefix,
@@ -33,7 +33,7 @@ import type { Report } from '../../../src/reconcile/report.ts';
 import { isOurs } from '../../any.ts';
 import { useFormerIds } from '../../former-ids.ts';
 import { router, Scene } from '../../scene.ts';
-import { counterExamples, guardedCounterExamples } from './counter-examples.ts';
+import { counterExamples, eventCounterExamples, guardedCounterExamples } from './counter-examples.ts';
 import {
   activeAddress,
   anyHistory,
@@ -337,6 +337,10 @@ describe('the tables of a gateway', () => {
               .map(({ eip }) => eip)
               .sort(),
           );
+          for (const cluster of ['east', 'west'])
+            expect(table.routedIn(cluster)).to.equal(
+              found.paths.filter(({ services }) => services.some((one) => clusterOf(one) === cluster)).length,
+            );
           const { actual } = life.scene.reconciler;
           if (actual === undefined) throw new Error('no round yet');
           // How many EIPs should be routed and are not is known without a walk over them.
@@ -499,7 +503,7 @@ describe('the tables of a gateway', () => {
           if (!isDoubtful) expect(held, JSON.stringify(step)).to.deep.equal([]);
         }
       }),
-      { numRuns: runs },
+      { numRuns: runs, examples: eventCounterExamples.map(([, history]) => [history]) },
     );
     expect(withdrawals).to.be.greaterThan(runs / 10);
   }).timeout(Math.max(300_000, runs * 1000));

@@ -107,7 +107,7 @@ export class FakeCluster {
   /** As after a reload: what was decided and written before is known. */
   reload(pools = this.#terms.pools, rest: Partial<Terms> = {}): void {
     this.#terms = { ...this.#terms, pools, ...rest };
-    this.allocator = new Allocator(this.#terms, (key) => this.#queued.add(key), this.allocator);
+    this.allocator = new Allocator(this.#terms, (key) => this.#queued.add(key), { before: this.allocator });
     this.allocator.observe([...this.services.values()], []);
     this.settle();
   }

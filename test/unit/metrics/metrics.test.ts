@@ -283,7 +283,7 @@ describe('every metric of a gateway', () => {
           { name: 'vast', family: 6, size: null, used: 33 },
         ],
         waiting: 34,
-        lease: { leads: true, holder: 'gw1' },
+        leases: [{ leads: true }],
         conntrack: { entries: 38, limit: 39 },
         announce: {
           table: 87,
@@ -305,7 +305,7 @@ describe('every metric of a gateway', () => {
         heard: [],
         pools: [],
         waiting: undefined,
-        lease: undefined,
+        leases: [],
         announce: undefined,
       },
     };
