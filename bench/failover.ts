@@ -56,13 +56,17 @@ interface Case {
 
 /**
  * What fails when something happens to a node, a pod or the gateway: new connections every 10 ms and 300 long-lived ones over
- * three nodes, IPv4 and IPv6 in turn, against the real kube-proxy.
+ * three nodes, IPv4 and IPv6 in turn, against the real kube-proxy. What failed is named on stderr, with the time since the case began.
+ *
+ * `EIPROUTE_CASES=7,8` runs these cases alone, and `EIPROUTE_COLUMNS=defaults,fast` these columns.
  */
 export async function failover(): Promise<string> {
   const results: Figures[][] = [];
   const only = process.env['EIPROUTE_CASES']?.split(',');
   const chosen = cases.filter((_, i) => only?.includes(String(i + 1)) ?? true);
-  for (const { name, lines } of columns) {
+  const wanted = process.env['EIPROUTE_COLUMNS']?.split(',');
+  const shown = columns.filter(({ name }) => wanted?.includes(name) ?? true);
+  for (const { name, lines } of shown) {
     await using world = await World.open(`allocate: true\n${lines}`);
     const column: Figures[] = [];
     for (const each of chosen) {
@@ -74,7 +78,7 @@ export async function failover(): Promise<string> {
   return [
     'new connections that failed, of those sent; the longest time without an answer, ms; flows broken on what survives, of 300',
     table([
-      ['', ...columns.map(({ name }) => name)],
+      ['', ...shown.map(({ name }) => name)],
       ...chosen.map(({ name }, i) => [name, ...results.map((column) => cell(column[i]))]),
     ]),
   ].join('\n');
@@ -117,6 +121,13 @@ const cases: readonly Case[] = [
     ends: (world) => world.switchPort('node2', 'master lan'),
   },
   {
+    name: 'a node takes its own link down, and up again',
+    policy: 'Local',
+    victims: ['web-2'],
+    happens: (world) => world.linkDown('node2'),
+    ends: (world) => world.linkUp('node2'),
+  },
+  {
     name: 'a node is frozen with all that runs on it, and goes on',
     policy: 'Local',
     victims: ['web-2'],
@@ -129,6 +140,13 @@ const cases: readonly Case[] = [
     victims: [],
     happens: (world) => world.proxy.signal('node2', 'SIGSTOP'),
     ends: (world) => world.proxy.signal('node2', 'SIGCONT'),
+  },
+  {
+    name: 'a kube-proxy says 503, and 200 again',
+    policy: 'Cluster',
+    victims: [],
+    happens: (world) => world.sayUnhealthy('node2'),
+    ends: (world) => world.sayHealthy('node2'),
   },
   {
     name: 'the autoscaler marks a node, and changes its mind',
@@ -150,6 +168,13 @@ const cases: readonly Case[] = [
     policy: 'Local',
     victims: ['web-2'],
     happens: (world) => world.backends('web-1', 'web-3'),
+    ends: (world) => world.backends('web-1', 'web-2', 'web-3'),
+  },
+  {
+    name: 'the same, the pod of node 1',
+    policy: 'Local',
+    victims: ['web-1'],
+    happens: (world) => world.backends('web-2', 'web-3'),
     ends: (world) => world.backends('web-1', 'web-2', 'web-3'),
   },
   {
@@ -194,10 +219,23 @@ const silencePod = `table inet eip-frozen { chain in { type filter hook input pr
   tcp dport ${podPort} tcp flags & psh == psh drop;
 }; };`;
 
+/** Where a server of the node says 503 in the place of kube-proxy; what is open to kube-proxy itself is reset. */
+const unhealthyPort = 10_299;
+const unhealthy = `table ip eip-unhealthy {
+  chain pre { type nat hook prerouting priority -110; tcp dport 10256 redirect to :${unhealthyPort}; };
+  chain in { type filter hook input priority 0; tcp dport 10256 reject with tcp reset; };
+};`;
+const unhealthyServer = `require('node:http').createServer((_, answer) => { answer.statusCode = 503; answer.end(); })
+  .listen(${unhealthyPort}, '0.0.0.0');`;
+
 /** A lab with eiproute, three pods and two Services over them: one for new connections, one for long-lived ones. */
 class World implements AsyncDisposable {
   readonly stage: Stage;
   readonly #servers: AsyncDisposableStack;
+  /** What a node loses with its link: its routes, as `ip route` names them. */
+  readonly #routes = new Map<string, readonly (readonly string[])[]>();
+  /** The servers of nodes that say 503. */
+  readonly #unhealthy = new Map<string, GatewayDaemon>();
 
   private constructor(stage: Stage, servers: AsyncDisposableStack) {
     this.stage = stage;
@@ -285,6 +323,46 @@ class World implements AsyncDisposable {
   /** What `ip link set` does with the switch's end of a cable. */
   async switchPort(port: string, how: 'nomaster' | 'master lan'): Promise<void> {
     await this.network.run('switch', { argv: ['ip', 'link', 'set', port, ...how.split(' ')] });
+  }
+
+  /** The other end sees that the carrier is gone. Linux takes the routes of the node along, and here not its addresses. */
+  async linkDown(name: string): Promise<void> {
+    await this.network.run(name, { argv: ['sysctl', '-qw', 'net.ipv6.conf.eth0.keep_addr_on_down=1'] });
+    const routes: string[][] = [];
+    for (const family of ['-4', '-6']) {
+      const text = await this.network.run(name, { argv: ['ip', family, 'route', 'show', 'dev', 'eth0'] });
+      for (const line of text.split('\n'))
+        if (line.includes(' via '))
+          routes.push([family, 'route', 'replace', ...line.trim().split(/\s+/), 'dev', 'eth0']);
+    }
+    this.#routes.set(name, routes);
+    await this.network.run(name, { argv: ['ip', 'link', 'set', 'eth0', 'down'] });
+  }
+
+  /** As the program that configures the network of the node does it. */
+  async linkUp(name: string): Promise<void> {
+    await this.network.run(name, { argv: ['ip', 'link', 'set', 'eth0', 'up'] });
+    for (const route of this.#routes.get(name) ?? [])
+      await this.network.run(name, { argv: ['ip', ...route] });
+  }
+
+  /** Whoever asks the health check of kube-proxy hears 503, and nothing else changes. */
+  async sayUnhealthy(name: string): Promise<void> {
+    const argv = within(this.network.namespace(name), [process.execPath, '-e', unhealthyServer]);
+    this.#unhealthy.set(name, new GatewayDaemon(argv));
+    const listening = ['ss', '-Hltn', 'sport', '=', `:${unhealthyPort}`];
+    await this.stage.until(
+      `${name} says 503`,
+      async () => (await this.network.run(name, { argv: listening })) !== '',
+    );
+    await this.network.run(name, { argv: ['nft', unhealthy] });
+  }
+
+  /** A connection that is open goes on as it was translated, so the server ends with the table. */
+  async sayHealthy(name: string): Promise<void> {
+    await this.network.run(name, { argv: ['nft', 'delete', 'table', 'ip', 'eip-unhealthy'] });
+    await this.#unhealthy.get(name)?.[Symbol.asyncDispose]();
+    this.#unhealthy.delete(name);
   }
 
   /**
@@ -388,6 +466,9 @@ class World implements AsyncDisposable {
     await Promise.all([happens(this), speak(watched)]);
     await Promise.all([ends?.(this), speak(watched)]);
     const { sent, lost, gap } = await requests.stop(start);
+    for (const { sent: at, to, error } of requests.answers)
+      if (error !== undefined && at >= start)
+        process.stderr.write(`  +${Math.round(at - start)} ms, ${to}: ${error}\n`);
     await sleep(1500);
     const stuck = (await Promise.all(flows.map((one) => one.stuck()))).flatMap((list, i) =>
       list.map((nth) => on[i * flowsEach + nth] ?? ''),
@@ -398,6 +479,7 @@ class World implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    for (const server of this.#unhealthy.values()) await server[Symbol.asyncDispose]();
     await this.#servers.disposeAsync();
     await this.stage[Symbol.asyncDispose]();
   }

@@ -1,5 +1,6 @@
 import { release } from 'node:os';
 import { allocations } from './allocation.ts';
+import { announce } from './announce.ts';
 import { cluster } from './cluster.ts';
 import { decision } from './decision.ts';
 import { latency } from './events.ts';
@@ -32,6 +33,7 @@ const tables: Readonly<Record<string, () => string | Promise<string>>> = {
   gateways,
   nat,
   takeovers,
+  announce,
   probe,
   load,
 };
@@ -45,6 +47,7 @@ const long = [
   'gateways',
   'nat',
   'takeovers',
+  'announce',
   'probe',
   'load',
 ];

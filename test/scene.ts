@@ -23,7 +23,7 @@ import { family, parseIp, parsePrefix } from '../src/model/ip.ts';
 import type { Listing } from '../src/model/listing.ts';
 import { type KernelObject, keyOf, type Link, type Sysctl } from '../src/model/object.ts';
 import { ownerOf } from '../src/model/owner.ts';
-import { type Probed, unprobed } from '../src/model/probed.ts';
+import { type ByFamily, type Probed, unprobed } from '../src/model/probed.ts';
 import { type Uniqueness, undetected } from '../src/model/uniqueness.ts';
 import { RecomputedDesire } from '../src/reconcile/recomputed.ts';
 import { Reconciler, type Role } from '../src/reconcile/reconciler.ts';
@@ -280,7 +280,11 @@ export class TestRole implements Role {
       get areNodesHeard() {
         return now().areNodesHeard;
       },
+      get probePaths() {
+        return now().probePaths;
+      },
       waiting: (key) => now().waiting(key),
+      formerCarriers: (key) => now().formerCarriers(key),
       takeTurned: () => this.#turned(),
     };
     return new GatewayDesire(settings, {
@@ -311,10 +315,11 @@ export class TestRole implements Role {
   #turned(): ReadonlySet<string> {
     const asked = this.#asked;
     this.#asked = this.#probed();
-    const isTurned = (key: string): boolean => {
-      const [was, is] = [asked.waiting(key), this.#asked.waiting(key)];
-      return was[4].symmetricDifference(is[4]).size > 0 || was[6].symmetricDifference(is[6]).size > 0;
-    };
+    const isOther = (was: ByFamily, is: ByFamily): boolean =>
+      was[4].symmetricDifference(is[4]).size > 0 || was[6].symmetricDifference(is[6]).size > 0;
+    const isTurned = (key: string): boolean =>
+      isOther(asked.waiting(key), this.#asked.waiting(key)) ||
+      isOther(asked.formerCarriers(key), this.#asked.formerCarriers(key));
     return new Set(this.#cluster().services.map(serviceName).filter(isTurned));
   }
 }
@@ -358,10 +363,10 @@ export class Scene {
     this.reconciler = new Reconciler(new StepKernel(this.kernel, steps), () => this.now);
   }
 
-  /** A round after a change of the cluster, or after a hint. */
-  round(kind: 'cluster' | 'route' | 'link' = 'cluster') {
+  /** A round after a change of the cluster, or after a hint; after 'address' the one before the dump. */
+  round(kind: 'cluster' | 'address' | 'route' | 'link' = 'cluster') {
     this.kernel.forget();
-    const refresh = kind === 'cluster' ? 'cached' : 'dump';
+    const refresh = kind === 'cluster' ? 'cached' : kind === 'address' ? 'links' : 'dump';
     return this.reconciler.round(this.role, [{ kind, text: kind }], refresh, late());
   }
 

@@ -1,6 +1,6 @@
 import { type Hint, type Kernel, KernelError, type Scope } from '../src/kernel/kernel.ts';
 import type { Listing } from '../src/model/listing.ts';
-import type { Change, KernelObject, Key } from '../src/model/object.ts';
+import type { Change, KernelObject, Key, Link } from '../src/model/object.ts';
 
 /** What a test does to a kernel between two changes. */
 export interface Steps {
@@ -21,6 +21,10 @@ export class StepKernel implements Kernel {
 
   list(scope: Scope, signal: AbortSignal): Promise<Listing> {
     return this.#inner.list(scope, signal);
+  }
+
+  links(signal: AbortSignal): Promise<readonly Link[]> {
+    return this.#inner.links(signal);
   }
 
   async apply(

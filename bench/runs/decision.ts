@@ -48,6 +48,7 @@ class Watched {
   constructor(inner: LinuxKernel) {
     this.kernel = {
       list: (scope, signal) => inner.list(scope, signal),
+      links: (signal) => inner.links(signal),
       hints: (signal) => inner.hints(signal),
       holders: (keys, signal) => inner.holders(keys, signal),
       apply: async (changes: readonly Change[], signal) => {

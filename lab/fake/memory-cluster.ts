@@ -1,5 +1,5 @@
 import type { Cluster } from '../../src/cluster/cluster.ts';
-import { resourceOf } from '../../src/cluster/decode.ts';
+import { resourceOf } from '../../src/cluster/raw.ts';
 import { ClusterStore, resources, storeCluster } from '../../src/cluster/store.ts';
 import type { Resource } from '../../src/model/cluster.ts';
 

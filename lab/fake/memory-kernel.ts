@@ -114,6 +114,13 @@ export class MemoryKernel implements Kernel, Listener {
     };
   }
 
+  async links(signal: AbortSignal): Promise<readonly Link[]> {
+    signal.throwIfAborted();
+    const blind = this.#blind.shift();
+    if (blind !== undefined) throw blind;
+    return [...this.#world.links.values()];
+  }
+
   async apply(
     changes: readonly Change[],
     signal: AbortSignal,

@@ -1,9 +1,9 @@
 import type { Command } from 'commander';
 import { unreachableMetric } from '../desire/plain-routes.ts';
+import { isToldRouters } from '../desire/pools.ts';
 import type { Gateway, Pool } from '../model/gateway.ts';
 import { bits, type Family, family, prefixLength } from '../model/ip.ts';
 import { readGatewayOnly } from './any-config.ts';
-import { isToldRouters } from './bird.ts';
 import type { Cli } from './cli.ts';
 import { type ExitCode, exit } from './exit.ts';
 import type { Program } from './program.ts';

@@ -1,7 +1,7 @@
 import { LineCounter, parseAllDocuments } from 'yaml';
 import type { Resource } from '../model/cluster.ts';
 import { isLog, LogError, readLog } from './cluster-log.ts';
-import { resourceOf } from './decode.ts';
+import { resourceOf } from './raw.ts';
 
 /** The text is not a list of Kubernetes objects. */
 export class DocumentError extends Error {

@@ -1,3 +1,5 @@
+import type { Resource } from '../model/cluster.ts';
+
 /** Names of the fields we use, so that a misspelt one is a type error. */
 type Field =
   | 'addresses'
@@ -83,4 +85,19 @@ export function port(value: unknown): number | undefined {
 /** A copy without spare capacity: V8 reserves 17 elements for an array that grows. */
 export function exact<T>(list: readonly T[]): readonly T[] {
   return list.length === 0 ? none : list.slice();
+}
+
+/** The resource of an object, by its kind. */
+export function resourceOf(raw: unknown): Resource | undefined {
+  const kind = isRaw(raw) && 'kind' in raw ? raw.kind : undefined;
+  switch (kind) {
+    case 'Service':
+      return 'services';
+    case 'EndpointSlice':
+      return 'endpointslices';
+    case 'Node':
+      return 'nodes';
+    default:
+      return undefined;
+  }
 }

@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
 import type { Problem } from '../model/problem.ts';
 import { isLog, LogError, readLog } from './cluster-log.ts';
-import { resourceOf } from './decode.ts';
 import { DocumentError, readObjects } from './document.ts';
 import { isFileError } from './file-error.ts';
+import { resourceOf } from './raw.ts';
 import { ClusterStore, resources } from './store.ts';
 
 /** The last known state, as a file has it. */

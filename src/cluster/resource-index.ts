@@ -1,6 +1,7 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { Origin } from '../model/cluster.ts';
 import type { Problem } from '../model/problem.ts';
-import { type Decode, type Decoded, same } from './decode.ts';
+import type { Decode, Decoded } from './object-decoder.ts';
 import { uidOf, type Versions, versionOf } from './versions.ts';
 
 /** How an index handles its resource. */
@@ -189,4 +190,9 @@ export class DecodedIndex<T extends { readonly uid: string }> implements Resourc
 function isAnother({ uid }: { readonly uid: string }, deleted: unknown): boolean {
   const gone = uidOf(deleted);
   return uid !== '' && gone !== undefined && gone !== uid;
+}
+
+/** Whether an update changes none of the fields we use. */
+export function same(a: unknown, b: unknown): boolean {
+  return a === b || isDeepStrictEqual(a, b);
 }

@@ -12,12 +12,19 @@ import {
 } from '../model/cluster.ts';
 import type { Problem } from '../model/problem.ts';
 import type { Cluster } from './cluster.ts';
-import { decodeNode, decodeService, decodeSlice, oncePerIp, type Slice, same } from './decode.ts';
+import { decodeNode, decodeService } from './decode.ts';
+import { decodeSlice, oncePerIp, type Slice } from './decode-slice.ts';
 import { GrowingDelta, mergeDelta } from './delta.ts';
 import { feedFailure } from './failure.ts';
 import { exact, none } from './raw.ts';
 import type { ReflectorStore } from './reflector.ts';
-import { DecodedIndex, type IndexChange, type Replacement, type ResourceIndex } from './resource-index.ts';
+import {
+  DecodedIndex,
+  type IndexChange,
+  type Replacement,
+  type ResourceIndex,
+  same,
+} from './resource-index.ts';
 import { Signal } from './signal.ts';
 import { SortedMap } from './sorted-map.ts';
 import { Versions } from './versions.ts';

@@ -141,14 +141,19 @@ export const leaves = {
   always: leaf('guard.always', whole(0, 1_000_000), '1', 'the routes of so many Services may always go'),
   hold: leaf('guard.hold', duration(0, 24 * hour), '10m', 'how long a larger deletion is held'),
   probeShare: leaf('probe.share', share, '0.5', 'when more nodes go silent within a second, it is doubted'),
-  probeWait: leaf('probe.wait', duration(0, minute), '2s', 'how long a node may wait for its kube-proxy'),
+  probeWait: leaf('probe.wait', duration(0, minute), '2s', 'how long a node that says nothing is waited for'),
   proxyPort: leaf(
     'probe.proxyPort',
     whole(0, 65_535),
     '10256',
     "kube-proxy's own health check; 0: not asked",
   ),
-  drainLimit: leaf('drain.limit', duration(0, 24 * hour), '5m', 'how long a draining node keeps its flows'),
+  drainLimit: leaf(
+    'drain.limit',
+    duration(0, 24 * hour),
+    '5m',
+    'how long a draining node keeps its flows, and others cover for a pod that is gone',
+  ),
   drainCordon: leaf('drain.cordon', truth, 'false', 'a cordoned node gets no new flows'),
   stateDirectory: leaf(
     'stateDirectory',

@@ -23,6 +23,7 @@ export function gatewayRole(
   standings.read({
     nodes: cluster.overview().nodes,
     silent: new Set(),
+    waiting: new Set(),
     terms: config.probe,
     proxy: () => 'unknown',
     lead: 0,

@@ -13,7 +13,7 @@ import { LinuxSegment } from '../kernel/linux-segment.ts';
 import { inheritedPacketSockets } from '../kernel/packet-sockets.ts';
 import type { Delta } from '../model/cluster.ts';
 import type { Ip } from '../model/ip.ts';
-import { changeObject, type Link } from '../model/object.ts';
+import { changeObject, keyOf, type Link } from '../model/object.ts';
 import type { Problem } from '../model/problem.ts';
 import type { GatewayState } from '../model/publication.ts';
 import { isBelieved, type Report } from '../reconcile/report.ts';
@@ -115,6 +115,7 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
     tells: published.length > 0,
     links: () => handle?.links() ?? [],
     has: (key) => handle?.has(key) ?? false,
+    carriersOf: (eip) => taken.desire.paths.path(eip)?.carriers.map(({ ip }) => ip) ?? [],
     changed: () => handle?.roundSignal.notify({ kind: 'cluster', text: 'probe' }),
     answered: (service) => allocating?.controller.answered(service),
   });
@@ -251,7 +252,8 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
       report = result;
       judged = seen;
       counts = taken.desire.paths.counts;
-      probing.rounded(result.failed.length === 0 ? 'done' : 'refused');
+      const refused = result.failed.map(({ change }) => keyOf(changeObject(change)));
+      probing.rounded(refused, reroutedBy(result));
       natFlows.rounded(result.done);
       announcing.rounded();
       const { announcing: table } = taken.desire;

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { ProbeTerms } from '../config/config.ts';
-import { type Candidates, candidates } from '../desire/carriers.ts';
+import { type Candidates, candidates, usable } from '../desire/carriers.ts';
 import type { ClusterReader } from '../desire/cluster-reader.ts';
 import { routeKey } from '../desire/eip-routes.ts';
 import type { Verdict } from '../desire/verdict.ts';
@@ -9,10 +9,12 @@ import { clusterOf, type Service, serviceName } from '../model/cluster.ts';
 import type { Gateway } from '../model/gateway.ts';
 import type { Hosts } from '../model/host.ts';
 import { family, type Ip } from '../model/ip.ts';
-import type { Link } from '../model/object.ts';
-import { noStandings, type Probed, type ProxyHealth, type Standing } from '../model/probed.ts';
+import type { Key, Link } from '../model/object.ts';
+import type { ProbePaths } from '../model/probe-path.ts';
+import { type ByFamily, noStandings, type Probed, type ProxyHealth, type Standing } from '../model/probed.ts';
 import type { Problem } from '../model/problem.ts';
 import { AwakeClock } from '../probe/awake-clock.ts';
+import { FormerCarriers } from '../probe/former-carriers.ts';
 import { HealthConnections } from '../probe/health-connections.ts';
 import { askHealth, type Health } from '../probe/health-port.ts';
 import { ProxyHealths } from '../probe/proxy-health.ts';
@@ -20,6 +22,7 @@ import { Reachability } from '../probe/reachability.ts';
 import { rest } from '../probe/rest.ts';
 import { Serving } from '../probe/serving.ts';
 import { type Targets, targetsOn } from '../probe/targets.ts';
+import { EipQuestions } from './eip-questions.ts';
 import { gcThreshold, neighbourLimit } from './neighbour-limits.ts';
 import { Standings } from './standings.ts';
 
@@ -34,6 +37,8 @@ export interface ProbingInputs {
   readonly links: () => readonly Link[];
   /** Whether our object with this key is in the kernel. */
   readonly has: (key: string) => boolean;
+  /** The nodes that an EIP leads to, by their addresses. */
+  readonly carriersOf: (eip: Ip) => readonly Ip[];
   /** Called when the desire or the problems have changed. */
   readonly changed: () => void;
   /** Called when a node has said that it serves the Service `namespace/name`. */
@@ -52,12 +57,16 @@ export class Probing implements Probed {
   readonly #inputs: ProbingInputs;
   readonly #reachability: Reachability;
   readonly #serving: Serving;
+  readonly #questions: EipQuestions;
   readonly #proxies: ProxyHealths;
   /** To the health checks of the kube-proxies. */
   readonly #connections = new HealthConnections();
   readonly #standings = new Standings();
+  readonly #former = new FormerCarriers();
   /** What the standings were read from. */
-  #stoodBy: { nodes: unknown; silent: unknown; terms: unknown; changes: number } | undefined;
+  #stoodBy:
+    | { nodes: unknown; silent: unknown; waiting: unknown; terms: unknown; changes: number }
+    | undefined;
   /** A limit is not over sooner because this program, or the machine, slept. */
   readonly #awake: AwakeClock;
   #nodes: unknown;
@@ -88,15 +97,27 @@ export class Probing implements Probed {
       changed,
     });
     this.#awake = new AwakeClock(clock, 10 * drainPace);
+    this.#questions = new EipQuestions({
+      cluster: inputs.cluster,
+      gateway,
+      wait: () => terms().wait,
+      has: inputs.has,
+      carriersOf: inputs.carriersOf,
+      waitingOf: (service, of) =>
+        [...this.#serving.waiting(service)[of]].flatMap((node) => this.#addressOf(node, of) ?? []),
+      standings: () => this.standings,
+      clock,
+      stand: () => this.#stand(),
+      changed,
+      answered,
+    });
     const ask = (ip: Ip, at: number): Promise<Health> => this.#connections.ask(ip, at);
     this.#proxies = new ProxyHealths({ ask, port: () => terms().proxyPort, clock, changed });
     this.#serving = new Serving({
       isRouted: (service, of) => this.#isRouted(service, of),
-      addressOf: (node, of) => {
-        const found = this.#candidates.byName.get(node);
-        return of === 4 ? found?.ipv4 : found?.ipv6;
-      },
+      addressOf: (node, of) => this.#addressOf(node, of),
       ask: askHealth,
+      eipAnswer: (service, via) => this.#questions.answerOf(service, via),
       wait: () => terms().wait,
       clock,
       changed,
@@ -106,6 +127,10 @@ export class Probing implements Probed {
 
   get standings(): ReadonlyMap<Ip, Standing> {
     return this.#standings.standings;
+  }
+
+  get probePaths(): ProbePaths {
+    return this.#questions.paths;
   }
 
   get areNodesHeard(): boolean {
@@ -156,11 +181,15 @@ export class Probing implements Probed {
   }
 
   isUnanswered(service: string): boolean {
-    return this.#serving.isUnanswered(service);
+    return this.#questions.isUnanswered(service) || this.#serving.isUnanswered(service);
+  }
+
+  formerCarriers(service: string): ByFamily {
+    return this.#former.of(service);
   }
 
   takeTurned(): ReadonlySet<string> {
-    return this.#serving.takeTurned();
+    return this.#serving.takeTurned().union(this.#former.takeTurned());
   }
 
   problems(): readonly (readonly Problem[])[] {
@@ -191,6 +220,7 @@ export class Probing implements Probed {
     this.#readServices(this.#hasRead ? keys : 'all');
     this.#hasRead = true;
     this.#noteStarted();
+    this.#questions.act();
   }
 
   #readServices(keys: ReadonlySet<string> | 'all'): void {
@@ -198,16 +228,27 @@ export class Probing implements Probed {
     // What comes with the first lists was there before this program.
     const how = (key: string) => (this.#started.has(clusterOf(key)) ? 'changed' : 'as it is');
     if (keys !== 'all') {
-      for (const key of keys) this.#serving.read(key, cluster.service(key), how(key));
+      for (const key of keys) this.#readService(key, cluster.service(key), how(key));
       return;
     }
-    const gone = this.#serving.keys();
+    const gone = this.#questions.keys();
     for (const service of cluster.services()) {
       const key = serviceName(service);
       gone.delete(key);
-      this.#serving.read(key, service, how(key));
+      this.#readService(key, service, how(key));
     }
-    for (const key of gone) this.#serving.read(key, undefined, how(key));
+    for (const key of gone) this.#readService(key, undefined, how(key));
+  }
+
+  #readService(key: string, service: Service | undefined, how: 'changed' | 'as it is'): void {
+    this.#serving.read(key, service, how);
+    this.#former.read(key, service && carrying(service), this.#awake.now());
+    this.#questions.readService(key, service, how);
+  }
+
+  #addressOf(node: string, of: 4 | 6): Ip | undefined {
+    const found = this.#candidates.byName.get(node);
+    return of === 4 ? found?.ipv4 : found?.ipv6;
   }
 
   /** Notes the clusters whose first lists are in. */
@@ -218,9 +259,15 @@ export class Probing implements Probed {
     } else for (const one of clusters) if (one.complete) this.#started.add(one.name);
   }
 
-  /** A round is over: the links may be other ones. @param how 'done': the kernel has refused nothing */
-  rounded(how: 'done' | 'refused'): void {
-    if (how === 'done') this.#applied = this.#acting;
+  /**
+   * A round is over: the links may be other ones.
+   *
+   * @param refused what the kernel has refused
+   * @param rerouted EIPs whose routes came, went or changed
+   */
+  rounded(refused: readonly Key[], rerouted: Iterable<Ip>): void {
+    this.#questions.rounded(refused, rerouted);
+    if (refused.length === 0) this.#applied = this.#acting;
     const links = this.#inputs.links();
     const { lan } = this.#inputs.gateway();
     if (links === this.#links && lan === this.#lan) return;
@@ -237,15 +284,18 @@ export class Probing implements Probed {
       this.#reachability.run(signal),
       this.#serving.run(signal),
       this.#proxies.run(signal),
-      this.#watchDrains(signal),
+      this.#watchLimits(signal),
+      this.#questions.run(signal),
     ]);
   }
 
-  /** Nothing tells that the limit of a drain is over. */
-  async #watchDrains(signal: AbortSignal): Promise<void> {
+  /** Nothing tells that the limit of a drain is over, or that a node is covered for no longer. */
+  async #watchLimits(signal: AbortSignal): Promise<void> {
     while (await rest(drainPace, signal)) {
-      if (this.#standings.isIdle) this.#awake.now();
-      else if (this.#stand()) this.#inputs.changed();
+      const now = this.#awake.now();
+      const isStanding = this.#standings.isIdle || !this.#stand();
+      const isCovering = this.#former.isIdle || !this.#former.expire(now, this.#inputs.terms().drainLimit);
+      if (!(isStanding && isCovering)) this.#inputs.changed();
     }
   }
 
@@ -253,18 +303,24 @@ export class Probing implements Probed {
   #stand(): boolean {
     const { nodes } = this.#inputs.cluster.overview();
     const { silent } = this.#reachability;
+    this.#questions.readNodes(nodes, silent, ({ cluster }) => this.#started.has(cluster));
+    const { waiting } = this.#questions;
     const { changes } = this.#proxies;
     const terms = this.#inputs.terms();
     const now = this.#awake.now();
     const known = this.#stoodBy;
     const isSame =
-      known?.nodes === nodes && known.silent === silent && known.terms === terms && known.changes === changes;
+      known?.nodes === nodes &&
+      known.silent === silent &&
+      known.waiting === waiting &&
+      known.terms === terms &&
+      known.changes === changes;
     // An event must not cost what the nodes weigh.
     if (isSame && this.#standings.isIdle) return false;
-    this.#stoodBy = { nodes, silent, terms, changes };
+    this.#stoodBy = { nodes, silent, waiting, terms, changes };
     const lead = this.#inputs.tells ? drainLead : 0;
     const proxy = (node: string): ProxyHealth => this.#proxies.health(node);
-    return this.#standings.read({ nodes, silent, terms, proxy, lead, now });
+    return this.#standings.read({ nodes, silent, waiting, terms, proxy, lead, now });
   }
 
   #follow(): void {
@@ -275,6 +331,7 @@ export class Probing implements Probed {
     const hosts = new Map(every.map((carrier) => [carrier.ip, carrier]));
     this.#targets = targetsOn(lan, [...hosts.values()]);
     this.#reachability.follow(this.#targets);
+    this.#questions.follow([...new Set(this.#targets.nodes.map(({ ip }) => ip))]);
     const limits = ([4, 6] as const).flatMap((of) => {
       const { length } = this.#targets.nodes.filter(({ ip }) => family(ip) === of);
       return length === 0 ? none : neighbourLimit(of, length, gcThreshold(of));
@@ -288,4 +345,12 @@ export class Probing implements Probed {
       (ip) => family(ip) === of && this.#inputs.has(routeKey(ip, table)),
     );
   }
+}
+
+/** The nodes with endpoints that take new connections; undefined: it is not under Local, so where they are does not count. */
+function carrying(service: Service): ByFamily | undefined {
+  if (service.externalTrafficPolicy !== 'Local') return undefined;
+  const nodes = (of: 4 | 6): ReadonlySet<string> =>
+    new Set(usable(service, of).flatMap(({ node }) => node ?? []));
+  return { 4: nodes(4), 6: nodes(6) };
 }

@@ -9,6 +9,8 @@ import { DrainingNodes } from '../probe/draining-nodes.ts';
 export interface StandingsInputs {
   readonly nodes: readonly Node[];
   readonly silent: ReadonlySet<Ip>;
+  /** Those that wait until they have answered for an EIP. */
+  readonly waiting: ReadonlySet<Ip>;
   readonly terms: Pick<ProbeTerms, 'cordon' | 'drainLimit'>;
   /** @param node its name */
   readonly proxy: (node: string) => ProxyHealth;
@@ -49,7 +51,7 @@ export class Standings {
   }
 
   /** @returns whether the standings, or what the agents are told, are others than before */
-  read({ nodes, silent, terms, proxy, lead, now }: StandingsInputs): boolean {
+  read({ nodes, silent, waiting, terms, proxy, lead, now }: StandingsInputs): boolean {
     const { cordon, drainLimit: limit } = terms;
     const standings = new Map<Ip, Standing>();
     const verdicts = new Map<string, Verdict>();
@@ -58,10 +60,17 @@ export class Standings {
       const known = { node, proxy: proxy(node.name), cordon };
       const drain = this.#draining.note(node.name, drainReason(known) !== undefined, now, lead);
       const drainingFor = drain.ms;
-      const on = (isSilent: boolean): Verdict => verdict({ ...known, silent: isSilent, drainingFor, limit });
-      verdicts.set(node.name, on(node.addresses.some((ip) => silent.has(ip))));
+      const on = (ips: readonly Ip[]): Verdict =>
+        verdict({
+          ...known,
+          silent: ips.some((ip) => silent.has(ip)),
+          waits: ips.some((ip) => waiting.has(ip)),
+          drainingFor,
+          limit,
+        });
+      verdicts.set(node.name, on(node.addresses));
       for (const ip of node.addresses) {
-        const { kind } = on(silent.has(ip));
+        const { kind } = on([ip]);
         // The one that is its nexthop: each node has one place in the order of those that drain.
         const isFirst = ip === node.addresses.find((one) => family(one) === family(ip));
         if (isFirst && (kind === 'draining' || (kind === 'carries' && drain.isOver))) handing.push(ip);

@@ -187,7 +187,7 @@ export class AnnounceTable {
 
   /** Routes whose delete is held, or is not any more. */
   #readStuck(kernel: KernelState): void {
-    for (const key of kernel.stuck) {
+    for (const key of kernel.stuck.keys()) {
       const route = kernel.objects.get(key);
       const eip = route?.kind === 'route' ? onlyIp(route.dst) : undefined;
       if (eip !== undefined) this.#look(eip, kernel);

@@ -1,6 +1,7 @@
 import type { Endpoint, Node, Service } from '../model/cluster.ts';
 import { type Family, family, type Ip, ipBytes } from '../model/ip.ts';
 import type { Problem } from '../model/problem.ts';
+import { coveringFor, heaviest } from './covering.ts';
 
 /** A node that may take an EIP's traffic. */
 export interface Carrier {
@@ -20,6 +21,8 @@ export interface Candidate {
 export interface Candidates {
   /** By name, in the order of the names. */
   readonly byName: ReadonlyMap<string, Candidate>;
+  /** Names of the nodes that are there, and that Kubernetes lets no load balancer use. */
+  readonly leftOut: ReadonlySet<string>;
   /**
    * The carriers of every Service under Cluster, by cluster and family: sorted by node name, each address once. A
    * cluster without nodes is absent.
@@ -40,9 +43,6 @@ export function everyNode({ every }: Candidates, cluster: string | undefined): E
   return every.get(cluster) ?? noNodes;
 }
 
-/** The most a nexthop group takes: one byte on the wire, plus one. */
-const heaviest = 256;
-
 /**
  * The nodes that Kubernetes lets a load balancer use. `Ready=False` alone is no reason to leave a node out: a
  * kubelet that is cut off does not stop the dataplane.
@@ -62,7 +62,8 @@ export function candidates(nodes: readonly Node[]): Candidates {
   const every = [...clusters].map(
     ([cluster, inside]) => [cluster, { 4: carriersOf(inside, 4), 6: carriersOf(inside, 6) }] as const,
   );
-  return { byName, every: new Map(every) };
+  const others = nodes.filter(({ name }) => !byName.has(name)).map(({ name }) => name);
+  return { byName, leftOut: new Set(others), every: new Map(every) };
 }
 
 function carriersOf(nodes: ReadonlyMap<string, Candidate>, of: Family): readonly Carrier[] {
@@ -192,6 +193,7 @@ export type Weighing = 'equal' | 'endpoints';
  *
  * @param weighing 'endpoints': under Local, a node weighs as much as it has usable endpoints
  * @param waiting names of nodes that get no traffic of the Service under Local yet
+ * @param former names of nodes that the others cover for under Local, where they weigh the same; see {@link coveringFor}
  */
 export function carriers(
   service: Service,
@@ -199,6 +201,7 @@ export function carriers(
   of: Family,
   weighing: Weighing,
   waiting?: ReadonlySet<string>,
+  former: ReadonlySet<string> = nobody,
 ): readonly Carrier[] {
   const endpoints = usable(service, of, waiting);
   if (endpoints.length === 0) return [];
@@ -214,7 +217,14 @@ export function carriers(
     const weight = weighing === 'endpoints' ? Math.min(count, heaviest) : 1;
     chosen.set(ip, { node: twin?.node ?? node, ip, weight });
   }
-  return [...chosen.values()];
+  if (former.size === 0 || weighing !== 'equal') return [...chosen.values()];
+  const gone = new Map<Ip, Carrier>();
+  for (const node of former) {
+    const candidate = nodes.byName.get(node);
+    const ip = of === 4 ? candidate?.ipv4 : candidate?.ipv6;
+    if (ip !== undefined && !chosen.has(ip)) gone.set(ip, { node, ip, weight: 1 });
+  }
+  return coveringFor([...chosen.values()], [...gone.values()]);
 }
 
 function countByNode(endpoints: readonly Endpoint[]): ReadonlyMap<string, number> {

@@ -52,11 +52,23 @@ export class Departures {
   }
 }
 
-/** The Services are there with all their EndpointSlices, and these name nothing that could serve the family. */
-export function lackEndpoints(holders: readonly Service[], of: Family): boolean {
-  return (
-    holders.length > 0 && holders.every((service) => service.slicesKnown && usable(service, of).length === 0)
-  );
+/**
+ * The Services are there with all their EndpointSlices, and these name nothing that could serve the family: no endpoint, or
+ * under Local only such on nodes that are there and are not to be used.
+ */
+export function lackEndpoints(
+  holders: readonly Service[],
+  { leftOut }: Pick<Candidates, 'leftOut'>,
+  of: Family,
+): boolean {
+  const lacks = (service: Service): boolean => {
+    const left = usable(service, of);
+    const isLocal = service.externalTrafficPolicy === 'Local';
+    return (
+      service.slicesKnown && left.every(({ node }) => isLocal && node !== undefined && leftOut.has(node))
+    );
+  };
+  return holders.length > 0 && holders.every(lacks);
 }
 
 /**
@@ -64,14 +76,16 @@ export function lackEndpoints(holders: readonly Service[], of: Family): boolean 
  * there. Under Cluster, and where an endpoint is on a node that is not known, it depends on the list of the nodes; where
  * an EndpointSlice may be missing, on the list of these.
  */
-export function goByEndpoints(holders: readonly Service[], nodes: Candidates, of: Family): boolean {
+export function goByEndpoints(
+  holders: readonly Service[],
+  { byName, leftOut }: Pick<Candidates, 'byName' | 'leftOut'>,
+  of: Family,
+): boolean {
+  const isThere = (node: string | undefined): boolean =>
+    node !== undefined && (byName.has(node) || leftOut.has(node));
   const local = holders.filter(({ externalTrafficPolicy }) => externalTrafficPolicy === 'Local');
   return (
     local.length > 0 &&
-    local.every(
-      (service) =>
-        service.slicesKnown &&
-        usable(service, of).every(({ node }) => node !== undefined && nodes.byName.has(node)),
-    )
+    local.every((service) => service.slicesKnown && usable(service, of).every(({ node }) => isThere(node)))
   );
 }

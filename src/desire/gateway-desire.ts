@@ -2,7 +2,7 @@ import type { Delta, Service } from '../model/cluster.ts';
 import { type Desire, type DesiredState, DesiredTable, type KernelState } from '../model/desired.ts';
 import type { Why } from '../model/desired-object.ts';
 import type { Gateway } from '../model/gateway.ts';
-import { type Ip, onlyIp } from '../model/ip.ts';
+import { type Family, type Ip, onlyIp } from '../model/ip.ts';
 import {
   type Change,
   changeObject,
@@ -13,6 +13,7 @@ import {
   type Route,
 } from '../model/object.ts';
 import { type Owner, ownerOf } from '../model/owner.ts';
+import type { ProbePaths } from '../model/probe-path.ts';
 import { type Probed, unprobed } from '../model/probed.ts';
 import type { Problem } from '../model/problem.ts';
 import { sameItems } from '../model/same-items.ts';
@@ -25,6 +26,7 @@ import { fixedObjects, notInUse } from './gateway.ts';
 import { alive } from './links.ts';
 import { NatTable } from './nat-table.ts';
 import { PathTable } from './path-table.ts';
+import { probeTable, probeWhy } from './probe-table.ts';
 import { apiServices, type Reserved, reservedIn } from './reserved.ts';
 import { RouteTable } from './route-table.ts';
 
@@ -72,6 +74,10 @@ export class GatewayDesire implements Desire {
   #fixedRoutes = 0;
   /** EIPs whose routes stay while the interface is dead. */
   #kept: ReadonlySet<Ip> = new Set();
+  /** The tables of nftables by which single nodes are asked. */
+  readonly #probeTables = new Map<Family, Key>();
+  /** What they were made of. */
+  #probePaths: { readonly paths: ProbePaths; readonly isAlive: boolean } | undefined;
   #fixedProblems = none;
   #nodes: unknown;
   #apis: readonly Service[] = [];
@@ -129,6 +135,7 @@ export class GatewayDesire implements Desire {
       unfinished =
         this.#routes?.table.update(changes, this.#reserved, kernel, this.#probed.standings) ?? false;
     }
+    this.#setProbeTables(kernel, lan !== undefined);
     const written = this.#routes?.table.takeWritten() ?? [];
     const groups = this.#routes?.table.takeWrittenGroups() ?? [];
     const isAnew = this.#routes !== before;
@@ -300,6 +307,25 @@ export class GatewayDesire implements Desire {
     const known = this.table.get(key);
     const isSame = known !== undefined && known.why.text === why.text && equal(known.object, object);
     if (!isSame) this.table.set(object, why, key);
+  }
+
+  #setProbeTables({ refused, refusals }: KernelState, isAlive: boolean): void {
+    const { probePaths: paths } = this.#probed;
+    const known = this.#probePaths;
+    if (known?.paths === paths && known.isAlive === isAlive && this.#refusals === refusals) return;
+    this.#probePaths = { paths, isAlive };
+    for (const version of [4, 6] as const) {
+      const before = this.#probeTables.get(version);
+      const table = isAlive ? probeTable(this.#gateway, paths[version], version) : undefined;
+      if (table === undefined || refused.has(keyOf(table))) {
+        if (before !== undefined) this.table.delete(before);
+        this.#probeTables.delete(version);
+        continue;
+      }
+      const key = keyOf(table);
+      this.#probeTables.set(version, key);
+      this.#set(table, probeWhy, key);
+    }
   }
 
   /** Linux deletes the objects of a dead interface; the remaining ones stay as they are. */

@@ -1,4 +1,5 @@
 import type { Snapshot } from '../model/cluster.ts';
+import type { KernelState } from '../model/desired.ts';
 import type { DesiredObject, DesiredObjects, Refusals } from '../model/desired-object.ts';
 import type { Gateway } from '../model/gateway.ts';
 import type { Ip } from '../model/ip.ts';
@@ -6,6 +7,7 @@ import type { Listing } from '../model/listing.ts';
 import { natTableName } from '../model/nat.ts';
 import { type Key, keyOf, type Link, type NftName } from '../model/object.ts';
 import { ownerOf } from '../model/owner.ts';
+import { probeTableName } from '../model/probe-path.ts';
 import { type Probed, unprobed } from '../model/probed.ts';
 import type { Problem } from '../model/problem.ts';
 import { standbyFilterName } from '../model/standby-filter.ts';
@@ -23,6 +25,7 @@ import { natObjects } from './nat-objects.ts';
 import { naming, paths } from './paths.ts';
 import { type Add, defaultRoutes, poolRoutes } from './plain-routes.ts';
 import { poolFinder } from './pools.ts';
+import { probeTable, probeWhy } from './probe-table.ts';
 import { apiServices, type Reserved, reservedIn } from './reserved.ts';
 import { segmentSizes, segmentSizeTableName } from './segment-size.ts';
 import { sysctls, withoutIpv6 } from './sysctls.ts';
@@ -65,6 +68,10 @@ export function gatewayObjects(
   );
   const lan = alive(have.links, gateway.lan);
   const { standings } = probed;
+  for (const version of [4, 6] as const) {
+    const table = lan && probeTable(gateway, probed.probePaths[version], version);
+    if (table !== undefined && !refused.has(keyOf(table))) add(table, probeWhy);
+  }
   problems.push(...eipRoutes(found.paths, { gateway, owner, lan, reserved, have, refused, standings }, add));
   if (usesNat(gateway)) {
     const named = naming(services, gateway);
@@ -106,14 +113,14 @@ function known<T>(holders: readonly T[]): readonly T[] | undefined {
 /** What decides, beside the routes, which EIPs are announced. */
 export interface Announcing {
   /** As `stuck` of the kernel's state in model/desired.ts. */
-  readonly stuck: ReadonlySet<Key>;
+  readonly stuck: KernelState['stuck'];
   /** An operator takes the traffic off this gateway. */
   readonly isDraining: boolean;
   /** Absent: nobody else has an EIP. */
   readonly uniqueness?: Uniqueness;
 }
 
-const notDraining: Announcing = { stuck: new Set(), isDraining: false };
+const notDraining: Announcing = { stuck: new Map(), isDraining: false };
 
 export interface FixedInputs {
   readonly gateway: Gateway;
@@ -131,6 +138,8 @@ export function nftTableNames(protocol: number): readonly NftName[] {
     natTableName(protocol),
     standbyFilterName(protocol, 4),
     standbyFilterName(protocol, 6),
+    probeTableName(protocol, 4),
+    probeTableName(protocol, 6),
   ];
 }
 

@@ -1,4 +1,4 @@
-import type { Delta, Node, Origin, Service } from '../model/cluster.ts';
+import { type Delta, type Node, type Origin, type Service, serviceName } from '../model/cluster.ts';
 import type { Gateway } from '../model/gateway.ts';
 import { type Family, family, type Ip } from '../model/ip.ts';
 import { type Probed, unprobed } from '../model/probed.ts';
@@ -64,7 +64,7 @@ export class PathTable {
   #formerPaths = new Map<Ip, FormerPath | undefined>();
   #formerCarriers = new Map<CarrierSet, readonly Carrier[]>();
 
-  constructor(gateway: Gateway, probed: Pick<Probed, 'waiting'> = unprobed) {
+  constructor(gateway: Gateway, probed: Pick<Probed, 'waiting' | 'formerCarriers'> = unprobed) {
     this.#gateway = gateway;
     this.#poolOf = poolFinder(gateway.pools);
     this.#terms = { gateway, poolOf: this.#poolOf, nodes: this.#candidates, probed, remembered: new Set() };
@@ -75,7 +75,7 @@ export class PathTable {
    * Reads changed Services and nodes again.
    *
    * @param delta 'all': read everything
-   * @param turned keys of Services that began or ceased to wait for a node
+   * @param turned keys of Services that began or ceased to wait for a node, or to cover for one
    */
   update(cluster: ClusterReader, delta: Delta | 'all', turned: Iterable<string> = []): PathChanges {
     const dirty = new Set<Ip>();
@@ -117,7 +117,7 @@ export class PathTable {
 
   /** The Services that hold the EIP are there, and have no endpoint that could serve it. */
   lacksEndpoints(eip: Ip): boolean {
-    return lackEndpoints(this.holders(eip), family(eip));
+    return lackEndpoints(this.holders(eip), this.#candidates, family(eip));
   }
 
   /** Where the EIP goes depends on its endpoints alone, and on no node that is not known. */
@@ -276,8 +276,10 @@ export class PathTable {
     // A Cluster and a Local Service share the EIP.
     if (local.length < named.length) return 'all';
     const names = new Set<string>();
-    for (const { endpoints } of local)
-      for (const { node } of endpoints) if (node !== undefined) names.add(node);
+    for (const service of local) {
+      for (const { node } of service.endpoints) if (node !== undefined) names.add(node);
+      for (const node of this.#terms.probed.formerCarriers(serviceName(service))[version]) names.add(node);
+    }
     return [...names];
   }
 

@@ -27,7 +27,7 @@ export type Idle = Pick<Path, 'eip' | 'services'>;
 export function paths(
   snapshot: Snapshot,
   gateway: Gateway,
-  probed: Pick<Probed, 'waiting'> = unprobed,
+  probed: Pick<Probed, 'waiting' | 'formerCarriers'> = unprobed,
 ): Paths {
   const { nodes, services } = snapshot;
   const poolOf = poolFinder(gateway.pools);
@@ -76,7 +76,7 @@ export interface Terms {
   readonly gateway: Gateway;
   readonly poolOf: PoolFinder;
   readonly nodes: Candidates;
-  readonly probed: Pick<Probed, 'waiting'>;
+  readonly probed: Pick<Probed, 'waiting' | 'formerCarriers'>;
   /** See `rememberedIn`. */
   readonly remembered: ReadonlySet<string | undefined>;
 }
@@ -96,12 +96,15 @@ export function resolve(
   const problems = unreachable.length === 0 ? claims : [...claims, ...unreachable];
   const services = holders.map(serviceName).sort();
   const weighing = gateway.weighByEndpoints ? 'endpoints' : 'equal';
+  // Neither a resilient group nor conntrack moves a flow because the parts are others.
+  const isCovering = !byNat && gateway.resilience === undefined;
   // A Service that no node can serve must not take the EIP away from a Service that shares it.
   const able = holders
     .filter((service) => !byNat || nodePorts(service).length > 0)
     .map((service) => {
-      const waiting = probed.waiting(serviceName(service))[of];
-      return { service, list: carriers(service, nodes, of, weighing, waiting) };
+      const name = serviceName(service);
+      const former = isCovering ? probed.formerCarriers(name)[of] : undefined;
+      return { service, list: carriers(service, nodes, of, weighing, probed.waiting(name)[of], former) };
     })
     .filter(({ list }) => list.length > 0);
   const [best] = able;

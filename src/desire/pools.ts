@@ -19,3 +19,8 @@ export function poolPrefixes({ pools }: Gateway): readonly Prefix[] {
 export function servesFamily(gateway: Gateway, of: 4 | 6): boolean {
   return poolPrefixes(gateway).some((prefix) => family(prefix) === of);
 }
+
+/** A pool that layer 2 announces, or nobody, is no business of a routing daemon. */
+export function isToldRouters({ announce = 'bgp' }: Pool): boolean {
+  return announce === 'bgp';
+}

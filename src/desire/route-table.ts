@@ -213,17 +213,16 @@ export class RouteTable {
 
   /**
    * A group that could not be changed in place still leads to its former nodes: EIPs whose routes do not lead to it
-   * yet go to another group. When it was the kernel that refused, the others follow; when it was the guard, those
-   * follow whose endpoints have moved, and the others wait.
+   * yet go to another group. When the kernel refused, or a list is missing that may name another EIP of the group, the
+   * others follow. When the guard doubts that a node is gone, those follow whose endpoints have moved, and the others wait.
    */
   #avoidStuck(): void {
-    const { stuck, refused } = this.#kernel.state;
-    for (const key of stuck) {
+    for (const [key, reason] of this.#kernel.state.stuck) {
       if (!key.startsWith('nexthop ')) continue;
       const group = this.#groups.get(Number(key.slice('nexthop '.length)));
       if (group === undefined) continue;
       for (const eip of [...group.eips]) {
-        if (refused.has(key) || !this.#kernel.leads(eip, group) || this.#paths.goesByEndpoints(eip))
+        if (reason !== 'held' || !this.#kernel.leads(eip, group) || this.#paths.goesByEndpoints(eip))
           this.#placements.evict(eip, group);
       }
     }

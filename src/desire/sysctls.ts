@@ -2,7 +2,7 @@ import type { Gateway } from '../model/gateway.ts';
 import { family } from '../model/ip.ts';
 import { sysctlName } from '../model/iproute.ts';
 import type { Listing } from '../model/listing.ts';
-import { keyOf, type Sysctl } from '../model/object.ts';
+import { isVirtualMac, keyOf, type Sysctl } from '../model/object.ts';
 import type { Problem } from '../model/problem.ts';
 import type { Add } from './plain-routes.ts';
 import { servesFamily } from './pools.ts';
@@ -71,7 +71,11 @@ function neighbourTimers(gateway: Gateway, ip: 'ipv4' | 'ipv6'): [name: string, 
 export function sysctls(gateway: Gateway, have: Listing, add: Add): readonly Problem[] {
   const problems: Problem[] = [];
   const names = new Set(have.links.map(({ name }) => name));
-  for (const sysctl of [...gatewaySysctls(gateway), ...advertisements(gateway, have)]) {
+  for (const sysctl of [
+    ...gatewaySysctls(gateway),
+    ...advertisements(gateway, have),
+    ...linkLocal(gateway, have),
+  ]) {
     if (have.objects.has(keyOf(sysctl))) add(sysctl, { text: 'gateway settings' });
     else if (interfaceGone(sysctl.name, names)) continue;
     else problems.push(missing(sysctl.name));
@@ -79,13 +83,15 @@ export function sysctls(gateway: Gateway, have: Listing, add: Add): readonly Pro
   return problems;
 }
 
-/** Paths of all sysctls that {@link sysctls} may desire and {@link withoutIpv6} reads, for the listing. */
+/** Paths of all sysctls that {@link sysctls} may desire, and that {@link withoutIpv6} reads, for the listing. */
 export function sysctlNames(gateway: Gateway): readonly string[] {
   const segment = gateway.announce?.segment;
   return [
     ...gatewaySysctls(gateway).map(({ name }) => name),
     acceptRa(gateway.uplink),
-    ...(segment !== undefined && answersNdp(gateway) ? [disableIpv6(segment)] : []),
+    ...(segment !== undefined && answersNdp(gateway)
+      ? [disableIpv6(segment), ...linkLocalOn(segment).map(({ name }) => name)]
+      : []),
   ];
 }
 
@@ -102,6 +108,26 @@ function advertisements(gateway: Gateway, have: Listing): readonly Sysctl[] {
     return have.formerSysctls.get(path) ?? (present?.kind === 'sysctl' ? present.value : undefined);
   };
   return before(ipv6Forwarding) === '0' && before(name) === '1' ? [{ kind: 'sysctl', name, value: '2' }] : [];
+}
+
+/**
+ * keepalived keeps the interface of a virtual link-layer address without a link-local address. Linux then answers no
+ * question that comes from one: none of a router, and none by which a host finds out whether a neighbour is still there.
+ */
+function linkLocal(gateway: Gateway, { links }: Listing): readonly Sysctl[] {
+  const segment = gateway.announce?.segment;
+  if (segment === undefined || !answersNdp(gateway)) return [];
+  const mac = links.find(({ name }) => name === segment)?.mac;
+  return mac !== undefined && isVirtualMac(mac) ? linkLocalOn(segment) : [];
+}
+
+function linkLocalOn(segment: string): readonly Sysctl[] {
+  const conf = `net/ipv6/conf/${segment}`;
+  return [
+    // The other gateway has the same address there: neither asks whether it is taken.
+    { kind: 'sysctl', name: `${conf}/accept_dad`, value: '0' },
+    { kind: 'sysctl', name: `${conf}/addr_gen_mode`, value: '0' },
+  ];
 }
 
 /** Linux answers no NDP on an interface where IPv6 is off, as it is on those that keepalived makes for a virtual MAC. */

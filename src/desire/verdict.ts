@@ -8,6 +8,8 @@ export interface NodeSignals {
   readonly node: Node;
   /** It does not answer ARP or NDP at this address, and that is believed. */
   readonly silent: boolean;
+  /** It is new, or was silent, and has not answered for an EIP yet. */
+  readonly waits: boolean;
   readonly proxy: ProxyHealth;
   /** Whether a cordoned node gets no new flows. */
   readonly cordon: 'drains' | 'ignored';
@@ -23,13 +25,18 @@ export interface Verdict {
    * - silent: it is believed to be dead
    * - draining: no new flows, where there is another node; it keeps those that it has
    * - drained: no flows, where there is another node
+   * - waiting: no flows yet, where there is another node
    */
-  readonly kind: 'carries' | 'left out' | 'silent' | 'draining' | 'drained';
+  readonly kind: 'carries' | 'left out' | 'silent' | 'draining' | 'drained' | 'waiting';
   /** With 'it' for the node; undefined: it carries. */
   readonly why: string | undefined;
 }
 
 const carries: Verdict = { kind: 'carries', why: undefined };
+const waits: Verdict = {
+  kind: 'waiting',
+  why: 'it is new, or back, and does not answer for an EIP that others answer for',
+};
 
 /** What a node may be sent, from everything that anybody says of it. */
 export function verdict(signals: NodeSignals): Verdict {
@@ -37,7 +44,7 @@ export function verdict(signals: NodeSignals): Verdict {
   if (barred !== undefined) return { kind: 'left out', why: barred };
   if (signals.silent) return { kind: 'silent', why: 'it does not answer ARP or NDP' };
   const why = drainReason(signals);
-  if (why === undefined) return carries;
+  if (why === undefined) return signals.waits ? waits : carries;
   return { kind: signals.drainingFor < signals.limit ? 'draining' : 'drained', why };
 }
 

@@ -29,6 +29,10 @@ export interface DoctorFacts {
   readonly defaultRoutes: readonly DefaultRouteFacts[];
   readonly managers: ManagerFacts;
   readonly firewall: readonly FirewallFacts[];
+  /** Of this network namespace. */
+  readonly routingDaemons:
+    | { readonly kind: 'asked'; readonly asked: readonly RoutingDaemonFacts[] }
+    | NotAsked;
   readonly nodes: NodesFacts | NotAsked;
   readonly agents: readonly AgentFacts[];
   readonly daemon: DaemonFacts;
@@ -115,6 +119,40 @@ export interface FirewallFacts {
   readonly pool: string;
   readonly family: Family;
   readonly verdict: ForwardVerdict | NotAsked;
+}
+
+/** A routing daemon, and what it has of what it is to announce. */
+export interface RoutingDaemonFacts {
+  readonly daemon: RoutingDaemon;
+  readonly answer: RoutingAnswer;
+}
+
+export type RoutingDaemon = 'BIRD' | 'FRR';
+
+export type RoutingAnswer =
+  | {
+      readonly kind: 'tells';
+      readonly families: readonly FamilyRoutes[];
+      readonly sessions: readonly BgpSession[];
+    }
+  /** It has nothing of what `eiproute bird` or `eiproute frr` prints. */
+  | { readonly kind: 'not included' }
+  | { readonly kind: 'silent'; readonly why: string }
+  | { readonly kind: 'not permitted'; readonly why: string };
+
+export interface FamilyRoutes {
+  readonly family: Family;
+  /** Routes that it has, to announce. */
+  readonly has: number;
+  /** What the kernel had before and after the daemon was asked: of the announce table, for FRR routes of EIPs. */
+  readonly should: { readonly least: number; readonly most: number };
+}
+
+export interface BgpSession {
+  /** `up4`, `203.0.113.254` */
+  readonly name: string;
+  /** `Established`, in the daemon's words */
+  readonly state: string;
 }
 
 export interface NodesFacts {

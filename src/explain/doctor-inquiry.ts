@@ -42,6 +42,7 @@ import { addressOn } from './link-address.ts';
 import { findManagers } from './managers.ts';
 import { askNeighbours } from './neighbour-inquiry.ts';
 import { neededRights } from './rights.ts';
+import { askRoutingDaemons } from './routing-daemons.ts';
 import { savedCluster } from './saved-cluster.ts';
 import type { NotAsked } from './trace-facts.ts';
 
@@ -110,6 +111,7 @@ const nothing = {
   firewall: [],
   nodes: { kind: 'not asked', why: 'the configuration is wrong' },
   agents: [],
+  routingDaemons: { kind: 'not asked', why: 'not of this role' },
 } as const;
 
 type Parts = Omit<DoctorFacts, 'now' | 'release' | 'lacks' | 'kernel' | 'managers' | 'configuration'>;
@@ -158,6 +160,7 @@ async function examineGateway(
     apis,
     defaultRoutes,
     firewall: firewallFacts(firewall, config, links),
+    routingDaemons: await routingFacts(kernel, config, signal),
     nodes: hosts,
     agents: await agentFacts(cluster, config, links, signal),
     daemon,
@@ -206,6 +209,17 @@ function factsOf(configuration: AnyConfiguration): ConfigurationFacts {
     default:
       return configuration satisfies never;
   }
+}
+
+async function routingFacts(
+  kernel: Kernel,
+  { gateway }: GatewayConfig,
+  signal: AbortSignal,
+): Promise<DoctorFacts['routingDaemons']> {
+  const asked = await readable(askRoutingDaemons(kernel, gateway, signal));
+  return asked === undefined
+    ? { kind: 'not asked', why: 'the kernel cannot be read' }
+    : { kind: 'asked', asked };
 }
 
 function listingOf(

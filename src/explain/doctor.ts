@@ -15,11 +15,13 @@ import { layer2Checks } from './checks/layer2.ts';
 import { namespaceCheck } from './checks/namespace.ts';
 import { agentsCheck } from './checks/node-agents.ts';
 import { nodesCheck } from './checks/nodes.ts';
+import { routingDaemonChecks } from './checks/routing-daemon.ts';
 import type { DoctorFacts } from './doctor-facts.ts';
 
 /**
- * The checks of a host, from facts alone. Always the same ones for a role, but for two: layer 2 is looked at where a pool is
- * announced by it, and what this process sees of the kernel is not told where the daemon sees another one.
+ * The checks of a host, from facts alone. Always the same ones for a role, but for three: layer 2 is looked at where a pool is
+ * announced by it, the routing daemon where one is to announce, and what this process sees of the kernel is not told where
+ * the daemon sees another one.
  */
 export function doctor(facts: DoctorFacts): readonly Check[] {
   const { configuration } = facts;
@@ -55,6 +57,7 @@ export function doctor(facts: DoctorFacts): readonly Check[] {
     ...facts.defaultRoutes.map((route) => defaultRouteCheck(route, gateway)),
     managersCheck(facts, [lan, uplink]),
     ...layer2Checks(facts, gateway),
+    ...routingDaemonChecks(facts, gateway),
     firewallCheck(facts, gateway),
     nodesCheck(facts, gateway),
     agentsCheck(facts, gateway),

@@ -1,7 +1,8 @@
-import { readdir, readFile, readlink } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readWith } from '../kernel/program.ts';
 import type { ManagerFacts } from './doctor-facts.ts';
+import { processesNamed } from './processes.ts';
 
 /** By the name of the process, which Linux cuts at 15 characters. */
 const known: ReadonlyMap<string, string> = new Map([
@@ -25,18 +26,10 @@ export async function findManagers(signal: AbortSignal): Promise<ManagerFacts> {
 }
 
 async function runningManagers(): Promise<readonly string[]> {
-  const own = await readlink('/proc/self/ns/net');
-  const found = await Promise.all(
-    (await readdir('/proc'))
-      .filter((name) => /^\d+$/.test(name))
-      .map(async (pid) => {
-        // A process may end while it is looked at, and that of another user may not be looked at.
-        const name = known.get((await readFile(`/proc/${pid}/comm`, 'utf8').catch(() => '')).trim());
-        if (name === undefined) return undefined;
-        return (await readlink(`/proc/${pid}/ns/net`).catch(() => '')) === own ? name : undefined;
-      }),
+  const found = (await processesNamed(new Set(known.keys()))).flatMap(({ name, namespace }) =>
+    namespace === 'ours' ? (known.get(name) ?? []) : [],
   );
-  return [...new Set(found.filter((name) => name !== undefined))].sort();
+  return [...new Set(found)].sort();
 }
 
 const folders = ['usr/lib/systemd', 'run/systemd', 'etc/systemd'];

@@ -51,7 +51,7 @@ function servingOf(
     return { status: 'False', reason: 'NotRouted', message: `no route for ${idle.join(', ')}` };
   if (ofNodes) return { status: 'True', reason: 'OnNodes', message: '' };
   if (answered) return { status: 'True', reason: 'Routed', message: '' };
-  const message = 'routed, but no node has said on its health check port that it serves the Service';
+  const message = 'routed, but nodes that the route leads to do not answer for the Service yet';
   return { status: 'False', reason: 'NoAnswer', message };
 }
 

@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { lastErrno, libc, SOCK_CLOEXEC, SOCK_NONBLOCK, SOCK_STREAM, SOL_SOCKET } from '../libc.ts';
-import { family, type Ip, ipBytes } from '../model/ip.ts';
+import { family, type Ip } from '../model/ip.ts';
 import { AF } from './netlink/message.ts';
+import { socketAddress } from './socket-address.ts';
 
 const SO_BINDTODEVICE = 25;
 /** ms between two looks at a connection that is being made */
@@ -36,8 +37,8 @@ export async function connectBound(
   if (fd < 0) return lastErrno();
   try {
     const name = Buffer.from(`${device}\0`);
-    const own = addressBytes(from, 0);
-    const other = addressBytes(to, port);
+    const own = socketAddress(from, 0);
+    const other = socketAddress(to, port);
     if (libc.setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, name, name.length) < 0) return lastErrno();
     if (libc.bind(fd, own, own.length) < 0) return lastErrno();
     const end = performance.now() + patience;
@@ -53,15 +54,4 @@ export async function connectBound(
   } finally {
     libc.close(fd);
   }
-}
-
-/** struct sockaddr_in, or sockaddr_in6 */
-function addressBytes(ip: Ip, port: number): Uint8Array {
-  const isFour = family(ip) === 4;
-  const bytes = new Uint8Array(isFour ? 16 : 28);
-  const view = new DataView(bytes.buffer);
-  view.setUint16(0, isFour ? AF.inet : AF.inet6, true);
-  view.setUint16(2, port);
-  bytes.set(ipBytes(ip), isFour ? 4 : 8);
-  return bytes;
 }

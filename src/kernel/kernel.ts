@@ -1,5 +1,5 @@
 import type { Listing, NeighbourQuery } from '../model/listing.ts';
-import type { Change, KernelObject, Key, NftName } from '../model/object.ts';
+import type { Change, KernelObject, Key, Link, NftName } from '../model/object.ts';
 import type { Owner } from '../model/owner.ts';
 
 /**
@@ -14,6 +14,13 @@ export interface Kernel extends AsyncDisposable {
    * @throws KernelError when the kernel cannot be read
    */
   list(scope: Scope, signal: AbortSignal): Promise<Listing>;
+
+  /**
+   * Reads the interfaces with their addresses alone: what decides whether this gateway announces.
+   *
+   * @throws KernelError when the kernel cannot be read
+   */
+  links(signal: AbortSignal): Promise<readonly Link[]>;
 
   /**
    * Makes the changes, in order. One that is refused does not stop the others.

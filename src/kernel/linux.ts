@@ -7,6 +7,7 @@ import {
   type KernelObject,
   type Key,
   keyOf,
+  type Link,
   type NftFamily,
 } from '../model/object.ts';
 import type { Problem } from '../model/problem.ts';
@@ -83,6 +84,16 @@ export class LinuxKernel implements Kernel {
         const listing = await this.#list(scope, signal);
         for (const watch of watches) watch.listed(scope, listing);
         return listing;
+      } catch (error) {
+        throw asKernelError(error);
+      }
+    });
+  }
+
+  links(signal: AbortSignal): Promise<readonly Link[]> {
+    return this.#reading.run(async () => {
+      try {
+        return await this.#lister.links(signal);
       } catch (error) {
         throw asKernelError(error);
       }

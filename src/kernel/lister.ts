@@ -95,7 +95,7 @@ export class Lister {
   }
 
   async #dump(scope: Scope, signal: AbortSignal): Promise<Dumped> {
-    const links = await this.#links(signal);
+    const links = await this.links(signal);
     const parts: (readonly (Found | undefined)[])[] = [];
     for (const dump of this.#dumps) parts.push(await this.#dumper.again(dump, signal));
     return { links, parts, settings: await this.#sysctls.list(scope.sysctls) };
@@ -114,7 +114,7 @@ export class Lister {
     return tables;
   }
 
-  async #links(signal: AbortSignal): Promise<readonly Link[]> {
+  async links(signal: AbortSignal): Promise<readonly Link[]> {
     const links = await this.#dumper.dump(linkDump, signal);
     const addresses = new Map<number, LinkAddress[]>();
     for (const { link, address } of await this.#dumper.dump(addressDump, signal)) {

@@ -8,15 +8,18 @@ export interface KernelState extends Listing {
   /** The changes that the kernel has refused since the last dump. */
   readonly refused: Refusals;
   /**
-   * Keys of objects that stay as they are although a change is due: groups whose replacement the kernel refused or the
+   * Objects that stay as they are although a change is due, and why: groups whose replacement the kernel refused or the
    * guard holds, to which no new route may lead; and routes of EIPs whose delete is held.
    */
-  readonly stuck: ReadonlySet<Key>;
+  readonly stuck: ReadonlyMap<Key, StuckReason>;
   /** Raised with every dump. */
   readonly dumps: number;
   /** Raised whenever `refused` or `stuck` changes. */
   readonly refusals: number;
 }
+
+/** `held`: for another reason than lists that are missing. */
+export type StuckReason = 'refused' | 'lists incomplete' | 'held';
 
 /** How an update ended, beside the table itself. */
 export interface DesiredState {

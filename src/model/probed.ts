@@ -1,4 +1,5 @@
 import type { Family, Ip } from './ip.ts';
+import { noProbePaths, type ProbePaths } from './probe-path.ts';
 
 /** What the gateway has seen of the nodes by itself: an input of the desire. */
 export interface Probed {
@@ -11,13 +12,25 @@ export interface Probed {
    * several takes the flows of all: the kernel passes over members of a group whose address it is asking for.
    */
   readonly areNodesHeard: boolean;
+  /** The nodes that are to be asked for EIPs, one by one; the same object as long as nothing in it changes. */
+  readonly probePaths: ProbePaths;
   /**
    * Nodes that get no traffic of a Service yet, by their names.
    *
    * @param service `namespace/name`
    */
   waiting(service: string): Waiting;
-  /** The Services that began or ceased to wait for a node since the last call: `namespace/name`. */
+  /**
+   * Nodes that had endpoints of a Service under Local until lately, by their names; those that have some again may be
+   * among them.
+   *
+   * @param service `namespace/name`
+   */
+  formerCarriers(service: string): ByFamily;
+  /**
+   * The Services that began or ceased to wait for a node, or to cover for one, since the last call: `namespace/name`. What
+   * changed with the Service itself may be missing.
+   */
   takeTurned(): ReadonlySet<string>;
 }
 
@@ -25,14 +38,18 @@ export interface Probed {
  * - silent: it does not answer. No group leads there while one of its other nodes answers.
  * - draining: no new flows while another node gets them; where the kernel can, it keeps the flows that it has.
  * - drained: no flows while another node gets them.
+ * - waiting: it is new, or back, and its dataplane has not answered yet. No flows while another node gets them.
  */
-export type Standing = 'silent' | 'draining' | 'drained';
+export type Standing = 'silent' | 'draining' | 'drained' | 'waiting';
 
 /** What kube-proxy's own health check says of its node; unknown: it never answered, or nobody asks. */
 export type ProxyHealth = 'serves' | 'refuses' | 'gone' | 'unknown';
 
-/** Nodes whose kube-proxy has not said yet that it serves the Service. Each family has rules of its own. */
-export type Waiting = Readonly<Record<Family, ReadonlySet<string>>>;
+/** Names of nodes. Each family has rules of its own. */
+export type ByFamily = Readonly<Record<Family, ReadonlySet<string>>>;
+
+/** Nodes whose kube-proxy has not said yet that it serves the Service. */
+export type Waiting = ByFamily;
 
 const nobody: ReadonlySet<string> = new Set();
 
@@ -44,6 +61,8 @@ export const noStandings: ReadonlyMap<Ip, Standing> = new Map();
 export const unprobed: Probed = {
   standings: noStandings,
   areNodesHeard: true,
+  probePaths: noProbePaths,
   waiting: () => noneWaiting,
+  formerCarriers: () => noneWaiting,
   takeTurned: () => nobody,
 };

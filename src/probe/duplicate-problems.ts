@@ -10,7 +10,8 @@ export interface Duplicate {
 }
 
 export function duplicateEip({ eip, mac, isAnswered }: Duplicate, segment: string): Problem {
-  const [protocol, show] = family(eip) === 4 ? ['ARP', 'arping -D'] : ['NDP', 'ndisc6'];
+  const [protocol, ask] =
+    family(eip) === 4 ? ['ARP', `arping -D -I ${segment} ${eip}`] : ['NDP', `ndisc6 ${eip} ${segment}`];
   const what = isAnswered
     ? 'this gateway answers for it too, and clients reach the one or the other'
     : 'this gateway does not answer for it';
@@ -19,7 +20,7 @@ export function duplicateEip({ eip, mac, isAnswered }: Duplicate, segment: strin
     severity: 'error',
     subject: eip,
     message: `${eip} is claimed by ${mac} on ${segment} (${protocol}); ${what}`,
-    advice: `find the host (${show} -I ${segment} ${eip}; the switch knows the port of ${mac}) and take the address from it, or out of the pool`,
+    advice: `find the host (${ask}; the switch knows the port of ${mac}) and take the address from it, or out of the pool`,
     eip,
   };
 }

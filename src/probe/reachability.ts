@@ -8,6 +8,7 @@ import { HostTable, type Look } from './host-table.ts';
 import { type Doubt, doubtFor, judge } from './judge.ts';
 import { blind, doubted, flappingNode, silentNode } from './reachability-problems.ts';
 import { rest } from './rest.ts';
+import { fewAddresses, schedule, siblings } from './schedule.ts';
 import type { Targets } from './targets.ts';
 
 export interface ReachabilityOptions {
@@ -56,7 +57,8 @@ export class Reachability {
   readonly #changed: () => void;
   readonly #table = new HostTable();
   #targets = nobody;
-  #slices: readonly (readonly Ip[])[] = [];
+  /** Of each turn: what is sent at once, one after the other. */
+  #turns: readonly (readonly (readonly Ip[])[])[] = [[]];
   /** The kernel was not asked about these yet. */
   #fresh: readonly Ip[] = [];
   #silent: ReadonlySet<Ip> = new Set();
@@ -119,11 +121,17 @@ export class Reachability {
     this.#judge();
   }
 
-  /** Divides those that are asked into what is sent at once. */
+  /** Divides those that are asked into turns, and these into what is sent at once. Who was not heard yet is asked always. */
   #slice(): void {
-    const ips = this.#table.asked;
-    const count = Math.ceil(ips.length / mostAtOnce);
-    this.#slices = Array.from({ length: count }, (_, nth) => ips.filter((_ip, i) => i % count === nth));
+    const { asked } = this.#table;
+    if (!this.#isHeard) {
+      this.#turns = [slicesOf(asked)];
+      return;
+    }
+    const { always, seldom } = schedule(asked, this.#targets.nodes, new Set(this.#table.silent));
+    // The same lists in each turn: what is sent for one is written once.
+    const slices = slicesOf(always);
+    this.#turns = seldom.map((some) => [...slices, ...slicesOf(some)]);
   }
 
   /** Asks until the signal is aborted. */
@@ -164,7 +172,7 @@ export class Reachability {
         await this.#expire();
       }
       const { lan } = this.#targets;
-      const slices = this.#slices;
+      const slices = this.#turns[turn % this.#turns.length] ?? [];
       for (const slice of slices) {
         if (lan !== undefined) await this.#try(() => this.#port.solicit(lan.index, slice));
         if (!(await rest(this.#every() / slices.length, signal))) return;
@@ -213,7 +221,21 @@ export class Reachability {
     const at = this.#time();
     for (const [i, ip] of ips.entries()) this.#table.saw(ip, { state: states[i], failed, now, since, at });
     if (this.#table.fixed.length !== before) this.#slice();
+    const silent = this.#unheard;
     this.#judge();
+    if (this.#unheard !== silent) await this.#askOthers(this.#unheard.difference(silent));
+  }
+
+  /** The other addresses of nodes that have just fallen silent are asked at once, where they were asked seldom. */
+  async #askOthers(silent: ReadonlySet<Ip>): Promise<void> {
+    if (this.#table.ips.length <= fewAddresses) return;
+    this.#slice();
+    const { lan, nodes } = this.#targets;
+    const asked = new Set(this.#table.asked);
+    const others = siblings(silent, nodes).filter((ip) => asked.has(ip) && !this.#unheard.has(ip));
+    if (lan === undefined || others.length === 0) return;
+    await this.#try(() => this.#port.expire(lan.index, others));
+    await this.#try(() => this.#port.solicit(lan.index, others));
   }
 
   /** @returns undefined when the kernel could not be asked: then nothing is known of anybody */
@@ -246,6 +268,7 @@ export class Reachability {
     const isAsked = lan !== undefined && isPartial === undefined && this.#fresh.length === 0;
     if (this.#isHeard || !isAsked || this.#table.unheard.length > 0) return;
     this.#isHeard = true;
+    this.#slice();
     this.#changed();
   }
 
@@ -272,4 +295,10 @@ export class Reachability {
     if (!isSame) this.#silent = silent;
     this.#changed();
   }
+}
+
+/** Evenly divided, none longer than what may be sent at once. */
+function slicesOf(ips: readonly Ip[]): readonly (readonly Ip[])[] {
+  const count = Math.ceil(ips.length / mostAtOnce);
+  return Array.from({ length: count }, (_, nth) => ips.filter((_ip, i) => i % count === nth));
 }

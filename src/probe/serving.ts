@@ -5,11 +5,14 @@ import type { Problem } from '../model/problem.ts';
 import { AwakeClock } from './awake-clock.ts';
 import type { Health } from './health-port.ts';
 import type { LateNode } from './late-nodes.ts';
+import type { Answer } from './question.ts';
 import { rest } from './rest.ts';
 import { type Question, type ServingInputs, ServingTable } from './serving-table.ts';
 
 export interface ServingOptions extends ServingInputs {
   readonly ask: (ip: Ip, port: number, signal: AbortSignal) => Promise<Health>;
+  /** What the EIPs of the Service came to by way of a node; undefined: nobody has asked. */
+  readonly eipAnswer: (service: string, via: Ip) => Answer | undefined;
   /** ms after which a node that never answered gets traffic all the same; 0: nobody waits */
   readonly wait: () => number;
   /** ms; must never run backwards */
@@ -95,8 +98,13 @@ export class Serving {
   #turn(signal: AbortSignal): void {
     const now = this.#clock.now();
     for (const question of [...this.#table.questions]) {
-      if (now - question.since >= this.#options.wait()) this.#overdue(question);
-      else this.#ask(question, signal);
+      const ip = this.#options.addressOf(question.node, question.of);
+      const answer = ip && this.#options.eipAnswer(question.service, ip);
+      const isOver = now - question.since >= this.#options.wait();
+      if (answer === 'serves') this.#answered(question);
+      // One that refuses what it should serve is known not to serve it.
+      else if (isOver && answer !== 'refuses') this.#overdue(question);
+      else if (!isOver || now >= this.#lateAgain) this.#ask(question, signal);
     }
     if (now < this.#lateAgain) return;
     this.#lateAgain = now + latePace;
@@ -121,12 +129,16 @@ export class Serving {
         this.#why.set(question, health.why);
         return;
       }
-      this.#table.answered(question);
       this.#lateAgain = 0;
-      this.#report();
-      this.#options.changed();
-      this.#options.answered?.(question.service);
+      this.#answered(question);
     });
+  }
+
+  #answered(question: Question): void {
+    this.#table.answered(question);
+    this.#report();
+    this.#options.changed();
+    this.#options.answered?.(question.service);
   }
 
   #report(): void {

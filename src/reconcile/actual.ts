@@ -13,7 +13,7 @@ export class Actual implements KernelState {
   #former: Map<string, string>;
   #listing: Pick<Listing, 'foreignIds' | 'lookedUp' | 'links' | 'neighbours'>;
   #refused = new Map<Key, Failed>();
-  #stuck: ReadonlySet<Key> = new Set();
+  #stuck: KernelState['stuck'] = new Map();
   #dumps = 1;
   #refusals = 1;
   #carrying = 0;
@@ -55,7 +55,7 @@ export class Actual implements KernelState {
     return this.#refused;
   }
 
-  get stuck(): ReadonlySet<Key> {
+  get stuck(): KernelState['stuck'] {
     return this.#stuck;
   }
 
@@ -101,6 +101,11 @@ export class Actual implements KernelState {
     return { changed, appeared };
   }
 
+  /** The interfaces were read anew; everything else stays known as it was. */
+  setLinks(links: readonly Link[]): void {
+    this.#listing = { ...this.#listing, links };
+  }
+
   /** The kernel has acknowledged the change. */
   acknowledge({ key, change }: Pick<PlannedChange, 'key' | 'change'>): void {
     const object = changeObject(change);
@@ -125,10 +130,11 @@ export class Actual implements KernelState {
     }
   }
 
-  /** @returns whether the keys have changed */
-  setStuck(keys: ReadonlySet<Key>): boolean {
-    if (keys.size === this.#stuck.size && keys.isSubsetOf(this.#stuck)) return false;
-    this.#stuck = keys;
+  /** @returns whether they have changed */
+  setStuck(stuck: KernelState['stuck']): boolean {
+    const isSame = [...stuck].every(([key, why]) => this.#stuck.get(key) === why);
+    if (isSame && stuck.size === this.#stuck.size) return false;
+    this.#stuck = stuck;
     this.#refusals += 1;
     return true;
   }

@@ -4,7 +4,7 @@ import type { Listing } from '../model/listing.ts';
 import { changeObject, equal, type Key, keyOf } from '../model/object.ts';
 import { Actual } from './actual.ts';
 import { allKeys, diff } from './diff.ts';
-import { type Plan, plan, stuckKeys } from './plan.ts';
+import { type Plan, plan, stuckObjects } from './plan.ts';
 import type { Role } from './reconciler.ts';
 import type { Conflict, Missing, PlannedChange, Report } from './report.ts';
 import { nothingWithdrawn } from './withdrawals.ts';
@@ -31,7 +31,7 @@ export async function dryRun(kernel: Kernel, role: Role, signal: AbortSignal): P
   while (true) {
     builds.push(...last.plan.builds);
     for (const one of last.plan.builds) then.acknowledge(one);
-    const isStuckAnew = then.setStuck(stuckKeys(last.plan.held, then.refused));
+    const isStuckAnew = then.setStuck(stuckObjects(last.plan.held, then.refused));
     if (!isStuckAnew && (!last.desired.unfinished || last.plan.builds.length === 0)) break;
     last = pass(role, then);
   }

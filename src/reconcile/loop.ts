@@ -27,8 +27,8 @@ export interface LoopOptions {
 
 /**
  * Maximum share of the time for dumps. Under constant changes by other programs, hints are collected for four times the
- * duration of the last dump, and start one dump together. An address that comes or goes does not wait: it happens rarely,
- * and may decide which of two gateways answers for the EIPs.
+ * duration of the last dump, and start one dump together. An address that comes or goes may decide which of two gateways
+ * answers for the EIPs: a round that reads the addresses alone comes at once, before the dump.
  */
 const dumpShare = 0.2;
 
@@ -104,13 +104,8 @@ class Timetable {
   }
 
   earliest(): number {
-    const hints = this.#hints.length > 0 ? this.#restFor(this.#hints) : Number.POSITIVE_INFINITY;
+    const hints = this.#hints.length > 0 ? this.#rest : Number.POSITIVE_INFINITY;
     return Math.min(this.again, this.#resync, this.#retry, hints);
-  }
-
-  /** An address that comes may make this gateway the active one: clients wait for it. */
-  #restFor(hints: readonly Reason[]): number {
-    return hints.some(({ kind }) => kind === 'address') ? Number.NEGATIVE_INFINITY : this.#rest;
   }
 
   due(
@@ -118,14 +113,18 @@ class Timetable {
     now: number,
   ): { readonly reasons: readonly Reason[]; readonly refresh: Refresh } {
     const reasons = waiting.filter((reason) => !isHint(reason));
+    const addresses = waiting.filter(({ kind }) => kind === 'address');
+    const areHintsDue = this.#hints.length > 0 && now >= this.#rest;
     // A burst repeats itself: the first hints suffice.
-    const hints = [...this.#hints, ...waiting.filter(isHint)];
-    const rest = this.#restFor(hints);
-    this.#hints = hints.slice(0, mostReasons);
-    let refresh: Refresh = reasons.some(({ kind }) => kind === 'config' || kind === 'operator')
-      ? 'dump'
-      : 'cached';
-    if (this.#hints.length > 0 && now >= rest) {
+    this.#hints = [...this.#hints, ...waiting.filter(isHint)].slice(0, mostReasons);
+    const isOrdered = reasons.some(({ kind }) => kind === 'config' || kind === 'operator');
+    const isDumpDue = isOrdered || areHintsDue || now >= this.#resync || now >= this.#retry;
+    let refresh: Refresh = isOrdered ? 'dump' : 'cached';
+    if (addresses.length > 0 && !isDumpDue) {
+      // They stay hints: the dump follows.
+      reasons.push(...addresses);
+      refresh = 'links';
+    } else if (this.#hints.length > 0 && now >= this.#rest) {
       reasons.push(...this.#hints);
       refresh = 'dump';
     }

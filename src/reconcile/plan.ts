@@ -1,3 +1,4 @@
+import type { StuckReason } from '../model/desired.ts';
 import type { Refusal } from '../model/desired-object.ts';
 import { type Change, changeObject, equal, type KernelObject, type Key, keyOf } from '../model/object.ts';
 import type { Actual } from './actual.ts';
@@ -66,12 +67,18 @@ function isGroupReplace(change: Change): change is Extract<Change, { verb: 'repl
  * What stays as it is although a change is due; see `stuck` in model/desired.ts. Not a route that waits for its
  * announcement to go.
  */
-export function stuckKeys(held: readonly Held[], refused: ReadonlyMap<Key, Refusal>): ReadonlySet<Key> {
-  const keys = new Set<Key>();
-  for (const { change } of refused.values()) if (isGroupReplace(change)) keys.add(keyOf(change.want));
-  for (const { key, change, reason } of held)
-    if (isGroupReplace(change) || (isEipDelete(change) && reason !== 'still named')) keys.add(key);
-  return keys;
+export function stuckObjects(
+  held: readonly Held[],
+  refused: ReadonlyMap<Key, Refusal>,
+): ReadonlyMap<Key, StuckReason> {
+  const stuck = new Map<Key, StuckReason>();
+  for (const { key, change, reason } of held) {
+    if (isGroupReplace(change) || (isEipDelete(change) && reason !== 'still named'))
+      stuck.set(key, reason === 'lists incomplete' ? reason : 'held');
+  }
+  for (const { change } of refused.values())
+    if (isGroupReplace(change)) stuck.set(keyOf(change.want), 'refused');
+  return stuck;
 }
 
 function isEipDelete(change: Change): boolean {

@@ -9,7 +9,7 @@ import { Drift } from './drift.ts';
 import { Execution, waiting } from './execution.ts';
 import { Fights } from './fights.ts';
 import { Hold } from './hold.ts';
-import { type Plan, plan, stuckKeys } from './plan.ts';
+import { type Plan, plan, stuckObjects } from './plan.ts';
 import { conflictingKeys, forgetSolved, refusalsOf } from './refusals.ts';
 import type { Held, Missing, PlannedChange, Reason, Report } from './report.ts';
 import { serviceOf, Withdrawals } from './withdrawals.ts';
@@ -22,8 +22,11 @@ export interface Role {
   readonly desire: Desire;
 }
 
-/** 'dump' reads the whole kernel; 'cached' relies on the last dump and the acknowledgements of our own writes. */
-export type Refresh = 'dump' | 'cached';
+/**
+ * 'dump' reads the whole kernel; 'links' its interfaces and their addresses alone; 'cached' nothing: what is not read is
+ * known by the last dump and the acknowledgements of our own writes.
+ */
+export type Refresh = 'dump' | 'links' | 'cached';
 
 /**
  * Passes of one round. A refused nexthop hides a refusal of its group, and that one a refusal of its route; a group
@@ -121,14 +124,14 @@ export class Reconciler {
     if (actual === undefined || dumped) {
       actual = await this.#dump(role, disturbed, signal);
       actual.forgetRefused();
-    }
+    } else if (refresh === 'links') actual.setLinks(await this.#kernel.links(signal));
     const earlier = new Set(actual.refused.values());
     const execution = new Execution({ kernel: this.#writer, actual, drift: this.#drift, signal });
     let pass = this.#pass(role, actual, at);
     let refused = await execution.build(pass.plan.builds);
     let goesOn = false;
     for (let passes = 1; ; passes += 1) {
-      const stuck = actual.setStuck(stuckKeys(pass.plan.held, actual.refused));
+      const stuck = actual.setStuck(stuckObjects(pass.plan.held, actual.refused));
       goesOn = stuck || (pass.desired.unfinished && pass.plan.builds.length > 0);
       if (passes === mostPasses) break;
       if (refused.length > 0) {

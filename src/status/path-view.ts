@@ -78,7 +78,7 @@ export interface ServiceView {
 export interface PathViewInputs {
   readonly cluster: ClusterReader;
   readonly gateway: Gateway;
-  readonly probed: Pick<Probed, 'waiting' | 'standings'>;
+  readonly probed: Pick<Probed, 'waiting' | 'formerCarriers' | 'standings'>;
   /** Of the last round, and of the allocation. */
   readonly problems: readonly Problem[];
   /** The addresses of this gateway on the LAN, as far as they are known. */

@@ -4,6 +4,7 @@ import { ready } from '../../lab/cluster/cluster.ts';
 import { Witness } from '../../lab/load/witness.ts';
 import { node as nodeAddress } from '../../lab/network/map.ts';
 import type { Pod } from '../../lab/network/network.ts';
+import { RealProxy } from '../../lab/proxy/real-proxy.ts';
 import { parseIp } from '../../src/model/ip.ts';
 import { Stage } from '../lab/stage.ts';
 import { late } from '../patience.ts';
@@ -113,6 +114,93 @@ describe('make before break, real kube-proxy', () => {
       expect(lost, `${name} ${JSON.stringify(errors)}`).to.equal(0);
     }
     for (const name of ['spread-1', 'spread-2', 'spread-3', 'spread-4']) await stage.gone(name);
+  });
+
+  describe('with the kube-proxy of node2 frozen', () => {
+    const proxies = (): RealProxy => {
+      const { proxy } = stage.lab;
+      if (!(proxy instanceof RealProxy)) throw new Error('the lab plays kube-proxy');
+      return proxy;
+    };
+    beforeEach(async () => {
+      await proxies().settled();
+      await proxies().signal('node2', 'SIGSTOP');
+    });
+    afterEach(async () => {
+      await proxies().signal('node2', 'SIGCONT');
+    });
+
+    /** Requests, one every 10 ms, over so many answers. */
+    const requests = async (name: string, answers: number): Promise<string> => {
+      const since = Date.now();
+      await using load = stage.lab.clients.start({ to: stage.ips(name), port: 80, every: 10 });
+      for (let more = 0; more < answers; more += 1) await load.next(() => true, late());
+      const { lost, errors } = await load.stop(since);
+      return `${lost} lost ${JSON.stringify(errors)}`;
+    };
+    const probeTables = async (): Promise<boolean> =>
+      (await stage.lab.network.run('gateway', { argv: ['nft', 'list', 'tables'] })).includes(
+        'eiproute-probe',
+      );
+
+    it('says that a new Cluster Service is Serving only when the rules are written there as well', async () => {
+      const { cluster } = stage.lab;
+      const serving = (): string => stage.condition('patient', 'eiproute.io/Serving');
+      const all = stage.pods('web-1', 'web-2', 'web-3');
+      await cluster.createService({ name: 'patient', policy: 'Cluster' }, ready(all));
+      await stage.until('it has addresses', () => stage.eips('patient') !== '');
+      await stage.until('the condition speaks of an answer', () => /^True|NoAnswer/.test(serving()));
+      // Longer than probe.wait.
+      await requests('patient', 300);
+      expect(serving()).to.equal('False NoAnswer');
+      await proxies().signal('node2', 'SIGCONT');
+      await stage.serving('patient');
+      expect(await requests('patient', 60)).to.equal('0 lost {}');
+      await stage.until('the gateway has no table of questions any more', async () => !(await probeTables()));
+      await stage.gone('patient');
+    });
+
+    it('sends the traffic of a new Local Service to the other nodes, for as long as it takes', async () => {
+      const { cluster } = stage.lab;
+      await cluster.createService(
+        { name: 'around', policy: 'Local' },
+        ready(stage.pods('web-1', 'web-2', 'web-3')),
+      );
+      await stage.serving('around');
+      // Longer than probe.wait.
+      expect(await requests('around', 300)).to.equal('0 lost {}');
+      for (const ip of stage.ips('around')) expect(await stage.nodesOf(ip)).to.equal('node1 node3');
+      await proxies().signal('node2', 'SIGCONT');
+      for (const ip of stage.ips('around')) await leads(ip, 'node1 node2 node3');
+      expect(await requests('around', 60)).to.equal('0 lost {}');
+      await stage.gone('around');
+    });
+  });
+
+  it('sends nothing to a Node that is new before its kube-proxy has written its rules', async () => {
+    const { cluster, clients, proxy, network } = stage.lab;
+    if (!(proxy instanceof RealProxy)) throw new Error('the lab plays kube-proxy');
+    await cluster.createService({ name: 'grows', policy: 'Cluster' }, ready(stage.pods('web-1', 'web-3')));
+    await stage.serving('grows');
+    const ips = stage.ips('grows');
+    await cluster.deleteNode('node2');
+    for (const ip of ips) await leads(ip, 'node1 node3');
+    // As a machine that was just set up.
+    await proxy.signal('node2', 'SIGKILL');
+    for (const family of ['ip', 'ip6'])
+      await network.run('node2', { argv: ['nft', 'delete', 'table', family, 'kube-proxy'] });
+    const since = Date.now();
+    await using load = clients.start({ to: ips, port: 80, every: 10 });
+    await stage.real.putNode('node2');
+    // Longer than probe.wait.
+    for (let more = 0; more < 300; more += 1) await load.next(() => true, late());
+    for (const ip of ips) expect(await stage.nodesOf(ip)).to.equal('node1 node3');
+    await proxy.startOn('node2');
+    for (const ip of ips) await leads(ip, 'node1 node2 node3');
+    for (let more = 0; more < 60; more += 1) await load.next(() => true, late());
+    const { lost, errors } = await load.stop(since);
+    expect(lost, JSON.stringify(errors)).to.equal(0);
+    await stage.gone('grows');
   });
 
   it('routes a new Local Service only once its kube-proxy is ready: from then on every request is answered', async () => {

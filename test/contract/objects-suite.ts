@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import { parseIp, parsePrefix } from '../../src/model/ip.ts';
 import type { KernelObject } from '../../src/model/object.ts';
+import { late } from '../patience.ts';
 import type { MakeKernelFixture } from './kernel-fixture.ts';
 import { group, groupId, hop, nexthop, nexthopId, proxyNeighbour, route, rule } from './objects.ts';
 import { adding, deleting, lan, replacing, Scenario, scope } from './scenario.ts';
@@ -87,6 +88,7 @@ export function describeObjects(make: MakeKernelFixture): void {
         { ip: '10.0.0.1', length: 24 },
         { ip: '2001:db8:10::1', length: 64 },
       ]);
+      expect(await scenario.kernel.links(late())).to.deep.equal(links);
       await scenario.fixture.carrierLost(lan);
       expect((await scenario.list()).links.find(({ index }) => index === scenario.lan)).to.include({
         up: true,

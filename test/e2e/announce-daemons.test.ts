@@ -1,13 +1,15 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { rawService, rawSlice } from '../../lab/cluster/manifests.ts';
+import { program } from '../../lab/eiproute/daemon-process.ts';
 import { gateway, gateway2, upstream } from '../../lab/network/map.ts';
-import { outcome } from '../../lab/process/run.ts';
+import { outcome, run, within } from '../../lab/process/run.ts';
+import type { Check } from '../../src/explain/check.ts';
 import { ownBird } from './bird-configurations.ts';
 import { needPrograms, needRoot } from './root.ts';
 import { Bird, eventually, Frr } from './routing-daemons.ts';
-import { local, parts, TwoGateways } from './two-gateways.ts';
+import { local, type Part, parts, TwoGateways } from './two-gateways.ts';
 
 /** A pool of one address, which no Service has: FRR must not take its unreachable route for an EIP. */
 const single = '192.0.2.200';
@@ -97,6 +99,100 @@ describe('BIRD on one gateway and FRR on the other, with FRR upstream', () => {
   it('announce every EIP, in both families', async () => {
     await comes(`${local.v4}/32`, uplinks('v4'));
     await comes(`${local.v6}/128`, uplinks('v6'));
+  });
+
+  describe('are asked by eiproute doctor', () => {
+    /** What it finds of the routing daemon. @param prefix a command that runs another one */
+    const found = async (part: Part, ...prefix: readonly string[]): Promise<string> => {
+      const argv = [...prefix, program, 'doctor', '--json', '--config', two.config(part)];
+      const { out, err } = await outcome({ argv: within(two.net.namespace(part), argv) });
+      if (out === '') throw new Error(err);
+      const { checks }: { checks: readonly Check[] } = JSON.parse(out);
+      const own = checks.filter(({ name }) => name === 'routing daemon');
+      return own.map(({ state, finding }) => `${state} ${finding}`).join('\n');
+    };
+    const ctl = (): string => join(two.folder('gateway'), 'bird', 'bird.ctl');
+
+    it('which finds as many routes as there are to announce', async () => {
+      expect(await found('gateway')).to.equal('ok BIRD has all 2 routes of table 86; established: up4, up6');
+      expect(await found('gateway2')).to.equal(
+        `ok FRR has all 2 routes of EIPs; established: ${upstream.outer.v4}, ${upstream.outer.v6}`,
+      );
+    });
+
+    it('which finds what a BIRD has not read', async () => {
+      await bird.ask('disable eiproute4');
+      expect(await found('gateway')).to.equal('FAIL BIRD has 0 of 1 routes of table 86 (IPv4)');
+      await bird.ask('enable eiproute4');
+      await comes(`${local.v4}/32`, uplinks('v4'));
+    });
+
+    it('which finds what an FRR does not redistribute', async () => {
+      const redistribute = async (no: 'no ' | ''): Promise<void> => {
+        const file = join(two.folder('gateway2'), 'change.conf');
+        const lines = `router bgp 65001\n address-family ipv6 unicast\n  ${no}redistribute kernel${no === '' ? ' route-map EIP6' : ''}\n`;
+        await writeFile(file, lines);
+        await frr.read(file);
+      };
+      await redistribute('no ');
+      await comes(`${local.v6}/128`, gateway.uplink.v6);
+      expect(await found('gateway2')).to.equal('FAIL FRR has 0 of 1 routes of EIPs (IPv6)');
+      await redistribute('');
+      await comes(`${local.v6}/128`, uplinks('v6'));
+    });
+
+    it('which tells of a session that is not established', async () => {
+      await bird.ask('disable up6');
+      expect(await found('gateway')).to.match(/^warn BIRD has all 2 routes of table 86; up6 is \w+$/);
+      await bird.ask('enable up6');
+      await comes(`${local.v6}/128`, uplinks('v6'));
+    });
+
+    it('which does not wait for one that is frozen', async () => {
+      bird.signal('SIGSTOP');
+      expect(await found('gateway')).to.equal(
+        '? BIRD runs and does not answer: birdc had no answer after 5 s',
+      );
+      bird.signal('SIGCONT');
+      frr.signal('SIGSTOP');
+      expect(await found('gateway2')).to.equal(
+        '? FRR runs and does not answer: vtysh had no answer after 5 s',
+      );
+      frr.signal('SIGCONT');
+      for (const family of ['v4', 'v6'] as const)
+        await comes(`${local[family]}/${family === 'v4' ? 32 : 128}`, uplinks(family));
+    });
+
+    it('which says that it may not ask', async () => {
+      await run({ argv: ['chown', 'nobody', ctl()] });
+      await run({ argv: ['chmod', '600', ctl()] });
+      const without = (...capabilities: readonly string[]): readonly string[] => [
+        'setpriv',
+        `--bounding-set=${capabilities.map((name) => `-${name}`).join(',')}`,
+      ];
+      expect(await found('gateway', ...without('dac_override', 'dac_read_search'))).to.equal(
+        `? BIRD may not be asked: birdc: Unable to connect to server control socket (${ctl()}): Permission denied`,
+      );
+      expect(await found('gateway', ...without('sys_ptrace'))).to.match(
+        /BIRD may not be asked: only root sees whether process \d+ works in this network namespace/,
+      );
+    });
+
+    it('which finds that the socket is gone', async () => {
+      await rename(ctl(), `${ctl()}.away`);
+      expect(await found('gateway')).to.equal(
+        `? BIRD runs and does not answer: birdc: Unable to connect to server control socket (${ctl()}): No such file or directory`,
+      );
+      await rename(`${ctl()}.away`, ctl());
+    });
+
+    it('which finds that no daemon runs', async () => {
+      await bird.kill();
+      expect(await found('gateway')).to.match(/^warn neither BIRD nor FRR runs in this network namespace/);
+      await bird.again();
+      await comes(`${local.v4}/32`, uplinks('v4'));
+      await comes(`${local.v6}/128`, uplinks('v6'));
+    });
   });
 
   it('announce the communities of its pool', async () => {

@@ -24,7 +24,7 @@ protocol device { scan time 10; }
 include "${include}";
 ${bfdText(bfd)}template bgp upstream {
   local as 65001; hold time 9; keepalive time 3; bfd on;
-  connect delay time 1; connect retry time 2; error wait time 1, 5;
+  connect delay time 1; connect retry time 1; error wait time 0, 0;
 }
 protocol bgp up4 from upstream {
   neighbor ${upstream.outer.v4} as 65000;
@@ -44,7 +44,7 @@ protocol device { scan time 10; }
 ${bfdText(bfd)}protocol kernel k4 { merge paths on; ipv4 { import none; export all; }; }
 protocol kernel k6 { merge paths on; ipv6 { import none; export all; }; }
 template bgp below {
-  local as 65000; hold time 9; keepalive time 3; bfd on; error wait time 1, 5; passive;
+  local as 65000; hold time 9; keepalive time 3; bfd on; error wait time 0, 0; passive;
 }
 ${[gateway, gateway2]
   .map(

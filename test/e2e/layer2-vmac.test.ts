@@ -4,6 +4,7 @@ import { pools } from '../../lab/network/map.ts';
 import type { Process } from '../../lab/process/process.ts';
 import { late } from '../patience.ts';
 import { keepalived, shared } from './keepalived-configuration.ts';
+import { countPackets, targetIs } from './packet-counts.ts';
 import { needPrograms, needRoot } from './root.ts';
 import { eventually, startKeepalived } from './routing-daemons.ts';
 import { local, type Part, TwoGateways } from './two-gateways.ts';
@@ -14,13 +15,16 @@ const lines = `hashSeed: 7361\nlayer2: { interface: vrrp.51 }\nactive: { address
 /** IPv6 by the same instance: its virtual address, and so its link-layer address, goes along. */
 const vrrpLines = ['use_vmac vrrp.51', 'vmac_xmit_base', `virtual_ipaddress_excluded { ${shared6}/64 }`];
 
+/** Where hosts solicit local.v6. */
+const group = 'ff02::1:ff00:10';
+
 describe('EIPs behind the virtual MAC of keepalived', () => {
   let two: TwoGateways;
   let load: Load;
   const vrrp = new Map<Part, Process>();
   before(async function () {
     needRoot(this);
-    needPrograms(this, 'keepalived');
+    needPrograms(this, 'keepalived', 'ndisc6');
     two = await TwoGateways.lay({ lines: () => lines, layer2: 'all', prepare: startVrrp });
     for (const pool of pools) await two.ip('upstream', `route add ${pool} dev eth1`);
     await eventually('gateway announces', async () => (await stateOf('gateway')) === 'announced');
@@ -51,6 +55,13 @@ describe('EIPs behind the virtual MAC of keepalived', () => {
   const learned = async (eip: string): Promise<string> =>
     /lladdr (\S+)/.exec(await two.ip('upstream', `neigh show ${eip} dev eth1`))?.[1] ?? 'nothing';
 
+  /** Those of the switch behind which the EIP's solicitations are wanted. */
+  const ports = async (): Promise<readonly string[]> => {
+    const [shown] = JSON.parse(await two.net.run('switch', { argv: ['bridge', '-json', 'mdb', 'show'] }));
+    const groups: readonly { readonly grp: string; readonly port: string }[] = shown.mdb;
+    return groups.flatMap(({ grp, port }) => (grp === group ? [port] : []));
+  };
+
   it('are at that MAC', async () => {
     for (const eip of [local.v4, local.v6])
       await eventually(eip, async () => (await learned(eip)) === virtualMac);
@@ -58,6 +69,43 @@ describe('EIPs behind the virtual MAC of keepalived', () => {
     expect(await standbyFilters('gateway2')).to.equal(2);
     for (const part of ['gateway', 'gateway2'] as const)
       for (const eip of [local.v4, local.v6]) expect(await proxies(part)).to.include(eip);
+  });
+
+  it('are in the hands of one gateway: the other says nothing of ICMPv6 from that MAC', async () => {
+    const question = `icmpv6 type nd-neighbor-solicit ${targetIs(local.v6)}`;
+    const asked = await countPackets(two.net, 'gateway2', {
+      family: 'ip6',
+      hook: 'filter hook prerouting priority -400',
+      rules: { questions: `iifname "vrrp.51" ${question}` },
+    });
+    const tried = await countPackets(two.net, 'gateway2', {
+      family: 'inet',
+      hook: 'filter hook output priority -2',
+      rules: { reports: 'oifname "vrrp.51" icmpv6 type { mld-listener-report, mld2-listener-report }' },
+    });
+    const seen = await countPackets(two.net, 'switch', {
+      family: 'netdev',
+      hook: 'filter hook ingress devices = { gateway-up, gateway2-up } priority 0',
+      rules: Object.fromEntries(
+        (['gateway', 'gateway2'] as const).map((part) => [
+          part,
+          `iifname "${part}-up" ether saddr ${virtualMac} meta l4proto ipv6-icmp`,
+        ]),
+      ),
+    });
+    await two.net.outcome('upstream', { argv: ['ndisc6', '-n', '-r', '1', '-w', '200', local.v6, 'eth1'] });
+    await eventually('the standby is asked', async () => ((await asked())['questions'] ?? 0) > 0);
+    await eventually('the active answers', async () => ((await seen())['gateway'] ?? 0) > 0);
+    // The switch begins to ask for groups, and to send a solicitation only where its group is.
+    const snooping = 'mcast_startup_query_interval 100 mcast_query_response_interval 100';
+    await two.ip(
+      'switch',
+      `link set uplink type bridge mcast_snooping 1 ${snooping} mcast_query_interval 360000 mcast_querier 1`,
+    );
+    await eventually('the standby would report', async () => ((await tried())['reports'] ?? 0) > 0);
+    await eventually('the active has reported', async () => (await ports()).includes('gateway-up'));
+    expect(await ports()).not.to.include('gateway2-up');
+    expect((await seen())['gateway2']).to.equal(0);
   });
 
   it('keep it when the other gateway takes over, and are reached there', async () => {
@@ -71,5 +119,19 @@ describe('EIPs behind the virtual MAC of keepalived', () => {
       expect(await proxies('gateway2')).to.include(eip);
     }
     expect((await two.status('gateway2')).needs).to.deep.equal([]);
+  });
+
+  it('are found behind a switch that snoops, by a host that knew nothing', async () => {
+    const answered = await countPackets(two.net, 'upstream', {
+      family: 'ip6',
+      hook: 'filter hook input priority 0',
+      rules: {
+        adverts: `ether saddr ${virtualMac} icmpv6 type nd-neighbor-advert @th,32,8 0x40 ${targetIs(local.v6)}`,
+      },
+    });
+    // The switch asks again in an hour: it has heard of the group by the report of the takeover.
+    await eventually('gateway2 has the group', async () => (await ports()).includes('gateway2-up'));
+    await two.net.outcome('upstream', { argv: ['ndisc6', '-n', '-r', '1', '-w', '200', local.v6, 'eth1'] });
+    await eventually('the question is answered', async () => ((await answered())['adverts'] ?? 0) > 0);
   });
 });

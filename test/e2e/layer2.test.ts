@@ -1,10 +1,11 @@
 import { expect } from 'chai';
 import type { Load } from '../../lab/load/load.ts';
-import { pools } from '../../lab/network/map.ts';
+import { gateway, pools } from '../../lab/network/map.ts';
 import { inside } from '../../lab/process/namespace.ts';
 import { LinuxSegment } from '../../src/kernel/linux-segment.ts';
 import { late } from '../patience.ts';
-import { needRoot } from './root.ts';
+import { countPackets, targetIs } from './packet-counts.ts';
+import { needPrograms, needRoot } from './root.ts';
 import { eventually } from './routing-daemons.ts';
 import { local, type Part, parts, TwoGateways } from './two-gateways.ts';
 
@@ -16,6 +17,7 @@ describe('EIPs that are on-link for their clients', () => {
   let load: Load;
   before(async function () {
     needRoot(this);
+    needPrograms(this, 'ndisc6');
     two = await TwoGateways.lay({ lines: () => lines, layer2: 'all' });
     // The router is a host on the segment of the EIPs: it asks for each by ARP or NDP.
     for (const pool of pools) await two.ip('upstream', `route add ${pool} dev eth1`);
@@ -86,6 +88,42 @@ describe('EIPs that are on-link for their clients', () => {
     for (const part of parts) expect(await needs(part), part).to.deep.equal([]);
   });
 
+  it('are answered for by one gateway, as RFC 4861 wants it of a proxy', async () => {
+    const solicited = '@th,32,8 0x40';
+    const advert = `icmpv6 type nd-neighbor-advert ${targetIs(local.v6)}`;
+    const [active, standby] = [await macOf('gateway'), await macOf('gateway2')];
+    const asked = await countPackets(two.net, 'gateway2', {
+      family: 'ip6',
+      hook: 'filter hook prerouting priority -400',
+      rules: { questions: `icmpv6 type nd-neighbor-solicit ${targetIs(local.v6)}` },
+    });
+    const heard = await countPackets(two.net, 'upstream', {
+      family: 'ip6',
+      hook: 'filter hook input priority 0',
+      rules: {
+        // Solicited, no router, and without override: a host that has the address itself would win.
+        active: `ether saddr ${active} ${solicited} ${advert}`,
+        standby: `ether saddr ${standby} ${advert}`,
+        either: advert,
+      },
+    });
+    const ask = (of: string) =>
+      two.net.outcome('upstream', { argv: ['ndisc6', '-n', '-m', '-r', '1', '-w', '200', of, 'eth1'] });
+    await eventually('one question is answered', async () => {
+      const before = await heard();
+      const told = await ask(local.v6);
+      // ndisc6 1.0.5 takes no advertisement whose source is not its target: no proxy's.
+      expect(told.out + told.err).to.include('No response');
+      return ((await heard())['active'] ?? 0) > (before['active'] ?? 0);
+    });
+    expect((await asked())['questions']).to.be.greaterThan(0);
+    const { active: ofActive, standby: ofStandby, either } = await heard();
+    expect(ofStandby).to.equal(0);
+    expect(either).to.equal(ofActive);
+    const itself = await ask(gateway.uplink.v6);
+    expect(itself.out.toLowerCase()).to.include(active);
+  });
+
   it('are not answered for where nobody has them', async () => {
     const reached = await two.net.outcome('upstream', { argv: ['ping', '-c1', '-W1', '198.51.100.200'] });
     expect(reached.status).not.to.equal(0);
@@ -143,6 +181,10 @@ describe('EIPs that are on-link for their clients', () => {
     expect((await two.status('gateway2')).announce).to.deep.include({ claimed: 2 });
     const traced = await two.eiproute('gateway2', 'trace', local.v4);
     expect(traced.out).to.include(stranger);
+    // What the advice names finds the host.
+    expect(told).to.include(`ndisc6 ${local.v6} eth1`);
+    const found = await two.net.outcome('gateway2', { argv: ['ndisc6', local.v6, 'eth1'] });
+    expect(found.out.toLowerCase(), found.err).to.include(stranger);
   });
 
   it('are not answered for by a gateway that finds a host with one when it starts', async () => {

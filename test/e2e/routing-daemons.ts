@@ -39,6 +39,10 @@ export class Bird implements AsyncDisposable {
     await this.#answers();
   }
 
+  get pids(): readonly number[] {
+    return [this.#process.pid ?? 0];
+  }
+
   /** What `birdc WORDS` prints. */
   async ask(words: string): Promise<string> {
     const argv = ['birdc', '-s', socketOf(this.#place), ...words.split(' ')];
@@ -116,6 +120,8 @@ export class Frr implements AsyncDisposable {
         ...['-f', '/dev/null'],
         ...['-z', at('zserv'), '-i', at(`${name}.pid`), '--vty_socket', this.#folder],
         ...(name === 'bfdd' ? ['--bfdctl', at('bfdctl')] : []),
+        // As Debian's /etc/frr/daemons has it: without it zebra misses routes that come many at once.
+        ...(name === 'zebra' ? ['-s', '90000000'] : []),
       ];
       const daemon = await Process.start({ namespace: this.#namespace, argv, log: at(`${name}.log`) });
       this.#daemons.push(daemon);
@@ -125,9 +131,21 @@ export class Frr implements AsyncDisposable {
         late(),
       );
     }
-    await run({
-      argv: within(this.#namespace, ['vtysh', '--vty_socket', this.#folder, '-f', at('frr.conf')]),
-    });
+    await this.read(at('frr.conf'));
+  }
+
+  /** Reads commands of its configuration from a file. */
+  async read(file: string): Promise<void> {
+    await run({ argv: within(this.#namespace, ['vtysh', '--vty_socket', this.#folder, '-f', file]) });
+  }
+
+  signal(name: 'SIGSTOP' | 'SIGCONT'): void {
+    for (const daemon of this.#daemons) daemon.signal(name);
+  }
+
+  /** Of zebra, bfdd and bgpd. */
+  get pids(): readonly number[] {
+    return this.#daemons.map(({ pid }) => pid ?? 0);
   }
 
   /** @param daemon undefined: all of them */

@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { birdInclude } from '../../../src/cli/bird.ts';
+import { birdInclude, birdVersion } from '../../../src/cli/bird.ts';
 import { frrInclude } from '../../../src/cli/frr.ts';
 import type { Pool } from '../../../src/model/gateway.ts';
 import { parsePrefix } from '../../../src/model/ip.ts';
@@ -33,6 +33,7 @@ describe('the include for BIRD', () => {
       '  learn;',
       '  persist;',
       '  scan time 60;',
+      '  netlink rx buffer 90000000;',
       '  ipv4 { table eip4; import where krt_source = 87; export none; };',
       '}',
       'ipv6 table eip6;',
@@ -41,6 +42,7 @@ describe('the include for BIRD', () => {
       '  learn;',
       '  persist;',
       '  scan time 60;',
+      '  netlink rx buffer 90000000;',
       '  ipv6 { table eip6; import where krt_source = 87; export none; };',
       '}',
       'filter eip_out {',
@@ -64,6 +66,20 @@ describe('the include for BIRD', () => {
       '  reject;',
       '}',
     ]);
+  });
+});
+
+describe('the include for a BIRD of some version', () => {
+  it('sets the receive buffer where that BIRD knows it', () => {
+    const sets = (printed: string): boolean =>
+      lines(birdInclude({ pools, protocol: 86 }, 86, birdVersion(printed))).includes(
+        '  netlink rx buffer 90000000;',
+      );
+    for (const version of ['2.0.9', '2.0.12', '2.13', '2.15.1', '3.0.0'])
+      expect(sets(`BIRD version ${version}\n`), version).to.equal(true);
+    for (const version of ['2.0.7', '2.0.8', '1.6.8'])
+      expect(sets(`BIRD version ${version}\n`), version).to.equal(false);
+    expect(sets(''), 'not known').to.equal(true);
   });
 });
 

@@ -1,7 +1,8 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { rawNode, rawService, rawSlice } from '../../../lab/cluster/manifests.ts';
-import { decodeNode, decodeService, decodeSlice } from '../../../src/cluster/decode.ts';
+import { decodeNode, decodeService } from '../../../src/cluster/decode.ts';
+import { decodeSlice } from '../../../src/cluster/decode-slice.ts';
 import { encodeService } from '../../../src/cluster/encode.ts';
 import { parseIp } from '../../../src/model/ip.ts';
 import { request } from '../../scene.ts';

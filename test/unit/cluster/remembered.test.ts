@@ -8,11 +8,11 @@ import { rawNode, rawService, rawSlice } from '../../../lab/cluster/manifests.ts
 import { memoryCluster } from '../../../lab/fake/memory-cluster.ts';
 import type { Clock } from '../../../src/cluster/clock.ts';
 import { logLine, readLog } from '../../../src/cluster/cluster-log.ts';
-import { resourceOf } from '../../../src/cluster/decode.ts';
 import { everything, nothing } from '../../../src/cluster/delta.ts';
 import { readObjects } from '../../../src/cluster/document.ts';
 import { encodeNode, encodeService } from '../../../src/cluster/encode.ts';
 import { fileCluster } from '../../../src/cluster/file.ts';
+import { resourceOf } from '../../../src/cluster/raw.ts';
 import { remembered } from '../../../src/cluster/remembered.ts';
 import { ClusterStore } from '../../../src/cluster/store.ts';
 import {

@@ -7,7 +7,16 @@ const terms = { cordon: 'ignored', drainLimit: 300_000 } as const;
 
 function inputs(rest: Partial<StandingsInputs> = {}): StandingsInputs {
   const nodes = [node('n1', ['10.0.0.11', '2001:db8:10::11']), node('n2', ['10.0.0.12'])];
-  return { nodes, silent: new Set(), terms, proxy: () => 'serves', lead: 0, now: 0, ...rest };
+  return {
+    nodes,
+    silent: new Set(),
+    waiting: new Set(),
+    terms,
+    proxy: () => 'serves',
+    lead: 0,
+    now: 0,
+    ...rest,
+  };
 }
 
 function shown(standings: Standings): string {

@@ -48,6 +48,17 @@ const claiming = { shift: 0, excluded: false, extra: true };
 
 export const counterExamples: readonly (readonly [reason: string, history: History])[] = [
   [
+    'no counterexample: a node that others cover for goes from the cluster',
+    {
+      nodes: ['n1', 'n2', 'n3'],
+      steps: [
+        held('a', [A], 'Local', 'n2', 'n3'),
+        { kind: 'former', name: 'a', node: 'n1', of: 4, to: true },
+        gone('node', 'n1'),
+      ],
+    },
+  ],
+  [
     'an EIP of a Local and a Cluster Service waits for the node of the Local one',
     {
       nodes: [],
@@ -231,6 +242,22 @@ export const counterExamples: readonly (readonly [reason: string, history: Histo
   ],
 ];
 
+/** Events that took an EIP away, and that the guard held. */
+export const eventCounterExamples: readonly (readonly [reason: string, history: History])[] = [
+  [
+    'the last endpoint of two Services comes to a node that is left out',
+    {
+      nodes: ['n1', 'n2', 'n3', 'n4'],
+      steps: [
+        { kind: 'node', name: 'n2', to: { shift: 0, excluded: true, extra: false } },
+        held('a', ['2001:db8:e::10', A], 'Local', 'n1'),
+        held('b', [A], 'Cluster'),
+        endpoints('a', 'n2'),
+      ],
+    },
+  ],
+];
+
 const reload: Step = { kind: 'gateway', to: { weighByEndpoints: false, buckets: 64, idleTimer: 60 } };
 
 /** Histories in which the guard held something, and the tables differed once it let go. */
@@ -264,6 +291,21 @@ export const guardedCounterExamples: readonly (readonly [reason: string, history
         held('e', ['2001:db8:e::10'], 'Local', 'n3'),
         gone('node', 'n3'),
         reload,
+      ],
+    },
+  ],
+  [
+    'a group is to get a node more, and a missing list may still name another EIP that leads to it',
+    {
+      nodes: ['n1'],
+      steps: [
+        node('n4'),
+        held('b', ['198.51.100.12', A], 'Cluster'),
+        { kind: 'complete', to: false },
+        held('a', [B, A], 'Local', 'n1'),
+        endpoints('a'),
+        gone('service', 'a'),
+        endpoints('b', 'n1'),
       ],
     },
   ],

@@ -384,6 +384,20 @@ describe('settings', () => {
     expect(problems.map(({ code, severity }) => `${severity} ${code}`)).to.deep.equal(['warn hash-seed']);
   });
 
+  it('give the interface of a virtual link-layer address a link-local one, which the other gateway may have', () => {
+    const announce = { table: undefined, active: [], segment: 'eth1' };
+    const settings = gateway({
+      announce,
+      pools: gateway().pools.map((pool) => ({ ...pool, announce: 'layer2' })),
+    });
+    const at = (mac: string, name: string) =>
+      value(want({ settings, links: [lan, { ...uplink, mac }] }), `net/ipv6/conf/eth1/${name}`);
+    for (const name of ['accept_dad', 'addr_gen_mode']) {
+      expect(at('00:00:5e:00:01:33', name), name).to.equal('0');
+      expect(at('02:00:5e:00:53:01', name), name).to.equal(undefined);
+    }
+  });
+
   it('that the kernel has not are reported', () => {
     const bare = gatewayObjects(snapshot([], []), gateway(), listing([]), new Map());
     const sixes = bare.problems.filter(({ advice }) => advice.includes('ipv6.disable=1'));

@@ -1,8 +1,9 @@
 import fc from 'fast-check';
 import { clusterOf, type Node, qualified, type Service, type Snapshot } from '../../../src/model/cluster.ts';
 import type { Gateway } from '../../../src/model/gateway.ts';
-import { type Ip, parseIp } from '../../../src/model/ip.ts';
-import type { Probed, Standing } from '../../../src/model/probed.ts';
+import { type Family, family, type Ip, parseIp } from '../../../src/model/ip.ts';
+import { noProbePaths, type ProbePaths } from '../../../src/model/probe-path.ts';
+import type { ByFamily, Probed, Standing } from '../../../src/model/probed.ts';
 import type { Uniqueness } from '../../../src/model/uniqueness.ts';
 import { endpoint, gateway, node, request, service, snapshot } from '../../scene.ts';
 
@@ -21,6 +22,14 @@ export type Step =
   | { readonly kind: 'stand'; readonly name: string; readonly of: 4 | 6; readonly to: Standing | undefined }
   | {
       readonly kind: 'wait';
+      readonly name: string;
+      readonly node: string;
+      readonly of: 4 | 6;
+      readonly to: boolean;
+    }
+  /** A node had endpoints of the Service until lately, or that is long ago. */
+  | {
+      readonly kind: 'former';
       readonly name: string;
       readonly node: string;
       readonly of: 4 | 6;
@@ -149,13 +158,29 @@ const anyStep: fc.Arbitrary<Step> = fc.oneof(
       kind: fc.constant('stand' as const),
       name: fc.constantFrom(...nodeNames),
       of: fc.constantFrom(4 as const, 4 as const, 6 as const),
-      to: fc.constantFrom('silent' as const, 'draining' as const, 'drained' as const, undefined),
+      to: fc.constantFrom(
+        'silent' as const,
+        'draining' as const,
+        'drained' as const,
+        'waiting' as const,
+        undefined,
+      ),
     }),
   },
   {
     weight: 3,
     arbitrary: fc.record({
       kind: fc.constant('wait' as const),
+      name: serviceName,
+      node: fc.constantFrom(...nodeNames),
+      of: fc.constantFrom(4 as const, 4 as const, 6 as const),
+      to: fc.boolean(),
+    }),
+  },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      kind: fc.constant('former' as const),
       name: serviceName,
       node: fc.constantFrom(...nodeNames),
       of: fc.constantFrom(4 as const, 4 as const, 6 as const),
@@ -216,17 +241,43 @@ export interface History {
   readonly layer2?: GatewayShape['layer2'];
 }
 
+/** Services that are routed at once, as long as none of them takes the EIP of another one. */
+const anyOpening: fc.Arbitrary<readonly Step[]> = fc.uniqueArray(
+  fc.record({
+    kind: fc.constant('service' as const),
+    name: serviceName,
+    to: fc.record({
+      eips: fc.uniqueArray(fc.constantFrom(...eips), { minLength: 1, maxLength: 2 }),
+      external: fc.constant([]),
+      policy: fc.constantFrom('Cluster' as const, 'Local' as const),
+      on: fc.uniqueArray(
+        fc.record({ node: fc.constantFrom('n1', 'n2', 'n3', 'n4'), ready: fc.constant(true) }),
+        { minLength: 1, maxLength: 3, selector: ({ node }) => node },
+      ),
+      namespace: fc.constant('default'),
+      created: fc.nat(3),
+      key: fc.constant(undefined),
+      nodePorts: fc.constant('many' as const),
+    }),
+  }),
+  { minLength: 1, maxLength: 4, selector: ({ name }) => name },
+);
+
+/** @param steps of those that follow the opening, which every second history has */
 export function anyHistory(steps: {
   readonly minLength: number;
   readonly maxLength: number;
 }): fc.Arbitrary<History> {
-  return fc.record({
-    clusters: fc.constantFrom('one', 'two'),
-    nodes: fc.subarray(nodeNames),
-    nat: anyNat,
-    steps: fc.array(anyStep, steps),
-    layer2: fc.constantFrom('no', 'beside bgp'),
-  });
+  return fc
+    .record({
+      clusters: fc.constantFrom('one' as const, 'two' as const),
+      nodes: fc.oneof(fc.constant(nodeNames.slice(0, 4)), fc.subarray(nodeNames)),
+      nat: anyNat,
+      opening: fc.oneof(fc.constant([]), anyOpening),
+      steps: fc.array(anyStep, steps),
+      layer2: fc.constantFrom('no' as const, 'beside bgp' as const),
+    })
+    .map(({ opening, ...rest }) => ({ ...rest, steps: [...opening, ...rest.steps] }));
 }
 
 /** Services of these names are in the cluster `west`, where there are two. */
@@ -245,8 +296,12 @@ export class ClusterModel {
   #complete = true;
   #nodeList: readonly Node[] = [];
   #standings: ReadonlyMap<Ip, Standing> = new Map();
+  /** As nodes that wait are asked. */
+  #probePaths = noProbePaths;
   /** `service node family` */
   readonly #waiting = new Set<string>();
+  /** `service node family` */
+  readonly #former = new Set<string>();
   #areNodesHeard = true;
   #probed: Probed = this.#probe();
 
@@ -319,13 +374,16 @@ export class ClusterModel {
         if (step.to !== undefined) standings.set(ip, step.to);
         else standings.delete(ip);
         this.#standings = standings;
+        this.#probePaths = pathsOf([...standings.keys()].filter((ip) => standings.get(ip) === 'waiting'));
         this.#probed = this.#probe();
         return;
       }
-      case 'wait': {
+      case 'wait':
+      case 'former': {
         const key = `${step.name} ${step.node} ${step.of}`;
-        if (step.to) this.#waiting.add(key);
-        else this.#waiting.delete(key);
+        const nodes = step.kind === 'wait' ? this.#waiting : this.#former;
+        if (step.to) nodes.add(key);
+        else nodes.delete(key);
         this.#probed = this.#probe();
         return;
       }
@@ -345,17 +403,23 @@ export class ClusterModel {
   }
 
   #probe(): Probed {
+    const byFamily = (noted: ReadonlySet<string>, service: string): ByFamily => {
+      const nodes = (of: 4 | 6): ReadonlySet<string> =>
+        new Set(
+          nodeNames
+            .filter((name) => noted.has(`${service.split('/')[1]} ${name} ${of}`))
+            .map((name) => qualified(clusterOf(service), name)),
+        );
+      return { 4: nodes(4), 6: nodes(6) };
+    };
     const waiting = new Set(this.#waiting);
-    const nodes = (service: string, of: 4 | 6): ReadonlySet<string> =>
-      new Set(
-        nodeNames
-          .filter((name) => waiting.has(`${service.split('/')[1]} ${name} ${of}`))
-          .map((name) => qualified(clusterOf(service), name)),
-      );
+    const former = new Set(this.#former);
     return {
       standings: this.#standings,
       areNodesHeard: this.#areNodesHeard,
-      waiting: (service) => ({ 4: nodes(service, 4), 6: nodes(service, 6) }),
+      probePaths: this.#probePaths,
+      waiting: (service) => byFamily(waiting, service),
+      formerCarriers: (service) => byFamily(former, service),
       takeTurned: () => new Set(),
     };
   }
@@ -482,4 +546,10 @@ export class SegmentModel implements Uniqueness {
     this.#turned = new Set();
     return turned;
   }
+}
+
+function pathsOf(ips: readonly Ip[]): ProbePaths {
+  const of = (version: Family): ReadonlyMap<Ip, number> =>
+    new Map(ips.filter((ip) => family(ip) === version).map((ip, i) => [ip, 1 + i]));
+  return { 4: of(4), 6: of(6) };
 }

@@ -1,7 +1,8 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { answering, covering } from '../../../src/desire/answering.ts';
+import { answering } from '../../../src/desire/answering.ts';
 import type { Carrier } from '../../../src/desire/carriers.ts';
+import { covering, coveringFor } from '../../../src/desire/covering.ts';
 import { type NodeSignals, verdict } from '../../../src/desire/verdict.ts';
 import type { Node } from '../../../src/model/cluster.ts';
 import { type Ip, parseIp } from '../../../src/model/ip.ts';
@@ -22,6 +23,18 @@ describe('the verdict on a node', () => {
     { name: 'it carries when nobody says anything else', want: 'carries' },
     { name: 'it carries though Kubernetes calls it not ready', of: { notReady: true }, want: 'carries' },
     { name: 'it carries when its kube-proxy never answered', proxy: 'unknown', want: 'carries' },
+    {
+      name: 'it waits when it is new and does not answer for an EIP',
+      waits: true,
+      want: 'waiting it is new, or back, and does not answer for an EIP that others answer for',
+    },
+    { name: 'a drain counts more than that it waits', waits: true, proxy: 'refuses', want: `draining ${no}` },
+    {
+      name: 'silence counts more than that it waits',
+      waits: true,
+      silent: true,
+      want: 'silent it does not answer ARP or NDP',
+    },
     { name: 'a cordon is ignored', of: { unschedulable: true }, want: 'carries' },
     {
       name: 'a cordon drains',
@@ -76,6 +89,7 @@ describe('the verdict on a node', () => {
       const { kind, why } = verdict({
         node: node('n1', ['10.0.0.11'], of),
         silent: false,
+        waits: false,
         proxy: 'serves',
         cordon: 'ignored',
         drainingFor: 0,
@@ -169,6 +183,49 @@ describe('a plain group', () => {
         },
       ),
     );
+  });
+
+  it('moves no flow when carriers cover for former ones, and burdens none twice', () => {
+    let covered = 0;
+    fc.assert(
+      fc.property(
+        fc.array(fc.boolean(), { minLength: 2, maxLength: 8 }),
+        fc.array(fc.bigInt({ min: 0n, max: (1n << 31n) - 1n }), { minLength: 50, maxLength: 50 }),
+        (nodes, hashes) => {
+          const all = carriersOf(nodes.map(() => 1));
+          const now = all.filter((_, i) => nodes[i]);
+          fc.pre(now.length > 0);
+          const found = coveringFor(
+            now,
+            all.filter((_, i) => !nodes[i]),
+          );
+          expect(found.map(({ ip }) => ip)).to.deep.equal(now.map(({ ip }) => ip));
+          const total = found.reduce((sum, { weight }) => sum + weight, 0);
+          for (const { weight } of found) expect(weight * now.length).to.be.lessThan(2 * total + 1);
+          // A part of its own that is not even, or the hash divided evenly as before.
+          if (found === now) return;
+          covered += 1;
+          for (const hash of hashes) {
+            const before = memberAt(hash, all);
+            if (now.some(({ ip }) => ip === before)) expect(memberAt(hash, found)).to.equal(before);
+          }
+        },
+      ),
+    );
+    expect(covered).to.be.greaterThan(10);
+  });
+
+  it('covers for a node at the edge and in the middle, and not for most of the nodes', () => {
+    const [one, two, three, ...others] = carriersOf([1, 1, 1, 1, 1, 1]);
+    if (one === undefined || two === undefined || three === undefined) throw new Error('six carriers');
+    const weights = (now: readonly Carrier[], former: readonly Carrier[]) =>
+      coveringFor(now, former).map(({ weight }) => weight);
+    expect(weights([two, three], [one])).to.deep.equal([2, 1]);
+    expect(weights([one, three], [two])).to.deep.equal([1, 1]);
+    expect(weights([one, two], [three])).to.deep.equal([1, 2]);
+    expect(weights([one], [two, three])).to.deep.equal([1]);
+    // The first of them would have four of six parts.
+    expect(weights(others, [one, two, three])).to.deep.equal([1, 1, 1]);
   });
 
   it('takes what a group takes at most', () => {

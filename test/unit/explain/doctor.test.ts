@@ -36,6 +36,7 @@ const settings = gateway({
   uplink: 'eth1',
   defaultRoutes: [router],
   pools: [{ name: 'public', addresses: [parsePrefix('198.51.100.0/24')] }],
+  announce: { table: 86, active: [] },
 });
 
 const well: DoctorFacts = {
@@ -63,6 +64,19 @@ const well: DoctorFacts = {
   ],
   managers: { running: [], networkd: new Map(), networkManager: [] },
   firewall: [{ pool: 'public', family: 4, verdict: { kind: 'passes' } }],
+  routingDaemons: {
+    kind: 'asked',
+    asked: [
+      {
+        daemon: 'BIRD',
+        answer: {
+          kind: 'tells',
+          families: [{ family: 4, has: 70, should: { least: 70, most: 70 } }],
+          sessions: [{ name: 'up4', state: 'Established' }],
+        },
+      },
+    ],
+  },
   nodes: {
     kind: 'asked',
     known: 'by the API',

@@ -31,7 +31,7 @@ describe('the Serving condition', () => {
     {
       name: 'is False while no node has said that it serves the Service',
       traffic: { routed: yes, answered: false },
-      want: 'False NoAnswer routed, but no node has said on its health check port that it serves the Service',
+      want: 'False NoAnswer routed, but nodes that the route leads to do not answer for the Service yet',
     },
     {
       name: 'names the addresses without a route first',

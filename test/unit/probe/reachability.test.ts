@@ -23,12 +23,15 @@ class Table implements NeighbourPort {
   readonly solicited = new Set<Ip>();
   readonly expired = new Set<Ip>();
   error: KernelError | undefined;
+  /** Who was solicited, in this order. */
+  log: Ip[] | undefined;
   readonly #told: (readonly Ip[] | 'unknown')[] = [];
   #wake = Promise.withResolvers<void>();
 
   async solicit(_link: number, ips: readonly Ip[]): Promise<void> {
     if (this.error) throw this.error;
     for (const each of ips) this.solicited.add(each);
+    this.log?.push(...ips);
   }
 
   async expire(_link: number, ips: readonly Ip[]): Promise<void> {
@@ -390,5 +393,39 @@ describe('the probe of the nodes', () => {
     world.port.error = undefined;
     world.port.fail(12);
     await world.until('12 node-silent');
+  });
+
+  it('asks the IPv6 addresses of many nodes seldom, and at once when the same node falls silent by IPv4', async () => {
+    const port = new Table();
+    const six = (i: number): Ip => parseIp(`2001:db8:10::${i.toString(16)}`);
+    const nodes = Array.from({ length: 600 }, (_, i) => [
+      { node: `n${i}`, ip: parseIp(`10.0.${i >> 8}.${i & 255}`) },
+      { node: `n${i}`, ip: six(i + 1) },
+    ]).flat();
+    for (const { ip: each } of nodes) port.table.set(each, 'REACHABLE');
+    const probe = probeOf(port);
+    probe.follow({ lan, nodes });
+    const stop = new AbortController();
+    const running = probe.run(stop.signal);
+    await until('everybody has answered', () => probe.isHeard);
+    /** Questions to IPv6 addresses between two to the same address of IPv4. */
+    const asked: Ip[] = [];
+    port.log = asked;
+    const first = nodes[0]?.ip ?? ip(0);
+    await until('four turns are over', () => asked.filter((each) => each === first).length >= 5);
+    const turns = asked.slice(asked.indexOf(first), asked.lastIndexOf(first));
+    const bySix = turns.filter((each) => each.includes(':')).length;
+    expect(turns.length - bySix).to.be.at.least(4 * 600);
+    expect(bySix).to.be.within(4 * 50, (turns.filter((each) => each === first).length + 1) * 60);
+    port.expired.clear();
+    const silent = nodes[700]?.ip ?? ip(0);
+    port.table.set(silent, 'FAILED');
+    port.tell([silent]);
+    await until('the other address has to answer anew', () => port.expired.has(six(351)));
+    asked.length = 0;
+    await until('two turns are over', () => asked.filter((each) => each === first).length >= 3);
+    expect(asked.filter((each) => each === six(351)).length).to.be.at.least(2);
+    stop.abort();
+    await running;
   });
 });

@@ -2,6 +2,7 @@ import { expect } from 'chai';
 import type { Service } from '../../../src/model/cluster.ts';
 import { type Ip, parseIp } from '../../../src/model/ip.ts';
 import type { Health } from '../../../src/probe/health-port.ts';
+import type { Answer } from '../../../src/probe/question.ts';
 import { Serving } from '../../../src/probe/serving.ts';
 import { endpoint, service } from '../../scene.ts';
 import { until } from './until.ts';
@@ -35,6 +36,7 @@ class World implements AsyncDisposable {
   readonly asked: string[] = [];
   readonly answered: string[] = [];
   readonly healths = new Map<Ip, Health>();
+  readonly eipAnswers = new Map<string, Answer>();
   wait = 60_000;
   isRouted = true;
   now = 0;
@@ -51,6 +53,7 @@ class World implements AsyncDisposable {
         this.asked.push(`${ip}:${port}`);
         return this.healths.get(ip) ?? never;
       },
+      eipAnswer: (service, via) => this.eipAnswers.get(`${service} ${via}`),
       wait: () => this.wait,
       clock: () => this.now,
       changed: () => this.#changed.resolve(),
@@ -206,5 +209,22 @@ describe('the probe of health check ports', () => {
     serving.read('default/web', undefined, 'changed');
     expect(world.waits).to.equal('');
     expect([...serving.keys()]).to.deep.equal([]);
+  });
+
+  it('goes by the answers for EIPs: one that serves waits no more, one that refuses waits without a limit', async () => {
+    await using world = new World();
+    const { serving } = world;
+    world.isRouted = false;
+    world.wait = 2000;
+    serving.read('default/web', local('n1', 'n2'), 'changed');
+    world.eipAnswers.set('default/web 10.0.0.11', 'serves');
+    world.eipAnswers.set('default/web 10.0.0.12', 'refuses');
+    await world.passes('n1 serves', () => world.waits === 'n2');
+    const { now } = world;
+    await world.passes('twenty seconds are over', () => world.now > now + 20_000);
+    expect(world.waits).to.equal('n2');
+    expect(serving.problems).to.deep.equal([]);
+    world.eipAnswers.set('default/web 10.0.0.12', 'no answer');
+    await world.passes('n2 gets traffic', () => world.waits === '');
   });
 });

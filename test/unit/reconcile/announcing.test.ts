@@ -234,6 +234,22 @@ describe('layer 2', () => {
     expect(answered(scene)).to.have.members(all);
   });
 
+  it('is taken over by a look at the addresses alone, and the dump afterwards finds nothing', async () => {
+    const scene = new Scene(cluster, standby);
+    await scene.round('link');
+    const filters = both.map((name) => `nft ${name}`);
+    for (const turn of [
+      () => scene.world.addAddress('eth1', '203.0.113.100/32'),
+      () => scene.world.removeAddress('eth1', parseIp('203.0.113.100')),
+    ]) {
+      turn();
+      const { done, dumped } = await scene.round('address');
+      expect(dumped).to.equal(false);
+      expect(done.map(({ key }) => key)).to.have.members(filters);
+      expect((await scene.round('link')).done).to.deep.equal([]);
+    }
+  });
+
   it('takes over while the lists are not complete', async () => {
     const scene = new Scene(cluster, standby);
     await scene.round('link');

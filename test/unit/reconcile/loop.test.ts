@@ -176,12 +176,45 @@ describe('the loop', () => {
     expect(bench.asked.slice(2)).to.deep.equal(['cached: cluster', 'dump: route']);
   });
 
-  it('does not rest from an address that comes or goes', async () => {
+  it('reads the addresses at once when one comes or goes, and dumps after the rest', async () => {
     const bench = new Bench([{ takes: 50 }]);
     await bench.next();
-    bench.notify('route', 'address');
+    bench.notify('route', 'address', 'cluster');
     await bench.next();
-    expect(bench.asked.slice(1)).to.deep.equal(['dump: route address']);
+    await bench.at(250);
+    expect(bench.asked.slice(1)).to.deep.equal(['links: cluster address', 'dump: route address']);
+  });
+
+  it('reads the addresses first where a dump may follow at once', async () => {
+    const bench = new Bench([]);
+    await bench.next();
+    bench.notify('address');
+    await bench.next();
+    await bench.next();
+    expect(bench.asked.slice(1)).to.deep.equal(['links: address', 'dump: address']);
+  });
+
+  it('does not put a dump off for addresses that go on changing', async () => {
+    const bench = new Bench([]);
+    await bench.next();
+    for (let i = 0; i < 4; i += 1) {
+      bench.notify('address');
+      await bench.next();
+    }
+    expect(bench.asked.slice(1)).to.deep.equal([
+      'links: address',
+      'dump: address address',
+      'links: address',
+      'dump: address address',
+    ]);
+  });
+
+  it('dumps alone when a person has asked for it while an address came', async () => {
+    const bench = new Bench([]);
+    await bench.next();
+    bench.notify('address', 'config');
+    await bench.next();
+    expect(bench.asked.slice(1)).to.deep.equal(['dump: config address']);
   });
 
   it('dumps once for all hints of a rest', async () => {

@@ -1,0 +1,83 @@
+import type { Endpoint } from '../model/cluster.ts';
+import { compareIp, type Ip } from '../model/ip.ts';
+import { type Decoded, ObjectDecoder } from './object-decoder.ts';
+import { exact, list, none, part, text } from './raw.ts';
+
+/** What one EndpointSlice adds to its Service. */
+export interface Slice {
+  readonly uid: string;
+  /** The key of the Service; undefined when the label is missing. */
+  readonly service: string | undefined;
+  /** Sorted by ip; every ip once. */
+  readonly endpoints: readonly Endpoint[];
+}
+
+/**
+ * @param raw a discovery.k8s.io/v1 EndpointSlice as JSON
+ * @param cluster absent: there is one, without a name
+ */
+export function decodeSlice(raw: unknown, cluster?: string): Decoded<Slice> {
+  const decoder = new ObjectDecoder('EndpointSlice', raw, cluster);
+  const { key, metadata } = decoder;
+  if (key === undefined) return decoder.skip('it has no metadata.name and namespace');
+  const owner = text(part(metadata.labels)['kubernetes.io/service-name']);
+  const { addressType, endpoints } = decoder.raw;
+  // A slice of host names (FQDN) has no addresses to route to.
+  const entries = addressType === 'FQDN' ? none : list(endpoints);
+  const object: Slice = {
+    uid: text(metadata.uid) ?? '',
+    service: owner === undefined ? undefined : decoder.inNamespace(owner),
+    endpoints: exact(oncePerIp(endpointsOf(entries, decoder))),
+  };
+  return { key, object, problems: decoder.problems };
+}
+
+function endpointsOf(entries: readonly unknown[], decoder: ObjectDecoder): readonly Endpoint[] {
+  const endpoints: Endpoint[] = [];
+  for (const entry of entries) {
+    const { addresses, conditions, nodeName } = part(entry);
+    // All addresses of an endpoint belong to one pod; kube-proxy uses only the first one, too.
+    const first = list(addresses)[0];
+    const ip = first === undefined ? undefined : decoder.ip(first, 'endpoint');
+    if (ip === undefined) continue;
+    const { ready, serving, terminating } = part(conditions);
+    const node = text(nodeName);
+    const isReady = ready !== false;
+    endpoints.push({
+      ip,
+      node: node === undefined ? undefined : decoder.nodeName(node),
+      ready: isReady,
+      // The API documents that an unset "serving" defers to "ready".
+      serving: typeof serving === 'boolean' ? serving : isReady,
+      terminating: terminating === true,
+    });
+  }
+  return endpoints;
+}
+
+/** Sorts by ip. Of two endpoints with the same ip the more useful one is kept, independent of their order. */
+export function oncePerIp(endpoints: readonly Endpoint[]): readonly Endpoint[] {
+  if (isAscending(endpoints)) return endpoints;
+  const best = new Map<Ip, Endpoint>();
+  for (const candidate of endpoints) {
+    const held = best.get(candidate.ip);
+    if (held === undefined || better(candidate, held)) best.set(candidate.ip, candidate);
+  }
+  return [...best.values()].sort((a, b) => compareIp(a.ip, b.ip));
+}
+
+function isAscending(endpoints: readonly Endpoint[]): boolean {
+  for (const [i, { ip }] of endpoints.entries()) {
+    const before = endpoints[i - 1];
+    if (before !== undefined && compareIp(before.ip, ip) >= 0) return false;
+  }
+  return true;
+}
+
+// A live migrated pod is listed under both its nodes; only one of them is ready (kubevirt#2908).
+function better(a: Endpoint, b: Endpoint): boolean {
+  if (a.ready !== b.ready) return a.ready;
+  if (a.serving !== b.serving) return a.serving;
+  if (a.terminating !== b.terminating) return b.terminating;
+  return (a.node ?? '\uffff') < (b.node ?? '\uffff');
+}

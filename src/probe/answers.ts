@@ -1,0 +1,240 @@
+import type { Service } from '../model/cluster.ts';
+import { type Family, family, type Ip } from '../model/ip.ts';
+import type { Inquiry } from './inquiry.ts';
+import { type Answer, Question } from './question.ts';
+
+export interface AnswersInputs {
+  /** Whether the EIP has a route in the kernel. */
+  isRouted(eip: Ip): boolean;
+  /** Whether an EIP can be asked by way of a node: where its packets are not changed on the way. */
+  isAskable(eip: Ip): boolean;
+  /** The nodes that get the packets of an EIP. */
+  carriersOf(eip: Ip): readonly Ip[];
+  /** Nodes that wait for the Service, and get nothing yet. */
+  waitingOf(service: string, of: Family): readonly Ip[];
+}
+
+/** An EIP of a Service that is asked for. */
+interface Open {
+  /** It is not answered by way of each node that gets its packets. */
+  isUnanswered: boolean;
+  readonly service: string;
+  readonly eip: Ip;
+  readonly ports: readonly number[];
+  readonly since: number;
+  readonly questions: Map<Ip, Question>;
+}
+
+/** EIPs that are looked at in one turn. */
+const mostLooks = 200;
+/** More than these are not asked one by one. */
+const manyOpen = 64;
+/** ms; what kube-proxy hears of a Service and of its endpoints comes by two watches */
+const apart = 1000;
+
+/**
+ * Whether the dataplane of each node answers for the EIPs of a Service that are new. Nobody asks for those that had a route before
+ * this program.
+ *
+ * kube-proxy takes the Services in the order of their changes, and writes all that it knows at once. So with many EIPs
+ * open at a time, a node that answers for one of them answers for those that came a second before it or more.
+ */
+export class Answers {
+  readonly #inputs: AnswersInputs;
+  readonly #inquiry: Inquiry;
+  readonly #open = new Map<string, Open>();
+  /** Those with a route. */
+  readonly #active = new Map<string, Open>();
+  /** Those without: a Service may have no endpoint for days. */
+  readonly #parked = new Map<Ip, Set<string>>();
+  readonly #services = new Map<string, Service>();
+  /** How many EIPs of a Service are unanswered. */
+  readonly #counts = new Map<string, number>();
+  readonly #heardUpTo = new Map<Ip, number>();
+
+  constructor(inputs: AnswersInputs, inquiry: Inquiry) {
+    this.#inputs = inputs;
+    this.#inquiry = inquiry;
+  }
+
+  get isIdle(): boolean {
+    return this.#active.size === 0;
+  }
+
+  /** Routes of these EIPs have come or gone. */
+  rerouted(eips: Iterable<Ip>): void {
+    if (this.#parked.size === 0) return;
+    for (const eip of eips) {
+      if (!this.#parked.has(eip) || !this.#inputs.isRouted(eip)) continue;
+      for (const id of this.#parked.get(eip) ?? []) {
+        const open = this.#open.get(id);
+        if (open !== undefined) this.#active.set(id, open);
+      }
+      this.#parked.delete(eip);
+    }
+  }
+
+  /** An EIP of the Service leads to a node that has not answered for it. */
+  isUnanswered(service: string): boolean {
+    return this.#counts.has(service);
+  }
+
+  /** What the Service's EIPs of the node's family came to by way of it; undefined: they were not asked for. */
+  answerOf(service: string, via: Ip): Answer | undefined {
+    if (this.#open.size === 0) return undefined;
+    const answers = eipsOf(this.#services.get(service)).flatMap(
+      (eip) => this.#open.get(idOf(service, eip))?.questions.get(via)?.last ?? [],
+    );
+    return answers.find((answer) => answer === 'refuses') ?? answers[0];
+  }
+
+  /**
+   * Reads a Service that has changed. An EIP is asked for when it is new, when it has no route since it had no endpoints, and
+   * by way of nodes that wait for the Service.
+   *
+   * @param service undefined: it is gone
+   * @param how 'as it is': it was there before this program
+   * @param now ms of the awake clock
+   */
+  read(key: string, service: Service | undefined, how: 'changed' | 'as it is', now: number): void {
+    const before = this.#services.get(key);
+    if (before === service) return;
+    if (before === undefined && service !== undefined && how === 'as it is') {
+      this.#services.set(key, service);
+      return;
+    }
+    const eips = new Set(eipsOf(service));
+    for (const eip of eipsOf(before)) if (!eips.has(eip)) this.#close(idOf(key, eip));
+    if (service === undefined) {
+      this.#services.delete(key);
+      return;
+    }
+    this.#services.set(key, service);
+    const ports = askedPorts(service);
+    const known = new Set(eipsOf(before));
+    for (const eip of eips) {
+      const id = idOf(key, eip);
+      if (ports.length === 0 || !this.#inputs.isAskable(eip)) this.#close(id);
+      else if (how === 'changed' && !this.#open.has(id)) {
+        const isUnanswered = !known.has(eip) || !this.#inputs.isRouted(eip);
+        if (!isUnanswered && this.#inputs.waitingOf(key, family(eip)).length === 0) continue;
+        const open = { isUnanswered, service: key, eip, ports, since: now, questions: new Map() };
+        this.#open.set(id, open);
+        if (this.#inputs.isRouted(eip)) this.#active.set(id, open);
+        else this.#park(id, eip);
+        if (isUnanswered) this.#counts.set(key, (this.#counts.get(key) ?? 0) + 1);
+      }
+    }
+  }
+
+  /** The Services that were read: `namespace/name`. */
+  keys(): Set<string> {
+    return new Set(this.#services.keys());
+  }
+
+  /**
+   * @param patience ms after which a node that did not answer at all cannot be asked
+   * @param answered called with a Service of which no EIP is unanswered any more
+   */
+  turn(now: number, patience: number, answered: (service: string) => void, signal: AbortSignal): void {
+    let looks = 0;
+    for (const [id, open] of this.#active) {
+      if (looks === mostLooks || !this.#inquiry.hasRoom) return;
+      looks += 1;
+      this.#active.delete(id);
+      if (!this.#inputs.isRouted(open.eip)) {
+        this.#park(id, open.eip);
+        continue;
+      }
+      // The next turn begins with those that this one has not come to.
+      this.#active.set(id, open);
+      this.#look(id, open, now, { patience, answered, signal });
+    }
+  }
+
+  #look(
+    id: string,
+    open: Open,
+    now: number,
+    {
+      patience,
+      answered,
+      signal,
+    }: {
+      readonly patience: number;
+      readonly answered: (service: string) => void;
+      readonly signal: AbortSignal;
+    },
+  ): void {
+    const { service, eip, ports, questions } = open;
+    const ask = (via: Ip): Question => {
+      const question = questions.get(via) ?? new Question(eip, via, ports, now);
+      questions.set(via, question);
+      this.#inquiry.put(question, now, () => this.#heard(open, question), signal);
+      return question;
+    };
+    const waiting = this.#inputs.waitingOf(service, family(eip));
+    for (const via of waiting) ask(via);
+    if (open.isUnanswered && this.#isAnswered(open, ask, now, patience)) {
+      this.#count(open);
+      if (!this.isUnanswered(service)) answered(service);
+    }
+    if (!open.isUnanswered && waiting.length === 0) this.#close(id);
+  }
+
+  #isAnswered(open: Open, ask: (via: Ip) => Question, now: number, patience: number): boolean {
+    const carriers = this.#inputs.carriersOf(open.eip);
+    let isAnswered = carriers.length > 0;
+    for (const via of carriers) {
+      if (open.since <= (this.#heardUpTo.get(via) ?? Number.NEGATIVE_INFINITY)) continue;
+      const question = ask(via);
+      const isSilent = question.last !== 'refuses' && now - question.since >= patience;
+      if (question.last !== 'serves' && !isSilent) isAnswered = false;
+    }
+    return isAnswered;
+  }
+
+  #heard({ since }: Open, { last, via }: Question): void {
+    if (last !== 'serves' || this.#active.size <= manyOpen) return;
+    this.#heardUpTo.set(via, Math.max(since - apart, this.#heardUpTo.get(via) ?? since - apart));
+  }
+
+  #close(id: string): void {
+    const open = this.#open.get(id);
+    if (open === undefined) return;
+    this.#open.delete(id);
+    this.#active.delete(id);
+    this.#parked.get(open.eip)?.delete(id);
+    if (this.#parked.get(open.eip)?.size === 0) this.#parked.delete(open.eip);
+    if (open.isUnanswered) this.#count(open);
+    if (this.#open.size === 0) this.#heardUpTo.clear();
+  }
+
+  #park(id: string, eip: Ip): void {
+    const parked = this.#parked.get(eip) ?? new Set<string>();
+    parked.add(id);
+    this.#parked.set(eip, parked);
+  }
+
+  /** It is unanswered no more. */
+  #count(open: Open): void {
+    open.isUnanswered = false;
+    const count = (this.#counts.get(open.service) ?? 1) - 1;
+    if (count > 0) this.#counts.set(open.service, count);
+    else this.#counts.delete(open.service);
+  }
+}
+
+/** The ports at which a Service can be asked; none where our own address may not connect, and where there is no TCP. */
+export function askedPorts({ ports, sourceRanges }: Service): readonly number[] {
+  if (sourceRanges !== undefined) return [];
+  return ports.flatMap(({ protocol, port }) => (protocol === 'TCP' ? [port] : []));
+}
+
+export function eipsOf(service: Service | undefined): readonly Ip[] {
+  return service === undefined ? [] : [...service.ingress, ...service.externalIps];
+}
+
+function idOf(service: string, eip: Ip): string {
+  return `${service} ${eip}`;
+}

@@ -1,0 +1,58 @@
+import type { Ip } from '../model/ip.ts';
+import type { Answer, Question } from './question.ts';
+
+export interface InquiryOptions {
+  readonly ask: (
+    ends: { readonly to: Ip; readonly port: number; readonly mark: number },
+    signal: AbortSignal,
+  ) => Promise<Answer>;
+  /** undefined: there is no way yet by this node */
+  readonly mark: (via: Ip) => number | undefined;
+}
+
+/** Questions in a turn, of which there are forty in a second, and at one time. */
+const mostPerTurn = 5;
+const mostAtOnce = 64;
+
+/** Puts the questions, so many in a second and no more. */
+export class Inquiry {
+  readonly #options: InquiryOptions;
+  #asking = 0;
+  #left = mostPerTurn;
+
+  constructor(options: InquiryOptions) {
+    this.#options = options;
+  }
+
+  /** A turn begins. */
+  turn(): void {
+    this.#left = mostPerTurn;
+  }
+
+  /** Whether another question may be put in this turn. */
+  get hasRoom(): boolean {
+    return this.#left > 0 && this.#asking < mostAtOnce;
+  }
+
+  /** Puts a question that is due, where there is a way and room. @param ended called after its answer */
+  put(question: Question, now: number, ended: () => void, signal: AbortSignal): void {
+    if (!this.hasRoom || !question.isDue(now)) return;
+    const mark = this.#options.mark(question.via);
+    if (mark === undefined) return;
+    this.#left -= 1;
+    this.#asking += 1;
+    const { eip: to, port } = question;
+    question.begins(now);
+    this.#options.ask({ to, port, mark }, signal).then(
+      (answer) => {
+        this.#asking -= 1;
+        question.ends(answer);
+        ended();
+      },
+      (error: unknown) => {
+        this.#asking -= 1;
+        if (!signal.aborted) throw error;
+      },
+    );
+  }
+}
