@@ -1,5 +1,5 @@
 import { allocatedTo } from '../model/allocated-condition.ts';
-import { type Service, serviceName } from '../model/cluster.ts';
+import { type Overview, type Service, serviceName } from '../model/cluster.ts';
 import type { Gateway, Pool } from '../model/gateway.ts';
 import type { Ip } from '../model/ip.ts';
 import { barredFrom, termsOf } from '../model/pool.ts';
@@ -14,7 +14,15 @@ export interface Claim {
 }
 
 /** How a Service names an address; the lowest rank wins. */
-const rank = { allocated: 0, status: 1, spec: 2 } as const;
+const rank = { allocated: 0, status: 1, spec: 4 } as const;
+
+/** What is remembered comes after what is listed, but before what only a spec says. */
+const behind = 2;
+
+/** The names of the clusters of which the last known state is shown, while others are listed. */
+export function rememberedIn({ clusters = [] }: Pick<Overview, 'clusters'>): ReadonlySet<string | undefined> {
+  return new Set(clusters.flatMap(({ name, remembered }) => (remembered ? [name] : [])));
+}
 
 interface Claimant {
   readonly service: Service;
@@ -32,21 +40,25 @@ export function namedAddresses(service: Service, gateway: Gateway): readonly Ip[
  * Decides who holds an EIP.
  *
  * An address that this program allocated precedes one in the status of another Service, which precedes one in a spec:
- * every user who may edit a Service can write the spec. Among equals the older Service wins. The others hold the
- * address as well when they may share it, and are reported when they may not.
+ * every user who may edit a Service can write the spec. What is remembered of a cluster that is away may be over: it
+ * takes no address from a Service that is listed. Among equals the older Service wins. The others hold the address as well when they may share it, and are reported when they may not.
  *
  * @param services those that name the address
  * @param pool the pool that the address is in
+ * @param remembered see {@link rememberedIn}
  */
 export function claim(
   eip: Ip,
   services: readonly Service[],
   gateway: Gateway,
   pool: Pool | undefined,
+  remembered: ReadonlySet<string | undefined>,
 ): Claim {
+  const order = ({ service, by }: Claimant): number =>
+    rank[by] + (remembered.has(service.cluster) ? behind : 0);
   const claimants = services
     .map((service): Claimant => ({ service, by: claimedBy(eip, service, gateway) }))
-    .sort((a, b) => rank[a.by] - rank[b.by] || compareAge(a.service, b.service));
+    .sort((a, b) => order(a) - order(b) || compareAge(a.service, b.service));
   const holders: Claimant[] = [];
   const problems: Problem[] = [];
   for (const claimant of claimants) {

@@ -14,7 +14,7 @@ import { standbyFilterName } from '../model/standby-filter.ts';
 import { type Uniqueness, undetected } from '../model/uniqueness.ts';
 import { announcements, lookups } from './announcements.ts';
 import { causes } from './causes.ts';
-import { claim } from './claims.ts';
+import { claim, rememberedIn } from './claims.ts';
 import { readerOf } from './cluster-reader.ts';
 import { eipRoutes, presentRoute, routeKey } from './eip-routes.ts';
 import { flowLabels, flowLabelTableName } from './flow-label.ts';
@@ -75,13 +75,14 @@ export function gatewayObjects(
   problems.push(...eipRoutes(found.paths, { gateway, owner, lan, reserved, have, refused, standings }, add));
   if (usesNat(gateway)) {
     const named = naming(services, gateway);
+    const remembered = rememberedIn(snapshot);
     const poolOf = poolFinder(gateway.pools);
     natObjects(
       {
         gateway,
         desired: [...objects.values()].map(({ object }) => object),
         find: (key) => objects.get(key)?.object,
-        holders: (eip) => known(claim(eip, named.get(eip) ?? [], gateway, poolOf(eip)).holders),
+        holders: (eip) => known(claim(eip, named.get(eip) ?? [], gateway, poolOf(eip), remembered).holders),
         have: have.objects,
       },
       add,

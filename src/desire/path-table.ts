@@ -3,6 +3,7 @@ import type { Gateway } from '../model/gateway.ts';
 import { type Family, family, type Ip } from '../model/ip.ts';
 import { type Probed, unprobed } from '../model/probed.ts';
 import type { Problem } from '../model/problem.ts';
+import { sameItems } from '../model/same-items.ts';
 import { type CarrierSet, CarrierSets, type PathCounts } from './carrier-sets.ts';
 import {
   addressProblems,
@@ -13,7 +14,7 @@ import {
   everyNode,
 } from './carriers.ts';
 import { Claimants } from './claimants.ts';
-import { claim } from './claims.ts';
+import { claim, rememberedIn } from './claims.ts';
 import type { ClusterReader } from './cluster-reader.ts';
 import { Departures, goByEndpoints, lackEndpoints } from './evidence.ts';
 import { type DependsOn, NodeDependents } from './node-dependents.ts';
@@ -66,7 +67,7 @@ export class PathTable {
   constructor(gateway: Gateway, probed: Pick<Probed, 'waiting' | 'formerCarriers'> = unprobed) {
     this.#gateway = gateway;
     this.#poolOf = poolFinder(gateway.pools);
-    this.#terms = { gateway, poolOf: this.#poolOf, nodes: this.#candidates, probed };
+    this.#terms = { gateway, poolOf: this.#poolOf, nodes: this.#candidates, probed, remembered: new Set() };
     this.#claimants = new Claimants(gateway, this.departures);
   }
 
@@ -80,10 +81,19 @@ export class PathTable {
     const dirty = new Set<Ip>();
     const origin = delta !== 'all' && delta.byEvent.nodes ? 'event' : 'list';
     const sets = this.#readNodes(cluster.overview().nodes, origin, dirty);
+    this.#readClusters(cluster, dirty);
     this.#claimants.read(cluster, delta, dirty);
     for (const key of turned) for (const eip of this.#claimants.named(key)) dirty.add(eip);
     for (const eip of dirty) this.#resolve(eip);
     return { eips: dirty, sets };
+  }
+
+  /** A cluster was away and is listed now, or the other way round: other claims may be the strongest. */
+  #readClusters(cluster: ClusterReader, dirty: Set<Ip>): void {
+    const remembered = rememberedIn(cluster.overview());
+    if (sameItems([...remembered], [...this.#terms.remembered])) return;
+    this.#terms = { ...this.#terms, remembered };
+    for (const eip of this.#entries.keys()) dirty.add(eip);
   }
 
   /** The EIPs that are held by a Service, with where they go. */
@@ -213,7 +223,8 @@ export class PathTable {
 
   /** The Services that hold the EIP, of those that name it; the strongest claim first. */
   holders(eip: Ip): readonly Service[] {
-    return claim(eip, this.#claimants.of(eip), this.#gateway, this.#poolOf(eip)).holders;
+    const { remembered } = this.#terms;
+    return claim(eip, this.#claimants.of(eip), this.#gateway, this.#poolOf(eip), remembered).holders;
   }
 
   #resolve(eip: Ip): void {

@@ -4,7 +4,7 @@ import { family, type Ip } from '../model/ip.ts';
 import { type Probed, unprobed } from '../model/probed.ts';
 import type { Problem } from '../model/problem.ts';
 import { addressProblems, type Candidates, candidates, carriers, shared } from './carriers.ts';
-import { claim, namedAddresses } from './claims.ts';
+import { claim, namedAddresses, rememberedIn } from './claims.ts';
 import { isNat, nodePorts, withoutNodePort } from './nat-mode.ts';
 import type { Path } from './path.ts';
 import { type PoolFinder, poolFinder } from './pools.ts';
@@ -25,11 +25,19 @@ export type Idle = Pick<Path, 'eip' | 'services'>;
  * @returns in the order in which the Services name the EIPs
  */
 export function paths(
-  { nodes, services }: Snapshot,
+  snapshot: Snapshot,
   gateway: Gateway,
   probed: Pick<Probed, 'waiting' | 'formerCarriers'> = unprobed,
 ): Paths {
-  const terms: Terms = { gateway, poolOf: poolFinder(gateway.pools), nodes: candidates(nodes), probed };
+  const { nodes, services } = snapshot;
+  const poolOf = poolFinder(gateway.pools);
+  const terms: Terms = {
+    gateway,
+    poolOf,
+    nodes: candidates(nodes),
+    probed,
+    remembered: rememberedIn(snapshot),
+  };
   const result: Path[] = [];
   const idle: Idle[] = [];
   const problems: Problem[] = [...addressProblems(nodes)];
@@ -69,17 +77,19 @@ export interface Terms {
   readonly poolOf: PoolFinder;
   readonly nodes: Candidates;
   readonly probed: Pick<Probed, 'waiting' | 'formerCarriers'>;
+  /** See `rememberedIn`. */
+  readonly remembered: ReadonlySet<string | undefined>;
 }
 
 /** @param named the Services that name the EIP */
 export function resolve(
   eip: Ip,
   named: readonly Service[],
-  { gateway, poolOf, nodes, probed }: Terms,
+  { gateway, poolOf, nodes, probed, remembered }: Terms,
 ): Resolved {
   const of = family(eip);
   const pool = poolOf(eip);
-  const { holders, problems: claims } = claim(eip, named, gateway, pool);
+  const { holders, problems: claims } = claim(eip, named, gateway, pool, remembered);
   if (holders.length === 0) return { path: undefined, problems: claims };
   const byNat = isNat(gateway, pool);
   const unreachable = byNat ? holders.flatMap((service) => withoutNodePort(eip, service) ?? []) : [];

@@ -240,7 +240,9 @@ export class Allocator {
       }
       this.#releasePorts(candidate.key);
     }
-    return this.assignments.assign(candidate, claimsOf(candidate, decided, this.assignments));
+    const claims = claimsOf(candidate, decided, this.assignments);
+    const isAwaited = this.#book?.awaited.includes(candidate.service.cluster) === true;
+    return this.assignments.assign(candidate, isAwaited ? claims.map(remembered) : claims);
   }
 
   #releasePorts(key: string): void {
@@ -348,6 +350,11 @@ function claimsOf(
     for (const ip of service.externalIps) if (mayKeep(candidate, ip, assignments)) add(ip, 'claimed');
   }
   return claims;
+}
+
+/** It may be given back since, and to another: it keeps an address from being free, and takes it from nobody. */
+function remembered({ ip, strength }: Claim): Claim {
+  return { ip, strength: strength === 'given' || strength === 'shown' ? 'remembered' : strength };
 }
 
 const none: readonly Ip[] = [];

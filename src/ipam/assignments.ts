@@ -22,10 +22,10 @@ export interface Use {
 
 /**
  * How much a Service's claim on an address counts beside those of others that cannot share it: what we gave it comes
- * before what only its status shows, that before what only its spec claims, and last what its status still shows and
- * a write is to take away. Of equals the older one wins.
+ * before what only its status shows, that before what is remembered of a cluster that is awaited, that before what only its
+ * spec claims, and last what its status still shows and a write is to take away. Of equals the older one wins.
  */
-export type Strength = 'given' | 'shown' | 'claimed' | 'cleared';
+export type Strength = 'given' | 'shown' | 'remembered' | 'claimed' | 'cleared';
 
 export interface Claim {
   readonly ip: Ip;
@@ -48,7 +48,13 @@ interface Address {
 
 const noCandidates: readonly Candidate[] = [];
 const nothing: readonly Ip[] = [];
-const ranks: Readonly<Record<Strength, number>> = { given: 0, shown: 1, claimed: 2, cleared: 3 };
+const ranks: Readonly<Record<Strength, number>> = {
+  given: 0,
+  shown: 1,
+  remembered: 2,
+  claimed: 3,
+  cleared: 4,
+};
 
 /**
  * The assignments: the holders of each address, the addresses of each Service, and the free addresses of each pool.

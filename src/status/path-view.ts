@@ -1,5 +1,5 @@
 import { type Candidates, candidates, leftOut, usable } from '../desire/carriers.ts';
-import { namedAddresses } from '../desire/claims.ts';
+import { namedAddresses, rememberedIn } from '../desire/claims.ts';
 import type { ClusterReader } from '../desire/cluster-reader.ts';
 import type { Path } from '../desire/path.ts';
 import { resolve } from '../desire/paths.ts';
@@ -103,11 +103,18 @@ export function pathViews(target: PathTarget, inputs: PathViewInputs): readonly 
 }
 
 function viewOf(eip: Ip, { cluster, gateway, probed, problems, lan }: PathViewInputs): PathView {
-  const { nodes } = cluster.overview();
+  const overview = cluster.overview();
+  const { nodes } = overview;
   const named = [...cluster.services()].filter((service) => namedAddresses(service, gateway).includes(eip));
   const poolOf = poolFinder(gateway.pools);
   const able = candidates(nodes);
-  const { path, problems: found } = resolve(eip, named, { gateway, poolOf, nodes: able, probed });
+  const { path, problems: found } = resolve(eip, named, {
+    gateway,
+    poolOf,
+    nodes: able,
+    probed,
+    remembered: rememberedIn(overview),
+  });
   const holders = new Set(path?.services);
   const of = family(eip);
   const pool = poolOf(eip);

@@ -1,4 +1,7 @@
 import { expect } from 'chai';
+import { nothing } from '../../../src/cluster/delta.ts';
+import { readerOf } from '../../../src/desire/cluster-reader.ts';
+import { PathTable } from '../../../src/desire/path-table.ts';
 import { paths } from '../../../src/desire/paths.ts';
 import { allocatedText } from '../../../src/model/allocated-condition.ts';
 import type { Service } from '../../../src/model/cluster.ts';
@@ -80,6 +83,41 @@ describe('EIPs of several clusters', () => {
     expect(routed([web('east', {}, 1), given], { allocation })[0]).to.equal(
       `${eip} west:default/web > west:n1`,
     );
+  });
+
+  it('are not taken by what is remembered of a cluster that is away, but for a spec', () => {
+    const clusters = ['east', 'west'].map((name) => ({
+      name,
+      complete: name === 'west',
+      remembered: name === 'east',
+    }));
+    const routes = (services: readonly Service[]) => {
+      const [first] = paths(snapshot(nodes, services, { clusters }), gateway()).paths;
+      return first?.services.join(' ');
+    };
+    expect(routes([web('east', {}, 1), web('west', {}, 2)])).to.equal('west:default/web');
+    const spec = { type: 'ClusterIP', ingress: [], externalIps: [parseIp(eip)] } as const;
+    expect(routes([web('east', {}, 2), web('west', spec, 1)])).to.equal('east:default/web');
+    expect(routes([web('east', spec, 1), web('west', spec, 2)])).to.equal('west:default/web');
+    expect(routes([web('east', {}, 2)])).to.equal('east:default/web');
+  });
+
+  it('are decided anew when a cluster that was away is listed, before its Services are read again', () => {
+    const table = new PathTable(gateway());
+    const services = [web('east', {}, 1), web('west', {}, 2)];
+    const at = (remembered: boolean) =>
+      readerOf(
+        snapshot(nodes, services, {
+          clusters: [
+            { name: 'east', complete: !remembered, remembered },
+            { name: 'west', complete: true, remembered: false },
+          ],
+        }),
+      );
+    table.update(at(true), 'all');
+    expect(table.path(parseIp(eip))?.services).to.deep.equal(['west:default/web']);
+    table.update(at(false), nothing);
+    expect(table.path(parseIp(eip))?.services).to.deep.equal(['east:default/web']);
   });
 
   it('tell of nodes of two clusters with one address', () => {

@@ -329,7 +329,9 @@ export class ClusterModel {
     const names = this.#clusters.filter((name) => name !== undefined);
     if (names.length === 0) return {};
     const complete = (name: string): boolean => name === 'west' || this.#complete;
-    return { clusters: names.map((name) => ({ name, complete: complete(name), remembered: false })) };
+    return {
+      clusters: names.map((name) => ({ name, complete: complete(name), remembered: !complete(name) })),
+    };
   }
 
   /** Of a Service. */
