@@ -41,7 +41,8 @@ export function namedAddresses(service: Service, gateway: Gateway): readonly Ip[
  *
  * An address that this program allocated precedes one in the status of another Service, which precedes one in a spec:
  * every user who may edit a Service can write the spec. What is remembered of a cluster that is away may be over: it
- * takes no address from a Service that is listed. Among equals the older Service wins. The others hold the address as well when they may share it, and are reported when they may not.
+ * takes no address from a Service that is listed. Among equals the older Service wins. The others hold the address as
+ * well when they may share it, and are reported when they may not.
  *
  * @param services those that name the address
  * @param pool the pool that the address is in
