@@ -174,6 +174,7 @@ export class Reachability {
         this.#fresh = [];
         await this.#read(fresh, this.#clock.now() - doubtFor, signal);
         await this.#expire();
+        turn = 0;
       }
       const { lan } = this.#targets;
       const slices = this.#turns[turn % this.#turns.length] ?? [];
@@ -189,7 +190,7 @@ export class Reachability {
       turn += 1;
       // Who is asked for the first time is waited for.
       const expected = this.#isHeard ? this.#table.silent : this.#table.ips;
-      if (turn % turnsOfAll !== 0) await this.#read(expected, this.#clock.now(), signal);
+      if (!isOfAll(turn)) await this.#read(expected, this.#clock.now(), signal);
       else {
         await this.#read(this.#table.ips, this.#clock.now(), signal);
         await this.#expire();
@@ -308,4 +309,9 @@ export class Reachability {
 function slicesOf(ips: readonly Ip[]): readonly (readonly Ip[])[] {
   const count = Math.ceil(ips.length / mostAtOnce);
   return Array.from({ length: count }, (_, nth) => ips.filter((_ip, i) => i % count === nth));
+}
+
+/** Soon after a node is new, and then less often: the round that sets the timers of the kernel may come after the first question. */
+function isOfAll(turn: number): boolean {
+  return turn % turnsOfAll === 0 || (turn < turnsOfAll && Number.isInteger(Math.log2(turn)));
 }

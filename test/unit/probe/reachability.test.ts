@@ -418,6 +418,24 @@ describe('the probe of the nodes', () => {
     await world.until('12 node-silent');
   });
 
+  it('has those asked that became reachable by a timer from before, soon after the start', async () => {
+    const port = new Table();
+    port.table.set(ip(11), 'STALE');
+    const asked: Ip[] = [];
+    port.log = asked;
+    const probe = probeOf(port);
+    probe.follow(targets(11));
+    const stop = new AbortController();
+    const running = probe.run(stop.signal);
+    await until('it is asked', () => asked.length > 0);
+    // The timers of the kernel are set only now.
+    port.table.set(ip(11), 'REACHABLE');
+    await until('it has to answer anew', () => port.expired.has(ip(11)));
+    expect(asked.length).to.be.below(60);
+    stop.abort();
+    await running;
+  });
+
   it('asks the IPv6 addresses of many nodes seldom, and at once when the same node falls silent by IPv4', async () => {
     const port = new Table();
     const six = (i: number): Ip => parseIp(`2001:db8:10::${i.toString(16)}`);
