@@ -234,6 +234,7 @@ describe('BIRD on one gateway and FRR on the other, with FRR upstream', () => {
     await bird.kill();
     await bird.again();
     await comes(`${local.v4}/32`, uplinks('v4'));
+    await comes(`${local.v6}/128`, uplinks('v6'));
     for (const part of parts)
       expect(await two.net.run(part, { argv: ['sysctl', '-n', 'net.ipv4.nexthop_compat_mode'] })).to.equal(
         '0\n',
