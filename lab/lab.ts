@@ -1,7 +1,6 @@
 import type { Cluster } from './cluster/cluster.ts';
 import { EmbeddedCluster } from './cluster/embedded-cluster.ts';
-import type { ControlPlaneOptions } from './cluster/real/control-plane.ts';
-import { RealCluster } from './cluster/real-cluster.ts';
+import { RealCluster, type RealClusterOptions } from './cluster/real-cluster.ts';
 import { Clients } from './load/load.ts';
 import { layNetwork, type Network } from './network/network.ts';
 import type { Shape } from './network/wiring.ts';
@@ -16,7 +15,7 @@ export type LabKind =
   | ({
       readonly cluster: 'real';
       readonly proxy: 'played' | ProxyMode;
-    } & ControlPlaneOptions);
+    } & RealClusterOptions);
 
 export const embedded: LabKind = { cluster: 'embedded', proxy: 'played' };
 

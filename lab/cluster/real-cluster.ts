@@ -23,20 +23,27 @@ const heartbeat = 1000;
 /** What the lab may want to know of a cluster at any time. */
 const watched = ['Service', 'EndpointSlice', 'Pod'];
 
+export interface RealClusterOptions extends ControlPlaneOptions {
+  /** Names of the network's nodes that are its own; absent: all. */
+  readonly nodes?: readonly string[];
+}
+
 /** A real Kubernetes; the lab plays the kubelets: it writes the status of Nodes and Pods. */
 export class RealCluster implements Cluster {
   readonly kind = 'real';
   readonly plane: ControlPlane;
   readonly feed: ObjectFeed;
   readonly nodes: readonly string[];
+  readonly #network: Network;
   readonly #silent = new Set<string>();
   #heartbeat: NodeJS.Timeout | undefined;
   readonly #informers: ReadonlyMap<string, Informer>;
   readonly #listeners = new Set<(change: ObjectChange) => void>();
 
-  private constructor(plane: ControlPlane, nodes: readonly string[]) {
+  private constructor(plane: ControlPlane, network: Network, nodes: readonly string[]) {
     this.plane = plane;
     this.nodes = nodes;
+    this.#network = network;
     this.#informers = new Map(
       watched.map((kind) => [kind, new Informer(plane.client, kind, (change) => this.#tell(change))]),
     );
@@ -49,12 +56,12 @@ export class RealCluster implements Cluster {
     };
   }
 
-  static async start(network: Network, options: ControlPlaneOptions = {}): Promise<RealCluster> {
+  static async start(network: Network, options: RealClusterOptions = {}): Promise<RealCluster> {
     await using stack = new AsyncDisposableStack();
     const plane = stack.use(await ControlPlane.start(network, await findPrograms(), options));
-    const cluster = stack.use(new RealCluster(plane, network.nodes));
+    const cluster = stack.use(new RealCluster(plane, network, options.nodes ?? network.nodes));
     await Promise.all([
-      ...network.nodes.map((name, i) => putNode(plane.client, name, node(i + 1))),
+      ...cluster.nodes.map((name) => putNode(plane.client, name, cluster.#addressOf(name))),
       plane.client.apply(await readFile(manifest, 'utf8')),
       plane.client.apply(await readFile(nodeManifest, 'utf8')),
       ...[...cluster.#informers.values()].map(({ listed }) => listed),
@@ -131,7 +138,7 @@ export class RealCluster implements Cluster {
     labels: Readonly<Record<string, string>>,
   ): Promise<void> {
     await waitFor('the namespace has its service account', () => this.#account(namespace), late());
-    const ip = node(this.nodes.indexOf(on) + 1);
+    const ip = this.#addressOf(on);
     await this.client.create({
       apiVersion: 'v1',
       kind: 'Pod',
@@ -148,9 +155,7 @@ export class RealCluster implements Cluster {
 
   /** Makes a Node that was deleted anew: the kubelet registers again. @param ip absent: the network's map has it */
   async putNode(name: string, ip?: Dual): Promise<void> {
-    const index = this.nodes.indexOf(name);
-    if (index < 0) throw new Error(`no node ${name}`);
-    await putNode(this.client, name, ip ?? node(index + 1));
+    await putNode(this.client, name, ip ?? this.#addressOf(name));
   }
 
   /** From now on the kubelet of a node renews its Lease no more. */
@@ -171,6 +176,12 @@ export class RealCluster implements Cluster {
     clearInterval(this.#heartbeat);
     for (const informer of this.#informers.values()) await informer[Symbol.asyncDispose]();
     await this.plane[Symbol.asyncDispose]();
+  }
+
+  /** As the network's map has it. */
+  #addressOf(name: string): Dual {
+    if (!this.nodes.includes(name)) throw new Error(`no node ${name}`);
+    return node(this.#network.nodes.indexOf(name) + 1);
   }
 
   /** Renews the Leases by which the controllers know that a kubelet is alive. */

@@ -24,6 +24,8 @@ export function gatewayFiles(folder: string): GatewayFiles {
 export interface GatewaySettings {
   /** Lines of the configuration beside interfaces and pools. */
   readonly lines: string;
+  /** The lines of `clusters`; absent: there is one, whose kubeconfig is that of the files. */
+  readonly clusters?: string;
   /** Instead of those of the network's map. */
   readonly pools?: readonly string[];
 }
@@ -34,8 +36,11 @@ export async function writeGatewayConfig(files: GatewayFiles, settings: GatewayS
   await writeFile(files.config, gatewayConfig(files, settings));
 }
 
-export function gatewayConfig(files: GatewayFiles, { lines, pools = mapPools }: GatewaySettings): string {
-  return `kubeconfig: ${files.kubeconfig}
+export function gatewayConfig(
+  files: GatewayFiles,
+  { lines, clusters, pools = mapPools }: GatewaySettings,
+): string {
+  return `${clusters ?? `kubeconfig: ${files.kubeconfig}`}
 lan: eth0
 uplink: eth1
 defaultRoute:

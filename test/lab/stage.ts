@@ -2,6 +2,7 @@ import { type JsonObject, listAt, textAt } from '../../lab/cluster/api/json.ts';
 import { RealCluster } from '../../lab/cluster/real-cluster.ts';
 import { program } from '../../lab/eiproute/daemon-process.ts';
 import { Eiproute } from '../../lab/eiproute/eiproute.ts';
+import { type GatewaySettings, gatewayFiles } from '../../lab/eiproute/gateway-files.ts';
 import type { AgentKind } from '../../lab/eiproute/node-agents.ts';
 import { type Lab, type LabKind, openLab } from '../../lab/lab.ts';
 import { removeLeftovers } from '../../lab/network/lab-run.ts';
@@ -12,15 +13,27 @@ import { waitFor } from '../../lab/process/wait.ts';
 import { type Ip, parseIp } from '../../src/model/ip.ts';
 import { late } from '../patience.ts';
 
+export interface StageOptions extends Pick<Shape, 'gateways'> {
+  readonly agents?: AgentKind | 'none';
+  /** Nodes of a second cluster, `west`, with a real control plane of its own; then the first is `east`. */
+  readonly west?: readonly string[];
+}
+
 /** A lab with eiproute on its gateway and its three nodes, as one installs it. */
 export class Stage implements AsyncDisposable {
   readonly lab: Lab;
   readonly eiproute: Eiproute;
+  /** The second cluster of a gateway with two; see {@link StageOptions}. */
+  readonly west: RealCluster | undefined;
   readonly #stack: AsyncDisposableStack;
 
-  private constructor(lab: Lab, eiproute: Eiproute, stack: AsyncDisposableStack) {
+  private constructor(
+    { lab, eiproute, west }: Pick<Stage, 'lab' | 'eiproute' | 'west'>,
+    stack: AsyncDisposableStack,
+  ) {
     this.lab = lab;
     this.eiproute = eiproute;
+    this.west = west;
     this.#stack = stack;
   }
 
@@ -28,17 +41,27 @@ export class Stage implements AsyncDisposable {
   static async open(
     kind: LabKind,
     lines = 'allocate: true',
-    {
-      gateways = 1,
-      agents = 'static',
-    }: Pick<Shape, 'gateways'> & { readonly agents?: AgentKind | 'none' } = {},
+    { gateways = 1, agents = 'static', west: western = [] }: StageOptions = {},
   ): Promise<Stage> {
     await using stack = new AsyncDisposableStack();
     await removeLeftovers();
-    const lab = stack.use(await openLab({ nodes: 3, gateways, nodeRouting: 'by agents' }, kind));
-    const eiproute = stack.use(await Eiproute.start(lab.network, lab.cluster, { lines }, agents));
+    const nodes = ['node1', 'node2', 'node3'].filter((name) => !western.includes(name));
+    const shape = { nodes: 3, gateways, nodeRouting: 'by agents' } as const;
+    const lab = stack.use(await openLab(shape, kind.cluster === 'real' ? { ...kind, nodes } : kind));
+    let west: RealCluster | undefined;
+    let settings: GatewaySettings = { lines };
+    if (western.length > 0) {
+      west = stack.use(await RealCluster.start(lab.network, { number: 1, nodes: western }));
+      const { kubeconfig } = gatewayFiles(lab.network.folder);
+      await west.writeKubeconfig(`${kubeconfig}.west`);
+      const clusters = `clusters:
+  - { name: east, kubeconfig: ${kubeconfig} }
+  - { name: west, kubeconfig: ${kubeconfig}.west }`;
+      settings = { lines, clusters };
+    }
+    const eiproute = stack.use(await Eiproute.start(lab.network, lab.cluster, settings, agents));
     await eiproute.synced(late());
-    return new Stage(lab, eiproute, stack.move());
+    return new Stage({ lab, eiproute, west }, stack.move());
   }
 
   /** A Service as the API has it; undefined: it has none of this name. */

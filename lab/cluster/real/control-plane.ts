@@ -19,6 +19,8 @@ export interface ControlPlaneOptions {
   readonly controllerQps?: number;
   /** s after which a Node whose kubelet is silent is no longer Ready; absent: never. */
   readonly nodeGraceSeconds?: number;
+  /** Of several in one lab, from 0: each has a folder and ports of its own. Absent: 0. */
+  readonly number?: number;
 }
 
 type Part = Exclude<Component, 'kube-proxy'>;
@@ -38,9 +40,10 @@ const controllers = [
   'taint-eviction-controller',
 ];
 
-const port = 6443;
+/** Of the first; another one has ports that are so much higher. */
+const ports = { api: 6443, client: 2379, peer: 2380, manager: 10257 };
+const apart = 1000;
 const issuer = 'https://kubernetes.default.svc';
-const server = `https://${api.v4}:${port}`;
 /** ms; the API server is ready after 3 s on an idle machine */
 const patience = 60_000;
 
@@ -56,6 +59,8 @@ export class ControlPlane implements AsyncDisposable {
   readonly #gate: Gate;
   readonly #tokens: Tokens;
   readonly #parts = new Map<Part, Process>();
+  readonly #ports: typeof ports;
+  readonly #server: string;
 
   private constructor(
     network: Network,
@@ -71,6 +76,8 @@ export class ControlPlane implements AsyncDisposable {
     this.#accounts = accounts;
     this.#gate = gate;
     this.#tokens = tokens;
+    this.#ports = portsOf(options);
+    this.#server = serverOf(options);
     this.client = new ApiClient({ url: gate.url, authority, token: tokens.admin });
   }
 
@@ -81,10 +88,12 @@ export class ControlPlane implements AsyncDisposable {
     options: ControlPlaneOptions = {},
   ): Promise<ControlPlane> {
     await using stack = new AsyncDisposableStack();
-    const folder = join(network.folder, 'kubernetes');
+    const { number = 0 } = options;
+    const folder = join(network.folder, number === 0 ? 'kubernetes' : `kubernetes-${number + 1}`);
     await mkdir(folder, { recursive: true, mode: 0o700 });
     const { authority, accounts } = await writeKeys(folder);
     const tokens = await writeTokens(folder);
+    const port = portsOf(options).api;
     const gate = stack.use(await Gate.open({ namespace: network.namespace('api'), host: api.v4, port }));
     const plane = new ControlPlane(network, programs, options, {
       folder,
@@ -93,7 +102,7 @@ export class ControlPlane implements AsyncDisposable {
       gate,
       tokens,
     });
-    const kubeconfig = kubeconfigOf(server, authority, { token: tokens.manager });
+    const kubeconfig = kubeconfigOf(serverOf(options), authority, { token: tokens.manager });
     await writeFile(join(folder, 'manager.kubeconfig'), kubeconfig, { mode: 0o600 });
     stack.use(plane);
     await plane.start('etcd');
@@ -110,7 +119,7 @@ export class ControlPlane implements AsyncDisposable {
    * @param user what a kubeconfig says of a user: `{ token }`, `{ tokenFile }`
    */
   kubeconfig(user: JsonObject): string {
-    return kubeconfigOf(server, this.#authority, user);
+    return kubeconfigOf(this.#server, this.#authority, user);
   }
 
   /** A token of a service account, signed as kube-apiserver signs them. @param expires s since the epoch */
@@ -195,6 +204,7 @@ export class ControlPlane implements AsyncDisposable {
 
   #flags(part: Part): readonly string[] {
     const at = (name: string): string => join(this.#folder, name);
+    const etcd = `http://127.0.0.1:${this.#ports.client}`;
     const { apiServerFlags = [], controllerQps = 20, nodeGraceSeconds = 8760 * 3600 } = this.#options;
     switch (part) {
       case 'etcd':
@@ -203,15 +213,15 @@ export class ControlPlane implements AsyncDisposable {
           '--unsafe-no-fsync', // it need not outlive the machine
           '--log-level=warn',
           '--quota-backend-bytes=4294967296',
-          '--listen-client-urls=http://127.0.0.1:2379',
-          '--advertise-client-urls=http://127.0.0.1:2379',
-          '--listen-peer-urls=http://127.0.0.1:2380',
+          `--listen-client-urls=${etcd}`,
+          `--advertise-client-urls=${etcd}`,
+          `--listen-peer-urls=http://127.0.0.1:${this.#ports.peer}`,
         ];
       case 'kube-apiserver':
         return [
-          '--etcd-servers=http://127.0.0.1:2379',
+          `--etcd-servers=${etcd}`,
           '--bind-address=::',
-          `--secure-port=${port}`,
+          `--secure-port=${this.#ports.api}`,
           `--advertise-address=${api.v4}`,
           `--tls-cert-file=${at('server.crt')}`,
           `--tls-private-key-file=${at('server.key')}`,
@@ -227,6 +237,7 @@ export class ControlPlane implements AsyncDisposable {
       case 'kube-controller-manager':
         return [
           `--kubeconfig=${at('manager.kubeconfig')}`,
+          `--secure-port=${this.#ports.manager}`,
           `--authentication-kubeconfig=${at('manager.kubeconfig')}`,
           `--authorization-kubeconfig=${at('manager.kubeconfig')}`,
           `--service-account-private-key-file=${at('accounts.key')}`,
@@ -243,6 +254,16 @@ export class ControlPlane implements AsyncDisposable {
         ];
     }
   }
+}
+
+function portsOf({ number = 0 }: ControlPlaneOptions): typeof ports {
+  const { api: port, client, peer, manager } = ports;
+  const more = number * apart;
+  return { api: port + more, client: client + more, peer: peer + more, manager: manager + more };
+}
+
+function serverOf(options: ControlPlaneOptions): string {
+  return `https://${api.v4}:${portsOf(options).api}`;
 }
 
 /** A service account. */
