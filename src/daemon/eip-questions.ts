@@ -11,10 +11,10 @@ import { type ProbePaths, probeMark, probeTableName } from '../model/probe-path.
 import type { Standing } from '../model/probed.ts';
 import { Answers, askedPorts, eipsOf } from '../probe/answers.ts';
 import { AwakeClock } from '../probe/awake-clock.ts';
+import type { Answer } from '../probe/eip-question.ts';
 import { Inquiry } from '../probe/inquiry.ts';
 import { Newcomers, type Sample } from '../probe/newcomers.ts';
 import { CurrentProbePaths } from '../probe/probe-paths.ts';
-import type { Answer } from '../probe/question.ts';
 import { rest } from '../probe/rest.ts';
 
 export interface EipQuestionsInputs {

@@ -1,7 +1,7 @@
 import type { Service } from '../model/cluster.ts';
 import { type Family, family, type Ip } from '../model/ip.ts';
+import { type Answer, EipQuestion } from './eip-question.ts';
 import type { Inquiry } from './inquiry.ts';
-import { type Answer, Question } from './question.ts';
 
 export interface AnswersInputs {
   /** Whether the EIP has a route in the kernel. */
@@ -22,7 +22,7 @@ interface Open {
   readonly eip: Ip;
   readonly ports: readonly number[];
   readonly since: number;
-  readonly questions: Map<Ip, Question>;
+  readonly questions: Map<Ip, EipQuestion>;
 }
 
 /** EIPs that are looked at in one turn. */
@@ -167,8 +167,8 @@ export class Answers {
     },
   ): void {
     const { service, eip, ports, questions } = open;
-    const ask = (via: Ip): Question => {
-      const question = questions.get(via) ?? new Question(eip, via, ports, now);
+    const ask = (via: Ip): EipQuestion => {
+      const question = questions.get(via) ?? new EipQuestion(eip, via, ports, now);
       questions.set(via, question);
       this.#inquiry.put(question, now, () => this.#heard(open, question), signal);
       return question;
@@ -182,7 +182,7 @@ export class Answers {
     if (!open.isUnanswered && waiting.length === 0) this.#close(id);
   }
 
-  #isAnswered(open: Open, ask: (via: Ip) => Question, now: number, patience: number): boolean {
+  #isAnswered(open: Open, ask: (via: Ip) => EipQuestion, now: number, patience: number): boolean {
     const carriers = this.#inputs.carriersOf(open.eip);
     let isAnswered = carriers.length > 0;
     for (const via of carriers) {
@@ -194,7 +194,7 @@ export class Answers {
     return isAnswered;
   }
 
-  #heard({ since }: Open, { last, via }: Question): void {
+  #heard({ since }: Open, { last, via }: EipQuestion): void {
     if (last !== 'serves' || this.#active.size <= manyOpen) return;
     this.#heardUpTo.set(via, Math.max(since - apart, this.#heardUpTo.get(via) ?? since - apart));
   }

@@ -1,5 +1,5 @@
 import type { Ip } from '../model/ip.ts';
-import type { Answer, Question } from './question.ts';
+import type { Answer, EipQuestion } from './eip-question.ts';
 
 export interface InquiryOptions {
   readonly ask: (
@@ -35,7 +35,7 @@ export class Inquiry {
   }
 
   /** Puts a question that is due, where there is a way and room. @param ended called after its answer */
-  put(question: Question, now: number, ended: () => void, signal: AbortSignal): void {
+  put(question: EipQuestion, now: number, ended: () => void, signal: AbortSignal): void {
     if (!this.hasRoom || !question.isDue(now)) return;
     const mark = this.#options.mark(question.via);
     if (mark === undefined) return;

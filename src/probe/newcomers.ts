@@ -1,7 +1,7 @@
 import type { Node } from '../model/cluster.ts';
 import type { Ip } from '../model/ip.ts';
+import { EipQuestion } from './eip-question.ts';
 import type { Inquiry } from './inquiry.ts';
-import { Question } from './question.ts';
 
 /** An EIP that nodes serve, and one of these. */
 export interface Sample {
@@ -23,8 +23,8 @@ export interface NewcomersInputs {
 interface Held {
   readonly cluster: string | undefined;
   readonly since: number;
-  own: Question | undefined;
-  control: Question | undefined;
+  own: EipQuestion | undefined;
+  control: EipQuestion | undefined;
 }
 
 /**
@@ -106,9 +106,9 @@ export class Newcomers {
     patience: number,
     signal: AbortSignal,
   ): boolean {
-    if (held.own?.eip !== eip) held.own = new Question(eip, ip, ports, now);
+    if (held.own?.eip !== eip) held.own = new EipQuestion(eip, ip, ports, now);
     if (held.control?.eip !== eip || held.control.via !== control)
-      held.control = new Question(eip, control, ports, now);
+      held.control = new EipQuestion(eip, control, ports, now);
     this.#inquiry.put(held.control, now, () => {}, signal);
     this.#inquiry.put(held.own, now, () => {}, signal);
     if (held.own.last === 'serves') return true;

@@ -3,9 +3,9 @@ import type { Ip } from '../model/ip.ts';
 import type { Waiting } from '../model/probed.ts';
 import type { Problem } from '../model/problem.ts';
 import { AwakeClock } from './awake-clock.ts';
+import type { Answer } from './eip-question.ts';
 import type { Health } from './health-port.ts';
 import type { LateNode } from './late-nodes.ts';
-import type { Answer } from './question.ts';
 import { rest } from './rest.ts';
 import { type Question, type ServingInputs, ServingTable } from './serving-table.ts';
 

@@ -2,8 +2,8 @@ import { expect } from 'chai';
 import type { Service } from '../../../src/model/cluster.ts';
 import { type Ip, parseIp } from '../../../src/model/ip.ts';
 import { Answers } from '../../../src/probe/answers.ts';
+import type { Answer } from '../../../src/probe/eip-question.ts';
 import { Inquiry } from '../../../src/probe/inquiry.ts';
-import type { Answer } from '../../../src/probe/question.ts';
 import { service } from '../../scene.ts';
 
 const n1 = parseIp('10.0.0.11');

@@ -1,9 +1,9 @@
 import { expect } from 'chai';
 import type { Node } from '../../../src/model/cluster.ts';
 import { type Ip, parseIp } from '../../../src/model/ip.ts';
+import type { Answer } from '../../../src/probe/eip-question.ts';
 import { Inquiry } from '../../../src/probe/inquiry.ts';
 import { Newcomers } from '../../../src/probe/newcomers.ts';
-import type { Answer } from '../../../src/probe/question.ts';
 import { node } from '../../scene.ts';
 
 const n1 = parseIp('10.0.0.11');

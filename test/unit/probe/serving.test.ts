@@ -1,8 +1,8 @@
 import { expect } from 'chai';
 import type { Service } from '../../../src/model/cluster.ts';
 import { type Ip, parseIp } from '../../../src/model/ip.ts';
+import type { Answer } from '../../../src/probe/eip-question.ts';
 import type { Health } from '../../../src/probe/health-port.ts';
-import type { Answer } from '../../../src/probe/question.ts';
 import { Serving } from '../../../src/probe/serving.ts';
 import { endpoint, service } from '../../scene.ts';
 import { until } from './until.ts';

@@ -8,7 +8,7 @@ const first = 25;
 const longest = 10_000;
 
 /** Whether an EIP is answered by way of a node, asked again and again until it is. Times are ms of the awake clock. */
-export class Question {
+export class EipQuestion {
   readonly eip: Ip;
   readonly via: Ip;
   readonly ports: readonly number[];
