@@ -11,8 +11,12 @@ const TCP_QUICKACK = 12;
 /** struct linger: on, and nothing lingers: close(2) resets the connection. */
 const reset = Buffer.from(new Int32Array([1, 0]).buffer);
 const off = Buffer.from(new Int32Array([0]).buffer);
-/** ms between two looks at a connection that is being made; the acknowledgement of its SYN-ACK waits 200 ms */
-const lookEvery = 10;
+/**
+ * ms between two looks at a connection that is being made: at first, and later, when it is probably silence. The
+ * acknowledgement of the SYN-ACK waits 200 ms.
+ */
+const firstLook = 10;
+const laterLook = 50;
 
 export interface HalfOpenEnds {
   readonly to: Ip;
@@ -45,13 +49,15 @@ export async function askHalfOpen(
     if (libc.setsockopt(fd, IPPROTO_TCP, TCP_QUICKACK, off, off.length) < 0) return lastErrno();
     const other = socketAddress(to, port);
     const end = performance.now() + patience;
+    let pause = firstLook;
     // Asked again, connect(2) says how far it has come.
     while (libc.connect(fd, other, other.length) < 0) {
       const code = lastErrno();
       if (code === 'EISCONN') return undefined;
       if (code !== 'EINPROGRESS' && code !== 'EALREADY') return code;
       if (performance.now() > end) return 'ETIMEDOUT';
-      await sleep(lookEvery, undefined, { signal });
+      await sleep(pause, undefined, { signal });
+      pause = Math.min(laterLook, pause * 1.5);
     }
     return undefined;
   } finally {

@@ -15,8 +15,8 @@ interface Entry {
 }
 
 /**
- * Which nodes had endpoints of a Service under Local until lately. The other nodes of its EIPs cover for them, so that no
- * flow of theirs moves when a pod is gone for a moment.
+ * Which nodes had endpoints of a Service under Local until lately, and no node has come to the others since. These cover
+ * for them, so that no flow of theirs moves when a pod is gone for a moment.
  */
 export class FormerCarriers {
   readonly #entries = new Map<string, Entry>();
@@ -59,9 +59,16 @@ export class FormerCarriers {
     }
     let isOther = false;
     for (const of of families) {
-      for (const node of entry.carrying[of].difference(carrying[of])) {
-        isOther ||= !entry.left[of].has(node);
-        entry.left[of].set(node, now);
+      const [before, left] = [entry.carrying[of], entry.left[of]];
+      // With a node that comes to them the parts are others anyway, and flows move.
+      if (!carrying[of].isSubsetOf(before.union(new Set(left.keys())))) {
+        isOther ||= left.size > 0;
+        left.clear();
+        continue;
+      }
+      for (const node of before.difference(carrying[of])) {
+        isOther ||= !left.has(node);
+        left.set(node, now);
       }
     }
     entry.carrying = carrying;

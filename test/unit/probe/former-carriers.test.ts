@@ -49,8 +49,18 @@ describe('the former carriers of a Service', () => {
     former.read('default/web', on('n1', 'n2'), 0);
     former.read('default/web', on('n2'), 100);
     const before = former.of('default/web');
-    former.read('default/web', on('n2', 'n4'), 200);
+    former.read('default/web', on('n1', 'n2'), 200);
     expect(former.of('default/web')).to.equal(before);
+  });
+
+  it('are forgotten when another node comes, with one that goes as well', () => {
+    const former = new FormerCarriers();
+    former.read('default/web', on('n1', 'n2'), 0);
+    former.read('default/web', on('n2'), 100);
+    former.read('default/web', on('n2', 'n4'), 200);
+    expect([noted(former), former.isIdle]).to.deep.equal([[], true]);
+    former.read('default/web', on('n4', 'n5'), 300);
+    expect([noted(former), former.isIdle]).to.deep.equal([[], true]);
   });
 
   it('are forgotten with the Service, and with its policy Local', () => {
