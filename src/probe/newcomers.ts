@@ -40,6 +40,7 @@ export class Newcomers {
   /** Nodes with their addresses that were seen. */
   #known = new Set<string>();
   #silent: ReadonlySet<Ip> = new Set();
+  #nodes: readonly Node[] | undefined;
   readonly #held = new Map<Ip, Held>();
   #waiting: ReadonlySet<Ip> = new Set();
 
@@ -58,12 +59,15 @@ export class Newcomers {
   }
 
   /**
-   * Reads the nodes as they are.
+   * Reads the nodes as they are. The same array, with the same set, says nothing new.
    *
    * @param isAsked whether a node that is new is asked: those that were there before this program are not
    * @param now ms of the awake clock
    */
   read(nodes: readonly Node[], silent: ReadonlySet<Ip>, isAsked: (node: Node) => boolean, now: number): void {
+    // An event must not cost what the nodes weigh.
+    if (nodes === this.#nodes && silent === this.#silent) return;
+    this.#nodes = nodes;
     const known = new Set<string>();
     const there = new Set<Ip>();
     for (const node of nodes)
