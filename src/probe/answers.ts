@@ -137,10 +137,11 @@ export class Answers {
    * @param answered called with a Service of which no EIP is unanswered any more
    */
   turn(now: number, patience: number, answered: (service: string) => void, signal: AbortSignal): void {
-    let looks = 0;
+    // Those that it puts back stand at the end, and are not looked at twice.
+    let left = Math.min(mostLooks, this.#active.size);
     for (const [id, open] of this.#active) {
-      if (looks === mostLooks || !this.#inquiry.hasRoom) return;
-      looks += 1;
+      if (left === 0 || !this.#inquiry.hasRoom) return;
+      left -= 1;
       this.#active.delete(id);
       if (!this.#inputs.isRouted(open.eip)) {
         this.#park(id, open.eip);

@@ -26,6 +26,8 @@ class World {
   hasPath = true;
   now = 0;
   readonly answers: Answers;
+  /** How often carriers were asked for: once for each EIP that is looked at. */
+  looks = 0;
   readonly #inquiry: Inquiry;
   readonly #signal = new AbortController().signal;
 
@@ -42,7 +44,10 @@ class World {
       {
         isRouted: (ip) => this.routed.has(ip),
         isAskable: () => this.isAskable,
-        carriersOf: () => this.carriers,
+        carriersOf: () => {
+          this.looks += 1;
+          return this.carriers;
+        },
         waitingOf: () => this.waiting,
       },
       this.#inquiry,
@@ -182,6 +187,15 @@ describe('the answers for EIPs', () => {
       '198.51.100.10:80 by 10.0.0.11',
       '198.51.100.10:443 by 10.0.0.11',
     ]);
+  });
+
+  it('are looked for once in a turn for each EIP', async () => {
+    const world = new World();
+    world.says.set(n1, 'refuses').set(n2, 'refuses');
+    world.read(web());
+    world.route();
+    await world.turns(10);
+    expect(world.looks).to.equal(10);
   });
 
   it('for many EIPs come from few questions, so many in a second', async () => {
