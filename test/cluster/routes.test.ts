@@ -10,6 +10,7 @@ import { client, clients } from '../../lab/network/map.ts';
 import { layNetwork } from '../../lab/network/network.ts';
 import { Process } from '../../lab/process/process.ts';
 import { waitFor } from '../../lab/process/wait.ts';
+import { RealProxy } from '../../lab/proxy/real-proxy.ts';
 import type { Ip } from '../../src/model/ip.ts';
 import { downloadPort, Flows, flowServer } from '../e2e/flows.ts';
 import { Stage } from '../lab/stage.ts';
@@ -192,6 +193,10 @@ describe('routes under a real control plane', () => {
     await cluster.deleteNode('node3');
     await leads('node1 node2');
     await cluster.putNode('node3');
+    // kube-proxy ends when its Node is deleted, and a DaemonSet starts it again.
+    const { proxy } = stage.lab;
+    if (!(proxy instanceof RealProxy)) throw new Error('the lab has no real kube-proxy');
+    await proxy.restart('node3');
     await leads('node1 node2 node3');
     // Its cable is pulled and plugged: the kernel of the gateway forgets nothing but the neighbour.
     const { network } = stage.lab;
