@@ -1,12 +1,9 @@
-import { setTimeout as sleep } from 'node:timers/promises';
-import { lastErrno, libc, SOCK_CLOEXEC, SOCK_NONBLOCK, SOCK_STREAM, SOL_SOCKET } from '../libc.ts';
-import { family, type Ip } from '../model/ip.ts';
-import { AF } from './netlink/message.ts';
+import { libc, SOL_SOCKET } from '../libc.ts';
+import type { Ip } from '../model/ip.ts';
+import { tryConnection } from './connection.ts';
 import { socketAddress } from './socket-address.ts';
 
 const SO_BINDTODEVICE = 25;
-/** ms between two looks at a connection that is being made */
-const lookEvery = 10;
 
 /** One end of a connection, and the interface by which its packets leave and come in. */
 export interface BoundEnds {
@@ -29,29 +26,10 @@ export async function connectBound(
   patience: number,
   signal: AbortSignal,
 ): Promise<string | undefined> {
-  const fd = libc.socket(
-    family(to) === 4 ? AF.inet : AF.inet6,
-    SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC,
-    0,
-  );
-  if (fd < 0) return lastErrno();
-  try {
-    const name = Buffer.from(`${device}\0`);
-    const own = socketAddress(from, 0);
-    const other = socketAddress(to, port);
-    if (libc.setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, name, name.length) < 0) return lastErrno();
-    if (libc.bind(fd, own, own.length) < 0) return lastErrno();
-    const end = performance.now() + patience;
-    // Asked again, connect(2) says how far it has come.
-    while (libc.connect(fd, other, other.length) < 0) {
-      const code = lastErrno();
-      if (code === 'EISCONN') return undefined;
-      if (code !== 'EINPROGRESS' && code !== 'EALREADY') return code;
-      if (performance.now() > end) return 'ETIMEDOUT';
-      await sleep(lookEvery, undefined, { signal });
-    }
-    return undefined;
-  } finally {
-    libc.close(fd);
-  }
+  const name = Buffer.from(`${device}\0`);
+  const own = socketAddress(from, 0);
+  const prepare = (fd: number): boolean =>
+    libc.setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, name, name.length) === 0 &&
+    libc.bind(fd, own, own.length) === 0;
+  return await tryConnection({ to, port }, prepare, patience, signal);
 }
