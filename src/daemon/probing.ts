@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { ProbeTerms } from '../config/config.ts';
-import { type Candidates, candidates, usable } from '../desire/carriers.ts';
+import { addressIn, type Candidates, candidates, usable } from '../desire/carriers.ts';
 import type { ClusterReader } from '../desire/cluster-reader.ts';
 import { routeKey } from '../desire/eip-routes.ts';
 import type { Verdict } from '../desire/verdict.ts';
@@ -247,8 +247,7 @@ export class Probing implements Probed {
   }
 
   #addressOf(node: string, of: 4 | 6): Ip | undefined {
-    const found = this.#candidates.byName.get(node);
-    return of === 4 ? found?.ipv4 : found?.ipv6;
+    return addressIn(this.#candidates.byName.get(node), of);
   }
 
   /** Notes the clusters whose first lists are in. */

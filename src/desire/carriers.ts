@@ -17,6 +17,11 @@ export interface Candidate {
   readonly ipv6: Ip | undefined;
 }
 
+/** The address of a family; undefined: the node has none, or cannot be a nexthop. */
+export function addressIn(candidate: Candidate | undefined, of: Family): Ip | undefined {
+  return of === 4 ? candidate?.ipv4 : candidate?.ipv6;
+}
+
 /** The nodes that can be nexthops. */
 export interface Candidates {
   /** By name, in the order of the names. */
@@ -68,8 +73,8 @@ export function candidates(nodes: readonly Node[]): Candidates {
 
 function carriersOf(nodes: ReadonlyMap<string, Candidate>, of: Family): readonly Carrier[] {
   const all = new Map<Ip, Carrier>();
-  for (const [node, { ipv4, ipv6 }] of nodes) {
-    const ip = of === 4 ? ipv4 : ipv6;
+  for (const [node, candidate] of nodes) {
+    const ip = addressIn(candidate, of);
     if (ip !== undefined && !all.has(ip)) all.set(ip, { node, ip, weight: 1 });
   }
   return [...all.values()];
@@ -209,8 +214,7 @@ export function carriers(
   const chosen = new Map<Ip, Carrier>();
   const counts = countByNode(endpoints);
   for (const node of [...counts.keys()].sort()) {
-    const candidate = nodes.byName.get(node);
-    const ip = of === 4 ? candidate?.ipv4 : candidate?.ipv6;
+    const ip = addressIn(nodes.byName.get(node), of);
     if (ip === undefined) continue;
     const twin = chosen.get(ip);
     const count = (counts.get(node) ?? 0) + (twin?.weight ?? 0);
@@ -220,8 +224,7 @@ export function carriers(
   if (former.size === 0 || weighing !== 'equal') return [...chosen.values()];
   const gone = new Map<Ip, Carrier>();
   for (const node of former) {
-    const candidate = nodes.byName.get(node);
-    const ip = of === 4 ? candidate?.ipv4 : candidate?.ipv6;
+    const ip = addressIn(nodes.byName.get(node), of);
     if (ip !== undefined && !chosen.has(ip)) gone.set(ip, { node, ip, weight: 1 });
   }
   return coveringFor([...chosen.values()], [...gone.values()]);

@@ -1,4 +1,4 @@
-import type { Candidates } from '../desire/carriers.ts';
+import { addressIn, type Candidates } from '../desire/carriers.ts';
 import type { Node } from '../model/cluster.ts';
 import type { Pool } from '../model/gateway.ts';
 import { contains, type Family, family, type Ip, type Prefix, remainder } from '../model/ip.ts';
@@ -69,8 +69,7 @@ function lacks(node: Node, { byName }: Candidates, { pools, lan, published }: Ag
   const { agent, notReady, name } = node;
   const candidate = byName.get(name);
   if (agent === undefined || notReady || candidate === undefined) return [];
-  const isCarried = (of: Ip | Prefix): boolean =>
-    (family(of) === 4 ? candidate.ipv4 : candidate.ipv6) !== undefined;
+  const isCarried = (of: Ip | Prefix): boolean => addressIn(candidate, family(of)) !== undefined;
   const { eips, eipsAt, gatewaysAt } = agent;
   const isPooled = (of: Family): boolean =>
     pools.some(({ addresses }) => addresses.some((network) => family(network) === of));

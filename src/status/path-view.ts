@@ -1,4 +1,4 @@
-import { type Candidates, candidates, leftOut, usable } from '../desire/carriers.ts';
+import { addressIn, type Candidates, candidates, leftOut, usable } from '../desire/carriers.ts';
 import { namedAddresses, rememberedIn } from '../desire/claims.ts';
 import type { ClusterReader } from '../desire/cluster-reader.ts';
 import type { Path } from '../desire/path.ts';
@@ -186,7 +186,7 @@ function notCarrying(
     const no = leftOut(node);
     if (no !== undefined) return no;
     const candidate = able.byName.get(node.name);
-    const ip = of === 4 ? candidate?.ipv4 : candidate?.ipv6;
+    const ip = addressIn(candidate, of);
     if (ip === undefined) return `it has no IPv${of} InternalIP`;
     if (addresses.has(ip)) return `another node has its address ${ip}`;
     return isWaiting(node.name) ? 'its kube-proxy has not said yet that it serves' : 'no ready endpoint';
