@@ -1,7 +1,7 @@
 import type { ClusterReader } from '../desire/cluster-reader.ts';
 import { routeKey } from '../desire/eip-routes.ts';
 import { isNat } from '../desire/nat-mode.ts';
-import { poolFinder } from '../desire/pools.ts';
+import { type PoolFinder, poolFinder } from '../desire/pools.ts';
 import { askHalfOpen, type HalfOpenEnds } from '../kernel/half-open.ts';
 import { type Node, type Service, serviceName } from '../model/cluster.ts';
 import type { Gateway } from '../model/gateway.ts';
@@ -54,6 +54,8 @@ export class EipQuestions {
   readonly #paths = new CurrentProbePaths();
   /** The time in which this program did not run is no silence. */
   readonly #turns: AwakeClock;
+  /** Of these settings: an event must not pay for making it. */
+  #pools: { readonly of: Gateway; readonly find: PoolFinder } | undefined;
   #wake = Promise.withResolvers<void>();
   /** By family and cluster. */
   readonly #samples = new Map<string, { readonly sample: Sample | undefined; readonly until: number }>();
@@ -66,7 +68,7 @@ export class EipQuestions {
     this.#answers = new Answers(
       {
         isRouted: (eip) => has(routeKey(eip, gateway().table)),
-        isAskable: (eip) => !isNat(gateway(), poolFinder(gateway().pools)(eip)),
+        isAskable: (eip) => !this.#isNat(eip),
         carriersOf: (eip) => this.#carriersOf(eip),
         waitingOf,
       },
@@ -167,6 +169,13 @@ export class EipQuestions {
     this.#wake.resolve();
   }
 
+  /** Its packets are changed on their way, so that no node can be asked for it. */
+  #isNat(eip: Ip): boolean {
+    const settings = this.#inputs.gateway();
+    if (this.#pools?.of !== settings) this.#pools = { of: settings, find: poolFinder(settings.pools) };
+    return isNat(settings, this.#pools.find(eip));
+  }
+
   /** undefined: the kernel has no path by way of this node yet. */
   #mark(via: Ip): number | undefined {
     const { protocol } = this.#inputs.gateway();
@@ -200,13 +209,12 @@ export class EipQuestions {
     const { gateway, has, carriersOf } = this.#inputs;
     const standings = this.#inputs.standings();
     const settings = gateway();
-    const poolOf = poolFinder(settings.pools);
     for (const service of this.#inputs.cluster.services()) {
       if (service.externalTrafficPolicy !== 'Cluster' || service.cluster !== cluster) continue;
       const ports = askedPorts(service);
       if (ports.length === 0 || this.#answers.isUnanswered(serviceName(service))) continue;
       for (const eip of eipsOf(service)) {
-        if (family(eip) !== family(ip) || isNat(settings, poolOf(eip))) continue;
+        if (family(eip) !== family(ip) || this.#isNat(eip)) continue;
         if (!has(routeKey(eip, settings.table))) continue;
         const control = carriersOf(eip).find((via) => via !== ip && !standings.has(via));
         if (control !== undefined) return { eip, ports, control };
