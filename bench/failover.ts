@@ -212,6 +212,13 @@ const cases: readonly Case[] = [
     },
     ends: ({ stage }) => stage.eiproute.restartGateway(),
   },
+  {
+    name: 'node 1 is drained, its pod and its Node are deleted, and come back',
+    policy: 'Local',
+    victims: ['web-1'],
+    happens: (world) => world.takeOut('node1', ['web-2', 'web-3']),
+    ends: (world) => world.takeIn('node1'),
+  },
 ];
 
 /** As a frozen program does it: the kernel takes the connection, and nobody reads what comes. */
@@ -412,6 +419,21 @@ class World implements AsyncDisposable {
     }
     await this.stage.real.putNode(name, to);
     await this.proxy.restart(name);
+  }
+
+  /** As the cluster autoscaler does it. */
+  async takeOut(name: string, rest: readonly string[]): Promise<void> {
+    await this.drain(name, 'true');
+    await sleep(2000);
+    await this.backends(...rest);
+    await this.stage.real.deleteNode(name);
+    await sleep(watched);
+  }
+
+  async takeIn(name: string): Promise<void> {
+    await this.stage.real.putNode(name);
+    await this.proxy.restart(name);
+    await this.backends(...everyPod);
   }
 
   async drain(name: string, to: string | null): Promise<void> {

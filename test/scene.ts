@@ -285,6 +285,9 @@ export class TestRole implements Role {
       },
       waiting: (key) => now().waiting(key),
       formerCarriers: (key) => now().formerCarriers(key),
+      get formerNodes() {
+        return now().formerNodes;
+      },
       takeTurned: () => this.#turned(),
     };
     return new GatewayDesire(settings, {

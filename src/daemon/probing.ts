@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { ProbeTerms } from '../config/config.ts';
-import { addressIn, type Candidates, candidates, usable } from '../desire/carriers.ts';
+import { addressIn, type Candidates, type Carrier, candidates, usable } from '../desire/carriers.ts';
 import type { ClusterReader } from '../desire/cluster-reader.ts';
 import { routeKey } from '../desire/eip-routes.ts';
 import type { Verdict } from '../desire/verdict.ts';
@@ -11,10 +11,18 @@ import type { Hosts } from '../model/host.ts';
 import { family, type Ip } from '../model/ip.ts';
 import type { Key, Link } from '../model/object.ts';
 import type { ProbePaths } from '../model/probe-path.ts';
-import { type ByFamily, noStandings, type Probed, type ProxyHealth, type Standing } from '../model/probed.ts';
+import {
+  type ByFamily,
+  type FormerNodes,
+  noStandings,
+  type Probed,
+  type ProxyHealth,
+  type Standing,
+} from '../model/probed.ts';
 import type { Problem } from '../model/problem.ts';
 import { AwakeClock } from '../probe/awake-clock.ts';
 import { FormerCarriers } from '../probe/former-carriers.ts';
+import { FormerNodeTable } from '../probe/former-nodes.ts';
 import { HealthConnections } from '../probe/health-connections.ts';
 import { askHealth, type Health } from '../probe/health-port.ts';
 import { ProxyHealths } from '../probe/proxy-health.ts';
@@ -63,6 +71,7 @@ export class Probing implements Probed {
   readonly #connections = new HealthConnections();
   readonly #standings = new Standings();
   readonly #former = new FormerCarriers();
+  readonly #formerNodes = new FormerNodeTable();
   /** What the standings were read from. */
   #stoodBy:
     | { nodes: unknown; silent: unknown; waiting: unknown; terms: unknown; changes: number }
@@ -188,6 +197,10 @@ export class Probing implements Probed {
     return this.#former.of(service);
   }
 
+  get formerNodes(): FormerNodes {
+    return this.#formerNodes.current;
+  }
+
   takeTurned(): ReadonlySet<string> {
     return this.#serving.takeTurned().union(this.#former.takeTurned());
   }
@@ -207,6 +220,7 @@ export class Probing implements Probed {
     if (nodes !== this.#nodes) {
       this.#nodes = nodes;
       this.#candidates = candidates(nodes);
+      this.#formerNodes.read(nodes, carryingNodes(this.#candidates), this.#awake.now());
       this.#follow();
       const proxies = [...this.#candidates.byName].flatMap(([node, { ipv4, ipv6 }]) => {
         const ip = ipv4 ?? ipv6;
@@ -293,8 +307,10 @@ export class Probing implements Probed {
     while (await rest(drainPace, signal)) {
       const now = this.#awake.now();
       const isStanding = this.#standings.isIdle || !this.#stand();
-      const isCovering = this.#former.isIdle || !this.#former.expire(now, this.#inputs.terms().drainLimit);
-      if (!(isStanding && isCovering)) this.#inputs.changed();
+      const { drainLimit } = this.#inputs.terms();
+      const isCovering = this.#former.isIdle || !this.#former.expire(now, drainLimit);
+      const isCoveringNodes = this.#formerNodes.isIdle || !this.#formerNodes.expire(now, drainLimit);
+      if (!(isStanding && isCovering && isCoveringNodes)) this.#inputs.changed();
     }
   }
 
@@ -344,6 +360,13 @@ export class Probing implements Probed {
       (ip) => family(ip) === of && this.#inputs.has(routeKey(ip, table)),
     );
   }
+}
+
+/** The nodes that carry under Cluster, by cluster. */
+function carryingNodes({ every }: Candidates): ReadonlyMap<string | undefined, ByFamily> {
+  const names = (carriers: readonly Carrier[]): ReadonlySet<string> =>
+    new Set(carriers.map(({ node }) => node));
+  return new Map([...every].map(([cluster, of]) => [cluster, { 4: names(of[4]), 6: names(of[6]) }]));
 }
 
 /** The nodes with endpoints that take new connections; undefined: it is not under Local, so where they are does not count. */

@@ -1,5 +1,6 @@
 import type { Endpoint, Node, Service } from '../model/cluster.ts';
 import { type Family, family, type Ip, ipBytes } from '../model/ip.ts';
+import { type FormerNodes, noFormerNodes } from '../model/probed.ts';
 import type { Problem } from '../model/problem.ts';
 import { coveringFor, heaviest } from './covering.ts';
 
@@ -28,9 +29,11 @@ export interface Candidates {
   readonly byName: ReadonlyMap<string, Candidate>;
   /** Names of the nodes that are there, and that Kubernetes lets no load balancer use. */
   readonly leftOut: ReadonlySet<string>;
+  /** The addresses of nodes that were candidates until lately, by name. */
+  readonly former: ReadonlyMap<string, Candidate>;
   /**
-   * The carriers of every Service under Cluster, by cluster and family: sorted by node name, each address once. A
-   * cluster without nodes is absent.
+   * The carriers of every Service under Cluster, by cluster and family: sorted by node name, each address once, with
+   * the weights of those that cover for former ones. A cluster without nodes is absent.
    */
   readonly every: ReadonlyMap<string | undefined, EveryNode>;
 }
@@ -51,33 +54,76 @@ export function everyNode({ every }: Candidates, cluster: string | undefined): E
 /**
  * The nodes that Kubernetes lets a load balancer use. `Ready=False` alone is no reason to leave a node out: a
  * kubelet that is cut off does not stop the dataplane.
+ *
+ * @param lately the nodes that carried until lately; absent: the others cover for nobody
  */
-export function candidates(nodes: readonly Node[]): Candidates {
+export function candidates(nodes: readonly Node[], lately: FormerNodes = noFormerNodes): Candidates {
   const able = nodes.filter((node) => leftOut(node) === undefined);
   const byName = new Map<string, Candidate>();
   const clusters = new Map<string | undefined, Map<string, Candidate>>();
   for (const { name, cluster, addresses } of [...able].sort((a, b) => (a.name < b.name ? -1 : 1))) {
-    const usableOf = (of: Family) => (ip: Ip) => family(ip) === of && cannotBeNode(ip) === undefined;
-    const candidate = { ipv4: addresses.find(usableOf(4)), ipv6: addresses.find(usableOf(6)) };
+    const candidate = candidateOf(addresses);
     byName.set(name, candidate);
     const inside = clusters.get(cluster);
     if (inside) inside.set(name, candidate);
     else clusters.set(cluster, new Map([[name, candidate]]));
   }
-  const every = [...clusters].map(
-    ([cluster, inside]) => [cluster, { 4: carriersOf(inside, 4), 6: carriersOf(inside, 6) }] as const,
-  );
-  const others = nodes.filter(({ name }) => !byName.has(name)).map(({ name }) => name);
-  return { byName, leftOut: new Set(others), every: new Map(every) };
+  const others = nodes.filter(({ name }) => !byName.has(name));
+  const former = formerOf(byName, others, lately);
+  const every = [...clusters].map(([cluster, inside]) => {
+    const covered = lately.covered.get(cluster);
+    const inFamily = (of: Family): readonly Carrier[] => {
+      const all = carriersOf(inside, of);
+      if (covered === undefined || covered[of].size === 0) return [...all.values()];
+      return coveringFor([...all.values()], gone(covered[of], all, { byName, former }, of));
+    };
+    return [cluster, { 4: inFamily(4), 6: inFamily(6) }] as const;
+  });
+  return { byName, leftOut: new Set(others.map(({ name }) => name)), former, every: new Map(every) };
 }
 
-function carriersOf(nodes: ReadonlyMap<string, Candidate>, of: Family): readonly Carrier[] {
+function candidateOf(addresses: readonly Ip[]): Candidate {
+  const usableOf = (of: Family) => (ip: Ip) => family(ip) === of && cannotBeNode(ip) === undefined;
+  return { ipv4: addresses.find(usableOf(4)), ipv6: addresses.find(usableOf(6)) };
+}
+
+/** @param others the nodes that are left out */
+function formerOf(
+  byName: ReadonlyMap<string, Candidate>,
+  others: readonly Node[],
+  { deleted, covered }: FormerNodes,
+): ReadonlyMap<string, Candidate> {
+  const former = new Map<string, Candidate>();
+  for (const [name, addresses] of deleted) if (!byName.has(name)) former.set(name, candidateOf(addresses));
+  for (const { name, cluster, addresses } of others) {
+    const names = covered.get(cluster);
+    if (names?.[4].has(name) || names?.[6].has(name)) former.set(name, candidateOf(addresses));
+  }
+  return former;
+}
+
+/** Those of the named nodes whose address is none of the carriers'; each address once. */
+function gone(
+  names: Iterable<string>,
+  carrying: ReadonlyMap<Ip, Carrier>,
+  { byName, former }: Pick<Candidates, 'byName' | 'former'>,
+  of: Family,
+): readonly Carrier[] {
+  const found = new Map<Ip, Carrier>();
+  for (const node of names) {
+    const ip = addressIn(byName.get(node) ?? former.get(node), of);
+    if (ip !== undefined && !carrying.has(ip)) found.set(ip, { node, ip, weight: 1 });
+  }
+  return [...found.values()];
+}
+
+function carriersOf(nodes: ReadonlyMap<string, Candidate>, of: Family): ReadonlyMap<Ip, Carrier> {
   const all = new Map<Ip, Carrier>();
   for (const [node, candidate] of nodes) {
     const ip = addressIn(candidate, of);
     if (ip !== undefined && !all.has(ip)) all.set(ip, { node, ip, weight: 1 });
   }
-  return [...all.values()];
+  return all;
 }
 
 /** Addresses among the InternalIPs of nodes that no node can have, and those that nodes of two clusters have. */
@@ -198,7 +244,8 @@ export type Weighing = 'equal' | 'endpoints';
  *
  * @param weighing 'endpoints': under Local, a node weighs as much as it has usable endpoints
  * @param waiting names of nodes that get no traffic of the Service under Local yet
- * @param former names of nodes that the others cover for under Local, where they weigh the same; see {@link coveringFor}
+ * @param former names of nodes that the others cover for under Local, where they weigh the same; see {@link coveringFor}.
+ *   They also cover for those that are former candidates with endpoints still. Absent: they cover for nobody
  */
 export function carriers(
   service: Service,
@@ -206,7 +253,7 @@ export function carriers(
   of: Family,
   weighing: Weighing,
   waiting?: ReadonlySet<string>,
-  former: ReadonlySet<string> = nobody,
+  former?: ReadonlySet<string>,
 ): readonly Carrier[] {
   const endpoints = usable(service, of, waiting);
   if (endpoints.length === 0) return [];
@@ -221,13 +268,8 @@ export function carriers(
     const weight = weighing === 'endpoints' ? Math.min(count, heaviest) : 1;
     chosen.set(ip, { node: twin?.node ?? node, ip, weight });
   }
-  if (former.size === 0 || weighing !== 'equal') return [...chosen.values()];
-  const gone = new Map<Ip, Carrier>();
-  for (const node of former) {
-    const ip = addressIn(nodes.byName.get(node), of);
-    if (ip !== undefined && !chosen.has(ip)) gone.set(ip, { node, ip, weight: 1 });
-  }
-  return coveringFor([...chosen.values()], [...gone.values()]);
+  if (former === undefined || weighing !== 'equal') return [...chosen.values()];
+  return coveringFor([...chosen.values()], gone(former.union(counts), chosen, nodes, of));
 }
 
 function countByNode(endpoints: readonly Endpoint[]): ReadonlyMap<string, number> {

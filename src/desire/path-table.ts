@@ -1,7 +1,7 @@
 import { type Delta, type Node, type Origin, type Service, serviceName } from '../model/cluster.ts';
 import type { Gateway } from '../model/gateway.ts';
 import { type Family, family, type Ip } from '../model/ip.ts';
-import { type Probed, unprobed } from '../model/probed.ts';
+import { type FormerNodes, noFormerNodes, unprobed } from '../model/probed.ts';
 import type { Problem } from '../model/problem.ts';
 import { sameItems } from '../model/same-items.ts';
 import { type CarrierSet, CarrierSets, type PathCounts } from './carrier-sets.ts';
@@ -20,7 +20,7 @@ import { Departures, goByEndpoints, lackEndpoints } from './evidence.ts';
 import { type DependsOn, NodeDependents } from './node-dependents.ts';
 import type { Path } from './path.ts';
 import { type FormerPath, PathHistory } from './path-history.ts';
-import { type Resolved, resolve, type Terms } from './paths.ts';
+import { formerNodesOf, type PathProbed, type Resolved, resolve, type Terms } from './paths.ts';
 import { type PoolFinder, poolFinder } from './pools.ts';
 
 /** The changes of one update of the table. */
@@ -57,6 +57,7 @@ export class PathTable {
   #problemList: readonly Problem[] | undefined;
   #addressProblems: readonly Problem[] = [];
   #nodes: readonly Node[] | undefined;
+  #formerNodes: FormerNodes = noFormerNodes;
   #candidates: Candidates = candidates([]);
   /** EIPs with a holder, by family and pool. */
   readonly #held = new Map<string, number>();
@@ -64,7 +65,7 @@ export class PathTable {
   #formerPaths = new Map<Ip, FormerPath | undefined>();
   #formerCarriers = new Map<CarrierSet, readonly Carrier[]>();
 
-  constructor(gateway: Gateway, probed: Pick<Probed, 'waiting' | 'formerCarriers'> = unprobed) {
+  constructor(gateway: Gateway, probed: PathProbed = unprobed) {
     this.#gateway = gateway;
     this.#poolOf = poolFinder(gateway.pools);
     this.#terms = { gateway, poolOf: this.#poolOf, nodes: this.#candidates, probed, remembered: new Set() };
@@ -186,14 +187,19 @@ export class PathTable {
   /** @returns the Cluster sets that have other carriers now */
   #readNodes(nodes: readonly Node[], origin: Origin, dirty: Set<Ip>): ReadonlySet<CarrierSet> {
     const changed = new Set<CarrierSet>();
-    if (nodes === this.#nodes) return changed;
+    const formerNodes = formerNodesOf(this.#gateway, this.#terms.probed);
+    if (nodes === this.#nodes && formerNodes === this.#formerNodes) return changed;
     const before = this.#candidates;
+    const covered = this.#formerNodes;
     this.#nodes = nodes;
-    this.#candidates = candidates(nodes);
+    this.#formerNodes = formerNodes;
+    this.#candidates = candidates(nodes, formerNodes);
     this.#terms = { ...this.#terms, nodes: this.#candidates };
     this.#addressProblems = addressProblems(nodes);
     this.#problemList = undefined;
     const names = changedNames(before, this.#candidates);
+    if (formerNodes !== covered)
+      for (const name of [...coveredNames(covered), ...coveredNames(formerNodes)]) names.add(name);
     this.#noteDepartures(before, names, origin);
     for (const eip of this.#dependents.of(names)) dirty.add(eip);
     for (const cluster of new Set([...this.#sets.clusters, ...this.#candidates.every.keys()])) {
@@ -301,15 +307,24 @@ function sameCarriers(a: readonly Carrier[], b: readonly Carrier[]): boolean {
   );
 }
 
-/** The names of the nodes that came, went or have other addresses. */
-function changedNames({ byName: before }: Candidates, { byName: after }: Candidates): ReadonlySet<string> {
-  const names = new Set<string>();
-  for (const name of before.keys()) if (!after.has(name)) names.add(name);
+/** The names of the nodes that came, went or have other addresses, and of those whose former addresses are others. */
+function changedNames(before: Candidates, after: Candidates): Set<string> {
+  return new Set([...changedKeys(before.byName, after.byName), ...changedKeys(before.former, after.former)]);
+}
+
+function* coveredNames({ covered }: FormerNodes): Generator<string> {
+  for (const names of covered.values()) yield* names[4].union(names[6]);
+}
+
+function* changedKeys(
+  before: ReadonlyMap<string, Candidate>,
+  after: ReadonlyMap<string, Candidate>,
+): Generator<string> {
+  for (const name of before.keys()) if (!after.has(name)) yield name;
   for (const [name, { ipv4, ipv6 }] of after) {
     const known = before.get(name);
-    if (known === undefined || known.ipv4 !== ipv4 || known.ipv6 !== ipv6) names.add(name);
+    if (known === undefined || known.ipv4 !== ipv4 || known.ipv6 !== ipv6) yield name;
   }
-  return names;
 }
 
 function addressesOf(node: Candidate | undefined): readonly Ip[] {

@@ -1,13 +1,16 @@
 import { type Service, type Snapshot, serviceName } from '../model/cluster.ts';
 import type { Gateway } from '../model/gateway.ts';
 import { family, type Ip } from '../model/ip.ts';
-import { type Probed, unprobed } from '../model/probed.ts';
+import { type FormerNodes, noFormerNodes, type Probed, unprobed } from '../model/probed.ts';
 import type { Problem } from '../model/problem.ts';
 import { addressProblems, type Candidates, candidates, carriers, shared } from './carriers.ts';
 import { claim, namedAddresses, rememberedIn } from './claims.ts';
 import { isNat, nodePorts, withoutNodePort } from './nat-mode.ts';
 import type { Path } from './path.ts';
 import { type PoolFinder, poolFinder } from './pools.ts';
+
+/** What the gateway has seen of the nodes, as far as it decides where EIPs go. */
+export type PathProbed = Pick<Probed, 'waiting' | 'formerCarriers' | 'formerNodes'>;
 
 export interface Paths {
   readonly paths: readonly Path[];
@@ -24,17 +27,13 @@ export type Idle = Pick<Path, 'eip' | 'services'>;
  *
  * @returns in the order in which the Services name the EIPs
  */
-export function paths(
-  snapshot: Snapshot,
-  gateway: Gateway,
-  probed: Pick<Probed, 'waiting' | 'formerCarriers'> = unprobed,
-): Paths {
+export function paths(snapshot: Snapshot, gateway: Gateway, probed: PathProbed = unprobed): Paths {
   const { nodes, services } = snapshot;
   const poolOf = poolFinder(gateway.pools);
   const terms: Terms = {
     gateway,
     poolOf,
-    nodes: candidates(nodes),
+    nodes: candidates(nodes, formerNodesOf(gateway, probed)),
     probed,
     remembered: rememberedIn(snapshot),
   };
@@ -49,6 +48,16 @@ export function paths(
     else idle.push(found.path);
   }
   return { paths: result, idle, problems };
+}
+
+/** Whether carriers cover for former ones. A resilient group moves no flow because the parts are others. */
+function covers({ resilience }: Gateway): boolean {
+  return resilience === undefined;
+}
+
+/** Those that carriers cover for. */
+export function formerNodesOf(gateway: Gateway, { formerNodes }: PathProbed): FormerNodes {
+  return covers(gateway) ? formerNodes : noFormerNodes;
 }
 
 /** The Services that name each EIP. */
@@ -76,7 +85,7 @@ export interface Terms {
   readonly gateway: Gateway;
   readonly poolOf: PoolFinder;
   readonly nodes: Candidates;
-  readonly probed: Pick<Probed, 'waiting' | 'formerCarriers'>;
+  readonly probed: PathProbed;
   /** See `rememberedIn`. */
   readonly remembered: ReadonlySet<string | undefined>;
 }
@@ -96,8 +105,8 @@ export function resolve(
   const problems = unreachable.length === 0 ? claims : [...claims, ...unreachable];
   const services = holders.map(serviceName).sort();
   const weighing = gateway.weighByEndpoints ? 'endpoints' : 'equal';
-  // Neither a resilient group nor conntrack moves a flow because the parts are others.
-  const isCovering = !byNat && gateway.resilience === undefined;
+  // conntrack moves no flow because the parts are others.
+  const isCovering = !byNat && covers(gateway);
   // A Service that no node can serve must not take the EIP away from a Service that shares it.
   const able = holders
     .filter((service) => !byNat || nodePorts(service).length > 0)

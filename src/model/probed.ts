@@ -27,6 +27,8 @@ export interface Probed {
    * @param service `namespace/name`
    */
   formerCarriers(service: string): ByFamily;
+  /** The same object as long as nothing in it changes. */
+  readonly formerNodes: FormerNodes;
   /**
    * The Services that began or ceased to wait for a node, or to cover for one, since the last call: `namespace/name`. What
    * changed with the Service itself may be missing.
@@ -48,12 +50,22 @@ export type ProxyHealth = 'serves' | 'refuses' | 'gone' | 'unknown';
 /** Names of nodes. Each family has rules of its own. */
 export type ByFamily = Readonly<Record<Family, ReadonlySet<string>>>;
 
+/** Nodes that carried until lately, and carry no more whatever the Service: they were deleted, or left out. */
+export interface FormerNodes {
+  /** The addresses of those that were deleted, by name, as they were last. */
+  readonly deleted: ReadonlyMap<string, readonly Ip[]>;
+  /** Names of those that the others cover for under Cluster, by cluster; undefined: there is one, without a name. */
+  readonly covered: ReadonlyMap<string | undefined, ByFamily>;
+}
+
 /** Nodes whose kube-proxy has not said yet that it serves the Service. */
 export type Waiting = ByFamily;
 
 const nobody: ReadonlySet<string> = new Set();
 
 export const noneWaiting: Waiting = { 4: nobody, 6: nobody };
+
+export const noFormerNodes: FormerNodes = { deleted: new Map(), covered: new Map() };
 
 export const noStandings: ReadonlyMap<Ip, Standing> = new Map();
 
@@ -64,5 +76,6 @@ export const unprobed: Probed = {
   probePaths: noProbePaths,
   waiting: () => noneWaiting,
   formerCarriers: () => noneWaiting,
+  formerNodes: noFormerNodes,
   takeTurned: () => nobody,
 };

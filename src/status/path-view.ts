@@ -2,7 +2,7 @@ import { addressIn, type Candidates, candidates, leftOut, usable } from '../desi
 import { namedAddresses, rememberedIn } from '../desire/claims.ts';
 import type { ClusterReader } from '../desire/cluster-reader.ts';
 import type { Path } from '../desire/path.ts';
-import { resolve } from '../desire/paths.ts';
+import { formerNodesOf, type PathProbed, resolve } from '../desire/paths.ts';
 import { poolFinder } from '../desire/pools.ts';
 import { type Node, nameInside, type Service, type ServicePort, serviceName } from '../model/cluster.ts';
 import type { Gateway } from '../model/gateway.ts';
@@ -78,7 +78,7 @@ export interface ServiceView {
 export interface PathViewInputs {
   readonly cluster: ClusterReader;
   readonly gateway: Gateway;
-  readonly probed: Pick<Probed, 'waiting' | 'formerCarriers' | 'standings'>;
+  readonly probed: PathProbed & Pick<Probed, 'standings'>;
   /** Of the last round, and of the allocation. */
   readonly problems: readonly Problem[];
   /** The addresses of this gateway on the LAN, as far as they are known. */
@@ -107,7 +107,7 @@ function viewOf(eip: Ip, { cluster, gateway, probed, problems, lan }: PathViewIn
   const { nodes } = overview;
   const named = [...cluster.services()].filter((service) => namedAddresses(service, gateway).includes(eip));
   const poolOf = poolFinder(gateway.pools);
-  const able = candidates(nodes);
+  const able = candidates(nodes, formerNodesOf(gateway, probed));
   const { path, problems: found } = resolve(eip, named, {
     gateway,
     poolOf,

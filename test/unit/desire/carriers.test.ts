@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { candidates, carriers, shared } from '../../../src/desire/carriers.ts';
+import { type Candidates, candidates, carriers, shared } from '../../../src/desire/carriers.ts';
 import type { Endpoint, Node } from '../../../src/model/cluster.ts';
 import { parseIp } from '../../../src/model/ip.ts';
 import { endpoint, node, service, threeNodes } from '../../scene.ts';
@@ -153,6 +153,47 @@ describe('carriers', () => {
     expect(chosen('Cluster', [endpoint('x')], nodes, 'equal', 6)).to.deep.equal(six);
     const everywhere = nodes.map(({ name }) => endpoint(name));
     expect(chosen('Local', everywhere, nodes, 'equal', 6)).to.deep.equal(six);
+  });
+
+  describe('cover for nodes that carried until lately', () => {
+    const n1 = node('n1', ['10.0.0.11']);
+    const n2 = node('n2', ['10.0.0.12']);
+    const n3 = node('n3', ['10.0.0.13']);
+    const excluded = { ...n1, excludeLabel: 'true' };
+    const covered = new Map([[undefined, { 4: new Set(['n1']), 6: new Set<string>() }]]);
+    const without = { deleted: new Map([['n1', n1.addresses]]), covered };
+    const parts = (policy: Policy, on: readonly string[], nodes: Candidates): readonly string[] => {
+      const endpoints = on.map((name) => endpoint(name));
+      const web = service('web', [], { externalTrafficPolicy: policy, endpoints });
+      return carriers(web, nodes, 4, 'equal', undefined, new Set()).map(
+        ({ node: name, weight }) => `${name} ${weight}`,
+      );
+    };
+
+    it('and were deleted', () => {
+      const nodes = candidates([n2, n3], without);
+      expect(parts('Cluster', ['n2'], nodes)).to.deep.equal(['n2 2', 'n3 1']);
+    });
+
+    it('and are left out now', () => {
+      const nodes = candidates([excluded, n2, n3], { deleted: new Map(), covered });
+      expect(parts('Cluster', ['n2'], nodes)).to.deep.equal(['n2 2', 'n3 1']);
+    });
+
+    it('under Local, while their endpoints are listed still', () => {
+      expect(parts('Local', ['n1', 'n2', 'n3'], candidates([n2, n3], without))).to.deep.equal([
+        'n2 2',
+        'n3 1',
+      ]);
+      expect(parts('Local', ['n2', 'n3'], candidates([n2, n3], without))).to.deep.equal(['n2 1', 'n3 1']);
+    });
+
+    it('and not for a node that has been left out for long', () => {
+      expect(parts('Local', ['n1', 'n2', 'n3'], candidates([excluded, n2, n3]))).to.deep.equal([
+        'n2 1',
+        'n3 1',
+      ]);
+    });
   });
 
   it('have the first address of several of a family', () => {

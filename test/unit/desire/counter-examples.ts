@@ -59,6 +59,18 @@ export const counterExamples: readonly (readonly [reason: string, history: Histo
     },
   ],
   [
+    'no counterexample: an EIP of a Cluster and a Local Service is covered for, and no node comes or goes',
+    {
+      nodes: ['n2', 'n3'],
+      steps: [
+        { kind: 'deleted', name: 'n1', to: true },
+        held('a', [A], 'Cluster', 'n2'),
+        held('b', [A], 'Local', 'n2', 'n3'),
+        { kind: 'covered', name: 'n1', of: 4, to: true },
+      ],
+    },
+  ],
+  [
     'an EIP of a Local and a Cluster Service waits for the node of the Local one',
     {
       nodes: [],

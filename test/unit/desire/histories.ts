@@ -3,7 +3,13 @@ import { clusterOf, type Node, qualified, type Service, type Snapshot } from '..
 import type { Gateway } from '../../../src/model/gateway.ts';
 import { type Family, family, type Ip, parseIp } from '../../../src/model/ip.ts';
 import { noProbePaths, type ProbePaths } from '../../../src/model/probe-path.ts';
-import type { ByFamily, Probed, Standing } from '../../../src/model/probed.ts';
+import {
+  type ByFamily,
+  type FormerNodes,
+  noFormerNodes,
+  type Probed,
+  type Standing,
+} from '../../../src/model/probed.ts';
 import type { Uniqueness } from '../../../src/model/uniqueness.ts';
 import { endpoint, gateway, node, request, service, snapshot } from '../../scene.ts';
 
@@ -28,6 +34,10 @@ export type Step =
       readonly to: boolean;
     }
   /** A node had endpoints of the Service until lately, or that is long ago. */
+  /** A node that is not there was deleted lately. */
+  | { readonly kind: 'deleted'; readonly name: string; readonly to: boolean }
+  /** The others cover for a node under Cluster. */
+  | { readonly kind: 'covered'; readonly name: string; readonly of: 4 | 6; readonly to: boolean }
   | {
       readonly kind: 'former';
       readonly name: string;
@@ -187,6 +197,23 @@ const anyStep: fc.Arbitrary<Step> = fc.oneof(
       to: fc.boolean(),
     }),
   },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      kind: fc.constant('deleted' as const),
+      name: fc.constantFrom(...nodeNames),
+      to: fc.boolean(),
+    }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      kind: fc.constant('covered' as const),
+      name: fc.constantFrom(...nodeNames),
+      of: fc.constantFrom(4 as const, 4 as const, 6 as const),
+      to: fc.boolean(),
+    }),
+  },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('gateway' as const), to: anyGatewayShape }) },
   {
     weight: 1,
@@ -302,6 +329,10 @@ export class ClusterModel {
   readonly #waiting = new Set<string>();
   /** `service node family` */
   readonly #former = new Set<string>();
+  readonly #deleted = new Set<string>();
+  /** `node family` */
+  readonly #covered = new Set<string>();
+  #formerNodes = noFormerNodes;
   #areNodesHeard = true;
   #probed: Probed = this.#probe();
 
@@ -387,6 +418,16 @@ export class ClusterModel {
         this.#probed = this.#probe();
         return;
       }
+      case 'deleted':
+      case 'covered': {
+        const key = step.kind === 'deleted' ? step.name : `${step.name} ${step.of}`;
+        const names = step.kind === 'deleted' ? this.#deleted : this.#covered;
+        if (step.to) names.add(key);
+        else names.delete(key);
+        this.#formerNodes = this.#formerNodesNow();
+        this.#probed = this.#probe();
+        return;
+      }
       case 'hear':
         this.#areNodesHeard = step.to;
         this.#probed = this.#probe();
@@ -400,6 +441,23 @@ export class ClusterModel {
       default:
         step satisfies never;
     }
+  }
+
+  #formerNodesNow(): FormerNodes {
+    const deleted = new Map<string, readonly Ip[]>();
+    for (const name of this.#deleted)
+      for (const cluster of this.#clusters)
+        deleted.set(qualified(cluster, name), addressesOf(name, 0).map(parseIp));
+    const covered = this.#clusters.map((cluster) => {
+      const names = (of: 4 | 6): ReadonlySet<string> =>
+        new Set(
+          nodeNames
+            .filter((name) => this.#covered.has(`${name} ${of}`))
+            .map((name) => qualified(cluster, name)),
+        );
+      return [cluster, { 4: names(4), 6: names(6) }] as const;
+    });
+    return { deleted, covered: new Map(covered) };
   }
 
   #probe(): Probed {
@@ -420,6 +478,7 @@ export class ClusterModel {
       probePaths: this.#probePaths,
       waiting: (service) => byFamily(waiting, service),
       formerCarriers: (service) => byFamily(former, service),
+      formerNodes: this.#formerNodes,
       takeTurned: () => new Set(),
     };
   }

@@ -1,0 +1,85 @@
+import type { Node } from '../model/cluster.ts';
+import type { Ip } from '../model/ip.ts';
+import { type ByFamily, type FormerNodes, noFormerNodes } from '../model/probed.ts';
+import { FormerCarriers } from './former-carriers.ts';
+
+/**
+ * Which nodes carried until lately. The others cover for one that was deleted or left out, under Cluster until another
+ * node comes to them, so that no flow of theirs moves when a node is taken away for a moment.
+ */
+export class FormerNodeTable {
+  readonly #covered = new FormerCarriers();
+  /** The addresses of the nodes that there are. */
+  #known: ReadonlyMap<string, readonly Ip[]> = new Map();
+  readonly #deleted = new Map<string, { readonly addresses: readonly Ip[]; readonly since: number }>();
+  readonly #clusters = new Set<string | undefined>();
+  #current = noFormerNodes;
+
+  /** The same object as long as nothing in it changes. */
+  get current(): FormerNodes {
+    return this.#current;
+  }
+
+  /** Whether time alone changes nothing. */
+  get isIdle(): boolean {
+    return this.#deleted.size === 0 && this.#covered.isIdle;
+  }
+
+  /**
+   * Notes the nodes that there are now.
+   *
+   * @param carrying names of those that carry under Cluster, by cluster
+   * @param now ms
+   */
+  read(nodes: readonly Node[], carrying: ReadonlyMap<string | undefined, ByFamily>, now: number): void {
+    const known = new Map(nodes.map(({ name, addresses }) => [name, addresses]));
+    let isOther = false;
+    for (const [name, addresses] of this.#known) {
+      if (known.has(name)) continue;
+      this.#deleted.set(name, { addresses, since: now });
+      isOther = true;
+    }
+    for (const name of known.keys()) isOther = this.#deleted.delete(name) || isOther;
+    this.#known = known;
+    for (const cluster of carrying.keys()) this.#clusters.add(cluster);
+    for (const cluster of this.#clusters) this.#covered.read(keyOf(cluster), carrying.get(cluster), now);
+    this.#note(isOther);
+  }
+
+  /**
+   * Forgets those that went too long ago.
+   *
+   * @param limit ms
+   * @returns whether there were any
+   */
+  expire(now: number, limit: number): boolean {
+    let isOther = false;
+    for (const [name, { since }] of this.#deleted)
+      if (now - since >= limit) isOther = this.#deleted.delete(name) || isOther;
+    this.#covered.expire(now, limit);
+    return this.#note(isOther);
+  }
+
+  /**
+   * @param isOther the deleted nodes are others than before
+   * @returns whether something has changed
+   */
+  #note(isOther: boolean): boolean {
+    const covered = new Map<string | undefined, ByFamily>();
+    for (const cluster of this.#clusters) {
+      const names = this.#covered.of(keyOf(cluster));
+      if (names[4].size + names[6].size > 0) covered.set(cluster, names);
+    }
+    const before = this.#current.covered;
+    const isSame = covered.size === before.size && [...covered].every(([key, to]) => before.get(key) === to);
+    if (isSame && !isOther) return false;
+    const deleted = [...this.#deleted].map(([name, { addresses }]) => [name, addresses] as const);
+    this.#current = { deleted: new Map(deleted), covered };
+    return true;
+  }
+}
+
+/** A name of a cluster is not empty. */
+function keyOf(cluster: string | undefined): string {
+  return cluster ?? '';
+}
