@@ -1,39 +1,28 @@
 import { completeSnapshot } from '../cluster/complete-snapshot.ts';
-import type { GatewayConfig, NodeConfig, RoleName } from '../config/config.ts';
-import { ask } from '../daemon/ask.ts';
-import { DaemonError } from '../daemon/daemon-error.ts';
-import { elsewhere } from '../daemon/namespace.ts';
-import { gcThreshold, neighbourLimit } from '../daemon/neighbour-limits.ts';
+import type { GatewayConfig, NodeConfig } from '../config/config.ts';
 import { nodeScope, withInterface } from '../daemon/node-role.ts';
 import { openSource, sourcesOf } from '../daemon/source.ts';
-import { candidates } from '../desire/carriers.ts';
 import { isNat } from '../desire/nat-mode.ts';
-import { paths } from '../desire/paths.ts';
-import { poolFinder } from '../desire/pools.ts';
 import { listDefaultRoutes } from '../kernel/default-routes.ts';
 import type { Kernel } from '../kernel/kernel.ts';
-import { KernelError } from '../kernel/kernel.ts';
 import { missing, readHost } from '../kernel/requirements.ts';
-import { type ServicePort, type Snapshot, serviceName } from '../model/cluster.ts';
-import { bits, family, type Ip, ipFromNumber, ipNumber, prefixIp, prefixLength } from '../model/ip.ts';
+import type { Snapshot } from '../model/cluster.ts';
+import { bits, family, ipFromNumber, ipNumber, prefixIp, prefixLength } from '../model/ip.ts';
 import type { Listing } from '../model/listing.ts';
 import type { Link } from '../model/object.ts';
 import { ownerOf } from '../model/owner.ts';
 import { termsOf } from '../model/pool.ts';
-import type { AnyStatus } from '../status/status.ts';
 import { tryAbilities } from './abilities.ts';
+import { askAgents } from './agent-inquiry.ts';
 import { askApi } from './api-inquiry.ts';
-import { connect, connectBy } from './connection.ts';
+import { askDaemon } from './daemon-inquiry.ts';
 import { familiesOf } from './doctor.ts';
 import type {
-  AgentFacts,
   ApiFacts,
   ConfigurationFacts,
-  DaemonFacts,
   DefaultRouteFacts,
   DoctorFacts,
   FirewallFacts,
-  HostFacts,
   NamedApi,
   NodesFacts,
 } from './doctor-facts.ts';
@@ -41,6 +30,8 @@ import { type Firewall, readFirewall } from './firewall.ts';
 import { addressOn } from './link-address.ts';
 import { findManagers } from './managers.ts';
 import { askNeighbours } from './neighbour-inquiry.ts';
+import { askNodes, nodesOf } from './node-inquiry.ts';
+import { readable } from './readable.ts';
 import { neededRights } from './rights.ts';
 import { askRoutingDaemons } from './routing-daemons.ts';
 import { savedCluster } from './saved-cluster.ts';
@@ -71,9 +62,6 @@ export interface DoctorOptions {
 
 /** ms until the lists of the cluster must be in */
 const patience = 10_000;
-/** Hosts that are asked by ARP or NDP: a kernel with its defaults keeps 512, and needs some for its traffic. */
-const mostHosts = 200;
-
 /** Looks at a host from all sides. Changes nothing. */
 export async function examine(options: DoctorOptions, signal: AbortSignal): Promise<DoctorFacts> {
   const { configuration, release } = options;
@@ -162,7 +150,7 @@ async function examineGateway(
     firewall: firewallFacts(firewall, config, links),
     routingDaemons: await routingFacts(kernel, config, signal),
     nodes: hosts,
-    agents: await agentFacts(cluster, config, links, signal),
+    agents: await askAgents(cluster, config, links, signal),
     daemon,
   };
 }
@@ -231,15 +219,6 @@ function listingOf(
   return readable(kernel.list(scope, signal));
 }
 
-async function readable<T>(work: Promise<T>): Promise<T | undefined> {
-  try {
-    return await work;
-  } catch (error) {
-    if (error instanceof KernelError) return undefined;
-    throw error;
-  }
-}
-
 /** @param name undefined: it is the only one */
 async function namedApi(name: string | undefined, api: Promise<ApiFacts>): Promise<NamedApi> {
   return { ...(name === undefined ? {} : { cluster: name }), ...(await api) };
@@ -256,34 +235,6 @@ async function knownCluster(
     return { cluster, how: config.source.kind === 'file' ? 'by the source file' : 'by the API' };
   const { snapshot } = savedCluster(config);
   return { cluster: snapshot, how: 'by the last known state' };
-}
-
-function nodesOf(cluster: Snapshot, families: readonly (4 | 6)[]): readonly Omit<HostFacts, 'state'>[] {
-  return [...candidates(cluster.nodes).byName].flatMap(([name, { ipv4, ipv6 }]) => [
-    ...(ipv4 !== undefined && families.includes(4) ? [{ name, ip: ipv4 }] : []),
-    ...(ipv6 !== undefined && families.includes(6) ? [{ name, ip: ipv6 }] : []),
-  ]);
-}
-
-async function askNodes(
-  hosts: readonly Omit<HostFacts, 'state'>[],
-  known: string,
-  link: Link | undefined,
-  signal: AbortSignal,
-): Promise<NodesFacts> {
-  const asked = hosts.slice(0, mostHosts);
-  const ips = asked.map(({ ip }) => ip);
-  const states = link === undefined ? new Map() : await readable(askNeighbours(link.index, ips, signal));
-  const limits = ([4, 6] as const).flatMap((of) =>
-    neighbourLimit(of, hosts.filter(({ ip }) => family(ip) === of).length, gcThreshold(of)),
-  );
-  return {
-    kind: 'asked',
-    known,
-    hosts: asked.map((host) => ({ ...host, state: states?.get(host.ip) })),
-    total: hosts.length,
-    limits,
-  };
 }
 
 function firewallFacts(
@@ -340,87 +291,4 @@ async function defaultRoute(
     present,
     neighbour: router === undefined ? undefined : states?.get(router),
   };
-}
-
-/** One EIP of each pool and family: a connection from the LAN, and one whose reply takes the way of clients. */
-function agentFacts(
-  cluster: Snapshot | undefined,
-  { gateway }: GatewayConfig,
-  links: readonly Link[],
-  signal: AbortSignal,
-): Promise<readonly AgentFacts[]> {
-  const found = cluster === undefined ? [] : paths(cluster, gateway).paths;
-  const services = new Map(cluster?.services.map((service) => [serviceName(service), service]));
-  const poolOf = poolFinder(gateway.pools);
-  const tcpPort = (names: readonly string[]): ServicePort | undefined =>
-    names.flatMap((name) => services.get(name)?.ports ?? []).find(({ protocol }) => protocol === 'TCP');
-  const asked = gateway.pools.flatMap((pool) =>
-    ([4, 6] as const)
-      .filter((of) => pool.addresses.some((prefix) => family(prefix) === of))
-      .map(async (of): Promise<AgentFacts> => {
-        const about = { pool: pool.name, family: of };
-        const path = found.find(
-          (one) => family(one.eip) === of && poolOf(one.eip) === pool && tcpPort(one.services) !== undefined,
-        );
-        const { port, nodePort } = tcpPort(path?.services ?? []) ?? {};
-        if (path === undefined || port === undefined)
-          return { ...about, asked: { kind: 'not asked', why: 'no EIP of it with a TCP port is served' } };
-        const uplink = addressOn(gateway.uplink, of, links);
-        if (uplink === undefined)
-          return {
-            ...about,
-            asked: { kind: 'not asked', why: `${gateway.uplink} has no IPv${of} address to ask from` },
-          };
-        const [carrier] = path.carriers;
-        const node =
-          isNat(gateway, pool) && carrier !== undefined && nodePort !== undefined
-            ? { to: carrier.ip, port: nodePort }
-            : undefined;
-        const [fromLan, fromUplink] = await Promise.all([
-          connect(path.eip, port, addressOn(gateway.lan, of, links), signal),
-          node === undefined
-            ? connect(path.eip, port, uplink, signal)
-            : connectBy({ ...node, from: uplink, device: gateway.lan }, signal),
-        ]);
-        const at = (ip: Ip, number: number): string => (of === 4 ? `${ip}:${number}` : `[${ip}]:${number}`);
-        const to = at(path.eip, port);
-        return {
-          ...about,
-          asked: {
-            kind: 'asked',
-            to,
-            fromLan,
-            fromUplink,
-            ...(node === undefined ? {} : { node: at(node.to, node.port) }),
-          },
-        };
-      }),
-  );
-  return Promise.all(asked);
-}
-
-async function askDaemon(
-  runtimeDirectory: string,
-  role: RoleName,
-  signal: AbortSignal,
-): Promise<DaemonFacts> {
-  try {
-    const status: AnyStatus = JSON.parse(await ask(runtimeDirectory, role, 'GET', '/status', signal));
-    const { state, summary, release } = status;
-    const about = {
-      kind: 'runs',
-      state,
-      summary,
-      release,
-      elsewhere: await elsewhere(runtimeDirectory, role, signal),
-    } as const;
-    if (status.role === 'node') return about;
-    const carriers = status.nodes.filter(({ addresses }) => addresses.length > 0);
-    const told = carriers.filter(({ agent }) => agent !== undefined).length;
-    const problems = status.problems.filter(({ code }) => code.startsWith('agent-lacks-'));
-    return { ...about, agents: { told, nodes: carriers.length, problems } };
-  } catch (error) {
-    if (error instanceof DaemonError) return { kind: 'silent', why: error.message };
-    throw error;
-  }
 }
