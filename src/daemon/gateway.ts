@@ -148,6 +148,7 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
           lan: agentTerms().published,
           state: gatewayState(announcing.status()),
           draining: probing.handingOf(of),
+          leaving: new Map(),
         }),
         clock: systemClock,
         changed: () => handle?.roundSignal.notify({ kind: 'cluster', text: 'ConfigMap' }),

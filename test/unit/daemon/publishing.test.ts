@@ -17,6 +17,7 @@ const content: Publication = {
   lan: [parseIp('10.0.0.1')],
   state: 'active',
   draining: [],
+  leaving: new Map(),
 };
 
 /** One gateway, and the ConfigMap that it publishes in. */
