@@ -11,7 +11,14 @@ import type { Hosts } from '../model/host.ts';
 import { family, type Ip } from '../model/ip.ts';
 import type { Key, Link } from '../model/object.ts';
 import type { ProbePaths } from '../model/probe-path.ts';
-import { type ByFamily, noStandings, type Probed, type ProxyHealth, type Standing } from '../model/probed.ts';
+import {
+  type ByFamily,
+  noneWaiting,
+  noStandings,
+  type Probed,
+  type ProxyHealth,
+  type Standing,
+} from '../model/probed.ts';
 import type { Problem } from '../model/problem.ts';
 import { AwakeClock } from '../probe/awake-clock.ts';
 import { FormerCarriers } from '../probe/former-carriers.ts';
@@ -186,6 +193,10 @@ export class Probing implements Probed {
 
   formerCarriers(service: string): ByFamily {
     return this.#former.of(service);
+  }
+
+  leaving(): ByFamily {
+    return noneWaiting;
   }
 
   takeTurned(): ReadonlySet<string> {

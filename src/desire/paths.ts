@@ -1,9 +1,16 @@
 import { type Service, type Snapshot, serviceName } from '../model/cluster.ts';
 import type { Gateway } from '../model/gateway.ts';
 import { family, type Ip } from '../model/ip.ts';
-import { type Probed, unprobed } from '../model/probed.ts';
+import { type ProbedServices, unprobed } from '../model/probed.ts';
 import type { Problem } from '../model/problem.ts';
-import { addressProblems, type Candidates, candidates, carriers, shared } from './carriers.ts';
+import {
+  addressProblems,
+  type Candidates,
+  candidates,
+  carriers,
+  type SeenNodes,
+  shared,
+} from './carriers.ts';
 import { claim, namedAddresses, rememberedIn } from './claims.ts';
 import { isNat, nodePorts, withoutNodePort } from './nat-mode.ts';
 import type { Path } from './path.ts';
@@ -24,11 +31,7 @@ export type Idle = Pick<Path, 'eip' | 'services'>;
  *
  * @returns in the order in which the Services name the EIPs
  */
-export function paths(
-  snapshot: Snapshot,
-  gateway: Gateway,
-  probed: Pick<Probed, 'waiting' | 'formerCarriers'> = unprobed,
-): Paths {
+export function paths(snapshot: Snapshot, gateway: Gateway, probed: ProbedServices = unprobed): Paths {
   const { nodes, services } = snapshot;
   const poolOf = poolFinder(gateway.pools);
   const terms: Terms = {
@@ -76,7 +79,7 @@ export interface Terms {
   readonly gateway: Gateway;
   readonly poolOf: PoolFinder;
   readonly nodes: Candidates;
-  readonly probed: Pick<Probed, 'waiting' | 'formerCarriers'>;
+  readonly probed: ProbedServices;
   /** See `rememberedIn`. */
   readonly remembered: ReadonlySet<string | undefined>;
 }
@@ -103,8 +106,12 @@ export function resolve(
     .filter((service) => !byNat || nodePorts(service).length > 0)
     .map((service) => {
       const name = serviceName(service);
-      const former = isCovering ? probed.formerCarriers(name)[of] : undefined;
-      return { service, list: carriers(service, nodes, of, weighing, probed.waiting(name)[of], former) };
+      const seen: SeenNodes = {
+        waiting: probed.waiting(name)[of],
+        leaving: probed.leaving(name)[of],
+        former: isCovering ? probed.formerCarriers(name)[of] : undefined,
+      };
+      return { service, list: carriers(service, nodes, of, weighing, seen) };
     })
     .filter(({ list }) => list.length > 0);
   const [best] = able;
