@@ -24,6 +24,9 @@ export interface Publication {
  */
 export type LeavingNodes = ReadonlyMap<Ip, readonly Ip[]>;
 
+/** The most pairs of an EIP and a node that a gateway publishes: 50 KB of a ConfigMap's 1 MiB, and every agent reads it. */
+export const mostLeaving = 512;
+
 export interface PublishedPool {
   readonly name: string;
   /** Sorted, disjoint. */
