@@ -16,6 +16,8 @@ const flowsEach = 150;
 const every = 10;
 /** ms that each state of a case is watched */
 const watched = 3000;
+/** ms for which a pod serves on when it is told to end, as with a preStop hook that sleeps */
+const grace = 2000;
 const everyPod = ['web-1', 'web-2', 'web-3'];
 
 interface Column {
@@ -49,6 +51,8 @@ interface Case {
   readonly pods?: readonly string[];
   /** Pods whose flows may break; undefined: which flows survive is not known, since any node carries any flow. */
   readonly victims: readonly string[] | undefined;
+  /** The victims serve until `ends`: their flows count until then. */
+  readonly serve?: true;
   readonly happens: (world: World) => Promise<void>;
   /** undefined: it is over by itself */
   readonly ends?: (world: World) => Promise<void>;
@@ -164,18 +168,20 @@ const cases: readonly Case[] = [
     ends: (world) => world.drain('node2', null),
   },
   {
-    name: 'a pod is gone, and one comes',
+    name: 'a pod shuts down and is gone, and one comes',
     policy: 'Local',
     victims: ['web-2'],
-    happens: (world) => world.backends('web-1', 'web-3'),
-    ends: (world) => world.backends('web-1', 'web-2', 'web-3'),
+    serve: true,
+    happens: (world) => world.set(['web-1', 'web-3'], ['web-2']),
+    ends: (world) => world.replace('web-1', 'web-3'),
   },
   {
     name: 'the same, the pod of node 1',
     policy: 'Local',
     victims: ['web-1'],
-    happens: (world) => world.backends('web-2', 'web-3'),
-    ends: (world) => world.backends('web-1', 'web-2', 'web-3'),
+    serve: true,
+    happens: (world) => world.set(['web-2', 'web-3'], ['web-1']),
+    ends: (world) => world.replace('web-2', 'web-3'),
   },
   {
     name: 'a pod moves to another node, and back',
@@ -295,18 +301,26 @@ class World implements AsyncDisposable {
     for (const name of ['web', 'flows']) await cluster.setBackends(name, backends);
   }
 
-  /** A new pod begins on another node, and the old one serves until every kube-proxy has written its rules. */
+  /** The pod that shuts down is gone, and then all are there. */
+  async replace(...rest: readonly string[]): Promise<void> {
+    await this.backends(...rest);
+    await sleep(watched / 2);
+    await this.backends(...everyPod);
+  }
+
+  /** A new pod begins on another node, and the old one serves on for its time of grace. */
   async move(names: readonly string[], from: string, to: string, on: string): Promise<void> {
     await this.addPod(to, on);
     const rest = names.filter((name) => name !== from);
     await this.set([...names, to], []);
     await this.set([...rest, to], [from]);
     await this.proxy.settled();
+    await sleep(grace);
     await this.network.removePod(from);
     await this.set([...rest, to], []);
   }
 
-  /** A new pod on each node in turn, twice; the old one serves until every kube-proxy has written its rules. */
+  /** A new pod on each node in turn, twice; the old one serves on for its time of grace. */
   async roll(): Promise<void> {
     let names = ['web-1', 'web-2', 'web-3'];
     for (const [i, old] of names.entries()) {
@@ -316,6 +330,7 @@ class World implements AsyncDisposable {
       names = [...names.filter((name) => name !== old), born];
       await this.set(names, [old]);
       await this.proxy.settled();
+      await sleep(grace);
       await this.network.removePod(old);
       await this.set(names, []);
     }
@@ -452,7 +467,7 @@ class World implements AsyncDisposable {
     await this.stage.lab.cluster.client.patch({ kind: 'Node', name }, { spec: { taints: [...taints] } });
   }
 
-  async measure({ policy, pods: names = everyPod, victims, happens, ends }: Case): Promise<Figures> {
+  async measure({ policy, pods: names = everyPod, victims, serve, happens, ends }: Case): Promise<Figures> {
     const { stage } = this;
     const { cluster, clients: load } = stage.lab;
     const pods = ready(stage.pods(...names));
@@ -491,19 +506,23 @@ class World implements AsyncDisposable {
     };
     await speak(1000);
     const start = Date.now();
+    const stuck = async (): Promise<readonly string[]> => {
+      const lists = await Promise.all(flows.map((one) => one.stuck()));
+      return lists.flatMap((list, i) => list.map((nth) => on[i * flowsEach + nth] ?? ''));
+    };
     await Promise.all([happens(this), speak(watched)]);
+    const before = serve ? await stuck() : [];
     await Promise.all([ends?.(this), speak(watched)]);
     const { sent, lost, gap } = await requests.stop(start);
     for (const { sent: at, to, error } of requests.answers)
       if (error !== undefined && at >= start)
         process.stderr.write(`  +${Math.round(at - start)} ms, ${to}: ${error}\n`);
     await sleep(1500);
-    const stuck = (await Promise.all(flows.map((one) => one.stuck()))).flatMap((list, i) =>
-      list.map((nth) => on[i * flowsEach + nth] ?? ''),
-    );
+    const after = (await stuck()).filter((pod) => !victims?.includes(pod));
+    const ended = before.filter((pod) => victims?.includes(pod));
     for (const one of flows) await one[Symbol.asyncDispose]();
     for (const name of ['web', 'flows']) await stage.gone(name);
-    return { sent, lost, gap, broken: victims && stuck.filter((pod) => !victims.includes(pod)).length };
+    return { sent, lost, gap, broken: victims && after.length + ended.length };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

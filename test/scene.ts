@@ -288,6 +288,7 @@ export class TestRole implements Role {
       get formerNodes() {
         return now().formerNodes;
       },
+      leaving: (key) => now().leaving(key),
       takeTurned: () => this.#turned(),
     };
     return new GatewayDesire(settings, {
@@ -322,7 +323,8 @@ export class TestRole implements Role {
       was[4].symmetricDifference(is[4]).size > 0 || was[6].symmetricDifference(is[6]).size > 0;
     const isTurned = (key: string): boolean =>
       isOther(asked.waiting(key), this.#asked.waiting(key)) ||
-      isOther(asked.formerCarriers(key), this.#asked.formerCarriers(key));
+      isOther(asked.formerCarriers(key), this.#asked.formerCarriers(key)) ||
+      isOther(asked.leaving(key), this.#asked.leaving(key));
     return new Set(this.#cluster().services.map(serviceName).filter(isTurned));
   }
 }

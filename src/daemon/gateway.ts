@@ -113,6 +113,7 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
     gateway: () => config.gateway,
     terms: () => config.probe,
     tells: published.length > 0,
+    isPublished: (of) => publishing.some((one) => one.cluster === of && one.isAnswered),
     links: () => handle?.links() ?? [],
     has: (key) => handle?.has(key) ?? false,
     carriersOf: (eip) => taken.desire.paths.path(eip)?.carriers.map(({ ip }) => ip) ?? [],
@@ -148,8 +149,10 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
           lan: agentTerms().published,
           state: gatewayState(announcing.status()),
           draining: probing.handingOf(of),
+          leaving: probing.leavingIn(of),
         }),
         clock: systemClock,
+        readable: (leaving) => probing.readable(leaving),
         changed: () => handle?.roundSignal.notify({ kind: 'cluster', text: 'ConfigMap' }),
       }),
   );

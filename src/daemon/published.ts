@@ -12,7 +12,7 @@ import {
 } from '../model/ip.ts';
 import type { AgentGateway, NodeAgent } from '../model/node-agent.ts';
 import type { Link } from '../model/object.ts';
-import { type Publication, readPublication, unionOf } from '../model/publication.ts';
+import { allLeaving, type Publication, readPublication, unionOf } from '../model/publication.ts';
 
 /** A gateway as the agent of a node knows it. */
 export interface PublishedGateway {
@@ -91,7 +91,8 @@ export interface ComposeInputs {
 export function composed(agent: NodeAgent, inputs: ComposeInputs): NodeAgent {
   const gateways = agent.gateways.length > 0 ? agent.gateways : followed(agent, inputs);
   const draining = inputs.gateways.flatMap(({ publication }) => publication.draining);
-  const whole = { ...agent, gateways, draining: [...new Set(draining)].sort(compareIp) };
+  const leaving = allLeaving(inputs.gateways.map(({ publication }) => publication.leaving));
+  const whole = { ...agent, gateways, draining: [...new Set(draining)].sort(compareIp), leaving };
   if (agent.eips.length > 0) return whole;
   const networks = unionOf(inputs.gateways.flatMap(({ publication }) => publication.pools));
   const eips = networks.filter(

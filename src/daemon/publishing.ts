@@ -4,19 +4,34 @@ import { Signal } from '../cluster/signal.ts';
 import type { Refusal } from '../cluster/writer.ts';
 import type { Ip } from '../model/ip.ts';
 import type { Problem } from '../model/problem.ts';
-import { type Publication, publicationText, readPublication } from '../model/publication.ts';
+import {
+  type LeavingNodes,
+  type Publication,
+  publicationText,
+  readPublication,
+} from '../model/publication.ts';
 import { backoff } from '../reconcile/backoff.ts';
 import type { PublishStatus } from '../status/status.ts';
 
 /** ms between two tries of a write that is refused */
 const pace = { first: 1000, longest: 60_000 };
+/** ms between two writes of which the second only tells of other nodes that leave EIPs: every agent reads each of them */
+const leavePace = 1000;
 /** In the words of the row beside, which has the error. */
 const unreachable = 'the API does not answer';
 
 /** What is to be published, as far as it is known. */
-export interface Wanted extends Omit<Publication, 'id' | 'draining'> {
+export interface Wanted extends Omit<Publication, 'id' | 'draining' | 'leaving'> {
   /** undefined: what was published before holds. */
   readonly draining: readonly Ip[] | undefined;
+  /** undefined: what was published before holds. */
+  readonly leaving: LeavingNodes | undefined;
+}
+
+interface Want {
+  readonly value: string;
+  readonly leaving: LeavingNodes;
+  readonly isShown: boolean;
 }
 
 export interface PublishingInputs {
@@ -30,6 +45,8 @@ export interface PublishingInputs {
   /** What is to be published now. */
   readonly wanted: () => Wanted;
   readonly clock: Clock;
+  /** Called with what agents can read now. */
+  readonly readable: (leaving: LeavingNodes) => void;
   /** Called when {@link Publishing.problems} or the status may be others. */
   readonly changed: () => void;
 }
@@ -38,8 +55,10 @@ export interface PublishingInputs {
 export class Publishing {
   readonly #inputs: PublishingInputs;
   readonly #wake = new Signal(() => {});
+  /** A write is to wait. */
+  readonly #early = new Signal<number, number>((_, ms) => ms);
   /** What was written last, and the state that this was an answer to: a watch shows a write a moment later. */
-  #written: { readonly value: string; readonly over: ConfigMapState } | undefined;
+  #written: { readonly value: string; readonly over: ConfigMapState; readonly at: number } | undefined;
   /** The watch has shown our value. */
   #isShown = false;
   /** Another gateway writes under our name. */
@@ -63,9 +82,17 @@ export class Publishing {
     this.#wake.notify();
   }
 
+  /** Agents hear what is written now, as far as it is known. */
+  get isAnswered(): boolean {
+    const { synced, object, trouble } = this.#inputs.port.state;
+    const isThere = synced && object !== undefined && trouble === undefined;
+    return isThere && !this.#isTaken && this.#refusal === undefined;
+  }
+
   async run(signal: AbortSignal): Promise<void> {
-    const { port, changed } = this.#inputs;
+    const { port, changed, clock } = this.#inputs;
     const awake = this.#wake.listen(signal);
+    const early = this.#early.listen(signal);
     this.#look();
     const follow = async (): Promise<void> => {
       for await (const _ of port.changes(signal)) {
@@ -77,7 +104,13 @@ export class Publishing {
     const write = async (): Promise<void> => {
       for await (const _ of awake) await this.#write(signal);
     };
-    await Promise.all([follow(), write()]);
+    const wait = async (): Promise<void> => {
+      for await (const ms of early) {
+        await rested(clock, ms, signal);
+        this.#wake.notify();
+      }
+    };
+    await Promise.all([follow(), write(), wait()]);
   }
 
   status(): PublishStatus {
@@ -130,6 +163,12 @@ export class Publishing {
 
   /** The value that has to be written now; undefined: none. */
   #due(): string | undefined {
+    const want = this.#want();
+    return want?.isShown ? undefined : want?.value;
+  }
+
+  /** The value that is to be there, and whether it is; undefined: none. */
+  #want(): Want | undefined {
     const { port, id, name, wanted } = this.#inputs;
     const { object } = port.state;
     if (object === undefined) return undefined;
@@ -137,9 +176,19 @@ export class Publishing {
     // Before the first dump of the kernel.
     if (now.lan.length === 0 || this.#isTaken) return undefined;
     const shown = object.data.get(name) ?? '';
-    const { draining = publicationOf(shown)?.draining ?? [] } = now;
-    const value = publicationText({ ...now, id, draining });
-    return shown === value ? undefined : value;
+    const before = now.draining === undefined || now.leaving === undefined ? publicationOf(shown) : undefined;
+    const { draining = before?.draining ?? [], leaving = before?.leaving ?? new Map() } = now;
+    const value = publicationText({ ...now, id, draining, leaving });
+    return { value, leaving, isShown: shown === value };
+  }
+
+  /** ms for which a value is not to be written yet. */
+  #restBefore(value: string): number {
+    if (this.#written === undefined) return 0;
+    const ms = this.#written.at + leavePace - this.#inputs.clock.now();
+    // A clock that was set back says nothing.
+    if (ms <= 0 || ms > leavePace) return 0;
+    return withoutLeaving(value) === withoutLeaving(this.#written.value) ? ms : 0;
   }
 
   /** Notes what the watch shows. */
@@ -154,26 +203,49 @@ export class Publishing {
   }
 
   async #write(signal: AbortSignal): Promise<void> {
-    const { port, name, clock, changed } = this.#inputs;
+    const { port, name, clock, readable, changed } = this.#inputs;
     for (let failures = 0; ; failures += 1) {
-      const value = this.#due();
+      const want = this.#want();
+      if (want === undefined) return;
+      const { value, leaving, isShown } = want;
       const over = port.state;
-      if (value === undefined || (this.#written?.value === value && this.#written.over === over)) return;
+      if (isShown || (this.#written?.value === value && this.#written.over === over)) {
+        readable(leaving);
+        return;
+      }
+      const early = this.#restBefore(value);
+      if (early > 0) {
+        this.#early.notify(early);
+        return;
+      }
       const outcome = await port.set(name, value, signal);
       const refusal = outcome.kind === 'refused' ? outcome : undefined;
       const isOther =
         refusal?.message !== this.#refusal?.message || refusal?.answered !== this.#refusal?.answered;
       this.#refusal = refusal;
       if (isOther) changed();
-      if (outcome.kind === 'done') this.#written = { value, over };
+      if (outcome.kind === 'done') {
+        this.#written = { value, over, at: clock.now() };
+        readable(leaving);
+      }
       if (outcome.kind !== 'refused') return;
       const rest = outcome.wait ?? backoff(failures + 1, pace.first, pace.longest, clock.random());
-      await clock.sleep(rest, signal).catch((error: unknown) => {
-        if (!signal.aborted) throw error;
-      });
+      await rested(clock, rest, signal);
       if (signal.aborted) return;
     }
   }
+}
+
+/** Resolves after so many ms, or when the signal is aborted. */
+async function rested(clock: Clock, ms: number, signal: AbortSignal): Promise<void> {
+  await clock.sleep(ms, signal).catch((error: unknown) => {
+    if (!signal.aborted) throw error;
+  });
+}
+
+function withoutLeaving(value: string): string {
+  const publication = publicationOf(value);
+  return publication === undefined ? value : publicationText({ ...publication, leaving: new Map() });
 }
 
 /** undefined: the value cannot be read. */

@@ -217,20 +217,34 @@ function parsesToFalse(text: string): boolean {
  * The endpoints of one family that take new connections: the ready ones; when there are none, those that are shutting
  * down but still serve. Each family has endpoints of its own, which come and go one slice after the other. Endpoints
  * without a node do not count under Local.
- *
- * @param waiting names of nodes whose endpoints do not count under Local yet
  */
 export function usable(
   { endpoints, externalTrafficPolicy }: Service,
   of: Family,
-  waiting: ReadonlySet<string> = nobody,
+  { waiting = nobody, leaving = nobody }: Pick<SeenNodes, 'waiting' | 'leaving'> = {},
 ): readonly Endpoint[] {
   const local = externalTrafficPolicy === 'Local';
   const known = endpoints.filter(
     ({ ip, node }) => family(ip) === of && (!local || (node !== undefined && !waiting.has(node))),
   );
   const ready = known.filter((endpoint) => endpoint.ready);
-  return ready.length > 0 ? ready : known.filter((endpoint) => endpoint.serving);
+  const serving = known.filter((endpoint) => endpoint.serving);
+  if (ready.length === 0) return serving;
+  if (!local || leaving.size === 0) return ready;
+  const full = new Set(ready.map(({ node }) => node));
+  const stays = ({ ready: isReady, serving: serves, node }: Endpoint): boolean =>
+    isReady || (serves && node !== undefined && leaving.has(node) && !full.has(node));
+  return known.filter(stays);
+}
+
+/** What the gateway has seen of the nodes of a Service under Local in one family, by their names. Absent: none. */
+export interface SeenNodes {
+  /** Their endpoints do not count yet. */
+  readonly waiting?: ReadonlySet<string> | undefined;
+  /** Their endpoints all end, and count as long as they serve. */
+  readonly leaving?: ReadonlySet<string> | undefined;
+  /** The others cover for them, where they weigh the same; see {@link coveringFor}. */
+  readonly former?: ReadonlySet<string> | undefined;
 }
 
 const nobody: ReadonlySet<string> = new Set();
@@ -243,19 +257,15 @@ export type Weighing = 'equal' | 'endpoints';
  * once: a node that was recreated under another name may be listed twice for a while.
  *
  * @param weighing 'endpoints': under Local, a node weighs as much as it has usable endpoints
- * @param waiting names of nodes that get no traffic of the Service under Local yet
- * @param former names of nodes that the others cover for under Local, where they weigh the same; see {@link coveringFor}.
- *   They also cover for those that are former candidates with endpoints still. Absent: they cover for nobody
  */
 export function carriers(
   service: Service,
   nodes: Candidates,
   of: Family,
   weighing: Weighing,
-  waiting?: ReadonlySet<string>,
-  former?: ReadonlySet<string>,
+  seen: SeenNodes = {},
 ): readonly Carrier[] {
-  const endpoints = usable(service, of, waiting);
+  const endpoints = usable(service, of, seen);
   if (endpoints.length === 0) return [];
   if (service.externalTrafficPolicy !== 'Local') return everyNode(nodes, service.cluster)[of];
   const chosen = new Map<Ip, Carrier>();
@@ -268,6 +278,7 @@ export function carriers(
     const weight = weighing === 'endpoints' ? Math.min(count, heaviest) : 1;
     chosen.set(ip, { node: twin?.node ?? node, ip, weight });
   }
+  const { former } = seen;
   if (former === undefined || weighing !== 'equal') return [...chosen.values()];
   return coveringFor([...chosen.values()], gone(former.union(counts), chosen, nodes, of));
 }

@@ -9,6 +9,8 @@ import { families } from './node-view.ts';
 interface Words {
   readonly table: NftName;
   readonly daddr: string;
+  /** Of the elements of a map. */
+  readonly type: string;
   /** Its errors: unreachable, too big, time exceeded, a wrong header. */
   readonly icmp: string;
 }
@@ -18,11 +20,13 @@ const words: Readonly<Record<Family, Words>> = {
   4: {
     table: { family: 'ip', name: 'eiproute-drain4' },
     daddr: 'ip daddr',
+    type: 'ipv4_addr',
     icmp: 'icmp type { 3, 11, 12 }',
   },
   6: {
     table: { family: 'ip6', name: 'eiproute-drain6' },
     daddr: 'ip6 daddr',
+    type: 'ipv6_addr',
     icmp: 'icmpv6 type { 1, 2, 3, 4 }',
   },
 };
@@ -35,12 +39,51 @@ export const drainTableNames: readonly NftName[] = [words[4].table, words[6].tab
  * The draining nodes are asked in the order of their addresses. A node that does not drain begins with the first, one
  * that drains goes on with the next after itself, and the last keeps what nobody knows.
  *
+ * @param draining those that drain, and those that leave the EIP in question
  * @param own all addresses of this node
  */
 export function nextDraining(draining: readonly Ip[], own: ReadonlySet<Ip>, of: Family): Ip | undefined {
   const all = draining.filter((ip) => family(ip) === of).sort(compareIp);
   const self = all.findLast((ip) => own.has(ip));
   return self === undefined ? all[0] : all.find((ip) => compareIp(ip, self) > 0);
+}
+
+/** Where the packets for the EIPs go that some nodes leave, as this node sees it. */
+interface LeftEips {
+  /** This node is among those that are asked, and has one after itself: it passes on, whoever sent the packet. */
+  readonly onward: readonly (readonly [eip: Ip, to: Ip])[];
+  /** This node is not asked itself: it begins with the first. */
+  readonly begun: readonly (readonly [eip: Ip, to: Ip])[];
+  /** This node is the last that is asked. */
+  readonly kept: readonly Ip[];
+}
+
+function leftEips(agent: NodeAgent, near: NearNodes, own: ReadonlySet<Ip>, of: Family): LeftEips {
+  const onward: (readonly [Ip, Ip])[] = [];
+  const begun: (readonly [Ip, Ip])[] = [];
+  const kept: Ip[] = [];
+  for (const [eip, nodes] of near.leaving) {
+    if (family(eip) !== of || !agent.eips.some((prefix) => contains(prefix, eip))) continue;
+    const all = [...new Set([...near.draining, ...nodes])].filter((ip) => family(ip) === of);
+    const to = nextDraining(all, own, of);
+    if (to === undefined) kept.push(eip);
+    else if (all.some((ip) => own.has(ip))) onward.push([eip, to]);
+    else begun.push([eip, to]);
+  }
+  return { onward, begun, kept };
+}
+
+/** What the agent hears, without the nodes beyond a router: a gateway would send back what is sent there. */
+type NearNodes = Required<Pick<NodeAgent, 'draining' | 'leaving'>>;
+
+function nearNodes({ draining = [], leaving = new Map() }: NodeAgent, link: Link): NearNodes {
+  const networks = link.addresses.map(({ ip, length }) => networkOf(ip, length));
+  const isNear = (ip: Ip): boolean => networks.some((network) => contains(network, ip));
+  const left = [...leaving].map(([eip, nodes]) => [eip, nodes.filter(isNear)] as const);
+  return {
+    draining: draining.filter(isNear),
+    leaving: new Map(left.filter(([, nodes]) => nodes.length > 0)),
+  };
 }
 
 /**
@@ -57,6 +100,8 @@ export function nextDraining(draining: readonly Ip[], own: ReadonlySet<Ip>, of: 
  *
  * A node that does not drain takes only what comes from a gateway, and one that drains sends only to a higher address. So
  * nothing goes in circles, not even while the nodes know of different drains.
+ *
+ * A node may also leave a single EIP, whose last endpoints on it end. For this EIP it is as if it drained.
  */
 export function drainTables(
   agent: NodeAgent,
@@ -64,28 +109,57 @@ export function drainTables(
   own: ReadonlySet<Ip>,
   known: readonly KnownGateway[],
 ): readonly NftTable[] {
-  const networks = link.addresses.map(({ ip, length }) => networkOf(ip, length));
-  // A node beyond a router would be reached by a gateway, which sends it back.
-  const near = (agent.draining ?? []).filter((ip) => networks.some((network) => contains(network, ip)));
+  const near = nearNodes(agent, link);
   return families(agent).flatMap((of) => {
-    const to = nextDraining(near, own, of);
-    const isDraining = near.some((ip) => own.has(ip) && family(ip) === of);
-    const from = known.filter(({ gateway }) => family(gateway.address) === of).map(({ mac }) => mac);
-    if (to === undefined || (from.length === 0 && !isDraining)) return [];
-    const { table, daddr, icmp } = words[of];
-    const sender = isDraining ? '' : ` ether saddr { ${[...new Set(from)].sort().join(', ')} }`;
-    const eips = agent.eips.filter((prefix) => family(prefix) === of).join(', ');
-    const away = `dup to ${to} device "${link.name}" drop`;
-    const content = `  chain prerouting {
-    type filter hook prerouting priority -149; policy accept;
-    iifname "${link.name}"${sender} ${daddr} { ${eips} } jump unknown
-  }
-  chain unknown {
+    const to = nextDraining(near.draining, own, of);
+    const isDraining = near.draining.some((ip) => own.has(ip) && family(ip) === of);
+    const macs = known.filter(({ gateway }) => family(gateway.address) === of).map(({ mac }) => mac);
+    const from = [...new Set(macs)].sort().join(', ');
+    const { onward, begun, kept } = leftEips(agent, near, own, of);
+    const { table, daddr, icmp, type } = words[of];
+    const input = `iifname "${link.name}"`;
+    const byGateway = `${input} ether saddr { ${from} }`;
+    const eips = agent.eips.filter((prefix) => family(prefix) === of);
+    const rules: string[] = [];
+    const chains: string[] = [];
+    const unknown = (name: string, next: string): void => {
+      const away = `dup to ${next} device "${link.name}" drop`;
+      chains.push(
+        `  chain ${name} {
     ct state new tcp flags & (fin | syn | rst) == 0 ${away}
     ct state invalid tcp flags & (fin | rst) != 0 ${away}
     ct state invalid ${icmp} ${away}
   }
+`,
+      );
+    };
+    const left = [...onward, ...(from === '' ? [] : begun)];
+    const isAny = to !== undefined && (from !== '' || isDraining);
+    if (!isAny && left.length === 0) return [];
+    const set = (all: readonly (readonly [Ip, Ip])[]): string => all.map(([eip]) => eip).join(', ');
+    // Before the rule for all EIPs, and with goto: that one would send them elsewhere.
+    if (onward.length > 0) rules.push(`${input} ${daddr} { ${set(onward)} } goto left`);
+    if (begun.length > 0 && from !== '') rules.push(`${byGateway} ${daddr} { ${set(begun)} } goto left`);
+    if (kept.length > 0 && isAny) rules.push(`${input} ${daddr} { ${kept.join(', ')} } accept`);
+    if (isAny) {
+      rules.push(`${isDraining ? input : byGateway} ${daddr} { ${eips.join(', ')} } jump unknown`);
+      unknown('unknown', to);
+    }
+    let map = '';
+    if (left.length > 0) {
+      const elements = left.map(([eip, next]) => `${eip} : ${next}`).join(', ');
+      map = `  map leaving {
+    type ${type} : ${type}
+    elements = { ${elements} }
+  }
 `;
+      unknown('left', `${daddr} map @leaving`);
+    }
+    const content = `${map}  chain prerouting {
+    type filter hook prerouting priority -149; policy accept;
+    ${rules.join('\n    ')}
+  }
+${chains.join('')}`;
     return [nftTable(table, agent.protocol, content)];
   });
 }

@@ -1,7 +1,7 @@
 import { type Delta, type Node, type Origin, type Service, serviceName } from '../model/cluster.ts';
 import type { Gateway } from '../model/gateway.ts';
 import { type Family, family, type Ip } from '../model/ip.ts';
-import { type FormerNodes, noFormerNodes, unprobed } from '../model/probed.ts';
+import { type FormerNodes, noFormerNodes, type ProbedServices, unprobed } from '../model/probed.ts';
 import type { Problem } from '../model/problem.ts';
 import { sameItems } from '../model/same-items.ts';
 import { type CarrierSet, CarrierSets, type PathCounts } from './carrier-sets.ts';
@@ -20,7 +20,7 @@ import { Departures, goByEndpoints, lackEndpoints } from './evidence.ts';
 import { type DependsOn, NodeDependents } from './node-dependents.ts';
 import type { Path } from './path.ts';
 import { type FormerPath, PathHistory } from './path-history.ts';
-import { formerNodesOf, type PathProbed, type Resolved, resolve, type Terms } from './paths.ts';
+import { formerNodesOf, type Resolved, resolve, type Terms } from './paths.ts';
 import { type PoolFinder, poolFinder } from './pools.ts';
 
 /** The changes of one update of the table. */
@@ -65,7 +65,7 @@ export class PathTable {
   #formerPaths = new Map<Ip, FormerPath | undefined>();
   #formerCarriers = new Map<CarrierSet, readonly Carrier[]>();
 
-  constructor(gateway: Gateway, probed: PathProbed = unprobed) {
+  constructor(gateway: Gateway, probed: ProbedServices = unprobed) {
     this.#gateway = gateway;
     this.#poolOf = poolFinder(gateway.pools);
     this.#terms = { gateway, poolOf: this.#poolOf, nodes: this.#candidates, probed, remembered: new Set() };
@@ -76,7 +76,7 @@ export class PathTable {
    * Reads changed Services and nodes again.
    *
    * @param delta 'all': read everything
-   * @param turned keys of Services that began or ceased to wait for a node, or to cover for one
+   * @param turned keys of Services that began or ceased to wait for a node, to cover for one, or to be left by one
    */
   update(cluster: ClusterReader, delta: Delta | 'all', turned: Iterable<string> = []): PathChanges {
     const dirty = new Set<Ip>();

@@ -1,16 +1,20 @@
 import { type Service, type Snapshot, serviceName } from '../model/cluster.ts';
 import type { Gateway } from '../model/gateway.ts';
 import { family, type Ip } from '../model/ip.ts';
-import { type FormerNodes, noFormerNodes, type Probed, unprobed } from '../model/probed.ts';
+import { type FormerNodes, noFormerNodes, type ProbedServices, unprobed } from '../model/probed.ts';
 import type { Problem } from '../model/problem.ts';
-import { addressProblems, type Candidates, candidates, carriers, shared } from './carriers.ts';
+import {
+  addressProblems,
+  type Candidates,
+  candidates,
+  carriers,
+  type SeenNodes,
+  shared,
+} from './carriers.ts';
 import { claim, namedAddresses, rememberedIn } from './claims.ts';
 import { isNat, nodePorts, withoutNodePort } from './nat-mode.ts';
 import type { Path } from './path.ts';
 import { type PoolFinder, poolFinder } from './pools.ts';
-
-/** What the gateway has seen of the nodes, as far as it decides where EIPs go. */
-export type PathProbed = Pick<Probed, 'waiting' | 'formerCarriers' | 'formerNodes'>;
 
 export interface Paths {
   readonly paths: readonly Path[];
@@ -27,7 +31,7 @@ export type Idle = Pick<Path, 'eip' | 'services'>;
  *
  * @returns in the order in which the Services name the EIPs
  */
-export function paths(snapshot: Snapshot, gateway: Gateway, probed: PathProbed = unprobed): Paths {
+export function paths(snapshot: Snapshot, gateway: Gateway, probed: ProbedServices = unprobed): Paths {
   const { nodes, services } = snapshot;
   const poolOf = poolFinder(gateway.pools);
   const terms: Terms = {
@@ -56,7 +60,7 @@ function covers({ resilience }: Gateway): boolean {
 }
 
 /** Those that carriers cover for. */
-export function formerNodesOf(gateway: Gateway, { formerNodes }: PathProbed): FormerNodes {
+export function formerNodesOf(gateway: Gateway, { formerNodes }: ProbedServices): FormerNodes {
   return covers(gateway) ? formerNodes : noFormerNodes;
 }
 
@@ -85,7 +89,7 @@ export interface Terms {
   readonly gateway: Gateway;
   readonly poolOf: PoolFinder;
   readonly nodes: Candidates;
-  readonly probed: PathProbed;
+  readonly probed: ProbedServices;
   /** See `rememberedIn`. */
   readonly remembered: ReadonlySet<string | undefined>;
 }
@@ -112,8 +116,12 @@ export function resolve(
     .filter((service) => !byNat || nodePorts(service).length > 0)
     .map((service) => {
       const name = serviceName(service);
-      const former = isCovering ? probed.formerCarriers(name)[of] : undefined;
-      return { service, list: carriers(service, nodes, of, weighing, probed.waiting(name)[of], former) };
+      const seen: SeenNodes = {
+        waiting: probed.waiting(name)[of],
+        leaving: probed.leaving(name)[of],
+        former: isCovering ? probed.formerCarriers(name)[of] : undefined,
+      };
+      return { service, list: carriers(service, nodes, of, weighing, seen) };
     })
     .filter(({ list }) => list.length > 0);
   const [best] = able;

@@ -1,4 +1,5 @@
 import type { Ip, Prefix } from './ip.ts';
+import type { LeavingNodes } from './publication.ts';
 
 /** The part of a node's configuration that decides what is in the kernel. */
 export interface NodeAgent {
@@ -17,6 +18,8 @@ export interface NodeAgent {
   readonly literalLocal: boolean;
   /** LAN addresses of nodes that drain and keep their flows; undefined: nobody tells. Sorted. */
   readonly draining?: readonly Ip[];
+  /** undefined: nobody tells. */
+  readonly leaving?: LeavingNodes;
 }
 
 export interface AgentGateway {

@@ -2,7 +2,7 @@ import type { Family, Ip } from './ip.ts';
 import { noProbePaths, type ProbePaths } from './probe-path.ts';
 
 /** What the gateway has seen of the nodes by itself: an input of the desire. */
-export interface Probed {
+export interface Probed extends ProbedServices {
   /**
    * What keeps traffic from addresses of nodes; most have no entry. The same map as long as nothing in it changes.
    */
@@ -14,6 +14,15 @@ export interface Probed {
   readonly areNodesHeard: boolean;
   /** The nodes that are to be asked for EIPs, one by one; the same object as long as nothing in it changes. */
   readonly probePaths: ProbePaths;
+  /**
+   * The Services that began or ceased to wait for a node, to cover for one, or to be left by one, since the last call: `namespace/name`. What
+   * changed with the Service itself may be missing.
+   */
+  takeTurned(): ReadonlySet<string>;
+}
+
+/** What the gateway has seen of the nodes, as far as it decides where the EIPs of Services go. */
+export interface ProbedServices {
   /**
    * Nodes that get no traffic of a Service yet, by their names.
    *
@@ -30,10 +39,12 @@ export interface Probed {
   /** The same object as long as nothing in it changes. */
   readonly formerNodes: FormerNodes;
   /**
-   * The Services that began or ceased to wait for a node, or to cover for one, since the last call: `namespace/name`. What
-   * changed with the Service itself may be missing.
+   * Nodes whose endpoints of a Service under Local all end, and that get its traffic still: the other nodes are only
+   * being told. By their names.
+   *
+   * @param service `namespace/name`
    */
-  takeTurned(): ReadonlySet<string>;
+  leaving(service: string): ByFamily;
 }
 
 /**
@@ -77,5 +88,6 @@ export const unprobed: Probed = {
   waiting: () => noneWaiting,
   formerCarriers: () => noneWaiting,
   formerNodes: noFormerNodes,
+  leaving: () => noneWaiting,
   takeTurned: () => nobody,
 };

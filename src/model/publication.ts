@@ -15,7 +15,17 @@ export interface Publication {
   readonly state: GatewayState;
   /** Addresses of nodes that get no new flows and keep those that they have. Sorted. */
   readonly draining: readonly Ip[];
+  readonly leaving: LeavingNodes;
 }
+
+/**
+ * By EIP, in the order of the EIPs: addresses of nodes whose last endpoints of it end, which get no new flows of it and
+ * keep those that they have. Sorted, none empty.
+ */
+export type LeavingNodes = ReadonlyMap<Ip, readonly Ip[]>;
+
+/** The most pairs of an EIP and a node that a gateway publishes: 50 KB of a ConfigMap's 1 MiB, and every agent reads it. */
+export const mostLeaving = 512;
 
 export interface PublishedPool {
   readonly name: string;
@@ -24,7 +34,7 @@ export interface PublishedPool {
 }
 
 /** The value of the ConfigMap: one line of JSON. The same publication is the same text. */
-export function publicationText({ id, pools, lan, state, draining }: Publication): string {
+export function publicationText({ id, pools, lan, state, draining, leaving }: Publication): string {
   return JSON.stringify({
     version: 1,
     id,
@@ -33,13 +43,15 @@ export function publicationText({ id, pools, lan, state, draining }: Publication
     state,
     // Left out as long as no node drains, as by gateways that know of no drains.
     draining: draining.length > 0 ? draining : undefined,
+    // Likewise. Agents that know of none pass over it.
+    leaving: leaving.size > 0 ? Object.fromEntries(leaving) : undefined,
   });
 }
 
 /** @throws RangeError that says what is wrong with the text */
 export function readPublication(text: string): Publication {
   const fields = fieldsOf(text);
-  const { id, pools, lan, state, draining = [] } = fields;
+  const { id, pools, lan, state, draining = [], leaving = {} } = fields;
   const known = states.find((one) => one === state);
   if (typeof id !== 'string' || known === undefined) throw new RangeError('it has no id, or no state');
   if (!Array.isArray(pools) || !Array.isArray(lan) || !Array.isArray(draining))
@@ -60,7 +72,31 @@ export function readPublication(text: string): Publication {
     lan: addresses,
     state: known,
     draining: draining.map((one: unknown) => parseIp(String(one))),
+    leaving: leavingOf(leaving),
   };
+}
+
+/** @throws RangeError */
+function leavingOf(value: unknown): LeavingNodes {
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw new RangeError('it has no list of the nodes that leave EIPs');
+  const entries = Object.entries(value).map(([eip, nodes]): readonly [Ip, readonly Ip[]] => {
+    if (!Array.isArray(nodes)) throw new RangeError(`it has no list of the nodes that leave ${eip}`);
+    return [parseIp(eip), nodes.map((one: unknown) => parseIp(String(one))).sort(compareIp)];
+  });
+  return new Map(entries.filter(([, nodes]) => nodes.length > 0).sort(([a], [b]) => compareIp(a, b)));
+}
+
+/** The nodes that any of them names. */
+export function allLeaving(lists: readonly LeavingNodes[]): LeavingNodes {
+  const all = new Map<Ip, Set<Ip>>();
+  for (const list of lists)
+    for (const [eip, nodes] of list) all.set(eip, (all.get(eip) ?? new Set()).union(new Set(nodes)));
+  return new Map(
+    [...all]
+      .sort(([a], [b]) => compareIp(a, b))
+      .map(([eip, nodes]) => [eip, [...nodes].sort(compareIp)] as const),
+  );
 }
 
 /** What the agent of a node serves, as it tells by an annotation of its Node. */

@@ -1,13 +1,20 @@
-import { addressIn, type Candidates, candidates, leftOut, usable } from '../desire/carriers.ts';
+import {
+  addressIn,
+  type Candidates,
+  candidates,
+  leftOut,
+  type SeenNodes,
+  usable,
+} from '../desire/carriers.ts';
 import { namedAddresses, rememberedIn } from '../desire/claims.ts';
 import type { ClusterReader } from '../desire/cluster-reader.ts';
 import type { Path } from '../desire/path.ts';
-import { formerNodesOf, type PathProbed, resolve } from '../desire/paths.ts';
+import { formerNodesOf, resolve } from '../desire/paths.ts';
 import { poolFinder } from '../desire/pools.ts';
 import { type Node, nameInside, type Service, type ServicePort, serviceName } from '../model/cluster.ts';
 import type { Gateway } from '../model/gateway.ts';
 import { type Family, family, type Ip, parseIp } from '../model/ip.ts';
-import type { Probed, Standing } from '../model/probed.ts';
+import type { Probed, ProbedServices, Standing } from '../model/probed.ts';
 import type { Problem } from '../model/problem.ts';
 import { servesEip } from './agents.ts';
 import type { Need } from './need.ts';
@@ -78,7 +85,7 @@ export interface ServiceView {
 export interface PathViewInputs {
   readonly cluster: ClusterReader;
   readonly gateway: Gateway;
-  readonly probed: PathProbed & Pick<Probed, 'standings'>;
+  readonly probed: ProbedServices & Pick<Probed, 'standings'>;
   /** Of the last round, and of the allocation. */
   readonly problems: readonly Problem[];
   /** The addresses of this gateway on the LAN, as far as they are known. */
@@ -123,11 +130,15 @@ function viewOf(eip: Ip, { cluster, gateway, probed, problems, lan }: PathViewIn
     return served === undefined ? {} : { served };
   };
   const waiting = (service: Service): ReadonlySet<string> => probed.waiting(serviceName(service))[of];
+  const seen = (service: Service): SeenNodes => ({
+    waiting: waiting(service),
+    leaving: probed.leaving(serviceName(service))[of],
+  });
   return {
     eip,
     pool: pool && { name: pool.name, networks: pool.addresses },
     services: named
-      .map((service) => serviceView(service, of, holders.has(serviceName(service)), waiting(service)))
+      .map((service) => serviceView(service, of, holders.has(serviceName(service)), seen(service)))
       .sort((a, b) => Number(b.holds) - Number(a.holds) || (a.name < b.name ? -1 : 1)),
     carriers: (path?.carriers ?? []).map(({ node, ip }) => ({
       node,
@@ -147,20 +158,15 @@ function withoutEip(service: Service, { problems }: PathViewInputs): PathView {
   return {
     eip: undefined,
     pool: undefined,
-    services: [serviceView(service, 4, false, new Set())],
+    services: [serviceView(service, 4, false, {})],
     carriers: [],
     leftOut: [],
     problems: problems.filter((one) => one.service === name || one.subject === `Service ${name}`),
   };
 }
 
-function serviceView(
-  service: Service,
-  of: Family,
-  holds: boolean,
-  waiting: ReadonlySet<string>,
-): ServiceView {
-  const endpoints = usable(service, of, waiting);
+function serviceView(service: Service, of: Family, holds: boolean, seen: SeenNodes): ServiceView {
+  const endpoints = usable(service, of, seen);
   return {
     name: serviceName(service),
     holds,

@@ -191,6 +191,7 @@ describe('agents that follow the gateways', function () {
       lan: [other.lan.v4, other.lan.v6],
       state: 'standby',
       draining: [],
+      leaving: new Map(),
     });
     await cluster.client.patch(map, { data: { third: value } });
     await until('the agents know three', async () => (await names()).endsWith('third standby'));

@@ -17,7 +17,10 @@ const content: Publication = {
   lan: [parseIp('10.0.0.1')],
   state: 'active',
   draining: [],
+  leaving: new Map(),
 };
+
+const leaving = (node: string) => new Map([[parseIp('198.51.100.10'), [parseIp(node)]]]);
 
 /** One gateway, and the ConfigMap that it publishes in. */
 class Stage {
@@ -25,6 +28,9 @@ class Stage {
   readonly #stop = new AbortController();
   readonly #running: Promise<void>[] = [];
   wanted = content;
+  readonly clock = new VirtualClock();
+  /** What agents could read, by each call. */
+  readonly readable: string[] = [];
 
   start(id = 'one', wanted?: Wanted): Publishing {
     const publishing = new Publishing({
@@ -32,7 +38,8 @@ class Stage {
       name: 'gw1',
       id,
       wanted: () => wanted ?? this.wanted,
-      clock: new VirtualClock(),
+      clock: this.clock,
+      readable: (leaving) => this.readable.push([...leaving].join(' ')),
       changed: () => {},
     });
     this.#running.push(publishing.run(this.#stop.signal));
@@ -89,6 +96,52 @@ describe('publishing', () => {
     stage.start('one').notify();
     await stage.settle();
     expect(stage.port.writes).to.deep.equal([`gw1=${publicationText(content)}`]);
+  });
+
+  it('leaves the nodes that leave EIPs as they were published as long as no Service is known', async () => {
+    await using stage = new Stage();
+    stage.port.put({
+      uid: 'u',
+      data: { gw1: publicationText({ ...content, leaving: leaving('10.0.0.13') }) },
+    });
+    stage.start('one', { ...content, leaving: undefined }).notify();
+    await stage.settle();
+    expect(stage.port.writes).to.deep.equal([]);
+    expect(stage.readable.at(-1)).to.equal('198.51.100.10,10.0.0.13');
+  });
+
+  it('tells of nodes that leave EIPs at once, and then once a second; of all else at once', async () => {
+    await using stage = new Stage();
+    stage.port.put({ uid: 'u', data: {} });
+    const publishing = stage.start();
+    const begin = stage.clock.now();
+    const want = async (wanted: Publication): Promise<void> => {
+      stage.wanted = wanted;
+      publishing.notify();
+      await stage.settle();
+    };
+    await want(content);
+    // Nothing else is asleep: the clock jumps as soon as it is waited for.
+    await want({ ...content, leaving: leaving('10.0.0.11') });
+    expect([stage.clock.now() - begin, stage.port.writes.length]).to.deep.equal([1000, 2]);
+    expect(stage.readable.at(-1)).to.equal('198.51.100.10,10.0.0.11');
+    await want({ ...content, draining: [parseIp('10.0.0.12')], leaving: leaving('10.0.0.13') });
+    expect([stage.clock.now() - begin, stage.port.writes.length]).to.deep.equal([1000, 3]);
+    expect(stage.readable.at(-1)).to.equal('198.51.100.10,10.0.0.13');
+  });
+
+  it('is heard by the agents as long as the object is there, and takes what it writes', async () => {
+    await using stage = new Stage();
+    const publishing = stage.start();
+    await stage.settle();
+    expect(publishing.isAnswered).to.equal(false);
+    stage.port.put({ uid: 'u', data: {} });
+    publishing.notify();
+    await stage.settle();
+    expect(publishing.isAnswered).to.equal(true);
+    stage.port.put(undefined);
+    await stage.settle();
+    expect(publishing.isAnswered).to.equal(false);
   });
 
   it('does not write again what the watch has not shown yet', async () => {

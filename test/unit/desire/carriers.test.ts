@@ -165,7 +165,7 @@ describe('carriers', () => {
     const parts = (policy: Policy, on: readonly string[], nodes: Candidates): readonly string[] => {
       const endpoints = on.map((name) => endpoint(name));
       const web = service('web', [], { externalTrafficPolicy: policy, endpoints });
-      return carriers(web, nodes, 4, 'equal', undefined, new Set()).map(
+      return carriers(web, nodes, 4, 'equal', { former: new Set() }).map(
         ({ node: name, weight }) => `${name} ${weight}`,
       );
     };
@@ -278,6 +278,32 @@ describe('a node', () => {
     const at = (networkUnavailable: boolean) =>
       chosen('Cluster', [endpoint('n1')], [node('n1', ['10.0.0.11'], { networkUnavailable })]);
     expect([at(false), at(true), at(false)].map(({ length }) => length)).to.deep.equal([1, 0, 1]);
+  });
+
+  describe('whose endpoints all end', () => {
+    const ending = { ready: false, serving: true, terminating: true };
+    const seen = (leaving: readonly string[], endpoints: readonly Endpoint[]): readonly string[] =>
+      carriers(
+        service('web', ['198.51.100.10'], { externalTrafficPolicy: 'Local', endpoints }),
+        candidates(threeNodes),
+        4,
+        'endpoints',
+        { leaving: new Set(leaving) },
+      ).map(({ node: name, weight }) => `${name} ${weight}`);
+
+    it('carries on while it leaves and they serve', () => {
+      const endpoints = [endpoint('n1', ending), endpoint('n2'), endpoint('n3', ending)];
+      expect(seen([], endpoints)).to.deep.equal(['n2 1']);
+      expect(seen(['n1'], endpoints)).to.deep.equal(['n1 1', 'n2 1']);
+      expect(seen(['n1'], [endpoint('n1', { ...ending, serving: false }), endpoint('n2')])).to.deep.equal([
+        'n2 1',
+      ]);
+    });
+
+    it('counts those that are ready alone, once it has some again', () => {
+      const endpoints = [endpoint('n1', ending), endpoint('n1'), endpoint('n2')];
+      expect(seen(['n1'], endpoints)).to.deep.equal(['n1 1', 'n2 1']);
+    });
   });
 
   it('leaves no carrier when every node is excluded', () => {

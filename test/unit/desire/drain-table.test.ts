@@ -5,6 +5,7 @@ import type { KnownGateway } from '../../../src/desire/node-table.ts';
 import { type Ip, parseIp, parsePrefix } from '../../../src/model/ip.ts';
 import type { NodeAgent } from '../../../src/model/node-agent.ts';
 import type { Link } from '../../../src/model/object.ts';
+import type { LeavingNodes } from '../../../src/model/publication.ts';
 import { eth0 } from '../../scene.ts';
 
 const ips = (...texts: readonly string[]): readonly Ip[] => texts.map(parseIp);
@@ -30,9 +31,10 @@ const known = [
   gateway('2001:db8:10::1', macs[0]),
 ];
 
-function tables(draining: readonly Ip[] | undefined, at: Link = link, from = known) {
+function tables(draining: readonly Ip[] | undefined, at: Link = link, from = known, leaving?: LeavingNodes) {
   const own = new Set(at.addresses.map(({ ip }) => ip));
-  const whole = draining === undefined ? agent : { ...agent, draining };
+  const told = draining === undefined ? agent : { ...agent, draining };
+  const whole = leaving === undefined ? told : { ...told, leaving };
   return drainTables(whole, at, own, from).map(({ family, name, content }) => ({
     name: `${family} ${name}`,
     lines: content.split('\n').map((line) => line.trim()),
@@ -88,6 +90,57 @@ describe('packets of connections that a node does not know', () => {
     expect(four?.lines.join()).to.include('dup to 10.0.0.20 ').and.not.include('10.0.0.100');
   });
 
+  const left = (of: Readonly<Record<string, string>>): LeavingNodes =>
+    new Map(Object.entries(of).map(([eip, nodes]) => [parseIp(eip), ips(...nodes.split(' '))]));
+
+  it('go to the node that leaves their EIP, and those of the other EIPs stay', () => {
+    const leaving = left({ '198.51.100.10': '10.0.0.13', '2001:db8:e::10': '2001:db8:10::13' });
+    const [four, six, ...others] = tables([], link, known, leaving);
+    expect(others).to.deep.equal([]);
+    const away = 'dup to ip daddr map @leaving device "eth0" drop';
+    expect(four?.lines).to.deep.equal([
+      'map leaving {',
+      'type ipv4_addr : ipv4_addr',
+      'elements = { 198.51.100.10 : 10.0.0.13 }',
+      '}',
+      'chain prerouting {',
+      'type filter hook prerouting priority -149; policy accept;',
+      `iifname "eth0" ether saddr { ${macs.join(', ')} } ip daddr { 198.51.100.10 } goto left`,
+      '}',
+      'chain left {',
+      `ct state new tcp flags & (fin | syn | rst) == 0 ${away}`,
+      `ct state invalid tcp flags & (fin | rst) != 0 ${away}`,
+      `ct state invalid icmp type { 3, 11, 12 } ${away}`,
+      '}',
+      '',
+    ]);
+    expect(six?.lines.join()).to.include('{ 2001:db8:e::10 : 2001:db8:10::13 }');
+  });
+
+  it('go by way of the nodes that drain and those that leave their EIP, in the order of the addresses', () => {
+    const leaving = left({
+      '198.51.100.10': '10.0.0.12',
+      '198.51.100.11': '10.0.0.11 10.0.0.12',
+      '198.51.100.12': '10.0.0.11',
+      '203.0.113.1': '10.0.0.12',
+      '198.51.100.13': '10.9.9.9',
+    });
+    const [four] = tables(ips('10.0.0.10'), link, known, leaving);
+    // .12 is kept: this node leaves it, and nobody is asked after it.
+    expect(four?.lines.slice(0, 10)).to.deep.equal([
+      'map leaving {',
+      'type ipv4_addr : ipv4_addr',
+      'elements = { 198.51.100.11 : 10.0.0.12, 198.51.100.10 : 10.0.0.10 }',
+      '}',
+      'chain prerouting {',
+      'type filter hook prerouting priority -149; policy accept;',
+      'iifname "eth0" ip daddr { 198.51.100.11 } goto left',
+      `iifname "eth0" ether saddr { ${macs.join(', ')} } ip daddr { 198.51.100.10 } goto left`,
+      'iifname "eth0" ip daddr { 198.51.100.12 } accept',
+      `iifname "eth0" ether saddr { ${macs.join(', ')} } ip daddr { 198.51.100.0/24, 192.0.2.0/24 } jump unknown`,
+    ]);
+  });
+
   const nodes = Array.from({ length: 8 }, (_, i) => parseIp(`10.0.0.${7 + i}`));
   const anyDrains = fc.subarray(nodes as Ip[]);
   const self = (ip: Ip): ReadonlySet<Ip> => new Set([ip]);
@@ -110,22 +163,61 @@ describe('packets of connections that a node does not know', () => {
     );
   });
 
+  /** Where the table of a node sends an unknown packet for an EIP; undefined: nowhere. */
+  function sentOn(lines: readonly string[], eip: Ip, isFromGateway: boolean): Ip | undefined {
+    const rule = lines.find((line) => {
+      const [, set = ''] = /ip daddr \{ ([^}]*) \}/.exec(line) ?? [];
+      const isFor = set
+        .split(', ')
+        .some((one) => (one.includes('/') ? one === '198.51.100.0/24' : one === eip));
+      // The rule asks for the MAC of a gateway, which another node has not.
+      return isFor && (isFromGateway || !line.includes('ether saddr'));
+    });
+    const [, verdict] = / (accept|goto left|jump unknown)$/.exec(rule ?? '') ?? [];
+    if (verdict === undefined || verdict === 'accept') return undefined;
+    const text = lines.join();
+    const [, to = ''] =
+      verdict === 'goto left'
+        ? (new RegExp(`[{,] ${eip.replaceAll('.', '[.]')} : ([0-9.]+)`).exec(text) ?? [])
+        : (/dup to ([0-9.]+) /.exec(text) ?? []);
+    return parseIp(to);
+  }
+
+  const eip = parseIp('198.51.100.10');
+  const anyView = fc.record({ draining: anyDrains, leaving: anyDrains });
+  const viewed = ({ draining, leaving }: { draining: readonly Ip[]; leaving: readonly Ip[] }, at: Ip) =>
+    tables(draining, eth0(`${at}/24`), known, new Map(leaving.length === 0 ? [] : [[eip, leaving]]))[0]
+      ?.lines ?? [];
+
+  it('reach every node that drains or leaves their EIP, once each, where all know of the same', () => {
+    fc.assert(
+      fc.property(anyView, fc.constantFrom(...nodes), (view, first) => {
+        const asked = nodes.filter((ip) => view.draining.includes(ip) || view.leaving.includes(ip));
+        const visited = [first];
+        for (;;) {
+          const next = sentOn(viewed(view, visited.at(-1) ?? first), eip, visited.length === 1);
+          if (next === undefined) break;
+          visited.push(next);
+          expect(visited.length).to.be.at.most(nodes.length + 1);
+        }
+        expect(visited).to.deep.equal(
+          asked.includes(first) ? asked.slice(asked.indexOf(first)) : [first, ...asked],
+        );
+      }),
+    );
+  });
+
   it('come to an end wherever each node knows of other drains', () => {
-    const anyViews = fc.array(anyDrains, { minLength: nodes.length, maxLength: nodes.length });
+    const anyViews = fc.array(anyView, { minLength: nodes.length, maxLength: nodes.length });
     fc.assert(
       fc.property(anyViews, fc.constantFrom(...nodes), (views, first) => {
         let at = first;
-        let isFromGateway = true;
         for (let hops = 0; ; hops += 1) {
           expect(hops).to.be.at.most(nodes.length);
-          const view = views[nodes.indexOf(at)] ?? [];
-          const found = tables(view, eth0(`${at}/24`), known);
-          const line = found[0]?.lines.find((each) => each.includes('jump'));
-          // The rule asks for the MAC of a gateway, which another node has not.
-          if (line === undefined || (line.includes('ether saddr') && !isFromGateway)) break;
-          const [, to = ''] = /dup to (\S+)/.exec(found[0]?.lines.join() ?? '') ?? [];
-          at = parseIp(to);
-          isFromGateway = false;
+          const view = views[nodes.indexOf(at)] ?? { draining: [], leaving: [] };
+          const next = sentOn(viewed(view, at), eip, hops === 0);
+          if (next === undefined) break;
+          at = next;
         }
       }),
     );

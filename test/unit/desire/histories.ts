@@ -45,6 +45,14 @@ export type Step =
       readonly of: 4 | 6;
       readonly to: boolean;
     }
+  /** A node whose endpoints of the Service all end carries on, or no more. */
+  | {
+      readonly kind: 'leave';
+      readonly name: string;
+      readonly node: string;
+      readonly of: 4 | 6;
+      readonly to: boolean;
+    }
   | { readonly kind: 'gateway'; readonly to: GatewayShape }
   | { readonly kind: 'complete'; readonly to: boolean }
   | { readonly kind: 'drain'; readonly to: boolean }
@@ -71,6 +79,8 @@ export type Disturbance =
 interface OnNode {
   readonly node: string;
   readonly ready: boolean;
+  /** Where it is not ready: it shuts down, and serves. */
+  readonly ends?: boolean;
 }
 
 interface ServiceShape {
@@ -105,9 +115,10 @@ interface GatewayShape {
 }
 
 const serviceName = fc.constantFrom('a', 'b', 'c', 'd', 'e', 'f');
-const anyOn = fc.array(fc.record({ node: fc.constantFrom(...nodeNames), ready: fc.boolean() }), {
-  maxLength: 4,
-});
+const anyOn = fc.array(
+  fc.record({ node: fc.constantFrom(...nodeNames), ready: fc.boolean(), ends: fc.boolean() }),
+  { maxLength: 4 },
+);
 
 const anyServiceShape: fc.Arbitrary<ServiceShape> = fc.record({
   eips: fc.uniqueArray(fc.constantFrom(...eips, outside), { maxLength: 3 }),
@@ -210,6 +221,16 @@ const anyStep: fc.Arbitrary<Step> = fc.oneof(
     arbitrary: fc.record({
       kind: fc.constant('covered' as const),
       name: fc.constantFrom(...nodeNames),
+      of: fc.constantFrom(4 as const, 4 as const, 6 as const),
+      to: fc.boolean(),
+    }),
+  },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      kind: fc.constant('leave' as const),
+      name: serviceName,
+      node: fc.constantFrom(...nodeNames),
       of: fc.constantFrom(4 as const, 4 as const, 6 as const),
       to: fc.boolean(),
     }),
@@ -333,6 +354,8 @@ export class ClusterModel {
   /** `node family` */
   readonly #covered = new Set<string>();
   #formerNodes = noFormerNodes;
+  /** `service node family` */
+  readonly #leaving = new Set<string>();
   #areNodesHeard = true;
   #probed: Probed = this.#probe();
 
@@ -410,9 +433,10 @@ export class ClusterModel {
         return;
       }
       case 'wait':
-      case 'former': {
+      case 'former':
+      case 'leave': {
         const key = `${step.name} ${step.node} ${step.of}`;
-        const nodes = step.kind === 'wait' ? this.#waiting : this.#former;
+        const nodes = { wait: this.#waiting, former: this.#former, leave: this.#leaving }[step.kind];
         if (step.to) nodes.add(key);
         else nodes.delete(key);
         this.#probed = this.#probe();
@@ -472,6 +496,7 @@ export class ClusterModel {
     };
     const waiting = new Set(this.#waiting);
     const former = new Set(this.#former);
+    const leaving = new Set(this.#leaving);
     return {
       standings: this.#standings,
       areNodesHeard: this.#areNodesHeard,
@@ -479,6 +504,7 @@ export class ClusterModel {
       waiting: (service) => byFamily(waiting, service),
       formerCarriers: (service) => byFamily(former, service),
       formerNodes: this.#formerNodes,
+      leaving: (service) => byFamily(leaving, service),
       takeTurned: () => new Set(),
     };
   }
@@ -533,9 +559,10 @@ function addressesOf(name: string, shift: number): readonly [v4: string, v6: str
 
 function endpointsOn(on: readonly OnNode[], cluster: string | undefined): Service['endpoints'] {
   const { endpoints } = service('x', [], {
-    endpoints: on.map((one) =>
-      endpoint(qualified(cluster, one.node), { ready: one.ready, serving: one.ready }),
-    ),
+    endpoints: on.map(({ node: name, ready, ends = false }) => {
+      const isEnding = ends && !ready;
+      return endpoint(qualified(cluster, name), { ready, serving: ready || isEnding, terminating: isEnding });
+    }),
   });
   return endpoints;
 }

@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import { parseIp, parsePrefix } from '../../../src/model/ip.ts';
 import {
+  allLeaving,
   type Publication,
   publicationText,
   readPublication,
@@ -16,6 +17,7 @@ const publication: Publication = {
   lan: [parseIp('10.0.0.1'), parseIp('2001:db8:10::1')],
   state: 'active',
   draining: [parseIp('10.0.0.13'), parseIp('2001:db8:10::13')],
+  leaving: new Map([[parseIp('198.51.100.10'), [parseIp('10.0.0.11'), parseIp('10.0.0.12')]]]),
 };
 const told: ToldAgent = {
   eips: [parsePrefix('198.51.100.0/24')],
@@ -35,6 +37,30 @@ describe('what a gateway publishes', () => {
     expect(readPublication(text).draining).to.deep.equal([]);
     const wrong = publicationText(publication).replace('["10.0.0.13","2001:db8:10::13"]', '["node3"]');
     expect(() => readPublication(wrong)).to.throw(RangeError, 'node3');
+  });
+
+  it('names no nodes that leave EIPs when there are none, as older gateways do, and is read without', () => {
+    const text = publicationText({ ...publication, leaving: new Map() });
+    expect(text).to.not.include('leaving');
+    expect(readPublication(text).leaving).to.deep.equal(new Map());
+    for (const wrong of [
+      '{"leaving":[]',
+      '{"leaving":{"198.51.100.10":7}',
+      '{"leaving":{"web":["10.0.0.11"]}',
+    ])
+      expect(() => readPublication(text.replace('{', `${wrong},`)), wrong).to.throw(RangeError);
+  });
+
+  it('is joined to the nodes that leave each EIP, by any of the gateways', () => {
+    const one = readPublication(publicationText(publication)).leaving;
+    const other = new Map([
+      [parseIp('198.51.100.10'), [parseIp('10.0.0.9'), parseIp('10.0.0.12')]],
+      [parseIp('192.0.2.10'), [parseIp('10.0.0.12')]],
+    ]);
+    expect([...allLeaving([one, other])]).to.deep.equal([
+      ['192.0.2.10', ['10.0.0.12']],
+      ['198.51.100.10', ['10.0.0.9', '10.0.0.11', '10.0.0.12']],
+    ]);
   });
 
   const wrong: readonly (readonly [what: string, text: string, says: RegExp])[] = [

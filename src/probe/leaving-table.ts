@@ -1,0 +1,259 @@
+import type { Service } from '../model/cluster.ts';
+import { compareIp, type Family, family, type Ip } from '../model/ip.ts';
+import type { ByFamily } from '../model/probed.ts';
+import type { LeavingNodes } from '../model/publication.ts';
+
+const families: readonly Family[] = [4, 6];
+const nobody: ReadonlySet<string> = new Set();
+const none: ByFamily = { 4: nobody, 6: nobody };
+
+/**
+ * Nodes whose endpoints of a Service under Local all end, while another node has ready ones. On these nodes kube-proxy
+ * sends new connections to those that still serve.
+ */
+export function endingNodes({ endpoints, externalTrafficPolicy }: Service, of: Family): ReadonlySet<string> {
+  if (externalTrafficPolicy !== 'Local') return nobody;
+  const ready = new Set<string>();
+  const ending = new Set<string>();
+  for (const { ip, node, ready: isReady, terminating } of endpoints) {
+    if (node === undefined || family(ip) !== of) continue;
+    if (isReady) ready.add(node);
+    else if (terminating) ending.add(node);
+  }
+  return ready.size === 0 ? nobody : ending.difference(ready);
+}
+
+/** What one gateway has seen of a Service. */
+export interface LeftService {
+  readonly service: Service;
+  /** Names of the nodes with endpoints that take new connections. */
+  readonly carrying: ByFamily;
+}
+
+export interface LeavingInputs {
+  /** The EIPs of the Service `namespace/name` that agents can hand over. */
+  eipsOf(service: string, of: Family): readonly Ip[];
+  /** undefined: the node has no such address. */
+  addressOf(node: string, of: Family): Ip | undefined;
+  readonly terms: LeavingTerms;
+}
+
+export interface LeavingTerms {
+  /** ms between the moment in which the agents can read it and the traffic that follows */
+  readonly lead: number;
+  /** ms after which the traffic moves though nobody could be told */
+  readonly longest: number;
+  /** ms for which a node that has ready endpoints again is still told of: its traffic comes back first */
+  readonly after: number;
+  /** The most pairs of an EIP and a node that are told at a time. */
+  readonly most: number;
+}
+
+/** A node that leaves a Service in one family. Times are ms of a clock that the caller looks at. */
+interface Leave {
+  readonly service: string;
+  readonly of: Family;
+  readonly node: string;
+  readonly since: number;
+  /** EIPs of which the agents are told; 0: they are not told. */
+  pairs: number;
+  /** It gets traffic still. */
+  isAhead: boolean;
+  /** Since when the agents can read it; undefined: they cannot yet. */
+  readable: number | undefined;
+  /** Since when it has ready endpoints again; undefined: it has none. */
+  back: number | undefined;
+}
+
+interface Entry {
+  carrying: ByFamily;
+  readonly leaves: Map<string, Leave>;
+}
+
+/**
+ * Which nodes leave which Services under Local, kept up to date by what changes: {@link endingNodes} is its rule. The
+ * other nodes are told first, and the traffic moves later.
+ */
+export class LeavingTable {
+  readonly #inputs: LeavingInputs;
+  readonly #entries = new Map<string, Entry>();
+  /** All that are left in some way. */
+  readonly #leaves = new Set<Leave>();
+  /** By Service: those that get traffic still; only such with any. */
+  readonly #ahead = new Map<string, ByFamily>();
+  #turned = new Set<string>();
+  /** Of all leaves. */
+  #pairs = 0;
+
+  constructor(inputs: LeavingInputs) {
+    this.#inputs = inputs;
+  }
+
+  /** The nodes that get the traffic of the Service `namespace/name` still. */
+  of(service: string): ByFamily {
+    return this.#ahead.get(service) ?? none;
+  }
+
+  /** The Services to which other nodes are ahead than at the last call, unless it came with the Service itself. */
+  takeTurned(): ReadonlySet<string> {
+    const turned = this.#turned;
+    if (turned.size > 0) this.#turned = new Set();
+    return turned;
+  }
+
+  /** Whether time alone changes nothing. */
+  get isIdle(): boolean {
+    return this.#leaves.size === 0;
+  }
+
+  /** A node gets traffic that is to move soon. */
+  get isAhead(): boolean {
+    return this.#ahead.size > 0;
+  }
+
+  /**
+   * Reads a Service that may have changed.
+   *
+   * @param left undefined: it is gone, or not under Local
+   * @param agents 'told': they are told what is published now. A node that was never seen to carry, as after a start of
+   *   this program, is left at once all the same: its traffic is with others already.
+   */
+  read(key: string, left: LeftService | undefined, agents: 'told' | 'not told', now: number): void {
+    const entry = this.#entries.get(key);
+    if (left === undefined) {
+      for (const leave of entry?.leaves.values() ?? []) this.#forget(leave);
+      this.#entries.delete(key);
+      this.#note(key);
+      return;
+    }
+    const { service, carrying } = left;
+    const known: Entry = entry ?? { carrying: none, leaves: new Map() };
+    for (const of of families) {
+      const ending = endingNodes(service, of);
+      for (const leave of [...known.leaves.values()])
+        if (leave.of === of && !ending.has(leave.node)) this.#end(known, leave, carrying[of], now);
+      for (const node of ending) {
+        const leave = known.leaves.get(idOf(node, of));
+        if (leave !== undefined && leave.back === undefined) continue;
+        const hasCarried = agents === 'told' && known.carrying[of].has(node);
+        this.#begin(known, { service: key, of, node, since: now }, hasCarried);
+      }
+    }
+    known.carrying = carrying;
+    this.#entries.set(key, known);
+    this.#note(key);
+  }
+
+  #begin(entry: Entry, what: Pick<Leave, 'service' | 'of' | 'node' | 'since'>, hasCarried: boolean): void {
+    const id = idOf(what.node, what.of);
+    const before = entry.leaves.get(id);
+    if (before !== undefined) this.#forget(before);
+    const { eipsOf, terms } = this.#inputs;
+    const { length } = eipsOf(what.service, what.of);
+    const pairs = this.#pairs + length <= terms.most ? length : 0;
+    const leave = { ...what, pairs, isAhead: pairs > 0 && hasCarried, readable: undefined, back: undefined };
+    this.#pairs += pairs;
+    entry.leaves.set(id, leave);
+    this.#leaves.add(leave);
+  }
+
+  #end(entry: Entry, leave: Leave, carrying: ReadonlySet<string>, now: number): void {
+    // What it had ends with its endpoints. With others in their place it goes on, and gets the traffic again.
+    if (carrying.has(leave.node) && leave.pairs > 0) {
+      leave.isAhead = false;
+      leave.back ??= now;
+      return;
+    }
+    entry.leaves.delete(idOf(leave.node, leave.of));
+    this.#forget(leave);
+  }
+
+  /** Tells nobody of it any more. */
+  #forget(leave: Leave): void {
+    this.#pairs -= leave.pairs;
+    leave.pairs = 0;
+    leave.isAhead = false;
+    this.#leaves.delete(leave);
+  }
+
+  /**
+   * What the agents are to be told.
+   *
+   * @param isOf whether a Service belongs to the cluster that it is for
+   * @param isSilent whether nothing can be handed over to an address
+   */
+  told(isOf: (service: string) => boolean, isSilent: (ip: Ip) => boolean): LeavingNodes {
+    const found = new Map<Ip, Set<Ip>>();
+    for (const { service, of, node, pairs } of this.#leaves) {
+      if (pairs === 0 || !isOf(service)) continue;
+      const ip = this.#inputs.addressOf(node, of);
+      if (ip === undefined || isSilent(ip)) continue;
+      for (const eip of this.#inputs.eipsOf(service, of)) {
+        const others = found.get(eip);
+        if (others) others.add(ip);
+        else found.set(eip, new Set([ip]));
+      }
+    }
+    const sorted = [...found].sort(([a], [b]) => compareIp(a, b));
+    return new Map(sorted.map(([eip, ips]) => [eip, [...ips].sort(compareIp)] as const));
+  }
+
+  /** The agents of a cluster can read this. */
+  readable(told: LeavingNodes, now: number): void {
+    if (!this.isAhead) return;
+    for (const leave of this.#leaves) {
+      if (!leave.isAhead || leave.readable !== undefined) continue;
+      const ip = this.#inputs.addressOf(leave.node, leave.of);
+      const eips = this.#inputs.eipsOf(leave.service, leave.of);
+      if (ip !== undefined && eips.every((eip) => told.get(eip)?.includes(ip))) leave.readable = now;
+    }
+  }
+
+  /**
+   * Does what is due.
+   *
+   * @param limit ms after which nothing is handed over any more
+   * @returns whether anything was due
+   */
+  expire(now: number, limit: number): boolean {
+    const { lead, longest, after } = this.#inputs.terms;
+    let isAny = false;
+    for (const leave of this.#leaves) {
+      const { service, since, readable, back } = leave;
+      const isOver = now - since >= limit;
+      if (
+        leave.isAhead &&
+        (isOver || now - since >= longest || (readable !== undefined && now - readable >= lead))
+      ) {
+        leave.isAhead = false;
+        isAny = true;
+        this.#turned.add(service);
+        this.#note(service);
+      }
+      if (back !== undefined && now - back >= after) {
+        this.#entries.get(service)?.leaves.delete(idOf(leave.node, leave.of));
+        this.#forget(leave);
+        isAny = true;
+      } else if (isOver) {
+        // The entry knows it still, so that it does not begin anew.
+        isAny ||= leave.pairs > 0;
+        this.#forget(leave);
+      }
+    }
+    return isAny;
+  }
+
+  #note(service: string): void {
+    const nodes = (of: Family): ReadonlySet<string> => {
+      const leaves = [...(this.#entries.get(service)?.leaves.values() ?? [])];
+      return new Set(leaves.filter((one) => one.of === of && one.isAhead).map(({ node }) => node));
+    };
+    const ahead = { 4: nodes(4), 6: nodes(6) };
+    if (ahead[4].size + ahead[6].size > 0) this.#ahead.set(service, ahead);
+    else this.#ahead.delete(service);
+  }
+}
+
+function idOf(node: string, of: Family): string {
+  return `${node} ${of}`;
+}
