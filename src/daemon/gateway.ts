@@ -16,6 +16,7 @@ import type { Ip } from '../model/ip.ts';
 import { changeObject, keyOf, type Link } from '../model/object.ts';
 import type { Problem } from '../model/problem.ts';
 import type { GatewayState } from '../model/publication.ts';
+import { rest } from '../probe/rest.ts';
 import { isBelieved, type Report } from '../reconcile/report.ts';
 import type { AgentTerms } from '../status/agents.ts';
 import { eipOf } from '../status/need.ts';
@@ -46,6 +47,12 @@ import { Probing } from './probing.ts';
 import { Publishing } from './publishing.ts';
 
 const none: readonly Problem[] = [];
+
+/**
+ * ms between two writes of what was applied: the first change is written at once, and those of a burst share the next write. To
+ * hand a write to a thread takes a sixth of the time of an event.
+ */
+const saveRest = 10;
 
 /** ms between the first round with all lists and the collection of the heap, which holds everything else up. */
 const heapRest = 2000;
@@ -270,7 +277,10 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
   const watches: readonly Watch[] = [
     // What was applied must not be undone by a start after a crash, before the lists are in or with the API down.
     async (_, until) => {
-      for await (const delta of applied.listen(until)) await clusters.save(delta);
+      for await (const delta of applied.listen(until)) {
+        await clusters.save(delta);
+        await rest(saveRest, until);
+      }
     },
     async (_, until) => {
       for await (const _round of listed.listen(until)) {
