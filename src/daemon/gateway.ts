@@ -4,6 +4,7 @@ import { systemClock } from '../cluster/clock.ts';
 import { GrowingDelta, mergeDelta } from '../cluster/delta.ts';
 import { Signal } from '../cluster/signal.ts';
 import type { GatewayConfig } from '../config/config.ts';
+import type { Carrier } from '../desire/carriers.ts';
 import { routeKey } from '../desire/eip-routes.ts';
 import { GatewayDesire } from '../desire/gateway-desire.ts';
 import { apiServices } from '../desire/reserved.ts';
@@ -47,6 +48,7 @@ import { Probing } from './probing.ts';
 import { Publishing } from './publishing.ts';
 
 const none: readonly Problem[] = [];
+const noCarriers: readonly Carrier[] = [];
 
 /**
  * ms between two writes of what was applied: the first change is written at once, and those of a burst share the next write. To
@@ -122,7 +124,7 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
     tells: published.length > 0,
     links: () => handle?.links() ?? [],
     has: (key) => handle?.has(key) ?? false,
-    carriersOf: (eip) => taken.desire.paths.path(eip)?.carriers.map(({ ip }) => ip) ?? [],
+    carriersOf: (eip) => taken.desire.paths.set(eip)?.carriers ?? noCarriers,
     changed: () => handle?.roundSignal.notify({ kind: 'cluster', text: 'probe' }),
     answered: (service) => allocating?.controller.answered(service),
   });
