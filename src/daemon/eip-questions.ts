@@ -1,3 +1,5 @@
+import { takingTraffic } from '../desire/answering.ts';
+import type { Carrier } from '../desire/carriers.ts';
 import type { ClusterReader } from '../desire/cluster-reader.ts';
 import { routeKey } from '../desire/eip-routes.ts';
 import { isNat } from '../desire/nat-mode.ts';
@@ -24,8 +26,8 @@ export interface EipQuestionsInputs {
   readonly wait: () => number;
   /** Whether our object with this key is in the kernel. */
   readonly has: (key: string) => boolean;
-  /** The nodes that an EIP leads to, by their addresses. */
-  readonly carriersOf: (eip: Ip) => readonly Ip[];
+  /** The nodes that an EIP leads to; the same array as long as they are the same. */
+  readonly carriersOf: (eip: Ip) => readonly Carrier[];
   /** Nodes that wait for a Service, by their addresses. */
   readonly waitingOf: (service: string, of: Family) => readonly Ip[];
   readonly standings: () => ReadonlyMap<Ip, Standing>;
@@ -56,6 +58,11 @@ export class EipQuestions {
   readonly #turns: AwakeClock;
   /** Of these settings: an event must not pay for making it. */
   #pools: { readonly of: Gateway; readonly find: PoolFinder } | undefined;
+  /** The addresses of the carriers that get traffic, with these standings. EIPs share their carriers. */
+  #taking: { readonly of: unknown; readonly ips: WeakMap<readonly Carrier[], readonly Ip[]> } = {
+    of: undefined,
+    ips: new WeakMap(),
+  };
   #wake = Promise.withResolvers<void>();
   /** By family and cluster. */
   readonly #samples = new Map<string, { readonly sample: Sample | undefined; readonly until: number }>();
@@ -188,9 +195,13 @@ export class EipQuestions {
   #carriersOf(eip: Ip): readonly Ip[] {
     const carriers = this.#inputs.carriersOf(eip);
     const standings = this.#inputs.standings();
-    if (standings.size === 0) return carriers;
-    const serving = carriers.filter((ip) => !standings.has(ip));
-    return serving.length > 0 ? serving : carriers;
+    if (this.#taking.of !== standings) this.#taking = { of: standings, ips: new WeakMap() };
+    const { ips } = this.#taking;
+    const known = ips.get(carriers);
+    if (known !== undefined) return known;
+    const found = takingTraffic(carriers, standings).map(({ ip }) => ip);
+    ips.set(carriers, found);
+    return found;
   }
 
   /** An EIP of a Service under Cluster that is answered, and another node that gets its packets. */
@@ -216,7 +227,7 @@ export class EipQuestions {
       for (const eip of eipsOf(service)) {
         if (family(eip) !== family(ip) || this.#isNat(eip)) continue;
         if (!has(routeKey(eip, settings.table))) continue;
-        const control = carriersOf(eip).find((via) => via !== ip && !standings.has(via));
+        const control = carriersOf(eip).find(({ ip: via }) => via !== ip && !standings.has(via))?.ip;
         if (control !== undefined) return { eip, ports, control };
       }
     }

@@ -4,6 +4,7 @@ import { systemClock } from '../cluster/clock.ts';
 import { GrowingDelta, mergeDelta } from '../cluster/delta.ts';
 import { Signal } from '../cluster/signal.ts';
 import type { GatewayConfig } from '../config/config.ts';
+import type { Carrier } from '../desire/carriers.ts';
 import { routeKey } from '../desire/eip-routes.ts';
 import { GatewayDesire } from '../desire/gateway-desire.ts';
 import { apiServices } from '../desire/reserved.ts';
@@ -16,6 +17,7 @@ import type { Ip } from '../model/ip.ts';
 import { changeObject, keyOf, type Link } from '../model/object.ts';
 import type { Problem } from '../model/problem.ts';
 import type { GatewayState } from '../model/publication.ts';
+import { rest } from '../probe/rest.ts';
 import { isBelieved, type Report } from '../reconcile/report.ts';
 import type { AgentTerms } from '../status/agents.ts';
 import { eipOf } from '../status/need.ts';
@@ -46,6 +48,13 @@ import { Probing } from './probing.ts';
 import { Publishing } from './publishing.ts';
 
 const none: readonly Problem[] = [];
+const noCarriers: readonly Carrier[] = [];
+
+/**
+ * ms between two writes of what was applied: the first change is written at once, and those of a burst share the next write. To
+ * hand a write to a thread takes a sixth of the time of an event.
+ */
+const saveRest = 10;
 
 /** ms between the first round with all lists and the collection of the heap, which holds everything else up. */
 const heapRest = 2000;
@@ -116,7 +125,7 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
     isPublished: (of) => publishing.some((one) => one.cluster === of && one.isAnswered),
     links: () => handle?.links() ?? [],
     has: (key) => handle?.has(key) ?? false,
-    carriersOf: (eip) => taken.desire.paths.path(eip)?.carriers.map(({ ip }) => ip) ?? [],
+    carriersOf: (eip) => taken.desire.paths.set(eip)?.carriers ?? noCarriers,
     changed: () => handle?.roundSignal.notify({ kind: 'cluster', text: 'probe' }),
     answered: (service) => allocating?.controller.answered(service),
   });
@@ -273,7 +282,10 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
   const watches: readonly Watch[] = [
     // What was applied must not be undone by a start after a crash, before the lists are in or with the API down.
     async (_, until) => {
-      for await (const delta of applied.listen(until)) await clusters.save(delta);
+      for await (const delta of applied.listen(until)) {
+        await clusters.save(delta);
+        await rest(saveRest, until);
+      }
     },
     async (_, until) => {
       for await (const _round of listed.listen(until)) {

@@ -6,7 +6,7 @@ export interface Notify {
   ready(): void;
   /** One sentence for `systemctl status`. Called only with NOTIFY_SOCKET, and sent only when it has changed. */
   status(sentence: () => string): void;
-  /** Feeds the watchdog after a round. */
+  /** Feeds the watchdog after a round, at most once a second. */
   alive(): void;
   reloading(): void;
   /** Ends `reloading`, with the new configuration or the old one. */
@@ -22,6 +22,8 @@ interface NotifyEnvironment {
 
 /** ms to wait for systemd to read a notification */
 const patience = 1000;
+/** ms between two signs of life: a round of one event must not cost a datagram, and a watchdog waits for many seconds */
+const heartbeat = 1000;
 
 /** @param failed called with the error of a failed notification, unless the one before failed with the same */
 export function openNotify({ NOTIFY_SOCKET }: NotifyEnvironment, failed: (error: string) => void): Notify {
@@ -35,10 +37,14 @@ export function openNotify({ NOTIFY_SOCKET }: NotifyEnvironment, failed: (error:
   });
 }
 
-/** @param send takes one datagram's text */
-export function notifier(send: (text: string) => void): Notify {
+/**
+ * @param send takes one datagram's text
+ * @param clock ms; must never run backwards
+ */
+export function notifier(send: (text: string) => void, clock = (): number => performance.now()): Notify {
   let sent: string | undefined;
   let beating = false;
+  let beat = Number.NEGATIVE_INFINITY;
   return {
     ready() {
       beating = true;
@@ -51,7 +57,10 @@ export function notifier(send: (text: string) => void): Notify {
       send(`STATUS=${now.replaceAll('\n', ' ')}`);
     },
     alive() {
-      if (beating) send('WATCHDOG=1');
+      const now = clock();
+      if (!beating || now - beat < heartbeat) return;
+      beat = now;
+      send('WATCHDOG=1');
     },
     reloading() {
       // In one datagram: systemd drops a RELOADING=1 without MONOTONIC_USEC.

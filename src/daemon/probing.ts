@@ -55,8 +55,8 @@ export interface ProbingInputs {
   readonly links: () => readonly Link[];
   /** Whether our object with this key is in the kernel. */
   readonly has: (key: string) => boolean;
-  /** The nodes that an EIP leads to, by their addresses. */
-  readonly carriersOf: (eip: Ip) => readonly Ip[];
+  /** The nodes that an EIP leads to; the same array as long as they are the same. */
+  readonly carriersOf: (eip: Ip) => readonly Carrier[];
   /** Called when the desire or the problems have changed. */
   readonly changed: () => void;
   /** Called when a node has said that it serves the Service `namespace/name`. */

@@ -17,22 +17,30 @@ export function answering(
   standings: ReadonlyMap<Ip, Standing>,
   groups: 'plain' | 'resilient',
 ): readonly Carrier[] {
-  if (standings.size === 0) return carriers;
-  const serves = ({ ip }: Carrier): boolean => !standings.has(ip);
-  const serving = carriers.filter(serves);
-  if (serving.length === carriers.length) return carriers;
-  if (serving.length === 0) {
-    const answers = ({ ip }: Carrier): boolean => standings.get(ip) !== 'silent';
-    const rest = carriers.filter(answers);
-    if (rest.length === 0 || rest.length === carriers.length) return carriers;
-    return groups === 'plain' ? covering(carriers, answers) : rest;
-  }
-  if (groups === 'plain') return covering(carriers, serves);
-  const draining = carriers.filter(({ ip }) => standings.get(ip) === 'draining');
-  if (draining.length === 0) return serving;
-  const scale = Math.floor(heaviest / Math.max(...serving.map(({ weight }) => weight)));
+  const chosen = takingTraffic(carriers, standings);
+  if (chosen === carriers) return carriers;
+  const taking = new Set(chosen);
+  if (groups === 'plain') return covering(carriers, (carrier) => taking.has(carrier));
+  const draining = carriers.filter(
+    (carrier) => standings.get(carrier.ip) === 'draining' && !taking.has(carrier),
+  );
+  if (draining.length === 0) return chosen;
+  const scale = Math.floor(heaviest / Math.max(...chosen.map(({ weight }) => weight)));
   return [
-    ...serving.map((carrier) => ({ ...carrier, weight: carrier.weight * scale })),
+    ...chosen.map((carrier) => ({ ...carrier, weight: carrier.weight * scale })),
     ...draining.map((carrier) => ({ ...carrier, weight: 1 })),
   ];
+}
+
+/** The carriers that new connections go to, see {@link answering}; the same array when all of them do. */
+export function takingTraffic(
+  carriers: readonly Carrier[],
+  standings: ReadonlyMap<Ip, Standing>,
+): readonly Carrier[] {
+  if (standings.size === 0) return carriers;
+  const serving = carriers.filter(({ ip }) => !standings.has(ip));
+  if (serving.length === carriers.length) return carriers;
+  if (serving.length > 0) return serving;
+  const answer = carriers.filter(({ ip }) => standings.get(ip) !== 'silent');
+  return answer.length === 0 || answer.length === carriers.length ? carriers : answer;
 }

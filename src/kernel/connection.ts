@@ -1,15 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import koffi from 'koffi';
 import { lastErrno, libc, SOCK_CLOEXEC, SOCK_NONBLOCK, SOCK_STREAM } from '../libc.ts';
 import { family, type Ip } from '../model/ip.ts';
 import { AF } from './netlink/message.ts';
 import { socketAddress } from './socket-address.ts';
 
-/**
- * ms between two looks at a connection that is being made: at first, and later, when it is probably silence. Both are
- * less than the 200 ms for which an acknowledgement waits; see half-open.ts.
- */
-const firstLook = 10;
-const laterLook = 50;
+/** ms to the next look at a connection of which something was heard, and which is neither made nor refused */
+const nextLook = 50;
 
 /**
  * Opens a TCP connection whose socket needs options that Node's have not, and closes it.
@@ -31,19 +28,46 @@ export async function tryConnection(
   try {
     if (!prepare(fd)) return lastErrno();
     const other = socketAddress(to, port);
+    const connect = (): string | undefined =>
+      libc.connect(fd, other, other.length) < 0 ? lastErrno() : undefined;
     const end = performance.now() + patience;
-    let pause = firstLook;
-    // Asked again, connect(2) says how far it has come.
-    while (libc.connect(fd, other, other.length) < 0) {
-      const code = lastErrno();
-      if (code === 'EISCONN') return undefined;
-      if (code !== 'EINPROGRESS' && code !== 'EALREADY') return code;
-      if (performance.now() > end) return 'ETIMEDOUT';
-      await sleep(pause, undefined, { signal });
-      pause = Math.min(laterLook, pause * 1.5);
+    let code = connect();
+    if (code === 'EINPROGRESS' && (await isHeard(fd, patience, signal))) code = connect();
+    // Asked again, connect(2) says how far it has come: an ICMP error in the middle of a system call ends nothing.
+    while (code === 'EINPROGRESS' || code === 'EALREADY') {
+      if (performance.now() >= end) return 'ETIMEDOUT';
+      await sleep(nextLook, undefined, { signal });
+      code = connect();
     }
-    return undefined;
+    return code === 'EISCONN' ? undefined : code;
   } finally {
     libc.close(fd);
   }
+}
+
+/** Waits until something is heard of a connection that is being made. @returns false when it is nothing for so many ms */
+function isHeard(fd: number, patience: number, signal: AbortSignal): Promise<boolean> {
+  return new Promise((resolve, reject) => {
+    if (signal.aborted) return reject(signal.reason);
+    const end = (): void => {
+      poll.close();
+      clearTimeout(timer);
+      signal.removeEventListener('abort', aborted);
+    };
+    const aborted = (): void => {
+      end();
+      reject(signal.reason);
+    };
+    const timer = setTimeout(() => {
+      end();
+      resolve(false);
+    }, patience);
+    // libuv uses epoll: a question that nobody answers costs nothing while it waits.
+    const poll = koffi.node.poll(fd, { writable: true }, () => {
+      end();
+      // koffi calls back outside of Node's callback scope: promises would only continue with another event.
+      setImmediate(resolve, true);
+    });
+    signal.addEventListener('abort', aborted);
+  });
 }

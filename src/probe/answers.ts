@@ -23,12 +23,18 @@ interface Open {
   readonly ports: readonly number[];
   readonly since: number;
   readonly questions: Map<Ip, EipQuestion>;
+  /** When it was looked at first. */
+  looked: number | undefined;
+  /** When it is to be looked at. */
+  next: number;
 }
 
 /** EIPs that are looked at in one turn. */
 const mostLooks = 200;
 /** More than these are not asked one by one. */
 const manyOpen = 64;
+/** ms between two looks at an EIP of which nothing is heard: its nodes may be other ones */
+const longestRest = 250;
 /** ms; what kube-proxy hears of a Service and of its endpoints comes by two watches */
 const apart = 1000;
 
@@ -51,6 +57,8 @@ export class Answers {
   /** How many EIPs of a Service are unanswered. */
   readonly #counts = new Map<string, number>();
   readonly #heardUpTo = new Map<Ip, number>();
+  /** Which carrier is asked first: each time another one, so that a silence is over whoever answers. */
+  #firstAsked = 0;
 
   constructor(inputs: AnswersInputs, inquiry: Inquiry) {
     this.#inputs = inputs;
@@ -110,6 +118,7 @@ export class Answers {
       return;
     }
     this.#services.set(key, service);
+    for (const eip of eips) this.#lookAt(idOf(key, eip));
     const ports = askedPorts(service);
     const known = new Set(eipsOf(before));
     for (const eip of eips) {
@@ -118,7 +127,16 @@ export class Answers {
       else if (how === 'changed' && !this.#open.has(id)) {
         const isUnanswered = !known.has(eip) || !this.#inputs.isRouted(eip);
         if (!isUnanswered && this.#inputs.waitingOf(key, family(eip)).length === 0) continue;
-        const open = { isUnanswered, service: key, eip, ports, since: now, questions: new Map() };
+        const open: Open = {
+          isUnanswered,
+          service: key,
+          eip,
+          ports,
+          since: now,
+          questions: new Map(),
+          looked: undefined,
+          next: now,
+        };
         this.#open.set(id, open);
         if (this.#inputs.isRouted(eip)) this.#active.set(id, open);
         else this.#park(id, eip);
@@ -140,9 +158,14 @@ export class Answers {
     // Those that it puts back stand at the end, and are not looked at twice.
     let left = Math.min(mostLooks, this.#active.size);
     for (const [id, open] of this.#active) {
-      if (left === 0 || !this.#inquiry.hasRoom) return;
+      // In a silence nobody is waited for: who was not asked has not answered either.
+      if (left === 0 || !(this.#inquiry.hasRoom || this.#inquiry.isSilent)) return;
       left -= 1;
       this.#active.delete(id);
+      if (now < open.next) {
+        this.#active.set(id, open);
+        continue;
+      }
       if (!this.#inputs.isRouted(open.eip)) {
         this.#park(id, open.eip);
         continue;
@@ -168,10 +191,20 @@ export class Answers {
     },
   ): void {
     const { service, eip, ports, questions } = open;
-    const ask = (via: Ip): EipQuestion => {
-      const question = questions.get(via) ?? new EipQuestion(eip, via, ports, now);
-      questions.set(via, question);
+    const { looked = now } = open;
+    open.looked = looked;
+    open.next = now + longestRest;
+    const ask = (via: Ip): EipQuestion | undefined => {
+      const { hasRoom, isSilent } = this.#inquiry;
+      let question = questions.get(via);
+      if (question === undefined) {
+        if (isSilent && !hasRoom) return undefined;
+        // A question that had to wait for the few before it makes nobody wait for longer.
+        question = new EipQuestion(eip, via, ports, isSilent ? looked : now);
+        questions.set(via, question);
+      }
       this.#inquiry.put(question, now, () => this.#heard(open, question), signal);
+      if (hasRoom || !isSilent) open.next = Math.min(open.next, question.due);
       return question;
     };
     const waiting = this.#inputs.waitingOf(service, family(eip));
@@ -183,19 +216,30 @@ export class Answers {
     if (!open.isUnanswered && waiting.length === 0) this.#close(id);
   }
 
-  #isAnswered(open: Open, ask: (via: Ip) => EipQuestion, now: number, patience: number): boolean {
+  #isAnswered(open: Open, ask: (via: Ip) => EipQuestion | undefined, now: number, patience: number): boolean {
     const carriers = this.#inputs.carriersOf(open.eip);
+    const first = this.#firstAsked % Math.max(1, carriers.length);
+    this.#firstAsked += 1;
     let isAnswered = carriers.length > 0;
-    for (const via of carriers) {
-      if (open.since <= (this.#heardUpTo.get(via) ?? Number.NEGATIVE_INFINITY)) continue;
+    for (let i = 0; i < carriers.length; i += 1) {
+      const via = carriers[(first + i) % carriers.length];
+      if (via === undefined || open.since <= (this.#heardUpTo.get(via) ?? Number.NEGATIVE_INFINITY)) continue;
       const question = ask(via);
-      const isSilent = question.last !== 'refuses' && now - question.since >= patience;
-      if (question.last !== 'serves' && !isSilent) isAnswered = false;
+      const since = question?.since ?? open.looked ?? now;
+      const saysNothing = question?.last !== 'refuses' && now - since >= patience;
+      if (question?.last !== 'serves' && !saysNothing) isAnswered = false;
     }
     return isAnswered;
   }
 
-  #heard({ since }: Open, { last, via }: EipQuestion): void {
+  #lookAt(id: string): void {
+    const open = this.#open.get(id);
+    if (open !== undefined) open.next = Number.NEGATIVE_INFINITY;
+  }
+
+  #heard(open: Open, { last, via }: EipQuestion): void {
+    open.next = Number.NEGATIVE_INFINITY;
+    const { since } = open;
     if (last !== 'serves' || this.#active.size <= manyOpen) return;
     this.#heardUpTo.set(via, Math.max(since - apart, this.#heardUpTo.get(via) ?? since - apart));
   }

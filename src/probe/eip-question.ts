@@ -32,8 +32,13 @@ export class EipQuestion {
     return this.#last;
   }
 
+  /** When it is to be put; Infinity while it is under way, and once it is answered. */
+  get due(): number {
+    return this.#last === 'serves' || this.#isAsking ? Number.POSITIVE_INFINITY : this.#due;
+  }
+
   isDue(now: number): boolean {
-    return this.#last !== 'serves' && !this.#isAsking && now >= this.#due;
+    return now >= this.due;
   }
 
   /** One port after the other: kube-proxy writes the rules of all at once, and a pod may not listen on each. */

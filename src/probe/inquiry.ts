@@ -13,12 +13,21 @@ export interface InquiryOptions {
 /** Questions in a turn, of which there are forty in a second, and at one time. */
 const mostPerTurn = 5;
 const mostAtOnce = 64;
+/** So many questions without an answer in a row are all that could be under way at one time. */
+const silence = mostAtOnce;
+/** at one time in a silence */
+const fewAtOnce = 8;
 
-/** Puts the questions, so many in a second and no more. */
+/**
+ * Puts the questions, so many in a second and no more. In a silence, where no node answers at all, more of them teach nothing: a few
+ * are put then, until one is answered.
+ */
 export class Inquiry {
   readonly #options: InquiryOptions;
   #asking = 0;
   #left = mostPerTurn;
+  /** Questions that were not answered since the last one that was. */
+  #unanswered = 0;
 
   constructor(options: InquiryOptions) {
     this.#options = options;
@@ -31,7 +40,12 @@ export class Inquiry {
 
   /** Whether another question may be put in this turn. */
   get hasRoom(): boolean {
-    return this.#left > 0 && this.#asking < mostAtOnce;
+    return this.#left > 0 && this.#asking < (this.isSilent ? fewAtOnce : mostAtOnce);
+  }
+
+  /** No node has answered for long. */
+  get isSilent(): boolean {
+    return this.#unanswered >= silence;
   }
 
   /** Puts a question that is due, where there is a way and room. @param ended called after its answer */
@@ -46,6 +60,7 @@ export class Inquiry {
     this.#options.ask({ to, port, mark }, signal).then(
       (answer) => {
         this.#asking -= 1;
+        this.#unanswered = answer === 'no answer' ? this.#unanswered + 1 : 0;
         question.ends(answer);
         ended();
       },

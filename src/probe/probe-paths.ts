@@ -33,6 +33,9 @@ export class CurrentProbePaths {
   /** @param nodes addresses on the LAN */
   follow(nodes: readonly Ip[]): void {
     this.#nodes = nodes;
+    const all = this.#all;
+    // Nobody is asked by way of a node that is gone, and a round in which one goes must not wait for tables of nftables.
+    if (all !== undefined && nodes.every((ip) => all[family(ip)].has(ip))) return;
     this.#all = undefined;
   }
 
@@ -46,6 +49,7 @@ export class CurrentProbePaths {
     const isWanted = now < this.#wantedUntil;
     const isOther = isWanted !== this.#isWanted;
     this.#isWanted = isWanted;
+    if (!isWanted) this.#all = undefined;
     return isOther;
   }
 

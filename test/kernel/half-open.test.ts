@@ -51,7 +51,7 @@ describeOnKernel('a question by SYN, SYN-ACK and RST', () => {
     const error = await askHalfOpen({ to, port: 80, mark: 0 }, 60_000, AbortSignal.timeout(20)).catch(
       (reason: unknown) => reason,
     );
-    expect(error).to.have.property('name', 'AbortError');
+    expect(error).to.have.property('name', 'TimeoutError');
     await ip('link delete eip-quiet');
   });
 });

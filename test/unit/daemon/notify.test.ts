@@ -51,6 +51,18 @@ describe('what systemd is told', () => {
     notify.reloaded();
     expect(texts).to.deep.equal(['READY=1', 'WATCHDOG=1', 'READY=1']);
   });
+
+  it('is life once a second, however many rounds there are', () => {
+    const texts: string[] = [];
+    let now = 0;
+    const notify = notifier(
+      (text) => texts.push(text),
+      () => now,
+    );
+    notify.ready();
+    for (; now < 2500; now += 10) notify.alive();
+    expect(texts).to.deep.equal(['READY=1', 'WATCHDOG=1', 'WATCHDOG=1', 'WATCHDOG=1']);
+  });
 });
 
 describe('the watchdog', () => {

@@ -37,6 +37,21 @@ describe('the paths by single nodes', () => {
     expect(paths.number(n1)).to.equal(undefined);
   });
 
+  it('stay as they are when a node goes, until there are no questions', () => {
+    const paths = new CurrentProbePaths();
+    paths.follow([n1, n2]);
+    paths.want(true, 0);
+    const both = paths.wanted;
+    paths.follow([n1]);
+    expect(paths.wanted).to.equal(both);
+    paths.follow([n2, n1]);
+    expect(paths.wanted).to.equal(both);
+    paths.follow([n1]);
+    paths.want(false, 10_000);
+    paths.want(true, 10_000);
+    expect([...paths.wanted[4]]).to.deep.equal([[n1, 1]]);
+  });
+
   it('are not wanted again where the kernel refuses them', () => {
     const paths = new CurrentProbePaths();
     paths.follow([n1]);
