@@ -46,6 +46,7 @@ export interface ProbingInputs {
 }
 
 const none: readonly Problem[] = [];
+const nobody: ReadonlySet<string> = new Set();
 
 /** ms between two looks at how long nodes have been draining */
 const drainPace = 200;
@@ -349,7 +350,9 @@ export class Probing implements Probed {
 /** The nodes with endpoints that take new connections; undefined: it is not under Local, so where they are does not count. */
 function carrying(service: Service): ByFamily | undefined {
   if (service.externalTrafficPolicy !== 'Local') return undefined;
-  const nodes = (of: 4 | 6): ReadonlySet<string> =>
-    new Set(usable(service, of).flatMap(({ node }) => node ?? []));
+  const nodes = (of: 4 | 6): ReadonlySet<string> => {
+    const endpoints = usable(service, of);
+    return endpoints.length === 0 ? nobody : new Set(endpoints.flatMap(({ node }) => node ?? []));
+  };
   return { 4: nodes(4), 6: nodes(6) };
 }

@@ -102,6 +102,9 @@ export function resolve(
   const able = holders
     .filter((service) => !byNat || nodePorts(service).length > 0)
     .map((service) => {
+      // Under Cluster neither counts.
+      if (service.externalTrafficPolicy !== 'Local')
+        return { service, list: carriers(service, nodes, of, weighing) };
       const name = serviceName(service);
       const former = isCovering ? probed.formerCarriers(name)[of] : undefined;
       return { service, list: carriers(service, nodes, of, weighing, probed.waiting(name)[of], former) };
