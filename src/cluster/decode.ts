@@ -89,6 +89,7 @@ export function decodeService(raw: unknown, cluster?: string): Decoded<Service> 
     return ip === undefined || ip === '' ? [] : [ip];
   });
   const object: Service = {
+    key,
     ...decoder.origin,
     namespace: decoder.namespace,
     name: decoder.name,

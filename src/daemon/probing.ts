@@ -5,7 +5,7 @@ import type { ClusterReader } from '../desire/cluster-reader.ts';
 import { routeKey } from '../desire/eip-routes.ts';
 import type { Verdict } from '../desire/verdict.ts';
 import type { NeighbourPort } from '../kernel/neighbour-port.ts';
-import { clusterOf, type Service, serviceName } from '../model/cluster.ts';
+import { clusterOf, type Service } from '../model/cluster.ts';
 import type { Gateway } from '../model/gateway.ts';
 import type { Hosts } from '../model/host.ts';
 import { family, type Ip } from '../model/ip.ts';
@@ -234,7 +234,7 @@ export class Probing implements Probed {
     }
     const gone = this.#questions.keys();
     for (const service of cluster.services()) {
-      const key = serviceName(service);
+      const key = service.key;
       gone.delete(key);
       this.#readService(key, service, how(key));
     }

@@ -1,4 +1,4 @@
-import { type Delta, type Origin, type Service, serviceName } from '../model/cluster.ts';
+import type { Delta, Origin, Service } from '../model/cluster.ts';
 import type { Gateway } from '../model/gateway.ts';
 import type { Ip } from '../model/ip.ts';
 import { namedAddresses } from './claims.ts';
@@ -52,7 +52,7 @@ export class Claimants {
   #readAll(cluster: ClusterReader, dirty: Set<Ip>): void {
     const gone = new Set(this.#services.keys());
     for (const service of cluster.services()) {
-      const key = serviceName(service);
+      const key = service.key;
       gone.delete(key);
       this.#readService(key, service, 'list', dirty);
     }
@@ -82,15 +82,15 @@ export class Claimants {
   #name(eip: Ip, key: string, service: Service): void {
     const named = this.#named.get(eip);
     if (named instanceof Map) named.set(key, service);
-    else if (named === undefined || serviceName(named) === key) this.#named.set(eip, service);
-    else this.#named.set(eip, new Map([[serviceName(named), named] as const, [key, service] as const]));
+    else if (named === undefined || named.key === key) this.#named.set(eip, service);
+    else this.#named.set(eip, new Map([[named.key, named] as const, [key, service] as const]));
   }
 
   #unname(eip: Ip, key: string): void {
     const named = this.#named.get(eip);
     if (named === undefined) return;
     if (named instanceof Map) named.delete(key);
-    if (named instanceof Map ? named.size === 0 : serviceName(named) === key) this.#named.delete(eip);
+    if (named instanceof Map ? named.size === 0 : named.key === key) this.#named.delete(eip);
   }
 }
 

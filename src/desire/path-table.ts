@@ -1,4 +1,4 @@
-import { type Delta, type Node, type Origin, type Service, serviceName } from '../model/cluster.ts';
+import type { Delta, Node, Origin, Service } from '../model/cluster.ts';
 import type { Gateway } from '../model/gateway.ts';
 import { type Family, family, type Ip } from '../model/ip.ts';
 import { type Probed, unprobed } from '../model/probed.ts';
@@ -279,7 +279,7 @@ export class PathTable {
     const names = new Set<string>();
     for (const service of local) {
       for (const { node } of service.endpoints) if (node !== undefined) names.add(node);
-      for (const node of this.#terms.probed.formerCarriers(serviceName(service))[version]) names.add(node);
+      for (const node of this.#terms.probed.formerCarriers(service.key)[version]) names.add(node);
     }
     return [...names];
   }

@@ -1,4 +1,4 @@
-import { type Service, type Snapshot, serviceName } from '../model/cluster.ts';
+import type { Service, Snapshot } from '../model/cluster.ts';
 import type { Gateway } from '../model/gateway.ts';
 import { family, type Ip } from '../model/ip.ts';
 import { type Probed, unprobed } from '../model/probed.ts';
@@ -94,7 +94,7 @@ export function resolve(
   const byNat = isNat(gateway, pool);
   const unreachable = byNat ? holders.flatMap((service) => withoutNodePort(eip, service) ?? []) : [];
   const problems = unreachable.length === 0 ? claims : [...claims, ...unreachable];
-  const services = holders.map(serviceName).sort();
+  const services = holders.map(({ key }) => key).sort();
   const weighing = gateway.weighByEndpoints ? 'endpoints' : 'equal';
   // Neither a resilient group nor conntrack moves a flow because the parts are others.
   const isCovering = !byNat && gateway.resilience === undefined;
@@ -105,7 +105,7 @@ export function resolve(
       // Under Cluster neither counts.
       if (service.externalTrafficPolicy !== 'Local')
         return { service, list: carriers(service, nodes, of, weighing) };
-      const name = serviceName(service);
+      const name = service.key;
       const former = isCovering ? probed.formerCarriers(name)[of] : undefined;
       return { service, list: carriers(service, nodes, of, weighing, probed.waiting(name)[of], former) };
     })
@@ -118,7 +118,7 @@ export function resolve(
   );
   const path: Path = { eip, services, carriers: common ?? best.list };
   if (common !== undefined) return { path, problems };
-  const apart = able.map(({ service }) => serviceName(service));
+  const apart = able.map(({ service }) => service.key);
   return { path, problems: [...problems, noCommonNode(eip, apart)] };
 }
 

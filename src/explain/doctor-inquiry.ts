@@ -14,7 +14,7 @@ import { listDefaultRoutes } from '../kernel/default-routes.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import { KernelError } from '../kernel/kernel.ts';
 import { missing, readHost } from '../kernel/requirements.ts';
-import { type ServicePort, type Snapshot, serviceName } from '../model/cluster.ts';
+import type { ServicePort, Snapshot } from '../model/cluster.ts';
 import { bits, family, type Ip, ipFromNumber, ipNumber, prefixIp, prefixLength } from '../model/ip.ts';
 import type { Listing } from '../model/listing.ts';
 import type { Link } from '../model/object.ts';
@@ -350,7 +350,7 @@ function agentFacts(
   signal: AbortSignal,
 ): Promise<readonly AgentFacts[]> {
   const found = cluster === undefined ? [] : paths(cluster, gateway).paths;
-  const services = new Map(cluster?.services.map((service) => [serviceName(service), service]));
+  const services = new Map(cluster?.services.map((service) => [service.key, service]));
   const poolOf = poolFinder(gateway.pools);
   const tcpPort = (names: readonly string[]): ServicePort | undefined =>
     names.flatMap((name) => services.get(name)?.ports ?? []).find(({ protocol }) => protocol === 'TCP');
