@@ -12,9 +12,9 @@ import {
   type Endpoint,
   type Node,
   type Origin,
+  qualified,
   type Service,
   type Snapshot,
-  serviceName,
 } from '../src/model/cluster.ts';
 import type { DeleteLimits } from '../src/model/delete-limits.ts';
 import type { Desire } from '../src/model/desired.ts';
@@ -54,6 +54,7 @@ export function endpoint(on: string | undefined, rest: Partial<Endpoint> = {}): 
 
 export function service(name: string, eips: readonly string[], rest: Partial<Service> = {}): Service {
   return {
+    key: qualified(rest.cluster, `${rest.namespace ?? 'default'}/${rest.name ?? name}`),
     namespace: 'default',
     name,
     uid: `uid-${name}`,
@@ -306,7 +307,7 @@ export class TestRole implements Role {
   }
 
   #delta(): Delta {
-    const now = new Map(this.#cluster().services.map((one) => [serviceName(one), one]));
+    const now = new Map(this.#cluster().services.map((one) => [one.key, one]));
     const before = this.#seen;
     this.#seen = now;
     const keys = [...before.keys(), ...now.keys()].filter((key) => before.get(key) !== now.get(key));
@@ -325,7 +326,11 @@ export class TestRole implements Role {
       isOther(asked.waiting(key), this.#asked.waiting(key)) ||
       isOther(asked.formerCarriers(key), this.#asked.formerCarriers(key)) ||
       isOther(asked.leaving(key), this.#asked.leaving(key));
-    return new Set(this.#cluster().services.map(serviceName).filter(isTurned));
+    return new Set(
+      this.#cluster()
+        .services.map(({ key }) => key)
+        .filter(isTurned),
+    );
   }
 }
 

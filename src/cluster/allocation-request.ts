@@ -68,7 +68,7 @@ function policy(value: unknown): FamilyPolicy {
 
 function hostnames(loadBalancer: Raw): readonly string[] {
   const found = list(loadBalancer.ingress).flatMap((item) => text(part(item).hostname) ?? []);
-  return exact(found.sort());
+  return found.length === 0 ? none : exact(found.sort());
 }
 
 function conditions(status: Raw): readonly Condition[] {

@@ -67,9 +67,10 @@ export function oncePerIp(endpoints: readonly Endpoint[]): readonly Endpoint[] {
 }
 
 function isAscending(endpoints: readonly Endpoint[]): boolean {
-  for (const [i, { ip }] of endpoints.entries()) {
-    const before = endpoints[i - 1];
-    if (before !== undefined && compareIp(before.ip, ip) >= 0) return false;
+  let before: Ip | undefined;
+  for (const { ip } of endpoints) {
+    if (before !== undefined && compareIp(before, ip) >= 0) return false;
+    before = ip;
   }
   return true;
 }

@@ -88,8 +88,8 @@ export function decodeService(raw: unknown, cluster?: string): Decoded<Service> 
     const { ip } = part(item);
     return ip === undefined || ip === '' ? [] : [ip];
   });
-  const object: Service = {
-    ...decoder.origin,
+  const plain: Service = {
+    key,
     namespace: decoder.namespace,
     name: decoder.name,
     uid: text(metadata.uid) ?? '',
@@ -98,8 +98,6 @@ export function decodeService(raw: unknown, cluster?: string): Decoded<Service> 
     loadBalancerClass: text(spec.loadBalancerClass),
     externalTrafficPolicy: policy,
     healthCheckNodePort: port(spec.healthCheckNodePort),
-    ...(spec.sessionAffinity === 'ClientIP' ? { sessionAffinity: 'ClientIP' } : {}),
-    ...sourceRanges(decoder),
     ports: exact(list(spec.ports).flatMap((item) => servicePort(item, decoder))),
     ingress: decoder.ips(ingress, 'status.loadBalancer.ingress'),
     externalIps: decoder.ips(list(spec.externalIPs), 'spec.externalIPs'),
@@ -107,7 +105,24 @@ export function decodeService(raw: unknown, cluster?: string): Decoded<Service> 
     endpoints: none,
     slicesKnown: false,
   };
-  return { key, object, problems: decoder.problems };
+  const extra = extraOf(decoder);
+  return { key, object: extra === undefined ? plain : { ...plain, ...extra }, problems: decoder.problems };
+}
+
+/**
+ * The fields that few Services have. V8 keeps an object that is written without a spread in one piece, and copies it as
+ * such; of another one it keeps most fields in an array beside it.
+ */
+function extraOf(decoder: ObjectDecoder): Partial<Service> | undefined {
+  const { cluster, spec } = decoder;
+  const isSticky = spec.sessionAffinity === 'ClientIP';
+  if (cluster === undefined && !isSticky && list(spec.loadBalancerSourceRanges).length === 0)
+    return undefined;
+  return {
+    ...decoder.origin,
+    ...(isSticky ? { sessionAffinity: 'ClientIP' } : {}),
+    ...sourceRanges(decoder),
+  };
 }
 
 /** Where none of the networks can be read nobody is let in: a list that was meant to keep others out is no open door. */

@@ -34,8 +34,10 @@ export class ProtobufReader {
   /** Number of the present field. */
   field = 0;
   readonly #bytes: Buffer;
-  /** All bytes as characters, if they are ASCII; else undefined. */
-  readonly #characters: string | undefined;
+  /** Each byte as a character: the text of those that are ASCII. Others are in nearly every message, as lengths. */
+  readonly #characters: string;
+  /** All bytes are. */
+  readonly #isAscii: boolean;
   #at: number;
   /** Where the present message ends. */
   #end: number;
@@ -46,7 +48,8 @@ export class ProtobufReader {
 
   constructor(bytes: Buffer) {
     this.#bytes = bytes;
-    this.#characters = isAscii(bytes) ? bytes.toString('latin1') : undefined;
+    this.#characters = bytes.toString('latin1');
+    this.#isAscii = isAscii(bytes);
     this.#at = 0;
     this.#end = bytes.length;
   }
@@ -203,10 +206,11 @@ export class ProtobufReader {
   }
 
   #text(start: number, end: number): string {
-    const characters = this.#characters;
-    if (characters === undefined) return this.#bytes.toString('utf8', start, end);
-    if (end - start <= copied) return characters.substring(start, end);
-    return this.#bytes.toString('latin1', start, end);
+    if (end - start > copied) return this.#bytes.toString(this.#isAscii ? 'latin1' : 'utf8', start, end);
+    if (!this.#isAscii)
+      for (let i = start; i < end; i += 1)
+        if ((this.#bytes[i] ?? 0) > 0x7f) return this.#bytes.toString('utf8', start, end);
+    return this.#characters.substring(start, end);
   }
 
   #error(what: string): ProtobufError {

@@ -1,13 +1,6 @@
 import { dirname } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
-import {
-  type Delta,
-  type Node,
-  type Overview,
-  type Service,
-  type Snapshot,
-  serviceName,
-} from '../model/cluster.ts';
+import type { Delta, Node, Overview, Service, Snapshot } from '../model/cluster.ts';
 import type { Problem } from '../model/problem.ts';
 import { type Clock, systemClock } from './clock.ts';
 import type { Cluster } from './cluster.ts';
@@ -323,5 +316,5 @@ function delivered(): Promise<void> {
 
 function* linesOf(nodes: readonly Node[], services: readonly Service[]): Generator<string> {
   for (const node of nodes) yield logLine('Node', node.name, [encodeNode(node)]);
-  for (const service of services) yield logLine('Service', serviceName(service), encodeService(service));
+  for (const service of services) yield logLine('Service', service.key, encodeService(service));
 }

@@ -1,14 +1,13 @@
-import {
-  type Delta,
-  type Endpoint,
-  type Feed,
-  type Node,
-  type Origin,
-  type Overview,
-  type Resource,
-  type Service,
-  type Snapshot,
-  serviceName,
+import type {
+  Delta,
+  Endpoint,
+  Feed,
+  Node,
+  Origin,
+  Overview,
+  Resource,
+  Service,
+  Snapshot,
 } from '../model/cluster.ts';
 import type { Problem } from '../model/problem.ts';
 import type { Cluster } from './cluster.ts';
@@ -150,7 +149,7 @@ export class ClusterStore implements Omit<Cluster, typeof Symbol.asyncDispose> {
    * date by events that change no field we use.
    */
   version(service: Service): string | undefined {
-    const name = serviceName(service);
+    const name = service.key;
     return this.#services.get(name) === service ? this.#versions.of(name) : undefined;
   }
 
@@ -344,7 +343,7 @@ interface Before {
 
 /** The order of a {@link SortedMap}. */
 function byName(a: Service, b: Service): number {
-  return serviceName(a) < serviceName(b) ? -1 : 1;
+  return a.key < b.key ? -1 : 1;
 }
 
 /** Makes a store a cluster. */

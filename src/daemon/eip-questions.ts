@@ -5,7 +5,7 @@ import { routeKey } from '../desire/eip-routes.ts';
 import { isNat } from '../desire/nat-mode.ts';
 import { type PoolFinder, poolFinder } from '../desire/pools.ts';
 import { askHalfOpen, type HalfOpenEnds } from '../kernel/half-open.ts';
-import { type Node, type Service, serviceName } from '../model/cluster.ts';
+import type { Node, Service } from '../model/cluster.ts';
 import type { Gateway } from '../model/gateway.ts';
 import { type Family, family, type Ip } from '../model/ip.ts';
 import { type Key, nftKey } from '../model/object.ts';
@@ -223,7 +223,7 @@ export class EipQuestions {
     for (const service of this.#inputs.cluster.services()) {
       if (service.externalTrafficPolicy !== 'Cluster' || service.cluster !== cluster) continue;
       const ports = askedPorts(service);
-      if (ports.length === 0 || this.#answers.isUnanswered(serviceName(service))) continue;
+      if (ports.length === 0 || this.#answers.isUnanswered(service.key)) continue;
       for (const eip of eipsOf(service)) {
         if (family(eip) !== family(ip) || this.#isNat(eip)) continue;
         if (!has(routeKey(eip, settings.table))) continue;

@@ -7,7 +7,7 @@ import { isNat } from '../desire/nat-mode.ts';
 import { type PoolFinder, poolFinder } from '../desire/pools.ts';
 import type { Verdict } from '../desire/verdict.ts';
 import type { NeighbourPort } from '../kernel/neighbour-port.ts';
-import { clusterOf, type Service, serviceName } from '../model/cluster.ts';
+import { clusterOf, type Service } from '../model/cluster.ts';
 import type { Gateway, Pool } from '../model/gateway.ts';
 import type { Hosts } from '../model/host.ts';
 import { type Family, family, type Ip } from '../model/ip.ts';
@@ -64,6 +64,7 @@ export interface ProbingInputs {
 }
 
 const none: readonly Problem[] = [];
+const nobody: ReadonlySet<string> = new Set();
 
 /** ms between two looks at how long nodes have been draining */
 const drainPace = 200;
@@ -298,7 +299,7 @@ export class Probing implements Probed {
     }
     const gone = this.#questions.keys();
     for (const service of cluster.services()) {
-      const key = serviceName(service);
+      const key = service.key;
       gone.delete(key);
       this.#readService(key, service, how(key));
     }
@@ -462,7 +463,9 @@ function carryingNodes({ every }: Candidates): ReadonlyMap<string | undefined, B
 /** The nodes with endpoints that take new connections; undefined: it is not under Local, so where they are does not count. */
 function carrying(service: Service): ByFamily | undefined {
   if (service.externalTrafficPolicy !== 'Local') return undefined;
-  const nodes = (of: 4 | 6): ReadonlySet<string> =>
-    new Set(usable(service, of).flatMap(({ node }) => node ?? []));
+  const nodes = (of: 4 | 6): ReadonlySet<string> => {
+    const endpoints = usable(service, of);
+    return endpoints.length === 0 ? nobody : new Set(endpoints.flatMap(({ node }) => node ?? []));
+  };
   return { 4: nodes(4), 6: nodes(6) };
 }

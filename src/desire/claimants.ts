@@ -1,4 +1,4 @@
-import { type Delta, type Origin, type Service, serviceName } from '../model/cluster.ts';
+import type { Delta, Origin, Service } from '../model/cluster.ts';
 import type { Gateway } from '../model/gateway.ts';
 import type { Ip } from '../model/ip.ts';
 import { namedAddresses } from './claims.ts';
@@ -10,8 +10,8 @@ export class Claimants {
   readonly #gateway: Gateway;
   readonly #departures: Departures;
   readonly #services = new Map<string, Service>();
-  /** Keys of the Services by EIP; mostly one, for which a set would take more room than all else about it. */
-  readonly #keys = new Map<Ip, string | Set<string>>();
+  /** By EIP; several of them by key. Mostly it is one, for which a map would take more room than all else about it. */
+  readonly #named = new Map<Ip, Service | Map<string, Service>>();
 
   constructor(gateway: Gateway, departures: Departures) {
     this.#gateway = gateway;
@@ -20,10 +20,9 @@ export class Claimants {
 
   /** The Services that name the EIP. */
   of(eip: Ip): readonly Service[] {
-    const keys = this.#keys.get(eip) ?? none;
-    if (typeof keys !== 'string') return [...keys].flatMap((key) => this.#services.get(key) ?? []);
-    const service = this.#services.get(keys);
-    return service === undefined ? none : [service];
+    const named = this.#named.get(eip);
+    if (named === undefined) return none;
+    return named instanceof Map ? [...named.values()] : [named];
   }
 
   /** The EIPs that a Service names, by its key. */
@@ -53,7 +52,7 @@ export class Claimants {
   #readAll(cluster: ClusterReader, dirty: Set<Ip>): void {
     const gone = new Set(this.#services.keys());
     for (const service of cluster.services()) {
-      const key = serviceName(service);
+      const key = service.key;
       gone.delete(key);
       this.#readService(key, service, 'list', dirty);
     }
@@ -75,23 +74,23 @@ export class Claimants {
     }
     for (const eip of named) {
       dirty.add(eip);
-      if (former.includes(eip)) continue;
-      this.#name(eip, key);
-      this.#departures.eipNamed(eip);
+      if (after !== undefined) this.#name(eip, key, after);
+      if (!former.includes(eip)) this.#departures.eipNamed(eip);
     }
   }
 
-  #name(eip: Ip, key: string): void {
-    const keys = this.#keys.get(eip);
-    if (keys === undefined) this.#keys.set(eip, key);
-    else if (typeof keys === 'object') keys.add(key);
-    else if (keys !== key) this.#keys.set(eip, new Set([keys, key]));
+  #name(eip: Ip, key: string, service: Service): void {
+    const named = this.#named.get(eip);
+    if (named instanceof Map) named.set(key, service);
+    else if (named === undefined || named.key === key) this.#named.set(eip, service);
+    else this.#named.set(eip, new Map([[named.key, named] as const, [key, service] as const]));
   }
 
   #unname(eip: Ip, key: string): void {
-    const keys = this.#keys.get(eip);
-    if (typeof keys === 'object') keys.delete(key);
-    if (keys === key || (typeof keys === 'object' && keys.size === 0)) this.#keys.delete(eip);
+    const named = this.#named.get(eip);
+    if (named === undefined) return;
+    if (named instanceof Map) named.delete(key);
+    if (named instanceof Map ? named.size === 0 : named.key === key) this.#named.delete(eip);
   }
 }
 

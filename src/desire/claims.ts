@@ -1,5 +1,5 @@
 import { allocatedTo } from '../model/allocated-condition.ts';
-import { type Overview, type Service, serviceName } from '../model/cluster.ts';
+import type { Overview, Service } from '../model/cluster.ts';
 import type { Gateway, Pool } from '../model/gateway.ts';
 import type { Ip } from '../model/ip.ts';
 import { barredFrom, termsOf } from '../model/pool.ts';
@@ -109,7 +109,7 @@ function portsTwice(eip: Ip, holders: readonly Claimant[]): readonly Problem[] {
 
 function namesOf(claimants: readonly Claimant[]): string {
   return claimants
-    .map(({ service }) => serviceName(service))
+    .map(({ service }) => service.key)
     .sort()
     .join(' and ');
 }
@@ -170,11 +170,11 @@ function compareAge(a: Service, b: Service): number {
 }
 
 function compareName(a: Service, b: Service): number {
-  return serviceName(a) < serviceName(b) ? -1 : 1;
+  return a.key < b.key ? -1 : 1;
 }
 
 function notAllowed(eip: Ip, service: Service, barred: string): Problem {
-  const name = serviceName(service);
+  const name = service.key;
   return {
     code: 'eip-not-allowed',
     severity: 'warn',
@@ -187,7 +187,7 @@ function notAllowed(eip: Ip, service: Service, barred: string): Problem {
 }
 
 function heldByAnother(eip: Ip, { service, by }: Claimant, holder: Service, why: string): Problem {
-  const name = serviceName(service);
+  const name = service.key;
   const isElsewhere = service.cluster !== holder.cluster;
   const field = by === 'spec' ? 'spec.externalIPs' : 'status.loadBalancer';
   return {
@@ -195,9 +195,9 @@ function heldByAnother(eip: Ip, { service, by }: Claimant, holder: Service, why:
     // Whoever may edit a Service can write its spec: that must not make the whole gateway look ill.
     severity: by === 'spec' ? 'warn' : 'error',
     subject: `${eip} of Service ${name}`,
-    message: `Service ${name} claims ${eip} in ${field}, which ${serviceName(holder)} holds, and ${why}; it is not routed to it`,
+    message: `Service ${name} claims ${eip} in ${field}, which ${holder.key} holds, and ${why}; it is not routed to it`,
     advice: isElsewhere
-      ? `give one of the two another address; of equal claims that of the older Service counts, here ${serviceName(holder)}`
+      ? `give one of the two another address; of equal claims that of the older Service counts, here ${holder.key}`
       : by === 'spec'
         ? 'take the address from the Service; kube-proxy on the nodes goes by spec.externalIPs all the same'
         : 'find the program that writes the status of the Service (loadBalancerClass), and take the address out of its range',
@@ -207,7 +207,7 @@ function heldByAnother(eip: Ip, { service, by }: Claimant, holder: Service, why:
 }
 
 function outsidePools(eip: Ip, service: Service): Problem {
-  const name = serviceName(service);
+  const name = service.key;
   return {
     code: 'eip-outside-pools',
     severity: 'warn',

@@ -1,4 +1,4 @@
-import { type Overview, type Service, type Snapshot, serviceName } from '../model/cluster.ts';
+import type { Overview, Service, Snapshot } from '../model/cluster.ts';
 
 /** The part of the cluster that the tables read. */
 export interface ClusterReader {
@@ -10,7 +10,7 @@ export interface ClusterReader {
 
 /** A snapshot as the input of a table. */
 export function readerOf(snapshot: Snapshot): ClusterReader {
-  const services = new Map(snapshot.services.map((service) => [serviceName(service), service]));
+  const services = new Map(snapshot.services.map((service) => [service.key, service]));
   return {
     service: (key) => services.get(key),
     services: () => services.values(),

@@ -148,7 +148,16 @@ export function presentRoute(
   owner: Owner,
   have: Pick<Listing, 'objects'>,
 ): Route | undefined {
-  const route = have.objects.get(routeKey(eip, table));
+  return routeAt(routeKey(eip, table), owner, have);
+}
+
+/**
+ * The present route of an EIP.
+ *
+ * @param key of the route
+ */
+export function routeAt(key: Key, owner: Owner, have: Pick<Listing, 'objects'>): Route | undefined {
+  const route = have.objects.get(key);
   const ours = route?.kind === 'route' && route.nhid !== undefined && route.protocol === owner.protocol;
   return ours ? route : undefined;
 }

@@ -1,8 +1,8 @@
 import type { KernelState } from '../model/desired.ts';
 import type { Ip } from '../model/ip.ts';
-import type { NexthopGroup, Route } from '../model/object.ts';
+import type { Key, NexthopGroup, Route } from '../model/object.ts';
 import type { Owner } from '../model/owner.ts';
-import { presentRoute } from './eip-routes.ts';
+import { routeAt, routeKey } from './eip-routes.ts';
 
 /** The kernel's state, as the tables of the EIP routes read it. */
 export class KernelView {
@@ -24,9 +24,13 @@ export class KernelView {
     return object?.kind === 'group' ? object : undefined;
   }
 
-  /** The route of ours that the kernel has for the EIP. */
-  route(eip: Ip): Route | undefined {
-    return presentRoute({ eip }, this.#table, this.#owner, this.state);
+  /**
+   * The route of ours that the kernel has for the EIP.
+   *
+   * @param key {@link routeKey} of it, where the caller has it already
+   */
+  route(eip: Ip, key: Key = routeKey(eip, this.#table)): Route | undefined {
+    return routeAt(key, this.#owner, this.state);
   }
 
   /** The EIP's route leads to this group. */

@@ -1,4 +1,4 @@
-import { type Service, type ServicePort, serviceName } from '../model/cluster.ts';
+import type { Service, ServicePort } from '../model/cluster.ts';
 import type { Gateway, Pool } from '../model/gateway.ts';
 import type { Ip } from '../model/ip.ts';
 import type { Problem } from '../model/problem.ts';
@@ -24,7 +24,7 @@ export function nodePorts({ ports }: Service): readonly NodePort[] {
 export function withoutNodePort(eip: Ip, service: Service): Problem | undefined {
   const missing = service.ports.filter(({ nodePort }) => nodePort === undefined);
   if (missing.length === 0) return undefined;
-  const name = serviceName(service);
+  const name = service.key;
   const which = missing.map(({ protocol, port }) => `${protocol} ${port}`).join(', ');
   const lost =
     missing.length === service.ports.length

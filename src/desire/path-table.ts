@@ -1,4 +1,4 @@
-import { type Delta, type Node, type Origin, type Service, serviceName } from '../model/cluster.ts';
+import type { Delta, Node, Origin, Service } from '../model/cluster.ts';
 import type { Gateway } from '../model/gateway.ts';
 import { type Family, family, type Ip } from '../model/ip.ts';
 import { type FormerNodes, noFormerNodes, type ProbedServices, unprobed } from '../model/probed.ts';
@@ -59,8 +59,8 @@ export class PathTable {
   #nodes: readonly Node[] | undefined;
   #formerNodes: FormerNodes = noFormerNodes;
   #candidates: Candidates = candidates([]);
-  /** EIPs with a holder, by family and pool. */
-  readonly #held = new Map<string, number>();
+  /** EIPs with a holder, by the name of their pool. */
+  readonly #held = new Map<string, Record<Family, number>>();
   /** Where EIPs and sets went when the journal last looked, of those that changed since. */
   #formerPaths = new Map<Ip, FormerPath | undefined>();
   #formerCarriers = new Map<CarrierSet, readonly Carrier[]>();
@@ -163,7 +163,7 @@ export class PathTable {
 
   /** EIPs that a Service holds, by the pool and the family that they belong to. */
   held(pool: string, of: Family): number {
-    return this.#held.get(`${of} ${pool}`) ?? 0;
+    return this.#held.get(pool)?.[of] ?? 0;
   }
 
   /** EIPs whose nodes are all among these; costs the sets of nodes that there are, and not their EIPs. */
@@ -267,8 +267,9 @@ export class PathTable {
   #countHeld(eip: Ip, step: 1 | -1): void {
     const pool = this.#poolOf(eip);
     if (pool === undefined) return;
-    const key = `${family(eip)} ${pool.name}`;
-    this.#held.set(key, (this.#held.get(key) ?? 0) + step);
+    const held = this.#held.get(pool.name) ?? { 4: 0, 6: 0 };
+    held[family(eip)] += step;
+    this.#held.set(pool.name, held);
   }
 
   #dependencies(named: readonly Service[], set: CarrierSet | undefined, eip: Ip): DependsOn {
@@ -284,7 +285,7 @@ export class PathTable {
     const names = new Set<string>();
     for (const service of local) {
       for (const { node } of service.endpoints) if (node !== undefined) names.add(node);
-      for (const node of this.#terms.probed.formerCarriers(serviceName(service))[version]) names.add(node);
+      for (const node of this.#terms.probed.formerCarriers(service.key)[version]) names.add(node);
     }
     return [...names];
   }

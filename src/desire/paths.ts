@@ -1,4 +1,4 @@
-import { type Service, type Snapshot, serviceName } from '../model/cluster.ts';
+import type { Service, Snapshot } from '../model/cluster.ts';
 import type { Gateway } from '../model/gateway.ts';
 import { family, type Ip } from '../model/ip.ts';
 import { type FormerNodes, noFormerNodes, type ProbedServices, unprobed } from '../model/probed.ts';
@@ -107,7 +107,7 @@ export function resolve(
   const byNat = isNat(gateway, pool);
   const unreachable = byNat ? holders.flatMap((service) => withoutNodePort(eip, service) ?? []) : [];
   const problems = unreachable.length === 0 ? claims : [...claims, ...unreachable];
-  const services = holders.map(serviceName).sort();
+  const services = holders.map(({ key }) => key).sort();
   const weighing = gateway.weighByEndpoints ? 'endpoints' : 'equal';
   // conntrack moves no flow because the parts are others.
   const isCovering = !byNat && covers(gateway);
@@ -115,11 +115,13 @@ export function resolve(
   const able = holders
     .filter((service) => !byNat || nodePorts(service).length > 0)
     .map((service) => {
-      const name = serviceName(service);
+      // Under Cluster none of it counts.
+      if (service.externalTrafficPolicy !== 'Local')
+        return { service, list: carriers(service, nodes, of, weighing) };
       const seen: SeenNodes = {
-        waiting: probed.waiting(name)[of],
-        leaving: probed.leaving(name)[of],
-        former: isCovering ? probed.formerCarriers(name)[of] : undefined,
+        waiting: probed.waiting(service.key)[of],
+        leaving: probed.leaving(service.key)[of],
+        former: isCovering ? probed.formerCarriers(service.key)[of] : undefined,
       };
       return { service, list: carriers(service, nodes, of, weighing, seen) };
     })
@@ -132,7 +134,7 @@ export function resolve(
   );
   const path: Path = { eip, services, carriers: common ?? best.list };
   if (common !== undefined) return { path, problems };
-  const apart = able.map(({ service }) => serviceName(service));
+  const apart = able.map(({ service }) => service.key);
   return { path, problems: [...problems, noCommonNode(eip, apart)] };
 }
 

@@ -1,6 +1,7 @@
 import type { DesiredTable } from '../model/desired.ts';
 import type { Gateway } from '../model/gateway.ts';
 import type { Ip } from '../model/ip.ts';
+import type { Key } from '../model/object.ts';
 import type { Owner } from '../model/owner.ts';
 import type { CarrierSet } from './carrier-sets.ts';
 import type { Carrier } from './carriers.ts';
@@ -21,12 +22,31 @@ export interface PlacementsInputs {
   readonly desired: DesiredTable;
 }
 
+/** One routed EIP. */
+export interface Placement {
+  readonly eip: Ip;
+  /** Of its route. */
+  readonly key: Key;
+  /** Of the set whose carriers it is routed to. */
+  usable: UsableSet;
+  /** undefined: it needs a group, or no node can take it. */
+  group: Group | undefined;
+  /** Whether it needs a group; or no node can take it now, and it has no route that could stay. */
+  state: 'settled' | 'unplaced' | Pending;
+}
+
+/** An EIP needs a group. */
+interface Pending {
+  /** The carriers that it keeps when its own are refused. */
+  readonly kept: readonly Carrier[] | undefined;
+}
+
+const keepsNone: Pending = { kept: undefined };
+
 /** Which group each routed EIP is in, and with it the EIP's route. Notes what an update has to look at. */
 export class Placements {
   /** Groups whose EIPs, or whose content, an update has changed. */
   readonly dirty = new Set<Group>();
-  /** EIPs that need a group, each with the carriers that it keeps when its own are refused. */
-  readonly pending = new Map<Ip, readonly Carrier[] | undefined>();
   #written = new Set<Ip>();
   readonly #table: number;
   readonly #owner: Owner;
@@ -35,10 +55,11 @@ export class Placements {
   readonly #sets: UsableSets;
   readonly #groups: GroupTable;
   readonly #desired: DesiredTable;
-  readonly #setOf = new Map<Ip, CarrierSet>();
-  readonly #groupOf = new Map<Ip, Group>();
-  /** EIPs that no node can take now, without a route that could stay. */
-  readonly #unplaced = new Set<Ip>();
+  readonly #placements = new Map<Ip, Placement>();
+  /** Those that need a group, in the order in which they came to; and some that do no more. */
+  #pending: Placement[] = [];
+  /** How many are unplaced. */
+  #unplaced = 0;
 
   constructor({ gateway, owner, kernel, paths, sets, groups, desired }: PlacementsInputs) {
     this.#table = gateway.table;
@@ -58,69 +79,83 @@ export class Placements {
   }
 
   setOf(eip: Ip): CarrierSet | undefined {
-    return this.#setOf.get(eip);
+    return this.#placements.get(eip)?.usable.set;
   }
 
   /** undefined: the EIP is not routed, or needs a group. */
   groupOf(eip: Ip): Group | undefined {
-    return this.#groupOf.get(eip);
+    return this.#placements.get(eip)?.group;
   }
 
   /** The EIP is routed to the carriers of a set. It stays in its group until that is settled. */
   route(eip: Ip, set: CarrierSet): void {
-    const before = this.#setOf.get(eip);
-    const group = this.#groupOf.get(eip);
-    if (before === set) {
-      if (group !== undefined) this.write(eip, group);
+    const known = this.#placements.get(eip);
+    if (known === undefined) {
+      const key = routeKey(eip, this.#table);
+      const usable = this.#sets.join(set);
+      const placement: Placement = { eip, key, usable, group: undefined, state: 'settled' };
+      this.#placements.set(eip, placement);
+      this.#find(placement);
       return;
     }
-    this.#setOf.set(eip, set);
-    const usable = this.#sets.join(set);
-    if (group !== undefined && before !== undefined) {
-      this.#untally(group, before);
-      this.#tally(group, set, usable);
-      this.dirty.add(group);
-      this.write(eip, group);
-    } else {
-      // Its route may be there: from before this table, or because its delete was held.
-      const present = this.#presentGroup(eip);
-      if (present !== undefined) this.attach(eip, present);
-      else this.pending.set(eip, undefined);
+    const { group, usable: before } = known;
+    if (before.set === set) {
+      if (group !== undefined) this.#write(known, group);
+      return;
     }
-    if (before !== undefined) this.#sets.leave(before);
+    known.usable = this.#sets.join(set);
+    if (group !== undefined) {
+      this.#untally(group, before);
+      this.#tally(group, known.usable);
+      this.dirty.add(group);
+      this.#write(known, group);
+    } else this.#find(known);
+    this.#sets.leave(before.set);
   }
 
   /** The EIP is routed no more. */
   withdraw(eip: Ip): void {
-    const set = this.#setOf.get(eip);
-    if (set === undefined) return;
-    this.#unplaced.delete(eip);
-    this.pending.delete(eip);
-    this.#detach(eip);
-    this.#sets.leave(set);
-    this.#setOf.delete(eip);
-    this.#delete(eip);
+    const placement = this.#placements.get(eip);
+    if (placement === undefined) return;
+    this.#become(placement, 'settled');
+    this.#detach(placement);
+    this.#sets.leave(placement.usable.set);
+    this.#placements.delete(eip);
+    this.#delete(placement);
   }
 
   /** Other carriers of the set are usable now. */
-  reconsider(set: CarrierSet, { groups }: UsableSet): void {
+  reconsider({ set, groups }: UsableSet): void {
     for (const group of groups) this.dirty.add(group);
     // An EIP without an accepted node may have one now.
-    if (this.#unplaced.size === 0) return;
-    for (const eip of set.eips) if (this.#unplaced.delete(eip)) this.pending.set(eip, undefined);
+    if (this.#unplaced === 0) return;
+    for (const eip of set.eips) {
+      const placement = this.#placements.get(eip);
+      if (placement?.state === 'unplaced') this.#become(placement, keepsNone);
+    }
   }
 
-  attach(eip: Ip, group: Group): void {
-    const set = this.#setOf.get(eip);
-    const usable = set && this.#sets.get(set);
-    if (set === undefined || usable === undefined) return;
-    this.#groupOf.set(eip, group);
-    this.#unplaced.delete(eip);
+  /** The EIPs that need a group, with the carriers that they keep when their own are refused. */
+  *takePending(): Generator<readonly [placement: Placement, kept: readonly Carrier[] | undefined]> {
+    const pending = this.#pending;
+    this.#pending = [];
+    for (const placement of pending) {
+      const { state } = placement;
+      if (typeof state === 'string') continue;
+      placement.state = 'settled';
+      yield [placement, state.kept];
+    }
+  }
+
+  attach(placement: Placement, group: Group): void {
+    const { eip, usable } = placement;
+    placement.group = group;
+    this.#become(placement, 'settled');
     group.eips.add(eip);
     group.leaving.delete(eip);
-    this.#tally(group, set, usable);
+    this.#tally(group, usable);
     this.dirty.add(group);
-    this.write(eip, group);
+    this.#write(placement, group);
   }
 
   /**
@@ -129,33 +164,60 @@ export class Placements {
    * @param kept the carriers that the EIP stays with when the kernel refuses all of its own
    */
   evict(eip: Ip, group: Group, kept?: readonly Carrier[]): void {
-    this.#detach(eip);
+    const placement = this.#placements.get(eip);
+    if (placement === undefined) return;
+    this.#detach(placement);
     group.leaving.add(eip);
-    this.pending.set(eip, kept);
+    this.#become(placement, { kept });
   }
 
   /** The kernel refuses all nodes of an EIP: its route stays as it is, when it has one. */
-  keep(eip: Ip): void {
-    const group = this.#presentGroup(eip);
-    if (group === undefined) {
-      this.#unplaced.add(eip);
-      this.#delete(eip);
-    } else this.attach(eip, group);
+  keep(placement: Placement): void {
+    const group = this.#presentGroup(placement);
+    if (group !== undefined) this.attach(placement, group);
+    else this.#leaveUnplaced(placement);
   }
 
   /** The kernel refuses all nodes of the EIP. */
   isRefused(eip: Ip): boolean {
-    const set = this.#setOf.get(eip);
-    return set !== undefined && this.#sets.get(set)?.carriers.length === 0;
+    return this.#placements.get(eip)?.usable.carriers.length === 0;
   }
 
   /** Writes the route of an EIP. */
   write(eip: Ip, group: Group): void {
+    const placement = this.#placements.get(eip);
+    if (placement !== undefined) this.#write(placement, group);
+  }
+
+  /** Its route may be there: from before this table, or because its delete was held. */
+  #find(placement: Placement): void {
+    const present = this.#presentGroup(placement);
+    if (present !== undefined) this.attach(placement, present);
+    else if (placement.usable.carriers.length > 0) this.#become(placement, keepsNone);
+    // Its nodes are not tried yet, or all refused.
+    else this.#leaveUnplaced(placement);
+  }
+
+  #leaveUnplaced(placement: Placement): void {
+    this.#become(placement, 'unplaced');
+    this.#delete(placement);
+  }
+
+  #become(placement: Placement, state: Placement['state']): void {
+    const before = placement.state;
+    if (before === 'unplaced') this.#unplaced -= 1;
+    if (state === 'unplaced') this.#unplaced += 1;
+    if (typeof state === 'object' && typeof before === 'string') this.#pending.push(placement);
+    placement.state = state;
+  }
+
+  #write(placement: Placement, group: Group): void {
+    const { eip, key, usable } = placement;
     const path = this.#paths.path(eip);
-    if (path === undefined || !this.#setOf.has(eip)) return;
-    const key = routeKey(eip, this.#table);
+    if (path === undefined) return;
     const known = this.#desired.get(key);
-    const why = this.isRefused(eip) ? { ...routeWhy(path), text: keptWhy.text } : routeWhy(path);
+    const isRefused = usable.carriers.length === 0;
+    const why = isRefused ? { ...routeWhy(path), text: keptWhy.text } : routeWhy(path);
     const sameWhy = known?.why.text === why.text && sameNames(known.why.services, why.services);
     const sameRoute = known?.object.kind === 'route' && known.object.nhid === group.id;
     this.#written.add(eip);
@@ -166,40 +228,40 @@ export class Placements {
     );
   }
 
-  #delete(eip: Ip): void {
+  #delete({ eip, key }: Placement): void {
+    if (this.#desired.get(key) === undefined) return;
     this.#written.add(eip);
-    this.#desired.delete(routeKey(eip, this.#table));
+    this.#desired.delete(key);
   }
 
   /** The group that the EIP's route in the kernel leads to. */
-  #presentGroup(eip: Ip): Group | undefined {
-    const nhid = this.#kernel.route(eip)?.nhid;
+  #presentGroup({ eip, key }: Placement): Group | undefined {
+    const nhid = this.#kernel.route(eip, key)?.nhid;
     return nhid === undefined ? undefined : (this.#groups.get(nhid) ?? this.#groups.adopt(nhid));
   }
 
-  #detach(eip: Ip): void {
-    const group = this.#groupOf.get(eip);
-    const set = this.#setOf.get(eip);
+  #detach(placement: Placement): void {
+    const { eip, group, usable } = placement;
     if (group === undefined) return;
-    this.#groupOf.delete(eip);
+    placement.group = undefined;
     group.eips.delete(eip);
     this.dirty.add(group);
-    if (set !== undefined) this.#untally(group, set);
+    this.#untally(group, usable);
   }
 
-  #tally(group: Group, set: CarrierSet, { groups }: UsableSet): void {
+  #tally(group: Group, { set, groups }: UsableSet): void {
     group.sets.set(set, (group.sets.get(set) ?? 0) + 1);
     groups.add(group);
   }
 
-  #untally(group: Group, set: CarrierSet): void {
+  #untally(group: Group, { set, groups }: UsableSet): void {
     const count = (group.sets.get(set) ?? 0) - 1;
     if (count > 0) {
       group.sets.set(set, count);
       return;
     }
     group.sets.delete(set);
-    this.#sets.get(set)?.groups.delete(group);
+    groups.delete(group);
   }
 }
 

@@ -4,7 +4,7 @@ import type { Carrier } from './carriers.ts';
 import { contentOf, type Group } from './group.ts';
 import type { GroupTable } from './group-table.ts';
 import type { KernelView } from './kernel-view.ts';
-import type { Placements } from './placements.ts';
+import type { Placement, Placements } from './placements.ts';
 import type { UsableSets } from './usable-sets.ts';
 
 export interface RegroupingInputs {
@@ -56,14 +56,13 @@ export class Regrouping {
 
   /** @returns whether changes were deferred until the kernel has the present desired objects */
   settle(): boolean {
-    const { dirty, pending } = this.#placements;
+    const { dirty } = this.#placements;
     this.#deferred.clear();
     // The set grows on the way, by groups that an EIP leaves.
     for (const group of dirty) {
       if (this.#groups.has(group) && this.#settleGroup(group)) this.#deferred.add(group);
     }
-    for (const [eip, kept] of pending) this.#place(eip, kept);
-    pending.clear();
+    for (const [placement, kept] of this.#placements.takePending()) this.#place(placement, kept);
     for (const group of dirty) {
       if (!this.#groups.has(group)) continue;
       if (group.eips.size === 0) this.#groups.release(group);
@@ -155,13 +154,11 @@ export class Regrouping {
   }
 
   /** @param kept the carriers that the EIP stays with when the kernel refuses all of its own */
-  #place(eip: Ip, kept: readonly Carrier[] | undefined): void {
-    const set = this.#placements.setOf(eip);
-    const usable = set && this.#sets.get(set);
-    if (usable === undefined) return;
+  #place(placement: Placement, kept: readonly Carrier[] | undefined): void {
+    const { usable } = placement;
     const carriers = usable.carriers.length > 0 ? usable.carriers : kept;
     if (carriers === undefined) {
-      this.#placements.keep(eip);
+      this.#placements.keep(placement);
       return;
     }
     // A set of a hundred nodes is not spelt out for each of its EIPs.
@@ -170,6 +167,6 @@ export class Regrouping {
       this.#groups.best(content) ?? this.#groups.adoptTwin(content) ?? this.#groups.create(carriers);
     // The other one may be adopted, or stuck, or about to change.
     if (this.#groups.count(content) > 1) this.#deferred.add(group);
-    this.#placements.attach(eip, group);
+    this.#placements.attach(placement, group);
   }
 }

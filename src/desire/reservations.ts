@@ -32,6 +32,11 @@ export class Reservations {
     );
   }
 
+  /** Nothing else has the address, nor is there a problem left to be solved. */
+  isFree(eip: Ip): boolean {
+    return !(this.#reserved.has(eip) || this.#problems.has(eip));
+  }
+
   /**
    * Whether the address of a path may be routed.
    *

@@ -146,22 +146,28 @@ export class RouteTable {
 
   /** The path of an EIP has changed, or who else has its address. */
   #readEip(eip: Ip): void {
-    const path = this.#paths.path(eip);
-    const goesSomewhere = path !== undefined && path.carriers.length > 0;
+    const set = this.#paths.set(eip);
+    const goesSomewhere = set !== undefined && set.carriers.length > 0;
     if (!goesSomewhere) this.#reservations.forget(eip);
-    const isRouted = (): boolean => this.#kernel.route(eip) !== undefined;
-    const set = goesSomewhere && this.#reservations.allows(path, isRouted) ? this.#paths.set(eip) : undefined;
-    if (set !== undefined) this.#placements.route(eip, set);
+    if (goesSomewhere && this.#isAllowed(eip)) this.#placements.route(eip, set);
     else if (this.#placements.setOf(eip) !== undefined) {
       this.#regrouping.forget(eip);
       this.#placements.withdraw(eip);
     }
   }
 
+  /** The address belongs to nothing else, or is routed already. */
+  #isAllowed(eip: Ip): boolean {
+    if (this.#reservations.isFree(eip)) return true;
+    const path = this.#paths.path(eip);
+    const isRouted = (): boolean => this.#kernel.route(eip) !== undefined;
+    return path !== undefined && this.#reservations.allows(path, isRouted);
+  }
+
   /** The carriers of a set have changed, or those of them that the kernel accepts. */
   #readSet(set: CarrierSet): void {
     const usable = this.#sets.read(set);
-    if (usable !== undefined) this.#placements.reconsider(set, usable);
+    if (usable !== undefined) this.#placements.reconsider(usable);
   }
 
   // What changed in the kernel.

@@ -6,6 +6,7 @@ import type { NexthopTable } from './nexthop-table.ts';
 
 /** A set of carriers without the ones that the kernel refuses. */
 export interface UsableSet {
+  readonly set: CarrierSet;
   /** In the order of the addresses; empty: none is left, or none is tried yet. */
   readonly carriers: readonly Carrier[];
   /** Equal for the same carriers. */
@@ -43,7 +44,8 @@ export class UsableSets {
     if (entry === undefined) {
       this.#nexthops.name(set.carriers);
       const carriers = this.#nexthops.usable(set.carriers) ?? [];
-      entry = { eips: 0, named: set.carriers, carriers, content: contentOf(carriers), groups: new Set() };
+      const content = contentOf(carriers);
+      entry = { set, eips: 0, named: set.carriers, carriers, content, groups: new Set() };
       this.#entries.set(set, entry);
       this.#rename(carriers);
     }

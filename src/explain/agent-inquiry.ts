@@ -2,7 +2,7 @@ import type { GatewayConfig } from '../config/config.ts';
 import { isNat } from '../desire/nat-mode.ts';
 import { paths } from '../desire/paths.ts';
 import { poolFinder } from '../desire/pools.ts';
-import { type ServicePort, type Snapshot, serviceName } from '../model/cluster.ts';
+import type { ServicePort, Snapshot } from '../model/cluster.ts';
 import { family, type Ip } from '../model/ip.ts';
 import type { Link } from '../model/object.ts';
 import { connect, connectBy } from './connection.ts';
@@ -17,7 +17,7 @@ export function askAgents(
   signal: AbortSignal,
 ): Promise<readonly AgentFacts[]> {
   const found = cluster === undefined ? [] : paths(cluster, gateway).paths;
-  const services = new Map(cluster?.services.map((service) => [serviceName(service), service]));
+  const services = new Map(cluster?.services.map((service) => [service.key, service]));
   const poolOf = poolFinder(gateway.pools);
   const tcpPort = (names: readonly string[]): ServicePort | undefined =>
     names.flatMap((name) => services.get(name)?.ports ?? []).find(({ protocol }) => protocol === 'TCP');

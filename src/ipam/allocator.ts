@@ -1,6 +1,6 @@
 import type { Outcome } from '../cluster/writer.ts';
 import type { Allocation } from '../model/allocation.ts';
-import { clusterOf, type Service, serviceName } from '../model/cluster.ts';
+import { clusterOf, type Service } from '../model/cluster.ts';
 import type { Pool } from '../model/gateway.ts';
 import type { Ip } from '../model/ip.ts';
 import { termsOf } from '../model/pool.ts';
@@ -142,7 +142,7 @@ export class Allocator {
   /** A write begins: until its end is known, its addresses are this Service's. @returns what ends it */
   begin(service: Service, task: Task): (outcome: Outcome) => void {
     const before = this.#writes.of(service);
-    const key = serviceName(service);
+    const key = service.key;
     const decision = this.#decisions.get(key);
     this.#writes.begin(service, task);
     this.#refresh(key);
@@ -159,7 +159,7 @@ export class Allocator {
   isUnconfirmed(service: Service): boolean {
     const own = this.#writes.of(service);
     if (own === undefined) return false;
-    const ips = this.#decisions.get(serviceName(service))?.ips;
+    const ips = this.#decisions.get(service.key)?.ips;
     if (ips === undefined) return own.ips.length + own.unconfirmed.length > 0;
     return [...own.ips, ...own.unconfirmed].some((ip) => !ips.includes(ip));
   }
@@ -180,7 +180,7 @@ export class Allocator {
   }
 
   #observe(service: Service, touched: Candidate[], changed: Ip[]): void {
-    const key = serviceName(service);
+    const key = service.key;
     const now = candidateOf(service, this.#terms.allocation, this.#writes.of(service));
     const before = this.#candidates.get(key);
     if (now === undefined) {

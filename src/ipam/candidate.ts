@@ -1,6 +1,6 @@
 import { type AllocatedAddresses, allocatedTo } from '../model/allocated-condition.ts';
 import type { Allocation } from '../model/allocation.ts';
-import { type Service, serviceName } from '../model/cluster.ts';
+import type { Service } from '../model/cluster.ts';
 import type { Ip } from '../model/ip.ts';
 import { type Sharing, sharingOf } from '../model/sharing.ts';
 import type { OwnWrite } from './own-writes.ts';
@@ -39,7 +39,7 @@ export function candidateOf(
   if (role === undefined) return undefined;
   const known = role !== 'bystander';
   return {
-    key: serviceName(service),
+    key: service.key,
     service,
     role,
     own: known ? own : undefined,

@@ -1,5 +1,5 @@
 import type { Cluster } from '../cluster/cluster.ts';
-import { type Delta, type Service, serviceName } from '../model/cluster.ts';
+import type { Delta, Service } from '../model/cluster.ts';
 
 /**
  * The Services as of the last {@link take}. They do not change in between, so that a decision and its inputs stay
@@ -50,7 +50,7 @@ export class ServiceChanges {
 
   #allKeys(): ReadonlySet<string> {
     const keys = new Set(this.#services.keys());
-    for (const service of this.#cluster.services()) keys.add(serviceName(service));
+    for (const service of this.#cluster.services()) keys.add(service.key);
     return keys;
   }
 }

@@ -1,7 +1,7 @@
 import type { Clock } from '../cluster/clock.ts';
 import type { Cluster } from '../cluster/cluster.ts';
 import type { Outcome, Writer } from '../cluster/writer.ts';
-import { clusterOf, type Service, serviceName } from '../model/cluster.ts';
+import { clusterOf, type Service } from '../model/cluster.ts';
 import type { Ip } from '../model/ip.ts';
 import type { Problem } from '../model/problem.ts';
 import { Allocator, type Terms } from './allocator.ts';
@@ -249,12 +249,12 @@ export class Controller {
     for (const key of gone) this.#forget(key);
     this.#allocator?.observe(services, gone);
     // Also those that hold nothing: they may have something of ours to clear away.
-    for (const service of services) this.#queue.add(serviceName(service));
+    for (const service of services) this.#queue.add(service.key);
   }
 
   /** Detects foreign writes to our status. */
   #watchForOthers(service: Service, allocator: Allocator, now: number): void {
-    const key = serviceName(service);
+    const key = service.key;
     const { ingress, type } = service;
     // A change of type clears the status, without another writer.
     if (type !== 'LoadBalancer') return;
@@ -313,15 +313,15 @@ export class Controller {
 
   #due(service: Service, allocator: Allocator, now: number): Task | undefined {
     const { routed, answered, terms } = this.#options;
-    const decision = allocator.converge(serviceName(service));
+    const decision = allocator.converge(service.key);
     return due(service, decision, {
       allocation: terms().allocation,
       routed,
-      answered: (one) => answered(serviceName(one)),
+      answered: (one) => answered(one.key),
       lingers: (one) => {
         const lingers = this.#lingers(one, allocator);
         // Its own routes are waited for by their addresses; those that it shares with a Service that goes, so.
-        if (lingers) this.#queue.addAfter(serviceName(one), lookAgain);
+        if (lingers) this.#queue.addAfter(one.key, lookAgain);
         return lingers;
       },
       unconfirmed: (one) => allocator.isUnconfirmed(one),
@@ -331,7 +331,7 @@ export class Controller {
 
   /** Routes of an address that others hold as well are not this Service's alone. */
   #lingers(service: Service, allocator: Allocator): boolean {
-    const key = serviceName(service);
+    const key = service.key;
     const own = [...service.ingress, ...service.externalIps, ...(allocator.wrote(service) ?? [])];
     return own.some((ip) => {
       const others = allocator.assignments.holders(ip);
@@ -358,7 +358,7 @@ export class Controller {
     outcome: Outcome,
     signal: AbortSignal,
   ): void {
-    const key = serviceName(service);
+    const key = service.key;
     // A cluster may be opened after its last write from before, and a report wait for its trouble.
     if (!this.#mayWrite(key) || this.#troubleText() !== this.#trouble) this.#queue.add(everything);
     this.#allocator?.ended(key);
@@ -373,7 +373,7 @@ export class Controller {
   }
 
   #record(service: Service, draft: EventDraft, signal: AbortSignal): void {
-    const { recorder } = this.#writingOf(serviceName(service));
+    const { recorder } = this.#writingOf(service.key);
     const before = recorder.trouble?.message;
     const recorded = recorder.record(service, draft, signal).then(() => {
       // A pass over everything reports the changed problems.

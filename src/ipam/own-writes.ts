@@ -1,6 +1,6 @@
 import type { Outcome } from '../cluster/writer.ts';
 import { type AllocatedAddresses, allocatedTo, allocatedType } from '../model/allocated-condition.ts';
-import { type Service, serviceName } from '../model/cluster.ts';
+import type { Service } from '../model/cluster.ts';
 import type { Ip } from '../model/ip.ts';
 import type { Decision } from './decision.ts';
 import type { Task } from './due.ts';
@@ -28,7 +28,7 @@ export class OwnWrites {
   readonly #writes = new Map<string, OwnWrite>();
 
   of(service: Service): OwnWrite | undefined {
-    const found = this.#writes.get(serviceName(service));
+    const found = this.#writes.get(service.key);
     return found?.uid === service.uid ? found : undefined;
   }
 
@@ -37,7 +37,7 @@ export class OwnWrites {
     if (task.kind !== 'status' || task.ingress === undefined) return;
     const before = this.of(service) ?? observed(service);
     const unconfirmed = [...new Set([...before.unconfirmed, ...task.ingress])];
-    this.#writes.set(serviceName(service), { ...before, unconfirmed });
+    this.#writes.set(service.key, { ...before, unconfirmed });
   }
 
   /** @param before what was {@link of} the Service before {@link begin} */
@@ -48,7 +48,7 @@ export class OwnWrites {
     outcome: Outcome,
     before: OwnWrite | undefined,
   ): void {
-    const key = serviceName(service);
+    const key = service.key;
     switch (outcome.kind) {
       case 'done':
         this.#writes.set(key, confirmed(service, task, decision));
@@ -75,8 +75,8 @@ export class OwnWrites {
   }
 
   #restore(service: Service, before: OwnWrite | undefined): void {
-    if (before === undefined) this.#writes.delete(serviceName(service));
-    else this.#writes.set(serviceName(service), before);
+    if (before === undefined) this.#writes.delete(service.key);
+    else this.#writes.set(service.key, before);
   }
 }
 

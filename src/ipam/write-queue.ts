@@ -1,6 +1,6 @@
 import type { Clock } from '../cluster/clock.ts';
 import type { Outcome, Refusal, Writer } from '../cluster/writer.ts';
-import { type Service, serviceName } from '../model/cluster.ts';
+import type { Service } from '../model/cluster.ts';
 import type { Task } from './due.ts';
 import type { Backoff, WorkQueue } from './work-queue.ts';
 
@@ -118,7 +118,7 @@ export class WriteQueue {
     ended: (outcome: Outcome) => void,
     signal: AbortSignal,
   ): Promise<void> {
-    const key = serviceName(service);
+    const key = service.key;
     const event = this.#event;
     let outcome: Outcome;
     try {

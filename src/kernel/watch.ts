@@ -2,6 +2,7 @@ import type { Listing } from '../model/listing.ts';
 import type { Change } from '../model/object.ts';
 import type { Hint, KernelError, Scope } from './kernel.ts';
 import { groups, Monitor, neighbourGroup } from './monitor.ts';
+import { withoutRouteEchoes } from './netlink/route-echoes.ts';
 import { openTransport, SocketError, type Transport } from './netlink/transport.ts';
 import type { Nft } from './nft.ts';
 import { NftNotificationFilter, netfilter, nftGroup } from './nft-notification-filter.ts';
@@ -27,7 +28,8 @@ export class Watch {
     this.#receiveBuffer = receiveBuffer;
     this.#filter = new NotificationFilter(ownPort);
     this.#nftFilter = new NftNotificationFilter(nft);
-    this.#transport = openTransport({ name: 'monitor', receiveBuffer, groups });
+    const filter = withoutRouteEchoes(ownPort);
+    this.#transport = openTransport({ name: 'monitor', receiveBuffer, groups, filter });
     this.#monitor = new Monitor(signal);
     this.#monitor.listen(this.#transport, this.#filter);
   }

@@ -49,6 +49,8 @@ export interface Endpoint {
 
 /** A Service joined with its endpoints. */
 export interface Service {
+  /** `namespace/name`, or `cluster:namespace/name` in a cluster with a name: one string, for all tables. */
+  readonly key: string;
   /** Of its cluster; absent: there is one cluster, without a name. */
   readonly cluster?: string;
   readonly namespace: string;
@@ -184,7 +186,7 @@ export interface Snapshot extends Overview {
 
 /** Keys that changed since a listener's last delta. The new state is read from the cluster. */
 export interface Delta {
-  /** Keys of the Services, as {@link serviceName}, that were added, changed or deleted; 'all': any of them. */
+  /** Keys of the Services, as {@link Service.key}, that were added, changed or deleted; 'all': any of them. */
   readonly services: ReadonlySet<string> | 'all';
   /** Whether a Node was added, changed or deleted. */
   readonly nodes: boolean;
@@ -201,11 +203,6 @@ export interface Delta {
  * the former one, and may lack what is there.
  */
 export type Origin = 'event' | 'list';
-
-/** The key of a Service: `namespace/name`, or `cluster:namespace/name` in a cluster with a name. */
-export function serviceName({ cluster, namespace, name }: Service): string {
-  return cluster === undefined ? `${namespace}/${name}` : `${cluster}:${namespace}/${name}`;
-}
 
 /**
  * The name of an object among all clusters. No name in Kubernetes has a colon.

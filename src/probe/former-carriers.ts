@@ -8,8 +8,8 @@ const none: ByFamily = { 4: nobody, 6: nobody };
 interface Entry {
   /** Names of the nodes that have endpoints of the Service. */
   carrying: ByFamily;
-  /** Names of those that have none any more, and since when, in ms. */
-  readonly left: Readonly<Record<Family, Map<string, number>>>;
+  /** Names of those that have none any more, and since when, in ms; undefined: none has lost any yet. */
+  left: Readonly<Record<Family, Map<string, number>>> | undefined;
   /** The names of `left`; another object whenever these change. */
   former: ByFamily;
 }
@@ -54,9 +54,10 @@ export class FormerCarriers {
       return;
     }
     if (entry === undefined) {
-      this.#entries.set(service, { carrying, left: { 4: new Map(), 6: new Map() }, former: none });
+      this.#entries.set(service, { carrying, left: undefined, former: none });
       return;
     }
+    entry.left ??= { 4: new Map(), 6: new Map() };
     let isOther = false;
     for (const of of families) {
       const [before, left] = [entry.carrying[of], entry.left[of]];
@@ -85,7 +86,7 @@ export class FormerCarriers {
     let isAny = false;
     for (const service of this.#leaving) {
       const entry = this.#entries.get(service);
-      if (entry === undefined) continue;
+      if (entry?.left === undefined) continue;
       let isOther = false;
       for (const of of families) {
         for (const [node, since] of entry.left[of])
@@ -101,6 +102,7 @@ export class FormerCarriers {
 
   #note(service: string, entry: Entry): void {
     const { left } = entry;
+    if (left === undefined) return;
     entry.former = { 4: new Set(left[4].keys()), 6: new Set(left[6].keys()) };
     if (left[4].size + left[6].size > 0) this.#leaving.add(service);
     else this.#leaving.delete(service);

@@ -103,6 +103,8 @@ export class ServingTable {
     const before = this.#services.get(key);
     if (before === service) return;
     const isAsked = service?.externalTrafficPolicy === 'Local' && service.healthCheckNodePort !== undefined;
+    // Neither was nor is asked, as nearly all.
+    if (before === undefined && !isAsked && this.#late.isEmpty) return;
     if (isAsked) this.#services.set(key, service);
     else this.#services.delete(key);
     if (!isAsked || how === 'as it is') this.#set(key, noneWaiting, service, now);
@@ -143,6 +145,7 @@ export class ServingTable {
 
   #set(key: string, waiting: Waiting, service: Service | undefined, now: number): void {
     const before = this.waiting(key);
+    if (before === noneWaiting && waiting === noneWaiting && this.#late.isEmpty) return;
     const port = service?.healthCheckNodePort;
     for (const of of families) {
       for (const node of before[of])

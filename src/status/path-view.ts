@@ -11,7 +11,7 @@ import type { ClusterReader } from '../desire/cluster-reader.ts';
 import type { Path } from '../desire/path.ts';
 import { formerNodesOf, resolve } from '../desire/paths.ts';
 import { poolFinder } from '../desire/pools.ts';
-import { type Node, nameInside, type Service, type ServicePort, serviceName } from '../model/cluster.ts';
+import { type Node, nameInside, type Service, type ServicePort } from '../model/cluster.ts';
 import type { Gateway } from '../model/gateway.ts';
 import { type Family, family, type Ip, parseIp } from '../model/ip.ts';
 import type { Probed, ProbedServices, Standing } from '../model/probed.ts';
@@ -99,10 +99,10 @@ export function pathViews(target: PathTarget, inputs: PathViewInputs): readonly 
   const { name } = target;
   // In several clusters `namespace/name` may be one in each.
   const isAsked = (service: Service): boolean =>
-    service.name === name || serviceName(service) === name || nameInside(serviceName(service)) === name;
+    service.name === name || service.key === name || nameInside(service.key) === name;
   return [...cluster.services()]
     .filter(isAsked)
-    .sort((a, b) => (serviceName(a) < serviceName(b) ? -1 : 1))
+    .sort((a, b) => (a.key < b.key ? -1 : 1))
     .flatMap((service) => {
       const eips = namedAddresses(service, gateway);
       return eips.length > 0 ? eips.map((eip) => viewOf(eip, inputs)) : [withoutEip(service, inputs)];
@@ -129,16 +129,16 @@ function viewOf(eip: Ip, { cluster, gateway, probed, problems, lan }: PathViewIn
     const served = servesEip(node, eip, lan);
     return served === undefined ? {} : { served };
   };
-  const waiting = (service: Service): ReadonlySet<string> => probed.waiting(serviceName(service))[of];
+  const waiting = (service: Service): ReadonlySet<string> => probed.waiting(service.key)[of];
   const seen = (service: Service): SeenNodes => ({
     waiting: waiting(service),
-    leaving: probed.leaving(serviceName(service))[of],
+    leaving: probed.leaving(service.key)[of],
   });
   return {
     eip,
     pool: pool && { name: pool.name, networks: pool.addresses },
     services: named
-      .map((service) => serviceView(service, of, holders.has(serviceName(service)), seen(service)))
+      .map((service) => serviceView(service, of, holders.has(service.key), seen(service)))
       .sort((a, b) => Number(b.holds) - Number(a.holds) || (a.name < b.name ? -1 : 1)),
     carriers: (path?.carriers ?? []).map(({ node, ip }) => ({
       node,
@@ -147,14 +147,14 @@ function viewOf(eip: Ip, { cluster, gateway, probed, problems, lan }: PathViewIn
       ...agentOf(nodes.find(({ name }) => name === node)),
     })),
     leftOut: notCarrying(nodes, able, path, of, (node) =>
-      named.some((service) => holders.has(serviceName(service)) && waiting(service).has(node)),
+      named.some((service) => holders.has(service.key) && waiting(service).has(node)),
     ),
     problems: distinct([...found, ...problems.filter((one) => one.eip === eip || one.subject === eip)]),
   };
 }
 
 function withoutEip(service: Service, { problems }: PathViewInputs): PathView {
-  const name = serviceName(service);
+  const name = service.key;
   return {
     eip: undefined,
     pool: undefined,
@@ -168,7 +168,7 @@ function withoutEip(service: Service, { problems }: PathViewInputs): PathView {
 function serviceView(service: Service, of: Family, holds: boolean, seen: SeenNodes): ServiceView {
   const endpoints = usable(service, of, seen);
   return {
-    name: serviceName(service),
+    name: service.key,
     holds,
     type: service.type,
     loadBalancerClass: service.loadBalancerClass,

@@ -3,7 +3,7 @@ import { rawNode, rawService, rawSlice } from '../../lab/cluster/manifests.ts';
 import type { Cluster } from '../../src/cluster/cluster.ts';
 import { GrowingDelta } from '../../src/cluster/delta.ts';
 import { encodeService } from '../../src/cluster/encode.ts';
-import { type Delta, type Origin, type Snapshot, serviceName } from '../../src/model/cluster.ts';
+import type { Delta, Origin, Snapshot } from '../../src/model/cluster.ts';
 import { parseIp } from '../../src/model/ip.ts';
 import { late } from '../patience.ts';
 import { until } from './until.ts';
@@ -67,7 +67,7 @@ export function clusterContract(
           drain: undefined,
         },
       ]);
-      expect(services.map(serviceName)).to.deep.equal(['default/web', 'other/api']);
+      expect(services.map(({ key }) => key)).to.deep.equal(['default/web', 'other/api']);
       expect(services[0]?.ingress).to.deep.equal(['198.51.100.10']);
       expect(services[0]?.endpoints).to.deep.equal([
         { ip: '10.1.0.1', node: 'n1', ready: true, serving: true, terminating: false },
@@ -112,11 +112,11 @@ export function clusterContract(
       await using stage = await open(world);
       const snapshot = await until(stage.cluster, ({ complete }) => complete);
       const { cluster } = stage;
-      expect(
-        [...cluster.services()].sort((a, b) => (serviceName(a) < serviceName(b) ? -1 : 1)),
-      ).to.deep.equal(snapshot.services);
+      expect([...cluster.services()].sort((a, b) => (a.key < b.key ? -1 : 1))).to.deep.equal(
+        snapshot.services,
+      );
       for (const service of snapshot.services) {
-        expect(cluster.service(serviceName(service))).to.equal(service);
+        expect(cluster.service(service.key)).to.equal(service);
       }
       expect(cluster.service('default/none')).to.equal(undefined);
       const { complete, nodes, feeds, problems } = snapshot;
@@ -221,6 +221,7 @@ export function clusterContract(
 
     it('reads back what is encoded', async () => {
       const service = {
+        key: 'default/both',
         namespace: 'default',
         name: 'both',
         uid: 'u',
@@ -317,5 +318,5 @@ function listen(cluster: Cluster): DeltaListener {
 }
 
 function named(snapshot: Snapshot, name: string) {
-  return snapshot.services.find((service) => serviceName(service) === name);
+  return snapshot.services.find((service) => service.key === name);
 }

@@ -1,5 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { expect } from 'chai';
+import { parseIp, parsePrefix } from '../../src/model/ip.ts';
+import type { Route } from '../../src/model/object.ts';
 import { owner } from '../contract/objects.ts';
 import { scope } from '../contract/scenario.ts';
 import { late, patience } from '../patience.ts';
@@ -47,7 +49,45 @@ describeOnKernel('the monitor', () => {
       hops: [{ via: '10.0.0.2', link: index, weight: 1 }],
     });
   });
+
+  it('hears nothing of the routes that we change ourselves, however many', async () => {
+    const link = await fixture.addLink('eip-lan', '10.0.0.1/24');
+    const end = new AbortController();
+    const hints = fixture.kernel.hints(AbortSignal.any([end.signal, late()]));
+    const routes = Array.from({ length: flood }, (_, i) => ownRoute(`198.18.${i >> 8}.${i & 255}`, link));
+    // They fill one batch, which the kernel does before anybody could drain the socket.
+    const added = await fixture.kernel.apply(
+      routes.map((want) => ({ verb: 'add', want })),
+      late(),
+    );
+    const deleted = await fixture.kernel.apply(
+      routes.map((have) => ({ verb: 'delete', have })),
+      late(),
+    );
+    expect([...added, ...deleted].filter((refused) => refused !== undefined)).to.deep.equal([]);
+    execFileSync('ip', ['route', 'add', '192.0.2.1', 'via', '10.0.0.2', 'proto', `${owner.protocol}`]);
+    const heard: string[] = [];
+    for await (const { kind } of hints) {
+      heard.push(kind);
+      if (kind === 'route') end.abort();
+    }
+    expect(heard).to.deep.equal(['route']);
+  });
 });
+
+function ownRoute(address: string, link: number): Route {
+  return {
+    kind: 'route',
+    table: 254,
+    dst: parsePrefix(address),
+    metric: 0,
+    protocol: owner.protocol,
+    type: 'unicast',
+    nhid: undefined,
+    hops: [{ via: parseIp('10.0.0.2'), link, weight: 1 }],
+    src: undefined,
+  };
+}
 
 describeOnKernel('an open kernel port', () => {
   const source = new URL('../../src/kernel/linux.ts', import.meta.url).href;

@@ -8,7 +8,7 @@ import type { Cluster } from '../../../src/cluster/cluster.ts';
 import { partOf, unionOf } from '../../../src/cluster/clusters.ts';
 import { GrowingDelta } from '../../../src/cluster/delta.ts';
 import { remembered } from '../../../src/cluster/remembered.ts';
-import { type Delta, serviceName } from '../../../src/model/cluster.ts';
+import type { Delta } from '../../../src/model/cluster.ts';
 
 /** The same objects in both, but for the addresses. */
 function filled(name: string, ip: string): MemoryCluster {
@@ -51,9 +51,10 @@ describe('several clusters', () => {
       'east:n1 east 10.0.0.11',
       'west:n1 west 10.0.0.21',
     ]);
-    expect(
-      services.map((one) => `${serviceName(one)} on ${one.endpoints.map(({ node }) => node)}`),
-    ).to.deep.equal(['east:default/web on east:n1', 'west:default/web on west:n1']);
+    expect(services.map((one) => `${one.key} on ${one.endpoints.map(({ node }) => node)}`)).to.deep.equal([
+      'east:default/web on east:n1',
+      'west:default/web on west:n1',
+    ]);
     expect([...union.services()]).to.deep.equal(services);
     expect(union.service('west:default/web')).to.equal(services[1]);
     expect(union.service('default/web')).to.equal(undefined);
@@ -88,7 +89,7 @@ describe('several clusters', () => {
     expect(union.snapshot()).to.equal(before);
     expect(union.overview()).to.equal(union.overview());
     east.set(rawService('more', { eips: ['198.51.100.11'] }));
-    expect(union.snapshot().services.map(serviceName)).to.deep.equal([
+    expect(union.snapshot().services.map(({ key }) => key)).to.deep.equal([
       'east:default/more',
       'east:default/web',
       'west:default/web',
@@ -155,9 +156,10 @@ describe('several clusters', () => {
       await using union = unionOf(parts);
       const { nodes, services, clusters, complete } = union.snapshot();
       expect(nodes.map(({ name }) => name)).to.deep.equal(['east:n1', 'west:n1']);
-      expect(
-        services.map((one) => `${serviceName(one)} on ${one.endpoints.map(({ node }) => node)}`),
-      ).to.deep.equal(['east:default/web on east:n1', 'west:default/web on west:n1']);
+      expect(services.map((one) => `${one.key} on ${one.endpoints.map(({ node }) => node)}`)).to.deep.equal([
+        'east:default/web on east:n1',
+        'west:default/web on west:n1',
+      ]);
       expect(complete).to.equal(false);
       expect(clusters).to.deep.equal([
         { name: 'east', complete: false, remembered: true },

@@ -82,6 +82,7 @@ describe('decodeService', () => {
     expect(decodeService(raw)).to.deep.equal({
       key: 'default/web',
       object: {
+        key: 'default/web',
         namespace: 'default',
         name: 'web',
         uid: 'uid-web',

@@ -15,14 +15,7 @@ import { fileCluster } from '../../../src/cluster/file.ts';
 import { resourceOf } from '../../../src/cluster/raw.ts';
 import { remembered } from '../../../src/cluster/remembered.ts';
 import { ClusterStore } from '../../../src/cluster/store.ts';
-import {
-  type Delta,
-  type Endpoint,
-  type Node,
-  type Service,
-  serviceName,
-  type Texts,
-} from '../../../src/model/cluster.ts';
+import type { Delta, Endpoint, Node, Service, Texts } from '../../../src/model/cluster.ts';
 import { compareIp, type Ip, ipFromBytes } from '../../../src/model/ip.ts';
 import { until } from '../../contract/until.ts';
 
@@ -538,7 +531,7 @@ describe('what is encoded', () => {
     fc
       .tuple(fc.subarray([...names]), name)
       .map(([keys, value]) => Object.fromEntries(keys.map((key) => [key, value])));
-  const bare: fc.Arbitrary<Service> = fc.record({
+  const bare: fc.Arbitrary<Omit<Service, 'key'>> = fc.record({
     namespace: name,
     name,
     uid: name,
@@ -584,7 +577,11 @@ describe('what is encoded', () => {
       .map((list) => list.sort((a, b) => compareIp(a.ip, b.ip))),
     slicesKnown: fc.boolean(),
   });
-  const service = bare.map((one) => ({ ...one, slicesKnown: one.slicesKnown || one.endpoints.length > 0 }));
+  const service = bare.map((one) => ({
+    ...one,
+    key: `${one.namespace}/${one.name}`,
+    slicesKnown: one.slicesKnown || one.endpoints.length > 0,
+  }));
 
   it('loses nothing on the way out and back in', () => {
     const byName = { selector: (each: { name: string }) => each.name, maxLength: 4 };
@@ -592,7 +589,7 @@ describe('what is encoded', () => {
       fc.property(fc.uniqueArray(node, byName), fc.uniqueArray(service, byName), (nodes, services) => {
         const lines = [
           ...nodes.map((each) => logLine('Node', each.name, [encodeNode(each)])),
-          ...services.map((each) => logLine('Service', serviceName(each), encodeService(each))),
+          ...services.map((each) => logLine('Service', each.key, encodeService(each))),
         ];
         const store = new ClusterStore();
         for (const object of readLog(Buffer.from(`eiproute-cluster-log 2\n${lines.join('')}`)).objects) {

@@ -119,8 +119,8 @@ describe('acceptance: which nodes carry an EIP', () => {
   });
 
   it('41. two Services on one EIP share the nodes that can serve both; when one goes, the route stays', async () => {
-    const a = { ...local([endpoint('n1'), endpoint('n2')]), name: 'a' };
-    const b = { ...local([endpoint('n2'), endpoint('n3')]), name: 'b' };
+    const a = { ...local([endpoint('n1'), endpoint('n2')]), key: 'default/a', name: 'a' };
+    const b = { ...local([endpoint('n2'), endpoint('n3')]), key: 'default/b', name: 'b' };
     const scene = new Scene(snapshot(threeNodes, [a, b]));
     await scene.round();
     expect(routed(scene)).to.deep.equal([n2]);
@@ -144,8 +144,8 @@ describe('acceptance: which nodes carry an EIP', () => {
   });
 
   it('44. Services that cannot share their EIP are reported, and the route does not flap', async () => {
-    const a = { ...local([endpoint('n1')]), name: 'a' };
-    const b = { ...local([endpoint('n2')]), name: 'b' };
+    const a = { ...local([endpoint('n1')]), key: 'default/a', name: 'a' };
+    const b = { ...local([endpoint('n2')]), key: 'default/b', name: 'b' };
     const scene = new Scene(snapshot(threeNodes, [b, a]));
     const report = await scene.round();
     expect(report.problems.map(({ code }) => code)).to.include('eip-no-common-node');
@@ -154,7 +154,10 @@ describe('acceptance: which nodes carry an EIP', () => {
   });
 
   it('45. the same cluster in any order comes to the same kernel, and a node of no weight changes nothing', async () => {
-    const services = [service('web', [eip]), { ...local([endpoint('n2')]), name: 'own', ingress: [] }];
+    const services = [
+      service('web', [eip]),
+      { ...local([endpoint('n2')]), key: 'default/own', name: 'own', ingress: [] },
+    ];
     const forward = new Scene(snapshot(threeNodes, services));
     await forward.round();
     const backward = new Scene(snapshot([...threeNodes].reverse(), [...services].reverse()));

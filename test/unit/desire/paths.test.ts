@@ -169,7 +169,10 @@ describe('an EIP', () => {
   });
 
   it('of the same name in two namespaces belongs to both', () => {
-    const services = [local('web', ['n1']), { ...local('web', ['n1']), namespace: 'other' }];
+    const services = [
+      local('web', ['n1']),
+      { ...local('web', ['n1']), key: 'other/web', namespace: 'other' },
+    ];
     expect(routed(services)).to.deep.equal([`${eip} <- default/web other/web -> n1*1`]);
   });
 });

@@ -9,9 +9,9 @@ import type { Task } from '../../../src/ipam/due.ts';
 import {
   type Delta,
   type Overview,
+  qualified,
   type Service,
   type Snapshot,
-  serviceName,
 } from '../../../src/model/cluster.ts';
 import { parseIp } from '../../../src/model/ip.ts';
 import { snapshot } from '../../scene.ts';
@@ -28,7 +28,8 @@ async function pass(clock: VirtualClock, ms: number): Promise<void> {
 }
 
 function of(cluster: string, ...args: Parameters<typeof asking>): Service {
-  return { ...asking(...args), cluster };
+  const service = asking(...args);
+  return { ...service, key: qualified(cluster, service.key), cluster };
 }
 
 describe('the allocation over two clusters', () => {
@@ -131,7 +132,7 @@ describe('the allocation over two clusters', () => {
     const also = { annotations: { ...key.annotations, ...named('198.51.100.0').annotations } };
     at.west.put(of('west', 's3', also, port(82)));
     await pass(clock, 60_000);
-    expect(at.services.map((one) => `${serviceName(one)} ${one.ingress}`)).to.deep.equal([
+    expect(at.services.map((one) => `${one.key} ${one.ingress}`)).to.deep.equal([
       'west:default/s1 198.51.100.0',
       'west:default/s2 198.51.100.0',
       'west:default/s3 198.51.100.0',
@@ -202,7 +203,7 @@ describe('the allocation over two clusters', () => {
         finalizer: async () => ({ kind: 'done' }),
         event: async () => ({ kind: 'done' }),
         status: async (service, patch) => {
-          given.push(`${serviceName(service)} ${patch.ingress}`);
+          given.push(`${service.key} ${patch.ingress}`);
           cluster.write(service, patched(service, patch));
           return { kind: 'done' };
         },
@@ -304,7 +305,7 @@ class Unheard implements Cluster {
   }
 
   service(key: string): Service | undefined {
-    return this.shown.find((one) => serviceName(one) === key);
+    return this.shown.find((one) => one.key === key);
   }
 
   services(): Iterable<Service> {
@@ -313,7 +314,7 @@ class Unheard implements Cluster {
 
   write(before: Service, after: Service): void {
     this.shown = this.shown.map((one) => (one === before ? after : one));
-    this.#signal.notify({ ...nothing, services: new Set([serviceName(after)]) });
+    this.#signal.notify({ ...nothing, services: new Set([after.key]) });
   }
 
   changes(signal: AbortSignal): AsyncIterable<Delta> {
@@ -444,7 +445,7 @@ class Story implements AsyncDisposable {
   check(): void {
     expect(this.#at.twice).to.deep.equal([]);
     for (const one of this.#at.services) {
-      const key = serviceName(one);
+      const key = one.key;
       const ips = one.ingress.join(' ');
       const before = this.#given.get(key);
       if (before !== undefined) expect(ips, `${key} keeps what it was given`).to.equal(before);
@@ -458,7 +459,7 @@ class Story implements AsyncDisposable {
     const isAlone = this.#at.services.every(
       (other) => other === one || !one.ingress.some((ip) => other.ingress.includes(ip)),
     );
-    return isPlain && isAlone && !this.#fresh.has(serviceName(one));
+    return isPlain && isAlone && !this.#fresh.has(one.key);
   }
 
   /** All is well again: whoever waits, waits for a reason. */
@@ -472,7 +473,7 @@ class Story implements AsyncDisposable {
       ({ ingress, type, request }) =>
         type === 'LoadBalancer' && ingress.length === 0 && Object.keys(request.annotations).length === 0,
     );
-    if (used.size < 4) expect(waiting.map(serviceName)).to.deep.equal([]);
+    if (used.size < 4) expect(waiting.map(({ key }) => key)).to.deep.equal([]);
     // And another start changes nothing.
     const before = this.#statuses();
     await this.#at.end('g1', 'killed');
@@ -516,7 +517,7 @@ class Story implements AsyncDisposable {
   }
 
   #statuses(): readonly string[] {
-    return this.#at.services.map((one) => `${serviceName(one)} ${one.ingress}`).sort();
+    return this.#at.services.map((one) => `${one.key} ${one.ingress}`).sort();
   }
 
   #next(): number {

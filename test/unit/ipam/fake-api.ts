@@ -2,13 +2,7 @@ import type { Cluster } from '../../../src/cluster/cluster.ts';
 import { type GrowingDelta, mergeDelta, nothing } from '../../../src/cluster/delta.ts';
 import { Signal } from '../../../src/cluster/signal.ts';
 import type { Outcome, StatusPatch, Writer } from '../../../src/cluster/writer.ts';
-import {
-  type Delta,
-  type Overview,
-  type Service,
-  type Snapshot,
-  serviceName,
-} from '../../../src/model/cluster.ts';
+import type { Delta, Overview, Service, Snapshot } from '../../../src/model/cluster.ts';
 import { compareIp, type Ip } from '../../../src/model/ip.ts';
 import { cannotShare, sharingOf } from '../../../src/model/sharing.ts';
 import { snapshot } from '../../scene.ts';
@@ -55,7 +49,7 @@ export class FakeApi implements Cluster, Writer {
 
   /** A person creates a Service, or changes its spec; the status stays, but without its type it has no addresses. */
   put(service: Service): void {
-    const before = this.objects.get(serviceName(service))?.service;
+    const before = this.objects.get(service.key)?.service;
     const { deleting = false } = before ?? {};
     const ingress = service.type === 'LoadBalancer' ? (before?.ingress ?? []) : [];
     const { conditions = [], finalizer = false } = before?.request ?? {};
@@ -93,7 +87,7 @@ export class FakeApi implements Cluster, Writer {
       [],
       [...this.#shown.values()]
         .flatMap(({ service }) => service ?? [])
-        .sort((a, b) => (serviceName(a) < serviceName(b) ? -1 : 1)),
+        .sort((a, b) => (a.key < b.key ? -1 : 1)),
     );
     return this.#snapshot;
   }
@@ -131,7 +125,7 @@ export class FakeApi implements Cluster, Writer {
 
   async #write(service: Service, change: (now: Service) => Service, signal: AbortSignal): Promise<Outcome> {
     const { clock, answers, fate } = this.#options;
-    const key = serviceName(service);
+    const key = service.key;
     const shown = this.#shown.get(key);
     if (shown?.service !== service) return { kind: 'stale' };
     await clock.sleep(2, signal);
@@ -155,12 +149,12 @@ export class FakeApi implements Cluster, Writer {
 
   #change(service: Service): void {
     this.#number += 1;
-    this.#tell(serviceName(service), { number: this.#number, service });
+    this.#tell(service.key, { number: this.#number, service });
   }
 
   #remove(service: Service): void {
     this.#number += 1;
-    this.#tell(serviceName(service), { number: this.#number, service: undefined });
+    this.#tell(service.key, { number: this.#number, service: undefined });
   }
 
   #tell(key: string, version: Version): void {

@@ -2,7 +2,7 @@ import { Allocator, type Terms } from '../../../src/ipam/allocator.ts';
 import type { Decision } from '../../../src/ipam/decision.ts';
 import { due, type EventDraft, type Task } from '../../../src/ipam/due.ts';
 import type { Allocation } from '../../../src/model/allocation.ts';
-import { type AllocationRequest, type Service, serviceName } from '../../../src/model/cluster.ts';
+import type { AllocationRequest, Service } from '../../../src/model/cluster.ts';
 import type { Pool } from '../../../src/model/gateway.ts';
 import { type Ip, parseIp, parsePrefix } from '../../../src/model/ip.ts';
 import { openTerms, type PoolTerms } from '../../../src/model/pool.ts';
@@ -76,7 +76,7 @@ export class FakeCluster {
 
   /** Adds or replaces Services, and writes until there is nothing to write. */
   set(...services: readonly Service[]): void {
-    for (const one of services) this.services.set(serviceName(one), one);
+    for (const one of services) this.services.set(one.key, one);
     this.allocator.observe(services, []);
     this.settle();
   }
@@ -139,7 +139,7 @@ export class FakeCluster {
   }
 
   due(one: Service): Task | undefined {
-    return due(one, this.allocator.decisions.get(serviceName(one)), {
+    return due(one, this.allocator.decisions.get(one.key), {
       allocation: this.#terms.allocation,
       routed: this.routed,
       answered: this.answered,
@@ -175,7 +175,7 @@ export class FakeCluster {
   }
 
   #write(one: Service, task: Task): void {
-    const key = serviceName(one);
+    const key = one.key;
     const end = this.allocator.begin(one, task);
     const now = this.#apply(one, task);
     for (const ip of now.ingress) if (!one.ingress.includes(ip)) this.#checkAlone(ip, now);
@@ -198,7 +198,7 @@ export class FakeCluster {
     if (task.kind === 'finalizer') {
       return { ...one, request: { ...one.request, finalizer: task.verb === 'add' } };
     }
-    for (const note of task.events) this.notes.push({ ...note, service: serviceName(one) });
+    for (const note of task.events) this.notes.push({ ...note, service: one.key });
     return patched(one, task);
   }
 }

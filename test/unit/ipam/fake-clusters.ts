@@ -5,13 +5,7 @@ import { Signal } from '../../../src/cluster/signal.ts';
 import type { StatusPatch, Writer } from '../../../src/cluster/writer.ts';
 import { type Lease, type Leases, type Outcome, RequestError } from '../../../src/cluster/writer.ts';
 import { Allocating } from '../../../src/daemon/allocation.ts';
-import {
-  type Delta,
-  type Overview,
-  type Service,
-  type Snapshot,
-  serviceName,
-} from '../../../src/model/cluster.ts';
+import type { Delta, Overview, Service, Snapshot } from '../../../src/model/cluster.ts';
 import type { Pool } from '../../../src/model/gateway.ts';
 import { cannotShare, sharingOf } from '../../../src/model/sharing.ts';
 import { gateway as gatewayOf, snapshot } from '../../scene.ts';
@@ -40,7 +34,7 @@ export class FakeApiServer {
 
   /** A person creates a Service or changes its spec. */
   put(service: Service): void {
-    const before = this.services.get(serviceName(service));
+    const before = this.services.get(service.key);
     if (before?.deleting === true) return;
     const ingress = service.type === 'LoadBalancer' ? (before?.ingress ?? []) : [];
     const { conditions = [], finalizer = false } = before?.request ?? {};
@@ -56,8 +50,8 @@ export class FakeApiServer {
   }
 
   set(service: Service): void {
-    this.services.set(serviceName(service), service);
-    this.#tell(serviceName(service));
+    this.services.set(service.key, service);
+    this.#tell(service.key);
   }
 
   remove(key: string): void {
@@ -190,7 +184,7 @@ export class View implements Cluster, Writer, Leases {
   }
 
   async #write(service: Service, next: Service, signal: AbortSignal): Promise<Outcome> {
-    const key = serviceName(service);
+    const key = service.key;
     await this.#clock.sleep(2, signal);
     if (!this.#isReached) return broken;
     const now = this.#api.services.get(key);
@@ -261,7 +255,7 @@ export class FakeClusters implements AsyncDisposable {
 
   /** What one Service shows, in words; empty: nothing. */
   ips(key: string): string {
-    return this.services.find((one) => serviceName(one) === key)?.ingress.join(' ') ?? '';
+    return this.services.find((one) => one.key === key)?.ingress.join(' ') ?? '';
   }
 
   /** Whether a gateway reaches a cluster. */
@@ -338,7 +332,7 @@ export class FakeClusters implements AsyncDisposable {
       for (const other of this.services) {
         if (other === after || other.type !== 'LoadBalancer' || !other.ingress.includes(ip)) continue;
         if (cannotShare(sharingOf(after), sharingOf(other)) !== undefined)
-          this.twice.push(`${ip} is shown by ${serviceName(other)} and ${serviceName(after)}`);
+          this.twice.push(`${ip} is shown by ${other.key} and ${after.key}`);
       }
     }
   }

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { type Allocator, allocate } from '../../../src/ipam/allocator.ts';
 import { PoolRange } from '../../../src/ipam/pool-range.ts';
 import { allocatedText, allocatedTo } from '../../../src/model/allocated-condition.ts';
-import { type AllocationRequest, type Service, serviceName } from '../../../src/model/cluster.ts';
+import type { AllocationRequest, Service } from '../../../src/model/cluster.ts';
 import { type Ip, parseIp, parsePrefix } from '../../../src/model/ip.ts';
 import { cannotShare } from '../../../src/model/sharing.ts';
 import { request, service } from '../../scene.ts';
@@ -71,7 +71,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 function take(cluster: FakeCluster, each: Step): void {
   switch (each.kind) {
     case 'set': {
-      const before = cluster.services.get(serviceName(each.service));
+      const before = cluster.services.get(each.service.key);
       const { type } = each.service;
       const ingress = type === 'LoadBalancer' ? (before?.ingress ?? []) : [];
       const { conditions = [], finalizer = false } = before?.request ?? {};
@@ -169,7 +169,7 @@ describe('the assignments, whatever happens', () => {
         settled.set(...services);
         const before = assignments(settled.allocator);
         for (const each of shuffled) {
-          const now = settled.at(serviceName(each));
+          const now = settled.at(each.key);
           settled.allocator.observe([{ ...now, request: { ...now.request } }], []);
           settled.converge();
         }
@@ -188,7 +188,7 @@ describe('the assignments, whatever happens', () => {
             ([, { unsatisfied }]) => unsatisfied === undefined,
           );
           const before = new Map(content.map(([key, { ips }]) => [key, ips]));
-          const changed = each.kind === 'set' ? serviceName(each.service) : undefined;
+          const changed = each.kind === 'set' ? each.service.key : undefined;
           take(cluster, each);
           for (const [key, ips] of before) {
             const after = cluster.allocator.decisions.get(key);

@@ -3,7 +3,6 @@ import type { Outcome, Writer } from '../../../src/cluster/writer.ts';
 import type { Task } from '../../../src/ipam/due.ts';
 import { WorkQueue } from '../../../src/ipam/work-queue.ts';
 import { WriteQueue } from '../../../src/ipam/write-queue.ts';
-import { serviceName } from '../../../src/model/cluster.ts';
 import { late } from '../../patience.ts';
 import { VirtualClock } from '../cluster/virtual-clock.ts';
 import { asking } from './fake-cluster.ts';
@@ -73,7 +72,7 @@ class Run {
   #write(key: string): void {
     const service = asking(key.slice('default/'.length));
     const ended = (outcome: Outcome): void => {
-      if (outcome.kind === 'done') this.left.delete(serviceName(service));
+      if (outcome.kind === 'done') this.left.delete(service.key);
     };
     this.writes.start(service, task, ended, this.#stop.signal);
   }
