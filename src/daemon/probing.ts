@@ -77,7 +77,7 @@ const leavePace = 25;
  * when the API has taken the write. The table of an agent followed that by 130 ms, and by 215 at most, on a machine with a
  * load of four for each core; a thousand agents have to be sent it. The longest one has room for a write a second.
  */
-const leaveTerms: LeavingTerms = { lead: 500, longest: 2000, after: drainLead, most: mostLeaving };
+const leaveTerms: LeavingTerms = { lead: 500, longest: 3000, after: drainLead, most: mostLeaving };
 
 /** The probe of a gateway: which nodes to ask, and what its answers are for. */
 export class Probing implements Probed {

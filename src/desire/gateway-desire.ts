@@ -135,7 +135,7 @@ export class GatewayDesire implements Desire {
       unfinished =
         this.#routes?.table.update(changes, this.#reserved, kernel, this.#probed.standings) ?? false;
     }
-    this.#setProbeTables(kernel, lan !== undefined);
+    this.#setProbeTables(lan !== undefined);
     const written = this.#routes?.table.takeWritten() ?? [];
     const groups = this.#routes?.table.takeWrittenGroups() ?? [];
     const isAnew = this.#routes !== before;
@@ -309,15 +309,15 @@ export class GatewayDesire implements Desire {
     if (!isSame) this.table.set(object, why, key);
   }
 
-  #setProbeTables({ refused, refusals }: KernelState, isAlive: boolean): void {
+  #setProbeTables(isAlive: boolean): void {
     const { probePaths: paths } = this.#probed;
     const known = this.#probePaths;
-    if (known?.paths === paths && known.isAlive === isAlive && this.#refusals === refusals) return;
+    if (known?.paths === paths && known.isAlive === isAlive) return;
     this.#probePaths = { paths, isAlive };
     for (const version of [4, 6] as const) {
       const before = this.#probeTables.get(version);
       const table = isAlive ? probeTable(this.#gateway, paths[version], version) : undefined;
-      if (table === undefined || refused.has(keyOf(table))) {
+      if (table === undefined) {
         if (before !== undefined) this.table.delete(before);
         this.#probeTables.delete(version);
         continue;

@@ -70,7 +70,7 @@ export function gatewayObjects(
   const { standings } = probed;
   for (const version of [4, 6] as const) {
     const table = lan && probeTable(gateway, probed.probePaths[version], version);
-    if (table !== undefined && !refused.has(keyOf(table))) add(table, probeWhy);
+    if (table !== undefined) add(table, probeWhy);
   }
   problems.push(...eipRoutes(found.paths, { gateway, owner, lan, reserved, have, refused, standings }, add));
   if (usesNat(gateway)) {

@@ -71,6 +71,18 @@ export const counterExamples: readonly (readonly [reason: string, history: Histo
     },
   ],
   [
+    'a table of nftables by which nodes are asked was refused, and something changes that has nothing to do with it',
+    {
+      nodes: ['n1', 'n2'],
+      nat: 'all pools',
+      steps: [
+        { kind: 'refuse', chance: 1 },
+        { kind: 'stand', name: 'n1', of: 4, to: 'waiting' },
+        { kind: 'refuse', chance: 0 },
+      ],
+    },
+  ],
+  [
     'an EIP of a Local and a Cluster Service waits for the node of the Local one',
     {
       nodes: [],
