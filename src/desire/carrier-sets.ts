@@ -125,5 +125,5 @@ function newSet(carriers: readonly Carrier[]): CarrierSet {
 }
 
 function keyOf(carriers: readonly Carrier[], version: Family): string {
-  return `${version} ${carriers.map(({ node, ip, weight }) => `${node}=${ip}*${weight}`).join(' ')}`;
+  return `${version} ${carriers.map(({ node, ip, weight, place }) => `${node}=${ip}*${weight}${place === undefined ? '' : `@${place}`}`).join(' ')}`;
 }

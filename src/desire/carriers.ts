@@ -10,12 +10,16 @@ export interface Carrier {
   readonly ip: Ip;
   /** 1..256; 1 unless nodes are weighed by their endpoints. */
   readonly weight: number;
+  /** The address that its place in a group goes by, where that is another one; see `byPlace`. */
+  readonly place?: Ip;
 }
 
 /** A node that can be a nexthop, with its first InternalIP of each family. */
 export interface Candidate {
   readonly ipv4: Ip | undefined;
   readonly ipv6: Ip | undefined;
+  /** What it had until lately, when it was made anew with others. */
+  readonly before?: Candidate;
 }
 
 /** The address of a family; undefined: the node has none, or cannot be a nexthop. */
@@ -62,7 +66,11 @@ export function candidates(nodes: readonly Node[], lately: FormerNodes = noForme
   const byName = new Map<string, Candidate>();
   const clusters = new Map<string | undefined, Map<string, Candidate>>();
   for (const { name, cluster, addresses } of [...able].sort((a, b) => (a.name < b.name ? -1 : 1))) {
-    const candidate = candidateOf(addresses);
+    const former = lately.deleted.get(name);
+    const candidate = {
+      ...candidateOf(addresses),
+      ...(former === undefined ? {} : { before: candidateOf(former) }),
+    };
     byName.set(name, candidate);
     const inside = clusters.get(cluster);
     if (inside) inside.set(name, candidate);
@@ -121,9 +129,19 @@ function carriersOf(nodes: ReadonlyMap<string, Candidate>, of: Family): Readonly
   const all = new Map<Ip, Carrier>();
   for (const [node, candidate] of nodes) {
     const ip = addressIn(candidate, of);
-    if (ip !== undefined && !all.has(ip)) all.set(ip, { node, ip, weight: 1 });
+    if (ip !== undefined && !all.has(ip)) all.set(ip, carrierOf(node, ip, placeOf(candidate, of), 1));
   }
   return all;
+}
+
+/** undefined: its place goes by its address. */
+function placeOf(candidate: Candidate | undefined, of: Family): Ip | undefined {
+  const place = addressIn(candidate?.before, of);
+  return place === addressIn(candidate, of) ? undefined : place;
+}
+
+function carrierOf(node: string, ip: Ip, place: Ip | undefined, weight: number): Carrier {
+  return place === undefined ? { node, ip, weight } : { node, ip, weight, place };
 }
 
 /** Addresses among the InternalIPs of nodes that no node can have, and those that nodes of two clusters have. */
@@ -271,12 +289,16 @@ export function carriers(
   const chosen = new Map<Ip, Carrier>();
   const counts = countByNode(endpoints);
   for (const node of [...counts.keys()].sort()) {
-    const ip = addressIn(nodes.byName.get(node), of);
+    const candidate = nodes.byName.get(node);
+    const ip = addressIn(candidate, of);
     if (ip === undefined) continue;
     const twin = chosen.get(ip);
     const count = (counts.get(node) ?? 0) + (twin?.weight ?? 0);
     const weight = weighing === 'endpoints' ? Math.min(count, heaviest) : 1;
-    chosen.set(ip, { node: twin?.node ?? node, ip, weight });
+    chosen.set(
+      ip,
+      carrierOf(twin?.node ?? node, ip, twin === undefined ? placeOf(candidate, of) : twin.place, weight),
+    );
   }
   const { former } = seen;
   if (former === undefined || weighing !== 'equal') return [...chosen.values()];

@@ -5,6 +5,14 @@ import type { Carrier } from './carriers.ts';
 export const heaviest = 256;
 
 /**
+ * The order of the members of a group: that of the nodes' addresses, so that two gateways with different histories send a flow to the
+ * same node. A node that was made anew with another address keeps its former place for a while.
+ */
+export function byPlace(a: Carrier, b: Carrier): number {
+  return compareIp(a.place ?? a.ip, b.place ?? b.ip) || compareIp(a.ip, b.ip);
+}
+
+/**
  * Some of the carriers, with such weights that every flow of theirs stays where it is.
  *
  * A plain group divides the range of the hash among its members in their order, by their weights. The part of one that
@@ -12,7 +20,7 @@ export const heaviest = 256;
  * other. The limits between the parts of the rest stay, and are where they were when it comes back. A hash that is
  * divided evenly again would move up to every second flow of the others.
  *
- * @returns in the order of the addresses
+ * @returns in the order of their places
  */
 export function covering(
   carriers: readonly Carrier[],
@@ -21,7 +29,7 @@ export function covering(
   const kept: { readonly carrier: Carrier; weight: number }[] = [];
   /** Of those left out since the last one that stays. */
   let gap = 0;
-  for (const carrier of [...carriers].sort((a, b) => compareIp(a.ip, b.ip))) {
+  for (const carrier of [...carriers].sort(byPlace)) {
     if (!stays(carrier)) {
       gap += carrier.weight;
       continue;

@@ -1,6 +1,6 @@
 import type { Refusals, Why } from '../model/desired-object.ts';
 import type { Gateway } from '../model/gateway.ts';
-import { compareIp, type Family, family, hostPrefix, type Ip } from '../model/ip.ts';
+import { type Family, family, hostPrefix, type Ip } from '../model/ip.ts';
 import type { Listing } from '../model/listing.ts';
 import {
   type KernelObject,
@@ -16,6 +16,7 @@ import type { Standing } from '../model/probed.ts';
 import type { Problem } from '../model/problem.ts';
 import { answering } from './answering.ts';
 import type { Carrier } from './carriers.ts';
+import { byPlace } from './covering.ts';
 import { type Demand, groups, signature } from './groups.ts';
 import { type Nexthops, nexthops } from './nexthops.ts';
 import type { Path } from './path.ts';
@@ -113,14 +114,14 @@ function bundle(
 }
 
 /**
- * The members of the group of some carriers, in the order of the nodes' addresses: the kernel selects a member by its
+ * The members of the group of some carriers, in the order of their places: the kernel selects a member by its
  * position, so two gateways send a flow to the same node although their ids differ.
  *
  * @param idOf the nexthop of an address; undefined: the node is left out
  */
 function membersOf(carriers: readonly Carrier[], idOf: (ip: Ip) => number | undefined): readonly Member[] {
   const members: Member[] = [];
-  for (const { ip, weight } of [...carriers].sort((a, b) => compareIp(a.ip, b.ip))) {
+  for (const { ip, weight } of [...carriers].sort(byPlace)) {
     const id = idOf(ip);
     if (id !== undefined) members.push({ id, weight });
   }

@@ -1,11 +1,12 @@
 import type { DesiredTable } from '../model/desired.ts';
-import { compareIp, type Ip, type Prefix } from '../model/ip.ts';
+import type { Ip, Prefix } from '../model/ip.ts';
 import type { Link, Nexthop, NexthopGroup } from '../model/object.ts';
 import type { Owner } from '../model/owner.ts';
 import type { Standing } from '../model/probed.ts';
 import type { Problem } from '../model/problem.ts';
 import { answering } from './answering.ts';
 import type { Carrier } from './carriers.ts';
+import { byPlace } from './covering.ts';
 import { nexthopWhy } from './eip-routes.ts';
 import { IdRange } from './ids.ts';
 import type { KernelView } from './kernel-view.ts';
@@ -209,7 +210,7 @@ export class NexthopTable {
   }
 
   /**
-   * The carriers that the kernel accepts and that are to get traffic, in the order of their addresses; undefined: some are not tried
+   * The carriers that the kernel accepts and that are to get traffic, in the order of their places; undefined: some are not tried
    * yet.
    */
   usable(carriers: readonly Carrier[]): readonly Carrier[] | undefined {
@@ -217,7 +218,7 @@ export class NexthopTable {
     const accepted = carriers.filter(
       ({ ip }) => this.#hops.get(ip)?.isAccepted === true && this.#barFor(ip) === undefined,
     );
-    return [...answering(accepted, this.#standings, this.#groups)].sort((a, b) => compareIp(a.ip, b.ip));
+    return [...answering(accepted, this.#standings, this.#groups)].sort(byPlace);
   }
 
   /** The members of a group as carriers; undefined: some of them are none of our nexthops. */
@@ -228,7 +229,7 @@ export class NexthopTable {
       if (carrier === undefined) return undefined;
       carriers.push(carrier);
     }
-    return carriers.sort((a, b) => compareIp(a.ip, b.ip));
+    return carriers.sort(byPlace);
   }
 
   /** The carrier that a nexthop in the kernel leads to; undefined: it is none of ours. */

@@ -304,7 +304,11 @@ const unnamed: Resolved = { path: undefined, problems: none };
 function sameCarriers(a: readonly Carrier[], b: readonly Carrier[]): boolean {
   return (
     a.length === b.length &&
-    a.every((one, i) => one.ip === b[i]?.ip && one.node === b[i].node && one.weight === b[i].weight)
+    a.every((one, i) => {
+      const other = b[i];
+      const isSame = one.ip === other?.ip && one.node === other.node;
+      return isSame && one.weight === other.weight && one.place === other.place;
+    })
   );
 }
 
@@ -322,10 +326,12 @@ function* changedKeys(
   after: ReadonlyMap<string, Candidate>,
 ): Generator<string> {
   for (const name of before.keys()) if (!after.has(name)) yield name;
-  for (const [name, { ipv4, ipv6 }] of after) {
-    const known = before.get(name);
-    if (known === undefined || known.ipv4 !== ipv4 || known.ipv6 !== ipv6) yield name;
-  }
+  for (const [name, candidate] of after) if (!isSameCandidate(before.get(name), candidate)) yield name;
+}
+
+function isSameCandidate(a: Candidate | undefined, b: Candidate | undefined): boolean {
+  if (a === undefined || b === undefined) return a === b;
+  return a.ipv4 === b.ipv4 && a.ipv6 === b.ipv6 && isSameCandidate(a.before, b.before);
 }
 
 function addressesOf(node: Candidate | undefined): readonly Ip[] {

@@ -63,7 +63,10 @@ export type ByFamily = Readonly<Record<Family, ReadonlySet<string>>>;
 
 /** Nodes that carried until lately, and carry no more whatever the Service: they were deleted, or left out. */
 export interface FormerNodes {
-  /** The addresses of those that were deleted, by name, as they were last. */
+  /**
+   * The addresses of those that were deleted, by name, as they were last. Among them are nodes that were made anew with
+   * other addresses.
+   */
   readonly deleted: ReadonlyMap<string, readonly Ip[]>;
   /** Names of those that the others cover for under Cluster, by cluster; undefined: there is one, without a name. */
   readonly covered: ReadonlyMap<string | undefined, ByFamily>;

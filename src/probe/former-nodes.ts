@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { Node } from '../model/cluster.ts';
 import type { Ip } from '../model/ip.ts';
 import { type ByFamily, type FormerNodes, noFormerNodes } from '../model/probed.ts';
@@ -36,10 +37,14 @@ export class FormerNodeTable {
     let isOther = false;
     for (const [name, addresses] of this.#known) {
       if (known.has(name)) continue;
-      this.#deleted.set(name, { addresses, since: now });
+      // Its place is still that of the addresses which it had first.
+      this.#deleted.set(name, { addresses: this.#deleted.get(name)?.addresses ?? addresses, since: now });
       isOther = true;
     }
-    for (const name of known.keys()) isOther = this.#deleted.delete(name) || isOther;
+    // One that is made anew with other addresses keeps its place.
+    for (const [name, addresses] of known)
+      if (isDeepStrictEqual(this.#deleted.get(name)?.addresses, addresses))
+        isOther = this.#deleted.delete(name) || isOther;
     this.#known = known;
     for (const cluster of carrying.keys()) this.#clusters.add(cluster);
     for (const cluster of this.#clusters) this.#covered.read(keyOf(cluster), carrying.get(cluster), now);

@@ -1,5 +1,6 @@
 import { expect } from 'chai';
 import { type Candidates, candidates, carriers, shared } from '../../../src/desire/carriers.ts';
+import { byPlace } from '../../../src/desire/covering.ts';
 import type { Endpoint, Node } from '../../../src/model/cluster.ts';
 import { parseIp } from '../../../src/model/ip.ts';
 import { endpoint, node, service, threeNodes } from '../../scene.ts';
@@ -186,6 +187,23 @@ describe('carriers', () => {
         'n3 1',
       ]);
       expect(parts('Local', ['n2', 'n3'], candidates([n2, n3], without))).to.deep.equal(['n2 1', 'n3 1']);
+    });
+
+    it('and a node that is made anew with another address has its former place', () => {
+      const anew = node('n1', ['10.0.0.19']);
+      const nodes = candidates([anew, n2, n3], without);
+      for (const policy of ['Cluster', 'Local'] as const) {
+        const web = service('web', [], {
+          externalTrafficPolicy: policy,
+          endpoints: ['n1', 'n2', 'n3'].map((name) => endpoint(name)),
+        });
+        const placed = [...carriers(web, nodes, 4, 'equal', { former: new Set() })].sort(byPlace);
+        expect(placed.map(({ ip, weight }) => `${ip} ${weight}`)).to.deep.equal([
+          '10.0.0.19 1',
+          '10.0.0.12 1',
+          '10.0.0.13 1',
+        ]);
+      }
     });
 
     it('and not for a node that has been left out for long', () => {

@@ -46,6 +46,17 @@ describe('the former nodes', () => {
     expect([covered(table), table.current.deleted.size]).to.deep.equal([['n2'], 0]);
   });
 
+  it('are among them when they are made anew with other addresses, for as long as the limit', () => {
+    table.read([n1, n3], carrying('n1', 'n3'), 100);
+    const anew = node('n2', ['10.0.0.19']);
+    table.read([n1, anew, n3], carrying('n1', 'n2', 'n3'), 200);
+    expect([...table.current.deleted]).to.deep.equal([['n2', n2.addresses]]);
+    table.read([n1, n3], carrying('n1', 'n3'), 300);
+    expect([...table.current.deleted]).to.deep.equal([['n2', n2.addresses]]);
+    table.expire(1300, limit);
+    expect([table.current.deleted.size, table.isIdle]).to.deep.equal([0, true]);
+  });
+
   it('are none that are back', () => {
     table.read([n1, n3], carrying('n1', 'n3'), 100);
     table.read([n1, n2, n3], carrying('n1', 'n2', 'n3'), 200);
