@@ -152,7 +152,7 @@ export const leaves = {
     'drain.limit',
     duration(0, 24 * hour),
     '5m',
-    'how long a draining node keeps its flows, and others cover for a pod that is gone',
+    'how long a draining node, or a pod that shuts down, keeps its flows, and others cover for what is gone',
   ),
   drainCordon: leaf('drain.cordon', truth, 'false', 'a cordoned node gets no new flows'),
   stateDirectory: leaf(

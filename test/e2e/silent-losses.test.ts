@@ -17,7 +17,11 @@ describe('links that go and come', () => {
 
   before(async function () {
     needRoot(this);
-    host = await GatewayHost.make({ settings: `${noResync}\ndefaultRoute: { via: 203.0.113.254 }` });
+    // The others cover for a node that is deleted as long as this.
+    const covering = 'drain: { limit: 1s }';
+    host = await GatewayHost.make({
+      settings: `${noResync}\n${covering}\ndefaultRoute: { via: 203.0.113.254 }`,
+    });
     daemon = await host.start();
     desired = await host.ours();
     routing = await host.routing();
