@@ -3,14 +3,12 @@ import type { ProbeTerms } from '../config/config.ts';
 import { addressIn, type Candidates, type Carrier, candidates, usable } from '../desire/carriers.ts';
 import type { ClusterReader } from '../desire/cluster-reader.ts';
 import { routeKey } from '../desire/eip-routes.ts';
-import { isNat } from '../desire/nat-mode.ts';
-import { type PoolFinder, poolFinder } from '../desire/pools.ts';
 import type { Verdict } from '../desire/verdict.ts';
 import type { NeighbourPort } from '../kernel/neighbour-port.ts';
 import { clusterOf, type Service } from '../model/cluster.ts';
-import type { Gateway, Pool } from '../model/gateway.ts';
+import type { Gateway } from '../model/gateway.ts';
 import type { Hosts } from '../model/host.ts';
-import { type Family, family, type Ip } from '../model/ip.ts';
+import { family, type Ip } from '../model/ip.ts';
 import type { Key, Link } from '../model/object.ts';
 import type { ProbePaths } from '../model/probe-path.ts';
 import {
@@ -22,19 +20,19 @@ import {
   type Standing,
 } from '../model/probed.ts';
 import type { Problem } from '../model/problem.ts';
-import { type LeavingNodes, mostLeaving } from '../model/publication.ts';
+import type { LeavingNodes } from '../model/publication.ts';
 import { AwakeClock } from '../probe/awake-clock.ts';
 import { FormerCarriers } from '../probe/former-carriers.ts';
 import { FormerNodeTable } from '../probe/former-nodes.ts';
 import { HealthConnections } from '../probe/health-connections.ts';
 import { askHealth, type Health } from '../probe/health-port.ts';
-import { LeavingTable, type LeavingTerms } from '../probe/leaving-table.ts';
 import { ProxyHealths } from '../probe/proxy-health.ts';
 import { Reachability } from '../probe/reachability.ts';
 import { rest } from '../probe/rest.ts';
 import { Serving } from '../probe/serving.ts';
 import { type Targets, targetsOn } from '../probe/targets.ts';
 import { EipQuestions } from './eip-questions.ts';
+import { Leaving } from './leaving.ts';
 import { gcThreshold, neighbourLimit } from './neighbour-limits.ts';
 import { Standings } from './standings.ts';
 
@@ -70,15 +68,6 @@ const nobody: ReadonlySet<string> = new Set();
 const drainPace = 200;
 /** ms by which agents hear of a drain before the traffic moves: a write to the API, a watch, and a table of nftables. */
 const drainLead = 1000;
-/** ms between two looks at whether the traffic of nodes that leave is to move */
-const leavePace = 25;
-/**
- * A pod that closes its listener when it is told to end refuses connections meanwhile, so the lead is short: it begins
- * when the API has taken the write. The table of an agent followed that by 130 ms, and by 215 at most, on a machine with a
- * load of four for each core; a thousand agents have to be sent it. The longest one has room for a write a second.
- */
-const leaveTerms: LeavingTerms = { lead: 500, longest: 3000, after: drainLead, most: mostLeaving };
-
 /** The probe of a gateway: which nodes to ask, and what its answers are for. */
 export class Probing implements Probed {
   readonly #inputs: ProbingInputs;
@@ -91,9 +80,7 @@ export class Probing implements Probed {
   readonly #standings = new Standings();
   readonly #former = new FormerCarriers();
   readonly #formerNodes = new FormerNodeTable();
-  readonly #leaving: LeavingTable;
-  /** Resolved when a node is about to leave. */
-  #leaves = Promise.withResolvers<void>();
+  readonly #leaving: Leaving;
   /** What the standings were read from. */
   #stoodBy:
     | { nodes: unknown; silent: unknown; waiting: unknown; terms: unknown; changes: number }
@@ -104,7 +91,6 @@ export class Probing implements Probed {
   #links: unknown;
   #lan = '';
   #candidates: Candidates = candidates([]);
-  #pools: { readonly of: readonly Pool[]; readonly find: PoolFinder } = { of: [], find: poolFinder([]) };
   #targets: Targets = { lan: undefined, nodes: [] };
   /** Of the neighbour table; the same array as long as nothing in it changes. */
   #limits: readonly Problem[] = none;
@@ -129,10 +115,13 @@ export class Probing implements Probed {
       changed,
     });
     this.#awake = new AwakeClock(clock, 10 * drainPace);
-    this.#leaving = new LeavingTable({
-      eipsOf: (service, of) => this.#routedEips(service, of),
+    this.#leaving = new Leaving({
+      cluster: inputs.cluster,
+      gateway,
       addressOf: (node, of) => this.#addressOf(node, of),
-      terms: leaveTerms,
+      limit: () => terms().drainLimit,
+      now: () => this.#awake.now(),
+      changed,
     });
     this.#questions = new EipQuestions({
       cluster: inputs.cluster,
@@ -206,7 +195,7 @@ export class Probing implements Probed {
 
   /** The agents can read this. */
   readable(leaving: LeavingNodes): void {
-    this.#leaving.readable(leaving, this.#awake.now());
+    this.#leaving.readable(leaving);
   }
 
   /** What every node may be sent, by its name. */
@@ -308,12 +297,10 @@ export class Probing implements Probed {
 
   #readService(key: string, service: Service | undefined, how: 'changed' | 'as it is'): void {
     this.#serving.read(key, service, how);
-    const now = this.#awake.now();
     const by = service && carrying(service);
-    this.#former.read(key, by, now);
+    this.#former.read(key, by, this.#awake.now());
     const agents = how === 'changed' && this.#inputs.isPublished(clusterOf(key)) ? 'told' : 'not told';
-    this.#leaving.read(key, by && { service, carrying: by }, agents, now);
-    if (this.#leaving.isAhead) this.#leaves.resolve();
+    this.#leaving.read(key, by && { service, carrying: by }, agents);
     this.#questions.readService(key, service, how);
   }
 
@@ -349,17 +336,13 @@ export class Probing implements Probed {
   }
 
   async run(signal: AbortSignal): Promise<void> {
-    const end = (): void => {
-      this.#connections.close();
-      this.#leaves.resolve();
-    };
-    signal.addEventListener('abort', end, { once: true });
+    signal.addEventListener('abort', () => this.#connections.close(), { once: true });
     await Promise.all([
       this.#reachability.run(signal),
       this.#serving.run(signal),
       this.#proxies.run(signal),
       this.#watchLimits(signal),
-      this.#watchLeaving(signal),
+      this.#leaving.run(signal),
       this.#questions.run(signal),
     ]);
   }
@@ -372,23 +355,9 @@ export class Probing implements Probed {
       const { drainLimit } = this.#inputs.terms();
       const isCovering = this.#former.isIdle || !this.#former.expire(now, drainLimit);
       const isCoveringNodes = this.#formerNodes.isIdle || !this.#formerNodes.expire(now, drainLimit);
-      const isLeaving = !this.#leaving.isIdle && this.#expireLeaving();
+      const isLeaving = this.#leaving.expire();
       if (!(isStanding && isCovering && isCoveringNodes) || isLeaving) this.#inputs.changed();
     }
-  }
-
-  async #watchLeaving(signal: AbortSignal): Promise<void> {
-    while (!signal.aborted) {
-      await this.#leaves.promise;
-      this.#leaves = Promise.withResolvers();
-      while (this.#leaving.isAhead && (await rest(leavePace, signal)))
-        if (this.#expireLeaving()) this.#inputs.changed();
-    }
-  }
-
-  /** @returns whether a node leaves, or agents are to be told otherwise */
-  #expireLeaving(): boolean {
-    return this.#leaving.expire(this.#awake.now(), this.#inputs.terms().drainLimit);
   }
 
   /** @returns whether a node stands otherwise than before */
@@ -429,20 +398,6 @@ export class Probing implements Probed {
       return length === 0 ? none : neighbourLimit(of, length, gcThreshold(of));
     });
     if (limits.length > 0 || this.#limits.length > 0) this.#limits = limits;
-  }
-
-  /** Without those of mode nat, whose flows the gateway keeps where they are. */
-  #routedEips(key: string, of: Family): readonly Ip[] {
-    const service = this.#inputs.cluster.service(key);
-    if (service === undefined) return [];
-    const gateway = this.#inputs.gateway();
-    if (this.#pools.of !== gateway.pools)
-      this.#pools = { of: gateway.pools, find: poolFinder(gateway.pools) };
-    const { find } = this.#pools;
-    return [...new Set([...service.ingress, ...service.externalIps])].filter((ip) => {
-      const pool = family(ip) === of ? find(ip) : undefined;
-      return pool !== undefined && !isNat(gateway, pool);
-    });
   }
 
   #isRouted({ ingress, externalIps }: Service, of: 4 | 6): boolean {

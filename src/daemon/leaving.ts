@@ -1,0 +1,108 @@
+import type { ClusterReader } from '../desire/cluster-reader.ts';
+import { isNat } from '../desire/nat-mode.ts';
+import { type PoolFinder, poolFinder } from '../desire/pools.ts';
+import type { Gateway, Pool } from '../model/gateway.ts';
+import { type Family, family, type Ip } from '../model/ip.ts';
+import type { ByFamily } from '../model/probed.ts';
+import { type LeavingNodes, mostLeaving } from '../model/publication.ts';
+import {
+  type LeavingInputs,
+  LeavingTable,
+  type LeavingTerms,
+  type LeftService,
+} from '../probe/leaving-table.ts';
+import { rest } from '../probe/rest.ts';
+
+export interface LeavingSources extends Pick<LeavingInputs, 'addressOf'> {
+  readonly cluster: ClusterReader;
+  readonly gateway: () => Gateway;
+  /** ms after which nothing is handed over any more */
+  readonly limit: () => number;
+  /** ms that this program ran */
+  readonly now: () => number;
+  /** Called when a node leaves, or agents are to be told otherwise. */
+  readonly changed: () => void;
+}
+
+/** ms between two looks at whether the traffic of nodes that leave is to move */
+const pace = 25;
+/**
+ * A pod that closes its listener when it is told to end refuses connections meanwhile, so the lead is short: it begins
+ * when the API has taken the write. The table of an agent followed that by 130 ms, and by 215 at most, on a machine with a
+ * load of four for each core; a thousand agents have to be sent it. The longest one has room for a write a second.
+ */
+const terms: LeavingTerms = { lead: 500, longest: 3000, after: 1000, most: mostLeaving };
+
+/** The nodes that single EIPs are left by: {@link LeavingTable} with its clock. */
+export class Leaving {
+  readonly #sources: LeavingSources;
+  readonly #table: LeavingTable;
+  /** Resolved when a node is about to leave. */
+  #wake = Promise.withResolvers<void>();
+  #pools: { readonly of: readonly Pool[]; readonly find: PoolFinder } = { of: [], find: poolFinder([]) };
+
+  constructor(sources: LeavingSources) {
+    this.#sources = sources;
+    this.#table = new LeavingTable({
+      eipsOf: (service, of) => this.#routedEips(service, of),
+      addressOf: sources.addressOf,
+      terms,
+    });
+  }
+
+  /** See {@link LeavingTable.of}. */
+  of(service: string): ByFamily {
+    return this.#table.of(service);
+  }
+
+  /** See {@link LeavingTable.takeTurned}. */
+  takeTurned(): ReadonlySet<string> {
+    return this.#table.takeTurned();
+  }
+
+  /** See {@link LeavingTable.read}. */
+  read(key: string, left: LeftService | undefined, agents: 'told' | 'not told'): void {
+    this.#table.read(key, left, agents, this.#sources.now());
+    if (this.#table.isAhead) this.#wake.resolve();
+  }
+
+  /** See {@link LeavingTable.told}. */
+  told(isOf: (service: string) => boolean, isSilent: (ip: Ip) => boolean): LeavingNodes {
+    return this.#table.told(isOf, isSilent);
+  }
+
+  /** The agents can read this. */
+  readable(leaving: LeavingNodes): void {
+    this.#table.readable(leaving, this.#sources.now());
+  }
+
+  /** Does what is due. @returns whether a node leaves, or agents are to be told otherwise */
+  expire(): boolean {
+    const { now, limit } = this.#sources;
+    return !this.#table.isIdle && this.#table.expire(now(), limit());
+  }
+
+  /** Looks often while traffic is about to move. */
+  async run(signal: AbortSignal): Promise<void> {
+    signal.addEventListener('abort', () => this.#wake.resolve(), { once: true });
+    while (!signal.aborted) {
+      await this.#wake.promise;
+      this.#wake = Promise.withResolvers();
+      while (this.#table.isAhead && (await rest(pace, signal))) if (this.expire()) this.#sources.changed();
+    }
+  }
+
+  /** Without those of mode nat, whose flows the gateway keeps where they are. */
+  #routedEips(key: string, of: Family): readonly Ip[] {
+    const service = this.#sources.cluster.service(key);
+    if (service === undefined) return [];
+    const gateway = this.#sources.gateway();
+    if (this.#pools.of !== gateway.pools)
+      this.#pools = { of: gateway.pools, find: poolFinder(gateway.pools) };
+    const { find } = this.#pools;
+    return [...new Set([...service.ingress, ...service.externalIps])].filter((ip) => {
+      const pool = family(ip) === of ? find(ip) : undefined;
+      return pool !== undefined && !isNat(gateway, pool);
+    });
+  }
+}
