@@ -1,5 +1,5 @@
-import { endianness } from 'node:os';
 import { family, type Ip, ipBytes, ipFromBytes } from '../model/ip.ts';
+import { accept, drop, ifEqual, loadByte, socketFilter } from './netlink/socket-filter.ts';
 import type { Heard } from './segment-port.ts';
 
 // ARP (RFC 826, RFC 5227) and NDP (RFC 4861), from the header of the network layer on: Linux writes that of Ethernet.
@@ -186,33 +186,13 @@ export function macText(bytes: Uint8Array): string {
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join(':');
 }
 
-// Linux, include/uapi/linux/bpf_common.h
-const BPF_LD_B_ABS = 0x30;
-const BPF_JMP_JEQ_K = 0x15;
-const BPF_RET_K = 0x06;
-
-const solicitsOrAdvertises: readonly (readonly [code: number, yes: number, no: number, operand: number])[] = [
-  [BPF_LD_B_ABS, 0, 0, 6],
-  [BPF_JMP_JEQ_K, 0, 4, icmpv6],
-  [BPF_LD_B_ABS, 0, 0, ipv6HeaderBytes],
-  [BPF_JMP_JEQ_K, 1, 0, neighbourAdvertisement],
-  [BPF_JMP_JEQ_K, 0, 1, neighbourSolicitation],
-  [BPF_RET_K, 0, 0, 0xffff_ffff],
-  [BPF_RET_K, 0, 0, 0],
-];
-
 /** A classic BPF program that accepts neighbour solicitations and advertisements: the kernel drops the traffic for us. */
-export const ndpOnly: Uint8Array = encoded();
-
-function encoded(): Uint8Array {
-  const bytes = new Uint8Array(solicitsOrAdvertises.length * 8);
-  const view = new DataView(bytes.buffer);
-  const isLittle = endianness() === 'LE';
-  for (const [i, [code, yes, no, operand]] of solicitsOrAdvertises.entries()) {
-    view.setUint16(i * 8, code, isLittle);
-    view.setUint8(i * 8 + 2, yes);
-    view.setUint8(i * 8 + 3, no);
-    view.setUint32(i * 8 + 4, operand, isLittle);
-  }
-  return bytes;
-}
+export const ndpOnly: Uint8Array = socketFilter([
+  loadByte(6),
+  ifEqual(icmpv6, 0, 4),
+  loadByte(ipv6HeaderBytes),
+  ifEqual(neighbourAdvertisement, 1, 0),
+  ifEqual(neighbourSolicitation, 0, 1),
+  accept,
+  drop,
+]);
