@@ -3,7 +3,7 @@ import type { Carrier } from '../desire/carriers.ts';
 import type { ClusterReader } from '../desire/cluster-reader.ts';
 import { routeKey } from '../desire/eip-routes.ts';
 import { isNat } from '../desire/nat-mode.ts';
-import { type PoolFinder, poolFinder } from '../desire/pools.ts';
+import { currentPoolFinder, type PoolFinder } from '../desire/pools.ts';
 import { askHalfOpen, type HalfOpenEnds } from '../kernel/half-open.ts';
 import type { Node, Service } from '../model/cluster.ts';
 import type { Gateway } from '../model/gateway.ts';
@@ -56,8 +56,7 @@ export class EipQuestions {
   readonly #paths = new CurrentProbePaths();
   /** The time in which this program did not run is no silence. */
   readonly #turns: AwakeClock;
-  /** Of these settings: an event must not pay for making it. */
-  #pools: { readonly of: Gateway; readonly find: PoolFinder } | undefined;
+  readonly #poolOf: PoolFinder;
   /** The addresses of the carriers that get traffic, with these standings. EIPs share their carriers. */
   #taking: { readonly of: unknown; readonly ips: WeakMap<readonly Carrier[], readonly Ip[]> } = {
     of: undefined,
@@ -70,6 +69,7 @@ export class EipQuestions {
   constructor(inputs: EipQuestionsInputs) {
     const { gateway, has, waitingOf, clock } = inputs;
     this.#inputs = inputs;
+    this.#poolOf = currentPoolFinder(gateway);
     this.#turns = new AwakeClock(clock, 4 * turnPace);
     this.#inquiry = new Inquiry({ ask: askEip, mark: (via) => this.#mark(via) });
     this.#answers = new Answers(
@@ -178,9 +178,7 @@ export class EipQuestions {
 
   /** Its packets are changed on their way, so that no node can be asked for it. */
   #isNat(eip: Ip): boolean {
-    const settings = this.#inputs.gateway();
-    if (this.#pools?.of !== settings) this.#pools = { of: settings, find: poolFinder(settings.pools) };
-    return isNat(settings, this.#pools.find(eip));
+    return isNat(this.#inputs.gateway(), this.#poolOf(eip));
   }
 
   /** undefined: the kernel has no path by way of this node yet. */

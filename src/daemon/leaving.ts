@@ -1,7 +1,7 @@
 import type { ClusterReader } from '../desire/cluster-reader.ts';
 import { isNat } from '../desire/nat-mode.ts';
-import { type PoolFinder, poolFinder } from '../desire/pools.ts';
-import type { Gateway, Pool } from '../model/gateway.ts';
+import { currentPoolFinder, type PoolFinder } from '../desire/pools.ts';
+import type { Gateway } from '../model/gateway.ts';
 import { type Family, family, type Ip } from '../model/ip.ts';
 import type { ByFamily } from '../model/probed.ts';
 import { type LeavingNodes, mostLeaving } from '../model/publication.ts';
@@ -13,7 +13,7 @@ import {
 } from '../probe/leaving-table.ts';
 import { rest } from '../probe/rest.ts';
 
-export interface LeavingSources extends Pick<LeavingInputs, 'addressOf'> {
+export interface LeavingSources extends Pick<LeavingInputs, 'addressOf'>, Pick<LeavingTerms, 'after'> {
   readonly cluster: ClusterReader;
   readonly gateway: () => Gateway;
   /** ms after which nothing is handed over any more */
@@ -31,7 +31,7 @@ const pace = 25;
  * when the API has taken the write. The table of an agent followed that by 130 ms, and by 215 at most, on a machine with a
  * load of four for each core; a thousand agents have to be sent it. The longest one has room for a write a second.
  */
-const terms: LeavingTerms = { lead: 500, longest: 3000, after: 1000, most: mostLeaving };
+const terms: Omit<LeavingTerms, 'after'> = { lead: 500, longest: 3000, most: mostLeaving };
 
 /** The nodes that single EIPs are left by: {@link LeavingTable} with its clock. */
 export class Leaving {
@@ -39,14 +39,15 @@ export class Leaving {
   readonly #table: LeavingTable;
   /** Resolved when a node is about to leave. */
   #wake = Promise.withResolvers<void>();
-  #pools: { readonly of: readonly Pool[]; readonly find: PoolFinder } = { of: [], find: poolFinder([]) };
+  readonly #poolOf: PoolFinder;
 
   constructor(sources: LeavingSources) {
     this.#sources = sources;
+    this.#poolOf = currentPoolFinder(sources.gateway);
     this.#table = new LeavingTable({
       eipsOf: (service, of) => this.#routedEips(service, of),
       addressOf: sources.addressOf,
-      terms,
+      terms: { ...terms, after: sources.after },
     });
   }
 
@@ -97,11 +98,8 @@ export class Leaving {
     const service = this.#sources.cluster.service(key);
     if (service === undefined) return [];
     const gateway = this.#sources.gateway();
-    if (this.#pools.of !== gateway.pools)
-      this.#pools = { of: gateway.pools, find: poolFinder(gateway.pools) };
-    const { find } = this.#pools;
     return [...new Set([...service.ingress, ...service.externalIps])].filter((ip) => {
-      const pool = family(ip) === of ? find(ip) : undefined;
+      const pool = family(ip) === of ? this.#poolOf(ip) : undefined;
       return pool !== undefined && !isNat(gateway, pool);
     });
   }

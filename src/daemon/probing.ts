@@ -68,6 +68,7 @@ const nobody: ReadonlySet<string> = new Set();
 const drainPace = 200;
 /** ms by which agents hear of a drain before the traffic moves: a write to the API, a watch, and a table of nftables. */
 const drainLead = 1000;
+
 /** The probe of a gateway: which nodes to ask, and what its answers are for. */
 export class Probing implements Probed {
   readonly #inputs: ProbingInputs;
@@ -119,6 +120,7 @@ export class Probing implements Probed {
       cluster: inputs.cluster,
       gateway,
       addressOf: (node, of) => this.#addressOf(node, of),
+      after: drainLead,
       limit: () => terms().drainLimit,
       now: () => this.#awake.now(),
       changed,

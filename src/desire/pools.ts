@@ -11,6 +11,20 @@ export function poolFinder(pools: readonly Pool[]): PoolFinder {
   return (ip) => networks.find(({ holds }) => holds(ip))?.pool;
 }
 
+/**
+ * Finds the pool by settings that may be others later. The finder is made once for each: an event must not pay for it.
+ *
+ * @param gateway the same object as long as nothing in it changes
+ */
+export function currentPoolFinder(gateway: () => Gateway): PoolFinder {
+  let known: { readonly of: Gateway; readonly find: PoolFinder } | undefined;
+  return (ip) => {
+    const settings = gateway();
+    if (known?.of !== settings) known = { of: settings, find: poolFinder(settings.pools) };
+    return known.find(ip);
+  };
+}
+
 /** All networks of all pools. */
 export function poolPrefixes({ pools }: Gateway): readonly Prefix[] {
   return pools.flatMap(({ addresses }) => addresses);
