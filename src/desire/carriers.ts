@@ -246,8 +246,7 @@ export function usable(
     ({ ip, node }) => family(ip) === of && (!local || (node !== undefined && !waiting.has(node))),
   );
   const ready = known.filter((endpoint) => endpoint.ready);
-  const serving = known.filter((endpoint) => endpoint.serving);
-  if (ready.length === 0) return serving;
+  if (ready.length === 0) return known.filter((endpoint) => endpoint.serving);
   if (!local || leaving.size === 0) return ready;
   const full = new Set(ready.map(({ node }) => node));
   const stays = ({ ready: isReady, serving: serves, node }: Endpoint): boolean =>
@@ -302,6 +301,8 @@ export function carriers(
   }
   const { former } = seen;
   if (former === undefined || weighing !== 'equal') return [...chosen.values()];
+  // As nearly always: every EIP under Local comes by here.
+  if (former.size === 0 && nodes.former.size === 0) return [...chosen.values()];
   return coveringFor([...chosen.values()], gone(former.union(counts), chosen, nodes, of));
 }
 
