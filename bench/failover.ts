@@ -62,12 +62,12 @@ interface Case {
  * What fails when something happens to a node, a pod or the gateway: new connections every 10 ms and 300 long-lived ones over
  * three nodes, IPv4 and IPv6 in turn, against the real kube-proxy. What failed is named on stderr, with the time since the case began.
  *
- * `EIPROUTE_CASES=7,8` runs these cases alone, and `EIPROUTE_COLUMNS=defaults,fast` these columns.
+ * `EIPROUTE_CASES=7,8,8` runs these cases alone, as often as they are named, and `EIPROUTE_COLUMNS=defaults,fast` these columns.
  */
 export async function failover(): Promise<string> {
   const results: Figures[][] = [];
   const only = process.env['EIPROUTE_CASES']?.split(',');
-  const chosen = cases.filter((_, i) => only?.includes(String(i + 1)) ?? true);
+  const chosen = only?.map(numbered) ?? cases;
   const wanted = process.env['EIPROUTE_COLUMNS']?.split(',');
   const shown = columns.filter(({ name }) => wanted?.includes(name) ?? true);
   for (const { name, lines } of shown) {
@@ -86,6 +86,12 @@ export async function failover(): Promise<string> {
       ...chosen.map(({ name }, i) => [name, ...results.map((column) => cell(column[i]))]),
     ]),
   ].join('\n');
+}
+
+function numbered(text: string): Case {
+  const found = cases[Number(text) - 1];
+  if (found === undefined) throw new Error(`no case ${text}: they are 1 to ${cases.length}`);
+  return found;
 }
 
 function cell(figures: Figures | undefined): string {
@@ -497,6 +503,10 @@ class World implements AsyncDisposable {
         )),
       );
     }
+    // Such a flow is none that the case could break.
+    const unopened = on.filter((pod) => pod === '').length;
+    if (unopened > 0)
+      process.stderr.write(`  ${unopened} flows could not be opened, before the case began\n`);
     await using requests = load.start({ to: stage.ips('web'), port: 80, every });
     const speak = async (ms: number): Promise<void> => {
       for (let past = 0; past < ms; past += 500) {
@@ -518,7 +528,7 @@ class World implements AsyncDisposable {
       if (error !== undefined && at >= start)
         process.stderr.write(`  +${Math.round(at - start)} ms, ${to}: ${error}\n`);
     await sleep(1500);
-    const after = (await stuck()).filter((pod) => !victims?.includes(pod));
+    const after = (await stuck()).filter((pod) => pod !== '' && !victims?.includes(pod));
     const ended = before.filter((pod) => victims?.includes(pod));
     for (const one of flows) await one[Symbol.asyncDispose]();
     for (const name of ['web', 'flows']) await stage.gone(name);
