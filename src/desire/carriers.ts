@@ -33,7 +33,7 @@ export interface Candidates {
   readonly byName: ReadonlyMap<string, Candidate>;
   /** Names of the nodes that are there, and that Kubernetes lets no load balancer use. */
   readonly leftOut: ReadonlySet<string>;
-  /** The addresses of nodes that were candidates until lately, by name. */
+  /** The addresses of nodes that were candidates until lately, by name; also of one that is back, and lacks one of them. */
   readonly former: ReadonlyMap<string, Candidate>;
   /**
    * The carriers of every Service under Cluster, by cluster and family: sorted by node name, each address once, with
@@ -102,7 +102,13 @@ function formerOf(
   { deleted, covered }: FormerNodes,
 ): ReadonlyMap<string, Candidate> {
   const former = new Map<string, Candidate>();
-  for (const [name, addresses] of deleted) if (!byName.has(name)) former.set(name, candidateOf(addresses));
+  for (const [name, addresses] of deleted) {
+    const before = candidateOf(addresses);
+    // A Node that is registered again may get its addresses a moment later.
+    const isLacking = (of: Family): boolean =>
+      addressIn(before, of) !== undefined && addressIn(byName.get(name), of) === undefined;
+    if (isLacking(4) || isLacking(6)) former.set(name, before);
+  }
   for (const { name, cluster, addresses } of others) {
     const names = covered.get(cluster);
     if (names?.[4].has(name) || names?.[6].has(name)) former.set(name, candidateOf(addresses));
@@ -119,8 +125,9 @@ function gone(
 ): readonly Carrier[] {
   const found = new Map<Ip, Carrier>();
   for (const node of names) {
-    const ip = addressIn(byName.get(node) ?? former.get(node), of);
-    if (ip !== undefined && !carrying.has(ip)) found.set(ip, { node, ip, weight: 1 });
+    const candidate = byName.get(node);
+    const ip = addressIn(candidate, of) ?? addressIn(former.get(node), of);
+    if (ip !== undefined && !carrying.has(ip)) found.set(ip, carrierOf(node, ip, placeOf(candidate, of), 1));
   }
   return [...found.values()];
 }

@@ -163,10 +163,15 @@ describe('carriers', () => {
     const excluded = { ...n1, excludeLabel: 'true' };
     const covered = new Map([[undefined, { 4: new Set(['n1']), 6: new Set<string>() }]]);
     const without = { deleted: new Map([['n1', n1.addresses]]), covered };
-    const parts = (policy: Policy, on: readonly string[], nodes: Candidates): readonly string[] => {
+    const parts = (
+      policy: Policy,
+      on: readonly string[],
+      nodes: Candidates,
+      former: readonly string[] = [],
+    ): readonly string[] => {
       const endpoints = on.map((name) => endpoint(name));
       const web = service('web', [], { externalTrafficPolicy: policy, endpoints });
-      return carriers(web, nodes, 4, 'equal', { former: new Set() }).map(
+      return carriers(web, nodes, 4, 'equal', { former: new Set(former) }).map(
         ({ node: name, weight }) => `${name} ${weight}`,
       );
     };
@@ -174,6 +179,17 @@ describe('carriers', () => {
     it('and were deleted', () => {
       const nodes = candidates([n2, n3], without);
       expect(parts('Cluster', ['n2'], nodes)).to.deep.equal(['n2 2', 'n3 1']);
+    });
+
+    it('and are registered again, without addresses yet', () => {
+      const nodes = candidates([node('n1', []), n2, n3], without);
+      expect(parts('Cluster', ['n2'], nodes)).to.deep.equal(['n2 2', 'n3 1']);
+      expect(parts('Local', ['n1', 'n2', 'n3'], nodes)).to.deep.equal(['n2 2', 'n3 1']);
+    });
+
+    it('and are registered again with another address, by their former place', () => {
+      const nodes = candidates([node('n1', ['10.0.0.19']), n2, n3], without);
+      expect(parts('Local', ['n2', 'n3'], nodes, ['n1'])).to.deep.equal(['n2 2', 'n3 1']);
     });
 
     it('and are left out now', () => {

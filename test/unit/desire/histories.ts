@@ -99,6 +99,8 @@ interface NodeShape {
   readonly shift: number;
   readonly excluded: boolean;
   readonly extra: boolean;
+  /** Its own addresses that are not known yet; absent: none. */
+  readonly lacks?: 'IPv4' | 'both' | undefined;
 }
 
 interface GatewayShape {
@@ -138,6 +140,7 @@ const anyNodeShape: fc.Arbitrary<NodeShape> = fc.record({
   shift: fc.constantFrom(0, 0, 0, 1),
   excluded: fc.constantFrom(false, false, false, true),
   extra: fc.constantFrom(false, false, false, true),
+  lacks: fc.constantFrom(undefined, undefined, undefined, undefined, 'IPv4' as const, 'both' as const),
 });
 
 const anyNat = fc.constantFrom('none' as const, 'all pools' as const, 'one pool' as const);
@@ -527,10 +530,11 @@ export class ClusterModel {
     this.#services.set(qualified(cluster, `${namespace}/${name}`), made);
   }
 
-  #setNode(name: string, { shift, excluded, extra }: NodeShape): void {
+  #setNode(name: string, { shift, excluded, extra, lacks }: NodeShape): void {
     for (const cluster of this.#clusters) {
       if (cluster === 'west' && !inBoth.includes(name)) continue;
-      const own = addressesOf(name, cluster === 'west' ? shift + 100 : shift);
+      const [v4, v6] = addressesOf(name, cluster === 'west' ? shift + 100 : shift);
+      const own = lacks === 'both' ? [] : lacks === 'IPv4' ? [v6] : [v4, v6];
       const addresses = [...own, ...(extra && cluster !== 'west' ? [claimed] : [])];
       const rest = {
         excludeLabel: excluded ? 'true' : undefined,
