@@ -31,7 +31,7 @@ import {
 // "memory":[...]}: the start-up until all is in the kernel, the time of each event from the API server's store to the
 // kernel's own notification, the daemon's processor time for the start and for one event, the times in which a node
 // leaves and comes back, what an event takes from the API server's store to a process that only watches, and the
-// daemon's memory after the start, after the cycles that are named, and after the last one.
+// daemon's memory, and the processor time of all events until then, after the start, after the cycles that are named, and after the last one.
 
 const [folder = '.', services = '0', cycles = '0', program = 'bin/eiproute', ...samples] =
   process.argv.slice(2);
@@ -88,8 +88,8 @@ const start = performance.now() - started;
 const looking = look ? onlookers(look, join(String(folder), 'run'), stop.signal) : undefined;
 // What the start leaves to be done, such as saving the whole state for the next start, is part of the start.
 await rested();
-const memory = [{ events: 0, ...memoryOf(daemon) }];
 const startWork = workOf(daemon);
+const memory = [{ events: 0, work: 0, ...memoryOf(daemon) }];
 
 /**
  * Until the daemon has had nothing to do for three seconds, at least twelve seconds from now. The probe takes up to 20 ms
@@ -144,7 +144,7 @@ for (let i = 0; i < Number(cycles); i += 1) {
   const eip = `${eipOf(local)}/32`.replaceAll('.', '\\.');
   times.push(await timed(move, new RegExp(`^(nexthop replaced: id ${ids.group}|route \\w+: ${eip})`)));
   if (samples.includes(String(i + 1)) || i + 1 === Number(cycles))
-    memory.push({ events: times.length, ...memoryOf(daemon) });
+    memory.push({ events: times.length, work: workOf(daemon) - startWork, ...memoryOf(daemon) });
 }
 const work = (workOf(daemon) - startWork) / times.length;
 
