@@ -145,22 +145,30 @@ export class GroupTable {
       this.#writeFound(group);
       return;
     }
-    const members = group.carriers.flatMap(({ ip, weight }) => {
-      const id = this.#nexthops.idOf(ip);
-      return id === undefined ? [] : [{ id, weight }];
+    const known = this.#desired.get(`nexthop ${group.id}`);
+    const [first] = group.eips;
+    const why = groupWhy(group.eips.size, first);
+    const { numbering } = this.#nexthops;
+    // An EIP that comes to a group of all nodes, or leaves it, must not cost what these weigh.
+    const isWritten = known !== undefined && group.written === numbering;
+    const object = isWritten ? known.object : this.#objectOf(group);
+    const isSame = known !== undefined && equal(known.object, object);
+    this.#desired.set(isSame ? known.object : object, known?.why.text === why.text ? known.why : why);
+    group.written = numbering;
+  }
+
+  #objectOf({ id, carriers }: Group): NexthopGroup {
+    const members = carriers.flatMap(({ ip, weight }) => {
+      const hop = this.#nexthops.idOf(ip);
+      return hop === undefined ? [] : [{ id: hop, weight }];
     });
-    const object: NexthopGroup = {
+    return {
       kind: 'group',
-      id: group.id,
+      id,
       protocol: this.#owner.protocol,
       members,
       resilience: this.#gateway.resilience,
     };
-    const known = this.#desired.get(`nexthop ${group.id}`);
-    const [first] = group.eips;
-    const why = groupWhy(group.eips.size, first);
-    const same = known !== undefined && equal(known.object, object);
-    this.#desired.set(same ? known.object : object, known?.why.text === why.text ? known.why : why);
   }
 
   /** The kernel has the group as it is desired. */
@@ -200,6 +208,7 @@ export class GroupTable {
     for (const { ip } of group.found?.carriers ?? []) this.#nexthops.leave(ip);
     for (const id of group.found?.others ?? []) this.#leaveOther(id);
     group.carriers = [];
+    group.written = undefined;
     group.found = undefined;
   }
 

@@ -21,6 +21,8 @@ export interface Group {
    * leave it.
    */
   readonly isFixed: boolean;
+  /** The numbering of the nexthops that its carriers were written with; undefined: they were not yet. */
+  written: number | undefined;
   /** The members of a group that stays as it was found: our nodes, and ids of other nexthops. */
   found: { readonly carriers: readonly Carrier[]; readonly others: readonly number[] } | undefined;
 }
@@ -31,6 +33,7 @@ export function unknownGroup(id: number, isFixed: boolean): Group {
     id,
     carriers: [],
     content: `unknown ${id}`,
+    written: undefined,
     found: undefined,
     isFixed,
     eips: new Set(),

@@ -82,6 +82,7 @@ export class NexthopTable {
   #links: readonly Link[];
   #refusals: number;
   #problems: readonly Problem[] | undefined;
+  #numbering = 0;
 
   /** Adopts the ids of nexthops in the kernel that this table will desire. */
   constructor({ owner, lan, desired, kernel, standings, groups }: NexthopTableInputs) {
@@ -131,6 +132,11 @@ export class NexthopTable {
   get isWaiting(): boolean {
     for (const { ip } of this.#unaccepted) if (this.#isUntried(ip)) return true;
     return false;
+  }
+
+  /** Another number whenever the id of a nexthop that is in use has changed. */
+  get numbering(): number {
+    return this.#numbering;
   }
 
   idOf(ip: Ip): number | undefined {
@@ -304,6 +310,7 @@ export class NexthopTable {
       this.#write(hop);
       moved.add(hop.ip);
     }
+    if (moved.size > 0) this.#numbering += 1;
     return moved;
   }
 
