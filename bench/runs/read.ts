@@ -21,7 +21,7 @@ let bytes = 0;
 async function read(resource: Resource): Promise<void> {
   let next: string | undefined = '';
   while (next !== undefined) {
-    const query: string = `?limit=500${next && `&continue=${encodeURIComponent(next)}`}`;
+    const query: string = `?limit=2000${next && `&continue=${encodeURIComponent(next)}`}`;
     const { body } = await request(`${server}${paths[resource]}${query}`, {
       dispatcher,
       headers: { ...(await headers()), accept: protobufType },

@@ -8,7 +8,7 @@ import {
   type Texts,
 } from '../model/cluster.ts';
 import { type Ip, parseIp } from '../model/ip.ts';
-import { exact, list, none, part, type Raw, text } from './raw.ts';
+import { exact, list, made, none, part, type Raw, text } from './raw.ts';
 import { StringPool } from './string-pool.ts';
 
 /** Types and reasons of conditions. */
@@ -18,9 +18,8 @@ const annotationNames: readonly string[] = Object.values(requestAnnotations).fla
 
 /** The fields of a v1 Service for the allocation. Fields that cannot be parsed count as absent. */
 export function allocationRequest(metadata: Raw, spec: Raw, status: Raw): AllocationRequest {
-  const created = Date.parse(text(metadata.creationTimestamp) ?? '');
   return {
-    created: Number.isNaN(created) ? 0 : created,
+    created: timeOf(text(metadata.creationTimestamp) ?? ''),
     labels: texts(metadata.labels),
     annotations: texts(metadata.annotations, (name) => annotationNames.includes(name)),
     selector: texts(spec.selector),
@@ -31,6 +30,19 @@ export function allocationRequest(metadata: Raw, spec: Raw, status: Raw): Alloca
     hostnames: hostnames(part(status.loadBalancer)),
     conditions: conditions(status),
   };
+}
+
+/** The last time that was read: objects of one second follow each other. */
+let lastText = '';
+let lastTime = 0;
+
+/** ms since the epoch; 0: it is no time */
+function timeOf(text: string): number {
+  if (text === lastText) return lastTime;
+  const time = Date.parse(text);
+  lastText = text;
+  lastTime = Number.isNaN(time) ? 0 : time;
+  return lastTime;
 }
 
 const noTexts: Texts = {};
@@ -47,18 +59,18 @@ function texts(value: unknown, wanted: (name: string) => boolean = () => true): 
 
 function clusterIps({ clusterIP, clusterIPs }: Raw): readonly Ip[] {
   const all = list(clusterIPs);
-  const found = (all.length > 0 ? all : [clusterIP]).flatMap(ipOf);
-  return exact(found);
+  const given = all.length > 0 ? all : clusterIP === undefined ? none : [clusterIP];
+  return made(given, ipOf);
 }
 
 /** Kubernetes writes "None" or "" where there is no address. */
-function ipOf(value: unknown): readonly Ip[] {
-  if (typeof value !== 'string' || value === '' || value === 'None') return none;
+function ipOf(value: unknown): Ip | undefined {
+  if (typeof value !== 'string' || value === '' || value === 'None') return undefined;
   try {
-    return [parseIp(value)];
+    return parseIp(value);
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
-    return none;
+    return undefined;
   }
 }
 
@@ -67,8 +79,8 @@ function policy(value: unknown): FamilyPolicy {
 }
 
 function hostnames(loadBalancer: Raw): readonly string[] {
-  const found = list(loadBalancer.ingress).flatMap((item) => text(part(item).hostname) ?? []);
-  return found.length === 0 ? none : exact(found.sort());
+  const found = made(list(loadBalancer.ingress), (item) => text(part(item).hostname));
+  return found.length < 2 ? found : [...found].sort();
 }
 
 function conditions(status: Raw): readonly Condition[] {

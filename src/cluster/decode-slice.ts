@@ -1,7 +1,7 @@
 import type { Endpoint } from '../model/cluster.ts';
 import { compareIp, type Ip } from '../model/ip.ts';
 import { type Decoded, ObjectDecoder } from './object-decoder.ts';
-import { exact, list, none, part, text } from './raw.ts';
+import { exact, list, made, none, part, text } from './raw.ts';
 
 /** What one EndpointSlice adds to its Service. */
 export interface Slice {
@@ -27,35 +27,31 @@ export function decodeSlice(raw: unknown, cluster?: string): Decoded<Slice> {
   const object: Slice = {
     uid: text(metadata.uid) ?? '',
     service: owner === undefined ? undefined : decoder.inNamespace(owner),
-    endpoints: exact(oncePerIp(endpointsOf(entries, decoder))),
+    endpoints: oncePerIp(made(entries, (entry) => endpointOf(entry, decoder))),
   };
   return { key, object, problems: decoder.problems };
 }
 
-function endpointsOf(entries: readonly unknown[], decoder: ObjectDecoder): readonly Endpoint[] {
-  const endpoints: Endpoint[] = [];
-  for (const entry of entries) {
-    const { addresses, conditions, nodeName } = part(entry);
-    // All addresses of an endpoint belong to one pod; kube-proxy uses only the first one, too.
-    const first = list(addresses)[0];
-    const ip = first === undefined ? undefined : decoder.ip(first, 'endpoint');
-    if (ip === undefined) continue;
-    const { ready, serving, terminating } = part(conditions);
-    const node = text(nodeName);
-    const isReady = ready !== false;
-    endpoints.push({
-      ip,
-      node: node === undefined ? undefined : decoder.nodeName(node),
-      ready: isReady,
-      // The API documents that an unset "serving" defers to "ready".
-      serving: typeof serving === 'boolean' ? serving : isReady,
-      terminating: terminating === true,
-    });
-  }
-  return endpoints;
+function endpointOf(entry: unknown, decoder: ObjectDecoder): Endpoint | undefined {
+  const { addresses, conditions, nodeName } = part(entry);
+  // All addresses of an endpoint belong to one pod; kube-proxy uses only the first one, too.
+  const first = list(addresses)[0];
+  const ip = first === undefined ? undefined : decoder.ip(first, 'endpoint');
+  if (ip === undefined) return undefined;
+  const { ready, serving, terminating } = part(conditions);
+  const node = text(nodeName);
+  const isReady = ready !== false;
+  return {
+    ip,
+    node: node === undefined ? undefined : decoder.nodeName(node),
+    ready: isReady,
+    // The API documents that an unset "serving" defers to "ready".
+    serving: typeof serving === 'boolean' ? serving : isReady,
+    terminating: terminating === true,
+  };
 }
 
-/** Sorts by ip. Of two endpoints with the same ip the more useful one is kept, independent of their order. */
+/** Without spare capacity, as {@link exact}. Sorts by ip. Of two endpoints with the same ip the more useful one is kept, independent of their order. */
 export function oncePerIp(endpoints: readonly Endpoint[]): readonly Endpoint[] {
   if (isAscending(endpoints)) return endpoints;
   const best = new Map<Ip, Endpoint>();
@@ -63,7 +59,7 @@ export function oncePerIp(endpoints: readonly Endpoint[]): readonly Endpoint[] {
     const held = best.get(candidate.ip);
     if (held === undefined || better(candidate, held)) best.set(candidate.ip, candidate);
   }
-  return [...best.values()].sort((a, b) => compareIp(a.ip, b.ip));
+  return exact([...best.values()].sort((a, b) => compareIp(a.ip, b.ip)));
 }
 
 function isAscending(endpoints: readonly Endpoint[]): boolean {

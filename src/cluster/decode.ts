@@ -10,7 +10,7 @@ import { comparePrefixes, type Ip } from '../model/ip.ts';
 import { readTold } from '../model/publication.ts';
 import { allocationRequest } from './allocation-request.ts';
 import { type Decoded, names, ObjectDecoder } from './object-decoder.ts';
-import { exact, isRaw, list, none, part, port, text } from './raw.ts';
+import { exact, isRaw, list, made, none, part, port, text } from './raw.ts';
 
 /**
  * @param raw a v1 Node as JSON
@@ -84,9 +84,9 @@ export function decodeService(raw: unknown, cluster?: string): Decoded<Service> 
   if (policy !== 'Cluster' && policy !== 'Local') {
     return decoder.skip(`its spec.externalTrafficPolicy is ${JSON.stringify(policy)}`);
   }
-  const ingress = list(part(status.loadBalancer).ingress).flatMap((item) => {
+  const ingress = made(list(part(status.loadBalancer).ingress), (item) => {
     const { ip } = part(item);
-    return ip === undefined || ip === '' ? [] : [ip];
+    return ip === '' ? undefined : ip;
   });
   const plain: Service = {
     key,
@@ -98,7 +98,7 @@ export function decodeService(raw: unknown, cluster?: string): Decoded<Service> 
     loadBalancerClass: text(spec.loadBalancerClass),
     externalTrafficPolicy: policy,
     healthCheckNodePort: port(spec.healthCheckNodePort),
-    ports: exact(list(spec.ports).flatMap((item) => servicePort(item, decoder))),
+    ports: made(list(spec.ports), (item) => servicePort(item, decoder)),
     ingress: decoder.ips(ingress, 'status.loadBalancer.ingress'),
     externalIps: decoder.ips(list(spec.externalIPs), 'spec.externalIPs'),
     request: allocationRequest(metadata, spec, status),
@@ -139,14 +139,14 @@ function isProtocol(value: unknown): value is Protocol {
   return value === 'TCP' || value === 'UDP' || value === 'SCTP';
 }
 
-function servicePort(raw: unknown, decoder: ObjectDecoder): ServicePort[] {
+function servicePort(raw: unknown, decoder: ObjectDecoder): ServicePort | undefined {
   const { name, protocol: given, port: number, nodePort } = part(raw);
   const protocol = given === undefined ? 'TCP' : given;
   const checked = port(number);
   if (checked === undefined || !isProtocol(protocol)) {
     const read = JSON.stringify({ name, protocol: given, port: number, nodePort });
     decoder.leaveOut(`spec.ports ${read}`, 'it is no port of TCP, UDP or SCTP');
-    return [];
+    return undefined;
   }
-  return [{ name: names.of(text(name) ?? ''), protocol, port: checked, nodePort: port(nodePort) }];
+  return { name: names.of(text(name) ?? ''), protocol, port: checked, nodePort: port(nodePort) };
 }

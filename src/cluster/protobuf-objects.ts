@@ -25,10 +25,6 @@ const ofService: MetadataKeys = {
   labels: 'all',
   annotations: new Set(Object.values(requestAnnotations).flat()),
 };
-const ofSlice: MetadataKeys = {
-  labels: new Set(['kubernetes.io/service-name']),
-  annotations: new Set(),
-};
 
 /** core/v1 Node */
 export function readNode(reader: ProtobufReader): Raw {
@@ -62,10 +58,10 @@ export function readService(reader: ProtobufReader): Raw {
 export function readSlice(reader: ProtobufReader): Raw {
   let metadata: Raw | undefined;
   let addressType: string | undefined;
-  const endpoints: Raw[] = [];
+  let endpoints: Raw[] | undefined;
   while (reader.next()) {
     if (reader.field === 1) metadata = reader.message(sliceMetadata);
-    else if (reader.field === 2) endpoints.push(reader.message(endpoint));
+    else if (reader.field === 2) endpoints = added(endpoints, reader.message(endpoint));
     else if (reader.field === 4) addressType = reader.word();
     else reader.skip();
   }
@@ -85,8 +81,37 @@ function serviceMetadata(reader: ProtobufReader): Raw {
   return objectMeta(reader, ofService);
 }
 
+/** meta/v1 ObjectMeta, of which a slice needs little. */
 function sliceMetadata(reader: ProtobufReader): Raw {
-  return objectMeta(reader, ofSlice);
+  let name: string | undefined;
+  let namespace: string | undefined;
+  let uid: string | undefined;
+  let resourceVersion: string | undefined;
+  let service: string | undefined;
+  while (reader.next()) {
+    if (reader.field === 1) name = reader.text();
+    else if (reader.field === 3) namespace = reader.word();
+    else if (reader.field === 5) uid = reader.text();
+    else if (reader.field === 6) resourceVersion = reader.text();
+    else if (reader.field === 11) service = reader.message(serviceName) ?? service;
+    else reader.skip();
+  }
+  return { name, namespace, uid, resourceVersion, labels: { [serviceLabel]: service } };
+}
+
+const serviceLabel = 'kubernetes.io/service-name';
+
+/** @returns the value of the label; undefined: it is another label */
+function serviceName(reader: ProtobufReader): string | undefined {
+  let isIt = false;
+  let value = '';
+  while (reader.next()) {
+    // Go writes the key first.
+    if (reader.field === 1) isIt = reader.word() === serviceLabel;
+    else if (reader.field === 2 && isIt) value = reader.text();
+    else reader.skip();
+  }
+  return isIt ? value : undefined;
 }
 
 /** meta/v1 ObjectMeta */
@@ -97,9 +122,9 @@ function objectMeta(reader: ProtobufReader, keys: MetadataKeys): Raw {
   let resourceVersion: string | undefined;
   let creationTimestamp: string | undefined;
   let deletionTimestamp: string | undefined;
-  const labels: Entries = [];
-  const annotations: Entries = [];
-  const finalizers: string[] = [];
+  let labels: Entries | undefined;
+  let annotations: Entries | undefined;
+  let finalizers: string[] | undefined;
   while (reader.next()) {
     switch (reader.field) {
       case 1:
@@ -121,13 +146,13 @@ function objectMeta(reader: ProtobufReader, keys: MetadataKeys): Raw {
         deletionTimestamp = reader.message(time);
         break;
       case 11:
-        entry(reader, keys.labels, labels);
+        labels = entry(reader, keys.labels, labels);
         break;
       case 12:
-        entry(reader, keys.annotations, annotations);
+        annotations = entry(reader, keys.annotations, annotations);
         break;
       case 14:
-        finalizers.push(reader.word());
+        finalizers = added(finalizers, reader.word());
         break;
       default:
         reader.skip();
@@ -148,23 +173,35 @@ function objectMeta(reader: ProtobufReader, keys: MetadataKeys): Raw {
 
 type Entries = [key: string, value: string][];
 
-/** One entry of a map; its value is not read when nobody wants the key. */
-function entry(reader: ProtobufReader, keys: Keys, entries: Entries): void {
+/**
+ * One entry of a map; its value is not read when nobody wants the key.
+ *
+ * @param entries those before it
+ * @returns those with it
+ */
+function entry(reader: ProtobufReader, keys: Keys, entries: Entries | undefined): Entries | undefined {
   let key = '';
   let value = '';
-  reader.message((inner) => {
-    while (inner.next()) {
-      // Go writes the key first.
-      if (inner.field === 1) key = inner.word();
-      else if (inner.field === 2 && (keys === 'all' || keys.has(key))) value = inner.text();
-      else inner.skip();
-    }
-  });
-  if (keys === 'all' || keys.has(key)) entries.push([key, value]);
+  const outer = reader.enter();
+  while (reader.next()) {
+    // Go writes the key first.
+    if (reader.field === 1) key = reader.word();
+    else if (reader.field === 2 && (keys === 'all' || keys.has(key))) value = reader.text();
+    else reader.skip();
+  }
+  reader.leave(outer);
+  return keys === 'all' || keys.has(key) ? added(entries, [key, value]) : entries;
 }
 
-function mapOf(entries: Entries): Readonly<Record<string, string>> | undefined {
-  return entries.length === 0 ? undefined : Object.fromEntries(entries);
+/** A list with one more; undefined: it is the first. V8 has room for 17 in a list that begins empty. */
+function added<T>(list: T[] | undefined, item: T): T[] {
+  if (list === undefined) return [item];
+  list.push(item);
+  return list;
+}
+
+function mapOf(entries: Entries | undefined): Readonly<Record<string, string>> | undefined {
+  return entries && Object.fromEntries(entries);
 }
 
 /** Of the last time that was read: objects of one second follow each other. */
@@ -199,10 +236,10 @@ function textOf(seconds: number): string {
 /** core/v1 NodeSpec */
 function nodeSpec(reader: ProtobufReader): Raw {
   let unschedulable: boolean | undefined;
-  const taints: Raw[] = [];
+  let taints: Raw[] | undefined;
   while (reader.next()) {
     if (reader.field === 4) unschedulable = reader.bool();
-    else if (reader.field === 5) taints.push(reader.message(taint));
+    else if (reader.field === 5) taints = added(taints, reader.message(taint));
     else reader.skip();
   }
   return { unschedulable, taints };
@@ -220,11 +257,11 @@ function taint(reader: ProtobufReader): Raw {
 
 /** core/v1 NodeStatus */
 function nodeStatus(reader: ProtobufReader): Raw {
-  const conditions: Raw[] = [];
-  const addresses: Raw[] = [];
+  let conditions: Raw[] | undefined;
+  let addresses: Raw[] | undefined;
   while (reader.next()) {
-    if (reader.field === 4) conditions.push(reader.message(nodeCondition));
-    else if (reader.field === 5) addresses.push(reader.message(nodeAddress));
+    if (reader.field === 4) conditions = added(conditions, reader.message(nodeCondition));
+    else if (reader.field === 5) addresses = added(addresses, reader.message(nodeAddress));
     else reader.skip();
   }
   return { conditions, addresses };
@@ -256,15 +293,15 @@ function nodeAddress(reader: ProtobufReader): Raw {
 
 /** core/v1 ServiceSpec */
 function serviceSpec(reader: ProtobufReader): Raw {
-  const ports: Raw[] = [];
-  const selector: Entries = [];
+  let ports: Raw[] | undefined;
+  let selector: Entries | undefined;
   let clusterIP: string | undefined;
-  const clusterIPs: string[] = [];
+  let clusterIPs: string[] | undefined;
   let type: string | undefined;
-  const externalIPs: string[] = [];
+  let externalIPs: string[] | undefined;
   let sessionAffinity: string | undefined;
   let loadBalancerIP: string | undefined;
-  const loadBalancerSourceRanges: string[] = [];
+  let loadBalancerSourceRanges: string[] | undefined;
   let externalTrafficPolicy: string | undefined;
   let healthCheckNodePort: number | undefined;
   let ipFamilyPolicy: string | undefined;
@@ -272,10 +309,10 @@ function serviceSpec(reader: ProtobufReader): Raw {
   while (reader.next()) {
     switch (reader.field) {
       case 1:
-        ports.push(reader.message(servicePort));
+        ports = added(ports, reader.message(servicePort));
         break;
       case 2:
-        entry(reader, 'all', selector);
+        selector = entry(reader, 'all', selector);
         break;
       case 3:
         clusterIP = reader.text();
@@ -284,7 +321,7 @@ function serviceSpec(reader: ProtobufReader): Raw {
         type = set(reader.word());
         break;
       case 5:
-        externalIPs.push(reader.text());
+        externalIPs = added(externalIPs, reader.text());
         break;
       case 7:
         sessionAffinity = reader.word();
@@ -293,7 +330,7 @@ function serviceSpec(reader: ProtobufReader): Raw {
         loadBalancerIP = reader.text();
         break;
       case 9:
-        loadBalancerSourceRanges.push(reader.text());
+        loadBalancerSourceRanges = added(loadBalancerSourceRanges, reader.text());
         break;
       case 11:
         externalTrafficPolicy = set(reader.word());
@@ -305,7 +342,7 @@ function serviceSpec(reader: ProtobufReader): Raw {
         ipFamilyPolicy = reader.word();
         break;
       case 18:
-        clusterIPs.push(reader.text());
+        clusterIPs = added(clusterIPs, reader.text());
         break;
       case 21:
         loadBalancerClass = reader.word();
@@ -350,10 +387,10 @@ function servicePort(reader: ProtobufReader): Raw {
 /** core/v1 ServiceStatus */
 function serviceStatus(reader: ProtobufReader): Raw {
   let loadBalancer: Raw | undefined;
-  const conditions: Raw[] = [];
+  let conditions: Raw[] | undefined;
   while (reader.next()) {
     if (reader.field === 1) loadBalancer = reader.message(loadBalancerStatus);
-    else if (reader.field === 2) conditions.push(reader.message(condition));
+    else if (reader.field === 2) conditions = added(conditions, reader.message(condition));
     else reader.skip();
   }
   return { loadBalancer, conditions };
@@ -361,9 +398,9 @@ function serviceStatus(reader: ProtobufReader): Raw {
 
 /** core/v1 LoadBalancerStatus */
 function loadBalancerStatus(reader: ProtobufReader): Raw {
-  const ingress: Raw[] = [];
+  let ingress: Raw[] | undefined;
   while (reader.next()) {
-    if (reader.field === 1) ingress.push(reader.message(loadBalancerIngress));
+    if (reader.field === 1) ingress = added(ingress, reader.message(loadBalancerIngress));
     else reader.skip();
   }
   return { ingress };
@@ -401,11 +438,11 @@ function condition(reader: ProtobufReader): Raw {
 
 /** discovery/v1 Endpoint */
 function endpoint(reader: ProtobufReader): Raw {
-  const addresses: string[] = [];
+  let addresses: string[] | undefined;
   let conditions: Raw | undefined;
   let nodeName: string | undefined;
   while (reader.next()) {
-    if (reader.field === 1) addresses.push(reader.text());
+    if (reader.field === 1) addresses = added(addresses, reader.text());
     else if (reader.field === 2) conditions = reader.message(endpointConditions);
     else if (reader.field === 6) nodeName = reader.word();
     else reader.skip();

@@ -96,15 +96,29 @@ export class ProtobufReader {
 
   /** Reads the message in the present field; `read` reads it to its end. */
   message<T>(read: (reader: this) => T): T {
+    const outer = this.enter();
+    const value = read(this);
+    this.leave(outer);
+    return value;
+  }
+
+  /**
+   * Goes into the message in the present field, without a closure to read it.
+   *
+   * @returns what {@link leave} wants, once the message is read to its end
+   */
+  enter(): number {
     this.#need(bytes);
     const length = this.#length();
     const start = this.#take(length);
     const outer = this.#end;
     this.#at = start;
     this.#end = start + length;
-    const value = read(this);
+    return outer;
+  }
+
+  leave(outer: number): void {
     this.#end = outer;
-    return value;
   }
 
   /** Skips the bytes in the present field, and says where they are. */
@@ -175,6 +189,13 @@ export class ProtobufReader {
 
   /** @returns bits 0 to 31 */
   #varint(): number {
+    const first = this.#bytes[this.#at] ?? 0;
+    // As nearly all: the number of a field, the length of a name.
+    if (first < 0x80 && this.#at < this.#end) {
+      this.#at += 1;
+      this.#high = 0;
+      return first;
+    }
     let low = 0;
     let high = 0;
     for (let shift = 0; shift < 70; shift += 7) {

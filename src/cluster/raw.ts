@@ -82,6 +82,14 @@ export function port(value: unknown): number | undefined {
     : undefined;
 }
 
+/** What is made of each item, without those of which nothing is. Without spare capacity, as {@link exact}. */
+export function made<T>(items: readonly unknown[], make: (item: unknown) => T | undefined): readonly T[] {
+  if (items.length === 0) return none;
+  if (items.length > 1) return exact(items.map(make).filter((one) => one !== undefined));
+  const one = make(items[0]);
+  return one === undefined ? none : [one];
+}
+
 /** A copy without spare capacity: V8 reserves 17 elements for an array that grows. */
 export function exact<T>(list: readonly T[]): readonly T[] {
   return list.length === 0 ? none : list.slice();

@@ -41,7 +41,7 @@ export interface ReflectorPace {
 }
 
 export const defaultPace: ReflectorPace = {
-  page: 500,
+  page: 2000,
   watchSeconds: [240, 480],
   silence: 30_000,
   bookmarkSilence: 150_000,
@@ -52,6 +52,9 @@ export const defaultPace: ReflectorPace = {
   longestUnanswered: 2000,
   relistAfter: 4,
 };
+
+/** Objects that are read in one go: a few milliseconds. */
+const portion = 500;
 
 /** Where a reflector keeps what it lists and watches. */
 export interface ReflectorStore {
@@ -173,7 +176,13 @@ export class Reflector {
           // It is awaited below, and may fail before.
           coming.catch(nothing);
         }
-        for (const item of items) replacement.add(item);
+        let added = 0;
+        for (const item of items) {
+          replacement.add(item);
+          added += 1;
+          // A long page holds nobody up either.
+          if (added % portion === 0) await this.#clock.sleep(0, signal);
+        }
         if (next === undefined) {
           await this.#store.commit(replacement, () => this.#clock.sleep(0, signal), resourceVersion);
           this.#store.works();
@@ -181,7 +190,7 @@ export class Reflector {
           if (this.#failures > 0) this.#recovery.notify('answers');
           return resourceVersion;
         }
-        // Yield to the event loop between two pages.
+        // Nor do many short ones.
         await this.#clock.sleep(0, signal);
       }
     } finally {

@@ -12,6 +12,10 @@ export class SortedMap<T extends object> {
   #keys: string[] = [];
   #array: readonly T[] = [];
 
+  get size(): number {
+    return this.#values.size;
+  }
+
   get(key: string): T | undefined {
     return this.#values.get(key);
   }

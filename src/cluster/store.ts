@@ -75,11 +75,11 @@ export class ClusterStore implements Omit<Cluster, typeof Symbol.asyncDispose> {
     this.#serviceIndex = new DecodedIndex({
       decode: (raw) => decodeService(raw, name),
       complete: (key, service) => {
-        const slicesKnown = this.#areSlicesKnown(key);
-        const isComplete = service.slicesKnown === slicesKnown && !this.#slices.has(key);
-        return isComplete ? service : { ...service, endpoints: this.#endpoints(key), slicesKnown };
+        const slices = this.#slices.get(key);
+        if (slices === undefined && !service.slicesKnown) return service;
+        return { ...service, endpoints: endpointsOf(slices), slicesKnown: this.#areKnown(key, slices) };
       },
-      changed: ({ key, origin }) => this.#join(key, origin),
+      changed: ({ key, after, origin }) => this.#join(key, after, origin),
       report: report('services'),
       versions: this.#versions,
     });
@@ -114,6 +114,7 @@ export class ClusterStore implements Omit<Cluster, typeof Symbol.asyncDispose> {
 
   service(key: string): Service | undefined {
     const before = this.#before?.services;
+    if (before === 'none') return undefined;
     return before?.has(key) ? before.get(key) : this.#services.get(key);
   }
 
@@ -123,6 +124,7 @@ export class ClusterStore implements Omit<Cluster, typeof Symbol.asyncDispose> {
       return;
     }
     const { services } = this.#before;
+    if (services === 'none') return;
     for (const [key, service] of this.#services.entries()) if (!services.has(key)) yield service;
     for (const service of services.values()) if (service !== undefined) yield service;
   }
@@ -211,7 +213,11 @@ export class ClusterStore implements Omit<Cluster, typeof Symbol.asyncDispose> {
    * @param version resourceVersion of the list; undefined: unknown
    */
   async commit(replacement: Replacement, turn: () => Promise<void>, version?: string): Promise<void> {
-    this.#before ??= { overview: this.overview(), snapshot: this.#snapshot, services: new Map() };
+    this.#before ??= {
+      overview: this.overview(),
+      snapshot: this.#snapshot,
+      services: this.#services.size === 0 ? 'none' : new Map(),
+    };
     this.#committing += 1;
     try {
       const steps = replacement.commit(version);
@@ -248,9 +254,9 @@ export class ClusterStore implements Omit<Cluster, typeof Symbol.asyncDispose> {
   }
 
   #setService(key: string, after: Service | undefined, origin: Origin): void {
-    if (this.#before !== undefined && !this.#before.services.has(key)) {
-      this.#before.services.set(key, this.#services.get(key));
-    }
+    const before = this.#before?.services;
+    if (before !== undefined && before !== 'none' && !before.has(key))
+      before.set(key, this.#services.get(key));
     if (after === undefined) this.#services.delete(key);
     else this.#services.set(key, after);
     const delta = this.#changed();
@@ -269,8 +275,8 @@ export class ClusterStore implements Omit<Cluster, typeof Symbol.asyncDispose> {
       this.#putSlice(next, undefined, after);
       this.#show(next, key);
     }
-    if (former !== undefined && former !== next) this.#join(former, origin);
-    if (next !== undefined) this.#join(next, origin);
+    if (former !== undefined && former !== next) this.#join(former, this.#serviceIndex.get(former), origin);
+    if (next !== undefined) this.#join(next, this.#serviceIndex.get(next), origin);
   }
 
   #putSlice(service: string, before: Slice | undefined, after: Slice | undefined): void {
@@ -297,25 +303,25 @@ export class ClusterStore implements Omit<Cluster, typeof Symbol.asyncDispose> {
     if (lacked?.size === 0) this.#lacked.delete(service);
   }
 
-  #areSlicesKnown(service: string): boolean {
-    return this.#slices.has(service) && !this.#lacked.has(service);
-  }
-
-  /** Joins a Service with its slices, and keeps the result in the index and among the shown Services. */
-  #join(key: string, origin: Origin): void {
-    const indexed = this.#serviceIndex.get(key);
+  /**
+   * Joins a Service with its slices, and keeps the result in the index and among the shown Services.
+   *
+   * @param indexed as the index has it; undefined: it has none
+   */
+  #join(key: string, indexed: Service | undefined, origin: Origin): void {
+    const slices = this.#slices.get(key);
     const shown = this.#services.get(key);
     if (indexed === undefined) {
       // Its slices go before it or after it. As long as one is left, the list of the Services may be the short one.
-      if ((this.#slices.get(key) ?? none).length === 0) {
+      if (slices === undefined || slices.length === 0) {
         this.#slices.delete(key);
         this.#lacked.delete(key);
       }
       if (shown !== undefined) this.#setService(key, undefined, origin);
       return;
     }
-    const endpoints = this.#endpoints(key);
-    const slicesKnown = this.#areSlicesKnown(key);
+    const endpoints = endpointsOf(slices);
+    const slicesKnown = this.#areKnown(key, slices);
     const isSame = indexed.slicesKnown === slicesKnown && same(indexed.endpoints, endpoints);
     const joined = isSame ? indexed : { ...indexed, endpoints, slicesKnown };
     // Where the two were one object, the endpoints are all that can differ, and they do.
@@ -325,12 +331,16 @@ export class ClusterStore implements Omit<Cluster, typeof Symbol.asyncDispose> {
     if (service !== shown) this.#setService(key, service, origin);
   }
 
-  #endpoints(key: string): readonly Endpoint[] {
-    const [first, ...others] = this.#slices.get(key) ?? [];
-    // Nearly every Service has one slice, whose endpoints are sorted already.
-    if (others.length === 0) return first?.endpoints ?? none;
-    return exact(oncePerIp([first, ...others].flatMap((slice) => slice?.endpoints ?? [])));
+  /** @param slices of the Service; undefined: it has had none */
+  #areKnown(key: string, slices: readonly Slice[] | undefined): boolean {
+    return slices !== undefined && !this.#lacked.has(key);
   }
+}
+
+function endpointsOf(slices: readonly Slice[] = none): readonly Endpoint[] {
+  // Nearly every Service has one slice, whose endpoints are sorted already.
+  if (slices.length <= 1) return slices[0]?.endpoints ?? none;
+  return exact(oncePerIp(slices.flatMap(({ endpoints }) => endpoints)));
 }
 
 /** The state before a commit, with the former values of the Services that the commit has changed so far. */
@@ -338,7 +348,8 @@ interface Before {
   readonly overview: Overview;
   /** Made when it is asked for, which a daemon does not do. */
   snapshot: Snapshot | undefined;
-  readonly services: Map<string, Service | undefined>;
+  /** 'none': there was no Service. */
+  readonly services: Map<string, Service | undefined> | 'none';
 }
 
 /** The order of a {@link SortedMap}. */

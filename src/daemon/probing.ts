@@ -283,18 +283,18 @@ export class Probing implements Probed {
   #readServices(keys: ReadonlySet<string> | 'all'): void {
     const { cluster } = this.#inputs;
     // What comes with the first lists was there before this program.
-    const how = (key: string) => (this.#started.has(clusterOf(key)) ? 'changed' : 'as it is');
+    const how = (of: string | undefined) => (this.#started.has(of) ? 'changed' : 'as it is');
     if (keys !== 'all') {
-      for (const key of keys) this.#readService(key, cluster.service(key), how(key));
+      for (const key of keys) this.#readService(key, cluster.service(key), how(clusterOf(key)));
       return;
     }
     const gone = this.#questions.keys();
     for (const service of cluster.services()) {
       const key = service.key;
       gone.delete(key);
-      this.#readService(key, service, how(key));
+      this.#readService(key, service, how(service.cluster));
     }
-    for (const key of gone) this.#readService(key, undefined, how(key));
+    for (const key of gone) this.#readService(key, undefined, how(clusterOf(key)));
   }
 
   #readService(key: string, service: Service | undefined, how: 'changed' | 'as it is'): void {

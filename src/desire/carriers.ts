@@ -261,6 +261,11 @@ export function usable(
   return known.filter(stays);
 }
 
+/** Whether there are {@link usable} endpoints of a Service under Cluster. */
+function isUsable({ endpoints }: Service, of: Family): boolean {
+  return endpoints.some(({ ip, ready, serving }) => (ready || serving) && family(ip) === of);
+}
+
 /** What the gateway has seen of the nodes of a Service under Local in one family, by their names. Absent: none. */
 export interface SeenNodes {
   /** Their endpoints do not count yet. */
@@ -289,9 +294,10 @@ export function carriers(
   weighing: Weighing,
   seen: SeenNodes = {},
 ): readonly Carrier[] {
+  if (service.externalTrafficPolicy !== 'Local')
+    return isUsable(service, of) ? everyNode(nodes, service.cluster)[of] : [];
   const endpoints = usable(service, of, seen);
   if (endpoints.length === 0) return [];
-  if (service.externalTrafficPolicy !== 'Local') return everyNode(nodes, service.cluster)[of];
   const chosen = new Map<Ip, Carrier>();
   const counts = countByNode(endpoints);
   for (const node of [...counts.keys()].sort()) {

@@ -55,6 +55,11 @@ export function claim(
   pool: Pool | undefined,
   remembered: ReadonlySet<string | undefined>,
 ): Claim {
+  const [only, another] = services;
+  // As nearly always: whose status gives it an address of a pool is asked nothing else when it is alone.
+  if (only !== undefined && another === undefined && pool !== undefined) {
+    if (claimedBy(eip, only, gateway) !== 'spec') return { holders: services, problems: none };
+  }
   const order = ({ service, by }: Claimant): number =>
     rank[by] + (remembered.has(service.cluster) ? behind : 0);
   const claimants = services

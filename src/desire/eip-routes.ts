@@ -1,6 +1,6 @@
 import type { Refusals, Why } from '../model/desired-object.ts';
 import type { Gateway } from '../model/gateway.ts';
-import { type Family, family, hostPrefix, type Ip } from '../model/ip.ts';
+import { type Family, family, hostPrefix, type Ip, type Prefix } from '../model/ip.ts';
 import type { Listing } from '../model/listing.ts';
 import {
   type KernelObject,
@@ -163,11 +163,18 @@ export function routeAt(key: Key, owner: Owner, have: Pick<Listing, 'objects'>):
   return ours ? route : undefined;
 }
 
-export function eipRoute(eip: Ip, nhid: number, table: number, { protocol }: Owner): Route {
+/** @param dst {@link hostPrefix} of the EIP, where the caller has it already */
+export function eipRoute(
+  eip: Ip,
+  nhid: number,
+  table: number,
+  { protocol }: Owner,
+  dst: Prefix = hostPrefix(eip),
+): Route {
   return {
     kind: 'route',
     table,
-    dst: hostPrefix(eip),
+    dst,
     metric: eipMetric(family(eip)),
     protocol,
     type: 'unicast',
@@ -182,8 +189,9 @@ function eipMetric(of: Family): number {
   return of === 4 ? 0 : 1024;
 }
 
-export function routeKey(eip: Ip, table: number): string {
-  return routeKeyOf(table, hostPrefix(eip), eipMetric(family(eip)));
+/** @param dst as of {@link eipRoute} */
+export function routeKey(eip: Ip, table: number, dst: Prefix = hostPrefix(eip)): string {
+  return routeKeyOf(table, dst, eipMetric(family(eip)));
 }
 
 export function routeWhy({ eip, services }: Path): Why {

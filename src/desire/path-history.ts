@@ -20,16 +20,16 @@ export interface Moved {
 /** Former paths of EIPs, from before some updates of the table, and present ones. */
 export class PathHistory {
   readonly #table: PathTable;
-  readonly #paths: ReadonlyMap<Ip, FormerPath | undefined>;
+  readonly #paths: ReadonlyMap<Ip, FormerPath | undefined> | 'none';
   readonly #carriers: ReadonlyMap<CarrierSet, readonly Carrier[]>;
 
   /**
-   * @param paths of the EIPs that changed individually; undefined: had no path
+   * @param paths of the EIPs that changed individually; undefined: had no path; 'none': no EIP had one
    * @param carriers of the sets that changed under their EIPs
    */
   constructor(
     table: PathTable,
-    paths: ReadonlyMap<Ip, FormerPath | undefined>,
+    paths: ReadonlyMap<Ip, FormerPath | undefined> | 'none',
     carriers: ReadonlyMap<CarrierSet, readonly Carrier[]>,
   ) {
     this.#table = table;
@@ -39,6 +39,7 @@ export class PathHistory {
 
   /** undefined: the EIP had no path. */
   before(eip: Ip): FormerPath | undefined {
+    if (this.#paths === 'none') return undefined;
     if (this.#paths.has(eip)) return this.#paths.get(eip);
     const path = this.#table.path(eip);
     const set = this.#table.set(eip);
@@ -58,27 +59,29 @@ export class PathHistory {
    * @param counts false: leaves the EIP out; called for those that changed individually
    */
   moved(limit: number, counts: (eip: Ip) => boolean = () => true): Moved {
+    const paths = this.#paths;
+    if (paths === 'none') return { first: [], count: 0 };
     const first: Path[] = [];
     let count = 0;
     const add = (path: Path): void => {
       count += 1;
       if (first.length < limit) first.push(path);
     };
-    for (const [eip, before] of this.#paths) {
+    for (const [eip, before] of paths) {
+      if (before === undefined) continue;
       const path = this.now(eip);
-      if (before !== undefined && path !== undefined && counts(eip) && names(before) !== names(path))
-        add(path);
+      if (path !== undefined && counts(eip) && names(before) !== names(path)) add(path);
     }
     for (const [set, before] of this.#carriers) {
       if (before.length === 0 || set.carriers.length === 0 || names({ carriers: before }) === names(set))
         continue;
       let others = set.eips.size;
-      for (const eip of this.#paths.keys()) if (set.eips.has(eip)) others -= 1;
+      for (const eip of paths.keys()) if (set.eips.has(eip)) others -= 1;
       let listed = 0;
       for (const eip of set.eips) {
         if (first.length >= limit || listed >= others) break;
         const path = this.now(eip);
-        if (this.#paths.has(eip) || path === undefined) continue;
+        if (paths.has(eip) || path === undefined) continue;
         first.push(path);
         listed += 1;
       }

@@ -61,6 +61,8 @@ export class PathTable {
   #candidates: Candidates = candidates([]);
   /** EIPs with a holder, by the name of their pool. */
   readonly #held = new Map<string, Record<Family, number>>();
+  /** No EIP went anywhere when the journal last looked. */
+  #beganEmpty = true;
   /** Where EIPs and sets went when the journal last looked, of those that changed since. */
   #formerPaths = new Map<Ip, FormerPath | undefined>();
   #formerCarriers = new Map<CarrierSet, readonly Carrier[]>();
@@ -178,7 +180,9 @@ export class PathTable {
 
   /** Changes since the last call; the former path of an EIP is undefined when it had none. */
   takeHistory(): PathHistory {
-    const history = new PathHistory(this, this.#formerPaths, this.#formerCarriers);
+    const former = this.#beganEmpty ? 'none' : this.#formerPaths;
+    const history = new PathHistory(this, former, this.#formerCarriers);
+    this.#beganEmpty = this.#entries.size === 0;
     this.#formerPaths = new Map();
     this.#formerCarriers = new Map();
     return history;
@@ -238,7 +242,8 @@ export class PathTable {
     const found = named.length === 0 ? unnamed : resolve(eip, named, this.#terms);
     this.#report(eip, found.problems);
     const before = this.#entries.get(eip);
-    if (!this.#formerPaths.has(eip)) this.#formerPaths.set(eip, this.#formerPath(before));
+    if (!this.#beganEmpty && !this.#formerPaths.has(eip))
+      this.#formerPaths.set(eip, this.#formerPath(before));
     const set = found.path && this.#setOf(eip, found.path.carriers);
     if ((before?.set === undefined) !== (set === undefined)) this.#countHeld(eip, set === undefined ? -1 : 1);
     if (before?.set !== set) {
@@ -274,7 +279,7 @@ export class PathTable {
 
   #dependencies(named: readonly Service[], set: CarrierSet | undefined, eip: Ip): DependsOn {
     const version = family(eip);
-    const local = named.filter(({ externalTrafficPolicy }) => externalTrafficPolicy === 'Local');
+    const local = named.some(isLocal) ? named.filter(isLocal) : none;
     // Under Cluster alone an EIP is in the common set, or lacks endpoints, unless there are no nodes at all.
     const hasNodes = ({ cluster }: Service): boolean =>
       everyNode(this.#candidates, cluster)[version].length > 0;
@@ -300,6 +305,10 @@ export class PathTable {
 
 const none: readonly never[] = [];
 const unnamed: Resolved = { path: undefined, problems: none };
+
+function isLocal({ externalTrafficPolicy }: Service): boolean {
+  return externalTrafficPolicy === 'Local';
+}
 
 function sameCarriers(a: readonly Carrier[], b: readonly Carrier[]): boolean {
   return (

@@ -6,6 +6,7 @@ import type { Problem } from '../model/problem.ts';
 import {
   addressProblems,
   type Candidates,
+  type Carrier,
   candidates,
   carriers,
   type SeenNodes,
@@ -107,24 +108,27 @@ export function resolve(
   const byNat = isNat(gateway, pool);
   const unreachable = byNat ? holders.flatMap((service) => withoutNodePort(eip, service) ?? []) : [];
   const problems = unreachable.length === 0 ? claims : [...claims, ...unreachable];
-  const services = holders.map(({ key }) => key).sort();
   const weighing = gateway.weighByEndpoints ? 'endpoints' : 'equal';
   // conntrack moves no flow because the parts are others.
   const isCovering = !byNat && covers(gateway);
   // A Service that no node can serve must not take the EIP away from a Service that shares it.
+  const listOf = (service: Service): readonly Carrier[] => {
+    if (byNat && nodePorts(service).length === 0) return [];
+    // Under Cluster none of it counts.
+    if (service.externalTrafficPolicy !== 'Local') return carriers(service, nodes, of, weighing);
+    const seen: SeenNodes = {
+      waiting: probed.waiting(service.key)[of],
+      leaving: probed.leaving(service.key)[of],
+      former: isCovering ? probed.formerCarriers(service.key)[of] : undefined,
+    };
+    return carriers(service, nodes, of, weighing, seen);
+  };
+  const [only, another] = holders;
+  if (only !== undefined && another === undefined)
+    return { path: { eip, services: [only.key], carriers: listOf(only) }, problems };
+  const services = holders.map(({ key }) => key).sort();
   const able = holders
-    .filter((service) => !byNat || nodePorts(service).length > 0)
-    .map((service) => {
-      // Under Cluster none of it counts.
-      if (service.externalTrafficPolicy !== 'Local')
-        return { service, list: carriers(service, nodes, of, weighing) };
-      const seen: SeenNodes = {
-        waiting: probed.waiting(service.key)[of],
-        leaving: probed.leaving(service.key)[of],
-        former: isCovering ? probed.formerCarriers(service.key)[of] : undefined,
-      };
-      return { service, list: carriers(service, nodes, of, weighing, seen) };
-    })
+    .map((service) => ({ service, list: listOf(service) }))
     .filter(({ list }) => list.length > 0);
   const [best] = able;
   if (best === undefined) return { path: { eip, services, carriers: [] }, problems };

@@ -1,6 +1,6 @@
 import type { DesiredTable } from '../model/desired.ts';
 import type { Gateway } from '../model/gateway.ts';
-import type { Ip } from '../model/ip.ts';
+import { hostPrefix, type Ip, type Prefix } from '../model/ip.ts';
 import type { Key } from '../model/object.ts';
 import type { Owner } from '../model/owner.ts';
 import type { CarrierSet } from './carrier-sets.ts';
@@ -27,6 +27,7 @@ export interface Placement {
   readonly eip: Ip;
   /** Of its route. */
   readonly key: Key;
+  readonly dst: Prefix;
   /** Of the set whose carriers it is routed to. */
   usable: UsableSet;
   /** undefined: it needs a group, or no node can take it. */
@@ -91,9 +92,10 @@ export class Placements {
   route(eip: Ip, set: CarrierSet): void {
     const known = this.#placements.get(eip);
     if (known === undefined) {
-      const key = routeKey(eip, this.#table);
+      const dst = hostPrefix(eip);
+      const key = routeKey(eip, this.#table, dst);
       const usable = this.#sets.join(set);
-      const placement: Placement = { eip, key, usable, group: undefined, state: 'settled' };
+      const placement: Placement = { eip, key, dst, usable, group: undefined, state: 'settled' };
       this.#placements.set(eip, placement);
       this.#find(placement);
       return;
@@ -212,7 +214,7 @@ export class Placements {
   }
 
   #write(placement: Placement, group: Group): void {
-    const { eip, key, usable } = placement;
+    const { eip, key, dst, usable } = placement;
     const path = this.#paths.path(eip);
     if (path === undefined) return;
     const known = this.#desired.get(key);
@@ -222,7 +224,7 @@ export class Placements {
     const sameRoute = known?.object.kind === 'route' && known.object.nhid === group.id;
     this.#written.add(eip);
     this.#desired.set(
-      sameRoute ? known.object : eipRoute(eip, group.id, this.#table, this.#owner),
+      sameRoute ? known.object : eipRoute(eip, group.id, this.#table, this.#owner, dst),
       sameWhy ? known.why : why,
       key,
     );

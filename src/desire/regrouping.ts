@@ -5,7 +5,7 @@ import { contentOf, type Group } from './group.ts';
 import type { GroupTable } from './group-table.ts';
 import type { KernelView } from './kernel-view.ts';
 import type { Placement, Placements } from './placements.ts';
-import type { UsableSets } from './usable-sets.ts';
+import type { UsableSet, UsableSets } from './usable-sets.ts';
 
 export interface RegroupingInputs {
   readonly kernel: KernelView;
@@ -62,7 +62,8 @@ export class Regrouping {
     for (const group of dirty) {
       if (this.#groups.has(group) && this.#settleGroup(group)) this.#deferred.add(group);
     }
-    for (const [placement, kept] of this.#placements.takePending()) this.#place(placement, kept);
+    const homes = new Map<UsableSet, Group>();
+    for (const [placement, kept] of this.#placements.takePending()) this.#place(placement, kept, homes);
     for (const group of dirty) {
       if (!this.#groups.has(group)) continue;
       if (group.eips.size === 0) this.#groups.release(group);
@@ -153,20 +154,29 @@ export class Regrouping {
     for (const eip of [...group.eips]) this.#placements.evict(eip, group);
   }
 
-  /** @param kept the carriers that the EIP stays with when the kernel refuses all of its own */
-  #place(placement: Placement, kept: readonly Carrier[] | undefined): void {
+  /**
+   * @param kept the carriers that the EIP stays with when the kernel refuses all of its own
+   * @param homes where others of a set went before it: the group that most use has one more since
+   */
+  #place(placement: Placement, kept: readonly Carrier[] | undefined, homes: Map<UsableSet, Group>): void {
     const { usable } = placement;
-    const carriers = usable.carriers.length > 0 ? usable.carriers : kept;
-    if (carriers === undefined) {
-      this.#placements.keep(placement);
+    if (usable.carriers.length === 0) {
+      if (kept === undefined) this.#placements.keep(placement);
+      else this.#placements.attach(placement, this.#home(contentOf(kept), kept));
       return;
     }
-    // A set of a hundred nodes is not spelt out for each of its EIPs.
-    const content = carriers === usable.carriers ? usable.content : contentOf(carriers);
+    // A set of a hundred nodes is neither spelt out nor looked up for each of its EIPs.
+    const home = homes.get(usable) ?? this.#home(usable.content, usable.carriers);
+    homes.set(usable, home);
+    this.#placements.attach(placement, home);
+  }
+
+  /** The group for EIPs that need these carriers. */
+  #home(content: string, carriers: readonly Carrier[]): Group {
     const group =
       this.#groups.best(content) ?? this.#groups.adoptTwin(content) ?? this.#groups.create(carriers);
     // The other one may be adopted, or stuck, or about to change.
     if (this.#groups.count(content) > 1) this.#deferred.add(group);
-    this.#placements.attach(placement, group);
+    return group;
   }
 }

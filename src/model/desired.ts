@@ -103,8 +103,8 @@ export class DesiredTable {
     this.#former.delete(key);
   }
 
-  /** The keys written since the last call. */
-  takeTouched(): ReadonlySet<Key> {
+  /** The keys written since the last call; the set is the caller's. */
+  takeTouched(): Set<Key> {
     const touched = this.#touched;
     this.#touched = new Set();
     return touched;

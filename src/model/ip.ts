@@ -11,17 +11,43 @@ declare const prefixBrand: unique symbol;
 
 export type Family = 4 | 6;
 
+/** Codes of characters. */
+const [dot, zero, nine] = [46, 48, 57] as const;
+
 /**
  * @throws RangeError when the text is not an address, has a zone (`%eth0`), or is an IPv4-mapped IPv6
  *   address (`::ffff:192.0.2.1`), which Linux does not route
  */
 export function parseIp(text: string): Ip {
+  if (isIPv4(text)) return text as Ip;
   const version = isIP(text);
-  if (version === 4) return text as Ip;
   if (version !== 6 || text.includes('%')) throw new RangeError(`"${text}" is not an IP address`);
   const parsed = ipaddr.IPv6.parse(text);
   if (parsed.isIPv4MappedAddress()) throw new RangeError(`"${text}" is an IPv4 address written as IPv6`);
   return parsed.toRFC5952String() as Ip;
+}
+
+/** As isIP says it: a hundred thousand addresses are read in one go. */
+function isIPv4(text: string): boolean {
+  let dots = 0;
+  let digits = 0;
+  let octet = 0;
+  for (let i = 0; i < text.length; i += 1) {
+    const code = text.charCodeAt(i);
+    if (code === dot) {
+      if (digits === 0) return false;
+      dots += 1;
+      digits = 0;
+      octet = 0;
+      continue;
+    }
+    // No number begins with a zero but zero itself.
+    if (code < zero || code > nine || (digits > 0 && octet === 0)) return false;
+    octet = octet * 10 + code - zero;
+    digits += 1;
+    if (octet > 255) return false;
+  }
+  return dots === 3 && digits > 0;
 }
 
 /**
@@ -66,8 +92,9 @@ export function anyPrefix(of: Family): Prefix {
   return (of === 4 ? '0.0.0.0/0' : '::/0') as Prefix;
 }
 
+/** An IPv4 address has a dot after its first number, of at most three digits, where IPv6 has none. */
 export function family(of: Ip | Prefix): Family {
-  return of.includes(':') ? 6 : 4;
+  return of.charCodeAt(1) === dot || of.charCodeAt(2) === dot || of.charCodeAt(3) === dot ? 4 : 6;
 }
 
 export function bits(of: Family): 32 | 128 {

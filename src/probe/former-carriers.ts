@@ -49,6 +49,7 @@ export class FormerCarriers {
   read(service: string, carrying: ByFamily | undefined, now: number): void {
     const entry = this.#entries.get(service);
     if (carrying === undefined) {
+      if (entry === undefined) return;
       this.#entries.delete(service);
       this.#leaving.delete(service);
       return;

@@ -1,4 +1,4 @@
-import type { Service } from '../model/cluster.ts';
+import type { Endpoint, Service } from '../model/cluster.ts';
 import { compareIp, type Family, family, type Ip } from '../model/ip.ts';
 import type { ByFamily } from '../model/probed.ts';
 import type { LeavingNodes } from '../model/publication.ts';
@@ -13,6 +13,8 @@ const none: ByFamily = { 4: nobody, 6: nobody };
  */
 export function endingNodes({ endpoints, externalTrafficPolicy }: Service, of: Family): ReadonlySet<string> {
   if (externalTrafficPolicy !== 'Local') return nobody;
+  // As nearly always: every Service under Local comes by here.
+  if (!endpoints.some(isEnding)) return nobody;
   const ready = new Set<string>();
   const ending = new Set<string>();
   for (const { ip, node, ready: isReady, terminating } of endpoints) {
@@ -21,6 +23,10 @@ export function endingNodes({ endpoints, externalTrafficPolicy }: Service, of: F
     else if (terminating) ending.add(node);
   }
   return ready.size === 0 ? nobody : ending.difference(ready);
+}
+
+function isEnding({ ready, terminating }: Endpoint): boolean {
+  return terminating && !ready;
 }
 
 /** What one gateway has seen of a Service. */
@@ -67,7 +73,8 @@ interface Leave {
 
 interface Entry {
   carrying: ByFamily;
-  readonly leaves: Map<string, Leave>;
+  /** By node and family; undefined: none has left it yet, as with nearly all. */
+  leaves: Map<string, Leave> | undefined;
 }
 
 /**
@@ -121,31 +128,33 @@ export class LeavingTable {
   read(key: string, left: LeftService | undefined, agents: 'told' | 'not told', now: number): void {
     const entry = this.#entries.get(key);
     if (left === undefined) {
-      for (const leave of entry?.leaves.values() ?? []) this.#forget(leave);
+      if (entry === undefined) return;
+      for (const leave of entry.leaves?.values() ?? []) this.#forget(leave);
       this.#entries.delete(key);
       this.#note(key);
       return;
     }
     const { service, carrying } = left;
-    const known: Entry = entry ?? { carrying: none, leaves: new Map() };
+    const known: Entry = entry ?? { carrying: none, leaves: undefined };
+    if (entry === undefined) this.#entries.set(key, known);
     for (const of of families) {
       const ending = endingNodes(service, of);
-      for (const leave of [...known.leaves.values()])
+      for (const leave of [...(known.leaves?.values() ?? [])])
         if (leave.of === of && !ending.has(leave.node)) this.#end(known, leave, carrying[of], now);
       for (const node of ending) {
-        const leave = known.leaves.get(idOf(node, of));
+        const leave = known.leaves?.get(idOf(node, of));
         if (leave !== undefined && leave.back === undefined) continue;
         const hasCarried = agents === 'told' && known.carrying[of].has(node);
         this.#begin(known, { service: key, of, node, since: now }, hasCarried);
       }
     }
     known.carrying = carrying;
-    this.#entries.set(key, known);
-    this.#note(key);
+    if (known.leaves !== undefined) this.#note(key);
   }
 
   #begin(entry: Entry, what: Pick<Leave, 'service' | 'of' | 'node' | 'since'>, hasCarried: boolean): void {
     const id = idOf(what.node, what.of);
+    entry.leaves ??= new Map();
     const before = entry.leaves.get(id);
     if (before !== undefined) this.#forget(before);
     const { eipsOf, terms } = this.#inputs;
@@ -164,7 +173,7 @@ export class LeavingTable {
       leave.back ??= now;
       return;
     }
-    entry.leaves.delete(idOf(leave.node, leave.of));
+    entry.leaves?.delete(idOf(leave.node, leave.of));
     this.#forget(leave);
   }
 
@@ -231,7 +240,7 @@ export class LeavingTable {
         this.#note(service);
       }
       if (back !== undefined && now - back >= after) {
-        this.#entries.get(service)?.leaves.delete(idOf(leave.node, leave.of));
+        this.#entries.get(service)?.leaves?.delete(idOf(leave.node, leave.of));
         this.#forget(leave);
         isAny = true;
       } else if (isOver) {
@@ -245,7 +254,7 @@ export class LeavingTable {
 
   #note(service: string): void {
     const nodes = (of: Family): ReadonlySet<string> => {
-      const leaves = [...(this.#entries.get(service)?.leaves.values() ?? [])];
+      const leaves = [...(this.#entries.get(service)?.leaves?.values() ?? [])];
       return new Set(leaves.filter((one) => one.of === of && one.isAhead).map(({ node }) => node));
     };
     const ahead = { 4: nodes(4), 6: nodes(6) };

@@ -5,7 +5,7 @@ import { allKeys, differs } from './diff.ts';
 
 /** The keys in which desired and actual differ, kept up to date by the keys that changed on either side. */
 export class Drift {
-  readonly #keys = new Set<Key>();
+  #keys = new Set<Key>();
   #desire: Desire | undefined;
 
   get keys(): ReadonlySet<Key> {
@@ -29,6 +29,8 @@ export class Drift {
   follow(desire: Desire, actual: Actual): void {
     const touched = desire.table.takeTouched();
     if (desire === this.#desire) {
+      // As nearly always: then what was touched is all that can differ, and need not be copied.
+      if (this.#keys.size === 0) this.#keys = touched;
       for (const key of touched) this.compare(key, actual);
       return;
     }

@@ -74,8 +74,8 @@ describe('the reflector', () => {
       { watch: [{ events: [added('n3', '8')] }, { pass: 2 * minute }] },
     ]);
     expect(calls.slice(0, 3)).to.deep.equal([
-      'list limit=500',
-      'list limit=500 from=token',
+      'list limit=2000',
+      'list limit=2000 from=token',
       'watch from=7 for=360',
     ]);
     expect(names()).to.deep.equal(['n1', 'n2', 'n3']);
@@ -109,6 +109,31 @@ describe('the reflector', () => {
     expect(names()).to.deep.equal(['n1', 'n2']);
   });
 
+  it('lets the event loop go round within a long page', async () => {
+    let others = 0;
+    let most = 0;
+    const long: Page = {
+      ...page([], '7'),
+      items: {
+        *[Symbol.iterator]() {
+          for (let i = 0, seen = -1, inARow = 0; i < 1600; i += 1) {
+            inARow = others === seen ? inARow + 1 : 1;
+            most = Math.max(most, inARow);
+            seen = others;
+            setImmediate(() => {
+              others += 1;
+            });
+            yield rawNode(`n${i}`);
+          }
+        },
+      },
+    };
+    const { names } = await play([{ list: long }, live]);
+    expect(names()).to.have.length(1600);
+    // The first turn may come before the others of its portion.
+    expect(most).to.be.at.most(1000);
+  });
+
   it('keeps what it knows, and says why, when an object of a list cannot be read', async () => {
     const words =
       'the API server sent object 2 in the list of nodes as protobuf that cannot be read: at byte 7';
@@ -131,11 +156,11 @@ describe('the reflector', () => {
       { list: page(['n9'], '9') },
     ]);
     expect(calls.slice(2)).to.deep.equal([
-      'list limit=500',
-      'list limit=500 from=token',
-      'list limit=500',
-      'list limit=500 from=token',
-      'list limit=500',
+      'list limit=2000',
+      'list limit=2000 from=token',
+      'list limit=2000',
+      'list limit=2000 from=token',
+      'list limit=2000',
     ]);
     expect(names()).to.deep.equal(['n1', 'n2']);
     expect(troubles).to.have.length(1);
@@ -150,7 +175,7 @@ describe('the reflector', () => {
       live,
     ]);
     expect(calls).to.deep.equal([
-      'list limit=500',
+      'list limit=2000',
       'watch from=7 for=360',
       'watch from=9 for=360',
       'watch from=9 for=360',
@@ -177,7 +202,7 @@ describe('the reflector', () => {
       live,
     ]);
     expect(calls).to.deep.equal([
-      'list limit=500',
+      'list limit=2000',
       'watch from=7 for=360',
       'watch from=8 for=360',
       'watch from=8 for=360',
@@ -237,7 +262,7 @@ describe('the reflector', () => {
       { list: page(['n1'], '7'), takes: 61_000 },
       { list: page(['n1'], '7'), takes: 59_000 },
     ]);
-    expect(calls.slice(0, 2)).to.deep.equal(['list limit=500', 'list limit=500']);
+    expect(calls.slice(0, 2)).to.deep.equal(['list limit=2000', 'list limit=2000']);
     expect(troubles).to.deep.equal(['the API server has been silent for 60 s']);
   });
 
@@ -249,7 +274,7 @@ describe('the reflector', () => {
       live,
     ]);
     expect(calls.slice(0, 4)).to.deep.equal([
-      'list limit=500',
+      'list limit=2000',
       'watch from=7 for=360',
       'watch from=7 for=360',
       'watch from=7 for=360',
@@ -267,8 +292,8 @@ describe('the reflector', () => {
       { watch: [{ check: () => during.push(namesOf(store)) }, { pass: minute }] },
     ]);
     expect(calls.slice(2)).to.deep.equal([
-      'list limit=500',
-      'list limit=500 from=token',
+      'list limit=2000',
+      'list limit=2000 from=token',
       'watch from=90 for=360',
       'watch from=90 for=360',
     ]);
@@ -290,7 +315,7 @@ describe('the reflector', () => {
       { list: page(['n1'], '90') },
       live,
     ]);
-    expect(calls.slice(4, 6)).to.deep.equal(['watch from=7 for=360', 'list limit=500']);
+    expect(calls.slice(4, 6)).to.deep.equal(['watch from=7 for=360', 'list limit=2000']);
     expect(waits).to.deep.equal([800, 800, 1600]);
   });
 
@@ -302,7 +327,7 @@ describe('the reflector', () => {
       live,
     ]);
     expect(calls.slice(2)).to.deep.equal([
-      'list limit=500',
+      'list limit=2000',
       'watch from=99 for=360',
       'watch from=99 for=360',
     ]);
@@ -320,11 +345,11 @@ describe('the reflector', () => {
       live,
     ]);
     expect(calls.slice(0, 5)).to.deep.equal([
-      'list limit=500',
-      'list limit=500 from=a',
-      'list limit=500',
-      'list limit=500 from=b',
-      'list limit=500',
+      'list limit=2000',
+      'list limit=2000 from=a',
+      'list limit=2000',
+      'list limit=2000 from=b',
+      'list limit=2000',
     ]);
     expect(waits).to.deep.equal([1600]);
     expect(names()).to.deep.equal(['n1']);
@@ -410,7 +435,7 @@ describe('the reflector', () => {
     ]);
     expect(calls.slice(1)).to.deep.equal([
       ...[1, 2, 3, 4].map(() => 'watch from=7 for=360'),
-      'list limit=500',
+      'list limit=2000',
       'watch from=80 for=360',
       'watch from=80 for=360',
     ]);

@@ -16,7 +16,7 @@ export type Step =
 
 /** An API server that follows a script; when the script is over, it calls the end. */
 export class ScriptedTransport implements Transport {
-  /** `list limit=500 from=…`, `watch from=7 for=360` */
+  /** `list limit=2000 from=…`, `watch from=7 for=360` */
   readonly calls: string[] = [];
   readonly #steps: Step[];
   readonly #clock: Clock;

@@ -400,6 +400,21 @@ describe('the store', () => {
     for (const other of others) expect(other).to.equal(first);
   });
 
+  it('shows no Service in the middle of the first list of them', async () => {
+    const store = new ClusterStore();
+    const replacement = store.indexes.services.replacement();
+    for (let index = 0; index < 1200; index += 1) replacement.add(rawService(`s${index}`));
+    const seen: unknown[] = [];
+    await store.commit(replacement, () => {
+      const [shown] = store.services();
+      seen.push(shown, store.service('default/s1'), store.snapshot().services[0]);
+      return Promise.resolve();
+    });
+    expect(seen).to.deep.equal(new Array(seen.length).fill(undefined)).and.not.be.empty;
+    expect(store.service('default/s1')).to.not.equal(undefined);
+    expect([...store.services()]).to.have.length(1200);
+  });
+
   it('shows the truth again when a commit is broken off', async () => {
     const { store } = filled();
     const replacement = store.indexes.nodes.replacement();

@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import { expect } from 'chai';
 import fc from 'fast-check';
 import {
@@ -52,6 +53,31 @@ describe('parseIp', () => {
         expect(parseIp(ip)).to.equal(ip);
         expect(ipFromBytes(ipBytes(ip))).to.equal(ip);
         expect(ipFromNumber(ipNumber(ip), family(ip))).to.equal(ip);
+      }),
+    );
+  });
+});
+
+describe('an IPv4 address', () => {
+  it('is what Node takes for one, and of its family by its first characters', () => {
+    const octet = fc.oneof(
+      fc.nat(300).map(String),
+      fc.nat(9).map((digit) => `0${digit}`),
+      fc.constant(''),
+    );
+    const likely = fc.array(octet, { minLength: 3, maxLength: 5 }).map((octets) => octets.join('.'));
+    const any = fc.string({ unit: fc.constantFrom(...'0123456789.:a /'), maxLength: 16 });
+    fc.assert(
+      fc.property(fc.oneof(likely, any), (text) => {
+        const parse = () => parseIp(text);
+        if (isIP(text) === 4) expect(family(parse())).to.equal(4);
+        else if (isIP(text) === 0) expect(parse).to.throw(RangeError);
+      }),
+      { numRuns: 2000 },
+    );
+    fc.assert(
+      fc.property(anyIp, (ip) => {
+        expect(family(ip)).to.equal(ip.includes(':') ? 6 : 4);
       }),
     );
   });

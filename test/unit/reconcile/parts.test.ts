@@ -1,15 +1,39 @@
 import { getEventListeners } from 'node:events';
 import { expect } from 'chai';
 import fc from 'fast-check';
-import type { KernelObject, Sysctl } from '../../../src/model/object.ts';
+import { type Desire, DesiredTable } from '../../../src/model/desired.ts';
+import { type KernelObject, keyOf, type Sysctl } from '../../../src/model/object.ts';
 import { Actual } from '../../../src/reconcile/actual.ts';
 import { backoff } from '../../../src/reconcile/backoff.ts';
+import { Drift } from '../../../src/reconcile/drift.ts';
 import { Fights } from '../../../src/reconcile/fights.ts';
 import { OverlayMap } from '../../../src/reconcile/overlay-map.ts';
 import type { Reason } from '../../../src/reconcile/report.ts';
 import { RoundSignal } from '../../../src/reconcile/round-signal.ts';
 import { listing } from '../../scene.ts';
 import { adding, deleting, group, nexthop, replacing, route } from './objects.ts';
+
+describe('the drift', () => {
+  it('has the keys that differ, of those that were written', () => {
+    const table = new DesiredTable();
+    const desire: Desire = { table, update: () => expect.fail() };
+    const actual = new Actual(listing([route(1, 7), route(2, 7)]));
+    const drift = new Drift();
+    const written = (...objects: readonly KernelObject[]): readonly string[] => {
+      for (const object of objects) table.set(object, { text: 'a test' });
+      drift.follow(desire, actual);
+      return [...drift.keys];
+    };
+    expect(written(route(1, 7), route(2, 7))).to.deep.equal([]);
+    expect(written(route(1, 7), route(2, 8), route(3, 8))).to.deep.equal(
+      [route(2, 8), route(3, 8)].map(keyOf),
+    );
+    expect(written(route(2, 7), route(1, 9))).to.deep.equal([route(3, 8), route(1, 9)].map(keyOf));
+    // What is written later is not what was taken over.
+    table.set(route(4, 9), { text: 'a test' });
+    expect(drift.keys.has(keyOf(route(4, 9)))).to.equal(false);
+  });
+});
 
 describe('the actual objects', () => {
   const setting = (value: string): Sysctl => ({ kind: 'sysctl', name: 'net/ipv4/ip_forward', value });
