@@ -51,6 +51,11 @@ export class Leaving {
     });
   }
 
+  /** See {@link LeavingTable.isIdle}. */
+  get isIdle(): boolean {
+    return this.#table.isIdle;
+  }
+
   /** See {@link LeavingTable.of}. */
   of(service: string): ByFamily {
     return this.#table.of(service);

@@ -26,9 +26,9 @@ import { FormerCarriers } from '../probe/former-carriers.ts';
 import { FormerNodeTable } from '../probe/former-nodes.ts';
 import { HealthConnections } from '../probe/health-connections.ts';
 import { askHealth, type Health } from '../probe/health-port.ts';
+import { LimitLooks } from '../probe/limit-looks.ts';
 import { ProxyHealths } from '../probe/proxy-health.ts';
 import { Reachability } from '../probe/reachability.ts';
-import { rest } from '../probe/rest.ts';
 import { Serving } from '../probe/serving.ts';
 import { type Targets, targetsOn } from '../probe/targets.ts';
 import { EipQuestions } from './eip-questions.ts';
@@ -101,6 +101,11 @@ export class Probing implements Probed {
   #hasRead = false;
   /** Names of the clusters whose first lists have been read. */
   readonly #started = new Set<string | undefined>();
+  readonly #limitLooks = new LimitLooks({
+    pace: drainPace,
+    isIdle: () => this.#isTimeless,
+    look: () => this.#lookAtLimits(),
+  });
 
   constructor(inputs: ProbingInputs) {
     const { port, gateway, terms, changed, answered } = inputs;
@@ -278,6 +283,7 @@ export class Probing implements Probed {
     this.#hasRead = true;
     this.#noteStarted();
     this.#questions.act();
+    this.#limitLooks.begin();
   }
 
   #readServices(keys: ReadonlySet<string> | 'all'): void {
@@ -343,23 +349,27 @@ export class Probing implements Probed {
       this.#reachability.run(signal),
       this.#serving.run(signal),
       this.#proxies.run(signal),
-      this.#watchLimits(signal),
+      this.#limitLooks.run(signal),
       this.#leaving.run(signal),
       this.#questions.run(signal),
     ]);
   }
 
   /** Nothing tells that the limit of a drain is over, or that a node is covered for no longer. */
-  async #watchLimits(signal: AbortSignal): Promise<void> {
-    while (await rest(drainPace, signal)) {
-      const now = this.#awake.now();
-      const isStanding = this.#standings.isIdle || !this.#stand();
-      const { drainLimit } = this.#inputs.terms();
-      const isCovering = this.#former.isIdle || !this.#former.expire(now, drainLimit);
-      const isCoveringNodes = this.#formerNodes.isIdle || !this.#formerNodes.expire(now, drainLimit);
-      const isLeaving = this.#leaving.expire();
-      if (!(isStanding && isCovering && isCoveringNodes) || isLeaving) this.#inputs.changed();
-    }
+  #lookAtLimits(): void {
+    const now = this.#awake.now();
+    const isStanding = this.#standings.isIdle || !this.#stand();
+    const { drainLimit } = this.#inputs.terms();
+    const isCovering = this.#former.isIdle || !this.#former.expire(now, drainLimit);
+    const isCoveringNodes = this.#formerNodes.isIdle || !this.#formerNodes.expire(now, drainLimit);
+    const isLeaving = this.#leaving.expire();
+    if (!(isStanding && isCovering && isCoveringNodes) || isLeaving) this.#inputs.changed();
+  }
+
+  /** Whether time alone changes nothing. */
+  get #isTimeless(): boolean {
+    const { isIdle } = this.#standings;
+    return isIdle && this.#former.isIdle && this.#formerNodes.isIdle && this.#leaving.isIdle;
   }
 
   /** @returns whether a node stands otherwise than before */

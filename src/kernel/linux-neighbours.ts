@@ -9,20 +9,20 @@ import { Batcher } from './netlink/batch.ts';
 import { failedNeighbours } from './netlink/failed-neighbours.ts';
 import { Flag, MalformedError, MessageReader, MessageWriter, Type } from './netlink/message.ts';
 import { decodeNeighbour, encodeNeighbourStale, encodeNeighbourUse } from './netlink/neighbour.ts';
-import { openTransport, SocketError, type Transport } from './netlink/transport.ts';
+import { openTransport, SocketError, shortBytes, type Transport } from './netlink/transport.ts';
 
 const commandBuffer = 4 << 20;
 const failureBuffer = 4 << 20;
 /** The longest notification of a neighbour has some hundred bytes. */
 const receiveBytes = 4096;
-/** Bytes of a solicitation of an IPv6 address, rounded up. */
-const longestMessage = 64;
+/** Bytes of a message about an IPv6 address. */
+const longestMessage = 48;
 
 /** Messages for the hosts of one interface. */
 interface Batch {
   readonly link: number;
-  readonly bytes: Uint8Array;
-  readonly length: number;
+  /** Each is sent as one datagram. */
+  readonly parts: readonly Uint8Array[];
 }
 
 /** The neighbour table of this network namespace, with sockets of its own: a batch of routes delays no question. */
@@ -91,9 +91,9 @@ export class LinuxNeighbours implements NeighbourPort {
     await this.#running.run(async () => this.#commands.close());
   }
 
-  #send({ bytes, length }: Batch): Promise<void> {
+  #send({ parts }: Batch): Promise<void> {
     return this.#run(async () => {
-      await this.#commands.send(bytes, length);
+      for (const part of parts) await this.#commands.send(part, part.length);
       // Only refusals are answered: the interface is down or gone, which RTM_NEWLINK or RTM_DELLINK reports, or the
       // entry is.
       while (this.#commands.receive(this.#refusals) >= 0);
@@ -111,27 +111,38 @@ export class LinuxNeighbours implements NeighbourPort {
   }
 }
 
+/** In parts that are sent without a thread: to wake one, several times a second, costs more than what it does. */
 function solicitation(link: number, ips: readonly Ip[]): Batch {
-  return batchOf(link, ips, Flag.NLM_F_REQUEST | Flag.NLM_F_CREATE, encodeNeighbourUse);
+  const most = Math.floor(shortBytes / longestMessage);
+  const parts = Array.from({ length: Math.ceil(ips.length / most) }, (_, i) =>
+    messages(
+      link,
+      ips.slice(i * most, (i + 1) * most),
+      Flag.NLM_F_REQUEST | Flag.NLM_F_CREATE,
+      encodeNeighbourUse,
+    ),
+  );
+  return { link, parts };
 }
 
 function expiry(link: number, ips: readonly Ip[]): Batch {
-  return batchOf(link, ips, Flag.NLM_F_REQUEST | Flag.NLM_F_REPLACE, encodeNeighbourStale);
+  const part = messages(link, ips, Flag.NLM_F_REQUEST | Flag.NLM_F_REPLACE, encodeNeighbourStale);
+  return { link, parts: [part] };
 }
 
-function batchOf(
+function messages(
   link: number,
   ips: readonly Ip[],
   flags: number,
   encode: (writer: MessageWriter, ip: Ip, link: number) => void,
-): Batch {
+): Uint8Array {
   const writer = new MessageWriter(ips.length * longestMessage);
   for (const ip of ips) {
     writer.begin(Type.RTM_NEWNEIGH, flags, 0);
     encode(writer, ip, link);
     writer.end();
   }
-  return { link, bytes: writer.bytes, length: writer.length };
+  return writer.bytes.subarray(0, writer.length);
 }
 
 /** Empties the socket. */

@@ -5,6 +5,9 @@ import type { Health } from './health-port.ts';
 /** Characters of an answer; kube-proxy's has some three hundred. */
 const longest = 65_536;
 
+/** What one read of a connection brings; all of them share it, for it is taken out of it at once. */
+const received = Buffer.allocUnsafeSlow(4096);
+
 interface Answer {
   /** undefined: none came. */
   readonly status: number | undefined;
@@ -19,6 +22,9 @@ interface Answer {
 export class HealthConnections {
   readonly #patience: number;
   readonly #open = new Map<Ip, Connection>();
+  readonly #asked = new Set<Connection>();
+  /** For the oldest question. A timer for each, that is mostly taken back, costs more. */
+  #timer: NodeJS.Timeout | undefined;
   #isClosed = false;
 
   /** @param patience ms; who takes longer is asked again, over another connection */
@@ -33,9 +39,9 @@ export class HealthConnections {
       known?.close();
       known = undefined;
     }
-    let answer = await known?.ask();
+    let answer = known && (await this.#ask(known));
     // What was kept may have been closed by the other end just now: that says nothing of the node.
-    if (answer?.status === undefined && !this.#isClosed) answer = await this.#connect(ip, port).ask();
+    if (answer?.status === undefined && !this.#isClosed) answer = await this.#ask(this.#connect(ip, port));
     if (answer?.status === undefined) return { kind: 'no answer', why: answer?.why ?? 'nobody is asked' };
     return answer.status === 200
       ? { kind: 'serves' }
@@ -51,11 +57,42 @@ export class HealthConnections {
   close(): void {
     this.#isClosed = true;
     this.keep(new Set());
+    clearTimeout(this.#timer);
+  }
+
+  #ask(connection: Connection): Promise<Answer> {
+    this.#asked.add(connection);
+    this.#timer ??= this.#wait(this.#patience);
+    return connection.ask();
+  }
+
+  #wait(ms: number): NodeJS.Timeout {
+    return setTimeout(() => {
+      this.#timer = undefined;
+      this.#closeLate();
+    }, ms).unref();
+  }
+
+  #closeLate(): void {
+    const now = performance.now();
+    for (const connection of this.#asked) {
+      const left = connection.askedAt + this.#patience - now;
+      // They are in the order of time.
+      if (left > 0) {
+        this.#timer = this.#wait(left);
+        return;
+      }
+      this.#asked.delete(connection);
+      connection.giveUp(`no answer within ${this.#patience} ms`);
+    }
   }
 
   #connect(ip: Ip, port: number): Connection {
-    const connection = new Connection(ip, port, this.#patience, () => {
-      if (this.#open.get(ip) === connection) this.#open.delete(ip);
+    const connection = new Connection(ip, port, {
+      answered: () => this.#asked.delete(connection),
+      closed: () => {
+        if (this.#open.get(ip) === connection) this.#open.delete(ip);
+      },
     });
     this.#open.set(ip, connection);
     return connection;
@@ -65,40 +102,51 @@ export class HealthConnections {
 class Connection {
   readonly port: number;
   readonly #request: string;
-  readonly #patience: number;
   readonly #socket: Socket;
+  readonly #answered: () => void;
   #asked: PromiseWithResolvers<Answer> | undefined;
+  /** ms of the monotonic clock */
+  #askedAt = 0;
   #text = '';
   #why = 'the connection was closed';
 
-  constructor(ip: Ip, port: number, patience: number, closed: () => void) {
+  /** @param told 'answered': a question has come to its end */
+  constructor(ip: Ip, port: number, told: { readonly answered: () => void; readonly closed: () => void }) {
     this.port = port;
-    this.#patience = patience;
+    this.#answered = told.answered;
     this.#request = `GET /healthz HTTP/1.1\r\nHost: ${ip.includes(':') ? `[${ip}]` : ip}:${port}\r\n\r\n`;
-    this.#socket = connect({ host: ip, port, noDelay: true });
-    this.#socket.setEncoding('latin1');
-    this.#socket
-      .on('data', (text: string) => this.#read(text))
-      .on('timeout', () => {
-        this.#why = `no answer within ${patience} ms`;
-        this.close();
-      })
+    const callback = (length: number): boolean => {
+      this.#read(received.toString('latin1', 0, length));
+      return true;
+    };
+    // Read without the stream in between, which takes half of the work of an answer.
+    this.#socket = connect({ host: ip, port, noDelay: true, onread: { buffer: received, callback } })
       .on('error', (error: NodeJS.ErrnoException) => {
         this.#why = error.code ?? error.message;
       })
       .on('close', () => {
-        closed();
+        told.closed();
         this.#answer(undefined);
       });
+  }
+
+  /** When it was asked last, in ms of the monotonic clock. */
+  get askedAt(): number {
+    return this.#askedAt;
   }
 
   ask(): Promise<Answer> {
     const asked = Promise.withResolvers<Answer>();
     this.#asked = asked;
+    this.#askedAt = performance.now();
     this.#text = '';
-    this.#socket.setTimeout(this.#patience);
-    this.#socket.write(this.#request);
+    this.#socket.write(this.#request, 'latin1');
     return asked.promise;
+  }
+
+  giveUp(why: string): void {
+    this.#why = why;
+    this.close();
   }
 
   close(): void {
@@ -108,6 +156,7 @@ class Connection {
   #answer(status: number | undefined): void {
     const asked = this.#asked;
     this.#asked = undefined;
+    this.#answered();
     asked?.resolve({ status, why: this.#why });
   }
 
@@ -123,7 +172,6 @@ class Connection {
     if (!isLast && this.#text.length < end + 4 + Number(length) && this.#text.length < longest) return;
     const isWhole = !isLast && this.#text.length === end + 4 + Number(length);
     if (status === undefined) this.#why = 'what it says is no HTTP';
-    this.#socket.setTimeout(0);
     if (!isWhole || this.#asked === undefined) this.close();
     if (status !== undefined) this.#answer(Number(status));
   }

@@ -77,6 +77,8 @@ export class HostTable {
   readonly #entries = new Map<Ip, Entry>();
   #silent = 0;
   #fixed = 0;
+  /** Those that failed by a question of the time in which the LAN was lost. */
+  #excused = 0;
 
   /**
    * Keeps these addresses and no others.
@@ -96,9 +98,13 @@ export class HostTable {
 
   /** The kernel begins to ask: a question that is under way goes on. */
   asks(ips: Iterable<Ip>): void {
+    // Several times a second, and mostly nobody is.
+    if (this.#excused === 0) return;
     for (const ip of ips) {
       const entry = this.#entries.get(ip);
-      if (entry?.excuse === 'failed') this.#entries.set(ip, { ...entry, excuse: undefined });
+      if (entry?.excuse !== 'failed') continue;
+      this.#entries.set(ip, { ...entry, excuse: undefined });
+      this.#excused -= 1;
     }
   }
 
@@ -171,6 +177,7 @@ export class HostTable {
     this.#entries.set(ip, after);
     this.#silent += Number(after.silentSince !== undefined) - Number(before.silentSince !== undefined);
     this.#fixed += Number(after.state === 'PERMANENT') - Number(before.state === 'PERMANENT');
+    this.#excused += Number(after.excuse === 'failed') - Number(before.excuse === 'failed');
   }
 
   #at(ip: Ip): Entry {
@@ -181,6 +188,7 @@ export class HostTable {
     const entries = [...this.#entries.values()];
     this.#silent = entries.filter(({ silentSince }) => silentSince !== undefined).length;
     this.#fixed = entries.filter(({ state }) => state === 'PERMANENT').length;
+    this.#excused = entries.filter(({ excuse }) => excuse === 'failed').length;
   }
 }
 

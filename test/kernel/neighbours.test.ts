@@ -56,6 +56,16 @@ describeOnKernel('the neighbour table', () => {
     expect(await neighbours.states(link, [gone, gone6], late())).to.deep.equal(['FAILED', 'FAILED']);
   });
 
+  it('asks all of so many that it takes several datagrams', async () => {
+    const many = Array.from({ length: 200 }, (_, i) => i + 2).flatMap((i) => [
+      parseIp(`10.0.0.${i}`),
+      parseIp(`2001:db8:10::${i.toString(16)}`),
+    ]);
+    await neighbours.solicit(link, many);
+    const states = await neighbours.states(link, many, late());
+    expect(many.filter((_, i) => states[i] === undefined)).to.deep.equal([]);
+  });
+
   it('says when somebody fixes an entry: asking would make an ordinary one of it', async () => {
     if (!here || !gone) throw new Error('no addresses');
     const end = new AbortController();

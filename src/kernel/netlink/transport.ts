@@ -83,7 +83,7 @@ const sendBufferBytes = 1 << 20;
  * Bytes that are sent at once: some seventy routes, or a group of five hundred nexthops. The kernel is done with them in 0.2 ms;
  * to hand them to a thread and to hear of its end costs more processor time than one route does.
  */
-const shortBytes = 4096;
+export const shortBytes = 4096;
 
 /** EIPROUTE_DEBUG=netlink: every message that is sent or received goes to stderr as a line. */
 const printing = (process.env['EIPROUTE_DEBUG'] ?? '').split(',').includes('netlink');
