@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { ProbeTerms } from '../config/config.ts';
-import { addressIn, type Candidates, type Carrier, candidates, usable } from '../desire/carriers.ts';
+import { addressIn, type Candidates, type Carrier, candidates } from '../desire/carriers.ts';
 import type { ClusterReader } from '../desire/cluster-reader.ts';
 import { routeKey } from '../desire/eip-routes.ts';
 import type { Verdict } from '../desire/verdict.ts';
@@ -31,6 +31,7 @@ import { Reachability } from '../probe/reachability.ts';
 import { rest } from '../probe/rest.ts';
 import { Serving } from '../probe/serving.ts';
 import { type Targets, targetsOn } from '../probe/targets.ts';
+import { carrying, carryingNodes } from './carrying.ts';
 import { EipQuestions } from './eip-questions.ts';
 import { Leaving } from './leaving.ts';
 import { gcThreshold, neighbourLimit } from './neighbour-limits.ts';
@@ -62,7 +63,6 @@ export interface ProbingInputs {
 }
 
 const none: readonly Problem[] = [];
-const nobody: ReadonlySet<string> = new Set();
 
 /** ms between two looks at how long nodes have been draining */
 const drainPace = 200;
@@ -408,21 +408,4 @@ export class Probing implements Probed {
       (ip) => family(ip) === of && this.#inputs.has(routeKey(ip, table)),
     );
   }
-}
-
-/** The nodes that carry under Cluster, by cluster. */
-function carryingNodes({ every }: Candidates): ReadonlyMap<string | undefined, ByFamily> {
-  const names = (carriers: readonly Carrier[]): ReadonlySet<string> =>
-    new Set(carriers.map(({ node }) => node));
-  return new Map([...every].map(([cluster, of]) => [cluster, { 4: names(of[4]), 6: names(of[6]) }]));
-}
-
-/** The nodes with endpoints that take new connections; undefined: it is not under Local, so where they are does not count. */
-function carrying(service: Service): ByFamily | undefined {
-  if (service.externalTrafficPolicy !== 'Local') return undefined;
-  const nodes = (of: 4 | 6): ReadonlySet<string> => {
-    const endpoints = usable(service, of);
-    return endpoints.length === 0 ? nobody : new Set(endpoints.flatMap(({ node }) => node ?? []));
-  };
-  return { 4: nodes(4), 6: nodes(6) };
 }
