@@ -26,6 +26,8 @@ import { FormerCarriers } from '../probe/former-carriers.ts';
 import { FormerNodeTable } from '../probe/former-nodes.ts';
 import { HealthConnections } from '../probe/health-connections.ts';
 import { askHealth, type Health } from '../probe/health-port.ts';
+import { HungNodes } from '../probe/hung-nodes.ts';
+import { PortQuestion } from '../probe/port-question.ts';
 import { ProxyHealths } from '../probe/proxy-health.ts';
 import { Reachability } from '../probe/reachability.ts';
 import { rest } from '../probe/rest.ts';
@@ -78,13 +80,14 @@ export class Probing implements Probed {
   readonly #proxies: ProxyHealths;
   /** To the health checks of the kube-proxies. */
   readonly #connections = new HealthConnections();
+  readonly #hung: HungNodes;
   readonly #standings = new Standings();
   readonly #former = new FormerCarriers();
   readonly #formerNodes = new FormerNodeTable();
   readonly #leaving: Leaving;
   /** What the standings were read from. */
   #stoodBy:
-    | { nodes: unknown; silent: unknown; waiting: unknown; terms: unknown; changes: number }
+    | { nodes: unknown; silent: unknown; waiting: unknown; hung: unknown; terms: unknown; changes: number }
     | undefined;
   /** A limit is not over sooner because this program, or the machine, slept. */
   readonly #awake: AwakeClock;
@@ -139,7 +142,15 @@ export class Probing implements Probed {
       changed,
       answered,
     });
-    const ask = (ip: Ip, at: number): Promise<Health> => this.#connections.ask(ip, at);
+    this.#hung = new HungNodes({
+      ask: (ip, at) => new PortQuestion(ip, at),
+      ports: () => ({ proxy: terms().proxyPort, kubelet: terms().kubeletPort }),
+      share: () => terms().share,
+      clock,
+      changed,
+    });
+    const ask = (ip: Ip, at: number): Promise<Health> =>
+      this.#hung.watch(ip, () => this.#connections.ask(ip, at));
     this.#proxies = new ProxyHealths({ ask, port: () => terms().proxyPort, clock, changed });
     this.#serving = new Serving({
       isRouted: (service, of) => this.#isRouted(service, of),
@@ -249,7 +260,7 @@ export class Probing implements Probed {
   }
 
   problems(): readonly (readonly Problem[])[] {
-    return [this.#reachability.problems, this.#serving.problems, this.#limits];
+    return [this.#reachability.problems, this.#hung.problems, this.#serving.problems, this.#limits];
   }
 
   /**
@@ -270,6 +281,7 @@ export class Probing implements Probed {
         return ip === undefined ? [] : [{ node, ip }];
       });
       this.#proxies.follow(proxies);
+      this.#hung.follow(proxies);
       this.#connections.keep(new Set(proxies.map(({ ip }) => ip)));
     }
     this.#stand();
@@ -343,6 +355,7 @@ export class Probing implements Probed {
       this.#reachability.run(signal),
       this.#serving.run(signal),
       this.#proxies.run(signal),
+      this.#hung.run(signal),
       this.#watchLimits(signal),
       this.#leaving.run(signal),
       this.#questions.run(signal),
@@ -368,6 +381,7 @@ export class Probing implements Probed {
     const { silent } = this.#reachability;
     this.#questions.readNodes(nodes, silent, ({ cluster }) => this.#started.has(cluster));
     const { waiting } = this.#questions;
+    const { hung } = this.#hung;
     const { changes } = this.#proxies;
     const terms = this.#inputs.terms();
     const now = this.#awake.now();
@@ -376,14 +390,15 @@ export class Probing implements Probed {
       known?.nodes === nodes &&
       known.silent === silent &&
       known.waiting === waiting &&
+      known.hung === hung &&
       known.terms === terms &&
       known.changes === changes;
     // An event must not cost what the nodes weigh.
     if (isSame && this.#standings.isIdle) return false;
-    this.#stoodBy = { nodes, silent, waiting, terms, changes };
+    this.#stoodBy = { nodes, silent, waiting, hung, terms, changes };
     const lead = this.#inputs.tells ? drainLead : 0;
     const proxy = (node: string): ProxyHealth => this.#proxies.health(node);
-    return this.#standings.read({ nodes, silent, waiting, terms, proxy, lead, now });
+    return this.#standings.read({ nodes, silent, waiting, hung, terms, proxy, lead, now });
   }
 
   #follow(): void {
