@@ -53,6 +53,8 @@ interface Case {
   readonly victims: readonly string[] | undefined;
   /** The victims serve until `ends`: their flows count until then. */
   readonly serve?: true;
+  /** ms for which it is watched until `ends`; absent: as long as everything else */
+  readonly lasts?: number;
   readonly happens: (world: World) => Promise<void>;
   /** undefined: it is over by itself */
   readonly ends?: (world: World) => Promise<void>;
@@ -138,16 +140,18 @@ const cases: readonly Case[] = [
     ends: (world) => world.linkUp('node2'),
   },
   {
-    name: 'a node is frozen with all that runs on it, and goes on',
+    name: 'a node is frozen with all that runs on it, and goes on after 6 s',
     policy: 'Local',
     victims: ['web-2'],
+    lasts: 6000,
     happens: (world) => world.signalNode('node2', 'STOP'),
     ends: (world) => world.signalNode('node2', 'CONT'),
   },
   {
-    name: 'a kube-proxy is frozen, and goes on',
+    name: 'a kube-proxy is frozen, and goes on after 6 s',
     policy: 'Cluster',
     victims: [],
+    lasts: 6000,
     happens: (world) => world.proxy.signal('node2', 'SIGSTOP'),
     ends: (world) => world.proxy.signal('node2', 'SIGCONT'),
   },
@@ -264,6 +268,7 @@ class World implements AsyncDisposable {
   static async open(lines: string): Promise<World> {
     const stage = await Stage.open({ cluster: 'real', proxy: 'nftables' }, lines, {
       agents: 'following',
+      programs: ['kubelet'],
     });
     await stage.until('the gateway is OK', () => stage.isOk());
     const world = new World(stage, new AsyncDisposableStack());
@@ -394,7 +399,7 @@ class World implements AsyncDisposable {
   }
 
   /**
-   * Sends a signal to every process of a node and of its pods: kube-proxy, the agent, the servers of flows. The pods'
+   * Sends a signal to every process of a node and of its pods: kube-proxy, the played kubelet, the agent, the servers of flows. The pods'
    * servers of new connections live in this process: to them it happens that no request arrives.
    */
   async signalNode(name: string, signal: 'STOP' | 'CONT'): Promise<void> {
@@ -473,7 +478,15 @@ class World implements AsyncDisposable {
     await this.stage.lab.cluster.client.patch({ kind: 'Node', name }, { spec: { taints: [...taints] } });
   }
 
-  async measure({ policy, pods: names = everyPod, victims, serve, happens, ends }: Case): Promise<Figures> {
+  async measure({
+    policy,
+    pods: names = everyPod,
+    victims,
+    serve,
+    lasts = watched,
+    happens,
+    ends,
+  }: Case): Promise<Figures> {
     const { stage } = this;
     const { cluster, clients: load } = stage.lab;
     const pods = ready(stage.pods(...names));
@@ -520,7 +533,7 @@ class World implements AsyncDisposable {
       const lists = await Promise.all(flows.map((one) => one.stuck()));
       return lists.flatMap((list, i) => list.map((nth) => on[i * flowsEach + nth] ?? ''));
     };
-    await Promise.all([happens(this), speak(watched)]);
+    await Promise.all([happens(this), speak(lasts)]);
     const before = serve ? await stuck() : [];
     await Promise.all([ends?.(this), speak(watched)]);
     const { sent, lost, gap } = await requests.stop(start);

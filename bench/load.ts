@@ -12,7 +12,7 @@ import { table } from './table.ts';
 /** Busy processes on the node, for each core of the machine. */
 const busyEach = 4;
 /** What the gateway says when it believes that a node does not answer, or doubts it. */
-const alarms = ['node-silent', 'node-flaps', 'probe-doubted', 'probe-blind'];
+const alarms = ['node-silent', 'node-flaps', 'probe-doubted', 'probe-blind', 'node-hung', 'hung-doubted'];
 
 /**
  * Whether a node whose programs burn all processor time is believed to be dead: a gateway with the shipped defaults
@@ -21,7 +21,7 @@ const alarms = ['node-silent', 'node-flaps', 'probe-doubted', 'probe-blind'];
  */
 export async function load(): Promise<string> {
   const minutes = Number(process.env['EIPROUTE_MINUTES'] ?? 10);
-  await using stage = await Stage.open(embedded, 'allocate: true');
+  await using stage = await Stage.open(embedded, 'allocate: true', { programs: ['kube-proxy', 'kubelet'] });
   const { network, cluster, clients } = stage.lab;
   await stage.layPods();
   await cluster.createService({ name: 'web', policy: 'Local' }, ready(stage.pods('web-1', 'web-2', 'web-3')));

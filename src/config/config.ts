@@ -69,6 +69,8 @@ export interface ProbeTerms {
   readonly wait: number;
   /** kube-proxy's own health check; 0: not asked */
   readonly proxyPort: number;
+  /** The kubelet, asked when kube-proxy is silent; 0: not asked */
+  readonly kubeletPort: number;
   /** ms for which a draining node keeps its flows */
   readonly drainLimit: number;
   /** Whether a cordoned node drains. */

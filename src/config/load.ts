@@ -165,6 +165,7 @@ function assemble(
       share: preset(leaves.probeShare),
       wait: preset(leaves.probeWait),
       proxyPort: preset(leaves.proxyPort),
+      kubeletPort: preset(leaves.kubeletPort),
       drainLimit: preset(leaves.drainLimit),
       cordon: preset(leaves.drainCordon) ? 'drains' : 'ignored',
     },

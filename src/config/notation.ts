@@ -90,6 +90,7 @@ function gatewayNotation(config: GatewayConfig): Partial {
     [leaves.probeShare.key, probe.share],
     [leaves.probeWait.key, durationText(probe.wait)],
     [leaves.proxyPort.key, probe.proxyPort],
+    [leaves.kubeletPort.key, probe.kubeletPort],
     [leaves.drainLimit.key, durationText(probe.drainLimit)],
     [leaves.drainCordon.key, probe.cordon === 'drains'],
     [leaves.stateDirectory.key, config.stateDirectory],

@@ -148,6 +148,12 @@ export const leaves = {
     '10256',
     "kube-proxy's own health check; 0: not asked",
   ),
+  kubeletPort: leaf(
+    'probe.kubeletPort',
+    whole(0, 65_535),
+    '10250',
+    'the kubelet, asked when kube-proxy is silent; 0: not asked',
+  ),
   drainLimit: leaf(
     'drain.limit',
     duration(0, 24 * hour),

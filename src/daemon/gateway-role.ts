@@ -24,6 +24,7 @@ export function gatewayRole(
     nodes: cluster.overview().nodes,
     silent: new Set(),
     waiting: new Set(),
+    hung: new Set(),
     terms: config.probe,
     proxy: () => 'unknown',
     lead: 0,

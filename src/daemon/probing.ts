@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { ProbeTerms } from '../config/config.ts';
-import { addressIn, type Candidates, type Carrier, candidates, usable } from '../desire/carriers.ts';
+import { addressIn, type Candidates, type Carrier, candidates } from '../desire/carriers.ts';
 import type { ClusterReader } from '../desire/cluster-reader.ts';
 import { routeKey } from '../desire/eip-routes.ts';
 import type { Verdict } from '../desire/verdict.ts';
@@ -26,11 +26,14 @@ import { FormerCarriers } from '../probe/former-carriers.ts';
 import { FormerNodeTable } from '../probe/former-nodes.ts';
 import { HealthConnections } from '../probe/health-connections.ts';
 import { askHealth, type Health } from '../probe/health-port.ts';
+import { HungNodes } from '../probe/hung-nodes.ts';
 import { LimitLooks } from '../probe/limit-looks.ts';
+import { PortQuestion } from '../probe/port-question.ts';
 import { ProxyHealths } from '../probe/proxy-health.ts';
 import { Reachability } from '../probe/reachability.ts';
 import { Serving } from '../probe/serving.ts';
 import { type Targets, targetsOn } from '../probe/targets.ts';
+import { carrying, carryingNodes } from './carrying.ts';
 import { EipQuestions } from './eip-questions.ts';
 import { Leaving } from './leaving.ts';
 import { gcThreshold, neighbourLimit } from './neighbour-limits.ts';
@@ -62,7 +65,6 @@ export interface ProbingInputs {
 }
 
 const none: readonly Problem[] = [];
-const nobody: ReadonlySet<string> = new Set();
 
 /** ms between two looks at how long nodes have been draining */
 const drainPace = 200;
@@ -78,13 +80,14 @@ export class Probing implements Probed {
   readonly #proxies: ProxyHealths;
   /** To the health checks of the kube-proxies. */
   readonly #connections = new HealthConnections();
+  readonly #hung: HungNodes;
   readonly #standings = new Standings();
   readonly #former = new FormerCarriers();
   readonly #formerNodes = new FormerNodeTable();
   readonly #leaving: Leaving;
   /** What the standings were read from. */
   #stoodBy:
-    | { nodes: unknown; silent: unknown; waiting: unknown; terms: unknown; changes: number }
+    | { nodes: unknown; silent: unknown; waiting: unknown; hung: unknown; terms: unknown; changes: number }
     | undefined;
   /** A limit is not over sooner because this program, or the machine, slept. */
   readonly #awake: AwakeClock;
@@ -144,7 +147,15 @@ export class Probing implements Probed {
       changed,
       answered,
     });
-    const ask = (ip: Ip, at: number): Promise<Health> => this.#connections.ask(ip, at);
+    this.#hung = new HungNodes({
+      ask: (ip, at) => new PortQuestion(ip, at),
+      ports: () => ({ proxy: terms().proxyPort, kubelet: terms().kubeletPort }),
+      share: () => terms().share,
+      clock,
+      changed,
+    });
+    const ask = (ip: Ip, at: number): Promise<Health> =>
+      this.#hung.watch(ip, () => this.#connections.ask(ip, at));
     this.#proxies = new ProxyHealths({ ask, port: () => terms().proxyPort, clock, changed });
     this.#serving = new Serving({
       isRouted: (service, of) => this.#isRouted(service, of),
@@ -254,7 +265,7 @@ export class Probing implements Probed {
   }
 
   problems(): readonly (readonly Problem[])[] {
-    return [this.#reachability.problems, this.#serving.problems, this.#limits];
+    return [this.#reachability.problems, this.#hung.problems, this.#serving.problems, this.#limits];
   }
 
   /**
@@ -275,6 +286,7 @@ export class Probing implements Probed {
         return ip === undefined ? [] : [{ node, ip }];
       });
       this.#proxies.follow(proxies);
+      this.#hung.follow(proxies);
       this.#connections.keep(new Set(proxies.map(({ ip }) => ip)));
     }
     this.#stand();
@@ -349,6 +361,7 @@ export class Probing implements Probed {
       this.#reachability.run(signal),
       this.#serving.run(signal),
       this.#proxies.run(signal),
+      this.#hung.run(signal),
       this.#limitLooks.run(signal),
       this.#leaving.run(signal),
       this.#questions.run(signal),
@@ -378,6 +391,7 @@ export class Probing implements Probed {
     const { silent } = this.#reachability;
     this.#questions.readNodes(nodes, silent, ({ cluster }) => this.#started.has(cluster));
     const { waiting } = this.#questions;
+    const { hung } = this.#hung;
     const { changes } = this.#proxies;
     const terms = this.#inputs.terms();
     const now = this.#awake.now();
@@ -386,14 +400,15 @@ export class Probing implements Probed {
       known?.nodes === nodes &&
       known.silent === silent &&
       known.waiting === waiting &&
+      known.hung === hung &&
       known.terms === terms &&
       known.changes === changes;
     // An event must not cost what the nodes weigh.
     if (isSame && this.#standings.isIdle) return false;
-    this.#stoodBy = { nodes, silent, waiting, terms, changes };
+    this.#stoodBy = { nodes, silent, waiting, hung, terms, changes };
     const lead = this.#inputs.tells ? drainLead : 0;
     const proxy = (node: string): ProxyHealth => this.#proxies.health(node);
-    return this.#standings.read({ nodes, silent, waiting, terms, proxy, lead, now });
+    return this.#standings.read({ nodes, silent, waiting, hung, terms, proxy, lead, now });
   }
 
   #follow(): void {
@@ -418,21 +433,4 @@ export class Probing implements Probed {
       (ip) => family(ip) === of && this.#inputs.has(routeKey(ip, table)),
     );
   }
-}
-
-/** The nodes that carry under Cluster, by cluster. */
-function carryingNodes({ every }: Candidates): ReadonlyMap<string | undefined, ByFamily> {
-  const names = (carriers: readonly Carrier[]): ReadonlySet<string> =>
-    new Set(carriers.map(({ node }) => node));
-  return new Map([...every].map(([cluster, of]) => [cluster, { 4: names(of[4]), 6: names(of[6]) }]));
-}
-
-/** The nodes with endpoints that take new connections; undefined: it is not under Local, so where they are does not count. */
-function carrying(service: Service): ByFamily | undefined {
-  if (service.externalTrafficPolicy !== 'Local') return undefined;
-  const nodes = (of: 4 | 6): ReadonlySet<string> => {
-    const endpoints = usable(service, of);
-    return endpoints.length === 0 ? nobody : new Set(endpoints.flatMap(({ node }) => node ?? []));
-  };
-  return { 4: nodes(4), 6: nodes(6) };
 }

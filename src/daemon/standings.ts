@@ -11,6 +11,8 @@ export interface StandingsInputs {
   readonly silent: ReadonlySet<Ip>;
   /** Those that wait until they have answered for an EIP. */
   readonly waiting: ReadonlySet<Ip>;
+  /** Names of those that hang. */
+  readonly hung: ReadonlySet<string>;
   readonly terms: Pick<ProbeTerms, 'cordon' | 'drainLimit'>;
   /** @param node its name */
   readonly proxy: (node: string) => ProxyHealth;
@@ -19,6 +21,12 @@ export interface StandingsInputs {
   /** ms; must never run backwards */
   readonly now: number;
 }
+
+/**
+ * ms by which agents hear that a node hangs before its traffic moves, as with a pod that shuts down: what begins there meanwhile is
+ * lost.
+ */
+const hungLead = 500;
 
 /** What every node may be sent, by its name and by its addresses: the verdicts on all of them. */
 export class Standings {
@@ -51,14 +59,15 @@ export class Standings {
   }
 
   /** @returns whether the standings, or what the agents are told, are others than before */
-  read({ nodes, silent, waiting, terms, proxy, lead, now }: StandingsInputs): boolean {
+  read({ nodes, silent, waiting, hung, terms, proxy, lead, now }: StandingsInputs): boolean {
     const { cordon, drainLimit: limit } = terms;
     const standings = new Map<Ip, Standing>();
     const verdicts = new Map<string, Verdict>();
     const handing: Ip[] = [];
     for (const node of nodes) {
-      const known = { node, proxy: proxy(node.name), cordon };
-      const drain = this.#draining.note(node.name, drainReason(known) !== undefined, now, lead);
+      const known = { node, hung: hung.has(node.name), proxy: proxy(node.name), cordon };
+      const ahead = known.hung ? Math.min(lead, hungLead) : lead;
+      const drain = this.#draining.note(node.name, drainReason(known) !== undefined, now, ahead);
       const drainingFor = drain.ms;
       const on = (ips: readonly Ip[]): Verdict =>
         verdict({

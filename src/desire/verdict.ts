@@ -10,6 +10,8 @@ export interface NodeSignals {
   readonly silent: boolean;
   /** It is new, or was silent, and has not answered for an EIP yet. */
   readonly waits: boolean;
+  /** Its kernel answers, and none of its programs does; that is believed. */
+  readonly hung: boolean;
   readonly proxy: ProxyHealth;
   /** Whether a cordoned node gets no new flows. */
   readonly cordon: 'drains' | 'ignored';
@@ -51,12 +53,15 @@ export function verdict(signals: NodeSignals): Verdict {
 /** Why a node is to get no new flows; undefined: it may. */
 export function drainReason({
   node,
+  hung,
   proxy,
   cordon,
-}: Pick<NodeSignals, 'node' | 'proxy' | 'cordon'>): string | undefined {
+}: Pick<NodeSignals, 'node' | 'hung' | 'proxy' | 'cordon'>): string | undefined {
   if (node.drain !== undefined) return `annotation ${drainAnnotation} is set${byWhom(node.drain)}`;
   if (node.autoscalerDeletes) return 'the cluster autoscaler is about to delete it';
   if (node.unschedulable && cordon === 'drains') return 'it is cordoned';
+  if (hung)
+    return 'it hangs: its kernel takes connections, and neither kube-proxy nor the kubelet says anything';
   switch (proxy) {
     case 'refuses':
       return 'its kube-proxy says that it should get no traffic (503)';

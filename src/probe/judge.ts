@@ -27,10 +27,9 @@ export interface Terms {
   readonly share: number;
   /** ms of the awake clock */
   readonly now: number;
+  /** ms within which addresses go silent together; a second */
+  readonly together?: number;
 }
-
-/** ms within which addresses go silent together */
-const together = 1000;
 
 /** ms after which silence is believed although many went together, as long as others answer all the time */
 export const doubtFor = 10_000;
@@ -44,7 +43,7 @@ const families: readonly Family[] = [4, 6];
  * - When more than a share went silent within a second, the probe may be wrong (a switch that drops ARP, a host that is
  *   overloaded): these are believed to be dead only after ten seconds of silence, in which others answered.
  */
-export function judge(signals: readonly Signal[], { share, now }: Terms): Verdict {
+export function judge(signals: readonly Signal[], { share, now, together = 1000 }: Terms): Verdict {
   const silent = new Set<Ip>();
   const doubts: Doubt[] = [];
   for (const of of families) {
@@ -57,7 +56,7 @@ export function judge(signals: readonly Signal[], { share, now }: Terms): Verdic
       doubts.push({ of, kind: 'all', silent: mute.map(({ ip }) => ip), asked: asked.length });
       continue;
     }
-    const doubted = tooManyAtOnce(mute, asked.length * share, now);
+    const doubted = tooManyAtOnce(mute, asked.length * share, { now, together });
     for (const { ip } of mute) if (!doubted.has(ip)) silent.add(ip);
     if (doubted.size > 0)
       doubts.push({ of, kind: 'too many at once', silent: [...doubted], asked: asked.length });
@@ -69,7 +68,7 @@ export function judge(signals: readonly Signal[], { share, now }: Terms): Verdic
 function tooManyAtOnce(
   mute: readonly { readonly ip: Ip; readonly since: number }[],
   most: number,
-  now: number,
+  { now, together }: Required<Omit<Terms, 'share'>>,
 ): ReadonlySet<Ip> {
   const doubted = new Set<Ip>();
   for (let first = 0, last = 0; first < mute.length; first += 1) {

@@ -10,6 +10,7 @@ import { node } from '../../lab/network/map.ts';
 import type { Pod } from '../../lab/network/network.ts';
 import type { Shape } from '../../lab/network/wiring.ts';
 import { waitFor } from '../../lab/process/wait.ts';
+import { type NodeProgram, NodePrograms } from '../../lab/proxy/node-programs.ts';
 import { type Ip, parseIp } from '../../src/model/ip.ts';
 import { late } from '../patience.ts';
 
@@ -17,6 +18,8 @@ export interface StageOptions extends Pick<Shape, 'gateways'> {
   readonly agents?: AgentKind | 'none';
   /** Nodes of a second cluster, `west`, with a real control plane of its own; then the first is `east`. */
   readonly west?: readonly string[];
+  /** What is played on every node beside its kube-proxy. */
+  readonly programs?: readonly NodeProgram[];
 }
 
 /** A lab with eiproute on its gateway and its three nodes, as one installs it. */
@@ -25,15 +28,17 @@ export class Stage implements AsyncDisposable {
   readonly eiproute: Eiproute;
   /** The second cluster of a gateway with two; see {@link StageOptions}. */
   readonly west: RealCluster | undefined;
+  readonly programs: NodePrograms;
   readonly #stack: AsyncDisposableStack;
 
   private constructor(
-    { lab, eiproute, west }: Pick<Stage, 'lab' | 'eiproute' | 'west'>,
+    { lab, eiproute, west, programs }: Pick<Stage, 'lab' | 'eiproute' | 'west' | 'programs'>,
     stack: AsyncDisposableStack,
   ) {
     this.lab = lab;
     this.eiproute = eiproute;
     this.west = west;
+    this.programs = programs;
     this.#stack = stack;
   }
 
@@ -41,13 +46,14 @@ export class Stage implements AsyncDisposable {
   static async open(
     kind: LabKind,
     lines = 'allocate: true',
-    { gateways = 1, agents = 'static', west: western = [] }: StageOptions = {},
+    { gateways = 1, agents = 'static', west: western = [], programs: played = [] }: StageOptions = {},
   ): Promise<Stage> {
     await using stack = new AsyncDisposableStack();
     await removeLeftovers();
     const nodes = ['node1', 'node2', 'node3'].filter((name) => !western.includes(name));
     const shape = { nodes: 3, gateways, nodeRouting: 'by agents' } as const;
     const lab = stack.use(await openLab(shape, kind.cluster === 'real' ? { ...kind, nodes } : kind));
+    const programs = stack.use(await NodePrograms.start(lab.network, played, late()));
     let west: RealCluster | undefined;
     let settings: GatewaySettings = { lines };
     if (western.length > 0) {
@@ -61,7 +67,7 @@ export class Stage implements AsyncDisposable {
     }
     const eiproute = stack.use(await Eiproute.start(lab.network, lab.cluster, settings, agents));
     await eiproute.synced(late());
-    return new Stage({ lab, eiproute, west }, stack.move());
+    return new Stage({ lab, eiproute, west, programs }, stack.move());
   }
 
   /** A Service as the API has it; undefined: it has none of this name. */

@@ -55,7 +55,14 @@ describe('a configuration', () => {
       metrics: undefined,
       pace: { settle: 0, resync: 60_000, retryFirst: 100, retryLongest: 30_000 },
       limits: { share: 0.5, window: 60_000, always: 1, hold: 600_000 },
-      probe: { share: 0.5, wait: 2000, proxyPort: 10_256, drainLimit: 300_000, cordon: 'ignored' },
+      probe: {
+        share: 0.5,
+        wait: 2000,
+        proxyPort: 10_256,
+        kubeletPort: 10_250,
+        drainLimit: 300_000,
+        cordon: 'ignored',
+      },
       logLevel: 'info',
       logFormat: 'auto',
     });
@@ -104,7 +111,7 @@ nexthopCompatMode: true
 neighbour: { reachable: 500ms, firstProbe: 1s, retransmit: 240ms }
 pace: { settle: 0, resync: 1.5m, retryFirst: 1s, retryLongest: 1s }
 guard: { share: 1, window: 30s, always: 0, hold: 0 }
-probe: { share: 0.2, wait: 0, proxyPort: 0 }
+probe: { share: 0.2, wait: 0, proxyPort: 0, kubeletPort: 0 }
 drain: { limit: 1m, cordon: true }
 stateDirectory: state
 runtimeDirectory: /run/other
@@ -143,7 +150,7 @@ log: { level: debug, format: json }
       metrics: { host: '2001:db8::7', port: 9469 },
       pace: { settle: 0, resync: 90_000, retryFirst: 1000, retryLongest: 1000 },
       limits: { share: 1, window: 30_000, always: 0, hold: 0 },
-      probe: { share: 0.2, wait: 0, proxyPort: 0, drainLimit: 60_000, cordon: 'drains' },
+      probe: { share: 0.2, wait: 0, proxyPort: 0, kubeletPort: 0, drainLimit: 60_000, cordon: 'drains' },
       logLevel: 'debug',
       logFormat: 'json',
     });

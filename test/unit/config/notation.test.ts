@@ -90,6 +90,7 @@ const config: fc.Arbitrary<GatewayConfig> = fc.record({
     share: fc.double({ min: 0, max: 1, noNaN: true }).map(Math.abs),
     wait: ms(0, 60_000),
     proxyPort: fc.integer({ min: 0, max: 65_535 }),
+    kubeletPort: fc.integer({ min: 0, max: 65_535 }),
     drainLimit: ms(0, 86_400_000),
     cordon: fc.constantFrom('drains', 'ignored'),
   }),

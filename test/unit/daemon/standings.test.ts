@@ -11,6 +11,7 @@ function inputs(rest: Partial<StandingsInputs> = {}): StandingsInputs {
     nodes,
     silent: new Set(),
     waiting: new Set(),
+    hung: new Set(),
     terms,
     proxy: () => 'serves',
     lead: 0,
@@ -85,6 +86,23 @@ describe('how the nodes stand', () => {
       'new: told ; 10.0.0.11 silent, 10.0.0.14 draining',
     );
     expect(at(307_000)).to.equal('new: told ; 10.0.0.11 drained, 10.0.0.14 drained');
+  });
+
+  it('tells the agents for half a second before the traffic of a node that hangs moves', () => {
+    const standings = new Standings();
+    const at = (now: number, ...hung: readonly string[]): string => {
+      standings.read(inputs({ hung: new Set(hung), lead: 1000, now }));
+      return `told ${standings.handing.join(' ')}; ${shown(standings)}`;
+    };
+    expect(at(0)).to.equal('told ; ');
+    expect(at(10, 'n2')).to.equal('told 10.0.0.12; ');
+    expect(at(509, 'n2')).to.equal('told 10.0.0.12; ');
+    expect(at(510, 'n2')).to.equal('told 10.0.0.12; 10.0.0.12 draining');
+    expect(at(3000)).to.equal('told 10.0.0.12; ');
+    expect(at(3999)).to.equal('told 10.0.0.12; ');
+    expect(at(4000)).to.equal('told ; ');
+    standings.read(inputs({ hung: new Set(['n2']), lead: 0, now: 5000 }));
+    expect(shown(standings), 'where no agents are told').to.equal('10.0.0.12 draining');
   });
 
   it('leaves the traffic of a node that drained before this program started where it is', () => {

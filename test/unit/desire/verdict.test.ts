@@ -18,6 +18,8 @@ interface Case extends Partial<Omit<NodeSignals, 'node'>> {
 describe('the verdict on a node', () => {
   const gone = 'its kube-proxy answers no more';
   const no = 'its kube-proxy says that it should get no traffic (503)';
+  const hangs =
+    'it hangs: its kernel takes connections, and neither kube-proxy nor the kubelet says anything';
   const autoscaler = 'the cluster autoscaler is about to delete it';
   const cases: readonly Case[] = [
     { name: 'it carries when nobody says anything else', want: 'carries' },
@@ -50,6 +52,25 @@ describe('the verdict on a node', () => {
     },
     { name: 'somebody drains', of: { drain: '' }, want: 'draining annotation eiproute.io/drain is set' },
     { name: 'a kube-proxy that says no drains', proxy: 'refuses', want: `draining ${no}` },
+    { name: 'a node that hangs drains', hung: true, want: `draining ${hangs}` },
+    {
+      name: 'that it hangs says more than that its kube-proxy is gone',
+      hung: true,
+      proxy: 'gone',
+      want: `draining ${hangs}`,
+    },
+    {
+      name: 'silence comes before that it hangs',
+      hung: true,
+      silent: true,
+      want: 'silent it does not answer ARP or NDP',
+    },
+    {
+      name: 'a node that hung for the limit is drained',
+      hung: true,
+      drainingFor: 1000,
+      want: `drained ${hangs}`,
+    },
     { name: 'a kube-proxy that died drains', proxy: 'gone', want: `draining ${gone}` },
     { name: 'it drains just below the limit', proxy: 'gone', drainingFor: 999, want: `draining ${gone}` },
     { name: 'it is drained at the limit', proxy: 'gone', drainingFor: 1000, want: `drained ${gone}` },
@@ -90,6 +111,7 @@ describe('the verdict on a node', () => {
         node: node('n1', ['10.0.0.11'], of),
         silent: false,
         waits: false,
+        hung: false,
         proxy: 'serves',
         cordon: 'ignored',
         drainingFor: 0,
