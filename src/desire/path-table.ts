@@ -264,8 +264,10 @@ export class PathTable {
 
   #setOf(eip: Ip, carriers: readonly Carrier[]): CarrierSet {
     const version = family(eip);
-    for (const [cluster, every] of this.#candidates.every)
-      if (every[version] === carriers) return this.#sets.every(cluster, version);
+    // An EIP that goes nowhere is in no common set: it would begin to go somewhere unnoticed.
+    if (carriers.length > 0)
+      for (const [cluster, every] of this.#candidates.every)
+        if (every[version] === carriers) return this.#sets.every(cluster, version);
     return this.#sets.of(carriers, version);
   }
 

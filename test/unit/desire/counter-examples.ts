@@ -48,6 +48,17 @@ const claiming = { shift: 0, excluded: false, extra: true };
 
 export const counterExamples: readonly (readonly [reason: string, history: History])[] = [
   [
+    'the only node has no address yet, and then it has one',
+    {
+      nodes: [],
+      steps: [
+        { kind: 'node', name: 'n1', to: { shift: 0, excluded: false, extra: false, lacks: 'both' } },
+        held('a', [A], 'Cluster', 'n1'),
+        node('n1'),
+      ],
+    },
+  ],
+  [
     'no counterexample: a node that others cover for goes from the cluster',
     {
       nodes: ['n1', 'n2', 'n3'],
