@@ -8,8 +8,8 @@ import { ask } from '../../src/daemon/ask.ts';
 import { synced, workOf } from './world.ts';
 
 // Run in a fresh network namespace: node bench/runs/probe.ts NODES FAMILIES
-// A gateway whose nodes all answer ARP and NDP, and say 200 on the port of kube-proxy's health check: they are the
-// addresses of one host in a namespace of its own. Prints {"share":percent of a core,"silent":n,"table":n}: what the
+// A gateway whose nodes all answer ARP and NDP, and say 200 on the port of kube-proxy's health check, and 400 on that of the kubelet: they are
+// the addresses of one host in a namespace of its own. Prints {"share":percent of a core,"silent":n,"table":n}: what the
 // daemon takes with nothing to do but to probe them, how many it believes to be dead, and neighbours in the table.
 
 export interface Probe {
@@ -27,9 +27,11 @@ const ip = (...words: readonly string[]): string => execFileSync('ip', words).to
 /** Everything here ends with us, however we end. */
 const tied = (...argv: readonly string[]) =>
   spawn('setpriv', ['--pdeathsig', 'KILL', ...argv], { stdio: ['ignore', 'pipe', 'inherit'] });
-// It closes no idle connection, as kube-proxy does not.
+// It closes no idle connection, as kube-proxy does not. The kubelet is asked once.
 const server = `
-  require('node:http').createServer({ keepAliveTimeout: 0 }, (_, response) => response.end('{}')).listen(10256, '::', () => console.log('up'));
+  const { createServer } = require('node:http');
+  createServer((_, response) => { response.statusCode = 400; response.end(); }).listen(10250, '::');
+  createServer({ keepAliveTimeout: 0 }, (_, response) => response.end('{}')).listen(10256, '::', () => console.log('up'));
   setInterval(() => {}, 1e6);
 `;
 const addresses = (i: number): readonly string[] => [
