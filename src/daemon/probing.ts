@@ -156,7 +156,13 @@ export class Probing implements Probed {
     });
     const ask = (ip: Ip, at: number): Promise<Health> =>
       this.#hung.watch(ip, () => this.#connections.ask(ip, at));
-    this.#proxies = new ProxyHealths({ ask, port: () => terms().proxyPort, clock, changed });
+    this.#proxies = new ProxyHealths({
+      ask,
+      port: () => terms().proxyPort,
+      clock,
+      changed,
+      woke: () => this.#hung.wake(),
+    });
     this.#serving = new Serving({
       isRouted: (service, of) => this.#isRouted(service, of),
       addressOf: (node, of) => this.#addressOf(node, of),

@@ -27,8 +27,9 @@ export interface HungNodesOptions {
   readonly changed: () => void;
 }
 
-/** ms between two looks */
+/** ms between two looks while an answer takes long, and the most that one counts for. Between two portions of questions 333 pass. */
 const pace = 100;
+const longest = 400;
 /** ms after which a kube-proxy that has not answered is asked anew, and the kubelet with it. It answers within one, and within 100 under load. */
 const quick = 300;
 /** ms that both have then */
@@ -96,12 +97,12 @@ export class HungNodes {
   readonly #checks = new Map<Ip, Check>();
   #hung: ReadonlySet<string> = new Set();
   #problems: readonly Problem[] = [];
-  /** A program that nobody has to answer does not wake up. */
+  /** Where every answer comes at once, nothing wakes up for them. */
   readonly #looks = new LimitLooks({ pace, isIdle: () => this.#isIdle, look: () => this.look() });
 
   constructor(options: HungNodesOptions) {
     this.#options = options;
-    this.#clock = new AwakeClock(options.clock, pace);
+    this.#clock = new AwakeClock(options.clock, longest);
   }
 
   /** Names; the same set as long as they are the same. */
@@ -126,11 +127,17 @@ export class HungNodes {
   async watch(ip: Ip, question: () => Promise<Health>): Promise<Health> {
     const asked = { since: this.#clock.now(), isChecked: false };
     this.#asked.set(ip, asked);
-    this.#looks.begin();
     const health = await question();
     if (this.#asked.get(ip) === asked) this.#asked.delete(ip);
     if (health.kind !== 'no answer' && this.#names.has(ip)) this.#answered(ip);
     return health;
+  }
+
+  /** This program is awake, some time after a question was put: looks often from now on, where an answer is awaited still. */
+  wake(): void {
+    if (this.#isIdle) return;
+    this.look();
+    this.#looks.begin();
   }
 
   async run(signal: AbortSignal): Promise<void> {
@@ -169,7 +176,6 @@ export class HungNodes {
     const wait = known === undefined ? retryFirst : Math.min(2 * known.wait, retryLongest);
     this.#introductions.set(ip, { question: this.#options.ask(ip, kubelet), since: this.#clock.now() });
     this.#kubelets.set(ip, { asked: now, wait, hasAnswered: false });
-    this.#looks.begin();
   }
 
   #meet(ip: Ip, question: Question): void {

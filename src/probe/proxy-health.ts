@@ -64,6 +64,8 @@ export interface ProxyHealthsOptions {
   readonly clock: () => number;
   /** Called when a node's kube-proxy began or ceased to say that it is well, or to be missing. */
   readonly changed: () => void;
+  /** Called whenever it wakes up to ask, or not to: at least once a second. */
+  readonly woke: () => void;
 }
 
 /** ms between two questions to one node, as long as there are few nodes */
@@ -118,13 +120,19 @@ export class ProxyHealths {
       const portion = port === 0 ? 0 : Math.max(1, Math.min(few, mostAtOnce));
       for (let at = 0; portion > 0 && at < targets.length; at += portion) {
         for (const target of targets.slice(at, at + portion)) this.#ask(target, port, signal);
-        if (!(await rest(pace / portionsPerSecond, signal))) return;
+        if (!(await this.#rest(pace / portionsPerSecond, signal))) return;
         this.#clock.now();
       }
       const portions = portion === 0 ? 0 : Math.ceil(targets.length / portion);
       const left = pace * (1 - portions / portionsPerSecond);
-      if (left > 0 && !(await rest(left, signal))) return;
+      if (left > 0 && !(await this.#rest(left, signal))) return;
     }
+  }
+
+  async #rest(ms: number, signal: AbortSignal): Promise<boolean> {
+    if (!(await rest(ms, signal))) return false;
+    this.#options.woke();
+    return true;
   }
 
   #forget(): void {

@@ -6,6 +6,7 @@ import type { Health } from '../../../src/probe/health-port.ts';
 import { HungNodes, hangs } from '../../../src/probe/hung-nodes.ts';
 import type { PortState } from '../../../src/probe/port-question.ts';
 import type { ProxyTarget } from '../../../src/probe/proxy-health.ts';
+import { until } from './until.ts';
 
 describe('whether a node hangs', () => {
   const cases: readonly (readonly [proxy: PortState, kubelet: PortState, before: boolean, now: boolean])[] = [
@@ -200,6 +201,27 @@ describe('nodes that hang', () => {
       expect(await world.until('')).to.be.at.most(200);
       expect(world.open).to.equal(0);
     }
+  });
+
+  it('are looked at while an answer is awaited, and by nobody where all have come', async () => {
+    const world = new World(3);
+    await world.pass(1000);
+    const stop = new AbortController();
+    const running = world.hung.run(stop.signal);
+    world.hung.wake();
+    world.set('n2', 'stopped', 'stopped');
+    await world.step();
+    expect(world.shown).to.equal('');
+    world.hung.wake();
+    // Its clock and the sockets alone: it looks by itself.
+    const pass = (): void => {
+      world.now += 100;
+      for (const question of world.questions) question.read();
+    };
+    await until('n2 is found', () => world.shown === 'n2 node-hung', pass);
+    stop.abort();
+    await running;
+    expect(world.open).to.equal(0);
   });
 
   const programs: readonly Program[] = ['runs', 'stopped', 'closed', 'dropped'];

@@ -46,6 +46,7 @@ class World implements AsyncDisposable {
   readonly asked: Ip[] = [];
   port = 10_256;
   changes = 0;
+  wakes = 0;
   answer: Health = { kind: 'serves' };
   readonly probe: ProxyHealths;
   readonly #stop = new AbortController();
@@ -61,6 +62,9 @@ class World implements AsyncDisposable {
       clock: () => performance.now(),
       changed: () => {
         this.changes += 1;
+      },
+      woke: () => {
+        this.wakes += 1;
       },
     });
     this.probe.follow(nodes);
@@ -94,6 +98,7 @@ describe('the probe of kube-proxy', () => {
     expect(world.asked.length).to.equal(10);
     await until('more are asked', () => world.asked.length > 10);
     expect(new Set(world.asked).size).to.equal(world.asked.length);
+    expect(world.wakes, 'with every portion but the first').to.equal(world.asked.length / 10 - 1);
   });
 
   it('asks nobody with port 0, and knows nothing then', async () => {
