@@ -84,7 +84,11 @@ const client = `
   const connect = (to, port, localAddress) => net.connect({ host: to, port, localAddress });
   const open = (to, localAddress) => new Promise((resolve) => {
     const flow = { socket: connect(to, ${echoPort}, localAddress), pod: '', sent: 0, echoed: 0, broken: false };
-    flow.socket.on('error', () => { flow.broken = true; resolve(flow); });
+    flow.socket.on('error', ({ code }) => {
+      if (flow.pod === '') console.error('  no connection from ' + localAddress + ' to ' + to + ': ' + code);
+      flow.broken = true;
+      resolve(flow);
+    });
     flow.socket.on('data', (bytes) => {
       if (flow.pod === '') { flow.pod = String(bytes).trim(); resolve(flow); } else flow.echoed += bytes.length;
     });
