@@ -7,7 +7,7 @@ import { doubtedHung, hungNode, type ProgramPorts } from './hung-problems.ts';
 import { judge } from './judge.ts';
 import { LimitLooks } from './limit-looks.ts';
 import type { PortState } from './port-question.ts';
-import type { ProxyTarget } from './proxy-health.ts';
+import { mostPerSecond, type ProxyTarget } from './proxy-health.ts';
 
 /** A question that is under way to a port; see port-question.ts. */
 interface Question {
@@ -39,8 +39,6 @@ const renewal = 5000;
 /** ms after which a kubelet that did not answer is tried again: doubled each time. */
 const retryFirst = 1000;
 const retryLongest = 300_000;
-/** Nodes that are asked in a second, at most; see proxy-health.ts. */
-const perSecond = 30;
 
 /** A question to both programs of a node. */
 interface Check {
@@ -226,7 +224,7 @@ export class HungNodes {
         silentSince: this.#checks.get(ip)?.hungSince,
       }));
       // All that hang at once have been asked when every node has had its turn.
-      const together = 1000 * Math.max(1, signals.length / perSecond) + 500;
+      const together = 1000 * Math.max(1, signals.length / mostPerSecond) + 500;
       const { silent, doubts } = judge(signals, { share: this.#options.share(), now, together });
       for (const ip of silent)
         for (const name of this.#names.get(ip) ?? []) {

@@ -73,6 +73,8 @@ const pace = 1000;
 /** Portions in a second. A program that sleeps in between finds its caches cold: ten questions at once cost little more than one. */
 const portionsPerSecond = 3;
 const mostAtOnce = 10;
+/** Nodes that are asked in a second. */
+export const mostPerSecond = portionsPerSecond * mostAtOnce;
 
 /** What the kube-proxy of each node says of itself (kubernetes/kubernetes, pkg/proxy/healthcheck/proxy_health.go). */
 export class ProxyHealths {
