@@ -39,6 +39,18 @@ describe('looks at limits', () => {
     }
   });
 
+  it('cease where there are none any more, and others go on', async () => {
+    await using limits = new Limits();
+    limits.left = 2;
+    limits.watch.begin();
+    await until('all limits are over', () => limits.left === 0);
+    await using others = new Limits();
+    others.left = 20;
+    others.watch.begin();
+    await until('those of the others are over', () => others.left === 0);
+    expect(limits.looks).to.equal(2);
+  });
+
   it('do not happen, and nobody is asked, while there are none', async () => {
     await using limits = new Limits();
     limits.watch.begin();
