@@ -66,7 +66,7 @@ describe('links that go and come', () => {
     // Linux takes the IPv6 addresses of a link that goes down along; whoever gave them gives them again.
     await host.ip('address replace 2001:db8:10::1/64 dev eth0');
     await host.becomes(desired);
-    await daemon.says(/interface eth0 is up, carrier.*"round"/, mark);
+    // Which notification led to the round is not said: a dump for another one may have read the link first.
     await daemon.says(/interface-down interface eth0.*"solved"/, mark);
   });
 
