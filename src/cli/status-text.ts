@@ -113,16 +113,20 @@ function nodesText(nodes: readonly NodeStatus[], now: number): string {
   const asked = carriers.length - unasked;
   const answering = carriers.filter(({ answers }) => answers === 'yes').length;
   const ill = carriers.filter(
-    ({ answers, ready, traffic }) => answers === 'no' || !ready || isDraining(traffic),
+    ({ answers, ready, traffic, leaving }) =>
+      answers === 'no' || !ready || isDraining(traffic) || leaving > 0,
   );
-  const shown = ill.slice(0, mostNodes).map(({ name, neighbour, silentSince, ready, traffic, why }) => {
-    const words: string[] = [];
-    if (silentSince !== undefined)
-      words.push(`${neighbour ?? 'silent'} for ${span(now - Date.parse(silentSince))}`);
-    if (!ready) words.push('not Ready');
-    if (isDraining(traffic)) words.push(`${traffic}: ${why}`);
-    return `${name} ${words.join(', ')}`;
-  });
+  const shown = ill
+    .slice(0, mostNodes)
+    .map(({ name, neighbour, silentSince, ready, traffic, why, leaving }) => {
+      const words: string[] = [];
+      if (silentSince !== undefined)
+        words.push(`${neighbour ?? 'silent'} for ${span(now - Date.parse(silentSince))}`);
+      if (!ready) words.push('not Ready');
+      if (isDraining(traffic)) words.push(`${traffic}: ${why}`);
+      if (leaving > 0) words.push(`${counted(leaving, 'EIP')} ${leaving === 1 ? 'leaves' : 'leave'} it`);
+      return `${name} ${words.join(', ')}`;
+    });
   if (ill.length > mostNodes) shown.push(`${ill.length - mostNodes} more`);
   return columns([
     ...(asked > 0 || carriers.length === 0 ? [`${answering} of ${asked} answer`] : []),
@@ -263,7 +267,7 @@ export function eipsListText(eips: readonly EipStatus[], paint: Paint): string {
     .join('');
 }
 
-/** `node2(down)`, `node2(draining)` */
+/** `node2(down)`, `node2(draining)`, `node2(leaving)` */
 function carrierText({ name, silent, standing }: EipStatus['nodes'][number]): string {
   const mark = silent ? 'down' : standing;
   return mark === undefined ? name : `${name}(${mark})`;

@@ -108,6 +108,7 @@ export class GatewayAnswers
       nodes: cluster.overview().nodes,
       hosts: probing.hosts,
       verdicts: probing.verdicts,
+      leaving: probing.leftBy,
       address: of.kind === 'file' ? of.path : isOne ? only?.source.server?.() : undefined,
       sizes: this.#sizes.of(sources.inputs()),
       waiting: allocating?.waiting,
@@ -138,6 +139,7 @@ export class GatewayAnswers
       table: sources.config().gateway.table,
       silent: probing.unheard,
       standings: probing.standings,
+      lately: (service, of) => probing.lately(service, of),
     };
   }
 
@@ -151,6 +153,7 @@ export class GatewayAnswers
       cluster,
       gateway: sources.config().gateway,
       probed: probing,
+      lately: (service, of) => probing.lately(service, of),
       lan: sources.agentTerms().lan,
       problems: [...(state.report?.problems ?? []), ...(allocating?.problems() ?? [])],
     });

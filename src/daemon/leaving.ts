@@ -61,6 +61,16 @@ export class Leaving {
     return this.#table.of(service);
   }
 
+  /** See {@link LeavingTable.left}. */
+  left(service: string, of: Family): ReadonlyMap<string, number> {
+    return this.#table.left(service, of);
+  }
+
+  /** See {@link LeavingTable.counts}. */
+  counts(): ReadonlyMap<string, number> {
+    return this.#table.counts();
+  }
+
   /** See {@link LeavingTable.takeTurned}. */
   takeTurned(): ReadonlySet<string> {
     return this.#table.takeTurned();

@@ -8,12 +8,14 @@ import type { NeighbourPort } from '../kernel/neighbour-port.ts';
 import { clusterOf, type Service } from '../model/cluster.ts';
 import type { Gateway } from '../model/gateway.ts';
 import type { Hosts } from '../model/host.ts';
-import { family, type Ip } from '../model/ip.ts';
+import { type Family, family, type Ip } from '../model/ip.ts';
 import type { Key, Link } from '../model/object.ts';
 import type { ProbePaths } from '../model/probe-path.ts';
 import {
   type ByFamily,
   type FormerNodes,
+  type LateCarrier,
+  nobodyLately,
   noStandings,
   type Probed,
   type ProxyHealth,
@@ -264,6 +266,37 @@ export class Probing implements Probed {
 
   leaving(service: string): ByFamily {
     return this.#leaving.of(service);
+  }
+
+  /** How many EIPs have left a node that keeps their flows, by its name. */
+  get leftBy(): ReadonlyMap<string, number> {
+    return this.#leaving.counts();
+  }
+
+  /** See {@link LateCarriers}. */
+  lately(key: string, of: Family): ReadonlyMap<string, LateCarrier> {
+    const service = this.#isTimeless ? undefined : this.#inputs.cluster.service(key);
+    if (service === undefined) return nobodyLately(key, of);
+    // A limit is counted by another clock than that of a person.
+    const ends = Date.now() + this.#inputs.terms().drainLimit - this.#awake.now();
+    const found = new Map<string, LateCarrier>();
+    const add = (standing: LateCarrier['standing'], since: ReadonlyMap<string, number>): void => {
+      for (const [node, at] of since)
+        found.set(node, { standing, ip: this.#addressOf(node, of), until: ends + at });
+    };
+    if (service.externalTrafficPolicy === 'Cluster')
+      add('covered', this.#formerNodes.since(service.cluster, of));
+    else {
+      const on = service.endpoints.filter(({ ip }) => family(ip) === of).flatMap(({ node }) => node ?? []);
+      const deleted = on.flatMap((node) => {
+        const at = this.#formerNodes.deletedAt(node);
+        return at === undefined ? [] : [[node, at] as const];
+      });
+      add('covered', new Map(deleted));
+      add('covered', this.#former.since(key, of));
+      add('leaving', this.#leaving.left(key, of));
+    }
+    return found;
   }
 
   takeTurned(): ReadonlySet<string> {

@@ -14,7 +14,7 @@ import type { Listing } from '../model/listing.ts';
 import { natTableName } from '../model/nat.ts';
 import { type Link, natEipKey, natGroupKey, nftKey } from '../model/object.ts';
 import { ownerOf } from '../model/owner.ts';
-import { unprobed } from '../model/probed.ts';
+import { nobodyLately, unprobed } from '../model/probed.ts';
 import { standbyFilterName } from '../model/standby-filter.ts';
 import { type PathsAnswer, type PathView, pathTarget, pathViews } from '../status/path-view.ts';
 import { connect, connectBy } from './connection.ts';
@@ -103,7 +103,7 @@ async function savedPaths(of: string, config: GatewayConfig, why: string): Promi
   const target = pathTarget(of);
   const rest = { needs: [], silentSince: {} };
   const cluster = snapshot ?? { services: [], nodes: [], complete: false, feeds: [], problems: [] };
-  const inputs = { gateway: config.gateway, probed: unprobed, problems: [], lan: [] };
+  const inputs = { gateway: config.gateway, probed: unprobed, lately: nobodyLately, problems: [], lan: [] };
   const views = pathViews(target, { ...inputs, cluster: readerOf(cluster) });
   if (at === undefined) return { ...rest, source: { kind: 'nothing', why }, views };
   return { ...rest, source: { kind: 'saved', why, at }, views };

@@ -72,6 +72,27 @@ export interface FormerNodes {
   readonly covered: ReadonlyMap<string | undefined, ByFamily>;
 }
 
+/**
+ * How a node that took the traffic of a Service until lately is with it now.
+ *
+ * - leaving: its last endpoints of the Service end. It keeps the flows that it has where agents follow the gateways, and
+ *   gets no new ones.
+ * - covered: it is gone, or has no endpoint. Its neighbours take its part over until it is back.
+ */
+export interface LateCarrier {
+  readonly standing: 'leaving' | 'covered';
+  /** undefined: it has no address of the family now. */
+  readonly ip: Ip | undefined;
+  /** ms since the epoch; it may be over before. */
+  readonly until: number;
+}
+
+/**
+ * The nodes that took the traffic of the Service `namespace/name` until lately, by name. Among them may be those that
+ * take it again.
+ */
+export type LateCarriers = (service: string, of: Family) => ReadonlyMap<string, LateCarrier>;
+
 /** Nodes whose kube-proxy has not said yet that it serves the Service. */
 export type Waiting = ByFamily;
 
@@ -82,6 +103,11 @@ export const noneWaiting: Waiting = { 4: nobody, 6: nobody };
 export const noFormerNodes: FormerNodes = { deleted: new Map(), covered: new Map() };
 
 export const noStandings: ReadonlyMap<Ip, Standing> = new Map();
+
+const noLateCarriers: ReadonlyMap<string, LateCarrier> = new Map();
+
+/** Without a probe nobody knows who carried before. */
+export const nobodyLately: LateCarriers = () => noLateCarriers;
 
 /** Without a probe every node answers, and none waits. */
 export const unprobed: Probed = {

@@ -4,6 +4,7 @@ import type { ByFamily } from '../model/probed.ts';
 const families: readonly Family[] = [4, 6];
 const nobody: ReadonlySet<string> = new Set();
 const none: ByFamily = { 4: nobody, 6: nobody };
+const noTimes: ReadonlyMap<string, number> = new Map();
 
 interface Entry {
   /** Names of the nodes that have endpoints of the Service. */
@@ -26,6 +27,11 @@ export class FormerCarriers {
   /** Those of the Service `namespace/name`. A node whose endpoints are back may be among them. */
   of(service: string): ByFamily {
     return this.#entries.get(service)?.former ?? none;
+  }
+
+  /** Those of {@link of} in one family, with the time since when they have no endpoints, in ms. */
+  since(service: string, of: Family): ReadonlyMap<string, number> {
+    return this.#entries.get(service)?.left?.[of] ?? noTimes;
   }
 
   /** The Services of which nodes were forgotten since the last call. */

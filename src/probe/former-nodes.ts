@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Node } from '../model/cluster.ts';
-import type { Ip } from '../model/ip.ts';
+import type { Family, Ip } from '../model/ip.ts';
 import { type ByFamily, type FormerNodes, noFormerNodes } from '../model/probed.ts';
 import { FormerCarriers } from './former-carriers.ts';
 
@@ -19,6 +19,16 @@ export class FormerNodeTable {
   /** The same object as long as nothing in it changes. */
   get current(): FormerNodes {
     return this.#current;
+  }
+
+  /** Those that the others cover for under Cluster, by name, with the time since when they carry no more, in ms. */
+  since(cluster: string | undefined, of: Family): ReadonlyMap<string, number> {
+    return this.#covered.since(keyOf(cluster), of);
+  }
+
+  /** When a node was deleted, in ms; undefined: it was not, or too long ago. */
+  deletedAt(node: string): number | undefined {
+    return this.#deleted.get(node)?.since;
   }
 
   /** Whether time alone changes nothing. */

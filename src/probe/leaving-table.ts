@@ -6,6 +6,7 @@ import type { LeavingNodes } from '../model/publication.ts';
 const families: readonly Family[] = [4, 6];
 const nobody: ReadonlySet<string> = new Set();
 const none: ByFamily = { 4: nobody, 6: nobody };
+const noTimes: ReadonlyMap<string, number> = new Map();
 
 /**
  * Nodes whose endpoints of a Service under Local all end, while another node has ready ones. On these nodes kube-proxy
@@ -99,6 +100,30 @@ export class LeavingTable {
   /** The nodes that get the traffic of the Service `namespace/name` still. */
   of(service: string): ByFamily {
     return this.#ahead.get(service) ?? none;
+  }
+
+  /**
+   * The nodes that the Service `namespace/name` has left and that keep their flows, and since when its endpoints end there.
+   * Those that get its traffic still are not among them.
+   */
+  left(service: string, of: Family): ReadonlyMap<string, number> {
+    const leaves = this.#entries.get(service)?.leaves;
+    if (leaves === undefined) return noTimes;
+    const gone = [...leaves.values()].filter((one) => one.of === of && hasLeft(one));
+    return new Map(gone.map(({ node, since }) => [node, since]));
+  }
+
+  /** How many EIPs have left a node that keeps their flows, by its name. */
+  counts(): ReadonlyMap<string, number> {
+    const eips = new Map<string, Set<Ip>>();
+    for (const leave of this.#leaves) {
+      if (!hasLeft(leave)) continue;
+      const own = this.#inputs.eipsOf(leave.service, leave.of);
+      const others = eips.get(leave.node);
+      if (others) for (const eip of own) others.add(eip);
+      else eips.set(leave.node, new Set(own));
+    }
+    return new Map([...eips].map(([node, { size }]) => [node, size]));
   }
 
   /** The Services to which other nodes are ahead than at the last call, unless it came with the Service itself. */
@@ -261,6 +286,11 @@ export class LeavingTable {
     if (ahead[4].size + ahead[6].size > 0) this.#ahead.set(service, ahead);
     else this.#ahead.delete(service);
   }
+}
+
+/** Others get its traffic, and the agents hand its flows over to it. */
+function hasLeft({ pairs, isAhead, back }: Leave): boolean {
+  return pairs > 0 && !isAhead && back === undefined;
 }
 
 function idOf(node: string, of: Family): string {

@@ -1,11 +1,12 @@
 import { routeKey } from '../desire/eip-routes.ts';
 import type { Path } from '../desire/path.ts';
 import type { DesiredTable, KernelState } from '../model/desired.ts';
-import type { Ip } from '../model/ip.ts';
+import { family, type Ip } from '../model/ip.ts';
 import { changeObject, equal } from '../model/object.ts';
-import type { Standing } from '../model/probed.ts';
+import type { LateCarrier, LateCarriers, Standing } from '../model/probed.ts';
 import type { Report } from '../reconcile/report.ts';
 import { eipOf } from './need.ts';
+import { iso } from './state.ts';
 
 /**
  * How one EIP is:
@@ -23,7 +24,10 @@ export interface EipStatus {
   readonly eip: Ip;
   readonly state: EipState;
   readonly services: readonly string[];
-  /** The nodes that it goes to, or should go to, with those that do not answer or drain marked. */
+  /**
+   * The nodes that it goes to, or should go to, with those that do not answer or drain marked; after them those that it
+   * went to until lately.
+   */
   readonly nodes: readonly EipNode[];
 }
 
@@ -32,7 +36,9 @@ export interface EipNode {
   /** It does not answer ARP or NDP. */
   readonly silent: boolean;
   /** What keeps traffic from it, where another node can serve the EIP; undefined: nothing does. */
-  readonly standing: Standing | undefined;
+  readonly standing: Standing | LateCarrier['standing'] | undefined;
+  /** ISO 8601: when a node that is leaving or covered ceases to be so, at the latest; absent: it is neither. */
+  readonly until?: string;
 }
 
 export interface EipInputs {
@@ -44,11 +50,12 @@ export interface EipInputs {
   readonly report: Report | undefined;
   readonly silent: ReadonlySet<Ip>;
   readonly standings: ReadonlyMap<Ip, Standing>;
+  readonly lately: LateCarriers;
 }
 
 /** Every EIP with its state, in no order: a hundred thousand of them are sorted by who asked. */
 export function* eipStatuses(inputs: EipInputs): Generator<EipStatus> {
-  const { paths, table, actual, desired, report, silent, standings } = inputs;
+  const { paths, table, actual, desired, report, silent, standings, lately } = inputs;
   const conflicts = new Set((report?.conflicts ?? []).map(({ want }) => eipOf(want)));
   const changing = new Set(
     [...(report?.failed ?? []), ...(report?.held ?? [])].map(({ change }) => eipOf(changeObject(change))),
@@ -67,13 +74,40 @@ export function* eipStatuses(inputs: EipInputs): Generator<EipStatus> {
       eip: path.eip,
       state: stateOf(path),
       services: path.services,
-      nodes: path.carriers.map(({ node, ip }) => ({
-        name: node,
-        silent: silent.has(ip),
-        standing: standings.get(ip),
-      })),
+      nodes: [
+        ...path.carriers.map(({ node, ip }) => ({
+          name: node,
+          silent: silent.has(ip),
+          standing: standings.get(ip),
+        })),
+        ...[...lateCarriers(path, lately)].map(([name, { ip, standing, until }]) => ({
+          name,
+          silent: ip !== undefined && silent.has(ip),
+          standing,
+          until: iso(until),
+        })),
+      ],
     };
   }
+}
+
+/**
+ * The nodes that an EIP went to until lately, and goes to no more. Those that the others cover for are among them only
+ * where the parts of these differ: else it is as if they had never been there.
+ */
+export function lateCarriers(
+  { eip, services, carriers }: Path,
+  lately: LateCarriers,
+): ReadonlyMap<string, LateCarrier> {
+  const found = new Map<string, LateCarrier>();
+  const [first] = carriers;
+  if (first === undefined) return found;
+  const isCovering = carriers.some(({ weight }) => weight !== first.weight);
+  for (const service of services)
+    for (const [node, late] of lately(service, family(eip)))
+      if (late.standing === 'leaving' || isCovering) found.set(node, late);
+  if (found.size > 0) for (const { node } of carriers) found.delete(node);
+  return found;
 }
 
 /** Whether an EIP is asked for: by its address, by one of its Services, or by one of its nodes. */

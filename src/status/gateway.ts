@@ -28,6 +28,8 @@ export interface GatewayInputs extends StatusInputs {
   readonly hosts: Hosts;
   /** By the name of the node. */
   readonly verdicts: ReadonlyMap<string, Verdict>;
+  /** How many EIPs leave a node, by its name. */
+  readonly leaving: ReadonlyMap<string, number>;
   readonly address: string | undefined;
   /** How many addresses there are to give, by pool and family. */
   readonly sizes: readonly Omit<PoolUse, 'used'>[];
@@ -83,6 +85,7 @@ function gatewayFigures({
   nodes,
   hosts,
   verdicts,
+  leaving,
   sizes,
   waiting,
   lease,
@@ -92,7 +95,7 @@ function gatewayFigures({
 }: GatewayInputs): GatewayFigures {
   return {
     eips: eipCounts(facts),
-    nodes: nodeStatuses(nodes, paths.candidates, hosts, verdicts),
+    nodes: nodeStatuses(nodes, paths.candidates, hosts, verdicts, leaving),
     heard: facts.cluster.feeds.map(({ cluster, resource, heard: at }) => ({
       ...(cluster === undefined ? {} : { cluster }),
       resource,

@@ -22,6 +22,8 @@ export interface NodeStatus {
   /** What it may be sent; undefined: nobody has looked yet. */
   readonly traffic: Verdict['kind'] | undefined;
   readonly why: string | undefined;
+  /** EIPs whose last endpoints on it end: it keeps their flows, and gets no new ones. */
+  readonly leaving: number;
   /** What its agent tells that it serves; undefined: it tells nothing, and is not judged. */
   readonly agent: AgentStatus | undefined;
 }
@@ -31,12 +33,16 @@ export interface AgentStatus {
   readonly gateways: readonly Ip[];
 }
 
-/** @param candidates the nodes that may carry traffic */
+/**
+ * @param candidates the nodes that may carry traffic
+ * @param leaving how many EIPs leave a node, by its name
+ */
 export function nodeStatuses(
   nodes: readonly Node[],
   candidates: Candidates,
   hosts: Hosts,
   verdicts: ReadonlyMap<string, Verdict>,
+  leaving: ReadonlyMap<string, number>,
 ): readonly NodeStatus[] {
   return nodes.map(({ name, notReady, agent }) => {
     const addresses = ipsOf(candidates.byName.get(name));
@@ -52,6 +58,7 @@ export function nodeStatuses(
       silentSince: worst?.silentSince === undefined ? undefined : iso(worst.silentSince),
       traffic: verdicts.get(name)?.kind,
       why: verdicts.get(name)?.why,
+      leaving: leaving.get(name) ?? 0,
       agent: agent && { eips: agent.eips, gateways: agent.gateways },
     };
   });

@@ -14,11 +14,12 @@ import { poolFinder } from '../desire/pools.ts';
 import { type Node, nameInside, type Service, type ServicePort } from '../model/cluster.ts';
 import type { Gateway } from '../model/gateway.ts';
 import { type Family, family, type Ip, parseIp } from '../model/ip.ts';
-import type { Probed, ProbedServices, Standing } from '../model/probed.ts';
+import type { LateCarrier, LateCarriers, Probed, ProbedServices, Standing } from '../model/probed.ts';
 import type { Problem } from '../model/problem.ts';
 import { servesEip } from './agents.ts';
+import { lateCarriers } from './eips.ts';
 import type { Need } from './need.ts';
-import type { Summary } from './state.ts';
+import { iso, type Summary } from './state.ts';
 
 /** What a person asks about: an EIP, or a Service by `namespace/name` or by its name alone. */
 export type PathTarget =
@@ -54,8 +55,15 @@ export interface PathView {
   readonly services: readonly ServiceView[];
   readonly carriers: readonly CarrierView[];
   /** The other nodes, and why they get no traffic. */
-  readonly leftOut: readonly { readonly node: string; readonly why: string }[];
+  readonly leftOut: readonly LeftOut[];
   readonly problems: readonly Problem[];
+}
+
+export interface LeftOut {
+  readonly node: string;
+  readonly why: string;
+  /** ISO 8601: it keeps its flows, or the others cover for it, until then at the latest; absent: neither. */
+  readonly until?: string;
 }
 
 export interface CarrierView {
@@ -86,6 +94,7 @@ export interface PathViewInputs {
   readonly cluster: ClusterReader;
   readonly gateway: Gateway;
   readonly probed: ProbedServices & Pick<Probed, 'standings'>;
+  readonly lately: LateCarriers;
   /** Of the last round, and of the allocation. */
   readonly problems: readonly Problem[];
   /** The addresses of this gateway on the LAN, as far as they are known. */
@@ -109,7 +118,7 @@ export function pathViews(target: PathTarget, inputs: PathViewInputs): readonly 
     });
 }
 
-function viewOf(eip: Ip, { cluster, gateway, probed, problems, lan }: PathViewInputs): PathView {
+function viewOf(eip: Ip, { cluster, gateway, probed, lately, problems, lan }: PathViewInputs): PathView {
   const overview = cluster.overview();
   const { nodes } = overview;
   const named = [...cluster.services()].filter((service) => namedAddresses(service, gateway).includes(eip));
@@ -146,9 +155,10 @@ function viewOf(eip: Ip, { cluster, gateway, probed, problems, lan }: PathViewIn
       standing: probed.standings.get(ip),
       ...agentOf(nodes.find(({ name }) => name === node)),
     })),
-    leftOut: notCarrying(nodes, able, path, of, (node) =>
-      named.some((service) => holders.has(service.key) && waiting(service).has(node)),
-    ),
+    leftOut: notCarrying(nodes, able, path, of, {
+      isWaiting: (node) => named.some(({ key }) => holders.has(key) && probed.waiting(key)[of].has(node)),
+      late: path === undefined ? new Map() : lateCarriers(path, lately),
+    }),
     problems: distinct([...found, ...problems.filter((one) => one.eip === eip || one.subject === eip)]),
   };
 }
@@ -179,13 +189,18 @@ function serviceView(service: Service, of: Family, holds: boolean, seen: SeenNod
   };
 }
 
+interface NotCarrying {
+  readonly isWaiting: (node: string) => boolean;
+  readonly late: ReadonlyMap<string, LateCarrier>;
+}
+
 function notCarrying(
   nodes: readonly Node[],
   able: Candidates,
   path: Path | undefined,
   of: Family,
-  isWaiting: (node: string) => boolean,
-): PathView['leftOut'] {
+  { isWaiting, late }: NotCarrying,
+): readonly LeftOut[] {
   const carrying = new Set(path?.carriers.map(({ node }) => node));
   const addresses = new Set(path?.carriers.map(({ ip }) => ip));
   const why = (node: Node): string => {
@@ -197,7 +212,25 @@ function notCarrying(
     if (addresses.has(ip)) return `another node has its address ${ip}`;
     return isWaiting(node.name) ? 'its kube-proxy has not said yet that it serves' : 'no ready endpoint';
   };
-  return nodes.filter(({ name }) => !carrying.has(name)).map((node) => ({ node: node.name, why: why(node) }));
+  const known = new Set(nodes.map(({ name }) => name));
+  const deleted = [...late.keys()].filter((name) => !known.has(name));
+  return [
+    ...nodes.filter(({ name }) => !carrying.has(name)).map((node) => [node.name, why(node)] as const),
+    ...deleted.map((name) => [name, 'it is gone from the cluster'] as const),
+  ].map(([node, reason]) => leftOutAs(node, reason, late.get(node)));
+}
+
+function leftOutAs(node: string, why: string, late: LateCarrier | undefined): LeftOut {
+  if (late === undefined) return { node, why };
+  const until = iso(late.until);
+  switch (late.standing) {
+    case 'leaving':
+      return { node, why: 'its last endpoints end, and it only keeps the flows that it has', until };
+    case 'covered':
+      return { node, why: `${why}, and the others cover for it`, until };
+    default:
+      return late.standing satisfies never;
+  }
 }
 
 function distinct(problems: readonly Problem[]): readonly Problem[] {

@@ -1,13 +1,14 @@
 import { some } from '../../status/need.ts';
-import type { CarrierView } from '../../status/path-view.ts';
+import type { CarrierView, LeftOut } from '../../status/path-view.ts';
+import { span } from '../../status/state.ts';
 import type { TraceFacts } from '../trace-facts.ts';
 import { type Step, step, untold } from './step.ts';
 
-export function carriersStep({ view, source }: TraceFacts): Step {
+export function carriersStep({ now, view, source }: TraceFacts): Step {
   if (source.kind === 'nothing')
     return step('carriers', '?', 'not known: nothing is known of the cluster', { why: source.why });
   if (view?.eip === undefined) return untold('carriers');
-  const left = [...Map.groupBy(view.leftOut, ({ why }) => why)].map(
+  const left = [...Map.groupBy(view.leftOut, (one) => leftOutText(one, now))].map(
     ([why, all]) => `${some(all.map(({ node }) => node))}: ${why}`,
   );
   const words = left.length === 0 ? '' : ` (left out: ${left.join('; ')})`;
@@ -18,6 +19,10 @@ export function carriersStep({ view, source }: TraceFacts): Step {
     why: left.length === 0 ? 'the cluster has no node' : `no node can carry it: ${left.join('; ')}`,
     advice: 'kubectl get nodes -o wide; kubectl get endpointslices -A -o wide',
   });
+}
+
+function leftOutText({ why, until }: LeftOut, now: number): string {
+  return until === undefined ? why : `${why}, for ${span(Date.parse(until) - now)} more at most`;
 }
 
 function carrierText({ node, standing }: CarrierView): string {

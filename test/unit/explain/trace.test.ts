@@ -507,6 +507,16 @@ describe('trace', () => {
       );
   });
 
+  it('says how long a node that was left keeps its flows', () => {
+    const why = 'its last endpoints end, and it only keeps the flows that it has';
+    const until = new Date(well.now + 250_000).toISOString();
+    const leftOut = [...view.leftOut, ...['node4', 'node5'].map((node) => ({ node, why, until }))];
+    const found = trace({ ...well, view: { ...view, leftOut } });
+    expect(found.steps.find(({ name }) => name === 'carriers')?.finding).to.equal(
+      `node1, node3 (left out: node2: no ready endpoint; node4, node5: ${why}, for 4 min more at most)`,
+    );
+  });
+
   it('shows our own route over IPv6, whichever route over its nexthop the kernel names', () => {
     const finding = (matched: KernelFacts['matched']): string | undefined =>
       trace({ ...well, ...overIpv6({ matched }) }).steps.find(({ name }) => name === 'route')?.finding;

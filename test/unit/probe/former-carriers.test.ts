@@ -25,6 +25,11 @@ describe('the former carriers of a Service', () => {
     former.read('default/web', on('n2', 'n3'), 100);
     former.read('default/web', on('n3'), 600);
     expect([noted(former), former.isIdle]).to.deep.equal([['n1', 'n2'], false]);
+    expect([...former.since('default/web', 4)]).to.deep.equal([
+      ['n1', 100],
+      ['n2', 600],
+    ]);
+    expect([...former.since('default/web', 6), ...former.since('default/other', 4)]).to.deep.equal([]);
     expect(former.expire(1099, limit)).to.equal(false);
     expect(former.expire(1100, limit)).to.equal(true);
     expect(noted(former)).to.deep.equal(['n2']);

@@ -33,6 +33,8 @@ describe('the former nodes', () => {
     table.read([n1, n3], carrying('n1', 'n3'), 100);
     expect(covered(table)).to.deep.equal(['n2']);
     expect([...table.current.deleted]).to.deep.equal([['n2', n2.addresses]]);
+    expect([...table.since(undefined, 4)]).to.deep.equal([['n2', 100]]);
+    expect([table.deletedAt('n2'), table.deletedAt('n1')]).to.deep.equal([100, undefined]);
     const before = table.current;
     expect(table.expire(1099, limit)).to.equal(false);
     expect(table.current).to.equal(before);

@@ -128,6 +128,27 @@ describe('a node that leaves a Service', () => {
     expect(new Play().read(web('n1- n2')).toString()).to.equal(`; ${told}`);
   });
 
+  it('is said to have left once its traffic is with others, for as long as it is told of', () => {
+    const play = new Play().read(web('n1 n2'));
+    const left = (): string =>
+      [...play.table.left(key, 4)].map(([node, since]) => `${node} since ${since}`).join() +
+      [...play.table.counts()].map(([node, count]) => `, ${count} of ${node}`).join('');
+    play.now = 100;
+    play.read(web('n1- n2'));
+    expect(left()).to.equal('');
+    play.at(2100);
+    expect(left()).to.equal('n1 since 100, 1 of n1');
+    expect([...play.table.left(key, 6)]).to.deep.equal([]);
+    // Another Service has the same address.
+    play.read(web('n1- n2', 'other'));
+    expect(left()).to.equal('n1 since 100, 1 of n1');
+    play.read(web('n2', 'other'));
+    play.at(100 + limit);
+    expect(left()).to.equal('');
+    const back = new Play().read(web('n1- n2')).read(web('n1 n2'));
+    expect([...back.table.left(key, 4), ...back.table.counts()]).to.deep.equal([]);
+  });
+
   it('is told of for a while when endpoints of it are ready again', () => {
     const play = new Play().read(web('n1 n2')).read(web('n1- n2')).written();
     expect(play.at(500)).to.equal(`; ${told}`);

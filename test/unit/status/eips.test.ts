@@ -1,14 +1,20 @@
 import { expect } from 'chai';
 import { parseIp } from '../../../src/model/ip.ts';
 import type { Route } from '../../../src/model/object.ts';
-import type { Standing } from '../../../src/model/probed.ts';
-import { type EipStatus, eipStatuses, isAsked } from '../../../src/status/eips.ts';
+import {
+  type LateCarrier,
+  type LateCarriers,
+  nobodyLately,
+  type Standing,
+} from '../../../src/model/probed.ts';
+import { type EipStatus, eipStatuses, isAsked, lateCarriers } from '../../../src/status/eips.ts';
 import { endpoint, Scene, service, snapshot, threeNodes } from '../../scene.ts';
 
 async function eips(
   scene: Scene,
   silent: readonly string[] = [],
   standings: Readonly<Record<string, Standing>> = {},
+  lately: LateCarriers = nobodyLately,
 ): Promise<readonly EipStatus[]> {
   const report = await scene.round('link');
   const { gatewayDesire } = scene.role;
@@ -22,6 +28,7 @@ async function eips(
       report,
       silent: new Set(silent.map(parseIp)),
       standings: new Map(Object.entries(standings).map(([ip, standing]) => [parseIp(ip), standing])),
+      lately,
     }),
   ];
 }
@@ -67,6 +74,38 @@ describe('the EIPs', () => {
     expect((await eips(scene, ['10.0.0.13'], standings)).map(short)).to.deep.equal([
       '198.51.100.10 routed default/web > n1(draining) n2(drained) n3!(silent)',
     ]);
+  });
+
+  it('are shown with the nodes that they leave, and until when, also where these drain', async () => {
+    const until = Date.UTC(2026, 0, 8);
+    const late = new Map<string, LateCarrier>([
+      ['n1', { standing: 'leaving', ip: parseIp('10.0.0.11'), until }],
+      ['n2', { standing: 'leaving', ip: parseIp('10.0.0.12'), until }],
+      ['n3', { standing: 'covered', ip: undefined, until }],
+    ]);
+    const lately: LateCarriers = (name, of) => (name === 'default/local' && of === 4 ? late : new Map());
+    const found = await eips(new Scene(snapshot(threeNodes, [web, local])), ['10.0.0.11'], {}, lately);
+    // It carries again, and nothing is uneven with one carrier.
+    expect(found.map(short).sort()).to.deep.equal([
+      '198.51.100.10 routed default/web > n1! n2 n3',
+      '198.51.100.11 routed default/local > n2 n1!(leaving)',
+    ]);
+    const [one] = found.filter((eip) => isAsked(eip, 'n1') && isAsked(eip, 'local'));
+    expect(one?.nodes.map((node) => node.until)).to.deep.equal([undefined, '2026-01-08T00:00:00.000Z']);
+  });
+
+  it('are shown with the nodes that others cover for, where the parts of these differ', () => {
+    const late = new Map<string, LateCarrier>([['n1', { standing: 'covered', ip: undefined, until: 0 }]]);
+    const weighed = (...weights: readonly number[]): readonly string[] => {
+      const carriers = weights.map((weight, i) => ({
+        node: `n${i + 2}`,
+        ip: parseIp(`10.0.0.1${i}`),
+        weight,
+      }));
+      const path = { eip: parseIp('198.51.100.10'), services: ['default/web'], carriers };
+      return [...lateCarriers(path, () => late).keys()];
+    };
+    expect([weighed(2, 1), weighed(1, 1), weighed()]).to.deep.equal([['n1'], [], []]);
   });
 
   it('are missing without a LAN', async () => {

@@ -21,7 +21,7 @@ describe('the nodes', () => {
   const verdicts = new Map<string, Verdict>([['n2', { kind: 'draining', why: 'it is cordoned' }]]);
 
   it('are shown with what Kubernetes and the neighbour table say', () => {
-    expect(nodeStatuses(nodes, candidates(nodes), hosts, verdicts)).to.deep.equal([
+    expect(nodeStatuses(nodes, candidates(nodes), hosts, verdicts, new Map([['n1', 3]]))).to.deep.equal([
       {
         name: 'n1',
         addresses: ['10.0.0.11', '2001:db8:10::11'],
@@ -31,6 +31,7 @@ describe('the nodes', () => {
         silentSince: undefined,
         traffic: undefined,
         why: undefined,
+        leaving: 3,
         agent: undefined,
       },
       {
@@ -42,6 +43,7 @@ describe('the nodes', () => {
         silentSince: '1970-01-01T00:00:05.000Z',
         traffic: 'draining',
         why: 'it is cordoned',
+        leaving: 0,
         agent: undefined,
       },
       {
@@ -53,6 +55,7 @@ describe('the nodes', () => {
         silentSince: undefined,
         traffic: undefined,
         why: undefined,
+        leaving: 0,
         agent: undefined,
       },
     ]);

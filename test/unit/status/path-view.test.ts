@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { readerOf } from '../../../src/desire/cluster-reader.ts';
 import { parseIp, parsePrefix } from '../../../src/model/ip.ts';
-import { unprobed } from '../../../src/model/probed.ts';
+import { type LateCarrier, type LateCarriers, nobodyLately, unprobed } from '../../../src/model/probed.ts';
 import { type PathView, pathTarget, pathViews } from '../../../src/status/path-view.ts';
 import { endpoint, gateway, node, service, snapshot } from '../../scene.ts';
 
@@ -19,12 +19,17 @@ const cluster = snapshot(nodes, [
 ]);
 const settings = gateway({ pools: [{ name: 'public', addresses: [parsePrefix('198.51.100.0/24')] }] });
 
-function viewsOf(text: string, waiting: readonly string[] = []): readonly PathView[] {
+function viewsOf(
+  text: string,
+  waiting: readonly string[] = [],
+  lately: LateCarriers = nobodyLately,
+): readonly PathView[] {
   const none = new Set<string>();
   return pathViews(pathTarget(text), {
     cluster: readerOf(cluster),
     lan: [parseIp('10.0.0.1')],
     gateway: settings,
+    lately,
     probed:
       waiting.length === 0 ? unprobed : { ...unprobed, waiting: () => ({ 4: new Set(waiting), 6: none }) },
     problems: [
@@ -65,6 +70,38 @@ describe('pathViews', () => {
     ]);
     expect(view?.problems.map(({ message }) => message)).to.include('about it');
     expect(view?.problems.map(({ message }) => message)).not.to.include('about bare');
+  });
+
+  it('says of a node that the EIP has left it or is covered for, and until when', () => {
+    const until = Date.UTC(2026, 0, 8);
+    const iso = '2026-01-08T00:00:00.000Z';
+    const at = { ip: undefined, until };
+    const late: ReadonlyMap<string, LateCarrier> = new Map([
+      ['n5', { ...at, standing: 'covered' }],
+      ['n4', { ...at, standing: 'leaving' }],
+    ] as const);
+    // n1 is before the place of n5, and n6 is behind it.
+    const three = [endpoint('n1'), endpoint('n2'), endpoint('n6')];
+    const view = pathViews(pathTarget('198.51.100.10'), {
+      cluster: readerOf(
+        snapshot(
+          [...nodes, node('n6', ['10.0.0.16']), node('n7', ['10.0.0.17'])],
+          [service('web', ['198.51.100.10'], { ...local, endpoints: three })],
+        ),
+      ),
+      lan: [],
+      gateway: settings,
+      probed: {
+        ...unprobed,
+        formerCarriers: () => ({ 4: new Set(['n4', 'n7']), 6: new Set() }),
+      },
+      lately: () => late,
+      problems: [],
+    })[0];
+    expect(view?.leftOut.filter(({ node: name }) => late.has(name))).to.deep.equal([
+      { node: 'n4', why: 'its last endpoints end, and it only keeps the flows that it has', until: iso },
+      { node: 'n5', why: 'it is gone from the cluster, and the others cover for it', until: iso },
+    ]);
   });
 
   it('says of a node that its kube-proxy has not said yet that it serves', () => {

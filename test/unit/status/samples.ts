@@ -8,11 +8,11 @@ import type { Host } from '../../../src/model/host.ts';
 import { compareIp, type Ip, parseIp, parsePrefix } from '../../../src/model/ip.ts';
 import type { NeighbourState } from '../../../src/model/listing.ts';
 import type { Route } from '../../../src/model/object.ts';
-import type { Standing } from '../../../src/model/probed.ts';
+import { type LateCarriers, nobodyLately, type Standing } from '../../../src/model/probed.ts';
 import type { Problem } from '../../../src/model/problem.ts';
 import { silentNode } from '../../../src/probe/reachability-problems.ts';
 import { type AgentTerms, agentProblems } from '../../../src/status/agents.ts';
-import { eipStatuses } from '../../../src/status/eips.ts';
+import { type EipInputs, eipStatuses } from '../../../src/status/eips.ts';
 import { figuresOfGateway, type GatewayInputs, gatewayStatus } from '../../../src/status/gateway.ts';
 import type { GatewayFacts } from '../../../src/status/health.ts';
 import { nodeProblems } from '../../../src/status/nodes.ts';
@@ -71,6 +71,9 @@ interface SampleOptions {
   readonly disturb?: (scene: Scene) => void;
   readonly neighbours?: Readonly<Record<string, NeighbourState>>;
   readonly standings?: Readonly<Record<string, Standing>>;
+  /** How many EIPs leave a node. */
+  readonly leaving?: ReadonlyMap<string, number>;
+  readonly lately?: LateCarriers;
   /** Problems of the allocation. */
   readonly problems?: readonly Problem[];
   readonly waiting?: number;
@@ -83,6 +86,8 @@ async function sample({
   disturb,
   neighbours = {},
   standings: stands = {},
+  leaving = new Map(),
+  lately = nobodyLately,
   problems = [],
   waiting = 0,
   announce,
@@ -142,6 +147,7 @@ async function sample({
     nodes: scene.cluster.nodes,
     hosts,
     verdicts: new Map(),
+    leaving,
     address: 'https://10.0.0.10:6443',
     sizes: [
       { name: 'public', family: 4, size: 254 },
@@ -159,7 +165,7 @@ async function sample({
     status: parsed,
     figures: figuresOfGateway(inputs),
     text: statusText(parsed, plain),
-    eips: eipsText(scene, desire, silent, report, standings),
+    eips: eipsText(scene, desire, silent, report, { standings, lately }),
   };
 }
 
@@ -173,7 +179,7 @@ function eipsText(
   desire: GatewayDesire,
   silent: ReadonlySet<Ip>,
   report: GatewayInputs['report'],
-  standings: ReadonlyMap<Ip, Standing>,
+  nodesOf: Pick<EipInputs, 'standings' | 'lately'>,
 ): string {
   const inputs = {
     paths: desire.paths.paths(),
@@ -182,7 +188,7 @@ function eipsText(
     desired: desire.table,
     report,
     silent,
-    standings,
+    ...nodesOf,
   };
   const all = [...eipStatuses(inputs)].sort((a, b) => compareIp(a.eip, b.eip));
   return eipsListText(all, plain);
@@ -270,6 +276,8 @@ export const frozen = (): Promise<Sample> =>
     neighbours: answering,
   });
 
+const leaves = { standing: 'leaving', ip: parseIp('10.0.0.13'), until: now + 4 * 60_000 } as const;
+
 export const aFew = (): Promise<Sample> =>
   sample({
     cluster: {
@@ -277,6 +285,8 @@ export const aFew = (): Promise<Sample> =>
     },
     neighbours: { ...answering, '10.0.0.12': 'FAILED' },
     standings: { '10.0.0.12': 'silent', '10.0.0.13': 'draining' },
+    leaving: new Map([['node3', 1]]),
+    lately: (name) => new Map(name === 'default/web2' ? [['node3', leaves]] : []),
     disturb: ({ world }) =>
       world.add(foreign('198.51.100.11', { via: parseIp('10.0.0.12'), link: 2, weight: 1 })),
   });
