@@ -1,6 +1,7 @@
 import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ListenAddress, RoleName } from '../config/config.ts';
+import type { Path } from '../desire/path.ts';
 import type { PathHistory } from '../desire/path-history.ts';
 import type { EventName } from '../journal/event.ts';
 import type { RecentEvents } from '../journal/recent-events.ts';
@@ -66,6 +67,8 @@ export interface DaemonState extends StatusInputs {
 export interface DaemonRole {
   /** Former and present paths of the EIPs, for the journal; undefined on a node. */
   history(): PathHistory | undefined;
+  /** The nodes that an EIP leaves and that keep its flows, for the journal; absent on a node. */
+  readonly leaving?: (path: Path) => readonly string[];
   /** Further questions of the socket, by path; the answers are JSON. */
   readonly questions: ReadonlyMap<string, (state: DaemonState, query: URLSearchParams) => Answer>;
   /** What can be asked for by the socket, beside what every daemon does. */
@@ -262,7 +265,7 @@ export async function runDaemon(
       }
       unreadable = undefined;
       metrics.rounded(result, sinceEvent(result, roundSignal));
-      journal.round(result, names, () => daemonRole.history());
+      journal.round(result, names, () => daemonRole.history(), daemonRole.leaving);
       const first = report === undefined;
       report = result;
       desired = role.desire.table;

@@ -20,6 +20,7 @@ import type { GatewayState } from '../model/publication.ts';
 import { rest } from '../probe/rest.ts';
 import { isBelieved, type Report } from '../reconcile/report.ts';
 import type { AgentTerms } from '../status/agents.ts';
+import { lateCarriers } from '../status/eips.ts';
 import { eipOf } from '../status/need.ts';
 import type { AnnounceStatus } from '../status/status.ts';
 import { CurrentAgentTerms } from './agent-terms.ts';
@@ -246,6 +247,10 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
     },
     pace: () => config.pace,
     history: () => role.desire.paths.takeHistory(),
+    leaving: (path) =>
+      [...lateCarriers(path, (service, of) => probing.lately(service, of))].flatMap(([node, { standing }]) =>
+        standing === 'leaving' ? [node] : [],
+      ),
     look: (until) => probing.look(until),
     health: (state) => answers.health(state),
     status: (state) => answers.status(state),

@@ -1,5 +1,5 @@
 import type { Path } from '../desire/path.ts';
-import type { FormerPath, PathHistory } from '../desire/path-history.ts';
+import type { PathHistory } from '../desire/path-history.ts';
 import type { Verdict } from '../desire/verdict.ts';
 import type { AssignmentChange } from '../ipam/controller.ts';
 import type { EventName } from '../journal/event.ts';
@@ -14,6 +14,7 @@ import type { PlannedChange, Report } from '../reconcile/report.ts';
 import { eipOf } from '../status/need.ts';
 import type { Health, State } from '../status/state.ts';
 import type { AnnounceStatus } from '../status/status.ts';
+import { destination, leavers, move } from './journal-nodes.ts';
 import { type JournalProblem, journalProblems } from './journal-problems.ts';
 import { NodeDrains } from './node-drains.ts';
 import { Repeats } from './repeats.ts';
@@ -50,11 +51,19 @@ export class Journal {
     this.#clock = clock;
   }
 
-  /** @param history former and present paths of the EIPs; called only when the round changed something */
-  round(report: Report, names: LinkNames, history: () => PathHistory | undefined = () => undefined): void {
+  /**
+   * @param history former and present paths of the EIPs; called only when the round changed something
+   * @param leaving the nodes that an EIP leaves and that keep its flows
+   */
+  round(
+    report: Report,
+    names: LinkNames,
+    history: () => PathHistory | undefined = () => undefined,
+    leaving: (path: Path) => readonly string[] = () => [],
+  ): void {
     if (this.#isUnreadable) this.#write('info', 'kernel-readable', {}, 'the kernel can be read again');
     this.#isUnreadable = false;
-    if (report.done.length > 0) this.#done(report, names, history());
+    if (report.done.length > 0) this.#done(report, { names, leaving, history: history() });
     else
       this.#log.debug({ round: report.round, why: report.reasons.map(({ text }) => text) }, 'nothing to do');
     if (report.complete && !this.#complete)
@@ -163,7 +172,8 @@ export class Journal {
     }
   }
 
-  #done(report: Report, names: LinkNames, history: PathHistory | undefined): void {
+  #done(report: Report, story: Story): void {
+    const { names, history } = story;
     const routes = new Map<Ip, PlannedChange>();
     for (const due of report.done) {
       const eip = routedBy(due);
@@ -172,8 +182,8 @@ export class Journal {
     // Replacing a group in place moves EIPs without changing their routes.
     const moved = history?.moved(mostLines, (eip) => !routes.has(eip)) ?? { first: [], count: 0 };
     let lines = 0;
-    for (const [eip, due] of routes) if (++lines <= mostLines) this.#eip(eip, due, report, names, history);
-    for (const path of moved.first) if (++lines <= mostLines) this.#moved(path, history?.before(path.eip));
+    for (const [eip, due] of routes) if (++lines <= mostLines) this.#eip(eip, due, report, story);
+    for (const path of moved.first) if (++lines <= mostLines) this.#moved(path, story);
     const changed = routes.size + moved.count;
     if (changed > mostLines)
       this.#write('info', 'eips-changed', { more: changed - mostLines }, 'more EIPs changed');
@@ -206,20 +216,15 @@ export class Journal {
     );
   }
 
-  #eip(
-    eip: Ip,
-    { change, why }: PlannedChange,
-    report: Report,
-    names: LinkNames,
-    history: PathHistory | undefined,
-  ): void {
+  #eip(eip: Ip, { change, why }: PlannedChange, report: Report, story: Story): void {
+    const { names, history } = story;
     const object = changeObject(change);
     const path = history?.now(eip);
     const before = history?.before(eip);
     const facts = {
       eip,
       service: path?.services ?? why.services,
-      node: path && nodesOf(path.carriers),
+      ...(path && destination(path.carriers)),
       route: describe(object, names),
     };
     if (change.verb === 'delete') {
@@ -238,11 +243,19 @@ export class Journal {
         key: keyOf(object),
       });
     } else if (change.verb === 'add') this.#write('info', 'eip-routed', facts, 'EIP routed');
-    else this.#write('info', 'eip-moved', { ...facts, from: nodesOf(before?.carriers) }, 'EIP moved');
+    else
+      this.#moved(path ?? { eip, services: why.services ?? [], carriers: [] }, story, { route: facts.route });
   }
 
-  #moved({ eip, services, carriers }: Path, before: FormerPath | undefined): void {
-    const facts = { eip, service: services, node: nodesOf(carriers), from: nodesOf(before?.carriers) };
+  #moved(path: Path, { history, leaving }: Story, rest: Facts = {}): void {
+    const { eip, services, carriers } = path;
+    const facts = {
+      eip,
+      service: services,
+      ...move(history?.before(eip)?.carriers ?? [], carriers),
+      ...rest,
+      ...leavers(leaving(path)),
+    };
     this.#write('info', 'eip-moved', facts, 'EIP moved');
   }
 
@@ -301,14 +314,16 @@ function routedBy({ change, why }: PlannedChange): Ip | undefined {
   return object.kind === 'route' && object.nhid !== undefined ? (why.eip ?? eipOf(object)) : undefined;
 }
 
+/** What the records of one round tell of beside its report. */
+interface Story {
+  readonly names: LinkNames;
+  readonly history: PathHistory | undefined;
+  readonly leaving: (path: Path) => readonly string[];
+}
+
 /** A record of an event that may repeat. Records with one key are the same event. */
 interface RepeatedRecord extends Omit<JournalProblem, 'code'> {
   readonly key: string;
-}
-
-/** Equal for the same nodes. */
-function nodesOf(carriers: Path['carriers'] = []): readonly string[] {
-  return carriers.map(({ node }) => node);
 }
 
 /** What was wrong, without what followed from it. */

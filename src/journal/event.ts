@@ -54,13 +54,13 @@ export const events = {
   'eip-routed': {
     id: '55230847292449c69b301af38956e6be',
     priority: notice,
-    say: (f) => `${text(f, 'eip')} (${list(f, 'service')}) is routed to ${list(f, 'node')}`,
+    say: (f) => `${text(f, 'eip')} (${list(f, 'service')}) is routed to ${someOf(f, 'node', 'moreNodes')}`,
   },
   'eip-moved': {
     id: 'd9a643eae52e45d682ad6cc209188cd5',
     priority: notice,
     say: (f) =>
-      `${text(f, 'eip')} (${list(f, 'service')}) is now routed to ${list(f, 'node')}; before, to ${list(f, 'from')}`,
+      `${text(f, 'eip')} (${list(f, 'service')}) is now routed to ${moveWords(f)}${leavingWords(f)}`,
   },
   'eip-withdrawn': {
     id: '7050dec781094babbd1dd9240c37e0db',
@@ -228,6 +228,26 @@ export type EventName = keyof typeof events;
 
 export function isEventName(name: unknown): name is EventName {
   return typeof name === 'string' && Object.hasOwn(events, name);
+}
+
+/** `n1, n2 and 90 more` */
+function someOf(f: Facts, name: string, more: string): string {
+  const count = text(f, more);
+  return `${list(f, name)}${count === '' ? '' : ` and ${count} more`}`;
+}
+
+/** Of many nodes, those that came and went. */
+function moveWords(f: Facts): string {
+  const nodes = text(f, 'nodes');
+  if (nodes === '') return `${list(f, 'node')}; before, to ${list(f, 'from')}`;
+  const [came, went] = [someOf(f, 'node', 'moreNodes'), someOf(f, 'from', 'moreFrom')];
+  const changes = [...(came === '' ? [] : [`with ${came}`]), ...(went === '' ? [] : [`without ${went}`])];
+  return `${nodes} nodes, ${changes.length === 0 ? 'the same as before' : changes.join(' and ')}`;
+}
+
+function leavingWords(f: Facts): string {
+  const some = someOf(f, 'leaving', 'moreLeaving');
+  return some === '' ? '' : `; ${some}: last endpoints end, only the flows that are there stay`;
 }
 
 /** The one cluster has no name. */

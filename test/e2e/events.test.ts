@@ -1,9 +1,9 @@
 import { once } from 'node:events';
 import { expect } from 'chai';
-import { rawNode } from '../../lab/cluster/manifests.ts';
+import { rawNode, rawSlice } from '../../lab/cluster/manifests.ts';
 import type { RecentEvent } from '../../src/journal/recent-events.ts';
 import type { GatewayDaemon } from './gateway-daemon.ts';
-import { GatewayHost, serviceOn } from './gateway-host.ts';
+import { GatewayHost, localServiceOn, serviceOn } from './gateway-host.ts';
 import { needRoot } from './root.ts';
 import { tied } from './tied.ts';
 import { until } from './until.ts';
@@ -56,6 +56,34 @@ describe('eiproute events', () => {
     ]);
   });
 
+  it('tells that an EIP leaves a node, as status and trace do, and that others cover for it then', async () => {
+    const ending = { ip: '10.244.0.10', node: 'n1', ready: false, serving: true, terminating: true };
+    const others = ['n2', 'n3'].map((node, i) => ({ ip: `10.244.0.${i + 11}`, node, ready: true }));
+    host.put(...localServiceOn('shop', ['198.51.100.40'], ['n1', 'n2', 'n3']));
+    await daemon.says(/eip-routed.*"eip":"198.51.100.40"/);
+    host.put(rawSlice('shop', [ending, ...others]));
+    await daemon.says(/eip-moved.*"eip":"198.51.100.40"/);
+    expect((await told('--eip', '198.51.100.40')).at(-1)).to.equal(
+      '~  198.51.100.40 (default/shop) is now routed to n2, n3; before, to n1, n2, n3; n1: last endpoints end, only the flows that are there stay',
+    );
+    const eips = (words: RegExp): Promise<string> =>
+      until(
+        `the EIPs show ${words}`,
+        async () => (await host.eiproute('status', '--eips', '198.51.100.40')).out,
+        (out) => words.test(out),
+      );
+    await eips(/default\/shop {2}n2 n3 n1\(leaving\)\n$/);
+    expect((await host.eiproute('status')).out).to.match(/^Nodes .* n1 1 EIP leaves it$/m);
+    expect((await host.eiproute('trace', '198.51.100.40')).out).to.match(
+      /n2, n3 \(left out: n1: its last endpoints end, and it only keeps the flows that it has, for 4 min more at most\)/,
+    );
+    host.put(rawSlice('shop', others));
+    await eips(/default\/shop {2}n2 n3 n1\(covered\)\n$/);
+    expect((await host.eiproute('trace', '198.51.100.40')).out).to.match(
+      /\(left out: n1: no ready endpoint, and the others cover for it, for 4 min more at most\)/,
+    );
+  });
+
   it('tells when a node begins and ceases to drain and who asked, and the EIPs show it', async () => {
     const drained = await host.eiproute('drain', 'n2');
     expect([drained.status, drained.out]).to.deep.equal([
@@ -77,13 +105,13 @@ describe('eiproute events', () => {
     await host.eiproute('undrain', 'n2');
     await daemon.says(/node-undrained.*"node":"n2"/);
     const by = '(annotation eiproute.io/drain is set ("WHO"))';
-    const drains = (await told()).filter((line) => /drain|flows/.test(line));
+    const drains = (await told()).filter((line) => / node n/.test(line));
     expect(drains.map((line) => line.replace(/"\S+@\S+"/, '"WHO"'))).to.deep.equal([
       `~  node n2 gets no new flows while another node can serve: ${by.slice(1, -1)}`,
       '~  node n1 gets no new flows while another node can serve: the cluster autoscaler is about to delete it',
       `~  node n2 no longer drains ${by}: it gets new flows again`,
     ]);
-    expect((await told('--node', 'n2')).filter((line) => /drain|flows/.test(line))).to.have.length(2);
+    expect((await told('--node', 'n2')).filter((line) => / node n/.test(line))).to.have.length(2);
   });
 
   it('follows what comes, over a restart of the daemon', async () => {

@@ -3,7 +3,8 @@ import { Journal } from '../../../src/daemon/journal.ts';
 import { fieldsOf } from '../../../src/journal/entry.ts';
 import { KernelError } from '../../../src/kernel/kernel.ts';
 import { createLog } from '../../../src/log.ts';
-import { endpoint, Scene, service, snapshot, threeNodes } from '../../scene.ts';
+import type { Node } from '../../../src/model/cluster.ts';
+import { endpoint, node, Scene, service, snapshot, threeNodes } from '../../scene.ts';
 
 /** What `journalctl -o cat` would show, each with its priority and EIP. */
 class Story {
@@ -21,12 +22,17 @@ class Story {
   );
 
   /** A round of the scene, and what the journal tells of it. */
-  async round(scene: Scene, kind: 'cluster' | 'route' = 'cluster'): Promise<readonly string[]> {
+  async round(
+    scene: Scene,
+    kind: 'cluster' | 'route' = 'cluster',
+    leaving: readonly string[] = [],
+  ): Promise<readonly string[]> {
     const report = await scene.round(kind);
     this.journal.round(
       report,
       (index) => `eth${index}`,
       () => scene.role.gatewayDesire?.paths.takeHistory(),
+      () => leaving,
     );
     return this.told();
   }
@@ -76,6 +82,40 @@ describe('what journald stores', () => {
     expect(await story.round(scene)).to.deep.equal([
       '5 198.51.100.10 198.51.100.10 (default/web) is now routed to n1, n2; before, to n1, n2, n3',
     ]);
+  });
+
+  it('tells which nodes only keep the flows that they have', async () => {
+    const story = new Story();
+    const scene = new Scene(snapshot(threeNodes, [local]));
+    await story.round(scene);
+    scene.cluster = snapshot(threeNodes, [{ ...local, endpoints: [endpoint('n1')] }]);
+    expect(await story.round(scene, 'cluster', ['n2'])).to.deep.equal([
+      '5 198.51.100.12 198.51.100.12 (default/local) is now routed to n1; before, to n1, n2; n2: last endpoints end, only the flows that are there stay',
+    ]);
+  });
+
+  it('names few nodes of many, and of a move those that came and went', async () => {
+    const story = new Story();
+    const many = Array.from({ length: 40 }, (_, i) => node(`n${i + 10}`, [`10.0.0.${i + 10}`]));
+    const ten = 'n10, n11, n12, n13, n14, n15, n16, n17, n18, n19';
+    const scene = new Scene(snapshot(many.slice(0, 39), [web]));
+    const [routed] = await story.round(scene);
+    expect(routed).to.equal(`5 198.51.100.10 198.51.100.10 (default/web) is routed to ${ten} and 29 more`);
+    const moves: readonly (readonly [readonly Node[], string])[] = [
+      [many, '40 nodes, with n49'],
+      [many.slice(2), '38 nodes, without n10, n11'],
+      [[...many.slice(0, 2), ...many.slice(3)], '39 nodes, with n10, n11 and without n12'],
+      [
+        many.slice(0, 10),
+        '10 nodes, with n12 and without n20, n21, n22, n23, n24, n25, n26, n27, n28, n29 and 20 more',
+      ],
+    ];
+    for (const [nodes, words] of moves) {
+      scene.cluster = snapshot(nodes, [web]);
+      // The guard holds the nexthops of so many.
+      const lines = (await story.round(scene)).filter((line) => line.startsWith('5'));
+      expect(lines).to.deep.equal([`5 198.51.100.10 198.51.100.10 (default/web) is now routed to ${words}`]);
+    }
   });
 
   it('warns of a repair once, and then once in a minute with how often', async () => {
