@@ -1,4 +1,5 @@
 import { hostname } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { systemClock } from '../cluster/clock.ts';
 import { GrowingDelta, mergeDelta } from '../cluster/delta.ts';
@@ -26,6 +27,7 @@ import type { AnnounceStatus } from '../status/status.ts';
 import { CurrentAgentTerms } from './agent-terms.ts';
 import { Allocating, type AllocationInputs } from './allocation.ts';
 import { Announcing } from './announcing.ts';
+import { CoveringMemory, coveringFile } from './covering-memory.ts';
 import {
   type DaemonHandle,
   type DaemonOptions,
@@ -130,6 +132,13 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
     changed: () => handle?.roundSignal.notify({ kind: 'cluster', text: 'probe' }),
     answered: (service) => allocating?.controller.answered(service),
   });
+  const covering = new CoveringMemory(join(config.stateDirectory, coveringFile), {
+    kept: () => probing.kept(),
+    changes: () => probing.keptChanges,
+    clock: Date.now,
+  });
+  const kept = await covering.recall();
+  if (kept !== undefined) probing.recall(kept);
   const currentTerms = new CurrentAgentTerms();
   const agentTerms = (): AgentTerms =>
     currentTerms.of(handle?.links() ?? [], config.gateway, config.publish?.lan ?? []);
@@ -207,6 +216,7 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
           nodeTroubles(),
           layer2.duplicates.problems,
           natFlows.problems,
+          covering.problems,
           ...probing.problems(),
           ...publishing.map((one) => one.problems()),
         ],
@@ -272,6 +282,7 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
       const refused = result.failed.map(({ change }) => keyOf(changeObject(change)));
       probing.rounded(refused, reroutedBy(result));
       natFlows.rounded(result.done);
+      covering.rounded();
       announcing.rounded();
       const { announcing: table } = taken.desire;
       layer2.rounded(table, config.gateway.announce?.active ?? [], result, handle?.actual());
@@ -317,6 +328,7 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
         roundSignal.notify({ kind: 'config', text: 'configuration' });
       }),
     (_, until) => probing.run(until),
+    (_, until) => covering.run(until),
     (_, until) => natFlows.run(until),
     (_, until) => natFlows.watch(until),
     (_, until) => layer2.duplicates.run(until),

@@ -29,6 +29,7 @@ import { FormerNodeTable } from '../probe/former-nodes.ts';
 import { HealthConnections } from '../probe/health-connections.ts';
 import { askHealth, type Health } from '../probe/health-port.ts';
 import { HungNodes } from '../probe/hung-nodes.ts';
+import type { Kept } from '../probe/kept.ts';
 import { LimitLooks } from '../probe/limit-looks.ts';
 import { PortQuestion } from '../probe/port-question.ts';
 import { ProxyHealths } from '../probe/proxy-health.ts';
@@ -72,6 +73,9 @@ const none: readonly Problem[] = [];
 const drainPace = 200;
 /** ms by which agents hear of a drain before the traffic moves: a write to the API, a watch, and a table of nftables. */
 const drainLead = 1000;
+
+/** Services of which a restart finds again who carried; each takes some 150 bytes of a file that is written once a second. */
+const mostKept = 1000;
 
 /** The probe of a gateway: which nodes to ask, and what its answers are for. */
 export class Probing implements Probed {
@@ -297,6 +301,27 @@ export class Probing implements Probed {
       add('leaving', this.#leaving.left(key, of));
     }
     return found;
+  }
+
+  /** What a restart must not lose: who carried until lately. */
+  kept(): Kept {
+    const now = this.#awake.now();
+    return { services: this.#former.kept(now, mostKept), ...this.#formerNodes.kept(now) };
+  }
+
+  /** Another number whenever {@link kept} returns something else than that time has passed. */
+  get keptChanges(): number {
+    return this.#former.changes + this.#formerNodes.changes;
+  }
+
+  /** Goes on with what was {@link kept} before a restart; to be called before the first round. */
+  recall(kept: Kept): void {
+    const now = this.#awake.now();
+    const { drainLimit } = this.#inputs.terms();
+    this.#former.recall(kept.services, now);
+    this.#former.expire(now, drainLimit);
+    this.#formerNodes.recall(kept, now);
+    this.#formerNodes.expire(now, drainLimit);
   }
 
   takeTurned(): ReadonlySet<string> {

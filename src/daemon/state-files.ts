@@ -2,6 +2,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isLog } from '../cluster/cluster-log.ts';
 import { isLedger } from '../kernel/ledger.ts';
+import { coveringFile, isCoveringMemory } from './covering-memory.ts';
 import { isDrainingFile } from './draining.ts';
 import { isEipsMemory } from './eips-memory.ts';
 import { isIdentity } from './identity.ts';
@@ -11,6 +12,7 @@ import { isPublishedMemory } from './published-memory.ts';
 const known: Readonly<Record<'gateway' | 'node', ReadonlyMap<string, (text: string) => boolean>>> = {
   gateway: new Map([
     ['cluster.json', isLog],
+    [coveringFile, isCoveringMemory],
     ['draining', isDrainingFile],
     ['identity', isIdentity],
     ['sysctls.json', isLedger],

@@ -1,16 +1,19 @@
 import type { Family } from '../model/ip.ts';
 import type { ByFamily } from '../model/probed.ts';
+import type { KeptCarriers } from './kept.ts';
 
 const families: readonly Family[] = [4, 6];
 const nobody: ReadonlySet<string> = new Set();
 const none: ByFamily = { 4: nobody, 6: nobody };
 const noTimes: ReadonlyMap<string, number> = new Map();
 
+type Left = Readonly<Record<Family, Map<string, number>>>;
+
 interface Entry {
   /** Names of the nodes that have endpoints of the Service. */
   carrying: ByFamily;
   /** Names of those that have none any more, and since when, in ms; undefined: none has lost any yet. */
-  left: Readonly<Record<Family, Map<string, number>>> | undefined;
+  left: Left | undefined;
   /** The names of `left`; another object whenever these change. */
   former: ByFamily;
 }
@@ -23,6 +26,48 @@ export class FormerCarriers {
   readonly #entries = new Map<string, Entry>();
   readonly #leaving = new Set<string>();
   #turned = new Set<string>();
+  /** From before the start, of Services that were not read yet. */
+  readonly #recalled = new Map<string, Entry & { readonly left: Left }>();
+  #changes = 0;
+
+  /** Another number whenever {@link kept} returns something else than that time has passed. */
+  get changes(): number {
+    return this.#changes;
+  }
+
+  /**
+   * What a restart must not lose.
+   *
+   * @param most Services; those beyond are forgotten
+   */
+  kept(now: number, most = Number.POSITIVE_INFINITY): ReadonlyMap<string, KeptCarriers> {
+    const kept = new Map<string, KeptCarriers>();
+    const leaving = [...this.#leaving].map((service) => [service, this.#entries.get(service)] as const);
+    for (const [service, entry] of [...this.#recalled, ...leaving]) {
+      if (entry?.left === undefined || kept.size >= most) continue;
+      const { carrying, left } = entry;
+      const ages = (of: Family): ReadonlyMap<string, number> =>
+        new Map([...left[of]].map(([node, since]) => [node, Math.round(now - since)]));
+      kept.set(service, {
+        carrying: { 4: [...carrying[4]], 6: [...carrying[6]] },
+        left: { 4: ages(4), 6: ages(6) },
+      });
+    }
+    return kept;
+  }
+
+  /** Goes on with what was {@link kept} before a restart: what has changed since is seen as if it changed now. */
+  recall(kept: ReadonlyMap<string, KeptCarriers>, now: number): void {
+    for (const [service, { carrying, left }] of kept) {
+      const times = (of: Family): Map<string, number> =>
+        new Map([...left[of]].map(([node, ms]) => [node, now - ms]));
+      this.#recalled.set(service, {
+        carrying: { 4: new Set(carrying[4]), 6: new Set(carrying[6]) },
+        left: { 4: times(4), 6: times(6) },
+        former: none,
+      });
+    }
+  }
 
   /** Those of the Service `namespace/name`. A node whose endpoints are back may be among them. */
   of(service: string): ByFamily {
@@ -43,7 +88,7 @@ export class FormerCarriers {
 
   /** Whether time alone changes nothing. */
   get isIdle(): boolean {
-    return this.#leaving.size === 0;
+    return this.#leaving.size === 0 && this.#recalled.size === 0;
   }
 
   /**
@@ -53,11 +98,11 @@ export class FormerCarriers {
    * @param now ms
    */
   read(service: string, carrying: ByFamily | undefined, now: number): void {
-    const entry = this.#entries.get(service);
+    const entry = this.#entries.get(service) ?? this.#takeRecalled(service);
     if (carrying === undefined) {
       if (entry === undefined) return;
       this.#entries.delete(service);
-      this.#leaving.delete(service);
+      if (this.#leaving.delete(service)) this.#changes += 1;
       return;
     }
     if (entry === undefined) {
@@ -66,6 +111,7 @@ export class FormerCarriers {
     }
     entry.left ??= { 4: new Map(), 6: new Map() };
     let isOther = false;
+    if (!families.every((of) => isSame(entry.carrying[of], carrying[of]))) this.#changes += 1;
     for (const of of families) {
       const [before, left] = [entry.carrying[of], entry.left[of]];
       // With a node that comes to them the parts are others anyway, and flows move.
@@ -91,6 +137,11 @@ export class FormerCarriers {
    */
   expire(now: number, limit: number): boolean {
     let isAny = false;
+    for (const [service, { left }] of this.#recalled) {
+      for (const of of families)
+        for (const [node, since] of left[of]) if (now - since >= limit) left[of].delete(node);
+      if (left[4].size + left[6].size === 0) this.#recalled.delete(service);
+    }
     for (const service of this.#leaving) {
       const entry = this.#entries.get(service);
       if (entry?.left === undefined) continue;
@@ -102,9 +153,19 @@ export class FormerCarriers {
       if (!isOther) continue;
       this.#note(service, entry);
       this.#turned.add(service);
+      this.#changes += 1;
       isAny = true;
     }
     return isAny;
+  }
+
+  #takeRecalled(service: string): Entry | undefined {
+    const recalled = this.#recalled.get(service);
+    if (recalled === undefined) return undefined;
+    this.#recalled.delete(service);
+    this.#entries.set(service, recalled);
+    this.#note(service, recalled);
+    return recalled;
   }
 
   #note(service: string, entry: Entry): void {
@@ -114,4 +175,8 @@ export class FormerCarriers {
     if (left[4].size + left[6].size > 0) this.#leaving.add(service);
     else this.#leaving.delete(service);
   }
+}
+
+function isSame(a: ReadonlySet<string>, b: ReadonlySet<string>): boolean {
+  return a.size === b.size && a.isSubsetOf(b);
 }

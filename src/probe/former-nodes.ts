@@ -3,6 +3,7 @@ import type { Node } from '../model/cluster.ts';
 import type { Family, Ip } from '../model/ip.ts';
 import { type ByFamily, type FormerNodes, noFormerNodes } from '../model/probed.ts';
 import { FormerCarriers } from './former-carriers.ts';
+import type { Kept } from './kept.ts';
 
 /**
  * Which nodes carried until lately. The others cover for one that was deleted or left out, under Cluster until another
@@ -15,6 +16,7 @@ export class FormerNodeTable {
   readonly #deleted = new Map<string, { readonly addresses: readonly Ip[]; readonly since: number }>();
   readonly #clusters = new Set<string | undefined>();
   #current = noFormerNodes;
+  #changes = 0;
 
   /** The same object as long as nothing in it changes. */
   get current(): FormerNodes {
@@ -29,6 +31,26 @@ export class FormerNodeTable {
   /** When a node was deleted, in ms; undefined: it was not, or too long ago. */
   deletedAt(node: string): number | undefined {
     return this.#deleted.get(node)?.since;
+  }
+
+  /** Another number whenever {@link kept} returns something else than that time has passed. */
+  get changes(): number {
+    return this.#changes + this.#covered.changes;
+  }
+
+  /** What a restart must not lose. */
+  kept(now: number): Pick<Kept, 'clusters' | 'deleted'> {
+    const deleted = [...this.#deleted].map(
+      ([name, { addresses, since }]) => [name, { addresses, ms: Math.round(now - since) }] as const,
+    );
+    return { clusters: this.#covered.kept(now), deleted: new Map(deleted) };
+  }
+
+  /** Goes on with what was {@link kept} before a restart. */
+  recall({ clusters, deleted }: Pick<Kept, 'clusters' | 'deleted'>, now: number): void {
+    this.#covered.recall(clusters, now);
+    for (const [name, { addresses, ms }] of deleted) this.#deleted.set(name, { addresses, since: now - ms });
+    this.#note(deleted.size > 0);
   }
 
   /** Whether time alone changes nothing. */
@@ -88,6 +110,7 @@ export class FormerNodeTable {
     const before = this.#current.covered;
     const isSame = covered.size === before.size && [...covered].every(([key, to]) => before.get(key) === to);
     if (isSame && !isOther) return false;
+    if (isOther) this.#changes += 1;
     const deleted = [...this.#deleted].map(([name, { addresses }]) => [name, addresses] as const);
     this.#current = { deleted: new Map(deleted), covered };
     return true;

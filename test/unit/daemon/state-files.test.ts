@@ -28,8 +28,15 @@ describe('the state files', () => {
     await rememberEips(join(folder, 'node', 'eips.json'), 'kube-system/eips', [parsePrefix('192.0.2.0/24')]);
     writeFileSync(join(folder, 'cluster.json'), 'eiproute-cluster-log 2\n');
     await (await Draining.recall(folder)).begin(0);
+    writeFileSync(join(folder, 'covering.json'), '{"version":1,"services":{},"clusters":{},"deleted":{}}');
     writeFileSync(join(folder, 'notes.txt'), 'of a person');
-    expect(await found('gateway')).to.deep.equal(['cluster.json', 'draining', 'identity', 'sysctls.json']);
+    expect(await found('gateway')).to.deep.equal([
+      'cluster.json',
+      'covering.json',
+      'draining',
+      'identity',
+      'sysctls.json',
+    ]);
     expect(await found('node')).to.deep.equal(['node/eips.json', 'node/sysctls.json']);
   });
 
@@ -37,6 +44,7 @@ describe('the state files', () => {
     mkdirSync(join(folder, 'sysctls.json'));
     mkdirSync(join(folder, 'node'));
     writeFileSync(join(folder, 'cluster.json'), '{ "kind": "List", "items": [] }');
+    writeFileSync(join(folder, 'covering.json'), '[]');
     writeFileSync(join(folder, 'identity'), 'me\n');
     writeFileSync(join(folder, 'draining'), 'the pool\n');
     writeFileSync(join(folder, 'node', 'eips.json'), '[]');

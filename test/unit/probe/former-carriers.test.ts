@@ -83,4 +83,80 @@ describe('the former carriers of a Service', () => {
     former.expire(100, 0);
     expect(noted(former)).to.deep.equal([]);
   });
+
+  describe('after a restart', () => {
+    /** n1 left at 100, and is kept at 300 by one that was started 5 ms before. */
+    function restarted(): FormerCarriers {
+      const before = new FormerCarriers();
+      before.read('default/web', on('n1', 'n2', 'n3'), 0);
+      before.read('default/web', on('n2', 'n3'), 100);
+      before.read('default/other', on('n1'), 100);
+      const after = new FormerCarriers();
+      after.recall(before.kept(300), 5);
+      return after;
+    }
+
+    it('are those of before, with the time that they had left', () => {
+      const former = restarted();
+      expect([former.isIdle, [...former.kept(5).keys()]]).to.deep.equal([false, ['default/web']]);
+      former.read('default/web', on('n2', 'n3'), 5);
+      expect(noted(former)).to.deep.equal(['n1']);
+      expect([...former.kept(5).values()]).to.deep.equal([
+        {
+          carrying: { 4: ['n2', 'n3'], 6: [] },
+          left: { 4: new Map([['n1', 200]]), 6: new Map() },
+        },
+      ]);
+      expect(former.expire(804, limit)).to.equal(false);
+      expect(former.expire(805, limit)).to.equal(true);
+      expect([noted(former), former.isIdle, former.kept(805).size]).to.deep.equal([[], true, 0]);
+    });
+
+    it('are also those that went meanwhile, and none when a node came', () => {
+      const went = restarted();
+      went.read('default/web', on('n3'), 5);
+      expect(noted(went)).to.deep.equal(['n1', 'n2']);
+      const came = restarted();
+      came.read('default/web', on('n2', 'n3', 'n4'), 5);
+      expect([noted(came), came.isIdle]).to.deep.equal([[], true]);
+    });
+
+    it('are forgotten after the limit though their Service is not read, and with one that is not under Local', () => {
+      const unread = restarted();
+      unread.expire(805, limit);
+      expect(unread.isIdle).to.equal(true);
+      const cluster = restarted();
+      cluster.read('default/web', undefined, 5);
+      expect([cluster.isIdle, cluster.kept(5).size]).to.deep.equal([true, 0]);
+    });
+
+    it('are not those of more Services than are kept', () => {
+      const former = new FormerCarriers();
+      for (const name of ['a', 'b', 'c']) {
+        former.read(name, on('n1', 'n2'), 0);
+        former.read(name, on('n2'), 0);
+      }
+      expect([...former.kept(0, 2).keys()]).to.deep.equal(['a', 'b']);
+    });
+
+    it('are kept anew whenever they change, and only then', () => {
+      const former = new FormerCarriers();
+      const steps: readonly (readonly [() => unknown, number])[] = [
+        [() => former.read('default/web', on('n1', 'n2', 'n3'), 0), 0],
+        [() => former.read('default/web', on('n2', 'n3'), 0), 1],
+        [() => former.read('default/web', on('n2', 'n3'), 100), 0],
+        [() => former.read('default/web', on('n3'), 100), 1],
+        [() => former.read('default/web', on('n1', 'n3'), 100), 1],
+        [() => former.expire(500, limit), 0],
+        [() => former.expire(1000, limit), 1],
+        [() => former.read('default/web', undefined, 1000), 1],
+        [() => former.read('default/web', undefined, 1000), 0],
+      ];
+      for (const [i, [step, more]] of steps.entries()) {
+        const before = former.changes;
+        step();
+        expect(former.changes - before, `step ${i}`).to.equal(more);
+      }
+    });
+  });
 });

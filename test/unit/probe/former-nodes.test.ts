@@ -77,4 +77,31 @@ describe('the former nodes', () => {
     table.read([], new Map(), 200);
     expect(covered(table)).to.deep.equal([]);
   });
+
+  it('are the same after a restart, with the time that they had left', () => {
+    table.read([n1, n3], carrying('n1', 'n3'), 100);
+    const after = new FormerNodeTable();
+    const { changes } = table;
+    expect(changes).to.be.above(0);
+    after.recall(table.kept(300), 5);
+    expect([...after.current.deleted]).to.deep.equal([['n2', n2.addresses]]);
+    // As before the lists are in.
+    after.read([], new Map(), 5);
+    after.read([n1, n3], carrying('n1', 'n3'), 5);
+    expect([covered(after), [...after.current.deleted]]).to.deep.equal([['n2'], [['n2', n2.addresses]]]);
+    expect(after.kept(5)).to.deep.equal(table.kept(300));
+    expect(after.expire(804, limit)).to.equal(false);
+    expect(after.expire(805, limit)).to.equal(true);
+    expect([covered(after), after.current.deleted.size, after.isIdle]).to.deep.equal([[], 0, true]);
+  });
+
+  it('have their place after a restart in which they were registered anew', () => {
+    table.read([n1, n3], carrying('n1', 'n3'), 100);
+    const after = new FormerNodeTable();
+    after.recall(table.kept(300), 5);
+    after.read([n1, node('n2', ['10.0.0.19']), n3], carrying('n1', 'n2', 'n3'), 5);
+    expect([...after.current.deleted]).to.deep.equal([['n2', n2.addresses]]);
+    after.read([n1, n2, n3], carrying('n1', 'n2', 'n3'), 6);
+    expect(after.current.deleted.size).to.equal(0);
+  });
 });
