@@ -291,14 +291,19 @@ export class Probing implements Probed {
     if (service.externalTrafficPolicy === 'Cluster')
       add('covered', this.#formerNodes.since(service.cluster, of));
     else {
-      const on = service.endpoints.filter(({ ip }) => family(ip) === of).flatMap(({ node }) => node ?? []);
-      const deleted = on.flatMap((node) => {
-        const at = this.#formerNodes.deletedAt(node);
-        return at === undefined ? [] : [[node, at] as const];
-      });
-      add('covered', new Map(deleted));
+      if (this.#formerNodes.current.deleted.size > 0) add('covered', this.#deletedUnder(service, of));
       add('covered', this.#former.since(key, of));
       add('leaving', this.#leaving.left(key, of));
+    }
+    return found;
+  }
+
+  /** Nodes that were deleted while endpoints of a Service are listed there still, and when. */
+  #deletedUnder({ endpoints }: Service, of: Family): ReadonlyMap<string, number> {
+    const found = new Map<string, number>();
+    for (const { ip, node } of endpoints) {
+      const at = node !== undefined && family(ip) === of ? this.#formerNodes.deletedAt(node) : undefined;
+      if (node !== undefined && at !== undefined) found.set(node, at);
     }
     return found;
   }

@@ -69,24 +69,26 @@ export function* eipStatuses(inputs: EipInputs): Generator<EipStatus> {
     const want = desired?.get(key)?.object;
     return want !== undefined && equal(want, have) && !changing.has(eip) ? 'routed' : 'outdated';
   };
+  const lateNode = ([name, { ip, standing, until }]: readonly [string, LateCarrier]): EipNode => ({
+    name,
+    silent: ip !== undefined && silent.has(ip),
+    standing,
+    until: iso(until),
+  });
   for (const path of paths) {
+    const nodes = path.carriers.map(
+      ({ node, ip }): EipNode => ({
+        name: node,
+        silent: silent.has(ip),
+        standing: standings.get(ip),
+      }),
+    );
+    const late = lateCarriers(path, lately);
     yield {
       eip: path.eip,
       state: stateOf(path),
       services: path.services,
-      nodes: [
-        ...path.carriers.map(({ node, ip }) => ({
-          name: node,
-          silent: silent.has(ip),
-          standing: standings.get(ip),
-        })),
-        ...[...lateCarriers(path, lately)].map(([name, { ip, standing, until }]) => ({
-          name,
-          silent: ip !== undefined && silent.has(ip),
-          standing,
-          until: iso(until),
-        })),
-      ],
+      nodes: late.size === 0 ? nodes : [...nodes, ...[...late].map(lateNode)],
     };
   }
 }
@@ -99,16 +101,19 @@ export function lateCarriers(
   { eip, services, carriers }: Path,
   lately: LateCarriers,
 ): ReadonlyMap<string, LateCarrier> {
-  const found = new Map<string, LateCarrier>();
   const [first] = carriers;
-  if (first === undefined) return found;
-  const isCovering = carriers.some(({ weight }) => weight !== first.weight);
-  for (const service of services)
-    for (const [node, late] of lately(service, family(eip)))
-      if (late.standing === 'leaving' || isCovering) found.set(node, late);
-  if (found.size > 0) for (const { node } of carriers) found.delete(node);
+  if (first === undefined) return noLateCarriers;
+  const of = family(eip);
+  // As nearly always: a page asks this of every EIP.
+  if (services.every((service) => lately(service, of).size === 0)) return noLateCarriers;
+  const found = new Map(services.flatMap((service) => [...lately(service, of)]));
+  for (const { node } of carriers) found.delete(node);
+  if (carriers.every(({ weight }) => weight === first.weight))
+    for (const [node, { standing }] of found) if (standing === 'covered') found.delete(node);
   return found;
 }
+
+const noLateCarriers: ReadonlyMap<string, LateCarrier> = new Map();
 
 /** Whether an EIP is asked for: by its address, by one of its Services, or by one of its nodes. */
 export function isAsked({ eip, services, nodes }: EipStatus, filter: string): boolean {
