@@ -17,7 +17,7 @@ import type { Ip } from '../model/ip.ts';
 import { changeObject, keyOf, type Link } from '../model/object.ts';
 import type { Problem } from '../model/problem.ts';
 import type { GatewayState } from '../model/publication.ts';
-import { rest } from '../probe/rest.ts';
+import { Rests } from '../probe/rests.ts';
 import { isBelieved, type Report } from '../reconcile/report.ts';
 import type { AgentTerms } from '../status/agents.ts';
 import { eipOf } from '../status/need.ts';
@@ -282,9 +282,10 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
   const watches: readonly Watch[] = [
     // What was applied must not be undone by a start after a crash, before the lists are in or with the API down.
     async (_, until) => {
+      const rests = new Rests(until);
       for await (const delta of applied.listen(until)) {
         await clusters.save(delta);
-        await rest(saveRest, until);
+        await rests.take(saveRest);
       }
     },
     async (_, until) => {

@@ -7,7 +7,7 @@ import { AwakeClock } from './awake-clock.ts';
 import { HostTable, type Look } from './host-table.ts';
 import { type Doubt, doubtFor, judge } from './judge.ts';
 import { blind, doubted, flappingNode, silentNode } from './reachability-problems.ts';
-import { rest } from './rest.ts';
+import { Rests } from './rests.ts';
 import { fewAddresses, schedule, siblings } from './schedule.ts';
 import type { Targets } from './targets.ts';
 
@@ -165,6 +165,7 @@ export class Reachability {
   }
 
   async #ask(signal: AbortSignal): Promise<void> {
+    const rests = new Rests(signal);
     let turn = 0;
     while (!signal.aborted) {
       // Read before the first question, which makes INCOMPLETE of FAILED. Who was silent then has been so for long.
@@ -183,10 +184,10 @@ export class Reachability {
           this.#table.asks(slice);
           await this.#try(() => this.#port.solicit(lan.index, slice));
         }
-        if (!(await rest(this.#every() / slices.length, signal))) return;
+        if (!(await rests.take(this.#every() / slices.length))) return;
         this.#clock.now();
       }
-      if (slices.length === 0 && !(await rest(this.#every(), signal))) return;
+      if (slices.length === 0 && !(await rests.take(this.#every()))) return;
       turn += 1;
       // Who is asked for the first time is waited for.
       const expected = this.#isHeard ? this.#table.silent : this.#table.ips;
