@@ -9,9 +9,9 @@ import { families } from './node-view.ts';
 interface Words {
   readonly table: NftName;
   readonly daddr: string;
-  /** Of the elements of a map. */
+  /** The type of the elements of a map. */
   readonly type: string;
-  /** Its errors: unreachable, too big, time exceeded, a wrong header. */
+  /** Matches ICMP errors: unreachable, too big, time exceeded, a wrong header. */
   readonly icmp: string;
 }
 
@@ -48,13 +48,13 @@ export function nextDraining(draining: readonly Ip[], own: ReadonlySet<Ip>, of: 
   return self === undefined ? all[0] : all.find((ip) => compareIp(ip, self) > 0);
 }
 
-/** Where the packets for the EIPs go that some nodes leave, as this node sees it. */
+/** Where this node sends unknown packets for the EIPs that some nodes leave. */
 interface LeftEips {
-  /** This node is among those that are asked, and has one after itself: it passes on, whoever sent the packet. */
+  /** This node is one of those that are asked, and not the last: it passes packets on, whoever sent them. */
   readonly onward: readonly (readonly [eip: Ip, to: Ip])[];
-  /** This node is not asked itself: it begins with the first. */
+  /** This node is not asked itself: it sends packets of the gateways to the first. */
   readonly begun: readonly (readonly [eip: Ip, to: Ip])[];
-  /** This node is the last that is asked. */
+  /** This node is the last that is asked: it keeps the packets. */
   readonly kept: readonly Ip[];
 }
 
@@ -73,7 +73,9 @@ function leftEips(agent: NodeAgent, near: NearNodes, own: ReadonlySet<Ip>, of: F
   return { onward, begun, kept };
 }
 
-/** What the agent hears, without the nodes beyond a router: a gateway would send back what is sent there. */
+/**
+ * The drains that the agent was told of, without nodes beyond a router: a gateway would send packets for these back.
+ */
 type NearNodes = Required<Pick<NodeAgent, 'draining' | 'leaving'>>;
 
 function nearNodes({ draining = [], leaving = new Map() }: NodeAgent, link: Link): NearNodes {
@@ -87,21 +89,22 @@ function nearNodes({ draining = [], leaving = new Map() }: NodeAgent, link: Link
 }
 
 /**
- * Tables that send the packets of flows which began on a draining node there: one of each family where there is such a
+ * Tables that send the packets of flows that began on a draining node to that node: one of each family with such a
  * node.
  *
- * The gateways send a draining node's part of the traffic to other nodes. A packet in the middle of a connection that
- * conntrack does not know came for it: a copy goes there, and the packet itself is dropped. The copy is not tracked, so
- * nothing stays behind here: no entry, no mark, no address that kube-proxy would translate. A new connection begins with
- * SYN, and is this node's own.
+ * The gateways send a draining node's share of the traffic to other nodes. A packet from the middle of a connection
+ * that conntrack does not know belongs to the draining node: a copy goes there, and the packet itself is dropped. The
+ * copy is not tracked, so nothing stays behind here: no entry, no mark, no address that kube-proxy would translate. A
+ * new connection begins with SYN, and stays on this node.
  *
- * conntrack calls a FIN, a RST or an ICMP error of an unknown connection invalid, and what else is in the middle new. An
- * invalid one of a connection that this node does know goes there as well, where nobody knows it either.
+ * conntrack calls a FIN, a RST or an ICMP error of an unknown connection invalid, and other packets from its middle
+ * new. An invalid packet of a connection that this node knows goes to the draining node as well, which does not know it
+ * either.
  *
- * A node that does not drain takes only what comes from a gateway, and one that drains sends only to a higher address. So
- * nothing goes in circles, not even while the nodes know of different drains.
+ * A node that does not drain takes only packets of a gateway, and one that drains sends only to a higher address. So no
+ * packet goes in circles, not even while the nodes know of different drains.
  *
- * A node may also leave a single EIP, whose last endpoints on it end. For this EIP it is as if it drained.
+ * A node may also leave a single EIP, when its last endpoints there end. For this EIP the node counts as draining.
  */
 export function drainTables(
   agent: NodeAgent,
@@ -160,7 +163,7 @@ function leavingPart({ of, link, input, byGateway }: Frame, { onward, begun }: L
   const { daddr, type } = words[of];
   const set = (all: LeftEips['onward']): string => all.map(([eip]) => eip).join(', ');
   const rules: string[] = [];
-  // By goto: a packet that is none of an unknown connection is not for the rule for all EIPs either.
+  // By goto: a packet that the chain does not send away must not come to the rule for all EIPs either.
   if (onward.length > 0) rules.push(`${input} ${daddr} { ${set(onward)} } goto left`);
   if (begun.length > 0 && byGateway !== undefined)
     rules.push(`${byGateway} ${daddr} { ${set(begun)} } goto left`);
