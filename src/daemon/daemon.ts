@@ -47,7 +47,7 @@ export interface DaemonOptions {
   readonly configFile: string | undefined;
 }
 
-/** ms between two sentences for systemd */
+/** ms between two status texts for systemd */
 const tellEvery = 1000;
 
 /** The state of a daemon after its last round. */
@@ -68,7 +68,7 @@ export interface DaemonRole {
   history(): PathHistory | undefined;
   /** Further questions of the socket, by path; the answers are JSON. */
   readonly questions: ReadonlyMap<string, (state: DaemonState, query: URLSearchParams) => Answer>;
-  /** What can be asked for by the socket, beside what every daemon does. */
+  /** The commands of the socket, beside those of every daemon. */
   readonly commands: ReadonlyMap<string, Command>;
   /** Called after a round, once the journal has its report. */
   rounded(report: Report): void;
@@ -80,7 +80,7 @@ export interface DaemonRole {
   readonly waitsForLists: boolean;
   role(): Role;
   pace(): Pace;
-  /** Brings up to date what no round reads; called before each answer. */
+  /** Refreshes what no round reads; called before each answer. */
   look(signal: AbortSignal): Promise<void>;
   health(state: DaemonState): Health;
   status(state: DaemonState): AnyStatus;
@@ -242,7 +242,7 @@ export async function runDaemon(
   // The end of one part ends all: a daemon with a broken part must not look alive.
   const stop = new AbortController();
   const any = AbortSignal.any([signal, stop.signal]);
-  /** Once a second, and not once a round: what it costs must not add up under load. */
+  /** Once a second, not once a round: its cost must not grow with the load. */
   const tell = async (): Promise<void> => {
     while (!any.aborted) {
       journal.state(health());
@@ -315,13 +315,13 @@ function heldDeletes(held: readonly Held[], eips: readonly string[]): readonly H
   });
 }
 
-/** ms from the first event of the cluster that a round was for to its end. */
+/** ms from the first cluster event that a round acted on to the end of the round. */
 function sinceEvent({ reasons }: Report, { takenSince }: RoundSignal): number | undefined {
   const isOfCluster = reasons.length > 0 && reasons.every(({ kind }) => kind === 'cluster');
   return isOfCluster && takenSince !== undefined ? performance.now() - takenSince : undefined;
 }
 
-/** `/events?after=NUMBER`: the events that are still in memory; more may have been and gone before the first of them. */
+/** `/events?after=NUMBER`: the events that are still in memory; earlier ones may have been dropped. */
 function eventsAnswer(recent: RecentEvents, after: number): string {
   return JSON.stringify({ version: 1, last: recent.last, events: [...recent.after(after)] });
 }
