@@ -208,15 +208,9 @@ export async function runDaemon(
     commands: daemonRole.commands,
     replies,
     release: (eips) => {
-      const held = report?.held ?? [];
-      const released = eips === 'all' ? held.filter(isTooMany) : heldDeletes(held, eips);
-      if (released.length === 0) return 0;
-      const facts = eips === 'all' ? {} : { eip: eips };
-      log.warn({ event: 'released', ...facts }, 'an operator released held deletes');
-      if (eips === 'all') reconciler.agree();
-      else reconciler.release(released);
-      roundSignal.notify({ kind: 'operator', text: 'released by an operator' });
-      return released.length;
+      const count = releaseHeld(eips, report?.held ?? [], reconciler, log);
+      if (count > 0) roundSignal.notify({ kind: 'operator', text: 'released by an operator' });
+      return count;
     },
   });
   const takeRole = (): Role => {
@@ -294,6 +288,27 @@ export async function runDaemon(
     await Promise.allSettled(parts);
   }
   log.info({ event: 'stopped' }, 'stopped; routes and settings stay as they are');
+}
+
+/**
+ * Releases held deletes; the next round executes them.
+ *
+ * @returns how many
+ * @throws DaemonError when an EIP has none
+ */
+function releaseHeld(
+  eips: readonly string[] | 'all',
+  held: readonly Held[],
+  reconciler: Reconciler,
+  log: Log,
+): number {
+  const released = eips === 'all' ? held.filter(isTooMany) : heldDeletes(held, eips);
+  if (released.length === 0) return 0;
+  const facts = eips === 'all' ? {} : { eip: eips };
+  log.warn({ event: 'released', ...facts }, 'an operator released held deletes');
+  if (eips === 'all') reconciler.agree();
+  else reconciler.release(released);
+  return released.length;
 }
 
 /**

@@ -280,20 +280,8 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
     },
   };
   const watches: readonly Watch[] = [
-    // What was applied must not be undone by a start after a crash, before the lists are in or with the API down.
-    async (_, until) => {
-      const rests = new Rests(until);
-      for await (const delta of applied.listen(until)) {
-        await clusters.save(delta);
-        await rests.take(saveRest);
-      }
-    },
-    async (_, until) => {
-      for await (const _round of listed.listen(until)) {
-        await sleep(heapRest, undefined, { signal: until });
-        await keepHeapSmall();
-      }
-    },
+    (_, until) => saveApplied(applied, clusters, until),
+    (_, until) => collectAfterLists(listed, until),
     (daemon, until) => {
       handle = daemon;
       // The feeds may have failed already: a missing kubeconfig is known before the first change.
@@ -320,6 +308,27 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
     ...(allocating ? allocationWatches(allocating, clusters.each) : []),
   ];
   await runDaemon(daemonRole, kernel, watches, options, signal);
+}
+
+/** What was applied must not be undone by a start after a crash, before the lists are in or with the API down. */
+async function saveApplied(
+  applied: Signal<Delta, GrowingDelta>,
+  clusters: GatewayClusters,
+  until: AbortSignal,
+): Promise<void> {
+  const rests = new Rests(until);
+  for await (const delta of applied.listen(until)) {
+    await clusters.save(delta);
+    await rests.take(saveRest);
+  }
+}
+
+/** The lists leave garbage behind. */
+async function collectAfterLists(listed: Signal, until: AbortSignal): Promise<void> {
+  for await (const _round of listed.listen(until)) {
+    await sleep(heapRest, undefined, { signal: until });
+    await keepHeapSmall();
+  }
 }
 
 function disposed(all: readonly AsyncDisposable[]): AsyncDisposable {
