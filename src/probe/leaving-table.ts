@@ -101,10 +101,7 @@ export class LeavingTable {
     return this.#ahead.get(service) ?? none;
   }
 
-  /**
-   * The Services whose answer of {@link of} has changed since the last call, unless the change came with the Service
-   * itself.
-   */
+  /** The Services to which other nodes are ahead than at the last call, unless it came with the Service itself. */
   takeTurned(): ReadonlySet<string> {
     const turned = this.#turned;
     if (turned.size > 0) this.#turned = new Set();
