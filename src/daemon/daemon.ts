@@ -155,19 +155,6 @@ export async function runDaemon(
     const { state: word, summary } = health();
     return `${word}: ${summary}`;
   };
-  const objects = (): ObjectsStatus => {
-    const { actual } = reconciler;
-    const summary = summaryOf(health());
-    if (actual === undefined || desired === undefined || report === undefined)
-      return { ...summary, objects: [] };
-    return { ...summary, objects: objectStatuses({ desired, actual, report }, names) };
-  };
-  const question =
-    (answer: (query: URLSearchParams) => Answer): Question =>
-    async (query) => {
-      await daemonRole.look(signal);
-      return answer(query);
-    };
 
   const metrics = new Metrics(daemonRole.name);
   const replies = monitoring({
@@ -194,17 +181,7 @@ export async function runDaemon(
       }),
     }));
   await using _socket = await serve(daemonRole.runtimeDirectory, daemonRole.name, {
-    questions: new Map([
-      ['/status', question(() => JSON.stringify(daemonRole.status(state())))],
-      ['/synced', question(() => JSON.stringify(summaryOf(health())))],
-      ['/objects', question(() => JSON.stringify(objects()))],
-      ['/namespace', () => namespaceAnswer()],
-      ['/events', (query) => eventsAnswer(recent, Number(query.get('after') ?? 0))],
-      ...[...daemonRole.questions].map(([path, answer]): [string, Question] => [
-        path,
-        question((query) => answer(state(), query)),
-      ]),
-    ]),
+    questions: questionsOf(daemonRole, state, recent, signal),
     commands: daemonRole.commands,
     replies,
     release: (eips) => {
@@ -288,6 +265,39 @@ export async function runDaemon(
     await Promise.allSettled(parts);
   }
   log.info({ event: 'stopped' }, 'stopped; routes and settings stay as they are');
+}
+
+/** The questions that the socket answers, by their paths. */
+function questionsOf(
+  daemonRole: DaemonRole,
+  state: () => DaemonState,
+  recent: RecentEvents,
+  signal: AbortSignal,
+): ReadonlyMap<string, Question> {
+  const question =
+    (answer: (query: URLSearchParams) => Answer): Question =>
+    async (query) => {
+      await daemonRole.look(signal);
+      return answer(query);
+    };
+  const summary = () => summaryOf(daemonRole.health(state()));
+  const objects = (): ObjectsStatus => {
+    const { actual, desired, report, names } = state();
+    if (actual === undefined || desired === undefined || report === undefined)
+      return { ...summary(), objects: [] };
+    return { ...summary(), objects: objectStatuses({ desired, actual, report }, names) };
+  };
+  return new Map([
+    ['/status', question(() => JSON.stringify(daemonRole.status(state())))],
+    ['/synced', question(() => JSON.stringify(summary()))],
+    ['/objects', question(() => JSON.stringify(objects()))],
+    ['/namespace', () => namespaceAnswer()],
+    ['/events', (query) => eventsAnswer(recent, Number(query.get('after') ?? 0))],
+    ...[...daemonRole.questions].map(([path, answer]): [string, Question] => [
+      path,
+      question((query) => answer(state(), query)),
+    ]),
+  ]);
 }
 
 /**
