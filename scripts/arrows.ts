@@ -103,17 +103,17 @@ export function crossings(table: Arrows, file: string, text: string): readonly s
     .map((target) => `${file}: ${room} may not import ${target} (scripts/arrows.ts)`);
 }
 
-/** @returns one line for each room of src whose row in the map says something else than the table */
+/** @returns one line for each room of src whose entry in the map says something else than the table */
 export function disagreements(table: Arrows, map: string): readonly string[] {
   const inMap = Object.keys(table).filter((room) => /^src\/\w+$/.test(room));
   return inMap.flatMap((room) => {
-    const row = map.split('\n').find((line) => line.startsWith(`| \`${room.slice(4)}/\``));
-    const said = row?.split('|').at(-2) ?? '';
-    const named = inMap.filter((each) => new RegExp(`\\b${each.slice(4)}\\b`).test(said));
+    const entry = map.split(/^- /m).find((each) => each.startsWith(`**\`${room.slice(4)}/\`**`));
+    const said = /\bMay import: ([^\n]*)/.exec(entry ?? '')?.[1];
+    const named = inMap.filter((each) => new RegExp(`\\b${each.slice(4)}\\b`).test(said ?? ''));
     const others = inMap.filter((each) => each !== room);
-    const says = /\ball\b/.test(said) ? others.filter((each) => !named.includes(each)) : named;
+    const says = /\ball\b/.test(said ?? '') ? others.filter((each) => !named.includes(each)) : named;
     const is = others.filter((each) => table[room]?.some((allowed) => covers(each, allowed)));
-    return says.join() === is.join() && row !== undefined
+    return says.join() === is.join() && said !== undefined
       ? []
       : [
           `src/README.md: ${room} may import ${is.join(', ') || 'nothing'}, the map says ${says.join(', ') || 'nothing'}`,

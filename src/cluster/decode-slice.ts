@@ -51,7 +51,11 @@ function endpointOf(entry: unknown, decoder: ObjectDecoder): Endpoint | undefine
   };
 }
 
-/** Without spare capacity, as {@link exact}. Sorts by ip. Of two endpoints with the same ip the more useful one is kept, independent of their order. */
+/**
+ * Sorted by ip, every ip once. Of two endpoints with the same ip the more useful one is kept, whatever their order.
+ *
+ * @returns the given array where it is so already; else a new one, without spare capacity, as {@link exact}
+ */
 export function oncePerIp(endpoints: readonly Endpoint[]): readonly Endpoint[] {
   if (isAscending(endpoints)) return endpoints;
   const best = new Map<Ip, Endpoint>();

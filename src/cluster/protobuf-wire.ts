@@ -37,7 +37,7 @@ export const protobufWire: Wire = {
       return readStatus(reader);
     } catch (error) {
       if (!(error instanceof ProtobufError)) throw error;
-      return { message: `what it says as protobuf cannot be read: ${error.message}` };
+      return { message: `its protobuf answer cannot be read: ${error.message}` };
     }
   },
 };

@@ -53,7 +53,7 @@ export const defaultPace: ReflectorPace = {
   relistAfter: 4,
 };
 
-/** Objects that are read in one go: a few milliseconds. */
+/** Objects that are decoded before the event loop gets a turn: a few milliseconds. */
 const portion = 500;
 
 /** Where a reflector keeps what it lists and watches. */
@@ -124,7 +124,7 @@ export class Reflector {
   /** This server sends bookmarks. */
   #bookmarks = false;
 
-  /** A watch is open: what comes on its connection proves that it is alive. */
+  /** A watch is open: data on its connection proves that the connection is alive. */
   #isWatching = false;
 
   constructor({ transport, store, pace, clock, recovery, heartbeat }: ReflectorOptions) {
@@ -173,14 +173,14 @@ export class Reflector {
         this.#store.heard(this.#clock.now());
         if (next !== undefined) {
           coming = this.#page(next, either);
-          // It is awaited below, and may fail before.
+          // It is awaited below; a failure before that is not an unhandled rejection.
           coming.catch(nothing);
         }
         let added = 0;
         for (const item of items) {
           replacement.add(item);
           added += 1;
-          // A long page holds nobody up either.
+          // A long page does not block the event loop.
           if (added % portion === 0) await this.#clock.sleep(0, signal);
         }
         if (next === undefined) {
@@ -190,11 +190,11 @@ export class Reflector {
           if (this.#failures > 0) this.#recovery.notify('answers');
           return resourceVersion;
         }
-        // Nor do many short ones.
+        // Nor do many short pages.
         await this.#clock.sleep(0, signal);
       }
     } finally {
-      // A page that is on its way when this one cannot be read.
+      // Ends the request for the next page, when this page cannot be read.
       over.abort();
       await coming.catch(nothing);
     }
@@ -310,7 +310,7 @@ export class Reflector {
     if (this.#failures >= relistAfter) this.#version = undefined;
     // A single failure is normal; the second one in a row is reported.
     if (before > 0 || !this.#store.isSynced()) {
-      // A server that starts refuses everybody: only when it is ready a 403 is about our rights.
+      // A server that starts refuses every request with 403; only from a ready server a 403 is about our rights.
       const isRefused = error instanceof ApiError && error.status === 403;
       const readiness = isRefused ? await this.#heartbeat.ask(signal) : 'ready';
       this.#store.fails(error, readiness);
@@ -337,7 +337,7 @@ export class Reflector {
     over.abort();
     await Promise.all([sleeping, waking]);
     this.#woken = by === 'answers';
-    // What failed while the server was not ready says nothing about it now.
+    // Failures from before the server was ready do not count.
     if (by === 'ready') this.#failures = 0;
   }
 

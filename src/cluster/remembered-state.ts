@@ -48,7 +48,7 @@ function unreadable(file: string, why: string, then: string): Problem {
     severity: 'warn',
     subject: file,
     message: `the last known state of the cluster cannot be used: ${why}; ${then}`,
-    advice: 'nothing to do when the API is reachable: it is written anew as soon as all lists are in',
+    advice: 'nothing to do when the API is reachable: it is rewritten as soon as all lists are in',
   };
 }
 

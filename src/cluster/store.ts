@@ -260,7 +260,7 @@ export class ClusterStore implements Omit<Cluster, typeof Symbol.asyncDispose> {
     if (after === undefined) this.#services.delete(key);
     else this.#services.set(key, after);
     const delta = this.#changed();
-    // Whoever listens has read next to nothing yet: a hundred thousand keys would only be copied for each of them.
+    // During the first lists no listener has read much: 'all' saves each of them a copy of a hundred thousand keys.
     if (origin === 'list' && delta.services !== 'all' && this.#isListing()) delta.allServices();
     else delta.service(key, origin);
   }
@@ -312,7 +312,8 @@ export class ClusterStore implements Omit<Cluster, typeof Symbol.asyncDispose> {
     const slices = this.#slices.get(key);
     const shown = this.#services.get(key);
     if (indexed === undefined) {
-      // Its slices go before it or after it. As long as one is left, the list of the Services may be the short one.
+      // The slices of a Service go before it or after it. While one is left, the list of Services may be the incomplete
+      // one.
       if (slices === undefined || slices.length === 0) {
         this.#slices.delete(key);
         this.#lacked.delete(key);
@@ -324,7 +325,7 @@ export class ClusterStore implements Omit<Cluster, typeof Symbol.asyncDispose> {
     const slicesKnown = this.#areKnown(key, slices);
     const isSame = indexed.slicesKnown === slicesKnown && same(indexed.endpoints, endpoints);
     const joined = isSame ? indexed : { ...indexed, endpoints, slicesKnown };
-    // Where the two were one object, the endpoints are all that can differ, and they do.
+    // Where the shown Service was the indexed one, only the endpoints can differ, and they do.
     const service = shown !== undefined && shown !== indexed && same(shown, joined) ? shown : joined;
     // A slice may have changed after the list's object was completed.
     if (service !== indexed) this.#serviceIndex.put(key, service);
@@ -346,7 +347,7 @@ function endpointsOf(slices: readonly Slice[] = none): readonly Endpoint[] {
 /** The state before a commit, with the former values of the Services that the commit has changed so far. */
 interface Before {
   readonly overview: Overview;
-  /** Made when it is asked for, which a daemon does not do. */
+  /** Made on demand; a daemon never asks for it. */
   snapshot: Snapshot | undefined;
   /** 'none': there was no Service. */
   readonly services: Map<string, Service | undefined> | 'none';

@@ -1,5 +1,5 @@
-import type { Pool } from '../model/gateway.ts';
 import { contains, family, hostPrefix, type Ip } from '../model/ip.ts';
+import { readAnnounce } from './announce.ts';
 import { readClusters } from './clusters.ts';
 import type { GatewayConfig, NamedAccess, Source } from './config.ts';
 import { type ConfigProblem, rank } from './config-problem.ts';
@@ -73,35 +73,8 @@ function assemble(
     report(`pools[${nodePool}].nodeAddresses`, 'does nothing without allocate: true');
   }
   const hashSeed = optional(leaves.hashSeed);
-  const announce = preset(leaves.announce);
-  const announceTable = preset(leaves.announceTable);
-  if (announce && announceTable === preset(leaves.table))
-    report(
-      leaves.announceTable.key,
-      `${announceTable} is the table of the routes; announcements need another one`,
-    );
-  pools.forEach((pool, i) => {
-    if (pool.announce === 'bgp' && !announce)
-      report(
-        `pools[${i}].announce`,
-        'bgp does nothing without announce: true, the table that routing daemons read',
-      );
-  });
-  const segment = readSegment(pools, optional(leaves.layer2Interface), { lan, uplink }, (what) =>
-    report(leaves.layer2Interface.key, what),
-  );
-  const active = optional(leaves.activeAddress) ?? [];
-  checkActive(active, pools, (what) => report(leaves.activeAddress.key, what));
-  const announces = announce || segment !== undefined;
-  if (active.length > 0 && !announces)
-    report(leaves.activeAddress.key, 'does nothing without announce: true, or a pool with announce: layer2');
-  if (active.length > 0 && hashSeed === undefined) {
-    warnings.push({
-      origin: layers.origin(leaves.activeAddress.key),
-      key: leaves.hashSeed.key,
-      what: 'is not set: the other gateway picks other nodes for the same flows, and these break when it takes over; set one number on both',
-    });
-  }
+  const surroundings = { lan, uplink, pools, hashSeed, warnings };
+  const announce = readAnnounce(layers, reading, surroundings);
   const metrics = optional(leaves.metricsListen);
   const open = openListener(metrics, 'gateway');
   if (open !== undefined) {
@@ -127,18 +100,10 @@ function assemble(
       defaultRoutes: [...defaultRoutes].sort((a, b) => family(a) - family(b)),
       pools,
       ...(allocate ? { allocation } : {}),
-      ...readNat(layers, reading, { lan, uplink, pools, hashSeed, warnings }),
+      ...readNat(layers, reading, surroundings),
       protocol: preset(leaves.protocol),
       table: preset(leaves.table),
-      ...(announces
-        ? {
-            announce: {
-              table: announce ? announceTable : undefined,
-              ...(segment === undefined ? {} : { segment }),
-              active,
-            },
-          }
-        : {}),
+      ...(announce === undefined ? {} : { announce }),
       weighByEndpoints: preset(leaves.weightByEndpoints),
       resilience: resilient ? resilience : undefined,
       hash: preset(leaves.hashPolicy),
@@ -174,39 +139,6 @@ function assemble(
     logLevel: preset(leaves.logLevel),
     logFormat: preset(leaves.logFormat),
   };
-}
-
-function checkActive(active: readonly Ip[], pools: readonly Pool[], report: (what: string) => void): void {
-  active.forEach((ip, i) => {
-    const use = specialUse(hostPrefix(ip));
-    if (use !== undefined) report(`${ip} cannot be an address that moves between gateways (${use})`);
-    const other = active.find((one, j) => j < i && family(one) === family(ip));
-    if (other) report(`${other} and ${ip} are both IPv${family(ip)}; there is one address per family`);
-    const pool = pools.find(({ addresses }) => addresses.some((network) => contains(network, ip)));
-    if (pool) report(`${ip} is inside pool "${pool.name}"; it must not be an EIP`);
-  });
-}
-
-/**
- * The interface of layer 2.
- *
- * @returns undefined without a pool that is announced by it
- */
-function readSegment(
-  pools: readonly Pool[],
-  named: string | undefined,
-  { lan, uplink }: { readonly lan: string; readonly uplink: string },
-  report: (what: string) => void,
-): string | undefined {
-  if (!pools.some(({ announce }) => announce === 'layer2')) {
-    if (named !== undefined) report('does nothing without a pool with announce: layer2');
-    return undefined;
-  }
-  const segment = named ?? uplink;
-  // arp_process() in net/ipv4/arp.c: a proxy entry counts only where the route leaves by another interface.
-  if (segment === lan && lan !== '')
-    report(`${lan} is lan: Linux answers no ARP for what it forwards to the interface that asks`);
-  return segment;
 }
 
 function checkOnePerFamily(ips: readonly Ip[], report: (what: string) => void): void {

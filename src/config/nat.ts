@@ -1,25 +1,15 @@
 import { defaultNat, type Gateway, type Mode, type Nat, type Pool } from '../model/gateway.ts';
 import { contains, family, hostPrefix, type Ip } from '../model/ip.ts';
-import type { ConfigProblem } from './config-problem.ts';
 import type { Layers } from './layers.ts';
 import { specialUse } from './pools.ts';
-import type { Readings } from './readings.ts';
+import type { Readings, Surroundings } from './readings.ts';
 import { leaves } from './schema.ts';
-
-/** The rest of the configuration that NAT depends on. */
-export interface NatSurroundings {
-  readonly lan: string;
-  readonly uplink: string;
-  readonly pools: readonly Pool[];
-  readonly hashSeed: number | undefined;
-  readonly warnings: ConfigProblem[];
-}
 
 /** @returns without `nat` where no pool has mode nat */
 export function readNat(
   layers: Layers,
   { report, optional, preset }: Readings,
-  { lan, uplink, pools, hashSeed, warnings }: NatSurroundings,
+  { lan, uplink, pools, hashSeed, warnings }: Surroundings,
 ): Pick<Gateway, 'mode' | 'nat'> {
   const mode: Mode = preset(leaves.mode);
   const source = preset(leaves.natSource);

@@ -1,4 +1,5 @@
 import { resolve } from 'node:path';
+import type { Pool } from '../model/gateway.ts';
 import type { Pace } from '../model/pace.ts';
 import { type ConfigProblem, rank } from './config-problem.ts';
 import { durationText } from './format.ts';
@@ -23,6 +24,15 @@ export interface Readings {
   required<T>(leaf: Leaf<T>): T | undefined;
   /** Absolute. */
   path(leaf: Leaf<string>): string | undefined;
+}
+
+/** What the keys of NAT and of announcements depend on, beside themselves. */
+export interface Surroundings {
+  readonly lan: string;
+  readonly uplink: string;
+  readonly pools: readonly Pool[];
+  readonly hashSeed: number | undefined;
+  readonly warnings: ConfigProblem[];
 }
 
 export function readings(layer: FileLayer, layers: Layers, bases: Bases, errors: ConfigProblem[]): Readings {

@@ -48,7 +48,7 @@ export interface DaemonOptions {
   readonly configFile: string | undefined;
 }
 
-/** ms between two sentences for systemd */
+/** ms between two status texts for systemd */
 const tellEvery = 1000;
 
 /** The state of a daemon after its last round. */
@@ -71,7 +71,7 @@ export interface DaemonRole {
   readonly leaving?: (path: Path) => readonly string[];
   /** Further questions of the socket, by path; the answers are JSON. */
   readonly questions: ReadonlyMap<string, (state: DaemonState, query: URLSearchParams) => Answer>;
-  /** What can be asked for by the socket, beside what every daemon does. */
+  /** The commands of the socket, beside those of every daemon. */
   readonly commands: ReadonlyMap<string, Command>;
   /** Called after a round, once the journal has its report. */
   rounded(report: Report): void;
@@ -83,7 +83,7 @@ export interface DaemonRole {
   readonly waitsForLists: boolean;
   role(): Role;
   pace(): Pace;
-  /** Brings up to date what no round reads; called before each answer. */
+  /** Refreshes what no round reads; called before each answer. */
   look(signal: AbortSignal): Promise<void>;
   health(state: DaemonState): Health;
   status(state: DaemonState): AnyStatus;
@@ -158,19 +158,6 @@ export async function runDaemon(
     const { state: word, summary } = health();
     return `${word}: ${summary}`;
   };
-  const objects = (): ObjectsStatus => {
-    const { actual } = reconciler;
-    const summary = summaryOf(health());
-    if (actual === undefined || desired === undefined || report === undefined)
-      return { ...summary, objects: [] };
-    return { ...summary, objects: objectStatuses({ desired, actual, report }, names) };
-  };
-  const question =
-    (answer: (query: URLSearchParams) => Answer): Question =>
-    async (query) => {
-      await daemonRole.look(signal);
-      return answer(query);
-    };
 
   const metrics = new Metrics(daemonRole.name);
   const replies = monitoring({
@@ -197,29 +184,13 @@ export async function runDaemon(
       }),
     }));
   await using _socket = await serve(daemonRole.runtimeDirectory, daemonRole.name, {
-    questions: new Map([
-      ['/status', question(() => JSON.stringify(daemonRole.status(state())))],
-      ['/synced', question(() => JSON.stringify(summaryOf(health())))],
-      ['/objects', question(() => JSON.stringify(objects()))],
-      ['/namespace', () => namespaceAnswer()],
-      ['/events', (query) => eventsAnswer(recent, Number(query.get('after') ?? 0))],
-      ...[...daemonRole.questions].map(([path, answer]): [string, Question] => [
-        path,
-        question((query) => answer(state(), query)),
-      ]),
-    ]),
+    questions: questionsOf(daemonRole, state, recent, signal),
     commands: daemonRole.commands,
     replies,
     release: (eips) => {
-      const held = report?.held ?? [];
-      const released = eips === 'all' ? held.filter(isTooMany) : heldDeletes(held, eips);
-      if (released.length === 0) return 0;
-      const facts = eips === 'all' ? {} : { eip: eips };
-      log.warn({ event: 'released', ...facts }, 'an operator released held deletes');
-      if (eips === 'all') reconciler.agree();
-      else reconciler.release(released);
-      roundSignal.notify({ kind: 'operator', text: 'released by an operator' });
-      return released.length;
+      const count = releaseHeld(eips, report?.held ?? [], reconciler, log);
+      if (count > 0) roundSignal.notify({ kind: 'operator', text: 'released by an operator' });
+      return count;
     },
   });
   const takeRole = (): Role => {
@@ -245,7 +216,7 @@ export async function runDaemon(
   // The end of one part ends all: a daemon with a broken part must not look alive.
   const stop = new AbortController();
   const any = AbortSignal.any([signal, stop.signal]);
-  /** Once a second, and not once a round: what it costs must not add up under load. */
+  /** Once a second, not once a round: its cost must not grow with the load. */
   const tell = async (): Promise<void> => {
     while (!any.aborted) {
       journal.state(health());
@@ -299,6 +270,60 @@ export async function runDaemon(
   log.info({ event: 'stopped' }, 'stopped; routes and settings stay as they are');
 }
 
+/** The questions that the socket answers, by their paths. */
+function questionsOf(
+  daemonRole: DaemonRole,
+  state: () => DaemonState,
+  recent: RecentEvents,
+  signal: AbortSignal,
+): ReadonlyMap<string, Question> {
+  const question =
+    (answer: (query: URLSearchParams) => Answer): Question =>
+    async (query) => {
+      await daemonRole.look(signal);
+      return answer(query);
+    };
+  const summary = () => summaryOf(daemonRole.health(state()));
+  const objects = (): ObjectsStatus => {
+    const { actual, desired, report, names } = state();
+    if (actual === undefined || desired === undefined || report === undefined)
+      return { ...summary(), objects: [] };
+    return { ...summary(), objects: objectStatuses({ desired, actual, report }, names) };
+  };
+  return new Map([
+    ['/status', question(() => JSON.stringify(daemonRole.status(state())))],
+    ['/synced', question(() => JSON.stringify(summary()))],
+    ['/objects', question(() => JSON.stringify(objects()))],
+    ['/namespace', () => namespaceAnswer()],
+    ['/events', (query) => eventsAnswer(recent, Number(query.get('after') ?? 0))],
+    ...[...daemonRole.questions].map(([path, answer]): [string, Question] => [
+      path,
+      question((query) => answer(state(), query)),
+    ]),
+  ]);
+}
+
+/**
+ * Releases held deletes; the next round executes them.
+ *
+ * @returns how many
+ * @throws DaemonError when an EIP has none
+ */
+function releaseHeld(
+  eips: readonly string[] | 'all',
+  held: readonly Held[],
+  reconciler: Reconciler,
+  log: Log,
+): number {
+  const released = eips === 'all' ? held.filter(isTooMany) : heldDeletes(held, eips);
+  if (released.length === 0) return 0;
+  const facts = eips === 'all' ? {} : { eip: eips };
+  log.warn({ event: 'released', ...facts }, 'an operator released held deletes');
+  if (eips === 'all') reconciler.agree();
+  else reconciler.release(released);
+  return released.length;
+}
+
 /**
  * The held deletes of these EIPs.
  *
@@ -318,13 +343,13 @@ function heldDeletes(held: readonly Held[], eips: readonly string[]): readonly H
   });
 }
 
-/** ms from the first event of the cluster that a round was for to its end. */
+/** ms from the first cluster event that a round acted on to the end of the round. */
 function sinceEvent({ reasons }: Report, { takenSince }: RoundSignal): number | undefined {
   const isOfCluster = reasons.length > 0 && reasons.every(({ kind }) => kind === 'cluster');
   return isOfCluster && takenSince !== undefined ? performance.now() - takenSince : undefined;
 }
 
-/** `/events?after=NUMBER`: the events that are still in memory; more may have been and gone before the first of them. */
+/** `/events?after=NUMBER`: the events that are still in memory; earlier ones may have been dropped. */
 function eventsAnswer(recent: RecentEvents, after: number): string {
   return JSON.stringify({ version: 1, last: recent.last, events: [...recent.after(after)] });
 }

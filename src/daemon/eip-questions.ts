@@ -17,7 +17,7 @@ import type { Answer } from '../probe/eip-question.ts';
 import { Inquiry } from '../probe/inquiry.ts';
 import { Newcomers, type Sample } from '../probe/newcomers.ts';
 import { CurrentProbePaths } from '../probe/probe-paths.ts';
-import { rest } from '../probe/rest.ts';
+import { Rests } from '../probe/rests.ts';
 
 export interface EipQuestionsInputs {
   readonly cluster: ClusterReader;
@@ -150,12 +150,13 @@ export class EipQuestions {
   async run(signal: AbortSignal): Promise<void> {
     const { stand, changed, answered, wait } = this.#inputs;
     signal.addEventListener('abort', () => this.#wake.resolve(), { once: true });
+    const rests = new Rests(signal);
     while (!signal.aborted) {
       await this.#wake.promise;
       this.#wake = Promise.withResolvers();
       this.#turns.now();
       let isWanted = true;
-      while (isWanted && (await rest(turnPace, signal))) {
+      while (isWanted && (await rests.take(turnPace))) {
         const now = this.#turns.now();
         this.#inquiry.turn();
         const isOther = this.#newcomers.turn(now, wait(), signal) && stand();

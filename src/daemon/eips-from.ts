@@ -64,7 +64,7 @@ export class EipsFrom {
         severity: 'warn',
         subject: this.#file,
         message: `the last known networks of EIPs cannot be used: ${error.message}`,
-        advice: 'nothing to do when the API is reachable: the file is written anew then',
+        advice: 'nothing to do when the API is reachable: the file is rewritten then',
       });
     }
   }

@@ -78,7 +78,7 @@ export class Following {
         severity: 'warn',
         subject: this.#file,
         message: `the last known gateways cannot be used: ${error.message}`,
-        advice: 'nothing to do when the API is reachable: the file is written anew then',
+        advice: 'nothing to do when the API is reachable: the file is rewritten then',
       });
     }
   }
@@ -231,8 +231,8 @@ function contentProblems({ unreadable, awaited, isEmpty }: Learned, subject: str
         code: 'gateway-awaited',
         severity: 'warn',
         subject: `gateway ${key}`,
-        message: `${subject} was made anew, and gateway ${key} has not published in it; it stays in force`,
-        advice: `see that it runs; if it is gone for good: ${remove(key)}`,
+        message: `${subject} was recreated, and gateway ${key} has not published in it; it stays in force`,
+        advice: `check that it runs; if it is gone for good: ${remove(key)}`,
       }),
     ),
     ...(isEmpty

@@ -18,7 +18,7 @@ import type { Ip } from '../model/ip.ts';
 import { changeObject, keyOf, type Link } from '../model/object.ts';
 import type { Problem } from '../model/problem.ts';
 import type { GatewayState } from '../model/publication.ts';
-import { rest } from '../probe/rest.ts';
+import { Rests } from '../probe/rests.ts';
 import { isBelieved, type Report } from '../reconcile/report.ts';
 import type { AgentTerms } from '../status/agents.ts';
 import { lateCarriers } from '../status/eips.ts';
@@ -296,19 +296,8 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
     },
   };
   const watches: readonly Watch[] = [
-    // What was applied must not be undone by a start after a crash, before the lists are in or with the API down.
-    async (_, until) => {
-      for await (const delta of applied.listen(until)) {
-        await clusters.save(delta);
-        await rest(saveRest, until);
-      }
-    },
-    async (_, until) => {
-      for await (const _round of listed.listen(until)) {
-        await sleep(heapRest, undefined, { signal: until });
-        await keepHeapSmall();
-      }
-    },
+    (_, until) => saveApplied(applied, clusters, until),
+    (_, until) => collectAfterLists(listed, until),
     (daemon, until) => {
       handle = daemon;
       // The feeds may have failed already: a missing kubeconfig is known before the first change.
@@ -336,6 +325,27 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
     ...(allocating ? allocationWatches(allocating, clusters.each) : []),
   ];
   await runDaemon(daemonRole, kernel, watches, options, signal);
+}
+
+/** What was applied must not be undone by a start after a crash, before the lists are in or with the API down. */
+async function saveApplied(
+  applied: Signal<Delta, GrowingDelta>,
+  clusters: GatewayClusters,
+  until: AbortSignal,
+): Promise<void> {
+  const rests = new Rests(until);
+  for await (const delta of applied.listen(until)) {
+    await clusters.save(delta);
+    await rests.take(saveRest);
+  }
+}
+
+/** The lists leave garbage behind. */
+async function collectAfterLists(listed: Signal, until: AbortSignal): Promise<void> {
+  for await (const _round of listed.listen(until)) {
+    await sleep(heapRest, undefined, { signal: until });
+    await keepHeapSmall();
+  }
 }
 
 function disposed(all: readonly AsyncDisposable[]): AsyncDisposable {

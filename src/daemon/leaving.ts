@@ -11,7 +11,7 @@ import {
   type LeavingTerms,
   type LeftService,
 } from '../probe/leaving-table.ts';
-import { rest } from '../probe/rest.ts';
+import { Rests } from '../probe/rests.ts';
 
 export interface LeavingSources extends Pick<LeavingInputs, 'addressOf'>, Pick<LeavingTerms, 'after'> {
   readonly cluster: ClusterReader;
@@ -101,10 +101,11 @@ export class Leaving {
   /** Looks often while traffic is about to move. */
   async run(signal: AbortSignal): Promise<void> {
     signal.addEventListener('abort', () => this.#wake.resolve(), { once: true });
+    const rests = new Rests(signal);
     while (!signal.aborted) {
       await this.#wake.promise;
       this.#wake = Promise.withResolvers();
-      while (this.#table.isAhead && (await rest(pace, signal))) if (this.expire()) this.#sources.changed();
+      while (this.#table.isAhead && (await rests.take(pace))) if (this.expire()) this.#sources.changed();
     }
   }
 

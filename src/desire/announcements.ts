@@ -23,8 +23,8 @@ import { poolFinder } from './pools.ts';
 import { type ProxyState, proxyStateOf, standbyFilter } from './standby-filter.ts';
 
 /**
- * Whether the EIPs of a family are announced, and if not, why: an operator drains this gateway; it has not the address
- * that makes it active; its LAN is gone.
+ * Whether the EIPs of a family are announced, and if not, why: an operator drains this gateway; it does not have the
+ * address that makes it active; its LAN is gone.
  */
 export type AnnounceState = 'announced' | 'draining' | 'standby' | 'no LAN';
 
@@ -55,7 +55,8 @@ export function announceStates({
 }
 
 /**
- * An EIP may be announced when its route stands in the kernel and is to stay: it is desired, or its delete is held.
+ * Whether an EIP may be announced: its route is in the kernel and is to stay, since it is desired, or its delete is
+ * held.
  *
  * @param key {@link routeKey} of the EIP
  */
@@ -75,19 +76,20 @@ export interface PresenceInputs {
   /** See {@link Probed}. */
   readonly areNodesHeard: boolean;
   readonly state: AnnounceState;
-  /** Of its family. */
+  /** The state of the proxy neighbours of its family. */
   readonly proxies: ProxyState;
 }
 
 /**
  * Whether the entries of an EIP that has its route are to be in the kernel.
  *
- * It may begin to be announced when the nodes were heard: its flows come at once. ARP and NDP may be answered for it when
- * nobody else has it. One that is announced already stays so: clients use it, a daemon that restarts has heard nobody
- * yet, and any host of the segment could take an EIP from them by one packet.
+ * An EIP begins to be announced only when the nodes were heard, since its flows come at once; and ARP and NDP are
+ * answered for it only when no other host has it. An EIP that is announced already stays so: clients use it, a daemon
+ * that restarts has not heard the nodes yet, and any host of the segment could take an EIP from its clients by one
+ * packet.
  *
- * Proxy neighbours stand on a gateway that does not announce as well, behind the standby filter; there nobody uses one that another
- * host claims, and it goes.
+ * A gateway that does not announce has the proxy neighbours as well, behind the standby filter. There one that another
+ * host claims is deleted: no client uses it.
  *
  * @param entries all that announce it
  * @returns 'withheld': not yet
@@ -120,7 +122,7 @@ export function standbyFilters(
   return { 4: of(4), 6: of(6) };
 }
 
-/** How the proxy neighbours of each family stand. @param tables {@link standbyFilters} */
+/** The state of the proxy neighbours of each family. @param tables {@link standbyFilters} */
 export function proxyStates(
   states: AnnounceStates,
   tables: Readonly<Record<Family, NftTable | undefined>>,
@@ -177,7 +179,7 @@ export function announcements(inputs: AnnouncementInputs, add: Add): void {
   }
 }
 
-/** A rule that looks the table up leads packets to its blackholes. */
+/** Rules that look the announce table up: they would lead packets to its blackholes. */
 export function lookups(announce: Announce | undefined, have: Pick<Listing, 'lookedUp'>): readonly Problem[] {
   const table = announce?.table;
   if (table === undefined || !have.lookedUp.has(table)) return [];

@@ -56,7 +56,7 @@ export function claim(
   remembered: ReadonlySet<string | undefined>,
 ): Claim {
   const [only, another] = services;
-  // As nearly always: whose status gives it an address of a pool is asked nothing else when it is alone.
+  // The usual case, and a fast path: a Service that is alone, and whose status has an address of a pool, holds it.
   if (only !== undefined && another === undefined && pool !== undefined) {
     if (claimedBy(eip, only, gateway) !== 'spec') return { holders: services, problems: none };
   }
@@ -102,7 +102,7 @@ function portsTwice(eip: Ip, holders: readonly Claimant[]): readonly Problem[] {
     const bySpec = found.some(([, claimants]) => claimants.some(({ by }) => by === 'spec'));
     return {
       code: 'eip-port-twice',
-      // A spec can be written by whoever may edit a Service: it must not make the whole gateway look ill.
+      // Any user who may edit a Service can write its spec: that must not make the whole gateway look ill.
       severity: bySpec ? 'warn' : 'error',
       subject: `${eip} ${ports.join(', ')}`,
       message: `Services ${names} hold ${eip} with the same ${ports.length === 1 ? 'port' : 'ports'} ${ports.join(', ')}: kube-proxy serves one of them, and clients of the others reach the wrong one`,
@@ -160,7 +160,7 @@ function refusal(
   { allocation }: Gateway,
 ): readonly [holder: Service, why: string] | undefined {
   for (const other of holders) {
-    // An address leads to the nodes of one cluster, whoever says that they share it.
+    // An address leads to the nodes of one cluster, even if Services of two ask to share it.
     const isInside = service.cluster === other.service.cluster;
     if (isInside && by === 'status' && other.by === 'status') continue;
     if (isInside && allocation === undefined && service.namespace === other.service.namespace) continue;
@@ -197,7 +197,7 @@ function heldByAnother(eip: Ip, { service, by }: Claimant, holder: Service, why:
   const field = by === 'spec' ? 'spec.externalIPs' : 'status.loadBalancer';
   return {
     code: 'eip-held-by-another',
-    // Whoever may edit a Service can write its spec: that must not make the whole gateway look ill.
+    // Any user who may edit a Service can write its spec: that must not make the whole gateway look ill.
     severity: by === 'spec' ? 'warn' : 'error',
     subject: `${eip} of Service ${name}`,
     message: `Service ${name} claims ${eip} in ${field}, which ${holder.key} holds, and ${why}; it is not routed to it`,

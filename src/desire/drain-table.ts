@@ -9,9 +9,9 @@ import { families } from './node-view.ts';
 interface Words {
   readonly table: NftName;
   readonly daddr: string;
-  /** Of the elements of a map. */
+  /** The type of the elements of a map. */
   readonly type: string;
-  /** Its errors: unreachable, too big, time exceeded, a wrong header. */
+  /** Matches ICMP errors: unreachable, too big, time exceeded, a wrong header. */
   readonly icmp: string;
 }
 
@@ -48,13 +48,13 @@ export function nextDraining(draining: readonly Ip[], own: ReadonlySet<Ip>, of: 
   return self === undefined ? all[0] : all.find((ip) => compareIp(ip, self) > 0);
 }
 
-/** Where the packets for the EIPs go that some nodes leave, as this node sees it. */
+/** Where this node sends unknown packets for the EIPs that some nodes leave. */
 interface LeftEips {
-  /** This node is among those that are asked, and has one after itself: it passes on, whoever sent the packet. */
+  /** This node is one of those that are asked, and not the last: it passes packets on, whoever sent them. */
   readonly onward: readonly (readonly [eip: Ip, to: Ip])[];
-  /** This node is not asked itself: it begins with the first. */
+  /** This node is not asked itself: it sends packets of the gateways to the first. */
   readonly begun: readonly (readonly [eip: Ip, to: Ip])[];
-  /** This node is the last that is asked. */
+  /** This node is the last that is asked: it keeps the packets. */
   readonly kept: readonly Ip[];
 }
 
@@ -73,7 +73,9 @@ function leftEips(agent: NodeAgent, near: NearNodes, own: ReadonlySet<Ip>, of: F
   return { onward, begun, kept };
 }
 
-/** What the agent hears, without the nodes beyond a router: a gateway would send back what is sent there. */
+/**
+ * The drains that the agent was told of, without nodes beyond a router: a gateway would send packets for these back.
+ */
 type NearNodes = Required<Pick<NodeAgent, 'draining' | 'leaving'>>;
 
 function nearNodes({ draining = [], leaving = new Map() }: NodeAgent, link: Link): NearNodes {
@@ -87,21 +89,22 @@ function nearNodes({ draining = [], leaving = new Map() }: NodeAgent, link: Link
 }
 
 /**
- * Tables that send the packets of flows which began on a draining node there: one of each family where there is such a
+ * Tables that send the packets of flows that began on a draining node to that node: one of each family with such a
  * node.
  *
- * The gateways send a draining node's part of the traffic to other nodes. A packet in the middle of a connection that
- * conntrack does not know came for it: a copy goes there, and the packet itself is dropped. The copy is not tracked, so
- * nothing stays behind here: no entry, no mark, no address that kube-proxy would translate. A new connection begins with
- * SYN, and is this node's own.
+ * The gateways send a draining node's share of the traffic to other nodes. A packet from the middle of a connection
+ * that conntrack does not know belongs to the draining node: a copy goes there, and the packet itself is dropped. The
+ * copy is not tracked, so nothing stays behind here: no entry, no mark, no address that kube-proxy would translate. A
+ * new connection begins with SYN, and stays on this node.
  *
- * conntrack calls a FIN, a RST or an ICMP error of an unknown connection invalid, and what else is in the middle new. An
- * invalid one of a connection that this node does know goes there as well, where nobody knows it either.
+ * conntrack calls a FIN, a RST or an ICMP error of an unknown connection invalid, and other packets from its middle
+ * new. An invalid packet of a connection that this node knows goes to the draining node as well, which does not know it
+ * either.
  *
- * A node that does not drain takes only what comes from a gateway, and one that drains sends only to a higher address. So
- * nothing goes in circles, not even while the nodes know of different drains.
+ * A node that does not drain takes only packets of a gateway, and one that drains sends only to a higher address. So no
+ * packet goes in circles, not even while the nodes know of different drains.
  *
- * A node may also leave a single EIP, whose last endpoints on it end. For this EIP it is as if it drained.
+ * A node may also leave a single EIP, when its last endpoints there end. For this EIP the node counts as draining.
  */
 export function drainTables(
   agent: NodeAgent,
@@ -111,55 +114,99 @@ export function drainTables(
 ): readonly NftTable[] {
   const near = nearNodes(agent, link);
   return families(agent).flatMap((of) => {
-    const to = nextDraining(near.draining, own, of);
-    const isDraining = near.draining.some((ip) => own.has(ip) && family(ip) === of);
-    const macs = known.filter(({ gateway }) => family(gateway.address) === of).map(({ mac }) => mac);
-    const from = [...new Set(macs)].sort().join(', ');
-    const { onward, begun, kept } = leftEips(agent, near, own, of);
-    const { table, daddr, icmp, type } = words[of];
-    const input = `iifname "${link.name}"`;
-    const byGateway = `${input} ether saddr { ${from} }`;
-    const eips = agent.eips.filter((prefix) => family(prefix) === of);
-    const rules: string[] = [];
-    const chains: string[] = [];
-    const unknown = (name: string, next: string): void => {
-      const away = `dup to ${next} device "${link.name}" drop`;
-      chains.push(
-        `  chain ${name} {
-    ct state new tcp flags & (fin | syn | rst) == 0 ${away}
-    ct state invalid tcp flags & (fin | rst) != 0 ${away}
-    ct state invalid ${icmp} ${away}
-  }
-`,
-      );
-    };
-    const left = [...onward, ...(from === '' ? [] : begun)];
-    const isAny = to !== undefined && (from !== '' || isDraining);
-    if (!isAny && left.length === 0) return [];
-    const set = (all: readonly (readonly [Ip, Ip])[]): string => all.map(([eip]) => eip).join(', ');
-    // Before the rule for all EIPs, and with goto: that one would send them elsewhere.
-    if (onward.length > 0) rules.push(`${input} ${daddr} { ${set(onward)} } goto left`);
-    if (begun.length > 0 && from !== '') rules.push(`${byGateway} ${daddr} { ${set(begun)} } goto left`);
-    if (kept.length > 0 && isAny) rules.push(`${input} ${daddr} { ${kept.join(', ')} } accept`);
-    if (isAny) {
-      rules.push(`${isDraining ? input : byGateway} ${daddr} { ${eips.join(', ')} } jump unknown`);
-      unknown('unknown', to);
-    }
-    let map = '';
-    if (left.length > 0) {
-      const elements = left.map(([eip, next]) => `${eip} : ${next}`).join(', ');
-      map = `  map leaving {
-    type ${type} : ${type}
-    elements = { ${elements} }
-  }
-`;
-      unknown('left', `${daddr} map @leaving`);
-    }
-    const content = `${map}  chain prerouting {
+    const frame = frameOf(of, link.name, known);
+    const left = leftEips(agent, near, own, of);
+    const parts = [leavingPart(frame, left), drainingPart(frame, agent, near, own, left.kept)];
+    const [leaving, draining] = parts;
+    if (leaving === undefined && draining === undefined) return [];
+    // The single EIPs come first: the rule for all EIPs would send their packets elsewhere.
+    const rules = parts.flatMap((part) => part?.rules ?? []);
+    const content = `${leaving?.map ?? ''}  chain prerouting {
     type filter hook prerouting priority -149; policy accept;
     ${rules.join('\n    ')}
   }
-${chains.join('')}`;
-    return [nftTable(table, agent.protocol, content)];
+${draining?.chain ?? ''}${leaving?.chain ?? ''}`;
+    return [nftTable(words[of].table, agent.protocol, content)];
   });
+}
+
+/** What all rules of one family have in common. */
+interface Frame {
+  readonly of: Family;
+  readonly link: string;
+  /** Matches what comes in on the link, and what a gateway sent; undefined: no gateway of the family is known. */
+  readonly input: string;
+  readonly byGateway: string | undefined;
+}
+
+function frameOf(of: Family, link: string, known: readonly KnownGateway[]): Frame {
+  const macs = known.filter(({ gateway }) => family(gateway.address) === of).map(({ mac }) => mac);
+  const from = [...new Set(macs)].sort().join(', ');
+  const input = `iifname "${link}"`;
+  return { of, link, input, byGateway: from === '' ? undefined : `${input} ether saddr { ${from} }` };
+}
+
+/** What one kind of drain adds to the table. */
+interface Part {
+  /** Of the chain at the hook. */
+  readonly rules: readonly string[];
+  /** The chain that sends packets away. */
+  readonly chain: string;
+  /** By EIP, where they go. */
+  readonly map?: string;
+}
+
+/** The packets for single EIPs; undefined: none of them goes away. */
+function leavingPart({ of, link, input, byGateway }: Frame, { onward, begun }: LeftEips): Part | undefined {
+  const left = [...onward, ...(byGateway === undefined ? [] : begun)];
+  if (left.length === 0) return undefined;
+  const { daddr, type } = words[of];
+  const set = (all: LeftEips['onward']): string => all.map(([eip]) => eip).join(', ');
+  const rules: string[] = [];
+  // By goto: a packet that the chain does not send away must not come to the rule for all EIPs either.
+  if (onward.length > 0) rules.push(`${input} ${daddr} { ${set(onward)} } goto left`);
+  if (begun.length > 0 && byGateway !== undefined)
+    rules.push(`${byGateway} ${daddr} { ${set(begun)} } goto left`);
+  const map = `  map leaving {
+    type ${type} : ${type}
+    elements = { ${left.map(([eip, next]) => `${eip} : ${next}`).join(', ')} }
+  }
+`;
+  return { rules, chain: unknownChain('left', `${daddr} map @leaving`, of, link), map };
+}
+
+/**
+ * The packets for all EIPs of the agent; undefined: none of them goes away.
+ *
+ * @param kept EIPs that are left by this node as the last that is asked
+ */
+function drainingPart(
+  { of, link, input, byGateway }: Frame,
+  { eips }: NodeAgent,
+  { draining }: NearNodes,
+  own: ReadonlySet<Ip>,
+  kept: readonly Ip[],
+): Part | undefined {
+  const to = nextDraining(draining, own, of);
+  const isDraining = draining.some((ip) => own.has(ip) && family(ip) === of);
+  const taken = isDraining ? input : byGateway;
+  if (to === undefined || taken === undefined) return undefined;
+  const { daddr } = words[of];
+  const all = eips.filter((prefix) => family(prefix) === of);
+  const exception = kept.length === 0 ? [] : [`${input} ${daddr} { ${kept.join(', ')} } accept`];
+  return {
+    rules: [...exception, `${taken} ${daddr} { ${all.join(', ')} } jump unknown`],
+    chain: unknownChain('unknown', to, of, link),
+  };
+}
+
+/** Sends a copy of each packet of an unknown connection to another node, and drops the packet itself. */
+function unknownChain(name: string, to: string, of: Family, link: string): string {
+  const away = `dup to ${to} device "${link}" drop`;
+  return `  chain ${name} {
+    ct state new tcp flags & (fin | syn | rst) == 0 ${away}
+    ct state invalid tcp flags & (fin | rst) != 0 ${away}
+    ct state invalid ${words[of].icmp} ${away}
+  }
+`;
 }

@@ -3,14 +3,15 @@ import type { Family, Ip } from '../model/ip.ts';
 import { type Candidates, usable } from './carriers.ts';
 
 /**
- * What the cluster has taken away, and how that was learned: from an event of a watch, which says that somebody took it
- * away, or from a list, which may only lack it. What was gone before this began is not in it.
+ * EIPs and addresses of nodes that are gone from the cluster, and how that was learned: from an event of a watch, which
+ * reports a change that was made, or from a list, which may only lack them. Those that were gone before this table
+ * began are not in it.
  */
 export class Departures {
   readonly #eips = new Map<Ip, Origin>();
   readonly #nodes = new Set<Ip>();
 
-  /** A Service names the EIP no more. As long as one such change came with a list, they all count as such. */
+  /** A Service no longer names the EIP. Once one such change came with a list, all of them count as such. */
   eipLost(eip: Ip, origin: Origin): void {
     if (origin === 'list' || !this.#eips.has(eip)) this.#eips.set(eip, origin);
   }
@@ -29,7 +30,7 @@ export class Departures {
     return this.#eips.get(eip) === 'event';
   }
 
-  /** A node that may carry traffic has this address no more. */
+  /** A node that could carry traffic no longer has this address. */
   nodeLost(ip: Ip, origin: Origin): void {
     if (origin === 'event') this.#nodes.add(ip);
   }
@@ -43,7 +44,7 @@ export class Departures {
     return this.#nodes.has(ip);
   }
 
-  /** Forgets what the kernel has no more: nothing is left to be withdrawn. */
+  /** Forgets what has gone from the kernel: nothing is left to be withdrawn. */
   forget(hasRoute: (eip: Ip) => boolean, nexthops: () => ReadonlySet<Ip>): void {
     for (const eip of this.#eips.keys()) if (!hasRoute(eip)) this.#eips.delete(eip);
     if (this.#nodes.size === 0) return;
@@ -53,8 +54,8 @@ export class Departures {
 }
 
 /**
- * The Services are there with all their EndpointSlices, and these name nothing that could serve the family: no endpoint, or
- * under Local only such on nodes that are there and are not to be used.
+ * Whether the Services are known with all their EndpointSlices, and these have nothing that could serve the family: no
+ * usable endpoint, or under Local only some on nodes that exist and are left out.
  */
 export function lackEndpoints(
   holders: readonly Service[],
@@ -72,9 +73,9 @@ export function lackEndpoints(
 }
 
 /**
- * Where the Services' EIP goes is said by their endpoints alone: under Local, and each of these is on a node that is
- * there. Under Cluster, and where an endpoint is on a node that is not known, it depends on the list of the nodes; where
- * an EndpointSlice may be missing, on the list of these.
+ * Whether the endpoints of the Services alone decide where their EIP goes: the Services are under Local, and each
+ * endpoint is on a node that exists. Under Cluster, and where an endpoint is on an unknown node, the list of the nodes
+ * decides as well; where an EndpointSlice may be missing, the list of EndpointSlices does.
  */
 export function goByEndpoints(
   holders: readonly Service[],

@@ -33,9 +33,9 @@ interface Hop {
   readonly ip: Ip;
   node: string;
   id: number;
-  /** Groups that it is in, and one more while a set names its node. */
+  /** The number of groups that it is in, and one more while a set names its node. */
   users: number;
-  /** The kernel has taken it since it was last refused. Until then no group uses it. */
+  /** The kernel has accepted it since it last refused it. Until then no group uses it. */
   isAccepted: boolean;
 }
 
@@ -48,7 +48,7 @@ interface Named {
 
 /** What an update found out about nexthops, by the addresses of their nodes. */
 export interface NexthopChanges {
-  /** Accepted, refused, barred or of another standing than before. */
+  /** Accepted, refused or barred since, or with another standing than before. */
   readonly changed: ReadonlySet<Ip>;
   /** Refused, and a group may lead to it. */
   readonly refused: ReadonlySet<Ip>;
@@ -67,7 +67,7 @@ export class NexthopTable {
   readonly #hops = new Map<Ip, Hop>();
   /** Without a user since the beginning of this update. */
   readonly #idle = new Set<Hop>();
-  /** The kernel has not taken them yet. */
+  /** The kernel has not accepted them yet. */
   readonly #unaccepted = new Set<Hop>();
   readonly #named = new Map<Ip, Named>();
   /** Ids of unused nexthops in the kernel, by address. */
@@ -77,7 +77,7 @@ export class NexthopTable {
   #refused: ReadonlyMap<Ip, string> = new Map();
   #standings: ReadonlyMap<Ip, Standing>;
   readonly #groups: 'plain' | 'resilient';
-  /** Addresses that have another standing with this update. */
+  /** Addresses whose standing has changed with this update. */
   #turned: ReadonlySet<Ip> = new Set();
   #links: readonly Link[];
   #refusals: number;
@@ -128,13 +128,13 @@ export class NexthopTable {
     }
   }
 
-  /** Nexthops that the kernel has not answered for: another update in this round goes on from there. */
+  /** The kernel has not answered for some nexthops yet: another update in this round continues with them. */
   get isWaiting(): boolean {
     for (const { ip } of this.#unaccepted) if (this.#isUntried(ip)) return true;
     return false;
   }
 
-  /** Another number whenever the id of a nexthop that is in use has changed. */
+  /** Another number after each change of the id of a nexthop that is in use. */
   get numbering(): number {
     return this.#numbering;
   }
@@ -201,14 +201,14 @@ export class NexthopTable {
     this.#write(hop);
   }
 
-  /** The update is over: what has no user left goes. */
+  /** Ends the update: nexthops without a user are deleted. */
   releaseIdle(): void {
     for (const hop of this.#idle) {
       if (hop.users > 0) continue;
       this.#hops.delete(hop.ip);
       this.#unaccepted.delete(hop);
       this.#ids.release(hop.id);
-      // Its delete may be held when the node comes back.
+      // Its delete may still be held when the node comes back: then the id is used again.
       this.#found.set(hop.ip, hop.id);
       this.#desired.delete(`nexthop ${hop.id}`);
     }
@@ -216,8 +216,8 @@ export class NexthopTable {
   }
 
   /**
-   * The carriers that the kernel accepts and that are to get traffic, in the order of their places; undefined: some are not tried
-   * yet.
+   * The carriers that the kernel accepts and that are to get traffic, in the order of their places; undefined: some are
+   * not tried yet.
    */
   usable(carriers: readonly Carrier[]): readonly Carrier[] | undefined {
     if (carriers.some(({ ip }) => this.#isUntried(ip))) return undefined;

@@ -25,7 +25,7 @@ export interface PlacementsInputs {
 /** One routed EIP. */
 export interface Placement {
   readonly eip: Ip;
-  /** Of its route. */
+  /** The key of its route. */
   readonly key: Key;
   readonly dst: Prefix;
   /** Of the set whose carriers it is routed to. */
@@ -57,7 +57,7 @@ export class Placements {
   readonly #groups: GroupTable;
   readonly #desired: DesiredTable;
   readonly #placements = new Map<Ip, Placement>();
-  /** Those that need a group, in the order in which they came to; and some that do no more. */
+  /** EIPs that need a group, in the order in which they began to; and some that no longer do. */
   #pending: Placement[] = [];
   /** How many are unplaced. */
   #unplaced = 0;
@@ -115,7 +115,7 @@ export class Placements {
     this.#sets.leave(before.set);
   }
 
-  /** The EIP is routed no more. */
+  /** The EIP is no longer routed. */
   withdraw(eip: Ip): void {
     const placement = this.#placements.get(eip);
     if (placement === undefined) return;
@@ -191,7 +191,7 @@ export class Placements {
     if (placement !== undefined) this.#write(placement, group);
   }
 
-  /** Its route may be there: from before this table, or because its delete was held. */
+  /** Its route may be in the kernel: from before this table, or because its delete was held. */
   #find(placement: Placement): void {
     const present = this.#presentGroup(placement);
     if (present !== undefined) this.attach(placement, present);

@@ -11,7 +11,7 @@ import type { ForwardVerdict } from './forward-hooks.ts';
 import type { Right } from './rights.ts';
 import type { Attempt, NotAsked } from './trace-facts.ts';
 
-/** All that the checks of a host follow from. Each part is found out by itself: one that fails hides no other. */
+/** The inputs of the checks of a host. Each part is read by itself, so that one that fails hides no other. */
 export interface DoctorFacts {
   /** ms since the epoch */
   readonly now: number;
@@ -55,7 +55,7 @@ export type ConfigurationFacts =
     }
   | { readonly kind: 'refused'; readonly file: string; readonly errors: readonly string[] };
 
-/** What the kernel could do in a network namespace that was made for it. */
+/** What the kernel supports, as tried in a network namespace that was made for this. */
 export interface AbilityFacts {
   readonly kind: 'tried';
   /** `nexthop`, `group`, `resilient`, `ipv6`, `nft` */
@@ -79,7 +79,7 @@ export interface ApiFacts {
   readonly latency: number | undefined;
   /** The end of the server's certificate, in ms since the epoch; undefined: not known */
   readonly certificateEnds: number | undefined;
-  /** ms that this clock is ahead of the server's, which tells whole seconds; undefined: not known */
+  /** ms that this clock is ahead of the server's, of which only whole seconds are known; undefined: not known */
   readonly ahead: number | undefined;
   readonly credential: CredentialFacts | undefined;
   readonly rights: readonly { readonly right: Right; readonly allowed: boolean }[] | NotAsked;
@@ -101,7 +101,7 @@ export interface DefaultRouteFacts {
   readonly configured: Ip | undefined;
   /** The kernel's default routes, the strongest first. */
   readonly present: readonly DefaultRoute[];
-  /** Of the router; undefined: the kernel knows nothing of it */
+  /** The state of the router; undefined: the kernel has no entry for it */
   readonly neighbour: NeighbourState | undefined;
 }
 
@@ -114,14 +114,14 @@ export interface ManagerFacts {
   readonly networkManager: readonly string[];
 }
 
-/** Packets to a pool. */
+/** What the firewall does with packets to a pool. */
 export interface FirewallFacts {
   readonly pool: string;
   readonly family: Family;
   readonly verdict: ForwardVerdict | NotAsked;
 }
 
-/** A routing daemon, and what it has of what it is to announce. */
+/** A routing daemon, and how many of the routes that it is to announce it has. */
 export interface RoutingDaemonFacts {
   readonly daemon: RoutingDaemon;
   readonly answer: RoutingAnswer;
@@ -135,7 +135,7 @@ export type RoutingAnswer =
       readonly families: readonly FamilyRoutes[];
       readonly sessions: readonly BgpSession[];
     }
-  /** It has nothing of what `eiproute bird` or `eiproute frr` prints. */
+  /** Its configuration includes nothing of what `eiproute bird` or `eiproute frr` prints. */
   | { readonly kind: 'not included' }
   | { readonly kind: 'silent'; readonly why: string }
   | { readonly kind: 'not permitted'; readonly why: string };
@@ -144,7 +144,9 @@ export interface FamilyRoutes {
   readonly family: Family;
   /** Routes that it has, to announce. */
   readonly has: number;
-  /** What the kernel had before and after the daemon was asked: of the announce table, for FRR routes of EIPs. */
+  /**
+   * Routes in the kernel before and after the daemon was asked: those of the announce table; for FRR, those of EIPs.
+   */
   readonly should: { readonly least: number; readonly most: number };
 }
 
@@ -184,17 +186,17 @@ export interface AgentFacts {
         readonly fromLan: Attempt;
         readonly fromUplink: Attempt;
         /**
-         * Of a pool of mode nat: the node that was asked from the uplink at its NodePort, past the table of NAT, which
-         * would give this host's own connections an address of the LAN. Replies count that come back by the LAN.
+         * For a pool of mode nat: the node whose NodePort was asked from the uplink, past the NAT table, which would
+         * masquerade this host's own connections. Replies that come back by the LAN count.
          */
         readonly node?: string;
       }
     | NotAsked;
 }
 
-/** What agents tell that they serve, as the gateway judges it. */
+/** What agents say they serve, as the gateway judges it. */
 export interface ToldFacts {
-  /** Nodes whose agent tells, of those that may carry traffic. */
+  /** The number of nodes that may carry traffic and whose agent says what it serves. */
   readonly told: number;
   readonly nodes: number;
   readonly problems: readonly Problem[];
@@ -206,7 +208,7 @@ export type DaemonFacts =
       readonly state: State;
       readonly summary: string;
       readonly release: string;
-      /** Set: it works in another network namespace, and what is found here is about another one. */
+      /** Set: the daemon works in another network namespace, so the facts of this one do not concern it. */
       readonly elsewhere: Elsewhere | undefined;
       /** What the daemon of a gateway says of the agents of the nodes. */
       readonly agents?: ToldFacts;

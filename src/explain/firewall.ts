@@ -8,6 +8,10 @@ export interface Firewall {
   judge(packet: Packet): ForwardVerdict | NotAsked;
 }
 
+/**
+ * Lists the rules of this host twice: JSON is what can be judged, and only the text has the states that a rule of iptables asks
+ * for.
+ */
 export async function readFirewall(signal: AbortSignal): Promise<Firewall> {
   const [listed, text, legacy] = await Promise.all([
     readWith('nft', ['-j', 'list', 'ruleset'], signal),

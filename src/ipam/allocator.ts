@@ -27,7 +27,7 @@ export interface Terms {
 }
 
 export interface AllocatorOptions {
-  /** The allocator under other terms or with another book: what it decided and wrote holds on. */
+  /** The former allocator, which had other terms or another book: its decisions and writes remain valid. */
   readonly before?: Allocator | undefined;
   /** Absent: all clusters are known. */
   readonly book?: Book;
@@ -106,7 +106,7 @@ export class Allocator {
   /**
    * Takes in Services as the cluster shows them.
    *
-   * @param gone keys of Services that there are no more
+   * @param gone keys of deleted Services
    */
   observe(services: readonly Service[], gone: readonly string[]): void {
     const changed: Ip[] = [];
@@ -187,7 +187,7 @@ export class Allocator {
       this.#drop(key, changed);
       return;
     }
-    // One and the same string in all maps: they then need not compare it letter by letter.
+    // The same string object in all maps: a lookup then does not compare characters.
     this.#candidates.set(now.key, now);
     if (before !== undefined && isSame(before, now) && !this.#nodes) return;
     if (before !== undefined && before.service.uid !== service.uid) this.#forget(key);
@@ -257,7 +257,7 @@ export class Allocator {
     for (const { key } of this.#longestWaiting([poolTopic(pool.name)])) this.#add(key);
   }
 
-  /** Queues those that other holders of these addresses concern, and gives away what came free. */
+  /** Queues the Services that a change of these addresses' holders affects, and assigns what came free. */
   #affect(changed: readonly Ip[], by?: string): void {
     if (changed.length === 0) return;
     const free: Ip[] = [];
@@ -341,7 +341,7 @@ function claimsOf(
     for (const ip of service.ingress) {
       const gave = own === undefined && (role === 'leaving' || allocated?.ips.includes(ip) === true);
       const keeps = mayKeep(candidate, ip, assignments);
-      // Another implementation's status is not ours to clear: what it may not have does not count.
+      // The status of another implementation is not ours to clear: addresses that it may not have do not count.
       if (!keeps && role === 'bystander') continue;
       add(ip, moves || !keeps ? 'cleared' : gave ? 'given' : 'shown');
     }
@@ -352,7 +352,10 @@ function claimsOf(
   return claims;
 }
 
-/** It may be given back since, and to another: it keeps an address from being free, and takes it from nobody. */
+/**
+ * The address may have been returned since, and given to another Service: the claim keeps it from being free, and
+ * displaces no holder.
+ */
 function remembered({ ip, strength }: Claim): Claim {
   return { ip, strength: strength === 'given' || strength === 'shown' ? 'remembered' : strength };
 }

@@ -21,9 +21,9 @@ export interface Use {
 }
 
 /**
- * How much a Service's claim on an address counts beside those of others that cannot share it: what we gave it comes
- * before what only its status shows, that before what is remembered of a cluster that is awaited, that before what only its
- * spec claims, and last what its status still shows and a write is to take away. Of equals the older one wins.
+ * The precedence of a claim among those of Services that cannot share the address, the strongest first: given by us;
+ * shown by its status alone; remembered of a cluster that is awaited; claimed by its spec alone; still shown by its
+ * status, until a write clears it. Of equals the older one wins.
  */
 export type Strength = 'given' | 'shown' | 'remembered' | 'claimed' | 'cleared';
 
@@ -40,7 +40,7 @@ interface Entry {
 interface Address {
   /** In their order of precedence. */
   readonly entries: readonly Entry[];
-  /** Those that can be on the address with all holders that precede them. */
+  /** The entries that can share the address with all holders that precede them. */
   readonly holders: readonly Candidate[];
   /** The pool that covers it, if any does. */
   readonly pool: Pool | undefined;
@@ -113,7 +113,7 @@ export class Assignments {
     return found !== undefined && found.first <= number ? found.pool : undefined;
   }
 
-  /** Why an address of a pool can be given to no Service. */
+  /** Why an address of a pool can be given to no Service; undefined: it can. */
   unfit(ip: Ip, pool: Pool): Unfit | undefined {
     return this.#range(pool, family(ip))?.unfit(ip);
   }
@@ -142,8 +142,8 @@ export class Assignments {
   }
 
   /**
-   * Why a Service cannot be on an address together with its holders, nor with those whose status shows it still;
-   * undefined: it can, or is one of the holders.
+   * Why a Service cannot share an address with its holders, or with Services whose status still shows it; undefined: it
+   * can, or is one of the holders.
    */
   refusal(ip: Ip, { key, sharing }: Candidate): string | undefined {
     const { entries = [], holders = noCandidates } = this.#addresses.get(ip) ?? {};
@@ -188,7 +188,7 @@ export class Assignments {
   /**
    * The lowest free address of a pool.
    *
-   * @param avoid addresses that are left to others as long as there is another
+   * @param avoid addresses that are given only when no other is free
    */
   free(pool: Pool, of: Family, avoid: (ip: Ip) => boolean): Ip | undefined {
     return this.#range(pool, of)?.lowest((ip) => this.#addresses.has(ip), avoid);
@@ -265,7 +265,7 @@ export class Assignments {
 
   #count(ip: Ip, pool: Pool | undefined, step: 1 | -1): void {
     const range = pool && this.#range(pool, family(ip));
-    // What a pool no longer covers counts for none.
+    // An address that no pool covers any more counts for none.
     if (range && this.unfit(ip, pool) === undefined)
       this.#used.set(range, (this.#used.get(range) ?? 0) + step);
   }
@@ -287,7 +287,7 @@ function holdersAmong(entries: readonly Entry[]): readonly Candidate[] {
   return holders;
 }
 
-/** The same Service, which others can share with as before. */
+/** It is the same Service, and others can share with it as before. */
 function isAlike(one: Candidate, other: Candidate | undefined): boolean {
   return (
     one.key === other?.key &&

@@ -25,11 +25,11 @@ export interface ControllerOptions {
   readonly routed: (ip: Ip) => boolean;
   /** Whether a node's dataplane has said that it serves the Service `namespace/name`, where it can say so. */
   readonly answered: (service: string) => boolean;
-  /** Whether it is us who writes: with several gateways, the one that holds the Lease. */
+  /** Whether this gateway writes: of several, the one that holds the Lease does. */
   readonly leads: () => boolean;
   /**
-   * Our turn as the one who writes to a cluster, by its name, while we lead: another number when somebody else may have
-   * written since. undefined: we may not write there. Absent: nobody else ever does.
+   * The number of our turn as the writer of a cluster, by the cluster's name: another one when another gateway may have
+   * written since. undefined: we may not write there. Absent: no other gateway ever does.
    */
   readonly turn?: (cluster: string | undefined) => number | undefined;
   readonly clock: Clock;
@@ -62,10 +62,10 @@ export class Controller {
   /** Addresses that another program wrote over ours, once counted as a conflict. */
   readonly #overwritten = new Map<string, readonly Ip[]>();
   #changes: AssignmentChange[] = [];
-  /** The message of the last one that was told. */
+  /** The text that was last reported. */
   #trouble: string | undefined;
   readonly #books = new BookKeeper();
-  /** Under which the allocator decides. */
+  /** The book that the allocator decides by. */
   #book: Book | undefined;
 
   constructor(options: ControllerOptions) {
@@ -101,7 +101,7 @@ export class Controller {
     this.#queue.add(service);
   }
 
-  /** With the assignments; undefined while another gateway writes. */
+  /** The allocator with its assignments; undefined while another gateway writes. */
   get allocator(): Allocator | undefined {
     return this.#allocator;
   }
@@ -181,7 +181,7 @@ export class Controller {
     return writing;
   }
 
-  /** Another text when other writes or events are refused than before; undefined: none are. */
+  /** The refused writes and events as one text, so that a change is noticed; undefined: none are refused. */
   #troubleText(): string | undefined {
     const messages = [...this.#writing.values()].flatMap(
       ({ queue, recorder }) => (queue.trouble ?? recorder.trouble)?.message ?? [],
@@ -221,7 +221,7 @@ export class Controller {
       turn,
       isBusy: (name) => this.#writing.get(name)?.queue.isBusy === true,
     });
-    // What was read of a cluster before may be older than what says that its lists are in.
+    // Services that were read before may be older than the state that says the lists are complete.
     if (book !== before) this.#services.noteAll();
     return book;
   }
@@ -237,7 +237,7 @@ export class Controller {
     this.#overwritten.clear();
   }
 
-  /** Takes in Services as they are now, and queues them and those that they concern. */
+  /** Takes in Services as they are now, and queues them and the Services that they affect. */
   #enqueue(keys: ReadonlySet<string>): void {
     const services: Service[] = [];
     const gone: string[] = [];
@@ -248,7 +248,7 @@ export class Controller {
     }
     for (const key of gone) this.#forget(key);
     this.#allocator?.observe(services, gone);
-    // Also those that hold nothing: they may have something of ours to clear away.
+    // Services that hold nothing as well: their objects may have something of ours that is to be removed.
     for (const service of services) this.#queue.add(service.key);
   }
 
@@ -273,7 +273,7 @@ export class Controller {
     this.#writingOf(key).queue.forget(key);
   }
 
-  /** @returns whether a write has begun, whose end is the end of this key */
+  /** @returns whether a write has begun; its end ends the work on this key */
   #reconcile(key: string, signal: AbortSignal): boolean {
     const { leads, clock } = this.#options;
     if (!leads()) this.#standDown();
@@ -320,7 +320,8 @@ export class Controller {
       answered: (one) => answered(one.key),
       lingers: (one) => {
         const lingers = this.#lingers(one, allocator);
-        // Its own routes are waited for by their addresses; those that it shares with a Service that goes, so.
+        // A report of its own routes queues it again. Routes of an address that it shares with a Service that goes do
+        // not, so they are looked at again.
         if (lingers) this.#queue.addAfter(one.key, lookAgain);
         return lingers;
       },
@@ -329,7 +330,7 @@ export class Controller {
     });
   }
 
-  /** Routes of an address that others hold as well are not this Service's alone. */
+  /** Whether an address that no other Service will hold still has its route. */
   #lingers(service: Service, allocator: Allocator): boolean {
     const key = service.key;
     const own = [...service.ingress, ...service.externalIps, ...(allocator.wrote(service) ?? [])];
@@ -339,7 +340,7 @@ export class Controller {
     });
   }
 
-  /** @returns ms since the epoch; now or earlier: at once */
+  /** @returns when the write may begin, in ms since the epoch; not later than now: at once */
   #startsAt(key: string, task: Task, now: number): number {
     if (task.kind !== 'status') return now;
     if (!task.idle) {
@@ -385,13 +386,13 @@ export class Controller {
   }
 }
 
-/** What is on its way to one cluster. */
+/** The writes to one cluster. */
 interface Writing {
   readonly queue: WriteQueue;
   readonly recorder: EventRecorder;
 }
 
-/** Nobody but us ever writes there. */
+/** The turn where no other gateway ever writes. */
 const ours = (): number => 0;
 
 /** ms after which a Service that waits for the deletion of its routes is checked again, without a report of routes */

@@ -109,7 +109,7 @@ function isAutomatic(pool: Pool): boolean {
 function theOne(name: string, { service }: Candidate, pools: readonly Pool[]): Pool | Unsatisfied {
   const pool = pools.find((each) => each.name === name);
   if (pool === undefined)
-    return { reason: 'UnknownPool', message: `asks for pool ${name}, which there is not` };
+    return { reason: 'UnknownPool', message: `asks for pool ${name}, which does not exist` };
   const barred = barredFrom(pool, service);
   return barred === undefined ? pool : { reason: 'NotAllowed', message: barred };
 }

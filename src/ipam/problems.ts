@@ -55,8 +55,8 @@ export function problemsOf(allocator: Allocator | undefined, troubles: Troubles)
       code: 'status-refused',
       severity: 'error',
       subject: `status of Service ${key}`,
-      message: `the API will not have what is to be written of Service ${key}: ${message}`,
-      advice: 'look for an admission webhook or policy that refuses it',
+      message: `the API rejects what is to be written to Service ${key}: ${message}`,
+      advice: 'look for an admission webhook or policy that rejects it',
       service: key,
     });
   }
@@ -103,7 +103,7 @@ function unsatisfiedProblems(allocator: Allocator): readonly Problem[] {
       code: 'services-wait',
       severity: 'warn',
       subject: 'further Services',
-      message: `${more} more Services are not as they ask`,
+      message: `${more} more Services do not have what they ask for`,
       advice: 'see "eiproute pools"',
     });
   }
@@ -115,7 +115,7 @@ function adviceOn({ reason }: Unsatisfied): string {
     case 'NoFreeAddress':
       return 'enlarge the pool, or delete a Service that holds one of its addresses: the first that waits gets it at once';
     case 'ClusterAwaited':
-      return 'see to the API of that cluster: the Service is served when it is read. One that is gone for good is taken out of "clusters", and the gateway restarted';
+      return 'check the API of that cluster: the Service is served when it is read. One that is gone for good is taken out of "clusters", and the gateway restarted';
     case 'AddressInUse':
     case 'PortInUse':
       return 'ask for another address or port, or let both Services share it (eiproute.io/sharing-key)';
@@ -137,7 +137,7 @@ function adviceOn({ reason }: Unsatisfied): string {
     case 'NoClusterIP':
       return 'it is served as soon as Kubernetes has given it a cluster IP';
     case 'NoNode':
-      return 'see to the endpoints of the Service, and to the nodes';
+      return 'check the endpoints of the Service, and the nodes';
     default:
       return reason satisfies never;
   }

@@ -61,9 +61,9 @@ export interface Service {
   readonly loadBalancerClass: string | undefined;
   readonly externalTrafficPolicy: 'Cluster' | 'Local';
   readonly healthCheckNodePort: number | undefined;
-  /** Absent: a client may come to another endpoint with each connection. */
+  /** Absent: each connection of a client may reach another endpoint. */
   readonly sessionAffinity?: 'ClientIP';
-  /** `spec.loadBalancerSourceRanges`, those that can be read; absent: everybody may connect. */
+  /** `spec.loadBalancerSourceRanges`, without those that do not parse; absent: any client may connect. */
   readonly sourceRanges?: readonly Prefix[];
   readonly ports: readonly ServicePort[];
   /** `status.loadBalancer.ingress[].ip` */
@@ -119,7 +119,7 @@ export interface Condition {
 /** Prefix of our annotations and conditions. */
 export const ownPrefix = 'eiproute.io/';
 
-/** Annotation of a Node that is to get no new flows; `eiproute drain` sets it to who asked: `root@gw1`. */
+/** Annotation of a Node that is to get no new flows; `eiproute drain` sets it to the name of who asked: `root@gw1`. */
 export const drainAnnotation = 'eiproute.io/drain';
 
 /** Annotation of a Node in which its agent tells what it serves. */
@@ -225,7 +225,10 @@ export function nameInside(name: string): string {
   return name.slice(name.indexOf(':') + 1);
 }
 
-/** Before a command of kubectl about an object with a {@link qualified} name; empty where there is one cluster. */
+/**
+ * What a person reads before a kubectl command about an object with a {@link qualified} name: `in cluster east: `;
+ * empty where there is one cluster.
+ */
 export function insideWords(name: string): string {
   const cluster = clusterOf(name);
   return cluster === undefined ? '' : `in cluster ${cluster}: `;

@@ -29,15 +29,15 @@ export interface Pool {
 export interface Nat {
   /**
    * What a node sees of a client: its address; an address of this gateway on the LAN; or one of these, at most one per
-   * family. Who reaches an EIP from the LAN, or from this host, is masqueraded in any case: the reply would not come back
-   * through this gateway.
+   * family. Clients on the LAN, and this host itself, are always masqueraded: their replies would not come back through
+   * this gateway.
    */
   readonly source: 'preserve' | 'masquerade' | readonly Ip[];
-  /** Networks beyond those that come in by the LAN whose packets are masqueraded. */
+  /** Further networks whose clients are masqueraded, beside those that come in by the LAN. */
   readonly inside: readonly Prefix[];
   /** What decides the node of a flow, where the Service does not ask for ClientIP. */
   readonly affinity: 'address' | 'connection';
-  /** Of the hash, the same on all gateways. */
+  /** Seed of the hash, the same on all gateways. */
   readonly seed: number;
 }
 
@@ -57,13 +57,13 @@ export interface Announce {
   /** The interface on which ARP and NDP are answered for EIPs; undefined: no pool is announced by layer 2. */
   readonly segment?: string;
   /**
-   * A family is announced while this host has the address of it, or the only one of them. At most one of each family;
-   * none: always.
+   * The addresses that make this gateway the active one, at most one per family. A family is announced while this host
+   * has the address of the family, or the only address where there is one; empty: always.
    */
   readonly active: readonly Ip[];
 }
 
-/** Two gateways that nobody told a seed must agree on it all the same. */
+/** The seed is a constant: two gateways whose configurations name none must agree on it. */
 export const defaultNat: Nat = { source: 'preserve', inside: [], affinity: 'address', seed: 1 };
 
 /** The part of a gateway's configuration that decides what is in the kernel. */
@@ -75,7 +75,7 @@ export interface Gateway {
   /** Routers of the default routes on the uplink, at most one per family; empty: other programs set them. */
   readonly defaultRoutes: readonly Ip[];
   readonly pools: readonly Pool[];
-  /** Of the pools that name none, and of EIPs that are in no pool any more. Absent: routed. */
+  /** The mode of the pools that name none, and of EIPs that are in no pool any more. Absent: routed. */
   readonly mode?: Mode;
   /** Absent: {@link defaultNat}. */
   readonly nat?: Nat;
@@ -91,7 +91,9 @@ export interface Gateway {
   readonly resilience: Resilience | undefined;
   /** Fields that the multipath hash uses: 'addresses' (policy 0) or 'ports' (policy 1). */
   readonly hash: 'addresses' | 'ports';
-  /** bytes of a TCP segment that a client gets at most, with hash 'ports'; undefined: what it asks for */
+  /**
+   * The largest TCP segment that a client is sent, in bytes, with hash 'ports'; undefined: what the client asks for.
+   */
   readonly segmentSize: number | undefined;
   /** `net.ipv4.fib_multipath_hash_seed`, the same on all gateways; undefined: the kernel's own, another on each host. */
   readonly hashSeed?: number;

@@ -120,7 +120,7 @@ export interface Sysctl {
   readonly value: string;
 }
 
-/** The families of nftables that we write to. The statement `dup` is there in `ip` and `ip6` only. */
+/** The families of nftables that we write to. Only `ip` and `ip6` have the statement `dup`. */
 export type NftFamily = 'arp' | 'inet' | 'ip' | 'ip6';
 
 /** What nftables knows a table by. */
@@ -139,22 +139,22 @@ export interface NftTable extends NftName {
   readonly digest: string;
 }
 
-/** The nodes of a nexthop group, as a map of the table of NAT and the chains that ask it; see nat.ts. */
+/** The nodes of a nexthop group, as a map in the NAT table and the chains that look it up; see nat.ts. */
 export interface NatGroup {
   readonly kind: 'nat-group';
-  /** That of the {@link NexthopGroup}. */
+  /** The id of the {@link NexthopGroup}. */
   readonly id: number;
   readonly protocol: number;
   readonly family: Family;
-  /** The node of each bucket. A flow goes to the bucket that its hash says. */
+  /** The node of each bucket. The hash of a flow selects its bucket. */
   readonly buckets: readonly Ip[];
-  /** Of the hash, the same on all gateways. */
+  /** Seed of the hash, the same on all gateways. */
   readonly seed: number;
   /** False: another program has changed its chains. */
   readonly intact: boolean;
 }
 
-/** An EIP in the table of NAT. What comes to it and to none of its ports is refused. */
+/** An EIP in the NAT table. Packets to the EIP and to none of its ports are rejected. */
 export interface NatEip {
   readonly kind: 'nat-eip';
   readonly eip: Ip;
@@ -168,17 +168,17 @@ export interface NatEip {
 export interface NatPort {
   readonly protocol: 'sctp' | 'tcp' | 'udp';
   readonly port: number;
-  /** 0: it has none, since another program has taken it out. */
+  /** 0: another program has removed it. */
   readonly nodePort: number;
   /** id of a {@link NatGroup}; 0: as with nodePort. */
   readonly group: number;
   /** What decides the node: the client's address, or its address and port. */
   readonly affinity: 'address' | 'connection';
-  /** Who may connect: sorted, none in another; empty: nobody; undefined: everybody. */
+  /** Networks whose clients may connect: sorted, none inside another; empty: no client; undefined: any client. */
   readonly ranges: readonly Prefix[] | undefined;
 }
 
-/** What is in nftables. */
+/** The kinds of objects that are in nftables. */
 export type NftObject = NftTable | NatGroup | NatEip;
 
 /** A network interface: the fields that routing depends on. */
@@ -189,13 +189,13 @@ export interface Link {
   readonly up: boolean;
   /** IFF_LOWER_UP: there is a carrier. Without it Linux refuses nexthops (ENETDOWN). */
   readonly carrier: boolean;
-  /** `02:00:5e:00:53:01`; absent: it has none of Ethernet. */
+  /** `02:00:5e:00:53:01`; absent: it has no Ethernet address. */
   readonly mac?: string;
   /** Its addresses with their prefix lengths. */
   readonly addresses: readonly LinkAddress[];
 }
 
-/** A link-layer address of VRRP (RFC 9568), for IPv4 or IPv6: two gateways have it, and one of them uses it. */
+/** A virtual link-layer address of VRRP (RFC 9568), for IPv4 or IPv6: two gateways have it, and one of them uses it. */
 export function isVirtualMac(mac: string): boolean {
   return /^00:00:5e:00:0[12]:/.test(mac);
 }
@@ -203,7 +203,7 @@ export function isVirtualMac(mac: string): boolean {
 export interface LinkAddress {
   readonly ip: Ip;
   readonly length: number;
-  /** The kernel still asks whether another host has it, and sends nothing from it; only of IPv6. */
+  /** Duplicate address detection is under way, and the kernel sends nothing from it; IPv6 only. */
   readonly tentative?: true;
 }
 
@@ -255,7 +255,7 @@ export function keyOf(object: KernelObject): Key {
   }
 }
 
-/** A hundred thousand of them are kept: join makes one flat string, and a template a tree of its parts. */
+/** A hundred thousand of these are kept: join makes one flat string, a template literal a tree of its parts. */
 export function routeKeyOf(table: number, dst: Prefix, metric: number): Key {
   return ['route', table, dst, metric].join(' ');
 }
@@ -382,9 +382,9 @@ function sameHops(a: readonly Hop[], b: readonly Hop[]): boolean {
 }
 
 /**
- * An object of ours announces an EIP, or an aggregate: a route that says that routing daemons may do it, or a proxy
- * neighbour, which answers for it. No other route of ours is a blackhole; BIRD reads no other type without a hop but
- * `unreachable` and `prohibit`, and `unreachable` are those of the pools.
+ * Whether an object of ours announces an EIP, or an aggregate: a blackhole route, which routing daemons announce, or a
+ * proxy neighbour, which answers for it. No other route of ours is a blackhole. Of the other types without a hop, BIRD
+ * reads `unreachable`, which the routes of the pools have, and `prohibit`.
  */
 export function isAnnouncement(object: KernelObject): boolean {
   return announcedBy(object) !== undefined;

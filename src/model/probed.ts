@@ -4,19 +4,20 @@ import { noProbePaths, type ProbePaths } from './probe-path.ts';
 /** What the gateway has seen of the nodes by itself: an input of the desire. */
 export interface Probed extends ProbedServices {
   /**
-   * What keeps traffic from addresses of nodes; most have no entry. The same map as long as nothing in it changes.
+   * Why addresses of nodes get no traffic, or no new flows; most have no entry. The same map as long as nothing in it
+   * changes.
    */
   readonly standings: ReadonlyMap<Ip, Standing>;
   /**
-   * Each node has answered or is silent, since packets can leave by the LAN. Before that, an answer of one node among
-   * several takes the flows of all: the kernel passes over members of a group whose address it is asking for.
+   * Each node has answered or is silent, since packets can leave by the LAN. Before that, the first node to answer
+   * takes the flows of all: the kernel skips members of a group whose link-layer address it does not know yet.
    */
   readonly areNodesHeard: boolean;
   /** The nodes that are to be asked for EIPs, one by one; the same object as long as nothing in it changes. */
   readonly probePaths: ProbePaths;
   /**
-   * The Services that began or ceased to wait for a node, to cover for one, or to be left by one, since the last call: `namespace/name`. What
-   * changed with the Service itself may be missing.
+   * The Services, as `namespace/name`, that have begun or ceased to wait for a node, to cover for one, or to be left by
+   * one, since the last call. Those whose change came with the Service itself may be missing.
    */
   takeTurned(): ReadonlySet<string>;
 }
@@ -24,13 +25,13 @@ export interface Probed extends ProbedServices {
 /** What the gateway has seen of the nodes, as far as it decides where the EIPs of Services go. */
 export interface ProbedServices {
   /**
-   * Nodes that get no traffic of a Service yet, by their names.
+   * The names of nodes that get no traffic of a Service yet.
    *
    * @param service `namespace/name`
    */
   waiting(service: string): Waiting;
   /**
-   * Nodes that had endpoints of a Service under Local until lately, by their names; those that have some again may be
+   * The names of nodes that had endpoints of a Service under Local until recently; nodes that have some again may be
    * among them.
    *
    * @param service `namespace/name`
@@ -39,8 +40,8 @@ export interface ProbedServices {
   /** The same object as long as nothing in it changes. */
   readonly formerNodes: FormerNodes;
   /**
-   * Nodes whose endpoints of a Service under Local all end, and that get its traffic still: the other nodes are only
-   * being told. By their names.
+   * The names of nodes on which all endpoints of a Service under Local are terminating, and which still get its traffic
+   * while the agents are being told.
    *
    * @param service `namespace/name`
    */
@@ -55,18 +56,15 @@ export interface ProbedServices {
  */
 export type Standing = 'silent' | 'draining' | 'drained' | 'waiting';
 
-/** What kube-proxy's own health check says of its node; unknown: it never answered, or nobody asks. */
+/** What kube-proxy's own health check says of its node; unknown: it never answered, or is not asked. */
 export type ProxyHealth = 'serves' | 'refuses' | 'gone' | 'unknown';
 
 /** Names of nodes. Each family has rules of its own. */
 export type ByFamily = Readonly<Record<Family, ReadonlySet<string>>>;
 
-/** Nodes that carried until lately, and carry no more whatever the Service: they were deleted, or left out. */
+/** Nodes that carried until recently, and that carry for no Service now: they were deleted, or are left out. */
 export interface FormerNodes {
-  /**
-   * The addresses of those that were deleted, by name, as they were last. Among them are nodes that were made anew with
-   * other addresses.
-   */
+  /** The last addresses of deleted nodes, by name. Among them are nodes that were recreated with other addresses. */
   readonly deleted: ReadonlyMap<string, readonly Ip[]>;
   /** Names of those that the others cover for under Cluster, by cluster; undefined: there is one, without a name. */
   readonly covered: ReadonlyMap<string | undefined, ByFamily>;

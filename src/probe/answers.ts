@@ -14,36 +14,36 @@ export interface AnswersInputs {
   waitingOf(service: string, of: Family): readonly Ip[];
 }
 
-/** An EIP of a Service that is asked for. */
+/** An EIP of a Service that nodes are asked for. */
 interface Open {
-  /** It is not answered by way of each node that gets its packets. */
+  /** Some node that gets its packets has not answered for it. */
   isUnanswered: boolean;
   readonly service: string;
   readonly eip: Ip;
   readonly ports: readonly number[];
   readonly since: number;
   readonly questions: Map<Ip, EipQuestion>;
-  /** When it was looked at first. */
+  /** When it was first looked at, in ms of the awake clock. */
   looked: number | undefined;
-  /** When it is to be looked at. */
+  /** When it is to be looked at next. */
   next: number;
 }
 
-/** EIPs that are looked at in one turn. */
+/** The most EIPs that are looked at in one turn. */
 const mostLooks = 200;
-/** More than these are not asked one by one. */
+/** With more open EIPs than these, an answer for one counts for those before it as well. */
 const manyOpen = 64;
-/** ms between two looks at an EIP of which nothing is heard: its nodes may be other ones */
+/** The most ms between two looks at an EIP without an answer: its nodes may have changed. */
 const longestRest = 250;
-/** ms; what kube-proxy hears of a Service and of its endpoints comes by two watches */
+/** ms that kube-proxy may hear of a Service and of its endpoints apart: these come by two watches */
 const apart = 1000;
 
 /**
- * Whether the dataplane of each node answers for the EIPs of a Service that are new. Nobody asks for those that had a route before
- * this program.
+ * Whether the dataplane of each node answers for the new EIPs of a Service. Nodes are not asked for EIPs that had a
+ * route before this program started.
  *
  * kube-proxy takes the Services in the order of their changes, and writes all that it knows at once. So with many EIPs
- * open at a time, a node that answers for one of them answers for those that came a second before it or more.
+ * open at a time, a node that answers for one of them answers for those that came a second or more before it.
  */
 export class Answers {
   readonly #inputs: AnswersInputs;
@@ -57,7 +57,7 @@ export class Answers {
   /** How many EIPs of a Service are unanswered. */
   readonly #counts = new Map<string, number>();
   readonly #heardUpTo = new Map<Ip, number>();
-  /** Which carrier is asked first: each time another one, so that a silence is over whoever answers. */
+  /** Which carrier is asked first: each time another one, so that any carrier that answers can end a silence. */
   #firstAsked = 0;
 
   constructor(inputs: AnswersInputs, inquiry: Inquiry) {
@@ -87,7 +87,7 @@ export class Answers {
     return this.#counts.has(service);
   }
 
-  /** What the Service's EIPs of the node's family came to by way of it; undefined: they were not asked for. */
+  /** The answer of a node for the Service's EIPs of its family; undefined: it was not asked for them. */
   answerOf(service: string, via: Ip): Answer | undefined {
     if (this.#open.size === 0) return undefined;
     const answers = eipsOf(this.#services.get(service)).flatMap(
@@ -97,8 +97,8 @@ export class Answers {
   }
 
   /**
-   * Reads a Service that has changed. An EIP is asked for when it is new, when it has no route since it had no endpoints, and
-   * by way of nodes that wait for the Service.
+   * Reads a Service that has changed. Nodes are asked for an EIP when it is new, and when it has no route because it
+   * had no endpoints; nodes that wait for the Service are always asked.
    *
    * @param service undefined: it is gone
    * @param how 'as it is': it was there before this program
@@ -155,10 +155,10 @@ export class Answers {
    * @param answered called with a Service of which no EIP is unanswered any more
    */
   turn(now: number, patience: number, answered: (service: string) => void, signal: AbortSignal): void {
-    // Those that it puts back stand at the end, and are not looked at twice.
+    // EIPs that are put back come last, and are not looked at twice in a turn.
     let left = Math.min(mostLooks, this.#active.size);
     for (const [id, open] of this.#active) {
-      // In a silence nobody is waited for: who was not asked has not answered either.
+      // In a silence the looks go on without room for questions: a node that was not asked has not answered either.
       if (left === 0 || !(this.#inquiry.hasRoom || this.#inquiry.isSilent)) return;
       left -= 1;
       this.#active.delete(id);
@@ -199,7 +199,8 @@ export class Answers {
       let question = questions.get(via);
       if (question === undefined) {
         if (isSilent && !hasRoom) return undefined;
-        // A question that had to wait for the few before it makes nobody wait for longer.
+        // In a silence the patience begins with the first look, so that the few questions at a time delay no EIP
+        // further.
         question = new EipQuestion(eip, via, ports, isSilent ? looked : now);
         questions.set(via, question);
       }
@@ -261,7 +262,7 @@ export class Answers {
     this.#parked.set(eip, parked);
   }
 
-  /** It is unanswered no more. */
+  /** Notes that it is answered. */
   #count(open: Open): void {
     open.isUnanswered = false;
     const count = (this.#counts.get(open.service) ?? 1) - 1;

@@ -32,7 +32,7 @@ export function segmentBlind(why: string, segment: string): Problem {
     code: 'segment-blind',
     severity: 'error',
     subject: `layer 2 on ${segment}`,
-    message: `nobody can be asked on ${segment} whether an EIP is taken, and nobody told where it is (${why}): this gateway begins to answer for no EIP`,
+    message: `hosts on ${segment} can neither be asked whether an EIP is taken, nor told where it is (${why}): this gateway begins to answer for no EIP`,
     advice: isForbidden
       ? 'the unit needs CAP_NET_RAW: link /usr/share/eiproute/layer2.conf into /etc/systemd/system/eiproute-gateway.service.d/, then systemctl daemon-reload and restart'
       : `ip link show dev ${segment}; it goes on trying`,

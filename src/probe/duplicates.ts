@@ -10,7 +10,7 @@ export interface DuplicatesOptions {
   readonly port: SegmentPort;
   /** ms; must never run backwards */
   readonly clock: () => number;
-  /** Called when another EIP is unique than before, or other problems are there. */
+  /** Called when the unique EIPs or the problems have changed. */
   readonly changed: () => void;
 }
 
@@ -21,55 +21,54 @@ export interface Segment {
 }
 
 /**
- * How often hosts are asked before an EIP is taken for unique, and ms between two questions, and after the last. RFC 5227
- * has up to 9 s in all, for a host whose switch port has just come up; a gateway is up for long, hosts answer within
- * a millisecond, and a claim that comes later is noticed too.
+ * Probes before an EIP counts as unique, and ms between two of them, and after the last. RFC 5227 allows up to 9 s in
+ * all, for a host whose switch port has just come up. A gateway has been up for long, hosts answer within a
+ * millisecond, and a later claim is noticed too.
  */
 const probes = 3;
 const probeEvery = 250;
-/** EIPs that are asked about at once, and ms to the next: every host of the segment gets each question. */
+/** EIPs that are probed at once, and ms to the next ones: every host of the segment receives each probe. */
 const mostAtOnce = 500;
 const sliceEvery = 25;
-/** ms after which hosts are asked again about an EIP that somebody claims */
+/** ms after which an EIP that another host claims is probed again */
 const againAfter = 30_000;
-/** ms after which it is tried again what the kernel has refused */
+/** ms after which packets that the kernel refused are tried again */
 const retryAfter = 2000;
 /** ms from the first announcement to each: frames get lost, and some caches take only one a second */
 const announceAt: readonly number[] = [0, 1000, 5000];
 /** ms; DEFEND_INTERVAL of RFC 5227, so that two hosts with one address do not fill the segment with claims */
 const defendEvery = 10_000;
 
-/** EIPs that are asked or told about together. */
+/** EIPs that are probed or announced together. */
 interface Batch {
   readonly ips: readonly Ip[];
-  /** Only who claims one from now on counts. */
+  /** Claims from before the first probe do not count. */
   readonly isAnew?: boolean;
-  /** How often that was done. */
+  /** How often the packets were sent. */
   sent: number;
-  /** ms, when it is done next */
+  /** When they are sent next, in ms of the clock. */
   due: number;
 }
 
 interface Entry {
   state: 'tentative' | 'unique' | 'duplicate';
-  /** Who claims it; of the latest claim. */
+  /** The link-layer address of the latest claim. */
   mac: string | undefined;
-  /** Somebody has claimed it since hosts were asked anew. */
+  /** Another host has claimed it since probing began anew. */
   isClaimed: boolean;
-  /** ms, when it was told last that it is here; undefined: never, or to all at once */
+  /** When a claim to it was last contradicted, in ms of the clock; undefined: never. */
   defended: number | undefined;
 }
 
 const none: readonly Problem[] = [];
 
 /**
- * Whether the EIPs that this gateway answers ARP and NDP for are its alone: duplicate address detection for hosts that
- * no kernel has the address of. An EIP is tentative until all hosts were asked and nobody has claimed it. It is listened
- * on: who claims an EIP later is told of, and the claim is contradicted, but the EIP is not given up, or any host could
- * take it from its clients by one packet.
+ * Duplicate address detection for the EIPs that this gateway answers ARP and NDP for: no kernel has these addresses, so
+ * no kernel does it. An EIP is tentative until it was probed and no host has claimed it. Later claims are reported and
+ * contradicted, but the EIP is not given up: otherwise any host could take it from its clients by one packet.
  *
- * Another gateway of ours has the same EIPs. It is known by the address that makes a gateway the active one: who claims
- * that is no stranger. What others ask before they take an address (an ARP probe) is no claim.
+ * Another gateway of ours has the same EIPs. It is recognized by the address that makes a gateway the active one: a
+ * host that claims this address is a gateway. An ARP probe, which a host sends before it takes an address, is no claim.
  */
 export class Duplicates implements Uniqueness {
   readonly #port: SegmentPort;
@@ -114,13 +113,13 @@ export class Duplicates implements Uniqueness {
     return turned;
   }
 
-  /** The EIPs that somebody else has, with its link-layer address. */
+  /** The EIPs that another host has, with the link-layer address of that host. */
   *duplicates(): Generator<readonly [eip: Ip, mac: string]> {
     for (const [eip, { state, mac }] of this.#entries)
       if (state === 'duplicate' && mac !== undefined) yield [eip, mac];
   }
 
-  /** EIPs that somebody else has now; packets in which others have claimed one, since the start. */
+  /** EIPs that another host has now; packets in which other hosts have claimed one, since the start. */
   get counts(): { readonly claimed: number; readonly claims: number } {
     return { claimed: [...this.duplicates()].length, claims: this.#claims };
   }
@@ -133,8 +132,8 @@ export class Duplicates implements Uniqueness {
   /**
    * @param segment undefined while there is none that packets can leave by
    * @param active the addresses that make a gateway the active one
-   * @param role a standby says nothing with a link-layer address that it shares with the active gateway: the switch would
-   *   send it the packets
+   * @param role a standby sends nothing from a link-layer address that it shares with the active gateway: the switch
+   *   would send it that gateway's packets
    */
   follow(segment: Segment | undefined, active: readonly Ip[], role: 'active' | 'standby' = 'active'): void {
     this.#active = active;
@@ -145,13 +144,13 @@ export class Duplicates implements Uniqueness {
     this.#asking = [];
     this.#telling = [];
     this.#gateways.clear();
-    // Other hosts may be there.
+    // The new segment may have other hosts.
     const all = [...this.#entries.keys()];
     this.#entries.clear();
     this.ask(all);
   }
 
-  /** Begins to ask about EIPs that are not known. */
+  /** Begins to probe those of the EIPs that are not known yet. */
   ask(eips: Iterable<Ip>): void {
     const fresh = [...eips].filter((eip) => !this.#entries.has(eip));
     if (fresh.length === 0) return;
@@ -167,18 +166,18 @@ export class Duplicates implements Uniqueness {
     this.#wake.abort();
   }
 
-  /** EIPs that are no business of this gateway any more. */
+  /** Forgets these EIPs, which this gateway has nothing to do with any more. */
   forget(eips: Iterable<Ip>): void {
     for (const eip of eips) this.#entries.delete(eip);
     this.#judge();
   }
 
-  /** Forgets all others. */
+  /** Forgets all EIPs but these. */
   retain(eips: ReadonlySet<Ip>): void {
     this.forget([...this.#entries.keys()].filter((eip) => !eips.has(eip)));
   }
 
-  /** The kernel answers for these from now on: all hosts are told. */
+  /** The kernel answers for these from now on: they are announced to all hosts. */
   answers(eips: readonly Ip[]): void {
     if (eips.length === 0) return;
     for (const eip of eips) this.#answered.add(eip);
@@ -187,7 +186,7 @@ export class Duplicates implements Uniqueness {
     this.#judge();
   }
 
-  /** The kernel answers for these already: a former process has told all hosts. */
+  /** The kernel answers for these already: a former process has announced them. */
   adopt(eips: Iterable<Ip>): void {
     for (const eip of eips) this.#answered.add(eip);
   }
@@ -198,7 +197,7 @@ export class Duplicates implements Uniqueness {
     if (eips.length > 0) this.#judge();
   }
 
-  /** Asks, tells and listens until the signal is aborted. */
+  /** Probes, announces and listens until the signal is aborted. */
   async run(signal: AbortSignal): Promise<void> {
     await Promise.all([this.#listen(signal), this.#speak(signal)]);
   }
@@ -219,7 +218,7 @@ export class Duplicates implements Uniqueness {
     return Math.max(0, next - this.#clock());
   }
 
-  /** Takes note of what others said. */
+  /** Takes in what other hosts sent. */
   async hear(heard: readonly Heard[]): Promise<void> {
     const contradicted: Ip[] = [];
     const suspected: Ip[] = [];
@@ -235,11 +234,12 @@ export class Duplicates implements Uniqueness {
         this.#claims += 1;
         if (entry.mac !== mac) isOther = true;
         entry.mac = mac;
-        // It may be the gateway that takes over: hosts are asked, and with them for the address of the active one.
+        // The claim may come from a gateway that takes over: the EIP is probed again, and with it the address of the
+        // active gateway.
         if (!entry.isClaimed && entry.state === 'unique') suspected.push(ip);
         entry.isClaimed = true;
       }
-      // Linux leaves ARP probes for proxies unanswered; a claim is contradicted once it is known for a stranger's.
+      // Linux does not answer ARP probes for proxies. A claim is contradicted once the host is known to be no gateway.
       if (kind === 'probe' || entry.state === 'duplicate') contradicted.push(ip);
     }
     if (suspected.length > 0) {
@@ -250,7 +250,7 @@ export class Duplicates implements Uniqueness {
     await this.#contradict(contradicted);
   }
 
-  /** Tells all hosts again that EIPs are here, each once in a while. */
+  /** Announces EIPs again, each at most once in {@link defendEvery}. */
   async #contradict(eips: readonly Ip[]): Promise<void> {
     const now = this.#clock();
     const due: Ip[] = [];
@@ -290,7 +290,7 @@ export class Duplicates implements Uniqueness {
         if (entry !== undefined) entry.isClaimed = false;
       }
     batch.due = now + probeEvery;
-    // The active gateway is known by its own address, before what it says of the EIPs is judged.
+    // The active gateway has to be recognized, by its own address, before its claims to the EIPs are judged.
     if (await this.#attempt(() => this.#port.probe([...this.#active, ...ips]))) batch.sent += 1;
   }
 
@@ -332,7 +332,7 @@ export class Duplicates implements Uniqueness {
     this.#isBound = true;
   }
 
-  /** @returns whether it went well; else the problem says it */
+  /** @returns false: it failed, and a problem says why */
   async #attempt(work: () => Promise<void>): Promise<boolean> {
     try {
       await work();

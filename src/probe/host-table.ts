@@ -10,15 +10,15 @@ interface Entry {
   readonly silentSince: number | undefined;
   /** ms since the epoch of the same moment */
   readonly silentAt: number | undefined;
-  /** Since when one that was silent answers again, in ms of the awake clock. */
+  /** Since when an address that was silent answers again, in ms of the awake clock. */
   readonly answersSince: number | undefined;
-  /** How often it fell silent, as long as {@link forgottenAfter} of answers do not lie between. */
+  /** How often it fell silent; forgotten after {@link forgottenAfter} of answers. */
   readonly losses: number;
   /** ms of the awake clock; when it was last trusted again */
   readonly trustedAt: number;
   /**
-   * Set while it may fail by a question of the time in which the LAN was lost: 'unread' since the LAN is back; 'asked', a question
-   * was under way then; 'failed', and nobody has asked since.
+   * Set while a failure may come from a question that was put while the LAN was lost: 'unread': not looked at since the
+   * LAN is back; 'asked': a question was under way then; 'failed': that question failed, and none was put since.
    */
   readonly excuse: 'unread' | 'asked' | 'failed' | undefined;
 }
@@ -27,8 +27,8 @@ interface Entry {
 export interface Look {
   readonly state: NeighbourState | undefined;
   /**
-   * 'reported': the kernel has just said that it failed. The next packet for a node makes INCOMPLETE of FAILED, often
-   * before its state is read: only an answer contradicts the report.
+   * 'reported': the kernel has just reported that it failed. The next packet for the node turns FAILED into INCOMPLETE,
+   * often before the state is read: only an answer contradicts the report.
    */
   readonly failed: 'reported' | 'unreported';
   /** On the awake clock. */
@@ -69,7 +69,7 @@ const unknown: Entry = {
   excuse: undefined,
 };
 
-/** Other programs go on asking while no packet can leave, and the kernel keeps what came of it. */
+/** While no packet can leave, other programs still make the kernel ask, and the kernel keeps the failures. */
 const back: Entry = { ...unknown, excuse: 'unread' };
 
 /** The addresses of the nodes, as the kernel saw them; kept up to date by looks. No clock of its own. */
@@ -77,14 +77,14 @@ export class HostTable {
   readonly #entries = new Map<Ip, Entry>();
   #silent = 0;
   #fixed = 0;
-  /** Those that failed by a question of the time in which the LAN was lost. */
+  /** The number of entries with an excuse. */
   #excused = 0;
 
   /**
    * Keeps these addresses and no others.
    *
-   * @param how 'anew': nothing is known of them any more; 'back': the same, and the LAN was lost: who failed before it was
-   * asked again is not silent
+   * @param how 'anew': forgets what is known of them; 'back': the same after the LAN was lost: an address that fails
+   *   before it is asked again is not silent
    */
   follow(ips: Iterable<Ip>, how: 'as they are' | 'anew' | 'back'): void {
     const before = new Map(this.#entries);
@@ -98,7 +98,7 @@ export class HostTable {
 
   /** The kernel begins to ask: a question that is under way goes on. */
   asks(ips: Iterable<Ip>): void {
-    // Several times a second, and mostly nobody is.
+    // Called several times a second; mostly no entry has an excuse.
     if (this.#excused === 0) return;
     for (const ip of ips) {
       const entry = this.#entries.get(ip);
@@ -108,7 +108,7 @@ export class HostTable {
     }
   }
 
-  /** Nothing is known of anybody: the kernel cannot be asked. */
+  /** Forgets all states: the kernel cannot be asked. */
   forget(): void {
     for (const ip of this.#entries.keys()) this.#entries.set(ip, unknown);
     this.#count();
@@ -122,7 +122,7 @@ export class HostTable {
     return [...this.#entries.keys()];
   }
 
-  /** Whom the kernel may be made to ask: not those whose link-layer address somebody has fixed (NUD_PERMANENT). */
+  /** The addresses that the kernel may be made to ask: not those with a fixed link-layer address (NUD_PERMANENT). */
   get asked(): readonly Ip[] {
     return this.ips.filter((ip) => this.#entries.get(ip)?.state !== 'PERMANENT');
   }
@@ -224,7 +224,10 @@ function next(before: Entry, { state: read, failed, now, since, at }: Look): Ent
   }
 }
 
-/** Of an entry that has neither answered nor failed. A question that begins after a failure is one of the LAN that is back. */
+/**
+ * The excuse of an entry that has neither answered nor failed. A question that begins after a failure is put on the LAN
+ * that is back.
+ */
 function excuseOf(before: Entry['excuse'], state: NeighbourState | undefined): Entry['excuse'] {
   if (state === undefined) return before === 'failed' ? before : undefined;
   return before === 'unread' || before === 'asked' ? 'asked' : undefined;
@@ -234,15 +237,15 @@ function lossesAt({ losses, silentSince, trustedAt }: Entry, now: number): numbe
   return silentSince === undefined && now - trustedAt >= forgottenAfter ? 0 : losses;
 }
 
-/** ms; twice as long with each loss: a node that comes and goes takes its share of connections down each time. */
+/**
+ * ms for which it must answer; doubled with each loss: a node that comes and goes breaks its share of connections each
+ * time.
+ */
 export function steadyAfter(losses: number): number {
   return Math.min(steadyFor * 2 ** Math.max(0, losses - 1), longestSteady);
 }
 
-/**
- * An entry that failed becomes INCOMPLETE with the next question, and an unused one is forgotten: neither says anything
- * new.
- */
+/** A failed entry becomes INCOMPLETE with the next question, and the kernel forgets an unused one: neither is news. */
 function answerOf(state: NeighbourState | undefined): 'answers' | 'silent' | 'as before' {
   switch (state) {
     case 'REACHABLE':

@@ -17,24 +17,32 @@ interface Question {
 
 export interface HungNodesOptions {
   readonly ask: (ip: Ip, port: number) => Question;
-  /** 0: that program is asked nowhere, and no node is believed to be hung */
+  /** 0: that program is not asked, and no node is believed to hang */
   readonly ports: () => ProgramPorts;
-  /** When more than this part of the nodes hangs at once, it is doubted. */
+  /** When more than this share of the nodes seems to hang at once, that is doubted. */
   readonly share: () => number;
   /** ms; must never run backwards */
   readonly clock: () => number;
-  /** Called when another node hangs or runs again, or the problems are others. */
+  /** Called when the nodes that hang or the problems have changed. */
   readonly changed: () => void;
 }
 
-/** ms between two looks while an answer takes long, and the most that one counts for. Between two portions of questions 333 pass. */
+/**
+ * ms between two looks while an answer takes long, and the most that one look counts for. Portions of questions are 333
+ * ms apart.
+ */
 const pace = 100;
 const longest = 400;
-/** ms after which a kube-proxy that has not answered is asked anew, and the kubelet with it. It answers within one, and within 100 under load. */
+/**
+ * ms after which a kube-proxy that has not answered is asked again, and the kubelet with it. kube-proxy answers within
+ * 1 ms, and within 100 ms under load.
+ */
 const quick = 300;
-/** ms that both have then */
+/** ms that both have to answer then */
 const patience = 1000;
-/** ms after which a node that hangs is asked anew: a machine that was started again knows nothing of the old connections. */
+/**
+ * ms after which a node that hangs is asked by new connections: a machine that was rebooted does not know the old ones.
+ */
 const renewal = 5000;
 /** ms after which a kubelet that did not answer is tried again: doubled each time. */
 const retryFirst = 1000;
@@ -59,10 +67,10 @@ interface Kubelet {
 }
 
 /**
- * Whether a node hangs that is being asked.
+ * Whether a node that is being asked hangs.
  *
- * Both programs must be silent behind connections that the kernel took: one that says anything, or whose port is closed, does not
- * hang, and a connection that does not stand says nothing. So what was known before holds then.
+ * Both programs must be silent on connections that the kernel has accepted. An answer, or a closed port, shows that the
+ * node does not hang. A connection that is not established shows nothing: then the former verdict stays.
  */
 export function hangs(before: boolean, states: readonly PortState[]): boolean {
   if (states.some(speaks)) return false;
@@ -75,15 +83,15 @@ function speaks(state: PortState): boolean {
 }
 
 /**
- * Which nodes hang: the kernel answers ARP and takes connections, and no program runs, since all are stopped, or wait for memory
- * or a disk.
+ * Which nodes hang: the kernel answers ARP and takes connections, but no program runs, because all are stopped, or wait
+ * for memory or a disk.
  *
- * kube-proxy's health check is asked all the time. When an answer takes long, kube-proxy is asked anew, and the kubelet with it, if
- * it ever answered. A kube-proxy that is silent alone is no reason to drain: its rules forward on.
+ * kube-proxy's health check is asked all the time. When an answer takes long, kube-proxy is asked again, and the
+ * kubelet with it, if it ever answered. A silent kube-proxy alone is no reason to drain: its rules go on forwarding.
  */
 export class HungNodes {
   readonly #options: HungNodesOptions;
-  /** It counts the looks: what came while this program was stopped has been read before the next one. */
+  /** It advances with the looks: answers that came while this program was stopped are read before the next look. */
   readonly #clock: AwakeClock;
   #targets: readonly ProxyTarget[] = [];
   #names: ReadonlyMap<Ip, readonly string[]> = new Map();
@@ -95,7 +103,7 @@ export class HungNodes {
   readonly #checks = new Map<Ip, Check>();
   #hung: ReadonlySet<string> = new Set();
   #problems: readonly Problem[] = [];
-  /** Where every answer comes at once, nothing wakes up for them. */
+  /** They rest while every answer comes at once. */
   readonly #looks = new LimitLooks({ pace, isIdle: () => this.#isIdle, look: () => this.look() });
 
   constructor(options: HungNodesOptions) {
@@ -131,7 +139,7 @@ export class HungNodes {
     return health;
   }
 
-  /** This program is awake, some time after a question was put: looks often from now on, where an answer is awaited still. */
+  /** Called some time after a question was put: begins to look often, if an answer is still awaited. */
   wake(): void {
     if (this.#isIdle) return;
     this.look();
@@ -189,7 +197,7 @@ export class HungNodes {
     this.#checks.set(ip, { questions, since: now, hungSince });
   }
 
-  /** Of a node that hangs the connections stay open: a program that runs again answers there at once. */
+  /** The connections to a node that hangs stay open: a program that runs again answers on them at once. */
   #read(ip: Ip, check: Check, now: number): void {
     const states = check.questions.map(({ state }) => state);
     const took = now - check.since;
@@ -223,7 +231,7 @@ export class HungNodes {
         ip,
         silentSince: this.#checks.get(ip)?.hungSince,
       }));
-      // All that hang at once have been asked when every node has had its turn.
+      // Nodes that began to hang together have all been asked once every node has had its turn.
       const together = 1000 * Math.max(1, signals.length / mostPerSecond) + 500;
       const { silent, doubts } = judge(signals, { share: this.#options.share(), now, together });
       for (const ip of silent)

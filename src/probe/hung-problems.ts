@@ -35,6 +35,6 @@ export function doubtedHung({ of, kind, asked }: Doubt, names: readonly string[]
       kind === 'all'
         ? `no program seems to run on any of the nodes (${list}): their ${what}. The fault is probably this gateway or a firewall, and no node drains for it`
         : `no program seems to run on ${names.length} of ${asked} nodes (${list}): their ${what}. They fell silent together, so this is doubted, and they stay in use for ${doubtFor / 1000} s`,
-    advice: 'see to the load of this gateway (top, vmstat 1), and to firewalls between it and the nodes',
+    advice: 'check the load of this gateway (top, vmstat 1), and firewalls between it and the nodes',
   };
 }

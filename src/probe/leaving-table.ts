@@ -9,12 +9,12 @@ const none: ByFamily = { 4: nobody, 6: nobody };
 const noTimes: ReadonlyMap<string, number> = new Map();
 
 /**
- * Nodes whose endpoints of a Service under Local all end, while another node has ready ones. On these nodes kube-proxy
- * sends new connections to those that still serve.
+ * Nodes on which all endpoints of a Service under Local are terminating, while another node has ready ones. kube-proxy
+ * on these nodes sends new connections to the terminating endpoints that still serve.
  */
 export function endingNodes({ endpoints, externalTrafficPolicy }: Service, of: Family): ReadonlySet<string> {
   if (externalTrafficPolicy !== 'Local') return nobody;
-  // As nearly always: every Service under Local comes by here.
+  // The usual case, and a fast path: every Service under Local passes here.
   if (!endpoints.some(isEnding)) return nobody;
   const ready = new Set<string>();
   const ending = new Set<string>();
@@ -46,27 +46,27 @@ export interface LeavingInputs {
 }
 
 export interface LeavingTerms {
-  /** ms between the moment in which the agents can read it and the traffic that follows */
+  /** ms from the moment when agents can read of a leave until its traffic moves */
   readonly lead: number;
-  /** ms after which the traffic moves though nobody could be told */
+  /** ms after which the traffic moves even if no agent could be told */
   readonly longest: number;
-  /** ms for which a node that has ready endpoints again is still told of: its traffic comes back first */
+  /** ms for which agents are still told of a node that has ready endpoints again: its traffic comes back first */
   readonly after: number;
-  /** The most pairs of an EIP and a node that are told at a time. */
+  /** The most pairs of an EIP and a node that agents are told of at a time. */
   readonly most: number;
 }
 
-/** A node that leaves a Service in one family. Times are ms of a clock that the caller looks at. */
+/** A node that leaves a Service in one family. Times are ms of the caller's clock. */
 interface Leave {
   readonly service: string;
   readonly of: Family;
   readonly node: string;
   readonly since: number;
-  /** EIPs of which the agents are told; 0: they are not told. */
+  /** The number of EIPs that agents are told of; 0: they are not told. */
   pairs: number;
-  /** It gets traffic still. */
+  /** It still gets traffic. */
   isAhead: boolean;
-  /** Since when the agents can read it; undefined: they cannot yet. */
+  /** Since when agents can read of it; undefined: they cannot yet. */
   readable: number | undefined;
   /** Since when it has ready endpoints again; undefined: it has none. */
   back: number | undefined;
@@ -74,30 +74,30 @@ interface Leave {
 
 interface Entry {
   carrying: ByFamily;
-  /** By node and family; undefined: none has left it yet, as with nearly all. */
+  /** By node and family; undefined: no node has left it so far, as with nearly all Services. */
   leaves: Map<string, Leave> | undefined;
 }
 
 /**
  * Which nodes leave which Services under Local, kept up to date by what changes: {@link endingNodes} is its rule. The
- * other nodes are told first, and the traffic moves later.
+ * agents are told first, and the traffic moves later.
  */
 export class LeavingTable {
   readonly #inputs: LeavingInputs;
   readonly #entries = new Map<string, Entry>();
-  /** All that are left in some way. */
+  /** The leaves of all Services. */
   readonly #leaves = new Set<Leave>();
-  /** By Service: those that get traffic still; only such with any. */
+  /** The nodes that still get traffic, by Service; a Service without any is absent. */
   readonly #ahead = new Map<string, ByFamily>();
   #turned = new Set<string>();
-  /** Of all leaves. */
+  /** The pairs of all leaves. */
   #pairs = 0;
 
   constructor(inputs: LeavingInputs) {
     this.#inputs = inputs;
   }
 
-  /** The nodes that get the traffic of the Service `namespace/name` still. */
+  /** The nodes that still get the traffic of the Service `namespace/name`. */
   of(service: string): ByFamily {
     return this.#ahead.get(service) ?? none;
   }
@@ -138,7 +138,7 @@ export class LeavingTable {
     return this.#leaves.size === 0;
   }
 
-  /** A node gets traffic that is to move soon. */
+  /** Some node still gets traffic that is to move soon. */
   get isAhead(): boolean {
     return this.#ahead.size > 0;
   }
@@ -147,8 +147,8 @@ export class LeavingTable {
    * Reads a Service that may have changed.
    *
    * @param left undefined: it is gone, or not under Local
-   * @param agents 'told': they are told what is published now. A node that was never seen to carry, as after a start of
-   *   this program, is left at once all the same: its traffic is with others already.
+   * @param agents 'told': agents read what is published. A node that was never seen to carry, as after a start of this
+   *   program, loses the traffic at once all the same: other nodes have it already.
    */
   read(key: string, left: LeftService | undefined, agents: 'told' | 'not told', now: number): void {
     const entry = this.#entries.get(key);
@@ -192,7 +192,8 @@ export class LeavingTable {
   }
 
   #end(entry: Entry, leave: Leave, carrying: ReadonlySet<string>, now: number): void {
-    // What it had ends with its endpoints. With others in their place it goes on, and gets the traffic again.
+    // Its flows end with its endpoints. If new endpoints are in their place, the node carries again, and agents are
+    // told of it for a while longer.
     if (carrying.has(leave.node) && leave.pairs > 0) {
       leave.isAhead = false;
       leave.back ??= now;
@@ -202,7 +203,7 @@ export class LeavingTable {
     this.#forget(leave);
   }
 
-  /** Tells nobody of it any more. */
+  /** Agents are told of it no more. */
   #forget(leave: Leave): void {
     this.#pairs -= leave.pairs;
     leave.pairs = 0;
@@ -269,7 +270,7 @@ export class LeavingTable {
         this.#forget(leave);
         isAny = true;
       } else if (isOver) {
-        // The entry knows it still, so that it does not begin anew.
+        // The entry keeps the leave, so that it does not begin again.
         isAny ||= leave.pairs > 0;
         this.#forget(leave);
       }

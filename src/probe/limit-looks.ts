@@ -1,4 +1,4 @@
-import { rest } from './rest.ts';
+import { Rests } from './rests.ts';
 
 export interface LimitLooksOptions {
   /** ms between two looks */
@@ -28,10 +28,11 @@ export class LimitLooks {
   async run(signal: AbortSignal): Promise<void> {
     const { pace, isIdle, look } = this.#options;
     signal.addEventListener('abort', () => this.#wake.resolve(), { once: true });
+    const rests = new Rests(signal);
     while (!signal.aborted) {
       await this.#wake.promise;
       this.#wake = Promise.withResolvers();
-      while (!isIdle() && (await rest(pace, signal))) look();
+      while (!isIdle() && (await rests.take(pace))) look();
     }
   }
 }

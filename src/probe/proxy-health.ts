@@ -2,7 +2,7 @@ import type { Ip } from '../model/ip.ts';
 import type { ProxyHealth } from '../model/probed.ts';
 import { AwakeClock } from './awake-clock.ts';
 import type { Health } from './health-port.ts';
-import { rest } from './rest.ts';
+import { Rests } from './rests.ts';
 
 /** What is known of one node's kube-proxy. */
 export interface Known {
@@ -113,6 +113,7 @@ export class ProxyHealths {
 
   /** Asks until the signal is aborted: every node once in a turn, evenly spread over it. */
   async run(signal: AbortSignal): Promise<void> {
+    const rests = new Rests(signal);
     while (!signal.aborted) {
       this.#clock.now();
       const targets = this.#targets;
@@ -122,17 +123,17 @@ export class ProxyHealths {
       const portion = port === 0 ? 0 : Math.max(1, Math.min(few, mostAtOnce));
       for (let at = 0; portion > 0 && at < targets.length; at += portion) {
         for (const target of targets.slice(at, at + portion)) this.#ask(target, port, signal);
-        if (!(await this.#rest(pace / portionsPerSecond, signal))) return;
+        if (!(await this.#rest(pace / portionsPerSecond, rests))) return;
         this.#clock.now();
       }
       const portions = portion === 0 ? 0 : Math.ceil(targets.length / portion);
       const left = pace * (1 - portions / portionsPerSecond);
-      if (left > 0 && !(await this.#rest(left, signal))) return;
+      if (left > 0 && !(await this.#rest(left, rests))) return;
     }
   }
 
-  async #rest(ms: number, signal: AbortSignal): Promise<boolean> {
-    if (!(await rest(ms, signal))) return false;
+  async #rest(ms: number, rests: Rests): Promise<boolean> {
+    if (!(await rests.take(ms))) return false;
     this.#options.woke();
     return true;
   }

@@ -51,7 +51,7 @@ export function doubted(
     severity: 'error',
     subject: `${kind === 'all' ? 'all' : 'many'} nodes (IPv${of})`,
     message,
-    advice: `see to the switch and to ${lan} of this gateway: ip -s link show ${lan}; ip -${of} neigh show dev ${lan}`,
+    advice: `check the switch, and ${lan} of this gateway: ip -s link show ${lan}; ip -${of} neigh show dev ${lan}`,
   };
 }
 

@@ -7,7 +7,7 @@ import { AwakeClock } from './awake-clock.ts';
 import { HostTable, type Look } from './host-table.ts';
 import { type Doubt, doubtFor, judge } from './judge.ts';
 import { blind, doubted, flappingNode, silentNode } from './reachability-problems.ts';
-import { rest } from './rest.ts';
+import { Rests } from './rests.ts';
 import { fewAddresses, schedule, siblings } from './schedule.ts';
 import type { Targets } from './targets.ts';
 
@@ -21,7 +21,7 @@ export interface ReachabilityOptions {
   readonly clock: () => number;
   /** ms since the epoch */
   readonly time: () => number;
-  /** Called when other nodes are silent than before, or other problems are there. */
+  /** Called when the silent nodes or the problems have changed. */
   readonly changed: () => void;
 }
 
@@ -32,21 +32,20 @@ const mostAtOnce = 400;
 const longestLook = 1000;
 
 /**
- * Turns after which all entries are looked at. One that was fixed may be an ordinary one again, and one that is
- * REACHABLE may be so by an old timer: nothing tells of either.
+ * Turns between two looks at all entries. A fixed entry may have become an ordinary one, and an entry may be REACHABLE
+ * by an old timer: no notification reports either.
  */
 const turnsOfAll = 64;
 
-/** ms for which a look is young enough for who asks */
+/** ms for which a look counts as up to date */
 const young = 1000;
 
 const none: readonly Problem[] = [];
 const nobody: Targets = { lan: undefined, nodes: [] };
 
 /**
- * Whether the nodes are there. It is the kernel that asks, by ARP and NDP, and counts the answers: this program only
- * sees to it that nodes without traffic are asked as well, and reads who failed. So no stall of ours makes a node
- * silent.
+ * Whether the nodes answer ARP and NDP. The kernel asks them, and waits for the answers. This program makes the kernel
+ * ask nodes without traffic as well, and reads which of them failed. So a stall of this program makes no node silent.
  */
 export class Reachability {
   readonly #port: NeighbourPort;
@@ -57,13 +56,13 @@ export class Reachability {
   readonly #changed: () => void;
   readonly #table = new HostTable();
   #targets = nobody;
-  /** Of each turn: what is sent at once, one after the other. */
+  /** For each turn, the batches of addresses that are asked one after the other. */
   #turns: readonly (readonly (readonly Ip[])[])[] = [[]];
   /** The kernel was not asked about these yet. */
   #fresh: readonly Ip[] = [];
   #silent: ReadonlySet<Ip> = new Set();
   #unheard: ReadonlySet<Ip> = new Set();
-  /** Everybody has answered, or is silent, since this LAN is there. Who comes later does not change it. */
+  /** Every node has answered or is silent, since this LAN is there. Nodes that come later do not change it. */
   #isHeard = false;
   /** The LAN went away while it was watched. */
   #wasLost = false;
@@ -86,12 +85,14 @@ export class Reachability {
     return this.#silent;
   }
 
-  /** The same, with those whose silence is doubted. */
+  /** Nodes that do not answer, with those whose silence is doubted; the same set as long as they are the same. */
   get unheard(): ReadonlySet<Ip> {
     return this.#unheard;
   }
 
-  /** Everybody has answered, or is silent, since packets can leave by the LAN; true while the kernel cannot be asked. */
+  /**
+   * Every node has answered or is silent, since packets can leave by the LAN; true while the kernel cannot be asked.
+   */
   get isHeard(): boolean {
     return this.#isHeard;
   }
@@ -125,7 +126,7 @@ export class Reachability {
     this.#judge();
   }
 
-  /** Divides those that are asked into turns, and these into what is sent at once. Who was not heard yet is asked always. */
+  /** Divides the addresses into turns, and each turn into batches. Until every node was heard, each turn asks all. */
   #slice(): void {
     const { asked } = this.#table;
     if (!this.#isHeard) {
@@ -133,7 +134,7 @@ export class Reachability {
       return;
     }
     const { always, seldom } = schedule(asked, this.#targets.nodes, new Set(this.#table.silent));
-    // The same lists in each turn: what is sent for one is written once.
+    // The same arrays in each turn: the port encodes the packets of an array once.
     const slices = slicesOf(always);
     this.#turns = seldom.map((some) => [...slices, ...slicesOf(some)]);
   }
@@ -165,10 +166,12 @@ export class Reachability {
   }
 
   async #ask(signal: AbortSignal): Promise<void> {
+    const rests = new Rests(signal);
     let turn = 0;
     while (!signal.aborted) {
-      // Read before the first question, which makes INCOMPLETE of FAILED. Who was silent then has been so for long.
-      // More may come while they are read: nobody is asked unread, for to ask makes an ordinary entry of a fixed one.
+      // Read before the first question, which turns FAILED into INCOMPLETE. An address that is silent here has been so
+      // for long. More may come during the read; none is asked before it is read, since asking turns a fixed entry into
+      // an ordinary one.
       while (this.#fresh.length > 0) {
         const fresh = this.#fresh;
         this.#fresh = [];
@@ -183,24 +186,24 @@ export class Reachability {
           this.#table.asks(slice);
           await this.#try(() => this.#port.solicit(lan.index, slice));
         }
-        if (!(await rest(this.#every() / slices.length, signal))) return;
+        if (!(await rests.take(this.#every() / slices.length))) return;
         this.#clock.now();
       }
-      if (slices.length === 0 && !(await rest(this.#every(), signal))) return;
+      if (slices.length === 0 && !(await rests.take(this.#every()))) return;
       turn += 1;
-      // Who is asked for the first time is waited for.
+      // Until every node was heard, each may have answered since.
       const expected = this.#isHeard ? this.#table.silent : this.#table.ips;
       if (!isOfAll(turn)) await this.#read(expected, this.#clock.now(), signal);
       else {
         await this.#read(this.#table.ips, this.#clock.now(), signal);
         await this.#expire();
       }
-      // What is told of nodes that flap ends with the time.
+      // Problems of nodes that flap end with time.
       if (this.#problems.length > 0) this.#judge();
     }
   }
 
-  /** The kernel asks everybody again, whatever its timers were when they answered last. */
+  /** Makes the kernel ask all reachable addresses again, whatever its timers were when they answered last. */
   async #expire(): Promise<void> {
     const { lan } = this.#targets;
     const { reachable } = this.#table;
@@ -234,7 +237,7 @@ export class Reachability {
     if (this.#unheard !== silent) await this.#askOthers(this.#unheard.difference(silent));
   }
 
-  /** The other addresses of nodes that have just fallen silent are asked at once, where they were asked seldom. */
+  /** Asks the other addresses of nodes that have just fallen silent at once, where these are asked seldom. */
   async #askOthers(silent: ReadonlySet<Ip>): Promise<void> {
     if (this.#table.ips.length <= fewAddresses) return;
     this.#slice();
@@ -246,7 +249,7 @@ export class Reachability {
     await this.#try(() => this.#port.solicit(lan.index, others));
   }
 
-  /** @returns undefined when the kernel could not be asked: then nothing is known of anybody */
+  /** @returns undefined when the kernel could not be asked: then no state is known */
   async #try<T>(work: () => Promise<T>): Promise<T | undefined> {
     try {
       return await work();
@@ -311,7 +314,7 @@ function slicesOf(ips: readonly Ip[]): readonly (readonly Ip[])[] {
   return Array.from({ length: count }, (_, nth) => ips.filter((_ip, i) => i % count === nth));
 }
 
-/** Soon after a node is new, and then less often: the round that sets the timers of the kernel may come after the first question. */
+/** Often at first, then less: the round that sets the timers of the kernel may come after the first question. */
 function isOfAll(turn: number): boolean {
   return turn % turnsOfAll === 0 || (turn < turnsOfAll && Number.isInteger(Math.log2(turn)));
 }

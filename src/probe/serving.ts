@@ -6,7 +6,7 @@ import { AwakeClock } from './awake-clock.ts';
 import type { Answer } from './eip-question.ts';
 import type { Health } from './health-port.ts';
 import type { LateNode } from './late-nodes.ts';
-import { rest } from './rest.ts';
+import { Rests } from './rests.ts';
 import { type Question, type ServingInputs, ServingTable } from './serving-table.ts';
 
 export interface ServingOptions extends ServingInputs {
@@ -86,12 +86,13 @@ export class Serving {
   /** Asks until the signal is aborted. */
   async run(signal: AbortSignal): Promise<void> {
     signal.addEventListener('abort', () => this.#wake.resolve(), { once: true });
+    const rests = new Rests(signal);
     while (!signal.aborted) {
       await this.#wake.promise;
       this.#wake = Promise.withResolvers();
       if (signal.aborted) return;
       this.#clock.now();
-      while (!this.#table.isIdle && (await rest(pace, signal))) this.#turn(signal);
+      while (!this.#table.isIdle && (await rests.take(pace))) this.#turn(signal);
     }
   }
 

@@ -29,8 +29,8 @@ export interface GuardInputs {
   /** The hold time is over, or an operator agrees. */
   readonly agreed: boolean;
   /**
-   * Deletes of routes that an operator let go one by one in the present hold, each with the Service that loses it. They
-   * still count, also when they are done: the others must not go because of them.
+   * Deletes of routes that an operator released one by one in the present hold, each with the Service that loses the
+   * route. They still count, even when they are done: they must not make room for others.
    */
   readonly released: ReadonlyMap<Key, string>;
   /** ms since the epoch when the hold ends by itself */
@@ -46,16 +46,16 @@ export interface GuardInputs {
 /**
  * Holds changes back so that what forwards packets is not withdrawn on wrong information.
  *
- * - Nothing is deleted before every list has come in that could still name it, but for announcements and the standby filter:
- *   these are withdrawn with their own reason (the LAN is gone, the gateway drains, it takes over), and stay by themselves
- *   where the route of their EIP is held. A cluster that cannot be read holds back the deletes of no other.
+ * - An object is not deleted before every list has come in that could still name it. Announcements and the standby
+ *   filter are: they have reasons of their own (the LAN is gone, the gateway drains, it takes over), and stay where the
+ *   route of their EIP is held. A cluster that cannot be read holds back the deletes of no other.
  * - When more than a set share of our routes would vanish within a window of time, they wait.
- * - When more than a set share of the nexthops that carry traffic would vanish, the changes that take traffic off
- *   them wait. A list of nodes that is suddenly short looks just like this.
+ * - When more than a set share of the nexthops that carry traffic would vanish, the changes that take traffic off them
+ *   wait. A list of nodes that is suddenly short looks just like this.
  *
- * Only what a list lacks is counted and held. A change that the cluster shows the reason of is evident, and goes.
+ * Only what a list lacks is counted and held. A change whose reason the cluster shows is evident, and goes.
  *
- * What these still reference waits with them: see `unpinned` in diff.ts.
+ * Objects that a held one references wait with it: see `unpinned` in diff.ts.
  */
 export function guard(due: readonly PlannedChange[], inputs: GuardInputs): Guarded {
   if (inputs.complete) return guardListed(due, inputs);
@@ -77,7 +77,7 @@ export function guard(due: readonly PlannedChange[], inputs: GuardInputs): Guard
   };
 }
 
-/** A list that is missing could name what is to be deleted. */
+/** A missing list could still name the object. */
 function waitsForLists(one: PlannedChange, { isDecided }: GuardInputs): boolean {
   const object = changeObject(one.change);
   const isFilter = object.kind === 'nft' && isStandbyFilter(object);
@@ -85,8 +85,8 @@ function waitsForLists(one: PlannedChange, { isDecided }: GuardInputs): boolean 
 }
 
 /**
- * The change leads a group to further nodes, while a route leads to it that a missing list may name: that EIP may have no
- * endpoint there. A node that is only left out goes.
+ * The change adds nodes to a group, while a route that is kept for a missing list uses the group: its EIP may have no
+ * endpoint on them. A change that only removes nodes goes.
  */
 function leadsElsewhere(change: Change, kept: ReadonlySet<number | undefined>): boolean {
   if (kept.size === 0 || change.verb !== 'replace') return false;
@@ -141,8 +141,8 @@ function guardListed(due: readonly PlannedChange[], inputs: GuardInputs): Guarde
 }
 
 /**
- * The change of a group to where the endpoints of its EIPs have moved, while a route that waits leads to it as well: that
- * EIP has no endpoint there. The others come to another group.
+ * The change moves a group to where the endpoints of its EIPs have gone, while a route that waits uses the group as
+ * well: that EIP has no endpoint there. The other EIPs get another group.
  */
 function followsOthers(
   change: Change,
@@ -159,7 +159,7 @@ function carries(object: KernelObject): boolean {
   return object.kind === 'route' && object.nhid !== undefined;
 }
 
-/** The deletes of nexthops that carry traffic now and whose end the cluster does not show, by their keys. */
+/** The deletes of nexthops that carry traffic now, and whose reason the cluster does not show, by their keys. */
 function vanishing(
   due: readonly PlannedChange[],
   have: ReadonlyMap<Key, KernelObject>,
@@ -185,7 +185,7 @@ function vanishing(
   return result;
 }
 
-/** The change moves or withdraws what leads to one of these nexthops. */
+/** The change moves or withdraws a route or a group that leads to one of these nexthops. */
 function takesOff(
   change: Change,
   leaving: ReadonlyMap<Key, PlannedChange>,

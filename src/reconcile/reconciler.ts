@@ -152,7 +152,7 @@ export class Reconciler {
     const repaired = repairs(done, disturbed);
     if (!reasons.some(({ kind }) => kind === 'link' || kind === 'address'))
       this.#fights.repaired(repaired, at);
-    // What a person has agreed to is no trickle.
+    // Deletes that a person has agreed to do not count as a trickle of deletes.
     if (this.#hold.isReleased(at)) this.#withdrawals.forget();
     else this.#withdrawals.note(done, (one) => pass.plan.doubtful.has(one), at);
     const { table } = role.desire;

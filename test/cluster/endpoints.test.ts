@@ -28,16 +28,14 @@ describe('real controllers', () => {
   it('a Pod that is not ready takes its node out under Local, and brings it back', async () => {
     await cluster.createService({ name: 'flips', policy: 'Local' }, ready(stage.pods('web-1', 'web-2')));
     await stage.serving('flips');
-    const leads = (nodes: string): Promise<void> =>
-      stage.until(`it leads to ${nodes}`, async () => (await stage.nodesOf(first('flips'))) === nodes);
-    await leads('node1 node2');
+    await stage.lead([first('flips')], 'node1 node2');
     const [pod] = stage.pods('web-2');
     if (pod === undefined) throw new Error('no pod web-2');
     for (let i = 0; i < 3; i += 1) {
       await cluster.client.patch({ kind: 'Pod', name: 'web-2' }, runningStatus(pod, false), 'status');
-      await leads('node1');
+      await stage.lead([first('flips')], 'node1');
       await cluster.client.patch({ kind: 'Pod', name: 'web-2' }, runningStatus(pod, true), 'status');
-      await leads('node1 node2');
+      await stage.lead([first('flips')], 'node1 node2');
     }
     await stage.gone('flips');
   });
@@ -120,15 +118,9 @@ describe('real controllers', () => {
       await cluster.client.patch({ kind: 'Node', name: 'node2' }, { spec });
     };
     await put([{ key: 'ToBeDeletedByClusterAutoscaler', effect: 'NoSchedule', value: '1' }]);
-    await stage.until(
-      'node2 is left out',
-      async () => (await stage.nodesOf(first('scaled'))) === 'node1 node3',
-    );
+    await stage.lead([first('scaled')], 'node1 node3');
     await put([]);
-    await stage.until(
-      'node2 is back',
-      async () => (await stage.nodesOf(first('scaled'))) === 'node1 node2 node3',
-    );
+    await stage.lead([first('scaled')], 'node1 node2 node3');
     await stage.gone('scaled');
   });
 
@@ -139,15 +131,9 @@ describe('real controllers', () => {
     const put = (value: string | null): Promise<JsonObject> =>
       cluster.client.patch({ kind: 'Node', name: 'node3' }, { metadata: { labels: { [label]: value } } });
     await put('');
-    await stage.until(
-      'node3 is left out',
-      async () => (await stage.nodesOf(first('labelled'))) === 'node1 node2',
-    );
+    await stage.lead([first('labelled')], 'node1 node2');
     await put(null);
-    await stage.until(
-      'node3 is back',
-      async () => (await stage.nodesOf(first('labelled'))) === 'node1 node2 node3',
-    );
+    await stage.lead([first('labelled')], 'node1 node2 node3');
     await stage.gone('labelled');
   });
 });

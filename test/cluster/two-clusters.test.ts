@@ -45,11 +45,6 @@ describe('two clusters behind one gateway, each with a real control plane', func
     return cluster.createService({ name, policy: 'Cluster' }, ready(stage.pods(...pods)));
   }
 
-  async function lead(ips: readonly string[], to: string): Promise<void> {
-    for (const ip of ips)
-      await stage.until(`${ip} leads to "${to}"`, async () => (await stage.nodesOf(ip)) === to);
-  }
-
   async function status(): Promise<Status> {
     const argv = [program, 'status', '--config', stage.eiproute.files.config, '--json'];
     const { out } = await stage.lab.network.outcome('gateway', { argv });
@@ -61,8 +56,8 @@ describe('two clusters behind one gateway, each with a real control plane', func
     await create(west, 'shop', 'web-3');
     const [eastern, western] = [await addresses(east, 'shop'), await addresses(west, 'shop')];
     expect(new Set([...eastern, ...western]).size, 'addresses').to.equal(4);
-    await lead(eastern, 'node1 node2');
-    await lead(western, 'node3');
+    await stage.lead(eastern, 'node1 node2');
+    await stage.lead(western, 'node3');
     const { clusters } = await status();
     expect(clusters.map(({ name, nodes, eips }) => ({ name, nodes, eips }))).to.deep.equal([
       { name: 'east', nodes: 2, eips: 2 },
@@ -78,7 +73,7 @@ describe('two clusters behind one gateway, each with a real control plane', func
     );
     await create(east, 'late', 'web-1');
     const late = await addresses(east, 'late');
-    await lead(late, 'node1 node2');
+    await stage.lead(late, 'node1 node2');
     expect(western.filter((ip) => late.includes(ip))).to.deep.equal([]);
     await stage.gone('shop');
     for (const ip of western) expect(await stage.nodesOf(ip), ip).to.equal('node3');
@@ -91,9 +86,9 @@ describe('two clusters behind one gateway, each with a real control plane', func
     await west.startApi();
     const before = await addresses(west, 'shop');
     await west.deleteService('shop');
-    await lead(before, '');
+    await stage.lead(before, '');
     await create(west, 'other', 'web-3');
-    await lead(await addresses(west, 'other'), 'node3');
+    await stage.lead(await addresses(west, 'other'), 'node3');
     await stage.until('the status has nothing against either', async () =>
       (await status()).feeds.every(({ trouble }) => trouble === undefined),
     );

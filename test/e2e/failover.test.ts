@@ -28,7 +28,7 @@ for (const [groups, settings] of [
       await proxy.settled();
       ips = stage.eips('web').split(' ').map(parseIp);
       load = clients.start({ to: ips, port: 80, every: 10 });
-      await lead('node1 node2 node3');
+      await stage.lead(ips, 'node1 node2 node3');
       for (const { name } of network.pods) await answeredBy(name);
     });
     after(async () => {
@@ -36,10 +36,6 @@ for (const [groups, settings] of [
       await stage?.[Symbol.asyncDispose]();
     });
 
-    const lead = async (nodes: string): Promise<void> => {
-      for (const ip of ips)
-        await stage.until(`${ip} leads to ${nodes}`, async () => (await stage.nodesOf(ip)) === nodes);
-    };
     const answeredBy = async (name: string): Promise<void> => {
       for (const ip of ips) await load.next(({ to, pod }) => to === ip && pod === name, late());
     };
@@ -61,7 +57,7 @@ for (const [groups, settings] of [
       const { network } = stage.lab;
       const cut = Date.now();
       await network.unplug('node2');
-      await lead('node1 node3');
+      await stage.lead(ips, 'node1 node3');
       const left = Date.now();
       await some(100);
       // A request that is lost has been waited for; what was sent after the node had left is not among them.
@@ -73,7 +69,7 @@ for (const [groups, settings] of [
       expect(await said('node-silent')).to.be.at.least(2);
       const plugged = Date.now();
       await network.plug('node2');
-      await lead('node1 node2 node3');
+      await stage.lead(ips, 'node1 node2 node3');
       // In a resilient group a flow that does not rest stays where it is.
       if (groups === 'plain') await answeredBy('web-2');
       await some(100);
@@ -89,14 +85,14 @@ for (const [groups, settings] of [
             `none of the 3 nodes answers ${protocol} on eth0`,
           ),
         );
-      await lead('node1 node2 node3');
+      await stage.lead(ips, 'node1 node2 node3');
       for (const name of network.nodes) await network.plug(name);
       await stage.until('nobody is silent', async () => (await stillSilent()) === 0);
       await some(100);
       const back = Date.now();
       await some(200);
       expect(lost(back), 'when they were back').to.equal(0);
-      await lead('node1 node2 node3');
+      await stage.lead(ips, 'node1 node2 node3');
     });
 
     it('a daemon that was stopped for five seconds suspects nobody, and loses nothing', async () => {
@@ -109,7 +105,7 @@ for (const [groups, settings] of [
         stage.eiproute.gateway.signal('SIGCONT');
       }
       await some(100);
-      await lead('node1 node2 node3');
+      await stage.lead(ips, 'node1 node2 node3');
       expect(await said('node-silent')).to.equal(before);
       expect(lost(start)).to.equal(0);
     });
@@ -124,7 +120,7 @@ for (const [groups, settings] of [
       } finally {
         for (const hog of hogs) hog.kill('SIGKILL');
       }
-      await lead('node1 node2 node3');
+      await stage.lead(ips, 'node1 node2 node3');
       expect(await said('node-silent')).to.equal(before);
     });
   });

@@ -30,17 +30,13 @@ describe('nodes whose programs are stopped, and whose kernels run on', () => {
     await stage.serving('web');
     ips = stage.ips('web');
     load = clients.start({ to: ips, port: 80, every: 10 });
-    await lead('node1 node2 node3');
+    await stage.lead(ips, 'node1 node2 node3');
   });
   after(async () => {
     await load?.[Symbol.asyncDispose]();
     await stage?.[Symbol.asyncDispose]();
   });
 
-  const lead = async (nodes: string): Promise<void> => {
-    for (const ip of ips)
-      await stage.until(`${ip} leads to ${nodes}`, async () => (await stage.nodesOf(ip)) === nodes);
-  };
   const some = async (count: number): Promise<void> => {
     for (let i = 0; i < count; i += 1) await load.next(() => true, late());
   };
@@ -64,10 +60,10 @@ describe('nodes whose programs are stopped, and whose kernels run on', () => {
     it(`one gets no new connections until its ${back} runs again`, async () => {
       const from = await place();
       signal('SIGSTOP', 'node2', 'kubelet', 'kube-proxy');
-      await lead('node1 node3');
+      await stage.lead(ips, 'node1 node3');
       expect(await said(from)).to.deep.equal(['node2']);
       signal('SIGCONT', 'node2', back);
-      await lead('node1 node2 node3');
+      await stage.lead(ips, 'node1 node2 node3');
       signal('SIGCONT', 'node2', 'kubelet', 'kube-proxy');
     });
 
@@ -76,10 +72,10 @@ describe('nodes whose programs are stopped, and whose kernels run on', () => {
     const from = await place();
     for (const times of [1, 2]) {
       signal('SIGSTOP', 'node3', 'kubelet', 'kube-proxy');
-      await lead('node1 node2');
+      await stage.lead(ips, 'node1 node2');
       expect(await said(from)).to.deep.equal(Array(times).fill('node3'));
       signal('SIGCONT', 'node3', 'kubelet', 'kube-proxy');
-      await lead('node1 node2 node3');
+      await stage.lead(ips, 'node1 node2 node3');
     }
   };
 
@@ -106,12 +102,12 @@ describe('nodes whose programs are stopped, and whose kernels run on', () => {
     const from = await place();
     for (const node of ['node1', 'node2', 'node3']) signal('SIGSTOP', node, 'kubelet', 'kube-proxy');
     await stage.until('it is doubted', async () => (await said(from)).includes('doubted'));
-    await lead('node1 node2 node3');
+    await stage.lead(ips, 'node1 node2 node3');
     for (const node of ['node1', 'node2', 'node3']) signal('SIGCONT', node, 'kubelet', 'kube-proxy');
     const back = await place();
     await some(200);
     expect(await said(back)).to.deep.equal([]);
-    await lead('node1 node2 node3');
+    await stage.lead(ips, 'node1 node2 node3');
   });
 
   it('a gateway that was stopped for five seconds suspects nobody, and loses nothing', async () => {
@@ -126,6 +122,6 @@ describe('nodes whose programs are stopped, and whose kernels run on', () => {
     await some(300);
     expect(await said(from)).to.deep.equal([]);
     expect(load.answers.filter(({ sent, pod }) => sent >= start && pod === undefined)).to.deep.equal([]);
-    await lead('node1 node2 node3');
+    await stage.lead(ips, 'node1 node2 node3');
   });
 });

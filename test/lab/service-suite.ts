@@ -74,14 +74,7 @@ export function serviceSuite(kind: LabKind): void {
       await cluster.createService({ name: 'local', policy: 'Local' }, pods('web-1'));
       await stage.serving('local');
       const [v4 = '', v6 = ''] = stage.eips('local').split(' ');
-      const leads = async (nodes: string): Promise<void> => {
-        for (const ip of [v4, v6]) {
-          await stage.until(
-            `${ip} leads to ${nodes || 'nobody'}`,
-            async () => (await stage.nodesOf(ip)) === nodes,
-          );
-        }
-      };
+      const leads = (nodes: string): Promise<void> => stage.lead([v4, v6], nodes);
       await leads('node1');
       await cluster.setBackends('local', pods('web-1', 'web-3'));
       await leads('node1 node3');
@@ -141,7 +134,7 @@ export function serviceSuite(kind: LabKind): void {
       await stage.serving('node-goes');
       const [v4 = ''] = stage.eips('node-goes').split(' ');
       await cluster.deleteNode('node3');
-      await stage.until('node3 is left out', async () => (await stage.nodesOf(v4)) === 'node1 node2');
+      await stage.lead([v4], 'node1 node2');
       await stage.gone('node-goes');
     });
   });

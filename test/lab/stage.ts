@@ -161,6 +161,12 @@ export class Stage implements AsyncDisposable {
       .join(' ');
   }
 
+  /** Resolves when the gateway's kernel sends the addresses to these nodes: `node1 node3`; empty: to none. */
+  async lead(ips: readonly string[], nodes: string): Promise<void> {
+    for (const ip of ips)
+      await this.until(`${ip} leads to "${nodes}"`, async () => (await this.nodesOf(ip)) === nodes);
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#stack.disposeAsync();
   }

@@ -89,10 +89,12 @@ describe('crossings', () => {
 describe('disagreements', () => {
   const map = (reconcile: string): string =>
     [
-      '| `model/` | x | nothing of ours |',
-      '| `kernel/` | x | model |',
-      `| \`reconcile/\` | x | ${reconcile} |`,
-      '| `cli/` | x | model |',
+      '- **`model/`**: the kernel and its cli.',
+      '  May import: nothing of ours.',
+      '- **`kernel/`**: x. May import: model.',
+      `- **\`reconcile/\`**: x.\n  May import: ${reconcile}.`,
+      '- **`cli/`**: x.',
+      '  May import: model.',
     ].join('\n');
 
   it('finds none when rooms are named by hand, by their files, or by what is left out', () => {
@@ -101,9 +103,11 @@ describe('disagreements', () => {
     }
   });
 
-  it('finds a row that says too much, says too little, or is missing', () => {
+  it('finds an entry that says too much, says too little, says nothing, or is missing', () => {
     for (const said of ['all', 'model']) expect(disagreements(table, map(said)), said).to.have.length(1);
-    expect(disagreements(table, map('all').replace('| `model/`', '| `models/`'))).to.have.length(2);
+    const silent = map('model, kernel').replace('\n  May import: nothing of ours.', '');
+    expect(disagreements(table, silent)).to.have.length(1);
+    expect(disagreements(table, map('all').replace('- **`model/`', '- **`models/`'))).to.have.length(2);
   });
 });
 

@@ -6,7 +6,7 @@ import { deadInterface, type Step, step } from './step.ts';
 
 export function forwardingStep({ gateway, view }: TraceFacts, kernel: KernelFacts): Step {
   const { uplink, lan } = gateway;
-  const { sysctls, forwarded, firewall, client } = kernel;
+  const { sysctls, forwarded, firewall } = kernel;
   const dead = deadInterface(kernel, uplink);
   if (dead !== undefined)
     return step('forwarding', 'FAIL', dead, {
@@ -24,24 +24,48 @@ export function forwardingStep({ gateway, view }: TraceFacts, kernel: KernelFact
       advice: `sysctl -w ${sysctlName(off)}=1; the running daemon keeps it so`,
     });
   const filter = reversePath(kernel, uplink);
-  if (
-    forwarded.kind === 'refused' &&
-    (kernel.matched.kind === 'route' || kernel.matched.kind === 'unnamed')
-  ) {
-    const because =
-      filter > 0
-        ? `rp_filter ${filter} on ${uplink} drops what comes from ${client}, since the way back to it is not ${filter === 1 ? uplink : 'known'}`
-        : `the kernel drops a packet from ${client} that comes in on ${uplink}: ${forwarded.why}`;
-    return step('forwarding', 'FAIL', because, {
-      why: because,
-      advice: `ip route get ${view?.eip} from ${client} iif ${uplink}; sysctl -w net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.${uplink.replaceAll('.', '/')}.rp_filter=0`,
-    });
-  }
+  if (forwarded.kind === 'refused' && (kernel.matched.kind === 'route' || kernel.matched.kind === 'unnamed'))
+    return dropped(kernel, forwarded.why, { uplink, eip: view?.eip, filter });
   const way = `${sysctlName(forwarding[0] ?? '')} ${sysctls.get(forwarding[0] ?? '') ?? 'unknown'}; ${uplink} -> ${lan}`;
   const more =
     filter > 0
       ? [`rp_filter ${filter} on ${uplink}: clients whose way back is another interface are dropped`]
       : [];
+  if (firewall.kind !== 'passes') return stopped(firewall, way, more, { uplink, lan });
+  if (forwarded.kind === 'refused' || forwarded.kind === 'not asked')
+    return step('forwarding', '?', `${way}; ${forwarded.why}`, { more, why: forwarded.why });
+  return step('forwarding', more.length > 0 ? 'warn' : 'ok', `${way}; no forward hook of nft drops it`, {
+    more,
+  });
+}
+
+/** The kernel does not forward a packet of the client, by `ip route get`. */
+function dropped(
+  { client }: KernelFacts,
+  why: string,
+  {
+    uplink,
+    eip,
+    filter,
+  }: { readonly uplink: string; readonly eip: string | undefined; readonly filter: number },
+): Step {
+  const because =
+    filter > 0
+      ? `rp_filter ${filter} on ${uplink} drops what comes from ${client}, since the way back to it is not ${filter === 1 ? uplink : 'known'}`
+      : `the kernel drops a packet from ${client} that comes in on ${uplink}: ${why}`;
+  return step('forwarding', 'FAIL', because, {
+    why: because,
+    advice: `ip route get ${eip} from ${client} iif ${uplink}; sysctl -w net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.${uplink.replaceAll('.', '/')}.rp_filter=0`,
+  });
+}
+
+/** The firewall drops the packet, or may drop it. */
+function stopped(
+  firewall: Exclude<KernelFacts['firewall'], { kind: 'passes' }>,
+  way: string,
+  more: readonly string[],
+  { uplink, lan }: { readonly uplink: string; readonly lan: string },
+): Step {
   switch (firewall.kind) {
     case 'drops':
       return step('forwarding', 'FAIL', `${way}; dropped by ${firewall.by}`, {
@@ -64,16 +88,9 @@ export function forwardingStep({ gateway, view }: TraceFacts, kernel: KernelFact
         why: `the firewall was not asked: ${firewall.why}`,
         advice: 'install nftables, or look at the FORWARD chain of iptables by hand',
       });
-    case 'passes':
-      break;
     default:
       return firewall satisfies never;
   }
-  if (forwarded.kind === 'refused' || forwarded.kind === 'not asked')
-    return step('forwarding', '?', `${way}; ${forwarded.why}`, { more, why: forwarded.why });
-  return step('forwarding', more.length > 0 ? 'warn' : 'ok', `${way}; no forward hook of nft drops it`, {
-    more,
-  });
 }
 
 /** The kernel uses the larger of `all` and the interface. */

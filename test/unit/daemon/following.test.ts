@@ -213,7 +213,7 @@ describe('an agent that follows', () => {
     [
       'the object is made anew, and a gateway has not written yet',
       (stage) => stage.put({ gw1 }, 'u2'),
-      /gateway-awaited: .*made anew, and gateway gw2 has not published in it; it stays/,
+      /gateway-awaited: .*recreated, and gateway gw2 has not published in it; it stays/,
     ],
     [
       'a pool would cut the node off from its own network',

@@ -1,5 +1,6 @@
 import { expect } from 'chai';
-import { type Candidates, candidates, carriers, shared } from '../../../src/desire/carriers.ts';
+import fc from 'fast-check';
+import { type Candidates, candidates, carriers, shared, usable } from '../../../src/desire/carriers.ts';
 import { byPlace } from '../../../src/desire/covering.ts';
 import type { Endpoint, Node } from '../../../src/model/cluster.ts';
 import { parseIp } from '../../../src/model/ip.ts';
@@ -241,6 +242,23 @@ describe('carriers', () => {
     const both = [endpoint('new'), endpoint('old')];
     expect(chosen('Local', both, nodes)).to.deep.equal(['new 10.0.0.21 1']);
     expect(chosen('Local', both, nodes, 'endpoints')).to.deep.equal(['new 10.0.0.21 2']);
+  });
+
+  it('are there under Cluster exactly where the Service has usable endpoints', () => {
+    const nodes = candidates([node('n1', ['10.0.0.11', '2001:db8:10::11'])]);
+    const anyEndpoint = fc.record({
+      ip: fc.constantFrom('10.244.0.1', '2001:db8:244::1').map(parseIp),
+      node: fc.constantFrom('n1', undefined),
+      ready: fc.boolean(),
+      serving: fc.boolean(),
+      terminating: fc.boolean(),
+    });
+    fc.assert(
+      fc.property(fc.array(anyEndpoint, { maxLength: 3 }), fc.constantFrom(4, 6), (endpoints, of) => {
+        const web = { ...service('web', []), endpoints };
+        expect(carriers(web, nodes, of, 'equal').length > 0).to.equal(usable(web, of).length > 0);
+      }),
+    );
   });
 
   it('weigh as much as they have usable endpoints under Local, when asked to', () => {
