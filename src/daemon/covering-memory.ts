@@ -3,7 +3,7 @@ import { Signal } from '../cluster/signal.ts';
 import { type Ip, parseIp } from '../model/ip.ts';
 import type { Problem } from '../model/problem.ts';
 import type { Kept, KeptCarriers } from '../probe/kept.ts';
-import { rest } from '../probe/rest.ts';
+import { Rests } from '../probe/rests.ts';
 import { readIfThere, replaceFile } from './whole-file.ts';
 
 /** Below the state directory. */
@@ -76,9 +76,10 @@ export class CoveringMemory {
 
   /** Writes until the signal is aborted, and at the end what is not written yet. */
   async run(signal: AbortSignal): Promise<void> {
+    const rests = new Rests(signal);
     for await (const _due of this.#due.listen(signal)) {
       await this.#write();
-      await rest(writeRest, signal);
+      await rests.take(writeRest);
     }
     await this.#write();
   }
