@@ -9,11 +9,17 @@ export interface Memory {
   readonly anon: number;
 }
 
-export function memoryOf({ pid }: ChildProcess): Memory {
+export function memoryOf(child: ChildProcess): Memory {
+  return { rss: fieldOf(child, 'VmRSS'), anon: fieldOf(child, 'RssAnon') };
+}
+
+/** The most bytes that were resident at a time. */
+export function peakOf(child: ChildProcess): number {
+  return fieldOf(child, 'VmHWM');
+}
+
+function fieldOf({ pid }: ChildProcess, name: string): number {
   const text = readFileSync(`/proc/${pid}/status`, 'utf8');
-  const field = (name: string): number => {
-    const [, kib] = new RegExp(`^${name}:\\s+(\\d+) kB$`, 'm').exec(text) ?? [];
-    return Number(kib) * 1024;
-  };
-  return { rss: field('VmRSS'), anon: field('RssAnon') };
+  const [, kib] = new RegExp(`^${name}:\\s+(\\d+) kB$`, 'm').exec(text) ?? [];
+  return Number(kib) * 1024;
 }

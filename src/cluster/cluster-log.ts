@@ -15,13 +15,14 @@ const title = 'eiproute-cluster-log';
 const version = '2';
 const header = `${title} ${version}\n`;
 const newline = 10;
+const comma = 44;
 
 export type LoggedKind = 'Node' | 'Service';
 
 /** The content of a log file. */
 export interface LogContent {
-  /** The API objects of each Node and Service. */
-  readonly objects: readonly unknown[];
+  /** The API objects of each Node and Service. They are parsed while they are iterated, which can be done once. */
+  readonly objects: Iterable<unknown>;
   /** Bytes up to the end of the last valid record. */
   readonly length: number;
   /** Number of invalid lines, except the last one, which a killed process may have cut off. */
@@ -39,36 +40,65 @@ export function isLog(text: Buffer | string): boolean {
 
 /** @throws LogError */
 export function readLog(text: Buffer): LogContent {
+  const steps = readingLog(text);
+  for (;;) {
+    const step = steps.next();
+    if (step.done) return step.value;
+  }
+}
+
+/** Bytes that are checked in one go: less than a millisecond. */
+const checked = 256 * 1024;
+
+/**
+ * The same in portions: each `next()` does one.
+ *
+ * @throws LogError
+ */
+export function* readingLog(text: Buffer): Generator<void, LogContent> {
   const end = text.indexOf(newline);
   const first = text.toString('utf8', 0, end < 0 ? Math.min(text.length, 80) : end);
   if (`${first}\n` !== header || end < 0) {
     throw new LogError(`it begins with ${JSON.stringify(first)}, not with "${title} ${version}"`);
   }
-  const records = new Map<string, readonly unknown[]>();
+  /** Where the last record of each key begins. */
+  const records = new Map<string, number>();
   let length = end + 1;
   let damaged = 0;
+  let pause = length + checked;
   for (let start = length; start < text.length; ) {
     const next = text.indexOf(newline, start);
-    const record = next < 0 ? undefined : parse(text.subarray(start, next));
+    const record = next < 0 ? undefined : headOf(text.subarray(start, next));
     if (record !== undefined) {
-      const { key, objects } = record;
-      if (objects === undefined) records.delete(key);
-      else records.set(key, objects);
+      if (record.deletes) records.delete(record.key);
+      else records.set(record.key, start);
       length = next + 1;
     } else if (next >= 0 && next + 1 < text.length) damaged += 1;
     start = next < 0 ? text.length : next + 1;
+    if (start < pause) continue;
+    pause = start + checked;
+    yield;
   }
-  return { objects: [...records.values()].flat(), length, damaged };
+  return { objects: objectsAt(records.values(), text), length, damaged };
 }
 
-function parse(line: Buffer): { key: string; objects: readonly unknown[] | undefined } | undefined {
+function* objectsAt(starts: Iterable<number>, text: Buffer): Generator<unknown> {
+  for (const start of starts) {
+    // A line with a valid checksum was written by logLine, so it is valid JSON.
+    const record: unknown = JSON.parse(text.toString('utf8', start + 9, text.indexOf(newline, start)));
+    const objects: unknown = Array.isArray(record) ? record[2] : undefined;
+    if (Array.isArray(objects)) yield* objects;
+  }
+}
+
+/** @returns undefined: the line is no valid record */
+function headOf(line: Buffer): { key: string; deletes: boolean } | undefined {
   const json = line.subarray(9);
   if (line.toString('latin1', 0, 9) !== `${checksum(json)} `) return undefined;
-  // A line with a valid checksum was written by logLine, so it is valid JSON.
-  const record: unknown = JSON.parse(json.toString('utf8'));
-  if (!Array.isArray(record)) return undefined;
-  const [kind, key, objects]: unknown[] = record;
-  return { key: `${kind} ${key}`, objects: Array.isArray(objects) ? objects : undefined };
+  // ["Service","default/web",[...  Names have no comma.
+  const objects = json.indexOf(comma, json.indexOf(comma) + 1);
+  if (objects < 0) return { key: json.toString('latin1', 0, json.length - 1), deletes: true };
+  return { key: json.toString('latin1', 0, objects), deletes: false };
 }
 
 /** @param objects API objects; undefined: the record deletes the key */

@@ -38,7 +38,7 @@ function documents(text: string): readonly unknown[] {
 
 function log(text: string): readonly unknown[] {
   try {
-    return readLog(Buffer.from(text)).objects;
+    return [...readLog(Buffer.from(text)).objects];
   } catch (error) {
     if (!(error instanceof LogError)) throw error;
     throw new DocumentError(error.message, { cause: error });

@@ -184,7 +184,7 @@ export class Reflector {
           if (added % portion === 0) await this.#clock.sleep(0, signal);
         }
         if (next === undefined) {
-          await this.#store.commit(replacement, () => this.#clock.sleep(0, signal), resourceVersion);
+          await this.#store.commit(replacement, () => this.#turn(signal), resourceVersion);
           this.#store.works();
           this.#store.notify();
           if (this.#failures > 0) this.#recovery.notify('answers');
@@ -198,6 +198,12 @@ export class Reflector {
       over.abort();
       await coming.catch(nothing);
     }
+  }
+
+  /** A long list that is being applied is no silence. */
+  async #turn(signal: AbortSignal): Promise<void> {
+    await this.#clock.sleep(0, signal);
+    this.#store.heard(this.#clock.now());
   }
 
   #page(from: string | undefined, signal: AbortSignal): Promise<Page> {

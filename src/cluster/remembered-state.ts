@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import type { Problem } from '../model/problem.ts';
-import { isLog, LogError, readLog } from './cluster-log.ts';
+import { isLog, LogError, readingLog } from './cluster-log.ts';
 import { DocumentError, readObjects } from './document.ts';
 import { isFileError } from './file-error.ts';
 import { resourceOf } from './raw.ts';
@@ -16,30 +17,65 @@ export interface RememberedState {
   readonly problem: Problem | undefined;
 }
 
+const nothing: RememberedState = { state: undefined, length: undefined, problem: undefined };
+
 /**
  * @param file a log, see cluster-log.ts, or a List that an older version wrote; it need not be there
  * @param name of the cluster; undefined: there is one, without a name
  */
 export function readState(file: string, name: string | undefined): RememberedState {
   try {
-    const text = readFileSync(file);
-    if (!isLog(text)) {
-      return { state: storeOf(oldList(text.toString('utf8')), name), length: undefined, problem: undefined };
+    const steps = reading(readFileSync(file), file, name);
+    for (;;) {
+      const step = steps.next();
+      if (step.done) return step.value;
     }
-    const { objects, length, damaged } = readLog(text);
-    const problem =
-      damaged > 0 ? unreadable(file, `${damaged} of its lines are damaged`, 'the rest is used') : undefined;
-    return { state: storeOf(objects, name), length, problem };
   } catch (error) {
-    const nothing = { state: undefined, length: undefined };
-    if (isFileError(error) && error.code === 'ENOENT') return { ...nothing, problem: undefined };
-    if (isFileError(error) || error instanceof DocumentError || error instanceof LogError)
-      return {
-        ...nothing,
-        problem: unreadable(file, error.message, 'nothing is known before the API answers'),
-      };
-    throw error;
+    return unusable(error, file);
   }
+}
+
+/**
+ * The same, which holds nobody up: a hundred thousand Services are read in a second.
+ *
+ * @param turn yields to the event loop
+ * @returns undefined: it is not wanted any more
+ */
+export async function readStateInPortions(
+  file: string,
+  name: string | undefined,
+  { turn, isWanted }: { readonly turn: () => Promise<void>; readonly isWanted: () => boolean },
+): Promise<RememberedState | undefined> {
+  try {
+    const steps = reading(await readFile(file), file, name);
+    while (isWanted()) {
+      const step = steps.next();
+      if (step.done) return step.value;
+      await turn();
+    }
+    return undefined;
+  } catch (error) {
+    return unusable(error, file);
+  }
+}
+
+function* reading(text: Buffer, file: string, name: string | undefined): Generator<void, RememberedState> {
+  if (!isLog(text)) return { ...nothing, state: yield* filled(oldList(text.toString('utf8')), name) };
+  const { objects, length, damaged } = yield* readingLog(text);
+  const problem =
+    damaged > 0 ? unreadable(file, `${damaged} of its lines are damaged`, 'the rest is used') : undefined;
+  return { state: yield* filled(objects, name), length, problem };
+}
+
+/** @throws every error that is not about the file */
+function unusable(error: unknown, file: string): RememberedState {
+  if (isFileError(error) && error.code === 'ENOENT') return nothing;
+  if (isFileError(error) || error instanceof DocumentError || error instanceof LogError)
+    return {
+      ...nothing,
+      problem: unreadable(file, error.message, 'nothing is known before the API answers'),
+    };
+  throw error;
 }
 
 function unreadable(file: string, why: string, then: string): Problem {
@@ -60,14 +96,24 @@ function oldList(text: string): readonly unknown[] {
   return resources.flatMap((resource) => objects[resource]);
 }
 
+/** Objects that are taken in one go: about a millisecond. */
+const portion = 100;
+
 /** @throws DocumentError when an object cannot be decoded */
-function storeOf(objects: readonly unknown[], name: string | undefined): ClusterStore {
+function* filled(objects: Iterable<unknown>, name: string | undefined): Generator<void, ClusterStore> {
   const store = new ClusterStore(name);
+  let taken = 0;
   for (const object of objects) {
     const resource = resourceOf(object);
     if (resource === undefined) throw new DocumentError(`it holds ${JSON.stringify(object).slice(0, 80)}`);
     store.indexes[resource].set(object);
+    taken += 1;
+    if (taken % portion !== 0) continue;
+    // Nobody listens, and the keys of all Services would be kept.
+    store.notify();
+    yield;
   }
+  store.notify();
   const [problem] = store.overview().problems;
   if (problem !== undefined) throw new DocumentError(`${problem.subject}: ${problem.message}`);
   return store;

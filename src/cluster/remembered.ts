@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
 import type { Delta, Node, Overview, Service, Snapshot } from '../model/cluster.ts';
@@ -8,9 +9,10 @@ import { ClusterLog, logLine } from './cluster-log.ts';
 import { everything, GrowingDelta, mergeDelta, nothing } from './delta.ts';
 import { encodeNode, encodeService } from './encode.ts';
 import { isFileError } from './file-error.ts';
-import { readState } from './remembered-state.ts';
+import { type RememberedState, readState, readStateInPortions } from './remembered-state.ts';
 import { Signal } from './signal.ts';
-import type { ClusterStore } from './store.ts';
+import { needsState } from './state-need.ts';
+import { ClusterStore } from './store.ts';
 
 export interface RememberedOptions {
   /** ms between two ticks; a change is saved one to two ticks after it came in */
@@ -23,9 +25,19 @@ export interface RememberedOptions {
   readonly believed: () => boolean;
   /** Of the cluster; absent: there is one, without a name. */
   readonly name?: string;
+  /**
+   * When the file is read. At once: before anything is shown. When needed: see {@link needsState}; nothing is known until
+   * then, as at a first start, and nothing at all where the lists come in first.
+   */
+  readonly reads: 'at once' | 'when needed';
 }
 
-const standard: RememberedOptions = { every: 5000, clock: systemClock, believed: () => true };
+const standard: RememberedOptions = {
+  every: 5000,
+  clock: systemClock,
+  believed: () => true,
+  reads: 'at once',
+};
 
 /** A cluster whose last known state survives a restart. */
 export interface RememberedCluster extends Cluster {
@@ -37,8 +49,12 @@ export interface RememberedCluster extends Cluster {
 }
 
 /**
- * A cluster that starts with its last known state, which is read from a file and used until the real source is
- * complete. EIPs are routed after a reboot even while the API is down.
+ * A cluster with its last known state, which is read from a file and shown until the real source is complete. EIPs are
+ * routed after a reboot even while the API is down.
+ *
+ * A source that answers late, or fails after a part of its lists, changes nothing of what is shown: that is one whole
+ * state, the last known one or that of the source, and never a part of a list. Lists that come in while the file is being
+ * read end that.
  *
  * @param cluster the real source; disposed of together with this one
  * @param file a log, see cluster-log.ts; a List that an older version wrote is read as well
@@ -69,9 +85,17 @@ export function remembered(
 /** Fewer Services are not worth a walk over all of them. */
 const many = 1000;
 
+/** What is shown instead of the real source. */
+interface Former {
+  readonly store: ClusterStore;
+  /** It is what the file says; false: the file was not needed yet, and the store is empty. */
+  readonly isRemembered: boolean;
+}
+
 /** A cached value and its inputs. */
 interface Derived<T extends Overview> {
   readonly live: T;
+  readonly former: Former | undefined;
   readonly problem: Problem | undefined;
   readonly value: T;
 }
@@ -82,9 +106,11 @@ class Memory {
   readonly #cluster: Cluster;
   readonly #file: string;
   readonly #options: RememberedOptions;
-  readonly #log: ClusterLog;
-  /** The state in the file; undefined once the real source is complete. */
-  #former: ClusterStore | undefined;
+  #log: ClusterLog;
+  /** undefined: the real source is shown. */
+  #former: Former | undefined;
+  /** A file is there that was neither read nor replaced. */
+  #isUnread = false;
   #problem: Problem | undefined;
   #overview: Derived<Overview> | undefined;
   #snapshot: Derived<Snapshot> | undefined;
@@ -100,47 +126,48 @@ class Memory {
     this.#cluster = cluster;
     this.#file = file;
     this.#options = options;
-    const { state, length, problem } = readState(file, options.name);
-    this.#former = state;
-    for (const node of state?.overview().nodes ?? []) this.#nodes.set(node.name, node);
-    this.#problem = problem;
-    this.#log = new ClusterLog(file, length);
+    this.#log = new ClusterLog(file, undefined);
+    if (options.reads === 'at once') this.#take(readState(file, options.name));
+    else {
+      this.#former = { store: new ClusterStore(options.name), isRemembered: false };
+      this.#isUnread = existsSync(file);
+    }
   }
 
   snapshot(): Snapshot {
     const former = this.#current();
     const live = this.#cluster.snapshot();
     const problem = this.#problem;
-    if (this.#snapshot?.live === live && this.#snapshot.problem === problem) return this.#snapshot.value;
+    if (isOf(this.#snapshot, { live, former, problem })) return this.#snapshot.value;
     const value =
       former === undefined && problem === undefined
         ? live
-        : { ...this.overview(), services: former?.snapshot().services ?? live.services };
-    this.#snapshot = { live, problem, value };
+        : { ...this.overview(), services: former?.store.snapshot().services ?? live.services };
+    this.#snapshot = { live, former, problem, value };
     return value;
   }
 
   service(key: string): Service | undefined {
-    return (this.#current() ?? this.#cluster).service(key);
+    return (this.#current()?.store ?? this.#cluster).service(key);
   }
 
   services(): Iterable<Service> {
-    return (this.#current() ?? this.#cluster).services();
+    return (this.#current()?.store ?? this.#cluster).services();
   }
 
   overview(): Overview {
     const former = this.#current();
     const live = this.#cluster.overview();
     const problem = this.#problem;
-    if (this.#overview?.live === live && this.#overview.problem === problem) return this.#overview.value;
+    if (isOf(this.#overview, { live, former, problem })) return this.#overview.value;
     const value: Overview = {
       complete: live.complete,
-      ...(former && { remembered: true }),
-      nodes: former?.overview().nodes ?? live.nodes,
+      ...(former?.isRemembered && { remembered: true }),
+      nodes: former?.store.overview().nodes ?? live.nodes,
       feeds: live.feeds,
       problems: problem === undefined ? live.problems : [...live.problems, problem],
     };
-    this.#overview = { live, problem, value };
+    this.#overview = { live, former, problem, value };
     return value;
   }
 
@@ -154,6 +181,7 @@ class Memory {
   async run(signal: AbortSignal): Promise<void> {
     const end = new AbortController();
     const collecting = this.#collect(this.#cluster.changes(end.signal));
+    const opening = this.#openWhenNeeded(signal);
     while (!signal.aborted) {
       await this.#options.clock.sleep(this.#options.every, signal).catch((error: unknown) => {
         if (!signal.aborted) throw error;
@@ -165,17 +193,17 @@ class Memory {
     // There is no next tick to wait for.
     this.#due.merge(this.#fresh);
     await this.#inTurn(() => this.#tick());
-    await Promise.all([collecting, ...this.#listeners.values()]);
+    await Promise.all([opening, collecting, ...this.#listeners.values()]);
     await this.#inTurn(() => this.#log.close());
   }
 
   async save(delta: Delta): Promise<void> {
     await delivered();
     await this.#inTurn(async () => {
-      // When there is no log to append to, the next tick writes one; nothing in it has to be undone.
-      if (!this.#isCredible() || !this.#log.isOpen) return;
+      // When there is no file, the next tick writes one; nothing in it has to be undone.
+      if (!this.#isCredible() || !(this.#log.isOpen || this.#isUnread)) return;
       const { services, nodes } = delta;
-      if (services === 'all' || this.#isMost(services)) {
+      if (!this.#log.isOpen || services === 'all' || this.#isMost(services)) {
         this.#due.merge(everything);
         await this.#tick();
         return;
@@ -190,12 +218,38 @@ class Memory {
    * The state that is shown instead of the real source. Readers switch to the source at the same moment at which the
    * listeners get a delta of everything.
    */
-  #current(): ClusterStore | undefined {
+  #current(): Former | undefined {
     if (this.#former !== undefined && this.#cluster.overview().complete) {
       this.#former = undefined;
       this.#notify(everything);
     }
     return this.#former;
+  }
+
+  /** Until then nothing is known, and nothing that forwards packets is withdrawn. */
+  async #openWhenNeeded(signal: AbortSignal): Promise<void> {
+    if (!this.#isUnopened()) return;
+    const { clock, name } = this.#options;
+    if (!(await needsState(this.#cluster, clock, signal))) return;
+    const found = await readStateInPortions(this.#file, name, {
+      turn: delivered,
+      isWanted: () => this.#isUnopened() && !signal.aborted,
+    });
+    if (found === undefined || !this.#isUnopened()) return;
+    this.#take(found);
+    this.#notify(everything);
+  }
+
+  #isUnopened(): boolean {
+    return this.#current()?.isRemembered === false;
+  }
+
+  #take({ state, length, problem }: RememberedState): void {
+    this.#former = state && { store: state, isRemembered: true };
+    for (const node of state?.overview().nodes ?? []) this.#nodes.set(node.name, node);
+    this.#problem = problem;
+    this.#log = new ClusterLog(this.#file, length);
+    this.#isUnread = false;
   }
 
   async #pass(changes: AsyncIterable<Delta>, listener: Signal<Delta, GrowingDelta>): Promise<void> {
@@ -246,6 +300,8 @@ class Memory {
     this.#fresh = new GrowingDelta();
     await this.#write(async () => {
       if (isWhole) {
+        // Where it fails, the next tick tries again, and not each round.
+        this.#isUnread = false;
         await this.#log.compact(this.#allLines());
         return;
       }
@@ -309,9 +365,16 @@ class Memory {
   }
 }
 
-/** Resolves when the deltas that the source has notified have reached their listeners. */
+/** Lets the event loop go round once: the deltas that the source has notified have reached their listeners then. */
 function delivered(): Promise<void> {
   return turn();
+}
+
+function isOf<T extends Overview>(
+  derived: Derived<T> | undefined,
+  { live, former, problem }: Omit<Derived<T>, 'value'>,
+): derived is Derived<T> {
+  return derived?.live === live && derived.former === former && derived.problem === problem;
 }
 
 function* linesOf(nodes: readonly Node[], services: readonly Service[]): Generator<string> {

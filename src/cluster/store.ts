@@ -174,6 +174,15 @@ export class ClusterStore implements Omit<Cluster, typeof Symbol.asyncDispose> {
     this.#feeds.set(resource, { ...feed, heard: now });
     this.#overview = undefined;
     this.#snapshot = undefined;
+    if (this.#before === undefined) return;
+    // Also while a list is applied, which takes seconds where it is long and the machine busy.
+    const { overview, snapshot, services } = this.#before;
+    const feeds = [...this.#feeds.values()];
+    this.#before = {
+      overview: { ...overview, feeds },
+      snapshot: snapshot && { ...snapshot, feeds },
+      services,
+    };
   }
 
   /** Sets whether the first list is complete, and what is wrong with the source. */

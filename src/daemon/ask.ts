@@ -32,7 +32,8 @@ export function ask(
 ): Promise<string> {
   const socket = (method === 'POST' ? controlPath : socketPath)(runtimeDirectory, role);
   return new Promise((resolve, reject) => {
-    const sent = request({ socketPath: socket, method, path, signal }, (response) => {
+    // A connection of its own: a daemon that was busy for longer than it keeps one open resets it under the next question.
+    const sent = request({ socketPath: socket, method, path, signal, agent: false }, (response) => {
       const chunks: Buffer[] = [];
       response.on('data', (chunk: Buffer) => chunks.push(chunk));
       response.on('error', reject);

@@ -38,6 +38,8 @@ export class GatewayClusters implements AsyncDisposable {
       const opened = open();
       const cluster = remembered(opened, rememberedFile(stateDirectory, name), {
         believed: () => believed(name),
+        // What is listed of one cluster must not take an EIP that another one has, which is not listed yet.
+        reads: name === undefined ? 'when needed' : 'at once',
         ...(name === undefined ? {} : { name }),
       });
       return { name, access, source: opened, cluster };

@@ -52,14 +52,21 @@ export interface EipCounts {
   readonly idle: number;
 }
 
-export function eipCounts({ report, counts, dark }: GatewayFacts): EipCounts {
+/** What costs nothing while all that stands in the kernel is held, as before the lists are in. */
+function routedCounts({
+  report,
+  counts,
+}: Pick<GatewayFacts, 'report' | 'counts'>): Pick<EipCounts, 'wanted' | 'routed'> {
   const wanted = counts.routed;
   const absent = (report?.missing ?? []).filter(
     ({ want, have }) => have === undefined && eipOf(want) !== undefined,
   ).length;
+  return { wanted, routed: report === undefined ? 0 : wanted - report.lacking - absent };
+}
+
+export function eipCounts({ report, counts, dark }: GatewayFacts): EipCounts {
   return {
-    wanted,
-    routed: report === undefined ? 0 : wanted - report.lacking - absent,
+    ...routedCounts({ report, counts }),
     conflict: (report?.conflicts ?? []).filter(({ want }) => eipOf(want) !== undefined).length,
     refused: (report?.failed ?? []).filter(({ change }) => eipOf(changeObject(change)) !== undefined).length,
     held: (report?.held ?? []).filter(({ change }) => eipOf(changeObject(change)) !== undefined).length,
@@ -83,9 +90,9 @@ function verdict(facts: GatewayFacts): Pick<Health, 'state' | 'summary'> {
     return { state: 'NOT SYNCED', summary: `cannot read the kernel: ${why}; routes stay as they are` };
   }
   if (report === undefined) return { state: 'NOT SYNCED', summary: 'starting' };
-  const eips = eipCounts(facts);
   if (!(report.complete && cluster.complete))
-    return { state: 'NOT SYNCED', summary: incomplete(cluster.feeds, eips) };
+    return { state: 'NOT SYNCED', summary: incomplete(cluster.feeds, routedCounts(facts)) };
+  const eips = eipCounts(facts);
   const old = oldFeeds(facts);
   if (old.length > 0) return { state: 'FROZEN', summary: frozen(old, facts, eips) };
   const isWhole =
@@ -99,7 +106,10 @@ function verdict(facts: GatewayFacts): Pick<Health, 'state' | 'summary'> {
   return { state: isWhole ? 'OK' : 'DEGRADED', summary: routing(facts, eips, report) };
 }
 
-function incomplete(feeds: readonly Feed[], { wanted, routed }: EipCounts): string {
+function incomplete(
+  feeds: readonly Feed[],
+  { wanted, routed }: Pick<EipCounts, 'wanted' | 'routed'>,
+): string {
   const missing = feeds.filter(({ synced }) => !synced);
   const trouble = missing.find((feed) => feed.trouble !== undefined)?.trouble;
   const isOne = feeds.every(({ cluster }) => cluster === undefined);

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { readFile, rm } from 'node:fs/promises';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import type { ApiServer } from '../../lab/cluster/api-server.ts';
@@ -324,6 +324,20 @@ describe('a daemon that ends and starts again', () => {
     expect(daemon.journal.map(({ msg }) => msg)).not.to.include('round');
   });
 
+  it('does not read what it knew last when the lists come in, and replaces it', async () => {
+    const file = join(host.state, 'cluster.json');
+    await daemon.stop('SIGKILL');
+    await writeFile(file, 'it would be told that this is garbage');
+    daemon = host.launch();
+    await host.synced(daemon);
+    expect(await watch.take()).to.deep.equal([]);
+    expect(JSON.stringify(daemon.journal)).not.to.contain('remembered-cluster-unreadable');
+    await daemon.stop('SIGTERM');
+    expect(await readFile(file, 'utf8')).to.match(/^eiproute-cluster-log 2\n.*"web"/s);
+    daemon = host.launch();
+    await host.synced(daemon);
+  });
+
   it('leads where it led last when it was killed in the moment after a move, and starts with the API down', async () => {
     const before = await host.routing();
     host.put(...localServiceOn('mail', ['198.51.100.11'], ['n3']));
@@ -335,14 +349,14 @@ describe('a daemon that ends and starts again', () => {
     // Some ms after the kernel.
     await until(
       'it is remembered',
-      async () => (await readFile(join(host.state, 'cluster.json'), 'utf8')).split('\n').at(-2) ?? '',
-      (last) => last.includes('"mail"') && last.includes('"n3"'),
+      () => readFile(join(host.state, 'cluster.json'), 'utf8'),
+      (log) => /^.*"default\/mail".*"n3".*$/m.test(log),
     );
     await host.api.stop();
     await daemon.stop('SIGKILL');
     await watch.take();
     daemon = host.launch();
-    await host.statusOf(daemon, 'a round is over', ({ round }) => round !== undefined);
+    await host.statusOf(daemon, 'it knows what it knew', ({ eips }) => eips.wanted === 3);
     expect(await watch.take()).to.deep.equal([]);
     expect(await host.routing()).to.equal(moved);
     await host.api.start();
@@ -419,6 +433,36 @@ describe('a reboot with the API down', () => {
       'unreachable 198.51.100.99 proto 86: lists incomplete',
     ]);
     expect(await after.ours()).to.include('unreachable 198.51.100.99 proto 86');
+    await after.api.start();
+    await after.synced(daemon);
+    await after.becomes(desired);
+  });
+
+  it('does so as well when the API is silent', async function () {
+    needRoot(this);
+    let state: string;
+    let desired: string;
+    await using before = await GatewayHost.make();
+    {
+      await using daemon = await before.start();
+      desired = await before.ours();
+      state = before.state;
+      await daemon.stop();
+    }
+    await using after = await GatewayHost.make({ state });
+    // It takes connections, and says nothing: a firewall in the way, or a server that hangs.
+    after.api.beSilent(true);
+    const daemon = after.launch();
+    await until(
+      'all is routed again',
+      () => after.routing(),
+      (now) => now.includes('2001:db8:e::10 > 2001:db8'),
+    );
+    const { state: word, feeds } = await after.status();
+    expect(word).to.equal('NOT SYNCED');
+    expect(feeds.map(({ heard }) => heard)).to.deep.equal([undefined, undefined, undefined]);
+    after.api.beSilent(false);
+    await after.api.stop();
     await after.api.start();
     await after.synced(daemon);
     await after.becomes(desired);

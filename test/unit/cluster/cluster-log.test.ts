@@ -21,8 +21,13 @@ const header = 'eiproute-cluster-log 2\n';
 const put = (name: string, value: number): string => logLine('Service', name, [{ name, value, sign: 'é' }]);
 const gone = (name: string): string => logLine('Service', name, undefined);
 
+function contentOf(text: Buffer | string) {
+  const { objects, length, damaged } = readLog(Buffer.from(text));
+  return { objects: [...objects], length, damaged };
+}
+
 function read(text: Buffer | string): string {
-  return readLog(Buffer.from(text))
+  return contentOf(text)
     .objects.map((object) => JSON.stringify(object).replace(/[^a-z0-9]*(name|value|sign|é)[^a-z0-9é]*/g, ' '))
     .join('; ')
     .replaceAll(/ +/g, ' ')
@@ -32,7 +37,7 @@ function read(text: Buffer | string): string {
 describe('the log of the cluster', () => {
   it('is read as the last record of each key', () => {
     const text = header + put('a', 1) + put('b', 2) + put('a', 3) + gone('b') + put('c', 4);
-    expect(readLog(Buffer.from(text))).to.deep.equal({
+    expect(contentOf(text)).to.deep.equal({
       objects: [
         { name: 'a', value: 3, sign: 'é' },
         { name: 'c', value: 4, sign: 'é' },
@@ -44,14 +49,14 @@ describe('the log of the cluster', () => {
 
   it('keeps a Node apart from a Service of the same name', () => {
     const text = header + logLine('Node', 'a', [{ of: 'node' }]) + put('a', 1) + gone('a');
-    expect(readLog(Buffer.from(text)).objects).to.deep.equal([{ of: 'node' }]);
+    expect(contentOf(text).objects).to.deep.equal([{ of: 'node' }]);
   });
 
   it('is read up to its last whole record wherever it is cut off', () => {
     const start = Buffer.from(header + put('a', 1));
     const whole = Buffer.concat([start, Buffer.from(put('a', 2))]);
     for (let length = start.length; length < whole.length; length += 1) {
-      const { objects, length: valid, damaged } = readLog(whole.subarray(0, length));
+      const { objects, length: valid, damaged } = contentOf(whole.subarray(0, length));
       expect({ objects, valid, damaged }, `cut off at ${length}`).to.deep.equal({
         objects: [{ name: 'a', value: 1, sign: 'é' }],
         valid: start.length,
@@ -68,7 +73,7 @@ describe('the log of the cluster', () => {
     for (let at = 0; at < record.length - 1; at += 1) {
       const text = Buffer.concat([before, record, after]);
       text.writeUInt8((text.readUInt8(before.length + at) + 1) % 256, before.length + at);
-      const { objects, damaged } = readLog(text);
+      const { objects, damaged } = contentOf(text);
       expect([objects, damaged], `byte ${at}`).to.deep.equal([
         [
           { name: 'a', value: 1, sign: 'é' },
@@ -138,7 +143,7 @@ describe('the log of the cluster', () => {
         if (taken === last) child.kill('SIGKILL');
       }
       await exit;
-      const { objects, damaged } = readLog(await readFile(at.file));
+      const { objects, damaged } = contentOf(await readFile(at.file));
       const found = objects.map((object) => Number(JSON.stringify(object).match(/"number":(\d+)/)?.[1]));
       expect(damaged).to.equal(0);
       const newest = Math.max(...found);

@@ -92,6 +92,41 @@ describe('the reflector', () => {
     expect(troubles).to.deep.equal(['socket hang up']);
   });
 
+  it('is not silent while it applies a long list, which everybody may see', async () => {
+    const clock = new VirtualClock();
+    const store = new ClusterStore();
+    const stop = new AbortController();
+    const names = Array.from({ length: 1200 }, (_, i) => `n${i}`);
+    const transport = new ScriptedTransport([{ list: page(names, '7') }, live], clock, () => stop.abort());
+    const heard = new Set<number | undefined>();
+    const of = store.of('nodes');
+    await new Reflector({
+      transport,
+      store: {
+        ...of,
+        commit: (replacement, next, version) =>
+          of.commit(
+            replacement,
+            async () => {
+              await clock.sleep(700, stop.signal);
+              await next();
+              heard.add(store.overview().feeds.find(({ resource }) => resource === 'nodes')?.heard);
+              expect(store.snapshot().feeds).to.equal(store.overview().feeds);
+              expect(store.snapshot()).to.deep.include({ complete: false, nodes: [] });
+            },
+            version,
+          ),
+      },
+      pace: defaultPace,
+      clock,
+      recovery: recoverySignal(),
+      heartbeat,
+    }).run(stop.signal);
+    expect(heard.size, 'one for each turn').to.be.above(1);
+    expect(heard).not.to.include(undefined);
+    expect(store.snapshot().nodes).to.have.length(1200);
+  });
+
   it('asks for the next page before it reads the present one', async () => {
     let read = false;
     const first: Page = {

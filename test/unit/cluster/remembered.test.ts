@@ -90,6 +90,16 @@ class Pauses implements Clock {
   }
 }
 
+/** A clock that plays looks at the source; nothing is saved meanwhile. */
+function looks(pauses: Pauses): Clock {
+  const never = new Pauses();
+  return {
+    now: () => 0,
+    random: () => 0,
+    sleep: (ms, signal) => (ms < 1000 ? pauses : never).sleep(ms, signal),
+  };
+}
+
 describe('the remembered cluster', () => {
   it('gives back what was known, not complete, until the real source is', async () => {
     await using at = await place();
@@ -263,6 +273,168 @@ describe('the remembered cluster', () => {
     const [problem] = cluster.overview().problems;
     expect(problem).to.include({ code: 'remembered-cluster-unreadable', subject: at.file });
     expect(problem?.message).to.contain('1 of its lines are damaged; the rest is used');
+  });
+
+  describe('whose file is read when it is needed', () => {
+    const reads = 'when needed';
+
+    it('knows nothing, and does not look into the file, when all lists come in', async () => {
+      await using at = await place();
+      await save(at.file);
+      await writeFile(at.file, 'garbage');
+      const source = memoryCluster();
+      const pauses = new Pauses();
+      await using cluster = remembered(source, at.file, { reads, clock: looks(pauses) });
+      const stop = new AbortController();
+      const changes = cluster.changes(stop.signal)[Symbol.asyncIterator]();
+      source.set(rawService('other'), rawNode('n7'));
+      expect((await changes.next()).value, 'a part of a list').to.deep.include(nothing);
+      for (let look = 1; look <= 9; look += 1) await pauses.tick();
+      const before = cluster.snapshot();
+      expect(before).to.deep.include({ complete: false, services: [], nodes: [], problems: [] });
+      expect(before).not.to.have.property('remembered');
+      expect(cluster.service('default/other')).to.equal(undefined);
+      source.complete();
+      expect((await changes.next()).value).to.deep.include({ services: 'all', nodes: true });
+      expect(cluster.snapshot()).to.equal(source.snapshot());
+      stop.abort();
+    });
+
+    it('shows it when a list has failed, until all are in', async () => {
+      await using at = await place();
+      await save(at.file);
+      const source = memoryCluster();
+      const pauses = new Pauses();
+      await using cluster = remembered(source, at.file, { reads, clock: looks(pauses) });
+      const stop = new AbortController();
+      const changes = cluster.changes(stop.signal)[Symbol.asyncIterator]();
+      expect(cluster.snapshot().services).to.deep.equal([]);
+      source.set(rawService('other'));
+      source.trouble('nodes', 'connect ECONNREFUSED');
+      await changes.next();
+      await pauses.next();
+      pauses.end();
+      expect((await changes.next()).value).to.deep.include({ services: 'all', nodes: true });
+      const { services, nodes, complete, remembered: isRemembered } = cluster.snapshot();
+      expect(services.map(({ name }) => name)).to.deep.equal(['web']);
+      expect(nodes.map(({ name }) => name)).to.deep.equal(['n1']);
+      expect({ complete, isRemembered }).to.deep.equal({ complete: false, isRemembered: true });
+      // It answers late.
+      source.trouble('nodes', undefined);
+      expect(cluster.overview().remembered).to.equal(true);
+      source.complete();
+      expect(cluster.snapshot()).to.equal(source.snapshot());
+      stop.abort();
+    });
+
+    it('shows it after a second of silence', async () => {
+      await using at = await place();
+      await save(at.file);
+      const pauses = new Pauses();
+      await using cluster = remembered(memoryCluster(), at.file, { reads, clock: looks(pauses) });
+      for (let look = 1; look <= 9; look += 1) await pauses.tick();
+      expect(cluster.overview().remembered).to.equal(undefined);
+      pauses.end();
+      await until(cluster, ({ services }) => services.length === 1);
+      expect(cluster.overview().remembered).to.equal(true);
+    });
+
+    it('shows what is listed when there is no file, as far as it is known', async () => {
+      await using at = await place();
+      const source = memoryCluster();
+      const pauses = new Pauses();
+      await using cluster = remembered(source, at.file, { reads, clock: looks(pauses) });
+      source.set(rawService('other'));
+      source.trouble('nodes', 'HTTP 403');
+      await pauses.next();
+      pauses.end();
+      const { problems } = await until(cluster, ({ services }) => services.length === 1);
+      expect(problems).to.deep.equal([]);
+    });
+
+    it('never shows it when the lists come in while it is read', async () => {
+      await using at = await place();
+      await save(at.file, [...world, ...Array.from({ length: 1000 }, (_, i) => rawService(`s${i}`))]);
+      const source = memoryCluster();
+      const pauses = new Pauses();
+      await using cluster = remembered(source, at.file, { reads, clock: looks(pauses) });
+      const seen = new Set<unknown>();
+      const stop = new AbortController();
+      const reading = (async () => {
+        for await (const _ of cluster.changes(stop.signal)) seen.add(cluster.overview().remembered);
+      })();
+      source.trouble('nodes', 'connect ECONNREFUSED');
+      await pauses.next();
+      pauses.end();
+      // It takes more turns than these to read a thousand Services.
+      for (let turns = 0; turns < 3; turns += 1) await turn();
+      source.set(rawService('other'));
+      source.complete();
+      await until(cluster, ({ complete }) => complete);
+      for (let turns = 0; turns < 50; turns += 1) await turn();
+      stop.abort();
+      await reading;
+      expect([...seen]).to.deep.equal([undefined]);
+      expect([...cluster.services()].map(({ name }) => name)).to.deep.equal(['other']);
+    });
+
+    it('leaves the file as it is when it ends before the lists are in', async () => {
+      await using at = await place();
+      await save(at.file);
+      const before = await readFile(at.file, 'utf8');
+      const cluster = remembered(memoryCluster(), at.file, { reads, clock: looks(new Pauses()) });
+      await cluster[Symbol.asyncDispose]();
+      expect(await readFile(at.file, 'utf8')).to.equal(before);
+    });
+
+    it('replaces it as soon as a round has withdrawn something, and adds to it from then on', async () => {
+      await using at = await place();
+      await save(at.file, [...world, rawService('other')]);
+      const source = memoryCluster();
+      source.set(rawNode('n1'), rawService('other'));
+      await using cluster = remembered(source, at.file, { reads, clock: looks(new Pauses()) });
+      const delta: Delta = { ...nothing, services: new Set(['default/web']) };
+      await cluster.save(delta);
+      expect(await saved(at.file), 'before all lists are in').to.equal(2);
+      source.complete();
+      await cluster.save(delta);
+      expect(await saved(at.file)).to.equal(1);
+      const { size } = await stat(at.file);
+      source.set(rawService('next'));
+      await cluster.save({ ...nothing, services: new Set(['default/next']) });
+      expect((await readFile(at.file)).subarray(size).toString()).to.match(
+        /^\w+ \["Service","default\/next",.*\n$/,
+      );
+    });
+
+    it('leaves the first log to a tick where there is no file', async () => {
+      await using at = await place();
+      const source = memoryCluster();
+      source.set(...world);
+      source.complete();
+      await using cluster = remembered(source, at.file, { reads, clock: looks(new Pauses()) });
+      await cluster.save(everything);
+      expect(await readdir(at.folder)).to.deep.equal([]);
+    });
+
+    it('is continued where it was read, after its last whole record', async () => {
+      await using at = await place();
+      await save(at.file);
+      await writeFile(at.file, Buffer.concat([await readFile(at.file), Buffer.from('half a rec')]));
+      const source = memoryCluster();
+      const pauses = new Pauses();
+      await using cluster = remembered(source, at.file, { reads, clock: looks(pauses) });
+      source.trouble('nodes', 'connect ECONNREFUSED');
+      await pauses.next();
+      pauses.end();
+      await until(cluster, ({ services }) => services.length === 1);
+      source.set(...world, rawService('next'));
+      source.complete();
+      await cluster.save({ ...nothing, services: new Set(['default/next']) });
+      const { objects, damaged } = readLog(await readFile(at.file));
+      expect(damaged).to.equal(0);
+      expect(JSON.stringify([...objects])).to.contain('"next"');
+    });
   });
 
   describe('when it crashes', () => {
