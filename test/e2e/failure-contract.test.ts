@@ -395,19 +395,20 @@ describe('a daemon that ends and starts again', () => {
   });
 });
 
+/** What a gateway leaves behind that ran once: its state directory, and what it had in the kernel. */
+async function lastKnown(host: GatewayHost): Promise<{ readonly state: string; readonly desired: string }> {
+  await using daemon = await host.start();
+  const desired = await host.ours();
+  // At the latest now it saves what it knows.
+  await daemon.stop();
+  return { state: host.state, desired };
+}
+
 describe('a reboot with the API down', () => {
   it('routes what was known last, deletes nothing, and goes on when the API is back', async function () {
     needRoot(this);
-    let state: string;
-    let desired: string;
     await using before = await GatewayHost.make();
-    {
-      await using daemon = await before.start();
-      desired = await before.ours();
-      state = before.state;
-      // At the latest now it saves what it knows.
-      await daemon.stop();
-    }
+    const { state, desired } = await lastKnown(before);
     await using after = await GatewayHost.make({ state });
     await after.api.stop();
     // Nobody knows yet whether this one is still wanted.
@@ -440,15 +441,8 @@ describe('a reboot with the API down', () => {
 
   it('does so as well when the API is silent', async function () {
     needRoot(this);
-    let state: string;
-    let desired: string;
     await using before = await GatewayHost.make();
-    {
-      await using daemon = await before.start();
-      desired = await before.ours();
-      state = before.state;
-      await daemon.stop();
-    }
+    const { state, desired } = await lastKnown(before);
     await using after = await GatewayHost.make({ state });
     // It takes connections, and says nothing: a firewall in the way, or a server that hangs.
     after.api.beSilent(true);
