@@ -152,6 +152,11 @@ export class ApiServer implements AsyncDisposable {
     this.#rulesLoaded = true;
   }
 
+  /** Bytes that may be on their way of one response, as the client of each HTTP/2 connection says. */
+  get windows(): readonly (number | undefined)[] {
+    return [...this.#sessions].map(({ remoteSettings }) => remoteSettings.initialWindowSize);
+  }
+
   /** Sends GOAWAY on every HTTP/2 connection: open requests go on, and new ones need a new connection. */
   goAway(): void {
     for (const session of this.#sessions) session.close();

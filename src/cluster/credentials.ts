@@ -177,13 +177,21 @@ function bytesOf(pem: Pem, label: string): Buffer {
   return bytes;
 }
 
+/**
+ * Bytes that the API server may send of one response before they are read, as with client-go: a page of a list comes
+ * while the one before it is read, and needs no answer of ours in between. undici's own limit is 256 KiB, and 512 for
+ * all. It reads this one from the options themselves, and not from `h2Options.settings`.
+ */
+const pageWindow = 4 * 2 ** 20;
+
 function dispatcherOf({ proxy }: ClusterEntry, tls: Tls): Dispatcher {
   // Watches are as quiet as the cluster: the reflector has its own clock for silence. The pings and probes make a
   // path that is gone without a word answer with a reset.
   const options = {
     headersTimeout: 0,
     bodyTimeout: 0,
-    h2Options: { pingInterval: 15_000 },
+    h2Options: { pingInterval: 15_000, connectionWindowSize: 4 * pageWindow },
+    initialWindowSize: pageWindow,
   };
   if (proxy) return new ProxyAgent({ ...options, uri: proxy.href, requestTls: tls });
   const connect = { ...tls, timeout: 10_000, keepAlive: true, keepAliveInitialDelay: 30_000 };

@@ -167,6 +167,12 @@ describe('the Kubernetes cluster', () => {
     });
   }
 
+  it('lets the server send a whole page before it reads it', async () => {
+    await using it = await stage(small);
+    await it.watched();
+    expect(it.server.windows).to.deep.equal([4 * 2 ** 20]);
+  });
+
   it('does not advise a ClusterRole while the server is starting', async () => {
     const refusal = { status: 403, message: 'nodes is forbidden' };
     await using it = await stage(small, {}, ({ faults }) =>
