@@ -14,7 +14,7 @@ const version = 1;
 const writeRest = 1000;
 const none: readonly Problem[] = [];
 
-export interface CoveringSources {
+export interface CoveringMemorySources {
   readonly kept: () => Kept;
   /** Another number whenever {@link kept} returns something else than that time has passed. */
   readonly changes: () => number;
@@ -38,13 +38,13 @@ export function isCoveringMemory(text: string): boolean {
 /** Who carried until lately, in a file of the state directory: the others cover for them over a restart as well. */
 export class CoveringMemory {
   readonly #file: string;
-  readonly #sources: CoveringSources;
+  readonly #sources: CoveringMemorySources;
   readonly #due = new Signal(() => {});
   /** The changes that are in the file. */
   #written: number;
   #problems = none;
 
-  constructor(file: string, sources: CoveringSources) {
+  constructor(file: string, sources: CoveringMemorySources) {
     this.#file = file;
     this.#sources = sources;
     this.#written = sources.changes();

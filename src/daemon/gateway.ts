@@ -133,12 +133,12 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
     answered: (service) => allocating?.controller.answered(service),
   });
   const covering = new CoveringMemory(join(config.stateDirectory, coveringFile), {
-    kept: () => probing.kept(),
-    changes: () => probing.keptChanges,
+    kept: () => probing.covering.kept(),
+    changes: () => probing.covering.changes,
     clock: Date.now,
   });
   const kept = await covering.recall();
-  if (kept !== undefined) probing.recall(kept);
+  if (kept !== undefined) probing.covering.recall(kept);
   const currentTerms = new CurrentAgentTerms();
   const agentTerms = (): AgentTerms =>
     currentTerms.of(handle?.links() ?? [], config.gateway, config.publish?.lan ?? []);

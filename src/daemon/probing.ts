@@ -24,19 +24,17 @@ import {
 import type { Problem } from '../model/problem.ts';
 import type { LeavingNodes } from '../model/publication.ts';
 import { AwakeClock } from '../probe/awake-clock.ts';
-import { FormerCarriers } from '../probe/former-carriers.ts';
-import { FormerNodeTable } from '../probe/former-nodes.ts';
 import { HealthConnections } from '../probe/health-connections.ts';
 import { askHealth, type Health } from '../probe/health-port.ts';
 import { HungNodes } from '../probe/hung-nodes.ts';
-import type { Kept } from '../probe/kept.ts';
 import { LimitLooks } from '../probe/limit-looks.ts';
 import { PortQuestion } from '../probe/port-question.ts';
 import { ProxyHealths } from '../probe/proxy-health.ts';
 import { Reachability } from '../probe/reachability.ts';
 import { Serving } from '../probe/serving.ts';
 import { type Targets, targetsOn } from '../probe/targets.ts';
-import { carrying, carryingNodes } from './carrying.ts';
+import { carrying } from './carrying.ts';
+import { Covering } from './covering.ts';
 import { EipQuestions } from './eip-questions.ts';
 import { Leaving } from './leaving.ts';
 import { gcThreshold, neighbourLimit } from './neighbour-limits.ts';
@@ -74,11 +72,9 @@ const drainPace = 200;
 /** ms by which agents hear of a drain before the traffic moves: a write to the API, a watch, and a table of nftables. */
 const drainLead = 1000;
 
-/** Services of which a restart finds again who carried; each takes some 150 bytes of a file that is written once a second. */
-const mostKept = 1000;
-
 /** The probe of a gateway: which nodes to ask, and what its answers are for. */
 export class Probing implements Probed {
+  readonly covering: Covering;
   readonly #inputs: ProbingInputs;
   readonly #reachability: Reachability;
   readonly #serving: Serving;
@@ -88,8 +84,6 @@ export class Probing implements Probed {
   readonly #connections = new HealthConnections();
   readonly #hung: HungNodes;
   readonly #standings = new Standings();
-  readonly #former = new FormerCarriers();
-  readonly #formerNodes = new FormerNodeTable();
   readonly #leaving: Leaving;
   /** What the standings were read from. */
   #stoodBy:
@@ -130,6 +124,7 @@ export class Probing implements Probed {
       changed,
     });
     this.#awake = new AwakeClock(clock, 10 * drainPace);
+    this.covering = new Covering({ limit: () => terms().drainLimit, now: () => this.#awake.now() });
     this.#leaving = new Leaving({
       cluster: inputs.cluster,
       gateway,
@@ -261,11 +256,11 @@ export class Probing implements Probed {
   }
 
   formerCarriers(service: string): ByFamily {
-    return this.#former.of(service);
+    return this.covering.of(service);
   }
 
   get formerNodes(): FormerNodes {
-    return this.#formerNodes.current;
+    return this.covering.nodes;
   }
 
   leaving(service: string): ByFamily {
@@ -288,49 +283,13 @@ export class Probing implements Probed {
       for (const [node, at] of since)
         found.set(node, { standing, ip: this.#addressOf(node, of), until: ends + at });
     };
-    if (service.externalTrafficPolicy === 'Cluster')
-      add('covered', this.#formerNodes.since(service.cluster, of));
-    else {
-      if (this.#formerNodes.current.deleted.size > 0) add('covered', this.#deletedUnder(service, of));
-      add('covered', this.#former.since(key, of));
-      add('leaving', this.#leaving.left(key, of));
-    }
+    add('covered', this.covering.since(service, of));
+    if (service.externalTrafficPolicy === 'Local') add('leaving', this.#leaving.left(key, of));
     return found;
-  }
-
-  /** Nodes that were deleted while endpoints of a Service are listed there still, and when. */
-  #deletedUnder({ endpoints }: Service, of: Family): ReadonlyMap<string, number> {
-    const found = new Map<string, number>();
-    for (const { ip, node } of endpoints) {
-      const at = node !== undefined && family(ip) === of ? this.#formerNodes.deletedAt(node) : undefined;
-      if (node !== undefined && at !== undefined) found.set(node, at);
-    }
-    return found;
-  }
-
-  /** What a restart must not lose: who carried until lately. */
-  kept(): Kept {
-    const now = this.#awake.now();
-    return { services: this.#former.kept(now, mostKept), ...this.#formerNodes.kept(now) };
-  }
-
-  /** Another number whenever {@link kept} returns something else than that time has passed. */
-  get keptChanges(): number {
-    return this.#former.changes + this.#formerNodes.changes;
-  }
-
-  /** Goes on with what was {@link kept} before a restart; to be called before the first round. */
-  recall(kept: Kept): void {
-    const now = this.#awake.now();
-    const { drainLimit } = this.#inputs.terms();
-    this.#former.recall(kept.services, now);
-    this.#former.expire(now, drainLimit);
-    this.#formerNodes.recall(kept, now);
-    this.#formerNodes.expire(now, drainLimit);
   }
 
   takeTurned(): ReadonlySet<string> {
-    return this.#serving.takeTurned().union(this.#former.takeTurned()).union(this.#leaving.takeTurned());
+    return this.#serving.takeTurned().union(this.covering.takeTurned()).union(this.#leaving.takeTurned());
   }
 
   problems(): readonly (readonly Problem[])[] {
@@ -348,7 +307,7 @@ export class Probing implements Probed {
     if (nodes !== this.#nodes) {
       this.#nodes = nodes;
       this.#candidates = candidates(nodes);
-      this.#formerNodes.read(nodes, carryingNodes(this.#candidates), this.#awake.now());
+      this.covering.readNodes(nodes, this.#candidates);
       this.#follow();
       const proxies = [...this.#candidates.byName].flatMap(([node, { ipv4, ipv6 }]) => {
         const ip = ipv4 ?? ipv6;
@@ -387,7 +346,7 @@ export class Probing implements Probed {
   #readService(key: string, service: Service | undefined, how: 'changed' | 'as it is'): void {
     this.#serving.read(key, service, how);
     const by = service && carrying(service);
-    this.#former.read(key, by, this.#awake.now());
+    this.covering.readService(key, by);
     const agents = how === 'changed' && this.#inputs.isPublished(clusterOf(key)) ? 'told' : 'not told';
     this.#leaving.read(key, by && { service, carrying: by }, agents);
     this.#questions.readService(key, service, how);
@@ -439,19 +398,15 @@ export class Probing implements Probed {
 
   /** Nothing tells that the limit of a drain is over, or that a node is covered for no longer. */
   #lookAtLimits(): void {
-    const now = this.#awake.now();
-    const isStanding = this.#standings.isIdle || !this.#stand();
-    const { drainLimit } = this.#inputs.terms();
-    const isCovering = this.#former.isIdle || !this.#former.expire(now, drainLimit);
-    const isCoveringNodes = this.#formerNodes.isIdle || !this.#formerNodes.expire(now, drainLimit);
+    const isStanding = !this.#standings.isIdle && this.#stand();
+    const isCovering = this.covering.expire();
     const isLeaving = this.#leaving.expire();
-    if (!(isStanding && isCovering && isCoveringNodes) || isLeaving) this.#inputs.changed();
+    if (isStanding || isCovering || isLeaving) this.#inputs.changed();
   }
 
   /** Whether time alone changes nothing. */
   get #isTimeless(): boolean {
-    const { isIdle } = this.#standings;
-    return isIdle && this.#former.isIdle && this.#formerNodes.isIdle && this.#leaving.isIdle;
+    return this.#standings.isIdle && this.covering.isIdle && this.#leaving.isIdle;
   }
 
   /** @returns whether a node stands otherwise than before */
