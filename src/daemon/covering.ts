@@ -98,7 +98,6 @@ export class Covering {
     const now = this.#sources.now();
     this.#carriers.recall(kept.services, now);
     this.#nodes.recall(kept, now);
-    this.#carriers.expire(now, this.#sources.limit());
-    this.#nodes.expire(now, this.#sources.limit());
+    this.expire();
   }
 }

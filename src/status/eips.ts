@@ -104,9 +104,10 @@ export function lateCarriers(
   const [first] = carriers;
   if (first === undefined) return noLateCarriers;
   const of = family(eip);
+  const late = services.map((service) => lately(service, of)).filter(({ size }) => size > 0);
   // As nearly always: a page asks this of every EIP.
-  if (services.every((service) => lately(service, of).size === 0)) return noLateCarriers;
-  const found = new Map(services.flatMap((service) => [...lately(service, of)]));
+  if (late.length === 0) return noLateCarriers;
+  const found = new Map(late.flatMap((one) => [...one]));
   for (const { node } of carriers) found.delete(node);
   if (carriers.every(({ weight }) => weight === first.weight))
     for (const [node, { standing }] of found) if (standing === 'covered') found.delete(node);
