@@ -455,6 +455,8 @@ describe('a reboot with the API down', () => {
     const { state: word, feeds } = await after.status();
     expect(word).to.equal('NOT SYNCED');
     expect(feeds.map(({ heard }) => heard)).to.deep.equal([undefined, undefined, undefined]);
+    // It was the silence: the heartbeat, which gives up after 15 s, has found nothing wrong yet.
+    expect(feeds.map(({ trouble }) => trouble)).to.deep.equal([undefined, undefined, undefined]);
     after.api.beSilent(false);
     await after.api.stop();
     await after.api.start();
