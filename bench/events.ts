@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { packaged } from './packaged.ts';
 import type { Memory } from './runs/memory-of.ts';
 import type { Look } from './runs/onlookers.ts';
 import { table } from './table.ts';
@@ -30,12 +31,13 @@ export interface Run {
 }
 
 /**
- * One event, and what the daemon takes, at three sizes: the real daemon, a real API over TLS, a real kernel, the status
- * sentence of systemd counted. The version before is measured in the same run, where git has it.
+ * One event, and what the daemon takes, at three sizes: the package, a real API over TLS, a real kernel, the status
+ * sentence of systemd counted. The version before is measured in the same run as a checkout, where git has it.
  */
-export function latency(): string {
+export async function latency(): Promise<string> {
+  using made = await packaged();
   using former = checkout(before);
-  const programs = [{ name: 'now', program: 'bin/eiproute' }, ...(former ? [former] : [])];
+  const programs = [{ name: 'now', program: made.program }, ...(former ? [former] : [])];
   const columns = sizes.flatMap((services) =>
     programs.map(({ name, program }) => {
       const isFormer = name === 'before';
@@ -63,7 +65,7 @@ export function latency(): string {
   const works = columns.filter(({ name }) => name === 'now').map(({ work }) => work);
   const ratio = (works.at(-1) ?? 0) / (works[0] ?? 1);
   return [
-    `one of the first ${1.5 * cycles} events after a start, and of the ${1.5 * cycles} that follow (before: ${3 * formerCycles}): Services over 100 nodes, a quarter of them Local; endpoints go, come and move`,
+    `one of the first ${1.5 * cycles} events after a start, and of the ${1.5 * cycles} that follow (before: ${3 * formerCycles}): Services over 100 nodes, a quarter of them Local; endpoints go, come and move; now: the package, before: a checkout`,
     table([
       ['Services', ...columns.map(({ head }) => head)],
       ['', ...columns.map(({ name }) => name)],

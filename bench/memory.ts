@@ -1,6 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdtempSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { mib, runEvents } from './events.ts';
@@ -35,39 +34,30 @@ interface Loaded extends Memory {
 
 /** What Node, each package and we take before anything is done. */
 export async function memory(): Promise<string> {
-  const folder = mkdtempSync(join(tmpdir(), 'eip-bench-'));
-  try {
-    const entries = modules.filter(([, specifier]) => specifier !== '');
-    const bundled = join(folder, 'lib');
-    mkdirSync(bundled);
-    await packaged(bundled, Object.fromEntries(entries.map(([, from], i) => [`m${i}`, from])));
-    const rows = modules.map(([name, specifier], i) => {
-      const file = specifier.startsWith('src/')
-        ? resolve(specifier)
-        : import.meta.resolve(specifier || 'yaml');
-      const both = specifier === '' ? [[], []] : [[file], [join(bundled, `m${i - 1}.mjs`)]];
-      return [name, ...both.flatMap((words) => cells(loaded(words)))];
-    });
-    const head = [
-      '',
-      'checkout: resident',
-      'own',
-      'loading',
-      'processor',
-      'package: resident',
-      'own',
-      'loading',
-      'processor',
-    ];
-    return [
-      `Memory and time of what is loaded, medians of ${rounds} processes; processor time is the whole process's`,
-      table([head, ...rows]),
-      '',
-      await agents(folder),
-    ].join('\n');
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
+  const entries = modules.filter(([, specifier]) => specifier !== '');
+  using bundled = await packaged(Object.fromEntries(entries.map(([, from], i) => [`m${i}`, from])));
+  const rows = modules.map(([name, specifier], i) => {
+    const file = specifier.startsWith('src/') ? resolve(specifier) : import.meta.resolve(specifier || 'yaml');
+    const both = specifier === '' ? [[], []] : [[file], [join(bundled.folder, `m${i - 1}.mjs`)]];
+    return [name, ...both.flatMap((words) => cells(loaded(words)))];
+  });
+  const head = [
+    '',
+    'checkout: resident',
+    'own',
+    'loading',
+    'processor',
+    'package: resident',
+    'own',
+    'loading',
+    'processor',
+  ];
+  return [
+    `Memory and time of what is loaded, medians of ${rounds} processes; processor time is the whole process's`,
+    table([head, ...rows]),
+    '',
+    await agents(),
+  ].join('\n');
 }
 
 function loaded(words: readonly string[]): Loaded {
@@ -93,15 +83,13 @@ interface AgentRun {
 }
 
 /** The real node agent, as a checkout and as a package. */
-async function agents(folder: string): Promise<string> {
-  const lib = join(folder, 'agent');
-  mkdirSync(lib);
-  const program = await packaged(lib);
+async function agents(): Promise<string> {
+  using made = await packaged();
   const rows = [
     ['checkout', resolve('bin/eiproute')],
-    ['package', program],
+    ['package', made.program],
   ].map(([name = '', path = '']) => {
-    const state = mkdtempSync(join(folder, 'state-'));
+    const state = mkdtempSync(join(made.folder, 'state-'));
     const script = fileURLToPath(new URL('runs/agent.ts', import.meta.url));
     const out = execFileSync('unshare', ['--net', process.execPath, script, state, path], {
       timeout: 120_000,
@@ -135,21 +123,16 @@ async function agents(folder: string): Promise<string> {
 
 /** Whether memory stays level: 100,000 events at 10,000 Services, by the package. */
 export async function soak(): Promise<string> {
-  const folder = mkdtempSync(join(tmpdir(), 'eip-bench-'));
-  try {
-    const program = await packaged(folder);
-    const services = 10_000;
-    const cycles = 50_000;
-    const samples = [500, 5000, 10_000, 25_000];
-    const run = runEvents({ services, cycles, program, samples, timeout: 7_200_000 });
-    return [
-      `A gateway of the package with ${services.toLocaleString('en')} Services (aim: 150 MiB, level)`,
-      table([
-        ['after events', 'resident', 'own'],
-        ...run.memory.map(({ events, rss, anon }) => [events.toLocaleString('en'), mib(rss), mib(anon)]),
-      ]),
-    ].join('\n');
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
+  using made = await packaged();
+  const services = 10_000;
+  const cycles = 50_000;
+  const samples = [500, 5000, 10_000, 25_000];
+  const run = runEvents({ services, cycles, program: made.program, samples, timeout: 7_200_000 });
+  return [
+    `A gateway of the package with ${services.toLocaleString('en')} Services (aim: 150 MiB, level)`,
+    table([
+      ['after events', 'resident', 'own'],
+      ...run.memory.map(({ events, rss, anon }) => [events.toLocaleString('en'), mib(rss), mib(anon)]),
+    ]),
+  ].join('\n');
 }

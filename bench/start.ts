@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -28,13 +28,11 @@ interface Start {
 
 /** The start of a gateway of the package, until all is in the kernel, and its restart. */
 export async function starts(): Promise<string> {
+  using made = await packaged();
   const folder = mkdtempSync(join(tmpdir(), 'eip-bench-'));
   try {
-    const lib = join(folder, 'lib');
-    mkdirSync(lib);
-    const program = await packaged(lib);
     const columns = sizes.map((services) => {
-      const runs = Array.from({ length: rounds }, () => run(folder, services, program));
+      const runs = Array.from({ length: rounds }, () => run(folder, services, made.program));
       const middle = (field: (one: Run) => number): number => median(runs.map(field));
       return [
         services.toLocaleString('en'),

@@ -1,6 +1,3 @@
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { mib, type Run, runEvents } from './events.ts';
 import { packaged } from './packaged.ts';
 import { median, table } from './table.ts';
@@ -16,41 +13,35 @@ const turns = 5;
  * asked every second, and with a live page open as well. They take turns, so that all meet the same machine.
  */
 export async function watched(): Promise<string> {
-  const folder = mkdtempSync(join(tmpdir(), 'eip-bench-'));
-  try {
-    const lib = join(folder, 'lib');
-    mkdirSync(lib);
-    const program = await packaged(lib);
-    const looks = [undefined, 'questions', 'page'] as const;
-    const rounds = Array.from({ length: turns }, () =>
-      looks.map((look) => runEvents({ services, cycles, program, samples: [], timeout: 300_000, look })),
-    );
-    const row = (label: string, value: (run: Run) => number, text: (n: number) => string) => [
-      label,
-      ...looks.map((_, i) => text(median(rounds.flatMap((runs) => runs[i] ?? []).map(value)))),
-    ];
-    const ms = (time: number): string => `${time.toFixed(2)} ms`;
-    return [
-      `being looked at, at ${services.toLocaleString('en')} Services: medians of ${turns} runs each, in turn`,
-      table([
-        ['', 'nobody asks', 'metrics and status each second', 'and a page open'],
-        row('API server -> kernel: median', ({ events }) => median(events), ms),
-        row('99 %', ({ events }) => share(events, 0.99), ms),
-        [
-          '99 %, of the best and of the worst run',
-          ...looks.map((_, i) => {
-            const all = rounds.flatMap((runs) => runs[i] ?? []).map(({ events }) => share(events, 0.99));
-            return `${ms(Math.min(...all))} to ${ms(Math.max(...all))}`;
-          }),
-        ],
-        row('processor time of an event, with what is asked meanwhile', ({ work }) => work, ms),
-        row('resident after the events (aim: 10 MiB more)', ({ memory }) => memory.at(-1)?.rss ?? 0, mib),
-        row('own', ({ memory }) => memory.at(-1)?.anon ?? 0, mib),
-      ]),
-    ].join('\n');
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
+  using made = await packaged();
+  const { program } = made;
+  const looks = [undefined, 'questions', 'page'] as const;
+  const rounds = Array.from({ length: turns }, () =>
+    looks.map((look) => runEvents({ services, cycles, program, samples: [], timeout: 300_000, look })),
+  );
+  const row = (label: string, value: (run: Run) => number, text: (n: number) => string) => [
+    label,
+    ...looks.map((_, i) => text(median(rounds.flatMap((runs) => runs[i] ?? []).map(value)))),
+  ];
+  const ms = (time: number): string => `${time.toFixed(2)} ms`;
+  return [
+    `being looked at, at ${services.toLocaleString('en')} Services: medians of ${turns} runs each, in turn`,
+    table([
+      ['', 'nobody asks', 'metrics and status each second', 'and a page open'],
+      row('API server -> kernel: median', ({ events }) => median(events), ms),
+      row('99 %', ({ events }) => share(events, 0.99), ms),
+      [
+        '99 %, of the best and of the worst run',
+        ...looks.map((_, i) => {
+          const all = rounds.flatMap((runs) => runs[i] ?? []).map(({ events }) => share(events, 0.99));
+          return `${ms(Math.min(...all))} to ${ms(Math.max(...all))}`;
+        }),
+      ],
+      row('processor time of an event, with what is asked meanwhile', ({ work }) => work, ms),
+      row('resident after the events (aim: 10 MiB more)', ({ memory }) => memory.at(-1)?.rss ?? 0, mib),
+      row('own', ({ memory }) => memory.at(-1)?.anon ?? 0, mib),
+    ]),
+  ].join('\n');
 }
 
 function share(times: readonly number[], part: number): number {
