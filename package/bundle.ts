@@ -28,7 +28,7 @@ export async function bundle(
     outExtension: { '.js': '.mjs' },
     // Their licences are in the copyright file.
     legalComments: 'none',
-    plugins: [release(version), builtins, koffi, noDemo],
+    plugins: [release(version), builtins, undici, koffi, noDemo],
     // What CommonJS packages look for.
     banner: {
       js: "import{createRequire as requireOf}from'node:module';const require=requireOf(import.meta.url);",
@@ -89,6 +89,26 @@ const builtins: Plugin = {
         ].join('\n'),
       };
     });
+  },
+};
+
+/**
+ * undici without what its index loads besides: fetch, WebSocket, caches, mocks. An import of any other name ends the
+ * build. docs/performance.md has the figures.
+ */
+const undici: Plugin = {
+  name: 'undici',
+  setup({ onLoad }) {
+    onLoad({ filter: /\/undici\/index\.js$/ }, () => ({
+      contents: [
+        "import api from './lib/api/index.js';",
+        "import Dispatcher from './lib/dispatcher/dispatcher.js';",
+        "export { default as Agent } from './lib/dispatcher/agent.js';",
+        "export { default as ProxyAgent } from './lib/dispatcher/proxy-agent.js';",
+        // As the index does.
+        'Object.assign(Dispatcher.prototype, api);',
+      ].join('\n'),
+    }));
   },
 };
 

@@ -1,6 +1,6 @@
-import { request } from 'undici';
 import { openSession } from '../../src/cluster/credentials.ts';
 import { protobufType, protobufWire } from '../../src/cluster/protobuf-wire.ts';
+import { request } from '../../src/cluster/request.ts';
 import type { Resource } from '../../src/model/cluster.ts';
 
 // node bench/runs/read.ts KUBECONFIG
@@ -15,16 +15,15 @@ const paths: Readonly<Record<Resource, string>> = {
 };
 const before = process.cpuUsage();
 const started = performance.now();
-const { server, dispatcher, headers } = await openSession({ kubeconfig, context: undefined });
+const session = await openSession({ kubeconfig, context: undefined });
 let bytes = 0;
 
 async function read(resource: Resource): Promise<void> {
   let next: string | undefined = '';
   while (next !== undefined) {
     const query: string = `?limit=2000${next && `&continue=${encodeURIComponent(next)}`}`;
-    const { body } = await request(`${server}${paths[resource]}${query}`, {
-      dispatcher,
-      headers: { ...(await headers()), accept: protobufType },
+    const { body } = await request(session, `${paths[resource]}${query}`, {
+      headers: { ...(await session.headers()), accept: protobufType },
     });
     const page: Buffer = Buffer.from(await body.arrayBuffer());
     bytes += page.length;
@@ -36,4 +35,4 @@ await Promise.all([read('services'), read('endpointslices'), read('nodes')]);
 const time = performance.now() - started;
 const { user, system } = process.cpuUsage(before);
 process.stdout.write(`${JSON.stringify({ time, work: (user + system) / 1000, bytes })}\n`);
-await dispatcher.destroy();
+await session.dispatcher.destroy();

@@ -1,10 +1,11 @@
-import { type Dispatcher, request } from 'undici';
+import type { Dispatcher } from 'undici';
 import { abortable } from '../abortable.ts';
 import { openSession, type Session } from './credentials.ts';
 import { errorOf } from './failure.ts';
 import { jsonWire, parseJson } from './json-wire.ts';
 import type { KubernetesAccess } from './kubeconfig-files.ts';
 import { protobufType, protobufWire } from './protobuf-wire.ts';
+import { request } from './request.ts';
 import {
   ApiError,
   CredentialsError,
@@ -92,8 +93,7 @@ export class HttpTransport implements Transport, AsyncDisposable {
   async probe(signal: AbortSignal): Promise<number> {
     return this.#within(signal, async (session, _, within) => {
       const headers = await abortable(session.headers(), within);
-      const { dispatcher, server } = session;
-      const answer = await request(`${server}/readyz`, { dispatcher, headers, signal: within });
+      const answer = await request(session, '/readyz', { headers, signal: within });
       await answer.body.dump();
       return answer.statusCode;
     });
@@ -126,10 +126,8 @@ export class HttpTransport implements Transport, AsyncDisposable {
         ...(await abortable(session.headers(), within)),
         ...(type === undefined ? {} : { 'content-type': type }),
       };
-      const { dispatcher, server } = session;
       const options = {
         method,
-        dispatcher,
         headers,
         body: body === undefined ? null : JSON.stringify(body),
         // Every write names the resourceVersion it is made for, so a repetition is refused; undici may pipeline it.
@@ -138,7 +136,7 @@ export class HttpTransport implements Transport, AsyncDisposable {
       };
       // undici looks at the signal once it has begun to send. A request that it holds for a connection which the server
       // is closing (GOAWAY) would wait for ever, and with it the Service that it is for.
-      const answer = await abortable(request(`${server}${path}`, options), within);
+      const answer = await abortable(request(session, path, options), within);
       const bytes = Buffer.from(await answer.body.arrayBuffer());
       if (answer.statusCode >= 200 && answer.statusCode < 300) return parseJson(bytes.toString('utf8'));
       throw errorOf(jsonWire.status(bytes), answer.statusCode, retryAfter(answer.headers['retry-after']));
@@ -212,8 +210,7 @@ async function get(
   signal: AbortSignal,
 ): Promise<{ readonly body: Dispatcher.ResponseData['body']; readonly wire: Wire }> {
   const headers = { ...(await abortable(session.headers(), signal)), accept };
-  const { dispatcher, server } = session;
-  const answer = await request(`${server}${path}`, { dispatcher, headers, signal });
+  const answer = await request(session, path, { headers, signal });
   const type = String(answer.headers['content-type'] ?? '');
   const wire = type.startsWith(protobufType) ? protobufWire : jsonWire;
   if (answer.statusCode === 200) return { body: answer.body, wire };

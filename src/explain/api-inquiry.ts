@@ -1,11 +1,12 @@
 import { readFileSync } from 'node:fs';
 import { connect as connectTls } from 'node:tls';
-import { type Dispatcher, request } from 'undici';
+import type { Dispatcher } from 'undici';
 import { accessWarnings } from '../cluster/access-warnings.ts';
 import { openSession, type Session } from '../cluster/credentials.ts';
 import { errorOf, feedFailure } from '../cluster/failure.ts';
 import type { Kubeconfig, Pem } from '../cluster/kubeconfig.ts';
 import { type KubernetesAccess, loadKubeconfig } from '../cluster/kubeconfig-files.ts';
+import { request } from '../cluster/request.ts';
 import { UnreachableError } from '../cluster/transport.ts';
 import type { ApiFacts, CredentialFacts } from './doctor-facts.ts';
 import { certificateExpiry, tokenExpiry } from './expiry.ts';
@@ -95,9 +96,8 @@ async function answerOf(
 ): Promise<Answered> {
   let answer: Dispatcher.ResponseData;
   try {
-    answer = await request(`${session.server}${path}`, {
+    answer = await request(session, path, {
       method,
-      dispatcher: session.dispatcher,
       headers: { ...(await session.headers()), 'content-type': 'application/json' },
       body: body === undefined ? null : JSON.stringify(body),
       signal,

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { outcome, run } from '../../lab/process/run.ts';
@@ -54,6 +54,17 @@ describe('the package', () => {
     // Nobody has said yet what this host is to forward.
     expect(checked.status).to.equal(2);
     expect(checked.err).to.match(/lan: is missing/);
+  });
+
+  it('has of undici neither its mocks nor its caches', async () => {
+    const lib = join(folder, 'tree/usr/lib/eiproute');
+    const files = (await readdir(lib)).filter((name) => name.endsWith('.mjs'));
+    const texts = await Promise.all(files.map((name) => readFile(join(lib, name), 'utf8')));
+    const parts = texts.flatMap((text) => [...text.matchAll(/node_modules\/undici\/lib\/(\w+)\//g)]);
+    const found = new Set(parts.map(([, part]) => part));
+    expect([...found])
+      .to.include('dispatcher')
+      .and.not.include.any.members(['mock', 'cache', 'interceptor']);
   });
 
   it('has the licences of what is in it', async () => {
