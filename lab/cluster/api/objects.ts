@@ -26,8 +26,10 @@ export class Objects {
   readonly #objects = new Map<Kind, Map<string, JsonObject>>();
   #history: Change[] = [];
   readonly #listeners = new Set<(change: Change) => void>();
-  /** Pictures that a paged list is still working through, by version. */
-  readonly #pictures = new Map<string, Listing>();
+  /** All objects of a kind by namespace and name, of the kinds that have not changed since they were listed. */
+  readonly #inOrder = new Map<Kind, readonly JsonObject[]>();
+  /** Listings that somebody reads page by page, by their id. */
+  readonly #paged = new Map<string, Listing>();
 
   get version(): number {
     return this.#version;
@@ -45,28 +47,27 @@ export class Objects {
 
   /** @param namespace empty: all */
   list(kind: Kind, namespace: string): Listing {
-    const entries = [...this.#of(kind)].sort(([a], [b]) => (a < b ? -1 : 1));
-    const items = entries.map(([, object]) => object);
+    const items = this.#allOf(kind);
     const here = namespace === '' ? items : items.filter((item) => namespaceOf(item) === namespace);
     return { items: here, version: this.#version };
   }
 
-  /** Keeps a installed, so that the pages of one list fit together. */
-  keep(installed: Listing): string {
+  /** Keeps a listing, so that its pages fit together. */
+  keep(listing: Listing): string {
     const id = randomUUID();
-    this.#pictures.set(id, installed);
+    this.#paged.set(id, listing);
     return id;
   }
 
-  /** @throws Failure 410 when the installed has been compacted away */
+  /** @throws Failure 410 when the listing has been compacted away */
   kept(id: string): Listing {
-    const installed = this.#pictures.get(id);
-    if (installed !== undefined) return installed;
+    const listing = this.#paged.get(id);
+    if (listing !== undefined) return listing;
     throw new Failure(410, 'The provided continue parameter is too old to display a consistent list result.');
   }
 
   release(id: string): void {
-    this.#pictures.delete(id);
+    this.#paged.delete(id);
   }
 
   create(kind: Kind, object: JsonObject): JsonObject {
@@ -136,6 +137,7 @@ export class Objects {
   /** Takes all objects of a kind away without a word to the watches, as a restored backup would. */
   forget(kind: Kind): void {
     this.#of(kind).clear();
+    this.#inOrder.delete(kind);
     this.compact();
   }
 
@@ -157,13 +159,23 @@ export class Objects {
     this.#version += 1;
     this.#compacted = this.#version;
     this.#history = [];
-    this.#pictures.clear();
+    this.#paged.clear();
   }
 
   /** @returns a function that stops listening */
   listen(listener: (change: Change) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
+  }
+
+  /** In order as etcd has them; to sort a hundred thousand for each list would be seconds that no API server takes. */
+  #allOf(kind: Kind): readonly JsonObject[] {
+    const known = this.#inOrder.get(kind);
+    if (known !== undefined) return known;
+    const entries = [...this.#of(kind)].sort(([a], [b]) => (a < b ? -1 : 1));
+    const items = entries.map(([, object]) => object);
+    this.#inOrder.set(kind, items);
+    return items;
   }
 
   #of(kind: Kind): Map<string, JsonObject> {
@@ -186,6 +198,7 @@ export class Objects {
     const stamped = { ...object, metadata };
     if (type === 'DELETED') this.#of(kind).delete(key);
     else this.#of(kind).set(key, stamped);
+    this.#inOrder.delete(kind);
     const change: Change = { version: this.#version, type, kind, object: stamped, before };
     this.#history.push(change);
     // An API server remembers minutes, not days.

@@ -54,14 +54,14 @@ export class Resources {
     const limit = Number(query.get('limit') ?? 0);
     const token = query.get('continue');
     const [id, start] = token === null ? [undefined, 0] : readToken(token);
-    const installed = id === undefined ? this.#installed(kind, namespace, query) : this.#objects.kept(id);
-    const { items } = installed;
+    const listing = id === undefined ? this.#select(kind, namespace, query) : this.#objects.kept(id);
+    const { items } = listing;
     const end = limit > 0 ? start + limit : items.length;
     const more = items.length > end;
     if (!more && id !== undefined) this.#objects.release(id);
     const metadata = clean({
-      resourceVersion: String(installed.version),
-      continue: more ? writeToken(id ?? this.#objects.keep(installed), end) : undefined,
+      resourceVersion: String(listing.version),
+      continue: more ? writeToken(id ?? this.#objects.keep(listing), end) : undefined,
       remainingItemCount: more ? items.length - end : undefined,
     });
     const page = items.slice(start, end);
@@ -69,7 +69,7 @@ export class Resources {
     return { kind: `${kind.kind}List`, apiVersion: apiVersion(kind), metadata, items: page };
   }
 
-  #installed(kind: Kind, namespace: string, query: URLSearchParams): Listing {
+  #select(kind: Kind, namespace: string, query: URLSearchParams): Listing {
     const { items, version } = this.#objects.list(kind, namespace);
     return { items: items.filter(selector(query)), version };
   }
