@@ -10,6 +10,7 @@ import { memoryOf } from './memory-of.ts';
 import { listen, onlookers } from './onlookers.ts';
 import { Witness } from './witness.ts';
 import {
+  asUnit,
   createNode,
   eipOf,
   fill,
@@ -60,16 +61,13 @@ const ids = isFormer ? { nexthop: '860', group: '861' } : { nexthop: '25', group
 // As under systemd the daemon puts its state into a sentence after each round. Its datagrams are read with each event.
 using systemd = new DatagramReceiver();
 
+const command = [program, '--config', file, '--log-level', 'error', 'gateway'] as const;
 const started = performance.now();
 // It ends with us, however we end.
-const daemon = spawn(
-  'setpriv',
-  ['--pdeathsig', 'KILL', program, '--config', file, '--log-level', 'error', 'gateway'],
-  {
-    stdio: ['ignore', 'inherit', 'inherit'],
-    env: { ...process.env, NOTIFY_SOCKET: systemd.path },
-  },
-);
+const daemon = spawn('setpriv', ['--pdeathsig', 'KILL', ...(isFormer ? command : asUnit(...command))], {
+  stdio: ['ignore', 'inherit', 'inherit'],
+  env: { ...process.env, NOTIFY_SOCKET: systemd.path },
+});
 const ended = new Promise<void>((resolve) => daemon.once('exit', () => resolve()));
 const endedEarly = ended.then(() => {
   throw new Error(`${program} ended before all was in the kernel`);

@@ -6,7 +6,7 @@ import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { memoryOf, peakOf } from './memory-of.ts';
-import { setUpLinks, synced, workOf, writeConfig } from './world.ts';
+import { asUnit, setUpLinks, synced, workOf, writeConfig } from './world.ts';
 
 // Run in a fresh network namespace: node bench/runs/start.ts FOLDER SERVICES PROGRAM
 // A gateway starts on a router without routes, is stopped, and starts again: the routes are in the kernel, and its last
@@ -47,7 +47,7 @@ interface Start {
 
 async function startGateway(): Promise<Start> {
   const started = performance.now();
-  const daemon = child(program, '--config', file, '--log-level', 'error', 'gateway');
+  const daemon = child(...asUnit(program, '--config', file, '--log-level', 'error', 'gateway'));
   await synced(folder, stop.signal);
   const ms = performance.now() - started;
   const work = workOf(daemon);

@@ -121,6 +121,14 @@ async function isSynced(folder: string, signal: AbortSignal): Promise<boolean> {
   }
 }
 
+/** A gateway as its unit starts it, with the priority that it has there. */
+export function asUnit(program: string, ...words: readonly string[]): readonly string[] {
+  const unit = readFileSync(new URL('../../systemd/eiproute-gateway.service', import.meta.url), 'utf8');
+  const [, nice] = /^Nice=(-?\d+)$/m.exec(unit) ?? [];
+  if (nice === undefined) throw new Error('the unit of the gateway has no Nice=');
+  return ['nice', '-n', nice, program, ...words];
+}
+
 /** ms of processor time until now, of all threads: what other load on the machine does not falsify. */
 export function workOf(child: ChildProcess): number {
   const tasks = `/proc/${child.pid}/task`;

@@ -97,6 +97,13 @@ describe('eiproute on real hosts', function () {
     expect(await lab.gateway.outcome(['systemctl', 'status', unit])).to.have.property('status', 0);
   });
 
+  it('has its turn before other programs', async () => {
+    expect(await property('CPUWeight')).to.equal('300');
+    // All threads: V8 has some of its own.
+    const nice = await lab.gateway.sh(`ps -L -o ni= -p $(systemctl show --value -p MainPID ${unit})`);
+    expect(new Set(nice.trim().split(/\s+/))).to.deep.equal(new Set(['-5']));
+  });
+
   it('tells the story of one address, and warns of nothing when all is well', async () => {
     const ip = web.eip.v4;
     expect(await journal('-o', 'cat', `EIP=${ip}`)).to.equal(
