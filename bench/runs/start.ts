@@ -8,14 +8,15 @@ import { promisify } from 'node:util';
 import { memoryOf, peakOf } from './memory-of.ts';
 import { asUnit, setUpLinks, synced, workOf, writeConfig } from './world.ts';
 
-// Run in a fresh network namespace: node bench/runs/start.ts FOLDER SERVICES PROGRAM
+// Run in a fresh network namespace: node bench/runs/start.ts FOLDER SERVICES PROGRAM [INFORMERS]
 // A gateway starts on a router without routes, is stopped, and starts again: the routes are in the kernel, and its last
 // known state is on disk. The API server is a process of its own, and is first read by a client that does nothing with
-// the lists. Prints {"read":{...},"first":{...},"again":{...},"memory":{...}}: what read.ts prints; of both starts the ms
-// until all is in the kernel, the daemon's processor time until then, and the most memory that it has had 15 s later; and
-// the memory that the first one has then.
+// the lists, and by the program of bench/informers where there is one. Prints {"read":{...},"informers":{...},
+// "first":{...},"again":{...},"memory":{...}}: what read.ts prints; of the informers and of both starts the ms until all is
+// in the caches or in the kernel, the processor time until then, and the most memory until then, of a daemon until 15 s
+// later; and the memory that the first one has then.
 
-const [folder = '.', services = '0', program = 'bin/eiproute'] = process.argv.slice(2);
+const [folder = '.', services = '0', program = 'bin/eiproute', informers] = process.argv.slice(2);
 const here = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
 const stop = new AbortController();
 setUpLinks();
@@ -25,6 +26,7 @@ const child = (...words: readonly string[]) =>
 const api = child(process.execPath, here('api.ts'), folder, services);
 await once(createInterface({ input: api.stdout }), 'line');
 const read = await promisify(execFile)(process.execPath, [here('read.ts'), join(folder, 'kubeconfig')]);
+const peer = informers === undefined ? undefined : await startInformers(informers);
 const file = writeConfig(folder);
 
 const first = await startGateway();
@@ -33,16 +35,29 @@ await stopped(first.daemon);
 const again = await startGateway();
 await stopped(again.daemon);
 api.kill();
-const figures = ({ ms, work, peak }: Start) => ({ ms, work, peak });
+const figures = ({ ms, work, peak }: Start): Figures => ({ ms, work, peak });
 process.stdout.write(
-  `${JSON.stringify({ read: JSON.parse(read.stdout), first: figures(first), again: figures(again), memory })}\n`,
+  `${JSON.stringify({ read: JSON.parse(read.stdout), informers: peer, first: figures(first), again: figures(again), memory })}\n`,
 );
 
-interface Start {
-  readonly daemon: ChildProcess;
+interface Figures {
   readonly ms: number;
   readonly work: number;
   readonly peak: number;
+}
+
+interface Start extends Figures {
+  readonly daemon: ChildProcess;
+}
+
+async function startInformers(path: string): Promise<Figures> {
+  const started = performance.now();
+  const process = child(path, join(folder, 'kubeconfig'));
+  await once(createInterface({ input: process.stdout }), 'line');
+  const ms = performance.now() - started;
+  const found = { ms, work: workOf(process), peak: peakOf(process) };
+  await stopped(process);
+  return found;
 }
 
 async function startGateway(): Promise<Start> {
@@ -56,8 +71,8 @@ async function startGateway(): Promise<Start> {
   return { daemon, ms, work, peak: peakOf(daemon) };
 }
 
-async function stopped(daemon: ChildProcess): Promise<void> {
-  const ended = once(daemon, 'exit');
-  daemon.kill();
+async function stopped(process: ChildProcess): Promise<void> {
+  const ended = once(process, 'exit');
+  process.kill();
   await ended;
 }
