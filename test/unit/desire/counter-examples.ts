@@ -291,6 +291,19 @@ export const eventCounterExamples: readonly (readonly [reason: string, history: 
       ],
     },
   ],
+  [
+    'no counterexample: the last endpoint of two EIPs comes to a node whose address may be missing by mistake',
+    {
+      nodes: ['n1', 'n2', 'n3', 'n4'],
+      steps: [
+        held('a', [A, B], 'Local', 'n1'),
+        held('b', [A], 'Cluster'),
+        { kind: 'node', name: 'n4', to: { shift: 0, excluded: false, extra: false, lacks: 'IPv4' } },
+        endpoints('a', 'n4'),
+        gone('node', 'n1'),
+      ],
+    },
+  ],
 ];
 
 const reload: Step = { kind: 'gateway', to: { weighByEndpoints: false, buckets: 64, idleTimer: 60 } };

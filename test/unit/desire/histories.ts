@@ -396,10 +396,12 @@ export class ClusterModel {
     return this.#clusters[western.includes(name) ? this.#clusters.length - 1 : 0];
   }
 
-  /** Some endpoint is on a node that is not there. */
+  /** Some endpoint is on a node that is not there, or lacks an address. */
   hasStrayEndpoints(): boolean {
+    const isWhole = (name: string): boolean =>
+      new Set(this.#nodes.get(name)?.addresses.map((ip) => family(ip))).size === 2;
     return [...this.#services.values()].some(({ endpoints }) =>
-      endpoints.some(({ node: name }) => name !== undefined && !this.#nodes.has(name)),
+      endpoints.some(({ node: name }) => name !== undefined && !isWhole(name)),
     );
   }
 
