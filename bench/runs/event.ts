@@ -15,7 +15,7 @@ import {
   eipOf,
   fill,
   nodeKind,
-  nodes,
+  nodesOf,
   setUpLinks,
   slice,
   sliceKind,
@@ -128,14 +128,13 @@ for (let i = 0; i < Number(cycles); i += 1) {
   const to = `${eipOf(at)} `.replaceAll('.', '\\.');
   const lose = (): unknown => api.objects.update(sliceKind, slice(at, []));
   times.push(await timed(lose, new RegExp(`^route deleted: ${to}`)));
-  const back = (): unknown => api.objects.update(sliceKind, slice(at, [at % nodes, (at * 7 + 1) % nodes]));
+  const back = (): unknown => api.objects.update(sliceKind, slice(at, nodesOf(at)));
   times.push(await timed(back, new RegExp(`^route set: ${to}`)));
   // A Local Service: every fourth is one. Its group is changed in place, or its route leads to another group.
   const local = ((i * 41) % Number(services)) & ~3;
   const step = (moves.get(local) ?? 0) + 1;
   moves.set(local, step);
-  const move = (): unknown =>
-    api.objects.update(sliceKind, slice(local, [(local + step) % nodes, (local * 7 + 1 + step) % nodes]));
+  const move = (): unknown => api.objects.update(sliceKind, slice(local, nodesOf(local, step)));
   const eip = `${eipOf(local)} `.replaceAll('.', '\\.');
   times.push(await timed(move, new RegExp(`^(nexthop replaced: id ${ids.group}|route set: ${eip})`)));
   if (samples.includes(String(i + 1)) || i + 1 === Number(cycles))
