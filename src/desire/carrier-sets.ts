@@ -1,13 +1,14 @@
 import { clusterOf } from '../model/cluster.ts';
 import { type Family, family, type Ip } from '../model/ip.ts';
 import type { Carrier } from './carriers.ts';
+import type { NamedEip } from './named-eip.ts';
 
 /**
  * EIPs with the same carriers. The one of all Services under Cluster is the same set whatever its nodes are, so that
  * a node that comes or goes changes one set and no EIP.
  */
 export interface CarrierSet {
-  readonly eips: Set<Ip>;
+  readonly eips: Set<NamedEip>;
   /** Sorted by node name. */
   carriers: readonly Carrier[];
 }
@@ -72,27 +73,28 @@ export class CarrierSets {
     if (set.eips.size > 0) this.#countNodes(set, 1);
   }
 
-  join(eip: Ip, set: CarrierSet): void {
+  join(named: NamedEip, set: CarrierSet): void {
     this.#countEips(set, 1);
-    set.eips.add(eip);
+    set.eips.add(named);
     if (set.eips.size > 1) return;
     this.#countNodes(set, 1);
-    if (!this.isEvery(set)) this.#chosen.set(keyOf(set.carriers, family(eip)), set);
+    if (!this.isEvery(set)) this.#chosen.set(keyOf(set.carriers, family(named.eip)), set);
   }
 
-  leave(eip: Ip, set: CarrierSet): void {
+  leave(named: NamedEip, set: CarrierSet): void {
     this.#countEips(set, -1);
-    set.eips.delete(eip);
+    set.eips.delete(named);
     if (set.eips.size > 0) return;
     this.#countNodes(set, -1);
-    if (!this.isEvery(set)) this.#chosen.delete(keyOf(set.carriers, family(eip)));
+    if (!this.isEvery(set)) this.#chosen.delete(keyOf(set.carriers, family(named.eip)));
   }
 
   /** EIPs whose carriers are all among these. */
   *eipsWithin(ips: ReadonlySet<Ip>): Generator<Ip> {
     if (ips.size === 0) return;
     for (const { carriers, eips } of [...this.#everySets, ...this.#chosen.values()])
-      if (carriers.length > 0 && carriers.every(({ ip }) => ips.has(ip))) yield* eips;
+      if (carriers.length > 0 && carriers.every(({ ip }) => ips.has(ip)))
+        for (const { eip } of eips) yield eip;
   }
 
   /** How many EIPs go to nodes of this cluster; costs the sets that there are, and not their EIPs. */

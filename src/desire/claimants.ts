@@ -4,31 +4,50 @@ import type { Ip } from '../model/ip.ts';
 import { namedAddresses } from './claims.ts';
 import type { ClusterReader } from './cluster-reader.ts';
 import type { Departures } from './evidence.ts';
+import { mark, type NamedEip, newEip } from './named-eip.ts';
 
-/** The Services as they were last read, and which of them name an EIP. */
+/** The Services as they were last read, and the EIPs that they name. */
 export class Claimants {
   readonly #gateway: Gateway;
   readonly #departures: Departures;
-  readonly #services = new Map<string, Service>();
-  /** By EIP; several of them by key. Mostly it is one, for which a map would take more room than all else about it. */
-  readonly #named = new Map<Ip, Service | Map<string, Service>>();
+  #services = new Map<string, Service>();
+  readonly #eips = new Map<Ip, NamedEip>();
 
   constructor(gateway: Gateway, departures: Departures) {
     this.#gateway = gateway;
     this.#departures = departures;
   }
 
-  /** The Services that name the EIP. */
-  of(eip: Ip): readonly Service[] {
-    const named = this.#named.get(eip);
-    if (named === undefined) return none;
-    return named instanceof Map ? [...named.values()] : [named];
+  /** undefined: no Service names the EIP. */
+  get(eip: Ip): NamedEip | undefined {
+    return this.#eips.get(eip);
   }
 
-  /** The EIPs that a Service names, by its key. */
-  named(key: string): readonly Ip[] {
+  /** The EIPs that Services name. */
+  all(): Iterable<NamedEip> {
+    return this.#eips.values();
+  }
+
+  get size(): number {
+    return this.#eips.size;
+  }
+
+  /** Forgets an EIP that no Service names any more; until then it is kept, with what was known of it. */
+  forget({ eip }: NamedEip): void {
+    this.#eips.delete(eip);
+  }
+
+  /**
+   * @param key of a Service
+   * @param dirty gets the EIPs that it names
+   */
+  markNamed(key: string, dirty: NamedEip[]): void {
     const service = this.#services.get(key);
-    return service === undefined ? none : namedAddresses(service, this.#gateway);
+    if (service === undefined) return;
+    for (const eip of namedAddresses(service, this.#gateway)) {
+      const named = this.#eips.get(eip);
+      if (named !== undefined) mark(named, dirty);
+    }
   }
 
   /**
@@ -37,61 +56,78 @@ export class Claimants {
    * @param delta 'all': read everything
    * @param dirty gets the EIPs that they name, or named before
    */
-  read(cluster: ClusterReader, delta: Delta | 'all', dirty: Set<Ip>): void {
+  read(cluster: ClusterReader, delta: Delta | 'all', dirty: NamedEip[]): void {
     if (delta === 'all' || delta.services === 'all') {
       this.#readAll(cluster, dirty);
       return;
     }
     const { services, byEvent } = delta;
     for (const key of services) {
-      const origin = byEvent.services.has(key) ? 'event' : 'list';
-      this.#readService(key, cluster.service(key), origin, dirty);
+      const before = this.#services.get(key);
+      const after = cluster.service(key);
+      if (after === undefined) this.#services.delete(key);
+      else this.#services.set(key, after);
+      this.#compare(key, before, after, byEvent.services.has(key) ? 'event' : 'list', dirty);
     }
   }
 
-  #readAll(cluster: ClusterReader, dirty: Set<Ip>): void {
-    const gone = new Set(this.#services.keys());
+  #readAll(cluster: ClusterReader, dirty: NamedEip[]): void {
+    const former = this.#services;
+    const services = new Map<string, Service>();
+    this.#services = services;
     for (const service of cluster.services()) {
-      const key = service.key;
-      gone.delete(key);
-      this.#readService(key, service, 'list', dirty);
+      services.set(service.key, service);
+      this.#compare(service.key, former.get(service.key), service, 'list', dirty);
     }
-    for (const key of gone) this.#readService(key, undefined, 'list', dirty);
+    for (const [key, service] of former)
+      if (!services.has(key)) this.#compare(key, service, undefined, 'list', dirty);
   }
 
-  #readService(key: string, after: Service | undefined, origin: Origin, dirty: Set<Ip>): void {
-    const before = this.#services.get(key);
+  #compare(
+    key: string,
+    before: Service | undefined,
+    after: Service | undefined,
+    origin: Origin,
+    dirty: NamedEip[],
+  ): void {
     if (before === after) return;
     const former = before === undefined ? none : namedAddresses(before, this.#gateway);
-    const named = after === undefined ? none : namedAddresses(after, this.#gateway);
-    if (after === undefined) this.#services.delete(key);
-    else this.#services.set(key, after);
+    const present = after === undefined ? none : namedAddresses(after, this.#gateway);
     for (const eip of former) {
-      dirty.add(eip);
-      if (named.includes(eip)) continue;
-      this.#unname(eip, key);
+      const named = this.#enter(eip);
+      mark(named, dirty);
+      if (present.includes(eip)) continue;
+      unname(named, key);
       this.#departures.eipLost(eip, origin);
     }
-    for (const eip of named) {
-      dirty.add(eip);
-      if (after !== undefined) this.#name(eip, key, after);
+    for (const eip of present) {
+      const named = this.#enter(eip);
+      mark(named, dirty);
+      if (after !== undefined) name(named, key, after);
       if (!former.includes(eip)) this.#departures.eipNamed(eip);
     }
   }
 
-  #name(eip: Ip, key: string, service: Service): void {
-    const named = this.#named.get(eip);
-    if (named instanceof Map) named.set(key, service);
-    else if (named === undefined || named.key === key) this.#named.set(eip, service);
-    else this.#named.set(eip, new Map([[named.key, named] as const, [key, service] as const]));
-  }
-
-  #unname(eip: Ip, key: string): void {
-    const named = this.#named.get(eip);
-    if (named === undefined) return;
-    if (named instanceof Map) named.delete(key);
-    if (named instanceof Map ? named.size === 0 : named.key === key) this.#named.delete(eip);
+  #enter(eip: Ip): NamedEip {
+    const known = this.#eips.get(eip);
+    if (known !== undefined) return known;
+    const named = newEip(eip);
+    this.#eips.set(eip, named);
+    return named;
   }
 }
 
 const none: readonly never[] = [];
+
+function name(eip: NamedEip, key: string, service: Service): void {
+  const { named } = eip;
+  if (named instanceof Map) named.set(key, service);
+  else if (named === undefined || named.key === key) eip.named = service;
+  else eip.named = new Map([[named.key, named] as const, [key, service] as const]);
+}
+
+function unname(eip: NamedEip, key: string): void {
+  const { named } = eip;
+  if (named instanceof Map) named.delete(key);
+  if (named instanceof Map ? named.size === 0 : named?.key === key) eip.named = undefined;
+}

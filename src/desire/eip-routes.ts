@@ -194,7 +194,7 @@ export function routeKey(eip: Ip, table: number, dst: Prefix = hostPrefix(eip)):
   return routeKeyOf(table, dst, eipMetric(family(eip)));
 }
 
-export function routeWhy({ eip, services }: Path): Why {
+export function routeWhy({ eip, services }: Pick<Path, 'eip' | 'services'>): Why {
   return { text: `Service ${services.join(', ')}`, eip, services };
 }
 

@@ -25,12 +25,13 @@ import { isEipObject, keptFor, routeKey } from './eip-routes.ts';
 import { fixedObjects, notInUse } from './gateway.ts';
 import { alive } from './links.ts';
 import { NatTable } from './nat-table.ts';
-import { PathTable } from './path-table.ts';
+import { type PathChanges, PathTable } from './path-table.ts';
 import { probeTable, probeWhy } from './probe-table.ts';
 import { apiServices, type Reserved, reservedIn } from './reserved.ts';
 import { RouteTable } from './route-table.ts';
 
 const none: readonly Problem[] = [];
+const noPathChanges: PathChanges = { eips: [], sets: new Set() };
 
 /** The inputs of a gateway's desire. */
 export interface GatewaySources {
@@ -131,15 +132,17 @@ export class GatewayDesire implements Desire {
       if (isFrozenAnew) this.#freeze(kernel);
       this.#routes = undefined;
     } else {
-      if (this.#routes?.link !== lan.index) this.#rebuild(kernel, lan.index);
-      unfinished =
-        this.#routes?.table.update(changes, this.#reserved, kernel, this.#probed.standings) ?? false;
+      const isNew = this.#routes?.link !== lan.index;
+      if (isNew) this.#rebuild(kernel, lan.index);
+      // A new table has read all paths.
+      const since = isNew ? noPathChanges : changes;
+      unfinished = this.#routes?.table.update(since, this.#reserved, kernel, this.#probed.standings) ?? false;
     }
     this.#setProbeTables(lan !== undefined);
     const written = this.#routes?.table.takeWritten() ?? [];
     const groups = this.#routes?.table.takeWrittenGroups() ?? [];
     const isAnew = this.#routes !== before;
-    const isAny = isAnew || isFrozenAnew || (lan === undefined && changes.eips.size > 0);
+    const isAny = isAnew || isFrozenAnew || (lan === undefined && changes.eips.length > 0);
     this.#nat?.update(kernel, isAny ? 'all' : { eips: written, groups });
     const { areNodesHeard } = this.#probed;
     const announcing = { isDraining: this.#isDraining(), areNodesHeard };

@@ -1,6 +1,7 @@
 import type { Ip } from '../model/ip.ts';
 import type { CarrierSet } from './carrier-sets.ts';
 import type { Carrier } from './carriers.ts';
+import type { Placement } from './placements.ts';
 
 /** A nexthop group, and the EIPs whose routes lead to it. */
 export interface Group {
@@ -9,7 +10,7 @@ export interface Group {
   carriers: readonly Carrier[];
   /** Equal for the same carriers; see {@link contentOf}. */
   content: string;
-  readonly eips: Set<Ip>;
+  readonly eips: Set<Placement>;
   /** How many of the EIPs belong to which set. */
   readonly sets: Map<CarrierSet, number>;
   /** EIPs that were moved away and have to leave before the content may change. */

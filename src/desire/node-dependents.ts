@@ -1,34 +1,36 @@
-import type { Ip } from '../model/ip.ts';
+import type { NamedEip } from './named-eip.ts';
 
 /** Names of nodes whose coming and going may change where an EIP goes; 'all': every node's may. */
 export type DependsOn = readonly string[] | 'all';
 
 /** The EIPs that depend on a node. */
 export class NodeDependents {
-  readonly #byNode = new Map<string, Set<Ip>>();
-  readonly #onAll = new Set<Ip>();
+  readonly #byNode = new Map<string, Set<NamedEip>>();
+  readonly #onAll = new Set<NamedEip>();
 
   /** The EIPs that depend on one of these nodes. */
-  *of(names: ReadonlySet<string>): Generator<Ip> {
+  *of(names: ReadonlySet<string>): Generator<NamedEip> {
     for (const name of names) yield* this.#byNode.get(name) ?? [];
     if (names.size > 0) yield* this.#onAll;
   }
 
-  replace(eip: Ip, before: DependsOn, after: DependsOn): void {
-    if (before === 'all') this.#onAll.delete(eip);
+  replace(named: NamedEip, after: DependsOn): void {
+    const before = named.dependsOn;
+    named.dependsOn = after;
+    if (before === 'all') this.#onAll.delete(named);
     else {
       for (const name of before) {
         const eips = this.#byNode.get(name);
-        eips?.delete(eip);
+        eips?.delete(named);
         if (eips?.size === 0) this.#byNode.delete(name);
       }
     }
-    if (after === 'all') this.#onAll.add(eip);
+    if (after === 'all') this.#onAll.add(named);
     else {
       for (const name of after) {
         const eips = this.#byNode.get(name);
-        if (eips) eips.add(eip);
-        else this.#byNode.set(name, new Set([eip]));
+        if (eips) eips.add(named);
+        else this.#byNode.set(name, new Set([named]));
       }
     }
   }

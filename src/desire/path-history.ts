@@ -76,9 +76,9 @@ export class PathHistory {
       if (before.length === 0 || set.carriers.length === 0 || names({ carriers: before }) === names(set))
         continue;
       let others = set.eips.size;
-      for (const eip of paths.keys()) if (set.eips.has(eip)) others -= 1;
+      for (const eip of paths.keys()) if (this.#table.set(eip) === set) others -= 1;
       let listed = 0;
-      for (const eip of set.eips) {
+      for (const { eip } of set.eips) {
         if (first.length >= limit || listed >= others) break;
         const path = this.now(eip);
         if (paths.has(eip) || path === undefined) continue;

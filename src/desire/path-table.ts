@@ -17,6 +17,7 @@ import { Claimants } from './claimants.ts';
 import { claim, rememberedIn } from './claims.ts';
 import type { ClusterReader } from './cluster-reader.ts';
 import { Departures, goByEndpoints, lackEndpoints } from './evidence.ts';
+import { mark, type NamedEip, servicesNaming } from './named-eip.ts';
 import { type DependsOn, NodeDependents } from './node-dependents.ts';
 import type { Path } from './path.ts';
 import { type FormerPath, PathHistory } from './path-history.ts';
@@ -26,17 +27,9 @@ import { type PoolFinder, poolFinder } from './pools.ts';
 /** The changes of one update of the table. */
 export interface PathChanges {
   /** EIPs that came, went, or changed their set or their Services. */
-  readonly eips: ReadonlySet<Ip>;
+  readonly eips: readonly NamedEip[];
   /** Sets that have other carriers than before, under the same EIPs. */
   readonly sets: ReadonlySet<CarrierSet>;
-}
-
-/** The state of one EIP. */
-interface Entry {
-  readonly services: readonly string[];
-  /** undefined: no Service holds it. */
-  readonly set: CarrierSet | undefined;
-  readonly dependsOn: DependsOn;
 }
 
 /**
@@ -50,7 +43,6 @@ export class PathTable {
   readonly #poolOf: PoolFinder;
   readonly #claimants: Claimants;
   #terms: Terms;
-  readonly #entries = new Map<Ip, Entry>();
   readonly #sets = new CarrierSets();
   readonly #dependents = new NodeDependents();
   readonly #problems = new Map<Ip, readonly Problem[]>();
@@ -81,41 +73,50 @@ export class PathTable {
    * @param turned keys of Services that began or ceased to wait for a node, to cover for one, or to be left by one
    */
   update(cluster: ClusterReader, delta: Delta | 'all', turned: Iterable<string> = []): PathChanges {
-    const dirty = new Set<Ip>();
+    const dirty: NamedEip[] = [];
     const origin = delta !== 'all' && delta.byEvent.nodes ? 'event' : 'list';
     const sets = this.#readNodes(cluster.overview().nodes, origin, dirty);
     this.#readClusters(cluster, dirty);
     this.#claimants.read(cluster, delta, dirty);
-    for (const key of turned) for (const eip of this.#claimants.named(key)) dirty.add(eip);
-    for (const eip of dirty) this.#resolve(eip);
+    for (const key of turned) this.#claimants.markNamed(key, dirty);
+    for (const named of dirty) this.#resolve(named);
     return { eips: dirty, sets };
   }
 
   /** A cluster was away and is listed now, or the other way round: other claims may be the strongest. */
-  #readClusters(cluster: ClusterReader, dirty: Set<Ip>): void {
+  #readClusters(cluster: ClusterReader, dirty: NamedEip[]): void {
     const remembered = rememberedIn(cluster.overview());
     if (sameItems([...remembered], [...this.#terms.remembered])) return;
     this.#terms = { ...this.#terms, remembered };
-    for (const eip of this.#entries.keys()) dirty.add(eip);
+    for (const named of this.#claimants.all()) mark(named, dirty);
   }
 
   /** The EIPs that are held by a Service, with where they go. */
   *paths(): Generator<Path> {
-    for (const eip of this.#entries.keys()) {
-      const path = this.path(eip);
+    for (const named of this.#claimants.all()) {
+      const path = pathOf(named);
       if (path !== undefined) yield path;
     }
   }
 
   /** undefined: no Service holds the EIP. Without carriers: no node can serve it. */
   path(eip: Ip): Path | undefined {
-    const entry = this.#entries.get(eip);
-    if (entry?.set === undefined) return undefined;
-    return { eip, services: entry.services, carriers: entry.set.carriers };
+    const named = this.#claimants.get(eip);
+    return named && pathOf(named);
   }
 
   set(eip: Ip): CarrierSet | undefined {
-    return this.#entries.get(eip)?.set;
+    return this.#claimants.get(eip)?.set;
+  }
+
+  /** undefined: no Service names the EIP. */
+  named(eip: Ip): NamedEip | undefined {
+    return this.#claimants.get(eip);
+  }
+
+  /** The EIPs that Services name. */
+  allNamed(): Iterable<NamedEip> {
+    return this.#claimants.all();
   }
 
   /** The Services that hold the EIP are there, and have no endpoint that could serve it. */
@@ -135,10 +136,10 @@ export class PathTable {
    * @param isListed asked of the name of a cluster
    */
   isKnown(eip: Ip, isListed: (cluster: string | undefined) => boolean): boolean {
-    const named = this.#claimants.of(eip);
-    return named.length === 0
+    const named = this.#claimants.get(eip);
+    return named === undefined
       ? this.departures.isEipLost(eip)
-      : named.every(({ cluster }) => isListed(cluster));
+      : servicesNaming(named).every(({ cluster }) => isListed(cluster));
   }
 
   /** A node that may carry traffic has this address. */
@@ -182,14 +183,14 @@ export class PathTable {
   takeHistory(): PathHistory {
     const former = this.#beganEmpty ? 'none' : this.#formerPaths;
     const history = new PathHistory(this, former, this.#formerCarriers);
-    this.#beganEmpty = this.#entries.size === 0;
+    this.#beganEmpty = this.#claimants.size === 0;
     this.#formerPaths = new Map();
     this.#formerCarriers = new Map();
     return history;
   }
 
   /** @returns the Cluster sets that have other carriers now */
-  #readNodes(nodes: readonly Node[], origin: Origin, dirty: Set<Ip>): ReadonlySet<CarrierSet> {
+  #readNodes(nodes: readonly Node[], origin: Origin, dirty: NamedEip[]): ReadonlySet<CarrierSet> {
     const changed = new Set<CarrierSet>();
     const formerNodes = formerNodesOf(this.#gateway, this.#terms.probed);
     if (nodes === this.#nodes && formerNodes === this.#formerNodes) return changed;
@@ -205,14 +206,14 @@ export class PathTable {
     if (formerNodes !== covered)
       for (const name of [...coveredNames(covered), ...coveredNames(formerNodes)]) names.add(name);
     this.#noteDepartures(before, names, origin);
-    for (const eip of this.#dependents.of(names)) dirty.add(eip);
+    for (const named of this.#dependents.of(names)) mark(named, dirty);
     for (const cluster of new Set([...this.#sets.clusters, ...this.#candidates.every.keys()])) {
       for (const version of [4, 6] as const) {
         const set = this.#sets.every(cluster, version);
         const carriers = everyNode(this.#candidates, cluster)[version];
         if (sameCarriers(set.carriers, carriers)) continue;
         // They cease to go somewhere, one by one.
-        if (carriers.length === 0) for (const eip of set.eips) dirty.add(eip);
+        if (carriers.length === 0) for (const named of set.eips) mark(named, dirty);
         if (!this.#formerCarriers.has(set)) this.#formerCarriers.set(set, set.carriers);
         this.#sets.refill(set, carriers);
         changed.add(set);
@@ -233,33 +234,35 @@ export class PathTable {
 
   /** The Services that hold the EIP, of those that name it; the strongest claim first. */
   holders(eip: Ip): readonly Service[] {
+    const named = this.#claimants.get(eip);
+    if (named === undefined) return none;
     const { remembered } = this.#terms;
-    return claim(eip, this.#claimants.of(eip), this.#gateway, this.#poolOf(eip), remembered).holders;
+    return claim(eip, servicesNaming(named), this.#gateway, this.#poolOf(eip), remembered).holders;
   }
 
-  #resolve(eip: Ip): void {
-    const named = this.#claimants.of(eip);
-    const found = named.length === 0 ? unnamed : resolve(eip, named, this.#terms);
+  #resolve(named: NamedEip): void {
+    const { eip, set: before } = named;
+    named.isDirty = false;
+    const services = servicesNaming(named);
+    const found = services.length === 0 ? unnamed : resolve(eip, services, this.#terms);
     this.#report(eip, found.problems);
-    const before = this.#entries.get(eip);
-    if (!this.#beganEmpty && !this.#formerPaths.has(eip))
-      this.#formerPaths.set(eip, this.#formerPath(before));
+    if (!this.#beganEmpty && !this.#formerPaths.has(eip)) this.#formerPaths.set(eip, this.#formerPath(named));
     const set = found.path && this.#setOf(eip, found.path.carriers);
-    if ((before?.set === undefined) !== (set === undefined)) this.#countHeld(eip, set === undefined ? -1 : 1);
-    if (before?.set !== set) {
-      if (before?.set !== undefined) this.#sets.leave(eip, before.set);
-      if (set !== undefined) this.#sets.join(eip, set);
+    if ((before === undefined) !== (set === undefined)) this.#countHeld(eip, set === undefined ? -1 : 1);
+    if (before !== set) {
+      if (before !== undefined) this.#sets.leave(named, before);
+      if (set !== undefined) this.#sets.join(named, set);
     }
-    const dependsOn = this.#dependencies(named, set, eip);
-    this.#dependents.replace(eip, before?.dependsOn ?? none, dependsOn);
-    if (named.length === 0) this.#entries.delete(eip);
-    else this.#entries.set(eip, { services: found.path?.services ?? none, set, dependsOn });
+    named.set = set;
+    named.services = found.path?.services ?? none;
+    this.#dependents.replace(named, this.#dependencies(services, set, eip));
+    if (services.length === 0) this.#claimants.forget(named);
   }
 
-  #formerPath(entry: Entry | undefined): FormerPath | undefined {
-    if (entry?.set === undefined) return undefined;
-    const carriers = this.#formerCarriers.get(entry.set) ?? entry.set.carriers;
-    return carriers.length === 0 ? undefined : { carriers, services: entry.services };
+  #formerPath({ set, services }: NamedEip): FormerPath | undefined {
+    if (set === undefined) return undefined;
+    const carriers = this.#formerCarriers.get(set) ?? set.carriers;
+    return carriers.length === 0 ? undefined : { carriers, services };
   }
 
   #setOf(eip: Ip, carriers: readonly Carrier[]): CarrierSet {
@@ -307,6 +310,10 @@ export class PathTable {
 
 const none: readonly never[] = [];
 const unnamed: Resolved = { path: undefined, problems: none };
+
+function pathOf({ eip, services, set }: NamedEip): Path | undefined {
+  return set && { eip, services, carriers: set.carriers };
+}
 
 function isLocal({ externalTrafficPolicy }: Service): boolean {
   return externalTrafficPolicy === 'Local';

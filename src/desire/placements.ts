@@ -9,14 +9,13 @@ import { eipRoute, keptWhy, routeKey, routeWhy } from './eip-routes.ts';
 import type { Group } from './group.ts';
 import type { GroupTable } from './group-table.ts';
 import type { KernelView } from './kernel-view.ts';
-import type { PathTable } from './path-table.ts';
+import type { NamedEip } from './named-eip.ts';
 import type { UsableSet, UsableSets } from './usable-sets.ts';
 
 export interface PlacementsInputs {
   readonly gateway: Gateway;
   readonly owner: Owner;
   readonly kernel: KernelView;
-  readonly paths: PathTable;
   readonly sets: UsableSets;
   readonly groups: GroupTable;
   readonly desired: DesiredTable;
@@ -24,7 +23,7 @@ export interface PlacementsInputs {
 
 /** One routed EIP. */
 export interface Placement {
-  readonly eip: Ip;
+  readonly named: NamedEip;
   /** The key of its route. */
   readonly key: Key;
   readonly dst: Prefix;
@@ -48,61 +47,49 @@ const keepsNone: Pending = { kept: undefined };
 export class Placements {
   /** Groups whose EIPs, or whose content, an update has changed. */
   readonly dirty = new Set<Group>();
-  #written = new Set<Ip>();
+  #written: Ip[] = [];
   readonly #table: number;
   readonly #owner: Owner;
   readonly #kernel: KernelView;
-  readonly #paths: PathTable;
   readonly #sets: UsableSets;
   readonly #groups: GroupTable;
   readonly #desired: DesiredTable;
-  readonly #placements = new Map<Ip, Placement>();
   /** EIPs that need a group, in the order in which they began to; and some that no longer do. */
   #pending: Placement[] = [];
   /** How many are unplaced. */
   #unplaced = 0;
 
-  constructor({ gateway, owner, kernel, paths, sets, groups, desired }: PlacementsInputs) {
+  constructor({ gateway, owner, kernel, sets, groups, desired }: PlacementsInputs) {
     this.#table = gateway.table;
     this.#owner = owner;
     this.#kernel = kernel;
-    this.#paths = paths;
     this.#sets = sets;
     this.#groups = groups;
     this.#desired = desired;
   }
 
-  /** The EIPs whose routes were written or withdrawn since the last call. */
-  takeWritten(): ReadonlySet<Ip> {
+  /** The EIPs whose routes were written or withdrawn since the last call; one may occur twice. */
+  takeWritten(): readonly Ip[] {
     const written = this.#written;
-    if (written.size > 0) this.#written = new Set();
+    if (written.length > 0) this.#written = [];
     return written;
   }
 
-  setOf(eip: Ip): CarrierSet | undefined {
-    return this.#placements.get(eip)?.usable.set;
-  }
-
-  /** undefined: the EIP is not routed, or needs a group. */
-  groupOf(eip: Ip): Group | undefined {
-    return this.#placements.get(eip)?.group;
-  }
-
   /** The EIP is routed to the carriers of a set. It stays in its group until that is settled. */
-  route(eip: Ip, set: CarrierSet): void {
-    const known = this.#placements.get(eip);
+  route(named: NamedEip, set: CarrierSet): void {
+    const { eip, placement: known } = named;
     if (known === undefined) {
       const dst = hostPrefix(eip);
       const key = routeKey(eip, this.#table, dst);
       const usable = this.#sets.join(set);
-      const placement: Placement = { eip, key, dst, usable, group: undefined, state: 'settled' };
-      this.#placements.set(eip, placement);
+      const placement: Placement = { named, key, dst, usable, group: undefined, state: 'settled' };
+      named.placement = placement;
       this.#find(placement);
       return;
     }
     const { group, usable: before } = known;
     if (before.set === set) {
-      if (group !== undefined) this.#write(known, group);
+      if (group !== undefined) this.write(known, group);
       return;
     }
     known.usable = this.#sets.join(set);
@@ -110,19 +97,17 @@ export class Placements {
       this.#untally(group, before);
       this.#tally(group, known.usable);
       this.dirty.add(group);
-      this.#write(known, group);
+      this.write(known, group);
     } else this.#find(known);
     this.#sets.leave(before.set);
   }
 
   /** The EIP is no longer routed. */
-  withdraw(eip: Ip): void {
-    const placement = this.#placements.get(eip);
-    if (placement === undefined) return;
+  withdraw(placement: Placement): void {
     this.#become(placement, 'settled');
     this.#detach(placement);
     this.#sets.leave(placement.usable.set);
-    this.#placements.delete(eip);
+    placement.named.placement = undefined;
     this.#delete(placement);
   }
 
@@ -131,10 +116,8 @@ export class Placements {
     for (const group of groups) this.dirty.add(group);
     // An EIP without an accepted node may have one now.
     if (this.#unplaced === 0) return;
-    for (const eip of set.eips) {
-      const placement = this.#placements.get(eip);
+    for (const { placement } of set.eips)
       if (placement?.state === 'unplaced') this.#become(placement, keepsNone);
-    }
   }
 
   /** The EIPs that need a group, with the carriers that they keep when their own are refused. */
@@ -150,14 +133,14 @@ export class Placements {
   }
 
   attach(placement: Placement, group: Group): void {
-    const { eip, usable } = placement;
+    const { named, usable } = placement;
     placement.group = group;
     this.#become(placement, 'settled');
-    group.eips.add(eip);
-    group.leaving.delete(eip);
+    group.eips.add(placement);
+    group.leaving.delete(named.eip);
     this.#tally(group, usable);
     this.dirty.add(group);
-    this.#write(placement, group);
+    this.write(placement, group);
   }
 
   /**
@@ -165,11 +148,9 @@ export class Placements {
    *
    * @param kept the carriers that the EIP stays with when the kernel refuses all of its own
    */
-  evict(eip: Ip, group: Group, kept?: readonly Carrier[]): void {
-    const placement = this.#placements.get(eip);
-    if (placement === undefined) return;
+  evict(placement: Placement, group: Group, kept?: readonly Carrier[]): void {
     this.#detach(placement);
-    group.leaving.add(eip);
+    group.leaving.add(placement.named.eip);
     this.#become(placement, { kept });
   }
 
@@ -178,17 +159,6 @@ export class Placements {
     const group = this.#presentGroup(placement);
     if (group !== undefined) this.attach(placement, group);
     else this.#leaveUnplaced(placement);
-  }
-
-  /** The kernel refuses all nodes of the EIP. */
-  isRefused(eip: Ip): boolean {
-    return this.#placements.get(eip)?.usable.carriers.length === 0;
-  }
-
-  /** Writes the route of an EIP. */
-  write(eip: Ip, group: Group): void {
-    const placement = this.#placements.get(eip);
-    if (placement !== undefined) this.#write(placement, group);
   }
 
   /** Its route may be in the kernel: from before this table, or because its delete was held. */
@@ -213,16 +183,16 @@ export class Placements {
     placement.state = state;
   }
 
-  #write(placement: Placement, group: Group): void {
-    const { eip, key, dst, usable } = placement;
-    const path = this.#paths.path(eip);
-    if (path === undefined) return;
+  /** Writes the route of an EIP. */
+  write({ named, key, dst, usable }: Placement, group: Group): void {
+    if (named.set === undefined) return;
+    const { eip } = named;
     const known = this.#desired.get(key);
     const isRefused = usable.carriers.length === 0;
-    const why = isRefused ? { ...routeWhy(path), text: keptWhy.text } : routeWhy(path);
+    const why = isRefused ? { ...routeWhy(named), text: keptWhy.text } : routeWhy(named);
     const sameWhy = known?.why.text === why.text && sameNames(known.why.services, why.services);
     const sameRoute = known?.object.kind === 'route' && known.object.nhid === group.id;
-    this.#written.add(eip);
+    this.#written.push(eip);
     this.#desired.set(
       sameRoute ? known.object : eipRoute(eip, group.id, this.#table, this.#owner, dst),
       sameWhy ? known.why : why,
@@ -230,23 +200,23 @@ export class Placements {
     );
   }
 
-  #delete({ eip, key }: Placement): void {
+  #delete({ named, key }: Placement): void {
     if (this.#desired.get(key) === undefined) return;
-    this.#written.add(eip);
+    this.#written.push(named.eip);
     this.#desired.delete(key);
   }
 
   /** The group that the EIP's route in the kernel leads to. */
-  #presentGroup({ eip, key }: Placement): Group | undefined {
-    const nhid = this.#kernel.route(eip, key)?.nhid;
+  #presentGroup({ named, key }: Placement): Group | undefined {
+    const nhid = this.#kernel.route(named.eip, key)?.nhid;
     return nhid === undefined ? undefined : (this.#groups.get(nhid) ?? this.#groups.adopt(nhid));
   }
 
   #detach(placement: Placement): void {
-    const { eip, group, usable } = placement;
+    const { group, usable } = placement;
     if (group === undefined) return;
     placement.group = undefined;
-    group.eips.delete(eip);
+    group.eips.delete(placement);
     this.dirty.add(group);
     this.#untally(group, usable);
   }

@@ -1,4 +1,3 @@
-import type { Ip } from '../model/ip.ts';
 import type { CarrierSet } from './carrier-sets.ts';
 import type { Carrier } from './carriers.ts';
 import { contentOf, type Group } from './group.ts';
@@ -50,7 +49,7 @@ export class Regrouping {
   }
 
   /** No group waits for an EIP that is withdrawn. */
-  forget(eip: Ip): void {
+  forget({ named: { eip } }: Placement): void {
     for (const group of this.#deferred) group.leaving.delete(eip);
   }
 
@@ -123,10 +122,11 @@ export class Regrouping {
   #part(group: Group, sets: readonly CarrierSet[]): void {
     for (const set of sets) {
       const kept = this.#sets.get(set)?.carriers.length === 0 ? group.carriers : undefined;
-      const eips = set.eips.size < group.eips.size ? set.eips : group.eips;
-      for (const eip of [...eips]) {
-        if (this.#placements.groupOf(eip) === group && this.#placements.setOf(eip) === set)
-          this.#placements.evict(eip, group, kept);
+      const isSmaller = set.eips.size < group.eips.size;
+      const placements = isSmaller ? [...set.eips].map(({ placement }) => placement) : [...group.eips];
+      for (const placement of placements) {
+        if (placement?.group === group && placement.usable.set === set)
+          this.#placements.evict(placement, group, kept);
       }
     }
   }
@@ -151,7 +151,7 @@ export class Regrouping {
   }
 
   #evictAll(group: Group): void {
-    for (const eip of [...group.eips]) this.#placements.evict(eip, group);
+    for (const placement of [...group.eips]) this.#placements.evict(placement, group);
   }
 
   /**

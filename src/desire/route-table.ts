@@ -9,6 +9,7 @@ import type { CarrierSet } from './carrier-sets.ts';
 import type { Group } from './group.ts';
 import { GroupTable } from './group-table.ts';
 import { KernelView } from './kernel-view.ts';
+import type { NamedEip } from './named-eip.ts';
 import { NexthopTable } from './nexthop-table.ts';
 import type { PathChanges, PathTable } from './path-table.ts';
 import { Placements } from './placements.ts';
@@ -63,7 +64,7 @@ export class RouteTable {
     });
     const sets = new UsableSets(nexthops);
     const groups = new GroupTable({ gateway, owner, kernel, nexthops, desired });
-    const placements = new Placements({ gateway, owner, kernel, paths, sets, groups, desired });
+    const placements = new Placements({ gateway, owner, kernel, sets, groups, desired });
     this.#paths = paths;
     this.#kernel = kernel;
     this.#nexthops = nexthops;
@@ -75,11 +76,18 @@ export class RouteTable {
     this.#dumps = state.dumps;
     this.#refusals = state.refusals;
     this.#problems = { parts: [], all: [] };
-    for (const { eip } of paths.paths()) this.#readEip(eip);
+    for (const named of paths.allNamed()) {
+      // A table of former times, which this one replaces, may have routed it.
+      named.placement = undefined;
+      this.#readEip(named);
+    }
     this.#settle();
   }
 
-  /** @returns whether another update in this round is needed */
+  /**
+   * @param changes since the last update, or since the table was made
+   * @returns whether another update in this round is needed
+   */
   update(
     changes: PathChanges,
     reserved: Reserved,
@@ -89,13 +97,11 @@ export class RouteTable {
     this.#kernel.state = kernel;
     this.#nexthops.begin(standings);
     if (this.#refusals !== kernel.refusals) this.#avoidStuck();
-    for (const eip of this.#reservations.replace(reserved)) this.#readEip(eip);
-    for (const eip of changes.eips) {
-      this.#readEip(eip);
-      const group = this.#placements.groupOf(eip);
-      if (group !== undefined && this.#kernel.isStuck(group) && this.#paths.goesByEndpoints(eip))
-        this.#placements.evict(eip, group);
+    for (const eip of this.#reservations.replace(reserved)) {
+      const named = this.#paths.named(eip);
+      if (named !== undefined) this.#readEip(named);
     }
+    for (const named of changes.eips) this.#readEip(named);
     for (const set of changes.sets) this.#readSet(set);
     this.#readNexthops();
     if (this.#dumps !== kernel.dumps) {
@@ -108,8 +114,8 @@ export class RouteTable {
     return this.#settle();
   }
 
-  /** The EIPs whose routes were written or withdrawn since the last call. */
-  takeWritten(): ReadonlySet<Ip> {
+  /** The EIPs whose routes were written or withdrawn since the last call; one may occur twice. */
+  takeWritten(): readonly Ip[] {
     return this.#placements.takeWritten();
   }
 
@@ -123,7 +129,7 @@ export class RouteTable {
     const { eips } = this.#groups.get(groupId) ?? {};
     if (eips === undefined) return false;
     // The first EIP under Cluster ends it: a set of a hundred thousand is not copied.
-    for (const eip of eips) if (!this.#paths.goesByEndpoints(eip)) return false;
+    for (const { named } of eips) if (!this.#paths.goesByEndpoints(named.eip)) return false;
     return true;
   }
 
@@ -145,15 +151,22 @@ export class RouteTable {
   // What changed in the cluster.
 
   /** The path of an EIP has changed, or who else has its address. */
-  #readEip(eip: Ip): void {
-    const set = this.#paths.set(eip);
+  #readEip(named: NamedEip): void {
+    const { eip, set } = named;
     const goesSomewhere = set !== undefined && set.carriers.length > 0;
     if (!goesSomewhere) this.#reservations.forget(eip);
-    if (goesSomewhere && this.#isAllowed(eip)) this.#placements.route(eip, set);
-    else if (this.#placements.setOf(eip) !== undefined) {
-      this.#regrouping.forget(eip);
-      this.#placements.withdraw(eip);
+    const isRouted = goesSomewhere && this.#isAllowed(eip);
+    if (isRouted) this.#placements.route(named, set);
+    const { placement } = named;
+    if (placement === undefined) return;
+    if (!isRouted) {
+      this.#regrouping.forget(placement);
+      this.#placements.withdraw(placement);
+      return;
     }
+    const { group } = placement;
+    if (group !== undefined && this.#kernel.isStuck(group) && this.#paths.goesByEndpoints(eip))
+      this.#placements.evict(placement, group);
   }
 
   /** The address belongs to nothing else, or is routed already. */
@@ -189,11 +202,12 @@ export class RouteTable {
     const carriers = object && this.#nexthops.carriersOf(object);
     if (carriers !== undefined) this.#groups.fill(group, carriers);
     this.#placements.dirty.add(group);
-    for (const eip of [...group.eips]) {
+    for (const placement of [...group.eips]) {
+      const { named, usable } = placement;
       // Where the group is there, EIPs that were to come to it may have another route, to which they can go back.
       const leaves =
-        carriers === undefined ? this.#placements.isRefused(eip) : !this.#kernel.leads(eip, group);
-      if (leaves) this.#placements.evict(eip, group);
+        carriers === undefined ? usable.carriers.length === 0 : !this.#kernel.leads(named.eip, group);
+      if (leaves) this.#placements.evict(placement, group);
     }
   }
 
@@ -204,11 +218,11 @@ export class RouteTable {
       if (group === undefined) continue;
       if (group.carriers.length === 0) {
         // What it was is known to the kernel alone.
-        for (const eip of [...group.eips]) this.#placements.evict(eip, group);
+        for (const placement of [...group.eips]) this.#placements.evict(placement, group);
         continue;
       }
       this.#groups.renumber(group);
-      for (const eip of group.eips) this.#placements.write(eip, group);
+      for (const placement of group.eips) this.#placements.write(placement, group);
     }
     const moved = this.#nexthops.leaveForeignIds();
     if (moved.size === 0) return;
@@ -227,9 +241,10 @@ export class RouteTable {
       if (!key.startsWith('nexthop ')) continue;
       const group = this.#groups.get(Number(key.slice('nexthop '.length)));
       if (group === undefined) continue;
-      for (const eip of [...group.eips]) {
+      for (const placement of [...group.eips]) {
+        const { eip } = placement.named;
         if (reason !== 'held' || !this.#kernel.leads(eip, group) || this.#paths.goesByEndpoints(eip))
-          this.#placements.evict(eip, group);
+          this.#placements.evict(placement, group);
       }
     }
   }

@@ -548,6 +548,33 @@ describe('the tables of a gateway', () => {
     expect(routed()).to.deep.equal(['198.51.100.12/32']);
   });
 
+  it('leave out an EIP that goes in the round in which the LAN is back', async () => {
+    const life = new Life({ nodes: ['n1', 'n2'], steps: [] });
+    const shape = {
+      external: [],
+      policy: 'Local',
+      namespace: 'default',
+      created: 0,
+      key: undefined,
+    } as const;
+    const put = (name: string, eip: string) =>
+      life.step({
+        kind: 'service',
+        name,
+        to: { ...shape, eips: [eip], on: [{ node: 'n1', ready: true }] },
+      });
+    await put('a', '198.51.100.10');
+    await put('b', '198.51.100.11');
+    await life.step({ kind: 'disturb', what: 'lan down', nth: 0 });
+    life.model.apply({ kind: 'service', name: 'a', to: undefined });
+    await life.step({ kind: 'disturb', what: 'lan up', nth: 0 });
+    expect(leftOver(life)).to.deep.equal([]);
+    await life.step({ kind: 'service', name: 'b', to: undefined });
+    expect(leftOver(life)).to.deep.equal([]);
+    const ours = [...life.scene.world.objects.values()].filter(isOurs);
+    expect(ours.filter(({ kind }) => kind === 'nexthop' || kind === 'group')).to.deep.equal([]);
+  });
+
   it('have nothing to do in a round that follows a round', async () => {
     await fc.assert(
       fc.asyncProperty(anyHistory({ minLength: 1, maxLength: 10 }), async (history) => {
