@@ -120,15 +120,15 @@ export class Placements {
       if (placement?.state === 'unplaced') this.#become(placement, keepsNone);
   }
 
-  /** The EIPs that need a group, with the carriers that they keep when their own are refused. */
-  *takePending(): Generator<readonly [placement: Placement, kept: readonly Carrier[] | undefined]> {
+  /** @param place called for each EIP that needs a group, with the carriers that it keeps when its own are refused */
+  takePending(place: (placement: Placement, kept: readonly Carrier[] | undefined) => void): void {
     const pending = this.#pending;
     this.#pending = [];
     for (const placement of pending) {
       const { state } = placement;
       if (typeof state === 'string') continue;
       placement.state = 'settled';
-      yield [placement, state.kept];
+      place(placement, state.kept);
     }
   }
 

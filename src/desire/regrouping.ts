@@ -62,7 +62,7 @@ export class Regrouping {
       if (this.#groups.has(group) && this.#settleGroup(group)) this.#deferred.add(group);
     }
     const homes = new Map<UsableSet, Group>();
-    for (const [placement, kept] of this.#placements.takePending()) this.#place(placement, kept, homes);
+    this.#placements.takePending((placement, kept) => this.#place(placement, kept, homes));
     for (const group of dirty) {
       if (!this.#groups.has(group)) continue;
       if (group.eips.size === 0) this.#groups.release(group);
@@ -166,8 +166,11 @@ export class Regrouping {
       return;
     }
     // A set of a hundred nodes is neither spelt out nor looked up for each of its EIPs.
-    const home = homes.get(usable) ?? this.#home(usable.content, usable.carriers);
-    homes.set(usable, home);
+    let home = homes.get(usable);
+    if (home === undefined) {
+      home = this.#home(usable.content, usable.carriers);
+      homes.set(usable, home);
+    }
     this.#placements.attach(placement, home);
   }
 
