@@ -1,6 +1,7 @@
 import { clusterOf } from '../model/cluster.ts';
 import { type Family, family, type Ip } from '../model/ip.ts';
 import type { Carrier } from './carriers.ts';
+import { LinkedList } from './linked-list.ts';
 import type { NamedEip } from './named-eip.ts';
 
 /**
@@ -8,7 +9,7 @@ import type { NamedEip } from './named-eip.ts';
  * a node that comes or goes changes one set and no EIP.
  */
 export interface CarrierSet {
-  readonly eips: Set<NamedEip>;
+  readonly eips: LinkedList<NamedEip>;
   /** Sorted by node name. */
   carriers: readonly Carrier[];
 }
@@ -123,7 +124,7 @@ export class CarrierSets {
 }
 
 function newSet(carriers: readonly Carrier[]): CarrierSet {
-  return { eips: new Set(), carriers };
+  return { eips: new LinkedList(), carriers };
 }
 
 function keyOf(carriers: readonly Carrier[], version: Family): string {

@@ -146,8 +146,7 @@ export class GroupTable {
       return;
     }
     const known = this.#desired.get(`nexthop ${group.id}`);
-    const [first] = group.eips;
-    const why = groupWhy(group.eips.size, first?.named.eip);
+    const why = groupWhy(group.eips.size, group.eips.first?.named.eip);
     const { numbering } = this.#nexthops;
     // An EIP that comes to a group of all nodes, or leaves it, must not cost what these weigh.
     const isWritten = known !== undefined && group.written === numbering;

@@ -1,6 +1,7 @@
 import type { Ip } from '../model/ip.ts';
 import type { CarrierSet } from './carrier-sets.ts';
 import type { Carrier } from './carriers.ts';
+import { LinkedList } from './linked-list.ts';
 import type { Placement } from './placements.ts';
 
 /** A nexthop group, and the EIPs whose routes lead to it. */
@@ -10,7 +11,7 @@ export interface Group {
   carriers: readonly Carrier[];
   /** Equal for the same carriers; see {@link contentOf}. */
   content: string;
-  readonly eips: Set<Placement>;
+  readonly eips: LinkedList<Placement>;
   /** How many of the EIPs belong to which set. */
   readonly sets: Map<CarrierSet, number>;
   /** EIPs that were moved away and have to leave before the content may change. */
@@ -37,7 +38,7 @@ export function unknownGroup(id: number, isFixed: boolean): Group {
     written: undefined,
     found: undefined,
     isFixed,
-    eips: new Set(),
+    eips: new LinkedList(),
     sets: new Map(),
     leaving: new Set(),
     isChanging: false,

@@ -1,14 +1,15 @@
 import type { Service } from '../model/cluster.ts';
 import type { Ip } from '../model/ip.ts';
 import type { CarrierSet } from './carrier-sets.ts';
+import type { Linked } from './linked-list.ts';
 import type { DependsOn } from './node-dependents.ts';
 import type { Placement } from './placements.ts';
 
 /**
  * An EIP that Services name, and where it goes. It is made once, and handed from table to table: to look it up in each of
- * them would cost more than what is read there.
+ * them would cost more than what is read there. It is linked with the others of its set.
  */
-export interface NamedEip {
+export interface NamedEip extends Linked<NamedEip> {
   readonly eip: Ip;
   /** The Services that name it; several of them by key. Mostly it is one, for which a map would take more room than the rest. */
   named: Service | Map<string, Service> | undefined;
@@ -32,6 +33,8 @@ export function newEip(eip: Ip): NamedEip {
     named: undefined,
     services: none,
     set: undefined,
+    previous: undefined,
+    next: undefined,
     dependsOn: none,
     isDirty: false,
     placement: undefined,

@@ -9,6 +9,7 @@ import { eipRoute, keptWhy, routeKey, routeWhy } from './eip-routes.ts';
 import type { Group } from './group.ts';
 import type { GroupTable } from './group-table.ts';
 import type { KernelView } from './kernel-view.ts';
+import type { Linked } from './linked-list.ts';
 import type { NamedEip } from './named-eip.ts';
 import type { UsableSet, UsableSets } from './usable-sets.ts';
 
@@ -21,8 +22,8 @@ export interface PlacementsInputs {
   readonly desired: DesiredTable;
 }
 
-/** One routed EIP. */
-export interface Placement {
+/** One routed EIP, linked with the others of its group. */
+export interface Placement extends Linked<Placement> {
   readonly named: NamedEip;
   /** The key of its route. */
   readonly key: Key;
@@ -82,7 +83,16 @@ export class Placements {
       const dst = hostPrefix(eip);
       const key = routeKey(eip, this.#table, dst);
       const usable = this.#sets.join(set);
-      const placement: Placement = { named, key, dst, usable, group: undefined, state: 'settled' };
+      const placement: Placement = {
+        named,
+        key,
+        dst,
+        usable,
+        group: undefined,
+        state: 'settled',
+        previous: undefined,
+        next: undefined,
+      };
       named.placement = placement;
       this.#find(placement);
       return;

@@ -122,12 +122,12 @@ export class Regrouping {
   #part(group: Group, sets: readonly CarrierSet[]): void {
     for (const set of sets) {
       const kept = this.#sets.get(set)?.carriers.length === 0 ? group.carriers : undefined;
-      const isSmaller = set.eips.size < group.eips.size;
-      const placements = isSmaller ? [...set.eips].map(({ placement }) => placement) : [...group.eips];
-      for (const placement of placements) {
+      const leave = (placement: Placement | undefined): void => {
         if (placement?.group === group && placement.usable.set === set)
           this.#placements.evict(placement, group, kept);
-      }
+      };
+      if (set.eips.size < group.eips.size) for (const { placement } of set.eips) leave(placement);
+      else for (const placement of group.eips) leave(placement);
     }
   }
 
@@ -151,7 +151,7 @@ export class Regrouping {
   }
 
   #evictAll(group: Group): void {
-    for (const placement of [...group.eips]) this.#placements.evict(placement, group);
+    for (const placement of group.eips) this.#placements.evict(placement, group);
   }
 
   /**

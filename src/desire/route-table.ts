@@ -202,7 +202,7 @@ export class RouteTable {
     const carriers = object && this.#nexthops.carriersOf(object);
     if (carriers !== undefined) this.#groups.fill(group, carriers);
     this.#placements.dirty.add(group);
-    for (const placement of [...group.eips]) {
+    for (const placement of group.eips) {
       const { named, usable } = placement;
       // Where the group is there, EIPs that were to come to it may have another route, to which they can go back.
       const leaves =
@@ -218,7 +218,7 @@ export class RouteTable {
       if (group === undefined) continue;
       if (group.carriers.length === 0) {
         // What it was is known to the kernel alone.
-        for (const placement of [...group.eips]) this.#placements.evict(placement, group);
+        for (const placement of group.eips) this.#placements.evict(placement, group);
         continue;
       }
       this.#groups.renumber(group);
@@ -241,7 +241,7 @@ export class RouteTable {
       if (!key.startsWith('nexthop ')) continue;
       const group = this.#groups.get(Number(key.slice('nexthop '.length)));
       if (group === undefined) continue;
-      for (const placement of [...group.eips]) {
+      for (const placement of group.eips) {
         const { eip } = placement.named;
         if (reason !== 'held' || !this.#kernel.leads(eip, group) || this.#paths.goesByEndpoints(eip))
           this.#placements.evict(placement, group);
