@@ -5,7 +5,8 @@ import type { ByFamily, FormerNodes } from '../model/probed.ts';
 import { FormerCarriers } from '../probe/former-carriers.ts';
 import { FormerNodeTable } from '../probe/former-nodes.ts';
 import type { Kept } from '../probe/kept.ts';
-import { carryingNodes } from './carrying.ts';
+import type { ServiceChange } from '../probe/service-change.ts';
+import { carrying, carryingNodes } from './carrying.ts';
 
 export interface CoveringSources {
   /** ms after which a node is covered for no longer */
@@ -51,9 +52,10 @@ export class Covering {
     this.#nodes.read(nodes, carryingNodes(candidates), this.#sources.now());
   }
 
-  /** @param carrying the nodes that have endpoints of the Service; undefined: it is not one under Local */
-  readService(key: string, carrying: ByFamily | undefined): void {
-    this.#carriers.read(key, carrying, this.#sources.now());
+  readService({ key, before, after }: ServiceChange): void {
+    // Nobody has carried it before.
+    if (before === undefined && !this.#carriers.isLeft(key)) return;
+    this.#carriers.read(key, before && carrying(before), after && carrying(after), this.#sources.now());
   }
 
   /** Forgets the nodes that went too long ago. @returns whether there were any */

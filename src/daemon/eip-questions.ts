@@ -18,9 +18,12 @@ import { Inquiry } from '../probe/inquiry.ts';
 import { Newcomers, type Sample } from '../probe/newcomers.ts';
 import { CurrentProbePaths } from '../probe/probe-paths.ts';
 import { Rests } from '../probe/rests.ts';
+import { asAwaited, type ServiceChange } from '../probe/service-change.ts';
 
 export interface EipQuestionsInputs {
   readonly cluster: ClusterReader;
+  /** The Service as it was last read. */
+  readonly service: (key: string) => Service | undefined;
   readonly gateway: () => Gateway;
   /** ms for which a node that says nothing is waited for; 0: nobody is asked */
   readonly wait: () => number;
@@ -67,13 +70,14 @@ export class EipQuestions {
   readonly #samples = new Map<string, { readonly sample: Sample | undefined; readonly until: number }>();
 
   constructor(inputs: EipQuestionsInputs) {
-    const { gateway, has, waitingOf, clock } = inputs;
+    const { service, gateway, has, waitingOf, clock } = inputs;
     this.#inputs = inputs;
     this.#poolOf = currentPoolFinder(gateway);
     this.#turns = new AwakeClock(clock, 4 * turnPace);
     this.#inquiry = new Inquiry({ ask: askEip, mark: (via) => this.#mark(via) });
     this.#answers = new Answers(
       {
+        service,
         isRouted: (eip) => has(routeKey(eip, gateway().table)),
         isAskable: (eip) => !this.#isNat(eip),
         carriersOf: (eip) => this.#carriersOf(eip),
@@ -94,11 +98,6 @@ export class EipQuestions {
     return this.#newcomers.waiting;
   }
 
-  /** The Services that were read: `namespace/name`. */
-  keys(): Set<string> {
-    return this.#answers.keys();
-  }
-
   /** See {@link Answers.isUnanswered}. */
   isUnanswered(service: string): boolean {
     return this.#answers.isUnanswered(service);
@@ -110,8 +109,8 @@ export class EipQuestions {
   }
 
   /** See {@link Answers.read}. */
-  readService(key: string, service: Service | undefined, how: 'changed' | 'as it is'): void {
-    this.#answers.read(key, service, this.#inputs.wait() > 0 ? how : 'as it is', this.#turns.now());
+  readService(change: ServiceChange): void {
+    this.#answers.read(asAwaited(change, this.#inputs.wait()), () => this.#turns.now());
   }
 
   /** See {@link Newcomers.read}. */

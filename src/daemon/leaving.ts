@@ -5,13 +5,10 @@ import type { Gateway } from '../model/gateway.ts';
 import { type Family, family, type Ip } from '../model/ip.ts';
 import type { ByFamily } from '../model/probed.ts';
 import { type LeavingNodes, mostLeaving } from '../model/publication.ts';
-import {
-  type LeavingInputs,
-  LeavingTable,
-  type LeavingTerms,
-  type LeftService,
-} from '../probe/leaving-table.ts';
+import { type LeavingInputs, LeavingTable, type LeavingTerms } from '../probe/leaving-table.ts';
 import { Rests } from '../probe/rests.ts';
+import type { ServiceChange } from '../probe/service-change.ts';
+import { carrying } from './carrying.ts';
 
 export interface LeavingSources extends Pick<LeavingInputs, 'addressOf'>, Pick<LeavingTerms, 'after'> {
   readonly cluster: ClusterReader;
@@ -45,6 +42,7 @@ export class Leaving {
     this.#sources = sources;
     this.#poolOf = currentPoolFinder(sources.gateway);
     this.#table = new LeavingTable({
+      carrying,
       eipsOf: (service, of) => this.#routedEips(service, of),
       addressOf: sources.addressOf,
       terms: { ...terms, after: sources.after },
@@ -77,8 +75,8 @@ export class Leaving {
   }
 
   /** See {@link LeavingTable.read}. */
-  read(key: string, left: LeftService | undefined, agents: 'told' | 'not told'): void {
-    this.#table.read(key, left, agents, this.#sources.now());
+  read(change: ServiceChange, agents: 'told' | 'not told'): void {
+    this.#table.read(change, agents, this.#sources.now);
     if (this.#table.isAhead) this.#wake.resolve();
   }
 

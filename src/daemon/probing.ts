@@ -31,9 +31,9 @@ import { LimitLooks } from '../probe/limit-looks.ts';
 import { PortQuestion } from '../probe/port-question.ts';
 import { ProxyHealths } from '../probe/proxy-health.ts';
 import { Reachability } from '../probe/reachability.ts';
+import type { ServiceChange } from '../probe/service-change.ts';
 import { Serving } from '../probe/serving.ts';
 import { type Targets, targetsOn } from '../probe/targets.ts';
-import { carrying } from './carrying.ts';
 import { Covering } from './covering.ts';
 import { EipQuestions } from './eip-questions.ts';
 import { Leaving } from './leaving.ts';
@@ -102,6 +102,8 @@ export class Probing implements Probed {
   #acting = noStandings;
   #applied = noStandings;
   #hasRead = false;
+  /** As they were last read, by `namespace/name`. */
+  readonly #services = new Map<string, Service>();
   /** Names of the clusters whose first lists have been read. */
   readonly #started = new Set<string | undefined>();
   readonly #limitLooks = new LimitLooks({
@@ -113,6 +115,7 @@ export class Probing implements Probed {
   constructor(inputs: ProbingInputs) {
     const { port, gateway, terms, changed, answered } = inputs;
     const clock = (): number => performance.now();
+    const service = (key: string): Service | undefined => this.#services.get(key);
     this.#inputs = inputs;
     this.#reachability = new Reachability({
       port,
@@ -135,6 +138,7 @@ export class Probing implements Probed {
       changed,
     });
     this.#questions = new EipQuestions({
+      service,
       cluster: inputs.cluster,
       gateway,
       wait: () => terms().wait,
@@ -165,6 +169,7 @@ export class Probing implements Probed {
       woke: () => this.#hung.wake(),
     });
     this.#serving = new Serving({
+      service,
       isRouted: (service, of) => this.#isRouted(service, of),
       addressOf: (node, of) => this.#addressOf(node, of),
       ask: askHealth,
@@ -334,22 +339,25 @@ export class Probing implements Probed {
       for (const key of keys) this.#readService(key, cluster.service(key), how(clusterOf(key)));
       return;
     }
-    const gone = this.#questions.keys();
+    const gone = new Set(this.#services.keys());
     for (const service of cluster.services()) {
-      const key = service.key;
-      gone.delete(key);
-      this.#readService(key, service, how(service.cluster));
+      gone.delete(service.key);
+      this.#readService(service.key, service, how(service.cluster));
     }
     for (const key of gone) this.#readService(key, undefined, how(clusterOf(key)));
   }
 
-  #readService(key: string, service: Service | undefined, how: 'changed' | 'as it is'): void {
-    this.#serving.read(key, service, how);
-    const by = service && carrying(service);
-    this.covering.readService(key, by);
+  #readService(key: string, after: Service | undefined, how: ServiceChange['how']): void {
+    const before = this.#services.get(key);
+    if (before === after && after !== undefined) return;
+    if (after === undefined) this.#services.delete(key);
+    else this.#services.set(key, after);
+    const change = { key, before, after, how };
+    this.#serving.read(change);
+    this.covering.readService(change);
     const agents = how === 'changed' && this.#inputs.isPublished(clusterOf(key)) ? 'told' : 'not told';
-    this.#leaving.read(key, by && { service, carrying: by }, agents);
-    this.#questions.readService(key, service, how);
+    this.#leaving.read(change, agents);
+    this.#questions.readService(change);
   }
 
   #addressOf(node: string, of: 4 | 6): Ip | undefined {

@@ -2,8 +2,11 @@ import type { Service } from '../model/cluster.ts';
 import { type Family, family, type Ip } from '../model/ip.ts';
 import { type Answer, EipQuestion } from './eip-question.ts';
 import type { Inquiry } from './inquiry.ts';
+import type { ServiceChange } from './service-change.ts';
 
 export interface AnswersInputs {
+  /** The Service `namespace/name` as it was last read. */
+  service(key: string): Service | undefined;
   /** Whether the EIP has a route in the kernel. */
   isRouted(eip: Ip): boolean;
   /** Whether an EIP can be asked by way of a node: where its packets are not changed on the way. */
@@ -53,7 +56,6 @@ export class Answers {
   readonly #active = new Map<string, Open>();
   /** Those without: a Service may have no endpoint for days. */
   readonly #parked = new Map<Ip, Set<string>>();
-  readonly #services = new Map<string, Service>();
   /** How many EIPs of a Service are unanswered. */
   readonly #counts = new Map<string, number>();
   readonly #heardUpTo = new Map<Ip, number>();
@@ -90,7 +92,7 @@ export class Answers {
   /** The answer of a node for the Service's EIPs of its family; undefined: it was not asked for them. */
   answerOf(service: string, via: Ip): Answer | undefined {
     if (this.#open.size === 0) return undefined;
-    const answers = eipsOf(this.#services.get(service)).flatMap(
+    const answers = eipsOf(this.#inputs.service(service)).flatMap(
       (eip) => this.#open.get(idOf(service, eip))?.questions.get(via)?.last ?? [],
     );
     return answers.find((answer) => answer === 'refuses') ?? answers[0];
@@ -100,26 +102,15 @@ export class Answers {
    * Reads a Service that has changed. Nodes are asked for an EIP when it is new, and when it has no route because it
    * had no endpoints; nodes that wait for the Service are always asked.
    *
-   * @param service undefined: it is gone
-   * @param how 'as it is': it was there before this program
    * @param now ms of the awake clock
    */
-  read(key: string, service: Service | undefined, how: 'changed' | 'as it is', now: number): void {
-    const before = this.#services.get(key);
-    if (before === service) return;
-    if (before === undefined && service !== undefined && how === 'as it is') {
-      this.#services.set(key, service);
-      return;
-    }
-    const eips = new Set(eipsOf(service));
+  read({ key, before, after, how }: ServiceChange, now: () => number): void {
+    if (before === undefined && how === 'as it is') return;
+    const eips = new Set(eipsOf(after));
     for (const eip of eipsOf(before)) if (!eips.has(eip)) this.#close(idOf(key, eip));
-    if (service === undefined) {
-      this.#services.delete(key);
-      return;
-    }
-    this.#services.set(key, service);
+    if (after === undefined) return;
     for (const eip of eips) this.#lookAt(idOf(key, eip));
-    const ports = askedPorts(service);
+    const ports = askedPorts(after);
     const known = new Set(eipsOf(before));
     for (const eip of eips) {
       const id = idOf(key, eip);
@@ -127,15 +118,16 @@ export class Answers {
       else if (how === 'changed' && !this.#open.has(id)) {
         const isUnanswered = !known.has(eip) || !this.#inputs.isRouted(eip);
         if (!isUnanswered && this.#inputs.waitingOf(key, family(eip)).length === 0) continue;
+        const since = now();
         const open: Open = {
           isUnanswered,
           service: key,
           eip,
           ports,
-          since: now,
+          since,
           questions: new Map(),
           looked: undefined,
-          next: now,
+          next: since,
         };
         this.#open.set(id, open);
         if (this.#inputs.isRouted(eip)) this.#active.set(id, open);
@@ -143,11 +135,6 @@ export class Answers {
         if (isUnanswered) this.#counts.set(key, (this.#counts.get(key) ?? 0) + 1);
       }
     }
-  }
-
-  /** The Services that were read: `namespace/name`. */
-  keys(): Set<string> {
-    return new Set(this.#services.keys());
   }
 
   /**

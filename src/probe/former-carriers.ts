@@ -9,11 +9,12 @@ const noTimes: ReadonlyMap<string, number> = new Map();
 
 type Left = Readonly<Record<Family, Map<string, number>>>;
 
+/** A Service that nodes have left. */
 interface Entry {
   /** Names of the nodes that have endpoints of the Service. */
   carrying: ByFamily;
-  /** Names of those that have none any more, and since when, in ms; undefined: none has lost any yet. */
-  left: Left | undefined;
+  /** Names of those that have none any more, and since when, in ms. */
+  readonly left: Left;
   /** The names of `left`; another object whenever these change. */
   former: ByFamily;
 }
@@ -24,10 +25,9 @@ interface Entry {
  */
 export class FormerCarriers {
   readonly #entries = new Map<string, Entry>();
-  readonly #leaving = new Set<string>();
   #turned = new Set<string>();
   /** From before the start, of Services that were not read yet. */
-  readonly #recalled = new Map<string, Entry & { readonly left: Left }>();
+  readonly #recalled = new Map<string, Entry>();
   #changes = 0;
 
   /** Another number whenever {@link kept} returns something else than that time has passed. */
@@ -42,10 +42,8 @@ export class FormerCarriers {
    */
   kept(now: number, most = Number.POSITIVE_INFINITY): ReadonlyMap<string, KeptCarriers> {
     const kept = new Map<string, KeptCarriers>();
-    const leaving = [...this.#leaving].map((service) => [service, this.#entries.get(service)] as const);
-    for (const [service, entry] of [...this.#recalled, ...leaving]) {
-      if (entry?.left === undefined || kept.size >= most) continue;
-      const { carrying, left } = entry;
+    for (const [service, { carrying, left }] of [...this.#recalled, ...this.#entries]) {
+      if (kept.size >= most) break;
       const ages = (of: Family): ReadonlyMap<string, number> =>
         new Map([...left[of]].map(([node, since]) => [node, Math.round(now - since)]));
       kept.set(service, {
@@ -76,7 +74,7 @@ export class FormerCarriers {
 
   /** Those of {@link of} in one family, with the time since when they have no endpoints, in ms. */
   since(service: string, of: Family): ReadonlyMap<string, number> {
-    return this.#entries.get(service)?.left?.[of] ?? noTimes;
+    return this.#entries.get(service)?.left[of] ?? noTimes;
   }
 
   /** The Services of which nodes were forgotten since the last call. */
@@ -88,44 +86,47 @@ export class FormerCarriers {
 
   /** Whether time alone changes nothing. */
   get isIdle(): boolean {
-    return this.#leaving.size === 0 && this.#recalled.size === 0;
+    return this.#entries.size === 0 && this.#recalled.size === 0;
+  }
+
+  /** Whether nodes have left the Service `namespace/name`, also before the start. */
+  isLeft(service: string): boolean {
+    return this.#entries.has(service) || this.#recalled.has(service);
   }
 
   /**
-   * Notes the nodes that have endpoints of a Service now.
+   * Notes the nodes that have endpoints of a Service.
    *
-   * @param carrying undefined: it is gone, or not under Local
+   * @param before as of the last time; undefined: it was not there, or not under Local
+   * @param carrying now; undefined: it is gone, or not under Local
    * @param now ms
    */
-  read(service: string, carrying: ByFamily | undefined, now: number): void {
-    const entry = this.#entries.get(service) ?? this.#takeRecalled(service);
+  read(service: string, before: ByFamily | undefined, carrying: ByFamily | undefined, now: number): void {
+    const known = this.#entries.get(service) ?? this.#takeRecalled(service);
     if (carrying === undefined) {
-      if (entry === undefined) return;
-      this.#entries.delete(service);
-      if (this.#leaving.delete(service)) this.#changes += 1;
+      if (this.#entries.delete(service)) this.#changes += 1;
       return;
     }
-    if (entry === undefined) {
-      this.#entries.set(service, { carrying, left: undefined, former: none });
-      return;
-    }
-    entry.left ??= { 4: new Map(), 6: new Map() };
+    const carried = known?.carrying ?? before;
+    if (carried === undefined) return;
+    const entry = known ?? { carrying, left: { 4: new Map(), 6: new Map() }, former: none };
     let isOther = false;
-    if (!families.every((of) => isSame(entry.carrying[of], carrying[of]))) this.#changes += 1;
     for (const of of families) {
-      const [before, left] = [entry.carrying[of], entry.left[of]];
+      const [former, left] = [carried[of], entry.left[of]];
       // With a node that comes to them the parts are others anyway, and flows move.
-      if (!carrying[of].isSubsetOf(before.union(new Set(left.keys())))) {
+      if (!carrying[of].isSubsetOf(former.union(new Set(left.keys())))) {
         isOther ||= left.size > 0;
         left.clear();
         continue;
       }
-      for (const node of before.difference(carrying[of])) {
+      for (const node of former.difference(carrying[of])) {
         isOther ||= !left.has(node);
         left.set(node, now);
       }
     }
     entry.carrying = carrying;
+    const isSame = families.every((of) => hasSame(carried[of], carrying[of]));
+    if (isOther || (known !== undefined && !isSame)) this.#changes += 1;
     if (isOther) this.#note(service, entry);
   }
 
@@ -142,9 +143,7 @@ export class FormerCarriers {
         for (const [node, since] of left[of]) if (now - since >= limit) left[of].delete(node);
       if (left[4].size + left[6].size === 0) this.#recalled.delete(service);
     }
-    for (const service of this.#leaving) {
-      const entry = this.#entries.get(service);
-      if (entry?.left === undefined) continue;
+    for (const [service, entry] of this.#entries) {
       let isOther = false;
       for (const of of families) {
         for (const [node, since] of entry.left[of])
@@ -163,20 +162,18 @@ export class FormerCarriers {
     const recalled = this.#recalled.get(service);
     if (recalled === undefined) return undefined;
     this.#recalled.delete(service);
-    this.#entries.set(service, recalled);
     this.#note(service, recalled);
     return recalled;
   }
 
   #note(service: string, entry: Entry): void {
     const { left } = entry;
-    if (left === undefined) return;
     entry.former = { 4: new Set(left[4].keys()), 6: new Set(left[6].keys()) };
-    if (left[4].size + left[6].size > 0) this.#leaving.add(service);
-    else this.#leaving.delete(service);
+    if (left[4].size + left[6].size > 0) this.#entries.set(service, entry);
+    else this.#entries.delete(service);
   }
 }
 
-function isSame(a: ReadonlySet<string>, b: ReadonlySet<string>): boolean {
+function hasSame(a: ReadonlySet<string>, b: ReadonlySet<string>): boolean {
   return a.size === b.size && a.isSubsetOf(b);
 }

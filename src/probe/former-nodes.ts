@@ -14,7 +14,8 @@ export class FormerNodeTable {
   /** The addresses of the nodes that there are. */
   #known: ReadonlyMap<string, readonly Ip[]> = new Map();
   readonly #deleted = new Map<string, { readonly addresses: readonly Ip[]; readonly since: number }>();
-  readonly #clusters = new Set<string | undefined>();
+  /** Names of those that carry under Cluster, by cluster. */
+  #carrying: ReadonlyMap<string | undefined, ByFamily> = new Map();
   #current = noFormerNodes;
   #changes = 0;
 
@@ -78,8 +79,10 @@ export class FormerNodeTable {
       if (isDeepStrictEqual(this.#deleted.get(name)?.addresses, addresses))
         isOther = this.#deleted.delete(name) || isOther;
     this.#known = known;
-    for (const cluster of carrying.keys()) this.#clusters.add(cluster);
-    for (const cluster of this.#clusters) this.#covered.read(keyOf(cluster), carrying.get(cluster), now);
+    const before = this.#carrying;
+    this.#carrying = carrying;
+    for (const cluster of new Set([...before.keys(), ...carrying.keys()]))
+      this.#covered.read(keyOf(cluster), before.get(cluster), carrying.get(cluster), now);
     this.#note(isOther);
   }
 
@@ -103,7 +106,7 @@ export class FormerNodeTable {
    */
   #note(isOther: boolean): boolean {
     const covered = new Map<string | undefined, ByFamily>();
-    for (const cluster of this.#clusters) {
+    for (const cluster of this.#carrying.keys()) {
       const names = this.#covered.of(keyOf(cluster));
       if (names[4].size + names[6].size > 0) covered.set(cluster, names);
     }

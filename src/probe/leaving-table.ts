@@ -2,6 +2,7 @@ import type { Endpoint, Service } from '../model/cluster.ts';
 import { compareIp, type Family, family, type Ip } from '../model/ip.ts';
 import type { ByFamily } from '../model/probed.ts';
 import type { LeavingNodes } from '../model/publication.ts';
+import type { ServiceChange } from './service-change.ts';
 
 const families: readonly Family[] = [4, 6];
 const nobody: ReadonlySet<string> = new Set();
@@ -30,14 +31,9 @@ function isEnding({ ready, terminating }: Endpoint): boolean {
   return terminating && !ready;
 }
 
-/** What one gateway has seen of a Service. */
-export interface LeftService {
-  readonly service: Service;
-  /** Names of the nodes with endpoints that take new connections. */
-  readonly carrying: ByFamily;
-}
-
 export interface LeavingInputs {
+  /** Names of the nodes with endpoints of a Service that take new connections; undefined: it is not under Local. */
+  carrying(service: Service): ByFamily | undefined;
   /** The EIPs of the Service `namespace/name` that agents can hand over. */
   eipsOf(service: string, of: Family): readonly Ip[];
   /** undefined: the node has no such address. */
@@ -72,19 +68,14 @@ interface Leave {
   back: number | undefined;
 }
 
-interface Entry {
-  carrying: ByFamily;
-  /** By node and family; undefined: no node has left it so far, as with nearly all Services. */
-  leaves: Map<string, Leave> | undefined;
-}
-
 /**
  * Which nodes leave which Services under Local, kept up to date by what changes: {@link endingNodes} is its rule. The
  * agents are told first, and the traffic moves later.
  */
 export class LeavingTable {
   readonly #inputs: LeavingInputs;
-  readonly #entries = new Map<string, Entry>();
+  /** By Service, and by node and family. */
+  readonly #byService = new Map<string, Map<string, Leave>>();
   /** The leaves of all Services. */
   readonly #leaves = new Set<Leave>();
   /** The nodes that still get traffic, by Service; a Service without any is absent. */
@@ -107,7 +98,7 @@ export class LeavingTable {
    * Those that get its traffic still are not among them.
    */
   left(service: string, of: Family): ReadonlyMap<string, number> {
-    const leaves = this.#entries.get(service)?.leaves;
+    const leaves = this.#byService.get(service);
     if (leaves === undefined) return noTimes;
     const gone = [...leaves.values()].filter((one) => one.of === of && hasLeft(one));
     return new Map(gone.map(({ node, since }) => [node, since]));
@@ -146,60 +137,65 @@ export class LeavingTable {
   /**
    * Reads a Service that may have changed.
    *
-   * @param left undefined: it is gone, or not under Local
    * @param agents 'told': agents read what is published. A node that was never seen to carry, as after a start of this
    *   program, loses the traffic at once all the same: other nodes have it already.
    */
-  read(key: string, left: LeftService | undefined, agents: 'told' | 'not told', now: number): void {
-    const entry = this.#entries.get(key);
-    if (left === undefined) {
-      if (entry === undefined) return;
-      for (const leave of entry.leaves?.values() ?? []) this.#forget(leave);
-      this.#entries.delete(key);
+  read({ key, before, after }: ServiceChange, agents: 'told' | 'not told', now: () => number): void {
+    const known = this.#byService.get(key);
+    const isLeft = after?.externalTrafficPolicy === 'Local' && after.endpoints.some(isEnding);
+    // Nobody leaves it, as with nearly all Services.
+    if (known === undefined && !isLeft) return;
+    const carrying = after && this.#inputs.carrying(after);
+    if (after === undefined || carrying === undefined) {
+      for (const leave of known?.values() ?? []) this.#forget(leave);
+      this.#byService.delete(key);
       this.#note(key);
       return;
     }
-    const { service, carrying } = left;
-    const known: Entry = entry ?? { carrying: none, leaves: undefined };
-    if (entry === undefined) this.#entries.set(key, known);
+    const carried = before && this.#inputs.carrying(before);
+    const leaves = known ?? new Map<string, Leave>();
     for (const of of families) {
-      const ending = endingNodes(service, of);
-      for (const leave of [...(known.leaves?.values() ?? [])])
-        if (leave.of === of && !ending.has(leave.node)) this.#end(known, leave, carrying[of], now);
+      const ending = endingNodes(after, of);
+      for (const leave of [...leaves.values()])
+        if (leave.of === of && !ending.has(leave.node)) this.#end(leaves, leave, carrying[of], now);
       for (const node of ending) {
-        const leave = known.leaves?.get(idOf(node, of));
+        const leave = leaves.get(idOf(node, of));
         if (leave !== undefined && leave.back === undefined) continue;
-        const hasCarried = agents === 'told' && known.carrying[of].has(node);
-        this.#begin(known, { service: key, of, node, since: now }, hasCarried);
+        const hasCarried = agents === 'told' && carried?.[of].has(node) === true;
+        this.#begin(leaves, { service: key, of, node, since: now() }, hasCarried);
       }
     }
-    known.carrying = carrying;
-    if (known.leaves !== undefined) this.#note(key);
+    if (leaves.size > 0) this.#byService.set(key, leaves);
+    else this.#byService.delete(key);
+    this.#note(key);
   }
 
-  #begin(entry: Entry, what: Pick<Leave, 'service' | 'of' | 'node' | 'since'>, hasCarried: boolean): void {
+  #begin(
+    leaves: Map<string, Leave>,
+    what: Pick<Leave, 'service' | 'of' | 'node' | 'since'>,
+    hasCarried: boolean,
+  ): void {
     const id = idOf(what.node, what.of);
-    entry.leaves ??= new Map();
-    const before = entry.leaves.get(id);
+    const before = leaves.get(id);
     if (before !== undefined) this.#forget(before);
     const { eipsOf, terms } = this.#inputs;
     const { length } = eipsOf(what.service, what.of);
     const pairs = this.#pairs + length <= terms.most ? length : 0;
     const leave = { ...what, pairs, isAhead: pairs > 0 && hasCarried, readable: undefined, back: undefined };
     this.#pairs += pairs;
-    entry.leaves.set(id, leave);
+    leaves.set(id, leave);
     this.#leaves.add(leave);
   }
 
-  #end(entry: Entry, leave: Leave, carrying: ReadonlySet<string>, now: number): void {
+  #end(leaves: Map<string, Leave>, leave: Leave, carrying: ReadonlySet<string>, now: () => number): void {
     // Its flows end with its endpoints. If new endpoints are in their place, the node carries again, and agents are
     // told of it for a while longer.
     if (carrying.has(leave.node) && leave.pairs > 0) {
       leave.isAhead = false;
-      leave.back ??= now;
+      leave.back ??= now();
       return;
     }
-    entry.leaves?.delete(idOf(leave.node, leave.of));
+    leaves.delete(idOf(leave.node, leave.of));
     this.#forget(leave);
   }
 
@@ -266,11 +262,13 @@ export class LeavingTable {
         this.#note(service);
       }
       if (back !== undefined && now - back >= after) {
-        this.#entries.get(service)?.leaves?.delete(idOf(leave.node, leave.of));
+        const leaves = this.#byService.get(service);
+        leaves?.delete(idOf(leave.node, leave.of));
+        if (leaves?.size === 0) this.#byService.delete(service);
         this.#forget(leave);
         isAny = true;
       } else if (isOver) {
-        // The entry keeps the leave, so that it does not begin again.
+        // The leave stays by its Service, so that it does not begin again.
         isAny ||= leave.pairs > 0;
         this.#forget(leave);
       }
@@ -280,7 +278,7 @@ export class LeavingTable {
 
   #note(service: string): void {
     const nodes = (of: Family): ReadonlySet<string> => {
-      const leaves = [...(this.#entries.get(service)?.leaves?.values() ?? [])];
+      const leaves = [...(this.#byService.get(service)?.values() ?? [])];
       return new Set(leaves.filter((one) => one.of === of && one.isAhead).map(({ node }) => node));
     };
     const ahead = { 4: nodes(4), 6: nodes(6) };

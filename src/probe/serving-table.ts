@@ -2,6 +2,7 @@ import type { Service } from '../model/cluster.ts';
 import { type Family, family, type Ip } from '../model/ip.ts';
 import { noneWaiting, type Waiting } from '../model/probed.ts';
 import { type LateNode, LateNodes } from './late-nodes.ts';
+import type { ServiceChange } from './service-change.ts';
 import { ableNodes, waitingNodes } from './waiting.ts';
 
 /** A node that waits, and where its kube-proxy says whether it serves the Service. */
@@ -16,6 +17,8 @@ export interface Question {
 }
 
 export interface ServingInputs {
+  /** The Service as it was last read. */
+  service(key: string): Service | undefined;
   /** Whether an EIP of the Service has a route in the kernel. */
   isRouted(service: Service, of: Family): boolean;
   /** undefined: the node has no such address, and cannot be asked. */
@@ -30,8 +33,6 @@ const families: readonly Family[] = [4, 6];
  */
 export class ServingTable {
   readonly #inputs: ServingInputs;
-  /** Services under Local with a health check port, as they were last read. */
-  readonly #services = new Map<string, Service>();
   /** By Service; only those that wait. */
   readonly #waiting = new Map<string, Waiting>();
   readonly #questions = new Map<string, Question>();
@@ -63,18 +64,13 @@ export class ServingTable {
     return this.#late.nodes();
   }
 
-  /** The Services that may wait: `namespace/name`. */
-  keys(): Set<string> {
-    return new Set(this.#services.keys());
-  }
-
   /**
    * An EIP of the Service leads to nodes of which none has said yet that it serves it. What was there before this
    * program counts as said.
    */
   isUnanswered(key: string): boolean {
-    const service = this.#services.get(key);
-    if (service === undefined || this.isIdle) return false;
+    const service = this.isIdle ? undefined : this.#inputs.service(key);
+    if (!isAsked(service)) return false;
     const eips = [...service.ingress, ...service.externalIps];
     return families.some((of) => {
       if (!eips.some((ip) => family(ip) === of)) return false;
@@ -93,22 +89,16 @@ export class ServingTable {
   }
 
   /**
-   * Reads a Service that has changed.
+   * Reads a Service that has changed. For one that is 'as it is' nobody waits.
    *
-   * @param service undefined: it is gone
-   * @param how 'as it is': it was there before this program, and nobody waits
    * @param now ms of the awake clock
    */
-  read(key: string, service: Service | undefined, how: 'changed' | 'as it is', now: number): void {
-    const before = this.#services.get(key);
-    if (before === service) return;
-    const isAsked = service?.externalTrafficPolicy === 'Local' && service.healthCheckNodePort !== undefined;
+  read({ key, before, after, how }: ServiceChange, now: () => number): void {
+    const wasAsked = isAsked(before);
     // Neither was nor is asked, as nearly all.
-    if (before === undefined && !isAsked && this.#late.isEmpty) return;
-    if (isAsked) this.#services.set(key, service);
-    else this.#services.delete(key);
-    if (!isAsked || how === 'as it is') this.#set(key, noneWaiting, service, now);
-    else this.#set(key, this.#waitingOf(key, before, service), service, now);
+    if (!wasAsked && !isAsked(after) && this.#late.isEmpty) return;
+    if (!isAsked(after) || how === 'as it is') this.#set(key, noneWaiting, after, now);
+    else this.#set(key, this.#waitingOf(key, wasAsked ? before : undefined, after), after, now);
   }
 
   /** Its kube-proxy has said that it serves the Service. */
@@ -140,10 +130,10 @@ export class ServingTable {
     if (waiting === undefined || !waiting[of].has(node)) return;
     const rest = new Set(waiting[of]);
     rest.delete(node);
-    this.#set(key, { ...waiting, [of]: rest }, this.#services.get(key), 0);
+    this.#set(key, { ...waiting, [of]: rest }, this.#inputs.service(key), () => 0);
   }
 
-  #set(key: string, waiting: Waiting, service: Service | undefined, now: number): void {
+  #set(key: string, waiting: Waiting, service: Service | undefined, now: () => number): void {
     const before = this.waiting(key);
     if (before === noneWaiting && waiting === noneWaiting && this.#late.isEmpty) return;
     const port = service?.healthCheckNodePort;
@@ -154,7 +144,7 @@ export class ServingTable {
         const id = keyOf({ service: key, node, of });
         const known = this.#questions.get(id);
         if (port !== undefined && known?.port !== port)
-          this.#questions.set(id, { service: key, node, of, port, since: known?.since ?? now });
+          this.#questions.set(id, { service: key, node, of, port, since: known?.since ?? now() });
       }
       if (waiting[of].symmetricDifference(before[of]).size > 0) this.#turned.add(key);
     }
@@ -169,6 +159,11 @@ export class ServingTable {
       service?.healthCheckNodePort === port && service.endpoints.some((endpoint) => endpoint.node === node)
     );
   }
+}
+
+/** It is under Local, with a health check port. */
+function isAsked(service: Service | undefined): service is Service {
+  return service?.externalTrafficPolicy === 'Local' && service.healthCheckNodePort !== undefined;
 }
 
 function keyOf({ service, node, of }: Pick<Question, 'service' | 'node' | 'of'>): string {

@@ -1,4 +1,3 @@
-import type { Service } from '../model/cluster.ts';
 import type { Ip } from '../model/ip.ts';
 import type { Waiting } from '../model/probed.ts';
 import type { Problem } from '../model/problem.ts';
@@ -7,6 +6,7 @@ import type { Answer } from './eip-question.ts';
 import type { Health } from './health-port.ts';
 import type { LateNode } from './late-nodes.ts';
 import { Rests } from './rests.ts';
+import { asAwaited, type ServiceChange } from './service-change.ts';
 import { type Question, type ServingInputs, ServingTable } from './serving-table.ts';
 
 export interface ServingOptions extends ServingInputs {
@@ -71,14 +71,9 @@ export class Serving {
     return this.#problems;
   }
 
-  /** The Services that may wait: `namespace/name`. */
-  keys(): Set<string> {
-    return this.#table.keys();
-  }
-
   /** See {@link ServingTable.read}. */
-  read(key: string, service: Service | undefined, how: 'changed' | 'as it is'): void {
-    this.#table.read(key, service, this.#options.wait() > 0 ? how : 'as it is', this.#clock.now());
+  read(change: ServiceChange): void {
+    this.#table.read(asAwaited(change, this.#options.wait()), () => this.#clock.now());
     if (!this.#table.isIdle) this.#wake.resolve();
     if (this.#problems.length > 0) this.#report();
   }

@@ -18,6 +18,7 @@ function web(rest: Partial<Service> = {}, name = 'web', ip = '198.51.100.10'): S
 class World {
   readonly asked: string[] = [];
   readonly answered: string[] = [];
+  readonly services = new Map<string, Service>();
   readonly says = new Map<Ip, Answer>();
   readonly routed = new Set<Ip>();
   carriers: readonly Ip[] = [n1, n2];
@@ -50,6 +51,7 @@ class World {
     });
     this.answers = new Answers(
       {
+        service: (key) => this.services.get(key),
         isRouted: (ip) => this.routed.has(ip),
         isAskable: () => this.isAskable,
         carriersOf: () => {
@@ -63,7 +65,16 @@ class World {
   }
 
   read(of: Service, how: 'changed' | 'as it is' = 'changed'): void {
-    this.answers.read(`default/${of.name}`, of, how, this.now);
+    const key = `default/${of.name}`;
+    const before = this.services.get(key);
+    this.services.set(key, of);
+    this.answers.read({ key, before, after: of, how }, () => this.now);
+  }
+
+  forget(key: string): void {
+    const before = this.services.get(key);
+    this.services.delete(key);
+    this.answers.read({ key, before, after: undefined, how: 'changed' }, () => this.now);
   }
 
   route(ip = eip): void {
@@ -282,7 +293,7 @@ describe('the answers for EIPs', () => {
     const world = new World();
     world.read(web());
     world.route();
-    world.answers.read('default/web', undefined, 'changed', world.now);
+    world.forget('default/web');
     await world.turns(3);
     expect(world.asked).to.deep.equal([]);
     expect(world.answers.isUnanswered('default/web')).to.equal(false);

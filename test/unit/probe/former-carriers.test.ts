@@ -8,6 +8,16 @@ function on(...nodes: readonly string[]): ByFamily {
   return { 4: new Set(nodes), 6: new Set() };
 }
 
+/** What a Service was read as last, by what reads it. */
+const last = new WeakMap<FormerCarriers, Map<string, ByFamily | undefined>>();
+
+function read(former: FormerCarriers, service: string, carrying: ByFamily | undefined, now: number): void {
+  const known = last.get(former) ?? new Map<string, ByFamily | undefined>();
+  last.set(former, known);
+  former.read(service, known.get(service), carrying, now);
+  known.set(service, carrying);
+}
+
 function noted(former: FormerCarriers): readonly string[] {
   return [...former.of('default/web')[4]];
 }
@@ -15,15 +25,15 @@ function noted(former: FormerCarriers): readonly string[] {
 describe('the former carriers of a Service', () => {
   it('are none when it is read first', () => {
     const former = new FormerCarriers();
-    former.read('default/web', on('n1', 'n2'), 0);
+    read(former, 'default/web', on('n1', 'n2'), 0);
     expect([noted(former), former.isIdle]).to.deep.equal([[], true]);
   });
 
   it('are the nodes whose endpoints are gone, for as long as the limit, each from when it left', () => {
     const former = new FormerCarriers();
-    former.read('default/web', on('n1', 'n2', 'n3'), 0);
-    former.read('default/web', on('n2', 'n3'), 100);
-    former.read('default/web', on('n3'), 600);
+    read(former, 'default/web', on('n1', 'n2', 'n3'), 0);
+    read(former, 'default/web', on('n2', 'n3'), 100);
+    read(former, 'default/web', on('n3'), 600);
     expect([noted(former), former.isIdle]).to.deep.equal([['n1', 'n2'], false]);
     expect([...former.since('default/web', 4)]).to.deep.equal([
       ['n1', 100],
@@ -41,45 +51,45 @@ describe('the former carriers of a Service', () => {
 
   it('count from the last time that a node left', () => {
     const former = new FormerCarriers();
-    former.read('default/web', on('n1', 'n2'), 0);
-    former.read('default/web', on('n2'), 100);
-    former.read('default/web', on('n1', 'n2'), 200);
-    former.read('default/web', on('n2'), 900);
+    read(former, 'default/web', on('n1', 'n2'), 0);
+    read(former, 'default/web', on('n2'), 100);
+    read(former, 'default/web', on('n1', 'n2'), 200);
+    read(former, 'default/web', on('n2'), 900);
     expect(former.expire(1500, limit)).to.equal(false);
     expect(noted(former)).to.deep.equal(['n1']);
   });
 
   it('are the same set as long as they are the same', () => {
     const former = new FormerCarriers();
-    former.read('default/web', on('n1', 'n2'), 0);
-    former.read('default/web', on('n2'), 100);
+    read(former, 'default/web', on('n1', 'n2'), 0);
+    read(former, 'default/web', on('n2'), 100);
     const before = former.of('default/web');
-    former.read('default/web', on('n1', 'n2'), 200);
+    read(former, 'default/web', on('n1', 'n2'), 200);
     expect(former.of('default/web')).to.equal(before);
   });
 
   it('are forgotten when another node comes, with one that goes as well', () => {
     const former = new FormerCarriers();
-    former.read('default/web', on('n1', 'n2'), 0);
-    former.read('default/web', on('n2'), 100);
-    former.read('default/web', on('n2', 'n4'), 200);
+    read(former, 'default/web', on('n1', 'n2'), 0);
+    read(former, 'default/web', on('n2'), 100);
+    read(former, 'default/web', on('n2', 'n4'), 200);
     expect([noted(former), former.isIdle]).to.deep.equal([[], true]);
-    former.read('default/web', on('n4', 'n5'), 300);
+    read(former, 'default/web', on('n4', 'n5'), 300);
     expect([noted(former), former.isIdle]).to.deep.equal([[], true]);
   });
 
   it('are forgotten with the Service, and with its policy Local', () => {
     const former = new FormerCarriers();
-    former.read('default/web', on('n1', 'n2'), 0);
-    former.read('default/web', on('n2'), 100);
-    former.read('default/web', undefined, 200);
+    read(former, 'default/web', on('n1', 'n2'), 0);
+    read(former, 'default/web', on('n2'), 100);
+    read(former, 'default/web', undefined, 200);
     expect([noted(former), former.isIdle]).to.deep.equal([[], true]);
   });
 
   it('are forgotten at once where the limit is 0', () => {
     const former = new FormerCarriers();
-    former.read('default/web', on('n1', 'n2'), 0);
-    former.read('default/web', on('n2'), 100);
+    read(former, 'default/web', on('n1', 'n2'), 0);
+    read(former, 'default/web', on('n2'), 100);
     former.expire(100, 0);
     expect(noted(former)).to.deep.equal([]);
   });
@@ -88,9 +98,9 @@ describe('the former carriers of a Service', () => {
     /** n1 left at 100, and is kept at 300 by one that was started 5 ms before. */
     function restarted(): FormerCarriers {
       const before = new FormerCarriers();
-      before.read('default/web', on('n1', 'n2', 'n3'), 0);
-      before.read('default/web', on('n2', 'n3'), 100);
-      before.read('default/other', on('n1'), 100);
+      read(before, 'default/web', on('n1', 'n2', 'n3'), 0);
+      read(before, 'default/web', on('n2', 'n3'), 100);
+      read(before, 'default/other', on('n1'), 100);
       const after = new FormerCarriers();
       after.recall(before.kept(300), 5);
       return after;
@@ -99,7 +109,7 @@ describe('the former carriers of a Service', () => {
     it('are those of before, with the time that they had left', () => {
       const former = restarted();
       expect([former.isIdle, [...former.kept(5).keys()]]).to.deep.equal([false, ['default/web']]);
-      former.read('default/web', on('n2', 'n3'), 5);
+      read(former, 'default/web', on('n2', 'n3'), 5);
       expect(noted(former)).to.deep.equal(['n1']);
       expect([...former.kept(5).values()]).to.deep.equal([
         {
@@ -114,10 +124,10 @@ describe('the former carriers of a Service', () => {
 
     it('are also those that went meanwhile, and none when a node came', () => {
       const went = restarted();
-      went.read('default/web', on('n3'), 5);
+      read(went, 'default/web', on('n3'), 5);
       expect(noted(went)).to.deep.equal(['n1', 'n2']);
       const came = restarted();
-      came.read('default/web', on('n2', 'n3', 'n4'), 5);
+      read(came, 'default/web', on('n2', 'n3', 'n4'), 5);
       expect([noted(came), came.isIdle]).to.deep.equal([[], true]);
     });
 
@@ -126,15 +136,15 @@ describe('the former carriers of a Service', () => {
       unread.expire(805, limit);
       expect(unread.isIdle).to.equal(true);
       const cluster = restarted();
-      cluster.read('default/web', undefined, 5);
+      read(cluster, 'default/web', undefined, 5);
       expect([cluster.isIdle, cluster.kept(5).size]).to.deep.equal([true, 0]);
     });
 
     it('are not those of more Services than are kept', () => {
       const former = new FormerCarriers();
       for (const name of ['a', 'b', 'c']) {
-        former.read(name, on('n1', 'n2'), 0);
-        former.read(name, on('n2'), 0);
+        read(former, name, on('n1', 'n2'), 0);
+        read(former, name, on('n2'), 0);
       }
       expect([...former.kept(0, 2).keys()]).to.deep.equal(['a', 'b']);
     });
@@ -142,15 +152,15 @@ describe('the former carriers of a Service', () => {
     it('are kept anew whenever they change, and only then', () => {
       const former = new FormerCarriers();
       const steps: readonly (readonly [() => unknown, number])[] = [
-        [() => former.read('default/web', on('n1', 'n2', 'n3'), 0), 0],
-        [() => former.read('default/web', on('n2', 'n3'), 0), 1],
-        [() => former.read('default/web', on('n2', 'n3'), 100), 0],
-        [() => former.read('default/web', on('n3'), 100), 1],
-        [() => former.read('default/web', on('n1', 'n3'), 100), 1],
+        [() => read(former, 'default/web', on('n1', 'n2', 'n3'), 0), 0],
+        [() => read(former, 'default/web', on('n2', 'n3'), 0), 1],
+        [() => read(former, 'default/web', on('n2', 'n3'), 100), 0],
+        [() => read(former, 'default/web', on('n3'), 100), 1],
+        [() => read(former, 'default/web', on('n1', 'n3'), 100), 1],
         [() => former.expire(500, limit), 0],
         [() => former.expire(1000, limit), 1],
-        [() => former.read('default/web', undefined, 1000), 1],
-        [() => former.read('default/web', undefined, 1000), 0],
+        [() => read(former, 'default/web', undefined, 1000), 1],
+        [() => read(former, 'default/web', undefined, 1000), 0],
       ];
       for (const [i, [step, more]] of steps.entries()) {
         const before = former.changes;

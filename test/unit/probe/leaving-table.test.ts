@@ -41,6 +41,7 @@ class Play {
   now = 0;
   readonly services = new Map<string, Service>();
   readonly table = new LeavingTable({
+    carrying,
     eipsOf: (name, of) => this.services.get(name)?.ingress.filter((ip) => family(ip) === of) ?? [],
     addressOf: (node, of) => (of === 4 ? addresses[node] : undefined),
     terms: { lead: 200, longest: 2000, after: 1000, most: 3 },
@@ -48,8 +49,9 @@ class Play {
 
   read(one: Service, agents: 'told' | 'not told' = 'told'): this {
     const name = `default/${one.name}`;
+    const before = this.services.get(name);
     this.services.set(name, one);
-    this.table.read(name, { service: one, carrying: carrying(one) }, agents, this.now);
+    this.table.read({ key: name, before, after: one, how: 'changed' }, agents, () => this.now);
     return this;
   }
 
@@ -206,7 +208,8 @@ describe('a node that leaves a Service', () => {
 
   it('is forgotten with the Service', () => {
     const play = new Play().read(web('n1 n2')).read(web('n1- n2'));
-    play.table.read(key, undefined, 'told', 0);
+    const before = play.services.get(key);
+    play.table.read({ key, before, after: undefined, how: 'changed' }, 'told', () => 0);
     expect([play.toString(), play.table.isIdle, play.table.isAhead]).to.deep.equal(['; ', true, false]);
   });
 });

@@ -35,6 +35,7 @@ const never: Health = { kind: 'not yet', why: 'ECONNREFUSED' };
 class World implements AsyncDisposable {
   readonly asked: string[] = [];
   readonly answered: string[] = [];
+  readonly services = new Map<string, Service>();
   readonly healths = new Map<Ip, Health>();
   readonly eipAnswers = new Map<string, Answer>();
   wait = 60_000;
@@ -47,6 +48,7 @@ class World implements AsyncDisposable {
 
   constructor(families: 'IPv4' | 'both families' = 'IPv4') {
     this.serving = new Serving({
+      service: (key) => this.services.get(key),
       isRouted: () => this.isRouted,
       addressOf: (name, of) => (of === 4 || families === 'both families' ? addresses[name] : undefined),
       ask: async (ip, port) => {
@@ -60,6 +62,13 @@ class World implements AsyncDisposable {
       answered: (service) => this.answered.push(service),
     });
     this.#running = this.serving.run(this.#stop.signal);
+  }
+
+  read(key: string, after: Service | undefined, how: 'changed' | 'as it is'): void {
+    const before = this.services.get(key);
+    if (after === undefined) this.services.delete(key);
+    else this.services.set(key, after);
+    this.serving.read({ key, before, after, how });
   }
 
   get waits(): string {
@@ -89,10 +98,10 @@ describe('the probe of health check ports', () => {
     await using world = new World();
     const { serving } = world;
     world.isRouted = false;
-    serving.read('default/web', local('n1'), 'as it is');
+    world.read('default/web', local('n1'), 'as it is');
     expect(world.waits).to.equal('');
     expect([...serving.takeTurned()]).to.deep.equal([]);
-    serving.read('default/web', local('n1', 'n2'), 'changed');
+    world.read('default/web', local('n1', 'n2'), 'changed');
     expect(world.waits).to.equal('n2');
     expect([...serving.takeTurned()]).to.deep.equal(['default/web']);
     world.healths.set(parseIp('10.0.0.12'), { kind: 'serves' });
@@ -111,8 +120,8 @@ describe('the probe of health check ports', () => {
     await using world = new World();
     const { serving } = world;
     world.wait = 50;
-    serving.read('default/web', local('n1'), 'as it is');
-    serving.read('default/web', local('n1', 'n2'), 'changed');
+    world.read('default/web', local('n1'), 'as it is');
+    world.read('default/web', local('n1', 'n2'), 'changed');
     // Each look believes 100 ms at most.
     world.now += 70;
     await world.changed();
@@ -132,19 +141,19 @@ describe('the probe of health check ports', () => {
     const { serving } = world;
     world.wait = 50;
     world.isRouted = false;
-    serving.read('default/web', dual('web'), 'changed');
+    world.read('default/web', dual('web'), 'changed');
     world.now += 70;
     await world.changed();
     expect(serving.problems.map(({ message }) => / serves (.*) \(/.exec(message)?.[1])).to.deep.equal([
       'default/web',
     ]);
-    serving.read('default/mail', dual('mail'), 'changed');
+    world.read('default/mail', dual('mail'), 'changed');
     world.now += 70;
     await world.changed();
     expect(serving.problems.map(({ message }) => / serves (.*) \(/.exec(message)?.[1])).to.deep.equal([
       'default/web and 1 more Service',
     ]);
-    serving.read('default/web', undefined, 'changed');
+    world.read('default/web', undefined, 'changed');
     expect(serving.problems.map(({ message }) => / serves (.*) \(/.exec(message)?.[1])).to.deep.equal([
       'default/mail',
     ]);
@@ -155,7 +164,7 @@ describe('the probe of health check ports', () => {
     const { serving } = world;
     world.wait = 50;
     world.isRouted = false;
-    serving.read('default/web', local('n1', 'n2'), 'changed');
+    world.read('default/web', local('n1', 'n2'), 'changed');
     expect(serving.isUnanswered('default/web')).to.equal(true);
     world.now += 70;
     await world.changed();
@@ -172,12 +181,12 @@ describe('the probe of health check ports', () => {
     await using world = new World();
     const { serving } = world;
     world.wait = 50;
-    serving.read('default/web', local('n1'), 'as it is');
-    serving.read('default/web', local('n1', 'n2'), 'changed');
+    world.read('default/web', local('n1'), 'as it is');
+    world.read('default/web', local('n1', 'n2'), 'changed');
     world.now += 70;
     await world.changed();
     expect(serving.problems).to.have.length(1);
-    serving.read('default/web', local('n1'), 'changed');
+    world.read('default/web', local('n1'), 'changed');
     expect(serving.problems).to.deep.equal([]);
   });
 
@@ -185,8 +194,8 @@ describe('the probe of health check ports', () => {
     await using world = new World();
     const { serving } = world;
     world.wait = 2000;
-    serving.read('default/web', local('n1'), 'as it is');
-    serving.read('default/web', local('n1', 'n2'), 'changed');
+    world.read('default/web', local('n1'), 'as it is');
+    world.read('default/web', local('n1', 'n2'), 'changed');
     const before = world.asked.length;
     world.now += 60_000;
     await until('it is asked again', () => world.asked.length >= before + 3);
@@ -197,18 +206,19 @@ describe('the probe of health check ports', () => {
   it('lets nobody wait with a wait of 0', async () => {
     await using world = new World();
     world.wait = 0;
-    world.serving.read('default/web', local('n1'), 'changed');
+    world.read('default/web', local('n1'), 'changed');
     expect(world.waits).to.equal('');
   });
 
   it('forgets a Service that goes, and asks about one that comes back under its name', async () => {
     await using world = new World();
-    const { serving } = world;
-    serving.read('default/web', local('n1'), 'as it is');
-    serving.read('default/web', local('n1', 'n2'), 'changed');
-    serving.read('default/web', undefined, 'changed');
+    world.isRouted = false;
+    world.read('default/web', local('n1'), 'as it is');
+    world.read('default/web', local('n1', 'n2'), 'changed');
+    world.read('default/web', undefined, 'changed');
     expect(world.waits).to.equal('');
-    expect([...serving.keys()]).to.deep.equal([]);
+    world.read('default/web', local('n1', 'n2'), 'changed');
+    expect(world.waits).to.equal('n1 n2');
   });
 
   it('goes by the answers for EIPs: one that serves waits no more, one that refuses waits without a limit', async () => {
@@ -216,7 +226,7 @@ describe('the probe of health check ports', () => {
     const { serving } = world;
     world.isRouted = false;
     world.wait = 2000;
-    serving.read('default/web', local('n1', 'n2'), 'changed');
+    world.read('default/web', local('n1', 'n2'), 'changed');
     world.eipAnswers.set('default/web 10.0.0.11', 'serves');
     world.eipAnswers.set('default/web 10.0.0.12', 'refuses');
     await world.passes('n1 serves', () => world.waits === 'n2');
