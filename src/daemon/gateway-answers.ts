@@ -139,7 +139,7 @@ export class GatewayAnswers
       table: sources.config().gateway.table,
       silent: probing.unheard,
       standings: probing.standings,
-      lately: (service, of) => probing.lately(service, of),
+      lately: probing.lately,
     };
   }
 
@@ -153,7 +153,7 @@ export class GatewayAnswers
       cluster,
       gateway: sources.config().gateway,
       probed: probing,
-      lately: (service, of) => probing.lately(service, of),
+      lately: probing.lately,
       lan: sources.agentTerms().lan,
       problems: [...(state.report?.problems ?? []), ...(allocating?.problems() ?? [])],
     });

@@ -258,7 +258,7 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
     pace: () => config.pace,
     history: () => role.desire.paths.takeHistory(),
     leaving: (path) =>
-      [...lateCarriers(path, (service, of) => probing.lately(service, of))].flatMap(([node, { standing }]) =>
+      [...lateCarriers(path, probing.lately)].flatMap(([node, { standing }]) =>
         standing === 'leaving' ? [node] : [],
       ),
     look: (until) => probing.look(until),

@@ -8,13 +8,14 @@ import type { NeighbourPort } from '../kernel/neighbour-port.ts';
 import { clusterOf, type Service } from '../model/cluster.ts';
 import type { Gateway } from '../model/gateway.ts';
 import type { Hosts } from '../model/host.ts';
-import { type Family, family, type Ip } from '../model/ip.ts';
+import { family, type Ip } from '../model/ip.ts';
 import type { Key, Link } from '../model/object.ts';
 import type { ProbePaths } from '../model/probe-path.ts';
 import {
   type ByFamily,
   type FormerNodes,
   type LateCarrier,
+  type LateCarriers,
   nobodyLately,
   noStandings,
   type Probed,
@@ -277,8 +278,7 @@ export class Probing implements Probed {
     return this.#leaving.counts();
   }
 
-  /** See {@link LateCarriers}. */
-  lately(key: string, of: Family): ReadonlyMap<string, LateCarrier> {
+  readonly lately: LateCarriers = (key, of) => {
     const service = this.#isTimeless ? undefined : this.#inputs.cluster.service(key);
     if (service === undefined) return nobodyLately(key, of);
     // A limit is counted by another clock than that of a person.
@@ -291,7 +291,7 @@ export class Probing implements Probed {
     add('covered', this.covering.since(service, of));
     if (service.externalTrafficPolicy === 'Local') add('leaving', this.#leaving.left(key, of));
     return found;
-  }
+  };
 
   takeTurned(): ReadonlySet<string> {
     return this.#serving.takeTurned().union(this.covering.takeTurned()).union(this.#leaving.takeTurned());
