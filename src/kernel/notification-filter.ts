@@ -1,6 +1,6 @@
 import type { Ip } from '../model/ip.ts';
 import type { Listing } from '../model/listing.ts';
-import type { Change, Key, Link } from '../model/object.ts';
+import type { Change, Key, Link, Route } from '../model/object.ts';
 import { keyOf } from '../model/object.ts';
 import { isOwnId } from '../model/owner.ts';
 import { type Hint, holdsTable, KernelError, type Scope } from './kernel.ts';
@@ -39,7 +39,8 @@ export class NotificationFilter implements Filter {
   readonly #ownPort: number;
   #scope: Scope | undefined;
   #listed: ReadonlyMap<Key, unknown> = new Map();
-  readonly #news: Applied[] = [];
+  /** Routes that we wrote since the listing, and whose keys are not among `#added` yet. */
+  readonly #news: Route[] = [];
   readonly #added = new Set<Key>();
   readonly #refused = new Set<Key>();
   readonly #links = new Map<number, string>();
@@ -85,13 +86,13 @@ export class NotificationFilter implements Filter {
   }
 
   applied(changes: readonly Change[], outcomes: readonly (KernelError | undefined)[]): void {
-    outcomes.forEach((outcome, i) => {
-      const change = changes[i];
-      if (outcome?.code !== 'EEXIST' || change === undefined || change.verb === 'delete') return;
-      if (change.want.kind === 'route') this.#refused.add(keyOf(change.want));
+    changes.forEach((change, i) => {
+      if (change.verb === 'delete' || change.want.kind !== 'route') return;
+      const outcome = outcomes[i];
+      // The keys are built when a notification needs them, which is rare.
+      if (outcome === undefined) this.#news.push(change.want);
+      else if (outcome.code === 'EEXIST') this.#refused.add(keyOf(change.want));
     });
-    // The keys are built when a notification needs them, which is rare.
-    this.#news.push({ changes, outcomes });
   }
 
   /** Called before we write a sysctl: notifications about it may be echoes of that write. */
@@ -208,12 +209,7 @@ export class NotificationFilter implements Filter {
   }
 
   #readNews(): void {
-    for (const { changes, outcomes } of this.#news.splice(0)) {
-      changes.forEach((change, i) => {
-        if (change.verb === 'delete' || change.want.kind !== 'route' || outcomes[i]) return;
-        this.#added.add(keyOf(change.want));
-      });
-    }
+    for (const route of this.#news.splice(0)) this.#added.add(keyOf(route));
   }
 
   #nexthop(message: MessageReader): Hint | undefined {
@@ -275,11 +271,6 @@ export class NotificationFilter implements Filter {
     this.#neighbours.set(found.ip, mac);
     return { kind: 'neighbour', text: `${found.ip} is ${mac === undefined ? 'not resolved' : `at ${mac}`}` };
   }
-}
-
-interface Applied {
-  readonly changes: readonly Change[];
-  readonly outcomes: readonly (KernelError | undefined)[];
 }
 
 function stateOf({ name, up, carrier }: Link): string {
