@@ -33,28 +33,29 @@ const rank: Readonly<Record<KernelObject['kind'], number>> = {
 
 /** Of a route that announces. */
 const announcementRank = 8;
+const ranks = 10;
 
 /** What the diff reads of the desired table. */
 export type Desired = Pick<DesiredTable, 'get' | 'former' | 'keys'>;
 /** What the diff reads of the kernel. */
 export type Present = Pick<KernelState, 'objects' | 'formerSysctls'>;
 
-/**
- * The changes from the actual to the desired objects, for some keys, in an order that respects references: builds from
- * the bottom up, then deletes from the top down.
- */
+/** The changes from the actual to the desired objects, for some keys, {@link inOrder}. */
 export function diff(keys: Iterable<Key>, desired: Desired, actual: Present): readonly PlannedChange[] {
-  const builds: PlannedChange[] = [];
-  const deletes: PlannedChange[] = [];
+  const changes: PlannedChange[] = [];
   for (const key of keys) {
-    const planned = differenceOf(key, desired, actual);
-    if (planned === undefined) continue;
-    if (isDelete(planned)) deletes.push(planned);
-    else builds.push(planned);
+    const change = differenceOf(key, desired, actual);
+    if (change !== undefined) changes.push(change);
   }
-  builds.sort((a, b) => rankOf(a) - rankOf(b));
-  deletes.sort((a, b) => rankOf(b) - rankOf(a));
-  return [...builds, ...deletes];
+  return inOrder(changes);
+}
+
+/** In an order that respects references: builds from the bottom up, then deletes from the top down. */
+export function inOrder(changes: Iterable<PlannedChange>): readonly PlannedChange[] {
+  const builds = Array.from({ length: ranks }, (): PlannedChange[] => []);
+  const deletes = Array.from({ length: ranks }, (): PlannedChange[] => []);
+  for (const one of changes) (isDelete(one) ? deletes : builds)[rankOf(one)]?.push(one);
+  return [...builds, ...deletes.reverse()].flat();
 }
 
 /** Every key of either side, for a full comparison. */
@@ -69,7 +70,8 @@ export function differs(key: Key, desired: Desired, actual: Present): boolean {
   return have === undefined || !equal(want, have);
 }
 
-function differenceOf(key: Key, desired: Desired, actual: Present): PlannedChange | undefined {
+/** undefined: they do not differ. */
+export function differenceOf(key: Key, desired: Desired, actual: Present): PlannedChange | undefined {
   const want = desired.get(key);
   const have = actual.objects.get(key);
   if (want === undefined) {

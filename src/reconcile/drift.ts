@@ -1,36 +1,41 @@
 import type { Desire } from '../model/desired.ts';
 import type { Key } from '../model/object.ts';
 import type { Actual } from './actual.ts';
-import { allKeys, differs } from './diff.ts';
+import { allKeys, differenceOf } from './diff.ts';
+import type { PlannedChange } from './report.ts';
 
-/** The keys in which desired and actual differ, kept up to date by the keys that changed on either side. */
+/** In what desired and actual differ, kept up to date by the keys that changed on either side. */
 export class Drift {
-  #keys = new Set<Key>();
+  readonly #changes = new Map<Key, PlannedChange>();
   #desire: Desire | undefined;
 
-  get keys(): ReadonlySet<Key> {
-    return this.#keys;
+  /** The changes from actual to desired, by key. */
+  get changes(): ReadonlyMap<Key, PlannedChange> {
+    return this.#changes;
   }
 
   /** Looks at the key again: the object or what is desired of it has changed. */
   compare(key: Key, actual: Actual): void {
-    if (this.#desire !== undefined && differs(key, this.#desire.table, actual)) this.#keys.add(key);
-    else this.#keys.delete(key);
+    const change = this.#desire && differenceOf(key, this.#desire.table, actual);
+    if (change !== undefined) this.#changes.set(key, change);
+    else this.#changes.delete(key);
   }
 
   compareAll(actual: Actual): void {
-    this.#keys.clear();
-    const { table } = this.#desire ?? {};
-    if (table === undefined) return;
-    for (const key of allKeys(table, actual)) if (differs(key, table, actual)) this.#keys.add(key);
+    this.#changes.clear();
+    if (this.#desire === undefined) return;
+    for (const key of allKeys(this.#desire.table, actual)) this.compare(key, actual);
+  }
+
+  /** The change was made. */
+  done({ key }: PlannedChange): void {
+    this.#changes.delete(key);
   }
 
   /** Takes in what was written in the desired table. A new desire replaces the whole former one. */
   follow(desire: Desire, actual: Actual): void {
     const touched = desire.table.takeTouched();
     if (desire === this.#desire) {
-      // As nearly always: then what was touched is all that can differ, and need not be copied.
-      if (this.#keys.size === 0) this.#keys = touched;
       for (const key of touched) this.compare(key, actual);
       return;
     }

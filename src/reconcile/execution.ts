@@ -87,18 +87,18 @@ export class Execution {
     const changes = planned.map(({ change }) => change);
     const outcomes = await this.#kernel.apply(changes, this.#signal);
     const refused: PlannedChange[] = [];
-    for (const [i, one] of planned.entries()) {
+    planned.forEach((one, i) => {
       const { key, change, why } = one;
       const outcome = outcomes[i];
       if (outcome === undefined || (isDelete(one) && isGone(outcome))) {
         this.#actual.acknowledge(one);
-        this.#drift.compare(key, this.#actual);
+        this.#drift.done(one);
         this.#done.push(one);
       } else {
         refused.push(one);
         this.#actual.refuse(key, { change, why, code: outcome.code, message: outcome.message });
       }
-    }
+    });
     return refused;
   }
 }

@@ -1,52 +1,52 @@
+/** In the overlay: the base's entry is deleted. */
+const deleted = Symbol('deleted');
+
 /** A map over a shared base map. Changes go to the overlay: the base stays unchanged, and nothing is copied. */
 export class OverlayMap<K, V> implements ReadonlyMap<K, V> {
   readonly base: ReadonlyMap<K, V>;
-  readonly #changed = new Map<K, V>();
-  readonly #deleted = new Set<K>();
-  #size: number;
+  readonly #changed = new Map<K, V | typeof deleted>();
 
   constructor(base: ReadonlyMap<K, V>) {
     this.base = base;
-    this.#size = base.size;
   }
 
   /** Nothing has been changed. */
   get isPlain(): boolean {
-    return this.#changed.size === 0 && this.#deleted.size === 0;
+    return this.#changed.size === 0;
   }
 
+  /** Costs what was changed. */
   get size(): number {
-    return this.#size;
+    let { size } = this.base;
+    for (const [key, value] of this.#changed) {
+      if (value === deleted) size -= 1;
+      else if (!this.base.has(key)) size += 1;
+    }
+    return size;
   }
 
   get(key: K): V | undefined {
     const changed = this.#changed.get(key);
-    if (changed !== undefined || this.#deleted.has(key)) return changed;
-    return this.base.get(key);
+    if (changed === undefined) return this.base.get(key);
+    return changed === deleted ? undefined : changed;
   }
 
   has(key: K): boolean {
-    return this.#changed.has(key) || (!this.#deleted.has(key) && this.base.has(key));
+    return this.get(key) !== undefined;
   }
 
   set(key: K, value: V): void {
-    if (!this.has(key)) this.#size += 1;
-    this.#deleted.delete(key);
     this.#changed.set(key, value);
   }
 
   delete(key: K): void {
-    if (!this.has(key)) return;
-    this.#size -= 1;
-    this.#changed.delete(key);
-    if (this.base.has(key)) this.#deleted.add(key);
+    if (this.base.has(key)) this.#changed.set(key, deleted);
+    else this.#changed.delete(key);
   }
 
   *entries(): Generator<[K, V], undefined> {
-    for (const entry of this.base) {
-      if (!(this.#changed.has(entry[0]) || this.#deleted.has(entry[0]))) yield entry;
-    }
-    yield* this.#changed;
+    for (const entry of this.base) if (!this.#changed.has(entry[0])) yield entry;
+    for (const [key, value] of this.#changed) if (value !== deleted) yield [key, value];
     return undefined;
   }
 

@@ -4,7 +4,7 @@ import type { Desire, DesiredState } from '../model/desired.ts';
 import type { Listing, Neighbour } from '../model/listing.ts';
 import type { Change, KernelObject, Key, Link } from '../model/object.ts';
 import { Actual } from './actual.ts';
-import { diff, isDelete } from './diff.ts';
+import { inOrder, isDelete } from './diff.ts';
 import { Drift } from './drift.ts';
 import { Execution, waiting } from './execution.ts';
 import { Fights } from './fights.ts';
@@ -42,9 +42,9 @@ interface Pass {
 }
 
 /**
- * Reconciles the kernel with the desire of a role. It keeps two tables by key, desired and actual, and the set of keys
- * in which they differ, so that a round costs only what has changed since the last one. A dump compares the keys that
- * differ from the known state.
+ * Reconciles the kernel with the desire of a role. It keeps two tables by key, desired and actual, and in what they
+ * differ, so that a round costs only what has changed since the last one. A dump compares the keys that differ from the
+ * known state.
  */
 export class Reconciler {
   readonly #kernel: Kernel;
@@ -72,9 +72,9 @@ export class Reconciler {
     return this.#actual;
   }
 
-  /** The keys in which desired and actual differ. */
-  get drift(): ReadonlySet<Key> {
-    return this.#drift.keys;
+  /** In what desired and actual differ, by key. */
+  get drift(): ReadonlyMap<Key, PlannedChange> {
+    return this.#drift.changes;
   }
 
   /** The interfaces, as of the last dump. */
@@ -160,7 +160,7 @@ export class Reconciler {
     table.forget((key) => !actual.objects.has(key));
     // A refusal is reported in its own round, and does not outlive the object that it was about.
     actual.forgetRefused(
-      (key, failed) => earlier.has(failed) && table.get(key) === undefined && !this.#drift.keys.has(key),
+      (key, failed) => earlier.has(failed) && table.get(key) === undefined && !this.#drift.changes.has(key),
     );
     return {
       round: this.#rounds,
@@ -173,7 +173,7 @@ export class Reconciler {
       held,
       ...refusalsOf(actual.refused, this.#holders),
       ...this.#problems(pass.desired, at),
-      ...this.#shortfall(role.desire, actual),
+      ...this.#shortfall(role.desire),
       lacking: pass.desired.lacking,
       wanted: { ...table.counts },
       complete: pass.desired.complete,
@@ -205,7 +205,7 @@ export class Reconciler {
     const { desire, limits } = role;
     const desired = desire.update(actual);
     this.#drift.follow(desire, actual);
-    const due = diff(this.#drift.keys, desire.table, actual);
+    const due = inOrder(this.#drift.changes.values());
     const found = plan(due, actual, {
       complete: desired.complete,
       limits,
@@ -234,14 +234,13 @@ export class Reconciler {
   }
 
   /** Costs what the drift holds, which is nothing once all is done. */
-  #shortfall({ table }: Desire, { objects }: Actual): Pick<Report, 'installed' | 'missing'> {
+  #shortfall({ table }: Desire): Pick<Report, 'installed' | 'missing'> {
     const installed = { ...table.counts };
     const missing: Missing[] = [];
-    for (const key of this.#drift.keys) {
-      const want = table.get(key)?.object;
-      if (want === undefined) continue;
-      installed[want.kind] -= 1;
-      missing.push({ want, have: objects.get(key) });
+    for (const { change } of this.#drift.changes.values()) {
+      if (change.verb === 'delete') continue;
+      installed[change.want.kind] -= 1;
+      missing.push({ want: change.want, have: change.verb === 'replace' ? change.have : undefined });
     }
     return { installed, missing };
   }

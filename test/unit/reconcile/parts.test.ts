@@ -22,7 +22,7 @@ describe('the drift', () => {
     const written = (...objects: readonly KernelObject[]): readonly string[] => {
       for (const object of objects) table.set(object, { text: 'a test' });
       drift.follow(desire, actual);
-      return [...drift.keys];
+      return [...drift.changes.keys()];
     };
     expect(written(route(1, 7), route(2, 7))).to.deep.equal([]);
     expect(written(route(1, 7), route(2, 8), route(3, 8))).to.deep.equal(
@@ -31,7 +31,7 @@ describe('the drift', () => {
     expect(written(route(2, 7), route(1, 9))).to.deep.equal([route(3, 8), route(1, 9)].map(keyOf));
     // What is written later is not what was taken over.
     table.set(route(4, 9), { text: 'a test' });
-    expect(drift.keys.has(keyOf(route(4, 9)))).to.equal(false);
+    expect(drift.changes.has(keyOf(route(4, 9)))).to.equal(false);
   });
 });
 
