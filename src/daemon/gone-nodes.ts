@@ -1,6 +1,6 @@
 import type { DesiredTable } from '../model/desired.ts';
 import type { Ip } from '../model/ip.ts';
-import type { KernelObject } from '../model/object.ts';
+import { changeObject, type KernelObject } from '../model/object.ts';
 import type { PlannedChange } from '../reconcile/report.ts';
 
 export interface GoneNodesInputs {
@@ -31,6 +31,7 @@ export class GoneNodes {
    */
   rounded(done: readonly PlannedChange[]): readonly Ip[] {
     for (const { change } of done) {
+      if (changeObject(change).kind !== 'nat-group') continue;
       const before = change.verb === 'add' ? noNodes : nodesOf(change.have);
       const after = change.verb === 'delete' ? noNodes : nodesOf(change.want);
       for (const ip of before.difference(after)) this.#left.add(ip);

@@ -9,6 +9,7 @@ import { type Feed, type Overview, qualified } from '../model/cluster.ts';
 import type { Ip } from '../model/ip.ts';
 import { describe, type LinkNames } from '../model/iproute.ts';
 import { changeObject, keyOf } from '../model/object.ts';
+import { isDelete } from '../reconcile/diff.ts';
 import type { KernelUnreadable } from '../reconcile/loop.ts';
 import type { PlannedChange, Report } from '../reconcile/report.ts';
 import { eipOf } from '../status/need.ts';
@@ -174,21 +175,26 @@ export class Journal {
 
   #done(report: Report, story: Story): void {
     const { names, history } = story;
-    const routes = new Map<Ip, PlannedChange>();
-    for (const due of report.done) {
-      const eip = routedBy(due);
-      if (eip !== undefined) routes.set(eip, due);
-    }
+    // An EIP whose route goes to another table has one that is added, and one that is deleted: this one is told of.
+    const withdrawn = new Set(report.done.filter(isDelete).map(routedBy));
+    const routes = report.done.filter((one) => {
+      const eip = routedBy(one);
+      return eip !== undefined && (isDelete(one) || !withdrawn.has(eip));
+    });
+    let own: ReadonlySet<Ip | undefined> | undefined;
+    const isMoved = (eip: Ip): boolean => {
+      own ??= new Set(routes.map(routedBy));
+      return !own.has(eip);
+    };
     // Replacing a group in place moves EIPs without changing their routes.
-    const moved = history?.moved(mostLines, (eip) => !routes.has(eip)) ?? { first: [], count: 0 };
-    let lines = 0;
-    for (const [eip, due] of routes) if (++lines <= mostLines) this.#eip(eip, due, report, story);
-    for (const path of moved.first) if (++lines <= mostLines) this.#moved(path, story);
-    const changed = routes.size + moved.count;
+    const moved = history?.moved(mostLines, isMoved) ?? { first: [], count: 0 };
+    for (const due of routes.slice(0, mostLines)) this.#eip(due, report, story);
+    for (const path of moved.first.slice(0, Math.max(0, mostLines - routes.length))) this.#moved(path, story);
+    const changed = routes.length + moved.count;
     if (changed > mostLines)
       this.#write('info', 'eips-changed', { more: changed - mostLines }, 'more EIPs changed');
 
-    lines = 0;
+    let lines = 0;
     for (const { key, change } of report.repaired.size === 0 ? [] : report.done) {
       if (!report.repaired.has(key)) continue;
       const object = changeObject(change);
@@ -216,8 +222,11 @@ export class Journal {
     );
   }
 
-  #eip(eip: Ip, { change, why }: PlannedChange, report: Report, story: Story): void {
+  #eip(due: PlannedChange, report: Report, story: Story): void {
+    const { change, why } = due;
     const { names, history } = story;
+    const eip = routedBy(due);
+    if (eip === undefined) return;
     const object = changeObject(change);
     const path = history?.now(eip);
     const before = history?.before(eip);

@@ -58,7 +58,7 @@ export class DesiredTable {
   /** Reasons of objects that are no longer desired and may still be in the kernel. */
   readonly #former = new Map<Key, Why>();
   readonly #counts = { ...noCounts };
-  #touched = new Set<Key>();
+  #touched: Key[] = [];
 
   get(key: Key): DesiredObject | undefined {
     return this.#objects.get(key);
@@ -85,7 +85,7 @@ export class DesiredTable {
     this.#counts[object.kind] += 1;
     this.#objects.set(key, { key, object, why });
     this.#former.delete(key);
-    this.#touched.add(key);
+    this.#touched.push(key);
   }
 
   delete(key: Key): void {
@@ -94,7 +94,7 @@ export class DesiredTable {
     this.#objects.delete(key);
     this.#counts[before.object.kind] -= 1;
     this.#former.set(key, before.why);
-    this.#touched.add(key);
+    this.#touched.push(key);
   }
 
   /** Deletes an object and forgets its reason. */
@@ -103,10 +103,10 @@ export class DesiredTable {
     this.#former.delete(key);
   }
 
-  /** The keys written since the last call; the set is the caller's. */
-  takeTouched(): Set<Key> {
+  /** The keys written since the last call; one that was written twice may be among them twice. */
+  takeTouched(): readonly Key[] {
     const touched = this.#touched;
-    this.#touched = new Set();
+    this.#touched = [];
     return touched;
   }
 

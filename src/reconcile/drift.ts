@@ -27,9 +27,11 @@ export class Drift {
     for (const key of allKeys(this.#desire.table, actual)) this.compare(key, actual);
   }
 
-  /** The change was made. */
-  done({ key }: PlannedChange): void {
-    this.#changes.delete(key);
+  /** These of the changes were made. */
+  done(changes: readonly PlannedChange[]): void {
+    // As in a first round, where the routes are all that is left.
+    if (changes.length === this.#changes.size) this.#changes.clear();
+    else for (const { key } of changes) this.#changes.delete(key);
   }
 
   /** Takes in what was written in the desired table. A new desire replaces the whole former one. */

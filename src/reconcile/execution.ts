@@ -19,7 +19,8 @@ export class Execution {
   readonly #actual: Actual;
   readonly #drift: Drift;
   readonly #signal: AbortSignal;
-  readonly #done: PlannedChange[] = [];
+  /** Level by level. */
+  readonly #done: (readonly PlannedChange[])[] = [];
 
   constructor({ kernel, actual, drift, signal }: ExecutionInputs) {
     this.#kernel = kernel;
@@ -30,7 +31,7 @@ export class Execution {
 
   /** What the kernel has acknowledged, in order. */
   get done(): readonly PlannedChange[] {
-    return this.#done;
+    return this.#done.flat();
   }
 
   /**
@@ -87,18 +88,20 @@ export class Execution {
     const changes = planned.map(({ change }) => change);
     const outcomes = await this.#kernel.apply(changes, this.#signal);
     const refused: PlannedChange[] = [];
+    const done: PlannedChange[] = [];
     planned.forEach((one, i) => {
       const { key, change, why } = one;
       const outcome = outcomes[i];
       if (outcome === undefined || (isDelete(one) && isGone(outcome))) {
         this.#actual.acknowledge(one);
-        this.#drift.done(one);
-        this.#done.push(one);
+        done.push(one);
       } else {
         refused.push(one);
         this.#actual.refuse(key, { change, why, code: outcome.code, message: outcome.message });
       }
     });
+    this.#drift.done(done);
+    this.#done.push(done);
     return refused;
   }
 }
