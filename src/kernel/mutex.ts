@@ -1,11 +1,12 @@
 /** Runs asynchronous functions one at a time, in the order of the calls. */
 export class Mutex {
-  #last: Promise<unknown> = Promise.resolve();
+  #last: Promise<void> = Promise.resolve();
 
   run<T>(work: () => Promise<T>): Promise<T> {
     const mine = this.#last.then(work);
-    // The caller receives the error; the next function only waits for the end.
-    this.#last = mine.catch(() => undefined);
+    // The caller receives the result or the error, and nobody else keeps them; the next function only waits for the end.
+    const ended = (): void => {};
+    this.#last = mine.then(ended, ended);
     return mine;
   }
 }
