@@ -19,7 +19,14 @@ import type { Actual } from '../reconcile/actual.ts';
 import { isDelete } from '../reconcile/diff.ts';
 import { type KernelUnreadable, rounds } from '../reconcile/loop.ts';
 import { Reconciler, type Role } from '../reconcile/reconciler.ts';
-import { type Held, isDoubted, isTooMany, type Report } from '../reconcile/report.ts';
+import {
+  type Held,
+  isDoubted,
+  isTooMany,
+  type LastReport,
+  lastOf,
+  type Report,
+} from '../reconcile/report.ts';
 import { RoundSignal } from '../reconcile/round-signal.ts';
 import type { EipStatus } from '../status/eips.ts';
 import { eipOf } from '../status/need.ts';
@@ -128,7 +135,7 @@ export async function runDaemon(
   const reconciler = new Reconciler(kernel, clock);
   const roundSignal = new RoundSignal();
   const journal = new Journal(log, clock, daemonRole.waitsForLists ? 'lists to come' : 'no lists');
-  let report: Report | undefined;
+  let report: LastReport | undefined;
   let unreadable: KernelUnreadable | undefined;
   const names: LinkNames = (index) =>
     reconciler.links.find((link) => link.index === index)?.name ?? `if${index}`;
@@ -238,7 +245,7 @@ export async function runDaemon(
       metrics.rounded(result, sinceEvent(result, roundSignal));
       journal.round(result, names, () => daemonRole.history(), daemonRole.leaving);
       const first = report === undefined;
-      report = result;
+      report = lastOf(result);
       desired = role.desire.table;
       if (result.repaired.size > 0) {
         repairs.count += result.repaired.size;

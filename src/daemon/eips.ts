@@ -1,6 +1,6 @@
 import type { PathTable } from '../desire/path-table.ts';
 import type { Ip } from '../model/ip.ts';
-import type { Report } from '../reconcile/report.ts';
+import type { LastReport } from '../reconcile/report.ts';
 import { type EipInputs, eipStatuses, isAsked } from '../status/eips.ts';
 import { type Health, summaryOf } from '../status/state.ts';
 
@@ -35,10 +35,10 @@ export function* eipsAnswer(
 export class DarkEips {
   #paths: PathTable | undefined;
   #silent: ReadonlySet<Ip> | undefined;
-  #report: Report | undefined;
+  #report: LastReport | undefined;
   #eips: readonly Ip[] = [];
 
-  of(paths: PathTable, silent: ReadonlySet<Ip>, report: Report | undefined): readonly Ip[] {
+  of(paths: PathTable, silent: ReadonlySet<Ip>, report: LastReport | undefined): readonly Ip[] {
     if (paths === this.#paths && silent === this.#silent && report === this.#report) return this.#eips;
     this.#paths = paths;
     this.#silent = silent;

@@ -19,7 +19,7 @@ import { changeObject, keyOf, type Link } from '../model/object.ts';
 import type { Problem } from '../model/problem.ts';
 import type { GatewayState } from '../model/publication.ts';
 import { Rests } from '../probe/rests.ts';
-import { isBelieved, type Report } from '../reconcile/report.ts';
+import { isBelieved, type LastReport, lastOf, type Report } from '../reconcile/report.ts';
 import type { AgentTerms } from '../status/agents.ts';
 import { lateCarriers } from '../status/eips.ts';
 import { eipOf } from '../status/need.ts';
@@ -76,7 +76,7 @@ export interface GatewayOptions extends DaemonOptions {
 export async function runGateway(options: GatewayOptions, signal: AbortSignal): Promise<void> {
   let { config } = options;
   /** Of the last round. */
-  let report: Report | undefined;
+  let report: LastReport | undefined;
   let handle: DaemonHandle | undefined;
   await needFolder('stateDirectory', config.stateDirectory);
   await needFolder('runtimeDirectory', config.runtimeDirectory);
@@ -276,7 +276,7 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
     ]),
     rounded: (result) => {
       if (result.complete && !report?.complete) listed.notify();
-      report = result;
+      report = lastOf(result);
       judged = seen;
       counts = taken.desire.paths.counts;
       const refused = result.failed.map(({ change }) => keyOf(changeObject(change)));

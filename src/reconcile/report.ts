@@ -36,6 +36,13 @@ export interface Report {
   readonly again: number | undefined;
 }
 
+/** What is kept of a report: not what was done, which are a hundred thousand changes after a start. */
+export type LastReport = Omit<Report, 'done'>;
+
+export function lastOf({ done: _, ...last }: Report): LastReport {
+  return last;
+}
+
 /** A reason of a round. */
 export interface Reason {
   readonly kind: Hint['kind'] | 'start' | 'cluster' | 'config' | 'resync' | 'retry' | 'waited' | 'operator';
@@ -85,7 +92,7 @@ export type HoldReason =
   | 'fight';
 
 /** Nothing is refused, in conflict or waiting, and all lists are in. */
-export function isInSync(report: Report): boolean {
+export function isInSync(report: LastReport): boolean {
   return (
     report.complete &&
     report.missing.length === 0 &&
@@ -102,7 +109,7 @@ export function isTooMany({ reason }: Held): boolean {
 }
 
 /** The guard holds deletes as too many at once: the state of the cluster may be wrong. */
-export function isDoubted(report: Report | undefined): boolean {
+export function isDoubted(report: LastReport | undefined): boolean {
   return report?.held.some(isTooMany) ?? false;
 }
 
@@ -111,6 +118,6 @@ export function isDoubted(report: Report | undefined): boolean {
  *
  * @param isListed whether it has seen those that are asked about; absent: those of every cluster
  */
-export function isBelieved(report: Report | undefined, isListed = report?.complete ?? false): boolean {
+export function isBelieved(report: LastReport | undefined, isListed = report?.complete ?? false): boolean {
   return isListed && !isDoubted(report);
 }

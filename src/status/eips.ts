@@ -4,7 +4,7 @@ import type { DesiredTable, KernelState } from '../model/desired.ts';
 import { family, type Ip } from '../model/ip.ts';
 import { changeObject, equal } from '../model/object.ts';
 import type { LateCarrier, LateCarriers, Standing } from '../model/probed.ts';
-import type { Report } from '../reconcile/report.ts';
+import type { LastReport } from '../reconcile/report.ts';
 import { eipOf } from './need.ts';
 import { iso } from './state.ts';
 
@@ -47,7 +47,7 @@ export interface EipInputs {
   /** undefined: before the first round */
   readonly actual: Pick<KernelState, 'objects'> | undefined;
   readonly desired: Pick<DesiredTable, 'get'> | undefined;
-  readonly report: Report | undefined;
+  readonly report: LastReport | undefined;
   readonly silent: ReadonlySet<Ip>;
   readonly standings: ReadonlyMap<Ip, Standing>;
   readonly lately: LateCarriers;

@@ -6,7 +6,7 @@ import type { LinkNames } from '../model/iproute.ts';
 import { changeObject } from '../model/object.ts';
 import type { Problem } from '../model/problem.ts';
 import type { KernelUnreadable } from '../reconcile/loop.ts';
-import type { Report } from '../reconcile/report.ts';
+import type { LastReport } from '../reconcile/report.ts';
 import { byUrgency, eipOf, type Need, reportNeeds, some } from './need.ts';
 import { counted, frozenAfter, type Health, span } from './state.ts';
 
@@ -17,7 +17,7 @@ export interface GatewayFacts {
   /** The interface toward the nodes. */
   readonly lan: string;
   /** The last round that could read the kernel. */
-  readonly report: Report | undefined;
+  readonly report: LastReport | undefined;
   /** Set while the kernel cannot be read. */
   readonly unreadable: KernelUnreadable | undefined;
   /** What should be routed, as of the same round. */
@@ -182,7 +182,7 @@ function frozen(old: readonly Feed[], facts: GatewayFacts, eips: EipCounts): str
 function routing(
   { counts, lan, cluster, announceStates }: GatewayFacts,
   eips: EipCounts,
-  report: Report,
+  report: LastReport,
 ): string {
   const { wanted, routed, idle } = eips;
   // The LAN and the uplink: without the one no EIP is routed, without the other no packet comes in.
@@ -303,7 +303,7 @@ function apiNeeds(facts: GatewayFacts, followsFrom: readonly Problem[]): readonl
 }
 
 /** EIPs that should be routed and are not, for a reason that nothing else tells. */
-function missingNeeds(facts: GatewayFacts, report: Report): readonly Need[] {
+function missingNeeds(facts: GatewayFacts, report: LastReport): readonly Need[] {
   const told = new Set<Ip | undefined>();
   for (const { want } of report.conflicts) told.add(eipOf(want));
   for (const { change } of [...report.failed, ...report.held]) told.add(eipOf(changeObject(change)));

@@ -2,7 +2,7 @@ import { compareIp, type Ip, onlyIp } from '../model/ip.ts';
 import { command, describe, type LinkNames } from '../model/iproute.ts';
 import { changeObject, type KernelObject } from '../model/object.ts';
 import type { Problem } from '../model/problem.ts';
-import type { Conflict, Failed, Held, HoldReason, Report } from '../reconcile/report.ts';
+import type { Conflict, Failed, Held, HoldReason, LastReport } from '../reconcile/report.ts';
 import { counted, iso } from './state.ts';
 
 /** Something that a person should look at: what, where, why, and what to do. */
@@ -33,7 +33,7 @@ export function eipOf(object: KernelObject): Ip | undefined {
 }
 
 /** What the last round left undone, and what it found wrong. */
-export function reportNeeds(report: Report, names: LinkNames): readonly Need[] {
+export function reportNeeds(report: LastReport, names: LinkNames): readonly Need[] {
   return [
     ...report.conflicts.map((conflict) => conflictNeed(conflict, names)),
     ...report.failed.map((failed) => refusedNeed(failed, names)),

@@ -2,7 +2,7 @@ import type { LinkNames } from '../model/iproute.ts';
 import type { Neighbour } from '../model/listing.ts';
 import type { NodeAgent } from '../model/node-agent.ts';
 import type { KernelUnreadable } from '../reconcile/loop.ts';
-import type { Report } from '../reconcile/report.ts';
+import type { LastReport } from '../reconcile/report.ts';
 import { byUrgency, type Need, reportNeeds } from './need.ts';
 import { counted, type Health, type State } from './state.ts';
 import {
@@ -18,7 +18,7 @@ import {
 /** All that the state of a node agent follows from. */
 export interface NodeFacts {
   readonly agent: NodeAgent;
-  readonly report: Report | undefined;
+  readonly report: LastReport | undefined;
   readonly unreadable: KernelUnreadable | undefined;
   /** The gateways that answer, as of the last dump. */
   readonly neighbours: readonly Neighbour[];

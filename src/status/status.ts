@@ -6,7 +6,7 @@ import { describe, type LinkNames } from '../model/iproute.ts';
 import { type Counts, changeObject } from '../model/object.ts';
 import type { Problem } from '../model/problem.ts';
 import type { GatewayState } from '../model/publication.ts';
-import type { Report } from '../reconcile/report.ts';
+import type { LastReport } from '../reconcile/report.ts';
 import type { EipCounts } from './health.ts';
 import { eipOf, type Need } from './need.ts';
 import type { NodeStatus } from './nodes.ts';
@@ -253,7 +253,7 @@ export interface StatusInputs {
   readonly now: number;
   readonly config: string | undefined;
   readonly repairs: { readonly count: number; readonly last: number | undefined };
-  readonly report: Report | undefined;
+  readonly report: LastReport | undefined;
   readonly names: LinkNames;
 }
 
