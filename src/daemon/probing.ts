@@ -37,6 +37,7 @@ import { Serving } from '../probe/serving.ts';
 import { type Targets, targetsOn } from '../probe/targets.ts';
 import { Covering } from './covering.ts';
 import { EipQuestions } from './eip-questions.ts';
+import { KnownServices } from './known-services.ts';
 import { Leaving } from './leaving.ts';
 import { gcThreshold, neighbourLimit } from './neighbour-limits.ts';
 import { Standings } from './standings.ts';
@@ -103,8 +104,7 @@ export class Probing implements Probed {
   #acting = noStandings;
   #applied = noStandings;
   #hasRead = false;
-  /** As they were last read, by `namespace/name`. */
-  readonly #services = new Map<string, Service>();
+  readonly #services = new KnownServices();
   /** Names of the clusters whose first lists have been read. */
   readonly #started = new Set<string | undefined>();
   readonly #limitLooks = new LimitLooks({
@@ -324,37 +324,21 @@ export class Probing implements Probed {
     }
     this.#stand();
     this.#acting = this.#standings.standings;
-    this.#readServices(this.#hasRead ? keys : 'all');
+    // What comes with the first lists was there before this program.
+    const how = (of: string | undefined): ServiceChange['how'] =>
+      this.#started.has(of) ? 'changed' : 'as it is';
+    const reading = { keys: this.#hasRead ? keys : ('all' as const), cluster, how };
+    this.#services.read(reading, (change) => this.#readService(change));
     this.#hasRead = true;
     this.#noteStarted();
     this.#questions.act();
     this.#limitLooks.begin();
   }
 
-  #readServices(keys: ReadonlySet<string> | 'all'): void {
-    const { cluster } = this.#inputs;
-    // What comes with the first lists was there before this program.
-    const how = (of: string | undefined) => (this.#started.has(of) ? 'changed' : 'as it is');
-    if (keys !== 'all') {
-      for (const key of keys) this.#readService(key, cluster.service(key), how(clusterOf(key)));
-      return;
-    }
-    const gone = new Set(this.#services.keys());
-    for (const service of cluster.services()) {
-      gone.delete(service.key);
-      this.#readService(service.key, service, how(service.cluster));
-    }
-    for (const key of gone) this.#readService(key, undefined, how(clusterOf(key)));
-  }
-
-  #readService(key: string, after: Service | undefined, how: ServiceChange['how']): void {
-    const before = this.#services.get(key);
-    if (before === after && after !== undefined) return;
-    if (after === undefined) this.#services.delete(key);
-    else this.#services.set(key, after);
-    const change = { key, before, after, how };
+  #readService(change: ServiceChange): void {
     this.#serving.read(change);
     this.covering.readService(change);
+    const { key, how } = change;
     const agents = how === 'changed' && this.#inputs.isPublished(clusterOf(key)) ? 'told' : 'not told';
     this.#leaving.read(change, agents);
     this.#questions.readService(change);
