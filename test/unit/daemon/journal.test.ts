@@ -55,6 +55,13 @@ describe('the journal', () => {
     expect(await diary.round()).to.deep.equal(['info EIP withdrawn 198.51.100.10', 'info round']);
   });
 
+  it('tells once of an EIP whose route goes to another table', async () => {
+    const diary = new Diary(new Scene(snapshot(threeNodes, [web])));
+    await diary.round();
+    diary.scene.settings = { ...diary.scene.settings, table: 100 };
+    expect(await diary.round('link')).to.deep.equal(['info EIP withdrawn 198.51.100.10', 'info round']);
+  });
+
   it('tells a problem once when it begins and once when it ends', async () => {
     const diary = new Diary(new Scene(snapshot(threeNodes, [outside])));
     expect((await diary.round()).filter((line) => line.startsWith('warn'))).to.have.length(1);
