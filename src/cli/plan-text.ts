@@ -36,9 +36,10 @@ export interface PlanRow {
 }
 
 export function planRow(
-  { change, why }: PlannedChange,
+  change: PlannedChange,
   { formerSysctls, names }: Pick<PlanView, 'formerSysctls' | 'names'>,
 ): PlanRow {
+  const { why } = change;
   const object = changeObject(change);
   const was = formerText(change, names);
   const text =

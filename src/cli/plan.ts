@@ -130,7 +130,7 @@ async function shadowed(
 ): Promise<readonly string[]> {
   const { defaultRouteText, listDefaultRoutes } = await import('../kernel/default-routes.ts');
   const { anyPrefix, family } = await import('../model/ip.ts');
-  const found = due.map(async ({ change }) => {
+  const found = due.map(async (change) => {
     if (change.verb === 'delete' || change.want.kind !== 'route') return [];
     const { dst, metric, hops } = change.want;
     const of = family(dst);
@@ -206,15 +206,15 @@ async function printPlanJson(
   const view = { formerSysctls: have.formerSysctls, names: namesOf(seen) };
   const rows = due.map((one) => planRow(one, view));
   printJson(cli, {
-    changes: due.map(({ change, why }, i) => ({
+    changes: due.map((change, i) => ({
       command: commandOf(change, have),
       verb: change.verb,
       sign: rows[i]?.sign,
       object: rows[i]?.text,
-      why: why.text,
+      why: change.why.text,
     })),
     counts: planCounts(rows),
-    held: report.held.map(({ change, reason }) => ({ command: commandOf(change, have), reason })),
+    held: report.held.map((one) => ({ command: commandOf(one, have), reason: one.reason })),
     conflicts: await conflictsOf(seen),
     problems: report.problems,
     ...outlook,
@@ -225,9 +225,8 @@ async function printPlanJson(
 async function printCommands(cli: Cli, seen: DryRun, shadows: readonly string[]): Promise<void> {
   const { annotated, commandOf, withheld } = await import('./changes.ts');
   const { due, have, report } = seen;
-  for (const { change, why } of due) cli.stdout.write(`${annotated(commandOf(change, have), why.text)}\n`);
-  for (const { change, reason } of report.held)
-    cli.stdout.write(`${withheld(commandOf(change, have), reason)}\n`);
+  for (const one of due) cli.stdout.write(`${annotated(commandOf(one, have), one.why.text)}\n`);
+  for (const one of report.held) cli.stdout.write(`${withheld(commandOf(one, have), one.reason)}\n`);
   for (const { object, why, holder, advice } of await conflictsOf(seen)) {
     const held = `is held by another program: ${holder}`;
     cli.stderr.write(`${printable(`conflict: ${object} (${why}) ${held}; ${advice}`)}\n`);

@@ -3,7 +3,7 @@ import type { GatewayConfig } from '../config/config.ts';
 import type { LinuxKernel } from '../kernel/linux.ts';
 import { sysctlName } from '../model/iproute.ts';
 import type { Listing } from '../model/listing.ts';
-import { changeObject, keyOf, type NftName } from '../model/object.ts';
+import { type Change, changeObject, keyOf, type NftName } from '../model/object.ts';
 import { ownerOf } from '../model/owner.ts';
 import { printable, shellWord } from '../model/text.ts';
 import type { Role } from '../reconcile/reconciler.ts';
@@ -66,7 +66,7 @@ async function purge(cli: Cli, command: Command): Promise<ExitCode> {
   const obsolete = report.failed.length === 0 ? files : files.filter((file) => !isState(loaded, file));
   await removeFiles(obsolete);
   const removed = [
-    ...report.done.map(({ change }) => commandOf(change, before)),
+    ...report.done.map((change) => commandOf(change, before)),
     ...obsolete.map((file) => `rm ${shellWord(file)}`),
   ];
   const left = foreignSysctls(before, kernel);
@@ -117,7 +117,7 @@ async function wouldRemove({ empty, open, files }: Emptied, signal: AbortSignal)
   const { due, have } = await dryRun(kernel, await withoutForeign(empty, kernel), signal);
   const left = foreignSysctls(have, kernel);
   const untouched = new Set(left.flatMap(({ name }) => [name, companions.get(name)]));
-  const changes = due.map(({ change }) => change);
+  const changes: Change[] = [...due];
   // Linux changes some settings along with ours; they are restored afterwards.
   const ours = new Set(changes.map((change) => keyOf(changeObject(change))));
   for (const [name, value] of have.formerSysctls) {

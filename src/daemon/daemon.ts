@@ -338,9 +338,7 @@ function releaseHeld(
  */
 function heldDeletes(held: readonly Held[], eips: readonly string[]): readonly Held[] {
   const deletes = new Map<string | undefined, Held>(
-    held
-      .filter((one) => isTooMany(one) && isDelete(one))
-      .map((one) => [eipOf(changeObject(one.change)), one]),
+    held.filter((one) => isTooMany(one) && isDelete(one)).map((one) => [eipOf(changeObject(one)), one]),
   );
   return eips.map((eip) => {
     const one = deletes.get(eip);

@@ -381,7 +381,7 @@ function allocationWatches(allocating: Allocating, clusters: readonly GatewayClu
 
 /** The EIPs whose routes were added, changed or deleted in a round. */
 function* reroutedBy({ done }: Report): Generator<Ip> {
-  for (const { change } of done) {
+  for (const change of done) {
     const object = changeObject(change);
     const ip = eipOf(object);
     if (ip !== undefined) yield ip;

@@ -1,7 +1,6 @@
 import type { DesiredTable } from '../model/desired.ts';
 import type { Ip } from '../model/ip.ts';
-import { changeObject, type KernelObject } from '../model/object.ts';
-import type { PlannedChange } from '../reconcile/report.ts';
+import { type Change, changeObject, type KernelObject } from '../model/object.ts';
 
 export interface GoneNodesInputs {
   /** The node does not answer, or the cluster has none with this address. */
@@ -29,8 +28,8 @@ export class GoneNodes {
    * @param done what a round has changed in the kernel
    * @returns addresses whose connections can end
    */
-  rounded(done: readonly PlannedChange[]): readonly Ip[] {
-    for (const { change } of done) {
+  rounded(done: readonly Change[]): readonly Ip[] {
+    for (const change of done) {
       if (changeObject(change).kind !== 'nat-group') continue;
       const before = change.verb === 'add' ? noNodes : nodesOf(change.have);
       const after = change.verb === 'delete' ? noNodes : nodesOf(change.want);

@@ -28,7 +28,7 @@ export function journalProblems(report: Report, names: LinkNames): ReadonlyMap<s
       words: problem.message,
     });
   }
-  for (const { change, why, code, message } of report.failed) {
+  for (const { change, code, message } of report.failed) {
     const object = changeObject(change);
     found.set(`refused ${keyOf(object)}`, {
       code: 'refused',
@@ -37,7 +37,7 @@ export function journalProblems(report: Report, names: LinkNames): ReadonlyMap<s
       facts: {
         eip: eipOf(object),
         object: `${object.kind} ${describe(object, names)}`,
-        for: why.text,
+        for: change.why.text,
         code,
         error: message,
       },
@@ -68,7 +68,7 @@ export function journalProblems(report: Report, names: LinkNames): ReadonlyMap<s
       event: 'held',
       facts: {
         held: held.length,
-        first: describe(changeObject(first.change), names),
+        first: describe(changeObject(first), names),
         until: new Date(first.until ?? 0).toISOString(),
       },
       words: 'too much would vanish at once: held; "eiproute release" lets it go',

@@ -195,7 +195,8 @@ export class Journal {
       this.#write('info', 'eips-changed', { more: changed - mostLines }, 'more EIPs changed');
 
     let lines = 0;
-    for (const { key, change } of report.repaired.size === 0 ? [] : report.done) {
+    for (const change of report.repaired.size === 0 ? [] : report.done) {
+      const { key } = change;
       if (!report.repaired.has(key)) continue;
       const object = changeObject(change);
       if (eipOf(object) !== undefined || ++lines > mostLines) continue;
@@ -222,10 +223,10 @@ export class Journal {
     );
   }
 
-  #eip(due: PlannedChange, report: Report, story: Story): void {
-    const { change, why } = due;
+  #eip(change: PlannedChange, report: Report, story: Story): void {
+    const { why } = change;
     const { names, history } = story;
-    const eip = routedBy(due);
+    const eip = routedBy(change);
     if (eip === undefined) return;
     const object = changeObject(change);
     const path = history?.now(eip);
@@ -318,9 +319,9 @@ export class Journal {
 }
 
 /** The EIP whose route it is: as why it is there says, which spares a hundred thousand texts that are cut out of prefixes. */
-function routedBy({ change, why }: PlannedChange): Ip | undefined {
+function routedBy(change: PlannedChange): Ip | undefined {
   const object = changeObject(change);
-  return object.kind === 'route' && object.nhid !== undefined ? (why.eip ?? eipOf(object)) : undefined;
+  return object.kind === 'route' && object.nhid !== undefined ? (change.why.eip ?? eipOf(object)) : undefined;
 }
 
 /** What the records of one round tell of beside its report. */

@@ -55,7 +55,7 @@ export class Layer2 {
     this.duplicates.ask([...turned].filter((eip) => answered.has(eip)));
     const begun: Ip[] = [];
     const ended: Ip[] = [];
-    for (const { change } of done) {
+    for (const change of done) {
       const object = changeObject(change);
       if (object.kind === 'neighbour') (change.verb === 'delete' ? ended : begun).push(object.ip);
     }

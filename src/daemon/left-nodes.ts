@@ -1,7 +1,6 @@
 import type { DesiredTable } from '../model/desired.ts';
 import type { Ip } from '../model/ip.ts';
-import { type NatEip, type NatGroup, natEipKey, natGroupKey } from '../model/object.ts';
-import type { PlannedChange } from '../reconcile/report.ts';
+import { type Change, type NatEip, type NatGroup, natEipKey, natGroupKey } from '../model/object.ts';
 
 /** For each EIP the nodes that it does not go to any more. */
 export type LeftNodes = ReadonlyMap<Ip, ReadonlySet<Ip>>;
@@ -19,14 +18,14 @@ const noNodes: ReadonlySet<Ip> = new Set();
  * @param keeps whether a node keeps its flows although no new ones go there: it drains
  */
 export function leftNodes(
-  done: readonly PlannedChange[],
+  done: readonly Change[],
   desired: Pick<DesiredTable, 'get' | 'values'>,
   keeps: (node: Ip) => boolean,
 ): LeftNodes {
   const groups = new Map<number, NatGroup>();
   const eips = new Map<Ip, NatEip>();
   const added = new Set<Ip>();
-  for (const { change } of done) {
+  for (const change of done) {
     if (change.verb === 'add') {
       if (change.want.kind === 'nat-eip') added.add(change.want.eip);
       continue;

@@ -7,9 +7,9 @@ import { KernelError } from '../kernel/kernel.ts';
 import type { ConntrackCount } from '../model/conntrack.ts';
 import type { Gateway } from '../model/gateway.ts';
 import type { Ip } from '../model/ip.ts';
+import type { Change } from '../model/object.ts';
 import type { Problem } from '../model/problem.ts';
 import { sameItems } from '../model/same-items.ts';
-import type { PlannedChange } from '../reconcile/report.ts';
 import { GoneNodes, type GoneNodesInputs } from './gone-nodes.ts';
 import { type LeftNodes, leftNodes } from './left-nodes.ts';
 
@@ -74,7 +74,7 @@ export class NatFlows {
     return this.#problems;
   }
 
-  rounded(done: readonly PlannedChange[]): void {
+  rounded(done: readonly Change[]): void {
     const { desired, isDraining } = this.#inputs;
     const gone = new Set(this.#nodes.rounded(done));
     const left = leftNodes(done, desired(), isDraining);

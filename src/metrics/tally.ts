@@ -14,10 +14,10 @@ export class Tally {
   readonly repairs = new Map<string, number>(kinds.map((kind) => [kind, 0]));
 
   rounded({ done, repaired }: Pick<Report, 'done' | 'repaired'>): void {
-    for (const { key, change } of done) {
+    for (const change of done) {
       const { kind } = changeObject(change);
       count(this.changes, `${kind} ${change.verb}`);
-      if (repaired.has(key)) count(this.repairs, kind);
+      if (repaired.has(change.key)) count(this.repairs, kind);
     }
   }
 }

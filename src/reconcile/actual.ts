@@ -107,7 +107,8 @@ export class Actual implements KernelState {
   }
 
   /** The kernel has acknowledged the change. */
-  acknowledge({ key, change }: Pick<PlannedChange, 'key' | 'change'>): void {
+  acknowledge(change: Change & Pick<PlannedChange, 'key'>): void {
+    const { key } = change;
     const object = changeObject(change);
     if (object.kind === 'sysctl') this.#acknowledgeSysctl(change, key);
     else if (change.verb === 'delete') this.#objects.delete(key);

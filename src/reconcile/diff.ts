@@ -4,6 +4,7 @@ import { onlyIp, type Prefix } from '../model/ip.ts';
 import { natTableName } from '../model/nat.ts';
 import {
   announcedBy,
+  type Change,
   changeObject,
   equal,
   isAnnouncement,
@@ -76,11 +77,11 @@ export function differenceOf(key: Key, desired: Desired, actual: Present): Plann
   const have = actual.objects.get(key);
   if (want === undefined) {
     if (have === undefined || !isOurs(have, actual)) return undefined;
-    return { key, change: { verb: 'delete', have }, why: noLonger(desired.former(key)) };
+    return { verb: 'delete', key, have, why: noLonger(desired.former(key)) };
   }
   const { object, why } = want;
-  if (have === undefined) return { key, change: { verb: 'add', want: object }, why };
-  return equal(object, have) ? undefined : { key, change: { verb: 'replace', want: object, have }, why };
+  if (have === undefined) return { verb: 'add', key, want: object, why };
+  return equal(object, have) ? undefined : { verb: 'replace', key, want: object, have, why };
 }
 
 /** The listing holds every sysctl of the scope; those in the ledger are ours. */
@@ -95,13 +96,13 @@ function noLonger(before: Why | undefined): Why {
   return before === undefined ? forgotten : { ...before, text: `${forgotten.text}: ${before.text}` };
 }
 
-function rankOf({ change }: PlannedChange): number {
+function rankOf(change: Change): number {
   const object = changeObject(change);
   return object.kind === 'route' && isAnnouncement(object) ? announcementRank : rank[object.kind];
 }
 
-export function isDelete({ change }: PlannedChange): boolean {
-  return change.verb === 'delete';
+export function isDelete({ verb }: Change): boolean {
+  return verb === 'delete';
 }
 
 /** Keys of the objects that this one references. */
@@ -155,12 +156,12 @@ export function unpinned(
     const dst = announcedBy(object);
     if (dst !== undefined) announced.add(dst);
   }
-  const isAnnounced = ({ change }: PlannedChange): boolean => {
+  const isAnnounced = (change: Change): boolean => {
     const object = changeObject(change);
     return object.kind === 'route' && !isAnnouncement(object) && announced.has(object.dst);
   };
   const kept = announced.size === 0 ? [] : deletes.filter(isAnnounced);
-  const queue = [...stays, ...kept.map(({ change }) => changeObject(change))];
+  const queue = [...stays, ...kept.map(changeObject)];
   for (let object = queue.pop(); object !== undefined; object = queue.pop()) {
     for (const key of foundations(object)) {
       if (pinned.has(key)) continue;

@@ -36,13 +36,13 @@ export async function dryRun(kernel: Kernel, role: Role, signal: AbortSignal): P
     last = pass(role, then);
   }
   const { desired, plan: found } = last;
-  const adds = builds.filter(({ change }) => change.verb === 'add');
+  const adds = builds.filter(({ verb }) => verb === 'add');
   const holders = await kernel.holders(new Set(adds.map(({ key }) => key)), signal);
   const conflicts: Conflict[] = [];
   const possible: PlannedChange[] = [];
   for (const planned of builds) {
-    const object = changeObject(planned.change);
-    const holder = planned.change.verb === 'add' ? holders.get(planned.key) : undefined;
+    const object = changeObject(planned);
+    const holder = planned.verb === 'add' ? holders.get(planned.key) : undefined;
     if (holder) conflicts.push({ want: object, why: planned.why, holder });
     else possible.push(planned);
   }

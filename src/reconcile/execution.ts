@@ -43,7 +43,7 @@ export class Execution {
   async build(builds: readonly PlannedChange[]): Promise<readonly PlannedChange[]> {
     const undone: PlannedChange[] = [];
     const keys = new Set<Key>();
-    const isPossible = ({ change }: PlannedChange): boolean =>
+    const isPossible = (change: PlannedChange): boolean =>
       !foundations(changeObject(change)).some((key) => keys.has(key)) && !comesTo(change, keys);
     for (let from = 0; from < builds.length; ) {
       const kind = kindOf(builds[from]);
@@ -74,7 +74,7 @@ export class Execution {
       rest = rest.filter((one) => !isAlike(one));
       const refused = await this.#apply(level);
       if (refused.length === 0) continue;
-      const stays = refused.map(({ change }) => changeObject(change));
+      const stays = refused.map(changeObject);
       const free = new Set(unpinned(rest, stays, this.#actual.objects));
       held.push(...rest.filter((one) => !free.has(one)).map((one) => waiting(one, 'still named')));
       rest = rest.filter((one) => free.has(one));
@@ -85,19 +85,18 @@ export class Execution {
   /** @returns what was refused */
   async #apply(planned: readonly PlannedChange[]): Promise<readonly PlannedChange[]> {
     if (planned.length === 0) return [];
-    const changes = planned.map(({ change }) => change);
-    const outcomes = await this.#kernel.apply(changes, this.#signal);
+    const outcomes = await this.#kernel.apply(planned, this.#signal);
     const refused: PlannedChange[] = [];
     const done: PlannedChange[] = [];
     planned.forEach((one, i) => {
-      const { key, change, why } = one;
       const outcome = outcomes[i];
       if (outcome === undefined || (isDelete(one) && isGone(outcome))) {
         this.#actual.acknowledge(one);
         done.push(one);
       } else {
         refused.push(one);
-        this.#actual.refuse(key, { change, why, code: outcome.code, message: outcome.message });
+        const { code, message } = outcome;
+        this.#actual.refuse(one.key, { change: one, code, message });
       }
     });
     this.#drift.done(done);
@@ -111,16 +110,16 @@ export function waiting(planned: PlannedChange, reason: HoldReason): Held {
 }
 
 /** Announcements go before the routes that they announce. */
-function sameLevel({ change }: PlannedChange): (one: PlannedChange) => boolean {
+function sameLevel(change: PlannedChange): (one: PlannedChange) => boolean {
   const first = changeObject(change);
   return (one) => {
-    const object = changeObject(one.change);
+    const object = changeObject(one);
     return object.kind === first.kind && isAnnouncement(object) === isAnnouncement(first);
   };
 }
 
 function kindOf(planned: PlannedChange | undefined): KernelObject['kind'] | undefined {
-  return planned && changeObject(planned.change).kind;
+  return planned && changeObject(planned).kind;
 }
 
 function isGone({ code }: KernelError): boolean {

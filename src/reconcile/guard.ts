@@ -61,10 +61,10 @@ export function guard(due: readonly PlannedChange[], inputs: GuardInputs): Guard
   if (inputs.complete) return guardListed(due, inputs);
   const waiting = new Set(due.filter((one) => waitsForLists(one, inputs)));
   const kept = new Set<number | undefined>();
-  for (const { change } of waiting)
+  for (const change of waiting)
     if (change.verb === 'delete' && change.have.kind === 'route') kept.add(change.have.nhid);
   kept.delete(undefined);
-  for (const one of due) if (leadsElsewhere(one.change, kept)) waiting.add(one);
+  for (const one of due) if (leadsElsewhere(one, kept)) waiting.add(one);
   const { go, held, doubtful } = guardListed(
     due.filter((one) => !waiting.has(one)),
     inputs,
@@ -79,9 +79,9 @@ export function guard(due: readonly PlannedChange[], inputs: GuardInputs): Guard
 
 /** A missing list could still name the object. */
 function waitsForLists(one: PlannedChange, { isDecided }: GuardInputs): boolean {
-  const object = changeObject(one.change);
+  const object = changeObject(one);
   const isFilter = object.kind === 'nft' && isStandbyFilter(object);
-  return isDelete(one) && !isAnnouncement(object) && !isFilter && !isDecided(one.change);
+  return isDelete(one) && !isAnnouncement(object) && !isFilter && !isDecided(one);
 }
 
 /**
@@ -103,9 +103,7 @@ function guardListed(due: readonly PlannedChange[], inputs: GuardInputs): Guarde
   if (agreed) return { go: due, held: [], doubtful: none };
   const have = actual.objects;
 
-  const routes = due.filter(
-    (one) => isDelete(one) && carries(changeObject(one.change)) && !isEvident(one.change),
-  );
+  const routes = due.filter((one) => isDelete(one) && carries(changeObject(one)) && !isEvident(one));
   const leaving = vanishing(due, have, isEvident);
   const doubtful = new Set([...routes, ...leaving.values()]);
   const withdrawnRoutes = new Map([...withdrawn.routes, ...[...released].filter(([key]) => !have.has(key))]);
@@ -119,21 +117,20 @@ function guardListed(due: readonly PlannedChange[], inputs: GuardInputs): Guarde
   if (!(holdRoutes || holdNexthops)) return { go: due, held: [], doubtful };
 
   const isTooMany = (one: PlannedChange): boolean => {
-    const { change } = one;
-    const object = changeObject(change);
+    const object = changeObject(one);
     if (isDelete(one) && released.has(one.key)) return false;
     if (holdRoutes && doubtful.has(one) && carries(object)) return true;
     if (!holdNexthops) return false;
-    return leaving.has(keyOf(object)) || (takesOff(change, leaving, have) && !isEvident(change));
+    return leaving.has(keyOf(object)) || (takesOff(one, leaving, have) && !isEvident(one));
   };
   const waiting = new Set(due.filter(isTooMany));
   const kept = new Set<number | undefined>();
-  for (const { change } of waiting)
+  for (const change of waiting)
     if (change.verb === 'delete' && change.have.kind === 'route') kept.add(change.have.nhid);
   const go: PlannedChange[] = [];
   const held: Held[] = [];
   for (const one of due) {
-    if (waiting.has(one) || followsOthers(one.change, kept, isEvident))
+    if (waiting.has(one) || followsOthers(one, kept, isEvident))
       held.push({ ...one, reason: 'too many at once', until: holdUntil });
     else go.push(one);
   }
@@ -166,14 +163,12 @@ function vanishing(
   isEvident: GuardInputs['isEvident'],
 ): ReadonlyMap<Key, PlannedChange> {
   const deleted = new Map<Key, PlannedChange>();
-  for (const one of due) {
-    const { change } = one;
-    if (change.verb === 'delete' && change.have.kind === 'nexthop' && !isEvident(change))
-      deleted.set(keyOf(change.have), one);
-  }
+  for (const one of due)
+    if (one.verb === 'delete' && one.have.kind === 'nexthop' && !isEvident(one))
+      deleted.set(keyOf(one.have), one);
   const result = new Map<Key, PlannedChange>();
   if (deleted.size === 0) return result;
-  for (const { change } of due) {
+  for (const change of due) {
     if (change.verb === 'add' || (change.verb === 'delete' && change.have.kind !== 'route')) continue;
     const left = hops(change.have, have).filter((key) => deleted.has(key) && !result.has(key));
     if (left.length === 0 || isEvident(change)) continue;

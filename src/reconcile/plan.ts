@@ -28,24 +28,24 @@ export function plan(due: readonly PlannedChange[], actual: Actual, restraints: 
   const { fights, now } = restraints;
   const guarded = guard(due, { ...restraints, actual });
   const held: Held[] = [...guarded.held];
-  const stays: KernelObject[] = held.flatMap(({ change }) => remains(change));
+  const stays: KernelObject[] = held.flatMap(remains);
   const go: PlannedChange[] = [];
   const missing = new Set<Key>();
-  const outdated = new Set<Key>(held.flatMap(({ key, change }) => (isGroupReplace(change) ? [key] : [])));
+  const outdated = new Set<Key>(held.flatMap((one) => (isGroupReplace(one) ? [one.key] : [])));
   // Builds come from the bottom up: what waits is known before the objects that reference it.
   for (const one of guarded.go) {
-    const { key, change } = one;
+    const { key } = one;
     const until = fights.get(key)?.until ?? 0;
     if (until > now) held.push({ ...one, reason: 'fight', until });
-    else if (needs(change, missing) || comesTo(change, outdated) || follows(change, outdated))
+    else if (needs(one, missing) || comesTo(one, outdated) || follows(one, outdated))
       held.push({ ...one, reason: 'names what is missing', until: undefined });
-    else if (!isRefused(change, actual.refused.get(key))) {
+    else if (!isRefused(one, actual.refused.get(key))) {
       go.push(one);
       continue;
     }
-    stays.push(...remains(change));
-    if (change.verb === 'add') missing.add(key);
-    if (isGroupReplace(change) || follows(change, outdated)) outdated.add(key);
+    stays.push(...remains(one));
+    if (one.verb === 'add') missing.add(key);
+    if (isGroupReplace(one) || follows(one, outdated)) outdated.add(key);
   }
   const wished = go.filter(isDelete);
   const deletes = unpinned(wished, stays, actual.objects);
@@ -72,8 +72,9 @@ export function stuckObjects(
   refused: ReadonlyMap<Key, Refusal>,
 ): ReadonlyMap<Key, StuckReason> {
   const stuck = new Map<Key, StuckReason>();
-  for (const { key, change, reason } of held) {
-    if (isGroupReplace(change) || (isEipDelete(change) && reason !== 'still named'))
+  for (const one of held) {
+    const { key, reason } = one;
+    if (isGroupReplace(one) || (isEipDelete(one) && reason !== 'still named'))
       stuck.set(key, reason === 'lists incomplete' ? reason : 'held');
   }
   for (const { change } of refused.values())

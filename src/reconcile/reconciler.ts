@@ -237,7 +237,7 @@ export class Reconciler {
   #shortfall({ table }: Desire): Pick<Report, 'installed' | 'missing'> {
     const installed = { ...table.counts };
     const missing: Missing[] = [];
-    for (const { change } of this.#drift.changes.values()) {
+    for (const change of this.#drift.changes.values()) {
       if (change.verb === 'delete') continue;
       installed[change.want.kind] -= 1;
       missing.push({ want: change.want, have: change.verb === 'replace' ? change.have : undefined });

@@ -34,7 +34,11 @@ export function refusalsOf(
   const conflicts: Conflict[] = [];
   for (const [key, failure] of refused) {
     if (isConflict(failure))
-      conflicts.push({ want: changeObject(failure.change), why: failure.why, holder: holders.get(key) });
+      conflicts.push({
+        want: changeObject(failure.change),
+        why: failure.change.why,
+        holder: holders.get(key),
+      });
     else failed.push(failure);
   }
   return { failed, conflicts };

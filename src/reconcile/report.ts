@@ -51,12 +51,11 @@ export interface Reason {
 }
 
 /** A change with its reason. */
-export interface PlannedChange {
+export type PlannedChange = Change & {
   /** Of the object that is changed; the same string as in the table of what is desired. */
   readonly key: Key;
-  readonly change: Change;
   readonly why: Why;
-}
+};
 
 /** A desired object that the kernel lacks, or has otherwise. */
 export interface Missing {
@@ -65,7 +64,7 @@ export interface Missing {
 }
 
 export interface Failed extends Refusal {
-  readonly why: Why;
+  readonly change: PlannedChange;
 }
 
 /** An object of another program has the key of a desired object. */
@@ -77,11 +76,11 @@ export interface Conflict {
 }
 
 /** A change that waits. */
-export interface Held extends PlannedChange {
+export type Held = PlannedChange & {
   readonly reason: HoldReason;
   /** ms since the epoch when it is executed; undefined: when the reason is gone. */
   readonly until: number | undefined;
-}
+};
 
 export type HoldReason =
   | 'lists incomplete'

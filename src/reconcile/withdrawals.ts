@@ -22,8 +22,8 @@ export class Withdrawals {
   /** @param at ms since the epoch */
   note(done: readonly PlannedChange[], isDoubtful: (one: PlannedChange) => boolean, at: number): void {
     for (const one of done) {
-      const object = changeObject(one.change);
-      if (one.change.verb !== 'delete') this.#restored(object, one);
+      const object = changeObject(one);
+      if (one.verb !== 'delete') this.#restored(object, one);
       else if (!isDoubtful(one)) continue;
       else if (object.kind === 'route') this.#routes.set(one.key, { at, service: serviceOf(one) });
       else if (object.kind === 'nexthop') this.#nexthops.set(object.via, at);
@@ -46,8 +46,8 @@ export class Withdrawals {
     this.#nexthops.clear();
   }
 
-  #restored(object: KernelObject, { key, change }: PlannedChange): void {
-    if (change.verb !== 'add') return;
+  #restored(object: KernelObject, { key, verb }: PlannedChange): void {
+    if (verb !== 'add') return;
     if (object.kind === 'route') this.#routes.delete(key);
     else if (object.kind === 'nexthop') this.#nexthops.delete(object.via);
   }

@@ -58,7 +58,9 @@ export function* eipStatuses(inputs: EipInputs): Generator<EipStatus> {
   const { paths, table, actual, desired, report, silent, standings, lately } = inputs;
   const conflicts = new Set((report?.conflicts ?? []).map(({ want }) => eipOf(want)));
   const changing = new Set(
-    [...(report?.failed ?? []), ...(report?.held ?? [])].map(({ change }) => eipOf(changeObject(change))),
+    [...(report?.failed ?? []).map(({ change }) => change), ...(report?.held ?? [])].map((change) =>
+      eipOf(changeObject(change)),
+    ),
   );
   const stateOf = ({ eip, carriers }: Path): EipState => {
     if (carriers.length === 0) return 'idle';

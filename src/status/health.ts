@@ -69,7 +69,7 @@ export function eipCounts({ report, counts, dark }: GatewayFacts): EipCounts {
     ...routedCounts({ report, counts }),
     conflict: (report?.conflicts ?? []).filter(({ want }) => eipOf(want) !== undefined).length,
     refused: (report?.failed ?? []).filter(({ change }) => eipOf(changeObject(change)) !== undefined).length,
-    held: (report?.held ?? []).filter(({ change }) => eipOf(changeObject(change)) !== undefined).length,
+    held: (report?.held ?? []).filter((change) => eipOf(changeObject(change)) !== undefined).length,
     dark: dark.length,
     idle: counts.idle,
   };
@@ -306,7 +306,8 @@ function apiNeeds(facts: GatewayFacts, followsFrom: readonly Problem[]): readonl
 function missingNeeds(facts: GatewayFacts, report: LastReport): readonly Need[] {
   const told = new Set<Ip | undefined>();
   for (const { want } of report.conflicts) told.add(eipOf(want));
-  for (const { change } of [...report.failed, ...report.held]) told.add(eipOf(changeObject(change)));
+  for (const change of [...report.failed.map((one) => one.change), ...report.held])
+    told.add(eipOf(changeObject(change)));
   for (const { eip } of report.problems) told.add(eip);
   const isLanDead = report.problems.some(
     ({ code, subject }) => /^interface-(missing|down)$/.test(code) && subject === `interface ${facts.lan}`,

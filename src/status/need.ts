@@ -65,7 +65,8 @@ function rest(object: KernelObject, eip: Ip | undefined, names: LinkNames): stri
   return words.filter((word) => word !== eip).join(' ');
 }
 
-function refusedNeed({ change, why, message }: Failed, names: LinkNames): Need {
+function refusedNeed({ change, message }: Failed, names: LinkNames): Need {
+  const { why } = change;
   const object = changeObject(change);
   const eip = eipOf(object);
   return {
@@ -86,9 +87,9 @@ function heldNeeds(held: readonly Held[], names: LinkNames): readonly Need[] {
   // The objects that others use wait for these.
   if (byReason.size > 1) byReason.delete('still named');
   return [...byReason].map(([reason, all]) => {
-    const eips = all.flatMap(({ change }) => eipOf(changeObject(change)) ?? []);
+    const eips = all.flatMap((change) => eipOf(changeObject(change)) ?? []);
     const [first] = all;
-    const object = first && describe(changeObject(first.change), names);
+    const object = first && describe(changeObject(first), names);
     const until = first?.until;
     return {
       kind: 'HELD',

@@ -1,8 +1,8 @@
 import type { DesiredTable, KernelState } from '../model/desired.ts';
 import { describe, type LinkNames } from '../model/iproute.ts';
-import { changeObject, type KernelObject, type Key, keyOf } from '../model/object.ts';
+import { type Change, changeObject, type KernelObject, type Key, keyOf } from '../model/object.ts';
 import { allKeys, differs } from '../reconcile/diff.ts';
-import type { Held, PlannedChange, Report } from '../reconcile/report.ts';
+import type { Held, Report } from '../reconcile/report.ts';
 import type { Summary } from './state.ts';
 
 /** What `eiproute status --objects --json` prints. */
@@ -53,12 +53,11 @@ export function objectStatuses(tables: ObjectTables, names: LinkNames): readonly
     found.set(key, { kind: object.kind, key, object: describe(object, names), ...rest });
   };
   // The report is that of the last round: the tables may already show that an object is gone.
-  const isGone = ({ change }: Pick<PlannedChange, 'change'>): boolean =>
-    change.verb === 'delete' && !found.has(keyOf(change.have));
+  const isGone = (change: Change): boolean => change.verb === 'delete' && !found.has(keyOf(change.have));
   for (const one of report.held.filter((planned) => !isGone(planned)))
-    add(changeObject(one.change), { state: 'held', why: one.why.text, detail: holdText(one) });
-  for (const { change, why, message } of report.failed.filter((planned) => !isGone(planned)))
-    add(changeObject(change), { state: 'refused', why: why.text, detail: message });
+    add(changeObject(one), { state: 'held', why: one.why.text, detail: holdText(one) });
+  for (const { change, message } of report.failed.filter((one) => !isGone(one.change)))
+    add(changeObject(change), { state: 'refused', why: change.why.text, detail: message });
   for (const { want, why, holder } of report.conflicts)
     add(want, { state: 'foreign', why: why.text, detail: holder && describe(holder, names) });
   return [...found.values()].sort(byKindAndKey);

@@ -311,17 +311,17 @@ export function statusOf<R extends Status['role']>(
       why: why.text,
       holder: holder && describe(holder, names),
     })),
-    failed: (report?.failed ?? []).map(({ change, why, message }) => ({
+    failed: (report?.failed ?? []).map(({ change, message }) => ({
       object: describe(changeObject(change), names),
-      why: why.text,
+      why: change.why.text,
       error: message,
     })),
-    held: (report?.held ?? []).map(({ change, why, reason, until }) => ({
-      object: describe(changeObject(change), names),
-      eip: eipOf(changeObject(change)),
-      services: why.services,
-      reason,
-      until: until === undefined ? undefined : iso(until),
+    held: (report?.held ?? []).map((one) => ({
+      object: describe(changeObject(one), names),
+      eip: eipOf(changeObject(one)),
+      services: one.why.services,
+      reason: one.reason,
+      until: one.until === undefined ? undefined : iso(one.until),
     })),
   };
 }

@@ -174,9 +174,7 @@ function outcome(
     .filter((line) => how === 'with settings' || !line.startsWith('sysctl'));
   return [
     ...commands,
-    ...report.held.map(
-      ({ change, reason }) => `= held (${reason}): ${change.verb} ${said(changeObject(change))}`,
-    ),
+    ...report.held.map((one) => `= held (${one.reason}): ${one.verb} ${said(changeObject(one))}`),
     ...report.conflicts.map(
       ({ want, holder }) =>
         `= conflict: ${said(want)}, taken by ${holder === undefined ? 'nothing' : said(holder)}`,

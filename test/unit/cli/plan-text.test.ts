@@ -33,7 +33,7 @@ const route = (eip: string, nhid: number): Route => ({
 });
 
 function planned(change: Change, text: string): PlannedChange {
-  return { key: text, change, why: { text } };
+  return { ...change, key: text, why: { text } };
 }
 
 const forward = planned(

@@ -5,7 +5,6 @@ import { DesiredTable } from '../../../src/model/desired.ts';
 import { type Ip, parseIp } from '../../../src/model/ip.ts';
 import {
   type Change,
-  changeObject,
   type KernelObject,
   keyOf,
   type NatEip,
@@ -38,8 +37,7 @@ function tableOf(objects: readonly KernelObject[]): DesiredTable {
 
 /** The nodes that were left, by EIP. */
 function left(changes: readonly Change[], desired: readonly KernelObject[], kept: readonly Ip[] = []) {
-  const done = changes.map((change) => ({ key: keyOf(changeObject(change)), change, why: { text: '' } }));
-  const found = leftNodes(done, tableOf(desired), (node) => kept.includes(node));
+  const found = leftNodes(changes, tableOf(desired), (node) => kept.includes(node));
   return Object.fromEntries([...found].map(([ip, nodes]) => [ip, [...nodes]]));
 }
 
@@ -80,12 +78,11 @@ describe('the nodes that an EIP has left', () => {
     const table = tableOf([group(1, n1, n2), group(2, n2, n3), eip(web, 2), eip(mail, 2)]);
     const walked = (...changes: readonly Change[]): number => {
       let count = 0;
-      const done = changes.map((change) => ({ key: keyOf(changeObject(change)), change, why: { text: '' } }));
       const values = (): ReturnType<DesiredTable['values']> => {
         count += 1;
         return table.values();
       };
-      leftNodes(done, { get: (key) => table.get(key), values }, () => false);
+      leftNodes(changes, { get: (key) => table.get(key), values }, () => false);
       return count;
     };
     const moves: Change = { verb: 'replace', have: eip(web, 1), want: eip(web, 2) };

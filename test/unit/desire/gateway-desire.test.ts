@@ -279,15 +279,10 @@ function leftOver({ scene, model }: Life): readonly string[] {
   );
   full.update(actual);
   const byTable = diff(allKeys(role.desire.table, actual), role.desire.table, actual);
-  const pending = new Set(
-    byTable.map(({ change }) => keyOf(change.verb === 'delete' ? change.have : change.want)),
-  );
+  const pending = new Set(byTable.map((change) => keyOf(changeObject(change))));
   return diff(allKeys(full.table, actual), full.table, actual)
-    .filter(({ change }) => !pending.has(keyOf(change.verb === 'delete' ? change.have : change.want)))
-    .map(
-      ({ change, why }) =>
-        `${change.verb} ${keyOf(change.verb === 'delete' ? change.have : change.want)} (${why.text})`,
-    );
+    .filter((change) => !pending.has(keyOf(changeObject(change))))
+    .map((change) => `${change.verb} ${keyOf(changeObject(change))} (${change.why.text})`);
 }
 
 /** EIPs whose routes are desired and not in the kernel. */
@@ -495,7 +490,7 @@ describe('the tables of a gateway', () => {
           if (step.kind === 'node' && (step.to?.extra || step.name === 'far')) continue;
           const { held, done } = await life.step(step, true);
           life.scene.now += 5000;
-          if (done.some(({ change }) => change.verb === 'delete' && change.have.kind === 'route'))
+          if (done.some((change) => change.verb === 'delete' && change.have.kind === 'route'))
             withdrawals += 1;
           // Of an endpoint on a node that was not there yet, or is gone for long, nothing is known, and a node without an
           // address may lack it by mistake; what is held because of it stays held when the node comes.

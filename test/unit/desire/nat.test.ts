@@ -132,7 +132,7 @@ describe('a gateway with NAT', () => {
     expect(ofKind(scene, 'nat-eip')).to.have.length(5);
     scene.cluster = snapshot(threeNodes, many);
     const { done } = await scene.round('cluster');
-    expect(done.map(({ key, change }) => `${change.verb} ${key.split(' ')[0]}`)).to.deep.equal([
+    expect(done.map(({ key, verb }) => `${verb} ${key.split(' ')[0]}`)).to.deep.equal([
       'add nexthop',
       'replace nexthop',
       'replace nat-group',
@@ -155,7 +155,7 @@ describe('a gateway with NAT', () => {
       service('b', ['198.51.100.11']),
     ]);
     const { done } = await scene.round('cluster');
-    expect(done.map(({ key, change }) => `${change.verb} ${key}`)).to.deep.equal([`replace nat-eip ${eip}`]);
+    expect(done.map(({ key, verb }) => `${verb} ${key}`)).to.deep.equal([`replace nat-eip ${eip}`]);
     const [changed] = ofKind(scene, 'nat-eip').filter((one) => one.eip === eip);
     expect(changed?.ports).to.deep.include({
       protocol: 'tcp',

@@ -48,8 +48,9 @@ const route: Route = {
 };
 
 const added: PlannedChange = {
+  verb: 'add',
   key: 'route 254 198.51.100.7/32 0',
-  change: { verb: 'add', want: route },
+  want: route,
   why: { text: 'default/web' },
 };
 

@@ -126,7 +126,7 @@ describe('layer 2', () => {
     expect(answered(scene)).to.have.members(all);
     expect(announced(scene)).to.deep.equal([]);
     expect(report.again).to.equal(undefined);
-    const kinds = report.done.flatMap(({ change }) => (change.verb === 'add' ? [change.want.kind] : []));
+    const kinds = report.done.flatMap((change) => (change.verb === 'add' ? [change.want.kind] : []));
     expect(kinds.indexOf('neighbour')).to.be.greaterThan(kinds.lastIndexOf('route'));
     const setting = (name: string) => scene.world.sysctls.get(name);
     expect(setting('net/ipv4/neigh/eth1/proxy_delay')).to.equal('0');
@@ -221,7 +221,7 @@ describe('layer 2', () => {
   it('stands behind a filter on a standby gateway, and a takeover is the delete of the filter', async () => {
     const scene = new Scene(cluster, standby);
     const { done } = await scene.round('link');
-    const kinds = done.map(({ change }) => changeObject(change).kind);
+    const kinds = done.map((change) => changeObject(change).kind);
     expect(kinds.lastIndexOf('nft')).to.be.lessThan(kinds.indexOf('neighbour'));
     scene.world.addAddress('eth1', '203.0.113.100/32');
     const taken = (await scene.round('link')).done;

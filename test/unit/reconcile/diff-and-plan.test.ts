@@ -141,7 +141,7 @@ describe('a plan', () => {
     const actual = new Actual(listing(have));
     for (const one of refused) {
       const key = say(one).replace(/^\w+ /, '');
-      actual.refuse(key, { ...one, code: 'EPERM', message: 'EPERM' });
+      actual.refuse(key, { change: one, code: 'EPERM', message: 'EPERM' });
     }
     const found = plan(differences(want, actual), actual, { ...calm, ...restraints });
     return {

@@ -44,7 +44,7 @@ async function changesOf(): Promise<readonly Change[]> {
   const scene = new Scene(before);
   await scene.round();
   scene.cluster = after;
-  return (await scene.round()).done.map(({ change }) => change);
+  return (await scene.round()).done;
 }
 
 /** Needs a group of its own. */
@@ -197,7 +197,7 @@ describe('one refused change', () => {
     await scene.round();
     scene.cluster = snapshot(threeNodes, [web, other]);
     const report = await scene.round();
-    expect(report.done.some(({ change }) => change.verb === 'delete')).to.equal(false);
+    expect(report.done.some(({ verb }) => verb === 'delete')).to.equal(false);
     expect(reasons(report)).to.include('after a refusal');
     const mended = await scene.round('route');
     expect([mended.failed, mended.held, mended.conflicts]).to.deep.equal([[], [], []]);
@@ -260,7 +260,7 @@ describe('a hold', () => {
     expect(reasons(first)).to.deep.equal(['after a refusal']);
     const second = await scene.round();
     expect(reasons(second)).to.not.include('too many at once');
-    expect(second.done.filter(({ change }) => change.verb === 'delete')).to.have.length(13);
+    expect(second.done.filter(({ verb }) => verb === 'delete')).to.have.length(13);
     scene.cluster = snapshot(threeNodes, ten);
     await scene.round('route');
     scene.cluster = snapshot(threeNodes, []);

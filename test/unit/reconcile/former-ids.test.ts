@@ -69,7 +69,7 @@ for (const kind of ['table', 'full'] as const)
         expect([report.failed, report.held, report.problems]).to.deep.equal([[], [], []]);
         // The moment of an EIP's move is one replace of its route.
         expect(
-          report.done.filter(({ change }) => change.verb === 'delete' && change.have.kind === 'route'),
+          report.done.filter((change) => change.verb === 'delete' && change.have.kind === 'route'),
         ).to.deep.equal([]);
         const { nexthopIds, groupIds } = ownerOf(86);
         for (const id of ids(scene))

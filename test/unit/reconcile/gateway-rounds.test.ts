@@ -417,7 +417,7 @@ describe('the guard', () => {
     scene.cluster = snapshot(threeNodes, []);
     for (const kind of ['cluster', 'cluster', 'route'] as const) {
       const { held } = await scene.round(kind);
-      const routes = held.filter(({ change }) => change.verb === 'delete' && change.have.kind === 'route');
+      const routes = held.filter((change) => change.verb === 'delete' && change.have.kind === 'route');
       expect(routes.map(({ why }) => why.services?.join())).to.deep.equal([
         'default/a',
         'default/a',
@@ -499,11 +499,7 @@ describe('the guard', () => {
     scene.cluster = snapshot(threeNodes.slice(0, 1), ten);
     const report = await scene.round();
     expect(report.done).to.deep.equal([]);
-    expect(report.held.map(({ change }) => change.verb).sort()).to.deep.equal([
-      'delete',
-      'delete',
-      'replace',
-    ]);
+    expect(report.held.map(({ verb }) => verb).sort()).to.deep.equal(['delete', 'delete', 'replace']);
   });
 
   it('lets go of a hold when the list is whole again', async () => {

@@ -71,9 +71,9 @@ describe('the guard, by routes,', () => {
   });
 
   it('counts what went within the window, against what there was before it', () => {
-    const left = have.filter((one) => !gone(4).some(({ change }) => changeObject(change) === one));
+    const left = have.filter((one) => !gone(4).some((change) => changeObject(change) === one));
     const withdrawn = {
-      routes: new Map(gone(4).map(({ change }) => [keyOf(changeObject(change)), 'a'])),
+      routes: new Map(gone(4).map((change) => [keyOf(changeObject(change)), 'a'])),
       nexthops: new Set<string>(),
     };
     const next = (count: number) => routes.slice(4, 4 + count).map(deleting);
@@ -84,8 +84,7 @@ describe('the guard, by routes,', () => {
   });
 
   it('neither counts nor holds what the cluster shows the reason of', () => {
-    const isEvident = (change: Change) =>
-      gone(6).some((one) => changeObject(one.change) === changeObject(change));
+    const isEvident = (change: Change) => gone(6).some((one) => changeObject(one) === changeObject(change));
     expect(held(gone(10), have, { isEvident })).to.deep.equal([]);
     expect(held(gone(6), have, { isEvident, limits: { ...limits, share: 0 } })).to.deep.equal([]);
     const strict = { isEvident, limits: { ...limits, share: 0.3 } };

@@ -10,7 +10,7 @@ import { snapshot, TestRole } from '../../scene.ts';
 import { adding, route } from './objects.ts';
 
 const none = noCounts;
-const failure: Failed = { ...adding(route(1, 7)), code: 'EPERM', message: 'EPERM' };
+const failure: Failed = { change: adding(route(1, 7)), code: 'EPERM', message: 'EPERM' };
 
 /** What a round does: takes this long (ms), and ends so. */
 interface Act {

@@ -2,6 +2,7 @@ import type { DesiredObject } from '../../../src/model/desired-object.ts';
 import { hostPrefix, parseIp } from '../../../src/model/ip.ts';
 import {
   type Change,
+  changeObject,
   type KernelObject,
   keyOf,
   type Nexthop,
@@ -37,11 +38,7 @@ export function wanted(object: KernelObject): DesiredObject {
 }
 
 function due(change: Change): PlannedChange {
-  return {
-    key: keyOf(change.verb === 'delete' ? change.have : change.want),
-    change,
-    why: { text: 'a test' },
-  };
+  return { ...change, key: keyOf(changeObject(change)), why: { text: 'a test' } };
 }
 
 export const adding = (want: KernelObject): PlannedChange => due({ verb: 'add', want });
@@ -50,8 +47,8 @@ export const replacing = (have: KernelObject, want: KernelObject): PlannedChange
   due({ verb: 'replace', want, have });
 
 /** `add nexthop 1`, `delete route 254 198.51.100.1/32 0` */
-export function say({ change }: PlannedChange): string {
-  return `${change.verb} ${keyOf(change.verb === 'delete' ? change.have : change.want)}`;
+export function say(change: PlannedChange): string {
+  return `${change.verb} ${keyOf(changeObject(change))}`;
 }
 
 export function byKey(objects: readonly KernelObject[]): ReadonlyMap<string, KernelObject> {

@@ -108,7 +108,7 @@ describe('the actual objects', () => {
     const seen: number[] = [];
     const note = (): number => seen.push(actual.refusals);
     note();
-    const failed = { ...adding(nexthop(1)), code: 'EPERM', message: 'EPERM' };
+    const failed = { change: adding(nexthop(1)), code: 'EPERM', message: 'EPERM' };
     actual.refuse('nexthop 1', failed);
     note();
     actual.setStuck(new Map());

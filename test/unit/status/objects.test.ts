@@ -55,9 +55,9 @@ const cases: readonly Case[] = [
     have: [group(5, [1]), nexthop(3)],
     report: {
       failed: [
-        { ...adding(nexthop(1)), ...refused },
-        { ...replacing(group(5, [1]), group(5, [1, 2])), ...refused },
-        { ...deleting(nexthop(3)), ...refused },
+        { change: adding(nexthop(1)), ...refused },
+        { change: replacing(group(5, [1]), group(5, [1, 2])), ...refused },
+        { change: deleting(nexthop(3)), ...refused },
       ],
     },
     rows: [
@@ -68,7 +68,7 @@ const cases: readonly Case[] = [
   },
   {
     it: 'is refused although the desire has left it out since',
-    report: { failed: [{ ...adding(nexthop(1)), ...refused }] },
+    report: { failed: [{ change: adding(nexthop(1)), ...refused }] },
     rows: [
       'refused nexthop nexthop 1 | id 1 via 10.0.0.11 dev eth2 proto 86 | a test | EINVAL: Device not up',
     ],
@@ -118,7 +118,7 @@ const cases: readonly Case[] = [
     want: [nexthop(1)],
     have: [nexthop(1)],
     report: {
-      failed: [{ ...adding(nexthop(1)), ...refused }],
+      failed: [{ change: adding(nexthop(1)), ...refused }],
       held: [{ ...deleting(route(1, 5)), reason: 'too many at once', until: 0 }],
     },
     rows: ['installed nexthop nexthop 1 | id 1 via 10.0.0.11 dev eth2 proto 86 | a test'],
