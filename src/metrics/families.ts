@@ -266,10 +266,9 @@ const workFamilies: readonly Family[] = [
     labels: ['kind', 'verb'],
     of: 'both',
     read: ({ tally }) =>
-      [...tally.changes].map(([name, count]): Sample => {
-        const [kind = '', verb = ''] = name.split(' ');
-        return [{ kind, verb }, count];
-      }),
+      [...tally.changes].flatMap(([kind, counts]) =>
+        Object.entries(counts).map(([verb, count]): Sample => [{ kind, verb }, count]),
+      ),
   },
   {
     name: 'eiproute_last_round_timestamp_seconds',
