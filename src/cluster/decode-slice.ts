@@ -6,8 +6,8 @@ import { exact, list, made, none, part, text } from './raw.ts';
 /** What one EndpointSlice adds to its Service. */
 export interface Slice {
   readonly uid: string;
-  /** The key of the Service; undefined when the label is missing. */
-  readonly service: string | undefined;
+  /** The key of the Service, in the end as the same string as there; undefined when the label is missing. */
+  service: string | undefined;
   /** Sorted by ip; every ip once. */
   readonly endpoints: readonly Endpoint[];
 }

@@ -1,6 +1,7 @@
 import {
   agentAnnotation,
   drainAnnotation,
+  type Endpoint,
   type Node,
   type Protocol,
   type Service,
@@ -67,13 +68,20 @@ function toldBy(decoder: ObjectDecoder): Pick<Node, 'agent'> {
   }
 }
 
+/** A Service that nobody has seen yet; what it lacks is put in before it is shown. */
+export type DecodedService = Service & {
+  key: string;
+  endpoints: readonly Endpoint[];
+  slicesKnown: boolean;
+};
+
 /**
  * The Service has no endpoints yet; they come from its EndpointSlices.
  *
  * @param raw a v1 Service as JSON
  * @param cluster absent: there is one, without a name
  */
-export function decodeService(raw: unknown, cluster?: string): Decoded<Service> {
+export function decodeService(raw: unknown, cluster?: string): Decoded<DecodedService> {
   const decoder = new ObjectDecoder('Service', raw, cluster);
   const { key, metadata, spec, status } = decoder;
   if (key === undefined) return decoder.skip('it has no metadata.name and namespace');
@@ -88,7 +96,7 @@ export function decodeService(raw: unknown, cluster?: string): Decoded<Service> 
     const { ip } = part(item);
     return ip === '' ? undefined : ip;
   });
-  const plain: Service = {
+  const plain: DecodedService = {
     key,
     namespace: decoder.namespace,
     name: decoder.name,

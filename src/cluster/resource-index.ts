@@ -2,29 +2,34 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Origin } from '../model/cluster.ts';
 import type { Problem } from '../model/problem.ts';
 import type { Decode, Decoded } from './object-decoder.ts';
-import { uidOf, type Versions, versionOf } from './versions.ts';
+import { type OwnWrites, uidOf, versionOf } from './versions.ts';
 
-/** How an index handles its resource. */
-export interface IndexOptions<T> {
-  readonly decode: Decode<T>;
-  /** Called when an object is added, deleted, or changed in a field we use. */
-  readonly changed: (change: IndexChange<T>) => void;
-  /** Called with all problems of an object whenever they change; with an empty list when they are solved. */
-  readonly report: (key: string, problems: readonly Problem[]) => void;
-  /** Adds the fields that come from other objects. */
-  readonly complete?: (key: string, decoded: T) => T;
-  /** For a resource that we write. */
-  readonly versions?: Versions;
+/**
+ * Where the objects of a resource are kept, by key. It tells its readers of a change, and keeps an object that changes
+ * in no field we use.
+ *
+ * @typeParam D an object that was just decoded, which the table may complete
+ */
+export interface ObjectTable<T, D extends T = T> {
+  get(key: string): T | undefined;
+  keys(): Iterable<string>;
+  /**
+   * @param decoded undefined: the object is there and cannot be read; what was read of it before stays
+   * @param version its resourceVersion; undefined: unknown
+   */
+  set(key: string, decoded: D | undefined, version: string | undefined, origin: Origin): void;
+  /** An object that is in the table was deleted, or a list lacks it. */
+  delete(key: string, origin: Origin): void;
 }
 
-/** A change of one object. */
-export interface IndexChange<T> {
-  readonly key: string;
-  /** undefined: it was added. */
-  readonly before: T | undefined;
-  /** undefined: it was deleted, or a list lacks it. */
-  readonly after: T | undefined;
-  readonly origin: Origin;
+/** How an index handles its resource. */
+export interface IndexOptions<T, D extends T = T> {
+  readonly decode: Decode<D>;
+  readonly table: ObjectTable<T, D>;
+  /** Called with all problems of an object whenever they change; with an empty list when they are solved. */
+  readonly report: (key: string, problems: readonly Problem[]) => void;
+  /** For a resource that we write. */
+  readonly writes?: OwnWrites;
 }
 
 /** A new list of a whole resource. It takes effect when the store commits it. */
@@ -39,7 +44,7 @@ export interface Replacement {
   commit(version: string | undefined): Iterator<void>;
 }
 
-/** The objects of one resource, by key. Takes API objects. */
+/** The objects of one resource. Takes API objects. */
 export interface ResourceIndex {
   set(raw: unknown): void;
   delete(raw: unknown): void;
@@ -49,127 +54,107 @@ export interface ResourceIndex {
 const nameless = '?';
 const portion = 500;
 
-/** An index of decoded objects. */
-export class DecodedIndex<T extends { readonly uid: string }> implements ResourceIndex {
-  readonly #options: IndexOptions<T>;
-  readonly #versions: Versions | undefined;
-  #objects = new Map<string, T>();
-  #faulty = new Set<string>();
+/** Decodes the objects of a resource into a table. */
+export class DecodedIndex<T extends { readonly uid: string }, D extends T = T> implements ResourceIndex {
+  readonly #decode: Decode<D>;
+  readonly #table: ObjectTable<T, D>;
+  readonly #report: IndexOptions<T>['report'];
+  readonly #writes: OwnWrites | undefined;
+  readonly #faulty = new Set<string>();
 
-  constructor(options: IndexOptions<T>) {
-    this.#options = options;
-    this.#versions = options.versions;
-  }
-
-  get(key: string): T | undefined {
-    return this.#objects.get(key);
-  }
-
-  /** Replaces an object without calling `changed`. */
-  put(key: string, object: T): void {
-    this.#objects.set(key, object);
+  constructor({ decode, table, report, writes }: IndexOptions<T, D>) {
+    this.#decode = decode;
+    this.#table = table;
+    this.#report = report;
+    this.#writes = writes;
   }
 
   set(raw: unknown): void {
-    const decoded = this.#options.decode(raw);
+    const decoded = this.#decode(raw);
     const { key } = decoded;
-    const version = this.#versions && versionOf(raw);
+    const version = versionOf(raw);
     if (key !== undefined && version !== undefined) {
-      if (this.#versions?.isStale(key, version)) return;
-      this.#versions?.set(key, version);
+      if (this.#writes?.isStale(key, version)) return;
+      this.#writes?.reached(key);
     }
-    this.#take(decoded);
+    this.#take(decoded, version);
   }
 
   /** Applies the API's answer to a write of ours that named the version `from`. */
   answer(raw: unknown, from: string): void {
-    const decoded = this.#options.decode(raw);
+    const decoded = this.#decode(raw);
     const { key } = decoded;
     const version = versionOf(raw);
     if (key === undefined || version === undefined) return;
-    if (this.#versions?.answer(key, version, from)) this.#take(decoded);
+    if (this.#writes?.answer(key, version, from)) this.#take(decoded, version);
   }
 
-  #take(decoded: Decoded<T>): void {
+  #take(decoded: Decoded<D>, version: string | undefined): void {
     this.#note(decoded);
-    const { key } = decoded;
-    if (key === undefined) return;
-    const before = this.#objects.get(key);
-    const after = this.#keep(decoded);
-    if (after === undefined || after === before) return;
-    this.#objects.set(key, after);
-    this.#options.changed({ key, before, after, origin: 'event' });
+    const { key, object } = decoded;
+    if (key !== undefined) this.#table.set(key, object, version, 'event');
   }
 
   delete(raw: unknown): void {
-    const decoded = this.#options.decode(raw);
+    const decoded = this.#decode(raw);
     const { key } = decoded;
     if (key === undefined) {
       this.#note(decoded);
       return;
     }
-    const before = this.#objects.get(key);
+    const before = this.#table.get(key);
     if (before !== undefined && isAnother(before, raw)) return;
     this.#clear(key);
-    this.#versions?.delete(key);
-    if (before === undefined) return;
-    this.#objects.delete(key);
-    this.#options.changed({ key, before, after: undefined, origin: 'event' });
+    this.#writes?.reached(key);
+    if (before !== undefined) this.#table.delete(key, 'event');
   }
 
   replacement(): Replacement {
-    const next = new Map<string, T>();
-    const versions = new Map<string, string>();
-    const troubled: Decoded<T>[] = [];
+    // One array for each field: an object for each item would be kept until the list is complete.
+    const keys: string[] = [];
+    const objects: (D | undefined)[] = [];
+    const versions: (string | undefined)[] = [];
+    const troubled: Decoded<D>[] = [];
     return {
       add: (raw) => {
-        const decoded = this.#options.decode(raw);
+        const decoded = this.#decode(raw);
         if (decoded.problems.length > 0) troubled.push(decoded);
-        const { key } = decoded;
-        const version = this.#versions && versionOf(raw);
-        if (key !== undefined && version !== undefined) versions.set(key, version);
-        const object = this.#keep(decoded);
-        if (key !== undefined && object !== undefined) next.set(key, object);
+        if (decoded.key === undefined) return;
+        keys.push(decoded.key);
+        objects.push(decoded.object);
+        if (this.#writes) versions.push(versionOf(raw));
       },
-      commit: (version) => {
-        for (const key of this.#versions?.replace(versions, version) ?? []) {
-          const object = this.#objects.get(key);
-          if (object !== undefined) next.set(key, object);
-        }
-        return this.#replace(next, troubled);
-      },
+      commit: (version) => this.#replace({ keys, objects, versions, troubled, version }),
     };
   }
 
-  *#replace(next: Map<string, T>, troubled: readonly Decoded<T>[]): Generator<void> {
-    const former = this.#objects;
-    this.#objects = next;
+  *#replace({ keys, objects, versions, troubled, version }: NewList<D>): Generator<void> {
     const stillFaulty = new Set(troubled.map(({ key }) => key ?? nameless));
     for (const key of this.#faulty) if (!stillFaulty.has(key)) this.#clear(key);
     for (const decoded of troubled) this.#note(decoded);
+    const missing = new Set(this.#table.keys());
+    for (const key of keys) missing.delete(key);
     let touched = 0;
-    for (const [key, before] of former) {
-      if (next.has(key)) continue;
-      this.#options.changed({ key, before, after: undefined, origin: 'list' });
+    for (const key of missing) {
+      if (!this.#outlives(key, undefined, version)) this.#table.delete(key, 'list');
       touched += 1;
       if (touched % portion === 0) yield;
     }
-    for (const [key, after] of next) {
-      const before = former.get(key);
-      if (before === after) continue;
-      this.#options.changed({ key, before, after, origin: 'list' });
-      touched += 1;
-      if (touched % portion === 0) yield;
+    let at = 0;
+    for (const key of keys) {
+      const listed = versions[at];
+      if (!this.#outlives(key, listed, version)) this.#table.set(key, objects[at], listed, 'list');
+      at += 1;
+      if ((touched + at) % portion === 0) yield;
     }
   }
 
-  /** The former object when nothing has changed or the new one cannot be decoded, else the new one. */
-  #keep({ key, object }: Decoded<T>): T | undefined {
-    if (key === undefined) return undefined;
-    const before = this.#objects.get(key);
-    if (object === undefined) return before;
-    const whole = this.#options.complete?.(key, object) ?? object;
-    return before !== undefined && same(before, whole) ? before : whole;
+  /** Whether our own last write of the object is newer than the list. */
+  #outlives(key: string, listed: string | undefined, list: string | undefined): boolean {
+    if (this.#writes === undefined) return false;
+    if (this.#writes.outlives(key, listed, list)) return true;
+    this.#writes.reached(key);
+    return false;
   }
 
   #note({ key = nameless, problems }: Decoded<T>): void {
@@ -178,12 +163,23 @@ export class DecodedIndex<T extends { readonly uid: string }> implements Resourc
       return;
     }
     this.#faulty.add(key);
-    this.#options.report(key, problems);
+    this.#report(key, problems);
   }
 
   #clear(key: string): void {
-    if (this.#faulty.delete(key)) this.#options.report(key, []);
+    if (this.#faulty.delete(key)) this.#report(key, []);
   }
+}
+
+/** What a list has; the first three by its order. */
+interface NewList<D> {
+  readonly keys: readonly string[];
+  readonly objects: readonly (D | undefined)[];
+  /** Empty where they do not count. */
+  readonly versions: readonly (string | undefined)[];
+  readonly troubled: readonly Decoded<D>[];
+  /** Of the list itself. */
+  readonly version: string | undefined;
 }
 
 /** Whether the deleted object is an earlier one of the same name. */

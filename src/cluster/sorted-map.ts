@@ -12,10 +12,6 @@ export class SortedMap<T extends object> {
   #keys: string[] = [];
   #array: readonly T[] = [];
 
-  get size(): number {
-    return this.#values.size;
-  }
-
   get(key: string): T | undefined {
     return this.#values.get(key);
   }
@@ -30,14 +26,9 @@ export class SortedMap<T extends object> {
     this.#touch(key);
   }
 
-  /** Key and value, in no order. */
-  entries(): Iterable<readonly [string, T]> {
-    return this.#values;
-  }
-
   /** In no order. */
-  values(): Iterable<T> {
-    return this.#values.values();
+  keys(): Iterable<string> {
+    return this.#values.keys();
   }
 
   /** The same array as long as nothing was set or deleted. */

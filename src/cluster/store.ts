@@ -1,62 +1,47 @@
-import type {
-  Delta,
-  Endpoint,
-  Feed,
-  Node,
-  Origin,
-  Overview,
-  Resource,
-  Service,
-  Snapshot,
-} from '../model/cluster.ts';
+import type { Delta, Feed, Node, Overview, Resource, Service, Snapshot } from '../model/cluster.ts';
 import type { Problem } from '../model/problem.ts';
 import type { Cluster } from './cluster.ts';
-import { decodeNode, decodeService } from './decode.ts';
-import { decodeSlice, oncePerIp, type Slice } from './decode-slice.ts';
+import { type DecodedService, decodeNode, decodeService } from './decode.ts';
+import { decodeSlice } from './decode-slice.ts';
 import { GrowingDelta, mergeDelta } from './delta.ts';
 import { feedFailure } from './failure.ts';
-import { exact, none } from './raw.ts';
+import { JoinedServices } from './joined-services.ts';
 import type { ReflectorStore } from './reflector.ts';
-import {
-  DecodedIndex,
-  type IndexChange,
-  type Replacement,
-  type ResourceIndex,
-  same,
-} from './resource-index.ts';
+import { DecodedIndex, type Replacement, type ResourceIndex, same } from './resource-index.ts';
 import { Signal } from './signal.ts';
 import { SortedMap } from './sorted-map.ts';
-import { Versions } from './versions.ts';
+import { OwnWrites } from './versions.ts';
 
 export const resources: readonly Resource[] = ['services', 'endpointslices', 'nodes'];
 
 /**
  * The state of the cluster, as an informer keeps it: a source fills one index per resource, the store joins Services
- * with their EndpointSlices, and listeners get the keys that changed.
+ * with their EndpointSlices ({@link JoinedServices}), and listeners get the keys that changed.
  *
  * An event costs the join of one Service. An event that changes no field we use causes no new object and no delta.
  */
 export class ClusterStore implements Omit<Cluster, typeof Symbol.asyncDispose> {
   readonly signal = new Signal(mergeDelta);
   readonly indexes: Readonly<Record<Resource, ResourceIndex>>;
-  readonly #versions = new Versions();
-  readonly #serviceIndex: DecodedIndex<Service>;
-  /** The slices of each Service; none: the last one was deleted. */
-  readonly #slices = new Map<string, readonly Slice[]>();
-  /** Keys of the slices that a list lacked, by Service. */
-  readonly #lacked = new Map<string, Set<string>>();
-  readonly #services = new SortedMap<Service>();
+  readonly #services = new JoinedServices((key, origin) => {
+    const delta = this.#changed();
+    // During the first lists no listener has read much: 'all' saves each of them a copy of a hundred thousand keys.
+    if (origin === 'list' && delta.services !== 'all' && this.#isListing()) delta.allServices();
+    else delta.service(key, origin);
+  });
+  readonly #serviceIndex: DecodedIndex<Service, DecodedService>;
   readonly #nodes = new SortedMap<Node>();
   readonly #problems = new SortedMap<readonly Problem[]>();
   readonly #feeds = new Map<Resource, Feed>();
   /** The problems as one list, and the list of lists it was made from. */
   #flat: { readonly of: readonly (readonly Problem[])[]; readonly problems: readonly Problem[] } | undefined;
   #overview: Overview | undefined;
-  #snapshot: Snapshot | undefined;
+  /** Made of these two. */
+  #snapshot: { readonly overview: Overview; readonly snapshot: Snapshot } | undefined;
   /** Changes since the last {@link notify}. */
   #delta: GrowingDelta | undefined;
   /** What readers see while lists are being committed. */
-  #before: Before | undefined;
+  #before: Overview | undefined;
   #committing = 0;
 
   /** @param name of the cluster, which qualifies the names of its objects; absent: there is one, without a name */
@@ -74,29 +59,32 @@ export class ClusterStore implements Omit<Cluster, typeof Symbol.asyncDispose> {
     };
     this.#serviceIndex = new DecodedIndex({
       decode: (raw) => decodeService(raw, name),
-      complete: (key, service) => {
-        const slices = this.#slices.get(key);
-        if (slices === undefined && !service.slicesKnown) return service;
-        return { ...service, endpoints: endpointsOf(slices), slicesKnown: this.#areKnown(key, slices) };
-      },
-      changed: ({ key, after, origin }) => this.#join(key, after, origin),
+      table: this.#services.services,
       report: report('services'),
-      versions: this.#versions,
+      writes: new OwnWrites((key) => this.#services.version(key)),
     });
     this.indexes = {
       nodes: new DecodedIndex({
         decode: (raw) => decodeNode(raw, name),
-        changed: ({ key, after, origin }) => {
-          if (after === undefined) this.#nodes.delete(key);
-          else this.#nodes.set(key, after);
-          this.#overviewChanged().node(origin);
+        table: {
+          get: (key) => this.#nodes.get(key),
+          keys: () => this.#nodes.keys(),
+          set: (key, node, _version, origin) => {
+            if (node === undefined || same(this.#nodes.get(key), node)) return;
+            this.#nodes.set(key, node);
+            this.#overviewChanged().node(origin);
+          },
+          delete: (key, origin) => {
+            this.#nodes.delete(key);
+            this.#overviewChanged().node(origin);
+          },
         },
         report: report('nodes'),
       }),
       services: this.#serviceIndex,
       endpointslices: new DecodedIndex({
         decode: (raw) => decodeSlice(raw, name),
-        changed: (change) => this.#move(change),
+        table: this.#services.slices,
         report: report('endpointslices'),
       }),
     };
@@ -104,33 +92,23 @@ export class ClusterStore implements Omit<Cluster, typeof Symbol.asyncDispose> {
 
   /** The same object while nothing has changed. A change of `heard` alone gives a new object with the same arrays. */
   snapshot(): Snapshot {
-    if (this.#before !== undefined) {
-      this.#before.snapshot ??= { ...this.#before.overview, services: [...this.services()].sort(byName) };
-      return this.#before.snapshot;
-    }
-    this.#snapshot ??= { ...this.overview(), services: this.#services.array() };
-    return this.#snapshot;
+    const overview = this.overview();
+    const services = this.#services.array();
+    if (this.#snapshot?.overview !== overview || this.#snapshot.snapshot.services !== services)
+      this.#snapshot = { overview, snapshot: { ...overview, services } };
+    return this.#snapshot.snapshot;
   }
 
   service(key: string): Service | undefined {
-    const before = this.#before?.services;
-    if (before === 'none') return undefined;
-    return before?.has(key) ? before.get(key) : this.#services.get(key);
+    return this.#services.get(key);
   }
 
-  *services(): Iterable<Service> {
-    if (this.#before === undefined) {
-      yield* this.#services.values();
-      return;
-    }
-    const { services } = this.#before;
-    if (services === 'none') return;
-    for (const [key, service] of this.#services.entries()) if (!services.has(key)) yield service;
-    for (const service of services.values()) if (service !== undefined) yield service;
+  services(): Iterable<Service> {
+    return this.#services.values();
   }
 
   overview(): Overview {
-    if (this.#before !== undefined) return this.#before.overview;
+    if (this.#before !== undefined) return this.#before;
     const problems = this.#problems.array();
     if (this.#flat?.of !== problems) this.#flat = { of: problems, problems: problems.flat() };
     this.#overview ??= {
@@ -151,8 +129,7 @@ export class ClusterStore implements Omit<Cluster, typeof Symbol.asyncDispose> {
    * date by events that change no field we use.
    */
   version(service: Service): string | undefined {
-    const name = service.key;
-    return this.#services.get(name) === service ? this.#versions.of(name) : undefined;
+    return this.#services.versionOf(service);
   }
 
   /** Applies the API's answer to a write of ours that named the version `from`, ahead of the watch. */
@@ -173,16 +150,8 @@ export class ClusterStore implements Omit<Cluster, typeof Symbol.asyncDispose> {
     if (feed.heard === now) return;
     this.#feeds.set(resource, { ...feed, heard: now });
     this.#overview = undefined;
-    this.#snapshot = undefined;
-    if (this.#before === undefined) return;
     // Also while a list is applied, which takes seconds where it is long and the machine busy.
-    const { overview, snapshot, services } = this.#before;
-    const feeds = [...this.#feeds.values()];
-    this.#before = {
-      overview: { ...overview, feeds },
-      snapshot: snapshot && { ...snapshot, feeds },
-      services,
-    };
+    if (this.#before !== undefined) this.#before = { ...this.#before, feeds: [...this.#feeds.values()] };
   }
 
   /** Sets whether the first list is complete, and what is wrong with the source. */
@@ -222,18 +191,18 @@ export class ClusterStore implements Omit<Cluster, typeof Symbol.asyncDispose> {
    * @param version resourceVersion of the list; undefined: unknown
    */
   async commit(replacement: Replacement, turn: () => Promise<void>, version?: string): Promise<void> {
-    this.#before ??= {
-      overview: this.overview(),
-      snapshot: this.#snapshot,
-      services: this.#services.size === 0 ? 'none' : new Map(),
-    };
+    this.#before ??= this.overview();
+    this.#services.hold();
     this.#committing += 1;
     try {
       const steps = replacement.commit(version);
       while (!steps.next().done) await turn();
     } finally {
       this.#committing -= 1;
-      if (this.#committing === 0) this.#before = undefined;
+      if (this.#committing === 0) {
+        this.#before = undefined;
+        this.#services.release();
+      }
     }
   }
 
@@ -252,7 +221,6 @@ export class ClusterStore implements Omit<Cluster, typeof Symbol.asyncDispose> {
   }
 
   #changed(): GrowingDelta {
-    this.#snapshot = undefined;
     this.#delta ??= new GrowingDelta();
     return this.#delta;
   }
@@ -261,110 +229,6 @@ export class ClusterStore implements Omit<Cluster, typeof Symbol.asyncDispose> {
     this.#overview = undefined;
     return this.#changed();
   }
-
-  #setService(key: string, after: Service | undefined, origin: Origin): void {
-    const before = this.#before?.services;
-    if (before !== undefined && before !== 'none' && !before.has(key))
-      before.set(key, this.#services.get(key));
-    if (after === undefined) this.#services.delete(key);
-    else this.#services.set(key, after);
-    const delta = this.#changed();
-    // During the first lists no listener has read much: 'all' saves each of them a copy of a hundred thousand keys.
-    if (origin === 'list' && delta.services !== 'all' && this.#isListing()) delta.allServices();
-    else delta.service(key, origin);
-  }
-
-  #move({ key, before, after, origin }: IndexChange<Slice>): void {
-    const [former, next] = [before?.service, after?.service];
-    if (before !== undefined && former !== undefined) {
-      this.#putSlice(former, before, undefined);
-      if (after === undefined && origin === 'list') this.#lack(former, key);
-    }
-    if (after !== undefined && next !== undefined) {
-      this.#putSlice(next, undefined, after);
-      this.#show(next, key);
-    }
-    if (former !== undefined && former !== next) this.#join(former, this.#serviceIndex.get(former), origin);
-    if (next !== undefined) this.#join(next, this.#serviceIndex.get(next), origin);
-  }
-
-  #putSlice(service: string, before: Slice | undefined, after: Slice | undefined): void {
-    const held = this.#slices.get(service);
-    if (held === undefined && after !== undefined) {
-      this.#slices.set(service, [after]);
-      return;
-    }
-    const others = (held ?? none).filter((slice) => slice !== before);
-    this.#slices.set(service, after === undefined ? others : exact([...others, after]));
-  }
-
-  /** A list lacks a slice of the Service. */
-  #lack(service: string, slice: string): void {
-    const lacked = this.#lacked.get(service);
-    if (lacked) lacked.add(slice);
-    else this.#lacked.set(service, new Set([slice]));
-  }
-
-  /** A slice of the Service is there. */
-  #show(service: string, slice: string): void {
-    const lacked = this.#lacked.get(service);
-    lacked?.delete(slice);
-    if (lacked?.size === 0) this.#lacked.delete(service);
-  }
-
-  /**
-   * Joins a Service with its slices, and keeps the result in the index and among the shown Services.
-   *
-   * @param indexed as the index has it; undefined: it has none
-   */
-  #join(key: string, indexed: Service | undefined, origin: Origin): void {
-    const slices = this.#slices.get(key);
-    const shown = this.#services.get(key);
-    if (indexed === undefined) {
-      // The slices of a Service go before it or after it. While one is left, the list of Services may be the incomplete
-      // one.
-      if (slices === undefined || slices.length === 0) {
-        this.#slices.delete(key);
-        this.#lacked.delete(key);
-      }
-      if (shown !== undefined) this.#setService(key, undefined, origin);
-      return;
-    }
-    const endpoints = endpointsOf(slices);
-    const slicesKnown = this.#areKnown(key, slices);
-    const isSame = indexed.slicesKnown === slicesKnown && same(indexed.endpoints, endpoints);
-    const joined = isSame ? indexed : { ...indexed, endpoints, slicesKnown };
-    // Where the shown Service was the indexed one, only the endpoints can differ, and they do.
-    const service = shown !== undefined && shown !== indexed && same(shown, joined) ? shown : joined;
-    // A slice may have changed after the list's object was completed.
-    if (service !== indexed) this.#serviceIndex.put(key, service);
-    if (service !== shown) this.#setService(key, service, origin);
-  }
-
-  /** @param slices of the Service; undefined: it has had none */
-  #areKnown(key: string, slices: readonly Slice[] | undefined): boolean {
-    return slices !== undefined && !this.#lacked.has(key);
-  }
-}
-
-function endpointsOf(slices: readonly Slice[] = none): readonly Endpoint[] {
-  // Nearly every Service has one slice, whose endpoints are sorted already.
-  if (slices.length <= 1) return slices[0]?.endpoints ?? none;
-  return exact(oncePerIp(slices.flatMap(({ endpoints }) => endpoints)));
-}
-
-/** The state before a commit, with the former values of the Services that the commit has changed so far. */
-interface Before {
-  readonly overview: Overview;
-  /** Made on demand; a daemon never asks for it. */
-  snapshot: Snapshot | undefined;
-  /** 'none': there was no Service. */
-  readonly services: Map<string, Service | undefined> | 'none';
-}
-
-/** The order of a {@link SortedMap}. */
-function byName(a: Service, b: Service): number {
-  return a.key < b.key ? -1 : 1;
 }
 
 /** Makes a store a cluster. */
