@@ -21,7 +21,7 @@ export function allocationRequest(metadata: Raw, spec: Raw, status: Raw): Alloca
   return {
     created: timeOf(text(metadata.creationTimestamp) ?? ''),
     labels: texts(metadata.labels),
-    annotations: texts(metadata.annotations, (name) => annotationNames.includes(name)),
+    annotations: texts(metadata.annotations, isRequest),
     selector: texts(spec.selector),
     loadBalancerIp: text(spec.loadBalancerIP),
     clusterIps: clusterIps(spec),
@@ -47,8 +47,16 @@ function timeOf(text: string): number {
 
 const noTexts: Texts = {};
 
+function any(): boolean {
+  return true;
+}
+
+function isRequest(annotation: string): boolean {
+  return annotationNames.includes(annotation);
+}
+
 /** Sorted by name, so that equal texts have equal JSON. */
-function texts(value: unknown, wanted: (name: string) => boolean = () => true): Texts {
+function texts(value: unknown, wanted: (name: string) => boolean = any): Texts {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return noTexts;
   const entries = Object.entries(value).filter(
     (entry): entry is [string, string] => typeof entry[1] === 'string' && wanted(entry[0]),
@@ -60,7 +68,7 @@ function texts(value: unknown, wanted: (name: string) => boolean = () => true): 
 function clusterIps({ clusterIP, clusterIPs }: Raw): readonly Ip[] {
   const all = list(clusterIPs);
   const given = all.length > 0 ? all : clusterIP === undefined ? none : [clusterIP];
-  return made(given, ipOf);
+  return made(given, ipOf, undefined);
 }
 
 /** Kubernetes writes "None" or "" where there is no address. */
@@ -78,8 +86,12 @@ function policy(value: unknown): FamilyPolicy {
   return value === 'PreferDualStack' || value === 'RequireDualStack' ? value : 'SingleStack';
 }
 
+function hostnameOf(item: unknown): string | undefined {
+  return text(part(item).hostname);
+}
+
 function hostnames(loadBalancer: Raw): readonly string[] {
-  const found = made(list(loadBalancer.ingress), (item) => text(part(item).hostname));
+  const found = made(list(loadBalancer.ingress), hostnameOf, undefined);
   return found.length < 2 ? found : [...found].sort();
 }
 

@@ -27,7 +27,7 @@ export function decodeSlice(raw: unknown, cluster?: string): Decoded<Slice> {
   const object: Slice = {
     uid: text(metadata.uid) ?? '',
     service: owner === undefined ? undefined : decoder.inNamespace(owner),
-    endpoints: oncePerIp(made(entries, (entry) => endpointOf(entry, decoder))),
+    endpoints: oncePerIp(made(entries, endpointOf, decoder)),
   };
   return { key, object, problems: decoder.problems };
 }
@@ -58,12 +58,27 @@ function endpointOf(entry: unknown, decoder: ObjectDecoder): Endpoint | undefine
  */
 export function oncePerIp(endpoints: readonly Endpoint[]): readonly Endpoint[] {
   if (isAscending(endpoints)) return endpoints;
-  const best = new Map<Ip, Endpoint>();
+  const kept: Endpoint[] = [];
   for (const candidate of endpoints) {
-    const held = best.get(candidate.ip);
-    if (held === undefined || better(candidate, held)) best.set(candidate.ip, candidate);
+    const at = placeOf(candidate.ip, kept);
+    const held = kept[at];
+    if (held?.ip !== candidate.ip) kept.splice(at, 0, candidate);
+    else if (better(candidate, held)) kept[at] = candidate;
   }
-  return exact([...best.values()].sort((a, b) => compareIp(a.ip, b.ip)));
+  return exact(kept);
+}
+
+/** The index of the address in what is sorted by ip, or where it would be inserted. */
+function placeOf(ip: Ip, sorted: readonly Endpoint[]): number {
+  let low = 0;
+  let high = sorted.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    const there = sorted[middle];
+    if (there !== undefined && compareIp(there.ip, ip) < 0) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }
 
 function isAscending(endpoints: readonly Endpoint[]): boolean {

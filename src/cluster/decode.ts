@@ -86,16 +86,13 @@ export function decodeService(raw: unknown, cluster?: string): Decoded<DecodedSe
   const { key, metadata, spec, status } = decoder;
   if (key === undefined) return decoder.skip('it has no metadata.name and namespace');
   if (!isRaw(decoder.raw.spec)) return decoder.skip('it has no spec');
-  const type = serviceTypes.find((each) => each === (spec.type ?? 'ClusterIP'));
-  if (type === undefined) return decoder.skip(`its spec.type is ${JSON.stringify(spec.type)}`);
+  const type = spec.type ?? 'ClusterIP';
+  if (!isServiceType(type)) return decoder.skip(`its spec.type is ${JSON.stringify(spec.type)}`);
   const policy = spec.externalTrafficPolicy ?? 'Cluster';
   if (policy !== 'Cluster' && policy !== 'Local') {
     return decoder.skip(`its spec.externalTrafficPolicy is ${JSON.stringify(policy)}`);
   }
-  const ingress = made(list(part(status.loadBalancer).ingress), (item) => {
-    const { ip } = part(item);
-    return ip === '' ? undefined : ip;
-  });
+  const ingress = made(list(part(status.loadBalancer).ingress), ingressIp, undefined);
   const plain: DecodedService = {
     key,
     namespace: decoder.namespace,
@@ -106,7 +103,7 @@ export function decodeService(raw: unknown, cluster?: string): Decoded<DecodedSe
     loadBalancerClass: text(spec.loadBalancerClass),
     externalTrafficPolicy: policy,
     healthCheckNodePort: port(spec.healthCheckNodePort),
-    ports: made(list(spec.ports), (item) => servicePort(item, decoder)),
+    ports: made(list(spec.ports), servicePort, decoder),
     ingress: decoder.ips(ingress, 'status.loadBalancer.ingress'),
     externalIps: decoder.ips(list(spec.externalIPs), 'spec.externalIPs'),
     request: allocationRequest(metadata, spec, status),
@@ -141,7 +138,17 @@ function sourceRanges(decoder: ObjectDecoder): Pick<Service, 'sourceRanges'> {
   return { sourceRanges: exact([...new Set(networks)].sort(comparePrefixes)) };
 }
 
-const serviceTypes = ['ClusterIP', 'NodePort', 'LoadBalancer', 'ExternalName'] as const;
+function isServiceType(value: unknown): value is Service['type'] {
+  return (
+    value === 'ClusterIP' || value === 'NodePort' || value === 'LoadBalancer' || value === 'ExternalName'
+  );
+}
+
+/** A load balancer may have a host name in place of an address. */
+function ingressIp(item: unknown): unknown {
+  const { ip } = part(item);
+  return ip === '' ? undefined : ip;
+}
 
 function isProtocol(value: unknown): value is Protocol {
   return value === 'TCP' || value === 'UDP' || value === 'SCTP';

@@ -96,7 +96,7 @@ function sliceMetadata(reader: ProtobufReader): Raw {
     else if (reader.field === 11) service = reader.message(serviceName) ?? service;
     else reader.skip();
   }
-  return { name, namespace, uid, resourceVersion, labels: { [serviceLabel]: service } };
+  return { name, namespace, uid, resourceVersion, labels: { 'kubernetes.io/service-name': service } };
 }
 
 const serviceLabel = 'kubernetes.io/service-name';

@@ -55,23 +55,21 @@ function pageOf(body: Buffer, resource: Resource, what: string): Page {
   if (!kind.endsWith('List'))
     throw new ProtobufError(`it is a ${kind || 'message without a kind'}, and no list`);
   let meta: ReturnType<typeof readListMeta> | undefined;
-  const places: Place[] = [];
+  /** Where each item begins and ends, in turns: an object for each would be kept until the page is read. */
+  const places: number[] = [];
   while (reader.next()) {
     if (reader.field === 1) meta = reader.message(readListMeta);
-    else if (reader.field === 2) places.push(reader.range());
+    else if (reader.field === 2) places.push(...reader.range());
     else reader.skip();
   }
   if (meta === undefined || meta.resourceVersion === '') throw new ProtobufError('it has no resourceVersion');
   const read = objects[resource];
   function* items(): Generator<unknown> {
-    let count = 0;
+    let at = 0;
     try {
-      for (const [start, end] of places) {
-        count += 1;
-        yield read(reader.seek(start, end));
-      }
+      for (; at < places.length; at += 2) yield read(reader.seek(places[at] ?? 0, places[at + 1] ?? 0));
     } catch (error) {
-      throw inWords(`object ${count} in ${what}`, error);
+      throw inWords(`object ${at / 2 + 1} in ${what}`, error);
     }
   }
   return { items: { [Symbol.iterator]: items }, ...meta };

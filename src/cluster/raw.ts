@@ -82,12 +82,27 @@ export function port(value: unknown): number | undefined {
     : undefined;
 }
 
-/** What is made of each item, without those of which nothing is. Without spare capacity, as {@link exact}. */
-export function made<T>(items: readonly unknown[], make: (item: unknown) => T | undefined): readonly T[] {
+/**
+ * What is made of each item, without those of which nothing is. Without spare capacity, as {@link exact}.
+ *
+ * @param by handed to `make`, which so need be no closure
+ */
+export function made<T, B>(
+  items: readonly unknown[],
+  make: (item: unknown, by: B) => T | undefined,
+  by: B,
+): readonly T[] {
   if (items.length === 0) return none;
-  if (items.length > 1) return exact(items.map(make).filter((one) => one !== undefined));
-  const one = make(items[0]);
-  return one === undefined ? none : [one];
+  if (items.length === 1) {
+    const one = make(items[0], by);
+    return one === undefined ? none : [one];
+  }
+  const all = items.map((item) => make(item, by));
+  return all.every(isThere) ? all : exact(all.filter(isThere));
+}
+
+function isThere<T>(one: T | undefined): one is T {
+  return one !== undefined;
 }
 
 /** A copy without spare capacity: V8 reserves 17 elements for an array that grows. */
