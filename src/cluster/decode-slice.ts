@@ -10,6 +10,8 @@ export interface Slice {
   service: string | undefined;
   /** Sorted by ip; every ip once. */
   readonly endpoints: readonly Endpoint[];
+  /** Another slice of the Service; undefined: there are no more. A list of one for each Service would be kept for it. */
+  next: Slice | undefined;
 }
 
 /**
@@ -28,6 +30,7 @@ export function decodeSlice(raw: unknown, cluster?: string): Decoded<Slice> {
     uid: text(metadata.uid) ?? '',
     service: owner === undefined ? undefined : decoder.inNamespace(owner),
     endpoints: oncePerIp(made(entries, endpointOf, decoder)),
+    next: undefined,
   };
   return { key, object, problems: decoder.problems };
 }

@@ -14,8 +14,10 @@ interface Entry {
   former: Service | 'none' | undefined;
   /** resourceVersion of the Service; undefined: unknown. */
   version: string | undefined;
-  /** undefined: it has had none. Empty: the last one was deleted. */
-  slices: readonly Slice[] | undefined;
+  /** The first of its slices, in no order; undefined: it has none. */
+  slice: Slice | undefined;
+  /** It has one, or had. */
+  hadSlice: boolean;
 }
 
 /** The Services of a cluster, each joined with its EndpointSlices; one entry for all that is known of a Service. */
@@ -109,7 +111,7 @@ export class JoinedServices {
     entry.version = version;
     if (decoded === undefined) return;
     decoded.key = entry.key;
-    decoded.endpoints = endpointsOf(entry.slices);
+    decoded.endpoints = endpointsOf(entry.slice);
     decoded.slicesKnown = this.#areKnown(entry);
     if (!same(entry.service, decoded)) this.#show(entry, decoded, origin);
   }
@@ -125,14 +127,16 @@ export class JoinedServices {
   #setSlice(key: string, slice: Slice | undefined, origin: Origin): void {
     if (slice === undefined) return;
     const before = this.#slices.get(key);
-    if (same(before, slice)) return;
+    if (before !== undefined && isSame(before, slice)) return;
     this.#slices.set(key, slice);
     const former = this.#without(before);
     let next: Entry | undefined;
     if (slice.service !== undefined) {
       next = this.#entry(slice.service);
       slice.service = next.key;
-      next.slices = next.slices === undefined ? [slice] : exact([...next.slices, slice]);
+      slice.next = next.slice;
+      next.slice = slice;
+      next.hadSlice = true;
       this.#lackNot(next.key, key);
     }
     if (former !== undefined && former !== next) this.#join(former, origin);
@@ -150,8 +154,12 @@ export class JoinedServices {
 
   /** Takes a slice from its Service. @returns the entry of that */
   #without(slice: Slice | undefined): Entry | undefined {
-    const entry = slice?.service === undefined ? undefined : this.#entries.get(slice.service);
-    if (entry?.slices !== undefined) entry.slices = exact(entry.slices.filter((each) => each !== slice));
+    if (slice?.service === undefined) return undefined;
+    const entry = this.#entries.get(slice.service);
+    if (entry === undefined) return undefined;
+    if (entry.slice === slice) entry.slice = slice.next;
+    for (let before = entry.slice; before !== undefined; before = before.next)
+      if (before.next === slice) before.next = slice.next;
     return entry;
   }
 
@@ -176,7 +184,7 @@ export class JoinedServices {
       this.#tidy(entry);
       return;
     }
-    const endpoints = endpointsOf(entry.slices);
+    const endpoints = endpointsOf(entry.slice);
     const slicesKnown = this.#areKnown(entry);
     if (service.slicesKnown === slicesKnown && same(service.endpoints, endpoints)) return;
     this.#show(entry, { ...service, endpoints, slicesKnown }, origin);
@@ -197,10 +205,10 @@ export class JoinedServices {
    * list of Services may be the incomplete one.
    */
   #tidy(entry: Entry): void {
-    const { key, service, former, slices = none } = entry;
-    if (service !== undefined || slices.length > 0) return;
+    const { key, service, former, slice } = entry;
+    if (service !== undefined || slice !== undefined) return;
     this.#lacked.delete(key);
-    entry.slices = undefined;
+    entry.hadSlice = false;
     // One that is held goes when it is released: until then readers see what it was.
     if (former === undefined) this.#entries.delete(key);
   }
@@ -213,14 +221,15 @@ export class JoinedServices {
       service: undefined,
       former: undefined,
       version: undefined,
-      slices: undefined,
+      slice: undefined,
+      hadSlice: false,
     };
     this.#entries.set(key, entry);
     return entry;
   }
 
-  #areKnown({ key, slices }: Entry): boolean {
-    return slices !== undefined && !this.#lacked.has(key);
+  #areKnown({ key, hadSlice }: Entry): boolean {
+    return hadSlice && !this.#lacked.has(key);
   }
 }
 
@@ -229,8 +238,18 @@ function shown({ service, former }: Entry): Service | undefined {
   return former === 'none' ? undefined : former;
 }
 
-function endpointsOf(slices: readonly Slice[] = none): readonly Endpoint[] {
+function isSame(a: Slice, b: Slice): boolean {
+  return a.uid === b.uid && a.service === b.service && same(a.endpoints, b.endpoints);
+}
+
+/** @param first of the slices of a Service */
+function endpointsOf(first: Slice | undefined): readonly Endpoint[] {
+  if (first === undefined) return none;
   // Nearly every Service has one slice, whose endpoints are sorted already.
-  if (slices.length <= 1) return slices[0]?.endpoints ?? none;
-  return exact(oncePerIp(slices.flatMap(({ endpoints }) => endpoints)));
+  if (first.next === undefined) return first.endpoints;
+  const all: Endpoint[] = [];
+  for (let slice: Slice | undefined = first; slice !== undefined; slice = slice.next) {
+    for (const endpoint of slice.endpoints) all.push(endpoint);
+  }
+  return exact(oncePerIp(all));
 }
