@@ -251,7 +251,7 @@ describe('the store', () => {
     const { store } = filled();
     const { services, nodes, endpointslices } = store.indexes;
     const slice = (uid: string) => {
-      const raw = JSON.parse(JSON.stringify(rawSlice('web', [{ ip: '10.1.0.1' }])));
+      const raw = JSON.parse(JSON.stringify(rawSlice('web', [{ ip: '10.1.0.1', node: 'n1' }])));
       return { ...raw, metadata: { ...raw.metadata, uid } };
     };
     services.set(rawService('web', { uid: 'second' }));
@@ -425,6 +425,17 @@ describe('the store', () => {
     expect(named(store, 'later')).not.to.equal(undefined);
   });
 
+  it('shows with the next list what a commit that was broken off has not reached', async () => {
+    const { store } = filled();
+    const nodes = Array.from({ length: 600 }, (_, index) => rawNode(`m${index}`));
+    const replacement = store.indexes.nodes.replacement();
+    for (const node of nodes) replacement.add(node);
+    await store.commit(replacement, () => Promise.reject(new Error('stop'))).catch(() => {});
+    expect(store.overview().nodes).to.have.length.below(600);
+    await list(store, 'nodes', ...nodes);
+    expect(store.overview().nodes).to.have.length(600);
+  });
+
   it('changes nothing when a new list says the same', async () => {
     const { store, notified } = filled();
     const before = store.snapshot();
@@ -570,6 +581,20 @@ describe('the store', () => {
       replacement.add(at('1', { eips: [] }));
       store.answer(at('2'), '1');
       await store.commit(replacement, async () => {});
+      expect(versions(store)).to.deep.equal(['2', ['198.51.100.10']]);
+    });
+
+    it('that go with what is shown while a list is committed', async () => {
+      const { store } = counted();
+      store.indexes.services.set(at('1', { eips: [] }));
+      const replacement = store.indexes.services.replacement();
+      for (let index = 0; index < 600; index += 1) replacement.add(rawService(`s${index}`));
+      replacement.add(at('2'));
+      const seen: unknown[] = [];
+      await store.commit(replacement, async () => {
+        seen.push(versions(store));
+      });
+      expect(seen, 'in the only turn').to.deep.equal([['1', []]]);
       expect(versions(store)).to.deep.equal(['2', ['198.51.100.10']]);
     });
 
