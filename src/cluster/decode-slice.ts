@@ -62,26 +62,13 @@ function endpointOf(entry: unknown, decoder: ObjectDecoder): Endpoint | undefine
 export function oncePerIp(endpoints: readonly Endpoint[]): readonly Endpoint[] {
   if (isAscending(endpoints)) return endpoints;
   const kept: Endpoint[] = [];
-  for (const candidate of endpoints) {
-    const at = placeOf(candidate.ip, kept);
-    const held = kept[at];
-    if (held?.ip !== candidate.ip) kept.splice(at, 0, candidate);
-    else if (better(candidate, held)) kept[at] = candidate;
+  for (const candidate of endpoints.toSorted((a, b) => compareIp(a.ip, b.ip))) {
+    const last = kept.length - 1;
+    const held = kept[last];
+    if (held?.ip !== candidate.ip) kept.push(candidate);
+    else if (better(candidate, held)) kept[last] = candidate;
   }
   return exact(kept);
-}
-
-/** The index of the address in what is sorted by ip, or where it would be inserted. */
-function placeOf(ip: Ip, sorted: readonly Endpoint[]): number {
-  let low = 0;
-  let high = sorted.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    const there = sorted[middle];
-    if (there !== undefined && compareIp(there.ip, ip) < 0) low = middle + 1;
-    else high = middle;
-  }
-  return low;
 }
 
 function isAscending(endpoints: readonly Endpoint[]): boolean {
