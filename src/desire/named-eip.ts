@@ -11,8 +11,12 @@ import type { Placement } from './placements.ts';
  */
 export interface NamedEip extends Linked<NamedEip> {
   readonly eip: Ip;
+
+  // Claimants writes this.
   /** The Services that name it; several of them by key. Mostly it is one, for which a map would take more room than the rest. */
   named: Service | Map<string, Service> | undefined;
+
+  // PathTable writes these, and NodeDependents the third.
   /** As in its {@link Path}; empty where no Service holds it. */
   services: readonly string[];
   /** undefined: no Service holds it. */
@@ -20,6 +24,8 @@ export interface NamedEip extends Linked<NamedEip> {
   dependsOn: DependsOn;
   /** Its path is to be resolved again in this update. */
   isDirty: boolean;
+
+  // RouteTable and Placements write this.
   /** How it is routed; undefined: it is not. */
   placement: Placement | undefined;
 }
