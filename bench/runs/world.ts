@@ -47,13 +47,16 @@ export function createNode(api: ApiServer, i: number): void {
 }
 
 /**
- * The nodes of the two endpoints of a Service. Of Local ones, every fourth, there are 249 different pairs at 1,000 Services, and
- * 2,200 from 10,000 on.
+ * The nodes of the two endpoints of a Service. Of Local ones, every fourth, there are 247 different pairs at 1,000 Services, and
+ * 2,175 from 10,000 on.
  *
  * @param moved how often they have moved
  */
 export function nodesOf(i: number, moved = 0): readonly number[] {
-  return [(i + moved) % nodes, (i * 7 + 1 + Math.floor(i / nodes) + moved) % nodes];
+  const first = i + moved;
+  // Never the same one.
+  const second = first + 1 + ((i * 7 + Math.floor(i / nodes)) % (nodes - 1));
+  return [first % nodes, second % nodes];
 }
 
 /** A quarter of the Services is Local. */
