@@ -203,8 +203,7 @@ export class PathTable {
     this.#addressProblems = addressProblems(nodes);
     this.#problemList = undefined;
     const names = changedNames(before, this.#candidates);
-    if (formerNodes !== covered)
-      for (const name of [...coveredNames(covered), ...coveredNames(formerNodes)]) names.add(name);
+    for (const name of turnedNames(covered, formerNodes)) names.add(name);
     this.#noteDepartures(before, names, origin);
     for (const named of this.#dependents.of(names)) mark(named, dirty);
     for (const cluster of new Set([...this.#sets.clusters, ...this.#candidates.every.keys()])) {
@@ -309,6 +308,7 @@ export class PathTable {
 }
 
 const none: readonly never[] = [];
+const nobody: ReadonlySet<string> = new Set();
 const unnamed: Resolved = { path: undefined, problems: none };
 
 function pathOf({ eip, services, set }: NamedEip): Path | undefined {
@@ -335,8 +335,14 @@ function changedNames(before: Candidates, after: Candidates): Set<string> {
   return new Set([...changedKeys(before.byName, after.byName), ...changedKeys(before.former, after.former)]);
 }
 
-function* coveredNames({ covered }: FormerNodes): Generator<string> {
-  for (const names of covered.values()) yield* names[4].union(names[6]);
+/** The names of the nodes that the others began or ceased to cover for. */
+function* turnedNames({ covered: before }: FormerNodes, { covered: after }: FormerNodes): Generator<string> {
+  for (const cluster of new Set([...before.keys(), ...after.keys()])) {
+    const [former, present] = [before.get(cluster), after.get(cluster)];
+    if (former === present) continue;
+    for (const version of [4, 6] as const)
+      yield* (former?.[version] ?? nobody).symmetricDifference(present?.[version] ?? nobody);
+  }
 }
 
 function* changedKeys(
