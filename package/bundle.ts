@@ -93,18 +93,23 @@ const builtins: Plugin = {
 };
 
 /**
- * undici without what its index loads besides: fetch, WebSocket, caches, mocks. An import of any other name ends the
- * build. docs/performance.md has the figures.
+ * undici for our own files, without what its index loads besides: fetch, WebSocket, caches, mocks. An import of any other
+ * name ends the build. docs/performance.md has the figures.
  */
 const undici: Plugin = {
   name: 'undici',
-  setup({ onLoad }) {
-    onLoad({ filter: /\/undici\/index\.js$/ }, () => ({
+  setup({ onResolve, onLoad }) {
+    const own = join(process.cwd(), 'src');
+    onResolve({ filter: /^undici$/ }, ({ importer, path }) =>
+      importer.startsWith(own) ? { path, namespace: 'undici' } : undefined,
+    );
+    onLoad({ filter: /./, namespace: 'undici' }, () => ({
+      resolveDir: process.cwd(),
       contents: [
-        "import api from './lib/api/index.js';",
-        "import Dispatcher from './lib/dispatcher/dispatcher.js';",
-        "export { default as Agent } from './lib/dispatcher/agent.js';",
-        "export { default as ProxyAgent } from './lib/dispatcher/proxy-agent.js';",
+        "import api from 'undici/lib/api/index.js';",
+        "import Dispatcher from 'undici/lib/dispatcher/dispatcher.js';",
+        "export { default as Agent } from 'undici/lib/dispatcher/agent.js';",
+        "export { default as ProxyAgent } from 'undici/lib/dispatcher/proxy-agent.js';",
         // As the index does.
         'Object.assign(Dispatcher.prototype, api);',
       ].join('\n'),
