@@ -64,13 +64,6 @@ export function allKeys(desired: Desired, actual: Present): ReadonlySet<Key> {
   return new Set([...desired.keys(), ...actual.objects.keys()]);
 }
 
-export function differs(key: Key, desired: Desired, actual: Present): boolean {
-  const want = desired.get(key)?.object;
-  const have = actual.objects.get(key);
-  if (want === undefined) return have !== undefined && isOurs(have, actual);
-  return have === undefined || !equal(want, have);
-}
-
 /** undefined: they do not differ. */
 export function differenceOf(key: Key, desired: Desired, actual: Present): PlannedChange | undefined {
   const want = desired.get(key);

@@ -1,7 +1,7 @@
 import type { DesiredTable, KernelState } from '../model/desired.ts';
 import { describe, type LinkNames } from '../model/iproute.ts';
 import { type Change, changeObject, type KernelObject, type Key, keyOf } from '../model/object.ts';
-import { allKeys, differs } from '../reconcile/diff.ts';
+import { allKeys, differenceOf } from '../reconcile/diff.ts';
 import type { Held, Report } from '../reconcile/report.ts';
 import type { Summary } from './state.ts';
 
@@ -67,16 +67,16 @@ export function objectStatuses(tables: ObjectTables, names: LinkNames): readonly
 function statusOf(key: Key, { desired, actual }: ObjectTables, names: LinkNames): ObjectStatus | undefined {
   const want = desired.get(key);
   const have = actual.objects.get(key);
-  const isDue = differs(key, desired, actual);
+  const due = differenceOf(key, desired, actual);
   if (want !== undefined) {
     const { object, why } = want;
+    const isDue = due !== undefined;
     const state = isDue ? 'pending' : 'installed';
     const detail = isDue && have !== undefined ? `in the kernel: ${describe(have, names)}` : undefined;
     return { kind: object.kind, key, state, object: describe(object, names), why: why.text, detail };
   }
-  if (have === undefined || !isDue) return undefined;
-  const former = desired.former(key);
-  const why = former === undefined ? 'no longer wanted' : `no longer wanted: ${former.text}`;
+  if (have === undefined || due === undefined) return undefined;
+  const why = due.why.text;
   return { kind: have.kind, key, state: 'unwanted', object: describe(have, names), why, detail: undefined };
 }
 
