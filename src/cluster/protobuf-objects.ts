@@ -96,6 +96,7 @@ function sliceMetadata(reader: ProtobufReader): Raw {
     else if (reader.field === 11) service = reader.message(serviceName) ?? service;
     else reader.skip();
   }
+  // Spelt out: V8 makes an object with a computed key in a slower way.
   return { name, namespace, uid, resourceVersion, labels: { 'kubernetes.io/service-name': service } };
 }
 

@@ -107,6 +107,11 @@ export function isTooMany({ reason }: Held): boolean {
   return reason === 'too many at once';
 }
 
+/** The changes that were due, and that the kernel refused or that wait. */
+export function undone({ failed, held }: LastReport): readonly PlannedChange[] {
+  return [...failed.map(({ change }) => change), ...held];
+}
+
 /** The guard holds deletes as too many at once: the state of the cluster may be wrong. */
 export function isDoubted(report: LastReport | undefined): boolean {
   return report?.held.some(isTooMany) ?? false;

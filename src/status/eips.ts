@@ -4,7 +4,7 @@ import type { DesiredTable, KernelState } from '../model/desired.ts';
 import { family, type Ip } from '../model/ip.ts';
 import { changeObject, equal } from '../model/object.ts';
 import type { LateCarrier, LateCarriers, Standing } from '../model/probed.ts';
-import type { LastReport } from '../reconcile/report.ts';
+import { type LastReport, undone } from '../reconcile/report.ts';
 import { eipOf } from './need.ts';
 import { iso } from './state.ts';
 
@@ -57,11 +57,7 @@ export interface EipInputs {
 export function* eipStatuses(inputs: EipInputs): Generator<EipStatus> {
   const { paths, table, actual, desired, report, silent, standings, lately } = inputs;
   const conflicts = new Set((report?.conflicts ?? []).map(({ want }) => eipOf(want)));
-  const changing = new Set(
-    [...(report?.failed ?? []).map(({ change }) => change), ...(report?.held ?? [])].map((change) =>
-      eipOf(changeObject(change)),
-    ),
-  );
+  const changing = new Set((report ? undone(report) : []).map((change) => eipOf(changeObject(change))));
   const stateOf = ({ eip, carriers }: Path): EipState => {
     if (carriers.length === 0) return 'idle';
     if (conflicts.has(eip)) return 'conflict';

@@ -6,7 +6,7 @@ import type { LinkNames } from '../model/iproute.ts';
 import { changeObject } from '../model/object.ts';
 import type { Problem } from '../model/problem.ts';
 import type { KernelUnreadable } from '../reconcile/loop.ts';
-import type { LastReport } from '../reconcile/report.ts';
+import { type LastReport, undone } from '../reconcile/report.ts';
 import { byUrgency, eipOf, type Need, reportNeeds, some } from './need.ts';
 import { counted, frozenAfter, type Health, span } from './state.ts';
 
@@ -306,8 +306,7 @@ function apiNeeds(facts: GatewayFacts, followsFrom: readonly Problem[]): readonl
 function missingNeeds(facts: GatewayFacts, report: LastReport): readonly Need[] {
   const told = new Set<Ip | undefined>();
   for (const { want } of report.conflicts) told.add(eipOf(want));
-  for (const change of [...report.failed.map((one) => one.change), ...report.held])
-    told.add(eipOf(changeObject(change)));
+  for (const change of undone(report)) told.add(eipOf(changeObject(change)));
   for (const { eip } of report.problems) told.add(eip);
   const isLanDead = report.problems.some(
     ({ code, subject }) => /^interface-(missing|down)$/.test(code) && subject === `interface ${facts.lan}`,
