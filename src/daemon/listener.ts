@@ -5,7 +5,7 @@ import type { Page } from '../page/page.ts';
 import { DaemonError } from './daemon-error.ts';
 import { isThisHost, type Live } from './live.ts';
 import { close } from './lock.ts';
-import { nothingAt, type Reply, replyWith } from './socket.ts';
+import { nothingAt, type Reply, replyWith, targetOf } from './socket.ts';
 
 /** What the listener answers. */
 export interface ReadOnlyAnswers {
@@ -54,7 +54,7 @@ function answer(request: IncomingMessage, response: ServerResponse, answers: Rea
   const { method, url, headers } = request;
   const { replies, page, live } = answers;
   response.setHeader('x-content-type-options', 'nosniff');
-  const { pathname, searchParams } = new URL(url ?? '/', 'http://localhost');
+  const { pathname, searchParams } = targetOf(request);
   const reply = replies.get(pathname);
   if (method !== 'GET' && method !== 'HEAD') {
     response.writeHead(405, { allow: 'GET, HEAD' });

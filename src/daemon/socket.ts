@@ -1,5 +1,11 @@
 import { chmod, mkdir, rm } from 'node:fs/promises';
-import { createServer, type RequestListener, type Server, type ServerResponse } from 'node:http';
+import {
+  createServer,
+  type IncomingMessage,
+  type RequestListener,
+  type Server,
+  type ServerResponse,
+} from 'node:http';
 import { dirname, join } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
 import type { RoleName } from '../config/config.ts';
@@ -64,7 +70,7 @@ export async function serve(
   await using stack = new AsyncDisposableStack();
   const known = [...answers.questions.keys(), ...answers.replies.keys()].join(', GET ');
   const asked = await listenOn(socketPath(runtimeDirectory, role), 0o660, (request, response) => {
-    const { pathname, searchParams } = new URL(request.url ?? '/', 'http://localhost');
+    const { pathname, searchParams } = targetOf(request);
     const isGet = request.method === 'GET';
     const question = isGet ? answers.questions.get(pathname) : undefined;
     const reply = isGet ? answers.replies.get(pathname) : undefined;
@@ -79,13 +85,18 @@ export async function serve(
   });
   const taken = [...commands.keys()].join(', POST ');
   const control = await listenOn(controlPath(runtimeDirectory, role), 0o600, (request, response) => {
-    const { pathname, searchParams } = new URL(request.url ?? '/', 'http://localhost');
+    const { pathname, searchParams } = targetOf(request);
     const command = request.method === 'POST' ? commands.get(pathname) : undefined;
     if (command !== undefined) void carryOut(command, searchParams, response);
     else nothingAt(`${request.method} ${request.url}`, `POST ${taken}`, response);
   });
   stack.use(control);
   return stack.move();
+}
+
+/** What a request asks for. A target that no URL can have, as `//`, is a path at which nothing is. */
+export function targetOf({ url = '/' }: IncomingMessage): Pick<URL, 'pathname' | 'searchParams'> {
+  return URL.parse(url, 'http://localhost') ?? { pathname: url, searchParams: new URLSearchParams() };
 }
 
 export function nothingAt(words: string, known: string, response: ServerResponse): void {

@@ -66,6 +66,19 @@ describe('the read-only listener', () => {
     }
   });
 
+  it('answers a request whose target is no address, on every socket, and lives', async () => {
+    const sockets = ['gateway.sock', 'gateway-control.sock'].map((name) => [
+      '--unix-socket',
+      join(host.runtime, name),
+    ]);
+    for (const target of ['//', '//[', 'http://[', '*'])
+      for (const how of [[], ...sockets]) {
+        const [code] = await http(host, ...how, '--request-target', target, `http://${listen}/`);
+        expect(code, `${target} ${how.join(' ')}`).to.equal('404');
+      }
+    expect((await http(host, `http://${listen}/healthz`))[0]).to.equal('200');
+  });
+
   it('says of an address that others can reach what is to be read there, and listens all the same', async () => {
     await using other = await GatewayHost.make({ settings: 'metrics: { listen: "0.0.0.0:9469" }' });
     const daemon = await other.start();
