@@ -1,5 +1,6 @@
 import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { systemClock } from '../cluster/clock.ts';
 import type { ListenAddress, RoleName } from '../config/config.ts';
 import type { Path } from '../desire/path.ts';
 import type { PathHistory } from '../desire/path-history.ts';
@@ -130,8 +131,8 @@ export async function runDaemon(
   { release, log, notify, recent, longestRest, configFile }: DaemonOptions,
   signal: AbortSignal,
 ): Promise<void> {
-  const started = Date.now();
-  const clock = (): number => performance.timeOrigin + performance.now();
+  const started = systemClock.now();
+  const clock = systemClock.now;
   const reconciler = new Reconciler(kernel, clock);
   const roundSignal = new RoundSignal();
   const journal = new Journal(log, clock, daemonRole.waitsForLists ? 'lists to come' : 'no lists');
@@ -177,6 +178,7 @@ export async function runDaemon(
     readable: () => unreadable === undefined,
     credentialsEnd: () => daemonRole.credentialsEnd(),
     leaseTransitions: () => daemonRole.leaseTransitions(),
+    clock: systemClock,
   });
   await using _listener =
     daemonRole.listen &&

@@ -1,4 +1,5 @@
 import { readdirSync } from 'node:fs';
+import type { Clock } from '../cluster/clock.ts';
 import type { RecentEvents } from '../journal/recent-events.ts';
 import type { ProcessFigures, ReloadFigures } from '../metrics/family.ts';
 import type { Metrics } from '../metrics/metrics.ts';
@@ -20,6 +21,7 @@ export interface MonitoringSources {
   readable(): boolean;
   credentialsEnd(): number | undefined;
   leaseTransitions(): number | undefined;
+  readonly clock: Pick<Clock, 'now' | 'time'>;
 }
 
 /**
@@ -48,6 +50,7 @@ export function monitoring(sources: MonitoringSources): ReadonlyMap<string, () =
           credentialsEnd: sources.credentialsEnd(),
           leaseTransitions: sources.leaseTransitions(),
           process: processFigures(started),
+          clockSet: sources.clock.time() - sources.clock.now(),
         });
         return { status: 200, type: metrics.type, body };
       },

@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
+import { systemClock } from '../cluster/clock.ts';
 import type { ProbeTerms } from '../config/config.ts';
 import { addressIn, type Candidates, type Carrier, candidates } from '../desire/carriers.ts';
 import type { ClusterReader } from '../desire/cluster-reader.ts';
@@ -124,7 +125,7 @@ export class Probing implements Probed {
       every: () => gateway().neighbour.reachableMs / 2,
       share: () => terms().share,
       clock,
-      time: () => performance.timeOrigin + performance.now(),
+      time: systemClock.now,
       changed,
     });
     this.#awake = new AwakeClock(clock, 10 * drainPace);
@@ -282,7 +283,7 @@ export class Probing implements Probed {
     const service = this.#isTimeless ? undefined : this.#inputs.cluster.service(key);
     if (service === undefined) return nobodyLately(key, of);
     // A limit is counted by another clock than that of a person.
-    const ends = Date.now() + this.#inputs.terms().drainLimit - this.#awake.now();
+    const ends = systemClock.now() + this.#inputs.terms().drainLimit - this.#awake.now();
     const found = new Map<string, LateCarrier>();
     const add = (standing: LateCarrier['standing'], since: ReadonlyMap<string, number>): void => {
       for (const [node, at] of since)

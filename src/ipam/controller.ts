@@ -282,7 +282,7 @@ export class Controller {
     if (allocator === undefined || service === undefined) return false;
     const now = clock.now();
     this.#watchForOthers(service, allocator, now);
-    const task = this.#due(service, allocator, now);
+    const task = this.#due(service, allocator);
     if (task === undefined) {
       this.#queue.forget(key);
       return false;
@@ -311,8 +311,8 @@ export class Controller {
     return true;
   }
 
-  #due(service: Service, allocator: Allocator, now: number): Task | undefined {
-    const { routed, answered, terms } = this.#options;
+  #due(service: Service, allocator: Allocator): Task | undefined {
+    const { routed, answered, terms, clock } = this.#options;
     const decision = allocator.converge(service.key);
     return due(service, decision, {
       allocation: terms().allocation,
@@ -326,7 +326,7 @@ export class Controller {
         return lingers;
       },
       unconfirmed: (one) => allocator.isUnconfirmed(one),
-      now: iso(now),
+      now: iso(clock.time()),
     });
   }
 

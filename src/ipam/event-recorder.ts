@@ -45,10 +45,11 @@ export class EventRecorder {
     const key = `${service.uid} ${note.reason} ${note.message}`;
     const before = this.#recorded.get(key);
     const again = before !== undefined && now - before.at < foldFor;
-    const time = iso(now);
+    const date = this.#clock.time();
+    const time = iso(date);
     const event: ServiceEvent = again
       ? { ...before, count: before.count + 1, last: time }
-      : { ...note, name: this.#name(service, now), count: 1, first: time, last: time };
+      : { ...note, name: this.#name(service, date), count: 1, first: time, last: time };
     this.#remember(key, { ...event, at: now });
     const outcome = await this.#writer.event(service, event, signal);
     if (outcome.kind === 'refused') {
@@ -69,9 +70,9 @@ export class EventRecorder {
     return true;
   }
 
-  #name({ name }: Service, now: number): string {
+  #name({ name }: Service, date: number): string {
     this.#serial += 1;
-    return `${name}.${Math.round(now).toString(16)}${(this.#serial % 0x10000).toString(16).padStart(4, '0')}`;
+    return `${name}.${Math.round(date).toString(16)}${(this.#serial % 0x10000).toString(16).padStart(4, '0')}`;
   }
 
   #remember(key: string, event: ServiceEvent & { readonly at: number }): void {

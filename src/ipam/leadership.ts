@@ -123,7 +123,7 @@ export class Leadership {
       return;
     }
     const mine = lease.holder === identity;
-    const now = micro(clock.now());
+    const now = micro(clock.time());
     const next: Lease = {
       holder: identity,
       duration: Math.ceil(this.#pace.duration / 1000),

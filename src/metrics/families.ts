@@ -223,10 +223,11 @@ const workFamilies: readonly Family[] = [
     'eiproute_api_last_heard_timestamp_seconds',
     'When the source of the cluster was heard last, by resource; absent: never',
     ['resource', 'cluster'],
-    ({ heard }) =>
-      heard.flatMap(({ cluster, resource, at }): readonly Sample[] =>
-        at === undefined ? [] : [[cluster === undefined ? { resource } : { resource, cluster }, at / 1000]],
-      ),
+    ({ heard }, { clockSet }) =>
+      heard.flatMap(({ cluster, resource, at }): readonly Sample[] => {
+        if (at === undefined) return [];
+        return [[cluster === undefined ? { resource } : { resource, cluster }, (at + clockSet) / 1000]];
+      }),
   ),
   ofGateway(
     'gauge',
@@ -276,7 +277,8 @@ const workFamilies: readonly Family[] = [
     help: 'When the last round began that could read the kernel; there is one a minute at least',
     labels: [],
     of: 'both',
-    read: ({ figures: { round } }) => one(seconds(round)),
+    read: ({ figures: { round }, clockSet }) =>
+      one(round === undefined ? undefined : (round + clockSet) / 1000),
   },
   {
     name: 'eiproute_node_gateway_up',

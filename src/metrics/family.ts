@@ -11,6 +11,8 @@ export interface MetricSources {
   /** How often the Lease went from one gateway to another; undefined: there is none. */
   readonly leaseTransitions: number | undefined;
   readonly process: ProcessFigures;
+  /** ms by which the machine's clock was set since the start: the figures know nothing of it, Prometheus does */
+  readonly clockSet: number;
 }
 
 /** The last reading of the configuration. */

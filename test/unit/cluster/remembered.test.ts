@@ -56,6 +56,10 @@ class Pauses implements Clock {
     return 0;
   }
 
+  time(): number {
+    return 0;
+  }
+
   random(): number {
     return 0;
   }
@@ -95,6 +99,7 @@ function looks(pauses: Pauses): Clock {
   const never = new Pauses();
   return {
     now: () => 0,
+    time: () => 0,
     random: () => 0,
     sleep: (ms, signal) => (ms < 1000 ? pauses : never).sleep(ms, signal),
   };

@@ -9,6 +9,7 @@ function looking(before: (look: number, ms: number) => void): Clock & { readonly
   let looks = 0;
   return {
     now: () => 0,
+    time: () => 0,
     random: () => 0,
     looks: () => looks,
     sleep: async (ms, signal) => {

@@ -20,6 +20,10 @@ export class VirtualClock implements Clock {
     return this.#now;
   }
 
+  time(): number {
+    return this.#now;
+  }
+
   random(): number {
     return 0.5;
   }

@@ -41,6 +41,7 @@ class Stage implements AsyncDisposable {
       },
       clock: {
         now: () => 0,
+        time: () => 0,
         random: () => 0.5,
         sleep: (ms, signal) =>
           new Promise((resolve, reject) => {

@@ -216,6 +216,7 @@ describe('a Lease', () => {
           const parties = ['a', 'b', 'c'].map((identity, i) =>
             join(registry, identity, {
               now: () => clock.now() + (skew[i] ?? 0),
+              time: () => clock.now() + (skew[i] ?? 0),
               random: () => 0.5,
               sleep: (ms, signal) => clock.sleep(ms, signal),
             }),

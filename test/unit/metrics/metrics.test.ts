@@ -25,6 +25,7 @@ function sources(metrics: Metrics, figures: Figures, rest: Partial<MetricSources
     credentialsEnd: undefined,
     leaseTransitions: 4,
     process,
+    clockSet: 0,
     ...rest,
   };
 }
@@ -250,7 +251,7 @@ describe('every metric of a gateway', () => {
   const none = noCounts;
 
   /** What Prometheus reads, without help, types and the two histograms: each figure is another number. */
-  async function everything(of: 'as it is' | 'unknown'): Promise<readonly string[]> {
+  async function everything(of: 'as it is' | 'unknown', clockSet = 0): Promise<readonly string[]> {
     const metrics = new Metrics('gateway');
     metrics.rounded({ duration: 3, dumped: false, done: [added], repaired: new Set([added.key]) }, 4);
     const { figures } = await degraded();
@@ -315,6 +316,7 @@ describe('every metric of a gateway', () => {
         reload: { refused: true, taken: 1_700_000_001_000 },
         credentialsEnd: of === 'unknown' ? undefined : 1_800_000_000_000,
         leaseTransitions: of === 'unknown' ? undefined : 37,
+        clockSet,
       }),
     );
     return text.split('\n').filter(
@@ -383,6 +385,15 @@ describe('every metric of a gateway', () => {
       'nodejs_heap_size_used_bytes 20000000',
       'nodejs_eventloop_active_seconds_total 1.25',
     ]);
+  });
+
+  it('says when something was by the clock of the machine, also where this was set since the start', async () => {
+    const times = (lines: readonly string[]): readonly (string | undefined)[] =>
+      ['last_round', 'api_last_heard'].map((name) =>
+        lines.find((line) => line.startsWith(`eiproute_${name}_`))?.replace(/^.* /, ''),
+      );
+    expect(times(await everything('as it is'))).to.deep.equal(['1700000002', '1700000003']);
+    expect(times(await everything('as it is', -3_600_000))).to.deep.equal(['1699996402', '1699996403']);
   });
 
   it('is absent as long as its figure is not known', async () => {
