@@ -42,7 +42,7 @@ import { GatewayAnswers } from './gateway-answers.ts';
 import { type GatewayCluster, GatewayClusters } from './gateway-clusters.ts';
 import { roleOf } from './gateway-role.ts';
 import { keepHeapSmall } from './heap.ts';
-import { identity, publisherId } from './identity.ts';
+import { identity } from './identity.ts';
 import { Layer2 } from './layer2.ts';
 import { lock } from './lock.ts';
 import { NatFlows } from './nat-flows.ts';
@@ -102,6 +102,9 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
   });
   const { allocation } = config.gateway;
   const writers = clusters.writers();
+  const { publish } = config;
+  const published = publish ? clusters.configMaps(publish.configMap) : [];
+  const own = allocation || published.length > 0 ? await identity(config.stateDirectory) : '';
   const allocating =
     allocation && writers
       ? new Allocating({
@@ -111,13 +114,11 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
           inputs,
           installed: (ip) => handle?.has(routeKey(ip, config.gateway.table)) ?? false,
           answered: (service) => !probing.isUnanswered(service),
-          identity: await identity(config.stateDirectory),
+          identity: own,
           troubled: () => handle?.roundSignal.notify({ kind: 'cluster', text: 'Lease' }),
           clock: systemClock,
         })
       : undefined;
-  const { publish } = config;
-  const published = publish ? clusters.configMaps(publish.configMap) : [];
   await using _published = disposed(published.map(({ port }) => port));
   const probing = new Probing({
     port: neighbours,
@@ -155,14 +156,13 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
     port: segment,
     changed: () => handle?.roundSignal.notify({ kind: 'cluster', text: 'layer 2' }),
   });
-  const id = published.length === 0 ? '' : await publisherId(config.stateDirectory);
   const publishing = published.map(
     ({ name: of, port }) =>
       new Publishing({
         port,
         cluster: of,
         name: publish?.name ?? hostname(),
-        id,
+        id: own,
         wanted: () => ({
           pools: config.gateway.pools.map(({ name, addresses }) => ({ name, networks: addresses })),
           lan: agentTerms().published,

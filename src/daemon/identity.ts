@@ -1,8 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { DaemonError } from './daemon-error.ts';
+import { readIfThere, replaceFile } from './whole-file.ts';
 
 /** Whether the text is that of the file which {@link identity} keeps. */
 export function isIdentity(text: string): boolean {
@@ -10,40 +9,25 @@ export function isIdentity(text: string): boolean {
 }
 
 /**
- * The holder identity of this gateway: unique even when two gateways have one host name, and the same after a restart,
- * so that a restarted leader does not wait for its own Lease to expire.
+ * Who this gateway is, for those who publish and for the Lease: unique even when two gateways have one host name, and the
+ * same after a restart, so that a restarted leader does not wait for its own Lease to expire.
  *
- * @throws DaemonError when the state directory cannot be written
+ * Two gateways that run at once must differ, and no more. So a file that a loss of power has left empty is written anew, and
+ * where it cannot be kept, it is one of this run: that the state directory cannot be written is told of the ledger of sysctls,
+ * and does not end what routes.
  */
 export async function identity(stateDirectory: string): Promise<string> {
-  const file = join(stateDirectory, 'identity');
-  try {
-    await mkdir(stateDirectory, { recursive: true });
-    try {
-      await writeFile(file, `${randomUUID()}\n`, { flag: 'wx' });
-    } catch (error) {
-      if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error;
-    }
-    const own = (await readFile(file, 'utf8')).trim();
-    if (own !== '') return `${hostname()}_${own}`;
-    throw new Error('it is empty; remove it');
-  } catch (cause) {
-    if (!(cause instanceof Error)) throw cause;
-    throw new DaemonError(`cannot keep our identity in ${file}: ${cause.message}; check stateDirectory`, {
-      cause,
-    });
-  }
+  return `${hostname()}_${(await kept(join(stateDirectory, 'identity'))).trim()}`;
 }
 
-/**
- * Who publishes: {@link identity}, or one of this run where it cannot be kept. Two gateways that run at once must differ, and
- * no more. That the state directory cannot be written is told of the ledger of sysctls, and does not end what routes.
- */
-export async function publisherId(stateDirectory: string): Promise<string> {
+async function kept(file: string): Promise<string> {
+  const fresh = `${randomUUID()}\n`;
   try {
-    return await identity(stateDirectory);
+    const own = await readIfThere(file);
+    if (own !== undefined && isIdentity(own)) return own;
+    await replaceFile(file, fresh);
   } catch (error) {
-    if (!(error instanceof DaemonError)) throw error;
-    return `${hostname()}_${randomUUID()}`;
+    if (!(error instanceof Error && 'code' in error)) throw error;
   }
+  return fresh;
 }
