@@ -23,6 +23,8 @@ export class HealthConnections {
   readonly #patience: number;
   readonly #open = new Map<Ip, Connection>();
   readonly #asked = new Set<Connection>();
+  /** The questions under way. */
+  readonly #asking = new Map<Ip, { readonly port: number; readonly health: Promise<Health> }>();
   /** For the oldest question. A timer for each, that is mostly taken back, costs more. */
   #timer: NodeJS.Timeout | undefined;
   #isClosed = false;
@@ -32,8 +34,21 @@ export class HealthConnections {
     this.#patience = patience;
   }
 
-  /** One question to an address at a time. */
-  async ask(ip: Ip, port: number): Promise<Health> {
+  /** One question to an address at a time: two Nodes may have the same one, and share the answer. */
+  ask(ip: Ip, port: number): Promise<Health> {
+    const before = this.#asking.get(ip);
+    if (before?.port === port) return before.health;
+    const asking = {
+      port,
+      health: this.#question(ip, port).finally(() => {
+        if (this.#asking.get(ip) === asking) this.#asking.delete(ip);
+      }),
+    };
+    this.#asking.set(ip, asking);
+    return asking.health;
+  }
+
+  async #question(ip: Ip, port: number): Promise<Health> {
     let known = this.#open.get(ip);
     if (known?.port !== port) {
       known?.close();

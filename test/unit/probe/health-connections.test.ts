@@ -57,6 +57,19 @@ class Stage implements AsyncDisposable {
 }
 
 describe('questions to health checks over kept connections', () => {
+  it('that are put at once to one address, which two Nodes may have, are one, and all are answered', async () => {
+    await using stage = new Stage();
+    let asked = 0;
+    await stage.http((_request, response) => {
+      asked += 1;
+      response.end('{}');
+    });
+    expect(await Promise.all([stage.ask(), stage.ask()])).to.deep.equal(['serves', 'serves']);
+    expect(asked).to.equal(1);
+    expect(await Promise.all([stage.ask(), stage.ask()])).to.deep.equal(['serves', 'serves']);
+    expect(asked).to.equal(2);
+  });
+
   it('share one connection, whatever the answer is', async () => {
     await using stage = new Stage();
     const codes = [200, 200, 503, 200];
