@@ -3,6 +3,7 @@ import { servesFamily } from '../desire/pools.ts';
 import type { Gateway } from '../model/gateway.ts';
 import type { Family } from '../model/ip.ts';
 import { familyOf, isAnnouncement, type KernelObject } from '../model/object.ts';
+import type { GatewayState } from '../model/publication.ts';
 import type { Actual } from '../reconcile/actual.ts';
 import type { AnnounceStatus, FamilyAnnounceStatus } from '../status/status.ts';
 import { DaemonError } from './daemon-error.ts';
@@ -83,6 +84,15 @@ export class Announcing {
       ipv6: of(6),
       drainingSince: draining.since,
     };
+  }
+
+  /** By the announcements; a gateway that announces nothing has no other state than active. */
+  get state(): GatewayState {
+    const status = this.status();
+    if (status === undefined) return 'active';
+    if (status.drainingSince !== undefined) return 'draining';
+    const families = [status.ipv4, status.ipv6].filter((one) => one !== undefined);
+    return families.length > 0 && families.every(({ state }) => state === 'standby') ? 'standby' : 'active';
   }
 
   #isDrained(): boolean {

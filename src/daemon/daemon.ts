@@ -75,8 +75,8 @@ export interface DaemonState extends StatusInputs {
 export interface DaemonRole {
   /** Former and present paths of the EIPs, for the journal; undefined on a node. */
   history(): PathHistory | undefined;
-  /** The nodes that an EIP leaves and that keep its flows, for the journal; absent on a node. */
-  readonly leaving?: (path: Path) => readonly string[];
+  /** The nodes that an EIP leaves and that keep its flows, for the journal. */
+  leaving(path: Path): readonly string[];
   /** Further questions of the socket, by path; the answers are JSON. */
   readonly questions: ReadonlyMap<string, (state: DaemonState, query: URLSearchParams) => Answer>;
   /** The commands of the socket, beside those of every daemon. */
@@ -87,8 +87,6 @@ export interface DaemonRole {
   readonly runtimeDirectory: string;
   /** The journal event of the start. */
   readonly start: { readonly event: EventName; readonly facts: object };
-  /** Nothing is deleted before the lists of the cluster have arrived. */
-  readonly waitsForLists: boolean;
   role(): Role;
   pace(): Pace;
   /** Refreshes what no round reads; called before each answer. */
@@ -106,177 +104,229 @@ export interface DaemonRole {
   leaseTransitions(): number | undefined;
 }
 
-/** The interface of a daemon for its watches. */
-export interface DaemonHandle {
-  readonly roundSignal: RoundSignal;
+/** Work beside the kernel, which starts rounds: it goes on until the signal is aborted. */
+export type Watch = (signal: AbortSignal) => Promise<void>;
+
+/** The loop of rounds, with its journal. The parts of a role are made over it; {@link run} runs all of them. */
+export class Daemon {
+  readonly roundSignal = new RoundSignal();
   readonly journal: Journal;
+  readonly #kernel: Kernel;
+  readonly #options: DaemonOptions;
+  readonly #reconciler: Reconciler;
+  readonly #started = systemClock.now();
+  readonly #host = hostname();
+  readonly #repairs: { count: number; last: number | undefined } = { count: 0, last: undefined };
+  #report: LastReport | undefined;
+  #unreadable: KernelUnreadable | undefined;
+  /** The table that the last report is about. */
+  #desired: DesiredTable | undefined;
+
+  /** @param waitsForLists nothing is deleted before the lists of the cluster have arrived */
+  constructor(
+    kernel: Kernel,
+    options: DaemonOptions,
+    { waitsForLists }: { readonly waitsForLists: boolean },
+  ) {
+    this.#kernel = kernel;
+    this.#options = options;
+    this.#reconciler = new Reconciler(kernel, systemClock.now);
+    this.journal = new Journal(options.log, systemClock.now, waitsForLists ? 'lists to come' : 'no lists');
+  }
+
   /** As of the last dump. */
-  links(): readonly Link[];
+  get links(): readonly Link[] {
+    return this.#reconciler.links;
+  }
+
+  /** The known state of the kernel; undefined before the first dump. */
+  get actual(): Actual | undefined {
+    return this.#reconciler.actual;
+  }
+
   /** Whether our object with this key is in the kernel, by the last dump and our own writes. */
-  has(key: Key): boolean;
-  /** The known state of the kernel. */
-  actual(): Actual | undefined;
+  has(key: Key): boolean {
+    return this.#reconciler.has(key);
+  }
+
   /** A person requested the change: the guard does not hold it, unless it holds another one already. */
-  asked(): void;
-}
+  asked(): void {
+    if (!isDoubted(this.#report)) this.#reconciler.agree();
+  }
 
-/** A source of work beside the kernel: starts rounds until the signal is aborted. */
-export type Watch = (handle: DaemonHandle, signal: AbortSignal) => Promise<void>;
-
-/** Runs the loop with journal, socket and systemd notifications until the signal is aborted. */
-export async function runDaemon(
-  daemonRole: DaemonRole,
-  kernel: Kernel,
-  watches: readonly Watch[],
-  { release, log, notify, recent, longestRest, configFile }: DaemonOptions,
-  signal: AbortSignal,
-): Promise<void> {
-  const started = systemClock.now();
-  const clock = systemClock.now;
-  const reconciler = new Reconciler(kernel, clock);
-  const roundSignal = new RoundSignal();
-  const journal = new Journal(log, clock, daemonRole.waitsForLists ? 'lists to come' : 'no lists');
-  let report: LastReport | undefined;
-  let unreadable: KernelUnreadable | undefined;
-  const names: LinkNames = (index) =>
-    reconciler.links.find((link) => link.index === index)?.name ?? `if${index}`;
-  const host = hostname();
-  const repairs: { count: number; last: number | undefined } = { count: 0, last: undefined };
-  /** The role of the present round, and the table that the last report is about. */
-  let role = daemonRole.role();
-  let desired: DesiredTable | undefined;
-  const state = (): DaemonState => ({
-    release,
-    host,
-    pid: process.pid,
-    started,
-    now: clock(),
-    config: configFile,
-    repairs,
-    names,
-    links: reconciler.links,
-    neighbours: reconciler.neighbours,
-    report,
-    unreadable,
-    actual: reconciler.actual,
-    desired,
-  });
-  const health = (): Health => daemonRole.health(state());
-  const sentence = (): string => {
-    const { state: word, summary } = health();
-    return `${word}: ${summary}`;
-  };
-
-  const metrics = new Metrics(daemonRole.name);
-  const replies = monitoring({
-    metrics,
-    recent,
-    started,
-    look: () => daemonRole.look(signal),
-    figures: () => daemonRole.figures(state()),
-    sentence,
-    readable: () => unreadable === undefined,
-    credentialsEnd: () => daemonRole.credentialsEnd(),
-    leaseTransitions: () => daemonRole.leaseTransitions(),
-    clock: systemClock,
-  });
-  await using _listener =
-    daemonRole.listen &&
-    (await listenReadOnly(daemonRole.listen, {
-      replies,
-      page: readPage(),
-      live: new Live({
-        recent,
-        look: () => daemonRole.look(signal),
-        status: () => daemonRole.status(state()),
-        eips: () => daemonRole.eips(state()),
-      }),
-    }));
-  await using _socket = await serve(daemonRole.runtimeDirectory, daemonRole.name, {
-    questions: questionsOf(daemonRole, state, recent, signal),
-    commands: daemonRole.commands,
-    replies,
-    release: (eips) => {
-      const count = releaseHeld(eips, report?.held ?? [], reconciler, log);
-      if (count > 0) roundSignal.notify({ kind: 'operator', text: 'released by an operator' });
-      return count;
-    },
-  });
-  const takeRole = (): Role => {
-    role = daemonRole.role();
-    return role;
-  };
-  const pace = (): Pace => {
-    const wanted = daemonRole.pace();
-    return { ...wanted, resync: Math.min(wanted.resync, longestRest) };
-  };
-
-  const handle: DaemonHandle = {
-    roundSignal,
-    journal,
-    links: () => reconciler.links,
-    has: (key) => reconciler.has(key),
-    actual: () => reconciler.actual,
-    asked: () => {
-      if (!isDoubted(report)) reconciler.agree();
-    },
-  };
-
-  // The end of one part ends all: a daemon with a broken part must not look alive.
-  const stop = new AbortController();
-  const any = AbortSignal.any([signal, stop.signal]);
-  /** Once a second, not once a round: its cost must not grow with the load. */
-  const tell = async (): Promise<void> => {
-    while (!any.aborted) {
-      journal.state(health());
-      notify.status(sentence);
-      await sleep(tellEvery, undefined, { signal: any });
+  /** Runs the loop with journal, socket and systemd notifications until the signal is aborted. */
+  async run(daemonRole: DaemonRole, watches: readonly Watch[], signal: AbortSignal): Promise<void> {
+    const { release, log, notify } = this.#options;
+    const metrics = new Metrics(daemonRole.name);
+    await using _listeners = await this.#listeners(daemonRole, metrics, signal);
+    // The end of one part ends all: a daemon with a broken part must not look alive.
+    const stop = new AbortController();
+    const any = AbortSignal.any([signal, stop.signal]);
+    const parts = [
+      this.#tell(daemonRole, any),
+      listen(this.#kernel.hints(any), (hint) => this.roundSignal.notify(hint)),
+      ...watches.map((watch) => watch(any)),
+      this.#rounds(daemonRole, metrics, any),
+    ];
+    log.info(
+      { event: daemonRole.start.event, release, pid: process.pid, ...daemonRole.start.facts },
+      'started',
+    );
+    try {
+      await Promise.race(parts);
+    } catch (error) {
+      if (!signal.aborted) throw error;
+    } finally {
+      notify.stopping();
+      stop.abort();
+      await Promise.allSettled(parts);
     }
-  };
-  const parts = [
-    tell(),
-    listen(kernel.hints(any), (hint) => roundSignal.notify(hint)),
-    ...watches.map((watch) => watch(handle, any)),
-    listen(rounds({ reconciler, roundSignal, role: takeRole, pace, clock }, any), (result) => {
+    log.info({ event: 'stopped' }, 'stopped; routes and settings stay as they are');
+  }
+
+  async #rounds(daemonRole: DaemonRole, metrics: Metrics, signal: AbortSignal): Promise<void> {
+    const { notify, longestRest } = this.#options;
+    /** The role of the present round. */
+    let role: Role | undefined;
+    const results = rounds(
+      {
+        reconciler: this.#reconciler,
+        roundSignal: this.roundSignal,
+        role: () => {
+          role = daemonRole.role();
+          return role;
+        },
+        pace: () => {
+          const wanted = daemonRole.pace();
+          return { ...wanted, resync: Math.min(wanted.resync, longestRest) };
+        },
+        clock: systemClock.now,
+      },
+      signal,
+    );
+    for await (const result of results) {
       if ('error' in result) {
-        unreadable = result;
-        journal.kernelUnreadable(result);
-        return;
+        this.#unreadable = result;
+        this.journal.kernelUnreadable(result);
+        continue;
       }
-      unreadable = undefined;
-      metrics.rounded(result, sinceEvent(result, roundSignal));
-      journal.round(result, names, () => daemonRole.history(), daemonRole.leaving);
-      const first = report === undefined;
-      report = lastOf(result);
-      desired = role.desire.table;
+      this.#unreadable = undefined;
+      metrics.rounded(result, sinceEvent(result, this.roundSignal));
+      this.journal.round(
+        result,
+        this.#names,
+        () => daemonRole.history(),
+        (path) => daemonRole.leaving(path),
+      );
+      const first = this.#report === undefined;
+      this.#report = lastOf(result);
+      this.#desired = role?.desire.table;
       if (result.repaired.size > 0) {
-        repairs.count += result.repaired.size;
-        repairs.last = result.at;
+        this.#repairs.count += result.repaired.size;
+        this.#repairs.last = result.at;
       }
       daemonRole.rounded(result);
       if (first) {
-        notify.status(sentence);
+        notify.status(() => this.#sentence(daemonRole));
         notify.ready();
       }
       notify.alive();
       // Lists of thousands of objects leave free pages behind, which glibc keeps: 10 to 17 MiB after a start.
       if (result.reasons.some(({ kind }) => kind === 'resync')) releaseFreePages();
-    }),
-  ];
-  log.info(
-    { event: daemonRole.start.event, release, pid: process.pid, ...daemonRole.start.facts },
-    'started',
-  );
-  try {
-    await Promise.race(parts);
-  } catch (error) {
-    if (!signal.aborted) throw error;
-  } finally {
-    notify.stopping();
-    stop.abort();
-    await Promise.allSettled(parts);
+    }
   }
-  log.info({ event: 'stopped' }, 'stopped; routes and settings stay as they are');
+
+  /** Once a second, not once a round: its cost must not grow with the load. */
+  async #tell(daemonRole: DaemonRole, signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      this.journal.state(daemonRole.health(this.#state()));
+      this.#options.notify.status(() => this.#sentence(daemonRole));
+      await sleep(tellEvery, undefined, { signal });
+    }
+  }
+
+  /** The socket, and the read-only listener where one is configured. */
+  async #listeners(daemonRole: DaemonRole, metrics: Metrics, signal: AbortSignal): Promise<AsyncDisposable> {
+    const { recent } = this.#options;
+    const look = (): Promise<void> => daemonRole.look(signal);
+    const replies = monitoring({
+      metrics,
+      recent,
+      started: this.#started,
+      look,
+      figures: () => daemonRole.figures(this.#state()),
+      sentence: () => this.#sentence(daemonRole),
+      readable: () => this.#unreadable === undefined,
+      credentialsEnd: () => daemonRole.credentialsEnd(),
+      leaseTransitions: () => daemonRole.leaseTransitions(),
+      clock: systemClock,
+    });
+    await using opened = new AsyncDisposableStack();
+    if (daemonRole.listen !== undefined) {
+      const live = new Live({
+        recent,
+        look,
+        status: () => daemonRole.status(this.#state()),
+        eips: () => daemonRole.eips(this.#state()),
+      });
+      opened.use(await listenReadOnly(daemonRole.listen, { replies, page: readPage(), live }));
+    }
+    opened.use(
+      await serve(daemonRole.runtimeDirectory, daemonRole.name, {
+        questions: questionsOf(daemonRole, () => this.#state(), recent, signal),
+        commands: daemonRole.commands,
+        replies,
+        release: (eips) => this.#release(eips),
+      }),
+    );
+    return opened.move();
+  }
+
+  /**
+   * Releases held deletes; the next round executes them.
+   *
+   * @returns how many
+   * @throws DaemonError when an EIP has none
+   */
+  #release(eips: readonly string[] | 'all'): number {
+    const held = this.#report?.held ?? [];
+    const released = eips === 'all' ? held.filter(isTooMany) : heldDeletes(held, eips);
+    if (released.length === 0) return 0;
+    const facts = eips === 'all' ? {} : { eip: eips };
+    this.#options.log.warn({ event: 'released', ...facts }, 'an operator released held deletes');
+    if (eips === 'all') this.#reconciler.agree();
+    else this.#reconciler.release(released);
+    this.roundSignal.notify({ kind: 'operator', text: 'released by an operator' });
+    return released.length;
+  }
+
+  #state(): DaemonState {
+    const { links, neighbours, actual } = this.#reconciler;
+    return {
+      release: this.#options.release,
+      host: this.#host,
+      pid: process.pid,
+      started: this.#started,
+      now: systemClock.now(),
+      config: this.#options.configFile,
+      repairs: this.#repairs,
+      names: this.#names,
+      links,
+      neighbours,
+      report: this.#report,
+      unreadable: this.#unreadable,
+      actual,
+      desired: this.#desired,
+    };
+  }
+
+  #sentence(daemonRole: DaemonRole): string {
+    const { state, summary } = daemonRole.health(this.#state());
+    return `${state}: ${summary}`;
+  }
+
+  readonly #names: LinkNames = (index) =>
+    this.links.find((link) => link.index === index)?.name ?? `if${index}`;
 }
 
 /** The questions that the socket answers, by their paths. */
@@ -310,27 +360,6 @@ function questionsOf(
       question((query) => answer(state(), query)),
     ]),
   ]);
-}
-
-/**
- * Releases held deletes; the next round executes them.
- *
- * @returns how many
- * @throws DaemonError when an EIP has none
- */
-function releaseHeld(
-  eips: readonly string[] | 'all',
-  held: readonly Held[],
-  reconciler: Reconciler,
-  log: Log,
-): number {
-  const released = eips === 'all' ? held.filter(isTooMany) : heldDeletes(held, eips);
-  if (released.length === 0) return 0;
-  const facts = eips === 'all' ? {} : { eip: eips };
-  log.warn({ event: 'released', ...facts }, 'an operator released held deletes');
-  if (eips === 'all') reconciler.agree();
-  else reconciler.release(released);
-  return released.length;
 }
 
 /**

@@ -17,12 +17,11 @@ import type { Problem } from '../model/problem.ts';
 import { isInSync } from '../reconcile/report.ts';
 import { figuresOfNode, type NodeFacts, nodeAgentStatus, nodeHealth } from '../status/node.ts';
 import {
-  type DaemonHandle,
+  Daemon,
   type DaemonOptions,
   type DaemonRole,
   type DaemonState,
   listen,
-  runDaemon,
   type Watch,
 } from './daemon.ts';
 import { DaemonError } from './daemon-error.ts';
@@ -113,8 +112,8 @@ export async function runNode(options: NodeOptions, signal: AbortSignal): Promis
   await nameNumbers(config, agent, options.log);
 
   const seen = new Map<Ip, string>(prepared.have.neighbours.map(({ ip, mac }) => [ip, mac]));
-  let handle: DaemonHandle | undefined;
-  const configured = (text: string): void => handle?.roundSignal.notify({ kind: 'config', text });
+  const daemon = new Daemon(kernel, options, { waitsForLists: false });
+  const configured = (text: string): void => daemon.roundSignal.notify({ kind: 'config', text });
   const telling = terms && (await openTelling(terms, () => configured('annotation')));
   const problems = (): readonly Problem[] => [
     ...kernel.problems,
@@ -129,7 +128,7 @@ export async function runNode(options: NodeOptions, signal: AbortSignal): Promis
   let told: { readonly agent: NodeAgent; readonly since: number } | undefined;
   // Before the first round, the links of the dump at the start.
   const links = (): readonly Link[] => {
-    const now = handle?.links() ?? [];
+    const now = daemon.links;
     return now.length === 0 ? prepared.have.links : now;
   };
   /** Those that the agent was made for. */
@@ -142,15 +141,13 @@ export async function runNode(options: NodeOptions, signal: AbortSignal): Promis
     role = nodeRole(agent, seen, problems);
     return true;
   };
-  const reload: Watch = (daemon) => {
-    handle = daemon;
-    return listen(options.reloads, (next) => {
+  const reload: Watch = () =>
+    listen(options.reloads, (next) => {
       daemon.asked();
       config = next;
       take();
       configured('configuration');
     });
-  };
   const changed = (): void => {
     take();
     configured('networks of EIPs');
@@ -168,15 +165,10 @@ export async function runNode(options: NodeOptions, signal: AbortSignal): Promis
   const watches: readonly Watch[] = [
     reload,
     ...(eipsFrom
-      ? [
-          (_: DaemonHandle, until: AbortSignal) =>
-            eipsFrom.follow(() => ({ agent, links: links() }), changed, until),
-        ]
+      ? [(until: AbortSignal) => eipsFrom.follow(() => ({ agent, links: links() }), changed, until)]
       : []),
-    ...(following && terms
-      ? [(_: DaemonHandle, until: AbortSignal) => followGateways(terms, following, until)]
-      : []),
-    ...(telling ? [(_: DaemonHandle, until: AbortSignal) => telling.run(until)] : []),
+    ...(following && terms ? [(until: AbortSignal) => followGateways(terms, following, until)] : []),
+    ...(telling ? [(until: AbortSignal) => telling.run(until)] : []),
   ];
   if (eipsFrom && agent.eips.length === 0) {
     // Without networks there is nothing to install. A failure here is reported by the first round.
@@ -195,10 +187,10 @@ export async function runNode(options: NodeOptions, signal: AbortSignal): Promis
         protocol: agent.protocol,
       },
     },
-    waitsForLists: false,
     questions: new Map(),
     commands: new Map(),
     history: () => undefined,
+    leaving: () => [],
     rounded: (report) => {
       if (following && links() !== known) {
         known = links();
@@ -233,7 +225,7 @@ export async function runNode(options: NodeOptions, signal: AbortSignal): Promis
     credentialsEnd: () => undefined,
     leaseTransitions: () => undefined,
   };
-  await runDaemon(daemonRole, kernel, watches, options, signal);
+  await daemon.run(daemonRole, watches, signal);
 }
 
 // Imported late: most nodes need no API, and the modules cost memory.
