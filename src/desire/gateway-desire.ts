@@ -1,5 +1,11 @@
 import type { Delta, Service } from '../model/cluster.ts';
-import { type Desire, type DesiredState, DesiredTable, type KernelState } from '../model/desired.ts';
+import {
+  type Desire,
+  type DesiredState,
+  DesiredTable,
+  type KernelState,
+  type Remainder,
+} from '../model/desired.ts';
 import type { Why } from '../model/desired-object.ts';
 import type { Gateway } from '../model/gateway.ts';
 import { type Family, type Ip, onlyIp } from '../model/ip.ts';
@@ -124,7 +130,7 @@ export class GatewayDesire implements Desire {
     const overview = this.#cluster.overview();
     const isReservedAnew = this.#readReserved(kernel);
     const lan = alive(kernel.links, this.#gateway.lan);
-    let unfinished = false;
+    let remaining: Remainder = 'nothing';
     const before = this.#routes;
     let isFrozenAnew = false;
     if (lan === undefined) {
@@ -136,7 +142,8 @@ export class GatewayDesire implements Desire {
       if (isNew) this.#rebuild(kernel, lan.index);
       // A new table has read all paths.
       const since = isNew ? noPathChanges : changes;
-      unfinished = this.#routes?.table.update(since, this.#reserved, kernel, this.#probed.standings) ?? false;
+      remaining =
+        this.#routes?.table.update(since, this.#reserved, kernel, this.#probed.standings) ?? 'nothing';
     }
     this.#setProbeTables(lan !== undefined);
     const written = this.#routes?.table.takeWritten() ?? [];
@@ -146,7 +153,7 @@ export class GatewayDesire implements Desire {
     this.#nat?.update(kernel, isAny ? 'all' : { eips: written, groups });
     const { areNodesHeard } = this.#probed;
     const announcing = { isDraining: this.#isDraining(), areNodesHeard };
-    if (this.announcing?.update(kernel, announcing, isAnew ? 'all' : written)) unfinished = true;
+    if (this.announcing?.update(kernel, announcing, isAnew ? 'all' : written)) remaining = 'objects';
     if (
       isReservedAnew ||
       this.#reserved.size > 0 ||
@@ -165,7 +172,7 @@ export class GatewayDesire implements Desire {
       this.#routes?.table.problems ?? none,
       ...this.#otherProblems(),
     ]);
-    return { problems, complete: overview.complete, unfinished, lacking: this.#lacking() };
+    return { problems, complete: overview.complete, remaining, lacking: this.#lacking() };
   }
 
   /**

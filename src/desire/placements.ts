@@ -130,6 +130,11 @@ export class Placements {
       if (placement?.state === 'unplaced') this.#become(placement, keepsNone);
   }
 
+  /** Whether an EIP needs a group. */
+  get isAnyPending(): boolean {
+    return this.#pending.some(({ state }) => typeof state === 'object');
+  }
+
   /** @param place called for each EIP that needs a group, with the carriers that it keeps when its own are refused */
   takePending(place: (placement: Placement, kept: readonly Carrier[] | undefined) => void): void {
     const pending = this.#pending;

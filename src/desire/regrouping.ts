@@ -1,3 +1,4 @@
+import type { Remainder } from '../model/desired.ts';
 import type { CarrierSet } from './carrier-sets.ts';
 import type { Carrier } from './carriers.ts';
 import { contentOf, type Group } from './group.ts';
@@ -53,13 +54,20 @@ export class Regrouping {
     for (const group of this.#deferred) group.leaving.delete(eip);
   }
 
-  /** @returns whether changes were deferred until the kernel has the present desired objects */
-  settle(): boolean {
+  /** @returns what was deferred until the kernel has the present desired objects */
+  settle(): Remainder {
     const { dirty } = this.#placements;
     this.#deferred.clear();
+    let isChanged = false;
     // The set grows on the way, by groups that an EIP leaves.
     for (const group of dirty) {
-      if (this.#groups.has(group) && this.#settleGroup(group)) this.#deferred.add(group);
+      if (this.#groups.has(group) && this.#settleGroup(group)) isChanged = true;
+    }
+    // A merge moves no packet: it waits until nothing else is to be done.
+    const isEarly = isChanged || this.#placements.isAnyPending;
+    for (const group of dirty) {
+      if (group.isChanging || (this.#hasTwin(group) && (isEarly || !this.#merge(group))))
+        this.#deferred.add(group);
     }
     const homes = new Map<UsableSet, Group>();
     this.#placements.takePending((placement, kept) => this.#place(placement, kept, homes));
@@ -70,10 +78,12 @@ export class Regrouping {
     }
     dirty.clear();
     for (const group of this.#deferred) if (!this.#groups.has(group)) this.#deferred.delete(group);
-    return this.#deferred.size > 0;
+    if (this.#deferred.size === 0) return 'nothing';
+    for (const { isChanging } of this.#deferred) if (isChanging) return 'objects';
+    return 'merges';
   }
 
-  /** @returns true: more changes follow once the kernel has the present desired objects */
+  /** @returns whether its content has changed, or will once EIPs have left */
   #settleGroup(group: Group): boolean {
     group.isChanging = false;
     for (const eip of group.leaving) if (!this.#kernel.leads(eip, group)) group.leaving.delete(eip);
@@ -90,7 +100,7 @@ export class Regrouping {
     if (best === undefined) return false;
     const [content, { carriers }] = best;
     for (const [other, { sets }] of wishes) if (other !== content) this.#part(group, sets);
-    if (content === group.content) return this.#merge(group);
+    if (content === group.content) return false;
     const twin = this.#groups.best(content, group);
     if (twin !== undefined && group.eips.size === 1) {
       this.#evictAll(group);
@@ -101,7 +111,7 @@ export class Regrouping {
     if (group.isChanging) return true;
     this.#groups.fill(group, carriers);
     this.#groups.write(group);
-    return this.#merge(group);
+    return true;
   }
 
   /** The contents that the EIPs of a group need. EIPs without an accepted node need it unchanged. */
@@ -131,23 +141,27 @@ export class Regrouping {
     }
   }
 
+  /** Another group has the same carriers. */
+  #hasTwin(group: Group): boolean {
+    return group.eips.size > 0 && !group.isFixed && this.#groups.count(group.content) > 1;
+  }
+
   /**
    * The fewer EIPs of two groups of the same content move to the other one.
    *
-   * @returns true: not yet, since one of the two is still being changed
+   * @returns false: not yet, since one of the two is still being changed
    */
   #merge(group: Group): boolean {
-    if (this.#groups.count(group.content) < 2) return false;
     const twin = this.#kernel.isStuck(group) ? undefined : this.#groups.best(group.content, group);
     if (twin === undefined || !(this.#groups.isInstalled(group) && this.#groups.isInstalled(twin)))
-      return true;
+      return false;
     const isSmaller =
       group.eips.size < twin.eips.size || (group.eips.size === twin.eips.size && group.id > twin.id);
     const smaller = isSmaller ? group : twin;
     // Until the next pass its EIPs must find the larger one.
     smaller.isChanging = true;
     this.#evictAll(smaller);
-    return false;
+    return true;
   }
 
   #evictAll(group: Group): void {

@@ -1,4 +1,4 @@
-import type { DesiredTable, KernelState } from '../model/desired.ts';
+import type { DesiredTable, KernelState, Remainder } from '../model/desired.ts';
 import type { Gateway } from '../model/gateway.ts';
 import type { Ip } from '../model/ip.ts';
 import type { Link } from '../model/object.ts';
@@ -86,14 +86,13 @@ export class RouteTable {
 
   /**
    * @param changes since the last update, or since the table was made
-   * @returns whether another update in this round is needed
    */
   update(
     changes: PathChanges,
     reserved: Reserved,
     kernel: KernelState,
     standings: ReadonlyMap<Ip, Standing>,
-  ): boolean {
+  ): Remainder {
     this.#kernel.state = kernel;
     this.#nexthops.begin(standings);
     if (this.#refusals !== kernel.refusals) this.#avoidStuck();
@@ -141,11 +140,10 @@ export class RouteTable {
     return this.#problems.all;
   }
 
-  /** @returns whether another update in this round is needed */
-  #settle(): boolean {
-    const isDeferred = this.#regrouping.settle();
+  #settle(): Remainder {
+    const remaining = this.#regrouping.settle();
     this.#nexthops.releaseIdle();
-    return isDeferred || this.#nexthops.isWaiting;
+    return this.#nexthops.isWaiting ? 'objects' : remaining;
   }
 
   // What changed in the cluster.

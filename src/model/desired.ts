@@ -21,14 +21,20 @@ export interface KernelState extends Listing {
 /** `held`: for another reason than lists that are missing. */
 export type StuckReason = 'refused' | 'lists incomplete' | 'held';
 
+/**
+ * What another update in a round does, once the present objects are in the kernel. 'objects': it adds some, which may be ones
+ * that the table lacks now, so nothing is deleted before it. 'merges': it has objects share one where there are two that do the
+ * same, which moves no packet, so what is to be deleted goes before it.
+ */
+export type Remainder = 'nothing' | 'merges' | 'objects';
+
 /** How an update ended, beside the table itself. */
 export interface DesiredState {
   /** The same array as long as none of them changed. */
   readonly problems: readonly Problem[];
   /** False: some list has not arrived yet, so an object that is not in the table may still be desired; see `isDecided`. */
   readonly complete: boolean;
-  /** True: another update in this round adds objects, once the present ones are in the kernel. */
-  readonly unfinished: boolean;
+  readonly remaining: Remainder;
   /** EIPs that nodes could serve and that have no route in the table: it cannot be installed now. */
   readonly lacking: number;
 }

@@ -32,7 +32,7 @@ export async function dryRun(kernel: Kernel, role: Role, signal: AbortSignal): P
     builds.push(...last.plan.builds);
     for (const one of last.plan.builds) then.acknowledge(one);
     const isStuckAnew = then.setStuck(stuckObjects(last.plan.held, then.refused));
-    if (!isStuckAnew && (!last.desired.unfinished || last.plan.builds.length === 0)) break;
+    if (!isStuckAnew && (last.desired.remaining === 'nothing' || last.plan.builds.length === 0)) break;
     last = pass(role, then);
   }
   const { desired, plan: found } = last;

@@ -27,6 +27,6 @@ export class RecomputedDesire implements Desire {
         this.table.set(object, why, key);
     }
     for (const key of [...this.table.keys()]) if (!keys.has(key)) this.table.delete(key);
-    return { problems, complete, unfinished, lacking };
+    return { problems, complete, remaining: unfinished ? 'objects' : 'nothing', lacking };
   }
 }

@@ -1,6 +1,6 @@
 import type { Kernel, KernelError, Scope } from '../kernel/kernel.ts';
 import type { DeleteLimits } from '../model/delete-limits.ts';
-import type { Desire, DesiredState } from '../model/desired.ts';
+import type { Desire, DesiredState, Remainder } from '../model/desired.ts';
 import type { Listing, Neighbour } from '../model/listing.ts';
 import type { Change, KernelObject, Key, Link } from '../model/object.ts';
 import { Actual } from './actual.ts';
@@ -129,10 +129,16 @@ export class Reconciler {
     const execution = new Execution({ kernel: this.#writer, actual, drift: this.#drift, signal });
     let pass = this.#pass(role, actual, at);
     let refused = await execution.build(pass.plan.builds);
-    let goesOn = false;
+    /** Of all passes. */
+    const doubtful = new Set<PlannedChange>();
+    const withdraw = ({ plan: { deletes, doubtful: ofPass } }: Pass): Promise<readonly Held[]> => {
+      for (const one of ofPass) doubtful.add(one);
+      return execution.withdraw(deletes);
+    };
+    let remaining: Remainder;
     for (let passes = 1; ; passes += 1) {
       const stuck = actual.setStuck(stuckObjects(pass.plan.held, actual.refused));
-      goesOn = stuck || (pass.desired.unfinished && pass.plan.builds.length > 0);
+      remaining = stuck ? 'objects' : pass.plan.builds.length > 0 ? pass.desired.remaining : 'nothing';
       if (passes === mostPasses) break;
       if (refused.length > 0) {
         // The last dump may be outdated: dump again, and plan the rest without the refused changes.
@@ -140,12 +146,17 @@ export class Reconciler {
         dumped = true;
         forgetSolved(actual);
         this.#holders = await this.#kernel.holders(conflictingKeys(actual.refused), signal);
-      } else if (!goesOn) break;
+      } else if (remaining === 'nothing') break;
+      else if (remaining === 'merges') {
+        await withdraw(pass);
+        // The guard of the next pass counts them.
+        this.#withdrawals.note(execution.done, (one) => doubtful.has(one), at);
+      }
       pass = this.#pass(role, actual, at);
       refused = await execution.build(pass.plan.builds);
     }
     const held: Held[] = [...pass.plan.held];
-    if (refused.length === 0) held.push(...(await execution.withdraw(pass.plan.deletes)));
+    if (refused.length === 0) held.push(...(await withdraw(pass)));
     else held.push(...pass.plan.deletes.map((one) => waiting(one, 'after a refusal')));
 
     const { done } = execution;
@@ -154,7 +165,7 @@ export class Reconciler {
       this.#fights.repaired(repaired, at);
     // Deletes that a person has agreed to do not count as a trickle of deletes.
     if (this.#hold.isReleased(at)) this.#withdrawals.forget();
-    else this.#withdrawals.note(done, (one) => pass.plan.doubtful.has(one), at);
+    else this.#withdrawals.note(done, (one) => doubtful.has(one), at);
     const { table } = role.desire;
     this.#hold.keep(held, (key) => table.get(key) !== undefined);
     table.forget((key) => !actual.objects.has(key));
@@ -177,7 +188,7 @@ export class Reconciler {
       lacking: pass.desired.lacking,
       wanted: { ...table.counts },
       complete: pass.desired.complete,
-      again: goesOn && refused.length === 0 ? at : earliest(held),
+      again: remaining !== 'nothing' && refused.length === 0 ? at : earliest(held),
     };
   }
 

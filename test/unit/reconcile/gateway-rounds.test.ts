@@ -79,6 +79,26 @@ describe('a gateway, read as a shell session', () => {
     ]);
   });
 
+  it('lets a node go before two groups that have the same nodes now are merged', async () => {
+    const on = (...names: readonly string[]) => ({
+      externalTrafficPolicy: 'Local' as const,
+      endpoints: names.map((name) => endpoint(name)),
+    });
+    const both = ['198.51.100.10', '198.51.100.11'].map((eip, i) => service(`b${i}`, [eip], on('n1', 'n3')));
+    const one = ['198.51.100.12', '198.51.100.13'].map((eip, i) => service(`o${i}`, [eip], on('n1')));
+    const scene = new Scene(snapshot(threeNodes, [...both, ...one]));
+    await scene.round();
+    scene.cluster = snapshot(threeNodes.slice(0, 2), [...both, ...one]);
+    await scene.round();
+    expect(scene.commands()).to.deep.equal([
+      'ip nexthop replace id 260000000 group 250000000 proto 86',
+      'ip nexthop delete id 250000001',
+      'ip route replace 198.51.100.12 nhid 260000000 proto 86',
+      'ip route replace 198.51.100.13 nhid 260000000 proto 86',
+      'ip nexthop delete id 260000001',
+    ]);
+  });
+
   it('moves a route to a group that is there already, and deletes the one it left', async () => {
     const scene = new Scene(snapshot(threeNodes, [web, local]));
     await scene.round();
