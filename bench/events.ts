@@ -13,10 +13,14 @@ const before = '254b249';
 const root = fileURLToPath(new URL('..', import.meta.url));
 
 const sizes: readonly number[] = [1000, 10_000, 50_000];
+/** Of which a node is taken away at another size. */
+const most = 100_000;
 /** Of three events each. While V8 compiles, an event costs twice of what it does later: the first half has rows of its own. */
 const cycles = 2000;
 /** Of the version before, whose events take up to 80 ms. */
 const formerCycles = 200;
+/** Before a node is taken away at {@link most}: what the code needs to be compiled. */
+const firstCycles = 600;
 
 /** What one run of runs/event.ts prints: ms and bytes. */
 export interface Run {
@@ -26,6 +30,8 @@ export interface Run {
   readonly work: number;
   readonly node: readonly number[];
   readonly path: readonly number[];
+  /** What iproute2 takes for what a node that goes has the daemon write, and how many messages that is; empty for {@link before}. */
+  readonly ip: { readonly times: readonly number[]; readonly messages: readonly number[] };
   /** After the start, and after some of the events; `work` is the processor time of all until then. */
   readonly memory: readonly (Memory & { readonly events: number; readonly work: number })[];
 }
@@ -57,6 +63,13 @@ export async function latency(): Promise<string> {
       };
     }),
   );
+  const full = runEvents({
+    services: most,
+    cycles: firstCycles,
+    program: made.program,
+    samples: [],
+    timeout: 600_000,
+  });
   const [first] = columns;
   const rows = (first?.cells ?? []).map(([label], i) => [
     label,
@@ -72,6 +85,7 @@ export async function latency(): Promise<string> {
       ...rows,
     ]),
     `processor time of an event at 50,000 Services: ${ratio.toFixed(2)} times that at 1,000 (aim: 1.5)`,
+    `a node goes at ${most.toLocaleString('en')} Services, after ${3 * firstCycles} events: ${ms(at(sorted(full.node), 0.5))} ms (aim: 10); the same by ip -batch, times that: ${byIp(full)}`,
     former ? '' : `git has no commit ${before} here: nothing to compare with\n`,
   ].join('\n');
 }
@@ -95,11 +109,19 @@ function cellsOf(run: Run): readonly (readonly [label: string, value: string])[]
     ['processor time of an event, ms (aim: 1)', first.work.toFixed(2)],
     ['the events that follow', second ? second.work.toFixed(2) : ''],
     ['a node goes -> its nexthop has gone, ms: median', ms(at(node, 0.5))],
+    ['the same by ip -batch, ms: median (times that)', byIp(run)],
     ['start -> all in the kernel, s', (run.start / 1000).toFixed(2)],
     ['processor time of the start, s', (run.startWork / 1000).toFixed(2)],
     ['resident after the start, MiB', start ? mebibytes(start.rss) : ''],
     ['resident after the events, MiB', end ? mebibytes(end.rss) : ''],
   ];
+}
+
+/** The median in ms, and how often that goes into ours. */
+function byIp({ node, ip }: Run): string {
+  if (ip.times.length === 0) return '';
+  const time = at(sorted(ip.times), 0.5);
+  return `${ms(time)} (${(at(sorted(node), 0.5) / time).toFixed(1)})`;
 }
 
 /** Some of the events of a run, sorted by their times, and the processor time of one, in ms. */

@@ -6,10 +6,12 @@ import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { startApiServer } from '../../lab/cluster/api-server.ts';
 import { DatagramReceiver } from '../../lab/process/datagram-receiver.ts';
+import { Batch, departureOf } from './departure.ts';
 import { memoryOf } from './memory-of.ts';
 import { listen, onlookers } from './onlookers.ts';
 import { Witness } from './witness.ts';
 import {
+  addressOf,
   asUnit,
   createNode,
   eipOf,
@@ -28,16 +30,19 @@ import {
 // The daemon as its own process, an API server over TLS in this one, and this one in the place of systemd. A cycle is
 // three events: an EndpointSlice loses its endpoints, has them again, and the endpoints of a Local Service move to
 // other nodes. Prints {"start":ms,"startWork":ms,"events":[ms,...],"work":ms,"node":[ms,...],"path":[ms,...],
-// "memory":[...]}: the start-up until all is in the kernel, the time of each event from the API server's store to the
-// kernel's own notification (witness.ts), the daemon's processor time for the start and for one event, the times in which
-// a node leaves and comes back, what an event takes from the API server's store to a process that only watches, by its own
-// clock, and the daemon's memory, and the processor time of all events until then, after the start, after the cycles that
-// are named, and after the last one.
+// "ip":{"times":[ms,...],"messages":[n,...]},"memory":[...]}: the start-up until all is in the kernel, the time of each event from
+// the API server's store to the kernel's own notification (witness.ts), the daemon's processor time for the start and for one
+// event, the times in which a node leaves, what an event takes from the API server's store to a process that only watches, by
+// its own clock, the times in which an `ip -batch` that waits for them makes what the daemon has to make when the same nodes
+// leave, and how many messages that is (none for EIP_BENCH_FORMER), and the daemon's memory, and the processor time of all
+// events until then, after the start, after the cycles that are named, and after the last one.
 
 const [folder = '.', services = '0', cycles = '0', program = 'bin/eiproute', ...samples] =
   process.argv.slice(2);
 const watchScript = fileURLToPath(new URL('watch.ts', import.meta.url));
 const nodeEvents = 10;
+/** ms: longer than the daemon's `probe.wait`, after which a node that came back has its EIPs. */
+const returnTime = 5000;
 /** The 30 slowest are one in a hundred. */
 const pathEvents = 3000;
 
@@ -78,17 +83,19 @@ await Promise.race([synced(String(folder), stop.signal), endedEarly]);
 const start = performance.now() - started;
 const looking = look ? onlookers(look, join(String(folder), 'run'), stop.signal) : undefined;
 // What the start leaves to be done, such as saving the whole state for the next start, is part of the start.
-await rested();
+await rested(12_000);
 const startWork = workOf(daemon);
 const memory = [{ events: 0, work: 0, ...memoryOf(daemon) }];
 using witness = await Witness.listening();
 
 /**
- * Until the daemon has had nothing to do for three seconds, at least twelve seconds from now. The probe takes up to 20 ms
+ * Until the daemon has had nothing to do for three seconds. The probe takes up to 20 ms
  * a second, and a profiler (--cpu-prof) as much again: with a limit of 20 ms a profile never ended.
+ *
+ * @param least ms from now
  */
-async function rested(): Promise<void> {
-  const earliest = performance.now() + 12_000;
+async function rested(least: number): Promise<void> {
+  const earliest = performance.now() + least;
   for (let idle = 0, before = workOf(daemon); idle < 3 || performance.now() < earliest; ) {
     await setTimeout(1000);
     systemd.drain();
@@ -152,10 +159,26 @@ for (let i = 1; i <= nodeEvents; i += 1) {
   // Its EIPs come back after it.
   await setTimeout(200);
 }
+await rested(returnTime);
 stop.abort();
 await looking;
 daemon.kill();
 await ended;
+
+// What the daemon left in the kernel, by iproute2.
+const ip: { readonly times: number[]; readonly messages: number[] } = { times: [], messages: [] };
+for (let i = 1; i <= nodeEvents && !isFormer; i += 1) {
+  const { messages, leave, back } = departureOf(addressOf(i));
+  const batch = new Batch();
+  // It starts meanwhile.
+  await setTimeout(100);
+  ip.times.push(await timed(() => batch.run(leave), new RegExp(`^nexthop deleted: id ${ids.nexthop}`)));
+  ip.messages.push(messages);
+  await batch.ended;
+  const undoing = new Batch();
+  undoing.run(back);
+  await undoing.ended;
+}
 
 // The same way without the daemon.
 const watcher = spawn(process.execPath, [watchScript, join(String(folder), 'kubeconfig')], {
@@ -184,4 +207,6 @@ for (let i = 0; i < pathEvents; i += 1) {
   path.push((await said(`default/s${at}`)) - before);
 }
 watcher.kill();
-process.stdout.write(`${JSON.stringify({ start, startWork, events: times, work, node, path, memory })}\n`);
+process.stdout.write(
+  `${JSON.stringify({ start, startWork, events: times, work, node, path, ip, memory })}\n`,
+);

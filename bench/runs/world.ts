@@ -39,10 +39,14 @@ export function eipOf(i: number): string {
   return `198.${18 + (i >> 16)}.${(i >> 8) & 255}.${i & 255}`;
 }
 
+export function addressOf(node: number): string {
+  return `10.0.0.${node + 10}`;
+}
+
 export function createNode(api: ApiServer, i: number): void {
   api.objects.create(nodeKind, {
     metadata: { name: `n${i}` },
-    status: { addresses: [{ type: 'InternalIP', address: `10.0.0.${i + 10}` }] },
+    status: { addresses: [{ type: 'InternalIP', address: addressOf(i) }] },
   });
 }
 
