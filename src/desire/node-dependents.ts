@@ -1,3 +1,4 @@
+import { sameItems } from '../model/same-items.ts';
 import type { NamedEip } from './named-eip.ts';
 
 /** Names of nodes whose coming and going may change where an EIP goes; 'all': every node's may. */
@@ -16,6 +17,8 @@ export class NodeDependents {
 
   replace(named: NamedEip, after: DependsOn): void {
     const before = named.dependsOn;
+    // A node that goes changes where its EIPs go, and not on which nodes that depends.
+    if (isSame(before, after)) return;
     named.dependsOn = after;
     if (before === 'all') this.#onAll.delete(named);
     else {
@@ -34,4 +37,8 @@ export class NodeDependents {
       }
     }
   }
+}
+
+function isSame(before: DependsOn, after: DependsOn): boolean {
+  return before === 'all' || after === 'all' ? before === after : sameItems(before, after);
 }
