@@ -70,15 +70,21 @@ export class Newcomers {
     this.#nodes = nodes;
     const known = new Set<string>();
     const there = new Set<Ip>();
+    const fresh: { readonly ip: Ip; readonly node: Node }[] = [];
     for (const node of nodes)
       for (const ip of node.addresses) {
         const id = `${node.uid} ${ip}`;
         known.add(id);
-        there.add(ip);
         const isBack = this.#silent.has(ip) && !silent.has(ip);
-        const isNew = !this.#known.has(id);
-        if ((isNew || isBack) && isAsked(node)) this.#hold(ip, node.cluster, now);
+        if (isBack || !this.#known.has(id)) fresh.push({ ip, node });
+        else there.add(ip);
       }
+    for (const { ip, node } of fresh) {
+      // A machine that is registered under another name as well goes on serving.
+      const isOfAnother = there.has(ip);
+      if (!isOfAnother && isAsked(node)) this.#hold(ip, node.cluster, now);
+    }
+    for (const { ip } of fresh) there.add(ip);
     this.#known = known;
     this.#silent = silent;
     for (const ip of this.#held.keys()) if (!there.has(ip) || silent.has(ip)) this.#held.delete(ip);

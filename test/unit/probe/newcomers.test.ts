@@ -58,6 +58,18 @@ function begun(...names: readonly string[]): World {
 }
 
 describe('nodes that come', () => {
+  it('do not wait with the address of a Node that is there and gets traffic: it is the same machine', async () => {
+    const world = begun('n1', 'n2');
+    world.read(['n1', 'n2', 'another-name']);
+    expect(world.waiting).to.equal('');
+    world.read(['n1', 'another-name']);
+    expect(world.waiting).to.equal('');
+    // The address was free meanwhile: it may be another machine.
+    world.read(['n1']);
+    world.read(['n1', 'n2']);
+    expect(world.waiting).to.equal('10.0.0.12');
+  });
+
   it('wait until they answer for an EIP that others answer for, for as long as it takes', async () => {
     for (const says of ['refuses', 'no answer'] as const) {
       const world = begun('n1');
