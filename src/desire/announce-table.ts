@@ -1,7 +1,7 @@
 import type { DesiredTable, KernelState } from '../model/desired.ts';
 import type { Announce, Gateway } from '../model/gateway.ts';
 import { type Family, family, type Ip, onlyIp } from '../model/ip.ts';
-import { equal, type Key, keyOf, type Link, nftKey } from '../model/object.ts';
+import { type Key, keyOf, type Link, nftKey } from '../model/object.ts';
 import type { Owner } from '../model/owner.ts';
 import { standbyFilterName } from '../model/standby-filter.ts';
 import type { Uniqueness } from '../model/uniqueness.ts';
@@ -169,8 +169,6 @@ export class AnnounceTable {
         this.#filters.delete(of);
         continue;
       }
-      const known = key === undefined ? undefined : this.#desired.get(key);
-      if (known !== undefined && equal(known.object, table)) continue;
       this.#desired.set(table, standbyWhy);
       this.#filters.set(of, keyOf(table));
     }

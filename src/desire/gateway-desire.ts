@@ -9,15 +9,7 @@ import {
 import type { Why } from '../model/desired-object.ts';
 import type { Gateway } from '../model/gateway.ts';
 import { type Family, type Ip, onlyIp } from '../model/ip.ts';
-import {
-  type Change,
-  changeObject,
-  equal,
-  type KernelObject,
-  type Key,
-  keyOf,
-  type Route,
-} from '../model/object.ts';
+import { type Change, changeObject, type Key, keyOf, type Route } from '../model/object.ts';
 import { type Owner, ownerOf } from '../model/owner.ts';
 import type { ProbePaths } from '../model/probe-path.ts';
 import { type Probed, unprobed } from '../model/probed.ts';
@@ -305,18 +297,12 @@ export class GatewayDesire implements Desire {
         if (keys.has(key)) return;
         keys.add(key);
         if (object.kind === 'route') routes += 1;
-        this.#set(object, why, key);
+        this.table.set(object, why, key);
       },
     );
     this.#fixedRoutes = routes;
     for (const key of this.#fixedKeys) if (!keys.has(key)) this.table.delete(key);
     this.#fixedKeys = keys;
-  }
-
-  #set(object: KernelObject, why: Why, key: Key): void {
-    const known = this.table.get(key);
-    const isSame = known !== undefined && known.why.text === why.text && equal(known.object, object);
-    if (!isSame) this.table.set(object, why, key);
   }
 
   #setProbeTables(isAlive: boolean): void {
@@ -334,7 +320,7 @@ export class GatewayDesire implements Desire {
       }
       const key = keyOf(table);
       this.#probeTables.set(version, key);
-      this.#set(table, probeWhy, key);
+      this.table.set(table, probeWhy, key);
     }
   }
 

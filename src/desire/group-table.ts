@@ -150,9 +150,7 @@ export class GroupTable {
     const { numbering } = this.#nexthops;
     // An EIP that comes to a group of all nodes, or leaves it, must not cost what these weigh.
     const isWritten = known !== undefined && group.written === numbering;
-    const object = isWritten ? known.object : this.#objectOf(group);
-    const isSame = known !== undefined && equal(known.object, object);
-    this.#desired.set(isSame ? known.object : object, known?.why.text === why.text ? known.why : why);
+    this.#desired.set(isWritten ? known.object : this.#objectOf(group), why);
     group.written = numbering;
   }
 

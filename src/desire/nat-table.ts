@@ -3,10 +3,8 @@ import type { DesiredTable, KernelState } from '../model/desired.ts';
 import type { Gateway } from '../model/gateway.ts';
 import { family, type Ip } from '../model/ip.ts';
 import {
-  equal,
   type KernelObject,
   type Key,
-  keyOf,
   type NatEip,
   type NatGroup,
   natEipKey,
@@ -129,9 +127,6 @@ export class NatTable {
   }
 
   #write(object: NatEip | NatGroup): void {
-    const key = keyOf(object);
-    const known = this.#find(key);
-    if (known !== undefined && equal(known, object)) return;
-    this.#desired.set(object, object.kind === 'nat-eip' ? natWhy(object.eip) : natGroupWhy, key);
+    this.#desired.set(object, object.kind === 'nat-eip' ? natWhy(object.eip) : natGroupWhy);
   }
 }

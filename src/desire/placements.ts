@@ -202,17 +202,10 @@ export class Placements {
   write({ named, key, dst, usable }: Placement, group: Group): void {
     if (named.set === undefined) return;
     const { eip } = named;
-    const known = this.#desired.get(key);
     const isRefused = usable.carriers.length === 0;
     const why = isRefused ? { ...routeWhy(named), text: keptWhy.text } : routeWhy(named);
-    const sameWhy = known?.why.text === why.text && sameNames(known.why.services, why.services);
-    const sameRoute = known?.object.kind === 'route' && known.object.nhid === group.id;
     this.#written.push(eip);
-    this.#desired.set(
-      sameRoute ? known.object : eipRoute(eip, group.id, this.#table, this.#owner, dst),
-      sameWhy ? known.why : why,
-      key,
-    );
+    this.#desired.set(eipRoute(eip, group.id, this.#table, this.#owner, dst), why, key);
   }
 
   #delete({ named, key }: Placement): void {
@@ -250,8 +243,4 @@ export class Placements {
     group.sets.delete(set);
     groups.delete(group);
   }
-}
-
-function sameNames(a: readonly string[] = [], b: readonly string[] = []): boolean {
-  return a.length === b.length && a.every((name, i) => name === b[i]);
 }

@@ -1,7 +1,8 @@
 import type { DesiredObject, Refusals, Why } from './desired-object.ts';
 import type { Listing } from './listing.ts';
-import { type Change, type Counts, type KernelObject, type Key, keyOf, noCounts } from './object.ts';
+import { type Change, type Counts, equal, type KernelObject, type Key, keyOf, noCounts } from './object.ts';
 import type { Problem } from './problem.ts';
+import { sameItems } from './same-items.ts';
 
 /** The part of the kernel's state that decides what is desired. */
 export interface KernelState extends Listing {
@@ -58,13 +59,13 @@ export interface Desire {
   isDecided?(change: Change): boolean;
 }
 
-/** The desired objects by key, and the keys that were written since the reconciler last took them. */
+/** The desired objects by key, and what was written since the reconciler last took it. */
 export class DesiredTable {
   readonly #objects = new Map<Key, DesiredObject>();
   /** Reasons of objects that are no longer desired and may still be in the kernel. */
   readonly #former = new Map<Key, Why>();
   readonly #counts = { ...noCounts };
-  #touched: Key[] = [];
+  #written: (DesiredObject | Key)[] = [];
 
   get(key: Key): DesiredObject | undefined {
     return this.#objects.get(key);
@@ -83,15 +84,24 @@ export class DesiredTable {
     return this.#counts;
   }
 
-  /** @param key {@link keyOf} the object, where the caller has it already */
+  /**
+   * What is desired as it was, for the same reason, stays the same object and is not written.
+   *
+   * @param key {@link keyOf} the object, where the caller has it already
+   */
   set(object: KernelObject, why: Why, key: Key = keyOf(object)): void {
     const before = this.#objects.get(key);
-    if (before?.object === object && before.why === why) return;
-    if (before !== undefined) this.#counts[before.object.kind] -= 1;
+    const written = { key, object, why };
+    if (before !== undefined) {
+      if (equal(before.object, object)) written.object = before.object;
+      if (sameWhy(before.why, why)) written.why = before.why;
+      if (written.object === before.object && written.why === before.why) return;
+      this.#counts[before.object.kind] -= 1;
+    }
     this.#counts[object.kind] += 1;
-    this.#objects.set(key, { key, object, why });
+    this.#objects.set(key, written);
     this.#former.delete(key);
-    this.#touched.push(key);
+    this.#written.push(written);
   }
 
   delete(key: Key): void {
@@ -100,7 +110,7 @@ export class DesiredTable {
     this.#objects.delete(key);
     this.#counts[before.object.kind] -= 1;
     this.#former.set(key, before.why);
-    this.#touched.push(key);
+    this.#written.push(key);
   }
 
   /** Deletes an object and forgets its reason. */
@@ -109,11 +119,14 @@ export class DesiredTable {
     this.#former.delete(key);
   }
 
-  /** The keys written since the last call; one that was written twice may be among them twice. */
-  takeTouched(): readonly Key[] {
-    const touched = this.#touched;
-    this.#touched = [];
-    return touched;
+  /**
+   * The objects written since the last call, and the keys of those that were deleted, in the order of the writes: the last
+   * one of a key is what holds.
+   */
+  takeWritten(): readonly (DesiredObject | Key)[] {
+    const written = this.#written;
+    this.#written = [];
+    return written;
   }
 
   /** Why a deleted object was desired; undefined: it never was, or the reason is forgotten. */
@@ -132,3 +145,9 @@ export class DesiredTable {
     for (const key of this.#former.keys()) if (gone(key)) this.#former.delete(key);
   }
 }
+
+function sameWhy(a: Why, b: Why): boolean {
+  return a === b || (a.text === b.text && sameItems(a.services ?? none, b.services ?? none));
+}
+
+const none: readonly never[] = [];

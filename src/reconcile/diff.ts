@@ -1,5 +1,5 @@
 import type { DesiredTable, KernelState } from '../model/desired.ts';
-import type { Why } from '../model/desired-object.ts';
+import type { DesiredObject, Why } from '../model/desired-object.ts';
 import { onlyIp, type Prefix } from '../model/ip.ts';
 import { natTableName } from '../model/nat.ts';
 import {
@@ -37,18 +37,26 @@ const announcementRank = 8;
 const ranks = 10;
 
 /** What the diff reads of the desired table. */
-export type Desired = Pick<DesiredTable, 'get' | 'former' | 'keys'>;
+export type Desired = Pick<DesiredTable, 'get' | 'former' | 'values'>;
 /** What the diff reads of the kernel. */
 export type Present = Pick<KernelState, 'objects' | 'formerSysctls'>;
 
-/** The changes from the actual to the desired objects, for some keys, {@link inOrder}. */
-export function diff(keys: Iterable<Key>, desired: Desired, actual: Present): readonly PlannedChange[] {
-  const changes: PlannedChange[] = [];
-  for (const key of keys) {
-    const change = differenceOf(key, desired, actual);
-    if (change !== undefined) changes.push(change);
+/** The changes from the actual to the desired objects, {@link inOrder}. */
+export function diff(desired: Desired, actual: Present): readonly PlannedChange[] {
+  return inOrder(differences(desired, actual));
+}
+
+/** The changes from the actual to the desired objects, in no order; a walk over both. */
+export function* differences(desired: Desired, actual: Present): Generator<PlannedChange> {
+  for (const want of desired.values()) {
+    const change = differenceOf(want.key, want, desired, actual);
+    if (change !== undefined) yield change;
   }
-  return inOrder(changes);
+  for (const key of actual.objects.keys()) {
+    if (desired.get(key) !== undefined) continue;
+    const change = differenceOf(key, undefined, desired, actual);
+    if (change !== undefined) yield change;
+  }
 }
 
 /** In an order that respects references: builds from the bottom up, then deletes from the top down. */
@@ -59,14 +67,16 @@ export function inOrder(changes: Iterable<PlannedChange>): readonly PlannedChang
   return [...builds, ...deletes.reverse()].flat();
 }
 
-/** Every key of either side, for a full comparison. */
-export function allKeys(desired: Desired, actual: Present): ReadonlySet<Key> {
-  return new Set([...desired.keys(), ...actual.objects.keys()]);
-}
-
-/** undefined: they do not differ. */
-export function differenceOf(key: Key, desired: Desired, actual: Present): PlannedChange | undefined {
-  const want = desired.get(key);
+/**
+ * @param want what is desired of the key
+ * @returns undefined: they do not differ
+ */
+export function differenceOf(
+  key: Key,
+  want: DesiredObject | undefined,
+  desired: Pick<Desired, 'former'>,
+  actual: Present,
+): PlannedChange | undefined {
   const have = actual.objects.get(key);
   if (want === undefined) {
     if (have === undefined || !isOurs(have, actual)) return undefined;

@@ -1,7 +1,8 @@
 import type { Desire } from '../model/desired.ts';
+import type { DesiredObject } from '../model/desired-object.ts';
 import type { Key } from '../model/object.ts';
 import type { Actual } from './actual.ts';
-import { allKeys, differenceOf } from './diff.ts';
+import { differenceOf, differences } from './diff.ts';
 import type { PlannedChange } from './report.ts';
 
 /** In what desired and actual differ, kept up to date by the keys that changed on either side. */
@@ -14,9 +15,13 @@ export class Drift {
     return this.#changes;
   }
 
-  /** Looks at the key again: the object or what is desired of it has changed. */
+  /** Looks at the key again: the object in the kernel has changed. */
   compare(key: Key, actual: Actual): void {
-    const change = this.#desire && differenceOf(key, this.#desire.table, actual);
+    if (this.#desire !== undefined) this.#compare(key, this.#desire.table.get(key), this.#desire, actual);
+  }
+
+  #compare(key: Key, want: DesiredObject | undefined, { table }: Desire, actual: Actual): void {
+    const change = differenceOf(key, want, table, actual);
     if (change !== undefined) this.#changes.set(key, change);
     else this.#changes.delete(key);
   }
@@ -24,7 +29,7 @@ export class Drift {
   compareAll(actual: Actual): void {
     this.#changes.clear();
     if (this.#desire === undefined) return;
-    for (const key of allKeys(this.#desire.table, actual)) this.compare(key, actual);
+    for (const change of differences(this.#desire.table, actual)) this.#changes.set(change.key, change);
   }
 
   /** These of the changes were made. */
@@ -36,9 +41,12 @@ export class Drift {
 
   /** Takes in what was written in the desired table. A new desire replaces the whole former one. */
   follow(desire: Desire, actual: Actual): void {
-    const touched = desire.table.takeTouched();
+    const written = desire.table.takeWritten();
     if (desire === this.#desire) {
-      for (const key of touched) this.compare(key, actual);
+      for (const one of written) {
+        if (typeof one === 'string') this.#compare(one, undefined, desire, actual);
+        else this.#compare(one.key, one, desire, actual);
+      }
       return;
     }
     // What is in the kernel still has the reasons of the former desire.

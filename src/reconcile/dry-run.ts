@@ -3,7 +3,7 @@ import type { DesiredState, DesiredTable } from '../model/desired.ts';
 import type { Listing } from '../model/listing.ts';
 import { changeObject, equal, type Key, keyOf } from '../model/object.ts';
 import { Actual } from './actual.ts';
-import { allKeys, diff } from './diff.ts';
+import { diff } from './diff.ts';
 import { type Plan, plan, stuckObjects } from './plan.ts';
 import type { Role } from './reconciler.ts';
 import type { Conflict, Missing, PlannedChange, Report } from './report.ts';
@@ -94,7 +94,7 @@ function pass(
   actual: Actual,
 ): { readonly desired: DesiredState; readonly plan: Plan } {
   const desired = desire.update(actual);
-  const due = diff(allKeys(desire.table, actual), desire.table, actual);
+  const due = diff(desire.table, actual);
   const found = plan(due, actual, {
     complete: desired.complete,
     limits,

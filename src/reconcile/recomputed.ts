@@ -1,6 +1,6 @@
 import { type Desire, type DesiredState, DesiredTable, type KernelState } from '../model/desired.ts';
 import type { DesiredObjects, Refusals } from '../model/desired-object.ts';
-import { equal, type Key } from '../model/object.ts';
+import type { Key } from '../model/object.ts';
 
 /** A desire that recomputes everything in each update: for the few objects of a node, and for tests as an oracle. */
 export class RecomputedDesire implements Desire {
@@ -22,9 +22,7 @@ export class RecomputedDesire implements Desire {
     const keys = new Set<Key>();
     for (const { key, object, why } of objects) {
       keys.add(key);
-      const known = this.table.get(key);
-      if (known === undefined || known.why.text !== why.text || !equal(known.object, object))
-        this.table.set(object, why, key);
+      this.table.set(object, why, key);
     }
     for (const key of [...this.table.keys()]) if (!keys.has(key)) this.table.delete(key);
     return { problems, complete, remaining: unfinished ? 'objects' : 'nothing', lacking };

@@ -1,7 +1,8 @@
 import type { DesiredTable, KernelState } from '../model/desired.ts';
+import type { DesiredObject } from '../model/desired-object.ts';
 import { describe, type LinkNames } from '../model/iproute.ts';
 import { type Change, changeObject, type KernelObject, type Key, keyOf } from '../model/object.ts';
-import { allKeys, differenceOf } from '../reconcile/diff.ts';
+import { differenceOf } from '../reconcile/diff.ts';
 import type { Held, Report } from '../reconcile/report.ts';
 import type { Summary } from './state.ts';
 
@@ -34,7 +35,7 @@ export type ObjectState = 'installed' | 'pending' | 'refused' | 'held' | 'foreig
 
 /** The two tables of the reconciler, and the last report. */
 export interface ObjectTables {
-  readonly desired: Pick<DesiredTable, 'get' | 'former' | 'keys'>;
+  readonly desired: Pick<DesiredTable, 'get' | 'former' | 'values'>;
   readonly actual: Pick<KernelState, 'objects' | 'formerSysctls'>;
   readonly report: Pick<Report, 'failed' | 'conflicts' | 'held'>;
 }
@@ -43,8 +44,9 @@ export interface ObjectTables {
 export function objectStatuses(tables: ObjectTables, names: LinkNames): readonly ObjectStatus[] {
   const { desired, actual, report } = tables;
   const found = new Map<Key, ObjectStatus>();
-  for (const key of allKeys(desired, actual)) {
-    const row = statusOf(key, tables, names);
+  for (const want of desired.values()) found.set(want.key, statusOf(want, tables, names));
+  for (const [key, have] of actual.objects) {
+    const row = desired.get(key) === undefined ? unwanted(key, have, tables, names) : undefined;
     if (row !== undefined) found.set(key, row);
   }
   const add = (object: KernelObject, rest: Pick<ObjectStatus, 'state' | 'why' | 'detail'>): void => {
@@ -63,19 +65,24 @@ export function objectStatuses(tables: ObjectTables, names: LinkNames): readonly
   return [...found.values()].sort(byKindAndKey);
 }
 
-/** @returns undefined for a sysctl that we have never set */
-function statusOf(key: Key, { desired, actual }: ObjectTables, names: LinkNames): ObjectStatus | undefined {
-  const want = desired.get(key);
+function statusOf(want: DesiredObject, { desired, actual }: ObjectTables, names: LinkNames): ObjectStatus {
+  const { key, object, why } = want;
   const have = actual.objects.get(key);
-  const due = differenceOf(key, desired, actual);
-  if (want !== undefined) {
-    const { object, why } = want;
-    const isDue = due !== undefined;
-    const state = isDue ? 'pending' : 'installed';
-    const detail = isDue && have !== undefined ? `in the kernel: ${describe(have, names)}` : undefined;
-    return { kind: object.kind, key, state, object: describe(object, names), why: why.text, detail };
-  }
-  if (have === undefined || due === undefined) return undefined;
+  const isDue = differenceOf(key, want, desired, actual) !== undefined;
+  const state = isDue ? 'pending' : 'installed';
+  const detail = isDue && have !== undefined ? `in the kernel: ${describe(have, names)}` : undefined;
+  return { kind: object.kind, key, state, object: describe(object, names), why: why.text, detail };
+}
+
+/** @returns undefined for a sysctl that we have never set */
+function unwanted(
+  key: Key,
+  have: KernelObject,
+  { desired, actual }: ObjectTables,
+  names: LinkNames,
+): ObjectStatus | undefined {
+  const due = differenceOf(key, undefined, desired, actual);
+  if (due === undefined) return undefined;
   const why = due.why.text;
   return { kind: have.kind, key, state: 'unwanted', object: describe(have, names), why, detail: undefined };
 }

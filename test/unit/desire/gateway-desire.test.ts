@@ -27,7 +27,7 @@ import {
   natGroupKey,
 } from '../../../src/model/object.ts';
 import { isStandbyFilter } from '../../../src/model/standby-filter.ts';
-import { allKeys, diff } from '../../../src/reconcile/diff.ts';
+import { diff } from '../../../src/reconcile/diff.ts';
 import { RecomputedDesire } from '../../../src/reconcile/recomputed.ts';
 import type { Report } from '../../../src/reconcile/report.ts';
 import { isOurs } from '../../any.ts';
@@ -278,9 +278,9 @@ function leftOver({ scene, model }: Life): readonly string[] {
     }),
   );
   full.update(actual);
-  const byTable = diff(allKeys(role.desire.table, actual), role.desire.table, actual);
+  const byTable = diff(role.desire.table, actual);
   const pending = new Set(byTable.map((change) => keyOf(changeObject(change))));
-  return diff(allKeys(full.table, actual), full.table, actual)
+  return diff(full.table, actual)
     .filter((change) => !pending.has(keyOf(changeObject(change))))
     .map((change) => `${change.verb} ${keyOf(changeObject(change))} (${change.why.text})`);
 }
@@ -345,9 +345,7 @@ describe('the tables of a gateway', () => {
           expect(report.lacking + absent(report), JSON.stringify(step)).to.equal(unrouted.length);
           for (const { key, object } of desire.table.values()) expect(keyOf(object)).to.equal(key);
           // What differs is known without a walk over everything.
-          expect([...life.scene.reconciler.drift.values()]).to.have.deep.members(
-            diff(allKeys(desire.table, actual), desire.table, actual),
-          );
+          expect([...life.scene.reconciler.drift.values()]).to.have.deep.members(diff(desire.table, actual));
           // A refusal of the kernel's own mood leaves things undone until the next dump.
           if (life.refuses > 0 || [...actual.refused.values()].some(({ code }) => code === 'EPERM')) continue;
           expect(leftOver(life), JSON.stringify(step)).to.deep.equal([]);

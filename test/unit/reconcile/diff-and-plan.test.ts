@@ -4,7 +4,7 @@ import { DesiredTable } from '../../../src/model/desired.ts';
 import { parseIp } from '../../../src/model/ip.ts';
 import type { KernelObject, ProxyNeighbour, Rule, Sysctl } from '../../../src/model/object.ts';
 import { Actual } from '../../../src/reconcile/actual.ts';
-import { allKeys, diff, references, unpinned } from '../../../src/reconcile/diff.ts';
+import { diff, references, unpinned } from '../../../src/reconcile/diff.ts';
 import { plan, type Restraints } from '../../../src/reconcile/plan.ts';
 import type { PlannedChange } from '../../../src/reconcile/report.ts';
 import { nothingWithdrawn } from '../../../src/reconcile/withdrawals.ts';
@@ -35,8 +35,7 @@ function planned(
 }
 
 function differences(want: readonly KernelObject[], actual: Actual): readonly PlannedChange[] {
-  const desired = tableOf(want);
-  return diff(allKeys(desired, actual), desired, actual);
+  return diff(tableOf(want), actual);
 }
 
 function tableOf(want: readonly KernelObject[]): DesiredTable {

@@ -2,7 +2,7 @@ import { getEventListeners } from 'node:events';
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { type Desire, DesiredTable } from '../../../src/model/desired.ts';
-import { type KernelObject, keyOf, type Sysctl } from '../../../src/model/object.ts';
+import { changeObject, type KernelObject, keyOf, type Sysctl } from '../../../src/model/object.ts';
 import { Actual } from '../../../src/reconcile/actual.ts';
 import { backoff } from '../../../src/reconcile/backoff.ts';
 import { Drift } from '../../../src/reconcile/drift.ts';
@@ -32,6 +32,53 @@ describe('the drift', () => {
     // What is written later is not what was taken over.
     table.set(route(4, 9), { text: 'a test' });
     expect(drift.changes.has(keyOf(route(4, 9)))).to.equal(false);
+  });
+
+  it('has what the last of several writes to a key wants', () => {
+    const table = new DesiredTable();
+    const desire: Desire = { table, update: () => expect.fail() };
+    const actual = new Actual(listing([route(1, 7)]));
+    const drift = new Drift();
+    drift.follow(desire, actual);
+    const why = { text: 'a test' };
+    for (const one of [route(1, 8), route(1, 9), route(2, 7), route(3, 7)]) table.set(one, why);
+    table.delete(keyOf(route(2, 7)));
+    table.delete(keyOf(route(3, 7)));
+    table.set(route(3, 8), why);
+    drift.follow(desire, actual);
+    expect([...drift.changes.values()].map(changeObject)).to.have.deep.members([route(1, 9), route(3, 8)]);
+    table.delete(keyOf(route(1, 9)));
+    drift.follow(desire, actual);
+    expect([...drift.changes.values()].map(changeObject)).to.have.deep.members([route(1, 7), route(3, 8)]);
+  });
+});
+
+describe('the desired objects', () => {
+  const why = (...services: readonly string[]) => ({ text: 'a test', services });
+
+  it('stay the same, and are not written, when they are desired as before', () => {
+    const table = new DesiredTable();
+    table.set(route(1, 7), why('default/web'));
+    const [first] = table.takeWritten();
+    table.set(route(1, 7), why('default/web'));
+    expect(table.takeWritten()).to.deep.equal([]);
+    expect(table.get(keyOf(route(1, 7)))).to.equal(first);
+    expect(table.counts.route).to.equal(1);
+  });
+
+  it('are written when they are others, or are desired for other reasons', () => {
+    const table = new DesiredTable();
+    table.set(route(1, 7), why('default/web'));
+    table.set(route(1, 8), why('default/web'));
+    table.set(route(1, 8), why('default/api'));
+    table.set(route(1, 8), { ...why('default/api'), text: 'another test' });
+    expect(table.takeWritten()).to.have.length(4);
+    expect(table.get(keyOf(route(1, 7)))).to.deep.equal({
+      key: keyOf(route(1, 7)),
+      object: route(1, 8),
+      why: { ...why('default/api'), text: 'another test' },
+    });
+    expect(table.counts.route).to.equal(1);
   });
 });
 
