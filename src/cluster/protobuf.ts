@@ -20,6 +20,9 @@ const seen: string[] = new Array(slots).fill('');
 /** Up to this length V8 copies a substring; a longer one would keep all of the text that it is of. */
 const copied = 12;
 
+/** Bytes that are made text at once. Of a longer text V8 makes an object of its own, in memory that is new each time. */
+const window = 1 << 16;
+
 /**
  * Reads a protobuf message field by field, and makes nothing of a field that is skipped.
  *
@@ -34,8 +37,9 @@ export class ProtobufReader {
   /** Number of the present field. */
   field = 0;
   readonly #bytes: Buffer;
-  /** Each byte as a character: the text of those that are ASCII. Others are in nearly every message, as lengths. */
-  readonly #characters: string;
+  /** Each byte as a character, from `#from` on: the text of those that are ASCII. Others are in nearly every message, as lengths. */
+  #characters = '';
+  #from = 0;
   /** All bytes are. */
   readonly #isAscii: boolean;
   #at: number;
@@ -48,7 +52,6 @@ export class ProtobufReader {
 
   constructor(bytes: Buffer) {
     this.#bytes = bytes;
-    this.#characters = bytes.toString('latin1');
     this.#isAscii = isAscii(bytes);
     this.#at = 0;
     this.#end = bytes.length;
@@ -231,7 +234,11 @@ export class ProtobufReader {
     if (!this.#isAscii)
       for (let i = start; i < end; i += 1)
         if ((this.#bytes[i] ?? 0) > 0x7f) return this.#bytes.toString('utf8', start, end);
-    return this.#characters.substring(start, end);
+    if (start < this.#from || end > this.#from + this.#characters.length) {
+      this.#characters = this.#bytes.toString('latin1', start, start + window);
+      this.#from = start;
+    }
+    return this.#characters.substring(start - this.#from, end - this.#from);
   }
 
   #error(what: string): ProtobufError {

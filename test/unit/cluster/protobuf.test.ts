@@ -42,6 +42,23 @@ describe('ProtobufReader', () => {
     );
   });
 
+  it('reads short texts anywhere in a long page, forwards and backwards', () => {
+    const texts = Array.from({ length: 30_000 }, (_, i) => `t${i}`);
+    const places: (readonly [start: number, end: number, text: string])[] = [];
+    const bytes: number[] = [];
+    for (const text of texts) {
+      const start = bytes.length;
+      bytes.push(10, text.length, ...Buffer.from(text));
+      places.push([start, bytes.length, text]);
+    }
+    const it = new ProtobufReader(Buffer.from(bytes));
+    for (const [start, end, text] of [...places, ...places.toReversed().filter((_, i) => i % 100 === 0)]) {
+      it.seek(start, end);
+      expect(it.next()).to.equal(true);
+      expect(it.text()).to.equal(text);
+    }
+  });
+
   it('reads texts, and gives one of the same bytes again for words', () => {
     fc.assert(
       fc.property(fc.array(fc.string({ unit: 'binary', maxLength: 30 }), { maxLength: 20 }), (texts) => {
