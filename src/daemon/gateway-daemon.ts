@@ -10,10 +10,11 @@ import { GatewayDesire } from '../desire/gateway-desire.ts';
 import type { Path } from '../desire/path.ts';
 import type { PathHistory } from '../desire/path-history.ts';
 import { apiServices } from '../desire/reserved.ts';
+import { ServiceTable } from '../desire/service-table.ts';
 import type { LinuxKernel } from '../kernel/linux.ts';
 import type { LinuxNeighbours } from '../kernel/linux-neighbours.ts';
 import type { LinuxSegment } from '../kernel/linux-segment.ts';
-import type { Delta } from '../model/cluster.ts';
+import type { ReadService } from '../model/cluster.ts';
 import type { Ip } from '../model/ip.ts';
 import { changeObject, keyOf, type Link } from '../model/object.ts';
 import type { Pace } from '../model/pace.ts';
@@ -74,6 +75,8 @@ export class GatewayDaemon implements DaemonRole {
   readonly #clusters: GatewayClusters;
   readonly #cluster: Cluster;
   readonly #changes: ClusterChanges;
+  /** For the probe and the desire; a reload makes another desire. */
+  readonly #services = new ServiceTable();
   readonly #draining: Draining;
   readonly #probing: Probing;
   readonly #covering: CoveringMemory;
@@ -267,7 +270,9 @@ export class GatewayDaemon implements DaemonRole {
   #makeRole(config: GatewayConfig): GatewayRole {
     const desire = new GatewayDesire(config.gateway, {
       cluster: this.#cluster,
-      takeDelta: () => this.#takeDelta(),
+      takeDelta: () => this.#changes.take(this.#clusters.listed()),
+      services: this.#services,
+      read: (again) => this.#read(again),
       probed: this.#probing,
       isDraining: () => this.#draining.since !== undefined,
       uniqueness: this.#layer2.duplicates,
@@ -276,12 +281,10 @@ export class GatewayDaemon implements DaemonRole {
     return roleOf(config, desire);
   }
 
-  #takeDelta(): Delta {
-    const delta = this.#changes.take(this.#clusters.listed());
-    this.#probing.read(delta.services);
-    // Before the round, whose moves follow from it.
+  /** Before the desire acts on them: what moves follows from what the probe makes of them, in the journal as well. */
+  #read(services: readonly ReadService[]): void {
+    this.#probing.read(services);
     this.#daemon.journal.drains(this.#probing.verdicts);
-    return delta;
   }
 
   #problems(): readonly (readonly Problem[])[] {
@@ -331,6 +334,7 @@ export class GatewayDaemon implements DaemonRole {
   #makeProbing(port: LinuxNeighbours, tells: boolean): Probing {
     return new Probing({
       port,
+      service: (key) => this.#services.get(key),
       cluster: this.#cluster,
       gateway: () => this.#config.gateway,
       terms: () => this.#config.probe,

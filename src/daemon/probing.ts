@@ -6,7 +6,7 @@ import type { ClusterReader } from '../desire/cluster-reader.ts';
 import { routeKey } from '../desire/eip-routes.ts';
 import type { Verdict } from '../desire/verdict.ts';
 import type { NeighbourPort } from '../kernel/neighbour-port.ts';
-import { clusterOf, type Service } from '../model/cluster.ts';
+import { clusterOf, type ReadService, type Service } from '../model/cluster.ts';
 import type { Gateway } from '../model/gateway.ts';
 import type { Hosts } from '../model/host.ts';
 import { family, type Ip } from '../model/ip.ts';
@@ -38,7 +38,6 @@ import { Serving } from '../probe/serving.ts';
 import { type Targets, targetsOn } from '../probe/targets.ts';
 import { Covering } from './covering.ts';
 import { EipQuestions } from './eip-questions.ts';
-import { KnownServices } from './known-services.ts';
 import { Leaving } from './leaving.ts';
 import { gcThreshold, neighbourLimit } from './neighbour-limits.ts';
 import { Standings } from './standings.ts';
@@ -46,6 +45,8 @@ import { Standings } from './standings.ts';
 export interface ProbingInputs {
   readonly port: NeighbourPort;
   readonly cluster: ClusterReader;
+  /** A Service as it was last read, by its key. */
+  readonly service: (key: string) => Service | undefined;
   readonly gateway: () => Gateway;
   readonly terms: () => ProbeTerms;
   /** Whether agents of the nodes are told of drains; they hear of one before the traffic moves. */
@@ -104,8 +105,6 @@ export class Probing implements Probed {
   /** The standings that the present round acts on, and those that the kernel has. */
   #acting = noStandings;
   #applied = noStandings;
-  #hasRead = false;
-  readonly #services = new KnownServices();
   /** Names of the clusters whose first lists have been read. */
   readonly #started = new Set<string | undefined>();
   readonly #limitLooks = new LimitLooks({
@@ -115,9 +114,8 @@ export class Probing implements Probed {
   });
 
   constructor(inputs: ProbingInputs) {
-    const { port, gateway, terms, changed, answered } = inputs;
+    const { port, service, gateway, terms, changed, answered } = inputs;
     const clock = (): number => performance.now();
-    const service = (key: string): Service | undefined => this.#services.get(key);
     this.#inputs = inputs;
     this.#reachability = new Reachability({
       port,
@@ -303,13 +301,12 @@ export class Probing implements Probed {
   }
 
   /**
-   * Reads what has changed, before a round acts on it.
+   * Takes in what has changed, before a round acts on it.
    *
-   * @param keys of Services; 'all': any of them
+   * @param services that were read again
    */
-  read(keys: ReadonlySet<string> | 'all'): void {
-    const { cluster } = this.#inputs;
-    const { nodes } = cluster.overview();
+  read(services: readonly ReadService[]): void {
+    const { nodes } = this.#inputs.cluster.overview();
     if (nodes !== this.#nodes) {
       this.#nodes = nodes;
       this.#candidates = candidates(nodes);
@@ -328,9 +325,8 @@ export class Probing implements Probed {
     // What comes with the first lists was there before this program.
     const how = (of: string | undefined): ServiceChange['how'] =>
       this.#started.has(of) ? 'changed' : 'as it is';
-    const reading = { keys: this.#hasRead ? keys : ('all' as const), cluster, how };
-    this.#services.read(reading, (change) => this.#readService(change));
-    this.#hasRead = true;
+    for (const { key, before, after } of services)
+      this.#readService({ key, before, after, how: how(clusterOf(key)) });
     this.#noteStarted();
     this.#questions.act();
     this.#limitLooks.begin();

@@ -1,21 +1,22 @@
-import type { Delta, Origin, Service } from '../model/cluster.ts';
+import type { Delta, Origin, ReadService, Service } from '../model/cluster.ts';
 import type { Gateway } from '../model/gateway.ts';
 import type { Ip } from '../model/ip.ts';
 import { namedAddresses } from './claims.ts';
-import type { ClusterReader } from './cluster-reader.ts';
 import type { Departures } from './evidence.ts';
 import { mark, type NamedEip, newEip } from './named-eip.ts';
+import type { ServiceTable } from './service-table.ts';
 
-/** The Services as they were last read, and the EIPs that they name. */
+/** The EIPs that Services name. */
 export class Claimants {
   readonly #gateway: Gateway;
   readonly #departures: Departures;
-  #services = new Map<string, Service>();
+  readonly #services: ServiceTable;
   readonly #eips = new Map<Ip, NamedEip>();
 
-  constructor(gateway: Gateway, departures: Departures) {
+  constructor(gateway: Gateway, departures: Departures, services: ServiceTable) {
     this.#gateway = gateway;
     this.#departures = departures;
+    this.#services = services;
   }
 
   /** undefined: no Service names the EIP. */
@@ -51,46 +52,26 @@ export class Claimants {
   }
 
   /**
-   * Reads changed Services again.
+   * Takes in all Services, for the first time.
    *
-   * @param delta 'all': read everything
+   * @param dirty gets the EIPs that they name
+   */
+  begin(dirty: NamedEip[]): void {
+    for (const after of this.#services.values())
+      this.#take({ key: after.key, before: undefined, after }, 'list', dirty);
+  }
+
+  /**
+   * Takes in Services that were read again.
+   *
+   * @param byEvent of the delta that they were read for
    * @param dirty gets the EIPs that they name, or named before
    */
-  read(cluster: ClusterReader, delta: Delta | 'all', dirty: NamedEip[]): void {
-    if (delta === 'all' || delta.services === 'all') {
-      this.#readAll(cluster, dirty);
-      return;
-    }
-    const { services, byEvent } = delta;
-    for (const key of services) {
-      const before = this.#services.get(key);
-      const after = cluster.service(key);
-      if (after === undefined) this.#services.delete(key);
-      else this.#services.set(key, after);
-      this.#compare(key, before, after, byEvent.services.has(key) ? 'event' : 'list', dirty);
-    }
+  take(read: readonly ReadService[], byEvent: Delta['byEvent'], dirty: NamedEip[]): void {
+    for (const one of read) this.#take(one, byEvent.services.has(one.key) ? 'event' : 'list', dirty);
   }
 
-  #readAll(cluster: ClusterReader, dirty: NamedEip[]): void {
-    const former = this.#services;
-    const services = new Map<string, Service>();
-    this.#services = services;
-    for (const service of cluster.services()) {
-      services.set(service.key, service);
-      this.#compare(service.key, former.get(service.key), service, 'list', dirty);
-    }
-    for (const [key, service] of former)
-      if (!services.has(key)) this.#compare(key, service, undefined, 'list', dirty);
-  }
-
-  #compare(
-    key: string,
-    before: Service | undefined,
-    after: Service | undefined,
-    origin: Origin,
-    dirty: NamedEip[],
-  ): void {
-    if (before === after) return;
+  #take({ key, before, after }: ReadService, origin: Origin, dirty: NamedEip[]): void {
     const former = before === undefined ? none : namedAddresses(before, this.#gateway);
     const present = after === undefined ? none : namedAddresses(after, this.#gateway);
     for (const eip of former) {

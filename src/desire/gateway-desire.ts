@@ -1,4 +1,4 @@
-import type { Delta, Service } from '../model/cluster.ts';
+import type { Delta, ReadService, Service } from '../model/cluster.ts';
 import {
   type Desire,
   type DesiredState,
@@ -27,6 +27,7 @@ import { type PathChanges, PathTable } from './path-table.ts';
 import { probeTable, probeWhy } from './probe-table.ts';
 import { apiServices, type Reserved, reservedIn } from './reserved.ts';
 import { RouteTable } from './route-table.ts';
+import { ServiceTable } from './service-table.ts';
 
 const none: readonly Problem[] = [];
 const noPathChanges: PathChanges = { eips: [], sets: new Set() };
@@ -36,6 +37,10 @@ export interface GatewaySources {
   readonly cluster: ClusterReader;
   /** What has changed since the last call. */
   takeDelta(): Delta;
+  /** What was last read of each Service, where others read it too. Absent: the desire's own. */
+  readonly services?: ServiceTable;
+  /** Called with the Services that were read again, before they are acted on. Absent: nobody is told. */
+  read?(services: readonly ReadService[]): void;
   /** What the gateway has seen of the nodes. */
   readonly probed?: Probed;
   /** An operator takes the traffic off this gateway. Absent: never. */
@@ -58,6 +63,8 @@ export class GatewayDesire implements Desire {
   readonly #cluster: ClusterReader;
   readonly #probed: Probed;
   readonly #takeDelta: () => Delta;
+  readonly #services: ServiceTable;
+  readonly #read: (services: readonly ReadService[]) => void;
   readonly #isDraining: () => boolean;
   /** undefined: nothing is announced. */
   readonly announcing: AnnounceTable | undefined;
@@ -90,15 +97,17 @@ export class GatewayDesire implements Desire {
     gateway: Gateway,
     { cluster, takeDelta, problems, probed = unprobed, isDraining = () => false, ...sources }: GatewaySources,
   ) {
-    const { uniqueness = undetected } = sources;
+    const { uniqueness = undetected, services = new ServiceTable(), read = () => {} } = sources;
     this.#otherProblems = problems;
     this.#gateway = gateway;
     this.#owner = ownerOf(gateway.protocol);
     this.#cluster = cluster;
     this.#takeDelta = takeDelta;
+    this.#services = services;
+    this.#read = read;
     this.#frozen = keptFor(gateway.lan);
     this.#probed = probed;
-    this.paths = new PathTable(gateway, probed);
+    this.paths = new PathTable(gateway, services, probed);
     this.#isDraining = isDraining;
     this.#nat = NatTable.of({
       gateway,
@@ -116,10 +125,12 @@ export class GatewayDesire implements Desire {
 
   update(kernel: KernelState): DesiredState {
     const delta = this.#takeDelta();
-    const turned = this.#probed.takeTurned();
-    const changes = this.paths.update(this.#cluster, this.#isFirst ? 'all' : delta, turned);
-    this.#isFirst = false;
+    const services = this.#services.read(delta.services, this.#cluster);
+    this.#read(services);
     const overview = this.#cluster.overview();
+    const read = this.#isFirst ? 'all' : { services, byEvent: delta.byEvent };
+    const changes = this.paths.update(overview, read, this.#probed.takeTurned());
+    this.#isFirst = false;
     const isReservedAnew = this.#readReserved(kernel);
     const lan = alive(kernel.links, this.#gateway.lan);
     let remaining: Remainder = 'nothing';

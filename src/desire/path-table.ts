@@ -1,4 +1,4 @@
-import type { Delta, Node, Origin, Service } from '../model/cluster.ts';
+import type { Delta, Node, Origin, Overview, ReadService, Service } from '../model/cluster.ts';
 import type { Gateway } from '../model/gateway.ts';
 import { type Family, family, type Ip } from '../model/ip.ts';
 import { type FormerNodes, noFormerNodes, type ProbedServices, unprobed } from '../model/probed.ts';
@@ -15,7 +15,6 @@ import {
 } from './carriers.ts';
 import { Claimants } from './claimants.ts';
 import { claim, rememberedIn } from './claims.ts';
-import type { ClusterReader } from './cluster-reader.ts';
 import { Departures, goByEndpoints, lackEndpoints } from './evidence.ts';
 import { mark, type NamedEip, servicesNaming } from './named-eip.ts';
 import { type DependsOn, NodeDependents } from './node-dependents.ts';
@@ -23,6 +22,13 @@ import type { Path } from './path.ts';
 import { type FormerPath, PathHistory } from './path-history.ts';
 import { formerNodesOf, type Resolved, resolve, type Terms } from './paths.ts';
 import { type PoolFinder, poolFinder } from './pools.ts';
+import type { ServiceTable } from './service-table.ts';
+
+/** What was read anew before an update of the table. */
+export interface ReadChanges {
+  readonly services: readonly ReadService[];
+  readonly byEvent: Delta['byEvent'];
+}
 
 /** The changes of one update of the table. */
 export interface PathChanges {
@@ -59,33 +65,35 @@ export class PathTable {
   #formerPaths = new Map<Ip, FormerPath | undefined>();
   #formerCarriers = new Map<CarrierSet, readonly Carrier[]>();
 
-  constructor(gateway: Gateway, probed: ProbedServices = unprobed) {
+  /** @param services read by the caller, before each update */
+  constructor(gateway: Gateway, services: ServiceTable, probed: ProbedServices = unprobed) {
     this.#gateway = gateway;
     this.#poolOf = poolFinder(gateway.pools);
     this.#terms = { gateway, poolOf: this.#poolOf, nodes: this.#candidates, probed, remembered: new Set() };
-    this.#claimants = new Claimants(gateway, this.departures);
+    this.#claimants = new Claimants(gateway, this.departures, services);
   }
 
   /**
-   * Reads changed Services and nodes again.
+   * Takes in Services that were read again, and the nodes.
    *
-   * @param delta 'all': read everything
+   * @param changes 'all': of all Services, in the first update
    * @param turned keys of Services that began or ceased to wait for a node, to cover for one, or to be left by one
    */
-  update(cluster: ClusterReader, delta: Delta | 'all', turned: Iterable<string> = []): PathChanges {
+  update(overview: Overview, changes: ReadChanges | 'all', turned: Iterable<string> = []): PathChanges {
     const dirty: NamedEip[] = [];
-    const origin = delta !== 'all' && delta.byEvent.nodes ? 'event' : 'list';
-    const sets = this.#readNodes(cluster.overview().nodes, origin, dirty);
-    this.#readClusters(cluster, dirty);
-    this.#claimants.read(cluster, delta, dirty);
+    const origin = changes !== 'all' && changes.byEvent.nodes ? 'event' : 'list';
+    const sets = this.#readNodes(overview.nodes, origin, dirty);
+    this.#readClusters(overview, dirty);
+    if (changes === 'all') this.#claimants.begin(dirty);
+    else this.#claimants.take(changes.services, changes.byEvent, dirty);
     for (const key of turned) this.#claimants.markNamed(key, dirty);
     for (const named of dirty) this.#resolve(named);
     return { eips: dirty, sets };
   }
 
   /** A cluster was away and is listed now, or the other way round: other claims may be the strongest. */
-  #readClusters(cluster: ClusterReader, dirty: NamedEip[]): void {
-    const remembered = rememberedIn(cluster.overview());
+  #readClusters(overview: Overview, dirty: NamedEip[]): void {
+    const remembered = rememberedIn(overview);
     if (sameItems([...remembered], [...this.#terms.remembered])) return;
     this.#terms = { ...this.#terms, remembered };
     for (const named of this.#claimants.all()) mark(named, dirty);

@@ -198,6 +198,16 @@ export interface Delta {
   };
 }
 
+/** A Service that was read again. */
+export interface ReadService {
+  /** As {@link Service.key}. */
+  readonly key: string;
+  /** As it was last read; undefined: it was not there. */
+  readonly before: Service | undefined;
+  /** undefined: it is gone */
+  readonly after: Service | undefined;
+}
+
 /**
  * How a change was learned: from an event of a watch, which reports a change that was made, or from a list that replaced
  * the former one, and may lack what is there.

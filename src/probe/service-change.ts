@@ -1,13 +1,7 @@
-import type { Service } from '../model/cluster.ts';
+import type { ReadService } from '../model/cluster.ts';
 
-/** A Service that is read again. */
-export interface ServiceChange {
-  /** `namespace/name` */
-  readonly key: string;
-  /** As it was last read; undefined: it was not there. */
-  readonly before: Service | undefined;
-  /** undefined: it is gone */
-  readonly after: Service | undefined;
+/** A Service that was read again, as the probe sees it. */
+export interface ServiceChange extends ReadService {
   /** 'as it is': it was there before this program. */
   readonly how: 'changed' | 'as it is';
 }

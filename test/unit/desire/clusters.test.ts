@@ -3,6 +3,7 @@ import { nothing } from '../../../src/cluster/delta.ts';
 import { readerOf } from '../../../src/desire/cluster-reader.ts';
 import { PathTable } from '../../../src/desire/path-table.ts';
 import { paths } from '../../../src/desire/paths.ts';
+import { ServiceTable } from '../../../src/desire/service-table.ts';
 import { allocatedText } from '../../../src/model/allocated-condition.ts';
 import type { Service } from '../../../src/model/cluster.ts';
 import { parseIp } from '../../../src/model/ip.ts';
@@ -103,8 +104,9 @@ describe('EIPs of several clusters', () => {
   });
 
   it('are decided anew when a cluster that was away is listed, before its Services are read again', () => {
-    const table = new PathTable(gateway());
     const services = [web('east', {}, 1), web('west', {}, 2)];
+    const known = new ServiceTable();
+    const table = new PathTable(gateway(), known);
     const at = (remembered: boolean) =>
       readerOf(
         snapshot(nodes, services, {
@@ -114,9 +116,10 @@ describe('EIPs of several clusters', () => {
           ],
         }),
       );
-    table.update(at(true), 'all');
+    known.read('all', at(true));
+    table.update(at(true).overview(), 'all');
     expect(table.path(parseIp(eip))?.services).to.deep.equal(['west:default/web']);
-    table.update(at(false), nothing);
+    table.update(at(false).overview(), { services: [], byEvent: nothing.byEvent });
     expect(table.path(parseIp(eip))?.services).to.deep.equal(['east:default/web']);
   });
 

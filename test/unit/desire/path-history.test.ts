@@ -1,9 +1,11 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
+import { nothing } from '../../../src/cluster/delta.ts';
 import { readerOf } from '../../../src/desire/cluster-reader.ts';
 import type { PathHistory } from '../../../src/desire/path-history.ts';
 import { PathTable } from '../../../src/desire/path-table.ts';
 import { paths } from '../../../src/desire/paths.ts';
+import { ServiceTable } from '../../../src/desire/service-table.ts';
 import type { Snapshot } from '../../../src/model/cluster.ts';
 import type { Ip } from '../../../src/model/ip.ts';
 import { gateway } from '../../scene.ts';
@@ -81,8 +83,14 @@ describe('the history of the paths', () => {
         anyAmount,
         ({ steps, ...world }, { looks, limit }) => {
           const model = new ClusterModel(world);
-          const table = new PathTable(gateway());
-          table.update(readerOf(model.snapshot()), 'all');
+          const services = new ServiceTable();
+          const table = new PathTable(gateway(), services);
+          const update = () => {
+            const cluster = readerOf(model.snapshot());
+            const read = services.read('all', cluster);
+            table.update(cluster.overview(), { services: read, byEvent: nothing.byEvent });
+          };
+          update();
           table.takeHistory();
           let before = routed(model.snapshot());
           const rest = [...steps];
@@ -91,7 +99,7 @@ describe('the history of the paths', () => {
             const some = rest.splice(0, updates);
             for (const step of some) {
               model.apply(step);
-              table.update(readerOf(model.snapshot()), 'all');
+              update();
               for (const eip of routed(model.snapshot()).keys()) eips.add(eip);
             }
             const now = routed(model.snapshot());
