@@ -109,6 +109,7 @@ const undici: Plugin = {
         "import api from 'undici/lib/api/index.js';",
         "import Dispatcher from 'undici/lib/dispatcher/dispatcher.js';",
         "export { default as Agent } from 'undici/lib/dispatcher/agent.js';",
+        "export { default as Pool } from 'undici/lib/dispatcher/pool.js';",
         "export { default as ProxyAgent } from 'undici/lib/dispatcher/proxy-agent.js';",
         // As the index does.
         'Object.assign(Dispatcher.prototype, api);',

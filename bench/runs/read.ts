@@ -24,6 +24,7 @@ async function read(resource: Resource): Promise<void> {
     const query: string = `?limit=2000${next && `&continue=${encodeURIComponent(next)}`}`;
     const { body } = await request(session, `${paths[resource]}${query}`, {
       headers: { ...(await session.headers()), accept: protobufType },
+      signal: AbortSignal.timeout(60_000),
     });
     const page: Buffer = Buffer.from(await body.arrayBuffer());
     bytes += page.length;

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { createSecureContext } from 'node:tls';
-import { Agent, type Dispatcher, ProxyAgent } from 'undici';
+import { Agent, type Dispatcher, Pool, ProxyAgent } from 'undici';
 import { type ExecCredential, runExecPlugin } from './exec-plugin.ts';
 import { certificateEnd, earliest, tokenEnd } from './expiry.ts';
 import {
@@ -184,6 +184,9 @@ function bytesOf(pem: Pem, label: string): Buffer {
  */
 const pageWindow = 4 * 2 ** 20;
 
+/** ms for a TCP and TLS connection, and for a proxy's answer to CONNECT: undici would wait five minutes for that */
+const connectLimit = 10_000;
+
 function dispatcherOf({ proxy }: ClusterEntry, tls: Tls): Dispatcher {
   // Watches are as quiet as the cluster: the reflector has its own clock for silence. The pings and probes make a
   // path that is gone without a word answer with a reset.
@@ -193,7 +196,11 @@ function dispatcherOf({ proxy }: ClusterEntry, tls: Tls): Dispatcher {
     h2Options: { pingInterval: 15_000, connectionWindowSize: 4 * pageWindow },
     initialWindowSize: pageWindow,
   };
-  if (proxy) return new ProxyAgent({ ...options, uri: proxy.href, requestTls: tls });
-  const connect = { ...tls, timeout: 10_000, keepAlive: true, keepAliveInitialDelay: 30_000 };
+  if (proxy) {
+    const clientFactory = (origin: URL, given: object) =>
+      new Pool(origin, { ...given, headersTimeout: connectLimit });
+    return new ProxyAgent({ ...options, uri: proxy.href, requestTls: tls, clientFactory });
+  }
+  const connect = { ...tls, timeout: connectLimit, keepAlive: true, keepAliveInitialDelay: 30_000 };
   return new Agent({ ...options, connect });
 }

@@ -143,6 +143,8 @@ function socketWords(error: Error, address: string): SocketWords {
       return { why: `network unreachable (${code}): this host has no route there`, check: [route] };
     case 'ETIMEDOUT':
     case 'UND_ERR_CONNECT_TIMEOUT':
+    // Of a proxy that is asked to CONNECT; nothing else has this limit.
+    case 'UND_ERR_HEADERS_TIMEOUT':
       return { why: `no answer in time (${code}): packets are lost or dropped on the way`, check: [route] };
     case 'ECONNRESET':
     case 'EPIPE':

@@ -134,9 +134,7 @@ export class HttpTransport implements Transport, AsyncDisposable {
         idempotent: true,
         signal: within,
       };
-      // undici looks at the signal once it has begun to send. A request that it holds for a connection which the server
-      // is closing (GOAWAY) would wait for ever, and with it the Service that it is for.
-      const answer = await abortable(request(session, path, options), within);
+      const answer = await request(session, path, options);
       const bytes = Buffer.from(await answer.body.arrayBuffer());
       if (answer.statusCode >= 200 && answer.statusCode < 300) return parseJson(bytes.toString('utf8'));
       throw errorOf(jsonWire.status(bytes), answer.statusCode, retryAfter(answer.headers['retry-after']));

@@ -1,6 +1,7 @@
+import { once } from 'node:events';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
-import { connect, type Socket } from 'node:net';
+import { connect, createServer as createTcpServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream';
@@ -459,6 +460,45 @@ describe('the Kubernetes cluster', () => {
     await using cluster = kubernetesCluster({ kubeconfig, context: undefined }, quick);
     const { feeds } = await until(cluster, (now) => troubles(now) !== '\n\n');
     expect(feeds.map(({ trouble }) => trouble).join()).to.match(/compare certificate-authority and server/);
+  });
+
+  describe('whose host, or a proxy before it, takes connections and says nothing', () => {
+    const calls: readonly {
+      name: string;
+      call: (it: HttpTransport, signal: AbortSignal) => Promise<unknown>;
+    }[] = [
+      { name: 'list', call: (it, signal) => it.list('nodes', 10, undefined, signal) },
+      { name: 'watch', call: (it, signal) => it.watch('nodes', '1', 10, signal) },
+      { name: 'question whether it is ready', call: (it, signal) => it.probe(signal) },
+      { name: 'write', call: (it, signal) => it.send('PATCH', '/x', 'application/json', {}, signal) },
+    ];
+    for (const where of ['server', 'proxy-url'] as const) {
+      for (const { name, call } of calls) {
+        it(`ends a ${name} with its signal (${where})`, async () => {
+          await using it = await stage(small);
+          const silent = createTcpServer();
+          await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
+          const address = silent.address();
+          if (address === null || typeof address === 'string') throw new Error('the server has no port');
+          const line =
+            where === 'server'
+              ? `server: https://127.0.0.1:${address.port}`
+              : `$&\n      proxy-url: http://127.0.0.1:${address.port}`;
+          const kubeconfig = join(it.folder, 'silent');
+          await writeFile(kubeconfig, it.server.kubeconfig().replace(/server: .*/, line));
+          const transport = new HttpTransport({ kubeconfig, context: undefined });
+          const over = new AbortController();
+          const taken = once(silent, 'connection');
+          const calling = call(transport, over.signal).catch((error: unknown) => error);
+          const [socket] = await taken;
+          over.abort(new Error('the test has waited enough'));
+          expect(await calling).to.equal(over.signal.reason);
+          socket.destroy();
+          await transport[Symbol.asyncDispose]();
+          silent.close();
+        });
+      }
+    }
   });
 
   it('goes through the proxy of the kubeconfig', async () => {
