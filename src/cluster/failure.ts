@@ -214,7 +214,17 @@ export function isCertificateError(error: unknown): boolean {
   return false;
 }
 
-/** Makes an error of a Kubernetes Status, from a response or from an ERROR event of a watch. */
+/**
+ * ms; a server or proxy that asks for more is asked again all the same: a maintenance page says hours, and timers of Node
+ * do not wait at all beyond 2^31 ms.
+ */
+const longestAsked = 60_000;
+
+/**
+ * Makes an error of a Kubernetes Status, from a response or from an ERROR event of a watch.
+ *
+ * @param retryAfter ms; 0 or less says nothing, as a date that is over: who asks again waits as after any failure
+ */
 export function errorOf(status: unknown, code = 0, retryAfter?: number): ApiError {
   const fields = typeof status === 'object' && status !== null ? status : {};
   const number = 'code' in fields && typeof fields.code === 'number' ? fields.code : code;
@@ -227,6 +237,6 @@ export function errorOf(status: unknown, code = 0, retryAfter?: number): ApiErro
     typeof details === 'object' && details !== null && 'retryAfterSeconds' in details
       ? details.retryAfterSeconds
       : undefined;
-  const asked = typeof seconds === 'number' && seconds > 0 ? seconds * 1000 : undefined;
-  return new ApiError(number, message, retryAfter ?? asked);
+  const asked = retryAfter ?? (typeof seconds === 'number' ? seconds * 1000 : 0);
+  return new ApiError(number, message, asked > 0 ? Math.min(asked, longestAsked) : undefined);
 }

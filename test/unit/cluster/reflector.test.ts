@@ -706,6 +706,11 @@ describe('errorOf', () => {
   it('reads a Status', () => {
     const error = errorOf({ code: 429, message: 'slow', details: { retryAfterSeconds: 2 } });
     expect(error).to.include({ status: 429, message: 'slow', retryAfter: 2000 });
+    // Nothing is waited for without a pause, and nothing for hours.
+    for (const nothing of [0, -5000]) expect(errorOf({}, 503, nothing).retryAfter).to.equal(undefined);
+    expect(errorOf({ details: { retryAfterSeconds: 0 } }).retryAfter).to.equal(undefined);
+    expect(errorOf({}, 503, 3_600_000).retryAfter).to.equal(60_000);
+    expect(errorOf({ details: { retryAfterSeconds: 9_999_999 } }).retryAfter).to.equal(60_000);
   });
 
   for (const garbage of [null, 7, {}, { message: '' }]) {
