@@ -99,7 +99,12 @@ function oldList(text: string): readonly unknown[] {
 /** Objects that are taken in one go: about a millisecond. */
 const portion = 100;
 
-/** @throws DocumentError when an object cannot be decoded */
+/**
+ * A part of an object that cannot be read is left out, as of what the API sends: source ranges that nobody could read are
+ * written so.
+ *
+ * @throws DocumentError when an object cannot be used at all
+ */
 function* filled(objects: Iterable<unknown>, name: string | undefined): Generator<void, ClusterStore> {
   const store = new ClusterStore(name);
   let taken = 0;
@@ -114,7 +119,7 @@ function* filled(objects: Iterable<unknown>, name: string | undefined): Generato
     yield;
   }
   store.notify();
-  const [problem] = store.overview().problems;
+  const problem = store.overview().problems.find(({ code }) => code === 'object-unreadable');
   if (problem !== undefined) throw new DocumentError(`${problem.subject}: ${problem.message}`);
   return store;
 }

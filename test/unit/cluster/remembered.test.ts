@@ -280,6 +280,16 @@ describe('the remembered cluster', () => {
     expect(problem?.message).to.contain('1 of its lines are damaged; the rest is used');
   });
 
+  it('knows all of a cluster with a Service whose source ranges cannot be read, and which lets nobody in', async () => {
+    await using at = await place();
+    const closed = rawService('closed', { spec: { loadBalancerSourceRanges: ['010.0.0.0/8'] } });
+    await save(at.file, [...world, closed]);
+    await using cluster = remembered(memoryCluster(), at.file);
+    expect([...cluster.services()].map(({ name }) => name).sort()).to.deep.equal(['closed', 'web']);
+    expect(cluster.service('default/closed')?.sourceRanges).to.deep.equal([]);
+    expect(cluster.overview().problems).to.deep.equal([]);
+  });
+
   describe('whose file is read when it is needed', () => {
     const reads = 'when needed';
 
@@ -621,8 +631,8 @@ describe('the remembered cluster', () => {
     },
     { name: 'is a list of kubectl', content: () => '{"kind":"List","items":[]}', says: /version is missing/ },
     {
-      name: 'has an address that is none',
-      content: (good) => good + logLine('Service', 'default/x', [rawService('x', { eips: ['x'] })]),
+      name: 'has a Service that cannot be used',
+      content: (good) => good + logLine('Service', 'default/x', [{ ...rawService('x'), spec: undefined }]),
       says: /skipped/,
     },
     {
