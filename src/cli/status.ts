@@ -27,6 +27,8 @@ interface Options {
 
 /** ms between two polls of --wait-synced */
 const askEvery = 100;
+/** ms that --wait-synced waits for an answer, however short its time is */
+const leastPatience = 1000;
 /** ms between two looks of --watch */
 const watchEvery = 1000;
 
@@ -151,9 +153,10 @@ async function answer(
   { role, runtimeDirectory }: Daemon,
   path: '/status' | '/synced' | '/objects' | '/eips' | `/eips?of=${string}`,
   signal: AbortSignal,
+  limit?: number,
 ): Promise<string> {
   const { ask } = await import('../daemon/ask.ts');
-  return ask(runtimeDirectory, role, 'GET', path, signal);
+  return ask(runtimeDirectory, role, 'GET', path, signal, limit);
 }
 
 /** Parses an answer of the same version of the status. */
@@ -170,9 +173,12 @@ async function synced(daemon: Daemon, timeout: number, signal: AbortSignal): Pro
   const { DaemonError } = await import('../daemon/daemon-error.ts');
   const end = performance.now() + timeout * 1000;
   while (true) {
-    const last = performance.now() + askEvery >= end;
+    const left = end - performance.now();
+    const last = left <= askEvery;
     try {
-      const { synced: done } = parse<Summary>(await answer(daemon, '/synced', signal));
+      // The last answer may come a little late.
+      const limit = Math.max(left, leastPatience);
+      const { synced: done } = parse<Summary>(await answer(daemon, '/synced', signal, limit));
       if (done || last) return;
     } catch (error) {
       // The daemon may be starting.

@@ -3,9 +3,13 @@ import type { RoleName } from '../config/config.ts';
 import { DaemonError } from './daemon-error.ts';
 import { controlPath, socketPath } from './socket.ts';
 
+/** ms; questions are answered from memory, and an order once a round has seen it */
+const patience = { GET: 15_000, POST: 60_000 } as const;
+
 /**
  * Asks the running daemon.
  *
+ * @param limit ms without a word; a daemon that is stopped (SIGSTOP, a debugger) takes connections and says nothing
  * @returns the body of its answer
  * @throws DaemonError when no daemon answers
  */
@@ -29,14 +33,17 @@ export function ask(
     | '/drain'
     | '/undrain',
   signal: AbortSignal,
+  limit: number = patience[method],
 ): Promise<string> {
   const socket = (method === 'POST' ? controlPath : socketPath)(runtimeDirectory, role);
   return new Promise((resolve, reject) => {
+    const fail = (cause: NodeJS.ErrnoException): void =>
+      reject(signal.aborted ? cause : unanswered(role, method, socket, cause));
     // A connection of its own: a daemon that was busy for longer than it keeps one open resets it under the next question.
     const sent = request({ socketPath: socket, method, path, signal, agent: false }, (response) => {
       const chunks: Buffer[] = [];
       response.on('data', (chunk: Buffer) => chunks.push(chunk));
-      response.on('error', reject);
+      response.on('error', fail);
       response.on('end', () => {
         const body = Buffer.concat(chunks).toString();
         if (response.statusCode === 200 || response.statusCode === 204) resolve(body);
@@ -44,8 +51,10 @@ export function ask(
         else reject(new DaemonError(`the daemon answered ${response.statusCode}: ${body.trim()}`));
       });
     });
-    sent.on('error', (cause: NodeJS.ErrnoException) => {
-      reject(signal.aborted ? cause : unanswered(role, method, socket, cause));
+    sent.on('error', fail);
+    sent.setTimeout(Math.max(1, limit), () => {
+      const words = `it has said nothing for ${Number((limit / 1000).toFixed(1))} s (ETIMEDOUT)`;
+      sent.destroy(Object.assign(new Error(words), { code: 'ETIMEDOUT' }));
     });
     sent.end();
   });
@@ -69,6 +78,11 @@ export function unanswered(
           cause,
         },
       );
+    case 'ECONNRESET':
+    case 'EPIPE':
+      return silent(role, socket, `it ended before its answer (${cause.code})`, cause);
+    case 'ETIMEDOUT':
+      return silent(role, socket, cause.message, cause);
     default:
       return cause;
   }
