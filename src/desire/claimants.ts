@@ -74,19 +74,17 @@ export class Claimants {
   #take({ key, before, after }: ReadService, origin: Origin, dirty: NamedEip[]): void {
     const former = before === undefined ? none : namedAddresses(before, this.#gateway);
     const present = after === undefined ? none : namedAddresses(after, this.#gateway);
-    for (const eip of former) {
-      const named = this.#enter(eip);
-      mark(named, dirty);
-      if (present.includes(eip)) continue;
-      unname(named, key);
+    for (const eip of former) mark(this.#enter(eip), dirty);
+    for (const eip of without(former, present)) {
+      unname(this.#enter(eip), key);
       this.#departures.eipLost(eip, origin);
     }
     for (const eip of present) {
       const named = this.#enter(eip);
       mark(named, dirty);
       if (after !== undefined) name(named, key, after);
-      if (!former.includes(eip)) this.#departures.eipNamed(eip);
     }
+    for (const eip of without(present, former)) this.#departures.eipNamed(eip);
   }
 
   #enter(eip: Ip): NamedEip {
@@ -99,6 +97,14 @@ export class Claimants {
 }
 
 const none: readonly never[] = [];
+
+/** Of some addresses those that are not among others. A Service names one or two, and may name as many as an object holds. */
+function without(some: readonly Ip[], others: readonly Ip[]): readonly Ip[] {
+  if (others.length === 0) return some;
+  if (others.length <= 2) return some.filter((ip) => !others.includes(ip));
+  const known = new Set(others);
+  return some.filter((ip) => !known.has(ip));
+}
 
 function name(eip: NamedEip, key: string, service: Service): void {
   const { named } = eip;
