@@ -17,6 +17,7 @@ import {
   notAHost,
   refusedNexthops,
   unreachable,
+  withoutAddress,
 } from './nexthops.ts';
 
 export interface NexthopTableInputs {
@@ -120,12 +121,16 @@ export class NexthopTable {
   }
 
   *#problemsOfNodes(): Generator<Problem> {
+    const usable: Ip[] = [];
     for (const [ip, { node }] of this.#named) {
       const bar = this.#barFor(ip);
       const refused = this.#refused.get(ip);
       if (bar !== undefined) yield bar === 'own' ? isGateway(node, ip) : notAHost(node, ip, bar);
       else if (refused !== undefined) yield unreachable(node, ip, this.#lan.name, refused);
+      else usable.push(ip);
     }
+    const lan = this.#links.find(({ index }) => index === this.#lan.index);
+    if (lan !== undefined) yield* withoutAddress(usable, lan);
   }
 
   /** The kernel has not answered for some nexthops yet: another update in this round continues with them. */

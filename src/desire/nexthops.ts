@@ -1,5 +1,15 @@
 import type { Refusals } from '../model/desired-object.ts';
-import { family, type Ip, ipNumber, networkOf, type Prefix, prefixIp } from '../model/ip.ts';
+import {
+  contains,
+  type Family,
+  family,
+  type Ip,
+  ipNumber,
+  networkOf,
+  type Prefix,
+  parsePrefix,
+  prefixIp,
+} from '../model/ip.ts';
 import type { Listing } from '../model/listing.ts';
 import type { Link, Nexthop } from '../model/object.ts';
 import { isWithin, type Owner } from '../model/owner.ts';
@@ -63,6 +73,7 @@ export function nexthops(
       byIp.set(ip, { nexthop, node });
     }
   }
+  problems.push(...withoutAddress(byIp.keys(), lan));
   return { byIp, problems };
 }
 
@@ -122,6 +133,29 @@ export function isGateway(node: string, ip: Ip): Problem {
     advice: 'run the gateway on a host that is no node of the cluster, or exclude the node by label',
     node,
   };
+}
+
+const linkLocal = parsePrefix('fe80::/10');
+
+/**
+ * Linux keeps the nexthops of an interface whose last address goes. Nobody is asked whether they answer then, and what the
+ * nodes send to the gateway's own address reaches nobody.
+ *
+ * @param ips of the nexthops
+ */
+export function withoutAddress(ips: Iterable<Ip>, { name, addresses }: Link): readonly Problem[] {
+  const here = new Set(addresses.flatMap(({ ip }) => (contains(linkLocal, ip) ? [] : [family(ip)])));
+  const lacking = new Set<Family>();
+  for (const ip of ips) if (!here.has(family(ip)) && !contains(linkLocal, ip)) lacking.add(family(ip));
+  return ([4, 6] as const)
+    .filter((of) => lacking.has(of))
+    .map((of) => ({
+      code: 'lan-without-address',
+      severity: 'error',
+      subject: `IPv${of} on ${name}`,
+      message: `interface ${name} has no address of IPv${of}, and EIPs lead to nodes there by IPv${of}: nodes that answer through this gateway cannot`,
+      advice: `ip address show dev ${name}; put the address back, and see who has taken it away (journalctl -u systemd-networkd)`,
+    }));
 }
 
 export function unreachable(node: string, ip: Ip, lan: string, message: string): Problem {

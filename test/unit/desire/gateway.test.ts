@@ -3,7 +3,7 @@ import { gatewayObjects } from '../../../src/desire/gateway.ts';
 import type { Snapshot } from '../../../src/model/cluster.ts';
 import type { DesiredObjects, Refusals } from '../../../src/model/desired-object.ts';
 import type { Gateway } from '../../../src/model/gateway.ts';
-import { parseIp, parsePrefix } from '../../../src/model/ip.ts';
+import { family, parseIp, parsePrefix } from '../../../src/model/ip.ts';
 import { describe as words } from '../../../src/model/iproute.ts';
 import type { KernelObject, Link } from '../../../src/model/object.ts';
 import { type Change, keyOf } from '../../../src/model/object.ts';
@@ -275,6 +275,13 @@ describe('interfaces', () => {
       advice: 'cable',
     },
   ];
+  it('toward the nodes that have lost their address keep all that leads through them, and are reported', () => {
+    const links = [{ ...lan, addresses: lan.addresses.filter(({ ip }) => family(ip) === 6) }, uplink];
+    const result = want({ cluster, links, objects: standing.filter(({ kind }) => kind !== 'sysctl') });
+    expect(told(result)).to.deep.equal(['lan-without-address: IPv4 on eth0']);
+    expect(kinds(result, ...forwarding)).to.deep.equal(kinds(want({ cluster }), ...forwarding));
+  });
+
   for (const { name, links, problem, advice } of cases) {
     it(`that are ${name} freeze what leads through them, and are reported once`, () => {
       const result = want({ cluster, links, objects: standing.filter(({ kind }) => kind !== 'sysctl') });
