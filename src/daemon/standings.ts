@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { ProbeTerms } from '../config/config.ts';
-import { drainReason, type Verdict, verdict } from '../desire/verdict.ts';
+import { leftOut } from '../desire/carriers.ts';
+import { drainReason, type NodeSignals, type Verdict, verdict } from '../desire/verdict.ts';
 import type { Node } from '../model/cluster.ts';
 import { compareIp, family, type Ip } from '../model/ip.ts';
 import { noStandings, type ProxyHealth, type Standing } from '../model/probed.ts';
@@ -28,7 +29,12 @@ export interface StandingsInputs {
  */
 const hungLead = 500;
 
-/** What every node may be sent, by its name and by its addresses: the verdicts on all of them. */
+type Signals = Pick<NodeSignals, 'node' | 'hung' | 'proxy' | 'cordon'>;
+
+/**
+ * What every node may be sent, by its name and by its addresses: the verdicts on all of them. Where several Nodes have an
+ * address, it is that of one machine, which is sent what the Node that is best off may be sent: the others are stale.
+ */
 export class Standings {
   readonly #draining = new DrainingNodes();
   #standings = noStandings;
@@ -48,7 +54,10 @@ export class Standings {
     return this.#handing;
   }
 
-  /** By name; of a node with two addresses the verdict on the one that is worse off. */
+  /**
+   * By name; of a node with two addresses the verdict on the one that is worse off. Of Nodes with one address each has its
+   * own.
+   */
   get verdicts(): ReadonlyMap<string, Verdict> {
     return this.#verdicts;
   }
@@ -61,33 +70,47 @@ export class Standings {
   /** @returns whether the standings, or what the agents are told, are others than before */
   read({ nodes, silent, waiting, hung, terms, proxy, lead, now }: StandingsInputs): boolean {
     const { cordon, drainLimit: limit } = terms;
+    const signals = (node: Node): Signals => ({
+      node,
+      hung: hung.has(node.name),
+      proxy: proxy(node.name),
+      cordon,
+    });
     const standings = new Map<Ip, Standing>();
-    const verdicts = new Map<string, Verdict>();
+    const drainedFor = new Map<Ip, number>();
     const handing: Ip[] = [];
-    for (const node of nodes) {
-      const known = { node, hung: hung.has(node.name), proxy: proxy(node.name), cordon };
+    const machines = machinesOf(nodes);
+    for (const [ip, holders] of machines) {
+      const known = signals(speaker(holders, (node) => drainReason(signals(node)) !== undefined));
       const ahead = known.hung ? Math.min(lead, hungLead) : lead;
-      const drain = this.#draining.note(node.name, drainReason(known) !== undefined, now, ahead);
-      const drainingFor = drain.ms;
-      const on = (ips: readonly Ip[]): Verdict =>
-        verdict({
-          ...known,
-          silent: ips.some((ip) => silent.has(ip)),
-          waits: ips.some((ip) => waiting.has(ip)),
-          drainingFor,
-          limit,
-        });
-      verdicts.set(node.name, on(node.addresses));
-      for (const ip of node.addresses) {
-        const { kind } = on([ip]);
-        // The one that is its nexthop: each node has one place in the order of those that drain.
-        const isFirst = ip === node.addresses.find((one) => family(one) === family(ip));
-        if (isFirst && (kind === 'draining' || (kind === 'carries' && drain.isOver))) handing.push(ip);
-        if (kind === 'draining' && drain.isAhead) continue;
-        if (kind !== 'carries' && kind !== 'left out') standings.set(ip, kind);
-      }
+      const drain = this.#draining.note(ip, drainReason(known) !== undefined, now, ahead);
+      drainedFor.set(ip, drain.ms);
+      const { kind } = verdict({
+        ...known,
+        silent: silent.has(ip),
+        waits: waiting.has(ip),
+        drainingFor: drain.ms,
+        limit,
+      });
+      // An address that is a nexthop: each node has one place in the order of those that drain.
+      const isFirst = holders.some(
+        ({ addresses }) => ip === addresses.find((one) => family(one) === family(ip)),
+      );
+      if (isFirst && (kind === 'draining' || (kind === 'carries' && drain.isOver))) handing.push(ip);
+      if (kind === 'draining' && drain.isAhead) continue;
+      if (kind !== 'carries' && kind !== 'left out') standings.set(ip, kind);
     }
-    this.#draining.keep(new Set(nodes.map(({ name }) => name)));
+    this.#draining.keep(new Set(machines.keys()));
+    const verdicts = new Map<string, Verdict>();
+    for (const node of nodes) {
+      const { addresses } = node;
+      const of = {
+        silent: addresses.some((ip) => silent.has(ip)),
+        waits: addresses.some((ip) => waiting.has(ip)),
+        drainingFor: Math.max(0, ...addresses.map((ip) => drainedFor.get(ip) ?? 0)),
+      };
+      verdicts.set(node.name, verdict({ ...signals(node), ...of, limit }));
+    }
     this.#verdicts = verdicts;
     const isSame =
       standings.size === this.#standings.size &&
@@ -98,4 +121,26 @@ export class Standings {
     if (!isTold) this.#handing = handing;
     return !isSame || !isTold;
   }
+}
+
+/** The Nodes with each address: more than one where a Node is stale, or belongs to another cluster. Never empty. */
+function machinesOf(nodes: readonly Node[]): ReadonlyMap<Ip, Holders> {
+  const machines = new Map<Ip, [Node, ...Node[]]>();
+  for (const node of nodes)
+    for (const ip of node.addresses) {
+      const known = machines.get(ip);
+      if (known === undefined) machines.set(ip, [node]);
+      else known.push(node);
+    }
+  return machines;
+}
+
+type Holders = readonly [Node, ...Node[]];
+
+/** Of the Nodes with one address the one that is best off. */
+function speaker(holders: Holders, drains: (node: Node) => boolean): Node {
+  const [first, ...others] = holders;
+  if (others.length === 0) return first;
+  const able = holders.filter((node) => leftOut(node) === undefined);
+  return able.find((node) => !drains(node)) ?? able[0] ?? holders.find((node) => !drains(node)) ?? first;
 }

@@ -154,7 +154,7 @@ function carrierOf(node: string, ip: Ip, place: Ip | undefined, weight: number):
   return place === undefined ? { node, ip, weight } : { node, ip, weight, place };
 }
 
-/** Addresses among the InternalIPs of nodes that no node can have, and those that nodes of two clusters have. */
+/** Addresses among the InternalIPs of nodes that no node can have, and those that several nodes have. */
 export function addressProblems(nodes: readonly Node[]): readonly Problem[] {
   const problems = nodes.flatMap(({ name, addresses }) =>
     addresses.flatMap((ip) => {
@@ -163,15 +163,27 @@ export function addressProblems(nodes: readonly Node[]): readonly Problem[] {
     }),
   );
   const owners = new Map<Ip, Node>();
-  for (const node of nodes) {
-    if (node.cluster === undefined) continue;
-    for (const ip of node.addresses) {
+  for (const node of nodes)
+    for (const ip of new Set(node.addresses)) {
       const owner = owners.get(ip) ?? node;
       owners.set(ip, owner);
-      if (owner.cluster !== node.cluster) problems.push(inTwoClusters(ip, owner, node));
+      if (owner === node) continue;
+      const told = owner.cluster === node.cluster ? ofTwoNodes : inTwoClusters;
+      problems.push(told(ip, owner, node));
     }
-  }
   return problems;
+}
+
+/** A machine that was registered under another name, or an address that another machine has got since. */
+function ofTwoNodes(ip: Ip, owner: Node, node: Node): Problem {
+  return {
+    code: 'node-address-twice',
+    severity: 'warn',
+    subject: `node ${node.name} (${ip})`,
+    message: `node ${node.name} has ${ip} as an InternalIP, and so has node ${owner.name}: they are one machine to the gateway, which drains or is left out only when both are`,
+    advice: `delete the Node whose machine is gone, or has another name now (kubectl delete node); if both machines run, give them addresses of their own`,
+    node: node.name,
+  };
 }
 
 /** Only one host answers for the address on the LAN, with the kube-proxy of one cluster. */

@@ -1,6 +1,9 @@
 import { expect } from 'chai';
+import fc from 'fast-check';
 import { Standings, type StandingsInputs } from '../../../src/daemon/standings.ts';
-import { parseIp } from '../../../src/model/ip.ts';
+import type { Node } from '../../../src/model/cluster.ts';
+import { type Ip, parseIp } from '../../../src/model/ip.ts';
+import type { Standing } from '../../../src/model/probed.ts';
 import { node } from '../../scene.ts';
 
 const terms = { cordon: 'ignored', drainLimit: 300_000 } as const;
@@ -111,4 +114,99 @@ describe('how the nodes stand', () => {
     expect(shown(standings)).to.equal('10.0.0.12 draining');
     expect(standings.handing).to.deep.equal(['10.0.0.12']);
   });
+
+  describe('of an address that several Nodes have', () => {
+    const living = node('n1', ['10.0.0.11']);
+    const stale: readonly { readonly how: string; readonly rest: Partial<Node> }[] = [
+      { how: 'is cordoned', rest: { unschedulable: true } },
+      { how: 'is about to be deleted by the autoscaler', rest: { autoscalerDeletes: true } },
+      { how: 'has the annotation', rest: { drain: 'true' } },
+      { how: 'is being deleted', rest: { deleting: true, unschedulable: true } },
+      { how: 'is left out', rest: { excludeLabel: '', unschedulable: true } },
+      { how: 'is not ready', rest: { notReady: true, unschedulable: true } },
+    ];
+    for (const { how, rest } of stale)
+      for (const name of ['n0', 'n2'])
+        it(`is that of the Node that serves while the other one, ${name}, ${how}`, () => {
+          const standings = new Standings();
+          const nodes = [living, node(name, ['10.0.0.11'], rest)].sort((a, b) => (a.name < b.name ? -1 : 1));
+          standings.read(inputs({ nodes, terms: { ...terms, cordon: 'drains' } }));
+          expect(shown(standings)).to.equal('');
+          expect(standings.handing).to.deep.equal([]);
+        });
+
+    it('drains when the last Node that could serve drains, and the agents hear of that before', () => {
+      const standings = new Standings();
+      const cordoned = new Set(['n2']);
+      const at = (now: number, ...names: readonly string[]): string => {
+        const nodes = names.map((name) => node(name, ['10.0.0.11'], { unschedulable: cordoned.has(name) }));
+        standings.read(inputs({ nodes, terms: { ...terms, cordon: 'drains' }, lead: 1000, now }));
+        return `told ${standings.handing.join(' ')}; ${shown(standings)}`;
+      };
+      expect(at(0, 'n1', 'n2')).to.equal('told ; ');
+      cordoned.add('n1');
+      expect(at(400_000, 'n1', 'n2')).to.equal('told 10.0.0.11; ');
+      expect(at(401_000, 'n1', 'n2')).to.equal('told 10.0.0.11; 10.0.0.11 draining');
+      expect(at(402_000, 'n2')).to.equal('told 10.0.0.11; 10.0.0.11 draining');
+      cordoned.delete('n2');
+      expect(at(403_000, 'n2')).to.equal('told 10.0.0.11; ');
+      expect(at(404_000, 'n2')).to.equal('told ; ');
+    });
+
+    it('is what the specification says, after every step of random histories', () => {
+      const ips = ['10.0.0.11', '10.0.0.12', '2001:db8:10::11'];
+      const one = fc.record({
+        addresses: fc.subarray(ips, { minLength: 1 }),
+        unschedulable: fc.boolean(),
+        excludeLabel: fc.option(fc.constant(''), { nil: undefined }),
+        autoscalerDeletes: fc.boolean(),
+      });
+      const step = fc.record({
+        nodes: fc.array(one, { maxLength: 4 }),
+        silent: fc.subarray(ips),
+        waiting: fc.subarray(ips),
+        takes: fc.constantFrom(1, 100_000, 300_000),
+      });
+      fc.assert(
+        fc.property(fc.array(step, { minLength: 1, maxLength: 8 }), (steps) => {
+          const standings = new Standings();
+          const since = new Map<string, number>();
+          let now = 0;
+          for (const { nodes: some, silent, waiting, takes } of steps) {
+            now += takes;
+            const nodes = some.map(({ addresses, ...rest }, at) => node(`n${at}`, addresses, rest));
+            const seen = { silent: new Set(silent.map(parseIp)), waiting: new Set(waiting.map(parseIp)) };
+            standings.read(inputs({ nodes, ...seen, terms: { ...terms, cordon: 'drains' }, now }));
+            for (const ip of ips.map(parseIp))
+              expect(standings.standings.get(ip), ip).to.equal(specified(ip, { nodes, ...seen, now, since }));
+          }
+        }),
+        { numRuns: Number(process.env['EIPROUTE_HISTORIES'] ?? 300) },
+      );
+    });
+  });
 });
+
+/** How an address stands: as that of the one machine that it is, which drains when every Node that could serve does. */
+function specified(
+  ip: Ip,
+  {
+    nodes,
+    silent,
+    waiting,
+    now,
+    since,
+  }: Pick<StandingsInputs, 'nodes' | 'silent' | 'waiting' | 'now'> & { readonly since: Map<string, number> },
+): Standing | undefined {
+  const drains = ({ unschedulable, autoscalerDeletes }: Node): boolean => unschedulable || autoscalerDeletes;
+  const holders = nodes.filter(({ addresses }) => addresses.includes(ip));
+  const able = holders.filter(({ excludeLabel }) => excludeLabel === undefined);
+  const asked = able.length > 0 ? able : holders;
+  const isDraining = asked.length > 0 && asked.every(drains);
+  if (!isDraining) since.delete(ip);
+  else if (!since.has(ip)) since.set(ip, now);
+  if (able.length === 0) return undefined;
+  if (silent.has(ip)) return 'silent';
+  if (!isDraining) return waiting.has(ip) ? 'waiting' : undefined;
+  return now - (since.get(ip) ?? now) < terms.drainLimit ? 'draining' : 'drained';
+}

@@ -123,6 +123,19 @@ describe('EIPs of several clusters', () => {
     expect(table.path(parseIp(eip))?.services).to.deep.equal(['east:default/web']);
   });
 
+  it('tell of nodes of one cluster with one address', () => {
+    const twins = [
+      node('n1', ['10.0.0.11', '10.0.0.11']),
+      node('n2', ['10.0.0.12']),
+      node('old', ['10.0.0.11']),
+    ];
+    const { problems } = paths(snapshot(twins, []), gateway());
+    expect(problems.map(({ code, severity, subject }) => `${severity} ${code} ${subject}`)).to.deep.equal([
+      'warn node-address-twice node old (10.0.0.11)',
+    ]);
+    expect(problems[0]?.message).to.contain('and so has node n1');
+  });
+
   it('tell of nodes of two clusters with one address', () => {
     const twins = [...nodes, node('west:n2', ['10.0.0.12'], { cluster: 'west' })];
     const { problems } = paths(snapshot(twins, []), gateway());
