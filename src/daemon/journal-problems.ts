@@ -10,6 +10,8 @@ import { eipOf } from '../status/need.ts';
 export interface JournalProblem {
   /** Records with one code are counted together. */
   readonly code: string;
+  /** The object that it is about, without what the object holds: its records are throttled together. */
+  readonly about: string;
   readonly level: 'warn' | 'error';
   readonly event: EventName;
   readonly facts: Facts;
@@ -22,6 +24,7 @@ export function journalProblems(report: Report, names: LinkNames): ReadonlyMap<s
   for (const problem of report.problems) {
     found.set(problemKey(problem), {
       code: problem.code,
+      about: aboutOf(problem),
       level: problem.severity,
       event: 'problem',
       facts: factsOf(problem),
@@ -30,8 +33,10 @@ export function journalProblems(report: Report, names: LinkNames): ReadonlyMap<s
   }
   for (const { change, code, message } of report.failed) {
     const object = changeObject(change);
-    found.set(`refused ${keyOf(object)}`, {
+    const key = `refused ${keyOf(object)}`;
+    found.set(key, {
       code: 'refused',
+      about: key,
       level: 'error',
       event: 'refused',
       facts: {
@@ -45,8 +50,10 @@ export function journalProblems(report: Report, names: LinkNames): ReadonlyMap<s
     });
   }
   for (const { want, why, holder } of report.conflicts) {
-    found.set(`conflict ${keyOf(want)}`, {
+    const key = `conflict ${keyOf(want)}`;
+    found.set(key, {
       code: 'conflict',
+      about: key,
       level: 'error',
       event: 'conflict',
       facts: {
@@ -64,6 +71,7 @@ export function journalProblems(report: Report, names: LinkNames): ReadonlyMap<s
   if (first) {
     found.set('held', {
       code: 'held',
+      about: 'held',
       level: 'error',
       event: 'held',
       facts: {
@@ -75,6 +83,11 @@ export function journalProblems(report: Report, names: LinkNames): ReadonlyMap<s
     });
   }
   return found;
+}
+
+/** The subject may hold what was written in the object: an address, a port. */
+function aboutOf({ code, subject, eip, service, node }: Problem): string {
+  return `${code} ${service ?? node ?? eip ?? subject}`;
 }
 
 function factsOf({ code, subject, message, advice, eip, service, node }: Problem): Facts {

@@ -18,6 +18,7 @@ import type { AnnounceStatus } from '../status/status.ts';
 import { destination, leavers, move } from './journal-nodes.ts';
 import { type JournalProblem, journalProblems } from './journal-problems.ts';
 import { NodeDrains } from './node-drains.ts';
+import { OpenProblems } from './open-problems.ts';
 import { Repeats } from './repeats.ts';
 
 /** Records of one kind per round; the rest is counted in one record. */
@@ -31,7 +32,9 @@ export class Journal {
   readonly #log: Log;
   readonly #clock: () => number;
   readonly #repeats = new Repeats<RepeatedRecord>();
-  readonly #openProblems = new Map<string, Facts>();
+  readonly #openProblems = new OpenProblems();
+  /** The lists of the report that they were compared with last. */
+  #compared: readonly (readonly unknown[])[] = [];
   readonly #troubles = new Map<string, string>();
   readonly #drains = new NodeDrains();
   #complete: boolean;
@@ -70,7 +73,7 @@ export class Journal {
     if (report.complete && !this.#complete)
       this.#write('info', 'lists-complete', { routes: report.wanted.route }, 'all lists are in');
     this.#complete = report.complete;
-    this.#reportProblems(journalProblems(report, names));
+    this.#reportProblems(report, names);
     this.#writeRepeats();
   }
 
@@ -270,30 +273,29 @@ export class Journal {
   }
 
   /** Keyed: facts may differ per round, the problem is reported once. */
-  #reportProblems(now: ReadonlyMap<string, JournalProblem>): void {
-    const fresh = new Map<string, JournalProblem[]>();
-    for (const [key, problem] of now) {
-      if (this.#openProblems.has(key)) continue;
-      this.#openProblems.set(key, problem.facts);
-      const like = fresh.get(problem.code);
-      if (like) like.push(problem);
-      else fresh.set(problem.code, [problem]);
-    }
-    for (const [code, found] of fresh) {
-      for (const { level, event, facts, words } of found.slice(0, mostLines))
-        this.#write(level, event, facts, words);
+  #reportProblems(report: Report, names: LinkNames): void {
+    const now = this.#clock();
+    const { problems, failed, conflicts, held } = report;
+    const parts = [problems, failed, conflicts, held];
+    const isSame = parts.every((part, at) => isSameList(part, this.#compared[at]));
+    // A round must not cost what stands open.
+    if (isSame && !this.#openProblems.isDue(now)) return;
+    this.#compared = parts;
+    const { begun, solved } = this.#openProblems.read(journalProblems(report, names), now);
+    for (const [code, found] of Map.groupBy(begun, ({ problem }) => problem.code)) {
+      for (const { problem, repeats } of found.slice(0, mostLines))
+        this.#write(problem.level, problem.event, { ...problem.facts, ...repeats }, problem.words);
       const [first] = found;
       const more = found.length - mostLines;
       if (first && more > 0)
-        this.#write(first.level, 'more-findings', { code, more }, 'and more of the same');
+        this.#write(first.problem.level, 'more-findings', { code, more }, 'and more of the same');
     }
-    const solved = [...this.#openProblems].filter(([key]) => !now.has(key));
-    for (const [key] of solved) this.#openProblems.delete(key);
-    for (const [key, { eip, service, node, problem }] of solved.slice(0, mostLines)) {
+    for (const { key, problem: one, repeats } of solved.slice(0, mostLines)) {
+      const { eip, service, node, problem } = one.facts;
       this.#write(
         'info',
         'solved',
-        { was: key, problem: firstClause(problem), eip, service, node },
+        { was: key, problem: firstClause(problem), eip, service, node, ...repeats },
         'solved',
       );
     }
@@ -332,8 +334,12 @@ interface Story {
 }
 
 /** A record of an event that may repeat. Records with one key are the same event. */
-interface RepeatedRecord extends Omit<JournalProblem, 'code'> {
+interface RepeatedRecord extends Omit<JournalProblem, 'code' | 'about'> {
   readonly key: string;
+}
+
+function isSameList(now: readonly unknown[], before: readonly unknown[] = []): boolean {
+  return now === before || (now.length === 0 && before.length === 0);
 }
 
 /** What was wrong, without what followed from it. */

@@ -173,4 +173,59 @@ describe('what journald stores', () => {
       '6 203.0.113.99 resolved: Service default/far asks for 203.0.113.99, which is in none of the configured pools',
     ]);
   });
+
+  describe('of a Service that is written again and again', () => {
+    const words = (at: number): string =>
+      `Service default/far asks for 203.0.113.${at}, which is in none of the configured pools`;
+    const rewrite = async (story: Story, scene: Scene, at: number): Promise<readonly string[]> => {
+      scene.cluster = snapshot(threeNodes, at === 0 ? [] : [service('far', [`203.0.113.${at}`])]);
+      const told = await story.round(scene);
+      return told
+        .filter((line) => /^[46] 203/.test(line))
+        .map((line) => line.replace(/;.*?($|( \(\d+ times.*))/, '$2'));
+    };
+
+    it('tells the first four changes, and then once in a minute how it is, and how often it changed', async () => {
+      const story = new Story();
+      const scene = new Scene(snapshot(threeNodes, []));
+      await story.round(scene);
+      expect(await rewrite(story, scene, 1)).to.deep.equal([`4 203.0.113.1 ${words(1)}`]);
+      for (const at of [2, 3, 4]) {
+        expect(await rewrite(story, scene, at)).to.deep.equal([
+          `4 203.0.113.${at} ${words(at)}`,
+          `6 203.0.113.${at - 1} resolved: ${words(at - 1)}`,
+        ]);
+      }
+      for (let at = 5; at < 105; at += 1) expect(await rewrite(story, scene, at)).to.deep.equal([]);
+      story.now += 59_999;
+      expect(await rewrite(story, scene, 104)).to.deep.equal([]);
+      story.now += 1;
+      expect(await rewrite(story, scene, 104)).to.deep.equal([
+        `4 203.0.113.104 ${words(104)} (100 times in 60 s)`,
+        `6 203.0.113.4 resolved: ${words(4)} (100 times in 60 s)`,
+      ]);
+      expect(await rewrite(story, scene, 0)).to.deep.equal([]);
+      story.now += 60_000;
+      expect(await rewrite(story, scene, 0)).to.deep.equal([
+        `6 203.0.113.104 resolved: ${words(104)} (1 times in 60 s)`,
+      ]);
+      story.now += 60_000;
+      expect(await rewrite(story, scene, 0)).to.deep.equal([]);
+      expect(await rewrite(story, scene, 7)).to.deep.equal([`4 203.0.113.7 ${words(7)}`]);
+    });
+
+    it('holds nothing of another one back', async () => {
+      const story = new Story();
+      const scene = new Scene(snapshot(threeNodes, []));
+      await story.round(scene);
+      for (let at = 1; at < 10; at += 1) await rewrite(story, scene, at);
+      scene.cluster = snapshot(threeNodes, [
+        service('far', ['203.0.113.10']),
+        service('other', ['203.0.113.99']),
+      ]);
+      const told = await story.round(scene);
+      expect(told.filter((line) => line.includes('default/other'))).to.have.length(1);
+      expect(told.filter((line) => line.includes('default/far'))).to.deep.equal([]);
+    });
+  });
 });
