@@ -7,7 +7,7 @@ import { changeObject } from '../model/object.ts';
 import type { Problem } from '../model/problem.ts';
 import type { KernelUnreadable } from '../reconcile/loop.ts';
 import { type LastReport, undone } from '../reconcile/report.ts';
-import { byUrgency, eipOf, type Need, reportNeeds, some } from './need.ts';
+import { eipOf, mostUrgentFirst, type Need, reportNeeds, some } from './need.ts';
 import { counted, frozenAfter, type Health, span } from './state.ts';
 
 /** All that the state of a gateway follows from. */
@@ -255,7 +255,7 @@ function needs(facts: GatewayFacts): readonly Need[] {
       eip: facts.dark.length === 1 ? facts.dark[0] : undefined,
     });
   }
-  return found.sort(byUrgency);
+  return mostUrgentFirst(found);
 }
 
 /**

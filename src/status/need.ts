@@ -1,4 +1,4 @@
-import { compareIp, type Ip, onlyIp } from '../model/ip.ts';
+import { type Ip, ipBytes, onlyIp } from '../model/ip.ts';
 import { command, describe, type LinkNames } from '../model/iproute.ts';
 import { changeObject, type KernelObject } from '../model/object.ts';
 import type { Problem } from '../model/problem.ts';
@@ -186,11 +186,26 @@ export function some(names: readonly string[]): string {
   return names.length > mostNames ? `${shown} and ${names.length - mostNames} more` : shown;
 }
 
-/** What stops the work first; of equals, what is about no EIP first, then by address. */
-export function byUrgency(a: Need, b: Need): number {
+/**
+ * What stops the work first; of equals, what is about no EIP first, then by address. Each address is read once: there may
+ * be tens of thousands.
+ */
+export function mostUrgentFirst(needs: readonly Need[]): readonly Need[] {
+  const ranked = needs.map((need) => ({ need, at: need.eip === undefined ? undefined : ipBytes(need.eip) }));
+  return ranked.sort(compareRanked).map(({ need }) => need);
+}
+
+interface Ranked {
+  readonly need: Need;
+  /** Its EIP. */
+  readonly at: Uint8Array | undefined;
+}
+
+function compareRanked({ need: a, at: left }: Ranked, { need: b, at: right }: Ranked): number {
   if (a.severity !== b.severity) return a.severity === 'error' ? -1 : 1;
-  if (a.eip !== undefined && b.eip !== undefined) return compareIp(a.eip, b.eip);
-  if (a.eip !== b.eip) return a.eip === undefined ? -1 : 1;
+  if (left !== undefined && right !== undefined)
+    return left.length - right.length || Buffer.compare(left, right);
+  if (left !== right) return left === undefined ? -1 : 1;
   return compareText(a.kind, b.kind) || compareText(a.subject, b.subject);
 }
 

@@ -3,7 +3,7 @@ import type { Neighbour } from '../model/listing.ts';
 import type { NodeAgent } from '../model/node-agent.ts';
 import type { KernelUnreadable } from '../reconcile/loop.ts';
 import type { LastReport } from '../reconcile/report.ts';
-import { byUrgency, type Need, reportNeeds } from './need.ts';
+import { mostUrgentFirst, type Need, reportNeeds } from './need.ts';
 import { counted, type Health, type State } from './state.ts';
 import {
   type Figures,
@@ -58,7 +58,7 @@ function verdict({ agent, report, unreadable, neighbours }: NodeFacts): Pick<Hea
 }
 
 function needs({ report, names }: NodeFacts): readonly Need[] {
-  return report === undefined ? [] : [...reportNeeds(report, names)].sort(byUrgency);
+  return report === undefined ? [] : mostUrgentFirst(reportNeeds(report, names));
 }
 
 export function nodeAgentStatus(facts: NodeFacts, inputs: StatusInputs): NodeAgentStatus {
