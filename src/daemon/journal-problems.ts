@@ -22,14 +22,8 @@ export interface JournalProblem {
 export function journalProblems(report: Report, names: LinkNames): ReadonlyMap<string, JournalProblem> {
   const found = new Map<string, JournalProblem>();
   for (const problem of report.problems) {
-    found.set(problemKey(problem), {
-      code: problem.code,
-      about: aboutOf(problem),
-      level: problem.severity,
-      event: 'problem',
-      facts: factsOf(problem),
-      words: problem.message,
-    });
+    const [key, told] = recordOf(problem);
+    found.set(key, told);
   }
   for (const { change, code, message } of report.failed) {
     const object = changeObject(change);
@@ -83,6 +77,27 @@ export function journalProblems(report: Report, names: LinkNames): ReadonlyMap<s
     });
   }
   return found;
+}
+
+/** A problem that stands is the same object in each report: of tens of thousands, few are new. */
+const records = new WeakMap<Problem, readonly [key: string, record: JournalProblem]>();
+
+function recordOf(problem: Problem): readonly [key: string, record: JournalProblem] {
+  const known = records.get(problem);
+  if (known !== undefined) return known;
+  const record = [
+    problemKey(problem),
+    {
+      code: problem.code,
+      about: aboutOf(problem),
+      level: problem.severity,
+      event: 'problem',
+      facts: factsOf(problem),
+      words: problem.message,
+    },
+  ] as const;
+  records.set(problem, record);
+  return record;
 }
 
 /** The subject may hold what was written in the object: an address, a port. */

@@ -74,6 +74,24 @@ describe('the journal', () => {
     expect(await diary.round()).to.deep.equal([]);
   });
 
+  it('does not walk the problems that stand, in a round that finds the same list of them', async () => {
+    const diary = new Diary(new Scene(snapshot(threeNodes, [outside])));
+    const report = await diary.scene.round('cluster');
+    diary.journal.round(report, names);
+    let walks = 0;
+    const problems = new Proxy(report.problems, {
+      get: (of, name) => {
+        walks += 1;
+        return Reflect.get(of, name);
+      },
+    });
+    diary.journal.round({ ...report, problems }, names);
+    expect(walks).to.be.greaterThan(0);
+    walks = 0;
+    diary.journal.round({ ...report, problems }, names);
+    expect(walks).to.be.at.most(1);
+  });
+
   it('tells a refusal once, though it is refused again and again', async () => {
     const diary = new Diary(new Scene(snapshot(threeNodes, [web])));
     const route = 'route 254 198.51.100.10/32 0';
