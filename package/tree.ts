@@ -36,6 +36,7 @@ const files: Readonly<Record<string, string>> = {
   'usr/share/doc/eiproute/plan.md': 'docs/plan.md',
   'usr/share/doc/eiproute/trace.md': 'docs/trace.md',
   'usr/share/doc/eiproute/status.schema.json': 'docs/status.schema.json',
+  'usr/share/doc/eiproute/problems.md': 'docs/problems.md',
   'usr/share/doc/eiproute/errors.md': 'docs/errors.md',
   'usr/share/doc/eiproute/metrics.md': 'docs/metrics.md',
   'usr/share/doc/eiproute/runbooks.md': 'docs/runbooks.md',

@@ -9,7 +9,7 @@ import { nodeProblems } from '../desire/node-problems.ts';
 import type { Prefix } from '../model/ip.ts';
 import type { NodeAgent } from '../model/node-agent.ts';
 import type { Link } from '../model/object.ts';
-import type { Problem } from '../model/problem.ts';
+import type { Problem, ProblemCode } from '../model/problem.ts';
 import { recallEips, rememberEips } from './eips-memory.ts';
 
 /** ms for one answer of the API */
@@ -167,7 +167,7 @@ export class EipsFrom {
     }
   }
 
-  #refuse(code: string, severity: Problem['severity'], what: string): void {
+  #refuse(code: ProblemCode, severity: Problem['severity'], what: string): void {
     const { namespace, name } = this.#from;
     this.#tell('object', {
       code,

@@ -238,7 +238,7 @@ function contentProblems({ unreadable, awaited, isEmpty }: Learned, subject: str
     ...(isEmpty
       ? [
           {
-            code: 'published-empty',
+            code: 'published-empty' as const,
             severity: 'warn' as const,
             subject,
             message: `no gateway has published in ${subject}; what was published before stays in force`,
@@ -263,7 +263,7 @@ function lackProblem(
       ? 'replies to what comes through it are lost'
       : 'what comes for its EIPs is not answered through a gateway';
   return {
-    code: `${list}-lack-published`,
+    code: list === 'eips' ? 'eips-lack-published' : 'gateways-lack-published',
     severity: 'error',
     subject: `${list} ${what}`,
     message: `${list} ${at === undefined ? 'of this node' : `(${at})`} does not hold ${whose}: ${lost}`,

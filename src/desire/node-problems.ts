@@ -2,7 +2,7 @@ import { family, networkOf, overlaps, prefixLength } from '../model/ip.ts';
 import type { Neighbour } from '../model/listing.ts';
 import type { NodeAgent } from '../model/node-agent.ts';
 import type { Link } from '../model/object.ts';
-import type { Problem } from '../model/problem.ts';
+import type { Problem, ProblemCode } from '../model/problem.ts';
 import { addressOf, families } from './node-view.ts';
 
 /** Contradictions between the configuration and this machine. */
@@ -29,7 +29,7 @@ function interfaceProblems(agent: NodeAgent, links: readonly Link[]): readonly P
     .join(', ');
   const name = agent.interface;
   const link = links.find((one) => one.name === name);
-  const problem = (code: string, message: string, advice: string): Problem => ({
+  const problem = (code: ProblemCode, message: string, advice: string): Problem => ({
     code,
     severity: 'error',
     subject: `interface ${name ?? 'toward the gateways'}`,
@@ -68,7 +68,7 @@ function interfaceProblems(agent: NodeAgent, links: readonly Link[]): readonly P
     .filter((of) => addressOf(agent, link, of) === undefined)
     .map((of) =>
       problem(
-        `no-ipv${of}-address`,
+        of === 4 ? 'no-ipv4-address' : 'no-ipv6-address',
         `interface ${name} has no IPv${of} address, but eips holds IPv${of} networks`,
         `give the node one (ip address show dev ${name}), or take the networks out of eips`,
       ),

@@ -263,7 +263,7 @@ export class Reconciler {
       problems: [
         ...problems,
         ...[...fights].map(([key, { repairs: times }]) => ({
-          code: 'fight',
+          code: 'fight' as const,
           severity: 'error' as const,
           subject: key,
           message: `another program keeps changing ${key}: repaired ${times} times in five minutes`,

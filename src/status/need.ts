@@ -1,16 +1,29 @@
 import { type Ip, ipBytes, onlyIp } from '../model/ip.ts';
 import { command, describe, type LinkNames } from '../model/iproute.ts';
 import { changeObject, type KernelObject } from '../model/object.ts';
-import type { Problem } from '../model/problem.ts';
+import type { Problem, ProblemCode } from '../model/problem.ts';
 import type { Conflict, Failed, Held, HoldReason, LastReport } from '../reconcile/report.ts';
 import { counted, iso } from './state.ts';
+
+/** docs/problems.md says of each what it means and what to do. */
+export type NeedCode =
+  | ProblemCode
+  | 'api'
+  | 'conflict'
+  | 'dark'
+  | 'file'
+  | 'held'
+  | 'kernel'
+  | 'missing'
+  | 'refused'
+  | 'waits';
 
 /** Something that a person should look at: what, where, why, and what to do. */
 export interface Need {
   /** One word in capitals, for the eye and for grep: CONFLICT, REFUSED, HELD, MISSING, API, NODE, WAITS, ... */
   readonly kind: string;
   /** Stable: the code of the problem, or the kind in small letters. */
-  readonly code: string;
+  readonly code: NeedCode;
   /** 'error': a part of the work is not done; 'warn': a person may want to act. */
   readonly severity: Problem['severity'];
   /** What it is about: an EIP, `interface eth0`, `node n3`. */

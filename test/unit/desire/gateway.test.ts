@@ -86,7 +86,7 @@ describe('what a gateway wants', () => {
 
   it('passes on what the cluster complains of', () => {
     const problem = {
-      code: 'garbage',
+      code: 'object-unreadable',
       severity: 'warn',
       subject: 'Service default/odd',
       message: 'odd',

@@ -312,7 +312,13 @@ describe('doctor', () => {
       name: 'a kubeconfig that others read',
       facts: withApi({
         warnings: [
-          { code: 'x', severity: 'warn', subject: 'f', message: 'f has mode 0644', advice: 'chmod' },
+          {
+            code: 'kubeconfig-mode',
+            severity: 'warn',
+            subject: 'f',
+            message: 'f has mode 0644',
+            advice: 'chmod',
+          },
         ],
       }),
       check: 'credentials',

@@ -7,7 +7,7 @@ import { KernelError } from '../../../src/kernel/kernel.ts';
 import type { Feed, Snapshot } from '../../../src/model/cluster.ts';
 import { parseIp } from '../../../src/model/ip.ts';
 import type { Route } from '../../../src/model/object.ts';
-import type { Problem } from '../../../src/model/problem.ts';
+import type { Problem, ProblemCode } from '../../../src/model/problem.ts';
 import { clusterState, eipCounts, type GatewayFacts, gatewayHealth } from '../../../src/status/health.ts';
 import type { Need } from '../../../src/status/need.ts';
 import { frozenAfter } from '../../../src/status/state.ts';
@@ -343,7 +343,7 @@ describe('what needs a person', () => {
       Object.assign(new Error(), { code: 'ECONNREFUSED' }),
     );
     const trouble = feedFailure(unreachable, 'nodes', 'silent');
-    const follows = (code: string, request: ApiRequest): Problem => ({
+    const follows = (code: ProblemCode, request: ApiRequest): Problem => ({
       code,
       severity: 'error',
       subject: code,

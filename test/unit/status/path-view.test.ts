@@ -34,7 +34,7 @@ function viewsOf(
       waiting.length === 0 ? unprobed : { ...unprobed, waiting: () => ({ 4: new Set(waiting), 6: none }) },
     problems: [
       {
-        code: 'x',
+        code: 'service-asks-otherwise',
         severity: 'warn',
         subject: 's',
         message: 'about bare',
@@ -42,7 +42,7 @@ function viewsOf(
         service: 'default/bare',
       },
       {
-        code: 'y',
+        code: 'eip-duplicate',
         severity: 'warn',
         subject: 's',
         message: 'about it',
