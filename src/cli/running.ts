@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import type { KubernetesAccess } from '../cluster/kubeconfig-files.ts';
 import type { ConfigProblem } from '../config/config-problem.ts';
+import { fixedKeys } from '../config/fixed-keys.ts';
 import type { Config } from '../config/notation.ts';
 import type { Notify } from '../daemon/notify.ts';
 import type { RecentEvents } from '../journal/recent-events.ts';
@@ -87,7 +88,7 @@ export async function* reloads<C extends Config>(
     const { config: next, warnings } = loaded;
     await logConfigWarnings(log, warnings);
     const changed = changedKeys(current, next);
-    const fixed = changed.filter((key) => needsRestart(key));
+    const fixed = changed.filter((key) => fixedKeys.includes(key));
     if (fixed.length > 0) {
       log.error(
         { event: 'config-refused', keys: fixed },
@@ -104,33 +105,6 @@ export async function* reloads<C extends Config>(
 
 function defer(work: () => void): Disposable {
   return { [Symbol.dispose]: work };
-}
-
-/** Settings that are used once, at the start: sources, folders, and the identity of our objects. */
-function needsRestart(key: string): boolean {
-  return [
-    'kubeconfig',
-    'context',
-    'source.file',
-    'clusters',
-    'stateDirectory',
-    'runtimeDirectory',
-    'protocol',
-    'table',
-    'namesDirectory',
-    'allocate.enabled',
-    'allocate.lease',
-    'publish.configMap',
-    'publish.name',
-    'follow.enabled',
-    'follow.kubeconfig',
-    'follow.context',
-    'follow.configMap',
-    'follow.node',
-    'follow.tell',
-    'metrics.listen',
-    'log.format',
-  ].includes(key);
 }
 
 async function* hangups(signal: AbortSignal): AsyncGenerator<void> {
