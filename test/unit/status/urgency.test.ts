@@ -10,7 +10,7 @@ const eips = ['9.0.0.1', '10.0.0.1', '198.51.100.200', '2001:db8::9', '2001:db8:
 const needs = fc.array(
   fc.record({
     kind: fc.constantFrom('EIP', 'NODE'),
-    code: fc.constant('x'),
+    code: fc.constant('fight' as const),
     severity: fc.constantFrom('error' as const, 'warn' as const),
     subject: fc.constantFrom('a', 'b'),
     where: fc.constant(undefined),
