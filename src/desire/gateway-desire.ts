@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { Delta, ReadService, Service } from '../model/cluster.ts';
 import {
   type Desire,
@@ -370,7 +371,11 @@ export class GatewayDesire implements Desire {
   }
 
   #collect(parts: readonly (readonly Problem[])[]): readonly Problem[] {
-    if (!sameItems(parts, this.#parts)) {
+    // Some make their list anew each time: what acts on the problems must not cost what stands because of that.
+    const isSame =
+      parts.length === this.#parts.length &&
+      parts.every((part, at) => part === this.#parts[at] || isDeepStrictEqual(part, this.#parts[at]));
+    if (!isSame) {
       this.#parts = parts;
       this.#problems = causes(parts.flat());
     }
