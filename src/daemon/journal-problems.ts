@@ -10,8 +10,11 @@ import { eipOf } from '../status/need.ts';
 export interface JournalProblem {
   /** Records with one code are counted together. */
   readonly code: string;
-  /** The object that it is about, without what the object holds: its records are throttled together. */
-  readonly about: string;
+  /**
+   * The object of the API that it is about, without what the object holds: its records are throttled together, as whoever may
+   * write it can write it again and again. undefined: of a node, an interface, the kernel, each change is told at once.
+   */
+  readonly about: string | undefined;
   readonly level: 'warn' | 'error';
   readonly event: EventName;
   readonly facts: Facts;
@@ -30,7 +33,7 @@ export function journalProblems(report: Report, names: LinkNames): ReadonlyMap<s
     const key = `refused ${keyOf(object)}`;
     found.set(key, {
       code: 'refused',
-      about: key,
+      about: undefined,
       level: 'error',
       event: 'refused',
       facts: {
@@ -47,7 +50,7 @@ export function journalProblems(report: Report, names: LinkNames): ReadonlyMap<s
     const key = `conflict ${keyOf(want)}`;
     found.set(key, {
       code: 'conflict',
-      about: key,
+      about: undefined,
       level: 'error',
       event: 'conflict',
       facts: {
@@ -65,7 +68,7 @@ export function journalProblems(report: Report, names: LinkNames): ReadonlyMap<s
   if (first) {
     found.set('held', {
       code: 'held',
-      about: 'held',
+      about: undefined,
       level: 'error',
       event: 'held',
       facts: {
@@ -100,9 +103,9 @@ function recordOf(problem: Problem): readonly [key: string, record: JournalProbl
   return record;
 }
 
-/** The subject may hold what was written in the object: an address, a port. */
-function aboutOf({ code, subject, eip, service, node }: Problem): string {
-  return `${code} ${service ?? node ?? eip ?? subject}`;
+function aboutOf({ code, subject, service }: Problem): string | undefined {
+  if (service !== undefined) return `${code} ${service}`;
+  return code === 'object-unreadable' || code === 'object-part-unreadable' ? `${code} ${subject}` : undefined;
 }
 
 function factsOf({ code, subject, message, advice, eip, service, node }: Problem): Facts {

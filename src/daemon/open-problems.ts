@@ -55,17 +55,32 @@ export class OpenProblems {
   /** @param found by a key that is stable across rounds */
   read(found: ReadonlyMap<string, JournalProblem>, now: number): Turns {
     const changed = new Map<string, Turn[]>();
+    const begun: Turn[] = [];
+    const solved: Turn[] = [];
+    const tell = (turn: Turn): void => {
+      const { key, problem } = turn;
+      if (found.has(key)) {
+        this.#told.set(key, problem);
+        begun.push(turn);
+      } else {
+        this.#told.delete(key);
+        solved.push(turn);
+      }
+    };
     const differs = (key: string, problem: JournalProblem): void => {
-      const known = changed.get(problem.about);
-      if (known === undefined) changed.set(problem.about, [{ key, problem }]);
+      const { about } = problem;
+      if (about === undefined) {
+        tell({ key, problem });
+        return;
+      }
+      const known = changed.get(about);
+      if (known === undefined) changed.set(about, [{ key, problem }]);
       else known.push({ key, problem });
     };
     for (const [key, problem] of found) if (!this.#told.has(key)) differs(key, problem);
     for (const [key, problem] of this.#told) if (!found.has(key)) differs(key, problem);
     const over = this.#endWindows(now);
     for (const about of this.#behind.keys()) if (!changed.has(about)) this.#passOver(about, undefined);
-    const begun: Turn[] = [];
-    const solved: Turn[] = [];
     for (const [about, turns] of changed) {
       if (!this.#isTold(about, now)) {
         this.#passOver(about, turns.map(({ key }) => key).join('\n'));
@@ -73,16 +88,7 @@ export class OpenProblems {
       }
       this.#behind.delete(about);
       const repeats = over.get(about);
-      for (const { key, problem } of turns) {
-        const turn = { key, problem, ...(repeats && { repeats }) };
-        if (found.has(key)) {
-          this.#told.set(key, problem);
-          begun.push(turn);
-        } else {
-          this.#told.delete(key);
-          solved.push(turn);
-        }
-      }
+      for (const turn of turns) tell({ ...turn, ...(repeats && { repeats }) });
     }
     return { begun, solved };
   }

@@ -31,6 +31,23 @@ class Reader {
 }
 
 describe('the open problems', () => {
+  it('are told at once, each time, where they are about nothing that a user writes', () => {
+    const problems = new OpenProblems();
+    const down: JournalProblem = {
+      code: 'interface-down',
+      about: undefined,
+      level: 'error',
+      event: 'problem',
+      facts: {},
+      words: 'down',
+    };
+    for (let times = 0; times < 20; times += 1) {
+      const isDown = times % 2 === 0;
+      const { begun, solved } = problems.read(new Map(isDown ? [['down', down]] : []), times);
+      expect([begun.length, solved.length]).to.deep.equal(isDown ? [1, 0] : [0, 1]);
+    }
+  });
+
   const steps = fc.array(
     fc.record({ found: fc.subarray(keys), takes: fc.constantFrom(0, 1000, 20_000, minute) }),
     { maxLength: 40 },
