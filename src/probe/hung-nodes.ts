@@ -4,7 +4,7 @@ import type { Problem } from '../model/problem.ts';
 import { AwakeClock } from './awake-clock.ts';
 import type { Health } from './health-port.ts';
 import { doubtedHung, hungNode, type ProgramPorts } from './hung-problems.ts';
-import { judge } from './judge.ts';
+import { judge, nobodyDoubted } from './judge.ts';
 import { LimitLooks } from './limit-looks.ts';
 import type { PortState } from './port-question.ts';
 import { mostPerSecond, type ProxyTarget } from './proxy-health.ts';
@@ -102,6 +102,7 @@ export class HungNodes {
   readonly #introductions = new Map<Ip, { readonly question: Question; readonly since: number }>();
   readonly #checks = new Map<Ip, Check>();
   #hung: ReadonlySet<string> = new Set();
+  #doubted = nobodyDoubted;
   #problems: readonly Problem[] = [];
   /** They rest while every answer comes at once. */
   readonly #looks = new LimitLooks({ pace, isIdle: () => this.#isIdle, look: () => this.look() });
@@ -233,7 +234,9 @@ export class HungNodes {
       }));
       // Nodes that began to hang together have all been asked once every node has had its turn.
       const together = 1000 * Math.max(1, signals.length / mostPerSecond) + 500;
-      const { silent, doubts } = judge(signals, { share: this.#options.share(), now, together });
+      const terms = { share: this.#options.share(), now, together };
+      const { silent, doubts, doubted } = judge(signals, terms, this.#doubted);
+      this.#doubted = doubted;
       for (const ip of silent)
         for (const name of this.#names.get(ip) ?? []) {
           hung.add(name);
@@ -246,7 +249,7 @@ export class HungNodes {
             doubt.silent.flatMap((ip) => this.#names.get(ip) ?? []),
           ),
         );
-    }
+    } else this.#doubted = nobodyDoubted;
     const isSame = isDeepStrictEqual(hung, this.#hung);
     const isSaid = isDeepStrictEqual(problems, this.#problems);
     if (!isSame) this.#hung = hung;

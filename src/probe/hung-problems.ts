@@ -34,7 +34,7 @@ export function doubtedHung({ of, kind, asked }: Doubt, names: readonly string[]
     message:
       kind === 'all'
         ? `no program seems to run on any of the nodes (${list}): their ${what}. The fault is probably this gateway or a firewall, and no node drains for it`
-        : `no program seems to run on ${names.length} of ${asked} nodes (${list}): their ${what}. They fell silent together, so this is doubted, and they stay in use for ${doubtFor / 1000} s`,
+        : `no program seems to run on ${names.length} of ${asked} nodes (${list}): their ${what}. They fell silent together with too many others, so this is doubted, and they stay in use until they have been silent for ${doubtFor / 1000} s in which others answered`,
     advice: 'check the load of this gateway (top, vmstat 1), and firewalls between it and the nodes',
   };
 }

@@ -16,10 +16,15 @@ export interface Doubt {
   readonly asked: number;
 }
 
+/** Silent addresses that are not believed to be dead, and from when on their silence counts, in ms of the awake clock. */
+export type Doubted = ReadonlyMap<Ip, number>;
+
 export interface Verdict {
   /** Addresses that are believed to be dead. */
   readonly silent: ReadonlySet<Ip>;
   readonly doubts: readonly Doubt[];
+  /** What the next verdict has to know. */
+  readonly doubted: Doubted;
 }
 
 export interface Terms {
@@ -31,52 +36,89 @@ export interface Terms {
   readonly together?: number;
 }
 
-/** ms after which silence is believed although many went together, as long as others answer all the time */
+/** ms of silence, in which others answered, after which an address that was doubted is believed to be dead */
 export const doubtFor = 10_000;
+
+export const nobodyDoubted: Doubted = new Map();
+
+interface Mute {
+  readonly ip: Ip;
+  readonly since: number;
+}
 
 const families: readonly Family[] = [4, 6];
 
 /**
  * Which nodes are believed to be dead.
  *
- * - When nobody of a family answers, the probe is wrong, and nobody is dead.
+ * - When nobody of a family answers, the probe is wrong. Who had been silent for ten seconds while others answered is
+ *   dead all the same; nobody else is.
  * - When more than a share went silent within a second, the probe may be wrong (a switch that drops ARP, a host that is
- *   overloaded): these are believed to be dead only after ten seconds of silence, in which others answered.
+ *   overloaded).
+ * - Who is doubted is so until it answers, or has been silent for ten seconds in which others answered. Nodes come back
+ *   one after the other: the first answer says nothing of the others.
+ *
+ * @param before of the verdict before
  */
-export function judge(signals: readonly Signal[], { share, now, together = 1000 }: Terms): Verdict {
+export function judge(
+  signals: readonly Signal[],
+  { share, now, together = 1000 }: Terms,
+  before: Doubted,
+): Verdict {
   const silent = new Set<Ip>();
   const doubts: Doubt[] = [];
+  const doubted = new Map<Ip, number>();
   for (const of of families) {
     const asked = signals.filter(({ ip }) => family(ip) === of);
     const mute = asked
       .flatMap(({ ip, silentSince }) => (silentSince === undefined ? [] : [{ ip, since: silentSince }]))
       .sort((a, b) => a.since - b.since);
     if (mute.length === 0) continue;
-    if (mute.length === asked.length) {
-      doubts.push({ of, kind: 'all', silent: mute.map(({ ip }) => ip), asked: asked.length });
-      continue;
+    const isAll = mute.length === asked.length;
+    const doubtful = isAll
+      ? silentLately(mute, now, before)
+      : tooManyAtOnce(mute, asked.length * share, together);
+    const some: Ip[] = [];
+    for (const { ip, since } of mute) {
+      const from = Math.max(doubtful.get(ip) ?? since, before.get(ip) ?? since);
+      const isDoubted = (doubtful.has(ip) || before.has(ip)) && now - from < doubtFor;
+      if (!isDoubted) silent.add(ip);
+      else {
+        some.push(ip);
+        doubted.set(ip, from);
+      }
     }
-    const doubted = tooManyAtOnce(mute, asked.length * share, { now, together });
-    for (const { ip } of mute) if (!doubted.has(ip)) silent.add(ip);
-    if (doubted.size > 0)
-      doubts.push({ of, kind: 'too many at once', silent: [...doubted], asked: asked.length });
+    if (some.length > 0)
+      doubts.push({ of, kind: isAll ? 'all' : 'too many at once', silent: some, asked: asked.length });
   }
-  return { silent, doubts };
+  return { silent, doubts, doubted };
 }
 
-/** @param mute in the order of time */
-function tooManyAtOnce(
-  mute: readonly { readonly ip: Ip; readonly since: number }[],
-  most: number,
-  { now, together }: Required<Omit<Terms, 'share'>>,
-): ReadonlySet<Ip> {
-  const doubted = new Set<Ip>();
+/**
+ * Those that were not believed to be dead for good when the last one fell silent. Their silence counts from now on.
+ *
+ * @param mute all of a family, in the order of time
+ */
+function silentLately(mute: readonly Mute[], now: number, before: Doubted): Doubted {
+  const last = mute.at(-1)?.since ?? now;
+  return new Map(
+    mute.flatMap(({ ip, since }) => (last - (before.get(ip) ?? since) < doubtFor ? [[ip, now]] : [])),
+  );
+}
+
+/**
+ * Those that fell silent together with too many others, and when the last of them did.
+ *
+ * @param mute in the order of time
+ */
+function tooManyAtOnce(mute: readonly Mute[], most: number, together: number): Doubted {
+  const doubtful = new Map<Ip, number>();
   for (let first = 0, last = 0; first < mute.length; first += 1) {
     const start = mute[first]?.since ?? 0;
     while (last < mute.length && (mute[last]?.since ?? 0) - start <= together) last += 1;
     const burst = mute.slice(first, last);
-    if (burst.length > most && now - (burst.at(-1)?.since ?? 0) < doubtFor)
-      for (const { ip } of burst) doubted.add(ip);
+    const end = burst.at(-1)?.since ?? start;
+    if (burst.length > most) for (const { ip } of burst) doubtful.set(ip, end);
   }
-  return doubted;
+  return doubtful;
 }

@@ -44,8 +44,8 @@ export function doubted(
     kind === 'all'
       ? asked === 1
         ? alone
-        : `none of the ${asked} nodes answers ${protocol} on ${lan} (${list}): the fault is probably the switch or ${lan}, and no node is left out`
-      : `${silent.length} of ${asked} nodes ceased to answer ${protocol} on ${lan} within a second (${list}): this is doubted, and they stay in use for ${doubtFor / 1000} s`;
+        : `none of the ${asked} nodes answers ${protocol} on ${lan} (${list}): the fault is probably the switch or ${lan}, and no node is left out for it`
+      : `${silent.length} of ${asked} nodes do not answer ${protocol} on ${lan} (${list}): they fell silent together with too many others, so this is doubted, and they stay in use until they have been silent for ${doubtFor / 1000} s in which others answered`;
   return {
     code: 'probe-doubted',
     severity: 'error',

@@ -5,7 +5,7 @@ import type { Ip } from '../model/ip.ts';
 import type { Problem } from '../model/problem.ts';
 import { AwakeClock } from './awake-clock.ts';
 import { HostTable, type Look } from './host-table.ts';
-import { type Doubt, doubtFor, judge } from './judge.ts';
+import { type Doubt, doubtFor, judge, nobodyDoubted } from './judge.ts';
 import { blind, doubted, flappingNode, silentNode } from './reachability-problems.ts';
 import { Rests } from './rests.ts';
 import { fewAddresses, schedule, siblings } from './schedule.ts';
@@ -62,6 +62,7 @@ export class Reachability {
   #fresh: readonly Ip[] = [];
   #silent: ReadonlySet<Ip> = new Set();
   #unheard: ReadonlySet<Ip> = new Set();
+  #doubted = nobodyDoubted;
   /** Every node has answered or is silent, since this LAN is there. Nodes that come later do not change it. */
   #isHeard = false;
   /** The LAN went away while it was watched. */
@@ -257,6 +258,7 @@ export class Reachability {
       if (!(error instanceof KernelError)) throw error;
       this.#table.forget();
       this.#unheard = new Set();
+      this.#doubted = nobodyDoubted;
       const isNews = !this.#isHeard;
       this.#isHeard = true;
       this.#publish(new Set(), [blind(error.message)]);
@@ -270,7 +272,9 @@ export class Reachability {
     if (unheard.symmetricDifference(this.#unheard).size > 0) this.#unheard = unheard;
     this.#listenForAll();
     const now = this.#clock.now();
-    const { silent, doubts } = judge(this.#table.signals, { share: this.#share(), now });
+    const terms = { share: this.#share(), now };
+    const { silent, doubts, doubted } = judge(this.#table.signals, terms, this.#doubted);
+    this.#doubted = doubted;
     this.#publish(silent, this.#problemsOf(silent, doubts, now));
   }
 

@@ -1,9 +1,11 @@
+import { readFile } from 'node:fs/promises';
 import { expect } from 'chai';
 import { ready } from '../../lab/cluster/cluster.ts';
 import { embedded } from '../../lab/lab.ts';
-import { client, clients } from '../../lab/network/map.ts';
+import { client, clients, node } from '../../lab/network/map.ts';
 import { within } from '../../lab/process/run.ts';
 import { Stage } from '../lab/stage.ts';
+import { late } from '../patience.ts';
 import { echoPort, Flows, flowServer } from './flows.ts';
 import { GatewayDaemon } from './gateway-daemon.ts';
 import { needRoot } from './root.ts';
@@ -48,20 +50,25 @@ for (const groups of ['plain', 'resilient'] as const) {
       }
     };
 
+    const openAll = async (own: AsyncDisposableStack): Promise<void> => {
+      const { network } = stage.lab;
+      opened = await Promise.all(
+        stage.ips('flows').map(async (ip) => {
+          const flows = own.use(new Flows(network.namespace('client')));
+          const of = ip.includes(':') ? 'v6' : 'v4';
+          const from = Array.from({ length: clients }, (_, nth) => client(nth)[of]);
+          return { flows, pods: await flows.open(ip, count, from) };
+        }),
+      );
+      for (const { pods } of opened) expect(new Set(pods).size, 'pods with flows').to.be.above(1);
+      await live();
+    };
+
     for (const [i, name] of ['node1', 'node2', 'node3'].entries()) {
       it(`stay when ${name} goes and comes back`, async () => {
         const { network } = stage.lab;
         await using own = new AsyncDisposableStack();
-        opened = await Promise.all(
-          stage.ips('flows').map(async (ip) => {
-            const flows = own.use(new Flows(network.namespace('client')));
-            const of = ip.includes(':') ? 'v6' : 'v4';
-            const from = Array.from({ length: clients }, (_, nth) => client(nth)[of]);
-            return { flows, pods: await flows.open(ip, count, from) };
-          }),
-        );
-        for (const { pods } of opened) expect(new Set(pods).size, 'pods with flows').to.be.above(1);
-        await live();
+        await openAll(own);
         await network.unplug(name);
         const rest = network.nodes.filter((each) => each !== name).join(' ');
         await stage.lead(stage.ips('flows'), rest);
@@ -71,5 +78,55 @@ for (const groups of ['plain', 'resilient'] as const) {
         await live(`web-${i + 1}`);
       });
     }
+
+    /** Resolves when the gateway's kernel has the answers of a node: it passes over one without, whatever its group says. */
+    const heard = async (nth: number): Promise<void> => {
+      const { v4, v6 } = node(nth);
+      for (const ip of [v4, v6])
+        await stage.until(`${ip} answers`, async () => {
+          const argv = ['ip', 'neigh', 'show', ip, 'dev', 'eth0'];
+          return /REACHABLE|STALE|DELAY|PROBE/.test(await stage.lab.network.run('gateway', { argv }));
+        });
+    };
+
+    // A resilient group gives away the part of the node that is the first one to be seen silent, and has it back only
+    // once it rests.
+    if (groups === 'resilient') return;
+    it('all stay when the switch was away for longer than silence is doubted', async () => {
+      const { network, clients: clientsOf } = stage.lab;
+      const ips = stage.ips('flows');
+      await using own = new AsyncDisposableStack();
+      await openAll(own);
+      const log = (): Promise<string> => readFile(stage.eiproute.files.log, 'utf8');
+      let from = (await log()).length;
+      const said = async (words: string): Promise<boolean> => (await log()).slice(from).includes(words);
+      for (const name of network.nodes) await network.unplug(name);
+      for (const protocol of ['ARP', 'NDP'])
+        await stage.until(`nobody answers ${protocol}`, () =>
+          said(`none of the 3 nodes answers ${protocol}`),
+        );
+      {
+        // One is put, and lost, each 10 ms: for 12 s.
+        await using load = clientsOf.start({ to: ips, port: echoPort, every: 10 });
+        for (let lost = 0; lost < 1200; lost += 1) await load.next(() => true, late());
+      }
+      from = (await log()).length;
+      await network.plug('node1');
+      for (const protocol of ['ARP', 'NDP'])
+        await stage.until(
+          `node1 is believed to be back by ${protocol}`,
+          async () =>
+            (await said(`2 of 3 nodes do not answer ${protocol}`)) ||
+            (await said(`does not answer ${protocol}`)),
+        );
+      for (const nth of [2, 3]) {
+        await network.plug(`node${nth}`);
+        await heard(nth);
+      }
+      await live();
+      for (const protocol of ['ARP', 'NDP'])
+        expect(await said(`does not answer ${protocol}`), `a node left by ${protocol}`).to.equal(false);
+      await stage.lead(ips, 'node1 node2 node3');
+    });
   });
 }

@@ -328,13 +328,34 @@ describe('nodes that hang', () => {
     await world.pass(9000);
     expect(world.shown).to.equal('hung-doubted');
     await world.until('n1 n2 n3 node-hung node-hung node-hung', 2000);
+    // They have been silent for long, and stay out; the last one is doubted.
     world.set('n4', 'stopped', 'stopped');
-    await world.until('hung-doubted', 2000);
-    expect(world.hung.problems[0]?.message).to.include('on any of the nodes (n1, n2, n3, n4)');
+    await world.until('n1 n2 n3 node-hung node-hung node-hung hung-doubted', 2000);
+    expect(world.hung.problems.at(-1)?.message).to.include('on any of the nodes (n4)');
     await world.pass(30_000);
-    expect(world.shown).to.equal('hung-doubted');
+    expect(world.shown).to.equal('n1 n2 n3 node-hung node-hung node-hung hung-doubted');
     world.set('n1', 'runs', 'runs');
-    await world.until('n2 n3 n4 node-hung node-hung node-hung', 200);
+    await world.until('n2 n3 node-hung node-hung hung-doubted', 200);
+    await world.until('n2 n3 n4 node-hung node-hung node-hung', 11_000);
+  });
+
+  it('are doubted as long as they have not had their turn when all run again', async () => {
+    const world = new World(3);
+    await world.pass(1000);
+    for (const name of ['n1', 'n2', 'n3']) world.set(name, 'stopped', 'stopped');
+    await world.until('hung-doubted', 2000);
+    expect(world.hung.problems[0]?.message).to.include('on any of the nodes (n1, n2, n3)');
+    await world.pass(60_000);
+    for (const name of ['n1', 'n2']) {
+      world.set(name, 'runs', 'runs');
+      await world.pass(1000);
+      expect(world.shown).to.equal('hung-doubted');
+    }
+    world.set('n3', 'runs', 'runs');
+    await world.until('', 200);
+    // What was doubted is over: the next silence is a new one.
+    world.set('n3', 'stopped', 'stopped');
+    await world.until('n3 node-hung', 2000);
   });
 
   it('are believed at once when few of them hang', async () => {

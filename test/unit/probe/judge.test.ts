@@ -1,6 +1,7 @@
 import { expect } from 'chai';
-import { parseIp } from '../../../src/model/ip.ts';
-import { judge, type Signal } from '../../../src/probe/judge.ts';
+import fc from 'fast-check';
+import { type Ip, parseIp } from '../../../src/model/ip.ts';
+import { doubtFor, judge, nobodyDoubted, type Signal } from '../../../src/probe/judge.ts';
 
 /** `a 5` is silent since 5 ms, `a` answers. Names of v6 addresses are capital letters. */
 function signals(text: string): readonly Signal[] {
@@ -37,6 +38,13 @@ describe('the verdict over the nodes', () => {
       seen: 'a 0, b 0',
       now: 1_000_000,
       doubts: ['4 all 2/2'],
+    },
+    {
+      name: 'is that a node stays dead that was silent for ten seconds when the last one fell silent',
+      seen: 'a 0, b 1, c 10000',
+      now: 11_000,
+      silent: 'a',
+      doubts: ['4 all 2/3'],
     },
     { name: 'is that the only node is not dead', seen: 'a 0', now: 60_000, doubts: ['4 all 1/1'] },
     {
@@ -93,7 +101,7 @@ describe('the verdict over the nodes', () => {
   ];
   for (const { name, seen, now = 9000, share = 0.5, silent = '', doubts = [] } of cases) {
     it(name, () => {
-      const verdict = judge(signals(seen), { share, now });
+      const verdict = judge(signals(seen), { share, now }, nobodyDoubted);
       const names = silent === '' ? [] : silent.split(' ').map(address);
       expect([...verdict.silent]).to.have.members(names);
       expect(
@@ -101,4 +109,116 @@ describe('the verdict over the nodes', () => {
       ).to.deep.equal(doubts);
     });
   }
+});
+
+interface Moment {
+  readonly now: number;
+  readonly seen: readonly Signal[];
+}
+
+const share = 0.5;
+const together = 1000;
+const names: readonly string[] = ['a', 'b', 'c', 'd', 'e'];
+
+/** From all that was ever seen, without a memory: who is believed to be dead at the end. */
+function deadAfter(history: readonly Moment[]): readonly Ip[] {
+  const last = history.at(-1);
+  return (last?.seen ?? []).flatMap(({ ip, silentSince }) => {
+    if (last === undefined || silentSince === undefined) return [];
+    const before = history.findLastIndex(({ seen }) => seen.some((one) => one.ip === ip && isAnswer(one)));
+    const counted = countedFrom(history.slice(before + 1), ip);
+    return counted === undefined || last.now - counted >= doubtFor ? [ip] : [];
+  });
+}
+
+function isAnswer({ silentSince }: Signal): boolean {
+  return silentSince === undefined;
+}
+
+/** @param silence the looks at which this one was silent; undefined: nothing of it is doubted */
+function countedFrom(silence: readonly Moment[], ip: Ip): number | undefined {
+  let from: number | undefined;
+  for (const { now, seen } of silence) {
+    const times = seen.flatMap(({ silentSince }) => (silentSince === undefined ? [] : [silentSince]));
+    const since = seen.find((one) => one.ip === ip)?.silentSince ?? 0;
+    const isAll = times.length === seen.length;
+    if (isAll && Math.max(...times) - (from ?? since) < doubtFor) from = now;
+    if (isAll) continue;
+    for (const start of times) {
+      const burst = times.filter((time) => time >= start && time <= start + together);
+      if (burst.length > share * seen.length && since >= start && since <= start + together)
+        from = Math.max(from ?? 0, ...burst);
+    }
+  }
+  return from;
+}
+
+describe('the verdicts one after the other', () => {
+  it('doubt the silence of those that have not come back yet, and for ten seconds from the first answer', () => {
+    const all = judge(signals('a 0, b 0, c 0'), { share, now: 60_000 }, nobodyDoubted);
+    for (const [seen, now, silent] of [
+      ['a, b 0, c 0', 60_100, ''],
+      ['a, b, c 0', 60_200, ''],
+      ['a, b, c 0', 69_999, ''],
+      ['a, b, c 0', 70_000, 'c'],
+    ] as const) {
+      const verdict = judge(signals(seen), { share, now }, all.doubted);
+      expect([...verdict.silent], seen).to.deep.equal(silent === '' ? [] : [address(silent)]);
+    }
+  });
+
+  it('doubt the rest of those that went together, when some are back', () => {
+    const many = judge(signals('a 0, b 0, c 0, d, e'), { share, now: 1000 }, nobodyDoubted);
+    for (const [now, silent] of [
+      [9999, []],
+      [10_000, [address('c')]],
+    ] as const)
+      expect([...judge(signals('a, b, c 0, d, e'), { share, now }, many.doubted).silent]).to.deep.equal(
+        silent,
+      );
+  });
+
+  it('doubt as long as nobody answers again, while they do', () => {
+    const all = judge(signals('a 0, b 0, c 0'), { share, now: 60_000 }, nobodyDoubted);
+    const back = judge(signals('a 0, b, c 0'), { share, now: 60_100 }, all.doubted);
+    const again = judge(signals('a 0, b 65000, c 0'), { share, now: 65_000 }, back.doubted);
+    const long = judge(signals('a 0, b 65000, c 0'), { share, now: 95_000 }, again.doubted);
+    expect(long.doubts.map(({ kind, silent }) => `${kind} ${silent.length}`)).to.deep.equal(['all 3']);
+  });
+
+  it('believe a silence that began when others were back', () => {
+    const all = judge(signals('a 0, b 0, c 0'), { share, now: 60_000 }, nobodyDoubted);
+    const back = judge(signals('a, b, c 0'), { share, now: 60_100 }, all.doubted);
+    const next = judge(signals('a 60200, b, c 0'), { share, now: 60_200 }, back.doubted);
+    expect([...next.silent]).to.deep.equal([address('a')]);
+  });
+
+  it('are those of the whole history, in random ones', () => {
+    const step = fc.record({
+      ms: fc.constantFrom(100, 100, 500, 1000, 5000, 20_000),
+      answering: fc.oneof(fc.subarray([...names]), fc.constant(names), fc.constant<readonly string[]>([])),
+    });
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 5 }), fc.array(step, { maxLength: 40 }), (count, steps) => {
+        const since = new Map<string, number | undefined>(
+          names.slice(0, count).map((name) => [name, undefined]),
+        );
+        const history: Moment[] = [];
+        let now = 0;
+        let doubted = nobodyDoubted;
+        for (const { ms, answering } of steps) {
+          now += ms;
+          for (const [name, before] of since)
+            since.set(name, answering.includes(name) ? undefined : (before ?? now));
+          const seen = [...since].map(([name, silentSince]) => ({ ip: address(name), silentSince }));
+          history.push({ now, seen });
+          const verdict = judge(seen, { share, now, together }, doubted);
+          doubted = verdict.doubted;
+          expect([...verdict.silent]).to.have.members(deadAfter(history));
+          expect([...doubted.keys()]).to.have.members(verdict.doubts.flatMap(({ silent }) => silent));
+        }
+      }),
+      { numRuns: 500 },
+    );
+  });
 });

@@ -380,6 +380,29 @@ describe('the probe of the nodes', () => {
     await world.until('13 node-silent');
   });
 
+  it('leaves out nobody who has not come back yet, after nobody answered for long', async () => {
+    await using world = new World([11, 12, 13]);
+    /** Time that nobody looks at is not believed. */
+    const pass = async (seconds: number): Promise<void> => {
+      for (let second = 0; second < seconds; second += 1) {
+        world.now += 1000;
+        await world.turn(3);
+        expect([...world.probe.silent]).to.deep.equal([]);
+      }
+    };
+    world.port.fail(11, 12, 13);
+    await world.until('probe-doubted');
+    await pass(15);
+    for (const node of [11, 12]) {
+      world.port.table.set(ip(node), 'REACHABLE');
+      await pass(4);
+      expect(world.probe.problems[0]?.message).to.include(`${13 - node} of 3 nodes do not answer ARP`);
+    }
+    world.port.table.set(ip(13), 'REACHABLE');
+    await pass(2);
+    expect(world.probe.problems).to.deep.equal([]);
+  });
+
   it('doubts too many at once for ten seconds', async () => {
     await using world = new World([11, 12, 13]);
     world.port.fail(11, 12);
