@@ -22,16 +22,19 @@ export interface JournalProblem {
 }
 
 /** The open problems after a round, by a key that is stable across rounds. */
-export function journalProblems(report: Report, names: LinkNames): ReadonlyMap<string, JournalProblem> {
+export function journalProblems(
+  report: Report,
+  names: LinkNames,
+  records: ProblemRecords,
+): ReadonlyMap<string, JournalProblem> {
   const found = new Map<string, JournalProblem>();
   for (const problem of report.problems) {
-    const [key, told] = recordOf(problem);
+    const [key, told] = records.of(problem);
     found.set(key, told);
   }
   for (const { change, code, message } of report.failed) {
     const object = changeObject(change);
-    const key = `refused ${keyOf(object)}`;
-    found.set(key, {
+    found.set(`refused ${keyOf(object)}`, {
       code: 'refused',
       about: undefined,
       level: 'error',
@@ -47,8 +50,7 @@ export function journalProblems(report: Report, names: LinkNames): ReadonlyMap<s
     });
   }
   for (const { want, why, holder } of report.conflicts) {
-    const key = `conflict ${keyOf(want)}`;
-    found.set(key, {
+    found.set(`conflict ${keyOf(want)}`, {
       code: 'conflict',
       about: undefined,
       level: 'error',
@@ -82,25 +84,27 @@ export function journalProblems(report: Report, names: LinkNames): ReadonlyMap<s
   return found;
 }
 
-/** A problem that stands is the same object in each report: of tens of thousands, few are new. */
-const records = new WeakMap<Problem, readonly [key: string, record: JournalProblem]>();
+/** The records of problems. One that stands is the same object in each report: of tens of thousands, few are new. */
+export class ProblemRecords {
+  readonly #records = new WeakMap<Problem, readonly [key: string, record: JournalProblem]>();
 
-function recordOf(problem: Problem): readonly [key: string, record: JournalProblem] {
-  const known = records.get(problem);
-  if (known !== undefined) return known;
-  const record = [
-    problemKey(problem),
-    {
-      code: problem.code,
-      about: aboutOf(problem),
-      level: problem.severity,
-      event: 'problem',
-      facts: factsOf(problem),
-      words: problem.message,
-    },
-  ] as const;
-  records.set(problem, record);
-  return record;
+  of(problem: Problem): readonly [key: string, record: JournalProblem] {
+    const known = this.#records.get(problem);
+    if (known !== undefined) return known;
+    const record = [
+      problemKey(problem),
+      {
+        code: problem.code,
+        about: aboutOf(problem),
+        level: problem.severity,
+        event: 'problem',
+        facts: factsOf(problem),
+        words: problem.message,
+      },
+    ] as const;
+    this.#records.set(problem, record);
+    return record;
+  }
 }
 
 function aboutOf({ code, subject, service }: Problem): string | undefined {

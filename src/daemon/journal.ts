@@ -16,7 +16,7 @@ import { eipOf } from '../status/need.ts';
 import type { Health, State } from '../status/state.ts';
 import type { AnnounceStatus } from '../status/status.ts';
 import { destination, leavers, move } from './journal-nodes.ts';
-import { type JournalProblem, journalProblems } from './journal-problems.ts';
+import { type JournalProblem, journalProblems, ProblemRecords } from './journal-problems.ts';
 import { NodeDrains } from './node-drains.ts';
 import { OpenProblems } from './open-problems.ts';
 import { Repeats } from './repeats.ts';
@@ -33,6 +33,7 @@ export class Journal {
   readonly #clock: () => number;
   readonly #repeats = new Repeats<RepeatedRecord>();
   readonly #openProblems = new OpenProblems();
+  readonly #records = new ProblemRecords();
   /** The lists of the report that they were compared with last. */
   #compared: readonly (readonly unknown[])[] = [];
   readonly #troubles = new Map<string, string>();
@@ -281,7 +282,7 @@ export class Journal {
     // A round must not cost what stands open.
     if (isSame && !this.#openProblems.isDue(now)) return;
     this.#compared = parts;
-    const { begun, solved } = this.#openProblems.read(journalProblems(report, names), now);
+    const { begun, solved } = this.#openProblems.read(journalProblems(report, names, this.#records), now);
     for (const [code, found] of Map.groupBy(begun, ({ problem }) => problem.code)) {
       for (const { problem, repeats } of found.slice(0, mostLines))
         this.#write(problem.level, problem.event, { ...problem.facts, ...repeats }, problem.words);
