@@ -66,8 +66,9 @@ export class DaemonProcess implements AsyncDisposable {
     return await abortable(this.#process.ended, signal);
   }
 
-  logTail(): Promise<string> {
-    return this.#process.logTail();
+  /** All that it and its predecessors with the same log have written, as JSON lines. */
+  logged(): Promise<string> {
+    return this.#process.logged();
   }
 
   /** How it ended; undefined: it runs. */
@@ -77,7 +78,7 @@ export class DaemonProcess implements AsyncDisposable {
 
   /** The end of its log, for a person. */
   async lastWords(): Promise<string> {
-    return logWords(await this.logTail());
+    return logWords(await this.#process.logTail());
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -75,9 +75,14 @@ export class Process implements AsyncDisposable {
     }
   }
 
+  /** All that it has written. */
+  logged(): Promise<string> {
+    return readFile(this.#log, 'utf8');
+  }
+
   /** The last lines of its log. */
   async logTail(): Promise<string> {
-    const text = await readFile(this.#log, 'utf8');
+    const text = await this.logged();
     return text.trimEnd().split('\n').slice(-20).join('\n');
   }
 

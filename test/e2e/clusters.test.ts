@@ -169,8 +169,8 @@ describe('eiproute gateway before two clusters', () => {
     at.put(at.west, ...web('more', ['198.51.100.22']));
     at.delete(at.west, 'shop');
     await at.routes(east10, west20, '198.51.100.22 > 10.0.0.13');
-    const out = await at.shows(/^FROZEN/);
-    expect(out).to.match(
+    // The kernel has the routes before the round is over.
+    const out = await at.shows(
       /^FROZEN: no answer from the API of cluster east for .*, west goes on; 3 of 3 EIPs routed\n/,
     );
     expect(out).to.match(/\nCluster +west: ok/);

@@ -51,7 +51,7 @@ for (const [groups, settings] of [
         /FAILED|INCOMPLETE/g,
       )?.length ?? 0;
     const said = async (code: string): Promise<number> =>
-      (await stage.eiproute.gateway.logTail()).split(`"event":"problem","code":"${code}"`).length - 1;
+      (await stage.eiproute.gateway.logged()).split(`"event":"problem","code":"${code}"`).length - 1;
 
     it('a cut cable: the node leaves the groups, and comes back with the cable', async () => {
       const { network } = stage.lab;
@@ -81,9 +81,7 @@ for (const [groups, settings] of [
       for (const name of network.nodes) await network.unplug(name);
       for (const protocol of ['ARP', 'NDP'])
         await stage.until(`the journal names ${protocol}`, async () =>
-          (await stage.eiproute.gateway.logTail()).includes(
-            `none of the 3 nodes answers ${protocol} on eth0`,
-          ),
+          (await stage.eiproute.gateway.logged()).includes(`none of the 3 nodes answers ${protocol} on eth0`),
         );
       await stage.lead(ips, 'node1 node2 node3');
       for (const name of network.nodes) await network.plug(name);
