@@ -1,6 +1,7 @@
 # Sourced by bin/eiproute, and by /usr/bin/eiproute of the package: sets $options, the options of Node for the command
 # on the command line. docs/performance.md has the figures behind them.
-options=--disable-warning=ExperimentalWarning
+# Without --disable-sigusr1, SIGUSR1 makes Node listen on 127.0.0.1:9229 for a debugger, which any user of the host may be.
+options='--disable-warning=ExperimentalWarning --disable-sigusr1'
 for word; do
   case $word in
     gateway)

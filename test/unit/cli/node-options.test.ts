@@ -32,7 +32,7 @@ describe('the options of Node', () => {
 
   for (const program of ['bin/eiproute', 'package']) {
     it(`of ${program} keep the heap of the daemons small, and are V8's own for the other commands`, () => {
-      const quiet = '--disable-warning=ExperimentalWarning';
+      const quiet = '--disable-warning=ExperimentalWarning --disable-sigusr1';
       const gateway = `${quiet} --max-semi-space-size=4 --expose-gc`;
       expect(options(program, 'gateway')).to.equal(gateway);
       expect(options(program, '--config', 'a b', 'gateway')).to.equal(gateway);
@@ -43,6 +43,18 @@ describe('the options of Node', () => {
       expect(options(program)).to.equal(quiet);
     });
   }
+
+  it('leave no thread that waits for SIGUSR1, to let any user of the host debug us', () => {
+    const quiet = options('package', 'status').split(' ');
+    const threads = (words: readonly string[]): string =>
+      execFileSync(process.execPath, [
+        ...words,
+        '-p',
+        "let fs = require('fs'); fs.globSync('/proc/self/task/*/comm').map((file) => fs.readFileSync(file, 'utf8')).join('')",
+      ]).toString();
+    expect(threads([])).to.contain('SignalInspector');
+    expect(threads(quiet)).to.contain('V8Worker').and.not.contain('SignalInspector');
+  });
 
   it('are known to Node', () => {
     for (const command of ['gateway', 'node']) {
