@@ -15,6 +15,8 @@ for word; do
       # It does little and is on every node of a cluster: no machine code, hence no memory for compiling it. Not
       # --jitless or --lite-mode: WebAssembly, which undici parses HTTP/1.1 with, would be gone.
       options="$options --no-opt --no-maglev --no-sparkplug --optimize-for-size --max-semi-space-size=1"
+      # What V8 notes of the values that a function sees makes it faster: worth its memory for those that run often.
+      options="$options --invocation-count-for-feedback-allocation=1000"
       break
       ;;
   esac

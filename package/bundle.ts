@@ -28,7 +28,7 @@ export async function bundle(
     outExtension: { '.js': '.mjs' },
     // Their licences are in the copyright file.
     legalComments: 'none',
-    plugins: [release(version), builtins, undici, koffi, noDemo],
+    plugins: [release(version), builtins, undici, pino, koffi, noDemo],
     // What CommonJS packages look for.
     banner: {
       js: "import{createRequire as requireOf}from'node:module';const require=requireOf(import.meta.url);",
@@ -115,6 +115,24 @@ const undici: Plugin = {
         'Object.assign(Dispatcher.prototype, api);',
       ].join('\n'),
     }));
+  },
+};
+
+/**
+ * pino without what writes for it: worker threads and files. Our records go to a stream of ours (src/log.ts).
+ * docs/performance.md has the figures.
+ */
+const pino: Plugin = {
+  name: 'pino',
+  setup({ onResolve, onLoad }) {
+    onLoad({ filter: /\/node_modules\/(pino\/lib\/transport|sonic-boom\/index)\.js$/ }, () => ({
+      contents: "module.exports = function () { throw new Error('eiproute gives pino its own stream'); };",
+    }));
+    // All that pino asks of them: whether it runs in one.
+    onResolve({ filter: /^worker_threads$/ }, ({ importer, path }) =>
+      importer.includes('/node_modules/pino/') ? { path, namespace: 'main thread' } : undefined,
+    );
+    onLoad({ filter: /./, namespace: 'main thread' }, () => ({ contents: 'exports.isMainThread = true;' }));
   },
 };
 

@@ -56,15 +56,18 @@ describe('the package', () => {
     expect(checked.err).to.match(/lan: is missing/);
   });
 
-  it('has of undici neither its mocks nor its caches', async () => {
+  it('has of undici neither mocks nor caches, and of pino no threads', async () => {
     const lib = join(folder, 'tree/usr/lib/eiproute');
     const files = (await readdir(lib)).filter((name) => name.endsWith('.mjs'));
     const texts = await Promise.all(files.map((name) => readFile(join(lib, name), 'utf8')));
-    const parts = texts.flatMap((text) => [...text.matchAll(/node_modules\/undici\/lib\/(\w+)\//g)]);
-    const found = new Set(parts.map(([, part]) => part));
+    const bundled = texts.flatMap((text) => [...text.matchAll(/node_modules\/(undici\/lib\/\w+|[\w-]+)\//g)]);
+    const found = new Set(bundled.map(([, part]) => part));
     expect([...found])
-      .to.include('dispatcher')
-      .and.not.include.any.members(['mock', 'cache', 'interceptor']);
+      .to.include.members(['undici/lib/dispatcher', 'pino'])
+      .and.not.include.any.members([
+        ...['undici/lib/mock', 'undici/lib/cache', 'undici/lib/interceptor'],
+        'thread-stream',
+      ]);
   });
 
   it('has the licences of what is in it', async () => {

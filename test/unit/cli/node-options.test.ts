@@ -37,7 +37,7 @@ describe('the options of Node', () => {
       expect(options(program, 'gateway')).to.equal(gateway);
       expect(options(program, '--config', 'a b', 'gateway')).to.equal(gateway);
       expect(options(program, 'node', '--config', 'gateway')).to.equal(
-        `${quiet} --no-opt --no-maglev --no-sparkplug --optimize-for-size --max-semi-space-size=1`,
+        `${quiet} --no-opt --no-maglev --no-sparkplug --optimize-for-size --max-semi-space-size=1 --invocation-count-for-feedback-allocation=1000`,
       );
       expect(options(program, 'status', '--json')).to.equal(quiet);
       expect(options(program)).to.equal(quiet);
