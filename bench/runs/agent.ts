@@ -7,12 +7,13 @@ import { ask } from '../../src/daemon/ask.ts';
 import { LinuxKernel } from '../../src/kernel/linux.ts';
 import { ownerOf } from '../../src/model/owner.ts';
 import type { Status } from '../../src/status/status.ts';
-import { memoryOf } from './memory-of.ts';
+import { type Memory, memoryOf } from './memory-of.ts';
 
 // Run in a fresh network namespace: node bench/runs/agent.ts FOLDER PROGRAM [kubeconfig]
-// A node agent as its own process, with two gateways and both families. Prints {"start":ms,"memory":{...},
-// "after":{...},"repairs":[ms,...]}: the start of the process until it is in sync, its memory two resyncs later and
-// again after its policy rules were deleted one by one, and the time that each took from our delete to its return.
+// A node agent as its own process, with two gateways and both families. Prints {"start":ms,"memory":[{...},...],
+// "after":{...},"repairs":[ms,...]}: the start of the process until it is in sync, its memory after each of thirty resyncs
+// (a heap grows until it is collected) and again after its policy rules were deleted one by one, and the time that each
+// took from our delete to its return.
 
 const [folder = '.', program = 'bin/eiproute'] = process.argv.slice(2);
 const ip = (command: string): string => execFileSync('ip', command.split(' ')).toString();
@@ -54,13 +55,17 @@ const agent = spawn('setpriv', [...tied, '--config', file, '--log-level', 'error
 const ended = new Promise<void>((resolve) => agent.once('exit', () => resolve()));
 await promisify(execFile)(program, ['--config', file, 'status', '--wait-synced']);
 const start = performance.now() - started;
-await resynced(2);
-const memory = memoryOf(agent);
+await resynced();
+const memory: Memory[] = [];
+while (memory.length < 30) {
+  await resynced();
+  memory.push(memoryOf(agent));
+}
 
-/** Until the agent has compared everything so many times more, and given free pages back each time. */
-async function resynced(times: number): Promise<void> {
+/** Until the agent has compared everything once more, and given free pages back. */
+async function resynced(): Promise<void> {
   const first = await rounds();
-  while ((await rounds()) < first + times) await sleep(250);
+  while ((await rounds()) === first) await sleep(250);
 }
 
 async function rounds(): Promise<number> {
