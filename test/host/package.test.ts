@@ -62,12 +62,9 @@ describe('the package', () => {
     const texts = await Promise.all(files.map((name) => readFile(join(lib, name), 'utf8')));
     const bundled = texts.flatMap((text) => [...text.matchAll(/node_modules\/(undici\/lib\/\w+|[\w-]+)\//g)]);
     const found = new Set(bundled.map(([, part]) => part));
-    expect([...found])
-      .to.include.members(['undici/lib/dispatcher', 'pino'])
-      .and.not.include.any.members([
-        ...['undici/lib/mock', 'undici/lib/cache', 'undici/lib/interceptor'],
-        'thread-stream',
-      ]);
+    expect([...found]).to.include.members(['undici/lib/dispatcher', 'pino']);
+    const unused = ['undici/lib/mock', 'undici/lib/cache', 'undici/lib/interceptor', 'thread-stream'];
+    expect(unused.filter((part) => found.has(part))).to.deep.equal([]);
   });
 
   it('has the licences of what is in it', async () => {
