@@ -81,11 +81,16 @@ export function nodeScope(agent: NodeAgent): Scope {
   };
 }
 
-/** The agent with its interface, which the configuration may leave out. */
-export function withInterface(agent: NodeAgent, links: readonly Link[]): NodeAgent {
+/**
+ * The agent with its interface, which the configuration may leave out: the one in whose network the first gateway is.
+ *
+ * @param former the one that it had, which it keeps while there is no other: its address may be away for a moment
+ */
+export function withInterface(agent: NodeAgent, links: readonly Link[], former?: string): NodeAgent {
   const [first] = agent.gateways;
   if (agent.interface !== undefined || first === undefined) return agent;
-  return { ...agent, interface: egressLink({ ip: first.address, interface: undefined }, links)?.name };
+  const found = egressLink({ ip: first.address, interface: undefined }, links)?.name;
+  return { ...agent, interface: found ?? former };
 }
 
 /**

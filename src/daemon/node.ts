@@ -80,15 +80,20 @@ export async function prepare(kernel: Kernel, config: NodeConfig, signal: AbortS
   return { have: await firstListing(kernel, agent, signal), agent, eipsFrom, following };
 }
 
-/** What this node serves by its file, and by what it follows. */
+/**
+ * What this node serves by its file, and by what it follows.
+ *
+ * @param former the interface that it had
+ */
 function effective(
   { agent, follow: terms }: NodeConfig,
   links: readonly Link[],
   eipsFrom: EipsFrom | undefined,
   following: Following | undefined,
+  former?: string,
 ): NodeAgent {
   const whole = following && terms ? following.applied({ agent, terms, links }) : agent;
-  const written = withInterface(whole, links);
+  const written = withInterface(whole, links, former);
   return eipsFrom?.applied(written) ?? written;
 }
 
@@ -135,7 +140,7 @@ export async function runNode(options: NodeOptions, signal: AbortSignal): Promis
   let known = links();
   /** @returns whether the agent is another one now */
   const take = (): boolean => {
-    const next = effective(config, links(), eipsFrom, following);
+    const next = effective(config, links(), eipsFrom, following, agent.interface);
     if (isDeepStrictEqual(next, agent)) return false;
     agent = next;
     role = nodeRole(agent, seen, problems);
@@ -192,9 +197,9 @@ export async function runNode(options: NodeOptions, signal: AbortSignal): Promis
     history: () => undefined,
     leaving: () => [],
     rounded: (report) => {
-      if (following && links() !== known) {
+      if (links() !== known) {
         known = links();
-        // An address of the node has come: a family more can be served.
+        // The network of the gateways is on another interface now; or an address has come, and a family more can be served.
         if (take()) configured('addresses of this node');
       }
       if (!isInSync(report)) return;

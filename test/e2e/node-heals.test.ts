@@ -8,15 +8,18 @@ import { needRoot } from './root.ts';
 import { until } from './until.ts';
 
 /** What the kernel takes along with a link, and whoever set it up brings back; not ours. */
-const networkUp = [
-  'ip link set eth0 up',
-  `ip route replace default via 10.0.0.254 dev eth0`,
-  `ip -6 route replace default via 2001:db8:10::fe dev eth0`,
-  ...[2, 3].flatMap((i) => [
-    `ip route replace 10.244.${i}.0/24 via ${node(i).v4} dev eth0`,
-    `ip -6 route replace 2001:db8:244:${i}::/64 via ${node(i).v6} dev eth0`,
-  ]),
-].join('\n');
+function upAs(name: string): string {
+  return [
+    `ip link set ${name} up`,
+    `ip route replace default via 10.0.0.254 dev ${name}`,
+    `ip -6 route replace default via 2001:db8:10::fe dev ${name}`,
+    ...[2, 3].flatMap((i) => [
+      `ip route replace 10.244.${i}.0/24 via ${node(i).v4} dev ${name}`,
+      `ip -6 route replace 2001:db8:244:${i}::/64 via ${node(i).v6} dev ${name}`,
+    ]),
+  ].join('\n');
+}
+const networkUp = upAs('eth0');
 const kernelRules = `ip rule add pref 32766 lookup main; ip rule add pref 32767 lookup default
 ip -6 rule add pref 32766 lookup main`;
 
@@ -135,6 +138,28 @@ describe('a node agent', () => {
       `ip addr del 10.0.0.99/24 dev eth0; ip addr add ${node(1).v4}/24 dev eth0\n${networkUp}`,
     );
     await until('the node has its old address', source, (now) => now.includes(`src ${node(1).v4}`));
+    await until(
+      'the kernel is as it was',
+      () => agent.kernel(),
+      (now) => now === good,
+    );
+  });
+
+  it('follows its interface, which no file names, to another name', async () => {
+    const ways = (): Promise<string> =>
+      lan.run('node1', 'for t in 101 102; do ip -N route show table $t; ip -N -6 route show table $t; done');
+    const rename = (from: string, to: string): Promise<string> =>
+      lan.run('node1', `ip link set ${from} down; ip link set ${from} name ${to}\n${upAs(to)}`);
+    const isBack = (name: string) => (now: string) => now.split(` dev ${name} `).length === 5;
+    await rename('eth0', 'lan0');
+    await until('its four ways back lead out of it', ways, isBack('lan0'));
+    await until(
+      'it is in order',
+      () => agent.status(),
+      (now) => now?.state === 'OK',
+    );
+    for (const ip of [cluster.v4, cluster.v6]) expect(await lan.get('client', ip), ip).to.match(/^web-/);
+    await rename('lan0', 'eth0');
     await until(
       'the kernel is as it was',
       () => agent.kernel(),
