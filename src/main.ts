@@ -26,9 +26,19 @@ function bug(error: unknown): void {
 process.on('uncaughtException', bug);
 process.on('unhandledRejection', bug);
 
+/** A shell may stand in a folder that is gone: then whole paths are found, and those from the root. */
+function folder(): string {
+  try {
+    return process.cwd();
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return '/';
+    throw error;
+  }
+}
+
 process.exitCode = await runProgram(process.argv.slice(2), {
   env: process.env,
-  cwd: process.cwd(),
+  cwd: folder(),
   signal: stop.signal,
   terminal: process.stdin.isTTY ? terminalOf(process.stdin, process.stderr) : undefined,
   stdout: process.stdout,

@@ -69,6 +69,12 @@ describe('bin/eiproute', () => {
     );
   });
 
+  it('works in a folder that is gone', async () => {
+    const line = `mkdir ${folder}/gone && cd ${folder}/gone && rmdir ${folder}/gone && exec ${bin} config check --config ${folder}/good.yaml`;
+    const { code, stderr } = await start('sh', ['-c', line], '/');
+    expect(code, stderr).to.equal(0);
+  });
+
   it('ends quietly when its reader goes', async () => {
     const child = spawn(bin, ['config', 'print', '--config', 'good.yaml'], { cwd: folder, env: { PATH } });
     const closed = new Promise<number | null>((resolve, reject) => {
