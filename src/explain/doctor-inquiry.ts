@@ -173,7 +173,10 @@ async function examineNode(
       agent.gateways.some(({ address }) => family(address) === 6) ? ['ipv6', 'nft'] : ['nft'],
       signal,
     ),
-    nodes: await askNodes(hosts, '', link, signal),
+    nodes:
+      listing === undefined
+        ? { kind: 'not asked', why: 'the kernel cannot be read' }
+        : await askNodes(hosts, '', link, signal),
     daemon: await askDaemon(config.runtimeDirectory, 'node', signal),
   };
 }

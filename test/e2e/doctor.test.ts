@@ -177,6 +177,18 @@ describe('eiproute doctor', () => {
     expect(silent.status).to.equal(1);
   });
 
+  it('says of no host that it is silent where it may not ask', async () => {
+    const node = join(host.folder, 'node.yaml');
+    await writeFile(
+      node,
+      'eips: [198.51.100.0/24]\ngateways: [10.0.0.11]\nstateDirectory: n\nruntimeDirectory: n\n',
+    );
+    const unable = ['setpriv', '--bounding-set', '-net_admin', '--inh-caps', '-net_admin'];
+    const { out } = await outcome({ argv: [...unable, ...host.argv('doctor', '--config', node)] });
+    expect(out).to.match(/^FAIL {2}capability/m);
+    expect(out).to.match(/^\? {5}gateways +not asked: the kernel cannot be read$/m);
+  });
+
   it('says how a running daemon is', async () => {
     await using other = await GatewayHost.make();
     await other.start();
