@@ -4,7 +4,7 @@ import type { Gateway, Pool } from '../model/gateway.ts';
 import type { Ip } from '../model/ip.ts';
 import { barredFrom, termsOf } from '../model/pool.ts';
 import type { Problem } from '../model/problem.ts';
-import { cannotShare, sharingOf } from '../model/sharing.ts';
+import { cannotShare, type Sharing, sharingOf } from '../model/sharing.ts';
 
 /** Which of the Services that name an EIP hold it. */
 export interface Claim {
@@ -27,6 +27,7 @@ export function rememberedIn({ clusters = [] }: Pick<Overview, 'clusters'>): Rea
 interface Claimant {
   readonly service: Service;
   readonly by: keyof typeof rank;
+  readonly sharing: Sharing;
 }
 
 /** The addresses that a Service names, in its status or in its spec; each once. */
@@ -63,7 +64,13 @@ export function claim(
   const order = ({ service, by }: Claimant): number =>
     rank[by] + (remembered.has(service.cluster) ? behind : 0);
   const claimants = services
-    .map((service): Claimant => ({ service, by: claimedBy(eip, service, gateway) }))
+    .map(
+      (service): Claimant => ({
+        service,
+        by: claimedBy(eip, service, gateway),
+        sharing: sharingOf(service),
+      }),
+    )
     .sort((a, b) => order(a) - order(b) || compareAge(a.service, b.service));
   const holders: Claimant[] = [];
   const problems: Problem[] = [];
@@ -93,8 +100,11 @@ export function claim(
 function portsTwice(eip: Ip, holders: readonly Claimant[]): readonly Problem[] {
   const byPort = new Map<string, Claimant[]>();
   for (const holder of holders) {
-    for (const port of sharingOf(holder.service).ports)
-      byPort.set(port, [...(byPort.get(port) ?? []), holder]);
+    for (const port of holder.sharing.ports) {
+      const same = byPort.get(port);
+      if (same === undefined) byPort.set(port, [holder]);
+      else same.push(holder);
+    }
   }
   const twice = [...byPort].filter(([, claimants]) => claimants.length > 1);
   return [...Map.groupBy(twice, ([, claimants]) => namesOf(claimants))].map(([names, found]): Problem => {
@@ -155,7 +165,7 @@ function isKept(service: Service): boolean {
  * one namespace may share what they write into their specs, as kube-proxy tells them apart by port.
  */
 function refusal(
-  { service, by }: Claimant,
+  { service, by, sharing }: Claimant,
   holders: readonly Claimant[],
   { allocation }: Gateway,
 ): readonly [holder: Service, why: string] | undefined {
@@ -164,7 +174,7 @@ function refusal(
     const isInside = service.cluster === other.service.cluster;
     if (isInside && by === 'status' && other.by === 'status') continue;
     if (isInside && allocation === undefined && service.namespace === other.service.namespace) continue;
-    const why = cannotShare(sharingOf(service), sharingOf(other.service));
+    const why = cannotShare(sharing, other.sharing);
     if (why !== undefined) return [other.service, why];
   }
   return undefined;

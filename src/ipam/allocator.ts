@@ -325,9 +325,9 @@ function claimsOf(
   assignments: Assignments,
 ): readonly Claim[] {
   const { role, service, own, allocated } = candidate;
-  const claims: Claim[] = [];
+  const claims = new Map<Ip, Claim>();
   const add = (ip: Ip, strength: Claim['strength']): void => {
-    if (!claims.some((claim) => claim.ip === ip)) claims.push({ ip, strength });
+    if (!claims.has(ip)) claims.set(ip, { ip, strength });
   };
   const decidedIps = role === 'ours' ? (decided?.ips ?? none) : none;
   for (const ip of decidedIps) add(ip, mayKeep(candidate, ip, assignments) ? 'given' : 'cleared');
@@ -349,7 +349,7 @@ function claimsOf(
   if (role === 'bystander' || role === 'former') {
     for (const ip of service.externalIps) if (mayKeep(candidate, ip, assignments)) add(ip, 'claimed');
   }
-  return claims;
+  return [...claims.values()];
 }
 
 /**

@@ -168,8 +168,9 @@ export class Assignments {
     if (claims.length === 0) this.#claims.delete(key);
     else this.#claims.set(key, claims);
     const changed: Ip[] = [];
+    const claimed = new Set(claims.map(({ ip }) => ip));
     for (const { ip } of before ?? []) {
-      if (!claims.some((claim) => claim.ip === ip) && this.#put(ip, key, undefined)) changed.push(ip);
+      if (!claimed.has(ip) && this.#put(ip, key, undefined)) changed.push(ip);
     }
     for (const { ip, strength } of claims) {
       if (this.#put(ip, key, { candidate, strength })) changed.push(ip);
@@ -275,14 +276,23 @@ function byPrecedence(a: Entry, b: Entry): number {
   return ranks[a.strength] - ranks[b.strength] || byAge(a.candidate, b.candidate);
 }
 
+/**
+ * Those that can share the address with all before them. The holders have one sharing key and one backend, so the first
+ * of them stands for all but their ports.
+ */
 function holdersAmong(entries: readonly Entry[]): readonly Candidate[] {
-  const [first] = entries;
+  const [first, ...others] = entries;
   if (first === undefined) return noCandidates;
   const holders = [first.candidate];
-  for (const { candidate } of entries.slice(1)) {
-    if (holders.every(({ sharing }) => cannotShare(candidate.sharing, sharing) === undefined)) {
-      holders.push(candidate);
-    }
+  if (others.length === 0) return holders;
+  const { sharing } = first.candidate;
+  const ports = new Set(sharing.ports);
+  for (const { candidate } of others) {
+    const own = candidate.sharing.ports;
+    if (cannotShare({ ...candidate.sharing, ports: [] }, sharing) !== undefined) continue;
+    if (own.some((port) => ports.has(port))) continue;
+    holders.push(candidate);
+    for (const port of own) ports.add(port);
   }
   return holders;
 }

@@ -87,6 +87,14 @@ function addressesOf(service: Service): Pick<Request, 'addresses' | 'by'> {
   if (externalIps.length > 0) said.push({ by: 'spec.externalIPs', addresses: externalIps });
   const [first, ...others] = said;
   if (first === undefined) return { addresses: [], by: '' };
+  // Before they are compared: a field has room for tens of thousands.
+  for (const { addresses, by } of said) {
+    if (addresses.length <= 2) continue;
+    throw new InvalidRequest(
+      'TooManyAddresses',
+      `${by} asks for ${addresses.length} addresses; one per family can be had`,
+    );
+  }
   const other = others.find(({ addresses }) => !sameSet(addresses, first.addresses));
   if (other !== undefined) {
     throw new InvalidRequest(
@@ -112,12 +120,6 @@ function parse(text: string, by: string): readonly Ip[] {
 }
 
 function checkFamilies(addresses: readonly Ip[], by: string, families: readonly Family[]): void {
-  if (addresses.length > 2) {
-    throw new InvalidRequest(
-      'TooManyAddresses',
-      `${by} asks for ${addresses.length} addresses; one per family can be had`,
-    );
-  }
   const [one, two] = addresses;
   if (one !== undefined && two !== undefined && family(one) === family(two)) {
     throw new InvalidRequest('SameFamily', `${by} asks for ${one} and ${two}, which are of one family`);

@@ -35,6 +35,13 @@ export function cannotShare(a: Sharing, b: Sharing): string | undefined {
   if (a.key === undefined || b.key === undefined) return 'they do not both have a sharing key';
   if (a.key !== b.key) return 'their sharing keys differ';
   if (a.backend !== b.backend) return 'under externalTrafficPolicy Local they must have the same selector';
-  const port = a.ports.find((one) => b.ports.includes(one));
+  const port = commonPort(a.ports, b.ports);
   return port === undefined ? undefined : `both have port ${port}`;
+}
+
+/** A Service has one port or two, and may have tens of thousands. */
+function commonPort(some: readonly string[], others: readonly string[]): string | undefined {
+  if (some.length <= 2 || others.length <= 2) return some.find((port) => others.includes(port));
+  const known = new Set(others);
+  return some.find((port) => known.has(port));
 }
