@@ -34,7 +34,8 @@ export function requestTrouble(error: unknown, request: ApiRequest, readiness: R
   const rule = `it needs ${ruleText(group, resource, verb)} of ${page}`;
   if (error instanceof ApiError) {
     const message = `${request}: HTTP ${error.status}: ${error.message}`;
-    return { message, advice: answerAdvice(error.status, rule, readiness) };
+    const advice = isAdmission(error) ? admissionAdvice : answerAdvice(error.status, rule, readiness);
+    return { message, advice };
   }
   const { message, advice } = networkTrouble(error);
   return { message: error instanceof CredentialsError ? message : `${request}: ${message}`, advice };
@@ -70,6 +71,21 @@ export function configMapTrouble(
     message: `HTTP ${error.status}: ${error.message}`,
     advice: answerAdvice(error.status, `its Role in ${namespace} needs ${rule}`, readiness),
   };
+}
+
+const admissionAdvice =
+  'our rights are in order: look for the webhook, policy or quota that forbids this one write; in a namespace that ends none is allowed';
+
+/**
+ * Whether a 403 is about one object, and not about our rights: webhooks answer with it (those made with
+ * controller-runtime all do), quotas, and a namespace that ends. Only the text tells them from an authorizer, which
+ * begins with who cannot do what.
+ */
+export function isAdmission(error: unknown): boolean {
+  if (!(error instanceof ApiError) || error.status !== 403) return false;
+  const { message } = error;
+  if (message.startsWith('admission webhook "')) return true;
+  return message.includes(' is forbidden: ') && !message.includes(' is forbidden: User "');
 }
 
 /** @param rule what a 403 of a server that is ready asks for */

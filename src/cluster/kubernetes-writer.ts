@@ -1,7 +1,7 @@
 import { hostname } from 'node:os';
 import type { LeaseName } from '../model/allocation.ts';
 import { cleanupFinalizer, type Service } from '../model/cluster.ts';
-import { type ApiRequest, requestTrouble, type Trouble, troubleText } from './failure.ts';
+import { type ApiRequest, isAdmission, requestTrouble, type Trouble, troubleText } from './failure.ts';
 import type { Heartbeat } from './heartbeat.ts';
 import type { HttpTransport } from './http.ts';
 import { part, text } from './raw.ts';
@@ -153,14 +153,14 @@ export class KubernetesWriter implements Writer, Leases {
       if (status === 409) return { kind: 'stale' };
       if (status === 404) return { kind: 'gone' };
       const wait = error instanceof ApiError ? error.retryAfter : undefined;
-      const everything = status !== 400 && status !== 422 && status !== 413;
+      const everything = status !== 400 && status !== 422 && status !== 413 && !isAdmission(error);
       const message = troubleText(await this.#trouble(error, request, signal));
       return { kind: 'refused', message, answered: error instanceof ApiError, everything, wait };
     }
   }
 
   async #trouble(error: unknown, request: ApiRequest, signal: AbortSignal): Promise<Trouble> {
-    const isRefused = error instanceof ApiError && error.status === 403;
+    const isRefused = error instanceof ApiError && error.status === 403 && !isAdmission(error);
     return requestTrouble(error, request, isRefused ? await this.#heartbeat.ask(signal) : 'ready');
   }
 }

@@ -53,7 +53,8 @@ export class EventRecorder {
     this.#remember(key, { ...event, at: now });
     const outcome = await this.#writer.event(service, event, signal);
     if (outcome.kind === 'refused') {
-      this.trouble = outcome;
+      // What is forbidden in one namespace, as in one that ends, says nothing of the others.
+      if (outcome.everything) this.trouble = outcome;
       this.#dropped += 1;
       return;
     }

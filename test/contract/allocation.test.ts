@@ -120,6 +120,21 @@ describe('the allocation over an API', () => {
     expect(gateway.controller.problems()).to.deep.equal([]);
   });
 
+  it('lets one Service that a webhook forbids to be written hold up no other', async () => {
+    await using api = await ApiFixture.open(...world);
+    const gateway = await api.gateway();
+    const message = 'admission webhook "policy.example.com" denied the request: no public address for team a';
+    api.server.faults.refuse({ status: 403, message }, 1000, /services\/web(\/|\?|$)/);
+    api.put(pending('web'));
+    const problems = () => gateway.controller.problems().map(({ code, subject }) => `${code} ${subject}`);
+    await waitFor('a problem', () => problems()[0], late());
+    expect(problems()).to.deep.equal(['status-refused status of Service default/web']);
+    api.put(pending('other'));
+    await api.until(() => api.ips('other') !== '', 'an address of the other');
+    expect(problems()).to.deep.equal(['status-refused status of Service default/web']);
+    expect(gateway.controller.problems()[0]?.message).to.contain(`${message}; our rights are in order`);
+  });
+
   it('58. holds a deletion back until the route is gone, then gives the address to who waits longest', async () => {
     await using api = await ApiFixture.open(...world, pending('a'));
     const gateway = await api.gateway({ pools: [pool('one', ['198.51.100.0/32'])] });

@@ -47,6 +47,23 @@ describe('a failure in words', () => {
     );
   });
 
+  it('tells what forbids one write from rights that are missing', () => {
+    const advice = (message: string): string | undefined =>
+      requestTrouble(new ApiError(403, message), 'patch services/status', 'ready').advice;
+    for (const message of [
+      'admission webhook "policy.example.com" denied the request: no public address for team a',
+      "services \"web\" is forbidden: ValidatingAdmissionPolicy 'p' with binding 'b' denied request: no",
+      'services "web" is forbidden: exceeded quota: q, requested: services=1, used: services=1, limited: services=1',
+      'events "web.1" is forbidden: unable to create new content in namespace a because it is being terminated',
+    ])
+      expect(advice(message), message).to.match(/^our rights are in order: look for the webhook/);
+    for (const message of [
+      'services "web" is forbidden: User "system:serviceaccount:kube-system:eiproute" cannot patch resource "services/status" in API group "" in the namespace "a"',
+      'Forbidden',
+    ])
+      expect(advice(message), message).to.match(/^it needs the rule .*"services\/status"/);
+  });
+
   it('advises no rights to who is not even reached: the Lease of an API that refuses connections', () => {
     for (const code of ['ECONNREFUSED', 'EHOSTUNREACH', 'UND_ERR_CONNECT_TIMEOUT', 'ECONNRESET']) {
       const cause = Object.assign(new Error(code), { code });
