@@ -3,7 +3,7 @@ import { errorOf, isCertificateError } from './failure.ts';
 import type { Heartbeat, Readiness } from './heartbeat.ts';
 import type { Replacement } from './resource-index.ts';
 import { Signal } from './signal.ts';
-import { withinSilence } from './silence.ts';
+import { SilenceError, withinSilence } from './silence.ts';
 import {
   ApiError,
   CredentialsError,
@@ -223,6 +223,7 @@ export class Reflector {
     const opened = this.#clock.now();
     // A server that never answers must not look like a quiet cluster.
     let silence = this.#pace.listSilence;
+    let isOpen = false;
     await withinSilence(
       this.#clock,
       () => silence,
@@ -230,6 +231,7 @@ export class Reflector {
       async (within, heard) => {
         const batches = await this.#transport.watch(this.#store.of, version, seconds, within);
         silence = limit;
+        isOpen = true;
         heard();
         this.#isWatching = true;
         const over = new AbortController();
@@ -252,7 +254,12 @@ export class Reflector {
           await settling;
         }
       },
-    );
+    ).catch((error: unknown) => {
+      // A server whose etcd was restored from a backup waits with a watch, and with its bookmarks, until it has come to
+      // the version again. A connection that is dead is found by the heartbeat before this.
+      if (isOpen && limit < whole && error instanceof SilenceError) this.#version = undefined;
+      throw error;
+    });
     if (this.#clock.now() - opened < this.#pace.settled) {
       throw new ProtocolError('the API server ends each watch at once');
     }

@@ -246,13 +246,14 @@ describe('the reflector', () => {
     expect(troubles).to.deep.equal(['connect ETIMEDOUT']);
   });
 
-  it('gives up sooner on a server that is known to send bookmarks', async () => {
+  it('gives up sooner on a server that is known to send bookmarks, and lists: its etcd may be an older one', async () => {
     const started = 1_000_000;
     let at = 0;
-    const { calls } = await play((store) => [
+    const { calls, names } = await play((store) => [
       { list: page(['n1'], '7') },
       { watch: [{ events: [bookmark('8')] }, { pass: 6 * minute }] },
       { watch: [{ pass: 60 * minute }] },
+      { list: page(['n2'], '5') },
       {
         watch: [
           { pass: 1 },
@@ -262,7 +263,12 @@ describe('the reflector', () => {
         ],
       },
     ]);
-    expect(calls).to.have.length(5);
+    expect(calls.slice(2, 5)).to.deep.equal([
+      'watch from=8 for=360',
+      'list limit=2000',
+      'watch from=5 for=360',
+    ]);
+    expect(names()).to.deep.equal(['n2']);
     expect(at - started).to.equal(6 * minute + 150_000 + 800 + 1);
   });
 
