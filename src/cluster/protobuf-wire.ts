@@ -1,4 +1,5 @@
 import type { Resource } from '../model/cluster.ts';
+import { longestEvent } from './lines.ts';
 import { ProtobufError, ProtobufReader } from './protobuf.ts';
 import { readListMeta, readNode, readService, readSlice, readStatus } from './protobuf-objects.ts';
 import { type Listed, type Page, ProtocolError } from './transport.ts';
@@ -11,9 +12,6 @@ export const protobufType = 'application/vnd.kubernetes.protobuf';
 const magic = 0x6b_38_73_00;
 
 const objects = { services: readService, endpointslices: readSlice, nodes: readNode };
-
-/** More than etcd and an API server can hold in one object. */
-const longest = 64 * 1024 * 1024;
 
 /** Where a message is in its buffer. */
 type Place = readonly [start: number, end: number];
@@ -96,7 +94,7 @@ async function* eventsOf(
       wanted = 4;
       if (bytes.length - at < wanted) break;
       const length = bytes.readUInt32BE(at);
-      if (length > longest) throw unreadable(what, `it would have ${length} bytes`);
+      if (length > longestEvent) throw unreadable(what, `it would have ${length} bytes`);
       wanted += length;
       if (bytes.length - at < wanted) break;
       const frame = bytes.subarray(at + 4, at + wanted);
