@@ -133,11 +133,22 @@ function checkFamilies(addresses: readonly Ip[], by: string, families: readonly 
   }
 }
 
+const poolName = /^[a-z0-9.-]{1,63}$/;
+
 /** What our annotation and MetalLB's say, when they say the same. */
 function same(what: 'pool', { annotations }: AllocationRequest): string | undefined {
   const [own, alias] = requestAnnotations[what];
   const one = annotations[own];
   const two = annotations[alias];
+  for (const [name, text] of [
+    [own, one],
+    [alias, two],
+  ] as const) {
+    // The text goes into the status, events and the journal: an annotation may have 256 KiB, and escapes of terminals.
+    if (text === undefined || poolName.test(text)) continue;
+    const shown = JSON.stringify(text.slice(0, 80));
+    throw new InvalidRequest('UnknownPool', `${name} asks for pool ${shown}, which is no name of a pool`);
+  }
   if (one !== undefined && two !== undefined && one !== two) {
     throw new InvalidRequest('Contradiction', `${own} asks for pool ${one} and ${alias} for pool ${two}`);
   }

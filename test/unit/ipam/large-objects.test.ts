@@ -54,6 +54,15 @@ describe('the allocation of a Service as large as the API takes one', function (
     }
   });
 
+  it('is told of a pool that it cannot mean in a few words, and nothing of it is for a terminal', () => {
+    for (const name of ['eiproute.io/pool', 'metallb.io/address-pool']) {
+      const found = requestOf(asking('all', { annotations: { [name]: `\u001b[2J${'x'.repeat(250_000)}` } }));
+      const { reason, message } = found.kind === 'invalid' ? found.unsatisfied : {};
+      expect(reason).to.equal('UnknownPool');
+      expect(message).to.match(/^\S+ asks for pool "\\u001b\[2Jx{76}", which is no name of a pool$/);
+    }
+  });
+
   it('shares an address by its ports', () => {
     const cluster = new FakeCluster([wide]);
     cluster.set(withPorts('s1', numbers(1, 32_000)), withPorts('s2', numbers(33_000, 32_000)));
