@@ -157,8 +157,10 @@ function eipStatements(
   const statement = (verb: string, map: string, found: readonly string[]): void => {
     if (found.length > 0) lines.push(`${verb} element ${table} ${map}${of} { ${found.join(', ')} }\n`);
   };
-  const gone = have?.ports.filter((port) => !has(want, port)) ?? [];
-  const come = want?.ports.filter((port) => !has(have, port)) ?? [];
+  const had = portsOf(have);
+  const wanted = portsOf(want);
+  const gone = have?.ports.filter((port) => !has(wanted, port)) ?? [];
+  const come = want?.ports.filter((port) => !has(had, port)) ?? [];
   const key = ({ protocol: of4, port }: NatPort): string => `${eip} . ${of4} . ${port}`;
   const verb = have === undefined ? 'create' : 'add';
   const limited = (ports: readonly NatPort[]) => ports.filter(({ ranges }) => ranges !== undefined).map(key);
@@ -186,8 +188,17 @@ function eipStatements(
   return lines;
 }
 
-function has(eip: NatEip | undefined, port: NatPort): boolean {
-  return eip?.ports.some((one) => samePort(one, port)) ?? false;
+/** An EIP has one port or two, and may have thousands. */
+function portsOf(eip: NatEip | undefined): ReadonlyMap<string, NatPort> {
+  return new Map(eip?.ports.map((port) => [portKey(port), port]));
+}
+
+function portKey({ protocol, port }: NatPort): string {
+  return `${protocol}/${port}`;
+}
+
+function has(ports: ReadonlyMap<string, NatPort>, port: NatPort): boolean {
+  return samePort(port, ports.get(portKey(port)));
 }
 
 /** How many buckets each node has, in the order of the nodes' first ones: `10.0.0.11*86`. */
