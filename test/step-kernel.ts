@@ -1,4 +1,4 @@
-import { type Hint, type Kernel, KernelError, type Scope } from '../src/kernel/kernel.ts';
+import { type Answered, type Hint, type Kernel, KernelError, type Scope } from '../src/kernel/kernel.ts';
 import type { Listing } from '../src/model/listing.ts';
 import type { Change, KernelObject, Key, Link } from '../src/model/object.ts';
 
@@ -30,6 +30,7 @@ export class StepKernel implements Kernel {
   async apply(
     changes: readonly Change[],
     signal: AbortSignal,
+    answered?: Answered,
   ): Promise<readonly (KernelError | undefined)[]> {
     const outcomes: (KernelError | undefined)[] = [];
     for (const change of changes) {
@@ -38,6 +39,7 @@ export class StepKernel implements Kernel {
         code === undefined ? await this.#inner.apply([change], signal) : [new KernelError(code, '')];
       this.#steps.after?.(change, outcome);
       outcomes.push(outcome);
+      answered?.(outcomes.length, outcomes);
     }
     return outcomes;
   }

@@ -1,4 +1,11 @@
-import { type Hint, holdsTable, type Kernel, KernelError, type Scope } from '../../src/kernel/kernel.ts';
+import {
+  type Answered,
+  type Hint,
+  holdsTable,
+  type Kernel,
+  KernelError,
+  type Scope,
+} from '../../src/kernel/kernel.ts';
 import { egressLink } from '../../src/model/egress-link.ts';
 import type { Ip } from '../../src/model/ip.ts';
 import { command } from '../../src/model/iproute.ts';
@@ -124,9 +131,15 @@ export class MemoryKernel implements Kernel, Listener {
   async apply(
     changes: readonly Change[],
     signal: AbortSignal,
+    answered?: Answered,
   ): Promise<readonly (KernelError | undefined)[]> {
     signal.throwIfAborted();
-    return changes.map((change) => this.#make(change));
+    const outcomes: (KernelError | undefined)[] = [];
+    for (const change of changes) {
+      outcomes.push(this.#make(change));
+      answered?.(outcomes.length, outcomes);
+    }
+    return outcomes;
   }
 
   hints(signal: AbortSignal): AsyncIterable<Hint> {

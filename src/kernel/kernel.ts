@@ -30,9 +30,14 @@ export interface Kernel extends AsyncDisposable {
    * - `delete` is refused for a route, rule, nexthop, group or proxy neighbour that does not exist (ESRCH, ENOENT),
    *   and for a foreign route under the same key (ESRCH). `delete` of a sysctl restores its former value.
    *
+   * @param answered may be called meanwhile, while the kernel has more to do
    * @returns one entry per change; undefined: the change is made
    */
-  apply(changes: readonly Change[], signal: AbortSignal): Promise<readonly (KernelError | undefined)[]>;
+  apply(
+    changes: readonly Change[],
+    signal: AbortSignal,
+    answered?: Answered,
+  ): Promise<readonly (KernelError | undefined)[]>;
 
   /**
    * Reports changes that other programs make to objects we depend on. A hint is a reason to list again, never the
@@ -45,6 +50,13 @@ export interface Kernel extends AsyncDisposable {
   /** Foreign objects that have these keys, to name them in a conflict. Expensive: it may read a whole table. */
   holders(keys: ReadonlySet<Key>, signal: AbortSignal): Promise<ReadonlyMap<Key, KernelObject>>;
 }
+
+/**
+ * The kernel has answered the first `count` changes.
+ *
+ * @param outcomes of these, as `apply` returns them; what follows them is not known yet
+ */
+export type Answered = (count: number, outcomes: readonly (KernelError | undefined)[]) => void;
 
 /** The objects of a role. */
 export interface Scope {

@@ -11,7 +11,7 @@ import {
   type NftFamily,
 } from '../model/object.ts';
 import type { Problem } from '../model/problem.ts';
-import { type Hint, type Kernel, KernelError, type Scope } from './kernel.ts';
+import { type Answered, type Hint, type Kernel, KernelError, type Scope } from './kernel.ts';
 import { Ledger } from './ledger.ts';
 import { Lister } from './lister.ts';
 import { Mutex } from './mutex.ts';
@@ -100,15 +100,20 @@ export class LinuxKernel implements Kernel {
     });
   }
 
-  apply(changes: readonly Change[], signal: AbortSignal): Promise<readonly (KernelError | undefined)[]> {
+  apply(
+    changes: readonly Change[],
+    signal: AbortSignal,
+    answered?: Answered,
+  ): Promise<readonly (KernelError | undefined)[]> {
     return this.#writing.run(async () => {
       const outcomes: (KernelError | undefined)[] = changes.map(() => undefined);
+      const soFar = answered && ((count: number) => answered(count, outcomes));
       try {
         for (let from = 0; from < changes.length; ) {
           const way = wayOf(changes[from]);
           let to = from + 1;
           while (to < changes.length && wayOf(changes[to]) === way) to += 1;
-          await this.#applyRun(way, { changes, from, to, outcomes }, signal);
+          await this.#applyRun(way, { changes, from, to, outcomes, answered: soFar }, signal);
           from = to;
         }
       } catch (error) {

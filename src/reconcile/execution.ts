@@ -1,4 +1,4 @@
-import type { Kernel, KernelError } from '../kernel/kernel.ts';
+import type { Answered, Kernel, KernelError } from '../kernel/kernel.ts';
 import { changeObject, isAnnouncement, type KernelObject, type Key } from '../model/object.ts';
 import type { Actual } from './actual.ts';
 import { foundations, isDelete, unpinned } from './diff.ts';
@@ -85,21 +85,31 @@ export class Execution {
   /** @returns what was refused */
   async #apply(planned: readonly PlannedChange[]): Promise<readonly PlannedChange[]> {
     if (planned.length === 0) return [];
-    const outcomes = await this.#kernel.apply(planned, this.#signal);
     const refused: PlannedChange[] = [];
     const done: PlannedChange[] = [];
-    planned.forEach((one, i) => {
-      const outcome = outcomes[i];
-      if (outcome === undefined || (isDelete(one) && isGone(outcome))) {
-        this.#actual.acknowledge(one);
-        done.push(one);
-      } else {
-        refused.push(one);
-        const { code, message } = outcome;
-        this.#actual.refuse(one.key, { change: one, code, message });
+    let next = 0;
+    // A first round has a hundred thousand routes: what came of them is noted while the kernel still works on the rest.
+    const take: Answered = (count, outcomes) => {
+      for (; next < count; next += 1) {
+        const one = planned[next];
+        if (one === undefined) continue;
+        const outcome = outcomes[next];
+        if (outcome === undefined || (isDelete(one) && isGone(outcome))) {
+          this.#actual.acknowledge(one);
+          done.push(one);
+        } else {
+          refused.push(one);
+          const { code, message } = outcome;
+          this.#actual.refuse(one.key, { change: one, code, message });
+        }
       }
-    });
-    this.#drift.done(done);
+    };
+    try {
+      take(planned.length, await this.#kernel.apply(planned, this.#signal, take));
+    } finally {
+      // Also where the kernel could be written no further: what it has acknowledged is due no more.
+      this.#drift.done(done);
+    }
     this.#done.push(done);
     return refused;
   }

@@ -1,8 +1,8 @@
-import type { Kernel, KernelError, Scope } from '../kernel/kernel.ts';
+import type { Kernel, Scope } from '../kernel/kernel.ts';
 import type { DeleteLimits } from '../model/delete-limits.ts';
 import type { Desire, DesiredState, Remainder } from '../model/desired.ts';
 import type { Listing, Neighbour } from '../model/listing.ts';
-import type { Change, KernelObject, Key, Link } from '../model/object.ts';
+import type { KernelObject, Key, Link } from '../model/object.ts';
 import { Actual } from './actual.ts';
 import { inOrder, isDelete } from './diff.ts';
 import { Drift } from './drift.ts';
@@ -63,7 +63,7 @@ export class Reconciler {
   /** @param clock ms since the epoch */
   constructor(kernel: Kernel, clock: () => number) {
     this.#kernel = kernel;
-    this.#writer = { apply: (changes, signal) => this.#write(changes, signal) };
+    this.#writer = { apply: (...write) => this.#write(...write) };
     this.#clock = clock;
   }
 
@@ -232,12 +232,9 @@ export class Reconciler {
     return { desired, due, plan: found };
   }
 
-  async #write(
-    changes: readonly Change[],
-    signal: AbortSignal,
-  ): Promise<readonly (KernelError | undefined)[]> {
+  async #write(...write: Parameters<Kernel['apply']>): ReturnType<Kernel['apply']> {
     try {
-      return await this.#kernel.apply(changes, signal);
+      return await this.#kernel.apply(...write);
     } catch (error) {
       this.#isInDoubt = true;
       throw error;

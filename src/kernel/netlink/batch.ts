@@ -30,6 +30,8 @@ export interface Run {
   readonly to: number;
   /** The error of a refused change has the index of the change. */
   readonly outcomes: (KernelError | undefined)[];
+  /** Called with the index behind the last change that was answered, while the kernel works on those that follow. */
+  readonly answered?: ((to: number) => void) | undefined;
 }
 
 export type Unresolved = Pick<FoundNeighbour, 'ip' | 'link'>;
@@ -40,6 +42,8 @@ interface Exchange {
   readonly to: number;
   readonly encode: (writer: MessageWriter, index: number, sequence: number) => void;
   readonly answer: (reader: MessageReader, index: number) => void;
+  /** As that of a {@link Run}. */
+  readonly answered?: Run['answered'];
 }
 
 /** Sends messages in batches; the next batch is encoded while one is sent. One call at a time. */
@@ -66,7 +70,7 @@ export class Batcher {
    * @throws SocketError; which changes were made is then unknown
    * @throws the signal's reason, between two batches
    */
-  async apply({ changes, from, to, outcomes }: Run, signal: AbortSignal): Promise<void> {
+  async apply({ changes, from, to, outcomes, answered }: Run, signal: AbortSignal): Promise<void> {
     const exchange: Exchange = {
       from,
       to,
@@ -80,6 +84,7 @@ export class Batcher {
       answer: (reader, index) => {
         if (reader.type === Type.NLMSG_ERROR) outcomes[index] = decodeError(reader);
       },
+      answered,
     };
     await this.#exchange(exchange, signal);
   }
@@ -167,6 +172,7 @@ export class Batcher {
         this.#sequence = (sequence + next - first) >>> 0;
         await flying;
         flying = this.#send(writer, { ...exchange, from: first, to: next }, sequence);
+        if (first > exchange.from) exchange.answered?.(first);
       }
     } finally {
       await flying;

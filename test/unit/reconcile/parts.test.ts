@@ -1,11 +1,13 @@
 import { getEventListeners } from 'node:events';
 import { expect } from 'chai';
 import fc from 'fast-check';
+import { type Kernel, KernelError } from '../../../src/kernel/kernel.ts';
 import { type Desire, DesiredTable } from '../../../src/model/desired.ts';
 import { changeObject, type KernelObject, keyOf, type Sysctl } from '../../../src/model/object.ts';
 import { Actual } from '../../../src/reconcile/actual.ts';
 import { backoff } from '../../../src/reconcile/backoff.ts';
 import { Drift } from '../../../src/reconcile/drift.ts';
+import { Execution } from '../../../src/reconcile/execution.ts';
 import { Fights } from '../../../src/reconcile/fights.ts';
 import { OverlayMap } from '../../../src/reconcile/overlay-map.ts';
 import type { Reason } from '../../../src/reconcile/report.ts';
@@ -50,6 +52,32 @@ describe('the drift', () => {
     table.delete(keyOf(route(1, 9)));
     drift.follow(desire, actual);
     expect([...drift.changes.values()].map(changeObject)).to.have.deep.members([route(1, 7), route(3, 8)]);
+  });
+});
+
+describe('an execution', () => {
+  it('notes what the kernel has answered, also when it cannot be written further', async () => {
+    const table = new DesiredTable();
+    const actual = new Actual(listing([]));
+    const drift = new Drift();
+    for (const object of [route(1, 7), route(2, 7), route(3, 7)]) table.set(object, { text: 'a test' });
+    drift.follow({ table, update: () => expect.fail() }, actual);
+    const { signal } = new AbortController();
+    const broken = new KernelError('ENOBUFS', '');
+    const kernel: Pick<Kernel, 'apply'> = {
+      apply: async (_changes, _signal, answered) => {
+        answered?.(1, [undefined]);
+        expect([...actual.objects.keys()], 'at once').to.deep.equal([keyOf(route(1, 7))]);
+        answered?.(2, [undefined, new KernelError('EPERM', '')]);
+        throw broken;
+      },
+    };
+    const execution = new Execution({ kernel, actual, drift, signal });
+    const failure = await execution.build([...drift.changes.values()]).catch((error: unknown) => error);
+    expect(failure).to.equal(broken);
+    expect([...actual.objects.keys()]).to.deep.equal([keyOf(route(1, 7))]);
+    expect([...actual.refused.keys()]).to.deep.equal([keyOf(route(2, 7))]);
+    expect([...drift.changes.keys()]).to.deep.equal([route(2, 7), route(3, 7)].map(keyOf));
   });
 });
 

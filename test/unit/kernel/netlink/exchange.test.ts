@@ -194,6 +194,28 @@ describe('a batch', () => {
     expect(batches).to.be.greaterThan(5);
   });
 
+  it('tells of the answers to it while the next one is on its way', async () => {
+    let sent = 0;
+    const socket = new Socket((sequences) => {
+      sent += sequences.length;
+      const last = sequences.at(-1) ?? 0;
+      return [(writer) => errorMessage(writer, last, 17)];
+    });
+    const found: (Refusal | undefined)[] = changes.map(() => undefined);
+    const told: { readonly to: number; readonly refused: boolean; readonly isNextSent: boolean }[] = [];
+    const answered = (to: number): void => {
+      const outcome = found[to - 1];
+      told.push({ to, refused: outcome?.code === 'EEXIST', isNextSent: sent > to });
+    };
+    const run = { changes, from: 0, to: changes.length, outcomes: found, answered };
+    await new Batcher(socket).apply(run, signal);
+    expect(told.length).to.be.greaterThan(3);
+    expect(told.every(({ refused, isNextSent }) => refused && isNextSent)).to.equal(true);
+    expect(told.map(({ to }) => to)).to.deep.equal(
+      [...new Set(told.map(({ to }) => to))].sort((a, b) => a - b),
+    );
+  });
+
   it('whose answers were lost is an error: what was done is not known', async () => {
     const lost = new Socket(() => [new SocketError('recv', 'ENOBUFS')]);
     expect(await failure(outcomes(lost)))
