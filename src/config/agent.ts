@@ -17,6 +17,9 @@ import { hex, table } from './numbers.ts';
 import { type ReportProblem, readNetworks, specialUse } from './pools.ts';
 import { hint, meant } from './spelling.ts';
 
+/** Limit: each network becomes several policy rules, and the kernel searches rules linearly. */
+const most = 1000;
+
 /** The networks of EIPs, sorted; invalid entries are left out. */
 export function readEips(raw: unknown, report: ReportProblem): readonly Prefix[] {
   if (!Array.isArray(raw)) {
@@ -24,6 +27,10 @@ export function readEips(raw: unknown, report: ReportProblem): readonly Prefix[]
     return [];
   }
   if (raw.length === 0) report('eips', 'is an empty list; a node needs at least one network of EIPs');
+  if (raw.length > most) {
+    report('eips', `has ${raw.length} entries; a node takes ${most} at most`);
+    return [];
+  }
   const found: Prefix[] = [];
   raw.forEach((entry: unknown, i) => {
     const key = `eips[${i}]`;

@@ -4,9 +4,6 @@ import { readEips, refuseMismatches } from './agent.ts';
 import { parseDocument } from './document.ts';
 import type { ReportProblem } from './pools.ts';
 
-/** Limit: each network becomes several policy rules, and the kernel searches rules linearly. */
-const most = 1000;
-
 /** The parsed text, or its problems in words. */
 export type EipsText =
   | { readonly kind: 'read'; readonly eips: readonly Prefix[] }
@@ -27,9 +24,6 @@ export function readEipsText(text: string, gateways: readonly AgentGateway[]): E
     const { root, problems } = parseDocument(`eips:\n${text.replace(/^/gm, ' ')}`);
     for (const { at, what } of problems) wrong.push(`line ${at.line - 1} ${what}`);
     raw = root.get('eips');
-  }
-  if (Array.isArray(raw) && raw.length > most) {
-    wrong.push(`eips: has ${raw.length} entries; a node takes ${most} at most`);
   }
   if (wrong.length === 0) {
     const eips = readEips(raw, report);

@@ -201,6 +201,11 @@ describe("a node's configuration", () => {
     ['no list', 'eips: 198.51.100.0/24\ngateways: [10.0.0.1]\n', /eips: must be a list of networks/],
     ['no gateways', 'eips: [198.51.100.0/24]\ngateways: []\n', /gateways: is an empty list/],
     [
+      'more networks than the kernel finds fast, before they are compared',
+      `eips: [${Array.from({ length: 65_536 }, (_, i) => `10.9.${i >> 8}.${i & 255}`).join(', ')}]\ngateways: [10.0.0.1]\n`,
+      /eips: has 65536 entries; a node takes 1000 at most/,
+    ],
+    [
       'a slip in an entry',
       good.replace('10.0.0.2', '{ adress: 10.0.0.2 }'),
       /adress: unknown key \(did you mean "address"\?\)/,
