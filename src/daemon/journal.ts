@@ -185,13 +185,9 @@ export class Journal {
       const eip = routedBy(one);
       return eip !== undefined && (isDelete(one) || !withdrawn.has(eip));
     });
-    let own: ReadonlySet<Ip | undefined> | undefined;
-    const isMoved = (eip: Ip): boolean => {
-      own ??= new Set(routes.map(routedBy));
-      return !own.has(eip);
-    };
+    const own = (): ReadonlySet<Ip> => new Set(routes.flatMap((one) => routedBy(one) ?? []));
     // Replacing a group in place moves EIPs without changing their routes.
-    const moved = history?.moved(mostLines, isMoved) ?? { first: [], count: 0 };
+    const moved = history?.moved(mostLines, own) ?? { first: [], count: 0 };
     for (const due of routes.slice(0, mostLines)) this.#eip(due, report, story);
     for (const path of moved.first.slice(0, Math.max(0, mostLines - routes.length))) this.#moved(path, story);
     const changed = routes.length + moved.count;

@@ -6,7 +6,7 @@ import type { NamedEip } from './named-eip.ts';
 
 /**
  * EIPs with the same carriers. The one of all Services under Cluster is the same set whatever its nodes are, so that
- * a node that comes or goes changes one set and no EIP.
+ * a node that comes or goes changes one set and no EIP. Another set stays the same one as long as its EIPs change alike.
  */
 export interface CarrierSet {
   readonly eips: LinkedList<NamedEip>;
@@ -65,13 +65,26 @@ export class CarrierSets {
     return this.#chosen.get(keyOf(carriers, version)) ?? newSet(carriers);
   }
 
-  /** Gives a set of every node other carriers. */
+  /** Whether EIPs are in the set of these carriers of a family. */
+  has(carriers: readonly Carrier[], version: Family): boolean {
+    return this.#chosen.has(keyOf(carriers, version));
+  }
+
+  /**
+   * Gives a set other carriers, under its EIPs.
+   *
+   * @param carriers of no other set
+   */
   refill(set: CarrierSet, carriers: readonly Carrier[]): void {
+    const { first } = set.eips;
+    const version = first === undefined || this.isEvery(set) ? undefined : family(first.eip);
+    if (version !== undefined) this.#chosen.delete(keyOf(set.carriers, version));
     if (set.eips.size > 0) this.#countNodes(set, -1);
     this.#countEips(set, -set.eips.size);
     set.carriers = carriers;
     this.#countEips(set, set.eips.size);
     if (set.eips.size > 0) this.#countNodes(set, 1);
+    if (version !== undefined) this.#chosen.set(keyOf(carriers, version), set);
   }
 
   join(named: NamedEip, set: CarrierSet): void {

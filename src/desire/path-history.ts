@@ -56,11 +56,12 @@ export class PathHistory {
   /**
    * EIPs that had a path and go to other nodes now. Does not iterate over the EIPs of a changed set.
    *
-   * @param counts false: leaves the EIP out; called for those that changed individually
+   * @param others EIPs that are left out; called when some EIP has moved
    */
-  moved(limit: number, counts: (eip: Ip) => boolean = () => true): Moved {
+  moved(limit: number, others: () => ReadonlySet<Ip> = nobody): Moved {
     const paths = this.#paths;
-    if (paths === 'none') return { first: [], count: 0 };
+    if (paths === 'none' || (paths.size === 0 && this.#carriers.size === 0)) return { first: [], count: 0 };
+    const left = others();
     const first: Path[] = [];
     let count = 0;
     const add = (path: Path): void => {
@@ -70,25 +71,37 @@ export class PathHistory {
     for (const [eip, before] of paths) {
       if (before === undefined) continue;
       const path = this.now(eip);
-      if (path !== undefined && counts(eip) && names(before) !== names(path)) add(path);
+      if (path !== undefined && !left.has(eip) && names(before) !== names(path)) add(path);
+    }
+    if (this.#carriers.size === 0) return { first, count };
+    /** EIPs of a set that do not count with it. */
+    const apart = new Map<CarrierSet | undefined, number>();
+    for (const eip of left.union(paths)) {
+      const set = this.#table.set(eip);
+      apart.set(set, (apart.get(set) ?? 0) + 1);
     }
     for (const [set, before] of this.#carriers) {
       if (before.length === 0 || set.carriers.length === 0 || names({ carriers: before }) === names(set))
         continue;
-      let others = set.eips.size;
-      for (const eip of paths.keys()) if (this.#table.set(eip) === set) others -= 1;
+      const rest = set.eips.size - (apart.get(set) ?? 0);
       let listed = 0;
       for (const { eip } of set.eips) {
-        if (first.length >= limit || listed >= others) break;
+        if (first.length >= limit || listed >= rest) break;
         const path = this.now(eip);
-        if (paths.has(eip) || path === undefined) continue;
+        if (paths.has(eip) || left.has(eip) || path === undefined) continue;
         first.push(path);
         listed += 1;
       }
-      count += others;
+      count += rest;
     }
     return { first, count };
   }
+}
+
+const none: ReadonlySet<Ip> = new Set();
+
+function nobody(): ReadonlySet<Ip> {
+  return none;
 }
 
 function names({ carriers }: Pick<Path, 'carriers'>): string {

@@ -4,6 +4,7 @@ import { type Family, family, type Ip } from '../model/ip.ts';
 import { type FormerNodes, noFormerNodes, type ProbedServices, unprobed } from '../model/probed.ts';
 import type { Problem } from '../model/problem.ts';
 import { sameItems } from '../model/same-items.ts';
+import { alikeTo } from './alike.ts';
 import { type CarrierSet, CarrierSets, type PathCounts } from './carrier-sets.ts';
 import {
   addressProblems,
@@ -17,6 +18,7 @@ import { Claimants } from './claimants.ts';
 import { claim, rememberedIn } from './claims.ts';
 import { Departures, goByEndpoints, lackEndpoints } from './evidence.ts';
 import { mark, type NamedEip, servicesNaming } from './named-eip.ts';
+import { isNat, usesNat } from './nat-mode.ts';
 import { type DependsOn, NodeDependents } from './node-dependents.ts';
 import type { Path } from './path.ts';
 import { type FormerPath, PathHistory } from './path-history.ts';
@@ -38,6 +40,16 @@ export interface PathChanges {
   readonly sets: ReadonlySet<CarrierSet>;
 }
 
+/** What another list of nodes has changed by itself. */
+interface NodeChanges {
+  /** Of the nodes that came, went or have other addresses, and of those whose former addresses are others. */
+  readonly names: ReadonlySet<string>;
+  /** The sets of every node that have other carriers. */
+  readonly every: readonly CarrierSet[];
+}
+
+const noNodeChanges: NodeChanges = { names: new Set(), every: [] };
+
 /**
  * Which EIP goes to which nodes, kept up to date by what changed: an event costs the EIPs of one Service, and a node
  * the sets that it is in. {@link paths} is its specification.
@@ -48,6 +60,7 @@ export class PathTable {
   readonly #gateway: Gateway;
   readonly #poolOf: PoolFinder;
   readonly #claimants: Claimants;
+  readonly #usesNat: boolean;
   #terms: Terms;
   readonly #sets = new CarrierSets();
   readonly #dependents = new NodeDependents();
@@ -69,6 +82,7 @@ export class PathTable {
   constructor(gateway: Gateway, services: ServiceTable, probed: ProbedServices = unprobed) {
     this.#gateway = gateway;
     this.#poolOf = poolFinder(gateway.pools);
+    this.#usesNat = usesNat(gateway);
     this.#terms = { gateway, poolOf: this.#poolOf, nodes: this.#candidates, probed, remembered: new Set() };
     this.#claimants = new Claimants(gateway, this.departures, services);
   }
@@ -82,11 +96,12 @@ export class PathTable {
   update(overview: Overview, changes: ReadChanges | 'all', turned: Iterable<string> = []): PathChanges {
     const dirty: NamedEip[] = [];
     const origin = changes !== 'all' && changes.byEvent.nodes ? 'event' : 'list';
-    const sets = this.#readNodes(overview.nodes, origin, dirty);
+    const { names, every } = this.#readNodes(overview.nodes, origin, dirty);
     this.#readClusters(overview, dirty);
     if (changes === 'all') this.#claimants.begin(dirty);
     else this.#claimants.take(changes.services, changes.byEvent, dirty);
     for (const key of turned) this.#claimants.markNamed(key, dirty);
+    const sets = new Set([...every, ...this.#follow(names, dirty)]);
     for (const named of dirty) this.#resolve(named);
     return { eips: dirty, sets };
   }
@@ -182,6 +197,11 @@ export class PathTable {
     return this.#sets.eipsWithin(ips);
   }
 
+  /** Whether it is the set of every node of a cluster. */
+  isEvery(set: CarrierSet): boolean {
+    return this.#sets.isEvery(set);
+  }
+
   /** How many EIPs go to nodes of this one of several clusters. */
   routedIn(cluster: string): number {
     return this.#sets.routedIn(cluster);
@@ -197,11 +217,9 @@ export class PathTable {
     return history;
   }
 
-  /** @returns the Cluster sets that have other carriers now */
-  #readNodes(nodes: readonly Node[], origin: Origin, dirty: NamedEip[]): ReadonlySet<CarrierSet> {
-    const changed = new Set<CarrierSet>();
+  #readNodes(nodes: readonly Node[], origin: Origin, dirty: NamedEip[]): NodeChanges {
     const formerNodes = formerNodesOf(this.#gateway, this.#terms.probed);
-    if (nodes === this.#nodes && formerNodes === this.#formerNodes) return changed;
+    if (nodes === this.#nodes && formerNodes === this.#formerNodes) return noNodeChanges;
     const before = this.#candidates;
     const covered = this.#formerNodes;
     this.#nodes = nodes;
@@ -213,7 +231,7 @@ export class PathTable {
     const names = changedNames(before, this.#candidates);
     for (const name of turnedNames(covered, formerNodes)) names.add(name);
     this.#noteDepartures(before, names, origin);
-    for (const named of this.#dependents.of(names)) mark(named, dirty);
+    const every: CarrierSet[] = [];
     for (const cluster of new Set([...this.#sets.clusters, ...this.#candidates.every.keys()])) {
       for (const version of [4, 6] as const) {
         const set = this.#sets.every(cluster, version);
@@ -221,12 +239,70 @@ export class PathTable {
         if (sameCarriers(set.carriers, carriers)) continue;
         // They cease to go somewhere, one by one.
         if (carriers.length === 0) for (const named of set.eips) mark(named, dirty);
-        if (!this.#formerCarriers.has(set)) this.#formerCarriers.set(set, set.carriers);
-        this.#sets.refill(set, carriers);
-        changed.add(set);
+        this.#refill(set, carriers);
+        every.push(set);
       }
     }
+    return { names, every };
+  }
+
+  /**
+   * Takes in what nodes that came or went change for the EIPs that depend on them. The EIPs of one set mostly have one shape, and
+   * go on to be one set: then the set has other carriers, and no EIP is resolved.
+   *
+   * @param names of these nodes
+   * @param dirty those that something else has changed; gets the EIPs that do not go with their set
+   * @returns the sets that have other carriers now
+   */
+  #follow(names: ReadonlySet<string>, dirty: NamedEip[]): readonly CarrierSet[] {
+    const changed: CarrierSet[] = [];
+    const found: NamedEip[] = [];
+    for (const named of this.#dependents.of(names)) mark(named, found);
+    for (const [set, eips] of Map.groupBy(found, (named) => named.set)) {
+      const carriers = set?.eips.size === eips.length ? this.#common(eips) : undefined;
+      if (set === undefined || carriers === undefined || !this.#canBecome(set, carriers)) {
+        for (const named of eips) dirty.push(named);
+        continue;
+      }
+      for (const named of eips) named.isDirty = false;
+      if (sameCarriers(set.carriers, carriers)) continue;
+      this.#refill(set, carriers);
+      changed.push(set);
+    }
     return changed;
+  }
+
+  /** Where all of some EIPs of a family go; undefined: it is not sure that they go to the same nodes. */
+  #common([first, ...others]: readonly NamedEip[]): readonly Carrier[] | undefined {
+    const lone = first && this.#lone(first);
+    if (first === undefined || lone === undefined) return undefined;
+    const isAlike = alikeTo(lone, family(first.eip), this.#terms.probed);
+    for (const named of others) {
+      const other = this.#lone(named);
+      if (other === undefined || !isAlike(other)) return undefined;
+    }
+    return resolve(first.eip, [lone], this.#terms).path?.carriers;
+  }
+
+  /** The one Service that names the EIP, when it is under Local. */
+  #lone({ eip, named }: NamedEip): Service | undefined {
+    if (named === undefined || named instanceof Map || !isLocal(named)) return undefined;
+    // NAT has rules of its own.
+    return this.#usesNat && isNat(this.#gateway, this.#poolOf(eip)) ? undefined : named;
+  }
+
+  /** EIPs that begin or cease to go somewhere, and those that come to the EIPs of another set, do so one by one. */
+  #canBecome(set: CarrierSet, carriers: readonly Carrier[]): boolean {
+    if (set.carriers.length === 0 || carriers.length === 0 || this.#sets.isEvery(set)) return false;
+    const { first } = set.eips;
+    if (first === undefined) return false;
+    return sameCarriers(set.carriers, carriers) || !this.#sets.has(carriers, family(first.eip));
+  }
+
+  /** Gives a set other carriers, and notes the former ones for the journal. */
+  #refill(set: CarrierSet, carriers: readonly Carrier[]): void {
+    if (!this.#formerCarriers.has(set)) this.#formerCarriers.set(set, set.carriers);
+    this.#sets.refill(set, carriers);
   }
 
   /** Notes the addresses that the named nodes have no more, and those that they have now. */

@@ -101,7 +101,10 @@ export class RouteTable {
       if (named !== undefined) this.#readEip(named);
     }
     for (const named of changes.eips) this.#readEip(named);
-    for (const set of changes.sets) this.#readSet(set);
+    for (const set of changes.sets) {
+      this.#readSet(set);
+      this.#leaveStuck(set);
+    }
     this.#readNexthops();
     if (this.#dumps !== kernel.dumps) {
       this.#leaveForeignIds();
@@ -179,6 +182,19 @@ export class RouteTable {
   #readSet(set: CarrierSet): void {
     const usable = this.#sets.read(set);
     if (usable !== undefined) this.#placements.reconsider(usable);
+  }
+
+  /** As {@link #readEip}, of the EIPs of a set that has other carriers. */
+  #leaveStuck(set: CarrierSet): void {
+    // Under Cluster the endpoints alone decide nothing, and a set may have a hundred thousand EIPs.
+    if (this.#paths.isEvery(set)) return;
+    for (const group of this.#sets.get(set)?.groups ?? []) {
+      if (!this.#kernel.isStuck(group)) continue;
+      for (const { eip, placement } of set.eips) {
+        if (placement?.group === group && this.#paths.goesByEndpoints(eip))
+          this.#placements.evict(placement, group);
+      }
+    }
   }
 
   // What changed in the kernel.

@@ -1,0 +1,36 @@
+import type { Service } from '../model/cluster.ts';
+import { type Family, family } from '../model/ip.ts';
+import type { ProbedServices } from '../model/probed.ts';
+
+/**
+ * Whether an EIP of another Service under Local goes to the same nodes as one of this Service, whatever the nodes are: their endpoints
+ * are on the same ones, and the probe has seen the same of these. Two that differ may go to the same nodes by chance.
+ *
+ * @param service under Local; no other one has its EIP
+ * @param of the family of both EIPs
+ */
+export function alikeTo(service: Service, of: Family, probed: ProbedServices): (other: Service) => boolean {
+  const waiting = probed.waiting(service.key)[of];
+  const leaving = probed.leaving(service.key)[of];
+  const former = probed.formerCarriers(service.key)[of];
+  return (other) =>
+    hasSameEndpoints(service, other) &&
+    isSame(waiting, probed.waiting(other.key)[of]) &&
+    isSame(leaving, probed.leaving(other.key)[of]) &&
+    isSame(former, probed.formerCarriers(other.key)[of]);
+}
+
+/** On the same nodes, in the same order, and in the same condition. Their own addresses decide nothing. */
+function hasSameEndpoints({ endpoints }: Service, { endpoints: others }: Service): boolean {
+  if (endpoints.length !== others.length) return false;
+  for (const [i, { ip, node, ready, serving }] of endpoints.entries()) {
+    const other = others[i];
+    if (other === undefined || node !== other.node || family(ip) !== family(other.ip)) return false;
+    if (ready !== other.ready || serving !== other.serving) return false;
+  }
+  return true;
+}
+
+function isSame(some: ReadonlySet<string>, others: ReadonlySet<string>): boolean {
+  return some === others || (some.size === others.size && some.isSubsetOf(others));
+}
