@@ -42,9 +42,14 @@ for (const [groups, settings] of [
     const some = async (count: number): Promise<void> => {
       for (let i = 0; i < count; i += 1) await load.next(() => true, late());
     };
-    /** Requests that were sent in between (ms, epoch) and lost. */
-    const lost = (from: number, to = Number.POSITIVE_INFINITY): number =>
-      load.answers.filter(({ sent, pod }) => sent >= from && sent < to && pod === undefined).length;
+    /**
+     * Requests that were sent in between (ms, epoch) and lost: `120 902 198.51.100.0`, when they were sent, how long
+     * they were waited for, and where they went to.
+     */
+    const lost = (from: number, to = Number.POSITIVE_INFINITY): readonly string[] =>
+      load.answers
+        .filter(({ sent, pod }) => sent >= from && sent < to && pod === undefined)
+        .map(({ sent, done, to: ip }) => `${Math.round(sent - from)} ${Math.round(done - sent)} ${ip}`);
     /** Neighbour entries of nodes that the gateway's kernel does not reach. */
     const stillSilent = async (): Promise<number> =>
       (await stage.lab.network.run('gateway', { argv: ['ip', 'neigh', 'show', 'dev', 'eth0'] })).match(
@@ -62,18 +67,21 @@ for (const [groups, settings] of [
       await some(100);
       // A request that is lost has been waited for; what was sent after the node had left is not among them.
       await some(100);
-      expect(lost(left), 'after it had left').to.equal(0);
+      expect(lost(left), 'after it had left').to.deep.equal([]);
       // Every third, for as long as it took: half a second, which bench/failover.ts measures.
       const meanwhile = load.answers.filter(({ sent }) => sent >= cut && sent < left).length;
-      expect(lost(cut), `of ${meanwhile}`).to.be.within(1, meanwhile / 2 + 10);
+      expect(lost(cut).length, `of ${meanwhile}`).to.be.within(1, meanwhile / 2 + 10);
       expect(await said('node-silent')).to.be.at.least(2);
       const plugged = Date.now();
       await network.plug('node2');
       await stage.lead(ips, 'node1 node2 node3');
+      const back = Date.now();
       // In a resilient group a flow that does not rest stays where it is.
       if (groups === 'plain') await answeredBy('web-2');
       await some(100);
-      expect(lost(plugged), 'when it came back').to.equal(0);
+      // A request that is on its way while a group gets the node back may go on to another node, and is reset.
+      expect(lost(plugged, back), 'when it came back').to.have.lengthOf.at.most(ips.length);
+      expect(lost(back), 'after it had come back').to.deep.equal([]);
     });
 
     it('all cables at once: nobody leaves, it is said loudly, and all goes on when they are back', async () => {
@@ -89,7 +97,7 @@ for (const [groups, settings] of [
       await some(100);
       const back = Date.now();
       await some(200);
-      expect(lost(back), 'when they were back').to.equal(0);
+      expect(lost(back), 'when they were back').to.deep.equal([]);
       await stage.lead(ips, 'node1 node2 node3');
     });
 
@@ -105,7 +113,7 @@ for (const [groups, settings] of [
       await some(100);
       await stage.lead(ips, 'node1 node2 node3');
       expect(await said('node-silent')).to.equal(before);
-      expect(lost(start)).to.equal(0);
+      expect(lost(start)).to.deep.equal([]);
     });
 
     it('nodes and gateway under full load of the processors: nobody is suspected', async () => {
