@@ -247,7 +247,7 @@ export class PathTable {
   }
 
   /**
-   * Takes in what nodes that came or went change for the EIPs that depend on them. The EIPs of one set mostly have one shape, and
+   * Takes in what nodes that came or went change for the EIPs that depend on them. The EIPs of one set are mostly alike, and
    * go on to be one set: then the set has other carriers, and no EIP is resolved.
    *
    * @param names of these nodes
