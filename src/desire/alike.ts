@@ -1,6 +1,7 @@
 import type { Service } from '../model/cluster.ts';
 import { type Family, family } from '../model/ip.ts';
 import type { ProbedServices } from '../model/probed.ts';
+import { sameSet } from '../model/same-items.ts';
 
 /**
  * Whether an EIP of another Service under Local goes to the same nodes as one of this Service, whatever the nodes are: their endpoints
@@ -15,9 +16,9 @@ export function alikeTo(service: Service, of: Family, probed: ProbedServices): (
   const former = probed.formerCarriers(service.key)[of];
   return (other) =>
     hasSameEndpoints(service, other) &&
-    isSame(waiting, probed.waiting(other.key)[of]) &&
-    isSame(leaving, probed.leaving(other.key)[of]) &&
-    isSame(former, probed.formerCarriers(other.key)[of]);
+    sameSet(waiting, probed.waiting(other.key)[of]) &&
+    sameSet(leaving, probed.leaving(other.key)[of]) &&
+    sameSet(former, probed.formerCarriers(other.key)[of]);
 }
 
 /** On the same nodes, in the same order, and in the same condition. Their own addresses decide nothing. */
@@ -29,8 +30,4 @@ function hasSameEndpoints({ endpoints }: Service, { endpoints: others }: Service
     if (ready !== other.ready || serving !== other.serving) return false;
   }
   return true;
-}
-
-function isSame(some: ReadonlySet<string>, others: ReadonlySet<string>): boolean {
-  return some === others || (some.size === others.size && some.isSubsetOf(others));
 }

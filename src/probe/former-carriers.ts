@@ -1,5 +1,6 @@
 import type { Family } from '../model/ip.ts';
 import type { ByFamily } from '../model/probed.ts';
+import { sameSet } from '../model/same-items.ts';
 import type { KeptCarriers } from './kept.ts';
 
 const families: readonly Family[] = [4, 6];
@@ -125,7 +126,7 @@ export class FormerCarriers {
       }
     }
     entry.carrying = carrying;
-    const isSame = families.every((of) => hasSame(carried[of], carrying[of]));
+    const isSame = families.every((of) => sameSet(carried[of], carrying[of]));
     if (isOther || (known !== undefined && !isSame)) this.#changes += 1;
     if (isOther) this.#note(service, entry);
   }
@@ -172,8 +173,4 @@ export class FormerCarriers {
     if (left[4].size + left[6].size > 0) this.#entries.set(service, entry);
     else this.#entries.delete(service);
   }
-}
-
-function hasSame(a: ReadonlySet<string>, b: ReadonlySet<string>): boolean {
-  return a.size === b.size && a.isSubsetOf(b);
 }
