@@ -30,8 +30,8 @@ export interface Run {
   readonly work: number;
   readonly node: readonly number[];
   readonly path: readonly number[];
-  /** What iproute2 takes for what a node that goes has the daemon write, and how many messages that is; empty for {@link before}. */
-  readonly ip: { readonly times: readonly number[]; readonly messages: readonly number[] };
+  /** What iproute2 takes for what a node that goes has the daemon write; empty for {@link before}. */
+  readonly ip: readonly number[];
   /** After the start, and after some of the events; `work` is the processor time of all until then. */
   readonly memory: readonly (Memory & { readonly events: number; readonly work: number })[];
 }
@@ -119,8 +119,8 @@ function cellsOf(run: Run): readonly (readonly [label: string, value: string])[]
 
 /** The median in ms, and how often that goes into ours. */
 function byIp({ node, ip }: Run): string {
-  if (ip.times.length === 0) return '';
-  const time = at(sorted(ip.times), 0.5);
+  if (ip.length === 0) return '';
+  const time = at(sorted(ip), 0.5);
   return `${ms(time)} (${(at(sorted(node), 0.5) / time).toFixed(1)})`;
 }
 

@@ -1,6 +1,6 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 
-// A node that goes, by iproute2: what a gateway has written by then, in one `ip -batch`.
+// A node that goes, by iproute2: what a gateway has written by then, by an `ip -batch`.
 
 interface Member {
   readonly id: number;
@@ -19,33 +19,30 @@ interface Nexthop {
   readonly protocol?: string;
 }
 
-/** The messages that take one node out of the kernel, and those that bring it back. */
+/** The commands that take one node out of the kernel, and those that bring it back. */
 export interface Departure {
-  /** One for each group with other nodes, and one for the nexthop. */
-  readonly messages: number;
   readonly leave: string;
   readonly back: string;
 }
 
-/** @param address of a node that has a nexthop in the kernel */
+/**
+ * The kernel takes a nexthop that is deleted out of its groups. In this world no node covers for another, so that it is all
+ * that the daemon writes as well.
+ *
+ * @param address of a node that has a nexthop in the kernel
+ */
 export function departureOf(address: string): Departure {
   const text = execFileSync('ip', ['-json', 'nexthop', 'show'], { maxBuffer: 1 << 26 }).toString();
   const all: readonly Nexthop[] = JSON.parse(text);
   const hop = all.find(({ gateway }) => gateway === address);
   if (hop === undefined) throw new Error(`the kernel has no nexthop via ${address}`);
   const groups = all.flatMap(({ id, group = [], protocol }) => {
-    const rest = group.filter((one) => one.id !== hop.id);
-    if (rest.length === 0 || rest.length === group.length) return [];
-    const to = (members: readonly Member[]): string =>
-      `nexthop replace id ${id} group ${members.map((one) => `${one.id},${one.weight ?? 1}`).join('/')} proto ${protocol}\n`;
-    return [{ leave: to(rest), back: to(group) }];
+    if (group.length < 2 || !group.some((one) => one.id === hop.id)) return [];
+    const members = group.map((one) => `${one.id},${one.weight ?? 1}`);
+    return [`nexthop replace id ${id} group ${members.join('/')} proto ${protocol}\n`];
   });
   const add = `nexthop add id ${hop.id} via ${address} dev ${hop.dev} proto ${hop.protocol}\n`;
-  return {
-    messages: groups.length + 1,
-    leave: `${groups.map(({ leave }) => leave).join('')}nexthop delete id ${hop.id}\n`,
-    back: `${add}${groups.map(({ back }) => back).join('')}`,
-  };
+  return { leave: `nexthop delete id ${hop.id}\n`, back: `${add}${groups.join('')}` };
 }
 
 /** An `ip -batch` that has started, and waits for its commands. */

@@ -30,11 +30,11 @@ import {
 // The daemon as its own process, an API server over TLS in this one, and this one in the place of systemd. A cycle is
 // three events: an EndpointSlice loses its endpoints, has them again, and the endpoints of a Local Service move to
 // other nodes. Prints {"start":ms,"startWork":ms,"events":[ms,...],"work":ms,"node":[ms,...],"path":[ms,...],
-// "ip":{"times":[ms,...],"messages":[n,...]},"memory":[...]}: the start-up until all is in the kernel, the time of each event from
+// "ip":[ms,...],"memory":[...]}: the start-up until all is in the kernel, the time of each event from
 // the API server's store to the kernel's own notification (witness.ts), the daemon's processor time for the start and for one
 // event, the times in which a node leaves, what an event takes from the API server's store to a process that only watches, by
-// its own clock, the times in which an `ip -batch` that waits for them makes what the daemon has to make when the same nodes
-// leave, and how many messages that is (none for EIP_BENCH_FORMER), and the daemon's memory, and the processor time of all
+// its own clock, the times in which an `ip -batch` that waits for it makes what the daemon has to make when the same nodes
+// leave (none for EIP_BENCH_FORMER), and the daemon's memory, and the processor time of all
 // events until then, after the start, after the cycles that are named, and after the last one.
 
 const [folder = '.', services = '0', cycles = '0', program = 'bin/eiproute', ...samples] =
@@ -166,14 +166,13 @@ daemon.kill();
 await ended;
 
 // What the daemon left in the kernel, by iproute2.
-const ip: { readonly times: number[]; readonly messages: number[] } = { times: [], messages: [] };
+const ip: number[] = [];
 for (let i = 1; i <= nodeEvents && !isFormer; i += 1) {
-  const { messages, leave, back } = departureOf(addressOf(i));
+  const { leave, back } = departureOf(addressOf(i));
   const batch = new Batch();
   // It starts meanwhile.
   await setTimeout(100);
-  ip.times.push(await timed(() => batch.run(leave), new RegExp(`^nexthop deleted: id ${ids.nexthop}`)));
-  ip.messages.push(messages);
+  ip.push(await timed(() => batch.run(leave), new RegExp(`^nexthop deleted: id ${ids.nexthop}`)));
   await batch.ended;
   const undoing = new Batch();
   undoing.run(back);
