@@ -3,8 +3,9 @@ import { changeObject, isAnnouncement, type KernelObject, type Key } from '../mo
 import type { Actual } from './actual.ts';
 import { foundations, isDelete, unpinned } from './diff.ts';
 import type { Drift } from './drift.ts';
-import { comesTo } from './plan.ts';
+import { comesTo, type Plan } from './plan.ts';
 import type { Held, HoldReason, PlannedChange } from './report.ts';
+import { type Shrinking, shrinking } from './shrinking.ts';
 
 export interface ExecutionInputs {
   readonly kernel: Pick<Kernel, 'apply'>;
@@ -21,6 +22,8 @@ export class Execution {
   readonly #signal: AbortSignal;
   /** Level by level. */
   readonly #done: (readonly PlannedChange[])[] = [];
+  /** Of the last {@link build}. */
+  #shrinking: Shrinking = new Map();
 
   constructor({ kernel, actual, drift, signal }: ExecutionInputs) {
     this.#kernel = kernel;
@@ -35,12 +38,21 @@ export class Execution {
   }
 
   /**
-   * Builds from the bottom up, one kind after the other. Skips objects that reference a refused one.
+   * Builds from the bottom up, one kind after the other. Skips objects that reference a refused one. Leaves to
+   * {@link withdraw} what deletes make by the way, unless something was refused: then the deletes wait.
    *
    * @returns what was refused or skipped
    * @throws when the kernel cannot be written: what was done of the level is unknown then
    */
-  async build(builds: readonly PlannedChange[]): Promise<readonly PlannedChange[]> {
+  async build({ builds, deletes }: Plan): Promise<readonly PlannedChange[]> {
+    this.#shrinking = shrinking(builds, deletes);
+    if (this.#shrinking.size === 0) return this.#build(builds);
+    const left = new Set([...this.#shrinking.values()].flat());
+    const undone = await this.#build(builds.filter((one) => !left.has(one)));
+    return undone.length === 0 ? undone : [...undone, ...(await this.#shrinkAll())];
+  }
+
+  async #build(builds: readonly PlannedChange[]): Promise<readonly PlannedChange[]> {
     const undone: PlannedChange[] = [];
     const keys = new Set<Key>();
     const isPossible = (change: PlannedChange): boolean =>
@@ -60,7 +72,8 @@ export class Execution {
   }
 
   /**
-   * Deletes from the top down: an object whose delete fails keeps its references.
+   * Deletes from the top down: an object whose delete fails keeps its references. A group that was left to a delete
+   * which is not made is replaced.
    *
    * @returns what waits because it is still referenced
    * @throws as {@link build}
@@ -79,7 +92,15 @@ export class Execution {
       held.push(...rest.filter((one) => !free.has(one)).map((one) => waiting(one, 'still named')));
       rest = rest.filter((one) => free.has(one));
     }
+    await this.#shrinkAll();
     return held;
+  }
+
+  /** Replaces the groups that no delete has made smaller. @returns what was refused */
+  async #shrinkAll(): Promise<readonly PlannedChange[]> {
+    const left = [...this.#shrinking.values()].flat();
+    this.#shrinking = new Map();
+    return this.#apply(left);
   }
 
   /** @returns what was refused */
@@ -95,8 +116,11 @@ export class Execution {
         if (one === undefined) continue;
         const outcome = outcomes[next];
         if (outcome === undefined || (isDelete(one) && isGone(outcome))) {
-          this.#actual.acknowledge(one);
-          done.push(one);
+          for (const made of [...(this.#shrinking.get(one) ?? []), one]) {
+            this.#actual.acknowledge(made);
+            done.push(made);
+          }
+          this.#shrinking.delete(one);
         } else {
           refused.push(one);
           const { code, message } = outcome;

@@ -98,6 +98,23 @@ export function describeLosses(make: MakeKernelFixture): void {
       expect(await scenario.shown(group(groupId(3), []))).to.deep.equal(group(groupId(3), [nexthopId(5)]));
     });
 
+    it('of a group the nexthop that we delete, and nothing else: the others keep their order and their weights', async () => {
+      const [n1, n2, n3] = [nexthopId(1), nexthopId(2), nexthopId(3)];
+      const table = { buckets: 128, idleTimer: 60, unbalancedTimer: 0 };
+      const of = (members: Parameters<typeof group>[1]): readonly KernelObject[] => [
+        group(groupId(4), members),
+        group(groupId(5), members, table),
+      ];
+      const gone = nexthop(n2, '10.0.0.12', scenario.lan);
+      await scenario.add(gone, nexthop(n3, '10.0.0.13', scenario.lan));
+      const members = [n3, n2, n1].map((id, i) => [id, 4 + i] as const);
+      await scenario.add(...of(members));
+      expect(await scenario.one(deleting(gone))).to.equal('ok');
+      for (const one of of(members.filter(([id]) => id !== n2)))
+        expect(await scenario.shown(one)).to.deep.equal(one);
+      expect(await lost()).to.deep.equal([]);
+    });
+
     it('the routes of a nexthop that we delete', async () => {
       expect(await scenario.one(deleting(nexthop(nexthopId(11), '2001:db8:10::11', scenario.lan)))).to.equal(
         'ok',

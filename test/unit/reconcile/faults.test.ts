@@ -24,12 +24,21 @@ const late = service('late', ['198.51.100.12'], {
   externalTrafficPolicy: 'Local',
   endpoints: [endpoint('n2')],
 });
+const moving = (...on: readonly string[]) =>
+  service('moving', ['198.51.100.13'], {
+    externalTrafficPolicy: 'Local',
+    endpoints: on.map((name) => endpoint(name)),
+  });
 
 const lan = 2;
 
-/** A change of everything: a group shrinks, one goes, one comes, and so do routes. */
+/** A group shrinks with a node, one goes, one comes, and so do routes. */
 const before = snapshot(threeNodes, [api, web]);
 const after = snapshot(threeNodes.slice(0, 2), [late, web]);
+
+/** The same, and a group is replaced: a change of everything. */
+const beforeAll = snapshot(threeNodes, [api, web, moving('n1', 'n2')]);
+const afterAll = snapshot(threeNodes.slice(0, 2), [late, web, moving('n1')]);
 
 function refusals(report: Report): readonly string[] {
   return report.failed.map(({ change, code }) => `${change.verb} ${changeObject(change).kind}: ${code}`);
@@ -39,12 +48,13 @@ function reasons(report: Report): readonly string[] {
   return [...new Set(report.held.map(({ reason }) => reason))];
 }
 
-/** Goes through `before` and `after`; counts the changes of each kind that the second one makes. */
+/** Goes through `beforeAll` and `afterAll`: the changes that the kernel is asked to make for the second one. */
 async function changesOf(): Promise<readonly Change[]> {
-  const scene = new Scene(before);
+  const scene = new Scene(beforeAll);
   await scene.round();
-  scene.cluster = after;
-  return (await scene.round()).done;
+  scene.cluster = afterAll;
+  await scene.round();
+  return scene.kernel.journal.map(({ change }) => change);
 }
 
 /** Needs a group of its own. */
@@ -82,12 +92,12 @@ describe('one refused change', () => {
   it('of any object disturbs nothing else, and the next dump mends it', async () => {
     const changes = await changesOf();
     expect(changes.map(({ verb }) => verb)).to.include.members(['add', 'replace', 'delete']);
-    const goal = new Scene(after);
+    const goal = new Scene(afterAll);
     await goal.round();
     for (const victim of changes) {
-      const scene = new Scene(before);
+      const scene = new Scene(beforeAll);
       await scene.round();
-      scene.cluster = after;
+      scene.cluster = afterAll;
       const key = keyOf(changeObject(victim));
       scene.kernel.failNext(
         (change) => change.verb === victim.verb && keyOf(changeObject(change)) === key,
@@ -292,7 +302,7 @@ describe('an unreadable kernel', () => {
     const scene = new Scene(before);
     await scene.round();
     scene.cluster = after;
-    scene.kernel.failNext(({ verb }) => verb === 'replace', 'ENOBUFS');
+    scene.kernel.failNext(({ verb }) => verb === 'add', 'ENOBUFS');
     scene.kernel.failList('EIO');
     expect(await scene.round().catch((error: unknown) => error)).to.be.instanceOf(KernelError);
     await scene.round('route');
@@ -329,22 +339,22 @@ class Crash extends Error {
 describe('a crash', () => {
   it('after any change leaves a world that the next process brings to the goal in one round', async () => {
     const total = (await changesOf()).length;
-    const goal = new Scene(after);
+    const goal = new Scene(afterAll);
     await goal.round();
     for (let at = 1; at <= total; at += 1) {
       const world = router();
       const ledger = new Map<string, string>();
-      const first = new Scene(before, gateway(), world, ledger);
+      const first = new Scene(beforeAll, gateway(), world, ledger);
       await first.round();
       let left = at;
-      const dying = new Scene(after, gateway(), world, ledger, {
+      const dying = new Scene(afterAll, gateway(), world, ledger, {
         after: () => {
           left -= 1;
           if (left === 0) throw new Crash();
         },
       });
       expect(await dying.round().catch((error: unknown) => error)).to.be.instanceOf(Crash);
-      const next = new Scene(after, gateway(), world, ledger);
+      const next = new Scene(afterAll, gateway(), world, ledger);
       const report = await next.round();
       expect([report.failed, report.held, report.conflicts]).to.deep.equal([[], [], []]);
       expect(installed(next)).to.deep.equal(installed(goal));

@@ -10,7 +10,8 @@ import { Drift } from '../../../src/reconcile/drift.ts';
 import { Execution } from '../../../src/reconcile/execution.ts';
 import { Fights } from '../../../src/reconcile/fights.ts';
 import { OverlayMap } from '../../../src/reconcile/overlay-map.ts';
-import type { Reason } from '../../../src/reconcile/report.ts';
+import type { Plan } from '../../../src/reconcile/plan.ts';
+import type { PlannedChange, Reason } from '../../../src/reconcile/report.ts';
 import { RoundSignal } from '../../../src/reconcile/round-signal.ts';
 import { listing } from '../../scene.ts';
 import { adding, deleting, group, nexthop, replacing, route } from './objects.ts';
@@ -56,6 +57,13 @@ describe('the drift', () => {
 });
 
 describe('an execution', () => {
+  const planned = (builds: readonly PlannedChange[], deletes: readonly PlannedChange[] = []): Plan => ({
+    builds,
+    deletes,
+    held: [],
+    doubtful: new Set(),
+  });
+
   it('notes what the kernel has answered, also when it cannot be written further', async () => {
     const table = new DesiredTable();
     const actual = new Actual(listing([]));
@@ -73,7 +81,9 @@ describe('an execution', () => {
       },
     };
     const execution = new Execution({ kernel, actual, drift, signal });
-    const failure = await execution.build([...drift.changes.values()]).catch((error: unknown) => error);
+    const failure = await execution
+      .build(planned([...drift.changes.values()]))
+      .catch((error: unknown) => error);
     expect(failure).to.equal(broken);
     expect([...actual.objects.keys()]).to.deep.equal([keyOf(route(1, 7))]);
     expect([...actual.refused.keys()]).to.deep.equal([keyOf(route(2, 7))]);
