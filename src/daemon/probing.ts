@@ -99,6 +99,8 @@ export class Probing implements Probed {
   #links: unknown;
   #lan = '';
   #candidates: Candidates = candidates([]);
+  /** Those that are asked; the others are once the round is over. */
+  #followed: Candidates | undefined;
   #targets: Targets = { lan: undefined, nodes: [] };
   /** Of the neighbour table; the same array as long as nothing in it changes. */
   #limits: readonly Problem[] = none;
@@ -311,14 +313,8 @@ export class Probing implements Probed {
       this.#nodes = nodes;
       this.#candidates = candidates(nodes);
       this.covering.readNodes(nodes, this.#candidates);
-      this.#follow();
-      const proxies = [...this.#candidates.byName].flatMap(([node, { ipv4, ipv6 }]) => {
-        const ip = ipv4 ?? ipv6;
-        return ip === undefined ? [] : [{ node, ip }];
-      });
-      this.#proxies.follow(proxies);
-      this.#hung.follow(proxies);
-      this.#connections.keep(new Set(proxies.map(({ ip }) => ip)));
+      // A first round takes long, and the answers are wanted soon after it. Later on what forwards packets comes first.
+      if (this.#followed === undefined) this.#followNodes();
     }
     this.#stand();
     this.#acting = this.#standings.standings;
@@ -362,6 +358,7 @@ export class Probing implements Probed {
   rounded(refused: readonly Key[], rerouted: Iterable<Ip>): void {
     this.#questions.rounded(refused, rerouted);
     if (refused.length === 0) this.#applied = this.#acting;
+    if (this.#followed !== this.#candidates) this.#followNodes();
     const links = this.#inputs.links();
     const { lan } = this.#inputs.gateway();
     if (links === this.#links && lan === this.#lan) return;
@@ -422,6 +419,19 @@ export class Probing implements Probed {
     const lead = this.#inputs.tells ? drainLead : 0;
     const proxy = (node: string): ProxyHealth => this.#proxies.health(node);
     return this.#standings.read({ nodes, silent, waiting, hung, terms, proxy, lead, now });
+  }
+
+  /** The nodes are other ones. */
+  #followNodes(): void {
+    this.#followed = this.#candidates;
+    this.#follow();
+    const proxies = [...this.#candidates.byName].flatMap(([node, { ipv4, ipv6 }]) => {
+      const ip = ipv4 ?? ipv6;
+      return ip === undefined ? [] : [{ node, ip }];
+    });
+    this.#proxies.follow(proxies);
+    this.#hung.follow(proxies);
+    this.#connections.keep(new Set(proxies.map(({ ip }) => ip)));
   }
 
   #follow(): void {
