@@ -5,6 +5,7 @@ import {
   type DesiredState,
   DesiredTable,
   type KernelState,
+  noNexthops,
   type Remainder,
 } from '../model/desired.ts';
 import type { Why } from '../model/desired-object.ts';
@@ -176,7 +177,8 @@ export class GatewayDesire implements Desire {
       this.#routes?.table.problems ?? none,
       ...this.#otherProblems(),
     ]);
-    return { problems, complete: overview.complete, remaining, lacking: this.#lacking() };
+    const retiring = this.#routes?.table.retiring ?? noNexthops;
+    return { problems, complete: overview.complete, remaining, lacking: this.#lacking(), retiring };
   }
 
   /**

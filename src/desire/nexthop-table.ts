@@ -1,4 +1,4 @@
-import type { DesiredTable } from '../model/desired.ts';
+import { type DesiredTable, noNexthops } from '../model/desired.ts';
 import type { Ip, Prefix } from '../model/ip.ts';
 import type { Link, Nexthop, NexthopGroup } from '../model/object.ts';
 import type { Owner } from '../model/owner.ts';
@@ -71,6 +71,8 @@ export class NexthopTable {
   /** The kernel has not accepted them yet. */
   readonly #unaccepted = new Set<Hop>();
   readonly #named = new Map<Ip, Named>();
+  /** Their nodes are in no set any more; they are in groups yet that are about to change. */
+  readonly #retiring = new Set<Hop>();
   /** Ids of unused nexthops in the kernel, by address. */
   readonly #found = new Map<Ip, number>();
   /** Addresses that cannot be nexthops because of the links. */
@@ -144,6 +146,11 @@ export class NexthopTable {
     return this.#numbering;
   }
 
+  /** Ids of nexthops that go once the groups that have them yet are changed. */
+  get retiring(): ReadonlySet<number> {
+    return this.#retiring.size === 0 ? noNexthops : new Set([...this.#retiring].map(({ id }) => id));
+  }
+
   idOf(ip: Ip): number | undefined {
     return this.#hops.get(ip)?.id;
   }
@@ -157,6 +164,8 @@ export class NexthopTable {
       if (known !== undefined) continue;
       this.#problems = undefined;
       if (this.#barFor(ip) === undefined) this.use(carrier);
+      const hop = this.#hops.get(ip);
+      if (hop !== undefined) this.#retiring.delete(hop);
     }
   }
 
@@ -171,6 +180,8 @@ export class NexthopTable {
       }
       this.#named.delete(ip);
       this.#problems = undefined;
+      const hop = this.#hops.get(ip);
+      if (hop !== undefined) this.#retiring.add(hop);
       if (this.#barFor(ip) === undefined) this.leave(ip);
     }
   }
@@ -212,6 +223,7 @@ export class NexthopTable {
       if (hop.users > 0) continue;
       this.#hops.delete(hop.ip);
       this.#unaccepted.delete(hop);
+      this.#retiring.delete(hop);
       this.#ids.release(hop.id);
       // Its delete may still be held when the node comes back: then the id is used again.
       this.#found.set(hop.ip, hop.id);

@@ -116,6 +116,11 @@ export class RouteTable {
     return this.#settle();
   }
 
+  /** See {@link NexthopTable.retiring}. */
+  get retiring(): ReadonlySet<number> {
+    return this.#nexthops.retiring;
+  }
+
   /** The EIPs whose routes were written or withdrawn since the last call; one may occur twice. */
   takeWritten(): readonly Ip[] {
     return this.#placements.takeWritten();

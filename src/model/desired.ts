@@ -29,6 +29,8 @@ export type StuckReason = 'refused' | 'lists incomplete' | 'held';
  */
 export type Remainder = 'nothing' | 'merges' | 'objects';
 
+export const noNexthops: ReadonlySet<number> = new Set();
+
 /** How an update ended, beside the table itself. */
 export interface DesiredState {
   /** The same array as long as none of them changed. */
@@ -36,6 +38,8 @@ export interface DesiredState {
   /** False: some list has not arrived yet, so an object that is not in the table may still be desired; see `isDecided`. */
   readonly complete: boolean;
   readonly remaining: Remainder;
+  /** Ids of nexthops that the table lacks once the remaining objects are in the kernel. */
+  readonly retiring: ReadonlySet<number>;
   /** EIPs that nodes could serve and that have no route in the table: it cannot be installed now. */
   readonly lacking: number;
 }

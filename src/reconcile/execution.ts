@@ -39,13 +39,17 @@ export class Execution {
 
   /**
    * Builds from the bottom up, one kind after the other. Skips objects that reference a refused one. Leaves to
-   * {@link withdraw} what deletes make by the way, unless something was refused: then the deletes wait.
+   * {@link withdraw} what the deletes make by the way, unless something was refused: then they wait.
    *
+   * @param retiring ids of nexthops whose deletes come with the next pass
    * @returns what was refused or skipped
    * @throws when the kernel cannot be written: what was done of the level is unknown then
    */
-  async build({ builds, deletes }: Plan): Promise<readonly PlannedChange[]> {
-    this.#shrinking = shrinking(builds, deletes);
+  async build(
+    { builds, deletes }: Pick<Plan, 'builds' | 'deletes'>,
+    retiring: ReadonlySet<number>,
+  ): Promise<readonly PlannedChange[]> {
+    this.#shrinking = shrinking(builds, new Set([...retiring, ...deletes.flatMap(nexthopOf)]));
     if (this.#shrinking.size === 0) return this.#build(builds);
     const left = new Set([...this.#shrinking.values()].flat());
     const undone = await this.#build(builds.filter((one) => !left.has(one)));
@@ -96,6 +100,15 @@ export class Execution {
     return held;
   }
 
+  /** The groups that the delete of a nexthop has made smaller; they are left to no other one. */
+  #madeWith(done: PlannedChange): readonly PlannedChange[] {
+    const [id] = nexthopOf(done);
+    if (id === undefined) return [];
+    const groups = this.#shrinking.get(id) ?? [];
+    this.#shrinking.delete(id);
+    return groups;
+  }
+
   /** Replaces the groups that no delete has made smaller. @returns what was refused */
   async #shrinkAll(): Promise<readonly PlannedChange[]> {
     const left = [...this.#shrinking.values()].flat();
@@ -116,11 +129,10 @@ export class Execution {
         if (one === undefined) continue;
         const outcome = outcomes[next];
         if (outcome === undefined || (isDelete(one) && isGone(outcome))) {
-          for (const made of [...(this.#shrinking.get(one) ?? []), one]) {
+          for (const made of [...this.#madeWith(one), one]) {
             this.#actual.acknowledge(made);
             done.push(made);
           }
-          this.#shrinking.delete(one);
         } else {
           refused.push(one);
           const { code, message } = outcome;
@@ -150,6 +162,11 @@ function sameLevel(change: PlannedChange): (one: PlannedChange) => boolean {
     const object = changeObject(one);
     return object.kind === first.kind && isAnnouncement(object) === isAnnouncement(first);
   };
+}
+
+/** The id of the nexthop that a change deletes. */
+function nexthopOf(change: PlannedChange): readonly number[] {
+  return change.verb === 'delete' && change.have.kind === 'nexthop' ? [change.have.id] : [];
 }
 
 function kindOf(planned: PlannedChange | undefined): KernelObject['kind'] | undefined {

@@ -1,4 +1,10 @@
-import { type Desire, type DesiredState, DesiredTable, type KernelState } from '../model/desired.ts';
+import {
+  type Desire,
+  type DesiredState,
+  DesiredTable,
+  type KernelState,
+  noNexthops,
+} from '../model/desired.ts';
 import type { DesiredObjects, Refusals } from '../model/desired-object.ts';
 import type { Key } from '../model/object.ts';
 
@@ -25,6 +31,12 @@ export class RecomputedDesire implements Desire {
       this.table.set(object, why, key);
     }
     for (const key of [...this.table.keys()]) if (!keys.has(key)) this.table.delete(key);
-    return { problems, complete, remaining: unfinished ? 'objects' : 'nothing', lacking };
+    return {
+      problems,
+      complete,
+      remaining: unfinished ? 'objects' : 'nothing',
+      lacking,
+      retiring: noNexthops,
+    };
   }
 }

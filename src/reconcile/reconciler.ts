@@ -128,7 +128,7 @@ export class Reconciler {
     const earlier = new Set(actual.refused.values());
     const execution = new Execution({ kernel: this.#writer, actual, drift: this.#drift, signal });
     let pass = this.#pass(role, actual, at);
-    let refused = await execution.build(pass.plan);
+    let refused = await execution.build(pass.plan, pass.desired.retiring);
     /** Of all passes. */
     const doubtful = new Set<PlannedChange>();
     const withdraw = ({ plan: { deletes, doubtful: ofPass } }: Pass): Promise<readonly Held[]> => {
@@ -153,7 +153,7 @@ export class Reconciler {
         this.#withdrawals.note(execution.done, (one) => doubtful.has(one), at);
       }
       pass = this.#pass(role, actual, at);
-      refused = await execution.build(pass.plan);
+      refused = await execution.build(pass.plan, pass.desired.retiring);
     }
     const held: Held[] = [...pass.plan.held];
     if (refused.length === 0) held.push(...(await withdraw(pass)));

@@ -1,33 +1,32 @@
 import { type KernelObject, sameMembers, sameResilience } from '../model/object.ts';
 import type { PlannedChange } from './report.ts';
 
-/** A delete of a nexthop, and the groups that the kernel takes it out of by itself. */
-export type Shrinking = Map<PlannedChange, readonly PlannedChange[]>;
+/** By the id of a nexthop that goes: the groups that the kernel takes it out of with its delete. */
+export type Shrinking = Map<number, readonly PlannedChange[]>;
 
 /**
- * The builds that deletes make by the way: groups that lose a nexthop which is deleted, and keep all else. The kernel
- * takes it out of all its groups and waits once for the other processors; it waits at each group that is replaced.
+ * The builds that deletes of nexthops make by the way: groups that lose one of them, and keep all else. The kernel takes a
+ * nexthop out of all its groups and waits once for the other processors; it waits at each group that is replaced.
  *
  * A group to which another build leads something is not among them: it has to be as desired before.
+ *
+ * @param nexthops ids of those that go, in this pass or in the next one
  */
-export function shrinking(builds: readonly PlannedChange[], deletes: readonly PlannedChange[]): Shrinking {
-  const nexthops = new Map<number, PlannedChange>();
-  for (const one of deletes)
-    if (one.verb === 'delete' && one.have.kind === 'nexthop') nexthops.set(one.have.id, one);
-  if (nexthops.size === 0) return new Map();
+export function shrinking(builds: readonly PlannedChange[], nexthops: ReadonlySet<number>): Shrinking {
+  const found = new Map<number, PlannedChange[]>();
+  if (nexthops.size === 0) return found;
   const ledTo = new Set<number | undefined>();
   for (const one of builds) {
     if (one.verb === 'delete') continue;
     if (one.want.kind === 'route') ledTo.add(one.want.nhid);
     else if (one.want.kind === 'nat-group') ledTo.add(one.want.id);
   }
-  const found = new Map<PlannedChange, PlannedChange[]>();
   for (const one of builds) {
     if (one.verb !== 'replace' || ledTo.has(idOf(one.want))) continue;
-    const gone = nexthops.get(lostMember(one.have, one.want) ?? 0);
-    if (gone === undefined) continue;
-    const groups = found.get(gone);
-    if (groups === undefined) found.set(gone, [one]);
+    const lost = lostMember(one.have, one.want);
+    if (lost === undefined || !nexthops.has(lost)) continue;
+    const groups = found.get(lost);
+    if (groups === undefined) found.set(lost, [one]);
     else groups.push(one);
   }
   return found;

@@ -76,6 +76,24 @@ describe('a gateway, read as a shell session', () => {
     expect(scene.commands()).to.deep.equal(['ip nexthop delete id 250000002']);
   });
 
+  it('waits with the groups that lose a node until an EIP has left one of them, and its nexthop can go', async () => {
+    const on = (name: string, last: number, ...names: readonly string[]) =>
+      service(name, [`198.51.100.${last}`], {
+        externalTrafficPolicy: 'Local' as const,
+        endpoints: names.map((each) => endpoint(each)),
+      });
+    const rest = [on('stays', 11, 'n1', 'n3'), on('also', 12, 'n1', 'n3'), on('other', 13, 'n2', 'n3')];
+    const scene = new Scene(snapshot(threeNodes, [on('moves', 10, 'n1', 'n3'), ...rest]));
+    await scene.round();
+    scene.cluster = snapshot(threeNodes.slice(0, 2), [on('moves', 10, 'n1', 'n2', 'n3'), ...rest]);
+    await scene.round();
+    expect(scene.commands()).to.deep.equal([
+      'ip nexthop add id 260000002 group 250000000/250000002 proto 86',
+      'ip route replace 198.51.100.10 nhid 260000002 proto 86',
+      'ip nexthop delete id 250000001',
+    ]);
+  });
+
   it('lets a node go before two groups that have the same nodes now are merged', async () => {
     const on = (...names: readonly string[]) => ({
       externalTrafficPolicy: 'Local' as const,

@@ -10,8 +10,7 @@ import { Drift } from '../../../src/reconcile/drift.ts';
 import { Execution } from '../../../src/reconcile/execution.ts';
 import { Fights } from '../../../src/reconcile/fights.ts';
 import { OverlayMap } from '../../../src/reconcile/overlay-map.ts';
-import type { Plan } from '../../../src/reconcile/plan.ts';
-import type { PlannedChange, Reason } from '../../../src/reconcile/report.ts';
+import type { Reason } from '../../../src/reconcile/report.ts';
 import { RoundSignal } from '../../../src/reconcile/round-signal.ts';
 import { listing } from '../../scene.ts';
 import { adding, deleting, group, nexthop, replacing, route } from './objects.ts';
@@ -57,13 +56,6 @@ describe('the drift', () => {
 });
 
 describe('an execution', () => {
-  const planned = (builds: readonly PlannedChange[], deletes: readonly PlannedChange[] = []): Plan => ({
-    builds,
-    deletes,
-    held: [],
-    doubtful: new Set(),
-  });
-
   it('notes what the kernel has answered, also when it cannot be written further', async () => {
     const table = new DesiredTable();
     const actual = new Actual(listing([]));
@@ -82,7 +74,7 @@ describe('an execution', () => {
     };
     const execution = new Execution({ kernel, actual, drift, signal });
     const failure = await execution
-      .build(planned([...drift.changes.values()]))
+      .build({ builds: [...drift.changes.values()], deletes: [] }, new Set())
       .catch((error: unknown) => error);
     expect(failure).to.equal(broken);
     expect([...actual.objects.keys()]).to.deep.equal([keyOf(route(1, 7))]);
