@@ -94,7 +94,7 @@ function eipsText(eips: GatewayStatus['eips']): string {
       [refused, 'REFUSED'],
       [held, 'HELD'],
       [dark, 'without a node that answers'],
-      [idle, 'without a ready endpoint'],
+      [idle, 'that no node can serve'],
     ]),
   ]);
 }
@@ -261,7 +261,7 @@ export function eipsListText(eips: readonly EipStatus[], paint: Paint): string {
     .map(({ eip, state, services, nodes }) => {
       const word = state === 'routed' || state === 'idle' ? state : state.toUpperCase();
       const shown = paint(word.padEnd(8), state === 'routed' ? 'green' : state === 'idle' ? 'yellow' : 'red');
-      const to = nodes.length === 0 ? 'no ready endpoint' : nodes.map(carrierText).join(' ');
+      const to = nodes.length === 0 ? 'no node can serve it' : nodes.map(carrierText).join(' ');
       return `${eip.padEnd(width)}  ${shown}  ${printable(`${services.join(', ').padEnd(names)}  ${to}`)}\n`;
     })
     .join('');

@@ -54,7 +54,7 @@ const noNodes: EveryNode = { 4: [], 6: [] };
  *
  * @param cluster undefined: there is one, without a name
  */
-export function everyNode({ every }: Candidates, cluster: string | undefined): EveryNode {
+export function everyNode({ every }: Pick<Candidates, 'every'>, cluster: string | undefined): EveryNode {
   return every.get(cluster) ?? noNodes;
 }
 

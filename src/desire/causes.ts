@@ -1,5 +1,6 @@
 import type { Ip } from '../model/ip.ts';
 import type { Problem } from '../model/problem.ts';
+import { reasonIn, withoutNodes } from './no-node.ts';
 
 /**
  * One problem for one cause.
@@ -7,8 +8,13 @@ import type { Problem } from '../model/problem.ts';
  * - Services that share their ports do so on each of their addresses: one problem names all of these.
  * - A Service that waits for the address that it names is told by the allocation, which names both Services; that the
  *   address is not routed to it follows.
+ * - EIPs that no node can carry for the same reason: one problem counts them. As long as lists are to come, the nodes may
+ *   be what is missing.
+ *
+ * @param isComplete the lists of the cluster are in
  */
-export function causes(problems: readonly Problem[]): readonly Problem[] {
+export function causes(found: readonly Problem[], isComplete: boolean): readonly Problem[] {
+  const problems = ofNodes(found, isComplete);
   const waits = new Set(problems.flatMap((one) => (isWait(one) ? [aboutOf(one)] : [])));
   const twice = Map.groupBy(
     problems.filter(({ code }) => code === 'eip-port-twice'),
@@ -21,6 +27,37 @@ export function causes(problems: readonly Problem[]): readonly Problem[] {
   if (merged.length === 0) return rest;
   const gone = new Set(merged.flat());
   return [...rest.filter((one) => !gone.has(one)), ...merged.flatMap(onAll)];
+}
+
+/** Names that one problem has room for. */
+const mostNames = 3;
+
+function ofNodes(problems: readonly Problem[], isComplete: boolean): readonly Problem[] {
+  const all = problems.filter(({ code }) => code === 'eip-no-node');
+  if (all.length === 0) return problems;
+  const rest = problems.filter(({ code }) => code !== 'eip-no-node');
+  if (!isComplete) return rest;
+  const byReason = Map.groupBy(all, ({ severity, message }) => `${severity} ${reasonIn(message)}`);
+  return [...rest, ...[...byReason.values()].flatMap(asOne)];
+}
+
+/** @param all those with one reason */
+function asOne(all: readonly Problem[]): readonly Problem[] {
+  const [first, another] = all;
+  if (first === undefined || another === undefined) return all;
+  const eips = all.flatMap(({ eip }) => eip ?? []).sort();
+  const more = eips.length > mostNames ? ` and ${eips.length - mostNames} more` : '';
+  const { code, severity, advice } = first;
+  const reason = reasonIn(first.message);
+  return [
+    {
+      code,
+      severity,
+      subject: `EIPs, as ${reason}`,
+      message: withoutNodes(`${eips.slice(0, mostNames).join(', ')}${more}`, reason),
+      advice,
+    },
+  ];
 }
 
 /** What a claim in a spec is refused for; the allocation knows the same reasons. */

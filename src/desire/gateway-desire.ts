@@ -92,7 +92,9 @@ export class GatewayDesire implements Desire {
   #kernel: KernelState | undefined;
   #dumps = -1;
   #refusals = -1;
+  /** What the problems were collected from. */
   #parts: readonly (readonly Problem[])[] = [];
+  #isComplete = false;
   #problems = none;
 
   constructor(
@@ -170,7 +172,7 @@ export class GatewayDesire implements Desire {
     this.#kernel = kernel;
     this.#dumps = kernel.dumps;
     this.#refusals = kernel.refusals;
-    const problems = this.#collect([
+    const problems = this.#collect(overview.complete, [
       overview.problems,
       this.paths.problems,
       this.#fixedProblems,
@@ -372,14 +374,16 @@ export class GatewayDesire implements Desire {
     for (const { key, why } of [...desired.values()]) if (why === this.#frozen) desired.drop(key);
   }
 
-  #collect(parts: readonly (readonly Problem[])[]): readonly Problem[] {
+  #collect(isComplete: boolean, parts: readonly (readonly Problem[])[]): readonly Problem[] {
     // Some make their list anew each time: what acts on the problems must not cost what stands because of that.
     const isSame =
+      isComplete === this.#isComplete &&
       parts.length === this.#parts.length &&
       parts.every((part, at) => part === this.#parts[at] || isDeepStrictEqual(part, this.#parts[at]));
     if (!isSame) {
       this.#parts = parts;
-      this.#problems = causes(parts.flat());
+      this.#isComplete = isComplete;
+      this.#problems = causes(parts.flat(), isComplete);
     }
     return this.#problems;
   }

@@ -102,7 +102,12 @@ export function gatewayObjects(
     add,
   );
   const lacking = found.paths.filter(({ eip }) => !objects.has(routeKey(eip, gateway.table))).length;
-  return { objects: [...objects.values()], problems: causes(problems), complete: snapshot.complete, lacking };
+  return {
+    objects: [...objects.values()],
+    problems: causes(problems, snapshot.complete),
+    complete: snapshot.complete,
+    lacking,
+  };
 }
 
 /** undefined in the place of none: where nobody holds an EIP, its ports stay as they are in the kernel. */

@@ -20,6 +20,10 @@ export function nodePorts({ ports }: Service): readonly NodePort[] {
   return ports.flatMap(({ nodePort, ...port }) => (nodePort === undefined ? [] : [{ ...port, nodePort }]));
 }
 
+export function hasNodePort({ ports }: Service): boolean {
+  return ports.some(({ nodePort }) => nodePort !== undefined);
+}
+
 /** Ports of a Service that cannot be reached by NAT; undefined: all can. */
 export function withoutNodePort(eip: Ip, service: Service): Problem | undefined {
   const missing = service.ports.filter(({ nodePort }) => nodePort === undefined);

@@ -13,7 +13,8 @@ import {
   shared,
 } from './carriers.ts';
 import { claim, namedAddresses, rememberedIn } from './claims.ts';
-import { isNat, nodePorts, withoutNodePort } from './nat-mode.ts';
+import { hasNodePort, isNat, withoutNodePort } from './nat-mode.ts';
+import { withoutNode } from './no-node.ts';
 import type { Path } from './path.ts';
 import { type PoolFinder, poolFinder } from './pools.ts';
 
@@ -113,7 +114,7 @@ export function resolve(
   const isCovering = !byNat && covers(gateway);
   // A Service that no node can serve must not take the EIP away from a Service that shares it.
   const listOf = (service: Service): readonly Carrier[] => {
-    if (byNat && nodePorts(service).length === 0) return [];
+    if (byNat && !hasNodePort(service)) return [];
     // Under Cluster none of it counts.
     if (service.externalTrafficPolicy !== 'Local') return carriers(service, nodes, of, weighing);
     const seen: SeenNodes = {
@@ -123,15 +124,22 @@ export function resolve(
     };
     return carriers(service, nodes, of, weighing, seen);
   };
+  const nowhere = (): readonly Problem[] => {
+    const found = withoutNode(eip, byNat ? holders.filter(hasNodePort) : holders, nodes);
+    return found === undefined ? problems : [...problems, found];
+  };
   const [only, another] = holders;
-  if (only !== undefined && another === undefined)
-    return { path: { eip, services: [only.key], carriers: listOf(only) }, problems };
+  if (only !== undefined && another === undefined) {
+    const list = listOf(only);
+    const path: Path = { eip, services: [only.key], carriers: list };
+    return { path, problems: list.length > 0 ? problems : nowhere() };
+  }
   const services = holders.map(({ key }) => key).sort();
   const able = holders
     .map((service) => ({ service, list: listOf(service) }))
     .filter(({ list }) => list.length > 0);
   const [best] = able;
-  if (best === undefined) return { path: { eip, services, carriers: [] }, problems };
+  if (best === undefined) return { path: { eip, services, carriers: [] }, problems: nowhere() };
   const common = shared(
     able.map(({ list }) => list),
     weighing,

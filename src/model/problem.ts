@@ -16,6 +16,7 @@ export const problemCodes = [
   'eip-duplicate',
   'eip-held-by-another',
   'eip-no-common-node',
+  'eip-no-node',
   'eip-not-allowed',
   'eip-outside-pools',
   'eip-port-twice',

@@ -48,7 +48,7 @@ export interface EipCounts {
   readonly held: number;
   /** Routed, but to no node that answers. */
   readonly dark: number;
-  /** Held by a Service, and no node can serve them: no ready endpoint. */
+  /** Held by a Service, and no node can serve them: mostly for want of a ready endpoint. */
   readonly idle: number;
 }
 
@@ -200,7 +200,7 @@ function routing(
   if (report.failed.length > 0) parts.push(`${report.failed.length} refused by the kernel`);
   if (report.held.length > 0) parts.push(`${report.held.length} held`);
   if (eips.dark > 0) parts.push(`${eips.dark} without a node that answers`);
-  if (idle > 0) parts.push(`${idle} without a ready endpoint`);
+  if (idle > 0) parts.push(`${idle} that no node can serve`);
   const errors = report.problems.filter((one) => one.severity === 'error' && !dead.includes(one)).length;
   const warnings = report.problems.filter(({ severity }) => severity === 'warn').length;
   if (errors > 0) parts.push(counted(errors, 'problem'));

@@ -15,6 +15,12 @@ export function carriersStep({ now, view, source }: TraceFacts): Step {
   if (view.carriers.length > 0)
     return step('carriers', 'ok', `${some(view.carriers.map(carrierText))}${words}`);
   if (!view.services.some(({ holds }) => holds)) return step('carriers', '-', 'no Service holds the address');
+  const known = view.problems.find(({ code }) => code === 'eip-no-node');
+  if (known !== undefined)
+    return step('carriers', 'FAIL', `no node can carry it${words}`, {
+      why: known.message,
+      advice: known.advice,
+    });
   return step('carriers', 'FAIL', `no node can carry it${words}`, {
     why: left.length === 0 ? 'the cluster has no node' : `no node can carry it: ${left.join('; ')}`,
     advice: 'kubectl get nodes -o wide; kubectl get endpointslices -A -o wide',

@@ -59,7 +59,8 @@ function heldStep({ view }: TraceFacts, holders: readonly ServiceView[], port: n
       advice: `kubectl get endpointslices ${kubectlName(first?.name, '-l kubernetes.io/service-name=')}; see that its pods run and are ready, and that its selector finds them`,
     });
   }
-  const problems = view?.problems ?? [];
+  // What keeps the nodes from it is told of the next step.
+  const problems = (view?.problems ?? []).filter(({ code }) => code !== 'eip-no-node');
   const error = problems.find(({ severity }) => severity === 'error');
   const more = problems.map(({ severity, message }) => `${severity}: ${message}`);
   if (error !== undefined)

@@ -27,7 +27,7 @@ const shown = (problems: readonly Problem[]): readonly string[] =>
 
 describe('one cause', () => {
   it('is one problem: two Services with one port on both of their addresses', () => {
-    const [one, ...more] = causes([twice(A), twice(six), problem('node-silent', {})]).toReversed();
+    const [one, ...more] = causes([twice(A), twice(six), problem('node-silent', {})], true).toReversed();
     expect(more.map(({ code }) => code)).to.deep.equal(['node-silent']);
     expect(one).to.deep.equal({
       code: 'eip-port-twice',
@@ -41,11 +41,11 @@ describe('one cause', () => {
 
   it('is not that of other Services', () => {
     const two = [twice(A), twice(B, 'default/a and default/b')];
-    expect(causes(two)).to.deep.equal(two);
+    expect(causes(two, true)).to.deep.equal(two);
   });
 
   it('is told by the allocation of a Service that waits for the address that it names', () => {
-    expect(shown(causes([held(A), waits(A)]))).to.deep.equal([`service-waits ${A} default/dup`]);
+    expect(shown(causes([held(A), waits(A)], true))).to.deep.equal([`service-waits ${A} default/dup`]);
   });
 
   it('is another one for another address, for a wait for any, and for a status that somebody wrote', () => {
@@ -54,6 +54,6 @@ describe('one cause', () => {
       [held(A), waits(undefined)],
       [held(A, 'error'), waits(A)],
     ])
-      expect(causes(two)).to.deep.equal(two);
+      expect(causes(two, true)).to.deep.equal(two);
   });
 });

@@ -107,7 +107,7 @@ describe('the state of a gateway', () => {
 
   it('counts what no node can serve, which is no fault of the gateway', async () => {
     expect(said(await facts(new Scene(cluster([api, idle]))))).to.equal(
-      'OK: 1 of 1 EIP routed over 1 node; 1 without a ready endpoint',
+      'OK: 1 of 1 EIP routed over 1 node; 1 that no node can serve',
     );
   });
 
