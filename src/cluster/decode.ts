@@ -7,7 +7,7 @@ import {
   type Service,
   type ServicePort,
 } from '../model/cluster.ts';
-import { comparePrefixes, type Ip } from '../model/ip.ts';
+import { compareIp, comparePrefixes, type Ip, parseIp } from '../model/ip.ts';
 import { readTold } from '../model/publication.ts';
 import { allocationRequest } from './allocation-request.ts';
 import { type Decoded, names, ObjectDecoder } from './object-decoder.ts';
@@ -121,13 +121,42 @@ export function decodeService(raw: unknown, cluster?: string): Decoded<DecodedSe
 function extraOf(decoder: ObjectDecoder): Partial<Service> | undefined {
   const { cluster, spec } = decoder;
   const isSticky = spec.sessionAffinity === 'ClientIP';
-  if (cluster === undefined && !isSticky && list(spec.loadBalancerSourceRanges).length === 0)
+  const behindProxies = proxied(decoder);
+  if (
+    cluster === undefined &&
+    !isSticky &&
+    behindProxies.length === 0 &&
+    list(spec.loadBalancerSourceRanges).length === 0
+  )
     return undefined;
   return {
     ...decoder.origin,
     ...(isSticky ? { sessionAffinity: 'ClientIP' } : {}),
+    ...(behindProxies.length === 0 ? {} : { proxied: behindProxies }),
     ...sourceRanges(decoder),
   };
+}
+
+/** The addresses that no entry of the status gives as VIP, which is what an entry without a mode is. */
+function proxied({ status }: ObjectDecoder): readonly Ip[] {
+  const ingress = list(part(status.loadBalancer).ingress);
+  if (ingress.every((item) => part(item).ipMode !== 'Proxy')) return none;
+  const isProxied = new Map<Ip, boolean>();
+  for (const item of ingress) {
+    const ip = addressIn(item);
+    if (ip !== undefined) isProxied.set(ip, part(item).ipMode === 'Proxy' && (isProxied.get(ip) ?? true));
+  }
+  return exact([...isProxied].flatMap(([ip, is]) => (is ? [ip] : [])).sort(compareIp));
+}
+
+/** undefined: none that can be read, which is told where all of them are read */
+function addressIn(item: unknown): Ip | undefined {
+  try {
+    return parseIp(text(part(item).ip) ?? '');
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    return undefined;
+  }
 }
 
 /** Where none of the networks can be read nobody is let in: a list that was meant to keep others out is no open door. */

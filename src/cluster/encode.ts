@@ -50,6 +50,7 @@ export function encodeNode(node: Node): object {
 /** A v1 Service and one EndpointSlice for each address family of its endpoints. */
 export function encodeService(service: Service): readonly object[] {
   const { namespace, name, uid, type, deleting, ports, ingress, externalIps, request, endpoints } = service;
+  const { proxied = [] } = service;
   const object = {
     apiVersion: 'v1',
     kind: 'Service',
@@ -81,7 +82,10 @@ export function encodeService(service: Service): readonly object[] {
     },
     status: {
       loadBalancer: {
-        ingress: [...ingress.map((ip) => ({ ip })), ...request.hostnames.map((hostname) => ({ hostname }))],
+        ingress: [
+          ...ingress.map((ip) => (proxied.includes(ip) ? { ip, ipMode: 'Proxy' } : { ip })),
+          ...request.hostnames.map((hostname) => ({ hostname })),
+        ],
       },
       ...(request.conditions.length === 0 ? {} : { conditions: request.conditions }),
     },

@@ -411,12 +411,14 @@ function loadBalancerStatus(reader: ProtobufReader): Raw {
 function loadBalancerIngress(reader: ProtobufReader): Raw {
   let ip: string | undefined;
   let hostname: string | undefined;
+  let ipMode: string | undefined;
   while (reader.next()) {
     if (reader.field === 1) ip = reader.text();
     else if (reader.field === 2) hostname = reader.text();
+    else if (reader.field === 3) ipMode = reader.word();
     else reader.skip();
   }
-  return { ip, hostname };
+  return { ip, hostname, ipMode };
 }
 
 /** meta/v1 Condition */

@@ -31,6 +31,7 @@ type Field =
   | 'healthCheckNodePort'
   | 'ingress'
   | 'ip'
+  | 'ipMode'
   | 'key'
   | 'kubernetes.io/service-name'
   | 'labels'

@@ -13,6 +13,7 @@ import {
   shared,
 } from './carriers.ts';
 import { claim, namedAddresses, rememberedIn } from './claims.ts';
+import { leftToProxy } from './ip-mode.ts';
 import { hasNodePort, isNat, withoutNodePort } from './nat-mode.ts';
 import { withoutNode } from './no-node.ts';
 import type { Path } from './path.ts';
@@ -107,7 +108,8 @@ export function resolve(
   const { holders, problems: claims } = claim(eip, named, gateway, pool, remembered);
   if (holders.length === 0) return { path: undefined, problems: claims };
   const byNat = isNat(gateway, pool);
-  const unreachable = byNat ? holders.flatMap((service) => withoutNodePort(eip, service) ?? []) : [];
+  const unservedBy = byNat ? withoutNodePort : leftToProxy;
+  const unreachable = holders.flatMap((service) => unservedBy(eip, service) ?? []);
   const problems = unreachable.length === 0 ? claims : [...claims, ...unreachable];
   const weighing = gateway.weighByEndpoints ? 'endpoints' : 'equal';
   // conntrack moves no flow because the parts are others.

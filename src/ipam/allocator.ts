@@ -169,10 +169,11 @@ export class Allocator {
     return this.#writes.of(service)?.ips;
   }
 
-  /** The status shows other addresses than our last write left there. */
+  /** The status shows other addresses than our last write left there, or that kube-proxy is to leave them alone. */
   isOverwritten(service: Service): boolean {
     const own = this.#writes.of(service);
-    return own !== undefined && own.unconfirmed.length === 0 && !sameIps(own.ips, service.ingress);
+    if (own === undefined || own.unconfirmed.length > 0) return false;
+    return !sameIps(own.ips, service.ingress) || (own.proxied === undefined && service.proxied !== undefined);
   }
 
   #decidesFor(cluster: string | undefined): boolean {

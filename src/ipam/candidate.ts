@@ -96,6 +96,7 @@ export function isSame(a: Candidate, b: Candidate): boolean {
     one.uid === two.uid &&
     one.request === two.request &&
     one.ingress === two.ingress &&
+    one.proxied === two.proxied &&
     one.externalIps === two.externalIps &&
     one.ports === two.ports &&
     one.externalTrafficPolicy === two.externalTrafficPolicy

@@ -69,7 +69,10 @@ function forOurs(service: Service, decision: Decision, facts: Facts): Task | und
     routed: facts.routed,
     answered: facts.answered(service),
   });
-  const moves = !sameIps(ips, ingress) || request.hostnames.length > 0 || facts.unconfirmed(service);
+  // What another implementation left as Proxy, kube-proxy takes no packet for: the write says VIP.
+  const isAsDecided =
+    sameIps(ips, ingress) && request.hostnames.length === 0 && service.proxied === undefined;
+  const moves = !isAsDecided || facts.unconfirmed(service);
   const changesCondition = !says(service, allocatedType, allocated);
   if (!moves && !changesCondition && says(service, servingType, serving)) return undefined;
   const conditions = [allocated, ...(serving ? [serving] : [])].map((claim) =>

@@ -11,6 +11,8 @@ export interface OwnWrite {
   readonly uid: string;
   /** `status.loadBalancer.ingress` after our last write that the API confirmed. */
   readonly ips: readonly Ip[];
+  /** Those of them that kube-proxy leaves alone, as in the Service; a write of ours leaves none. */
+  readonly proxied: readonly Ip[] | undefined;
   /** The conditions of the same write. */
   readonly allocated: AllocatedAddresses | undefined;
   /** ms since the epoch since when it waits; Infinity: it does not, or its condition does not say so yet. */
@@ -85,6 +87,7 @@ function observed(service: Service): OwnWrite {
   return {
     uid,
     ips: ingress,
+    proxied: service.proxied,
     allocated: allocatedTo(service),
     since: waitingSince(service),
     unconfirmed: [],
@@ -104,6 +107,7 @@ function confirmed(service: Service, task: Task, decision: Decision | undefined)
   return {
     ...base,
     ips,
+    proxied: task.ingress === undefined ? service.proxied : undefined,
     allocated: ips.length > 0 && pool !== undefined ? { ips, pool, enforce } : undefined,
     since: Number.isNaN(waits) ? Number.POSITIVE_INFINITY : waits,
   };

@@ -68,6 +68,11 @@ export interface Service {
   readonly ports: readonly ServicePort[];
   /** `status.loadBalancer.ingress[].ip` */
   readonly ingress: readonly Ip[];
+  /**
+   * Those of {@link ingress} whose `ipMode` is Proxy: kube-proxy makes nothing of them, and takes no packet for them.
+   * Absent: none.
+   */
+  readonly proxied?: readonly Ip[];
   /** `spec.externalIPs` */
   readonly externalIps: readonly Ip[];
   /** The input of the allocation. */

@@ -15,6 +15,7 @@ export const problemCodes = [
   'eip-claimed',
   'eip-duplicate',
   'eip-held-by-another',
+  'eip-left-to-proxy',
   'eip-no-common-node',
   'eip-no-node',
   'eip-not-allowed',

@@ -238,6 +238,29 @@ describe('the allocation over an API', () => {
     expect(gateway.controller.problems().map(({ code }) => code)).to.deep.equal(['status-contested']);
   });
 
+  it('makes a VIP of what another program left to a proxy, once, then leaves it alone and reports it', async () => {
+    const left = { loadBalancer: { ingress: [{ ip: first, ipMode: 'Proxy' }] } };
+    await using api = await ApiFixture.open(...world, rawService('web', { status: left }));
+    const gateway = await api.gateway();
+    const shown = (): string => {
+      const ingress = listAt(api.service('web'), 'status', 'loadBalancer', 'ingress');
+      return ingress.map((item) => `${textAt(item, 'ip')} ${textAt(item, 'ipMode')}`).join();
+    };
+    const isOurs = () => shown() === `${first} VIP`;
+    await api.until(isOurs, 'the address it had, as a VIP');
+    const intrude = (): void => {
+      const service = api.service('web');
+      api.put({ ...service, status: { ...Object(service['status']), ...left } });
+    };
+    intrude();
+    await api.until(isOurs, 'a VIP again');
+    intrude();
+    api.put(pending('other'));
+    await api.until(() => api.ips('other') !== '', 'another address');
+    expect(shown()).to.equal(`${first} Proxy`);
+    expect(gateway.controller.problems().map(({ code }) => code)).to.deep.equal(['status-contested']);
+  });
+
   it('merges equal events, and records each only with a write', async () => {
     await using api = await ApiFixture.open(...world);
     await api.gateway({ pools: [pool('one', ['198.51.100.1/32'])] });

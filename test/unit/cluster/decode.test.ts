@@ -127,6 +127,26 @@ describe('decodeService', () => {
     expect(decodeService(rawService('web')).object).not.to.have.any.keys('sourceRanges', 'sessionAffinity');
   });
 
+  it('keeps which addresses a proxy has, and none that is a VIP as well', () => {
+    const [a, b, c] = ['198.51.100.9', '198.51.100.10', '198.51.100.11'];
+    const ingress = [
+      { ip: c, ipMode: 'Proxy' },
+      { ip: a, ipMode: 'Proxy' },
+      { ip: a },
+      { ip: b, ipMode: 'VIP' },
+      { hostname: 'lb.example', ipMode: 'Proxy' },
+      { ip: 'none', ipMode: 'Proxy' },
+    ];
+    const { object } = decodeService(rawService('web', { status: { loadBalancer: { ingress } } }));
+    expect(object).to.deep.include({ ingress: [a, b, c], proxied: [c] });
+    if (object === undefined) throw new Error('no Service');
+    expect(decodeService(encodeService(object)[0]).object).to.deep.include({
+      ingress: [a, b, c],
+      proxied: [c],
+    });
+    expect(decodeService(rawService('web', { eips: [a] })).object).not.to.have.any.keys('proxied');
+  });
+
   it('keeps its allocation request, and of annotations and conditions no other', () => {
     const raw = rawService('web', {
       eips: ['198.51.100.9'],

@@ -278,6 +278,7 @@ const words: Readonly<Record<string, readonly string[]>> = {
   externalTrafficPolicy: ['Local', 'Cluster'],
   protocol: ['TCP', 'UDP', 'SCTP', 'DCCP'],
   ip: ['198.51.100.1', '2001:DB8::1', 'none'],
+  ipMode: ['VIP', 'Proxy'],
   address: ['10.0.0.1', '2001:DB8::2', 'none'],
   addresses: ['10.1.0.1', '2001:DB8::3', 'none'],
   externalIPs: ['198.51.100.2', '2001:DB8::4', 'none'],

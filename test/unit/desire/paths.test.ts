@@ -94,6 +94,16 @@ describe('an EIP', () => {
       want: [`${eip} <- default/web -> ${everywhere}`],
     },
     {
+      name: 'that its status leaves to a proxy stays routed, and is told: kube-proxy takes no packet for it',
+      services: [service('web', [eip], { proxied: [parseIp(eip)] })],
+      want: [`${eip} <- default/web -> ${everywhere}`, `eip-left-to-proxy: ${eip} of Service default/web`],
+    },
+    {
+      name: 'that its status leaves to a proxy, and its spec names, is served as any',
+      services: [service('web', [eip], { proxied: [parseIp(eip)], externalIps: [parseIp(eip)] })],
+      want: [`${eip} <- default/web -> ${everywhere}`],
+    },
+    {
       name: 'that is twice in one field counts once',
       services: [service('web', [eip, eip])],
       want: [`${eip} <- default/web -> ${everywhere}`],
@@ -147,6 +157,13 @@ describe('an EIP', () => {
       expect(routed(services)).to.deep.equal(want);
     });
   }
+
+  it('of mode nat is served by a NodePort, also when its status leaves it to a proxy', () => {
+    const services = [service('web', [eip], { proxied: [parseIp(eip)] })];
+    expect(routed(services, gateway({ mode: 'nat' }))).to.deep.equal([
+      `${eip} <- default/web -> ${everywhere}`,
+    ]);
+  });
 
   it('names in the message only the Services that it is about', () => {
     const { problems } = paths(
