@@ -1,7 +1,7 @@
 import type { Service } from '../model/cluster.ts';
 import type { Why } from '../model/desired-object.ts';
 import { defaultNat, type Gateway } from '../model/gateway.ts';
-import { type Family, family, type Ip, onlyIp, overlaps, type Prefix, prefixLength } from '../model/ip.ts';
+import { type Family, family, type Ip, onlyIp } from '../model/ip.ts';
 import { bucketCount } from '../model/nat.ts';
 import {
   compareNatPorts,
@@ -17,6 +17,7 @@ import { fillBuckets, type Weighed } from './buckets.ts';
 import { isNat, nodePorts } from './nat-mode.ts';
 import type { Add } from './plain-routes.ts';
 import { poolFinder } from './pools.ts';
+import { admitted } from './source-ranges.ts';
 
 /** What is desired or in the kernel, by key. */
 export type Finder = (key: Key) => KernelObject | undefined;
@@ -120,24 +121,6 @@ export function natGroup(id: number, of: Family, gateway: Gateway, find: Finder)
   };
 }
 
-/**
- * Who may connect; undefined: everybody. As kube-proxy has it, networks of one family say nothing of the other, and they
- * bind a Service of type LoadBalancer alone.
- */
-function admitted({ type, sourceRanges }: Service, of: Family): readonly Prefix[] | undefined {
-  if (sourceRanges === undefined || type !== 'LoadBalancer') return undefined;
-  const networks = sourceRanges.filter((prefix) => family(prefix) === of);
-  if (sourceRanges.length > 0 && networks.length === 0) return undefined;
-  if (networks.some((prefix) => prefixLength(prefix) === 0)) return undefined;
-  // nftables takes no two that overlap.
-  return networks.filter(
-    (one) =>
-      !networks.some(
-        (other) => other !== one && overlaps(one, other) && prefixLength(other) < prefixLength(one),
-      ),
-  );
-}
-
 const lower = { TCP: 'tcp', UDP: 'udp', SCTP: 'sctp' } as const;
 
 /** Of two Services with the same port the one with the stronger claim has it. */
@@ -148,7 +131,8 @@ function natPorts(
   of: Family,
 ): readonly NatPort[] {
   const found = new Map<string, NatPort>();
-  for (const service of services)
+  for (const service of services) {
+    const ranges = admitted(service, of);
     for (const { protocol, port, nodePort } of nodePorts(service)) {
       const key = `${protocol} ${port}`;
       if (found.has(key)) continue;
@@ -159,8 +143,9 @@ function natPorts(
         nodePort,
         group,
         affinity: sticky,
-        ranges: admitted(service, of),
+        ranges,
       });
     }
+  }
   return [...found.values()].sort(compareNatPorts);
 }

@@ -18,6 +18,7 @@ import { hasNodePort, isNat, withoutNodePort } from './nat-mode.ts';
 import { withoutNode } from './no-node.ts';
 import type { Path } from './path.ts';
 import { type PoolFinder, poolFinder } from './pools.ts';
+import { tooManyRanges } from './source-ranges.ts';
 
 export interface Paths {
   readonly paths: readonly Path[];
@@ -108,8 +109,8 @@ export function resolve(
   const { holders, problems: claims } = claim(eip, named, gateway, pool, remembered);
   if (holders.length === 0) return { path: undefined, problems: claims };
   const byNat = isNat(gateway, pool);
-  const unservedBy = byNat ? withoutNodePort : leftToProxy;
-  const unreachable = holders.flatMap((service) => unservedBy(eip, service) ?? []);
+  const checks = byNat ? [withoutNodePort, tooManyRanges] : [leftToProxy];
+  const unreachable = checks.flatMap((check) => holders.flatMap((service) => check(eip, service) ?? []));
   const problems = unreachable.length === 0 ? claims : [...claims, ...unreachable];
   const weighing = gateway.weighByEndpoints ? 'endpoints' : 'equal';
   // conntrack moves no flow because the parts are others.

@@ -102,6 +102,8 @@ const protocols: ReadonlyMap<unknown, NatPort['protocol']> = new Map([
 function eipsOf(elements: Elements, protocol: number): readonly NatEip[] {
   const listed = new Set<Ip>();
   const ports = new Map<Ip, Map<string, NatPort>>();
+  /** The ranges of a port, which get one more with each element. */
+  const rangesOf = new Map<readonly Prefix[] | undefined, Prefix[]>();
   const portsOf = (eip: Ip): Map<string, NatPort> => {
     const known = ports.get(eip) ?? new Map<string, NatPort>();
     ports.set(eip, known);
@@ -136,14 +138,18 @@ function eipsOf(elements: Elements, protocol: number): readonly NatEip[] {
     for (const element of arrayOf(elements.get(`limited${version}`)))
       note(element, undefined, () => ({ ranges: [] }));
     for (const element of arrayOf(elements.get(`ranges${version}`)))
-      note(element, arrayOf(field(element, 'concat'))[3], (range, { ranges = [] }) => ({
-        ranges: [...ranges, ...rangeOf(range)].sort(comparePrefixes),
-      }));
+      note(element, arrayOf(field(element, 'concat'))[3], (range, { ranges }) => {
+        const all = rangesOf.get(ranges) ?? [];
+        all.push(...rangeOf(range));
+        rangesOf.set(all, all);
+        return { ranges: all };
+      });
     for (const [key, value] of pairsOf(elements.get(`port${version}`)))
       note(key, value, (nodePort) => (typeof nodePort === 'number' ? { nodePort } : {}));
     for (const [key, value] of pairsOf(elements.get(`service${version}`)))
       note(key, value, (verdict) => targetOf(field(field(verdict, 'goto'), 'target')));
   }
+  for (const ranges of rangesOf.values()) ranges.sort(comparePrefixes);
   return [...ports]
     .sort(([a], [b]) => family(a) - family(b) || (a < b ? -1 : 1))
     .map(([eip, found]) => ({

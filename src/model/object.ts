@@ -371,7 +371,7 @@ export function samePort(a: NatPort, b: NatPort | undefined): boolean {
 }
 
 function sameRanges(a: readonly Prefix[] | undefined, b: readonly Prefix[] | undefined): boolean {
-  return a?.length === b?.length && (a ?? []).every((prefix, i) => prefix === b?.[i]);
+  return a === b || (a?.length === b?.length && (a ?? []).every((prefix, i) => prefix === b?.[i]));
 }
 
 function sameHops(a: readonly Hop[], b: readonly Hop[]): boolean {

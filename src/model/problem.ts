@@ -47,6 +47,7 @@ export const problemCodes = [
   'lease-trouble',
   'nat',
   'nat-no-node-port',
+  'nat-too-many-ranges',
   'neighbour-table-small',
   'nft-missing',
   'no-cap-net-admin',

@@ -1,6 +1,7 @@
 import { isNat } from '../../desire/nat-mode.ts';
 import { natTableName } from '../../model/nat.ts';
 import type { NatPort } from '../../model/object.ts';
+import { some } from '../../status/need.ts';
 import type { KernelFacts, TraceFacts } from '../trace-facts.ts';
 import { type Step, step } from './step.ts';
 
@@ -32,7 +33,7 @@ export function natStep({ gateway, view, port }: TraceFacts, { nat }: KernelFact
     });
   const words = (one: NatPort): string => {
     const nodes = [...new Set(nat.nodes(one.group))].sort();
-    const limit = one.ranges === undefined ? '' : `; only from ${one.ranges.join(', ') || 'nobody'}`;
+    const limit = one.ranges === undefined ? '' : `; only from ${some(one.ranges) || 'nobody'}`;
     return `${portName(one)} -> port ${one.nodePort} of ${nodes.join(', ')}${limit}`;
   };
   const [first, ...rest] = asked.map(words);

@@ -192,6 +192,11 @@ describe('a gateway with NAT', () => {
     scene.cluster = ask({ sourceRanges: [parsePrefix('0.0.0.0/0'), ...ranges] });
     await scene.round('cluster');
     expect(port(eip)).to.deep.equal(['connection', undefined]);
+    const many = Array.from({ length: 2001 }, (_, i) => parsePrefix(`10.${i >> 8}.${i & 255}.0/24`));
+    scene.cluster = ask({ sourceRanges: many });
+    const { problems } = await scene.round('cluster');
+    expect(port(eip)).to.deep.equal(['connection', []]);
+    expect(problems.map(({ code }) => code)).to.deep.equal(['nat-too-many-ranges']);
   });
 
   it('does not route an EIP whose Service has no NodePort, and says so', async () => {
