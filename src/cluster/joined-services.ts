@@ -20,6 +20,9 @@ interface Entry {
   hadSlice: boolean;
 }
 
+/** Endpoints that are joined in one go. */
+const portion = 5000;
+
 /** The Services of a cluster, each joined with its EndpointSlices; one entry for all that is known of a Service. */
 export class JoinedServices {
   readonly services: ObjectTable<Service, DecodedService>;
@@ -31,6 +34,8 @@ export class JoinedServices {
   readonly #changed: (key: string, origin: Origin) => void;
   /** The entries that have changed since {@link hold}; undefined: readers see every change. */
   #held: Entry[] | undefined;
+  /** While lists are being committed: the entries whose slices have changed, with how that was learned. */
+  readonly #unjoined = new Map<Entry, Origin>();
   /** Made on demand. */
   #array: readonly Service[] | undefined;
 
@@ -86,7 +91,25 @@ export class JoinedServices {
     this.#held ??= [];
   }
 
+  /**
+   * Joins what lists have changed since {@link hold}, each Service once: it may have a hundred slices. Each `next()` does
+   * a portion of a few milliseconds.
+   */
+  *join(): Generator<void> {
+    let joined = 0;
+    for (const [entry, origin] of this.#unjoined) {
+      this.#unjoined.delete(entry);
+      this.#join(entry, origin);
+      joined += 1 + (entry.service?.endpoints.length ?? 0);
+      if (joined < portion) continue;
+      joined = 0;
+      yield;
+    }
+  }
+
   release(): void {
+    for (const [entry, origin] of this.#unjoined) this.#join(entry, origin);
+    this.#unjoined.clear();
     const held = this.#held ?? [];
     this.#held = undefined;
     if (held.length > 0) this.#array = undefined;
@@ -139,8 +162,8 @@ export class JoinedServices {
       next.hadSlice = true;
       this.#lackNot(next.key, key);
     }
-    if (former !== undefined && former !== next) this.#join(former, origin);
-    if (next !== undefined) this.#join(next, origin);
+    if (former !== undefined && former !== next) this.#slicesChanged(former, origin);
+    if (next !== undefined) this.#slicesChanged(next, origin);
   }
 
   #deleteSlice(key: string, origin: Origin): void {
@@ -149,7 +172,7 @@ export class JoinedServices {
     const former = this.#without(before);
     if (former === undefined) return;
     if (origin === 'list') this.#lack(former.key, key);
-    this.#join(former, origin);
+    this.#slicesChanged(former, origin);
   }
 
   /** Takes a slice from its Service. @returns the entry of that */
@@ -178,6 +201,11 @@ export class JoinedServices {
   }
 
   /** The slices of a Service have changed. */
+  #slicesChanged(entry: Entry, origin: Origin): void {
+    if (this.#held === undefined || entry.service === undefined) this.#join(entry, origin);
+    else if (this.#unjoined.get(entry) !== 'list') this.#unjoined.set(entry, origin);
+  }
+
   #join(entry: Entry, origin: Origin): void {
     const { service } = entry;
     if (service === undefined) {

@@ -197,6 +197,8 @@ export class ClusterStore implements Omit<Cluster, typeof Symbol.asyncDispose> {
     try {
       const steps = replacement.commit(version);
       while (!steps.next().done) await turn();
+      const joins = this.#services.join();
+      while (!joins.next().done) await turn();
     } finally {
       this.#committing -= 1;
       if (this.#committing === 0) {

@@ -1,6 +1,9 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { rawService, rawSlice } from '../../../lab/cluster/manifests.ts';
+import { decodeService } from '../../../src/cluster/decode.ts';
+import { decodeSlice } from '../../../src/cluster/decode-slice.ts';
+import { JoinedServices } from '../../../src/cluster/joined-services.ts';
 import type { Replacement } from '../../../src/cluster/resource-index.ts';
 import { ClusterStore, resources } from '../../../src/cluster/store.ts';
 import type { Delta, Service } from '../../../src/model/cluster.ts';
@@ -245,5 +248,23 @@ describe('Services joined with their slices', () => {
       }),
       { numRuns: Number(process.env['EIPROUTE_HISTORIES'] ?? 300) },
     );
+  });
+
+  it('are joined once each for a list, whatever the number of their slices', () => {
+    const told: string[] = [];
+    const joined = new JoinedServices((key, origin) => told.push(`${key} by ${origin}`));
+    const { object: web = expect.fail('no Service') } = decodeService(rawService('web'));
+    joined.services.set(web.key, web, '1', 'event');
+    told.length = 0;
+    joined.hold();
+    for (let i = 1; i <= 100; i += 1) {
+      const { key = '', object } = decodeSlice(slice({ name: `s${i}`, of: 'web', host: i }));
+      joined.slices.set(key, object, undefined, i === 1 ? 'list' : 'event');
+    }
+    expect(joined.get(web.key)?.endpoints).to.deep.equal([]);
+    for (const _ of joined.join()) expect.fail('a hundred are one portion');
+    joined.release();
+    expect(joined.get(web.key)?.endpoints).to.have.length(100);
+    expect(told).to.deep.equal(['default/web by list']);
   });
 });
