@@ -88,6 +88,12 @@ export interface ServiceView {
   readonly endpoints: number;
   /** How many nodes they are on. */
   readonly nodes: number;
+  /** The same of the other family; absent: none. */
+  readonly otherEndpoints?: number;
+  /** It is being deleted, and holds no address any more. */
+  readonly deleting?: true;
+  /** The host names in its status; absent: none. */
+  readonly hostnames?: readonly string[];
 }
 
 export interface PathViewInputs {
@@ -146,7 +152,7 @@ function viewOf(eip: Ip, { cluster, gateway, probed, lately, problems, lan }: Pa
   return {
     eip,
     pool: pool && { name: pool.name, networks: pool.addresses },
-    services: named
+    services: (named.length > 0 ? named : beingDeleted(eip, cluster))
       .map((service) => serviceView(service, of, holders.has(service.key), seen(service)))
       .sort((a, b) => Number(b.holds) - Number(a.holds) || (a.name < b.name ? -1 : 1)),
     carriers: (path?.carriers ?? []).map(({ node, ip }) => ({
@@ -163,6 +169,13 @@ function viewOf(eip: Ip, { cluster, gateway, probed, lately, problems, lan }: Pa
   };
 }
 
+/** The Services that have had an EIP, and that a finalizer keeps. */
+function beingDeleted(eip: Ip, cluster: ClusterReader): readonly Service[] {
+  return [...cluster.services()].filter(
+    ({ deleting, ingress, externalIps }) => deleting && (ingress.includes(eip) || externalIps.includes(eip)),
+  );
+}
+
 function withoutEip(service: Service, { problems }: PathViewInputs): PathView {
   const name = service.key;
   return {
@@ -177,6 +190,8 @@ function withoutEip(service: Service, { problems }: PathViewInputs): PathView {
 
 function serviceView(service: Service, of: Family, holds: boolean, seen: SeenNodes): ServiceView {
   const endpoints = usable(service, of, seen);
+  const otherEndpoints = usable(service, of === 4 ? 6 : 4).length;
+  const { hostnames } = service.request;
   return {
     name: service.key,
     holds,
@@ -186,6 +201,9 @@ function serviceView(service: Service, of: Family, holds: boolean, seen: SeenNod
     ports: service.ports,
     endpoints: endpoints.length,
     nodes: new Set(endpoints.map(({ node }) => node)).size,
+    ...(otherEndpoints > 0 ? { otherEndpoints } : {}),
+    ...(service.deleting ? { deleting: true } : {}),
+    ...(hostnames.length > 0 ? { hostnames } : {}),
   };
 }
 

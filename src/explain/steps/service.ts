@@ -1,3 +1,5 @@
+import { type Family, family } from '../../model/ip.ts';
+import { some } from '../../status/need.ts';
 import type { ServiceView } from '../../status/path-view.ts';
 import { counted } from '../../status/state.ts';
 import type { TraceFacts } from '../trace-facts.ts';
@@ -19,6 +21,7 @@ export function serviceStep(facts: TraceFacts): Step {
   if (eip === undefined) {
     const [service] = services;
     const what = `${service?.name} has no address`;
+    if (service?.deleting) return step('service', 'FAIL', what, isBeingDeleted(service));
     if (service?.type !== 'LoadBalancer')
       return step('service', 'FAIL', `${what}: its type is ${service?.type}`, {
         why: `only a Service of type LoadBalancer, or one with externalIPs, has an EIP`,
@@ -33,6 +36,7 @@ export function serviceStep(facts: TraceFacts): Step {
         why: `no Service has ${eip} in its status, and none asks for it`,
         advice: 'kubectl get services -A; eiproute pools shows who holds what',
       });
+    if (first.deleting) return step('service', 'FAIL', `no Service holds ${eip}`, isBeingDeleted(first));
     return step('service', 'FAIL', `${first.name} asks for ${eip}, and does not get it`, {
       why: problem?.message ?? `${first.name} may not have it`,
       advice: problem?.advice,
@@ -54,6 +58,11 @@ function heldStep({ view }: TraceFacts, holders: readonly ServiceView[], port: n
   const able = asked.filter(({ endpoints }) => endpoints > 0);
   if (able.length === 0) {
     const [first] = asked;
+    const nodeless = (view?.problems ?? []).find(({ code }) => code === 'eip-no-node');
+    if (nodeless !== undefined)
+      return step('service', 'FAIL', finding, { why: nodeless.message, advice: nodeless.advice });
+    if (first?.otherEndpoints !== undefined && view?.eip !== undefined)
+      return step('service', 'FAIL', finding, ofOtherFamily(first, family(view.eip)));
     return step('service', 'FAIL', finding, {
       why: `${first?.name} has no ready endpoint: no pod could answer`,
       advice: `kubectl get endpointslices ${kubectlName(first?.name, '-l kubernetes.io/service-name=')}; see that its pods run and are ready, and that its selector finds them`,
@@ -74,9 +83,29 @@ function serviceText({ name, type, policy, endpoints, nodes }: ServiceView): str
   return `${name}, ${type}, policy ${policy}, ${counted(endpoints, 'ready endpoint')}${on}`;
 }
 
+function isBeingDeleted({ name }: ServiceView): Rest {
+  return {
+    why: `${name} is being deleted, and holds no address any more: finalizers keep what is left of it`,
+    advice: `kubectl get service ${kubectlName(name)} -o jsonpath={.metadata.finalizers} names what is waited for; a Service that is being deleted cannot be had back: make it anew`,
+  };
+}
+
+function ofOtherFamily({ name, otherEndpoints = 0 }: ServiceView, of: Family): Rest {
+  const other = of === 4 ? 6 : 4;
+  return {
+    why: `${name} has no ready endpoint of IPv${of}, and ${otherEndpoints} of IPv${other}: no pod could answer by IPv${of}`,
+    advice: `kubectl get service ${kubectlName(name)} -o jsonpath={.spec.ipFamilies}; see that it has IPv${of}, and that its pods have addresses of both families`,
+  };
+}
+
 function withoutAddress({ gateway }: TraceFacts, service: ServiceView): Rest {
-  const { name, loadBalancerClass: found } = service;
+  const { name, loadBalancerClass: found, hostnames } = service;
   const { allocation } = gateway;
+  if (allocation === undefined && hostnames !== undefined)
+    return {
+      why: `the status of ${name} has no address, but the host name ${some(hostnames)} of another load balancer`,
+      advice: `set loadBalancerClass to what is to give ${name} an address, or connect to the host name`,
+    };
   if (allocation === undefined)
     return {
       why: `eiproute gives no addresses here (allocate: false), and no other program has given ${name} one`,

@@ -197,6 +197,59 @@ describe('trace', () => {
       why: /no ready endpoint/,
     },
     {
+      name: 'breaks without an endpoint of the family, and says that there are others',
+      facts: {
+        view: { ...view, services: [{ ...web, endpoints: 0, nodes: 0, otherEndpoints: 2 }], carriers: [] },
+      },
+      want: 'broken at service',
+      why: /^default\/web has no ready endpoint of IPv4, and 2 of IPv6: /,
+    },
+    {
+      name: 'breaks at endpoints that name no node, and does not blame the pods',
+      facts: {
+        view: {
+          ...view,
+          services: [{ ...web, endpoints: 0, nodes: 0 }],
+          carriers: [],
+          problems: [
+            {
+              code: 'eip-no-node',
+              severity: 'warn',
+              subject: 'an EIP',
+              message: 'they name none',
+              advice: 'do',
+            },
+          ],
+        },
+      },
+      want: 'broken at service',
+      why: /^they name none$/,
+    },
+    {
+      name: 'breaks at a Service that is being deleted',
+      facts: { view: { ...view, services: [{ ...web, holds: false, deleting: true }], carriers: [] } },
+      want: 'broken at service',
+      why: /^default\/web is being deleted, and holds no address any more/,
+    },
+    {
+      name: 'breaks at a Service without an address that is being deleted',
+      facts: {
+        view: { ...view, eip: undefined, services: [{ ...web, holds: false, deleting: true }] },
+        kernel: undefined,
+      },
+      want: 'broken at service',
+      why: /^default\/web is being deleted, and holds no address any more/,
+    },
+    {
+      name: 'breaks at a Service with a host name alone',
+      facts: {
+        view: { ...view, eip: undefined, services: [{ ...web, holds: false, hostnames: ['lb.example'] }] },
+        kernel: undefined,
+      },
+      want: 'broken at service',
+      why: /has no address, but the host name lb.example of another load balancer$/,
+    },
+    {
       name: 'works for the port of the one of two Services that has endpoints',
       facts: {
         port: 80,

@@ -1,9 +1,10 @@
 import { expect } from 'chai';
 import { readerOf } from '../../../src/desire/cluster-reader.ts';
+import type { Service } from '../../../src/model/cluster.ts';
 import { parseIp, parsePrefix } from '../../../src/model/ip.ts';
 import { type LateCarrier, type LateCarriers, nobodyLately, unprobed } from '../../../src/model/probed.ts';
 import { type PathView, pathTarget, pathViews } from '../../../src/status/path-view.ts';
-import { endpoint, gateway, node, service, snapshot } from '../../scene.ts';
+import { endpoint, gateway, node, request, service, snapshot } from '../../scene.ts';
 
 const nodes = [
   node('n1', ['10.0.0.11']),
@@ -102,6 +103,48 @@ describe('pathViews', () => {
       { node: 'n4', why: 'its last endpoints end, and it only keeps the flows that it has', until: iso },
       { node: 'n5', why: 'it is gone from the cluster, and the others cover for it', until: iso },
     ]);
+  });
+
+  it('shows a Service that is being deleted where no other one names the EIP', () => {
+    const going = service('going', ['198.51.100.20'], { deleting: true });
+    const inputs = (services: readonly Service[]) => ({
+      cluster: readerOf(snapshot(nodes, services)),
+      lan: [],
+      gateway: settings,
+      probed: unprobed,
+      lately: nobodyLately,
+      problems: [],
+    });
+    const [gone] = pathViews(pathTarget('198.51.100.20'), inputs([going]));
+    expect(gone?.services.map(({ name, holds, deleting }) => ({ name, holds, deleting }))).to.deep.equal([
+      { name: 'default/going', holds: false, deleting: true },
+    ]);
+    const heir = service('heir', ['198.51.100.20']);
+    const [had] = pathViews(pathTarget('198.51.100.20'), inputs([going, heir]));
+    expect(had?.services.map(({ name }) => name)).to.deep.equal(['default/heir']);
+    const [of] = pathViews(pathTarget('going'), inputs([going]));
+    expect(of?.services[0]?.deleting).to.equal(true);
+  });
+
+  it('says of a Service how many endpoints of the other family it has, and its host names', () => {
+    const six = endpoint('n3', { ip: parseIp('2001:db8:1::1') });
+    const [view] = pathViews(pathTarget('198.51.100.10'), {
+      cluster: readerOf(
+        snapshot(nodes, [
+          {
+            ...service('web', ['198.51.100.10'], { request: request({ hostnames: ['a.example'] }) }),
+            endpoints: [six],
+          },
+        ]),
+      ),
+      lan: [],
+      gateway: settings,
+      probed: unprobed,
+      lately: nobodyLately,
+      problems: [],
+    });
+    expect(view?.services).to.have.length(1);
+    expect(view?.services[0]).to.deep.include({ endpoints: 0, otherEndpoints: 1, hostnames: ['a.example'] });
   });
 
   it('says of a node that its kube-proxy has not said yet that it serves', () => {
