@@ -46,10 +46,14 @@ const files: Readonly<Record<string, string>> = {
   'usr/share/eiproute/monitoring/prometheus.example.yml': 'monitoring/prometheus.example.yml',
 };
 
-/** The examples, with every key as a comment. */
+/**
+ * The examples, with every key as a comment, for postinst to copy once. None of them is in etc/eiproute: as a
+ * conffile it would have dpkg ask at every upgrade that changes the example, and stop where nobody answers; and tar
+ * overwrites what an operator has written.
+ */
 const toEdit: Readonly<Record<string, string>> = {
-  'etc/eiproute/gateway.yaml': 'docs/gateway.example.yaml',
-  'etc/eiproute/node.yaml': 'docs/node.example.yaml',
+  'usr/share/eiproute/gateway.yaml': 'docs/gateway.example.yaml',
+  'usr/share/eiproute/node.yaml': 'docs/node.example.yaml',
 };
 
 const compressed: Readonly<Record<string, string>> = {

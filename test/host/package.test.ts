@@ -40,15 +40,17 @@ describe('the package', () => {
   });
 
   it('keeps what an operator may change', async () => {
-    expect((await read('DEBIAN/conffiles')).trim().split('\n')).to.include.members([
-      '/etc/eiproute/gateway.yaml',
-      '/etc/eiproute/node.yaml',
+    // What every operator changes is not in it: dpkg would ask, and tar would overwrite it.
+    expect(await outcome({ argv: ['ls', join(folder, 'tree/etc/eiproute')] })).to.include({ status: 2 });
+    expect((await read('DEBIAN/conffiles')).trim().split('\n')).to.deep.equal([
+      '/etc/iproute2/rt_protos.d/eiproute.conf',
+      '/etc/iproute2/rt_tables.d/eiproute.conf',
     ]);
     const checked = await outcome({
       argv: [
         join(folder, 'tree/usr/lib/eiproute/node'),
         join(folder, 'tree/usr/lib/eiproute/eiproute.mjs'),
-        ...['config', 'check', '--config', join(folder, 'tree/etc/eiproute/gateway.yaml')],
+        ...['config', 'check', '--config', join(folder, 'tree/usr/share/eiproute/gateway.yaml')],
       ],
     });
     // Nobody has said yet what this host is to forward.
