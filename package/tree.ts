@@ -25,7 +25,11 @@ const files: Readonly<Record<string, string>> = {
   'usr/share/zsh/vendor-completions/_eiproute': 'package/completion.zsh',
   'usr/share/doc/eiproute/README.md': 'README.md',
   'usr/share/doc/eiproute/rbac.yaml': 'docs/rbac.yaml',
+  'usr/share/doc/eiproute/rbac-node.yaml': 'docs/rbac-node.yaml',
   'usr/share/doc/eiproute/allocation.md': 'docs/allocation.md',
+  'usr/share/doc/eiproute/choosing-a-mode.md': 'docs/choosing-a-mode.md',
+  'usr/share/doc/eiproute/high-availability.md': 'docs/high-availability.md',
+  'usr/share/doc/eiproute/performance.md': 'docs/performance.md',
   'usr/share/doc/eiproute/node.md': 'docs/node.md',
   'usr/share/doc/eiproute/configuration.md': 'docs/configuration.md',
   'usr/share/doc/eiproute/exit-codes.md': 'docs/exit-codes.md',
@@ -60,6 +64,9 @@ const compressed: Readonly<Record<string, string>> = {
   'usr/share/man/man8/eiproute.8.gz': 'package/eiproute.8',
   'usr/share/doc/eiproute/changelog.gz': 'CHANGELOG.md',
 };
+
+/** Where the texts of ours go, as they are. */
+export const texts: readonly string[] = [...Object.keys(files), ...Object.keys(toEdit)];
 
 /**
  * `/usr/bin/eiproute`.

@@ -15,7 +15,7 @@ export function managersCheck({ managers }: DoctorFacts, ours: readonly string[]
     if (lacking.length > 0) {
       told.push(`systemd-networkd deletes what it has not made: ${lacking.join(', ')} not set to no`);
       advice.push(
-        'put /usr/share/eiproute/networkd.conf into /etc/systemd/networkd.conf.d/, then systemctl try-restart systemd-networkd',
+        `write "[Network]" and ${lacking.map((key) => `"${key}=no"`).join(', ')}, a line each, into /etc/systemd/networkd.conf.d/99-eiproute.conf, then systemctl try-restart systemd-networkd`,
       );
     }
   }
