@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import type { GatewayConfig, NodeConfig, RoleName } from '../config/config.ts';
 import { defaultFile, defaultNodeFile } from '../config/default-file.ts';
@@ -74,9 +74,19 @@ export async function readGatewayOnly(
   );
 }
 
-/** Without `--config`: a host that has a node's file only is a node. */
+/** Without `--config`: a host where somebody has written a node's file only is a node. */
 function roleOfThisHost(): RoleName {
-  return existsSync(defaultNodeFile) && !existsSync(defaultFile) ? 'node' : 'gateway';
+  return isWritten(defaultNodeFile) && !isWritten(defaultFile) ? 'node' : 'gateway';
+}
+
+/** Whether more is in it than the comments that the package lays; prerm asks the same. */
+function isWritten(file: string): boolean {
+  try {
+    return /^[^#\s]/m.test(readFileSync(file, 'utf8'));
+  } catch (error) {
+    // Of one that cannot be read, the loader says why.
+    return !(error instanceof Error && 'code' in error && error.code === 'ENOENT');
+  }
 }
 
 /** A node's configuration; the warnings are for the log of its daemon. */
