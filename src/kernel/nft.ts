@@ -116,10 +116,12 @@ export class Nft {
     // Not killed by the signal: whether its transaction was committed would be unknown. It runs for milliseconds.
     const child = spawn('nft', args, { stdio: 'pipe', env: programEnvironment() });
     if (child.pid !== undefined) this.#remember(child.pid);
-    const ended = new Promise<number | null>((resolve, reject) => {
-      child.once('error', reject);
-      child.once('close', resolve);
-    });
+    const ended = new Promise<{ readonly status: number | null; readonly by: NodeJS.Signals | null }>(
+      (resolve, reject) => {
+        child.once('error', reject);
+        child.once('close', (status, by) => resolve({ status, by }));
+      },
+    );
     const out: Buffer[] = [];
     const err: Buffer[] = [];
     child.stdout.on('data', (chunk: Buffer) => out.push(chunk));
@@ -127,14 +129,17 @@ export class Nft {
     // EPIPE of a process that ended early; its exit status or 'error' event says why.
     child.stdin.on('error', () => undefined);
     child.stdin.end(input);
-    let status: number | null;
+    let how: Awaited<typeof ended>;
     try {
-      status = await ended;
+      how = await ended;
     } catch (cause) {
       return { text: '', error: startError(cause) };
     }
     const text = Buffer.concat(out).toString();
-    return { text, error: status === 0 ? undefined : nftError(Buffer.concat(err).toString()) };
+    if (how.status === 0) return { text, error: undefined };
+    // By Ctrl-C as well, which a terminal sends to all that run on it.
+    if (how.by !== null) return { text, error: new KernelError('EINTR', `nft was ended by ${how.by}`) };
+    return { text, error: nftError(Buffer.concat(err).toString()) };
   }
 
   #remember(pid: number): void {
