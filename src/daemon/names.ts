@@ -1,4 +1,4 @@
-import { readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { family } from '../model/ip.ts';
 import type { NodeAgent } from '../model/node-agent.ts';
@@ -21,7 +21,8 @@ function namesOf(agent: NodeAgent): ReadonlyMap<string, readonly string[]> {
 }
 
 /**
- * Writes the names where iproute2 has folders for them. A file that is not ours is left alone.
+ * Writes the names where iproute2 has folders for them, and no other file gives all of them, as the package's do for the
+ * default numbers. A file that is not ours is left alone.
  *
  * @param root /etc/iproute2
  * @returns the files that were written; files with the same content are not
@@ -34,6 +35,7 @@ export async function writeNames(root: string, agent: NodeAgent): Promise<readon
     const present = await read(file);
     if (present === text || (present !== undefined && !isOurs(present))) continue;
     if (!(await isFolder(dirname(file)))) continue;
+    if (present === undefined && (await areGiven(lines, dirname(file)))) continue;
     await replace(file, text);
     written.push(file);
   }
@@ -49,6 +51,16 @@ export async function ownFiles(root: string): Promise<readonly string[]> {
 
 export async function removeFiles(files: readonly string[]): Promise<void> {
   for (const file of files) await rm(file, { force: true });
+}
+
+/** Whether the files of a folder have all these lines. */
+async function areGiven(lines: readonly string[], folder: string): Promise<boolean> {
+  const names = (await readdir(folder)).filter((name) => name.endsWith('.conf'));
+  const texts = await Promise.all(names.map((name) => read(join(folder, name))));
+  const given = new Set(
+    texts.flatMap((text = '') => text.split('\n').map((line) => line.trim().replace(/\s+/g, ' '))),
+  );
+  return lines.every((line) => given.has(line));
 }
 
 function fileIn(root: string, folder: string): string {

@@ -1,4 +1,12 @@
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
@@ -47,6 +55,21 @@ describe('names for iproute2', () => {
     expect(await writeNames(root, agent)).to.deep.equal([]);
     expect(await ownFiles(root)).to.deep.equal([]);
     expect(readFileSync(file('rt_protos.d'), 'utf8')).to.equal('86 mine\n');
+  });
+
+  it('are not written where the package has given them', async () => {
+    for (const kind of ['protos', 'tables']) {
+      const folder = join(root, `rt_${kind}.d`);
+      mkdirSync(folder);
+      copyFileSync(
+        new URL(`../../../systemd/rt_${kind}.conf`, import.meta.url),
+        join(folder, 'eiproute.conf'),
+      );
+    }
+    expect(await writeNames(root, agent)).to.deep.equal([]);
+    expect(await writeNames(root, { ...agent, localTable: 99 })).to.deep.equal([file('rt_tables.d')]);
+    // It is there, and would say the former numbers.
+    expect(await writeNames(root, agent)).to.deep.equal([file('rt_tables.d')]);
   });
 
   it('are no matter where iproute2 is not there at all', async () => {
