@@ -28,6 +28,9 @@ export async function bundle(
     outExtension: { '.js': '.mjs' },
     // Their licences are in the copyright file.
     legalComments: 'none',
+    // A process holds the text of what it has loaded. Names stay, and lines, so that a stack trace can be read.
+    minifyWhitespace: true,
+    lineLimit: 120,
     plugins: [release(version), builtins, undici, pino, koffi, noDemo],
     // What CommonJS packages look for.
     banner: {
