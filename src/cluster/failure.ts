@@ -116,10 +116,8 @@ function networkTrouble(error: unknown): Trouble {
       error instanceof UnreachableError
         ? `the Kubernetes API at ${new URL(error.server).host} (server in ${error.from}) is not trusted: `
         : '';
-    return {
-      message: `${who}${chain(error)}`,
-      advice: 'compare certificate-authority and server in the kubeconfig with what the API server shows',
-    };
+    const { why, advice } = certificateWords(error);
+    return { message: `${who}${why}`, advice };
   }
   if (error instanceof ProtocolError) {
     const advice = 'look for a proxy between this host and the API server that cuts or changes its answers';
@@ -134,6 +132,34 @@ function networkTrouble(error: unknown): Trouble {
     message: `cannot reach the Kubernetes API at ${host} (server in ${from}): ${why}`,
     advice: `check: ${[...check, `curl -k ${server}/livez`].join('; ')}`,
   };
+}
+
+/** What a certificate lacks that is not believed. A clock that is wrong makes a good one look so. */
+function certificateWords(error: Error): { readonly why: string; readonly advice: string } {
+  const code = codeOf(error);
+  switch (code) {
+    case 'CERT_NOT_YET_VALID':
+      return {
+        why: `its certificate is not valid yet, by the clock of this host (${code})`,
+        advice: 'see whether the clock is right, and let it follow NTP: timedatectl',
+      };
+    case 'CERT_HAS_EXPIRED':
+      return {
+        why: `its certificate has ended, by the clock of this host (${code})`,
+        advice:
+          'see whether the clock is right: timedatectl; if it is, renew the certificate of the API server',
+      };
+    case 'ERR_TLS_CERT_ALTNAME_INVALID':
+      return {
+        why: `its certificate is for other names: ${chain(error)}`,
+        advice: 'write one of them into the kubeconfig, in server or as tls-server-name',
+      };
+    default:
+      return {
+        why: chain(error),
+        advice: 'compare certificate-authority and server in the kubeconfig with what the API server shows',
+      };
+  }
 }
 
 interface SocketWords {

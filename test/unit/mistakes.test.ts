@@ -198,6 +198,14 @@ const mistakes: readonly Mistake[] = [
         /certificate/,
         /certificate-authority/,
       ],
+      ["this host's clock is behind", 'CERT_NOT_YET_VALID', /not valid yet/, /timedatectl/],
+      ['its certificate has ended', 'CERT_HAS_EXPIRED', /has ended/, /timedatectl.*renew/],
+      [
+        'its certificate is for other names',
+        'ERR_TLS_CERT_ALTNAME_INVALID',
+        /other names/,
+        /tls-server-name/,
+      ],
     ] as const
   ).map(
     ([name, code, why, advice]): Mistake => ({
