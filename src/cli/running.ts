@@ -3,6 +3,7 @@ import type { KubernetesAccess } from '../cluster/kubeconfig-files.ts';
 import type { ConfigProblem } from '../config/config-problem.ts';
 import { fixedKeys } from '../config/fixed-keys.ts';
 import type { Config } from '../config/notation.ts';
+import type { LastReload } from '../daemon/last-reload.ts';
 import type { Notify } from '../daemon/notify.ts';
 import type { RecentEvents } from '../journal/recent-events.ts';
 import type { Log } from '../log.ts';
@@ -21,6 +22,7 @@ export interface SetUp {
   readonly notify: Notify;
   /** What the log said last. */
   readonly recent: RecentEvents;
+  readonly lastReload: LastReload;
   /** Upper limit in ms for the resync interval, for systemd's watchdog. */
   readonly longestRest: number;
 }
@@ -30,6 +32,7 @@ export async function setUpDaemon(cli: Cli, { logLevel, logFormat }: Config): Pr
   const { createLog } = await import('../log.ts');
   const { journalSink } = await import('../journal/sink.ts');
   const { RecentEvents } = await import('../journal/recent-events.ts');
+  const { LastReload } = await import('../daemon/last-reload.ts');
   const { openNotify, watchdogPace } = await import('../daemon/notify.ts');
   const { missing, readHost } = await import('../kernel/requirements.ts');
   const recent = new RecentEvents();
@@ -50,7 +53,13 @@ export async function setUpDaemon(cli: Cli, { logLevel, logFormat }: Config): Pr
   if (lacks.length > 0) {
     throw new Failure(lacks.map(({ message, advice }) => `${message}. ${advice}`).join(' '));
   }
-  return { log, notify, recent, longestRest: watchdogPace(cli.env, process.pid) };
+  return {
+    log,
+    notify,
+    recent,
+    lastReload: new LastReload(),
+    longestRest: watchdogPace(cli.env, process.pid),
+  };
 }
 
 /** Logs warnings about the access to the API server: it works, but is insecure. */
@@ -72,7 +81,7 @@ export async function logConfigWarnings(log: Log, warnings: readonly ConfigProbl
 export async function* reloads<C extends Config>(
   cli: Cli,
   first: C,
-  { log, notify }: SetUp,
+  { log, notify, lastReload }: SetUp,
   read: () => Promise<Loaded<C> | undefined>,
 ): AsyncGenerator<C> {
   const { changedKeys } = await import('../config/notation.ts');
@@ -82,6 +91,7 @@ export async function* reloads<C extends Config>(
     using _done = defer(notify.reloaded);
     const loaded = await read();
     if (loaded === undefined) {
+      lastReload.wasRefused();
       log.error({ event: 'config-refused' }, 'the new configuration is refused; the old one stays in force');
       continue;
     }
@@ -90,6 +100,7 @@ export async function* reloads<C extends Config>(
     const changed = changedKeys(current, next);
     const fixed = changed.filter((key) => fixedKeys.includes(key));
     if (fixed.length > 0) {
+      lastReload.wasRefused();
       log.error(
         { event: 'config-refused', keys: fixed },
         'these settings need a restart; the old configuration stays in force',
@@ -97,6 +108,7 @@ export async function* reloads<C extends Config>(
       continue;
     }
     current = next;
+    lastReload.wasTaken();
     log.level = current.logLevel;
     log.info({ event: 'config-reloaded', changed }, 'configuration reloaded');
     yield current;

@@ -36,6 +36,7 @@ import { type Health, summaryOf } from '../status/state.ts';
 import type { AnyStatus, Figures, StatusInputs } from '../status/status.ts';
 import { DaemonError } from './daemon-error.ts';
 import { Journal } from './journal.ts';
+import type { LastReload } from './last-reload.ts';
 import { listenReadOnly } from './listener.ts';
 import { Live } from './live.ts';
 import { monitoring } from './monitoring.ts';
@@ -50,6 +51,7 @@ export interface DaemonOptions {
   readonly notify: Notify;
   /** What the log said last. */
   readonly recent: RecentEvents;
+  readonly lastReload: LastReload;
   /** Upper limit in ms for the resync interval, for systemd's watchdog. */
   readonly longestRest: number;
   /** The configuration file, for the status. */
@@ -247,11 +249,11 @@ export class Daemon {
 
   /** The socket, and the read-only listener where one is configured. */
   async #listeners(daemonRole: DaemonRole, metrics: Metrics, signal: AbortSignal): Promise<AsyncDisposable> {
-    const { recent } = this.#options;
+    const { recent, lastReload } = this.#options;
     const look = (): Promise<void> => daemonRole.look(signal);
     const replies = monitoring({
       metrics,
-      recent,
+      reload: () => lastReload.figures,
       started: this.#started,
       look,
       figures: () => daemonRole.figures(this.#state()),

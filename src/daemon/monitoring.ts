@@ -1,6 +1,5 @@
 import { readdirSync } from 'node:fs';
 import type { Clock } from '../cluster/clock.ts';
-import type { RecentEvents } from '../journal/recent-events.ts';
 import type { ProcessFigures, ReloadFigures } from '../metrics/family.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import type { State } from '../status/state.ts';
@@ -10,7 +9,7 @@ import type { Reply } from './socket.ts';
 /** What monitoring is told of a daemon. */
 export interface MonitoringSources {
   readonly metrics: Metrics;
-  readonly recent: Pick<RecentEvents, 'seen'>;
+  reload(): ReloadFigures;
   /** ms since the epoch */
   readonly started: number;
   /** Brings up to date what is only read when somebody asks. */
@@ -33,7 +32,7 @@ export interface MonitoringSources {
  *   check that takes traffic away must not take it from all gateways because one Service is in conflict.
  */
 export function monitoring(sources: MonitoringSources): ReadonlyMap<string, () => Promise<Reply>> {
-  const { metrics, recent, started } = sources;
+  const { metrics, started } = sources;
   const health = async (isWell: (state: State) => boolean): Promise<Reply> => {
     await sources.look();
     return plain(isWell(sources.figures().state) ? 200 : 503, `${sources.sentence()}\n`);
@@ -46,7 +45,7 @@ export function monitoring(sources: MonitoringSources): ReadonlyMap<string, () =
         const body = await metrics.text({
           figures: sources.figures(),
           tally: metrics.tally,
-          reload: reloadFigures(recent, started),
+          reload: sources.reload(),
           credentialsEnd: sources.credentialsEnd(),
           leaseTransitions: sources.leaseTransitions(),
           process: processFigures(started),
@@ -62,12 +61,6 @@ export function monitoring(sources: MonitoringSources): ReadonlyMap<string, () =
 
 function plain(status: number, body: string): Reply {
   return { status, type: 'text/plain; charset=utf-8', body };
-}
-
-function reloadFigures(recent: Pick<RecentEvents, 'seen'>, started: number): ReloadFigures {
-  const taken = recent.seen('config-reloaded')?.at ?? started;
-  const refused = recent.seen('config-refused')?.at;
-  return { taken, refused: refused !== undefined && refused > taken };
 }
 
 function processFigures(started: number): ProcessFigures {

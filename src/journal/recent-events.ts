@@ -19,13 +19,6 @@ export interface RecentEvent {
   readonly facts: Facts;
 }
 
-/** An event since the start of the process. */
-export interface Seen {
-  readonly count: number;
-  /** ms since the epoch, of the last time */
-  readonly at: number;
-}
-
 /** How much stays in memory. */
 export interface RecentLimits {
   readonly events: number;
@@ -46,7 +39,6 @@ export class RecentEvents {
   #size = 0;
   #last = 0;
   readonly #listeners = new Set<() => void>();
-  readonly #seen = new Map<string, Seen>();
 
   constructor(limit: RecentLimits = limits) {
     this.#limits = limit;
@@ -59,9 +51,7 @@ export class RecentEvents {
 
   /** Takes a line of pino's JSON. Lines that are no event, such as those of the level debug, are left out. */
   readonly write = (line: string): void => {
-    const [, name] = /"event":"([\w-]+)"/.exec(line) ?? [];
-    if (name === undefined) return;
-    this.#seen.set(name, { count: (this.#seen.get(name)?.count ?? 0) + 1, at: Date.now() });
+    if (!/"event":"[\w-]+"/.test(line)) return;
     this.#last += 1;
     this.#lines.set(this.#last, line);
     this.#size += line.length;
@@ -72,11 +62,6 @@ export class RecentEvents {
     }
     for (const hear of this.#listeners) hear();
   };
-
-  /** How often there was such an event since the start; undefined: never. */
-  seen(name: EventName): Seen | undefined {
-    return this.#seen.get(name);
-  }
 
   /** The events with a higher number that are still in memory, the oldest first. */
   *after(number: number): Generator<RecentEvent> {

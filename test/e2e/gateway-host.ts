@@ -48,7 +48,9 @@ export interface HostOptions {
   readonly kubeconfig?: string;
 }
 
-type ConfigureOptions = Pick<HostOptions, 'settings' | 'pools' | 'state'> & { readonly level?: 'debug' };
+type ConfigureOptions = Pick<HostOptions, 'settings' | 'pools' | 'state'> & {
+  readonly level?: 'debug' | 'warn';
+};
 
 /** One gateway: a namespace with a LAN, an uplink, and a Kubernetes API of its own on loopback. */
 export class GatewayHost implements AsyncDisposable {

@@ -8,6 +8,7 @@ import { expect } from 'chai';
 import { rawNode } from '../../lab/cluster/manifests.ts';
 import { inside } from '../../lab/process/namespace.ts';
 import { outcome, within } from '../../lab/process/run.ts';
+import type { GatewayDaemon } from './gateway-daemon.ts';
 import { GatewayHost, serviceOn } from './gateway-host.ts';
 import { needPrograms, needRoot } from './root.ts';
 import { tied } from './tied.ts';
@@ -25,12 +26,13 @@ async function http(host: GatewayHost, ...words: readonly string[]): Promise<rea
 
 describe('the read-only listener', () => {
   let host: GatewayHost;
+  let daemon: GatewayDaemon;
 
   before(async function () {
     needRoot(this);
     needPrograms(this, 'promtool');
     host = await GatewayHost.make({ settings: `metrics: { listen: "${listen}" }` });
-    await host.start();
+    daemon = await host.start();
   });
   after(async () => {
     await host?.[Symbol.asyncDispose]();
@@ -54,6 +56,26 @@ describe('the read-only listener', () => {
       const answer = await http(host, `http://${listen}/${path}`);
       expect(answer).to.deep.equal(['200', 'OK: 3 of 3 EIPs routed over 3 nodes\n']);
     }
+  });
+
+  it('tells whether the last reload was taken, whatever is logged', async () => {
+    const reload = async (pools: string): Promise<void> => {
+      await host.configure({ pools, level: 'warn' });
+      daemon.signal('SIGHUP');
+    };
+    const figure = async (name: string): Promise<number> => {
+      const [, body] = await http(host, `http://${listen}/metrics`);
+      return Number(new RegExp(`^eiproute_config_reload_${name} (\\S+)$`, 'm').exec(body)?.[1]);
+    };
+    const started = await figure('timestamp_seconds');
+    const taken = (): Promise<number> => figure('timestamp_seconds');
+    const success = (): Promise<number> => figure('success');
+    await reload('[198.51.100.0/24, "2001:db8:e::/64"]');
+    await until('the first one was taken', taken, (now) => now > started);
+    await reload('[198.51.100.7/24]');
+    await until('one was refused', success, (now) => now === 0);
+    await reload('[198.51.100.0/24, "2001:db8:e::/64"]');
+    await until('another one was taken', success, (now) => now === 1);
   });
 
   it('changes nothing, whatever is asked', async () => {
