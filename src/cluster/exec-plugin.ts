@@ -80,8 +80,11 @@ async function outputOf(
     if (size > mostOutput) stop();
     else into.push(chunk);
   };
-  child.stdout.on('data', keep(out));
-  child.stderr.on('data', keep(err));
+  // Without a process there are no pipes where descriptors have run out.
+  if (child.pid !== undefined) {
+    child.stdout.on('data', keep(out));
+    child.stderr.on('data', keep(err));
+  }
   let status: number | null;
   try {
     status = await ended;

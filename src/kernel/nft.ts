@@ -115,7 +115,6 @@ export class Nft {
     signal.throwIfAborted();
     // Not killed by the signal: whether its transaction was committed would be unknown. It runs for milliseconds.
     const child = spawn('nft', args, { stdio: 'pipe', env: programEnvironment() });
-    if (child.pid !== undefined) this.#remember(child.pid);
     const ended = new Promise<{ readonly status: number | null; readonly by: NodeJS.Signals | null }>(
       (resolve, reject) => {
         child.once('error', reject);
@@ -124,11 +123,15 @@ export class Nft {
     );
     const out: Buffer[] = [];
     const err: Buffer[] = [];
-    child.stdout.on('data', (chunk: Buffer) => out.push(chunk));
-    child.stderr.on('data', (chunk: Buffer) => err.push(chunk));
-    // EPIPE of a process that ended early; its exit status or 'error' event says why.
-    child.stdin.on('error', () => undefined);
-    child.stdin.end(input);
+    // Without a process there are no pipes where descriptors have run out.
+    if (child.pid !== undefined) {
+      this.#remember(child.pid);
+      child.stdout.on('data', (chunk: Buffer) => out.push(chunk));
+      child.stderr.on('data', (chunk: Buffer) => err.push(chunk));
+      // EPIPE of a process that ended early; its exit status or 'error' event says why.
+      child.stdin.on('error', () => undefined);
+      child.stdin.end(input);
+    }
     let how: Awaited<typeof ended>;
     try {
       how = await ended;

@@ -23,12 +23,15 @@ export function readWith(name: string, args: readonly string[], signal: AbortSig
   const child = spawn(name, args, { stdio: ['ignore', 'pipe', 'pipe'], env, signal });
   let out = '';
   let err = '';
-  child.stdout.setEncoding('utf8').on('data', (text: string) => {
-    out += text;
-  });
-  child.stderr.setEncoding('utf8').on('data', (text: string) => {
-    err += text;
-  });
+  // Without a process there are no pipes where descriptors have run out.
+  if (child.pid !== undefined) {
+    child.stdout.setEncoding('utf8').on('data', (text: string) => {
+      out += text;
+    });
+    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      err += text;
+    });
+  }
   child.once('error', (error: NodeJS.ErrnoException) => {
     if (signal.aborted) reject(signal.reason);
     else
