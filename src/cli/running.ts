@@ -91,7 +91,7 @@ export async function* reloads<C extends Config>(
     using _done = defer(notify.reloaded);
     const loaded = await read();
     if (loaded === undefined) {
-      lastReload.wasRefused();
+      lastReload.wasRefused([]);
       log.error({ event: 'config-refused' }, 'the new configuration is refused; the old one stays in force');
       continue;
     }
@@ -100,7 +100,7 @@ export async function* reloads<C extends Config>(
     const changed = changedKeys(current, next);
     const fixed = changed.filter((key) => fixedKeys.includes(key));
     if (fixed.length > 0) {
-      lastReload.wasRefused();
+      lastReload.wasRefused(fixed);
       log.error(
         { event: 'config-refused', keys: fixed },
         'these settings need a restart; the old configuration stays in force',

@@ -15,6 +15,7 @@ import type { LinkNames } from '../model/iproute.ts';
 import type { Neighbour } from '../model/listing.ts';
 import { changeObject, type Key, type Link } from '../model/object.ts';
 import type { Pace } from '../model/pace.ts';
+import type { Problem } from '../model/problem.ts';
 import { readPage } from '../page/page.ts';
 import type { Actual } from '../reconcile/actual.ts';
 import { isDelete } from '../reconcile/diff.ts';
@@ -134,6 +135,7 @@ export class Daemon {
     this.#options = options;
     this.#reconciler = new Reconciler(kernel, systemClock.now);
     this.journal = new Journal(options.log, systemClock.now, waitsForLists ? 'lists to come' : 'no lists');
+    options.lastReload.listen(() => this.roundSignal.notify({ kind: 'config', text: 'a refused reload' }));
   }
 
   /** As of the last dump. */
@@ -149,6 +151,11 @@ export class Daemon {
   /** Whether our object with this key is in the kernel, by the last dump and our own writes. */
   has(key: Key): boolean {
     return this.#reconciler.has(key);
+  }
+
+  /** The last reload was refused: the file says something else than what is in force. */
+  get reloadProblems(): readonly Problem[] {
+    return this.#options.lastReload.problems;
   }
 
   /** A person requested the change: the guard does not hold it, unless it holds another one already. */

@@ -290,6 +290,7 @@ export class GatewayDaemon implements DaemonRole {
   #problems(): readonly (readonly Problem[])[] {
     return [
       this.#kernel.problems,
+      this.#daemon.reloadProblems,
       this.#allocating?.problems() ?? none,
       this.#troubles.of(this.#cluster.overview().nodes, this.#agentTerms()),
       this.#layer2.duplicates.problems,

@@ -122,6 +122,7 @@ export async function runNode(options: NodeOptions, signal: AbortSignal): Promis
   const telling = terms && (await openTelling(terms, () => configured('annotation')));
   const problems = (): readonly Problem[] => [
     ...kernel.problems,
+    ...daemon.reloadProblems,
     ...(eipsFrom?.problems() ?? []),
     ...(following?.problems() ?? []),
     ...(telling?.problems() ?? []),

@@ -8,6 +8,7 @@ export const problemCodes = [
   'allocation-refused',
   'announce-table-in-use',
   'cluster-not-remembered',
+  'config-refused',
   'conntrack-entries',
   'conntrack-full',
   'covering-not-remembered',

@@ -507,6 +507,17 @@ describe('SIGHUP', () => {
     await host?.[Symbol.asyncDispose]();
   });
 
+  /** Resolves when the status says of the last reload what is wanted. */
+  const says = (what: string, wanted: RegExp | undefined): Promise<unknown> =>
+    until(
+      what,
+      () => host.status(),
+      ({ problems }) => {
+        const found = problems.find(({ code }) => code === 'config-refused');
+        return wanted === undefined ? found === undefined : wanted.test(found?.message ?? '');
+      },
+    );
+
   it('takes a good configuration', async () => {
     await host.configure({ pools: '[198.51.100.0/28]', settings: 'hashPolicy: ports' });
     daemon.signal('SIGHUP');
@@ -528,6 +539,7 @@ describe('SIGHUP', () => {
     expect(daemon.words.join('\n')).to.match(
       /gateway.yaml:4:\d+ pools\[0\].addresses\[0\]: .*host bits set; the network is 198.51.100.0\/24/,
     );
+    await says('the status says so', /refused.*: the file is wrong$/);
     host.put(...serviceOn('more', ['198.51.100.9']));
     await until(
       'it still works',
@@ -550,6 +562,7 @@ describe('SIGHUP', () => {
       mark,
     );
     expect(keys).to.deep.equal(['protocol']);
+    await says('the status says so', /refused.*: a restart is needed for protocol$/);
     expect((await host.status()).synced).to.equal(true);
   });
 
@@ -557,6 +570,7 @@ describe('SIGHUP', () => {
     await host.configure({ pools: '[198.51.100.0/28]', settings: 'hashPolicy: ports', level: 'debug' });
     daemon.signal('SIGHUP');
     await daemon.says(/configuration reloaded/, mark);
+    await says('the status says of it no more', undefined);
     await daemon.says(/"level":"debug"/, mark);
   });
 });
