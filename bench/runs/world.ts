@@ -26,6 +26,7 @@ export function slice(i: number, on: readonly number[]) {
     kind: 'EndpointSlice',
     addressType: 'IPv4',
     metadata: { name: `s${i}-1`, namespace: 'default', labels: { 'kubernetes.io/service-name': `s${i}` } },
+    ports: [{ name: '', protocol: 'TCP', port: 8080 }],
     endpoints: on.map((node) => ({
       addresses: [`10.244.${node}.${(i % 250) + 1}`],
       nodeName: `n${node}`,

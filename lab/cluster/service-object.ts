@@ -32,7 +32,7 @@ export function slicePorts(service: JsonObject): readonly JsonObject[] {
   return listAt(service, 'spec', 'ports').map((port) => ({
     name: at(port, 'name'),
     protocol: at(port, 'protocol'),
-    port: at(port, 'targetPort'),
+    port: at(port, 'targetPort') ?? at(port, 'port'),
   }));
 }
 

@@ -1,7 +1,7 @@
 import type { Endpoint } from '../model/cluster.ts';
 import { compareIp, type Ip } from '../model/ip.ts';
 import { type Decoded, ObjectDecoder } from './object-decoder.ts';
-import { exact, list, made, none, part, text } from './raw.ts';
+import { exact, list, made, none, part, port, text } from './raw.ts';
 
 /** What one EndpointSlice adds to its Service. */
 export interface Slice {
@@ -23,9 +23,9 @@ export function decodeSlice(raw: unknown, cluster?: string): Decoded<Slice> {
   const { key, metadata } = decoder;
   if (key === undefined) return decoder.skip('it has no metadata.name and namespace');
   const owner = text(part(metadata.labels)['kubernetes.io/service-name']);
-  const { addressType, endpoints } = decoder.raw;
+  const { addressType, endpoints, ports } = decoder.raw;
   // A slice of host names (FQDN) has no addresses to route to.
-  const entries = addressType === 'FQDN' ? none : list(endpoints);
+  const entries = addressType === 'FQDN' || !hasPort(ports) ? none : list(endpoints);
   const object: Slice = {
     uid: text(metadata.uid) ?? '',
     service: owner === undefined ? undefined : decoder.inNamespace(owner),
@@ -33,6 +33,16 @@ export function decodeSlice(raw: unknown, cluster?: string): Decoded<Slice> {
     next: undefined,
   };
   return { key, object, problems: decoder.problems };
+}
+
+/**
+ * kube-proxy makes nothing of a slice without a port (endpointslicecache.go in k8s.io/kubernetes/pkg/proxy). Kubernetes
+ * writes one for ready pods that do not have the named targetPort of their Service.
+ *
+ * @param ports undefined: nothing is said of them, as in a file that a person wrote
+ */
+function hasPort(ports: unknown): boolean {
+  return ports === undefined || list(ports).some((one) => port(part(one).port) !== undefined);
 }
 
 function endpointOf(entry: unknown, decoder: ObjectDecoder): Endpoint | undefined {

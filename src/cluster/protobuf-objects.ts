@@ -59,13 +59,16 @@ export function readSlice(reader: ProtobufReader): Raw {
   let metadata: Raw | undefined;
   let addressType: string | undefined;
   let endpoints: Raw[] | undefined;
+  let ports: Raw[] | undefined;
   while (reader.next()) {
     if (reader.field === 1) metadata = reader.message(sliceMetadata);
     else if (reader.field === 2) endpoints = added(endpoints, reader.message(endpoint));
+    else if (reader.field === 3) ports = added(ports, reader.message(endpointPort));
     else if (reader.field === 4) addressType = reader.word();
     else reader.skip();
   }
-  return { metadata, addressType, endpoints };
+  // In JSON they are always there, and null where there is none.
+  return { metadata, addressType, endpoints, ports: ports ?? null };
 }
 
 /** A field that JSON leaves out when it is empty. */
@@ -451,6 +454,16 @@ function endpoint(reader: ProtobufReader): Raw {
     else reader.skip();
   }
   return { addresses, conditions, nodeName };
+}
+
+/** discovery/v1 EndpointPort; a number that is not set is no 0 */
+function endpointPort(reader: ProtobufReader): Raw {
+  let port: number | undefined;
+  while (reader.next()) {
+    if (reader.field === 3) port = reader.int32();
+    else reader.skip();
+  }
+  return { port };
 }
 
 /** discovery/v1 EndpointConditions; what is not set means something else than false. */

@@ -259,7 +259,10 @@ export function clusterContract(
         ],
         slicesKnown: true,
       };
-      await using stage = await open([...world, ...encodeService(service)]);
+      // What is saved of a slice says nothing of its ports, which a real one has.
+      const ports = [{ name: '', protocol: 'UDP', port: 53 }];
+      const [object = {}, ...slices] = encodeService(service);
+      await using stage = await open([...world, object, ...slices.map((slice) => ({ ...slice, ports }))]);
       const snapshot = await until(stage.cluster, ({ complete }) => complete);
       const both = named(snapshot, 'default/both');
       // A real API gives out both of these itself.

@@ -65,7 +65,7 @@ function heldStep({ view }: TraceFacts, holders: readonly ServiceView[], port: n
       return step('service', 'FAIL', finding, ofOtherFamily(first, family(view.eip)));
     return step('service', 'FAIL', finding, {
       why: `${first?.name} has no ready endpoint: no pod could answer`,
-      advice: `kubectl get endpointslices ${kubectlName(first?.name, '-l kubernetes.io/service-name=')}; see that its pods run and are ready, and that its selector finds them`,
+      advice: `kubectl get endpointslices ${kubectlName(first?.name, '-l kubernetes.io/service-name=')}; see that its pods run and are ready, that its selector finds them, and that they have its targetPort (PORTS is not <unset>)`,
     });
   }
   // What keeps the nodes from it is told of the next step.

@@ -325,6 +325,17 @@ describe('decodeSlice', () => {
     expect(decodeSlice({ ...raw, addressType: 'FQDN' }).object?.endpoints).to.deep.equal([]);
   });
 
+  it('has no endpoints without a port, as for pods that lack the named targetPort: kube-proxy makes nothing of it', () => {
+    const raw = rawSlice('web', [{ ip: '10.1.0.1', node: 'n1' }]);
+    const found = (ports: unknown): number | undefined =>
+      decodeSlice({ ...raw, ports }).object?.endpoints.length;
+    for (const ports of [null, [], [{ name: 'http', protocol: 'TCP' }], [{ name: 'http', port: 0 }]])
+      expect(found(ports), JSON.stringify(ports)).to.equal(0);
+    expect(found([{ name: 'old' }, { name: 'http', port: 8080 }])).to.equal(1);
+    // In a file that a person wrote.
+    expect(found(undefined)).to.equal(1);
+  });
+
   it('skips a bad address, not the slice', () => {
     const { object, problems } = decodeSlice(rawSlice('web', [{ ip: 'node1' }, { ip: '10.1.0.1' }]));
     expect(object?.endpoints.map(({ ip }) => ip)).to.deep.equal(['10.1.0.1']);

@@ -257,7 +257,8 @@ function anyMessage(message: Message): fc.Arbitrary<JsonObject> {
     const value = anyValue(name.replace('*', ''), type);
     return [name.replace('*', ''), isRepeated ? fc.array(value, { maxLength: 3 }) : value];
   });
-  const required = ['metadata', 'items', 'spec', 'resourceVersion'].filter((name) =>
+  // Go leaves the ports of a slice out of no JSON.
+  const required = ['metadata', 'items', 'spec', 'resourceVersion', 'ports'].filter((name) =>
     Object.values(message).some(([each]) => each.replace('*', '') === name),
   );
   return fc.record(Object.fromEntries(fields), { requiredKeys: required });
