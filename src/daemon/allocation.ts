@@ -44,7 +44,9 @@ export class CurrentTerms {
     if (before !== undefined && before.allocation === allocation && isSame) return before;
     this.#inputs = inputs;
     const { pools } = gateway;
-    const reserved = new Map([...reservedIn(inputs, gateway)].map(([ip, { name }]) => [ip, name]));
+    const inUse = [...reservedIn(inputs, gateway)];
+    const reserved = new Map(inUse.map(([ip, { name }]) => [ip, name]));
+    const claimed = new Set(inUse.flatMap(([ip, { isNode }]) => (isNode ? [ip] : [])));
     const ofNodes = pools.some((pool) => termsOf(pool).nodeAddresses);
     const same =
       before?.pools === pools &&
@@ -53,7 +55,7 @@ export class CurrentTerms {
       (!ofNodes || this.#nodes === nodes);
     if (same) return before;
     this.#nodes = nodes;
-    this.#terms = { pools, allocation, reserved, nodeAddresses: nodeAddresses(nodes) };
+    this.#terms = { pools, allocation, reserved, claimed, nodeAddresses: nodeAddresses(nodes) };
     return this.#terms;
   }
 }

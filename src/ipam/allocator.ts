@@ -23,6 +23,8 @@ export interface Terms {
   readonly allocation: Allocation;
   /** Addresses in other use, which no Service may have, and by what: `node n1` */
   readonly reserved: ReadonlyMap<Ip, string>;
+  /** Those of them that an object of the cluster claims: a Service that was given one before keeps it. Absent: none. */
+  readonly claimed?: ReadonlySet<Ip>;
   readonly nodeAddresses: NodeAddresses;
 }
 
@@ -59,7 +61,7 @@ export class Allocator {
     this.#terms = terms;
     this.#add = add;
     this.#book = book;
-    this.assignments = new Assignments(terms.pools, terms.reserved);
+    this.assignments = new Assignments(terms.pools, terms);
     const nodePool = terms.pools.find((pool) => termsOf(pool).nodeAddresses);
     this.#nodes = nodePool && new NodePorts(nodePool, terms.nodeAddresses);
     this.#rules = {

@@ -3,7 +3,7 @@ import { bits, type Family, family, type Ip, ipNumber, prefixIp, prefixLength } 
 import { termsOf } from '../model/pool.ts';
 import { cannotShare } from '../model/sharing.ts';
 import { byAge, type Candidate } from './candidate.ts';
-import { PoolRange, type Unfit } from './pool-range.ts';
+import { type Exceptions, PoolRange, type Unfit } from './pool-range.ts';
 
 interface Range {
   readonly first: bigint;
@@ -69,8 +69,7 @@ export class Assignments {
   readonly #shared = new Map<string, Set<Ip>>();
   readonly #used = new Map<PoolRange, number>();
 
-  /** @param reserved addresses in other use, which no Service may have, and by what: `node n1` */
-  constructor(pools: readonly Pool[], reserved: ReadonlyMap<Ip, string>) {
+  constructor(pools: readonly Pool[], { reserved, claimed }: Omit<Exceptions, 'buggy'>) {
     const networks = new Map<Family, Range[]>([
       [4, []],
       [6, []],
@@ -80,7 +79,10 @@ export class Assignments {
       for (const version of [4, 6] as const) {
         const own = pool.addresses.filter((network) => family(network) === version);
         if (own.length === 0) continue;
-        ranges.set(version, new PoolRange(version, own, { buggy: termsOf(pool).avoidBuggyIps, reserved }));
+        ranges.set(
+          version,
+          new PoolRange(version, own, { buggy: termsOf(pool).avoidBuggyIps, reserved, claimed }),
+        );
         for (const network of own) {
           const first = ipNumber(prefixIp(network));
           const last = first + (1n << BigInt(bits(version) - prefixLength(network))) - 1n;

@@ -78,7 +78,9 @@ function outOfBounds(
   }
   const unfit = assignments.unfit(ip, pool);
   if (unfit !== undefined) {
-    return { why: unfit.why, stays: unfit.kind === 'buggy' && !termsOf(pool).enforce };
+    // Whoever writes a Node may claim any address: it takes none from a Service that was given it.
+    const stays = unfit.kind === 'claimed' ? before : unfit.kind === 'buggy' && !termsOf(pool).enforce;
+    return { why: unfit.why, stays };
   }
   const barred = barredFrom(pool, service);
   if (barred === undefined) return undefined;

@@ -26,10 +26,12 @@ export interface Exceptions {
   readonly buggy: boolean;
   /** Addresses in other use, and by what: `node n1` */
   readonly reserved: ReadonlyMap<Ip, string>;
+  /** Those of them that an object of the cluster claims. */
+  readonly claimed?: ReadonlySet<Ip> | undefined;
 }
 
 export interface Unfit {
-  readonly kind: 'reserved' | 'buggy';
+  readonly kind: 'reserved' | 'claimed' | 'buggy';
   /** As the end of a sentence. */
   readonly why: string;
 }
@@ -77,7 +79,10 @@ export class PoolRange {
   /** Why an address of the range cannot be given; undefined: it can be. */
   unfit(ip: Ip): Unfit | undefined {
     const holder = this.#exceptions.reserved.get(ip);
-    if (holder !== undefined) return { kind: 'reserved', why: `${ip} belongs to ${holder}` };
+    if (holder !== undefined) {
+      const kind = this.#exceptions.claimed?.has(ip) ? 'claimed' : 'reserved';
+      return { kind, why: `${ip} belongs to ${holder}` };
+    }
     if (!this.#isBuggy(ip)) return undefined;
     return { kind: 'buggy', why: `${ip} ends in .0 or .255, which the pool avoids (avoidBuggyIPs)` };
   }

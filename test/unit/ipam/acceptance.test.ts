@@ -316,14 +316,16 @@ describe('the allocator, by the cases of acceptance', () => {
     ];
     for (const [networks, avoidBuggyIps, size] of counts) {
       it(`is ${size} for ${networks.join(', ')}${avoidBuggyIps ? ' without buggy ones' : ''}`, () => {
-        const assignments = new Assignments([pool('p', networks, { avoidBuggyIps })], new Map());
+        const assignments = new Assignments([pool('p', networks, { avoidBuggyIps })], {
+          reserved: new Map(),
+        });
         expect(assignments.use()[0]?.size).to.equal(size);
       });
     }
 
     it('leaves out reserved addresses', () => {
       const reserved = new Map([[parseIp(A), 'node n1']]);
-      expect(new Assignments([four], reserved).use()[0]?.size).to.equal(3);
+      expect(new Assignments([four], { reserved }).use()[0]?.size).to.equal(3);
     });
   });
 
@@ -608,6 +610,31 @@ describe('the allocator', () => {
       'AddressUnfit',
     ]);
     expect(cluster.ips('s3')).to.equal(B);
+  });
+
+  it('takes no address back that a node claims since it was given, and says so', () => {
+    const cluster = new FakeCluster([four]);
+    cluster.set(asking('s1'), asking('s2'));
+    expect([cluster.ips('s1'), cluster.ips('s2')]).to.deep.equal(['198.51.100.0', A]);
+    const both = ['198.51.100.0', A].map(parseIp);
+    const reserved = new Map(both.map((ip) => [ip, 'node n1']));
+    for (const again of [
+      () => cluster.reload([four], { reserved, claimed: new Set(both) }),
+      () => cluster.restart(),
+    ]) {
+      again();
+      expect([cluster.ips('s1'), cluster.ips('s2')]).to.deep.equal(['198.51.100.0', A]);
+      expect(cluster.allocator.decisions.get('default/s1')?.warnings).to.deep.equal([
+        '198.51.100.0 belongs to node n1',
+      ]);
+    }
+    // Nobody else gets it, and who has it without having been given it does not keep it.
+    cluster.delete('s1');
+    cluster.set(asking('s3'), service('s4', ['198.51.100.0'], { request: request({ created: 4000 }) }));
+    expect([cluster.ips('s3'), cluster.ips('s4')]).to.deep.equal([B, '198.51.100.3']);
+    // An address of the gateway itself leads nowhere.
+    cluster.reload([four], { reserved: new Map([[parseIp(A), 'this gateway (eth0)']]), claimed: new Set() });
+    expect(cluster.ips('s2')).to.equal('198.51.100.0');
   });
 
   it('leaves to others what they ask for by name, as long as there is another', () => {
