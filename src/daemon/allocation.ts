@@ -46,7 +46,7 @@ export class CurrentTerms {
     const { pools } = gateway;
     const inUse = [...reservedIn(inputs, gateway)];
     const reserved = new Map(inUse.map(([ip, { name }]) => [ip, name]));
-    const claimed = new Set(inUse.flatMap(([ip, { isNode }]) => (isNode ? [ip] : [])));
+    const claimed = new Set(inUse.flatMap(([ip, { isClaim }]) => (isClaim ? [ip] : [])));
     const ofNodes = pools.some((pool) => termsOf(pool).nodeAddresses);
     const same =
       before?.pools === pools &&

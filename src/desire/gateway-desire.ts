@@ -283,9 +283,9 @@ export class GatewayDesire implements Desire {
     return !isSame;
   }
 
-  #isReservedBy(ip: Ip, { name, isNode }: { readonly name: string; readonly isNode: boolean }): boolean {
+  #isReservedBy(ip: Ip, { name, isClaim }: { readonly name: string; readonly isClaim: boolean }): boolean {
     const known = this.#reserved.get(ip);
-    return known?.name === name && known.isNode === isNode;
+    return known?.name === name && known.isClaim === isClaim;
   }
 
   /**

@@ -184,7 +184,7 @@ function segmentSide({ lan, uplink, announce }: Gateway): readonly (readonly [na
 
 /** The reserved addresses but for those that nodes claim while they are in use as EIPs. */
 export function notInUse(reserved: Reserved, inUse: Pick<ReadonlySet<Ip>, 'has'>): Reserved {
-  return new Map([...reserved].filter(([ip, { isNode }]) => !(isNode && inUse.has(ip))));
+  return new Map([...reserved].filter(([ip, { isClaim }]) => !(isClaim && inUse.has(ip))));
 }
 
 /** @param lost what there is not without the interface */

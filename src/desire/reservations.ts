@@ -28,7 +28,7 @@ export class Reservations {
     return [...new Set([...before.keys(), ...reserved.keys()])].filter(
       (ip) =>
         before.get(ip)?.name !== reserved.get(ip)?.name ||
-        before.get(ip)?.isNode !== reserved.get(ip)?.isNode,
+        before.get(ip)?.isClaim !== reserved.get(ip)?.isClaim,
     );
   }
 

@@ -9,8 +9,8 @@ import { poolFinder } from './pools.ts';
 export interface ReservedBy {
   /** In words: 'node n1'. */
   readonly name: string;
-  /** From the InternalIPs of a node; the others are facts of this gateway or of the cluster. */
-  readonly isNode: boolean;
+  /** A Node or an EndpointSlice says so, which somebody may have written; the others are facts of this gateway. */
+  readonly isClaim: boolean;
 }
 
 /** Addresses inside our pools that cannot be EIPs. Nearly always empty: it is a mistake in the pools. */
@@ -29,13 +29,13 @@ export interface ReservedInputs {
 export function reservedIn({ nodes, apis, links }: ReservedInputs, gateway: Gateway): Reserved {
   const poolOf = poolFinder(gateway.pools);
   const reserved = new Map<Ip, ReservedBy>();
-  const add = (ip: Ip, name: string, isNode = false): void => {
-    if (poolOf(ip)) reserved.set(ip, { name, isNode });
+  const add = (ip: Ip, name: string, isClaim = false): void => {
+    if (poolOf(ip)) reserved.set(ip, { name, isClaim });
   };
   for (const node of nodes) for (const ip of node.addresses) add(ip, `node ${node.name}`, true);
   for (const { cluster, endpoints } of apis) {
     const of = cluster === undefined ? '' : ` of cluster ${cluster}`;
-    for (const { ip } of endpoints) add(ip, `the Kubernetes API${of}`);
+    for (const { ip } of endpoints) add(ip, `the Kubernetes API${of}`, true);
   }
   for (const via of gateway.defaultRoutes) add(via, 'the router of defaultRoute');
   for (const link of links) for (const { ip } of link.addresses) add(ip, `this gateway (${link.name})`);
@@ -51,12 +51,12 @@ export function apiServices(cluster: Pick<ClusterReader, 'service' | 'overview'>
 const unnamed = [undefined];
 
 /**
- * The owner that prevents an EIP from being routed; undefined: it is routed. An EIP in use stays: a node that claims
- * its address later must not take it out of service.
+ * The owner that prevents an EIP from being routed; undefined: it is routed. An EIP in use stays: an object of the
+ * cluster that claims its address later must not take it out of service.
  *
  * @param isRouted the kernel has a route of ours for it
  */
 export function reservedFor(eip: Ip, reserved: Reserved, isRouted: boolean): ReservedBy | undefined {
   const by = reserved.get(eip);
-  return by?.isNode && isRouted ? undefined : by;
+  return by?.isClaim && isRouted ? undefined : by;
 }

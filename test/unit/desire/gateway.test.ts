@@ -202,6 +202,20 @@ describe('pools', () => {
     expect(told(result)).to.deep.equal(['eip-claimed: 203.0.113.9']);
   });
 
+  it('keep the route of an EIP in use that an EndpointSlice names as the Kubernetes API, and report it', () => {
+    const web = service('web', ['203.0.113.9']);
+    const slice = [endpoint('n1', { ip: parseIp('203.0.113.9') })];
+    const api = service('kubernetes', [], { type: 'ClusterIP', endpoints: slice });
+    const links = [lan, { ...uplink, addresses: [] }];
+    const inUse = want({ cluster: snapshot(threeNodes, [web]), settings, links }).objects;
+    const objects = inUse.map(({ object }) => object).filter(({ kind }) => kind !== 'sysctl');
+    const result = want({ cluster: snapshot(threeNodes, [api, web]), settings, links, objects });
+    const routes = kinds(result, 'route');
+    expect(routes).to.include('203.0.113.9 nhid 260000000 proto 86');
+    expect(routes).to.include('unreachable 203.0.113.0/25 proto 86 metric 1000000');
+    expect(told(result)).to.deep.equal(['eip-claimed: 203.0.113.9']);
+  });
+
   it('give every other EIP of such a network its route', () => {
     const cluster = snapshot([node('n9', ['203.0.113.9'])], [service('web', ['203.0.113.10'])]);
     const result = want({ cluster, settings, links: [lan, { ...uplink, addresses: [] }] });
