@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { clusterOf, type Node, qualified, type Service, type Snapshot } from '../../../src/model/cluster.ts';
 import type { Gateway } from '../../../src/model/gateway.ts';
-import { type Family, family, type Ip, parseIp } from '../../../src/model/ip.ts';
+import { type Family, family, type Ip, parseIp, parsePrefix } from '../../../src/model/ip.ts';
 import { noProbePaths, type ProbePaths } from '../../../src/model/probe-path.ts';
 import {
   type ByFamily,
@@ -77,7 +77,8 @@ export type Disturbance =
   | 'sysctl';
 
 interface OnNode {
-  readonly node: string;
+  /** undefined: the endpoint names none. */
+  readonly node: string | undefined;
   readonly ready: boolean;
   /** Where it is not ready: it shuts down, and serves. */
   readonly ends?: boolean;
@@ -93,6 +94,10 @@ interface ServiceShape {
   readonly key: string | undefined;
   /** Absent: one. */
   readonly nodePorts?: 'none' | 'some' | 'many';
+  /** The addresses of its status are those of a proxy. */
+  readonly isProxied?: boolean;
+  /** Networks that may connect; absent: all. */
+  readonly ranges?: 'few' | 'too many' | undefined;
 }
 
 interface NodeShape {
@@ -118,7 +123,11 @@ interface GatewayShape {
 
 const serviceName = fc.constantFrom('a', 'b', 'c', 'd', 'e', 'f');
 const anyOn = fc.array(
-  fc.record({ node: fc.constantFrom(...nodeNames), ready: fc.boolean(), ends: fc.boolean() }),
+  fc.record({
+    node: fc.constantFrom(...nodeNames, ...nodeNames, undefined),
+    ready: fc.boolean(),
+    ends: fc.boolean(),
+  }),
   { maxLength: 4 },
 );
 
@@ -134,6 +143,18 @@ const anyServiceShape: fc.Arbitrary<ServiceShape> = fc.record({
   created: fc.nat(3),
   key: fc.constantFrom(undefined, undefined, 'k'),
   nodePorts: fc.constantFrom('none', 'some', 'many', 'many'),
+  isProxied: fc.constantFrom(false, false, false, true),
+  ranges: fc.constantFrom(
+    undefined,
+    undefined,
+    undefined,
+    undefined,
+    undefined,
+    undefined,
+    'few',
+    'few',
+    'too many',
+  ),
 });
 
 const anyNodeShape: fc.Arbitrary<NodeShape> = fc.record({
@@ -528,6 +549,8 @@ export class ClusterModel {
       request: request({ created, annotations }),
       endpoints: endpointsOn(to.on, cluster),
       ports: portsOf[to.nodePorts ?? 'some'],
+      ...(to.isProxied ? { proxied: service('x', to.eips).ingress } : {}),
+      ...(to.ranges === undefined ? {} : { sourceRanges: rangesOf[to.ranges] }),
     });
     this.#services.set(qualified(cluster, `${namespace}/${name}`), made);
   }
@@ -556,6 +579,11 @@ const portsOf = {
   many: [http, dns, { ...dns, port: 54, nodePort: undefined }],
 } as const;
 
+const rangesOf = {
+  few: ['10.0.0.0/8', '192.0.2.0/24', '2001:db8::/32'].map(parsePrefix),
+  'too many': Array.from({ length: 2001 }, (_, i) => parsePrefix(`10.${i >> 8}.${i & 255}.0/24`)),
+};
+
 function addressesOf(name: string, shift: number): readonly [v4: string, v6: string] {
   const last = 11 + nodeNames.indexOf(name) * 2 + shift;
   return name === 'far'
@@ -567,7 +595,8 @@ function endpointsOn(on: readonly OnNode[], cluster: string | undefined): Servic
   const { endpoints } = service('x', [], {
     endpoints: on.map(({ node: name, ready, ends = false }) => {
       const isEnding = ends && !ready;
-      return endpoint(qualified(cluster, name), { ready, serving: ready || isEnding, terminating: isEnding });
+      const at = name === undefined ? undefined : qualified(cluster, name);
+      return endpoint(at, { ready, serving: ready || isEnding, terminating: isEnding });
     }),
   });
   return endpoints;

@@ -33,4 +33,23 @@ describe('the problems of a gateway', () => {
     expect(after.map((one) => one.message)).to.include(message);
     expect(desire.update(kernel).problems).to.equal(after);
   });
+
+  it('say that no node can carry an EIP once the lists are in, and not before', () => {
+    let state = snapshot([], [service('web', ['198.51.100.10'])], { complete: false });
+    const desire = new GatewayDesire(gateway(), {
+      cluster: {
+        service: (key) => readerOf(state).service(key),
+        services: () => state.services,
+        overview: () => state,
+      },
+      takeDelta: () => nothing,
+      probed: unprobed,
+      problems: () => [],
+    });
+    const kernel = new Actual(listing([]));
+    const codes = (): readonly string[] => desire.update(kernel).problems.map(({ code }) => code);
+    expect(codes()).not.to.include('eip-no-node');
+    state = { ...state, complete: true };
+    expect(codes()).to.include('eip-no-node');
+  });
 });
