@@ -440,7 +440,11 @@ describe('whatever the kernel refuses', () => {
                 change.verb === 'delete' &&
                 (change.have.kind === 'nexthop' || change.have.kind === 'group')
               ) {
-                expect(world.users(change.have.id), `users of ${keyOf(change.have)}`).to.deep.equal([]);
+                // A group that keeps another member gets smaller.
+                const lost = world
+                  .users(change.have.id)
+                  .filter((user) => user.kind !== 'group' || user.members.length === 1);
+                expect(lost, `what goes with ${keyOf(change.have)}`).to.deep.equal([]);
               }
               return faulty && stream.next().value === 0 ? 'EPERM' : undefined;
             },
@@ -462,7 +466,7 @@ describe('whatever the kernel refuses', () => {
           for (const [key, object] of untouched) expect(world.objects.get(key), key).to.equal(object);
         },
       ),
-      { numRuns: 200 },
+      { numRuns: Number(process.env['EIPROUTE_HISTORIES'] ?? 200) },
     );
   });
 
