@@ -23,16 +23,18 @@ export function flowLabelTableName(protocol: number): NftName {
  * by its own source, a router: 7 of 16 downloads hung. No checksum covers the label.
  *
  * Policy 1 (`hash: ports`) does not read the label.
+ *
+ * A rule for each network: lookups of a set miss while a table is replaced (decision 32).
  */
 export function flowLabelTable(gateway: Gateway): NftTable | undefined {
   const networks = poolPrefixes(gateway).filter((prefix) => family(prefix) === 6);
   if (networks.length === 0 || gateway.hash === 'ports') return undefined;
-  const set = `{ ${networks.join(', ')} }`;
+  const rules = networks.flatMap((network) =>
+    ['daddr', 'saddr'].map((end) => `    ip6 ${end} ${network} ip6 flowlabel set 0\n`),
+  );
   const content = `  chain prerouting {
     type filter hook prerouting priority -300; policy accept;
-    ip6 daddr ${set} ip6 flowlabel set 0
-    ip6 saddr ${set} ip6 flowlabel set 0
-  }
+${rules.join('')}  }
 `;
   return nftTable(flowLabelTableName(gateway.protocol), gateway.protocol, content);
 }

@@ -18,15 +18,17 @@ const tcp = 6;
 /** In nft syntax. */
 interface Words {
   readonly daddr: string;
-  readonly set: string;
-  readonly type: string;
+  /** The chain of what comes from a gateway. */
+  readonly arrivals: string;
+  /** The chain of what was not forwarded to a pod. */
+  readonly guard: string;
   /** The IANA number, as above. */
   readonly icmp: number;
 }
 
 const words: Readonly<Record<Family, Words>> = {
-  4: { daddr: 'ip daddr', set: 'eips4', type: 'ipv4_addr', icmp: 1 },
-  6: { daddr: 'ip6 daddr', set: 'eips6', type: 'ipv6_addr', icmp: 58 },
+  4: { daddr: 'ip daddr', arrivals: 'arrivals4', guard: 'guard4', icmp: 1 },
+  6: { daddr: 'ip6 daddr', arrivals: 'arrivals6', guard: 'guard6', icmp: 58 },
 };
 
 /**
@@ -44,62 +46,73 @@ export function reachMark({ markMask }: NodeAgent): number {
  *   replies of a flow follow it to another gateway.
  * - Replies get the mark before they are routed: at that time their source is the pod, which does not identify the EIP.
  * - Packets to an EIP that were not forwarded to a pod are rejected: EIPs must not reach sockets of the node.
+ *
+ * It has a rule for each network of EIPs, and no set, not even a nameless one: while a table is replaced, lookups of a set miss
+ * for some microseconds. This one is replaced when a gateway comes or goes, and the answer to a SYN without a mark is lost
+ * (decision 32).
  */
 export function agentTable(agent: NodeAgent, link: string, known: readonly KnownGateway[]): NftTable {
   const { markMask } = agent;
   const keep = hex(~markMask >>> 0);
   const mask = hex(markMask);
-  const arrivals: string[] = [];
-  for (const of of families(agent)) {
-    const { daddr, set } = words[of];
+  const own = families(agent);
+  const toEips6 = `meta mark set meta mark & ${keep} | ${hex(reachMark(agent))}`;
+  const arrivals = own.map((of) => {
     const macs = new Set<string>();
+    const marks: string[] = [];
     for (const { gateway, mac } of known) {
       // Two addresses of one machine: the first represents both.
       if (family(gateway.address) !== of || macs.has(mac)) continue;
       macs.add(mac);
-      arrivals.push(
-        `iifname "${link}" ether saddr ${mac} ${daddr} @${set} ct direction original ` +
+      marks.push(
+        `iifname "${link}" ether saddr ${mac} ct direction original ` +
           `ct mark set ct mark & ${keep} | ${hex(gateway.mark)}`,
       );
     }
-  }
-  const toEips6 = families(agent)
-    .filter((of) => of === 6)
-    .map(
-      (of) =>
-        `${words[of].daddr} @${words[of].set} meta mark set meta mark & ${keep} | ${hex(reachMark(agent))}`,
-    );
+    return block(words[of].arrivals, of === 6 ? [...marks, toEips6] : marks);
+  });
+  const guards = own.map((of) =>
+    block(words[of].guard, [
+      'ct state established,related return',
+      `meta l4proto ${tcp} reject with tcp reset`,
+      `meta l4proto != ${words[of].icmp} reject`,
+    ]),
+  );
   const marks = [...new Set(agent.gateways.map(({ mark }) => mark))];
   const replies = marks.map(
     (mark) =>
       `ct direction reply ct mark & ${mask} == ${hex(mark)} meta mark set meta mark & ${keep} | ${hex(mark)}`,
   );
-  const guard = families(agent).flatMap((of) => {
-    const { daddr, set, icmp } = words[of];
-    const stranger = `${daddr} @${set} ct state != { established, related } meta l4proto`;
-    return [`${stranger} ${tcp} reject with tcp reset`, `${stranger} != { ${tcp}, ${icmp} } reject`];
-  });
+  const toEips = (of: Family, verdict: string): readonly string[] =>
+    agent.eips
+      .filter((prefix) => family(prefix) === of)
+      .map((prefix) => `${words[of].daddr} ${prefix} ${verdict}`);
   const content = [
-    ...families(agent).flatMap((of) => eipSet(agent, of)),
-    ...chain('prerouting', 'filter', 'prerouting', -150, [...arrivals, ...toEips6, ...replies]),
+    ...arrivals.flat(),
+    ...guards.flat(),
+    ...chain('prerouting', 'filter', 'prerouting', -150, [
+      ...own.flatMap((of) => toEips(of, `jump ${words[of].arrivals}`)),
+      ...replies,
+    ]),
     // Type route: replies of pods in the host network are routed again with their mark.
-    ...chain('output', 'route', 'output', -150, [...toEips6, ...replies]),
+    ...chain('output', 'route', 'output', -150, [
+      ...own.filter((of) => of === 6).flatMap((of) => toEips(of, toEips6)),
+      ...replies,
+    ]),
     // After IPVS, which takes the packets of its Services at priority 98.
-    ...chain('input', 'filter', 'input', 150, guard),
+    ...chain(
+      'input',
+      'filter',
+      'input',
+      150,
+      own.flatMap((of) => toEips(of, `jump ${words[of].guard}`)),
+    ),
   ];
   return nftTable(agentTableName, agent.protocol, content.map((line) => `${line}\n`).join(''));
 }
 
-function eipSet({ eips }: NodeAgent, of: Family): readonly string[] {
-  const { set, type } = words[of];
-  const elements = eips.filter((prefix) => family(prefix) === of);
-  return [
-    `  set ${set} {`,
-    `    type ${type}`,
-    '    flags interval',
-    `    elements = { ${elements.join(', ')} }`,
-    '  }',
-  ];
+function block(name: string, rules: readonly string[]): readonly string[] {
+  return [`  chain ${name} {`, ...rules.map((rule) => `    ${rule}`), '  }'];
 }
 
 function chain(
@@ -109,12 +122,7 @@ function chain(
   priority: number,
   rules: readonly string[],
 ): readonly string[] {
-  return [
-    `  chain ${name} {`,
-    `    type ${type} hook ${hook} priority ${priority}; policy accept;`,
-    ...rules.map((rule) => `    ${rule}`),
-    '  }',
-  ];
+  return block(name, [`type ${type} hook ${hook} priority ${priority}; policy accept;`, ...rules]);
 }
 
 function hex(mark: number): string {

@@ -22,11 +22,10 @@ export function segmentSizeTableName(protocol: number): NftName {
 export function segmentSizeTable(gateway: Gateway): NftTable | undefined {
   const { hash, segmentSize, protocol } = gateway;
   if (hash !== 'ports' || segmentSize === undefined) return undefined;
-  const rules = ([4, 6] as const).flatMap((of) => {
-    const networks = poolPrefixes(gateway).filter((prefix) => family(prefix) === of);
-    if (networks.length === 0) return [];
-    const to = `${of === 4 ? 'ip' : 'ip6'} daddr { ${networks.join(', ')} }`;
-    return [`    ${to} tcp flags & (syn | rst) == syn tcp option maxseg size set ${segmentSize}\n`];
+  // A rule for each network: lookups of a set miss while a table is replaced (decision 32).
+  const rules = poolPrefixes(gateway).map((prefix) => {
+    const to = `${family(prefix) === 4 ? 'ip' : 'ip6'} daddr ${prefix}`;
+    return `    ${to} tcp flags & (syn | rst) == syn tcp option maxseg size set ${segmentSize}\n`;
   });
   if (rules.length === 0) return undefined;
   const content = `  chain forward {

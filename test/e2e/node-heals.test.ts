@@ -99,8 +99,8 @@ describe('a node agent', () => {
     const said = await heals(1, () =>
       lan.run(
         'node1',
-        `handle=$(nft -a list chain inet eiproute input | sed -n 's/.*tcp reset # handle //p' | head -1)
-         nft delete rule inet eiproute input handle $handle`,
+        `handle=$(nft -a list chain inet eiproute guard4 | sed -n 's/.*tcp reset # handle //p' | head -1)
+         nft delete rule inet eiproute guard4 handle $handle`,
       ),
     );
     expect(said).to.deep.equal(['nft table inet eiproute']);

@@ -25,9 +25,9 @@ function wanted(settings: Gateway, refused: Refusals) {
 describe('flow labels', () => {
   it('are zeroed to and from every IPv6 network of the pools, and no other', () => {
     const { content } = tableOf(withPools('198.51.100.0/24', '2001:db8:e::/64', '2001:db8:f::7/128'));
-    const networks = '{ 2001:db8:e::/64, 2001:db8:f::7/128 }';
-    expect(content).to.include(`ip6 daddr ${networks} ip6 flowlabel set 0\n`);
-    expect(content).to.include(`ip6 saddr ${networks} ip6 flowlabel set 0\n`);
+    for (const network of ['2001:db8:e::/64', '2001:db8:f::7/128'])
+      for (const end of ['daddr', 'saddr'])
+        expect(content).to.include(`ip6 ${end} ${network} ip6 flowlabel set 0\n`);
     expect(content).to.not.include('198.51.100');
   });
 
