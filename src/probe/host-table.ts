@@ -152,7 +152,11 @@ export class HostTable {
 
   /** What {@link judge} takes. */
   get signals(): readonly Signal[] {
-    return [...this.#entries].map(([ip, { silentSince }]) => ({ ip, silentSince }));
+    return [...this.#entries].map(([ip, { silentSince, answersSince }]) => ({
+      ip,
+      silentSince,
+      isBack: answersSince !== undefined,
+    }));
   }
 
   get hosts(): Hosts {

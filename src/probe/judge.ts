@@ -5,6 +5,8 @@ export interface Signal {
   readonly ip: Ip;
   /** ms of the awake clock; undefined: the node answers, or was not asked yet */
   readonly silentSince: number | undefined;
+  /** It was silent, and answers again, for too short a time yet to count as one that answers. */
+  readonly isBack?: boolean;
 }
 
 /** Why so much silence is not believed. */
@@ -44,6 +46,7 @@ export const nobodyDoubted: Doubted = new Map();
 interface Mute {
   readonly ip: Ip;
   readonly since: number;
+  readonly isBack: boolean;
 }
 
 const families: readonly Family[] = [4, 6];
@@ -56,7 +59,8 @@ const families: readonly Family[] = [4, 6];
  * - When more than a share went silent within a second, the probe may be wrong (a switch that drops ARP, a host that is
  *   overloaded).
  * - Who is doubted is so until it answers, or has been silent for ten seconds in which others answered. Nodes come back
- *   one after the other: the first answer says nothing of the others.
+ *   one after the other: the first answer says nothing of the others. The time in which it answers again, and is not trusted
+ *   yet, is no silence.
  *
  * @param before of the verdict before
  */
@@ -71,7 +75,9 @@ export function judge(
   for (const of of families) {
     const asked = signals.filter(({ ip }) => family(ip) === of);
     const mute = asked
-      .flatMap(({ ip, silentSince }) => (silentSince === undefined ? [] : [{ ip, since: silentSince }]))
+      .flatMap(({ ip, silentSince, isBack = false }) =>
+        silentSince === undefined ? [] : [{ ip, since: silentSince, isBack }],
+      )
       .sort((a, b) => a.since - b.since);
     if (mute.length === 0) continue;
     const isAll = mute.length === asked.length;
@@ -79,8 +85,9 @@ export function judge(
       ? silentLately(mute, now, before)
       : tooManyAtOnce(mute, asked.length * share, together);
     const some: Ip[] = [];
-    for (const { ip, since } of mute) {
-      const from = Math.max(doubtful.get(ip) ?? since, before.get(ip) ?? since);
+    for (const { ip, since, isBack } of mute) {
+      const silentFrom = Math.max(doubtful.get(ip) ?? since, before.get(ip) ?? since);
+      const from = isBack && before.has(ip) ? now : silentFrom;
       const isDoubted = (doubtful.has(ip) || before.has(ip)) && now - from < doubtFor;
       if (!isDoubted) silent.add(ip);
       else {

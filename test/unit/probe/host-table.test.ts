@@ -38,7 +38,7 @@ describe('the hosts of the LAN', () => {
       .saw(3000, 'FAILED');
     expect(world.host).to.equal('FAILED 1001000');
     expect(world.table.silent).to.deep.equal([n2]);
-    expect(world.table.signals).to.deep.equal([{ ip: n2, silentSince: 1000 }]);
+    expect(world.table.signals).to.deep.equal([{ ip: n2, silentSince: 1000, isBack: false }]);
   });
 
   it('are not silent while they are asked for the first time, and unknown when the kernel has no entry', () => {

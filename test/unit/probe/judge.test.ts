@@ -3,11 +3,12 @@ import fc from 'fast-check';
 import { type Ip, parseIp } from '../../../src/model/ip.ts';
 import { doubtFor, judge, nobodyDoubted, type Signal } from '../../../src/probe/judge.ts';
 
-/** `a 5` is silent since 5 ms, `a` answers. Names of v6 addresses are capital letters. */
+/** `a 5` is silent since 5 ms, `a 5 back` was and answers again, `a` answers. Names of v6 addresses are capital letters. */
 function signals(text: string): readonly Signal[] {
   return text.split(', ').map((one) => {
-    const [name = '', since] = one.split(' ');
-    return { ip: address(name), silentSince: since === undefined ? undefined : Number(since) };
+    const [name = '', since, back] = one.split(' ');
+    const silentSince = since === undefined ? undefined : Number(since);
+    return { ip: address(name), silentSince, isBack: back !== undefined };
   });
 }
 
@@ -138,17 +139,29 @@ function isAnswer({ silentSince }: Signal): boolean {
 /** @param silence the looks at which this one was silent; undefined: nothing of it is doubted */
 function countedFrom(silence: readonly Moment[], ip: Ip): number | undefined {
   let from: number | undefined;
+  let isDoubted = false;
   for (const { now, seen } of silence) {
-    const times = seen.flatMap(({ silentSince }) => (silentSince === undefined ? [] : [silentSince]));
-    const since = seen.find((one) => one.ip === ip)?.silentSince ?? 0;
-    const isAll = times.length === seen.length;
-    if (isAll && Math.max(...times) - (from ?? since) < doubtFor) from = now;
-    if (isAll) continue;
-    for (const start of times) {
-      const burst = times.filter((time) => time >= start && time <= start + together);
-      if (burst.length > share * seen.length && since >= start && since <= start + together)
-        from = Math.max(from ?? 0, ...burst);
-    }
+    from = countedAt(seen, now, ip, from);
+    if (isDoubted && seen.some((one) => one.ip === ip && one.isBack === true)) from = now;
+    isDoubted = from !== undefined && now - from < doubtFor;
+  }
+  return from;
+}
+
+function countedAt(
+  seen: readonly Signal[],
+  now: number,
+  ip: Ip,
+  before: number | undefined,
+): number | undefined {
+  const times = seen.flatMap(({ silentSince }) => (silentSince === undefined ? [] : [silentSince]));
+  const since = seen.find((one) => one.ip === ip)?.silentSince ?? 0;
+  if (times.length === seen.length) return Math.max(...times) - (before ?? since) < doubtFor ? now : before;
+  let from = before;
+  for (const start of times) {
+    const burst = times.filter((time) => time >= start && time <= start + together);
+    if (burst.length > share * seen.length && since >= start && since <= start + together)
+      from = Math.max(from ?? 0, ...burst);
   }
   return from;
 }
@@ -164,6 +177,24 @@ describe('the verdicts one after the other', () => {
     ] as const) {
       const verdict = judge(signals(seen), { share, now }, all.doubted);
       expect([...verdict.silent], seen).to.deep.equal(silent === '' ? [] : [address(silent)]);
+    }
+  });
+
+  it('go on doubting one that answers again, until it is trusted or silent for ten seconds more', () => {
+    let { doubted } = judge(signals('a 0, b 0, c 0'), { share, now: 60_000 }, nobodyDoubted);
+    for (const [seen, now, silent] of [
+      ['a, b 0, c 0', 69_000, ''],
+      ['a, b 0 back, c 0', 69_500, ''],
+      ['a, b 0 back, c 0', 75_000, 'c'],
+      ['a, b 0, c 0', 84_999, 'c'],
+      ['a, b 0, c 0', 85_000, 'b c'],
+      ['a, b 0 back, c 0', 86_000, 'b c'],
+    ] as const) {
+      const verdict = judge(signals(seen), { share, now }, doubted);
+      ({ doubted } = verdict);
+      expect([...verdict.silent], `${now} ${seen}`).to.have.members(
+        silent === '' ? [] : silent.split(' ').map(address),
+      );
     }
   });
 
@@ -196,6 +227,7 @@ describe('the verdicts one after the other', () => {
   it('are those of the whole history, in random ones', () => {
     const step = fc.record({
       ms: fc.constantFrom(100, 100, 500, 1000, 5000, 20_000),
+      returning: fc.subarray([...names]),
       answering: fc.oneof(fc.subarray([...names]), fc.constant(names), fc.constant<readonly string[]>([])),
     });
     fc.assert(
@@ -206,11 +238,15 @@ describe('the verdicts one after the other', () => {
         const history: Moment[] = [];
         let now = 0;
         let doubted = nobodyDoubted;
-        for (const { ms, answering } of steps) {
+        for (const { ms, answering, returning } of steps) {
           now += ms;
           for (const [name, before] of since)
             since.set(name, answering.includes(name) ? undefined : (before ?? now));
-          const seen = [...since].map(([name, silentSince]) => ({ ip: address(name), silentSince }));
+          const seen = [...since].map(([name, silentSince]) => ({
+            ip: address(name),
+            silentSince,
+            isBack: silentSince !== undefined && silentSince < now && returning.includes(name),
+          }));
           history.push({ now, seen });
           const verdict = judge(seen, { share, now, together }, doubted);
           doubted = verdict.doubted;
