@@ -1,9 +1,9 @@
 import type { Refusals } from '../model/desired-object.ts';
 import type { Gateway } from '../model/gateway.ts';
-import { family } from '../model/ip.ts';
 import { inet, nftTable } from '../model/nft.ts';
 import { keyOf, type NftName, type NftTable } from '../model/object.ts';
 import type { Problem } from '../model/problem.ts';
+import { networkRules } from './network-rules.ts';
 import type { Add } from './plain-routes.ts';
 import { poolPrefixes } from './pools.ts';
 
@@ -23,15 +23,13 @@ export function flowLabelTableName(protocol: number): NftName {
  * by its own source, a router: 7 of 16 downloads hung. No checksum covers the label.
  *
  * Policy 1 (`hash: ports`) does not read the label.
- *
- * A rule for each network: lookups of a set miss while a table is replaced (decision 32).
  */
 export function flowLabelTable(gateway: Gateway): NftTable | undefined {
-  const networks = poolPrefixes(gateway).filter((prefix) => family(prefix) === 6);
-  if (networks.length === 0 || gateway.hash === 'ports') return undefined;
-  const rules = networks.flatMap((network) =>
-    ['daddr', 'saddr'].map((end) => `    ip6 ${end} ${network} ip6 flowlabel set 0\n`),
-  );
+  if (gateway.hash === 'ports') return undefined;
+  const rules = (['daddr', 'saddr'] as const)
+    .flatMap((end) => networkRules(6, end, poolPrefixes(gateway), 'ip6 flowlabel set 0'))
+    .map((rule) => `    ${rule}\n`);
+  if (rules.length === 0) return undefined;
   const content = `  chain prerouting {
     type filter hook prerouting priority -300; policy accept;
 ${rules.join('')}  }

@@ -2,6 +2,7 @@ import { type Family, family } from '../model/ip.ts';
 import { inet, nftTable } from '../model/nft.ts';
 import type { AgentGateway, NodeAgent } from '../model/node-agent.ts';
 import type { NftTable } from '../model/object.ts';
+import { networkRules } from './network-rules.ts';
 import { families } from './node-view.ts';
 
 export const agentTableName = inet('eiproute');
@@ -17,7 +18,6 @@ const tcp = 6;
 
 /** In nft syntax. */
 interface Words {
-  readonly daddr: string;
   /** The chain of what comes from a gateway. */
   readonly arrivals: string;
   /** The chain of what was not forwarded to a pod. */
@@ -27,8 +27,8 @@ interface Words {
 }
 
 const words: Readonly<Record<Family, Words>> = {
-  4: { daddr: 'ip daddr', arrivals: 'arrivals4', guard: 'guard4', icmp: 1 },
-  6: { daddr: 'ip6 daddr', arrivals: 'arrivals6', guard: 'guard6', icmp: 58 },
+  4: { arrivals: 'arrivals4', guard: 'guard4', icmp: 1 },
+  6: { arrivals: 'arrivals6', guard: 'guard6', icmp: 58 },
 };
 
 /**
@@ -47,9 +47,8 @@ export function reachMark({ markMask }: NodeAgent): number {
  * - Replies get the mark before they are routed: at that time their source is the pod, which does not identify the EIP.
  * - Packets to an EIP that were not forwarded to a pod are rejected: EIPs must not reach sockets of the node.
  *
- * It has a rule for each network of EIPs, and no set, not even a nameless one: while a table is replaced, lookups of a set miss
- * for some microseconds. This one is replaced when a gateway comes or goes, and the answer to a SYN without a mark is lost
- * (decision 32).
+ * It is replaced when a gateway comes or goes. The answer to a SYN that gets no mark meanwhile is lost; so it has a rule for each
+ * network of EIPs, see {@link networkRules}.
  */
 export function agentTable(agent: NodeAgent, link: string, known: readonly KnownGateway[]): NftTable {
   const { markMask } = agent;
@@ -83,10 +82,8 @@ export function agentTable(agent: NodeAgent, link: string, known: readonly Known
     (mark) =>
       `ct direction reply ct mark & ${mask} == ${hex(mark)} meta mark set meta mark & ${keep} | ${hex(mark)}`,
   );
-  const toEips = (of: Family, verdict: string): readonly string[] =>
-    agent.eips
-      .filter((prefix) => family(prefix) === of)
-      .map((prefix) => `${words[of].daddr} ${prefix} ${verdict}`);
+  const toEips = (of: Family, statement: string): readonly string[] =>
+    networkRules(of, 'daddr', agent.eips, statement);
   const content = [
     ...arrivals.flat(),
     ...guards.flat(),

@@ -1,9 +1,9 @@
 import type { Refusals } from '../model/desired-object.ts';
 import type { Gateway } from '../model/gateway.ts';
-import { family } from '../model/ip.ts';
 import { inet, nftTable } from '../model/nft.ts';
 import { keyOf, type NftName, type NftTable } from '../model/object.ts';
 import type { Problem } from '../model/problem.ts';
+import { networkRules } from './network-rules.ts';
 import type { Add } from './plain-routes.ts';
 import { poolPrefixes } from './pools.ts';
 
@@ -22,11 +22,10 @@ export function segmentSizeTableName(protocol: number): NftName {
 export function segmentSizeTable(gateway: Gateway): NftTable | undefined {
   const { hash, segmentSize, protocol } = gateway;
   if (hash !== 'ports' || segmentSize === undefined) return undefined;
-  // A rule for each network: lookups of a set miss while a table is replaced (decision 32).
-  const rules = poolPrefixes(gateway).map((prefix) => {
-    const to = `${family(prefix) === 4 ? 'ip' : 'ip6'} daddr ${prefix}`;
-    return `    ${to} tcp flags & (syn | rst) == syn tcp option maxseg size set ${segmentSize}\n`;
-  });
+  const clamped = `tcp flags & (syn | rst) == syn tcp option maxseg size set ${segmentSize}`;
+  const rules = ([4, 6] as const)
+    .flatMap((of) => networkRules(of, 'daddr', poolPrefixes(gateway), clamped))
+    .map((rule) => `    ${rule}\n`);
   if (rules.length === 0) return undefined;
   const content = `  chain forward {
     type filter hook forward priority -150; policy accept;

@@ -29,7 +29,7 @@ export function parseNftComment(
   return protocol === undefined || digest === undefined ? undefined : { protocol: Number(protocol), digest };
 }
 
-/** The change as one nft transaction: atomic for rules, but not for the lookups of sets that a replacement deletes (decision 32). */
+/** The change as one nft transaction: atomic for rules, but not for the lookups of sets that a replacement deletes (decision 33). */
 export function nftScript(change: Change): string {
   const object = change.verb === 'delete' ? change.have : change.want;
   if (object.kind !== 'nft') throw new TypeError(`a ${object.kind} is nothing for nft`);
