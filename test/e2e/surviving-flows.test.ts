@@ -33,9 +33,11 @@ for (const groups of ['plain', 'resilient'] as const) {
         );
       }
       const pods = network.pods.map((pod) => ({ ...pod, port: echoPort }));
-      const ports = [{ name: 'echo', protocol: 'TCP', port: echoPort, targetPort: echoPort }];
-      await cluster.createService({ name: 'flows', policy: 'Local', spec: { ports } }, ready(pods));
+      const spec = { ports: [{ name: 'echo', protocol: 'TCP', port: echoPort, targetPort: echoPort }] };
+      await cluster.createService({ name: 'flows', policy: 'Local', spec }, ready(pods));
+      await cluster.createService({ name: 'pair', policy: 'Local', spec }, ready(pods.slice(0, 2)));
       await stage.serving('flows');
+      await stage.serving('pair');
       await proxy.settled();
     });
     after(() => stack.disposeAsync());
@@ -69,10 +71,10 @@ for (const groups of ['plain', 'resilient'] as const) {
         });
     };
 
-    const openAll = async (own: AsyncDisposableStack): Promise<void> => {
+    const openAll = async (own: AsyncDisposableStack, service = 'flows'): Promise<void> => {
       const { network } = stage.lab;
       opened = await Promise.all(
-        stage.ips('flows').map(async (ip) => {
+        stage.ips(service).map(async (ip) => {
           const flows = own.use(new Flows(network.namespace('client')));
           const of = ip.includes(':') ? 'v6' : 'v4';
           const from = Array.from({ length: clients }, (_, nth) => client(nth)[of]);
@@ -111,46 +113,55 @@ for (const groups of ['plain', 'resilient'] as const) {
 
     // A resilient group gives away the part of the node that is the first one to be seen silent, and has it back only
     // once it rests.
-    if (groups === 'resilient') return;
-    it('all stay when the switch was away for longer than silence is doubted', async () => {
-      const { network, clients: clientsOf } = stage.lab;
-      const ips = stage.ips('flows');
-      await using own = new AsyncDisposableStack();
-      await openAll(own);
-      const log = (): Promise<string> => readFile(stage.eiproute.files.log, 'utf8');
-      let from = (await log()).length;
-      const said = async (words: string): Promise<boolean> => (await log()).slice(from).includes(words);
-      for (const name of network.nodes) await network.unplug(name);
-      for (const protocol of ['ARP', 'NDP'])
-        await stage.until(`nobody answers ${protocol}`, () =>
-          said(`none of the 3 nodes answers ${protocol}`),
-        );
-      {
-        // One is put, and lost, each 10 ms: for 12 s.
-        await using load = clientsOf.start({ to: ips, port: echoPort, every: 10 });
-        for (let lost = 0; lost < 1200; lost += 1) await load.next(() => true, late());
-      }
-      from = (await log()).length;
-      await network.plug('node1');
-      for (const protocol of ['ARP', 'NDP'])
-        await stage.until(
-          `node1 is believed to be back by ${protocol}`,
-          async () =>
-            (await said(`2 of 3 nodes do not answer ${protocol}`)) ||
-            (await said(`does not answer ${protocol}`)),
-        );
-      for (const nth of [2, 3]) {
-        await network.plug(`node${nth}`);
-        await heard(nth);
-      }
-      const nobodyLeft = async (): Promise<void> => {
+    if (groups === 'plain')
+      it('all stay when the switch was away for longer than silence is doubted', async () => {
+        const { network, clients: clientsOf } = stage.lab;
+        const ips = stage.ips('flows');
+        await using own = new AsyncDisposableStack();
+        await openAll(own);
+        const log = (): Promise<string> => readFile(stage.eiproute.files.log, 'utf8');
+        let from = (await log()).length;
+        const said = async (words: string): Promise<boolean> => (await log()).slice(from).includes(words);
+        for (const name of network.nodes) await network.unplug(name);
         for (const protocol of ['ARP', 'NDP'])
-          expect(await said(`does not answer ${protocol}`), `a node left by ${protocol}`).to.equal(false);
-      };
-      await nobodyLeft();
-      await live();
-      await nobodyLeft();
-      await stage.lead(ips, 'node1 node2 node3');
+          await stage.until(`nobody answers ${protocol}`, () =>
+            said(`none of the 3 nodes answers ${protocol}`),
+          );
+        {
+          // One is put, and lost, each 10 ms: for 12 s.
+          await using load = clientsOf.start({ to: ips, port: echoPort, every: 10 });
+          for (let lost = 0; lost < 1200; lost += 1) await load.next(() => true, late());
+        }
+        from = (await log()).length;
+        await network.plug('node1');
+        for (const protocol of ['ARP', 'NDP'])
+          await stage.until(
+            `node1 is believed to be back by ${protocol}`,
+            async () =>
+              (await said(`2 of 3 nodes do not answer ${protocol}`)) ||
+              (await said(`does not answer ${protocol}`)),
+          );
+        for (const nth of [2, 3]) {
+          await network.plug(`node${nth}`);
+          await heard(nth);
+        }
+        const nobodyLeft = async (): Promise<void> => {
+          for (const protocol of ['ARP', 'NDP'])
+            expect(await said(`does not answer ${protocol}`), `a node left by ${protocol}`).to.equal(false);
+        };
+        await nobodyLeft();
+        await live();
+        await nobodyLeft();
+        await stage.lead(ips, 'node1 node2 node3');
+      });
+
+    // The last one: the Node does not come back.
+    it('stay when the Node of another one is deleted, and the kernel takes its nexthop out of their group', async () => {
+      await using own = new AsyncDisposableStack();
+      await openAll(own, 'pair');
+      await stage.lab.cluster.deleteNode('node2');
+      await stage.lead(stage.ips('pair'), 'node1');
+      await live('web-2');
     });
   });
 }
