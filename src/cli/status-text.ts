@@ -1,6 +1,6 @@
 import { printable } from '../model/text.ts';
 import type { EipStatus } from '../status/eips.ts';
-import type { Need } from '../status/need.ts';
+import { type Need, some } from '../status/need.ts';
 import type { NodeStatus } from '../status/nodes.ts';
 import { counted, type State, span } from '../status/state.ts';
 import type {
@@ -62,7 +62,7 @@ function gatewayRows(status: GatewayStatus): readonly Row[] {
 function nodeRows(status: NodeAgentStatus): readonly Row[] {
   return [
     ['Node', about(status)],
-    ['EIPs', status.networks.length === 0 ? 'networks not known yet' : status.networks.join(', ')],
+    ['EIPs', status.networks.length === 0 ? 'networks not known yet' : some(status.networks)],
     ...status.gateways.map(
       ({ address, mac, table, mark }): Row => [
         'Gateway',

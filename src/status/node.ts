@@ -3,7 +3,7 @@ import type { Neighbour } from '../model/listing.ts';
 import type { NodeAgent } from '../model/node-agent.ts';
 import type { KernelUnreadable } from '../reconcile/loop.ts';
 import type { LastReport } from '../reconcile/report.ts';
-import { mostUrgentFirst, type Need, reportNeeds } from './need.ts';
+import { mostUrgentFirst, type Need, reportNeeds, some } from './need.ts';
 import { counted, type Health, type State } from './state.ts';
 import {
   type Figures,
@@ -49,7 +49,7 @@ function verdict({ agent, report, unreadable, neighbours }: NodeFacts): Pick<Hea
     report.problems.every(({ severity }) => severity !== 'error');
   const state: State = isWhole ? 'OK' : 'DEGRADED';
   const parts = [
-    `answering for ${agent.eips.join(', ')} through ${neighbours.length} of ${counted(agent.gateways.length, 'gateway')}`,
+    `answering for ${some(agent.eips)} through ${neighbours.length} of ${counted(agent.gateways.length, 'gateway')}`,
   ];
   if (report.failed.length > 0) parts.push(`${report.failed.length} refused by the kernel`);
   if (report.conflicts.length > 0) parts.push(`${report.conflicts.length} in conflict`);
