@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { Delta, ReadService, Service } from '../model/cluster.ts';
+import type { Delta, Overview, ReadService, Service } from '../model/cluster.ts';
 import {
   type Desire,
   type DesiredState,
@@ -172,15 +172,18 @@ export class GatewayDesire implements Desire {
     this.#kernel = kernel;
     this.#dumps = kernel.dumps;
     this.#refusals = kernel.refusals;
-    const problems = this.#collect(overview.complete, [
-      overview.problems,
-      this.paths.problems,
-      this.#fixedProblems,
-      this.#routes?.table.problems ?? none,
-      ...this.#otherProblems(),
-    ]);
+    const collected = (): readonly Problem[] => this.#collect(overview);
     const retiring = this.#routes?.table.retiring ?? noNexthops;
-    return { problems, complete: overview.complete, remaining, lacking: this.#lacking(), retiring };
+    return {
+      // When they are read: what forwards packets does not wait for them.
+      get problems() {
+        return collected();
+      },
+      complete: overview.complete,
+      remaining,
+      lacking: this.#lacking(),
+      retiring,
+    };
   }
 
   /**
@@ -374,7 +377,14 @@ export class GatewayDesire implements Desire {
     for (const { key, why } of [...desired.values()]) if (why === this.#frozen) desired.drop(key);
   }
 
-  #collect(isComplete: boolean, parts: readonly (readonly Problem[])[]): readonly Problem[] {
+  #collect({ complete: isComplete, problems }: Overview): readonly Problem[] {
+    const parts = [
+      problems,
+      this.paths.problems,
+      this.#fixedProblems,
+      this.#routes?.table.problems ?? none,
+      ...this.#otherProblems(),
+    ];
     // Some make their list anew each time: what acts on the problems must not cost what stands because of that.
     const isSame =
       isComplete === this.#isComplete &&
