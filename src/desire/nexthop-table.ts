@@ -151,6 +151,12 @@ export class NexthopTable {
     return this.#retiring.size === 0 ? noNexthops : new Set([...this.#retiring].map(({ id }) => id));
   }
 
+  /** Its nexthop is one of {@link retiring}. */
+  isRetiring(ip: Ip): boolean {
+    const hop = this.#hops.get(ip);
+    return hop !== undefined && this.#retiring.has(hop);
+  }
+
   idOf(ip: Ip): number | undefined {
     return this.#hops.get(ip)?.id;
   }

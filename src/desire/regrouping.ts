@@ -102,7 +102,8 @@ export class Regrouping {
     for (const [other, { sets }] of wishes) if (other !== content) this.#part(group, sets);
     if (content === group.content) return false;
     const twin = this.#groups.best(content, group);
-    if (twin !== undefined && group.eips.size === 1) {
+    // A group that only loses a nexthop which goes takes no message of its own, and is merged afterwards.
+    if (twin !== undefined && group.eips.size === 1 && !this.#groups.shrinksTo(content, group)) {
       this.#evictAll(group);
       return false;
     }
