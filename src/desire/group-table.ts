@@ -171,7 +171,7 @@ export class GroupTable {
   /** The group becomes this by the deletes of nexthops alone; see `retiring` in model/desired.ts. */
   shrinksTo(content: string, { carriers }: Group): boolean {
     const rest = carriers.filter(({ ip }) => !this.#nexthops.isRetiring(ip));
-    return rest.length < carriers.length && contentOf(rest) === content;
+    return contentOf(rest) === content;
   }
 
   /** The kernel has the group as it is desired. */
