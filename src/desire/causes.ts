@@ -1,5 +1,6 @@
 import type { Ip } from '../model/ip.ts';
 import type { Problem } from '../model/problem.ts';
+import { someNames } from '../model/some-names.ts';
 import { reasonIn, withoutNodes } from './no-node.ts';
 
 /**
@@ -46,7 +47,6 @@ function asOne(all: readonly Problem[]): readonly Problem[] {
   const [first, another] = all;
   if (first === undefined || another === undefined) return all;
   const eips = all.flatMap(({ eip }) => eip ?? []).sort();
-  const more = eips.length > mostNames ? ` and ${eips.length - mostNames} more` : '';
   const { code, severity, advice } = first;
   const reason = reasonIn(first.message);
   return [
@@ -54,7 +54,7 @@ function asOne(all: readonly Problem[]): readonly Problem[] {
       code,
       severity,
       subject: `EIPs, as ${reason}`,
-      message: withoutNodes(`${eips.slice(0, mostNames).join(', ')}${more}`, reason),
+      message: withoutNodes(someNames(eips, mostNames), reason),
       advice,
     },
   ];

@@ -1,6 +1,7 @@
 import { insideWords, type Service } from '../model/cluster.ts';
 import { type Family, family, type Ip } from '../model/ip.ts';
 import type { Problem } from '../model/problem.ts';
+import { someNames } from '../model/some-names.ts';
 import { addressIn, type Candidates, everyNode } from './carriers.ts';
 
 /** Why the nodes of some endpoints carry nothing, and what to do. */
@@ -119,7 +120,6 @@ function ofEndpoints(
 
 function nodesText(names: ReadonlySet<string>, one = 'has', many = 'have'): string {
   const sorted = [...names].sort();
-  const shown = sorted.slice(0, mostNames).join(', ');
-  const more = sorted.length > mostNames ? ` and ${sorted.length - mostNames} more` : '';
-  return sorted.length === 1 ? `node ${shown} ${one}` : `nodes ${shown}${more} ${many}`;
+  const shown = someNames(sorted, mostNames);
+  return sorted.length === 1 ? `node ${shown} ${one}` : `nodes ${shown} ${many}`;
 }

@@ -1,5 +1,6 @@
 import type { Ip } from '../model/ip.ts';
 import type { Problem } from '../model/problem.ts';
+import { someNames } from '../model/some-names.ts';
 import { type Doubt, doubtFor } from './judge.ts';
 
 /** Node names that a sentence holds. */
@@ -24,8 +25,7 @@ export function hungNode(node: string, ip: Ip, { proxy, kubelet }: ProgramPorts)
 
 /** @param names of the nodes that are doubted */
 export function doubtedHung({ of, kind, asked }: Doubt, names: readonly string[]): Problem {
-  const more = names.length - mostNames;
-  const list = `${names.slice(0, mostNames).join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
+  const list = someNames(names, mostNames);
   const what = 'kernels take connections, and neither kube-proxy nor the kubelet says anything';
   return {
     code: 'hung-doubted',

@@ -1,5 +1,6 @@
 import { family } from '../model/ip.ts';
 import type { Problem } from '../model/problem.ts';
+import { someNames } from '../model/some-names.ts';
 import type { Flapping } from './host-table.ts';
 import { type Doubt, doubtFor } from './judge.ts';
 import type { Target } from './targets.ts';
@@ -37,8 +38,7 @@ export function doubted(
 ): Problem {
   const protocol = of === 4 ? 'ARP' : 'NDP';
   const names = targets.filter(({ ip }) => silent.includes(ip)).map(({ node }) => node);
-  const more = names.length - mostNames;
-  const list = `${names.slice(0, mostNames).join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
+  const list = someNames(names, mostNames);
   const alone = `node ${list} does not answer ${protocol} on ${lan}, and there is no other: EIPs still lead to it`;
   const message =
     kind === 'all'

@@ -2,6 +2,7 @@ import { type Ip, ipBytes, onlyIp } from '../model/ip.ts';
 import { command, describe, type LinkNames } from '../model/iproute.ts';
 import { changeObject, type KernelObject } from '../model/object.ts';
 import type { Problem, ProblemCode } from '../model/problem.ts';
+import { someNames } from '../model/some-names.ts';
 import type { Conflict, Failed, Held, HoldReason, LastReport } from '../reconcile/report.ts';
 import { counted, iso } from './state.ts';
 
@@ -195,8 +196,7 @@ function problemNeed({
 
 /** The first names, and how many more there are. */
 export function some(names: readonly string[]): string {
-  const shown = names.slice(0, mostNames).join(', ');
-  return names.length > mostNames ? `${shown} and ${names.length - mostNames} more` : shown;
+  return someNames(names, mostNames);
 }
 
 /**

@@ -2,12 +2,11 @@ import { readFileSync } from 'node:fs';
 import { expect } from 'chai';
 import { feedFailure } from '../../../src/cluster/failure.ts';
 import { ApiError, UnreachableError } from '../../../src/cluster/transport.ts';
-import { parseIp, parsePrefix } from '../../../src/model/ip.ts';
-import type { NodeAgent } from '../../../src/model/node-agent.ts';
 import { nodeAgentStatus } from '../../../src/status/node.ts';
 import type { State } from '../../../src/status/state.ts';
 import { expectSamples } from '../../sampled-page.ts';
 import { violations } from './json-schema.ts';
+import { agent } from './node-agent.ts';
 import { aFew, degraded, drained, frozen, lacking, noLan, well } from './samples.ts';
 
 const page = new URL('../../../docs/status.md', import.meta.url);
@@ -78,16 +77,6 @@ describe('docs/status.schema.json', () => {
   }
 
   it('describes the status of a node agent', () => {
-    const agent: NodeAgent = {
-      eips: [parsePrefix('198.51.100.0/24')],
-      gateways: [{ address: parseIp('10.0.0.1'), table: 101, mark: 0x100000 }],
-      interface: 'eth0',
-      localTable: 100,
-      priorities: { marks: 1001, local: 1100, replies: 1101 },
-      markMask: 0xf00000,
-      protocol: 86,
-      literalLocal: false,
-    };
     const inputs = {
       release: '0.1.0',
       host: 'n1',

@@ -1,7 +1,8 @@
 import { expect } from 'chai';
-import { parseIp, parsePrefix } from '../../../src/model/ip.ts';
+import { parsePrefix } from '../../../src/model/ip.ts';
 import { nodeHealth } from '../../../src/status/node.ts';
 import { Scene, snapshot } from '../../scene.ts';
+import { agent } from './node-agent.ts';
 
 describe('the state of a node agent', () => {
   it('names the first of its networks, and how many more there are', async () => {
@@ -9,14 +10,8 @@ describe('the state of a node agent', () => {
     const summary = (count: number): string =>
       nodeHealth({
         agent: {
+          ...agent,
           eips: Array.from({ length: count }, (_, i) => parsePrefix(`198.51.${i}.0/24`)),
-          gateways: [{ address: parseIp('10.0.0.1'), table: 101, mark: 0x100000 }],
-          interface: 'eth0',
-          localTable: 100,
-          priorities: { marks: 1001, local: 1100, replies: 1101 },
-          markMask: 0xf00000,
-          protocol: 86,
-          literalLocal: false,
         },
         report,
         unreadable: undefined,
