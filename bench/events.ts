@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { packaged } from './packaged.ts';
 import type { Memory } from './runs/memory-of.ts';
 import type { Look } from './runs/onlookers.ts';
+import { apiOptions } from './runs/world.ts';
 import { table } from './table.ts';
 
 /** The last commit whose events cost what the whole cluster weighs. */
@@ -195,7 +196,7 @@ export function runEvents(run: {
   try {
     const script = fileURLToPath(new URL('runs/event.ts', import.meta.url));
     const words = [folder, run.services, run.cycles, run.program, ...run.samples].map(String);
-    const out = execFileSync('unshare', ['--net', process.execPath, script, ...words], {
+    const out = execFileSync('unshare', ['--net', process.execPath, ...apiOptions, script, ...words], {
       timeout: run.timeout,
       maxBuffer: 1 << 26,
       env: {

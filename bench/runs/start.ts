@@ -6,7 +6,7 @@ import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { memoryOf, peakOf } from './memory-of.ts';
-import { asUnit, setUpLinks, synced, workOf, writeConfig } from './world.ts';
+import { apiOptions, asUnit, setUpLinks, synced, workOf, writeConfig } from './world.ts';
 
 // Run in a fresh network namespace: node bench/runs/start.ts FOLDER SERVICES PROGRAM [INFORMERS]
 // A gateway starts on a router without routes, is stopped, and starts again: the routes are in the kernel, and its last
@@ -23,7 +23,7 @@ setUpLinks();
 // They end with us, however we end.
 const child = (...words: readonly string[]) =>
   spawn('setpriv', ['--pdeathsig', 'KILL', ...words], { stdio: ['ignore', 'pipe', 'inherit'] });
-const api = child(process.execPath, here('api.ts'), folder, services);
+const api = child(process.execPath, ...apiOptions, here('api.ts'), folder, services);
 await once(createInterface({ input: api.stdout }), 'line');
 const read = await promisify(execFile)(process.execPath, [here('read.ts'), join(folder, 'kubeconfig')]);
 const peer = informers === undefined ? undefined : await startInformers(informers);

@@ -27,7 +27,7 @@ export function encode(
   writer.inside(2, () => writer.message(object, message));
   writer.inside(1, () => writer.message(object, typeMeta));
   writer.raw(Buffer.from('k8s\0'));
-  return writer.bytes();
+  return writer.end();
 }
 
 /** An event of a watch, its length before it; undefined: see {@link encode}. */
@@ -37,7 +37,7 @@ export function encodeEvent(type: string, object: JsonObject): Buffer | undefine
   const writer = new Writer();
   writer.inside(2, () => writer.inside(1, () => writer.raw(inner)));
   writer.inside(1, () => writer.raw(Buffer.from(type)));
-  const event = writer.bytes();
+  const event = writer.end();
   const length = Buffer.alloc(4);
   length.writeUInt32BE(event.length);
   return Buffer.concat([length, event]);
@@ -66,18 +66,31 @@ function fieldsOf(message: Message): readonly Field[] {
   return found;
 }
 
+/** The buffer of the last writer that has ended, for the next one: a page would take a megabyte anew each time. */
+let spare: Buffer | undefined;
+
 /** Writes from the end to the beginning, so that the length of a message is known when it is written. */
 class Writer {
-  #buffer = Buffer.allocUnsafe(1024);
-  #start = this.#buffer.length;
+  #buffer: Buffer;
+  #start: number;
+
+  constructor() {
+    this.#buffer = spare ?? Buffer.allocUnsafe(1024);
+    // A writer inside another one takes one of its own.
+    spare = undefined;
+    this.#start = this.#buffer.length;
+  }
 
   /** Bytes that are written. */
   get #length(): number {
     return this.#buffer.length - this.#start;
   }
 
-  bytes(): Buffer {
-    return Buffer.from(this.#buffer.subarray(this.#start));
+  /** What was written; the writer has ended. */
+  end(): Buffer {
+    const bytes = Buffer.from(this.#buffer.subarray(this.#start));
+    spare = this.#buffer;
+    return bytes;
   }
 
   message(object: JsonObject, message: Message): void {
@@ -151,7 +164,7 @@ class Writer {
     if (bytes === undefined) {
       const writer = new Writer();
       writer.message(object, message);
-      bytes = writer.bytes();
+      bytes = writer.end();
       made.set(object, bytes);
     }
     this.raw(bytes);
