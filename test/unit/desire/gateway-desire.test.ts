@@ -3,9 +3,11 @@ import fc from 'fast-check';
 import { routeKey } from '../../../src/desire/eip-routes.ts';
 import { gatewayObjects } from '../../../src/desire/gateway.ts';
 import { isNat } from '../../../src/desire/nat-mode.ts';
+import type { Path } from '../../../src/desire/path.ts';
 import { paths } from '../../../src/desire/paths.ts';
 import { poolFinder } from '../../../src/desire/pools.ts';
 import { clusterOf, nameInside, type Snapshot } from '../../../src/model/cluster.ts';
+import type { Desire } from '../../../src/model/desired.ts';
 import {
   family,
   hostPrefix,
@@ -285,6 +287,10 @@ function leftOver({ scene, model }: Life): readonly string[] {
     .map((change) => `${change.verb} ${keyOf(changeObject(change))} (${change.why.text})`);
 }
 
+function viasOf({ carriers }: Path): readonly Ip[] {
+  return carriers.map(({ ip }) => ip);
+}
+
 /** EIPs whose routes are desired and not in the kernel. */
 function absent({ missing }: Report): number {
   return missing.filter(
@@ -361,6 +367,42 @@ describe('the tables of a gateway', () => {
       }),
       { numRuns: runs, examples: counterExamples.map(([, history]) => [history]) },
     );
+  }).timeout(Math.max(300_000, runs * 1000));
+
+  it('call no nexthop retiring that an EIP needs or that is not desired, in any update', async () => {
+    let retired = 0;
+    await fc.assert(
+      fc.asyncProperty(anyHistory({ minLength: 3, maxLength: 25 }), async (history) => {
+        const life = new Life(history);
+        const heard = new Set<Desire>();
+        const listen = (): void => {
+          const { desire, gatewayDesire } = life.scene.role;
+          if (heard.has(desire)) return;
+          heard.add(desire);
+          const update = desire.update.bind(desire);
+          desire.update = (kernel) => {
+            const state = update(kernel);
+            const needed = new Set([...(gatewayDesire?.paths.paths() ?? [])].flatMap(viasOf));
+            // One that is taken over from another process goes without being told.
+            for (const id of state.retiring) {
+              const object = desire.table.get(`nexthop ${id}`)?.object;
+              const via = object?.kind === 'nexthop' ? object.via : undefined;
+              expect(via, `nexthop ${id}`).to.satisfy((ip?: Ip) => ip !== undefined && !needed.has(ip));
+            }
+            retired += state.retiring.size;
+            return state;
+          };
+        };
+        listen();
+        await life.scene.round('link');
+        for (const step of history.steps) {
+          await life.step(step);
+          listen();
+        }
+      }),
+      { numRuns: runs, examples: counterExamples.map(([, history]) => [history]) },
+    );
+    expect(retired).to.be.greaterThan(0);
   }).timeout(Math.max(300_000, runs * 1000));
 
   it('never withdraw an EIP that has a node to go to', async () => {
