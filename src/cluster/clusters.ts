@@ -1,4 +1,11 @@
-import { clusterOf, type Delta, type Overview, type Service, type Snapshot } from '../model/cluster.ts';
+import {
+  type ApiPeer,
+  clusterOf,
+  type Delta,
+  type Overview,
+  type Service,
+  type Snapshot,
+} from '../model/cluster.ts';
 import { sameItems } from '../model/same-items.ts';
 import type { Cluster } from './cluster.ts';
 import { mergeDelta } from './delta.ts';
@@ -39,6 +46,7 @@ class Union {
   readonly #parts: ReadonlyMap<string, Cluster>;
   readonly #nodes = new Concatenation<Overview['nodes'][number]>();
   readonly #feeds = new Concatenation<Overview['feeds'][number]>();
+  readonly #apiPeers = new Concatenation<ApiPeer>();
   readonly #problems = new Concatenation<Overview['problems'][number]>();
   readonly #services = new Concatenation<Service>();
   #overview: { readonly of: readonly Overview[]; readonly value: Overview } | undefined;
@@ -74,6 +82,7 @@ class Union {
         clusters,
         nodes: this.#nodes.of(of.map(({ nodes }) => nodes)),
         feeds: this.#feeds.of(of.map(({ feeds }) => feeds)),
+        apiPeers: this.#apiPeers.of(of.flatMap(({ apiPeers }) => (apiPeers ? [apiPeers] : []))),
         problems: this.#problems.of(of.map(({ problems }) => problems)),
       };
       this.#overview = { of, value };

@@ -45,11 +45,16 @@ const tokenFileAge = 60_000;
 /**
  * Reads the kubeconfig, makes credentials and a connection pool from it.
  *
+ * @param read called with the cluster of the kubeconfig, before any credentials are asked for
  * @throws CredentialsError which names the file, what is wrong with it and what to do
  */
-export async function openSession(access: KubernetesAccess): Promise<Session> {
+export async function openSession(
+  access: KubernetesAccess,
+  read: (cluster: ClusterEntry) => void = () => {},
+): Promise<Session> {
   const { name, config } = loadKubeconfig(access);
   const { cluster, user } = config;
+  read(cluster);
   const { authorization, certificate } = await authorize(name, config);
   const tls = tlsOf(name, cluster, user, certificate);
   // What is fetched anew by itself ends often, and no person has to care.

@@ -3,6 +3,7 @@ import { abortable } from '../abortable.ts';
 import { openSession, type Session } from './credentials.ts';
 import { errorOf } from './failure.ts';
 import { jsonWire, parseJson } from './json-wire.ts';
+import type { ClusterEntry } from './kubeconfig.ts';
 import type { KubernetesAccess } from './kubeconfig-files.ts';
 import { protobufType, protobufWire } from './protobuf-wire.ts';
 import { request } from './request.ts';
@@ -42,14 +43,17 @@ function acceptOf(of: Listed): string {
 /** A transport over HTTP/2, or HTTP/1.1, with one connection pool for all resources. */
 export class HttpTransport implements Transport, AsyncDisposable {
   readonly #access: KubernetesAccess;
+  readonly #read: ((cluster: ClusterEntry) => void) | undefined;
   #session: Promise<Session> | undefined;
   #server: string | undefined;
   #expires: number | undefined;
   /** Ends all that is on its way now. */
   #connections = new AbortController();
 
-  constructor(access: KubernetesAccess) {
+  /** @param read called each time the kubeconfig was read, with its cluster */
+  constructor(access: KubernetesAccess, read?: (cluster: ClusterEntry) => void) {
     this.#access = access;
+    this.#read = read;
   }
 
   /** The address of the API server, as of the kubeconfig that was read last; undefined: none was. */
@@ -165,7 +169,7 @@ export class HttpTransport implements Transport, AsyncDisposable {
     work: (session: Session, opened: Promise<Session>, within: AbortSignal) => Promise<T>,
   ): Promise<T> {
     signal.throwIfAborted();
-    this.#session ??= openSession(this.#access);
+    this.#session ??= openSession(this.#access, this.#read);
     const opened = this.#session;
     let session: Session | undefined;
     try {

@@ -1,4 +1,7 @@
+import { isIP } from 'node:net';
 import { dirname, isAbsolute, join } from 'node:path';
+import type { ApiPeer } from '../model/cluster.ts';
+import { parseIp } from '../model/ip.ts';
 import { KubeconfigField } from './kubeconfig-field.ts';
 import { CredentialsError } from './transport.ts';
 
@@ -110,6 +113,13 @@ export function readKubeconfig(
     cluster: clusterEntry(clusterName, cluster.get('cluster')),
     user: userEntry(userName, user.get('user')),
   };
+}
+
+/** The address that connections go to; undefined: a name, which is resolved for each of them. */
+export function apiPeer({ server, proxy }: Pick<ClusterEntry, 'server' | 'proxy'>): ApiPeer | undefined {
+  const host = (proxy ?? new URL(server)).hostname.replace(/^\[|\]$/g, '');
+  if (isIP(host) === 0) return undefined;
+  return { ip: parseIp(host), from: proxy === undefined ? 'server' : 'proxy-url' };
 }
 
 function named(

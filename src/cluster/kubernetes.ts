@@ -2,6 +2,7 @@ import { type Clock, systemClock } from './clock.ts';
 import type { Cluster } from './cluster.ts';
 import { Heartbeat } from './heartbeat.ts';
 import { HttpTransport } from './http.ts';
+import { apiPeer } from './kubeconfig.ts';
 import type { KubernetesAccess } from './kubeconfig-files.ts';
 import { KubernetesWriter } from './kubernetes-writer.ts';
 import { defaultPace, Reflector, type ReflectorPace, recoverySignal } from './reflector.ts';
@@ -31,7 +32,10 @@ export function kubernetesCluster(
   name?: string,
 ): KubernetesCluster {
   const store = new ClusterStore(name);
-  const transport = new HttpTransport(access);
+  const transport = new HttpTransport(access, (entry) => {
+    store.apiAt(apiPeer(entry));
+    store.notify();
+  });
   const stop = new AbortController();
   const recovery = recoverySignal();
   const heartbeat = new Heartbeat({

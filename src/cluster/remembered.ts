@@ -165,6 +165,7 @@ class Memory {
       ...(former?.isRemembered && { remembered: true }),
       nodes: former?.store.overview().nodes ?? live.nodes,
       feeds: live.feeds,
+      ...(live.apiPeers && { apiPeers: live.apiPeers }),
       problems: problem === undefined ? live.problems : [...live.problems, problem],
     };
     this.#overview = { live, former, problem, value };

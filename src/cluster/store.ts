@@ -1,4 +1,5 @@
-import type { Delta, Feed, Node, Overview, Resource, Service, Snapshot } from '../model/cluster.ts';
+import { isDeepStrictEqual } from 'node:util';
+import type { ApiPeer, Delta, Feed, Node, Overview, Resource, Service, Snapshot } from '../model/cluster.ts';
 import type { Problem } from '../model/problem.ts';
 import type { Cluster } from './cluster.ts';
 import { type DecodedService, decodeNode, decodeService } from './decode.ts';
@@ -33,6 +34,8 @@ export class ClusterStore implements Omit<Cluster, typeof Symbol.asyncDispose> {
   readonly #nodes = new SortedMap<Node>();
   readonly #problems = new SortedMap<readonly Problem[]>();
   readonly #feeds = new Map<Resource, Feed>();
+  readonly #name: string | undefined;
+  #apiPeers: readonly ApiPeer[] | undefined;
   /** The problems as one list, and the list of lists it was made from. */
   #flat: { readonly of: readonly (readonly Problem[])[]; readonly problems: readonly Problem[] } | undefined;
   #overview: Overview | undefined;
@@ -46,6 +49,7 @@ export class ClusterStore implements Omit<Cluster, typeof Symbol.asyncDispose> {
 
   /** @param name of the cluster, which qualifies the names of its objects; absent: there is one, without a name */
   constructor(name?: string) {
+    this.#name = name;
     const of = name === undefined ? {} : { cluster: name };
     for (const resource of resources) {
       this.#feeds.set(resource, { ...of, resource, synced: false, heard: undefined, trouble: undefined });
@@ -115,6 +119,7 @@ export class ClusterStore implements Omit<Cluster, typeof Symbol.asyncDispose> {
       complete: !this.#isListing(),
       nodes: this.#nodes.array(),
       feeds: [...this.#feeds.values()],
+      ...(this.#apiPeers === undefined ? {} : { apiPeers: this.#apiPeers }),
       problems: this.#flat.problems,
     };
     return this.#overview;
@@ -161,6 +166,16 @@ export class ClusterStore implements Omit<Cluster, typeof Symbol.asyncDispose> {
     if (next.synced === feed.synced && next.trouble === feed.trouble) return;
     this.#feeds.set(resource, next);
     this.#overviewChanged();
+  }
+
+  /** Sets where the API server is; undefined: not known by its address. */
+  apiAt(peer: ApiPeer | undefined): void {
+    const cluster = this.#name;
+    const peers = peer && [{ ...peer, ...(cluster === undefined ? {} : { cluster }) }];
+    if (isDeepStrictEqual(peers, this.#apiPeers)) return;
+    this.#apiPeers = peers;
+    this.#overviewChanged();
+    if (this.#before !== undefined) this.#before = { ...this.#before, apiPeers: peers ?? [] };
   }
 
   /** One resource, for its reflector. */

@@ -8,7 +8,7 @@ import { Controller } from '../ipam/controller.ts';
 import { Leadership } from '../ipam/leadership.ts';
 import type { NodeAddresses } from '../ipam/nodes.ts';
 import type { Allocation } from '../model/allocation.ts';
-import type { Node, Service } from '../model/cluster.ts';
+import type { ApiPeer, Node, Service } from '../model/cluster.ts';
 import type { Gateway } from '../model/gateway.ts';
 import { family, type Ip } from '../model/ip.ts';
 import type { Link } from '../model/object.ts';
@@ -22,6 +22,8 @@ export interface AllocationInputs {
   readonly nodes: readonly Node[];
   /** The Services whose endpoints are the API servers. */
   readonly apis: readonly Service[];
+  /** As in the overview of the cluster. */
+  readonly apiPeers?: readonly ApiPeer[] | undefined;
   readonly gateway: Gateway;
   readonly links: readonly Link[];
 }
@@ -39,6 +41,7 @@ export class CurrentTerms {
     const isSame =
       known?.nodes === nodes &&
       sameItems(known.apis, apis) &&
+      known.apiPeers === inputs.apiPeers &&
       known.gateway === gateway &&
       known.links === links;
     if (before !== undefined && before.allocation === allocation && isSame) return before;

@@ -307,8 +307,10 @@ export class GatewayDaemon implements DaemonRole {
   }
 
   #allocationInputs(): AllocationInputs {
+    const { nodes, apiPeers } = this.#cluster.overview();
     return {
-      nodes: this.#cluster.overview().nodes,
+      nodes,
+      apiPeers,
       apis: apiServices(this.#cluster),
       gateway: this.#config.gateway,
       links: this.#daemon.links,

@@ -89,6 +89,7 @@ export class GatewayDesire implements Desire {
   #fixedProblems = none;
   #nodes: unknown;
   #apis: readonly Service[] = [];
+  #apiPeers: unknown;
   #kernel: KernelState | undefined;
   #dumps = -1;
   #refusals = -1;
@@ -274,14 +275,20 @@ export class GatewayDesire implements Desire {
    * @returns whether they are others than before
    */
   #readReserved(kernel: KernelState): boolean {
-    const { nodes } = this.#cluster.overview();
+    const { nodes, apiPeers } = this.#cluster.overview();
     const apis = apiServices(this.#cluster);
-    if (nodes === this.#nodes && sameItems(apis, this.#apis) && this.#dumps === kernel.dumps) return false;
-    const reserved = reservedIn({ nodes, apis, links: kernel.links }, this.#gateway);
+    const isRead =
+      nodes === this.#nodes &&
+      apiPeers === this.#apiPeers &&
+      sameItems(apis, this.#apis) &&
+      this.#dumps === kernel.dumps;
+    if (isRead) return false;
+    const reserved = reservedIn({ nodes, apis, apiPeers, links: kernel.links }, this.#gateway);
     const isSame =
       reserved.size === this.#reserved.size && [...reserved].every(([ip, by]) => this.#isReservedBy(ip, by));
     this.#nodes = nodes;
     this.#apis = apis;
+    this.#apiPeers = apiPeers;
     if (!isSame) this.#reserved = reserved;
     return !isSame;
   }

@@ -57,8 +57,9 @@ export function gatewayObjects(
   };
   const found = paths(snapshot, gateway, probed);
   const problems: Problem[] = [...snapshot.problems, ...found.problems];
-  const { nodes, services } = snapshot;
-  const reserved = reservedIn({ nodes, apis: apiServices(readerOf(snapshot)), links: have.links }, gateway);
+  const { nodes, services, apiPeers } = snapshot;
+  const apis = apiServices(readerOf(snapshot));
+  const reserved = reservedIn({ nodes, apis, apiPeers, links: have.links }, gateway);
   const inUse = found.paths.filter((path) => presentRoute(path, gateway.table, owner, have) !== undefined);
   problems.push(
     ...fixedObjects(

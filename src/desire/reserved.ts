@@ -1,4 +1,4 @@
-import { type Node, qualified, type Service } from '../model/cluster.ts';
+import { type ApiPeer, type Node, qualified, type Service } from '../model/cluster.ts';
 import type { Gateway } from '../model/gateway.ts';
 import type { Ip } from '../model/ip.ts';
 import type { Link } from '../model/object.ts';
@@ -9,7 +9,10 @@ import { poolFinder } from './pools.ts';
 export interface ReservedBy {
   /** In words: 'node n1'. */
   readonly name: string;
-  /** A Node or an EndpointSlice says so, which somebody may have written; the others are facts of this gateway. */
+  /**
+   * A Node or an EndpointSlice says so, which somebody may have written, or a kubeconfig, which may reach the API by an EIP.
+   * The others are facts of this gateway.
+   */
   readonly isClaim: boolean;
 }
 
@@ -23,23 +26,32 @@ export interface ReservedInputs {
   readonly nodes: readonly Node[];
   /** See {@link apiServices}. */
   readonly apis: readonly Service[];
+  /** As in the overview of the cluster. */
+  readonly apiPeers?: readonly ApiPeer[] | undefined;
   readonly links: readonly Link[];
 }
 
-export function reservedIn({ nodes, apis, links }: ReservedInputs, gateway: Gateway): Reserved {
+export function reservedIn(
+  { nodes, apis, apiPeers = [], links }: ReservedInputs,
+  gateway: Gateway,
+): Reserved {
   const poolOf = poolFinder(gateway.pools);
   const reserved = new Map<Ip, ReservedBy>();
   const add = (ip: Ip, name: string, isClaim = false): void => {
     if (poolOf(ip)) reserved.set(ip, { name, isClaim });
   };
   for (const node of nodes) for (const ip of node.addresses) add(ip, `node ${node.name}`, true);
-  for (const { cluster, endpoints } of apis) {
-    const of = cluster === undefined ? '' : ` of cluster ${cluster}`;
-    for (const { ip } of endpoints) add(ip, `the Kubernetes API${of}`, true);
-  }
+  for (const { cluster, endpoints } of apis)
+    for (const { ip } of endpoints) add(ip, `the Kubernetes API${ofCluster(cluster)}`, true);
+  for (const { cluster, ip, from } of apiPeers)
+    add(ip, `the Kubernetes API${ofCluster(cluster)} (${from} in the kubeconfig)`, true);
   for (const via of gateway.defaultRoutes) add(via, 'the router of defaultRoute');
   for (const link of links) for (const { ip } of link.addresses) add(ip, `this gateway (${link.name})`);
   return reserved;
+}
+
+function ofCluster(name: string | undefined): string {
+  return name === undefined ? '' : ` of cluster ${name}`;
 }
 
 /** The Services whose endpoints are the API servers, one of each cluster. */

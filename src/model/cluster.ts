@@ -161,6 +161,15 @@ export interface Feed {
   readonly trouble: string | undefined;
 }
 
+/** The address that a kubeconfig has connections to the API go to. */
+export interface ApiPeer {
+  /** Absent: of the one cluster, without a name. */
+  readonly cluster?: string;
+  readonly ip: Ip;
+  /** The key of the kubeconfig. */
+  readonly from: 'server' | 'proxy-url';
+}
+
 /** The state of the cluster without its Services. */
 export interface Overview {
   /** Every resource was listed since the start; false: still listing, the state may be read from disk. */
@@ -171,6 +180,8 @@ export interface Overview {
   readonly clusters?: readonly ClusterState[];
   readonly nodes: readonly Node[];
   readonly feeds: readonly Feed[];
+  /** Where the API servers are; absent: no kubeconfig was read, or a name is resolved each time. */
+  readonly apiPeers?: readonly ApiPeer[];
   /** Objects and parts of objects that were skipped. */
   readonly problems: readonly Problem[];
 }

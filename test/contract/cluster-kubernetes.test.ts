@@ -531,6 +531,17 @@ describe('the Kubernetes cluster', () => {
     proxy.close();
   });
 
+  it('says where the API server is, also while an exec plugin hangs', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'eiproute-exec-'));
+    const pid = join(folder, 'pid');
+    const exec = { apiVersion: 'client.authentication.k8s.io/v1', command: 'sh', args: ['-c', hanging(pid)] };
+    await using it = await stage(small, {}, undefined, async () => ({ exec }));
+    const [plugin] = await hangingPlugins(pid, 1);
+    expect(it.cluster.overview().apiPeers).to.deep.equal([{ ip: '127.0.0.1', from: 'server' }]);
+    if (plugin !== undefined) process.kill(plugin, 'SIGKILL');
+    await rm(folder, { recursive: true });
+  });
+
   const wrong: readonly { name: string; edit: (text: string) => string; says: RegExp }[] = [
     { name: 'is no YAML', edit: () => 'a: [', says: /kubeconfig \S+ cannot be used: .*kubectl accepts/ },
     { name: 'is empty', edit: () => '', says: /cannot be used|has no current-context/ },

@@ -8,7 +8,9 @@ import type { Cluster } from '../../../src/cluster/cluster.ts';
 import { partOf, unionOf } from '../../../src/cluster/clusters.ts';
 import { GrowingDelta } from '../../../src/cluster/delta.ts';
 import { remembered } from '../../../src/cluster/remembered.ts';
+import { ClusterStore, storeCluster } from '../../../src/cluster/store.ts';
 import type { Delta } from '../../../src/model/cluster.ts';
+import { parseIp } from '../../../src/model/ip.ts';
 
 /** The same objects in both, but for the addresses. */
 function filled(name: string, ip: string): MemoryCluster {
@@ -59,6 +61,31 @@ describe('several clusters', () => {
     expect(union.service('west:default/web')).to.equal(services[1]);
     expect(union.service('default/web')).to.equal(undefined);
     expect(union.service('north:default/web')).to.equal(undefined);
+  });
+
+  it('say where the API server of each is, also while what is shown was read from disk', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'eiproute-peers-'));
+    const stores = { east: new ClusterStore('east'), west: new ClusterStore('west') };
+    const parts = Object.entries(stores).map(([name, store]) => {
+      const cluster = storeCluster(store, async () => undefined);
+      return [name, remembered(cluster, join(folder, name), { name })] as const;
+    });
+    await using union = unionOf(new Map(parts));
+    const peers = () => union.overview().apiPeers;
+    expect(peers()).to.deep.equal([]);
+    const ip = parseIp('10.0.0.1');
+    const changes = union.changes(AbortSignal.timeout(10_000))[Symbol.asyncIterator]();
+    stores.west.apiAt({ ip, from: 'server' });
+    stores.west.notify();
+    expect((await changes.next()).done).to.equal(false);
+    const known = peers();
+    expect(known).to.deep.equal([{ cluster: 'west', ip, from: 'server' }]);
+    stores.west.apiAt({ ip, from: 'server' });
+    expect(peers()).to.equal(known);
+    stores.west.apiAt(undefined);
+    expect(peers()).to.deep.equal([]);
+    await changes.return?.();
+    rmSync(folder, { recursive: true });
   });
 
   it('are complete by themselves, and together once all are', () => {

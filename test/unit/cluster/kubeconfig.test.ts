@@ -6,7 +6,7 @@ import { KubeConfig } from '@kubernetes/client-node';
 import { expect } from 'chai';
 import { stringify } from 'yaml';
 import { openSession } from '../../../src/cluster/credentials.ts';
-import { type Kubeconfig, type Pem, readKubeconfig } from '../../../src/cluster/kubeconfig.ts';
+import { apiPeer, type Kubeconfig, type Pem, readKubeconfig } from '../../../src/cluster/kubeconfig.ts';
 import { loadKubeconfig } from '../../../src/cluster/kubeconfig-files.ts';
 import { CredentialsError } from '../../../src/cluster/transport.ts';
 
@@ -126,6 +126,19 @@ describe('a kubeconfig', () => {
         await session.dispatcher.destroy();
       });
     }
+  });
+
+  it('says which address connections go to', () => {
+    const peer = (cluster: object) => apiPeer(read(kubeconfig({}, cluster)).cluster);
+    expect(peer({ server: 'https://192.0.2.1:6443' })).to.deep.equal({ ip: '192.0.2.1', from: 'server' });
+    expect(peer({ server: 'https://[2001:DB8::1]/east' })).to.deep.equal({
+      ip: '2001:db8::1',
+      from: 'server',
+    });
+    expect(peer({ server: 'https://api.example:6443' })).to.equal(undefined);
+    const proxied = (proxy: string) => peer({ server: 'https://192.0.2.1:6443', 'proxy-url': proxy });
+    expect(proxied('socks5://[2001:db8::7]:1080')).to.deep.equal({ ip: '2001:db8::7', from: 'proxy-url' });
+    expect(proxied('http://proxy.example:3128')).to.equal(undefined);
   });
 
   it('names files relative to itself', () => {

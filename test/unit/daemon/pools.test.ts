@@ -1,8 +1,10 @@
 import { expect } from 'chai';
 import { poolsText } from '../../../src/cli/pools.ts';
 import { poolsStatus } from '../../../src/daemon/pools.ts';
+import { readerOf } from '../../../src/desire/cluster-reader.ts';
 import { paths } from '../../../src/desire/paths.ts';
-import type { Service } from '../../../src/model/cluster.ts';
+import { apiServices } from '../../../src/desire/reserved.ts';
+import type { ApiPeer, Service } from '../../../src/model/cluster.ts';
 import type { Gateway } from '../../../src/model/gateway.ts';
 import { parseIp } from '../../../src/model/ip.ts';
 import { endpoint, gateway, request, service, snapshot, threeNodes } from '../../scene.ts';
@@ -13,12 +15,17 @@ const pools = [
   pool('tenants', ['192.0.2.0/31'], { autoAssign: false, namespaces: ['a', 'b'], priority: 5 }),
 ];
 
-function text(services: readonly Service[], rest: Partial<Gateway> = { allocation }): string {
+function text(
+  services: readonly Service[],
+  rest: Partial<Gateway> = { allocation },
+  apiPeers: readonly ApiPeer[] = [],
+): string {
   const settings = gateway({ pools, ...rest });
   const found = paths(snapshot(threeNodes, services), settings);
   const inputs = {
     nodes: threeNodes,
-    apis: [],
+    apis: apiServices(readerOf(snapshot(threeNodes, services))),
+    apiPeers,
     services: () => services,
     paths: () => found.paths,
     gateway: settings,
@@ -72,7 +79,11 @@ Not as they ask:
       endpoints: [endpoint(undefined, { ip: parseIp('198.51.100.0') })],
     });
     const defaultRoutes = [parseIp('198.51.100.3')];
-    expect(text([kubernetes], { allocation, defaultRoutes })).to.include('IPv4: 0 of 2 in use');
+    expect(text([kubernetes], { allocation, defaultRoutes })).to.include('IPv4: 0 of 2 in use; IPv6');
+    const server = { ip: parseIp('198.51.100.1'), from: 'server' as const };
+    expect(text([kubernetes], { allocation, defaultRoutes }, [server])).to.include(
+      'IPv4: 0 of 1 in use; IPv6',
+    );
   });
 
   it('say who gives addresses', () => {

@@ -161,6 +161,17 @@ describe('pools', () => {
       },
     },
     {
+      name: 'the API server',
+      holder: 'the Kubernetes API (server in the kubeconfig)',
+      case: {
+        cluster: snapshot(threeNodes, [service('web', ['203.0.113.9'])], {
+          apiPeers: [{ ip: parseIp('203.0.113.9'), from: 'server' }],
+        }),
+        settings,
+        links: [lan, { ...uplink, addresses: [] }],
+      },
+    },
+    {
       name: 'the router',
       holder: 'the router of defaultRoute',
       case: {
@@ -213,6 +224,17 @@ describe('pools', () => {
     const routes = kinds(result, 'route');
     expect(routes).to.include('203.0.113.9 nhid 260000000 proto 86');
     expect(routes).to.include('unreachable 203.0.113.0/25 proto 86 metric 1000000');
+    expect(told(result)).to.deep.equal(['eip-claimed: 203.0.113.9']);
+  });
+
+  it('keep the route of an EIP in use by which the API is reached, and report it', () => {
+    const web = service('web', ['203.0.113.9']);
+    const links = [lan, { ...uplink, addresses: [] }];
+    const inUse = want({ cluster: snapshot(threeNodes, [web]), settings, links }).objects;
+    const objects = inUse.map(({ object }) => object).filter(({ kind }) => kind !== 'sysctl');
+    const apiPeers = [{ ip: parseIp('203.0.113.9'), from: 'server' as const }];
+    const result = want({ cluster: snapshot(threeNodes, [web], { apiPeers }), settings, links, objects });
+    expect(kinds(result, 'route')).to.include('203.0.113.9 nhid 260000000 proto 86');
     expect(told(result)).to.deep.equal(['eip-claimed: 203.0.113.9']);
   });
 

@@ -1,5 +1,12 @@
 import fc from 'fast-check';
-import { clusterOf, type Node, qualified, type Service, type Snapshot } from '../../../src/model/cluster.ts';
+import {
+  type ApiPeer,
+  clusterOf,
+  type Node,
+  qualified,
+  type Service,
+  type Snapshot,
+} from '../../../src/model/cluster.ts';
 import type { Gateway } from '../../../src/model/gateway.ts';
 import { type Family, family, type Ip, parseIp, parsePrefix } from '../../../src/model/ip.ts';
 import { noProbePaths, type ProbePaths } from '../../../src/model/probe-path.ts';
@@ -16,7 +23,7 @@ import { endpoint, gateway, node, request, service, snapshot } from '../../scene
 /** Small numbers on purpose: EIPs are shared, come back as they were, and take each other's places. */
 const eips = ['198.51.100.10', '198.51.100.11', '198.51.100.12', '192.0.2.10', '2001:db8:e::10'];
 const outside = '203.0.113.77';
-/** In a pool, and an InternalIP of a node now and then. */
+/** In a pool, and an InternalIP of a node or the address of the API server now and then. */
 const claimed = '198.51.100.12';
 const nodeNames = ['n1', 'n2', 'n3', 'n4', 'far'];
 
@@ -55,6 +62,8 @@ export type Step =
     }
   | { readonly kind: 'gateway'; readonly to: GatewayShape }
   | { readonly kind: 'complete'; readonly to: boolean }
+  /** The API is reached by an address of a pool. */
+  | { readonly kind: 'api'; readonly to: boolean }
   | { readonly kind: 'drain'; readonly to: boolean }
   | { readonly kind: 'hear'; readonly to: boolean }
   | { readonly kind: 'claim'; readonly eip: string; readonly to: boolean }
@@ -288,6 +297,7 @@ const anyStep: fc.Arbitrary<Step> = fc.oneof(
       nth: fc.nat(30),
     }),
   },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('api' as const), to: fc.boolean() }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('drain' as const), to: fc.boolean() }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('hear' as const), to: fc.boolean() }) },
   {
@@ -366,6 +376,7 @@ export class ClusterModel {
   readonly #services = new Map<string, Service>();
   readonly #nodes = new Map<string, Node>();
   #complete = true;
+  #apiPeers: readonly ApiPeer[] = [];
   #nodeList: readonly Node[] = [];
   #standings: ReadonlyMap<Ip, Standing> = new Map();
   /** As nodes that wait are asked. */
@@ -399,7 +410,7 @@ export class ClusterModel {
     return snapshot(
       this.#nodeList,
       services.map(([, one]) => one),
-      { complete: this.#complete, ...this.#states() },
+      { complete: this.#complete, apiPeers: this.#apiPeers, ...this.#states() },
     );
   }
 
@@ -446,6 +457,9 @@ export class ClusterModel {
         return;
       case 'complete':
         this.#complete = step.to;
+        return;
+      case 'api':
+        this.#apiPeers = step.to ? [{ ip: parseIp(claimed), from: 'server' }] : [];
         return;
       case 'stand': {
         const standings = new Map(this.#standings);
