@@ -63,7 +63,7 @@ export function eipRoutes(all: readonly Path[], inputs: EipRouteInputs, add: Add
     if (by === undefined && claimed !== undefined) problems.push(eipClaimed(path, claimed));
   }
   const carriers = routed.map((path) => path.carriers);
-  const hops = nexthops(carriers, lan, owner, have, refused);
+  const hops = nexthops(carriers, { lan, owner, have, refused, gateway });
   problems.push(...hops.problems);
 
   const { bundles, lost } = bundle(routed, gateway, hops, standings);

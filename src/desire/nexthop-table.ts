@@ -1,5 +1,6 @@
 import { type DesiredTable, noNexthops } from '../model/desired.ts';
-import type { Ip, Prefix } from '../model/ip.ts';
+import type { Gateway } from '../model/gateway.ts';
+import type { Ip } from '../model/ip.ts';
 import type { Link, Nexthop, NexthopGroup } from '../model/object.ts';
 import type { Owner } from '../model/owner.ts';
 import type { Standing } from '../model/probed.ts';
@@ -11,16 +12,17 @@ import { nexthopWhy } from './eip-routes.ts';
 import { IdRange } from './ids.ts';
 import type { KernelView } from './kernel-view.ts';
 import {
+  type Bar,
+  barFor,
+  barred,
   isAdoptable,
-  isGateway,
-  networkAddress,
-  notAHost,
   refusedNexthops,
   unreachable,
   withoutAddress,
 } from './nexthops.ts';
 
 export interface NexthopTableInputs {
+  readonly gateway: Pick<Gateway, 'defaultRoutes'>;
   readonly owner: Owner;
   readonly lan: Link;
   readonly desired: DesiredTable;
@@ -60,6 +62,7 @@ export interface NexthopChanges {
  * refuses then changes nothing else.
  */
 export class NexthopTable {
+  readonly #gateway: Pick<Gateway, 'defaultRoutes'>;
   readonly #owner: Owner;
   readonly #lan: Link;
   readonly #desired: DesiredTable;
@@ -75,8 +78,8 @@ export class NexthopTable {
   readonly #retiring = new Set<Hop>();
   /** Ids of unused nexthops in the kernel, by address. */
   readonly #found = new Map<Ip, number>();
-  /** Addresses that cannot be nexthops because of the links. */
-  readonly #barred = new Map<Ip, 'own' | Prefix | undefined>();
+  /** Why addresses cannot be nexthops, whatever the kernel says; undefined: they can. */
+  readonly #barred = new Map<Ip, Bar | undefined>();
   #refused: ReadonlyMap<Ip, string> = new Map();
   #standings: ReadonlyMap<Ip, Standing>;
   readonly #groups: 'plain' | 'resilient';
@@ -88,9 +91,10 @@ export class NexthopTable {
   #numbering = 0;
 
   /** Adopts the ids of nexthops in the kernel that this table will desire. */
-  constructor({ owner, lan, desired, kernel, standings, groups }: NexthopTableInputs) {
+  constructor({ gateway, owner, lan, desired, kernel, standings, groups }: NexthopTableInputs) {
     this.#standings = standings;
     this.#groups = groups;
+    this.#gateway = gateway;
     this.#owner = owner;
     this.#lan = lan;
     this.#desired = desired;
@@ -127,7 +131,7 @@ export class NexthopTable {
     for (const [ip, { node }] of this.#named) {
       const bar = this.#barFor(ip);
       const refused = this.#refused.get(ip);
-      if (bar !== undefined) yield bar === 'own' ? isGateway(node, ip) : notAHost(node, ip, bar);
+      if (bar !== undefined) yield barred(node, ip, bar);
       else if (refused !== undefined) yield unreachable(node, ip, this.#lan.name, refused);
       else usable.push(ip);
     }
@@ -368,12 +372,10 @@ export class NexthopTable {
     return this.#hops.get(ip)?.isAccepted === false && !this.#refused.has(ip);
   }
 
-  /** Why an address cannot be a nexthop here: it is our own, or the first or last one of a network. */
-  #barFor(ip: Ip): 'own' | Prefix | undefined {
+  #barFor(ip: Ip): Bar | undefined {
     if (this.#barred.has(ip)) return this.#barred.get(ip);
-    const isOwn = this.#links.some(({ addresses }) => addresses.some((one) => one.ip === ip));
     const lan = this.#links.find(({ index }) => index === this.#lan.index) ?? this.#lan;
-    const bar = isOwn ? 'own' : networkAddress(ip, lan);
+    const bar = barFor(ip, lan, this.#links, this.#gateway);
     this.#barred.set(ip, bar);
     return bar;
   }

@@ -1,4 +1,5 @@
 import type { Refusals } from '../model/desired-object.ts';
+import type { Gateway } from '../model/gateway.ts';
 import {
   contains,
   type Family,
@@ -24,16 +25,21 @@ export interface Nexthops {
   readonly problems: readonly Problem[];
 }
 
+export interface NexthopInputs {
+  readonly lan: Link;
+  readonly owner: Owner;
+  readonly have: Listing;
+  readonly refused: Refusals;
+  readonly gateway: Pick<Gateway, 'defaultRoutes'>;
+}
+
 /**
  * One nexthop per node. A nexthop in the dump with the same address and interface keeps its id: the kernel is the only
  * store of ids.
  */
 export function nexthops(
   lists: Iterable<readonly Carrier[]>,
-  lan: Link,
-  owner: Owner,
-  have: Listing,
-  refused: Refusals,
+  { lan, owner, have, refused, gateway }: NexthopInputs,
 ): Nexthops {
   const existing = new Map<Ip, Nexthop>();
   for (const object of have.objects.values()) {
@@ -44,8 +50,6 @@ export function nexthops(
   const ids = new Ids(owner.nexthopIds, have, refused);
 
   const refusals = refusedNexthops(refused);
-  const own = new Set(have.links.flatMap(({ addresses }) => addresses.map(({ ip }) => ip)));
-
   const byIp = new Map<Ip, { nexthop: Nexthop; node: string }>();
   const problems: Problem[] = [];
   const seen = new Set<Ip>();
@@ -53,9 +57,9 @@ export function nexthops(
     for (const { ip, node } of carriers) {
       if (seen.has(ip)) continue;
       seen.add(ip);
-      const network = networkAddress(ip, lan);
-      if (own.has(ip) || network !== undefined) {
-        problems.push(network === undefined ? isGateway(node, ip) : notAHost(node, ip, network));
+      const bar = barFor(ip, lan, have.links, gateway);
+      if (bar !== undefined) {
+        problems.push(barred(node, ip, bar));
         continue;
       }
       const refusal = refusals.get(ip);
@@ -96,11 +100,30 @@ export function refusedNexthops(
   return refusals;
 }
 
+/** What an address is that can be no nexthop: our own, that of our router, or the first or last one of this network. */
+export type Bar = 'own' | 'router' | Prefix;
+
+/** @returns undefined: it can be one, as far as this gateway knows */
+export function barFor(
+  ip: Ip,
+  lan: Link,
+  links: readonly Link[],
+  { defaultRoutes }: Pick<Gateway, 'defaultRoutes'>,
+): Bar | undefined {
+  if (links.some(({ addresses }) => addresses.some((one) => one.ip === ip))) return 'own';
+  return defaultRoutes.includes(ip) ? 'router' : networkAddress(ip, lan);
+}
+
+export function barred(node: string, ip: Ip, bar: Bar): Problem {
+  if (bar === 'own') return isGateway(node, ip);
+  return bar === 'router' ? isRouter(node, ip) : notAHost(node, ip, bar);
+}
+
 /**
  * The IPv4 network of an interface whose network or broadcast address this is; undefined: none. Linux accepts such an
  * address as a nexthop, and broadcasts or drops its packets.
  */
-export function networkAddress(ip: Ip, { addresses }: Link): Prefix | undefined {
+function networkAddress(ip: Ip, { addresses }: Link): Prefix | undefined {
   if (family(ip) !== 4) return undefined;
   const number = ipNumber(ip);
   for (const { ip: own, length } of addresses) {
@@ -112,7 +135,7 @@ export function networkAddress(ip: Ip, { addresses }: Link): Prefix | undefined 
   return undefined;
 }
 
-export function notAHost(node: string, ip: Ip, network: Prefix): Problem {
+function notAHost(node: string, ip: Ip, network: Prefix): Problem {
   return {
     code: 'node-address-invalid',
     severity: 'error',
@@ -124,13 +147,25 @@ export function notAHost(node: string, ip: Ip, network: Prefix): Problem {
 }
 
 /** Linux accepts the host itself as an IPv4 nexthop and drops its packets; for IPv6 it refuses it. */
-export function isGateway(node: string, ip: Ip): Problem {
+function isGateway(node: string, ip: Ip): Problem {
   return {
     code: 'node-is-gateway',
     severity: 'error',
     subject: `node ${node}`,
     message: `node ${node} (${ip}) is this gateway itself, which cannot be its own nexthop; it is left out`,
     advice: 'run the gateway on a host that is no node of the cluster, or exclude the node by label',
+    node,
+  };
+}
+
+/** It would send the packets of the EIP back here, to go round until their TTL is over. */
+function isRouter(node: string, ip: Ip): Problem {
+  return {
+    code: 'node-is-router',
+    severity: 'error',
+    subject: `node ${node} (${ip})`,
+    message: `node ${node} has ${ip} as an InternalIP, which is the router of defaultRoute: it would send the packets of EIPs back to this gateway; it is left out`,
+    advice: `start the kubelet of ${node} with an address of its own (--node-ip), or exclude the node by label`,
     node,
   };
 }

@@ -55,6 +55,7 @@ export class RouteTable {
   ) {
     const kernel = new KernelView(state, gateway.table, owner);
     const nexthops = new NexthopTable({
+      gateway,
       owner,
       lan,
       desired,

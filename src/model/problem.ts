@@ -61,6 +61,7 @@ export const problemCodes = [
   'node-flaps',
   'node-hung',
   'node-is-gateway',
+  'node-is-router',
   'node-not-on-lan',
   'node-not-ready',
   'node-silent',

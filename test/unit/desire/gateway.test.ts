@@ -495,6 +495,13 @@ describe('nodes', () => {
     expect(kinds(result, 'nexthop')).to.deep.equal(['id 250000000 via 10.0.0.11 dev eth0 proto 86']);
   });
 
+  it('that have the address of the router are left out and named: it would send the packets back', () => {
+    const both = snapshot([...threeNodes.slice(0, 1), node('r', ['10.0.0.254'])], cluster.services);
+    const result = want({ cluster: both, settings: gateway({ defaultRoutes: [parseIp('10.0.0.254')] }) });
+    expect(told(result)).to.deep.equal(['node-is-router: node r (10.0.0.254)']);
+    expect(kinds(result, 'nexthop')).to.deep.equal(['id 250000000 via 10.0.0.11 dev eth0 proto 86']);
+  });
+
   it('keep the nexthop that the dump holds for them, and the lowest of two', () => {
     const twins = [250_000_009, 250_000_004].map((id) => ({ ...nexthop, id }));
     expect(kinds(want({ cluster, objects: twins }), 'nexthop')).to.include(

@@ -616,6 +616,9 @@ function endpointsOn(on: readonly OnNode[], cluster: string | undefined): Servic
   return endpoints;
 }
 
+/** Of n4 once its address is another one: it is left out then. */
+export const routers = addressesOf('n4', 1).slice(0, 1).map(parseIp);
+
 /** The gateway announces a family while it has this address. */
 export const activeAddress = '203.0.113.100';
 
@@ -630,7 +633,7 @@ export function gatewayOf({
 }: GatewayShape): Gateway {
   const resilience = buckets === undefined ? undefined : { buckets, idleTimer, unbalancedTimer: 0 };
   const active = announces === 'while active' ? [parseIp(activeAddress)] : [];
-  const { pools, ...rest } = gateway({ weighByEndpoints, resilience });
+  const { pools, ...rest } = gateway({ weighByEndpoints, resilience, defaultRoutes: routers });
   return {
     ...rest,
     ...(nat === 'all pools' ? { mode: 'nat' as const } : {}),
