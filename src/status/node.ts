@@ -1,6 +1,8 @@
+import { family } from '../model/ip.ts';
 import type { LinkNames } from '../model/iproute.ts';
 import type { Neighbour } from '../model/listing.ts';
 import type { NodeAgent } from '../model/node-agent.ts';
+import type { KernelObject } from '../model/object.ts';
 import type { KernelUnreadable } from '../reconcile/loop.ts';
 import type { LastReport } from '../reconcile/report.ts';
 import { mostUrgentFirst, type Need, reportNeeds, some } from './need.ts';
@@ -31,7 +33,8 @@ export function nodeHealth(facts: NodeFacts): Health {
   return { ...verdict(facts), needs: () => needs(facts) };
 }
 
-function verdict({ agent, report, unreadable, neighbours }: NodeFacts): Pick<Health, 'state' | 'summary'> {
+function verdict(facts: NodeFacts): Pick<Health, 'state' | 'summary'> {
+  const { agent, report, unreadable } = facts;
   if (unreadable !== undefined) {
     const why = unreadable.error.message;
     return { state: 'NOT SYNCED', summary: `cannot read the kernel: ${why}; rules stay as they are` };
@@ -49,12 +52,28 @@ function verdict({ agent, report, unreadable, neighbours }: NodeFacts): Pick<Hea
     report.problems.every(({ severity }) => severity !== 'error');
   const state: State = isWhole ? 'OK' : 'DEGRADED';
   const parts = [
-    `answering for ${some(agent.eips)} through ${neighbours.length} of ${counted(agent.gateways.length, 'gateway')}`,
+    `answering for ${some(agent.eips)} through ${usedGateways(facts, report)} of ${counted(agent.gateways.length, 'gateway')}`,
   ];
   if (report.failed.length > 0) parts.push(`${report.failed.length} refused by the kernel`);
   if (report.conflicts.length > 0) parts.push(`${report.conflicts.length} in conflict`);
   if (report.problems.length > 0) parts.push(counted(report.problems.length, 'problem'));
   return { state, summary: parts.join('; ') };
+}
+
+/** How many gateways answer, and have all that leads replies to them in the kernel. */
+function usedGateways({ agent, neighbours }: NodeFacts, { missing }: LastReport): number {
+  // The n-th gateways of the two families have one table.
+  const lacking = new Set(missing.flatMap(({ want }) => wayOf(want) ?? []));
+  return agent.gateways.filter(
+    ({ address, table }) =>
+      neighbours.some(({ ip }) => ip === address) && !lacking.has(`${family(address)} ${table}`),
+  ).length;
+}
+
+/** The family and the table of what leads replies somewhere; undefined: it leads none. */
+function wayOf(object: KernelObject): string | undefined {
+  if (object.kind === 'rule') return `${object.family} ${object.table}`;
+  return object.kind === 'route' ? `${family(object.dst)} ${object.table}` : undefined;
 }
 
 function needs({ report, names }: NodeFacts): readonly Need[] {
