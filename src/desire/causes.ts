@@ -1,7 +1,7 @@
 import type { Ip } from '../model/ip.ts';
 import type { Problem } from '../model/problem.ts';
 import { someNames } from '../model/some-names.ts';
-import { reasonIn, withoutNodes } from './no-node.ts';
+import { withoutNodes } from './no-node.ts';
 
 /**
  * One problem for one cause.
@@ -34,21 +34,26 @@ export function causes(found: readonly Problem[], isComplete: boolean): readonly
 const mostNames = 3;
 
 function ofNodes(problems: readonly Problem[], isComplete: boolean): readonly Problem[] {
-  const all = problems.filter(({ code }) => code === 'eip-no-node');
+  const all = problems.filter(isOfNodes);
   if (all.length === 0) return problems;
-  const rest = problems.filter(({ code }) => code !== 'eip-no-node');
+  const rest = problems.filter((one) => !isOfNodes(one));
   if (!isComplete) return rest;
-  const byReason = Map.groupBy(all, ({ severity, message }) => `${severity} ${reasonIn(message)}`);
+  const byReason = Map.groupBy(all, ({ severity, reason }) => `${severity} ${reason}`);
   return [...rest, ...[...byReason.values()].flatMap(asOne)];
 }
 
+type Reasoned = Problem & { readonly reason: string };
+
+function isOfNodes(problem: Problem): problem is Reasoned {
+  return problem.code === 'eip-no-node' && problem.reason !== undefined;
+}
+
 /** @param all those with one reason */
-function asOne(all: readonly Problem[]): readonly Problem[] {
+function asOne(all: readonly Reasoned[]): readonly Problem[] {
   const [first, another] = all;
   if (first === undefined || another === undefined) return all;
   const eips = all.flatMap(({ eip }) => eip ?? []).sort();
-  const { code, severity, advice } = first;
-  const reason = reasonIn(first.message);
+  const { code, severity, advice, reason } = first;
   return [
     {
       code,
@@ -56,6 +61,7 @@ function asOne(all: readonly Problem[]): readonly Problem[] {
       subject: `EIPs, as ${reason}`,
       message: withoutNodes(someNames(eips, mostNames), reason),
       advice,
+      reason,
     },
   ];
 }

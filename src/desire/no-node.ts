@@ -12,17 +12,9 @@ interface Reason {
   readonly isOfNodes: boolean;
 }
 
-/** Between what a problem is about and the reason. */
-const because = ' ready endpoints: ';
-
-/** The reason in a message of {@link withoutNode}. */
-export function reasonIn(message: string): string {
-  return message.slice(message.indexOf(because) + because.length);
-}
-
 /** The message of several. @param eips in words */
 export function withoutNodes(eips: string, reason: string): string {
-  return `no node can carry ${eips}, whose Services have${because}${reason}`;
+  return `no node can carry ${eips}, whose Services have ready endpoints: ${reason}`;
 }
 
 /** Names that one reason has room for. */
@@ -54,13 +46,14 @@ export function withoutNode(
   }
   const [reason, ...others] = reasons;
   if (reason === undefined) return undefined;
-  const texts = new Set([reason, ...others].map(({ text }) => text));
+  const why = [...new Set([reason, ...others].map(({ text }) => text))].join('; ');
   return {
     code: 'eip-no-node',
     severity: reasons.some(({ isOfNodes }) => isOfNodes) ? 'error' : 'warn',
     subject: eip,
-    message: `no node can carry ${eip} of Service ${serving.map(({ key }) => key).join(', ')}, which has${because}${[...texts].join('; ')}`,
+    message: `no node can carry ${eip} of Service ${serving.map(({ key }) => key).join(', ')}, which has ready endpoints: ${why}`,
     advice: `${insideWords(first.key)}${reason.advice}`,
+    reason: why,
     eip,
     ...(serving.length === 1 ? { service: first.key } : {}),
   };

@@ -112,6 +112,8 @@ export interface Problem {
   readonly eip?: Ip;
   readonly service?: string;
   readonly node?: string;
+  /** The part of the message that tells why, where several problems with one reason are told as one. */
+  readonly reason?: string;
   /** The API server did not answer: whatever feed has no answer either has the same cause. */
   readonly unanswered?: true;
 }

@@ -39,6 +39,23 @@ describe('one cause', () => {
     });
   });
 
+  it('is one problem of EIPs that no node can carry for one reason, in whatever words each is told', () => {
+    const without = (eip: typeof A, reason: string): Problem =>
+      problem('eip-no-node', { subject: eip, message: `nobody has ${eip}`, eip, reason });
+    const same = [without(A, 'no node has an address'), without(B, 'no node has an address')];
+    const [one, ...more] = causes([...same, without(six, 'they are gone')], true);
+    expect(more).to.deep.equal([without(six, 'they are gone')]);
+    expect(one).to.deep.equal({
+      code: 'eip-no-node',
+      severity: 'warn',
+      subject: 'EIPs, as no node has an address',
+      message:
+        'no node can carry 198.51.100.10, 198.51.100.11, whose Services have ready endpoints: no node has an address',
+      advice: 'change it',
+      reason: 'no node has an address',
+    });
+  });
+
   it('is not that of other Services', () => {
     const two = [twice(A), twice(B, 'default/a and default/b')];
     expect(causes(two, true)).to.deep.equal(two);
