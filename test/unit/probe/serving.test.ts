@@ -237,4 +237,33 @@ describe('the probe of health check ports', () => {
     world.eipAnswers.set('default/web 10.0.0.12', 'no answer');
     await world.passes('n2 gets traffic', () => world.waits === '');
   });
+
+  it('does not go by a 200 of rules without the EIP: the node gets traffic once it serves that', async () => {
+    await using world = new World();
+    world.isRouted = false;
+    world.wait = 2000;
+    world.read('default/web', local('n1', 'n2'), 'changed');
+    world.eipAnswers.set('default/web 10.0.0.12', 'refuses');
+    for (const ip of ['10.0.0.11', '10.0.0.12']) world.healths.set(parseIp(ip), { kind: 'serves' });
+    const asked = (): number => world.asked.filter((one) => one.startsWith('10.0.0.12')).length;
+    await until('n1 has traffic, and n2 was asked again', () => world.waits === 'n2' && asked() > 3);
+    world.eipAnswers.set('default/web 10.0.0.12', 'serves');
+    await until('n2 has traffic', () => world.waits === '');
+    expect(world.serving.problems).to.deep.equal([]);
+  });
+
+  it('goes by a 200 that was said for the wait: pods may refuse the ports that are asked', async () => {
+    await using world = new World();
+    world.wait = 2000;
+    world.read('default/web', local('n1'), 'as it is');
+    world.read('default/web', local('n1', 'n2'), 'changed');
+    world.eipAnswers.set('default/web 10.0.0.12', 'refuses');
+    await world.passes('it refuses for long', () => world.now > 20_000);
+    world.healths.set(parseIp('10.0.0.12'), { kind: 'serves' });
+    const { length } = world.asked;
+    await world.passes('n2 gets traffic', () => world.waits === '');
+    // Each look believes 100 ms at most.
+    expect(world.asked.length - length).to.be.at.least(20);
+    expect(world.serving.problems).to.deep.equal([]);
+  });
 });
