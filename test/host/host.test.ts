@@ -357,4 +357,17 @@ describe('eiproute on real hosts', function () {
     expect(second.status, `${second.out}${second.err}`).to.equal(0);
     expect([...changes(second.out)].sort()).to.deep.equal(lab.managed.map(({ name }) => [name, 0]).sort());
   });
+
+  it('is uninstalled where nobody has written into the configuration that the package lays', async () => {
+    const copy = ['copy', '-a', `src=${artifact} dest=/root/eiproute.deb`];
+    const copied = await lab.ansible('ansible', '-i', lab.inventory, 'all', '-m', ...copy);
+    expect(copied.status, `${copied.out}${copied.err}`).to.equal(0);
+    for (const host of lab.managed) {
+      await host.run('dpkg', '--install', '/root/eiproute.deb');
+      await host.run('rm', '/root/eiproute.deb');
+    }
+    const { status: code, out, err } = await play('uninstall');
+    expect(code, `${out}${err}`).to.equal(0);
+    expect(await changed()).to.deep.equal([]);
+  });
 });
