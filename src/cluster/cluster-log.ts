@@ -1,8 +1,8 @@
-import { mkdirSync } from 'node:fs';
 import { type FileHandle, open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
 import { crc32 } from 'node:zlib';
+import { makeFolder } from '../folder.ts';
 
 // File format: a header, then one record per line: CRC-32 of the JSON, a space, the JSON. The last record of a key is
 // valid; a record without objects deletes its key.
@@ -163,7 +163,7 @@ export class ClusterLog {
   /** Replaces the file by these records. A crash leaves either the old file or the new one. */
   async compact(lines: Iterable<string>): Promise<void> {
     await this.#careful(async () => {
-      mkdirSync(dirname(this.#file), { recursive: true });
+      makeFolder(dirname(this.#file));
       const draft = `${this.#file}.new`;
       const handle = await open(draft, 'w', 0o600);
       try {

@@ -1,6 +1,7 @@
-import { closeSync, constants, fchmodSync, fchownSync, mkdirSync, openSync, statSync } from 'node:fs';
+import { closeSync, constants, fchmodSync, fchownSync, openSync, statSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { join } from 'node:path';
+import { makeFolder } from '../folder.ts';
 import {
   AF_UNIX,
   lastErrno,
@@ -59,7 +60,7 @@ function nameOf(protocol: number): string {
 /** Mode 0600: every process that can open the file can lock it. The file stays: a lock on a deleted file is useless. */
 function openLockFile(path: string, folder: string): number {
   try {
-    mkdirSync(folder, { recursive: true });
+    makeFolder(folder);
     const fd = openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o600);
     // root may create it in a purge; the daemon's user must be able to open it afterwards.
     if (process.geteuid?.() === 0) {

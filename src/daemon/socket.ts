@@ -1,4 +1,4 @@
-import { chmod, mkdir, rm } from 'node:fs/promises';
+import { chmod, rm } from 'node:fs/promises';
 import {
   createServer,
   type IncomingMessage,
@@ -9,6 +9,7 @@ import {
 import { dirname, join } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
 import type { RoleName } from '../config/config.ts';
+import { makeFolder } from '../folder.ts';
 import { DaemonError } from './daemon-error.ts';
 import { close } from './lock.ts';
 
@@ -107,7 +108,7 @@ export function nothingAt(words: string, known: string, response: ServerResponse
 async function listenOn(path: string, mode: number, answer: RequestListener): Promise<AsyncDisposable> {
   const server = createServer(answer);
   try {
-    await mkdir(dirname(path), { recursive: true });
+    makeFolder(dirname(path));
     // This process holds the lock, so a socket that is there belongs to a dead process.
     await rm(path, { force: true });
     await listen(server, path);

@@ -1,5 +1,6 @@
-import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
+import { open, readFile, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { makeFolder } from '../folder.ts';
 
 /** The text of a file; undefined: there is none. */
 export async function readIfThere(file: string): Promise<string | undefined> {
@@ -13,7 +14,7 @@ export async function readIfThere(file: string): Promise<string | undefined> {
 
 /** Replaces a file, which only its owner may read: after a crash it has the old text or the new one. */
 export async function replaceFile(file: string, text: string): Promise<void> {
-  await mkdir(dirname(file), { recursive: true });
+  makeFolder(dirname(file));
   const draft = `${file}.new`;
   const handle = await open(draft, 'w', 0o600);
   try {

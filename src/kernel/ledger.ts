@@ -1,5 +1,6 @@
-import { mkdir, open, readFile, rename } from 'node:fs/promises';
+import { open, readFile, rename } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { makeFolder } from '../folder.ts';
 import type { Problem } from '../model/problem.ts';
 
 /** The ledger cannot be written; the message names the file. */
@@ -140,7 +141,7 @@ export class Ledger {
     const folder = dirname(this.#file);
     const fresh = `${this.#file}.new`;
     try {
-      await mkdir(folder, { recursive: true });
+      makeFolder(folder);
       await this.#moveAside();
       await using file = await open(fresh, 'w', 0o644);
       await file.writeFile(text);
