@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { lstatSync, readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import type { GatewayConfig, NodeConfig } from './config.ts';
 import { type ConfigProblem, compareProblems, type Origin } from './config-problem.ts';
@@ -49,13 +49,19 @@ export function loadFile<T>(
   read: (bytes: Uint8Array, request: LoadRequest) => T,
 ): T | Refusal {
   const { file } = request;
+  const unreadable = (why: string): Refusal => {
+    const what = `cannot be read: ${why}`;
+    return { kind: 'refused', errors: [{ origin: { kind: 'file', file, at: undefined }, key: '', what }] };
+  };
   let bytes: Buffer;
   try {
-    bytes = readFileSync(resolve(request.cwd, file));
+    const path = resolve(request.cwd, file);
+    // Opening one waits for who writes, maybe for good. That of a shell's <(...) is behind a link, and has a writer.
+    if (lstatSync(path).isFIFO()) return unreadable('it is a named pipe (FIFO); name a file');
+    bytes = readFileSync(path);
   } catch (error) {
     if (!(error instanceof Error && 'code' in error)) throw error;
-    const what = `cannot be read: ${readWords(String(error.code))}`;
-    return { kind: 'refused', errors: [{ origin: { kind: 'file', file, at: undefined }, key: '', what }] };
+    return unreadable(readWords(String(error.code)));
   }
   return read(bytes, request);
 }

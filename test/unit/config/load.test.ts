@@ -1,3 +1,7 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { expect } from 'chai';
 import fc from 'fast-check';
 import type { GatewayConfig } from '../../../src/config/config.ts';
@@ -548,6 +552,11 @@ pools:
       'dev/no-such-file.yaml: cannot be read: there is no such file (ENOENT); name yours with --config FILE, or write it there',
     ]);
     expect(line('/dev')).to.deep.equal(['/dev: cannot be read: it is a directory (EISDIR)']);
+    const folder = mkdtempSync(join(tmpdir(), 'eiproute-load-'));
+    const pipe = join(folder, 'pipe');
+    execFileSync('sh', ['-c', 'mkfifo "$0"', pipe]);
+    expect(line(pipe)).to.deep.equal([`${pipe}: cannot be read: it is a named pipe (FIFO); name a file`]);
+    rmSync(folder, { recursive: true });
   });
 
   it('says that it is not UTF-8', () => {
