@@ -1,5 +1,11 @@
 # Sourced by bin/eiproute, and by /usr/bin/eiproute of the package: sets $options, the options of Node for the command
 # on the command line. docs/performance.md has the figures behind them.
+# With fewer than about 24 open files Node ends by SIGSEGV without a word.
+files=$(ulimit -n)
+[ "$files" = unlimited ] || [ "$files" -ge 32 ] || {
+  echo "eiproute: no more than $files files may be open here (ulimit -n), and Node needs 32; raise the limit (LimitNOFILE= of a unit)" >&2
+  exit 1
+}
 # Without --disable-sigusr1, SIGUSR1 makes Node listen on 127.0.0.1:9229 for a debugger, which any user of the host may be.
 options='--disable-warning=ExperimentalWarning --disable-sigusr1'
 for word; do

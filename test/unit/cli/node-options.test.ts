@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -43,6 +43,16 @@ describe('the options of Node', () => {
       expect(options(program)).to.equal(quiet);
     });
   }
+
+  it('come with the reason where too few files may be open for Node, which would say nothing', () => {
+    const words = ['-c', 'ulimit -n "$0"; exec "$@"'];
+    const started = (files: number) =>
+      spawnSync('sh', [...words, String(files), join(folder, 'package'), 'status'], { encoding: 'utf8' });
+    const { status, stderr } = started(16);
+    expect(stderr).to.match(/^eiproute: no more than 16 files may be open here \(ulimit -n\), .*\n$/);
+    expect(status).to.equal(1);
+    expect(started(32)).to.include({ status: 0, stderr: '' });
+  });
 
   it('catch no SIGUSR1, to let any user of the host debug us', () => {
     const quiet = options('package', 'status').split(' ');
