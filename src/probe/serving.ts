@@ -45,7 +45,7 @@ export class Serving {
   /** Why a node did not answer last. */
   readonly #why = new WeakMap<Question, string>();
   /** Since when a node says 200 and refuses an EIP, in ms of the awake clock. */
-  readonly #torn = new WeakMap<Question, number>();
+  readonly #contradicting = new WeakMap<Question, number>();
   #lateAgain = 0;
   #problems = none;
 
@@ -102,7 +102,8 @@ export class Serving {
       if (answer === 'serves') this.#answered(question);
       // One that refuses what it should serve is known not to serve it.
       else if (isOver && answer !== 'refuses') this.#overdue(question);
-      else if (!isOver || this.#torn.has(question) || now >= this.#lateAgain) this.#ask(question, signal);
+      else if (!isOver || this.#contradicting.has(question) || now >= this.#lateAgain)
+        this.#ask(question, signal);
     }
     if (now < this.#lateAgain) return;
     this.#lateAgain = now + latePace;
@@ -125,10 +126,10 @@ export class Serving {
       this.#asking.delete(question);
       if (health.kind !== 'serves') {
         this.#why.set(question, health.why);
-        this.#torn.delete(question);
+        this.#contradicting.delete(question);
         return;
       }
-      if (this.#isTorn(question, ip)) return;
+      if (this.#isContradicting(question, ip)) return;
       this.#lateAgain = 0;
       this.#answered(question);
     });
@@ -138,11 +139,11 @@ export class Serving {
    * kube-proxy says 200 when the rules are written that it knows of: those of an EIP that was given to the Service since come
    * with a later sync. But pods may refuse each port that is asked, and serve others.
    */
-  #isTorn(question: Question, ip: Ip): boolean {
+  #isContradicting(question: Question, ip: Ip): boolean {
     if (this.#options.eipAnswer(question.service, ip) !== 'refuses') return false;
     const now = this.#clock.now();
-    const since = this.#torn.get(question) ?? now;
-    this.#torn.set(question, since);
+    const since = this.#contradicting.get(question) ?? now;
+    this.#contradicting.set(question, since);
     return now - since < this.#options.wait();
   }
 
