@@ -39,8 +39,8 @@ export const arrows: Arrows = {
   'src/reconcile': ['src/model', 'src/kernel/kernel.ts'],
   'src/status': ['src/model', 'src/desire', 'src/reconcile'],
   'src/metrics': ['src/model', 'src/reconcile', 'src/status'],
-  // The live page: a document, and nothing of ours.
-  'src/page': [],
+  // The live page: a document, and the digest of what a browser may run of it.
+  'src/page': ['src/model/sha256.ts'],
   'src/config': ['src/model'],
   'src/journal': ['src/libc.ts'],
   'src/daemon': [...rooms, 'src/log.ts', 'src/libc.ts', 'src/folder.ts'],

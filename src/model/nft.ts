@@ -1,6 +1,6 @@
-import { createHash } from 'node:crypto';
 import { frameFilter, frameListingOf, isNatTable } from './nat.ts';
 import type { Change, NftName, NftTable } from './object.ts';
+import { sha256 } from './sha256.ts';
 
 /** @param content sets, chains and rules: the text between the braces of the table */
 export function nftTable({ family, name }: NftName, protocol: number, content: string): NftTable {
@@ -13,7 +13,7 @@ export function inet(name: string): NftName {
 }
 
 export function digestOf(text: string): string {
-  return createHash('sha256').update(text).digest('hex').slice(0, 16);
+  return sha256(text).toString('hex', 0, 8);
 }
 
 /** The comment of a table: its owner, and the digest of its intended content. */

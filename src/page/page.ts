@@ -1,5 +1,5 @@
-import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import { sha256 } from '../model/sha256.ts';
 
 /** The live page: one document that loads nothing, and the policy that lets a browser run just what is in it. */
 export interface Page {
@@ -32,7 +32,5 @@ export function readPage(): Page {
 /** Text that somebody else puts into the page has another hash, and is not run. */
 function hashesOf(html: string, tag: 'style' | 'script'): string {
   const found = html.matchAll(new RegExp(`<${tag}>([\\s\\S]*?)</${tag}>`, 'g'));
-  return [...found]
-    .map(([, text = '']) => `'sha256-${createHash('sha256').update(text).digest('base64')}'`)
-    .join(' ');
+  return [...found].map(([, text = '']) => `'sha256-${sha256(text).toString('base64')}'`).join(' ');
 }
