@@ -1,5 +1,5 @@
 # Sourced by bin/eiproute, and by /usr/bin/eiproute of the package: sets $options, the options of Node for the command
-# on the command line. docs/performance.md has the figures behind them.
+# on the command line, and what the C library is told by the environment. docs/performance.md has the figures behind them.
 # With fewer than about 24 open files Node ends by SIGSEGV without a word.
 files=$(ulimit -n)
 [ "$files" = unlimited ] || [ "$files" -ge 32 ] || {
@@ -23,6 +23,8 @@ for word; do
       options="$options --no-opt --no-maglev --no-sparkplug --optimize-for-size --max-semi-space-size=1"
       # What V8 notes of the values that a function sees makes it faster: worth its memory for those that run often.
       options="$options --invocation-count-for-feedback-allocation=1000"
+      # glibc keeps what is freed below these limits, or in holes: buffers of 64 KiB are not to leave any (mallopt(3)).
+      export MALLOC_MMAP_THRESHOLD_=65536 MALLOC_TRIM_THRESHOLD_=65536 MALLOC_TOP_PAD_=16384
       break
       ;;
   esac

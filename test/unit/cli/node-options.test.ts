@@ -1,12 +1,13 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { startScript } from '../../../package/tree.ts';
 
-/** Prints the options and words that it is started with, one a line. */
+/** Prints the options and words that it is started with, one a line, and writes what the C library is told to a file. */
 const node = `#!/bin/sh
+env | grep '^MALLOC_' | sort > "\${0%/*}/malloc"
 printf '%s\\n' "$@"
 `;
 
@@ -30,7 +31,19 @@ describe('the options of Node', () => {
     return lines.slice(0, at).join(' ');
   };
 
+  const malloc = (program: string, command: string): string => {
+    options(program, command);
+    return readFileSync(join(folder, 'malloc'), 'utf8');
+  };
+
   for (const program of ['bin/eiproute', 'package']) {
+    it(`of ${program} have glibc keep little of what an agent frees`, () => {
+      expect(malloc(program, 'node')).to.equal(
+        'MALLOC_MMAP_THRESHOLD_=65536\nMALLOC_TOP_PAD_=16384\nMALLOC_TRIM_THRESHOLD_=65536\n',
+      );
+      for (const command of ['gateway', 'status']) expect(malloc(program, command), command).to.equal('');
+    });
+
     it(`of ${program} keep the heap of the daemons small, and are V8's own for the other commands`, () => {
       const quiet = '--disable-warning=ExperimentalWarning --disable-sigusr1';
       const gateway = `${quiet} --max-semi-space-size=4 --expose-gc`;
