@@ -12,9 +12,9 @@ for word; do
   case $word in
     gateway)
       # V8 lets the young part of a heap grow to 3 times 16 MiB (32 for a large heap). A gateway runs for months at one
-      # size; the little that each event allocates is not worth that memory. src/daemon/heap.ts limits the old part,
-      # and needs --expose-gc.
-      options="$options --max-semi-space-size=4 --expose-gc"
+      # size; the little that each event allocates is not worth that memory. src/daemon/heap.ts limits the old part.
+      # Not --expose-gc: with it, and with most other flags of V8, Node's own modules are compiled anew.
+      options="$options --max-semi-space-size=4"
       break
       ;;
     node)

@@ -1,4 +1,5 @@
 import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { releaseFreePages } from '../libc.ts';
 
 /**
@@ -12,7 +13,15 @@ import { releaseFreePages } from '../libc.ts';
  */
 export async function keepHeapSmall(): Promise<void> {
   setFlagsFromString('--optimize-for-size');
-  // With --expose-gc only, see bin/node-options.sh. Without it V8 collects later, when the heap has grown.
-  await globalThis.gc?.({ type: 'major', execution: 'async' });
+  await collector()?.({ type: 'major', execution: 'async' });
   releaseFreePages();
+}
+
+/**
+ * V8's collector, which a context has that is made under the flag. On the command line, the flag (as any that may change
+ * how code is compiled) makes V8 refuse the compiled code of Node's own modules that is in Node's program file.
+ */
+function collector(): typeof globalThis.gc {
+  setFlagsFromString('--expose-gc');
+  return runInNewContext('gc');
 }

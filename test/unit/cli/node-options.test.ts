@@ -46,7 +46,7 @@ describe('the options of Node', () => {
 
     it(`of ${program} keep the heap of the daemons small, and are V8's own for the other commands`, () => {
       const quiet = '--disable-warning=ExperimentalWarning --disable-sigusr1';
-      const gateway = `${quiet} --max-semi-space-size=4 --expose-gc`;
+      const gateway = `${quiet} --max-semi-space-size=4`;
       expect(options(program, 'gateway')).to.equal(gateway);
       expect(options(program, '--config', 'a b', 'gateway')).to.equal(gateway);
       expect(options(program, 'node', '--config', 'gateway')).to.equal(
