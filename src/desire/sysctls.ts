@@ -88,7 +88,7 @@ export function sysctlNames(gateway: Gateway): readonly string[] {
   const segment = gateway.announce?.segment;
   return [
     ...gatewaySysctls(gateway).map(({ name }) => name),
-    acceptRa(gateway.uplink),
+    ...advertised(gateway).map(acceptRa),
     ...(segment !== undefined && answersNdp(gateway)
       ? [disableIpv6(segment), ...linkLocalOn(segment).map(({ name }) => name)]
       : []),
@@ -96,18 +96,25 @@ export function sysctlNames(gateway: Gateway): readonly string[] {
 }
 
 /**
- * With IPv6 forwarding, an interface with accept_ra=1 ignores router advertisements and loses the default route that it
- * got from one; 2 keeps both. A host that has forwarded before is left unchanged.
+ * With IPv6 forwarding, an interface with accept_ra=1 ignores router advertisements: the default route that it got from
+ * one is gone at once, and its address when that ends; 2 keeps both. A host that has forwarded before is left unchanged.
  */
 function advertisements(gateway: Gateway, have: Listing): readonly Sysctl[] {
-  const name = acceptRa(gateway.uplink);
-  const own = gateway.defaultRoutes.some((via) => family(via) === 6);
-  if (own || !servesFamily(gateway, 6)) return [];
+  if (!servesFamily(gateway, 6)) return [];
   const before = (path: string): string | undefined => {
     const present = have.objects.get(`sysctl ${path}`);
     return have.formerSysctls.get(path) ?? (present?.kind === 'sysctl' ? present.value : undefined);
   };
-  return before(ipv6Forwarding) === '0' && before(name) === '1' ? [{ kind: 'sysctl', name, value: '2' }] : [];
+  if (before(ipv6Forwarding) !== '0') return [];
+  const own = gateway.defaultRoutes.some((via) => family(via) === 6);
+  return advertised(gateway)
+    .filter((link) => !(own && link === gateway.uplink) && before(acceptRa(link)) === '1')
+    .map((link) => ({ kind: 'sysctl', name: acceptRa(link), value: '2' }));
+}
+
+/** Interfaces that may have an address, or a default route, by router advertisements. */
+function advertised({ lan, uplink }: Gateway): readonly string[] {
+  return lan === uplink ? [lan] : [lan, uplink];
 }
 
 /**
@@ -159,8 +166,8 @@ function disableIpv6(link: string): string {
   return `net/ipv6/conf/${link}/disable_ipv6`;
 }
 
-function acceptRa(uplink: string): string {
-  return `net/ipv6/conf/${uplink}/accept_ra`;
+function acceptRa(link: string): string {
+  return `net/ipv6/conf/${link}/accept_ra`;
 }
 
 const ipv6Forwarding = 'net/ipv6/conf/all/forwarding';

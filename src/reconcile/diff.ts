@@ -16,25 +16,31 @@ import {
 } from '../model/object.ts';
 import type { PlannedChange } from './report.ts';
 
+/**
+ * IPv6 forwarding deletes the default routes of router advertisements, but on interfaces whose accept_ra is 2 by then: the
+ * next advertisement may be ten minutes away.
+ */
+const advertisementRank = 0;
+
 /** Make before break: an object is written before the objects that reference it. */
 const rank: Readonly<Record<KernelObject['kind'], number>> = {
-  sysctl: 0,
-  nexthop: 1,
-  group: 2,
+  sysctl: 1,
+  nexthop: 2,
+  group: 3,
   // The nft table of a node protects its sockets before rules lead packets to them.
-  nft: 3,
+  nft: 4,
   // Before the route leads packets to this host, they are sure to get the address of a node.
-  'nat-group': 4,
-  'nat-eip': 5,
-  route: 6,
-  rule: 7,
+  'nat-group': 5,
+  'nat-eip': 6,
+  route: 7,
+  rule: 8,
   // What announces comes after the EIP's own route, and is withdrawn before it: nobody may be told of what is not there.
-  neighbour: 9,
+  neighbour: 10,
 };
 
 /** Of a route that announces. */
-const announcementRank = 8;
-const ranks = 10;
+const announcementRank = 9;
+const ranks = 11;
 
 /** What the diff reads of the desired table. */
 export type Desired = Pick<DesiredTable, 'get' | 'former' | 'values'>;
@@ -101,7 +107,9 @@ function noLonger(before: Why | undefined): Why {
 
 function rankOf(change: Change): number {
   const object = changeObject(change);
-  return object.kind === 'route' && isAnnouncement(object) ? announcementRank : rank[object.kind];
+  if (object.kind === 'route' && isAnnouncement(object)) return announcementRank;
+  if (object.kind === 'sysctl' && object.name.endsWith('/accept_ra')) return advertisementRank;
+  return rank[object.kind];
 }
 
 export function isDelete({ verb }: Change): boolean {

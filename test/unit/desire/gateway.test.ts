@@ -406,6 +406,14 @@ describe('settings', () => {
     });
   }
 
+  it('router advertisements go on being heard on the LAN as well, whoever sets the default route', () => {
+    const settings = gateway({ defaultRoutes: [parseIp('2001:db8:113::fe')] });
+    const heard = 'net/ipv6/conf/eth0/accept_ra';
+    const objects = [sysctl(forwarding, '0'), sysctl(heard, '1'), sysctl(acceptRa, '1')];
+    const result = want({ settings, objects });
+    expect([value(result, heard), value(result, acceptRa)]).to.deep.equal(['2', undefined]);
+  });
+
   it('of a missing interface are left out without a word of their own', () => {
     const result = want({ links: [lan] });
     expect(told(result)).to.deep.equal(['interface-missing: interface eth1']);

@@ -58,6 +58,22 @@ describe('a diff', () => {
     expect(planned(all, [])).to.deep.equal(upward);
   });
 
+  it('has router advertisements heard by a host that forwards before it forwards, and until it does no more', () => {
+    const settings: readonly Sysctl[] = [
+      { kind: 'sysctl', name: 'net/ipv6/conf/all/forwarding', value: '1' },
+      { kind: 'sysctl', name: 'net/ipv6/conf/eth1/accept_ra', value: '2' },
+    ];
+    expect(planned(settings, [])).to.deep.equal([
+      'add sysctl net/ipv6/conf/eth1/accept_ra',
+      'add sysctl net/ipv6/conf/all/forwarding',
+    ]);
+    const former = { 'net/ipv6/conf/all/forwarding': '0', 'net/ipv6/conf/eth1/accept_ra': '1' };
+    expect(planned([], settings, former)).to.deep.equal([
+      'delete sysctl net/ipv6/conf/all/forwarding',
+      'delete sysctl net/ipv6/conf/eth1/accept_ra',
+    ]);
+  });
+
   it('takes away from the top down', () => {
     const taken = upward.slice(1).map((line) => line.replace('add', 'delete'));
     expect(planned([], all)).to.deep.equal(taken.reverse());

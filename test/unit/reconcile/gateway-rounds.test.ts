@@ -16,6 +16,8 @@ describe('a gateway, read as a shell session', () => {
     const scene = new Scene(snapshot(threeNodes, [web, local]));
     const report = await scene.round();
     expect(scene.kernel.transcript().map((line) => line.split('\n', 2).join('\n'))).to.deep.equal([
+      'sysctl -w net.ipv6.conf.eth0.accept_ra="2"',
+      'sysctl -w net.ipv6.conf.eth1.accept_ra="2"',
       'sysctl -w net.ipv4.ip_forward="1"',
       'sysctl -w net.ipv4.conf.all.send_redirects="0"',
       'sysctl -w net.ipv4.conf.eth0.send_redirects="0"',
@@ -27,7 +29,6 @@ describe('a gateway, read as a shell session', () => {
       'sysctl -w net.ipv6.neigh.eth0.base_reachable_time_ms="2000"',
       'sysctl -w net.ipv6.neigh.eth0.delay_first_probe_time="1"',
       'sysctl -w net.ipv6.neigh.eth0.retrans_time_ms="240"',
-      'sysctl -w net.ipv6.conf.eth1.accept_ra="2"',
       'ip nexthop add id 250000000 via 10.0.0.11 dev eth0 proto 86',
       'ip nexthop add id 250000001 via 10.0.0.12 dev eth0 proto 86',
       'ip nexthop add id 250000002 via 10.0.0.13 dev eth0 proto 86',
