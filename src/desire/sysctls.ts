@@ -15,6 +15,9 @@ function gatewaySysctls(gateway: Gateway): readonly Sysctl[] {
 
   values.push(
     ['net/ipv4/ip_forward', '1'],
+    // It sets those of the interfaces, by which the kernel goes, when it changes itself; anybody may set them since.
+    [`net/ipv4/conf/${lan}/forwarding`, '1'],
+    [`net/ipv4/conf/${uplink}/forwarding`, '1'],
     // The kernel uses the larger of `all` and the interface: 0 must stand in both.
     ['net/ipv4/conf/all/rp_filter', '0'],
     [`net/ipv4/conf/${lan}/rp_filter`, '0'],
@@ -29,16 +32,23 @@ function gatewaySysctls(gateway: Gateway): readonly Sysctl[] {
   );
   const segment = gateway.announce?.segment;
   // The kernel's own 0.8 s are for proxies that a real host should outrun, and 64 answers wait at most.
-  if (segment !== undefined) values.push([`net/ipv4/neigh/${segment}/proxy_delay`, '0']);
+  if (segment !== undefined)
+    values.push(
+      // Without it Linux answers ARP for nobody else.
+      [`net/ipv4/conf/${segment}/forwarding`, '1'],
+      [`net/ipv4/neigh/${segment}/proxy_delay`, '0'],
+    );
   if (servesFamily(gateway, 6)) {
     if (segment !== undefined)
       values.push(
+        // As for ARP.
+        [ipv6ForwardingOf(segment), '1'],
         [`net/ipv6/neigh/${segment}/proxy_delay`, '0'],
         [`net/ipv6/conf/${segment}/proxy_ndp`, '1'],
       );
     values.push(
-      // For IPv6, forwarding per interface alone is not enough.
-      ['net/ipv6/conf/all/forwarding', '1'],
+      // What IPv6 forwards goes by this one, and not by those of the interfaces.
+      [ipv6ForwardingOf('all'), '1'],
       ['net/ipv6/fib_multipath_hash_policy', hash],
       ...neighbourTimers(gateway, 'ipv6'),
     );
@@ -105,10 +115,12 @@ function advertisements(gateway: Gateway, have: Listing): readonly Sysctl[] {
     const present = have.objects.get(`sysctl ${path}`);
     return have.formerSysctls.get(path) ?? (present?.kind === 'sysctl' ? present.value : undefined);
   };
-  if (before(ipv6Forwarding) !== '0') return [];
+  const segment = gateway.announce?.segment;
+  const begins = (link: string): boolean =>
+    before(ipv6ForwardingOf('all')) === '0' || (link === segment && before(ipv6ForwardingOf(link)) === '0');
   const own = gateway.defaultRoutes.some((via) => family(via) === 6);
   return advertised(gateway)
-    .filter((link) => !(own && link === gateway.uplink) && before(acceptRa(link)) === '1')
+    .filter((link) => !(own && link === gateway.uplink) && begins(link) && before(acceptRa(link)) === '1')
     .map((link) => ({ kind: 'sysctl', name: acceptRa(link), value: '2' }));
 }
 
@@ -170,7 +182,9 @@ function acceptRa(link: string): string {
   return `net/ipv6/conf/${link}/accept_ra`;
 }
 
-const ipv6Forwarding = 'net/ipv6/conf/all/forwarding';
+function ipv6ForwardingOf(link: string): string {
+  return `net/ipv6/conf/${link}/forwarding`;
+}
 
 const seedMissing: Problem = {
   code: 'hash-seed',

@@ -13,34 +13,39 @@ import {
   natEipKey,
   natGroupKey,
   nftKey,
+  type Sysctl,
 } from '../model/object.ts';
 import type { PlannedChange } from './report.ts';
 
-/**
- * IPv6 forwarding deletes the default routes of router advertisements, but on interfaces whose accept_ra is 2 by then: the
- * next advertisement may be ten minutes away.
- */
-const advertisementRank = 0;
-
 /** Make before break: an object is written before the objects that reference it. */
 const rank: Readonly<Record<KernelObject['kind'], number>> = {
-  sysctl: 1,
-  nexthop: 2,
-  group: 3,
+  sysctl: 2,
+  nexthop: 3,
+  group: 4,
   // The nft table of a node protects its sockets before rules lead packets to them.
-  nft: 4,
+  nft: 5,
   // Before the route leads packets to this host, they are sure to get the address of a node.
-  'nat-group': 5,
-  'nat-eip': 6,
-  route: 7,
-  rule: 8,
+  'nat-group': 6,
+  'nat-eip': 7,
+  route: 8,
+  rule: 9,
   // What announces comes after the EIP's own route, and is withdrawn before it: nobody may be told of what is not there.
-  neighbour: 10,
+  neighbour: 11,
 };
 
 /** Of a route that announces. */
-const announcementRank = 9;
-const ranks = 11;
+const announcementRank = 10;
+const ranks = 12;
+
+/**
+ * IPv6 forwarding deletes the default routes of router advertisements, but on interfaces whose accept_ra is 2 by then: the
+ * next advertisement may be ten minutes away. And forwarding as a whole writes that of each interface, whose former value
+ * is read before.
+ */
+function sysctlRank({ name }: Sysctl): number {
+  if (name.endsWith('/accept_ra')) return 0;
+  return /\/conf\/(?!all\/).+\/forwarding$/.test(name) ? 1 : rank.sysctl;
+}
 
 /** What the diff reads of the desired table. */
 export type Desired = Pick<DesiredTable, 'get' | 'former' | 'values'>;
@@ -108,8 +113,7 @@ function noLonger(before: Why | undefined): Why {
 function rankOf(change: Change): number {
   const object = changeObject(change);
   if (object.kind === 'route' && isAnnouncement(object)) return announcementRank;
-  if (object.kind === 'sysctl' && object.name.endsWith('/accept_ra')) return advertisementRank;
-  return rank[object.kind];
+  return object.kind === 'sysctl' ? sysctlRank(object) : rank[object.kind];
 }
 
 export function isDelete({ verb }: Change): boolean {

@@ -311,6 +311,9 @@ describe('settings that others change', () => {
   });
 
   for (const [name, wrong, right] of [
+    ['net/ipv4/conf/eth0/forwarding', '0', '1'],
+    ['net/ipv4/conf/eth1/forwarding', '0', '1'],
+    // It takes those of the interfaces along, and what is repaired again is told with a count, once a minute.
     ['net/ipv4/ip_forward', '0', '1'],
     ['net/ipv4/conf/all/rp_filter', '1', '0'],
     ['net/ipv4/conf/eth0/rp_filter', '1', '0'],

@@ -1,3 +1,4 @@
+import type { Gateway } from '../../model/gateway.ts';
 import { family } from '../../model/ip.ts';
 import { sysctlName } from '../../model/iproute.ts';
 import { allowance } from '../firewall-managers.ts';
@@ -16,11 +17,11 @@ export function forwardingStep({ gateway, view }: TraceFacts, kernel: KernelFact
   const forwarding =
     view?.eip !== undefined && family(view.eip) === 6
       ? ['net/ipv6/conf/all/forwarding']
-      : ['net/ipv4/ip_forward', `net/ipv4/conf/${uplink}/forwarding`];
+      : ['net/ipv4/ip_forward', ...[uplink, lan].map((link) => `net/ipv4/conf/${link}/forwarding`)];
   const off = forwarding.find((name) => sysctls.get(name) === '0');
   if (off !== undefined)
     return step('forwarding', 'FAIL', `${sysctlName(off)} is 0`, {
-      why: `${sysctlName(off)} is 0: this host forwards nothing`,
+      why: `${sysctlName(off)} is 0: this host forwards nothing${onlyFrom(off, gateway)}`,
       advice: `sysctl -w ${sysctlName(off)}=1; the running daemon keeps it so`,
     });
   const filter = reversePath(kernel, uplink);
@@ -37,6 +38,13 @@ export function forwardingStep({ gateway, view }: TraceFacts, kernel: KernelFact
   return step('forwarding', more.length > 0 ? 'warn' : 'ok', `${way}; no forward hook of nft drops it`, {
     more,
   });
+}
+
+/** What of all packets such a setting is about, after `nothing`. */
+function onlyFrom(sysctl: string, { uplink, lan }: Gateway): string {
+  const link = [uplink, lan].find((one) => sysctl === `net/ipv4/conf/${one}/forwarding`);
+  if (link === undefined) return '';
+  return ` that comes in on ${link}${link === uplink ? '' : ', so no reply of a node'}`;
 }
 
 /** The kernel does not forward a packet of the client, by `ip route get`. */

@@ -449,6 +449,22 @@ describe('settings', () => {
     }
   });
 
+  it('have the interface of layer 2 forward, which answers for nobody without, and hears router advertisements all the same', () => {
+    const announce = { table: undefined, active: [], segment: 'eth1' };
+    const objects = [
+      sysctl(forwarding, '1'),
+      sysctl('net/ipv6/conf/eth1/forwarding', '0'),
+      sysctl(acceptRa, '1'),
+    ];
+    const at = (settings: Gateway, name: string) => value(want({ settings, objects }), name);
+    const layer2 = gateway({ announce });
+    expect(at(layer2, 'net/ipv4/conf/eth1/forwarding')).to.equal('1');
+    expect(at(layer2, 'net/ipv6/conf/eth1/forwarding')).to.equal('1');
+    expect(at(layer2, acceptRa)).to.equal('2');
+    expect(at(gateway(), 'net/ipv6/conf/eth1/forwarding')).to.equal(undefined);
+    expect(at(gateway(), acceptRa)).to.equal(undefined);
+  });
+
   it('that the kernel has not are reported', () => {
     const bare = gatewayObjects(snapshot([], []), gateway(), listing([]), new Map());
     const sixes = bare.problems.filter(({ advice }) => advice.includes('ipv6.disable=1'));

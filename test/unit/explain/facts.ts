@@ -68,6 +68,7 @@ export const kernel: KernelFacts = {
   forwarded: { kind: 'route', route: { ...route, nhid: undefined, protocol: 0 } },
   sysctls: new Map([
     ['net/ipv4/ip_forward', '1'],
+    ['net/ipv4/conf/eth0/forwarding', '1'],
     ['net/ipv4/conf/eth1/forwarding', '1'],
     ['net/ipv4/conf/all/rp_filter', '0'],
     ['net/ipv4/conf/eth1/rp_filter', '0'],

@@ -410,6 +410,13 @@ describe('trace', () => {
       name: 'breaks with forwarding off on the uplink',
       facts: sysctl('net/ipv4/conf/eth1/forwarding', '0'),
       want: 'broken at forwarding',
+      why: /eth1\.forwarding is 0: this host forwards nothing that comes in on eth1$/,
+    },
+    {
+      name: 'breaks with forwarding off on the LAN, where replies come in',
+      facts: sysctl('net/ipv4/conf/eth0/forwarding', '0'),
+      want: 'broken at forwarding',
+      why: /eth0\.forwarding is 0: this host forwards nothing that comes in on eth0, so no reply of a node$/,
     },
     {
       name: 'breaks at rp_filter',

@@ -60,16 +60,19 @@ describe('a diff', () => {
 
   it('has router advertisements heard by a host that forwards before it forwards, and until it does no more', () => {
     const settings: readonly Sysctl[] = [
+      { kind: 'sysctl', name: 'net/ipv6/conf/eth1/forwarding', value: '1' },
       { kind: 'sysctl', name: 'net/ipv6/conf/all/forwarding', value: '1' },
       { kind: 'sysctl', name: 'net/ipv6/conf/eth1/accept_ra', value: '2' },
     ];
     expect(planned(settings, [])).to.deep.equal([
       'add sysctl net/ipv6/conf/eth1/accept_ra',
+      'add sysctl net/ipv6/conf/eth1/forwarding',
       'add sysctl net/ipv6/conf/all/forwarding',
     ]);
-    const former = { 'net/ipv6/conf/all/forwarding': '0', 'net/ipv6/conf/eth1/accept_ra': '1' };
+    const former = Object.fromEntries(settings.map(({ name }) => [name, '0']));
     expect(planned([], settings, former)).to.deep.equal([
       'delete sysctl net/ipv6/conf/all/forwarding',
+      'delete sysctl net/ipv6/conf/eth1/forwarding',
       'delete sysctl net/ipv6/conf/eth1/accept_ra',
     ]);
   });
