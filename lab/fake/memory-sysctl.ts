@@ -4,6 +4,7 @@
  */
 const fresh: Readonly<Record<string, string>> = {
   'net/ipv4/ip_forward': '0',
+  'net/ipv4/fib_multipath_hash_fields': '7',
   'net/ipv4/fib_multipath_hash_policy': '0',
   'net/ipv4/fib_multipath_hash_seed': '0',
   'net/ipv4/fib_multipath_use_neigh': '0',
@@ -21,6 +22,7 @@ const fresh: Readonly<Record<string, string>> = {
   'net/ipv4/neigh/IF/delay_first_probe_time': '5',
   'net/ipv4/neigh/IF/proxy_delay': '80',
   'net/ipv4/neigh/IF/retrans_time_ms': '1000',
+  'net/ipv6/fib_multipath_hash_fields': '7',
   'net/ipv6/fib_multipath_hash_policy': '0',
   'net/ipv6/conf/IF/accept_ra': '1',
   'net/ipv6/conf/IF/disable_ipv6': '0',

@@ -7,10 +7,13 @@ import type { Problem } from '../model/problem.ts';
 import type { Add } from './plain-routes.ts';
 import { servesFamily } from './pools.ts';
 
-/** The kernel settings of a gateway. Interface names are single path parts, dots and all. */
-function gatewaySysctls(gateway: Gateway): readonly Sysctl[] {
+/**
+ * The kernel settings of a gateway. Interface names are single path parts, dots and all.
+ *
+ * @param has whether this kernel has the setting
+ */
+function gatewaySysctls(gateway: Gateway, has: (name: string) => boolean): readonly Sysctl[] {
   const { lan, uplink } = gateway;
-  const hash = gateway.hash === 'ports' ? '1' : '0';
   const values: [name: string, value: string][] = [];
 
   values.push(
@@ -25,7 +28,7 @@ function gatewaySysctls(gateway: Gateway): readonly Sysctl[] {
     // Otherwise the gateway sends ICMP redirects to hosts on the LAN.
     ['net/ipv4/conf/all/send_redirects', '0'],
     [`net/ipv4/conf/${lan}/send_redirects`, '0'],
-    ['net/ipv4/fib_multipath_hash_policy', hash],
+    ...hashing(gateway, 'ipv4', has),
     ['net/ipv4/nexthop_compat_mode', gateway.nexthopCompat ? '1' : '0'],
     ...(gateway.hashSeed === undefined ? [] : [seed(gateway.hashSeed)]),
     ...neighbourTimers(gateway, 'ipv4'),
@@ -49,11 +52,33 @@ function gatewaySysctls(gateway: Gateway): readonly Sysctl[] {
     values.push(
       // What IPv6 forwards goes by this one, and not by those of the interfaces.
       [ipv6ForwardingOf('all'), '1'],
-      ['net/ipv6/fib_multipath_hash_policy', hash],
+      ...hashing(gateway, 'ipv6', has),
       ...neighbourTimers(gateway, 'ipv6'),
     );
   }
   return values.map(([name, value]) => ({ kind: 'sysctl', name, value }));
+}
+
+/** Source and destination, protocol, source port and destination port. */
+const fiveTuple = String(0x01 | 0x02 | 0x04 | 0x10 | 0x20);
+
+/**
+ * Policy 1 takes a hash that a packet brings with it: a network card's, whose key is another one on each host and after each
+ * start, or that of a socket on this host, which changes. Policy 3 asks the packet alone (Linux 5.14).
+ */
+function hashing(
+  { hash }: Gateway,
+  ip: 'ipv4' | 'ipv6',
+  has: (name: string) => boolean,
+): [name: string, value: string][] {
+  const policy = `net/${ip}/fib_multipath_hash_policy`;
+  const fields = `net/${ip}/fib_multipath_hash_fields`;
+  if (hash === 'addresses') return [[policy, '0']];
+  if (!has(fields)) return [[policy, '1']];
+  return [
+    [fields, fiveTuple],
+    [policy, '3'],
+  ];
 }
 
 /** It governs IPv6 as well. */
@@ -82,7 +107,7 @@ export function sysctls(gateway: Gateway, have: Listing, add: Add): readonly Pro
   const problems: Problem[] = [];
   const names = new Set(have.links.map(({ name }) => name));
   for (const sysctl of [
-    ...gatewaySysctls(gateway),
+    ...gatewaySysctls(gateway, (name) => have.objects.has(`sysctl ${name}`)),
     ...advertisements(gateway, have),
     ...linkLocal(gateway, have),
   ]) {
@@ -97,7 +122,7 @@ export function sysctls(gateway: Gateway, have: Listing, add: Add): readonly Pro
 export function sysctlNames(gateway: Gateway): readonly string[] {
   const segment = gateway.announce?.segment;
   return [
-    ...gatewaySysctls(gateway).map(({ name }) => name),
+    ...gatewaySysctls(gateway, () => true).map(({ name }) => name),
     ...advertised(gateway).map(acceptRa),
     ...(segment !== undefined && answersNdp(gateway)
       ? [disableIpv6(segment), ...linkLocalOn(segment).map(({ name }) => name)]

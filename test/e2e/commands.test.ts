@@ -528,7 +528,7 @@ describe('SIGHUP', () => {
       () => host.ours(),
       (now) => now.startsWith('unreachable 198.51.100.0/28 proto 86') && !now.includes('2001:'),
     );
-    expect(host.sysctl('net/ipv4/fib_multipath_hash_policy')).to.equal('1');
+    expect(host.sysctl('net/ipv4/fib_multipath_hash_policy')).to.equal('3');
   });
 
   it('refuses a bad one, with its place, and goes on with the old one', async () => {

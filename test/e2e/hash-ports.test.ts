@@ -4,9 +4,21 @@ import { embedded } from '../../lab/lab.ts';
 import { client, clients } from '../../lab/network/map.ts';
 import { ipBatch, within } from '../../lab/process/run.ts';
 import { Stage } from '../lab/stage.ts';
-import { downloadPort, Flows, flowServer } from './flows.ts';
+import { downloadPort, echoPort, Flows, flowServer } from './flows.ts';
 import { GatewayDaemon } from './gateway-daemon.ts';
 import { needRoot } from './root.ts';
+
+/** Connects from one address and port to ADDRESS again and again, and prints what each pod says first. */
+const oneTuple = `
+import socket, struct, sys
+to, source = sys.argv[1:]
+for _ in range(30):
+    with socket.socket(socket.AF_INET6 if ':' in to else socket.AF_INET) as one:
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, 0))
+        one.bind((source, 40000))
+        one.connect((to, ${echoPort}))
+        print(one.recv(100).decode().strip())
+`;
 
 /** "Packet too big" has no ports: it goes to another node than its flow. */
 for (const [what, lines, works] of [
@@ -35,7 +47,12 @@ for (const [what, lines, works] of [
       const pods = network.pods.map((pod) => ({ ...pod, port: downloadPort }));
       const ports = [{ name: 'file', protocol: 'TCP', port: downloadPort, targetPort: downloadPort }];
       await cluster.createService({ name: 'files', policy: 'Local', spec: { ports } }, ready(pods));
+      await cluster.createService(
+        { name: 'echo', policy: 'Local', spec: { ports: [{ protocol: 'TCP', port: echoPort }] } },
+        ready(pods.map((pod) => ({ ...pod, port: echoPort }))),
+      );
       await stage.serving('files');
+      await stage.serving('echo');
       await proxy.settled();
       await ipBatch(['-n', network.namespace('upstream')], ['link set eth0 mtu 1300']);
       flows = stack.use(new Flows(network.namespace('client')));
@@ -51,6 +68,15 @@ for (const [what, lines, works] of [
         const failed = await flows.download(stage.ips('files')[nth] ?? '', 16, from);
         if (works) expect(failed).to.equal(0);
         else expect(failed).to.be.above(0);
+      });
+
+      // The packets of a network card, and those of a socket on this host, come with a hash of their own.
+      it(`the five-tuple alone decides, IP${family}`, async () => {
+        const source = client(0)[family];
+        const argv = ['python3', '-c', oneTuple, stage.ips('echo')[nth] ?? '', source];
+        const pods = (await stage.lab.network.run('client', { argv })).trim().split('\n');
+        expect(pods).to.have.length(30);
+        expect(new Set(pods).size).to.equal(1);
       });
     }
   });

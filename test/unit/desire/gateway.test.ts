@@ -347,8 +347,6 @@ describe('settings', () => {
     const settings = gateway({ hash: 'ports', nexthopCompat: true, lan: 'eth0.100' });
     const links = [{ ...lan, name: 'eth0.100' }, uplink];
     const result = want({ settings, links });
-    expect(value(result, 'net/ipv4/fib_multipath_hash_policy')).to.equal('1');
-    expect(value(result, 'net/ipv6/fib_multipath_hash_policy')).to.equal('1');
     expect(value(result, 'net/ipv4/nexthop_compat_mode')).to.equal('1');
     expect(value(result, 'net/ipv4/neigh/eth0.100/retrans_time_ms')).to.equal('240');
     expect(value(result, 'net/ipv4/conf/eth0.100/rp_filter')).to.equal('0');
@@ -419,6 +417,24 @@ describe('settings', () => {
     expect(told(result)).to.deep.equal(['interface-missing: interface eth1']);
     expect(value(result, 'net/ipv4/conf/eth1/rp_filter')).to.equal(undefined);
     expect(value(result, 'net/ipv4/conf/eth0/rp_filter')).to.equal('0');
+  });
+
+  it('have the five-tuple decide, and no hash of a network card, where the kernel can', () => {
+    const settings = gateway({ hash: 'ports' });
+    const all = settingsOf(settings, twoLinks);
+    const hashing = (known: readonly KernelObject[], of: Gateway) => {
+      const result = gatewayObjects(snapshot([], []), of, listing(known), new Map());
+      const at = (name: string) => value(result, `net/${name}`);
+      return ['ipv4', 'ipv6'].map((ip) => [
+        at(`${ip}/fib_multipath_hash_policy`),
+        at(`${ip}/fib_multipath_hash_fields`),
+      ]);
+    };
+    const twice = (...one: readonly (string | undefined)[]) => [one, one];
+    expect(hashing(all, settings)).to.deep.equal(twice('3', '55'));
+    const older = all.filter(({ name }) => !name.endsWith('hash_fields'));
+    expect(hashing(older, settings)).to.deep.equal(twice('1', undefined));
+    expect(hashing(all, gateway())).to.deep.equal(twice('0', undefined));
   });
 
   it('have the seed of the hash when one is configured, and no other', () => {
