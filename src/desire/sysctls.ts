@@ -123,7 +123,7 @@ export function sysctlNames(gateway: Gateway): readonly string[] {
   const segment = gateway.announce?.segment;
   return [
     ...gatewaySysctls(gateway, () => true).map(({ name }) => name),
-    ...advertised(gateway).map(acceptRa),
+    acceptRa(gateway.uplink),
     ...(segment !== undefined && answersNdp(gateway)
       ? [disableIpv6(segment), ...linkLocalOn(segment).map(({ name }) => name)]
       : []),
@@ -132,26 +132,22 @@ export function sysctlNames(gateway: Gateway): readonly string[] {
 
 /**
  * With IPv6 forwarding, an interface with accept_ra=1 ignores router advertisements: the default route that it got from
- * one is gone at once, and its address when that ends; 2 keeps both. A host that has forwarded before is left unchanged.
+ * one is gone at once, and its address when that ends; 2 keeps both. A host that has forwarded before is left unchanged,
+ * and so is the LAN, whose router would become a way to clients.
  */
 function advertisements(gateway: Gateway, have: Listing): readonly Sysctl[] {
-  if (!servesFamily(gateway, 6)) return [];
+  const { uplink } = gateway;
+  const own = gateway.defaultRoutes.some((via) => family(via) === 6);
+  if (own || !servesFamily(gateway, 6)) return [];
   const before = (path: string): string | undefined => {
     const present = have.objects.get(`sysctl ${path}`);
     return have.formerSysctls.get(path) ?? (present?.kind === 'sysctl' ? present.value : undefined);
   };
-  const segment = gateway.announce?.segment;
-  const begins = (link: string): boolean =>
-    before(ipv6ForwardingOf('all')) === '0' || (link === segment && before(ipv6ForwardingOf(link)) === '0');
-  const own = gateway.defaultRoutes.some((via) => family(via) === 6);
-  return advertised(gateway)
-    .filter((link) => !(own && link === gateway.uplink) && begins(link) && before(acceptRa(link)) === '1')
-    .map((link) => ({ kind: 'sysctl', name: acceptRa(link), value: '2' }));
-}
-
-/** Interfaces that may have an address, or a default route, by router advertisements. */
-function advertised({ lan, uplink }: Gateway): readonly string[] {
-  return lan === uplink ? [lan] : [lan, uplink];
+  const begins =
+    before(ipv6ForwardingOf('all')) === '0' ||
+    (uplink === gateway.announce?.segment && before(ipv6ForwardingOf(uplink)) === '0');
+  const name = acceptRa(uplink);
+  return begins && before(name) === '1' ? [{ kind: 'sysctl', name, value: '2' }] : [];
 }
 
 /**

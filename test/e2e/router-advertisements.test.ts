@@ -31,7 +31,7 @@ describe('a gateway that has its IPv6 from router advertisements', () => {
     await host?.[Symbol.asyncDispose]();
   });
 
-  async function hears(link: 'eth0' | 'eth1', lifetime: number, network: string): Promise<void> {
+  async function hears(link: string, lifetime: number, network: string): Promise<void> {
     const sent = await host.within(
       'python3',
       '-c',
@@ -54,7 +54,6 @@ describe('a gateway that has its IPv6 from router advertisements', () => {
     expect(await host.ip('-6 route show default')).to.match(/^default via fe80::1 dev eth1 proto ra /);
   });
 
-  for (const link of ['eth0', 'eth1'] as const)
-    it(`goes on hearing them on ${link}, whose address would end with its lifetime`, () =>
-      hears(link, 0, `2001:db8:78${link.slice(3)}`));
+  it('goes on hearing them on the uplink, whose address would end with its lifetime', () =>
+    hears('eth1', 0, '2001:db8:78'));
 });

@@ -16,7 +16,6 @@ describe('a gateway, read as a shell session', () => {
     const scene = new Scene(snapshot(threeNodes, [web, local]));
     const report = await scene.round();
     expect(scene.kernel.transcript().map((line) => line.split('\n', 2).join('\n'))).to.deep.equal([
-      'sysctl -w net.ipv6.conf.eth0.accept_ra="2"',
       'sysctl -w net.ipv6.conf.eth1.accept_ra="2"',
       'sysctl -w net.ipv4.conf.eth0.forwarding="1"',
       'sysctl -w net.ipv4.conf.eth1.forwarding="1"',
