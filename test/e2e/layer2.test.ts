@@ -104,7 +104,8 @@ describe('EIPs that are on-link for their clients', () => {
         // Solicited, no router, and without override: a host that has the address itself would win.
         active: `ether saddr ${active} ${solicited} ${advert}`,
         standby: `ether saddr ${standby} ${advert}`,
-        either: advert,
+        // What tells all hosts of an EIP that is new is no answer.
+        either: `@th,33,1 1 ${advert}`,
       },
     });
     const ask = (of: string) =>
