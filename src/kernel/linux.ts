@@ -108,6 +108,7 @@ export class LinuxKernel implements Kernel {
     return this.#writing.run(async () => {
       const outcomes: (KernelError | undefined)[] = changes.map(() => undefined);
       const soFar = answered && ((count: number) => answered(count, outcomes));
+      for (const watch of this.#watches) watch.applying(changes);
       try {
         for (let from = 0; from < changes.length; ) {
           const way = wayOf(changes[from]);

@@ -1,7 +1,6 @@
 import type { Ip } from '../model/ip.ts';
 import type { Listing } from '../model/listing.ts';
-import type { Change, Key, Link, Route } from '../model/object.ts';
-import { keyOf } from '../model/object.ts';
+import { type Change, changeObject, type Key, keyOf, type Link, type Route } from '../model/object.ts';
 import { isOwnId } from '../model/owner.ts';
 import { type Hint, holdsTable, KernelError, type Scope } from './kernel.ts';
 import { decodeAddress } from './netlink/address.ts';
@@ -24,7 +23,6 @@ const largestPid = 4_194_304;
  *
  * | message   | is a hint when                                                                              |
  * | --------- | ------------------------------------------------------------------------------------------- |
- * | any       | never with the port id of our own command socket: it is an echo                             |
  * | route     | it has our protocol; or it replaces a key of ours; or a foreign route with a refused key is deleted |
  * | nexthop   | it has our protocol, or an id of our ranges                                                 |
  * | rule      | it has our protocol                                                                         |
@@ -33,10 +31,9 @@ const largestPid = 4_194_304;
  * | netconf   | the value of a setting in the scope differs from the one listed or written last             |
  * | neighbour | the link-layer address of a neighbour in the scope differs from the one known               |
  *
- * Before the first listing every message is a hint.
+ * Before the first listing every message is a hint. The echoes of our own changes do not come here: see `withoutEchoes`.
  */
 export class NotificationFilter implements Filter {
-  readonly #ownPort: number;
   #scope: Scope | undefined;
   #listed: ReadonlyMap<Key, unknown> = new Map();
   /** Routes that we wrote since the listing, and whose keys are not among `#added` yet. */
@@ -51,14 +48,12 @@ export class NotificationFilter implements Filter {
   /** Link-layer addresses of the neighbours in scope, by IP address. */
   readonly #neighbours = new Map<Ip, string | undefined>();
   #hasWritten = false;
-  /** Ids of nexthops and groups that we deleted. */
+  /** Ids of nexthops and groups that we delete, or have deleted. */
   readonly #gone = new Set<number>();
 
   readonly #readSysctl: typeof readSysctl;
 
-  /** @param ownPort port id of the command socket: its notifications are echoes of our own changes */
-  constructor(ownPort: number, read = readSysctl) {
-    this.#ownPort = ownPort;
+  constructor(read = readSysctl) {
     this.#readSysctl = read;
   }
 
@@ -85,8 +80,23 @@ export class NotificationFilter implements Filter {
     }
   }
 
+  /**
+   * Called before we make these changes. With nexthop_compat_mode the kernel sends RTM_DELROUTE, port 0, for the IPv6 routes of a
+   * nexthop that we delete, before it answers.
+   */
+  applying(changes: readonly Change[]): void {
+    for (const change of changes) {
+      const id = nexthopIdOf(change);
+      if (id === undefined) continue;
+      if (change.verb === 'delete') this.#gone.add(id);
+      else this.#gone.delete(id);
+    }
+  }
+
   applied(changes: readonly Change[], outcomes: readonly (KernelError | undefined)[]): void {
     changes.forEach((change, i) => {
+      const kept = outcomes[i] === undefined ? undefined : nexthopIdOf(change);
+      if (kept !== undefined) this.#gone.delete(kept);
       if (change.verb === 'delete' || change.want.kind !== 'route') return;
       const outcome = outcomes[i];
       // The keys are built when a notification needs them, which is rare.
@@ -107,10 +117,6 @@ export class NotificationFilter implements Filter {
   }
 
   hintOf(message: MessageReader): Hint | 'later' | undefined {
-    if (message.port === this.#ownPort) {
-      this.#echo(message);
-      return undefined;
-    }
     switch (message.type) {
       case Type.RTM_NEWROUTE:
       case Type.RTM_DELROUTE:
@@ -170,12 +176,6 @@ export class NotificationFilter implements Filter {
       this.#settings.set(name, { value });
       return `${name} is ${value}, was ${known.value}`;
     }
-  }
-
-  /** With nexthop_compat_mode the kernel sends RTM_DELROUTE, port 0, for the IPv6 routes of a nexthop we delete. */
-  #echo(message: MessageReader): void {
-    if (message.type === Type.RTM_DELNEXTHOP) this.#gone.add(decodeNexthop(message).id);
-    else if (message.type === Type.RTM_NEWNEXTHOP) this.#gone.delete(decodeNexthop(message).id);
   }
 
   #route(message: MessageReader): Hint | undefined {
@@ -271,6 +271,12 @@ export class NotificationFilter implements Filter {
     this.#neighbours.set(found.ip, mac);
     return { kind: 'neighbour', text: `${found.ip} is ${mac === undefined ? 'not resolved' : `at ${mac}`}` };
   }
+}
+
+/** Of a nexthop or a group. */
+function nexthopIdOf(change: Change): number | undefined {
+  const object = changeObject(change);
+  return object.kind === 'nexthop' || object.kind === 'group' ? object.id : undefined;
 }
 
 function stateOf({ name, up, carrier }: Link): string {

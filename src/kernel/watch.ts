@@ -2,7 +2,7 @@ import type { Listing } from '../model/listing.ts';
 import type { Change } from '../model/object.ts';
 import type { Hint, KernelError, Scope } from './kernel.ts';
 import { groups, Monitor, neighbourGroup } from './monitor.ts';
-import { withoutRouteEchoes } from './netlink/route-echoes.ts';
+import { withoutEchoes } from './netlink/echoes.ts';
 import { openTransport, SocketError, type Transport } from './netlink/transport.ts';
 import type { Nft } from './nft.ts';
 import { NftNotificationFilter, netfilter, nftGroup } from './nft-notification-filter.ts';
@@ -26,9 +26,9 @@ export class Watch {
   constructor(ownPort: number, receiveBuffer: number, nft: Nft, signal: AbortSignal) {
     this.#signal = signal;
     this.#receiveBuffer = receiveBuffer;
-    this.#filter = new NotificationFilter(ownPort);
+    this.#filter = new NotificationFilter();
     this.#nftFilter = new NftNotificationFilter(nft);
-    const filter = withoutRouteEchoes(ownPort);
+    const filter = withoutEchoes(ownPort);
     this.#transport = openTransport({ name: 'monitor', receiveBuffer, groups, filter });
     this.#monitor = new Monitor(signal);
     this.#monitor.listen(this.#transport, this.#filter);
@@ -59,6 +59,10 @@ export class Watch {
   listed(scope: Scope, listing: Listing): void {
     this.#filter.listed(scope, listing);
     this.#nftFilter.listed(scope.nftTables);
+  }
+
+  applying(changes: readonly Change[]): void {
+    this.#filter.applying(changes);
   }
 
   applied(changes: readonly Change[], outcomes: readonly (KernelError | undefined)[]): void {

@@ -156,9 +156,10 @@ export function describeHints(make: MakeKernelFixture): void {
         replacing(route('192.0.2.7', { nhid: nexthopId(1) }), route('192.0.2.7', { nhid: nexthopId(2) })),
         replacing(route('192.0.2.7', { nhid: nexthopId(2) }), route('192.0.2.7', { nhid: nexthopId(1) })),
         ...several.toReversed().map(deleting),
-        // These take groups and an IPv4 route along; of IPv6 routes the kernel itself would tell.
+        // These take groups and routes along; of those of IPv6 the kernel itself tells, where nexthop_compat_mode is on.
         adding(group(groupId(2), [nexthopId(1), nexthopId(3)])),
         adding(route('192.0.2.8', { nhid: nexthopId(1) })),
+        adding(route('2001:db8:1::8', { nhid: nexthopId(11) })),
         deleting(nexthop(nexthopId(1), '10.0.0.11', scenario.lan)),
         deleting(nexthop(nexthopId(11), '2001:db8:10::11', scenario.lan)),
       ];

@@ -2,7 +2,6 @@ import { endianness } from 'node:os';
 
 // Linux, include/uapi/linux/bpf_common.h
 const BPF_LD_W_ABS = 0x20;
-const BPF_LD_H_ABS = 0x28;
 const BPF_LD_B_ABS = 0x30;
 const BPF_JMP_JEQ_K = 0x15;
 const BPF_JMP_JSET_K = 0x45;
@@ -15,11 +14,6 @@ export const isLittle: boolean = endianness() === 'LE';
 /** Loads one byte of the message. */
 export function loadByte(at: number): Instruction {
   return [BPF_LD_B_ABS, 0, 0, at];
-}
-
-/** Loads two bytes, the first as the high one. */
-export function loadHalf(at: number): Instruction {
-  return [BPF_LD_H_ABS, 0, 0, at];
 }
 
 /** Loads four bytes, the first as the highest one. */
