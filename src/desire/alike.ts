@@ -1,4 +1,4 @@
-import type { Service } from '../model/cluster.ts';
+import type { Endpoint, Service } from '../model/cluster.ts';
 import { type Family, family } from '../model/ip.ts';
 import type { ProbedServices } from '../model/probed.ts';
 import { sameSet } from '../model/same-items.ts';
@@ -14,16 +14,27 @@ export function alikeTo(service: Service, of: Family, probed: ProbedServices): (
   const waiting = probed.waiting(service.key)[of];
   const leaving = probed.leaving(service.key)[of];
   const former = probed.formerCarriers(service.key)[of];
+  const hasSameEndpoints = sameEndpointsAs(service);
   return (other) =>
-    hasSameEndpoints(service, other) &&
+    hasSameEndpoints(other) &&
     sameSet(waiting, probed.waiting(other.key)[of]) &&
     sameSet(leaving, probed.leaving(other.key)[of]) &&
     sameSet(former, probed.formerCarriers(other.key)[of]);
 }
 
-/** On the same nodes, in the same order, and in the same condition. Their own addresses decide nothing. */
-function hasSameEndpoints({ endpoints }: Service, { endpoints: others }: Service): boolean {
-  if (endpoints.length !== others.length) return false;
+/** On the same nodes, in the same condition, in any order. Their own addresses decide nothing. */
+function sameEndpointsAs({ endpoints }: Service): (other: Service) => boolean {
+  let known: string | undefined;
+  return ({ endpoints: others }) => {
+    if (endpoints.length !== others.length) return false;
+    if (areSame(endpoints, others)) return true;
+    // Each Service has its pods in an order of its own. The order decides nothing, see `carriers`.
+    known ??= signatureOf(endpoints);
+    return known === signatureOf(others);
+  };
+}
+
+function areSame(endpoints: readonly Endpoint[], others: readonly Endpoint[]): boolean {
   // By index: a node that goes has hundreds of EIPs compared, in code that V8 has hardly seen.
   for (let i = 0; i < endpoints.length; i += 1) {
     const one = endpoints[i];
@@ -33,4 +44,12 @@ function hasSameEndpoints({ endpoints }: Service, { endpoints: others }: Service
     if (family(one.ip) !== family(other.ip)) return false;
   }
   return true;
+}
+
+/** Equal for endpoints that are the same but for their order and their own addresses. */
+function signatureOf(endpoints: readonly Endpoint[]): string {
+  const each = endpoints.map(
+    ({ node, ready, serving, ip }) => `${node ?? ''} ${ready} ${serving} ${family(ip)}`,
+  );
+  return each.sort().join('\n');
 }

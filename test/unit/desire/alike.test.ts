@@ -35,12 +35,13 @@ const anySeen = fc.record({ waiting: nearlyNobody, leaving: nearlyNobody, former
 
 const anyField = fc.constantFrom('ip' as const, 'node' as const, 'ready' as const, 'serving' as const);
 
-/** Two Services that differ in nothing, in one field of an endpoint, or in all. */
+/** Two Services that differ in nothing, in the order of their endpoints, in one field of an endpoint, or in all. */
 const anyTwo = anyEndpoints.chain((some) =>
   fc.tuple(
     fc.constant(some),
     fc.oneof(
       fc.constant(some),
+      fc.shuffledSubarray(some, { minLength: some.length }),
       fc
         .tuple(fc.nat(5), anyEndpoint, anyField)
         .map(([at, one, field]) =>
@@ -55,6 +56,21 @@ const anySeenTwice = anySeen.chain((some) =>
 );
 
 describe('two Services under Local that are alike', () => {
+  it('may have their endpoints in another order, and not others', () => {
+    const [one, two] = names.map((name) => ({
+      ip: parseIp('10.244.0.1'),
+      node: name,
+      ready: true,
+      serving: true,
+      terminating: false,
+    }));
+    if (one === undefined || two === undefined) throw new Error('two were made');
+    const isAlike = alikeTo(local('a', [one, one, two]), 4, unprobed);
+    expect(isAlike(local('b', [two, one, one]))).to.equal(true);
+    expect(isAlike(local('b', [two, two, one]))).to.equal(false);
+    expect(isAlike(local('b', [two, one, { ...one, ready: false }]))).to.equal(false);
+  });
+
   it('have the same nodes, whatever the nodes are', () => {
     const seen = { alike: 0, carried: 0, others: 0 };
     fc.assert(
