@@ -156,47 +156,60 @@ export class Reflector {
     }
   }
 
-  /**
-   * The server writes the next page while this one is read.
-   *
-   * @returns the version of the list
-   */
+  /** @returns the version of the list */
   async #list(signal: AbortSignal): Promise<string> {
     const replacement = this.#store.replacement();
+    let version = '';
+    for await (const { items, resourceVersion, next } of this.#pages(signal)) {
+      signal.throwIfAborted();
+      this.#store.heard(this.#clock.now());
+      let added = 0;
+      for (const item of items) {
+        replacement.add(item);
+        added += 1;
+        // A long page does not block the event loop.
+        if (added % portion === 0) await this.#clock.sleep(0, signal);
+      }
+      version = resourceVersion;
+      // Nor do many short pages.
+      if (next !== undefined) await this.#clock.sleep(0, signal);
+    }
+    await this.#store.commit(replacement, () => this.#turn(signal), version);
+    this.#store.works();
+    this.#store.notify();
+    if (this.#failures > 0) this.#recovery.notify('answers');
+    return version;
+  }
+
+  /**
+   * The pages of a list. While one is read the next is here or on its way; once it is here, the server writes the one after
+   * it, and does not wait until the present one is read.
+   */
+  async *#pages(signal: AbortSignal): AsyncGenerator<Page> {
     const over = new AbortController();
     const either = AbortSignal.any([signal, over.signal]);
-    let coming = this.#page(undefined, either);
+    const after = (page: Promise<Page | undefined>): Promise<Page | undefined> => {
+      const following = page.then((one) => {
+        if (one?.next === undefined) return undefined;
+        either.throwIfAborted();
+        return this.#page(one.next, either);
+      });
+      // It is awaited below; a failure before that is not an unhandled rejection.
+      following.catch(nothing);
+      return following;
+    };
+    let coming: Promise<Page | undefined> = this.#page(undefined, either);
+    let following = after(coming);
     try {
-      for (;;) {
-        const { items, resourceVersion, next } = await coming;
-        signal.throwIfAborted();
-        this.#store.heard(this.#clock.now());
-        if (next !== undefined) {
-          coming = this.#page(next, either);
-          // It is awaited below; a failure before that is not an unhandled rejection.
-          coming.catch(nothing);
-        }
-        let added = 0;
-        for (const item of items) {
-          replacement.add(item);
-          added += 1;
-          // A long page does not block the event loop.
-          if (added % portion === 0) await this.#clock.sleep(0, signal);
-        }
-        if (next === undefined) {
-          await this.#store.commit(replacement, () => this.#turn(signal), resourceVersion);
-          this.#store.works();
-          this.#store.notify();
-          if (this.#failures > 0) this.#recovery.notify('answers');
-          return resourceVersion;
-        }
-        // Nor do many short pages.
-        await this.#clock.sleep(0, signal);
+      for (let page = await coming; page !== undefined; page = await coming) {
+        coming = following;
+        following = after(coming);
+        yield page;
       }
     } finally {
-      // Ends the request for the next page, when this page cannot be read.
+      // Ends the requests for further pages, when this page cannot be read.
       over.abort();
-      await coming.catch(nothing);
+      await Promise.allSettled([coming, following]);
     }
   }
 

@@ -144,6 +144,30 @@ describe('the reflector', () => {
     expect(names()).to.deep.equal(['n1', 'n2']);
   });
 
+  it('has the server write the page after the next one while it reads the present one, and no more', async () => {
+    const asked: string[] = [];
+    const names = Array.from({ length: 600 }, (_, i) => `n${i}`);
+    const step = (name: string, list: Page): Step => ({ list, asked: () => asked.push(name) });
+    const first: Page = {
+      ...page([], '7', 'a'),
+      items: {
+        *[Symbol.iterator]() {
+          for (const name of names) yield rawNode(name);
+          expect(asked).to.deep.equal(['first', 'second', 'third']);
+        },
+      },
+    };
+    const { names: found } = await play([
+      step('first', first),
+      step('second', page(['a1'], '7', 'b')),
+      step('third', page(['b1'], '7', 'c')),
+      step('fourth', page(['c1'], '7')),
+      live,
+    ]);
+    expect(asked).to.deep.equal(['first', 'second', 'third', 'fourth']);
+    expect(found()).to.have.members([...names, 'a1', 'b1', 'c1']);
+  });
+
   it('lets the event loop go round within a long page', async () => {
     let others = 0;
     let most = 0;
