@@ -9,7 +9,7 @@ interface Entry {
   /** The same string as the key of the Service, and the one in its slices. */
   readonly key: string;
   /** Joined with its slices. undefined: there is none of this name; what is left are slices that came first, or stay. */
-  service: Service | undefined;
+  service: DecodedService | undefined;
   /** What readers see while lists are being committed; undefined: the same. */
   former: Service | 'none' | undefined;
   /** resourceVersion of the Service; undefined: unknown. */
@@ -18,6 +18,8 @@ interface Entry {
   slice: Slice | undefined;
   /** It has one, or had. */
   hadSlice: boolean;
+  /** While lists are being committed: its slices have changed, and how that was learned; undefined: it is joined with them. */
+  unjoined: Origin | undefined;
 }
 
 /** Endpoints that are joined in one go. */
@@ -34,8 +36,8 @@ export class JoinedServices {
   readonly #changed: (key: string, origin: Origin) => void;
   /** The entries that have changed since {@link hold}; undefined: readers see every change. */
   #held: Entry[] | undefined;
-  /** While lists are being committed: the entries whose slices have changed, with how that was learned. */
-  readonly #unjoined = new Map<Entry, Origin>();
+  /** The entries that are to be joined with their slices. */
+  readonly #unjoined: Entry[] = [];
   /** Made on demand. */
   #array: readonly Service[] | undefined;
 
@@ -97,9 +99,7 @@ export class JoinedServices {
    */
   *join(): Generator<void> {
     let joined = 0;
-    for (const [entry, origin] of this.#unjoined) {
-      this.#unjoined.delete(entry);
-      this.#join(entry, origin);
+    for (let entry = this.#joinNext(); entry !== undefined; entry = this.#joinNext()) {
       joined += 1 + (entry.service?.endpoints.length ?? 0);
       if (joined < portion) continue;
       joined = 0;
@@ -108,8 +108,8 @@ export class JoinedServices {
   }
 
   release(): void {
-    for (const [entry, origin] of this.#unjoined) this.#join(entry, origin);
-    this.#unjoined.clear();
+    let last = this.#joinNext();
+    while (last !== undefined) last = this.#joinNext();
     const held = this.#held ?? [];
     this.#held = undefined;
     if (held.length > 0) this.#array = undefined;
@@ -202,8 +202,22 @@ export class JoinedServices {
 
   /** The slices of a Service have changed. */
   #slicesChanged(entry: Entry, origin: Origin): void {
-    if (this.#held === undefined || entry.service === undefined) this.#join(entry, origin);
-    else if (this.#unjoined.get(entry) !== 'list') this.#unjoined.set(entry, origin);
+    if (this.#held === undefined || entry.service === undefined) {
+      this.#join(entry, origin);
+      return;
+    }
+    if (entry.unjoined === undefined) this.#unjoined.push(entry);
+    if (entry.unjoined !== 'list') entry.unjoined = origin;
+  }
+
+  /** @returns the entry that was joined with its slices; undefined: all are */
+  #joinNext(): Entry | undefined {
+    const entry = this.#unjoined.pop();
+    if (entry?.unjoined === undefined) return undefined;
+    const origin = entry.unjoined;
+    entry.unjoined = undefined;
+    this.#join(entry, origin);
+    return entry;
   }
 
   #join(entry: Entry, origin: Origin): void {
@@ -215,10 +229,17 @@ export class JoinedServices {
     const endpoints = endpointsOf(entry.slice);
     const slicesKnown = this.#areKnown(entry);
     if (service.slicesKnown === slicesKnown && same(service.endpoints, endpoints)) return;
-    this.#show(entry, { ...service, endpoints, slicesKnown }, origin);
+    if (entry.former === undefined) {
+      this.#show(entry, { ...service, endpoints, slicesKnown }, origin);
+      return;
+    }
+    // Nobody has seen this one yet.
+    service.endpoints = endpoints;
+    service.slicesKnown = slicesKnown;
+    this.#changed(entry.key, origin);
   }
 
-  #show(entry: Entry, service: Service | undefined, origin: Origin): void {
+  #show(entry: Entry, service: DecodedService | undefined, origin: Origin): void {
     if (this.#held === undefined) this.#array = undefined;
     else if (entry.former === undefined) {
       entry.former = entry.service ?? 'none';
@@ -251,6 +272,7 @@ export class JoinedServices {
       version: undefined,
       slice: undefined,
       hadSlice: false,
+      unjoined: undefined,
     };
     this.#entries.set(key, entry);
     return entry;
