@@ -160,7 +160,7 @@ export class Reflector {
   async #list(signal: AbortSignal): Promise<string> {
     const replacement = this.#store.replacement();
     let version = '';
-    for await (const { items, resourceVersion, next } of this.#pages(signal)) {
+    for await (const { items, resourceVersion, next, release } of this.#pages(signal)) {
       signal.throwIfAborted();
       this.#store.heard(this.#clock.now());
       let added = 0;
@@ -170,6 +170,7 @@ export class Reflector {
         // A long page does not block the event loop.
         if (added % portion === 0) await this.#clock.sleep(0, signal);
       }
+      release?.();
       version = resourceVersion;
       // Nor do many short pages.
       if (next !== undefined) await this.#clock.sleep(0, signal);

@@ -9,6 +9,8 @@ export interface Page {
   readonly resourceVersion: string;
   /** Continue token of the next page; undefined: this is the last one. */
   readonly next: string | undefined;
+  /** Gives the memory of its text back, once its items were read; absent: it has none. */
+  readonly release?: () => void;
 }
 
 /**

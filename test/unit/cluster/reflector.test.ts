@@ -168,6 +168,27 @@ describe('the reflector', () => {
     expect(found()).to.have.members([...names, 'a1', 'b1', 'c1']);
   });
 
+  it('gives the memory of a page back when it is read, and not before', async () => {
+    const told: string[] = [];
+    const pageOf = (name: string, next?: string): Page => ({
+      ...page([], '7', next),
+      items: {
+        *[Symbol.iterator]() {
+          yield rawNode(name);
+          told.push(`read ${name}`);
+        },
+      },
+      release: () => told.push(`released ${name}`),
+    });
+    const { names } = await play([
+      { list: pageOf('n1', 'token') },
+      { list: pageOf('n2') },
+      { watch: [{ check: () => told.push('watched') }, { pass: 2 * minute }] },
+    ]);
+    expect(told).to.deep.equal(['read n1', 'released n1', 'read n2', 'released n2', 'watched']);
+    expect(names()).to.deep.equal(['n1', 'n2']);
+  });
+
   it('lets the event loop go round within a long page', async () => {
     let others = 0;
     let most = 0;
