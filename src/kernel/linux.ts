@@ -107,7 +107,16 @@ export class LinuxKernel implements Kernel {
   ): Promise<readonly (KernelError | undefined)[]> {
     return this.#writing.run(async () => {
       const outcomes: (KernelError | undefined)[] = changes.map(() => undefined);
-      const soFar = answered && ((count: number) => answered(count, outcomes));
+      let told = 0;
+      const tellWatches = (count: number): void => {
+        const [made, results] = [changes.slice(told, count), outcomes.slice(told, count)];
+        told = count;
+        for (const watch of this.#watches) watch.applied(made, results);
+      };
+      const soFar = (count: number): void => {
+        tellWatches(count);
+        answered?.(count, outcomes);
+      };
       for (const watch of this.#watches) watch.applying(changes);
       try {
         for (let from = 0; from < changes.length; ) {
@@ -120,7 +129,7 @@ export class LinuxKernel implements Kernel {
       } catch (error) {
         throw asKernelError(error);
       }
-      for (const watch of this.#watches) watch.applied(changes, outcomes);
+      tellWatches(changes.length);
       return outcomes;
     });
   }

@@ -73,6 +73,29 @@ describeOnKernel('the monitor', () => {
     }
     expect(heard).to.deep.equal(['route']);
   });
+
+  it('knows all routes that we have made as ours, in whichever batch they were', async () => {
+    const link = await fixture.addLink('eip-lan', '10.0.0.1/24');
+    const end = new AbortController();
+    const hints = fixture.kernel.hints(AbortSignal.any([end.signal, late()]));
+    await fixture.kernel.list(scope, late());
+    const addresses = Array.from({ length: 3 * flood }, (_, i) => `198.18.${i >> 8}.${i & 255}`);
+    await fixture.kernel.apply(
+      addresses.map((address) => ({ verb: 'add', want: ownRoute(address, link) })),
+      late(),
+    );
+    const taken = [0, flood, 3 * flood - 1].map((i) => `${addresses[i]}/32`);
+    const lines = taken.map((dst) => `route replace ${dst} via 10.0.0.3 dev eip-lan proto static`);
+    execFileSync('ip', ['-batch', '-'], { input: lines.join('\n') });
+    const heard: string[] = [];
+    for await (const { kind, text } of hints) {
+      if (kind === 'route') heard.push(text);
+      if (heard.length === taken.length) end.abort();
+    }
+    expect(heard.map((text) => text.split(' protocol ')[0])).to.deep.equal(
+      taken.map((dst) => `route replaced: ${dst}`),
+    );
+  });
 });
 
 function ownRoute(address: string, link: number): Route {
