@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { sha256 } from '../model/sha256.ts';
+import { sha256 } from '@noble/hashes/sha2.js';
 
 /** The live page: one document that loads nothing, and the policy that lets a browser run just what is in it. */
 export interface Page {
@@ -29,8 +29,13 @@ export function readPage(): Page {
   };
 }
 
-/** Text that somebody else puts into the page has another hash, and is not run. */
+/**
+ * Text that somebody else puts into the page has another hash, and is not run. Not by node:crypto: a node agent loads this
+ * file as well.
+ */
 function hashesOf(html: string, tag: 'style' | 'script'): string {
   const found = html.matchAll(new RegExp(`<${tag}>([\\s\\S]*?)</${tag}>`, 'g'));
-  return [...found].map(([, text = '']) => `'sha256-${sha256(text).toString('base64')}'`).join(' ');
+  return [...found]
+    .map(([, text = '']) => `'sha256-${Buffer.from(sha256(Buffer.from(text))).toString('base64')}'`)
+    .join(' ');
 }

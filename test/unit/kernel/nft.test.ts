@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { expect } from 'chai';
 import { nftError } from '../../../src/kernel/nft.ts';
 import { parseTable } from '../../../src/kernel/nft-listing.ts';
@@ -13,6 +14,13 @@ function listed(body: string, digest: string | undefined): string {
   const seal = digest === undefined ? '' : `\n\tchain seal {\n\t\tcomment "${digest}"\n\t}\n`;
   return `${open}${body}${seal}${close}`;
 }
+
+describe('the digest of a table', () => {
+  it('is what sha256sum prints of its text', () => {
+    const text = 'tab\n\u00e9\n'.repeat(20_000);
+    expect(digestOf(text)).to.equal(execFileSync('sha256sum', { input: text }).toString().slice(0, 16));
+  });
+});
 
 describe('a listed nftables table', () => {
   it('has the digest that it was written with while nothing was touched', () => {
