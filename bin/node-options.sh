@@ -15,6 +15,8 @@ for word; do
       # size; the little that each event allocates is not worth that memory. src/daemon/heap.ts limits the old part.
       # Not --expose-gc: with it, and with most other flags of V8, Node's own modules are compiled anew.
       options="$options --max-semi-space-size=4"
+      # glibc gives each thread a heap of its own, where what V8's threads free stays for that thread alone (mallopt(3)).
+      export MALLOC_ARENA_MAX=1
       break
       ;;
     node)
