@@ -1,4 +1,5 @@
 import { getEventListeners } from 'node:events';
+import { setImmediate } from 'node:timers/promises';
 import { expect } from 'chai';
 import { abortable } from '../../src/abortable.ts';
 
@@ -34,5 +35,18 @@ describe('abortable work', () => {
 
   it('does not begin under an aborted signal', async () => {
     expect(await reasonOf(abortable(endless, AbortSignal.abort('over')))).to.equal('over');
+  });
+
+  it('leaves no rejection unhandled when work that was not waited for fails', async () => {
+    const unhandled: unknown[] = [];
+    const note = (reason: unknown): void => void unhandled.push(reason);
+    process.on('unhandledRejection', note);
+    const failing = Promise.withResolvers<never>();
+    expect(await reasonOf(abortable(failing.promise, AbortSignal.abort('over')))).to.equal('over');
+    failing.reject(new Error('broken'));
+    // Node tells it before it goes on to the next phase.
+    await setImmediate();
+    process.removeListener('unhandledRejection', note);
+    expect(unhandled).to.deep.equal([]);
   });
 });
