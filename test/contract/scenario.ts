@@ -6,6 +6,7 @@ import { natTableName } from '../../src/model/nat.ts';
 import { inet } from '../../src/model/nft.ts';
 import type { Change, KernelObject } from '../../src/model/object.ts';
 import { keyOf } from '../../src/model/object.ts';
+import { late } from '../patience.ts';
 import type { KernelFixture, MakeKernelFixture } from './kernel-fixture.ts';
 import { foreign, groupId, nexthop, nexthopId, owner, proxyNeighbour, route, rule } from './objects.ts';
 
@@ -62,11 +63,28 @@ export class Scenario {
     try {
       const lanIndex = await fixture.addLink(lan, '10.0.0.1/24', '2001:db8:10::1/64');
       const uplinkIndex = await fixture.addLink(uplink, '203.0.113.1/24', '2001:db8:20::1/64');
-      return new Scenario(fixture, lanIndex, uplinkIndex);
+      const scenario = new Scenario(fixture, lanIndex, uplinkIndex);
+      await scenario.#settle();
+      return scenario;
     } catch (error) {
       await fixture[Symbol.asyncDispose]();
       throw error;
     }
+  }
+
+  /** What the kernel tells of the new links has been read: on a busy machine it came in the midst of a test. */
+  async #settle(): Promise<void> {
+    const end = new AbortController();
+    const hints = this.kernel.hints(AbortSignal.any([end.signal, late()]));
+    const last = rule(4, 31_998, 99);
+    await this.meddle(last);
+    await this.fixture.meddle(deleting(last));
+    let left = 2;
+    for await (const { kind } of hints) {
+      if (kind === 'rule') left -= 1;
+      if (left === 0) break;
+    }
+    end.abort();
   }
 
   get kernel(): Kernel {

@@ -23,6 +23,8 @@ const fresh: Readonly<Record<string, string>> = {
   'net/ipv4/nexthop_compat_mode': '1',
   'net/ipv6/fib_multipath_hash_policy': '0',
   'net/ipv6/conf/all/forwarding': '0',
+  // The end of DAD for link-local addresses would be told a second or two later, in the midst of a test.
+  'net/ipv6/conf/default/accept_dad': '0',
 };
 const kernelRules = new Set(['0', '32766', '32767']);
 
