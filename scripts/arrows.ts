@@ -25,8 +25,8 @@ const rooms = [
  */
 export const arrows: Arrows = {
   'src/model': [],
-  'src/cluster': ['src/model', 'src/abortable.ts'],
-  'src/kernel': ['src/model', 'src/libc.ts'],
+  'src/cluster': ['src/model', 'src/abortable.ts', 'src/folder.ts'],
+  'src/kernel': ['src/model', 'src/libc.ts', 'src/folder.ts'],
   'src/desire': ['src/model'],
   'src/probe': [
     'src/model',
@@ -43,7 +43,7 @@ export const arrows: Arrows = {
   'src/page': [],
   'src/config': ['src/model'],
   'src/journal': ['src/libc.ts'],
-  'src/daemon': [...rooms, 'src/log.ts', 'src/libc.ts'],
+  'src/daemon': [...rooms, 'src/log.ts', 'src/libc.ts', 'src/folder.ts'],
   'src/explain': [...rooms, 'src/daemon'],
   'src/cli': [...rooms, 'src/daemon', 'src/explain', 'src/log.ts', 'src/cli/demo.ts'],
   // Packages replace this file by an empty function: nothing else of src may lead to the lab.
@@ -51,6 +51,8 @@ export const arrows: Arrows = {
   'src/log.ts': ['src/model/text.ts'],
   // A promise under a signal.
   'src/abortable.ts': [],
+  // Makes a folder, and says why it cannot.
+  'src/folder.ts': [],
   // The C library, called through koffi.
   'src/libc.ts': [],
   'src/main.ts': ['src/cli'],
