@@ -88,10 +88,11 @@ async function agents(): Promise<string> {
   const rows = [
     ['checkout', resolve('bin/eiproute')],
     ['package', made.program],
-  ].map(([name = '', path = '']) => {
+    ['package, with follow', made.program, 'follow'],
+  ].map(([name = '', path = '', ...follow]) => {
     const state = mkdtempSync(join(made.folder, 'state-'));
     const script = fileURLToPath(new URL('runs/agent.ts', import.meta.url));
-    const out = execFileSync('unshare', ['--net', process.execPath, script, state, path], {
+    const out = execFileSync('unshare', ['--net', process.execPath, script, state, path, ...follow], {
       timeout: 120_000,
       stdio: ['ignore', 'pipe', 'inherit'],
     });
@@ -118,7 +119,7 @@ async function agents(): Promise<string> {
     'slowest',
   ];
   return [
-    'A node agent without eipsFrom: two gateways, two families; the median and the most of 30 resyncs; repair: a policy rule is deleted until it is back',
+    'A node agent: two gateways, two families; the median and the most of 30 resyncs; repair: a policy rule is deleted until it is back',
     table([head, ...rows]),
   ].join('\n');
 }

@@ -1,7 +1,10 @@
-import { execFile, execFileSync, spawn } from 'node:child_process';
+import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { ask } from '../../src/daemon/ask.ts';
 import { LinuxKernel } from '../../src/kernel/linux.ts';
@@ -9,13 +12,14 @@ import { ownerOf } from '../../src/model/owner.ts';
 import type { Status } from '../../src/status/status.ts';
 import { type Memory, memoryOf } from './memory-of.ts';
 
-// Run in a fresh network namespace: node bench/runs/agent.ts FOLDER PROGRAM [kubeconfig]
-// A node agent as its own process, with two gateways and both families. Prints {"start":ms,"memory":[{...},...],
+// Run in a fresh network namespace: node bench/runs/agent.ts FOLDER PROGRAM [follow]
+// A node agent as its own process, with two gateways and both families, which its file names; with `follow` it watches an API
+// server as well, for what gateways publish. Prints {"start":ms,"memory":[{...},...],
 // "after":{...},"repairs":[ms,...]}: the start of the process until it is in sync, its memory after each of thirty resyncs
 // (a heap grows until it is collected) and again after its policy rules were deleted one by one, and the time that each
 // took from our delete to its return.
 
-const [folder = '.', program = 'bin/eiproute'] = process.argv.slice(2);
+const [folder = '.', program = 'bin/eiproute', follow] = process.argv.slice(2);
 const ip = (command: string): string => execFileSync('ip', command.split(' ')).toString();
 const protocol = 86;
 
@@ -25,12 +29,24 @@ for (const name of ['eth0', 'peer0']) ip(`link set ${name} up`);
 ip('address add 10.0.0.11/24 dev eth0');
 ip('address add 2001:db8:10::11/64 dev eth0 nodad');
 
+// They end with us, however we end.
+const tied = ['--pdeathsig', 'KILL'];
+const api = follow === undefined ? undefined : await startApi();
+
+async function startApi(): Promise<ChildProcess> {
+  const words = [...tied, process.execPath, fileURLToPath(new URL('api.ts', import.meta.url)), folder, '0'];
+  const server = spawn('setpriv', words, { stdio: ['ignore', 'pipe', 'inherit'] });
+  await once(createInterface({ input: server.stdout }), 'line');
+  return server;
+}
+
 const file = join(folder, 'node.json');
 writeFileSync(
   file,
   JSON.stringify({
     eips: ['198.51.100.0/24', '2001:db8:e::/64'],
     gateways: ['10.0.0.1', '10.0.0.2', '2001:db8:10::1', '2001:db8:10::2'],
+    ...(api === undefined ? {} : { follow: { kubeconfig: 'kubeconfig', node: 'n0' } }),
     stateDirectory: 'state',
     runtimeDirectory: 'run',
     namesDirectory: 'names',
@@ -47,9 +63,7 @@ await kernel.list(
 const hints = kernel.hints(stop.signal)[Symbol.asyncIterator]();
 
 const started = performance.now();
-// It ends with us, however we end.
-const tied = ['--pdeathsig', 'KILL', program];
-const agent = spawn('setpriv', [...tied, '--config', file, '--log-level', 'error', 'node'], {
+const agent = spawn('setpriv', [...tied, program, '--config', file, '--log-level', 'error', 'node'], {
   stdio: ['ignore', 'inherit', 'inherit'],
 });
 const ended = new Promise<void>((resolve) => agent.once('exit', () => resolve()));
@@ -96,4 +110,5 @@ const after = memoryOf(agent);
 stop.abort();
 agent.kill();
 await ended;
+api?.kill();
 process.stdout.write(`${JSON.stringify({ start, memory, after, repairs })}\n`);
