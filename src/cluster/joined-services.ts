@@ -99,7 +99,10 @@ export class JoinedServices {
    */
   *join(): Generator<void> {
     let joined = 0;
-    for (let entry = this.#joinNext(); entry !== undefined; entry = this.#joinNext()) {
+    for (let entry = this.#unjoined.pop(); entry !== undefined; entry = this.#unjoined.pop()) {
+      const origin = entry.unjoined;
+      entry.unjoined = undefined;
+      if (origin !== undefined) this.#join(entry, origin);
       joined += 1 + (entry.service?.endpoints.length ?? 0);
       if (joined < portion) continue;
       joined = 0;
@@ -108,8 +111,8 @@ export class JoinedServices {
   }
 
   release(): void {
-    let last = this.#joinNext();
-    while (last !== undefined) last = this.#joinNext();
+    // What is left of it, in one go.
+    Array.from(this.join());
     const held = this.#held ?? [];
     this.#held = undefined;
     if (held.length > 0) this.#array = undefined;
@@ -208,16 +211,6 @@ export class JoinedServices {
     }
     if (entry.unjoined === undefined) this.#unjoined.push(entry);
     if (entry.unjoined !== 'list') entry.unjoined = origin;
-  }
-
-  /** @returns the entry that was joined with its slices; undefined: all are */
-  #joinNext(): Entry | undefined {
-    const entry = this.#unjoined.pop();
-    if (entry?.unjoined === undefined) return undefined;
-    const origin = entry.unjoined;
-    entry.unjoined = undefined;
-    this.#join(entry, origin);
-    return entry;
   }
 
   #join(entry: Entry, origin: Origin): void {

@@ -41,12 +41,15 @@ describe('abortable work', () => {
     const unhandled: unknown[] = [];
     const note = (reason: unknown): void => void unhandled.push(reason);
     process.on('unhandledRejection', note);
-    const failing = Promise.withResolvers<never>();
-    expect(await reasonOf(abortable(failing.promise, AbortSignal.abort('over')))).to.equal('over');
-    failing.reject(new Error('broken'));
-    // Node tells it before it goes on to the next phase.
-    await setImmediate();
-    process.removeListener('unhandledRejection', note);
+    try {
+      const failing = Promise.withResolvers<never>();
+      expect(await reasonOf(abortable(failing.promise, AbortSignal.abort('over')))).to.equal('over');
+      failing.reject(new Error('broken'));
+      // Node tells it before it goes on to the next phase.
+      await setImmediate();
+    } finally {
+      process.removeListener('unhandledRejection', note);
+    }
     expect(unhandled).to.deep.equal([]);
   });
 });
