@@ -267,4 +267,18 @@ describe('Services joined with their slices', () => {
     expect(joined.get(web.key)?.endpoints).to.have.length(100);
     expect(told).to.deep.equal(['default/web by list']);
   });
+
+  it('are joined at the end where the walk was given up, as when a daemon stops', () => {
+    const told: string[] = [];
+    const joined = new JoinedServices((key, origin) => told.push(`${key} by ${origin}`));
+    const { object: web = expect.fail('no Service') } = decodeService(rawService('web'));
+    joined.services.set(web.key, web, '1', 'event');
+    told.length = 0;
+    joined.hold();
+    const { key = '', object } = decodeSlice(slice({ name: 's1', of: 'web', host: 1 }));
+    joined.slices.set(key, object, undefined, 'list');
+    joined.release();
+    expect(joined.get(web.key)?.endpoints).to.have.length(1);
+    expect(told).to.deep.equal(['default/web by list']);
+  });
 });
