@@ -29,13 +29,13 @@ import { AwakeClock } from '../probe/awake-clock.ts';
 import { HealthConnections } from '../probe/health-connections.ts';
 import { askHealth, type Health } from '../probe/health-port.ts';
 import { HungNodes } from '../probe/hung-nodes.ts';
-import { LimitLooks } from '../probe/limit-looks.ts';
 import { PortQuestion } from '../probe/port-question.ts';
 import { ProxyHealths } from '../probe/proxy-health.ts';
 import { Reachability } from '../probe/reachability.ts';
 import type { ServiceChange } from '../probe/service-change.ts';
 import { Serving } from '../probe/serving.ts';
 import { type Targets, targetsOn } from '../probe/targets.ts';
+import { Ticker } from '../probe/ticker.ts';
 import { Covering } from './covering.ts';
 import { EipQuestions } from './eip-questions.ts';
 import { Leaving } from './leaving.ts';
@@ -109,10 +109,10 @@ export class Probing implements Probed {
   #applied = noStandings;
   /** Names of the clusters whose first lists have been read. */
   readonly #started = new Set<string | undefined>();
-  readonly #limitLooks = new LimitLooks({
+  readonly #limitLooks = new Ticker({
     pace: drainPace,
     isIdle: () => this.#isTimeless,
-    look: () => this.#lookAtLimits(),
+    tick: () => this.#lookAtLimits(),
   });
 
   constructor(inputs: ProbingInputs) {

@@ -5,9 +5,9 @@ import { AwakeClock } from './awake-clock.ts';
 import type { Health } from './health-port.ts';
 import { doubtedHung, hungNode, type ProgramPorts } from './hung-problems.ts';
 import { judge, nobodyDoubted } from './judge.ts';
-import { LimitLooks } from './limit-looks.ts';
 import type { PortState } from './port-question.ts';
 import { mostPerSecond, type ProxyTarget } from './proxy-health.ts';
+import { Ticker } from './ticker.ts';
 
 /** A question that is under way to a port; see port-question.ts. */
 interface Question {
@@ -105,7 +105,7 @@ export class HungNodes {
   #doubted = nobodyDoubted;
   #problems: readonly Problem[] = [];
   /** They rest while every answer comes at once. */
-  readonly #looks = new LimitLooks({ pace, isIdle: () => this.#isIdle, look: () => this.look() });
+  readonly #looks = new Ticker({ pace, isIdle: () => this.#isIdle, tick: () => this.look() });
 
   constructor(options: HungNodesOptions) {
     this.#options = options;
