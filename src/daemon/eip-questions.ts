@@ -17,8 +17,8 @@ import type { Answer } from '../probe/eip-question.ts';
 import { Inquiry } from '../probe/inquiry.ts';
 import { Newcomers, type Sample } from '../probe/newcomers.ts';
 import { CurrentProbePaths } from '../probe/probe-paths.ts';
-import { Rests } from '../probe/rests.ts';
 import { asAwaited, type ServiceChange } from '../probe/service-change.ts';
+import { Ticker } from '../probe/ticker.ts';
 
 export interface EipQuestionsInputs {
   readonly cluster: ClusterReader;
@@ -65,7 +65,11 @@ export class EipQuestions {
     of: undefined,
     ips: new WeakMap(),
   };
-  #wake = Promise.withResolvers<void>();
+  readonly #ticker = new Ticker({
+    pace: turnPace,
+    isIdle: () => this.#isIdle && !this.#paths.isWanted,
+    tick: (signal) => this.#turn(signal),
+  });
   /** By family and cluster. */
   readonly #samples = new Map<string, { readonly sample: Sample | undefined; readonly until: number }>();
 
@@ -146,24 +150,17 @@ export class EipQuestions {
   }
 
   /** Puts the questions, as long as there are any. */
-  async run(signal: AbortSignal): Promise<void> {
+  run(signal: AbortSignal): Promise<void> {
+    return this.#ticker.run(signal);
+  }
+
+  #turn(signal: AbortSignal): void {
     const { stand, changed, answered, wait } = this.#inputs;
-    signal.addEventListener('abort', () => this.#wake.resolve(), { once: true });
-    const rests = new Rests(signal);
-    while (!signal.aborted) {
-      await this.#wake.promise;
-      this.#wake = Promise.withResolvers();
-      this.#turns.now();
-      let isWanted = true;
-      while (isWanted && (await rests.take(turnPace))) {
-        const now = this.#turns.now();
-        this.#inquiry.turn();
-        const isOther = this.#newcomers.turn(now, wait(), signal) && stand();
-        this.#answers.turn(now, wait(), answered, signal);
-        if (this.#paths.want(!this.#isIdle, now) || isOther) changed();
-        isWanted = !this.#isIdle || this.#paths.isWanted;
-      }
-    }
+    const now = this.#turns.now();
+    this.#inquiry.turn();
+    const isOther = this.#newcomers.turn(now, wait(), signal) && stand();
+    this.#answers.turn(now, wait(), answered, signal);
+    if (this.#paths.want(!this.#isIdle, now) || isOther) changed();
   }
 
   get #isIdle(): boolean {
@@ -173,7 +170,7 @@ export class EipQuestions {
   #begin(): void {
     if (this.#isIdle) return;
     if (this.#paths.want(true, this.#turns.now())) this.#inputs.changed();
-    this.#wake.resolve();
+    this.#ticker.begin();
   }
 
   /** Its packets are changed on their way, so that no node can be asked for it. */

@@ -6,8 +6,8 @@ import { type Family, family, type Ip } from '../model/ip.ts';
 import type { ByFamily } from '../model/probed.ts';
 import { type LeavingNodes, mostLeaving } from '../model/publication.ts';
 import { type LeavingInputs, LeavingTable, type LeavingTerms } from '../probe/leaving-table.ts';
-import { Rests } from '../probe/rests.ts';
 import type { ServiceChange } from '../probe/service-change.ts';
+import { Ticker } from '../probe/ticker.ts';
 import { carrying } from './carrying.ts';
 
 export interface LeavingSources extends Pick<LeavingInputs, 'addressOf'>, Pick<LeavingTerms, 'after'> {
@@ -34,8 +34,14 @@ const terms: Omit<LeavingTerms, 'after'> = { lead: 500, longest: 3000, most: mos
 export class Leaving {
   readonly #sources: LeavingSources;
   readonly #table: LeavingTable;
-  /** Resolved when a node is about to leave. */
-  #wake = Promise.withResolvers<void>();
+  /** Ticks often while traffic is about to move. */
+  readonly #ticker = new Ticker({
+    pace,
+    isIdle: () => !this.#table.isAhead,
+    tick: () => {
+      if (this.expire()) this.#sources.changed();
+    },
+  });
   readonly #poolOf: PoolFinder;
 
   constructor(sources: LeavingSources) {
@@ -77,7 +83,7 @@ export class Leaving {
   /** See {@link LeavingTable.read}. */
   read(change: ServiceChange, agents: 'told' | 'not told'): void {
     this.#table.read(change, agents, this.#sources.now);
-    if (this.#table.isAhead) this.#wake.resolve();
+    this.#ticker.begin();
   }
 
   /** See {@link LeavingTable.told}. */
@@ -96,15 +102,8 @@ export class Leaving {
     return !this.#table.isIdle && this.#table.expire(now(), limit());
   }
 
-  /** Looks often while traffic is about to move. */
-  async run(signal: AbortSignal): Promise<void> {
-    signal.addEventListener('abort', () => this.#wake.resolve(), { once: true });
-    const rests = new Rests(signal);
-    while (!signal.aborted) {
-      await this.#wake.promise;
-      this.#wake = Promise.withResolvers();
-      while (this.#table.isAhead && (await rests.take(pace))) if (this.expire()) this.#sources.changed();
-    }
+  run(signal: AbortSignal): Promise<void> {
+    return this.#ticker.run(signal);
   }
 
   /** Without those of mode nat, whose flows the gateway keeps where they are. */

@@ -5,9 +5,9 @@ import { AwakeClock } from './awake-clock.ts';
 import type { Answer } from './eip-question.ts';
 import type { Health } from './health-port.ts';
 import type { LateNode } from './late-nodes.ts';
-import { Rests } from './rests.ts';
 import { asAwaited, type ServiceChange } from './service-change.ts';
 import { type Question, type ServingInputs, ServingTable } from './serving-table.ts';
+import { Ticker } from './ticker.ts';
 
 export interface ServingOptions extends ServingInputs {
   readonly ask: (ip: Ip, port: number, signal: AbortSignal) => Promise<Health>;
@@ -41,7 +41,11 @@ export class Serving {
   readonly #table: ServingTable;
   readonly #clock: AwakeClock;
   readonly #asking = new Set<Question>();
-  #wake = Promise.withResolvers<void>();
+  readonly #ticker = new Ticker({
+    pace,
+    isIdle: () => this.#table.isIdle,
+    tick: (signal) => this.#turn(signal),
+  });
   /** Why a node did not answer last. */
   readonly #why = new WeakMap<Question, string>();
   /** Since when a node says 200 and refuses an EIP, in ms of the awake clock. */
@@ -76,21 +80,13 @@ export class Serving {
   /** See {@link ServingTable.read}. */
   read(change: ServiceChange): void {
     this.#table.read(asAwaited(change, this.#options.wait()), () => this.#clock.now());
-    if (!this.#table.isIdle) this.#wake.resolve();
+    this.#ticker.begin();
     if (this.#problems.length > 0) this.#report();
   }
 
   /** Asks until the signal is aborted. */
-  async run(signal: AbortSignal): Promise<void> {
-    signal.addEventListener('abort', () => this.#wake.resolve(), { once: true });
-    const rests = new Rests(signal);
-    while (!signal.aborted) {
-      await this.#wake.promise;
-      this.#wake = Promise.withResolvers();
-      if (signal.aborted) return;
-      this.#clock.now();
-      while (!this.#table.isIdle && (await rests.take(pace))) this.#turn(signal);
-    }
+  run(signal: AbortSignal): Promise<void> {
+    return this.#ticker.run(signal);
   }
 
   #turn(signal: AbortSignal): void {
