@@ -244,6 +244,49 @@ describe('the answers for EIPs', () => {
     expect(world.asked.length).to.be.below(450);
   });
 
+  it('for a late EIP of many are for all that came before it, whatever answers come after it', async () => {
+    const world = new World();
+    world.carriers = [n1];
+    world.says.set(n1, 'serves');
+    const names = Array.from({ length: 100 }, (_, i) => i);
+    for (const i of names) {
+      world.read(web({}, `web${i}`, `198.51.100.${i}`));
+      world.now += 2000;
+    }
+    for (const i of [99, ...names.slice(0, 99)]) world.route(parseIp(`198.51.100.${i}`));
+    await world.turns(20);
+    expect(world.asked).to.have.lengthOf(5);
+    expect(world.answered).to.have.lengthOf(100);
+  });
+
+  it('for few EIPs are asked for one by one', async () => {
+    const world = new World();
+    world.says.set(n1, 'serves').set(n2, 'serves');
+    const names = Array.from({ length: 10 }, (_, i) => i);
+    for (const i of names) {
+      world.read(web({}, `web${i}`, `198.51.100.${i}`));
+      world.now += 2000;
+    }
+    // The last one first.
+    for (const i of names.reverse()) world.route(parseIp(`198.51.100.${i}`));
+    await world.turns(20);
+    expect(world.asked).to.have.lengthOf(20);
+  });
+
+  it('are looked for at once when the Service changes', async () => {
+    const world = new World();
+    world.silence = 40;
+    world.read(web());
+    world.route();
+    await world.turns(2);
+    const { looks } = world;
+    await world.turns(1);
+    expect(world.looks, 'no question is due').to.equal(looks);
+    world.read(web({ deleting: true }));
+    await world.turns(1);
+    expect(world.looks).to.equal(looks + 1);
+  });
+
   it('are asked for a few at a time once nobody has answered for long, and nobody is waited for any longer', async () => {
     const world = new World();
     // A question takes a second until it is over.

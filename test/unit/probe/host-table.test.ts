@@ -89,6 +89,11 @@ describe('the hosts of the LAN', () => {
     expect(world.falls(313_000).saw(315_000, 'REACHABLE').table.silent).to.deep.equal([]);
   });
 
+  it('are not forgiven by silence', () => {
+    const { table } = new World().falls(0).saw(2000, 'REACHABLE').saw(10_000, 'FAILED');
+    expect(table.flapping(900_000)).to.deep.equal([{ ip: n2, losses: 2, steadyFor: 2000 }]);
+  });
+
   describe('when the LAN is back', () => {
     const back = (): World => {
       const world = new World();

@@ -111,6 +111,8 @@ describe('a node that leaves a Service', () => {
     play.written();
     expect(play.at(1199)).to.equal(`n1; ${told}`);
     expect([...play.table.takeTurned()]).to.deep.equal([]);
+    // The agents can read it since the first time.
+    play.written();
     expect([play.at(1200), play.table.isAhead]).to.deep.equal([`; ${told}`, false]);
     expect([...play.table.takeTurned()]).to.deep.equal([key]);
     play.read(web('n1x n2'));
@@ -169,6 +171,8 @@ describe('a node that leaves a Service', () => {
     play.written();
     expect(play.at(900)).to.equal(`; ${told}`);
     expect(play.at(3000)).to.equal(`; ${told}`);
+    play.read(web('n2'));
+    expect(play.table.isIdle, 'of the first time as well').to.equal(true);
   });
 
   it('takes what it has along after the limit, and does not begin anew', () => {
@@ -204,6 +208,15 @@ describe('a node that leaves a Service', () => {
       .read(web('n1 n2', 'web', two))
       .read(web('n1- n2', 'web', two));
     expect(play.toString()).to.equal('n1; 198.51.100.11 by 10.0.0.11, 198.51.100.12 by 10.0.0.11');
+  });
+
+  it('is told of with as many others as there is room for, and for no longer than it leaves where there is none', () => {
+    const three = ['198.51.100.11', '198.51.100.12', '198.51.100.13'];
+    const play = new Play().read(web('n1 n2', 'a', three)).read(web('n1- n2', 'a', three));
+    play.read(web('n1 n2')).read(web('n1- n2'));
+    expect(play.toString()).to.equal(`; ${three.map((eip) => `${eip} by 10.0.0.11`).join(', ')}`);
+    play.read(web('n1 n2')).read(web('n2', 'a', three));
+    expect(play.table.isIdle).to.equal(true);
   });
 
   it('is forgotten with the Service', () => {

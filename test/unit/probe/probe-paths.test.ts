@@ -57,6 +57,9 @@ describe('the paths by single nodes', () => {
     paths.follow([n1]);
     paths.want(true, 0);
     paths.act();
+    paths.applied();
+    paths.follow([n1, n2]);
+    paths.act();
     paths.refused();
     expect(paths.wanted).to.equal(noProbePaths);
     expect(paths.number(n1)).to.equal(undefined);

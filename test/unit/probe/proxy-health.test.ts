@@ -48,15 +48,16 @@ class World implements AsyncDisposable {
   changes = 0;
   wakes = 0;
   answer: Health = { kind: 'serves' };
+  ask = async (): Promise<Health> => this.answer;
   readonly probe: ProxyHealths;
   readonly #stop = new AbortController();
   readonly #running: Promise<void>;
 
   constructor(nodes: readonly ProxyTarget[]) {
     this.probe = new ProxyHealths({
-      ask: async (ip) => {
+      ask: (ip) => {
         this.asked.push(ip);
-        return this.answer;
+        return this.ask();
       },
       port: () => this.port,
       clock: () => performance.now(),
@@ -116,5 +117,19 @@ describe('the probe of kube-proxy', () => {
     world.port = 0;
     world.probe.follow([{ node: 'n0', ip: parseIp('10.9.9.9') }, ...targets(2).slice(1)]);
     expect([world.probe.health('n0'), world.probe.health('n1')]).to.deep.equal(['unknown', 'serves']);
+  });
+
+  it('takes no answer from the former address of a node', async () => {
+    const late = Promise.withResolvers<Health>();
+    await using world = new World(targets(1));
+    world.ask = () => late.promise;
+    const { length } = world.asked;
+    await until('n0 is asked', () => world.asked.length > length);
+    world.probe.follow([{ node: 'n0', ip: parseIp('10.9.9.9') }]);
+    const before = world.probe.health('n0');
+    late.resolve({ kind: 'not yet', why: 'it answers 503' });
+    await late.promise;
+    await Promise.resolve();
+    expect([before, world.probe.health('n0')]).to.deep.equal(['unknown', 'unknown']);
   });
 });
