@@ -48,6 +48,17 @@ const claiming = { shift: 0, excluded: false, extra: true };
 
 export const counterExamples: readonly (readonly [reason: string, history: History])[] = [
   [
+    'no counterexample: fewer nexthops than before are needed when the LAN interface is made again',
+    {
+      nodes: ['n1', 'n2', 'n3', 'n4'],
+      steps: [
+        held('a', [A], 'Cluster', 'n1'),
+        gone('node', 'n1'),
+        { kind: 'disturb', what: 'lan anew', nth: 0 },
+      ],
+    },
+  ],
+  [
     'the only node has no address yet, and then it has one',
     {
       nodes: [],

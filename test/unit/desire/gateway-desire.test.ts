@@ -123,6 +123,11 @@ function disturb({ world }: Scene, what: Disturbance, nth: number): void {
       world.linkUp('eth0');
       world.addAddress('eth0', '2001:db8:10::1/64');
       return;
+    case 'lan anew':
+      // Made again under another index, and all between two rounds.
+      world.removeLink('eth0');
+      world.addLink('eth0', '10.0.0.1/24', '2001:db8:10::1/64');
+      return;
     case 'uplink flaps':
       world.linkDown('eth1');
       world.linkUp('eth1');
@@ -136,7 +141,13 @@ function disturb({ world }: Scene, what: Disturbance, nth: number): void {
     case 'foreign id': {
       if (victim?.kind !== 'nexthop' && victim?.kind !== 'group') return;
       world.delete(victim);
-      world.add({ kind: 'nexthop', id: victim.id, protocol: 4, via: parseIp('10.0.0.99'), link: 2 });
+      world.add({
+        kind: 'nexthop',
+        id: victim.id,
+        protocol: 4,
+        via: parseIp('10.0.0.99'),
+        link: world.link('eth0').index,
+      });
       return;
     }
     case 'former ids':
@@ -612,6 +623,31 @@ describe('the tables of a gateway', () => {
     expect(leftOver(life)).to.deep.equal([]);
     const ours = [...life.scene.world.objects.values()].filter(isOurs);
     expect(ours.filter(({ kind }) => kind === 'nexthop' || kind === 'group')).to.deep.equal([]);
+  });
+
+  it('see no reason to withdraw an EIP whose route leads to what is none of ours', async () => {
+    const life = new Life({ nodes: ['n1'], steps: [] });
+    await life.step({
+      kind: 'service',
+      name: 'a',
+      to: {
+        eips: ['198.51.100.10'],
+        external: [],
+        policy: 'Cluster',
+        on: [{ node: 'n1', ready: true }],
+        namespace: 'default',
+        created: 0,
+        key: undefined,
+      },
+    });
+    const have = [...life.scene.world.objects.values()].find(
+      (object) => object.kind === 'route' && object.nhid !== undefined && isOurs(object),
+    );
+    if (have?.kind !== 'route') throw new Error('no route');
+    await life.step({ kind: 'node', name: 'n1', to: undefined }, true);
+    expect(life.scene.role.gatewayDesire?.isEvident({ verb: 'delete', have: { ...have, nhid: 7 } })).to.equal(
+      false,
+    );
   });
 
   it('have nothing to do in a round that follows a round', async () => {

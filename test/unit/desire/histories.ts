@@ -40,11 +40,11 @@ export type Step =
       readonly of: 4 | 6;
       readonly to: boolean;
     }
-  /** A node had endpoints of the Service until lately, or that is long ago. */
   /** A node that is not there was deleted lately. */
   | { readonly kind: 'deleted'; readonly name: string; readonly to: boolean }
   /** The others cover for a node under Cluster. */
   | { readonly kind: 'covered'; readonly name: string; readonly of: 4 | 6; readonly to: boolean }
+  /** A node had endpoints of the Service until lately, or that is long ago. */
   | {
       readonly kind: 'former';
       readonly name: string;
@@ -76,6 +76,7 @@ export type Disturbance =
   | 'flap'
   | 'lan down'
   | 'lan up'
+  | 'lan anew'
   | 'uplink flaps'
   | 'uplink down'
   | 'uplink up'
@@ -285,6 +286,7 @@ const anyStep: fc.Arbitrary<Step> = fc.oneof(
         'lan down',
         'lan up',
         'lan up',
+        'lan anew',
         'uplink flaps',
         'uplink down',
         'uplink up',
