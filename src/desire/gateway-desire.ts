@@ -27,7 +27,7 @@ import { alive } from './links.ts';
 import { NatTable } from './nat-table.ts';
 import { type PathChanges, PathTable } from './path-table.ts';
 import { probeTable, probeWhy } from './probe-table.ts';
-import { apiServices, type Reserved, reservedIn } from './reserved.ts';
+import { apiServices, changedOwners, type Reserved, reservedIn } from './reserved.ts';
 import { RouteTable } from './route-table.ts';
 import { ServiceTable } from './service-table.ts';
 
@@ -284,18 +284,12 @@ export class GatewayDesire implements Desire {
       this.#dumps === kernel.dumps;
     if (isRead) return false;
     const reserved = reservedIn({ nodes, apis, apiPeers, links: kernel.links }, this.#gateway);
-    const isSame =
-      reserved.size === this.#reserved.size && [...reserved].every(([ip, by]) => this.#isReservedBy(ip, by));
+    const isOther = changedOwners(this.#reserved, reserved).length > 0;
     this.#nodes = nodes;
     this.#apis = apis;
     this.#apiPeers = apiPeers;
-    if (!isSame) this.#reserved = reserved;
-    return !isSame;
-  }
-
-  #isReservedBy(ip: Ip, { name, isClaim }: { readonly name: string; readonly isClaim: boolean }): boolean {
-    const known = this.#reserved.get(ip);
-    return known?.name === name && known.isClaim === isClaim;
+    if (isOther) this.#reserved = reserved;
+    return isOther;
   }
 
   /**

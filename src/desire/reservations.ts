@@ -2,7 +2,7 @@ import type { Ip } from '../model/ip.ts';
 import type { Problem } from '../model/problem.ts';
 import { eipClaimed, eipReserved } from './eip-routes.ts';
 import type { Path } from './path.ts';
-import { type Reserved, reservedFor } from './reserved.ts';
+import { changedOwners, type Reserved, reservedFor } from './reserved.ts';
 
 /** Addresses in the pools that belong to something else, and the problem of each EIP that is among them. */
 export class Reservations {
@@ -23,13 +23,8 @@ export class Reservations {
   /** @returns the addresses that belong to something else than before */
   replace(reserved: Reserved): readonly Ip[] {
     const before = this.#reserved;
-    if (before === reserved) return [];
     this.#reserved = reserved;
-    return [...new Set([...before.keys(), ...reserved.keys()])].filter(
-      (ip) =>
-        before.get(ip)?.name !== reserved.get(ip)?.name ||
-        before.get(ip)?.isClaim !== reserved.get(ip)?.isClaim,
-    );
+    return changedOwners(before, reserved);
   }
 
   /** Nothing else has the address, nor is there a problem left to be solved. */

@@ -5,7 +5,7 @@ import type { Link } from '../model/object.ts';
 import type { ClusterReader } from './cluster-reader.ts';
 import { poolFinder } from './pools.ts';
 
-/** The owner of an address in our pools that is no EIP. */
+/** The owner of an address in our pools that is no EIP; the name says the rest. */
 export interface ReservedBy {
   /** In words: 'node n1'. */
   readonly name: string;
@@ -52,6 +52,14 @@ export function reservedIn(
 
 function ofCluster(name: string | undefined): string {
   return name === undefined ? '' : ` of cluster ${name}`;
+}
+
+/** The addresses that belong to something else than before. */
+export function changedOwners(before: Reserved, after: Reserved): readonly Ip[] {
+  if (before === after) return [];
+  return [...new Set([...before.keys(), ...after.keys()])].filter(
+    (ip) => before.get(ip)?.name !== after.get(ip)?.name,
+  );
 }
 
 /** The Services whose endpoints are the API servers, one of each cluster. */
