@@ -200,7 +200,6 @@ export class Placements {
 
   /** Writes the route of an EIP. */
   write({ named, key, dst, usable }: Placement, group: Group): void {
-    if (named.set === undefined) return;
     const { eip } = named;
     const isRefused = usable.carriers.length === 0;
     const why = isRefused ? { ...routeWhy(named), text: keptWhy.text } : routeWhy(named);
