@@ -4,7 +4,7 @@ import type { Carrier } from './carriers.ts';
 import { contentOf, type Group } from './group.ts';
 import type { NexthopTable } from './nexthop-table.ts';
 
-/** A set of carriers without the ones that the kernel refuses. */
+/** A set of carriers without the ones that the kernel refuses, or that are to get no traffic. */
 export interface UsableSet {
   readonly set: CarrierSet;
   /** In the order of the addresses; empty: none is left, or none is tried yet. */
@@ -25,7 +25,7 @@ interface Entry extends UsableSet {
   named: readonly Carrier[];
 }
 
-/** What the kernel accepts of each set of carriers that an EIP is routed to. Has a nexthop tried for every carrier. */
+/** What is usable of each set of carriers that an EIP is routed to. Has a nexthop tried for every carrier. */
 export class UsableSets {
   readonly #nexthops: NexthopTable;
   readonly #entries = new Map<CarrierSet, Entry>();
