@@ -7,7 +7,7 @@ import type { Service } from '../../../src/model/cluster.ts';
 import { parseIp } from '../../../src/model/ip.ts';
 import { request, service } from '../../scene.ts';
 import { patched } from './fake-api.ts';
-import { asking, FakeCluster, key, named, pool } from './fake-cluster.ts';
+import { allocation, asking, FakeCluster, key, named, pool } from './fake-cluster.ts';
 
 const A = parseIp('198.51.100.0');
 const B = parseIp('198.51.100.1');
@@ -190,7 +190,46 @@ describe('an address that we gave to a Service', () => {
   }
 });
 
+describe('what was written to a Service', () => {
+  it('counts no more once another implementation has had the Service', () => {
+    const cluster = new FakeCluster([two]);
+    cluster.set(asking('s1'));
+    expect(cluster.ips('s1')).to.equal(A);
+    cluster.reload([two], { allocation: { ...allocation, classless: false } });
+    cluster.change('s1', { ingress: [parseIp(B)] });
+    cluster.reload([two], { allocation });
+    expect(cluster.ips('s1')).to.equal(B);
+  });
+
+  it('is no foreign write when the watch shows it before the API answers', () => {
+    const cluster = new FakeCluster([two]);
+    cluster.set(asking('s1', named(A)));
+    const asks = cluster.at('s1');
+    const changed = { ...asks, request: { ...asks.request, ...named(B) } };
+    cluster.services.set('default/s1', changed);
+    cluster.allocator.observe([changed], []);
+    cluster.converge();
+    const task = dueFor(cluster, 's1');
+    const end = cluster.allocator.begin(changed, task);
+    if (task.kind !== 'status') throw new Error('no write of a status');
+    const shown = patched(changed, task);
+    expect(shown.ingress).to.deep.equal([parseIp(B)]);
+    expect(cluster.allocator.isOverwritten(shown)).to.equal(false);
+    end(done);
+    expect(cluster.allocator.isOverwritten({ ...shown, ingress: [parseIp(A)] })).to.equal(true);
+  });
+});
+
 describe('the allocator', () => {
+  it('keeps nothing for a Service that is made again under the same name', () => {
+    const cluster = new FakeCluster([pool('one', ['198.51.100.0/32'])]);
+    cluster.set(asking('s1'));
+    cluster.set(asking('s2'));
+    expect([cluster.ips('s1'), cluster.ips('s2')]).to.deep.equal([A, '']);
+    cluster.set(asking('s1', { created: 9000 }, { uid: 'another' }));
+    expect([cluster.ips('s1'), cluster.ips('s2')]).to.deep.equal(['', A]);
+  });
+
   it('keeps nothing of sharing keys that are used no more', () => {
     setFlagsFromString('--expose-gc');
     const collect: unknown = runInNewContext('gc');

@@ -130,6 +130,18 @@ describe('the answers for EIPs', () => {
     expect(world.asked.filter((text) => text.endsWith('11'))).to.have.lengthOf(1);
   });
 
+  it('are refused still by a node that says nothing after it has refused', async () => {
+    const world = new World();
+    world.silence = 1;
+    world.says.set(n1, 'serves').set(n2, 'refuses');
+    world.read(web());
+    world.route();
+    await world.turns(4);
+    world.says.delete(n2);
+    await world.turns(400);
+    expect(world.answers.isUnanswered('default/web')).to.equal(true);
+  });
+
   it('are asked for less and less often while a node refuses', async () => {
     const world = new World();
     world.says.set(n1, 'serves').set(n2, 'refuses');

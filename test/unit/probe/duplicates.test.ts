@@ -108,6 +108,41 @@ describe('duplicate address detection', () => {
     expect(bench.messages()).to.deep.equal([]);
   });
 
+  it('does not for one that is claimed at any time while it is asked about again', async () => {
+    const bench = new Bench();
+    bench.wire.hosts.set(a, stranger);
+    bench.duplicates.ask([a]);
+    await bench.pass(1000);
+    bench.wire.hosts.delete(a);
+    await bench.pass(29_850);
+    await bench.say('claim');
+    await bench.pass(1000);
+    expect(bench.duplicates.isClaimed(a)).to.equal(true);
+  });
+
+  it('asks about an EIP that is claimed once, however often it is claimed', async () => {
+    const bench = new Bench();
+    bench.duplicates.ask([a]);
+    await bench.pass(1000);
+    bench.wire.sent.length = 0;
+    for (let i = 0; i < 3; i += 1) await bench.say('claim');
+    await bench.pass(1000);
+    expect(bench.wire.sent.filter((one) => one === `probe ${a}`)).to.have.length(3);
+  });
+
+  it('notices a claim after one of another gateway, too', async () => {
+    const bench = new Bench();
+    bench.duplicates.ask([a]);
+    await bench.pass(1000);
+    await bench.say('claim', a, other);
+    await bench.say('claim', vip, other);
+    await bench.pass(1000);
+    expect(bench.duplicates.isUnique(a)).to.equal(true);
+    await bench.say('claim');
+    await bench.pass(1000);
+    expect(bench.duplicates.isClaimed(a)).to.equal(true);
+  });
+
   it('tells all hosts where an EIP is, at once, after 1 s and after 5 s, while it is answered for', async () => {
     const bench = new Bench();
     const told = () => bench.wire.sent.filter((one) => one === `claim ${a}`).length;

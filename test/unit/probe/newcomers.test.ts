@@ -8,11 +8,13 @@ import { node } from '../../scene.ts';
 
 const n1 = parseIp('10.0.0.11');
 const n2 = parseIp('10.0.0.12');
+const n3 = parseIp('10.0.0.13');
 const eip = parseIp('198.51.100.10');
 
 class World {
   readonly says = new Map<Ip, Answer>([[n1, 'serves']]);
   hasSample = true;
+  control = n1;
   now = 0;
   readonly newcomers: Newcomers;
   readonly #inquiry: Inquiry;
@@ -20,11 +22,11 @@ class World {
 
   constructor() {
     this.#inquiry = new Inquiry({
-      ask: async ({ mark }) => this.says.get(mark === 1 ? n1 : n2) ?? 'no answer',
-      mark: (via) => (via === n1 ? 1 : 2),
+      ask: async ({ mark }) => this.says.get([n1, n2, n3][mark] ?? n3) ?? 'no answer',
+      mark: (via) => [n1, n2, n3].indexOf(via),
     });
-    const sample = { eip, ports: [80], control: n1 };
-    this.newcomers = new Newcomers({ sample: () => (this.hasSample ? sample : undefined) }, this.#inquiry);
+    const sample = () => (this.hasSample ? { eip, ports: [80], control: this.control } : undefined);
+    this.newcomers = new Newcomers({ sample }, this.#inquiry);
   }
 
   read(
@@ -101,6 +103,16 @@ describe('nodes that come', () => {
     await world.turns(70);
     expect(world.waiting).to.equal('10.0.0.12');
     await world.turns(20);
+    expect(world.waiting).to.equal('');
+  });
+
+  it('do not wait for long when the other node has gone, and nobody answers in its place', async () => {
+    const world = begun('n1');
+    world.read(['n1', 'n2']);
+    await world.turns(100);
+    expect(world.waiting).to.equal('10.0.0.12');
+    world.control = n3;
+    await world.turns(1);
     expect(world.waiting).to.equal('');
   });
 

@@ -246,6 +246,29 @@ describe('the probe of the nodes', () => {
     }
   });
 
+  it('holds a failure against a node where the LAN was lost before, and is another interface now', async () => {
+    const port = new Table();
+    port.table.set(ip(11), 'FAILED');
+    const probe = probeOf(port);
+    const anew = { ...targets(11), lan: { index: 3, name: 'eth0' } };
+    for (const each of [targets(11), { lan: undefined, nodes: [] }, targets(11), anew]) probe.follow(each);
+    await untilAsked(probe, port);
+    expect([...probe.unheard]).to.deep.equal([ip(11)]);
+  });
+
+  it('goes by nothing that was read of the former interface', async () => {
+    const port = new Table();
+    const probe = probeOf(port);
+    port.states = async (link) => {
+      probe.follow({ ...targets(11), lan: { index: 3, name: 'eth0' } });
+      return [link === 2 ? 'FAILED' : 'REACHABLE'];
+    };
+    probe.follow(targets(11));
+    await untilAsked(probe, port);
+    expect([...probe.hosts].map(([, { state }]) => state)).to.deep.equal(['REACHABLE']);
+    expect([...probe.unheard]).to.deep.equal([]);
+  });
+
   it('has not heard everybody while some cannot be asked yet', async () => {
     await using world = new World([11]);
     await until('all are heard', () => world.probe.isHeard);

@@ -177,6 +177,16 @@ describe('the probe of health check ports', () => {
     expect(serving.isUnanswered('default/web')).to.equal(false);
   });
 
+  it('asks at the port that the Service has now', async () => {
+    await using world = new World();
+    world.isRouted = false;
+    world.read('default/web', local('n1'), 'changed');
+    await world.passes('n1 is asked', () => world.asked.length > 0);
+    world.read('default/web', { ...local('n1'), healthCheckNodePort: 31_001 }, 'changed');
+    await world.passes('it is asked there', () => world.asked.at(-1) === '10.0.0.11:31001');
+    expect(world.waits).to.equal('n1');
+  });
+
   it('forgets a node that never said it when its endpoint goes', async () => {
     await using world = new World();
     const { serving } = world;

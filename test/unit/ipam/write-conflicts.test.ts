@@ -1,0 +1,26 @@
+import { expect } from 'chai';
+import { WriteConflicts } from '../../../src/ipam/write-conflicts.ts';
+
+const minute = 60_000;
+
+describe('a Service whose status has another writer', () => {
+  const until = (conflicts: WriteConflicts, now: number) => conflicts.restsUntil('default/web', now);
+
+  it('is put right once, and then left alone, longer each time', () => {
+    const conflicts = new WriteConflicts();
+    conflicts.overwritten('default/web', 0);
+    expect(until(conflicts, 0)).to.equal(undefined);
+    conflicts.overwritten('default/web', minute);
+    expect(until(conflicts, minute)).to.equal(6 * minute);
+    // Ten minutes count from the end of the rest, in which nobody was put right.
+    conflicts.overwritten('default/web', 15 * minute);
+    expect(until(conflicts, 15 * minute)).to.equal(25 * minute);
+  });
+
+  it('is put right again when it was left in peace for ten minutes', () => {
+    const conflicts = new WriteConflicts();
+    conflicts.overwritten('default/web', 0);
+    conflicts.overwritten('default/web', 10 * minute);
+    expect(until(conflicts, 10 * minute)).to.equal(undefined);
+  });
+});
