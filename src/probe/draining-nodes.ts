@@ -36,7 +36,6 @@ export class DrainingNodes {
       hasCarried: this.#carried.has(node),
     };
     this.#since.set(node, { since, hasCarried });
-    this.#carried.delete(node);
     this.#ended.delete(node);
     return { ms: now - since, isAhead: hasCarried && now - since < lead, isOver: false };
   }

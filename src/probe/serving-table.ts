@@ -109,7 +109,6 @@ export class ServingTable {
 
   /** It has waited long enough, and gets traffic. */
   overdue(question: Question): void {
-    if (!this.#questions.has(keyOf(question))) return;
     this.#late.add(question);
     this.#admit(question);
   }
