@@ -1,6 +1,6 @@
 import type { DesiredTable, KernelState } from '../model/desired.ts';
 import type { Announce, Gateway } from '../model/gateway.ts';
-import { type Family, family, type Ip, onlyIp } from '../model/ip.ts';
+import { type Family, families, family, type Ip, onlyIp } from '../model/ip.ts';
 import { type Key, keyOf, type Link, nftKey } from '../model/object.ts';
 import type { Owner } from '../model/owner.ts';
 import { standbyFilterName } from '../model/standby-filter.ts';
@@ -34,8 +34,6 @@ interface Announced {
   readonly key: Key;
   readonly entries: readonly Key[];
 }
-
-const families: readonly Family[] = [4, 6];
 
 /**
  * What is announced, kept up to date by what changed: routes of the announce table, and proxy neighbours.

@@ -1,14 +1,12 @@
 import type { Refusals } from '../model/desired-object.ts';
 import { defaultNat, type Gateway } from '../model/gateway.ts';
-import { type Family, family, type Prefix } from '../model/ip.ts';
+import { type Family, families, family, type Prefix } from '../model/ip.ts';
 import { groupBlocks, natTableName, templateName } from '../model/nat.ts';
 import { nftTable } from '../model/nft.ts';
 import { keyOf, type NftTable } from '../model/object.ts';
 import type { Problem } from '../model/problem.ts';
 import { usesNat } from './nat-mode.ts';
 import type { Add } from './plain-routes.ts';
-
-const families: readonly Family[] = [4, 6];
 
 /**
  * The frame of the table of NAT: all but the groups and the EIPs, which are objects of their own; undefined where no pool

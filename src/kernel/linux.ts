@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import type { Family } from '../model/ip.ts';
+import { families } from '../model/ip.ts';
 import type { Listing } from '../model/listing.ts';
 import {
   type Change,
@@ -29,7 +29,6 @@ import { Watch } from './watch.ts';
 
 const commandBuffer = 4 << 20;
 const monitorBuffer = 16 << 20;
-const families: readonly Family[] = [4, 6];
 
 /** The kernel of this network namespace, by rtnetlink, nft and /proc/sys. */
 export class LinuxKernel implements Kernel {

@@ -1,4 +1,4 @@
-import type { Family } from '../model/ip.ts';
+import { families } from '../model/ip.ts';
 import type { Listing } from '../model/listing.ts';
 import {
   equal,
@@ -26,7 +26,6 @@ import {
 import type { Nft } from './nft.ts';
 import type { Sysctls } from './sysctl.ts';
 
-const families: readonly Family[] = [4, 6];
 /** RT_TABLE_UNSPEC: the dump is not filtered by table. */
 const everyTable = 0;
 

@@ -1,12 +1,10 @@
 import { egressLink } from '../model/egress-link.ts';
-import { type Family, family } from '../model/ip.ts';
+import { families, family } from '../model/ip.ts';
 import type { Neighbour, NeighbourQuery } from '../model/listing.ts';
 import type { Link } from '../model/object.ts';
 import type { Unresolved } from './netlink/batch.ts';
 import type { Dumper } from './netlink/dump.ts';
 import { neighbourDump } from './netlink/requests.ts';
-
-const families: readonly Family[] = [4, 6];
 
 /** The neighbours that are resolved, and those that the kernel should be made to resolve. */
 export async function findNeighbours(

@@ -11,6 +11,8 @@ declare const prefixBrand: unique symbol;
 
 export type Family = 4 | 6;
 
+export const families: readonly Family[] = [4, 6];
+
 /** Codes of characters. */
 const [dot, zero, nine] = [46, 48, 57] as const;
 

@@ -1,9 +1,8 @@
-import type { Family } from '../model/ip.ts';
+import { type Family, families } from '../model/ip.ts';
 import type { ByFamily } from '../model/probed.ts';
 import { sameSet } from '../model/same-items.ts';
 import type { KeptCarriers } from './kept.ts';
 
-const families: readonly Family[] = [4, 6];
 const nobody: ReadonlySet<string> = new Set();
 const none: ByFamily = { 4: nobody, 6: nobody };
 const noTimes: ReadonlyMap<string, number> = new Map();

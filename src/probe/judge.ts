@@ -1,4 +1,4 @@
-import { type Family, family, type Ip } from '../model/ip.ts';
+import { type Family, families, family, type Ip } from '../model/ip.ts';
 
 /** What the kernel says of one node's address. */
 export interface Signal {
@@ -48,8 +48,6 @@ interface Mute {
   readonly since: number;
   readonly isBack: boolean;
 }
-
-const families: readonly Family[] = [4, 6];
 
 /**
  * Which nodes are believed to be dead.

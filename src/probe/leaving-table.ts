@@ -1,10 +1,9 @@
 import type { Endpoint, Service } from '../model/cluster.ts';
-import { compareIp, type Family, family, type Ip } from '../model/ip.ts';
+import { compareIp, type Family, families, family, type Ip } from '../model/ip.ts';
 import type { ByFamily } from '../model/probed.ts';
 import type { LeavingNodes } from '../model/publication.ts';
 import type { ServiceChange } from './service-change.ts';
 
-const families: readonly Family[] = [4, 6];
 const nobody: ReadonlySet<string> = new Set();
 const none: ByFamily = { 4: nobody, 6: nobody };
 const noTimes: ReadonlyMap<string, number> = new Map();

@@ -1,5 +1,5 @@
 import type { Service } from '../model/cluster.ts';
-import { type Family, family, type Ip } from '../model/ip.ts';
+import { type Family, families, family, type Ip } from '../model/ip.ts';
 import { noneWaiting, type Waiting } from '../model/probed.ts';
 import { type LateNode, LateNodes } from './late-nodes.ts';
 import type { ServiceChange } from './service-change.ts';
@@ -24,8 +24,6 @@ export interface ServingInputs {
   /** undefined: the node has no such address, and cannot be asked. */
   addressOf(node: string, of: Family): Ip | undefined;
 }
-
-const families: readonly Family[] = [4, 6];
 
 /**
  * Which nodes of which Services wait for their kube-proxy, kept up to date by what changes. {@link waitingNodes} is its
