@@ -1,8 +1,6 @@
 import { type Candidates, type Carrier, usable } from '../desire/carriers.ts';
 import type { Service } from '../model/cluster.ts';
-import type { ByFamily } from '../model/probed.ts';
-
-const nobody: ReadonlySet<string> = new Set();
+import { type ByFamily, nobody } from '../model/probed.ts';
 
 /** The nodes that carry under Cluster, by cluster. */
 export function carryingNodes({ every }: Candidates): ReadonlyMap<string | undefined, ByFamily> {

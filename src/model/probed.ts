@@ -29,7 +29,7 @@ export interface ProbedServices {
    *
    * @param service `namespace/name`
    */
-  waiting(service: string): Waiting;
+  waiting(service: string): ByFamily;
   /**
    * The names of nodes that had endpoints of a Service under Local until recently; nodes that have some again may be
    * among them.
@@ -91,12 +91,9 @@ export interface LateCarrier {
  */
 export type LateCarriers = (service: string, of: Family) => ReadonlyMap<string, LateCarrier>;
 
-/** Nodes whose kube-proxy has not said yet that it serves the Service. */
-export type Waiting = ByFamily;
+export const nobody: ReadonlySet<string> = new Set();
 
-const nobody: ReadonlySet<string> = new Set();
-
-export const noneWaiting: Waiting = { 4: nobody, 6: nobody };
+export const nobodyByFamily: ByFamily = { 4: nobody, 6: nobody };
 
 export const noFormerNodes: FormerNodes = { deleted: new Map(), covered: new Map() };
 
@@ -112,9 +109,9 @@ export const unprobed: Probed = {
   standings: noStandings,
   areNodesHeard: true,
   probePaths: noProbePaths,
-  waiting: () => noneWaiting,
-  formerCarriers: () => noneWaiting,
+  waiting: () => nobodyByFamily,
+  formerCarriers: () => nobodyByFamily,
   formerNodes: noFormerNodes,
-  leaving: () => noneWaiting,
+  leaving: () => nobodyByFamily,
   takeTurned: () => nobody,
 };

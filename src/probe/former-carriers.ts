@@ -1,10 +1,8 @@
 import { type Family, families } from '../model/ip.ts';
-import type { ByFamily } from '../model/probed.ts';
+import { type ByFamily, nobodyByFamily } from '../model/probed.ts';
 import { sameSet } from '../model/same-items.ts';
 import type { KeptCarriers } from './kept.ts';
 
-const nobody: ReadonlySet<string> = new Set();
-const none: ByFamily = { 4: nobody, 6: nobody };
 const noTimes: ReadonlyMap<string, number> = new Map();
 
 type Left = Readonly<Record<Family, Map<string, number>>>;
@@ -62,14 +60,14 @@ export class FormerCarriers {
       this.#recalled.set(service, {
         carrying: { 4: new Set(carrying[4]), 6: new Set(carrying[6]) },
         left: { 4: times(4), 6: times(6) },
-        former: none,
+        former: nobodyByFamily,
       });
     }
   }
 
   /** Those of the Service `namespace/name`. A node whose endpoints are back may be among them. */
   of(service: string): ByFamily {
-    return this.#entries.get(service)?.former ?? none;
+    return this.#entries.get(service)?.former ?? nobodyByFamily;
   }
 
   /** Those of {@link of} in one family, with the time since when they have no endpoints, in ms. */
@@ -109,7 +107,7 @@ export class FormerCarriers {
     }
     const carried = known?.carrying ?? before;
     if (carried === undefined) return;
-    const entry = known ?? { carrying, left: { 4: new Map(), 6: new Map() }, former: none };
+    const entry = known ?? { carrying, left: { 4: new Map(), 6: new Map() }, former: nobodyByFamily };
     let isOther = false;
     for (const of of families) {
       const [former, left] = [carried[of], entry.left[of]];

@@ -1,11 +1,9 @@
 import type { Endpoint, Service } from '../model/cluster.ts';
 import { compareIp, type Family, families, family, type Ip } from '../model/ip.ts';
-import type { ByFamily } from '../model/probed.ts';
+import { type ByFamily, nobody, nobodyByFamily } from '../model/probed.ts';
 import type { LeavingNodes } from '../model/publication.ts';
 import type { ServiceChange } from './service-change.ts';
 
-const nobody: ReadonlySet<string> = new Set();
-const none: ByFamily = { 4: nobody, 6: nobody };
 const noTimes: ReadonlyMap<string, number> = new Map();
 
 /**
@@ -89,7 +87,7 @@ export class LeavingTable {
 
   /** The nodes that still get the traffic of the Service `namespace/name`. */
   of(service: string): ByFamily {
-    return this.#ahead.get(service) ?? none;
+    return this.#ahead.get(service) ?? nobodyByFamily;
   }
 
   /**

@@ -1,6 +1,6 @@
 import type { Service } from '../model/cluster.ts';
 import { type Family, families, family, type Ip } from '../model/ip.ts';
-import { noneWaiting, type Waiting } from '../model/probed.ts';
+import { type ByFamily, nobodyByFamily } from '../model/probed.ts';
 import { type LateNode, LateNodes } from './late-nodes.ts';
 import type { ServiceChange } from './service-change.ts';
 import { ableNodes, waitingNodes } from './waiting.ts';
@@ -32,7 +32,7 @@ export interface ServingInputs {
 export class ServingTable {
   readonly #inputs: ServingInputs;
   /** By Service; only those that wait. */
-  readonly #waiting = new Map<string, Waiting>();
+  readonly #waiting = new Map<string, ByFamily>();
   readonly #questions = new Map<string, Question>();
   /** Nodes that got traffic although they never answered. */
   readonly #late = new LateNodes();
@@ -42,8 +42,8 @@ export class ServingTable {
     this.#inputs = inputs;
   }
 
-  waiting(service: string): Waiting {
-    return this.#waiting.get(service) ?? noneWaiting;
+  waiting(service: string): ByFamily {
+    return this.#waiting.get(service) ?? nobodyByFamily;
   }
 
   takeTurned(): ReadonlySet<string> {
@@ -95,7 +95,7 @@ export class ServingTable {
     const wasAsked = isAsked(before);
     // Neither was nor is asked, as nearly all.
     if (!wasAsked && !isAsked(after) && this.#late.isEmpty) return;
-    if (!isAsked(after) || how === 'as it is') this.#set(key, noneWaiting, after, now);
+    if (!isAsked(after) || how === 'as it is') this.#set(key, nobodyByFamily, after, now);
     else this.#set(key, this.#waitingOf(key, wasAsked ? before : undefined, after), after, now);
   }
 
@@ -111,7 +111,7 @@ export class ServingTable {
     this.#admit(question);
   }
 
-  #waitingOf(key: string, before: Service | undefined, after: Service): Waiting {
+  #waitingOf(key: string, before: Service | undefined, after: Service): ByFamily {
     const known = this.waiting(key);
     const one = (of: Family): ReadonlySet<string> => {
       const isRouted = this.#inputs.isRouted(after, of);
@@ -130,9 +130,9 @@ export class ServingTable {
     this.#set(key, { ...waiting, [of]: rest }, this.#inputs.service(key), () => 0);
   }
 
-  #set(key: string, waiting: Waiting, service: Service | undefined, now: () => number): void {
+  #set(key: string, waiting: ByFamily, service: Service | undefined, now: () => number): void {
     const before = this.waiting(key);
-    if (before === noneWaiting && waiting === noneWaiting && this.#late.isEmpty) return;
+    if (before === nobodyByFamily && waiting === nobodyByFamily && this.#late.isEmpty) return;
     const port = service?.healthCheckNodePort;
     for (const of of families) {
       for (const node of before[of])

@@ -1,5 +1,5 @@
 import type { Ip } from '../model/ip.ts';
-import type { Waiting } from '../model/probed.ts';
+import type { ByFamily } from '../model/probed.ts';
 import type { Problem } from '../model/problem.ts';
 import { AwakeClock } from './awake-clock.ts';
 import type { Answer } from './eip-question.ts';
@@ -59,7 +59,7 @@ export class Serving {
     this.#clock = new AwakeClock(options.clock, 4 * pace);
   }
 
-  waiting(service: string): Waiting {
+  waiting(service: string): ByFamily {
     return this.#table.waiting(service);
   }
 

@@ -1,7 +1,6 @@
 import type { Service } from '../model/cluster.ts';
 import { type Family, family } from '../model/ip.ts';
-
-const nobody: ReadonlySet<string> = new Set();
+import { nobody } from '../model/probed.ts';
 
 /** Why and for whom a Service may wait. */
 export interface Wait {
