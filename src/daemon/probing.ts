@@ -1,7 +1,6 @@
-import { isDeepStrictEqual } from 'node:util';
 import { systemClock } from '../cluster/clock.ts';
 import type { ProbeTerms } from '../config/config.ts';
-import { addressIn, type Candidates, type Carrier, candidates } from '../desire/carriers.ts';
+import type { Carrier } from '../desire/carriers.ts';
 import type { ClusterReader } from '../desire/cluster-reader.ts';
 import { routeKey } from '../desire/eip-routes.ts';
 import type { Verdict } from '../desire/verdict.ts';
@@ -9,7 +8,7 @@ import type { NeighbourPort } from '../kernel/neighbour-port.ts';
 import { clusterOf, type ReadService, type Service } from '../model/cluster.ts';
 import type { Gateway } from '../model/gateway.ts';
 import type { Hosts } from '../model/host.ts';
-import { family, type Ip } from '../model/ip.ts';
+import { type Family, family, type Ip } from '../model/ip.ts';
 import type { Key, Link } from '../model/object.ts';
 import type { ProbePaths } from '../model/probe-path.ts';
 import {
@@ -34,12 +33,11 @@ import { ProxyHealths } from '../probe/proxy-health.ts';
 import { Reachability } from '../probe/reachability.ts';
 import type { ServiceChange } from '../probe/service-change.ts';
 import { Serving } from '../probe/serving.ts';
-import { type Targets, targetsOn } from '../probe/targets.ts';
 import { Ticker } from '../probe/ticker.ts';
 import { Covering } from './covering.ts';
 import { EipQuestions } from './eip-questions.ts';
 import { Leaving } from './leaving.ts';
-import { gcThreshold, neighbourLimit } from './neighbour-limits.ts';
+import { ProbedNodes } from './probed-nodes.ts';
 import { Standings } from './standings.ts';
 
 export interface ProbingInputs {
@@ -69,8 +67,6 @@ export interface ProbingInputs {
   readonly answered: (service: string) => void;
 }
 
-const none: readonly Problem[] = [];
-
 /** ms between two looks at how long nodes have been draining */
 const drainPace = 200;
 /** ms by which agents hear of a drain before the traffic moves: a write to the API, a watch, and a table of nftables. */
@@ -80,6 +76,7 @@ const drainLead = 1000;
 export class Probing implements Probed {
   readonly covering: Covering;
   readonly #inputs: ProbingInputs;
+  readonly #nodes: ProbedNodes;
   readonly #reachability: Reachability;
   readonly #serving: Serving;
   readonly #questions: EipQuestions;
@@ -95,15 +92,6 @@ export class Probing implements Probed {
     | undefined;
   /** A limit is not over sooner because this program, or the machine, slept. */
   readonly #awake: AwakeClock;
-  #nodes: unknown;
-  #links: unknown;
-  #lan = '';
-  #candidates: Candidates = candidates([]);
-  /** Those that are asked; the others are once the round is over. */
-  #followed: Candidates | undefined;
-  #targets: Targets = { lan: undefined, nodes: [] };
-  /** Of the neighbour table; the same array as long as nothing in it changes. */
-  #limits: readonly Problem[] = none;
   /** The standings that the present round acts on, and those that the kernel has. */
   #acting = noStandings;
   #applied = noStandings;
@@ -118,7 +106,21 @@ export class Probing implements Probed {
   constructor(inputs: ProbingInputs) {
     const { port, service, gateway, terms, changed, answered } = inputs;
     const clock = (): number => performance.now();
+    const addressOf = (node: string, of: Family): Ip | undefined => this.#nodes.addressOf(node, of);
     this.#inputs = inputs;
+    this.#nodes = new ProbedNodes({
+      gateway,
+      links: inputs.links,
+      followTargets: (targets) => {
+        this.#reachability.follow(targets);
+        this.#questions.follow([...new Set(targets.nodes.map(({ ip }) => ip))]);
+      },
+      followProxies: (proxies) => {
+        this.#proxies.follow(proxies);
+        this.#hung.follow(proxies);
+        this.#connections.keep(new Set(proxies.map(({ ip }) => ip)));
+      },
+    });
     this.#reachability = new Reachability({
       port,
       // The kernel asks whom it has not heard for half to one and a half times this.
@@ -133,7 +135,7 @@ export class Probing implements Probed {
     this.#leaving = new Leaving({
       cluster: inputs.cluster,
       gateway,
-      addressOf: (node, of) => this.#addressOf(node, of),
+      addressOf,
       after: drainLead,
       limit: () => terms().drainLimit,
       now: () => this.#awake.now(),
@@ -147,7 +149,7 @@ export class Probing implements Probed {
       has: inputs.has,
       carriersOf: inputs.carriersOf,
       waitingOf: (service, of) =>
-        [...this.#serving.waiting(service)[of]].flatMap((node) => this.#addressOf(node, of) ?? []),
+        [...this.#serving.waiting(service)[of]].flatMap((node) => addressOf(node, of) ?? []),
       standings: () => this.standings,
       clock,
       stand: () => this.#stand(),
@@ -173,7 +175,7 @@ export class Probing implements Probed {
     this.#serving = new Serving({
       service,
       isRouted: (service, of) => this.#isRouted(service, of),
-      addressOf: (node, of) => this.#addressOf(node, of),
+      addressOf,
       ask: askHealth,
       eipAnswer: (service, via) => this.#questions.answerOf(service, via),
       wait: () => terms().wait,
@@ -287,7 +289,7 @@ export class Probing implements Probed {
     const found = new Map<string, LateCarrier>();
     const add = (standing: LateCarrier['standing'], since: ReadonlyMap<string, number>): void => {
       for (const [node, at] of since)
-        found.set(node, { standing, ip: this.#addressOf(node, of), until: ends + at });
+        found.set(node, { standing, ip: this.#nodes.addressOf(node, of), until: ends + at });
     };
     add('covered', this.covering.since(service, of));
     if (service.externalTrafficPolicy === 'Local') add('leaving', this.#leaving.left(key, of));
@@ -299,7 +301,7 @@ export class Probing implements Probed {
   }
 
   problems(): readonly (readonly Problem[])[] {
-    return [this.#reachability.problems, this.#hung.problems, this.#serving.problems, this.#limits];
+    return [this.#reachability.problems, this.#hung.problems, this.#serving.problems, this.#nodes.problems];
   }
 
   /**
@@ -309,13 +311,8 @@ export class Probing implements Probed {
    */
   read(services: readonly ReadService[]): void {
     const { nodes } = this.#inputs.cluster.overview();
-    if (nodes !== this.#nodes) {
-      this.#nodes = nodes;
-      this.#candidates = candidates(nodes);
-      this.covering.readNodes(nodes, this.#candidates);
-      // A first round takes long, and the answers are wanted soon after it. Later on what forwards packets comes first.
-      if (this.#followed === undefined) this.#followNodes();
-    }
+    const candidates = this.#nodes.read(nodes);
+    if (candidates !== undefined) this.covering.readNodes(nodes, candidates);
     this.#stand();
     this.#acting = this.#standings.standings;
     // What comes with the first lists was there before this program.
@@ -337,10 +334,6 @@ export class Probing implements Probed {
     this.#questions.readService(change);
   }
 
-  #addressOf(node: string, of: 4 | 6): Ip | undefined {
-    return addressIn(this.#candidates.byName.get(node), of);
-  }
-
   /** Notes the clusters whose first lists are in. */
   #noteStarted(): void {
     const { complete, clusters } = this.#inputs.cluster.overview();
@@ -350,7 +343,7 @@ export class Probing implements Probed {
   }
 
   /**
-   * A round is over: the links may be other ones.
+   * A round is over.
    *
    * @param refused what the kernel has refused
    * @param rerouted EIPs whose routes came, went or changed
@@ -358,15 +351,7 @@ export class Probing implements Probed {
   rounded(refused: readonly Key[], rerouted: Iterable<Ip>): void {
     this.#questions.rounded(refused, rerouted);
     if (refused.length === 0) this.#applied = this.#acting;
-    if (this.#followed !== this.#candidates) this.#followNodes();
-    const links = this.#inputs.links();
-    const { lan } = this.#inputs.gateway();
-    if (links === this.#links && lan === this.#lan) return;
-    // A dump makes a new list of the same links.
-    const isSame = lan === this.#lan && isDeepStrictEqual(links, this.#links);
-    this.#links = links;
-    this.#lan = lan;
-    if (!isSame) this.#follow();
+    this.#nodes.rounded();
   }
 
   async run(signal: AbortSignal): Promise<void> {
@@ -421,36 +406,7 @@ export class Probing implements Probed {
     return this.#standings.read({ nodes, silent, waiting, hung, terms, proxy, lead, now });
   }
 
-  /** The nodes are other ones. */
-  #followNodes(): void {
-    this.#followed = this.#candidates;
-    this.#follow();
-    const proxies = [...this.#candidates.byName].flatMap(([node, { ipv4, ipv6 }]) => {
-      const ip = ipv4 ?? ipv6;
-      return ip === undefined ? [] : [{ node, ip }];
-    });
-    this.#proxies.follow(proxies);
-    this.#hung.follow(proxies);
-    this.#connections.keep(new Set(proxies.map(({ ip }) => ip)));
-  }
-
-  #follow(): void {
-    const { lan: name } = this.#inputs.gateway();
-    const lan = this.#inputs.links().find((link) => link.name === name && link.up && link.carrier);
-    const every = [...this.#candidates.every.values()].flatMap((of) => [...of[4], ...of[6]]);
-    // An address that nodes of two clusters have is one host.
-    const hosts = new Map(every.map((carrier) => [carrier.ip, carrier]));
-    this.#targets = targetsOn(lan, [...hosts.values()]);
-    this.#reachability.follow(this.#targets);
-    this.#questions.follow([...new Set(this.#targets.nodes.map(({ ip }) => ip))]);
-    const limits = ([4, 6] as const).flatMap((of) => {
-      const { length } = this.#targets.nodes.filter(({ ip }) => family(ip) === of);
-      return length === 0 ? none : neighbourLimit(of, length, gcThreshold(of));
-    });
-    if (limits.length > 0 || this.#limits.length > 0) this.#limits = limits;
-  }
-
-  #isRouted({ ingress, externalIps }: Service, of: 4 | 6): boolean {
+  #isRouted({ ingress, externalIps }: Service, of: Family): boolean {
     const { table } = this.#inputs.gateway();
     return [...ingress, ...externalIps].some(
       (ip) => family(ip) === of && this.#inputs.has(routeKey(ip, table)),
