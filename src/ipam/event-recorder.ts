@@ -19,8 +19,6 @@ export class EventRecorder {
   #tokens = burst;
   #filled: number;
   #serial = 0;
-  /** Not written, since the last call of {@link takeDropped}. */
-  #dropped = 0;
   /** Why the API takes no events; undefined: it does. */
   trouble: Refusal | undefined;
 
@@ -30,18 +28,9 @@ export class EventRecorder {
     this.#filled = clock.now();
   }
 
-  takeDropped(): number {
-    const dropped = this.#dropped;
-    this.#dropped = 0;
-    return dropped;
-  }
-
   async record(service: Service, note: EventDraft, signal: AbortSignal): Promise<void> {
     const now = this.#clock.now();
-    if (!this.#may(now)) {
-      this.#dropped += 1;
-      return;
-    }
+    if (!this.#may(now)) return;
     const key = `${service.uid} ${note.reason} ${note.message}`;
     const before = this.#recorded.get(key);
     const again = before !== undefined && now - before.at < foldFor;
@@ -55,7 +44,6 @@ export class EventRecorder {
     if (outcome.kind === 'refused') {
       // What is forbidden in one namespace, as in one that ends, says nothing of the others.
       if (outcome.everything) this.trouble = outcome;
-      this.#dropped += 1;
       return;
     }
     this.trouble = undefined;
