@@ -89,7 +89,8 @@ export class Regrouping {
     for (const eip of group.leaving) if (!this.#kernel.leads(eip, group)) group.leaving.delete(eip);
     if (group.eips.size === 0) return false;
     const wishes = this.#wishes(group);
-    if (group.isFixed) {
+    // What was found and is not known can be given to no other group: it stays for the EIPs that need it unchanged.
+    if (group.isFixed || (group.carriers.length === 0 && wishes.has(group.content))) {
       for (const [content, { sets }] of wishes) if (content !== group.content) this.#part(group, sets);
       return false;
     }

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { routeKey } from '../../../src/desire/eip-routes.ts';
+import { eipRoute, routeKey } from '../../../src/desire/eip-routes.ts';
 import { gatewayObjects } from '../../../src/desire/gateway.ts';
 import { isNat } from '../../../src/desire/nat-mode.ts';
 import type { Path } from '../../../src/desire/path.ts';
@@ -28,6 +28,7 @@ import {
   natEipKey,
   natGroupKey,
 } from '../../../src/model/object.ts';
+import { ownerOf } from '../../../src/model/owner.ts';
 import { isStandbyFilter } from '../../../src/model/standby-filter.ts';
 import { diff } from '../../../src/reconcile/diff.ts';
 import { RecomputedDesire } from '../../../src/reconcile/recomputed.ts';
@@ -648,6 +649,32 @@ describe('the tables of a gateway', () => {
     expect(life.scene.role.gatewayDesire?.isEvident({ verb: 'delete', have: { ...have, nhid: 7 } })).to.equal(
       false,
     );
+  });
+
+  it('let EIPs leave a group of another LAN in which one stays, as all its nodes are refused', async () => {
+    const life = new Life({ nodes: ['n1', 'far'], steps: [] });
+    const { world } = life.scene;
+    const [hop, group] = [250_000_000, 260_000_000];
+    const { index: link } = world.link('eth1');
+    world.add({ kind: 'nexthop', id: hop, protocol: 86, via: parseIp('203.0.113.99'), link });
+    const members = [{ id: hop, weight: 1 }];
+    world.add({ kind: 'group', id: group, protocol: 86, members, resilience: undefined });
+    for (const [name, eip, on] of [
+      ['a', '198.51.100.10', 'far'],
+      ['b', '198.51.100.11', 'n1'],
+      ['c', '198.51.100.12', 'n1'],
+    ] as const) {
+      world.add(eipRoute(parseIp(eip), group, life.scene.settings.table, ownerOf(86)));
+      const shape = { external: [], namespace: 'default', created: 0, key: undefined };
+      const to = { ...shape, eips: [eip], policy: 'Local', on: [{ node: on, ready: true }] } as const;
+      life.model.apply({ kind: 'service', name, to });
+    }
+    life.scene.cluster = life.model.snapshot();
+    await life.scene.round('link');
+    await life.scene.round('link');
+    expect(leftOver(life)).to.deep.equal([]);
+    const kept = [...world.objects.values()].filter((one) => one.kind === 'route' && one.nhid === group);
+    expect(kept.map((one) => one.kind === 'route' && one.dst)).to.deep.equal(['198.51.100.10/32']);
   });
 
   it('have nothing to do in a round that follows a round', async () => {
