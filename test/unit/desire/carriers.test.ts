@@ -208,11 +208,13 @@ describe('carriers', () => {
 
     it('and a node that is made anew with another address has its former place', () => {
       const anew = node('n1', ['10.0.0.19']);
-      const nodes = candidates([anew, n2, n3], without);
+      // The Node of a former name has the address of its machine still.
+      const stale = node('n9', ['10.0.0.19']);
+      const nodes = candidates([anew, n2, n3, stale], without);
       for (const policy of ['Cluster', 'Local'] as const) {
         const web = service('web', [], {
           externalTrafficPolicy: policy,
-          endpoints: ['n1', 'n2', 'n3'].map((name) => endpoint(name)),
+          endpoints: ['n1', 'n2', 'n3', 'n9'].map((name) => endpoint(name)),
         });
         const placed = [...carriers(web, nodes, 4, 'equal', { former: new Set() })].sort(byPlace);
         expect(placed.map(({ ip, weight }) => `${ip} ${weight}`)).to.deep.equal([
