@@ -32,10 +32,7 @@ export const arrows: Arrows = {
     'src/model',
     ...['kernel', 'neighbour-port', 'segment-port'].map((port) => `src/kernel/${port}.ts`),
   ],
-  'src/ipam': [
-    'src/model',
-    ...['clock', 'cluster', 'signal', 'writer'].map((port) => `src/cluster/${port}.ts`),
-  ],
+  'src/ipam': ['src/model', ...['clock', 'cluster', 'writer'].map((port) => `src/cluster/${port}.ts`)],
   'src/reconcile': ['src/model', 'src/kernel/kernel.ts'],
   'src/status': ['src/model', 'src/desire', 'src/reconcile'],
   'src/metrics': ['src/model', 'src/reconcile', 'src/status'],
@@ -68,7 +65,6 @@ export const arrows: Arrows = {
   'lab/demo': [
     'lab/lab.ts',
     'lab/eiproute',
-    'lab/proxy',
     'lab/load',
     'lab/cluster',
     'lab/network',

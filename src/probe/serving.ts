@@ -20,7 +20,7 @@ export interface ServingOptions extends ServingInputs {
   /** Called when a node waits no more, or when other problems are there. */
   readonly changed: () => void;
   /** Called when a node has said that it serves a Service: `namespace/name`. */
-  readonly answered?: (service: string) => void;
+  readonly answered: (service: string) => void;
 }
 
 /** ms between two questions to one node while it waits */
@@ -147,7 +147,7 @@ export class Serving {
     this.#table.answered(question);
     this.#report();
     this.#options.changed();
-    this.#options.answered?.(question.service);
+    this.#options.answered(question.service);
   }
 
   #report(): void {
