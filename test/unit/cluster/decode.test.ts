@@ -2,9 +2,9 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 import { rawNode, rawService, rawSlice } from '../../../lab/cluster/manifests.ts';
 import { decodeNode, decodeService } from '../../../src/cluster/decode.ts';
-import { decodeSlice } from '../../../src/cluster/decode-slice.ts';
+import { decodeSlice, oncePerIp } from '../../../src/cluster/decode-slice.ts';
 import { encodeService } from '../../../src/cluster/encode.ts';
-import { parseIp } from '../../../src/model/ip.ts';
+import { compareIp, parseIp } from '../../../src/model/ip.ts';
 import { request } from '../../scene.ts';
 
 describe('decodeNode', () => {
@@ -295,6 +295,28 @@ describe('decodeSlice', () => {
       ready: true,
       serving: false,
     });
+  });
+
+  it('sorts by address and keeps one of each, few or many, whatever their order', () => {
+    const any = fc.record({
+      ip: fc.integer({ min: 1, max: 30 }).map((last) => parseIp(`10.1.0.${last}`)),
+      node: fc.constantFrom(undefined, 'n1', 'n2'),
+      ready: fc.boolean(),
+      serving: fc.boolean(),
+      terminating: fc.boolean(),
+    });
+    const orders = fc
+      .array(any, { maxLength: 20, size: 'max' })
+      .chain((all) => fc.tuple(fc.constant(all), fc.shuffledSubarray(all, { minLength: all.length })));
+    fc.assert(
+      fc.property(orders, ([all, others]) => {
+        const found = oncePerIp(all);
+        expect(found.map(({ ip }) => ip)).to.deep.equal(
+          [...new Set(all.map(({ ip }) => ip))].sort(compareIp),
+        );
+        expect(oncePerIp(others)).to.deep.equal(found);
+      }),
+    );
   });
 
   for (const order of ['ready first', 'ready last']) {
