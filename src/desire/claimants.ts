@@ -100,7 +100,7 @@ const none: readonly never[] = [];
 
 /** Of some addresses those that are not among others. A Service names one or two, and may name as many as an object holds. */
 function without(some: readonly Ip[], others: readonly Ip[]): readonly Ip[] {
-  if (others.length === 0) return some;
+  if (some.length === 0 || others.length === 0) return some;
   if (others.length <= 2) return some.filter((ip) => !others.includes(ip));
   const known = new Set(others);
   return some.filter((ip) => !known.has(ip));

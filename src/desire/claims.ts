@@ -61,6 +61,17 @@ export function claim(
   if (only !== undefined && another === undefined && pool !== undefined) {
     if (claimedBy(eip, only, gateway) !== 'spec') return { holders: services, problems: none };
   }
+  return contested(eip, services, gateway, pool, remembered);
+}
+
+/** As {@link claim}, of any number of Services. */
+function contested(
+  eip: Ip,
+  services: readonly Service[],
+  gateway: Gateway,
+  pool: Pool | undefined,
+  remembered: ReadonlySet<string | undefined>,
+): Claim {
   const order = ({ service, by }: Claimant): number =>
     rank[by] + (remembered.has(service.cluster) ? behind : 0);
   const claimants = services

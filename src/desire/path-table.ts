@@ -367,20 +367,20 @@ export class PathTable {
 
   #dependencies(named: readonly Service[], set: CarrierSet | undefined, eip: Ip): DependsOn {
     const version = family(eip);
-    const local = named.some(isLocal) ? named.filter(isLocal) : none;
-    // Under Cluster alone an EIP is in the common set, or lacks endpoints, unless there are no nodes at all.
-    const hasNodes = ({ cluster }: Service): boolean =>
-      everyNode(this.#candidates, cluster)[version].length > 0;
-    const isEvery = this.#sets.isEvery(set) || named.every(hasNodes);
-    if (local.length === 0 && isEvery) return none;
-    // A Cluster and a Local Service share the EIP.
-    if (local.length < named.length) return 'all';
-    const names = new Set<string>();
-    for (const service of local) {
-      for (const { node } of service.endpoints) if (node !== undefined) names.add(node);
-      for (const node of this.#terms.probed.formerCarriers(service.key)[version]) names.add(node);
+    if (!named.some(isLocal)) {
+      // The EIP is in the common set, or lacks endpoints, unless there are no nodes at all.
+      const hasNodes = ({ cluster }: Service): boolean =>
+        everyNode(this.#candidates, cluster)[version].length > 0;
+      return this.#sets.isEvery(set) || named.every(hasNodes) ? none : 'all';
     }
-    return [...names];
+    // A Cluster and a Local Service share the EIP.
+    if (!named.every(isLocal)) return 'all';
+    const names: string[] = [];
+    for (const service of named) {
+      for (const { node } of service.endpoints) if (node !== undefined) names.push(node);
+      for (const node of this.#terms.probed.formerCarriers(service.key)[version]) names.push(node);
+    }
+    return distinct(names);
   }
 
   #report(eip: Ip, problems: readonly Problem[]): void {
@@ -401,6 +401,11 @@ function pathOf({ eip, services, set }: NamedEip): Path | undefined {
 
 function isLocal({ externalTrafficPolicy }: Service): boolean {
   return externalTrafficPolicy === 'Local';
+}
+
+/** Nearly every Service is on a few nodes, of which a set costs more than to compare them. */
+function distinct(names: readonly string[]): readonly string[] {
+  return names.length > 8 ? [...new Set(names)] : names.filter((name, i) => names.indexOf(name) === i);
 }
 
 function sameCarriers(a: readonly Carrier[], b: readonly Carrier[]): boolean {

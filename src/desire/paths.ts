@@ -1,6 +1,6 @@
 import type { Service, Snapshot } from '../model/cluster.ts';
 import type { Gateway } from '../model/gateway.ts';
-import { family, type Ip } from '../model/ip.ts';
+import { type Family, family, type Ip } from '../model/ip.ts';
 import { type FormerNodes, noFormerNodes, type ProbedServices, unprobed } from '../model/probed.ts';
 import type { Problem } from '../model/problem.ts';
 import {
@@ -11,6 +11,7 @@ import {
   carriers,
   type SeenNodes,
   shared,
+  type Weighing,
 } from './carriers.ts';
 import { claim, namedAddresses, rememberedIn } from './claims.ts';
 import { leftToProxy } from './ip-mode.ts';
@@ -98,59 +99,74 @@ export interface Terms {
   readonly remembered: ReadonlySet<string | undefined>;
 }
 
+/** What may keep kube-proxy, or the NAT, from serving a Service that holds an EIP. */
+const checksOfRouted = [leftToProxy] as const;
+const checksOfNat = [withoutNodePort, tooManyRanges] as const;
+
 /** @param named the Services that name the EIP */
-export function resolve(
-  eip: Ip,
-  named: readonly Service[],
-  { gateway, poolOf, nodes, probed, remembered }: Terms,
-): Resolved {
-  const of = family(eip);
+export function resolve(eip: Ip, named: readonly Service[], terms: Terms): Resolved {
+  const { gateway, poolOf, nodes, remembered } = terms;
   const pool = poolOf(eip);
   const { holders, problems: claims } = claim(eip, named, gateway, pool, remembered);
   if (holders.length === 0) return { path: undefined, problems: claims };
   const byNat = isNat(gateway, pool);
-  const checks = byNat ? [withoutNodePort, tooManyRanges] : [leftToProxy];
-  const unreachable = checks.flatMap((check) => holders.flatMap((service) => check(eip, service) ?? []));
-  const problems = unreachable.length === 0 ? claims : [...claims, ...unreachable];
-  const weighing = gateway.weighByEndpoints ? 'endpoints' : 'equal';
-  // conntrack moves no flow because the parts are others.
-  const isCovering = !byNat && covers(gateway);
-  // A Service that no node can serve must not take the EIP away from a Service that shares it.
-  const listOf = (service: Service): readonly Carrier[] => {
-    if (byNat && !hasNodePort(service)) return [];
-    // Under Cluster none of it counts.
-    if (service.externalTrafficPolicy !== 'Local') return carriers(service, nodes, of, weighing);
-    const seen: SeenNodes = {
-      waiting: probed.waiting(service.key)[of],
-      leaving: probed.leaving(service.key)[of],
-      former: isCovering ? probed.formerCarriers(service.key)[of] : undefined,
-    };
-    return carriers(service, nodes, of, weighing, seen);
-  };
-  const nowhere = (): readonly Problem[] => {
-    const found = withoutNode(eip, byNat ? holders.filter(hasNodePort) : holders, nodes);
-    return found === undefined ? problems : [...problems, found];
-  };
+  let problems = claims;
+  for (const check of byNat ? checksOfNat : checksOfRouted)
+    for (const service of holders) problems = withProblem(problems, check(eip, service));
+  const { path, problem } = pathTo(eip, holders, byNat, terms);
+  if (path.carriers.length > 0) return { path, problems: withProblem(problems, problem) };
+  const nowhere = withoutNode(eip, byNat ? holders.filter(hasNodePort) : holders, nodes);
+  return { path, problems: withProblem(problems, nowhere) };
+}
+
+function withProblem(problems: readonly Problem[], problem: Problem | undefined): readonly Problem[] {
+  return problem === undefined ? problems : [...problems, problem];
+}
+
+/** @param holders at least one; the strongest claim first */
+function pathTo(
+  eip: Ip,
+  holders: readonly Service[],
+  byNat: boolean,
+  terms: Terms,
+): { readonly path: Path; readonly problem?: Problem } {
+  const of = family(eip);
   const [only, another] = holders;
-  if (only !== undefined && another === undefined) {
-    const list = listOf(only);
-    const path: Path = { eip, services: [only.key], carriers: list };
-    return { path, problems: list.length > 0 ? problems : nowhere() };
-  }
+  if (only !== undefined && another === undefined)
+    return { path: { eip, services: [only.key], carriers: carriersFor(only, of, byNat, terms) } };
   const services = holders.map(({ key }) => key).sort();
+  // A Service that no node can serve must not take the EIP away from a Service that shares it.
   const able = holders
-    .map((service) => ({ service, list: listOf(service) }))
+    .map((service) => ({ service, list: carriersFor(service, of, byNat, terms) }))
     .filter(({ list }) => list.length > 0);
   const [best] = able;
-  if (best === undefined) return { path: { eip, services, carriers: [] }, problems: nowhere() };
+  if (best === undefined) return { path: { eip, services, carriers: [] } };
   const common = shared(
     able.map(({ list }) => list),
-    weighing,
+    weighingOf(terms),
   );
-  const path: Path = { eip, services, carriers: common ?? best.list };
-  if (common !== undefined) return { path, problems };
+  if (common !== undefined) return { path: { eip, services, carriers: common } };
   const apart = able.map(({ service }) => service.key);
-  return { path, problems: [...problems, noCommonNode(eip, apart)] };
+  return { path: { eip, services, carriers: best.list }, problem: noCommonNode(eip, apart) };
+}
+
+/** The nodes that can serve one holder of an EIP of a family. */
+function carriersFor(service: Service, of: Family, byNat: boolean, terms: Terms): readonly Carrier[] {
+  const { gateway, nodes, probed } = terms;
+  if (byNat && !hasNodePort(service)) return [];
+  // Under Cluster none of it counts.
+  if (service.externalTrafficPolicy !== 'Local') return carriers(service, nodes, of, weighingOf(terms));
+  const seen: SeenNodes = {
+    waiting: probed.waiting(service.key)[of],
+    leaving: probed.leaving(service.key)[of],
+    // conntrack moves no flow because the parts are others.
+    former: !byNat && covers(gateway) ? probed.formerCarriers(service.key)[of] : undefined,
+  };
+  return carriers(service, nodes, of, weighingOf(terms), seen);
+}
+
+function weighingOf({ gateway }: Terms): Weighing {
+  return gateway.weighByEndpoints ? 'endpoints' : 'equal';
 }
 
 /** @param names the one whose nodes get the EIP first */
