@@ -30,7 +30,7 @@ export const arrows: Arrows = {
   'src/desire': ['src/model'],
   'src/probe': [
     'src/model',
-    ...['kernel', 'neighbour-port', 'segment-port'].map((port) => `src/kernel/${port}.ts`),
+    ...['kernel', 'lookup-port', 'neighbour-port', 'segment-port'].map((port) => `src/kernel/${port}.ts`),
   ],
   'src/ipam': ['src/model', ...['clock', 'cluster', 'writer'].map((port) => `src/cluster/${port}.ts`)],
   'src/reconcile': ['src/model', 'src/kernel/kernel.ts'],

@@ -4,6 +4,7 @@ import koffi from 'koffi';
 // System calls without a function in Node, and constants that more than one caller needs.
 
 export const AF_UNIX = 1;
+export const AF_INET6 = 10;
 export const AF_PACKET = 17;
 export const SOCK_STREAM = 1;
 export const SOCK_DGRAM = 2;

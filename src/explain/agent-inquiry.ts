@@ -4,10 +4,10 @@ import { paths } from '../desire/paths.ts';
 import { poolFinder } from '../desire/pools.ts';
 import type { ServicePort, Snapshot } from '../model/cluster.ts';
 import { family, type Ip } from '../model/ip.ts';
+import { addressOn } from '../model/link-address.ts';
 import type { Link } from '../model/object.ts';
 import { connect, connectBy } from './connection.ts';
 import type { AgentFacts } from './doctor-facts.ts';
-import { addressOn } from './link-address.ts';
 
 /** One EIP of each pool and family: a connection from the LAN, and one whose reply takes the way of clients. */
 export function askAgents(

@@ -8,6 +8,7 @@ import type { Kernel } from '../kernel/kernel.ts';
 import { missing, readHost } from '../kernel/requirements.ts';
 import type { Snapshot } from '../model/cluster.ts';
 import { bits, family, ipFromNumber, ipNumber, prefixIp, prefixLength } from '../model/ip.ts';
+import { addressOn } from '../model/link-address.ts';
 import type { Listing } from '../model/listing.ts';
 import type { Link } from '../model/object.ts';
 import { ownerOf } from '../model/owner.ts';
@@ -27,7 +28,6 @@ import type {
   NodesFacts,
 } from './doctor-facts.ts';
 import { type Firewall, readFirewall } from './firewall.ts';
-import { addressOn } from './link-address.ts';
 import { findManagers } from './managers.ts';
 import { askNeighbours } from './neighbour-inquiry.ts';
 import { askNodes, nodesOf } from './node-inquiry.ts';

@@ -1,5 +1,4 @@
 import type { Elsewhere } from '../daemon/namespace.ts';
-import type { RouteLookup } from '../kernel/route-lookup.ts';
 import type { Gateway } from '../model/gateway.ts';
 import type { Ip } from '../model/ip.ts';
 import type { NeighbourState } from '../model/listing.ts';
@@ -8,6 +7,7 @@ import type { Need } from '../status/need.ts';
 import type { PathView } from '../status/path-view.ts';
 import type { State } from '../status/state.ts';
 import type { ForwardVerdict } from './forward-hooks.ts';
+import type { RouteLookup } from './route-inquiry.ts';
 
 /** All that the steps of a trace follow from. */
 export interface TraceFacts {

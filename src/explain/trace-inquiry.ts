@@ -6,21 +6,24 @@ import { readerOf } from '../desire/cluster-reader.ts';
 import { routeKey } from '../desire/eip-routes.ts';
 import { poolFinder } from '../desire/pools.ts';
 import type { Kernel } from '../kernel/kernel.ts';
-import { lookUpRoute } from '../kernel/route-lookup.ts';
+import { LinuxLookups } from '../kernel/linux-lookups.ts';
 import { readSysctl } from '../kernel/sysctl.ts';
-import { family, type Ip, ipFromNumber, ipNumber } from '../model/ip.ts';
+import { family, type Ip } from '../model/ip.ts';
 import { command, describe, type LinkNames } from '../model/iproute.ts';
+import { addressOn } from '../model/link-address.ts';
 import type { Listing } from '../model/listing.ts';
 import { natTableName } from '../model/nat.ts';
 import { type Link, natEipKey, natGroupKey, nftKey } from '../model/object.ts';
 import { ownerOf } from '../model/owner.ts';
 import { nobodyLately, unprobed } from '../model/probed.ts';
 import { standbyFilterName } from '../model/standby-filter.ts';
+import { clientBeyond, forwardedQuestion } from '../probe/forwarded-question.ts';
 import { type PathsAnswer, type PathView, pathTarget, pathViews } from '../status/path-view.ts';
 import { connect, connectBy } from './connection.ts';
 import { type Firewall, readFirewall } from './firewall.ts';
-import { addressOn } from './link-address.ts';
+
 import { askNeighbours } from './neighbour-inquiry.ts';
+import { type RouteAnswers, routeAnswers } from './route-inquiry.ts';
 import { savedCluster } from './saved-cluster.ts';
 import { isNatTraced } from './steps/nat.ts';
 import type { Target } from './target.ts';
@@ -143,17 +146,13 @@ async function kernelFacts(
   if (view === undefined || eip === undefined) return undefined;
   const { lan, uplink, table } = config.gateway;
   const { links } = listing;
-  const client = asked ?? clientBeyond(eip, config, links);
+  const client = asked ?? clientBeyond(family(eip), config.gateway, links);
   const lanLink = links.find(({ name }) => name === lan);
-  const hasUplink = links.some(({ name }) => name === uplink);
   const nhid = nhidOf(eip, table, listing);
   const vias = nhid === undefined ? undefined : viasOf(nhid, listing);
   const carriers = view.carriers.length > 0 ? view.carriers.map(({ ip }) => ip) : (vias ?? []);
-  const [matched, forwarded, sysctls, neighbours, holder] = await Promise.all([
-    lookUpRoute(eip, undefined, signal),
-    client === undefined || !hasUplink
-      ? ({ kind: 'not asked', why: 'there is no address of a client to ask with: --from names one' } as const)
-      : lookUpRoute(eip, { from: client, iif: uplink }, signal),
+  const [{ matched, forwarded }, sysctls, neighbours, holder] = await Promise.all([
+    askRoutes(eip, client, config, links, signal),
     readSysctls(forwardingSysctls(lan, uplink)),
     lanLink === undefined ? new Map() : askNeighbours(lanLink.index, carriers, signal),
     vias === undefined ? holderOf(eip, table, kernel, links, signal) : undefined,
@@ -188,6 +187,23 @@ async function kernelFacts(
   };
 }
 
+async function askRoutes(
+  eip: Ip,
+  client: Ip | undefined,
+  { gateway }: GatewayConfig,
+  links: readonly Link[],
+  signal: AbortSignal,
+): Promise<RouteAnswers> {
+  const names: LinkNames = (index) => links.find((link) => link.index === index)?.name ?? `if${index}`;
+  await using port = new LinuxLookups();
+  const iif = links.find(({ name }) => name === gateway.uplink)?.index;
+  if (client === undefined || iif === undefined)
+    return await routeAnswers(port, eip, undefined, names, signal);
+  const asking = await forwardedQuestion(family(eip), { gateway, links }, port, signal);
+  const mark = asking.kind === 'asked' ? asking.terms.mark : undefined;
+  return await routeAnswers(port, eip, { from: client, iif, mark }, names, signal);
+}
+
 function natFacts(eip: Ip, { objects }: Listing): NatFacts | undefined {
   const found = objects.get(natEipKey(eip));
   if (found?.kind !== 'nat-eip') return undefined;
@@ -198,15 +214,6 @@ function natFacts(eip: Ip, { objects }: Listing): NatFacts | undefined {
       return group?.kind === 'nat-group' ? group.buckets : [];
     },
   };
-}
-
-/** An address that a packet from outside could have. */
-function clientBeyond(eip: Ip, { gateway }: GatewayConfig, links: readonly Link[]): Ip | undefined {
-  const of = family(eip);
-  const router = gateway.defaultRoutes.find((via) => family(via) === of);
-  const own = addressOn(gateway.uplink, of, links);
-  // The other one of the two that differ in the last bit.
-  return router ?? (own && ipFromNumber(ipNumber(own) ^ 1n, of));
 }
 
 /** undefined: its pool is not announced by layer 2 */

@@ -57,14 +57,19 @@ function dropped(
     filter,
   }: { readonly uplink: string; readonly eip: string | undefined; readonly filter: number },
 ): Step {
+  const isSource = /^(EXDEV|EINVAL)/.test(why);
   const because =
-    filter > 0
+    filter > 0 && isSource
       ? `rp_filter ${filter} on ${uplink} drops what comes from ${client}, since the way back to it is not ${filter === 1 ? uplink : 'known'}`
       : `the kernel drops a packet from ${client} that comes in on ${uplink}: ${why}`;
   return step('forwarding', 'FAIL', because, {
     why: because,
-    advice: `ip route get ${eip} from ${client} iif ${uplink}; sysctl -w net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.${uplink.replaceAll('.', '/')}.rp_filter=0`,
+    advice: `ip route get ${eip} from ${client} iif ${uplink}; ${isSource ? filtering(uplink) : 'ip rule show'}`,
   });
+}
+
+function filtering(uplink: string): string {
+  return `sysctl -w net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.${uplink.replaceAll('.', '/')}.rp_filter=0`;
 }
 
 /** The firewall drops the packet, or may drop it. */

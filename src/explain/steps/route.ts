@@ -1,4 +1,5 @@
 import { family } from '../../model/ip.ts';
+import { isOwnRoute } from '../../probe/own-route.ts';
 import type { KernelFacts, TraceFacts } from '../trace-facts.ts';
 import { deadInterface, type Rest, type Step, step } from './step.ts';
 
@@ -17,6 +18,8 @@ export function routeStep(facts: TraceFacts, kernel: KernelFacts): Step {
     advice: need?.advice ?? advice,
   });
   const { matched, nhid, vias, holder } = kernel;
+  const ip = view?.eip !== undefined && family(view.eip) === 6 ? 'ip -6' : 'ip';
+  const shown = `${ip} rule show; ${ip} route show table all`;
   if (holder !== undefined)
     return step('route', 'FAIL', `a route of another program has its place: ${holder.route}`, {
       why: `another program has put "${holder.route}" in the place of eiproute's route; eiproute does not overwrite it`,
@@ -26,10 +29,13 @@ export function routeStep(facts: TraceFacts, kernel: KernelFacts): Step {
     case 'not asked':
       return step('route', '?', `the kernel was not asked: ${matched.why}`, { why: matched.why });
     case 'refused':
+      // Ours is in the table: something that comes before it refuses.
       return step('route', 'FAIL', `the kernel has no route of it: ${matched.why}`, {
         ...told(
           `the kernel has no route to ${view?.eip} (${matched.why})`,
-          'eiproute plan shows what is missing; eiproute status says why',
+          nhid === undefined
+            ? 'eiproute plan shows what is missing; eiproute status says why'
+            : `eiproute's own route is there, and a rule or a route comes first: ${shown}`,
         ),
       });
     case 'unnamed':
@@ -41,27 +47,36 @@ export function routeStep(facts: TraceFacts, kernel: KernelFacts): Step {
   // Over IPv6 the kernel may name another route over the same nexthop object, or none: ours is in the table.
   const ours =
     view?.eip !== undefined && family(view.eip) === 6 && nhid !== undefined
-      ? { type: 'unicast', table: gateway.table, protocol: gateway.protocol, nhid, dst: view.eip, hops: [] }
+      ? {
+          type: 'unicast',
+          table: gateway.table,
+          protocol: gateway.protocol,
+          metric: 0,
+          nhid,
+          dst: view.eip,
+          hops: [],
+        }
       : undefined;
   const route = matched.kind === 'route' ? matched.route : ours;
   if (route === undefined)
     return step('route', 'FAIL', 'another route wins, over a nexthop object', {
       ...told(
         'the kernel sends it by another route, which it does not name',
-        'ip -6 rule; ip -6 route show table all; eiproute plan shows what eiproute would change',
+        `${shown}; eiproute plan shows what eiproute would change`,
       ),
     });
-  const words = routeWords(route.protocol === gateway.protocol ? (ours ?? route) : route);
+  const isOwn = view?.eip !== undefined && isOwnRoute(route, family(view.eip), gateway);
+  const words = routeWords(isOwn ? (ours ?? route) : route);
   if (route.type === 'local')
     return step('route', 'FAIL', `${view?.eip} is an address of this gateway: ${words}`, {
       why: `${view?.eip} is on ${route.hops[0]?.dev} of this gateway, which keeps the packets for itself`,
       advice: `ip address delete ${view?.eip} dev ${route.hops[0]?.dev}, or take it out of the pool`,
     });
-  if (route.protocol !== gateway.protocol || vias === undefined)
+  if (!isOwn || vias === undefined)
     return step('route', 'FAIL', `another route wins: ${words}`, {
       ...told(
         `the kernel sends it by another route: ${words}`,
-        'ip rule; ip route show table all; eiproute plan shows what eiproute would change',
+        `${shown}; eiproute plan shows what eiproute would change`,
       ),
     });
   const carriers = new Set(view?.carriers.map(({ ip }) => ip));
@@ -86,5 +101,6 @@ function routeWords(route: Extract<KernelFacts['matched'], { kind: 'route' }>['r
       words.push(...(via === undefined ? [] : [`via ${via}`]), ...(dev === undefined ? [] : [`dev ${dev}`]));
   if (route.table !== 254) words.push(`table ${route.table}`);
   words.push(`proto ${route.protocol}`);
+  if (route.metric !== 0) words.push(`metric ${route.metric}`);
   return words.join(' ');
 }

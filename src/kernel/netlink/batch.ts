@@ -1,8 +1,10 @@
 import type { NeighbourState } from '../../model/listing.ts';
-import type { Change, ProxyNeighbour } from '../../model/object.ts';
+import type { Change, ProxyNeighbour, Route } from '../../model/object.ts';
 import type { KernelError } from '../kernel.ts';
+import type { Question } from '../lookup-port.ts';
 import { encodeChange } from './change.ts';
 import { decodeError } from './error.ts';
+import { encodeLookup } from './lookup.ts';
 import { Flag, MessageReader, MessageWriter, Type } from './message.ts';
 import {
   decodeNeighbourState,
@@ -11,6 +13,7 @@ import {
   type FoundNeighbour,
 } from './neighbour.ts';
 import { encodeProxyNeighbourKey } from './proxy-neighbour.ts';
+import { decodeRoute } from './route.ts';
 import { RouteTemplate } from './template.ts';
 import { SocketError, type Transport } from './transport.ts';
 
@@ -131,6 +134,25 @@ export class Batcher {
       if (reader.type === Type.RTM_NEWNEIGH) states[index] = decodeNeighbourState(reader);
     });
     return states;
+  }
+
+  /** Which route each packet matches; undefined: one that {@link decodeRoute} leaves out. */
+  async lookups(
+    questions: readonly Question[],
+    signal: AbortSignal,
+  ): Promise<readonly (Route | KernelError | undefined)[]> {
+    const found: (Route | KernelError | undefined)[] = questions.map(() => undefined);
+    const encode = (writer: MessageWriter, question: Question, sequence: number): void => {
+      writer.begin(Type.RTM_GETROUTE, Flag.NLM_F_REQUEST, sequence);
+      encodeLookup(writer, question);
+      writer.end();
+    };
+    await this.#each(questions, signal, encode, (reader, index) => {
+      if (reader.type === Type.RTM_NEWROUTE) found[index] = decodeRoute(reader);
+      // The acknowledgement of the last question follows its answer.
+      else if (reader.type === Type.NLMSG_ERROR) found[index] = decodeError(reader) ?? found[index];
+    });
+    return found;
   }
 
   /** One request for each entry. @param encode writes the whole message */

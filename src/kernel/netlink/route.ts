@@ -30,7 +30,7 @@ const fixedBytes = 12;
 const hopBytes = 8;
 
 /** By their number in rtm_type (RTN_*). */
-export const routeTypes: readonly (RouteType | undefined)[] = [
+const routeTypes: readonly (RouteType | undefined)[] = [
   undefined,
   'unicast',
   'local',

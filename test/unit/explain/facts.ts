@@ -46,6 +46,7 @@ export const route = {
   type: 'unicast',
   table: 254,
   protocol: 86,
+  metric: 0,
   nhid: 260_000_002,
   dst: '198.51.100.10',
   hops: nodes.map(({ ip }) => ({ via: ip, dev: 'eth0' })),

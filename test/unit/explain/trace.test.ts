@@ -287,6 +287,35 @@ describe('trace', () => {
       want: 'broken at route',
     },
     {
+      name: 'breaks at a rule that refuses what our own route would take',
+      facts: withKernel({
+        matched: { kind: 'refused', why: 'EACCES: a rule or a route says prohibit' },
+        forwarded: { kind: 'refused', why: 'EACCES: a rule or a route says prohibit' },
+      }),
+      want: 'broken at route',
+      why: /no route to 198\.51\.100\.10 \(EACCES: a rule or a route says prohibit\)/,
+    },
+    {
+      name: 'breaks at a rule that refuses what comes in alone',
+      facts: withKernel({
+        forwarded: { kind: 'refused', why: 'EACCES: a rule or a route says prohibit' },
+        sysctls: new Map([...kernel.sysctls, ['net/ipv4/conf/all/rp_filter', '1']]),
+      }),
+      want: 'broken at forwarding',
+      why: /comes in on eth1: EACCES: a rule or a route says prohibit$/,
+    },
+    {
+      name: 'breaks at a rule that looks up the announce table',
+      facts: withKernel({
+        matched: {
+          kind: 'route',
+          route: { ...route, type: 'blackhole', table: 86, nhid: undefined, hops: [] },
+        },
+      }),
+      want: 'broken at route',
+      why: /by another route: blackhole 198\.51\.100\.10 table 86 proto 86$/,
+    },
+    {
       name: 'breaks without a route over IPv6',
       facts: overIpv6({
         matched: { kind: 'refused', why: 'Network is unreachable' },
@@ -421,7 +450,7 @@ describe('trace', () => {
     {
       name: 'breaks at rp_filter',
       facts: withKernel({
-        forwarded: { kind: 'refused', why: 'Invalid argument' },
+        forwarded: { kind: 'refused', why: 'EXDEV: rp_filter rejects the source' },
         sysctls: new Map([...kernel.sysctls, ['net/ipv4/conf/all/rp_filter', '1']]),
       }),
       want: 'broken at forwarding',
@@ -589,8 +618,12 @@ describe('trace', () => {
       '2001:db8:e::10 nhid 260000002 proto 86; the kernel has a route, and cannot name it',
     );
     // A route of another program over a nexthop object of its own is named.
+    expect(finding({ kind: 'route', route: { ...other, protocol: 4, nhid: 7, metric: 10 } })).to.match(
+      /^another route wins: 2001:db8:e::99 nhid 7 proto 4 metric 10/,
+    );
+    // Another program's route over our nexthop object leads where ours does.
     expect(finding({ kind: 'route', route: { ...other, protocol: 4 } })).to.match(
-      /^another route wins: 2001:db8:e::99 nhid 260000007 proto 4/,
+      /^2001:db8:e::10 .* agrees$/,
     );
   });
 

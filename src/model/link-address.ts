@@ -1,5 +1,5 @@
-import { type Family, family, type Ip } from '../model/ip.ts';
-import type { Link } from '../model/object.ts';
+import { type Family, family, type Ip } from './ip.ts';
+import type { Link } from './object.ts';
 
 /** The first address of an interface that hosts beyond its link can answer to. */
 export function addressOn(name: string, of: Family, links: readonly Link[]): Ip | undefined {

@@ -1,0 +1,81 @@
+import type { LookupPort, Question } from '../kernel/lookup-port.ts';
+import type { Gateway } from '../model/gateway.ts';
+import { type Family, family, type Ip, ipFromNumber, ipNumber } from '../model/ip.ts';
+import { addressOn } from '../model/link-address.ts';
+import type { Link } from '../model/object.ts';
+
+/** What all questions about packets of clients have in common; without `iif`, what this host itself sends. */
+export type Terms = Omit<Question, 'dst'>;
+
+/** How to ask about the packets of one family. */
+export type Asking =
+  | { readonly kind: 'asked'; readonly terms: Terms }
+  /** Something else is wrong, or the rules go by what no question says. */
+  | { readonly kind: 'not asked'; readonly why: string };
+
+/** The table that a rule of the kernel looks up. */
+const mainTable = 254;
+/** How many addresses beside the gateway's own are looked at for a client. */
+const mostBeside = 7;
+
+/** An address that a packet from outside could have. */
+export function clientBeyond(
+  of: Family,
+  { uplink, defaultRoutes }: Pick<Gateway, 'uplink' | 'defaultRoutes'>,
+  links: readonly Link[],
+): Ip | undefined {
+  const router = defaultRoutes.find((via) => family(via) === of);
+  const own = addressOn(uplink, of, links);
+  if (router !== undefined || own === undefined) return router;
+  const all = new Set(links.flatMap(({ addresses }) => addresses.map(({ ip }) => ip)));
+  // Those that differ in the last bits: the kernel drops what has an address of its own as its source.
+  for (let bits = 1n; bits <= mostBeside; bits += 1n) {
+    const beside = ipFromNumber(ipNumber(own) ^ bits, of);
+    if (!all.has(beside)) return beside;
+  }
+  return undefined;
+}
+
+/**
+ * How to ask which route a packet of a client matches. It comes in by the uplink, from a source that the kernel takes, and
+ * with the mark that the rules of a table of its own ask for.
+ *
+ * @throws KernelError
+ */
+export async function forwardedQuestion(
+  of: Family,
+  { gateway, links }: { readonly gateway: Gateway; readonly links: readonly Link[] },
+  port: LookupPort,
+  signal: AbortSignal,
+): Promise<Asking> {
+  const link = links.find(({ name }) => name === gateway.uplink);
+  if (link === undefined) return { kind: 'not asked', why: `there is no interface ${gateway.uplink}` };
+  const marking = await markOf(of, gateway.table, port, signal);
+  if (marking.kind === 'unclear') {
+    const why = `the rules that look up table ${gateway.table} go by more than interface, mark and destination`;
+    return { kind: 'not asked', why };
+  }
+  const { mark } = marking;
+  const from = clientBeyond(of, gateway, links);
+  const terms = { from, iif: link.index, mark };
+  if (of === 6) return { kind: 'asked', terms };
+  if (from === undefined) return { kind: 'asked', terms: { mark } };
+  // The table `local` comes first: a packet for this host itself is refused for its source alone.
+  const own = addressOn(gateway.uplink, of, links);
+  const [control] = own === undefined ? [] : await port.ask([{ ...terms, dst: own }], signal);
+  return { kind: 'asked', terms: control?.kind === 'route' ? terms : { mark } };
+}
+
+type Marking =
+  | { readonly kind: 'known'; readonly mark: number | undefined }
+  /** No question can say what the rules go by. */
+  | { readonly kind: 'unclear' };
+
+async function markOf(of: Family, table: number, port: LookupPort, signal: AbortSignal): Promise<Marking> {
+  if (table === mainTable) return { kind: 'known', mark: undefined };
+  const rules = (await port.rules(of, signal)).filter((rule) => rule.table === table);
+  const plain = rules.filter(({ isSelective }) => !isSelective);
+  if (rules.length > 0 && plain.length === 0) return { kind: 'unclear' };
+  const isMarked = plain.length > 0 && plain.every(({ mark }) => mark !== undefined);
+  return { kind: 'known', mark: isMarked ? plain[0]?.mark : undefined };
+}
