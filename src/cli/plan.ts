@@ -75,6 +75,7 @@ async function plan(cli: Cli, command: Command): Promise<ExitCode> {
     cluster: snapshot,
     source: config.source.kind === 'file' ? 'file' : 'kubernetes',
     dark: [],
+    shadowed: 0,
     unrouted: () => role.desire.unrouted(),
     names: namesOf(seen),
     announceStates: role.desire.announcing?.states,

@@ -86,7 +86,7 @@ function about({ host, release, started, now, config }: AnyStatus): string {
 }
 
 function eipsText(eips: GatewayStatus['eips']): string {
-  const { wanted, routed, conflict, refused, held, dark, idle } = eips;
+  const { wanted, routed, conflict, refused, held, dark, shadowed, idle } = eips;
   return columns([
     `${routed} of ${wanted} routed`,
     ...counts([
@@ -94,6 +94,7 @@ function eipsText(eips: GatewayStatus['eips']): string {
       [refused, 'REFUSED'],
       [held, 'HELD'],
       [dark, 'without a node that answers'],
+      [shadowed, 'that another route or a rule takes'],
       [idle, 'that no node can serve'],
     ]),
   ]);

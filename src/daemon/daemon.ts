@@ -223,7 +223,7 @@ export class Daemon {
       metrics.rounded(result, sinceEvent(result, this.roundSignal));
       this.journal.round(
         result,
-        this.#names,
+        this.names,
         () => daemonRole.history(),
         (path) => daemonRole.leaving(path),
       );
@@ -319,7 +319,7 @@ export class Daemon {
       now: systemClock.now(),
       config: this.#options.configFile,
       repairs: this.#repairs,
-      names: this.#names,
+      names: this.names,
       links,
       neighbours,
       report: this.#report,
@@ -334,7 +334,7 @@ export class Daemon {
     return `${state}: ${summary}`;
   }
 
-  readonly #names: LinkNames = (index) =>
+  readonly names: LinkNames = (index) =>
     this.links.find((link) => link.index === index)?.name ?? `if${index}`;
 }
 

@@ -1,6 +1,7 @@
 import type { Cluster } from '../cluster/cluster.ts';
 import type { GatewayConfig } from '../config/config.ts';
 import type { GatewayDesire } from '../desire/gateway-desire.ts';
+import type { ShadowedEips } from '../probe/shadowed-eips.ts';
 import type { AgentTerms } from '../status/agents.ts';
 import { type EipInputs, eipStatuses } from '../status/eips.ts';
 import {
@@ -41,6 +42,7 @@ export interface AnswerSources {
   /** One in each cluster; empty: it publishes nothing. */
   readonly publishing: readonly Publishing[];
   readonly natFlows: NatFlows;
+  readonly shadowed: ShadowedEips;
   /** What an agent must serve. */
   agentTerms(): AgentTerms;
 }
@@ -89,6 +91,7 @@ export class GatewayAnswers
       counts: sources.counts(),
       cluster: cluster.overview(),
       source: config.source.kind === 'file' ? 'file' : 'kubernetes',
+      shadowed: sources.shadowed.count,
       dark: this.#dark.of(desire.paths, probing.unheard, state.report),
       unrouted: () => desire.unrouted(),
       announceStates: desire.announcing?.states,

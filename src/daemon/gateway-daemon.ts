@@ -14,11 +14,14 @@ import { ServiceTable } from '../desire/service-table.ts';
 import type { LinuxKernel } from '../kernel/linux.ts';
 import type { LinuxNeighbours } from '../kernel/linux-neighbours.ts';
 import type { LinuxSegment } from '../kernel/linux-segment.ts';
+import type { LookupPort } from '../kernel/lookup-port.ts';
 import type { ReadService } from '../model/cluster.ts';
+import type { Gateway } from '../model/gateway.ts';
 import type { Ip } from '../model/ip.ts';
 import { changeObject, keyOf, type Link } from '../model/object.ts';
 import type { Pace } from '../model/pace.ts';
 import type { Problem } from '../model/problem.ts';
+import { ShadowedEips } from '../probe/shadowed-eips.ts';
 import type { Reason, Report } from '../reconcile/report.ts';
 import type { AgentTerms } from '../status/agents.ts';
 import { lateCarriers } from '../status/eips.ts';
@@ -39,6 +42,7 @@ import { NatFlows } from './nat-flows.ts';
 import { NodeTroubles } from './node-troubles.ts';
 import { Probing } from './probing.ts';
 import { Publishing } from './publishing.ts';
+import { RoutedEips } from './routed-eips.ts';
 
 const none: readonly Problem[] = [];
 const noCarriers: readonly Carrier[] = [];
@@ -51,6 +55,7 @@ export interface GatewayDaemonInputs {
   readonly daemon: Daemon;
   readonly kernel: LinuxKernel;
   readonly neighbours: LinuxNeighbours;
+  readonly lookups: LookupPort;
   readonly segment: LinuxSegment;
   readonly clusters: GatewayClusters;
   readonly changes: ClusterChanges;
@@ -83,6 +88,7 @@ export class GatewayDaemon implements DaemonRole {
   readonly #announcing: Announcing;
   readonly #layer2: Layer2;
   readonly #natFlows: NatFlows;
+  readonly #shadowed: ShadowedEips;
   /** undefined: this gateway gives no addresses. */
   readonly #allocating: Allocating | undefined;
   readonly #publishing: readonly Publishing[];
@@ -113,6 +119,7 @@ export class GatewayDaemon implements DaemonRole {
     this.#announcing = this.#makeAnnouncing(inputs.draining);
     this.#publishing = this.#makePublishing(inputs.published, inputs.identity);
     this.#natFlows = this.#makeNatFlows();
+    this.#shadowed = this.#makeShadowed(inputs.lookups);
     this.#role = this.#makeRole(config);
     this.#taken = this.#role;
     this.#counts = this.#role.desire.paths.counts;
@@ -135,6 +142,7 @@ export class GatewayDaemon implements DaemonRole {
   }
 
   role(): GatewayRole {
+    this.#shadowed.rounding();
     this.#taken = this.#role;
     return this.#role;
   }
@@ -199,6 +207,7 @@ export class GatewayDaemon implements DaemonRole {
     this.#links = links;
     for (const one of this.#publishing) one.notify();
     this.#allocating?.controller.rerouted(reroutedBy(report));
+    this.#shadowed.rounded({ dumped: report.dumped, isDue: report.reasons.some(looksAtAll) });
   }
 
   /** @param reloads yields a valid configuration at each reload */
@@ -212,6 +221,7 @@ export class GatewayDaemon implements DaemonRole {
       (signal) => this.#covering.run(signal),
       (signal) => this.#natFlows.run(signal),
       (signal) => this.#natFlows.watch(signal),
+      (signal) => this.#shadowed.run(signal),
       (signal) => this.#layer2.duplicates.run(signal),
       ...this.#publishing.map((one) => (signal: AbortSignal) => one.run(signal)),
       ...(this.#allocating ? this.#allocationWatches(this.#allocating) : []),
@@ -295,6 +305,7 @@ export class GatewayDaemon implements DaemonRole {
       this.#troubles.of(this.#cluster.overview().nodes, this.#agentTerms()),
       this.#layer2.duplicates.problems,
       this.#natFlows.problems,
+      this.#shadowed.problems,
       this.#covering.problems,
       ...this.#probing.problems(),
       ...this.#publishing.map((one) => one.problems()),
@@ -407,6 +418,22 @@ export class GatewayDaemon implements DaemonRole {
     });
   }
 
+  #makeShadowed(port: LookupPort): ShadowedEips {
+    const gateway = (): Gateway => this.#config.gateway;
+    const routed = new RoutedEips({ gateway, actual: () => this.#daemon.actual });
+    return new ShadowedEips({
+      port,
+      gateway,
+      links: () => this.#daemon.links,
+      names: this.#daemon.names,
+      routed: () => routed.walk(),
+      isRouted: (eip) => routed.has(eip),
+      // A hint: the loop decides when the dump is due.
+      doubted: (eip) => this.#wake('route', `another route or a rule takes the packets of ${eip}`),
+      changed: () => this.#wake('cluster', 'route lookup'),
+    });
+  }
+
   #makeAnswers(): GatewayAnswers {
     return new GatewayAnswers({
       config: () => this.#config,
@@ -420,6 +447,7 @@ export class GatewayDaemon implements DaemonRole {
       allocating: this.#allocating,
       publishing: this.#publishing,
       natFlows: this.#natFlows,
+      shadowed: this.#shadowed,
       agentTerms: () => this.#agentTerms(),
     });
   }
@@ -432,4 +460,9 @@ function* reroutedBy({ done }: Report): Generator<Ip> {
     const ip = eipOf(object);
     if (ip !== undefined) yield ip;
   }
+}
+
+/** After such a round all EIPs are asked for; a dump for a hint may come several times a second. */
+function looksAtAll({ kind }: Reason): boolean {
+  return kind === 'start' || kind === 'resync' || kind === 'config' || kind === 'operator' || kind === 'rule';
 }

@@ -49,6 +49,7 @@ export function roleOf({ gateway, limits }: GatewayConfig, desire: GatewayDesire
       sysctls: sysctlNames(gateway),
       nftTables: nftTableNames(gateway.protocol),
       neighbours: [],
+      rules: 'all',
     },
     limits,
     desire,

@@ -1,5 +1,6 @@
 import type { GatewayConfig } from '../config/config.ts';
 import { LinuxKernel } from '../kernel/linux.ts';
+import { LinuxLookups } from '../kernel/linux-lookups.ts';
 import { LinuxNeighbours } from '../kernel/linux-neighbours.ts';
 import { LinuxSegment } from '../kernel/linux-segment.ts';
 import { inheritedPacketSockets } from '../kernel/packet-sockets.ts';
@@ -31,6 +32,7 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
   await using _lock = await lock(config.gateway.protocol, runtimeDirectory);
   await using kernel = await LinuxKernel.open(stateDirectory);
   await using neighbours = new LinuxNeighbours();
+  await using lookups = new LinuxLookups();
   await using segment = new LinuxSegment(inheritedPacketSockets());
   const changes = new ClusterChanges();
   await using clusters = new GatewayClusters({ ...config, believed: (name) => changes.believed(name) });
@@ -42,6 +44,7 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
     daemon,
     kernel,
     neighbours,
+    lookups,
     segment,
     clusters,
     changes,

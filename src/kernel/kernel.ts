@@ -68,6 +68,8 @@ export interface Scope {
   /** The nftables tables we may make. No two have the same name in two families. */
   readonly nftTables: readonly NftName[];
   readonly neighbours: readonly NeighbourQuery[];
+  /** Whose rules are hints: those of other programs decide which packets get to our routes. Absent: our own alone. */
+  readonly rules?: 'all';
 }
 
 export function holdsTable({ tables }: Scope, table: number): boolean {

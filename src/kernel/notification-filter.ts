@@ -25,7 +25,7 @@ const largestPid = 4_194_304;
  * | --------- | ------------------------------------------------------------------------------------------- |
  * | route     | it has our protocol; or it replaces a key of ours; or a foreign route with a refused key is deleted |
  * | nexthop   | it has our protocol, or an id of our ranges                                                 |
- * | rule      | it has our protocol                                                                         |
+ * | rule      | it has our protocol, or the scope has all rules                                             |
  * | link      | its name, up or carrier differs from the state known                                        |
  * | address   | it is added and not known, tentative no more, or deleted                                    |
  * | netconf   | the value of a setting in the scope differs from the one listed or written last             |
@@ -228,7 +228,8 @@ export class NotificationFilter implements Filter {
 
   #rule(message: MessageReader): Hint | undefined {
     const { protocol, rule } = decodeRule(message);
-    if (this.#scope && protocol !== this.#scope.owner.protocol) return undefined;
+    if (this.#scope && this.#scope.rules !== 'all' && protocol !== this.#scope.owner.protocol)
+      return undefined;
     const what = message.type === Type.RTM_DELRULE ? 'deleted' : 'added';
     return {
       kind: 'rule',

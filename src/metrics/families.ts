@@ -42,7 +42,7 @@ const eipFamilies: readonly Family[] = [
   ofGateway(
     'gauge',
     'eiproute_eips',
-    'EIPs by state: routed, conflict, refused, held, dark (routed, but to no node that answers), idle (no node serves it)',
+    'EIPs by state: routed, conflict, refused, held, dark (to no node that answers), shadowed (the kernel takes another route), idle (no node serves it)',
     ['state'],
     ({ eips: { wanted: _, ...states } }) =>
       Object.entries(states).map(([state, count]): Sample => [{ state }, count]),

@@ -1,6 +1,6 @@
 import type { LookupPort, Question } from '../kernel/lookup-port.ts';
 import type { Gateway } from '../model/gateway.ts';
-import { type Family, family, type Ip, ipFromNumber, ipNumber } from '../model/ip.ts';
+import { bits, type Family, family, type Ip, ipFromNumber, ipNumber } from '../model/ip.ts';
 import { addressOn } from '../model/link-address.ts';
 import type { Link } from '../model/object.ts';
 
@@ -27,13 +27,23 @@ export function clientBeyond(
   const router = defaultRoutes.find((via) => family(via) === of);
   const own = addressOn(uplink, of, links);
   if (router !== undefined || own === undefined) return router;
-  const all = new Set(links.flatMap(({ addresses }) => addresses.map(({ ip }) => ip)));
-  // Those that differ in the last bits: the kernel drops what has an address of its own as its source.
-  for (let bits = 1n; bits <= mostBeside; bits += 1n) {
-    const beside = ipFromNumber(ipNumber(own) ^ bits, of);
-    if (!all.has(beside)) return beside;
+  const addresses = links.flatMap((link) => link.addresses);
+  const taken = new Set(addresses.map(({ ip }) => ip));
+  const length = addresses.find(({ ip }) => ip === own)?.length ?? bits(of);
+  // Those that differ in the last bits: the kernel drops what has an address of its own, or of all hosts, as its source.
+  for (let differing = 1n; differing <= mostBeside; differing += 1n) {
+    const beside = ipFromNumber(ipNumber(own) ^ differing, of);
+    if (!taken.has(beside) && !isOfAllHosts(beside, length)) return beside;
   }
   return undefined;
+}
+
+/** The first and the last address of a network of IPv4; a network of two addresses has neither. */
+function isOfAllHosts(ip: Ip, length: number): boolean {
+  if (family(ip) === 6 || length >= 31) return false;
+  const hosts = 2n ** BigInt(32 - length);
+  const host = ipNumber(ip) % hosts;
+  return host === 0n || host === hosts - 1n;
 }
 
 /**

@@ -27,6 +27,8 @@ export interface GatewayFacts {
   readonly source: 'kubernetes' | 'file';
   /** EIPs that lead to nodes that do not answer, and to no other. */
   readonly dark: readonly Ip[];
+  /** EIPs whose route is in the kernel, which takes another one or refuses. */
+  readonly shadowed: number;
   /** EIPs that should be routed and for which no route is desired; asked for only when there are some. */
   readonly unrouted: () => Iterable<Ip>;
   readonly names: LinkNames;
@@ -48,6 +50,8 @@ export interface EipCounts {
   readonly held: number;
   /** Routed, but to no node that answers. */
   readonly dark: number;
+  /** Routed, but the kernel takes another route, or a rule refuses. */
+  readonly shadowed: number;
   /** Held by a Service, and no node can serve them: mostly for want of a ready endpoint. */
   readonly idle: number;
 }
@@ -64,13 +68,14 @@ function routedCounts({
   return { wanted, routed: report === undefined ? 0 : wanted - report.lacking - absent };
 }
 
-export function eipCounts({ report, counts, dark }: GatewayFacts): EipCounts {
+export function eipCounts({ report, counts, dark, shadowed }: GatewayFacts): EipCounts {
   return {
     ...routedCounts({ report, counts }),
     conflict: (report?.conflicts ?? []).filter(({ want }) => eipOf(want) !== undefined).length,
     refused: (report?.failed ?? []).filter(({ change }) => eipOf(changeObject(change)) !== undefined).length,
     held: (report?.held ?? []).filter((change) => eipOf(changeObject(change)) !== undefined).length,
     dark: dark.length,
+    shadowed,
     idle: counts.idle,
   };
 }
@@ -102,6 +107,7 @@ function verdict(facts: GatewayFacts): Pick<Health, 'state' | 'summary'> {
     report.conflicts.length === 0 &&
     report.held.length === 0 &&
     eips.dark === 0 &&
+    eips.shadowed === 0 &&
     report.problems.every(({ severity }) => severity !== 'error');
   return { state: isWhole ? 'OK' : 'DEGRADED', summary: routing(facts, eips, report) };
 }
@@ -200,6 +206,7 @@ function routing(
   if (report.failed.length > 0) parts.push(`${report.failed.length} refused by the kernel`);
   if (report.held.length > 0) parts.push(`${report.held.length} held`);
   if (eips.dark > 0) parts.push(`${eips.dark} without a node that answers`);
+  if (eips.shadowed > 0) parts.push(`${eips.shadowed} that another route or a rule takes`);
   if (idle > 0) parts.push(`${idle} that no node can serve`);
   const errors = report.problems.filter((one) => one.severity === 'error' && !dead.includes(one)).length;
   const warnings = report.problems.filter(({ severity }) => severity === 'warn').length;

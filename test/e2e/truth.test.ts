@@ -67,6 +67,52 @@ describe('eiproute status tells the truth', () => {
     expect(waited.status).to.equal(3);
   });
 
+  it('of a policy rule that refuses a pool, and of its end', async () => {
+    await using host = await GatewayHost.make();
+    await host.start();
+    await host.ip('rule add pref 50 to 198.51.100.0/24 prohibit');
+    const { status, out } = await shows(host, /another route or a rule takes/);
+    expect(status).to.equal(3);
+    expect(out).to.match(
+      /^DEGRADED: 3 of 3 EIPs routed over 3 nodes; 2 that another route or a rule takes; 1 problem\n/,
+    );
+    expect(out).to.match(
+      /EIP {2}198\.51\.100\.10, 198\.51\.100\.11: the kernel refuses the packets \(EACCES: a rule or a route says prohibit\) instead/,
+    );
+    expect(out).to.match(
+      /ip rule show; ip route show table all 198\.51\.100\.10; eiproute trace 198\.51\.100\.10/,
+    );
+    const traced = await host.eiproute('trace', '198.51.100.10');
+    expect(traced.status).to.equal(1);
+    expect(traced.out).to.match(/BROKEN at step 5[\s\S]*EACCES/);
+    await host.ip('rule delete pref 50');
+    expect((await shows(host, /^OK: 3 of 3/)).status).to.equal(0);
+  });
+
+  it('of a route of another program that wins', async () => {
+    await using host = await GatewayHost.make();
+    const daemon = await host.start();
+    await host.ip('route add 2001:db8:e::10 via 2001:db8:10::12 dev eth0 metric 10');
+    await host.batch([
+      'route add 198.51.100.0/24 via 10.0.0.12 dev eth0 table 77',
+      'rule add pref 10 iif eth1 lookup 77',
+    ]);
+    const { status, out } = await shows(host, /3 that another route or a rule takes; 2 problems/);
+    expect(status).to.equal(3);
+    expect(out).to.match(
+      /2001:db8:e::10: the kernel takes "2001:db8:e::10 via 2001:db8:10::12 dev eth0 proto 3 metric 10"/,
+    );
+    expect(out).to.match(/"198\.51\.100\.0\/24 via 10\.0\.0\.12 dev eth0 table 77 proto 3" instead/);
+    await daemon.says(/"code":"eip-shadowed"/);
+    for (const eip of ['2001:db8:e::10', '198.51.100.10']) {
+      const traced = await host.eiproute('trace', eip);
+      expect(traced.status, eip).to.equal(1);
+      expect(traced.out).to.match(/route +another route wins: /);
+    }
+    await host.batch(['rule delete pref 10', 'route delete 2001:db8:e::10 metric 10']);
+    await shows(host, /^OK: 3 of 3/);
+  });
+
   it('of a node that does not answer, and of one that is not Ready', async () => {
     await using host = await GatewayHost.make();
     const daemon = await host.start();

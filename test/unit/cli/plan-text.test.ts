@@ -149,7 +149,7 @@ const held = (eip: string | undefined, service: string, reason: string): HeldSta
 const many = Array.from({ length: 6 }, (_, i) =>
   held(`198.51.100.${14 + i}`, `shop/web${i}`, 'too many at once'),
 );
-const eips = { wanted: 4, routed: 4, conflict: 0, refused: 0, held: 6, dark: 0, idle: 0 };
+const eips = { wanted: 4, routed: 4, conflict: 0, refused: 0, held: 6, dark: 0, shadowed: 0, idle: 0 };
 const status = { held: many, eips, now: new Date(now).toISOString() };
 
 describe('heldText', () => {

@@ -156,6 +156,14 @@ describe('the filter of notifications', () => {
     });
   }
 
+  it('reports a foreign rule where the scope has all rules', () => {
+    const all = new NotificationFilter();
+    const listed: Listing = listing(ours);
+    all.listed({ ...scope, rules: 'all' }, listed);
+    expect(all.hintOf(notification(adding(rule(4, 1000, 100, theirs))))).to.have.property('kind', 'rule');
+    expect(all.hintOf(notification(adding(route('192.0.2.9', theirs))))).to.equal(undefined);
+  });
+
   it('reports everything before it knows what is ours', () => {
     const fresh = new NotificationFilter();
     for (const change of [adding(route('192.0.2.9', theirs)), adding(rule(4, 1, 100, theirs))]) {

@@ -85,6 +85,7 @@ describe('the metrics of a gateway', () => {
       'eiproute_eips{state="refused"} 0',
       'eiproute_eips{state="held"} 0',
       'eiproute_eips{state="dark"} 0',
+      'eiproute_eips{state="shadowed"} 0',
       'eiproute_eips{state="idle"} 1',
     ]);
     expect(await metrics.text(of)).not.to.match(/198\.51\.100|default\/web/);
@@ -274,7 +275,16 @@ describe('every metric of a gateway', () => {
       held: 17,
       problems: { error: 18, warn: 19 },
       gateway: {
-        eips: { wanted: 21, routed: 22, conflict: 23, refused: 24, held: 25, dark: 26, idle: 27 },
+        eips: {
+          wanted: 21,
+          routed: 22,
+          conflict: 23,
+          refused: 24,
+          held: 25,
+          dark: 26,
+          shadowed: 28,
+          idle: 27,
+        },
         nodes,
         heard: [
           { resource: 'services', at: 1_700_000_003_000 },
@@ -351,6 +361,7 @@ describe('every metric of a gateway', () => {
       'eiproute_eips{state="refused"} 24',
       'eiproute_eips{state="held"} 25',
       'eiproute_eips{state="dark"} 26',
+      'eiproute_eips{state="shadowed"} 28',
       'eiproute_eips{state="idle"} 27',
       'eiproute_node_up{node="n1"} 1',
       'eiproute_node_up{node="n2"} 0',

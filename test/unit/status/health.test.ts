@@ -46,6 +46,7 @@ async function facts(scene: Scene, rest: Partial<GatewayFacts> = {}): Promise<Ga
     cluster: scene.cluster,
     source: 'kubernetes',
     dark: [],
+    shadowed: 0,
     unrouted: () => desire.unrouted(),
     names,
     announceStates: undefined,

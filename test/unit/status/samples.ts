@@ -11,6 +11,7 @@ import type { Route } from '../../../src/model/object.ts';
 import { type LateCarriers, nobodyLately, type Standing } from '../../../src/model/probed.ts';
 import type { Problem } from '../../../src/model/problem.ts';
 import { silentNode } from '../../../src/probe/reachability-problems.ts';
+import { type Shadow, shadowProblems } from '../../../src/probe/shadow-problems.ts';
 import { type AgentTerms, agentProblems } from '../../../src/status/agents.ts';
 import { type EipInputs, eipStatuses } from '../../../src/status/eips.ts';
 import { figuresOfGateway, type GatewayInputs, gatewayStatus } from '../../../src/status/gateway.ts';
@@ -77,6 +78,8 @@ interface SampleOptions {
   /** Problems of the allocation. */
   readonly problems?: readonly Problem[];
   readonly waiting?: number;
+  /** How many EIPs the kernel does not take our route for. */
+  readonly shadowed?: number;
   readonly announce?: AnnounceStatus;
 }
 
@@ -90,6 +93,7 @@ async function sample({
   lately = nobodyLately,
   problems = [],
   waiting = 0,
+  shadowed = 0,
   announce,
 }: SampleOptions): Promise<Sample> {
   const settings = gateway({ lan });
@@ -128,6 +132,7 @@ async function sample({
     counts: paths.counts,
     cluster: scene.cluster,
     source: 'kubernetes',
+    shadowed,
     dark: [...paths.eipsWithin(silent)],
     unrouted: () => desire.unrouted(),
     names,
@@ -234,6 +239,17 @@ export const degraded = (): Promise<Sample> =>
     problems: ['s7', 's8'].map(waits),
     waiting: 2,
   });
+
+/** A rule of another program comes before ours, and a route. */
+export const shadowed = (): Promise<Sample> => {
+  const static4 = foreign('198.51.100.12', { via: parseIp('10.0.0.12'), link: 2, weight: 1 });
+  const shadows = new Map<Ip, Shadow>([
+    [parseIp('198.51.100.10'), { kind: 'refused', code: 'EACCES' }],
+    [parseIp('198.51.100.11'), { kind: 'refused', code: 'EACCES' }],
+    [parseIp('198.51.100.12'), { kind: 'route', route: { ...static4, table: 77 } }],
+  ]);
+  return sample({ neighbours: answering, problems: shadowProblems(shadows, names), shadowed: shadows.size });
+};
 
 /** A pool is new, and the file of one node does not have it. */
 export const lacking = (): Promise<Sample> => {

@@ -1,0 +1,285 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { KernelError } from '../kernel/kernel.ts';
+import type { Lookup, LookupPort } from '../kernel/lookup-port.ts';
+import type { Gateway } from '../model/gateway.ts';
+import { type Family, family, type Ip } from '../model/ip.ts';
+import type { LinkNames } from '../model/iproute.ts';
+import type { Link } from '../model/object.ts';
+import type { Problem } from '../model/problem.ts';
+import { type Asking, forwardedQuestion } from './forwarded-question.ts';
+import { isOwnRoute } from './own-route.ts';
+import { lookupProblem, type Shadow, shadowProblems } from './shadow-problems.ts';
+
+export interface ShadowedEipsOptions {
+  readonly port: LookupPort;
+  readonly gateway: () => Gateway;
+  /** As of the last dump. */
+  readonly links: () => readonly Link[];
+  readonly names: LinkNames;
+  /**
+   * The EIPs with a route to nodes in the kernel whose packets come to it as they are; undefined: another object. They may
+   * change while they are walked.
+   */
+  readonly routed: () => Iterable<Ip | undefined>;
+  /** Whether it is one of the EIPs still. */
+  readonly isRouted: (eip: Ip) => boolean;
+  /** Called when a dump has to show whether a route of ours is there still. */
+  readonly doubted: (eip: Ip) => void;
+  /** Called when the problems have changed. */
+  readonly changed: () => void;
+}
+
+/** A round, as far as it matters here. */
+export interface LookedRound {
+  /** The kernel was dumped. */
+  readonly dumped: boolean;
+  /** It was no round for a change of this kernel's objects alone: all EIPs have their turn. */
+  readonly isDue: boolean;
+}
+
+/** What was found of an EIP. */
+interface Finding {
+  readonly shadow: Shadow;
+  /** A dump has shown its route since it was found first. */
+  readonly isSure: boolean;
+}
+
+/** Questions that are asked in one turn: 0.4 ms. */
+const mostInTurn = 48;
+/** EIPs that are asked for after one dump: 60 to 160 ms of processor time. The next dump goes on behind them. */
+const mostInPass = 20_000;
+/** ms after which EIPs that are told of are asked for again, so that what was mended is known soon */
+const againAfter = 5000;
+/** EIPs that are asked for then, as long as none of them is mended. */
+const mostAgain = 500;
+/** Objects that are walked in one turn. */
+const mostWalked = 2000;
+
+const none: readonly Problem[] = [];
+
+/**
+ * The EIPs whose route is in the kernel, while the kernel takes another route or a rule refuses: no dump of our own objects
+ * shows that. The kernel is asked where a packet of a client goes.
+ *
+ * An answer counts when no round was going on: what the kernel was asked about and what is believed are the same state
+ * then. Another program may have taken our route away a moment before, which the next dump puts right. So an EIP is told of
+ * when two answers say so, and a dump between them has shown its route.
+ */
+export class ShadowedEips {
+  readonly #options: ShadowedEipsOptions;
+  readonly #findings = new Map<Ip, Finding>();
+  #problems = none;
+  #unknown: string | undefined;
+  /** Grows whenever a round begins or ends. */
+  #turn = 0;
+  #isQuiet = false;
+  #quiet = Promise.withResolvers<void>();
+  #due: 'all' | 'found' | undefined;
+  #wake = Promise.withResolvers<void>();
+  #looks = 0;
+  /** How many EIPs the passes before this one have asked for, since all had their turn. */
+  #asked = 0;
+
+  constructor(options: ShadowedEipsOptions) {
+    this.#options = options;
+  }
+
+  /** The same array as long as nothing in it changes. */
+  get problems(): readonly Problem[] {
+    return this.#problems;
+  }
+
+  /** How many looks are over. */
+  get looks(): number {
+    return this.#looks;
+  }
+
+  /** How many EIPs are told of. */
+  get count(): number {
+    let count = 0;
+    for (const { isSure } of this.#findings.values()) if (isSure) count += 1;
+    return count;
+  }
+
+  /** A round begins: it may change the kernel at any time until it ends. */
+  rounding(): void {
+    this.#turn += 1;
+    if (!this.#isQuiet) return;
+    this.#isQuiet = false;
+    this.#quiet = Promise.withResolvers();
+  }
+
+  /** A round is over. */
+  rounded({ dumped, isDue }: LookedRound): void {
+    this.#turn += 1;
+    this.#isQuiet = true;
+    this.#quiet.resolve();
+    if (!dumped) return;
+    if (isDue) this.#due = 'all';
+    else if (this.#findings.size > 0) this.#due ??= 'found';
+    if (this.#due !== undefined) this.#wake.resolve();
+  }
+
+  /** Asks after the dumps, until the signal is aborted. */
+  async run(signal: AbortSignal): Promise<void> {
+    const stopped = new Promise<void>((resolve) => {
+      if (signal.aborted) resolve();
+      signal.addEventListener('abort', () => resolve(), { once: true });
+    });
+    while (!signal.aborted) {
+      await this.#rest(stopped);
+      const due = this.#due;
+      this.#due = undefined;
+      this.#wake = Promise.withResolvers();
+      await this.#look(due, stopped, signal);
+    }
+  }
+
+  async #rest(stopped: Promise<void>): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const timer = this.#findings.size > 0 ? setTimeout(resolve, againAfter) : undefined;
+    await Promise.race([this.#wake.promise, stopped, promise]);
+    clearTimeout(timer);
+  }
+
+  /** @param due undefined: no dump was made since the last time */
+  async #look(due: 'all' | 'found' | undefined, stopped: Promise<void>, signal: AbortSignal): Promise<void> {
+    const pass = new Pass();
+    try {
+      const askings = { 4: await this.#asking(4, signal), 6: await this.#asking(6, signal) };
+      for (const eips of slices(this.#eips(due, pass))) {
+        await this.#ask(eips, askings, pass, stopped, signal);
+        if (signal.aborted) return;
+        await nextTurn();
+      }
+    } catch (error) {
+      if (signal.aborted) return;
+      if (!(error instanceof KernelError)) throw error;
+      pass.unknown = error.message;
+    }
+    this.#take(pass, due);
+  }
+
+  #asking(of: Family, signal: AbortSignal): Promise<Asking> {
+    const { gateway, links, port } = this.#options;
+    return forwardedQuestion(of, { gateway: gateway(), links: links() }, port, signal);
+  }
+
+  /** Those that are told of, or doubted, come first; the others in turn. */
+  *#eips(due: 'all' | 'found' | undefined, pass: Pass): Generator<Ip | undefined> {
+    const found = [...this.#findings.keys()];
+    yield* found.slice(0, mostAgain);
+    if (due !== undefined || pass.own.size > 0) yield* found.slice(mostAgain);
+    if (due !== 'all') return;
+    const from = this.#asked;
+    let seen = 0;
+    for (const eip of this.#options.routed()) {
+      if (eip !== undefined) seen += 1;
+      if (seen > from + mostInPass) return;
+      this.#asked = Math.max(from, seen);
+      yield seen > from && eip !== undefined && !this.#findings.has(eip) ? eip : undefined;
+    }
+    this.#asked = 0;
+  }
+
+  /** Asks until no round has come in between. */
+  async #ask(
+    eips: readonly Ip[],
+    askings: Readonly<Record<Family, Asking>>,
+    pass: Pass,
+    stopped: Promise<void>,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { port, isRouted } = this.#options;
+    while (!signal.aborted) {
+      await Promise.race([this.#quiet.promise, stopped]);
+      if (!this.#isQuiet) continue;
+      const turn = this.#turn;
+      const asked = eips.filter((eip) => isRouted(eip) && askings[family(eip)].kind === 'asked');
+      if (asked.length === 0) return;
+      const questions = asked.map((dst) => ({ ...termsOf(askings[family(dst)]), dst }));
+      const answers = this.#canPass ? await port.ask(questions, signal) : [];
+      if (turn !== this.#turn) continue;
+      for (const [i, eip] of asked.entries()) this.#judge(eip, answers[i], askings, pass);
+      return;
+    }
+  }
+
+  /** A packet needs both interfaces; that one is not there, or down, is told by others. */
+  get #canPass(): boolean {
+    const { gateway, links } = this.#options;
+    const { lan, uplink } = gateway();
+    return [lan, uplink].every((name) =>
+      links().some((link) => link.name === name && link.up && link.carrier),
+    );
+  }
+
+  #judge(eip: Ip, lookup: Lookup | undefined, askings: Readonly<Record<Family, Asking>>, pass: Pass): void {
+    if (lookup === undefined) return;
+    const of = family(eip);
+    const isOwn =
+      lookup.kind === 'unnamed' ||
+      (lookup.kind === 'route' && isOwnRoute(lookup.route, of, this.#options.gateway()));
+    if (isOwn) pass.own.add(eip);
+    else if (termsOf(askings[of]).iif !== undefined) pass.shadows.set(eip, lookup);
+    // What this host sends may go another way than what comes in.
+    else pass.unknown = `for IPv${of} the kernel takes no address beyond the uplink as that of a client`;
+  }
+
+  #take(pass: Pass, due: 'all' | 'found' | undefined): void {
+    const { isRouted, doubted } = this.#options;
+    let doubt: Ip | undefined;
+    for (const eip of this.#findings.keys())
+      if (pass.own.has(eip) || !isRouted(eip)) this.#findings.delete(eip);
+    for (const [eip, shadow] of pass.shadows) {
+      const known = this.#findings.get(eip);
+      const isSure = known !== undefined && (known.isSure || due !== undefined);
+      if (!isSure) doubt = eip;
+      this.#findings.set(eip, { shadow, isSure });
+    }
+    this.#unknown = pass.unknown;
+    this.#looks += 1;
+    this.#tell();
+    if (doubt !== undefined && due !== undefined) doubted(doubt);
+  }
+
+  #tell(): void {
+    const shadows = new Map<Ip, Shadow>();
+    for (const [eip, { shadow, isSure }] of this.#findings) if (isSure) shadows.set(eip, shadow);
+    const found = [
+      ...(this.#unknown === undefined ? [] : [lookupProblem(this.#unknown)]),
+      ...shadowProblems(shadows, this.#options.names),
+    ];
+    const text = (problems: readonly Problem[]): string =>
+      problems.map(({ subject, message }) => `${subject} ${message}`).join('\n');
+    if (text(found) === text(this.#problems)) return;
+    this.#problems = found;
+    this.#options.changed();
+  }
+}
+
+/** What one look has found. */
+class Pass {
+  /** EIPs of which the kernel takes eiproute's route. */
+  readonly own = new Set<Ip>();
+  readonly shadows = new Map<Ip, Shadow>();
+  unknown: string | undefined;
+}
+
+function termsOf(asking: Asking) {
+  return asking.kind === 'asked' ? asking.terms : {};
+}
+
+function* slices(eips: Iterable<Ip | undefined>): Generator<readonly Ip[]> {
+  let slice: Ip[] = [];
+  let walked = 0;
+  for (const eip of eips) {
+    walked += 1;
+    if (eip !== undefined) slice.push(eip);
+    if (slice.length < mostInTurn && walked < mostWalked) continue;
+    yield slice;
+    slice = [];
+    walked = 0;
+  }
+  if (slice.length > 0) yield slice;
+}
