@@ -27,6 +27,8 @@ export interface ShadowedEipsOptions {
   readonly doubted: (eip: Ip) => void;
   /** Called when the problems have changed. */
   readonly changed: () => void;
+  /** Called after each look. */
+  readonly looked?: () => void;
 }
 
 /** A round, as far as it matters here. */
@@ -76,7 +78,6 @@ export class ShadowedEips {
   #quiet = Promise.withResolvers<void>();
   #due: 'all' | 'found' | undefined;
   #wake = Promise.withResolvers<void>();
-  #looks = 0;
   /** How many EIPs the passes before this one have asked for, since all had their turn. */
   #asked = 0;
 
@@ -87,11 +88,6 @@ export class ShadowedEips {
   /** The same array as long as nothing in it changes. */
   get problems(): readonly Problem[] {
     return this.#problems;
-  }
-
-  /** How many looks are over. */
-  get looks(): number {
-    return this.#looks;
   }
 
   /** How many EIPs are told of. */
@@ -238,9 +234,9 @@ export class ShadowedEips {
       this.#findings.set(eip, { shadow, isSure });
     }
     this.#unknown = pass.unknown;
-    this.#looks += 1;
     this.#tell();
     if (doubt !== undefined && due !== undefined) doubted(doubt);
+    this.#options.looked?.();
   }
 
   #tell(): void {
