@@ -113,6 +113,35 @@ describe('eiproute status tells the truth', () => {
     await shows(host, /^OK: 3 of 3/);
   });
 
+  it('of no EIP but the one that a rule takes, while routes change, nodes drain and the announce table is there', async () => {
+    const idle = serviceOn('idle', ['198.51.100.20'], []);
+    await using host = await GatewayHost.make({
+      world: [...standardWorld, ...idle],
+      settings: 'announce: true\nresilient: { buckets: 16 }\nguard: { share: 1 }',
+    });
+    const daemon = await host.start();
+    expect((await host.eiproute('drain', 'n3')).status).to.equal(0);
+    const many = Array.from({ length: 100 }, (_, i) => `s${i}`);
+    // Each change of a rule makes the gateway look at all EIPs, while routes come, change and go.
+    for (let turn = 0; turn < 12; turn += 1) {
+      host.put(
+        ...serviceOn('web', ['198.51.100.10', '2001:db8:e::10'], [['n1'], ['n2', 'n1'], ['n3']][turn % 3]),
+      );
+      await host.ip(`rule ${turn % 2 === 0 ? 'add' : 'delete'} pref 60 to 192.0.2.0/24 prohibit`);
+      for (const [i, name] of many.entries()) {
+        if (turn % 2 === 0) host.put(...serviceOn(name, [`198.51.100.${100 + i}`], ['n1', 'n2']));
+        else host.delete('Service', name);
+      }
+      // It may be on its way back still.
+      await host.within('ip', 'route', 'delete', '198.51.100.10');
+    }
+    await host.ip('rule add pref 50 to 198.51.100.11 prohibit');
+    const { out } = await shows(host, /another route or a rule takes/);
+    expect(out).to.match(/; 1 that another route or a rule takes;/);
+    const told = daemon.journal.filter(({ code }) => code === 'eip-shadowed' || code === 'route-lookup');
+    expect(told.map(({ eip }) => eip)).to.deep.equal(['198.51.100.11']);
+  });
+
   it('of a node that does not answer, and of one that is not Ready', async () => {
     await using host = await GatewayHost.make();
     const daemon = await host.start();
