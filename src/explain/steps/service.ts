@@ -1,9 +1,13 @@
 import { type Family, family } from '../../model/ip.ts';
+import type { ProblemCode } from '../../model/problem.ts';
 import { some } from '../../status/need.ts';
 import type { ServiceView } from '../../status/path-view.ts';
 import { counted } from '../../status/state.ts';
 import type { TraceFacts } from '../trace-facts.ts';
 import { holdersOf, kubectlName, portsOf, type Rest, type Step, step } from './step.ts';
+
+/** What keeps the nodes from it is told of the carriers, and what takes its packets of the route. */
+const ofLaterSteps: ReadonlySet<ProblemCode> = new Set(['eip-no-node', 'eip-shadowed']);
 
 export function serviceStep(facts: TraceFacts): Step {
   const holders = holdersOf(facts);
@@ -68,8 +72,7 @@ function heldStep({ view }: TraceFacts, holders: readonly ServiceView[], port: n
       advice: `kubectl get endpointslices ${kubectlName(first?.name, '-l kubernetes.io/service-name=')}; see that its pods run and are ready, that its selector finds them, and that they have its targetPort (PORTS is not <unset>)`,
     });
   }
-  // What keeps the nodes from it is told of the next step.
-  const problems = (view?.problems ?? []).filter(({ code }) => code !== 'eip-no-node');
+  const problems = (view?.problems ?? []).filter(({ code }) => !ofLaterSteps.has(code));
   const error = problems.find(({ severity }) => severity === 'error');
   const more = problems.map(({ severity, message }) => `${severity}: ${message}`);
   if (error !== undefined)

@@ -296,6 +296,21 @@ describe('trace', () => {
       why: /no route to 198\.51\.100\.10 \(EACCES: a rule or a route says prohibit\)/,
     },
     {
+      name: 'breaks at the route, and not at the Service, where the status tells that another one is taken',
+      facts: {
+        view: {
+          ...view,
+          problems: [
+            { code: 'eip-shadowed', severity: 'error', subject: 'x', message: 'another wins', advice: 'do' },
+          ],
+        },
+        ...withKernel({
+          matched: { kind: 'route', route: { ...route, protocol: 4, nhid: undefined, metric: 10 } },
+        }),
+      },
+      want: 'broken at route',
+    },
+    {
       name: 'breaks at a rule that refuses what comes in alone',
       facts: withKernel({
         forwarded: { kind: 'refused', why: 'EACCES: a rule or a route says prohibit' },
