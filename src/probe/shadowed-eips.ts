@@ -40,10 +40,16 @@ export interface LookedRound {
 }
 
 /** What was found of an EIP. */
-interface Finding {
-  readonly shadow: Shadow;
-  /** A dump has shown its route since it was found first. */
+interface Finding extends Found {
+  /** A dump has shown its route between two answers. */
   readonly isSure: boolean;
+}
+
+/** An answer. */
+interface Found {
+  readonly shadow: Shadow;
+  /** How many dumps there were before it; of a finding, before its first one. */
+  readonly dumps: number;
 }
 
 /** Questions that are asked in one turn: 0.4 ms. */
@@ -75,6 +81,7 @@ export class ShadowedEips {
   /** Grows whenever a round begins or ends. */
   #turn = 0;
   #isQuiet = false;
+  #dumps = 0;
   #quiet = Promise.withResolvers<void>();
   #due: 'all' | 'found' | undefined;
   #wake = Promise.withResolvers<void>();
@@ -111,6 +118,7 @@ export class ShadowedEips {
     this.#isQuiet = true;
     this.#quiet.resolve();
     if (!dumped) return;
+    this.#dumps += 1;
     if (isDue) this.#due = 'all';
     else if (this.#findings.size > 0) this.#due ??= 'found';
     if (this.#due !== undefined) this.#wake.resolve();
@@ -118,33 +126,35 @@ export class ShadowedEips {
 
   /** Asks after the dumps, until the signal is aborted. */
   async run(signal: AbortSignal): Promise<void> {
-    const stopped = new Promise<void>((resolve) => {
-      if (signal.aborted) resolve();
-      signal.addEventListener('abort', () => resolve(), { once: true });
-    });
+    signal.addEventListener('abort', () => this.#stop(), { once: true });
     while (!signal.aborted) {
-      await this.#rest(stopped);
+      await this.#rest();
       const due = this.#due;
       this.#due = undefined;
       this.#wake = Promise.withResolvers();
-      await this.#look(due, stopped, signal);
+      await this.#look(due, signal);
     }
   }
 
-  async #rest(stopped: Promise<void>): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const timer = this.#findings.size > 0 ? setTimeout(resolve, againAfter) : undefined;
-    await Promise.race([this.#wake.promise, stopped, promise]);
+  /** Ends what waits. A race with one promise of the whole run would keep something of each wait. */
+  #stop(): void {
+    this.#wake.resolve();
+    this.#quiet.resolve();
+  }
+
+  async #rest(): Promise<void> {
+    const timer = this.#findings.size > 0 ? setTimeout(() => this.#wake.resolve(), againAfter) : undefined;
+    await this.#wake.promise;
     clearTimeout(timer);
   }
 
-  /** @param due undefined: no dump was made since the last time */
-  async #look(due: 'all' | 'found' | undefined, stopped: Promise<void>, signal: AbortSignal): Promise<void> {
+  /** @param due undefined: those that are told of have their turn again */
+  async #look(due: 'all' | 'found' | undefined, signal: AbortSignal): Promise<void> {
     const pass = new Pass();
     try {
       const askings = { 4: await this.#asking(4, signal), 6: await this.#asking(6, signal) };
       for (const eips of slices(this.#eips(due, pass))) {
-        await this.#ask(eips, askings, pass, stopped, signal);
+        await this.#ask(eips, askings, pass, signal);
         if (signal.aborted) return;
         await nextTurn();
       }
@@ -153,7 +163,7 @@ export class ShadowedEips {
       if (!(error instanceof KernelError)) throw error;
       pass.unknown = error.message;
     }
-    this.#take(pass, due);
+    this.#take(pass);
   }
 
   #asking(of: Family, signal: AbortSignal): Promise<Asking> {
@@ -183,12 +193,11 @@ export class ShadowedEips {
     eips: readonly Ip[],
     askings: Readonly<Record<Family, Asking>>,
     pass: Pass,
-    stopped: Promise<void>,
     signal: AbortSignal,
   ): Promise<void> {
     const { port, isRouted } = this.#options;
     while (!signal.aborted) {
-      await Promise.race([this.#quiet.promise, stopped]);
+      await this.#quiet.promise;
       if (!this.#isQuiet) continue;
       const turn = this.#turn;
       const asked = eips.filter((eip) => isRouted(eip) && askings[family(eip)].kind === 'asked');
@@ -217,26 +226,27 @@ export class ShadowedEips {
       lookup.kind === 'unnamed' ||
       (lookup.kind === 'route' && isOwnRoute(lookup.route, of, this.#options.gateway()));
     if (isOwn) pass.own.add(eip);
-    else if (termsOf(askings[of]).iif !== undefined) pass.shadows.set(eip, lookup);
+    else if (termsOf(askings[of]).iif !== undefined)
+      pass.shadows.set(eip, { shadow: lookup, dumps: this.#dumps });
     // What this host sends may go another way than what comes in.
     else pass.unknown = `for IPv${of} the kernel takes no address beyond the uplink as that of a client`;
   }
 
-  #take(pass: Pass, due: 'all' | 'found' | undefined): void {
-    const { isRouted, doubted } = this.#options;
+  #take(pass: Pass): void {
+    const { isRouted, doubted, looked } = this.#options;
     let doubt: Ip | undefined;
     for (const eip of this.#findings.keys())
       if (pass.own.has(eip) || !isRouted(eip)) this.#findings.delete(eip);
-    for (const [eip, shadow] of pass.shadows) {
+    for (const [eip, { shadow, dumps }] of pass.shadows) {
       const known = this.#findings.get(eip);
-      const isSure = known !== undefined && (known.isSure || due !== undefined);
+      const isSure = known !== undefined && (known.isSure || dumps > known.dumps);
       if (!isSure) doubt = eip;
-      this.#findings.set(eip, { shadow, isSure });
+      this.#findings.set(eip, { shadow, dumps: known?.dumps ?? dumps, isSure });
     }
     this.#unknown = pass.unknown;
     this.#tell();
-    if (doubt !== undefined && due !== undefined) doubted(doubt);
-    this.#options.looked?.();
+    if (doubt !== undefined) doubted(doubt);
+    looked?.();
   }
 
   #tell(): void {
@@ -258,7 +268,7 @@ export class ShadowedEips {
 class Pass {
   /** EIPs of which the kernel takes eiproute's route. */
   readonly own = new Set<Ip>();
-  readonly shadows = new Map<Ip, Shadow>();
+  readonly shadows = new Map<Ip, Found>();
   unknown: string | undefined;
 }
 

@@ -189,6 +189,22 @@ describe('EIPs whose route is there and is not taken', () => {
     expect(bench.doubts).to.deep.equal([]);
   });
 
+  it('are not told of after a dump that came before the first answer', async () => {
+    await using bench = new Bench({ eips: [eip] });
+    bench.port.answers.set(eip, prohibit);
+    let times = 0;
+    bench.port.meanwhile = () => {
+      times += 1;
+      if (times === 1) bench.round();
+    };
+    await bench.looked();
+    // That of the round which came in between.
+    await until('it has looked again', () => bench.looks === 2);
+    expect(bench.messages).to.deep.equal([]);
+    await bench.looked(false);
+    expect(bench.messages).to.have.length(1);
+  });
+
   it('are asked for between rounds alone', async () => {
     await using bench = new Bench();
     bench.round();
