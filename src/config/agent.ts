@@ -2,23 +2,20 @@ import {
   compareIp,
   contains,
   family,
-  hostPrefix,
   type Ip,
   overlaps,
   type Prefix,
   parseIp,
   prefixIp,
 } from '../model/ip.ts';
-import type { AgentGateway } from '../model/node-agent.ts';
+import { type AgentGateway, mostNetworks } from '../model/node-agent.ts';
+import { noGateway } from '../model/special-use.ts';
 import { quoted } from '../model/text.ts';
 import { kindOf } from './document.ts';
 import { whole } from './format.ts';
 import { hex, table } from './numbers.ts';
-import { type ReportProblem, readNetworks, specialUse } from './pools.ts';
+import { type ReportProblem, readNetworks } from './pools.ts';
 import { hint, meant } from './spelling.ts';
-
-/** Limit: each network becomes several policy rules, and the kernel searches rules linearly. */
-const most = 1000;
 
 /** The networks of EIPs, sorted; invalid entries are left out. */
 export function readEips(raw: unknown, report: ReportProblem): readonly Prefix[] {
@@ -27,8 +24,8 @@ export function readEips(raw: unknown, report: ReportProblem): readonly Prefix[]
     return [];
   }
   if (raw.length === 0) report('eips', 'is an empty list; a node needs at least one network of EIPs');
-  if (raw.length > most) {
-    report('eips', `has ${raw.length} entries; a node takes ${most} at most`);
+  if (raw.length > mostNetworks) {
+    report('eips', `has ${raw.length} entries; a node takes ${mostNetworks} at most`);
     return [];
   }
   const found: Prefix[] = [];
@@ -114,9 +111,8 @@ function readEntry(raw: unknown, key: string, report: ReportProblem): readonly E
 function readAddress(text: string, key: string, report: ReportProblem): Ip | undefined {
   const address = attempt(() => parseIp(text), key, report);
   if (address === undefined) return undefined;
-  const use = specialUse(hostPrefix(address));
-  // An IPv6 router is often known by its link-local address only.
-  if (use === undefined || (use === 'link-local' && family(address) === 6)) return address;
+  const use = noGateway(address);
+  if (use === undefined) return address;
   report(key, `${address} cannot be a gateway (${use})`);
   return undefined;
 }

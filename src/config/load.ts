@@ -1,4 +1,5 @@
 import { contains, family, hostPrefix, type Ip } from '../model/ip.ts';
+import { specialUse } from '../model/special-use.ts';
 import { readAnnounce } from './announce.ts';
 import { readClusters } from './clusters.ts';
 import type { GatewayConfig, NamedAccess, Source } from './config.ts';
@@ -7,7 +8,7 @@ import { type LoadRequest, type LoadResult, loadFile, readConfig } from './file.
 import type { Layers } from './layers.ts';
 import { readNat } from './nat.ts';
 import { openListener } from './open-listener.ts';
-import { type ReportProblem, readPools, specialUse } from './pools.ts';
+import { type ReportProblem, readPools } from './pools.ts';
 import { type Bases, readings, readPace } from './readings.ts';
 import { gatewaySchema, type Leaf, leaves } from './schema.ts';
 import { type FileLayer, placeText } from './shape.ts';

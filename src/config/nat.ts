@@ -1,7 +1,7 @@
 import { defaultNat, type Gateway, type Mode, type Nat, type Pool } from '../model/gateway.ts';
 import { contains, family, hostPrefix, type Ip } from '../model/ip.ts';
+import { specialUse } from '../model/special-use.ts';
 import type { Layers } from './layers.ts';
-import { specialUse } from './pools.ts';
 import type { Readings, Surroundings } from './readings.ts';
 import { leaves } from './schema.ts';
 

@@ -1,7 +1,7 @@
 import { hostPrefix } from '../model/ip.ts';
+import { specialUse } from '../model/special-use.ts';
 import type { ListenAddress, RoleName } from './config.ts';
 import { listenText } from './format.ts';
-import { specialUse } from './pools.ts';
 
 /**
  * What to know of a listener that others than this host may reach; undefined: nobody else can. It is never refused: a

@@ -5,7 +5,6 @@ import {
   type Family,
   family,
   ipNumber,
-  overlaps,
   type Prefix,
   parseIp,
   parsePrefix,
@@ -13,6 +12,7 @@ import {
   prefixLength,
   rangePrefixes,
 } from '../model/ip.ts';
+import { specialUse } from '../model/special-use.ts';
 import { quoted } from '../model/text.ts';
 import { announceKeys, readAggregate, readCommunities, readWay } from './announce-keys.ts';
 import { kindOf } from './document.ts';
@@ -35,24 +35,6 @@ interface Piece {
 }
 
 const keys = ['name', 'addresses', ...termKeys, ...announceKeys, ...modeKeys];
-
-// The kernel refuses routes to these, never looks them up, or other traffic would follow them.
-const special: readonly (readonly [network: Prefix, what: string])[] = [
-  [parsePrefix('0.0.0.0/8'), '"this network"'],
-  [parsePrefix('127.0.0.0/8'), 'loopback'],
-  [parsePrefix('169.254.0.0/16'), 'link-local'],
-  [parsePrefix('224.0.0.0/4'), 'multicast'],
-  [parsePrefix('255.255.255.255/32'), 'broadcast'],
-  [parsePrefix('::/128'), 'the unspecified address'],
-  [parsePrefix('::1/128'), 'loopback'],
-  [parsePrefix('fe80::/10'), 'link-local'],
-  [parsePrefix('ff00::/8'), 'multicast'],
-];
-
-/** The special use of an address or network; undefined: it can be an EIP. */
-export function specialUse(network: Prefix): string | undefined {
-  return special.find(([range]) => overlaps(range, network))?.[1];
-}
 
 /** Reads the list of pools. Problems go to `report`; invalid entries are left out. */
 export function readPools(raw: unknown, report: ReportProblem): readonly Pool[] {

@@ -4,7 +4,7 @@ import type { ConfigMapPort } from '../cluster/config-map.ts';
 import type { FollowTerms } from '../config/config.ts';
 import { nodeProblems } from '../desire/node-problems.ts';
 import { contains, type Family, family, type Ip } from '../model/ip.ts';
-import type { NodeAgent } from '../model/node-agent.ts';
+import { mostNetworks, type NodeAgent } from '../model/node-agent.ts';
 import type { Link } from '../model/object.ts';
 import type { Problem } from '../model/problem.ts';
 import type { FollowedGateway } from '../status/status.ts';
@@ -145,7 +145,11 @@ export class Following {
   #take(next: PublishedGateways, subject: string, context: NodeContext): void {
     if (isDeepStrictEqual(next, this.#gateways)) return;
     const agent = this.#composed(next, context);
+    const { length } = agent.eips;
     const wrong = [
+      ...(length > mostNetworks
+        ? [`the pools have ${length} networks, and a node takes ${mostNetworks} at most`]
+        : []),
       ...nodeProblems(agent, context.links)
         .filter(({ code }) => code === 'eips-overlap-network')
         .map(({ message }) => message),

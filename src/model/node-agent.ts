@@ -1,6 +1,9 @@
 import type { Ip, Prefix } from './ip.ts';
 import type { LeavingNodes } from './publication.ts';
 
+/** Each network of EIPs becomes several policy rules, and the kernel searches rules linearly. */
+export const mostNetworks = 1000;
+
 /** The part of a node's configuration that decides what is in the kernel. */
 export interface NodeAgent {
   /** Sorted, disjoint. */

@@ -1,4 +1,15 @@
-import { compareIp, family, type Ip, isWithin, type Prefix, parseIp, parsePrefix, prefixIp } from './ip.ts';
+import {
+  compareIp,
+  comparePrefixes,
+  family,
+  type Ip,
+  isWithin,
+  type Prefix,
+  parseIp,
+  parsePrefix,
+} from './ip.ts';
+import { noGateway, specialUse } from './special-use.ts';
+import { printable } from './text.ts';
 
 /** Whether a gateway takes traffic now. */
 export type GatewayState = 'active' | 'standby' | 'draining';
@@ -58,6 +69,8 @@ export function readPublication(text: string): Publication {
     throw new RangeError('it has no list of pools, or of addresses');
   const addresses = lan.map((one: unknown) => parseIp(String(one)));
   for (const [i, ip] of addresses.entries()) {
+    const use = noGateway(ip);
+    if (use !== undefined) throw new RangeError(`${ip} cannot be a gateway (${use})`);
     const other = addresses.slice(0, i).find((one) => family(one) === family(ip));
     if (other !== undefined) throw new RangeError(`${other} and ${ip} are both IPv${family(ip)}`);
   }
@@ -67,13 +80,27 @@ export function readPublication(text: string): Publication {
       const { name, networks } = { ...(typeof pool === 'object' ? pool : {}) } as Fields;
       if (typeof name !== 'string' || !Array.isArray(networks))
         throw new RangeError('a pool has no name or networks');
-      return { name, networks: networks.map((one: unknown) => parsePrefix(String(one))) };
+      return { name, networks: networks.map((one: unknown) => eipNetwork(String(one), name)) };
     }),
     lan: addresses,
     state: known,
     draining: draining.map((one: unknown) => parseIp(String(one))),
     leaving: leavingOf(leaving),
   };
+}
+
+/**
+ * Whoever can write the ConfigMap must not have nodes answer for their own loopback, or for routing protocols.
+ *
+ * @throws RangeError
+ */
+function eipNetwork(text: string, pool: string): Prefix {
+  const network = parsePrefix(text);
+  const use = specialUse(network);
+  if (use === undefined) return network;
+  throw new RangeError(
+    `${network} of pool ${printable(pool, 63)} holds addresses that no EIP can have (${use})`,
+  );
 }
 
 /** @throws RangeError */
@@ -130,10 +157,13 @@ export function readTold(text: string): ToldAgent {
 
 /** The networks of all pools without those that lie in others: sorted, disjoint. */
 export function unionOf(pools: readonly PublishedPool[]): readonly Prefix[] {
-  const all = [...new Set(pools.flatMap(({ networks }) => networks))];
-  return all
-    .filter((one) => !all.some((other) => other !== one && isWithin(one, other)))
-    .sort((a, b) => compareIp(prefixIp(a), prefixIp(b)));
+  const union: Prefix[] = [];
+  // Two networks never overlap in part: what holds others comes right before them.
+  for (const network of pools.flatMap(({ networks }) => networks).sort(comparePrefixes)) {
+    const last = union.at(-1);
+    if (last === undefined || !isWithin(network, last)) union.push(network);
+  }
+  return union;
 }
 
 type Fields = { readonly [name: string]: unknown };

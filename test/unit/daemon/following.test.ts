@@ -222,6 +222,19 @@ describe('an agent that follows', () => {
       /published-refused: .*10\.0\.0\.128\/25 of eips lies in 10\.0\.0\.0\/24/,
     ],
     [
+      'a pool holds what is no EIP',
+      (stage) => stage.put({ gw1: gw1.replace('"198.51.100.0/24"', '"198.51.100.0/24","127.0.0.0/8"'), gw2 }),
+      /published-unreadable: .*127\.0\.0\.0\/8 of pool public holds addresses that no EIP can have \(loopback\); its last good/,
+    ],
+    [
+      'there are more networks than a node takes',
+      (stage) => {
+        const networks = Array.from({ length: 1000 }, (_, i) => `203.0.${i >> 7}.${(i & 127) * 2}/32`);
+        return stage.put({ gw1, gw2: value('2', { lan: ['10.0.0.2'], pools: { other: networks } }) });
+      },
+      /published-refused: .*the pools have 1001 networks, and a node takes 1000 at most/,
+    ],
+    [
       'a gateway is inside a pool',
       (stage) => stage.put({ gw1: value('1', { lan: ['198.51.100.7'] }), gw2 }),
       /published-refused: .*the gateway 198\.51\.100\.7 is inside a pool/,

@@ -1,5 +1,6 @@
 import { expect } from 'chai';
-import { parseIp, parsePrefix } from '../../../src/model/ip.ts';
+import fc from 'fast-check';
+import { isWithin, networkOf, type Prefix, parseIp, parsePrefix } from '../../../src/model/ip.ts';
 import {
   allLeaving,
   type Publication,
@@ -26,7 +27,18 @@ const told: ToldAgent = {
   gatewaysAt: undefined,
 };
 
+/** The network of an address and a length. */
+function host(text: string): Prefix {
+  const [ip = '', length] = text.split('/');
+  return networkOf(parseIp(ip), Number(length));
+}
+
 describe('what a gateway publishes', () => {
+  it('may have a gateway by its link-local address', () => {
+    const text = publicationText(publication).replace('2001:db8:10::1', 'fe80::1');
+    expect(readPublication(text).lan).to.deep.equal(['10.0.0.1', 'fe80::1']);
+  });
+
   it('is read as it was written', () => {
     expect(readPublication(publicationText(publication))).to.deep.equal(publication);
   });
@@ -79,6 +91,29 @@ describe('what a gateway publishes', () => {
       publicationText(publication).replace('2001:db8:10::1', '10.0.0.2'),
       /both IPv4/,
     ],
+    ...[
+      ['loopback', '127.0.0.0/8'],
+      ['link-local', '169.254.169.254/32'],
+      ['multicast', '224.0.0.0/4'],
+      ['multicast', 'ff02::/16'],
+      ['"this network"', '0.0.0.0/0'],
+      ['the unspecified address', '::/0'],
+    ].map(
+      ([use = '', network = '']) =>
+        [
+          `a network that holds ${use}: ${network}`,
+          publicationText(publication).replace('198.51.100.0/24', network),
+          RegExp(`^${network} of pool public holds addresses that no EIP can have \\(${use}\\)$`),
+        ] as const,
+    ),
+    ...['0.0.0.0', '127.0.0.1', '224.0.0.5', '255.255.255.255'].map(
+      (address) =>
+        [
+          `a gateway that nobody can have: ${address}`,
+          publicationText(publication).replace('10.0.0.1"', `${address}"`),
+          RegExp(`^${address} cannot be a gateway`),
+        ] as const,
+    ),
   ];
   for (const [what, text, says] of wrong) {
     it(`is refused with ${what}`, () => {
@@ -91,6 +126,22 @@ describe('what a gateway publishes', () => {
     expect(
       unionOf([of('198.51.100.0/25', '2001:db8:e::/64'), of('198.51.100.0/24', '192.0.2.0/24')]),
     ).to.deep.equal(['192.0.2.0/24', '198.51.100.0/24', '2001:db8:e::/64']);
+  });
+
+  it('is joined to those networks that are in no other one', () => {
+    const network = fc.oneof(
+      fc.tuple(fc.nat(15), fc.integer({ min: 24, max: 32 })).map(([n, length]) => `192.0.2.${n}/${length}`),
+      fc
+        .tuple(fc.nat(3), fc.integer({ min: 120, max: 128 }))
+        .map(([n, length]) => `2001:db8::${n}/${length}`),
+    );
+    const networks = fc.array(network.map(host));
+    fc.assert(
+      fc.property(networks, (all) => {
+        const outer = [...new Set(all)].filter((one) => !all.some((of) => of !== one && isWithin(one, of)));
+        expect(new Set(unionOf([{ name: 'p', networks: all }]))).to.deep.equal(new Set(outer));
+      }),
+    );
   });
 });
 
