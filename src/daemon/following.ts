@@ -143,7 +143,11 @@ export class Following {
 
   /** Takes the gateways unless they do not fit this node. */
   #take(next: PublishedGateways, subject: string, context: NodeContext): void {
-    if (isDeepStrictEqual(next, this.#gateways)) return;
+    if (isDeepStrictEqual(next, this.#gateways)) {
+      // What was refused may be taken back.
+      this.#tell('fit');
+      return;
+    }
     const agent = this.#composed(next, context);
     const { length } = agent.eips;
     const wrong = [

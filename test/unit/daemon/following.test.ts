@@ -255,6 +255,9 @@ describe('an agent that follows', () => {
       kept();
       await stage.put({ gw1, gw2 }, 'u9');
       expect(stage.says).to.equal('');
+      await disturb(stage);
+      await stage.put({ gw1, gw2 }, 'u9');
+      expect(stage.says, 'as it was before').to.equal('');
     });
   }
 
