@@ -8,6 +8,7 @@ import {
   parseIp,
   parsePrefix,
 } from './ip.ts';
+import { mostNetworks } from './node-agent.ts';
 import { noGateway, specialUse } from './special-use.ts';
 import { printable } from './text.ts';
 
@@ -147,6 +148,11 @@ export function readTold(text: string): ToldAgent {
   const { eips, gateways, eipsAt, gatewaysAt } = fieldsOf(text);
   if (!Array.isArray(eips) || !Array.isArray(gateways))
     throw new RangeError('it has no eips, or no gateways');
+  // Whoever may write a Node has room for 14,000 in its annotations, and each of them costs every gateway.
+  if (Math.max(eips.length, gateways.length) > mostNetworks)
+    throw new RangeError(
+      `it has ${eips.length} eips and ${gateways.length} gateways; a node takes ${mostNetworks} at most`,
+    );
   return {
     eips: eips.map((one: unknown) => parsePrefix(String(one))),
     gateways: gateways.map((one: unknown) => parseIp(String(one))),

@@ -54,8 +54,9 @@ export function agentProblems(
   terms: AgentTerms,
 ): readonly Problem[] {
   const found = new Map<string, { readonly lack: Lack; readonly names: string[] }>();
+  const pieces = new Pieces();
   for (const node of nodes) {
-    for (const lack of lacks(node, candidates, terms)) {
+    for (const lack of lacks(node, candidates, terms, pieces)) {
       const key = JSON.stringify([lack.subject, lack.what, lack.at]);
       const known = found.get(key);
       if (known === undefined) found.set(key, { lack, names: [node.name] });
@@ -65,7 +66,29 @@ export function agentProblems(
   return [...found.values()].map(({ lack, names }) => problemOf(lack, names));
 }
 
-function lacks(node: Node, { byName }: Candidates, { pools, lan, published }: AgentTerms): readonly Lack[] {
+/** What lists of networks lack of others. Agents that follow the same gateways tell the same list: it is compared once. */
+class Pieces {
+  readonly #known = new Map<string, Map<Prefix, readonly Prefix[]>>();
+
+  /** @returns asks what of a network is in none of the list */
+  outside(list: readonly Prefix[]): (network: Prefix) => readonly Prefix[] {
+    const name = list.join();
+    const known = this.#known.get(name) ?? new Map<Prefix, readonly Prefix[]>();
+    this.#known.set(name, known);
+    return (network) => {
+      const found = known.get(network) ?? remainder(network, list);
+      known.set(network, found);
+      return found;
+    };
+  }
+}
+
+function lacks(
+  node: Node,
+  { byName }: Candidates,
+  { pools, lan, published }: AgentTerms,
+  pieces: Pieces,
+): readonly Lack[] {
   const { agent, notReady, name } = node;
   const candidate = byName.get(name);
   if (agent === undefined || notReady || candidate === undefined) return [];
@@ -73,8 +96,9 @@ function lacks(node: Node, { byName }: Candidates, { pools, lan, published }: Ag
   const { eips, eipsAt, gatewaysAt } = agent;
   const isPooled = (of: Family): boolean =>
     pools.some(({ addresses }) => addresses.some((network) => family(network) === of));
+  const outside = pieces.outside(eips);
   const ofPools = pools.flatMap((pool): readonly Lack[] => {
-    const missing = pool.addresses.filter(isCarried).flatMap((network) => remainder(network, eips));
+    const missing = pool.addresses.filter(isCarried).flatMap(outside);
     if (missing.length === 0) return [];
     return [{ subject: `pool ${pool.name}`, what: some(missing), at: eipsAt, list: 'eips' }];
   });

@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { isWithin, networkOf, type Prefix, parseIp, parsePrefix } from '../../../src/model/ip.ts';
+import { hostPrefix, isWithin, networkOf, type Prefix, parseIp, parsePrefix } from '../../../src/model/ip.ts';
+import { mostNetworks } from '../../../src/model/node-agent.ts';
 import {
   allLeaving,
   type Publication,
@@ -148,6 +149,17 @@ describe('what a gateway publishes', () => {
 describe('what an agent tells', () => {
   it('is read as it was written', () => {
     expect(readTold(toldText(told))).to.deep.equal(told);
+  });
+
+  it('is refused with more networks or gateways than a node takes', () => {
+    const many = Array.from({ length: mostNetworks + 1 }, (_, i) => parseIp(`192.0.${i >> 8}.${i & 255}`));
+    const networks = many.map(hostPrefix);
+    expect(() => readTold(toldText({ ...told, eips: networks }))).to.throw(
+      RangeError,
+      /1001 eips.* 1000 at most/,
+    );
+    expect(() => readTold(toldText({ ...told, gateways: many }))).to.throw(RangeError, /1001 gateways/);
+    expect(readTold(toldText({ ...told, eips: networks.slice(1) })).eips).to.have.length(mostNetworks);
   });
 
   it('is refused without its networks', () => {
