@@ -68,6 +68,18 @@ function toldBy(decoder: ObjectDecoder): Pick<Node, 'agent'> {
   }
 }
 
+/**
+ * An object has room for 60,000 addresses, and every user who may edit a Service could have all their routes come and go
+ * many times a second, before those of others have their turn.
+ */
+const mostExternalIps = 1000;
+
+function firstOf(values: readonly unknown[], decoder: ObjectDecoder): readonly unknown[] {
+  if (values.length <= mostExternalIps) return values;
+  decoder.leaveOut(`spec.externalIPs after the first ${mostExternalIps}`, `it has ${values.length}`);
+  return values.slice(0, mostExternalIps);
+}
+
 /** A Service that nobody has seen yet; what it lacks is put in before it is shown. */
 export type DecodedService = Service & {
   key: string;
@@ -105,7 +117,7 @@ export function decodeService(raw: unknown, cluster?: string): Decoded<DecodedSe
     healthCheckNodePort: port(spec.healthCheckNodePort),
     ports: made(list(spec.ports), servicePort, decoder),
     ingress: decoder.ips(ingress, 'status.loadBalancer.ingress'),
-    externalIps: decoder.ips(list(spec.externalIPs), 'spec.externalIPs'),
+    externalIps: decoder.ips(firstOf(list(spec.externalIPs), decoder), 'spec.externalIPs'),
     request: allocationRequest(metadata, spec, status),
     endpoints: none,
     slicesKnown: false,

@@ -227,6 +227,18 @@ describe('decodeService', () => {
     });
   });
 
+  it('takes the first thousand of externalIPs, with one problem', () => {
+    const ips = Array.from({ length: 1003 }, (_, i) => `198.18.${i >> 8}.${i & 255}`);
+    const decoded = (externalIPs: readonly string[]) =>
+      decodeService(rawService('web', { spec: { externalIPs } }));
+    const { object, problems } = decoded(ips);
+    expect(object?.externalIps).to.deep.equal(ips.slice(0, 1000));
+    expect(problems.map(({ subject, message }) => `${subject}: ${message}`)).to.deep.equal([
+      'Service default/web spec.externalIPs after the first 1000: skipped spec.externalIPs after the first 1000: it has 1003; the rest of the object is used',
+    ]);
+    expect(decoded(ips.slice(0, 1000)).problems).to.deep.equal([]);
+  });
+
   it('ignores an ingress that has only a host name', () => {
     const raw = { ...rawService('web'), status: { loadBalancer: { ingress: [{ hostname: 'lb.example' }] } } };
     expect(decodeService(raw))
