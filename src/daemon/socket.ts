@@ -127,16 +127,27 @@ async function listenOn(path: string, mode: number, answer: RequestListener): Pr
   };
 }
 
-/** Writes an answer; the event loop goes on between two portions. */
+/** Writes an answer; the event loop goes on between two portions, and the next one is made when this one is read. */
 async function answerTo(question: Question, query: URLSearchParams, response: ServerResponse): Promise<void> {
   const answer = await question(query);
   response.setHeader('content-type', 'application/json');
   for (const portion of typeof answer === 'string' ? [answer] : answer) {
     if (response.destroyed) return;
-    response.write(portion);
-    await turn();
+    if (response.write(portion)) await turn();
+    else await drained(response);
   }
   response.end('\n');
+}
+
+/** Resolves when more can be written, or nobody reads any more. */
+function drained(response: ServerResponse): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      response.off('drain', done).off('close', done);
+      resolve();
+    };
+    response.on('drain', done).on('close', done);
+  });
 }
 
 async function carryOut(command: Command, query: URLSearchParams, response: ServerResponse): Promise<void> {
