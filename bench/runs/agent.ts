@@ -62,9 +62,13 @@ await kernel.list(
 );
 const hints = kernel.hints(stop.signal)[Symbol.asyncIterator]();
 
+// Node would parse the certificates that this machine adds to its own, which a unit of systemd does not have.
+const { NODE_EXTRA_CA_CERTS: _, ...env } = process.env;
+
 const started = performance.now();
 const agent = spawn('setpriv', [...tied, program, '--config', file, '--log-level', 'error', 'node'], {
   stdio: ['ignore', 'inherit', 'inherit'],
+  env,
 });
 const ended = new Promise<void>((resolve) => agent.once('exit', () => resolve()));
 await promisify(execFile)(program, ['--config', file, 'status', '--wait-synced']);
