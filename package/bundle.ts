@@ -1,6 +1,6 @@
 import { copyFile, readFile } from 'node:fs/promises';
 import { isBuiltin } from 'node:module';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { build, type Plugin } from 'esbuild';
 import about from '../package.json' with { type: 'json' };
 
@@ -41,6 +41,7 @@ export async function bundle(
   if (warnings.length > 0) throw new Error('esbuild warns; see above');
   // It is read from beside the program, in the sources as in the bundle.
   await copyFile('src/page/page.html', join(folder, 'page.html'));
+  for (const name of parsers) await copyFile(`${parserFolder}/${name}.js`, join(folder, `${name}.cjs`));
   const names = new Set<string>();
   for (const input of Object.keys(metafile.inputs)) {
     const [, name] = /node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(input) ?? [];
@@ -95,14 +96,28 @@ const builtins: Plugin = {
   },
 };
 
+const parserFolder = 'node_modules/undici/lib/llhttp';
+/** undici's parsers of HTTP/1.1 in WebAssembly, as texts of 70 KiB: the second is for a CPU that the first does not run on. */
+const parsers = ['llhttp_simd-wasm', 'llhttp-wasm'] as const;
+
 /**
  * undici for our own files, without what its index loads besides: fetch, WebSocket, caches, mocks. An import of any other
- * name ends the build. docs/performance.md has the figures.
+ * name ends the build. Its parsers of HTTP/1.1 lie beside the bundle, and are read when a server speaks no HTTP/2.
+ * docs/performance.md has the figures.
  */
 const undici: Plugin = {
   name: 'undici',
   setup({ onResolve, onLoad }) {
     const own = join(process.cwd(), 'src');
+    onResolve({ filter: /\/llhttp\/llhttp(_simd)?-wasm\.js$/ }, ({ path }) => ({
+      path: `./${basename(path, '.js')}.cjs`,
+      external: true,
+    }));
+    // Another parser, which undici has only under UNDICI_USE_MILO=1.
+    onResolve({ filter: /\/milo\/(no-)?simd\.js$/ }, ({ path }) => ({ path, namespace: 'milo' }));
+    onLoad({ filter: /./, namespace: 'milo' }, () => ({
+      contents: "throw new Error('this package does not have milo: leave UNDICI_USE_MILO out');",
+    }));
     onResolve({ filter: /^undici$/ }, ({ importer, path }) =>
       importer.startsWith(own) ? { path, namespace: 'undici' } : undefined,
     );
