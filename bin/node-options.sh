@@ -10,6 +10,13 @@ files=$(ulimit -n)
 options='--disable-warning=ExperimentalWarning --disable-sigusr1'
 for word; do
   case $word in
+    gateway | node)
+      # Node parses the 121 authorities that it comes with as soon as TLS is loaded, and keeps them, also where the kubeconfig
+      # names the one to believe. Not with this: where it names none, src/cluster/credentials.ts gives them to Node.
+      options="$options --use-openssl-ca"
+      ;;
+  esac
+  case $word in
     gateway)
       # V8 lets the young part of a heap grow to 3 times 16 MiB (32 for a large heap). A gateway runs for months at one
       # size; the little that each event allocates is not worth that memory. src/daemon/heap.ts limits the old part.

@@ -62,8 +62,8 @@ await kernel.list(
 );
 const hints = kernel.hints(stop.signal)[Symbol.asyncIterator]();
 
-// Node would parse the certificates that this machine adds to its own, which a unit of systemd does not have.
-const { NODE_EXTRA_CA_CERTS: _, ...env } = process.env;
+// Node would parse the authorities that this machine names beside its own, which no unit of systemd names.
+const { NODE_EXTRA_CA_CERTS: _extra, SSL_CERT_FILE: _file, ...env } = process.env;
 
 const started = performance.now();
 const agent = spawn('setpriv', [...tied, program, '--config', file, '--log-level', 'error', 'node'], {

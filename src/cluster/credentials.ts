@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { createSecureContext } from 'node:tls';
+import { createSecureContext, getCACertificates, type SecureContext } from 'node:tls';
 import { Agent, type Dispatcher, Pool, ProxyAgent } from 'undici';
 import { type ExecCredential, runExecPlugin } from './exec-plugin.ts';
 import { certificateEnd, earliest, tokenEnd } from './expiry.ts';
@@ -29,9 +29,8 @@ export interface Session {
 
 /** What a TLS connection to the API server needs. */
 interface Tls {
-  readonly ca?: Buffer;
-  readonly cert?: Buffer;
-  readonly key?: Buffer;
+  /** Who is believed, and who we are; made once for all connections. */
+  readonly secureContext: SecureContext;
   readonly rejectUnauthorized?: false;
   readonly servername?: string;
 }
@@ -56,9 +55,9 @@ export async function openSession(
   const { cluster, user } = config;
   read(cluster);
   const { authorization, certificate } = await authorize(name, config);
-  const tls = tlsOf(name, cluster, user, certificate);
+  const { tls, own } = tlsOf(name, cluster, user, certificate);
   // What is fetched anew by itself ends often, and no person has to care.
-  const certificateEnds = user.certificate && tls.cert && certificateEnd(tls.cert);
+  const certificateEnds = user.certificate && own && certificateEnd(own);
   const tokenEnds = user.credential.kind === 'token' ? tokenEnd(user.credential.token) : undefined;
   const fixed = { accept: 'application/json', 'user-agent': 'eiproute', ...user.impersonate };
   return {
@@ -144,27 +143,33 @@ function tokenOf(path: string): string {
   return token;
 }
 
-/** @param given a client certificate of an exec plugin, which counts before the kubeconfig's */
+/**
+ * @param given a client certificate of an exec plugin, which counts before the kubeconfig's
+ * @returns also the client certificate
+ */
 function tlsOf(
   name: string,
   cluster: ClusterEntry,
   user: UserEntry,
   given: ExecCredential['certificate'],
-): Tls {
+): { readonly tls: Tls; readonly own: Buffer | undefined } {
   const { authority, skipTlsVerify, tlsServerName } = cluster;
   const pair = user.certificate;
   try {
     const cert = given?.certificate ?? (pair && bytesOf(pair.certificate, 'CERTIFICATE'));
     const key = given?.key ?? (pair && bytesOf(pair.key, '[A-Z ]*PRIVATE KEY'));
-    const tls: Tls = {
-      ...(authority ? { ca: bytesOf(authority, 'CERTIFICATE') } : {}),
+    const believed = authority && bytesOf(authority, 'CERTIFICATE');
+    // A key that belongs to another certificate is found here, not in the first connection.
+    const secureContext = createSecureContext({
+      ...(skipTlsVerify ? {} : { ca: believed ?? wellKnown() }),
       ...(cert && key ? { cert, key } : {}),
-      ...(skipTlsVerify ? { rejectUnauthorized: false } : {}),
+    });
+    const tls = {
+      secureContext,
+      ...(skipTlsVerify ? ({ rejectUnauthorized: false } as const) : {}),
       ...(tlsServerName === undefined ? {} : { servername: tlsServerName }),
     };
-    // A key that belongs to another certificate is found here, not in the first connection.
-    createSecureContext(tls);
-    return tls;
+    return { tls, own: cert };
   } catch (error) {
     if (!(error instanceof Error)) throw error;
     throw new CredentialsError(
@@ -173,6 +178,14 @@ function tlsOf(
       { cause: error },
     );
   }
+}
+
+/**
+ * The authorities that Node believes, and those of NODE_EXTRA_CA_CERTS. With --use-openssl-ca, which keeps Node from parsing them
+ * all as soon as TLS is loaded (bin/node-options.sh), Node believes those of the host where it is given none.
+ */
+function wellKnown(): string[] {
+  return [...new Set([...getCACertificates('bundled'), ...getCACertificates('default')])];
 }
 
 function bytesOf(pem: Pem, label: string): Buffer {
@@ -204,7 +217,9 @@ function dispatcherOf({ proxy }: ClusterEntry, tls: Tls): Dispatcher {
   if (proxy) {
     const clientFactory = (origin: URL, given: object) =>
       new Pool(origin, { ...given, headersTimeout: connectLimit });
-    return new ProxyAgent({ ...options, uri: proxy.href, requestTls: tls, clientFactory });
+    const proxyTls =
+      proxy.protocol === 'https:' ? { secureContext: createSecureContext({ ca: wellKnown() }) } : {};
+    return new ProxyAgent({ ...options, uri: proxy.href, requestTls: tls, proxyTls, clientFactory });
   }
   const connect = { ...tls, timeout: connectLimit, keepAlive: true, keepAliveInitialDelay: 30_000 };
   return new Agent({ ...options, connect });

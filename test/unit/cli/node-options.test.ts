@@ -47,11 +47,11 @@ describe('the options of Node', () => {
 
     it(`of ${program} keep the heap of the daemons small, and are V8's own for the other commands`, () => {
       const quiet = '--disable-warning=ExperimentalWarning --disable-sigusr1';
-      const gateway = `${quiet} --max-semi-space-size=4`;
+      const gateway = `${quiet} --use-openssl-ca --max-semi-space-size=4`;
       expect(options(program, 'gateway')).to.equal(gateway);
       expect(options(program, '--config', 'a b', 'gateway')).to.equal(gateway);
       expect(options(program, 'node', '--config', 'gateway')).to.equal(
-        `${quiet} --no-opt --no-maglev --no-sparkplug --optimize-for-size --max-semi-space-size=1 --invocation-count-for-feedback-allocation=1000`,
+        `${quiet} --use-openssl-ca --no-opt --no-maglev --no-sparkplug --optimize-for-size --max-semi-space-size=1 --invocation-count-for-feedback-allocation=1000`,
       );
       expect(options(program, 'status', '--json')).to.equal(quiet);
       expect(options(program)).to.equal(quiet);
