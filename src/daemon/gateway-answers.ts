@@ -143,6 +143,7 @@ export class GatewayAnswers
       silent: probing.unheard,
       standings: probing.standings,
       lately: probing.lately,
+      isShadowed: (eip) => sources.shadowed.has(eip),
     };
   }
 

@@ -104,6 +104,11 @@ export class ShadowedEips {
     return count;
   }
 
+  /** Whether an EIP is told of. */
+  has(eip: Ip): boolean {
+    return this.#findings.get(eip)?.isSure === true;
+  }
+
   /** A round begins: it may change the kernel at any time until it ends. */
   rounding(): void {
     this.#turn += 1;

@@ -15,9 +15,10 @@ import { iso } from './state.ts';
  * - outdated: the kernel has a route, and a change of it waits or was refused
  * - conflict: a route of another program has its place
  * - missing: it should be routed, and the kernel has no route
+ * - shadowed: the kernel has its route, and takes another one or refuses its packets
  * - idle: no node can serve it
  */
-export type EipState = 'routed' | 'outdated' | 'conflict' | 'missing' | 'idle';
+export type EipState = 'routed' | 'outdated' | 'conflict' | 'missing' | 'shadowed' | 'idle';
 
 /** What `eiproute status --eips --json` prints of one EIP. */
 export interface EipStatus {
@@ -51,11 +52,12 @@ export interface EipInputs {
   readonly silent: ReadonlySet<Ip>;
   readonly standings: ReadonlyMap<Ip, Standing>;
   readonly lately: LateCarriers;
+  readonly isShadowed: (eip: Ip) => boolean;
 }
 
 /** Every EIP with its state, in no order: a hundred thousand of them are sorted by who asked. */
 export function* eipStatuses(inputs: EipInputs): Generator<EipStatus> {
-  const { paths, table, actual, desired, report, silent, standings, lately } = inputs;
+  const { paths, table, actual, desired, report, silent, standings, lately, isShadowed } = inputs;
   const conflicts = new Set((report?.conflicts ?? []).map(({ want }) => eipOf(want)));
   const changing = new Set((report ? undone(report) : []).map((change) => eipOf(changeObject(change))));
   const stateOf = ({ eip, carriers }: Path): EipState => {
@@ -64,6 +66,7 @@ export function* eipStatuses(inputs: EipInputs): Generator<EipStatus> {
     const key = routeKey(eip, table);
     const have = actual?.objects.get(key);
     if (have === undefined) return 'missing';
+    if (isShadowed(eip)) return 'shadowed';
     const want = desired?.get(key)?.object;
     return want !== undefined && equal(want, have) && !changing.has(eip) ? 'routed' : 'outdated';
   };

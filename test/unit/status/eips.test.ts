@@ -15,6 +15,7 @@ async function eips(
   silent: readonly string[] = [],
   standings: Readonly<Record<string, Standing>> = {},
   lately: LateCarriers = nobodyLately,
+  shadowed: readonly string[] = [],
 ): Promise<readonly EipStatus[]> {
   const report = await scene.round('link');
   const { gatewayDesire } = scene.role;
@@ -29,6 +30,7 @@ async function eips(
       silent: new Set(silent.map(parseIp)),
       standings: new Map(Object.entries(standings).map(([ip, standing]) => [parseIp(ip), standing])),
       lately,
+      isShadowed: (eip) => shadowed.includes(eip),
     }),
   ];
 }
@@ -112,6 +114,16 @@ describe('the EIPs', () => {
     const scene = new Scene(snapshot(threeNodes, [web]));
     scene.settings = { ...scene.settings, lan: 'enp9s0' };
     expect((await eips(scene)).map(short)).to.deep.equal(['198.51.100.10 missing default/web > n1 n2 n3']);
+  });
+
+  it('are shadowed while the kernel takes another route, unless they have none of their own', async () => {
+    const scene = new Scene(snapshot(threeNodes, [web, local, idle]));
+    const all = ['198.51.100.10', '198.51.100.12'];
+    expect((await eips(scene, [], {}, nobodyLately, all)).map(short).sort()).to.deep.equal([
+      '198.51.100.10 shadowed default/web > n1 n2 n3',
+      '198.51.100.11 routed default/local > n2',
+      '198.51.100.12 idle default/idle > ',
+    ]);
   });
 
   it('are outdated while the kernel refuses their change', async () => {

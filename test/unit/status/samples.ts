@@ -193,6 +193,7 @@ function eipsText(
     desired: desire.table,
     report,
     silent,
+    isShadowed: () => false,
     ...nodesOf,
   };
   const all = [...eipStatuses(inputs)].sort((a, b) => compareIp(a.eip, b.eip));
