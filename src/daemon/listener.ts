@@ -14,6 +14,9 @@ export interface ReadOnlyAnswers {
   readonly live: Pick<Live, 'stream'>;
 }
 
+/** Whoever connects and says nothing holds a connection for 12 s at most. Node by itself looks every 30 s. */
+const limits = { headersTimeout: 10_000, requestTimeout: 10_000, connectionsCheckingInterval: 2000 };
+
 /**
  * The read-only listener of `metrics.listen`: it answers `GET` and `HEAD`, changes nothing and takes no body.
  *
@@ -23,10 +26,7 @@ export async function listenReadOnly(
   { host, port }: ListenAddress,
   answers: ReadOnlyAnswers,
 ): Promise<AsyncDisposable> {
-  const server = createServer((request, response) => answer(request, response, answers));
-  // Whoever connects and says nothing holds a connection for so long at most.
-  server.headersTimeout = 10_000;
-  server.requestTimeout = 10_000;
+  const server = createServer(limits, (request, response) => answer(request, response, answers));
   server.maxConnections = 64;
   try {
     await new Promise<void>((resolve, reject) => {
