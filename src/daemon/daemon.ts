@@ -6,7 +6,7 @@ import type { Path } from '../desire/path.ts';
 import type { PathHistory } from '../desire/path-history.ts';
 import type { EventName } from '../journal/event.ts';
 import type { RecentEvents } from '../journal/recent-events.ts';
-import type { Kernel } from '../kernel/kernel.ts';
+import type { Hint, Kernel } from '../kernel/kernel.ts';
 import { releaseFreePages } from '../libc.ts';
 import type { Log } from '../log.ts';
 import { Metrics } from '../metrics/metrics.ts';
@@ -90,6 +90,8 @@ export interface DaemonRole {
   readonly runtimeDirectory: string;
   /** The journal event of the start. */
   readonly start: { readonly event: EventName; readonly facts: object };
+  /** A rule of another program came or went; absent: the scope asks for none. */
+  rulesChanged?(): void;
   role(): Role;
   pace(): Pace;
   /** Refreshes what no round reads; called before each answer. */
@@ -173,7 +175,7 @@ export class Daemon {
     const any = AbortSignal.any([signal, stop.signal]);
     const parts = [
       this.#tell(daemonRole, any),
-      listen(this.#kernel.hints(any), (hint) => this.roundSignal.notify(hint)),
+      listen(this.#kernel.hints(any), (hint) => this.#hear(hint, daemonRole)),
       ...watches.map((watch) => watch(any)),
       this.#rounds(daemonRole, metrics, any),
     ];
@@ -252,6 +254,11 @@ export class Daemon {
       this.#options.notify.status(() => this.#sentence(daemonRole));
       await sleep(tellEvery, undefined, { signal });
     }
+  }
+
+  #hear({ kind, text }: Hint, daemonRole: DaemonRole): void {
+    if (kind === 'foreign rule') daemonRole.rulesChanged?.();
+    else this.roundSignal.notify({ kind, text });
   }
 
   /** The socket, and the read-only listener where one is configured. */

@@ -210,6 +210,10 @@ export class GatewayDaemon implements DaemonRole {
     this.#shadowed.rounded({ dumped: report.dumped, isDue: report.reasons.some(looksAtAll) });
   }
 
+  rulesChanged(): void {
+    this.#shadowed.rulesChanged();
+  }
+
   /** @param reloads yields a valid configuration at each reload */
   watches(reloads: AsyncIterable<GatewayConfig>): readonly Watch[] {
     return [
@@ -464,5 +468,5 @@ function* reroutedBy({ done }: Report): Generator<Ip> {
 
 /** After such a round all EIPs are asked for; a dump for a hint may come several times a second. */
 function looksAtAll({ kind }: Reason): boolean {
-  return kind === 'start' || kind === 'resync' || kind === 'config' || kind === 'operator' || kind === 'rule';
+  return kind === 'start' || kind === 'resync' || kind === 'config' || kind === 'operator';
 }

@@ -68,7 +68,7 @@ export interface Scope {
   /** The nftables tables we may make. No two have the same name in two families. */
   readonly nftTables: readonly NftName[];
   readonly neighbours: readonly NeighbourQuery[];
-  /** Whose rules are hints: those of other programs decide which packets get to our routes. Absent: our own alone. */
+  /** Those of other programs decide which packets get to our routes, and are hints as well. Absent: our own alone. */
   readonly rules?: 'all';
 }
 
@@ -84,6 +84,8 @@ export interface Hint {
     | 'route'
     | 'nexthop'
     | 'rule'
+    /** A rule of another program: nothing that a listing shows. */
+    | 'foreign rule'
     | 'neighbour'
     | 'netconf'
     | 'nft'

@@ -228,11 +228,11 @@ export class NotificationFilter implements Filter {
 
   #rule(message: MessageReader): Hint | undefined {
     const { protocol, rule } = decodeRule(message);
-    if (this.#scope && this.#scope.rules !== 'all' && protocol !== this.#scope.owner.protocol)
-      return undefined;
+    const isForeign = this.#scope !== undefined && protocol !== this.#scope.owner.protocol;
+    if (isForeign && this.#scope?.rules !== 'all') return undefined;
     const what = message.type === Type.RTM_DELRULE ? 'deleted' : 'added';
     return {
-      kind: 'rule',
+      kind: isForeign ? 'foreign rule' : 'rule',
       text: `rule ${what}: pref ${rule?.priority ?? '?'} protocol ${protocol} ${author(message.port)}`,
     };
   }

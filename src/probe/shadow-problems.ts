@@ -1,5 +1,5 @@
 import type { Lookup } from '../kernel/lookup-port.ts';
-import { family, type Ip, onlyIp, prefixIp } from '../model/ip.ts';
+import { compareIp, family, type Ip, onlyIp, prefixIp } from '../model/ip.ts';
 import { describe, type LinkNames } from '../model/iproute.ts';
 import type { Problem } from '../model/problem.ts';
 import { someNames } from '../model/some-names.ts';
@@ -11,9 +11,10 @@ export type Shadow = Exclude<Lookup, { kind: 'unnamed' }>;
 /** EIPs that one message has room for. */
 const mostNames = 6;
 
-/** One problem for all EIPs that the same rule, or routes alike, take. */
+/** One problem for all EIPs that the same rule, or routes alike, take; by address. */
 export function shadowProblems(shadows: ReadonlyMap<Ip, Shadow>, names: LinkNames): readonly Problem[] {
-  const groups = Map.groupBy(shadows, ([ip, shadow]) => causeOf(ip, shadow, names));
+  const byAddress = [...shadows].sort(([a], [b]) => compareIp(a, b));
+  const groups = Map.groupBy(byAddress, ([ip, shadow]) => causeOf(ip, shadow, names));
   return [...groups].flatMap(([cause, of]) => {
     const [first] = of;
     return first === undefined
@@ -65,7 +66,7 @@ function causeOf(ip: Ip, shadow: Shadow, names: LinkNames): string {
 export function lookupProblem(why: string): Problem {
   return {
     code: 'route-lookup',
-    severity: 'error',
+    severity: 'warn',
     subject: 'route lookup',
     message: `whether the kernel takes eiproute's routes is not known: ${why}`,
     advice:

@@ -60,6 +60,8 @@ const mostInPass = 20_000;
 const againAfter = 5000;
 /** EIPs that are asked for then, as long as none of them is mended. */
 const mostAgain = 500;
+/** ms between two looks that changed rules begin: a program may change them all the time. */
+const afterRules = 1000;
 /** Objects that are walked in one turn. */
 const mostWalked = 2000;
 
@@ -85,6 +87,8 @@ export class ShadowedEips {
   #quiet = Promise.withResolvers<void>();
   #due: 'all' | 'found' | undefined;
   #wake = Promise.withResolvers<void>();
+  #timer: NodeJS.Timeout | undefined;
+  #rulesLooked = Number.NEGATIVE_INFINITY;
   /** How many EIPs the passes before this one have asked for, since all had their turn. */
   #asked = 0;
 
@@ -129,6 +133,21 @@ export class ShadowedEips {
     if (this.#due !== undefined) this.#wake.resolve();
   }
 
+  /** A rule of another program came or went: all EIPs have their turn. */
+  rulesChanged(): void {
+    if (this.#timer !== undefined) return;
+    const rest = this.#rulesLooked + afterRules - performance.now();
+    this.#timer = setTimeout(
+      () => {
+        this.#timer = undefined;
+        this.#rulesLooked = performance.now();
+        this.#due = 'all';
+        this.#wake.resolve();
+      },
+      Math.max(0, rest),
+    );
+  }
+
   /** Asks after the dumps, until the signal is aborted. */
   async run(signal: AbortSignal): Promise<void> {
     signal.addEventListener('abort', () => this.#stop(), { once: true });
@@ -143,6 +162,7 @@ export class ShadowedEips {
 
   /** Ends what waits. A race with one promise of the whole run would keep something of each wait. */
   #stop(): void {
+    clearTimeout(this.#timer);
     this.#wake.resolve();
     this.#quiet.resolve();
   }

@@ -45,7 +45,15 @@ export function lastOf({ done: _, ...last }: Report): LastReport {
 
 /** A reason of a round. */
 export interface Reason {
-  readonly kind: Hint['kind'] | 'start' | 'cluster' | 'config' | 'resync' | 'retry' | 'waited' | 'operator';
+  readonly kind:
+    | Exclude<Hint['kind'], 'foreign rule'>
+    | 'start'
+    | 'cluster'
+    | 'config'
+    | 'resync'
+    | 'retry'
+    | 'waited'
+    | 'operator';
   /** In words, for the journal: 'route deleted: 198.51.100.10/32'. */
   readonly text: string;
 }

@@ -156,11 +156,15 @@ describe('the filter of notifications', () => {
     });
   }
 
-  it('reports a foreign rule where the scope has all rules', () => {
+  it('reports a foreign rule as one where the scope has all rules', () => {
     const all = new NotificationFilter();
     const listed: Listing = listing(ours);
     all.listed({ ...scope, rules: 'all' }, listed);
-    expect(all.hintOf(notification(adding(rule(4, 1000, 100, theirs))))).to.have.property('kind', 'rule');
+    expect(all.hintOf(notification(adding(rule(4, 1000, 100, theirs))))).to.have.property(
+      'kind',
+      'foreign rule',
+    );
+    expect(all.hintOf(notification(adding(rule(4, 1000, 100))))).to.have.property('kind', 'rule');
     expect(all.hintOf(notification(adding(route('192.0.2.9', theirs))))).to.equal(undefined);
   });
 
