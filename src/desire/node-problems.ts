@@ -3,23 +3,30 @@ import type { Neighbour } from '../model/listing.ts';
 import type { NodeAgent } from '../model/node-agent.ts';
 import type { Link } from '../model/object.ts';
 import type { Problem, ProblemCode } from '../model/problem.ts';
-import { addressOf, families } from './node-view.ts';
+import { addressOf, families, gatewaysOf } from './node-view.ts';
 
 /** Contradictions between the configuration and this machine. */
 export function nodeProblems(agent: NodeAgent, links: readonly Link[]): readonly Problem[] {
   return [...interfaceProblems(agent, links), ...ownGateways(agent, links), ...overlapping(agent, links)];
 }
 
-/** Gateways that do not answer now. */
+/** Gateways that do not answer now. Where none of a family does, no EIP of that family is answered through any. */
 export function unresolved(agent: NodeAgent, neighbours: readonly Neighbour[]): readonly Problem[] {
   const silent = agent.gateways.filter(({ address }) => !neighbours.some(({ ip }) => ip === address));
-  return silent.map(({ address }) => ({
-    code: 'gateway-unresolved',
-    severity: 'warn',
-    subject: `gateway ${address}`,
-    message: `gateway ${address} does not answer ${family(address) === 4 ? 'ARP' : 'NDP'} on ${agent.interface}; replies to clients that came through it are dropped`,
-    advice: `see that it is up and on this LAN (ip neigh show ${address}); other gateways are unaffected`,
-  }));
+  const alone = families(agent).filter((of) => gatewaysOf(agent, of).every((one) => silent.includes(one)));
+  return silent.map(({ address }) => {
+    const of = family(address);
+    const [severity, others] = alone.includes(of)
+      ? (['error', `no other gateway answers over IPv${of}`] as const)
+      : (['warn', 'other gateways are unaffected'] as const);
+    return {
+      code: 'gateway-unresolved',
+      severity,
+      subject: `gateway ${address}`,
+      message: `gateway ${address} does not answer ${of === 4 ? 'ARP' : 'NDP'} on ${agent.interface}; replies to clients that came through it are dropped`,
+      advice: `see that it is up and on this LAN (ip neigh show ${address}); ${others}`,
+    };
+  });
 }
 
 function interfaceProblems(agent: NodeAgent, links: readonly Link[]): readonly Problem[] {

@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { nodeObjects } from '../../../src/desire/node.ts';
 import { nodeProblems } from '../../../src/desire/node-problems.ts';
-import { type Ip, parseIp, parsePrefix } from '../../../src/model/ip.ts';
+import { family, type Ip, parseIp, parsePrefix } from '../../../src/model/ip.ts';
 import { describe as words } from '../../../src/model/iproute.ts';
 import type { Listing, Neighbour } from '../../../src/model/listing.ts';
 import { inet, nftTable } from '../../../src/model/nft.ts';
@@ -111,11 +111,17 @@ describe('what a node wants', () => {
     const seen = new Map(neighbours.map(({ ip, mac }) => [ip, mac]));
     const { table, problems } = wanted(agent, at, seen);
     expect(table).to.equal(wanted().table);
-    expect(problems.map(({ code, subject }) => `${code} ${subject}`)).to.deep.equal([
-      'gateway-unresolved gateway 10.0.0.2',
-      'gateway-unresolved gateway 2001:db8:10::1',
+    expect(problems.map(({ code, severity, subject }) => `${code} ${severity} ${subject}`)).to.deep.equal([
+      'gateway-unresolved warn gateway 10.0.0.2',
+      // No other one leads replies over IPv6.
+      'gateway-unresolved error gateway 2001:db8:10::1',
     ]);
     expect(wanted(agent, at).table).to.not.include(macs[1]);
+    const overIpv4 = { ...agent, eips: agent.eips.filter((network) => family(network) === 4) };
+    expect(wanted(overIpv4, at, seen).problems.map(({ severity }) => severity)).to.deep.equal([
+      'warn',
+      'warn',
+    ]);
   });
 
   it('gives an address that two gateways have had to the one that answers', () => {
