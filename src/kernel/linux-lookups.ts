@@ -6,10 +6,10 @@ import type { Lookup, LookupPort, Question, TableRule } from './lookup-port.ts';
 import { Mutex } from './mutex.ts';
 import { Batcher } from './netlink/batch.ts';
 import { Dumper } from './netlink/dump.ts';
-import { MalformedError } from './netlink/message.ts';
 import { ruleDump } from './netlink/requests.ts';
 import type { FoundRule } from './netlink/rule.ts';
-import { openTransport, SocketError, type Transport } from './netlink/transport.ts';
+import { openTransport, type Transport } from './netlink/transport.ts';
+import { asKernelError } from './netlink-failure.ts';
 import { socketAddress } from './socket-address.ts';
 
 /** An answer is charged with 832 bytes. */
@@ -85,10 +85,4 @@ function hasRoute(to: Ip): boolean {
 function tableRule({ table, rule }: FoundRule): readonly TableRule[] {
   if (table === undefined) return [];
   return [{ table, mark: rule?.mark?.value, isSelective: rule === undefined || rule.from !== undefined }];
-}
-
-function asKernelError(error: unknown): unknown {
-  if (error instanceof SocketError) return new KernelError(error.code, error.message, { cause: error });
-  if (error instanceof MalformedError) return new KernelError('EBADMSG', error.message, { cause: error });
-  return error;
 }

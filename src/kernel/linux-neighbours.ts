@@ -1,15 +1,15 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Ip } from '../model/ip.ts';
 import type { NeighbourState } from '../model/listing.ts';
-import { KernelError } from './kernel.ts';
 import { neighbourGroup } from './monitor.ts';
 import { Mutex } from './mutex.ts';
 import type { NeighbourPort } from './neighbour-port.ts';
 import { Batcher } from './netlink/batch.ts';
 import { failedNeighbours } from './netlink/failed-neighbours.ts';
-import { Flag, MalformedError, MessageReader, MessageWriter, Type } from './netlink/message.ts';
+import { Flag, MessageReader, MessageWriter, Type } from './netlink/message.ts';
 import { decodeNeighbour, encodeNeighbourStale, encodeNeighbourUse } from './netlink/neighbour.ts';
 import { openTransport, SocketError, shortBytes, type Transport } from './netlink/transport.ts';
+import { asKernelError } from './netlink-failure.ts';
 
 const commandBuffer = 4 << 20;
 const failureBuffer = 4 << 20;
@@ -163,10 +163,4 @@ function readFailures(transport: Transport, reader: MessageReader): readonly Ip[
       isOverrun = true;
     }
   }
-}
-
-function asKernelError(error: unknown): unknown {
-  if (error instanceof SocketError) return new KernelError(error.code, error.message, { cause: error });
-  if (error instanceof MalformedError) return new KernelError('EBADMSG', error.message, { cause: error });
-  return error;
 }

@@ -11,17 +11,17 @@ import {
   type NftFamily,
 } from '../model/object.ts';
 import type { Problem } from '../model/problem.ts';
-import { type Answered, type Hint, type Kernel, KernelError, type Scope } from './kernel.ts';
+import type { Answered, Hint, Kernel, KernelError, Scope } from './kernel.ts';
 import { Ledger } from './ledger.ts';
 import { Lister } from './lister.ts';
 import { Mutex } from './mutex.ts';
 import { findNeighbours } from './neighbours.ts';
 import { Batcher, type Run } from './netlink/batch.ts';
 import { Dumper } from './netlink/dump.ts';
-import { MalformedError } from './netlink/message.ts';
 import { nexthopDump, proxyNeighbourDump, routeDump, ruleDump } from './netlink/requests.ts';
 import { decodeRoute } from './netlink/route.ts';
-import { openTransport, SocketError, type Transport } from './netlink/transport.ts';
+import { openTransport, type Transport } from './netlink/transport.ts';
+import { asKernelError } from './netlink-failure.ts';
 import { Nft } from './nft.ts';
 import { addProxies } from './proxies.ts';
 import { readSysctl, type SysctlChange, Sysctls } from './sysctl.ts';
@@ -267,10 +267,4 @@ function wayOf(change: Change | undefined): Way {
   if (kind === 'nat-group' || kind === 'nat-eip') return 'nat';
   if (kind === 'sysctl') return change.verb === 'delete' ? 'restore' : 'set';
   return kind === 'neighbour' && change.verb === 'add' ? 'new proxy' : 'netlink';
-}
-
-function asKernelError(error: unknown): unknown {
-  if (error instanceof SocketError) return new KernelError(error.code, error.message, { cause: error });
-  if (error instanceof MalformedError) return new KernelError('EBADMSG', error.message, { cause: error });
-  return error;
 }

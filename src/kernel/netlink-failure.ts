@@ -1,0 +1,10 @@
+import { KernelError } from './kernel.ts';
+import { MalformedError } from './netlink/message.ts';
+import { SocketError } from './netlink/transport.ts';
+
+/** What a port throws when netlink fails; other errors as they are. */
+export function asKernelError(error: unknown): unknown {
+  if (error instanceof SocketError) return new KernelError(error.code, error.message, { cause: error });
+  if (error instanceof MalformedError) return new KernelError('EBADMSG', error.message, { cause: error });
+  return error;
+}
