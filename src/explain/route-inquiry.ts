@@ -36,17 +36,18 @@ export interface RouteAnswers {
 }
 
 /**
- * Which route the packets of a client match. Where the kernel refuses them (forwarding is off, rp_filter rejects the
+ * Which route the packets of clients match. Where the kernel refuses them (forwarding is off, rp_filter rejects the
  * source, a rule refuses), what this host itself would send is asked for as well: a route that it has is told, and why the
  * client is refused is another matter.
  *
- * @param terms undefined: there is no address of a client to ask with
+ * @param terms of the client that is forwarded; undefined: there is no address to ask with
+ * @param matching of the clients that a route has to match
  * @throws KernelError
  */
 export async function routeAnswers(
   port: LookupPort,
   dst: Ip,
-  terms: Terms | undefined,
+  { terms, matching }: { readonly terms: Terms | undefined; readonly matching: Terms | undefined },
   names: LinkNames,
   signal: AbortSignal,
 ): Promise<RouteAnswers> {
@@ -60,8 +61,8 @@ export async function routeAnswers(
     terms === undefined
       ? { kind: 'not asked', why: 'there is no address of a client to ask with: --from names one' }
       : await ask({ ...terms, dst });
-  if (forwarded.kind !== 'refused' && forwarded.kind !== 'not asked')
-    return { matched: forwarded, forwarded };
+  const matched = matching === undefined ? forwarded : await ask({ ...matching, dst });
+  if (matched.kind !== 'refused' && matched.kind !== 'not asked') return { matched, forwarded };
   const sent = await ask({ dst });
   // A rule may take what comes in elsewhere than what this host sends.
   return { matched: sent, forwarded };

@@ -152,7 +152,7 @@ async function kernelFacts(
   const vias = nhid === undefined ? undefined : viasOf(nhid, listing);
   const carriers = view.carriers.length > 0 ? view.carriers.map(({ ip }) => ip) : (vias ?? []);
   const [{ matched, forwarded }, sysctls, neighbours, holder] = await Promise.all([
-    askRoutes(eip, client, config, links, signal),
+    askRoutes(eip, { client, isAsked: asked !== undefined }, config, links, signal),
     readSysctls(forwardingSysctls(lan, uplink)),
     lanLink === undefined ? new Map() : askNeighbours(lanLink.index, carriers, signal),
     vias === undefined ? holderOf(eip, table, kernel, links, signal) : undefined,
@@ -189,7 +189,7 @@ async function kernelFacts(
 
 async function askRoutes(
   eip: Ip,
-  client: Ip | undefined,
+  { client, isAsked }: { readonly client: Ip | undefined; readonly isAsked: boolean },
   { gateway }: GatewayConfig,
   links: readonly Link[],
   signal: AbortSignal,
@@ -198,10 +198,12 @@ async function askRoutes(
   await using port = new LinuxLookups();
   const iif = links.find(({ name }) => name === gateway.uplink)?.index;
   if (client === undefined || iif === undefined)
-    return await routeAnswers(port, eip, undefined, names, signal);
+    return await routeAnswers(port, eip, { terms: undefined, matching: undefined }, names, signal);
   const asking = await forwardedQuestion(family(eip), { gateway, links }, port, signal);
-  const mark = asking.kind === 'asked' ? asking.terms.mark : undefined;
-  return await routeAnswers(port, eip, { from: client, iif, mark }, names, signal);
+  const found = asking.kind === 'asked' ? asking.terms : undefined;
+  const terms = { from: client, iif, mark: found?.mark };
+  const matching = isAsked ? undefined : found;
+  return await routeAnswers(port, eip, { terms, matching }, names, signal);
 }
 
 function natFacts(eip: Ip, { objects }: Listing): NatFacts | undefined {

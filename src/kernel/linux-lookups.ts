@@ -14,6 +14,8 @@ import { socketAddress } from './socket-address.ts';
 
 /** An answer is charged with 832 bytes. */
 const answerBuffer = 256 << 10;
+/** What becomes of the packet; any other errno is of the question. */
+const verdicts = new Set(['EACCES', 'ENETUNREACH', 'EHOSTUNREACH', 'EINVAL', 'EXDEV']);
 /** Any port: nothing is sent. */
 const discard = 9;
 
@@ -65,6 +67,9 @@ export class LinuxLookups implements LookupPort {
 function lookupOf(dst: Ip, found: Route | KernelError | undefined): Lookup {
   if (found instanceof KernelError) {
     const { code } = found;
+    // The hops of its route are more than an answer has room for.
+    if (code === 'EMSGSIZE') return { kind: 'unnamed' };
+    if (!verdicts.has(code)) throw found;
     return code === 'ENETUNREACH' && family(dst) === 6 && hasRoute(dst)
       ? { kind: 'unnamed' }
       : { kind: 'refused', code };

@@ -1,6 +1,16 @@
 import type { LookupPort, Question } from '../kernel/lookup-port.ts';
 import type { Gateway } from '../model/gateway.ts';
-import { bits, type Family, family, type Ip, ipFromNumber, ipNumber } from '../model/ip.ts';
+import {
+  bits,
+  contains,
+  type Family,
+  family,
+  type Ip,
+  ipFromNumber,
+  ipNumber,
+  networkOf,
+  parseIp,
+} from '../model/ip.ts';
 import { addressOn } from '../model/link-address.ts';
 import type { Link } from '../model/object.ts';
 
@@ -15,13 +25,18 @@ export type Asking =
 
 /** The table that a rule of the kernel looks up. */
 const mainTable = 254;
+/** Hosts of the Internet; nothing is sent to them. A rule for the uplink's own network takes no packets of theirs. */
+const farHosts: Readonly<Record<Family, readonly Ip[]>> = {
+  4: [parseIp('9.9.9.9'), parseIp('1.1.1.1')],
+  6: [parseIp('2620:fe::fe'), parseIp('2606:4700:4700::1111')],
+};
 /** How many addresses beside the gateway's own are looked at for a client. */
 const mostBeside = 7;
 
-/** An address that a packet from outside could have. */
+/** An address that a packet from outside could have: the router's, or one beside the gateway's own. */
 export function clientBeyond(
   of: Family,
-  { uplink, defaultRoutes }: Pick<Gateway, 'uplink' | 'defaultRoutes'>,
+  { uplink, defaultRoutes, pools }: Pick<Gateway, 'uplink' | 'defaultRoutes' | 'pools'>,
   links: readonly Link[],
 ): Ip | undefined {
   const router = defaultRoutes.find((via) => family(via) === of);
@@ -33,9 +48,29 @@ export function clientBeyond(
   // Those that differ in the last bits: the kernel drops what has an address of its own, or of all hosts, as its source.
   for (let differing = 1n; differing <= mostBeside; differing += 1n) {
     const beside = ipFromNumber(ipNumber(own) ^ differing, of);
-    if (!taken.has(beside) && !isOfAllHosts(beside, length)) return beside;
+    if (!taken.has(beside) && !isOfAllHosts(beside, length) && !isPooled(beside, pools)) return beside;
   }
   return undefined;
+}
+
+/** Addresses that the packet of a client could have, the likeliest first. */
+function clients(
+  of: Family,
+  gateway: Pick<Gateway, 'uplink' | 'defaultRoutes' | 'pools'>,
+  links: readonly Link[],
+): readonly Ip[] {
+  const isNear = (ip: Ip): boolean =>
+    links.some(({ addresses }) =>
+      addresses.some((own) => family(own.ip) === of && contains(networkOf(own.ip, own.length), ip)),
+    );
+  const far = farHosts[of].filter((ip) => !isPooled(ip, gateway.pools) && !isNear(ip));
+  const near = clientBeyond(of, gateway, links);
+  return near === undefined ? far : [...far, near];
+}
+
+/** The packets of an EIP go to it, and come from it to no other. */
+function isPooled(ip: Ip, pools: Gateway['pools']): boolean {
+  return pools.some(({ addresses }) => addresses.some((network) => contains(network, ip)));
 }
 
 /** The first and the last address of a network of IPv4; a network of two addresses has neither. */
@@ -66,14 +101,15 @@ export async function forwardedQuestion(
     return { kind: 'not asked', why };
   }
   const { mark } = marking;
-  const from = clientBeyond(of, gateway, links);
-  const terms = { from, iif: link.index, mark };
-  if (of === 6) return { kind: 'asked', terms };
-  if (from === undefined) return { kind: 'asked', terms: { mark } };
+  const iif = link.index;
+  const candidates = clients(of, gateway, links);
+  if (of === 6) return { kind: 'asked', terms: { from: candidates[0], iif, mark } };
   // The table `local` comes first: a packet for this host itself is refused for its source alone.
   const own = addressOn(gateway.uplink, of, links);
-  const [control] = own === undefined ? [] : await port.ask([{ ...terms, dst: own }], signal);
-  return { kind: 'asked', terms: control?.kind === 'route' ? terms : { mark } };
+  const controls = own === undefined ? [] : candidates.map((from) => ({ from, iif, mark, dst: own }));
+  const answers = await port.ask(controls, signal);
+  const from = candidates[answers.findIndex(({ kind }) => kind === 'route')];
+  return { kind: 'asked', terms: from === undefined ? { mark } : { from, iif, mark } };
 }
 
 type Marking =
@@ -86,6 +122,9 @@ async function markOf(of: Family, table: number, port: LookupPort, signal: Abort
   const rules = (await port.rules(of, signal)).filter((rule) => rule.table === table);
   const plain = rules.filter(({ isSelective }) => !isSelective);
   if (rules.length > 0 && plain.length === 0) return { kind: 'unclear' };
-  const isMarked = plain.length > 0 && plain.every(({ mark }) => mark !== undefined);
-  return { kind: 'known', mark: isMarked ? plain[0]?.mark : undefined };
+  const marks = new Set(plain.map((rule) => rule.mark));
+  // Which of several rules is there for the EIPs is not known.
+  if (marks.size > 1) return { kind: 'unclear' };
+  const [mark] = marks;
+  return { kind: 'known', mark };
 }

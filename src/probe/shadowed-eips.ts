@@ -2,7 +2,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { KernelError } from '../kernel/kernel.ts';
 import type { Lookup, LookupPort } from '../kernel/lookup-port.ts';
 import type { Gateway } from '../model/gateway.ts';
-import { type Family, family, type Ip } from '../model/ip.ts';
+import { type Family, families, family, type Ip } from '../model/ip.ts';
 import type { LinkNames } from '../model/iproute.ts';
 import type { Link } from '../model/object.ts';
 import type { Problem } from '../model/problem.ts';
@@ -178,6 +178,7 @@ export class ShadowedEips {
     const pass = new Pass();
     try {
       const askings = { 4: await this.#asking(4, signal), 6: await this.#asking(6, signal) };
+      for (const of of families) if (!this.#canPass || askings[of].kind !== 'asked') pass.notAsked.add(of);
       for (const eips of slices(this.#eips(due, pass))) {
         await this.#ask(eips, askings, pass, signal);
         if (signal.aborted) return;
@@ -188,7 +189,7 @@ export class ShadowedEips {
       if (!(error instanceof KernelError)) throw error;
       pass.unknown = error.message;
     }
-    this.#take(pass);
+    this.#take(pass, due);
   }
 
   #asking(of: Family, signal: AbortSignal): Promise<Asking> {
@@ -257,18 +258,19 @@ export class ShadowedEips {
     else pass.unknown = `for IPv${of} the kernel takes no address beyond the uplink as that of a client`;
   }
 
-  #take(pass: Pass): void {
+  #take(pass: Pass, due: 'all' | 'found' | undefined): void {
     const { isRouted, doubted, looked } = this.#options;
     let doubt: Ip | undefined;
     for (const eip of this.#findings.keys())
-      if (pass.own.has(eip) || !isRouted(eip)) this.#findings.delete(eip);
+      if (pass.own.has(eip) || !isRouted(eip) || pass.notAsked.has(family(eip))) this.#findings.delete(eip);
     for (const [eip, { shadow, dumps }] of pass.shadows) {
       const known = this.#findings.get(eip);
       const isSure = known !== undefined && (known.isSure || dumps > known.dumps);
       if (!isSure) doubt = eip;
       this.#findings.set(eip, { shadow, dumps: known?.dumps ?? dumps, isSure });
     }
-    this.#unknown = pass.unknown;
+    // A look at those that are told of says nothing of the others.
+    if (due === 'all' || pass.unknown !== undefined) this.#unknown = pass.unknown;
     this.#tell();
     if (doubt !== undefined) doubted(doubt);
     looked?.();
@@ -294,6 +296,8 @@ class Pass {
   /** EIPs of which the kernel takes eiproute's route. */
   readonly own = new Set<Ip>();
   readonly shadows = new Map<Ip, Found>();
+  /** What was found of them is no longer known. */
+  readonly notAsked = new Set<Family>();
   unknown: string | undefined;
 }
 

@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { cpus } from 'node:os';
 import { expect } from 'chai';
+import { KernelError } from '../../src/kernel/kernel.ts';
 import { LinuxLookups } from '../../src/kernel/linux-lookups.ts';
 import type { Lookup } from '../../src/kernel/lookup-port.ts';
 import { type Ip, parseIp } from '../../src/model/ip.ts';
@@ -111,6 +112,24 @@ describeOnKernel('the question which route a packet matches', () => {
       ] as const)
         expect(await ask(dst, terms)).to.deep.equal({ kind: 'refused', code });
     });
+
+  it('is answered where the hops of the route have no room in an answer', async () => {
+    const ids = Array.from({ length: 300 }, (_, i) => 1000 + i);
+    await ipBatch(ids.map((id) => `nexthop add id ${id} via 10.0.0.${id % 250} dev eip-lan`));
+    const members = ids.map((id) => ({ id, weight: 1 }));
+    // ip(8) has no room for as many.
+    const want = { kind: 'group', id: 30, protocol: 86, members, resilience: undefined } as const;
+    expect(await fixture.kernel.apply([{ verb: 'add', want }], late())).to.deep.equal([undefined]);
+    await ipBatch(['route add 198.51.100.12 nhid 30 proto 86']);
+    await fixture.setSysctl('net/ipv4/nexthop_compat_mode', '1');
+    expect(await ask(parseIp('198.51.100.12'), client4)).to.deep.equal({ kind: 'unnamed' });
+  });
+
+  it('fails where it is not of a packet that it has no route', async () => {
+    const error = await ask(four, { ...client4, iif: 9999 }).catch((cause: unknown) => cause);
+    expect(error).to.be.instanceOf(KernelError);
+    expect(error).to.have.property('code', 'ENODEV');
+  });
 
   it('goes by the interface and the mark of a rule', async () => {
     await ipBatch([`route add ${four} via 10.0.0.12 dev eip-lan table 200`]);

@@ -126,6 +126,18 @@ describeOnKernel('EIPs whose route the kernel does not take', () => {
     expect(await told()).to.deep.equal([]);
   });
 
+  it('are not those of clients beyond the uplink where a rule takes the packets of its own network', async () => {
+    await route();
+    await ipBatch([
+      'route add default via 203.0.113.254 dev eip-up',
+      'route add default via 203.0.113.254 dev eip-up table 200',
+      'rule add pref 100 from 203.0.113.0/24 lookup 200',
+    ]);
+    await ip('-6 rule add pref 100 from 2001:db8:c::/64 blackhole');
+    expect(await told()).to.deep.equal([]);
+    expect(await told({ defaultRoutes: [parseIp('203.0.113.254')] })).to.deep.equal([]);
+  });
+
   it('are an address that this host has', async () => {
     await route();
     await fixture.addAddress('eip-lan', `${second}/32`);

@@ -2,7 +2,15 @@ import { expect } from 'chai';
 import { KernelError } from '../../../src/kernel/kernel.ts';
 import type { Lookup, LookupPort, Question, TableRule } from '../../../src/kernel/lookup-port.ts';
 import type { Gateway } from '../../../src/model/gateway.ts';
-import { family, hostPrefix, type Ip, ipFromNumber, ipNumber, parseIp } from '../../../src/model/ip.ts';
+import {
+  family,
+  hostPrefix,
+  type Ip,
+  ipFromNumber,
+  ipNumber,
+  parseIp,
+  parsePrefix,
+} from '../../../src/model/ip.ts';
 import type { Link, Route } from '../../../src/model/object.ts';
 import { ShadowedEips } from '../../../src/probe/shadowed-eips.ts';
 import { gateway, twoLinks } from '../../scene.ts';
@@ -44,11 +52,14 @@ class FakeLookups implements LookupPort {
   error: KernelError | undefined;
   /** Of what the gateway sends to itself, from a client. */
   control: Lookup = own(parseIp('203.0.113.1'), { type: 'local' });
+  /** Clients that the kernel takes no packet of. */
+  readonly refused = new Set<string>();
 
   async ask(questions: readonly Question[]): Promise<readonly Lookup[]> {
     if (this.error) throw this.error;
-    const found = questions.map(({ dst }) =>
-      dst === '203.0.113.1' ? this.control : (this.answers.get(dst) ?? own(dst)),
+    const control = (from: string): Lookup => (this.refused.has(from) ? prohibit : this.control);
+    const found = questions.map(({ dst, from = '' }) =>
+      dst === '203.0.113.1' ? control(from) : (this.answers.get(dst) ?? own(dst)),
     );
     this.asked.push(...questions.filter(({ dst }) => dst !== '203.0.113.1'));
     await Promise.resolve();
@@ -130,7 +141,8 @@ describe('EIPs whose route is there and is not taken', () => {
     await using bench = new Bench();
     await bench.looked();
     expect(bench.port.asked.map(({ dst }) => dst)).to.deep.equal([eip, other, sixth]);
-    expect(bench.port.asked[0]).to.deep.include({ iif: 3, from: '203.0.113.3' });
+    expect(bench.port.asked[0]).to.deep.include({ iif: 3, from: '9.9.9.9' });
+    expect(bench.port.asked[2]).to.deep.include({ iif: 3, from: '2620:fe::fe' });
     expect(bench.shadowed.problems).to.deep.equal([]);
     expect(bench.doubts).to.deep.equal([]);
   });
@@ -302,10 +314,18 @@ describe('EIPs whose route is there and is not taken', () => {
       {
         name: 'by a rule without one',
         rules: [
-          { table: 100, mark: 7, isSelective: false },
+          { table: 100, mark: undefined, isSelective: false },
           { table: 100, mark: undefined, isSelective: false },
         ],
         asked: { iif: 3, mark: undefined },
+      },
+      {
+        name: 'not by rules with several marks',
+        rules: [
+          { table: 100, mark: 7, isSelective: false },
+          { table: 100, mark: undefined, isSelective: false },
+        ],
+        asked: undefined,
       },
       { name: 'without a rule', rules: [], asked: { iif: 3, mark: undefined } },
       {
@@ -324,6 +344,62 @@ describe('EIPs whose route is there and is not taken', () => {
         else expect(bench.port.asked[0]).to.deep.include(asked);
         expect(bench.doubts).to.deep.equal([]);
       });
+  });
+
+  it('are told of no more where the question can no longer be asked', async () => {
+    await using bench = new Bench({ settings: { table: 100 }, eips: [eip] });
+    bench.port.answers.set(eip, prohibit);
+    await bench.looked();
+    await bench.looked();
+    expect(bench.messages).to.have.length(1);
+    bench.port.rulesFound = [{ table: 100, mark: undefined, isSelective: true }];
+    await bench.looked();
+    expect(bench.messages).to.deep.equal([]);
+  });
+
+  it('are told of no more while an interface is down', async () => {
+    await using bench = new Bench();
+    bench.port.answers.set(eip, prohibit);
+    await bench.looked();
+    await bench.looked();
+    bench.links = twoLinks.map((link) => ({ ...link, carrier: false }));
+    await bench.looked();
+    expect(bench.messages).to.deep.equal([]);
+  });
+
+  const clients = [
+    { refused: [], from: '9.9.9.9' },
+    { refused: ['9.9.9.9'], from: '1.1.1.1' },
+    { refused: ['9.9.9.9', '1.1.1.1'], from: '203.0.113.3' },
+    { refused: ['9.9.9.9', '1.1.1.1'], defaultRoute: '203.0.113.254', from: '203.0.113.254' },
+    { refused: ['9.9.9.9', '1.1.1.1'], pool: '203.0.113.3/32', from: '203.0.113.2' },
+    { refused: [], pool: '9.0.0.0/8', from: '1.1.1.1' },
+  ];
+  for (const { refused, defaultRoute, pool, from } of clients)
+    it(`are asked for as from ${from}, where ${refused.join(' and ') || 'none'} is refused${pool ? ` and ${pool} is a pool` : ''}`, async () => {
+      const settings = {
+        ...(defaultRoute && { defaultRoutes: [parseIp(defaultRoute)] }),
+        ...(pool && { pools: [{ name: 'p', addresses: [parsePrefix(pool)] }] }),
+      };
+      await using bench = new Bench({ settings, eips: [eip] });
+      for (const one of refused) bench.port.refused.add(one);
+      await bench.looked();
+      expect(bench.port.asked[0]).to.deep.include({ iif: 3, from });
+    });
+
+  it('are told of as not known until all were asked for again', async () => {
+    await using bench = new Bench();
+    bench.port.control = prohibit;
+    bench.port.answers.set(eip, prohibit).set(sixth, prohibit);
+    await bench.looked();
+    await bench.looked();
+    expect(bench.messages).to.have.length(2);
+    const { changes } = bench;
+    await bench.looked(false);
+    expect([bench.messages.length, bench.changes]).to.deep.equal([2, changes]);
+    bench.port.answers.clear();
+    await bench.looked();
+    expect(bench.messages).to.deep.equal([]);
   });
 
   it('are looked for once in a second when rules change all the time, and a dump decides', async () => {
