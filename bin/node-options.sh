@@ -8,13 +8,16 @@ files=$(ulimit -n)
 }
 # Without --disable-sigusr1, SIGUSR1 makes Node listen on 127.0.0.1:9229 for a debugger, which any user of the host may be.
 options='--disable-warning=ExperimentalWarning --disable-sigusr1'
+# Node parses the 121 authorities that it comes with as soon as TLS is loaded, and keeps them, also where the kubeconfig
+# names the one to believe. Not with this: where it names none, src/cluster/credentials.ts gives them to Node. Who has
+# chosen by the environment whom Node believes has the last word: Node takes one such option.
+case "${NODE_OPTIONS-} ${NODE_USE_SYSTEM_CA-}" in
+  *-ca* | *' 1') authorities='' ;;
+  *) authorities=' --use-openssl-ca' ;;
+esac
 for word; do
   case $word in
-    gateway | node)
-      # Node parses the 121 authorities that it comes with as soon as TLS is loaded, and keeps them, also where the kubeconfig
-      # names the one to believe. Not with this: where it names none, src/cluster/credentials.ts gives them to Node.
-      options="$options --use-openssl-ca"
-      ;;
+    gateway | node) options="$options$authorities" ;;
   esac
   case $word in
     gateway)

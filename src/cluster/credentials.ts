@@ -181,10 +181,13 @@ function tlsOf(
 }
 
 /**
- * The authorities that Node believes, and those of NODE_EXTRA_CA_CERTS. With --use-openssl-ca, which keeps Node from parsing them
- * all as soon as TLS is loaded (bin/node-options.sh), Node believes those of the host where it is given none.
+ * The authorities that Node believes by itself, and those of NODE_EXTRA_CA_CERTS. With --use-openssl-ca of bin/node-options.sh,
+ * which keeps Node from parsing them all as soon as TLS is loaded, Node would believe those of the host where it is given none.
+ *
+ * @returns undefined: Node takes them by itself
  */
-function wellKnown(): string[] {
+function wellKnown(): string[] | undefined {
+  if (!process.execArgv.includes('--use-openssl-ca')) return undefined;
   return [...new Set([...getCACertificates('bundled'), ...getCACertificates('default')])];
 }
 

@@ -22,7 +22,7 @@ const asks = `
   const { HttpTransport } = await import(process.argv[1]);
   await using transport = new HttpTransport({ kubeconfig: process.argv[2], context: undefined });
   const answer = await transport.probe(new AbortController().signal).catch((error) => error.cause?.code ?? error.message);
-  process.stdout.write(JSON.stringify({ answer, believed: seen[0].length }));`;
+  process.stdout.write(JSON.stringify({ answer, believed: seen[0]?.length }));`;
 
 describe('an API server whose authority the kubeconfig does not name', () => {
   const source = new URL('../../src/cluster/http.ts', import.meta.url).href;
@@ -53,22 +53,27 @@ describe('an API server whose authority the kubeconfig does not name', () => {
     return JSON.parse(stdout);
   };
 
-  for (const [whose, options] of [
-    ['a command', []],
-    ['a daemon', ['--use-openssl-ca']],
+  for (const [whose, options, ours] of [
+    ['a command', [], {}],
+    ['a daemon', ['--use-openssl-ca'], { believed: rootCertificates.length }],
   ] as const) {
     it(`is believed by ${whose} for Node's own authorities and those of NODE_EXTRA_CA_CERTS`, async () => {
       expect(await ask(options, { NODE_EXTRA_CA_CERTS: authority })).to.deep.equal({
         answer: 200,
-        believed: rootCertificates.length + 1,
+        ...('believed' in ours && { believed: ours.believed + 1 }),
       });
     });
 
     it(`is not believed by ${whose} for those of the host`, async () => {
       expect(await ask(options, { SSL_CERT_FILE: authority })).to.deep.equal({
         answer: 'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
-        believed: rootCertificates.length,
+        ...ours,
       });
     });
   }
+
+  it('is believed for those of the host where the administrator has said so', async () => {
+    const env = { NODE_OPTIONS: '--use-openssl-ca', SSL_CERT_FILE: authority };
+    expect(await ask([], env)).to.deep.equal({ answer: 200 });
+  });
 });

@@ -23,8 +23,14 @@ describe('the options of Node', () => {
   after(() => rmSync(folder, { recursive: true }));
 
   /** What comes before the program. */
-  const options = (program: string, ...words: readonly string[]): string => {
-    const env = { ...process.env, PATH: `${folder}:${process.env['PATH']}` };
+  const options = (program: string, ...words: readonly string[]): string => optionsIn({}, program, ...words);
+
+  const optionsIn = (
+    more: Readonly<Record<string, string>>,
+    program: string,
+    ...words: readonly string[]
+  ): string => {
+    const env = { ...process.env, ...more, PATH: `${folder}:${process.env['PATH']}` };
     const lines = execFileSync(join(folder, program), words, { env, encoding: 'utf8' }).trim().split('\n');
     const at = lines.findIndex((line) => line.startsWith('/'));
     expect(lines.slice(at + 1)).to.deep.equal(words);
@@ -57,6 +63,18 @@ describe('the options of Node', () => {
       expect(options(program)).to.equal(quiet);
     });
   }
+
+  for (const env of [
+    { NODE_OPTIONS: '--max-old-space-size=400 --use-system-ca' },
+    { NODE_OPTIONS: '--use-bundled-ca' },
+    { NODE_OPTIONS: '--use-openssl-ca' },
+    { NODE_USE_SYSTEM_CA: '1' },
+  ])
+    it(`leave whom Node believes to ${Object.entries(env).join()}, beside which Node takes no other`, () => {
+      expect(optionsIn(env, 'package', 'gateway')).to.not.include('-ca');
+      const [name = ''] = Object.keys(env);
+      expect(optionsIn({ [name]: '0' }, 'package', 'gateway')).to.include(' --use-openssl-ca');
+    });
 
   it('come with the reason where too few files may be open for Node, which would say nothing', () => {
     const words = ['-c', 'ulimit -n "$0"; exec "$@"'];
