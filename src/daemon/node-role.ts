@@ -3,6 +3,7 @@ import { nodeObjects, nodeSysctlNames } from '../desire/node.ts';
 import { agentTableName } from '../desire/node-table.ts';
 import type { Kernel, Scope } from '../kernel/kernel.ts';
 import type { DeleteLimits } from '../model/delete-limits.ts';
+import type { KernelState } from '../model/desired.ts';
 import { egressLink } from '../model/egress-link.ts';
 import type { Ip } from '../model/ip.ts';
 import type { Listing } from '../model/listing.ts';
@@ -52,17 +53,43 @@ export function nodeRole(
   seen: Map<Ip, string>,
   problems: () => readonly Problem[] = () => [],
 ): Role {
+  const silences = new Silences(agent);
   return {
     scope: nodeScope(agent),
     limits,
     desire: new RecomputedDesire((have) => {
+      const vanished = silences.read(have, seen);
       for (const { ip, mac } of have.neighbours) seen.set(ip, mac);
       if (!isKnown(agent))
         return { objects: [], problems: [unknownProblem(agent), ...problems()], complete: false };
-      const want = nodeObjects(agent, have, seen);
+      const want = nodeObjects(agent, have, seen, vanished);
       return { ...want, problems: [...want.problems, ...problems()] };
     }),
   };
+}
+
+/** Since which dump gateways are silent. */
+class Silences {
+  readonly #agent: NodeAgent;
+  readonly #since = new Map<Ip, number>();
+
+  constructor(agent: NodeAgent) {
+    this.#agent = agent;
+  }
+
+  /** @returns those that have answered before, and that one dump alone lacks: Linux forgets neighbours that nobody uses */
+  read({ neighbours, dumps }: KernelState, seen: ReadonlyMap<Ip, string>): ReadonlySet<Ip> {
+    const vanished = new Set<Ip>();
+    for (const { address } of this.#agent.gateways) {
+      if (neighbours.some(({ ip }) => ip === address)) this.#since.delete(address);
+      else {
+        const since = this.#since.get(address) ?? dumps;
+        this.#since.set(address, since);
+        if (since === dumps && seen.has(address)) vanished.add(address);
+      }
+    }
+    return vanished;
+  }
 }
 
 /** The role for an empty desire: deletes everything of ours. */

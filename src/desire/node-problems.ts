@@ -1,6 +1,6 @@
-import { family, networkOf, overlaps, prefixLength } from '../model/ip.ts';
+import { family, type Ip, networkOf, overlaps, prefixLength } from '../model/ip.ts';
 import type { Neighbour } from '../model/listing.ts';
-import type { NodeAgent } from '../model/node-agent.ts';
+import type { AgentGateway, NodeAgent } from '../model/node-agent.ts';
 import type { Link } from '../model/object.ts';
 import type { Problem, ProblemCode } from '../model/problem.ts';
 import { addressOf, families, gatewaysOf } from './node-view.ts';
@@ -10,10 +10,19 @@ export function nodeProblems(agent: NodeAgent, links: readonly Link[]): readonly
   return [...interfaceProblems(agent, links), ...ownGateways(agent, links), ...overlapping(agent, links)];
 }
 
-/** Gateways that do not answer now. Where none of a family does, no EIP of that family is answered through any. */
-export function unresolved(agent: NodeAgent, neighbours: readonly Neighbour[]): readonly Problem[] {
+/**
+ * Gateways that do not answer now. Where none of a family does, no EIP of that family is answered through any.
+ *
+ * @param vanished gateways whose entries may have gone for want of use alone
+ */
+export function unresolved(
+  agent: NodeAgent,
+  neighbours: readonly Neighbour[],
+  vanished: ReadonlySet<Ip> = new Set(),
+): readonly Problem[] {
   const silent = agent.gateways.filter(({ address }) => !neighbours.some(({ ip }) => ip === address));
-  const alone = families(agent).filter((of) => gatewaysOf(agent, of).every((one) => silent.includes(one)));
+  const isGone = (one: AgentGateway): boolean => silent.includes(one) && !vanished.has(one.address);
+  const alone = families(agent).filter((of) => gatewaysOf(agent, of).every(isGone));
   return silent.map(({ address }) => {
     const of = family(address);
     const [severity, others] = alone.includes(of)

@@ -17,8 +17,14 @@ import type { Add } from './plain-routes.ts';
  * others stay until the interface is back.
  *
  * @param seen last known link-layer addresses of gateways. A silent gateway keeps its objects for its return.
+ * @param vanished gateways that were there before the last dump: they have been asked, and the next dump tells
  */
-export function nodeObjects(agent: NodeAgent, have: Listing, seen: ReadonlyMap<Ip, string>): DesiredObjects {
+export function nodeObjects(
+  agent: NodeAgent,
+  have: Listing,
+  seen: ReadonlyMap<Ip, string>,
+  vanished: ReadonlySet<Ip> = new Set(),
+): DesiredObjects {
   const objects: DesiredObject[] = [];
   const add: Add = (object, why) => objects.push({ key: keyOf(object), object, why });
   const problems: Problem[] = [...nodeProblems(agent, have.links)];
@@ -34,7 +40,7 @@ export function nodeObjects(agent: NodeAgent, have: Listing, seen: ReadonlyMap<I
   const own = new Set(have.links.flatMap(({ addresses }) => addresses.map(({ ip }) => ip)));
   const usable: NodeAgent = { ...agent, gateways: agent.gateways.filter(({ address }) => !own.has(address)) };
   const known = knownGateways(usable, have, seen);
-  problems.push(...unresolved(usable, have.neighbours));
+  problems.push(...unresolved(usable, have.neighbours, vanished));
 
   addReversePath(usable, have, add);
   const table = agentTable(usable, link.name, known);
