@@ -1,5 +1,5 @@
-import { contains, family, hostPrefix, type Ip } from '../model/ip.ts';
-import { specialUse } from '../model/special-use.ts';
+import { contains, family, type Ip } from '../model/ip.ts';
+import { noGateway } from '../model/special-use.ts';
 import { readAnnounce } from './announce.ts';
 import { readClusters } from './clusters.ts';
 import type { GatewayConfig, NamedAccess, Source } from './config.ts';
@@ -84,6 +84,10 @@ function assemble(
   }
   const publishLan = optional(leaves.publishLan) ?? [];
   checkOnePerFamily(publishLan, (what) => report(leaves.publishLan.key, what));
+  for (const ip of publishLan) {
+    const use = noGateway(ip);
+    if (use !== undefined) report(leaves.publishLan.key, `${ip} cannot be a gateway (${use})`);
+  }
   const configMap = preset(leaves.publish);
   const publish = { name: optional(leaves.publishName), lan: publishLan };
   const pace = readPace(layers, preset, report);
@@ -151,10 +155,8 @@ function checkOnePerFamily(ips: readonly Ip[], report: (what: string) => void): 
 
 function checkDefaultRoutes(routers: readonly Ip[], report: (what: string) => void): void {
   routers.forEach((via, i) => {
-    const use = specialUse(hostPrefix(via));
-    // An IPv6 router is often known by its link-local address only.
-    const linkLocal = use === 'link-local' && family(via) === 6;
-    if (use !== undefined && !linkLocal) report(`${via} cannot be a router (${use})`);
+    const use = noGateway(via);
+    if (use !== undefined) report(`${via} cannot be a router (${use})`);
     const other = routers.find((one, j) => j < i && family(one) === family(via));
     if (other) report(`${other} and ${via} are both IPv${family(via)}; there is one router per family`);
   });

@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Gateway } from '../model/gateway.ts';
 import { family, type Ip } from '../model/ip.ts';
 import type { Link } from '../model/object.ts';
+import { noGateway } from '../model/special-use.ts';
 import type { AgentTerms } from '../status/agents.ts';
 
 /** What the agents have to serve; the same object as long as nothing in it changes. */
@@ -41,7 +42,9 @@ export function lanAddresses(
   const isHost = (ip: Ip, length: number): boolean => length === (family(ip) === 4 ? 32 : 128);
   return ([4, 6] as const).flatMap((of) => {
     // An address that moves between gateways is often one without a network.
-    const own = addresses.filter(({ ip, length }) => family(ip) === of && !isHost(ip, length));
+    const own = addresses.filter(
+      ({ ip, length }) => family(ip) === of && !isHost(ip, length) && noGateway(ip) === undefined,
+    );
     const best = own.find(({ ip }) => !ip.startsWith('fe80:')) ?? own[0];
     return best?.ip ?? former.find((ip) => family(ip) === of) ?? [];
   });

@@ -68,19 +68,24 @@ export class Following {
   /** Loads from disk what was known last. */
   async recall(): Promise<void> {
     try {
-      this.#saved = (await recallPublished(this.#file, this.#configMap)) ?? this.#saved;
+      const unreadable = (why: string): void => this.#tellMemory(why);
+      this.#saved = (await recallPublished(this.#file, this.#configMap, unreadable)) ?? this.#saved;
       this.#gateways = this.#saved.gateways;
       this.#served = this.#saved.served;
     } catch (error) {
       if (!(error instanceof Error)) throw error;
-      this.#tell('memory', {
-        code: 'remembered-gateways-unreadable',
-        severity: 'warn',
-        subject: this.#file,
-        message: `the last known gateways cannot be used: ${error.message}`,
-        advice: 'nothing to do when the API is reachable: the file is rewritten then',
-      });
+      this.#tellMemory(error.message);
     }
+  }
+
+  #tellMemory(why: string): void {
+    this.#tell('memory', {
+      code: 'remembered-gateways-unreadable',
+      severity: 'warn',
+      subject: this.#file,
+      message: `the last known gateways cannot be used: ${why}`,
+      advice: 'nothing to do when the API is reachable: the file is rewritten then',
+    });
   }
 
   /**

@@ -34,20 +34,31 @@ export function isPublishedMemory(text: string): boolean {
  * The gateways as they were known last.
  *
  * @param configMap the file must be about this one
+ * @param unreadable called with what is left out: a gateway that an earlier version has read
  * @returns undefined when there are none
  * @throws Error that says why the file cannot be used
  */
-export async function recallPublished(file: string, configMap: string): Promise<PublishedMemory | undefined> {
+export async function recallPublished(
+  file: string,
+  configMap: string,
+  unreadable: (why: string) => void,
+): Promise<PublishedMemory | undefined> {
   const text = await readIfThere(file);
   if (text === undefined) return undefined;
   const content = contentOf(text);
   if (content?.version !== version) throw new Error(`it is not of version ${version}`);
   if (content.configMap !== configMap) return undefined;
-  const gateways = content.gateways.map((gateway) => {
+  const gateways = content.gateways.flatMap((gateway) => {
     const { name, number, uid, value } = { ...Object(gateway) };
     if (typeof name !== 'string' || typeof number !== 'number' || typeof uid !== 'string')
       throw new Error('a gateway in it has no name, number or uid');
-    return { name, number, uid, publication: readPublication(String(value)) };
+    try {
+      return [{ name, number, uid, publication: readPublication(String(value)) }];
+    } catch (error) {
+      if (!(error instanceof Error)) throw error;
+      unreadable(`gateway ${name}: ${error.message}`);
+      return [];
+    }
   });
   return { gateways, served: new Set(([4, 6] as const).filter((of) => content.served.includes(of))) };
 }

@@ -165,6 +165,9 @@ log: { level: debug, format: json }
     expect(errors(`${good}publish: { name: a/b }\n`).join()).to.match(
       /publish\.name: must be letters, digits/,
     );
+    expect(errors(`${good}publish: { lan: [169.254.0.1] }\n`).join()).to.match(
+      /publish\.lan: 169\.254\.0\.1 cannot be a gateway \(link-local\)/,
+    );
     expect(errors(`${good}publish: { lan: [10.0.0.1, 10.0.0.2] }\n`).join()).to.match(
       /publish\.lan: 10\.0\.0\.1 and 10\.0\.0\.2 are both IPv4/,
     );

@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
@@ -287,6 +287,23 @@ describe('an agent that follows', () => {
     await stage.restart();
     expect(stage.says).to.match(/remembered-gateways-unreadable/);
     expect(stage.gateways).to.equal('');
+  });
+
+  it('keeps the others where the file has a gateway that it can no longer read', async () => {
+    await using stage = await Stage.open();
+    await stage.put({ gw1, gw2 });
+    const file = join(stage.folder, 'node', 'published.json');
+    const text = await readFile(file, 'utf8');
+    expect(text).to.include('10.0.0.1');
+    await writeFile(file, text.replaceAll('10.0.0.1\\"', '169.254.0.1\\"'));
+    const before = stage.gateways;
+    stage.port.put(undefined);
+    await stage.restart();
+    expect(stage.says).to.match(
+      /remembered-gateways-unreadable: .*gateway gw1: 169\.254\.0\.1 cannot be a gateway \(link-local\)/,
+    );
+    expect(before).to.include(stage.gateways);
+    expect(stage.gateways).to.include('10.0.0.2');
   });
 
   describe('whose file has a part of it', () => {

@@ -274,6 +274,8 @@ describe('the addresses of a gateway on the LAN', () => {
       of(eth0('10.0.0.100/32', '10.0.0.1/24', '10.0.0.9/24', 'fe80::1/64', '2001:db8:10::1/64')),
     ).to.deep.equal(['10.0.0.1', '2001:db8:10::1']);
     expect(of(eth0('fe80::1/64'))).to.deep.equal(['fe80::1']);
+    // Agents refuse a gateway like this.
+    expect(of(eth0('169.254.10.1/16', '10.0.0.1/24'))).to.deep.equal(['10.0.0.1']);
   });
 
   it('stay while the interface has none', () => {
