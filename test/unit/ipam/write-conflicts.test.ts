@@ -23,4 +23,17 @@ describe('a Service whose status has another writer', () => {
     conflicts.overwritten('default/web', 10 * minute);
     expect(until(conflicts, 10 * minute)).to.equal(undefined);
   });
+
+  it('is put right again where the last time was our own write, read late', () => {
+    const conflicts = new WriteConflicts();
+    conflicts.overwritten('default/web', 0);
+    conflicts.retract('default/web');
+    conflicts.overwritten('default/web', minute);
+    expect(until(conflicts, minute)).to.equal(undefined);
+    conflicts.overwritten('default/web', 2 * minute);
+    conflicts.retract('default/web');
+    expect(until(conflicts, 2 * minute), 'it rests no more').to.equal(undefined);
+    conflicts.overwritten('default/web', 3 * minute);
+    expect(until(conflicts, 3 * minute)).to.equal(8 * minute);
+  });
 });
