@@ -17,11 +17,12 @@ import {
 import { Claimants } from './claimants.ts';
 import { claim, rememberedIn } from './claims.ts';
 import { Departures, goByEndpoints, lackEndpoints } from './evidence.ts';
+import { FormerPaths } from './former-paths.ts';
 import { mark, type NamedEip, servicesNaming } from './named-eip.ts';
 import { isNat, usesNat } from './nat-mode.ts';
 import { type DependsOn, NodeDependents } from './node-dependents.ts';
 import type { Path } from './path.ts';
-import { type FormerPath, PathHistory } from './path-history.ts';
+import type { PathHistory } from './path-history.ts';
 import { formerNodesOf, type Resolved, resolve, type Terms } from './paths.ts';
 import { type PoolFinder, poolFinder } from './pools.ts';
 import type { ServiceTable } from './service-table.ts';
@@ -72,11 +73,7 @@ export class PathTable {
   #candidates: Candidates = candidates([]);
   /** EIPs with a holder, by the name of their pool. */
   readonly #held = new Map<string, Record<Family, number>>();
-  /** No EIP went anywhere when the journal last looked. */
-  #beganEmpty = true;
-  /** Where EIPs and sets went when the journal last looked, of those that changed since. */
-  #formerPaths = new Map<Ip, FormerPath | undefined>();
-  #formerCarriers = new Map<CarrierSet, readonly Carrier[]>();
+  readonly #former = new FormerPaths();
 
   /** @param services read by the caller, before each update */
   constructor(gateway: Gateway, services: ServiceTable, probed: ProbedServices = unprobed) {
@@ -209,12 +206,7 @@ export class PathTable {
 
   /** Changes since the last call; the former path of an EIP is undefined when it had none. */
   takeHistory(): PathHistory {
-    const former = this.#beganEmpty ? 'none' : this.#formerPaths;
-    const history = new PathHistory(this, former, this.#formerCarriers);
-    this.#beganEmpty = this.#claimants.size === 0;
-    this.#formerPaths = new Map();
-    this.#formerCarriers = new Map();
-    return history;
+    return this.#former.take(this, this.#claimants.size === 0);
   }
 
   #readNodes(nodes: readonly Node[], origin: Origin, dirty: NamedEip[]): NodeChanges {
@@ -301,7 +293,7 @@ export class PathTable {
 
   /** Gives a set other carriers, and notes the former ones for the journal. */
   #refill(set: CarrierSet, carriers: readonly Carrier[]): void {
-    if (!this.#formerCarriers.has(set)) this.#formerCarriers.set(set, set.carriers);
+    this.#former.noteSet(set);
     this.#sets.refill(set, carriers);
   }
 
@@ -329,7 +321,7 @@ export class PathTable {
     const services = servicesNaming(named);
     const found = services.length === 0 ? unnamed : resolve(eip, services, this.#terms);
     this.#report(eip, found.problems);
-    if (!this.#beganEmpty && !this.#formerPaths.has(eip)) this.#formerPaths.set(eip, this.#formerPath(named));
+    this.#former.note(named);
     const set = found.path && this.#setOf(eip, found.path.carriers);
     if ((before === undefined) !== (set === undefined)) this.#countHeld(eip, set === undefined ? -1 : 1);
     if (before !== set) {
@@ -340,12 +332,6 @@ export class PathTable {
     named.services = found.path?.services ?? none;
     this.#dependents.replace(named, this.#dependencies(services, set, eip));
     if (services.length === 0) this.#claimants.forget(named);
-  }
-
-  #formerPath({ set, services }: NamedEip): FormerPath | undefined {
-    if (set === undefined) return undefined;
-    const carriers = this.#formerCarriers.get(set) ?? set.carriers;
-    return carriers.length === 0 ? undefined : { carriers, services };
   }
 
   #setOf(eip: Ip, carriers: readonly Carrier[]): CarrierSet {
