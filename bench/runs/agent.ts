@@ -28,6 +28,10 @@ ip('link add eth0 type veth peer name peer0');
 for (const name of ['eth0', 'peer0']) ip(`link set ${name} up`);
 ip('address add 10.0.0.11/24 dev eth0');
 ip('address add 2001:db8:10::11/64 dev eth0 nodad');
+// Nobody is at the other end; an agent without a gateway that answers is DEGRADED.
+const gateways = ['10.0.0.1', '10.0.0.2', '2001:db8:10::1', '2001:db8:10::2'];
+for (const [i, gateway] of gateways.entries())
+  ip(`neighbour add ${gateway} lladdr 02:00:00:00:00:0${i} dev eth0 nud permanent`);
 
 // They end with us, however we end.
 const tied = ['--pdeathsig', 'KILL'];
@@ -45,7 +49,7 @@ writeFileSync(
   file,
   JSON.stringify({
     eips: ['198.51.100.0/24', '2001:db8:e::/64'],
-    gateways: ['10.0.0.1', '10.0.0.2', '2001:db8:10::1', '2001:db8:10::2'],
+    gateways,
     ...(api === undefined ? {} : { follow: { kubeconfig: 'kubeconfig', node: 'n0' } }),
     stateDirectory: 'state',
     runtimeDirectory: 'run',

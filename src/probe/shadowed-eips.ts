@@ -84,7 +84,8 @@ export class ShadowedEips {
   #turn = 0;
   #isQuiet = false;
   #dumps = 0;
-  #quiet = Promise.withResolvers<void>();
+  /** Of a look that waits for the end of a round. */
+  #quiet: PromiseWithResolvers<void> | undefined;
   #due: 'all' | 'found' | undefined;
   #wake = Promise.withResolvers<void>();
   #timer: NodeJS.Timeout | undefined;
@@ -116,16 +117,15 @@ export class ShadowedEips {
   /** A round begins: it may change the kernel at any time until it ends. */
   rounding(): void {
     this.#turn += 1;
-    if (!this.#isQuiet) return;
     this.#isQuiet = false;
-    this.#quiet = Promise.withResolvers();
   }
 
   /** A round is over. */
   rounded({ dumped, isDue }: LookedRound): void {
     this.#turn += 1;
     this.#isQuiet = true;
-    this.#quiet.resolve();
+    this.#quiet?.resolve();
+    this.#quiet = undefined;
     if (!dumped) return;
     this.#dumps += 1;
     if (isDue) this.#due = 'all';
@@ -164,7 +164,7 @@ export class ShadowedEips {
   #stop(): void {
     clearTimeout(this.#timer);
     this.#wake.resolve();
-    this.#quiet.resolve();
+    this.#quiet?.resolve();
   }
 
   async #rest(): Promise<void> {
@@ -223,8 +223,11 @@ export class ShadowedEips {
   ): Promise<void> {
     const { port, isRouted } = this.#options;
     while (!signal.aborted) {
-      await this.#quiet.promise;
-      if (!this.#isQuiet) continue;
+      if (!this.#isQuiet) {
+        this.#quiet ??= Promise.withResolvers();
+        await this.#quiet.promise;
+        continue;
+      }
       const turn = this.#turn;
       const asked = eips.filter((eip) => isRouted(eip) && askings[family(eip)].kind === 'asked');
       if (asked.length === 0) return;
@@ -251,9 +254,11 @@ export class ShadowedEips {
     const isOwn =
       lookup.kind === 'unnamed' ||
       (lookup.kind === 'route' && isOwnRoute(lookup.route, of, this.#options.gateway()));
-    if (isOwn) pass.own.add(eip);
-    else if (termsOf(askings[of]).iif !== undefined)
-      pass.shadows.set(eip, { shadow: lookup, dumps: this.#dumps });
+    if (isOwn) {
+      if (this.#findings.has(eip)) pass.own.add(eip);
+      return;
+    }
+    if (termsOf(askings[of]).iif !== undefined) pass.shadows.set(eip, { shadow: lookup, dumps: this.#dumps });
     // What this host sends may go another way than what comes in.
     else pass.unknown = `for IPv${of} the kernel takes no address beyond the uplink as that of a client`;
   }
@@ -293,7 +298,7 @@ export class ShadowedEips {
 
 /** What one look has found. */
 class Pass {
-  /** EIPs of which the kernel takes eiproute's route. */
+  /** Of the findings: EIPs of which the kernel takes eiproute's route. */
   readonly own = new Set<Ip>();
   readonly shadows = new Map<Ip, Found>();
   /** What was found of them is no longer known. */
