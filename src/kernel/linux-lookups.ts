@@ -9,7 +9,7 @@ import { Dumper } from './netlink/dump.ts';
 import { ruleDump } from './netlink/requests.ts';
 import type { FoundRule } from './netlink/rule.ts';
 import { openTransport, type Transport } from './netlink/transport.ts';
-import { asKernelError } from './netlink-failure.ts';
+import { withKernelErrors } from './netlink-failure.ts';
 import { socketAddress } from './socket-address.ts';
 
 /** An answer is charged with 832 bytes. */
@@ -54,13 +54,7 @@ export class LinuxLookups implements LookupPort {
   }
 
   #run<T>(work: () => Promise<T>): Promise<T> {
-    return this.#running.run(async () => {
-      try {
-        return await work();
-      } catch (error) {
-        throw asKernelError(error);
-      }
-    });
+    return this.#running.run(() => withKernelErrors(work));
   }
 }
 

@@ -9,7 +9,7 @@ import { failedNeighbours } from './netlink/failed-neighbours.ts';
 import { Flag, MessageReader, MessageWriter, Type } from './netlink/message.ts';
 import { decodeNeighbour, encodeNeighbourStale, encodeNeighbourUse } from './netlink/neighbour.ts';
 import { openTransport, SocketError, shortBytes, type Transport } from './netlink/transport.ts';
-import { asKernelError } from './netlink-failure.ts';
+import { asKernelError, withKernelErrors } from './netlink-failure.ts';
 
 const commandBuffer = 4 << 20;
 const failureBuffer = 4 << 20;
@@ -101,13 +101,7 @@ export class LinuxNeighbours implements NeighbourPort {
   }
 
   #run<T>(work: () => Promise<T>): Promise<T> {
-    return this.#running.run(async () => {
-      try {
-        return await work();
-      } catch (error) {
-        throw asKernelError(error);
-      }
-    });
+    return this.#running.run(() => withKernelErrors(work));
   }
 }
 

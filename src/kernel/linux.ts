@@ -21,7 +21,7 @@ import { Dumper } from './netlink/dump.ts';
 import { nexthopDump, proxyNeighbourDump, routeDump, ruleDump } from './netlink/requests.ts';
 import { decodeRoute } from './netlink/route.ts';
 import { openTransport, type Transport } from './netlink/transport.ts';
-import { asKernelError } from './netlink-failure.ts';
+import { withKernelErrors } from './netlink-failure.ts';
 import { Nft } from './nft.ts';
 import { addProxies } from './proxies.ts';
 import { readSysctl, type SysctlChange, Sysctls } from './sysctl.ts';
@@ -75,28 +75,18 @@ export class LinuxKernel implements Kernel {
   }
 
   list(scope: Scope, signal: AbortSignal): Promise<Listing> {
-    return this.#reading.run(async () => {
-      try {
-        // A watch that begins during this listing may have missed events before it.
-        const watches = this.#livingWatches();
-        for (const watch of watches) watch.listing(scope);
-        const listing = await this.#list(scope, signal);
-        for (const watch of watches) watch.listed(scope, listing);
-        return listing;
-      } catch (error) {
-        throw asKernelError(error);
-      }
+    return this.#read(async () => {
+      // A watch that begins during this listing may have missed events before it.
+      const watches = this.#livingWatches();
+      for (const watch of watches) watch.listing(scope);
+      const listing = await this.#list(scope, signal);
+      for (const watch of watches) watch.listed(scope, listing);
+      return listing;
     });
   }
 
   links(signal: AbortSignal): Promise<readonly Link[]> {
-    return this.#reading.run(async () => {
-      try {
-        return await this.#lister.links(signal);
-      } catch (error) {
-        throw asKernelError(error);
-      }
-    });
+    return this.#read(() => this.#lister.links(signal));
   }
 
   apply(
@@ -117,7 +107,7 @@ export class LinuxKernel implements Kernel {
         answered?.(count, outcomes);
       };
       for (const watch of this.#watches) watch.applying(changes);
-      try {
+      await withKernelErrors(async () => {
         for (let from = 0; from < changes.length; ) {
           const way = wayOf(changes[from]);
           let to = from + 1;
@@ -125,9 +115,7 @@ export class LinuxKernel implements Kernel {
           await this.#applyRun(way, { changes, from, to, outcomes, answered: soFar }, signal);
           from = to;
         }
-      } catch (error) {
-        throw asKernelError(error);
-      }
+      });
       tellWatches(changes.length);
       return outcomes;
     });
@@ -141,13 +129,11 @@ export class LinuxKernel implements Kernel {
   }
 
   holders(keys: ReadonlySet<Key>, signal: AbortSignal): Promise<ReadonlyMap<Key, KernelObject>> {
-    return this.#reading.run(async () => {
-      try {
-        return await this.#holders(keys, signal);
-      } catch (error) {
-        throw asKernelError(error);
-      }
-    });
+    return this.#read(() => this.#holders(keys, signal));
+  }
+
+  #read<T>(work: () => Promise<T>): Promise<T> {
+    return this.#reading.run(() => withKernelErrors(work));
   }
 
   /** Waits for the calls in progress and ends the hints. The kernel's objects stay. */
