@@ -21,7 +21,6 @@ import { clientBeyond, forwardedQuestion } from '../probe/forwarded-question.ts'
 import { type PathsAnswer, type PathView, pathTarget, pathViews } from '../status/path-view.ts';
 import { connect, connectBy } from './connection.ts';
 import { type Firewall, readFirewall } from './firewall.ts';
-
 import { askNeighbours } from './neighbour-inquiry.ts';
 import { type RouteAnswers, routeAnswers } from './route-inquiry.ts';
 import { savedCluster } from './saved-cluster.ts';
@@ -199,8 +198,7 @@ async function askRoutes(
   const iif = links.find(({ name }) => name === gateway.uplink)?.index;
   if (client === undefined || iif === undefined)
     return await routeAnswers(port, eip, { terms: undefined, matching: undefined }, names, signal);
-  const asking = await forwardedQuestion(family(eip), { gateway, links }, port, signal);
-  const found = asking.kind === 'asked' ? asking.terms : undefined;
+  const found = await forwardedQuestion(family(eip), { gateway, links }, port, signal);
   const terms = { from: client, iif, mark: found?.mark };
   const matching = isAsked ? undefined : found;
   return await routeAnswers(port, eip, { terms, matching }, names, signal);

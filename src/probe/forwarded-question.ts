@@ -1,4 +1,5 @@
 import type { LookupPort, Question } from '../kernel/lookup-port.ts';
+import { egressLink } from '../model/egress-link.ts';
 import type { Gateway } from '../model/gateway.ts';
 import {
   bits,
@@ -8,7 +9,6 @@ import {
   type Ip,
   ipFromNumber,
   ipNumber,
-  networkOf,
   parseIp,
 } from '../model/ip.ts';
 import { addressOn } from '../model/link-address.ts';
@@ -16,12 +16,6 @@ import type { Link } from '../model/object.ts';
 
 /** What all questions about packets of clients have in common; without `iif`, what this host itself sends. */
 export type Terms = Omit<Question, 'dst'>;
-
-/** How to ask about the packets of one family. */
-export type Asking =
-  | { readonly kind: 'asked'; readonly terms: Terms }
-  /** Something else is wrong, or the rules go by what no question says. */
-  | { readonly kind: 'not asked'; readonly why: string };
 
 /** The table that a rule of the kernel looks up. */
 const mainTable = 254;
@@ -59,10 +53,7 @@ function clients(
   gateway: Pick<Gateway, 'uplink' | 'defaultRoutes' | 'pools'>,
   links: readonly Link[],
 ): readonly Ip[] {
-  const isNear = (ip: Ip): boolean =>
-    links.some(({ addresses }) =>
-      addresses.some((own) => family(own.ip) === of && contains(networkOf(own.ip, own.length), ip)),
-    );
+  const isNear = (ip: Ip): boolean => egressLink({ ip, interface: undefined }, links) !== undefined;
   const far = farHosts[of].filter((ip) => !isPooled(ip, gateway.pools) && !isNear(ip));
   const near = clientBeyond(of, gateway, links);
   return near === undefined ? far : [...far, near];
@@ -85,6 +76,7 @@ function isOfAllHosts(ip: Ip, length: number): boolean {
  * How to ask which route a packet of a client matches. It comes in by the uplink, from a source that the kernel takes, and
  * with the mark that the rules of a table of its own ask for.
  *
+ * @returns undefined: there is no uplink, or the rules go by what no question says
  * @throws KernelError
  */
 export async function forwardedQuestion(
@@ -92,39 +84,33 @@ export async function forwardedQuestion(
   { gateway, links }: { readonly gateway: Gateway; readonly links: readonly Link[] },
   port: LookupPort,
   signal: AbortSignal,
-): Promise<Asking> {
-  const link = links.find(({ name }) => name === gateway.uplink);
-  if (link === undefined) return { kind: 'not asked', why: `there is no interface ${gateway.uplink}` };
-  const marking = await markOf(of, gateway.table, port, signal);
-  if (marking.kind === 'unclear') {
-    const why = `the rules that look up table ${gateway.table} go by more than interface, mark and destination`;
-    return { kind: 'not asked', why };
-  }
-  const { mark } = marking;
-  const iif = link.index;
+): Promise<Terms | undefined> {
+  const iif = links.find(({ name }) => name === gateway.uplink)?.index;
+  if (iif === undefined) return undefined;
+  const marks = await marksOf(of, gateway.table, port, signal);
+  // Which of several rules is there for the EIPs is not known.
+  if (marks.size !== 1) return undefined;
+  const [mark] = marks;
   const candidates = clients(of, gateway, links);
-  if (of === 6) return { kind: 'asked', terms: { from: candidates[0], iif, mark } };
+  if (of === 6) return { from: candidates[0], iif, mark };
   // The table `local` comes first: a packet for this host itself is refused for its source alone.
   const own = addressOn(gateway.uplink, of, links);
   const controls = own === undefined ? [] : candidates.map((from) => ({ from, iif, mark, dst: own }));
   const answers = await port.ask(controls, signal);
   const from = candidates[answers.findIndex(({ kind }) => kind === 'route')];
-  return { kind: 'asked', terms: from === undefined ? { mark } : { from, iif, mark } };
+  return from === undefined ? { mark } : { from, iif, mark };
 }
 
-type Marking =
-  | { readonly kind: 'known'; readonly mark: number | undefined }
-  /** No question can say what the rules go by. */
-  | { readonly kind: 'unclear' };
-
-async function markOf(of: Family, table: number, port: LookupPort, signal: AbortSignal): Promise<Marking> {
-  if (table === mainTable) return { kind: 'known', mark: undefined };
+/** The marks of the rules that look the table up; undefined: without one. Empty: they go by what no question says. */
+async function marksOf(
+  of: Family,
+  table: number,
+  port: LookupPort,
+  signal: AbortSignal,
+): Promise<ReadonlySet<number | undefined>> {
+  const unmarked = new Set([undefined]);
+  if (table === mainTable) return unmarked;
   const rules = (await port.rules(of, signal)).filter((rule) => rule.table === table);
-  const plain = rules.filter(({ isSelective }) => !isSelective);
-  if (rules.length > 0 && plain.length === 0) return { kind: 'unclear' };
-  const marks = new Set(plain.map((rule) => rule.mark));
-  // Which of several rules is there for the EIPs is not known.
-  if (marks.size > 1) return { kind: 'unclear' };
-  const [mark] = marks;
-  return { kind: 'known', mark };
+  if (rules.length === 0) return unmarked;
+  return new Set(rules.filter(({ isSelective }) => !isSelective).map(({ mark }) => mark));
 }

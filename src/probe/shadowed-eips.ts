@@ -6,7 +6,7 @@ import { type Family, families, family, type Ip } from '../model/ip.ts';
 import type { LinkNames } from '../model/iproute.ts';
 import type { Link } from '../model/object.ts';
 import type { Problem } from '../model/problem.ts';
-import { type Asking, forwardedQuestion } from './forwarded-question.ts';
+import { forwardedQuestion, type Terms } from './forwarded-question.ts';
 import { isOwnRoute } from './own-route.ts';
 import { lookupProblem, type Shadow, shadowProblems } from './shadow-problems.ts';
 
@@ -38,6 +38,9 @@ export interface LookedRound {
   /** It was no round for a change of this kernel's objects alone: all EIPs have their turn. */
   readonly isDue: boolean;
 }
+
+/** How to ask about the packets of each family; undefined: not at all. */
+type Askings = Readonly<Record<Family, Terms | undefined>>;
 
 /** What was found of an EIP. */
 interface Finding extends Found {
@@ -178,7 +181,7 @@ export class ShadowedEips {
     const pass = new Pass();
     try {
       const askings = { 4: await this.#asking(4, signal), 6: await this.#asking(6, signal) };
-      for (const of of families) if (!this.#canPass || askings[of].kind !== 'asked') pass.notAsked.add(of);
+      for (const of of families) if (!this.#canPass || askings[of] === undefined) pass.notAsked.add(of);
       for (const eips of slices(this.#eips(due, pass))) {
         await this.#ask(eips, askings, pass, signal);
         if (signal.aborted) return;
@@ -192,7 +195,7 @@ export class ShadowedEips {
     this.#take(pass, due);
   }
 
-  #asking(of: Family, signal: AbortSignal): Promise<Asking> {
+  #asking(of: Family, signal: AbortSignal): Promise<Terms | undefined> {
     const { gateway, links, port } = this.#options;
     return forwardedQuestion(of, { gateway: gateway(), links: links() }, port, signal);
   }
@@ -215,12 +218,7 @@ export class ShadowedEips {
   }
 
   /** Asks until no round has come in between. */
-  async #ask(
-    eips: readonly Ip[],
-    askings: Readonly<Record<Family, Asking>>,
-    pass: Pass,
-    signal: AbortSignal,
-  ): Promise<void> {
+  async #ask(eips: readonly Ip[], askings: Askings, pass: Pass, signal: AbortSignal): Promise<void> {
     const { port, isRouted } = this.#options;
     while (!signal.aborted) {
       if (!this.#isQuiet) {
@@ -229,9 +227,9 @@ export class ShadowedEips {
         continue;
       }
       const turn = this.#turn;
-      const asked = eips.filter((eip) => isRouted(eip) && askings[family(eip)].kind === 'asked');
+      const asked = eips.filter((eip) => isRouted(eip) && askings[family(eip)] !== undefined);
       if (asked.length === 0) return;
-      const questions = asked.map((dst) => ({ ...termsOf(askings[family(dst)]), dst }));
+      const questions = asked.map((dst) => ({ ...askings[family(dst)], dst }));
       const answers = this.#canPass ? await port.ask(questions, signal) : [];
       if (turn !== this.#turn) continue;
       for (const [i, eip] of asked.entries()) this.#judge(eip, answers[i], askings, pass);
@@ -248,7 +246,7 @@ export class ShadowedEips {
     );
   }
 
-  #judge(eip: Ip, lookup: Lookup | undefined, askings: Readonly<Record<Family, Asking>>, pass: Pass): void {
+  #judge(eip: Ip, lookup: Lookup | undefined, askings: Askings, pass: Pass): void {
     if (lookup === undefined) return;
     const of = family(eip);
     const isOwn =
@@ -258,7 +256,7 @@ export class ShadowedEips {
       if (this.#findings.has(eip)) pass.own.add(eip);
       return;
     }
-    if (termsOf(askings[of]).iif !== undefined) pass.shadows.set(eip, { shadow: lookup, dumps: this.#dumps });
+    if (askings[of]?.iif !== undefined) pass.shadows.set(eip, { shadow: lookup, dumps: this.#dumps });
     // What this host sends may go another way than what comes in.
     else pass.unknown = `for IPv${of} the kernel takes no address beyond the uplink as that of a client`;
   }
@@ -304,10 +302,6 @@ class Pass {
   /** What was found of them is no longer known. */
   readonly notAsked = new Set<Family>();
   unknown: string | undefined;
-}
-
-function termsOf(asking: Asking) {
-  return asking.kind === 'asked' ? asking.terms : {};
 }
 
 function* slices(eips: Iterable<Ip | undefined>): Generator<readonly Ip[]> {
