@@ -1,6 +1,5 @@
 import { DaemonError } from '../daemon/daemon-error.ts';
 import { KernelError } from '../kernel/kernel.ts';
-import { LedgerError } from '../kernel/ledger.ts';
 import { printable } from '../model/text.ts';
 import { Failure, Stopped } from './cli.ts';
 import { type ExitCode, exit } from './exit.ts';
@@ -33,7 +32,6 @@ function isFailure(error: unknown): error is Error {
     error instanceof Failure ||
     error instanceof DaemonError ||
     error instanceof KernelError ||
-    error instanceof LedgerError ||
     isSystemError(error)
   );
 }

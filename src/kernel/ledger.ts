@@ -1,21 +1,14 @@
 import { open, readFile, rename } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { makeFolder } from '../folder.ts';
+import { sysctlName } from '../model/iproute.ts';
 import type { Problem } from '../model/problem.ts';
-
-/** The ledger cannot be written; the message names the file. */
-export class LedgerError extends Error {
-  override readonly name = 'LedgerError';
-  /** 'ENOSPC', 'EACCES', … */
-  readonly code: string;
-
-  constructor(message: string, code: string, options?: ErrorOptions) {
-    super(message, options);
-    this.code = code;
-  }
-}
+import { someNames } from '../model/some-names.ts';
 
 const version = 1;
+
+/** Former values that one message names: all of a gateway with four interfaces, as no other place has them. */
+const mostNamed = 40;
 
 /** A file that cannot be read as a ledger. */
 interface Damage {
@@ -29,19 +22,25 @@ interface Damage {
  * The values that sysctls had before we changed them. A sysctl has no owner as a route has a protocol, so this file
  * is the only source to restore them from: it is written before the first change.
  *
- * A damaged file does not keep the daemon from routing: only `purge` needs its values. It is read as an empty
- * ledger, reported as a problem, and moved aside by the first write.
+ * Only `purge` needs its values, so neither a damaged file nor one that cannot be written keeps a gateway from
+ * forwarding. A damaged one is read as an empty ledger, reported as a problem, and moved aside by the first write. What
+ * cannot be written is kept in memory, reported with the values, and written by a later {@link save}.
  */
 export class Ledger {
   readonly #file: string;
   readonly #former: Map<string, string>;
   readonly #written: Map<string, string>;
+  /** Names whose former value is in the file. */
+  #saved: ReadonlySet<string>;
+  /** Why the last write failed. */
+  #failure: string | undefined;
   #damage: Damage | undefined;
 
   private constructor(file: string, { former, written }: LedgerContent, damage: Damage | undefined) {
     this.#file = file;
     this.#former = former;
     this.#written = written;
+    this.#saved = new Set(former.keys());
     this.#damage = damage;
   }
 
@@ -56,8 +55,52 @@ export class Ledger {
     }
   }
 
-  /** The damage of the file; reported until a restart. */
+  /** The damage of the file, reported until a restart, and what could not be written, until it is. */
   get problems(): readonly Problem[] {
+    return [...this.#damageProblems(), ...this.#failureProblems()];
+  }
+
+  /** Former values, by the path below /proc/sys. */
+  get former(): ReadonlyMap<string, string> {
+    return this.#former;
+  }
+
+  /** The values that the kernel showed after we wrote; a name may lack where a file is older, or a write was cut off. */
+  get written(): ReadonlyMap<string, string> {
+    return this.#written;
+  }
+
+  /** Keeps former values; they are on disk when this resolves, where it can be written. A value in the ledger is older and stays. */
+  async remember(values: ReadonlyMap<string, string>): Promise<void> {
+    const missing = [...values].filter(([name]) => !this.#former.has(name));
+    if (missing.length === 0) return;
+    for (const [name, value] of missing) this.#former.set(name, value);
+    await this.#write();
+  }
+
+  /** Keeps what the kernel shows after our own writes, of the values that are remembered. */
+  async wrote(values: ReadonlyMap<string, string>): Promise<void> {
+    const fresh = [...values].filter(
+      ([name, value]) => this.#former.has(name) && this.#written.get(name) !== value,
+    );
+    if (fresh.length === 0) return;
+    for (const [name, value] of fresh) this.#written.set(name, value);
+    await this.#write();
+  }
+
+  async forget(names: ReadonlySet<string>): Promise<void> {
+    const known = [...names].filter((name) => this.#former.delete(name));
+    if (known.length === 0) return;
+    for (const name of known) this.#written.delete(name);
+    await this.#write();
+  }
+
+  /** Writes what could not be written before. */
+  async save(): Promise<void> {
+    if (this.#failure !== undefined) await this.#write();
+  }
+
+  #damageProblems(): readonly Problem[] {
     if (this.#damage === undefined) return [];
     const { why, aside } = this.#damage;
     return [
@@ -72,51 +115,24 @@ export class Ledger {
     ];
   }
 
-  /** Former values, by the path below /proc/sys. */
-  get former(): ReadonlyMap<string, string> {
-    return this.#former;
-  }
-
-  /** The values that the kernel showed after we wrote; a name may lack where a file is older, or a write was cut off. */
-  get written(): ReadonlyMap<string, string> {
-    return this.#written;
-  }
-
-  /**
-   * Stores former values; they are on disk when this resolves. A value in the ledger is older and stays.
-   *
-   * @throws LedgerError; nothing is then written down
-   */
-  async remember(values: ReadonlyMap<string, string>): Promise<void> {
-    const missing = [...values].filter(([name]) => !this.#former.has(name));
-    if (missing.length === 0) return;
-    await this.#write(new Map([...this.#former, ...missing]), this.#written);
-    for (const [name, value] of missing) this.#former.set(name, value);
-  }
-
-  /**
-   * Writes down what the kernel shows after our own writes, of the values that are remembered.
-   *
-   * @throws LedgerError; nothing is then written down
-   */
-  async wrote(values: ReadonlyMap<string, string>): Promise<void> {
-    const fresh = [...values].filter(
-      ([name, value]) => this.#former.has(name) && this.#written.get(name) !== value,
-    );
-    if (fresh.length === 0) return;
-    await this.#write(this.#former, new Map([...this.#written, ...fresh]));
-    for (const [name, value] of fresh) this.#written.set(name, value);
-  }
-
-  /** @throws LedgerError; all is then still remembered */
-  async forget(names: ReadonlySet<string>): Promise<void> {
-    const rest = new Map([...this.#former].filter(([name]) => !names.has(name)));
-    if (rest.size === this.#former.size) return;
-    await this.#write(rest, new Map([...this.#written].filter(([name]) => rest.has(name))));
-    for (const name of names) {
-      this.#former.delete(name);
-      this.#written.delete(name);
-    }
+  #failureProblems(): readonly Problem[] {
+    if (this.#failure === undefined) return [];
+    const unsaved = sortedItems(this.#former).filter(([name]) => !this.#saved.has(name));
+    const values = unsaved.map(([name, value]) => `${sysctlName(name)} = ${value}`);
+    const lost =
+      values.length === 0
+        ? 'the file does not have the last change of a setting'
+        : `the settings are made all the same; a restart loses what they were before: ${someNames(values, mostNamed)}`;
+    return [
+      {
+        code: 'sysctl-ledger-not-saved',
+        severity: 'warn',
+        subject: this.#file,
+        message: `the ledger of sysctls ${this.#file} cannot be written: ${this.#failure}; ${lost}`,
+        advice:
+          'check space and permissions of stateDirectory (df): it is written at the next look at the kernel then; only a purge needs it',
+      },
+    ];
   }
 
   /** A damaged file is never overwritten: a person may still read values in it. */
@@ -131,11 +147,12 @@ export class Ledger {
     this.#damage = { ...this.#damage, moved: true };
   }
 
-  async #write(former: ReadonlyMap<string, string>, written: ReadonlyMap<string, string>): Promise<void> {
+  async #write(): Promise<void> {
+    const names = new Set(this.#former.keys());
     const content = {
       version,
-      sysctls: sorted(former),
-      ...(written.size === 0 ? {} : { written: sorted(written) }),
+      sysctls: sorted(this.#former),
+      ...(this.#written.size === 0 ? {} : { written: sorted(this.#written) }),
     };
     const text = `${JSON.stringify(content, undefined, 2)}\n`;
     const folder = dirname(this.#file);
@@ -147,21 +164,26 @@ export class Ledger {
       await file.writeFile(text);
       await file.sync();
       await rename(fresh, this.#file);
+      this.#saved = names;
       // Without this the rename is lost with the power.
       await using directory = await open(folder, 'r');
       await directory.sync();
-    } catch (cause) {
-      throw new LedgerError(
-        `cannot write the ledger of sysctls ${this.#file}: ${words(cause)}; no sysctl is changed without it`,
-        errorCode(cause),
-        { cause },
-      );
+      this.#failure = undefined;
+    } catch (error) {
+      if (errorCode(error) === undefined) throw error;
+      this.#failure = words(error);
     }
   }
 }
 
 function sorted(values: ReadonlyMap<string, string>): Readonly<Record<string, string>> {
-  return Object.fromEntries([...values].sort(([a], [b]) => (a < b ? -1 : 1)));
+  return Object.fromEntries(sortedItems(values));
+}
+
+function sortedItems(
+  values: ReadonlyMap<string, string>,
+): readonly (readonly [name: string, value: string])[] {
+  return [...values].sort(([a], [b]) => (a < b ? -1 : 1));
 }
 
 /** Values by the path below /proc/sys. */
@@ -218,8 +240,8 @@ function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-function errorCode(error: unknown): string {
-  return error instanceof Error && 'code' in error ? String(error.code) : 'EIO';
+function errorCode(error: unknown): string | undefined {
+  return error instanceof Error && 'code' in error ? String(error.code) : undefined;
 }
 
 function words(error: unknown): string {

@@ -3,7 +3,7 @@ import { open, readFile } from 'node:fs/promises';
 import type { Sysctl } from '../model/object.ts';
 import type { Problem } from '../model/problem.ts';
 import { KernelError } from './kernel.ts';
-import { isSysctlName, type Ledger, LedgerError } from './ledger.ts';
+import { isSysctlName, type Ledger } from './ledger.ts';
 
 const root = '/proc/sys';
 
@@ -43,11 +43,13 @@ export class Sysctls {
   }
 
   /**
-   * Current values of these sysctls and of those in the ledger; missing sysctls are left out.
+   * Current values of these sysctls and of those in the ledger; missing sysctls are left out. A ledger that could not
+   * be written is written now, where that is possible again.
    *
    * @throws KernelError
    */
   async list(names: readonly string[]): Promise<readonly Sysctl[]> {
+    await this.#ledger.save();
     const silent = new Set(companions.values());
     const changed = [...this.#ledger.former.keys()].filter((name) => !silent.has(name));
     const all = [...new Set([...names, ...changed])];
@@ -58,7 +60,7 @@ export class Sysctls {
     });
   }
 
-  /** Writes values. The former value is in the ledger, on disk, before the first write of a sysctl. */
+  /** Writes values. The former value is in the ledger before the first write of a sysctl, and on disk where that can be written. */
   async set(changes: readonly SysctlChange[], outcomes: (KernelError | undefined)[]): Promise<void> {
     const fresh = new Map<string, string>();
     for (const { index, sysctl } of changes) {
@@ -72,12 +74,9 @@ export class Sysctls {
         outcomes[index] = kernelError(error);
       }
     }
-    try {
-      await this.#ledger.remember(fresh);
-    } catch (error) {
-      for (const { index } of changes) outcomes[index] = kernelError(error);
-      return;
-    }
+    // Without room on the disk the former values are kept in memory, and told: only a purge needs them, and a gateway
+    // that does not forward is an outage.
+    await this.#ledger.remember(fresh);
     const unchanged = new Set<string>();
     for (const { index, sysctl } of changes) {
       if (outcomes[index]) continue;
@@ -85,7 +84,7 @@ export class Sysctls {
       if (outcomes[index] && fresh.has(sysctl.name)) unchanged.add(sysctl.name);
     }
     // A sysctl that was not changed needs no former value; it does no harm if it stays in the ledger.
-    await attempt(() => this.#ledger.forget(unchanged));
+    await this.#ledger.forget(unchanged);
     // A value that is not known as ours is put back all the same.
     await attempt(async () => {
       const names = changes.filter(({ index }) => !outcomes[index]).map(({ sysctl }) => sysctl.name);
@@ -108,8 +107,7 @@ export class Sysctls {
       if (outcome === undefined || outcome.code === 'ENOENT') restored.push(change);
     }
     const done = restored.flatMap(({ sysctl: { name } }) => [name, companions.get(name) ?? name]);
-    const failure = await attempt(() => this.#ledger.forget(new Set(done)));
-    if (failure) for (const { index } of restored) outcomes[index] ??= failure;
+    await this.#ledger.forget(new Set(done));
   }
 
   /** The values of these and of what Linux changes along with them. */
@@ -149,7 +147,6 @@ async function attempt(work: () => Promise<void>): Promise<KernelError | undefin
 /** An error of a change is returned, any other error is thrown. */
 function kernelError(error: unknown): KernelError {
   if (error instanceof KernelError) return error;
-  if (error instanceof LedgerError) return new KernelError(error.code, error.message, { cause: error });
   throw error;
 }
 

@@ -91,6 +91,7 @@ export const problemCodes = [
   'status-contested',
   'status-refused',
   'sysctl-ledger-damaged',
+  'sysctl-ledger-not-saved',
   'sysctl-missing',
   'tls-not-verified',
 ] as const;

@@ -11,19 +11,10 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { isLedger, Ledger, LedgerError } from '../../../src/kernel/ledger.ts';
+import { isLedger, Ledger } from '../../../src/kernel/ledger.ts';
 
 const forward = 'net/ipv4/ip_forward';
 const filter = 'net/ipv4/conf/eth0.100/rp_filter';
-
-async function failure(work: Promise<unknown>): Promise<unknown> {
-  try {
-    await work;
-  } catch (error) {
-    return error;
-  }
-  throw new Error('it did not fail');
-}
 
 describe('the ledger of sysctls', () => {
   let folder: string;
@@ -162,17 +153,49 @@ describe('the ledger of sysctls', () => {
     expect(readdirSync(join(folder, 'state'))).to.deep.equal(['sysctls.json']);
   });
 
-  it('remembers nothing that it could not write', async () => {
+  it('keeps in memory what it could not write, names it, and writes it when it can', async () => {
     // A file in the place of the folder: no user, root neither, can write below it.
+    const ledger = await Ledger.load(file);
     writeFileSync(join(folder, 'state'), '');
-    const ledger = await Ledger.load(join(folder, 'state', 'deeper', 'sysctls.json'));
-    expect(await failure(ledger.remember(new Map([[forward, '0']])))).to.be.instanceOf(LedgerError);
+    await ledger.remember(
+      new Map([
+        [forward, '0'],
+        [filter, '2'],
+      ]),
+    );
+    await ledger.wrote(new Map([[forward, '1']]));
+    expect([...ledger.former.keys()]).to.deep.equal([forward, filter]);
+    expect(ledger.problems.map(({ code, severity, subject }) => [code, severity, subject])).to.deep.equal([
+      ['sysctl-ledger-not-saved', 'warn', file],
+    ]);
+    expect(ledger.problems[0]?.message)
+      .to.include(`${file} cannot be written: E`)
+      .and.to.include('net.ipv4.conf.eth0/100.rp_filter = 2, net.ipv4.ip_forward = 0');
+    await ledger.save();
+    expect(ledger.problems, 'there is still no room').to.have.length(1);
     rmSync(join(folder, 'state'));
-    const fine = await Ledger.load(file);
+    await ledger.save();
+    expect(ledger.problems).to.deep.equal([]);
+    const later = await Ledger.load(file);
+    expect(later.former.get(forward)).to.equal('0');
+    expect(later.written).to.deep.equal(new Map([[forward, '1']]));
+  });
+
+  it('names no value that the file has when a later change could not be written', async () => {
+    const ledger = await Ledger.load(file);
+    await ledger.remember(new Map([[forward, '0']]));
+    rmSync(join(folder, 'state'), { recursive: true });
     writeFileSync(join(folder, 'state'), '');
-    const error = await failure(fine.remember(new Map([[forward, '0']])));
-    expect(error).to.be.instanceOf(LedgerError);
-    expect(String(error)).to.include(file).and.to.include('no sysctl is changed');
-    expect(fine.former.size).to.equal(0);
+    await ledger.remember(new Map([[filter, '2']]));
+    expect(ledger.problems[0]?.message).to.match(/were before: net.ipv4.conf.eth0\/100.rp_filter = 2$/);
+    await ledger.forget(new Set([filter]));
+    expect(ledger.problems[0]?.message).to.include('the file does not have the last change of a setting');
+  });
+
+  it('writes nothing by itself that was not to be written', async () => {
+    mkdirSync(join(folder, 'state'));
+    writeFileSync(file, '{');
+    await (await Ledger.load(file, clock)).save();
+    expect(readFileSync(file, 'utf8')).to.equal('{');
   });
 });
