@@ -19,6 +19,7 @@ import { destination, leavers, move } from './journal-nodes.ts';
 import { type JournalProblem, journalProblems, ProblemRecords } from './journal-problems.ts';
 import { NodeDrains } from './node-drains.ts';
 import { OpenProblems } from './open-problems.ts';
+import { RecordLimit } from './record-limit.ts';
 import { Repeats } from './repeats.ts';
 
 /** Records of one kind per round; the rest is counted in one record. */
@@ -26,12 +27,14 @@ const mostLines = 20;
 
 /**
  * Writes the journal records of rounds. A problem is reported when it appears and when it is solved. A repeated event
- * is reported once, and then once a minute with its number.
+ * is reported once, and then once a minute with its number. In a storm of rounds the records of a kind are bounded over
+ * time, and one says how many more there were.
  */
 export class Journal {
   readonly #log: Log;
   readonly #clock: () => number;
   readonly #repeats = new Repeats<RepeatedRecord>();
+  readonly #limit = new RecordLimit();
   readonly #openProblems = new OpenProblems();
   readonly #records = new ProblemRecords();
   /** The lists of the report that they were compared with last. */
@@ -76,6 +79,7 @@ export class Journal {
     this.#complete = report.complete;
     this.#reportProblems(report, names);
     this.#writeRepeats();
+    this.#writeLeftOut(this.#clock());
   }
 
   /** Reports that the state is another one than before. */
@@ -294,6 +298,7 @@ export class Journal {
         'solved',
         { was: key, problem: firstClause(problem), eip, service, node, ...repeats },
         'solved',
+        `solved ${one.code}`,
       );
     }
     const more = solved.length - mostLines;
@@ -312,9 +317,22 @@ export class Journal {
     }
   }
 
-  #write(level: LogLevel, event: EventName, facts: Facts, words: string): void {
-    this.#log[level]({ event, ...facts }, words);
+  /** Reports what was left out in the windows that are over. */
+  #writeLeftOut(now: number): void {
+    for (const leftOut of this.#limit.over(now))
+      this.#log.info({ event: 'records-left-out', ...leftOut }, 'records left out');
   }
+
+  /** @param kind of the record: a problem that many Services have keeps none of another code back */
+  #write(level: LogLevel, event: EventName, facts: Facts, words: string, kind = kindOf(event, facts)): void {
+    const now = this.#clock();
+    this.#writeLeftOut(now);
+    if (this.#limit.has(kind, now)) this.#log[level]({ event, ...facts }, words);
+  }
+}
+
+function kindOf(event: EventName, { code }: Facts): string {
+  return typeof code === 'string' ? `${event} ${code}` : event;
 }
 
 /** The EIP whose route it is: as why it is there says, which spares a hundred thousand texts that are cut out of prefixes. */

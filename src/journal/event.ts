@@ -218,6 +218,12 @@ export const events = {
     id: '97856b0772654f6aa8eee3aa48485c8f',
     say: (f) => `${text(f, 'lost')} records of the journal were lost: ${text(f, 'error')}`,
   },
+  'records-left-out': {
+    id: '7cfa5edebe0f44c88c9c0c5e7165a7fa',
+    priority: notice,
+    say: (f) =>
+      `${text(f, 'more')} more records of the kind "${text(f, 'kind')}" in ${text(f, 'seconds')} s were left out; "eiproute status" says how it is now`,
+  },
   'notify-failed': {
     id: '41d9f91772b447dfb0dfa4e580d6703d',
     say: (f) => `cannot notify systemd: ${text(f, 'error')}`,

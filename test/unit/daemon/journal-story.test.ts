@@ -228,4 +228,31 @@ describe('what journald stores', () => {
       expect(told.filter((line) => line.includes('default/far'))).to.deep.equal([]);
     });
   });
+
+  it('bounds the records of a kind in a storm, counts the rest, and tells problems all the same', async () => {
+    const story = new Story();
+    const at = (name: string) => service('web', ['198.51.100.10'], { endpoints: [endpoint(name)] });
+    const local = (name: string) => ({ ...at(name), externalTrafficPolicy: 'Local' as const });
+    const scene = new Scene(snapshot(threeNodes, [local('n1')]));
+    await story.round(scene);
+    const storm = async (rounds: number): Promise<readonly string[]> => {
+      const told: string[] = [];
+      for (let i = 0; i < rounds; i += 1) {
+        scene.cluster = snapshot(threeNodes, [local(i % 2 === 0 ? 'n2' : 'n1')]);
+        told.push(...(await story.round(scene)));
+        story.now += 10;
+      }
+      return told;
+    };
+    const told = await storm(1200);
+    expect(told.filter((line) => line.includes('is now routed to'))).to.have.length(1000);
+    scene.cluster = snapshot(threeNodes, [service('out', ['203.0.113.77'])]);
+    expect((await story.round(scene)).join('\n'), 'a problem').to.include('203.0.113.77');
+    story.now += 30_000;
+    expect(await story.round(scene)).to.deep.equal([
+      '5 - 202 more records of the kind "round" in 42 s were left out; "eiproute status" says how it is now',
+      '5 - 200 more records of the kind "eip-moved" in 42 s were left out; "eiproute status" says how it is now',
+    ]);
+    expect((await storm(2)).join('\n'), 'a new window').to.include('is now routed to');
+  });
 });

@@ -29,6 +29,7 @@ const selfEvident: readonly EventName[] = [
   // It follows twenty that are explained.
   'more-findings',
   'more-solved',
+  'records-left-out',
   'config-reloaded',
 ];
 
