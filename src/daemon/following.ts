@@ -223,7 +223,10 @@ export class Following {
   }
 }
 
-function contentProblems({ unreadable, awaited, isEmpty }: Learned, subject: string): readonly Problem[] {
+function contentProblems(
+  { unreadable, awaited, passedOver, isEmpty }: Learned,
+  subject: string,
+): readonly Problem[] {
   const [, name] = subject.split(' ');
   const [namespace, object] = (name ?? '').split('/');
   const remove = (key: string): string =>
@@ -248,6 +251,17 @@ function contentProblems({ unreadable, awaited, isEmpty }: Learned, subject: str
         advice: `check that it runs; if it is gone for good: ${remove(key)}`,
       }),
     ),
+    ...(passedOver > 0
+      ? [
+          {
+            code: 'published-too-many' as const,
+            severity: 'warn' as const,
+            subject,
+            message: `${subject} has too many keys: ${passedOver} of them are not looked at, and a gateway among them is not followed`,
+            advice: `remove the keys that are of no gateway: kubectl edit configmap -n ${namespace} ${object}`,
+          },
+        ]
+      : []),
     ...(isEmpty
       ? [
           {

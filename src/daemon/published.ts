@@ -13,6 +13,7 @@ import {
 import type { AgentGateway, NodeAgent } from '../model/node-agent.ts';
 import type { Link } from '../model/object.ts';
 import { allLeaving, type Publication, readPublication, unionOf } from '../model/publication.ts';
+import { printable } from '../model/text.ts';
 
 /** A gateway as the agent of a node knows it. */
 export interface PublishedGateway {
@@ -27,6 +28,14 @@ export interface PublishedGateway {
 /** Sorted by number. */
 export type PublishedGateways = readonly PublishedGateway[];
 
+/**
+ * The most keys that are read beside those of gateways that are known. Whoever may write the ConfigMap has room for a
+ * hundred thousand, and each is a table of the node, or a problem of it.
+ */
+const mostFresh = 100;
+/** Characters of why a value cannot be read: it may hold what is no address, and is 1 MiB long. */
+const mostWhy = 300;
+
 /** What came of a ConfigMap. */
 export interface Learned {
   readonly gateways: PublishedGateways;
@@ -34,6 +43,8 @@ export interface Learned {
   readonly unreadable: readonly { readonly name: string; readonly why: string; readonly isKnown: boolean }[];
   /** Gateways that a new ConfigMap lacks. They stay: they may not have written yet. */
   readonly awaited: readonly string[];
+  /** Keys of no known gateway that were not looked at: there are too many. */
+  readonly passedOver: number;
   /** No gateway is left; all that was known stays. */
   readonly isEmpty: boolean;
 }
@@ -47,17 +58,19 @@ export function learn(before: PublishedGateways, { uid, data }: ConfigMap): Lear
   const former = new Map(before.map((gateway) => [gateway.name, gateway]));
   const found: PublishedGateway[] = [];
   const fresh: (readonly [name: string, publication: Publication])[] = [];
+  let strangers = 0;
   for (const [name, text] of data) {
     const known = former.get(name);
     former.delete(name);
     if (text === '') continue;
+    if (known === undefined && ++strangers > mostFresh) continue;
     try {
       const publication = readPublication(text);
       if (known === undefined) fresh.push([name, publication]);
       else found.push({ ...known, uid, publication });
     } catch (error) {
       if (!(error instanceof RangeError)) throw error;
-      unreadable.push({ name, why: error.message, isKnown: known !== undefined });
+      unreadable.push({ name, why: printable(error.message, mostWhy), isKnown: known !== undefined });
       if (known !== undefined) found.push({ ...known, uid });
     }
   }
@@ -69,6 +82,7 @@ export function learn(before: PublishedGateways, { uid, data }: ConfigMap): Lear
     gateways: isEmpty ? before : found.sort((a, b) => a.number - b.number),
     unreadable,
     awaited: awaited.map(({ name }) => name),
+    passedOver: Math.max(0, strangers - mostFresh),
     isEmpty,
   };
 }

@@ -44,8 +44,53 @@ export const drainTableNames: readonly NftName[] = [words[4].table, words[6].tab
  */
 export function nextDraining(draining: readonly Ip[], own: ReadonlySet<Ip>, of: Family): Ip | undefined {
   const all = draining.filter((ip) => family(ip) === of).sort(compareIp);
-  const self = all.findLast((ip) => own.has(ip));
-  return self === undefined ? all[0] : all.find((ip) => compareIp(ip, self) > 0);
+  return firstAfter(
+    all,
+    all.findLast((ip) => own.has(ip)),
+  );
+}
+
+/** How unknown packets for one EIP go on from this node. */
+interface Onward {
+  /** undefined: this node keeps them. */
+  readonly to: Ip | undefined;
+  /** This node is one of those that are asked. */
+  readonly isAsked: boolean;
+}
+
+/**
+ * {@link nextDraining} for many EIPs: each has the draining nodes and a few of its own. What whoever may write the
+ * ConfigMap says of thousands must not be sorted for each of hundreds.
+ *
+ * @returns the way of an EIP that these nodes of the family leave
+ */
+export function onwardOf(
+  draining: readonly Ip[],
+  own: ReadonlySet<Ip>,
+  of: Family,
+): (leaving: readonly Ip[]) => Onward {
+  const sorted = draining.filter((ip) => family(ip) === of).sort(compareIp);
+  const drains = sorted.findLast((ip) => own.has(ip));
+  // This node has few addresses.
+  const known = new Map<Ip | undefined, Ip | undefined>();
+  const after = (self: Ip | undefined): Ip | undefined => {
+    if (!known.has(self)) known.set(self, firstAfter(sorted, self));
+    return known.get(self);
+  };
+  return (leaving) => {
+    const others = leaving.filter((ip) => family(ip) === of).sort(compareIp);
+    const left = others.findLast((ip) => own.has(ip));
+    const self = [drains, left]
+      .filter((ip) => ip !== undefined)
+      .sort(compareIp)
+      .at(-1);
+    const [to] = [after(self), firstAfter(others, self)].filter((ip) => ip !== undefined).sort(compareIp);
+    return { to, isAsked: self !== undefined };
+  };
+}
+
+function firstAfter(sorted: readonly Ip[], self: Ip | undefined): Ip | undefined {
+  return self === undefined ? sorted[0] : sorted.find((ip) => compareIp(ip, self) > 0);
 }
 
 /** Where this node sends unknown packets for the EIPs that some nodes leave. */
@@ -62,12 +107,12 @@ function leftEips(agent: NodeAgent, near: NearNodes, own: ReadonlySet<Ip>, of: F
   const onward: (readonly [Ip, Ip])[] = [];
   const begun: (readonly [Ip, Ip])[] = [];
   const kept: Ip[] = [];
+  const onwardFrom = onwardOf(near.draining, own, of);
   for (const [eip, nodes] of near.leaving) {
     if (family(eip) !== of || !agent.eips.some((prefix) => contains(prefix, eip))) continue;
-    const all = [...new Set([...near.draining, ...nodes])].filter((ip) => family(ip) === of);
-    const to = nextDraining(all, own, of);
+    const { to, isAsked } = onwardFrom(nodes);
     if (to === undefined) kept.push(eip);
-    else if (all.some((ip) => own.has(ip))) onward.push([eip, to]);
+    else if (isAsked) onward.push([eip, to]);
     else begun.push([eip, to]);
   }
   return { onward, begun, kept };

@@ -77,6 +77,7 @@ export const problemCodes = [
   'published-empty',
   'published-not-read',
   'published-refused',
+  'published-too-many',
   'published-unreadable',
   'remembered-cluster-unreadable',
   'remembered-eips-unreadable',

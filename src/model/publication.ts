@@ -39,6 +39,13 @@ export type LeavingNodes = ReadonlyMap<Ip, readonly Ip[]>;
 /** The most pairs of an EIP and a node that a gateway publishes: 50 KB of a ConfigMap's 1 MiB, and every agent reads it. */
 export const mostLeaving = 512;
 
+/**
+ * The most that an agent reads of one gateway. Whoever may write the ConfigMap has room for 80,000 addresses in it, and
+ * each costs every agent. These are far above what a gateway publishes: of draining nodes, two families of the 5000 nodes
+ * that a Kubernetes has at most.
+ */
+const mostRead = { draining: 10_000, leaving: 4 * mostLeaving, text: 253 };
+
 export interface PublishedPool {
   readonly name: string;
   /** Sorted, disjoint. */
@@ -66,8 +73,11 @@ export function readPublication(text: string): Publication {
   const { id, pools, lan, state, draining = [], leaving = {} } = fields;
   const known = states.find((one) => one === state);
   if (typeof id !== 'string' || known === undefined) throw new RangeError('it has no id, or no state');
+  needAtMost(id.length, mostRead.text, 'letters of its id');
   if (!Array.isArray(pools) || !Array.isArray(lan) || !Array.isArray(draining))
     throw new RangeError('it has no list of pools, or of addresses');
+  needAtMost(lan.length, 2, 'addresses on the LAN');
+  needAtMost(draining.length, mostRead.draining, 'addresses of draining nodes');
   const addresses = lan.map((one: unknown) => parseIp(String(one)));
   for (const [i, ip] of addresses.entries()) {
     const use = noGateway(ip);
@@ -77,17 +87,35 @@ export function readPublication(text: string): Publication {
   }
   return {
     id,
-    pools: pools.map((pool: unknown) => {
-      const { name, networks } = { ...(typeof pool === 'object' ? pool : {}) } as Fields;
-      if (typeof name !== 'string' || !Array.isArray(networks))
-        throw new RangeError('a pool has no name or networks');
-      return { name, networks: networks.map((one: unknown) => eipNetwork(String(one), name)) };
-    }),
+    pools: poolsOf(pools),
     lan: addresses,
     state: known,
     draining: draining.map((one: unknown) => parseIp(String(one))),
     leaving: leavingOf(leaving),
   };
+}
+
+/** @throws RangeError */
+function needAtMost(count: number, most: number, what: string): void {
+  if (count > most) throw new RangeError(`it has ${count} ${what}; ${most} are taken at most`);
+}
+
+/** @throws RangeError */
+function poolsOf(values: readonly unknown[]): readonly PublishedPool[] {
+  needAtMost(values.length, mostNetworks, 'pools');
+  const pools = values.map((pool) => {
+    const { name, networks } = { ...(typeof pool === 'object' ? pool : {}) } as Fields;
+    if (typeof name !== 'string' || !Array.isArray(networks))
+      throw new RangeError('a pool has no name or networks');
+    needAtMost(name.length, mostRead.text, 'letters of the name of a pool');
+    return { name, networks };
+  });
+  const count = pools.reduce((sum, { networks }) => sum + networks.length, 0);
+  needAtMost(count, mostNetworks, 'networks');
+  return pools.map(({ name, networks }) => ({
+    name,
+    networks: networks.map((one: unknown) => eipNetwork(String(one), name)),
+  }));
 }
 
 /**
@@ -108,8 +136,14 @@ function eipNetwork(text: string, pool: string): Prefix {
 function leavingOf(value: unknown): LeavingNodes {
   if (typeof value !== 'object' || value === null || Array.isArray(value))
     throw new RangeError('it has no list of the nodes that leave EIPs');
-  const entries = Object.entries(value).map(([eip, nodes]): readonly [Ip, readonly Ip[]] => {
-    if (!Array.isArray(nodes)) throw new RangeError(`it has no list of the nodes that leave ${eip}`);
+  const lists = Object.entries(value).map(([eip, nodes]): readonly [string, readonly unknown[]] => {
+    if (!Array.isArray(nodes))
+      throw new RangeError(`it has no list of the nodes that leave ${printable(eip, 63)}`);
+    return [eip, nodes];
+  });
+  const count = lists.reduce((sum, [, nodes]) => sum + Math.max(1, nodes.length), 0);
+  needAtMost(count, mostRead.leaving, 'pairs of an EIP and a node that leaves it');
+  const entries = lists.map(([eip, nodes]): readonly [Ip, readonly Ip[]] => {
     return [parseIp(eip), nodes.map((one: unknown) => parseIp(String(one))).sort(compareIp)];
   });
   return new Map(entries.filter(([, nodes]) => nodes.length > 0).sort(([a], [b]) => compareIp(a, b)));
@@ -138,6 +172,9 @@ export interface ToldAgent {
   readonly gatewaysAt: string | undefined;
 }
 
+/** Letters: a path of Linux, and a line. Each gateway tells the place in a problem. */
+const longestPlace = 4200;
+
 /** One line of JSON. */
 export function toldText({ eips, gateways, eipsAt, gatewaysAt }: ToldAgent): string {
   return JSON.stringify({ version: 1, eips, gateways, eipsAt, gatewaysAt });
@@ -153,6 +190,8 @@ export function readTold(text: string): ToldAgent {
     throw new RangeError(
       `it has ${eips.length} eips and ${gateways.length} gateways; a node takes ${mostNetworks} at most`,
     );
+  for (const at of [eipsAt, gatewaysAt])
+    if (typeof at === 'string') needAtMost(at.length, longestPlace, 'letters of a place in a file');
   return {
     eips: eips.map((one: unknown) => parsePrefix(String(one))),
     gateways: gateways.map((one: unknown) => parseIp(String(one))),

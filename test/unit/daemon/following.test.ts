@@ -279,6 +279,24 @@ describe('an agent that follows', () => {
     expect(stage.says).to.match(/^published-unreadable: what gateway README .* it is not followed$/);
   });
 
+  it('looks at a hundred keys beside the gateways that it knows, and says how many there are more', async () => {
+    await using stage = await Stage.open();
+    await stage.put({ gw1, gw2 });
+    const junk = Object.fromEntries(Array.from({ length: 150 }, (_, i) => [`a${i}`, 'x']));
+    const changed = value('2', { lan: ['10.0.0.9'], pools: { other: ['192.0.2.0/24'] } });
+    await stage.put({ ...junk, gw1, gw2: changed });
+    expect(stage.gateways).to.equal('10.0.0.1 101 1, 2001:db8:10::1 101 1, 10.0.0.9 102 2');
+    expect(stage.says.match(/published-unreadable/g)).to.have.length(100);
+    expect(stage.says).to.match(/published-too-many: .* has too many keys: 50 of them are not looked at/);
+  });
+
+  it('says in few words why a value of a megabyte cannot be read', async () => {
+    await using stage = await Stage.open();
+    await stage.put({ gw1: gw1.replace('10.0.0.1', 'x'.repeat(500_000)) });
+    expect(stage.says).to.match(/published-unreadable/);
+    expect(stage.says.length).to.be.below(1500);
+  });
+
   it('says that the file it keeps cannot be used, and goes on', async () => {
     await using stage = await Stage.open();
     await stage.put({ gw1 });

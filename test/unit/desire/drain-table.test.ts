@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { drainTables, nextDraining } from '../../../src/desire/drain-table.ts';
+import { drainTables, nextDraining, onwardOf } from '../../../src/desire/drain-table.ts';
 import type { KnownGateway } from '../../../src/desire/node-table.ts';
 import { type Ip, parseIp, parsePrefix } from '../../../src/model/ip.ts';
 import type { NodeAgent } from '../../../src/model/node-agent.ts';
@@ -159,6 +159,19 @@ describe('packets of connections that a node does not know', () => {
           ? draining.slice(draining.indexOf(first))
           : [first, ...draining];
         expect(visited).to.deep.equal(after);
+      }),
+    );
+  });
+
+  it('go on from a node of an EIP that others leave as the draining nodes and these together say', () => {
+    fc.assert(
+      fc.property(anyDrains, anyDrains, anyDrains, (draining, leaving, own) => {
+        const all = [...new Set([...draining, ...leaving])];
+        const mine = new Set(own);
+        expect(onwardOf(draining.toReversed(), mine, 4)(leaving.toReversed())).to.deep.equal({
+          to: nextDraining(all, mine, 4),
+          isAsked: all.some((ip) => mine.has(ip)),
+        });
       }),
     );
   });

@@ -122,6 +122,37 @@ describe('what a gateway publishes', () => {
     });
   }
 
+  const host4 = (i: number) => parseIp(`10.${i >> 16}.${(i >> 8) & 255}.${i & 255}`);
+  const hosts = (count: number) => Array.from({ length: count }, (_, i) => host4(i));
+  const tooMany: readonly (readonly [what: string, most: number, of: (count: number) => object])[] = [
+    [
+      'networks',
+      1000,
+      (count) => ({ pools: [{ name: 'public', networks: hosts(count).map((ip) => `${ip}/32`) }] }),
+    ],
+    ['pools', 1000, (count) => ({ pools: hosts(count).map((ip) => ({ name: ip, networks: [] })) })],
+    ['addresses of draining nodes', 10_000, (count) => ({ draining: hosts(count) })],
+    ['pairs', 2048, (count) => ({ leaving: { '198.51.100.10': hosts(count) } })],
+    ['pairs', 2048, (count) => ({ leaving: Object.fromEntries(hosts(count).map((ip) => [ip, []])) })],
+    ['letters of its id', 253, (count) => ({ id: 'x'.repeat(count) })],
+    [
+      'letters of the name of a pool',
+      253,
+      (count) => ({ pools: [{ name: 'x'.repeat(count), networks: [] }] }),
+    ],
+  ];
+  for (const [what, most, of] of tooMany) {
+    it(`is read with ${most} ${what}, and refused with one more`, () => {
+      const text = (count: number): string =>
+        JSON.stringify({ ...JSON.parse(publicationText(publication)), ...of(count) });
+      expect(readPublication(text(most)).state).to.equal('active');
+      expect(() => readPublication(text(most + 1))).to.throw(
+        RangeError,
+        RegExp(`^it has ${most + 1} ${what}.*; ${most} are taken at most$`),
+      );
+    });
+  }
+
   it('is joined to a union without networks inside of others', () => {
     const of = (...networks: readonly string[]) => ({ name: 'p', networks: networks.map(parsePrefix) });
     expect(
@@ -160,6 +191,12 @@ describe('what an agent tells', () => {
     );
     expect(() => readTold(toldText({ ...told, gateways: many }))).to.throw(RangeError, /1001 gateways/);
     expect(readTold(toldText({ ...told, eips: networks.slice(1) })).eips).to.have.length(mostNetworks);
+  });
+
+  it('is refused with a place that is longer than a path', () => {
+    const at = (length: number): string => toldText({ ...told, gatewaysAt: 'x'.repeat(length) });
+    expect(readTold(at(4200)).gatewaysAt).to.have.length(4200);
+    expect(() => readTold(at(4201))).to.throw(RangeError, '4201 letters of a place in a file');
   });
 
   it('is refused without its networks', () => {
