@@ -8,6 +8,7 @@ import { mostNetworks, type NodeAgent } from '../model/node-agent.ts';
 import type { Link } from '../model/object.ts';
 import type { Problem } from '../model/problem.ts';
 import type { FollowedGateway } from '../status/status.ts';
+import { fitting } from './gateway-fit.ts';
 import {
   composed,
   hasAddress,
@@ -146,16 +147,30 @@ export class Following {
     await this.#remember();
   }
 
-  /** Takes the gateways unless they do not fit this node. */
+  /** Takes of each gateway what fits this node. */
   #take(next: PublishedGateways, subject: string, context: NodeContext): void {
-    if (isDeepStrictEqual(next, this.#gateways)) {
-      // What was refused may be taken back.
-      this.#tell('fit');
-      return;
-    }
-    const agent = this.#composed(next, context);
+    const { gateways, refused } = fitting(this.#gateways, next, (all) => this.#wrong(all, context));
+    this.#tell(
+      'fit',
+      ...refused.map(({ name, why, isKnown }): Problem => {
+        const stays = isKnown ? 'what it published before stays in force' : 'it is not followed';
+        return {
+          code: 'published-refused',
+          severity: 'error',
+          subject: `gateway ${name}`,
+          message: `what gateway ${name} has published in ${subject} is refused: ${why.join('; ')}; ${stays}`,
+          advice: `correct pools in the configuration of gateway ${name}; eiproute pools shows them there`,
+        };
+      }),
+    );
+    if (!isDeepStrictEqual(gateways, this.#gateways)) this.#gateways = gateways;
+  }
+
+  /** What is wrong with these gateways on this node. */
+  #wrong(gateways: PublishedGateways, context: NodeContext): readonly string[] {
+    const agent = this.#composed(gateways, context);
     const { length } = agent.eips;
-    const wrong = [
+    return [
       ...(length > mostNetworks
         ? [`the pools have ${length} networks, and a node takes ${mostNetworks} at most`]
         : []),
@@ -166,18 +181,6 @@ export class Following {
         .filter(({ address }) => agent.eips.some((network) => contains(network, address)))
         .map(({ address }) => `the gateway ${address} is inside a pool`),
     ];
-    if (wrong.length > 0) {
-      this.#tell('fit', {
-        code: 'published-refused',
-        severity: 'error',
-        subject,
-        message: `what ${subject} holds is refused: ${wrong.join('; ')}; what was published before stays in force`,
-        advice: `correct pools in the gateway's configuration; eiproute pools shows them`,
-      });
-      return;
-    }
-    this.#tell('fit');
-    this.#gateways = next;
   }
 
   #composed(gateways: PublishedGateways, { agent, terms, links }: NodeContext): NodeAgent {

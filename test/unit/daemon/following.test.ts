@@ -279,6 +279,50 @@ describe('an agent that follows', () => {
     expect(stage.says).to.match(/^published-unreadable: what gateway README .* it is not followed$/);
   });
 
+  describe('with a gateway that publishes what does not fit the node', () => {
+    const overlapping = value('2', { lan: ['10.0.0.2'], pools: { wrong: ['10.0.0.128/25'] } });
+    const moved = value('1', { lan: ['10.0.0.7'], pools: { public: ['203.0.113.0/24'] } });
+
+    it('keeps that one as it was, and takes what the others publish', async () => {
+      await using stage = await Stage.open();
+      await stage.put({ gw1, gw2 });
+      await stage.put({ gw1, gw2: overlapping });
+      await stage.put({ gw1: moved, gw2: overlapping });
+      expect(stage.gateways).to.equal('10.0.0.7 101 1, 10.0.0.2 102 2, 2001:db8:10::2 102 2');
+      expect(stage.agent.eips).to.deep.equal(['192.0.2.0/24', '203.0.113.0/24']);
+      expect(stage.says).to.match(
+        /^published-refused: what gateway gw2 has published in .* is refused: .*10\.0\.0\.128\/25 .*; what it published before stays in force$/,
+      );
+      await stage.restart();
+      expect(stage.gateways).to.equal('10.0.0.7 101 1, 10.0.0.2 102 2, 2001:db8:10::2 102 2');
+      await stage.put({ gw1: moved, gw2 });
+      expect(stage.says).to.equal('');
+    });
+
+    it('follows the others from the first look on, and lets go of who goes', async () => {
+      await using stage = await Stage.open();
+      await stage.put({ gw1, gw2: overlapping });
+      expect(stage.gateways).to.equal('10.0.0.1 101 1, 2001:db8:10::1 101 1');
+      expect(stage.says).to.match(/^published-refused: .*; it is not followed$/);
+      await stage.put({ gw1, gw2 });
+      await stage.put({ gw1: '', gw2: overlapping });
+      expect(stage.gateways).to.equal('10.0.0.2 102 2, 2001:db8:10::2 102 2');
+    });
+
+    it('takes a change that one of the others makes room for, whatever their order', async () => {
+      const networks = (count: number, third: number): readonly string[] =>
+        Array.from({ length: count }, (_, i) => `203.0.${third + (i >> 7)}.${(i & 127) * 2}/32`);
+      const of = (id: string, count: number) =>
+        value(id, { lan: [`10.0.0.${id}`], pools: { own: networks(count, 20 * Number(id)) } });
+      await using stage = await Stage.open();
+      await stage.put({ gw1: of('1', 100), gw2: of('2', 900) });
+      await stage.put({ gw1: of('1', 900), gw2: of('2', 100), gw3: overlapping });
+      expect(stage.agent.eips).to.have.length(1000);
+      expect(stage.agent.eips.filter((network) => network.startsWith('203.0.2'))).to.have.length(900);
+      expect(stage.says).to.match(/^published-refused: what gateway gw3 [^\n]*$/);
+    });
+  });
+
   it('looks at a hundred keys beside the gateways that it knows, and says how many there are more', async () => {
     await using stage = await Stage.open();
     await stage.put({ gw1, gw2 });
