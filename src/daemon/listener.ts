@@ -1,6 +1,8 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { ListenAddress } from '../config/config.ts';
 import { listenText } from '../config/format.ts';
+import { hostPrefix } from '../model/ip.ts';
+import { specialUse } from '../model/special-use.ts';
 import type { Page } from '../page/page.ts';
 import { DaemonError } from './daemon-error.ts';
 import { isThisHost, type Live } from './live.ts';
@@ -14,6 +16,9 @@ export interface ReadOnlyAnswers {
   readonly live: Pick<Live, 'stream'>;
 }
 
+/** Health checks say how many EIPs are routed, and nobody is to lose a gateway by the name that he asks for it. */
+const healthChecks: ReadonlySet<string> = new Set(['/healthz', '/readyz']);
+
 /** Whoever connects and says nothing holds a connection for 12 s at most. Node by itself looks every 30 s. */
 const limits = { headersTimeout: 10_000, requestTimeout: 10_000, connectionsCheckingInterval: 2000 };
 
@@ -26,7 +31,8 @@ export async function listenReadOnly(
   { host, port }: ListenAddress,
   answers: ReadOnlyAnswers,
 ): Promise<AsyncDisposable> {
-  const server = createServer(limits, (request, response) => answer(request, response, answers));
+  const reach = specialUse(hostPrefix(host)) === 'loopback' ? 'this host' : 'a network';
+  const server = createServer(limits, (request, response) => answer(request, response, answers, reach));
   server.maxConnections = 64;
   try {
     await new Promise<void>((resolve, reject) => {
@@ -50,21 +56,34 @@ export async function listenReadOnly(
   };
 }
 
-function answer(request: IncomingMessage, response: ServerResponse, answers: ReadOnlyAnswers): void {
+/**
+ * Who reads from a network may ask for the metrics by any name, as a Prometheus does. What listens on loopback is read by
+ * programs of this host alone, and by a browser for whoever makes a name of his own point here (DNS rebinding).
+ *
+ * @param reach from where the listener is reached
+ */
+function answer(
+  request: IncomingMessage,
+  response: ServerResponse,
+  answers: ReadOnlyAnswers,
+  reach: 'this host' | 'a network',
+): void {
   const { method, url, headers } = request;
   const { replies, page, live } = answers;
   response.setHeader('x-content-type-options', 'nosniff');
   const { pathname, searchParams } = targetOf(request);
   const reply = replies.get(pathname);
+  // HTTP/1.0 has no Host; every browser sends one.
+  const isHarmless = reach === 'a network' || headers.host === undefined || healthChecks.has(pathname);
   if (method !== 'GET' && method !== 'HEAD') {
     response.writeHead(405, { allow: 'GET, HEAD' });
     response.end('this listener only answers questions\n');
-  } else if (reply !== undefined) void replyWith(reply, response);
-  else if (pathname !== '/' && pathname !== '/stream') {
+  } else if (reply !== undefined && (isHarmless || isThisHost(headers.host))) void replyWith(reply, response);
+  else if (reply === undefined && pathname !== '/' && pathname !== '/stream') {
     nothingAt(`${method} ${url}`, `GET /, GET ${[...replies.keys()].join(', GET ')}`, response);
   } else if (!isThisHost(headers.host)) {
     response.writeHead(421);
-    response.end('ask for the page by the address of this host, or by its own name\n');
+    response.end('ask by the address of this host, or by its own name\n');
   } else if (pathname === '/') {
     response.writeHead(200, { 'content-type': 'text/html; charset=utf-8', ...page.headers });
     response.end(page.html);
