@@ -37,6 +37,7 @@ import { Ticker } from '../probe/ticker.ts';
 import { Covering } from './covering.ts';
 import { EipQuestions } from './eip-questions.ts';
 import { Leaving } from './leaving.ts';
+import { NeighbourOverflow } from './neighbour-overflow.ts';
 import { ProbedNodes } from './probed-nodes.ts';
 import { Standings } from './standings.ts';
 
@@ -82,6 +83,7 @@ export class Probing implements Probed {
   readonly #questions: EipQuestions;
   readonly #proxies: ProxyHealths;
   /** To the health checks of the kube-proxies. */
+  readonly #overflow = new NeighbourOverflow();
   readonly #connections = new HealthConnections();
   readonly #hung: HungNodes;
   readonly #standings = new Standings();
@@ -301,7 +303,13 @@ export class Probing implements Probed {
   }
 
   problems(): readonly (readonly Problem[])[] {
-    return [this.#reachability.problems, this.#hung.problems, this.#serving.problems, this.#nodes.problems];
+    return [
+      this.#reachability.problems,
+      this.#hung.problems,
+      this.#serving.problems,
+      this.#nodes.problems,
+      this.#overflow.problems,
+    ];
   }
 
   /**
@@ -352,6 +360,7 @@ export class Probing implements Probed {
     this.#questions.rounded(refused, rerouted);
     if (refused.length === 0) this.#applied = this.#acting;
     this.#nodes.rounded();
+    if (this.#overflow.look(performance.now())) this.#inputs.changed();
   }
 
   async run(signal: AbortSignal): Promise<void> {

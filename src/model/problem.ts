@@ -50,6 +50,7 @@ export const problemCodes = [
   'nat',
   'nat-no-node-port',
   'nat-too-many-ranges',
+  'neighbour-table-full',
   'neighbour-table-small',
   'nft-missing',
   'no-cap-net-admin',
