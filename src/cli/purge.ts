@@ -63,7 +63,9 @@ async function purge(cli: Cli, command: Command): Promise<ExitCode> {
   const before = await kernel.list(role.scope, cli.signal);
   const report = await reconciler.round(role, reasons, 'dump', cli.signal);
   // What could not be put back is tried again by the next purge, which needs all that we remember.
-  const obsolete = report.failed.length === 0 ? files : files.filter((file) => !isState(loaded, file));
+  const isSaved = !kernel.problems.some(({ code }) => code === 'sysctl-ledger-not-saved');
+  const obsolete =
+    report.failed.length === 0 && isSaved ? files : files.filter((file) => !isState(loaded, file));
   await removeFiles(obsolete);
   const removed = [
     ...report.done.map((change) => commandOf(change, before)),
@@ -81,7 +83,9 @@ async function purge(cli: Cli, command: Command): Promise<ExitCode> {
     cli.stderr.write(`eiproute: ${printable(message)}; ${advice}\n`);
   for (const { command: line, error } of refused)
     cli.stderr.write(`eiproute: ${printable(line)}: ${printable(error)}\n`);
-  return refused.length === 0 ? exit.ok : exit.failed;
+  if (!isSaved)
+    cli.stderr.write('eiproute: the files of the state directory stay: purge again once it can be written\n');
+  return refused.length === 0 && isSaved ? exit.ok : exit.failed;
 }
 
 /** Asks, unless there is nothing to remove. */

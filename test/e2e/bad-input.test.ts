@@ -2,6 +2,7 @@ import { chmod, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { rawNode } from '../../lab/cluster/manifests.ts';
+import { outcome } from '../../lab/process/run.ts';
 import { GatewayHost, serviceOn, standardWorld } from './gateway-host.ts';
 import { needRoot } from './root.ts';
 import { until } from './until.ts';
@@ -124,6 +125,18 @@ describe('a daemon that can do a part', () => {
     expect(JSON.parse(await readFile(join(host.state, 'sysctls.json'), 'utf8')).sysctls).to.include({
       'net/ipv4/ip_forward': '0',
     });
+
+    await chmod(host.state, 0o500);
+    const purge = () => outcome({ argv: [...bounded, ...host.argv('purge', '--yes')] });
+    const first = await purge();
+    expect(first.status).to.equal(1);
+    expect(first.out, 'what was done is told').to.include('sysctl -w net.ipv4.ip_forward="0"');
+    expect(first.err).to.include('the files of the state directory stay: purge again once it can be written');
+    expect(await readdir(host.state)).to.include('sysctls.json');
+    await chmod(host.state, 0o700);
+    expect((await purge()).status).to.equal(0);
+    expect(await readdir(host.state)).to.deep.equal([]);
+    expect((await host.within('sysctl', '-n', 'net.ipv4.ip_forward')).out.trim()).to.equal('0');
   });
 
   it('starts without the last known cluster when that is garbage, and writes it anew', async function () {
