@@ -83,8 +83,8 @@ export class Probing implements Probed {
   readonly #questions: EipQuestions;
   readonly #proxies: ProxyHealths;
   /** To the health checks of the kube-proxies. */
-  readonly #overflow = new NeighbourOverflow();
   readonly #connections = new HealthConnections();
+  readonly #overflow = new NeighbourOverflow();
   readonly #hung: HungNodes;
   readonly #standings = new Standings();
   readonly #leaving: Leaving;
