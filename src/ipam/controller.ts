@@ -61,6 +61,8 @@ export class Controller {
   readonly #idle = new Map<string, number>();
   /** Addresses that another program wrote over ours, once counted as a conflict. */
   readonly #overwritten = new Map<string, readonly Ip[]>();
+  /** Services as they were before our last writes, until the cluster shows them otherwise: not written by others since. */
+  readonly #replaced = new Map<string, Service>();
   #changes: AssignmentChange[] = [];
   /** The text that was last reported. */
   #trouble: string | undefined;
@@ -235,6 +237,7 @@ export class Controller {
     this.#books.forget();
     this.#idle.clear();
     this.#overwritten.clear();
+    this.#replaced.clear();
   }
 
   /** Takes in Services as they are now, and queues them and the Services that they affect. */
@@ -256,6 +259,8 @@ export class Controller {
   #watchForOthers(service: Service, allocator: Allocator, now: number): void {
     const key = service.key;
     const { ingress, type } = service;
+    if (this.#replaced.get(key) === service) return;
+    this.#replaced.delete(key);
     // A change of type clears the status, without another writer.
     if (type !== 'LoadBalancer') return;
     const before = this.#overwritten.get(key);
@@ -269,6 +274,7 @@ export class Controller {
   #forget(key: string): void {
     this.#idle.delete(key);
     this.#overwritten.delete(key);
+    this.#replaced.delete(key);
     this.#conflicts.forget(key);
     this.#writingOf(key).queue.forget(key);
   }
@@ -368,6 +374,7 @@ export class Controller {
     if (outcome.kind === 'stale' && this.#overwritten.has(key)) this.#conflicts.retract(key);
     if (outcome.kind !== 'done') return;
     this.#overwritten.delete(key);
+    this.#replaced.set(key, service);
     if (task.ingress && !sameIps(task.ingress, service.ingress)) {
       this.#changes.push({ service: key, ips: task.ingress, pool });
     }

@@ -56,6 +56,12 @@ export class FakeApi implements Cluster, Writer {
     this.#change({ ...service, ingress, deleting, request: { ...service.request, conditions, finalizer } });
   }
 
+  /** Another program writes the status of a Service. */
+  overwrite(name: string, ...ips: readonly Ip[]): void {
+    const service = this.objects.get(`default/${name}`)?.service;
+    if (service !== undefined) this.#change({ ...service, ingress: ips });
+  }
+
   delete(name: string): void {
     const service = this.objects.get(`default/${name}`)?.service;
     if (service === undefined) return;

@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 import { Controller } from '../../../src/ipam/controller.ts';
 import type { Pool } from '../../../src/model/gateway.ts';
-import type { Ip } from '../../../src/model/ip.ts';
+import { type Ip, parseIp } from '../../../src/model/ip.ts';
 import { VirtualClock } from '../cluster/virtual-clock.ts';
 import { FakeApi, type FakeApiOptions } from './fake-api.ts';
 import { allocation, asking, named, pool } from './fake-cluster.ts';
@@ -111,6 +111,25 @@ describe('the allocation of a gateway that loses the Lease and has it again', ()
     expect(run.api.ips('s1')).to.equal('198.51.100.0');
     await run.end();
   });
+});
+
+describe('an address that another program overwrites', () => {
+  for (const { name, ...watch } of watches)
+    for (const lag of [0, 30, 3000])
+      it(`is put right the first time, and left alone the second, when the watch lags by ${lag} ms ${name}`, async () => {
+        const run = new Run([two], { ...watch, lag: () => lag });
+        const { api } = run;
+        api.put(asking('s1'));
+        await run.pass(10 * lag + 5000);
+        const contested = () => run.controller.problems().map(({ code }) => code);
+        api.overwrite('s1', parseIp('203.0.113.7'));
+        await run.pass(10 * lag + 5000);
+        expect([api.ips('s1'), ...contested()]).to.deep.equal(['198.51.100.0']);
+        api.overwrite('s1', parseIp('203.0.113.7'));
+        await run.pass(10 * lag + 5000);
+        expect([api.ips('s1'), ...contested()]).to.deep.equal(['203.0.113.7', 'status-contested']);
+        await run.end();
+      });
 });
 
 describe('an address that a write took away whose answer was lost', () => {
