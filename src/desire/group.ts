@@ -16,7 +16,7 @@ export interface Group {
   readonly sets: Map<CarrierSet, number>;
   /** EIPs that were moved away and have to leave before the content may change. */
   readonly leaving: Set<Ip>;
-  /** No EIP may join it: its content is about to change, or its EIPs are about to leave. */
+  /** No EIP may join it: its content is about to change. */
   isChanging: boolean;
   /**
    * It was found in the kernel and cannot be changed in place. It stays for EIPs whose nodes are all refused; the others

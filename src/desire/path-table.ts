@@ -283,9 +283,13 @@ export class PathTable {
     return this.#usesNat && isNat(this.#gateway, this.#poolOf(eip)) ? undefined : named;
   }
 
-  /** EIPs that begin or cease to go somewhere, and those that come to the EIPs of another set, do so one by one. */
+  /**
+   * EIPs that begin or cease to go somewhere, and those that come to the EIPs of another set, do so one by one.
+   *
+   * @param set of EIPs under Local, so not that of every node
+   */
   #canBecome(set: CarrierSet, carriers: readonly Carrier[]): boolean {
-    if (set.carriers.length === 0 || carriers.length === 0 || this.#sets.isEvery(set)) return false;
+    if (set.carriers.length === 0 || carriers.length === 0) return false;
     const { first } = set.eips;
     if (first === undefined) return false;
     return sameCarriers(set.carriers, carriers) || !this.#sets.has(carriers, family(first.eip));

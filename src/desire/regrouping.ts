@@ -77,7 +77,6 @@ export class Regrouping {
       else this.#groups.write(group);
     }
     dirty.clear();
-    for (const group of this.#deferred) if (!this.#groups.has(group)) this.#deferred.delete(group);
     if (this.#deferred.size === 0) return 'nothing';
     for (const { isChanging } of this.#deferred) if (isChanging) return 'objects';
     return 'merges';
@@ -159,10 +158,7 @@ export class Regrouping {
       return false;
     const isSmaller =
       group.eips.size < twin.eips.size || (group.eips.size === twin.eips.size && group.id > twin.id);
-    const smaller = isSmaller ? group : twin;
-    // Until the next pass its EIPs must find the larger one.
-    smaller.isChanging = true;
-    this.#evictAll(smaller);
+    this.#evictAll(isSmaller ? group : twin);
     return true;
   }
 

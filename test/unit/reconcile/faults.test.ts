@@ -30,6 +30,9 @@ const moving = (...on: readonly string[]) =>
     endpoints: on.map((name) => endpoint(name)),
   });
 
+const local = (name: string, eip: string, on: string) =>
+  service(name, [eip], { externalTrafficPolicy: 'Local', endpoints: [endpoint(on)] });
+
 const lan = 2;
 
 /** A group shrinks with a node, one goes, one comes, and so do routes. */
@@ -182,6 +185,41 @@ describe('one refused change', () => {
     );
   });
 
+  it('of a nexthop that was there before moves no route: its group is changed in place', async () => {
+    const four = [...threeNodes, node('n4', ['10.0.0.14'])];
+    const two = [service('a', ['198.51.100.1']), service('b', ['198.51.100.2'])];
+    const scene = new Scene(snapshot(four, two));
+    scene.role.originOf = () => 'event';
+    await scene.round();
+    const lost = scene.world.objects.get('nexthop 250000000');
+    if (lost === undefined) throw new Error('no nexthop');
+    scene.world.delete(lost);
+    scene.cluster = snapshot(four.slice(0, 2), two);
+    scene.kernel.failNext(({ verb }) => verb === 'add', 'EPERM');
+    await scene.round('link');
+    expect(scene.commands()).to.deep.equal([
+      'ip nexthop add id 250000000 via 10.0.0.11 dev eth0 proto 86  # EPERM',
+      'ip nexthop replace id 260000000 group 250000001 proto 86',
+      'ip nexthop delete id 250000002',
+      'ip nexthop delete id 250000003',
+    ]);
+  });
+
+  it('to make a group keeps others where an EIP cannot leave them, and no longer than that EIP is there', async () => {
+    const on = (name: string) => [local('a', '198.51.100.1', name), local('b', '198.51.100.2', name)];
+    const scene = new Scene(snapshot(threeNodes, [...on('n1'), local('c', '198.51.100.3', 'n1')]));
+    scene.role.originOf = () => 'event';
+    await scene.round();
+    scene.cluster = snapshot(threeNodes, [...on('n2'), local('c', '198.51.100.3', 'n3')]);
+    scene.kernel.failNext((change) => change.verb === 'add' && change.want.kind === 'group', 'EPERM');
+    await scene.round();
+    const moved = 'ip nexthop replace id 260000000 group 250000001 proto 86';
+    expect(scene.commands()).to.not.include(moved);
+    scene.cluster = snapshot(threeNodes, on('n2'));
+    await scene.round();
+    expect(scene.commands()).to.include(moved);
+  });
+
   it('of an id that another program took in between is repaired at once', async () => {
     const scene = new Scene(before, gateway(), router(), new Map(), {
       before: (change) => {
@@ -275,6 +313,26 @@ describe('a hold', () => {
     await scene.round('route');
     scene.cluster = snapshot(threeNodes, []);
     expect(reasons(await scene.round()), 'for that time only').to.include('too many at once');
+  });
+
+  it('of a group lets a new EIP go by another one at once, and both go by one when it ends', async () => {
+    const scene = new Scene(snapshot(threeNodes, ten));
+    await scene.round();
+    scene.cluster = snapshot(threeNodes.slice(2), [...ten, service('new', ['198.51.100.30'])]);
+    expect(reasons(await scene.round())).to.deep.equal(['too many at once']);
+    expect(scene.commands()).to.deep.equal([
+      'ip nexthop add id 260000001 group 250000002 proto 86',
+      'ip route add 198.51.100.30 nhid 260000001 proto 86',
+    ]);
+    scene.reconciler.agree();
+    await scene.round();
+    expect(scene.commands()).to.deep.equal([
+      'ip nexthop replace id 260000000 group 250000002 proto 86',
+      'ip route replace 198.51.100.30 nhid 260000000 proto 86',
+      'ip nexthop delete id 260000001',
+      'ip nexthop delete id 250000000',
+      'ip nexthop delete id 250000001',
+    ]);
   });
 
   it('leaves the groups and nexthops of what it holds', async () => {
