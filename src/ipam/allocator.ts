@@ -283,6 +283,7 @@ export class Allocator {
     if (free.length === 0) return;
     // At once, and not in their turn: a new Service may be in the queue before them.
     for (const { key } of this.#longestWaiting(topics)) {
+      // The others wait on as they are: thousands may wait for one address.
       if (!free.some((ip) => this.assignments.isFree(ip))) return;
       this.converge(key);
       this.#add(key);

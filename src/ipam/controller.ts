@@ -349,11 +349,7 @@ export class Controller {
   /** @returns when the write may begin, in ms since the epoch; not later than now: at once */
   #startsAt(key: string, task: Task, now: number): number {
     if (task.kind !== 'status') return now;
-    if (!task.idle) {
-      // It may be idle again before it is written, and rests anew then.
-      this.#idle.delete(key);
-      return (task.ingress && this.#conflicts.restsUntil(key, now)) ?? now;
-    }
+    if (!task.idle) return (task.ingress && this.#conflicts.restsUntil(key, now)) ?? now;
     const at = this.#idle.get(key) ?? now + (this.#options.pace ?? defaultWritePace).idle;
     this.#idle.set(key, at);
     return at;

@@ -74,7 +74,7 @@ function outOfBounds(
   const before = allocated?.ips.includes(ip) === true;
   const pool = assignments.poolOf(ip);
   if (pool === undefined) {
-    return { why: `${ip} is in no pool`, stays: role === 'leaving' || (before && !allocated?.enforce) };
+    return { why: `${ip} is in no pool`, stays: before && !allocated?.enforce };
   }
   const unfit = assignments.unfit(ip, pool);
   if (unfit !== undefined) {

@@ -240,6 +240,7 @@ export class Answers {
     this.#parked.get(open.eip)?.delete(id);
     if (this.#parked.get(open.eip)?.size === 0) this.#parked.delete(open.eip);
     if (open.isUnanswered) this.#count(open);
+    // What opens from now on is later than all that was heard; nodes that have gone are forgotten.
     if (this.#open.size === 0) this.#heardUpTo.clear();
   }
 

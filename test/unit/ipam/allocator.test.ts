@@ -2,8 +2,10 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { expect } from 'chai';
 import type { Outcome } from '../../../src/cluster/writer.ts';
+import { Allocator, type Terms } from '../../../src/ipam/allocator.ts';
 import type { Task } from '../../../src/ipam/due.ts';
 import type { Service } from '../../../src/model/cluster.ts';
+import type { Pool } from '../../../src/model/gateway.ts';
 import { parseIp } from '../../../src/model/ip.ts';
 import { request, service } from '../../scene.ts';
 import { patched } from './fake-api.ts';
@@ -230,6 +232,41 @@ describe('the allocator', () => {
     expect([cluster.ips('s1'), cluster.ips('s2')]).to.deep.equal(['', A]);
   });
 
+  it('decides of those that wait for an address no further than somebody has it', () => {
+    const queued: string[] = [];
+    const allocator = new Allocator(terms([pool('one', ['198.51.100.0/32'])]), (one) => queued.push(one));
+    const all = ['s1', 's2', 's3', 's4'].map((name) => asking(name));
+    allocator.observe(all, []);
+    for (const one of all) allocator.converge(one.key);
+    queued.length = 0;
+    allocator.observe([], ['default/s1']);
+    expect(queued).to.deep.equal(['default/s2']);
+    expect(allocator.decisions.get('default/s2')?.ips).to.deep.equal([A]);
+  });
+
+  it('gives an address on that only the status of another implementation shows, of a Service that may not have it', () => {
+    const cluster = new FakeCluster([pool('one', ['198.51.100.0/32'], { namespaces: ['default'] })]);
+    const others = { namespace: 'other', loadBalancerClass: 'example.net/lb', ingress: [A] };
+    cluster.set(asking('s1', {}, others), asking('s2'));
+    expect(cluster.ips('s2')).to.equal(A);
+  });
+
+  it('holds an address that a Service had of the nodes, once the Service has it of a pool', () => {
+    const pools = [pool('nodes', [], { nodeAddresses: true }), two];
+    const cluster = new FakeCluster(pools, { nodeAddresses: () => [A] });
+    const ofNodes = { annotations: { 'eiproute.io/pool': 'nodes' } };
+    cluster.set(asking('s1', ofNodes));
+    expect([cluster.ips('s1'), cluster.decision('s1')?.ofNodes]).to.deep.equal([A, true]);
+    const before = cluster.at('s1');
+    const changed = { ...before, request: { ...before.request, ...named(A) } };
+    cluster.allocator.observe([changed], []);
+    cluster.converge();
+    expect([decided(cluster, 's1'), cluster.decision('s1')?.ofNodes]).to.deep.equal([A, false]);
+    cluster.allocator.observe([asking('s2', named(A))], []);
+    cluster.converge();
+    expect(decided(cluster, 's2')).to.equal('');
+  });
+
   it('keeps nothing of sharing keys that are used no more', () => {
     setFlagsFromString('--expose-gc');
     const collect: unknown = runInNewContext('gc');
@@ -253,6 +290,10 @@ describe('the allocator', () => {
     expect(grown).to.be.below(1.5e6);
   });
 });
+
+function terms(pools: readonly Pool[]): Terms {
+  return { pools, allocation, reserved: new Map(), nodeAddresses: () => [] };
+}
 
 function allocationWithoutFinalizer() {
   return { class: 'eiproute.io/gateway', classless: true, finalizer: false, lease: undefined };

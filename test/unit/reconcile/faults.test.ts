@@ -335,6 +335,16 @@ describe('a hold', () => {
     ]);
   });
 
+  it('of a group that no EIP needs leaves it to the next one that goes to its nodes', async () => {
+    const scene = new Scene(snapshot(threeNodes, [local('a', '198.51.100.1', 'n1')]));
+    await scene.round();
+    scene.cluster = snapshot(threeNodes, [], { complete: false });
+    expect(reasons(await scene.round())).to.deep.equal(['lists incomplete']);
+    scene.cluster = snapshot(threeNodes, [local('b', '198.51.100.2', 'n1')], { complete: false });
+    await scene.round();
+    expect(scene.commands()).to.deep.equal(['ip route add 198.51.100.2 nhid 260000000 proto 86']);
+  });
+
   it('leaves the groups and nexthops of what it holds', async () => {
     const scene = new Scene(snapshot(threeNodes, ten));
     await scene.round();
