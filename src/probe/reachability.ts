@@ -58,7 +58,7 @@ export class Reachability {
   #targets = nobody;
   /** For each turn, the batches of addresses that are asked one after the other. */
   #turns: readonly (readonly (readonly Ip[])[])[] = [[]];
-  /** The kernel was not asked about these yet. */
+  /** The kernel was not asked about these yet; some may be targets no more. */
   #fresh: readonly Ip[] = [];
   #silent: ReadonlySet<Ip> = new Set();
   #unheard: ReadonlySet<Ip> = new Set();
@@ -116,11 +116,10 @@ export class Reachability {
     const isOther = targets.lan?.index !== lan?.index;
     const ips = targets.lan === undefined ? [] : [...new Set(targets.nodes.map(({ ip }) => ip))];
     const known = new Set(isOther ? [] : this.#table.ips);
-    const asked = new Set(ips);
     if (lan !== undefined && targets.lan === undefined) this.#wasLost = true;
     this.#table.follow(ips, isOther ? (this.#wasLost ? 'back' : 'anew') : 'as they are');
     if (targets.lan !== undefined) this.#wasLost = false;
-    this.#fresh = [...this.#fresh.filter((ip) => asked.has(ip)), ...ips.filter((ip) => !known.has(ip))];
+    this.#fresh = [...this.#fresh, ...ips.filter((ip) => !known.has(ip))];
     this.#lookedAt = Number.NEGATIVE_INFINITY;
     if (isOther) this.#isHeard = false;
     this.#slice();
@@ -199,8 +198,6 @@ export class Reachability {
         await this.#read(this.#table.ips, this.#clock.now(), signal);
         await this.#expire();
       }
-      // Problems of nodes that flap end with time.
-      if (this.#problems.length > 0) this.#judge();
     }
   }
 
@@ -244,7 +241,7 @@ export class Reachability {
     this.#slice();
     const { lan, nodes } = this.#targets;
     const asked = new Set(this.#table.asked);
-    const others = siblings(silent, nodes).filter((ip) => asked.has(ip) && !this.#unheard.has(ip));
+    const others = siblings(silent, nodes).filter((ip) => asked.has(ip));
     if (lan === undefined || others.length === 0) return;
     await this.#try(() => this.#port.expire(lan.index, others));
     await this.#try(() => this.#port.solicit(lan.index, others));
@@ -259,10 +256,8 @@ export class Reachability {
       this.#table.forget();
       this.#unheard = new Set();
       this.#doubted = nobodyDoubted;
-      const isNews = !this.#isHeard;
       this.#isHeard = true;
       this.#publish(new Set(), [blind(error.message)]);
-      if (isNews) this.#changed();
       return undefined;
     }
   }
@@ -280,7 +275,7 @@ export class Reachability {
 
   #listenForAll(): void {
     const { lan, isPartial } = this.#targets;
-    const isAsked = lan !== undefined && isPartial === undefined && this.#fresh.length === 0;
+    const isAsked = lan !== undefined && isPartial === undefined;
     if (this.#isHeard || !isAsked || this.#table.unheard.length > 0) return;
     this.#isHeard = true;
     this.#slice();
@@ -320,5 +315,5 @@ function slicesOf(ips: readonly Ip[]): readonly (readonly Ip[])[] {
 
 /** Often at first, then less: the round that sets the timers of the kernel may come after the first question. */
 function isOfAll(turn: number): boolean {
-  return turn % turnsOfAll === 0 || (turn < turnsOfAll && Number.isInteger(Math.log2(turn)));
+  return turn % turnsOfAll === 0 || Number.isInteger(Math.log2(turn));
 }

@@ -22,6 +22,8 @@ class Table implements NeighbourPort {
   readonly table = new Map<Ip, NeighbourState>();
   readonly solicited = new Set<Ip>();
   readonly expired = new Set<Ip>();
+  /** Whose states were read, in this order. */
+  readonly reads: (readonly Ip[])[] = [];
   error: KernelError | undefined;
   /** Who was solicited, in this order. */
   log: Ip[] | undefined;
@@ -48,6 +50,7 @@ class Table implements NeighbourPort {
   }
 
   async states(_link: number, ips: readonly Ip[]): Promise<readonly (NeighbourState | undefined)[]> {
+    this.reads.push(ips);
     if (this.error) throw this.error;
     return ips.map((each) => this.table.get(each));
   }
@@ -256,6 +259,16 @@ describe('the probe of the nodes', () => {
     expect([...probe.unheard]).to.deep.equal([ip(11)]);
   });
 
+  it('holds a failure against a node where the LAN was not there at first', async () => {
+    const port = new Table();
+    port.table.set(ip(11), 'FAILED');
+    const probe = probeOf(port);
+    for (const each of [{ lan: undefined, nodes: [], isPartial: true } as const, targets(11)])
+      probe.follow(each);
+    await untilAsked(probe, port);
+    expect([...probe.unheard]).to.deep.equal([ip(11)]);
+  });
+
   it('goes by nothing that was read of the former interface', async () => {
     const port = new Table();
     const probe = probeOf(port);
@@ -341,11 +354,13 @@ describe('the probe of the nodes', () => {
     const since = world.now;
     world.port.table.set(ip(12), 'REACHABLE');
     await world.until('node-flaps');
+    const { silent } = world.probe;
     expect(world.now - since).to.be.at.least(2000);
     expect(world.probe.problems[0]?.message).to.include('node n12 fell silent at 10.0.0.12 on eth0 2 times');
     // Time that nobody saw is not believed, so it takes many looks.
     world.pace = 1000;
     await world.until('');
+    expect(world.probe.silent, 'the same set').to.equal(silent);
     expect(world.now - since).to.be.at.least(300_000);
   });
 
@@ -366,6 +381,47 @@ describe('the probe of the nodes', () => {
     world.port.fail(11, 12);
     await world.until('probe-doubted');
     expect([world.probe.silent.size, [...world.probe.unheard]]).to.deep.equal([0, [ip(11), ip(12)]]);
+  });
+
+  it('shows the hosts that came since, and reads them once for all who look', async () => {
+    const port = new Table();
+    port.table.set(ip(11), 'STALE').set(ip(12), 'DELAY');
+    const probe = probeOf(port);
+    const look = (): Promise<void> => probe.look(new AbortController().signal);
+    probe.follow(targets(11));
+    await Promise.all([look(), look()]);
+    expect([...probe.hosts.keys()]).to.deep.equal([ip(11)]);
+    expect(port.reads).to.have.length(1);
+    probe.follow(targets(11, 12));
+    await look();
+    expect([...probe.hosts.keys()]).to.deep.equal([ip(11), ip(12)]);
+  });
+
+  it('reads nobody in most turns while everybody answers, and never a host that is none of the nodes', async () => {
+    await using world = new World([11, 12]);
+    const { port } = world;
+    await until('all are heard', () => world.probe.isHeard);
+    port.tell([ip(99)]);
+    await world.turn(2);
+    expect(port.reads.filter((ips) => ips.length === 0 || ips.includes(ip(99)))).to.deep.equal([]);
+  });
+
+  it('reads those in every turn that it has not heard yet', async () => {
+    const port = new Table();
+    port.table.set(ip(11), 'INCOMPLETE');
+    port.log = [];
+    const { log } = port;
+    const probe = probeOf(port);
+    probe.follow(targets(11));
+    const stop = new AbortController();
+    const running = probe.run(stop.signal);
+    await until('it was asked for long', () => log.length > 66);
+    port.table.set(ip(11), 'REACHABLE');
+    const before = log.length;
+    await until('it is heard', () => probe.isHeard);
+    expect(log.length - before).to.be.below(5);
+    stop.abort();
+    await running;
   });
 
   it('goes by what the kernel says now, not by what it said while nobody listened', async () => {
@@ -459,8 +515,20 @@ describe('the probe of the nodes', () => {
     await world.until('12 node-silent');
     world.port.error = new KernelError('ENOBUFS', 'no memory');
     await world.until('probe-blind');
+    expect([...world.probe.unheard]).to.deep.equal([]);
     world.port.error = undefined;
     world.port.fail(12);
+    await world.until('12 node-silent');
+  });
+
+  it('doubts nobody for what was before the kernel could not be read', async () => {
+    await using world = new World([11, 12, 13]);
+    world.port.fail(11, 12);
+    await world.until('probe-doubted');
+    world.port.error = new KernelError('ENOBUFS', 'no memory');
+    await world.until('probe-blind');
+    world.port.table.set(ip(11), 'REACHABLE');
+    world.port.error = undefined;
     await world.until('12 node-silent');
   });
 
@@ -478,6 +546,14 @@ describe('the probe of the nodes', () => {
     port.table.set(ip(11), 'REACHABLE');
     await until('it has to answer anew', () => port.expired.has(ip(11)));
     expect(asked.length).to.be.below(60);
+    // And after one that comes later.
+    await until('it was asked for long', () => asked.length > 66);
+    port.table.set(ip(12), 'STALE');
+    probe.follow(targets(11, 12));
+    await until('the other is asked', () => asked.includes(ip(12)));
+    port.table.set(ip(12), 'REACHABLE');
+    await until('the other has to answer anew', () => port.expired.has(ip(12)));
+    expect(asked.filter((each) => each === ip(12)).length).to.be.below(30);
     stop.abort();
     await running;
   });
@@ -512,6 +588,18 @@ describe('the probe of the nodes', () => {
     asked.length = 0;
     await until('two turns are over', () => asked.filter((each) => each === first).length >= 3);
     expect(asked.filter((each) => each === six(351)).length).to.be.at.least(2);
+    // Not one that somebody has fixed.
+    port.table.set(six(353), 'PERMANENT');
+    port.tell('unknown');
+    await until('it is read', () => probe.hosts.get(six(353))?.state === 'PERMANENT');
+    port.expired.clear();
+    for (const each of [704, 706]) {
+      const other = nodes[each]?.ip ?? ip(0);
+      port.table.set(other, 'FAILED');
+      port.tell([other]);
+    }
+    await until('the other address has to answer anew', () => port.expired.has(six(354)));
+    expect(port.expired.has(six(353))).to.equal(false);
     stop.abort();
     await running;
   });
