@@ -110,10 +110,8 @@ export class Execution {
   }
 
   /** Replaces the groups that no delete has made smaller. @returns what was refused */
-  async #shrinkAll(): Promise<readonly PlannedChange[]> {
-    const left = [...this.#shrinking.values()].flat();
-    this.#shrinking = new Map();
-    return this.#apply(left);
+  #shrinkAll(): Promise<readonly PlannedChange[]> {
+    return this.#apply([...this.#shrinking.values()].flat());
   }
 
   /** @returns what was refused */

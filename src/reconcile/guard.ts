@@ -63,7 +63,6 @@ export function guard(due: readonly PlannedChange[], inputs: GuardInputs): Guard
   const kept = new Set<number | undefined>();
   for (const change of waiting)
     if (change.verb === 'delete' && change.have.kind === 'route') kept.add(change.have.nhid);
-  kept.delete(undefined);
   for (const one of due) if (leadsElsewhere(one, kept)) waiting.add(one);
   const { go, held, doubtful } = guardListed(
     due.filter((one) => !waiting.has(one)),
@@ -89,7 +88,7 @@ function waitsForLists(one: PlannedChange, { isDecided }: GuardInputs): boolean 
  * endpoint on them. A change that only removes nodes goes.
  */
 function leadsElsewhere(change: Change, kept: ReadonlySet<number | undefined>): boolean {
-  if (kept.size === 0 || change.verb !== 'replace') return false;
+  if (change.verb !== 'replace') return false;
   const { want, have } = change;
   if (want.kind !== 'group' || have.kind !== 'group' || !kept.has(want.id)) return false;
   const before = new Set(have.members.map(({ id }) => id));
@@ -110,7 +109,7 @@ function guardListed(due: readonly PlannedChange[], inputs: GuardInputs): Guarde
   const services = new Set([...withdrawnRoutes.values(), ...routes.map(serviceOf)]);
   const lost = { routes: withdrawnRoutes.size, nexthops: withdrawn.nexthops.size };
   const tooMany = (count: number, gone: number, owned: number): boolean =>
-    count > 0 && count + gone > (owned + gone) * limits.share;
+    count + gone > (owned + gone) * limits.share;
   const holdRoutes = services.size > limits.always && tooMany(routes.length, lost.routes, actual.carrying);
   const holdNexthops =
     leaving.size + lost.nexthops > limits.always && tooMany(leaving.size, lost.nexthops, actual.nexthops);

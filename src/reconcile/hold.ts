@@ -60,7 +60,7 @@ export class Hold {
     // Released deletes blocked by a refusal are not held again.
     if (hold === undefined && held.some(({ reason }) => reason === 'after a refusal')) return;
     this.#until = hold?.until;
-    if (hold === undefined) this.#agreed = false;
+    this.#agreed = false;
     for (const key of this.#released.keys())
       if (hold === undefined || isDesired(key)) this.#released.delete(key);
   }

@@ -268,6 +268,17 @@ describe('Services joined with their slices', () => {
     expect(told).to.deep.equal(['default/web by list']);
   });
 
+  it('have no version once they are gone, though a slice of theirs is left', () => {
+    const joined = new JoinedServices(() => undefined);
+    const { object: web = expect.fail('no Service') } = decodeService(rawService('web'));
+    joined.services.set(web.key, web, '1', 'event');
+    const { key = '', object } = decodeSlice(slice({ name: 's1', of: 'web', host: 1 }));
+    joined.slices.set(key, object, undefined, 'event');
+    expect(joined.version(web.key)).to.equal('1');
+    joined.services.delete(web.key, 'event');
+    expect(joined.version(web.key)).to.equal(undefined);
+  });
+
   it('are joined at the end where the walk was given up, as when a daemon stops', () => {
     const told: string[] = [];
     const joined = new JoinedServices((key, origin) => told.push(`${key} by ${origin}`));

@@ -282,6 +282,36 @@ describe('one refused change', () => {
     expect(scene.commands()).to.have.length(3);
   });
 
+  it('for an object that is not there is a failure, but for a delete', async () => {
+    for (const code of ['ESRCH', 'ENOENT', 'EADDRNOTAVAIL']) {
+      const scene = new Scene(before);
+      scene.kernel.failNext((change) => change.verb === 'add' && change.want.kind === 'route', code);
+      expect(refusals(await scene.round())).to.deep.equal([`add route: ${code}`]);
+      await scene.round('route');
+      scene.cluster = snapshot(threeNodes, [web]);
+      scene.kernel.failNext((change) => change.verb === 'delete' && change.have.kind === 'route', code);
+      const report = await scene.round();
+      expect([report.failed, report.held], code).to.deep.equal([[], []]);
+    }
+  });
+
+  it('for an object that a process of ours has made in between is none, once the kernel is read', async () => {
+    const scene = new Scene(before, gateway(), router(), new Map(), {
+      before: (change) => {
+        if (
+          change.verb === 'add' &&
+          change.want.kind === 'route' &&
+          !scene.world.objects.has(keyOf(change.want))
+        )
+          scene.world.add(change.want);
+        return undefined;
+      },
+    });
+    const report = await scene.round();
+    expect([report.failed, report.conflicts, report.held]).to.deep.equal([[], [], []]);
+    expect(report.installed).to.deep.equal(report.wanted);
+  });
+
   it('to delete what is gone already is no failure', async () => {
     const scene = new Scene(before);
     await scene.round();

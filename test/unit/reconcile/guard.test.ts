@@ -64,6 +64,11 @@ describe('the guard, by routes,', () => {
     expect(held(gone(1), have, { limits: { ...limits, share: 0 } })).to.deep.equal([]);
   });
 
+  it('counts one that a person let go once, be it still there', () => {
+    const released = new Map([[keyOf(routes[0] ?? pool), 'a']]);
+    expect(held(gone(5), have, { released })).to.deep.equal([]);
+  });
+
   it('counts neither unreachable routes nor those that move', () => {
     expect(held([deleting(pool)], [pool], { limits: { ...limits, share: 0, always: 0 } })).to.deep.equal([]);
     const moves = routes.map((one) => replacing(one, { ...one, nhid: 1 }));
@@ -112,12 +117,30 @@ describe('the guard, by nexthops,', () => {
     );
   });
 
+  it('lets those go within the share while too many routes wait', () => {
+    const six = routes.slice(0, 6).map(deleting);
+    expect(held([...shrunk([1, 2, 3]), ...six], have)).to.have.length(6);
+  });
+
+  it('never holds up to the number that always goes', () => {
+    expect(held(shrunk([1]), have, { limits: { ...limits, always: 3 } })).to.deep.equal([]);
+    expect(held(shrunk([1]), have, { limits: { ...limits, always: 2 } })).to.have.length(4);
+  });
+
+  it('counts those that went within the window against what there was before it', () => {
+    const withdrawn = { routes: new Map(), nexthops: new Set(['10.0.0.8', '10.0.0.9']) };
+    expect(held(shrunk([1, 2]), have, { withdrawn })).to.have.length(3);
+  });
+
   it('holds a route that moves to another group just the same', () => {
     const small = group(8, [1]);
     const moves = routes.map((one) => replacing(one, { ...one, nhid: 8 }));
     const gone = [2, 3, 4].map((id) => deleting(nexthop(id)));
     const found = held([adding(small), ...moves, deleting(all), ...gone], have);
     expect(found).to.have.length(moves.length + gone.length);
+    // Also one that a person let go: its delete.
+    const released = new Map([[keyOf(routes[0] ?? pool), 'a']]);
+    expect(held([adding(small), ...moves, deleting(all), ...gone], have, { released })).to.deep.equal(found);
   });
 
   it('counts those that went within the window', () => {
@@ -188,6 +211,19 @@ describe('the guard', () => {
     expect(held(due, have, { complete: false })).to.deep.equal(
       [...routes, ...nodes].map((one) => `${say(deleting(one))}: lists incomplete`),
     );
+  });
+
+  it('keeps the group of a route that waits for a list from more nodes, and no other group', () => {
+    const other = group(8, [1]);
+    const grown = [group(9, [1, 2, 3, 4, 5]), group(8, [1, 5])].map((want) =>
+      replacing(want.id === 9 ? all : other, want),
+    );
+    const [first, second] = grown;
+    if (first === undefined || second === undefined) throw new Error('two groups');
+    const waits = deleting(routes[0] ?? pool);
+    const present = [...have, other, nexthop(5)];
+    const found = held([first, second, waits], present, { complete: false });
+    expect(found).to.deep.equal([first, waits].map((one) => `${say(one)}: lists incomplete`));
   });
 
   it('lets no delete go while a list is missing, though a person agrees', () => {
