@@ -3,7 +3,7 @@ import { changeObject, isAnnouncement, type KernelObject, type Key } from '../mo
 import type { Actual } from './actual.ts';
 import { foundations, isDelete, unpinned } from './diff.ts';
 import type { Drift } from './drift.ts';
-import { comesTo, type Plan } from './plan.ts';
+import type { Plan } from './plan.ts';
 import type { Held, HoldReason, PlannedChange } from './report.ts';
 import { type Shrinking, shrinking } from './shrinking.ts';
 
@@ -60,7 +60,7 @@ export class Execution {
     const undone: PlannedChange[] = [];
     const keys = new Set<Key>();
     const isPossible = (change: PlannedChange): boolean =>
-      !foundations(changeObject(change)).some((key) => keys.has(key)) && !comesTo(change, keys);
+      !foundations(changeObject(change)).some((key) => keys.has(key));
     for (let from = 0; from < builds.length; ) {
       const kind = kindOf(builds[from]);
       let to = from + 1;

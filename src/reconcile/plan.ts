@@ -100,7 +100,7 @@ function follows(change: Change, groups: ReadonlySet<Key>): boolean {
 }
 
 /** The change leads an EIP, its route or its NAT, to one of these groups that does not lead there now. */
-export function comesTo(change: Change, groups: ReadonlySet<Key>): boolean {
+function comesTo(change: Change, groups: ReadonlySet<Key>): boolean {
   if (change.verb === 'delete' || groups.size === 0) return false;
   if (change.want.kind !== 'route' && change.want.kind !== 'nat-eip') return false;
   const before = change.verb === 'replace' ? references(change.have) : [];

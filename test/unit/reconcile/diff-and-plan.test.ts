@@ -2,7 +2,14 @@ import { expect } from 'chai';
 import type { DeleteLimits } from '../../../src/model/delete-limits.ts';
 import { DesiredTable } from '../../../src/model/desired.ts';
 import { parseIp } from '../../../src/model/ip.ts';
-import type { KernelObject, ProxyNeighbour, Rule, Sysctl } from '../../../src/model/object.ts';
+import type {
+  KernelObject,
+  NatEip,
+  NatGroup,
+  ProxyNeighbour,
+  Rule,
+  Sysctl,
+} from '../../../src/model/object.ts';
 import { Actual } from '../../../src/reconcile/actual.ts';
 import { diff, references, unpinned } from '../../../src/reconcile/diff.ts';
 import { plan, type Restraints } from '../../../src/reconcile/plan.ts';
@@ -210,6 +217,34 @@ describe('a plan', () => {
       refused: [replacing(old, next)],
     });
     expect(found).to.deep.equal({ go: ['replace route 254 198.51.100.1/32 0'], held: [] });
+  });
+
+  it('leads NAT no sooner than routes to such a group, and no EIP to NAT that waits with it', () => {
+    const [old, next] = [group(7, [1]), group(7, [1, 2])];
+    const nat = (id: number, ...nodes: readonly number[]): NatGroup => {
+      const buckets = nodes.map((node) => nexthop(node).via);
+      return { kind: 'nat-group', id, protocol: 86, family: 4, buckets, seed: 1, intact: true };
+    };
+    const eip = (to: number): NatEip => {
+      const port = {
+        protocol: 'tcp',
+        port: 80,
+        nodePort: 30080,
+        affinity: 'address',
+        ranges: undefined,
+      } as const;
+      const ports = [{ ...port, group: to }];
+      return { kind: 'nat-eip', eip: parseIp('198.51.100.1'), protocol: 86, ports, intact: true };
+    };
+    const both = [nexthop(1), nexthop(2), group(8, [2]), nat(8, 2)];
+    const have = [...both, old, nat(7, 1), eip(8)];
+    const found = planOf([...both, next, nat(7, 1, 2), eip(7)], have, { refused: [replacing(old, next)] });
+    expect(found).to.deep.equal({
+      go: [],
+      held: [replacing(nat(7, 1), nat(7, 1, 2)), replacing(eip(8), eip(7))].map(
+        (one) => `${say(one)}: names what is missing`,
+      ),
+    });
   });
 
   it('keeps what a refused change leaves in use, however far down', () => {
