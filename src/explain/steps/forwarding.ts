@@ -1,5 +1,5 @@
 import type { Gateway } from '../../model/gateway.ts';
-import { family } from '../../model/ip.ts';
+import { family, type Ip } from '../../model/ip.ts';
 import { sysctlName } from '../../model/iproute.ts';
 import { allowance } from '../firewall-managers.ts';
 import type { KernelFacts, TraceFacts } from '../trace-facts.ts';
@@ -51,20 +51,18 @@ function onlyFrom(sysctl: string, { uplink, lan }: Gateway): string {
 function dropped(
   { client }: KernelFacts,
   why: string,
-  {
-    uplink,
-    eip,
-    filter,
-  }: { readonly uplink: string; readonly eip: string | undefined; readonly filter: number },
+  { uplink, eip, filter }: { readonly uplink: string; readonly eip: Ip | undefined; readonly filter: number },
 ): Step {
-  const isSource = /^(EXDEV|EINVAL)/.test(why);
+  // EINVAL is a blackhole, or a source that no client can have: no setting of rp_filter helps.
+  const isSource = why.startsWith('EXDEV');
+  const ip = eip !== undefined && family(eip) === 6 ? 'ip -6' : 'ip';
   const because =
     filter > 0 && isSource
       ? `rp_filter ${filter} on ${uplink} drops what comes from ${client}, since the way back to it is not ${filter === 1 ? uplink : 'known'}`
       : `the kernel drops a packet from ${client} that comes in on ${uplink}: ${why}`;
   return step('forwarding', 'FAIL', because, {
     why: because,
-    advice: `ip route get ${eip} from ${client} iif ${uplink}; ${isSource ? filtering(uplink) : 'ip rule show'}`,
+    advice: `${ip} route get ${eip} from ${client} iif ${uplink}; ${isSource ? filtering(uplink) : `${ip} rule show; ${ip} route show table all ${eip}`}`,
   });
 }
 

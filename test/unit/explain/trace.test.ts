@@ -61,6 +61,7 @@ interface Case {
   /** `works`, `broken at route`, `not known` */
   readonly want: string;
   readonly why?: RegExp;
+  readonly advice?: RegExp;
 }
 
 const allocation = {
@@ -318,6 +319,16 @@ describe('trace', () => {
       }),
       want: 'broken at forwarding',
       why: /comes in on eth1: EACCES: a rule or a route says prohibit$/,
+    },
+    {
+      name: 'breaks at a blackhole that takes what comes in alone, whatever rp_filter is',
+      facts: withKernel({
+        forwarded: { kind: 'refused', why: 'EINVAL: a rule or a route says blackhole' },
+        sysctls: new Map([...kernel.sysctls, ['net/ipv4/conf/all/rp_filter', '2']]),
+      }),
+      want: 'broken at forwarding',
+      why: /comes in on eth1: EINVAL: a rule or a route says blackhole$/,
+      advice: /iif eth1; ip rule show; ip route show table all 198\.51\.100\.10$/,
     },
     {
       name: 'breaks at a rule that looks up the announce table',
@@ -588,13 +599,14 @@ describe('trace', () => {
       want: 'broken at route',
     },
   ];
-  for (const { name, facts, want, why } of cases) {
+  for (const { name, facts, want, why, advice } of cases) {
     it(name, () => {
       const found = trace({ ...well, ...facts });
       const at = found.brokenAt === undefined ? '' : ` at ${found.steps[found.brokenAt - 1]?.name}`;
       expect(`${found.verdict}${at}`).to.equal(want);
       if (want === 'works') expect(found.why).to.equal(undefined);
       else expect(found.why).to.match(why ?? /./);
+      if (advice !== undefined) expect(found.advice).to.match(advice);
     });
   }
 
