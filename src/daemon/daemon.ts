@@ -90,8 +90,8 @@ export interface DaemonRole {
   readonly runtimeDirectory: string;
   /** The journal event of the start. */
   readonly start: { readonly event: EventName; readonly facts: object };
-  /** A rule of another program came or went; absent: the scope asks for none. */
-  rulesChanged?(): void;
+  /** A rule or a route of another program came or went; absent: the scope asks for none. */
+  othersChanged?(): void;
   role(): Role;
   pace(): Pace;
   /** Refreshes what no round reads; called before each answer. */
@@ -257,7 +257,7 @@ export class Daemon {
   }
 
   #hear({ kind, text }: Hint, daemonRole: DaemonRole): void {
-    if (kind === 'foreign rule') daemonRole.rulesChanged?.();
+    if (kind === 'foreign') daemonRole.othersChanged?.();
     else this.roundSignal.notify({ kind, text });
   }
 

@@ -210,8 +210,8 @@ export class GatewayDaemon implements DaemonRole {
     this.#shadowed.rounded({ dumped: report.dumped, isDue: report.reasons.some(looksAtAll) });
   }
 
-  rulesChanged(): void {
-    this.#shadowed.rulesChanged();
+  othersChanged(): void {
+    this.#shadowed.othersChanged();
   }
 
   /** @param reloads yields a valid configuration at each reload */

@@ -49,7 +49,10 @@ export function roleOf({ gateway, limits }: GatewayConfig, desire: GatewayDesire
       sysctls: sysctlNames(gateway),
       nftTables: nftTableNames(gateway.protocol),
       neighbours: [],
-      rules: 'all',
+      guarded: {
+        table: gateway.table,
+        networks: gateway.pools.flatMap(({ addresses }) => addresses),
+      },
     },
     limits,
     desire,

@@ -1,3 +1,4 @@
+import type { Prefix } from '../model/ip.ts';
 import type { Listing, NeighbourQuery } from '../model/listing.ts';
 import type { Change, KernelObject, Key, Link, NftName } from '../model/object.ts';
 import type { Owner } from '../model/owner.ts';
@@ -68,8 +69,15 @@ export interface Scope {
   /** The nftables tables we may make. No two have the same name in two families. */
   readonly nftTables: readonly NftName[];
   readonly neighbours: readonly NeighbourQuery[];
-  /** Those of other programs decide which packets get to our routes, and are hints as well. Absent: our own alone. */
-  readonly rules?: 'all';
+  /** What rules and routes of other programs may take the packets of: those are hints as well. Absent: our own alone. */
+  readonly guarded?: GuardedRoutes;
+}
+
+/** Our host routes: another program's route in the same table takes their packets only when it is one to the same host. */
+export interface GuardedRoutes {
+  readonly table: number;
+  /** The networks that their destinations are in. */
+  readonly networks: readonly Prefix[];
 }
 
 export function holdsTable({ tables }: Scope, table: number): boolean {
@@ -84,8 +92,8 @@ export interface Hint {
     | 'route'
     | 'nexthop'
     | 'rule'
-    /** A rule of another program: nothing that a listing shows. */
-    | 'foreign rule'
+    /** A rule or a route of another program: nothing that a listing shows. */
+    | 'foreign'
     | 'neighbour'
     | 'netconf'
     | 'nft'

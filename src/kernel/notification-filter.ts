@@ -1,4 +1,4 @@
-import type { Ip } from '../model/ip.ts';
+import { type Ip, onlyIp, overlaps } from '../model/ip.ts';
 import type { Listing } from '../model/listing.ts';
 import { type Change, changeObject, type Key, keyOf, type Link, type Route } from '../model/object.ts';
 import { isOwnId } from '../model/owner.ts';
@@ -23,9 +23,9 @@ const largestPid = 4_194_304;
  *
  * | message   | is a hint when                                                                              |
  * | --------- | ------------------------------------------------------------------------------------------- |
- * | route     | it has our protocol; or it replaces a key of ours; or a foreign route with a refused key is deleted |
+ * | route     | it has our protocol; or it replaces a key of ours; or a foreign route with a refused key is deleted; or it is another program's and may take the packets of guarded routes |
  * | nexthop   | it has our protocol, or an id of our ranges                                                 |
- * | rule      | it has our protocol, or the scope has all rules                                             |
+ * | rule      | it has our protocol, or the scope has guarded routes                                        |
  * | link      | its name, up or carrier differs from the state known                                        |
  * | address   | it is added and not known, tentative no more, or deleted                                    |
  * | netconf   | the value of a setting in the scope differs from the one listed or written last             |
@@ -185,22 +185,29 @@ export class NotificationFilter implements Filter {
     if (deleted && message.port === 0 && route.nhid !== undefined && this.#gone.has(route.nhid)) {
       return undefined;
     }
-    if (this.#scope) {
-      if (!holdsTable(this.#scope, route.table)) return undefined;
-      if (route.protocol !== this.#scope.owner.protocol) {
-        if (deleted) {
-          if (!this.#refused.has(keyOf(route))) return undefined;
-        } else {
-          if (!(message.flags & Flag.NLM_F_REPLACE)) return undefined;
-          if (!this.#isOurs(keyOf(route))) return undefined;
-        }
-      }
-    }
+    const isOurs = this.#scope === undefined || this.#concernsOurs(message, route, this.#scope);
+    if (!isOurs && !this.#mayTakeOurs(route)) return undefined;
     const what = deleted ? 'deleted' : message.flags & Flag.NLM_F_REPLACE ? 'replaced' : 'added';
     return {
-      kind: 'route',
+      kind: isOurs ? 'route' : 'foreign',
       text: `route ${what}: ${route.dst} protocol ${route.protocol} ${author(message.port)}`,
     };
+  }
+
+  /** Whether the route is one of ours, or is or was in the place of one. */
+  #concernsOurs(message: MessageReader, route: Route, scope: Scope): boolean {
+    if (!holdsTable(scope, route.table)) return false;
+    if (route.protocol === scope.owner.protocol) return true;
+    if (message.type === Type.RTM_DELROUTE) return this.#refused.has(keyOf(route));
+    return (message.flags & Flag.NLM_F_REPLACE) !== 0 && this.#isOurs(keyOf(route));
+  }
+
+  /** Whether it is another program's, and may take the packets of guarded routes. */
+  #mayTakeOurs({ protocol, table, dst }: Route): boolean {
+    const { owner, guarded } = this.#scope ?? {};
+    if (guarded === undefined || protocol === owner?.protocol) return false;
+    if (table === guarded.table && onlyIp(dst) === undefined) return false;
+    return guarded.networks.some((network) => overlaps(network, dst));
   }
 
   #isOurs(key: Key): boolean {
@@ -229,10 +236,10 @@ export class NotificationFilter implements Filter {
   #rule(message: MessageReader): Hint | undefined {
     const { protocol, rule } = decodeRule(message);
     const isForeign = this.#scope !== undefined && protocol !== this.#scope.owner.protocol;
-    if (isForeign && this.#scope?.rules !== 'all') return undefined;
+    if (isForeign && this.#scope?.guarded === undefined) return undefined;
     const what = message.type === Type.RTM_DELRULE ? 'deleted' : 'added';
     return {
-      kind: isForeign ? 'foreign rule' : 'rule',
+      kind: isForeign ? 'foreign' : 'rule',
       text: `rule ${what}: pref ${rule?.priority ?? '?'} protocol ${protocol} ${author(message.port)}`,
     };
   }

@@ -63,8 +63,8 @@ const mostInPass = 20_000;
 const againAfter = 5000;
 /** EIPs that are asked for then, as long as none of them is mended. */
 const mostAgain = 500;
-/** ms between two looks that changed rules begin: a program may change them all the time. */
-const afterRules = 1000;
+/** ms between two looks that changes of other programs begin: one may change its rules and routes all the time. */
+const afterOthers = 1000;
 /** Objects that are walked in one turn. */
 const mostWalked = 2000;
 
@@ -92,7 +92,7 @@ export class ShadowedEips {
   #due: 'all' | 'found' | undefined;
   #wake = Promise.withResolvers<void>();
   #timer: NodeJS.Timeout | undefined;
-  #rulesLooked = Number.NEGATIVE_INFINITY;
+  #othersLooked = Number.NEGATIVE_INFINITY;
   /** How many EIPs the passes before this one have asked for, since all had their turn. */
   #asked = 0;
 
@@ -136,14 +136,14 @@ export class ShadowedEips {
     if (this.#due !== undefined) this.#wake.resolve();
   }
 
-  /** A rule of another program came or went: all EIPs have their turn. */
-  rulesChanged(): void {
+  /** A rule or a route of another program came or went: all EIPs have their turn. */
+  othersChanged(): void {
     if (this.#timer !== undefined) return;
-    const rest = this.#rulesLooked + afterRules - performance.now();
+    const rest = this.#othersLooked + afterOthers - performance.now();
     this.#timer = setTimeout(
       () => {
         this.#timer = undefined;
-        this.#rulesLooked = performance.now();
+        this.#othersLooked = performance.now();
         this.#due = 'all';
         this.#wake.resolve();
       },

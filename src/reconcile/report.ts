@@ -46,7 +46,7 @@ export function lastOf({ done: _, ...last }: Report): LastReport {
 /** A reason of a round. */
 export interface Reason {
   readonly kind:
-    | Exclude<Hint['kind'], 'foreign rule'>
+    | Exclude<Hint['kind'], 'foreign'>
     | 'start'
     | 'cluster'
     | 'config'

@@ -113,6 +113,85 @@ describe('eiproute status tells the truth', () => {
     await shows(host, /^OK: 3 of 3/);
   });
 
+  describe('and `eiproute trace` says the same', () => {
+    const four = '198.51.100.10';
+    const six = '2001:db8:e::10';
+    let host: GatewayHost;
+
+    before(async function () {
+      needRoot(this);
+      // What is told is told at once: no resync helps.
+      host = await GatewayHost.make({ settings: 'pace: { resync: 1h }' });
+      await host.ip('rule add pref 10 iif eth1 lookup 77');
+      await host.start();
+    });
+    after(async () => {
+      await host?.[Symbol.asyncDispose]();
+    });
+
+    const cases: readonly { name: string; eip: string; words: string; what: RegExp }[] = [
+      {
+        name: 'a rule that prohibits',
+        eip: four,
+        words: `rule add pref 5 to ${four} prohibit`,
+        what: /EACCES/,
+      },
+      {
+        name: 'a foreign route that is first among equals',
+        eip: four,
+        words: `route prepend ${four} via 10.0.0.12 dev eth0`,
+        what: /198\.51\.100\.10 via 10\.0\.0\.12 dev eth0 proto 3/,
+      },
+      {
+        name: 'a foreign route with a better metric',
+        eip: six,
+        words: `route add ${six} via 2001:db8:10::12 dev eth0 metric 10`,
+        what: /proto 3 metric 10/,
+      },
+      {
+        name: 'a foreign network in a table that is looked up earlier',
+        eip: four,
+        words: 'route add 198.51.100.8/29 via 10.0.0.12 dev eth0 table 77',
+        what: /198\.51\.100\.8\/29 via 10\.0\.0\.12 dev eth0 table 77/,
+      },
+      {
+        name: 'a blackhole in a table that is looked up earlier',
+        eip: four,
+        words: `route add blackhole ${four} table 77`,
+        what: /EINVAL/,
+      },
+      {
+        name: 'a blackhole with a better metric',
+        eip: six,
+        words: `route add blackhole ${six} metric 10`,
+        what: /EINVAL/,
+      },
+      {
+        name: 'an unreachable route with a better metric',
+        eip: six,
+        words: `route add unreachable ${six} metric 10`,
+        what: /EHOSTUNREACH/,
+      },
+    ];
+    for (const { name, eip, words, what } of cases)
+      it(`of ${name}, and of its end`, async () => {
+        await host.ip(words);
+        const { status, out } = await shows(host, /another route or a rule takes/);
+        expect(status).to.equal(3);
+        const told = out.split('\n').find((line) => line.startsWith('  EIP '));
+        expect(told).to.include(eip).and.to.match(what);
+        const traced = await host.eiproute('trace', eip);
+        expect(traced.status).to.equal(1);
+        // What is refused where it comes in alone is told of at the next step.
+        expect(traced.out)
+          .to.match(/BROKEN at step [56]/)
+          .and.to.match(what);
+        await host.ip(words.replace(/(add|prepend)/, 'delete'));
+        expect((await shows(host, /^OK: 3 of 3/)).status).to.equal(0);
+        expect((await host.eiproute('trace', eip)).out).not.to.match(/BROKEN at step [56]/);
+      });
+  });
+
   it('of no EIP but the one that a rule takes, while routes change, nodes drain and the announce table is there', async () => {
     const idle = serviceOn('idle', ['198.51.100.20'], []);
     await using host = await GatewayHost.make({

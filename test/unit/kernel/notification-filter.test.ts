@@ -3,9 +3,9 @@ import { type Hint, KernelError } from '../../../src/kernel/kernel.ts';
 import { encodeChange } from '../../../src/kernel/netlink/change.ts';
 import { MessageReader, MessageWriter, Type } from '../../../src/kernel/netlink/message.ts';
 import { NotificationFilter } from '../../../src/kernel/notification-filter.ts';
-import { ipBytes, parseIp } from '../../../src/model/ip.ts';
+import { ipBytes, parseIp, parsePrefix } from '../../../src/model/ip.ts';
 import type { Listing } from '../../../src/model/listing.ts';
-import { type Change, type KernelObject, keyOf, type Link } from '../../../src/model/object.ts';
+import { type Change, type KernelObject, keyOf, type Link, type Route } from '../../../src/model/object.ts';
 import {
   foreign,
   group,
@@ -156,16 +156,43 @@ describe('the filter of notifications', () => {
     });
   }
 
-  it('reports a foreign rule as one where the scope has all rules', () => {
-    const all = new NotificationFilter();
-    const listed: Listing = listing(ours);
-    all.listed({ ...scope, rules: 'all' }, listed);
-    expect(all.hintOf(notification(adding(rule(4, 1000, 100, theirs))))).to.have.property(
-      'kind',
-      'foreign rule',
-    );
-    expect(all.hintOf(notification(adding(rule(4, 1000, 100))))).to.have.property('kind', 'rule');
-    expect(all.hintOf(notification(adding(route('192.0.2.9', theirs))))).to.equal(undefined);
+  describe('where the scope has guarded routes', () => {
+    const networks = ['192.0.2.0/24', '2001:db8:e::/64'].map(parsePrefix);
+    const network = (dst: string, table = 254): Route => ({
+      ...route('192.0.2.9', { ...theirs, table }),
+      dst: parsePrefix(dst),
+    });
+    const kinds: readonly { name: string; of: Change; kind: Hint['kind'] | undefined }[] = [
+      { name: 'a foreign rule', of: adding(rule(4, 1000, 100, theirs)), kind: 'foreign' },
+      { name: 'a rule of ours', of: adding(rule(4, 1000, 100)), kind: 'rule' },
+      { name: 'a foreign route to a host', of: adding(route('192.0.2.9', theirs)), kind: 'foreign' },
+      { name: 'its end', of: deleting(route('192.0.2.9', theirs)), kind: 'foreign' },
+      {
+        name: 'one with another metric than ours',
+        of: replacing(route('2001:db8:e::10', { ...theirs, metric: 7 })),
+        kind: 'foreign',
+      },
+      { name: 'one that replaces ours', of: replacing({ ...ours, ...theirs }), kind: 'route' },
+      { name: 'one of ours', of: deleting(ours), kind: 'route' },
+      {
+        name: 'a foreign route to a host elsewhere',
+        of: adding(route('198.51.100.9', theirs)),
+        kind: undefined,
+      },
+      { name: 'one to a network, in the table', of: adding(network('192.0.2.0/28')), kind: undefined },
+      { name: 'one in another table', of: adding(network('192.0.2.0/28', 77)), kind: 'foreign' },
+      { name: 'one to more, there', of: adding(network('192.0.0.0/8', 77)), kind: 'foreign' },
+      { name: 'a default route, there', of: adding(network('0.0.0.0/0', 77)), kind: 'foreign' },
+      { name: 'one to another network, there', of: adding(network('198.51.0.0/16', 77)), kind: undefined },
+    ];
+    for (const { name, of, kind } of kinds)
+      it(`${kind === undefined ? 'drops' : `reports as ${kind}`} ${name}`, () => {
+        const guarding = new NotificationFilter();
+        guarding.listed({ ...scope, guarded: { table: 254, networks } }, listing(ours));
+        const hint = guarding.hintOf(of.verb === 'delete' ? deletion(of) : notification(of));
+        if (kind === undefined) expect(hint).to.equal(undefined);
+        else expect(hint).to.have.property('kind', kind);
+      });
   });
 
   it('reports everything before it knows what is ours', () => {
