@@ -31,7 +31,8 @@ const largestPid = 4_194_304;
  * | netconf   | the value of a setting in the scope differs from the one listed or written last             |
  * | neighbour | the link-layer address of a neighbour in the scope differs from the one known               |
  *
- * Before the first listing every message is a hint. The echoes of our own changes do not come here: see `withoutEchoes`.
+ * Before the first listing every message is a hint. The echoes of our own changes do not come here (`withoutEchoes`), nor, after
+ * it, most foreign routes of a scope with guarded routes (`withoutForeignRoutes`).
  */
 export class NotificationFilter implements Filter {
   #scope: Scope | undefined;

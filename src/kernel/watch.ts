@@ -1,8 +1,11 @@
 import type { Listing } from '../model/listing.ts';
 import type { Change } from '../model/object.ts';
-import type { Hint, KernelError, Scope } from './kernel.ts';
+import type { Owner } from '../model/owner.ts';
+import type { GuardedRoutes, Hint, KernelError, Scope } from './kernel.ts';
 import { groups, Monitor, neighbourGroup } from './monitor.ts';
 import { withoutEchoes } from './netlink/echoes.ts';
+import { withoutForeignRoutes } from './netlink/foreign-routes.ts';
+import { accept, type Instruction, socketFilter } from './netlink/socket-filter.ts';
 import { openTransport, SocketError, type Transport } from './netlink/transport.ts';
 import type { Nft } from './nft.ts';
 import { NftNotificationFilter, netfilter, nftGroup } from './nft-notification-filter.ts';
@@ -16,6 +19,8 @@ export class Watch {
   readonly #transport: Transport;
   readonly #signal: AbortSignal;
   readonly #receiveBuffer: number;
+  readonly #ownPort: number;
+  #guarded: GuardedRoutes | undefined;
   #hearsNeighbours = false;
   #hearsNft = false;
 
@@ -28,7 +33,8 @@ export class Watch {
     this.#receiveBuffer = receiveBuffer;
     this.#filter = new NotificationFilter();
     this.#nftFilter = new NftNotificationFilter(nft);
-    const filter = withoutEchoes(ownPort);
+    this.#ownPort = ownPort;
+    const filter = socketFilter([...withoutEchoes(ownPort), accept]);
     this.#transport = openTransport({ name: 'monitor', receiveBuffer, groups, filter });
     this.#monitor = new Monitor(signal);
     this.#monitor.listen(this.#transport, this.#filter);
@@ -42,9 +48,11 @@ export class Watch {
     return this.#monitor.hints();
   }
 
-  /** Joins the groups that only some scopes need; called before the listing, so that no later event is missed. */
-  listing({ neighbours, nftTables }: Scope): void {
+  /** Lets in what the scope needs; called before the listing, so that no later event is missed. */
+  listing({ owner, neighbours, nftTables, guarded }: Scope): void {
     if (this.over) return;
+    if (guarded !== this.#guarded) this.#transport.filter(socketFilter(this.#heard(owner, guarded)));
+    this.#guarded = guarded;
     if (neighbours.length > 0 && !this.#hearsNeighbours) {
       this.#transport.join(neighbourGroup);
       this.#hearsNeighbours = true;
@@ -54,6 +62,12 @@ export class Watch {
       if (transport) this.#monitor.listen(transport, this.#nftFilter);
       this.#hearsNft = true;
     }
+  }
+
+  #heard({ protocol }: Owner, guarded: GuardedRoutes | undefined): readonly Instruction[] {
+    const rest =
+      guarded === undefined ? [accept] : withoutForeignRoutes({ protocol, networks: guarded.networks });
+    return [...withoutEchoes(this.#ownPort), ...rest];
   }
 
   listed(scope: Scope, listing: Listing): void {

@@ -5,6 +5,7 @@ import type { Route } from '../../src/model/object.ts';
 import { owner } from '../contract/objects.ts';
 import { scope } from '../contract/scenario.ts';
 import { late, patience } from '../patience.ts';
+import { ip } from './ip.ts';
 import { LinuxFixture } from './linux-fixture.ts';
 import { describeOnKernel } from './namespace.ts';
 
@@ -48,6 +49,27 @@ describeOnKernel('the monitor', () => {
       nhid: undefined,
       hops: [{ via: '10.0.0.2', link: index, weight: 1 }],
     });
+  });
+
+  it('hears nothing of foreign routes that take no packets of ours, however many', async () => {
+    await fixture.addLink('eip-lan', '10.0.0.1/24');
+    const end = new AbortController();
+    const hints = fixture.kernel.hints(AbortSignal.any([end.signal, late()]));
+    const guarded = { table: 254, networks: [parsePrefix('198.51.100.0/24')] };
+    await fixture.kernel.list({ ...scope, guarded }, late());
+    const lines = Array.from(
+      { length: flood },
+      (_, i) => `route add 20.0.${i >> 8}.${i & 255}/31 via 10.0.0.2 dev eip-lan`,
+    ).filter((_, i) => i % 2 === 0);
+    const networks = lines.concat(lines.map((line) => line.replace('20.', '21.')));
+    execFileSync('ip', ['-batch', '-'], { input: networks.join('\n') });
+    await ip('route add 198.51.100.7 via 10.0.0.2 dev eip-lan');
+    const kinds: string[] = [];
+    for await (const { kind } of hints) {
+      kinds.push(kind);
+      if (kind === 'foreign' || kind === 'overrun') end.abort();
+    }
+    expect(kinds).to.deep.equal(['foreign']);
   });
 
   it('hears nothing of the routes that we change ourselves, however many', async () => {

@@ -183,6 +183,10 @@ export class PrintedTransport implements Transport {
     return length;
   }
 
+  filter(program: Uint8Array): void {
+    this.#inner.filter(program);
+  }
+
   join(group: number): void {
     this.#print(`netlink ${this.#name}: joins group ${group}`);
     this.#inner.join(group);

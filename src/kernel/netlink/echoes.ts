@@ -1,4 +1,4 @@
-import { accept, drop, ifEqual, isLittle, loadWord, socketFilter } from './socket-filter.ts';
+import { drop, type Instruction, ifEqual, isLittle, loadWord } from './socket-filter.ts';
 
 /** Of nlmsg_pid in the header, which netlink writes in the byte order of the machine. */
 const portOffset = 12;
@@ -9,8 +9,8 @@ const portOffset = 12;
  *
  * @param port port id of the socket
  */
-export function withoutEchoes(port: number): Uint8Array {
-  return socketFilter([loadWord(portOffset), ifEqual(asLoaded(port), 0, 1), drop, accept]);
+export function withoutEchoes(port: number): readonly Instruction[] {
+  return [loadWord(portOffset), ifEqual(asLoaded(port), 0, 1), drop];
 }
 
 /** What a load makes of a number: it reads it in the order of the network. */

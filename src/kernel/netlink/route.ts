@@ -10,7 +10,7 @@ import {
 import { type Hop, noHops, type Route, type RouteType } from '../../model/object.ts';
 import { AF, familyNumber, MalformedError, type MessageReader, type MessageWriter } from './message.ts';
 
-const RTA_DST = 1;
+export const RTA_DST = 1;
 const RTA_OIF = 4;
 const RTA_GATEWAY = 5;
 const RTA_PRIORITY = 6;
@@ -25,7 +25,7 @@ const RT_SCOPE_LINK = 253;
 const RT_SCOPE_HOST = 254;
 const RT_SCOPE_NOWHERE = 255;
 /** rtmsg */
-const fixedBytes = 12;
+export const fixedBytes = 12;
 /** rtnexthop */
 const hopBytes = 8;
 

@@ -34,6 +34,8 @@ export interface Transport {
    * @throws SocketError ENOBUFS once after the kernel dropped messages
    */
   receive(into: Uint8Array): number;
+  /** Replaces the filter; what was received before stays. @throws SocketError */
+  filter(program: Uint8Array): void;
   /** Joins a multicast group. @throws SocketError */
   join(group: number): void;
   /** Resolves when a datagram or an error can be received. */
@@ -118,7 +120,7 @@ function openSocket(options: TransportOptions): Transport {
     if (setOption(fd, SOL_SOCKET, SO_SNDBUFFORCE, sendBufferBytes) < 0) {
       check('setsockopt', setOption(fd, SOL_SOCKET, SO_SNDBUF, sendBufferBytes));
     }
-    if (options.filter) check('setsockopt', attachFilter(fd, options.filter));
+    if (options.filter) setFilter(fd, options.filter);
     for (const group of options.groups) {
       joinGroup(fd, group);
     }
@@ -161,6 +163,10 @@ class KoffiTransport implements Transport {
     return received(libc.recv(this.#fd, into, into.length, MSG_DONTWAIT | MSG_TRUNC));
   }
 
+  filter(program: Uint8Array): void {
+    setFilter(this.#fd, program);
+  }
+
   join(group: number): void {
     joinGroup(this.#fd, group);
   }
@@ -198,6 +204,10 @@ function received(length: number): number {
 function joinGroup(fd: number, group: number): void {
   // The bit mask of bind() ends with group 31; RTNLGRP_NEXTHOP is 32.
   check('setsockopt', setOption(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, group));
+}
+
+function setFilter(fd: number, program: Uint8Array): void {
+  check('setsockopt', attachFilter(fd, program));
 }
 
 function setOption(fd: number, level: number, name: number, value: number): number {

@@ -133,6 +133,7 @@ describe('netlink messages in words', () => {
         into.set(writer.bytes.subarray(0, writer.length));
         return writer.length;
       },
+      filter: () => {},
       join: () => undefined,
       readable: async () => undefined,
       close: () => undefined,

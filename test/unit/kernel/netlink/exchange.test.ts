@@ -32,6 +32,8 @@ class Socket implements Transport {
     this.#respond = respond;
   }
 
+  filter(): void {}
+
   async send(bytes: Uint8Array, length: number): Promise<void> {
     const reader = new MessageReader(bytes);
     reader.reset(length);
