@@ -55,6 +55,7 @@ function gatewayRows(status: GatewayStatus): readonly Row[] {
     rows.push(['Announce', announceText(status.announce, Date.parse(status.now))]);
   if (status.publish !== undefined) rows.push(['Publish', publishText(status.publish)]);
   rows.push(['Kernel', kernelText(status)]);
+  rows.push(...lookupTexts(status.lookup).map((text): Row => ['Lookup', text]));
   if (pools.length > 0) rows.push(['Pools', poolsText(pools, status.waiting)]);
   return rows;
 }
@@ -98,6 +99,15 @@ function eipsText(eips: GatewayStatus['eips']): string {
       [idle, 'that no node can serve'],
     ]),
   ]);
+}
+
+/** Of which EIPs it is not known, or not always, whether the kernel takes their routes. */
+export function lookupTexts(notes: GatewayStatus['lookup']): readonly string[] {
+  return (notes ?? []).map(({ family, why }) =>
+    family === undefined
+      ? `whether the kernel takes the routes of EIPs is asked in turn: ${why}`
+      : `whether the kernel takes the routes of IPv${family} EIPs is not asked: ${why}`,
+  );
 }
 
 function counts(pairs: readonly (readonly [count: number, what: string])[]): readonly string[] {

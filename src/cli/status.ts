@@ -6,14 +6,14 @@ import { printable, printableJson } from '../model/text.ts';
 import type { EipStatus } from '../status/eips.ts';
 import type { ObjectsStatus } from '../status/objects.ts';
 import type { State, Summary } from '../status/state.ts';
-import type { AnyStatus } from '../status/status.ts';
+import type { AnyStatus, GatewayStatus } from '../status/status.ts';
 import { readAnyConfig } from './any-config.ts';
 import { type Cli, Failure } from './cli.ts';
 import { type ExitCode, exit } from './exit.ts';
 import { optionsOf } from './options.ts';
 import { painter, plain } from './paint.ts';
 import type { Program } from './program.ts';
-import { eipsListText, headline, statusText } from './status-text.ts';
+import { eipsListText, headline, lookupTexts, statusText } from './status-text.ts';
 
 interface Options {
   readonly json?: boolean;
@@ -87,13 +87,15 @@ async function view(daemon: Daemon, options: Options, cli: Cli): Promise<View> {
       throw new Failure(
         `no EIP, Service or node of an EIP is called ${options.eips}; eiproute status --eips lists all`,
       );
-    return viewOf({ ...summary, eips }, options, () => eipsListText(eips, paint));
+    const shown = viewOf({ ...summary, eips }, options, () => eipsListText(eips, paint));
+    const notes = options.json ? [] : lookupTexts(summary.lookup);
+    return { ...shown, aside: shown.aside + notes.map((note) => `${printable(note)}\n`).join('') };
   }
   const status = parse<AnyStatus>(await answer(daemon, '/status', cli.signal));
   return { ...viewOf(status, options, () => statusText(status, paint)), aside: '' };
 }
 
-interface EipsAnswer extends Summary {
+interface EipsAnswer extends Summary, Pick<GatewayStatus, 'lookup'> {
   readonly eips: readonly EipStatus[];
 }
 

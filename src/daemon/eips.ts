@@ -2,10 +2,14 @@ import type { PathTable } from '../desire/path-table.ts';
 import type { Ip } from '../model/ip.ts';
 import type { LastReport } from '../reconcile/report.ts';
 import { type EipInputs, eipStatuses, isAsked } from '../status/eips.ts';
-import { type Health, summaryOf } from '../status/state.ts';
+import type { Summary } from '../status/state.ts';
+import type { GatewayStatus } from '../status/status.ts';
 
 /** EIPs that are sent in one portion. */
 const portion = 1000;
+
+/** What stands before the EIPs. */
+export type EipsSummary = Summary & Pick<GatewayStatus, 'lookup'>;
 
 /**
  * The answer to `/eips`: what `eiproute status --eips --json` prints.
@@ -13,11 +17,11 @@ const portion = 1000;
  * @param filter an EIP, a Service or a node; undefined: all
  */
 export function* eipsAnswer(
-  health: Health,
+  summary: EipsSummary,
   filter: string | undefined,
   inputs: EipInputs,
 ): Generator<string> {
-  yield `${JSON.stringify(summaryOf(health)).slice(0, -1)},"eips":[`;
+  yield `${JSON.stringify(summary).slice(0, -1)},"eips":[`;
   let lines: string[] = [];
   let count = 0;
   for (const one of eipStatuses(inputs)) {

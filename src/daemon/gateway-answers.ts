@@ -9,10 +9,12 @@ import {
   figuresOfGateway,
   type GatewayInputs,
   gatewayStatus,
+  lookupOf,
 } from '../status/gateway.ts';
 import { type GatewayFacts, gatewayHealth } from '../status/health.ts';
 import { movedStatus } from '../status/moved.ts';
 import { pathTarget, pathViews } from '../status/path-view.ts';
+import { summaryOf } from '../status/state.ts';
 import type { Allocating, AllocationInputs } from './allocation.ts';
 import type { Announcing } from './announcing.ts';
 import type { DaemonRole, DaemonState } from './daemon.ts';
@@ -120,6 +122,7 @@ export class GatewayAnswers
       publish: isOne ? publishing[0]?.status() : undefined,
       ...(isOne ? {} : { clusters: this.#clusters() }),
       conntrack: natFlows.count,
+      lookup: sources.shadowed.notes,
     };
   }
 
@@ -148,7 +151,11 @@ export class GatewayAnswers
   }
 
   #eips(state: DaemonState, query: URLSearchParams): Answer {
-    return eipsAnswer(this.health(state), query.get('of') ?? undefined, this.#eipInputs(state));
+    return eipsAnswer(
+      { ...summaryOf(this.health(state)), ...lookupOf(this.#sources.shadowed.notes) },
+      query.get('of') ?? undefined,
+      this.#eipInputs(state),
+    );
   }
 
   #paths(state: DaemonState, query: URLSearchParams): Answer {

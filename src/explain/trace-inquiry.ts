@@ -198,7 +198,8 @@ async function askRoutes(
   const iif = links.find(({ name }) => name === gateway.uplink)?.index;
   if (client === undefined || iif === undefined)
     return await routeAnswers(port, eip, { terms: undefined, matching: undefined }, names, signal);
-  const found = await forwardedQuestion(family(eip), { gateway, links }, port, signal);
+  const question = await forwardedQuestion(family(eip), { gateway, links }, port, signal);
+  const found = question.kind === 'asked' ? question.terms : undefined;
   const terms = { from: client, iif, mark: found?.mark };
   const matching = isAsked ? undefined : found;
   return await routeAnswers(port, eip, { terms, matching }, names, signal);

@@ -17,6 +17,14 @@ import type { Link } from '../model/object.ts';
 /** What all questions about packets of clients have in common; without `iif`, what this host itself sends. */
 export type Terms = Omit<Question, 'dst'>;
 
+/** How to ask about the packets of a family, or why that cannot be asked. */
+export type ForwardedQuestion =
+  | { readonly kind: 'asked'; readonly terms: Terms }
+  /** Told by others. */
+  | { readonly kind: 'no uplink' }
+  /** The rules of the table go by what no question says. */
+  | { readonly kind: 'rules'; readonly why: string };
+
 /** The table that a rule of the kernel looks up. */
 const mainTable = 254;
 /** Hosts of the Internet; nothing is sent to them. A rule for the uplink's own network takes no packets of theirs. */
@@ -76,7 +84,6 @@ function isOfAllHosts(ip: Ip, length: number): boolean {
  * How to ask which route a packet of a client matches. It comes in by the uplink, from a source that the kernel takes, and
  * with the mark that the rules of a table of its own ask for.
  *
- * @returns undefined: there is no uplink, or the rules go by what no question says
  * @throws KernelError
  */
 export async function forwardedQuestion(
@@ -84,21 +91,27 @@ export async function forwardedQuestion(
   { gateway, links }: { readonly gateway: Gateway; readonly links: readonly Link[] },
   port: LookupPort,
   signal: AbortSignal,
-): Promise<Terms | undefined> {
+): Promise<ForwardedQuestion> {
   const iif = links.find(({ name }) => name === gateway.uplink)?.index;
-  if (iif === undefined) return undefined;
+  if (iif === undefined) return { kind: 'no uplink' };
   const marks = await marksOf(of, gateway.table, port, signal);
   // Which of several rules is there for the EIPs is not known.
-  if (marks.size !== 1) return undefined;
+  if (marks.size !== 1) return { kind: 'rules', why: rulesWhy(gateway.table, marks.size) };
   const [mark] = marks;
   const candidates = clients(of, gateway, links);
-  if (of === 6) return { from: candidates[0], iif, mark };
+  if (of === 6) return { kind: 'asked', terms: { from: candidates[0], iif, mark } };
   // The table `local` comes first: a packet for this host itself is refused for its source alone.
   const own = addressOn(gateway.uplink, of, links);
   const controls = own === undefined ? [] : candidates.map((from) => ({ from, iif, mark, dst: own }));
   const answers = await port.ask(controls, signal);
   const from = candidates[answers.findIndex(({ kind }) => kind === 'route')];
-  return from === undefined ? { mark } : { from, iif, mark };
+  return { kind: 'asked', terms: from === undefined ? { mark } : { from, iif, mark } };
+}
+
+function rulesWhy(table: number, marks: number): string {
+  return marks === 0
+    ? `the rules that look up table ${table} go by more than interface, mark and destination`
+    : `the rules that look up table ${table} differ in their marks`;
 }
 
 /** The marks of the rules that look the table up; undefined: without one. Empty: they go by what no question says. */

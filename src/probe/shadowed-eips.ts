@@ -1,12 +1,13 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { KernelError } from '../kernel/kernel.ts';
-import type { Lookup, LookupPort } from '../kernel/lookup-port.ts';
+import type { Lookup, LookupPort, Question } from '../kernel/lookup-port.ts';
 import type { Gateway } from '../model/gateway.ts';
 import { type Family, families, family, type Ip } from '../model/ip.ts';
 import type { LinkNames } from '../model/iproute.ts';
+import type { LookupNote } from '../model/lookup-note.ts';
 import type { Link } from '../model/object.ts';
 import type { Problem } from '../model/problem.ts';
-import { forwardedQuestion, type Terms } from './forwarded-question.ts';
+import { type ForwardedQuestion, forwardedQuestion } from './forwarded-question.ts';
 import { isOwnRoute } from './own-route.ts';
 import { lookupProblem, type Shadow, shadowProblems } from './shadow-problems.ts';
 
@@ -39,8 +40,8 @@ export interface LookedRound {
   readonly isDue: boolean;
 }
 
-/** How to ask about the packets of each family; undefined: not at all. */
-type Askings = Readonly<Record<Family, Terms | undefined>>;
+/** How to ask about the packets of each family. */
+type Askings = Readonly<Record<Family, ForwardedQuestion>>;
 
 /** What was found of an EIP. */
 interface Finding extends Found {
@@ -82,6 +83,7 @@ export class ShadowedEips {
   readonly #options: ShadowedEipsOptions;
   readonly #findings = new Map<Ip, Finding>();
   #problems = none;
+  #notes: readonly LookupNote[] = [];
   #unknown: string | undefined;
   /** Grows whenever a round begins or ends. */
   #turn = 0;
@@ -103,6 +105,11 @@ export class ShadowedEips {
   /** The same array as long as nothing in it changes. */
   get problems(): readonly Problem[] {
     return this.#problems;
+  }
+
+  /** Of which EIPs the kernel is not asked, as of the last look at all. */
+  get notes(): readonly LookupNote[] {
+    return this.#notes;
   }
 
   /** How many EIPs are told of. */
@@ -181,7 +188,7 @@ export class ShadowedEips {
     const pass = new Pass();
     try {
       const askings = { 4: await this.#asking(4, signal), 6: await this.#asking(6, signal) };
-      for (const of of families) if (!this.#canPass || askings[of] === undefined) pass.notAsked.add(of);
+      for (const of of families) if (!this.#canPass || askings[of].kind !== 'asked') pass.notAsked.add(of);
       for (const eips of slices(this.#eips(due, pass))) {
         await this.#ask(eips, askings, pass, signal);
         if (signal.aborted) return;
@@ -195,7 +202,7 @@ export class ShadowedEips {
     this.#take(pass, due);
   }
 
-  #asking(of: Family, signal: AbortSignal): Promise<Terms | undefined> {
+  #asking(of: Family, signal: AbortSignal): Promise<ForwardedQuestion> {
     const { gateway, links, port } = this.#options;
     return forwardedQuestion(of, { gateway: gateway(), links: links() }, port, signal);
   }
@@ -210,10 +217,14 @@ export class ShadowedEips {
     let seen = 0;
     for (const eip of this.#options.routed()) {
       if (eip !== undefined) seen += 1;
-      if (seen > from + mostInPass) return;
+      if (seen > from + mostInPass) {
+        pass.isPart = true;
+        return;
+      }
       this.#asked = Math.max(from, seen);
       yield seen > from && eip !== undefined && !this.#findings.has(eip) ? eip : undefined;
     }
+    pass.isPart = from > 0;
     this.#asked = 0;
   }
 
@@ -227,9 +238,16 @@ export class ShadowedEips {
         continue;
       }
       const turn = this.#turn;
-      const asked = eips.filter((eip) => isRouted(eip) && askings[family(eip)] !== undefined);
+      const asked: Ip[] = [];
+      const questions: Question[] = [];
+      for (const dst of eips.filter(isRouted)) {
+        const asking = askings[family(dst)];
+        if (asking.kind === 'rules') pass.unasked.set(family(dst), asking.why);
+        if (asking.kind !== 'asked') continue;
+        asked.push(dst);
+        questions.push({ ...asking.terms, dst });
+      }
       if (asked.length === 0) return;
-      const questions = asked.map((dst) => ({ ...askings[family(dst)], dst }));
       const answers = this.#canPass ? await port.ask(questions, signal) : [];
       if (turn !== this.#turn) continue;
       for (const [i, eip] of asked.entries()) this.#judge(eip, answers[i], askings, pass);
@@ -256,7 +274,9 @@ export class ShadowedEips {
       if (this.#findings.has(eip)) pass.own.add(eip);
       return;
     }
-    if (askings[of]?.iif !== undefined) pass.shadows.set(eip, { shadow: lookup, dumps: this.#dumps });
+    const asking = askings[of];
+    if (asking.kind === 'asked' && asking.terms.iif !== undefined)
+      pass.shadows.set(eip, { shadow: lookup, dumps: this.#dumps });
     // What this host sends may go another way than what comes in.
     else pass.unknown = `for IPv${of} the kernel takes no address beyond the uplink as that of a client`;
   }
@@ -274,6 +294,7 @@ export class ShadowedEips {
     }
     // A look at those that are told of says nothing of the others.
     if (due === 'all' || pass.unknown !== undefined) this.#unknown = pass.unknown;
+    if (due === 'all') this.#notes = notesOf(pass);
     this.#tell();
     if (doubt !== undefined) doubted(doubt);
     looked?.();
@@ -301,7 +322,18 @@ class Pass {
   readonly shadows = new Map<Ip, Found>();
   /** What was found of them is no longer known. */
   readonly notAsked = new Set<Family>();
+  /** Why the EIPs of a family, of which there are some, were not asked for. */
+  readonly unasked = new Map<Family, string>();
+  /** There are more EIPs than one look asks for. */
+  isPart = false;
   unknown: string | undefined;
+}
+
+function notesOf({ unasked, isPart }: Pass): readonly LookupNote[] {
+  const notes: LookupNote[] = [...unasked].map(([of, why]) => ({ family: of, why }));
+  return isPart
+    ? [...notes, { why: `there are more than ${mostInPass}: so many are asked for at each resync, in turn` }]
+    : notes;
 }
 
 function* slices(eips: Iterable<Ip | undefined>): Generator<readonly Ip[]> {

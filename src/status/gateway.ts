@@ -3,6 +3,7 @@ import type { Verdict } from '../desire/verdict.ts';
 import { clusterOf, type Node } from '../model/cluster.ts';
 import type { ConntrackCount } from '../model/conntrack.ts';
 import type { Hosts } from '../model/host.ts';
+import type { LookupNote } from '../model/lookup-note.ts';
 import { clusterState, eipCounts, type GatewayFacts, gatewayHealth } from './health.ts';
 import { nodeStatuses } from './nodes.ts';
 import {
@@ -40,6 +41,7 @@ export interface GatewayInputs extends StatusInputs {
   /** Each of several; absent: there is one, without a name. */
   readonly clusters?: readonly ClusterInputs[];
   readonly conntrack: ConntrackCount | undefined;
+  readonly lookup: readonly LookupNote[];
 }
 
 /** What is known of one of several clusters beside its feeds. */
@@ -55,8 +57,14 @@ export function gatewayStatus(inputs: GatewayInputs): GatewayStatus {
     publish: inputs.publish,
     source: { kind: facts.source, address: inputs.address },
     feeds: facts.cluster.feeds.map(feedStatus),
+    ...lookupOf(inputs.lookup),
     ...(inputs.clusters && { clusters: inputs.clusters.map((one) => clusterStatus(one, inputs)) }),
   };
+}
+
+/** As the JSON has them: absent where there are none. */
+export function lookupOf(notes: readonly LookupNote[]): Pick<GatewayStatus, 'lookup'> {
+  return notes.length === 0 ? {} : { lookup: notes };
 }
 
 function clusterStatus(one: ClusterInputs, { facts, paths }: GatewayInputs): ClusterStatus {

@@ -3,6 +3,7 @@ import type { Feed, Resource } from '../model/cluster.ts';
 import type { ConntrackCount } from '../model/conntrack.ts';
 import type { Ip } from '../model/ip.ts';
 import { describe, type LinkNames } from '../model/iproute.ts';
+import type { LookupNote } from '../model/lookup-note.ts';
 import { type Counts, changeObject } from '../model/object.ts';
 import type { Problem } from '../model/problem.ts';
 import type { GatewayState } from '../model/publication.ts';
@@ -54,6 +55,8 @@ export interface GatewayStatus extends Status {
   readonly publish: PublishStatus | undefined;
   /** undefined: nothing is announced here (announce: false). */
   readonly announce: AnnounceStatus | undefined;
+  /** Of which EIPs the kernel is not asked whether it takes their routes; absent: it is asked of all that this can be asked of. */
+  readonly lookup?: readonly LookupNote[];
 }
 
 /** One of several clusters. */

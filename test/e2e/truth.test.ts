@@ -192,6 +192,32 @@ describe('eiproute status tells the truth', () => {
       });
   });
 
+  it('of a table whose rules go by a source: whether the kernel takes the routes is not asked', async () => {
+    await using host = await GatewayHost.make({ settings: 'table: 100' });
+    await host.ip('rule add pref 100 from 192.0.2.0/24 lookup 100');
+    await host.ip('-6 rule add pref 100 lookup 100');
+    await host.start();
+    const said = /IPv4 EIPs is not asked: the rules that look up table 100 go by more than interface, mark/;
+    const { status, out } = await shows(host, said);
+    expect(status).to.equal(0);
+    expect(out).to.match(/^OK: 3 of 3/);
+    const eips = await host.eiproute('status', '--eips');
+    expect(eips.out).not.to.match(said);
+    expect(eips.err).to.match(said);
+    const { lookup } = JSON.parse((await host.eiproute('status', '--eips', '--json')).out);
+    expect(lookup).to.have.length(1);
+    expect(lookup[0]).to.have.property('family', 4);
+    await host.batch([
+      'rule add pref 100 iif eth1 lookup 100',
+      'rule delete pref 100 from 192.0.2.0/24 lookup 100',
+    ]);
+    await until(
+      'it is asked',
+      () => host.eiproute('status'),
+      (now) => now.out.startsWith('OK') && !said.test(now.out),
+    );
+  });
+
   it('of no EIP but the one that a rule takes, while routes change, nodes drain and the announce table is there', async () => {
     const idle = serviceOn('idle', ['198.51.100.20'], []);
     await using host = await GatewayHost.make({

@@ -305,7 +305,12 @@ describe('EIPs whose route is there and is not taken', () => {
 
   describe('with a table of its own', () => {
     const settings = { table: 100 };
-    const rules: readonly { name: string; rules: readonly TableRule[]; asked: object | undefined }[] = [
+    const rules: readonly {
+      name: string;
+      rules: readonly TableRule[];
+      asked: object | undefined;
+      why?: string;
+    }[] = [
       {
         name: 'by a rule with a mark',
         rules: [{ table: 100, mark: 7, isSelective: false }],
@@ -326,15 +331,17 @@ describe('EIPs whose route is there and is not taken', () => {
           { table: 100, mark: undefined, isSelective: false },
         ],
         asked: undefined,
+        why: 'the rules that look up table 100 differ in their marks',
       },
       { name: 'without a rule', rules: [], asked: { iif: 3, mark: undefined } },
       {
         name: 'not by rules that go by a source',
         rules: [{ table: 100, mark: undefined, isSelective: true }],
         asked: undefined,
+        why: 'the rules that look up table 100 go by more than interface, mark and destination',
       },
     ];
-    for (const { name, rules: found, asked } of rules)
+    for (const { name, rules: found, asked, why } of rules)
       it(`are asked for ${name}`, async () => {
         await using bench = new Bench({ settings, eips: [eip] });
         bench.port.rulesFound = found;
@@ -343,6 +350,8 @@ describe('EIPs whose route is there and is not taken', () => {
         if (asked === undefined) expect(bench.port.asked).to.deep.equal([]);
         else expect(bench.port.asked[0]).to.deep.include(asked);
         expect(bench.doubts).to.deep.equal([]);
+        // Of the family that has EIPs alone.
+        expect(bench.shadowed.notes).to.deep.equal(why === undefined ? [] : [{ family: 4, why }]);
       });
   });
 
@@ -444,12 +453,17 @@ describe('EIPs whose route is there and is not taken', () => {
     const eips = Array.from({ length: 45_000 }, (_, i) => ipFromNumber(first + BigInt(i), 4));
     await using bench = new Bench({ eips });
     const counts: number[] = [];
+    const notes: string[] = [];
     for (let pass = 0; pass < 4; pass += 1) {
       const before = bench.port.asked.length;
       await bench.looked();
       counts.push(bench.port.asked.length - before);
+      notes.push(...bench.shadowed.notes.map(({ why }) => why));
     }
     expect(counts).to.deep.equal([20_000, 20_000, 5000, 20_000]);
+    expect(notes).to.deep.equal(
+      Array(4).fill('there are more than 20000: so many are asked for at each resync, in turn'),
+    );
     expect(new Set(bench.port.asked.map(({ dst }) => dst)).size).to.equal(45_000);
   });
 });

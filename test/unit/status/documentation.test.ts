@@ -7,7 +7,7 @@ import type { State } from '../../../src/status/state.ts';
 import { expectSamples } from '../../sampled-page.ts';
 import { violations } from './json-schema.ts';
 import { agent } from './node-agent.ts';
-import { aFew, degraded, drained, frozen, lacking, noLan, shadowed, well } from './samples.ts';
+import { aFew, degraded, drained, frozen, lacking, noLan, shadowed, unasked, well } from './samples.ts';
 
 const page = new URL('../../../docs/status.md', import.meta.url);
 
@@ -44,6 +44,7 @@ async function samples(): Promise<ReadonlyMap<string, string>> {
     ['degraded', `$ eiproute status\n${(await degraded()).text}`],
     ['lacking', `$ eiproute status\n${(await lacking()).text}`],
     ['shadowed', `$ eiproute status\n${(await shadowed()).text}`],
+    ['unasked', `$ eiproute status\n${(await unasked()).text}`],
     ['lan', `$ eiproute status\n${(await noLan()).text}`],
     ['drained', `$ eiproute status\n${(await drained()).text}`],
     ['frozen', `$ eiproute status\n${(await frozen()).text}`],

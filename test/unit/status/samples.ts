@@ -7,6 +7,7 @@ import type { Feed, Snapshot } from '../../../src/model/cluster.ts';
 import type { Host } from '../../../src/model/host.ts';
 import { compareIp, type Ip, parseIp, parsePrefix } from '../../../src/model/ip.ts';
 import type { NeighbourState } from '../../../src/model/listing.ts';
+import type { LookupNote } from '../../../src/model/lookup-note.ts';
 import type { Route } from '../../../src/model/object.ts';
 import { type LateCarriers, nobodyLately, type Standing } from '../../../src/model/probed.ts';
 import type { Problem } from '../../../src/model/problem.ts';
@@ -81,6 +82,7 @@ interface SampleOptions {
   /** How many EIPs the kernel does not take our route for. */
   readonly shadowed?: number;
   readonly announce?: AnnounceStatus;
+  readonly lookup?: readonly LookupNote[];
 }
 
 async function sample({
@@ -95,6 +97,7 @@ async function sample({
   waiting = 0,
   shadowed = 0,
   announce,
+  lookup = [],
 }: SampleOptions): Promise<Sample> {
   const settings = gateway({ lan });
   const scene = new Scene(snapshot(nodes, services, { feeds: feeds(now - 2000), ...cluster }), settings);
@@ -162,6 +165,7 @@ async function sample({
     lease: { leads: true, holder: 'gw1' },
     announce,
     conntrack: announce && { entries: 38, limit: 39 },
+    lookup,
     publish: { configMap: 'kube-system/eiproute', name: 'gw1', state: 'published', why: undefined },
     report,
   };
@@ -251,6 +255,18 @@ export const shadowed = (): Promise<Sample> => {
   ]);
   return sample({ neighbours: answering, problems: shadowProblems(shadows, names), shadowed: shadows.size });
 };
+
+/** The rules of the table go by what no question says. */
+export const unasked = (): Promise<Sample> =>
+  sample({
+    neighbours: answering,
+    lookup: [
+      {
+        family: 4,
+        why: 'the rules that look up table 100 go by more than interface, mark and destination',
+      },
+    ],
+  });
 
 /** A pool is new, and the file of one node does not have it. */
 export const lacking = (): Promise<Sample> => {
