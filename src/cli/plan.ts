@@ -38,7 +38,7 @@ export function addPlan({ root, run }: Program): void {
       'after',
       `
 Exit codes: 0 nothing would change, 2 something would, 3 something that should be there would still be missing
-afterwards: a conflict, a missing interface, deletes that are held.`,
+afterwards: a conflict, a missing interface, deletes that are held; or the kernel takes another route for an EIP.`,
     )
     .action(run(plan));
 }
@@ -65,19 +65,25 @@ async function plan(cli: Cli, command: Command): Promise<ExitCode> {
   const { readerOf } = await import('../desire/cluster-reader.ts');
   await using kernel = await LinuxKernel.open(config.stateDirectory);
   const role = gatewayRole(config, readerOf(snapshot), () => kernel.problems);
-  const seen = await dryRun(kernel, role, cli.signal);
+  const planned = await dryRun(kernel, role, cli.signal);
+  const { gateway } = config;
+  const names = namesOf(planned);
+  const { shadowedNow } = await import('./shadowed-now.ts');
+  const taken = await shadowedNow(planned, { kernel, role, gateway, names }, cli.signal);
+  const problems = [...planned.report.problems, ...taken.problems];
+  const seen: DryRun = { ...planned, report: { ...planned.report, problems } };
   const health = gatewayHealth({
     now: Date.now(),
-    lan: config.gateway.lan,
+    lan: gateway.lan,
     report: seen.report,
     unreadable: undefined,
     counts: role.desire.paths.counts,
     cluster: snapshot,
     source: config.source.kind === 'file' ? 'file' : 'kubernetes',
     dark: [],
-    shadowed: 0,
+    shadowed: taken.count,
     unrouted: () => role.desire.unrouted(),
-    names: namesOf(seen),
+    names,
     announceStates: role.desire.announcing?.states,
   });
   return print(cli, seen, health, await shadowed(seen, config, cli.signal), options);

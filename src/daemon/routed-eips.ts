@@ -3,13 +3,13 @@ import { isNat, usesNat } from '../desire/nat-mode.ts';
 import { currentPoolFinder } from '../desire/pools.ts';
 import type { Gateway } from '../model/gateway.ts';
 import type { Ip } from '../model/ip.ts';
-import type { KernelObject } from '../model/object.ts';
+import type { KernelObject, Key } from '../model/object.ts';
 import type { Actual } from '../reconcile/actual.ts';
 import { eipOf } from '../status/need.ts';
 
 export interface RoutedEipsInputs {
   readonly gateway: () => Gateway;
-  readonly actual: () => Actual | undefined;
+  readonly actual: () => Pick<Actual, 'objects'> | undefined;
 }
 
 /**
@@ -26,8 +26,11 @@ export class RoutedEips {
   }
 
   has(eip: Ip): boolean {
-    const { gateway, actual } = this.#inputs;
-    return this.#eipOf(actual()?.objects.get(routeKey(eip, gateway().table))) === eip;
+    return this.#eipOf(this.#inputs.actual()?.objects.get(this.keyOf(eip))) === eip;
+  }
+
+  keyOf(eip: Ip): Key {
+    return routeKey(eip, this.#inputs.gateway().table);
   }
 
   /** undefined: another object */

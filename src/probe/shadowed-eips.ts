@@ -30,6 +30,8 @@ export interface ShadowedEipsOptions {
   readonly changed: () => void;
   /** Called after each look. */
   readonly looked?: () => void;
+  /** EIPs that are asked for after one dump. */
+  readonly mostInPass?: number;
 }
 
 /** A round, as far as it matters here. */
@@ -58,8 +60,8 @@ interface Found {
 
 /** Questions that are asked in one turn: 0.4 ms. */
 const mostInTurn = 48;
-/** EIPs that are asked for after one dump: 60 to 160 ms of processor time. The next dump goes on behind them. */
-const mostInPass = 20_000;
+/** EIPs that a daemon asks for after one dump: 60 to 160 ms of processor time. The next dump goes on behind them. */
+const mostAfterDump = 20_000;
 /** ms after which EIPs that are told of are asked for again, so that what was mended is known soon */
 const againAfter = 5000;
 /** EIPs that are asked for then, as long as none of them is mended. */
@@ -213,9 +215,10 @@ export class ShadowedEips {
     yield* found.slice(0, mostAgain);
     if (due !== undefined || pass.own.size > 0) yield* found.slice(mostAgain);
     if (due !== 'all') return;
+    const { routed, mostInPass = mostAfterDump } = this.#options;
     const from = this.#asked;
     let seen = 0;
-    for (const eip of this.#options.routed()) {
+    for (const eip of routed()) {
       if (eip !== undefined) seen += 1;
       if (seen > from + mostInPass) {
         pass.isPart = true;
@@ -332,7 +335,10 @@ class Pass {
 function notesOf({ unasked, isPart }: Pass): readonly LookupNote[] {
   const notes: LookupNote[] = [...unasked].map(([of, why]) => ({ family: of, why }));
   return isPart
-    ? [...notes, { why: `there are more than ${mostInPass}: so many are asked for at each resync, in turn` }]
+    ? [
+        ...notes,
+        { why: `there are more than ${mostAfterDump}: so many are asked for at each resync, in turn` },
+      ]
     : notes;
 }
 

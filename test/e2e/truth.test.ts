@@ -113,7 +113,7 @@ describe('eiproute status tells the truth', () => {
     await shows(host, /^OK: 3 of 3/);
   });
 
-  describe('and `eiproute trace` says the same', () => {
+  describe('and `eiproute trace` and `plan` say the same', () => {
     const four = '198.51.100.10';
     const six = '2001:db8:e::10';
     let host: GatewayHost;
@@ -186,10 +186,31 @@ describe('eiproute status tells the truth', () => {
         expect(traced.out)
           .to.match(/BROKEN at step [56]/)
           .and.to.match(what);
+        const planned = await host.eiproute('plan');
+        expect(planned.status).to.equal(3);
+        expect(planned.out)
+          .to.match(
+            /Afterwards DEGRADED: 3 of 3 EIPs.* that another route or a rule takes.*\nNo changes\.\n$/,
+          )
+          .and.to.match(what);
         await host.ip(words.replace(/(add|prepend)/, 'delete'));
         expect((await shows(host, /^OK: 3 of 3/)).status).to.equal(0);
         expect((await host.eiproute('trace', eip)).out).not.to.match(/BROKEN at step [56]/);
+        expect((await host.eiproute('plan')).status).to.equal(0);
       });
+  });
+
+  it('in a plan that is to change a setting: the kernel is not asked where packets go without it', async () => {
+    await using host = await GatewayHost.make();
+    const daemon = await host.start();
+    await daemon.stop();
+    expect((await host.eiproute('plan')).status).to.equal(0);
+    await host.within('sysctl', '-w', 'net.ipv4.ip_forward=0');
+    const { status, out } = await host.eiproute('plan');
+    expect(status).to.equal(2);
+    expect(out)
+      .to.match(/ip_forward +0 -> 1/)
+      .and.not.to.match(/Afterwards|Needs you/);
   });
 
   it('of a table whose rules go by a source: whether the kernel takes the routes is not asked', async () => {
