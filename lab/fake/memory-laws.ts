@@ -2,6 +2,7 @@ import { KernelError } from '../../src/kernel/kernel.ts';
 import {
   bits,
   contains,
+  type Family,
   family,
   type Ip,
   ipFromNumber,
@@ -174,7 +175,7 @@ function judgeRoute(route: Route, state: State): void {
   }
 }
 
-function judgeHop(via: Ip | undefined, index: number | undefined, of: 4 | 6, state: State): void {
+function judgeHop(via: Ip | undefined, index: number | undefined, of: Family, state: State): void {
   const link = index === undefined ? undefined : state.links.get(index);
   if (via === undefined) {
     if (link === undefined) throw new KernelError('ENODEV', '');

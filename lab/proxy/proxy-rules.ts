@@ -1,4 +1,4 @@
-import { type Family, family, type Ip } from '../../src/model/ip.ts';
+import { type Family, families, family, type Ip } from '../../src/model/ip.ts';
 import { podNetworks } from '../network/map.ts';
 
 /** A Service as a kube-proxy sees it: one port, which is all the demo needs of each. */
@@ -34,7 +34,7 @@ export function proxyRules(services: readonly ProxiedService[], node: string): s
   const doors: string[] = [];
   const chains: string[] = [];
   for (const service of services) {
-    for (const kind of [4, 6] as const) {
+    for (const kind of families) {
       const addresses = service.addresses.filter((ip) => family(ip) === kind);
       const endpoints = service.endpoints.filter((one) => family(one.ip) === kind && one.state !== 'away');
       if (addresses.length === 0 || endpoints.length === 0) continue;

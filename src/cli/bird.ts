@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { isToldRouters } from '../desire/pools.ts';
 import { readWith } from '../kernel/program.ts';
 import type { Gateway, Pool } from '../model/gateway.ts';
-import { bits, type Family, family, type Prefix, prefixLength } from '../model/ip.ts';
+import { bits, type Family, families, family, type Prefix, prefixLength } from '../model/ip.ts';
 import { readGatewayOnly } from './any-config.ts';
 import { type Cli, Failure } from './cli.ts';
 import { type ExitCode, exit } from './exit.ts';
@@ -74,7 +74,7 @@ ${pools.filter(isToldRouters).map(poolClauses).join('')}  reject;
 
 /** A set of BIRD holds prefixes of one family. */
 function poolClauses(pool: Pool): string {
-  return ([4, 6] as const)
+  return families
     .map((version) => {
       const sets = pool.addresses
         .filter((network) => family(network) === version)

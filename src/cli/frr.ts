@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { unreachableMetric } from '../desire/plain-routes.ts';
 import { isToldRouters } from '../desire/pools.ts';
 import type { Gateway, Pool } from '../model/gateway.ts';
-import { bits, type Family, family, prefixLength } from '../model/ip.ts';
+import { bits, type Family, families, family, prefixLength } from '../model/ip.ts';
 import { readGatewayOnly } from './any-config.ts';
 import type { Cli } from './cli.ts';
 import { type ExitCode, exit } from './exit.ts';
@@ -30,7 +30,7 @@ export function frrInclude({ pools }: Pick<Gateway, 'pools'>): string {
   return `! Made by "eiproute frr"; make it anew after a change of the pools. In your "router bgp", for each address family:
 !   redistribute kernel route-map EIP4   (EIP6 for IPv6)
 ! FRR reads the routes of the EIPs and not the announce table: "eiproute drain" and "active" do not reach it.
-${([4, 6] as const).map((version) => familyLines(pools.filter(isToldRouters), version)).join('')}`;
+${families.map((version) => familyLines(pools.filter(isToldRouters), version)).join('')}`;
 }
 
 function familyLines(pools: readonly Pool[], version: Family): string {

@@ -8,7 +8,7 @@ import {
   type Service,
   type Texts,
 } from '../model/cluster.ts';
-import { family, type Ip, type Prefix } from '../model/ip.ts';
+import { families, family, type Ip, type Prefix } from '../model/ip.ts';
 import { toldText } from '../model/publication.ts';
 
 // The inverse of decode.ts: API objects with the fields we use, as their own cluster has them.
@@ -90,7 +90,7 @@ export function encodeService(service: Service): readonly object[] {
       ...(request.conditions.length === 0 ? {} : { conditions: request.conditions }),
     },
   };
-  const slices = ([4, 6] as const).flatMap((of) => {
+  const slices = families.flatMap((of) => {
     const here = endpoints.filter((endpoint) => family(endpoint.ip) === of);
     return here.length === 0 ? [] : [slice(service, `${name}-ipv${of}`, `IPv${of}`, here)];
   });

@@ -1,6 +1,7 @@
 import {
   compareIp,
   contains,
+  families,
   family,
   type Ip,
   overlaps,
@@ -171,7 +172,7 @@ export function refuseMismatches(
     const network = eips.find((one) => contains(one, address));
     if (network) report(`gateways[${i}]`, `${address} is inside ${network} of eips; a gateway is no EIP`);
   });
-  for (const version of [4, 6] as const) {
+  for (const version of families) {
     const network = eips.find((one) => family(one) === version);
     if (network === undefined || gateways.some(({ address }) => family(address) === version)) continue;
     if (gateways.length > 0)

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Gateway } from '../model/gateway.ts';
-import { family, type Ip } from '../model/ip.ts';
+import { families, family, type Ip } from '../model/ip.ts';
 import type { Link } from '../model/object.ts';
 import { noGateway } from '../model/special-use.ts';
 import type { AgentTerms } from '../status/agents.ts';
@@ -40,7 +40,7 @@ export function lanAddresses(
   if (named.length > 0) return named;
   const addresses = links.find(({ name }) => name === lan)?.addresses ?? [];
   const isHost = (ip: Ip, length: number): boolean => length === (family(ip) === 4 ? 32 : 128);
-  return ([4, 6] as const).flatMap((of) => {
+  return families.flatMap((of) => {
     // An address that moves between gateways is often one without a network.
     const own = addresses.filter(
       ({ ip, length }) => family(ip) === of && !isHost(ip, length) && noGateway(ip) === undefined,

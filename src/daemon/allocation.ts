@@ -10,7 +10,7 @@ import type { NodeAddresses } from '../ipam/nodes.ts';
 import type { Allocation } from '../model/allocation.ts';
 import type { ApiPeer, Node, Service } from '../model/cluster.ts';
 import type { Gateway } from '../model/gateway.ts';
-import { family, type Ip } from '../model/ip.ts';
+import { families, family, type Ip } from '../model/ip.ts';
 import type { Link } from '../model/object.ts';
 import { termsOf } from '../model/pool.ts';
 import type { Problem } from '../model/problem.ts';
@@ -69,7 +69,7 @@ function nodeAddresses(nodes: readonly Node[]): NodeAddresses {
   return (service) => {
     const versions = new Set(service.request.clusterIps.map(family));
     const local = service.externalTrafficPolicy === 'Local';
-    return ([4, 6] as const)
+    return families
       .filter((version) => versions.has(version))
       .flatMap((version) => {
         if (local) return carriers(service, able, version, 'equal').map(({ ip }) => ip);

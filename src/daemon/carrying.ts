@@ -1,5 +1,6 @@
 import { type Candidates, type Carrier, usable } from '../desire/carriers.ts';
 import type { Service } from '../model/cluster.ts';
+import type { Family } from '../model/ip.ts';
 import { type ByFamily, nobody } from '../model/probed.ts';
 
 /** The nodes that carry under Cluster, by cluster. */
@@ -12,7 +13,7 @@ export function carryingNodes({ every }: Candidates): ReadonlyMap<string | undef
 /** The nodes with endpoints that take new connections; undefined: it is not under Local, so where they are does not count. */
 export function carrying(service: Service): ByFamily | undefined {
   if (service.externalTrafficPolicy !== 'Local') return undefined;
-  const nodes = (of: 4 | 6): ReadonlySet<string> => {
+  const nodes = (of: Family): ReadonlySet<string> => {
     const endpoints = usable(service, of);
     return endpoints.length === 0 ? nobody : new Set(endpoints.flatMap(({ node }) => node ?? []));
   };

@@ -1,6 +1,6 @@
 import { readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { family } from '../model/ip.ts';
+import { families, family } from '../model/ip.ts';
 import type { NodeAgent } from '../model/node-agent.ts';
 
 const head = '# Written by "eiproute node", removed by "eiproute purge".';
@@ -8,7 +8,7 @@ const head = '# Written by "eiproute node", removed by "eiproute purge".';
 /** The names of our numbers for iproute2: folder below /etc/iproute2 -> lines. */
 function namesOf(agent: NodeAgent): ReadonlyMap<string, readonly string[]> {
   const tables = new Map([[agent.localTable, 'eiproute-local']]);
-  for (const version of [4, 6]) {
+  for (const version of families) {
     const gateways = agent.gateways.filter(({ address }) => family(address) === version);
     gateways.forEach(({ table }, i) => {
       if (!tables.has(table)) tables.set(table, `eiproute-gateway${i + 1}`);

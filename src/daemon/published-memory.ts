@@ -1,4 +1,4 @@
-import type { Family } from '../model/ip.ts';
+import { type Family, families } from '../model/ip.ts';
 import { publicationText, readPublication } from '../model/publication.ts';
 import type { PublishedGateways } from './published.ts';
 import { readIfThere, replaceFile } from './whole-file.ts';
@@ -60,7 +60,7 @@ export async function recallPublished(
       return [];
     }
   });
-  return { gateways, served: new Set(([4, 6] as const).filter((of) => content.served.includes(of))) };
+  return { gateways, served: new Set(families.filter((of) => content.served.includes(of))) };
 }
 
 /** Replaces the file atomically. */

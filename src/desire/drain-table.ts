@@ -3,7 +3,7 @@ import { nftTable } from '../model/nft.ts';
 import type { NodeAgent } from '../model/node-agent.ts';
 import type { Link, NftName, NftTable } from '../model/object.ts';
 import type { KnownGateway } from './node-table.ts';
-import { families } from './node-view.ts';
+import { eipFamilies } from './node-view.ts';
 
 /** In nft syntax. */
 interface Words {
@@ -158,7 +158,7 @@ export function drainTables(
   known: readonly KnownGateway[],
 ): readonly NftTable[] {
   const near = nearNodes(agent, link);
-  return families(agent).flatMap((of) => {
+  return eipFamilies(agent).flatMap((of) => {
     const frame = frameOf(of, link.name, known);
     const left = leftEips(agent, near, own, of);
     const parts = [leavingPart(frame, left), drainingPart(frame, agent, near, own, left.kept)];

@@ -10,7 +10,7 @@ import {
 } from '../model/desired.ts';
 import type { Why } from '../model/desired-object.ts';
 import type { Gateway } from '../model/gateway.ts';
-import { type Family, type Ip, onlyIp } from '../model/ip.ts';
+import { type Family, families, type Ip, onlyIp } from '../model/ip.ts';
 import { type Change, changeObject, type Key, keyOf, type Route } from '../model/object.ts';
 import { type Owner, ownerOf } from '../model/owner.ts';
 import type { ProbePaths } from '../model/probe-path.ts';
@@ -330,7 +330,7 @@ export class GatewayDesire implements Desire {
     const known = this.#probePaths;
     if (known?.paths === paths && known.isAlive === isAlive) return;
     this.#probePaths = { paths, isAlive };
-    for (const version of [4, 6] as const) {
+    for (const version of families) {
       const before = this.#probeTables.get(version);
       const table = isAlive ? probeTable(this.#gateway, paths[version], version) : undefined;
       if (table === undefined) {

@@ -2,7 +2,7 @@ import type { Snapshot } from '../model/cluster.ts';
 import type { KernelState } from '../model/desired.ts';
 import type { DesiredObject, DesiredObjects, Refusals } from '../model/desired-object.ts';
 import type { Gateway } from '../model/gateway.ts';
-import type { Ip } from '../model/ip.ts';
+import { families, type Ip } from '../model/ip.ts';
 import type { Listing } from '../model/listing.ts';
 import { natTableName } from '../model/nat.ts';
 import { type Key, keyOf, type Link, type NftName } from '../model/object.ts';
@@ -69,7 +69,7 @@ export function gatewayObjects(
   );
   const lan = alive(have.links, gateway.lan);
   const { standings } = probed;
-  for (const version of [4, 6] as const) {
+  for (const version of families) {
     const table = lan && probeTable(gateway, probed.probePaths[version], version);
     if (table !== undefined) add(table, probeWhy);
   }

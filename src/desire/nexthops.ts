@@ -3,6 +3,7 @@ import type { Gateway } from '../model/gateway.ts';
 import {
   contains,
   type Family,
+  families,
   family,
   type Ip,
   ipNumber,
@@ -182,7 +183,7 @@ export function withoutAddress(ips: Iterable<Ip>, { name, addresses }: Link): re
   const here = new Set(addresses.flatMap(({ ip }) => (contains(linkLocal, ip) ? [] : [family(ip)])));
   const lacking = new Set<Family>();
   for (const ip of ips) if (!here.has(family(ip)) && !contains(linkLocal, ip)) lacking.add(family(ip));
-  return ([4, 6] as const)
+  return families
     .filter((of) => lacking.has(of))
     .map((of) => ({
       code: 'lan-without-address',

@@ -3,7 +3,7 @@ import type { Neighbour } from '../model/listing.ts';
 import type { AgentGateway, NodeAgent } from '../model/node-agent.ts';
 import type { Link } from '../model/object.ts';
 import type { Problem, ProblemCode } from '../model/problem.ts';
-import { addressOf, families, gatewaysOf } from './node-view.ts';
+import { addressOf, eipFamilies, gatewaysOf } from './node-view.ts';
 
 /** Contradictions between the configuration and this machine. */
 export function nodeProblems(agent: NodeAgent, links: readonly Link[]): readonly Problem[] {
@@ -22,7 +22,7 @@ export function unresolved(
 ): readonly Problem[] {
   const silent = agent.gateways.filter(({ address }) => !neighbours.some(({ ip }) => ip === address));
   const isGone = (one: AgentGateway): boolean => silent.includes(one) && !vanished.has(one.address);
-  const alone = families(agent).filter((of) => gatewaysOf(agent, of).every(isGone));
+  const alone = eipFamilies(agent).filter((of) => gatewaysOf(agent, of).every(isGone));
   return silent.map(({ address }) => {
     const of = family(address);
     const [severity, others] = alone.includes(of)
@@ -80,7 +80,7 @@ function interfaceProblems(agent: NodeAgent, links: readonly Link[]): readonly P
       ),
     ];
   }
-  return families(agent)
+  return eipFamilies(agent)
     .filter((of) => addressOf(agent, link, of) === undefined)
     .map((of) =>
       problem(

@@ -3,7 +3,7 @@ import { inet, nftTable } from '../model/nft.ts';
 import type { AgentGateway, NodeAgent } from '../model/node-agent.ts';
 import type { NftTable } from '../model/object.ts';
 import { networkRules } from './network-rules.ts';
-import { families } from './node-view.ts';
+import { eipFamilies } from './node-view.ts';
 
 export const agentTableName = inet('eiproute');
 
@@ -54,7 +54,7 @@ export function agentTable(agent: NodeAgent, link: string, known: readonly Known
   const { markMask } = agent;
   const keep = hex(~markMask >>> 0);
   const mask = hex(markMask);
-  const own = families(agent);
+  const own = eipFamilies(agent);
   const toEips6 = `meta mark set meta mark & ${keep} | ${hex(reachMark(agent))}`;
   const arrivals = own.map((of) => {
     const macs = new Set<string>();

@@ -1,10 +1,10 @@
-import { contains, type Family, family, type Ip, networkOf } from '../model/ip.ts';
+import { contains, type Family, families, family, type Ip, networkOf } from '../model/ip.ts';
 import type { AgentGateway, NodeAgent } from '../model/node-agent.ts';
 import type { Link } from '../model/object.ts';
 
 /** The families in which there are EIPs. */
-export function families({ eips }: NodeAgent): readonly Family[] {
-  return ([4, 6] as const).filter((of) => eips.some((prefix) => family(prefix) === of));
+export function eipFamilies({ eips }: NodeAgent): readonly Family[] {
+  return families.filter((of) => eips.some((prefix) => family(prefix) === of));
 }
 
 export function gatewaysOf({ gateways }: NodeAgent, of: Family): readonly AgentGateway[] {

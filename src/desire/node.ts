@@ -7,7 +7,7 @@ import type { Problem } from '../model/problem.ts';
 import { drainTables } from './drain-table.ts';
 import { nodeProblems, unresolved } from './node-problems.ts';
 import { agentTable, type KnownGateway, reachMark } from './node-table.ts';
-import { addressOf, families, gatewaysOf } from './node-view.ts';
+import { addressOf, eipFamilies, gatewaysOf } from './node-view.ts';
 import type { Add } from './plain-routes.ts';
 
 /**
@@ -48,7 +48,7 @@ export function nodeObjects(
   for (const each of drainTables(usable, link, own, known))
     add(each, { text: 'connections that began on a node that drains' });
   const guarded = have.objects.has(keyOf(table));
-  for (const of of families(usable)) {
+  for (const of of eipFamilies(usable)) {
     addRoutes(usable, of, link, have, add);
     addMarkRules(usable, of, add);
     // Without the nft table these would expose every socket of the node under the EIPs.

@@ -1,6 +1,6 @@
 import type { Delta, Node, Origin, Overview, ReadService, Service } from '../model/cluster.ts';
 import type { Gateway } from '../model/gateway.ts';
-import { type Family, family, type Ip } from '../model/ip.ts';
+import { type Family, families, family, type Ip } from '../model/ip.ts';
 import { type FormerNodes, noFormerNodes, type ProbedServices, unprobed } from '../model/probed.ts';
 import type { Problem } from '../model/problem.ts';
 import { sameItems } from '../model/same-items.ts';
@@ -225,7 +225,7 @@ export class PathTable {
     this.#noteDepartures(before, names, origin);
     const every: CarrierSet[] = [];
     for (const cluster of new Set([...this.#sets.clusters, ...this.#candidates.every.keys()])) {
-      for (const version of [4, 6] as const) {
+      for (const version of families) {
         const set = this.#sets.every(cluster, version);
         const carriers = everyNode(this.#candidates, cluster)[version];
         if (sameCarriers(set.carriers, carriers)) continue;
@@ -419,7 +419,7 @@ function* turnedNames({ covered: before }: FormerNodes, { covered: after }: Form
   for (const cluster of new Set([...before.keys(), ...after.keys()])) {
     const [former, present] = [before.get(cluster), after.get(cluster)];
     if (former === present) continue;
-    for (const version of [4, 6] as const)
+    for (const version of families)
       yield* (former?.[version] ?? nobody).symmetricDifference(present?.[version] ?? nobody);
   }
 }

@@ -1,5 +1,5 @@
 import type { Gateway, Pool } from '../model/gateway.ts';
-import { family, type Ip, membership, type Prefix } from '../model/ip.ts';
+import { type Family, family, type Ip, membership, type Prefix } from '../model/ip.ts';
 
 /** Finds the pool that an address is in. */
 export type PoolFinder = (ip: Ip) => Pool | undefined;
@@ -30,7 +30,7 @@ export function poolPrefixes({ pools }: Gateway): readonly Prefix[] {
   return pools.flatMap(({ addresses }) => addresses);
 }
 
-export function servesFamily(gateway: Gateway, of: 4 | 6): boolean {
+export function servesFamily(gateway: Gateway, of: Family): boolean {
   return poolPrefixes(gateway).some((prefix) => family(prefix) === of);
 }
 

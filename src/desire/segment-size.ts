@@ -1,5 +1,6 @@
 import type { Refusals } from '../model/desired-object.ts';
 import type { Gateway } from '../model/gateway.ts';
+import { families } from '../model/ip.ts';
 import { inet, nftTable } from '../model/nft.ts';
 import { keyOf, type NftName, type NftTable } from '../model/object.ts';
 import type { Problem } from '../model/problem.ts';
@@ -23,7 +24,7 @@ export function segmentSizeTable(gateway: Gateway): NftTable | undefined {
   const { hash, segmentSize, protocol } = gateway;
   if (hash !== 'ports' || segmentSize === undefined) return undefined;
   const clamped = `tcp flags & (syn | rst) == syn tcp option maxseg size set ${segmentSize}`;
-  const rules = ([4, 6] as const)
+  const rules = families
     .flatMap((of) => networkRules(of, 'daddr', poolPrefixes(gateway), clamped))
     .map((rule) => `    ${rule}\n`);
   if (rules.length === 0) return undefined;

@@ -3,7 +3,7 @@ import { isNat } from '../desire/nat-mode.ts';
 import { paths } from '../desire/paths.ts';
 import { poolFinder } from '../desire/pools.ts';
 import type { ServicePort, Snapshot } from '../model/cluster.ts';
-import { family, type Ip } from '../model/ip.ts';
+import { families, family, type Ip } from '../model/ip.ts';
 import { addressOn } from '../model/link-address.ts';
 import type { Link } from '../model/object.ts';
 import { connect, connectBy } from './connection.ts';
@@ -22,7 +22,7 @@ export function askAgents(
   const tcpPort = (names: readonly string[]): ServicePort | undefined =>
     names.flatMap((name) => services.get(name)?.ports ?? []).find(({ protocol }) => protocol === 'TCP');
   const asked = gateway.pools.flatMap((pool) =>
-    ([4, 6] as const)
+    families
       .filter((of) => pool.addresses.some((prefix) => family(prefix) === of))
       .map(async (of): Promise<AgentFacts> => {
         const about = { pool: pool.name, family: of };

@@ -7,7 +7,16 @@ import { listDefaultRoutes } from '../kernel/default-routes.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import { missing, readHost } from '../kernel/requirements.ts';
 import type { Snapshot } from '../model/cluster.ts';
-import { bits, family, ipFromNumber, ipNumber, prefixIp, prefixLength } from '../model/ip.ts';
+import {
+  bits,
+  type Family,
+  families,
+  family,
+  ipFromNumber,
+  ipNumber,
+  prefixIp,
+  prefixLength,
+} from '../model/ip.ts';
 import { addressOn } from '../model/link-address.ts';
 import type { Listing } from '../model/listing.ts';
 import type { Link } from '../model/object.ts';
@@ -248,7 +257,7 @@ function firewallFacts(
   return gateway.pools
     .filter((pool) => !termsOf(pool).nodeAddresses)
     .flatMap((pool) =>
-      ([4, 6] as const).flatMap((of) => {
+      families.flatMap((of) => {
         const { name, addresses } = pool;
         const prefix = addresses.find((one) => family(one) === of);
         if (prefix === undefined) return [];
@@ -273,7 +282,7 @@ function firewallFacts(
 }
 
 async function defaultRoute(
-  of: 4 | 6,
+  of: Family,
   { gateway }: GatewayConfig,
   links: readonly Link[],
   signal: AbortSignal,

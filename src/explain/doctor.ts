@@ -1,5 +1,5 @@
 import type { Gateway } from '../model/gateway.ts';
-import { family } from '../model/ip.ts';
+import { type Family, families, family } from '../model/ip.ts';
 import type { Check } from './check.ts';
 import { apiChecks } from './checks/api.ts';
 import { capabilityCheck } from './checks/capability.ts';
@@ -66,7 +66,7 @@ export function doctor(facts: DoctorFacts): readonly Check[] {
 }
 
 /** The families of the pools of a gateway. */
-export function familiesOf({ pools }: Pick<Gateway, 'pools'>): readonly (4 | 6)[] {
+export function familiesOf({ pools }: Pick<Gateway, 'pools'>): readonly Family[] {
   const all = pools.flatMap(({ addresses }) => addresses.map((prefix) => family(prefix)));
-  return ([4, 6] as const).filter((of) => all.includes(of));
+  return families.filter((of) => all.includes(of));
 }

@@ -1,7 +1,7 @@
 import { gcThreshold, neighbourLimit } from '../daemon/neighbour-limits.ts';
 import { candidates } from '../desire/carriers.ts';
 import type { Snapshot } from '../model/cluster.ts';
-import { family } from '../model/ip.ts';
+import { type Family, families, family } from '../model/ip.ts';
 import type { Link } from '../model/object.ts';
 import type { HostFacts, NodesFacts } from './doctor-facts.ts';
 import { askNeighbours } from './neighbour-inquiry.ts';
@@ -11,10 +11,7 @@ import { readable } from './readable.ts';
 const mostHosts = 200;
 
 /** The addresses of the nodes that may carry traffic. */
-export function nodesOf(
-  cluster: Snapshot,
-  families: readonly (4 | 6)[],
-): readonly Omit<HostFacts, 'state'>[] {
+export function nodesOf(cluster: Snapshot, families: readonly Family[]): readonly Omit<HostFacts, 'state'>[] {
   return [...candidates(cluster.nodes).byName].flatMap(([name, { ipv4, ipv6 }]) => [
     ...(ipv4 !== undefined && families.includes(4) ? [{ name, ip: ipv4 }] : []),
     ...(ipv6 !== undefined && families.includes(6) ? [{ name, ip: ipv6 }] : []),
@@ -36,7 +33,7 @@ export async function askNodes(
   const asked = hosts.slice(0, mostHosts);
   const ips = asked.map(({ ip }) => ip);
   const states = link === undefined ? new Map() : await readable(askNeighbours(link.index, ips, signal));
-  const limits = ([4, 6] as const).flatMap((of) =>
+  const limits = families.flatMap((of) =>
     neighbourLimit(of, hosts.filter(({ ip }) => family(ip) === of).length, gcThreshold(of)),
   );
   return {

@@ -1,5 +1,6 @@
 import {
   comparePrefixes,
+  families,
   family,
   hostPrefix,
   type Ip,
@@ -129,7 +130,7 @@ function eipsOf(elements: Elements, protocol: number): readonly NatEip[] {
     const before = known.get(`${of} ${port}`) ?? empty;
     known.set(`${of} ${port}`, { ...before, ...read(value, before) });
   };
-  for (const version of [4, 6]) {
+  for (const version of families) {
     for (const eip of arrayOf(elements.get(`eips${version}`))) {
       if (typeof eip !== 'string') continue;
       listed.add(parseIp(eip));

@@ -1,4 +1,4 @@
-import { family, type Ip } from './ip.ts';
+import { type Family, families, family, type Ip } from './ip.ts';
 import { type Change, type NatEip, type NatGroup, type NatPort, type NftName, samePort } from './object.ts';
 
 /** How many buckets a group has. */
@@ -29,7 +29,7 @@ export function frameOf(listed: string): string {
 
 /** The shell commands that print what is in a table of NAT, as statements of nft that put it into another frame. */
 export function contentCommands(name: string): string {
-  const maps = [4, 6].flatMap((of) => [
+  const maps = families.flatMap((of) => [
     `set inet ${name} eips${of}`,
     `set inet ${name} limited${of}`,
     `set inet ${name} ranges${of}`,
@@ -54,14 +54,14 @@ export function groupName(id: number): string {
 }
 
 /** Of a map and chains that no packet meets, in the frame: what those of a group must look like. */
-export function templateName(of: 4 | 6): string {
+export function templateName(of: Family): string {
   return `template${of}`;
 }
 
 const affinities = ['address', 'connection'] as const;
 
 /** The map and the chains of a group as statements of nft, without the elements of the map. */
-export function groupBlocks(group: string, of: 4 | 6, seed: number): string {
+export function groupBlocks(group: string, of: Family, seed: number): string {
   const address = of === 4 ? 'ip' : 'ip6';
   const rule = (affinity: NatPort['affinity']): string => {
     const hashed = affinity === 'address' ? `${address} saddr` : `${address} saddr . th sport`;

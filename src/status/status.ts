@@ -1,7 +1,7 @@
 import type { AnnounceState } from '../desire/announcements.ts';
 import type { Feed, Resource } from '../model/cluster.ts';
 import type { ConntrackCount } from '../model/conntrack.ts';
-import type { Ip } from '../model/ip.ts';
+import type { Family, Ip } from '../model/ip.ts';
 import { describe, type LinkNames } from '../model/iproute.ts';
 import type { LookupNote } from '../model/lookup-note.ts';
 import { type Counts, changeObject } from '../model/object.ts';
@@ -156,7 +156,7 @@ export interface FeedStatus {
 /** Of one pool and family. */
 export interface PoolUse {
   readonly name: string;
-  readonly family: 4 | 6;
+  readonly family: Family;
   /** null: 2^53 or more */
   readonly size: number | null;
   readonly used: number;

@@ -9,6 +9,7 @@ import { poolFinder } from '../../../src/desire/pools.ts';
 import { clusterOf, nameInside, type Snapshot } from '../../../src/model/cluster.ts';
 import type { Desire } from '../../../src/model/desired.ts';
 import {
+  families,
   family,
   hostPrefix,
   type Ip,
@@ -340,7 +341,7 @@ describe('the tables of a gateway', () => {
           const poolOf = poolFinder(life.scene.settings.pools);
           const all = [...found.paths, ...found.idle].map(({ eip }) => eip);
           for (const { name } of life.scene.settings.pools)
-            for (const version of [4, 6] as const)
+            for (const version of families)
               expect(table.held(name, version)).to.equal(
                 all.filter((eip) => family(eip) === version && poolOf(eip)?.name === name).length,
               );
