@@ -5,9 +5,9 @@ import { type ConfigProblem, compareProblems, type Origin } from './config-probl
 import { parseDocument } from './document.ts';
 import { type Environment, type Flag, type Layers, mergeLayers } from './layers.ts';
 import { notation } from './notation.ts';
-import type { Bases } from './readings.ts';
+import type { Written } from './readings.ts';
 import type { Schema } from './schema.ts';
-import { type FileLayer, fileLayer } from './shape.ts';
+import { fileLayer } from './shape.ts';
 
 export interface LoadRequest {
   /** As the person wrote it: messages show this name. */
@@ -35,13 +35,7 @@ interface Refusal {
 }
 
 /** Reads every value. The result is valid only without errors. */
-type Assemble<Config> = (
-  layer: FileLayer,
-  layers: Layers,
-  bases: Bases,
-  errors: ConfigProblem[],
-  warnings: ConfigProblem[],
-) => Config;
+type Assemble<Config> = (written: Written) => Config;
 
 /** @param read gets the file's bytes */
 export function loadFile<T>(
@@ -88,7 +82,8 @@ export function readConfig<Config extends GatewayConfig | NodeConfig>(
   const layers = mergeLayers(layer, env, flags, schema);
   const errors: ConfigProblem[] = [...layer.problems];
   const warnings: ConfigProblem[] = [...layers.warnings];
-  const config = assemble(layer, layers, { folder: dirname(resolve(cwd, file)), cwd }, errors, warnings);
+  const bases = { folder: dirname(resolve(cwd, file)), cwd };
+  const config = assemble({ layer, layers, bases, errors, warnings });
   if (errors.length > 0) return refused(errors.sort(compareProblems));
   return {
     kind: 'loaded',

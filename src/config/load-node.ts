@@ -1,11 +1,10 @@
 import { readEips, readGateways, refuseMismatches } from './agent.ts';
 import type { EipsOrigin, FollowTerms, NodeConfig } from './config.ts';
-import type { ConfigProblem } from './config-problem.ts';
 import { type LoadRequest, type LoadResult, loadFile, readConfig } from './file.ts';
 import type { Layers } from './layers.ts';
 import { nodeLeaves, nodeSchema } from './node-schema.ts';
-import { openListener } from './open-listener.ts';
-import { type Bases, type Readings, readings, readPace } from './readings.ts';
+import { warnOfOpenListener } from './open-listener.ts';
+import { type Readings, readings, readPace, type Written } from './readings.ts';
 import type { FileLayer } from './shape.ts';
 
 /** Reads and checks a node's configuration. Reads nothing of the machine but this file. */
@@ -18,14 +17,9 @@ export function readNodeConfig(bytes: Uint8Array, request: LoadRequest): LoadRes
   return readConfig(bytes, request, nodeSchema, assemble);
 }
 
-function assemble(
-  layer: FileLayer,
-  layers: Layers,
-  bases: Bases,
-  errors: ConfigProblem[],
-  warnings: ConfigProblem[],
-): NodeConfig {
-  const read = readings(layer, layers, bases, errors);
+function assemble(written: Written): NodeConfig {
+  const { layer, layers, errors } = written;
+  const read = readings(written);
   const { report, optional, preset, path } = read;
   const missing = (key: string, what: string): void => {
     if (!layer.values.has(key) && !errors.some((one) => one.key === key)) report(key, `is missing: ${what}`);
@@ -49,11 +43,7 @@ function assemble(
     report(nodeLeaves.localTable.key, `${localTable} is one of the kernel's own tables; 100 is free`);
   }
   const metrics = optional(nodeLeaves.metricsListen);
-  const open = openListener(metrics, 'node');
-  if (open !== undefined) {
-    const { key } = nodeLeaves.metricsListen;
-    warnings.push({ origin: layers.origin(key), key, what: open });
-  }
+  warnOfOpenListener(metrics, nodeLeaves.metricsListen, 'node', written);
   return {
     agent: {
       eips,

@@ -3,15 +3,15 @@ import { noGateway } from '../model/special-use.ts';
 import { readAnnounce } from './announce.ts';
 import { readClusters } from './clusters.ts';
 import type { GatewayConfig, NamedAccess, Source } from './config.ts';
-import { type ConfigProblem, rank } from './config-problem.ts';
+import { rank } from './config-problem.ts';
 import { type LoadRequest, type LoadResult, loadFile, readConfig } from './file.ts';
 import type { Layers } from './layers.ts';
 import { readNat } from './nat.ts';
-import { openListener } from './open-listener.ts';
+import { warnOfOpenListener } from './open-listener.ts';
 import { type ReportProblem, readPools } from './pools.ts';
-import { type Bases, readings, readPace } from './readings.ts';
+import { readings, readPace, type Written } from './readings.ts';
 import { gatewaySchema, type Leaf, leaves } from './schema.ts';
-import { type FileLayer, placeText } from './shape.ts';
+import { placeText } from './shape.ts';
 
 /** Reads and checks the configuration. Reads nothing of the machine but this file. */
 export function loadGatewayConfig(request: LoadRequest): LoadResult<GatewayConfig> {
@@ -24,14 +24,9 @@ export function readGatewayConfig(bytes: Uint8Array, request: LoadRequest): Load
 }
 
 /** Reads every value. The result is valid only without errors. */
-function assemble(
-  layer: FileLayer,
-  layers: Layers,
-  bases: Bases,
-  errors: ConfigProblem[],
-  warnings: ConfigProblem[],
-): GatewayConfig {
-  const reading = readings(layer, layers, bases, errors);
+function assemble(written: Written): GatewayConfig {
+  const { layer, layers, bases, errors, warnings } = written;
+  const reading = readings(written);
   const { report, optional, preset, required, path } = reading;
   const pools = layers.origin('pools').kind === 'file' ? readPools(layers.raw('pools'), report) : [];
   if (!layer.values.has('pools') && !errors.some(({ key }) => key === 'pools')) {
@@ -77,11 +72,7 @@ function assemble(
   const surroundings = { lan, uplink, pools, hashSeed, warnings };
   const announce = readAnnounce(layers, reading, surroundings);
   const metrics = optional(leaves.metricsListen);
-  const open = openListener(metrics, 'gateway');
-  if (open !== undefined) {
-    const { key } = leaves.metricsListen;
-    warnings.push({ origin: layers.origin(key), key, what: open });
-  }
+  warnOfOpenListener(metrics, leaves.metricsListen, 'gateway', written);
   const publishLan = optional(leaves.publishLan) ?? [];
   checkOnePerFamily(publishLan, (what) => report(leaves.publishLan.key, what));
   for (const ip of publishLan) {

@@ -14,6 +14,15 @@ export interface Bases {
   readonly cwd: string;
 }
 
+/** A configuration as it is written, and the problems of its values as they are found. */
+export interface Written {
+  readonly layer: FileLayer;
+  readonly layers: Layers;
+  readonly bases: Bases;
+  readonly errors: ConfigProblem[];
+  readonly warnings: ConfigProblem[];
+}
+
 /** Readers of one key. Problems are collected; a result is valid only without one. */
 export interface Readings {
   readonly report: ReportProblem;
@@ -35,7 +44,7 @@ export interface Surroundings {
   readonly warnings: ConfigProblem[];
 }
 
-export function readings(layer: FileLayer, layers: Layers, bases: Bases, errors: ConfigProblem[]): Readings {
+export function readings({ layer, layers, bases, errors }: Written): Readings {
   const report: ReportProblem = (key, what, at = 'value') => {
     const origin = layers.origin(key);
     errors.push({ origin: origin.kind === 'default' ? layer.origin(key, at) : origin, key, what });
