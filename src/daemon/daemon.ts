@@ -1,10 +1,6 @@
 import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { systemClock } from '../cluster/clock.ts';
-import type { ListenAddress, RoleName } from '../config/config.ts';
-import type { Path } from '../desire/path.ts';
-import type { PathHistory } from '../desire/path-history.ts';
-import type { EventName } from '../journal/event.ts';
 import type { RecentEvents } from '../journal/recent-events.ts';
 import type { Hint, Kernel } from '../kernel/kernel.ts';
 import { releaseFreePages } from '../libc.ts';
@@ -12,9 +8,7 @@ import type { Log } from '../log.ts';
 import { Metrics } from '../metrics/metrics.ts';
 import type { DesiredTable } from '../model/desired.ts';
 import type { LinkNames } from '../model/iproute.ts';
-import type { Neighbour } from '../model/listing.ts';
 import { changeObject, type Key, type Link } from '../model/object.ts';
-import type { Pace } from '../model/pace.ts';
 import type { Problem } from '../model/problem.ts';
 import { readPage } from '../page/page.ts';
 import type { Actual } from '../reconcile/actual.ts';
@@ -30,20 +24,17 @@ import {
   type Report,
 } from '../reconcile/report.ts';
 import { RoundSignal } from '../reconcile/round-signal.ts';
-import type { EipStatus } from '../status/eips.ts';
 import { eipOf } from '../status/need.ts';
-import { type ObjectsStatus, objectStatuses } from '../status/objects.ts';
-import { type Health, summaryOf } from '../status/state.ts';
-import type { AnyStatus, Figures, StatusInputs } from '../status/status.ts';
 import { DaemonError } from './daemon-error.ts';
+import type { DaemonRole, DaemonState, Watch } from './daemon-role.ts';
 import { Journal } from './journal.ts';
 import type { LastReload } from './last-reload.ts';
 import { listenReadOnly } from './listener.ts';
 import { Live } from './live.ts';
 import { monitoring } from './monitoring.ts';
-import { namespaceAnswer } from './namespace.ts';
 import type { Notify } from './notify.ts';
-import { type Answer, type Command, type Question, serve } from './socket.ts';
+import { questionsOf } from './questions.ts';
+import { serve } from './socket.ts';
 
 /** Options of a daemon of either role. */
 export interface DaemonOptions {
@@ -61,56 +52,6 @@ export interface DaemonOptions {
 
 /** ms between two status texts for systemd */
 const tellEvery = 1000;
-
-/** The state of a daemon after its last round. */
-export interface DaemonState extends StatusInputs {
-  /** As of the last dump, like the neighbours. */
-  readonly links: readonly Link[];
-  readonly neighbours: readonly Neighbour[];
-  /** Set while the kernel cannot be read. */
-  readonly unreadable: KernelUnreadable | undefined;
-  /** The known state of the kernel, and the table that the last report is about. */
-  readonly actual: Actual | undefined;
-  readonly desired: DesiredTable | undefined;
-}
-
-/** The part of a daemon that depends on its role. Its methods are called each time: a reload changes their results. */
-export interface DaemonRole {
-  /** Former and present paths of the EIPs, for the journal; undefined on a node. */
-  history(): PathHistory | undefined;
-  /** The nodes that an EIP leaves and that keep its flows, for the journal. */
-  leaving(path: Path): readonly string[];
-  /** Further questions of the socket, by path; the answers are JSON. */
-  readonly questions: ReadonlyMap<string, (state: DaemonState, query: URLSearchParams) => Answer>;
-  /** The commands of the socket, beside those of every daemon. */
-  readonly commands: ReadonlyMap<string, Command>;
-  /** Called after a round, once the journal has its report. */
-  rounded(report: Report): void;
-  readonly name: RoleName;
-  readonly runtimeDirectory: string;
-  /** The journal event of the start. */
-  readonly start: { readonly event: EventName; readonly facts: object };
-  /** A rule or a route of another program came or went; absent: the scope asks for none. */
-  othersChanged?(): void;
-  role(): Role;
-  pace(): Pace;
-  /** Refreshes what no round reads; called before each answer. */
-  look(signal: AbortSignal): Promise<void>;
-  health(state: DaemonState): Health;
-  status(state: DaemonState): AnyStatus;
-  figures(state: DaemonState): Figures;
-  /** In no order. */
-  eips(state: DaemonState): Iterable<EipStatus>;
-  /** The read-only listener; undefined: none. */
-  readonly listen: ListenAddress | undefined;
-  /** ms since the epoch when the credentials for the API end; undefined: they do not say */
-  credentialsEnd(): number | undefined;
-  /** How often the Lease went from one gateway to another; undefined: there is none. */
-  leaseTransitions(): number | undefined;
-}
-
-/** Work beside the kernel, which starts rounds: it goes on until the signal is aborted. */
-export type Watch = (signal: AbortSignal) => Promise<void>;
 
 /** The loop of rounds, with its journal. The parts of a role are made over it; {@link run} runs all of them. */
 export class Daemon {
@@ -250,7 +191,7 @@ export class Daemon {
   /** Once a second, not once a round: its cost must not grow with the load. */
   async #tell(daemonRole: DaemonRole, signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
-      this.journal.state(daemonRole.health(this.#state()));
+      this.journal.state(daemonRole.answers.health(this.#state()));
       this.#options.notify.status(() => this.#sentence(daemonRole));
       await sleep(tellEvery, undefined, { signal });
     }
@@ -270,7 +211,7 @@ export class Daemon {
       reload: () => lastReload.figures,
       started: this.#started,
       look,
-      figures: () => daemonRole.figures(this.#state()),
+      figures: () => daemonRole.answers.figures(this.#state()),
       sentence: () => this.#sentence(daemonRole),
       readable: () => this.#unreadable === undefined,
       credentialsEnd: () => daemonRole.credentialsEnd(),
@@ -282,14 +223,14 @@ export class Daemon {
       const live = new Live({
         recent,
         look,
-        status: () => daemonRole.status(this.#state()),
-        eips: () => daemonRole.eips(this.#state()),
+        status: () => daemonRole.answers.status(this.#state()),
+        eips: () => daemonRole.answers.eips(this.#state()),
       });
       opened.use(await listenReadOnly(daemonRole.listen, { replies, page: readPage(), live }));
     }
     opened.use(
       await serve(daemonRole.runtimeDirectory, daemonRole.name, {
-        questions: questionsOf(daemonRole, () => this.#state(), recent, signal),
+        questions: questionsOf({ answers: daemonRole.answers, state: () => this.#state(), recent, look }),
         commands: daemonRole.commands,
         replies,
         release: (eips) => this.#release(eips),
@@ -337,45 +278,12 @@ export class Daemon {
   }
 
   #sentence(daemonRole: DaemonRole): string {
-    const { state, summary } = daemonRole.health(this.#state());
+    const { state, summary } = daemonRole.answers.health(this.#state());
     return `${state}: ${summary}`;
   }
 
   readonly names: LinkNames = (index) =>
     this.links.find((link) => link.index === index)?.name ?? `if${index}`;
-}
-
-/** The questions that the socket answers, by their paths. */
-function questionsOf(
-  daemonRole: DaemonRole,
-  state: () => DaemonState,
-  recent: RecentEvents,
-  signal: AbortSignal,
-): ReadonlyMap<string, Question> {
-  const question =
-    (answer: (query: URLSearchParams) => Answer): Question =>
-    async (query) => {
-      await daemonRole.look(signal);
-      return answer(query);
-    };
-  const summary = () => summaryOf(daemonRole.health(state()));
-  const objects = (): ObjectsStatus => {
-    const { actual, desired, report, names } = state();
-    if (actual === undefined || desired === undefined || report === undefined)
-      return { ...summary(), objects: [] };
-    return { ...summary(), objects: objectStatuses({ desired, actual, report }, names) };
-  };
-  return new Map([
-    ['/status', question(() => JSON.stringify(daemonRole.status(state())))],
-    ['/synced', question(() => JSON.stringify(summary()))],
-    ['/objects', question(() => JSON.stringify(objects()))],
-    ['/namespace', () => namespaceAnswer()],
-    ['/events', (query) => eventsAnswer(recent, Number(query.get('after') ?? 0))],
-    ...[...daemonRole.questions].map(([path, answer]): [string, Question] => [
-      path,
-      question((query) => answer(state(), query)),
-    ]),
-  ]);
 }
 
 /**
@@ -399,11 +307,6 @@ function heldDeletes(held: readonly Held[], eips: readonly string[]): readonly H
 function sinceEvent({ reasons }: Report, { takenSince }: RoundSignal): number | undefined {
   const isOfCluster = reasons.length > 0 && reasons.every(({ kind }) => kind === 'cluster');
   return isOfCluster && takenSince !== undefined ? performance.now() - takenSince : undefined;
-}
-
-/** `/events?after=NUMBER`: the events that are still in memory; earlier ones may have been dropped. */
-function eventsAnswer(recent: RecentEvents, after: number): string {
-  return JSON.stringify({ version: 1, last: recent.last, events: [...recent.after(after)] });
 }
 
 export async function listen<T>(source: AsyncIterable<T>, hear: (value: T) => void): Promise<void> {

@@ -17,7 +17,7 @@ import { pathTarget, pathViews } from '../status/path-view.ts';
 import { summaryOf } from '../status/state.ts';
 import type { Allocating, AllocationInputs } from './allocation.ts';
 import type { Announcing } from './announcing.ts';
-import type { DaemonRole, DaemonState } from './daemon.ts';
+import type { DaemonState, RoleAnswers } from './daemon-role.ts';
 import { DarkEips, eipsAnswer } from './eips.ts';
 import type { GatewayClusters } from './gateway-clusters.ts';
 import type { NatFlows } from './nat-flows.ts';
@@ -50,9 +50,7 @@ export interface AnswerSources {
 }
 
 /** What a gateway says of itself: to systemd, to the socket, to Prometheus. It changes nothing. */
-export class GatewayAnswers
-  implements Pick<DaemonRole, 'health' | 'status' | 'figures' | 'eips' | 'questions'>
-{
+export class GatewayAnswers implements RoleAnswers {
   readonly #sources: AnswerSources;
   readonly #sizes = new PoolSizes();
   readonly #dark = new DarkEips();

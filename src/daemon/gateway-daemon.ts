@@ -31,7 +31,8 @@ import { Allocating, type AllocationInputs } from './allocation.ts';
 import { Announcing } from './announcing.ts';
 import type { ClusterChanges } from './cluster-changes.ts';
 import { CoveringMemory, coveringFile } from './covering-memory.ts';
-import { type Daemon, type DaemonRole, type DaemonState, listen, type Watch } from './daemon.ts';
+import { type Daemon, listen } from './daemon.ts';
+import type { DaemonRole, Watch } from './daemon-role.ts';
 import type { Draining } from './draining.ts';
 import { GatewayAnswers } from './gateway-answers.ts';
 import type { GatewayCluster, GatewayClusters } from './gateway-clusters.ts';
@@ -72,8 +73,8 @@ export class GatewayDaemon implements DaemonRole {
   readonly runtimeDirectory: string;
   readonly start: DaemonRole['start'];
   readonly listen: DaemonRole['listen'];
-  readonly questions: DaemonRole['questions'];
   readonly commands: DaemonRole['commands'];
+  readonly answers: GatewayAnswers;
   #config: GatewayConfig;
   readonly #daemon: Daemon;
   readonly #kernel: LinuxKernel;
@@ -94,7 +95,6 @@ export class GatewayDaemon implements DaemonRole {
   readonly #publishing: readonly Publishing[];
   readonly #troubles = new NodeTroubles();
   readonly #terms = new CurrentAgentTerms();
-  readonly #answers: GatewayAnswers;
   #role: GatewayRole;
   /** The role of the present round; a reload makes another one. */
   #taken: GatewayRole;
@@ -123,12 +123,11 @@ export class GatewayDaemon implements DaemonRole {
     this.#role = this.#makeRole(config);
     this.#taken = this.#role;
     this.#counts = this.#role.desire.paths.counts;
-    this.#answers = this.#makeAnswers();
+    this.answers = this.#makeAnswers();
     this.runtimeDirectory = config.runtimeDirectory;
     const { lan, uplink, protocol } = config.gateway;
     this.start = { event: 'started', facts: { lan, uplink, protocol } };
     this.listen = config.metrics;
-    this.questions = this.#answers.questions;
     this.commands = new Map([
       ['/drain', () => this.#announcing.drain()],
       ['/undrain', () => this.#announcing.undrain()],
@@ -162,22 +161,6 @@ export class GatewayDaemon implements DaemonRole {
 
   look(signal: AbortSignal): Promise<void> {
     return this.#probing.look(signal);
-  }
-
-  health(state: DaemonState) {
-    return this.#answers.health(state);
-  }
-
-  status(state: DaemonState) {
-    return this.#answers.status(state);
-  }
-
-  figures(state: DaemonState) {
-    return this.#answers.figures(state);
-  }
-
-  eips(state: DaemonState) {
-    return this.#answers.eips(state);
   }
 
   credentialsEnd(): number | undefined {

@@ -16,15 +16,9 @@ import type { Link } from '../model/object.ts';
 import type { Problem } from '../model/problem.ts';
 import { isInSync } from '../reconcile/report.ts';
 import { figuresOfNode, type NodeFacts, nodeAgentStatus, nodeHealth } from '../status/node.ts';
-import {
-  Daemon,
-  type DaemonOptions,
-  type DaemonRole,
-  type DaemonState,
-  listen,
-  type Watch,
-} from './daemon.ts';
+import { Daemon, type DaemonOptions, listen } from './daemon.ts';
 import { DaemonError } from './daemon-error.ts';
+import type { DaemonRole, DaemonState, Watch } from './daemon-role.ts';
 import { EipsFrom } from './eips-from.ts';
 import { needFolder } from './folders.ts';
 import { Following, type NodeContext } from './following.ts';
@@ -193,7 +187,6 @@ export async function runNode(options: NodeOptions, signal: AbortSignal): Promis
         protocol: agent.protocol,
       },
     },
-    questions: new Map(),
     commands: new Map(),
     history: () => undefined,
     leaving: () => [],
@@ -223,10 +216,13 @@ export async function runNode(options: NodeOptions, signal: AbortSignal): Promis
     },
     pace: () => config.pace,
     look: () => Promise.resolve(),
-    health: (state) => nodeHealth(facts(state)),
-    status: (state) => nodeAgentStatus(facts(state), state),
-    figures: (state) => figuresOfNode(facts(state), state),
-    eips: () => [],
+    answers: {
+      health: (state) => nodeHealth(facts(state)),
+      status: (state) => nodeAgentStatus(facts(state), state),
+      figures: (state) => figuresOfNode(facts(state), state),
+      eips: () => [],
+      questions: new Map(),
+    },
     listen: config.metrics,
     credentialsEnd: () => undefined,
     leaseTransitions: () => undefined,
