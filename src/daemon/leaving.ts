@@ -3,7 +3,6 @@ import { isNat } from '../desire/nat-mode.ts';
 import { currentPoolFinder, type PoolFinder } from '../desire/pools.ts';
 import type { Gateway } from '../model/gateway.ts';
 import { type Family, family, type Ip } from '../model/ip.ts';
-import type { ByFamily } from '../model/probed.ts';
 import { type LeavingNodes, mostLeaving } from '../model/publication.ts';
 import { type LeavingInputs, LeavingTable, type LeavingTerms } from '../probe/leaving-table.ts';
 import type { ServiceChange } from '../probe/service-change.ts';
@@ -30,8 +29,9 @@ const pace = 25;
  */
 const terms: Omit<LeavingTerms, 'after'> = { lead: 500, longest: 3000, most: mostLeaving };
 
-/** The nodes that single EIPs are left by: {@link LeavingTable} with its clock. */
+/** The clock of a {@link LeavingTable}: what it is to do at a time is done here, what it knows is read from it. */
 export class Leaving {
+  readonly table: Pick<LeavingTable, 'isIdle' | 'of' | 'left' | 'counts' | 'told' | 'takeTurned'>;
   readonly #sources: LeavingSources;
   readonly #table: LeavingTable;
   /** Ticks often while traffic is about to move. */
@@ -53,42 +53,13 @@ export class Leaving {
       addressOf: sources.addressOf,
       terms: { ...terms, after: sources.after },
     });
-  }
-
-  /** See {@link LeavingTable.isIdle}. */
-  get isIdle(): boolean {
-    return this.#table.isIdle;
-  }
-
-  /** See {@link LeavingTable.of}. */
-  of(service: string): ByFamily {
-    return this.#table.of(service);
-  }
-
-  /** See {@link LeavingTable.left}. */
-  left(service: string, of: Family): ReadonlyMap<string, number> {
-    return this.#table.left(service, of);
-  }
-
-  /** See {@link LeavingTable.counts}. */
-  counts(): ReadonlyMap<string, number> {
-    return this.#table.counts();
-  }
-
-  /** See {@link LeavingTable.takeTurned}. */
-  takeTurned(): ReadonlySet<string> {
-    return this.#table.takeTurned();
+    this.table = this.#table;
   }
 
   /** See {@link LeavingTable.read}. */
   read(change: ServiceChange, agents: 'told' | 'not told'): void {
     this.#table.read(change, agents, this.#sources.now);
     this.#ticker.begin();
-  }
-
-  /** See {@link LeavingTable.told}. */
-  told(isOf: (service: string) => boolean, isSilent: (ip: Ip) => boolean): LeavingNodes {
-    return this.#table.told(isOf, isSilent);
   }
 
   /** The agents can read this. */

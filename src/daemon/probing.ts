@@ -223,7 +223,7 @@ export class Probing implements Probed {
   leavingIn(cluster: string | undefined): LeavingNodes | undefined {
     if (!this.#started.has(cluster)) return undefined;
     const { standings } = this.#standings;
-    return this.#leaving.told(
+    return this.#leaving.table.told(
       (service) => clusterOf(service) === cluster,
       (ip) => standings.get(ip) === 'silent',
     );
@@ -275,12 +275,12 @@ export class Probing implements Probed {
   }
 
   leaving(service: string): ByFamily {
-    return this.#leaving.of(service);
+    return this.#leaving.table.of(service);
   }
 
   /** How many EIPs have left a node that keeps their flows, by its name. */
   get leftBy(): ReadonlyMap<string, number> {
-    return this.#leaving.counts();
+    return this.#leaving.table.counts();
   }
 
   readonly lately: LateCarriers = (key, of) => {
@@ -294,12 +294,15 @@ export class Probing implements Probed {
         found.set(node, { standing, ip: this.#nodes.addressOf(node, of), until: ends + at });
     };
     add('covered', this.covering.since(service, of));
-    if (service.externalTrafficPolicy === 'Local') add('leaving', this.#leaving.left(key, of));
+    if (service.externalTrafficPolicy === 'Local') add('leaving', this.#leaving.table.left(key, of));
     return found;
   };
 
   takeTurned(): ReadonlySet<string> {
-    return this.#serving.takeTurned().union(this.covering.takeTurned()).union(this.#leaving.takeTurned());
+    return this.#serving
+      .takeTurned()
+      .union(this.covering.takeTurned())
+      .union(this.#leaving.table.takeTurned());
   }
 
   problems(): readonly (readonly Problem[])[] {
@@ -386,7 +389,7 @@ export class Probing implements Probed {
 
   /** Whether time alone changes nothing. */
   get #isTimeless(): boolean {
-    return this.#standings.isIdle && this.covering.isIdle && this.#leaving.isIdle;
+    return this.#standings.isIdle && this.covering.isIdle && this.#leaving.table.isIdle;
   }
 
   /** @returns whether a node stands otherwise than before */
