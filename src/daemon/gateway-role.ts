@@ -27,6 +27,7 @@ export function gatewayRole(
     hung: new Set(),
     terms: config.probe,
     proxy: () => 'unknown',
+    proxyChanges: 0,
     lead: 0,
     now: 0,
   });

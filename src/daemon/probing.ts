@@ -19,7 +19,6 @@ import {
   nobodyLately,
   noStandings,
   type Probed,
-  type ProxyHealth,
   type Standing,
 } from '../model/probed.ts';
 import type { Problem } from '../model/problem.ts';
@@ -88,10 +87,6 @@ export class Probing implements Probed {
   readonly #hung: HungNodes;
   readonly #standings = new Standings();
   readonly #leaving: Leaving;
-  /** What the standings were read from. */
-  #stoodBy:
-    | { nodes: unknown; silent: unknown; waiting: unknown; hung: unknown; terms: unknown; changes: number }
-    | undefined;
   /** A limit is not over sooner because this program, or the machine, slept. */
   readonly #awake: AwakeClock;
   /** The standings that the present round acts on, and those that the kernel has. */
@@ -397,25 +392,17 @@ export class Probing implements Probed {
     const { nodes } = this.#inputs.cluster.overview();
     const { silent } = this.#reachability;
     this.#questions.readNodes(nodes, silent, ({ cluster }) => this.#started.has(cluster));
-    const { waiting } = this.#questions;
-    const { hung } = this.#hung;
-    const { changes } = this.#proxies;
-    const terms = this.#inputs.terms();
-    const now = this.#awake.now();
-    const known = this.#stoodBy;
-    const isSame =
-      known?.nodes === nodes &&
-      known.silent === silent &&
-      known.waiting === waiting &&
-      known.hung === hung &&
-      known.terms === terms &&
-      known.changes === changes;
-    // An event must not cost what the nodes weigh.
-    if (isSame && this.#standings.isIdle) return false;
-    this.#stoodBy = { nodes, silent, waiting, hung, terms, changes };
-    const lead = this.#inputs.tells ? drainLead : 0;
-    const proxy = (node: string): ProxyHealth => this.#proxies.health(node);
-    return this.#standings.read({ nodes, silent, waiting, hung, terms, proxy, lead, now });
+    return this.#standings.read({
+      nodes,
+      silent,
+      waiting: this.#questions.waiting,
+      hung: this.#hung.hung,
+      terms: this.#inputs.terms(),
+      proxy: (node) => this.#proxies.health(node),
+      proxyChanges: this.#proxies.changes,
+      lead: this.#inputs.tells ? drainLead : 0,
+      now: this.#awake.now(),
+    });
   }
 
   #isRouted({ ingress, externalIps }: Service, of: Family): boolean {

@@ -17,6 +17,8 @@ export interface StandingsInputs {
   readonly terms: Pick<ProbeTerms, 'cordon' | 'drainLimit'>;
   /** @param node its name */
   readonly proxy: (node: string) => ProxyHealth;
+  /** Counts the changes of what `proxy` returns. */
+  readonly proxyChanges: number;
   /** See {@link DrainingNodes.note}. */
   readonly lead: number;
   /** ms; must never run backwards */
@@ -37,6 +39,8 @@ type Signals = Pick<NodeSignals, 'node' | 'hung' | 'proxy' | 'cordon'>;
  */
 export class Standings {
   readonly #draining = new DrainingNodes();
+  /** Those of the last read. */
+  #inputs: StandingsInputs | undefined;
   #standings = noStandings;
   #handing: readonly Ip[] = [];
   #verdicts: ReadonlyMap<string, Verdict> = new Map();
@@ -67,8 +71,19 @@ export class Standings {
     return this.#draining.isIdle;
   }
 
-  /** @returns whether the standings, or what the agents are told, are others than before */
-  read({ nodes, silent, waiting, hung, terms, proxy, lead, now }: StandingsInputs): boolean {
+  /**
+   * Costs all nodes when an input is another object than at the last read, or when time may change something.
+   *
+   * @returns whether the standings, or what the agents are told, are others than before
+   */
+  read(inputs: StandingsInputs): boolean {
+    // An event must not cost what the nodes weigh.
+    if (this.isIdle && sameInputs(this.#inputs, inputs)) return false;
+    this.#inputs = inputs;
+    return this.#judge(inputs);
+  }
+
+  #judge({ nodes, silent, waiting, hung, terms, proxy, lead, now }: StandingsInputs): boolean {
     const { cordon, drainLimit: limit } = terms;
     const signals = (node: Node): Signals => ({
       node,
@@ -121,6 +136,17 @@ export class Standings {
     if (!isTold) this.#handing = handing;
     return !isSame || !isTold;
   }
+}
+
+function sameInputs(a: StandingsInputs | undefined, b: StandingsInputs): boolean {
+  return (
+    a?.nodes === b.nodes &&
+    a.silent === b.silent &&
+    a.waiting === b.waiting &&
+    a.hung === b.hung &&
+    a.terms === b.terms &&
+    a.proxyChanges === b.proxyChanges
+  );
 }
 
 /** The Nodes with each address: more than one where a Node is stale, or belongs to another cluster. Never empty. */

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { Standings, type StandingsInputs } from '../../../src/daemon/standings.ts';
 import type { Node } from '../../../src/model/cluster.ts';
 import { type Ip, parseIp } from '../../../src/model/ip.ts';
-import type { Standing } from '../../../src/model/probed.ts';
+import type { ProxyHealth, Standing } from '../../../src/model/probed.ts';
 import { node } from '../../scene.ts';
 
 const terms = { cordon: 'ignored', drainLimit: 300_000 } as const;
@@ -17,6 +17,7 @@ function inputs(rest: Partial<StandingsInputs> = {}): StandingsInputs {
     hung: new Set(),
     terms,
     proxy: () => 'serves',
+    proxyChanges: 0,
     lead: 0,
     now: 0,
     ...rest,
@@ -106,6 +107,40 @@ describe('how the nodes stand', () => {
     expect(at(4000)).to.equal('told ; ');
     standings.read(inputs({ hung: new Set(['n2']), lead: 0, now: 5000 }));
     expect(shown(standings), 'where no agents are told').to.equal('10.0.0.12 draining');
+  });
+
+  it('asks for nothing again as long as its inputs are the same and no node drains', () => {
+    const standings = new Standings();
+    let asked = 0;
+    let health: ProxyHealth = 'serves';
+    const given = inputs({
+      proxy: () => {
+        asked += 1;
+        return health;
+      },
+    });
+    const costs = (rest: Partial<StandingsInputs>): boolean => {
+      asked = 0;
+      standings.read({ ...given, ...rest });
+      return asked > 0;
+    };
+    expect(costs({})).to.equal(true);
+    expect(costs({ now: 10 })).to.equal(false);
+    for (const rest of [
+      { nodes: [...given.nodes] },
+      { silent: new Set<Ip>() },
+      { waiting: new Set<Ip>() },
+      { hung: new Set<string>() },
+      { terms: { ...terms } },
+      { proxyChanges: 1 },
+    ]) {
+      expect(costs(rest), Object.keys(rest).join()).to.equal(true);
+      expect(costs({}), 'back').to.equal(true);
+      expect(costs({})).to.equal(false);
+    }
+    health = 'refuses';
+    expect(costs({ proxyChanges: 2 })).to.equal(true);
+    expect(costs({ proxyChanges: 2, now: 20 }), 'the node drains, and time goes on').to.equal(true);
   });
 
   it('leaves the traffic of a node that drained before this program started where it is', () => {
