@@ -1,7 +1,8 @@
 import type { DesiredTable } from '../model/desired.ts';
 import type { Gateway } from '../model/gateway.ts';
-import { equal, type NexthopGroup } from '../model/object.ts';
+import type { NexthopGroup } from '../model/object.ts';
 import type { Owner } from '../model/owner.ts';
+import { equal } from '../model/same-object.ts';
 import type { Carrier } from './carriers.ts';
 import { groupWhy, keptWhy } from './eip-routes.ts';
 import { contentOf, type Group, unknownGroup } from './group.ts';

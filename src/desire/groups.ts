@@ -1,15 +1,8 @@
 import type { Refusals } from '../model/desired-object.ts';
 import type { Listing } from '../model/listing.ts';
-import {
-  type Key,
-  keyOf,
-  type Member,
-  type NexthopGroup,
-  type Resilience,
-  sameMembers,
-  sameResilience,
-} from '../model/object.ts';
+import { type Key, keyOf, type Member, type NexthopGroup, type Resilience } from '../model/object.ts';
 import { isWithin, type Owner } from '../model/owner.ts';
+import { sameMembers, sameResilience } from '../model/same-object.ts';
 import { Ids } from './ids.ts';
 
 /** The members that a group needs, and the routes that will use it. */

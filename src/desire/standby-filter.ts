@@ -14,7 +14,6 @@ import {
 } from '../model/ip.ts';
 import { nftTable } from '../model/nft.ts';
 import {
-  equal,
   isVirtualMac,
   type KernelObject,
   type Key,
@@ -22,6 +21,7 @@ import {
   type Link,
   type NftTable,
 } from '../model/object.ts';
+import { equal } from '../model/same-object.ts';
 import { standbyFilterName } from '../model/standby-filter.ts';
 
 /**

@@ -1,7 +1,6 @@
 import { families } from '../model/ip.ts';
 import type { Listing } from '../model/listing.ts';
 import {
-  equal,
   type KernelObject,
   type Key,
   keyOf,
@@ -11,6 +10,7 @@ import {
   type Sysctl,
 } from '../model/object.ts';
 import { isOwnId, type Owner } from '../model/owner.ts';
+import { equal } from '../model/same-object.ts';
 import type { Scope } from './kernel.ts';
 import type { Dumper, DumpRequest } from './netlink/dump.ts';
 import type { FoundNexthop } from './netlink/nexthop.ts';

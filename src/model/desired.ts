@@ -1,8 +1,9 @@
 import type { DesiredObject, Refusals, Why } from './desired-object.ts';
 import type { Listing } from './listing.ts';
-import { type Change, type Counts, equal, type KernelObject, type Key, keyOf, noCounts } from './object.ts';
+import { type Change, type Counts, type KernelObject, type Key, keyOf, noCounts } from './object.ts';
 import type { Problem } from './problem.ts';
 import { sameItems } from './same-items.ts';
+import { equal } from './same-object.ts';
 
 /** The part of the kernel's state that decides what is desired. */
 export interface KernelState extends Listing {

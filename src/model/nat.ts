@@ -1,5 +1,6 @@
 import { type Family, families, family, type Ip } from './ip.ts';
-import { type Change, type NatEip, type NatGroup, type NatPort, type NftName, samePort } from './object.ts';
+import type { Change, NatEip, NatGroup, NatPort, NftName } from './object.ts';
+import { samePort } from './same-object.ts';
 
 /** How many buckets a group has. */
 export const bucketCount = 256;

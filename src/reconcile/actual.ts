@@ -1,7 +1,8 @@
 import type { KernelState } from '../model/desired.ts';
 import type { Ip } from '../model/ip.ts';
 import type { Listing, Neighbour } from '../model/listing.ts';
-import { type Change, changeObject, equal, type KernelObject, type Key, type Link } from '../model/object.ts';
+import { type Change, changeObject, type KernelObject, type Key, type Link } from '../model/object.ts';
+import { equal } from '../model/same-object.ts';
 import { OverlayMap } from './overlay-map.ts';
 import type { Failed, PlannedChange } from './report.ts';
 

@@ -6,7 +6,6 @@ import {
   announcedBy,
   type Change,
   changeObject,
-  equal,
   isAnnouncement,
   type KernelObject,
   type Key,
@@ -15,6 +14,7 @@ import {
   nftKey,
   type Sysctl,
 } from '../model/object.ts';
+import { equal } from '../model/same-object.ts';
 import type { PlannedChange } from './report.ts';
 
 /** Make before break: an object is written before the objects that reference it. */

@@ -1,7 +1,8 @@
 import type { Kernel } from '../kernel/kernel.ts';
 import type { DesiredState, DesiredTable } from '../model/desired.ts';
 import type { Listing } from '../model/listing.ts';
-import { changeObject, equal, type Key, keyOf } from '../model/object.ts';
+import { changeObject, type Key, keyOf } from '../model/object.ts';
+import { equal } from '../model/same-object.ts';
 import { Actual } from './actual.ts';
 import { diff } from './diff.ts';
 import { type Plan, plan, stuckObjects } from './plan.ts';

@@ -1,6 +1,7 @@
 import type { StuckReason } from '../model/desired.ts';
 import type { Refusal } from '../model/desired-object.ts';
-import { type Change, changeObject, equal, type KernelObject, type Key, keyOf } from '../model/object.ts';
+import { type Change, changeObject, type KernelObject, type Key, keyOf } from '../model/object.ts';
+import { equal } from '../model/same-object.ts';
 import type { Actual } from './actual.ts';
 import { foundations, isDelete, references, unpinned } from './diff.ts';
 import { type GuardInputs, guard } from './guard.ts';

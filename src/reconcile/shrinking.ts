@@ -1,4 +1,5 @@
-import { type KernelObject, sameMembers, sameResilience } from '../model/object.ts';
+import type { KernelObject } from '../model/object.ts';
+import { sameMembers, sameResilience } from '../model/same-object.ts';
 import type { PlannedChange } from './report.ts';
 
 /** By the id of a nexthop that goes: the groups that the kernel takes it out of with its delete. */
