@@ -5,15 +5,9 @@ import { type FormerNodes, noFormerNodes, type ProbedServices, unprobed } from '
 import type { Problem } from '../model/problem.ts';
 import { sameItems } from '../model/same-items.ts';
 import { alikeTo } from './alike.ts';
+import { addressesOf, changedNames, turnedNames } from './candidate-changes.ts';
 import { type CarrierSet, CarrierSets, type PathCounts } from './carrier-sets.ts';
-import {
-  addressProblems,
-  type Candidate,
-  type Candidates,
-  type Carrier,
-  candidates,
-  everyNode,
-} from './carriers.ts';
+import { addressProblems, type Candidates, type Carrier, candidates, everyNode } from './carriers.ts';
 import { Claimants } from './claimants.ts';
 import { claim, rememberedIn } from './claims.ts';
 import { Departures, goByEndpoints, lackEndpoints } from './evidence.ts';
@@ -382,7 +376,6 @@ export class PathTable {
 }
 
 const none: readonly never[] = [];
-const nobody: ReadonlySet<string> = new Set();
 const unnamed: Resolved = { path: undefined, problems: none };
 
 function pathOf({ eip, services, set }: NamedEip): Path | undefined {
@@ -407,36 +400,4 @@ function sameCarriers(a: readonly Carrier[], b: readonly Carrier[]): boolean {
       return isSame && one.weight === other.weight && one.place === other.place;
     })
   );
-}
-
-/** The names of the nodes that came, went or have other addresses, and of those whose former addresses are others. */
-function changedNames(before: Candidates, after: Candidates): Set<string> {
-  return new Set([...changedKeys(before.byName, after.byName), ...changedKeys(before.former, after.former)]);
-}
-
-/** The names of the nodes that the others began or ceased to cover for. */
-function* turnedNames({ covered: before }: FormerNodes, { covered: after }: FormerNodes): Generator<string> {
-  for (const cluster of new Set([...before.keys(), ...after.keys()])) {
-    const [former, present] = [before.get(cluster), after.get(cluster)];
-    if (former === present) continue;
-    for (const version of families)
-      yield* (former?.[version] ?? nobody).symmetricDifference(present?.[version] ?? nobody);
-  }
-}
-
-function* changedKeys(
-  before: ReadonlyMap<string, Candidate>,
-  after: ReadonlyMap<string, Candidate>,
-): Generator<string> {
-  for (const name of before.keys()) if (!after.has(name)) yield name;
-  for (const [name, candidate] of after) if (!isSameCandidate(before.get(name), candidate)) yield name;
-}
-
-function isSameCandidate(a: Candidate | undefined, b: Candidate | undefined): boolean {
-  if (a === undefined || b === undefined) return a === b;
-  return a.ipv4 === b.ipv4 && a.ipv6 === b.ipv6 && isSameCandidate(a.before, b.before);
-}
-
-function addressesOf(node: Candidate | undefined): readonly Ip[] {
-  return [node?.ipv4, node?.ipv6].filter((ip) => ip !== undefined);
 }
