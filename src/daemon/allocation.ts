@@ -4,7 +4,7 @@ import { candidates, carriers, everyNode } from '../desire/carriers.ts';
 import { reservedIn } from '../desire/reserved.ts';
 import type { Terms } from '../ipam/allocator.ts';
 import { ClusterWriter } from '../ipam/cluster-writer.ts';
-import { Controller } from '../ipam/controller.ts';
+import { type AssignmentChange, Controller } from '../ipam/controller.ts';
 import { Leadership } from '../ipam/leadership.ts';
 import type { NodeAddresses } from '../ipam/nodes.ts';
 import type { Allocation } from '../model/allocation.ts';
@@ -16,6 +16,8 @@ import { termsOf } from '../model/pool.ts';
 import type { Problem } from '../model/problem.ts';
 import { sameItems } from '../model/same-items.ts';
 import type { LeaseStatus } from '../status/status.ts';
+import type { Watch } from './daemon-role.ts';
+import type { GatewayCluster } from './gateway-clusters.ts';
 
 /** The sources of the terms of the allocation. */
 export interface AllocationInputs {
@@ -197,6 +199,29 @@ export class Allocating {
       ];
     });
     return troubles.length === 0 ? problems : [...problems, ...troubles];
+  }
+
+  /**
+   * Its work beside the kernel.
+   *
+   * @param assigned called with the changes of a pass; with none when only the problems have changed
+   */
+  watches(
+    clusters: readonly GatewayCluster[],
+    assigned: (changes: readonly AssignmentChange[]) => void,
+  ): readonly Watch[] {
+    const { controller } = this;
+    const recoveries = async ({ name, source }: GatewayCluster, signal: AbortSignal): Promise<void> => {
+      for await (const _recovered of source.recoveries?.(signal) ?? []) controller.recovered(name);
+    };
+    const passes = async (signal: AbortSignal): Promise<void> => {
+      for await (const changes of controller.run(signal)) assigned(changes);
+    };
+    return [
+      ...clusters.map((one) => (signal: AbortSignal) => recoveries(one, signal)),
+      (signal) => this.holdLeases(signal),
+      passes,
+    ];
   }
 
   async holdLeases(signal: AbortSignal): Promise<void> {

@@ -11,6 +11,7 @@ import type { Path } from '../desire/path.ts';
 import type { PathHistory } from '../desire/path-history.ts';
 import { apiServices } from '../desire/reserved.ts';
 import { ServiceTable } from '../desire/service-table.ts';
+import type { AssignmentChange } from '../ipam/controller.ts';
 import type { LinuxKernel } from '../kernel/linux.ts';
 import type { LinuxNeighbours } from '../kernel/linux-neighbours.ts';
 import type { LinuxSegment } from '../kernel/linux-segment.ts';
@@ -35,7 +36,7 @@ import { type Daemon, listen } from './daemon.ts';
 import type { DaemonRole, Watch } from './daemon-role.ts';
 import type { Draining } from './draining.ts';
 import { GatewayAnswers } from './gateway-answers.ts';
-import type { GatewayCluster, GatewayClusters } from './gateway-clusters.ts';
+import type { GatewayClusters } from './gateway-clusters.ts';
 import { type GatewayRole, roleOf } from './gateway-role.ts';
 import { keepHeapSmall } from './heap.ts';
 import { Layer2 } from './layer2.ts';
@@ -67,7 +68,10 @@ export interface GatewayDaemonInputs {
   readonly identity: string;
 }
 
-/** The gateway's role in its daemon: its parts, and what a round reads of them and tells them. */
+/**
+ * The gateway's role in its daemon: its parts, the work beside the rounds, and what a round reads of the parts and tells
+ * them. How each part is made stands at the end, in the order of the constructor.
+ */
 export class GatewayDaemon implements DaemonRole {
   readonly name = 'gateway';
   readonly runtimeDirectory: string;
@@ -112,6 +116,7 @@ export class GatewayDaemon implements DaemonRole {
     this.#cluster = clusters.cluster;
     this.#changes = inputs.changes;
     this.#draining = inputs.draining;
+
     this.#allocating = this.#makeAllocating(inputs.identity);
     this.#probing = this.#makeProbing(inputs.neighbours, inputs.published.length > 0);
     this.#covering = this.#makeCovering(config.stateDirectory);
@@ -120,10 +125,12 @@ export class GatewayDaemon implements DaemonRole {
     this.#publishing = this.#makePublishing(inputs.published, inputs.identity);
     this.#natFlows = this.#makeNatFlows();
     this.#shadowed = this.#makeShadowed(inputs.lookups);
+
     this.#role = this.#makeRole(config);
     this.#taken = this.#role;
     this.#counts = this.#role.desire.paths.counts;
     this.answers = this.#makeAnswers();
+
     this.runtimeDirectory = config.runtimeDirectory;
     const { lan, uplink, protocol } = config.gateway;
     this.start = { event: 'started', facts: { lan, uplink, protocol } };
@@ -140,10 +147,50 @@ export class GatewayDaemon implements DaemonRole {
     if (kept !== undefined) this.#probing.covering.recall(kept);
   }
 
+  /** @param reloads yields a valid configuration at each reload */
+  watches(reloads: AsyncIterable<GatewayConfig>): readonly Watch[] {
+    return [
+      (signal) => this.#changes.saveApplied(this.#clusters, signal),
+      (signal) => this.#collectAfterLists(signal),
+      (signal) => this.#follow(signal),
+      () => listen(reloads, (config) => this.#reload(config)),
+      (signal) => this.#probing.run(signal),
+      (signal) => this.#covering.run(signal),
+      (signal) => this.#natFlows.run(signal),
+      (signal) => this.#natFlows.watch(signal),
+      (signal) => this.#shadowed.run(signal),
+      (signal) => this.#layer2.duplicates.run(signal),
+      ...this.#publishing.map((one) => (signal: AbortSignal) => one.run(signal)),
+      ...(this.#allocating?.watches(this.#clusters.each, (changes) => this.#assigned(changes)) ?? []),
+    ];
+  }
+
   role(): GatewayRole {
     this.#shadowed.rounding();
     this.#taken = this.#role;
     return this.#role;
+  }
+
+  rounded(report: Report): void {
+    this.#changes.rounded(report);
+    const { desire } = this.#taken;
+    this.#counts = desire.paths.counts;
+    this.#probing.rounded(
+      report.failed.map(({ change }) => keyOf(changeObject(change))),
+      reroutedBy(report),
+    );
+    this.#natFlows.rounded(report.done);
+    this.#covering.rounded();
+    this.#announcing.rounded();
+    const active = this.#config.gateway.announce?.active ?? [];
+    this.#layer2.rounded(desire.announcing, active, report, this.#daemon.actual);
+    this.#announcing.tell(this.#daemon.journal);
+    const { links } = this.#daemon;
+    if (this.#links !== links) this.#allocating?.controller.notify();
+    this.#links = links;
+    for (const one of this.#publishing) one.notify();
+    this.#allocating?.controller.rerouted(reroutedBy(report));
+    this.#shadowed.rounded({ dumped: report.dumped, isDue: report.reasons.some(looksAtAll) });
   }
 
   pace(): Pace {
@@ -171,48 +218,8 @@ export class GatewayDaemon implements DaemonRole {
     return this.#allocating?.transitions;
   }
 
-  rounded(report: Report): void {
-    this.#changes.rounded(report);
-    const { desire } = this.#taken;
-    this.#counts = desire.paths.counts;
-    this.#probing.rounded(
-      report.failed.map(({ change }) => keyOf(changeObject(change))),
-      reroutedBy(report),
-    );
-    this.#natFlows.rounded(report.done);
-    this.#covering.rounded();
-    this.#announcing.rounded();
-    const active = this.#config.gateway.announce?.active ?? [];
-    this.#layer2.rounded(desire.announcing, active, report, this.#daemon.actual);
-    this.#announcing.tell(this.#daemon.journal);
-    const { links } = this.#daemon;
-    if (this.#links !== links) this.#allocating?.controller.notify();
-    this.#links = links;
-    for (const one of this.#publishing) one.notify();
-    this.#allocating?.controller.rerouted(reroutedBy(report));
-    this.#shadowed.rounded({ dumped: report.dumped, isDue: report.reasons.some(looksAtAll) });
-  }
-
   othersChanged(): void {
     this.#shadowed.othersChanged();
-  }
-
-  /** @param reloads yields a valid configuration at each reload */
-  watches(reloads: AsyncIterable<GatewayConfig>): readonly Watch[] {
-    return [
-      (signal) => this.#changes.saveApplied(this.#clusters, signal),
-      (signal) => this.#collectAfterLists(signal),
-      (signal) => this.#follow(signal),
-      () => listen(reloads, (config) => this.#reload(config)),
-      (signal) => this.#probing.run(signal),
-      (signal) => this.#covering.run(signal),
-      (signal) => this.#natFlows.run(signal),
-      (signal) => this.#natFlows.watch(signal),
-      (signal) => this.#shadowed.run(signal),
-      (signal) => this.#layer2.duplicates.run(signal),
-      ...this.#publishing.map((one) => (signal: AbortSignal) => one.run(signal)),
-      ...(this.#allocating ? this.#allocationWatches(this.#allocating) : []),
-    ];
   }
 
   /** Starts a round. */
@@ -231,6 +238,13 @@ export class GatewayDaemon implements DaemonRole {
     });
   }
 
+  /** The allocation has finished a pass. */
+  #assigned(changes: readonly AssignmentChange[]): void {
+    this.#daemon.journal.assignments(changes);
+    // A write starts a round through the watch. An empty list means new problems, which start none by themselves.
+    if (changes.length === 0) this.#wake('cluster', 'allocation');
+  }
+
   #reload(config: GatewayConfig): void {
     this.#daemon.asked();
     this.#config = config;
@@ -245,58 +259,6 @@ export class GatewayDaemon implements DaemonRole {
       await sleep(heapRest, undefined, { signal });
       await keepHeapSmall();
     }
-  }
-
-  #allocationWatches(allocating: Allocating): readonly Watch[] {
-    const { controller } = allocating;
-    const recoveries = async ({ name, source }: GatewayCluster, signal: AbortSignal): Promise<void> => {
-      for await (const _recovered of source.recoveries?.(signal) ?? []) controller.recovered(name);
-    };
-    return [
-      ...this.#clusters.each.map((one) => (signal: AbortSignal) => recoveries(one, signal)),
-      (signal) => allocating.holdLeases(signal),
-      (signal) =>
-        listen(controller.run(signal), (changes) => {
-          this.#daemon.journal.assignments(changes);
-          // A write starts a round through the watch. An empty list means new problems, which start none by themselves.
-          if (changes.length === 0) this.#wake('cluster', 'allocation');
-        }),
-    ];
-  }
-
-  #makeRole(config: GatewayConfig): GatewayRole {
-    const desire = new GatewayDesire(config.gateway, {
-      cluster: this.#cluster,
-      takeDelta: () => this.#changes.take(this.#clusters.listed()),
-      services: this.#services,
-      read: (again) => this.#read(again),
-      probed: this.#probing,
-      isDraining: () => this.#draining.since !== undefined,
-      uniqueness: this.#layer2.duplicates,
-      problems: () => this.#problems(),
-    });
-    return roleOf(config, desire);
-  }
-
-  /** Before the desire acts on them: what moves follows from what the probe makes of them, in the journal as well. */
-  #read(services: readonly ReadService[]): void {
-    this.#probing.read(services);
-    this.#daemon.journal.drains(this.#probing.verdicts);
-  }
-
-  #problems(): readonly (readonly Problem[])[] {
-    return [
-      this.#kernel.problems,
-      this.#daemon.reloadProblems,
-      this.#allocating?.problems() ?? none,
-      this.#troubles.of(this.#cluster.overview().nodes, this.#agentTerms()),
-      this.#layer2.duplicates.problems,
-      this.#natFlows.problems,
-      this.#shadowed.problems,
-      this.#covering.problems,
-      ...this.#probing.problems(),
-      ...this.#publishing.map((one) => one.problems()),
-    ];
   }
 
   #agentTerms(): AgentTerms {
@@ -419,6 +381,41 @@ export class GatewayDaemon implements DaemonRole {
       doubted: (eip) => this.#wake('route', `another route or a rule takes the packets of ${eip}`),
       changed: () => this.#wake('cluster', 'route lookup'),
     });
+  }
+
+  #makeRole(config: GatewayConfig): GatewayRole {
+    const desire = new GatewayDesire(config.gateway, {
+      cluster: this.#cluster,
+      takeDelta: () => this.#changes.take(this.#clusters.listed()),
+      services: this.#services,
+      read: (again) => this.#read(again),
+      probed: this.#probing,
+      isDraining: () => this.#draining.since !== undefined,
+      uniqueness: this.#layer2.duplicates,
+      problems: () => this.#problems(),
+    });
+    return roleOf(config, desire);
+  }
+
+  /** Before the desire acts on them: what moves follows from what the probe makes of them, in the journal as well. */
+  #read(services: readonly ReadService[]): void {
+    this.#probing.read(services);
+    this.#daemon.journal.drains(this.#probing.verdicts);
+  }
+
+  #problems(): readonly (readonly Problem[])[] {
+    return [
+      this.#kernel.problems,
+      this.#daemon.reloadProblems,
+      this.#allocating?.problems() ?? none,
+      this.#troubles.of(this.#cluster.overview().nodes, this.#agentTerms()),
+      this.#layer2.duplicates.problems,
+      this.#natFlows.problems,
+      this.#shadowed.problems,
+      this.#covering.problems,
+      ...this.#probing.problems(),
+      ...this.#publishing.map((one) => one.problems()),
+    ];
   }
 
   #makeAnswers(): GatewayAnswers {
