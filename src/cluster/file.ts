@@ -3,7 +3,7 @@ import { readFile, stat } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
 import type { Resource } from '../model/cluster.ts';
-import { type Clock, systemClock } from './clock.ts';
+import { systemClock } from './clock.ts';
 import type { Cluster } from './cluster.ts';
 import { type ByResource, DocumentError, readObjects } from './document.ts';
 import { isFileError } from './file-error.ts';
@@ -23,23 +23,17 @@ const recipe = 'write it with: kubectl get services,endpointslices,nodes -A -o j
  *
  * @param retry ms between two attempts to watch a folder that is not there
  */
-export function fileCluster(path: string, retry = 2000, clock: Clock = systemClock): Cluster {
+export function fileCluster(path: string, retry = 2000): Cluster {
   const store = new ClusterStore();
   const stop = new AbortController();
-  const running = follow(path, store, retry, clock, stop.signal);
+  const running = follow(path, store, retry, stop.signal);
   return storeCluster(store, async () => {
     stop.abort();
     await running;
   });
 }
 
-async function follow(
-  path: string,
-  store: ClusterStore,
-  retry: number,
-  clock: Clock,
-  signal: AbortSignal,
-): Promise<void> {
+async function follow(path: string, store: ClusterStore, retry: number, signal: AbortSignal): Promise<void> {
   let last = '';
   while (!signal.aborted) {
     try {
@@ -48,8 +42,8 @@ async function follow(
       const watcher = watchFolder(dirname(path), () => touched.notify());
       try {
         const touches = touched.listen(AbortSignal.any([signal, watcher.broken]));
-        last = await read(path, store, last, clock);
-        for await (const _ of touches) last = await read(path, store, last, clock);
+        last = await read(path, store, last);
+        for await (const _ of touches) last = await read(path, store, last);
       } finally {
         watcher.close();
       }
@@ -60,7 +54,7 @@ async function follow(
         `${path} cannot be followed: there is no folder ${dirname(path)} (${error.code}); create it`,
       );
     }
-    await clock.sleep(retry, signal).catch((error: unknown) => {
+    await systemClock.sleep(retry, signal).catch((error: unknown) => {
       if (!signal.aborted) throw error;
     });
   }
@@ -79,13 +73,13 @@ function watchFolder(folder: string, touched: () => void): { broken: AbortSignal
 }
 
 /** @returns an identifier of this version of the file */
-async function read(path: string, store: ClusterStore, last: string, clock: Clock): Promise<string> {
+async function read(path: string, store: ClusterStore, last: string): Promise<string> {
   let version = last;
   try {
     const { mtimeNs, size, ino } = await stat(path, { bigint: true });
     version = `${ino} ${size} ${mtimeNs}`;
     if (version === last) return last;
-    await take(readObjects(await readFile(path, 'utf8')), path, store, clock.now());
+    await take(readObjects(await readFile(path, 'utf8')), path, store, systemClock.now());
   } catch (error) {
     if (error instanceof DocumentError) {
       trouble(store, `${path}: ${error.message}; what was read before stays in use; ${recipe}`);

@@ -1,5 +1,5 @@
 import type { ObjectName } from '../model/cluster.ts';
-import { type Clock, systemClock } from './clock.ts';
+import { systemClock } from './clock.ts';
 import type { ConfigMapPort } from './config-map.ts';
 import { ConfigMapStore } from './config-map-store.ts';
 import { requestTrouble, troubleText } from './failure.ts';
@@ -20,8 +20,8 @@ export function kubernetesConfigMap(
   access: KubernetesAccess,
   name: ObjectName,
   pace: ReflectorPace = gentle,
-  clock: Clock = systemClock,
 ): ConfigMapPort {
+  const clock = systemClock;
   const store = new ConfigMapStore(name);
   const transport = new HttpTransport(access);
   const stop = new AbortController();

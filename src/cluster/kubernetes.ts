@@ -1,4 +1,4 @@
-import { type Clock, systemClock } from './clock.ts';
+import { systemClock } from './clock.ts';
 import type { Cluster } from './cluster.ts';
 import { Heartbeat } from './heartbeat.ts';
 import { HttpTransport } from './http.ts';
@@ -23,15 +23,14 @@ export interface KubernetesCluster extends Cluster {
 /**
  * The cluster of an API server; its reflectors run until it is disposed of.
  *
- * @param name absent: there is one cluster, without a name
+ * @param access with the name of the cluster; absent: there is one, without a name
  */
 export function kubernetesCluster(
-  access: KubernetesAccess,
+  access: KubernetesAccess & { readonly name?: string },
   pace: ReflectorPace = defaultPace,
-  clock: Clock = systemClock,
-  name?: string,
 ): KubernetesCluster {
-  const store = new ClusterStore(name);
+  const store = new ClusterStore(access.name);
+  const clock = systemClock;
   const transport = new HttpTransport(access, (entry) => {
     store.apiAt(apiPeer(entry));
     store.notify();

@@ -2,7 +2,7 @@ import { GrowingDelta, mergeDelta } from '../cluster/delta.ts';
 import { Signal } from '../cluster/signal.ts';
 import type { Delta } from '../model/cluster.ts';
 import { Rests } from '../probe/rests.ts';
-import { isBelieved, type LastReport, lastOf, type Report } from '../reconcile/report.ts';
+import { isDoubted, type LastReport, lastOf, type Report } from '../reconcile/report.ts';
 import type { GatewayClusters } from './gateway-clusters.ts';
 
 /**
@@ -32,7 +32,7 @@ export class ClusterChanges {
 
   /** Whether the last round has seen the lists of a cluster, and doubts nothing. */
   believed(name: string | undefined): boolean {
-    return isBelieved(this.#report, this.#judged.has(name));
+    return this.#judged.has(name) && !isDoubted(this.#report);
   }
 
   /** They wait for the next round. */

@@ -1,11 +1,9 @@
 import { join } from 'node:path';
-import { systemClock } from '../cluster/clock.ts';
 import type { Cluster } from '../cluster/cluster.ts';
 import { unionOf } from '../cluster/clusters.ts';
 import { fileCluster } from '../cluster/file.ts';
 import type { KubernetesAccess } from '../cluster/kubeconfig-files.ts';
 import { type KubernetesCluster, kubernetesCluster } from '../cluster/kubernetes.ts';
-import { defaultPace } from '../cluster/reflector.ts';
 import type { Source } from '../config/config.ts';
 
 /** A cluster, and what only a real one has. */
@@ -32,7 +30,7 @@ export function sourcesOf(source: Source): readonly OneSource[] {
       return source.clusters.map((access) => ({
         name: access.name,
         access,
-        open: () => kubernetesCluster(access, defaultPace, systemClock, access.name),
+        open: () => kubernetesCluster(access),
       }));
     default:
       return source satisfies never;

@@ -18,7 +18,7 @@ export function nodeProblems(agent: NodeAgent, links: readonly Link[]): readonly
 export function unresolved(
   agent: NodeAgent,
   neighbours: readonly Neighbour[],
-  vanished: ReadonlySet<Ip> = new Set(),
+  vanished: ReadonlySet<Ip>,
 ): readonly Problem[] {
   const silent = agent.gateways.filter(({ address }) => !neighbours.some(({ ip }) => ip === address));
   const isGone = (one: AgentGateway): boolean => silent.includes(one) && !vanished.has(one.address);

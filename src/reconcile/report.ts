@@ -124,12 +124,3 @@ export function undone({ failed, held }: LastReport): readonly PlannedChange[] {
 export function isDoubted(report: LastReport | undefined): boolean {
   return report?.held.some(isTooMany) ?? false;
 }
-
-/**
- * A round has seen all lists, and the guard doubts none of them.
- *
- * @param isListed whether it has seen those that are asked about; absent: those of every cluster
- */
-export function isBelieved(report: LastReport | undefined, isListed = report?.complete ?? false): boolean {
-  return isListed && !isDoubted(report);
-}

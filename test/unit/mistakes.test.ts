@@ -413,7 +413,7 @@ const mistakes: readonly Mistake[] = [
   },
   {
     name: "a node's gateway is silent",
-    says: () => unresolved(agent, []).map(sentence).join(),
+    says: () => unresolved(agent, [], new Set()).map(sentence).join(),
     what: /does not answer ARP/,
     where: /10.0.0.1 .*eth0/,
     why: /replies to clients that came through it are dropped/,

@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { parseIp } from '../../../src/model/ip.ts';
 import { changeObject, keyOf, type Route } from '../../../src/model/object.ts';
-import { isBelieved, isInSync } from '../../../src/reconcile/report.ts';
+import { isDoubted, isInSync } from '../../../src/reconcile/report.ts';
 import { endpoint, gateway, node, Scene, service, snapshot, threeNodes } from '../../scene.ts';
 
 const web = service('web', ['198.51.100.10']);
@@ -47,17 +47,17 @@ describe('a gateway, read as a shell session', () => {
     expect(report.wanted.route).to.equal(5);
   });
 
-  it('believes the lists once a round has seen all of them, and while the guard doubts none', async () => {
+  it('doubts lists that lack too much at once, and no others', async () => {
     const scene = new Scene(snapshot(threeNodes, [web, local], { complete: false }));
-    expect(isBelieved(undefined)).to.equal(false);
-    expect(isBelieved(await scene.round())).to.equal(false);
+    expect(isDoubted(undefined)).to.equal(false);
+    expect(isDoubted(await scene.round())).to.equal(false);
     scene.cluster = snapshot(threeNodes, [web, local]);
-    expect(isBelieved(await scene.round())).to.equal(true);
+    expect(isDoubted(await scene.round())).to.equal(false);
     const many = Array.from({ length: 20 }, (_, i) => service(`s${i}`, [`198.51.100.${100 + i}`]));
     scene.cluster = snapshot(threeNodes, many);
-    expect(isBelieved(await scene.round())).to.equal(true);
+    expect(isDoubted(await scene.round())).to.equal(false);
     scene.cluster = snapshot(threeNodes, []);
-    expect(isBelieved(await scene.round())).to.equal(false);
+    expect(isDoubted(await scene.round())).to.equal(true);
   });
 
   it('does nothing in the second round, nor after a restart', async () => {
